@@ -23,7 +23,8 @@
 //
 // An operating system reports an error of a sync once to each open file. Of two
 // syncs in flight, one could report the error of the other, which would then
-// report success. So at most one Sync or durable Write of a File is in flight.
+// report success. So at most one Sync or durable Write of a File is in flight,
+// and a file has one FileUse at a time.
 #ifndef QUORATE_ENV_DISK_H_
 #define QUORATE_ENV_DISK_H_
 
@@ -31,6 +32,7 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "absl/functional/any_invocable.h"
@@ -47,8 +49,18 @@ inline constexpr size_t kDiskOperationBytesMax = 8 << 20;
 
 enum class Durability : uint8_t { kLater, kDurable };
 
+// Operations belong to one of two uses, which never wait for each other. Those
+// on files that were opened for the log have one use. Those on all other files
+// and on the directory have the other one, bulk work.
+//
+// A file that bulk work wrote is opened for the log only after each such File
+// was destroyed, with nothing in flight. A SyncDirectory that was issued after
+// that must have succeeded. Reading a file of the log is bulk work.
+enum class FileUse : uint8_t { kBulk, kLog };
+
 // An open file. Destroying it cancels the callbacks of its operations and
-// closes the file once the operations have ended.
+// closes the file once the operations have ended. Operations on the directory
+// that are issued later are carried out after that, if none was in flight.
 class File {
  public:
   using Done = absl::AnyInvocable<void(absl::Status)>;
@@ -82,7 +94,12 @@ class Disk {
   using ListDone =
       absl::AnyInvocable<void(absl::StatusOr<std::vector<std::string>>)>;
 
-  virtual Pending Open(std::string_view name, OpenMode mode, OpenDone done) = 0;
+  virtual Pending Open(std::string_view name, OpenMode mode, FileUse use,
+                       OpenDone done) = 0;
+  // Opens a file for bulk work.
+  Pending Open(std::string_view name, OpenMode mode, OpenDone done) {
+    return Open(name, mode, FileUse::kBulk, std::move(done));
+  }
   // All names in the directory, sorted bytewise.
   virtual Pending List(ListDone done) = 0;
   virtual Pending Remove(std::string_view name, File::Done done) = 0;
@@ -90,6 +107,8 @@ class Disk {
   virtual Pending Rename(std::string_view from, std::string_view to,
                          File::Done done) = 0;
   virtual Pending SyncDirectory(File::Done done) = 0;
+  // The number of bytes that files can still take. It may change at once.
+  virtual Pending FreeBytes(File::SizeDone done) = 0;
   // Takes the exclusive lock `name` until the Disk is destroyed. kUnavailable,
   // with the holder if known, if another process has the lock. Taking a lock
   // that this Disk already holds succeeds.

@@ -1,6 +1,7 @@
 // Three hosts of one group over real files and loopback sockets, on one loop.
 // The device of one host hangs for five seconds in a durable write. The other
-// hosts must not notice.
+// hosts must not notice. Or the sync of a large snapshot takes that long on all
+// hosts, and no log may wait for it.
 #include <errno.h>
 #include <fcntl.h>
 #include <sys/syscall.h>
@@ -24,9 +25,11 @@
 
 namespace {
 
-// The hanging device: system calls for a file under `g_stalled_directory` do
-// not return before `g_stalled_until_ns`.
+// The hanging device: syncs of a file whose path begins with
+// `g_stalled_directory` and contains `g_stalled_name` do not return before
+// `g_stalled_until_ns`.
 std::string g_stalled_directory;  // NOLINT: set while no disk thread runs.
+std::string g_stalled_name;       // NOLINT
 std::atomic<int64_t> g_stalled_until_ns = 0;
 std::atomic<int> g_stalled_calls = 0;
 
@@ -36,11 +39,14 @@ void HangIfStalled(int fd) {
   char path[4096];
   const ssize_t size =
       readlink(absl::StrCat("/proc/self/fd/", fd).c_str(), path, sizeof(path));
-  if (size <= 0 || !std::string(path, size).starts_with(g_stalled_directory)) {
+  if (size <= 0) return;
+  const std::string text(path, size);
+  if (!text.starts_with(g_stalled_directory) ||
+      text.find(g_stalled_name) == std::string::npos) {
     return;
   }
   g_stalled_calls.fetch_add(1);
-  while (quorate::net::Clock::ReadMono().ns() < until) {
+  while (quorate::net::Clock::ReadMono().ns() < g_stalled_until_ns.load()) {
     std::this_thread::sleep_for(std::chrono::milliseconds(10));
   }
 }
@@ -118,6 +124,7 @@ class Node final : raft::Host::Observer {
   }
 
   raft::Host& host() { return host_; }
+  FileDisk& disk() { return *disk_; }
   bool leads() const {
     const raft::Core* core = host_.core(kGroup);
     return core != nullptr && core->role() == raft::RoleKind::kLeader;
@@ -161,6 +168,7 @@ class StallTest : public testing::Test {
           {NodeId(n), StoreIncarnation()});
     }
     options.groups = {group};
+    options.log.segment_bytes = 64 << 10;
     for (uint32_t n = 1; n <= kNodes; ++n) {
       options.node = NodeId(n);
       options.listen_address = addresses[n - 1];
@@ -212,13 +220,17 @@ class StallTest : public testing::Test {
     if (proposing_ || Leader() == 0) return;
     proposing_ = true;
     nodes_[Leader() - 1]->host().Propose(
-        kGroup, Buffer::Copy("x"), [this](const raft::ProposeResult& result) {
+        kGroup, Buffer::Copy(entry_),
+        [this](const raft::ProposeResult& result) {
           proposing_ = false;
           if (result.outcome == Outcome::kDone) ++done_;
         });
   }
-  void Stall(uint32_t n, Duration duration) {
-    g_stalled_directory = Directory(n);
+  // Stalls syncs of files under `directory` whose paths contain `name`.
+  void Stall(const std::string& directory, const std::string& name,
+             Duration duration) {
+    g_stalled_directory = directory;
+    g_stalled_name = name;
     g_stalled_until_ns = (Clock::ReadMono() + duration).ns();
   }
 
@@ -229,7 +241,7 @@ class StallTest : public testing::Test {
     });
     const int done_before = done_;
     g_stalled_calls = 0;
-    Stall(n, Seconds(5));
+    Stall(Directory(n), "", Seconds(5));
     const MonoTime end = Clock::ReadMono() + Milliseconds(4900);
     int turns = 0;
     int turns_without_leader = 0;
@@ -260,6 +272,7 @@ class StallTest : public testing::Test {
   std::vector<std::unique_ptr<Node>> nodes_;
   bool proposing_ = false;
   int done_ = 0;
+  std::string entry_ = "x";
 };
 
 TEST_F(StallTest, LeadersDeviceHangs_LeadershipAndWritesContinue) {
@@ -272,6 +285,42 @@ TEST_F(StallTest, FollowersDeviceHangs_LeadershipAndWritesContinue) {
   CheckThatTheOthersGoOnWhile(leader % kNodes + 1);
   EXPECT_EQ(Leader(), leader);
   EXPECT_EQ(nodes_[leader - 1]->term().value(), term);
+}
+
+// Write-back of gigabytes takes minutes on a slow device.
+TEST_F(StallTest, SyncsOfSnapshotsHang_LogsBeginSegmentsAndWritesContinue) {
+  entry_ = std::string(4000, 'x');
+  RunUntil(loop_, [this] {
+    KeepProposing();
+    return done_ >= 10;
+  });
+  Stall(root_, "/snapshot", Seconds(600));
+  std::vector<std::unique_ptr<env::File>> files(kNodes);
+  std::vector<env::Pending> pending(kNodes);
+  int synced = 0;
+  for (int i = 0; i < kNodes; ++i) {
+    pending[i] = nodes_[i]->disk().Open(
+        "snapshot", env::Disk::OpenMode::kCreate,
+        [&, i](absl::StatusOr<std::unique_ptr<env::File>> file) {
+          ASSERT_TRUE(file.ok()) << file.status();
+          files[i] = *std::move(file);
+        });
+    RunUntil(loop_, [&] { return files[i] != nullptr; });
+  }
+  g_stalled_calls = 0;
+  for (int i = 0; i < kNodes; ++i) {
+    pending[i] = files[i]->Sync([&](absl::Status) { ++synced; });
+  }
+  RunUntil(loop_, [] { return g_stalled_calls.load() == kNodes; });
+  // Six segments of entries.
+  const int done_before = done_;
+  RunUntil(loop_, [&] {
+    KeepProposing();
+    return done_ >= done_before + 100;
+  });
+  EXPECT_EQ(synced, 0);
+  g_stalled_until_ns = 0;
+  RunUntil(loop_, [&] { return synced == kNodes && !proposing_; });
 }
 
 }  // namespace

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
@@ -18,6 +19,7 @@ namespace quorate::net {
 namespace {
 
 using env::Durability;
+using env::FileUse;
 using env::Pending;
 
 // Names are flat (env/disk.h): no name refers to a file outside the directory.
@@ -37,12 +39,13 @@ bool ValidName(std::string_view name) {
 // count changes only on the loop's thread.
 class FileDisk::Descriptor {
  public:
-  Descriptor(FileDisk* disk, int fd, std::string name)
-      : disk_(disk), fd_(fd), name_(std::move(name)) {}
-  ~Descriptor() { disk_->CloseLater(fd_); }
+  Descriptor(FileDisk* disk, FileUse use, int fd, std::string name)
+      : disk_(disk), use_(use), fd_(fd), name_(std::move(name)) {}
+  ~Descriptor() { disk_->CloseLater(use_, fd_); }
   Descriptor(const Descriptor&) = delete;
   Descriptor& operator=(const Descriptor&) = delete;
 
+  FileUse use() const { return use_; }
   int fd() const { return fd_; }
   const std::string& name() const { return name_; }
   // Operations that have not finished. Used on the loop's thread only.
@@ -50,6 +53,7 @@ class FileDisk::Descriptor {
 
  private:
   FileDisk* const disk_;
+  const FileUse use_;
   const int fd_;
   const std::string name_;
   std::vector<Operation*> operations_;
@@ -143,7 +147,7 @@ class FileDisk::OpenFile final : public env::File {
     // `owned` only keeps the bytes alive. The thread does not touch its
     // reference counts.
     return disk_->Do<absl::Status>(
-        durable ? Thread::kDurable : Thread::kBackground, descriptor_,
+        descriptor_->use(), descriptor_,
         [file = descriptor_.get(), owned = std::move(owned),
          vectors = std::move(vectors), offset, durable]() mutable {
           const int error = WriteFully(file->fd(), vectors, offset, durable);
@@ -160,7 +164,7 @@ class FileDisk::OpenFile final : public env::File {
     // One reference is in the operation, for the thread to write to. The other
     // is in the callback, which may be destroyed earlier.
     return disk_->Do<absl::StatusOr<size_t>>(
-        Thread::kBackground, descriptor_,
+        descriptor_->use(), descriptor_,
         [file = descriptor_.get(), buffer, bytes, size,
          offset]() -> absl::StatusOr<size_t> {
           const int64_t n = ReadFully(file->fd(), bytes, size, offset);
@@ -177,7 +181,7 @@ class FileDisk::OpenFile final : public env::File {
 
   Pending Sync(Done done) override {
     return disk_->Do<absl::Status>(
-        Thread::kBackground, descriptor_,
+        descriptor_->use(), descriptor_,
         // fdatasync need not make a new size durable.
         [file = descriptor_.get(), whole = std::exchange(truncated_, false)] {
           const int result = whole ? fsync(file->fd()) : fdatasync(file->fd());
@@ -190,7 +194,7 @@ class FileDisk::OpenFile final : public env::File {
   Pending Truncate(uint64_t size, Done done) override {
     truncated_ = true;
     return disk_->Do<absl::Status>(
-        Thread::kBackground, descriptor_,
+        descriptor_->use(), descriptor_,
         [file = descriptor_.get(), size] {
           return ftruncate(file->fd(), static_cast<off_t>(size)) == 0
                      ? absl::OkStatus()
@@ -201,7 +205,7 @@ class FileDisk::OpenFile final : public env::File {
 
   Pending Size(SizeDone done) override {
     return disk_->Do<absl::StatusOr<uint64_t>>(
-        Thread::kBackground, descriptor_,
+        descriptor_->use(), descriptor_,
         [file = descriptor_.get()]() -> absl::StatusOr<uint64_t> {
           struct stat info;
           if (fstat(file->fd(), &info) != 0) {
@@ -223,13 +227,13 @@ FileDisk::FileDisk(EventLoop& loop, std::string directory, int directory_fd)
     : loop_(loop),
       directory_(std::move(directory)),
       directory_fd_(directory_fd),
-      durable_thread_(std::make_unique<DiskThread>(loop)),
-      background_thread_(std::make_unique<DiskThread>(loop)) {}
+      log_thread_(std::make_unique<DiskThread>(loop)),
+      bulk_thread_(std::make_unique<DiskThread>(loop)) {}
 
 FileDisk::~FileDisk() {
   closing_ = true;
-  durable_thread_.reset();
-  background_thread_.reset();
+  log_thread_.reset();
+  bulk_thread_.reset();
   refused_.clear();
   close(directory_fd_);
 }
@@ -249,19 +253,22 @@ absl::StatusOr<std::unique_ptr<FileDisk>> FileDisk::OpenDirectory(
 }
 
 template <typename Result>
-Pending FileDisk::Do(Thread thread, std::shared_ptr<Descriptor> descriptor,
+Pending FileDisk::Do(FileUse use, std::shared_ptr<Descriptor> descriptor,
                      absl::AnyInvocable<Result()> run,
                      absl::AnyInvocable<void(Result)> done) {
   auto operation = std::make_unique<OperationOf<Result>>(
       this, std::move(descriptor), std::move(run), std::move(done));
   const uint64_t id = operation->id();
-  Submit(thread, std::move(operation));
+  Submit(use, std::move(operation));
   return Pending(this, id);
 }
 
-void FileDisk::Submit(Thread thread, std::unique_ptr<Operation> operation) {
-  DiskThread& chosen =
-      thread == Thread::kDurable ? *durable_thread_ : *background_thread_;
+DiskThread& FileDisk::ThreadOf(FileUse use) {
+  return use == FileUse::kLog ? *log_thread_ : *bulk_thread_;
+}
+
+void FileDisk::Submit(FileUse use, std::unique_ptr<Operation> operation) {
+  DiskThread& chosen = ThreadOf(use);
   if (!chosen.full()) {
     chosen.Submit(std::move(operation));
     return;
@@ -289,7 +296,7 @@ void FileDisk::Cancel(uint64_t id) {
   if (operation != nullptr) operation->DropCallback();
 }
 
-void FileDisk::CloseLater(int fd) {
+void FileDisk::CloseLater(FileUse use, int fd) {
   // Closing a removed file frees its blocks, which takes time.
   class Close final : public DiskThread::Job {
    public:
@@ -300,45 +307,46 @@ void FileDisk::CloseLater(int fd) {
    private:
     const int fd_;
   };
-  if (closing_ || background_thread_->full()) {
+  if (closing_ || ThreadOf(use).full()) {
     close(fd);
   } else {
-    background_thread_->Submit(std::make_unique<Close>(fd));
+    ThreadOf(use).Submit(std::make_unique<Close>(fd));
   }
 }
 
-Pending FileDisk::Open(std::string_view name, OpenMode mode, OpenDone done) {
+Pending FileDisk::Open(std::string_view name, OpenMode mode, FileUse use,
+                       OpenDone done) {
   CHECK(ValidName(name)) << "'" << name << "'";
   int flags = O_RDWR | O_CLOEXEC;
   if (mode == OpenMode::kCreate) flags |= O_CREAT | O_EXCL;
   if (mode == OpenMode::kCreateIfAbsent) flags |= O_CREAT;
   return Do<absl::StatusOr<OwnedFd>>(
-      Thread::kBackground, nullptr,
+      use, nullptr,
       [fd = directory_fd_, name = std::string(name),
        flags]() -> absl::StatusOr<OwnedFd> {
         OwnedFd file(openat(fd, name.c_str(), flags, 0640));
         if (file.get() < 0) return FileError(errno, "opening", name);
         return file;
       },
-      [this, name = std::string(name),
+      [this, use, name = std::string(name),
        done = std::move(done)](absl::StatusOr<OwnedFd> fd) mutable {
         if (!fd.ok()) return done(fd.status());
         done(std::make_unique<OpenFile>(
-            this, std::make_shared<Descriptor>(this, fd->Release(),
+            this, std::make_shared<Descriptor>(this, use, fd->Release(),
                                                std::move(name))));
       });
 }
 
 Pending FileDisk::List(ListDone done) {
   return Do<absl::StatusOr<std::vector<std::string>>>(
-      Thread::kBackground, nullptr,
-      [fd = directory_fd_] { return ListFiles(fd); }, std::move(done));
+      FileUse::kBulk, nullptr, [fd = directory_fd_] { return ListFiles(fd); },
+      std::move(done));
 }
 
 Pending FileDisk::Remove(std::string_view name, env::File::Done done) {
   CHECK(ValidName(name)) << "'" << name << "'";
   return Do<absl::Status>(
-      Thread::kBackground, nullptr,
+      FileUse::kBulk, nullptr,
       [fd = directory_fd_, name = std::string(name)] {
         return unlinkat(fd, name.c_str(), 0) == 0
                    ? absl::OkStatus()
@@ -352,7 +360,7 @@ Pending FileDisk::Rename(std::string_view from, std::string_view to,
   CHECK(ValidName(from)) << "'" << from << "'";
   CHECK(ValidName(to)) << "'" << to << "'";
   return Do<absl::Status>(
-      Thread::kBackground, nullptr,
+      FileUse::kBulk, nullptr,
       [fd = directory_fd_, from = std::string(from), to = std::string(to)] {
         return renameat(fd, from.c_str(), fd, to.c_str()) == 0
                    ? absl::OkStatus()
@@ -363,11 +371,25 @@ Pending FileDisk::Rename(std::string_view from, std::string_view to,
 
 Pending FileDisk::SyncDirectory(env::File::Done done) {
   return Do<absl::Status>(
-      Thread::kBackground, nullptr,
+      FileUse::kBulk, nullptr,
       [fd = directory_fd_, directory = directory_] {
         return fsync(fd) == 0
                    ? absl::OkStatus()
                    : FileError(errno, "syncing directory", directory);
+      },
+      std::move(done));
+}
+
+Pending FileDisk::FreeBytes(env::File::SizeDone done) {
+  return Do<absl::StatusOr<uint64_t>>(
+      FileUse::kBulk, nullptr,
+      [fd = directory_fd_,
+       directory = directory_]() -> absl::StatusOr<uint64_t> {
+        struct statvfs info;
+        if (fstatvfs(fd, &info) != 0) {
+          return FileError(errno, "reading the free space of", directory);
+        }
+        return uint64_t{info.f_bavail} * info.f_frsize;
       },
       std::move(done));
 }
@@ -377,11 +399,11 @@ Pending FileDisk::Lock(std::string_view name, env::File::Done done) {
   const std::string key(name);
   if (locks_.contains(key)) {
     return Do<absl::Status>(
-        Thread::kBackground, nullptr, [] { return absl::OkStatus(); },
+        FileUse::kBulk, nullptr, [] { return absl::OkStatus(); },
         std::move(done));
   }
   return Do<absl::StatusOr<OwnedFd>>(
-      Thread::kBackground, nullptr,
+      FileUse::kBulk, nullptr,
       [fd = directory_fd_, key, directory = directory_] {
         return LockFile(fd, key, directory);
       },

@@ -21,11 +21,12 @@
 
 namespace quorate::net {
 
-// Every system call that may touch the device runs on one of two threads:
-// durable writes on the first, everything else on the second. So the sync of a
-// snapshot does not delay a durable write. The destructor waits for operations
-// in flight and releases the locks. While a thread has DiskThread::kJobsMax
-// operations, further ones fail with kUnavailable.
+// Every system call that may touch the device runs on one of two threads. Calls
+// for files of the log run on the first, all others on the second. So the log
+// waits neither for the sync of a snapshot nor for work on the directory. The
+// destructor waits for operations in flight and releases the locks. While a
+// thread has DiskThread::kJobsMax operations, further ones fail with
+// kUnavailable.
 class FileDisk final : public env::Disk, private env::Pending::Source {
  public:
   // Opens `directory`; creates it and its parents if they do not exist. Blocks,
@@ -34,20 +35,21 @@ class FileDisk final : public env::Disk, private env::Pending::Source {
       EventLoop& loop, const std::string& directory);
   ~FileDisk();
 
-  env::Pending Open(std::string_view name, OpenMode mode,
+  using env::Disk::Open;
+  env::Pending Open(std::string_view name, OpenMode mode, env::FileUse use,
                     OpenDone done) override;
   env::Pending List(ListDone done) override;
   env::Pending Remove(std::string_view name, env::File::Done done) override;
   env::Pending Rename(std::string_view from, std::string_view to,
                       env::File::Done done) override;
   env::Pending SyncDirectory(env::File::Done done) override;
+  env::Pending FreeBytes(env::File::SizeDone done) override;
   // The lock file contains the process id of its holder.
   env::Pending Lock(std::string_view name, env::File::Done done) override;
 
   const std::string& directory() const { return directory_; }
 
  private:
-  enum class Thread { kDurable, kBackground };
   class Operation;
   template <typename Result>
   class OperationOf;
@@ -56,14 +58,15 @@ class FileDisk final : public env::Disk, private env::Pending::Source {
 
   FileDisk(EventLoop& loop, std::string directory, int directory_fd);
 
-  // Runs `run` on `thread`, then `done` with the result on the loop's thread.
-  // `descriptor`, if not null, stays open until then.
+  // Runs `run` on the thread of `use`, then `done` with the result on the
+  // loop's thread. `descriptor`, if not null, stays open until then.
   template <typename Result>
-  env::Pending Do(Thread thread, std::shared_ptr<Descriptor> descriptor,
+  env::Pending Do(env::FileUse use, std::shared_ptr<Descriptor> descriptor,
                   absl::AnyInvocable<Result()> run,
                   absl::AnyInvocable<void(Result)> done);
-  void Submit(Thread thread, std::unique_ptr<Operation> operation);
-  void CloseLater(int fd);
+  void Submit(env::FileUse use, std::unique_ptr<Operation> operation);
+  void CloseLater(env::FileUse use, int fd);
+  DiskThread& ThreadOf(env::FileUse use);
   void FinishRefused();
   void Cancel(uint64_t id) override;
 
@@ -79,8 +82,8 @@ class FileDisk final : public env::Disk, private env::Pending::Source {
   env::Pending refused_timer_;
   bool closing_ = false;
   // Null in the destructor once the threads have ended.
-  std::unique_ptr<DiskThread> durable_thread_;
-  std::unique_ptr<DiskThread> background_thread_;
+  std::unique_ptr<DiskThread> log_thread_;
+  std::unique_ptr<DiskThread> bulk_thread_;
 };
 
 }  // namespace quorate::net

@@ -8,12 +8,22 @@
 namespace quorate::raft {
 namespace {
 
-constexpr char kZeros[64 << 10] = {};
 // Number of unused files that are kept to be overwritten. Others are removed.
 constexpr size_t kUnusedFilesMax = 1;
 // Rewriting begins when files take more than kSpaceFactor times the bytes of
 // live entries plus LogOptions::slack_segments segments.
 constexpr uint64_t kSpaceFactor = 4;
+// The next segment is prepared when this part of the present one is written.
+constexpr uint64_t kSpareAfterPart = 16;
+// After an error the next attempt to prepare it is at least so much later.
+constexpr Duration kSpareRetry = Seconds(1);
+// While no next segment is ready, the present one grows up to this many times
+// its size, and not beyond kSegmentEndMax.
+constexpr uint64_t kGrowthFactor = 32;
+constexpr uint64_t kSegmentEndMax = uint64_t{2} << 30;
+// A write beyond the allocated space allocates up to the next multiple of it.
+constexpr uint64_t kAllocationUnit = 64 << 10;
+constexpr size_t kZeroBytesMin = 64 << 10;
 
 }  // namespace
 
@@ -27,16 +37,16 @@ LogImpl::LogImpl(env::Env& env, const LogOptions& options, Start start)
       recovered_(std::move(start.recovered)),
       unknown_groups_fenced_(std::move(start.unknown_groups_fenced)),
       write_number_(start.write_number),
+      last_number_(state_.current()->number),
       unused_(start.unused.begin(), start.unused.end()),
-      zeros_(Buffer::Constant({kZeros, sizeof(kZeros)})),
       callbacks_(env.loop) {
   file_ = std::move(start.current.file);
-  position_ = opening_end_ = preallocated_end_ = start.current.end;
+  position_ = opening_end_ = start.current.end;
+  allocated_end_ = std::max(position_, start.allocated_bytes);
   counters_.durable_writes = start.current.writes;
   counters_.written_bytes = start.current.written_bytes;
   segment_seed_ =
       SegmentSeed(options_.cluster, options_.store, state_.current()->number);
-  Preallocate();
 }
 
 Log::Counters LogImpl::counters() const {
@@ -136,8 +146,8 @@ void LogImpl::Flush() {
   if (writing_ || opener_ != nullptr || !status_.ok() || !HasWork()) return;
   if (!ready_.empty() && position_ > opening_end_) {
     const size_t bytes = Measure(ready_.front()->front()).bytes;
-    if (position_ + bytes > options_.segment_bytes ||
-        buggify_.Fire("log.early_roll")) {
+    if (position_ + bytes > SegmentEnd() ||
+        (spare_.file != nullptr && buggify_.Fire("log.early_roll"))) {
       return Roll();
     }
   }
@@ -179,10 +189,10 @@ bool LogImpl::Fits(size_t record_bytes) const {
   if (size == 0) {
     // The first record of a segment always fits, also into a small segment.
     return position_ == opening_end_ ||
-           position_ + record_bytes <= options_.segment_bytes;
+           position_ + record_bytes <= SegmentEnd();
   }
   return size + record_bytes <= options_.batch_bytes_max &&
-         position_ + size + record_bytes <= options_.segment_bytes;
+         position_ + size + record_bytes <= SegmentEnd();
 }
 
 void LogImpl::Queue::Pop() {
@@ -313,30 +323,36 @@ void LogImpl::RewriteLiveRecords() {
 void LogImpl::WriteBatch() {
   writing_ = true;
   batch_bytes_ = writer_.size_bytes();
-  waiting_for_preallocation_ =
-      preallocating_ && position_ + batch_bytes_ > preallocated_end_;
-  if (!waiting_for_preallocation_) IssueWrite();
-}
-
-void LogImpl::IssueWrite() {
   ++write_number_;
   ++counters_.durable_writes;
   counters_.written_bytes += batch_bytes_;
-  const std::vector<Buffer> pieces = writer_.Take();
-  write_pending_ = file_->Write(
-      position_, pieces, env::Durability::kDurable,
-      [this](absl::Status status) { OnWritten(std::move(status)); });
+  std::vector<Buffer> pieces = writer_.Take();
+  const uint64_t end = position_ + batch_bytes_;
+  uint64_t allocated = std::max(allocated_end_, end);
+  if (end > allocated_end_ && end < options_.segment_bytes) {
+    // Most of the following writes then change no size and no blocks.
+    allocated = std::min((end / kAllocationUnit + 1) * kAllocationUnit,
+                         options_.segment_bytes);
+    for (Buffer& zeros : ZeroPieces(allocated - end)) {
+      pieces.push_back(std::move(zeros));
+    }
+  }
+  write_pending_ = file_->Write(position_, pieces, env::Durability::kDurable,
+                                [this, allocated](absl::Status status) {
+                                  if (status.ok()) allocated_end_ = allocated;
+                                  OnWritten(std::move(status));
+                                });
 }
 
 void LogImpl::OnWritten(absl::Status status) {
+  // After a failure nothing is acknowledged and no file is freed.
+  if (!status_.ok()) return;
   if (!status.ok()) return Fail(status, "a durable write");
   writing_ = false;
   position_ += batch_bytes_;
-  preallocated_end_ = std::max(preallocated_end_, position_);
-  Segment* current = state_.current();
-  current->file_bytes = std::max(current->file_bytes, position_);
+  state_.current()->file_bytes = allocated_end_;
   Reclaim();
-  Preallocate();
+  PrepareSpare();
   if (HasWork()) ScheduleFlush();
   Destruction::Watch watch(&destruction_);
   auto written = std::move(written_);
@@ -359,6 +375,7 @@ void LogImpl::Fail(const absl::Status& status, const char* what) {
                 absl::StrCat("log: ", std::string(status_.message())));
   }
   writing_ = true;  // The log never writes again.
+  spare_maker_.reset();
   for (Done& done : written_) CallLater(std::move(done), status_);
   written_.clear();
   for (Queue* queue : ready_) {
@@ -370,101 +387,92 @@ void LogImpl::Fail(const absl::Status& status, const char* what) {
   queues_.clear();
 }
 
+uint64_t LogImpl::SegmentEnd() const {
+  if (spare_.file != nullptr) return allocated_end_;
+  return std::min(options_.segment_bytes * kGrowthFactor, kSegmentEndMax);
+}
+
 void LogImpl::Roll() {
+  if (spare_.file == nullptr) {
+    roll_waits_ = true;
+    return PrepareSpare();
+  }
+  const uint64_t allocated_bytes = spare_.made.bytes;
   SegmentOpening opening;
   opening.header = {options_.cluster,
                     options_.store,
-                    state_.current()->number + 1,
+                    ParseSegmentName(spare_.made.name),
                     {state_.current()->number, position_}};
   opening.write_number = ++write_number_;
   opening.states = state_.States();
   opening.unknown_groups_fenced = !unknown_groups_fenced_.ok();
-  std::string recycled;
-  uint64_t recycled_bytes = 0;
-  if (!unused_.empty() && !removing_ && !buggify_.Fire("log.new_file")) {
-    recycled = unused_.front().name;
-    recycled_bytes = unused_.front().bytes;
-    unused_.pop_front();
-    tracer_.Sometimes("log.segment_recycled");
-  }
   opener_ = std::make_unique<SegmentOpener>(
-      disk_, opening, options_.batch_bytes_max, recycled,
-      [this, recycled_bytes](absl::StatusOr<SegmentOpener::Opened> opened) {
-        OnRolled(std::move(opened), recycled_bytes);
+      std::move(spare_.file), opening, options_.batch_bytes_max,
+      [this, number = opening.header.number,
+       allocated_bytes](absl::StatusOr<SegmentOpener::Opened> opened) {
+        OnRolled(std::move(opened), number, allocated_bytes);
       });
 }
 
 void LogImpl::OnRolled(absl::StatusOr<SegmentOpener::Opened> opened,
-                       uint64_t recycled_bytes) {
+                       uint64_t number, uint64_t allocated_bytes) {
   if (!opened.ok()) return Fail(opened.status(), "beginning the next segment");
-  const uint64_t number = state_.current()->number + 1;
   tracer_.Sometimes("log.segment_begun");
-  preallocation_pending_.Cancel();
-  preallocating_ = false;
-  allocation_file_.reset();
   file_ = std::move(opened->file);
   position_ = opening_end_ = opened->end;
-  preallocated_end_ = std::max(position_, recycled_bytes);
-  state_.AddSegment(number, preallocated_end_);
+  allocated_end_ = std::max(position_, allocated_bytes);
+  state_.AddSegment(number, allocated_end_);
   segment_seed_ = SegmentSeed(options_.cluster, options_.store, number);
   counters_.durable_writes += opened->writes;
   counters_.written_bytes += opened->written_bytes;
   opener_.reset();
-  Preallocate();
   ScheduleFlush();
 }
 
-void LogImpl::Preallocate() {
-  const uint64_t step =
+void LogImpl::PrepareSpare() {
+  const bool due = roll_waits_ || position_ - opening_end_ >=
+                                      options_.segment_bytes / kSpareAfterPart;
+  if (!due || spare_.file != nullptr || spare_maker_ != nullptr) return;
+  if (!roll_waits_ && loop_.ReadClock().mono < spare_retry_at_) return;
+  SpareSegment::Options options;
+  options.number = ++last_number_;
+  options.bytes = options_.segment_bytes;
+  options.piece_bytes =
       buggify_.Fire("log.small_preallocation")
-          ? zeros_.size()
-          : std::clamp<uint64_t>(options_.segment_bytes / 16, zeros_.size(),
-                                 options_.preallocation_bytes_max);
-  if (preallocating_ || preallocated_end_ >= options_.segment_bytes ||
-      preallocated_end_ - position_ >= step) {
-    return;
+          ? kZeroBytesMin
+          : std::max(options_.preallocation_bytes_max, kZeroBytesMin);
+  if (!unused_.empty() && !buggify_.Fire("log.new_file")) {
+    options.recycled = unused_.front();
+    unused_.pop_front();
+    tracer_.Sometimes("log.segment_recycled");
   }
-  const uint64_t end =
-      std::min(preallocated_end_ + step, options_.segment_bytes);
-  preallocating_ = true;
-  if (allocation_file_ != nullptr) return WriteZeros(end);
-  preallocation_pending_ = disk_.Open(
-      SegmentName(state_.current()->number), env::Disk::OpenMode::kExisting,
-      [this, end](absl::StatusOr<std::unique_ptr<env::File>> file) {
-        if (!file.ok()) return Fail(file.status(), "allocating space");
-        allocation_file_ = *std::move(file);
-        WriteZeros(end);
+  spare_maker_ = std::make_unique<SpareSegment>(
+      disk_, options,
+      [this, recycled = options.recycled.name](SpareSegment::Result spare) {
+        spare_maker_.reset();
+        if (!spare.status.ok() && !recycled.empty()) RemoveLater(recycled);
+        OnSpare(std::move(spare));
       });
 }
 
-void LogImpl::WriteZeros(uint64_t end) {
-  std::vector<Buffer> pieces;
-  uint64_t left = end - preallocated_end_;
-  while (left > 0) {
-    const size_t size = std::min<uint64_t>(left, zeros_.size());
-    pieces.push_back(zeros_.Slice(0, size));
-    left -= size;
+void LogImpl::OnSpare(SpareSegment::Result spare) {
+  if (spare.status.ok()) {
+    spare_ = std::move(spare);
+    roll_waits_ = false;
+    return ScheduleFlush();
   }
-  preallocation_pending_ = allocation_file_->Write(
-      preallocated_end_, pieces, env::Durability::kLater,
-      [this, end](absl::Status written) {
-        if (!written.ok()) return Fail(written, "allocating space");
-        preallocation_pending_ =
-            allocation_file_->Sync([this, end](absl::Status synced) {
-              if (!synced.ok()) return Fail(synced, "allocating space");
-              OnPreallocated(end);
-            });
-      });
-}
-
-void LogImpl::OnPreallocated(uint64_t end) {
-  preallocating_ = false;
-  preallocated_end_ = std::max(preallocated_end_, end);
-  Segment* current = state_.current();
-  current->file_bytes = std::max(current->file_bytes, preallocated_end_);
-  if (waiting_for_preallocation_) {
-    waiting_for_preallocation_ = false;
-    IssueWrite();
+  tracer_.Sometimes("log.spare_discarded");
+  if (tracer_.Logs(env::Severity::kWarning)) {
+    tracer_.Log(env::Severity::kWarning,
+                absl::StrCat("log: cannot prepare ", spare.made.name, ": ",
+                             spare.status.ToString()));
+  }
+  if (roll_waits_) return Fail(spare.status, "preparing the next segment");
+  spare_retry_at_ = loop_.ReadClock().mono + kSpareRetry;
+  if (spare.reusable) {
+    unused_.push_front(std::move(spare.made));
+  } else {
+    RemoveLater(std::move(spare.made.name));
   }
 }
 
@@ -477,11 +485,16 @@ void LogImpl::Reclaim() {
   auto& segments = state_.segments();
   while (segments.size() > 1 && segments.front()->live_bytes == 0) {
     if (rewriting_ == segments.front().get()) rewriting_ = nullptr;
-    unused_.push_back(
-        {SegmentName(segments.front()->number), segments.front()->file_bytes});
+    UnusedFile file{SegmentName(segments.front()->number),
+                    segments.front()->file_bytes};
     segments.pop_front();
+    if (unused_.size() >= kUnusedFilesMax ||
+        file.bytes > 2 * options_.segment_bytes) {
+      RemoveLater(std::move(file.name));
+    } else {
+      unused_.push_back(std::move(file));
+    }
   }
-  RemoveUnused();
   if (rewriting_ == nullptr && segments.size() > 1 &&
       segments.front()->live_bytes > 0 &&
       (state_.file_bytes() >
@@ -493,21 +506,25 @@ void LogImpl::Reclaim() {
   }
 }
 
-void LogImpl::RemoveUnused() {
-  if (removing_ || unused_.size() <= kUnusedFilesMax) return;
-  removing_ = true;
-  const std::string name = unused_.front().name;
-  unused_.pop_front();
-  remove_pending_ = disk_.Remove(name, [this, name](absl::Status status) {
-    removing_ = false;
-    // The file only takes space until the next start finds it again.
-    if (!status.ok() && tracer_.Logs(env::Severity::kWarning)) {
-      tracer_.Log(
-          env::Severity::kWarning,
-          absl::StrCat("log: cannot remove ", name, ": ", status.ToString()));
-    }
-    RemoveUnused();
-  });
+void LogImpl::RemoveLater(std::string name) {
+  removals_.push_back(std::move(name));
+  if (removals_.size() == 1) RemoveNext();
+}
+
+void LogImpl::RemoveNext() {
+  if (removals_.empty()) return;
+  remove_pending_ =
+      disk_.Remove(removals_.front(), [this](absl::Status status) {
+        // The file only takes space until the next start finds it again.
+        if (!status.ok() && !absl::IsNotFound(status) &&
+            tracer_.Logs(env::Severity::kWarning)) {
+          tracer_.Log(env::Severity::kWarning,
+                      absl::StrCat("log: cannot remove ", removals_.front(),
+                                   ": ", status.ToString()));
+        }
+        removals_.pop_front();
+        RemoveNext();
+      });
 }
 
 }  // namespace quorate::raft

@@ -23,15 +23,9 @@
 #include "raft/log/log_state.h"
 #include "raft/log/record.h"
 #include "raft/log/segment_opener.h"
+#include "raft/log/spare_segment.h"
 
 namespace quorate::raft {
-
-// A file that is not in the chain of segments. The next segment may overwrite
-// it.
-struct UnusedFile {
-  std::string name;
-  uint64_t bytes = 0;
-};
 
 class LogImpl final : public Log {
  public:
@@ -42,7 +36,8 @@ class LogImpl final : public Log {
     std::map<GroupKey, RecoveredGroup> recovered;
     absl::Status unknown_groups_fenced;
     SegmentOpener::Opened current;
-    uint64_t write_number = 0;  // Number of the last durable write.
+    uint64_t allocated_bytes = 0;  // Size of the file of `current`.
+    uint64_t write_number = 0;     // Number of the last durable write.
     std::vector<UnusedFile> unused;
   };
   LogImpl(env::Env& env, const LogOptions& options, Start start);
@@ -109,18 +104,20 @@ class LogImpl final : public Log {
   void RewriteLiveRecords();
   void RewriteGroup(GroupLog& group, size_t* budget);
   void WriteBatch();
-  void IssueWrite();
   void OnWritten(absl::Status status);
   void Fail(const absl::Status& status, const char* what);
 
+  // The offset at which the present segment must end.
+  uint64_t SegmentEnd() const;
   void Roll();
-  void OnRolled(absl::StatusOr<SegmentOpener::Opened> opened,
-                uint64_t recycled_bytes);
-  void Preallocate();
-  void WriteZeros(uint64_t end);
-  void OnPreallocated(uint64_t end);
+  void OnRolled(absl::StatusOr<SegmentOpener::Opened> opened, uint64_t number,
+                uint64_t allocated_bytes);
+  // Begins to prepare the next segment, if it is time.
+  void PrepareSpare();
+  void OnSpare(SpareSegment::Result spare);
   void Reclaim();
-  void RemoveUnused();
+  void RemoveLater(std::string name);
+  void RemoveNext();
 
   env::Disk& disk_;
   env::Loop& loop_;
@@ -142,21 +139,16 @@ class LogImpl final : public Log {
 
   // The current segment.
   std::unique_ptr<env::File> file_;
-  // Opened once more for allocating space, since its syncs must not report the
-  // errors of durable writes (env/disk.h). Null: not yet.
-  std::unique_ptr<env::File> allocation_file_;
   uint32_t segment_seed_ = 0;
   uint64_t position_ = 0;  // Offset of the next record.
   uint64_t opening_end_ = 0;
-  uint64_t preallocated_end_ = 0;  // Bytes before it are allocated on disk.
+  uint64_t allocated_end_ = 0;  // Bytes before it are allocated on disk.
   uint64_t write_number_ = 0;
 
   BatchWriter writer_;
   // True from when a batch is built until it is durable. No other batch begins
   // meanwhile.
   bool writing_ = false;
-  // True while the batch waits for zeros to be written where part of it goes.
-  bool waiting_for_preallocation_ = false;
   size_t batch_bytes_ = 0;     // Size of the batch.
   std::vector<Done> written_;  // Callbacks of the batch, in order.
 
@@ -164,17 +156,23 @@ class LogImpl final : public Log {
   const Segment* rewriting_ = nullptr;
   GroupKey rewrite_cursor_;
 
+  // The next segment: its number, then its file once it is ready. Null maker:
+  // it is ready, or not begun.
+  uint64_t last_number_ = 0;  // The largest number that a file has or had.
+  std::unique_ptr<SpareSegment> spare_maker_;
+  SpareSegment::Result spare_;  // Ready if it has a file.
+  MonoTime spare_retry_at_ = MonoTime::Min();
+  // The present segment is as long as it may become.
+  bool roll_waits_ = false;
+
   std::deque<UnusedFile> unused_;
-  bool removing_ = false;
-  bool preallocating_ = false;
-  Buffer zeros_;
+  std::deque<std::string> removals_;  // The first one is running.
   std::unique_ptr<SegmentOpener> opener_;
   Destruction destruction_;
 
   env::Pending flush_pending_;
   bool flush_scheduled_ = false;
   env::Pending write_pending_;
-  env::Pending preallocation_pending_;
   env::Pending remove_pending_;
   CallbackQueue callbacks_;
 };

@@ -351,6 +351,162 @@ TEST_F(LogTest, DamagedHeader_FencesEveryGroupAndUnknownOnes) {
   }
 }
 
+// The disk carries out one operation of each use at a time, as a real disk with
+// two threads does.
+TEST_F(LogTest, SyncOfASnapshotThatHangs_DelaysNoAppend) {
+  const sim::MachineId machine = h_.test().machine();
+  h_.world().disk_options(machine).one_at_a_time = true;
+  uint64_t index = 0;
+  for (int i = 0; i < 4; ++i) {
+    ASSERT_TRUE(
+        h_.Append(kGroup, {TestEntry(1, ++index, std::string(4000, 's'))})
+            .ok());
+  }
+  std::unique_ptr<env::File> snapshot;
+  env::Pending pending;
+  pending = h_.test().env().disk.Open(
+      "snapshot", env::Disk::OpenMode::kCreate,
+      [&](absl::StatusOr<std::unique_ptr<env::File>> file) {
+        ASSERT_TRUE(file.ok());
+        snapshot = *std::move(file);
+      });
+  h_.Run();
+  h_.world().StallDisk(machine, h_.world().now() + Seconds(60), "snapshot");
+  bool synced = false;
+  pending = snapshot->Sync([&](absl::Status) { synced = true; });
+  const uint64_t segments_before = h_.log()->counters().segments;
+  const uint64_t last = index + 100;
+  uint64_t acknowledged = 0;
+  while (index < last) {
+    env::Pending turn = h_.test().env().loop.Defer([&] {
+      h_.log()->Append(
+          kGroup, nullptr, {TestEntry(1, ++index, std::string(4000, 's'))},
+          [&](absl::Status status) { acknowledged += status.ok(); });
+    });
+    h_.world().RunFor(Milliseconds(5));
+  }
+  EXPECT_EQ(acknowledged, 100u);
+  EXPECT_FALSE(synced);
+  // The segment that was ready is in use, and took more than its share.
+  EXPECT_EQ(h_.log()->counters().segments, segments_before + 1);
+  h_.Run();
+  EXPECT_TRUE(synced);
+  ASSERT_TRUE(
+      h_.Append(kGroup, {TestEntry(1, ++index, std::string(4000, 's'))}).ok());
+  EXPECT_GT(h_.log()->counters().segments, segments_before + 1);
+  snapshot.reset();
+  ASSERT_TRUE(h_.Restart(CrashKind::kMachine).ok());
+  EXPECT_EQ(Recovered().entries.size(), index);
+}
+
+// How the file of the next segment comes about.
+enum class SpareKind { kNew, kRecycled, kExtended };
+
+absl::Status AppendOne(LogHarness& h, uint64_t* index) {
+  return h.Append(kGroup, {TestEntry(1, ++*index, std::string(5000, 'e'))});
+}
+
+// Writes until the next append begins the preparation of a file.
+void WriteUntilASpareIsDue(LogHarness& h, SpareKind kind, uint64_t* index) {
+  switch (kind) {
+    case SpareKind::kExtended:
+      // The file that the creation of the store left is small.
+      return;
+    case SpareKind::kRecycled:
+      for (int i = 0; i < 60; ++i) {
+        ASSERT_TRUE(AppendOne(h, index).ok());
+        ASSERT_TRUE(h.SetLogStart(kGroup, {Term(1), Index(*index)}).ok());
+      }
+      // The next start has two files that it does not need.
+      ASSERT_TRUE(h.Restart().ok());
+      return;
+    case SpareKind::kNew: {
+      // A log that does the same tells when the second segment begins.
+      LogHarness same;
+      same.Start();
+      uint64_t last = 0;
+      while (same.Marks("log.segment_begun") < 1) {
+        ASSERT_TRUE(AppendOne(same, &last).ok());
+      }
+      while (*index + 1 < last) ASSERT_TRUE(AppendOne(h, index).ok());
+    }
+  }
+}
+
+// Each operation of the preparation of the next segment fails once. No append
+// may see that, and a later attempt succeeds.
+void FailEachOperationOfASpare(SpareKind kind, uint64_t operations) {
+  uint64_t discarded = 0;
+  for (uint64_t n = 1;; ++n) {
+    SCOPED_TRACE(n);
+    LogHarness h;
+    h.Start();
+    uint64_t index = 0;
+    WriteUntilASpareIsDue(h, kind, &index);
+    const uint64_t segments = h.Marks("log.segment_begun");
+    const uint64_t recycled = h.Marks("log.segment_recycled");
+    const uint64_t discarded_before = h.Marks("log.spare_discarded");
+    // A new file is prepared when the opening of a segment, and the first
+    // record behind it, are durable.
+    const uint64_t writes = kind == SpareKind::kNew ? 2 : 1;
+    h.world().FailDiskOperation(
+        h.test().machine(), sim::World::DiskOperation::kAny, writes + n, false);
+    ASSERT_TRUE(AppendOne(h, &index).ok());
+    EXPECT_EQ(h.Marks("log.segment_recycled") > recycled,
+              kind != SpareKind::kNew);
+    const bool failed = h.world().disk_failures(h.test().machine()) > 0;
+    h.world().HealDisk(h.test().machine());
+    discarded += h.Marks("log.spare_discarded") - discarded_before;
+    h.world().RunFor(Seconds(1));
+    for (int i = 0; i < 40; ++i) ASSERT_TRUE(AppendOne(h, &index).ok());
+    EXPECT_TRUE(h.log()->status().ok()) << h.log()->status();
+    EXPECT_GT(h.Marks("log.segment_begun"), segments + 1);
+    EXPECT_LE(h.LogFiles().size(), h.log()->counters().segments + 2);
+    EXPECT_TRUE(h.world().violations().empty());
+    ASSERT_TRUE(h.Restart(CrashKind::kMachine).ok());
+    const RecoveredGroup& group = h.log()->recovered()[kGroup];
+    EXPECT_EQ(group.log_start.index + group.entries.size(), Index(index));
+    if (testing::Test::HasFailure()) return;
+    if (!failed) break;
+  }
+  EXPECT_EQ(discarded, operations);
+}
+
+// Free space, open, write, sync, sync of the directory, open.
+TEST(LogSpare, ErrorOfANewFile_NeverReachesTheLog) {
+  FailEachOperationOfASpare(SpareKind::kNew, 6);
+}
+
+// Rename, sync of the directory, open.
+TEST(LogSpare, ErrorOfARecycledFile_NeverReachesTheLog) {
+  FailEachOperationOfASpare(SpareKind::kRecycled, 3);
+}
+
+TEST(LogSpare, ErrorOfAnExtendedFile_NeverReachesTheLog) {
+  FailEachOperationOfASpare(SpareKind::kExtended, 7);
+}
+
+// Without room for another file the present one grows, and no further.
+TEST(LogSpare, NoneCanBeMade_TheSegmentGrowsToItsLimit) {
+  LogHarness h;
+  h.options().segment_bytes = 16 << 10;
+  h.Start();
+  h.world().LimitOpenFiles(h.test().machine(), 0);
+  uint64_t acknowledged = 0;
+  absl::Status status;
+  while (status.ok() && acknowledged < 1000) {
+    const Entry entry = TestEntry(1, acknowledged + 1, std::string(4000, 'g'));
+    status = h.Append(kGroup, {entry});
+    acknowledged += status.ok();
+  }
+  EXPECT_TRUE(absl::IsResourceExhausted(status)) << status;
+  EXPECT_GT(acknowledged * 4000, uint64_t{16 << 10} * 30);
+  EXPECT_EQ(h.log()->counters().segments, 1u);
+  h.world().HealDisk(h.test().machine());
+  ASSERT_TRUE(h.Restart(CrashKind::kMachine).ok());
+  EXPECT_GE(h.log()->recovered()[kGroup].entries.size(), acknowledged);
+}
+
 TEST_F(LogTest, FullDisk_StopsTheLogAndSaysSo) {
   h_.world().disk_options(h_.test().machine()).capacity_bytes = 150 << 10;
   absl::Status status;

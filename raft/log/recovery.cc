@@ -243,7 +243,40 @@ void Recovery::OnReplayed(absl::Status status) {
     env_.tracer.Log(env::Severity::kError,
                     absl::StrCat("log: ", std::string(group.fenced.message())));
   }
-  BeginSegment();
+  file_.reset();
+  // The last segment is needed until the new one is open: its records may be
+  // copied there.
+  for (const auto& [number, file] : files_) {
+    if (number == last_ || InChain(number)) continue;
+    UnusedFile leftover{SegmentName(number), file.bytes};
+    if (leftover.bytes > 2 * options_.segment_bytes) {
+      leftovers_.push_back(leftover.name);
+      continue;
+    }
+    // The largest two are kept.
+    if (leftover.bytes > recycled_.bytes) std::swap(leftover, recycled_);
+    if (leftover.bytes > unused_.bytes) std::swap(leftover, unused_);
+    if (!leftover.name.empty()) leftovers_.push_back(leftover.name);
+  }
+  RemoveLeftovers();
+}
+
+bool Recovery::InChain(uint64_t number) const {
+  return std::any_of(state_.segments().begin(), state_.segments().end(),
+                     [number](const auto& s) { return s->number == number; });
+}
+
+void Recovery::RemoveLeftovers() {
+  if (leftovers_.empty()) return BeginSegment();
+  pending_ = env_.disk.Remove(leftovers_.back(), [this](absl::Status status) {
+    if (!status.ok() && env_.tracer.Logs(env::Severity::kWarning)) {
+      env_.tracer.Log(env::Severity::kWarning,
+                      absl::StrCat("log: cannot remove ", leftovers_.back(),
+                                   ": ", status.ToString()));
+    }
+    leftovers_.pop_back();
+    RemoveLeftovers();
+  });
 }
 
 void Recovery::BeginSegment() {
@@ -275,7 +308,7 @@ void Recovery::BeginSegment() {
   }
   for (const GroupKey& key : result_.dropped) state_.AddDropped(key);
   opener_ = std::make_unique<SegmentOpener>(
-      env_.disk, opening, options_.batch_bytes_max, std::string(),
+      env_.disk, opening, options_.batch_bytes_max, recycled_.name,
       [this](absl::StatusOr<SegmentOpener::Opened> opened) {
         Finish(std::move(opened));
       });
@@ -284,13 +317,12 @@ void Recovery::BeginSegment() {
 void Recovery::Finish(absl::StatusOr<SegmentOpener::Opened> opened) {
   if (!opened.ok()) return Fail(opened.status());
   LogImpl::Start start;
-  state_.current()->file_bytes = opened->end;
-  for (const auto& [number, file] : files_) {
-    const bool in_chain = std::any_of(
-        state_.segments().begin(), state_.segments().end(),
-        [number = number](const auto& s) { return s->number == number; });
-    if (!in_chain) start.unused.push_back({SegmentName(number), file.bytes});
+  start.allocated_bytes = std::max(opened->end, recycled_.bytes);
+  state_.current()->file_bytes = start.allocated_bytes;
+  if (!InChain(last_)) {
+    start.unused.push_back({SegmentName(last_), files_[last_].bytes});
   }
+  if (!unused_.name.empty()) start.unused.push_back(std::move(unused_));
   start.state = std::move(state_);
   start.recovered = std::move(result_.groups);
   start.unknown_groups_fenced = std::move(result_.unknown_groups_fenced);

@@ -49,6 +49,9 @@ class Recovery final : public AsyncTask {
   void BuildChain();
   void ReplayNext();
   void OnReplayed(absl::Status status);
+  bool InChain(uint64_t number) const;
+  // Removes files that no recovery needs, before anything is written.
+  void RemoveLeftovers();
   void BeginSegment();
   void Finish(absl::StatusOr<SegmentOpener::Opened> opened);
   void Fail(absl::Status status);
@@ -80,7 +83,10 @@ class Recovery final : public AsyncTask {
   uint64_t write_number_ = 0;
   Replay replay_;
   Replay::Result result_;
-  SegmentOffset previous_;  // For the header of the new segment.
+  SegmentOffset previous_;              // For the header of the new segment.
+  std::vector<std::string> leftovers_;  // To be removed.
+  UnusedFile recycled_;  // Becomes the new segment; unnamed: none.
+  UnusedFile unused_;    // Kept for the one after it; unnamed: none.
   LogState state_;
   std::unique_ptr<SegmentOpener> opener_;
 };

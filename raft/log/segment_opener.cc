@@ -38,31 +38,41 @@ std::vector<std::vector<Buffer>> EncodeOpening(const SegmentOpening& opening,
 SegmentOpener::SegmentOpener(env::Disk& disk, const SegmentOpening& opening,
                              size_t write_bytes_max, std::string recycled,
                              Done done)
-    : disk_(disk),
-      name_(SegmentName(opening.header.number)),
-      done_(std::move(done)) {
+    : name_(SegmentName(opening.header.number)), done_(std::move(done)) {
   for (auto& write : EncodeOpening(opening, write_bytes_max)) {
     writes_.push_back(std::move(write));
   }
   if (recycled.empty()) {
-    OpenFile(env::Disk::OpenMode::kCreate);
+    OpenFile(disk, env::Disk::OpenMode::kCreate);
     return;
   }
-  pending_ = disk_.Rename(recycled, name_, [this](absl::Status status) {
+  pending_ = disk.Rename(recycled, name_, [this, &disk](absl::Status status) {
     if (!status.ok()) return Finish(status);
-    OpenFile(env::Disk::OpenMode::kExisting);
+    OpenFile(disk, env::Disk::OpenMode::kExisting);
   });
 }
 
-void SegmentOpener::OpenFile(env::Disk::OpenMode mode) {
-  pending_ = disk_.Open(
-      name_, mode, [this](absl::StatusOr<std::unique_ptr<env::File>> file) {
+SegmentOpener::SegmentOpener(std::unique_ptr<env::File> file,
+                             const SegmentOpening& opening,
+                             size_t write_bytes_max, Done done)
+    : name_(SegmentName(opening.header.number)), done_(std::move(done)) {
+  for (auto& write : EncodeOpening(opening, write_bytes_max)) {
+    writes_.push_back(std::move(write));
+  }
+  opened_.file = std::move(file);
+  WriteNext();
+}
+
+void SegmentOpener::OpenFile(env::Disk& disk, env::Disk::OpenMode mode) {
+  pending_ = disk.Open(
+      name_, mode, env::FileUse::kLog,
+      [this, &disk](absl::StatusOr<std::unique_ptr<env::File>> file) {
         if (!file.ok()) return Finish(file.status());
         opened_.file = *std::move(file);
         // The directory is synced before the first write. Without this sync, a
         // renamed file may still have its old name after a crash and be part of
         // the chain.
-        pending_ = disk_.SyncDirectory([this](absl::Status status) {
+        pending_ = disk.SyncDirectory([this](absl::Status status) {
           if (!status.ok()) return Finish(status);
           WriteNext();
         });

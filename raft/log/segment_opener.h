@@ -1,5 +1,5 @@
-// raft/log/segment_opener.h: begins a new segment: creates its file, writes
-// header and states durably, and syncs the directory.
+// raft/log/segment_opener.h: begins a new segment: writes header and states
+// durably, into a file that is ready or that is created first.
 //
 // Used when the log rolls and at the end of recovery. Nothing in the segment is
 // acknowledged before the opening is durable.
@@ -54,13 +54,15 @@ class SegmentOpener {
   // created. `done` may destroy the opener.
   SegmentOpener(env::Disk& disk, const SegmentOpening& opening,
                 size_t write_bytes_max, std::string recycled, Done done);
+  // `file`: the file of the segment, open for the log; its name is durable.
+  SegmentOpener(std::unique_ptr<env::File> file, const SegmentOpening& opening,
+                size_t write_bytes_max, Done done);
 
  private:
-  void OpenFile(env::Disk::OpenMode mode);
+  void OpenFile(env::Disk& disk, env::Disk::OpenMode mode);
   void WriteNext();
   void Finish(absl::Status status);
 
-  env::Disk& disk_;
   const std::string name_;
   std::deque<std::vector<Buffer>> writes_;
   Opened opened_;

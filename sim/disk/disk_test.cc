@@ -433,6 +433,65 @@ TEST(DiskFault, TwoSyncsOfAFileAtOnce_AreAViolation) {
             "other");
 }
 
+TEST(DiskFault, FileOpenedForTheLogWhileOtherWorkWritesIt_IsAViolation) {
+  Driver d;
+  std::unique_ptr<env::File> log;
+  env::Pending pending;
+  const auto open_for_log = [&] {
+    pending =
+        d.disk().Open("f", env::Disk::OpenMode::kExisting, env::FileUse::kLog,
+                      [&](absl::StatusOr<std::unique_ptr<env::File>> file) {
+                        ASSERT_TRUE(file.ok());
+                        log = *std::move(file);
+                      });
+    d.world().RunUntilIdle();
+  };
+  auto file = d.Open("f");
+  EXPECT_TRUE(d.Write(file.get(), 0, "filled", kLater).ok());
+  EXPECT_TRUE(d.Sync(file.get()).ok());
+  file.reset();
+  open_for_log();
+  EXPECT_TRUE(d.Write(log.get(), 0, "record", kDurable).ok());
+  log.reset();
+  // A file that was opened to be read does not matter.
+  auto reader = d.Open("f");
+  open_for_log();
+  EXPECT_TRUE(d.world().violations().empty());
+  log.reset();
+  EXPECT_TRUE(d.Write(reader.get(), 0, "filled", kLater).ok());
+  open_for_log();
+  ASSERT_EQ(d.world().violations().size(), 1u);
+  EXPECT_EQ(d.world().violations()[0],
+            "m1 opens f for the log while other work writes it");
+}
+
+TEST(DiskTime, OneAtATime_UsesDoNotWaitForEachOther) {
+  Driver d;
+  d.world().disk_options(d.machine()).one_at_a_time = true;
+  auto bulk = d.Open("bulk");
+  auto other = d.Open("other");
+  std::unique_ptr<env::File> log;
+  env::Pending pending =
+      d.disk().Open("log", env::Disk::OpenMode::kCreate, env::FileUse::kLog,
+                    [&](absl::StatusOr<std::unique_ptr<env::File>> file) {
+                      log = *std::move(file);
+                    });
+  d.world().RunUntilIdle();
+  d.world().StallDisk(d.machine(), d.world().now() + Seconds(60), "bulk");
+  int ended = 0;
+  int log_ended = 0;
+  env::Pending syncs[] = {
+      bulk->Sync([&](absl::Status) { ++ended; }),
+      other->Sync([&](absl::Status) { ++ended; }),
+      d.disk().SyncDirectory([&](absl::Status) { ++ended; }),
+      log->Sync([&](absl::Status) { ++log_ended; })};
+  d.world().RunFor(Seconds(59));
+  EXPECT_EQ(ended, 0);
+  EXPECT_EQ(log_ended, 1);
+  d.world().RunUntilIdle();
+  EXPECT_EQ(ended, 3);
+}
+
 TEST(DiskFault, FullDisk_RefusesWhatGrowsOnly) {
   Driver d;
   auto file = d.Open("f");

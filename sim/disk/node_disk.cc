@@ -96,9 +96,10 @@ NodeDisk::~NodeDisk() = default;
 // ---- Issuing
 
 env::Pending NodeDisk::Open(std::string_view name, OpenMode mode,
-                            OpenDone done) {
+                            env::FileUse use, OpenDone done) {
   return Issue({.kind = Kind::kOpen,
                 .mode = mode,
+                .use = use,
                 .name = std::string(name),
                 .done = std::move(done)});
 }
@@ -127,6 +128,10 @@ env::Pending NodeDisk::SyncDirectory(env::File::Done done) {
                 .done = std::move(done)});
 }
 
+env::Pending NodeDisk::FreeBytes(env::File::SizeDone done) {
+  return Issue({.kind = Kind::kFreeBytes, .done = std::move(done)});
+}
+
 env::Pending NodeDisk::Lock(std::string_view name, env::File::Done done) {
   return Issue({.kind = Kind::kLock,
                 .name = std::string(name),
@@ -140,6 +145,9 @@ env::Pending NodeDisk::FileOperation(uint64_t handle, Operation&& operation) {
   operation.handle = handle;
   operation.file = open->file;
   operation.name = open->name;
+  operation.use = open->use;
+  open->written |=
+      operation.kind == Kind::kWrite || operation.kind == Kind::kTruncate;
   if (operation.kind == Kind::kSync) {
     operation.mark = open->file->sync_mark();
   }
@@ -157,6 +165,25 @@ env::Pending NodeDisk::FileOperation(uint64_t handle, Operation&& operation) {
   return Issue(std::move(operation));
 }
 
+void NodeDisk::CheckHandover(const Operation& open) {
+  bool busy = false;
+  for (const uint64_t id : operations_.Ids()) {
+    const Operation& other = *operations_.Find(id);
+    busy |= other.file == open.file && !other.executed &&
+            (Syncs(other) || other.kind == Kind::kWrite ||
+             other.kind == Kind::kTruncate);
+  }
+  for (const uint64_t id : files_.Ids()) {
+    const OpenFile& other = *files_.Find(id);
+    busy |= other.file == open.file && other.written;
+  }
+  if (busy) {
+    scheduler_->state().violations.push_back(
+        absl::StrCat("m", scheduler_->id().value(), " opens ", open.name,
+                     " for the log while other work writes it"));
+  }
+}
+
 bool NodeDisk::SyncsInFlight(uint64_t handle) {
   for (const uint64_t id : operations_.Ids()) {
     const Operation& operation = *operations_.Find(id);
@@ -171,6 +198,7 @@ DiskAccess NodeDisk::AccessOf(Kind kind) {
     case Kind::kList:
     case Kind::kRead:
     case Kind::kSize:
+    case Kind::kFreeBytes:
       return DiskAccess::kRead;
     case Kind::kSync:
     case Kind::kSyncDirectory:
@@ -189,13 +217,14 @@ env::Pending NodeDisk::Issue(Operation&& operation) {
   HashIssue(operation);
   DrawFault(&operation);
   SimTime starts = operation.begins;
-  if (options_.one_at_a_time) starts = std::max(starts, busy_until_);
+  SimTime& busy_until = busy_until_[static_cast<size_t>(operation.use)];
+  if (options_.one_at_a_time) starts = std::max(starts, busy_until);
   SimTime ends = starts + Latency(operation);
-  busy_until_ = ends;
   if (ends < StalledUntil(operation)) {
     ends = stalled_until_;
     state.faults.Count(Fault::kDiskStalled, scheduler_->id());
   }
+  busy_until = ends;
   const uint64_t id = operations_.Add(std::move(operation));
   state.queue.Push(ends, {kEventDisk, scheduler_->id().value(), id});
   if (operations_to_crash_ > 0 && --operations_to_crash_ == 0) {
@@ -290,8 +319,8 @@ ChoiceKey NodeDisk::KeyOf(const Operation& operation) {
 
 std::string NodeDisk::Describe(const Operation& operation) {
   static constexpr std::string_view kNames[] = {
-      "open", "list", "remove",   "rename", "sync directory", "lock", "write",
-      "read", "sync", "truncate", "size"};
+      "open",  "list", "remove", "rename",   "sync directory", "lock",
+      "write", "read", "sync",   "truncate", "size",           "free bytes"};
   std::string text(kNames[static_cast<size_t>(operation.kind)]);
   if (!operation.name.empty()) text += " " + operation.name;
   if (operation.kind == Kind::kWrite || operation.kind == Kind::kRead) {
@@ -391,6 +420,10 @@ void NodeDisk::Execute(Operation* operation) {
     case Kind::kSize:
       operation->size = file->size();
       break;
+    case Kind::kFreeBytes:
+      operation->size = options_.capacity_bytes -
+                        std::min(options_.capacity_bytes, image_->TotalBytes());
+      break;
     default:
       ExecuteDirectory(operation);
   }
@@ -439,6 +472,8 @@ void NodeDisk::ExecuteDirectory(Operation* operation) {
         RefuseFull(operation);
       } else if (!exists) {
         operation->change = image_->Create(operation->name, &operation->file);
+      } else if (operation->use == env::FileUse::kLog) {
+        CheckHandover(*operation);
       }
       break;
     case Kind::kRemove:
@@ -580,7 +615,8 @@ void NodeDisk::Finish(Operation* finished) {
       (*open)(status);
       return;
     }
-    const uint64_t handle = files_.Add({operation.file, operation.name, false});
+    const uint64_t handle =
+        files_.Add({operation.file, operation.name, operation.use});
     (*open)(std::make_unique<NodeFile>(this, handle));
   }
 }

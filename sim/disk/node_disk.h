@@ -31,13 +31,15 @@ class NodeDisk final : public env::Disk, public env::Pending::Source {
   ~NodeDisk();
 
   // env::Disk.
-  env::Pending Open(std::string_view name, OpenMode mode,
+  using env::Disk::Open;
+  env::Pending Open(std::string_view name, OpenMode mode, env::FileUse use,
                     OpenDone done) override;
   env::Pending List(ListDone done) override;
   env::Pending Remove(std::string_view name, env::File::Done done) override;
   env::Pending Rename(std::string_view from, std::string_view to,
                       env::File::Done done) override;
   env::Pending SyncDirectory(env::File::Done done) override;
+  env::Pending FreeBytes(env::File::SizeDone done) override;
   env::Pending Lock(std::string_view name, env::File::Done done) override;
   // env::Pending::Source.
   void Cancel(uint64_t id) override;
@@ -93,10 +95,12 @@ class NodeDisk final : public env::Disk, public env::Pending::Source {
     kSync,
     kTruncate,
     kSize,
+    kFreeBytes,
   };
   struct Operation {
     Kind kind = Kind::kOpen;
     OpenMode mode = OpenMode::kExisting;
+    env::FileUse use = env::FileUse::kBulk;
     env::Durability durability = env::Durability::kLater;
     bool failing = false;  // A fault makes it fail.
     // A durable write whose sync fails after a complete write.
@@ -123,6 +127,8 @@ class NodeDisk final : public env::Disk, public env::Pending::Source {
   struct OpenFile {
     DiskImage::FileRef file;
     std::string name;
+    env::FileUse use = env::FileUse::kBulk;
+    bool written = false;
     bool sync_failed = false;
   };
 
@@ -151,6 +157,8 @@ class NodeDisk final : public env::Disk, public env::Pending::Source {
   void Execute(Operation* operation);
   void ExecuteDirectory(Operation* operation);
   void ExecuteFailing(Operation* operation);
+  // Reports a file that is opened for the log while other work writes it.
+  void CheckHandover(const Operation& open);
   // Whether another sync of the same open file has not been reported.
   bool SyncsInFlight(uint64_t handle);
   void ExecuteWrite(Operation* operation);
@@ -178,8 +186,9 @@ class NodeDisk final : public env::Disk, public env::Pending::Source {
   uint64_t changes_ = 0;
   SimTime stalled_until_ = SimTime::Min();
   std::string stalled_file_;  // Empty: all files.
-  // When the last operation of a disk that carries out one at a time ends.
-  SimTime busy_until_ = SimTime::Min();
+  // When the last operation of each use ends, on a disk that carries out one at
+  // a time.
+  SimTime busy_until_[2] = {SimTime::Min(), SimTime::Min()};
   struct Range {
     std::string file;  // Empty: no range.
     uint64_t offset = 0;

@@ -81,7 +81,7 @@ struct DiskOptions {
   // Hits syncs. It also hits the sync in a durable write: the write is
   // complete, but not durable.
   Ratio sync_error{};
-  // Operations wait for the end of earlier ones.
+  // Operations wait for the end of earlier ones of their use (env/disk.h).
   bool one_at_a_time = false;
   // The limit for the sum of all files' sizes.
   uint64_t capacity_bytes = uint64_t{1} << 40;

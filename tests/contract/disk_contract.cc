@@ -29,11 +29,11 @@ absl::Status DiskContract::Await(Issue&& issue) {
 }
 
 absl::StatusOr<std::unique_ptr<File>> DiskContract::Open(
-    const std::string& name, OpenMode mode) {
+    const std::string& name, OpenMode mode, env::FileUse use) {
   absl::StatusOr<std::unique_ptr<File>> result =
       absl::DeadlineExceededError("the operation never ended");
   bool done = false;
-  Pending pending = env().disk.Open(name, mode, [&](auto opened) {
+  Pending pending = env().disk.Open(name, mode, use, [&](auto opened) {
     result = std::move(opened);
     done = true;
   });
@@ -116,6 +116,18 @@ absl::Status DiskContract::SyncDirectory() {
 absl::Status DiskContract::Lock(env::Env& env, const std::string& name) {
   return Await(
       [&](File::Done done) { return env.disk.Lock(name, std::move(done)); });
+}
+
+uint64_t DiskContract::FreeBytes() {
+  uint64_t free = 0;
+  EXPECT_TRUE(Await([&](File::Done done) {
+                return env().disk.FreeBytes(
+                    [&free, done = std::move(done)](auto bytes) mutable {
+                      if (bytes.ok()) free = *bytes;
+                      done(bytes.status());
+                    });
+              }).ok());
+  return free;
 }
 
 std::vector<std::string> DiskContract::List() {
@@ -310,7 +322,25 @@ TEST_P(DiskContract, ManyWritesInFlight_AllLand) {
   for (int i = 0; i < 2000; ++i) ASSERT_EQ((*read)[i], 'a' + i / 10 % 26);
 }
 
+TEST_P(DiskContract, FileOpenedForTheLog_IsWrittenThereAndReadElsewhere) {
+  auto opened = Open("f", OpenMode::kCreate, env::FileUse::kLog);
+  ASSERT_TRUE(opened.ok()) << opened.status();
+  const std::unique_ptr<File> log = *std::move(opened);
+  ASSERT_TRUE(Write(log.get(), 0, "durable", kDurable).ok());
+  ASSERT_TRUE(Write(log.get(), 7, " later", kLater).ok());
+  ASSERT_TRUE(Sync(log.get()).ok());
+  EXPECT_EQ(*Read(log.get(), 0, 100), "durable later");
+  auto reader = MustOpen("f");
+  EXPECT_EQ(*Read(reader.get(), 0, 100), "durable later");
+}
+
 // ---- The directory
+
+TEST_P(DiskContract, FreeBytes_IsTheRoomOfADisk) {
+  const uint64_t free = FreeBytes();
+  EXPECT_GT(free, uint64_t{1} << 20);
+  EXPECT_LT(free, uint64_t{1} << 60);
+}
 
 TEST_P(DiskContract, List_IsSortedAndComplete) {
   for (const char* name : {"b", "a.2", "z_1", "a-1", "0"}) {

@@ -78,8 +78,9 @@ class DiskContract : public ContractTest {
   static constexpr auto kDurable = env::Durability::kDurable;
   static constexpr auto kLater = env::Durability::kLater;
 
-  absl::StatusOr<std::unique_ptr<env::File>> Open(const std::string& name,
-                                                  env::Disk::OpenMode mode);
+  absl::StatusOr<std::unique_ptr<env::File>> Open(
+      const std::string& name, env::Disk::OpenMode mode,
+      env::FileUse use = env::FileUse::kBulk);
   // Fails the test if the file cannot be opened.
   std::unique_ptr<env::File> MustOpen(const std::string& name);
   absl::Status Write(env::File* file, uint64_t offset, const std::string& bytes,
@@ -92,6 +93,7 @@ class DiskContract : public ContractTest {
   absl::Status Remove(const std::string& name);
   absl::Status Rename(const std::string& from, const std::string& to);
   absl::Status SyncDirectory();
+  uint64_t FreeBytes();
   absl::Status Lock(env::Env& env, const std::string& name);
   std::vector<std::string> List();
 

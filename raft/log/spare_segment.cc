@@ -1,0 +1,117 @@
+#include "raft/log/spare_segment.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "env/check.h"
+#include "raft/log/record.h"
+
+namespace quorate::raft {
+namespace {
+constexpr char kZeros[64 << 10] = {};
+}  // namespace
+
+std::vector<Buffer> ZeroPieces(size_t size) {
+  const Buffer zeros = Buffer::Constant({kZeros, sizeof(kZeros)});
+  std::vector<Buffer> pieces;
+  while (size > 0) {
+    pieces.push_back(zeros.Slice(0, std::min(size, zeros.size())));
+    size -= pieces.back().size();
+  }
+  return pieces;
+}
+
+SpareSegment::SpareSegment(env::Disk& disk, Options options, Done done)
+    : disk_(disk), options_(std::move(options)), done_(std::move(done)) {
+  CHECK_GT(options_.bytes, 0u);
+  result_.made.name = SegmentName(options_.number);
+  if (options_.recycled.name.empty()) {
+    CheckSpace(env::Disk::OpenMode::kCreate);
+    return;
+  }
+  pending_ = disk_.Rename(options_.recycled.name, result_.made.name,
+                          [this](absl::Status status) {
+                            if (!status.ok()) return Finish(status);
+                            result_.made.bytes = options_.recycled.bytes;
+                            if (result_.made.bytes >= options_.bytes) {
+                              return SyncDirectory();
+                            }
+                            CheckSpace(env::Disk::OpenMode::kExisting);
+                          });
+}
+
+void SpareSegment::CheckSpace(env::Disk::OpenMode mode) {
+  pending_ = disk_.FreeBytes([this, mode](absl::StatusOr<uint64_t> free) {
+    if (free.ok() && *free / 2 >= options_.bytes - result_.made.bytes) {
+      return OpenToFill(mode);
+    }
+    result_.reusable = mode == env::Disk::OpenMode::kExisting;
+    Finish(free.ok() ? absl::ResourceExhaustedError(absl::StrCat(
+                           "only ", *free, " bytes are free on the disk"))
+                     : free.status());
+  });
+}
+
+void SpareSegment::OpenToFill(env::Disk::OpenMode mode) {
+  pending_ =
+      disk_.Open(result_.made.name, mode, env::FileUse::kBulk,
+                 [this, mode](absl::StatusOr<std::unique_ptr<env::File>> file) {
+                   if (!file.ok()) {
+                     result_.reusable = mode == env::Disk::OpenMode::kExisting;
+                     return Finish(file.status());
+                   }
+                   filled_ = *std::move(file);
+                   WriteZeros();
+                 });
+}
+
+// Only bytes behind the end are written: after a crash the renaming may be
+// lost, and the file is part of the chain again.
+void SpareSegment::WriteZeros() {
+  if (result_.made.bytes >= options_.bytes) {
+    filled_.reset();
+    return SyncDirectory();
+  }
+  const size_t size = std::min<uint64_t>(options_.bytes - result_.made.bytes,
+                                         options_.piece_bytes);
+  pending_ = filled_->Write(
+      result_.made.bytes, ZeroPieces(size), env::Durability::kLater,
+      [this, size](absl::Status written) {
+        if (!written.ok()) return Finish(written);
+        pending_ = filled_->Sync([this, size](absl::Status synced) {
+          if (!synced.ok()) return Finish(synced);
+          result_.made.bytes += size;
+          WriteZeros();
+        });
+      });
+}
+
+void SpareSegment::SyncDirectory() {
+  pending_ = disk_.SyncDirectory([this](absl::Status status) {
+    if (!status.ok()) return Finish(status);
+    OpenForLog();
+  });
+}
+
+void SpareSegment::OpenForLog() {
+  pending_ = disk_.Open(
+      result_.made.name, env::Disk::OpenMode::kExisting, env::FileUse::kLog,
+      [this](absl::StatusOr<std::unique_ptr<env::File>> file) {
+        if (!file.ok()) {
+          result_.reusable = true;
+          return Finish(file.status());
+        }
+        result_.file = *std::move(file);
+        Finish(absl::OkStatus());
+      });
+}
+
+void SpareSegment::Finish(absl::Status status) {
+  filled_.reset();
+  result_.status = std::move(status);
+  Done done = std::move(done_);
+  done(std::move(result_));
+}
+
+}  // namespace quorate::raft
