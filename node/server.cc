@@ -96,6 +96,7 @@ raft::HostOptions MakeHostOptions(const Config& config,
   options.log.segment_bytes = config.log.segment_bytes;
   options.log.batch_bytes_max = config.log.batch_bytes;
   options.log.group_bytes_max = config.log.group_bytes;
+  options.log.ballast_bytes = config.log.ballast_bytes;
   options.log.record_bytes_max = config.bounds.log_record_bytes;
   options.log.rewrite_bytes_max = config.bounds.log_rewrite_bytes;
   options.log.preallocation_bytes_max = config.bounds.log_preallocation_bytes;

@@ -4,7 +4,6 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <sys/prctl.h>
-#include <sys/resource.h>
 #include <unistd.h>
 
 #include <cstdio>
@@ -17,6 +16,7 @@
 #include "absl/status/statusor.h"
 #include "net/disk/posix_file.h"
 #include "net/real_env.h"
+#include "net/tools/descriptors.h"
 #include "net/tools/listen_check.h"
 #include "net/tools/start_traces.h"
 #include "node/config/config.h"
@@ -45,14 +45,6 @@ absl::StatusOr<std::string> ReadWholeFile(const std::string& path) {
                                "': " + std::generic_category().message(errno));
   }
   return text;
-}
-
-// Raises the limit of open descriptors to the maximum that the system allows.
-void RaiseDescriptorLimit() {
-  rlimit limit;
-  if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
-  limit.rlim_cur = limit.rlim_max;
-  (void)setrlimit(RLIMIT_NOFILE, &limit);
 }
 
 // The node, from its first turn to its last.
@@ -123,7 +115,8 @@ class Daemon {
 };
 
 // A failed start removes everything that it created on disk.
-int RunNode(const node::Config& config, const DaemonOptions& options) {
+int RunNode(node::Config config, const DaemonOptions& options) {
+  const std::string lowered = FitConnections(RaiseDescriptorLimit(), &config);
   const StartTraces traces(config.data_dir);
   if (!traces.was_store()) {
     // Checked before a store is created. An existing store is opened first: if
@@ -146,6 +139,9 @@ int RunNode(const node::Config& config, const DaemonOptions& options) {
     traces.Remove();
     return PrintError(std::string(real.status().message()), kExitFailed);
   }
+  if (!lowered.empty()) {
+    (*real)->tracer().Log(env::Severity::kWarning, lowered);
+  }
   Daemon daemon(**real, config);
   const int exit_status = daemon.Run();
   if (!daemon.started()) {
@@ -167,7 +163,6 @@ int RunDaemon(const DaemonOptions& options) {
   }
   signal(SIGPIPE, SIG_IGN);
   signal(SIGXFSZ, SIG_IGN);  // The write fails instead (EFBIG).
-  RaiseDescriptorLimit();
   const absl::StatusOr<std::string> text = ReadWholeFile(options.config_file);
   if (!text.ok()) {
     return PrintError(std::string(text.status().message()), kExitUsage);
@@ -178,7 +173,7 @@ int RunDaemon(const DaemonOptions& options) {
     return PrintError(std::string(config.status().message()), kExitUsage);
   }
   if (options.bootstrap) config->bootstrap = true;
-  return RunNode(*config, options);
+  return RunNode(*std::move(config), options);
 }
 
 }  // namespace quorate::net

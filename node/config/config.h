@@ -142,6 +142,8 @@ struct LogConfig {
   uint64_t segment_bytes = 64 << 20;
   size_t batch_bytes = 4 << 20;
   size_t group_bytes = 1 << 20;
+  // Size of a file that is removed if the disk is full at a start; 0: none.
+  uint64_t ballast_bytes = 32 << 20;
 };
 
 struct ClockConfig {

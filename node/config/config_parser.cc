@@ -179,6 +179,8 @@ constexpr Setting kSettings[] = {
      "bytes"},
     {"log.group_bytes", PLACE(config.log.group_bytes), 64 * kKi, 8 * kMi,
      "bytes"},
+    {"log.ballast_bytes", PLACE(config.log.ballast_bytes), 0, 4 * kGi,
+     "bytes; 0: none"},
     {"clock.uncertainty_floor_us", PLACE(config.clock.uncertainty_floor), 0,
      60'000'000, "us"},
     {"clock.error_unsynchronised_ms", PLACE(config.clock.error_unsynchronised),

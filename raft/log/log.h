@@ -41,11 +41,14 @@ struct LogOptions {
   // Size limit of rewritten entries in one durable write, so that new entries
   // do not wait for them.
   size_t rewrite_bytes_max = 256 << 10;
-  // Space that is allocated at once; at least 64 KiB.
+  // Zeros that are written to the next segment before each sync; at least
+  // 64 KiB.
   size_t preallocation_bytes_max = 1 << 20;
   // Old segments are rewritten when files take more than four times the bytes
   // of live entries, and this many segments more.
   uint64_t slack_segments = 4;
+  // Size of a file that is removed if the disk is full at a start; 0: none.
+  uint64_t ballast_bytes = 0;
 };
 
 // The contents of the log for one group.
@@ -70,6 +73,8 @@ class Log {
   using Done = absl::AnyInvocable<void(absl::Status)>;
 
   // Reads every segment, cuts a torn tail and makes the rest durable again.
+  // Before it writes, it removes files that are left over, such as unfinished
+  // snapshots. It removes the ballast if less than its size is free on the disk.
   // Calls `opened` in a later turn. Errors: kDataLoss if more than single
   // groups cannot be read; kFailedPrecondition if files belong to another store
   // or a newer format; errors of the disk. The store must have been created

@@ -39,6 +39,7 @@ LogImpl::LogImpl(env::Env& env, const LogOptions& options, Start start)
       write_number_(start.write_number),
       last_number_(state_.current()->number),
       unused_(start.unused.begin(), start.unused.end()),
+      ballast_(env, options_.ballast_bytes),
       callbacks_(env.loop) {
   file_ = std::move(start.current.file);
   position_ = opening_end_ = start.current.end;

@@ -18,6 +18,7 @@
 #include "absl/status/status.h"
 #include "env/destruction.h"
 #include "env/env.h"
+#include "raft/log/ballast.h"
 #include "raft/log/callback_queue.h"
 #include "raft/log/log.h"
 #include "raft/log/log_state.h"
@@ -168,6 +169,7 @@ class LogImpl final : public Log {
   std::deque<UnusedFile> unused_;
   std::deque<std::string> removals_;  // The first one is running.
   std::unique_ptr<SegmentOpener> opener_;
+  Ballast ballast_;
   Destruction destruction_;
 
   env::Pending flush_pending_;

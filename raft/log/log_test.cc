@@ -6,6 +6,8 @@
 #include <vector>
 
 #include "gtest/gtest.h"
+#include "raft/log/ballast.h"
+#include "raft/log/snapshot_format.h"
 #include "raft/log/testing/log_harness.h"
 
 namespace quorate::raft {
@@ -505,6 +507,135 @@ TEST(LogSpare, NoneCanBeMade_TheSegmentGrowsToItsLimit) {
   h.world().HealDisk(h.test().machine());
   ASSERT_TRUE(h.Restart(CrashKind::kMachine).ok());
   EXPECT_GE(h.log()->recovered()[kGroup].entries.size(), acknowledged);
+}
+
+// Writes a file as another part of the program, or an earlier run, would.
+void MakeFile(LogHarness& h, const std::string& name, size_t size) {
+  std::unique_ptr<env::File> file;
+  env::Pending pending = h.test().env().disk.Open(
+      name, env::Disk::OpenMode::kCreate, [&](auto opened) {
+        ASSERT_TRUE(opened.ok()) << opened.status();
+        file = *std::move(opened);
+      });
+  h.Run();
+  const Buffer bytes = Buffer::Copy(std::string(size, 'x'));
+  pending =
+      file->Write(0, absl::MakeConstSpan(&bytes, 1), env::Durability::kDurable,
+                  [](absl::Status status) { ASSERT_TRUE(status.ok()); });
+  h.Run();
+}
+
+uint64_t UsedBytes(LogHarness& h) {
+  uint64_t used = 0;
+  for (const std::string& name : h.world().DiskFiles(h.test().machine())) {
+    used += h.world().DiskFileSize(h.test().machine(), name);
+  }
+  return used;
+}
+
+bool HasFile(LogHarness& h, const std::string& name) {
+  for (const std::string& file : h.world().DiskFiles(h.test().machine())) {
+    if (file == name) return true;
+  }
+  return false;
+}
+
+TEST_F(LogTest, FullDiskAtAStart_UnfinishedSnapshotsAreRemovedFirst) {
+  ASSERT_TRUE(h_.Append(kGroup, {TestEntry(1, 1, "kept")}).ok());
+  const std::string complete = SnapshotName(kGroup, {Term(1), Index(1)});
+  MakeFile(h_, complete, 1000);
+  MakeFile(h_, complete + ".w1", 200 << 10);
+  MakeFile(h_, complete + ".r2", 100 << 10);
+  h_.world().disk_options(h_.test().machine()).capacity_bytes = UsedBytes(h_);
+  ASSERT_TRUE(h_.Restart().ok());
+  EXPECT_TRUE(HasFile(h_, complete));
+  EXPECT_FALSE(HasFile(h_, complete + ".w1"));
+  EXPECT_FALSE(HasFile(h_, complete + ".r2"));
+  EXPECT_EQ(Recovered().entries.size(), 1u);
+  EXPECT_TRUE(h_.Append(kGroup, {TestEntry(1, 2, "more")}).ok());
+}
+
+// The file that was ready for the next segment becomes the first one of the
+// next process.
+TEST_F(LogTest, FullDiskAtAStart_ALeftoverSegmentIsReused) {
+  std::vector<Entry> expected;
+  for (uint64_t i = 1; i <= 4; ++i) {
+    expected.push_back(TestEntry(1, i, std::string(3000, 'r')));
+    ASSERT_TRUE(h_.Append(kGroup, {expected.back()}).ok());
+  }
+  for (int i = 0; i < 5; ++i) {
+    h_.Close();
+    h_.world().disk_options(h_.test().machine()).capacity_bytes =
+        UsedBytes(h_) + 1024;  // A renaming needs some room.
+    ASSERT_TRUE(h_.Restart(CrashKind::kMachine).ok()) << i;
+    EXPECT_EQ(Recovered().entries, expected);
+    expected.push_back(
+        TestEntry(1, expected.size() + 1, std::string(6000, 'r')));
+    ASSERT_TRUE(h_.Append(kGroup, {expected.back()}).ok());
+    // With room again, the next file is prepared.
+    h_.world().disk_options(h_.test().machine()).capacity_bytes = 1 << 30;
+    h_.world().RunFor(Seconds(1));
+    expected.push_back(TestEntry(1, expected.size() + 1, "more"));
+    ASSERT_TRUE(h_.Append(kGroup, {expected.back()}).ok());
+  }
+}
+
+TEST_F(LogTest, Ballast_IsRemovedOnAFullDiskAndMadeAgain) {
+  h_.options().ballast_bytes = 100 << 10;
+  auto& capacity = h_.world().disk_options(h_.test().machine()).capacity_bytes;
+  ASSERT_TRUE(h_.Restart().ok());
+  ASSERT_TRUE(h_.Append(kGroup, {TestEntry(1, 1, "a")}).ok());
+  EXPECT_TRUE(HasFile(h_, "ballast"));
+  ASSERT_TRUE(h_.Restart().ok());
+  EXPECT_TRUE(HasFile(h_, "ballast")) << "there is room";
+  h_.Close();
+  capacity = UsedBytes(h_);
+  ASSERT_TRUE(h_.Restart(CrashKind::kMachine).ok());
+  EXPECT_EQ(h_.Marks("log.ballast_removed"), 1u);
+  for (uint64_t i = 2; i <= 10; ++i) {
+    ASSERT_TRUE(h_.Append(kGroup, {TestEntry(1, i, "b")}).ok());
+  }
+  h_.world().RunFor(Seconds(200));
+  EXPECT_FALSE(HasFile(h_, "ballast")) << "there is no room";
+  capacity = uint64_t{1} << 30;
+  h_.world().RunFor(Seconds(61));
+  EXPECT_TRUE(HasFile(h_, "ballast"));
+  // It is of no use for a node that is not to have one.
+  h_.options().ballast_bytes = 0;
+  ASSERT_TRUE(h_.Restart().ok());
+  EXPECT_FALSE(HasFile(h_, "ballast"));
+}
+
+TEST(LogBallast, ErrorAtAnyOperation_IsMadeLater) {
+  constexpr uint64_t kBytes = 3 << 20;
+  uint64_t n = 1;
+  while (true) {
+    SCOPED_TRACE(n);
+    LogHarness h;
+    Ballast ballast(h.test().env(), kBytes);
+    h.world().FailDiskOperation(h.test().machine(),
+                                sim::World::DiskOperation::kAny, n, false);
+    h.Run();
+    EXPECT_EQ(h.world().DiskFileSize(h.test().machine(), "ballast"), kBytes);
+    EXPECT_TRUE(h.world().violations().empty());
+    if (h.world().disk_failures(h.test().machine()) == 0) break;
+    ++n;
+  }
+  EXPECT_GT(n, 8u);
+}
+
+// Without room for another file, the log uses what is left for itself.
+TEST_F(LogTest, DiskWithoutRoomForASpare_TakesRecordsToItsEnd) {
+  auto& capacity = h_.world().disk_options(h_.test().machine()).capacity_bytes;
+  capacity = UsedBytes(h_) + (200 << 10);
+  uint64_t acknowledged = 0;
+  while (h_.Append(kGroup,
+                   {TestEntry(1, acknowledged + 1, std::string(4000, 'f'))})
+             .ok()) {
+    ++acknowledged;
+  }
+  EXPECT_GT(acknowledged * 4096, uint64_t{130} << 10);
+  EXPECT_GT(UsedBytes(h_), capacity - (8 << 10));
 }
 
 TEST_F(LogTest, FullDisk_StopsTheLogAndSaysSo) {

@@ -6,6 +6,8 @@
 #include "absl/strings/str_cat.h"
 #include "env/annotate.h"
 #include "env/check.h"
+#include "raft/log/ballast.h"
+#include "raft/log/snapshot_format.h"
 
 namespace quorate::raft {
 namespace {
@@ -42,6 +44,9 @@ void Recovery::Fail(absl::Status status) {
 void Recovery::OnListed(absl::StatusOr<std::vector<std::string>> names) {
   if (!names.ok()) return Fail(names.status());
   for (const std::string& name : *names) {
+    const auto snapshot = ParseSnapshotName(name);
+    if (snapshot.has_value() && snapshot->staging) leftovers_.push_back(name);
+    has_ballast_ |= name == kBallastName;
     const uint64_t number = ParseSegmentName(name);
     if (number == 0) continue;
     files_[number];
@@ -267,7 +272,7 @@ bool Recovery::InChain(uint64_t number) const {
 }
 
 void Recovery::RemoveLeftovers() {
-  if (leftovers_.empty()) return BeginSegment();
+  if (leftovers_.empty()) return CheckSpace();
   pending_ = env_.disk.Remove(leftovers_.back(), [this](absl::Status status) {
     if (!status.ok() && env_.tracer.Logs(env::Severity::kWarning)) {
       env_.tracer.Log(env::Severity::kWarning,
@@ -275,6 +280,29 @@ void Recovery::RemoveLeftovers() {
                                    ": ", status.ToString()));
     }
     leftovers_.pop_back();
+    RemoveLeftovers();
+  });
+}
+
+void Recovery::CheckSpace() {
+  if (!has_ballast_) return BeginSegment();
+  pending_ = env_.disk.FreeBytes([this](absl::StatusOr<uint64_t> free) {
+    if (free.ok() && *free >= options_.ballast_bytes &&
+        options_.ballast_bytes > 0) {
+      return BeginSegment();
+    }
+    env_.tracer.Sometimes("log.ballast_removed");
+    if (env_.tracer.Logs(env::Severity::kWarning)) {
+      env_.tracer.Log(
+          env::Severity::kWarning,
+          absl::StrCat("log: the disk is nearly full (",
+                       free.ok() ? absl::StrCat(*free, " bytes are free")
+                                 : free.status().ToString(),
+                       "), so the start removes the file 'ballast': free "
+                       "space, see docs/operate/failures.md"));
+    }
+    leftovers_.push_back(std::string(kBallastName));
+    has_ballast_ = false;
     RemoveLeftovers();
   });
 }

@@ -203,6 +203,8 @@ node::Config ShapeDraw::DrawConfig(NodeId node, const Shape& shape) {
         4 << 20});
   Draw("knob.log.batch_bytes", node, &config.log.batch_bytes,
        {4 << 20, 4 << 20, 64 << 10});
+  Draw("knob.log.ballast_bytes", node, &config.log.ballast_bytes,
+       {64 << 10, 0, 256 << 10});
   Draw("knob.raft.uncommitted_bytes", node, &config.raft.uncommitted_bytes,
        {16 << 20, 64 << 10, 4 << 10});
   Draw("knob.raft.unwritten_bytes", node, &config.raft.unwritten_bytes,

@@ -1,0 +1,52 @@
+#include "net/tools/descriptors.h"
+
+#include <sys/resource.h>
+
+#include <algorithm>
+#include <limits>
+
+#include "absl/strings/str_cat.h"
+
+namespace quorate::net {
+namespace {
+
+// Sockets and files that every node has, and clients above the limit that are
+// being refused.
+constexpr uint64_t kReserve = 128;
+// Links of both lanes in both directions, and connections for forwarding.
+constexpr uint64_t kPerNode = 8;
+// Snapshots that are read, written and received.
+constexpr uint64_t kPerGroup = 4;
+// RESP and HTTP have limits.connections each.
+constexpr uint64_t kProtocols = 2;
+
+}  // namespace
+
+uint64_t RaiseDescriptorLimit() {
+  rlimit limit;
+  if (getrlimit(RLIMIT_NOFILE, &limit) != 0) {
+    return std::numeric_limits<uint64_t>::max();
+  }
+  const rlim_t before = limit.rlim_cur;
+  limit.rlim_cur = limit.rlim_max;
+  return setrlimit(RLIMIT_NOFILE, &limit) == 0 ? limit.rlim_max : before;
+}
+
+std::string FitConnections(uint64_t limit, node::Config* config) {
+  const uint64_t own = kReserve + kPerNode * config->nodes.size() +
+                       kPerGroup * config->shards.size();
+  const uint64_t wanted = config->limits.connections;
+  if (limit >= own && (limit - own) / kProtocols >= wanted) return "";
+  const uint64_t possible =
+      std::max<uint64_t>(1, limit > own ? (limit - own) / kProtocols : 1);
+  config->limits.connections = possible;
+  return absl::StrCat(
+      "the system allows this process ", limit,
+      " open files. limits.connections = ", wanted, " needs ",
+      kProtocols * wanted + own, " (", kProtocols, " protocols, and ", own,
+      " for the node itself), so it is lowered to ", possible,
+      ". Raise the limit (ulimit -n, LimitNOFILE in a unit of systemd), or "
+      "lower limits.connections");
+}
+
+}  // namespace quorate::net

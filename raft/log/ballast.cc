@@ -1,0 +1,87 @@
+#include "raft/log/ballast.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "raft/log/spare_segment.h"
+
+namespace quorate::raft {
+namespace {
+
+constexpr Duration kFirstAttempt = Seconds(10);
+constexpr Duration kNextAttempt = Seconds(60);
+// The file is made if more than this many times its size is free.
+constexpr uint64_t kBallastFreeFactor = 4;
+constexpr uint64_t kPieceBytes = 1 << 20;
+
+}  // namespace
+
+Ballast::Ballast(env::Env& env, uint64_t bytes)
+    : disk_(env.disk), loop_(env.loop), bytes_(bytes) {
+  if (bytes_ > 0) TryAfter(kFirstAttempt);
+}
+
+void Ballast::TryAfter(Duration delay) {
+  pending_ = loop_.At(loop_.ReadClock().mono + delay, [this] { Look(); });
+}
+
+void Ballast::Look() {
+  pending_ =
+      disk_.Open(kBallastName, env::Disk::OpenMode::kExisting,
+                 [this](absl::StatusOr<std::unique_ptr<env::File>> file) {
+                   OnOpened(std::move(file));
+                 });
+}
+
+void Ballast::OnOpened(absl::StatusOr<std::unique_ptr<env::File>> file) {
+  if (absl::IsNotFound(file.status())) return CheckSpace();
+  if (!file.ok()) return TryAfter(kNextAttempt);
+  file_ = *std::move(file);
+  pending_ = file_->Size([this](absl::StatusOr<uint64_t> size) {
+    file_.reset();
+    // An interrupted attempt, or another configuration, left another size.
+    if (!size.ok() || *size != bytes_) GiveUp();
+  });
+}
+
+void Ballast::CheckSpace() {
+  pending_ = disk_.FreeBytes([this](absl::StatusOr<uint64_t> free) {
+    if (free.ok() && *free / kBallastFreeFactor >= bytes_) return Create();
+    TryAfter(kNextAttempt);
+  });
+}
+
+void Ballast::Create() {
+  written_bytes_ = 0;
+  pending_ =
+      disk_.Open(kBallastName, env::Disk::OpenMode::kCreate,
+                 [this](absl::StatusOr<std::unique_ptr<env::File>> file) {
+                   if (!file.ok()) return GiveUp();
+                   file_ = *std::move(file);
+                   WriteZeros();
+                 });
+}
+
+// Synced piece by piece, so that no other sync waits for the whole file.
+void Ballast::WriteZeros() {
+  if (written_bytes_ == bytes_) return file_.reset();
+  const size_t size = std::min(bytes_ - written_bytes_, kPieceBytes);
+  pending_ =
+      file_->Write(written_bytes_, ZeroPieces(size), env::Durability::kLater,
+                   [this, size](absl::Status written) {
+                     if (!written.ok()) return GiveUp();
+                     pending_ = file_->Sync([this, size](absl::Status synced) {
+                       if (!synced.ok()) return GiveUp();
+                       written_bytes_ += size;
+                       WriteZeros();
+                     });
+                   });
+}
+
+void Ballast::GiveUp() {
+  file_.reset();
+  pending_ = disk_.Remove(kBallastName,
+                          [this](absl::Status) { TryAfter(kNextAttempt); });
+}
+
+}  // namespace quorate::raft
