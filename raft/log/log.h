@@ -49,6 +49,11 @@ struct LogOptions {
   uint64_t slack_segments = 4;
   // Size of a file that is removed if the disk is full at a start; 0: none.
   uint64_t ballast_bytes = 0;
+  // A snapshot file is synced after each piece of this size, so that no sync of
+  // another file waits for all of it.
+  size_t snapshot_sync_bytes = 4 << 20;
+  // How fast a group's own snapshot is written; 0: as fast as the disk allows.
+  uint64_t snapshot_bytes_per_second = 0;
 };
 
 // The contents of the log for one group.
@@ -74,7 +79,8 @@ class Log {
 
   // Reads every segment, cuts a torn tail and makes the rest durable again.
   // Before it writes, it removes files that are left over, such as unfinished
-  // snapshots. It removes the ballast if less than its size is free on the disk.
+  // snapshots. If less than the size of the ballast is free, it removes that
+  // file, too.
   // Calls `opened` in a later turn. Errors: kDataLoss if more than single
   // groups cannot be read; kFailedPrecondition if files belong to another store
   // or a newer format; errors of the disk. The store must have been created

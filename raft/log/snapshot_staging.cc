@@ -1,5 +1,6 @@
 #include "raft/log/snapshot_staging.h"
 
+#include <algorithm>
 #include <utility>
 #include <vector>
 
@@ -7,13 +8,17 @@
 
 namespace quorate::raft {
 
-SnapshotStaging::SnapshotStaging(env::Disk& disk, ClusterId cluster,
-                                 StoreIncarnation store, GroupKey group,
+SnapshotStaging::SnapshotStaging(env::Env& env, const LogOptions& options,
+                                 GroupKey group,
                                  const SnapshotDescriptor& descriptor,
-                                 std::string staging_name)
-    : disk_(disk),
-      cluster_(cluster),
-      store_(store),
+                                 std::string staging_name,
+                                 uint64_t bytes_per_second)
+    : disk_(env.disk),
+      loop_(env.loop),
+      cluster_(options.cluster),
+      store_(options.store),
+      sync_bytes_(options.snapshot_sync_bytes),
+      bytes_per_second_(bytes_per_second),
       group_(group),
       descriptor_(descriptor),
       staging_name_(std::move(staging_name)),
@@ -81,11 +86,32 @@ void SnapshotStaging::CreateFile() {
 
 void SnapshotStaging::WritePiece() {
   const Buffer& piece = steps_.front().piece;
+  if (bytes_per_second_ > 0) {
+    const uint64_t ns = piece.size() * uint64_t{1'000'000'000} /
+                        bytes_per_second_;
+    paced_until_ = std::max(paced_until_, loop_.ReadClock().mono) +
+                   Nanoseconds(static_cast<int64_t>(ns));
+  }
   pending_ = file_->Write(written_bytes_, absl::MakeConstSpan(&piece, 1),
                           env::Durability::kLater, [this](absl::Status status) {
+                            if (!status.ok()) return EndStep(status);
                             written_bytes_ += steps_.front().piece.size();
-                            EndStep(std::move(status));
+                            SyncPiece();
                           });
+}
+
+void SnapshotStaging::SyncPiece() {
+  if (written_bytes_ - synced_bytes_ < sync_bytes_) return Pace();
+  pending_ = file_->Sync([this](absl::Status status) {
+    if (!status.ok()) return EndStep(status);
+    synced_bytes_ = written_bytes_;
+    Pace();
+  });
+}
+
+void SnapshotStaging::Pace() {
+  if (loop_.ReadClock().mono >= paced_until_) return EndStep(absl::OkStatus());
+  pending_ = loop_.At(paced_until_, [this] { EndStep(absl::OkStatus()); });
 }
 
 void SnapshotStaging::WriteEnd() {
@@ -104,6 +130,7 @@ void SnapshotStaging::WriteEnd() {
 }
 
 void SnapshotStaging::Commit() {
+  committing_ = true;
   pending_ = disk_.Rename(
       staging_name_, SnapshotName(group_, descriptor_.position),
       [this](absl::Status renamed) {

@@ -33,7 +33,8 @@ absl::Status Superseded(const SnapshotDescriptor& newest) {
 SnapshotStoreImpl::SnapshotStoreImpl(env::Env& env, const LogOptions& options,
                                      std::map<GroupKey, StoredSnapshot> stored,
                                      std::map<GroupKey, absl::Status> damaged)
-    : disk_(env.disk),
+    : env_(env),
+      disk_(env.disk),
       tracer_(env.tracer),
       options_(options),
       stored_(std::move(stored)),
@@ -53,16 +54,17 @@ void SnapshotStoreImpl::CallLater(Callback done, Value value) {
 
 SnapshotStoreImpl::Staging& SnapshotStoreImpl::Start(
     Stagings& stagings, GroupKey group, const SnapshotDescriptor& descriptor,
-    const char* suffix) {
+    const char* suffix, uint64_t bytes_per_second) {
   Discard(stagings, group);
   Staging& staging = stagings[group];
   staging.number = ++stagings_begun_;
   // A name is used once: a late write to a discarded file cannot change the
   // next file.
   staging.file = std::make_unique<SnapshotStaging>(
-      disk_, options_.cluster, options_.store, group, descriptor,
+      env_, options_, group, descriptor,
       absl::StrCat(SnapshotName(group, descriptor.position), suffix,
-                   staging.number));
+                   staging.number),
+      bytes_per_second);
   return staging;
 }
 
@@ -71,8 +73,48 @@ void SnapshotStoreImpl::Discard(Stagings& stagings, GroupKey group,
   const auto found = stagings.find(group);
   if (found == stagings.end()) return;
   if (number != 0 && number != found->second.number) return;
-  RemoveLater(found->second.file->staging_name());
+  Staging staging = std::move(found->second);
   stagings.erase(found);
+  if (staging.file->committing() && staging.file->status().ok()) {
+    return DiscardCommitted(group, std::move(staging));
+  }
+  RemoveFiles(group, *staging.file);
+}
+
+void SnapshotStoreImpl::RemoveFiles(GroupKey group,
+                                    const SnapshotStaging& file) {
+  RemoveLater(file.staging_name());
+  const LogPosition position = file.descriptor().position;
+  // A renaming that was reported as failed may have been carried out.
+  if (file.committing() && !IsInUse(group, position)) {
+    RemoveLater(SnapshotName(group, position));
+  }
+}
+
+// The renaming is carried out or not, so the file is removed once that ended.
+void SnapshotStoreImpl::DiscardCommitted(GroupKey group, Staging staging) {
+  std::unique_ptr<SnapshotStaging>& file = discarded_[staging.number];
+  file = std::move(staging.file);
+  file->SetCommitted([this, group, number = staging.number](absl::Status) {
+    const std::unique_ptr<SnapshotStaging> ended =
+        std::move(discarded_.extract(number).mapped());
+    RemoveFiles(group, *ended);
+  });
+}
+
+bool SnapshotStoreImpl::IsInUse(GroupKey group, LogPosition position) const {
+  const auto newest = newest_.find(group);
+  if (newest != newest_.end() && newest->second.position == position) {
+    return true;
+  }
+  for (const Stagings* stagings : {&writing_, &receiving_}) {
+    const auto found = stagings->find(group);
+    if (found != stagings->end() &&
+        found->second.file->descriptor().position == position) {
+      return true;
+    }
+  }
+  return false;
 }
 
 void SnapshotStoreImpl::Install(Stagings& stagings, GroupKey group) {
@@ -93,7 +135,8 @@ void SnapshotStoreImpl::Begin(GroupKey group,
                               const SnapshotDescriptor& descriptor, Done done) {
   const absl::Status valid = ValidateConfiguration(descriptor.configuration);
   if (!valid.ok()) return CallLater(std::move(done), valid);
-  Staging& staging = Start(writing_, group, descriptor, ".w");
+  Staging& staging = Start(writing_, group, descriptor, ".w",
+                           options_.snapshot_bytes_per_second);
   staging.file->Create([this, group, number = staging.number,
                         done = std::move(done)](absl::Status status) mutable {
     if (!status.ok()) Discard(writing_, group, number);
@@ -161,7 +204,8 @@ void SnapshotStoreImpl::Receive(
   auto found = receiving_.find(group);
   if (found == receiving_.end() ||
       found->second.file->descriptor() != descriptor) {
-    Staging& started = Start(receiving_, group, descriptor, ".r");
+    Staging& started = Start(receiving_, group, descriptor, ".r",
+                             /*bytes_per_second=*/0);
     started.file->Create(
         [this, group, number = started.number](absl::Status status) {
           if (!status.ok()) Discard(receiving_, group, number);

@@ -76,13 +76,19 @@ class SnapshotStoreImpl final : public SnapshotStore {
   };
 
   Staging& Start(Stagings& stagings, GroupKey group,
-                 const SnapshotDescriptor& descriptor, const char* suffix);
+                 const SnapshotDescriptor& descriptor, const char* suffix,
+                 uint64_t bytes_per_second);
   // Discards the file being written for the group, if there is one; with a
   // number, only that file.
   void Discard(Stagings& stagings, GroupKey group, uint64_t number = 0);
   // Called when a staging file has its final name: makes it the newest
   // snapshot.
   void Install(Stagings& stagings, GroupKey group);
+  // Removes a file that was discarded while it got its final name.
+  void DiscardCommitted(GroupKey group, Staging staging);
+  // Removes a discarded file under each name that it may have.
+  void RemoveFiles(GroupKey group, const SnapshotStaging& file);
+  bool IsInUse(GroupKey group, LogPosition position) const;
   void RemoveLater(std::string name);
   void RemoveNext();
   void ReadBlocks(uint64_t id);
@@ -91,6 +97,7 @@ class SnapshotStoreImpl final : public SnapshotStore {
   template <typename Callback, typename Value>
   void CallLater(Callback done, Value value);
 
+  env::Env& env_;
   env::Disk& disk_;
   env::Tracer& tracer_;
   const LogOptions options_;
@@ -101,6 +108,8 @@ class SnapshotStoreImpl final : public SnapshotStore {
   Stagings writing_;
   Stagings receiving_;
   uint64_t stagings_begun_ = 0;
+  // Files that were discarded while they got their final names, by number.
+  std::map<uint64_t, std::unique_ptr<SnapshotStaging>> discarded_;
   std::map<uint64_t, Reading> readings_;
   uint64_t readings_begun_ = 0;
   // `done` is empty if no caller waits for the removal.

@@ -136,6 +136,61 @@ class SnapshotStoreTest : public ::testing::Test {
   Store store_{&h_};
 };
 
+// Wherever the file is on its way to its final name, none of it may remain.
+TEST_F(SnapshotStoreTest, AbandonedAtAnyMomentOfFinish_LeavesNoFile) {
+  ASSERT_TRUE(store_.Write(10, Data(10, 1000)).ok());
+  const std::vector<std::string> files = Files();
+  int abandoned = 0;
+  for (int64_t us = 0; us < 1000; us += 10) {
+    SCOPED_TRACE(us);
+    ASSERT_TRUE(h_.Wait([&](SnapshotStore::Done done) {
+                    h_.snapshots()->Begin(kGroup, At(1, 20), std::move(done));
+                  }).ok());
+    bool finished = false;
+    env::Pending turn = h_.test().env().loop.Defer([&] {
+      h_.snapshots()->Finish(kGroup,
+                             [&](auto result) { finished = result.ok(); });
+    });
+    h_.world().RunFor(Microseconds(us));
+    if (finished) break;
+    h_.snapshots()->Abandon(kGroup);
+    h_.Run();
+    EXPECT_FALSE(finished);
+    EXPECT_EQ(Files(), files);
+    ++abandoned;
+  }
+  EXPECT_GT(abandoned, 20);
+}
+
+TEST_F(SnapshotStoreTest, LongSnapshot_IsSyncedInPieces) {
+  h_.options().snapshot_sync_bytes = 100'000;
+  ASSERT_TRUE(h_.OpenSnapshots().ok());
+  uint64_t n = 1;
+  uint64_t failed = 0;
+  // Each sync fails once: five of pieces, one of the end, one of the directory.
+  while (true) {
+    h_.world().FailDiskOperation(h_.test().machine(),
+                                 sim::World::DiskOperation::kSync, n, false);
+    if (store_.Write(n, Data(n, 500'000)).ok()) break;
+    ++failed;
+    ++n;
+  }
+  EXPECT_EQ(failed, 7u);
+}
+
+TEST_F(SnapshotStoreTest, LimitedSpeed_DelaysThePiecesOfAnOwnSnapshot) {
+  h_.options().snapshot_bytes_per_second = 100'000;
+  ASSERT_TRUE(h_.OpenSnapshots().ok());
+  const sim::SimTime begin = h_.world().now();
+  ASSERT_TRUE(store_.Write(1, Data(1, 500'000)).ok());
+  const Duration taken = h_.world().now() - begin;
+  EXPECT_GE(taken, Seconds(5));
+  EXPECT_LT(taken, Seconds(6));
+  const sim::SimTime received = h_.world().now();
+  ASSERT_TRUE(store_.ReceiveAll(2, Data(2, 500'000)).ok());
+  EXPECT_LT(h_.world().now() - received, Seconds(1));
+}
+
 TEST_F(SnapshotStoreTest, WrittenSnapshot_SurvivesAndReadsBack) {
   const std::string data = Data(10, 200'000);
   ASSERT_TRUE(store_.Write(10, data).ok());
