@@ -101,7 +101,10 @@ raft::HostOptions MakeHostOptions(const Config& config,
   options.log.rewrite_bytes_max = config.bounds.log_rewrite_bytes;
   options.log.preallocation_bytes_max = config.bounds.log_preallocation_bytes;
   options.log.slack_segments = config.bounds.log_slack_segments;
+  options.log.snapshot_sync_bytes = config.bounds.snapshot_sync_bytes;
+  options.log.snapshot_bytes_per_second = config.snapshot.bytes_per_second;
   options.snapshot_threshold_bytes = config.snapshot.threshold_bytes;
+  options.snapshot_threshold_bytes_max = config.snapshot.threshold_bytes_max;
   options.snapshot_trailing_bytes = config.snapshot.trailing_bytes;
   return options;
 }

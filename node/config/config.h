@@ -132,6 +132,10 @@ struct SnapshotConfig {
   // A group takes a snapshot when its entries since the last one exceed this
   // size; 0: never, so the whole log is kept.
   uint64_t threshold_bytes = 64 << 20;
+  // The threshold grows to half the size of the last snapshot, up to this size.
+  uint64_t threshold_bytes_max = 256 << 20;
+  // How fast a snapshot is written; 0: as fast as the disk allows.
+  uint64_t bytes_per_second = 32 << 20;
   // Size of entries kept before a snapshot's index, for followers that are
   // slightly behind.
   uint64_t trailing_bytes = 8 << 20;
@@ -194,6 +198,7 @@ struct BoundsConfig {
   size_t log_record_bytes = 1 << 20;
   size_t log_rewrite_bytes = 256 << 10;
   size_t log_preallocation_bytes = 1 << 20;
+  size_t snapshot_sync_bytes = 4 << 20;
   uint64_t log_slack_segments = 4;
 };
 

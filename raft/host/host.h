@@ -55,8 +55,10 @@ struct HostOptions {
   // core.apply_bytes_max in one group wait for a timer.
   uint64_t turn_apply_bytes_max = 1 << 20;
   // A replica takes a snapshot when its entries since the last one exceed this
-  // size. 0: never.
+  // size; 0: never. The size grows with the last snapshot, up to the maximum,
+  // and a draw varies it (snapshot_threshold.h).
   uint64_t snapshot_threshold_bytes = 64 << 20;
+  uint64_t snapshot_threshold_bytes_max = 256 << 20;
   // Entries of this size are kept behind a snapshot, for followers that lag a
   // little.
   uint64_t snapshot_trailing_bytes = 8 << 20;

@@ -5,6 +5,7 @@
 #include "absl/strings/str_cat.h"
 #include "env/check.h"
 #include "raft/host/replica.h"
+#include "raft/host/snapshot_threshold.h"
 
 namespace quorate::raft {
 namespace {
@@ -18,20 +19,26 @@ constexpr uint64_t kRetainThresholds = 8;
 // ---- Taking snapshots
 
 bool Replica::SnapshotIsDue() {
-  const uint64_t threshold = services_.options.snapshot_threshold_bytes;
-  if (threshold == 0 || snapshot_reader_ != nullptr || core_->installing()) {
+  const HostOptions& options = services_.options;
+  if (options.snapshot_threshold_bytes == 0 || snapshot_reader_ != nullptr ||
+      core_->installing()) {
     return false;
   }
   if (unreadable_snapshot_ != Index() &&
       core_->applied_index() > unreadable_snapshot_) {
     return true;
   }
+  const uint64_t threshold = SnapshotThreshold(
+      options.snapshot_threshold_bytes, options.snapshot_threshold_bytes_max,
+      key_.group, core_->snapshot(), services_.env.random);
   if (bytes_since_snapshot_ < threshold) {
     cuts_whole_log_ = services_.env.buggify.Fire("raft.host.snapshot_early");
     if (!cuts_whole_log_) return false;
   }
   return services_.env.loop.ReadClock().mono >= transfer_until_ ||
-         bytes_since_snapshot_ / kRetainThresholds >= threshold;
+         bytes_since_snapshot_ >=
+             std::max(threshold,
+                      kRetainThresholds * options.snapshot_threshold_bytes);
 }
 
 void Replica::MaybeBeginSnapshot() {

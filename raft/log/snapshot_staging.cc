@@ -87,8 +87,8 @@ void SnapshotStaging::CreateFile() {
 void SnapshotStaging::WritePiece() {
   const Buffer& piece = steps_.front().piece;
   if (bytes_per_second_ > 0) {
-    const uint64_t ns = piece.size() * uint64_t{1'000'000'000} /
-                        bytes_per_second_;
+    const uint64_t ns =
+        piece.size() * uint64_t{1'000'000'000} / bytes_per_second_;
     paced_until_ = std::max(paced_until_, loop_.ReadClock().mono) +
                    Nanoseconds(static_cast<int64_t>(ns));
   }

@@ -137,7 +137,7 @@ class SnapshotStoreTest : public ::testing::Test {
 };
 
 // Wherever the file is on its way to its final name, none of it may remain.
-TEST_F(SnapshotStoreTest, AbandonedAtAnyMomentOfFinish_LeavesNoFile) {
+TEST_F(SnapshotStoreTest, AbandonedAnywhereInFinish_LeavesNoFile) {
   ASSERT_TRUE(store_.Write(10, Data(10, 1000)).ok());
   const std::vector<std::string> files = Files();
   int abandoned = 0;

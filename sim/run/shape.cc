@@ -183,19 +183,7 @@ node::Config ShapeDraw::DrawConfig(NodeId node, const Shape& shape) {
   config.timeouts.stall = Milliseconds(
       Pick<int64_t>("knob.timeouts.stall_ms", id, {60'000, 60'000, 3'000}));
   config.http_get_writes = Pick<int>("knob.http_get_writes", id, {0, 1}) != 0;
-  Draw("knob.snapshot.threshold_bytes", node, &config.snapshot.threshold_bytes,
-       {64 << 10, 8 << 10, 40, 0});
-  // A snapshot has all values, so large values need fewer snapshots.
-  if (config.snapshot.threshold_bytes != 0 &&
-      shape.large_value_bytes > Shape().large_value_bytes) {
-    config.snapshot.threshold_bytes =
-        std::max<uint64_t>(config.snapshot.threshold_bytes,
-                           kValuesPerSnapshot * shape.large_value_bytes);
-  }
-  Draw("knob.snapshot.trailing_bytes", node, &config.snapshot.trailing_bytes,
-       {64 << 10, 4 << 10, 0});
-  Draw("knob.snapshot.chunk_bytes", node, &config.snapshot.chunk_bytes,
-       {64 << 10, 4 << 10, 1 << 10});
+  config.snapshot = DrawSnapshots(node, shape);
   // Large segments are mostly zeros that each start reads.
   Draw("knob.log.segment_bytes", node, &config.log.segment_bytes,
        {1 << 20, 64 << 10, 16 << 10, 64 << 10, 16 << 10, 64 << 10, 16 << 10,
@@ -232,6 +220,28 @@ node::Config ShapeDraw::DrawConfig(NodeId node, const Shape& shape) {
   return config;
 }
 
+node::SnapshotConfig ShapeDraw::DrawSnapshots(NodeId node, const Shape& shape) {
+  node::SnapshotConfig snapshot;
+  Draw("knob.snapshot.threshold_bytes", node, &snapshot.threshold_bytes,
+       {64 << 10, 8 << 10, 40, 0});
+  // A threshold that grows makes snapshots rare.
+  Draw("knob.snapshot.threshold_bytes_max", node, &snapshot.threshold_bytes_max,
+       {0, 0, 256 << 20});
+  Draw("knob.snapshot.bytes_per_second", node, &snapshot.bytes_per_second,
+       {32 << 20, 32 << 20, 0, 256 << 10});
+  // A snapshot has all values, so large values need fewer snapshots.
+  if (snapshot.threshold_bytes != 0 &&
+      shape.large_value_bytes > Shape().large_value_bytes) {
+    snapshot.threshold_bytes = std::max<uint64_t>(
+        snapshot.threshold_bytes, kValuesPerSnapshot * shape.large_value_bytes);
+  }
+  Draw("knob.snapshot.trailing_bytes", node, &snapshot.trailing_bytes,
+       {64 << 10, 4 << 10, 0});
+  Draw("knob.snapshot.chunk_bytes", node, &snapshot.chunk_bytes,
+       {64 << 10, 4 << 10, 1 << 10});
+  return snapshot;
+}
+
 node::BoundsConfig ShapeDraw::DrawBounds(NodeId node) {
   node::BoundsConfig bounds;
   DrawBound("knob.bounds.entries_in_flight", node, &bounds.entries_in_flight,
@@ -258,6 +268,8 @@ node::BoundsConfig ShapeDraw::DrawBounds(NodeId node) {
             500);
   DrawBound("knob.bounds.log_preallocation_bytes", node,
             &bounds.log_preallocation_bytes, 64 << 10);
+  DrawBound("knob.bounds.snapshot_sync_bytes", node,
+            &bounds.snapshot_sync_bytes, 1 << 10);
   DrawBound("knob.bounds.log_slack_segments", node, &bounds.log_slack_segments,
             1);
   return bounds;

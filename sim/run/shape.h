@@ -90,6 +90,7 @@ class ShapeDraw {
 
  private:
   kv::Rules DrawRules();
+  node::SnapshotConfig DrawSnapshots(NodeId node, const Shape& shape);
   node::BoundsConfig DrawBounds(NodeId node);
   template <typename T, size_t N>
   T Pick(const char* site, uint64_t entity, const T (&values)[N]);
