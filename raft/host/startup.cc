@@ -105,6 +105,9 @@ Startup::Ready Startup::PrepareGroup(const GroupSpec& spec) {
   if (in_log.empty() && snapshot == newest.end()) {
     return CreateGroup(spec, &group);
   }
+  // A snapshot without a log may be all that damage left of the group.
+  if (in_log.empty()) group.fenced = opened_.log->unknown_groups_fenced();
+  if (!group.fenced.ok()) return Ready::kNow;
   return PrepareKnownGroup(
       &group, in_log.empty() ? RecoveredGroup() : std::move(in_log.mapped()),
       snapshot == newest.end() ? nullptr : &snapshot->second);
@@ -158,6 +161,13 @@ Startup::Ready Startup::PrepareKnownGroup(OpenedGroup* group,
         damaged == opened_.snapshots->damaged().end()
             ? ""
             : absl::StrCat(" (", damaged->second.message(), ")")));
+  }
+  if (group->fenced.ok() && base.index == recovered.log_start.index &&
+      base.term != recovered.log_start.term) {
+    group->fenced = absl::DataLossError(absl::StrCat(
+        "group ", group->key.group.value(), ": at index ", base.index.value(),
+        " the log begins in term ", recovered.log_start.term.value(),
+        " but the newest snapshot is of term ", base.term.value()));
   }
   if (!group->fenced.ok()) return Ready::kNow;
   // If the log ends before the snapshot's position, or holds another entry

@@ -1,0 +1,119 @@
+// Starts on stores whose log and snapshots do not fit together.
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "gtest/gtest.h"
+#include "raft/host/host.h"
+#include "raft/log/testing/log_harness.h"
+
+namespace quorate::raft {
+namespace {
+
+class Nothing final : public StateMachine {
+ public:
+  Buffer Apply(const Entry&, bool) override { return Buffer(); }
+  std::unique_ptr<SnapshotReader> TakeSnapshot() override { return nullptr; }
+  std::unique_ptr<SnapshotWriter> BeginRestore(
+      const SnapshotDescriptor&) override {
+    return nullptr;
+  }
+  uint64_t Digest() const override { return 0; }
+};
+
+class StartupTest : public testing::Test {
+ protected:
+  StartupTest() {
+    h_.Start();
+    const absl::Status opened = h_.OpenSnapshots();
+    CHECK(opened.ok()) << opened;
+    options_.cluster = kTestCluster;
+    options_.node = kTestNode;
+    options_.bootstrap_record = "what was decided";
+    options_.listen_address = "10.0.0.1:9000";
+  }
+
+  void AddGroup(GroupKey key) {
+    GroupSpec spec{.group = key.group, .incarnation = key.incarnation};
+    spec.initial_configuration.voters = {{kTestNode, StoreIncarnation(1)}};
+    options_.groups.push_back(spec);
+  }
+  void WriteSnapshot(GroupKey key, LogPosition position) {
+    SnapshotDescriptor descriptor;
+    descriptor.position = position;
+    descriptor.configuration.voters = {{kTestNode, StoreIncarnation(1)}};
+    ASSERT_TRUE(h_.Wait([&](SnapshotStore::Done done) {
+                    h_.snapshots()->Begin(key, descriptor, std::move(done));
+                  }).ok());
+    absl::Status finished = absl::UnknownError("not called");
+    h_.test().InTurn([&] {
+      h_.snapshots()->Finish(key, [&](auto s) { finished = s.status(); });
+    });
+    ASSERT_TRUE(finished.ok()) << finished;
+  }
+  // Starts a host on the store and returns the states of its groups.
+  std::vector<absl::Status> Start() {
+    absl::Status started = absl::UnknownError("not called");
+    Host host(
+        h_.test().env(), options_,
+        [](GroupId, const Configuration&) {
+          return std::make_unique<Nothing>();
+        },
+        nullptr);
+    h_.test().InTurn([&] {
+      host.Start([&](absl::Status status) { started = std::move(status); });
+    });
+    EXPECT_TRUE(started.ok()) << started;
+    std::vector<absl::Status> groups;
+    for (const GroupSpec& spec : options_.groups) {
+      groups.push_back(host.group_status(spec.group));
+    }
+    return groups;
+  }
+
+  LogHarness h_;
+  HostOptions options_;
+};
+
+// Damage to the header of a record may have destroyed all records of a group.
+TEST_F(StartupTest, SnapshotOfAGroupThatADamagedLogLacks_FencesItsGroup) {
+  const GroupKey logged = TestGroup(1);
+  const GroupKey lost = TestGroup(2);
+  const std::string text =
+      "this record will be damaged" + std::string(600, 'x');
+  ASSERT_TRUE(h_.Append(logged, {TestEntry(1, 1, text)}).ok());
+  ASSERT_TRUE(h_.Append(logged, {TestEntry(1, 2, "more")}).ok());
+  WriteSnapshot(lost, {Term(3), Index(7)});
+  AddGroup(logged);
+  AddGroup(lost);
+  h_.Crash(sim::CrashKind::kMachine);
+  bool damaged = false;
+  for (const std::string& name : h_.LogFiles()) {
+    const size_t at = h_.ReadFile(name).find("this record will");
+    if (at == std::string::npos) continue;
+    damaged = h_.world().FlipDiskBit(h_.test().machine(), name, at - 100, 3);
+  }
+  ASSERT_TRUE(damaged);
+  for (const absl::Status& group : Start()) {
+    EXPECT_TRUE(absl::IsDataLoss(group)) << group;
+  }
+}
+
+TEST_F(StartupTest, SnapshotOfAnotherTermThanTheLogStart_FencesItsGroup) {
+  const GroupKey key = TestGroup(1);
+  AddGroup(key);
+  for (uint64_t i = 1; i <= 7; ++i) {
+    ASSERT_TRUE(h_.Append(key, {TestEntry(4, i, "entry")}).ok());
+  }
+  ASSERT_TRUE(h_.SetLogStart(key, {Term(4), Index(5)}).ok());
+  WriteSnapshot(key, {Term(3), Index(5)});
+  h_.Crash(sim::CrashKind::kMachine);
+  const absl::Status group = Start()[0];
+  EXPECT_TRUE(absl::IsDataLoss(group)) << group;
+  EXPECT_NE(std::string(group.message()).find("begins in term 4"),
+            std::string::npos);
+}
+
+}  // namespace
+}  // namespace quorate::raft
