@@ -12,7 +12,9 @@
 #include <string>
 #include <vector>
 
+#include "absl/status/statusor.h"
 #include "bench/figures.h"
+#include "bench/process_memory.h"
 #include "bench/store_memory.h"
 
 namespace quorate::bench {
@@ -26,7 +28,7 @@ struct Options {
 
 struct Part {
   std::string name;
-  std::function<std::vector<Figure>(const Options&)> measure;
+  std::function<absl::StatusOr<std::vector<Figure>>(const Options&)> measure;
 };
 
 // In the order in which they run.
@@ -34,6 +36,10 @@ std::vector<Part> Parts() {
   return {
       {"store_memory",
        [](const Options& options) { return StoreMemoryFigures(options.keys); }},
+      {"process_memory",
+       [](const Options& options) {
+         return ProcessMemoryFigures(options.keys);
+       }},
   };
 }
 
@@ -45,10 +51,15 @@ int Main(const Options& options) {
             options.only.end()) {
       continue;
     }
-    const std::vector<Figure> measured = part.measure(options);
-    std::fputs(FiguresText(measured).c_str(), stdout);
+    const absl::StatusOr<std::vector<Figure>> measured = part.measure(options);
+    if (!measured.ok()) {
+      std::fprintf(stderr, "%s: %s\n", part.name.c_str(),
+                   measured.status().ToString().c_str());
+      return 1;
+    }
+    std::fputs(FiguresText(*measured).c_str(), stdout);
     std::fflush(stdout);
-    figures.insert(figures.end(), measured.begin(), measured.end());
+    figures.insert(figures.end(), measured->begin(), measured->end());
   }
   if (options.json.empty()) return 0;
   std::ofstream file(FromUsersFolder(options.json));

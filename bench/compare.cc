@@ -10,7 +10,6 @@
 #include <CLI/CLI.hpp>
 #include <cstdio>
 #include <cstdlib>
-#include <filesystem>
 #include <fstream>
 #include <memory>
 #include <optional>
@@ -21,6 +20,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "bench/figures.h"
+#include "bench/processes.h"
 #include "bench/report.h"
 #include "bench/system.h"
 #include "bench/workload.h"
@@ -69,31 +69,6 @@ std::vector<Load> Loads(bool quick) {
     }
   }
   return loads;
-}
-
-std::string Environment(const char* name) {
-  const char* value = std::getenv(name);
-  return value == nullptr ? "" : value;
-}
-
-std::string DefaultDataFolder() {
-  std::string cache = Environment("XDG_CACHE_HOME");
-  if (cache.empty()) cache = absl::StrCat(Environment("HOME"), "/.cache");
-  return absl::StrCat(cache, "/quorate-bench");
-}
-
-// Bazel puts the servers' programs beside this one.
-std::string FindProgram(const std::string& path_in_tree) {
-  std::error_code error;
-  const std::string self =
-      std::filesystem::read_symlink("/proc/self/exe", error).string();
-  for (const std::string& path :
-       {absl::StrCat(self, ".runfiles/quorate/", path_in_tree), path_in_tree}) {
-    if (std::filesystem::exists(path, error)) {
-      return std::filesystem::absolute(path, error).string();
-    }
-  }
-  return path_in_tree;
 }
 
 bool OnMemory(const std::string& folder) {

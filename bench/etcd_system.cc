@@ -28,6 +28,7 @@ class Etcd final : public System {
   absl::Status Start(const ScratchFolder& folder) override;
   absl::StatusOr<Measurement> Run(const Workload& workload) override;
   Usage ReadUsage() override;
+  int64_t ResidentBytes() override { return LargestResidentBytes(servers_); }
 
  private:
   // The load is sent to the leader, which spares etcd the forwarding.

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <cstdlib>
 #include <cstring>
 #include <ctime>
 #include <filesystem>
@@ -38,6 +39,11 @@ void RaiseFileLimit() {
     files.rlim_cur = files.rlim_max;
     setrlimit(RLIMIT_NOFILE, &files);
   }
+}
+
+std::string Environment(const char* name) {
+  const char* value = std::getenv(name);
+  return value == nullptr ? "" : value;
 }
 
 }  // namespace
@@ -104,6 +110,35 @@ int64_t ServerProcess::ProcessorNanos() const {
 std::string ServerProcess::LogTail() const {
   std::string text = ReadFile(log_);
   return text.size() > 2'000 ? text.substr(text.size() - 2'000) : text;
+}
+
+int64_t ServerProcess::ResidentBytes() const {
+  // proc(5): the second number is the resident set size, in pages.
+  const std::vector<std::string> fields = absl::StrSplit(
+      ReadFile(absl::StrCat("/proc/", child_.pid(), "/statm")), ' ');
+  int64_t pages = 0;
+  if (fields.size() < 2 || !absl::SimpleAtoi(fields[1], &pages)) return 0;
+  return pages * sysconf(_SC_PAGESIZE);
+}
+
+std::string DefaultDataFolder() {
+  std::string cache = Environment("XDG_CACHE_HOME");
+  if (cache.empty()) cache = absl::StrCat(Environment("HOME"), "/.cache");
+  return absl::StrCat(cache, "/quorate-bench");
+}
+
+// Bazel puts the servers' programs beside this one.
+std::string FindProgram(const std::string& path_in_tree) {
+  std::error_code error;
+  const std::string self =
+      std::filesystem::read_symlink("/proc/self/exe", error).string();
+  for (const std::string& path :
+       {absl::StrCat(self, ".runfiles/quorate/", path_in_tree), path_in_tree}) {
+    if (std::filesystem::exists(path, error)) {
+      return std::filesystem::absolute(path, error).string();
+    }
+  }
+  return path_in_tree;
 }
 
 int64_t OwnProcessorNanos() {

@@ -49,6 +49,8 @@ class ServerProcess {
   // Processor time of all its threads so far, user and system, in nanoseconds.
   // The kernel counts in steps of 10 ms.
   int64_t ProcessorNanos() const;
+  // Bytes of the process that are in the machine's memory now.
+  int64_t ResidentBytes() const;
   // The end of its output, for error messages.
   std::string LogTail() const;
 
@@ -58,6 +60,13 @@ class ServerProcess {
   net::ChildProcess child_;
   std::string log_;
 };
+
+// The folder below which benches create their files.
+std::string DefaultDataFolder();
+
+// The path of a program that Bazel built with this one; `path_in_tree` is such
+// as "net/cmd/quorated".
+std::string FindProgram(const std::string& path_in_tree);
 
 // Processor time of this process so far, user and system, in nanoseconds.
 int64_t OwnProcessorNanos();

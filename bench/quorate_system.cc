@@ -1,5 +1,6 @@
 // bench/quorate_system.cc: three quorated processes, one group with a replica
 // on each.
+#include <algorithm>
 #include <cstdlib>
 #include <fstream>
 #include <memory>
@@ -16,7 +17,7 @@ namespace {
 
 constexpr int kServers = 3;
 
-class Quorate final : public System {
+class Quorate final : public QuorateSystem {
  public:
   explicit Quorate(std::string program) : program_(std::move(program)) {}
 
@@ -30,6 +31,8 @@ class Quorate final : public System {
   absl::Status Start(const ScratchFolder& folder) override;
   absl::StatusOr<Measurement> Run(const Workload& workload) override;
   Usage ReadUsage() override;
+  int64_t ResidentBytes() override { return LargestResidentBytes(servers_); }
+  absl::Status RemoveAllKeys() override;
 
  private:
   absl::Status StartServer(const ScratchFolder& folder, int index);
@@ -102,6 +105,12 @@ absl::StatusOr<Measurement> Quorate::Run(const Workload& workload) {
   return RunRespLoad(*leader, workload);
 }
 
+absl::Status Quorate::RemoveAllKeys() {
+  absl::StatusOr<std::string> reply = AskResp(plain_port(0), "FLUSHALL");
+  if (!reply.ok()) return reply.status();
+  return *reply == "OK" ? absl::OkStatus() : absl::InternalError(*reply);
+}
+
 Usage Quorate::ReadUsage() {
   Usage usage = {.processor_ns = 0, .syncs = 0};
   for (int i = 0; i < kServers; ++i) {
@@ -117,7 +126,15 @@ Usage Quorate::ReadUsage() {
 
 }  // namespace
 
-std::unique_ptr<System> MakeQuorate(std::string program) {
+int64_t LargestResidentBytes(absl::Span<const ServerProcess> servers) {
+  int64_t largest = 0;
+  for (const ServerProcess& server : servers) {
+    largest = std::max(largest, server.ResidentBytes());
+  }
+  return largest;
+}
+
+std::unique_ptr<QuorateSystem> MakeQuorate(std::string program) {
   return std::make_unique<Quorate>(std::move(program));
 }
 

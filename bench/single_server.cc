@@ -56,6 +56,7 @@ class SingleServer final : public System {
   Usage ReadUsage() override {
     return {.processor_ns = server_->ProcessorNanos()};
   }
+  int64_t ResidentBytes() override { return server_->ResidentBytes(); }
 
  private:
   const Program program_;

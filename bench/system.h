@@ -9,10 +9,14 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "absl/types/span.h"
 #include "bench/processes.h"
 #include "bench/workload.h"
 
 namespace quorate::bench {
+
+// The largest resident memory of these servers.
+int64_t LargestResidentBytes(absl::Span<const ServerProcess> servers);
 
 // Resources that the servers of a system have used since they started.
 struct Usage {
@@ -34,6 +38,14 @@ class System {
   virtual absl::Status Start(const ScratchFolder& folder) = 0;
   virtual absl::StatusOr<Measurement> Run(const Workload& workload) = 0;
   virtual Usage ReadUsage() = 0;
+  // The resident memory of the server that has most.
+  virtual int64_t ResidentBytes() = 0;
+};
+
+class QuorateSystem : public System {
+ public:
+  // FLUSHALL.
+  virtual absl::Status RemoveAllKeys() = 0;
 };
 
 // One redis-server whose append-only file is synced before each reply.
@@ -41,7 +53,7 @@ std::unique_ptr<System> MakeRedis();
 // Three etcd servers with default settings.
 std::unique_ptr<System> MakeEtcd();
 // Three quorated processes with one group; `program` is the path of quorated.
-std::unique_ptr<System> MakeQuorate(std::string program);
+std::unique_ptr<QuorateSystem> MakeQuorate(std::string program);
 // A map in memory (bench/memory_server.cc); `program` is its server's path.
 std::unique_ptr<System> MakeMemory(std::string program);
 

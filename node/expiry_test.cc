@@ -179,5 +179,66 @@ TEST(Expiry_Reclaim, AfterFlushAll_ContinuesWithoutEntries) {
   }
 }
 
+// A snapshot shares pages with the store. Overwrites during it copy them. The
+// old pages are free when the snapshot has been read, after the last entry.
+TEST(Expiry_Reclaim, AfterASnapshot_ContinuesWithoutEntries) {
+  TestCluster cluster({.adjust = [](Config& config) {
+    config.snapshot.threshold_bytes = 2 << 20;
+  }});
+  ASSERT_TRUE(cluster.AwaitLeaders());
+  auto client = cluster.ConnectResp(0);
+  const kv::Store& store = *cluster.server(0).store(GroupId(1));
+  // 2 MB, which a snapshot reads in several pieces.
+  const std::string value(200, 'v');
+  std::string requests;
+  for (int k = 0; k < 5'000; ++k) {
+    requests += EncodeRequest({"SET", Concat("key", k), value});
+  }
+  const sim::MachineId machine = cluster.machine(0);
+  for (int round = 0; round < 3; ++round) client->Send(requests);
+  std::string snapshot;
+  ASSERT_TRUE(cluster.world().RunUntilTrue(
+      [&] {
+        for (const std::string& file : cluster.world().OpenFiles(machine)) {
+          if (file.starts_with("snap-")) snapshot = file;
+        }
+        return !snapshot.empty();
+      },
+      Seconds(20)));
+  cluster.world().StallDisk(machine, cluster.world().now() + Seconds(20),
+                            snapshot);
+  cluster.world().RunFor(Seconds(10));
+  EXPECT_GT(store.counters().pages_copied, 0u);
+  EXPECT_TRUE(store.shares_pages());
+  cluster.world().RunFor(Seconds(40));
+  EXPECT_FALSE(store.shares_pages());
+  EXPECT_FALSE(store.reclaimable());
+}
+
+// A follower that is far behind installs a snapshot over the keys that it has.
+TEST(Expiry_Reclaim, AfterARestore_ContinuesWithoutEntries) {
+  TestCluster cluster({.nodes = 3, .adjust = [](Config& config) {
+                         config.snapshot.threshold_bytes = 300'000;
+                         config.snapshot.trailing_bytes = 0;
+                       }});
+  ASSERT_TRUE(cluster.AwaitLeaders());
+  const size_t leader = cluster.LeaderOf(GroupId(1));
+  const size_t behind = (leader + 1) % 3;
+  auto client = cluster.ConnectResp(leader);
+  Fill(cluster, *client, 5'000, 10'000);
+  cluster.Crash(behind);
+  // The leader keeps entries for followers that it takes to be alive.
+  cluster.world().RunFor(Seconds(10));
+  for (int round = 0; round < 12; ++round) {
+    Fill(cluster, *client, 5'000, 10'000);
+  }
+  cluster.Restart(behind);
+  cluster.world().RunFor(Seconds(30));
+  const kv::Store& store = *cluster.server(behind).store(GroupId(1));
+  EXPECT_GT(store.counters().snapshots_restored, 0u);
+  EXPECT_EQ(store.key_count(), 5'000u);
+  EXPECT_FALSE(store.reclaimable());
+}
+
 }  // namespace
 }  // namespace quorate::node

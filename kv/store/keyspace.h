@@ -104,6 +104,8 @@ class Keyspace {
   bool reclaimable() const {
     return !context_->reclaimer.idle() || expiries_.dropped();
   }
+  // True while a view exists. Its end may make pages reclaimable.
+  bool viewed() const { return context_.use_count() > 1; }
 
   // ScanTable of one slot. Due keys are visited as well.
   ScanStep Scan(Slot slot, ScanPosition from, size_t count_max,

@@ -140,6 +140,7 @@ bool StoreSnapshotReader::AppendItem() {
     case Stage::kRecords:
       while (next_record_ == page_.size()) {
         if (LoadPage()) continue;
+        if (table_ != nullptr) *table_ = TableView();
         stage_ = Stage::kSessions;
         return AppendItem();
       }

@@ -69,6 +69,8 @@ class StoreSnapshotReader final : public raft::SnapshotReader {
   enum class Stage : uint8_t { kHeader, kSlot, kRecords, kSessions, kDone };
 
   const SnapshotHeader header_;
+  // The view of a slot ends when it was written: later writes to the slot copy
+  // nothing.
   std::vector<std::pair<Slot, TableView>> tables_;
   Sessions::View sessions_;
 
@@ -77,7 +79,7 @@ class StoreSnapshotReader final : public raft::SnapshotReader {
   Sessions::View::const_iterator next_sessions_;
   // The slot being written; its table or its rows may be null.
   Slot slot_ = {};
-  const TableView* table_ = nullptr;
+  TableView* table_ = nullptr;
   const Sessions::SlotRows* rows_ = nullptr;
   absl::btree_map<ClientId, Sessions::Row>::const_iterator next_row_;
   bool pages_left_ = false;

@@ -202,6 +202,34 @@ TEST(Snapshot, EveryFlippedBit_IsRefused) {
   }
 }
 
+TEST(Snapshot, SlotThatWasRead_IsSharedNoLonger) {
+  Store store(kOptions);
+  std::vector<std::string> keys = {"{a}", "{b}"};
+  if (HashSlot(keys[1]) < HashSlot(keys[0])) std::swap(keys[0], keys[1]);
+  uint64_t index = 0;
+  const auto set = [&](const std::string& key) {
+    const std::string_view arguments[] = {key, "value"};
+    BatchBuilder batch;
+    batch.Add({.op = Op::kSet, .slot = HashSlot(key), .arguments = arguments});
+    Apply(&store, ++index, batch.Finish());
+  };
+  for (const std::string& key : keys) set(key);
+  const auto reader = store.TakeSnapshot();
+  EXPECT_TRUE(store.shares_pages());
+  std::string read;
+  while (read.find(keys[1]) == std::string::npos) {
+    read += reader->Next(1).view();
+  }
+  set(keys[0]);
+  EXPECT_EQ(store.counters().pages_copied, 0u);
+  set(keys[1]);
+  EXPECT_EQ(store.counters().pages_copied, 1u);
+  while (!reader->Next(100).empty()) {
+  }
+  set(keys[1]);
+  EXPECT_EQ(store.counters().pages_copied, 1u);
+}
+
 TEST(Snapshot, VersionThatNoEntryHas_IsRefused) {
   Store store(kOptions);
   const std::string_view arguments[] = {"the key", "v"};

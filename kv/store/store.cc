@@ -486,6 +486,8 @@ bool Store::reclaimable() const {
   return impl_->keyspace_->reclaimable() || !impl_->retired_.empty();
 }
 
+bool Store::shares_pages() const { return impl_->keyspace_->viewed(); }
+
 std::optional<int64_t> Store::first_due_ms() const {
   return impl_->keyspace_->first_due_ms();
 }

@@ -144,6 +144,9 @@ class Store final : public raft::StateMachine {
   bool Reclaim(size_t pages_max);
   // True if Reclaim has something to free.
   bool reclaimable() const;
+  // True while a snapshot under way shares pages. Its end may make them
+  // reclaimable without an entry.
+  bool shares_pages() const;
 
   Counters counters() const;
 

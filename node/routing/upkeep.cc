@@ -100,9 +100,12 @@ void Upkeep::Sweep(GroupId id) {
 
 void Upkeep::ArmReclaim(GroupId id, Group& group) {
   const auto* store = static_cast<kv::Store*>(host_.state_machine(id));
-  if (group.reclaiming || store == nullptr || !store->reclaimable()) return;
+  if (group.reclaiming || store == nullptr) return;
+  const bool reclaimable = store->reclaimable();
+  if (!reclaimable && !store->shares_pages()) return;
   group.reclaiming = true;
-  group.reclaim = loop_.At(loop_.ReadClock().mono + kReclaimPause, [this, id] {
+  const Duration pause = reclaimable ? kReclaimPause : kSnapshotCheckInterval;
+  group.reclaim = loop_.At(loop_.ReadClock().mono + pause, [this, id] {
     Group& due = groups_[id];
     due.reclaiming = false;
     if (auto* here = static_cast<kv::Store*>(host_.state_machine(id))) {

@@ -4,7 +4,8 @@
 // Removal is a replicated rule. The leader of a group proposes entries that
 // each remove a bounded number of due keys, and proposes none while no key is
 // due. Every replica frees its own memory, a bounded amount per turn. A group
-// without due keys and garbage has one timer at most: for its next due key.
+// without due keys, garbage and snapshot under way has one timer at most: for
+// its next due key.
 #ifndef QUORATE_NODE_ROUTING_UPKEEP_H_
 #define QUORATE_NODE_ROUTING_UPKEEP_H_
 
@@ -31,6 +32,9 @@ class Upkeep {
   static constexpr Duration kSweepInterval = Seconds(1);
   // The pause between two turns that free pages.
   static constexpr Duration kReclaimPause = Milliseconds(5);
+  // The pause between two checks whether a snapshot under way has ended. Its
+  // end leaves pages to free, but no entry.
+  static constexpr Duration kSnapshotCheckInterval = Seconds(1);
 
   // `bounds` outlives this object.
   Upkeep(env::Loop& loop, const BoundsConfig& bounds, raft::Host& host)
