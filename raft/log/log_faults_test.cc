@@ -474,5 +474,84 @@ TEST(LogBitRot, AnyBitFlipped_IsFencedOrTheTailIsCut) {
   EXPECT_EQ(refused, 0u);
 }
 
+// An unreadable sector fences what it held. Unlike damage, it is never taken
+// for a torn tail: everything was acknowledged.
+TEST(LogUnreadable, AnySector_FencesOrChangesNothing) {
+  size_t fenced = 0;
+  size_t unchanged = 0;
+  std::vector<std::string> files;
+  {
+    LogHarness h;
+    LogModel model(&h);
+    WriteSmallLog(h, model);
+    files = h.LogFiles();
+  }
+  for (const std::string& name : files) {
+    for (uint64_t offset = 0; offset < 20'000; offset += 512) {
+      SCOPED_TRACE(name + " byte " + std::to_string(offset));
+      LogHarness h;
+      LogModel model(&h);
+      WriteSmallLog(h, model);
+      h.Crash(CrashKind::kMachine);
+      h.world().MakeUnreadable(h.test().machine(), name, offset, 512);
+      const absl::Status opened = h.Open();
+      ASSERT_TRUE(opened.ok()) << opened;
+      bool any_fenced = false;
+      for (uint32_t group = 1; group <= 2; ++group) {
+        const auto& recovered = h.log()->recovered();
+        const auto found = recovered.find(model.Key(group));
+        if (found == recovered.end()) {
+          EXPECT_FALSE(h.log()->unknown_groups_fenced().ok());
+          any_fenced = true;
+        } else if (!found->second.fenced.ok()) {
+          any_fenced = true;
+        } else {
+          const ModelGroup& now = model.state(group);
+          EXPECT_TRUE(Acceptable(found->second, now, now));
+        }
+      }
+      ++(any_fenced ? fenced : unchanged);
+      // The fence is durable: the disk may be able to read the sector later.
+      h.world().HealDisk(h.test().machine());
+      const bool unknown = h.log()->unknown_groups_fenced().ok();
+      ASSERT_TRUE(h.Restart().ok());
+      EXPECT_EQ(h.log()->unknown_groups_fenced().ok(), unknown);
+      if (HasFailure()) return;
+    }
+  }
+  EXPECT_GT(fenced, 30u);
+  EXPECT_GT(unchanged, 30u);
+}
+
+// An error that comes and goes may end the start, but fences nothing.
+TEST(LogUnreadable, TransientError_FencesNothing) {
+  for (const bool persistent : {false, true}) {
+    for (uint64_t n = 1; n < 60; ++n) {
+      SCOPED_TRACE(n);
+      LogHarness h;
+      LogModel model(&h);
+      WriteSmallLog(h, model);
+      h.Crash(CrashKind::kMachine);
+      h.world().FailDiskOperation(h.test().machine(),
+                                  World::DiskOperation::kRead, n, persistent);
+      absl::Status opened = h.Open();
+      const bool failed = h.world().disk_failures(h.test().machine()) > 0;
+      h.world().HealDisk(h.test().machine());
+      if (!opened.ok()) {
+        EXPECT_TRUE(absl::IsUnavailable(opened)) << opened;
+        opened = h.Restart();
+      }
+      ASSERT_TRUE(opened.ok()) << opened;
+      for (uint32_t group = 1; group <= 2; ++group) {
+        const RecoveredGroup& got = h.log()->recovered().at(model.Key(group));
+        EXPECT_TRUE(got.fenced.ok()) << got.fenced;
+        EXPECT_TRUE(Acceptable(got, model.state(group), model.state(group)));
+      }
+      if (HasFailure()) return;
+      if (!failed) break;
+    }
+  }
+}
+
 }  // namespace
 }  // namespace quorate::raft

@@ -15,6 +15,8 @@ namespace {
 constexpr uint64_t kSegmentBytesMin = 16 << 10;
 constexpr uint64_t kSegmentBytesMax = 1 << 30;
 constexpr size_t kBatchBytesMax = 6 << 20;
+// With more unreadable pages the disk is failing, and the start fails.
+constexpr size_t kUnreadablePagesMax = (1 << 20) / kUnreadablePageBytes;
 
 LogOptions Clamped(LogOptions options) {
   options.segment_bytes =
@@ -84,9 +86,15 @@ void Recovery::ReadNextHead() {
 
 void Recovery::OnHead(uint64_t number, uint64_t bytes,
                       absl::StatusOr<Buffer> head) {
-  if (!head.ok()) return Fail(Annotate(head.status(), SegmentName(number)));
   FileHead& file = files_[number];
   file.bytes = bytes;
+  // The page is read again with the rest of the file.
+  if (IsUnreadable(head.status())) {
+    read_error_ = head.status();
+    return ReadNextHead();
+  }
+  if (!head.ok()) return Fail(Annotate(head.status(), SegmentName(number)));
+  file.head_read = true;
   const auto header = DecodeSegmentHeader(head->view());
   if (absl::IsFailedPrecondition(header.status())) {
     return Fail(Annotate(header.status(), SegmentName(number)));
@@ -115,36 +123,97 @@ void Recovery::ReadWhole(uint64_t number, uint64_t limit,
   limit = std::min(limit, files_[number].bytes);
   pending_ = env_.disk.Open(
       SegmentName(number), env::Disk::OpenMode::kExisting,
-      [this, limit](absl::StatusOr<std::unique_ptr<env::File>> file) {
+      [this, number, limit](absl::StatusOr<std::unique_ptr<env::File>> file) {
         if (!file.ok()) return Fail(file.status());
-        file_ = *std::move(file);
-        ReadMore(limit);
+        reader_ = std::make_unique<SegmentReader>(
+            *std::move(file), limit,
+            [this, number](absl::StatusOr<SegmentReader::Result> read) {
+              OnRead(number, std::move(read));
+            });
       });
 }
 
-void Recovery::ReadMore(uint64_t limit) {
-  const uint64_t offset = bytes_.size() + joined_.size();
-  if (offset >= limit) {
-    if (!joined_.empty()) bytes_ = Buffer::Take(std::exchange(joined_, {}));
-    return std::exchange(next_, nullptr)();
+void Recovery::OnRead(uint64_t number,
+                      absl::StatusOr<SegmentReader::Result> read) {
+  reader_.reset();
+  if (!read.ok()) return Fail(Annotate(read.status(), SegmentName(number)));
+  bytes_ = std::move(read->bytes);
+  if (!files_[number].head_read &&
+      (read->unreadable.empty() || read->unreadable.front() != 0)) {
+    return Fail(Annotate(read_error_, SegmentName(number)));
   }
-  const size_t size =
-      std::min<uint64_t>(limit - offset, env::kDiskOperationBytesMax);
-  pending_ = file_->Read(offset, size,
-                         [this, offset, limit](absl::StatusOr<Buffer> read) {
-                           if (!read.ok()) return Fail(read.status());
-                           if (read->empty()) return ReadMore(offset);
-                           if (offset == 0) {
-                             bytes_ = *std::move(read);
-                           } else {
-                             if (joined_.empty()) {
-                               joined_.reserve(limit);
-                               joined_ = std::exchange(bytes_, Buffer()).view();
-                             }
-                             joined_ += read->view();
-                           }
-                           ReadMore(limit);
-                         });
+  if (!read->unreadable.empty()) {
+    read_error_ = read->error;
+    unreadable_[number] = read->unreadable;
+  }
+  // The first page that could be read.
+  uint64_t page = 0;
+  for (const uint64_t offset : read->unreadable) {
+    page += offset == page ? kUnreadablePageBytes : 0;
+  }
+  if (page < bytes_.size()) readable_page_ = {number, page};
+  std::exchange(next_, nullptr)();
+}
+
+void Recovery::FenceForUnreadable(uint64_t number) {
+  const auto found = unreadable_.find(number);
+  if (found == unreadable_.end()) return;
+  for (const uint64_t offset : found->second) {
+    // One write at a time is not confirmed by a later record.
+    if (number == last_ &&
+        (offset + kUnreadablePageBytes <= unconfirmed_from_ ||
+         offset > unconfirmed_from_ + env::kDiskOperationBytesMax)) {
+      continue;
+    }
+    fences_.push_back(absl::StrCat("bytes ", offset, " to ",
+                                   offset + kUnreadablePageBytes, " of ",
+                                   SegmentName(number), " cannot be read"));
+    return;
+  }
+}
+
+void Recovery::CheckUnreadable() {
+  if (unreadable_.empty()) return RemoveLeftovers();
+  if (readable_page_.segment == 0) return Fail(read_error_);
+  for (const auto& [number, pages] : unreadable_) {
+    for (const uint64_t offset : pages) {
+      if (pages_left_.size() >= kUnreadablePagesMax) {
+        return Fail(Annotate(read_error_, "more than 1 MiB cannot be read"));
+      }
+      pages_left_.push_back({{number, offset}, false});
+      if (env_.tracer.Logs(env::Severity::kError)) {
+        env_.tracer.Log(env::Severity::kError,
+                        absl::StrCat("log: bytes ", offset, " to ",
+                                     offset + kUnreadablePageBytes, " of ",
+                                     SegmentName(number), " cannot be read: ",
+                                     read_error_.message()));
+      }
+    }
+  }
+  pages_left_.push_back({readable_page_, true});
+  CheckNextPage();
+}
+
+void Recovery::CheckNextPage() {
+  if (pages_left_.empty()) {
+    env_.tracer.Sometimes("log.unreadable_page");
+    return RemoveLeftovers();
+  }
+  const Page page = pages_left_.back();
+  pages_left_.pop_back();
+  pending_ = env_.disk.Open(
+      SegmentName(page.place.segment), env::Disk::OpenMode::kExisting,
+      [this, page](absl::StatusOr<std::unique_ptr<env::File>> file) {
+        if (!file.ok()) return Fail(file.status());
+        file_ = *std::move(file);
+        pending_ = file_->Read(page.place.offset, kUnreadablePageBytes,
+                               [this, page](absl::StatusOr<Buffer> read) {
+                                 file_.reset();
+                                 if (read.ok() != page.readable)
+                                   return Fail(read_error_);
+                                 CheckNextPage();
+                               });
+      });
 }
 
 void Recovery::FindLast() {
@@ -155,6 +224,7 @@ void Recovery::FindLast() {
 // The last segment is the newest one with a complete opening. Before its
 // opening was complete, nothing in it was acknowledged.
 void Recovery::OnLastCandidate() {
+  if (candidates_.empty() && !unreadable_.empty()) return Fail(read_error_);
   if (candidates_.empty()) {
     return Fail(absl::DataLossError(
         "none of its segments can be read from the beginning: the directory is "
@@ -168,6 +238,8 @@ void Recovery::OnLastCandidate() {
     last_scan_ = ScanSegment(last_bytes_.view(), number, seed);
     const FileHead& file = files_[number];
     if (last_scan_.synced == 0 && (last_scan_.opened == 0 || !file.header_ok)) {
+      // A file that begins with another header, or with none, was not opened.
+      if (!file.head_read || file.header_ok) FenceForUnreadable(number);
       return OnLastCandidate();
     }
     last_ = number;
@@ -236,6 +308,8 @@ void Recovery::ReplayNext() {
 
 void Recovery::OnReplayed(absl::Status status) {
   if (!status.ok()) return Fail(status);
+  FenceForUnreadable(last_);
+  for (const std::string& why : fences_) replay_.FenceAll(why);
   result_ = replay_.Finish();
   last_bytes_ = Buffer();
   if (unconfirmed_from_ > 0) state_.AddSegment(last_, files_[last_].bytes);
@@ -263,7 +337,7 @@ void Recovery::OnReplayed(absl::Status status) {
     if (leftover.bytes > unused_.bytes) std::swap(leftover, unused_);
     if (!leftover.name.empty()) leftovers_.push_back(leftover.name);
   }
-  RemoveLeftovers();
+  CheckUnreadable();
 }
 
 bool Recovery::InChain(uint64_t number) const {

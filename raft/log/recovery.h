@@ -23,6 +23,7 @@
 #include "raft/log/replay.h"
 #include "raft/log/scan.h"
 #include "raft/log/segment_opener.h"
+#include "raft/log/segment_reader.h"
 
 namespace quorate::raft {
 
@@ -33,6 +34,7 @@ class Recovery final : public AsyncTask {
  private:
   struct FileHead {
     uint64_t bytes = 0;
+    bool head_read = false;
     bool header_ok = false;
     SegmentHeader header;
   };
@@ -43,7 +45,14 @@ class Recovery final : public AsyncTask {
   // Reads file `number` up to `limit`, then calls `next` with bytes_ filled.
   void ReadWhole(uint64_t number, uint64_t limit,
                  absl::AnyInvocable<void()> next);
-  void ReadMore(uint64_t limit);
+  void OnRead(uint64_t number, absl::StatusOr<SegmentReader::Result> read);
+  // Fences all groups, because the unreadable pages of the last segment, or of
+  // a later one, may have held records that were acknowledged.
+  void FenceForUnreadable(uint64_t number);
+  // Reads pages again that could not be read, and one that could. If the disk
+  // answers otherwise now, the start fails, and a later one may succeed.
+  void CheckUnreadable();
+  void CheckNextPage();
   void FindLast();
   void OnLastCandidate();
   void BuildChain();
@@ -68,11 +77,21 @@ class Recovery final : public AsyncTask {
   // Candidates for the last segment, the newest at the back.
   std::vector<uint64_t> candidates_;
   std::unique_ptr<env::File> file_;
-  // The bytes of one read, or of all reads if there are several. joined_
-  // collects the bytes of several reads.
+  std::unique_ptr<SegmentReader> reader_;
   Buffer bytes_;
-  std::string joined_;
   absl::AnyInvocable<void()> next_;
+
+  struct Page {
+    SegmentOffset place;
+    bool readable = false;
+  };
+  // Unreadable pages by segment, the error of one of them, and reasons to fence
+  // all groups.
+  std::map<uint64_t, std::vector<uint64_t>> unreadable_;
+  absl::Status read_error_;
+  std::vector<std::string> fences_;
+  SegmentOffset readable_page_;  // Segment 0: none was read yet.
+  std::vector<Page> pages_left_;
 
   // The last segment; then the other segments of the chain, newest first, each
   // with its end.

@@ -55,6 +55,8 @@ class Replay {
   // proves to be durable. A bad record from there on is a torn tail.
   absl::Status AddLast(uint64_t number, const Scan& scan,
                        uint64_t unconfirmed_from, bool header_ok);
+  // Fences every group, also those that are not known. Called before Finish.
+  void FenceAll(const std::string& why);
   Result Finish();
 
  private:
@@ -78,7 +80,6 @@ class Replay {
   std::vector<std::pair<GroupKey, StateBody>> States() const;
   void OnCorruptRecord(const ScannedRecord& record, uint64_t segment);
   void Fence(GroupKey key, const std::string& why);
-  void FenceAll(const std::string& why);
 
   bool first_ = true;
   std::map<GroupKey, Group> groups_;

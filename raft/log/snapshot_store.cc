@@ -48,6 +48,7 @@ class Opening final : public AsyncTask {
           file_ = *std::move(file);
           pending_ = file_->Size([this](absl::StatusOr<uint64_t> size) {
             if (!size.ok()) return Finish(size.status());
+            attempts_left_ = 2;
             ReadFooter(*size);
           });
         });
@@ -59,7 +60,9 @@ class Opening final : public AsyncTask {
     }
     pending_ = file_->Read(size - kSnapshotFooterBytes, kSnapshotFooterBytes,
                            [this, size](absl::StatusOr<Buffer> bytes) {
-                             if (!bytes.ok()) return Finish(bytes.status());
+                             if (!bytes.ok()) {
+                               return OnUnreadable(bytes.status(), size);
+                             }
                              OnFooter(bytes->view(), size);
                            });
   }
@@ -79,13 +82,14 @@ class Opening final : public AsyncTask {
           "; put it back where it came from")));
     }
     const SnapshotFooter checked = *footer;
-    pending_ = file_->Read(footer->data_bytes, footer->trailer_bytes,
-                           [this, checked](absl::StatusOr<Buffer> trailer) {
-                             if (!trailer.ok()) {
-                               return Finish(trailer.status());
-                             }
-                             OnTrailer(trailer->view(), checked);
-                           });
+    pending_ =
+        file_->Read(footer->data_bytes, footer->trailer_bytes,
+                    [this, checked, size](absl::StatusOr<Buffer> trailer) {
+                      if (!trailer.ok()) {
+                        return OnUnreadable(trailer.status(), size);
+                      }
+                      OnTrailer(trailer->view(), checked);
+                    });
   }
 
   void OnTrailer(std::string_view bytes, const SnapshotFooter& footer) {
@@ -111,6 +115,12 @@ class Opening final : public AsyncTask {
     stored_[current_.group] = {std::move(trailer->descriptor),
                                std::move(trailer->blocks)};
     ReadNext();
+  }
+
+  // Bytes that the disk cannot read are damage to this file alone.
+  void OnUnreadable(const absl::Status& status, uint64_t size) {
+    if (--attempts_left_ > 0) return ReadFooter(size);
+    OnDamaged(status);
   }
 
   // The damaged file is kept for inspection.
@@ -156,6 +166,7 @@ class Opening final : public AsyncTask {
   env::Pending pending_;
   std::deque<SnapshotFileName> files_;
   SnapshotFileName current_;
+  int attempts_left_ = 0;  // Attempts to read the end of the current file.
   std::unique_ptr<env::File> file_;
   std::map<GroupKey, StoredSnapshot> stored_;
   std::map<GroupKey, absl::Status> damaged_;

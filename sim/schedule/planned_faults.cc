@@ -349,6 +349,7 @@ void PlannedFaults::OpenDiskError(const FaultWindow& window) {
       const uint64_t size = world.DiskFileSize(node, file);
       const uint64_t offset = window.Pick(3, size + 1);
       world.MakeUnreadable(node, file, offset, 1 + window.Pick(4, 8192));
+      damage_->AddUnreadable(node);
       context_->Note("unreadable bytes of " + context_->Name(node) + " " +
                      file);
       // A node reads most at its start, so it is restarted.
