@@ -1,0 +1,360 @@
+#include "net/testing/disk_calls.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdarg.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <set>
+#include <utility>
+
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+
+namespace quorate::net {
+namespace {
+
+struct Recorder {
+  std::mutex mutex;
+  std::map<int, std::string> names;  // Names of open descriptors.
+  std::vector<DiskCall> calls;
+  uint64_t time = 0;
+  DiskCallKind failing = DiskCallKind::kOpen;
+  uint64_t failing_nth = 0;
+  int failing_error = 0;
+  bool failed = false;
+};
+
+Recorder& TheRecorder() {
+  static Recorder* const recorder = new Recorder;
+  return *recorder;
+}
+
+bool IsDirectory(int fd) {
+  struct stat info;
+  return fstat(fd, &info) == 0 && S_ISDIR(info.st_mode);
+}
+
+// Records a call; `run` makes it and returns its result.
+template <typename Run>
+auto Record(DiskCall call, Run run) -> decltype(run()) {
+  Recorder& recorder = TheRecorder();
+  size_t index;
+  bool fails = false;
+  {
+    const std::lock_guard<std::mutex> lock(recorder.mutex);
+    const auto named = recorder.names.find(call.fd);
+    if (call.name.empty() && named != recorder.names.end()) {
+      call.name = named->second;
+    }
+    if (call.kind == DiskCallKind::kClose) recorder.names.erase(call.fd);
+    call.begin = ++recorder.time;
+    call.thread = static_cast<uint64_t>(gettid());
+    if (recorder.failing_nth > 0 && recorder.failing == call.kind &&
+        --recorder.failing_nth == 0) {
+      fails = recorder.failed = true;
+    }
+    index = recorder.calls.size();
+    recorder.calls.push_back(call);
+  }
+  decltype(run()) result = -1;
+  if (!fails) result = run();
+  const int error = fails ? recorder.failing_error : errno;
+  {
+    const std::lock_guard<std::mutex> lock(recorder.mutex);
+    if (index < recorder.calls.size()) {
+      DiskCall& made = recorder.calls[index];
+      made.end = ++recorder.time;
+      made.error = result < 0 ? error : 0;
+      if (call.kind == DiskCallKind::kOpen && result >= 0) {
+        made.fd = static_cast<int>(result);
+        recorder.names[made.fd] = call.name;
+      }
+      if (call.kind == DiskCallKind::kRename && result >= 0) {
+        for (auto& [fd, name] : recorder.names) {
+          if (name == call.name) name = call.to;
+        }
+      }
+    }
+  }
+  errno = error;
+  return result;
+}
+
+}  // namespace
+
+void BeginRecordingDiskCalls() {
+  Recorder& recorder = TheRecorder();
+  const std::lock_guard<std::mutex> lock(recorder.mutex);
+  recorder.calls.clear();
+}
+
+std::vector<DiskCall> RecordedDiskCalls() {
+  Recorder& recorder = TheRecorder();
+  const std::lock_guard<std::mutex> lock(recorder.mutex);
+  return recorder.calls;
+}
+
+void FailDiskCall(DiskCallKind kind, uint64_t nth, int error) {
+  Recorder& recorder = TheRecorder();
+  const std::lock_guard<std::mutex> lock(recorder.mutex);
+  recorder.failing = kind;
+  recorder.failing_nth = nth;
+  recorder.failing_error = error;
+  recorder.failed = false;
+}
+
+bool DiskCallFailed() {
+  Recorder& recorder = TheRecorder();
+  const std::lock_guard<std::mutex> lock(recorder.mutex);
+  return recorder.failed;
+}
+
+// ---- The rules
+
+namespace {
+
+struct Span {
+  uint64_t begin = 0;
+  uint64_t end = 0;
+};
+
+// Whether one of the spans lies between the two times.
+bool AnyBetween(const std::vector<Span>& spans, uint64_t from, uint64_t to) {
+  return std::any_of(spans.begin(), spans.end(), [&](const Span& span) {
+    return span.begin > from && span.end < to;
+  });
+}
+
+// A file, under its present name.
+struct FileState {
+  uint64_t named = 0;    // When it got the name; 0: before the process.
+  uint64_t written = 0;  // When the last write that is not durable ended.
+  std::vector<Span> syncs;
+};
+
+struct DescriptorState {
+  std::string name;
+  bool wrote_later = false;
+  bool failed = false;
+  uint64_t sync_end = 0;  // When its last sync or durable write ended.
+  std::set<uint64_t> threads;
+};
+
+class Checker {
+ public:
+  void Add(const DiskCall& call) {
+    const bool ok = call.error == 0;
+    switch (call.kind) {
+      case DiskCallKind::kOpen:
+        if (!ok) return;
+        descriptors_[call.fd] = {.name = call.name};
+        if (files_.count(call.name) == 0) {
+          files_[call.name].named = call.creates ? call.end : 0;
+        }
+        return;
+      case DiskCallKind::kClose:
+        descriptors_.erase(call.fd);
+        return;
+      case DiskCallKind::kSyncDirectory:
+        if (ok) directory_syncs_.push_back({call.begin, call.end});
+        bulk_threads_.insert(call.thread);
+        return;
+      case DiskCallKind::kWrite:
+      case DiskCallKind::kDurableWrite:
+      case DiskCallKind::kSyncFile:
+        return Access(call);
+      case DiskCallKind::kRename:
+        if (ok) Rename(call);
+        return;
+      case DiskCallKind::kRemove:
+        if (ok) Remove(call);
+        return;
+    }
+  }
+  std::vector<std::string> Finish() {
+    for (const uint64_t thread : log_threads_) {
+      if (bulk_threads_.count(thread) > 0) {
+        Report("a thread writes the log and does other work", DiskCall());
+      }
+    }
+    if (log_threads_.size() > 1) {
+      Report("two threads write the log", DiskCall());
+    }
+    return std::move(found_);
+  }
+
+ private:
+  static bool IsLog(const std::string& name) {
+    return absl::StartsWith(name, "log-");
+  }
+  static bool IsCompleteSnapshot(const std::string& name) {
+    return absl::StartsWith(name, "snap-") && !absl::StrContains(name, '.');
+  }
+  void Report(const std::string& what, const DiskCall& call) {
+    found_.push_back(absl::StrCat(what, ": ", call.name, " at ", call.begin));
+  }
+  bool NameIsDurable(const FileState& file, uint64_t at) const {
+    return file.named == 0 || AnyBetween(directory_syncs_, file.named, at);
+  }
+  bool ContentsAreDurable(const FileState& file, uint64_t at) const {
+    return file.written == 0 || AnyBetween(file.syncs, file.written, at);
+  }
+
+  void Access(const DiskCall& call) {
+    FileState& file = files_[call.name];
+    DescriptorState& descriptor = descriptors_[call.fd];
+    descriptor.threads.insert(call.thread);
+    if (descriptor.failed) Report("a write after a failed sync", call);
+    if (call.kind == DiskCallKind::kWrite) {
+      bulk_threads_.insert(call.thread);
+      descriptor.wrote_later = true;
+      file.written = call.end;
+      return;
+    }
+    if (call.begin < descriptor.sync_end) {
+      Report("two syncs of one descriptor at once", call);
+    }
+    descriptor.sync_end = call.end;
+    descriptor.failed = call.error != 0;
+    if (call.kind == DiskCallKind::kSyncFile) {
+      bulk_threads_.insert(call.thread);
+      if (call.error == 0) file.syncs.push_back({call.begin, call.end});
+      return;
+    }
+    if (IsLog(call.name)) WriteLog(call, file);
+  }
+
+  void WriteLog(const DiskCall& call, const FileState& file) {
+    log_threads_.insert(call.thread);
+    if (!NameIsDurable(file, call.begin)) {
+      Report("a file of the log is written before its name is durable", call);
+    }
+    if (!ContentsAreDurable(file, call.begin)) {
+      Report("a file of the log is written before its space is durable", call);
+    }
+    for (const auto& [fd, other] : descriptors_) {
+      const bool wrote = other.wrote_later || !other.threads.empty();
+      if (other.name == call.name && wrote && fd != call.fd) {
+        Report("two descriptors write a file of the log", call);
+      }
+    }
+  }
+
+  void Rename(const DiskCall& call) {
+    if (!ContentsAreDurable(files_[call.name], call.begin)) {
+      Report("a file is renamed before it is durable", call);
+    }
+    files_[call.to] = files_[call.name];
+    files_[call.to].named = call.end;
+    files_.erase(call.name);
+    for (auto& [fd, descriptor] : descriptors_) {
+      if (descriptor.name == call.name) descriptor.name = call.to;
+    }
+  }
+
+  void Remove(const DiskCall& call) {
+    files_.erase(call.name);
+    if (!IsCompleteSnapshot(call.name)) return;
+    for (const auto& [name, file] : files_) {
+      if (IsCompleteSnapshot(name) && !NameIsDurable(file, call.begin)) {
+        Report("a snapshot is removed before the next one is durable", call);
+      }
+    }
+  }
+
+  std::map<std::string, FileState> files_;
+  std::map<int, DescriptorState> descriptors_;
+  std::vector<Span> directory_syncs_;
+  std::set<uint64_t> log_threads_;
+  std::set<uint64_t> bulk_threads_;
+  std::vector<std::string> found_;
+};
+
+}  // namespace
+
+std::vector<std::string> CheckDiskCalls(const std::vector<DiskCall>& calls) {
+  Checker checker;
+  for (const DiskCall& call : calls) checker.Add(call);
+  return checker.Finish();
+}
+
+}  // namespace quorate::net
+
+// ---- The functions of the C library
+
+using quorate::net::DiskCall;
+using quorate::net::DiskCallKind;
+
+extern "C" {
+
+int openat(int directory, const char* path, int flags, ...) {
+  mode_t mode = 0;
+  if ((flags & O_CREAT) != 0) {
+    va_list arguments;
+    va_start(arguments, flags);
+    mode = va_arg(arguments, mode_t);
+    va_end(arguments);
+  }
+  const auto run = [&] {
+    return syscall(SYS_openat, directory, path, flags, mode);
+  };
+  if ((flags & O_DIRECTORY) != 0) return static_cast<int>(run());
+  DiskCall call{.kind = DiskCallKind::kOpen, .name = path};
+  call.creates = (flags & O_CREAT) != 0;
+  return static_cast<int>(quorate::net::Record(call, run));
+}
+
+int close(int fd) {
+  return static_cast<int>(
+      quorate::net::Record(DiskCall{.kind = DiskCallKind::kClose, .fd = fd},
+                           [&] { return syscall(SYS_close, fd); }));
+}
+
+ssize_t pwritev2(int fd, const iovec* pieces, int count, off_t offset,
+                 int flags) {
+  DiskCall call{.kind = (flags & RWF_DSYNC) != 0 ? DiskCallKind::kDurableWrite
+                                                 : DiskCallKind::kWrite,
+                .fd = fd};
+  return quorate::net::Record(call, [&]() -> ssize_t {
+    return syscall(SYS_pwritev2, fd, pieces, count, offset, 0L, flags);
+  });
+}
+
+int fdatasync(int fd) {
+  return static_cast<int>(
+      quorate::net::Record(DiskCall{.kind = DiskCallKind::kSyncFile, .fd = fd},
+                           [&] { return syscall(SYS_fdatasync, fd); }));
+}
+
+int fsync(int fd) {
+  DiskCall call{.kind = quorate::net::IsDirectory(fd)
+                            ? DiskCallKind::kSyncDirectory
+                            : DiskCallKind::kSyncFile,
+                .fd = fd};
+  return static_cast<int>(
+      quorate::net::Record(call, [&] { return syscall(SYS_fsync, fd); }));
+}
+
+int renameat(int from_directory, const char* from, int to_directory,
+             const char* to) noexcept {
+  DiskCall call{.kind = DiskCallKind::kRename, .name = from, .to = to};
+  return static_cast<int>(quorate::net::Record(call, [&] {
+    return syscall(SYS_renameat2, from_directory, from, to_directory, to, 0);
+  }));
+}
+
+int unlinkat(int directory, const char* path, int flags) noexcept {
+  DiskCall call{.kind = DiskCallKind::kRemove, .name = path};
+  return static_cast<int>(quorate::net::Record(
+      call, [&] { return syscall(SYS_unlinkat, directory, path, flags); }));
+}
+
+}  // extern "C"
