@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "env/check.h"
+#include "kv/slots/slot_strategy.h"
 #include "kv/store/record_pool.h"
 #include "kv/store/store.h"
 #include "node/base/memory_budget.h"
@@ -116,6 +117,7 @@ class ServerImpl final : public Server, public raft::Host::Observer {
       : env_(env),
         config_(config),
         map_(MakeMap(config_)),
+        slots_(kv::MakeSlotStrategy(map_.partitioner(), map_.slot_count())),
         observer_(observer),
         host_(
             env,
@@ -141,6 +143,7 @@ class ServerImpl final : public Server, public raft::Host::Observer {
             config_,
             bootstrap_record_,
             map_,
+            *slots_,
             host_,
             router_,
             topology_,
@@ -354,6 +357,7 @@ class ServerImpl final : public Server, public raft::Host::Observer {
   env::Env& env_;
   const Config config_;
   const shardctrl::ShardMap map_;
+  const std::unique_ptr<const kv::SlotStrategy> slots_;
   // The record as stored in the data directory; empty until it was read.
   BootstrapRecord bootstrap_record_;
   raft::Host::Observer* const observer_;

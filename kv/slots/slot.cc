@@ -2,8 +2,6 @@
 
 #include <array>
 
-#include "env/check.h"
-
 namespace quorate::kv {
 namespace {
 
@@ -38,22 +36,6 @@ std::string_view HashTag(std::string_view key) {
   const size_t close = key.find('}', open + 1);
   if (close == std::string_view::npos || close == open + 1) return key;
   return key.substr(open + 1, close - open - 1);
-}
-
-Slot SlotOf(Partitioner partitioner, uint32_t slot_count,
-            std::string_view key) {
-  CHECK_GT(slot_count, 0u);
-  switch (partitioner) {
-    case Partitioner::kHashSlots:
-      CHECK_EQ(slot_count, kHashSlotCount);
-      return HashSlot(key);
-    case Partitioner::kLastCharacter:
-      if (key.empty()) return Slot(0);
-      return Slot(
-          static_cast<uint16_t>(static_cast<uint8_t>(key.back()) % slot_count));
-  }
-  CHECK(false) << "partitioner " << static_cast<int>(partitioner);
-  return Slot(0);
 }
 
 }  // namespace quorate::kv

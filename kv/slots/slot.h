@@ -1,7 +1,6 @@
-// kv/slots/slot.h: the slot of a key.
-//
-// Client, router and store use one function. Clients of Redis Cluster compute
-// it themselves.
+// kv/slots/slot.h: the slot of a key in Redis Cluster, whose clients compute it
+// themselves. Servers use the strategy of their cluster
+// (kv/slots/slot_strategy.h).
 #ifndef QUORATE_KV_SLOTS_SLOT_H_
 #define QUORATE_KV_SLOTS_SLOT_H_
 
@@ -23,10 +22,6 @@ std::string_view HashTag(std::string_view key);
 inline Slot HashSlot(std::string_view key) {
   return Slot(Crc16(HashTag(key)) & (kHashSlotCount - 1));
 }
-
-// The slot under any partitioner. Requires: slot_count > 0; slot_count is
-// kHashSlotCount with kHashSlots.
-Slot SlotOf(Partitioner partitioner, uint32_t slot_count, std::string_view key);
 
 }  // namespace quorate::kv
 

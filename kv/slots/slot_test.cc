@@ -31,16 +31,5 @@ TEST(HashSlot, OddBraces_FollowTheFirstPair) {
   EXPECT_EQ(HashTag("a}b{c"), "a}b{c");
 }
 
-TEST(SlotOf, LastCharacter_IsTheByteModuloTheCount) {
-  EXPECT_EQ(SlotOf(Partitioner::kLastCharacter, 3, "xa"), Slot('a' % 3));
-  EXPECT_EQ(SlotOf(Partitioner::kLastCharacter, 3, "\xff"), Slot(255 % 3));
-  EXPECT_EQ(SlotOf(Partitioner::kLastCharacter, 3, ""), Slot(0));
-}
-
-TEST(SlotOf, HashSlots_IsHashSlot) {
-  EXPECT_EQ(SlotOf(Partitioner::kHashSlots, kHashSlotCount, "foo"),
-            HashSlot("foo"));
-}
-
 }  // namespace
 }  // namespace quorate::kv

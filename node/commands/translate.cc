@@ -6,7 +6,6 @@
 
 #include "env/check.h"
 #include "env/parse_integer.h"
-#include "kv/slots/slot.h"
 #include "node/base/text.h"
 #include "raft/core/types.h"
 
@@ -427,22 +426,25 @@ bool IsKeyCommand(const CommandRow& row) {
   return row.keys.first != 0 && row.id != CommandId::kWatch;
 }
 
-void Translate(const CommandRow& row, Arguments request, int64_t now_ms,
-               const LimitsConfig& limits, Translated* out) {
-  TranslateOne(row, request, now_ms, out);
+void Translate(const CommandRow& row, Arguments request,
+               const TranslationRules& rules, Translated* out) {
+  const LimitsConfig& limits = rules.limits;
+  TranslateOne(row, request, rules.now_ms, out);
   if (!out->error.empty()) return;
   const KeyPositions keys = FindKeys(row, request);
-  out->slot = kv::HashSlot(request[keys.first]);
   for (size_t i = keys.first; i <= keys.last; i += keys.step) {
     if (request[i].size() > limits.key_bytes) {
       out->error = KeyTooLong(limits);
       return;
     }
-    if (i > keys.first && kv::HashSlot(request[i]) != out->slot) {
-      out->error = kCrossSlot;
-      return;
-    }
   }
+  const std::optional<Slot> slot =
+      rules.slots.CommonSlot(request, keys.first, keys.last, keys.step);
+  if (!slot.has_value()) {
+    out->error = kCrossSlot;
+    return;
+  }
+  out->slot = *slot;
   BoundGrowth(limits, &out->specs[0]);
   size_t size = 0;
   for (size_t i = 0; i < out->count; ++i) {

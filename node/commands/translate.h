@@ -13,6 +13,7 @@
 
 #include "kv/command/command.h"
 #include "kv/command/result.h"
+#include "kv/slots/slot_strategy.h"
 #include "node/commands/command_table.h"
 #include "node/config/config.h"
 #include "node/protocol/resp_writer.h"
@@ -66,10 +67,17 @@ struct Translated {
 // True if the row is a command on keys that Translate knows.
 bool IsKeyCommand(const CommandRow& row);
 
-// Requires: IsKeyCommand(row), row.AcceptsCount(request.size()). `now_ms` is
-// Unix time. On error only out->error is set.
-void Translate(const CommandRow& row, Arguments request, int64_t now_ms,
-               const LimitsConfig& limits, Translated* out);
+// Inputs of a translation besides the request.
+struct TranslationRules {
+  int64_t now_ms = 0;  // Unix time.
+  const LimitsConfig& limits;
+  const kv::SlotStrategy& slots;
+};
+
+// Requires: IsKeyCommand(row), row.AcceptsCount(request.size()). On error only
+// out->error is set.
+void Translate(const CommandRow& row, Arguments request,
+               const TranslationRules& rules, Translated* out);
 
 // The error for a key that is longer than limits.key_bytes.
 std::string KeyTooLong(const LimitsConfig& limits);

@@ -6,9 +6,16 @@
 
 #include "gtest/gtest.h"
 #include "kv/command/command.h"
+#include "kv/slots/slot_strategy.h"
 
 namespace quorate::node {
 namespace {
+
+TranslationRules RulesOf(const LimitsConfig& limits) {
+  static const auto slots =
+      kv::MakeSlotStrategy(Partitioner::kHashSlots, kHashSlotCount);
+  return {.now_ms = 1'000, .limits = limits, .slots = *slots};
+}
 
 // Translate() must handle every row: the node would stop at a row without a
 // translation.
@@ -21,7 +28,8 @@ TEST(Translate_EveryKeyCommand, MakesACommandOfTheStore) {
         static_cast<size_t>(row.arity < 0 ? -row.arity : row.arity);
     const std::vector<std::string_view> request(count, "7");
     Translated command;
-    Translate(row, request, /*now_ms=*/1'000, LimitsConfig(), &command);
+    const LimitsConfig limits;
+    Translate(row, request, RulesOf(limits), &command);
     EXPECT_EQ(command.error, "");
     kv::BatchBuilder batch;
     for (size_t i = 0; i < command.count; ++i) batch.Add(command.specs[i]);
@@ -40,7 +48,7 @@ std::string ErrorOf(const std::vector<std::string_view>& request,
   const CommandLookup lookup = LookUp(request);
   EXPECT_NE(lookup.spec, nullptr) << request[0];
   Translated command;
-  Translate(*lookup.spec, request, /*now_ms=*/1'000, limits, &command);
+  Translate(*lookup.spec, request, RulesOf(limits), &command);
   return command.error;
 }
 

@@ -9,8 +9,10 @@
 #include <cstdint>
 
 #include "env/env.h"
+#include "kv/slots/slot_strategy.h"
 #include "node/base/memory_budget.h"
 #include "node/base/output_budget.h"
+#include "node/commands/translate.h"
 #include "node/config/bootstrap_record.h"
 #include "node/config/config.h"
 #include "node/connections/clients.h"
@@ -38,6 +40,8 @@ struct Context {
   // The stored record. Valid once the host has started.
   const BootstrapRecord& record;
   const shardctrl::ShardMap& map;
+  // The strategy of the cluster, which every session uses.
+  const kv::SlotStrategy& slots;
   raft::Host& host;
   Router& router;
   Topology& topology;
@@ -63,6 +67,9 @@ struct Context {
   int64_t UnixMs() const {
     const WallTime now = env.loop.ReadClock().wall.earliest;
     return now == WallTime::Min() ? 0 : now.ms();
+  }
+  TranslationRules TranslationRulesNow() const {
+    return {.now_ms = UnixMs(), .limits = config.limits, .slots = slots};
   }
 };
 

@@ -5,7 +5,6 @@
 #include "env/parse_duration.h"
 #include "kv/command/session_stamp.h"
 #include "kv/slots/keyed_hash.h"
-#include "kv/slots/slot.h"
 #include "node/base/text.h"
 #include "node/commands/read_command.h"
 #include "node/http/http_reply.h"
@@ -183,7 +182,7 @@ HttpSession::HandleResult HttpSession::HandleKey(const HttpRequest& request,
     return HandleResult::kDone;
   }
   kv::CommandSpec spec;
-  spec.slot = kv::HashSlot(key);
+  spec.slot = context_.slots.SlotOf(key);
   const std::string_view arguments[] = {key, request.body};
   if (request.method == "GET" || request.method == "HEAD") {
     spec.op = kv::Op::kGet;
@@ -247,7 +246,7 @@ HttpSession::HandleResult HttpSession::HandlePlain(const HttpRequest& request,
     return HandleResult::kDone;
   }
   kv::CommandSpec spec;
-  spec.slot = kv::HashSlot(*key);
+  spec.slot = context_.slots.SlotOf(*key);
   const std::string_view arguments[] = {
       *key, set ? std::string_view(*value) : std::string_view()};
   spec.op = set ? kv::Op::kSet : kv::Op::kGet;

@@ -2,7 +2,6 @@
 
 #include <vector>
 
-#include "kv/slots/slot.h"
 #include "node/base/text.h"
 #include "node/resp/error_text.h"
 #include "node/resp/help_reply.h"
@@ -65,7 +64,7 @@ bool ClusterCommands::Write(const CommandRow& row, Arguments request,
       return true;
     }
     case CommandId::kClusterKeyslot:
-      reply.Integer(kv::HashSlot(request[2]).value());
+      reply.Integer(context_.slots.SlotOf(request[2]).value());
       return true;
     case CommandId::kClusterReplicas:
     case CommandId::kClusterSlaves:

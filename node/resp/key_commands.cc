@@ -19,7 +19,7 @@ Handled KeyCommands::HandleStamped(
     const CommandRow& row, Arguments request,
     const std::optional<kv::SessionStamp>& session) {
   Translated command;
-  Translate(row, request, context_.UnixMs(), context_.config.limits, &command);
+  Translate(row, request, context_.TranslationRulesNow(), &command);
   if (!command.error.empty()) {
     replies_.ReplyError(row.id, command.error);
     return Handled::kDone;

@@ -3,7 +3,6 @@
 #include <iterator>
 #include <utility>
 
-#include "kv/slots/slot.h"
 #include "node/base/text.h"
 #include "node/resp/error_text.h"
 #include "raft/core/types.h"
@@ -100,19 +99,18 @@ std::string RespTransaction::QueueError(const CommandRow& row,
   queued_bytes_ += bytes;
   if (!IsKeyCommand(row)) return {};
   const KeyPositions keys = FindKeys(row, request);
-  const Slot slot = kv::HashSlot(request[keys.first]);
-  for (size_t i = keys.first; i <= keys.last; i += keys.step) {
-    if (kv::HashSlot(request[i]) != slot) return std::string(kCrossSlot);
-  }
+  const std::optional<Slot> slot =
+      context_.slots.CommonSlot(request, keys.first, keys.last, keys.step);
+  if (!slot.has_value()) return std::string(kCrossSlot);
   if (row.Has(kWrite) && context_.config.self().read_only) {
     return std::string(kReadOnlyReplica);
   }
-  const GroupQueue& queue = context_.router.QueueOf(slot);
+  const GroupQueue& queue = context_.router.QueueOf(*slot);
   if (cluster_ && queue.leadership().kind == Leadership::Kind::kRemote) {
     ++context_.metrics.redirects_moved;
     RequestFailure moved;
     moved.kind = RequestFailure::Kind::kMoved;
-    moved.slot = slot;
+    moved.slot = *slot;
     moved.leader = queue.leadership().leader;
     return FailureText(context_, moved);
   }
@@ -136,10 +134,10 @@ Handled RespTransaction::Watch(const CommandRow& row, Arguments request) {
     replies_.ReplyError(row.id, "ERR WATCH inside MULTI is not allowed");
     return Handled::kDone;
   }
-  const Slot slot = kv::HashSlot(request[1]);
+  const Slot slot = context_.slots.SlotOf(request[1]);
   std::vector<kv::CommandSpec> specs;
   for (size_t i = 1; i < request.size(); ++i) {
-    if (kv::HashSlot(request[i]) != slot) {
+    if (context_.slots.SlotOf(request[i]) != slot) {
       replies_.ReplyError(row.id, kCrossSlot);
       return Handled::kDone;
     }
@@ -231,8 +229,8 @@ RespTransaction::Step RespTransaction::AddCommand(const QueuedCommand& queued,
                                queued.arguments.end());
   specs->commands.push_back(std::make_unique<Translated>());
   Translated& command = *specs->commands.back();
-  Translate(*queued.row, specs->requests.back(), context_.UnixMs(),
-            context_.config.limits, &command);
+  Translate(*queued.row, specs->requests.back(), context_.TranslationRulesNow(),
+            &command);
   step.format = command.format;
   step.error = command.error;
   if (command.error.empty()) {
