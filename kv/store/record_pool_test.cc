@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <cstring>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -59,9 +60,8 @@ RC_GTEST_PROP(RecordPool, AnyOrder_KeepsBytes, ()) {
   const auto sizes = *rc::gen::container<std::vector<size_t>>(
       4, rc::gen::inRange<size_t>(1, RecordPool::kBlockBytesMax + 1));
   const auto free_one = [&](size_t at) {
-    for (size_t i = 0; i < held[at].size; ++i) {
-      RC_ASSERT(held[at].bytes[i] == held[at].fill);
-    }
+    const std::string_view bytes(held[at].bytes, held[at].size);
+    RC_ASSERT(bytes.find_first_not_of(held[at].fill) == std::string_view::npos);
     RecordPool::Free(held[at].bytes);
     held[at] = held.back();
     held.pop_back();
