@@ -23,8 +23,8 @@ constexpr absl::string_view kWorkGauges[] = {
     "quorate_held_request_bytes",
 };
 
-// The log has files open for durable writes and for allocation. The snapshot of
-// each group is open, too, to be sent.
+// The log has its present file open, and the next one. The snapshot of each
+// group is open, too, to be sent.
 constexpr size_t kLogFilesMax = 2;
 // snap-GROUP-…, with eight digits. The list of files is in order.
 constexpr absl::string_view kSnapshotPrefix = "snap-";
