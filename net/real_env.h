@@ -52,7 +52,13 @@ class RealEnv {
 
   class ThisProcess final : public env::Process {
    public:
+    explicit ThisProcess(EventLoop& loop) : loop_(loop) {}
     env::CpuTime ReadCpuTime() override;
+    env::TurnTimes ReadTurnTimes() override { return loop_.turn_times(); }
+    void ResetTurnTimes() override { loop_.ResetTurnTimes(); }
+
+   private:
+    EventLoop& loop_;
   };
 
   RealEnv(const RealEnvOptions& options, std::unique_ptr<EventLoop> loop,

@@ -96,6 +96,8 @@ class NoBuggify final : public env::Buggify {
 class NoProcess final : public env::Process {
  public:
   env::CpuTime ReadCpuTime() override { return {}; }
+  env::TurnTimes ReadTurnTimes() override { return {}; }
+  void ResetTurnTimes() override {}
 };
 
 // One process, without its loop.

@@ -11,6 +11,7 @@
 #include "node/base/memory_budget.h"
 #include "node/base/output_budget.h"
 #include "node/base/text.h"
+#include "node/base/turn_work.h"
 #include "node/config/bootstrap_check.h"
 #include "node/config/bootstrap_record.h"
 #include "node/connections/clients.h"
@@ -132,12 +133,14 @@ class ServerImpl final : public Server, public raft::Host::Observer {
             this),
         output_budget_(config_.limits.output_total_bytes),
         memory_budget_(config_.limits.memory_bytes),
-        router_(env, host_, config_, map_, output_budget_, memory_budget_),
+        turn_work_(env.loop, config_.bounds.turn_work),
+        router_(env, host_, config_, map_, output_budget_, memory_budget_,
+                turn_work_),
         balance_(env, config_, host_, router_),
         upkeep_(env.loop, config_.bounds, host_),
         topology_(config_, map_, router_),
-        resp_clients_(env, config_, metrics_, output_budget_),
-        http_clients_(env, config_, metrics_, output_budget_),
+        resp_clients_(env, config_, metrics_, output_budget_, turn_work_),
+        http_clients_(env, config_, metrics_, output_budget_, turn_work_),
         context_{
             env,
             config_,
@@ -169,6 +172,8 @@ class ServerImpl final : public Server, public raft::Host::Observer {
   void Start(Done started) override {
     started_ = std::move(started);
     host_.Start([this](absl::Status status) {
+      // The turns of the recovery held no request up.
+      env_.process.ResetTurnTimes();
       if (status.ok()) status = Listen();
       if (status.ok()) {
         router_.SetLeadershipObserver(
@@ -197,6 +202,7 @@ class ServerImpl final : public Server, public raft::Host::Observer {
     return static_cast<const kv::Store*>(host_.state_machine(group));
   }
   const Metrics& metrics() const override { return metrics_; }
+  uint64_t longest_turn_work() const override { return turn_work_.longest(); }
   std::string MetricsText() const override { return MetricsPage(context_); }
   NodeId ListedLeader(GroupId group) override {
     return topology_.LeaderOf(group);
@@ -368,6 +374,7 @@ class ServerImpl final : public Server, public raft::Host::Observer {
   raft::Host host_;
   OutputBudget output_budget_;
   MemoryBudget memory_budget_;
+  TurnWork turn_work_;
   Router router_;
   LeaderBalance balance_;
   Upkeep upkeep_;

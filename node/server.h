@@ -53,6 +53,8 @@ class Server {
   // Null if this node holds no replica of the group.
   virtual const kv::Store* store(GroupId group) const = 0;
   virtual const Metrics& metrics() const = 0;
+  // The most work of one step of a turn so far (node/base/turn_work.h).
+  virtual uint64_t longest_turn_work() const = 0;
   // The text of GET /metrics.
   virtual std::string MetricsText() const = 0;
   // The contents of this node's CLUSTER answers: the group's master (zero if

@@ -1,5 +1,7 @@
 #include "net/event_loop/loop.h"
 
+#include <time.h>
+
 #include <algorithm>
 #include <boost/asio/executor_work_guard.hpp>
 #include <boost/asio/io_context.hpp>
@@ -99,6 +101,21 @@ void EventLoop::RunTurn(Duration wait_max) {
     std::vector<TurnEnd*> ends = std::exchange(turn_ends_, {});
     for (TurnEnd* end : ends) end->OnTurnEnd();
   }
+  CountTurn();
+}
+
+// One reading for each turn: a thread that waits uses no processor time.
+void EventLoop::CountTurn() {
+  timespec used;
+  CHECK_EQ(clock_gettime(CLOCK_THREAD_CPUTIME_ID, &used), 0);
+  const Duration now = Seconds(used.tv_sec) + Nanoseconds(used.tv_nsec);
+  const Duration before = std::exchange(turn_ended_, now);
+  // The thread also ran before its first turn, and may run between two turns
+  // that a test runs one by one.
+  if (before == Duration(0)) return;
+  const Duration turn = now - before;
+  turn_times_.longest = std::max(turn_times_.longest, turn);
+  if (turn > env::kLongTurn) ++turn_times_.long_turns;
 }
 
 void EventLoop::DrainReady(Duration wait_max) {

@@ -13,6 +13,7 @@
 
 #include "env/loop.h"
 #include "env/pending.h"
+#include "env/process.h"
 #include "env/time.h"
 #include "net/event_loop/callback_table.h"
 #include "net/event_loop/clock.h"
@@ -69,6 +70,10 @@ class EventLoop final : public env::Loop {
   // Number of the turn. Code compares it to avoid acting in the same turn.
   uint64_t turn() const { return turn_; }
 
+  // The processor time of this thread's turns, waits included.
+  env::TurnTimes turn_times() const { return turn_times_; }
+  void ResetTurnTimes() { turn_times_ = {}; }
+
   boost::asio::io_context& context();
 
  private:
@@ -84,6 +89,8 @@ class EventLoop final : public env::Loop {
   };
   struct Asio;
 
+  // The turn is over: adds its processor time to the counts.
+  void CountTurn();
   void DrainReady(Duration wait_max);
   bool HasPosted();
   void RunPosted();
@@ -98,6 +105,10 @@ class EventLoop final : public env::Loop {
   bool now_valid_ = false;
   bool stopped_ = false;
   uint64_t turn_ = 0;
+  env::TurnTimes turn_times_;
+  // The processor time of the loop's thread at the end of the last turn; zero
+  // before the first.
+  Duration turn_ended_;
   // Timers from this sequence on were set in this turn and wait for the next
   // one.
   uint64_t turn_sequence_ = 0;

@@ -82,21 +82,19 @@ bool CountExisting(const kv::Store& store, const kv::CommandSpec& spec,
 bool GetMany(const kv::Store& store, const kv::CommandSpec& spec,
              WallTime due_by, absl::FunctionRef<void(const ResultView&)> done) {
   size_t bytes = 0;
-  for (const std::string_view key : spec.arguments) {
-    bytes += store.Get(spec.slot, key, due_by).value.size();
-  }
-  if (bytes > kv::kReturnedBytesMax) {
-    done({.status = ResultStatus::kTooLarge});
-    return true;
-  }
   std::vector<kv::ResultElement> elements;
   elements.reserve(spec.arguments.size());
   for (const std::string_view key : spec.arguments) {
     const Lookup lookup = store.Get(spec.slot, key, due_by);
     if (lookup.state == Lookup::State::kNeedsTime) return false;
+    bytes += lookup.value.size();
     elements.push_back({.nil = !lookup.found(),
                         .bytes = lookup.value,
                         .shared = lookup.shared});
+  }
+  if (bytes > kv::kReturnedBytesMax) {
+    done({.status = ResultStatus::kTooLarge});
+    return true;
   }
   done({.kind = PayloadKind::kArray, .elements = elements});
   return true;

@@ -415,6 +415,19 @@ void BoundGrowth(const LimitsConfig& limits, kv::CommandSpec* spec) {
   }
 }
 
+static_assert(raft::kEntryPayloadBytesMax == 524'288);
+constexpr std::string_view kEntryTooLarge =
+    "ERR request is larger than one log entry holds (524288 bytes)";
+
+// True if so many arguments cannot fit one log entry, whatever they are. So
+// their keys need not be hashed.
+bool HasTooManyArguments(Arguments request) {
+  constexpr size_t kFewArguments = 64;
+  return request.size() > kFewArguments &&
+         (request.size() - kFewArguments) * sizeof(uint32_t) >
+             raft::kEntryPayloadBytesMax;
+}
+
 }  // namespace
 
 std::string KeyTooLong(const LimitsConfig& limits) {
@@ -429,6 +442,10 @@ bool IsKeyCommand(const CommandRow& row) {
 void Translate(const CommandRow& row, Arguments request,
                const TranslationRules& rules, Translated* out) {
   const LimitsConfig& limits = rules.limits;
+  if (HasTooManyArguments(request)) {
+    out->error = kEntryTooLarge;
+    return;
+  }
   TranslateOne(row, request, rules.now_ms, out);
   if (!out->error.empty()) return;
   const KeyPositions keys = FindKeys(row, request);
@@ -455,10 +472,7 @@ void Translate(const CommandRow& row, Arguments request,
     out->error = ValueTooLong(limits);
     return;
   }
-  if (size + 128 > raft::kEntryPayloadBytesMax) {
-    out->error = Concat("ERR request is larger than one log entry holds (",
-                        raft::kEntryPayloadBytesMax, " bytes)");
-  }
+  if (size + 128 > raft::kEntryPayloadBytesMax) out->error = kEntryTooLarge;
 }
 
 std::string_view ErrorOf(kv::ResultStatus status) {

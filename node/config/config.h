@@ -124,7 +124,7 @@ struct RaftConfig {
   size_t uncommitted_bytes = 16 << 20;
   size_t unwritten_bytes = 32 << 20;
   size_t unapplied_bytes = 64 << 20;
-  size_t apply_bytes = 256 << 10;
+  size_t apply_bytes = 64 << 10;
   uint32_t log_time_slew_ppm = 1'000;
 };
 
@@ -179,6 +179,11 @@ struct BoundsConfig {
   int64_t due_keys_per_entry = 1'000;
   // The pages that one turn frees.
   size_t reclaimed_pages = 128;
+  // Work of all connections in one step of a turn, in units of about 100 ns
+  // (node/base/turn_work.h): about two thousand small requests.
+  uint64_t turn_work = 15'000;
+  // Keys that one step of KEYS, SCAN and CLUSTER GETKEYSINSLOT visits.
+  uint64_t scan_step_keys = 2'000;
   // Replies that one connection may make before others get their turn.
   size_t turn_reply_bytes = 1 << 20;
   // Replies that all connections may make in one turn: other work of the loop

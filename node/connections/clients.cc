@@ -65,6 +65,8 @@ size_t ClientConnection::unsent_bytes() const {
   return out_.size() + (closed() ? 0 : connection_->unsent_bytes());
 }
 
+void ClientConnection::AddWork(uint64_t units) { clients_.work_.Add(units); }
+
 void ClientConnection::Hold(size_t bytes) {
   held_bytes_ += bytes;
   Count();
@@ -126,9 +128,13 @@ bool ClientConnection::RoomFor(size_t bytes, bool in_front) {
   Count();
   const bool waits = unsent_bytes() + held_bytes_ > 0 &&
                      clients_.env_.buggify.Fire("node.reply_waits_for_room");
-  if (!waits && HasRoom(bytes, in_front)) return true;
+  // Work that has begun is finished: it asks for the room of its reply.
+  // Connections that wait continue in step 2 of the next turn, whatever work
+  // the inputs of its step 1 make.
+  const bool works = bytes > 0 || !clients_.work_.exhausted() || closed();
+  if (works && !waits && HasRoom(bytes, in_front)) return true;
   // This request waits for an earlier reply and continues after it.
-  if (!in_front && HasRoom(bytes, true)) return false;
+  if (works && !in_front && HasRoom(bytes, true)) return false;
   awaited_bytes_ = awaits_room_ ? std::min(awaited_bytes_, bytes) : bytes;
   awaits_room_ = true;
   clients_.RecheckNextTurn(*this);
@@ -309,8 +315,12 @@ void ClientConnection::Sweep(MonoTime now) {
 }
 
 Clients::Clients(env::Env& env, const Config& config, Metrics& metrics,
-                 OutputBudget& budget)
-    : env_(env), config_(config), metrics_(metrics), budget_(budget) {}
+                 OutputBudget& budget, TurnWork& work)
+    : env_(env),
+      config_(config),
+      metrics_(metrics),
+      budget_(budget),
+      work_(work) {}
 
 Clients::~Clients() = default;
 
@@ -407,6 +417,7 @@ void Clients::RecheckNextTurn(ClientConnection& client) {
 void Clients::RunLook() {
   look_armed_ = false;
   turn_bytes_ = 0;
+  work_.Begin();
   EndLargeReply();
   std::vector<uint64_t> looks;
   looks.swap(looks_);

@@ -24,6 +24,7 @@
 #include "env/env.h"
 #include "node/base/output_budget.h"
 #include "node/base/reply_text.h"
+#include "node/base/turn_work.h"
 #include "node/config/config.h"
 #include "node/connections/metrics.h"
 
@@ -73,8 +74,11 @@ class ClientConnection final : public env::Connection::Observer {
   // True if a reply of about `bytes` may be made now. `in_front`: no reply
   // precedes it, so it can be sent. If the result is false, Resume() is called
   // when it would be true. A connection without unsent replies always has room
-  // for a small one.
+  // for a small one. With 0 bytes the call asks whether further work may begin:
+  // it may not if the work of this turn is done.
   bool RoomFor(size_t bytes, bool in_front);
+  // Counts work of this turn (node/base/turn_work.h).
+  void AddWork(uint64_t units);
   // Replies that are made, but wait for an earlier reply, count until Unhold.
   void Hold(size_t bytes);
   void Unhold(size_t bytes) { held_bytes_ -= bytes; }
@@ -182,7 +186,7 @@ class Clients {
       absl::AnyInvocable<std::unique_ptr<Protocol>(ClientConnection&)>;
 
   Clients(env::Env& env, const Config& config, Metrics& metrics,
-          OutputBudget& budget);
+          OutputBudget& budget, TurnWork& work);
   ~Clients();
   Clients(const Clients&) = delete;
   Clients& operator=(const Clients&) = delete;
@@ -231,6 +235,7 @@ class Clients {
   const Config& config_;
   Metrics& metrics_;
   OutputBudget& budget_;
+  TurnWork& work_;
   absl::btree_map<uint64_t, std::unique_ptr<ClientConnection>> clients_;
   uint64_t next_id_ = 1;
   size_t open_ = 0;  // Links included.

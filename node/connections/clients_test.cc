@@ -252,7 +252,8 @@ class Table {
              .process = world_.env().process,
              .random = Random(1)},
         budget_(config.limits.output_total_bytes),
-        clients_(env_, config_, metrics_, budget_) {}
+        work_(env_.loop, config.bounds.turn_work),
+        clients_(env_, config_, metrics_, budget_, work_) {}
 
   void Open(Taking taking, size_t reply_bytes) {
     connections_.push_back(std::make_unique<Connection>());
@@ -390,6 +391,7 @@ class Table {
   env::Env env_;
   Metrics metrics_;
   OutputBudget budget_;
+  TurnWork work_;
   std::vector<std::unique_ptr<Connection>> connections_;
   Clients clients_;
   std::vector<std::pair<size_t, size_t>> answers_;

@@ -79,6 +79,10 @@ void MetricsText::Sample(std::string_view labels, uint64_t value) {
   Append(&text_, " ", value, "\n");
 }
 
+void MetricsText::Seconds(Duration duration) {
+  Append(&text_, name_, " ", FormatSeconds(duration), "\n");
+}
+
 void MetricsText::Samples(std::string_view labels,
                           const LatencyHistogram& histogram) {
   const std::string_view comma = labels.empty() ? "" : ",";

@@ -104,6 +104,8 @@ class MetricsText {
               std::string_view help);
   // Writes a sample of the family. `labels` is "a=\"b\",c=\"d\"" or empty.
   void Sample(std::string_view labels, uint64_t value);
+  // Writes a sample without labels.
+  void Seconds(Duration duration);
   void Samples(std::string_view labels, const LatencyHistogram& histogram);
   std::string Take() { return std::move(text_); }
 

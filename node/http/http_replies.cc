@@ -162,6 +162,7 @@ void HttpReplies::ForgetLackOfRoom() {
 
 bool HttpReplies::Finish(Pending& pending) {
   pending.ready = true;
+  client_.AddWork(pending.reply.size() / TurnWork::kBytesPerUnit / 4);
   if (&pending != &pending_.front()) {
     pending.held_bytes = pending.reply.size();
     client_.Hold(pending.held_bytes);

@@ -113,6 +113,7 @@ void HttpSession::SendContinueIfDue() {
 }
 
 HttpSession::HandleResult HttpSession::Handle(HttpRequest& request) {
+  client_.AddWork(TurnWork::kHttpRequest);
   HttpTarget target;
   if (!ParseTarget(request.target, &target)) {
     Error(request, "bad", 400, "BAD_REQUEST",

@@ -93,14 +93,24 @@ void Persistence(const Page& page, std::string* out) {
          "\r\nlog_written_bytes:", log.written_bytes, "\r\n");
 }
 
+// "1.250" for 1250 microseconds.
+std::string MillisecondsText(Duration duration) {
+  const std::string rest = Concat(duration.us() % 1'000);
+  return Concat(duration.us() / 1'000, ".", std::string(3 - rest.size(), '0'),
+                rest);
+}
+
 void Stats(const Page& page, std::string* out) {
   Context& context = page.context;
+  const env::TurnTimes turns = context.env.process.ReadTurnTimes();
   const Metrics& metrics = context.metrics;
   Append(out, "total_connections_received:", metrics.connections.accepted,
          "\r\ntotal_commands_processed:", metrics.total_commands(),
          "\r\nrejected_connections:", metrics.connections.rejected,
          "\r\ntotal_net_input_bytes:", metrics.input_bytes,
          "\r\ntotal_net_output_bytes:", metrics.output_bytes,
+         "\r\nlongest_turn_ms:", MillisecondsText(turns.longest),
+         "\r\nlong_turns:", turns.long_turns,
          "\r\nexpired_keys:", Sum(context).expired,
          "\r\nevicted_keys:0\r\nmigrate_cached_sockets:0"
          "\r\ntotal_error_replies:",

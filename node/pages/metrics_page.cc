@@ -324,6 +324,14 @@ std::string MetricsPage(Context& context) {
   One(page, "quorate_healthy", "gauge",
       "0 once this node has stopped acknowledging.",
       context.host.status().ok() ? 1 : 0);
+  const env::TurnTimes turns = context.env.process.ReadTurnTimes();
+  page.Family("quorate_longest_turn_seconds", "gauge",
+              "Processor time of the longest turn of the loop since the start "
+              "or CONFIG RESETSTAT.");
+  page.Seconds(turns.longest);
+  One(page, "quorate_long_turns_total", "counter",
+      "Turns of the loop that took more than 5 ms of processor time.",
+      turns.long_turns);
   page.Family("quorate_slots_owned", "gauge",
               "Slots of groups that this node leads.");
   uint64_t slots = 0;

@@ -10,6 +10,7 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include "env/buffer.h"
 #include "node/base/reply_text.h"
@@ -40,6 +41,11 @@ class RespWriter {
   void Set(size_t size) { Header(version_ >= 3 ? '~' : '*', size); }
   // Text for people: "txt" in RESP3, a bulk string in RESP2.
   void Verbatim(std::string_view text);
+  // Appends bytes that are already a reply, without a copy where possible.
+  void Share(Buffer reply) {
+    if (reply_ != nullptr) return reply_->Share(std::move(reply));
+    out_->append(reply.view());
+  }
   // Appends bytes that are already a reply.
   void Raw(std::string_view reply) { out_->append(reply); }
 

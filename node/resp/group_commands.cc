@@ -31,7 +31,7 @@ std::optional<int64_t> ExpiringKeys(const Context& context, bool cluster) {
 
 }  // namespace
 
-GroupCommands::GroupCommands(Context& context, const ClientConnection& client,
+GroupCommands::GroupCommands(Context& context, ClientConnection& client,
                              RespAddress address, GroupQuestions& questions,
                              ReplyQueue& replies)
     : context_(context),
@@ -130,6 +130,7 @@ void GroupCommands::QueryEach(
     spec.op = op;
     spec.slot = part.slots.first;
     spec.numbers = {part.slots.first.value(), part.slots.last.value()};
+    client_.AddWork(part.slots.size() / TurnWork::kSlotsPerUnit);
     questions_.Query(token, spec, part.may_lead);
   }
 }

@@ -29,9 +29,8 @@ namespace quorate::node {
 class GroupCommands {
  public:
   // All outlive the object.
-  GroupCommands(Context& context, const ClientConnection& client,
-                RespAddress address, GroupQuestions& questions,
-                ReplyQueue& replies);
+  GroupCommands(Context& context, ClientConnection& client, RespAddress address,
+                GroupQuestions& questions, ReplyQueue& replies);
 
   Handled FlushAll(const CommandRow& row, Arguments request);
   Handled CountKeys(const CommandRow& row);
@@ -74,7 +73,7 @@ class GroupCommands {
                  RespWriter& reply) const;
 
   Context& context_;
-  const ClientConnection& client_;
+  ClientConnection& client_;
   const RespAddress address_;
   GroupQuestions& questions_;
   ReplyQueue& replies_;

@@ -35,6 +35,9 @@ constexpr std::string_view kTooMuchOfSlot =
     "ERR the reply would exceed 64 MiB; ask for fewer";
 static_assert(kKeysBytesMax == 64 << 20);
 
+// The reply shares pieces of this size.
+constexpr size_t kPieceBytes = 64 << 10;
+
 // Parses as strtoul does: a sign is allowed, and an empty text is 0.
 bool ParseCursor(std::string_view text, uint64_t* cursor) {
   const bool negative = text.starts_with('-');
@@ -51,7 +54,7 @@ bool ParseCursor(std::string_view text, uint64_t* cursor) {
 
 }  // namespace
 
-KeyScan::KeyScan(Context& context, const ClientConnection& client,
+KeyScan::KeyScan(Context& context, ClientConnection& client,
                  RespAddress address, GroupQuestions& questions,
                  ReplyQueue& replies)
     : context_(context),
@@ -181,18 +184,25 @@ void KeyScan::Begin(std::unique_ptr<Walk> walk) {
 void KeyScan::Step() {
   const Walk& walk = *walk_;
   const bool found =
-      walk.command == CommandId::kRandomkey && !walk.keys.empty();
+      walk.command == CommandId::kRandomkey && !walk.random_keys.empty();
   if (walk.next == walk.cursors.size() || walk.visited >= walk.wanted ||
       found || client_.closed()) {
-    return End("");
+    if (client_.RoomFor(walk.key_bytes, /*in_front=*/true)) return End("");
+    waits_ = true;
+    return;
+  }
+  if (!client_.RoomFor(0, /*in_front=*/true)) {
+    waits_ = true;
+    return;
   }
   const SlotCursor& slot_cursor = walk.cursors[walk.next];
   const uint64_t count =
       walk.command == CommandId::kRandomkey ||
               context_.env.buggify.Fire("node.scan_of_one_key")
           ? 1
-          : std::min(walk.wanted - walk.visited,
-                     uint64_t{context_.config.limits.scan_keys});
+          : std::min({walk.wanted - walk.visited,
+                      uint64_t{context_.config.limits.scan_keys},
+                      context_.config.bounds.scan_step_keys});
   kv::CommandSpec spec;
   spec.op = kv::Op::kScan;
   spec.slot = kv::CursorSlot(slot_cursor.cursor);
@@ -201,6 +211,10 @@ void KeyScan::Step() {
       kv::ScanBounds(slot_cursor.last, static_cast<uint32_t>(count))};
   questions_.BeginCommand();
   questions_.Query(walk.token, spec, slot_cursor.may_lead);
+}
+
+void KeyScan::Resume() {
+  if (walk_ != nullptr && std::exchange(waits_, false)) Step();
 }
 
 void KeyScan::OnFailure(const RequestFailure& failure) {
@@ -223,12 +237,14 @@ void KeyScan::OnResult(const kv::ResultView& result) {
     return End("ERR the store returned no cursor");
   }
   walk.visited += reader.count() - 1;
+  size_t glob_steps = 0;
   while (!reader.done()) {
     if (!reader.Next(&bytes)) continue;
-    if (!walk.any_type || !GlobMatch(walk.pattern, bytes)) continue;
-    walk.keys.emplace_back(bytes);
-    walk.key_bytes += bytes.size() + 16;
+    if (walk.any_type && GlobMatch(walk.pattern, bytes)) TakeKey(bytes);
+    glob_steps += bytes.size() * walk.pattern.size();
   }
+  client_.AddWork(TurnWork::kScannedKey * reader.count() +
+                  glob_steps / TurnWork::kGlobStepsPerUnit);
   if (walk.key_bytes > kKeysBytesMax) {
     return End(walk.command == CommandId::kClusterGetkeysinslot ? kTooMuchOfSlot
                                                                 : kTooMuch);
@@ -250,10 +266,29 @@ void KeyScan::End(std::string_view error) {
   });
 }
 
+// A step may visit more keys than requested.
+void KeyScan::TakeKey(std::string_view key) {
+  Walk& walk = *walk_;
+  if (walk.command == CommandId::kRandomkey) {
+    walk.random_keys.emplace_back(key);
+    return;
+  }
+  if (walk.command == CommandId::kClusterGetkeysinslot &&
+      walk.key_count >= walk.wanted) {
+    return;
+  }
+  ++walk.key_count;
+  walk.key_bytes += key.size() + 16;
+  RespWriter(&walk.text, replies_.version()).Bulk(key);
+  if (walk.text.size() < kPieceBytes) return;
+  walk.pieces.push_back(Buffer::Take(std::exchange(walk.text, {})));
+}
+
 void KeyScan::WriteKeys(Walk& walk, RespWriter& reply) {
   if (walk.command == CommandId::kRandomkey) {
-    if (walk.keys.empty()) return reply.Null();
-    return reply.Bulk(walk.keys[(walk.bits >> 32) % walk.keys.size()]);
+    if (walk.random_keys.empty()) return reply.Null();
+    return reply.Bulk(
+        walk.random_keys[(walk.bits >> 32) % walk.random_keys.size()]);
   }
   if (walk.command == CommandId::kScan) {
     reply.Array(2);
@@ -262,13 +297,9 @@ void KeyScan::WriteKeys(Walk& walk, RespWriter& reply) {
                           : walk.cursors[walk.next].cursor |
                                 walk.cursor_tag << kv::kCursorBits));
   }
-  // A step may visit more keys than requested.
-  if (walk.command == CommandId::kClusterGetkeysinslot &&
-      walk.keys.size() > walk.wanted) {
-    walk.keys.resize(walk.wanted);
-  }
-  reply.Array(walk.keys.size());
-  for (const std::string& key : walk.keys) reply.Bulk(key);
+  reply.Array(walk.key_count);
+  for (Buffer& piece : walk.pieces) reply.Share(std::move(piece));
+  reply.Raw(walk.text);
 }
 
 }  // namespace quorate::node

@@ -13,6 +13,7 @@
 #include <string_view>
 #include <vector>
 
+#include "env/buffer.h"
 #include "env/ids.h"
 #include "kv/command/result.h"
 #include "node/commands/command_table.h"
@@ -30,7 +31,7 @@ namespace quorate::node {
 class KeyScan {
  public:
   // All outlive the object.
-  KeyScan(Context& context, const ClientConnection& client, RespAddress address,
+  KeyScan(Context& context, ClientConnection& client, RespAddress address,
           GroupQuestions& questions, ReplyQueue& replies);
 
   // KEYS, SCAN and RANDOMKEY.
@@ -39,6 +40,8 @@ class KeyScan {
   Handled KeysInSlot(const CommandRow& row, Arguments request);
 
   bool running() const { return walk_ != nullptr; }
+  // Goes on if the walk waits for the next turn, or for room.
+  void Resume();
   // The answer to the step that is under way.
   void OnResult(const kv::ResultView& result);
   void OnFailure(const RequestFailure& failure);
@@ -61,8 +64,13 @@ class KeyScan {
     uint64_t cursor_tag = 0;  // The tag of SCAN's cursor at the beginning.
     std::vector<SlotCursor> cursors;
     size_t next = 0;  // The index of the current slot cursor.
-    std::vector<std::string> keys;
+    // The keys of the answer, encoded for the reply: full pieces, which the
+    // reply shares, and the last piece. RANDOMKEY has one of them alone.
+    std::vector<Buffer> pieces;
+    std::string text;
+    size_t key_count = 0;
     size_t key_bytes = 0;
+    std::vector<std::string> random_keys;
   };
 
   // Reads the arguments of SCAN. Returns an error text if they are invalid.
@@ -73,17 +81,20 @@ class KeyScan {
   // follow.
   std::vector<SlotCursor> CursorsFrom(uint64_t cursor, bool wrap) const;
   void Begin(std::unique_ptr<Walk> walk);
+  // Begins the next step, now or when Resume is called.
   void Step();
+  void TakeKey(std::string_view key);
   // Ends the walk with its keys, or with `error` if it is not empty.
   void End(std::string_view error);
   static void WriteKeys(Walk& walk, RespWriter& reply);
 
   Context& context_;
-  const ClientConnection& client_;
+  ClientConnection& client_;
   const bool cluster_;
   GroupQuestions& questions_;
   ReplyQueue& replies_;
   std::unique_ptr<Walk> walk_;
+  bool waits_ = false;  // For Resume.
 };
 
 }  // namespace quorate::node

@@ -141,6 +141,7 @@ void ReplyQueue::ReplyNow(std::optional<CommandId> command,
     write(reply);
     CountReply(command, Duration(), std::string_view(out).substr(begin),
                context_.metrics);
+    client_.AddWork((out.size() - begin) / TurnWork::kBytesPerUnit);
     client_.WantFlush();
     return;
   }
@@ -148,6 +149,7 @@ void ReplyQueue::ReplyNow(std::optional<CommandId> command,
   RespWriter reply(&text, version_);
   write(reply);
   CountReply(command, Duration(), text, context_.metrics);
+  client_.AddWork(text.size() / TurnWork::kBytesPerUnit);
   if (silent) return;
   Pending pending;
   pending.complete = true;

@@ -98,6 +98,7 @@ void RespSession::Resume() {
   replies_.ForgetLackOfRoom();
   if (has_parked()) context_.router.ServeParked(this);
   questions_.AskWaiting();
+  scan_.Resume();
   Process();
   parser_.Detach();
 }
@@ -112,6 +113,7 @@ void RespSession::OnClosed() {
     overloaded.kind = RequestFailure::Kind::kOverloaded;
     OnFailure(token, overloaded);
   }
+  scan_.Resume();
 }
 
 bool RespSession::Stopped() {
@@ -161,6 +163,7 @@ void RespSession::Process() {
 }
 
 Handled RespSession::Handle(Arguments request) {
+  client_.AddWork(TurnWork::kRequest + request.size());
   if (LooksLikeHttp(request[0])) {
     client_.CloseAfterFlush();
     return Handled::kDone;

@@ -229,6 +229,7 @@ bool ServerCommands::Write(const CommandRow& row, Arguments request,
       return true;
     case CommandId::kConfigResetstat:
       context_.metrics.Reset();
+      context_.env.process.ResetTurnTimes();
       reply.Ok();
       return true;
     case CommandId::kConfigRewrite:

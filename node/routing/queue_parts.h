@@ -8,6 +8,7 @@
 #include "env/env.h"
 #include "node/base/memory_budget.h"
 #include "node/base/output_budget.h"
+#include "node/base/turn_work.h"
 #include "node/config/config.h"
 #include "node/routing/live_view.h"
 #include "node/routing/peer_link.h"
@@ -25,6 +26,7 @@ struct QueueParts {
   LiveView& view;
   OutputBudget& budget;
   MemoryBudget& memory;
+  TurnWork& work;
 };
 
 // Counters for metrics.

@@ -22,6 +22,16 @@ kv::CommandSpec ParkedCommand(const RequestSink::ParkedRead& read,
           .arguments = *arguments};
 }
 
+// True if the sink has room for a result of several values.
+bool RoomForElements(const RoutedRequest& request,
+                     const kv::ResultView& result) {
+  size_t bytes = 0;
+  for (const kv::ResultElement& element : result.elements) {
+    bytes += element.bytes.size() + sizeof(uint64_t);
+  }
+  return bytes == 0 || request.sink->RoomFor(request.token, bytes);
+}
+
 }  // namespace
 
 ReadQueue::ReadQueue(const QueueParts& parts, GroupLeadership& leadership,
@@ -137,27 +147,53 @@ void ReadQueue::Issue() {
 
 void ReadQueue::OnReadPoint(std::unique_ptr<ReadList> reads,
                             const absl::Status& status) {
-  read_point_due_ = false;
-  if (!status.ok()) {
-    ++counters_.reads_failed;
-    leadership_.Pause();
-  }
-  bool kept = !status.ok();
-  for (ReadList::Item& item : reads->items()) {
-    if (item.sink == nullptr || !status.ok()) continue;
-    switch (Serve(item.Request(), reads->CommandOf(item, &arguments_))) {
+  serving_ = std::move(reads);
+  serving_next_ = 0;
+  if (status.ok()) return ServeReads();
+  ++counters_.reads_failed;
+  leadership_.Pause();
+  EndServing();
+}
+
+void ReadQueue::ServeReads() {
+  const size_t begin = serving_next_;
+  while (serving_next_ < serving_->items().size()) {
+    if (serving_next_ > begin && parts_.work.exhausted()) {
+      continue_ = parts_.loop.At(parts_.loop.ReadClock().mono, [this] {
+        parts_.work.Begin();
+        ServeReads();
+      });
+      return;
+    }
+    ReadList::Item& item = serving_->items()[serving_next_++];
+    if (item.sink == nullptr) continue;
+    if (std::find(serving_later_.begin(), serving_later_.end(), item.sink) !=
+        serving_later_.end()) {
+      continue;
+    }
+    switch (Serve(item.Request(), serving_->CommandOf(item, &arguments_))) {
       case Served::kDone:
         item.sink = nullptr;
         break;
       case Served::kNoRoom:
-        Park(item, *reads);
+        Park(item, *serving_);
         item.sink = nullptr;
         break;
       case Served::kLater:
-        kept = true;
+        serving_later_.push_back(item.sink);
         break;
     }
   }
+  EndServing();
+}
+
+void ReadQueue::EndServing() {
+  read_point_due_ = false;
+  serving_later_.clear();
+  std::unique_ptr<ReadList> reads = std::move(serving_);
+  const bool kept = std::any_of(
+      reads->items().begin(), reads->items().end(),
+      [](const ReadList::Item& item) { return item.sink != nullptr; });
   if (kept) KeepReads(*reads);
   reads->Clear();
   spare_reads_ = std::move(reads);
@@ -185,16 +221,19 @@ ReadQueue::Served ReadQueue::Serve(const RoutedRequest& request,
   }
   // Reads of one sink are evaluated in order.
   if (order.parked_reads > 0) return Served::kNoRoom;
-  const size_t bytes =
-      spec.arguments.size() > 1 ? results_.BytesOf(request.sink, spec) : 0;
-  if (!request.sink->RoomFor(request.token, bytes)) return Served::kNoRoom;
+  if (!request.sink->RoomFor(request.token, 0)) return Served::kNoRoom;
+  parts_.work.Add(TurnWork::kRead * std::max<size_t>(1, spec.arguments.size()));
+  bool room = true;
   const bool done =
       !parts_.buggify.Fire("node.read_in_log") &&
       EvaluateRead(*here, spec, leadership_.ReadTime(),
                    [&](const kv::ResultView& result) {
+                     room = RoomForElements(request, result);
+                     if (!room) return;
                      --OrderOf(request.sink).issued_reads;
                      request.sink->OnResult(request.token, result);
                    });
+  if (!room) return Served::kNoRoom;
   if (done) return Served::kDone;
   // A key is due by this node's clock, but not by log time, which decides. An
   // entry with the read advances log time.

@@ -15,6 +15,7 @@
 
 #include "absl/functional/any_invocable.h"
 #include "absl/status/status.h"
+#include "env/pending.h"
 #include "env/time.h"
 #include "kv/command/command.h"
 #include "node/routing/batch_queue.h"
@@ -84,6 +85,11 @@ class ReadQueue {
   // serve them any more.
   void MoveParkedToBatch(RequestSink* sink);
   void OnReadPoint(std::unique_ptr<ReadList> reads, const absl::Status& status);
+  // Serves the reads of serving_ while the turn has time for work, at least
+  // one, and continues in the next turn. Their read point stays reached.
+  void ServeReads();
+  // No read of serving_ is left to serve.
+  void EndServing();
   Served Serve(const RoutedRequest& request, const kv::CommandSpec& spec);
   void Park(const ReadList::Item& item, const ReadList& reads);
   // Takes the sink's parked reads of this group out of its list, in order.
@@ -111,6 +117,14 @@ class ReadQueue {
   std::unique_ptr<ReadList> spare_reads_;  // Kept for its memory; may be null.
   size_t waiting_requests_ = 0;
   bool read_point_due_ = false;
+  // The reads whose read point is reached, and the next one to serve; null if
+  // there are none. read_point_due_ is true until all are served.
+  std::unique_ptr<ReadList> serving_;
+  size_t serving_next_ = 0;
+  // Sinks of serving_ with a read that has to follow one in the log. Their
+  // later reads follow it too.
+  std::vector<RequestSink*> serving_later_;
+  env::Pending continue_;
   // The arguments of the command that is read from a list.
   std::vector<std::string_view> arguments_;
 };

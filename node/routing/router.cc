@@ -11,15 +11,15 @@ namespace quorate::node {
 
 Router::Router(env::Env& env, raft::Host& host, const Config& config,
                const shardctrl::ShardMap& map, OutputBudget& budget,
-               MemoryBudget& memory)
+               MemoryBudget& memory, TurnWork& work)
     : env_(env),
       links_(env, config.timeouts.proxy),
       view_(env, host, config, map),
       alarm_(env.loop, [this] {
         for (const size_t index : std::vector<size_t>(timed_)) Wake(index);
       }) {
-  const QueueParts parts = {env.loop, env.buggify, host,   config,
-                            links_,   view_,       budget, memory};
+  const QueueParts parts = {env.loop, env.buggify, host,   config, links_,
+                            view_,    budget,      memory, work};
   for (const shardctrl::Group& group : map.groups()) {
     const size_t index = queues_.size();
     queues_.push_back(std::make_unique<GroupQueue>(

@@ -16,6 +16,7 @@
 #include "env/env.h"
 #include "node/base/memory_budget.h"
 #include "node/base/output_budget.h"
+#include "node/base/turn_work.h"
 #include "node/config/config.h"
 #include "node/routing/group_queue.h"
 #include "node/routing/live_view.h"
@@ -32,7 +33,7 @@ class Router {
   // All outlive the router. `map` is the configuration's.
   Router(env::Env& env, raft::Host& host, const Config& config,
          const shardctrl::ShardMap& map, OutputBudget& budget,
-         MemoryBudget& memory);
+         MemoryBudget& memory, TurnWork& work);
   Router(const Router&) = delete;
   Router& operator=(const Router&) = delete;
 

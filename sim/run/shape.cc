@@ -254,6 +254,8 @@ node::BoundsConfig ShapeDraw::DrawBounds(NodeId node) {
   DrawBound("knob.bounds.due_keys_per_entry", node, &bounds.due_keys_per_entry,
             1);
   DrawBound("knob.bounds.reclaimed_pages", node, &bounds.reclaimed_pages, 1);
+  DrawBound("knob.bounds.turn_work", node, &bounds.turn_work, 10);
+  DrawBound("knob.bounds.scan_step_keys", node, &bounds.scan_step_keys, 2);
   DrawBound("knob.bounds.turn_reply_bytes", node, &bounds.turn_reply_bytes,
             2 << 10);
   DrawBound("knob.bounds.turn_total_bytes", node, &bounds.turn_total_bytes,

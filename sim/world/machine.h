@@ -67,6 +67,8 @@ class Machine final : public TurnScheduler::Parts,
   env::CpuTime ReadCpuTime() override {
     return {.user = scheduler_.busy(), .system = Duration(0)};
   }
+  env::TurnTimes ReadTurnTimes() override { return {}; }
+  void ResetTurnTimes() override {}
 
   TurnScheduler& scheduler() { return scheduler_; }
   NodeLoop& loop() { return loop_; }

@@ -1,0 +1,161 @@
+// The work of one turn is bounded, whatever requests arrive at once, and every
+// request is answered.
+#include <algorithm>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "gtest/gtest.h"
+#include "node/base/text.h"
+#include "node/testing/test_cluster.h"
+
+namespace quorate::node {
+namespace {
+
+constexpr size_t kKeys = 20'000;
+
+class TurnWorkTest : public ::testing::Test {
+ protected:
+  TurnWorkTest() {
+    EXPECT_TRUE(cluster_.AwaitLeaders());
+    client_ = cluster_.ConnectResp(0);
+  }
+
+  void Fill() {
+    constexpr size_t kPipeline = 1'000;
+    for (size_t i = 0; i < kKeys; i += kPipeline) {
+      std::string requests;
+      for (size_t k = i; k < i + kPipeline; ++k) {
+        requests += EncodeRequest({"SET", Concat("{s}", k), "v"});
+      }
+      cluster_.Call(*client_, requests, kPipeline);
+    }
+  }
+
+  // The bound of a step of a turn, and the last piece of work that began.
+  void ExpectBounded(uint64_t last_piece) {
+    const uint64_t bound = cluster_.config(0).bounds.turn_work;
+    EXPECT_LE(cluster_.server(0).longest_turn_work(), bound + last_piece);
+  }
+
+  // Sends the same requests on several connections at once, and returns the
+  // replies to each.
+  std::vector<std::string> CallOnEach(size_t connections,
+                                      const std::string& requests,
+                                      size_t replies) {
+    std::vector<std::unique_ptr<TestClient>> clients;
+    for (size_t i = 0; i < connections; ++i) {
+      clients.push_back(cluster_.ConnectResp(0));
+    }
+    cluster_.world().RunFor(Milliseconds(100));
+    for (auto& client : clients) client->Send(requests);
+    std::vector<std::string> all;
+    for (auto& client : clients) {
+      all.push_back(cluster_.Call(*client, "", replies));
+    }
+    return all;
+  }
+
+  TestCluster cluster_;
+  std::unique_ptr<TestClient> client_;
+};
+
+TEST_F(TurnWorkTest, KeysOnManyConnections_VisitFewKeysInATurn) {
+  Fill();
+  for (const std::string& reply :
+       CallOnEach(10, EncodeRequest({"KEYS", "*"}), 1)) {
+    EXPECT_TRUE(reply.starts_with(Concat("*", kKeys, "\r\n")));
+    EXPECT_EQ(std::count(reply.begin(), reply.end(), '$'), int64_t{kKeys});
+  }
+  ExpectBounded(10'000);
+}
+
+TEST_F(TurnWorkTest, KeysOfOneSlot_AreVisitedInPieces) {
+  Fill();
+  auto cluster_client = cluster_.ConnectRespCluster(0);
+  const std::string slot =
+      cluster_.Command(*cluster_client, {"CLUSTER", "KEYSLOT", "{s}"});
+  const std::string reply = cluster_.Command(
+      *cluster_client,
+      {"CLUSTER", "GETKEYSINSLOT", slot.substr(1, slot.size() - 3), "15000"});
+  EXPECT_TRUE(reply.starts_with("*15000\r\n"));
+  ExpectBounded(10'000);
+}
+
+TEST_F(TurnWorkTest, PipelinesOfSmallReads_AreServedOverSeveralTurns) {
+  std::string requests;
+  std::string expected;
+  for (int i = 0; i < 3'000; ++i) {
+    requests += EncodeRequest({"SET", "k", Concat(i)});
+    requests += EncodeRequest({"GET", "k"});
+    expected += Concat("+OK\r\n$", Concat(i).size(), "\r\n", i, "\r\n");
+  }
+  EXPECT_EQ(cluster_.Call(*client_, requests, 6'000), expected);
+  requests.clear();
+  for (int i = 0; i < 5'000; ++i) requests += EncodeRequest({"GET", "k"});
+  for (const std::string& replies : CallOnEach(8, requests, 5'000)) {
+    EXPECT_EQ(std::count(replies.begin(), replies.end(), '$'), 5'000);
+  }
+  ExpectBounded(100);
+}
+
+TEST_F(TurnWorkTest, PagesAndCounts_AreWrittenOverSeveralTurns) {
+  for (const std::vector<std::string_view>& words :
+       std::vector<std::vector<std::string_view>>{{"INFO", "everything"},
+                                                  {"CONFIG", "GET", "*"},
+                                                  {"COMMAND"},
+                                                  {"CLIENT", "LIST"},
+                                                  {"DBSIZE"},
+                                                  {"PING"}}) {
+    std::string requests;
+    for (int i = 0; i < 300; ++i) requests += EncodeRequest(words);
+    for (const std::string& replies : CallOnEach(3, requests, 300)) {
+      EXPECT_FALSE(replies.empty()) << words[0];
+    }
+  }
+  // COMMAND has about 100 KiB.
+  ExpectBounded(10'000);
+}
+
+TEST_F(TurnWorkTest, HttpPipelines_AreServedOverSeveralTurns) {
+  cluster_.Command(*client_, {"SET", "k", "value"});
+  auto http = cluster_.ConnectHttp(0);
+  std::string requests;
+  for (int i = 0; i < 2'000; ++i) {
+    requests += "GET /v1/kv/k HTTP/1.1\r\nHost: h\r\n\r\n";
+  }
+  http->Send(requests);
+  cluster_.world().RunFor(Seconds(2));
+  const std::string& replies = http->received();
+  size_t count = 0;
+  for (size_t at = 0; (at = replies.find("value", at)) != std::string::npos;
+       ++at) {
+    ++count;
+  }
+  EXPECT_EQ(count, 2'000u);
+  ExpectBounded(1'000);
+}
+
+// A client that sends all the time does not keep the others waiting.
+TEST_F(TurnWorkTest, BusyConnections_LeaveTurnsToOthers) {
+  std::vector<std::unique_ptr<TestClient>> busy;
+  for (int i = 0; i < 10; ++i) busy.push_back(cluster_.ConnectResp(0));
+  cluster_.world().RunFor(Milliseconds(100));
+  std::string requests;
+  for (int i = 0; i < 20'000; ++i) requests += EncodeRequest({"GET", "k"});
+  for (auto& client : busy) client->Send(requests);
+  EXPECT_EQ(cluster_.Command(*client_, {"PING"}), "+PONG\r\n");
+  EXPECT_EQ(cluster_.Command(*client_, {"SET", "k", "v"}), "+OK\r\n");
+}
+
+// Too many arguments for any entry are refused without looking at them.
+TEST_F(TurnWorkTest, RequestOfTooManyArguments_IsRefused) {
+  std::vector<std::string_view> words(200'000, "k");
+  words[0] = "MGET";
+  EXPECT_EQ(cluster_.Command(*client_, words),
+            "-ERR request is larger than one log entry holds (524288 "
+            "bytes)\r\n");
+}
+
+}  // namespace
+}  // namespace quorate::node
