@@ -106,7 +106,7 @@ class Bench {
   }
 
   void Log(size_t bytes) {
-    const raft::GroupKey group{GroupId(1), GroupIncarnation(1)};
+    const raft::GroupKey group{GroupId(1), ReplicaId(1)};
     raft::Entry entry;
     entry.term = raft::Term(1);
     entry.payload = Buffer::Copy(std::string(bytes, 'x'));

@@ -149,7 +149,8 @@ void RunNode(const Options& options, int index,
   raft::GroupSpec group{.group = kGroup};
   for (int i = 0; i < kNodes; ++i) {
     const NodeId node(static_cast<uint32_t>(i) + 1);
-    group.initial_configuration.voters.push_back({node});
+    group.initial_configuration.voters.push_back(
+        {ReplicaId(node.value()), node});
     if (i != index) host.peers.push_back({node, address(i)});
   }
   host.groups.push_back(group);

@@ -18,8 +18,9 @@ using NodeId = StrongId<struct NodeIdTag, uint32_t>;
 using StoreIncarnation = StrongId<struct StoreIncarnationTag>;
 // A Raft group: 1, 2, 3, … Zero is no group.
 using GroupId = StrongId<struct GroupIdTag, uint32_t>;
-// Distinguishes a group from an earlier, destroyed one with the same GroupId.
-using GroupIncarnation = StrongId<struct GroupIncarnationTag>;
+// One replica of one group, drawn at random when the replica is created and
+// never used again. Zero is no replica.
+using ReplicaId = StrongId<struct ReplicaIdTag>;
 
 }  // namespace quorate
 

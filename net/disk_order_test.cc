@@ -24,7 +24,7 @@ namespace {
 
 constexpr ClusterId kCluster(5);
 constexpr NodeId kNode(1);
-constexpr raft::GroupKey kGroup{GroupId(1), GroupIncarnation(1)};
+constexpr raft::GroupKey kGroup{GroupId(1), ReplicaId(1)};
 
 // One process on a store.
 class Life {

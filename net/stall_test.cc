@@ -167,7 +167,7 @@ class StallTest : public testing::Test {
     raft::GroupSpec group{.group = kGroup};
     for (uint32_t n = 1; n <= kNodes; ++n) {
       group.initial_configuration.voters.push_back(
-          {NodeId(n), StoreIncarnation()});
+          {ReplicaId(n), NodeId(n), StoreIncarnation()});
     }
     options.groups = {group};
     options.log.segment_bytes = 64 << 10;

@@ -247,7 +247,7 @@ TEST(Bootstrap_DifferentFiles, MinorityIsRefused) {
     const raft::Core* core =
         std::as_const(cluster.server(2)).host().core(group);
     ASSERT_NE(core, nullptr);
-    EXPECT_EQ(core->leader(), NodeId());
+    EXPECT_EQ(core->leader(), ReplicaId());
     EXPECT_EQ(core->last().index, raft::Index(1));
   }
   ASSERT_NO_FATAL_FAILURE(PutKeys(cluster));

@@ -20,7 +20,8 @@ raft::HostOptions HostOptionsOf(const CounterServer::Options& options) {
   host.bootstrap = options.bootstrap;
   raft::GroupSpec group = {.group = kGroup};
   for (const env::PeerAddress& peer : options.nodes) {
-    group.initial_configuration.voters.push_back({peer.node});
+    group.initial_configuration.voters.push_back(
+        {ReplicaId(peer.node.value()), peer.node});
     if (peer.node == options.node) {
       host.listen_address = peer.address;
     } else {
@@ -166,9 +167,9 @@ void CounterServer::Reply(uint64_t id, const std::string& line) {
 }
 
 std::string CounterServer::LeaderHint() const {
-  const raft::Core* core = host_.core(kGroup);
-  if (core == nullptr || core->leader() == NodeId()) return "";
-  return "; node " + std::to_string(core->leader().value()) + " leads";
+  const NodeId leader = host_.leader(kGroup);
+  if (leader == NodeId()) return "";
+  return "; node " + std::to_string(leader.value()) + " leads";
 }
 
 }  // namespace quorate::examples

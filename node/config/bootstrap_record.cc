@@ -83,6 +83,21 @@ std::vector<SlotRange> TakeSlots(FixedReader* reader, uint32_t slot_count) {
   return slots;
 }
 
+// Each node makes the members by itself, so their replica ids follow from
+// numbers that all nodes know.
+std::vector<raft::Member> MembersOn(const std::vector<NodeId>& nodes,
+                                    ClusterId cluster, GroupId group) {
+  std::vector<raft::Member> members;
+  members.reserve(nodes.size());
+  for (const NodeId node : nodes) {
+    const uint64_t id = Random(cluster.value())
+                            .Bits("node.replica", group.value(), node.value());
+    members.push_back({ReplicaId(id), node, {}});
+  }
+  std::sort(members.begin(), members.end());
+  return members;
+}
+
 }  // namespace
 
 const BootstrapGroup* BootstrapRecord::FindGroup(GroupId group) const {
@@ -180,10 +195,8 @@ raft::Configuration FirstConfiguration(const BootstrapRecord& record,
   const BootstrapGroup* decided = record.FindGroup(group);
   CHECK(decided != nullptr) << "group " << group;
   raft::Configuration first;
-  for (const NodeId node : decided->voters) first.voters.push_back({node, {}});
-  for (const NodeId node : record.read_only) {
-    first.learners.push_back({node, {}});
-  }
+  first.voters = MembersOn(decided->voters, record.cluster, group);
+  first.learners = MembersOn(record.read_only, record.cluster, group);
   first.hash_key = decided->hash_key;
   return first;
 }

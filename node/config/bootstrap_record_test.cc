@@ -3,6 +3,7 @@
 
 #include <fstream>
 #include <functional>
+#include <set>
 #include <sstream>
 
 #include "absl/strings/escaping.h"
@@ -11,6 +12,7 @@
 #include "node/base/text.h"
 #include "node/config/bootstrap_check.h"
 #include "node/config/config.h"
+#include "raft/core/configuration.h"
 #include "rapidcheck/gtest.h"
 
 namespace quorate::node {
@@ -147,8 +149,14 @@ TEST(BootstrapRecord, Voters_AreComparedWithoutTheirOrder) {
 TEST(BootstrapRecord, Replicas_StartAsTheRecordSays) {
   const BootstrapRecord record = RecordOf(Parse(Even("groups = 2", 3, 1)));
   const raft::Configuration first = FirstConfiguration(record, GroupId(2));
-  ASSERT_EQ(first.voters.size(), 3u);
-  EXPECT_EQ(first.voters[2].node, NodeId(3));
+  EXPECT_TRUE(raft::ValidateConfiguration(first).ok());
+  std::set<NodeId> voters;
+  for (const raft::Member& voter : first.voters) voters.insert(voter.node);
+  EXPECT_EQ(voters, (std::set<NodeId>{NodeId(1), NodeId(2), NodeId(3)}));
+  const raft::Configuration other = FirstConfiguration(record, GroupId(1));
+  for (const raft::Member& member : other.voters) {
+    EXPECT_EQ(raft::FindMember(first, member.replica), nullptr);
+  }
   ASSERT_EQ(first.learners.size(), 1u);
   EXPECT_EQ(first.learners[0].node, NodeId(4));
   const kv::StoreOptions options = StoreOptionsOf(record, GroupId(2));

@@ -62,13 +62,13 @@ void GroupLeadership::Refresh() {
     const raft::Core& core = *parts_.host.core(group_);
     if (core.role() == raft::RoleKind::kLeader) {
       now = {Leadership::Kind::kSelf, parts_.config.node};
-    } else if (core.leader() != NodeId() &&
-               core.leader() != parts_.config.node) {
-      now = {Leadership::Kind::kRemote, core.leader()};
+    } else if (const NodeId leader = parts_.host.leader(group_);
+               leader != NodeId() && leader != parts_.config.node) {
+      now = {Leadership::Kind::kRemote, leader};
     }
     parts_.view.LearnLeader(group_, core.term(), now.leader);
     applied_of_leader_ = applied_of_leader_ ||
-                         (core.leader() != NodeId() &&
+                         (core.leader() != ReplicaId() &&
                           core.TermAt(core.applied_index()) == core.term());
   }
   if (now.kind == known_.kind && now.leader == known_.leader) return;

@@ -337,7 +337,7 @@ NodeReport LiveView::Report(const NodeReport& known,
     if (state == ReplicaState::kFine) {
       const raft::Core& core = *host_.core(group);
       term = core.term();
-      leader = core.leader();
+      leader = host_.leader(group);
       if ((leader == config_.node) !=
           (core.role() == raft::RoleKind::kLeader)) {
         leader = NodeId();

@@ -135,9 +135,9 @@ bool TestCluster::AwaitLeaders() {
           for (Server* server : servers_) {
             if (server == nullptr) continue;
             if (server->resp_address().empty()) return false;
-            const raft::Core* core =
-                std::as_const(*server).host().core(shard.group);
-            if (core != nullptr && core->leader() != configs_[leader].node) {
+            const raft::Host& host = std::as_const(*server).host();
+            if (host.core(shard.group) != nullptr &&
+                host.leader(shard.group) != configs_[leader].node) {
               return false;
             }
           }

@@ -13,15 +13,15 @@ namespace {
 
 using Members = std::vector<Member>;
 
-const Member* Find(const Members& members, NodeId node) {
+const Member* Find(const Members& members, ReplicaId replica) {
   const auto it = std::lower_bound(
-      members.begin(), members.end(), node,
-      [](const Member& member, NodeId id) { return member.node < id; });
-  return it != members.end() && it->node == node ? &*it : nullptr;
+      members.begin(), members.end(), replica,
+      [](const Member& member, ReplicaId id) { return member.replica < id; });
+  return it != members.end() && it->replica == replica ? &*it : nullptr;
 }
 
-bool Contains(const Members& members, NodeId node) {
-  return Find(members, node) != nullptr;
+bool Contains(const Members& members, ReplicaId replica) {
+  return Find(members, replica) != nullptr;
 }
 
 absl::Status ValidateList(const std::string& name, const Members& members) {
@@ -30,39 +30,39 @@ absl::Status ValidateList(const std::string& name, const Members& members) {
         absl::StrCat(members.size(), " ", name, ", at most ",
                      kConfigurationMembersMax, " are allowed"));
   }
-  NodeId previous;
+  ReplicaId previous;
   for (const Member& member : members) {
-    if (member.node <= previous) {
+    if (member.replica <= previous) {
       return absl::InvalidArgumentError(
-          absl::StrCat(name, " are not strictly sorted at node ",
-                       member.node.value(), " (zero is no node)"));
+          absl::StrCat(name, " are not strictly sorted at replica ",
+                       member.replica.value(), " (zero is no replica)"));
     }
-    previous = member.node;
+    previous = member.replica;
   }
   return absl::OkStatus();
 }
 
 absl::Status ValidateRoles(const Configuration& c) {
   for (const Member& learner : c.learners) {
-    if (IsVoter(c, learner.node)) {
+    if (IsVoter(c, learner.replica)) {
       return absl::InvalidArgumentError(absl::StrCat(
-          "node ", learner.node.value(), " is both voter and learner"));
+          "replica ", learner.replica.value(), " is both voter and learner"));
     }
   }
   for (const Member& next : c.next_learners) {
-    const Member* outgoing = Find(c.outgoing_voters, next.node);
+    const Member* outgoing = Find(c.outgoing_voters, next.replica);
     if (outgoing == nullptr || *outgoing != next ||
-        Contains(c.voters, next.node)) {
+        Contains(c.voters, next.replica)) {
       return absl::InvalidArgumentError(
-          absl::StrCat("next learner ", next.node.value(),
+          absl::StrCat("next learner ", next.replica.value(),
                        " must be an outgoing voter and no voter"));
     }
   }
   for (const Member& voter : c.voters) {
-    const Member* outgoing = Find(c.outgoing_voters, voter.node);
+    const Member* outgoing = Find(c.outgoing_voters, voter.replica);
     if (outgoing != nullptr && *outgoing != voter) {
       return absl::InvalidArgumentError(absl::StrCat(
-          "node ", voter.node.value(), " has two store incarnations"));
+          "replica ", voter.replica.value(), " is on two nodes or stores"));
     }
   }
   return absl::OkStatus();
@@ -71,8 +71,9 @@ absl::Status ValidateRoles(const Configuration& c) {
 void AppendMembers(std::string* out, const Members& members) {
   AppendFixed<uint32_t>(out, static_cast<uint32_t>(members.size()));
   for (const Member& member : members) {
+    AppendFixed<uint64_t>(out, member.replica.value());
     AppendFixed<uint32_t>(out, member.node.value());
-    AppendFixed<uint64_t>(out, member.incarnation.value());
+    AppendFixed<uint64_t>(out, member.store.value());
   }
 }
 
@@ -81,20 +82,21 @@ Members TakeMembers(FixedReader* reader) {
   const auto count = reader->Take<uint32_t>();
   if (count > kConfigurationMembersMax) reader->Fail();
   for (uint32_t i = 0; i < count && reader->ok(); ++i) {
+    const ReplicaId replica(reader->Take<uint64_t>());
     const NodeId node(reader->Take<uint32_t>());
-    const StoreIncarnation incarnation(reader->Take<uint64_t>());
-    if (reader->ok()) members.push_back({node, incarnation});
+    const StoreIncarnation store(reader->Take<uint64_t>());
+    if (reader->ok()) members.push_back({replica, node, store});
   }
   return members;
 }
 
-void AddNodes(const Members& members, std::vector<NodeId>* nodes) {
-  for (const Member& member : members) nodes->push_back(member.node);
+void AddIds(const Members& members, std::vector<ReplicaId>* ids) {
+  for (const Member& member : members) ids->push_back(member.replica);
 }
 
-void SortUnique(std::vector<NodeId>* nodes) {
-  std::sort(nodes->begin(), nodes->end());
-  nodes->erase(std::unique(nodes->begin(), nodes->end()), nodes->end());
+void SortUnique(std::vector<ReplicaId>* ids) {
+  std::sort(ids->begin(), ids->end());
+  ids->erase(std::unique(ids->begin(), ids->end()), ids->end());
 }
 
 }  // namespace
@@ -156,12 +158,12 @@ absl::StatusOr<Configuration> DecodeConfiguration(std::string_view bytes) {
 
 bool OnlyPinsStoreIds(const Configuration& from, const Configuration& to) {
   auto binds = [](const std::vector<Member>& a, const std::vector<Member>& b) {
-    return std::equal(a.begin(), a.end(), b.begin(), b.end(),
-                      [](const Member& old, const Member& bound) {
-                        return old.node == bound.node &&
-                               (old.incarnation == StoreIncarnation() ||
-                                old.incarnation == bound.incarnation);
-                      });
+    return std::equal(
+        a.begin(), a.end(), b.begin(), b.end(),
+        [](const Member& old, const Member& bound) {
+          return old.replica == bound.replica && old.node == bound.node &&
+                 (old.store == StoreIncarnation() || old.store == bound.store);
+        });
   };
   return binds(from.voters, to.voters) &&
          binds(from.outgoing_voters, to.outgoing_voters) &&
@@ -170,29 +172,42 @@ bool OnlyPinsStoreIds(const Configuration& from, const Configuration& to) {
          from.lease_length == to.lease_length && from.hash_key == to.hash_key;
 }
 
-bool IsVoter(const Configuration& c, NodeId node) {
-  return Contains(c.voters, node) || Contains(c.outgoing_voters, node);
+bool IsVoter(const Configuration& c, ReplicaId replica) {
+  return Contains(c.voters, replica) || Contains(c.outgoing_voters, replica);
 }
 
-bool IsMember(const Configuration& c, NodeId node) {
-  return IsVoter(c, node) || Contains(c.learners, node);
+bool IsMember(const Configuration& c, ReplicaId replica) {
+  return IsVoter(c, replica) || Contains(c.learners, replica);
 }
 
-std::vector<NodeId> VoterNodes(const Configuration& c) {
-  std::vector<NodeId> nodes;
-  AddNodes(c.voters, &nodes);
-  AddNodes(c.outgoing_voters, &nodes);
-  SortUnique(&nodes);
-  return nodes;
+const Member* FindMember(const Configuration& c, ReplicaId replica) {
+  // The outgoing voters contain the next learners.
+  for (const Members* list : {&c.voters, &c.outgoing_voters, &c.learners}) {
+    if (const Member* member = Find(*list, replica)) return member;
+  }
+  return nullptr;
 }
 
-std::vector<NodeId> MemberNodes(const Configuration& c) {
-  std::vector<NodeId> nodes;
-  AddNodes(c.voters, &nodes);
-  AddNodes(c.outgoing_voters, &nodes);
-  AddNodes(c.learners, &nodes);
-  SortUnique(&nodes);
-  return nodes;
+NodeId NodeOf(const Configuration& c, ReplicaId replica) {
+  const Member* member = FindMember(c, replica);
+  return member == nullptr ? NodeId() : member->node;
+}
+
+std::vector<ReplicaId> VoterReplicas(const Configuration& c) {
+  std::vector<ReplicaId> ids;
+  AddIds(c.voters, &ids);
+  AddIds(c.outgoing_voters, &ids);
+  SortUnique(&ids);
+  return ids;
+}
+
+std::vector<ReplicaId> MemberReplicas(const Configuration& c) {
+  std::vector<ReplicaId> ids;
+  AddIds(c.voters, &ids);
+  AddIds(c.outgoing_voters, &ids);
+  AddIds(c.learners, &ids);
+  SortUnique(&ids);
+  return ids;
 }
 
 }  // namespace quorate::raft

@@ -15,16 +15,16 @@
 
 namespace quorate::raft {
 
-inline constexpr uint8_t kConfigurationVersion = 1;
+inline constexpr uint8_t kConfigurationVersion = 2;
 // Largest number of members in one list.
 inline constexpr size_t kConfigurationMembersMax = 128;
 
 // OK if all of these hold:
-//   - every list is strictly sorted by node and within its maximum;
+//   - every list is strictly sorted by replica and within its maximum;
 //   - there is a voter;
 //   - no learner is a voter of either half;
 //   - every next learner is an outgoing voter and not a voter;
-//   - one node has the same incarnation in all lists;
+//   - one replica has the same node and store in all lists;
 //   - the lease length is not negative.
 absl::Status ValidateConfiguration(const Configuration& configuration);
 
@@ -34,18 +34,23 @@ Buffer EncodeConfiguration(const Configuration& configuration);
 // kUnimplemented for a newer version.
 absl::StatusOr<Configuration> DecodeConfiguration(std::string_view bytes);
 
-// True if `to` differs from `from` only in store incarnations that `from`
-// leaves open. Such a change keeps every quorum a quorum.
+// True if `to` differs from `from` only in stores that `from` leaves open. Such
+// a change keeps every quorum a quorum.
 bool OnlyPinsStoreIds(const Configuration& from, const Configuration& to);
 
 // True for a voter of the new or, in joint consensus, the old half.
-bool IsVoter(const Configuration& configuration, NodeId node);
+bool IsVoter(const Configuration& configuration, ReplicaId replica);
 // True for a voter of either half and for a learner.
-bool IsMember(const Configuration& configuration, NodeId node);
+bool IsMember(const Configuration& configuration, ReplicaId replica);
+// The member with this id in any list; null if there is none. Valid as long as
+// the configuration.
+const Member* FindMember(const Configuration& configuration, ReplicaId replica);
+// The node of this member; zero if there is no such member.
+NodeId NodeOf(const Configuration& configuration, ReplicaId replica);
 // Every voter of both halves, sorted, each once.
-std::vector<NodeId> VoterNodes(const Configuration& configuration);
+std::vector<ReplicaId> VoterReplicas(const Configuration& configuration);
 // Every member, sorted, each once.
-std::vector<NodeId> MemberNodes(const Configuration& configuration);
+std::vector<ReplicaId> MemberReplicas(const Configuration& configuration);
 
 }  // namespace quorate::raft
 

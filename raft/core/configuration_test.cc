@@ -10,7 +10,7 @@ namespace quorate::raft {
 namespace {
 
 Member MemberOf(uint32_t node) {
-  return {NodeId(node), StoreIncarnation(1000 + node)};
+  return {ReplicaId(node), NodeId(node), StoreIncarnation(1000 + node)};
 }
 
 // Every node has one part, so that the configuration is valid.
@@ -88,32 +88,32 @@ RC_GTEST_PROP(ConfigurationTest, IsVoterAndMember_AnyNode_AgreeWithTheLists,
     bool learner = false;
     for (const auto* list : {&c.voters, &c.outgoing_voters}) {
       for (const Member& member : *list) {
-        if (member.node == NodeId(node)) voter = true;
+        if (member.replica == ReplicaId(node)) voter = true;
       }
     }
     for (const Member& member : c.learners) {
-      if (member.node == NodeId(node)) learner = true;
+      if (member.replica == ReplicaId(node)) learner = true;
     }
-    RC_ASSERT(IsVoter(c, NodeId(node)) == voter);
-    RC_ASSERT(IsMember(c, NodeId(node)) == (voter || learner));
+    RC_ASSERT(IsVoter(c, ReplicaId(node)) == voter);
+    RC_ASSERT(IsMember(c, ReplicaId(node)) == (voter || learner));
   }
-  for (const NodeId node : VoterNodes(c)) RC_ASSERT(IsVoter(c, node));
-  for (const NodeId node : MemberNodes(c)) RC_ASSERT(IsMember(c, node));
+  for (const ReplicaId id : VoterReplicas(c)) RC_ASSERT(IsVoter(c, id));
+  for (const ReplicaId id : MemberReplicas(c)) RC_ASSERT(IsMember(c, id));
 }
 
 TEST(ConfigurationTest, Encode_Simple_HasTheBytesOfTheFormat) {
   Configuration c;
-  c.voters = {{NodeId(1), StoreIncarnation(0x0102)}};
+  c.voters = {{ReplicaId(3), NodeId(1), StoreIncarnation(0x0102)}};
   c.lease_length = Nanoseconds(5);
   c.hash_key = 7;
   const std::string expected(
-      "\x01"
+      "\x02"
       "\x01\0\0\0"
-      "\x01\0\0\0\x02\x01\0\0\0\0\0\0"
+      "\x03\0\0\0\0\0\0\0\x01\0\0\0\x02\x01\0\0\0\0\0\0"
       "\0\0\0\0\0\0\0\0\0\0\0\0"
       "\x05\0\0\0\0\0\0\0"
       "\x07\0\0\0\0\0\0\0",
-      1 + 4 + 12 + 12 + 8 + 8);
+      1 + 4 + 20 + 12 + 8 + 8);
   EXPECT_EQ(EncodeConfiguration(c).view(), expected);
 }
 
@@ -121,7 +121,7 @@ TEST(ConfigurationTest, Decode_NewerVersion_IsUnimplemented) {
   Configuration c;
   c.voters = {MemberOf(1)};
   std::string bytes(EncodeConfiguration(c).view());
-  bytes[0] = 2;
+  bytes[0] = 3;
   EXPECT_EQ(DecodeConfiguration(bytes).status().code(),
             absl::StatusCode::kUnimplemented);
 }
@@ -183,7 +183,8 @@ INSTANTIATE_TEST_SUITE_P(
         Wrong{"NextLearnerStaysVoter",
               Make({MemberOf(1)}, {MemberOf(1)}, {}, {MemberOf(1)})},
         Wrong{"TwoIncarnations",
-              Make({MemberOf(1)}, {{NodeId(1), StoreIncarnation(5)}}, {}, {})},
+              Make({MemberOf(1)},
+                   {{ReplicaId(1), NodeId(1), StoreIncarnation(5)}}, {}, {})},
         Wrong{"TooMany", Make(Many(kConfigurationMembersMax + 1), {}, {}, {})},
         Wrong{"NegativeLease", NegativeLease()}),
     [](const ::testing::TestParamInfo<Wrong>& info) {

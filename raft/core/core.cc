@@ -55,7 +55,7 @@ Core::Impl::Impl(const CoreOptions& options, Restored restored, Random random,
       applied_(commit_),
       snapshot_(std::move(restored.snapshot)),
       now_(now) {
-  CHECK_NE(options_.node, NodeId());
+  CHECK_NE(options_.replica, ReplicaId());
   CHECK_GT(options_.election_timeout_min, options_.heartbeat_interval);
   CHECK_GE(options_.election_timeout_max, options_.election_timeout_min);
   for (Entry& entry : restored.entries) log_.Append(std::move(entry));
@@ -63,7 +63,7 @@ Core::Impl::Impl(const CoreOptions& options, Restored restored, Random random,
   durable_ = log_.last().index;
   // Replies to read requests from before a restart must not match new requests.
   // The source of randomness differs from one start to the next.
-  next_read_id_ = random_.Bits("raft.read_id", options_.node.value(),
+  next_read_id_ = random_.Bits("raft.read_id", options_.replica.value(),
                                options_.group.value());
   ResetElectionTimer();
 }
@@ -98,8 +98,8 @@ void Core::Impl::Step(Now now, Input& input, Output* output) {
 }
 
 void Core::Impl::OnMessage(const Message& message) {
-  if (message.to != options_.node || message.from == options_.node ||
-      message.from == NodeId() || message.term == Term() ||
+  if (message.to != options_.replica || message.from == options_.replica ||
+      message.from == ReplicaId() || message.term == Term() ||
       message.term > kTermMax) {
     DropInvalid();
     return;
@@ -132,7 +132,7 @@ bool Core::Impl::AdmitTerm(const Message& message) {
         HasRecentLeaderContact() && message.from != leader()) {
       return false;
     }
-    BecomeFollower(message.term, NodeId());
+    BecomeFollower(message.term, ReplicaId());
     return true;
   }
   if (message.term < hard_state_.term) {
@@ -200,10 +200,10 @@ void Core::Impl::Dispatch(const Message& message) {
   DropInvalid();
 }
 
-Message Core::Impl::NewMessage(MessageType type, NodeId to) const {
+Message Core::Impl::NewMessage(MessageType type, ReplicaId to) const {
   Message message;
   message.type = type;
-  message.from = options_.node;
+  message.from = options_.replica;
   message.to = to;
   message.term = hard_state_.term;
   return message;
@@ -275,7 +275,7 @@ MonoTime Core::Impl::ComputeDeadline() const {
     }
     return at;
   }
-  MonoTime at = IsVoter(log_.configuration(), options_.node)
+  MonoTime at = IsVoter(log_.configuration(), options_.replica)
                     ? election_deadline_
                     : MonoTime::Max();
   if (const Follower* follower = std::get_if<Follower>(&role_)) {
@@ -290,11 +290,11 @@ RoleKind Core::Impl::role() const {
   return static_cast<RoleKind>(role_.index());
 }
 
-NodeId Core::Impl::leader() const {
+ReplicaId Core::Impl::leader() const {
   if (const Follower* follower = std::get_if<Follower>(&role_)) {
     return follower->leader;
   }
-  return std::holds_alternative<Leader>(role_) ? options_.node : NodeId();
+  return std::holds_alternative<Leader>(role_) ? options_.replica : ReplicaId();
 }
 
 std::vector<Core::FollowerStatus> Core::Impl::followers() const {
@@ -302,9 +302,10 @@ std::vector<Core::FollowerStatus> Core::Impl::followers() const {
   if (const Leader* leader = std::get_if<Leader>(&role_)) {
     statuses.reserve(leader->members.size());
     for (const Progress& member : leader->members) {
-      statuses.push_back({member.node(), member.match(), member.next(),
-                          ProgressStateName(member.state()),
-                          !IsInactive(member)});
+      statuses.push_back(
+          {member.replica(), NodeOf(log_.configuration(), member.replica()),
+           member.match(), member.next(), ProgressStateName(member.state()),
+           !IsInactive(member)});
     }
   }
   return statuses;
@@ -315,7 +316,7 @@ void Core::Impl::GetMatches(std::vector<FollowerMatch>* matches) const {
   const Leader* const leader = std::get_if<Leader>(&role_);
   if (leader == nullptr) return;
   for (const Progress& member : leader->members) {
-    matches->push_back({member.node(), member.match()});
+    matches->push_back({member.replica(), member.match()});
   }
 }
 
@@ -335,7 +336,7 @@ void Core::Impl::CheckInvariants() const {
     // A leader first appends an entry of its own term, and no other replica
     // appends to its log.
     CHECK_EQ(last.term, hard_state_.term);
-    CHECK_EQ(hard_state_.voted_for, options_.node);
+    CHECK_EQ(hard_state_.voted_for, options_.replica);
     CHECK(!installing());
     for (const Progress& member : leader->members) {
       CHECK_LT(member.match(), member.next());
@@ -363,8 +364,9 @@ void Core::Step(Now now, Input input, Output* output) {
 MonoTime Core::deadline() const { return impl_->ComputeDeadline(); }
 RoleKind Core::role() const { return impl_->role(); }
 Term Core::term() const { return impl_->hard_state().term; }
-NodeId Core::voted_for() const { return impl_->hard_state().voted_for; }
-NodeId Core::leader() const { return impl_->leader(); }
+ReplicaId Core::replica() const { return impl_->replica(); }
+ReplicaId Core::voted_for() const { return impl_->hard_state().voted_for; }
+ReplicaId Core::leader() const { return impl_->leader(); }
 Index Core::commit_index() const { return impl_->commit_index(); }
 Index Core::applied_index() const { return impl_->applied_index(); }
 bool Core::installing() const { return impl_->installing(); }

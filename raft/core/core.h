@@ -38,14 +38,14 @@ class SendGate {
  public:
   // Asked before entries or a chunk of a snapshot leave for `to`. False: they
   // wait. The host then steps the core with RoomToSend once there is room.
-  virtual bool MaySend(NodeId to) = 0;
+  virtual bool MaySend(ReplicaId to) = 0;
 
  protected:
   ~SendGate() = default;
 };
 
 struct CoreOptions {
-  NodeId node;
+  ReplicaId replica;
   GroupId group;  // Only a key of random draws.
   // A follower without contact to a leader campaigns after a time that is drawn
   // for each wait, uniform in [min, max].
@@ -148,7 +148,7 @@ struct SnapshotTaken {
 // Answer to SnapshotWork::kRead: bytes of the snapshot at `offset`. `gone`,
 // with an empty `chunk`: the snapshot cannot be read any more.
 struct ChunkRead {
-  NodeId to;
+  ReplicaId to;
   SnapshotDescriptor snapshot;
   uint64_t offset = 0;
   Buffer chunk;
@@ -170,13 +170,13 @@ struct SnapshotInstalled {
 // is abandoned after one election timeout, and at once if this replica does not
 // lead or `to` is not another voter. Proposals are refused meanwhile.
 struct TransferRequested {
-  NodeId to;
+  ReplicaId to;
 };
 
 // The link to `to` has room after SendGate::MaySend refused, or it is new.
 // Messages of an older link may be lost.
 struct RoomToSend {
-  NodeId to;
+  ReplicaId to;
   bool link_is_new = false;
 };
 
@@ -233,7 +233,7 @@ struct SnapshotWork {
     // write to it needs no answer.
     kDiscard,
   } kind = Kind::kRead;
-  NodeId to;
+  ReplicaId to;
   SnapshotDescriptor snapshot;
   uint64_t offset = 0;
   Buffer chunk;
@@ -269,7 +269,7 @@ struct Event {
   } kind = Kind::kTermChanged;
   Term term;
   RoleKind role = RoleKind::kFollower;
-  NodeId leader;
+  ReplicaId leader;
   Index index;
 };
 
@@ -307,11 +307,12 @@ class Core {
   // The first deadline, before any Step.
   MonoTime deadline() const;
 
+  ReplicaId replica() const;
   RoleKind role() const;
   Term term() const;
-  NodeId voted_for() const;
+  ReplicaId voted_for() const;
   // The leader of this replica's term; zero if unknown.
-  NodeId leader() const;
+  ReplicaId leader() const;
   Index commit_index() const;
   // Last entry that Output::apply has contained.
   Index applied_index() const;
@@ -347,6 +348,7 @@ class Core {
   // The leader's view of each other member. Empty if this replica does not
   // lead.
   struct FollowerStatus {
+    ReplicaId replica;
     NodeId node;
     Index match;
     Index next;
@@ -358,7 +360,7 @@ class Core {
   // The matches alone, in place of the elements of `matches`. For checkers that
   // look after every step.
   struct FollowerMatch {
-    NodeId node;
+    ReplicaId replica;
     Index match;
   };
   void GetMatches(std::vector<FollowerMatch>* matches) const;

@@ -46,7 +46,8 @@ class Core::Impl {
   void CheckInvariants() const;
 
   RoleKind role() const;
-  NodeId leader() const;
+  ReplicaId leader() const;
+  ReplicaId replica() const { return options_.replica; }
   const HardState& hard_state() const { return hard_state_; }
   const LogView& log() const { return log_; }
   Index commit_index() const { return commit_; }
@@ -81,7 +82,7 @@ class Core::Impl {
   bool AdmitTerm(const Message& message);
   void ReplyToStaleTerm(const Message& message);
   void Dispatch(const Message& message);
-  Message NewMessage(MessageType type, NodeId to) const;
+  Message NewMessage(MessageType type, ReplicaId to) const;
   void Send(Message message);
   Write& MutableWrite();
   void FinishStep();
@@ -93,17 +94,17 @@ class Core::Impl {
 
   // ---- election.cc
   void SetTerm(Term term);
-  void SetVote(NodeId node);
+  void SetVote(ReplicaId replica);
   void ResetElectionTimer();
   bool HasRecentLeaderContact() const;
-  void BecomeFollower(Term term, NodeId leader);
+  void BecomeFollower(Term term, ReplicaId leader);
   void BecomePreCandidate();
   void BecomeCandidate(bool forced);
   void BecomeLeader();
   void LeaveRole();
   void ElectionTimeout();
-  void CountPreVote(NodeId voter, bool granted);
-  void CountVote(NodeId voter, bool granted);
+  void CountPreVote(ReplicaId voter, bool granted);
+  void CountVote(ReplicaId voter, bool granted);
   // Takes the sender of a message that only leaders send as the leader of this
   // term. False if the message is invalid.
   bool AcceptLeader(const Message& message);
@@ -143,7 +144,7 @@ class Core::Impl {
   void BroadcastHeartbeats();
   void Retry(Progress& member);
   bool MaySend(const Progress& member) const {
-    return options_.gate == nullptr || options_.gate->MaySend(member.node());
+    return options_.gate == nullptr || options_.gate->MaySend(member.replica());
   }
   void OnRoomToSend(const RoomToSend& event);
   void AppendNoops();
@@ -154,7 +155,7 @@ class Core::Impl {
   void ApplyCommitted();
   void ScheduleCommitNotification();
   void SendCommitNotifications();
-  Progress* FindMember(NodeId node);
+  Progress* FindMember(ReplicaId replica);
 
   // ---- reads.cc
   void OnReadRequested(const ReadRequested& event);

@@ -30,7 +30,7 @@ class InvalidMessageTest : public ReplicaTest {
 TEST_F(InvalidMessageTest, NotAddressedToThisNode_OrWithoutSender) {
   Start(Term(2));
   Message message = Append(2, 2, At(1, 1), {});
-  message.to = NodeId(3);
+  message.to = ReplicaId(3);
   Step(MessageReceived{message});
   EXPECT_EQ(out_.events.back().kind, Event::Kind::kInvalidMessage);
   ExpectDropped(Append(1, 2, At(1, 1), {}));
@@ -47,7 +47,7 @@ TEST_F(InvalidMessageTest, SecondLeaderInOneTerm) {
   Start(Term(2));
   Receive(Append(2, 2, At(1, 1), {}));
   ExpectDropped(Append(3, 2, At(1, 1), {Commands(2, 2)}));
-  EXPECT_EQ(core_->leader(), NodeId(2));
+  EXPECT_EQ(core_->leader(), ReplicaId(2));
 }
 
 TEST_F(InvalidMessageTest, AppendAtALeader) {
@@ -193,7 +193,7 @@ TEST_F(CoreTest, Follower_WithASlowDisk_IsSentNothingTwice) {
   for (int round = 0; round < 20; ++round) {
     Message contact = From(2, MessageType::kHeartbeatReply, 2);
     Receive(contact);
-    contact.from = NodeId(3);
+    contact.from = ReplicaId(3);
     Receive(contact);
     Pass(options_.retry_interval);
     Step(TimerFired());
@@ -240,7 +240,7 @@ TEST_F(CoreTest, Snapshot_ForAFollowerThatIsGone_IsNotReadAgain) {
   Step(SnapshotTaken{snapshot, Index(2)});
   Receive(Rejection(3, 2, At(1, 1)));
   ASSERT_EQ(out_.snapshots.size(), 1u);
-  Step(ChunkRead{NodeId(3), snapshot, 0, Buffer::Copy("x"), false});
+  Step(ChunkRead{ReplicaId(3), snapshot, 0, Buffer::Copy("x"), false});
   // It still answers at first.
   int reads = 0;
   for (int round = 0; round < 20; ++round) {
@@ -249,7 +249,7 @@ TEST_F(CoreTest, Snapshot_ForAFollowerThatIsGone_IsNotReadAgain) {
     Step(TimerFired());
     reads += static_cast<int>(out_.snapshots.size());
     if (out_.snapshots.empty()) continue;
-    Step(ChunkRead{NodeId(3), snapshot, 0, Buffer::Copy("x"), false});
+    Step(ChunkRead{ReplicaId(3), snapshot, 0, Buffer::Copy("x"), false});
   }
   EXPECT_LE(reads, 4);
   EXPECT_GE(reads, 1);
@@ -347,8 +347,8 @@ TEST_F(CoreTest, Configuration_AppendedThenTruncated_IsDerivedAgain) {
 
 TEST_F(CoreTest, Learner_NeitherCampaignsNorObeysTimeoutNow) {
   configuration_ = Configuration();
-  configuration_.voters = {{NodeId(2), StoreIncarnation(2)}};
-  configuration_.learners = {{NodeId(1), StoreIncarnation(1)}};
+  configuration_.voters = {{ReplicaId(2), NodeId(2), StoreIncarnation(2)}};
+  configuration_.learners = {{ReplicaId(1), NodeId(1), StoreIncarnation(1)}};
   Start(Term(2));
   EXPECT_EQ(core_->deadline(), MonoTime::Max());
   Pass(Seconds(60));
@@ -362,9 +362,10 @@ TEST_F(CoreTest, Learner_NeitherCampaignsNorObeysTimeoutNow) {
 
 TEST_F(CoreTest, JointConfiguration_NeedsBothMajorities) {
   configuration_ = VotersUpTo(3);
-  configuration_.outgoing_voters = {{NodeId(1), StoreIncarnation(1)},
-                                    {NodeId(4), StoreIncarnation(4)},
-                                    {NodeId(5), StoreIncarnation(5)}};
+  configuration_.outgoing_voters = {
+      {ReplicaId(1), NodeId(1), StoreIncarnation(1)},
+      {ReplicaId(4), NodeId(4), StoreIncarnation(4)},
+      {ReplicaId(5), NodeId(5), StoreIncarnation(5)}};
   Start(Term(1));
   PassToDeadline();
   EXPECT_EQ(Of(out_.messages, MessageType::kPreVote).size(), 4u);
@@ -411,7 +412,7 @@ TEST_F(CoreTest, Vote_RecentLeaderContact_OnlyAForcedOneIsConsidered) {
   request.forced = true;
   Receive(request);
   EXPECT_EQ(core_->term(), Term(3));
-  EXPECT_EQ(core_->voted_for(), NodeId(3));
+  EXPECT_EQ(core_->voted_for(), ReplicaId(3));
 }
 
 TEST_F(CoreTest, PreVoteReplies_OfAnEarlierTermOrRefused_DoNotElect) {
@@ -423,7 +424,7 @@ TEST_F(CoreTest, PreVoteReplies_OfAnEarlierTermOrRefused_DoNotElect) {
   refusal.reject = true;
   Receive(refusal);
   EXPECT_EQ(core_->role(), RoleKind::kPreCandidate);
-  refusal.from = NodeId(2);
+  refusal.from = ReplicaId(2);
   Receive(refusal);
   EXPECT_EQ(core_->role(), RoleKind::kFollower);
   EXPECT_EQ(core_->term(), Term(2));
@@ -461,7 +462,7 @@ TEST_F(CoreTest, CommitNotification_NothingFollows_AHeartbeatFollowsSoon) {
   EXPECT_EQ(core_->deadline(), now_.mono + options_.commit_notification_delay);
   PassToDeadline();
   ASSERT_EQ(out_.heartbeats.size(), 1u);  // Node 3 holds nothing yet.
-  EXPECT_EQ(out_.heartbeats[0].to, NodeId(2));
+  EXPECT_EQ(out_.heartbeats[0].to, ReplicaId(2));
   EXPECT_EQ(out_.heartbeats[0].commit, Index(2));
 }
 
@@ -483,7 +484,7 @@ TEST_F(CoreTest, Probe_OfASilentFollower_CarriesNoEntries) {
     Receive(From(2, MessageType::kHeartbeatReply, 2));
     Step(TimerFired());
     for (const Message& message : Of(out_.messages, MessageType::kAppend)) {
-      if (message.to != NodeId(3)) continue;
+      if (message.to != ReplicaId(3)) continue;
       ++(message.entries.empty() ? without : with_entries);
     }
   }
@@ -496,7 +497,7 @@ TEST_F(CoreTest, Probe_OfASilentFollower_CarriesNoEntries) {
 Message Confirm(uint32_t node, uint64_t term, uint64_t batch) {
   Message reply;
   reply.type = MessageType::kHeartbeatReply;
-  reply.from = NodeId(node);
+  reply.from = ReplicaId(node);
   reply.term = Term(term);
   reply.read_round = ReadRound(batch);
   return reply;
@@ -518,7 +519,7 @@ TEST_F(CoreTest, Read_QuorumConfirms_IsAnsweredWithTheCommitIndex) {
 }
 
 TEST_F(CoreTest, Read_LearnerConfirms_IsNotAnswered) {
-  configuration_.learners = {{NodeId(4), StoreIncarnation(4)}};
+  configuration_.learners = {{ReplicaId(4), NodeId(4), StoreIncarnation(4)}};
   Start(Term(1));
   BecomeServingLeader();
   Step(ReadRequested{42});
@@ -602,11 +603,11 @@ TEST_F(CoreTest, ForwardedRead_IdsOfALaterLife_AreOthers) {
 // ---- Leadership transfer (thesis 3.10).
 
 TEST_F(CoreTest, Transfer_ToNoVoter_IsAbandonedAtOnce) {
-  configuration_.learners = {{NodeId(4), StoreIncarnation(4)}};
+  configuration_.learners = {{ReplicaId(4), NodeId(4), StoreIncarnation(4)}};
   Start(Term(1));
   BecomeServingLeader();
   for (uint32_t node : {1, 4, 9}) {
-    Step(TransferRequested{NodeId(node)});
+    Step(TransferRequested{ReplicaId(node)});
     ASSERT_FALSE(out_.events.empty());
     EXPECT_EQ(out_.events[0].kind, Event::Kind::kTransferAbandoned);
   }

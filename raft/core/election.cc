@@ -11,21 +11,21 @@ namespace quorate::raft {
 // The only place where a term begins and the vote is cleared.
 void Core::Impl::SetTerm(Term term) {
   CHECK_GT(term, hard_state_.term);
-  hard_state_ = {term, NodeId()};
+  hard_state_ = {term, ReplicaId()};
   campaigns_ = 0;
   Emit(Event::Kind::kTermChanged);
 }
 
-void Core::Impl::SetVote(NodeId node) {
-  CHECK_EQ(hard_state_.voted_for, NodeId());
-  hard_state_.voted_for = node;
+void Core::Impl::SetVote(ReplicaId replica) {
+  CHECK_EQ(hard_state_.voted_for, ReplicaId());
+  hard_state_.voted_for = replica;
 }
 
 // The timeout is drawn for each term and campaign, so that two candidates that
 // collided once are unlikely to collide again (Raft paper 5.2).
 void Core::Impl::ResetElectionTimer() {
   const uint64_t entity =
-      uint64_t{options_.node.value()} << 32 | options_.group.value();
+      options_.replica.value() << 32 | options_.group.value();
   election_deadline_ =
       now_.mono + random_.Between(options_.election_timeout_min,
                                   options_.election_timeout_max,
@@ -39,7 +39,7 @@ void Core::Impl::ResetElectionTimer() {
 bool Core::Impl::HasRecentLeaderContact() const {
   if (std::holds_alternative<Leader>(role_)) return true;
   const Follower* follower = std::get_if<Follower>(&role_);
-  return follower != nullptr && follower->leader != NodeId() &&
+  return follower != nullptr && follower->leader != ReplicaId() &&
          now_.mono - follower->last_contact < options_.election_timeout_min;
 }
 
@@ -48,10 +48,10 @@ void Core::Impl::LeaveRole() {
   if (std::holds_alternative<Follower>(role_)) FailForwardedReads();
 }
 
-void Core::Impl::BecomeFollower(Term term, NodeId new_leader) {
+void Core::Impl::BecomeFollower(Term term, ReplicaId new_leader) {
   CHECK_GE(term, hard_state_.term);
   const RoleKind old_role = role();
-  const NodeId old_leader = leader();
+  const ReplicaId old_leader = leader();
   // Replies that a leader still owes belong to its old term.
   LeaveRole();
   if (term > hard_state_.term) SetTerm(term);
@@ -59,7 +59,7 @@ void Core::Impl::BecomeFollower(Term term, NodeId new_leader) {
   std::get<Follower>(role_).leader = new_leader;
   // A candidate of a newer term does not reset the timer of a voter that has
   // not granted its vote (Raft paper 5.2).
-  if (old_role == RoleKind::kLeader || new_leader != NodeId()) {
+  if (old_role == RoleKind::kLeader || new_leader != ReplicaId()) {
     ResetElectionTimer();
   }
   if (old_role != RoleKind::kFollower) Emit(Event::Kind::kRoleChanged);
@@ -69,38 +69,38 @@ void Core::Impl::BecomeFollower(Term term, NodeId new_leader) {
 // Thesis 9.6: asks whether an election could be won before starting a term.
 // Changes nothing but the role.
 void Core::Impl::BecomePreCandidate() {
-  const NodeId old_leader = leader();
+  const ReplicaId old_leader = leader();
   LeaveRole();
   role_ = PreCandidate();
   ++campaigns_;
   ResetElectionTimer();
   Emit(Event::Kind::kRoleChanged);
-  if (old_leader != NodeId()) Emit(Event::Kind::kLeaderKnown);
-  for (const NodeId voter : VoterNodes(log_.configuration())) {
-    if (voter == options_.node) continue;
+  if (old_leader != ReplicaId()) Emit(Event::Kind::kLeaderKnown);
+  for (const ReplicaId voter : VoterReplicas(log_.configuration())) {
+    if (voter == options_.replica) continue;
     Message message = NewMessage(MessageType::kPreVote, voter);
     message.term = hard_state_.term + 1;
     message.last_log = log_.last();
     Send(std::move(message));
   }
-  CountPreVote(options_.node, true);
+  CountPreVote(options_.replica, true);
 }
 
 // The requests leave after the write that holds the own vote, and the own vote
 // counts when that write is durable. Otherwise a candidate could crash, forget
 // its vote, and collect votes for a log that it lost.
 void Core::Impl::BecomeCandidate(bool forced) {
-  CHECK(IsVoter(log_.configuration(), options_.node));
-  const NodeId old_leader = leader();
+  CHECK(IsVoter(log_.configuration(), options_.replica));
+  const ReplicaId old_leader = leader();
   LeaveRole();
   role_ = Candidate();
   SetTerm(hard_state_.term + 1);
-  SetVote(options_.node);
+  SetVote(options_.replica);
   ResetElectionTimer();
   Emit(Event::Kind::kRoleChanged);
-  if (old_leader != NodeId()) Emit(Event::Kind::kLeaderKnown);
-  for (const NodeId voter : VoterNodes(log_.configuration())) {
-    if (voter == options_.node) continue;
+  if (old_leader != ReplicaId()) Emit(Event::Kind::kLeaderKnown);
+  for (const ReplicaId voter : VoterReplicas(log_.configuration())) {
+    if (voter == options_.replica) continue;
     Message message = NewMessage(MessageType::kVote, voter);
     message.last_log = log_.last();
     message.forced = forced;
@@ -113,9 +113,9 @@ void Core::Impl::BecomeLeader() {
   CHECK(!installing());
   Leader state;
   const LogPosition last = log_.last();
-  for (const NodeId node : MemberNodes(log_.configuration())) {
-    if (node == options_.node) continue;
-    state.members.emplace_back(node, last.index + 1, state.last_append + 1,
+  for (const ReplicaId replica : MemberReplicas(log_.configuration())) {
+    if (replica == options_.replica) continue;
+    state.members.emplace_back(replica, last.index + 1, state.last_append + 1,
                                now_.mono);
   }
   for (const Entry& entry : log_.Slice(commit_, last.index)) {
@@ -146,46 +146,46 @@ void Core::Impl::BecomeLeader() {
 
 void Core::Impl::ElectionTimeout() {
   // The snapshot being installed is ahead of the log of this candidate.
-  if (!IsVoter(log_.configuration(), options_.node) || installing()) {
+  if (!IsVoter(log_.configuration(), options_.replica) || installing()) {
     ResetElectionTimer();
     return;
   }
   BecomePreCandidate();
 }
 
-void Core::Impl::CountPreVote(NodeId voter, bool granted) {
+void Core::Impl::CountPreVote(ReplicaId voter, bool granted) {
   Tally& tally = std::get<PreCandidate>(role_).tally;
   tally.Record(voter, granted);
   switch (tally.Result(log_.configuration())) {
     case VoteResult::kWon:
       return BecomeCandidate(/*forced=*/false);
     case VoteResult::kLost:
-      return BecomeFollower(hard_state_.term, NodeId());
+      return BecomeFollower(hard_state_.term, ReplicaId());
     case VoteResult::kPending:
       return;
   }
 }
 
-void Core::Impl::CountVote(NodeId voter, bool granted) {
+void Core::Impl::CountVote(ReplicaId voter, bool granted) {
   Tally& tally = std::get<Candidate>(role_).tally;
   tally.Record(voter, granted);
   switch (tally.Result(log_.configuration())) {
     case VoteResult::kWon:
       return BecomeLeader();
     case VoteResult::kLost:
-      return BecomeFollower(hard_state_.term, NodeId());
+      return BecomeFollower(hard_state_.term, ReplicaId());
     case VoteResult::kPending:
       return;
   }
 }
 
 bool Core::Impl::AcceptLeader(const Message& message) {
-  const NodeId known = leader();
-  if (known != NodeId() && known != message.from) {
+  const ReplicaId known = leader();
+  if (known != ReplicaId() && known != message.from) {
     DropInvalid();  // Two leaders in one term.
     return false;
   }
-  if (known == NodeId()) BecomeFollower(hard_state_.term, message.from);
+  if (known == ReplicaId()) BecomeFollower(hard_state_.term, message.from);
   std::get<Follower>(role_).last_contact = now_.mono;
   ResetElectionTimer();
   return true;
@@ -211,14 +211,14 @@ void Core::Impl::OnPreVoteReply(const Message& message) {
 // Raft paper 5.2, 5.4.1: at most one vote per term, and only for a candidate
 // whose log is at least as up to date. Last terms are compared first.
 void Core::Impl::OnVote(const Message& message) {
-  const bool free = hard_state_.voted_for == NodeId() ||
+  const bool free = hard_state_.voted_for == ReplicaId() ||
                     hard_state_.voted_for == message.from;
   const bool grant =
-      free && leader() == NodeId() && message.last_log >= log_.last();
+      free && leader() == ReplicaId() && message.last_log >= log_.last();
   if (grant) {
-    if (hard_state_.voted_for == NodeId()) SetVote(message.from);
+    if (hard_state_.voted_for == ReplicaId()) SetVote(message.from);
     if (!std::holds_alternative<Follower>(role_)) {
-      BecomeFollower(hard_state_.term, NodeId());
+      BecomeFollower(hard_state_.term, ReplicaId());
     }
     ResetElectionTimer();
   }
@@ -236,7 +236,7 @@ void Core::Impl::OnVoteReply(const Message& message) {
 
 void Core::Impl::OnTransferRequested(const TransferRequested& event) {
   Leader* leader = std::get_if<Leader>(&role_);
-  if (leader == nullptr || event.to == options_.node ||
+  if (leader == nullptr || event.to == options_.replica ||
       !IsVoter(log_.configuration(), event.to)) {
     Emit(Event::Kind::kTransferAbandoned);
     return;
@@ -255,15 +255,15 @@ void Core::Impl::GiveAwayLeadership() {
   if (leader.transfer) return;
   const Progress* best = nullptr;
   for (const Progress& member : leader.members) {
-    if (!IsVoter(log_.configuration(), member.node()) || IsInactive(member) ||
-        member.match() <= durable_) {
+    if (!IsVoter(log_.configuration(), member.replica()) ||
+        IsInactive(member) || member.match() <= durable_) {
       continue;
     }
     if (best == nullptr || member.match() > best->match()) best = &member;
   }
   if (best == nullptr) return;
   Emit(Event::Kind::kGivesLeadershipAway);
-  OnTransferRequested({best->node()});
+  OnTransferRequested({best->replica()});
 }
 
 // Sends kTimeoutNow to the target once its disk has the whole log, and again
@@ -273,13 +273,13 @@ void Core::Impl::ContinueLeadershipTransfer() {
   if (!leader.transfer) return;
   const Progress* target = FindMember(leader.transfer->to);
   if (target == nullptr || target->match() != log_.last().index) return;
-  Send(NewMessage(MessageType::kTimeoutNow, target->node()));
+  Send(NewMessage(MessageType::kTimeoutNow, target->replica()));
 }
 
 // Campaigns at once, without a pre-vote, because the leader requested it.
 void Core::Impl::OnTimeoutNow(const Message& message) {
   if (leader() != message.from || installing() ||
-      !IsVoter(log_.configuration(), options_.node)) {
+      !IsVoter(log_.configuration(), options_.replica)) {
     return;
   }
   BecomeCandidate(/*forced=*/true);
@@ -288,9 +288,9 @@ void Core::Impl::OnTimeoutNow(const Message& message) {
 // A majority of voters, with this leader, has been in contact since then.
 MonoTime Core::Impl::QuorumContact() {
   return QuorumValue<MonoTime>(
-      log_.configuration(), MonoTime::Max(), [this](NodeId node) {
-        if (node == options_.node) return now_.mono;
-        const Progress* member = FindMember(node);
+      log_.configuration(), MonoTime::Max(), [this](ReplicaId replica) {
+        if (replica == options_.replica) return now_.mono;
+        const Progress* member = FindMember(replica);
         return member == nullptr ? MonoTime::Min() : member->last_contact();
       });
 }
@@ -302,7 +302,7 @@ void Core::Impl::CheckQuorum() {
   leader.quorum_check_at = QuorumContact() + options_.election_timeout_max;
   if (now_.mono < leader.quorum_check_at) return;
   Emit(Event::Kind::kStepDownNoQuorum);
-  BecomeFollower(hard_state_.term, NodeId());
+  BecomeFollower(hard_state_.term, ReplicaId());
 }
 
 }  // namespace quorate::raft

@@ -70,7 +70,7 @@ TEST_F(LimitsTest, Propose_OwnDiskTooSlow_IsRefusedAndTheLeadershipGivenAway) {
   PassToDeadline();
   const auto calls = Of(out_.messages, MessageType::kTimeoutNow);
   ASSERT_EQ(calls.size(), 1u);
-  EXPECT_EQ(calls[0].to, NodeId(2));
+  EXPECT_EQ(calls[0].to, ReplicaId(2));
   EXPECT_EQ(out_.events[0].kind, Event::Kind::kGivesLeadershipAway);
 }
 
@@ -230,15 +230,15 @@ TEST_F(LimitsTest, EntriesBeyondTheLimitOfAStep_AreSentByTheTimer) {
 // Links that have no room.
 class SendRoomTest : public LimitsTest, protected SendGate {
  protected:
-  bool MaySend(NodeId to) override { return to != full_; }
+  bool MaySend(ReplicaId to) override { return to != full_; }
   void Lead() {
     options_.gate = this;
     Start(Term(1));
     BecomeServingLeader();
   }
   // The nodes to which the last step sent an append, with entries or without.
-  std::vector<NodeId> Appends(bool with_entries) const {
-    std::vector<NodeId> to;
+  std::vector<ReplicaId> Appends(bool with_entries) const {
+    std::vector<ReplicaId> to;
     for (const Message& message : Of(out_.messages, MessageType::kAppend)) {
       if (message.entries.empty() != with_entries) to.push_back(message.to);
     }
@@ -246,42 +246,42 @@ class SendRoomTest : public LimitsTest, protected SendGate {
   }
   void Propose() { Step(Proposal{0, EntryKind::kCommands, Buffer::Copy("a")}); }
 
-  NodeId full_;
+  ReplicaId full_;
 };
 
 TEST_F(SendRoomTest, EntriesForAFullLink_LeaveOnceThereIsRoom) {
   Lead();
   Receive(Ack(3, 2, 2));
-  full_ = NodeId(2);
+  full_ = ReplicaId(2);
   Propose();
-  EXPECT_EQ(Appends(true), std::vector<NodeId>{NodeId(3)});
+  EXPECT_EQ(Appends(true), std::vector<ReplicaId>{ReplicaId(3)});
   Propose();
-  Step(RoomToSend{NodeId(2)});
+  Step(RoomToSend{ReplicaId(2)});
   EXPECT_TRUE(out_.messages.empty());
-  full_ = NodeId();
-  Step(RoomToSend{NodeId(2)});
-  ASSERT_EQ(Appends(true), std::vector<NodeId>{NodeId(2)});
+  full_ = ReplicaId();
+  Step(RoomToSend{ReplicaId(2)});
+  ASSERT_EQ(Appends(true), std::vector<ReplicaId>{ReplicaId(2)});
   EXPECT_EQ(out_.messages[0].entries.size(), 2u);
-  Step(RoomToSend{NodeId(2)});
+  Step(RoomToSend{ReplicaId(2)});
   EXPECT_TRUE(out_.messages.empty());
 }
 
 TEST_F(SendRoomTest, FullLink_AProbeLeavesWithoutEntries) {
   Lead();
   Propose();
-  full_ = NodeId(2);
+  full_ = ReplicaId(2);
   Receive(Rejection(2, 2, At(2, 2)));
-  EXPECT_EQ(Appends(false), std::vector<NodeId>{NodeId(2)});
+  EXPECT_EQ(Appends(false), std::vector<ReplicaId>{ReplicaId(2)});
   EXPECT_TRUE(Appends(true).empty());
 }
 
 TEST_F(SendRoomTest, NewLink_TheFollowerIsAskedAtOnce) {
   Lead();
   Propose();
-  Step(RoomToSend{NodeId(2), true});
-  EXPECT_EQ(Appends(false), std::vector<NodeId>{NodeId(2)});
+  Step(RoomToSend{ReplicaId(2), true});
+  EXPECT_EQ(Appends(false), std::vector<ReplicaId>{ReplicaId(2)});
   Receive(Ack(2, 2, 3));
-  Step(RoomToSend{NodeId(2), true});
+  Step(RoomToSend{ReplicaId(2), true});
   EXPECT_TRUE(out_.messages.empty()) << "nothing is under way";
 }
 
@@ -289,23 +289,23 @@ TEST_F(SendRoomTest, ChunkForAFullLink_IsNotRead) {
   Lead();
   const SnapshotDescriptor snapshot = SmallSnapshot(At(2, 2));
   Step(SnapshotTaken{snapshot, Index(2)});
-  full_ = NodeId(3);
+  full_ = ReplicaId(3);
   Receive(Rejection(3, 2, At(1, 1)));
   EXPECT_TRUE(out_.snapshots.empty());
-  full_ = NodeId();
-  Step(RoomToSend{NodeId(3)});
+  full_ = ReplicaId();
+  Step(RoomToSend{ReplicaId(3)});
   ASSERT_EQ(out_.snapshots.size(), 1u);
-  Step(ChunkRead{NodeId(3), snapshot, 0, Buffer::Copy("x"), false});
-  Step(RoomToSend{NodeId(3)});
+  Step(ChunkRead{ReplicaId(3), snapshot, 0, Buffer::Copy("x"), false});
+  Step(RoomToSend{ReplicaId(3)});
   EXPECT_TRUE(out_.snapshots.empty()) << "the chunk is under way";
-  Step(RoomToSend{NodeId(3), true});
+  Step(RoomToSend{ReplicaId(3), true});
   EXPECT_EQ(out_.snapshots.size(), 1u) << "the chunk may be lost";
 }
 
 TEST_F(SendRoomTest, RoomAtAFollower_DoesNothing) {
   options_.gate = this;
   Start(Term(1));
-  Step(RoomToSend{NodeId(2), true});
+  Step(RoomToSend{ReplicaId(2), true});
   EXPECT_TRUE(out_.messages.empty());
 }
 

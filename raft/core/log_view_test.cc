@@ -16,7 +16,7 @@ namespace {
 
 Configuration ConfigurationOf(uint32_t node) {
   Configuration c;
-  c.voters = {{NodeId(node), StoreIncarnation(1)}};
+  c.voters = {{ReplicaId(node), NodeId(node), StoreIncarnation(1)}};
   return c;
 }
 

@@ -50,8 +50,8 @@ class NonsenseTest : public ReplicaTest {
   Message SomeMessage() {
     Message m;
     m.type = static_cast<MessageType>(Chance(98) ? 1 + Below(13) : Below(256));
-    m.from = NodeId(Chance(90) ? static_cast<uint32_t>(2 + Below(2))
-                               : static_cast<uint32_t>(Below(9)));
+    m.from = ReplicaId(Chance(90) ? static_cast<uint32_t>(2 + Below(2))
+                                  : static_cast<uint32_t>(Below(9)));
     m.term = Chance(70) ? core_->term() : SomeTerm();
     if (m.type == MessageType::kPreVoteReply && Chance(50)) ++m.term;
     m.reject = Chance(30);
@@ -99,7 +99,7 @@ class NonsenseTest : public ReplicaTest {
         break;
       case RoleKind::kFollower:
         m.type = MessageType::kSnapshotChunk;
-        if (core_->leader() != NodeId()) m.from = core_->leader();
+        if (core_->leader() != ReplicaId()) m.from = core_->leader();
         m.snapshot.position = {core_->last().term, core_->last().index + 2};
         m.snapshot.configuration = configuration_;
         m.snapshot.size_bytes = 1;
@@ -157,7 +157,7 @@ class NonsenseTest : public ReplicaTest {
     if (kind < 70) {
       const uint64_t plausible = core_->role() == RoleKind::kFollower ? 5 : 40;
       Message message = Chance(plausible) ? PlausibleMessage() : SomeMessage();
-      message.to = NodeId(Chance(98) ? 1 : 2);
+      message.to = ReplicaId(Chance(98) ? 1 : 2);
       Do(MessageReceived{std::move(message)});
     } else if (kind < 80) {
       if (pending_.empty()) return;
@@ -174,7 +174,7 @@ class NonsenseTest : public ReplicaTest {
     } else if (kind < 96) {
       Do(ReadRequested{2});
     } else if (kind < 98) {
-      Do(TransferRequested{NodeId(static_cast<uint32_t>(1 + Below(4)))});
+      Do(TransferRequested{ReplicaId(static_cast<uint32_t>(1 + Below(4)))});
     } else {
       Compact();
     }

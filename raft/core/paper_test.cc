@@ -21,7 +21,7 @@ TEST_F(PaperTest, State_VoteGranted_ReplyLeavesWithTheWriteThatHoldsIt) {
   EXPECT_TRUE(out_.messages.empty());
   ASSERT_EQ(out_.writes.size(), 1u);
   EXPECT_TRUE(out_.writes[0].hard_state_changed);
-  EXPECT_EQ(out_.writes[0].hard_state, (HardState{Term(2), NodeId(2)}));
+  EXPECT_EQ(out_.writes[0].hard_state, (HardState{Term(2), ReplicaId(2)}));
   const auto replies = Of(FinishWrite(), MessageType::kVoteReply);
   ASSERT_EQ(replies.size(), 1u);
   EXPECT_FALSE(replies[0].reject);
@@ -81,12 +81,12 @@ TEST_F(PaperTest, RequestVote_OldTerm_IsRefusedWithTheNewerTerm) {
   ASSERT_EQ(out_.messages.size(), 1u);
   EXPECT_TRUE(out_.messages[0].reject);
   EXPECT_EQ(out_.messages[0].term, Term(5));
-  EXPECT_EQ(core_->voted_for(), NodeId());
+  EXPECT_EQ(core_->voted_for(), ReplicaId());
 }
 
 // "2. If votedFor is null or candidateId … grant vote".
 TEST_F(PaperTest, RequestVote_VotedForAnother_IsRefused) {
-  Start(Term(2), {}, NodeId(3));
+  Start(Term(2), {}, ReplicaId(3));
   Receive(VoteRequest(2, 2, At(1, 1)));
   ASSERT_EQ(out_.messages.size(), 1u);
   EXPECT_TRUE(out_.messages[0].reject);
@@ -111,7 +111,8 @@ TEST_P(UpToDateTest, RequestVote_CandidateLog_DecidesByTermThenLength) {
   const auto replies = Of(FinishWrite(), MessageType::kVoteReply);
   ASSERT_EQ(replies.size(), 1u);
   EXPECT_EQ(!replies[0].reject, GetParam().granted);
-  EXPECT_EQ(core_->voted_for(), GetParam().granted ? NodeId(2) : NodeId());
+  EXPECT_EQ(core_->voted_for(),
+            GetParam().granted ? ReplicaId(2) : ReplicaId());
   EXPECT_EQ(core_->term(), Term(4));
 }
 
@@ -134,7 +135,7 @@ TEST_F(PaperTest, AppendEntries_OldTerm_IsRefusedWithTheNewerTerm) {
   EXPECT_TRUE(out_.messages[0].reject);
   EXPECT_EQ(out_.messages[0].term, Term(5));
   EXPECT_EQ(core_->last(), At(1, 1));
-  EXPECT_EQ(core_->leader(), NodeId());
+  EXPECT_EQ(core_->leader(), ReplicaId());
 }
 
 // "2. Reply false if log doesn't contain an entry at prevLogIndex whose term
@@ -218,7 +219,7 @@ TEST_F(PaperTest, AllServers_HigherTermInAReply_LeaderBecomesFollower) {
   Receive(reply);
   EXPECT_EQ(core_->role(), RoleKind::kFollower);
   EXPECT_EQ(core_->term(), Term(9));
-  EXPECT_EQ(core_->voted_for(), NodeId());
+  EXPECT_EQ(core_->voted_for(), ReplicaId());
 }
 
 // ---- Followers
@@ -287,7 +288,7 @@ TEST_F(PaperTest, Candidates_Conversion_RequestsLeaveBehindTheOwnVote) {
   Receive(From(2, MessageType::kPreVoteReply, 4));
   EXPECT_EQ(core_->role(), RoleKind::kCandidate);
   EXPECT_EQ(core_->term(), Term(4));
-  EXPECT_EQ(core_->voted_for(), NodeId(1));
+  EXPECT_EQ(core_->voted_for(), ReplicaId(1));
   EXPECT_TRUE(out_.messages.empty());
   EXPECT_GE(core_->deadline() - now_.mono, options_.election_timeout_min);
   EXPECT_EQ(Of(FinishWrite(), MessageType::kVote).size(), 2u);
@@ -317,8 +318,8 @@ TEST_F(PaperTest, Candidates_AppendOfTheSameTerm_BecomesFollower) {
   FinishWrites();
   Receive(Append(3, 2, At(1, 1), {}));
   EXPECT_EQ(core_->role(), RoleKind::kFollower);
-  EXPECT_EQ(core_->leader(), NodeId(3));
-  EXPECT_EQ(core_->voted_for(), NodeId(1));
+  EXPECT_EQ(core_->leader(), ReplicaId(3));
+  EXPECT_EQ(core_->voted_for(), ReplicaId(1));
 }
 
 // "If election timeout elapses: start new election".
@@ -402,7 +403,7 @@ TEST_F(PaperTest, Leaders_Acknowledged_NextAndMatchFollow) {
   Step(Proposal{0, EntryKind::kCommands, Buffer::Copy("a")});
   const auto appends = Of(out_.messages, MessageType::kAppend);
   ASSERT_EQ(appends.size(), 1u);  // The probe of node 3 has no reply yet.
-  EXPECT_EQ(appends[0].to, NodeId(2));
+  EXPECT_EQ(appends[0].to, ReplicaId(2));
   EXPECT_EQ(appends[0].previous, At(2, 2));
   Receive(Ack(2, 2, 3));
   EXPECT_EQ(core_->followers()[0].match, Index(3));
@@ -454,8 +455,9 @@ TEST_F(PaperTest, Leaders_MinorityAcknowledged_DoNotCommit) {
 SnapshotDescriptor Snapshot(uint64_t term, uint64_t index) {
   SnapshotDescriptor snapshot;
   snapshot.position = {Term(term), Index(index)};
-  snapshot.configuration.voters = {{NodeId(1), StoreIncarnation(1)},
-                                   {NodeId(2), StoreIncarnation(2)}};
+  snapshot.configuration.voters = {
+      {ReplicaId(1), NodeId(1), StoreIncarnation(1)},
+      {ReplicaId(2), NodeId(2), StoreIncarnation(2)}};
   snapshot.log_time = WallTime(50);
   snapshot.size_bytes = 4;
   return snapshot;
@@ -465,7 +467,7 @@ Message Chunk(const SnapshotDescriptor& snapshot, uint64_t offset,
               const std::string& bytes) {
   Message message;
   message.type = MessageType::kSnapshotChunk;
-  message.from = NodeId(2);
+  message.from = ReplicaId(2);
   message.term = Term(5);
   message.snapshot = snapshot;
   message.offset = offset;

@@ -35,8 +35,9 @@ void Inflights::Clear() {
   bytes_ = 0;
 }
 
-Progress::Progress(NodeId node, Index next, AppendNumber number, MonoTime now)
-    : node_(node),
+Progress::Progress(ReplicaId replica, Index next, AppendNumber number,
+                   MonoTime now)
+    : replica_(replica),
       match_known_from_(number),
       next_(next),
       current_from_(number),

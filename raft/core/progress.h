@@ -74,9 +74,9 @@ class Progress {
   };
 
   // Begins in kProbe. `number`: the leader's next kAppend. Requires: next > 0.
-  Progress(NodeId node, Index next, AppendNumber number, MonoTime now);
+  Progress(ReplicaId replica, Index next, AppendNumber number, MonoTime now);
 
-  NodeId node() const { return node_; }
+  ReplicaId replica() const { return replica_; }
   State state() const { return state_; }
   // Last entry known to be on the follower's disk and to match. Never falls.
   Index match() const { return match_; }
@@ -139,7 +139,7 @@ class Progress {
  private:
   void Become(State state, AppendNumber number);
 
-  NodeId node_;
+  ReplicaId replica_;
   State state_ = State::kProbe;
   Index match_;
   // Appends from this number on were sent after match_ was known.

@@ -30,7 +30,8 @@ class Pair {
       : agreed_(agreed),
         follower_last_(follower_last),
         durable_(follower_last),
-        progress_(NodeId(2), Index(last_ + 1), AppendNumber(1), MonoTime(0)) {}
+        progress_(ReplicaId(2), Index(last_ + 1), AppendNumber(1),
+                  MonoTime(0)) {}
 
   const Progress& progress() const { return progress_; }
   uint64_t last() const { return last_; }
@@ -219,7 +220,7 @@ RC_GTEST_PROP(ProgressTest, NothingLost_EachEntryIsSentOnce, ()) {
 
 // In kReplicate, with entries through 9 durable and 10 to 12 sent as number 2.
 Progress Replicating() {
-  Progress progress(NodeId(2), Index(10), AppendNumber(1), MonoTime(0));
+  Progress progress(ReplicaId(2), Index(10), AppendNumber(1), MonoTime(0));
   progress.AppendSent(Index(9), 0, MonoTime(1));
   progress.Acknowledged({AppendNumber(1), Index(9), Index(9)}, AppendNumber(2),
                         MonoTime(1));
@@ -310,7 +311,7 @@ TEST(ProgressTest, CanAppend_MessagesAtTheLimit_WaitsForTheDisk) {
 }
 
 TEST(ProgressTest, ConfirmRead_OlderBatch_DoesNotFall) {
-  Progress progress(NodeId(2), Index(1), AppendNumber(1), MonoTime(0));
+  Progress progress(ReplicaId(2), Index(1), AppendNumber(1), MonoTime(0));
   progress.ConfirmReadRound(ReadRound(5));
   progress.ConfirmReadRound(ReadRound(3));
   EXPECT_EQ(progress.read_round(), ReadRound(5));

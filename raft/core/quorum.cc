@@ -8,7 +8,7 @@ VoteResult MajorityResult(const std::vector<Member>& voters,
   size_t granted = 0;
   size_t missing = 0;
   for (const Member& voter : voters) {
-    const Vote vote = tally.vote(voter.node);
+    const Vote vote = tally.vote(voter.replica);
     if (vote == Vote::kGranted) ++granted;
     if (vote == Vote::kMissing) ++missing;
   }
@@ -19,11 +19,11 @@ VoteResult MajorityResult(const std::vector<Member>& voters,
 
 }  // namespace
 
-void Tally::Record(NodeId voter, bool granted) {
+void Tally::Record(ReplicaId voter, bool granted) {
   if (vote(voter) == Vote::kMissing) answers_.push_back({voter, granted});
 }
 
-Vote Tally::vote(NodeId voter) const {
+Vote Tally::vote(ReplicaId voter) const {
   for (const Answer& answer : answers_) {
     if (answer.voter == voter) {
       return answer.granted ? Vote::kGranted : Vote::kRejected;

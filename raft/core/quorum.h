@@ -20,14 +20,15 @@ namespace quorate::raft {
 // Voters needed out of `size`: more than half.
 constexpr size_t MajoritySize(size_t size) { return size / 2 + 1; }
 
-// The largest value that a majority of `voters` has reached. `value_of(NodeId)`
-// returns the value of a voter. Requires: at least one voter.
+// The largest value that a majority of `voters` has reached.
+// `value_of(ReplicaId)` returns the value of a voter. Requires: at least one
+// voter.
 template <typename Value, typename ValueOf>
 Value MajorityValue(const std::vector<Member>& voters,
                     const ValueOf& value_of) {
   CHECK(!voters.empty());
   absl::InlinedVector<Value, 8> values;
-  for (const Member& voter : voters) values.push_back(value_of(voter.node));
+  for (const Member& voter : voters) values.push_back(value_of(voter.replica));
   std::sort(values.begin(), values.end(), std::greater<Value>());
   return values[MajoritySize(values.size()) - 1];
 }
@@ -50,15 +51,15 @@ enum class VoteResult : uint8_t { kPending, kWon, kLost };
 // The votes of one campaign. The first reply of each voter counts.
 class Tally {
  public:
-  void Record(NodeId voter, bool granted);
-  Vote vote(NodeId voter) const;
+  void Record(ReplicaId voter, bool granted);
+  Vote vote(ReplicaId voter) const;
   // Won once majorities of both halves have granted their votes. Lost once one
   // half cannot reach a majority any more, or if there is no voter.
   VoteResult Result(const Configuration& configuration) const;
 
  private:
   struct Answer {
-    NodeId voter;
+    ReplicaId voter;
     bool granted = false;
   };
   std::vector<Answer> answers_;

@@ -13,7 +13,8 @@ namespace {
 
 std::vector<Member> MembersOf(const std::set<uint32_t>& ids) {
   std::vector<Member> members;
-  for (uint32_t id : ids) members.push_back({NodeId(id), StoreIncarnation(1)});
+  for (uint32_t id : ids)
+    members.push_back({ReplicaId(id), NodeId(id), StoreIncarnation(1)});
   return members;
 }
 
@@ -39,7 +40,7 @@ Configuration DrawConfiguration() {
 bool IsMajority(const std::vector<Member>& voters,
                 const std::set<uint32_t>& nodes) {
   size_t in = 0;
-  for (const Member& voter : voters) in += nodes.count(voter.node.value());
+  for (const Member& voter : voters) in += nodes.count(voter.replica.value());
   return 2 * in > voters.size();
 }
 
@@ -56,7 +57,7 @@ RC_GTEST_PROP(QuorumTest, QuorumValue_AnyValues_IsTheLargestAQuorumReached,
     reached[id] = *rc::gen::inRange<uint64_t>(0, 6);
   }
   const auto value = QuorumValue<uint64_t>(
-      c, 99, [&](NodeId node) { return reached.at(node.value()); });
+      c, 99, [&](ReplicaId replica) { return reached.at(replica.value()); });
   uint64_t expected = 0;
   for (uint64_t candidate = 0; candidate < 6; ++candidate) {
     std::set<uint32_t> nodes;
@@ -75,7 +76,7 @@ RC_GTEST_PROP(QuorumTest, Result_AnyVotes_IsWhatEveryOutcomeAgreesOn, ()) {
   std::set<uint32_t> not_rejected;
   for (uint32_t id = 1; id < 10; ++id) {
     const int answer = *rc::gen::inRange(0, 3);
-    if (answer != 0) tally.Record(NodeId(id), answer == 1);
+    if (answer != 0) tally.Record(ReplicaId(id), answer == 1);
     if (answer == 1) granted.insert(id);
     if (answer != 2) not_rejected.insert(id);
   }
@@ -97,8 +98,8 @@ RC_GTEST_PROP(QuorumTest, TwoQuorums_OfOneConfiguration_Intersect, ()) {
   // If `a` is a quorum, its complement is not.
   Tally tally_a;
   Tally tally_others;
-  for (uint32_t id : a) tally_a.Record(NodeId(id), true);
-  for (uint32_t id : others) tally_others.Record(NodeId(id), true);
+  for (uint32_t id : a) tally_a.Record(ReplicaId(id), true);
+  for (uint32_t id : others) tally_others.Record(ReplicaId(id), true);
   RC_ASSERT(tally_a.Result(c) != VoteResult::kWon ||
             tally_others.Result(c) != VoteResult::kWon);
 }
@@ -113,15 +114,15 @@ TEST(QuorumTest, MajoritySize_EvenAndOdd_IsMoreThanHalf) {
 
 TEST(QuorumTest, Record_SecondAnswer_DoesNotReplaceTheFirst) {
   Tally tally;
-  tally.Record(NodeId(1), false);
-  tally.Record(NodeId(1), true);
-  EXPECT_EQ(tally.vote(NodeId(1)), Vote::kRejected);
+  tally.Record(ReplicaId(1), false);
+  tally.Record(ReplicaId(1), true);
+  EXPECT_EQ(tally.vote(ReplicaId(1)), Vote::kRejected);
 }
 
 TEST(QuorumTest, NoVoters_NothingIsDecided) {
   const Configuration empty;
   EXPECT_EQ(Tally().Result(empty), VoteResult::kLost);
-  EXPECT_EQ(QuorumValue<int>(empty, -1, [](NodeId) { return 5; }), -1);
+  EXPECT_EQ(QuorumValue<int>(empty, -1, [](ReplicaId) { return 5; }), -1);
 }
 
 }  // namespace

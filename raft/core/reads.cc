@@ -23,12 +23,12 @@ bool Core::Impl::CanServeReads() const {
 void Core::Impl::OnReadRequested(const ReadRequested& event) {
   switch (role()) {
     case RoleKind::kLeader:
-      return AddRead({NodeId(), event.tag});
+      return AddRead({ReplicaId(), event.tag});
     case RoleKind::kFollower:
       return ForwardRead(event.tag);
     case RoleKind::kPreCandidate:
     case RoleKind::kCandidate:
-      return ReplyToRead({NodeId(), event.tag}, false, Index());
+      return ReplyToRead({ReplicaId(), event.tag}, false, Index());
   }
 }
 
@@ -63,9 +63,9 @@ void Core::Impl::ConfirmRound() {
   Leader& leader = std::get<Leader>(role_);
   if (leader.round_reads.empty()) return;
   const ReadRound confirmed = QuorumValue<ReadRound>(
-      log_.configuration(), ReadRound(0), [this, &leader](NodeId node) {
-        if (node == options_.node) return leader.read_round;
-        const Progress* member = FindMember(node);
+      log_.configuration(), ReadRound(0), [this, &leader](ReplicaId replica) {
+        if (replica == options_.replica) return leader.read_round;
+        const Progress* member = FindMember(replica);
         return member == nullptr ? ReadRound(0) : member->read_round();
       });
   if (confirmed >= leader.read_round) FinishRound();
@@ -75,7 +75,7 @@ void Core::Impl::FinishRound() {
   Leader& leader = std::get<Leader>(role_);
   CHECK(CanServeReads());
   for (const PendingRead& read : leader.round_reads) {
-    if (read.from == NodeId() && leader.round_index > applied_) {
+    if (read.from == ReplicaId() && leader.round_index > applied_) {
       leader.confirmed_reads.emplace_back(read.id, leader.round_index);
     } else {
       ReplyToRead(read, true, leader.round_index);
@@ -86,7 +86,7 @@ void Core::Impl::FinishRound() {
 }
 
 void Core::Impl::ReplyToRead(const PendingRead& read, bool ok, Index index) {
-  if (read.from == NodeId()) {
+  if (read.from == ReplicaId()) {
     ReadReady ready;
     ready.tag = read.id;
     ready.ok = ok;
@@ -113,7 +113,7 @@ void Core::Impl::FailReads() {
     reads->clear();
   }
   for (const auto& [tag, index] : leader.confirmed_reads) {
-    ReplyToRead({NodeId(), tag}, false, Index());
+    ReplyToRead({ReplicaId(), tag}, false, Index());
   }
   leader.confirmed_reads.clear();
 }
@@ -123,7 +123,7 @@ void Core::Impl::ReleaseConfirmedReads() {
   if (leader == nullptr || leader->confirmed_reads.empty()) return;
   std::erase_if(leader->confirmed_reads, [this](const auto& read) {
     if (read.second > applied_) return false;
-    ReplyToRead({NodeId(), read.first}, true, read.second);
+    ReplyToRead({ReplicaId(), read.first}, true, read.second);
     return true;
   });
 }
@@ -141,9 +141,9 @@ void Core::Impl::OnReadIndex(const Message& message) {
 
 void Core::Impl::ForwardRead(uint64_t tag) {
   Follower& follower = std::get<Follower>(role_);
-  if (follower.leader == NodeId() ||
+  if (follower.leader == ReplicaId() ||
       follower.reads.size() >= options_.pending_reads_max) {
-    ReplyToRead({NodeId(), tag}, false, Index());
+    ReplyToRead({ReplicaId(), tag}, false, Index());
     return;
   }
   ForwardedRead read;
@@ -184,7 +184,7 @@ void Core::Impl::RetryForwardedReads() {
   if (follower == nullptr) return;
   std::erase_if(follower->reads, [this](ForwardedRead& read) {
     if (now_.mono >= read.expires_at) {
-      ReplyToRead({NodeId(), read.tag}, false, Index());
+      ReplyToRead({ReplicaId(), read.tag}, false, Index());
       return true;
     }
     if (now_.mono >= read.retry_at) SendReadIndex(read);
@@ -197,7 +197,7 @@ void Core::Impl::ReleaseForwardedReads() {
   if (follower == nullptr || follower->reads.empty()) return;
   std::erase_if(follower->reads, [this](const ForwardedRead& read) {
     if (!read.answered || read.index > applied_) return false;
-    ReplyToRead({NodeId(), read.tag}, true, read.index);
+    ReplyToRead({ReplicaId(), read.tag}, true, read.index);
     return true;
   });
 }
@@ -205,7 +205,7 @@ void Core::Impl::ReleaseForwardedReads() {
 void Core::Impl::FailForwardedReads() {
   Follower& follower = std::get<Follower>(role_);
   for (const ForwardedRead& read : follower.reads) {
-    ReplyToRead({NodeId(), read.tag}, false, Index());
+    ReplyToRead({ReplicaId(), read.tag}, false, Index());
   }
   follower.reads.clear();
 }

@@ -24,10 +24,10 @@ bool KnownKind(const Entry& entry) {
 
 }  // namespace
 
-Progress* Core::Impl::FindMember(NodeId node) {
+Progress* Core::Impl::FindMember(ReplicaId replica) {
   std::vector<Progress>& members = std::get<Leader>(role_).members;
   for (Progress& member : members) {
-    if (member.node() == node) return &member;
+    if (member.replica() == replica) return &member;
   }
   return nullptr;
 }
@@ -173,7 +173,7 @@ void Core::Impl::SendAppends(Progress& member) {
 // probe without entries. Returns the bytes of the entries.
 size_t Core::Impl::SendAppend(Progress& member, WithEntries with_entries) {
   const Index previous = member.next() - 1;
-  Message message = NewMessage(MessageType::kAppend, member.node());
+  Message message = NewMessage(MessageType::kAppend, member.replica());
   message.number = ++std::get<Leader>(role_).last_append;
   message.previous = {log_.TermAt(previous), previous};
   message.commit = commit_;
@@ -332,7 +332,7 @@ void Core::Impl::OnWriteDone(const WriteDone& event) {
   // older ones.
   if (token.hard_state.term > durable_hard_state_.term ||
       (token.hard_state.term == durable_hard_state_.term &&
-       durable_hard_state_.voted_for == NodeId())) {
+       durable_hard_state_.voted_for == ReplicaId())) {
     durable_hard_state_ = token.hard_state;
   }
   if (token.epoch == epoch_ && token.last.index > durable_) {
@@ -342,7 +342,7 @@ void Core::Impl::OnWriteDone(const WriteDone& event) {
   }
   if (durable_hard_state_ != hard_state_) return;
   if (std::holds_alternative<Candidate>(role_)) {
-    CountVote(options_.node, true);
+    CountVote(options_.replica, true);
   } else if (std::holds_alternative<Leader>(role_)) {
     TryCommit();
   }
@@ -409,7 +409,7 @@ void Core::Impl::OnAppendReply(const Message& message) {
     TryCommit();
   }
   SendAppends(*member);
-  if (leader->transfer && leader->transfer->to == member->node() && news) {
+  if (leader->transfer && leader->transfer->to == member->replica() && news) {
     ContinueLeadershipTransfer();
   }
 }
@@ -418,10 +418,10 @@ void Core::Impl::OnAppendReply(const Message& message) {
 // entries are committed with them (Raft paper 5.4.2, Figure 8). The quorum need
 // not contain the leader's disk.
 void Core::Impl::TryCommit() {
-  const Index index =
-      QuorumValue<Index>(log_.configuration(), Index(0), [this](NodeId node) {
-        if (node == options_.node) return durable_;
-        const Progress* member = FindMember(node);
+  const Index index = QuorumValue<Index>(
+      log_.configuration(), Index(0), [this](ReplicaId replica) {
+        if (replica == options_.replica) return durable_;
+        const Progress* member = FindMember(replica);
         return member == nullptr ? Index(0) : member->match();
       });
   if (index > commit_ && log_.TermAt(index) == hard_state_.term) {
@@ -470,7 +470,7 @@ void Core::Impl::ApplyCommitted() {
 // ---- Heartbeats, commit notifications, retries.
 
 void Core::Impl::SendHeartbeat(Progress& member) {
-  Message message = NewMessage(MessageType::kHeartbeat, member.node());
+  Message message = NewMessage(MessageType::kHeartbeat, member.replica());
   message.commit = std::min(commit_, member.match());
   message.read_round = std::get<Leader>(role_).read_round;
   if (message.commit >= log_.start().index) {

@@ -28,7 +28,7 @@ struct ForwardedRead {
   Index index;  // Valid if answered. The read is ready once it is applied.
 };
 struct Follower {
-  NodeId leader;  // Zero if unknown.
+  ReplicaId leader;  // Zero if unknown.
   MonoTime last_contact = MonoTime::Min();
   std::vector<ForwardedRead> reads;
 };
@@ -40,11 +40,11 @@ struct Candidate {
 };
 // A read waiting for a confirmed round (thesis 6.4).
 struct PendingRead {
-  NodeId from;      // The follower that asked; zero for a read of this node.
+  ReplicaId from;   // The follower that asked; zero for a read of this node.
   uint64_t id = 0;  // The caller's tag, or the follower's read id.
 };
 struct LeadershipTransfer {
-  NodeId to;
+  ReplicaId to;
   MonoTime deadline;
 };
 struct Leader {

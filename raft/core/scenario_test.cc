@@ -211,7 +211,7 @@ class Scenario {
     } else if (verb == "read") {
       c.Read(Id(words.at(0)), Number(words.at(1)));
     } else if (verb == "transfer") {
-      c.Step(Id(words.at(0)), TransferRequested{NodeId(Id(words.at(1)))});
+      c.Step(Id(words.at(0)), TransferRequested{ReplicaId(Id(words.at(1)))});
     } else if (verb == "compact") {
       c.Compact(Id(words.at(0)), Option(words, "keep"));
     } else if (verb == "write") {
@@ -434,7 +434,7 @@ class Scenario {
   void ExpectMember(const Words& words) {
     for (const Core::FollowerStatus& status :
          cluster_->core(Id(words.at(1))).followers()) {
-      if (status.node.value() != Id(words.at(2))) continue;
+      if (status.replica.value() != Id(words.at(2))) continue;
       const std::map<std::string, std::string> actual = {
           {"state", std::string(status.state)},
           {"match", Text(status.match.value())},

@@ -203,7 +203,7 @@ class Schedule {
     } else if (kind < 98) {
       cluster_.Compact(Any(), dice_.Below(4));
     } else {
-      cluster_.Step(id, TransferRequested{NodeId(Any())});
+      cluster_.Step(id, TransferRequested{ReplicaId(Any())});
     }
   }
 

@@ -53,7 +53,7 @@ void Core::Impl::ReadChunk(Progress& member) {
   member.set_retry_at(MonoTime::Max());
   SnapshotWork work;
   work.kind = SnapshotWork::Kind::kRead;
-  work.to = member.node();
+  work.to = member.replica();
   work.snapshot = transfer.snapshot;
   work.offset = transfer.offset;
   out_->snapshots.push_back(std::move(work));
@@ -84,7 +84,7 @@ void Core::Impl::OnChunkRead(ChunkRead event) {
   }
   transfer.in_flight = true;
   member->set_retry_at(now_.mono + options_.retry_interval);
-  Message message = NewMessage(MessageType::kSnapshotChunk, member->node());
+  Message message = NewMessage(MessageType::kSnapshotChunk, member->replica());
   message.snapshot = transfer.snapshot;
   message.offset = event.offset;
   message.chunk = std::move(event.chunk);
@@ -146,7 +146,7 @@ void Core::Impl::OnSnapshotChunk(const Message& message) {
   incoming_snapshot_->writing = true;
   SnapshotWork work;
   work.kind = SnapshotWork::Kind::kWrite;
-  work.to = options_.node;
+  work.to = options_.replica;
   work.snapshot = message.snapshot;
   work.offset = message.offset;
   work.chunk = message.chunk;
@@ -162,14 +162,14 @@ bool Core::Impl::AlreadyCovered(LogPosition position) {
   if (!old && !log_.Matches(position)) return false;
   const Index covered = old ? commit_ : position.index;
   FollowerCommit(position.index, position.index);
-  if (leader() != NodeId()) AckMatch(AppendNumber(), covered);
+  if (leader() != ReplicaId()) AckMatch(AppendNumber(), covered);
   return true;
 }
 
 void Core::Impl::ReplyToChunk(LogPosition position, uint64_t offset,
                               bool reject) {
   const Follower* follower = std::get_if<Follower>(&role_);
-  if (follower == nullptr || follower->leader == NodeId()) return;
+  if (follower == nullptr || follower->leader == ReplicaId()) return;
   Message reply = NewMessage(MessageType::kSnapshotReply, follower->leader);
   reply.snapshot.position = position;
   reply.offset = offset;
@@ -196,7 +196,7 @@ void Core::Impl::OnChunkWritten(ChunkWritten event) {
   incoming_snapshot_->installing = true;
   SnapshotWork work;
   work.kind = SnapshotWork::Kind::kInstall;
-  work.to = options_.node;
+  work.to = options_.replica;
   work.snapshot = std::move(event.snapshot);
   out_->snapshots.push_back(std::move(work));
 }
@@ -204,7 +204,7 @@ void Core::Impl::OnChunkWritten(ChunkWritten event) {
 void Core::Impl::DiscardIncomingSnapshot() {
   SnapshotWork work;
   work.kind = SnapshotWork::Kind::kDiscard;
-  work.to = options_.node;
+  work.to = options_.replica;
   work.snapshot = std::move(incoming_snapshot_->snapshot);
   out_->snapshots.push_back(std::move(work));
   incoming_snapshot_.reset();
@@ -229,7 +229,7 @@ void Core::Impl::OnSnapshotInstalled(SnapshotInstalled event) {
   Emit(Event::Kind::kSnapshotInstalled, position.index);
   Emit(Event::Kind::kConfigurationChanged, position.index);
   ReleaseForwardedReads();
-  if (leader() != NodeId()) AckMatch(AppendNumber(), position.index);
+  if (leader() != ReplicaId()) AckMatch(AppendNumber(), position.index);
 }
 
 }  // namespace quorate::raft

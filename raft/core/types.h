@@ -67,18 +67,20 @@ struct Entry {
   friend bool operator==(const Entry&, const Entry&) = default;
 };
 
-// A member of a group: a node and the store that holds its log.
+// A member of a group: a replica, its node, and the store that holds its log.
 struct Member {
+  ReplicaId replica;
   NodeId node;
-  StoreIncarnation incarnation;
+  StoreIncarnation store;
   friend constexpr auto operator<=>(const Member&, const Member&) = default;
 };
 
 // The members of a group. A configuration takes effect when it is appended
 // (thesis 4.1), and is derived again from the log after every truncation and
-// restore. Each list is sorted by node, without duplicates. `outgoing_voters`
-// is empty outside joint consensus (thesis 4.3). `next_learners` are outgoing
-// voters that become learners when joint consensus ends.
+// restore. Each list is sorted by replica, without duplicates.
+// `outgoing_voters` is empty outside joint consensus (thesis 4.3).
+// `next_learners` are outgoing voters that become learners when joint consensus
+// ends.
 struct Configuration {
   std::vector<Member> voters;
   std::vector<Member> outgoing_voters;
@@ -96,7 +98,7 @@ struct Configuration {
 // (Raft paper, Figure 2 "persistent state").
 struct HardState {
   Term term;
-  NodeId voted_for;  // Zero: no vote in this term.
+  ReplicaId voted_for;  // Zero: no vote in this term.
   friend bool operator==(const HardState&, const HardState&) = default;
 };
 
@@ -162,8 +164,8 @@ enum class MessageType : uint8_t {
 // kTimeoutNow: no fields.
 struct Message {
   MessageType type = MessageType::kAppend;
-  NodeId from;
-  NodeId to;
+  ReplicaId from;
+  ReplicaId to;
   Term term;
   bool reject = false;
   // The leader itself requested this kVote (kTimeoutNow), so voters with recent

@@ -21,7 +21,7 @@ namespace {
 
 constexpr size_t kEnvelopePrefixBytes = 12;
 // Without the fields that depend on the type of message.
-constexpr size_t kMessageHeaderBytes = 22;
+constexpr size_t kMessageHeaderBytes = 30;
 constexpr size_t kEntryHeaderBytes = 38;
 constexpr uint8_t kFlagReject = 1;
 constexpr uint8_t kFlagForced = 2;
@@ -105,14 +105,15 @@ class HeaderPass {
   HeaderPass(char* header, std::vector<Buffer>* payloads)
       : header_(header), payloads_(payloads) {}
 
-  MessageBytes Put(GroupKey group, const Message& message) {
+  MessageBytes Put(GroupId group, const Message& message) {
     const uint8_t flags =
         (message.reject ? kFlagReject : 0) | (message.forced ? kFlagForced : 0);
     CHECK_EQ(flags & ~FlagsOf(message.type), 0);
     Put(static_cast<uint8_t>(message.type));
     Put(flags);
-    Put(group.group.value());
-    Put(group.incarnation.value());
+    Put(group.value());
+    Put(message.to.value());
+    Put(message.from.value());
     Put(message.term.value());
     VisitFields(message, [this](const auto&... field) { (Put(field), ...); });
     return bytes_;
@@ -167,7 +168,6 @@ class HeaderReader {
         headers_(envelope.view().substr(kEnvelopePrefixBytes, header_bytes)),
         payload_at_(kEnvelopePrefixBytes + header_bytes) {}
 
-  // Requires: from and to of the message are set.
   void Take(GroupMessage* out) {
     Message& message = out->message;
     const auto type = headers_.Take<uint8_t>();
@@ -184,8 +184,9 @@ class HeaderReader {
     }
     message.reject = (flags & kFlagReject) != 0;
     message.forced = (flags & kFlagForced) != 0;
-    out->group.group = GroupId(headers_.Take<uint32_t>());
-    out->group.incarnation = GroupIncarnation(headers_.Take<uint64_t>());
+    out->group = GroupId(headers_.Take<uint32_t>());
+    message.to = ReplicaId(headers_.Take<uint64_t>());
+    message.from = ReplicaId(headers_.Take<uint64_t>());
     Take(&message.term);
     VisitFields(message, [this](auto&... field) { (Take(&field), ...); });
     Index index = message.previous.index;
@@ -260,7 +261,7 @@ class HeaderReader {
 
 }  // namespace
 
-bool EnvelopeBuilder::Add(GroupKey group, const Message& message) {
+bool EnvelopeBuilder::Add(GroupId group, const Message& message) {
   const MessageBytes added =
       HeaderPass<false>(nullptr, nullptr).Put(group, message);
   const size_t bytes = kEnvelopePrefixBytes + headers_.size() + payload_bytes_ +
@@ -330,8 +331,6 @@ absl::StatusOr<std::vector<GroupMessage>> DecodeEnvelope(
   HeaderReader reader(bytes, header_bytes);
   std::vector<GroupMessage> messages(count);
   for (GroupMessage& message : messages) {
-    message.message.from = link.from;
-    message.message.to = link.to;
     reader.Take(&message);
     if (!reader.status().ok()) return reader.status();
   }

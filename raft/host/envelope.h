@@ -14,15 +14,14 @@
 #include "env/buffer.h"
 #include "env/ids.h"
 #include "raft/core/types.h"
-#include "raft/log/log.h"
 
 namespace quorate::raft {
 
 // The version of the format, which begins every envelope.
-inline constexpr uint16_t kEnvelopeVersion = 3;
+inline constexpr uint16_t kEnvelopeVersion = 4;
 
 struct GroupMessage {
-  GroupKey group;
+  GroupId group;
   Message message;
 };
 
@@ -43,7 +42,7 @@ class EnvelopeBuilder {
   // env::kMessageBytesMax. Leaves out fields that the type of the message does
   // not have. Payloads are shared, not copied.
   // Requires: the message fits into an envelope of its own.
-  bool Add(GroupKey group, const Message& message);
+  bool Add(GroupId group, const Message& message);
   // Whether no message was added.
   bool empty() const { return count_ == 0; }
   // Returns the pieces, and begins another envelope.

@@ -46,10 +46,10 @@ void ExpectEqual(const GroupMessage& a, const GroupMessage& b) {
 }
 
 GroupMessage Make(MessageType type) {
-  GroupMessage out{.group = {GroupId(7), GroupIncarnation(0x0102030405060708)}};
+  GroupMessage out{.group = GroupId(7)};
   out.message.type = type;
-  out.message.from = kLink.from;
-  out.message.to = kLink.to;
+  out.message.from = ReplicaId(0x0102030405060708);
+  out.message.to = ReplicaId(0x1112131415161718);
   out.message.term = Term(300);
   return out;
 }
@@ -64,8 +64,9 @@ class Drawing {
   // A message in which every field that its type has is drawn.
   GroupMessage Draw() {
     GroupMessage out = Make(static_cast<MessageType>(1 + Below(kTypes)));
-    out.group = {GroupId(static_cast<uint32_t>(1 + Below(9))),
-                 GroupIncarnation(Below(3))};
+    out.group = GroupId(static_cast<uint32_t>(1 + Below(9)));
+    out.message.from = ReplicaId(Below(3));
+    out.message.to = ReplicaId(Below(3));
     out.message.term = Term(Below(1000));
     DrawFields(&out.message);
     return out;
@@ -156,10 +157,12 @@ class Drawing {
   void DrawSnapshot(Message* m) {
     m->snapshot.position = Position();
     m->snapshot.log_time = Time();
-    m->snapshot.configuration.voters = {{NodeId(1), StoreIncarnation(4)},
-                                        {NodeId(3), StoreIncarnation()}};
+    m->snapshot.configuration.voters = {
+        {ReplicaId(11), NodeId(1), StoreIncarnation(4)},
+        {ReplicaId(13), NodeId(3), StoreIncarnation()}};
     if (Below(2) == 1) {
-      m->snapshot.configuration.learners = {{NodeId(5), StoreIncarnation(6)}};
+      m->snapshot.configuration.learners = {
+          {ReplicaId(15), NodeId(5), StoreIncarnation(6)}};
     }
     m->snapshot.size_bytes = Below(1 << 30);
     m->snapshot.crc32c = static_cast<uint32_t>(Below(1ULL << 32));
@@ -244,7 +247,8 @@ std::vector<GroupMessage> GoldenMessages() {
                     .log_time = WallTime(0x25),
                     .size_bytes = 0x26,
                     .crc32c = 0x27};
-  chunk.snapshot.configuration.voters = {{NodeId(1), StoreIncarnation(2)}};
+  chunk.snapshot.configuration.voters = {
+      {ReplicaId(3), NodeId(1), StoreIncarnation(2)}};
   chunk.offset = 0x28;
   chunk.chunk = Buffer::Copy("chunk");
   at(MessageType::kSnapshotReply).snapshot.position = {Term(0x29), Index(0x2a)};
@@ -267,7 +271,7 @@ std::vector<GroupMessage> GoldenMessages() {
 }
 
 TEST(Envelope, Bytes_AreAsEver) {
-  std::ifstream file("raft/host/testdata/envelope_v3.hex");
+  std::ifstream file("raft/host/testdata/envelope_v4.hex");
   std::string hex;
   for (std::string line; std::getline(file, line);) hex += line;
   const std::vector<GroupMessage> messages = GoldenMessages();
@@ -285,7 +289,7 @@ TEST(Envelope, Bytes_AreAsEver) {
 TEST(Envelope, FieldsOfOtherTypes_AreNotSent) {
   GroupMessage heartbeat = Make(MessageType::kHeartbeat);
   const Buffer bytes = Join(EncodeEnvelope(kLink, {heartbeat}));
-  EXPECT_EQ(bytes.size(), kEnvelopePrefixBytes + 46);
+  EXPECT_EQ(bytes.size(), kEnvelopePrefixBytes + 54);
   heartbeat.message.hint = {Term(1), Index(2)};
   heartbeat.message.read_id = 3;
   heartbeat.message.chunk = Buffer::Copy("chunk");
@@ -322,7 +326,7 @@ TEST(EnvelopeBuilder, ManySmallMessages_FillAnEnvelope) {
   while (builder.Add(small.group, small.message)) ++messages;
   const Buffer bytes = Join(builder.Take(kLink));
   EXPECT_LE(bytes.size(), env::kMessageBytesMax);
-  EXPECT_GT(bytes.size(), env::kMessageBytesMax - 22);
+  EXPECT_GT(bytes.size(), env::kMessageBytesMax - 30);
   const auto decoded = DecodeEnvelope(kLink, bytes);
   ASSERT_TRUE(decoded.ok()) << decoded.status();
   EXPECT_EQ(decoded->size(), messages);
@@ -331,9 +335,9 @@ TEST(EnvelopeBuilder, ManySmallMessages_FillAnEnvelope) {
 TEST(Envelope, UnknownVersion_IsRefused) {
   std::string bytes(
       Join(EncodeEnvelope(kLink, {Make(MessageType::kTimeoutNow)})).view());
-  bytes[4] = 4;
+  bytes[4] = 5;
   EXPECT_EQ(Refusal(bytes),
-            "envelope has version 4, but this program reads version 3");
+            "envelope has version 5, but this program reads version 4");
 }
 
 TEST(Envelope, UnknownTypeOrFlag_IsRefused) {

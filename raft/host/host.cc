@@ -8,6 +8,7 @@
 #include "env/alarm.h"
 #include "env/check.h"
 #include "env/crc32c.h"
+#include "raft/core/configuration.h"
 #include "raft/host/outbox.h"
 #include "raft/host/replica.h"
 #include "raft/host/startup.h"
@@ -187,9 +188,11 @@ void Host::Impl::OnMessage(NodeId from, StoreIncarnation incarnation,
   }
   stores_[from] = incarnation;
   for (GroupMessage& message : *messages) {
-    Replica* target = replica(message.group.group);
-    if (target == nullptr || target->key() != message.group) continue;
-    target->OnMessage(incarnation, std::move(message.message));
+    Replica* target = replica(message.group);
+    if (target == nullptr || target->key().replica != message.message.to) {
+      continue;
+    }
+    target->OnMessage(from, incarnation, std::move(message.message));
   }
 }
 
@@ -288,6 +291,12 @@ void Host::TransferLeadership(GroupId group, NodeId to) {
 const Core* Host::core(GroupId group) const {
   const Replica* target = impl_->replica(group);
   return target == nullptr ? nullptr : &target->core();
+}
+
+NodeId Host::leader(GroupId group) const {
+  const Core* replica = core(group);
+  if (replica == nullptr) return NodeId();
+  return NodeOf(replica->configuration(), replica->leader());
 }
 
 StateMachine* Host::state_machine(GroupId group) {

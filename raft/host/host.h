@@ -27,8 +27,8 @@ namespace quorate::raft {
 
 struct GroupSpec {
   GroupId group;
-  GroupIncarnation incarnation{1};
-  // Becomes entry 1 if the group does not exist yet on this node.
+  // Becomes entry 1 if the group does not exist yet on this node. It has one
+  // member on this node, whose id names this node's replica.
   Configuration initial_configuration;
 };
 
@@ -140,7 +140,8 @@ class Host {
   // follower asks the leader. Reads of one turn share one round.
   void Read(GroupId group, ReadDone done);
 
-  // Transfers leadership to another voter (thesis 3.10) if this replica leads.
+  // Transfers leadership to the voter on node `to` (thesis 3.10) if this
+  // replica leads.
   // The transfer is abandoned if the target does not take over within an
   // election timeout. Until then proposals are refused.
   void TransferLeadership(GroupId group, NodeId to);
@@ -148,6 +149,9 @@ class Host {
   // The replica's core and state machine; null if this node has no replica of
   // the group.
   const Core* core(GroupId group) const;
+  // The node of the leader that this node's replica of the group knows; zero if
+  // it knows none, or there is no replica.
+  NodeId leader(GroupId group) const;
   StateMachine* state_machine(GroupId group);
   const StateMachine* state_machine(GroupId group) const;
   std::vector<GroupId> groups() const;

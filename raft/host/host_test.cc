@@ -10,6 +10,7 @@
 #include "absl/strings/str_cat.h"
 #include "env/random.h"
 #include "gtest/gtest.h"
+#include "raft/host/envelope.h"
 #include "sim/world/world.h"
 
 namespace quorate::raft {
@@ -128,11 +129,12 @@ class Cluster {
     options_.cluster = kCluster;
     options_.bootstrap = true;
     options_.snapshot_threshold_bytes = snapshot_threshold_bytes;
+    options_.snapshot_threshold_bytes_max = snapshot_threshold_bytes;
     options_.snapshot_trailing_bytes = snapshot_threshold_bytes / 4;
     GroupSpec group{.group = kGroup};
-    for (uint32_t n = 1; n <= 3; ++n) {
-      group.initial_configuration.voters.push_back(
-          {NodeId(n), StoreIncarnation()});
+    // The ids of replicas are in another order than those of nodes.
+    for (uint32_t n = 3; n >= 1; --n) {
+      group.initial_configuration.voters.push_back({ReplicaOn(n), NodeId(n)});
     }
     options_.groups = {group};
     for (uint32_t n = 1; n <= 3; ++n) {
@@ -142,6 +144,7 @@ class Cluster {
     for (uint32_t n = 1; n <= 3; ++n) StartNode(n);
   }
 
+  static ReplicaId ReplicaOn(uint32_t n) { return ReplicaId(40 - n); }
   HostOptions OptionsOf(uint32_t n) {
     HostOptions options = options_;
     options.node = NodeId(n);
@@ -449,7 +452,7 @@ TEST(Host, NodeWithAnotherBootstrapRecord_TakesNoPart) {
   ASSERT_EQ(cluster.Propose("x").outcome, Outcome::kDone);
   cluster.world_.RunFor(Seconds(5));
   EXPECT_TRUE(cluster.node(3)->started.ok()) << cluster.node(3)->started;
-  EXPECT_EQ(cluster.node(3)->host.core(kGroup)->leader(), NodeId());
+  EXPECT_EQ(cluster.node(3)->host.leader(kGroup), NodeId());
   EXPECT_EQ(cluster.node(3)->journal()->lines().size(), 0u);
 }
 
@@ -488,6 +491,67 @@ TEST(Host, FailingSync_StopsTheNodeAndSaysWhy) {
   ASSERT_TRUE(cluster.world_.RunUntilTrue(
       [&] { return cluster.leader() != 0 && cluster.leader() != broken; }));
   EXPECT_EQ(cluster.Propose("z").outcome, Outcome::kDone);
+}
+
+// A node that sends what the test wants.
+struct Impostor final : env::Transport::Receiver {
+  Impostor(env::Env& environment, const env::TransportIdentity& identity,
+           const HostOptions& options)
+      : env(environment), link{identity.cluster, identity.node, NodeId()} {
+    CHECK(env.transport
+              .Start(identity, options.listen_address, options.peers, this)
+              .ok());
+  }
+  ~Impostor() { env.transport.Stop(); }
+  void OnMessage(NodeId, StoreIncarnation, Buffer) override {}
+  void Send(NodeId to, const Message& message) {
+    link.to = to;
+    EnvelopeBuilder envelope;
+    ASSERT_TRUE(envelope.Add(kGroup, message));
+    env.transport.Send(to, env::Lane::kControl, envelope.Take(link));
+  }
+
+  env::Env& env;
+  EnvelopeLink link;
+};
+
+// A message counts if its receiver is the replica here, and if it came from its
+// sender's node.
+TEST(HostMembers_Messages_OfOtherReplicas, AreDropped) {
+  Cluster cluster(41);
+  ASSERT_TRUE(cluster.WaitForLeader());
+  const uint32_t leader = cluster.leader();
+  const uint32_t false_node = leader == 1 ? 2 : 1;
+  const uint32_t third = 6 - leader - false_node;
+  const env::TransportIdentity identity =
+      cluster.node(false_node)->host.identity();
+  cluster.Crash(false_node, sim::CrashKind::kProcess);
+  Impostor* impostor = nullptr;
+  cluster.world_.Start(cluster.machines_[false_node - 1], [&](env::Env& env) {
+    auto program = std::make_shared<Impostor>(env, identity,
+                                              cluster.OptionsOf(false_node));
+    impostor = program.get();
+    return program;
+  });
+  cluster.world_.RunFor(Seconds(1));
+  const auto term = [&] {
+    return cluster.node(leader)->host.core(kGroup)->term();
+  };
+  const Term before = term();
+  Message message{.type = MessageType::kHeartbeatReply,
+                  .from = Cluster::ReplicaOn(third),
+                  .to = Cluster::ReplicaOn(leader),
+                  .term = before + 5};
+  impostor->Send(NodeId(leader), message);
+  message.from = Cluster::ReplicaOn(false_node);
+  message.to = Cluster::ReplicaOn(third);
+  impostor->Send(NodeId(leader), message);
+  cluster.world_.RunFor(Seconds(1));
+  EXPECT_EQ(term(), before);
+  message.to = Cluster::ReplicaOn(leader);
+  impostor->Send(NodeId(leader), message);
+  cluster.world_.RunFor(Seconds(1));
+  EXPECT_GE(term(), before + 5);
 }
 
 }  // namespace

@@ -12,9 +12,9 @@ env::Lane Outbox::LaneOf(const Message& message) {
   return bulk ? env::Lane::kBulk : env::Lane::kControl;
 }
 
-void Outbox::Add(GroupKey group, const Message& message) {
+void Outbox::Add(NodeId to, GroupId group, const Message& message) {
   if (stopped_) return;
-  const Destination destination{message.to, LaneOf(message)};
+  const Destination destination{to, LaneOf(message)};
   EnvelopeBuilder& envelope = envelopes_[destination];
   if (!envelope.Add(group, message)) {
     Send(destination, &envelope);

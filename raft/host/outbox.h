@@ -23,8 +23,9 @@ class Outbox {
   Outbox(env::Env& env, ClusterId cluster, NodeId self)
       : env_(env), cluster_(cluster), self_(self) {}
 
-  // Queues a message, which leaves at the end of this turn.
-  void Add(GroupKey group, const Message& message);
+  // Queues a message to a replica on node `to`. It leaves at the end of this
+  // turn.
+  void Add(NodeId to, GroupId group, const Message& message);
   // Drops the queued messages and sends no more.
   void Stop();
 

@@ -12,7 +12,7 @@ Replica::Replica(const ReplicaServices& services, GroupKey key,
                  Restored restored, std::unique_ptr<StateMachine> state_machine)
     : services_(services), key_(key), state_machine_(std::move(state_machine)) {
   CoreOptions options = services.options.core;
-  options.node = services.options.node;
+  options.replica = key.replica;
   options.group = key.group;
   options.buggify = &services.env.buggify;
   options.gate = this;
@@ -24,8 +24,8 @@ Replica::Replica(const ReplicaServices& services, GroupKey key,
 
 // ---- Entry points
 
-void Replica::OnMessage(StoreIncarnation from_store, Message message) {
-  if (!status_.ok() || !SenderIsMember(message.from, from_store)) return;
+void Replica::OnMessage(NodeId from, StoreIncarnation store, Message message) {
+  if (!status_.ok() || !SenderIsMember(message.from, from, store)) return;
   // Any message may be lost.
   if (services_.env.buggify.Fire("raft.host.message_dropped")) return;
   Step(MessageReceived{std::move(message)});
@@ -74,12 +74,34 @@ void Replica::FlushReads() {
 
 void Replica::TransferLeadership(NodeId to) {
   if (!status_.ok() || core_->role() != RoleKind::kLeader) return;
-  Step(TransferRequested{to});
+  for (const Member& voter : core_->configuration().voters) {
+    if (voter.node == to) return Step(TransferRequested{voter.replica});
+  }
 }
 
 void Replica::OnRoomToSend(NodeId to, bool link_is_new) {
   if (core_->role() != RoleKind::kLeader) return;
-  Step(RoomToSend{to, link_is_new});
+  const Configuration& configuration = core_->configuration();
+  for (const ReplicaId member : MemberReplicas(configuration)) {
+    if (member != key_.replica && NodeOf(member) == to) {
+      Step(RoomToSend{member, link_is_new});
+    }
+  }
+}
+
+bool Replica::MaySend(ReplicaId to) {
+  return services_.room.MaySend(key_.group, NodeOf(to));
+}
+
+NodeId Replica::NodeOf(ReplicaId replica) const {
+  if (replica == unnamed_sender_.first) return unnamed_sender_.second;
+  return quorate::raft::NodeOf(core_->configuration(), replica);
+}
+
+// A message to a replica whose node is not known is lost.
+void Replica::Send(const Message& message) {
+  const NodeId to = NodeOf(message.to);
+  if (to != NodeId()) services_.outbox.Add(to, key_.group, message);
 }
 
 void Replica::OnTimer() {
@@ -189,18 +211,14 @@ void Replica::OnWritten(WriteToken token, std::vector<Message> after,
     return;
   }
   if (!status_.ok()) return;
-  for (const Message& message : after) services_.outbox.Add(key_, message);
+  for (const Message& message : after) Send(message);
   services_.observer.OnWritten(key_.group, token);
   Step(WriteDone{token});
 }
 
 void Replica::HandleMessages(const Output& output) {
-  for (const Message& message : output.heartbeats) {
-    services_.outbox.Add(key_, message);
-  }
-  for (const Message& message : output.messages) {
-    services_.outbox.Add(key_, message);
-  }
+  for (const Message& message : output.heartbeats) Send(message);
+  for (const Message& message : output.messages) Send(message);
 }
 
 void Replica::HandleApply(const Output& output) {
@@ -353,9 +371,9 @@ void ForEachMember(Configuration* configuration, Visit visit) {
 
 }  // namespace
 
-// An initial configuration names nodes without store incarnations, since each
-// node draws its own. The leader fills in the incarnations that its members
-// present and replicates the result. From then on a node whose data directory
+// An initial configuration names nodes without stores, since each node draws
+// its own. The leader fills in the stores that its members present and
+// replicates the result. From then on a node whose data directory
 // was replaced is refused.
 void Replica::PinStoreIds() {
   if (pinning_in_flight_ || !core_->CanServeReads()) return;
@@ -363,13 +381,13 @@ void Replica::PinStoreIds() {
   bool changed = false;
   bool complete = true;
   ForEachMember(&bound, [&](Member& member) {
-    if (member.incarnation != StoreIncarnation()) return;
+    if (member.store != StoreIncarnation()) return;
     auto it = services_.stores.find(member.node);
     if (it == services_.stores.end()) {
       complete = false;
       return;
     }
-    member.incarnation = it->second;
+    member.store = it->second;
     changed = true;
   });
   if (complete && !changed) has_unpinned_stores_ = false;
@@ -382,16 +400,14 @@ void Replica::PinStoreIds() {
   });
 }
 
-// False for a node that the configuration does not name: the configuration that
-// names it may not have arrived yet.
 bool Replica::RefusesStore(NodeId node, StoreIncarnation store) const {
   const Configuration& configuration = core_->configuration();
   for (const auto* list :
        {&configuration.voters, &configuration.outgoing_voters,
         &configuration.learners, &configuration.next_learners}) {
     for (const Member& member : *list) {
-      if (member.node == node && member.incarnation != StoreIncarnation() &&
-          member.incarnation != store) {
+      if (member.node == node && member.store != StoreIncarnation() &&
+          member.store != store) {
         return true;
       }
     }
@@ -399,8 +415,19 @@ bool Replica::RefusesStore(NodeId node, StoreIncarnation store) const {
   return false;
 }
 
-bool Replica::SenderIsMember(NodeId from, StoreIncarnation store) {
-  if (!RefusesStore(from, store)) return true;
+// True for a sender that the configuration does not name: the configuration
+// that names it may not have arrived yet.
+bool Replica::SenderIsMember(ReplicaId sender, NodeId from,
+                             StoreIncarnation store) {
+  const Member* member = FindMember(core_->configuration(), sender);
+  if (member == nullptr) {
+    unnamed_sender_ = {sender, from};
+    return true;
+  }
+  if (member->node == from &&
+      (member->store == StoreIncarnation() || member->store == store)) {
+    return true;
+  }
   if (!std::exchange(refusal_logged_, true)) {
     services_.env.tracer.Log(
         env::Severity::kError,

@@ -35,7 +35,7 @@ struct ReplicaServices {
   SendRoom& room;
   CallbackQueue& callbacks;
   Host::Observer& observer;
-  // The store incarnations that other nodes presented, and this node's own.
+  // The stores that other nodes presented, and this node's own.
   const absl::btree_map<NodeId, StoreIncarnation>& stores;
   // Stops the whole node, because its log failed.
   absl::AnyInvocable<void(absl::Status)>& fail_node;
@@ -48,11 +48,14 @@ class Replica final : private SendGate {
   Replica(const ReplicaServices& services, GroupKey key, Restored restored,
           std::unique_ptr<StateMachine> state_machine);
 
-  void OnMessage(StoreIncarnation from_store, Message message);
+  // A message to this replica came over the link of node `from`, whose store is
+  // `store`.
+  void OnMessage(NodeId from, StoreIncarnation store, Message message);
   void Propose(EntryKind kind, Buffer payload, Host::ProposeDone done);
   void Read(Host::ReadDone done);
+  // To the voter on node `to`. Nothing happens if there is none.
   void TransferLeadership(NodeId to);
-  // The link to `to` has room, or it is new.
+  // The link to node `to` has room, or it is new.
   void OnRoomToSend(NodeId to, bool link_is_new);
   // Call when deadline() has come.
   void OnTimer();
@@ -75,9 +78,10 @@ class Replica final : private SendGate {
   };
 
   // SendGate.
-  bool MaySend(NodeId to) override {
-    return services_.room.MaySend(key_.group, to);
-  }
+  bool MaySend(ReplicaId to) override;
+  // The node of another replica; zero if it is not known.
+  NodeId NodeOf(ReplicaId replica) const;
+  void Send(const Message& message);
   void Step(Input input);
   // The parts of an Output, in the order in which Step carries them out.
   void HandleProposals(const Output& output);
@@ -97,7 +101,7 @@ class Replica final : private SendGate {
   void LogLostEntries(Index last);
   void FlushReads();
   void PinStoreIds();
-  bool SenderIsMember(NodeId from, StoreIncarnation store);
+  bool SenderIsMember(ReplicaId sender, NodeId from, StoreIncarnation store);
 
   // In replica_snapshots.cc.
   bool SnapshotIsDue();
@@ -136,7 +140,9 @@ class Replica final : private SendGate {
   env::Pending flush_reads_;
   absl::btree_map<uint64_t, std::vector<Host::ReadDone>> reads_in_core_;
 
-  // The configuration may have members without a store incarnation.
+  // The last sender that the configuration does not name, and its node.
+  std::pair<ReplicaId, NodeId> unnamed_sender_;
+  // The configuration may have members without a store.
   bool has_unpinned_stores_ = true;
   bool pinning_in_flight_ = false;
   bool refusal_logged_ = false;
@@ -155,7 +161,7 @@ class Replica final : private SendGate {
   // A snapshot is considered to be in transfer to a follower until then.
   MonoTime transfer_until_ = MonoTime::Min();
   // The snapshot offset that was last read for each follower.
-  absl::btree_map<NodeId, uint64_t> sent_offsets_;
+  absl::btree_map<ReplicaId, uint64_t> sent_offsets_;
   std::unique_ptr<SnapshotLoader> loader_;
   env::Pending late_load_;
 };

@@ -7,6 +7,20 @@
 #include "raft/core/configuration.h"
 
 namespace quorate::raft {
+namespace {
+
+ReplicaId ReplicaOn(NodeId node, const GroupSpec& spec) {
+  const Configuration& initial = spec.initial_configuration;
+  for (const auto* list : {&initial.voters, &initial.learners}) {
+    for (const Member& member : *list) {
+      if (member.node == node) return member.replica;
+    }
+  }
+  CHECK(false) << "group " << spec.group << " has no member on node " << node;
+  return ReplicaId();
+}
+
+}  // namespace
 
 Startup::Startup(env::Env& env, const HostOptions& options,
                  Host::MakeStateMachine& make, Done done)
@@ -97,7 +111,7 @@ void Startup::PrepareGroups() {
 
 Startup::Ready Startup::PrepareGroup(const GroupSpec& spec) {
   OpenedGroup& group = opened_.groups.emplace_back();
-  group.key = {spec.group, spec.incarnation};
+  group.key = {spec.group, ReplicaOn(options_.node, spec)};
   auto& recovered = opened_.log->recovered();
   const auto in_log = recovered.extract(group.key);
   const auto& newest = opened_.snapshots->newest();
@@ -181,7 +195,7 @@ Startup::Ready Startup::PrepareKnownGroup(OpenedGroup* group,
     }
   }
   if (restored.hard_state.term < base.term) {
-    restored.hard_state = {base.term, NodeId()};
+    restored.hard_state = {base.term, ReplicaId()};
   }
   const GroupSpec& spec = options_.groups[next_group_ - 1];
   group->state_machine = make_(

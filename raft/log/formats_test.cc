@@ -31,8 +31,7 @@ namespace {
 
 constexpr ClusterId kCluster{0x0102030405060708};
 constexpr StoreIncarnation kStore{0x1112131415161718};
-constexpr GroupKey kKey{GroupId(0x21222324),
-                        GroupIncarnation(0x3132333435363738)};
+constexpr GroupKey kKey{GroupId(0x21222324), ReplicaId(0x3132333435363738)};
 bool rewrite = false;
 
 std::string Joined(const std::vector<Buffer>& pieces) {
@@ -83,7 +82,7 @@ std::string SampleSegment() {
   opening.header = {kCluster, kStore, 7, {6, 0x4142}};
   opening.write_number = 51;
   StateBody state;
-  state.hard_state = {Term(9), NodeId(3)};
+  state.hard_state = {Term(9), ReplicaId(0x6162636465666768)};
   state.log_start = {Term(8), Index(100)};
   state.last = Index(104);
   opening.states = {{kKey, state}};
@@ -94,7 +93,7 @@ std::string SampleSegment() {
   BatchWriter writer;
   const SegmentOffset place{7, bytes.size()};
   writer.Start(SegmentSeed(kCluster, kStore, 7), place, place, 52);
-  const HardState hard_state{Term(10), NodeId(2)};
+  const HardState hard_state{Term(10), ReplicaId(2)};
   const std::vector<Entry> entries = {
       TestEntry(9, 111, "hello"), TestEntry(10, 112, std::string(600, 'w'))};
   writer.AddEntries(RecordType::kAppend, kKey, &hard_state, entries);
@@ -102,7 +101,7 @@ std::string SampleSegment() {
                     absl::MakeSpan(entries).subspan(0, 1));
   writer.Add(RecordType::kLogStart, 0, kKey,
              EncodeLogStartBody({Term(9), Index(111)}));
-  writer.Add(RecordType::kDrop, 0, {GroupId(5), GroupIncarnation(6)}, "");
+  writer.Add(RecordType::kDrop, 0, {GroupId(5), ReplicaId(6)}, "");
   return bytes + Joined(writer.Take());
 }
 
@@ -115,10 +114,11 @@ SnapshotTrailer SampleTrailer(const std::string& data) {
   trailer.group = kKey;
   trailer.descriptor.position = {Term(9), Index(110)};
   trailer.descriptor.log_time = WallTime(12345);
-  trailer.descriptor.configuration.voters = {{NodeId(1), StoreIncarnation(11)},
-                                             {NodeId(2), StoreIncarnation(12)}};
+  trailer.descriptor.configuration.voters = {
+      {ReplicaId(101), NodeId(1), StoreIncarnation(11)},
+      {ReplicaId(102), NodeId(2), StoreIncarnation(12)}};
   trailer.descriptor.configuration.learners = {
-      {NodeId(4), StoreIncarnation(14)}};
+      {ReplicaId(104), NodeId(4), StoreIncarnation(14)}};
   trailer.descriptor.configuration.hash_key = 99;
   SnapshotChecksums checksums(kKey, trailer.descriptor.position);
   checksums.Add(data);
@@ -131,14 +131,14 @@ SnapshotTrailer SampleTrailer(const std::string& data) {
 TEST(FormatGolden, Identity_IsAsEver) {
   const StoreIdentity identity{kCluster, NodeId(0x51525354), kStore,
                                "founding record"};
-  const std::string bytes = Golden("identity_v2.hex", EncodeIdentity(identity));
+  const std::string bytes = Golden("identity_v3.hex", EncodeIdentity(identity));
   const auto decoded = DecodeIdentity(bytes);
   ASSERT_TRUE(decoded.ok()) << decoded.status();
   EXPECT_EQ(*decoded, identity);
 }
 
 TEST(FormatGolden, Segment_IsAsEver) {
-  const std::string bytes = Golden("segment_v1.hex", SampleSegment());
+  const std::string bytes = Golden("segment_v2.hex", SampleSegment());
   const auto header = DecodeSegmentHeader(bytes);
   ASSERT_TRUE(header.ok());
   EXPECT_EQ(header->previous, (SegmentOffset{6, 0x4142}));
@@ -152,13 +152,13 @@ TEST(FormatGolden, Segment_IsAsEver) {
   EXPECT_EQ(group.log_start, (LogPosition{Term(9), Index(111)}));
   EXPECT_EQ(group.entries,
             std::vector<Entry>{TestEntry(10, 112, std::string(600, 'w'))});
-  EXPECT_EQ(group.hard_state, (HardState{Term(10), NodeId(2)}));
+  EXPECT_EQ(group.hard_state, (HardState{Term(10), ReplicaId(2)}));
 }
 
 TEST(FormatGolden, Snapshot_IsAsEver) {
   const std::string data(70000, 's');
   const SnapshotTrailer trailer = SampleTrailer(data);
-  const std::string end = Golden("snapshot_end_v1.hex",
+  const std::string end = Golden("snapshot_end_v2.hex",
                                  EncodeSnapshotEnd(kCluster, kStore, trailer));
   ASSERT_GE(end.size(), kSnapshotFooterBytes);
   const auto footer = DecodeSnapshotFooter(
@@ -174,22 +174,29 @@ TEST(FormatGolden, Snapshot_IsAsEver) {
   EXPECT_EQ(decoded->group, kKey);
 }
 
-// A directory without a record of what was decided at bootstrap.
-TEST(FormatVersion, IdentityOfVersionOne_IsRefusedWithWhatToDo) {
-  const std::string bytes = absl::HexStringToBytes(
-      "71756f72617449440100000054535251"
-      "08070605040302011817161514131211"
-      "00000000d6aa59cf");
-  const absl::Status status = DecodeIdentity(bytes).status();
-  EXPECT_TRUE(absl::IsFailedPrecondition(status)) << status;
-  const std::string text(status.message());
-  EXPECT_NE(text.find("format version 1"), std::string::npos) << text;
-  EXPECT_NE(text.find("copy the keys to a cluster"), std::string::npos) << text;
+// The directory of version 1 had no bootstrap record, that of version 2 no
+// replica ids.
+TEST(FormatVersion, OlderIdentities_AreRefusedWithWhatToDo) {
+  for (const char* hex : {"71756f72617449440100000054535251"
+                          "08070605040302011817161514131211"
+                          "00000000d6aa59cf",
+                          "71756f72617449440200000054535251"
+                          "08070605040302011817161514131211"
+                          "0f000000666f756e64696e6720726563"
+                          "6f7264"}) {
+    const absl::Status status =
+        DecodeIdentity(absl::HexStringToBytes(hex)).status();
+    EXPECT_TRUE(absl::IsFailedPrecondition(status)) << status;
+    const std::string text(status.message());
+    EXPECT_NE(text.find("format version "), std::string::npos) << text;
+    EXPECT_NE(text.find("copy the keys to a cluster"), std::string::npos)
+        << text;
+  }
 }
 
 TEST(FormatVersion, NewerOnes_AreRefusedAndNamed) {
   std::string identity = EncodeIdentity({kCluster, NodeId(1), kStore, "f"});
-  identity[8] = 3;
+  identity[8] = 4;
   EXPECT_TRUE(absl::IsFailedPrecondition(DecodeIdentity(identity).status()));
 
   // A record of an unknown type, and one of an unknown version; both have valid
@@ -259,7 +266,7 @@ RC_GTEST_PROP(FormatRoundTrip, Entries_ComeBackAsTheyWere,
     entry.log_time = WallTime(*rc::gen::arbitrary<int64_t>());
     entries.push_back(entry);
   }
-  const HardState hard_state{Term(term), NodeId(7)};
+  const HardState hard_state{Term(term), ReplicaId(7)};
   BatchWriter writer;
   const uint32_t seed = SegmentSeed(kCluster, kStore, 3);
   writer.Start(seed, {3, 64}, {3, 64}, 9);

@@ -11,8 +11,6 @@ namespace {
 
 constexpr std::string_view kMagic = "quoratID";
 constexpr size_t kHeaderBytes = kIdentityFixedBytes - 4;
-// A format without bootstrap record.
-constexpr uint32_t kVersionWithoutRecord = 1;
 
 }  // namespace
 
@@ -41,11 +39,10 @@ absl::StatusOr<StoreIdentity> DecodeIdentity(std::string_view bytes) {
           ", this program knows versions up to ", kStoreFormatVersion,
           "; start the program that wrote it"));
     }
-    if (version == kVersionWithoutRecord) {
+    if (version > 0 && version < kStoreFormatVersion) {
       return absl::FailedPreconditionError(absl::StrCat(
           "the data directory has format version ", version,
-          ", which does not record what was decided at bootstrap; this program "
-          "needs version ",
+          ", which this program cannot read; it needs version ",
           kStoreFormatVersion,
           ": start the program that wrote it, and copy the keys to a cluster "
           "that this program bootstraps in empty directories"));

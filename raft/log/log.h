@@ -23,9 +23,11 @@
 
 namespace quorate::raft {
 
+// Names the log of one replica. A node may hold several replicas of a group
+// while one replaces another.
 struct GroupKey {
   GroupId group;
-  GroupIncarnation incarnation;
+  ReplicaId replica;
   friend constexpr auto operator<=>(const GroupKey&, const GroupKey&) = default;
 };
 
@@ -96,7 +98,7 @@ class Log {
 
   // Not OK if a damaged record may have held a group that recovered() does not
   // contain. That group may have voted, so it must not be created again under
-  // the same incarnation. Append refuses it with this status.
+  // the same replica id. Append refuses it with this status.
   virtual absl::Status unknown_groups_fenced() const = 0;
 
   // Queues one addition to the log of `group`. Entries replace everything from
@@ -116,8 +118,7 @@ class Log {
   virtual void SetLogStart(GroupKey group, LogPosition log_start,
                            bool discard_suffix, Done done) = 0;
 
-  // Removes the group permanently. Later records of this incarnation are
-  // refused.
+  // Removes the replica permanently. Later records of it are refused.
   virtual void Drop(GroupKey group, Done done) = 0;
 
   // OK, or the error that stopped the log. After an error the node must not

@@ -34,7 +34,7 @@ TEST_F(LogTest, FreshStore_HasNoGroups) {
 }
 
 TEST_F(LogTest, AcknowledgedAppend_SurvivesEitherCrash) {
-  const HardState hard_state{Term(3), NodeId(2)};
+  const HardState hard_state{Term(3), ReplicaId(2)};
   const std::vector<Entry> entries = {TestEntry(1, 1, "a"),
                                       TestEntry(3, 2, std::string(3000, 'b'))};
   ASSERT_TRUE(h_.Append(kGroup, entries, &hard_state).ok());
@@ -82,7 +82,7 @@ TEST_F(LogTest, RestartsAndBoundaries_TakingTurns_NeverFence) {
     for (int i = 0; i < 3; ++i) {
       const Entry entry = TestEntry(1, ++index, std::string(100, 'x'));
       expected.push_back(entry);
-      const HardState hard_state{Term(1 + round), NodeId(1)};
+      const HardState hard_state{Term(1 + round), ReplicaId(1)};
       ASSERT_TRUE(h_.Append(kGroup, {entry}, &hard_state).ok());
     }
     if (round % 2 == 1) {
@@ -153,7 +153,7 @@ TEST_F(LogTest, DroppedGroup_IsGoneAndRefusedForEver) {
     // The segment that holds the record is removed.
     Churn(h_, TestGroup(2), 2 + 100 * i, 100);
   }
-  const GroupKey reborn{kGroup.group, GroupIncarnation(77)};
+  const GroupKey reborn{kGroup.group, ReplicaId(77)};
   EXPECT_TRUE(h_.Append(reborn, {TestEntry(1, 1, "new")}).ok());
 }
 
@@ -222,7 +222,7 @@ TEST_F(LogTest, HugeAppend_IsSplitAndComesBackWhole) {
   for (uint64_t i = 1; i <= 30; ++i) {
     entries.push_back(TestEntry(1, i, std::string(kEntryPayloadBytesMax, 'h')));
   }
-  const HardState hard_state{Term(1), NodeId(1)};
+  const HardState hard_state{Term(1), ReplicaId(1)};
   ASSERT_TRUE(h_.Append(kGroup, entries, &hard_state).ok());
   ASSERT_TRUE(h_.Restart(CrashKind::kMachine).ok());
   EXPECT_EQ(Recovered().entries, entries);
@@ -240,7 +240,7 @@ TEST_F(LogTest, CompactedSegments_AreOverwrittenAndSpaceStaysBounded) {
 
 TEST_F(LogTest, IdleGroupInAnOldSegment_IsBroughtForward) {
   const GroupKey idle = TestGroup(2);
-  const HardState vote{Term(4), NodeId(3)};
+  const HardState vote{Term(4), ReplicaId(3)};
   const std::vector<Entry> entries = {TestEntry(1, 1, "first"),
                                       TestEntry(4, 2, std::string(900, 'i'))};
   ASSERT_TRUE(h_.Append(idle, entries, &vote).ok());
@@ -314,12 +314,12 @@ TEST_F(LogTest, DamagedRecord_FencesItsGroupAlone) {
   EXPECT_TRUE(absl::IsDataLoss(Recovered().fenced));
   // Dropping the group ends the fence.
   ASSERT_TRUE(h_.Drop(kGroup).ok());
-  const GroupKey reborn{kGroup.group, GroupIncarnation(2)};
+  const GroupKey reborn{kGroup.group, ReplicaId(2)};
   EXPECT_TRUE(h_.Append(reborn, {TestEntry(1, 1, "reborn")}).ok());
 }
 
 TEST_F(LogTest, FencedGroup_StaysFencedWithoutTheDamagedFile) {
-  const HardState hard_state{Term(0x1234567), NodeId(1)};
+  const HardState hard_state{Term(0x1234567), ReplicaId(1)};
   ASSERT_TRUE(h_.Append(kGroup, {}, &hard_state).ok());
   ASSERT_TRUE(h_.Append(TestGroup(2), {TestEntry(1, 1, "fine")}).ok());
   h_.Crash(CrashKind::kMachine);
@@ -738,7 +738,7 @@ TEST_F(LogTest, ThousandsOfGroups_AreOneStream) {
   const uint64_t before = h_.log()->counters().durable_writes;
   h_.test().InTurn([&] {
     for (uint32_t group = 1; group <= 5000; ++group) {
-      const HardState hard_state{Term(group), NodeId(1)};
+      const HardState hard_state{Term(group), ReplicaId(1)};
       h_.log()->Append(TestGroup(group), &hard_state, {TestEntry(1, 1, "x")},
                        nullptr);
     }

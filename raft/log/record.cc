@@ -14,7 +14,7 @@ namespace {
 
 constexpr std::string_view kSegmentMagic = "quoratWL";
 constexpr std::string_view kSegmentPrefix = "log-";
-constexpr size_t kStateBodyBytes = 40;
+constexpr size_t kStateBodyBytes = 48;
 constexpr size_t kHardStateBytes = 16;
 constexpr size_t kEntriesFixedBytes = 8;
 // A payload up to this size is copied, since that is cheaper than a piece of
@@ -36,7 +36,7 @@ void EncodeHeader(const RecordHeader& header, uint32_t record_seed,
   StoreFixed<uint16_t>(record + 6, header.flags);
   StoreFixed<uint32_t>(record + 8, header.key.group.value());
   StoreFixed<uint32_t>(record + 12, header.body_crc);
-  StoreFixed<uint64_t>(record + 16, header.key.incarnation.value());
+  StoreFixed<uint64_t>(record + 16, header.key.replica.value());
   StoreFixed<uint64_t>(record + 24, header.write_number);
   StoreFixed<uint64_t>(record + 32, header.synced.segment);
   StoreFixed<uint32_t>(record + 40,
@@ -136,7 +136,7 @@ RecordCheck CheckRecord(std::string_view segment, uint64_t offset,
   header.flags = LoadFixed<uint16_t>(bytes, 6);
   header.key.group = GroupId(LoadFixed<uint32_t>(bytes, 8));
   header.body_crc = LoadFixed<uint32_t>(bytes, 12);
-  header.key.incarnation = GroupIncarnation(LoadFixed<uint64_t>(bytes, 16));
+  header.key.replica = ReplicaId(LoadFixed<uint64_t>(bytes, 16));
   header.write_number = LoadFixed<uint64_t>(bytes, 24);
   header.synced.segment = LoadFixed<uint64_t>(bytes, 32);
   header.synced.offset = LoadFixed<uint32_t>(bytes, 40);
@@ -153,12 +153,12 @@ RecordCheck CheckRecord(std::string_view segment, uint64_t offset,
 std::string EncodeStateBody(const StateBody& state) {
   std::string out;
   AppendFixed<uint64_t>(&out, state.hard_state.term.value());
-  AppendFixed<uint32_t>(&out, state.hard_state.voted_for.value());
-  AppendFixed<uint32_t>(&out,
-                        (state.fenced ? 1u : 0u) | (state.dropped ? 2u : 0u));
+  AppendFixed<uint64_t>(&out, state.hard_state.voted_for.value());
   AppendFixed<uint64_t>(&out, state.log_start.term.value());
   AppendFixed<uint64_t>(&out, state.log_start.index.value());
   AppendFixed<uint64_t>(&out, state.last.value());
+  AppendFixed<uint64_t>(&out,
+                        (state.fenced ? 1u : 0u) | (state.dropped ? 2u : 0u));
   CHECK_EQ(out.size(), kStateBodyBytes);
   return out;
 }
@@ -167,8 +167,8 @@ absl::StatusOr<StateBody> DecodeStateBody(std::string_view body) {
   if (body.size() != kStateBodyBytes) return BadBody("state", body.size());
   StateBody state;
   state.hard_state.term = Term(LoadFixed<uint64_t>(body, 0));
-  state.hard_state.voted_for = NodeId(LoadFixed<uint32_t>(body, 8));
-  const uint32_t flags = LoadFixed<uint32_t>(body, 12);
+  state.hard_state.voted_for = ReplicaId(LoadFixed<uint64_t>(body, 8));
+  const uint64_t flags = LoadFixed<uint64_t>(body, 40);
   if (flags > 3) return BadBody("state flags", flags);
   state.fenced = (flags & 1) != 0;
   state.dropped = (flags & 2) != 0;
@@ -193,8 +193,7 @@ absl::StatusOr<EntriesBody> DecodeEntriesBody(uint16_t flags,
   if ((flags & kFlagHardState) != 0) {
     HardState hard_state;
     hard_state.term = Term(reader.Take<uint64_t>());
-    hard_state.voted_for = NodeId(reader.Take<uint32_t>());
-    reader.Take<uint32_t>();
+    hard_state.voted_for = ReplicaId(reader.Take<uint64_t>());
     result.hard_state = hard_state;
   }
   const uint32_t count = reader.Take<uint32_t>();
@@ -328,8 +327,7 @@ void BatchWriter::AddEntries(RecordType type, GroupKey key,
   const size_t fixed_at = scratch_.size();
   if (hard_state != nullptr) {
     AppendFixed<uint64_t>(&scratch_, hard_state->term.value());
-    AppendFixed<uint32_t>(&scratch_, hard_state->voted_for.value());
-    AppendFixed<uint32_t>(&scratch_, 0);
+    AppendFixed<uint64_t>(&scratch_, hard_state->voted_for.value());
   }
   AppendFixed<uint32_t>(&scratch_, static_cast<uint32_t>(entries.size()));
   AppendFixed<uint32_t>(&scratch_, 0);

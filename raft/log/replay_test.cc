@@ -13,7 +13,7 @@ namespace {
 
 constexpr ClusterId kCluster{1};
 constexpr StoreIncarnation kStore{2};
-constexpr GroupKey kKey{GroupId(3), GroupIncarnation(4)};
+constexpr GroupKey kKey{GroupId(3), ReplicaId(4)};
 
 std::string Joined(const std::vector<Buffer>& pieces) {
   std::string bytes;
@@ -30,7 +30,7 @@ Entry At(uint64_t term, uint64_t index) {
 
 StateBody State(uint64_t term, uint64_t log_start, uint64_t last) {
   StateBody state;
-  state.hard_state = {Term(term), NodeId(1)};
+  state.hard_state = {Term(term), ReplicaId(1)};
   state.log_start = {Term(term), Index(log_start)};
   state.last = Index(last);
   return state;

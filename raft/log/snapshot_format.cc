@@ -24,7 +24,7 @@ absl::Status Damaged(const char* what) {
 }
 
 uint32_t BlockSeed(GroupKey group, LogPosition position, uint64_t number) {
-  return Crc32cSeed(group.incarnation.value(), position.index.value(), number);
+  return Crc32cSeed(group.group.value(), position.index.value(), number);
 }
 
 // Removes `digits` hexadecimal digits from `name` and parses them.
@@ -45,8 +45,8 @@ bool TakeDash(std::string_view* name) {
 
 std::string SnapshotName(GroupKey group, LogPosition position) {
   const std::string name = absl::StrFormat(
-      "snap-%08x-%016x-%016x-%016x", group.group.value(),
-      group.incarnation.value(), position.term.value(), position.index.value());
+      "snap-%08x-%016x-%016x-%016x", group.group.value(), group.replica.value(),
+      position.term.value(), position.index.value());
   CHECK_EQ(name.size(), kNameBytes);
   return name;
 }
@@ -57,19 +57,18 @@ std::optional<SnapshotFileName> ParseSnapshotName(std::string_view name) {
   }
   name.remove_prefix(kSnapshotPrefix.size());
   uint64_t group = 0;
-  uint64_t incarnation = 0;
+  uint64_t replica = 0;
   uint64_t term = 0;
   uint64_t index = 0;
   if (!TakeHex(&name, 8, &group) || !TakeDash(&name) ||
-      !TakeHex(&name, 16, &incarnation) || !TakeDash(&name) ||
+      !TakeHex(&name, 16, &replica) || !TakeDash(&name) ||
       !TakeHex(&name, 16, &term) || !TakeDash(&name) ||
       !TakeHex(&name, 16, &index)) {
     return std::nullopt;
   }
   if (!name.empty() && name.front() != '.') return std::nullopt;
   SnapshotFileName result;
-  result.group = {GroupId(static_cast<uint32_t>(group)),
-                  GroupIncarnation(incarnation)};
+  result.group = {GroupId(static_cast<uint32_t>(group)), ReplicaId(replica)};
   result.position = {Term(term), Index(index)};
   result.staging = !name.empty();
   return result;
@@ -101,7 +100,7 @@ std::string EncodeSnapshotEnd(ClusterId cluster, StoreIncarnation store,
   for (uint32_t block : trailer.blocks) AppendFixed<uint32_t>(&out, block);
   AppendFixed<uint32_t>(&out, trailer.group.group.value());
   AppendFixed<uint32_t>(&out, kSnapshotBlockBytes);
-  AppendFixed<uint64_t>(&out, trailer.group.incarnation.value());
+  AppendFixed<uint64_t>(&out, trailer.group.replica.value());
   AppendFixed<uint64_t>(&out, descriptor.position.term.value());
   AppendFixed<uint64_t>(&out, descriptor.position.index.value());
   AppendFixed<int64_t>(&out, descriptor.log_time.ns());
@@ -170,7 +169,7 @@ absl::StatusOr<SnapshotTrailer> DecodeSnapshotTrailer(
   }
   trailer.group.group = GroupId(reader.Take<uint32_t>());
   const uint32_t block_bytes = reader.Take<uint32_t>();
-  trailer.group.incarnation = GroupIncarnation(reader.Take<uint64_t>());
+  trailer.group.replica = ReplicaId(reader.Take<uint64_t>());
   SnapshotDescriptor& descriptor = trailer.descriptor;
   descriptor.position.term = Term(reader.Take<uint64_t>());
   descriptor.position.index = Index(reader.Take<uint64_t>());

@@ -20,14 +20,14 @@
 
 namespace quorate::raft {
 
-inline constexpr uint32_t kSnapshotFormatVersion = 1;
+inline constexpr uint32_t kSnapshotFormatVersion = 2;
 // Each block of the state machine's bytes has its own checksum. The last block
 // may be shorter.
 inline constexpr size_t kSnapshotBlockBytes = 64 << 10;
 inline constexpr size_t kSnapshotFooterBytes = 48;
 
 // "snap-GGGGGGGG-IIIIIIIIIIIIIIII-TTTTTTTTTTTTTTTT-XXXXXXXXXXXXXXXX": group,
-// incarnation, term and index, in hexadecimal.
+// replica, term and index, in hexadecimal.
 std::string SnapshotName(GroupKey group, LogPosition position);
 inline constexpr std::string_view kSnapshotPrefix = "snap-";
 

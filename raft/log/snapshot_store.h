@@ -1,7 +1,7 @@
 // raft/log/snapshot_store.h: snapshots in checksummed files, written and
 // received in chunks.
 //
-// A file is named by group, incarnation, term and index. It gets its final name
+// A file is named by group, replica, term and index. It gets its final name
 // only when it is complete and durable: write under a staging name, sync,
 // rename, sync the directory. One complete snapshot per group is kept, beside
 // one being written and one being received. Format:

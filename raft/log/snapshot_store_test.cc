@@ -21,7 +21,8 @@ SnapshotDescriptor At(uint64_t term, uint64_t index) {
   SnapshotDescriptor descriptor;
   descriptor.position = {Term(term), Index(index)};
   descriptor.log_time = WallTime(static_cast<int64_t>(index));
-  descriptor.configuration.voters = {{NodeId(1), StoreIncarnation(1)}};
+  descriptor.configuration.voters = {
+      {ReplicaId(1), NodeId(1), StoreIncarnation(1)}};
   return descriptor;
 }
 

@@ -19,29 +19,37 @@ std::string Text(const Parts&... parts) {
 
 void ReplicaChecker::OnStart(NodeId node, GroupId group,
                              const raft::Core& core) {
-  ReportInvariant(group, groups_[group].invariants.ObserveStart(node, core));
+  groups_[group].replicas[node] = core.replica();
+  ReportInvariant(node, group,
+                  groups_[group].invariants.ObserveStart(core.replica(), core));
 }
 
-std::string ReplicaChecker::CheckRecovered(NodeId node, GroupId group,
+std::string ReplicaChecker::CheckRecovered(GroupId group,
                                            const raft::Core& core) const {
   const auto it = groups_.find(group);
-  return it == groups_.end() ? ""
-                             : it->second.invariants.CheckRecovered(node, core);
+  return it == groups_.end()
+             ? ""
+             : it->second.invariants.CheckRecovered(core.replica(), core);
 }
 
 void ReplicaChecker::OnWritten(NodeId node, GroupId group,
                                const raft::WriteToken& token) {
-  ReportInvariant(group, groups_[group].invariants.ObserveWritten(node, token));
+  Group& state = groups_[group];
+  ReportInvariant(node, group,
+                  state.invariants.ObserveWritten(state.replicas[node], token));
 }
 
 void ReplicaChecker::OnStep(NodeId node, GroupId group, const raft::Core& core,
                             const raft::Output& output) {
-  ReportInvariant(group, groups_[group].invariants.Observe(node, core, output));
+  ReportInvariant(
+      node, group,
+      groups_[group].invariants.Observe(core.replica(), core, output));
 }
 
-void ReplicaChecker::ReportInvariant(GroupId group,
+void ReplicaChecker::ReportInvariant(NodeId node, GroupId group,
                                      const std::string& violation) {
-  if (!violation.empty()) violate_(Text("group ", group, ": ", violation));
+  if (violation.empty()) return;
+  violate_(Text("node ", node, ", group ", group, ": ", violation));
 }
 
 void ReplicaChecker::OnLeader(NodeId node, GroupId group, raft::Term term) {
@@ -72,7 +80,7 @@ bool ReplicaChecker::OnApplied(NodeId node, GroupId id,
   }
   applied->second = entry.index;
   const size_t at = entry.index.value() - 1;
-  const uint64_t hash = group.invariants.DigestOf(node, entry);
+  const uint64_t hash = group.invariants.DigestOf(group.replicas[node], entry);
   if (at < group.log.size()) {
     const Committed& committed = group.log[at];
     if (committed.term != entry.term || committed.hash != hash) {

@@ -32,8 +32,7 @@ class ReplicaChecker {
   void OnStart(NodeId node, GroupId group, const raft::Core& core);
   // A replica was created from a copy of its disk. Returns the violation, or an
   // empty string. The checker learns nothing from it.
-  std::string CheckRecovered(NodeId node, GroupId group,
-                             const raft::Core& core) const;
+  std::string CheckRecovered(GroupId group, const raft::Core& core) const;
   void OnWritten(NodeId node, GroupId group, const raft::WriteToken& token);
   void OnStep(NodeId node, GroupId group, const raft::Core& core,
               const raft::Output& output);
@@ -109,7 +108,8 @@ class ReplicaChecker {
   };
   struct Group {
     raft::ClusterInvariants invariants;
-    std::vector<Committed> log;  // [i] is index i + 1.
+    std::map<NodeId, ReplicaId> replicas;  // The newest of each node.
+    std::vector<Committed> log;            // [i] is index i + 1.
     std::map<raft::Term, NodeId> leaders;
     // The last index since the node's start.
     std::map<NodeId, raft::Index> applied;
@@ -119,7 +119,8 @@ class ReplicaChecker {
 
   void ReportMissing(NodeId node, GroupId group, raft::Term term,
                      raft::Index index, raft::Term committed, raft::Term found);
-  void ReportInvariant(GroupId group, const std::string& violation);
+  void ReportInvariant(NodeId node, GroupId group,
+                       const std::string& violation);
   void CheckMajority(NodeId node, GroupId id, const Group& group);
 
   Report violate_;

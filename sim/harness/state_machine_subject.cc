@@ -147,7 +147,8 @@ raft::HostOptions StateMachineSubject::OptionsOf(size_t index) const {
   options.listen_address = AddressOf(index);
   raft::GroupSpec group{.group = kGroup};
   for (size_t peer = 0; peer < nodes_.size(); ++peer) {
-    group.initial_configuration.voters.push_back({NodeId(peer + 1)});
+    group.initial_configuration.voters.push_back(
+        {ReplicaId(peer + 1), NodeId(peer + 1)});
     if (peer != index) {
       options.peers.push_back({NodeId(peer + 1), AddressOf(peer)});
     }
@@ -215,7 +216,7 @@ bool StateMachineSubject::Agreed() const {
   for (size_t i = 0; i < nodes_.size(); ++i) {
     if (!MustWork(i)) continue;
     const raft::Core* core = nodes_[i] == nullptr ? nullptr : nodes_[i]->core();
-    if (core == nullptr || core->leader() != NodeId(leader + 1) ||
+    if (core == nullptr || core->leader() != ReplicaId(leader + 1) ||
         core->applied_index() != end) {
       return false;
     }

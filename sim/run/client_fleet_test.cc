@@ -131,7 +131,7 @@ TEST(ClientFleet, SlotsWithRoomForFewSessions_RefuseOthersForATime) {
   shape.rules.sessions = {.lifetime = Seconds(3),
                           .open_window = Seconds(1),
                           .rows_per_slot_max = 2};
-  FleetRun run(3, shape, /*failures=*/false);
+  FleetRun run(4, shape, /*failures=*/false);
   EXPECT_EQ(run.recorder().counts().unknown, 0u);
   EXPECT_GT(run.recorder().counts().refused, 0u);
 }

@@ -187,11 +187,11 @@ class Cluster::Program final : public ReplicaObserver {
   void NoteTransfer(GroupId group, const raft::Core& core,
                     const raft::Output& output) {
     if (output.snapshots.empty() && snapshot_from_.empty()) return;
-    NodeId& sender = snapshot_from_[group];
-    if (sender != NodeId() && core.leader() != sender) {
-      if (core.leader() != NodeId()) {
+    ReplicaId& sender = snapshot_from_[group];
+    if (sender != ReplicaId() && core.leader() != sender) {
+      if (core.leader() != ReplicaId()) {
         cluster_->Mark(node_, "raft.leader_lost_during_snapshot_transfer");
-        sender = NodeId();
+        sender = ReplicaId();
       }
     }
     for (const raft::SnapshotWork& work : output.snapshots) {
@@ -201,7 +201,7 @@ class Cluster::Program final : public ReplicaObserver {
           cluster_->Mark(node_, "raft.snapshot_chunk_received");
         }
       } else if (work.kind == raft::SnapshotWork::Kind::kInstall) {
-        sender = NodeId();
+        sender = ReplicaId();
         if (ReplacesEntries(core, work)) {
           cluster_->Mark(node_, "raft.install_into_a_longer_log");
         }
@@ -291,7 +291,7 @@ class Cluster::Program final : public ReplicaObserver {
   uint64_t turns_ = 0;
   std::map<GroupId, uint64_t> duplicates_answered_;
   // The leader that sends a snapshot. Zero: no snapshot is being received.
-  std::map<GroupId, NodeId> snapshot_from_;
+  std::map<GroupId, ReplicaId> snapshot_from_;
 };
 
 Cluster::Cluster(World& world, ReplicaChecker& checker,
@@ -350,7 +350,7 @@ void Cluster::NotePins(NodeId at, GroupId group,
   pinned.clear();
   for (const auto* members : {&configuration.voters, &configuration.learners}) {
     for (const raft::Member& member : *members) {
-      if (member.incarnation != StoreIncarnation()) pinned.insert(member.node);
+      if (member.store != StoreIncarnation()) pinned.insert(member.node);
     }
   }
 }

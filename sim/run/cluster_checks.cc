@@ -105,7 +105,8 @@ bool ClusterChecks::Settled(const std::vector<MachineId>& machines) const {
         if (!cluster_.MayNotWork(node)) return false;
         continue;
       }
-      if (core->leader() != leader || core->applied_index() != end) {
+      if (at->host().leader(shard.group) != leader ||
+          core->applied_index() != end) {
         return false;
       }
     }

@@ -330,7 +330,7 @@ TEST(Cluster, ShadowOfADiskThatForgot_Found) {
   small.cluster().Recover(third);
   small.replica_checker().OnStep(third, kGroup, future.core(third), {});
   small.replica_checker().OnWritten(
-      third, kGroup, {.hard_state = {future.core(third).term(), NodeId()}});
+      third, kGroup, {.hard_state = {future.core(third).term(), ReplicaId()}});
   const size_t before = small.world().violations().size();
   small.cluster().Recover(third);
   EXPECT_EQ(small.cluster().shadow_starts(), 1u);

@@ -65,7 +65,7 @@ class Headers {
     name->type = rest_.Take<uint8_t>();
     const bool reject = rest_.Take<uint8_t>() == kReject;
     name->group = rest_.Take<uint32_t>();
-    rest_.Take<uint64_t>();  // Incarnation.
+    rest_.TakeBytes(16);  // Receiver and sender.
     name->term = rest_.Take<uint64_t>();
     TakeFields(reject, name);
     return rest_.ok();

@@ -23,7 +23,7 @@ std::string Envelope(const std::vector<raft::GroupMessage>& messages) {
 
 raft::GroupMessage Append() {
   raft::GroupMessage one;
-  one.group.group = GroupId(7);
+  one.group = GroupId(7);
   one.message.type = raft::MessageType::kAppend;
   one.message.term = raft::Term(300);
   one.message.previous = {raft::Term(299), raft::Index(1'000'000)};
@@ -38,7 +38,7 @@ uint64_t KeyOf(const std::vector<raft::GroupMessage>& messages) {
 TEST(EnvelopeKey, WhatTheMessageIs_Counts) {
   const uint64_t key = KeyOf({Append()});
   raft::GroupMessage other = Append();
-  other.group.group = GroupId(8);
+  other.group = GroupId(8);
   EXPECT_NE(KeyOf({other}), key);
   other = Append();
   other.message.type = raft::MessageType::kAppendReply;
@@ -52,7 +52,7 @@ TEST(EnvelopeKey, WhatTheMessageIs_Counts) {
   other = Append();
   other.message.type = raft::MessageType::kSnapshotChunk;
   other.message.snapshot.configuration.voters = {
-      {NodeId(1), StoreIncarnation(2)}};
+      {ReplicaId(1), NodeId(1), StoreIncarnation(2)}};
   const uint64_t first = KeyOf({other});
   other.message.offset = 4096;
   EXPECT_NE(KeyOf({other}), first);
@@ -73,7 +73,7 @@ TEST(EnvelopeKey, WhatElseHappens_DoesNot) {
   entry.payload = Buffer::Copy("payload");
   other.message.entries.push_back(entry);
   raft::GroupMessage second = Append();
-  second.group.group = GroupId(9);
+  second.group = GroupId(9);
   EXPECT_EQ(KeyOf({other, second}), key);
 }
 
@@ -87,7 +87,7 @@ TEST(EnvelopeKey, Nonsense_HasOneToo) {
 
 TEST(EnvelopeText, EachMessage_IsNamed) {
   raft::GroupMessage heartbeat;
-  heartbeat.group.group = GroupId(8);
+  heartbeat.group = GroupId(8);
   heartbeat.message.type = raft::MessageType::kHeartbeat;
   heartbeat.message.term = raft::Term(4);
   const std::string bytes = Envelope({Append(), heartbeat});
@@ -100,7 +100,7 @@ TEST(EnvelopeText, EachMessage_IsNamed) {
 // A timeout now behind `one` is found only if the whole of `one` is skipped.
 std::string TextOfBoth(const raft::GroupMessage& one) {
   raft::GroupMessage last;
-  last.group.group = GroupId(8);
+  last.group = GroupId(8);
   last.message.type = raft::MessageType::kTimeoutNow;
   return EnvelopeText(Envelope({one, last}));
 }
@@ -113,7 +113,7 @@ TEST(EnvelopeText, EachType_IsSkippedWhole) {
     one.message.entries.resize(2);
     one.message.entries[0].payload = Buffer::Copy("payload");
     one.message.snapshot.configuration.voters = {
-        {NodeId(1), StoreIncarnation(2)}};
+        {ReplicaId(1), NodeId(1), StoreIncarnation(2)}};
     one.message.chunk = Buffer::Copy("chunk");
     EXPECT_TRUE(TextOfBoth(one).ends_with(last)) << TextOfBoth(one);
   }

@@ -299,7 +299,7 @@ constexpr Mishap kMishaps[] = {
        return SetInIdentity(d, kIdentityVersionAt, kUnknown);
      }},
     {"identity of the first program", Outcome::kRefused,
-     "does not record what was decided at bootstrap",
+     "which this program cannot read",
      [](MishandledDirectory* d) {
        return SetInIdentity(d, kIdentityVersionAt, 1);
      }},

@@ -61,7 +61,7 @@ class Shadow final : public raft::Host::Observer {
     Note("it stops: " + why.ToString());
   }
   void OnRecovered(GroupId group, const raft::Core& core) override {
-    Note(InGroup(group, checker_->CheckRecovered(node_, group, core)));
+    Note(InGroup(group, checker_->CheckRecovered(group, core)));
   }
 
  private:
@@ -234,8 +234,7 @@ std::string ShadowRecovery::Compare(NodeId node, const node::Config& config,
   for (const node::ShardConfig& shard : config.shards) {
     const raft::Core* const core = host.core(shard.group);
     if (core == nullptr) continue;
-    const std::string violation =
-        checker_->CheckRecovered(node, shard.group, *core);
+    const std::string violation = checker_->CheckRecovered(shard.group, *core);
     if (!violation.empty()) return InGroup(shard.group, violation);
   }
   return {};

@@ -215,7 +215,7 @@ node::Config ShapeDraw::DrawConfig(NodeId node, const Shape& shape) {
   Draw("knob.limits.held_requests", node, &config.limits.held_requests,
        {16'384, 16'384, 16'384, 16});
   Draw("knob.limits.memory_bytes", node, &config.limits.memory_bytes,
-       {0, 0, 0, 0, 0, 0, 200 << 10, 20 << 10});
+       {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 200 << 10, 20 << 10});
   config.bounds = DrawBounds(node);
   return config;
 }

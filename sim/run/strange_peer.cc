@@ -34,7 +34,8 @@ std::string MessageHeader(uint8_t type, uint8_t flags) {
   AppendFixed(&out, type);
   AppendFixed(&out, flags);
   AppendFixed(&out, uint32_t{1});  // The group.
-  AppendFixed(&out, uint64_t{0});  // Its incarnation.
+  AppendFixed(&out, uint64_t{1});  // The receiver.
+  AppendFixed(&out, uint64_t{2});  // The sender.
   AppendFixed(&out, uint64_t{1});  // The term.
   return out;
 }

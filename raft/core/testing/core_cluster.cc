@@ -25,13 +25,14 @@ Entry BootstrapEntry(const Configuration& configuration) {
 
 CoreCluster::CoreCluster(const Options& options) : options_(options) {
   for (uint32_t id = 1; id <= options.voters + options.learners; ++id) {
-    const Member member = {NodeId(id), StoreIncarnation(100 + id)};
+    const Member member = {ReplicaId(id), NodeId(id),
+                           StoreIncarnation(100 + id)};
     (id <= options.voters ? configuration_.voters : configuration_.learners)
         .push_back(member);
   }
   nodes_.resize(options.voters + options.learners);
   for (uint32_t id = 1; id <= size(); ++id) {
-    node(id).hard_state = {Term(1), NodeId()};
+    node(id).hard_state = {Term(1), ReplicaId()};
     node(id).entries = {BootstrapEntry(configuration_)};
     Restart(id);
   }
@@ -59,7 +60,7 @@ void CoreCluster::Step(uint32_t id, Input input) {
   core(id).Step(ReadClock(), std::move(input), &output_);
   core(id).CheckInvariants();
   const Index committed = invariants_.committed();
-  Report(invariants_.Observe(NodeId(id), core(id), output_));
+  Report(invariants_.Observe(ReplicaId(id), core(id), output_));
   if (invariants_.committed() > committed) CheckDisks(id);
   Absorb(id);
 }
@@ -70,7 +71,7 @@ void CoreCluster::CheckDisks(uint32_t id) {
   const Index commit = core(id).commit_index();
   const LogPosition position = {core(id).TermAt(commit), commit};
   const bool quorum =
-      QuorumValue<bool>(core(id).configuration(), false, [&](NodeId voter) {
+      QuorumValue<bool>(core(id).configuration(), false, [&](ReplicaId voter) {
         const Node& other = node(voter.value());
         if (other.snapshot.position.index >= commit) return true;
         const uint64_t offset = commit - other.snapshot.position.index - 1;
@@ -157,7 +158,7 @@ void CoreCluster::Enqueue(const Message& message) {
 // A message has no field that its type does not have (raft/core/types.h), so it
 // comes back equal from an envelope.
 void CoreCluster::CheckEncoding(const Message& message) {
-  const EnvelopeLink link{ClusterId(1), message.from, message.to};
+  const EnvelopeLink link{ClusterId(1), NodeId(1), NodeId(2)};
   EnvelopeBuilder builder;
   CHECK(builder.Add({}, message));
   std::string bytes;
@@ -222,7 +223,7 @@ bool CoreCluster::FinishWrite(uint32_t id) {
   const Write write = std::move(self.writes.front());
   self.writes.pop_front();
   MakeDurable(self, write);
-  Report(invariants_.ObserveWritten(NodeId(id), write.token));
+  Report(invariants_.ObserveWritten(ReplicaId(id), write.token));
   for (const Message& message : write.after) Enqueue(message);
   Step(id, WriteDone{write.token});
   return true;
@@ -280,7 +281,7 @@ void CoreCluster::Install(uint32_t id, const SnapshotDescriptor& snapshot) {
   std::deque<Write> writes = std::exchange(self.writes, {});
   for (const Write& write : writes) {
     MakeDurable(self, write);
-    Report(invariants_.ObserveWritten(NodeId(id), write.token));
+    Report(invariants_.ObserveWritten(ReplicaId(id), write.token));
     for (const Message& message : write.after) Enqueue(message);
   }
   self.entries.clear();
@@ -326,13 +327,13 @@ void CoreCluster::Restart(uint32_t id) {
   self.states.clear();
   self.states[self.applied] = self.state;
   CoreOptions core_options = options_.core;
-  core_options.node = NodeId(id);
+  core_options.replica = ReplicaId(id);
   core_options.group = GroupId(1);
   self.core = std::make_unique<Core>(
       core_options, std::move(restored),
       Random(options_.seed).Fork("test.start", starts_++), ReadClock());
   self.core->CheckInvariants();
-  Report(invariants_.ObserveStart(NodeId(id), *self.core));
+  Report(invariants_.ObserveStart(ReplicaId(id), *self.core));
 }
 
 bool CoreCluster::Stabilize() {

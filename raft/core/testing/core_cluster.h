@@ -25,7 +25,7 @@ namespace quorate::raft {
 
 class CoreCluster {
  public:
-  using Link = std::pair<NodeId, NodeId>;  // From, to.
+  using Link = std::pair<ReplicaId, ReplicaId>;  // From, to.
 
   struct Options {
     uint32_t voters = 3;
@@ -69,7 +69,7 @@ class CoreCluster {
   bool up(uint32_t id) const { return node(id).core != nullptr; }
   Core& core(uint32_t id) { return *node(id).core; }
   std::deque<Message>& link(uint32_t from, uint32_t to) {
-    return links_[{NodeId(from), NodeId(to)}];
+    return links_[{ReplicaId(from), ReplicaId(to)}];
   }
   MonoTime now() const { return now_; }
 
@@ -92,10 +92,10 @@ class CoreCluster {
   void Restart(uint32_t id);
   // Begins or ends the loss of messages that are sent on this link.
   void Cut(uint32_t from, uint32_t to) {
-    cut_.insert({NodeId(from), NodeId(to)});
+    cut_.insert({ReplicaId(from), ReplicaId(to)});
   }
   void Heal(uint32_t from, uint32_t to) {
-    cut_.erase({NodeId(from), NodeId(to)});
+    cut_.erase({ReplicaId(from), ReplicaId(to)});
   }
 
   // Moves time without firing anything.

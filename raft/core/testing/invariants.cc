@@ -33,11 +33,12 @@ bool Holds(LogPosition durable, Term term, Index index) {
   return durable.term >= term && durable.index >= index;
 }
 
-// "rule: node 3 …" from pieces.
+// "rule: replica 3 …" from pieces.
 template <typename... Pieces>
-std::string Violation(const char* rule, NodeId node, const Pieces&... pieces) {
+std::string Violation(const char* rule, ReplicaId replica,
+                      const Pieces&... pieces) {
   std::ostringstream out;
-  out << rule << ": node " << node << " ";
+  out << rule << ": replica " << replica << " ";
   (out << ... << pieces);
   return out.str();
 }
@@ -46,14 +47,15 @@ std::string Violation(const char* rule, NodeId node, const Pieces&... pieces) {
 // which run at each step.
 template <typename... Pieces>
 [[gnu::cold, gnu::noinline]] bool Fail(std::string* violation, const char* rule,
-                                       NodeId node, const Pieces&... pieces) {
-  *violation = Violation(rule, node, pieces...);
+                                       ReplicaId replica,
+                                       const Pieces&... pieces) {
+  *violation = Violation(rule, replica, pieces...);
   return false;
 }
 
 // The leader's log at its election.
-LeaderTerm LeaderTermOf(NodeId node, const Core& core) {
-  LeaderTerm leader_term{.node = node, .start = core.log_start()};
+LeaderTerm LeaderTermOf(ReplicaId replica, const Core& core) {
+  LeaderTerm leader_term{.replica = replica, .start = core.log_start()};
   Term term;
   for (Index i = leader_term.start.index + 1; i <= core.last().index; ++i) {
     if (core.TermAt(i) == term) continue;
@@ -94,14 +96,14 @@ Term LeaderTerm::TermAt(Index index) const {
   return after == runs.begin() ? Term() : std::prev(after)->term;
 }
 
-LeaderTerm::Sending& LeaderTerm::SendingTo(NodeId member) {
+LeaderTerm::Sending& LeaderTerm::SendingTo(ReplicaId member) {
   for (Sending& to : sending) {
     if (to.member == member) return to;
   }
   return sending.emplace_back(Sending{.member = member});
 }
 
-LeaderTerm::Acknowledged* LeaderTerm::FindAcknowledged(NodeId member) {
+LeaderTerm::Acknowledged* LeaderTerm::FindAcknowledged(ReplicaId member) {
   for (Acknowledged& known : acknowledged) {
     if (known.member == member) return &known;
   }
@@ -128,31 +130,36 @@ LeaderTerm* ClusterInvariants::FindLeader(Term term) {
   return &found->second;
 }
 
-uint64_t ClusterInvariants::DigestOf(NodeId node, const Entry& entry) {
-  return SeenOf(node).DigestOf(entry);
+uint64_t ClusterInvariants::DigestOf(ReplicaId replica, const Entry& entry) {
+  return SeenOf(replica).DigestOf(entry);
 }
 
-ClusterInvariants::Seen& ClusterInvariants::SeenOf(NodeId node) {
-  const size_t place = node.value();
-  if (seen_.size() <= place) seen_.resize(place + 1);
-  if (seen_[place] == nullptr) seen_[place] = std::make_unique<Seen>();
-  return *seen_[place];
+ClusterInvariants::Seen& ClusterInvariants::SeenOf(ReplicaId replica) {
+  for (auto& [id, seen] : seen_) {
+    if (id == replica) return *seen;
+  }
+  return *seen_.emplace_back(replica, std::make_unique<Seen>()).second;
 }
 
-const ClusterInvariants::Seen* ClusterInvariants::FindSeen(NodeId node) const {
-  return node.value() < seen_.size() ? seen_[node.value()].get() : nullptr;
+const ClusterInvariants::Seen* ClusterInvariants::FindSeen(
+    ReplicaId replica) const {
+  for (const auto& [id, seen] : seen_) {
+    if (id == replica) return seen.get();
+  }
+  return nullptr;
 }
 
-std::string ClusterInvariants::ObserveStart(NodeId node, const Core& core) {
-  Seen& seen = SeenOf(node);
+std::string ClusterInvariants::ObserveStart(ReplicaId replica,
+                                            const Core& core) {
+  Seen& seen = SeenOf(replica);
   std::string violation;
   const Index boundary = core.log_start().index;
   for (Index i = boundary + 1; i <= core.last().index; ++i) {
-    if (!CheckAppended(node, core, core.EntryAt(i), &seen, &violation)) {
+    if (!CheckAppended(replica, core, core.EntryAt(i), &seen, &violation)) {
       return violation;
     }
   }
-  CheckRestart(node, core, seen, &violation);
+  CheckRestart(replica, core, seen, &violation);
   seen.term = core.term();
   seen.voted_for = core.voted_for();
   seen.role = core.role();
@@ -172,9 +179,9 @@ std::string ClusterInvariants::ObserveStart(NodeId node, const Core& core) {
   return violation;
 }
 
-std::string ClusterInvariants::CheckRecovered(NodeId node,
+std::string ClusterInvariants::CheckRecovered(ReplicaId replica,
                                               const Core& core) const {
-  const Seen* const seen = FindSeen(node);
+  const Seen* const seen = FindSeen(replica);
   if (seen == nullptr) return {};
   // Each log has held the entries before.
   const Index boundary = core.log_start().index;
@@ -188,25 +195,25 @@ std::string ClusterInvariants::CheckRecovered(NodeId node,
                       return fact.term == entry.term && fact.digest == digest;
                     });
     if (known) continue;
-    return Violation("log matching", node, "recovers an entry at ", i,
+    return Violation("log matching", replica, "recovers an entry at ", i,
                      " of term ", entry.term, " that no log held");
   }
   std::string violation;
-  CheckRestart(node, core, *seen, &violation);
+  CheckRestart(replica, core, *seen, &violation);
   return violation;
 }
 
-bool ClusterInvariants::CheckRestart(NodeId node, const Core& core,
+bool ClusterInvariants::CheckRestart(ReplicaId replica, const Core& core,
                                      const Seen& seen,
                                      std::string* violation) const {
   const HardState& written = seen.disk.hard_state;
   if (core.term() < written.term) {
-    return Fail(violation, "durability", node, "restarts in term ", core.term(),
-                " though it had ", written.term, " on disk");
+    return Fail(violation, "durability", replica, "restarts in term ",
+                core.term(), " though it had ", written.term, " on disk");
   }
-  if (core.term() == written.term && written.voted_for != NodeId() &&
+  if (core.term() == written.term && written.voted_for != ReplicaId() &&
       core.voted_for() != written.voted_for) {
-    return Fail(violation, "durability", node, "forgot its vote for ",
+    return Fail(violation, "durability", replica, "forgot its vote for ",
                 written.voted_for, " in term ", written.term);
   }
   const WrittenLog& disk = seen.disk;
@@ -221,18 +228,19 @@ bool ClusterInvariants::CheckRestart(NodeId node, const Core& core,
   if (!disk.watched && core.commit_index() > seen.commit) return true;
   if (disk.watched && !disk.MayHold(start)) {
     if (core.last() == start) return true;
-    return Fail(violation, "durability", node, "restarts with entries through ",
-                core.last().index, " behind a snapshot through ", start.index,
+    return Fail(violation, "durability", replica,
+                "restarts with entries through ", core.last().index,
+                " behind a snapshot through ", start.index,
                 " that its log did not hold");
   }
   if (core.last().index < durable.index) {
-    return Fail(violation, "durability", node,
+    return Fail(violation, "durability", replica,
                 "restarts with a log that ends at ", core.last().index,
                 " though it had ", durable.index, " on disk");
   }
   if (durable.index > start.index &&
       core.TermAt(durable.index) != durable.term) {
-    return Fail(violation, "durability", node,
+    return Fail(violation, "durability", replica,
                 "restarts with an entry of term ", core.TermAt(durable.index),
                 " at ", durable.index, ", it had one of term ", durable.term,
                 " on disk");
@@ -240,9 +248,9 @@ bool ClusterInvariants::CheckRestart(NodeId node, const Core& core,
   return true;
 }
 
-std::string ClusterInvariants::ObserveWritten(NodeId node,
+std::string ClusterInvariants::ObserveWritten(ReplicaId replica,
                                               const WriteToken& token) {
-  WrittenLog& disk = SeenOf(node).disk;
+  WrittenLog& disk = SeenOf(replica).disk;
   disk.watched = true;
   ++disk.changes;
   disk.hard_state = token.hard_state;
@@ -255,54 +263,54 @@ std::string ClusterInvariants::ObserveWritten(NodeId node,
     disk.terms.insert(disk.terms.end(), write.terms.begin(), write.terms.end());
   }
   std::string violation;
-  if (CheckMessages(node, write.after, disk, &violation)) {
-    CheckKept(node, disk, &violation);
+  if (CheckMessages(replica, write.after, disk, &violation)) {
+    CheckKept(replica, disk, &violation);
   }
   return violation;
 }
 
 // Entries that the replica acknowledged in its present term stay on its disk:
 // the leader of that term counts on them.
-bool ClusterInvariants::CheckKept(NodeId node, const WrittenLog& disk,
+bool ClusterInvariants::CheckKept(ReplicaId replica, const WrittenLog& disk,
                                   std::string* violation) {
   LeaderTerm* const leader_term = FindLeader(disk.hard_state.term);
   if (leader_term == nullptr) return true;
-  const auto* const acknowledged = leader_term->FindAcknowledged(node);
+  const auto* const acknowledged = leader_term->FindAcknowledged(replica);
   if (acknowledged == nullptr || acknowledged->index <= disk.base) return true;
   const Index index = acknowledged->index;
   const Term term = leader_term->TermAt(index);
   if (index <= disk.last() && (term == Term() || disk.TermAt(index) == term)) {
     return true;
   }
-  return Fail(violation, "acknowledged entries", node, "acknowledged ", index,
-              " of term ", term, " to node ", leader_term->node, " in term ",
-              disk.hard_state.term, ", now its disk holds ", disk.base + 1,
-              " to ", disk.last(), ", the last of term ",
+  return Fail(violation, "acknowledged entries", replica, "acknowledged ",
+              index, " of term ", term, " to replica ", leader_term->replica,
+              " in term ", disk.hard_state.term, ", now its disk holds ",
+              disk.base + 1, " to ", disk.last(), ", the last of term ",
               disk.terms.empty() ? Term() : disk.terms.back());
 }
 
 // Raft paper Figure 13, rule 6: entries behind a snapshot stay if the log holds
 // the last entry that the snapshot covers.
-bool ClusterInvariants::CheckInstalled(NodeId node, LogPosition position,
+bool ClusterInvariants::CheckInstalled(ReplicaId replica, LogPosition position,
                                        const WrittenLog& disk,
                                        std::string* violation) {
   if (!disk.watched || disk.last() <= position.index) return true;
   const bool holds = position.index <= disk.base ||
                      disk.TermAt(position.index) == position.term;
   if (!holds) return true;
-  return Fail(violation, "acknowledged entries", node,
+  return Fail(violation, "acknowledged entries", replica,
               "installs a snapshot through ", position.index, " of term ",
               position.term, " over a log that holds that entry and ends",
               " at ", disk.last());
 }
 
-bool ClusterInvariants::CheckInstalling(NodeId node, const Core& core,
+bool ClusterInvariants::CheckInstalling(ReplicaId replica, const Core& core,
                                         const Output& output, const Seen& seen,
                                         std::string* violation) const {
   if (!seen.installing || !core.installing()) return true;
   for (const Write& write : output.writes) {
     if (write.entries.empty()) continue;
-    return Fail(violation, "installing", node, "writes entry ",
+    return Fail(violation, "installing", replica, "writes entry ",
                 write.entries.front().index,
                 " while a snapshot replaces its log");
   }
@@ -315,13 +323,13 @@ bool ClusterInvariants::CheckInstalling(NodeId node, const Core& core,
     const bool rejects = type == MessageType::kAppendReply && message.reject &&
                          message.hint != LogPosition();
     if (!campaigns && !rejects) continue;
-    return Fail(violation, "installing", node, "sends ", MessageTypeName(type),
-                " while a snapshot replaces its log");
+    return Fail(violation, "installing", replica, "sends ",
+                MessageTypeName(type), " while a snapshot replaces its log");
   }
   return true;
 }
 
-bool ClusterInvariants::CheckDisk(NodeId node, const Core& core,
+bool ClusterInvariants::CheckDisk(ReplicaId replica, const Core& core,
                                   const Output& output, Seen* seen,
                                   std::string* violation) {
   WrittenLog* const disk = &seen->disk;
@@ -334,13 +342,13 @@ bool ClusterInvariants::CheckDisk(NodeId node, const Core& core,
   bool right = true;
   for (const Event& event : output.events) {
     if (event.kind != Event::Kind::kSnapshotInstalled) continue;
-    right = CheckInstalled(node, core.snapshot().position, *disk, violation);
+    right = CheckInstalled(replica, core.snapshot().position, *disk, violation);
     // The log was cut after these writes, or they have no entries.
     for (WrittenLog::PendingWrite& write : disk->pending) write.terms.clear();
     disk->base = event.index;
     disk->terms.clear();
     ++disk->changes;
-    right = right && CheckKept(node, *disk, violation);
+    right = right && CheckKept(replica, *disk, violation);
   }
   for (const Write& write : output.writes) {
     WrittenLog::PendingWrite pending;
@@ -359,7 +367,7 @@ bool ClusterInvariants::CheckDisk(NodeId node, const Core& core,
   if (durable <= last && disk->TermAt(durable) == core.TermAt(durable)) {
     return true;
   }
-  return Fail(violation, "durability", node, "takes entry ", durable,
+  return Fail(violation, "durability", replica, "takes entry ", durable,
               " of term ", core.TermAt(durable),
               " for written, its disk holds ", disk->base + 1, " to ", last,
               ", the last of term ",
@@ -367,14 +375,14 @@ bool ClusterInvariants::CheckDisk(NodeId node, const Core& core,
 }
 
 // Checks messages that leave now.
-bool ClusterInvariants::CheckMessages(NodeId node,
+bool ClusterInvariants::CheckMessages(ReplicaId replica,
                                       const std::vector<Message>& messages,
                                       const WrittenLog& disk,
                                       std::string* violation) {
   for (const Message& message : messages) {
     if (message.type != MessageType::kAppendReply || !message.reject) continue;
     LeaderTerm* const leader_term = FindLeader(message.term);
-    if (leader_term != nullptr) ++leader_term->SendingTo(node).reasons;
+    if (leader_term != nullptr) ++leader_term->SendingTo(replica).reasons;
   }
   if (!disk.watched) return true;
   for (const Message& message : messages) {
@@ -385,33 +393,33 @@ bool ClusterInvariants::CheckMessages(NodeId node,
       continue;
     }
     if (message.term > disk.hard_state.term) {
-      return Fail(violation, "durability", node, "sends ",
+      return Fail(violation, "durability", replica, "sends ",
                   MessageTypeName(type), " of term ", message.term,
                   ", on its disk is ", disk.hard_state.term);
     }
     const bool votes = type == MessageType::kVoteReply && !message.reject;
     if (type == MessageType::kVote || votes) {
-      const NodeId candidate = votes ? message.to : node;
+      const ReplicaId candidate = votes ? message.to : replica;
       if (disk.hard_state.voted_for == candidate) continue;
-      return Fail(violation, "durability", node, "sends its vote for ",
+      return Fail(violation, "durability", replica, "sends its vote for ",
                   candidate, " in term ", message.term,
                   " before that is on its disk");
     }
     if (type != MessageType::kAppendReply || message.reject) continue;
-    if (!CheckAcknowledgement(node, message, disk, violation)) return false;
+    if (!CheckAcknowledgement(replica, message, disk, violation)) return false;
   }
   return true;
 }
 
 // An acknowledgement names the last entry through which the replica's disk has
 // the log of the leader of that term.
-bool ClusterInvariants::CheckAcknowledgement(NodeId node,
+bool ClusterInvariants::CheckAcknowledgement(ReplicaId replica,
                                              const Message& message,
                                              const WrittenLog& disk,
                                              std::string* violation) {
   const Index index = message.durable;
   if (index > disk.last()) {
-    return Fail(violation, "durability", node, "acknowledges ", index,
+    return Fail(violation, "durability", replica, "acknowledges ", index,
                 ", its disk ends at ", disk.last());
   }
   LeaderTerm* const leader = FindLeader(message.term);
@@ -419,36 +427,36 @@ bool ClusterInvariants::CheckAcknowledgement(NodeId node,
   LeaderTerm& leader_term = *leader;
   const Term term = leader_term.TermAt(index);
   if (index > disk.base && term != Term() && disk.TermAt(index) != term) {
-    return Fail(violation, "acknowledged entries", node, "acknowledges ", index,
-                " to node ", leader_term.node, " of term ", message.term,
-                ", whose entry there is of term ", term,
+    return Fail(violation, "acknowledged entries", replica, "acknowledges ",
+                index, " to replica ", leader_term.replica, " of term ",
+                message.term, ", whose entry there is of term ", term,
                 "; on its disk is one of term ", disk.TermAt(index));
   }
-  if (auto* const known = leader_term.FindAcknowledged(node)) {
+  if (auto* const known = leader_term.FindAcknowledged(replica)) {
     known->index = std::max(known->index, index);
   } else {
-    leader_term.acknowledged.push_back({.member = node, .index = index});
+    leader_term.acknowledged.push_back({.member = replica, .index = index});
   }
   return true;
 }
 
-bool ClusterInvariants::CheckSnapshot(NodeId node, const Core& core, Seen* seen,
-                                      std::string* violation) {
+bool ClusterInvariants::CheckSnapshot(ReplicaId replica, const Core& core,
+                                      Seen* seen, std::string* violation) {
   const SnapshotDescriptor& snapshot = core.snapshot();
   const LogPosition position = snapshot.position;
   if (position.index == seen->snapshot) return true;
   seen->snapshot = position.index;
   if (position.index > committed()) {
-    return Fail(violation, "snapshot", node, "holds one through ",
+    return Fail(violation, "snapshot", replica, "holds one through ",
                 position.index, ", committed is ", committed());
   }
   const Committed& known = committed_[position.index.value() - 1];
   if (position.term != known.term) {
-    return Fail(violation, "snapshot", node, "stamps ", position.index,
+    return Fail(violation, "snapshot", replica, "stamps ", position.index,
                 " with term ", position.term, ", it is of term ", known.term);
   }
   if (snapshot.log_time != known.log_time) {
-    return Fail(violation, "snapshot", node, "stamps ", position.index,
+    return Fail(violation, "snapshot", replica, "stamps ", position.index,
                 " with log time ", snapshot.log_time, ", it has ",
                 known.log_time);
   }
@@ -456,14 +464,14 @@ bool ClusterInvariants::CheckSnapshot(NodeId node, const Core& core, Seen* seen,
   if (after == configurations_.begin()) return true;
   if (EncodeConfiguration(snapshot.configuration).view() !=
       std::prev(after)->second.view()) {
-    return Fail(violation, "snapshot", node, "stamps ", position.index,
+    return Fail(violation, "snapshot", replica, "stamps ", position.index,
                 " with another configuration than was committed at ",
                 std::prev(after)->first);
   }
   return true;
 }
 
-bool ClusterInvariants::CheckConfiguration(NodeId node, const Core& core,
+bool ClusterInvariants::CheckConfiguration(ReplicaId replica, const Core& core,
                                            const Output& output,
                                            std::string* violation) {
   const bool changed = std::any_of(
@@ -483,15 +491,15 @@ bool ClusterInvariants::CheckConfiguration(NodeId node, const Core& core,
                         : EncodeConfiguration(core.configuration()).view() ==
                               core.EntryAt(index).payload.view();
   if (right) return true;
-  return Fail(violation, "configuration", node,
+  return Fail(violation, "configuration", replica,
               "goes by another one than the newest in its log, at ", index);
 }
 
-std::string ClusterInvariants::Observe(NodeId node, const Core& core,
+std::string ClusterInvariants::Observe(ReplicaId replica, const Core& core,
                                        const Output& output) {
-  Seen& seen = SeenOf(node);
+  Seen& seen = SeenOf(replica);
   std::string violation;
-  CheckStep(node, core, output, &seen, &violation);
+  CheckStep(replica, core, output, &seen, &violation);
   seen.term = core.term();
   seen.voted_for = core.voted_for();
   seen.role = core.role();
@@ -504,82 +512,82 @@ std::string ClusterInvariants::Observe(NodeId node, const Core& core,
   return violation;
 }
 
-bool ClusterInvariants::CheckStep(NodeId node, const Core& core,
+bool ClusterInvariants::CheckStep(ReplicaId replica, const Core& core,
                                   const Output& output, Seen* seen,
                                   std::string* violation) {
   // Few steps have events or writes, and half of them send nothing.
   const bool events = !output.events.empty();
   const bool before =
-      (!events || CheckEvents(node, core, output, seen, violation)) &&
-      CheckReplica(node, core, *seen, violation) &&
-      CheckInstalling(node, core, output, *seen, violation);
+      (!events || CheckEvents(replica, core, output, seen, violation)) &&
+      CheckReplica(replica, core, *seen, violation) &&
+      CheckInstalling(replica, core, output, *seen, violation);
   // The checker follows the disk also after a violation.
   std::string of_disk;
-  if (!CheckDisk(node, core, output, seen, &of_disk)) {
+  if (!CheckDisk(replica, core, output, seen, &of_disk)) {
     if (before) *violation = std::move(of_disk);
     return false;
   }
   return before &&
          (output.messages.empty() ||
-          CheckMessages(node, output.messages, seen->disk, violation)) &&
+          CheckMessages(replica, output.messages, seen->disk, violation)) &&
          (output.heartbeats.empty() ||
-          CheckMessages(node, output.heartbeats, seen->disk, violation)) &&
-         (!events || CheckConfiguration(node, core, output, violation)) &&
+          CheckMessages(replica, output.heartbeats, seen->disk, violation)) &&
+         (!events || CheckConfiguration(replica, core, output, violation)) &&
          (output.writes.empty() ||
-          CheckEntries(node, core, output, seen, violation)) &&
+          CheckEntries(replica, core, output, seen, violation)) &&
          (core.role() != RoleKind::kLeader ||
-          (CheckLeader(node, core, *seen, violation) &&
-           CheckSentOnce(node, core, output, violation))) &&
-         CheckApply(node, core, output, seen, violation) &&
-         CheckSnapshot(node, core, seen, violation);
+          (CheckLeader(replica, core, *seen, violation) &&
+           CheckSentOnce(replica, core, output, violation))) &&
+         CheckApply(replica, core, output, seen, violation) &&
+         CheckSnapshot(replica, core, seen, violation);
 }
 
-bool ClusterInvariants::CheckEntries(NodeId node, const Core& core,
+bool ClusterInvariants::CheckEntries(ReplicaId replica, const Core& core,
                                      const Output& output, Seen* seen,
                                      std::string* violation) {
   for (const Write& write : output.writes) {
     for (const Entry& entry : write.entries) {
-      if (!CheckAppended(node, core, entry, seen, violation)) return false;
+      if (!CheckAppended(replica, core, entry, seen, violation)) return false;
     }
   }
   return true;
 }
 
-bool ClusterInvariants::CheckApply(NodeId node, const Core& core,
+bool ClusterInvariants::CheckApply(ReplicaId replica, const Core& core,
                                    const Output& output, Seen* seen,
                                    std::string* violation) {
   for (const Entry& entry : output.apply) {
     if (entry.index != seen->applied + 1) {
-      return Fail(violation, "state machine safety", node, "applies ",
+      return Fail(violation, "state machine safety", replica, "applies ",
                   entry.index, " after ", seen->applied);
     }
     seen->applied = entry.index;
-    if (!CheckApplied(node, core, entry, seen, violation)) return false;
+    if (!CheckApplied(replica, core, entry, seen, violation)) return false;
   }
   if (seen->applied == core.applied_index()) return true;
-  return Fail(violation, "state machine safety", node, "says it applied ",
+  return Fail(violation, "state machine safety", replica, "says it applied ",
               core.applied_index(), " but gave out ", seen->applied);
 }
 
-bool ClusterInvariants::CheckEvents(NodeId node, const Core& core,
+bool ClusterInvariants::CheckEvents(ReplicaId replica, const Core& core,
                                     const Output& output, Seen* seen,
                                     std::string* violation) {
   for (const Event& event : output.events) {
     if (event.kind == Event::Kind::kSuffixTruncated &&
         event.index <= seen->commit) {
-      return Fail(violation, "state machine safety", node, "truncates from ",
+      return Fail(violation, "state machine safety", replica, "truncates from ",
                   event.index, " though it committed ", seen->commit);
     }
     if (event.kind != Event::Kind::kSnapshotInstalled) continue;
     if (event.index <= seen->applied) {
-      return Fail(violation, "state machine safety", node,
+      return Fail(violation, "state machine safety", replica,
                   "installs a snapshot through ", event.index,
                   " though it applied ", seen->applied);
     }
     const Term term = core.snapshot().position.term;
     if (event.index > committed() ||
         committed_[event.index.value() - 1].term != term) {
-      return Fail(violation, "state machine safety", node,
+      return Fail(violation, "state machine safety", replica,
                   "installs a snapshot through ", event.index, " of term ",
                   term, " that no leader committed");
     }
@@ -588,48 +596,48 @@ bool ClusterInvariants::CheckEvents(NodeId node, const Core& core,
   return true;
 }
 
-bool ClusterInvariants::CheckReplica(NodeId node, const Core& core,
+bool ClusterInvariants::CheckReplica(ReplicaId replica, const Core& core,
                                      const Seen& seen, std::string* violation) {
   if (core.term() < seen.term) {
-    return Fail(violation, "monotonic term", node, "goes from term ", seen.term,
-                " to ", core.term());
+    return Fail(violation, "monotonic term", replica, "goes from term ",
+                seen.term, " to ", core.term());
   }
-  if (core.term() == seen.term && seen.voted_for != NodeId() &&
+  if (core.term() == seen.term && seen.voted_for != ReplicaId() &&
       core.voted_for() != seen.voted_for) {
-    return Fail(violation, "one vote per term", node, "voted for ",
+    return Fail(violation, "one vote per term", replica, "voted for ",
                 seen.voted_for, " and ", core.voted_for(), " in term ",
                 core.term());
   }
   if (core.commit_index() < seen.commit) {
-    return Fail(violation, "monotonic commit", node, "goes from ", seen.commit,
-                " to ", core.commit_index());
+    return Fail(violation, "monotonic commit", replica, "goes from ",
+                seen.commit, " to ", core.commit_index());
   }
   if (core.commit_index() > core.last().index) {
-    return Fail(violation, "commit", node, "commits ", core.commit_index(),
+    return Fail(violation, "commit", replica, "commits ", core.commit_index(),
                 " beyond its log, which ends at ", core.last().index);
   }
   return true;
 }
 
-bool ClusterInvariants::CheckLeader(NodeId node, const Core& core,
+bool ClusterInvariants::CheckLeader(ReplicaId replica, const Core& core,
                                     const Seen& seen, std::string* violation) {
   const Term term = core.term();
   LeaderTerm* leader = FindLeader(term);
   const bool first = leader == nullptr;
-  if (first) leader = &(leaders_[term] = LeaderTermOf(node, core));
-  if (leader->node != node) {
-    return Fail(violation, "election safety", node, "leads term ", term,
-                ", which node ", leader->node, " led");
+  if (first) leader = &(leaders_[term] = LeaderTermOf(replica, core));
+  if (leader->replica != replica) {
+    return Fail(violation, "election safety", replica, "leads term ", term,
+                ", which replica ", leader->replica, " led");
   }
-  if (!CheckMatches(node, core, leader, violation) ||
+  if (!CheckMatches(replica, core, leader, violation) ||
       (core.commit_index() > seen.commit &&
-       !CheckLeaderCommit(node, core, violation))) {
+       !CheckLeaderCommit(replica, core, violation))) {
     return false;
   }
   if (!first) return true;
   const WrittenLog& disk = seen.disk;
-  if (disk.watched && disk.hard_state != HardState{term, node}) {
-    return Fail(violation, "durability", node, "leads term ", term,
+  if (disk.watched && disk.hard_state != HardState{term, replica}) {
+    return Fail(violation, "durability", replica, "leads term ", term,
                 " before its own vote is on its disk");
   }
   // The new leader must hold what was committed in earlier terms. A leader of a
@@ -639,7 +647,7 @@ bool ClusterInvariants::CheckLeader(NodeId node, const Core& core,
   while (last > 0 && committed_[last - 1].committed_in >= term) --last;
   if (last == 0 || Index(last) < core.log_start().index) return true;
   if (core.TermAt(Index(last)) != committed_[last - 1].term) {
-    return Fail(violation, "leader completeness", node, "leads term ", term,
+    return Fail(violation, "leader completeness", replica, "leads term ", term,
                 " without the entry ", last, " of term ",
                 committed_[last - 1].term, " that was committed in term ",
                 committed_[last - 1].committed_in);
@@ -647,7 +655,7 @@ bool ClusterInvariants::CheckLeader(NodeId node, const Core& core,
   return true;
 }
 
-bool ClusterInvariants::CheckSentOnce(NodeId node, const Core& core,
+bool ClusterInvariants::CheckSentOnce(ReplicaId replica, const Core& core,
                                       const Output& output,
                                       std::string* violation) {
   LeaderTerm& leader_term = *FindLeader(core.term());
@@ -662,8 +670,8 @@ bool ClusterInvariants::CheckSentOnce(NodeId node, const Core& core,
     LeaderTerm::Sending& to = leader_term.SendingTo(message.to);
     const Index first = message.entries.front().index;
     if (first <= to.last && ++to.went_back > to.reasons) {
-      return Fail(violation, "sent once", node, "of term ", core.term(),
-                  " sends node ", message.to, " entry ", first,
+      return Fail(violation, "sent once", replica, "of term ", core.term(),
+                  " sends replica ", message.to, " entry ", first,
                   " again. It was sent entries through ", to.last,
                   " and has rejected ", to.reasons, " appends");
     }
@@ -674,20 +682,20 @@ bool ClusterInvariants::CheckSentOnce(NodeId node, const Core& core,
 
 // A leader's view of each follower is held against what that follower has
 // acknowledged in this term, and against its disk.
-bool ClusterInvariants::CheckMatches(NodeId node, const Core& core,
+bool ClusterInvariants::CheckMatches(ReplicaId replica, const Core& core,
                                      LeaderTerm* leader_term,
                                      std::string* violation) {
   core.GetMatches(&matches_);
   for (const Core::FollowerMatch& follower : matches_) {
     if (follower.match == Index()) continue;
-    const Seen* const seen = FindSeen(follower.node);
+    const Seen* const seen = FindSeen(follower.replica);
     if (seen == nullptr || !seen->disk.watched) continue;
     const WrittenLog& disk = seen->disk;
-    auto* const known = leader_term->FindAcknowledged(follower.node);
+    auto* const known = leader_term->FindAcknowledged(follower.replica);
     if (known == nullptr || follower.match > known->index) {
-      return Fail(violation, "acknowledged entries", node, "of term ",
+      return Fail(violation, "acknowledged entries", replica, "of term ",
                   core.term(), " takes ", follower.match,
-                  " for durable on node ", follower.node,
+                  " for durable on replica ", follower.replica,
                   ", which acknowledged ",
                   known == nullptr ? Index() : known->index, " in this term");
     }
@@ -702,20 +710,20 @@ bool ClusterInvariants::CheckMatches(NodeId node, const Core& core,
     }
     if (follower.match > disk.last() ||
         disk.TermAt(follower.match) != core.TermAt(follower.match)) {
-      return Fail(violation, "acknowledged entries", node, "of term ",
+      return Fail(violation, "acknowledged entries", replica, "of term ",
                   core.term(), " takes ", follower.match, " of term ",
-                  core.TermAt(follower.match), " for durable on node ",
-                  follower.node, ", whose disk ends at ", disk.last());
+                  core.TermAt(follower.match), " for durable on replica ",
+                  follower.replica, ", whose disk ends at ", disk.last());
     }
   }
   return true;
 }
 
-bool ClusterInvariants::CheckLeaderCommit(NodeId node, const Core& core,
+bool ClusterInvariants::CheckLeaderCommit(ReplicaId replica, const Core& core,
                                           std::string* violation) {
   const Index commit = core.commit_index();
   if (core.TermAt(commit) != core.term()) {
-    return Fail(violation, "commit", node, "of term ", core.term(),
+    return Fail(violation, "commit", replica, "of term ", core.term(),
                 " commits entry ", commit, " of term ", core.TermAt(commit),
                 " by counting");
   }
@@ -725,28 +733,28 @@ bool ClusterInvariants::CheckLeaderCommit(NodeId node, const Core& core,
        {&configuration.voters, &configuration.outgoing_voters}) {
     size_t count = 0;
     for (const Member& voter : *voters) {
-      const Seen* const seen = FindSeen(voter.node);
-      const LogPosition durable = voter.node == node ? DurableOf(core)
-                                  : seen == nullptr  ? LogPosition()
-                                                     : seen->durable;
+      const Seen* const seen = FindSeen(voter.replica);
+      const LogPosition durable = voter.replica == replica ? DurableOf(core)
+                                  : seen == nullptr        ? LogPosition()
+                                                           : seen->durable;
       count += Holds(durable, core.term(), commit) ? 1 : 0;
     }
     if (2 * count > voters->size() || voters->empty()) continue;
-    return Fail(violation, "commit", node, "commits ", commit, ", only ", count,
-                " of ", voters->size(), " voters have it on disk");
+    return Fail(violation, "commit", replica, "commits ", commit, ", only ",
+                count, " of ", voters->size(), " voters have it on disk");
   }
   return true;
 }
 
-bool ClusterInvariants::CheckAppended(NodeId node, const Core& core,
+bool ClusterInvariants::CheckAppended(ReplicaId replica, const Core& core,
                                       const Entry& entry, Seen* seen,
                                       std::string* violation) {
   const Index previous = entry.index - 1;
   const Term previous_term = core.TermAt(previous);
   if (previous > core.log_start().index &&
       entry.log_time < core.EntryAt(previous).log_time) {
-    return Fail(violation, "monotonic log time", node, "appends ", entry.index,
-                " at ", entry.log_time, " after ",
+    return Fail(violation, "monotonic log time", replica, "appends ",
+                entry.index, " at ", entry.log_time, " after ",
                 core.EntryAt(previous).log_time);
   }
   if (facts_.size() < entry.index.value()) facts_.resize(entry.index.value());
@@ -755,15 +763,16 @@ bool ClusterInvariants::CheckAppended(NodeId node, const Core& core,
   for (Fact& fact : facts) {
     if (fact.term != entry.term) continue;
     if (fact.digest != digest) {
-      return Fail(violation, "log matching", node, "holds another entry at ",
+      return Fail(violation, "log matching", replica, "holds another entry at ",
                   entry.index, " in term ", entry.term);
     }
     // Before the log start the term of the predecessor may be unknown.
     if (previous < core.log_start().index) return true;
     if (fact.previous_term != previous_term) {
-      return Fail(violation, "log matching", node, "holds entry ", entry.index,
-                  " of term ", entry.term, " after one of term ", previous_term,
-                  ", elsewhere it follows one of term ", fact.previous_term);
+      return Fail(violation, "log matching", replica, "holds entry ",
+                  entry.index, " of term ", entry.term, " after one of term ",
+                  previous_term, ", elsewhere it follows one of term ",
+                  fact.previous_term);
     }
     return true;
   }
@@ -771,7 +780,7 @@ bool ClusterInvariants::CheckAppended(NodeId node, const Core& core,
   return true;
 }
 
-bool ClusterInvariants::CheckApplied(NodeId node, const Core& core,
+bool ClusterInvariants::CheckApplied(ReplicaId replica, const Core& core,
                                      const Entry& entry, Seen* seen,
                                      std::string* violation) {
   const uint64_t digest = seen->DigestOf(entry);
@@ -784,12 +793,12 @@ bool ClusterInvariants::CheckApplied(NodeId node, const Core& core,
     return true;
   }
   if (slot > committed_.size()) {
-    return Fail(violation, "state machine safety", node, "commits ",
+    return Fail(violation, "state machine safety", replica, "commits ",
                 entry.index, ", everybody else at most ", committed_.size());
   }
   const Committed& known = committed_[slot];
   if (known.term != entry.term || known.digest != digest) {
-    return Fail(violation, "state machine safety", node, "applies at ",
+    return Fail(violation, "state machine safety", replica, "applies at ",
                 entry.index, " an entry of term ", entry.term,
                 ", elsewhere one of term ", known.term,
                 known.term == entry.term ? " with other contents" : "");

@@ -7,9 +7,9 @@
 // state of the replicas.
 //
 //   ClusterInvariants invariants;
-//   invariants.ObserveStart(node, core);         // after construction
+//   invariants.ObserveStart(replica, core);      // after construction
 //   core.Step(now, input, &output);
-//   std::string violation = invariants.Observe(node, core, output);
+//   std::string violation = invariants.Observe(replica, core, output);
 #ifndef QUORATE_RAFT_CORE_TESTING_INVARIANTS_H_
 #define QUORATE_RAFT_CORE_TESTING_INVARIANTS_H_
 
@@ -56,7 +56,7 @@ struct WrittenLog {
 
 // A leader's term: its log, and the acknowledgements that it may have got.
 struct LeaderTerm {
-  NodeId node;
+  ReplicaId replica;
   // The log at the election: its start, then for each run of entries of one
   // term the first index and the term. Later entries are of the leader's term.
   LogPosition start;
@@ -64,7 +64,7 @@ struct LeaderTerm {
   // The entries that the leader sent to a member, and the reasons to send some
   // of them again.
   struct Sending {
-    NodeId member;
+    ReplicaId member;
     Index last;  // The last entry that it was sent.
     uint64_t went_back = 0;
     // Each rejection and each transfer of a snapshot lets the leader go back
@@ -72,9 +72,9 @@ struct LeaderTerm {
     uint64_t reasons = 0;
   };
   std::vector<Sending> sending;
-  Sending& SendingTo(NodeId member);
+  Sending& SendingTo(ReplicaId member);
   struct Acknowledged {
-    NodeId member;
+    ReplicaId member;
     Index index;  // The last entry that it has acknowledged in this term.
     // The leader's match that was compared last, and the changes of the
     // member's disk at that time.
@@ -85,14 +85,14 @@ struct LeaderTerm {
   std::vector<Acknowledged> acknowledged;
 
   // Null: the member has acknowledged nothing.
-  Acknowledged* FindAcknowledged(NodeId member);
+  Acknowledged* FindAcknowledged(ReplicaId member);
   // The term of the leader's entry at `index`, or zero if it is not known.
   Term TermAt(Index index) const;
 };
 
 class ClusterInvariants {
  public:
-  // Call after every Step of replica `node` with its Output. Returns the
+  // Call after every Step of `replica` with its Output. Returns the
   // violation, or an empty string.
   //   Election safety: at most one leader per term.
   //   Log matching: same index and term, same entry and same predecessor.
@@ -109,16 +109,17 @@ class ClusterInvariants {
   //   writes entries or rejects appends.
   //   Monotonic: term, commit and applied never fall in one life; nor does log
   //   time along a log; one vote per term.
-  std::string Observe(NodeId node, const Core& core, const Output& output);
+  std::string Observe(ReplicaId replica, const Core& core,
+                      const Output& output);
 
-  // Call when replica `node` was created from its disk, also after a restart.
+  // Call when `replica` was created from its disk, also after a restart.
   //   Durability: the replica has the entries, the term and the vote that were
   //   on its disk. Only a newer snapshot that the log did not hold replaces it.
-  std::string ObserveStart(NodeId node, const Core& core);
+  std::string ObserveStart(ReplicaId replica, const Core& core);
 
-  // Returns the violation if replica `node` were created from a copy of its
+  // Returns the violation if `replica` were created from a copy of its
   // disk now. The checker learns nothing from it.
-  std::string CheckRecovered(NodeId node, const Core& core) const;
+  std::string CheckRecovered(ReplicaId replica, const Core& core) const;
 
   // Call when a write of an Output is durable: for each write in order, before
   // the Step with its WriteDone. Returns the violation of the messages that
@@ -133,11 +134,11 @@ class ClusterInvariants {
   //     the entry at its position;
   //   - a leader takes an entry for durable on the replica only after the
   //     replica acknowledged it in that term.
-  std::string ObserveWritten(NodeId node, const WriteToken& token);
+  std::string ObserveWritten(ReplicaId replica, const WriteToken& token);
 
   // A digest of an entry that the replica has in its log. It covers all but the
   // term and the index.
-  uint64_t DigestOf(NodeId node, const Entry& entry);
+  uint64_t DigestOf(ReplicaId replica, const Entry& entry);
 
   // Highest index that any replica has committed.
   Index committed() const { return Index(committed_.size()); }
@@ -146,7 +147,7 @@ class ClusterInvariants {
   // The state of a replica when it was last observed.
   struct Seen {
     Term term;
-    NodeId voted_for;
+    ReplicaId voted_for;
     RoleKind role = RoleKind::kFollower;
     Index commit;
     Index applied;
@@ -180,53 +181,56 @@ class ClusterInvariants {
   };
 
   // Each returns whether the rule holds. If it does not, *violation says why.
-  bool CheckStep(NodeId node, const Core& core, const Output& output,
+  bool CheckStep(ReplicaId replica, const Core& core, const Output& output,
                  Seen* seen, std::string* violation);
-  bool CheckEntries(NodeId node, const Core& core, const Output& output,
+  bool CheckEntries(ReplicaId replica, const Core& core, const Output& output,
                     Seen* seen, std::string* violation);
-  bool CheckApply(NodeId node, const Core& core, const Output& output,
+  bool CheckApply(ReplicaId replica, const Core& core, const Output& output,
                   Seen* seen, std::string* violation);
-  bool CheckDisk(NodeId node, const Core& core, const Output& output,
+  bool CheckDisk(ReplicaId replica, const Core& core, const Output& output,
                  Seen* seen, std::string* violation);
-  bool CheckInstalled(NodeId node, LogPosition position, const WrittenLog& disk,
-                      std::string* violation);
-  bool CheckInstalling(NodeId node, const Core& core, const Output& output,
-                       const Seen& seen, std::string* violation) const;
-  bool CheckMessages(NodeId node, const std::vector<Message>& messages,
+  bool CheckInstalled(ReplicaId replica, LogPosition position,
+                      const WrittenLog& disk, std::string* violation);
+  bool CheckInstalling(ReplicaId replica, const Core& core,
+                       const Output& output, const Seen& seen,
+                       std::string* violation) const;
+  bool CheckMessages(ReplicaId replica, const std::vector<Message>& messages,
                      const WrittenLog& disk, std::string* violation);
-  bool CheckAcknowledgement(NodeId node, const Message& message,
+  bool CheckAcknowledgement(ReplicaId replica, const Message& message,
                             const WrittenLog& disk, std::string* violation);
-  bool CheckKept(NodeId node, const WrittenLog& disk, std::string* violation);
-  bool CheckSnapshot(NodeId node, const Core& core, Seen* seen,
+  bool CheckKept(ReplicaId replica, const WrittenLog& disk,
+                 std::string* violation);
+  bool CheckSnapshot(ReplicaId replica, const Core& core, Seen* seen,
                      std::string* violation);
-  bool CheckConfiguration(NodeId node, const Core& core, const Output& output,
-                          std::string* violation);
-  bool CheckRestart(NodeId node, const Core& core, const Seen& seen,
+  bool CheckConfiguration(ReplicaId replica, const Core& core,
+                          const Output& output, std::string* violation);
+  bool CheckRestart(ReplicaId replica, const Core& core, const Seen& seen,
                     std::string* violation) const;
-  bool CheckReplica(NodeId node, const Core& core, const Seen& seen,
+  bool CheckReplica(ReplicaId replica, const Core& core, const Seen& seen,
                     std::string* violation);
-  bool CheckLeader(NodeId node, const Core& core, const Seen& seen,
+  bool CheckLeader(ReplicaId replica, const Core& core, const Seen& seen,
                    std::string* violation);
-  bool CheckLeaderCommit(NodeId node, const Core& core, std::string* violation);
-  bool CheckSentOnce(NodeId node, const Core& core, const Output& output,
+  bool CheckLeaderCommit(ReplicaId replica, const Core& core,
+                         std::string* violation);
+  bool CheckSentOnce(ReplicaId replica, const Core& core, const Output& output,
                      std::string* violation);
-  bool CheckMatches(NodeId node, const Core& core, LeaderTerm* leader_term,
-                    std::string* violation);
-  bool CheckAppended(NodeId node, const Core& core, const Entry& entry,
+  bool CheckMatches(ReplicaId replica, const Core& core,
+                    LeaderTerm* leader_term, std::string* violation);
+  bool CheckAppended(ReplicaId replica, const Core& core, const Entry& entry,
                      Seen* seen, std::string* violation);
-  bool CheckApplied(NodeId node, const Core& core, const Entry& entry,
+  bool CheckApplied(ReplicaId replica, const Core& core, const Entry& entry,
                     Seen* seen, std::string* violation);
-  bool CheckEvents(NodeId node, const Core& core, const Output& output,
+  bool CheckEvents(ReplicaId replica, const Core& core, const Output& output,
                    Seen* seen, std::string* violation);
 
   // The replica's element; FindSeen returns null if there is none.
-  Seen& SeenOf(NodeId node);
-  const Seen* FindSeen(NodeId node) const;
+  Seen& SeenOf(ReplicaId replica);
+  const Seen* FindSeen(ReplicaId replica) const;
   // Null: the checker knows no leader of the term.
   LeaderTerm* FindLeader(Term term);
 
-  // By node id, which is small. Null: never observed.
-  std::vector<std::unique_ptr<Seen>> seen_;
+  // A group has few replicas.
+  std::vector<std::pair<ReplicaId, std::unique_ptr<Seen>>> seen_;
   std::map<Term, LeaderTerm> leaders_;
   // The element that was looked up last.
   std::pair<Term, LeaderTerm*> last_leader_;

@@ -18,7 +18,7 @@ class DrivenReplica : public ReplicaTest {
 
   explicit DrivenReplica(uint64_t term = 1,
                          std::initializer_list<uint64_t> log = {},
-                         NodeId voted_for = NodeId()) {
+                         ReplicaId voted_for = ReplicaId()) {
     Start(Term(term), log, voted_for);
   }
   void Lead() { BecomeServingLeader(); }
@@ -39,7 +39,7 @@ class DrivenReplica : public ReplicaTest {
   }
   void Restore(const SnapshotDescriptor& snapshot, uint64_t term,
                std::vector<Entry> entries) {
-    StartFrom({.hard_state = {Term(term), NodeId()},
+    StartFrom({.hard_state = {Term(term), ReplicaId()},
                .snapshot = snapshot,
                .entries = std::move(entries)});
   }
@@ -53,10 +53,10 @@ class DrivenReplica : public ReplicaTest {
 class InvariantsTest : public Test {
  protected:
   std::string Show(uint32_t node, DrivenReplica& replica) {
-    return invariants_.Observe(NodeId(node), replica.core(), replica.out());
+    return invariants_.Observe(ReplicaId(node), replica.core(), replica.out());
   }
   std::string Start(uint32_t node, DrivenReplica& replica) {
-    return invariants_.ObserveStart(NodeId(node), replica.core());
+    return invariants_.ObserveStart(ReplicaId(node), replica.core());
   }
   static void ExpectViolation(const std::string& rule,
                               const std::string& violation) {
@@ -84,14 +84,14 @@ TEST_F(InvariantsTest, TwoLeadersOfOneTerm_ElectionSafety) {
 }
 
 TEST_F(InvariantsTest, TwoVotesInOneTerm_OneVotePerTerm) {
-  DrivenReplica before(2, {}, NodeId(2));
-  DrivenReplica after(2, {}, NodeId(3));
+  DrivenReplica before(2, {}, ReplicaId(2));
+  DrivenReplica after(2, {}, ReplicaId(3));
   EXPECT_EQ(Show(1, before), "");
   ExpectViolation("one vote per term", Show(1, after));
 }
 
 TEST_F(InvariantsTest, VoteForgotten_OneVotePerTerm) {
-  DrivenReplica before(2, {}, NodeId(2));
+  DrivenReplica before(2, {}, ReplicaId(2));
   DrivenReplica after(2);
   EXPECT_EQ(Show(1, before), "");
   ExpectViolation("one vote per term", Show(1, after));
@@ -261,10 +261,10 @@ TEST_F(InvariantsTest, RecoveredCopyWithoutWhatWasOnDisk_Durability) {
   EXPECT_EQ(Show(1, before), "");
   before.Flush();
   EXPECT_EQ(Show(1, before), "");
-  EXPECT_EQ(invariants_.CheckRecovered(NodeId(1), before.core()), "");
+  EXPECT_EQ(invariants_.CheckRecovered(ReplicaId(1), before.core()), "");
   DrivenReplica after(2);
   ExpectViolation("durability",
-                  invariants_.CheckRecovered(NodeId(1), after.core()));
+                  invariants_.CheckRecovered(ReplicaId(1), after.core()));
 }
 
 TEST_F(InvariantsTest, RecoveredCopyWithAnEntryThatNoLogHeld_LogMatching) {
@@ -273,7 +273,7 @@ TEST_F(InvariantsTest, RecoveredCopyWithAnEntryThatNoLogHeld_LogMatching) {
   DrivenReplica after(2);
   after.Follow(2, 2, 1, "a", 0);
   ExpectViolation("log matching",
-                  invariants_.CheckRecovered(NodeId(1), after.core()));
+                  invariants_.CheckRecovered(ReplicaId(1), after.core()));
 }
 
 TEST_F(InvariantsTest, RestartWithAnotherEntryThanWasOnDisk_Durability) {
@@ -292,19 +292,22 @@ TEST_F(InvariantsTest, RestartWithoutWhatWasNotOnDisk_IsAllowed) {
 }
 
 TEST_F(InvariantsTest, RestartInAnEarlierTermThanWasOnDisk_Durability) {
-  invariants_.ObserveWritten(NodeId(1), {.hard_state = {Term(3), NodeId()}});
+  invariants_.ObserveWritten(ReplicaId(1),
+                             {.hard_state = {Term(3), ReplicaId()}});
   DrivenReplica after(2);
   ExpectViolation("durability", Start(1, after));
 }
 
 TEST_F(InvariantsTest, RestartWithoutTheVoteThatWasOnDisk_Durability) {
-  invariants_.ObserveWritten(NodeId(1), {.hard_state = {Term(2), NodeId(3)}});
+  invariants_.ObserveWritten(ReplicaId(1),
+                             {.hard_state = {Term(2), ReplicaId(3)}});
   DrivenReplica after(2);
   ExpectViolation("durability", Start(1, after));
 }
 
 TEST_F(InvariantsTest, RestartInALaterTermThanWasOnDisk_IsAllowed) {
-  invariants_.ObserveWritten(NodeId(1), {.hard_state = {Term(2), NodeId(3)}});
+  invariants_.ObserveWritten(ReplicaId(1),
+                             {.hard_state = {Term(2), ReplicaId(3)}});
   DrivenReplica after(3);
   EXPECT_EQ(Start(1, after), "");
 }
@@ -317,7 +320,7 @@ TEST_F(InvariantsTest, ReportedDurableBeforeTheWrite_Durability) {
   EXPECT_EQ(Show(1, one), "");
   one.Follow(2, 3, 2, "b", 0);
   EXPECT_EQ(Show(1, one), "");
-  invariants_.ObserveWritten(NodeId(1), first);
+  invariants_.ObserveWritten(ReplicaId(1), first);
   one.Flush();  // The replica learns that both are durable.
   ExpectViolation("durability", Show(1, one));
 }
@@ -328,7 +331,7 @@ TEST_F(InvariantsTest, WrittenOneAfterTheOther_IsAllowed) {
   for (const uint64_t index : {2, 3}) {
     one.Follow(2, index, index == 2 ? 1 : 2, "a", 0);
     EXPECT_EQ(Show(1, one), "");
-    invariants_.ObserveWritten(NodeId(1), one.out().writes[0].token);
+    invariants_.ObserveWritten(ReplicaId(1), one.out().writes[0].token);
     one.Flush();
     EXPECT_EQ(Show(1, one), "");
   }
@@ -339,7 +342,8 @@ class MessageInvariantsTest : public InvariantsTest {
  protected:
   MessageInvariantsTest() {
     EXPECT_EQ(Start(1, replica_), "");
-    invariants_.ObserveWritten(NodeId(1), {.hard_state = {Term(2), NodeId(3)}});
+    invariants_.ObserveWritten(ReplicaId(1),
+                               {.hard_state = {Term(2), ReplicaId(3)}});
   }
   // Passes an output with one more message that leaves at once.
   std::string Send(MessageType type, uint64_t term, uint32_t to,
@@ -347,14 +351,14 @@ class MessageInvariantsTest : public InvariantsTest {
     Message message;
     message.type = type;
     message.term = Term(term);
-    message.to = NodeId(to);
+    message.to = ReplicaId(to);
     message.durable = Index(last);
     replica_.out().Clear();
     replica_.out().messages.push_back(message);
     return Show(1, replica_);
   }
 
-  DrivenReplica replica_{2, {}, NodeId(3)};
+  DrivenReplica replica_{2, {}, ReplicaId(3)};
 };
 
 TEST_F(MessageInvariantsTest, SaysWhatIsOnDisk_IsAllowed) {
@@ -392,14 +396,14 @@ class AcknowledgementTest : public InvariantsTest {
     EXPECT_EQ(Show(1, leader_), "");
   }
   std::string Written(uint64_t term) {
-    return invariants_.ObserveWritten(NodeId(2),
-                                      {.hard_state = {Term(term), NodeId()}});
+    return invariants_.ObserveWritten(
+        ReplicaId(2), {.hard_state = {Term(term), ReplicaId()}});
   }
   static Message Acknowledgement(uint64_t term, uint64_t match) {
     Message message;
     message.type = MessageType::kAppendReply;
     message.term = Term(term);
-    message.to = NodeId(1);
+    message.to = ReplicaId(1);
     message.durable = Index(match);
     return message;
   }
@@ -433,13 +437,13 @@ TEST_F(AcknowledgementTest, TakenFromAnEarlierTerm_Found) {
 
 TEST_F(AcknowledgementTest, BehindAWriteThatEndsEarlier_Found) {
   Write write;
-  write.token = {.epoch = 7, .hard_state = {Term(3), NodeId()}};
+  write.token = {.epoch = 7, .hard_state = {Term(3), ReplicaId()}};
   write.after.push_back(Acknowledgement(3, 4));
   follower_.out().Clear();
   follower_.out().writes.push_back(write);
   EXPECT_EQ(Show(2, follower_), "");
   ExpectViolation("durability",
-                  invariants_.ObserveWritten(NodeId(2), write.token));
+                  invariants_.ObserveWritten(ReplicaId(2), write.token));
 }
 
 TEST_F(AcknowledgementTest, OfEntriesThatAreRemovedInTheTerm_Found) {
@@ -447,14 +451,14 @@ TEST_F(AcknowledgementTest, OfEntriesThatAreRemovedInTheTerm_Found) {
   EXPECT_EQ(Acknowledge(3, 2), "");
   // The write replaces entry 2 of term 1 by one of term 2.
   Write write;
-  write.token = {.epoch = 7, .hard_state = {Term(3), NodeId()}};
+  write.token = {.epoch = 7, .hard_state = {Term(3), ReplicaId()}};
   write.entries.push_back(follower_.core().EntryAt(Index(3)));
   write.entries[0].index = Index(2);
   follower_.out().Clear();
   follower_.out().writes.push_back(write);
   EXPECT_EQ(Show(2, follower_), "");
   ExpectViolation("acknowledged entries",
-                  invariants_.ObserveWritten(NodeId(2), write.token));
+                  invariants_.ObserveWritten(ReplicaId(2), write.token));
 }
 
 // Node 1 leads and has sent node 2 entry 2. The append is sent once more.
@@ -464,7 +468,7 @@ class SentOnceTest : public InvariantsTest {
     leader_.LeadUncommitted();
     EXPECT_EQ(Show(1, leader_), "");
     append_.type = MessageType::kAppend;
-    append_.to = NodeId(2);
+    append_.to = ReplicaId(2);
     append_.previous = {Term(1), Index(1)};
     append_.entries.push_back(leader_.core().EntryAt(Index(2)));
     EXPECT_EQ(SendAgain(), "");
@@ -486,8 +490,8 @@ TEST_F(SentOnceTest, WithoutEvidence_Found) {
 TEST_F(SentOnceTest, OncePerRejection_IsAllowed) {
   DrivenReplica follower(2);
   EXPECT_EQ(Start(2, follower), "");
-  EXPECT_EQ(invariants_.ObserveWritten(NodeId(2),
-                                       {.hard_state = {Term(2), NodeId()}}),
+  EXPECT_EQ(invariants_.ObserveWritten(ReplicaId(2),
+                                       {.hard_state = {Term(2), ReplicaId()}}),
             "");
   Message rejection;
   rejection.type = MessageType::kAppendReply;
@@ -514,8 +518,8 @@ class InstallTest : public InvariantsTest {
   }
   void Holds(DrivenReplica& replica) {
     EXPECT_EQ(Start(2, replica), "");
-    EXPECT_EQ(invariants_.ObserveWritten(NodeId(2),
-                                         {.hard_state = {Term(2), NodeId()}}),
+    EXPECT_EQ(invariants_.ObserveWritten(
+                  ReplicaId(2), {.hard_state = {Term(2), ReplicaId()}}),
               "");
   }
   std::string Install() {
@@ -637,7 +641,8 @@ TEST_F(InstallTest, RestartWithoutTheInstalledSnapshot_Durability) {
 TEST_F(InvariantsTest, LeadsWithoutItsVoteOnDisk_Durability) {
   DrivenReplica one;
   EXPECT_EQ(Start(1, one), "");
-  invariants_.ObserveWritten(NodeId(1), {.hard_state = {Term(1), NodeId()}});
+  invariants_.ObserveWritten(ReplicaId(1),
+                             {.hard_state = {Term(1), ReplicaId()}});
   one.LeadUncommitted();
   one.out().Clear();
   ExpectViolation("durability", Show(1, one));

@@ -32,7 +32,8 @@ class ReplicaTest : public ::testing::Test {
   static Configuration VotersUpTo(uint32_t count) {
     Configuration configuration;
     for (uint32_t id = 1; id <= count; ++id) {
-      configuration.voters.push_back({NodeId(id), StoreIncarnation(id)});
+      configuration.voters.push_back(
+          {ReplicaId(id), NodeId(id), StoreIncarnation(id)});
     }
     return configuration;
   }
@@ -48,7 +49,7 @@ class ReplicaTest : public ::testing::Test {
 
   // Starts with the bootstrap entry, followed by entries of these terms.
   void Start(Term term, std::initializer_list<uint64_t> terms = {},
-             NodeId voted_for = NodeId()) {
+             ReplicaId voted_for = ReplicaId()) {
     Restored restored;
     restored.hard_state = {term, voted_for};
     restored.entries.push_back(BootstrapEntry(configuration_));
@@ -60,7 +61,7 @@ class ReplicaTest : public ::testing::Test {
   }
 
   void StartFrom(Restored restored) {
-    options_.node = NodeId(1);
+    options_.replica = ReplicaId(1);
     options_.group = GroupId(1);
     core_ =
         std::make_unique<Core>(options_, std::move(restored),
@@ -79,7 +80,7 @@ class ReplicaTest : public ::testing::Test {
   }
 
   void Receive(Message message) {
-    message.to = NodeId(1);
+    message.to = ReplicaId(1);
     Step(MessageReceived{std::move(message)});
   }
 
@@ -107,7 +108,7 @@ class ReplicaTest : public ::testing::Test {
   static Message From(uint32_t node, MessageType type, uint64_t term) {
     Message message;
     message.type = type;
-    message.from = NodeId(node);
+    message.from = ReplicaId(node);
     message.term = Term(term);
     return message;
   }

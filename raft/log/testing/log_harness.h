@@ -24,7 +24,7 @@ inline constexpr ClusterId kTestCluster{0xc1};
 inline constexpr NodeId kTestNode{1};
 
 inline GroupKey TestGroup(uint32_t number) {
-  return {GroupId(number), GroupIncarnation(1000 + number)};
+  return {GroupId(number), ReplicaId(1000 + number)};
 }
 
 inline Entry TestEntry(uint64_t term, uint64_t index,

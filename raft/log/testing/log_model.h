@@ -109,7 +109,7 @@ class LogModel {
       }
       case ModelOperation::Kind::kHardState:
         next.hard_state.term = next.hard_state.term + 1;
-        next.hard_state.voted_for = NodeId(operation.count % 5);
+        next.hard_state.voted_for = ReplicaId(operation.count % 5);
         log.Append(key, &next.hard_state, {}, std::move(done));
         break;
       case ModelOperation::Kind::kLogStart: {
@@ -202,7 +202,7 @@ class LogModel {
     return groups_[group].states.back();
   }
   GroupKey Key(uint32_t group) {
-    return {GroupId(group), GroupIncarnation(100 + incarnations_[group])};
+    return {GroupId(group), ReplicaId(100 + incarnations_[group])};
   }
 
  private:
