@@ -98,7 +98,8 @@ class Life {
   absl::Status Snapshot(uint64_t index) {
     raft::SnapshotDescriptor descriptor;
     descriptor.position = {raft::Term(1), raft::Index(index)};
-    descriptor.configuration.voters = {{kNode, StoreIncarnation(1)}};
+    descriptor.configuration.voters = {
+        {kGroup.replica, kNode, StoreIncarnation(1)}};
     absl::Status status = Get<absl::Status>([&](auto done) {
       snapshots_->Begin(kGroup, descriptor, std::move(done));
     });

@@ -35,14 +35,16 @@ class StartupTest : public testing::Test {
   }
 
   void AddGroup(GroupKey key) {
-    GroupSpec spec{.group = key.group, .incarnation = key.incarnation};
-    spec.initial_configuration.voters = {{kTestNode, StoreIncarnation(1)}};
+    GroupSpec spec{.group = key.group};
+    spec.initial_configuration.voters = {
+        {key.replica, kTestNode, StoreIncarnation(1)}};
     options_.groups.push_back(spec);
   }
   void WriteSnapshot(GroupKey key, LogPosition position) {
     SnapshotDescriptor descriptor;
     descriptor.position = position;
-    descriptor.configuration.voters = {{kTestNode, StoreIncarnation(1)}};
+    descriptor.configuration.voters = {
+        {key.replica, kTestNode, StoreIncarnation(1)}};
     ASSERT_TRUE(h_.Wait([&](SnapshotStore::Done done) {
                     h_.snapshots()->Begin(key, descriptor, std::move(done));
                   }).ok());
