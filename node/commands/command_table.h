@@ -137,7 +137,6 @@ enum class CommandId : uint8_t {
   kQuorateDo,
   kQuorateChannel,
   kQuorateApply,
-  kQuorateRead,
   kQuorateStatus,
 };
 

@@ -57,20 +57,6 @@ Handled PeerService::Apply(const CommandRow& row, Arguments request) {
   return Handled::kDone;
 }
 
-Handled PeerService::Read(const CommandRow& row, Arguments request) {
-  client_.MarkLink();
-  GroupQueue* queue = QueueOfGroup(context_, request[1]);
-  if (queue == nullptr) {
-    replies_.ReplyError(row.id, "ERR no such group or channel");
-    return Handled::kDone;
-  }
-  const uint64_t token = replies_.Push(row.id, ReplyFormat::kBulk);
-  queue->ReadForPeer(
-      Buffer::Copy(request[2]),
-      [this, token](PeerResult result) { Reply(token, result); });
-  return Handled::kDone;
-}
-
 Handled PeerService::Status(const CommandRow& row, Arguments request) {
   client_.MarkLink();
   NodeReport known;

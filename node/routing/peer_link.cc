@@ -178,15 +178,6 @@ void PeerLink::Apply(GroupId group, const ForwardStamp& stamp, Buffer payload,
   Send(header, std::move(payload), std::move(done));
 }
 
-void PeerLink::Read(GroupId group, Buffer payload, Done done) {
-  std::string header = "*3\r\n";
-  RespWriter writer(&header, 2);
-  writer.Bulk("QUORATE.READ");
-  writer.Bulk(Concat(group));
-  Append(&header, "$", payload.size(), "\r\n");
-  Send(header, std::move(payload), std::move(done));
-}
-
 void PeerLink::Open(GroupId group, const ForwardStamp& replaces, Done done) {
   std::string header = "*4\r\n";
   RespWriter writer(&header, 2);

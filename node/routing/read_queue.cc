@@ -35,12 +35,10 @@ bool RoomForElements(const RoutedRequest& request,
 }  // namespace
 
 ReadQueue::ReadQueue(const QueueParts& parts, GroupLeadership& leadership,
-                     Forwarding& forwarding, BatchQueue& batches,
-                     const ResultRoom& results, QueueCounters& counters,
-                     absl::AnyInvocable<void()> wake)
+                     BatchQueue& batches, const ResultRoom& results,
+                     QueueCounters& counters, absl::AnyInvocable<void()> wake)
     : parts_(parts),
       leadership_(leadership),
-      forwarding_(forwarding),
       batches_(batches),
       results_(results),
       counters_(counters),
@@ -100,6 +98,14 @@ void ReadQueue::MoveToBatch(RequestSink* sink) {
   }
 }
 
+void ReadQueue::MoveAllToBatch() {
+  for (size_t i = 0; i < reads_->items().size(); ++i) {
+    RequestSink* const sink = reads_->items()[i].sink;
+    if (sink != nullptr) MoveToBatch(sink);
+  }
+  reads_->Clear();
+}
+
 void ReadQueue::Issue() {
   if (read_point_due_ || reads_->items().empty() ||
       leadership_.kind() == Leadership::Kind::kUnknown) {
@@ -123,7 +129,7 @@ void ReadQueue::Issue() {
     --waiting_requests_;
     --order.waiting_reads;
     if (remote && item.redirect) {
-      Fail(item, RequestFailure::Kind::kMoved, absl::OkStatus());
+      Fail(item, RequestFailure::Kind::kMoved);
       item.sink = nullptr;
       continue;
     }
@@ -133,87 +139,10 @@ void ReadQueue::Issue() {
   if (!any) return;
   read_point_due_ = true;
   ++counters_.read_rounds;
-  if (!leadership_.hosted()) return IssueToLeader(std::move(reads));
   parts_.host.Read(leadership_.group(), [this, reads = std::move(reads)](
                                             absl::Status status) mutable {
     OnReadPoint(std::move(reads), status);
   });
-}
-
-void ReadQueue::IssueToLeader(std::unique_ptr<ReadList> reads) {
-  const LimitsConfig& limits = parts_.config.limits;
-  kv::BatchBuilder batch;
-  for (const ReadList::Item& item : reads->items()) {
-    if (item.sink == nullptr) continue;
-    const kv::CommandSpec spec = reads->CommandOf(item, &arguments_);
-    const size_t size =
-        batch.size_bytes() + kv::BatchBuilder::EncodedSize(spec);
-    if (!batch.empty() &&
-        (batch.count() >= limits.batch_commands || size > limits.batch_bytes)) {
-      break;
-    }
-    batch.Add(spec);
-  }
-  forwarding_.Read(batch.Finish(),
-                   [this, reads = std::move(reads)](
-                       const raft::ProposeResult& answer) mutable {
-                     OnLeaderRead(std::move(reads), answer);
-                   });
-}
-
-void ReadQueue::OnLeaderRead(std::unique_ptr<ReadList> reads,
-                             const raft::ProposeResult& answer) {
-  serving_ = std::move(reads);
-  const std::string_view bytes = answer.result.view();
-  const kv::ResultReader frame(bytes);
-  if (answer.outcome != Outcome::kDone || !frame.ok() ||
-      !frame.batch_accepted() || !kv::ResultsAreWhole(bytes, frame.count())) {
-    ++counters_.reads_failed;
-    leadership_.Pause();
-    leadership_.Refresh();
-    return EndServing();
-  }
-  kv::ResultReader results(bytes);
-  bool first = true;
-  for (ReadList::Item& item : serving_->items()) {
-    if (item.sink == nullptr) continue;
-    if (results.done()) {
-      // The leader cannot evaluate the first read without an entry.
-      if (first) MoveToLog(item);
-      break;
-    }
-    first = false;
-    Deliver(item, results.Next());
-  }
-  EndServing();
-}
-
-void ReadQueue::MoveToLog(ReadList::Item& item) {
-  const kv::CommandSpec spec = serving_->CommandOf(item, &arguments_);
-  --OrderOf(item.sink).issued_reads;
-  batches_.Add(item.Request(), spec, results_.BytesOf(item.sink, spec));
-  item.sink = nullptr;
-}
-
-void ReadQueue::Deliver(ReadList::Item& item, const kv::ResultView& result) {
-  RequestSink* const sink = item.sink;
-  // A read that follows one in the log has to be evaluated after it. The sink's
-  // later reads stay behind it.
-  const bool later = OrderOf(sink).reads_in_log > 0 ||
-                     std::find(serving_later_.begin(), serving_later_.end(),
-                               sink) != serving_later_.end();
-  if (later) {
-    serving_later_.push_back(sink);
-    return;
-  }
-  item.sink = nullptr;
-  // A parked read is requested again when there is room for its result.
-  if (OrderOf(sink).parked_reads > 0 ||
-      !sink->RoomFor(item.token, std::max<size_t>(1, result.bytes.size()))) {
-    return Park(sink, item, *serving_);
-  }
-  --OrderOf(sink).issued_reads;
-  sink->OnResult(item.token, result);
 }
 
 void ReadQueue::OnReadPoint(std::unique_ptr<ReadList> reads,
@@ -247,7 +176,7 @@ void ReadQueue::ServeReads() {
         item.sink = nullptr;
         break;
       case Served::kNoRoom:
-        Park(item.sink, item, *serving_);
+        Park(item, *serving_);
         item.sink = nullptr;
         break;
       case Served::kLater:
@@ -268,7 +197,6 @@ void ReadQueue::EndServing() {
   if (kept) KeepReads(*reads);
   reads->Clear();
   spare_reads_ = std::move(reads);
-  for (RequestSink* sink : std::exchange(declined_, {})) ServeParked(sink);
   wake_();
 }
 
@@ -314,10 +242,9 @@ ReadQueue::Served ReadQueue::Serve(const RoutedRequest& request,
   return Served::kDone;
 }
 
-void ReadQueue::Park(RequestSink* sink, const ReadList::Item& item,
-                     const ReadList& reads) {
+void ReadQueue::Park(const ReadList::Item& item, const ReadList& reads) {
   const kv::CommandSpec spec = reads.CommandOf(item, &arguments_);
-  sink->routing().parked.push_back(
+  item.sink->routing().parked.push_back(
       {leadership_.group(),
        item.token,
        item.numbers,
@@ -325,7 +252,7 @@ void ReadQueue::Park(RequestSink* sink, const ReadList::Item& item,
        item.op,
        item.redirect,
        {spec.arguments.begin(), spec.arguments.end()}});
-  ++OrderOf(sink).parked_reads;
+  ++OrderOf(item.sink).parked_reads;
 }
 
 std::vector<RequestSink::ParkedRead> ReadQueue::TakeParked(RequestSink* sink) {
@@ -341,14 +268,6 @@ std::vector<RequestSink::ParkedRead> ReadQueue::TakeParked(RequestSink* sink) {
 }
 
 void ReadQueue::ServeParked(RequestSink* sink) {
-  const RequestSink::ConnectionOrder& state = OrderOf(sink);
-  if (leadership_.store() == nullptr &&
-      state.issued_reads > state.parked_reads) {
-    // The leader evaluates later reads of the sink already. Their results must
-    // not be given to it in front of these.
-    declined_.push_back(sink);
-    return;
-  }
   ReadList behind_log;
   bool no_room = false;
   for (RequestSink::ParkedRead& read : TakeParked(sink)) {
@@ -356,10 +275,9 @@ void ReadQueue::ServeParked(RequestSink* sink) {
       sink->routing().parked.push_back(std::move(read));
       continue;
     }
-    if (OrderOf(sink).reads_in_log > 0 || leadership_.store() == nullptr) {
+    if (OrderOf(sink).reads_in_log > 0) {
       // The read in the log may observe more than this node has applied. So the
-      // other reads need a read point after it. Without a replica the leader
-      // evaluates them.
+      // other reads need a read point after it.
       --OrderOf(sink).parked_reads;
       behind_log.Append({sink, read.token, read.redirect}, NewDeadline(),
                         ParkedCommand(read, &arguments_));
@@ -444,24 +362,20 @@ void ReadQueue::KeepRead(const ReadList::Item& item, const ReadList& reads) {
 
 void ReadQueue::ExpireWaiting() {
   const MonoTime now = parts_.loop.ReadClock().mono;
-  const absl::Status why = leadership_.Unservable();
-  if (why.ok() && next_deadline() > now) return;
+  if (next_deadline() > now) return;
   // Answers may add reads, so the list is moved away first.
   std::unique_ptr<ReadList> reads = std::move(reads_);
   reads_ = std::make_unique<ReadList>();
   for (const ReadList::Item& item : reads->items()) {
     if (item.sink == nullptr) continue;
-    if (why.ok() && item.deadline > now) {
+    if (item.deadline > now) {
       KeepRead(item, *reads);
       continue;
     }
     --OrderOf(item.sink).waiting_reads;
     --waiting_requests_;
-    if (why.ok()) ++counters_.leader_wait_expired;
-    Fail(item,
-         why.ok() ? RequestFailure::Kind::kNoLeader
-                  : RequestFailure::Kind::kRefused,
-         why);
+    ++counters_.leader_wait_expired;
+    Fail(item, RequestFailure::Kind::kNoLeader);
   }
 }
 
@@ -473,10 +387,9 @@ MonoTime ReadQueue::next_deadline() const {
   return next;
 }
 
-void ReadQueue::Fail(const ReadList::Item& item, RequestFailure::Kind kind,
-                     const absl::Status& why) {
-  item.sink->OnFailure(item.token,
-                       leadership_.MakeFailure(kind, item.slot, why));
+void ReadQueue::Fail(const ReadList::Item& item, RequestFailure::Kind kind) {
+  item.sink->OnFailure(
+      item.token, leadership_.MakeFailure(kind, item.slot, absl::OkStatus()));
 }
 
 }  // namespace quorate::node

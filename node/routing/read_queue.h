@@ -18,15 +18,12 @@
 #include "env/pending.h"
 #include "env/time.h"
 #include "kv/command/command.h"
-#include "kv/command/result.h"
 #include "node/routing/batch_queue.h"
-#include "node/routing/forwarding.h"
 #include "node/routing/group_leadership.h"
 #include "node/routing/queue_parts.h"
 #include "node/routing/read_list.h"
 #include "node/routing/request_sink.h"
 #include "node/routing/result_room.h"
-#include "raft/host/host.h"
 
 namespace quorate::node {
 
@@ -40,9 +37,8 @@ class ReadQueue {
  public:
   // All outlive the object. `wake` requests a Flush of the queue.
   ReadQueue(const QueueParts& parts, GroupLeadership& leadership,
-            Forwarding& forwarding, BatchQueue& batches,
-            const ResultRoom& results, QueueCounters& counters,
-            absl::AnyInvocable<void()> wake);
+            BatchQueue& batches, const ResultRoom& results,
+            QueueCounters& counters, absl::AnyInvocable<void()> wake);
 
   void Add(const RoutedRequest& request, const kv::CommandSpec& spec);
 
@@ -52,6 +48,8 @@ class ReadQueue {
   // Moves the sink's waiting reads into the batch: in front of its write, or
   // behind a read of it.
   void MoveToBatch(RequestSink* sink);
+  // Moves all waiting reads: without a replica here they travel in entries.
+  void MoveAllToBatch();
 
   // ---- Read points.
   // Requests a read point for the waiting reads, if there is a leader.
@@ -87,23 +85,13 @@ class ReadQueue {
   // serve them any more.
   void MoveParkedToBatch(RequestSink* sink);
   void OnReadPoint(std::unique_ptr<ReadList> reads, const absl::Status& status);
-  // Without a replica here the leader evaluates the reads, as many as fit one
-  // batch.
-  void IssueToLeader(std::unique_ptr<ReadList> reads);
-  void OnLeaderRead(std::unique_ptr<ReadList> reads,
-                    const raft::ProposeResult& answer);
-  // Moves an issued read of serving_ to the log.
-  void MoveToLog(ReadList::Item& item);
-  // Gives the leader's result to the sink, or keeps or parks the read.
-  void Deliver(ReadList::Item& item, const kv::ResultView& result);
   // Serves the reads of serving_ while the turn has time for work, at least
   // one, and continues in the next turn. Their read point stays reached.
   void ServeReads();
   // No read of serving_ is left to serve.
   void EndServing();
   Served Serve(const RoutedRequest& request, const kv::CommandSpec& spec);
-  void Park(RequestSink* sink, const ReadList::Item& item,
-            const ReadList& reads);
+  void Park(const ReadList::Item& item, const ReadList& reads);
   // Takes the sink's parked reads of this group out of its list, in order.
   std::vector<RequestSink::ParkedRead> TakeParked(RequestSink* sink);
   // Puts the reads back in front of those that arrived in the meantime.
@@ -111,8 +99,7 @@ class ReadQueue {
   void KeepRead(const ReadList::Item& item, const ReadList& reads);
   // Sorts the waiting reads of the sink in the order in which it sent them.
   void SortReadsOf(RequestSink* sink);
-  void Fail(const ReadList::Item& item, RequestFailure::Kind kind,
-            const absl::Status& why);
+  void Fail(const ReadList::Item& item, RequestFailure::Kind kind);
   RequestSink::ConnectionOrder& OrderOf(RequestSink* sink) const {
     return sink->routing().OrderOf(leadership_.group());
   }
@@ -122,7 +109,6 @@ class ReadQueue {
 
   const QueueParts& parts_;
   GroupLeadership& leadership_;
-  Forwarding& forwarding_;
   BatchQueue& batches_;
   const ResultRoom& results_;
   QueueCounters& counters_;
@@ -139,8 +125,6 @@ class ReadQueue {
   // later reads follow it too.
   std::vector<RequestSink*> serving_later_;
   env::Pending continue_;
-  // Sinks whose parked reads wait for the end of the reads under way.
-  std::vector<RequestSink*> declined_;
   // The arguments of the command that is read from a list.
   std::vector<std::string_view> arguments_;
 };
