@@ -28,6 +28,8 @@ constexpr std::string_view kSlots[] = {
     "*1\r\n*3\r\n:0\r\n:99\r\n*2\r\n$1\r\n?\r\n:3\r\n",
     "*1\r\n*3\r\n:5000\r\n:9000\r\n*2\r\n$7\r\nnowhere\r\n:1\r\n",
 };
+constexpr std::string_view kThreeReplies =
+    "-LOADING not ready\r\n-LOADING not ready\r\n-LOADING not ready\r\n";
 // Answers to all other requests.
 constexpr std::string_view kRefusals[] = {
     "-LOADING not ready\r\n",
@@ -45,8 +47,7 @@ constexpr std::string_view kRefusals[] = {
     "=2\r\nab\r\n",
     "$3\r\nabcde",
     "\r\n",
-    // More replies than requests.
-    "-LOADING not ready\r\n-LOADING not ready\r\n-LOADING not ready\r\n",
+    kThreeReplies,
 };
 
 }  // namespace
@@ -63,13 +64,24 @@ class Impostor::Visit final : env::Connection::Observer {
   void OnBytes(std::string_view bytes) override {
     unread_.append(bytes);
     bool asks_for_slots = false;
-    while (TakeRequest(&asks_for_slots)) {
-      connection_->Write(Buffer::Copy(impostor_->DrawAnswer(asks_for_slots)));
+    while (!ended_ && TakeRequest(&asks_for_slots)) {
+      const std::string answer = impostor_->DrawAnswer(asks_for_slots);
+      connection_->Write(Buffer::Copy(answer));
+      // With more replies than requests, a client that pipelines would take
+      // later answers for those to other requests.
+      if (answer == kThreeReplies) End();
     }
   }
-  void OnEnd() override { connection_->End(); }
+  void OnEnd() override {
+    if (!ended_) End();
+  }
   void OnClosed(absl::Status) override {}
   void OnDrained() override {}
+
+  void End() {
+    ended_ = true;
+    connection_->End();
+  }
 
   // Takes the next line; false: it is not complete.
   bool TakeLine(size_t* at, std::string_view* line) const {
@@ -102,6 +114,7 @@ class Impostor::Visit final : env::Connection::Observer {
   Impostor* const impostor_;
   const std::unique_ptr<env::Connection> connection_;
   std::string unread_;
+  bool ended_ = false;
 };
 
 Impostor::Impostor(env::Env& env, const std::string& address) : env_(env) {
