@@ -94,8 +94,9 @@ bool Replica::MaySend(ReplicaId to) {
 }
 
 NodeId Replica::NodeOf(ReplicaId replica) const {
-  if (replica == unnamed_sender_.first) return unnamed_sender_.second;
-  return quorate::raft::NodeOf(core_->configuration(), replica);
+  const Member* member = FindMember(core_->configuration(), replica);
+  if (member != nullptr) return member->node;
+  return replica == unnamed_sender_.first ? unnamed_sender_.second : NodeId();
 }
 
 // A message to a replica whose node is not known is lost.
