@@ -125,8 +125,7 @@ class ServerImpl final : public Server, public raft::Host::Observer {
             HostOptionsOf(
                 MakeBootstrapRecord(config_.cluster, map_, config_.rules)),
             [this](GroupId group, const raft::Configuration&) {
-              kv::StoreOptions options =
-                  StoreOptionsOf(bootstrap_record_, group);
+              auto options = StoreOptionsOf(bootstrap_record_, group);
               options.pool = record_pool_;
               return std::make_unique<kv::Store>(std::move(options));
             },

@@ -343,6 +343,8 @@ void PlannedFaults::OpenDiskError(const FaultWindow& window) {
       context_->Note("no descriptors " + context_->Name(node), node);
       break;
     case std::size(kKinds) + 1: {
+      // It may fence a replica for good.
+      if (context_->options().damage_limit == nullptr) return;
       const std::vector<std::string> files = world.DiskFiles(node);
       if (files.empty()) return;
       const std::string& file = files[window.Pick(2, files.size())];
