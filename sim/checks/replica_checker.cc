@@ -49,7 +49,7 @@ void ReplicaChecker::OnStep(NodeId node, GroupId group, const raft::Core& core,
 void ReplicaChecker::ReportInvariant(NodeId node, GroupId group,
                                      const std::string& violation) {
   if (violation.empty()) return;
-  violate_(Text("node ", node, ", group ", group, ": ", violation));
+  violate_(Text("group ", group, ": ", violation, " (node ", node, ")"));
 }
 
 void ReplicaChecker::OnLeader(NodeId node, GroupId group, raft::Term term) {
