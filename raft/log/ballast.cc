@@ -3,8 +3,6 @@
 #include <algorithm>
 #include <utility>
 
-#include "raft/log/spare_segment.h"
-
 namespace quorate::raft {
 namespace {
 
@@ -52,30 +50,18 @@ void Ballast::CheckSpace() {
 }
 
 void Ballast::Create() {
-  written_bytes_ = 0;
   pending_ =
       disk_.Open(kBallastName, env::Disk::OpenMode::kCreate,
                  [this](absl::StatusOr<std::unique_ptr<env::File>> file) {
                    if (!file.ok()) return GiveUp();
                    file_ = *std::move(file);
-                   WriteZeros();
+                   fill_ = std::make_unique<ZeroFill>(
+                       *file_, 0, bytes_, kPieceBytes,
+                       [this](absl::Status status, uint64_t) {
+                         if (!status.ok()) return GiveUp();
+                         file_.reset();
+                       });
                  });
-}
-
-// Synced piece by piece, so that no other sync waits for the whole file.
-void Ballast::WriteZeros() {
-  if (written_bytes_ == bytes_) return file_.reset();
-  const size_t size = std::min(bytes_ - written_bytes_, kPieceBytes);
-  pending_ =
-      file_->Write(written_bytes_, ZeroPieces(size), env::Durability::kLater,
-                   [this, size](absl::Status written) {
-                     if (!written.ok()) return GiveUp();
-                     pending_ = file_->Sync([this, size](absl::Status synced) {
-                       if (!synced.ok()) return GiveUp();
-                       written_bytes_ += size;
-                       WriteZeros();
-                     });
-                   });
 }
 
 void Ballast::GiveUp() {

@@ -12,6 +12,7 @@
 
 #include "absl/status/status.h"
 #include "env/env.h"
+#include "raft/log/zero_fill.h"
 
 namespace quorate::raft {
 
@@ -31,14 +32,13 @@ class Ballast {
   void OnOpened(absl::StatusOr<std::unique_ptr<env::File>> file);
   void CheckSpace();
   void Create();
-  void WriteZeros();
   void GiveUp();
 
   env::Disk& disk_;
   env::Loop& loop_;
   const uint64_t bytes_;
-  uint64_t written_bytes_ = 0;
   std::unique_ptr<env::File> file_;
+  std::unique_ptr<ZeroFill> fill_;
   env::Pending pending_;
 };
 

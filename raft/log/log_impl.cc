@@ -39,6 +39,7 @@ LogImpl::LogImpl(env::Env& env, const LogOptions& options, Start start)
       write_number_(start.write_number),
       last_number_(state_.current()->number),
       unused_(start.unused.begin(), start.unused.end()),
+      remover_(env.disk, env.tracer, "log"),
       ballast_(env, options_.ballast_bytes),
       callbacks_(env.loop) {
   file_ = std::move(start.current.file);
@@ -61,7 +62,7 @@ absl::Status LogImpl::Refusal(GroupKey group) const {
   if (state_.dropped().contains(group)) {
     return absl::FailedPreconditionError(
         absl::StrCat("group ", group.group.value(),
-                     " was dropped from this log under this incarnation"));
+                     " was dropped from this log under this replica id"));
   }
   const auto queue = queues_.find(group);
   if (queue != queues_.end() && queue->second.dropping) {
@@ -451,7 +452,7 @@ void LogImpl::PrepareSpare() {
       disk_, options,
       [this, recycled = options.recycled.name](SpareSegment::Result spare) {
         spare_maker_.reset();
-        if (!spare.status.ok() && !recycled.empty()) RemoveLater(recycled);
+        if (!spare.status.ok() && !recycled.empty()) remover_.Remove(recycled);
         OnSpare(std::move(spare));
       });
 }
@@ -473,7 +474,7 @@ void LogImpl::OnSpare(SpareSegment::Result spare) {
   if (spare.reusable) {
     unused_.push_front(std::move(spare.made));
   } else {
-    RemoveLater(std::move(spare.made.name));
+    remover_.Remove(std::move(spare.made.name));
   }
 }
 
@@ -491,7 +492,7 @@ void LogImpl::Reclaim() {
     segments.pop_front();
     if (unused_.size() >= kUnusedFilesMax ||
         file.bytes > 2 * options_.segment_bytes) {
-      RemoveLater(std::move(file.name));
+      remover_.Remove(std::move(file.name));
     } else {
       unused_.push_back(std::move(file));
     }
@@ -505,27 +506,6 @@ void LogImpl::Reclaim() {
     rewriting_ = segments.front().get();
     rewrite_cursor_ = GroupKey{};
   }
-}
-
-void LogImpl::RemoveLater(std::string name) {
-  removals_.push_back(std::move(name));
-  if (removals_.size() == 1) RemoveNext();
-}
-
-void LogImpl::RemoveNext() {
-  if (removals_.empty()) return;
-  remove_pending_ =
-      disk_.Remove(removals_.front(), [this](absl::Status status) {
-        // The file only takes space until the next start finds it again.
-        if (!status.ok() && !absl::IsNotFound(status) &&
-            tracer_.Logs(env::Severity::kWarning)) {
-          tracer_.Log(env::Severity::kWarning,
-                      absl::StrCat("log: cannot remove ", removals_.front(),
-                                   ": ", status.ToString()));
-        }
-        removals_.pop_front();
-        RemoveNext();
-      });
 }
 
 }  // namespace quorate::raft

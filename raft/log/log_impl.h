@@ -20,11 +20,13 @@
 #include "env/env.h"
 #include "raft/log/ballast.h"
 #include "raft/log/callback_queue.h"
+#include "raft/log/file_remover.h"
 #include "raft/log/log.h"
 #include "raft/log/log_state.h"
 #include "raft/log/record.h"
 #include "raft/log/segment_opener.h"
 #include "raft/log/spare_segment.h"
+#include "raft/log/zero_fill.h"
 
 namespace quorate::raft {
 
@@ -117,8 +119,6 @@ class LogImpl final : public Log {
   void PrepareSpare();
   void OnSpare(SpareSegment::Result spare);
   void Reclaim();
-  void RemoveLater(std::string name);
-  void RemoveNext();
 
   env::Disk& disk_;
   env::Loop& loop_;
@@ -167,7 +167,7 @@ class LogImpl final : public Log {
   bool roll_waits_ = false;
 
   std::deque<UnusedFile> unused_;
-  std::deque<std::string> removals_;  // The first one is running.
+  FileRemover remover_;
   std::unique_ptr<SegmentOpener> opener_;
   Ballast ballast_;
   Destruction destruction_;
@@ -175,7 +175,6 @@ class LogImpl final : public Log {
   env::Pending flush_pending_;
   bool flush_scheduled_ = false;
   env::Pending write_pending_;
-  env::Pending remove_pending_;
   CallbackQueue callbacks_;
 };
 

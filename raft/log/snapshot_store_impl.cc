@@ -36,6 +36,7 @@ SnapshotStoreImpl::SnapshotStoreImpl(env::Env& env, const LogOptions& options,
     : env_(env),
       disk_(env.disk),
       tracer_(env.tracer),
+      remover_(env.disk, env.tracer, "snapshot"),
       options_(options),
       stored_(std::move(stored)),
       damaged_(std::move(damaged)),
@@ -83,11 +84,11 @@ void SnapshotStoreImpl::Discard(Stagings& stagings, GroupKey group,
 
 void SnapshotStoreImpl::RemoveFiles(GroupKey group,
                                     const SnapshotStaging& file) {
-  RemoveLater(file.staging_name());
+  remover_.Remove(file.staging_name());
   const LogPosition position = file.descriptor().position;
   // A renaming that was reported as failed may have been carried out.
   if (file.committing() && !IsInUse(group, position)) {
-    RemoveLater(SnapshotName(group, position));
+    remover_.Remove(SnapshotName(group, position));
   }
 }
 
@@ -122,7 +123,7 @@ void SnapshotStoreImpl::Install(Stagings& stagings, GroupKey group) {
   const auto old = newest_.find(group);
   if (old != newest_.end() &&
       old->second.position != staging.descriptor().position) {
-    RemoveLater(SnapshotName(group, old->second.position));
+    remover_.Remove(SnapshotName(group, old->second.position));
   }
   stored_[group] = {staging.descriptor(), staging.checksums().blocks()};
   newest_[group] = staging.descriptor();
@@ -364,39 +365,13 @@ void SnapshotStoreImpl::Drop(GroupKey group, Done done) {
   Discard(receiving_, group);
   const auto found = newest_.find(group);
   if (found != newest_.end()) {
-    RemoveLater(SnapshotName(group, found->second.position));
+    remover_.Remove(SnapshotName(group, found->second.position));
   }
   newest_.erase(group);
   stored_.erase(group);
   damaged_.erase(group);
   open_files_.erase(group);
-  removals_.push_back({std::string(), std::move(done)});
-  if (removals_.size() == 1) RemoveNext();
-}
-
-void SnapshotStoreImpl::RemoveLater(std::string name) {
-  removals_.push_back({std::move(name), nullptr});
-  if (removals_.size() == 1) RemoveNext();
-}
-
-void SnapshotStoreImpl::RemoveNext() {
-  if (removals_.empty()) return;
-  const auto ended = [this](absl::Status status) {
-    Removal removal = std::move(removals_.front());
-    removals_.pop_front();
-    // A file that remains only takes space until the next start removes it.
-    if (!status.ok() && !absl::IsNotFound(status) &&
-        tracer_.Logs(env::Severity::kWarning)) {
-      tracer_.Log(env::Severity::kWarning,
-                  absl::StrCat("snapshot: cannot remove ", removal.name, ": ",
-                               status.ToString()));
-    }
-    RemoveNext();
-    if (removal.done != nullptr) removal.done(status);
-  };
-  const std::string& name = removals_.front().name;
-  removal_pending_ =
-      name.empty() ? disk_.SyncDirectory(ended) : disk_.Remove(name, ended);
+  remover_.SyncDirectory(std::move(done));
 }
 
 }  // namespace quorate::raft

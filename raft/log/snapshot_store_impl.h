@@ -15,6 +15,7 @@
 
 #include "env/env.h"
 #include "raft/log/callback_queue.h"
+#include "raft/log/file_remover.h"
 #include "raft/log/snapshot_format.h"
 #include "raft/log/snapshot_staging.h"
 #include "raft/log/snapshot_store.h"
@@ -89,8 +90,6 @@ class SnapshotStoreImpl final : public SnapshotStore {
   // Removes a discarded file under each name that it may have.
   void RemoveFiles(GroupKey group, const SnapshotStaging& file);
   bool IsInUse(GroupKey group, LogPosition position) const;
-  void RemoveLater(std::string name);
-  void RemoveNext();
   void ReadBlocks(uint64_t id);
   void OnBlocks(uint64_t id, absl::StatusOr<Buffer> bytes);
   void EndReading(uint64_t id, absl::StatusOr<Buffer> result);
@@ -100,6 +99,7 @@ class SnapshotStoreImpl final : public SnapshotStore {
   env::Env& env_;
   env::Disk& disk_;
   env::Tracer& tracer_;
+  FileRemover remover_;
   const LogOptions options_;
   std::map<GroupKey, StoredSnapshot> stored_;
   std::map<GroupKey, SnapshotDescriptor> newest_;  // Descriptors of `stored_`.
@@ -112,13 +112,6 @@ class SnapshotStoreImpl final : public SnapshotStore {
   std::map<uint64_t, std::unique_ptr<SnapshotStaging>> discarded_;
   std::map<uint64_t, Reading> readings_;
   uint64_t readings_begun_ = 0;
-  // `done` is empty if no caller waits for the removal.
-  struct Removal {
-    std::string name;  // If empty, sync the directory instead.
-    Done done;
-  };
-  std::deque<Removal> removals_;  // The first one is running.
-  env::Pending removal_pending_;
   CallbackQueue callbacks_;
 };
 

@@ -1,6 +1,5 @@
 #include "raft/log/spare_segment.h"
 
-#include <algorithm>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -8,19 +7,6 @@
 #include "raft/log/record.h"
 
 namespace quorate::raft {
-namespace {
-constexpr char kZeros[64 << 10] = {};
-}  // namespace
-
-std::vector<Buffer> ZeroPieces(size_t size) {
-  const Buffer zeros = Buffer::Constant({kZeros, sizeof(kZeros)});
-  std::vector<Buffer> pieces;
-  while (size > 0) {
-    pieces.push_back(zeros.Slice(0, std::min(size, zeros.size())));
-    size -= pieces.back().size();
-  }
-  return pieces;
-}
 
 SpareSegment::SpareSegment(env::Disk& disk, Options options, Done done)
     : disk_(disk), options_(std::move(options)), done_(std::move(done)) {
@@ -62,29 +48,22 @@ void SpareSegment::OpenToFill(env::Disk::OpenMode mode) {
                      return Finish(file.status());
                    }
                    filled_ = *std::move(file);
-                   WriteZeros();
+                   Fill();
                  });
 }
 
 // Only bytes behind the end are written: after a crash the renaming may be
 // lost, and the file is part of the chain again.
-void SpareSegment::WriteZeros() {
-  if (result_.made.bytes >= options_.bytes) {
+void SpareSegment::Fill() {
+  const auto filled = [this](absl::Status status, uint64_t end) {
+    result_.made.bytes = end;
+    if (!status.ok()) return Finish(std::move(status));
     filled_.reset();
-    return SyncDirectory();
-  }
-  const size_t size = std::min<uint64_t>(options_.bytes - result_.made.bytes,
-                                         options_.piece_bytes);
-  pending_ = filled_->Write(
-      result_.made.bytes, ZeroPieces(size), env::Durability::kLater,
-      [this, size](absl::Status written) {
-        if (!written.ok()) return Finish(written);
-        pending_ = filled_->Sync([this, size](absl::Status synced) {
-          if (!synced.ok()) return Finish(synced);
-          result_.made.bytes += size;
-          WriteZeros();
-        });
-      });
+    SyncDirectory();
+  };
+  fill_ =
+      std::make_unique<ZeroFill>(*filled_, result_.made.bytes, options_.bytes,
+                                 options_.piece_bytes, filled);
 }
 
 void SpareSegment::SyncDirectory() {

@@ -12,13 +12,12 @@
 #include <cstdint>
 #include <memory>
 #include <string>
-#include <vector>
 
 #include "absl/functional/any_invocable.h"
 #include "absl/status/status.h"
-#include "env/buffer.h"
 #include "env/disk.h"
 #include "env/pending.h"
+#include "raft/log/zero_fill.h"
 
 namespace quorate::raft {
 
@@ -28,9 +27,6 @@ struct UnusedFile {
   std::string name;
   uint64_t bytes = 0;
 };
-
-// Returns `size` zeros in pieces that share one block of memory.
-std::vector<Buffer> ZeroPieces(size_t size);
 
 // Prepares one file, unless that would take more than half of the free space of
 // the disk. Destroying the object cancels it, and leaves the file.
@@ -58,7 +54,7 @@ class SpareSegment {
  private:
   void CheckSpace(env::Disk::OpenMode mode);
   void OpenToFill(env::Disk::OpenMode mode);
-  void WriteZeros();
+  void Fill();
   void SyncDirectory();
   void OpenForLog();
   void Finish(absl::Status status);
@@ -68,6 +64,7 @@ class SpareSegment {
   Result result_;
   Done done_;
   std::unique_ptr<env::File> filled_;
+  std::unique_ptr<ZeroFill> fill_;
   env::Pending pending_;
 };
 
