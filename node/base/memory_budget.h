@@ -10,42 +10,27 @@
 
 #include <cstdint>
 
-#include "env/check.h"
+#include "node/base/byte_account.h"
 
 namespace quorate::node {
 
-class MemoryBudget {
+// The users are the stores of groups, the reservations proposed entries.
+class MemoryBudget : public ByteAccount {
  public:
   // `limit_bytes` is 0 for no limit.
   explicit MemoryBudget(uint64_t limit_bytes) : limit_bytes_(limit_bytes) {}
-  MemoryBudget(const MemoryBudget&) = delete;
-  MemoryBudget& operator=(const MemoryBudget&) = delete;
 
   uint64_t limit_bytes() const { return limit_bytes_; }
   bool limited() const { return limit_bytes_ != 0; }
   // Applies to writes that are proposed from now on.
   void set_limit_bytes(uint64_t limit_bytes) { limit_bytes_ = limit_bytes; }
 
-  // The store of one group used `before` bytes and uses `now` bytes.
-  void Change(uint64_t before, uint64_t now) {
-    CHECK_GE(used_bytes_, before);
-    used_bytes_ += now - before;
-  }
-  uint64_t used_bytes() const { return used_bytes_; }
-
   // True if the stores may grow by this many bytes. A write that adds nothing
   // always fits.
   bool Fits(uint64_t bytes) const {
     return !limited() || bytes == 0 ||
-           used_bytes_ + reserved_bytes_ + bytes <= limit_bytes_;
+           used_bytes() + reserved_bytes() + bytes <= limit_bytes_;
   }
-  // Reserves the most bytes that a proposed entry may add.
-  void Reserve(uint64_t bytes) { reserved_bytes_ += bytes; }
-  void Release(uint64_t bytes) {
-    CHECK_GE(reserved_bytes_, bytes);
-    reserved_bytes_ -= bytes;
-  }
-  uint64_t reserved_bytes() const { return reserved_bytes_; }
 
   // Counts commands that were refused because they did not fit.
   void CountRefused(uint64_t commands) { refused_commands_ += commands; }
@@ -53,8 +38,6 @@ class MemoryBudget {
 
  private:
   uint64_t limit_bytes_;
-  uint64_t used_bytes_ = 0;
-  uint64_t reserved_bytes_ = 0;
   uint64_t refused_commands_ = 0;
 };
 

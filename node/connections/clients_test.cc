@@ -335,7 +335,7 @@ class Table {
   void Pass(Duration time) { loop_.Pass(time); }
   size_t most_held() const { return most_held_; }
   void ResetMostHeld() { most_held_ = 0; }
-  size_t held_bytes() const { return budget_.held_bytes(); }
+  size_t held_bytes() const { return budget_.used_bytes(); }
   size_t awaiting_room() const { return clients_.awaiting_room(); }
   // Each byte is read once, because outputs are long.
   size_t replies(size_t which) {

@@ -77,7 +77,7 @@ void WriteConnections(Context& context, Page& page) {
   page.Sample("protocol=\"http\"", context.http_clients.count());
   One(page, "quorate_output_held_bytes", "gauge",
       "Replies that clients have not received yet, in bytes.",
-      context.output_budget.held_bytes());
+      context.output_budget.used_bytes());
   page.Family("quorate_clients_without_room", "gauge",
               "Client connections that are not read until they have received "
               "replies, by protocol.");
