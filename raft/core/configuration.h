@@ -42,6 +42,15 @@ bool OnlyPinsStoreIds(const Configuration& from, const Configuration& to);
 bool IsVoter(const Configuration& configuration, ReplicaId replica);
 // True for a voter of either half and for a learner.
 bool IsMember(const Configuration& configuration, ReplicaId replica);
+// Calls visit(member) for each member of each list; one that is in two lists is
+// visited twice. `configuration` may be const.
+template <typename AnyConfiguration, typename Visit>
+void ForEachMember(AnyConfiguration& configuration, Visit visit) {
+  for (auto* list : {&configuration.voters, &configuration.outgoing_voters,
+                     &configuration.learners, &configuration.next_learners}) {
+    for (auto& member : *list) visit(member);
+  }
+}
 // The member with this id in any list; null if there is none. Valid as long as
 // the configuration.
 const Member* FindMember(const Configuration& configuration, ReplicaId replica);

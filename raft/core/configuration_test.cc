@@ -182,7 +182,7 @@ INSTANTIATE_TEST_SUITE_P(
               Make({MemberOf(1)}, {}, {}, {MemberOf(2)})},
         Wrong{"NextLearnerStaysVoter",
               Make({MemberOf(1)}, {MemberOf(1)}, {}, {MemberOf(1)})},
-        Wrong{"TwoIncarnations",
+        Wrong{"TwoStores",
               Make({MemberOf(1)},
                    {{ReplicaId(1), NodeId(1), StoreIncarnation(5)}}, {}, {})},
         Wrong{"TooMany", Make(Many(kConfigurationMembersMax + 1), {}, {}, {})},

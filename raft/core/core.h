@@ -112,8 +112,8 @@ struct WriteToken {
 
 // ---- Inputs: events.
 
-// A message arrived. The host has checked the cluster, the group incarnation
-// and the sender's store; the core checks everything else.
+// A message arrived. The host has checked the cluster and that the link is that
+// of the sender's node and store; the core checks everything else.
 struct MessageReceived {
   Message message;
 };

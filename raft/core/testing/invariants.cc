@@ -53,62 +53,7 @@ template <typename... Pieces>
   return false;
 }
 
-// The leader's log at its election.
-LeaderTerm LeaderTermOf(ReplicaId replica, const Core& core) {
-  LeaderTerm leader_term{.replica = replica, .start = core.log_start()};
-  Term term;
-  for (Index i = leader_term.start.index + 1; i <= core.last().index; ++i) {
-    if (core.TermAt(i) == term) continue;
-    term = core.TermAt(i);
-    leader_term.runs.push_back({term, i});
-  }
-  return leader_term;
-}
-
 }  // namespace
-
-Index WrittenLog::certain() const {
-  Index index = last();
-  for (const PendingWrite& write : pending) {
-    if (!write.terms.empty()) index = std::min(index, write.first - 1);
-  }
-  return index;
-}
-
-bool WrittenLog::MayHold(LogPosition entry) const {
-  if (entry.index <= base) return true;
-  if (entry.index <= last() && TermAt(entry.index) == entry.term) return true;
-  for (const PendingWrite& write : pending) {
-    if (entry.index >= write.first &&
-        entry.index < write.first + write.terms.size() &&
-        write.terms[entry.index - write.first] == entry.term) {
-      return true;
-    }
-  }
-  return false;
-}
-
-Term LeaderTerm::TermAt(Index index) const {
-  if (index == start.index) return start.term;
-  const auto after = std::upper_bound(
-      runs.begin(), runs.end(), index,
-      [](Index wanted, LogPosition run) { return wanted < run.index; });
-  return after == runs.begin() ? Term() : std::prev(after)->term;
-}
-
-LeaderTerm::Sending& LeaderTerm::SendingTo(ReplicaId member) {
-  for (Sending& to : sending) {
-    if (to.member == member) return to;
-  }
-  return sending.emplace_back(Sending{.member = member});
-}
-
-LeaderTerm::Acknowledged* LeaderTerm::FindAcknowledged(ReplicaId member) {
-  for (Acknowledged& known : acknowledged) {
-    if (known.member == member) return &known;
-  }
-  return nullptr;
-}
 
 uint64_t ClusterInvariants::Seen::DigestOf(const Entry& entry) {
   Checksum& known = checksums[entry.index.value() % checksums.size()];

@@ -15,7 +15,6 @@
 
 #include <array>
 #include <cstdint>
-#include <deque>
 #include <map>
 #include <memory>
 #include <string>
@@ -25,70 +24,10 @@
 #include "absl/container/btree_map.h"
 #include "env/ids.h"
 #include "raft/core/core.h"
+#include "raft/core/testing/leader_term.h"
+#include "raft/core/testing/written_log.h"
 
 namespace quorate::raft {
-
-// The contents of a replica's disk, derived from its completed writes.
-struct WrittenLog {
-  struct PendingWrite {
-    WriteToken token;
-    Index first;  // Of its entries, if it has any.
-    std::vector<Term> terms;
-    std::vector<Message> after;  // The messages that wait for the write.
-  };
-  // True once ObserveWritten was called for the replica.
-  bool watched = false;
-  // The number of changes of the disk. A pending write is none yet.
-  uint64_t changes = 1;
-  HardState hard_state;
-  Index base;
-  std::vector<Term> terms;  // [i] is of entry base + 1 + i.
-  std::deque<PendingWrite> pending;
-
-  Index last() const { return base + terms.size(); }
-  // Requires: base < index <= last().
-  Term TermAt(Index index) const { return terms[index - base - 1]; }
-  // The last entry that no pending write can replace.
-  Index certain() const;
-  // Whether the disk may hold the entry. Pending writes may have reached it.
-  bool MayHold(LogPosition entry) const;
-};
-
-// A leader's term: its log, and the acknowledgements that it may have got.
-struct LeaderTerm {
-  ReplicaId replica;
-  // The log at the election: its start, then for each run of entries of one
-  // term the first index and the term. Later entries are of the leader's term.
-  LogPosition start;
-  std::vector<LogPosition> runs;
-  // The entries that the leader sent to a member, and the reasons to send some
-  // of them again.
-  struct Sending {
-    ReplicaId member;
-    Index last;  // The last entry that it was sent.
-    uint64_t went_back = 0;
-    // Each rejection and each transfer of a snapshot lets the leader go back
-    // once.
-    uint64_t reasons = 0;
-  };
-  std::vector<Sending> sending;
-  Sending& SendingTo(ReplicaId member);
-  struct Acknowledged {
-    ReplicaId member;
-    Index index;  // The last entry that it has acknowledged in this term.
-    // The leader's match that was compared last, and the changes of the
-    // member's disk at that time.
-    Index match;
-    uint64_t disk = 0;
-  };
-  // A group has few members, and leaders look at all of them at each step.
-  std::vector<Acknowledged> acknowledged;
-
-  // Null: the member has acknowledged nothing.
-  Acknowledged* FindAcknowledged(ReplicaId member);
-  // The term of the leader's entry at `index`, or zero if it is not known.
-  Term TermAt(Index index) const;
-};
 
 class ClusterInvariants {
  public:
