@@ -35,6 +35,8 @@ void Release(void* block) {
   std::free(block);
 }
 
+void ReleaseAligned(void* block) { Release(block); }
+
 }  // namespace
 
 int64_t AllocatedBytes() {
@@ -56,26 +58,6 @@ int64_t ResidentBytes() {
 using quorate::bench::Allocate;
 using quorate::bench::AllocateAligned;
 using quorate::bench::Release;
+using quorate::bench::ReleaseAligned;
 
-void* operator new(size_t size) { return Allocate(size); }
-void* operator new[](size_t size) { return Allocate(size); }
-void* operator new(size_t size, std::align_val_t alignment) {
-  return AllocateAligned(size, alignment);
-}
-void* operator new[](size_t size, std::align_val_t alignment) {
-  return AllocateAligned(size, alignment);
-}
-void operator delete(void* block) noexcept { Release(block); }
-void operator delete[](void* block) noexcept { Release(block); }
-void operator delete(void* block, size_t) noexcept { Release(block); }
-void operator delete[](void* block, size_t) noexcept { Release(block); }
-void operator delete(void* block, std::align_val_t) noexcept { Release(block); }
-void operator delete[](void* block, std::align_val_t) noexcept {
-  Release(block);
-}
-void operator delete(void* block, size_t, std::align_val_t) noexcept {
-  Release(block);
-}
-void operator delete[](void* block, size_t, std::align_val_t) noexcept {
-  Release(block);
-}
+#include "sim/tools/global_allocation.h"

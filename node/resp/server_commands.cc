@@ -1,6 +1,7 @@
 #include "node/resp/server_commands.h"
 
 #include <algorithm>
+#include <iterator>
 #include <optional>
 #include <string>
 #include <utility>
@@ -41,8 +42,12 @@ constexpr Parameter kParameters[] = {
 };
 
 // The parameters that CONFIG SET can change: two names for one limit.
+constexpr std::string_view kMemoryLimits[] = {"maxmemory",
+                                              "limits.memory_bytes"};
+
 bool IsMemoryLimit(std::string_view name) {
-  return name == "maxmemory" || name == "limits.memory_bytes";
+  return std::find(std::begin(kMemoryLimits), std::end(kMemoryLimits), name) !=
+         std::end(kMemoryLimits);
 }
 
 std::vector<std::pair<std::string, std::string>> AllParameters(
@@ -73,7 +78,7 @@ std::vector<std::pair<std::string, std::string>> AllParameters(
     if (IsMemoryLimit(key.name)) continue;
     all.emplace_back(key.name, ConfigValue(config, key.name));
   }
-  for (const char* name : {"maxmemory", "limits.memory_bytes"}) {
+  for (const std::string_view name : kMemoryLimits) {
     all.emplace_back(name, Concat(context.memory_budget.limit_bytes()));
   }
   std::sort(all.begin(), all.end());

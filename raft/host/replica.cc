@@ -81,8 +81,7 @@ void Replica::TransferLeadership(NodeId to) {
 
 void Replica::OnRoomToSend(NodeId to, bool link_is_new) {
   if (core_->role() != RoleKind::kLeader) return;
-  const Configuration& configuration = core_->configuration();
-  for (const ReplicaId member : MemberReplicas(configuration)) {
+  for (const ReplicaId member : MemberReplicas(core_->configuration())) {
     if (member != key_.replica && NodeOf(member) == to) {
       Step(RoomToSend{member, link_is_new});
     }
@@ -361,27 +360,23 @@ void Replica::LogLostEntries(Index last) {
 
 namespace {
 
-// Calls visit(Member&) for every member of every list.
-template <typename Visit>
-void ForEachMember(Configuration* configuration, Visit visit) {
-  for (auto* list : {&configuration->voters, &configuration->outgoing_voters,
-                     &configuration->learners, &configuration->next_learners}) {
-    for (Member& member : *list) visit(member);
-  }
+// Whether the member may be on `store`: it is, or its store is not known yet.
+bool MayBeOn(const Member& member, StoreIncarnation store) {
+  return member.store == StoreIncarnation() || member.store == store;
 }
 
 }  // namespace
 
 // An initial configuration names nodes without stores, since each node draws
 // its own. The leader fills in the stores that its members present and
-// replicates the result. From then on a node whose data directory
-// was replaced is refused.
+// replicates the result. From then on a node whose data directory was replaced
+// is refused.
 void Replica::PinStoreIds() {
   if (pinning_in_flight_ || !core_->CanServeReads()) return;
   Configuration bound = core_->configuration();
   bool changed = false;
   bool complete = true;
-  ForEachMember(&bound, [&](Member& member) {
+  ForEachMember(bound, [&](Member& member) {
     if (member.store != StoreIncarnation()) return;
     auto it = services_.stores.find(member.node);
     if (it == services_.stores.end()) {
@@ -402,18 +397,11 @@ void Replica::PinStoreIds() {
 }
 
 bool Replica::RefusesStore(NodeId node, StoreIncarnation store) const {
-  const Configuration& configuration = core_->configuration();
-  for (const auto* list :
-       {&configuration.voters, &configuration.outgoing_voters,
-        &configuration.learners, &configuration.next_learners}) {
-    for (const Member& member : *list) {
-      if (member.node == node && member.store != StoreIncarnation() &&
-          member.store != store) {
-        return true;
-      }
-    }
-  }
-  return false;
+  bool refuses = false;
+  ForEachMember(core_->configuration(), [&](const Member& member) {
+    refuses |= member.node == node && !MayBeOn(member, store);
+  });
+  return refuses;
 }
 
 // True for a sender that the configuration does not name: the configuration
@@ -425,10 +413,7 @@ bool Replica::SenderIsMember(ReplicaId sender, NodeId from,
     unnamed_sender_ = {sender, from};
     return true;
   }
-  if (member->node == from &&
-      (member->store == StoreIncarnation() || member->store == store)) {
-    return true;
-  }
+  if (member->node == from && MayBeOn(*member, store)) return true;
   if (!std::exchange(refusal_logged_, true)) {
     services_.env.tracer.Log(
         env::Severity::kError,

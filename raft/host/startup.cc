@@ -10,14 +10,13 @@ namespace quorate::raft {
 namespace {
 
 ReplicaId ReplicaOn(NodeId node, const GroupSpec& spec) {
-  const Configuration& initial = spec.initial_configuration;
-  for (const auto* list : {&initial.voters, &initial.learners}) {
-    for (const Member& member : *list) {
-      if (member.node == node) return member.replica;
-    }
-  }
-  CHECK(false) << "group " << spec.group << " has no member on node " << node;
-  return ReplicaId();
+  ReplicaId found;
+  ForEachMember(spec.initial_configuration, [&](const Member& member) {
+    if (member.node == node) found = member.replica;
+  });
+  CHECK_NE(found, ReplicaId())
+      << "group " << spec.group << " has no member on node " << node;
+  return found;
 }
 
 }  // namespace

@@ -7,7 +7,6 @@
 #include <string>
 #include <vector>
 
-#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "env/disk.h"
@@ -58,7 +57,7 @@ class Small {
     const std::vector<std::string>& found = world_.violations();
     EXPECT_TRUE(std::any_of(
         found.begin(), found.end(),
-        [&](const std::string& one) { return absl::StrContains(one, words); }))
+        [&](const std::string& one) { return one.starts_with(words); }))
         << (found.empty() ? "no violation" : found[0]);
   }
 

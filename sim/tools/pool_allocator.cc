@@ -101,6 +101,8 @@ void* AllocateAligned(size_t size, std::align_val_t alignment) {
   return bytes;
 }
 
+void ReleaseAligned(void* bytes) { std::free(bytes); }
+
 }  // namespace
 
 uint64_t Allocations() { return pool.allocations; }
@@ -110,30 +112,8 @@ uint64_t Allocations() { return pool.allocations; }
 using quorate::sim::Allocate;
 using quorate::sim::AllocateAligned;
 using quorate::sim::Release;
+using quorate::sim::ReleaseAligned;
 
-void* operator new(size_t size) { return Allocate(size); }
-void* operator new[](size_t size) { return Allocate(size); }
-void* operator new(size_t size, std::align_val_t alignment) {
-  return AllocateAligned(size, alignment);
-}
-void* operator new[](size_t size, std::align_val_t alignment) {
-  return AllocateAligned(size, alignment);
-}
-void operator delete(void* bytes) noexcept { Release(bytes); }
-void operator delete[](void* bytes) noexcept { Release(bytes); }
-void operator delete(void* bytes, size_t) noexcept { Release(bytes); }
-void operator delete[](void* bytes, size_t) noexcept { Release(bytes); }
-void operator delete(void* bytes, std::align_val_t) noexcept {
-  std::free(bytes);
-}
-void operator delete[](void* bytes, std::align_val_t) noexcept {
-  std::free(bytes);
-}
-void operator delete(void* bytes, size_t, std::align_val_t) noexcept {
-  std::free(bytes);
-}
-void operator delete[](void* bytes, size_t, std::align_val_t) noexcept {
-  std::free(bytes);
-}
+#include "sim/tools/global_allocation.h"
 
 #endif

@@ -35,13 +35,7 @@ class FlushAllMemoryTest(unittest.TestCase):
         client.flushall()
         client.close()
 
-        limit = time.monotonic() + IDLE_SECONDS_MAX
-        while True:
-            given_back = {node: full[node] - rss for node, rss in store.rss_bytes().items()}
-            if min(given_back.values()) >= GIVEN_BACK_MIN:
-                break
-            self.assertLess(time.monotonic(), limit, f'bytes released: {given_back} of {full}')
-            time.sleep(0.5)
+        store.check_gives_memory_back(self, full, GIVEN_BACK_MIN, time.monotonic() + IDLE_SECONDS_MAX)
         self.assertEqual(0, store.client().dbsize())
 
 

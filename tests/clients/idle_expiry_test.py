@@ -40,12 +40,7 @@ class IdleExpiryTest(unittest.TestCase):
 
         # The test sends no request meanwhile: expiry must work without traffic.
         limit = time.monotonic() + IDLE_SECONDS_MAX
-        while True:
-            given_back = {node: full[node] - rss for node, rss in store.rss_bytes().items()}
-            if min(given_back.values()) >= GIVEN_BACK_MIN:
-                break
-            self.assertLess(time.monotonic(), limit, f'bytes released: {given_back} of {full}')
-            time.sleep(0.5)
+        store.check_gives_memory_back(self, full, GIVEN_BACK_MIN, limit)
         while store.client().dbsize() != KEYS_THAT_STAY:
             self.assertLess(time.monotonic(), limit, f'{store.client().dbsize()} keys are left')
             time.sleep(0.5)

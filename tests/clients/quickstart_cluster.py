@@ -159,6 +159,15 @@ class QuickstartCluster:
                 found[node] = next(int(line.split()[1]) << 10 for line in status if line.startswith(f'{field}:'))
         return found
 
+    def check_gives_memory_back(self, test, full, least, limit):
+        """Waits until each node's process has `least` bytes less in memory than in `full`; fails after `limit` (monotonic)."""
+        while True:
+            given_back = {node: full[node] - rss for node, rss in self.rss_bytes().items()}
+            if min(given_back.values()) >= least:
+                return
+            test.assertLess(time.monotonic(), limit, f'bytes released: {given_back} of {full}')
+            time.sleep(0.5)
+
     def sockets(self):
         """The number of open sockets in all node processes."""
         folders = [f'/proc/{self.pid_of(node)}/fd' for node in range(1, self.count + 1)]

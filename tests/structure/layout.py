@@ -242,17 +242,14 @@ _DECISION_PARTS = ('Context', 'Decision', 'Alternatives', 'How we would notice t
 
 
 def check_decisions(files, read_page):
-    """Decision records have one number each and one form, and their index lists each of them."""
+    """Decision records have continuous numbers and one form, and their index lists each of them."""
     folder = 'docs/decisions/'
     records = sorted(f for f in files if re.match(folder + r'\d{4}-', f))
-    taken = set()
-    for path in records:
+    for number, path in enumerate(records, 1):
         name = os.path.basename(path)
         page = read_page(path)
-        number = name[:4]
-        if number in taken or not page.startswith(f'# {number}: '):
-            yield Finding(path, 1, 'decision', f'the number {number} is taken, or is not that of the title')
-        taken.add(number)
+        if not name.startswith(f'{number:04d}-') or not page.startswith(f'# {number:04d}: '):
+            yield Finding(path, 1, 'decision', f'the next number is {number:04d}, in the name and in the title')
         for part in _DECISION_PARTS:
             if f'\n**{part}.** ' not in page and f'\n**{part}.**\n' not in page:
                 yield Finding(path, 1, 'decision', f'a record has a part "**{part}.**"')

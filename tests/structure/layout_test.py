@@ -223,12 +223,12 @@ constexpr int kTable[] = {1, 2, 3};
         page = set(re.findall(r'\w+', tree.read(self.root, 'docs/raft-map.md')))
         self.assertEqual([], [name for name in scenarios if name not in page])
 
-    def test_DecisionRecords_HaveOneNumberEachAndOneForm(self):
+    def test_DecisionRecords_AreContinuousAndOfOneForm(self):
         self.assertEqual([], list(layout.check_decisions(tree.list_files(self.root), lambda page: tree.read(self.root, page))))
 
-    def test_DecisionRecords_PlantedNumbersAndMissingParts_AreFound(self):
+    def test_DecisionRecords_PlantedGapsAndMissingParts_AreFound(self):
         parts = ''.join(f'\n**{part}.** x\n' for part in ('Context', 'Decision', 'Alternatives', 'How we would notice that it was wrong'))
-        index = '[1](0001-a.md) [2](0002-b.md) [2](0002-a.md)'
+        index = '[1](0001-a.md) [1](0001-b.md) [2](0002-b.md) [3](0003-b.md)'
 
         def check(files):
             pages = {'docs/decisions/' + name: text for name, text in {**files, 'README.md': index}.items()}
@@ -236,7 +236,8 @@ constexpr int kTable[] = {1, 2, 3};
 
         self.assertEqual([], check({'0001-a.md': '# 0001: A\n' + parts, '0002-b.md': '# 0002: B\n' + parts}))
         self.assertEqual(['decision'], check({'0001-a.md': '# 0001: A\n' + parts, '0002-b.md': '# 0003: B\n' + parts}))
-        self.assertEqual(['decision'], check({'0002-a.md': '# 0002: A\n' + parts, '0002-b.md': '# 0002: B\n' + parts}))
+        self.assertEqual(['decision'], check({'0001-a.md': '# 0001: A\n' + parts, '0003-b.md': '# 0003: B\n' + parts}))
+        self.assertEqual(['decision'], check({'0001-a.md': '# 0001: A\n' + parts, '0001-b.md': '# 0001: B\n' + parts}))
         self.assertEqual(['decision'], check({'0001-a.md': '# 0001: A\n' + parts.replace('Alternatives', 'Others')}))
         self.assertEqual(['decision'], check({'0001-unlisted.md': '# 0001: A\n' + parts}))
 
