@@ -24,7 +24,8 @@ GroupQueue::GroupQueue(const QueueParts& parts, GroupId group,
       batches_(parts_, leadership_, forwarding_, results_, counters_,
                [this] { callbacks_.wake(); }),
       reads_(parts_, leadership_, batches_, results_, counters_,
-             [this] { callbacks_.wake(); }) {}
+             [this] { callbacks_.wake(); }),
+      blocked_(parts_.loop, group, [this] { callbacks_.wake(); }) {}
 
 bool GroupQueue::Congested() const {
   const LimitsConfig& limits = parts_.config.limits;
@@ -37,22 +38,6 @@ Admission GroupQueue::Refuse(const RoutedRequest& request, Slot slot,
   request.sink->OnFailure(
       request.token, leadership_.MakeFailure(kind, slot, absl::OkStatus()));
   return Admission::kAccepted;
-}
-
-Admission GroupQueue::Block(const RoutedRequest& request) {
-  if (std::find(blocked_.begin(), blocked_.end(), request.sink) ==
-      blocked_.end()) {
-    blocked_.push_back(request.sink);
-    ++request.sink->routing().blocked_queues;
-  }
-  return Admission::kBlocked;
-}
-
-void GroupQueue::ForgetBlocked(RequestSink* sink) {
-  const auto place = std::find(blocked_.begin(), blocked_.end(), sink);
-  if (place == blocked_.end()) return;
-  blocked_.erase(place);
-  --sink->routing().blocked_queues;
 }
 
 std::optional<Admission> GroupQueue::CheckAdmission(
@@ -68,11 +53,13 @@ std::optional<Admission> GroupQueue::CheckAdmission(
   }
   const bool blocks = parts_.buggify.Fire("node.request_blocked");
   if (blocks) callbacks_.wake();
-  if ((Congested() || blocks) && !request.further) {
-    if (leadership_.kind() == Leadership::Kind::kUnknown) {
+  const bool full = Congested() || blocks;
+  if ((full || blocked_.IsBehindOthers(request.sink)) && !request.further) {
+    if (full && leadership_.kind() == Leadership::Kind::kUnknown) {
       return Refuse(request, slot, RequestFailure::Kind::kOverloaded);
     }
-    return Block(request);
+    blocked_.Wait(request.sink, /*has_room=*/!full);
+    return Admission::kBlocked;
   }
   if (result_bytes > 0) {
     RequestSink::ConnectionOrder& order =
@@ -96,6 +83,13 @@ std::optional<Admission> GroupQueue::CheckAdmission(
 
 Admission GroupQueue::Add(const RoutedRequest& request,
                           const kv::CommandSpec& spec) {
+  const Admission admission = TryToAdd(request, spec);
+  if (admission == Admission::kAccepted) blocked_.GiveUpPlace(request.sink);
+  return admission;
+}
+
+Admission GroupQueue::TryToAdd(const RoutedRequest& request,
+                               const kv::CommandSpec& spec) {
   bool in_batch = !kv::IsRead(spec.op);
   if (!in_batch) {
     const RequestSink::ConnectionOrder& order =
@@ -127,8 +121,10 @@ Admission GroupQueue::AddAtomic(const RoutedRequest& request, Slot slot,
                                 absl::Span<const kv::CommandSpec> specs) {
   const size_t result_bytes = results_.BytesOfAtomic(request.sink, specs);
   if (const auto admission = CheckAdmission(request, slot, result_bytes)) {
+    if (*admission == Admission::kAccepted) blocked_.GiveUpPlace(request.sink);
     return *admission;
   }
+  blocked_.GiveUpPlace(request.sink);
   batches_.AddAtomic(request, slot, session, specs, result_bytes);
   callbacks_.wake();
   return Admission::kAccepted;
@@ -173,12 +169,7 @@ void GroupQueue::UnblockSinks() {
       batches_.waiting_bytes() * 2 > limits.held_bytes) {
     return;
   }
-  std::vector<RequestSink*> blocked;
-  blocked.swap(blocked_);
-  for (RequestSink* sink : blocked) {
-    --sink->routing().blocked_queues;
-    sink->OnUnblocked();
-  }
+  blocked_.WakeAll();
 }
 
 MonoTime GroupQueue::next_deadline() const {

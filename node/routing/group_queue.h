@@ -13,7 +13,6 @@
 #include <cstdint>
 #include <optional>
 #include <utility>
-#include <vector>
 
 #include "absl/functional/any_invocable.h"
 #include "absl/types/span.h"
@@ -31,6 +30,7 @@
 #include "node/routing/read_queue.h"
 #include "node/routing/request_sink.h"
 #include "node/routing/result_room.h"
+#include "node/routing/wait_order.h"
 
 namespace quorate::node {
 
@@ -41,9 +41,7 @@ enum class Admission : uint8_t {
 
 // The whole of one group: it admits requests and decides when its parts act.
 //
-// Invariants: an accepted request has exactly one answer. A sink that was
-// blocked because too many requests wait is in `blocked_` once, until
-// OnUnblocked.
+// Invariant: an accepted request has exactly one answer.
 class GroupQueue {
  public:
   struct Callbacks {
@@ -64,7 +62,7 @@ class GroupQueue {
                       const std::optional<kv::SessionStamp>& session,
                       absl::Span<const kv::CommandSpec> specs);
   // Cancels the OnUnblocked that `sink` waits for.
-  void ForgetBlocked(RequestSink* sink);
+  void ForgetBlocked(RequestSink* sink) { blocked_.Forget(sink); }
   // Serves or fails the sink's parked reads (node/routing/read_queue.h).
   void ServeParked(RequestSink* sink) { reads_.ServeParked(sink); }
   void DropParked(RequestSink* sink) { reads_.DropParked(sink); }
@@ -126,7 +124,7 @@ class GroupQueue {
   bool Congested() const;
   Admission Refuse(const RoutedRequest& request, Slot slot,
                    RequestFailure::Kind kind);
-  Admission Block(const RoutedRequest& request);
+  Admission TryToAdd(const RoutedRequest& request, const kv::CommandSpec& spec);
   // Checks everything that can prevent a command from being added. Returns
   // nullopt if the command may be added. `result_bytes` is the upper bound of
   // its result in a batch; 0 for a read outside the log.
@@ -142,7 +140,7 @@ class GroupQueue {
   ResultRoom results_;
   BatchQueue batches_;
   ReadQueue reads_;
-  std::vector<RequestSink*> blocked_;
+  WaitOrder blocked_;  // Sinks that wait because too many requests wait.
   // The memory of the store here, as counted in the node's budget.
   uint64_t counted_memory_bytes_ = 0;
 };

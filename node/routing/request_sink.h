@@ -94,6 +94,9 @@ class RequestSink {
     // outdated if that batch was closed.
     uint64_t open_batch = 0;
     bool open_batch_redirect = false;
+    // Its place among the sinks that wait for room (node/routing/wait_order.h);
+    // 0: none.
+    uint64_t ticket = 0;
   };
   // The state that the router keeps for one sink. Only its queues change it.
   class RoutingState {
