@@ -22,9 +22,12 @@ namespace {
 
 // The least time between two requests for the slot map.
 constexpr Duration kRefreshInterval = Milliseconds(100);
-// New commands use a new session after this time. Servers refuse an old session
-// in slots where it is new only after the open window of SessionRules.
+// Commands use a new session after this time. Servers refuse an old session in
+// slots where it is new, after the open window of SessionRules. The time falls
+// to half of a session's age when the session is refused, since the window of
+// the cluster is shorter. It grows again with each new session.
 constexpr Duration kSessionFresh = SessionRules().open_window / 2;
+constexpr Duration kSessionFreshMin = Milliseconds(50);
 // The most sessions in use at a time. Each covers a window of
 // kSessionOutstandingMax commands, for which a slot keeps results.
 constexpr size_t kClientSessionsMax = 16;
@@ -111,6 +114,8 @@ class Client::Impl {
     RespLink* link = nullptr;  // Set while a try is in flight.
     std::string server = {};   // The server of the last try.
     bool maybe_applied = false;
+    MonoTime tried;    // The time of the last try.
+    Duration slowest;  // The longest time from a try to its answer.
     std::shared_ptr<ClientSession> session;
     Sequence sequence;
     std::string last_error = {};
@@ -129,8 +134,19 @@ class Client::Impl {
   // A session with room, or null. If null, a new session is being opened,
   // unless there are as many as allowed.
   std::shared_ptr<ClientSession> PickSession();
+  bool Fresh(const ClientSession& session) {
+    return !session.retired() && session.age(now()) < session_fresh_;
+  }
   void Wait(uint64_t id);
   void Try(Request* request);
+  // Tries again. A write without effect so far gets a new session if its own is
+  // about to expire.
+  void Retry(Request* request);
+  // Lets the request wait for another session, in front of newer requests.
+  // Requires: no try may have been executed.
+  void ChangeSession(Request* request);
+  // True if the answer to a try that begins now could be too late.
+  bool TooLate(const Request& request);
   void OnAttempt(uint64_t id, uint32_t attempt, RespLink::Result result);
   void OnError(Request* request, const std::string& error);
   void OnAttemptTimeout(uint64_t id);
@@ -166,6 +182,7 @@ class Client::Impl {
   std::vector<std::shared_ptr<ClientSession>> sessions_;
   bool opening_session_ = false;
   uint32_t session_attempts_ = 0;
+  Duration session_fresh_ = kSessionFresh;
   env::Pending session_timer_;
 
   MonoTime refresh_after_ = MonoTime::Min();
@@ -246,7 +263,7 @@ void Client::Impl::Pump() {
 std::shared_ptr<ClientSession> Client::Impl::PickSession() {
   // The requests that use older sessions keep them alive.
   std::erase_if(sessions_,
-                [this](const auto& session) { return !session->fresh(now()); });
+                [this](const auto& session) { return !Fresh(*session); });
   for (const std::shared_ptr<ClientSession>& session : sessions_) {
     if (session->window() < kSessionOutstandingMax) return session;
   }
@@ -254,7 +271,34 @@ std::shared_ptr<ClientSession> Client::Impl::PickSession() {
   return nullptr;
 }
 
+bool Client::Impl::TooLate(const Request& request) {
+  if (request.what.read_only || request.maybe_applied) return false;
+  const Duration part =
+      std::min(options_.last_try + request.slowest, options_.deadline / 2);
+  return request.deadline - now() < part;
+}
+
+void Client::Impl::Retry(Request* request) {
+  if (request->session != nullptr && !request->maybe_applied &&
+      !Fresh(*request->session)) {
+    return ChangeSession(request);
+  }
+  Try(request);
+}
+
+void Client::Impl::ChangeSession(Request* request) {
+  CHECK(!request->maybe_applied);
+  request->session->Finish(request->sequence);
+  request->session = nullptr;
+  request->trying = false;
+  --trying_;
+  waiting_.push_front(request->id);
+  PumpLater();
+}
+
 void Client::Impl::Try(Request* request) {
+  if (TooLate(*request)) return OnDeadline(request->id);
+  request->tried = now();
   const std::string* address =
       request->slot.has_value() ? routes_.Find(*request->slot) : nullptr;
   RespLink* link = address != nullptr ? LinkTo(*address) : AnyLink();
@@ -290,6 +334,7 @@ void Client::Impl::OnAttempt(uint64_t id, uint32_t attempt,
   Request* request = found->second.get();
   request->link = nullptr;
   request->timer.Cancel();
+  request->slowest = std::max(request->slowest, now() - request->tried);
   if (!result.status.ok()) {
     if (result.sent) request->maybe_applied = true;
     request->last_error = std::string(result.status.message());
@@ -366,8 +411,9 @@ void Client::Impl::OnDeadline(uint64_t id) {
   Request* request = found->second.get();
   const bool unknown = !request->what.read_only &&
                        (request->maybe_applied || request->link != nullptr);
+  const Duration elapsed = now() - (request->deadline - options_.deadline);
   std::string message =
-      absl::StrCat("no reply after ", options_.deadline.ms(), " ms and ",
+      absl::StrCat("no reply after ", elapsed.ms(), " ms and ",
                    request->attempts, " attempts");
   if (!request->last_error.empty()) {
     absl::StrAppend(&message, "; the last error: ", request->last_error);
@@ -387,7 +433,7 @@ void Client::Impl::RetryOrFail(Request* request) {
   const uint64_t id = request->id;
   request->timer = loop_.At(now() + Backoff(id, request->attempts), [this, id] {
     const auto found = requests_.find(id);
-    if (found != requests_.end()) Try(found->second.get());
+    if (found != requests_.end()) Retry(found->second.get());
   });
 }
 
@@ -450,8 +496,9 @@ void Client::Impl::OnSession(RespLink::Result result) {
     session_timer_.Cancel();
     session_attempts_ = 0;
     ++counters_.sessions_opened;
-    sessions_.push_back(std::make_shared<ClientSession>(result.reply.text,
-                                                        now() + kSessionFresh));
+    session_fresh_ = std::min(kSessionFresh, session_fresh_ / 8 * 9);
+    sessions_.push_back(
+        std::make_shared<ClientSession>(result.reply.text, now()));
     PumpLater();
     return;
   }
@@ -463,22 +510,19 @@ void Client::Impl::OnSession(RespLink::Result result) {
 }
 
 // This try did nothing. If no earlier try may have been executed, the request
-// starts again under a new session.
+// is tried again under a new session.
 void Client::Impl::ExpireSession(Request* request) {
   ++counters_.sessions_expired;
+  session_fresh_ =
+      std::max(kSessionFreshMin,
+               std::min(session_fresh_, request->session->age(now()) / 2));
   request->session->Retire();
   if (request->maybe_applied) {
     Finish(request, Outcome::kUnknown, absl::AbortedError(request->last_error),
            RespValue());
     return;
   }
-  request->session->Finish(request->sequence);
-  request->session = nullptr;
-  request->trying = false;
-  --trying_;
-  const uint64_t id = request->id;
-  request->timer = loop_.At(now() + Backoff(id, request->attempts),
-                            [this, id] { Wait(id); });
+  RetryOrFail(request);
 }
 
 void Client::Impl::Refresh() {

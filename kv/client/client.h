@@ -52,6 +52,11 @@ struct ClientOptions {
   // The limit of one try. Longer than a server holds a request while its group
   // has no leader.
   Duration attempt_timeout = Seconds(3);
+  // A write whose tries were all refused is not sent in the last part of its
+  // time. A later answer would leave its outcome unknown. The part is this long,
+  // plus the longest answer to a try of the write, and at most half of the
+  // deadline.
+  Duration last_try = Milliseconds(250);
   // The pause between tries doubles from the least to the most, plus up to the
   // same amount of jitter.
   Duration backoff_min = Milliseconds(5);

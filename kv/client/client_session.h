@@ -16,14 +16,15 @@ namespace quorate::kv {
 
 class ClientSession {
  public:
-  // `token` is text. After `fresh_until` the client opens a new session for new
-  // commands, long before servers refuse this one in slots where it is new.
-  ClientSession(std::string token, MonoTime fresh_until)
-      : token_(std::move(token)), fresh_until_(fresh_until) {}
+  // `token` is text.
+  ClientSession(std::string token, MonoTime opened)
+      : token_(std::move(token)), opened_(opened) {}
 
   const std::string& token() const { return token_; }
-  bool fresh(MonoTime now) const { return now < fresh_until_; }
-  void Retire() { fresh_until_ = MonoTime::Min(); }
+  Duration age(MonoTime now) const { return now - opened_; }
+  // Takes no further command.
+  void Retire() { retired_ = true; }
+  bool retired() const { return retired_; }
   // The count of numbers from the floor to the newest: a slot may have to keep
   // a result for each.
   size_t window() const { return next_ - floor(); }
@@ -43,7 +44,8 @@ class ClientSession {
 
  private:
   const std::string token_;
-  MonoTime fresh_until_;
+  const MonoTime opened_;
+  bool retired_ = false;
   Sequence next_{1};
   absl::btree_set<Sequence> outstanding_;
 };

@@ -49,6 +49,7 @@ struct Cluster {
   int64_t log_time_ms = 1'000'000;
   std::vector<std::string> addresses;
   std::vector<size_t> leaders = {0, 0};
+  Duration open_window = SessionRules().open_window;
   uint64_t sessions = 0;
   uint64_t commands = 0;
   std::string refusal = "ERR not here";
@@ -154,7 +155,7 @@ class Server {
     if (arguments[0] == "QUORATE.SESSION") {
       const std::string token = FormatSessionToken(MakeSessionToken(
           ++cluster_.sessions, WallTime(cluster_.log_time_ms * 1'000'000),
-          SessionRules().open_window));
+          cluster_.open_window));
       Reply(session, "+" + token + "\r\n");
     } else if (arguments[0] == "CLUSTER") {
       Reply(session, Slots());
@@ -508,6 +509,52 @@ TEST(Client, ExpiredSession_AfterATryThatMayHaveRun_IsUnknown) {
       scene.Only([&](Client& c) { c.IncrBy("n", 1, scene.Keep()); });
   EXPECT_EQ(result.outcome, Outcome::kUnknown);
   EXPECT_EQ(result.status.code(), absl::StatusCode::kAborted);
+}
+
+// No try is under way at the deadline if all earlier ones were refused.
+TEST(Client, RefusalsUntilTheDeadline_AreNotExecuted) {
+  for (uint64_t seed = 1; seed <= 20; ++seed) {
+    Scene scene(seed);
+    scene.cluster.refusal = "SESSION_LIMIT the slot holds no more sessions";
+    scene.cluster.fate = [] { return Fate::kRefuse; };
+    scene.MakeClient({.deadline = Seconds(1),
+                      .backoff_min = Microseconds(1),
+                      .backoff_max = Microseconds(1)});
+    const ClientResult result =
+        scene.Only([&](Client& c) { c.Set("k", "v", scene.Keep()); });
+    EXPECT_EQ(result.outcome, Outcome::kNotExecuted) << result.status;
+    EXPECT_TRUE(absl::IsDeadlineExceeded(result.status)) << result.status;
+    EXPECT_GT(scene.client->counters().attempts, 100u);
+  }
+}
+
+// Servers refuse a session in slots where it is new when its window is over.
+// The client learns to replace sessions earlier.
+TEST(Client, SessionsWithAShortWindow_AreReplacedBeforeTheyExpire) {
+  Scene scene;
+  scene.cluster.open_window = Seconds(2);
+  const int64_t begin_ms = scene.cluster.log_time_ms;
+  const auto tell_time = [&] {
+    scene.cluster.log_time_ms = begin_ms + scene.world().now().ms();
+  };
+  scene.cluster.fate = [&] {
+    tell_time();
+    return Fate::kServe;
+  };
+  scene.MakeClient();
+  constexpr uint64_t kSeconds = 60;
+  for (uint64_t i = 0; i < 10 * kSeconds; ++i) {
+    scene.world().RunFor(Milliseconds(100));
+    tell_time();
+    const std::string key = std::to_string(i);
+    ASSERT_EQ(
+        scene.Only([&](Client& c) { c.Set(key, "v", scene.Keep()); }).outcome,
+        Outcome::kDone);
+  }
+  const Client::Counters counters = scene.client->counters();
+  EXPECT_GT(counters.sessions_expired, 0u);
+  EXPECT_LT(counters.sessions_expired, kSeconds / 6);
+  EXPECT_LT(counters.sessions_opened, 2 * kSeconds);
 }
 
 TEST(Client, TooManyWaiting_AreRefusedAtOnce) {

@@ -131,9 +131,11 @@ TEST(ClientFleet, SlotsWithRoomForFewSessions_RefuseOthersForATime) {
   shape.rules.sessions = {.lifetime = Seconds(3),
                           .open_window = Seconds(1),
                           .rows_per_slot_max = 2};
-  FleetRun run(4, shape, /*failures=*/false);
-  EXPECT_EQ(run.recorder().counts().unknown, 0u);
-  EXPECT_GT(run.recorder().counts().refused, 0u);
+  for (uint64_t seed = 1; seed <= 8; ++seed) {
+    FleetRun run(seed, shape, /*failures=*/false);
+    EXPECT_EQ(run.recorder().counts().unknown, 0u) << "seed " << seed;
+    EXPECT_GT(run.recorder().counts().refused, 0u) << "seed " << seed;
+  }
 }
 
 TEST(ClientFleet, SessionsWithAShortWindow_AreReplaced) {
