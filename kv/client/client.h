@@ -53,9 +53,9 @@ struct ClientOptions {
   // has no leader.
   Duration attempt_timeout = Seconds(3);
   // A write whose tries were all refused is not sent in the last part of its
-  // time. A later answer would leave its outcome unknown. The part is this long,
-  // plus the longest answer to a try of the write, and at most half of the
-  // deadline.
+  // time. A later answer would leave its outcome unknown. The part is this
+  // long, plus the longest answer to a try of the write, and at most half of
+  // the deadline.
   Duration last_try = Milliseconds(250);
   // The pause between tries doubles from the least to the most, plus up to the
   // same amount of jitter.
