@@ -116,11 +116,10 @@ class Bench {
       entry.index = raft::Index(++index_);
       const int64_t begin = MonotonicNanos();
       bool done = false;
-      log_->Append(group, nullptr, absl::MakeConstSpan(&entry, 1),
-                   [&done](absl::Status status) {
-                     CHECK(status.ok()) << status;
-                     done = true;
-                   });
+      log_->Append(group, nullptr, {entry}, [&done](absl::Status status) {
+        CHECK(status.ok()) << status;
+        done = true;
+      });
       Await(done);
       latencies.Add(static_cast<uint64_t>(MonotonicNanos() - begin));
       if (index_ % 64 == 0) {

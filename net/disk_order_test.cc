@@ -88,8 +88,7 @@ class Life {
       entry.index = raft::Index(*acknowledged + 1);
       entry.payload = Buffer::Copy(std::string(9000, 'x'));
       const absl::Status status = Get<absl::Status>([&](auto done) {
-        log_->Append(kGroup, nullptr, absl::MakeConstSpan(&entry, 1),
-                     std::move(done));
+        log_->Append(kGroup, nullptr, {entry}, std::move(done));
       });
       if (!status.ok()) return status;
       ++*acknowledged;

@@ -58,7 +58,7 @@ Core::Impl::Impl(const CoreOptions& options, Restored restored, Random random,
   CHECK_NE(options_.replica, ReplicaId());
   CHECK_GT(options_.election_timeout_min, options_.heartbeat_interval);
   CHECK_GE(options_.election_timeout_max, options_.election_timeout_min);
-  for (Entry& entry : restored.entries) log_.Append(std::move(entry));
+  log_.Adopt(restored.entries);
   CHECK_GE(hard_state_.term, log_.last().term);
   durable_ = log_.last().index;
   // Replies to read requests from before a restart must not match new requests.
@@ -244,8 +244,10 @@ void Core::Impl::FinishStep() {
     write.hard_state = hard_state_;
     write.token.epoch = epoch_;
     write.token.hard_state = hard_state_;
-    if (!write.entries.empty()) {
-      write.token.last = write.entries.back().position();
+    if (write_from_ != Index()) {
+      write.token.last = log_.last();
+      write.entries = log_.Slice(write_from_ - 1, log_.last().index);
+      write_from_ = Index();
     }
     written_hard_state_ = hard_state_;
   }
@@ -380,6 +382,7 @@ const Configuration& Core::configuration() const {
 const Configuration& Core::ConfigurationAt(Index index) const {
   return impl_->log().ConfigurationAt(index);
 }
+size_t Core::log_bytes() const { return impl_->log().size_bytes(); }
 Index Core::durable_index() const { return impl_->durable_index(); }
 const SnapshotDescriptor& Core::snapshot() const { return impl_->snapshot(); }
 bool Core::CanServeReads() const { return impl_->CanServeReads(); }

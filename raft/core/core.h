@@ -94,7 +94,7 @@ struct Restored {
   // configuration.
   SnapshotDescriptor snapshot;
   // The entries after the snapshot, without a gap; all durable.
-  std::vector<Entry> entries;
+  EntryList entries;
 };
 
 // Names a write. The host copies it from Write::token into WriteDone.
@@ -193,7 +193,7 @@ struct Write {
   WriteToken token;
   bool hard_state_changed = false;
   HardState hard_state;
-  std::vector<Entry> entries;
+  EntryList entries;
   std::vector<Message> after;
 };
 
@@ -279,7 +279,7 @@ struct Output {
   std::vector<Message> heartbeats;
   std::vector<Message> messages;
   std::vector<Write> writes;
-  std::vector<Entry> apply;
+  EntryList apply;
   std::vector<Proposed> proposed;
   std::vector<Refused> refused;
   std::vector<ReadReady> reads;
@@ -327,6 +327,8 @@ class Core {
   Term TermAt(Index index) const;
   // The entry at `index`. Requires: log_start < index <= last.
   const Entry& EntryAt(Index index) const;
+  // Sum of size_bytes of the entries (log_start, last].
+  size_t log_bytes() const;
   // The configuration in effect: the newest in the log, committed or not.
   const Configuration& configuration() const;
   // The configuration in effect at `index`; a snapshot taken there must contain

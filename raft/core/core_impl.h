@@ -126,11 +126,13 @@ class Core::Impl {
   void OnDurable(Index index);
   LogPosition AppendOwn(EntryKind kind, Buffer payload);
   void AppendToLog(Entry entry);
+  // The write of this Step has the entries from `index` on.
+  void WriteFrom(Index index);
   void OnAppend(const Message& message);
   bool WellFormed(const Message& message) const;
   bool Continues(const Entry& entry) const;
   void RejectAppend(const Message& message);
-  void ReplaceSuffix(absl::Span<const Entry> entries);
+  void ReplaceSuffix(const EntryList& entries);
   void AckMatch(AppendNumber number, Index matched);
   void OnAppendReply(const Message& message);
   void OnHeartbeat(const Message& message);
@@ -212,6 +214,7 @@ class Core::Impl {
   MonoTime election_deadline_;  // Unused by a leader.
 
   Now now_;                // Time of the current Step.
+  Index write_from_;       // First entry that it appended; zero: none.
   Output* out_ = nullptr;  // Output of the current Step.
 };
 

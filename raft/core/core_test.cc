@@ -320,8 +320,9 @@ TEST_F(CoreTest, Restart_FromSnapshot_BeginsAtItsPosition) {
   restored.snapshot.position = At(3, 7);
   restored.snapshot.configuration = configuration_;
   restored.snapshot.log_time = WallTime(70);
-  restored.entries = {Commands(4, 8)};
-  restored.entries[0].log_time = WallTime(71);
+  Entry entry = Commands(4, 8);
+  entry.log_time = WallTime(71);
+  restored.entries = {entry};
   StartFrom(std::move(restored));
   EXPECT_EQ(core_->log_start(), At(3, 7));
   EXPECT_EQ(core_->last(), At(4, 8));

@@ -63,8 +63,9 @@ TEST_F(LogTimeTest, FirstLeaderWithoutLatestEnd_BeginsAtItsReading) {
 TEST_F(LogTimeTest, LaterLeaderWithoutLatestEnd_AdvancesByMonotonicTime) {
   Restored restored;
   restored.hard_state.term = Term(1);
-  restored.entries.push_back(BootstrapEntry(configuration_));
-  restored.entries.back().log_time = WallTime(90 * kSecond);
+  Entry first = BootstrapEntry(configuration_);
+  first.log_time = WallTime(90 * kSecond);
+  restored.entries.push_back(first);
   StartFrom(std::move(restored));
   now_.wall = {WallTime(7'000 * kSecond), WallTime::Max()};
   BecomeLeader();
@@ -78,8 +79,9 @@ TEST_F(LogTimeTest, UnknownClock_AdvancesByMonotonicTime) {
   Restored restored;
   restored.hard_state.term = Term(1);
   restored.entries.push_back(BootstrapEntry(configuration_));
-  restored.entries.push_back(Commands(1, 2));
-  restored.entries.back().log_time = WallTime(9 * kSecond);
+  Entry second = Commands(1, 2);
+  second.log_time = WallTime(9 * kSecond);
+  restored.entries.push_back(second);
   StartFrom(std::move(restored));
   BecomeLeader();
   EXPECT_EQ(core_->EntryAt(Index(3)).log_time, WallTime(9 * kSecond));
@@ -90,8 +92,9 @@ TEST_F(LogTimeTest, UnknownClock_AdvancesByMonotonicTime) {
 TEST_F(LogTimeTest, NewLeader_ClockBehindTheLog_StaysAtTheLog) {
   Restored restored;
   restored.hard_state.term = Term(1);
-  restored.entries.push_back(BootstrapEntry(configuration_));
-  restored.entries.back().log_time = WallTime(90 * kSecond);
+  Entry first = BootstrapEntry(configuration_);
+  first.log_time = WallTime(90 * kSecond);
+  restored.entries.push_back(first);
   StartFrom(std::move(restored));
   now_.wall = Exactly(50 * kSecond);
   BecomeLeader();

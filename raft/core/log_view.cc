@@ -10,132 +10,164 @@ namespace quorate::raft {
 
 LogView::LogView(Start start) { Reset(std::move(start)); }
 
-LogPosition LogView::last() const {
-  return entries_.size() == head_ ? start_.position
-                                  : entries_.back().position();
-}
-
 Term LogView::TermAt(Index index) const {
+  if (index == last_.index) return last_.term;
   if (index == start_.position.index) return start_.position.term;
-  if (index < start_.position.index || index > last().index) return Term();
+  if (index < start_.position.index || index > last_.index) return Term();
   return entries_[OffsetOf(index)].term;
 }
 
 WallTime LogView::LogTimeAt(Index index) const {
+  if (index == last_.index) return last_log_time_;
   if (index == start_.position.index) return start_.log_time;
   return At(index).log_time;
 }
 
 const Entry& LogView::At(Index index) const {
   CHECK_GT(index, start_.position.index);
-  CHECK_LE(index, last().index);
+  CHECK_LE(index, last_.index);
   return entries_[OffsetOf(index)];
 }
 
 bool LogView::Matches(LogPosition position) const {
   return position.index >= start_.position.index &&
-         position.index <= last().index &&
+         position.index <= last_.index &&
          TermAt(position.index) == position.term;
 }
 
-absl::Span<const Entry> LogView::Slice(Index after, Index through) const {
+size_t LogView::OffsetBehind(Index after, Index through) const {
   CHECK_GE(after, start_.position.index);
   CHECK_LE(after, through);
-  CHECK_LE(through, last().index);
-  return absl::MakeConstSpan(entries_).subspan(OffsetOf(after + 1),
-                                               through - after);
+  CHECK_LE(through, last_.index);
+  return OffsetOf(after + 1);
 }
 
-absl::Span<const Entry> LogView::SliceByBytes(Index after,
-                                              size_t bytes_max) const {
-  const absl::Span<const Entry> all = Slice(after, last().index);
+EntryList LogView::SliceByBytes(Index after, Index through, size_t bytes_max,
+                                size_t* bytes) const {
+  const size_t offset = OffsetBehind(after, through);
   size_t count = 0;
-  size_t bytes = 0;
-  while (count < all.size()) {
-    bytes += all[count].size_bytes();
-    if (count > 0 && bytes > bytes_max) break;
+  size_t sum = 0;
+  for (auto it = entries_.At(offset); count < through - after; ++it) {
+    const size_t size = it->size_bytes();
+    if (count > 0 && sum + size > bytes_max) break;
+    sum += size;
     ++count;
   }
-  return all.first(count);
+  *bytes += sum;
+  return entries_.Slice(offset, count);
+}
+
+size_t LogView::BytesIn(Index after, Index through) const {
+  auto it = entries_.At(OffsetBehind(after, through));
+  size_t bytes = 0;
+  for (Index i = after; i < through; i = i + 1, ++it) bytes += it->size_bytes();
+  return bytes;
 }
 
 void LogView::Append(Entry entry) {
-  const LogPosition end = last();
-  CHECK_EQ(entry.index, end.index + 1);
-  CHECK_GE(entry.term, end.term);
-  CHECK_GE(entry.log_time, LogTimeAt(end.index));
+  if (entry.payload.block_size() > 2 * entry.payload.size()) {
+    entry.payload = Buffer::Copy(entry.payload.view());
+  }
+  Admit(entry);
+  entries_.push_back(std::move(entry));
+}
+
+void LogView::Append(const EntryList& entries) {
+  PayloadCopier copier;
+  for (auto it = entries.begin(); it != entries.end(); ++it) {
+    Entry entry = *it;
+    entry.payload = copier.Take(it, entries.end());
+    Admit(entry);
+    entries_.push_back(std::move(entry));
+  }
+}
+
+void LogView::Adopt(const EntryList& entries) {
+  for (const Entry& entry : entries) Admit(entry);
+  entries_.Append(entries);
+}
+
+void LogView::Admit(const Entry& entry) {
+  CHECK_EQ(entry.index, last_.index + 1);
+  CHECK_GE(entry.term, last_.term);
+  CHECK_GE(entry.log_time, last_log_time_);
   if (entry.kind == EntryKind::kConfiguration) {
     auto decoded = DecodeConfiguration(entry.payload.view());
     CHECK(decoded.ok()) << decoded.status().ToString();
     configurations_.push_back({entry.index, *std::move(decoded)});
   }
-  entries_.push_back(std::move(entry));
+  last_ = entry.position();
+  last_log_time_ = entry.log_time;
+  size_bytes_ += entry.size_bytes();
 }
 
 void LogView::TruncateFrom(Index first) {
   CHECK_GT(first, start_.position.index);
-  CHECK_LE(first, last().index);
-  entries_.resize(OffsetOf(first));
+  CHECK_LE(first, last_.index);
+  size_bytes_ -= BytesIn(first - 1, last_.index);
+  last_log_time_ = LogTimeAt(first - 1);
+  last_ = {TermAt(first - 1), first - 1};
+  entries_.Truncate(OffsetOf(first));
   while (configurations_.size() > 1 && configurations_.back().index >= first) {
     configurations_.pop_back();
   }
 }
 
-size_t LogView::FindConflict(absl::Span<const Entry> entries) const {
+size_t LogView::FindConflict(const EntryList& entries) const {
   size_t offset = 0;
-  while (offset < entries.size() && Matches(entries[offset].position()))
+  for (const Entry& entry : entries) {
+    if (!Matches(entry.position())) break;
     ++offset;
+  }
   return offset;
 }
 
 void LogView::CompactTo(Index index) {
   CHECK_GE(index, start_.position.index);
-  CHECK_LE(index, last().index);
+  CHECK_LE(index, last_.index);
   if (index == start_.position.index) return;
-  const Entry& entry = At(index);
-  const LogPosition position = entry.position();
-  const WallTime log_time = entry.log_time;
-  const size_t end = OffsetOf(index) + 1;
-  for (; head_ < end; ++head_) entries_[head_].payload = Buffer();
+  const LogPosition position{TermAt(index), index};
+  const WallTime log_time = LogTimeAt(index);
+  size_bytes_ -= BytesIn(start_.position.index, index);
+  entries_.RemovePrefix(index - start_.position.index);
   start_.position = position;
   start_.log_time = log_time;
   while (configurations_.size() > 1 && configurations_[1].index <= index) {
     configurations_.erase(configurations_.begin());
   }
-  // At most one entry is moved for each one that is erased.
-  if (head_ >= entries_.size() - head_) {
-    entries_.erase(entries_.begin(),
-                   entries_.begin() + static_cast<ptrdiff_t>(head_));
-    head_ = 0;
-  }
 }
 
 void LogView::Reset(Start start) {
-  entries_.clear();
-  head_ = 0;
+  entries_ = {};
+  size_bytes_ = 0;
   configurations_.clear();
   configurations_.push_back(
       {start.position.index, std::move(start.configuration)});
-  start_.position = start.position;
-  start_.log_time = start.log_time;
+  start_.position = last_ = start.position;
+  start_.log_time = last_log_time_ = start.log_time;
 }
 
 LogPosition LogView::FindConflictByTerm(Index index, Term term) const {
   const LogPosition& base = start_.position;
-  const Index from = std::min(index, last().index);
+  const Index from = std::min(index, last_.index);
   if (from < base.index || base.term > term) return {};
-  const absl::Span<const Entry> entries = Slice(base.index, from);
-  // Terms never fall along a log.
-  const auto above = std::partition_point(
-      entries.begin(), entries.end(),
-      [term](const Entry& entry) { return entry.term <= term; });
-  if (above == entries.begin()) return base;
-  return std::prev(above)->position();
+  // Terms never fall along a log. The position at `low` has no higher term.
+  Index low = base.index;
+  Index high = from;
+  while (low < high) {
+    const Index middle = low + (high - low + 1) / 2;
+    if (TermAt(middle) <= term) {
+      low = middle;
+    } else {
+      high = middle - 1;
+    }
+  }
+  return {TermAt(low), low};
 }
 
 const Configuration& LogView::ConfigurationAt(Index index) const {
   CHECK_GE(index, start_.position.index);
-  CHECK_LE(index, last().index);
+  CHECK_LE(index, last_.index);
   auto placed = configurations_.rbegin();
   while (placed->index > index) ++placed;
   return placed->configuration;

@@ -1,6 +1,9 @@
 // raft/core/log_view.h: the log in memory: its start, which a snapshot covers,
 // and the entries after the start.
 //
+// Entries are in the blocks of an EntryList, which Outputs and the log on disk
+// share. Their payloads keep no message alive in which they came.
+//
 // The core decides when to append, truncate or commit. LogView keeps the
 // configurations of the log beside their entries, so that a configuration is
 // removed with its entry. A server uses the latest configuration in its log
@@ -10,7 +13,6 @@
 
 #include <vector>
 
-#include "absl/types/span.h"
 #include "env/time.h"
 #include "raft/core/types.h"
 
@@ -28,7 +30,7 @@ class LogView {
   explicit LogView(Start start);
 
   // The last entry's position, or start() if there is no entry.
-  LogPosition last() const;
+  LogPosition last() const { return last_; }
   const LogPosition& start() const { return start_.position; }
   Index first_index() const { return start_.position.index + 1; }
 
@@ -40,21 +42,32 @@ class LogView {
   const Entry& At(Index index) const;
   // True if `position` is start() or the position of an entry.
   bool Matches(LogPosition position) const;
-  // The entries (after, through]; valid until the log changes. Requires: start
-  // <= after <= through <= last.
-  absl::Span<const Entry> Slice(Index after, Index through) const;
-  // The longest prefix of (after, last] of at most `bytes_max` bytes, and at
-  // least one entry if there is any.
-  absl::Span<const Entry> SliceByBytes(Index after, size_t bytes_max) const;
+  // The entries (after, through]. Requires: start <= after <= through <= last.
+  EntryList Slice(Index after, Index through) const {
+    return entries_.Slice(OffsetBehind(after, through), through - after);
+  }
+  // The longest prefix of (after, through] of at most `bytes_max` bytes, and at
+  // least one entry if there is any. Adds its size to `*bytes`.
+  EntryList SliceByBytes(Index after, Index through, size_t bytes_max,
+                         size_t* bytes) const;
+  // Sum of size_bytes over (after, through]. Requires: as for Slice.
+  size_t BytesIn(Index after, Index through) const;
+  // Sum of size_bytes of all entries.
+  size_t size_bytes() const { return size_bytes_; }
 
   // Adds one entry. Requires: its index follows last(), its term and log time
   // do not fall, and a configuration decodes.
   void Append(Entry entry);
+  // Adds entries, with the requirements of each.
+  void Append(const EntryList& entries);
+  // Like Append, but shares the blocks of `entries`. For entries whose payloads
+  // keep nothing else alive, as after recovery.
+  void Adopt(const EntryList& entries);
   // Removes every entry from `first` on. Requires: start < first <= last.
   void TruncateFrom(Index first);
   // Offset of the first of `entries` that the log does not hold; entries.size()
   // if it holds all. Requires: they follow a position that Matches.
-  size_t FindConflict(absl::Span<const Entry> entries) const;
+  size_t FindConflict(const EntryList& entries) const;
 
   // Removes the entries through `index`, where the log then starts. Requires:
   // start <= index <= last.
@@ -80,13 +93,16 @@ class LogView {
     Configuration configuration;
   };
 
-  size_t OffsetOf(Index index) const { return head_ + (index - first_index()); }
+  size_t OffsetOf(Index index) const { return index - first_index(); }
+  size_t OffsetBehind(Index after, Index through) const;
+  // Checks the next entry and takes all that follows from it but the entry.
+  void Admit(const Entry& entry);
 
   Start start_;  // Its configuration is configurations_.front().
-  // Entry `first_index()` is entries_[head_]. The elements before it are
-  // compacted entries, which are erased in bulk.
-  std::vector<Entry> entries_;
-  size_t head_ = 0;
+  EntryList entries_;
+  LogPosition last_;
+  WallTime last_log_time_;
+  size_t size_bytes_ = 0;
   // Invariant: not empty, sorted by index; the first is in effect at start().
   std::vector<Placed> configurations_;
 };

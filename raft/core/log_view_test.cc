@@ -88,6 +88,9 @@ void Compare(const LogView& log, const Model& model) {
     if (i > base) RC_ASSERT(log.At(Index(i)) == model.entries.at(i));
   }
   RC_ASSERT(log.configuration() == model.ConfigurationAt(last));
+  size_t bytes = 0;
+  for (const auto& [index, entry] : model.entries) bytes += entry.size_bytes();
+  RC_ASSERT(log.size_bytes() == bytes);
 }
 
 RC_GTEST_PROP(LogViewTest, AnyHistory_AgreesWithTheModel, ()) {
@@ -150,12 +153,15 @@ RC_GTEST_PROP(LogViewTest, SliceByBytes_AnySizes_IsTheLongestPrefixThatFits,
   }
   const auto after = *rc::gen::inRange<uint64_t>(0, sizes.size() + 1);
   const auto bytes_max = *rc::gen::inRange<size_t>(0, 2000);
-  const auto slice = log.SliceByBytes(Index(after), bytes_max);
+  const auto through = *rc::gen::inRange<uint64_t>(after, sizes.size() + 1);
   size_t bytes = 0;
-  for (const Entry& entry : slice) bytes += entry.size_bytes();
+  const auto slice =
+      log.SliceByBytes(Index(after), Index(through), bytes_max, &bytes);
+  RC_ASSERT(bytes == log.BytesIn(Index(after), Index(after + slice.size())));
   RC_ASSERT(slice.size() <= 1 || bytes <= bytes_max);
   const uint64_t next = after + slice.size() + 1;
-  if (next <= sizes.size()) {
+  RC_ASSERT(next <= through + 1);
+  if (next <= through) {
     RC_ASSERT(!slice.empty());
     RC_ASSERT(bytes + log.At(Index(next)).size_bytes() > bytes_max);
   }

@@ -65,14 +65,19 @@ LogPosition Core::Impl::AppendOwn(EntryKind kind, Buffer payload) {
   return position;
 }
 
-// Appends to the log in memory and to the write of this Step. A configuration
-// takes effect when it is appended (thesis 4.1).
+// Appends to the log in memory. FinishStep puts the entries into the write of
+// this Step. A configuration takes effect when it is appended (thesis 4.1).
 void Core::Impl::AppendToLog(Entry entry) {
   const bool configuration = entry.kind == EntryKind::kConfiguration;
   const Index index = entry.index;
-  MutableWrite().entries.push_back(entry);
+  WriteFrom(index);
   log_.Append(std::move(entry));
   if (configuration) Emit(Event::Kind::kConfigurationChanged, index);
+}
+
+void Core::Impl::WriteFrom(Index index) {
+  MutableWrite();
+  if (write_from_ == Index()) write_from_ = index;
 }
 
 // Raft paper 5.3. The leader sends the entry while its own disk writes it. Its
@@ -180,11 +185,10 @@ size_t Core::Impl::SendAppend(Progress& member, WithEntries with_entries) {
   message.commit_log_time = log_.LogTimeAt(commit_);
   size_t bytes = 0;
   if (with_entries == WithEntries::kYes) {
-    const absl::Span<const Entry> entries = log_.SliceByBytes(
-        previous,
-        Fires("raft.append_of_one_entry") ? 1 : options_.append_bytes_max);
-    message.entries.assign(entries.begin(), entries.end());
-    for (const Entry& entry : entries) bytes += entry.size_bytes();
+    message.entries = log_.SliceByBytes(
+        previous, log_.last().index,
+        Fires("raft.append_of_one_entry") ? 1 : options_.append_bytes_max,
+        &bytes);
   }
   const Index last = previous + message.entries.size();
   const Duration retry = Fires("raft.append_again_soon")
@@ -212,7 +216,7 @@ void Core::Impl::OnAppend(const Message& message) {
     return;
   }
   const Index matched = message.previous.index + message.entries.size();
-  absl::Span<const Entry> entries = message.entries;
+  EntryList entries = message.entries;
   if (message.previous.index < commit_) {
     // Committed entries are in the log of every later leader (leader
     // completeness). They match, even where a snapshot has replaced them here.
@@ -221,12 +225,12 @@ void Core::Impl::OnAppend(const Message& message) {
       AckMatch(message.number, commit_);
       return;
     }
-    entries.remove_prefix(known);
+    entries.RemovePrefix(known);
   } else if (!log_.Matches(message.previous)) {
     RejectAppend(message);
     return;
   }
-  entries.remove_prefix(log_.FindConflict(entries));
+  entries.RemovePrefix(log_.FindConflict(entries));
   if (!entries.empty() && !Continues(entries.front())) {
     DropInvalid();
     return;
@@ -291,7 +295,7 @@ void Core::Impl::RejectAppend(const Message& message) {
 // Removes the suffix that conflicts with `entries`, then appends them. Matching
 // entries are never removed (Figure 2: "If an existing entry conflicts with a
 // new one").
-void Core::Impl::ReplaceSuffix(absl::Span<const Entry> entries) {
+void Core::Impl::ReplaceSuffix(const EntryList& entries) {
   const Index first = entries.front().index;
   if (first <= log_.last().index) {
     CHECK_GT(first, commit_);
@@ -304,7 +308,13 @@ void Core::Impl::ReplaceSuffix(absl::Span<const Entry> entries) {
     Emit(Event::Kind::kSuffixTruncated, first);
     if (reconfigured) Emit(Event::Kind::kConfigurationChanged, first);
   }
-  for (const Entry& entry : entries) AppendToLog(entry);
+  WriteFrom(first);
+  log_.Append(entries);
+  for (const Entry& entry : entries) {
+    if (entry.kind == EntryKind::kConfiguration) {
+      Emit(Event::Kind::kConfigurationChanged, entry.index);
+    }
+  }
 }
 
 // Says what this replica has, and what of it is durable by now. Entries whose
@@ -351,11 +361,7 @@ void Core::Impl::OnWriteDone(const WriteDone& event) {
 void Core::Impl::OnDurable(Index index) {
   if (Leader* leader = std::get_if<Leader>(&role_)) {
     const Index from = std::max(durable_, log_.start().index);
-    if (index > from) {
-      for (const Entry& entry : log_.Slice(from, index)) {
-        leader->unwritten_bytes -= entry.size_bytes();
-      }
-    }
+    if (index > from) leader->unwritten_bytes -= log_.BytesIn(from, index);
     if (leader->unwritten_bytes <= options_.unwritten_bytes_max / 2) {
       leader->give_away_at = MonoTime::Max();
     }
@@ -432,10 +438,7 @@ void Core::Impl::TryCommit() {
 void Core::Impl::CommitTo(Index index) {
   CHECK_GT(index, commit_);
   CHECK_LE(index, log_.last().index);
-  size_t bytes = 0;
-  for (const Entry& entry : log_.Slice(commit_, index)) {
-    bytes += entry.size_bytes();
-  }
+  const size_t bytes = log_.BytesIn(commit_, index);
   commit_ = index;
   unapplied_bytes_ += bytes;
   Emit(Event::Kind::kCommitAdvanced, index);
@@ -454,14 +457,12 @@ void Core::Impl::ApplyCommitted() {
     apply_backlog_ = applied_ < commit_ && !installing();
     return;
   }
-  absl::Span<const Entry> entries = log_.SliceByBytes(
-      applied_, Fires("raft.apply_one_entry") ? 1 : options_.apply_bytes_max);
-  if (entries.size() > commit_ - applied_) {
-    entries = entries.first(commit_ - applied_);
-  }
-  out_->apply.insert(out_->apply.end(), entries.begin(), entries.end());
-  for (const Entry& entry : entries) unapplied_bytes_ -= entry.size_bytes();
-  applied_ = applied_ + entries.size();
+  size_t bytes = 0;
+  out_->apply = log_.SliceByBytes(
+      applied_, commit_,
+      Fires("raft.apply_one_entry") ? 1 : options_.apply_bytes_max, &bytes);
+  unapplied_bytes_ -= bytes;
+  applied_ = applied_ + out_->apply.size();
   apply_backlog_ = applied_ < commit_;
   ReleaseConfirmedReads();
   ReleaseForwardedReads();

@@ -1,7 +1,7 @@
-// raft/core/types.h: the values in inputs and outputs of the core: entries,
-// messages, configurations, snapshots. Names are those of the Raft paper
-// (Figure 2) and thesis. raft/host/envelope.h encodes them for messages,
-// raft/log for the disk.
+// raft/core/types.h: the values in inputs and outputs of the core: messages,
+// configurations, snapshots; with entry.h, the entries. Names are those of the
+// Raft paper (Figure 2) and thesis. raft/host/envelope.h encodes them for
+// messages, raft/log for the disk.
 #ifndef QUORATE_RAFT_CORE_TYPES_H_
 #define QUORATE_RAFT_CORE_TYPES_H_
 
@@ -14,58 +14,16 @@
 #include "env/ids.h"
 #include "env/strong_types.h"
 #include "env/time.h"
+#include "raft/core/entry.h"
+#include "raft/core/entry_list.h"
 
 namespace quorate::raft {
 
-// Zero is before every election. Bootstrap entries have term 1.
-using Term = StrongOrdinal<struct TermTag>;
-// Zero is before the first entry.
-using Index = StrongOrdinal<struct IndexTag>;
 // Numbers the kAppend messages of one leader in one term, from 1; zero means
 // none.
 using AppendNumber = StrongOrdinal<struct AppendNumberTag>;
 // Numbers the read rounds of one leader in one term, from 1; zero means none.
 using ReadRound = StrongOrdinal<struct ReadRoundTag>;
-
-// The position of an entry. Ordered by term, then by index, as votes compare
-// logs (Raft paper 5.4.1).
-struct LogPosition {
-  Term term;
-  Index index;
-  friend constexpr auto operator<=>(const LogPosition&,
-                                    const LogPosition&) = default;
-};
-
-enum class EntryKind : uint8_t {
-  // A new leader's first entry. It also advances log time.
-  kNoop = 1,
-  // Payload: an encoded Configuration (raft/core/configuration.h).
-  kConfiguration = 2,
-  // Payload: commands of the state machine.
-  kCommands = 3,
-};
-
-// Largest payload of one entry, in bytes. The host refuses larger ones.
-inline constexpr size_t kEntryPayloadBytesMax = 512 << 10;
-
-struct Entry {
-  Term term;
-  Index index;
-  EntryKind kind = EntryKind::kNoop;
-  // Version of the kind's format. A replica does not accept an entry of an
-  // unknown kind or version from a leader.
-  uint8_t version = 1;
-  // Never falls from one entry to the next. Replicas decide expiry by it.
-  WallTime log_time{0};
-  // The leader's wall clock interval when it appended the entry.
-  WallInterval leader_wall;
-  Buffer payload;
-
-  LogPosition position() const { return {term, index}; }
-  // The size that counts for every limit: the payload and 48 bytes of header.
-  size_t size_bytes() const { return 48 + payload.size(); }
-  friend bool operator==(const Entry&, const Entry&) = default;
-};
 
 // A member of a group: a replica, its node, and the store that holds its log.
 struct Member {
@@ -185,7 +143,7 @@ struct Message {
   WallTime commit_log_time{0};
   ReadRound read_round;
   uint64_t read_id = 0;
-  std::vector<Entry> entries;
+  EntryList entries;
   SnapshotDescriptor snapshot;
   uint64_t offset = 0;
   Buffer chunk;

@@ -139,7 +139,7 @@ class HeaderPass {
     Put(static_cast<uint32_t>(bytes.size()));
     for (const char byte : bytes.view()) Put(byte);
   }
-  void Put(const std::vector<Entry>& entries) {
+  void Put(const EntryList& entries) {
     Put(static_cast<uint32_t>(entries.size()));
     for (const Entry& entry : entries) {
       VisitEntry(entry, [this](const auto&... field) { (Put(field), ...); });
@@ -188,9 +188,8 @@ class HeaderReader {
     message.to = ReplicaId(headers_.Take<uint64_t>());
     message.from = ReplicaId(headers_.Take<uint64_t>());
     Take(&message.term);
+    previous_ = &message.previous;
     VisitFields(message, [this](auto&... field) { (Take(&field), ...); });
-    Index index = message.previous.index;
-    for (Entry& entry : message.entries) entry.index = ++index;
   }
 
   absl::Status status() const {
@@ -234,14 +233,17 @@ class HeaderReader {
     }
     *out = *std::move(configuration);
   }
-  void Take(std::vector<Entry>* entries) {
+  void Take(EntryList* entries) {
     const auto count = headers_.Take<uint32_t>();
     if (count > headers_.rest().size() / kEntryHeaderBytes) {
       return Refuse("entry headers are cut short");
     }
-    entries->resize(count);
-    for (Entry& entry : *entries) {
+    Index index = previous_->index;
+    for (uint32_t i = 0; i < count; ++i) {
+      Entry entry;
       VisitEntry(entry, [this](auto&... field) { (Take(&field), ...); });
+      entry.index = ++index;
+      entries->push_back(std::move(entry));
     }
   }
   void Take(Buffer* payload) {
@@ -256,6 +258,8 @@ class HeaderReader {
   const Buffer& envelope_;
   FixedReader headers_;
   size_t payload_at_;
+  // The entry before those of the message; taken before them.
+  const LogPosition* previous_ = nullptr;
   absl::Status status_;
 };
 

@@ -187,11 +187,13 @@ Startup::Ready Startup::PrepareKnownGroup(OpenedGroup* group,
   // there, an install was interrupted after the snapshot became durable. The
   // log is cut now.
   bool continues = recovered.log_start == base;
-  for (Entry& entry : recovered.entries) {
-    if (entry.index == base.index) continues = entry.term == base.term;
-    if (entry.index > base.index && continues) {
-      restored.entries.push_back(std::move(entry));
-    }
+  const uint64_t covered = base.index - recovered.log_start.index;
+  if (covered > 0 && covered <= recovered.entries.size()) {
+    continues = recovered.entries[covered - 1].term == base.term;
+  }
+  if (continues) {
+    recovered.entries.RemovePrefix(covered);
+    restored.entries = std::move(recovered.entries);
   }
   if (restored.hard_state.term < base.term) {
     restored.hard_state = {base.term, ReplicaId()};

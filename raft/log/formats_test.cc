@@ -97,8 +97,7 @@ std::string SampleSegment() {
   const std::vector<Entry> entries = {
       TestEntry(9, 111, "hello"), TestEntry(10, 112, std::string(600, 'w'))};
   writer.AddEntries(RecordType::kAppend, kKey, &hard_state, entries);
-  writer.AddEntries(RecordType::kRewrite, kKey, nullptr,
-                    absl::MakeSpan(entries).subspan(0, 1));
+  writer.AddEntries(RecordType::kRewrite, kKey, nullptr, {entries[0]});
   writer.Add(RecordType::kLogStart, 0, kKey,
              EncodeLogStartBody({Term(9), Index(111)}));
   writer.Add(RecordType::kDrop, 0, {GroupId(5), ReplicaId(6)}, "");

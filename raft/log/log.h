@@ -66,7 +66,7 @@ struct RecoveredGroup {
   LogPosition log_start;
   // The entries after `log_start`, without a gap. Recovery makes them durable
   // again before it returns them.
-  std::vector<Entry> entries;
+  EntryList entries;
   // If not OK, this replica must neither vote, lead nor acknowledge. The
   // message names the damaged record.
   absl::Status fenced = absl::OkStatus();
@@ -109,7 +109,7 @@ class Log {
   // prefix of its entries may be there, with the hard state. After a failure
   // every call reports the error.
   virtual void Append(GroupKey group, const HardState* hard_state,
-                      absl::Span<const Entry> entries, Done done) = 0;
+                      const EntryList& entries, Done done) = 0;
 
   // Records in the stream that entries at or before `log_start` are not needed
   // any more, because a snapshot covers them. With `discard_suffix`, entries

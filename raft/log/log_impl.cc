@@ -24,6 +24,8 @@ constexpr uint64_t kSegmentEndMax = uint64_t{2} << 30;
 // A write beyond the allocated space allocates up to the next multiple of it.
 constexpr uint64_t kAllocationUnit = 64 << 10;
 constexpr size_t kZeroBytesMin = 64 << 10;
+// An empty queue keeps memory for at most so many additions.
+constexpr size_t kQueueCapacityMax = 16;
 
 }  // namespace
 
@@ -75,14 +77,14 @@ absl::Status LogImpl::Refusal(GroupKey group) const {
 }
 
 void LogImpl::Append(GroupKey group, const HardState* hard_state,
-                     absl::Span<const Entry> entries, Done done) {
+                     const EntryList& entries, Done done) {
   ++counters_.appends;
   const absl::Status refusal = Refusal(group);
   if (!refusal.ok()) return CallLater(std::move(done), refusal);
   Item item;
   item.type = RecordType::kAppend;
   if (hard_state != nullptr) item.hard_state = *hard_state;
-  item.entries.assign(entries.begin(), entries.end());
+  item.entries = entries;
   for (const Entry& entry : entries) {
     CHECK_LE(entry.payload.size(), kEntryPayloadBytesMax);
   }
@@ -173,8 +175,9 @@ LogImpl::NextRecord LogImpl::Measure(const Item& item) const {
     const bool hard_state =
         item.hard_state.has_value() && item.entries_written == 0;
     body = EntriesBodyBytes(hard_state, {});
-    for (size_t i = item.entries_written; i < item.entries.size(); ++i) {
-      const size_t bytes = kEntryHeaderBytes + item.entries[i].payload.size();
+    for (auto it = item.entries.At(item.entries_written);
+         it != item.entries.end(); ++it) {
+      const size_t bytes = kEntryHeaderBytes + it->payload.size();
       if (record.entries > 0 && body + bytes > body_max) break;
       body += bytes;
       ++record.entries;
@@ -198,6 +201,11 @@ bool LogImpl::Fits(size_t record_bytes) const {
 }
 
 void LogImpl::Queue::Pop() {
+  if (head + 1 == items.size() && items.capacity() > kQueueCapacityMax) {
+    std::vector<Item>().swap(items);  // A burst gives its memory back.
+    head = 0;
+    return;
+  }
   // Each item is moved at most once for every item written.
   if (++head * 2 < items.size()) return;
   items.erase(items.begin(), items.begin() + head);
@@ -247,8 +255,8 @@ void LogImpl::Write(Queue& queue, const NextRecord& record) {
       const bool first = item.entries_written == 0;
       const HardState* hard_state =
           first && item.hard_state.has_value() ? &*item.hard_state : nullptr;
-      const auto entries = absl::MakeSpan(item.entries)
-                               .subspan(item.entries_written, record.entries);
+      const EntryList entries =
+          item.entries.Slice(item.entries_written, record.entries);
       writer_.AddEntries(item.type, key, hard_state, entries);
       state_.Append(state_.group(key), hard_state, entries);
       item.entries_written += record.entries;
@@ -281,30 +289,25 @@ void LogImpl::Write(Queue& queue, const NextRecord& record) {
 }
 
 void LogImpl::RewriteGroup(GroupLog& group, size_t* budget) {
-  size_t i = 0;
-  while (i < group.live.size()) {
-    if (group.live.segment_of(i) != rewriting_) {
-      ++i;
-      continue;
-    }
+  while (true) {
     // Take consecutive entries in that segment until the budget is used.
+    const LiveEntries::Extent in_segment = group.live.FirstIn(rewriting_);
+    if (in_segment.count == 0) return;
     size_t count = 0;
     size_t bytes = 0;
-    while (i + count < group.live.size() &&
-           group.live.segment_of(i + count) == rewriting_ &&
-           (count == 0 || bytes < *budget)) {
-      bytes += group.live.entries()[i + count].size_bytes();
+    for (auto it = group.live.entries().At(in_segment.offset);
+         count < in_segment.count && (count == 0 || bytes < *budget); ++it) {
+      bytes += it->size_bytes();
       ++count;
     }
-    const auto run = group.live.entries().subspan(i, count);
+    const EntryList run = group.live.entries().Slice(in_segment.offset, count);
     if (*budget == 0 || !Fits(RecordBytes(EntriesBodyBytes(false, run)))) {
       *budget = 0;
       return;
     }
     writer_.AddEntries(RecordType::kRewrite, group.key, nullptr, run);
-    for (size_t k = 0; k < count; ++k) group.live.Move(i + k, state_.current());
+    group.live.Move({in_segment.offset, count}, state_.current());
     *budget -= std::min(*budget, bytes);
-    i += count;
   }
 }
 

@@ -52,7 +52,7 @@ class LogImpl final : public Log {
     return unknown_groups_fenced_;
   }
   void Append(GroupKey group, const HardState* hard_state,
-              absl::Span<const Entry> entries, Done done) override;
+              const EntryList& entries, Done done) override;
   void SetLogStart(GroupKey group, LogPosition log_start, bool discard_suffix,
                    Done done) override;
   void Drop(GroupKey group, Done done) override;
@@ -64,7 +64,7 @@ class LogImpl final : public Log {
   struct Item {
     RecordType type = RecordType::kAppend;
     std::optional<HardState> hard_state;
-    std::vector<Entry> entries;
+    EntryList entries;
     size_t entries_written = 0;
     LogPosition log_start;
     bool discard_suffix = false;

@@ -1,45 +1,93 @@
 #include "raft/log/log_state.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "env/check.h"
 
 namespace quorate::raft {
 
-void LiveEntries::Append(Entry entry, Segment* segment) {
-  segment->live_bytes += entry.size_bytes();
-  entries_.push_back(std::move(entry));
-  segment_of_.push_back(segment);
+size_t LiveEntries::BytesOf(Extent extent) const {
+  size_t bytes = 0;
+  auto it = entries_.At(extent.offset);
+  for (size_t i = 0; i < extent.count; ++i, ++it) bytes += it->size_bytes();
+  return bytes;
+}
+
+void LiveEntries::Add(std::vector<Run>* runs, Run run) {
+  if (run.count == 0) return;
+  if (!runs->empty() && runs->back().segment == run.segment) {
+    runs->back().count += run.count;
+  } else {
+    runs->push_back(run);
+  }
+}
+
+LiveEntries::Extent LiveEntries::FirstIn(const Segment* segment) const {
+  size_t offset = 0;
+  for (const Run& run : runs_) {
+    if (run.segment == segment) return {offset, run.count};
+    offset += run.count;
+  }
+  return {};
+}
+
+void LiveEntries::Append(const EntryList& entries, Segment* segment) {
+  for (const Entry& entry : entries) segment->live_bytes += entry.size_bytes();
+  entries_.Append(entries);
+  Add(&runs_, {segment, entries.size()});
 }
 
 void LiveEntries::Truncate(size_t size) {
   CHECK_LE(size, this->size());
-  while (this->size() > size) {
-    segment_of_.back()->live_bytes -= entries_.back().size_bytes();
-    entries_.pop_back();
-    segment_of_.pop_back();
+  size_t excess = this->size() - size;
+  size_t end = this->size();
+  while (excess > 0) {
+    Run& last = runs_.back();
+    const size_t count = std::min(excess, last.count);
+    last.segment->live_bytes -= BytesOf({end - count, count});
+    last.count -= count;
+    if (last.count == 0) runs_.pop_back();
+    end -= count;
+    excess -= count;
   }
+  entries_.Truncate(size);
 }
 
 void LiveEntries::DropFront(size_t count) {
   CHECK_LE(count, size());
-  for (size_t i = 0; i < count; ++i, ++head_) {
-    segment_of_[head_]->live_bytes -= entries_[head_].size_bytes();
-    entries_[head_].payload = Buffer();
+  size_t done = 0;
+  size_t runs = 0;  // Runs that are removed as a whole.
+  while (done < count) {
+    Run& run = runs_[runs];
+    const size_t dropped = std::min(count - done, run.count);
+    run.segment->live_bytes -= BytesOf({done, dropped});
+    run.count -= dropped;
+    if (run.count == 0) ++runs;
+    done += dropped;
   }
-  // Each entry is moved at most once for every entry dropped.
-  if (2 * head_ >= entries_.size()) {
-    entries_.erase(entries_.begin(), entries_.begin() + head_);
-    segment_of_.erase(segment_of_.begin(), segment_of_.begin() + head_);
-    head_ = 0;
-  }
+  entries_.RemovePrefix(count);
+  runs_.erase(runs_.begin(), runs_.begin() + static_cast<ptrdiff_t>(runs));
 }
 
-void LiveEntries::Move(size_t i, Segment* segment) {
-  const size_t bytes = entries_[head_ + i].size_bytes();
-  segment_of_[head_ + i]->live_bytes -= bytes;
-  segment_of_[head_ + i] = segment;
-  segment->live_bytes += bytes;
+void LiveEntries::Move(Extent extent, Segment* segment) {
+  CHECK_LE(extent.offset + extent.count, size());
+  std::vector<Run> runs;
+  size_t at = 0;
+  const size_t end = extent.offset + extent.count;
+  for (const Run& run : runs_) {
+    const size_t run_end = at + run.count;
+    const size_t begin = std::clamp(extent.offset, at, run_end);
+    const size_t stop = std::clamp(end, begin, run_end);
+    const size_t bytes = BytesOf({begin, stop - begin});
+    run.segment->live_bytes -= bytes;
+    segment->live_bytes += bytes;
+    Add(&runs, {run.segment, begin - at});
+    Add(&runs, {segment, stop - begin});
+    Add(&runs, {run.segment, run_end - stop});
+    at = run_end;
+  }
+  runs_ = std::move(runs);
 }
 
 StateBody GroupLog::state() const {
@@ -71,7 +119,7 @@ void LogState::AddSegment(uint64_t number, uint64_t file_bytes) {
 }
 
 void LogState::Append(GroupLog& group, const HardState* hard_state,
-                      absl::Span<Entry> entries) {
+                      const EntryList& entries) {
   if (hard_state != nullptr) {
     CHECK(hard_state->term >= group.hard_state.term)
         << "group " << group.key.group;
@@ -82,10 +130,12 @@ void LogState::Append(GroupLog& group, const HardState* hard_state,
   CHECK_GT(from, group.log_start.index);
   CHECK_LE(from, group.last() + 1);
   group.live.Truncate(from - group.log_start.index - 1);
-  for (Entry& entry : entries) {
-    CHECK_EQ(entry.index, group.last() + 1);
-    group.live.Append(std::move(entry), current());
+  Index next = from;
+  for (const Entry& entry : entries) {
+    CHECK_EQ(entry.index, next);
+    next = next + 1;
   }
+  group.live.Append(entries, current());
 }
 
 void LogState::SetLogStart(GroupLog& group, LogPosition log_start,

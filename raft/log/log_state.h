@@ -17,7 +17,6 @@
 #include <vector>
 
 #include "absl/status/status.h"
-#include "absl/types/span.h"
 #include "raft/log/log.h"
 #include "raft/log/record.h"
 
@@ -30,28 +29,42 @@ struct Segment {
   size_t live_bytes = 0;  // Bytes of entries whose newest record is here.
 };
 
-// The entries of one group after its log start, each with the segment of its
-// newest record.
+// The entries of one group after its log start, in the blocks of its core, each
+// with the segment of its newest record.
 class LiveEntries {
  public:
-  size_t size() const { return entries_.size() - head_; }
-  bool empty() const { return size() == 0; }
-  absl::Span<const Entry> entries() const {
-    return absl::MakeSpan(entries_).subspan(head_);
-  }
-  Segment* segment_of(size_t i) const { return segment_of_[head_ + i]; }
+  // Consecutive entries; `offset` counts from the first live entry.
+  struct Extent {
+    size_t offset = 0;
+    size_t count = 0;
+  };
 
-  void Append(Entry entry, Segment* segment);
+  size_t size() const { return entries_.size(); }
+  bool empty() const { return entries_.empty(); }
+  const EntryList& entries() const { return entries_; }
+  // The first entries whose newest record is in `segment`.
+  Extent FirstIn(const Segment* segment) const;
+
+  void Append(const EntryList& entries, Segment* segment);
   // Keeps the first `size` entries.
   void Truncate(size_t size);
   void DropFront(size_t count);
-  // Records that the newest record of entry `i` is now in `segment`.
-  void Move(size_t i, Segment* segment);
+  // Records that the newest records of the entries are now in `segment`.
+  void Move(Extent extent, Segment* segment);
 
  private:
-  std::vector<Entry> entries_;
-  std::vector<Segment*> segment_of_;
-  size_t head_ = 0;  // Entries before it were removed.
+  // Consecutive entries in one segment.
+  struct Run {
+    Segment* segment;
+    size_t count;
+  };
+
+  size_t BytesOf(Extent extent) const;
+  // Adds a run, or entries to the last run if its segment is the same one.
+  static void Add(std::vector<Run>* runs, Run run);
+
+  EntryList entries_;
+  std::vector<Run> runs_;  // Their counts sum up to size().
 };
 
 struct GroupLog {
@@ -85,10 +98,9 @@ class LogState {
   Segment* current() { return segments_.back().get(); }
   void AddSegment(uint64_t number, uint64_t file_bytes);
 
-  // Applies the meaning of a record in the current segment. Moves the entries
-  // out.
+  // Applies the meaning of a record in the current segment.
   void Append(GroupLog& group, const HardState* hard_state,
-              absl::Span<Entry> entries);
+              const EntryList& entries);
   void SetLogStart(GroupLog& group, LogPosition log_start, bool discard_suffix);
   void Drop(GroupKey key);
 

@@ -178,7 +178,7 @@ absl::StatusOr<StateBody> DecodeStateBody(std::string_view body) {
   return state;
 }
 
-size_t EntriesBodyBytes(bool hard_state, absl::Span<const Entry> entries) {
+size_t EntriesBodyBytes(bool hard_state, const EntryList& entries) {
   size_t bytes = (hard_state ? kHardStateBytes : 0) + kEntriesFixedBytes;
   for (const Entry& entry : entries) {
     bytes += kEntryHeaderBytes + entry.payload.size();
@@ -322,7 +322,7 @@ void BatchWriter::Add(RecordType type, uint16_t flags, GroupKey key,
 
 void BatchWriter::AddEntries(RecordType type, GroupKey key,
                              const HardState* hard_state,
-                             absl::Span<const Entry> entries) {
+                             const EntryList& entries) {
   Begin();
   const size_t fixed_at = scratch_.size();
   if (hard_state != nullptr) {

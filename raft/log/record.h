@@ -17,7 +17,6 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
-#include "absl/types/span.h"
 #include "env/buffer.h"
 #include "env/ids.h"
 #include "raft/core/types.h"
@@ -131,7 +130,7 @@ struct EntriesBody {
 };
 absl::StatusOr<EntriesBody> DecodeEntriesBody(uint16_t flags,
                                               std::string_view body);
-size_t EntriesBodyBytes(bool hard_state, absl::Span<const Entry> entries);
+size_t EntriesBodyBytes(bool hard_state, const EntryList& entries);
 
 std::string EncodeLogStartBody(LogPosition log_start);
 absl::StatusOr<LogPosition> DecodeLogStartBody(std::string_view body);
@@ -158,7 +157,7 @@ class BatchWriter {
            std::string_view body);
   // `type` is kAppend or kRewrite.
   void AddEntries(RecordType type, GroupKey key, const HardState* hard_state,
-                  absl::Span<const Entry> entries);
+                  const EntryList& entries);
   size_t size_bytes() const { return size_bytes_; }
   // Returns the pieces in order. Call Start before the next record.
   std::vector<Buffer> Take();

@@ -404,8 +404,12 @@ void Recovery::BeginSegment() {
     group.fenced = recovered.fenced;
     if (!group.fenced.ok()) continue;
     const std::vector<uint64_t>& segment_of = result_.segment_of[key];
-    for (size_t i = 0; i < recovered.entries.size(); ++i) {
-      group.live.Append(recovered.entries[i], segments.at(segment_of[i]));
+    for (size_t i = 0; i < segment_of.size();) {
+      size_t end = i + 1;
+      while (end < segment_of.size() && segment_of[end] == segment_of[i]) ++end;
+      group.live.Append(recovered.entries.Slice(i, end - i),
+                        segments.at(segment_of[i]));
+      i = end;
     }
   }
   for (const GroupKey& key : result_.dropped) state_.AddDropped(key);

@@ -110,8 +110,9 @@ TEST(EnvelopeText, EachType_IsSkippedWhole) {
   for (int type = 1; type <= 13; ++type) {
     raft::GroupMessage one;
     one.message.type = static_cast<raft::MessageType>(type);
-    one.message.entries.resize(2);
-    one.message.entries[0].payload = Buffer::Copy("payload");
+    raft::Entry entry;
+    entry.payload = Buffer::Copy("payload");
+    one.message.entries = {entry, raft::Entry()};
     one.message.snapshot.configuration.voters = {
         {ReplicaId(1), NodeId(1), StoreIncarnation(2)}};
     one.message.chunk = Buffer::Copy("chunk");

@@ -161,7 +161,7 @@ TEST_F(InvariantsTest, OtherEntriesApplied_StateMachineSafety) {
 TEST_F(InvariantsTest, EntrySkippedAtApply_StateMachineSafety) {
   DrivenReplica one(2);
   one.Follow(2, 2, 1, "a", 2);
-  one.out().apply.erase(one.out().apply.begin());
+  one.out().apply.RemovePrefix(1);
   ExpectViolation("state machine safety", Show(1, one));
 }
 
@@ -452,8 +452,9 @@ TEST_F(AcknowledgementTest, OfEntriesThatAreRemovedInTheTerm_Found) {
   // The write replaces entry 2 of term 1 by one of term 2.
   Write write;
   write.token = {.epoch = 7, .hard_state = {Term(3), ReplicaId()}};
-  write.entries.push_back(follower_.core().EntryAt(Index(3)));
-  write.entries[0].index = Index(2);
+  Entry entry = follower_.core().EntryAt(Index(3));
+  entry.index = Index(2);
+  write.entries.push_back(entry);
   follower_.out().Clear();
   follower_.out().writes.push_back(write);
   EXPECT_EQ(Show(2, follower_), "");

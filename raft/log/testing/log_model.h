@@ -161,7 +161,7 @@ class LogModel {
         found.exists = true;
         found.hard_state = it->second.hard_state;
         found.log_start = it->second.log_start;
-        found.entries = it->second.entries;
+        found.entries = {it->second.entries.begin(), it->second.entries.end()};
       }
       bool matches = false;
       for (size_t i = history.acknowledged; i < history.states.size(); ++i) {

@@ -1,0 +1,63 @@
+// raft/core/entry.h: one entry of a group's log, and its position.
+//
+// A value. It knows nothing of the encodings of logs and messages.
+#ifndef QUORATE_RAFT_CORE_ENTRY_H_
+#define QUORATE_RAFT_CORE_ENTRY_H_
+
+#include <compare>
+#include <cstddef>
+#include <cstdint>
+
+#include "env/buffer.h"
+#include "env/strong_types.h"
+#include "env/time.h"
+
+namespace quorate::raft {
+
+// Zero is before every election. Bootstrap entries have term 1.
+using Term = StrongOrdinal<struct TermTag>;
+// Zero is before the first entry.
+using Index = StrongOrdinal<struct IndexTag>;
+// The position of an entry. Ordered by term, then by index, as votes compare
+// logs (Raft paper 5.4.1).
+struct LogPosition {
+  Term term;
+  Index index;
+  friend constexpr auto operator<=>(const LogPosition&,
+                                    const LogPosition&) = default;
+};
+
+enum class EntryKind : uint8_t {
+  // A new leader's first entry. It also advances log time.
+  kNoop = 1,
+  // Payload: an encoded Configuration (raft/core/configuration.h).
+  kConfiguration = 2,
+  // Payload: commands of the state machine.
+  kCommands = 3,
+};
+
+// Largest payload of one entry, in bytes. The host refuses larger ones.
+inline constexpr size_t kEntryPayloadBytesMax = 512 << 10;
+
+struct Entry {
+  Term term;
+  Index index;
+  EntryKind kind = EntryKind::kNoop;
+  // Version of the kind's format. A replica does not accept an entry of an
+  // unknown kind or version from a leader.
+  uint8_t version = 1;
+  // Never falls from one entry to the next. Replicas decide expiry by it.
+  WallTime log_time{0};
+  // The leader's wall clock interval when it appended the entry.
+  WallInterval leader_wall;
+  Buffer payload;
+
+  LogPosition position() const { return {term, index}; }
+  // The size that counts for every limit: the payload and 48 bytes of header.
+  size_t size_bytes() const { return 48 + payload.size(); }
+  friend bool operator==(const Entry&, const Entry&) = default;
+};
+
+}  // namespace quorate::raft
+
+#endif  // QUORATE_RAFT_CORE_ENTRY_H_

@@ -1,0 +1,186 @@
+#include "raft/core/entry_list.h"
+
+#include <algorithm>
+#include <cstring>
+#include <memory>
+#include <new>
+
+#include "env/check.h"
+
+namespace quorate::raft {
+namespace {
+
+constexpr uint32_t kBlockEntriesMin = 4;
+// Payloads are copied together into a buffer of at most this size, or of one
+// payload.
+constexpr size_t kCopiedTogetherBytesMax = 4 << 10;
+
+bool KeepsMuchAlive(const Buffer& payload) {
+  return payload.block_size() > 2 * payload.size();
+}
+
+}  // namespace
+
+EntryList::Block* EntryList::NewBlock(uint32_t capacity) {
+  static_assert(sizeof(Block) % alignof(Entry) == 0);
+  void* const memory = ::operator new(sizeof(Block) + capacity * sizeof(Entry));
+  return new (memory) Block{.references = 0,
+                            .size = 0,
+                            .capacity = capacity,
+                            .full = 0,
+                            .size_bytes = 0};
+}
+
+void EntryList::Free(Block* block) {
+  std::destroy_n(block->entries(), block->size);
+  ::operator delete(block);
+}
+
+size_t EntryList::Find(uint64_t number) const {
+  const auto behind = std::partition_point(
+      pieces_.begin(), pieces_.end(),
+      [number](const Piece& piece) { return piece.first <= number; });
+  return static_cast<size_t>(behind - pieces_.begin()) - 1;
+}
+
+const Entry& EntryList::operator[](size_t i) const {
+  CHECK_LT(i, size());
+  const uint64_t number = pieces_.front().first + i;
+  // Most callers want one of the last entries.
+  const Piece& last = pieces_.back();
+  const Piece& piece = number >= last.first ? last : pieces_[Find(number)];
+  return piece.begin()[number - piece.first];
+}
+
+EntryList::const_iterator EntryList::At(size_t i) const {
+  CHECK_LE(i, size());
+  if (i == size()) return end();
+  const uint64_t number = pieces_.front().first + i;
+  const size_t at =
+      number >= pieces_.back().first ? pieces_.size() - 1 : Find(number);
+  const_iterator it;
+  it.last_ = pieces_.data() + pieces_.size();
+  it.EnterPiece(pieces_.data() + at);
+  it.at_ += number - pieces_[at].first;
+  return it;
+}
+
+// An entry is constructed behind the others of a block, where no list has seen
+// anything yet.
+void EntryList::push_back(Entry entry) {
+  const size_t bytes = entry.size_bytes();
+  Block* block = pieces_.empty() ? nullptr : pieces_.back().block();
+  if (block == nullptr || block->full != 0 ||
+      pieces_.back().block_end() != block->size) {
+    // Long lists have large blocks.
+    block = NewBlock(static_cast<uint32_t>(
+        std::clamp<size_t>(size(), kBlockEntriesMin, kBlockEntriesMax)));
+    const uint64_t first = pieces_.empty() ? 0 : End(pieces_.back());
+    pieces_.emplace_back(block, 0, 0, first);
+  }
+  new (block->entries() + block->size) Entry(std::move(entry));
+  ++block->size;
+  block->size_bytes += bytes;
+  block->full =
+      block->size == block->capacity || block->size_bytes >= kBlockBytesMax;
+  ++pieces_.back().count;
+}
+
+void EntryList::Append(const EntryList& other) {
+  for (size_t i = 0; i < other.pieces_.size(); ++i) {
+    const Piece& added = other.pieces_[i];
+    if (!pieces_.empty() && pieces_.back().end() == added.begin() &&
+        pieces_.back().block() == added.block()) {
+      pieces_.back().count += added.count;
+      continue;
+    }
+    Piece piece = added;
+    piece.first = pieces_.empty() ? 0 : End(pieces_.back());
+    pieces_.push_back(std::move(piece));
+  }
+}
+
+void EntryList::Truncate(size_t size) {
+  CHECK_LE(size, this->size());
+  if (size == 0) return pieces_.clear();
+  const uint64_t end = pieces_.front().first + size;
+  while (pieces_.back().first >= end) pieces_.pop_back();
+  pieces_.back().count = static_cast<uint32_t>(end - pieces_.back().first);
+}
+
+void EntryList::RemovePrefix(size_t count) {
+  CHECK_LE(count, size());
+  if (count == size()) {
+    // The list of blocks gives its memory back.
+    pieces_ = {};
+    return;
+  }
+  const uint64_t first = pieces_.front().first + count;
+  const size_t at = Find(first);
+  pieces_.erase(pieces_.begin(), pieces_.begin() + static_cast<ptrdiff_t>(at));
+  pieces_.front().RemovePrefix(
+      static_cast<uint32_t>(first - pieces_.front().first));
+  if (pieces_.capacity() > 4 * pieces_.size()) pieces_.shrink_to_fit();
+}
+
+EntryList EntryList::Slice(size_t offset, size_t count) const {
+  CHECK_LE(offset, size());
+  CHECK_LE(count, size() - offset);
+  EntryList slice;
+  if (count == 0) return slice;
+  const uint64_t first = pieces_.front().first + offset;
+  const uint64_t end = first + count;
+  const size_t from =
+      first >= pieces_.back().first ? pieces_.size() - 1 : Find(first);
+  for (size_t at = from; at < pieces_.size() && pieces_[at].first < end; ++at) {
+    slice.pieces_.push_back(pieces_[at]);
+  }
+  Piece& last = slice.pieces_.back();
+  last.count = static_cast<uint32_t>(std::min(End(last), end) - last.first);
+  Piece& begin = slice.pieces_.front();
+  begin.RemovePrefix(static_cast<uint32_t>(first - begin.first));
+  return slice;
+}
+
+size_t EntryList::allocated_bytes() const {
+  size_t bytes =
+      pieces_.capacity() > 1 ? pieces_.capacity() * sizeof(Piece) : 0;
+  for (const Piece& piece : pieces_) {
+    bytes += sizeof(Block) + piece.block()->capacity * sizeof(Entry);
+  }
+  return bytes;
+}
+
+bool operator==(const EntryList& a, const EntryList& b) {
+  return a.size() == b.size() && std::equal(a.begin(), a.end(), b.begin());
+}
+
+Buffer PayloadCopier::Take(EntryList::const_iterator it,
+                           EntryList::const_iterator end) {
+  const size_t size = it->payload.size();
+  if (!KeepsMuchAlive(it->payload)) return it->payload;
+  if (size == 0) return Buffer();
+  if (copies_.empty()) {
+    size_t bytes = size;
+    auto behind = it;
+    for (++behind; behind != end; ++behind) {
+      const Buffer& payload = behind->payload;
+      if (!KeepsMuchAlive(payload)) continue;
+      if (bytes + payload.size() > kCopiedTogetherBytesMax) break;
+      bytes += payload.size();
+    }
+    copies_ = Buffer::Create(bytes, [&](char* block) {
+      for (auto from = it; from != behind; ++from) {
+        const Buffer& payload = from->payload;
+        if (!KeepsMuchAlive(payload) || payload.empty()) continue;
+        std::memcpy(block, payload.data(), payload.size());
+        block += payload.size();
+      }
+    });
+  }
+  const Buffer copy = copies_.Slice(0, size);
+  copies_ = size == copies_.size() ? Buffer() : copies_.Suffix(size);
+  return copy;
+}
+
+}  // namespace quorate::raft
