@@ -137,6 +137,7 @@ enum class CommandId : uint8_t {
   kQuorateDo,
   kQuorateChannel,
   kQuorateApply,
+  kQuorateRead,
   kQuorateStatus,
 };
 

@@ -148,7 +148,8 @@ void HttpReplies::WriteFailure(Pending& pending,
 
 bool HttpReplies::RoomFor(uint64_t token, size_t bytes) {
   const bool room = client_.RoomFor(bytes, token == front_token_);
-  PendingOf(token).without_room = !room;
+  // A later reply also waits for those in front of it.
+  if (token == front_token_) PendingOf(token).without_room = !room;
   return room;
 }
 

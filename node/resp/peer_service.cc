@@ -4,7 +4,7 @@
 #include <utility>
 
 #include "env/parse_integer.h"
-#include "node/routing/node_identity.h"
+#include "node/base/node_identity.h"
 
 namespace quorate::node {
 namespace {
@@ -53,6 +53,20 @@ Handled PeerService::Apply(const CommandRow& row, Arguments request) {
   const uint64_t token = replies_.Push(row.id, ReplyFormat::kBulk);
   queue->ApplyForPeer(
       stamp, Buffer::Copy(request[5]),
+      [this, token](PeerResult result) { Reply(token, result); });
+  return Handled::kDone;
+}
+
+Handled PeerService::Read(const CommandRow& row, Arguments request) {
+  client_.MarkLink();
+  GroupQueue* queue = QueueOfGroup(context_, request[1]);
+  if (queue == nullptr) {
+    replies_.ReplyError(row.id, "ERR no such group or channel");
+    return Handled::kDone;
+  }
+  const uint64_t token = replies_.Push(row.id, ReplyFormat::kBulk);
+  queue->ReadForPeer(
+      Buffer::Copy(request[2]),
       [this, token](PeerResult result) { Reply(token, result); });
   return Handled::kDone;
 }

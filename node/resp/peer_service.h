@@ -1,5 +1,5 @@
 // node/resp/peer_service.h: requests of other nodes: QUORATE.CHANNEL,
-// QUORATE.APPLY and QUORATE.STATUS (node/routing/peer_link.h).
+// QUORATE.APPLY, QUORATE.READ and QUORATE.STATUS (node/routing/peer_link.h).
 //
 // A connection with such a request is a link, not a client of users.
 #ifndef QUORATE_NODE_RESP_PEER_SERVICE_H_
@@ -15,8 +15,9 @@
 
 namespace quorate::node {
 
-// Invariant: each batch that is applied has a reply due until its outcome is
-// known. So the connection, and with it this object, lives until then.
+// Invariant: each batch that is applied or read has a reply due until its
+// outcome is known. So the connection, and with it this object, lives until
+// then.
 class PeerService {
  public:
   // All outlive the object.
@@ -27,6 +28,8 @@ class PeerService {
   Handled OpenChannel(const CommandRow& row, Arguments request);
   // QUORATE.APPLY group term channel number batch
   Handled Apply(const CommandRow& row, Arguments request);
+  // QUORATE.READ group batch
+  Handled Read(const CommandRow& row, Arguments request);
   // QUORATE.STATUS start changes identity: the version of the rows that the
   // requesting node has, and its identity.
   Handled Status(const CommandRow& row, Arguments request);

@@ -229,6 +229,8 @@ Handled RespSession::HandleRow(const CommandRow& row, Arguments request) {
       return peers_.OpenChannel(row, request);
     case CommandId::kQuorateApply:
       return peers_.Apply(row, request);
+    case CommandId::kQuorateRead:
+      return peers_.Read(row, request);
     case CommandId::kQuorateStatus:
       return peers_.Status(row, request);
     default:

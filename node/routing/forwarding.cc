@@ -69,6 +69,16 @@ void Forwarding::Send(Buffer payload, Done done) {
       });
 }
 
+void Forwarding::Read(Buffer payload, Done done) {
+  const NodeConfig& node = leadership_.leader_config();
+  parts_.links.To(node.resp).Read(
+      leadership_.group(), std::move(payload),
+      [this, done = std::move(done)](PeerResult answer) mutable {
+        if (!leadership_.hosted()) LearnLeader(answer);
+        done(answer.result);
+      });
+}
+
 void Forwarding::LearnLeader(const PeerResult& answer) {
   if (answer.result.outcome == Outcome::kDone) return;
   parts_.view.LearnLeader(leadership_.group(), answer.term, answer.leader);

@@ -38,6 +38,10 @@ class Forwarding {
   // Sends a batch to the leader. Requires: open().
   void Send(Buffer payload, Done done);
 
+  // Sends a batch of reads to the leader, without a channel: reads change
+  // nothing, so they may be repeated.
+  void Read(Buffer payload, Done done);
+
   // ---- From other nodes.
   // Opens a channel for batches of another node. kNotExecuted with the leader's
   // name unless this node leads.

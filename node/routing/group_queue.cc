@@ -23,8 +23,9 @@ GroupQueue::GroupQueue(const QueueParts& parts, GroupId group,
       results_(parts_, leadership_),
       batches_(parts_, leadership_, forwarding_, results_, counters_,
                [this] { callbacks_.wake(); }),
-      reads_(parts_, leadership_, batches_, results_, counters_,
+      reads_(parts_, leadership_, forwarding_, batches_, results_, counters_,
              [this] { callbacks_.wake(); }),
+      peer_reads_(parts_, leadership_, forwarding_),
       blocked_(parts_.loop, group, [this] { callbacks_.wake(); }) {}
 
 bool GroupQueue::Congested() const {
@@ -96,7 +97,7 @@ Admission GroupQueue::TryToAdd(const RoutedRequest& request,
         request.sink->routing().OrderOf(group());
     // In a batch, the read also settles the outcome of the sink's writes that
     // were lost in forwarding.
-    in_batch = !hosted() || order.unapplied_writes > 0 || order.unsettled > 0;
+    in_batch = order.unapplied_writes > 0 || order.unsettled > 0;
     // The read must not return an older state than the sink's earlier reads in
     // the log. The answers to those reads may arrive before this node has
     // applied what the reads observed, and unblock the sink.
@@ -142,9 +143,6 @@ void GroupQueue::NoteApplied() {
 
 void GroupQueue::Flush() {
   leadership_.Refresh();
-  // Not while a read point is outstanding: its reads come first, and follow
-  // when it fails.
-  if (!hosted() && !reads_.read_point_due()) reads_.MoveAllToBatch();
   if (leadership_.kind() != Leadership::Kind::kSelf ||
       batches_.inflight() < kInflightBatchesBeforeGathering ||
       parts_.buggify.Fire("node.no_gathering")) {

@@ -4,8 +4,7 @@
 //
 // Commands of one sink stay in its order. Reads bypass the log
 // (node/routing/read_queue.h). A read travels in a batch with the writes
-// (node/routing/batch_queue.h) only behind unapplied writes of its own sink, or
-// without a replica here.
+// (node/routing/batch_queue.h) only behind unapplied writes of its own sink.
 #ifndef QUORATE_NODE_ROUTING_GROUP_QUEUE_H_
 #define QUORATE_NODE_ROUTING_GROUP_QUEUE_H_
 
@@ -26,6 +25,7 @@
 #include "node/routing/forwarding.h"
 #include "node/routing/group_leadership.h"
 #include "node/routing/peer_link.h"
+#include "node/routing/peer_reads.h"
 #include "node/routing/queue_parts.h"
 #include "node/routing/read_queue.h"
 #include "node/routing/request_sink.h"
@@ -75,6 +75,10 @@ class GroupQueue {
     if (!forwarding_.Accept(stamp)) return done(forwarding_.NotLeading());
     batches_.AddForPeer(stamp, std::move(payload), std::move(done));
     callbacks_.wake();
+  }
+  // Evaluates a batch of reads of another node at a read point.
+  void ReadForPeer(Buffer payload, PeerLink::Done done) {
+    peer_reads_.Serve(std::move(payload), std::move(done));
   }
   PeerResult OpenForPeer(const ForwardStamp& replaces) {
     return forwarding_.OpenForPeer(replaces);
@@ -140,6 +144,7 @@ class GroupQueue {
   ResultRoom results_;
   BatchQueue batches_;
   ReadQueue reads_;
+  PeerReads peer_reads_;
   WaitOrder blocked_;  // Sinks that wait because too many requests wait.
   // The memory of the store here, as counted in the node's budget.
   uint64_t counted_memory_bytes_ = 0;

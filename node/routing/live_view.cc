@@ -5,8 +5,8 @@
 
 #include "env/check.h"
 #include "env/parse_integer.h"
+#include "node/base/node_identity.h"
 #include "node/base/text.h"
-#include "node/routing/node_identity.h"
 
 namespace quorate::node {
 namespace {

@@ -3,9 +3,9 @@
 #include <utility>
 
 #include "env/parse_integer.h"
+#include "node/base/node_identity.h"
 #include "node/base/text.h"
 #include "node/protocol/resp_writer.h"
-#include "node/routing/node_identity.h"
 
 namespace quorate::node {
 namespace {
@@ -174,6 +174,15 @@ void PeerLink::Apply(GroupId group, const ForwardStamp& stamp, Buffer payload,
   writer.Bulk(Concat(stamp.term));
   writer.Bulk(Concat(stamp.channel));
   writer.Bulk(Concat(stamp.number));
+  Append(&header, "$", payload.size(), "\r\n");
+  Send(header, std::move(payload), std::move(done));
+}
+
+void PeerLink::Read(GroupId group, Buffer payload, Done done) {
+  std::string header = "*3\r\n";
+  RespWriter writer(&header, 2);
+  writer.Bulk("QUORATE.READ");
+  writer.Bulk(Concat(group));
   Append(&header, "$", payload.size(), "\r\n");
   Send(header, std::move(payload), std::move(done));
 }

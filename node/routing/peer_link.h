@@ -74,6 +74,8 @@ class PeerLink final : public env::Connection::Observer {
   // `done` is called once, in a later turn, unless the link is destroyed first.
   void Apply(GroupId group, const ForwardStamp& stamp, Buffer payload,
              Done done);
+  // Asks for the results of a batch of reads.
+  void Read(GroupId group, Buffer payload, Done done);
   // Opens a channel for batches of `group`, in place of `replaces`.
   void Open(GroupId group, const ForwardStamp& replaces, Done done);
   // Asks for the other node's report to `self`, without rows if `known` is its
@@ -131,8 +133,8 @@ class PeerLinks {
   absl::btree_map<std::string, std::unique_ptr<PeerLink>> links_;
 };
 
-// Appends the reply to QUORATE.APPLY, CHANNEL or STATUS. It is an array of bulk
-// strings, so it is parsed like a request:
+// Appends the reply to QUORATE.APPLY, READ, CHANNEL or STATUS. It is an array
+// of bulk strings, so it is parsed like a request:
 //   DONE term index log_time_ns results
 //   CHANNEL term channel
 //   STATUS start changes rows identity refused

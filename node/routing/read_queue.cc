@@ -22,6 +22,12 @@ kv::CommandSpec ParkedCommand(const RequestSink::ParkedRead& read,
           .arguments = *arguments};
 }
 
+// True if the sink has room for a result that another node evaluated.
+bool RoomForResult(const RoutedRequest& request, const kv::ResultView& result) {
+  return request.sink->RoomFor(request.token,
+                               std::max<size_t>(1, result.bytes.size()));
+}
+
 // True if the sink has room for a result of several values.
 bool RoomForElements(const RoutedRequest& request,
                      const kv::ResultView& result) {
@@ -35,10 +41,12 @@ bool RoomForElements(const RoutedRequest& request,
 }  // namespace
 
 ReadQueue::ReadQueue(const QueueParts& parts, GroupLeadership& leadership,
-                     BatchQueue& batches, const ResultRoom& results,
-                     QueueCounters& counters, absl::AnyInvocable<void()> wake)
+                     Forwarding& forwarding, BatchQueue& batches,
+                     const ResultRoom& results, QueueCounters& counters,
+                     absl::AnyInvocable<void()> wake)
     : parts_(parts),
       leadership_(leadership),
+      forwarding_(forwarding),
       batches_(batches),
       results_(results),
       counters_(counters),
@@ -68,10 +76,11 @@ bool ReadQueue::WaitingFit(RequestSink* sink) {
 
 void ReadQueue::MoveParkedToBatch(RequestSink* sink) {
   if (OrderOf(sink).parked_reads == 0) return;
-  for (const RequestSink::ParkedRead& read : TakeParked(sink)) {
+  for (RequestSink::ParkedRead& read : TakeParked(sink)) {
     RequestSink::ConnectionOrder& order = OrderOf(sink);
     --order.parked_reads;
     --order.issued_reads;
+    parts_.budget.Release(read.result.size());
     std::vector<std::string_view> arguments;
     const kv::CommandSpec spec = ParkedCommand(read, &arguments);
     batches_.Add({sink, read.token, read.redirect}, spec,
@@ -98,14 +107,6 @@ void ReadQueue::MoveToBatch(RequestSink* sink) {
   }
 }
 
-void ReadQueue::MoveAllToBatch() {
-  for (size_t i = 0; i < reads_->items().size(); ++i) {
-    RequestSink* const sink = reads_->items()[i].sink;
-    if (sink != nullptr) MoveToBatch(sink);
-  }
-  reads_->Clear();
-}
-
 void ReadQueue::Issue() {
   if (read_point_due_ || reads_->items().empty() ||
       leadership_.kind() == Leadership::Kind::kUnknown) {
@@ -119,7 +120,7 @@ void ReadQueue::Issue() {
   for (ReadList::Item& item : reads->items()) {
     if (item.sink == nullptr) continue;
     RequestSink::ConnectionOrder& order = OrderOf(item.sink);
-    if (order.reads_in_log > 0) {
+    if (order.reads_in_log > 0 || AwaitsRoom(item.sink)) {
       // This node may not have applied what the read in the log observes. So
       // this read needs a read point after it.
       KeepRead(item, *reads);
@@ -129,7 +130,7 @@ void ReadQueue::Issue() {
     --waiting_requests_;
     --order.waiting_reads;
     if (remote && item.redirect) {
-      Fail(item, RequestFailure::Kind::kMoved);
+      Fail(item, RequestFailure::Kind::kMoved, absl::OkStatus());
       item.sink = nullptr;
       continue;
     }
@@ -139,10 +140,91 @@ void ReadQueue::Issue() {
   if (!any) return;
   read_point_due_ = true;
   ++counters_.read_rounds;
+  if (!leadership_.hosted()) return IssueToLeader(std::move(reads));
   parts_.host.Read(leadership_.group(), [this, reads = std::move(reads)](
                                             absl::Status status) mutable {
     OnReadPoint(std::move(reads), status);
   });
+}
+
+// If replies hold so many bytes that results could not be kept, each sink has
+// one read in the batch.
+void ReadQueue::IssueToLeader(std::unique_ptr<ReadList> reads) {
+  const LimitsConfig& limits = parts_.config.limits;
+  const bool scarce =
+      !parts_.budget.Fits(parts_.config.bounds.entry_result_bytes);
+  kv::BatchBuilder batch;
+  asked_.clear();
+  for (size_t i = 0; i < reads->items().size(); ++i) {
+    const ReadList::Item& item = reads->items()[i];
+    if (item.sink == nullptr) continue;
+    uint64_t& round = OrderOf(item.sink).read_round;
+    if (scarce && round == counters_.read_rounds) continue;
+    const kv::CommandSpec spec = reads->CommandOf(item, &arguments_);
+    const size_t size =
+        batch.size_bytes() + kv::BatchBuilder::EncodedSize(spec);
+    if (!batch.empty() &&
+        (batch.count() >= limits.batch_commands || size > limits.batch_bytes)) {
+      break;
+    }
+    batch.Add(spec);
+    asked_.push_back(i);
+    round = counters_.read_rounds;
+  }
+  forwarding_.Read(batch.Finish(),
+                   [this, reads = std::move(reads)](
+                       const raft::ProposeResult& answer) mutable {
+                     OnLeaderRead(std::move(reads), answer);
+                   });
+}
+
+void ReadQueue::OnLeaderRead(std::unique_ptr<ReadList> reads,
+                             const raft::ProposeResult& answer) {
+  serving_ = std::move(reads);
+  const std::string_view bytes = answer.result.view();
+  const kv::ResultReader frame(bytes);
+  if (answer.outcome != Outcome::kDone || !frame.ok() ||
+      !frame.batch_accepted() || frame.count() > asked_.size() ||
+      !kv::ResultsAreWhole(bytes, frame.count())) {
+    ++counters_.reads_failed;
+    leadership_.Pause();
+    leadership_.Refresh();
+    return EndServing();
+  }
+  kv::ResultReader results(bytes);
+  // Without any result, the first read needs an entry.
+  if (results.done()) MoveToLog(serving_->items()[asked_.front()]);
+  for (size_t i = 0; !results.done(); ++i) {
+    Deliver(serving_->items()[asked_[i]], results.Next());
+  }
+  EndServing();
+}
+
+void ReadQueue::MoveToLog(ReadList::Item& item) {
+  const kv::CommandSpec spec = serving_->CommandOf(item, &arguments_);
+  --OrderOf(item.sink).issued_reads;
+  batches_.Add(item.Request(), spec, results_.BytesOf(item.sink, spec));
+  item.sink = nullptr;
+}
+
+void ReadQueue::Deliver(ReadList::Item& item, const kv::ResultView& result) {
+  RequestSink* const sink = item.sink;
+  // A read that follows one in the log has to be evaluated after it. The sink's
+  // later reads stay behind it.
+  const bool later = OrderOf(sink).reads_in_log > 0 ||
+                     std::find(serving_later_.begin(), serving_later_.end(),
+                               sink) != serving_later_.end();
+  if (later) {
+    serving_later_.push_back(sink);
+    return;
+  }
+  item.sink = nullptr;
+  if (OrderOf(sink).parked_reads > 0 ||
+      !RoomForResult({sink, item.token}, result)) {
+    return Park(sink, item, *serving_, KeptResult(sink, result));
+  }
+  --OrderOf(sink).issued_reads;
+  sink->OnResult(item.token, result);
 }
 
 void ReadQueue::OnReadPoint(std::unique_ptr<ReadList> reads,
@@ -176,7 +258,7 @@ void ReadQueue::ServeReads() {
         item.sink = nullptr;
         break;
       case Served::kNoRoom:
-        Park(item, *serving_);
+        Park(item.sink, item, *serving_, Buffer());
         item.sink = nullptr;
         break;
       case Served::kLater:
@@ -242,17 +324,37 @@ ReadQueue::Served ReadQueue::Serve(const RoutedRequest& request,
   return Served::kDone;
 }
 
-void ReadQueue::Park(const ReadList::Item& item, const ReadList& reads) {
+bool ReadQueue::AwaitsRoom(RequestSink* sink) const {
+  return !leadership_.hosted() && OrderOf(sink).parked_reads > 0;
+}
+
+// A result is kept only behind other kept results: reads that are evaluated
+// again must not be older than it.
+Buffer ReadQueue::KeptResult(RequestSink* sink,
+                             const kv::ResultView& result) const {
+  for (const RequestSink::ParkedRead& read : sink->routing().parked) {
+    if (read.group == leadership_.group() && read.result.empty()) return {};
+  }
+  if (!parts_.budget.Fits(result.bytes.size())) return {};
+  kv::ResultBuilder builder(kv::Version{});
+  builder.AddEncoded(result);
+  return builder.Finish();
+}
+
+void ReadQueue::Park(RequestSink* sink, const ReadList::Item& item,
+                     const ReadList& reads, Buffer result) {
+  parts_.budget.Reserve(result.size());
   const kv::CommandSpec spec = reads.CommandOf(item, &arguments_);
-  item.sink->routing().parked.push_back(
-      {leadership_.group(),
+  sink->routing().parked.push_back(
+      {std::move(result),
+       leadership_.group(),
        item.token,
        item.numbers,
        item.slot,
        item.op,
        item.redirect,
        {spec.arguments.begin(), spec.arguments.end()}});
-  ++OrderOf(item.sink).parked_reads;
+  ++OrderOf(sink).parked_reads;
 }
 
 std::vector<RequestSink::ParkedRead> ReadQueue::TakeParked(RequestSink* sink) {
@@ -268,41 +370,61 @@ std::vector<RequestSink::ParkedRead> ReadQueue::TakeParked(RequestSink* sink) {
 }
 
 void ReadQueue::ServeParked(RequestSink* sink) {
+  wake_();
+  const RequestSink::ConnectionOrder& state = OrderOf(sink);
+  if (leadership_.store() == nullptr &&
+      state.issued_reads > state.parked_reads) {
+    // The replica has stopped while later reads of the sink await a read point.
+    return MoveParkedToBatch(sink);
+  }
   ReadList behind_log;
   bool no_room = false;
   for (RequestSink::ParkedRead& read : TakeParked(sink)) {
-    if (no_room) {
-      sink->routing().parked.push_back(std::move(read));
-      continue;
-    }
-    if (OrderOf(sink).reads_in_log > 0) {
-      // The read in the log may observe more than this node has applied. So the
-      // other reads need a read point after it.
-      --OrderOf(sink).parked_reads;
-      behind_log.Append({sink, read.token, read.redirect}, NewDeadline(),
-                        ParkedCommand(read, &arguments_));
-      continue;
-    }
-    const kv::CommandSpec spec = ParkedCommand(read, &arguments_);
-    const RoutedRequest request = {sink, read.token, read.redirect};
-    // The read is the first of those left, so no read of this group precedes
-    // it.
-    const uint32_t left = std::exchange(OrderOf(sink).parked_reads, 0);
-    const Served served = Serve(request, spec);
-    RequestSink::ConnectionOrder& order = OrderOf(sink);
-    order.parked_reads = left;
-    if (served == Served::kDone) {
-      --order.parked_reads;
-    } else {
-      no_room = true;
-      sink->routing().parked.push_back(std::move(read));
-    }
+    no_room = no_room || !ServeParkedRead(sink, read, &behind_log);
+    if (no_room) sink->routing().parked.push_back(std::move(read));
   }
   if (!behind_log.items().empty()) {
     KeepReads(behind_log);
     OrderOf(sink).parked_went_back = true;
   }
-  wake_();
+  if (!no_room) RenewDeadlines(sink);
+}
+
+bool ReadQueue::ServeParkedRead(RequestSink* sink,
+                                const RequestSink::ParkedRead& read,
+                                ReadList* behind_log) {
+  RequestSink::ConnectionOrder& order = OrderOf(sink);
+  const kv::CommandSpec spec = ParkedCommand(read, &arguments_);
+  const RoutedRequest request = {sink, read.token, read.redirect};
+  if (!read.result.empty()) {
+    kv::ResultReader reader(read.result.view());
+    const kv::ResultView result = reader.Next();
+    if (!RoomForResult(request, result)) return false;
+    parts_.budget.Release(read.result.size());
+    --order.parked_reads;
+    --order.issued_reads;
+    sink->OnResult(read.token, result);
+    return true;
+  }
+  if (order.reads_in_log > 0 || leadership_.store() == nullptr) {
+    // The read in the log may observe more than this node has applied. So the
+    // other reads need a read point after it. Without a replica the leader
+    // evaluates them.
+    --order.parked_reads;
+    behind_log->Append(request, NewDeadline(), spec);
+    return true;
+  }
+  // The read is the first of those left, so no read of this group precedes it.
+  const uint32_t left = std::exchange(order.parked_reads, 0);
+  const bool done = Serve(request, spec) == Served::kDone;
+  OrderOf(sink).parked_reads = left - (done ? 1 : 0);
+  return done;
+}
+
+void ReadQueue::RenewDeadlines(RequestSink* sink) {
+  for (ReadList::Item& item : reads_->items()) {
+    if (item.sink == sink) item.deadline = NewDeadline();
+  }
 }
 
 void ReadQueue::DropParked(RequestSink* sink) {
@@ -310,6 +432,7 @@ void ReadQueue::DropParked(RequestSink* sink) {
     RequestSink::ConnectionOrder& order = OrderOf(sink);
     --order.parked_reads;
     --order.issued_reads;
+    parts_.budget.Release(read.result.size());
     sink->OnFailure(read.token,
                     leadership_.MakeFailure(RequestFailure::Kind::kNoLeader,
                                             read.slot, absl::OkStatus()));
@@ -362,34 +485,40 @@ void ReadQueue::KeepRead(const ReadList::Item& item, const ReadList& reads) {
 
 void ReadQueue::ExpireWaiting() {
   const MonoTime now = parts_.loop.ReadClock().mono;
-  if (next_deadline() > now) return;
+  const absl::Status why = leadership_.Unservable();
+  if (why.ok() && next_deadline() > now) return;
   // Answers may add reads, so the list is moved away first.
   std::unique_ptr<ReadList> reads = std::move(reads_);
   reads_ = std::make_unique<ReadList>();
   for (const ReadList::Item& item : reads->items()) {
     if (item.sink == nullptr) continue;
-    if (item.deadline > now) {
+    if (why.ok() && (item.deadline > now || AwaitsRoom(item.sink))) {
       KeepRead(item, *reads);
       continue;
     }
     --OrderOf(item.sink).waiting_reads;
     --waiting_requests_;
-    ++counters_.leader_wait_expired;
-    Fail(item, RequestFailure::Kind::kNoLeader);
+    if (why.ok()) ++counters_.leader_wait_expired;
+    Fail(item,
+         why.ok() ? RequestFailure::Kind::kNoLeader
+                  : RequestFailure::Kind::kRefused,
+         why);
   }
 }
 
 MonoTime ReadQueue::next_deadline() const {
   MonoTime next = MonoTime::Max();
   for (const ReadList::Item& item : reads_->items()) {
-    if (item.sink != nullptr) next = std::min(next, item.deadline);
+    if (item.sink == nullptr || AwaitsRoom(item.sink)) continue;
+    next = std::min(next, item.deadline);
   }
   return next;
 }
 
-void ReadQueue::Fail(const ReadList::Item& item, RequestFailure::Kind kind) {
-  item.sink->OnFailure(
-      item.token, leadership_.MakeFailure(kind, item.slot, absl::OkStatus()));
+void ReadQueue::Fail(const ReadList::Item& item, RequestFailure::Kind kind,
+                     const absl::Status& why) {
+  item.sink->OnFailure(item.token,
+                       leadership_.MakeFailure(kind, item.slot, why));
 }
 
 }  // namespace quorate::node

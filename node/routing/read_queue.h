@@ -15,21 +15,26 @@
 
 #include "absl/functional/any_invocable.h"
 #include "absl/status/status.h"
+#include "env/buffer.h"
 #include "env/pending.h"
 #include "env/time.h"
 #include "kv/command/command.h"
+#include "kv/command/result.h"
 #include "node/routing/batch_queue.h"
+#include "node/routing/forwarding.h"
 #include "node/routing/group_leadership.h"
 #include "node/routing/queue_parts.h"
 #include "node/routing/read_list.h"
 #include "node/routing/request_sink.h"
 #include "node/routing/result_room.h"
+#include "raft/host/host.h"
 
 namespace quorate::node {
 
 // A read is in one of three states: waiting for a read point to be requested,
 // issued, or parked. A parked read has reached its read point, but its sink has
-// no room.
+// no room. If the leader evaluated the read, its result is kept, within the
+// node's budget for replies. The leader evaluates no further read of that sink.
 //
 // Invariants: at most one read point is requested at a time; a later one might
 // arrive first. Reads of one sink are evaluated in its order.
@@ -37,8 +42,9 @@ class ReadQueue {
  public:
   // All outlive the object. `wake` requests a Flush of the queue.
   ReadQueue(const QueueParts& parts, GroupLeadership& leadership,
-            BatchQueue& batches, const ResultRoom& results,
-            QueueCounters& counters, absl::AnyInvocable<void()> wake);
+            Forwarding& forwarding, BatchQueue& batches,
+            const ResultRoom& results, QueueCounters& counters,
+            absl::AnyInvocable<void()> wake);
 
   void Add(const RoutedRequest& request, const kv::CommandSpec& spec);
 
@@ -48,8 +54,6 @@ class ReadQueue {
   // Moves the sink's waiting reads into the batch: in front of its write, or
   // behind a read of it.
   void MoveToBatch(RequestSink* sink);
-  // Moves all waiting reads: without a replica here they travel in entries.
-  void MoveAllToBatch();
 
   // ---- Read points.
   // Requests a read point for the waiting reads, if there is a leader.
@@ -85,13 +89,35 @@ class ReadQueue {
   // serve them any more.
   void MoveParkedToBatch(RequestSink* sink);
   void OnReadPoint(std::unique_ptr<ReadList> reads, const absl::Status& status);
+  // Without a replica here the leader evaluates the reads, as many as fit one
+  // batch.
+  void IssueToLeader(std::unique_ptr<ReadList> reads);
+  void OnLeaderRead(std::unique_ptr<ReadList> reads,
+                    const raft::ProposeResult& answer);
+  // Moves an issued read of serving_ to the log.
+  void MoveToLog(ReadList::Item& item);
+  // Gives the leader's result to the sink, or keeps or parks the read.
+  void Deliver(ReadList::Item& item, const kv::ResultView& result);
   // Serves the reads of serving_ while the turn has time for work, at least
   // one, and continues in the next turn. Their read point stays reached.
   void ServeReads();
   // No read of serving_ is left to serve.
   void EndServing();
   Served Serve(const RoutedRequest& request, const kv::CommandSpec& spec);
-  void Park(const ReadList::Item& item, const ReadList& reads);
+  // True if `sink` waits for room, so that the leader evaluates no further read
+  // of it.
+  bool AwaitsRoom(RequestSink* sink) const;
+  // The leader's result for a read that will be parked; empty if it is not
+  // kept.
+  Buffer KeptResult(RequestSink* sink, const kv::ResultView& result) const;
+  void Park(RequestSink* sink, const ReadList::Item& item,
+            const ReadList& reads, Buffer result);
+  // Gives the result to the sink, or adds the read to `behind_log`, the reads
+  // that wait again. Returns false if the sink has no room.
+  bool ServeParkedRead(RequestSink* sink, const RequestSink::ParkedRead& read,
+                       ReadList* behind_log);
+  // The sink's waiting reads waited for room so far, not for a leader.
+  void RenewDeadlines(RequestSink* sink);
   // Takes the sink's parked reads of this group out of its list, in order.
   std::vector<RequestSink::ParkedRead> TakeParked(RequestSink* sink);
   // Puts the reads back in front of those that arrived in the meantime.
@@ -99,7 +125,8 @@ class ReadQueue {
   void KeepRead(const ReadList::Item& item, const ReadList& reads);
   // Sorts the waiting reads of the sink in the order in which it sent them.
   void SortReadsOf(RequestSink* sink);
-  void Fail(const ReadList::Item& item, RequestFailure::Kind kind);
+  void Fail(const ReadList::Item& item, RequestFailure::Kind kind,
+            const absl::Status& why);
   RequestSink::ConnectionOrder& OrderOf(RequestSink* sink) const {
     return sink->routing().OrderOf(leadership_.group());
   }
@@ -109,6 +136,7 @@ class ReadQueue {
 
   const QueueParts& parts_;
   GroupLeadership& leadership_;
+  Forwarding& forwarding_;
   BatchQueue& batches_;
   const ResultRoom& results_;
   QueueCounters& counters_;
@@ -125,6 +153,8 @@ class ReadQueue {
   // later reads follow it too.
   std::vector<RequestSink*> serving_later_;
   env::Pending continue_;
+  // The items of the reads that the leader was asked for, in order.
+  std::vector<size_t> asked_;
   // The arguments of the command that is read from a list.
   std::vector<std::string_view> arguments_;
 };

@@ -18,6 +18,7 @@
 
 #include "absl/container/inlined_vector.h"
 #include "absl/status/status.h"
+#include "env/buffer.h"
 #include "env/ids.h"
 #include "env/outcome.h"
 #include "kv/command/command.h"
@@ -60,6 +61,9 @@ class RequestSink {
  public:
   // A read whose read point is reached, but whose result had no room.
   struct ParkedRead {
+    // Another node's result, alone in a buffer; empty if the read has to be
+    // evaluated.
+    Buffer result;
     GroupId group;
     uint64_t token;
     std::array<int64_t, 2> numbers;
@@ -78,6 +82,8 @@ class RequestSink {
     uint32_t parked_reads = 0;
     // Parked reads became waiting reads again, perhaps behind later reads.
     bool parked_went_back = false;
+    // The newest batch of reads for the leader that has a read of this sink.
+    uint64_t read_round = 0;
     // Encoded size of the unapplied writes: the most that they add to a value.
     size_t unapplied_bytes = 0;
     // Upper bound of the results of its commands in batches.

@@ -337,6 +337,8 @@ inline constexpr std::string_view kRespScripts[] = {
     "!QUORATE.CHANNEL x 1 1",
     "!QUORATE.CHANNEL 1 x 1",
     "!QUORATE.APPLY 1 1 x 1 x",
+    "!QUORATE.READ x x",
+    "QUORATE.READ 1 x",
     "!QUORATE.STATUS 0 0 x",
     "!QUORATE.DO 0000000000000abc-1 0 1 SET %k %v",
     "!QUORATE.DO 0000000000000abc-1 1 1 SET %k %v",

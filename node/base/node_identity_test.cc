@@ -1,4 +1,4 @@
-#include "node/routing/node_identity.h"
+#include "node/base/node_identity.h"
 
 #include <string>
 

@@ -1,11 +1,11 @@
-// node/routing/node_identity.h: the identity that nodes present with
+// node/base/node_identity.h: the identity that nodes present with
 // QUORATE.STATUS, as text, and the comparison of two identities.
 //
 // The identity is that of the handshake between peers (env/transport.h). Nodes
 // whose identities differ share no group, even if their configurations name
 // each other's addresses.
-#ifndef QUORATE_NODE_ROUTING_NODE_IDENTITY_H_
-#define QUORATE_NODE_ROUTING_NODE_IDENTITY_H_
+#ifndef QUORATE_NODE_BASE_NODE_IDENTITY_H_
+#define QUORATE_NODE_BASE_NODE_IDENTITY_H_
 
 #include <string>
 #include <string_view>
@@ -30,4 +30,4 @@ std::string IdentityDifference(const env::TransportIdentity& self,
 
 }  // namespace quorate::node
 
-#endif  // QUORATE_NODE_ROUTING_NODE_IDENTITY_H_
+#endif  // QUORATE_NODE_BASE_NODE_IDENTITY_H_

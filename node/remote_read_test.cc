@@ -1,0 +1,167 @@
+// Reads on a node without a replica: the leader evaluates them at a read point,
+// without a log entry.
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "gtest/gtest.h"
+#include "kv/command/command.h"
+#include "kv/store/store.h"
+#include "node/base/text.h"
+#include "node/connections/metrics.h"
+#include "node/testing/test_cluster.h"
+
+namespace quorate::node {
+namespace {
+
+constexpr size_t kWithout = 3;  // The node without a replica.
+
+void ThreeReplicas(Config& config) {
+  config.shards.push_back({.group = GroupId(1),
+                           .name = "g1",
+                           .slots = {{0, 16383}},
+                           .replicas = {NodeId(1), NodeId(2), NodeId(3)}});
+}
+
+class RemoteReadTest : public ::testing::Test {
+ protected:
+  RemoteReadTest() : cluster_({.nodes = 4, .adjust = ThreeReplicas}) {
+    EXPECT_TRUE(cluster_.AwaitLeaders());
+    cluster_.world().RunFor(Seconds(2));
+    client_ = cluster_.ConnectResp(kWithout);
+  }
+
+  std::string Do(std::vector<std::string_view> words) {
+    return cluster_.Command(*client_, std::move(words));
+  }
+
+  raft::Index LastIndex() {
+    return cluster_.server(cluster_.LeaderOf(GroupId(1)))
+        .store(GroupId(1))
+        ->applied_index();
+  }
+
+  TestCluster cluster_;
+  std::unique_ptr<TestClient> client_;
+};
+
+TEST_F(RemoteReadTest, EveryRead_IsAnsweredWithoutALogEntry) {
+  EXPECT_EQ(Do({"MSET", "{k}1", "one", "{k}2", "2"}), "+OK\r\n");
+  EXPECT_EQ(Do({"PEXPIRE", "{k}2", "100000"}), ":1\r\n");
+  const raft::Index before = LastIndex();
+  EXPECT_EQ(Do({"GET", "{k}1"}), "$3\r\none\r\n");
+  EXPECT_EQ(Do({"GET", "nosuch"}), "$-1\r\n");
+  EXPECT_EQ(Do({"MGET", "{k}1", "{k}3", "{k}2"}),
+            "*3\r\n$3\r\none\r\n$-1\r\n$1\r\n2\r\n");
+  EXPECT_EQ(Do({"EXISTS", "{k}1", "{k}1", "{k}3"}), ":2\r\n");
+  EXPECT_EQ(Do({"STRLEN", "{k}1"}), ":3\r\n");
+  EXPECT_EQ(Do({"GETRANGE", "{k}1", "1", "-1"}), "$2\r\nne\r\n");
+  EXPECT_EQ(Do({"TYPE", "{k}1"}), "+string\r\n");
+  EXPECT_EQ(Do({"TTL", "{k}1"}), ":-1\r\n");
+  EXPECT_EQ(Do({"TTL", "{k}2"}), ":100\r\n");
+  EXPECT_EQ(Do({"DBSIZE"}), ":2\r\n");
+  EXPECT_NE(Do({"KEYS", "*"}).find("{k}2"), std::string::npos);
+  EXPECT_NE(Do({"SCAN", "0"}).find("{k}1"), std::string::npos);
+  EXPECT_EQ(LastIndex(), before);
+}
+
+TEST_F(RemoteReadTest, PipelineOfReads_IsForwardedInFewBatches) {
+  EXPECT_EQ(Do({"SET", "k", "v"}), "+OK\r\n");
+  const raft::Index before = LastIndex();
+  std::string requests;
+  std::string expected;
+  for (int i = 0; i < 2'000; ++i) {
+    requests += EncodeRequest({"GET", "k"});
+    expected += "$1\r\nv\r\n";
+  }
+  EXPECT_EQ(cluster_.Call(*client_, requests, 2'000), expected);
+  EXPECT_EQ(LastIndex(), before);
+}
+
+TEST_F(RemoteReadTest, ReadsAndWritesOfAPipeline_KeepTheirOrder) {
+  std::string requests;
+  std::string expected;
+  for (int i = 0; i < 300; ++i) {
+    const std::string value = Concat(i);
+    requests += EncodeRequest({"SET", "k", value});
+    for (int j = 0; j <= i % 3; ++j) {
+      requests += EncodeRequest({"GET", "k"});
+    }
+    expected += "+OK\r\n";
+    for (int j = 0; j <= i % 3; ++j) {
+      expected += Concat("$", value.size(), "\r\n", value, "\r\n");
+    }
+  }
+  EXPECT_EQ(cluster_.Call(*client_, requests, 900), expected);
+}
+
+// The results of 100 reads do not fit one answer.
+TEST_F(RemoteReadTest, LargeValues_ArriveInSeveralAnswers) {
+  const std::string value(400'000, 'x');
+  EXPECT_EQ(Do({"SET", "big", value}), "+OK\r\n");
+  const raft::Index before = LastIndex();
+  for (int i = 0; i < 100; ++i) client_->Send(EncodeRequest({"GET", "big"}));
+  const size_t size =
+      100 * (value.size() + std::string("$400000\r\n\r\n").size());
+  for (int i = 0; i < 200 && client_->received().size() < size; ++i) {
+    cluster_.world().RunFor(Milliseconds(100));
+  }
+  EXPECT_EQ(client_->received().size(), size);
+  EXPECT_EQ(LastIndex(), before);
+}
+
+// The connection takes a part of an answer at a time. The rest of the answer is
+// kept, so the leader sends each value once.
+TEST_F(RemoteReadTest, ResultsWithoutRoom_AreKept) {
+  const std::string value(100'000, 'x');
+  EXPECT_EQ(Do({"SET", "k", value}), "+OK\r\n");
+  const Server& leader = cluster_.server(cluster_.LeaderOf(GroupId(1)));
+  const uint64_t before = leader.metrics().output_bytes;
+  std::string requests;
+  for (int i = 0; i < 200; ++i) requests += EncodeRequest({"GET", "k"});
+  const size_t size =
+      200 * (value.size() + std::string("$100000\r\n\r\n").size());
+  client_->PauseReads();
+  client_->Send(requests);
+  cluster_.world().RunFor(Seconds(10));
+  EXPECT_EQ(client_->received().size(), 0u);
+  client_->ResumeReads();
+  EXPECT_TRUE(cluster_.world().RunUntilTrue(
+      [&] { return client_->received().size() >= size; }, Seconds(60)));
+  EXPECT_EQ(client_->received().size(), size);
+  EXPECT_LT(leader.metrics().output_bytes - before, size / 4 * 5);
+}
+
+TEST_F(RemoteReadTest, LeaderIsLost_ReadsWaitForTheNextOne) {
+  EXPECT_EQ(Do({"SET", "k", "v"}), "+OK\r\n");
+  cluster_.Crash(cluster_.LeaderOf(GroupId(1)));
+  client_->Send(EncodeRequest({"GET", "k"}));
+  cluster_.world().RunFor(Seconds(6));
+  const std::string reply = client_->Take();
+  EXPECT_TRUE(reply == "$1\r\nv\r\n" || reply.starts_with("-CLUSTERDOWN"))
+      << reply;
+  EXPECT_EQ(Do({"GET", "k"}), "$1\r\nv\r\n");
+}
+
+// Any client can send the command. A batch with other commands than reads does
+// no harm.
+TEST_F(RemoteReadTest, StrangeBatches_AreRefused) {
+  auto stranger = cluster_.ConnectResp(cluster_.LeaderOf(GroupId(1)));
+  kv::BatchBuilder batch;
+  const std::vector<std::string_view> key = {"k"};
+  batch.Add({.op = kv::Op::kDel, .slot = Slot(5), .arguments = key});
+  batch.Add({.op = kv::Op::kKeyCount, .numbers = {-5, 70'000}});
+  batch.Add({.op = kv::Op::kScan, .numbers = {-1, -1}});
+  const Buffer payload = batch.Finish();
+  const std::string reply =
+      cluster_.Command(*stranger, {"QUORATE.READ", "1", payload.view()});
+  EXPECT_TRUE(reply.starts_with("*5\r\n$4\r\nDONE\r\n")) << reply;
+  EXPECT_TRUE(cluster_.Command(*stranger, {"QUORATE.READ", "1", "x"})
+                  .starts_with("*5\r\n$4\r\nDONE\r\n"));
+  EXPECT_TRUE(cluster_.Command(*stranger, {"QUORATE.READ", "9", "x"})
+                  .starts_with("-ERR no such group"));
+  EXPECT_EQ(Do({"GET", "k"}), "$-1\r\n");
+}
+
+}  // namespace
+}  // namespace quorate::node

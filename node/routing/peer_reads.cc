@@ -1,0 +1,119 @@
+#include "node/routing/peer_reads.h"
+
+#include <algorithm>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "kv/command/command.h"
+#include "kv/command/result.h"
+#include "node/commands/read_command.h"
+#include "shardctrl/partition.h"
+
+namespace quorate::node {
+namespace {
+
+// After reads of this many keys, the rest of the batch is left out.
+constexpr size_t kKeysPerAnswer = 4096;
+
+// True if EvaluateRead takes the command. It comes from another node.
+bool CanEvaluate(const kv::Store& store, const kv::CommandView& command) {
+  switch (command.op) {
+    case kv::Op::kGet:
+    case kv::Op::kStrlen:
+    case kv::Op::kGetRange:
+    case kv::Op::kExists:
+    case kv::Op::kMGet:
+    case kv::Op::kExpireTime:
+    case kv::Op::kTtl:
+    case kv::Op::kType:
+      return !command.has_session && store.Owns(command.slot);
+    case kv::Op::kKeyCount:
+    case kv::Op::kScan: {
+      const auto [first, last] = *kv::SlotsOf(command);
+      return !command.has_session && first >= 0 && first <= last &&
+             last < kHashSlotCount &&
+             store.Owns(Slot(static_cast<uint16_t>(first))) &&
+             store.Owns(Slot(static_cast<uint16_t>(last)));
+    }
+    default:
+      return false;
+  }
+}
+
+void AddResult(const kv::ResultView& result, kv::ResultBuilder* results) {
+  if (!result.elements.empty()) {
+    results->BeginArray(result, static_cast<uint32_t>(result.elements.size()));
+    for (const kv::ResultElement& element : result.elements) {
+      if (element.nil) {
+        results->AddNil();
+      } else {
+        results->AddElement(element.bytes);
+      }
+    }
+    return results->EndArray();
+  }
+  switch (result.kind) {
+    case kv::PayloadKind::kInteger:
+      return results->AddInteger(result, result.integer);
+    case kv::PayloadKind::kBytes:
+      return results->AddBytes(result, result.bytes);
+    default:
+      return results->AddEncoded(result);
+  }
+}
+
+}  // namespace
+
+Buffer EvaluateReads(const kv::Store& store, const Buffer& batch,
+                     WallTime due_by, const BoundsConfig& bounds) {
+  kv::ResultBuilder results(kv::Version{});
+  kv::CommandReader reader(batch.view());
+  kv::CommandView command;
+  size_t keys = 0;
+  while (reader.ok() && !reader.done() &&
+         (results.count() == 0 ||
+          (results.size_bytes() < bounds.entry_result_bytes &&
+           keys < kKeysPerAnswer))) {
+    if (!reader.Next(&command) || !CanEvaluate(store, command)) {
+      results.AddNone({.status = kv::ResultStatus::kMalformed});
+      continue;
+    }
+    keys += std::max<size_t>(1, command.arguments.count());
+    std::vector<std::string_view> arguments;
+    while (command.arguments.count() > 0) {
+      arguments.push_back(command.arguments.Next());
+    }
+    const kv::CommandSpec spec = {.op = command.op,
+                                  .slot = command.slot,
+                                  .numbers = command.numbers,
+                                  .arguments = arguments};
+    if (!EvaluateRead(store, spec, due_by, [&](const kv::ResultView& result) {
+          AddResult(result, &results);
+        })) {
+      break;
+    }
+  }
+  return results.Finish();
+}
+
+void PeerReads::Serve(Buffer batch, PeerLink::Done done) {
+  leadership_.Refresh();
+  if (leadership_.kind() != Leadership::Kind::kSelf) {
+    return done(forwarding_.NotLeading());
+  }
+  parts_.host.Read(leadership_.group(), [this, batch = std::move(batch),
+                                         done = std::move(done)](
+                                            absl::Status status) mutable {
+    const kv::Store* here = leadership_.store();
+    if (!status.ok() || here == nullptr) return done(forwarding_.NotLeading());
+    parts_.work.Add(TurnWork::kRead * kv::CommandReader(batch.view()).count());
+    PeerResult answer;
+    answer.result.outcome = Outcome::kDone;
+    answer.result.result = EvaluateReads(*here, batch, leadership_.ReadTime(),
+                                         parts_.config.bounds);
+    done(std::move(answer));
+  });
+}
+
+}  // namespace quorate::node
