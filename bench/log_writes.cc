@@ -123,7 +123,8 @@ class Bench {
       Await(done);
       latencies.Add(static_cast<uint64_t>(MonotonicNanos() - begin));
       if (index_ % 64 == 0) {
-        log_->SetLogStart(group, entry.position(), false, [](absl::Status) {});
+        log_->SetLogStart(group, {entry.position(), entry.log_time}, false,
+                          [](absl::Status) {});
       }
     }
     PrintRow("the log, one entry at a time", bytes, latencies);

@@ -77,7 +77,7 @@ class Life {
   uint64_t last() {
     const raft::RecoveredGroup& group = log_->recovered()[kGroup];
     EXPECT_TRUE(group.fenced.ok()) << group.fenced;
-    return group.log_start.index.value() + group.entries.size();
+    return group.log_start.position.index.value() + group.entries.size();
   }
 
   // Appends `count` entries that follow `*acknowledged`.
@@ -118,7 +118,7 @@ class Life {
     });
     if (!status.ok()) return status;
     return Get<absl::Status>([&](auto done) {
-      log_->SetLogStart(kGroup, descriptor.position, false, std::move(done));
+      log_->SetLogStart(kGroup, descriptor.log_start(), false, std::move(done));
     });
   }
   // Everything that a store does. Ends at the first error.

@@ -8,13 +8,6 @@
 #include "raft/core/core_impl.h"
 
 namespace quorate::raft {
-namespace {
-
-LogView::Start LogStartAt(const SnapshotDescriptor& snapshot) {
-  return {snapshot.position, snapshot.log_time, snapshot.configuration};
-}
-
-}  // namespace
 
 std::string_view RoleName(RoleKind role) {
   switch (role) {
@@ -50,9 +43,11 @@ Core::Impl::Impl(const CoreOptions& options, Restored restored, Random random,
       hard_state_(restored.hard_state),
       written_hard_state_(restored.hard_state),
       durable_hard_state_(restored.hard_state),
-      log_(LogStartAt(restored.snapshot)),
+      log_(restored.log_start, restored.snapshot.position.index,
+           restored.snapshot.configuration),
       commit_(restored.snapshot.position.index),
       applied_(commit_),
+      applied_latest_(restored.snapshot.latest),
       snapshot_(std::move(restored.snapshot)),
       now_(now) {
   CHECK_NE(options_.replica, ReplicaId());
@@ -60,6 +55,7 @@ Core::Impl::Impl(const CoreOptions& options, Restored restored, Random random,
   CHECK_GE(options_.election_timeout_max, options_.election_timeout_min);
   log_.Adopt(restored.entries);
   CHECK_GE(hard_state_.term, log_.last().term);
+  CHECK(log_.Matches(snapshot_.position));
   durable_ = log_.last().index;
   // Replies to read requests from before a restart must not match new requests.
   // The source of randomness differs from one start to the next.
@@ -374,6 +370,7 @@ Index Core::applied_index() const { return impl_->applied_index(); }
 bool Core::installing() const { return impl_->installing(); }
 LogPosition Core::last() const { return impl_->log().last(); }
 LogPosition Core::log_start() const { return impl_->log().start(); }
+const LogStart& Core::boundary() const { return impl_->log().log_start(); }
 Term Core::TermAt(Index index) const { return impl_->log().TermAt(index); }
 const Entry& Core::EntryAt(Index index) const { return impl_->log().At(index); }
 const Configuration& Core::configuration() const {
@@ -387,6 +384,7 @@ Index Core::durable_index() const { return impl_->durable_index(); }
 const SnapshotDescriptor& Core::snapshot() const { return impl_->snapshot(); }
 bool Core::CanServeReads() const { return impl_->CanServeReads(); }
 WallTime Core::applied_log_time() const { return impl_->applied_log_time(); }
+WallTime Core::applied_latest() const { return impl_->applied_latest(); }
 WallTime Core::NextLogTime(const Now& now) const {
   CHECK(role() == RoleKind::kLeader) << RoleName(role());
   return impl_->NextLogTime(now);

@@ -93,7 +93,9 @@ struct Restored {
   // The newest snapshot, or the empty position (0, 0) with an empty
   // configuration.
   SnapshotDescriptor snapshot;
-  // The entries after the snapshot, without a gap; all durable.
+  // At or before the snapshot, whose position the log holds.
+  LogStart log_start;
+  // The entries after `log_start`, without a gap; all durable.
   EntryList entries;
 };
 
@@ -138,8 +140,9 @@ struct TimerFired {};
 struct WriteDone {
   WriteToken token;
 };
-// A snapshot of this replica's own state is durable. The core forgets entries
-// through `compact_index`, but keeps those whose write is in flight. Requires:
+// A snapshot of this replica's own state is durable; it may be the present one.
+// The core forgets entries through `compact_index`, but keeps those whose write
+// is in flight. Requires:
 // compact_index <= snapshot.position.index <= applied.
 struct SnapshotTaken {
   SnapshotDescriptor snapshot;
@@ -323,6 +326,8 @@ class Core {
   LogPosition last() const;
   // The position just before the first entry that is still in memory.
   LogPosition log_start() const;
+  // log_start() with its times.
+  const LogStart& boundary() const;
   // Term at `index`, or zero if it is outside [log_start, last].
   Term TermAt(Index index) const;
   // The entry at `index`. Requires: log_start < index <= last.
@@ -332,7 +337,7 @@ class Core {
   // The configuration in effect: the newest in the log, committed or not.
   const Configuration& configuration() const;
   // The configuration in effect at `index`; a snapshot taken there must contain
-  // it. Requires: log_start <= index <= last.
+  // it. Requires: snapshot().position.index <= index <= last.
   const Configuration& ConfigurationAt(Index index) const;
   // Last entry known to be on this replica's own disk.
   Index durable_index() const;
@@ -343,6 +348,8 @@ class Core {
   bool CanServeReads() const;
   // Log time of the last applied entry.
   WallTime applied_log_time() const;
+  // LogStart::latest of a log that starts after the last applied entry.
+  WallTime applied_latest() const;
   // Log time that an entry proposed at `now` would get. Requires: this replica
   // leads.
   WallTime NextLogTime(const Now& now) const;

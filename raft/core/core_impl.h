@@ -58,6 +58,7 @@ class Core::Impl {
   Index durable_index() const { return durable_; }
   const SnapshotDescriptor& snapshot() const { return snapshot_; }
   WallTime applied_log_time() const { return log_.LogTimeAt(applied_); }
+  WallTime applied_latest() const { return applied_latest_; }
   // Log time of the leader's next entry.
   WallTime NextLogTime(const Now& now) const;
   bool CanServeReads() const;
@@ -132,7 +133,7 @@ class Core::Impl {
   bool WellFormed(const Message& message) const;
   bool Continues(const Entry& entry) const;
   void RejectAppend(const Message& message);
-  void ReplaceSuffix(const EntryList& entries);
+  void ReplaceSuffix(const EntryList& entries, size_t from);
   void AckMatch(AppendNumber number, Index matched);
   void OnAppendReply(const Message& message);
   void OnHeartbeat(const Message& message);
@@ -199,7 +200,8 @@ class Core::Impl {
   HardState durable_hard_state_;  // The newest in a WriteDone.
   LogView log_;
   Index commit_;
-  Index applied_;  // At most commit_.
+  Index applied_;            // At most commit_.
+  WallTime applied_latest_;  // LogStart::latest at applied_.
   // More is committed than one Step may apply. Only the timer goes on then.
   bool apply_backlog_ = false;
   size_t unapplied_bytes_ = 0;  // Sum of size_bytes over (applied, commit].

@@ -320,6 +320,7 @@ TEST_F(CoreTest, Restart_FromSnapshot_BeginsAtItsPosition) {
   restored.snapshot.position = At(3, 7);
   restored.snapshot.configuration = configuration_;
   restored.snapshot.log_time = WallTime(70);
+  restored.log_start = restored.snapshot.log_start();
   Entry entry = Commands(4, 8);
   entry.log_time = WallTime(71);
   restored.entries = {entry};
@@ -332,6 +333,43 @@ TEST_F(CoreTest, Restart_FromSnapshot_BeginsAtItsPosition) {
 }
 
 // ---- Configurations (thesis 4.1).
+
+// The log keeps entries behind the snapshot, for followers that lag a little.
+// They are there after a restart, too.
+TEST_F(CoreTest, Restart_EntriesBehindTheSnapshot_AreSentToAFollower) {
+  Restored restored;
+  restored.hard_state.term = Term(4);
+  restored.snapshot.position = At(3, 7);
+  restored.snapshot.configuration = configuration_;
+  restored.log_start = {At(3, 4), WallTime(40), WallTime(45)};
+  // The configuration of the snapshot counts, not the one of this entry.
+  Configuration older = configuration_;
+  older.voters.pop_back();
+  Entry configuration = BootstrapEntry(older);
+  configuration.term = Term(3);
+  configuration.index = Index(5);
+  configuration.log_time = WallTime(41);
+  restored.entries.push_back(configuration);
+  for (uint64_t index = 6; index <= 8; ++index) {
+    Entry entry = Commands(3, index);
+    entry.log_time = WallTime(41);
+    restored.entries.push_back(entry);
+  }
+  StartFrom(std::move(restored));
+  EXPECT_EQ(core_->log_start(), At(3, 4));
+  EXPECT_EQ(core_->boundary().latest, WallTime(45));
+  EXPECT_EQ(core_->last(), At(3, 8));
+  EXPECT_EQ(core_->applied_index(), Index(7));
+  EXPECT_EQ(core_->configuration(), configuration_);
+  EXPECT_EQ(core_->ConfigurationAt(Index(7)), configuration_);
+  BecomeLeader();
+  Receive(Rejection(2, 5, At(3, 5)));
+  const auto appends = Of(out_.messages, MessageType::kAppend);
+  ASSERT_EQ(appends.size(), 1u);
+  EXPECT_EQ(appends[0].previous, At(3, 5));
+  EXPECT_FALSE(appends[0].entries.empty());
+  EXPECT_TRUE(out_.snapshots.empty());
+}
 
 TEST_F(CoreTest, Configuration_AppendedThenTruncated_IsDerivedAgain) {
   Start(Term(2));

@@ -53,6 +53,10 @@ struct Entry {
   Buffer payload;
 
   LogPosition position() const { return {term, index}; }
+  // The latest end of the leader's wall interval if it is bounded; else Min().
+  WallTime bounded_latest() const {
+    return leader_wall.bounded() ? leader_wall.latest : WallTime::Min();
+  }
   // The size that counts for every limit: the payload and 48 bytes of header.
   size_t size_bytes() const { return 48 + payload.size(); }
   friend bool operator==(const Entry&, const Entry&) = default;

@@ -111,8 +111,7 @@ void EntryList::Truncate(size_t size) {
 void EntryList::RemovePrefix(size_t count) {
   CHECK_LE(count, size());
   if (count == size()) {
-    // The list of blocks gives its memory back.
-    pieces_ = {};
+    *this = EntryList();  // The list of blocks gives its memory back.
     return;
   }
   const uint64_t first = pieces_.front().first + count;
@@ -143,8 +142,7 @@ EntryList EntryList::Slice(size_t offset, size_t count) const {
 }
 
 size_t EntryList::allocated_bytes() const {
-  size_t bytes =
-      pieces_.capacity() > 1 ? pieces_.capacity() * sizeof(Piece) : 0;
+  size_t bytes = pieces_.capacity() * sizeof(Piece);
   for (const Piece& piece : pieces_) {
     bytes += sizeof(Block) + piece.block()->capacity * sizeof(Entry);
   }

@@ -14,7 +14,6 @@
 #include <utility>
 #include <vector>
 
-#include "absl/container/inlined_vector.h"
 #include "raft/core/entry.h"
 
 namespace quorate::raft {
@@ -134,7 +133,7 @@ class EntryList {
   size_t Find(uint64_t number) const;
 
   // Not empty pieces.
-  absl::InlinedVector<Piece, 1> pieces_;
+  std::vector<Piece> pieces_;
 };
 
 class EntryList::const_iterator {

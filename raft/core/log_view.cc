@@ -8,7 +8,12 @@
 
 namespace quorate::raft {
 
-LogView::LogView(Start start) { Reset(std::move(start)); }
+LogView::LogView(const LogStart& start, Index configured,
+                 Configuration configuration) {
+  CHECK_LE(start.position.index, configured);
+  Reset(start, std::move(configuration));
+  configurations_.front().index = configured;
+}
 
 Term LogView::TermAt(Index index) const {
   if (index == last_.index) return last_.term;
@@ -72,9 +77,9 @@ void LogView::Append(Entry entry) {
   entries_.push_back(std::move(entry));
 }
 
-void LogView::Append(const EntryList& entries) {
+void LogView::Append(const EntryList& entries, size_t from) {
   PayloadCopier copier;
-  for (auto it = entries.begin(); it != entries.end(); ++it) {
+  for (auto it = entries.At(from); it != entries.end(); ++it) {
     Entry entry = *it;
     entry.payload = copier.Take(it, entries.end());
     Admit(entry);
@@ -91,7 +96,8 @@ void LogView::Admit(const Entry& entry) {
   CHECK_EQ(entry.index, last_.index + 1);
   CHECK_GE(entry.term, last_.term);
   CHECK_GE(entry.log_time, last_log_time_);
-  if (entry.kind == EntryKind::kConfiguration) {
+  if (entry.kind == EntryKind::kConfiguration &&
+      entry.index > configurations_.front().index) {
     auto decoded = DecodeConfiguration(entry.payload.view());
     CHECK(decoded.ok()) << decoded.status().ToString();
     configurations_.push_back({entry.index, *std::move(decoded)});
@@ -113,10 +119,10 @@ void LogView::TruncateFrom(Index first) {
   }
 }
 
-size_t LogView::FindConflict(const EntryList& entries) const {
-  size_t offset = 0;
-  for (const Entry& entry : entries) {
-    if (!Matches(entry.position())) break;
+size_t LogView::FindConflict(const EntryList& entries, size_t from) const {
+  size_t offset = from;
+  for (auto it = entries.At(from); it != entries.end(); ++it) {
+    if (!Matches(it->position())) break;
     ++offset;
   }
   return offset;
@@ -128,7 +134,11 @@ void LogView::CompactTo(Index index) {
   if (index == start_.position.index) return;
   const LogPosition position{TermAt(index), index};
   const WallTime log_time = LogTimeAt(index);
-  size_bytes_ -= BytesIn(start_.position.index, index);
+  auto it = entries_.begin();
+  for (Index i = start_.position.index; i < index; i = i + 1, ++it) {
+    size_bytes_ -= it->size_bytes();
+    start_.latest = std::max(start_.latest, it->bounded_latest());
+  }
   entries_.RemovePrefix(index - start_.position.index);
   start_.position = position;
   start_.log_time = log_time;
@@ -137,14 +147,14 @@ void LogView::CompactTo(Index index) {
   }
 }
 
-void LogView::Reset(Start start) {
+void LogView::Reset(const LogStart& start, Configuration configuration) {
   entries_ = {};
   size_bytes_ = 0;
   configurations_.clear();
-  configurations_.push_back(
-      {start.position.index, std::move(start.configuration)});
-  start_.position = last_ = start.position;
-  start_.log_time = last_log_time_ = start.log_time;
+  configurations_.push_back({start.position.index, std::move(configuration)});
+  start_ = start;
+  last_ = start.position;
+  last_log_time_ = start.log_time;
 }
 
 LogPosition LogView::FindConflictByTerm(Index index, Term term) const {
@@ -166,6 +176,7 @@ LogPosition LogView::FindConflictByTerm(Index index, Term term) const {
 }
 
 const Configuration& LogView::ConfigurationAt(Index index) const {
+  CHECK_GE(index, configurations_.front().index);
   CHECK_GE(index, start_.position.index);
   CHECK_LE(index, last_.index);
   auto placed = configurations_.rbegin();

@@ -20,18 +20,14 @@ namespace quorate::raft {
 
 class LogView {
  public:
-  // The log start: the position before the first entry.
-  struct Start {
-    LogPosition position;
-    WallTime log_time{0};
-    Configuration configuration;
-  };
-
-  explicit LogView(Start start);
+  // `configuration` is the one in effect at `configured`, which is the log
+  // start or, after a restart, the position of a snapshot behind it.
+  LogView(const LogStart& start, Index configured, Configuration configuration);
 
   // The last entry's position, or start() if there is no entry.
   LogPosition last() const { return last_; }
   const LogPosition& start() const { return start_.position; }
+  const LogStart& log_start() const { return start_; }
   Index first_index() const { return start_.position.index + 1; }
 
   // Term at `index`, or zero outside [start, last].
@@ -58,22 +54,23 @@ class LogView {
   // Adds one entry. Requires: its index follows last(), its term and log time
   // do not fall, and a configuration decodes.
   void Append(Entry entry);
-  // Adds entries, with the requirements of each.
-  void Append(const EntryList& entries);
+  // Adds the entries from offset `from` on, with the requirements of each.
+  void Append(const EntryList& entries, size_t from);
   // Like Append, but shares the blocks of `entries`. For entries whose payloads
   // keep nothing else alive, as after recovery.
   void Adopt(const EntryList& entries);
   // Removes every entry from `first` on. Requires: start < first <= last.
   void TruncateFrom(Index first);
-  // Offset of the first of `entries` that the log does not hold; entries.size()
-  // if it holds all. Requires: they follow a position that Matches.
-  size_t FindConflict(const EntryList& entries) const;
+  // Offset of the first of `entries`, from offset `from` on, that the log does
+  // not hold; entries.size() if it holds all. Requires: entry `from` follows a
+  // position that Matches.
+  size_t FindConflict(const EntryList& entries, size_t from) const;
 
   // Removes the entries through `index`, where the log then starts. Requires:
   // start <= index <= last.
   void CompactTo(Index index);
   // Removes everything and starts after a snapshot.
-  void Reset(Start start);
+  void Reset(const LogStart& start, Configuration configuration);
 
   // Returns the position to compare next after a conflict. It is the last
   // position at or before `index` whose term is at most `term`, or (0, 0) if
@@ -84,7 +81,8 @@ class LogView {
   const Configuration& configuration() const {
     return configurations_.back().configuration;
   }
-  // The configuration in effect at `index`. Requires: start <= index <= last.
+  // The configuration in effect at `index`. Requires: start and configured <=
+  // index <= last.
   const Configuration& ConfigurationAt(Index index) const;
 
  private:
@@ -98,12 +96,13 @@ class LogView {
   // Checks the next entry and takes all that follows from it but the entry.
   void Admit(const Entry& entry);
 
-  Start start_;  // Its configuration is configurations_.front().
+  LogStart start_;
   EntryList entries_;
   LogPosition last_;
   WallTime last_log_time_;
   size_t size_bytes_ = 0;
-  // Invariant: not empty, sorted by index; the first is in effect at start().
+  // Invariant: not empty, sorted by index. The first is in effect at start(),
+  // or from its own index on if that is greater.
   std::vector<Placed> configurations_;
 };
 

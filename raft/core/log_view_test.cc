@@ -95,7 +95,7 @@ void Compare(const LogView& log, const Model& model) {
 
 RC_GTEST_PROP(LogViewTest, AnyHistory_AgreesWithTheModel, ()) {
   Model model;
-  LogView log({model.boundary, WallTime(0), model.base});
+  LogView log({model.boundary}, model.boundary.index, model.base);
   uint64_t term = 1;
   const int steps = *rc::gen::inRange(1, 40);
   for (int step = 0; step < steps; ++step) {
@@ -137,7 +137,7 @@ RC_GTEST_PROP(LogViewTest, AnyHistory_AgreesWithTheModel, ()) {
         model.boundary = {Term(term), last.index + 3};
         model.base = ConfigurationOf(1000 + static_cast<uint32_t>(step));
         model.entries.clear();
-        log.Reset({model.boundary, WallTime(0), model.base});
+        log.Reset({model.boundary}, model.base);
         break;
       }
     }
@@ -147,7 +147,7 @@ RC_GTEST_PROP(LogViewTest, AnyHistory_AgreesWithTheModel, ()) {
 
 RC_GTEST_PROP(LogViewTest, SliceByBytes_AnySizes_IsTheLongestPrefixThatFits,
               (const std::vector<uint8_t>& sizes)) {
-  LogView log({});
+  LogView log({}, Index(0), {});
   for (size_t i = 0; i < sizes.size(); ++i) {
     log.Append(EntryOf(1, i + 1, 0, sizes[i]));
   }
@@ -173,7 +173,7 @@ RC_GTEST_PROP(LogViewTest, FindConflict_SharedPrefix_ReturnsTheFirstDifference,
   const auto shared = *rc::gen::inRange<uint64_t>(0, 10);
   const auto own = *rc::gen::inRange<uint64_t>(0, 5);
   const auto other = *rc::gen::inRange<uint64_t>(0, 5);
-  LogView log({});
+  LogView log({}, Index(0), {});
   std::vector<Entry> entries;
   for (uint64_t i = 1; i <= shared; ++i) {
     log.Append(EntryOf(1, i));
@@ -183,11 +183,12 @@ RC_GTEST_PROP(LogViewTest, FindConflict_SharedPrefix_ReturnsTheFirstDifference,
   for (uint64_t i = 1; i <= other; ++i) {
     entries.push_back(EntryOf(3, shared + i));
   }
-  RC_ASSERT(log.FindConflict(entries) == shared);
+  const auto from = *rc::gen::inRange<uint64_t>(0, shared + 1);
+  RC_ASSERT(log.FindConflict(entries, from) == shared);
 }
 
 TEST(LogViewTest, Has_EmptyPosition_OnlyBeforeTheFirstEntry) {
-  LogView log({});
+  LogView log({}, Index(0), {});
   EXPECT_TRUE(log.Matches({Term(0), Index(0)}));
   log.Append(EntryOf(1, 1));
   log.Append(EntryOf(1, 2));
@@ -200,7 +201,7 @@ TEST(LogViewTest, Has_EmptyPosition_OnlyBeforeTheFirstEntry) {
 }
 
 TEST(LogViewTest, Truncate_ConfigurationInTheSuffix_IsNotInEffectAnyMore) {
-  LogView log({LogPosition(), WallTime(0), ConfigurationOf(1)});
+  LogView log({}, Index(0), ConfigurationOf(1));
   log.Append(EntryOf(1, 1, 2));
   log.Append(EntryOf(1, 2, 3));
   log.TruncateFrom(Index(2));
@@ -209,21 +210,41 @@ TEST(LogViewTest, Truncate_ConfigurationInTheSuffix_IsNotInEffectAnyMore) {
   EXPECT_EQ(log.configuration(), ConfigurationOf(1));
 }
 
+TEST(LogViewTest, CompactTo_KeepsTheTimesOfTheEntries) {
+  LogView log({{}, WallTime(0), WallTime(7)}, Index(0), {});
+  const auto append = [&log](uint64_t index, WallInterval wall) {
+    Entry entry = EntryOf(1, index);
+    entry.log_time = WallTime(static_cast<int64_t>(10 * index));
+    entry.leader_wall = wall;
+    log.Append(entry);
+  };
+  append(1, {WallTime(1), WallTime(5)});
+  append(2, {WallTime(1), WallTime(90)});
+  append(3, {WallTime(1), WallTime::Max()});  // A clock of unknown error.
+  append(4, {WallTime(1), WallTime(80)});
+  log.CompactTo(Index(1));
+  EXPECT_EQ(log.log_start(),
+            (LogStart{{Term(1), Index(1)}, WallTime(10), WallTime(7)}));
+  log.CompactTo(Index(4));
+  EXPECT_EQ(log.log_start(),
+            (LogStart{{Term(1), Index(4)}, WallTime(40), WallTime(90)}));
+}
+
 using LogViewDeathTest = ::testing::Test;
 
 TEST(LogViewDeathTest, Append_Gap_Dies) {
-  LogView log({});
+  LogView log({}, Index(0), {});
   EXPECT_DEATH(log.Append(EntryOf(1, 2)), "CHECK failed");
 }
 
 TEST(LogViewDeathTest, Append_LowerTerm_Dies) {
-  LogView log({});
+  LogView log({}, Index(0), {});
   log.Append(EntryOf(2, 1));
   EXPECT_DEATH(log.Append(EntryOf(1, 2)), "CHECK failed");
 }
 
 TEST(LogViewDeathTest, Truncate_BehindTheBoundary_Dies) {
-  LogView log({});
+  LogView log({}, Index(0), {});
   log.Append(EntryOf(1, 1));
   log.CompactTo(Index(1));
   EXPECT_DEATH(log.TruncateFrom(Index(1)), "CHECK failed");

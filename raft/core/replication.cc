@@ -216,29 +216,29 @@ void Core::Impl::OnAppend(const Message& message) {
     return;
   }
   const Index matched = message.previous.index + message.entries.size();
-  EntryList entries = message.entries;
+  const EntryList& entries = message.entries;
+  size_t known = 0;  // The log has so many of them.
   if (message.previous.index < commit_) {
     // Committed entries are in the log of every later leader (leader
     // completeness). They match, even where a snapshot has replaced them here.
-    const uint64_t known = commit_ - message.previous.index;
+    known = commit_ - message.previous.index;
     if (entries.size() <= known) {
       AckMatch(message.number, commit_);
       return;
     }
-    entries.RemovePrefix(known);
   } else if (!log_.Matches(message.previous)) {
     RejectAppend(message);
     return;
   }
-  entries.RemovePrefix(log_.FindConflict(entries));
-  if (!entries.empty() && !Continues(entries.front())) {
+  known = log_.FindConflict(entries, known);
+  if (known < entries.size() && !Continues(entries[known])) {
     DropInvalid();
     return;
   }
-  if (entries.empty()) {
+  if (known == entries.size()) {
     AckMatch(message.number, matched);
   } else {
-    ReplaceSuffix(entries);
+    ReplaceSuffix(entries, known);
     Message reply = NewMessage(MessageType::kAppendReply, message.from);
     reply.number = message.number;
     reply.received = matched;
@@ -292,11 +292,11 @@ void Core::Impl::RejectAppend(const Message& message) {
   Send(std::move(reply));
 }
 
-// Removes the suffix that conflicts with `entries`, then appends them. Matching
-// entries are never removed (Figure 2: "If an existing entry conflicts with a
-// new one").
-void Core::Impl::ReplaceSuffix(const EntryList& entries) {
-  const Index first = entries.front().index;
+// Removes the suffix that conflicts with the entries from offset `from` on,
+// then appends them. Matching entries are never removed (Figure 2: "If an
+// existing entry conflicts with a new one").
+void Core::Impl::ReplaceSuffix(const EntryList& entries, size_t from) {
+  const Index first = entries[from].index;
   if (first <= log_.last().index) {
     CHECK_GT(first, commit_);
     const bool reconfigured =
@@ -309,10 +309,10 @@ void Core::Impl::ReplaceSuffix(const EntryList& entries) {
     if (reconfigured) Emit(Event::Kind::kConfigurationChanged, first);
   }
   WriteFrom(first);
-  log_.Append(entries);
-  for (const Entry& entry : entries) {
-    if (entry.kind == EntryKind::kConfiguration) {
-      Emit(Event::Kind::kConfigurationChanged, entry.index);
+  log_.Append(entries, from);
+  for (auto it = entries.At(from); it != entries.end(); ++it) {
+    if (it->kind == EntryKind::kConfiguration) {
+      Emit(Event::Kind::kConfigurationChanged, it->index);
     }
   }
 }
@@ -462,6 +462,9 @@ void Core::Impl::ApplyCommitted() {
       applied_, commit_,
       Fires("raft.apply_one_entry") ? 1 : options_.apply_bytes_max, &bytes);
   unapplied_bytes_ -= bytes;
+  for (const Entry& entry : out_->apply) {
+    applied_latest_ = std::max(applied_latest_, entry.bounded_latest());
+  }
   applied_ = applied_ + out_->apply.size();
   apply_backlog_ = applied_ < commit_;
   ReleaseConfirmedReads();

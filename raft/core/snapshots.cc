@@ -17,7 +17,7 @@ namespace quorate::raft {
 void Core::Impl::OnSnapshotTaken(SnapshotTaken event) {
   CHECK_LE(event.compact_index, event.snapshot.position.index);
   CHECK_LE(event.snapshot.position.index, applied_);
-  if (event.snapshot.position.index <= snapshot_.position.index) return;
+  if (event.snapshot.position.index < snapshot_.position.index) return;
   CHECK(log_.Matches(event.snapshot.position));
   snapshot_ = std::move(event.snapshot);
   // Entries whose write is in flight stay in memory.
@@ -221,7 +221,8 @@ void Core::Impl::OnSnapshotInstalled(SnapshotInstalled event) {
     return;
   }
   CHECK_GT(position.index, commit_);
-  log_.Reset({position, event.snapshot.log_time, event.snapshot.configuration});
+  log_.Reset(event.snapshot.log_start(), event.snapshot.configuration);
+  applied_latest_ = event.snapshot.latest;
   snapshot_ = std::move(event.snapshot);
   ++epoch_;
   commit_ = applied_ = durable_ = position.index;

@@ -60,13 +60,26 @@ struct HardState {
   friend bool operator==(const HardState&, const HardState&) = default;
 };
 
+// The position before the first entry of a log, and times of the entries up to
+// there, which the log does not hold.
+struct LogStart {
+  LogPosition position;
+  WallTime log_time{0};
+  // The greatest latest end of their leaders' bounded wall intervals.
+  WallTime latest{0};
+  friend bool operator==(const LogStart&, const LogStart&) = default;
+};
+
 // Describes a snapshot: the state after applying the entry at `position`.
 struct SnapshotDescriptor {
   LogPosition position;
   WallTime log_time{0};
+  WallTime latest{0};           // As in the LogStart at `position`.
   Configuration configuration;  // The one in effect at `position`.
   uint64_t size_bytes = 0;
   uint32_t crc32c = 0;  // Checksum of all bytes.
+
+  LogStart log_start() const { return {position, log_time, latest}; }
   friend bool operator==(const SnapshotDescriptor&,
                          const SnapshotDescriptor&) = default;
 };

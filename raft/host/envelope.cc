@@ -66,9 +66,9 @@ void VisitFields(M& message, const Visit& visit) {
       return visit(message.read_round);
     case MessageType::kSnapshotChunk:
       return visit(message.snapshot.position, message.snapshot.log_time,
-                   message.snapshot.size_bytes, message.snapshot.crc32c,
-                   message.snapshot.configuration, message.offset,
-                   message.chunk);
+                   message.snapshot.latest, message.snapshot.size_bytes,
+                   message.snapshot.crc32c, message.snapshot.configuration,
+                   message.offset, message.chunk);
     case MessageType::kSnapshotReply:
       return visit(message.snapshot.position, message.offset);
     case MessageType::kReadIndex:

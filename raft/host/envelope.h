@@ -18,7 +18,7 @@
 namespace quorate::raft {
 
 // The version of the format, which begins every envelope.
-inline constexpr uint16_t kEnvelopeVersion = 4;
+inline constexpr uint16_t kEnvelopeVersion = 5;
 
 struct GroupMessage {
   GroupId group;

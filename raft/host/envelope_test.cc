@@ -157,6 +157,7 @@ class Drawing {
   void DrawSnapshot(Message* m) {
     m->snapshot.position = Position();
     m->snapshot.log_time = Time();
+    m->snapshot.latest = Time();
     m->snapshot.configuration.voters = {
         {ReplicaId(11), NodeId(1), StoreIncarnation(4)},
         {ReplicaId(13), NodeId(3), StoreIncarnation()}};
@@ -245,6 +246,7 @@ std::vector<GroupMessage> GoldenMessages() {
   Message& chunk = at(MessageType::kSnapshotChunk);
   chunk.snapshot = {.position = {Term(0x23), Index(0x24)},
                     .log_time = WallTime(0x25),
+                    .latest = WallTime(0x35),
                     .size_bytes = 0x26,
                     .crc32c = 0x27};
   chunk.snapshot.configuration.voters = {
@@ -271,7 +273,7 @@ std::vector<GroupMessage> GoldenMessages() {
 }
 
 TEST(Envelope, Bytes_AreAsEver) {
-  std::ifstream file("raft/host/testdata/envelope_v4.hex");
+  std::ifstream file("raft/host/testdata/envelope_v5.hex");
   std::string hex;
   for (std::string line; std::getline(file, line);) hex += line;
   const std::vector<GroupMessage> messages = GoldenMessages();
@@ -335,9 +337,9 @@ TEST(EnvelopeBuilder, ManySmallMessages_FillAnEnvelope) {
 TEST(Envelope, UnknownVersion_IsRefused) {
   std::string bytes(
       Join(EncodeEnvelope(kLink, {Make(MessageType::kTimeoutNow)})).view());
-  bytes[4] = 5;
+  bytes[4] = 6;
   EXPECT_EQ(Refusal(bytes),
-            "envelope has version 5, but this program reads version 4");
+            "envelope has version 6, but this program reads version 5");
 }
 
 TEST(Envelope, UnknownTypeOrFlag_IsRefused) {

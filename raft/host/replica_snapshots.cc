@@ -49,6 +49,7 @@ void Replica::MaybeBeginSnapshot() {
   SnapshotDescriptor descriptor{
       .position = {core_->TermAt(applied), applied},
       .log_time = core_->applied_log_time(),
+      .latest = core_->applied_latest(),
       .configuration = core_->ConfigurationAt(applied)};
   snapshot_reader_ = state_machine_->TakeSnapshot();
   services_.snapshots.Begin(key_, descriptor, [this](absl::Status status) {
@@ -110,12 +111,13 @@ void Replica::OnSnapshotWritten(absl::StatusOr<SnapshotDescriptor> snapshot) {
       services_.env.buggify.Fire("raft.host.no_trailing_entries");
   const Index last = snapshot->position.index;
   const Index compact_index = whole ? last : TrailingIndex(last);
-  services_.log.SetLogStart(key_, {core_->TermAt(compact_index), compact_index},
-                            /*discard_suffix=*/false,
+  Step(SnapshotTaken{*std::move(snapshot), compact_index});
+  if (!status_.ok()) return;
+  // The core keeps entries whose write is in flight.
+  services_.log.SetLogStart(key_, core_->boundary(), /*discard_suffix=*/false,
                             [this](absl::Status status) {
                               if (!status.ok()) services_.fail_node(status);
                             });
-  Step(SnapshotTaken{*std::move(snapshot), compact_index});
 }
 
 Index Replica::TrailingIndex(Index snapshot_index) const {
@@ -271,7 +273,7 @@ void Replica::Install(const SnapshotDescriptor& snapshot) {
 }
 
 void Replica::OnInstallDurable(const SnapshotDescriptor& snapshot) {
-  services_.log.SetLogStart(key_, snapshot.position, /*discard_suffix=*/true,
+  services_.log.SetLogStart(key_, snapshot.log_start(), /*discard_suffix=*/true,
                             [this, snapshot](absl::Status status) {
                               if (!status.ok()) {
                                 services_.fail_node(std::move(status));

@@ -165,36 +165,36 @@ Startup::Ready Startup::PrepareKnownGroup(OpenedGroup* group,
   group->fenced = recovered.fenced;
   if (snapshot != nullptr) restored.snapshot = *snapshot;
   const LogPosition base = restored.snapshot.position;
-  if (group->fenced.ok() && base.index < recovered.log_start.index) {
+  const LogPosition log_start = recovered.log_start.position;
+  if (group->fenced.ok() && base.index < log_start.index) {
     auto damaged = opened_.snapshots->damaged().find(group->key);
-    group->fenced = absl::DataLossError(absl::StrCat(
-        "group ", group->key.group.value(), ": the log begins after index ",
-        recovered.log_start.index.value(), " but the newest snapshot is at ",
-        base.index.value(),
-        damaged == opened_.snapshots->damaged().end()
-            ? ""
-            : absl::StrCat(" (", damaged->second.message(), ")")));
+    group->fenced = absl::DataLossError(
+        absl::StrCat("group ", group->key.group.value(),
+                     ": the log begins after index ", log_start.index.value(),
+                     " but the newest snapshot is at ", base.index.value(),
+                     damaged == opened_.snapshots->damaged().end()
+                         ? ""
+                         : absl::StrCat(" (", damaged->second.message(), ")")));
   }
-  if (group->fenced.ok() && base.index == recovered.log_start.index &&
-      base.term != recovered.log_start.term) {
+  if (group->fenced.ok() && base.index == log_start.index &&
+      base.term != log_start.term) {
     group->fenced = absl::DataLossError(absl::StrCat(
         "group ", group->key.group.value(), ": at index ", base.index.value(),
-        " the log begins in term ", recovered.log_start.term.value(),
+        " the log begins in term ", log_start.term.value(),
         " but the newest snapshot is of term ", base.term.value()));
   }
   if (!group->fenced.ok()) return Ready::kNow;
   // If the log ends before the snapshot's position, or holds another entry
   // there, an install was interrupted after the snapshot became durable. The
   // log is cut now.
-  bool continues = recovered.log_start == base;
-  const uint64_t covered = base.index - recovered.log_start.index;
+  bool continues = log_start == base;
+  const uint64_t covered = base.index - log_start.index;
   if (covered > 0 && covered <= recovered.entries.size()) {
     continues = recovered.entries[covered - 1].term == base.term;
   }
-  if (continues) {
-    recovered.entries.RemovePrefix(covered);
-    restored.entries = std::move(recovered.entries);
-  }
+  restored.log_start =
+      continues ? recovered.log_start : restored.snapshot.log_start();
+  if (continues) restored.entries = std::move(recovered.entries);
   if (restored.hard_state.term < base.term) {
     restored.hard_state = {base.term, ReplicaId()};
   }
@@ -204,7 +204,8 @@ Startup::Ready Startup::PrepareKnownGroup(OpenedGroup* group,
                                          : restored.snapshot.configuration);
   if (continues) return LoadSnapshot();
   opened_.log->SetLogStart(
-      group->key, base, /*discard_suffix=*/true, [this](absl::Status status) {
+      group->key, restored.log_start, /*discard_suffix=*/true,
+      [this](absl::Status status) {
         if (!status.ok() || LoadSnapshot() == Ready::kNow) {
           OnGroupReady(std::move(status));
         }

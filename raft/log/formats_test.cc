@@ -83,11 +83,11 @@ std::string SampleSegment() {
   opening.write_number = 51;
   StateBody state;
   state.hard_state = {Term(9), ReplicaId(0x6162636465666768)};
-  state.log_start = {Term(8), Index(100)};
+  state.log_start = TestLogStart({Term(8), Index(100)});
   state.last = Index(104);
   opening.states = {{kKey, state}};
   opening.copies = {{RecordType::kLogStart, kFlagDiscardSuffix, kKey,
-                     EncodeLogStartBody({Term(9), Index(110)})}};
+                     EncodeLogStartBody(TestLogStart({Term(9), Index(110)}))}};
   opening.unknown_groups_fenced = false;
   std::string bytes = Joined(EncodeOpening(opening, 1 << 20).at(0));
   BatchWriter writer;
@@ -99,7 +99,7 @@ std::string SampleSegment() {
   writer.AddEntries(RecordType::kAppend, kKey, &hard_state, entries);
   writer.AddEntries(RecordType::kRewrite, kKey, nullptr, {entries[0]});
   writer.Add(RecordType::kLogStart, 0, kKey,
-             EncodeLogStartBody({Term(9), Index(111)}));
+             EncodeLogStartBody(TestLogStart({Term(9), Index(111)})));
   writer.Add(RecordType::kDrop, 0, {GroupId(5), ReplicaId(6)}, "");
   return bytes + Joined(writer.Take());
 }
@@ -113,6 +113,7 @@ SnapshotTrailer SampleTrailer(const std::string& data) {
   trailer.group = kKey;
   trailer.descriptor.position = {Term(9), Index(110)};
   trailer.descriptor.log_time = WallTime(12345);
+  trailer.descriptor.latest = WallTime(12399);
   trailer.descriptor.configuration.voters = {
       {ReplicaId(101), NodeId(1), StoreIncarnation(11)},
       {ReplicaId(102), NodeId(2), StoreIncarnation(12)}};
@@ -137,7 +138,7 @@ TEST(FormatGolden, Identity_IsAsEver) {
 }
 
 TEST(FormatGolden, Segment_IsAsEver) {
-  const std::string bytes = Golden("segment_v2.hex", SampleSegment());
+  const std::string bytes = Golden("segment_v3.hex", SampleSegment());
   const auto header = DecodeSegmentHeader(bytes);
   ASSERT_TRUE(header.ok());
   EXPECT_EQ(header->previous, (SegmentOffset{6, 0x4142}));
@@ -148,7 +149,7 @@ TEST(FormatGolden, Segment_IsAsEver) {
   const Replay::Result result = replay.Finish();
   const RecoveredGroup& group = result.groups.at(kKey);
   EXPECT_TRUE(group.fenced.ok()) << group.fenced;
-  EXPECT_EQ(group.log_start, (LogPosition{Term(9), Index(111)}));
+  EXPECT_EQ(group.log_start, TestLogStart({Term(9), Index(111)}));
   EXPECT_EQ(group.entries,
             std::vector<Entry>{TestEntry(10, 112, std::string(600, 'w'))});
   EXPECT_EQ(group.hard_state, (HardState{Term(10), ReplicaId(2)}));
@@ -157,7 +158,7 @@ TEST(FormatGolden, Segment_IsAsEver) {
 TEST(FormatGolden, Snapshot_IsAsEver) {
   const std::string data(70000, 's');
   const SnapshotTrailer trailer = SampleTrailer(data);
-  const std::string end = Golden("snapshot_end_v2.hex",
+  const std::string end = Golden("snapshot_end_v3.hex",
                                  EncodeSnapshotEnd(kCluster, kStore, trailer));
   ASSERT_GE(end.size(), kSnapshotFooterBytes);
   const auto footer = DecodeSnapshotFooter(

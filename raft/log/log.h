@@ -63,7 +63,7 @@ struct RecoveredGroup {
   HardState hard_state;
   // The last log start recorded. The log holds no entry at or before it, so a
   // snapshot at least as new must exist.
-  LogPosition log_start;
+  LogStart log_start;
   // The entries after `log_start`, without a gap. Recovery makes them durable
   // again before it returns them.
   EntryList entries;
@@ -115,7 +115,7 @@ class Log {
   // any more, because a snapshot covers them. With `discard_suffix`, entries
   // after it become invalid too, because a snapshot was installed over the log.
   // Old segments are removed when no group needs them.
-  virtual void SetLogStart(GroupKey group, LogPosition log_start,
+  virtual void SetLogStart(GroupKey group, const LogStart& log_start,
                            bool discard_suffix, Done done) = 0;
 
   // Removes the replica permanently. Later records of it are refused.

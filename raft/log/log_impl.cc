@@ -92,7 +92,7 @@ void LogImpl::Append(GroupKey group, const HardState* hard_state,
   Enqueue(group, std::move(item));
 }
 
-void LogImpl::SetLogStart(GroupKey group, LogPosition log_start,
+void LogImpl::SetLogStart(GroupKey group, const LogStart& log_start,
                           bool discard_suffix, Done done) {
   const absl::Status refusal = Refusal(group);
   if (!refusal.ok()) return CallLater(std::move(done), refusal);
@@ -267,7 +267,7 @@ void LogImpl::Write(Queue& queue, const NextRecord& record) {
       GroupLog& group = state_.group(key);
       // A log start older than the recorded one changes nothing.
       if (!item.discard_suffix &&
-          item.log_start.index < group.log_start.index) {
+          item.log_start.position.index < group.log_start.position.index) {
         item.log_start = group.log_start;
       }
       writer_.Add(item.type,

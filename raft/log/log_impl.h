@@ -53,8 +53,8 @@ class LogImpl final : public Log {
   }
   void Append(GroupKey group, const HardState* hard_state,
               const EntryList& entries, Done done) override;
-  void SetLogStart(GroupKey group, LogPosition log_start, bool discard_suffix,
-                   Done done) override;
+  void SetLogStart(GroupKey group, const LogStart& log_start,
+                   bool discard_suffix, Done done) override;
   void Drop(GroupKey group, Done done) override;
   absl::Status status() const override { return status_; }
   Counters counters() const override;
@@ -66,7 +66,7 @@ class LogImpl final : public Log {
     std::optional<HardState> hard_state;
     EntryList entries;
     size_t entries_written = 0;
-    LogPosition log_start;
+    LogStart log_start;
     bool discard_suffix = false;
     Done done;
   };

@@ -127,9 +127,9 @@ void LogState::Append(GroupLog& group, const HardState* hard_state,
   }
   if (entries.empty()) return;
   const Index from = entries.front().index;
-  CHECK_GT(from, group.log_start.index);
+  CHECK_GT(from, group.log_start.position.index);
   CHECK_LE(from, group.last() + 1);
-  group.live.Truncate(from - group.log_start.index - 1);
+  group.live.Truncate(from - group.log_start.position.index - 1);
   Index next = from;
   for (const Entry& entry : entries) {
     CHECK_EQ(entry.index, next);
@@ -138,13 +138,14 @@ void LogState::Append(GroupLog& group, const HardState* hard_state,
   group.live.Append(entries, current());
 }
 
-void LogState::SetLogStart(GroupLog& group, LogPosition log_start,
+void LogState::SetLogStart(GroupLog& group, const LogStart& log_start,
                            bool discard_suffix) {
-  CHECK_GE(log_start.index, group.log_start.index);
-  if (discard_suffix || log_start.index >= group.last()) {
+  CHECK_GE(log_start.position.index, group.log_start.position.index);
+  if (discard_suffix || log_start.position.index >= group.last()) {
     group.live.Truncate(0);
   } else {
-    group.live.DropFront(log_start.index - group.log_start.index);
+    group.live.DropFront(log_start.position.index -
+                         group.log_start.position.index);
   }
   group.log_start = log_start;
 }

@@ -70,12 +70,13 @@ class LiveEntries {
 struct GroupLog {
   GroupKey key;
   HardState hard_state;
-  LogPosition log_start;
+  LogStart log_start;
   LiveEntries live;
   absl::Status fenced;
 
   Index last() const {
-    return live.empty() ? log_start.index : live.entries().back().index;
+    return live.empty() ? log_start.position.index
+                        : live.entries().back().index;
   }
   StateBody state() const;
 };
@@ -101,7 +102,8 @@ class LogState {
   // Applies the meaning of a record in the current segment.
   void Append(GroupLog& group, const HardState* hard_state,
               const EntryList& entries);
-  void SetLogStart(GroupLog& group, LogPosition log_start, bool discard_suffix);
+  void SetLogStart(GroupLog& group, const LogStart& log_start,
+                   bool discard_suffix);
   void Drop(GroupKey key);
 
   std::vector<std::pair<GroupKey, StateBody>> States() const;

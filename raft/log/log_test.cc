@@ -94,7 +94,7 @@ TEST_F(LogTest, RestartsAndBoundaries_TakingTurns_NeverFence) {
         h_.Restart(round % 3 == 0 ? CrashKind::kProcess : CrashKind::kMachine)
             .ok());
     ASSERT_TRUE(Recovered().fenced.ok()) << round << Recovered().fenced;
-    ASSERT_EQ(Recovered().log_start, log_start) << round;
+    ASSERT_EQ(Recovered().log_start.position, log_start) << round;
     ASSERT_EQ(Recovered().entries, expected) << round;
   }
 }
@@ -105,7 +105,7 @@ TEST_F(LogTest, LogStart_DropsThePrefixForGood) {
                   .ok());
   ASSERT_TRUE(h_.SetLogStart(kGroup, {Term(1), Index(2)}).ok());
   ASSERT_TRUE(h_.Restart(CrashKind::kMachine).ok());
-  EXPECT_EQ(Recovered().log_start, (LogPosition{Term(1), Index(2)}));
+  EXPECT_EQ(Recovered().log_start.position, (LogPosition{Term(1), Index(2)}));
   EXPECT_EQ(Recovered().entries, std::vector<Entry>{TestEntry(2, 3, "c")});
 }
 
@@ -115,7 +115,7 @@ TEST_F(LogTest, OlderLogStart_ChangesNothing) {
   ASSERT_TRUE(h_.SetLogStart(kGroup, {Term(1), Index(2)}).ok());
   ASSERT_TRUE(h_.SetLogStart(kGroup, {Term(1), Index(1)}).ok());
   ASSERT_TRUE(h_.Restart().ok());
-  EXPECT_EQ(Recovered().log_start, (LogPosition{Term(1), Index(2)}));
+  EXPECT_EQ(Recovered().log_start.position, (LogPosition{Term(1), Index(2)}));
 }
 
 TEST_F(LogTest, LogStartOfAnInstalledSnapshot_DiscardsEverythingElse) {
@@ -125,7 +125,7 @@ TEST_F(LogTest, LogStartOfAnInstalledSnapshot_DiscardsEverythingElse) {
   ASSERT_TRUE(h_.Append(kGroup, {TestEntry(5, 2, "x")}).ok());
   ASSERT_TRUE(h_.SetLogStart(kGroup, {Term(6), Index(90)}, true).ok());
   ASSERT_TRUE(h_.Restart(CrashKind::kMachine).ok());
-  EXPECT_EQ(Recovered().log_start, (LogPosition{Term(6), Index(90)}));
+  EXPECT_EQ(Recovered().log_start.position, (LogPosition{Term(6), Index(90)}));
   EXPECT_TRUE(Recovered().entries.empty());
   ASSERT_TRUE(h_.Append(kGroup, {TestEntry(6, 91, "y")}).ok());
 }
@@ -235,7 +235,7 @@ TEST_F(LogTest, CompactedSegments_AreOverwrittenAndSpaceStaysBounded) {
   EXPECT_LE(h_.LogFiles().size(), 4u);
   EXPECT_LE(h_.log()->counters().segments, 2u);
   ASSERT_TRUE(h_.Restart(CrashKind::kMachine).ok());
-  EXPECT_EQ(Recovered().log_start.index, Index(400));
+  EXPECT_EQ(Recovered().log_start.position.index, Index(400));
 }
 
 TEST_F(LogTest, IdleGroupInAnOldSegment_IsBroughtForward) {
@@ -251,7 +251,7 @@ TEST_F(LogTest, IdleGroupInAnOldSegment_IsBroughtForward) {
     ASSERT_TRUE(h_.Restart(CrashKind::kMachine).ok());
     EXPECT_EQ(Recovered(idle).entries, entries);
     EXPECT_EQ(Recovered(idle).hard_state, vote);
-    EXPECT_EQ(Recovered().log_start.index, Index(400));
+    EXPECT_EQ(Recovered().log_start.position.index, Index(400));
   }
 }
 
@@ -467,7 +467,8 @@ void FailEachOperationOfASpare(SpareKind kind, uint64_t operations) {
     EXPECT_TRUE(h.world().violations().empty());
     ASSERT_TRUE(h.Restart(CrashKind::kMachine).ok());
     const RecoveredGroup& group = h.log()->recovered()[kGroup];
-    EXPECT_EQ(group.log_start.index + group.entries.size(), Index(index));
+    EXPECT_EQ(group.log_start.position.index + group.entries.size(),
+              Index(index));
     if (testing::Test::HasFailure()) return;
     if (!failed) break;
   }

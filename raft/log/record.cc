@@ -14,8 +14,9 @@ namespace {
 
 constexpr std::string_view kSegmentMagic = "quoratWL";
 constexpr std::string_view kSegmentPrefix = "log-";
-constexpr size_t kStateBodyBytes = 48;
+constexpr size_t kStateBodyBytes = 64;
 constexpr size_t kHardStateBytes = 16;
+constexpr size_t kLogStartBytes = 32;
 constexpr size_t kEntriesFixedBytes = 8;
 // A payload up to this size is copied, since that is cheaper than a piece of
 // its own.
@@ -154,8 +155,7 @@ std::string EncodeStateBody(const StateBody& state) {
   std::string out;
   AppendFixed<uint64_t>(&out, state.hard_state.term.value());
   AppendFixed<uint64_t>(&out, state.hard_state.voted_for.value());
-  AppendFixed<uint64_t>(&out, state.log_start.term.value());
-  AppendFixed<uint64_t>(&out, state.log_start.index.value());
+  out += EncodeLogStartBody(state.log_start);
   AppendFixed<uint64_t>(&out, state.last.value());
   AppendFixed<uint64_t>(&out,
                         (state.fenced ? 1u : 0u) | (state.dropped ? 2u : 0u));
@@ -168,13 +168,13 @@ absl::StatusOr<StateBody> DecodeStateBody(std::string_view body) {
   StateBody state;
   state.hard_state.term = Term(LoadFixed<uint64_t>(body, 0));
   state.hard_state.voted_for = ReplicaId(LoadFixed<uint64_t>(body, 8));
-  const uint64_t flags = LoadFixed<uint64_t>(body, 40);
+  state.log_start =
+      *DecodeLogStartBody(body.substr(kHardStateBytes, kLogStartBytes));
+  state.last = Index(LoadFixed<uint64_t>(body, 48));
+  const uint64_t flags = LoadFixed<uint64_t>(body, 56);
   if (flags > 3) return BadBody("state flags", flags);
   state.fenced = (flags & 1) != 0;
   state.dropped = (flags & 2) != 0;
-  state.log_start.term = Term(LoadFixed<uint64_t>(body, 16));
-  state.log_start.index = Index(LoadFixed<uint64_t>(body, 24));
-  state.last = Index(LoadFixed<uint64_t>(body, 32));
   return state;
 }
 
@@ -227,17 +227,23 @@ absl::StatusOr<EntriesBody> DecodeEntriesBody(uint16_t flags,
   return result;
 }
 
-std::string EncodeLogStartBody(LogPosition log_start) {
+std::string EncodeLogStartBody(const LogStart& log_start) {
   std::string out;
-  AppendFixed<uint64_t>(&out, log_start.term.value());
-  AppendFixed<uint64_t>(&out, log_start.index.value());
+  AppendFixed<uint64_t>(&out, log_start.position.term.value());
+  AppendFixed<uint64_t>(&out, log_start.position.index.value());
+  AppendFixed<int64_t>(&out, log_start.log_time.ns());
+  AppendFixed<int64_t>(&out, log_start.latest.ns());
   return out;
 }
 
-absl::StatusOr<LogPosition> DecodeLogStartBody(std::string_view body) {
-  if (body.size() != 16) return BadBody("log start", body.size());
-  return LogPosition{Term(LoadFixed<uint64_t>(body, 0)),
-                     Index(LoadFixed<uint64_t>(body, 8))};
+absl::StatusOr<LogStart> DecodeLogStartBody(std::string_view body) {
+  if (body.size() != kLogStartBytes) return BadBody("log start", body.size());
+  LogStart log_start;
+  log_start.position.term = Term(LoadFixed<uint64_t>(body, 0));
+  log_start.position.index = Index(LoadFixed<uint64_t>(body, 8));
+  log_start.log_time = WallTime(LoadFixed<int64_t>(body, 16));
+  log_start.latest = WallTime(LoadFixed<int64_t>(body, 24));
+  return log_start;
 }
 
 std::string EncodeOpenedBody(const OpenedBody& opened) {

@@ -24,7 +24,7 @@
 
 namespace quorate::raft {
 
-inline constexpr uint32_t kLogFormatVersion = 2;
+inline constexpr uint32_t kLogFormatVersion = 3;
 inline constexpr uint8_t kRecordVersion = 1;
 inline constexpr size_t kSegmentHeaderBytes = 64;
 inline constexpr size_t kRecordHeaderBytes = 48;
@@ -118,7 +118,7 @@ struct StateBody {
   HardState hard_state;
   bool fenced = false;
   bool dropped = false;
-  LogPosition log_start;
+  LogStart log_start;
   Index last;  // Index of the last entry; log_start.index if there is none.
 };
 std::string EncodeStateBody(const StateBody& state);
@@ -132,8 +132,8 @@ absl::StatusOr<EntriesBody> DecodeEntriesBody(uint16_t flags,
                                               std::string_view body);
 size_t EntriesBodyBytes(bool hard_state, const EntryList& entries);
 
-std::string EncodeLogStartBody(LogPosition log_start);
-absl::StatusOr<LogPosition> DecodeLogStartBody(std::string_view body);
+std::string EncodeLogStartBody(const LogStart& log_start);
+absl::StatusOr<LogStart> DecodeLogStartBody(std::string_view body);
 
 struct OpenedBody {
   uint64_t states = 0;  // Number of kState records in this opening.

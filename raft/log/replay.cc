@@ -104,7 +104,7 @@ absl::Status Replay::ApplyEntries(RecordType type, GroupKey key,
     group.last = body.entries.back().index;
   }
   for (Entry& entry : body.entries) {
-    if (entry.index <= group.log_start.index) continue;
+    if (entry.index <= group.log_start.position.index) continue;
     const uint64_t index = entry.index.value();
     // Most entries come behind all others.
     group.entries.insert_or_assign(group.entries.end(), index,
@@ -113,17 +113,18 @@ absl::Status Replay::ApplyEntries(RecordType type, GroupKey key,
   return absl::OkStatus();
 }
 
-void Replay::ApplyLogStart(GroupKey key, LogPosition log_start,
+void Replay::ApplyLogStart(GroupKey key, const LogStart& log_start,
                            bool discard_suffix) {
   Group& group = groups_[key];
   group.log_start = log_start;
   if (discard_suffix) {
     group.entries.clear();
-    group.last = log_start.index;
+    group.last = log_start.position.index;
   }
-  group.entries.erase(group.entries.begin(),
-                      group.entries.upper_bound(log_start.index.value()));
-  group.last = std::max(group.last, log_start.index);
+  group.entries.erase(
+      group.entries.begin(),
+      group.entries.upper_bound(log_start.position.index.value()));
+  group.last = std::max(group.last, log_start.position.index);
 }
 
 absl::Status Replay::Apply(const ScannedRecord& record, uint64_t segment) {
@@ -239,7 +240,7 @@ Replay::Result Replay::Finish() {
     std::vector<uint64_t>& segment_of = result.segment_of[key];
     recovered.hard_state = group.hard_state;
     recovered.log_start = group.log_start;
-    Index last = group.log_start.index;
+    Index last = group.log_start.position.index;
     for (auto& [index, slot] : group.entries) {
       if (index != last.value() + 1) break;
       last = slot.entry.index;

@@ -62,7 +62,7 @@ class Replay {
  private:
   struct Group {
     HardState hard_state;
-    LogPosition log_start;
+    LogStart log_start;
     Index last;  // Last index according to the records, readable or not.
     struct Slot {
       Entry entry;
@@ -76,7 +76,8 @@ class Replay {
   absl::Status ApplyState(GroupKey key, const StateBody& state);
   absl::Status ApplyEntries(RecordType type, GroupKey key, EntriesBody body,
                             uint64_t segment);
-  void ApplyLogStart(GroupKey key, LogPosition log_start, bool discard_suffix);
+  void ApplyLogStart(GroupKey key, const LogStart& log_start,
+                     bool discard_suffix);
   std::vector<std::pair<GroupKey, StateBody>> States() const;
   void OnCorruptRecord(const ScannedRecord& record, uint64_t segment);
   void Fence(GroupKey key, const std::string& why);

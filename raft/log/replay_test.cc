@@ -31,7 +31,7 @@ Entry At(uint64_t term, uint64_t index) {
 StateBody State(uint64_t term, uint64_t log_start, uint64_t last) {
   StateBody state;
   state.hard_state = {Term(term), ReplicaId(1)};
-  state.log_start = {Term(term), Index(log_start)};
+  state.log_start.position = {Term(term), Index(log_start)};
   state.last = Index(last);
   return state;
 }

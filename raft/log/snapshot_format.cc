@@ -104,6 +104,7 @@ std::string EncodeSnapshotEnd(ClusterId cluster, StoreIncarnation store,
   AppendFixed<uint64_t>(&out, descriptor.position.term.value());
   AppendFixed<uint64_t>(&out, descriptor.position.index.value());
   AppendFixed<int64_t>(&out, descriptor.log_time.ns());
+  AppendFixed<int64_t>(&out, descriptor.latest.ns());
   AppendFixed<uint64_t>(&out, descriptor.size_bytes);
   AppendFixed<uint32_t>(&out, descriptor.crc32c);
   const Buffer configuration = EncodeConfiguration(descriptor.configuration);
@@ -174,6 +175,7 @@ absl::StatusOr<SnapshotTrailer> DecodeSnapshotTrailer(
   descriptor.position.term = Term(reader.Take<uint64_t>());
   descriptor.position.index = Index(reader.Take<uint64_t>());
   descriptor.log_time = WallTime(reader.Take<int64_t>());
+  descriptor.latest = WallTime(reader.Take<int64_t>());
   descriptor.size_bytes = reader.Take<uint64_t>();
   descriptor.crc32c = reader.Take<uint32_t>();
   const uint32_t configuration_bytes = reader.Take<uint32_t>();

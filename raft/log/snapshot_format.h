@@ -20,7 +20,7 @@
 
 namespace quorate::raft {
 
-inline constexpr uint32_t kSnapshotFormatVersion = 2;
+inline constexpr uint32_t kSnapshotFormatVersion = 3;
 // Each block of the state machine's bytes has its own checksum. The last block
 // may be shorter.
 inline constexpr size_t kSnapshotBlockBytes = 64 << 10;

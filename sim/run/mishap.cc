@@ -271,9 +271,9 @@ std::vector<WrongConfiguration> WrongConfigurations() {
 bool ReplaceConfiguration(MishandledDirectory* directory,
                           const WrongConfiguration& wrong) {
   return EditSnapshot(directory, [&](SnapshotOnDisk* file) {
-    // Behind the checksums of the blocks and fields of 52 bytes.
+    // Behind the checksums of the blocks and fields of 60 bytes.
     const size_t size_at = file->footer.data_bytes +
-                           file->trailer.blocks.size() * sizeof(uint32_t) + 52;
+                           file->trailer.blocks.size() * sizeof(uint32_t) + 60;
     const std::string configuration = Encode(wrong);
     const std::string footer = file->bytes.substr(file->footer_at());
     file->bytes.resize(size_at);

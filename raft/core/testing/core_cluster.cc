@@ -74,7 +74,7 @@ void CoreCluster::CheckDisks(uint32_t id) {
       QuorumValue<bool>(core(id).configuration(), false, [&](ReplicaId voter) {
         const Node& other = node(voter.value());
         if (other.snapshot.position.index >= commit) return true;
-        const uint64_t offset = commit - other.snapshot.position.index - 1;
+        const uint64_t offset = commit - other.log_start.position.index - 1;
         return offset < other.entries.size() &&
                other.entries[offset].position() == position;
       });
@@ -193,15 +193,18 @@ void CoreCluster::Compact(uint32_t id, uint64_t keep) {
   SnapshotTaken input;
   input.snapshot.position = {core(id).TermAt(index), index};
   input.snapshot.log_time = core(id).EntryAt(index).log_time;
+  input.snapshot.latest = core(id).applied_latest();
   input.snapshot.configuration = core(id).ConfigurationAt(index);
   self.snapshot_bytes = "state:" + self.states[index];
   input.snapshot.size_bytes = self.snapshot_bytes.size();
   input.snapshot.crc32c = Crc32c(0, self.snapshot_bytes);
   input.compact_index = index.value() > keep ? index - keep : Index(0);
   self.snapshot = input.snapshot;
-  std::erase_if(self.entries,
-                [index](const Entry& entry) { return entry.index <= index; });
   Step(id, std::move(input));
+  self.log_start = core(id).boundary();
+  std::erase_if(self.entries, [&self](const Entry& entry) {
+    return entry.index <= self.log_start.position.index;
+  });
 }
 
 void CoreCluster::MakeDurable(Node& self, const Write& write) {
@@ -211,7 +214,7 @@ void CoreCluster::MakeDurable(Node& self, const Write& write) {
   std::erase_if(self.entries,
                 [first](const Entry& entry) { return entry.index >= first; });
   for (const Entry& entry : write.entries) {
-    if (entry.index > self.snapshot.position.index) {
+    if (entry.index > self.log_start.position.index) {
       self.entries.push_back(entry);
     }
   }
@@ -285,6 +288,7 @@ void CoreCluster::Install(uint32_t id, const SnapshotDescriptor& snapshot) {
     for (const Message& message : write.after) Enqueue(message);
   }
   self.entries.clear();
+  self.log_start = snapshot.log_start();
   self.snapshot = snapshot;
   self.snapshot_bytes = bytes;
   self.state = bytes.substr(std::string("state:").size());
@@ -319,6 +323,7 @@ void CoreCluster::Restart(uint32_t id) {
   Restored restored;
   restored.hard_state = self.hard_state;
   restored.snapshot = self.snapshot;
+  restored.log_start = self.log_start;
   restored.entries = self.entries;
   self.state = self.snapshot_bytes.empty()
                    ? ""

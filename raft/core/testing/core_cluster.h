@@ -46,7 +46,8 @@ class CoreCluster {
     std::unique_ptr<Core> core;  // Null: down.
     // Durable.
     HardState hard_state;
-    std::vector<Entry> entries;  // After `snapshot`.
+    LogStart log_start;
+    std::vector<Entry> entries;  // After `log_start`.
     SnapshotDescriptor snapshot;
     std::string snapshot_bytes;
     // Requested and not done.

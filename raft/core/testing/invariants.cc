@@ -432,9 +432,11 @@ bool ClusterInvariants::CheckConfiguration(ReplicaId replica, const Core& core,
     index = index - 1;
   }
   const bool right =
-      index == boundary ? core.configuration() == core.ConfigurationAt(boundary)
-                        : EncodeConfiguration(core.configuration()).view() ==
-                              core.EntryAt(index).payload.view();
+      index == boundary
+          ? core.configuration() ==
+                core.ConfigurationAt(core.snapshot().position.index)
+          : EncodeConfiguration(core.configuration()).view() ==
+                core.EntryAt(index).payload.view();
   if (right) return true;
   return Fail(violation, "configuration", replica,
               "goes by another one than the newest in its log, at ", index);

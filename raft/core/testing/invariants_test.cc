@@ -41,6 +41,7 @@ class DrivenReplica : public ReplicaTest {
                std::vector<Entry> entries) {
     StartFrom({.hard_state = {Term(term), ReplicaId()},
                .snapshot = snapshot,
+               .log_start = snapshot.log_start(),
                .entries = std::move(entries)});
   }
   void Compact(const SnapshotDescriptor& snapshot) {

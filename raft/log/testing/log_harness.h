@@ -27,6 +27,13 @@ inline GroupKey TestGroup(uint32_t number) {
   return {GroupId(number), ReplicaId(1000 + number)};
 }
 
+// A log start whose times follow from its index, as those of TestEntry.
+inline LogStart TestLogStart(LogPosition position) {
+  const auto index = static_cast<int64_t>(position.index.value());
+  if (index == 0) return {};
+  return {position, WallTime(index * 1000), WallTime(index + 5)};
+}
+
 inline Entry TestEntry(uint64_t term, uint64_t index,
                        std::string_view payload) {
   Entry entry;
@@ -129,10 +136,11 @@ class LogHarness {
       log_->Append(group, hard_state, entries, std::move(done));
     });
   }
-  absl::Status SetLogStart(GroupKey group, LogPosition log_start,
+  absl::Status SetLogStart(GroupKey group, LogPosition position,
                            bool discard_suffix = false) {
     return Wait([&](Log::Done done) {
-      log_->SetLogStart(group, log_start, discard_suffix, std::move(done));
+      log_->SetLogStart(group, TestLogStart(position), discard_suffix,
+                        std::move(done));
     });
   }
   absl::Status Drop(GroupKey group) {

@@ -24,10 +24,12 @@ struct ModelGroup {
   bool exists = false;
   bool dropped = false;
   HardState hard_state;
-  LogPosition log_start;
+  LogStart log_start;
   std::vector<Entry> entries;
 
-  uint64_t last() const { return log_start.index.value() + entries.size(); }
+  uint64_t last() const {
+    return log_start.position.index.value() + entries.size();
+  }
   friend bool operator==(const ModelGroup&, const ModelGroup&) = default;
 };
 
@@ -36,7 +38,7 @@ inline std::string Describe(const ModelGroup& group) {
   if (group.dropped) text += "dropped ";
   text += "term " + std::to_string(group.hard_state.term.value()) + " vote " +
           std::to_string(group.hard_state.voted_for.value()) + " log start " +
-          std::to_string(group.log_start.index.value()) + " entries";
+          std::to_string(group.log_start.position.index.value()) + " entries";
   for (const Entry& entry : group.entries) {
     text += " " + std::to_string(entry.index.value()) + "@" +
             std::to_string(entry.term.value());
@@ -117,15 +119,15 @@ class LogModel {
             next.entries.size() -
             std::min<size_t>(operation.back, next.entries.size());
         if (drop > 0) {
-          next.log_start = next.entries[drop - 1].position();
+          next.log_start = TestLogStart(next.entries[drop - 1].position());
           next.entries.erase(next.entries.begin(), next.entries.begin() + drop);
         }
         log.SetLogStart(key, next.log_start, false, std::move(done));
         break;
       }
       case ModelOperation::Kind::kInstall:
-        next.log_start = {next.hard_state.term,
-                          Index(next.last() + operation.count)};
+        next.log_start = TestLogStart(
+            {next.hard_state.term, Index(next.last() + operation.count)});
         next.entries.clear();
         log.SetLogStart(key, next.log_start, true, std::move(done));
         break;
