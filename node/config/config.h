@@ -139,6 +139,9 @@ struct SnapshotConfig {
   // Size of entries kept before a snapshot's index, for followers that are
   // slightly behind.
   uint64_t trailing_bytes = 8 << 20;
+  // Size of the entries of all groups in memory beyond which groups take
+  // snapshots early; 0: no limit.
+  uint64_t log_memory_bytes = 256 << 20;
   size_t chunk_bytes = 64 << 10;
 };
 

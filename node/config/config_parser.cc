@@ -175,6 +175,8 @@ constexpr Setting kSettings[] = {
      1024 * kGi, "bytes per second; 0: no limit"},
     {"snapshot.trailing_bytes", PLACE(config.snapshot.trailing_bytes), 0,
      64 * kGi, "bytes"},
+    {"snapshot.log_memory_bytes", PLACE(config.snapshot.log_memory_bytes), 0,
+     1024 * kGi, "bytes; 0: no limit"},
     {"snapshot.chunk_bytes", PLACE(config.snapshot.chunk_bytes), kKi, 512 * kKi,
      "bytes"},
     {"log.segment_bytes", PLACE(config.log.segment_bytes), kMi, 4 * kGi,

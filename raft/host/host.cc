@@ -1,6 +1,8 @@
 #include "raft/host/host.h"
 
+#include <algorithm>
 #include <utility>
+#include <vector>
 
 #include "absl/container/btree_map.h"
 #include "absl/container/btree_set.h"
@@ -9,6 +11,7 @@
 #include "env/check.h"
 #include "env/crc32c.h"
 #include "raft/core/configuration.h"
+#include "raft/host/log_memory.h"
 #include "raft/host/outbox.h"
 #include "raft/host/replica.h"
 #include "raft/host/startup.h"
@@ -39,6 +42,8 @@ class Host::Impl final : public env::Transport::Receiver {
         callbacks_(env.loop),
         fail_node_([this](absl::Status why) { Stop(std::move(why)); }),
         on_earlier_deadline_([this](GroupId id) { UpdateTimer(id); }),
+        log_memory_(options_.log_memory_bytes_max,
+                    [this] { RelieveLogMemoryLater(); }),
         alarm_(env.loop, [this] { OnAlarm(); }) {}
 
   ~Impl() {
@@ -70,6 +75,8 @@ class Host::Impl final : public env::Transport::Receiver {
   void Stop(absl::Status why);
   void SetAlarm();
   void OnAlarm();
+  void RelieveLogMemoryLater();
+  void RelieveLogMemory();
 
   env::Env& env_;
   const HostOptions options_;
@@ -92,6 +99,7 @@ class Host::Impl final : public env::Transport::Receiver {
   CallbackQueue callbacks_;
   absl::AnyInvocable<void(absl::Status)> fail_node_;
   absl::AnyInvocable<void(GroupId)> on_earlier_deadline_;
+  LogMemory log_memory_;
   // Replicas use the log and the snapshot store, and callbacks of both refer to
   // replicas. Members are destroyed in reverse order, so log and snapshot store
   // are destroyed first and call back no more.
@@ -105,6 +113,10 @@ class Host::Impl final : public env::Transport::Receiver {
   absl::btree_set<std::pair<MonoTime, GroupId>> deadlines_;
   absl::btree_map<GroupId, MonoTime> queued_deadline_;
   std::vector<GroupId> due_;  // Reused by OnAlarm.
+  env::Pending relief_;
+  bool relief_pending_ = false;
+  // The replica that was asked last to give log memory back.
+  Replica* relieving_ = nullptr;
   env::Alarm alarm_;
 };
 
@@ -132,7 +144,8 @@ void Host::Impl::OnOpened(absl::StatusOr<OpenedStore> opened) {
                                  .observer = observer_,
                                  .stores = stores_,
                                  .fail_node = fail_node_,
-                                 .on_earlier_deadline = on_earlier_deadline_};
+                                 .on_earlier_deadline = on_earlier_deadline_,
+                                 .log_memory = log_memory_};
   for (OpenedGroup& group : opened->groups) {
     if (!group.fenced.ok()) {
       fenced_[group.key.group] = group.fenced;
@@ -249,6 +262,42 @@ void Host::Impl::OnAlarm() {
   SetAlarm();
 }
 
+// ---- Memory
+
+void Host::Impl::RelieveLogMemoryLater() {
+  if (std::exchange(relief_pending_, true)) return;
+  relief_ = env_.loop.Defer([this] {
+    relief_pending_ = false;
+    RelieveLogMemory();
+  });
+}
+
+// One snapshot at a time: while one is written, memory that it will free is
+// still counted.
+void Host::Impl::RelieveLogMemory() {
+  if (!status_.ok() || !log_memory_.exceeded() ||
+      (relieving_ != nullptr && relieving_->snapshot_in_progress())) {
+    return;
+  }
+  std::vector<std::pair<uint64_t, GroupId>> by_bytes;
+  by_bytes.reserve(replicas_.size());
+  for (const auto& [id, replica] : replicas_) {
+    by_bytes.emplace_back(replica->core().log_bytes(), id);
+  }
+  std::make_heap(by_bytes.begin(), by_bytes.end());
+  while (!by_bytes.empty() && log_memory_.exceeded()) {
+    std::pop_heap(by_bytes.begin(), by_bytes.end());
+    Replica* const largest = replica(by_bytes.back().second);
+    by_bytes.pop_back();
+    if (largest->GiveLogMemoryBack()) {
+      env_.tracer.Sometimes("raft.log_memory_relieved");
+      relieving_ = largest;
+      return;
+    }
+  }
+  if (log_memory_.exceeded()) log_memory_.Postpone();
+}
+
 // ---- Host
 
 Host::Host(env::Env& env, HostOptions options, MakeStateMachine make,
@@ -329,6 +378,8 @@ absl::Status Host::status() const { return impl_->status_; }
 Log::Counters Host::log_counters() const {
   return impl_->log_ == nullptr ? Log::Counters() : impl_->log_->counters();
 }
+
+uint64_t Host::log_memory_bytes() const { return impl_->log_memory_.bytes(); }
 
 const env::TransportIdentity& Host::identity() const {
   return impl_->identity_;

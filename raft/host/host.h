@@ -62,6 +62,10 @@ struct HostOptions {
   // Entries of this size are kept behind a snapshot, for followers that lag a
   // little.
   uint64_t snapshot_trailing_bytes = 8 << 20;
+  // A limit of the size of the entries of all groups in memory; 0: none. Beyond
+  // it the groups with most entries take snapshots early, one after another.
+  // They keep fewer entries behind these snapshots.
+  uint64_t log_memory_bytes_max = 256 << 20;
 };
 
 // The result of a proposal. `outcome` says whether it took effect; `status`
@@ -160,6 +164,8 @@ class Host {
   absl::Status group_status(GroupId group) const;
   absl::Status status() const;
   Log::Counters log_counters() const;
+  // Size of the entries that the logs of all groups have in memory.
+  uint64_t log_memory_bytes() const;
   // The identity that this node sends to its peers. Requires: Start succeeded.
   const env::TransportIdentity& identity() const;
   // True if this node's replica of the group works and refuses messages of

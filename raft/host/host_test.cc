@@ -338,6 +338,87 @@ TEST(Host, LaggingFollower_IsBroughtBackByASnapshot) {
   ASSERT_TRUE(cluster.WaitConverged(302));
 }
 
+// Entries behind a snapshot are in the log for followers that lag a little, and
+// so they are after a restart.
+TEST(Host, RestartAfterASnapshot_KeepsTheEntriesBehindIt) {
+  Cluster cluster(17, /*snapshot_threshold_bytes=*/4096);
+  for (int i = 0; i < 100; ++i) {
+    ASSERT_EQ(cluster.Propose(std::string(100, 'x')).outcome, Outcome::kDone);
+  }
+  ASSERT_TRUE(cluster.WaitConverged(100));
+  cluster.world_.RunFor(Seconds(1));
+  for (uint32_t n = 1; n <= 3; ++n) {
+    const Core* core = cluster.node(n)->host.core(kGroup);
+    const LogStart before = core->boundary();
+    const LogPosition snapshot = core->snapshot().position;
+    ASSERT_LT(before.position.index, snapshot.index);
+    ASSERT_GT(before.position.index, Index(0));
+    ASSERT_GT(before.latest, WallTime(0));
+    const WallTime latest = core->snapshot().latest;
+    EXPECT_GE(latest, before.latest);
+    cluster.Crash(n, sim::CrashKind::kProcess);
+    cluster.Restart(n);
+    ASSERT_TRUE(cluster.world_.RunUntilTrue(
+        [&] { return cluster.node(n)->host.core(kGroup) != nullptr; }));
+    core = cluster.node(n)->host.core(kGroup);
+    EXPECT_EQ(core->boundary(), before) << n;
+    EXPECT_EQ(core->snapshot().position, snapshot);
+    EXPECT_EQ(core->snapshot().latest, latest);
+    EXPECT_GE(core->last().index, snapshot.index);
+  }
+  ASSERT_EQ(cluster.Propose("tail").outcome, Outcome::kDone);
+  ASSERT_TRUE(cluster.WaitConverged(101));
+}
+
+// Entries that are applied while a snapshot is written make the next one due,
+// although no entry follows.
+TEST(Host, IdleGroup_TakesTheSnapshotThatBecameDueMeanwhile) {
+  Cluster cluster(18, /*snapshot_threshold_bytes=*/4096);
+  ASSERT_TRUE(cluster.WaitForLeader());
+  Host& leader = cluster.node(cluster.leader())->host;
+  for (int i = 0; i < 100; ++i) {
+    leader.Propose(kGroup, Buffer::Copy(std::string(400, 'x')),
+                   [](const ProposeResult&) {});
+  }
+  ASSERT_TRUE(cluster.WaitConverged(100));
+  cluster.world_.RunFor(Seconds(2));
+  for (uint32_t n = 1; n <= 3; ++n) {
+    const Core& core = *cluster.node(n)->host.core(kGroup);
+    // A threshold varies by a quarter.
+    EXPECT_LT((core.last().index - core.snapshot().position.index) * 448,
+              4096u * 5 / 4 + 448)
+        << n;
+  }
+}
+
+// The threshold of the group is far away; the budget of the node is not.
+TEST(Host, EntriesBeyondTheBudgetOfMemory_MakeAGroupTakeSnapshots) {
+  Cluster cluster(19, /*snapshot_threshold_bytes=*/1 << 30);
+  cluster.options_.log_memory_bytes_max = 16 << 10;
+  for (uint32_t n = 1; n <= 3; ++n) {
+    cluster.Crash(n, sim::CrashKind::kProcess);
+    cluster.Restart(n);
+  }
+  for (int i = 0; i < 400; ++i) {
+    ASSERT_EQ(cluster.Propose(std::string(200, 'x')).outcome, Outcome::kDone);
+    for (uint32_t n = 1; n <= 3; ++n) {
+      EXPECT_LE(cluster.node(n)->host.log_memory_bytes(), 32u << 10);
+    }
+  }
+  cluster.world_.RunFor(Seconds(1));
+  for (uint32_t n = 1; n <= 3; ++n) {
+    EXPECT_LE(cluster.node(n)->host.log_memory_bytes(), 16u << 10);
+    EXPECT_GT(cluster.node(n)->host.core(kGroup)->snapshot().position.index,
+              Index(0));
+  }
+  // The logs in memory are counted again after a restart.
+  cluster.Crash(1, sim::CrashKind::kMachine);
+  cluster.Restart(1);
+  ASSERT_TRUE(cluster.WaitConverged(400));
+  EXPECT_EQ(cluster.node(1)->host.log_memory_bytes(),
+            cluster.node(1)->host.core(kGroup)->log_bytes());
+}
+
 // Nothing is proposed any more, so no other snapshot would be due.
 TEST(Host, SnapshotThatTheLeaderCannotRead_IsReplaced) {
   Cluster cluster(6, /*snapshot_threshold_bytes=*/4096);

@@ -20,6 +20,7 @@ Replica::Replica(const ReplicaServices& services, GroupKey key,
       std::make_unique<Core>(options, std::move(restored), services.env.random,
                              services.env.loop.ReadClock());
   core_deadline_ = core_->deadline();
+  ReportLogBytes();
 }
 
 // ---- Entry points
@@ -143,6 +144,7 @@ void Replica::Step(Input input) {
   Output& output = *lease;
   core_->Step(services_.env.loop.ReadClock(), std::move(input), &output);
   core_deadline_ = output.deadline;
+  ReportLogBytes();
   services_.observer.OnStep(key_.group, *core_, output);
   HandleProposals(output);
   HandleWrites(output);
@@ -153,6 +155,12 @@ void Replica::Step(Input input) {
   HandleEvents(output);
   // A timer that fires too early is set again.
   if (deadline() < deadline_before) services_.on_earlier_deadline(key_.group);
+}
+
+void Replica::ReportLogBytes() {
+  const uint64_t bytes = core_->log_bytes();
+  if (bytes == reported_log_bytes_) return;
+  services_.log_memory.Change(std::exchange(reported_log_bytes_, bytes), bytes);
 }
 
 absl::Status Replica::RefusalStatus(Refused::Reason reason) const {

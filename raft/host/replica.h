@@ -15,6 +15,7 @@
 
 #include "absl/container/btree_map.h"
 #include "raft/host/host.h"
+#include "raft/host/log_memory.h"
 #include "raft/host/outbox.h"
 #include "raft/host/output_pool.h"
 #include "raft/host/send_room.h"
@@ -41,6 +42,7 @@ struct ReplicaServices {
   absl::AnyInvocable<void(absl::Status)>& fail_node;
   // Must be called when a step made a replica's deadline() earlier.
   absl::AnyInvocable<void(GroupId)>& on_earlier_deadline;
+  LogMemory& log_memory;
 };
 
 class Replica final : private SendGate {
@@ -60,6 +62,10 @@ class Replica final : private SendGate {
   // Call when deadline() has come.
   void OnTimer();
   MonoTime deadline() const;
+  // Frees entries that a snapshot covers. Returns true if a snapshot is being
+  // written, after which more will be free.
+  bool GiveLogMemoryBack();
+  bool snapshot_in_progress() const { return snapshot_reader_ != nullptr; }
   // Fails all waiting proposals and reads. The core is not stepped any more.
   void Stop(const absl::Status& why);
 
@@ -83,6 +89,7 @@ class Replica final : private SendGate {
   NodeId NodeOf(ReplicaId replica) const;
   void Send(const Message& message);
   void Step(Input input);
+  void ReportLogBytes();
   // The parts of an Output, in the order in which Step carries them out.
   void HandleProposals(const Output& output);
   void HandleWrites(Output& output);
@@ -106,9 +113,15 @@ class Replica final : private SendGate {
   // In replica_snapshots.cc.
   bool SnapshotIsDue();
   void MaybeBeginSnapshot();
+  void BeginSnapshot();
+  // Forgets entries through `compact_index`, which `snapshot` covers.
+  void CompactLog(SnapshotDescriptor snapshot, Index compact_index);
   void WriteSnapshotPiece();
   void OnSnapshotWritten(absl::StatusOr<SnapshotDescriptor> snapshot);
   void OnSnapshotFailed(const absl::Status& status);
+  // Size of the entries that a group keeps while the node has too many.
+  uint64_t LittleBytes() const;
+  // The last entry up to `snapshot_index` that is not kept.
   Index TrailingIndex(Index snapshot_index) const;
   void ReadChunk(const SnapshotWork& work);
   void OnUnreadable(Index snapshot, const absl::Status& why);
@@ -148,6 +161,7 @@ class Replica final : private SendGate {
   bool refusal_logged_ = false;
   bool lost_entries_logged_ = false;
 
+  uint64_t reported_log_bytes_ = 0;  // To LogMemory.
   uint64_t bytes_since_snapshot_ = 0;
   uint64_t applied_bytes_ = 0;
   // Index of a snapshot that could not be read and is not replaced yet.
@@ -156,6 +170,8 @@ class Replica final : private SendGate {
   bool store_failure_logged_ = false;
   // A point of unlikely behaviour: the next snapshot keeps no entries behind.
   bool cuts_whole_log_ = false;
+  // The node has too many entries in memory, so this group keeps fewer.
+  bool keeps_little_ = false;
   // Set while a snapshot is being written.
   std::unique_ptr<SnapshotReader> snapshot_reader_;
   // A snapshot is considered to be in transfer to a follower until then.

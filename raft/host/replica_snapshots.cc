@@ -21,7 +21,8 @@ constexpr uint64_t kRetainThresholds = 8;
 bool Replica::SnapshotIsDue() {
   const HostOptions& options = services_.options;
   if (options.snapshot_threshold_bytes == 0 || snapshot_reader_ != nullptr ||
-      core_->installing()) {
+      core_->installing() ||
+      core_->applied_index() == core_->snapshot().position.index) {
     return false;
   }
   if (unreadable_snapshot_ != Index() &&
@@ -42,7 +43,10 @@ bool Replica::SnapshotIsDue() {
 }
 
 void Replica::MaybeBeginSnapshot() {
-  if (!SnapshotIsDue()) return;
+  if (SnapshotIsDue()) BeginSnapshot();
+}
+
+void Replica::BeginSnapshot() {
   bytes_since_snapshot_ = 0;
   unreadable_snapshot_ = Index();
   const Index applied = core_->applied_index();
@@ -97,6 +101,7 @@ void Replica::OnSnapshotFailed(const absl::Status& status) {
                    " could not write a snapshot: ", status.ToString()));
   services_.snapshots.Abandon(key_);
   snapshot_reader_.reset();
+  keeps_little_ = false;
 }
 
 void Replica::OnSnapshotWritten(absl::StatusOr<SnapshotDescriptor> snapshot) {
@@ -111,7 +116,14 @@ void Replica::OnSnapshotWritten(absl::StatusOr<SnapshotDescriptor> snapshot) {
       services_.env.buggify.Fire("raft.host.no_trailing_entries");
   const Index last = snapshot->position.index;
   const Index compact_index = whole ? last : TrailingIndex(last);
-  Step(SnapshotTaken{*std::move(snapshot), compact_index});
+  CompactLog(*std::move(snapshot), compact_index);
+  // Entries that were applied meanwhile may make the next one due.
+  if (status_.ok()) MaybeBeginSnapshot();
+}
+
+void Replica::CompactLog(SnapshotDescriptor snapshot, Index compact_index) {
+  keeps_little_ = false;
+  Step(SnapshotTaken{std::move(snapshot), compact_index});
   if (!status_.ok()) return;
   // The core keeps entries whose write is in flight.
   services_.log.SetLogStart(key_, core_->boundary(), /*discard_suffix=*/false,
@@ -120,11 +132,44 @@ void Replica::OnSnapshotWritten(absl::StatusOr<SnapshotDescriptor> snapshot) {
                             });
 }
 
+bool Replica::GiveLogMemoryBack() {
+  if (!status_.ok() || services_.options.snapshot_threshold_bytes == 0 ||
+      core_->installing()) {
+    return false;
+  }
+  const SnapshotDescriptor& snapshot = core_->snapshot();
+  keeps_little_ = true;
+  if (snapshot_reader_ == nullptr) {
+    const Index compact_index = TrailingIndex(snapshot.position.index);
+    if (compact_index > core_->log_start().index) {
+      CompactLog(snapshot, compact_index);
+      if (!status_.ok() || !services_.log_memory.exceeded()) return false;
+      keeps_little_ = true;
+    }
+    // A snapshot that would free little is not worth its work.
+    if (core_->applied_index() == snapshot.position.index ||
+        bytes_since_snapshot_ < LittleBytes()) {
+      keeps_little_ = false;
+      return false;
+    }
+    BeginSnapshot();
+  }
+  return true;
+}
+
+uint64_t Replica::LittleBytes() const {
+  return services_.log_memory.KeptBytesMax(services_.options.groups.size());
+}
+
 Index Replica::TrailingIndex(Index snapshot_index) const {
   const Index log_start = core_->log_start().index;
-  const uint64_t trailing = services_.options.snapshot_trailing_bytes;
-  const uint64_t retained_max =
+  uint64_t trailing = services_.options.snapshot_trailing_bytes;
+  uint64_t retained_max =
       services_.options.snapshot_threshold_bytes * kRetainThresholds;
+  if (keeps_little_) {
+    retained_max = LittleBytes();
+    trailing = std::min(trailing, retained_max);
+  }
   // The match of the slowest follower that receives entries.
   Index needed = snapshot_index;
   for (const Core::FollowerStatus& follower : core_->followers()) {
