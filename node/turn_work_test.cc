@@ -1,6 +1,9 @@
 // The work of one turn is bounded, whatever requests arrive at once, and every
 // request is answered.
+#include "node/base/turn_work.h"
+
 #include <algorithm>
+#include <limits>
 #include <memory>
 #include <string>
 #include <vector>
@@ -134,6 +137,49 @@ TEST_F(TurnWorkTest, HttpPipelines_AreServedOverSeveralTurns) {
   }
   EXPECT_EQ(count, 2'000u);
   ExpectBounded(1'000);
+}
+
+// The request is parsed in one turn, and evaluated in the next one.
+TEST_F(TurnWorkTest, ReadOfManyKeys_HasATurnOfItsOwn) {
+  uint64_t turns = 0;
+  cluster_.world().SetStepHook([&](sim::MachineId machine) {
+    if (machine == cluster_.machine(0)) ++turns;
+  });
+  // The fewest of several calls, since timers add turns.
+  const auto turns_for = [&](size_t keys) {
+    std::vector<std::string_view> words(keys, "k");
+    words.insert(words.begin(), "EXISTS");
+    uint64_t fewest = std::numeric_limits<uint64_t>::max();
+    for (int i = 0; i < 10; ++i) {
+      turns = 0;
+      EXPECT_EQ(cluster_.Command(*client_, words), ":0\r\n");
+      fewest = std::min(fewest, turns);
+    }
+    return fewest;
+  };
+  const uint64_t of_a_short_read = turns_for(TurnWork::kLongReadKeys - 1);
+  EXPECT_EQ(turns_for(TurnWork::kLongReadKeys), of_a_short_read + 1);
+  cluster_.world().SetStepHook(nullptr);
+}
+
+TEST_F(TurnWorkTest, LinesOfManyClients_AreWrittenOverSeveralTurns) {
+  constexpr size_t kClients = 1'000;
+  std::vector<std::unique_ptr<TestClient>> others;
+  for (size_t i = 0; i < kClients; ++i)
+    others.push_back(cluster_.ConnectResp(0));
+  cluster_.world().RunFor(Seconds(1));
+  client_->Send(EncodeRequest({"CLIENT", "LIST"}) + EncodeRequest({"PING"}));
+  EXPECT_TRUE(cluster_.world().RunUntilTrue(
+      [&] { return client_->received().ends_with("\r\n+PONG\r\n"); },
+      Seconds(10)));
+  const std::string list = client_->Take();
+  EXPECT_EQ(std::ranges::count(list, '\n') - 3, kClients + 1);
+  ExpectBounded(1'000);
+  // A list is left unfinished.
+  client_->Send(EncodeRequest({"CLIENT", "LIST"}));
+  client_->Close();
+  for (auto& other : others) other->Close();
+  cluster_.world().RunFor(Seconds(1));
 }
 
 // A client that sends all the time does not keep the others waiting.

@@ -1,5 +1,6 @@
 #include "kv/store/keyspace.h"
 
+#include <array>
 #include <utility>
 
 #include "env/check.h"
@@ -49,14 +50,17 @@ Keyspace::Key Keyspace::MakeKey(Slot slot, std::string_view bytes) const {
 }
 
 void Keyspace::Prefetch(absl::Span<const Key> keys) const {
+  CHECK_LE(keys.size(), kPrefetchMax);
   for (const Key& key : keys) {
     __builtin_prefetch(table(key.slot));
   }
-  for (const Key& key : keys) {
-    if (const Table* of = table(key.slot)) of->PrefetchRoot();
+  std::array<Table::Probe, kPrefetchMax> probes;
+  for (size_t i = 0; i < keys.size(); ++i) {
+    probes[i] = Table::Probe(table(keys[i].slot), keys[i].hash);
   }
-  for (const Key& key : keys) {
-    if (const Table* of = table(key.slot)) of->PrefetchRecord(key.hash);
+  for (bool any = true; any;) {
+    any = false;
+    for (size_t i = 0; i < keys.size(); ++i) any = probes[i].Step() || any;
   }
 }
 

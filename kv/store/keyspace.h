@@ -47,8 +47,10 @@ class Keyspace {
   };
   Key MakeKey(Slot slot, std::string_view bytes) const;
 
+  static constexpr size_t kPrefetchMax = 16;
   // Loads what Find and Put of these keys will read into the processor's cache,
-  // all at once, so that cache misses overlap.
+  // all at once, so that cache misses overlap. Requires: at most kPrefetchMax
+  // keys.
   void Prefetch(absl::Span<const Key> keys) const;
 
   // Returns null if the key is absent or due at `now_ms`. The record is valid

@@ -27,7 +27,7 @@ constexpr size_t kReclaimedPagesPerEntry = 4;
 constexpr size_t kReclaimedPagesMax = 64;
 // Commands decoded ahead, so that their keys are loaded into the cache while
 // earlier commands are evaluated.
-constexpr size_t kDecodedAhead = 16;
+constexpr size_t kDecodedAhead = Keyspace::kPrefetchMax;
 
 struct Decoded {
   CommandView command;
@@ -454,6 +454,28 @@ Lookup Store::Get(Slot slot, std::string_view key, WallTime due_by) const {
   const Record* record = keyspace.FindEvenIfDue(keyspace.MakeKey(slot, key));
   if (record == nullptr) return {};
   return LookUp(*record, impl_->log_time_, due_by);
+}
+
+void Store::GetEach(Slot slot, absl::Span<const std::string_view> keys,
+                    WallTime due_by,
+                    absl::FunctionRef<bool(const Lookup&)> visit) const {
+  const Keyspace& keyspace = *impl_->keyspace_;
+  std::array<Keyspace::Key, Keyspace::kPrefetchMax> ahead;
+  while (!keys.empty()) {
+    const size_t count = std::min(keys.size(), ahead.size());
+    for (size_t i = 0; i < count; ++i) {
+      ahead[i] = keyspace.MakeKey(slot, keys[i]);
+    }
+    keyspace.Prefetch(absl::MakeConstSpan(ahead.data(), count));
+    for (size_t i = 0; i < count; ++i) {
+      const Record* record = keyspace.FindEvenIfDue(ahead[i]);
+      const Lookup found = record == nullptr
+                               ? Lookup()
+                               : LookUp(*record, impl_->log_time_, due_by);
+      if (!visit(found)) return;
+    }
+    keys.remove_prefix(count);
+  }
 }
 
 ScanStep Store::Scan(Slot slot, ScanPosition from, size_t count_max,

@@ -158,13 +158,17 @@ void SetTags(const TableContext& context, Page* page) {
   }
 }
 
-// The first index whose tag is at least that of `hash`. Hashes are uniform, so
-// a guess by proportion is a few positions off.
+// Hashes are uniform, so the place by proportion is a few positions off.
+uint32_t GuessedPlace(const Page& page, uint64_t hash) {
+  const uint64_t fraction = (hash << page.depth) >> 32;
+  return static_cast<uint32_t>((fraction * page.count) >> 32);
+}
+
+// The first index whose tag is at least that of `hash`.
 uint32_t LowerBound(const Page& page, uint64_t hash) {
   const PageEntry* entries = page.entries();
   const uint64_t tag = TagOf(hash, page.depth);
-  const uint64_t fraction = (hash << page.depth) >> 32;
-  auto at = static_cast<uint32_t>((fraction * page.count) >> 32);
+  uint32_t at = GuessedPlace(page, hash);
   while (at > 0 && entries[at - 1].tag() >= tag) --at;
   while (at < page.count && entries[at].tag() < tag) ++at;
   return at;
@@ -386,21 +390,32 @@ const Record* Table::Find(uint64_t hash, std::string_view key) const {
   return at < page.count ? page.record(at) : nullptr;
 }
 
-void Table::PrefetchRoot() const {
-  // The header and the first entries.
-  const char* root = reinterpret_cast<const char*>(root_);
-  __builtin_prefetch(root);
-  __builtin_prefetch(root + 64);
+Table::Probe::Probe(const Table* table, uint64_t hash)
+    : node_(table == nullptr ? nullptr : table->root_), hash_(hash) {
+  __builtin_prefetch(node_);
 }
 
-void Table::PrefetchRecord(uint64_t hash) const {
-  if (root_ == nullptr) return;
-  const Page& page = *table_internal::FindPage(root_, hash);
-  const uint32_t at = table_internal::LowerBound(page, hash);
-  if (at == page.count) return;
+bool Table::Probe::Step() {
+  if (node_ == nullptr) return false;
+  if (!node_->is_page) {
+    const auto* branch = static_cast<const Branch*>(node_);
+    node_ = branch->children()[table_internal::ChildIndex(*branch, hash_)];
+    __builtin_prefetch(node_);
+    return true;
+  }
+  const auto& page = *static_cast<const Page*>(node_);
+  if (!std::exchange(at_entry_, true)) {
+    __builtin_prefetch(page.entries() +
+                       table_internal::GuessedPlace(page, hash_));
+    return true;
+  }
+  node_ = nullptr;
+  const uint32_t at = table_internal::LowerBound(page, hash_);
+  if (at == page.count) return false;
   const char* record = reinterpret_cast<const char*>(page.record(at));
   __builtin_prefetch(record);
   __builtin_prefetch(record + 64);
+  return false;
 }
 
 TrieNode* Table::Unshare(TrieNode* node) {

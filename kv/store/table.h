@@ -114,10 +114,22 @@ class Table {
   // change of the table. `hash` is Hash(key) in all calls.
   const Record* Find(uint64_t hash, std::string_view key) const;
 
-  // Bring into the processor's cache what Find(hash, …) will read. Call them in
-  // this order, with other work in between. They change nothing.
-  void PrefetchRoot() const;
-  void PrefetchRecord(uint64_t hash) const;
+  // The way of Find(hash, …), in steps. Each step reads what the step before
+  // began to bring into the processor's cache, so the steps of several keys
+  // overlap. It changes nothing. Valid until the table changes.
+  class Probe {
+   public:
+    Probe() = default;
+    // `table` may be null.
+    Probe(const Table* table, uint64_t hash);
+    // Returns false at the end.
+    bool Step();
+
+   private:
+    const table_internal::TrieNode* node_ = nullptr;  // Null: at the end.
+    uint64_t hash_ = 0;
+    bool at_entry_ = false;  // The entry of the page is on its way.
+  };
 
   // Inserts or replaces. Neither key nor value may point into the table's own
   // record of that key, unless the new value differs in size from the present

@@ -8,6 +8,7 @@
 #ifndef QUORATE_NODE_BASE_TURN_WORK_H_
 #define QUORATE_NODE_BASE_TURN_WORK_H_
 
+#include <cstddef>
 #include <cstdint>
 
 #include "env/loop.h"
@@ -22,11 +23,16 @@ class TurnWork {
   static constexpr uint64_t kRead = 3;     // A read of one key, and its reply.
   static constexpr uint64_t kHttpRequest = 20;
   static constexpr uint64_t kScannedKey = 3;
+  static constexpr uint64_t kDescribedClient = 60;  // A line of CLIENT LIST.
   // Slots of which the keys are counted, and bytes of a reply that is written,
   // for each unit.
   static constexpr uint64_t kSlotsPerUnit = 64;
   static constexpr uint64_t kBytesPerUnit = 16;
   static constexpr uint64_t kGlobStepsPerUnit = 64;
+
+  // A read of so many keys is evaluated in another turn than its request was
+  // parsed.
+  static constexpr size_t kLongReadKeys = 4096;
 
   // `units_max`: after this much work, no further work begins in a step of a
   // turn (env/loop.h). The last piece of work may exceed it.

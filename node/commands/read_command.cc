@@ -71,12 +71,13 @@ ResultView OfOneKey(const kv::CommandSpec& spec, const Lookup& lookup,
 bool CountExisting(const kv::Store& store, const kv::CommandSpec& spec,
                    WallTime due_by, int64_t* count) {
   *count = 0;
-  for (const std::string_view key : spec.arguments) {
-    const Lookup lookup = store.Get(spec.slot, key, due_by);
-    if (lookup.state == Lookup::State::kNeedsTime) return false;
+  bool needs_time = false;
+  store.GetEach(spec.slot, spec.arguments, due_by, [&](const Lookup& lookup) {
+    needs_time = lookup.state == Lookup::State::kNeedsTime;
     if (lookup.found()) ++*count;
-  }
-  return true;
+    return !needs_time;
+  });
+  return !needs_time;
 }
 
 bool GetMany(const kv::Store& store, const kv::CommandSpec& spec,
@@ -84,14 +85,16 @@ bool GetMany(const kv::Store& store, const kv::CommandSpec& spec,
   size_t bytes = 0;
   std::vector<kv::ResultElement> elements;
   elements.reserve(spec.arguments.size());
-  for (const std::string_view key : spec.arguments) {
-    const Lookup lookup = store.Get(spec.slot, key, due_by);
-    if (lookup.state == Lookup::State::kNeedsTime) return false;
+  bool needs_time = false;
+  store.GetEach(spec.slot, spec.arguments, due_by, [&](const Lookup& lookup) {
+    needs_time = lookup.state == Lookup::State::kNeedsTime;
     bytes += lookup.value.size();
     elements.push_back({.nil = !lookup.found(),
                         .bytes = lookup.value,
                         .shared = lookup.shared});
-  }
+    return !needs_time;
+  });
+  if (needs_time) return false;
   if (bytes > kv::kReturnedBytesMax) {
     done({.status = ResultStatus::kTooLarge});
     return true;

@@ -354,6 +354,13 @@ std::vector<ClientConnection*> Clients::All() const {
   return all;
 }
 
+ClientConnection* Clients::Find(uint64_t id) const {
+  const auto found = clients_.find(id);
+  if (found == clients_.end()) return nullptr;
+  ClientConnection* const client = found->second.get();
+  return client->counted_ && !client->link_ ? client : nullptr;
+}
+
 // The call may come from the router, which is giving out the results of a
 // batch. The stream therefore stays until the end of the turn.
 void Clients::Kill(ClientConnection& client) {

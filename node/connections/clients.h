@@ -199,6 +199,8 @@ class Clients {
   // Client connections with a stream, ascending by id, without killed ones and
   // without links of other nodes.
   std::vector<ClientConnection*> All() const;
+  // The one of All() with this id, or null.
+  ClientConnection* Find(uint64_t id) const;
   size_t count() const { return open_ - links_; }
   // Links of other nodes.
   size_t links() const { return links_; }

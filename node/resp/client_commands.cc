@@ -8,6 +8,7 @@
 
 #include "env/parse_integer.h"
 #include "node/base/text.h"
+#include "node/base/turn_work.h"
 #include "node/base/version.h"
 #include "node/resp/absent_state.h"
 #include "node/resp/error_text.h"
@@ -265,33 +266,77 @@ void ClientCommands::SetReplies(std::string_view mode, RespWriter& reply) {
 }
 
 // CLIENT LIST [TYPE type | ID id...]
-void ClientCommands::ListClients(Arguments options, RespWriter& reply) {
+std::vector<uint64_t> ClientCommands::SelectClients(Arguments options,
+                                                    std::string* error) const {
   bool any_type = true;
-  std::vector<int64_t> ids;
+  std::vector<int64_t> wanted;
   if (options.size() == 2 && EqualsIgnoreCase(options[0], "type")) {
-    if (!IsClientType(options[1])) return reply.Error(UnknownType(options[1]));
+    if (!IsClientType(options[1])) *error = UnknownType(options[1]);
     any_type = EqualsIgnoreCase(options[1], "normal");
   } else if (options.size() > 1 && EqualsIgnoreCase(options[0], "id")) {
     for (const std::string_view option : options.subspan(1)) {
-      ids.emplace_back();
-      if (!ParseInteger(option, &ids.back())) {
-        return reply.Error("ERR Invalid client ID");
+      wanted.emplace_back();
+      if (!ParseInteger(option, &wanted.back())) {
+        *error = "ERR Invalid client ID";
       }
     }
   } else if (!options.empty()) {
-    return reply.Error(kSyntax);
+    *error = kSyntax;
   }
-  std::string text;
-  for (ClientConnection* client : context_.resp_clients.All()) {
+  std::vector<uint64_t> ids;
+  if (!error->empty() || !any_type) return ids;
+  std::sort(wanted.begin(), wanted.end());
+  for (const ClientConnection* client : context_.resp_clients.All()) {
     const auto id = static_cast<int64_t>(client->id());
-    if (!any_type ||
-        (!ids.empty() && std::find(ids.begin(), ids.end(), id) == ids.end())) {
-      continue;
+    if (wanted.empty() ||
+        std::binary_search(wanted.begin(), wanted.end(), id)) {
+      ids.push_back(client->id());
     }
-    Append(&text, static_cast<ListedProtocol&>(client->protocol()).Describe(),
-           "\n");
   }
-  reply.Verbatim(text);
+  return ids;
+}
+
+size_t ClientCommands::Describe(uint64_t id, std::string* text) const {
+  ClientConnection* client = context_.resp_clients.Find(id);
+  if (client == nullptr) return 0;
+  const size_t before = text->size();
+  Append(text, static_cast<ListedProtocol&>(client->protocol()).Describe(),
+         "\n");
+  return text->size() - before;
+}
+
+// In a transaction.
+void ClientCommands::ListClients(Arguments options, RespWriter& reply) {
+  std::string error;
+  std::string text;
+  for (const uint64_t id : SelectClients(options, &error)) Describe(id, &text);
+  error.empty() ? reply.Verbatim(text) : reply.Error(error);
+}
+
+Handled ClientCommands::List(const CommandRow& row, Arguments request) {
+  std::string error;
+  std::vector<uint64_t> ids = SelectClients(request.subspan(2), &error);
+  if (!error.empty()) {
+    replies_.ReplyError(row.id, error);
+    return Handled::kDone;
+  }
+  list_ = std::make_unique<ListOfClients>(
+      ListOfClients{.command = row.id, .ids = std::move(ids)});
+  ResumeList();
+  return Handled::kDone;
+}
+
+void ClientCommands::ResumeList() {
+  if (list_ == nullptr) return;
+  while (list_->next < list_->ids.size()) {
+    if (!client_.RoomFor(0, /*in_front=*/true)) return;
+    const size_t bytes = Describe(list_->ids[list_->next++], &list_->text);
+    client_.AddWork(TurnWork::kDescribedClient +
+                    bytes / TurnWork::kBytesPerUnit);
+  }
+  const std::unique_ptr<ListOfClients> list = std::move(list_);
+  replies_.ReplyNow(list->command,
+                    [&](RespWriter& reply) { reply.Verbatim(list->text); });
 }
 
 void ClientCommands::KillClients(Arguments request, RespWriter& reply) {

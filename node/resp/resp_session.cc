@@ -26,7 +26,7 @@ bool LooksLikeHttp(std::string_view word) {
 }
 
 // Commands that wait until all earlier commands of the connection are answered,
-// because they read the store outside the log.
+// because they read the store outside the log, or take several turns.
 bool WaitsForEarlier(const CommandRow& row) {
   switch (row.id) {
     case CommandId::kKeys:
@@ -42,6 +42,7 @@ bool WaitsForEarlier(const CommandRow& row) {
     case CommandId::kReset:
     case CommandId::kDiscard:
     case CommandId::kExec:
+    case CommandId::kClientList:
     case CommandId::kClusterCountkeysinslot:
     case CommandId::kClusterGetkeysinslot:
       return true;
@@ -99,6 +100,7 @@ void RespSession::Resume() {
   if (has_parked()) context_.router.ServeParked(this);
   questions_.AskWaiting();
   scan_.Resume();
+  client_commands_.ResumeList();
   Process();
   parser_.Detach();
 }
@@ -117,8 +119,8 @@ void RespSession::OnClosed() {
 }
 
 bool RespSession::Stopped() {
-  return scan_.running() || questions_.waiting() ||
-         client_.refuses_requests() || has_parked() ||
+  return scan_.running() || client_commands_.listing() ||
+         questions_.waiting() || client_.refuses_requests() || has_parked() ||
          replies_.size() >= context_.config.limits.pipeline ||
          !client_.RoomFor(0, replies_.empty());
 }
@@ -221,6 +223,8 @@ Handled RespSession::HandleRow(const CommandRow& row, Arguments request) {
       return scan_.Scan(row, request);
     case CommandId::kClusterGetkeysinslot:
       return scan_.KeysInSlot(row, request);
+    case CommandId::kClientList:
+      return client_commands_.List(row, request);
     case CommandId::kQuorateSession:
       return key_commands_.OpenSession(row);
     case CommandId::kQuorateDo:

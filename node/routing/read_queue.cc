@@ -231,24 +231,32 @@ void ReadQueue::OnReadPoint(std::unique_ptr<ReadList> reads,
                             const absl::Status& status) {
   serving_ = std::move(reads);
   serving_next_ = 0;
-  if (status.ok()) return ServeReads();
+  if (status.ok()) return ServeReads(/*own_turn=*/false);
   ++counters_.reads_failed;
   leadership_.Pause();
   EndServing();
 }
 
-void ReadQueue::ServeReads() {
-  const size_t begin = serving_next_;
+bool ReadQueue::ServesInThisTurn(const ReadList::Item& item,
+                                 bool own_turn) const {
+  if (own_turn) return true;
+  return !parts_.work.exhausted() &&
+         item.arguments_count < TurnWork::kLongReadKeys;
+}
+
+void ReadQueue::ServeReads(bool own_turn) {
   while (serving_next_ < serving_->items().size()) {
-    if (serving_next_ > begin && parts_.work.exhausted()) {
+    ReadList::Item& item = serving_->items()[serving_next_];
+    if (item.sink != nullptr && !ServesInThisTurn(item, own_turn)) {
       continue_ = parts_.loop.At(parts_.loop.ReadClock().mono, [this] {
         parts_.work.Begin();
-        ServeReads();
+        ServeReads(/*own_turn=*/true);
       });
       return;
     }
-    ReadList::Item& item = serving_->items()[serving_next_++];
+    ++serving_next_;
     if (item.sink == nullptr) continue;
+    own_turn = false;
     if (std::find(serving_later_.begin(), serving_later_.end(), item.sink) !=
         serving_later_.end()) {
       continue;

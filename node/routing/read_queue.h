@@ -98,9 +98,11 @@ class ReadQueue {
   void MoveToLog(ReadList::Item& item);
   // Gives the leader's result to the sink, or keeps or parks the read.
   void Deliver(ReadList::Item& item, const kv::ResultView& result);
-  // Serves the reads of serving_ while the turn has time for work, at least
-  // one, and continues in the next turn. Their read point stays reached.
-  void ServeReads();
+  // Serves the reads of serving_ while the turn has time for work, and
+  // continues in the next turn. Their read point stays reached. `own_turn`: no
+  // read was served in this turn, which serves at least one.
+  void ServeReads(bool own_turn);
+  bool ServesInThisTurn(const ReadList::Item& item, bool own_turn) const;
   // No read of serving_ is left to serve.
   void EndServing();
   Served Serve(const RoutedRequest& request, const kv::CommandSpec& spec);
