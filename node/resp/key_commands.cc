@@ -24,7 +24,8 @@ Handled KeyCommands::HandleStamped(
     replies_.ReplyError(row.id, command.error);
     return Handled::kDone;
   }
-  if (!command.read_only() && context_.config.self().read_only) {
+  // A cluster client gets MOVED, as from any other replica.
+  if (!command.read_only() && context_.config.self().read_only && !cluster_) {
     replies_.ReplyError(row.id, kReadOnlyReplica);
     return Handled::kDone;
   }

@@ -102,7 +102,7 @@ std::string RespTransaction::QueueError(const CommandRow& row,
   const std::optional<Slot> slot =
       context_.slots.CommonSlot(request, keys.first, keys.last, keys.step);
   if (!slot.has_value()) return std::string(kCrossSlot);
-  if (row.Has(kWrite) && context_.config.self().read_only) {
+  if (row.Has(kWrite) && context_.config.self().read_only && !cluster_) {
     return std::string(kReadOnlyReplica);
   }
   const GroupQueue& queue = context_.router.QueueOf(*slot);
