@@ -36,38 +36,22 @@ void EntryList::Free(Block* block) {
   ::operator delete(block);
 }
 
-size_t EntryList::Find(uint64_t number) const {
+size_t EntryList::FindEarlier(uint64_t number) const {
+  // The entries that are sent, written and applied are near the end.
+  constexpr size_t kNear = 4;
+  size_t at = pieces_.size() - 1;
+  while (at > 0 && pieces_.size() - at <= kNear) {
+    if (pieces_[--at].first <= number) return at;
+  }
   const auto behind = std::partition_point(
-      pieces_.begin(), pieces_.end(),
+      pieces_.begin(), pieces_.begin() + static_cast<ptrdiff_t>(at),
       [number](const Piece& piece) { return piece.first <= number; });
   return static_cast<size_t>(behind - pieces_.begin()) - 1;
 }
 
-const Entry& EntryList::operator[](size_t i) const {
-  CHECK_LT(i, size());
-  const uint64_t number = pieces_.front().first + i;
-  // Most callers want one of the last entries.
-  const Piece& last = pieces_.back();
-  const Piece& piece = number >= last.first ? last : pieces_[Find(number)];
-  return piece.begin()[number - piece.first];
-}
-
-EntryList::const_iterator EntryList::At(size_t i) const {
-  CHECK_LE(i, size());
-  if (i == size()) return end();
-  const uint64_t number = pieces_.front().first + i;
-  const size_t at =
-      number >= pieces_.back().first ? pieces_.size() - 1 : Find(number);
-  const_iterator it;
-  it.last_ = pieces_.data() + pieces_.size();
-  it.EnterPiece(pieces_.data() + at);
-  it.at_ += number - pieces_[at].first;
-  return it;
-}
-
 // An entry is constructed behind the others of a block, where no list has seen
 // anything yet.
-void EntryList::push_back(Entry entry) {
+void EntryList::push_back(Entry&& entry) {
   const size_t bytes = entry.size_bytes();
   Block* block = pieces_.empty() ? nullptr : pieces_.back().block();
   if (block == nullptr || block->full != 0 ||
@@ -86,17 +70,41 @@ void EntryList::push_back(Entry entry) {
   ++pieces_.back().count;
 }
 
+void EntryList::AppendPart(const Piece& piece, uint64_t number,
+                           uint32_t count) {
+  const uint32_t at = piece.block_end() - piece.count +
+                      static_cast<uint32_t>(number - piece.first);
+  uint64_t first = 0;
+  if (!pieces_.empty()) {
+    Piece& last = pieces_.back();
+    if (last.block() == piece.block() && last.block_end() == at) {
+      last.count += count;
+      return;
+    }
+    first = End(last);
+  }
+  pieces_.emplace_back(piece.block(), at, count, first);
+}
+
 void EntryList::Append(const EntryList& other) {
   for (size_t i = 0; i < other.pieces_.size(); ++i) {
-    const Piece& added = other.pieces_[i];
-    if (!pieces_.empty() && pieces_.back().end() == added.begin() &&
-        pieces_.back().block() == added.block()) {
-      pieces_.back().count += added.count;
-      continue;
-    }
-    Piece piece = added;
-    piece.first = pieces_.empty() ? 0 : End(pieces_.back());
-    pieces_.push_back(std::move(piece));
+    const Piece& piece = other.pieces_[i];
+    AppendPart(piece, piece.first, piece.count);
+  }
+}
+
+void EntryList::AppendSlice(const EntryList& other, const const_iterator& from,
+                            size_t count) {
+  const Piece* piece = from.piece_;
+  uint64_t number = count == 0 ? 0 : piece->first + (from.at_ - piece->begin());
+  while (count > 0) {
+    CHECK(piece != other.pieces_.data() + other.pieces_.size());
+    const auto part =
+        static_cast<uint32_t>(std::min<uint64_t>(End(*piece) - number, count));
+    AppendPart(*piece, number, part);
+    count -= part;
+    number += part;
+    ++piece;
   }
 }
 
@@ -120,25 +128,6 @@ void EntryList::RemovePrefix(size_t count) {
   pieces_.front().RemovePrefix(
       static_cast<uint32_t>(first - pieces_.front().first));
   if (pieces_.capacity() > 4 * pieces_.size()) pieces_.shrink_to_fit();
-}
-
-EntryList EntryList::Slice(size_t offset, size_t count) const {
-  CHECK_LE(offset, size());
-  CHECK_LE(count, size() - offset);
-  EntryList slice;
-  if (count == 0) return slice;
-  const uint64_t first = pieces_.front().first + offset;
-  const uint64_t end = first + count;
-  const size_t from =
-      first >= pieces_.back().first ? pieces_.size() - 1 : Find(first);
-  for (size_t at = from; at < pieces_.size() && pieces_[at].first < end; ++at) {
-    slice.pieces_.push_back(pieces_[at]);
-  }
-  Piece& last = slice.pieces_.back();
-  last.count = static_cast<uint32_t>(std::min(End(last), end) - last.first);
-  Piece& begin = slice.pieces_.front();
-  begin.RemovePrefix(static_cast<uint32_t>(first - begin.first));
-  return slice;
 }
 
 size_t EntryList::allocated_bytes() const {

@@ -14,6 +14,7 @@
 #include <utility>
 #include <vector>
 
+#include "env/check.h"
 #include "raft/core/entry.h"
 
 namespace quorate::raft {
@@ -46,7 +47,11 @@ class EntryList {
   }
   bool empty() const { return pieces_.empty(); }
   // Requires: i < size().
-  const Entry& operator[](size_t i) const;
+  const Entry& operator[](size_t i) const {
+    const uint64_t number = pieces_.front().first + i;
+    const Piece& piece = pieces_[Find(number)];
+    return piece.begin()[number - piece.first];
+  }
   const Entry& front() const { return *pieces_.front().begin(); }
   const Entry& back() const { return *(pieces_.back().end() - 1); }
   const_iterator begin() const;
@@ -54,7 +59,8 @@ class EntryList {
   // An iterator at entry `i`. Requires: i <= size().
   const_iterator At(size_t i) const;
 
-  void push_back(Entry entry);
+  void push_back(Entry&& entry);
+  void push_back(const Entry& entry) { push_back(Entry(entry)); }
   // Adds the entries of `other`, whose blocks it shares.
   void Append(const EntryList& other);
   // Keeps the first `size` entries. Requires: size <= this->size().
@@ -64,6 +70,9 @@ class EntryList {
   void clear() { pieces_.clear(); }
   // The entries [offset, offset + count). Requires: they exist.
   EntryList Slice(size_t offset, size_t count) const;
+  // Adds `count` entries of `other` from `from` on. Requires: they exist.
+  void AppendSlice(const EntryList& other, const const_iterator& from,
+                   size_t count);
 
   // Bytes that its blocks and its list of blocks take, without payloads.
   size_t allocated_bytes() const;
@@ -129,8 +138,16 @@ class EntryList {
   };
 
   static uint64_t End(const Piece& piece) { return piece.first + piece.count; }
-  // Offset in pieces_ of the piece that has entry number `number`.
-  size_t Find(uint64_t number) const;
+  // Offset in pieces_ of the piece that has entry number `number`. Most callers
+  // want one of the last entries.
+  size_t Find(uint64_t number) const {
+    const Piece& last = pieces_.back();
+    CHECK_LT(number, End(last));
+    return number >= last.first ? pieces_.size() - 1 : FindEarlier(number);
+  }
+  size_t FindEarlier(uint64_t number) const;
+  // Adds `count` entries of `piece` from number `number` on.
+  void AppendPart(const Piece& piece, uint64_t number, uint32_t count);
 
   // Not empty pieces.
   std::vector<Piece> pieces_;
@@ -183,6 +200,23 @@ inline EntryList::const_iterator EntryList::begin() const {
 }
 
 inline EntryList::const_iterator EntryList::end() const { return {}; }
+
+inline EntryList::const_iterator EntryList::At(size_t i) const {
+  if (i == size()) return end();
+  const uint64_t number = pieces_.front().first + i;
+  const size_t at = Find(number);
+  const_iterator it;
+  it.last_ = pieces_.data() + pieces_.size();
+  it.EnterPiece(pieces_.data() + at);
+  it.at_ += number - pieces_[at].first;
+  return it;
+}
+
+inline EntryList EntryList::Slice(size_t offset, size_t count) const {
+  EntryList slice;
+  slice.AppendSlice(*this, At(offset), count);
+  return slice;
+}
 
 // Replaces payloads that keep alive much more than their own bytes, such as
 // slices of a message with entries of many groups. A payload that it returns

@@ -40,26 +40,20 @@ bool LogView::Matches(LogPosition position) const {
          TermAt(position.index) == position.term;
 }
 
-size_t LogView::OffsetBehind(Index after, Index through) const {
-  CHECK_GE(after, start_.position.index);
-  CHECK_LE(after, through);
-  CHECK_LE(through, last_.index);
-  return OffsetOf(after + 1);
-}
-
-EntryList LogView::SliceByBytes(Index after, Index through, size_t bytes_max,
-                                size_t* bytes) const {
-  const size_t offset = OffsetBehind(after, through);
+size_t LogView::SliceByBytes(Index after, Index through, size_t bytes_max,
+                             EntryList* slice) const {
+  const auto from = entries_.At(OffsetBehind(after, through));
+  const uint64_t most = through - after;
   size_t count = 0;
-  size_t sum = 0;
-  for (auto it = entries_.At(offset); count < through - after; ++it) {
+  size_t bytes = 0;
+  for (auto it = from; count < most; ++it) {
     const size_t size = it->size_bytes();
-    if (count > 0 && sum + size > bytes_max) break;
-    sum += size;
+    if (count > 0 && bytes + size > bytes_max) break;
+    bytes += size;
     ++count;
   }
-  *bytes += sum;
-  return entries_.Slice(offset, count);
+  slice->AppendSlice(entries_, from, count);
+  return bytes;
 }
 
 size_t LogView::BytesIn(Index after, Index through) const {

@@ -13,6 +13,7 @@
 
 #include <vector>
 
+#include "env/check.h"
 #include "env/time.h"
 #include "raft/core/types.h"
 
@@ -42,10 +43,10 @@ class LogView {
   EntryList Slice(Index after, Index through) const {
     return entries_.Slice(OffsetBehind(after, through), through - after);
   }
-  // The longest prefix of (after, through] of at most `bytes_max` bytes, and at
-  // least one entry if there is any. Adds its size to `*bytes`.
-  EntryList SliceByBytes(Index after, Index through, size_t bytes_max,
-                         size_t* bytes) const;
+  // Adds the longest prefix of (after, through] of at most `bytes_max` bytes to
+  // `slice`, and at least one entry if there is any. Returns its size.
+  size_t SliceByBytes(Index after, Index through, size_t bytes_max,
+                      EntryList* slice) const;
   // Sum of size_bytes over (after, through]. Requires: as for Slice.
   size_t BytesIn(Index after, Index through) const;
   // Sum of size_bytes of all entries.
@@ -92,7 +93,12 @@ class LogView {
   };
 
   size_t OffsetOf(Index index) const { return index - first_index(); }
-  size_t OffsetBehind(Index after, Index through) const;
+  size_t OffsetBehind(Index after, Index through) const {
+    CHECK_GE(after, start_.position.index);
+    CHECK_LE(after, through);
+    CHECK_LE(through, last_.index);
+    return after - start_.position.index;
+  }
   // Checks the next entry and takes all that follows from it but the entry.
   void Admit(const Entry& entry);
 

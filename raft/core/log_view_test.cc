@@ -154,9 +154,9 @@ RC_GTEST_PROP(LogViewTest, SliceByBytes_AnySizes_IsTheLongestPrefixThatFits,
   const auto after = *rc::gen::inRange<uint64_t>(0, sizes.size() + 1);
   const auto bytes_max = *rc::gen::inRange<size_t>(0, 2000);
   const auto through = *rc::gen::inRange<uint64_t>(after, sizes.size() + 1);
-  size_t bytes = 0;
-  const auto slice =
-      log.SliceByBytes(Index(after), Index(through), bytes_max, &bytes);
+  EntryList slice;
+  const size_t bytes =
+      log.SliceByBytes(Index(after), Index(through), bytes_max, &slice);
   RC_ASSERT(bytes == log.BytesIn(Index(after), Index(after + slice.size())));
   RC_ASSERT(slice.size() <= 1 || bytes <= bytes_max);
   const uint64_t next = after + slice.size() + 1;

@@ -185,10 +185,10 @@ size_t Core::Impl::SendAppend(Progress& member, WithEntries with_entries) {
   message.commit_log_time = log_.LogTimeAt(commit_);
   size_t bytes = 0;
   if (with_entries == WithEntries::kYes) {
-    message.entries = log_.SliceByBytes(
+    bytes = log_.SliceByBytes(
         previous, log_.last().index,
         Fires("raft.append_of_one_entry") ? 1 : options_.append_bytes_max,
-        &bytes);
+        &message.entries);
   }
   const Index last = previous + message.entries.size();
   const Duration retry = Fires("raft.append_again_soon")
@@ -412,7 +412,8 @@ void Core::Impl::OnAppendReply(const Message& message) {
   }
   if (news) {
     leader->notification_due = true;
-    TryCommit();
+    // A match that is committed commits nothing more.
+    if (member->match() > commit_) TryCommit();
   }
   SendAppends(*member);
   if (leader->transfer && leader->transfer->to == member->replica() && news) {
@@ -457,11 +458,10 @@ void Core::Impl::ApplyCommitted() {
     apply_backlog_ = applied_ < commit_ && !installing();
     return;
   }
-  size_t bytes = 0;
-  out_->apply = log_.SliceByBytes(
+  unapplied_bytes_ -= log_.SliceByBytes(
       applied_, commit_,
-      Fires("raft.apply_one_entry") ? 1 : options_.apply_bytes_max, &bytes);
-  unapplied_bytes_ -= bytes;
+      Fires("raft.apply_one_entry") ? 1 : options_.apply_bytes_max,
+      &out_->apply);
   for (const Entry& entry : out_->apply) {
     applied_latest_ = std::max(applied_latest_, entry.bounded_latest());
   }
