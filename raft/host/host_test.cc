@@ -374,6 +374,11 @@ TEST(Host, RestartAfterASnapshot_KeepsTheEntriesBehindIt) {
 // although no entry follows.
 TEST(Host, IdleGroup_TakesTheSnapshotThatBecameDueMeanwhile) {
   Cluster cluster(18, /*snapshot_threshold_bytes=*/4096);
+  cluster.options_.core.apply_bytes_max = 1024;
+  for (uint32_t n = 1; n <= 3; ++n) {
+    cluster.Crash(n, sim::CrashKind::kProcess);
+    cluster.Restart(n);
+  }
   ASSERT_TRUE(cluster.WaitForLeader());
   Host& leader = cluster.node(cluster.leader())->host;
   for (int i = 0; i < 100; ++i) {
