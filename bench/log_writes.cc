@@ -135,14 +135,20 @@ class Bench {
     raft::LogOptions options;
     options.cluster = ClusterId(1);
     options.segment_bytes = kFileBytes;
-    auto creation = raft::CreateStore(
-        env_, options.cluster, NodeId(1), "", [&](auto identity) {
-          CHECK(identity.ok()) << identity.status();
-          options.store = identity->store;
-          done = true;
-        });
+    raft::StoreIdentity store;
+    const auto on_identity = [&](auto identity) {
+      CHECK(identity.ok()) << identity.status();
+      store = *identity;
+      done = true;
+    };
+    auto creation =
+        raft::CreateStore(env_, options.cluster, NodeId(1), on_identity);
     Await(done);
     done = false;
+    creation = raft::CreateLog(env_, store, on_identity);
+    Await(done);
+    done = false;
+    options.store = store.store;
     auto opening = raft::Log::Open(env_, options, [&](auto log) {
       CHECK(log.ok()) << log.status();
       log_ = *std::move(log);

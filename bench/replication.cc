@@ -146,14 +146,13 @@ void RunNode(const Options& options, int index,
   host.node = NodeId(static_cast<uint32_t>(index) + 1);
   host.listen_address = address(index);
   host.bootstrap = true;
-  raft::GroupSpec group{.group = kGroup};
+  raft::GroupPlan group{.group = kGroup};
   for (int i = 0; i < kNodes; ++i) {
     const NodeId node(static_cast<uint32_t>(i) + 1);
-    group.initial_configuration.voters.push_back(
-        {ReplicaId(node.value()), node});
+    group.voters.push_back(node);
     if (i != index) host.peers.push_back({node, address(i)});
   }
-  host.groups.push_back(group);
+  host.plan.groups.push_back(group);
   Node node(**real, options, std::move(host));
   (*real)->loop().Run();
 }

@@ -49,8 +49,19 @@ class Life {
         });
     if (absl::IsNotFound(identity.status())) {
       identity = Get<absl::StatusOr<raft::StoreIdentity>>([&](auto done) {
-        step_ = raft::CreateStore(real_->env(), kCluster, kNode, "",
-                                  std::move(done));
+        step_ =
+            raft::CreateStore(real_->env(), kCluster, kNode, std::move(done));
+      });
+    }
+    if (identity.ok() && identity->bootstrap_record.empty()) {
+      const raft::StoreIdentity store = *identity;
+      identity = Get<absl::StatusOr<raft::StoreIdentity>>([&](auto done) {
+        step_ = raft::CreateLog(real_->env(), store, std::move(done));
+      });
+      if (!identity.ok()) return identity.status();
+      identity = Get<absl::StatusOr<raft::StoreIdentity>>([&](auto done) {
+        step_ =
+            raft::FoundStore(real_->env(), store, "a record", std::move(done));
       });
     }
     if (!identity.ok()) return identity.status();

@@ -164,12 +164,9 @@ class StallTest : public testing::Test {
     raft::HostOptions options;
     options.cluster = ClusterId(5);
     options.bootstrap = true;
-    raft::GroupSpec group{.group = kGroup};
-    for (uint32_t n = 1; n <= kNodes; ++n) {
-      group.initial_configuration.voters.push_back(
-          {ReplicaId(n), NodeId(n), StoreIncarnation()});
-    }
-    options.groups = {group};
+    raft::GroupPlan group{.group = kGroup};
+    for (uint32_t n = 1; n <= kNodes; ++n) group.voters.push_back(NodeId(n));
+    options.plan.groups = {group};
     options.log.segment_bytes = 64 << 10;
     for (uint32_t n = 1; n <= kNodes; ++n) {
       options.node = NodeId(n);

@@ -6,14 +6,14 @@
 
 #include "env/check.h"
 #include "kv/slots/slot_strategy.h"
+#include "kv/store/parameters.h"
 #include "kv/store/record_pool.h"
 #include "kv/store/store.h"
 #include "node/base/memory_budget.h"
 #include "node/base/output_budget.h"
 #include "node/base/text.h"
 #include "node/base/turn_work.h"
-#include "node/config/bootstrap_check.h"
-#include "node/config/bootstrap_record.h"
+#include "node/config/bootstrap_plan.h"
 #include "node/connections/clients.h"
 #include "node/connections/context.h"
 #include "node/http/http_session.h"
@@ -61,25 +61,16 @@ shardctrl::ShardMap MakeMap(const Config& config) {
   return *std::move(map);
 }
 
-// `today` is the record that a bootstrap would create. It is stored in an empty
-// directory and has no other effect.
 raft::HostOptions MakeHostOptions(const Config& config,
-                                  const shardctrl::ShardMap& map,
-                                  const BootstrapRecord& today) {
+                                  const shardctrl::ShardMap& map) {
   raft::HostOptions options;
   options.cluster = config.cluster;
   options.node = config.node;
   options.listen_address = config.listen.peer;
   options.bootstrap = config.bootstrap;
-  options.bootstrap_record = EncodeBootstrapRecord(today);
+  options.plan = MakeBootstrapPlan(map, config.rules);
   for (const NodeConfig& node : config.nodes) {
     if (node.id != config.node) options.peers.push_back({node.id, node.peer});
-  }
-  for (const GroupId id : map.GroupsOn(config.node)) {
-    raft::GroupSpec spec;
-    spec.group = id;
-    spec.initial_configuration = FirstConfiguration(today, id);
-    options.groups.push_back(std::move(spec));
   }
   const RaftConfig& raft = config.raft;
   options.core.election_timeout_min = raft.election_timeout_min;
@@ -122,13 +113,9 @@ class ServerImpl final : public Server, public raft::Host::Observer {
         slots_(kv::MakeSlotStrategy(map_.partitioner(), map_.slot_count())),
         observer_(observer),
         host_(
-            env,
-            HostOptionsOf(
-                MakeBootstrapRecord(config_.cluster, map_, config_.rules)),
-            [this](GroupId group, const raft::Configuration&) {
-              auto options = StoreOptionsOf(bootstrap_record_, group);
-              options.pool = record_pool_;
-              return std::make_unique<kv::Store>(std::move(options));
+            env, HostOptionsOf(),
+            [this](GroupId group, const raft::Configuration& configuration) {
+              return MakeStore(group, configuration);
             },
             this),
         output_budget_(config_.limits.output_total_bytes),
@@ -144,7 +131,7 @@ class ServerImpl final : public Server, public raft::Host::Observer {
         context_{
             env,
             config_,
-            bootstrap_record_,
+            founded_rules_,
             map_,
             *slots_,
             host_,
@@ -238,17 +225,26 @@ class ServerImpl final : public Server, public raft::Host::Observer {
   }
 
  private:
-  raft::HostOptions HostOptionsOf(BootstrapRecord today) {
-    raft::HostOptions options = MakeHostOptions(config_, map_, today);
-    options.accept_bootstrap_record =
-        [this,
-         today = std::move(today)](std::string_view stored) -> absl::Status {
-      auto record = DecodeBootstrapRecord(stored);
-      if (!record.ok()) return record.status();
-      bootstrap_record_ = *std::move(record);
-      return CheckAgainstBootstrap(config_, today, bootstrap_record_);
+  raft::HostOptions HostOptionsOf() {
+    raft::HostOptions options = MakeHostOptions(config_, map_);
+    options.accept_plan = [this, today = options.plan](
+                              const raft::BootstrapPlan& founded) {
+      absl::Status same = CheckAgainstBootstrap(config_, today, founded);
+      if (same.ok()) {
+        founded_rules_ =
+            kv::DecodeParameters(founded.groups[0].parameters.view())->rules;
+      }
+      return same;
     };
     return options;
+  }
+
+  std::unique_ptr<kv::Store> MakeStore(
+      GroupId group, const raft::Configuration& configuration) {
+    auto options = kv::StoreOptionsOf(group, configuration);
+    if (!options.ok()) return nullptr;
+    options->pool = record_pool_;
+    return std::make_unique<kv::Store>(*std::move(options));
   }
 
   absl::Status Listen() {
@@ -364,9 +360,8 @@ class ServerImpl final : public Server, public raft::Host::Observer {
   const Config config_;
   const shardctrl::ShardMap map_;
   const std::unique_ptr<const kv::SlotStrategy> slots_;
-  // The record as stored in the data directory; empty until it was read.
-  BootstrapRecord bootstrap_record_;
   raft::Host::Observer* const observer_;
+  kv::Rules founded_rules_;
   Metrics metrics_;
   // Of all groups' stores, which host_ owns.
   const std::shared_ptr<kv::RecordPool> record_pool_ =

@@ -1,5 +1,6 @@
 #include "examples/counter/server.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "env/parse_integer.h"
@@ -18,17 +19,17 @@ raft::HostOptions HostOptionsOf(const CounterServer::Options& options) {
   host.cluster = options.cluster;
   host.node = options.node;
   host.bootstrap = options.bootstrap;
-  raft::GroupSpec group = {.group = kGroup};
+  raft::GroupPlan group = {.group = kGroup};
   for (const env::PeerAddress& peer : options.nodes) {
-    group.initial_configuration.voters.push_back(
-        {ReplicaId(peer.node.value()), peer.node});
+    group.voters.push_back(peer.node);
     if (peer.node == options.node) {
       host.listen_address = peer.address;
     } else {
       host.peers.push_back(peer);
     }
   }
-  host.groups.push_back(std::move(group));
+  std::sort(group.voters.begin(), group.voters.end());
+  host.plan.groups.push_back(std::move(group));
   return host;
 }
 

@@ -13,7 +13,6 @@
 #include "node/base/memory_budget.h"
 #include "node/base/output_budget.h"
 #include "node/commands/translate.h"
-#include "node/config/bootstrap_record.h"
 #include "node/config/config.h"
 #include "node/connections/clients.h"
 #include "node/connections/metrics.h"
@@ -37,8 +36,9 @@ enum class RespAddress : uint8_t {
 struct Context {
   env::Env& env;
   const Config& config;
-  // The stored record. Valid once the host has started.
-  const BootstrapRecord& record;
+  // The limits that the cluster was founded with. Valid once the host has
+  // started.
+  const kv::Rules& rules;
   const shardctrl::ShardMap& map;
   // The strategy of the cluster, which every session uses.
   const kv::SlotStrategy& slots;

@@ -294,9 +294,8 @@ bool HttpSession::ReadWriteOptions(const HttpRequest& request,
     const uint64_t client =
         kv::KeyedHash(context_.config.cluster.value(), *key) | 1;
     kv::SessionStamp stamp;
-    stamp.token =
-        kv::MakeSessionToken(client, context_.SessionTime(),
-                             context_.record.rules.sessions.open_window);
+    stamp.token = kv::MakeSessionToken(client, context_.SessionTime(),
+                                       context_.rules.sessions.open_window);
     stamp.sequence = kv::Sequence(1);
     stamp.floor = kv::Sequence(1);
     spec->session = stamp;

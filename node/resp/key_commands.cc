@@ -76,9 +76,8 @@ Handled KeyCommands::OpenSession(const CommandRow& row) {
   const uint64_t bits =
       context_.env.random.Bits("node.session", 0, context_.random_draws++);
   replies_.ReplyNow(row.id, [&](RespWriter& reply) {
-    reply.Bulk(kv::FormatSessionToken(
-        kv::MakeSessionToken(bits, context_.SessionTime(),
-                             context_.record.rules.sessions.open_window)));
+    reply.Bulk(kv::FormatSessionToken(kv::MakeSessionToken(
+        bits, context_.SessionTime(), context_.rules.sessions.open_window)));
   });
   return Handled::kDone;
 }

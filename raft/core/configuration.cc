@@ -110,6 +110,11 @@ absl::Status ValidateConfiguration(const Configuration& c) {
     return absl::InvalidArgumentError(
         absl::StrCat("lease length ", c.lease_length.ns(), "ns is negative"));
   }
+  if (c.parameters.size() > kParametersBytesMax) {
+    return absl::InvalidArgumentError(
+        absl::StrCat(c.parameters.size(), " bytes of parameters, at most ",
+                     kParametersBytesMax, " are allowed"));
+  }
   absl::Status status = ValidateList("voters", c.voters);
   if (status.ok()) status = ValidateList("outgoing voters", c.outgoing_voters);
   if (status.ok()) status = ValidateList("learners", c.learners);
@@ -128,6 +133,8 @@ Buffer EncodeConfiguration(const Configuration& c) {
   AppendMembers(&out, c.next_learners);
   AppendFixed<int64_t>(&out, c.lease_length.ns());
   AppendFixed<uint64_t>(&out, c.hash_key);
+  AppendFixed<uint32_t>(&out, static_cast<uint32_t>(c.parameters.size()));
+  out += c.parameters.view();
   return Buffer::Copy(out);
 }
 
@@ -146,6 +153,7 @@ absl::StatusOr<Configuration> DecodeConfiguration(std::string_view bytes) {
   c.next_learners = TakeMembers(&reader);
   c.lease_length = Duration(reader.Take<int64_t>());
   c.hash_key = reader.Take<uint64_t>();
+  c.parameters = Buffer::Copy(reader.TakeBytes(reader.Take<uint32_t>()));
   if (!reader.ok() || !reader.rest().empty() ||
       version != kConfigurationVersion) {
     return absl::InvalidArgumentError(
@@ -154,22 +162,6 @@ absl::StatusOr<Configuration> DecodeConfiguration(std::string_view bytes) {
   absl::Status status = ValidateConfiguration(c);
   if (!status.ok()) return status;
   return c;
-}
-
-bool OnlyPinsStoreIds(const Configuration& from, const Configuration& to) {
-  auto binds = [](const std::vector<Member>& a, const std::vector<Member>& b) {
-    return std::equal(
-        a.begin(), a.end(), b.begin(), b.end(),
-        [](const Member& old, const Member& bound) {
-          return old.replica == bound.replica && old.node == bound.node &&
-                 (old.store == StoreIncarnation() || old.store == bound.store);
-        });
-  };
-  return binds(from.voters, to.voters) &&
-         binds(from.outgoing_voters, to.outgoing_voters) &&
-         binds(from.learners, to.learners) &&
-         binds(from.next_learners, to.next_learners) &&
-         from.lease_length == to.lease_length && from.hash_key == to.hash_key;
 }
 
 bool IsVoter(const Configuration& c, ReplicaId replica) {

@@ -15,9 +15,11 @@
 
 namespace quorate::raft {
 
-inline constexpr uint8_t kConfigurationVersion = 2;
+inline constexpr uint8_t kConfigurationVersion = 3;
 // Largest number of members in one list.
 inline constexpr size_t kConfigurationMembersMax = 128;
+// Largest size of Configuration::parameters.
+inline constexpr size_t kParametersBytesMax = 64 << 10;
 
 // OK if all of these hold:
 //   - every list is strictly sorted by replica and within its maximum;
@@ -25,7 +27,8 @@ inline constexpr size_t kConfigurationMembersMax = 128;
 //   - no learner is a voter of either half;
 //   - every next learner is an outgoing voter and not a voter;
 //   - one replica has the same node and store in all lists;
-//   - the lease length is not negative.
+//   - the lease length is not negative;
+//   - the parameters are within their maximum.
 absl::Status ValidateConfiguration(const Configuration& configuration);
 
 // Requires: ValidateConfiguration is OK.
@@ -33,10 +36,6 @@ Buffer EncodeConfiguration(const Configuration& configuration);
 // kInvalidArgument for bytes that EncodeConfiguration cannot return;
 // kUnimplemented for a newer version.
 absl::StatusOr<Configuration> DecodeConfiguration(std::string_view bytes);
-
-// True if `to` differs from `from` only in stores that `from` leaves open. Such
-// a change keeps every quorum a quorum.
-bool OnlyPinsStoreIds(const Configuration& from, const Configuration& to);
 
 // True for a voter of the new or, in joint consensus, the old half.
 bool IsVoter(const Configuration& configuration, ReplicaId replica);

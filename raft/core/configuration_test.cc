@@ -43,6 +43,7 @@ Configuration DrawValid() {
   c.voters.push_back(MemberOf(12));
   c.lease_length = Milliseconds(*rc::gen::inRange(0, 1000));
   c.hash_key = *rc::gen::arbitrary<uint64_t>();
+  c.parameters = Buffer::Copy(*rc::gen::string<std::string>());
   return c;
 }
 
@@ -106,14 +107,16 @@ TEST(ConfigurationTest, Encode_Simple_HasTheBytesOfTheFormat) {
   c.voters = {{ReplicaId(3), NodeId(1), StoreIncarnation(0x0102)}};
   c.lease_length = Nanoseconds(5);
   c.hash_key = 7;
+  c.parameters = Buffer::Copy("ab");
   const std::string expected(
-      "\x02"
+      "\x03"
       "\x01\0\0\0"
       "\x03\0\0\0\0\0\0\0\x01\0\0\0\x02\x01\0\0\0\0\0\0"
       "\0\0\0\0\0\0\0\0\0\0\0\0"
       "\x05\0\0\0\0\0\0\0"
-      "\x07\0\0\0\0\0\0\0",
-      1 + 4 + 20 + 12 + 8 + 8);
+      "\x07\0\0\0\0\0\0\0"
+      "\x02\0\0\0ab",
+      1 + 4 + 20 + 12 + 8 + 8 + 4 + 2);
   EXPECT_EQ(EncodeConfiguration(c).view(), expected);
 }
 
@@ -121,7 +124,7 @@ TEST(ConfigurationTest, Decode_NewerVersion_IsUnimplemented) {
   Configuration c;
   c.voters = {MemberOf(1)};
   std::string bytes(EncodeConfiguration(c).view());
-  bytes[0] = 3;
+  bytes[0] = 4;
   EXPECT_EQ(DecodeConfiguration(bytes).status().code(),
             absl::StatusCode::kUnimplemented);
 }
@@ -162,6 +165,12 @@ std::vector<Member> Many(uint32_t count) {
   return members;
 }
 
+Configuration LongParameters() {
+  Configuration c = Make({MemberOf(1)}, {}, {}, {});
+  c.parameters = Buffer::Copy(std::string(kParametersBytesMax + 1, 'p'));
+  return c;
+}
+
 Configuration NegativeLease() {
   Configuration c = Make({MemberOf(1)}, {}, {}, {});
   c.lease_length = Nanoseconds(-1);
@@ -186,7 +195,8 @@ INSTANTIATE_TEST_SUITE_P(
               Make({MemberOf(1)},
                    {{ReplicaId(1), NodeId(1), StoreIncarnation(5)}}, {}, {})},
         Wrong{"TooMany", Make(Many(kConfigurationMembersMax + 1), {}, {}, {})},
-        Wrong{"NegativeLease", NegativeLease()}),
+        Wrong{"NegativeLease", NegativeLease()},
+        Wrong{"LongParameters", LongParameters()}),
     [](const ::testing::TestParamInfo<Wrong>& info) {
       return info.param.name;
     });

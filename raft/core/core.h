@@ -121,8 +121,7 @@ struct MessageReceived {
 };
 // A caller wants one entry appended. The core appends it if this replica leads
 // and has room. Answered by Output::proposed or Output::refused. Requires: a
-// payload of at most kEntryPayloadBytesMax; a configuration that
-// OnlyPinsStoreIds of the present one.
+// payload of at most kEntryPayloadBytesMax; another kind than kConfiguration.
 struct Proposal {
   uint64_t tag = 0;  // The caller's; returned in Output.
   EntryKind kind = EntryKind::kCommands;

@@ -91,11 +91,7 @@ void Core::Impl::OnProposal(Proposal proposal) {
     out_->refused.push_back(refused);
     return;
   }
-  if (proposal.kind == EntryKind::kConfiguration) {
-    const auto decoded = DecodeConfiguration(proposal.payload.view());
-    CHECK(decoded.ok());
-    CHECK(OnlyPinsStoreIds(log_.configuration(), *decoded));
-  }
+  CHECK(proposal.kind != EntryKind::kConfiguration);
   if (leader->transfer) {
     refused.reason = Refused::Reason::kTransferInProgress;
     out_->refused.push_back(refused);

@@ -49,6 +49,9 @@ struct Configuration {
   Duration lease_length;
   // Key of the state machine's hash tables; equal on every replica.
   uint64_t hash_key = 0;
+  // The parameters with which the group's state machine was founded, in its own
+  // encoding. They never change.
+  Buffer parameters;
   friend bool operator==(const Configuration&, const Configuration&) = default;
 };
 

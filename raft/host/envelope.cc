@@ -19,16 +19,13 @@
 namespace quorate::raft {
 namespace {
 
-constexpr size_t kEnvelopePrefixBytes = 12;
+// Service, checksum, version, number of messages, size of the headers.
+constexpr size_t kEnvelopePrefixBytes = kChecksumEnd + 2 + 2 + 4;
 // Without the fields that depend on the type of message.
 constexpr size_t kMessageHeaderBytes = 30;
 constexpr size_t kEntryHeaderBytes = 38;
 constexpr uint8_t kFlagReject = 1;
 constexpr uint8_t kFlagForced = 2;
-
-uint32_t Seed(const EnvelopeLink& link) {
-  return Crc32cSeed(link.cluster.value(), link.from.value(), link.to.value());
-}
 
 // The flags that a message of `type` may have.
 uint8_t FlagsOf(MessageType type) {
@@ -285,19 +282,22 @@ bool EnvelopeBuilder::Add(GroupId group, const Message& message) {
   return true;
 }
 
-std::vector<Buffer> EnvelopeBuilder::Take(const EnvelopeLink& link) {
+std::vector<Buffer> EnvelopeBuilder::Take(const MessageLink& link) {
   std::vector<Buffer> pieces;
   pieces.reserve(1 + payloads_.size());
   const size_t size_bytes = kEnvelopePrefixBytes + headers_.size();
   pieces.push_back(Buffer::Create(size_bytes, [&](char* block) {
-    StoreFixed(block + 4, kEnvelopeVersion);
-    StoreFixed(block + 6, count_);
-    StoreFixed(block + 8, static_cast<uint32_t>(headers_.size()));
+    StoreFixed(block, static_cast<uint8_t>(Service::kReplicas));
+    StoreFixed(block + kChecksumEnd, kEnvelopeVersion);
+    StoreFixed(block + kChecksumEnd + 2, count_);
+    StoreFixed(block + kChecksumEnd + 4,
+               static_cast<uint32_t>(headers_.size()));
     std::memcpy(block + kEnvelopePrefixBytes, headers_.data(), headers_.size());
-    uint32_t crc =
-        Crc32c(Seed(link), std::string_view(block + 4, size_bytes - 4));
+    uint32_t crc = Crc32c(
+        ChecksumSeed(link, Service::kReplicas),
+        std::string_view(block + kChecksumEnd, size_bytes - kChecksumEnd));
     for (const Buffer& payload : payloads_) crc = Crc32c(crc, payload.view());
-    StoreFixed(block, crc);
+    StoreFixed(block + kServiceBytes, crc);
   }));
   for (Buffer& payload : payloads_) pieces.push_back(std::move(payload));
   Clear();
@@ -312,22 +312,26 @@ void EnvelopeBuilder::Clear() {
 }
 
 absl::StatusOr<std::vector<GroupMessage>> DecodeEnvelope(
-    const EnvelopeLink& link, const Buffer& bytes) {
-  if (bytes.size() < kEnvelopePrefixBytes) {
-    return absl::InvalidArgumentError("envelope is shorter than its prefix");
+    const MessageLink& link, const Buffer& bytes) {
+  if (bytes.size() < kEnvelopePrefixBytes ||
+      !IsFor(Service::kReplicas, bytes.view())) {
+    return absl::InvalidArgumentError(
+        "not an envelope, or shorter than its prefix");
   }
-  if (Crc32c(Seed(link), bytes.view().substr(4)) !=
-      LoadFixed<uint32_t>(bytes.data())) {
+  if (Crc32c(ChecksumSeed(link, Service::kReplicas),
+             bytes.view().substr(kChecksumEnd)) !=
+      LoadFixed<uint32_t>(bytes.data() + kServiceBytes)) {
     return absl::DataLossError("envelope checksum does not match");
   }
-  const auto version = LoadFixed<uint16_t>(bytes.data() + 4);
+  const auto version = LoadFixed<uint16_t>(bytes.data() + kChecksumEnd);
   if (version != kEnvelopeVersion) {
     return absl::InvalidArgumentError(
         absl::StrCat("envelope has version ", version,
                      ", but this program reads version ", kEnvelopeVersion));
   }
-  const size_t count = LoadFixed<uint16_t>(bytes.data() + 6);
-  const size_t header_bytes = LoadFixed<uint32_t>(bytes.data() + 8);
+  const size_t count = LoadFixed<uint16_t>(bytes.data() + kChecksumEnd + 2);
+  const size_t header_bytes =
+      LoadFixed<uint32_t>(bytes.data() + kChecksumEnd + 4);
   if (header_bytes > bytes.size() - kEnvelopePrefixBytes ||
       count > header_bytes / kMessageHeaderBytes) {
     return absl::InvalidArgumentError("message headers are cut short");

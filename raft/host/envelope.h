@@ -1,8 +1,6 @@
 // raft/host/envelope.h: the encoding of group messages between two nodes.
 //
-// The checksum is seeded with cluster, sender and receiver, so that the decoder
-// refuses a message that reached the wrong node. Layout:
-// docs/reference/formats/envelope.md.
+// Layout: docs/reference/formats/envelope.md.
 #ifndef QUORATE_RAFT_HOST_ENVELOPE_H_
 #define QUORATE_RAFT_HOST_ENVELOPE_H_
 
@@ -14,21 +12,16 @@
 #include "env/buffer.h"
 #include "env/ids.h"
 #include "raft/core/types.h"
+#include "raft/host/service.h"
 
 namespace quorate::raft {
 
-// The version of the format, which begins every envelope.
+// The version of the format, behind the checksum of every envelope.
 inline constexpr uint16_t kEnvelopeVersion = 5;
 
 struct GroupMessage {
   GroupId group;
   Message message;
-};
-
-struct EnvelopeLink {
-  ClusterId cluster;
-  NodeId from;
-  NodeId to;
 };
 
 // Encodes messages to one node as the pieces of one Transport::Send. Reusable.
@@ -46,7 +39,7 @@ class EnvelopeBuilder {
   // Whether no message was added.
   bool empty() const { return count_ == 0; }
   // Returns the pieces, and begins another envelope.
-  std::vector<Buffer> Take(const EnvelopeLink& link);
+  std::vector<Buffer> Take(const MessageLink& link);
   // Forgets the messages.
   void Clear();
 
@@ -61,7 +54,7 @@ class EnvelopeBuilder {
 // A wrong checksum is kDataLoss. Other malformed bytes are kInvalidArgument,
 // and so is a version, message type or flag that this program does not know.
 absl::StatusOr<std::vector<GroupMessage>> DecodeEnvelope(
-    const EnvelopeLink& link, const Buffer& bytes);
+    const MessageLink& link, const Buffer& bytes);
 
 }  // namespace quorate::raft
 

@@ -17,12 +17,12 @@
 namespace quorate::raft {
 namespace {
 
-const EnvelopeLink kLink{
+const MessageLink kLink{
     .cluster = ClusterId(77), .from = NodeId(1), .to = NodeId(2)};
 
-constexpr size_t kEnvelopePrefixBytes = 12;
+constexpr size_t kEnvelopePrefixBytes = kChecksumEnd + 8;
 
-std::vector<Buffer> EncodeEnvelope(const EnvelopeLink& link,
+std::vector<Buffer> EncodeEnvelope(const MessageLink& link,
                                    const std::vector<GroupMessage>& messages) {
   EnvelopeBuilder builder;
   for (const GroupMessage& message : messages) {
@@ -179,9 +179,9 @@ GroupMessage Draw(uint64_t seed) { return Drawing(seed).Draw(); }
 
 // `bytes` with another checksum, that of its contents.
 Buffer WithChecksum(std::string bytes) {
-  const uint32_t seed =
-      Crc32cSeed(kLink.cluster.value(), kLink.from.value(), kLink.to.value());
-  StoreFixed(bytes.data(), Crc32c(seed, std::string_view(bytes).substr(4)));
+  const uint32_t seed = ChecksumSeed(kLink, Service::kReplicas);
+  StoreFixed(bytes.data() + kServiceBytes,
+             Crc32c(seed, std::string_view(bytes).substr(kChecksumEnd)));
   return Buffer::Copy(bytes);
 }
 
@@ -337,7 +337,7 @@ TEST(EnvelopeBuilder, ManySmallMessages_FillAnEnvelope) {
 TEST(Envelope, UnknownVersion_IsRefused) {
   std::string bytes(
       Join(EncodeEnvelope(kLink, {Make(MessageType::kTimeoutNow)})).view());
-  bytes[4] = 6;
+  bytes[kChecksumEnd] = 6;
   EXPECT_EQ(Refusal(bytes),
             "envelope has version 6, but this program reads version 5");
 }
@@ -372,7 +372,8 @@ TEST(Envelope, AnyChange_IsReadOrRefused) {
     std::string bytes(
         Join(EncodeEnvelope(kLink, {Draw(round % 50), Draw(round % 49)}))
             .view());
-    const uint64_t at = 4 + random.Below(bytes.size() - 4, "at", round, 0);
+    const uint64_t at = kChecksumEnd + random.Below(bytes.size() - kChecksumEnd,
+                                                    "at", round, 0);
     bytes[at] = static_cast<char>(random.Below(256, "byte", round, 0));
     const Buffer changed = WithChecksum(bytes);
     const auto decoded = DecodeEnvelope(kLink, changed);
@@ -398,9 +399,11 @@ TEST(Envelope, AnyBytes_AreReadOrRefused) {
       EXPECT_FALSE(DecodeEnvelope(kLink, Buffer::Copy(bytes)).ok());
       continue;
     }
-    StoreFixed<uint16_t>(bytes.data() + 4, 2);
-    StoreFixed<uint16_t>(bytes.data() + 6, drawing.Below(3));
-    StoreFixed<uint32_t>(bytes.data() + 8, drawing.Below(bytes.size()));
+    bytes[0] = static_cast<char>(Service::kReplicas);
+    StoreFixed(bytes.data() + kChecksumEnd, kEnvelopeVersion);
+    StoreFixed<uint16_t>(bytes.data() + kChecksumEnd + 2, drawing.Below(3));
+    StoreFixed<uint32_t>(bytes.data() + kChecksumEnd + 4,
+                         drawing.Below(bytes.size()));
     const Buffer whole = WithChecksum(bytes);
     const auto decoded = DecodeEnvelope(kLink, whole);
     if (decoded.ok()) ExpectOneForm(whole, *decoded);
@@ -409,17 +412,17 @@ TEST(Envelope, AnyBytes_AreReadOrRefused) {
 
 TEST(Envelope, AnyShorterHeader_IsRefused) {
   const std::string good(Join(EncodeEnvelope(kLink, GoldenMessages())).view());
-  const uint32_t header_bytes = LoadFixed<uint32_t>(good, 8);
+  const uint32_t header_bytes = LoadFixed<uint32_t>(good, kChecksumEnd + 4);
   for (uint32_t cut = 1; cut <= header_bytes; ++cut) {
     std::string bytes = good;
     bytes.erase(kEnvelopePrefixBytes + header_bytes - cut, cut);
-    StoreFixed(bytes.data() + 8, header_bytes - cut);
+    StoreFixed(bytes.data() + kChecksumEnd + 4, header_bytes - cut);
     Refusal(bytes);
   }
   // The cut bytes count as payload instead.
   for (uint32_t cut = 1; cut <= header_bytes; ++cut) {
     std::string bytes = good;
-    StoreFixed(bytes.data() + 8, header_bytes - cut);
+    StoreFixed(bytes.data() + kChecksumEnd + 4, header_bytes - cut);
     Refusal(bytes);
   }
 }
@@ -435,10 +438,10 @@ TEST(Envelope, AnyPrefix_IsRefused) {
 
 TEST(Envelope, MoreMessagesOrFewerThanStated_AreRefused) {
   const std::string good(Join(EncodeEnvelope(kLink, GoldenMessages())).view());
-  const auto count = LoadFixed<uint16_t>(good, 6);
+  const auto count = LoadFixed<uint16_t>(good, kChecksumEnd + 2);
   for (const int stated : {0, count - 1, count + 1, 65'535}) {
     std::string bytes = good;
-    StoreFixed(bytes.data() + 6, static_cast<uint16_t>(stated));
+    StoreFixed(bytes.data() + kChecksumEnd + 2, static_cast<uint16_t>(stated));
     Refusal(bytes);
   }
 }
@@ -470,14 +473,16 @@ TEST(Envelope, AnyFlippedBit_IsRefused) {
   for (size_t bit = 0; bit < good.size() * 8; ++bit) {
     std::string bytes(good.view());
     bytes[bit / 8] = static_cast<char>(bytes[bit / 8] ^ (1 << (bit % 8)));
+    // Another service is refused before its checksum is read.
     EXPECT_EQ(DecodeEnvelope(kLink, Buffer::Copy(bytes)).status().code(),
-              absl::StatusCode::kDataLoss);
+              bit < 8 * kServiceBytes ? absl::StatusCode::kInvalidArgument
+                                      : absl::StatusCode::kDataLoss);
   }
 }
 
 TEST(Envelope, AnotherLink_IsRefused) {
   const Buffer good = Join(EncodeEnvelope(kLink, {Draw(3)}));
-  EnvelopeLink other = kLink;
+  MessageLink other = kLink;
   other.to = NodeId(3);
   EXPECT_FALSE(DecodeEnvelope(other, good).ok());
   other = kLink;

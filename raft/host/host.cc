@@ -11,9 +11,11 @@
 #include "env/check.h"
 #include "env/crc32c.h"
 #include "raft/core/configuration.h"
+#include "raft/host/founding.h"
 #include "raft/host/log_memory.h"
 #include "raft/host/outbox.h"
 #include "raft/host/replica.h"
+#include "raft/host/service.h"
 #include "raft/host/startup.h"
 
 namespace quorate::raft {
@@ -27,6 +29,12 @@ class SilentObserver final : public Host::Observer {
   void OnStopped(const absl::Status&) override {}
 };
 
+std::vector<NodeId> PeersOf(const HostOptions& options) {
+  std::vector<NodeId> nodes;
+  for (const env::PeerAddress& peer : options.peers) nodes.push_back(peer.node);
+  return nodes;
+}
+
 }  // namespace
 
 class Host::Impl final : public env::Transport::Receiver {
@@ -37,6 +45,7 @@ class Host::Impl final : public env::Transport::Receiver {
         options_(std::move(options)),
         make_(std::move(make)),
         observer_(observer != nullptr ? *observer : silent_),
+        founding_(env, options_.cluster, options_.node, PeersOf(options_)),
         outbox_(env, options_.cluster, options_.node),
         room_(env.transport),
         callbacks_(env.loop),
@@ -53,7 +62,11 @@ class Host::Impl final : public env::Transport::Receiver {
   void Start(Started started) {
     started_ = std::move(started);
     startup_ = std::make_unique<Startup>(
-        env_, options_, make_, [this](absl::StatusOr<OpenedStore> opened) {
+        env_, options_, make_, founding_,
+        [this](const StoreIdentity& store, const BootstrapPlan& plan) {
+          return Serve(store, plan);
+        },
+        [this](absl::StatusOr<OpenedStore> opened) {
           OnOpened(std::move(opened));
         });
     startup_->Begin();
@@ -71,6 +84,10 @@ class Host::Impl final : public env::Transport::Receiver {
   // Call when the deadline of the group may be earlier than before.
   void UpdateTimer(GroupId id);
 
+  // Starts the transport, unless it has started.
+  absl::Status Serve(const StoreIdentity& store, const BootstrapPlan& plan);
+  void OnReplicaMessages(NodeId from, StoreIncarnation incarnation,
+                         Buffer bytes);
   void OnOpened(absl::StatusOr<OpenedStore> opened);
   void Stop(absl::Status why);
   void SetAlarm();
@@ -87,12 +104,11 @@ class Host::Impl final : public env::Transport::Receiver {
   std::unique_ptr<Startup> startup_;
 
   absl::Status status_ = absl::UnavailableError("the node is starting");
-  StoreIncarnation store_;
   env::TransportIdentity identity_;
   bool serving_ = false;
   bool bad_envelope_logged_ = false;
-  absl::btree_map<NodeId, StoreIncarnation> stores_;
 
+  Founding founding_;
   Outbox outbox_;
   OutputPool outputs_;
   SendRoom room_;
@@ -122,17 +138,30 @@ class Host::Impl final : public env::Transport::Receiver {
 
 // ---- Starting and stopping
 
+absl::Status Host::Impl::Serve(const StoreIdentity& store,
+                               const BootstrapPlan& plan) {
+  if (serving_) return absl::OkStatus();
+  identity_ = {.cluster = options_.cluster,
+               .node = options_.node,
+               .incarnation = store.store,
+               .bootstrap_checksum = Crc32c(0, EncodePlan(plan))};
+  absl::Status status = env_.transport.Start(identity_, options_.listen_address,
+                                             options_.peers, this);
+  serving_ = status.ok();
+  return status;
+}
+
 void Host::Impl::OnOpened(absl::StatusOr<OpenedStore> opened) {
   Started started = std::move(started_);
   if (!opened.ok()) {
     status_ = opened.status();
+    if (std::exchange(serving_, false)) env_.transport.Stop();
     started(status_);
     return;
   }
-  store_ = opened->store;
-  stores_[options_.node] = store_;
   log_ = std::move(opened->log);
   snapshots_ = std::move(opened->snapshots);
+  founding_.Answer(opened->record);
   const ReplicaServices services{.env = env_,
                                  .options = options_,
                                  .log = *log_,
@@ -142,10 +171,10 @@ void Host::Impl::OnOpened(absl::StatusOr<OpenedStore> opened) {
                                  .room = room_,
                                  .callbacks = callbacks_,
                                  .observer = observer_,
-                                 .stores = stores_,
                                  .fail_node = fail_node_,
                                  .on_earlier_deadline = on_earlier_deadline_,
-                                 .log_memory = log_memory_};
+                                 .log_memory = log_memory_,
+                                 .replicas = opened->groups.size()};
   for (OpenedGroup& group : opened->groups) {
     if (!group.fenced.ok()) {
       fenced_[group.key.group] = group.fenced;
@@ -156,14 +185,8 @@ void Host::Impl::OnOpened(absl::StatusOr<OpenedStore> opened) {
         std::move(group.state_machine));
     observer_.OnRecovered(group.key.group, replicas_[group.key.group]->core());
   }
-  identity_ = {.cluster = options_.cluster,
-               .node = options_.node,
-               .incarnation = store_,
-               .bootstrap_checksum = Crc32c(0, opened->bootstrap_record)};
-  status_ = env_.transport.Start(identity_, options_.listen_address,
-                                 options_.peers, this);
+  status_ = Serve(opened->identity, opened->record.plan);
   if (status_.ok()) {
-    serving_ = true;
     for (const auto& [id, replica] : replicas_) UpdateTimer(id);
   } else {
     for (const auto& [id, replica] : replicas_) replica->Stop(status_);
@@ -185,7 +208,15 @@ void Host::Impl::Stop(absl::Status why) {
 
 void Host::Impl::OnMessage(NodeId from, StoreIncarnation incarnation,
                            Buffer bytes) {
-  if (!status_.ok()) return;
+  if (IsFor(Service::kFounding, bytes.view())) {
+    founding_.OnMessage(from, incarnation, bytes);
+  } else if (status_.ok()) {
+    OnReplicaMessages(from, incarnation, std::move(bytes));
+  }
+}
+
+void Host::Impl::OnReplicaMessages(NodeId from, StoreIncarnation incarnation,
+                                   Buffer bytes) {
   absl::StatusOr<std::vector<GroupMessage>> messages = DecodeEnvelope(
       {.cluster = options_.cluster, .from = from, .to = options_.node}, bytes);
   if (!messages.ok()) {
@@ -199,7 +230,6 @@ void Host::Impl::OnMessage(NodeId from, StoreIncarnation incarnation,
     }
     return;
   }
-  stores_[from] = incarnation;
   for (GroupMessage& message : *messages) {
     Replica* target = replica(message.group);
     if (target == nullptr || target->key().replica != message.message.to) {

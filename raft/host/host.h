@@ -20,35 +20,27 @@
 #include "env/outcome.h"
 #include "raft/core/core.h"
 #include "raft/core/types.h"
+#include "raft/host/bootstrap_record.h"
 #include "raft/host/state_machine.h"
 #include "raft/log/log.h"
 
 namespace quorate::raft {
-
-struct GroupSpec {
-  GroupId group;
-  // Becomes entry 1 if the group does not exist yet on this node. It has one
-  // member on this node, whose id names this node's replica.
-  Configuration initial_configuration;
-};
 
 struct HostOptions {
   ClusterId cluster;
   NodeId node;
   std::string listen_address;           // Other nodes connect to it.
   std::vector<env::PeerAddress> peers;  // Every other node.
-  std::vector<GroupSpec> groups;
-  // Writes a new store into an empty directory. False: an empty directory is
-  // refused.
+  // The cluster as the configuration of this node describes it, if it is to be
+  // founded. Nodes with different plans refuse each other's connections.
+  BootstrapPlan plan;
+  // Makes an empty directory a new store, and takes part in the founding of the
+  // cluster until the store has its bootstrap record. False: an empty directory
+  // is refused.
   bool bootstrap = false;
-  // The decisions for all nodes at bootstrap, as bytes that only the caller
-  // interprets. Stored with the identity of a new store; at most
-  // kBootstrapRecordBytesMax bytes. Nodes with different records refuse each
-  // other's connections.
-  std::string bootstrap_record;
-  // Called once with the stored record before any state machine is made. An
-  // error ends the start. Null: the record must equal `bootstrap_record`.
-  std::function<absl::Status(std::string_view stored)> accept_bootstrap_record;
+  // Called once with the plan that the cluster was founded with, before any
+  // state machine is made. An error ends the start. Null: it must equal `plan`.
+  std::function<absl::Status(const BootstrapPlan& founded)> accept_plan;
   CoreOptions core;  // The host fills in node and group.
   LogOptions log;    // The host fills in cluster and store.
   // Timers of one turn apply about so many bytes of entries. Those that exceed
@@ -86,7 +78,8 @@ class Host {
   // kUnavailable.
   using ReadDone = absl::AnyInvocable<void(absl::Status)>;
   // Makes the empty state machine of a group. `configuration` is that of the
-  // newest snapshot, or the initial one.
+  // newest snapshot, or the first one. Null: the program cannot read its
+  // parameters. The replica is fenced then.
   using MakeStateMachine = absl::AnyInvocable<std::unique_ptr<StateMachine>(
       GroupId, const Configuration&)>;
 
@@ -125,9 +118,9 @@ class Host {
   Host(const Host&) = delete;
   Host& operator=(const Host&) = delete;
 
-  // Recovers the replicas and connects to the peers. `started` is called once:
-  // with OK, or with the error of the directory, the address or the disk and
-  // its remedy.
+  // Recovers the replicas and connects to the peers. A new store waits until
+  // the cluster is founded. `started` is called once: with OK, or with the
+  // error of the directory, the address or the disk and its remedy.
   void Start(Started started);
 
   // Proposes one entry. Unless the Host is destroyed first, `done` is called

@@ -7,6 +7,7 @@
 #include <utility>
 #include <vector>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "env/random.h"
 #include "gtest/gtest.h"
@@ -104,11 +105,12 @@ constexpr ClusterId kCluster(99);
 
 // The program of one machine.
 struct Program {
-  Program(env::Env& env, HostOptions options)
+  Program(env::Env& env, HostOptions options, bool makes_state_machine)
       : host(
             env, std::move(options),
-            [](GroupId, const Configuration&) {
-              return std::make_unique<Journal>();
+            [makes_state_machine](GroupId, const Configuration&) {
+              return makes_state_machine ? std::make_unique<Journal>()
+                                         : nullptr;
             },
             &observer) {
     host.Start([this](absl::Status status) { started = status; });
@@ -124,27 +126,28 @@ struct Program {
 
 class Cluster {
  public:
-  explicit Cluster(uint64_t seed, uint64_t snapshot_threshold_bytes = 0)
+  // Starts the nodes `first`.
+  explicit Cluster(uint64_t seed, uint64_t snapshot_threshold_bytes = 0,
+                   const std::vector<uint32_t>& first = {1, 2, 3})
       : world_({.seed = seed}) {
     options_.cluster = kCluster;
     options_.bootstrap = true;
     options_.snapshot_threshold_bytes = snapshot_threshold_bytes;
     options_.snapshot_threshold_bytes_max = snapshot_threshold_bytes;
     options_.snapshot_trailing_bytes = snapshot_threshold_bytes / 4;
-    GroupSpec group{.group = kGroup};
-    // The ids of replicas are in another order than those of nodes.
-    for (uint32_t n = 3; n >= 1; --n) {
-      group.initial_configuration.voters.push_back({ReplicaOn(n), NodeId(n)});
-    }
-    options_.groups = {group};
+    options_.plan.groups = {
+        {.group = kGroup, .voters = {NodeId(1), NodeId(2), NodeId(3)}}};
     for (uint32_t n = 1; n <= 3; ++n) {
       machines_.push_back(world_.AddMachine({.name = absl::StrCat("n", n)}));
     }
     programs_.resize(3);
-    for (uint32_t n = 1; n <= 3; ++n) StartNode(n);
+    for (const uint32_t n : first) StartNode(n);
   }
 
-  static ReplicaId ReplicaOn(uint32_t n) { return ReplicaId(40 - n); }
+  ReplicaId ReplicaOn(uint32_t n) {
+    return raft::ReplicaOn(node(leader())->host.core(kGroup)->configuration(),
+                           NodeId(n));
+  }
   HostOptions OptionsOf(uint32_t n) {
     HostOptions options = options_;
     options.node = NodeId(n);
@@ -156,7 +159,8 @@ class Cluster {
   }
   void StartNode(uint32_t n) {
     world_.Start(machines_[n - 1], [this, n](env::Env& env) {
-      auto program = std::make_shared<Program>(env, OptionsOf(n));
+      auto program =
+          std::make_shared<Program>(env, OptionsOf(n), makes_state_machine_);
       programs_[n - 1] = program.get();
       return program;
     });
@@ -172,6 +176,12 @@ class Cluster {
   void Restart(uint32_t n) { world_.Restart(machines_[n - 1]); }
 
   Program* node(uint32_t n) { return programs_[n - 1]; }
+  // Waits until the start of a node ended, well or badly.
+  void AwaitStart(uint32_t n) {
+    EXPECT_TRUE(world_.RunUntilTrue([this, n] {
+      return node(n) != nullptr && !absl::IsUnknown(node(n)->started);
+    }));
+  }
   // The node that leads in the highest term, or 0.
   uint32_t leader() {
     uint32_t leader = 0;
@@ -222,6 +232,7 @@ class Cluster {
     return world_.RunUntilTrue([&] { return Converged(lines); });
   }
 
+  bool makes_state_machine_ = true;
   sim::World world_;
   HostOptions options_;
   std::vector<sim::MachineId> machines_;
@@ -491,69 +502,158 @@ TEST(Host, EmptyDirectoryWithoutBootstrap_IsRefused) {
       << cluster.node(2)->started;
 }
 
-TEST(Host, AnotherBootstrapRecord_StopsTheStart) {
+TEST(Host, AnotherPlan_StopsTheStart) {
   Cluster cluster(17);
   ASSERT_TRUE(cluster.WaitForLeader());
-  cluster.options_.bootstrap_record = "another";
+  cluster.options_.plan.groups[0].parameters = Buffer::Copy("another");
   cluster.Crash(2, sim::CrashKind::kProcess);
   cluster.Restart(2);
-  ASSERT_TRUE(cluster.world_.RunUntilTrue(
-      [&] { return !absl::IsUnknown(cluster.node(2)->started); }));
+  cluster.AwaitStart(2);
   EXPECT_TRUE(absl::IsFailedPrecondition(cluster.node(2)->started))
       << cluster.node(2)->started;
 }
 
-TEST(Host, StoredBootstrapRecord_IsWhatTheCallerChecks) {
+TEST(Host, FoundedPlan_IsWhatTheCallerChecks) {
   Cluster cluster(18);
   ASSERT_TRUE(cluster.WaitForLeader());
-  std::string checked;
-  cluster.options_.bootstrap_record = "of today";
-  cluster.options_.accept_bootstrap_record = [&](std::string_view stored) {
-    checked = "stored:" + std::string(stored);
+  const BootstrapPlan founded = cluster.options_.plan;
+  BootstrapPlan checked;
+  cluster.options_.plan.groups[0].parameters = Buffer::Copy("of today");
+  cluster.options_.accept_plan = [&](const BootstrapPlan& plan) {
+    checked = plan;
     return absl::AbortedError("checked");
   };
   cluster.Crash(2, sim::CrashKind::kProcess);
   cluster.Restart(2);
-  ASSERT_TRUE(cluster.world_.RunUntilTrue(
-      [&] { return !absl::IsUnknown(cluster.node(2)->started); }));
+  cluster.AwaitStart(2);
   EXPECT_TRUE(absl::IsAborted(cluster.node(2)->started));
-  EXPECT_EQ(checked, "stored:");
-  // In an empty directory, the record that is being stored is checked.
-  cluster.Crash(2, sim::CrashKind::kProcess);
-  cluster.world_.EraseDisk(cluster.machines_[1]);
-  cluster.Restart(2);
-  ASSERT_TRUE(cluster.world_.RunUntilTrue(
-      [&] { return !absl::IsUnknown(cluster.node(2)->started); }));
-  EXPECT_EQ(checked, "stored:of today");
+  EXPECT_EQ(checked, founded);
 }
 
-// Two nodes are enough for a leader. The third one was bootstrapped with
-// another record.
-TEST(Host, NodeWithAnotherBootstrapRecord_TakesNoPart) {
+// ---- Founding
+
+TEST(HostFounding_Replicas, AreOnTheStoresThatTheNodesDrew) {
   Cluster cluster(19);
-  cluster.options_.bootstrap_record = "another";
+  ASSERT_TRUE(cluster.WaitForLeader());
+  const Configuration first =
+      cluster.node(1)->host.core(kGroup)->configuration();
+  ASSERT_EQ(first.voters.size(), 3u);
+  EXPECT_NE(first.hash_key, 0u);
+  for (const Member& voter : first.voters) {
+    const Host& host = cluster.node(voter.node.value())->host;
+    EXPECT_EQ(host.identity().incarnation, voter.store);
+    EXPECT_EQ(host.core(kGroup)->configuration(), first);
+  }
+}
+
+// Nothing is decided without the answers of all nodes.
+TEST(HostFounding_Node, ThatIsMissing_IsWaitedFor) {
+  Cluster cluster(20, 0, {1, 2});
+  cluster.world_.RunFor(Seconds(60));
+  EXPECT_TRUE(absl::IsUnknown(cluster.node(1)->started));
+  EXPECT_TRUE(absl::IsUnknown(cluster.node(2)->started));
+  cluster.StartNode(3);
+  ASSERT_EQ(cluster.Propose("x").outcome, Outcome::kDone);
+}
+
+// Its plan differs, so the others refuse it, and nothing is founded.
+TEST(HostFounding_Node, WithAnotherPlan_IsNotCounted) {
+  Cluster cluster(21, 0, {1, 2});
+  const BootstrapPlan plan = cluster.options_.plan;
+  cluster.options_.plan.groups[0].parameters = Buffer::Copy("another");
+  cluster.StartNode(3);
+  cluster.world_.RunFor(Seconds(20));
+  for (uint32_t n = 1; n <= 3; ++n) {
+    EXPECT_TRUE(absl::IsUnknown(cluster.node(n)->started)) << n;
+  }
+  cluster.options_.plan = plan;
   cluster.Crash(3, sim::CrashKind::kProcess);
-  cluster.world_.EraseDisk(cluster.machines_[2]);
   cluster.Restart(3);
   ASSERT_EQ(cluster.Propose("x").outcome, Outcome::kDone);
-  cluster.world_.RunFor(Seconds(5));
-  EXPECT_TRUE(cluster.node(3)->started.ok()) << cluster.node(3)->started;
-  EXPECT_EQ(cluster.node(3)->host.leader(kGroup), NodeId());
-  EXPECT_EQ(cluster.node(3)->journal()->lines().size(), 0u);
 }
 
-TEST(Host, WipedNodeCreatedAgain_IsRefusedByItsGroup) {
-  Cluster cluster(8);
+TEST(HostFounding_WipedNode, OfAFoundedCluster_IsRefused) {
+  for (uint32_t wiped = 1; wiped <= 3; ++wiped) {
+    SCOPED_TRACE(wiped);
+    Cluster cluster(8);
+    ASSERT_EQ(cluster.Propose("x").outcome, Outcome::kDone);
+    cluster.Crash(wiped, sim::CrashKind::kMachine);
+    cluster.world_.EraseDisk(cluster.machines_[wiped - 1]);
+    cluster.Restart(wiped);
+    cluster.AwaitStart(wiped);
+    const absl::Status& started = cluster.node(wiped)->started;
+    EXPECT_TRUE(absl::IsFailedPrecondition(started)) << started;
+    EXPECT_TRUE(absl::StrContains(started.message(), "the cluster exists"))
+        << started;
+    ASSERT_EQ(cluster.Propose("y").outcome, Outcome::kDone);
+  }
+}
+
+// Two nodes that forgot everything must not outvote the third.
+TEST(HostFounding_WipedMajority, OfAFoundedCluster_IsRefused) {
+  Cluster cluster(9);
   ASSERT_EQ(cluster.Propose("x").outcome, Outcome::kDone);
-  // An entry pins the store incarnations soon after the first election.
+  for (uint32_t wiped = 1; wiped <= 2; ++wiped) {
+    cluster.Crash(wiped, sim::CrashKind::kMachine);
+    cluster.world_.EraseDisk(cluster.machines_[wiped - 1]);
+  }
+  cluster.Restart(1);
+  cluster.Restart(2);
+  cluster.AwaitStart(1);
+  cluster.AwaitStart(2);
+  EXPECT_TRUE(absl::IsFailedPrecondition(cluster.node(1)->started));
+  EXPECT_TRUE(absl::IsFailedPrecondition(cluster.node(2)->started));
+}
+
+// One node crashes at any of its first disk operations. The cluster works in
+// the end, with the stores of its nodes.
+TEST(HostFounding_Crash, AtAnyDiskOperation_IsCompleted) {
+  for (uint32_t crashing = 1; crashing <= 3; ++crashing) {
+    for (const auto kind :
+         {sim::CrashKind::kProcess, sim::CrashKind::kMachine}) {
+      for (uint64_t n = 1;; ++n) {
+        SCOPED_TRACE(absl::StrCat("node ", crashing, " operation ", n));
+        ASSERT_LT(n, 60u);
+        Cluster cluster(n, 0, {});
+        for (uint32_t node = 1; node <= 3; ++node) cluster.StartNode(node);
+        const sim::MachineId machine = cluster.machines_[crashing - 1];
+        cluster.world_.CrashAtDiskOperation(machine, n, kind);
+        cluster.world_.RunFor(Seconds(3));
+        const bool crashed = !cluster.world_.running(machine);
+        if (!crashed) break;
+        cluster.programs_[crashing - 1] = nullptr;
+        cluster.Restart(crashing);
+        ASSERT_EQ(cluster.Propose("x").outcome, Outcome::kDone);
+        cluster.AwaitStart(crashing);
+        ASSERT_TRUE(cluster.node(crashing)->started.ok())
+            << cluster.node(crashing)->started;
+      }
+    }
+  }
+}
+
+TEST(HostFounding_Store, ThatWasNotFounded_NeedsBootstrapAgain) {
+  Cluster cluster(22, 0, {2});
   cluster.world_.RunFor(Seconds(2));
-  const uint32_t wiped = cluster.leader() % 3 + 1;
-  cluster.Crash(wiped, sim::CrashKind::kMachine);
-  cluster.world_.EraseDisk(cluster.machines_[wiped - 1]);
-  cluster.Restart(wiped);
-  cluster.world_.RunFor(Seconds(5));
-  EXPECT_EQ(cluster.node(wiped)->journal()->lines().size(), 0u);
-  ASSERT_EQ(cluster.Propose("y").outcome, Outcome::kDone);
+  cluster.Crash(2, sim::CrashKind::kProcess);
+  cluster.options_.bootstrap = false;
+  cluster.Restart(2);
+  cluster.AwaitStart(2);
+  EXPECT_TRUE(absl::IsFailedPrecondition(cluster.node(2)->started))
+      << cluster.node(2)->started;
+}
+
+// A program that cannot read the parameters fences the replica.
+TEST(Host, UnreadableParameters_FenceTheReplica) {
+  Cluster cluster(23);
+  ASSERT_EQ(cluster.Propose("x").outcome, Outcome::kDone);
+  cluster.makes_state_machine_ = false;
+  cluster.Crash(2, sim::CrashKind::kProcess);
+  cluster.Restart(2);
+  cluster.AwaitStart(2);
+  ASSERT_TRUE(cluster.node(2)->started.ok()) << cluster.node(2)->started;
+  EXPECT_TRUE(
+      absl::IsFailedPrecondition(cluster.node(2)->host.group_status(kGroup)));
 }
 
 TEST(Host, FailingSync_StopsTheNodeAndSaysWhy) {
@@ -598,7 +698,7 @@ struct Impostor final : env::Transport::Receiver {
   }
 
   env::Env& env;
-  EnvelopeLink link;
+  MessageLink link;
 };
 
 // A message counts if its receiver is the replica here, and if it came from its
@@ -625,16 +725,16 @@ TEST(HostMembers_Messages_OfOtherReplicas, AreDropped) {
   };
   const Term before = term();
   Message message{.type = MessageType::kHeartbeatReply,
-                  .from = Cluster::ReplicaOn(third),
-                  .to = Cluster::ReplicaOn(leader),
+                  .from = cluster.ReplicaOn(third),
+                  .to = cluster.ReplicaOn(leader),
                   .term = before + 5};
   impostor->Send(NodeId(leader), message);
-  message.from = Cluster::ReplicaOn(false_node);
-  message.to = Cluster::ReplicaOn(third);
+  message.from = cluster.ReplicaOn(false_node);
+  message.to = cluster.ReplicaOn(third);
   impostor->Send(NodeId(leader), message);
   cluster.world_.RunFor(Seconds(1));
   EXPECT_EQ(term(), before);
-  message.to = Cluster::ReplicaOn(leader);
+  message.to = cluster.ReplicaOn(leader);
   impostor->Send(NodeId(leader), message);
   cluster.world_.RunFor(Seconds(1));
   EXPECT_GE(term(), before + 5);

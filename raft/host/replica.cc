@@ -321,7 +321,6 @@ void Replica::HandleEvents(const Output& output) {
   for (const Event& event : output.events) {
     switch (event.kind) {
       case Event::Kind::kRoleChanged:
-        pinning_in_flight_ = false;
         if (event.role != RoleKind::kLeader && !proposals_.empty() &&
             proposals_deadline_ == MonoTime::Max()) {
           const bool at_once =
@@ -335,9 +334,6 @@ void Replica::HandleEvents(const Output& output) {
       case Event::Kind::kSuffixTruncated:
         services_.env.tracer.Sometimes("raft.conflicting_suffix_truncated");
         break;
-      case Event::Kind::kConfigurationChanged:
-        has_unpinned_stores_ = true;
-        break;
       case Event::Kind::kGivesLeadershipAway:
         services_.env.tracer.Sometimes("raft.gave_leadership_away");
         break;
@@ -349,7 +345,6 @@ void Replica::HandleEvents(const Output& output) {
     }
     services_.observer.OnEvent(key_.group, event);
   }
-  if (has_unpinned_stores_ && core_->role() == RoleKind::kLeader) PinStoreIds();
 }
 
 void Replica::LogLostEntries(Index last) {
@@ -366,48 +361,10 @@ void Replica::LogLostEntries(Index last) {
 
 // ---- Members and their stores
 
-namespace {
-
-// Whether the member may be on `store`: it is, or its store is not known yet.
-bool MayBeOn(const Member& member, StoreIncarnation store) {
-  return member.store == StoreIncarnation() || member.store == store;
-}
-
-}  // namespace
-
-// An initial configuration names nodes without stores, since each node draws
-// its own. The leader fills in the stores that its members present and
-// replicates the result. From then on a node whose data directory was replaced
-// is refused.
-void Replica::PinStoreIds() {
-  if (pinning_in_flight_ || !core_->CanServeReads()) return;
-  Configuration bound = core_->configuration();
-  bool changed = false;
-  bool complete = true;
-  ForEachMember(bound, [&](Member& member) {
-    if (member.store != StoreIncarnation()) return;
-    auto it = services_.stores.find(member.node);
-    if (it == services_.stores.end()) {
-      complete = false;
-      return;
-    }
-    member.store = it->second;
-    changed = true;
-  });
-  if (complete && !changed) has_unpinned_stores_ = false;
-  if (!changed) return;
-  pinning_in_flight_ = true;
-  Buffer payload = EncodeConfiguration(bound);
-  services_.callbacks.Add([this, payload = std::move(payload)]() mutable {
-    Propose(EntryKind::kConfiguration, std::move(payload),
-            [this](const ProposeResult&) { pinning_in_flight_ = false; });
-  });
-}
-
 bool Replica::RefusesStore(NodeId node, StoreIncarnation store) const {
   bool refuses = false;
   ForEachMember(core_->configuration(), [&](const Member& member) {
-    refuses |= member.node == node && !MayBeOn(member, store);
+    refuses |= member.node == node && member.store != store;
   });
   return refuses;
 }
@@ -421,7 +378,7 @@ bool Replica::SenderIsMember(ReplicaId sender, NodeId from,
     unnamed_sender_ = {sender, from};
     return true;
   }
-  if (member->node == from && MayBeOn(*member, store)) return true;
+  if (member->node == from && member->store == store) return true;
   if (!std::exchange(refusal_logged_, true)) {
     services_.env.tracer.Log(
         env::Severity::kError,

@@ -36,13 +36,12 @@ struct ReplicaServices {
   SendRoom& room;
   CallbackQueue& callbacks;
   Host::Observer& observer;
-  // The stores that other nodes presented, and this node's own.
-  const absl::btree_map<NodeId, StoreIncarnation>& stores;
   // Stops the whole node, because its log failed.
   absl::AnyInvocable<void(absl::Status)>& fail_node;
   // Must be called when a step made a replica's deadline() earlier.
   absl::AnyInvocable<void(GroupId)>& on_earlier_deadline;
   LogMemory& log_memory;
+  size_t replicas;  // The number on this node.
 };
 
 class Replica final : private SendGate {
@@ -107,7 +106,6 @@ class Replica final : private SendGate {
   void ExpireProposals();
   void LogLostEntries(Index last);
   void FlushReads();
-  void PinStoreIds();
   bool SenderIsMember(ReplicaId sender, NodeId from, StoreIncarnation store);
 
   // In replica_snapshots.cc.
@@ -156,8 +154,6 @@ class Replica final : private SendGate {
   // The last sender that the configuration does not name, and its node.
   std::pair<ReplicaId, NodeId> unnamed_sender_;
   // The configuration may have members without a store.
-  bool has_unpinned_stores_ = true;
-  bool pinning_in_flight_ = false;
   bool refusal_logged_ = false;
   bool lost_entries_logged_ = false;
 

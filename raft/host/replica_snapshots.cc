@@ -158,7 +158,7 @@ bool Replica::GiveLogMemoryBack() {
 }
 
 uint64_t Replica::LittleBytes() const {
-  return services_.log_memory.KeptBytesMax(services_.options.groups.size());
+  return services_.log_memory.KeptBytesMax(services_.replicas);
 }
 
 Index Replica::TrailingIndex(Index snapshot_index) const {

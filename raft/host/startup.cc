@@ -7,28 +7,20 @@
 #include "raft/core/configuration.h"
 
 namespace quorate::raft {
-namespace {
-
-ReplicaId ReplicaOn(NodeId node, const GroupSpec& spec) {
-  ReplicaId found;
-  ForEachMember(spec.initial_configuration, [&](const Member& member) {
-    if (member.node == node) found = member.replica;
-  });
-  CHECK_NE(found, ReplicaId())
-      << "group " << spec.group << " has no member on node " << node;
-  return found;
-}
-
-}  // namespace
-
 Startup::Startup(env::Env& env, const HostOptions& options,
-                 Host::MakeStateMachine& make, Done done)
-    : env_(env), options_(options), make_(make), done_(std::move(done)) {}
+                 Host::MakeStateMachine& make, Founding& founding, Serve serve,
+                 Done done)
+    : env_(env),
+      options_(options),
+      make_(make),
+      founding_(founding),
+      serve_(std::move(serve)),
+      done_(std::move(done)) {}
 
 LogOptions Startup::StoreOptions() const {
   LogOptions log = options_.log;
   log.cluster = options_.cluster;
-  log.store = opened_.store;
+  log.store = opened_.identity.store;
   return log;
 }
 
@@ -45,30 +37,56 @@ void Startup::OnIdentityRead(absl::StatusOr<StoreIdentity> identity) {
     return;
   }
   step_ = CreateStore(env_, options_.cluster, options_.node,
-                      options_.bootstrap_record,
                       [this](absl::StatusOr<StoreIdentity> created) {
                         OnIdentity(std::move(created));
                       });
 }
 
 void Startup::OnIdentity(absl::StatusOr<StoreIdentity> identity) {
-  if (!identity.ok()) {
-    Finish(identity.status());
-    return;
+  if (!identity.ok()) return Finish(identity.status());
+  opened_.identity = *std::move(identity);
+  new_ = opened_.identity.bootstrap_record.empty();
+  if (!new_) {
+    auto record = DecodeBootstrapRecord(opened_.identity.bootstrap_record);
+    if (!record.ok()) return Finish(record.status());
+    opened_.record = *std::move(record);
+    return OpenLog();
   }
+  if (!options_.bootstrap) {
+    return Finish(absl::FailedPreconditionError(
+        "the cluster of the data directory was not founded before this node "
+        "stopped: start with bootstrap again"));
+  }
+  absl::Status ready = ValidatePlan(options_.plan);
+  if (ready.ok()) ready = serve_(opened_.identity, options_.plan);
+  if (!ready.ok()) return Finish(std::move(ready));
+  founding_.Begin(options_.plan, opened_.identity.store,
+                  [this](absl::StatusOr<BootstrapRecord> record) {
+                    OnRecord(std::move(record));
+                  });
+}
+
+void Startup::OnRecord(absl::StatusOr<BootstrapRecord> record) {
+  if (!record.ok()) return Finish(record.status());
+  opened_.record = *std::move(record);
+  step_ = CreateLog(env_, opened_.identity,
+                    [this](absl::StatusOr<StoreIdentity> created) {
+                      if (!created.ok()) return Finish(created.status());
+                      OpenLog();
+                    });
+}
+
+void Startup::OpenLog() {
+  const BootstrapPlan& plan = opened_.record.plan;
   absl::Status accepted;
-  if (options_.accept_bootstrap_record) {
-    accepted = options_.accept_bootstrap_record(identity->bootstrap_record);
-  } else if (identity->bootstrap_record != options_.bootstrap_record) {
+  if (options_.accept_plan) {
+    accepted = options_.accept_plan(plan);
+  } else if (plan != options_.plan) {
     accepted = absl::FailedPreconditionError(
-        "the data directory was created with another bootstrap record");
+        "the data directory was created with another plan of the cluster");
   }
-  if (!accepted.ok()) {
-    Finish(std::move(accepted));
-    return;
-  }
-  opened_.store = identity->store;
-  opened_.bootstrap_record = std::move(identity->bootstrap_record);
+  if (!accepted.ok()) return Finish(std::move(accepted));
+  groups_ = plan.GroupsOn(options_.node);
   step_ = Log::Open(env_, StoreOptions(),
                     [this](absl::StatusOr<std::unique_ptr<Log>> log) {
                       OnLog(std::move(log));
@@ -96,59 +114,49 @@ void Startup::OnSnapshots(
   }
   step_.reset();  // Closes the file that it read last.
   opened_.snapshots = *std::move(snapshots);
-  opened_.groups.reserve(options_.groups.size());
+  opened_.groups.reserve(groups_.size());
   PrepareGroups();
 }
 
 void Startup::PrepareGroups() {
-  while (next_group_ < options_.groups.size()) {
-    if (PrepareGroup(options_.groups[next_group_++]) == Ready::kLater) return;
+  while (next_group_ < groups_.size()) {
+    if (PrepareGroup(groups_[next_group_++]) == Ready::kLater) return;
     LogIfFenced();
   }
-  Finish(absl::OkStatus());
+  FoundStoreIfNew();
 }
 
-Startup::Ready Startup::PrepareGroup(const GroupSpec& spec) {
+// A store that has its record has had all its replicas, so one that is missing
+// was lost.
+Startup::Ready Startup::PrepareGroup(GroupId id) {
+  const Configuration first = FirstConfiguration(opened_.record, id);
   OpenedGroup& group = opened_.groups.emplace_back();
-  group.key = {spec.group, ReplicaOn(options_.node, spec)};
-  auto& recovered = opened_.log->recovered();
-  const auto in_log = recovered.extract(group.key);
+  group.key = {id, ReplicaOn(first, options_.node)};
+  if (new_) return CreateGroup(&group);
+  auto in_log = opened_.log->recovered().extract(group.key);
   const auto& newest = opened_.snapshots->newest();
-  auto snapshot = newest.find(group.key);
-  if (in_log.empty() && snapshot == newest.end()) {
-    return CreateGroup(spec, &group);
+  const auto snapshot = newest.find(group.key);
+  if (in_log.empty()) {
+    // Damage may have left nothing but a snapshot.
+    group.fenced = absl::DataLossError(absl::StrCat(
+        "group ", id.value(), ": the log lost all that it held of it"));
+    return Ready::kNow;
   }
-  // A snapshot without a log may be all that damage left of the group.
-  if (in_log.empty()) group.fenced = opened_.log->unknown_groups_fenced();
-  if (!group.fenced.ok()) return Ready::kNow;
   return PrepareKnownGroup(
-      &group, in_log.empty() ? RecoveredGroup() : std::move(in_log.mapped()),
+      &group, std::move(in_log.mapped()),
       snapshot == newest.end() ? nullptr : &snapshot->second);
 }
 
-// A group that is not in the log was never created here, since a log that lost
-// records reports it. So the next start with `bootstrap` completes an
-// interrupted bootstrap.
-Startup::Ready Startup::CreateGroup(const GroupSpec& spec, OpenedGroup* group) {
-  group->fenced = opened_.log->unknown_groups_fenced();
-  auto damaged = opened_.snapshots->damaged().find(group->key);
-  if (group->fenced.ok() && damaged != opened_.snapshots->damaged().end()) {
-    group->fenced = damaged->second;
-  }
-  if (!group->fenced.ok()) return Ready::kNow;
-  if (!options_.bootstrap) {
-    Finish(absl::FailedPreconditionError(absl::StrCat(
-        "the data directory holds no replica of group ", spec.group.value(),
-        ": its bootstrap did not finish; start with bootstrap again")));
-    return Ready::kLater;
-  }
-  Entry first{.term = Term(1),
+Startup::Ready Startup::CreateGroup(OpenedGroup* group) {
+  const Configuration first =
+      FirstConfiguration(opened_.record, group->key.group);
+  Entry entry{.term = Term(1),
               .index = Index(1),
               .kind = EntryKind::kConfiguration,
-              .payload = EncodeConfiguration(spec.initial_configuration)};
+              .payload = EncodeConfiguration(first)};
   group->restored.hard_state.term = Term(1);
-  group->restored.entries.push_back(first);
-  group->state_machine = make_(spec.group, spec.initial_configuration);
+  group->restored.entries.push_back(std::move(entry));
+  MakeStateMachine(first, group);
   opened_.log->Append(group->key, &group->restored.hard_state,
                       group->restored.entries,
                       [this](absl::Status status) { OnGroupReady(status); });
@@ -198,10 +206,15 @@ Startup::Ready Startup::PrepareKnownGroup(OpenedGroup* group,
   if (restored.hard_state.term < base.term) {
     restored.hard_state = {base.term, ReplicaId()};
   }
-  const GroupSpec& spec = options_.groups[next_group_ - 1];
-  group->state_machine = make_(
-      spec.group, base.index == Index(0) ? spec.initial_configuration
-                                         : restored.snapshot.configuration);
+  auto configuration =
+      absl::StatusOr<Configuration>(restored.snapshot.configuration);
+  if (base.index == Index(0)) {
+    configuration = DecodeConfiguration(
+        restored.entries.empty() ? "" : restored.entries[0].payload.view());
+  }
+  group->fenced = configuration.status();
+  if (group->fenced.ok()) MakeStateMachine(*configuration, group);
+  if (!group->fenced.ok()) return Ready::kNow;
   if (continues) return LoadSnapshot();
   opened_.log->SetLogStart(
       group->key, restored.log_start, /*discard_suffix=*/true,
@@ -211,6 +224,17 @@ Startup::Ready Startup::PrepareKnownGroup(OpenedGroup* group,
         }
       });
   return Ready::kLater;
+}
+
+void Startup::MakeStateMachine(const Configuration& configuration,
+                               OpenedGroup* group) {
+  group->state_machine = make_(group->key.group, configuration);
+  if (group->state_machine != nullptr) return;
+  group->fenced = absl::FailedPreconditionError(absl::StrCat(
+      "group ", group->key.group.value(), ": this program cannot read the ",
+      configuration.parameters.size(),
+      " bytes with which its state machine was founded: start the program that "
+      "wrote them"));
 }
 
 Startup::Ready Startup::LoadSnapshot() {
@@ -244,6 +268,16 @@ void Startup::LogIfFenced() const {
   env_.tracer.Log(env::Severity::kError,
                   absl::StrCat("raft: group ", group.key.group.value(),
                                " is fenced: ", group.fenced.ToString()));
+}
+
+// The replicas are durable: the record may follow.
+void Startup::FoundStoreIfNew() {
+  if (!new_) return Finish(absl::OkStatus());
+  step_ =
+      FoundStore(env_, opened_.identity, EncodeBootstrapRecord(opened_.record),
+                 [this](absl::StatusOr<StoreIdentity> founded) {
+                   Finish(founded.status());
+                 });
 }
 
 void Startup::Finish(absl::Status status) {

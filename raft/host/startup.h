@@ -1,8 +1,10 @@
 // raft/host/startup.h: opens a data directory, or creates it, and prepares its
 // replicas: identity, log, snapshots, state machines.
 //
-// Every step is asynchronous; the first error ends the start. Used only by the
-// host.
+// A store without a bootstrap record takes part in the founding of its cluster
+// first. Then it writes its replicas, and the record last: until then the next
+// start begins again. Every step is asynchronous; the first error ends the
+// start. Used only by the host.
 #ifndef QUORATE_RAFT_HOST_STARTUP_H_
 #define QUORATE_RAFT_HOST_STARTUP_H_
 
@@ -12,6 +14,8 @@
 
 #include "absl/functional/any_invocable.h"
 #include "absl/status/statusor.h"
+#include "raft/host/bootstrap_record.h"
+#include "raft/host/founding.h"
 #include "raft/host/host.h"
 #include "raft/host/snapshot_loader.h"
 #include "raft/log/identity.h"
@@ -29,8 +33,8 @@ struct OpenedGroup {
 };
 
 struct OpenedStore {
-  StoreIncarnation store;
-  std::string bootstrap_record;
+  StoreIdentity identity;
+  BootstrapRecord record;
   std::unique_ptr<Log> log;
   std::unique_ptr<SnapshotStore> snapshots;
   std::vector<OpenedGroup> groups;
@@ -41,36 +45,50 @@ class Startup {
  public:
   using Done = absl::AnyInvocable<void(absl::StatusOr<OpenedStore>)>;
 
-  // `env`, `options` and `make` outlive the Startup.
+  // Starts the transport under this identity, for a plan of this cluster.
+  using Serve = absl::AnyInvocable<absl::Status(const StoreIdentity&,
+                                                const BootstrapPlan&)>;
+
+  // All but `done` outlive the Startup.
   Startup(env::Env& env, const HostOptions& options,
-          Host::MakeStateMachine& make, Done done);
+          Host::MakeStateMachine& make, Founding& founding, Serve serve,
+          Done done);
 
   void Begin();
 
  private:
   void OnIdentityRead(absl::StatusOr<StoreIdentity> identity);
   void OnIdentity(absl::StatusOr<StoreIdentity> identity);
+  void OnRecord(absl::StatusOr<BootstrapRecord> record);
+  void OpenLog();
   void OnLog(absl::StatusOr<std::unique_ptr<Log>> log);
   void OnSnapshots(absl::StatusOr<std::unique_ptr<SnapshotStore>> snapshots);
   // Whether a group is ready at once. If not, OnGroupReady is called later.
   enum class Ready : bool { kLater, kNow };
   // Prepares group `next_group_` and then those after it.
   void PrepareGroups();
-  Ready PrepareGroup(const GroupSpec& spec);
+  Ready PrepareGroup(GroupId id);
+  Ready CreateGroup(OpenedGroup* group);
   Ready PrepareKnownGroup(OpenedGroup* group, RecoveredGroup recovered,
                           const SnapshotDescriptor* snapshot);
-  Ready CreateGroup(const GroupSpec& spec, OpenedGroup* group);
+  // Fences the group if the program cannot make one.
+  void MakeStateMachine(const Configuration& configuration, OpenedGroup* group);
   Ready LoadSnapshot();
   void OnGroupReady(absl::Status status);
   void LogIfFenced() const;
+  void FoundStoreIfNew();
   void Finish(absl::Status status);
   LogOptions StoreOptions() const;
 
   env::Env& env_;
   const HostOptions& options_;
   Host::MakeStateMachine& make_;
+  Founding& founding_;
+  Serve serve_;
   Done done_;
   OpenedStore opened_;
+  bool new_ = false;  // The store has no record yet.
+  std::vector<GroupId> groups_;
   size_t next_group_ = 0;
   std::unique_ptr<SnapshotLoader> loader_;
   std::unique_ptr<AsyncTask> step_;  // The operation in progress.

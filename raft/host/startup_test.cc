@@ -5,6 +5,8 @@
 #include <vector>
 
 #include "gtest/gtest.h"
+#include "raft/core/configuration.h"
+#include "raft/host/bootstrap_record.h"
 #include "raft/host/host.h"
 #include "raft/log/testing/log_harness.h"
 
@@ -25,20 +27,34 @@ class Nothing final : public StateMachine {
 class StartupTest : public testing::Test {
  protected:
   StartupTest() {
-    h_.Start();
-    const absl::Status opened = h_.OpenSnapshots();
-    CHECK(opened.ok()) << opened;
+    BootstrapRecord record;
+    for (const uint32_t group : {1, 2}) {
+      record.plan.groups.push_back(
+          {.group = GroupId(group), .voters = {kTestNode}});
+    }
+    const absl::StatusOr<StoreIdentity> store = h_.CreateIdentity();
+    CHECK(store.ok()) << store.status();
+    record.stores = {store->store};
+    CHECK(h_.FoundStore(*store, EncodeBootstrapRecord(record)).ok());
+    CHECK(h_.Open().ok());
+    CHECK(h_.OpenSnapshots().ok());
+    record_ = record;
     options_.cluster = kTestCluster;
     options_.node = kTestNode;
-    options_.bootstrap_record = "what was decided";
+    options_.plan = record.plan;
     options_.listen_address = "10.0.0.1:9000";
   }
 
-  void AddGroup(GroupKey key) {
-    GroupSpec spec{.group = key.group};
-    spec.initial_configuration.voters = {
-        {key.replica, kTestNode, StoreIncarnation(1)}};
-    options_.groups.push_back(spec);
+  GroupKey KeyOf(uint32_t group) const {
+    return {GroupId(group),
+            ReplicaOn(FirstConfiguration(record_, GroupId(group)), kTestNode)};
+  }
+  absl::Status AppendFirst(GroupKey key) {
+    Entry first = TestEntry(1, 1, "");
+    first.kind = EntryKind::kConfiguration;
+    first.payload = EncodeConfiguration(FirstConfiguration(record_, key.group));
+    const HardState hard_state{.term = Term(1)};
+    return h_.Append(key, {first}, &hard_state);
   }
   void WriteSnapshot(GroupKey key, LogPosition position) {
     SnapshotDescriptor descriptor;
@@ -68,27 +84,26 @@ class StartupTest : public testing::Test {
     });
     EXPECT_TRUE(started.ok()) << started;
     std::vector<absl::Status> groups;
-    for (const GroupSpec& spec : options_.groups) {
-      groups.push_back(host.group_status(spec.group));
+    for (const GroupPlan& group : options_.plan.groups) {
+      groups.push_back(host.group_status(group.group));
     }
     return groups;
   }
 
   LogHarness h_;
   HostOptions options_;
+  BootstrapRecord record_;
 };
 
 // Damage to the header of a record may have destroyed all records of a group.
 TEST_F(StartupTest, SnapshotOfAGroupThatADamagedLogLacks_FencesItsGroup) {
-  const GroupKey logged = TestGroup(1);
-  const GroupKey lost = TestGroup(2);
+  const GroupKey logged = KeyOf(1);
+  const GroupKey lost = KeyOf(2);
   const std::string text =
       "this record will be damaged" + std::string(600, 'x');
   ASSERT_TRUE(h_.Append(logged, {TestEntry(1, 1, text)}).ok());
   ASSERT_TRUE(h_.Append(logged, {TestEntry(1, 2, "more")}).ok());
   WriteSnapshot(lost, {Term(3), Index(7)});
-  AddGroup(logged);
-  AddGroup(lost);
   h_.Crash(sim::CrashKind::kMachine);
   bool damaged = false;
   for (const std::string& name : h_.LogFiles()) {
@@ -103,8 +118,7 @@ TEST_F(StartupTest, SnapshotOfAGroupThatADamagedLogLacks_FencesItsGroup) {
 }
 
 TEST_F(StartupTest, SnapshotOfAnotherTermThanTheLogStart_FencesItsGroup) {
-  const GroupKey key = TestGroup(1);
-  AddGroup(key);
+  const GroupKey key = KeyOf(1);
   for (uint64_t i = 1; i <= 7; ++i) {
     ASSERT_TRUE(h_.Append(key, {TestEntry(4, i, "entry")}).ok());
   }
@@ -115,6 +129,16 @@ TEST_F(StartupTest, SnapshotOfAnotherTermThanTheLogStart_FencesItsGroup) {
   EXPECT_TRUE(absl::IsDataLoss(group)) << group;
   EXPECT_NE(std::string(group.message()).find("begins in term 4"),
             std::string::npos);
+}
+
+// The founding wrote every replica before the record.
+TEST_F(StartupTest, GroupThatTheLogLacks_IsFencedAndNotMadeAgain) {
+  ASSERT_TRUE(AppendFirst(KeyOf(1)).ok());
+  h_.Crash(sim::CrashKind::kMachine);
+  options_.bootstrap = true;
+  const std::vector<absl::Status> groups = Start();
+  EXPECT_TRUE(groups[0].ok()) << groups[0];
+  EXPECT_TRUE(absl::IsDataLoss(groups[1])) << groups[1];
 }
 
 }  // namespace

@@ -120,6 +120,7 @@ SnapshotTrailer SampleTrailer(const std::string& data) {
   trailer.descriptor.configuration.learners = {
       {ReplicaId(104), NodeId(4), StoreIncarnation(14)}};
   trailer.descriptor.configuration.hash_key = 99;
+  trailer.descriptor.configuration.parameters = Buffer::Copy("parameters");
   SnapshotChecksums checksums(kKey, trailer.descriptor.position);
   checksums.Add(data);
   trailer.descriptor.size_bytes = checksums.size_bytes();
@@ -131,7 +132,7 @@ SnapshotTrailer SampleTrailer(const std::string& data) {
 TEST(FormatGolden, Identity_IsAsEver) {
   const StoreIdentity identity{kCluster, NodeId(0x51525354), kStore,
                                "founding record"};
-  const std::string bytes = Golden("identity_v3.hex", EncodeIdentity(identity));
+  const std::string bytes = Golden("identity_v4.hex", EncodeIdentity(identity));
   const auto decoded = DecodeIdentity(bytes);
   ASSERT_TRUE(decoded.ok()) << decoded.status();
   EXPECT_EQ(*decoded, identity);
@@ -175,7 +176,7 @@ TEST(FormatGolden, Snapshot_IsAsEver) {
 }
 
 // The directory of version 1 had no bootstrap record, that of version 2 no
-// replica ids.
+// replica ids. Each node of version 3 made its replicas by itself.
 TEST(FormatVersion, OlderIdentities_AreRefusedWithWhatToDo) {
   for (const char* hex : {"71756f72617449440100000054535251"
                           "08070605040302011817161514131211"
@@ -183,7 +184,11 @@ TEST(FormatVersion, OlderIdentities_AreRefusedWithWhatToDo) {
                           "71756f72617449440200000054535251"
                           "08070605040302011817161514131211"
                           "0f000000666f756e64696e6720726563"
-                          "6f7264"}) {
+                          "6f7264",
+                          "71756f72617449440300000054535251"
+                          "08070605040302011817161514131211"
+                          "0f000000666f756e64696e6720726563"
+                          "6f7264bff24c2b"}) {
     const absl::Status status =
         DecodeIdentity(absl::HexStringToBytes(hex)).status();
     EXPECT_TRUE(absl::IsFailedPrecondition(status)) << status;
@@ -196,7 +201,7 @@ TEST(FormatVersion, OlderIdentities_AreRefusedWithWhatToDo) {
 
 TEST(FormatVersion, NewerOnes_AreRefusedAndNamed) {
   std::string identity = EncodeIdentity({kCluster, NodeId(1), kStore, "f"});
-  identity[8] = 4;
+  identity[8] = 5;
   EXPECT_TRUE(absl::IsFailedPrecondition(DecodeIdentity(identity).status()));
 
   // A record of an unknown type, and one of an unknown version; both have valid

@@ -20,55 +20,110 @@ constexpr size_t kIdentityReadBytes =
     kIdentityFixedBytes + kBootstrapRecordBytesMax + 1;
 constexpr size_t kOpeningWriteBytes = 4096;
 
-// True for the files that an interrupted bootstrap may leave.
-bool IsBootstrapFile(const std::string& name) {
-  return name == kLockName || name == kStagingName || name == SegmentName(1);
-}
-
-// The first steps of both operations: lock the directory, list its files.
+// The steps that all operations on a store share.
 class StoreOperation : public AsyncTask {
  protected:
-  StoreOperation(env::Env& env, ClusterId cluster, NodeId node,
-                 IdentityDone done)
-      : env_(env), cluster_(cluster), node_(node), done_(std::move(done)) {
+  using Names = std::vector<std::string>;
+
+  StoreOperation(env::Env& env, IdentityDone done)
+      : env_(env), done_(std::move(done)) {}
+
+  void LockAndList() {
     pending_ = env_.disk.Lock(kLockName, [this](absl::Status status) {
       if (!status.ok()) return Finish(status);
-      pending_ = env_.disk.List(
-          [this](absl::StatusOr<std::vector<std::string>> names) {
-            if (!names.ok()) return Finish(names.status());
-            OnListed(*names);
-          });
+      List();
     });
   }
+  void List() {
+    pending_ = env_.disk.List([this](absl::StatusOr<Names> names) {
+      if (!names.ok()) return Finish(names.status());
+      OnListed(*names);
+    });
+  }
+  virtual void OnListed(const Names& names) = 0;
 
-  virtual void OnListed(const std::vector<std::string>& names) = 0;
+  // Removes the files, then syncs the directory. They are removed, not
+  // overwritten, so that no byte of them can be read later.
+  void RemoveAll(Names names) {
+    leftovers_ = std::move(names);
+    RemoveNext();
+  }
+  virtual void OnRemoved() {}
+
+  // Replaces the identity by this one, in one step.
+  void Write(const StoreIdentity& identity) {
+    identity_ = identity;
+    pending_ = env_.disk.Open(
+        kStagingName, env::Disk::OpenMode::kCreate,
+        [this](absl::StatusOr<std::unique_ptr<env::File>> file) {
+          if (!file.ok()) return Finish(file.status());
+          file_ = *std::move(file);
+          const Buffer bytes = Buffer::Copy(EncodeIdentity(identity_));
+          pending_ = file_->Write(0, absl::MakeConstSpan(&bytes, 1),
+                                  env::Durability::kDurable,
+                                  [this](absl::Status status) {
+                                    if (!status.ok()) return Finish(status);
+                                    Commit();
+                                  });
+        });
+  }
 
   void Finish(absl::StatusOr<StoreIdentity> result) {
+    file_.reset();
     IdentityDone done = std::move(done_);
     done(std::move(result));
   }
 
   env::Env& env_;
-  const ClusterId cluster_;
-  const NodeId node_;
   env::Pending pending_;
   std::unique_ptr<env::File> file_;
 
  private:
+  void RemoveNext() {
+    if (leftovers_.empty()) {
+      pending_ = env_.disk.SyncDirectory([this](absl::Status status) {
+        if (!status.ok()) return Finish(status);
+        OnRemoved();
+      });
+      return;
+    }
+    const std::string name = std::move(leftovers_.back());
+    leftovers_.pop_back();
+    pending_ = env_.disk.Remove(name, [this](absl::Status status) {
+      if (!status.ok()) return Finish(status);
+      RemoveNext();
+    });
+  }
+
+  void Commit() {
+    pending_ = env_.disk.Rename(
+        kStagingName, kIdentityName, [this](absl::Status renamed) {
+          if (!renamed.ok()) return Finish(renamed);
+          pending_ = env_.disk.SyncDirectory([this](absl::Status synced) {
+            if (!synced.ok()) return Finish(synced);
+            Finish(identity_);
+          });
+        });
+  }
+
   IdentityDone done_;
+  StoreIdentity identity_;
+  Names leftovers_;
 };
 
 class Reading final : public StoreOperation {
  public:
   Reading(env::Env& env, ClusterId cluster, NodeId node, IdentityDone done)
-      : StoreOperation(env, cluster, node, std::move(done)) {}
+      : StoreOperation(env, std::move(done)), cluster_(cluster), node_(node) {
+    LockAndList();
+  }
 
  private:
-  void OnListed(const std::vector<std::string>& names) override {
+  void OnListed(const Names& names) override {
     bool foreign = false;
     for (const std::string& name : names) {
       if (name == kIdentityName) return Open();
-      foreign |= !IsBootstrapFile(name);
+      foreign |= name != kLockName && name != kStagingName;
     }
     if (foreign) {
       return Finish(absl::FailedPreconditionError(
@@ -117,62 +172,64 @@ class Reading final : public StoreOperation {
     }
     Finish(*identity);
   }
+
+  const ClusterId cluster_;
+  const NodeId node_;
 };
 
 class StoreCreation final : public StoreOperation {
  public:
   StoreCreation(env::Env& env, ClusterId cluster, NodeId node,
-                std::string bootstrap_record, IdentityDone done)
-      : StoreOperation(env, cluster, node, std::move(done)) {
+                IdentityDone done)
+      : StoreOperation(env, std::move(done)) {
     uint64_t store = env.random.Bits("raft.store_incarnation", node.value(), 0);
     if (store == 0) store = 1;  // Zero means no store.
-    identity_ = {cluster, node, StoreIncarnation(store),
-                 std::move(bootstrap_record)};
+    created_ = {cluster, node, StoreIncarnation(store), {}};
+    LockAndList();
   }
 
  private:
-  void OnListed(const std::vector<std::string>& names) override {
-    if (identity_.bootstrap_record.size() > kBootstrapRecordBytesMax) {
-      return Finish(absl::InvalidArgumentError(absl::StrCat(
-          "the bootstrap record has ", identity_.bootstrap_record.size(),
-          " bytes, at most ", kBootstrapRecordBytesMax,
-          " are possible: bootstrap with fewer groups and slot ranges")));
-    }
+  void OnListed(const Names& names) override {
+    Names leftovers;
     for (const std::string& name : names) {
       if (name == kIdentityName) {
         return Finish(absl::AlreadyExistsError(
             "the data directory is a store already; start it without "
             "bootstrapping"));
       }
-      if (!IsBootstrapFile(name)) {
+      if (name == kStagingName) {
+        leftovers.push_back(name);
+      } else if (name != kLockName) {
         return Finish(absl::FailedPreconditionError(
             absl::StrCat("the data directory is not empty (it holds '", name,
                          "'): choose an empty one to bootstrap")));
       }
-      if (name != kLockName) leftovers_.push_back(name);
     }
-    RemoveLeftovers();
+    RemoveAll(std::move(leftovers));
+  }
+  void OnRemoved() override { Write(created_); }
+
+  StoreIdentity created_;
+};
+
+class LogCreation final : public StoreOperation {
+ public:
+  LogCreation(env::Env& env, const StoreIdentity& identity, IdentityDone done)
+      : StoreOperation(env, std::move(done)), identity_(identity) {
+    CHECK(identity.bootstrap_record.empty());
+    List();
   }
 
-  // Leftovers are removed, not overwritten, so that no byte of the earlier
-  // attempt can be read later.
-  void RemoveLeftovers() {
-    if (leftovers_.empty()) {
-      pending_ = env_.disk.SyncDirectory([this](absl::Status status) {
-        if (!status.ok()) return Finish(status);
-        OpenLog();
-      });
-      return;
+ private:
+  void OnListed(const Names& names) override {
+    Names leftovers;
+    for (const std::string& name : names) {
+      if (name != kLockName && name != kIdentityName) leftovers.push_back(name);
     }
-    const std::string name = std::move(leftovers_.back());
-    leftovers_.pop_back();
-    pending_ = env_.disk.Remove(name, [this](absl::Status status) {
-      if (!status.ok()) return Finish(status);
-      RemoveLeftovers();
-    });
+    RemoveAll(std::move(leftovers));
   }
 
-  void OpenLog() {
+  void OnRemoved() override {
     SegmentOpening opening;
     opening.header = {identity_.cluster, identity_.store, 1, {}};
     opening.write_number = 1;
@@ -180,40 +237,41 @@ class StoreCreation final : public StoreOperation {
         env_.disk, opening, kOpeningWriteBytes, std::string(),
         [this](absl::StatusOr<SegmentOpener::Opened> opened) {
           if (!opened.ok()) return Finish(opened.status());
-          WriteStaging();
+          Finish(identity_);
         });
   }
 
-  void WriteStaging() {
-    pending_ = env_.disk.Open(
-        kStagingName, env::Disk::OpenMode::kCreate,
-        [this](absl::StatusOr<std::unique_ptr<env::File>> file) {
-          if (!file.ok()) return Finish(file.status());
-          file_ = *std::move(file);
-          const Buffer bytes = Buffer::Copy(EncodeIdentity(identity_));
-          pending_ = file_->Write(0, absl::MakeConstSpan(&bytes, 1),
-                                  env::Durability::kDurable,
-                                  [this](absl::Status status) {
-                                    if (!status.ok()) return Finish(status);
-                                    Commit();
-                                  });
-        });
-  }
-
-  void Commit() {
-    pending_ = env_.disk.Rename(
-        kStagingName, kIdentityName, [this](absl::Status renamed) {
-          if (!renamed.ok()) return Finish(renamed);
-          pending_ = env_.disk.SyncDirectory([this](absl::Status synced) {
-            if (!synced.ok()) return Finish(synced);
-            Finish(identity_);
-          });
-        });
-  }
-
-  StoreIdentity identity_;
-  std::vector<std::string> leftovers_;
+  const StoreIdentity identity_;
   std::unique_ptr<SegmentOpener> opener_;
+};
+
+class Founding final : public StoreOperation {
+ public:
+  Founding(env::Env& env, StoreIdentity identity, std::string record,
+           IdentityDone done)
+      : StoreOperation(env, std::move(done)), founded_(std::move(identity)) {
+    CHECK(founded_.bootstrap_record.empty() && !record.empty());
+    founded_.bootstrap_record = std::move(record);
+    // An interrupted founding may have left a staging file.
+    List();
+  }
+
+ private:
+  void OnListed(const Names& names) override {
+    if (founded_.bootstrap_record.size() > kBootstrapRecordBytesMax) {
+      return Finish(absl::InvalidArgumentError(absl::StrCat(
+          "the bootstrap record has ", founded_.bootstrap_record.size(),
+          " bytes, at most ", kBootstrapRecordBytesMax,
+          " are possible: bootstrap with fewer groups and slot ranges")));
+    }
+    for (const std::string& name : names) {
+      if (name == kStagingName) return RemoveAll({name});
+    }
+    Write(founded_);
+  }
+  void OnRemoved() override { Write(founded_); }
+
+  StoreIdentity founded_;
 };
 
 }  // namespace
@@ -224,11 +282,20 @@ std::unique_ptr<AsyncTask> ReadStore(env::Env& env, ClusterId cluster,
 }
 
 std::unique_ptr<AsyncTask> CreateStore(env::Env& env, ClusterId cluster,
-                                       NodeId node,
-                                       std::string bootstrap_record,
-                                       IdentityDone done) {
-  return std::make_unique<StoreCreation>(
-      env, cluster, node, std::move(bootstrap_record), std::move(done));
+                                       NodeId node, IdentityDone done) {
+  return std::make_unique<StoreCreation>(env, cluster, node, std::move(done));
+}
+
+std::unique_ptr<AsyncTask> CreateLog(env::Env& env,
+                                     const StoreIdentity& identity,
+                                     IdentityDone done) {
+  return std::make_unique<LogCreation>(env, identity, std::move(done));
+}
+
+std::unique_ptr<AsyncTask> FoundStore(env::Env& env, StoreIdentity identity,
+                                      std::string record, IdentityDone done) {
+  return std::make_unique<Founding>(env, std::move(identity), std::move(record),
+                                    std::move(done));
 }
 
 }  // namespace quorate::raft

@@ -2,10 +2,12 @@
 // docs/reference/formats/identity.md.
 //
 // A directory is created once, explicitly, and belongs to one node of one
-// cluster for good. Beside the identity it holds the bootstrap record: opaque
-// bytes that say what was decided at bootstrap. A lost directory cannot be
-// created again under its old store incarnation. Both functions first lock the
-// directory; the lock lasts as long as the Disk.
+// cluster for good. A new store has an identity and nothing else: it takes part
+// in the founding of the cluster under it. That decides the bootstrap record,
+// opaque bytes, which are added to the identity once, after the replicas were
+// written. A lost directory cannot be created again under its
+// old store incarnation. ReadStore and CreateStore lock the directory; the lock
+// lasts as long as the Disk.
 #ifndef QUORATE_RAFT_LOG_IDENTITY_H_
 #define QUORATE_RAFT_LOG_IDENTITY_H_
 
@@ -22,14 +24,14 @@
 
 namespace quorate::raft {
 
-// Size limit of a bootstrap record.
-inline constexpr size_t kBootstrapRecordBytesMax = 1 << 20;
+// Size limit of a bootstrap record; it fits into one message.
+inline constexpr size_t kBootstrapRecordBytesMax = 1000 << 10;
 
 struct StoreIdentity {
   ClusterId cluster;
   NodeId node;
   StoreIncarnation store;
-  // The bootstrap record that was given to CreateStore.
+  // Empty: the store has not been founded, and holds no data.
   std::string bootstrap_record;
   friend bool operator==(const StoreIdentity&, const StoreIdentity&) = default;
 };
@@ -49,15 +51,29 @@ using IdentityDone = absl::AnyInvocable<void(absl::StatusOr<StoreIdentity>)>;
                                                    NodeId node,
                                                    IdentityDone done);
 
-// Creates a store in an empty directory. It draws the store incarnation, writes
-// the empty log and writes the identity last, so an interrupted bootstrap
-// leaves no store and may be repeated. Identity and bootstrap record become
-// durable in one step, before `done` is called. Errors: kFailedPrecondition if
-// the directory holds other files; kAlreadyExists if it is a store;
-// kInvalidArgument if the record is longer than kBootstrapRecordBytesMax.
-[[nodiscard]] std::unique_ptr<AsyncTask> CreateStore(
-    env::Env& env, ClusterId cluster, NodeId node, std::string bootstrap_record,
-    IdentityDone done);
+// Creates a store in an empty directory. It draws the store incarnation, and
+// writes the identity without a record. The identity is durable before `done`
+// is called. Errors: kFailedPrecondition if the directory holds other files;
+// kAlreadyExists if it is a store.
+[[nodiscard]] std::unique_ptr<AsyncTask> CreateStore(env::Env& env,
+                                                     ClusterId cluster,
+                                                     NodeId node,
+                                                     IdentityDone done);
+
+// Writes the empty log of a store that has not been founded. It first removes
+// every file that an interrupted founding left. Requires: the directory is
+// locked; `identity` is its identity, without a record.
+[[nodiscard]] std::unique_ptr<AsyncTask> CreateLog(
+    env::Env& env, const StoreIdentity& identity, IdentityDone done);
+
+// Adds the record to the identity, durably. From then on the store is founded,
+// and everything in it is kept. Requires: as for CreateLog; the replicas that
+// the record names are durable; it is not empty.
+// kInvalidArgument if it is longer than kBootstrapRecordBytesMax.
+[[nodiscard]] std::unique_ptr<AsyncTask> FoundStore(env::Env& env,
+                                                    StoreIdentity identity,
+                                                    std::string record,
+                                                    IdentityDone done);
 
 }  // namespace quorate::raft
 

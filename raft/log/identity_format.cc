@@ -57,8 +57,8 @@ absl::StatusOr<StoreIdentity> DecodeIdentity(std::string_view bytes) {
           Crc32c(0, bytes.substr(0, bytes.size() - 4))) {
     return absl::DataLossError(
         "the file 'identity' is damaged; restore it from a copy of this very "
-        "directory: the file never changes. Without a copy the directory is "
-        "lost, see docs/operate/failures.md");
+        "directory: the file never changes once its cluster is founded. "
+        "Without a copy the directory is lost, see docs/operate/failures.md");
   }
   StoreIdentity identity;
   identity.node = NodeId(LoadFixed<uint32_t>(bytes, 12));

@@ -16,7 +16,7 @@ namespace quorate::raft {
 
 // Version of the data directory as a whole. A change to a stored form that an
 // older program would misread raises it.
-inline constexpr uint32_t kStoreFormatVersion = 3;
+inline constexpr uint32_t kStoreFormatVersion = 4;
 
 // Size of the file without its bootstrap record.
 inline constexpr size_t kIdentityFixedBytes = 40;

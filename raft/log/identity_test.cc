@@ -38,16 +38,15 @@ TEST(Identity, CreatedStore_IsReadBackAfterEitherCrash) {
       h.Crash(kind);
       const auto identity = h.ReadIdentity();
       ASSERT_TRUE(identity.ok()) << identity.status();
-      EXPECT_EQ(*identity,
-                (StoreIdentity{kTestCluster, kTestNode, h.options().store,
-                               "what was decided"}));
+      EXPECT_EQ(*identity, (StoreIdentity{kTestCluster, kTestNode,
+                                          h.options().store, kTestRecord}));
     }
   }
 }
 
 TEST(Identity, BootstrapRecord_OfAnySizeUpToItsMaximum_IsReadBack) {
   for (const size_t size :
-       {size_t{0}, size_t{1}, size_t{5000}, kBootstrapRecordBytesMax}) {
+       {size_t{1}, size_t{5000}, kBootstrapRecordBytesMax}) {
     LogHarness h;
     const std::string bootstrap_record(size, 'f');
     ASSERT_TRUE(h.CreateStore(bootstrap_record).ok());
@@ -59,7 +58,24 @@ TEST(Identity, BootstrapRecord_OfAnySizeUpToItsMaximum_IsReadBack) {
   LogHarness h;
   EXPECT_TRUE(absl::IsInvalidArgument(
       h.CreateStore(std::string(kBootstrapRecordBytesMax + 1, 'f'))));
-  EXPECT_TRUE(absl::IsNotFound(h.ReadIdentity().status()));
+  EXPECT_EQ(h.ReadIdentity()->bootstrap_record, "");
+}
+
+TEST(Identity, StoreThatIsNotFounded_BeginsItsLogAgainAndKeepsItsName) {
+  LogHarness h;
+  // The record is refused, so the founding ends before its last step.
+  ASSERT_FALSE(
+      h.CreateStore(std::string(kBootstrapRecordBytesMax + 1, 'f')).ok());
+  ASSERT_TRUE(h.Open().ok());
+  ASSERT_TRUE(h.Append(TestGroup(1), {TestEntry(1, 1, "undecided")}).ok());
+  const StoreIncarnation store = h.options().store;
+  h.Crash(CrashKind::kProcess);
+  const auto identity = h.ReadIdentity();
+  ASSERT_TRUE(identity.ok()) << identity.status();
+  EXPECT_EQ(identity->store, store);
+  ASSERT_TRUE(h.FoundStore(*identity).ok());
+  ASSERT_TRUE(h.Open().ok());
+  EXPECT_TRUE(h.log()->recovered().empty());
 }
 
 TEST(Identity, EmptyDirectory_IsNotAStore) {
@@ -169,14 +185,8 @@ TEST(IdentityFailNth, AnyOperationOfACreation_IsReportedAndCanBeRepeated) {
       EXPECT_TRUE(absl::IsUnavailable(status)) << status;
       h.world().HealDisk(h.test().machine());
       h.Crash(CrashKind::kMachine);
-      // Either a store or no store, never anything between.
-      const auto identity = h.ReadIdentity();
-      if (identity.ok()) {
-        h.options().store = identity->store;
-      } else {
-        ASSERT_TRUE(absl::IsNotFound(identity.status())) << identity.status();
-        ASSERT_TRUE(h.CreateStore().ok());
-      }
+      // It can be completed, whatever the attempt left.
+      ASSERT_TRUE(h.CompleteStore().ok());
       ASSERT_TRUE(h.Open().ok());
     }
   }
@@ -194,13 +204,7 @@ TEST(IdentityCrashNth, AnyOperationOfACreation_LeavesAStoreOrNone) {
         if (h.running()) break;
         EXPECT_FALSE(status.ok());
         h.Reboot();
-        const auto identity = h.ReadIdentity();
-        if (identity.ok()) {
-          h.options().store = identity->store;
-        } else {
-          ASSERT_TRUE(absl::IsNotFound(identity.status())) << identity.status();
-          ASSERT_TRUE(h.CreateStore().ok());
-        }
+        ASSERT_TRUE(h.CompleteStore().ok());
         ASSERT_TRUE(h.Open().ok());
       }
     }

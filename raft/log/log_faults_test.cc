@@ -214,12 +214,7 @@ uint64_t FailNthLoop(bool persistent) {
     while (!status.ok() && !testing::Test::HasFailure()) {
       heal(status);
       h.Crash(CrashKind::kProcess);
-      const auto identity = h.ReadIdentity();
-      if (identity.ok()) {
-        h.options().store = identity->store;
-        break;
-      }
-      status = h.CreateStore();
+      status = h.CompleteStore();
     }
     for (int life = 0; life < 3 && !testing::Test::HasFailure(); ++life) {
       status = h.Open();
@@ -289,14 +284,8 @@ void CrashNthLoop(CrashKind kind, int armed) {
     if (!h.running()) {
       crashed = true;
       h.Reboot();
-      const auto identity = h.ReadIdentity();
-      if (identity.ok()) {
-        h.options().store = identity->store;
-      } else {
-        EXPECT_TRUE(absl::IsNotFound(identity.status())) << identity.status();
-        status = h.CreateStore();
-        EXPECT_TRUE(status.ok()) << status;
-      }
+      status = h.CompleteStore();
+      EXPECT_TRUE(status.ok()) << status;
     } else {
       h.Crash(kind);
     }

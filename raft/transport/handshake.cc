@@ -168,9 +168,9 @@ std::string DescribeRefusal(const env::TransportIdentity& self,
     case HandshakeRefusal::kOtherBootstrap:
       return absl::StrCat(
           "node ", hello.from.node.value(), " and node ", other.value(),
-          " were bootstrapped with different groups, replicas, read-only nodes "
-          "or slots in their configuration files: the file that differs from "
-          "the majority's is wrong, see docs/operate/failures.md");
+          " have different groups, replicas, read-only nodes or slots in their "
+          "configuration files: the file that differs from the majority's is "
+          "wrong, see docs/operate/failures.md");
   }
   return absl::StrCat("node ", self.node.value(), " was not refused");
 }

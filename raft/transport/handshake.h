@@ -38,7 +38,7 @@ enum class HandshakeRefusal : uint32_t {
   kNoCommonVersion = 3,
   // The configuration of the answering node does not name the dialling one.
   kUnknownNode = 4,
-  // The two nodes were bootstrapped with different configurations.
+  // The two nodes have different plans of the cluster.
   kOtherBootstrap = 5,
 };
 

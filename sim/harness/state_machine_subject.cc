@@ -145,15 +145,14 @@ raft::HostOptions StateMachineSubject::OptionsOf(size_t index) const {
   options.cluster = ClusterId(1);
   options.node = NodeId(index + 1);
   options.listen_address = AddressOf(index);
-  raft::GroupSpec group{.group = kGroup};
+  raft::GroupPlan group{.group = kGroup};
   for (size_t peer = 0; peer < nodes_.size(); ++peer) {
-    group.initial_configuration.voters.push_back(
-        {ReplicaId(peer + 1), NodeId(peer + 1)});
+    group.voters.push_back(NodeId(peer + 1));
     if (peer != index) {
       options.peers.push_back({NodeId(peer + 1), AddressOf(peer)});
     }
   }
-  options.groups.push_back(std::move(group));
+  options.plan.groups.push_back(std::move(group));
   options.bootstrap = !created_[index];
   options.snapshot_threshold_bytes = options_.snapshot_threshold_bytes;
   options.snapshot_trailing_bytes = options_.snapshot_trailing_bytes;
@@ -216,7 +215,7 @@ bool StateMachineSubject::Agreed() const {
   for (size_t i = 0; i < nodes_.size(); ++i) {
     if (!MustWork(i)) continue;
     const raft::Core* core = nodes_[i] == nullptr ? nullptr : nodes_[i]->core();
-    if (core == nullptr || core->leader() != ReplicaId(leader + 1) ||
+    if (core == nullptr || core->leader() != nodes_[leader]->core()->leader() ||
         core->applied_index() != end) {
       return false;
     }

@@ -35,7 +35,6 @@ class Cluster::Program final : public ReplicaObserver {
                         &cluster->replica_checker_),
         cluster_(cluster),
         node_(node),
-        reborn_(cluster->BeginsAgain(node)),
         peer_streams_(MakePeerStreams(env, cluster->options_, node)),
         env_{.loop = env.loop,
              .disk = env.disk,
@@ -54,20 +53,19 @@ class Cluster::Program final : public ReplicaObserver {
     // A start repairs its disk. It may crash while it does so.
     const ChoiceKey life{
         node_.value(), cluster_->world_.incarnation(cluster_->machine(node_))};
-    if (cluster_->created_[node_.value() - 1] && !reborn_ &&
+    if (cluster_->created_[node_.value() - 1] &&
         cluster_->world_.choices().Chance(kShadowOfStart, life, {1, 4})) {
       cluster_->shadows_.Follow(cluster_->machine(node_),
                                 ShadowRecovery::Moment::kStart);
     }
     cluster_->TryInvalidFile(node_);
     cluster_->TryWrongMap(node_);
-    if (!reborn_) wrong_ = cluster_->DrawContradictoryFile(node_);
-    // The checkers know the store that is gone. Others must ignore the new one.
+    wrong_ = cluster_->DrawContradictoryFile(node_);
     server_ = node::MakeServer(env_,
                                wrong_ == nullptr
                                    ? cluster_->ConfigOf(node_)
                                    : *cluster_->WrongConfigOf(node_, *wrong_),
-                               reborn_ ? nullptr : this);
+                               this);
     server_->Start([this](absl::Status status) { OnStarted(status); });
   }
   ~Program() {
@@ -113,16 +111,7 @@ class Cluster::Program final : public ReplicaObserver {
     ++cluster_->core_steps_;
     ReplicaObserver::OnStep(group, core, output);
     NoteTransfer(group, core, output);
-    for (const raft::Event& event : output.events) {
-      if (event.kind == raft::Event::Kind::kConfigurationChanged) {
-        cluster_->NotePins(node_, group, core.configuration());
-      }
-    }
     FollowIfRare(core, output);
-  }
-  void OnRecovered(GroupId group, const raft::Core& core) override {
-    ReplicaObserver::OnRecovered(group, core);
-    cluster_->NotePins(node_, group, core.configuration());
   }
   void OnChanged(GroupId group) override {
     const kv::Store* store = server_->store(group);
@@ -140,11 +129,7 @@ class Cluster::Program final : public ReplicaObserver {
     // A state that breaks an invariant of the server lasts, so that some turns
     // need no check.
     if (++turns_ % kTurnsPerCheck == 0) server_->CheckInvariants();
-    if (reborn_) {
-      CheckLeadsNothing();
-    } else if (started_) {
-      CheckChanged(server_->host());
-    }
+    if (started_) CheckChanged(server_->host());
   }
 
  private:
@@ -233,7 +218,6 @@ class Cluster::Program final : public ReplicaObserver {
       return;
     }
     started_ = true;
-    if (reborn_) return;
     CheckIdentity();
     CheckAddresses();
     CheckRecovered(server_->host());
@@ -254,33 +238,25 @@ class Cluster::Program final : public ReplicaObserver {
         server_->http_address(), "; it is ", server_->status().ToString()));
   }
 
-  void CheckLeadsNothing() {
-    for (const node::ShardConfig& shard : cluster_->shards_) {
-      const raft::Core* const core = server_->host().core(shard.group);
-      if (core == nullptr || core->role() != raft::RoleKind::kLeader) continue;
-      cluster_->world_.Violate(
-          absl::StrCat("identity: node ", node_.value(), " leads group ",
-                       shard.group.value(),
-                       " with an empty store, though its disk is gone"));
-    }
-  }
-
-  // A node that lost its disk must not start. The exception is a node that had
-  // never started before: it has promised nothing, and its store is created.
+  // A node that lost its disk must not start. There are two exceptions, which
+  // have promised nothing: a node that had never started before, and one
+  // without a replica.
   void CheckIdentity() {
     const size_t index = node_.value() - 1;
     const bool erased = cluster_->HasErasedDisk(node_);
     if (erased && !cluster_->created_[index])
       cluster_->created_late_[index] = true;
     cluster_->created_[index] = true;
-    if (!erased || cluster_->created_late_[index]) return;
+    if (!erased || cluster_->created_late_[index] ||
+        !cluster_->HasReplica(node_)) {
+      return;
+    }
     cluster_->world_.Violate(absl::StrCat("identity: node ", node_.value(),
                                           " started though its disk is gone"));
   }
 
   Cluster* const cluster_;
   const NodeId node_;
-  const bool reborn_;  // Its store is not the one that the node had.
   // The mistake in the file of this start, which contradicts the store. Null:
   // there is none.
   const WrongFile* wrong_ = nullptr;
@@ -339,34 +315,6 @@ Cluster::~Cluster() {
   }
 }
 
-bool Cluster::BeginsAgain(NodeId node) const {
-  return options_.bootstrap_left_on && created_[node.value() - 1] &&
-         HasErasedDisk(node) && IsPinned(node);
-}
-
-void Cluster::NotePins(NodeId at, GroupId group,
-                       const raft::Configuration& configuration) {
-  std::set<NodeId>& pinned = pins_[{group, at}];
-  pinned.clear();
-  for (const auto* members : {&configuration.voters, &configuration.learners}) {
-    for (const raft::Member& member : *members) {
-      if (member.store != StoreIncarnation()) pinned.insert(member.node);
-    }
-  }
-}
-
-bool Cluster::IsPinned(NodeId node) const {
-  for (const node::ShardConfig& shard : shards_) {
-    if (!IsMember(node, shard)) continue;
-    for (const NodeId voter : shard.replicas) {
-      const auto known = pins_.find({shard.group, voter});
-      const bool pinned = known != pins_.end() && known->second.contains(node);
-      if (voter != node && !pinned) return false;
-    }
-  }
-  return true;
-}
-
 node::Config Cluster::FileOf(NodeId node) const {
   node::Config config = configs_[node.value() - 1];
   config.cluster = ClusterId(0x51);
@@ -375,9 +323,7 @@ node::Config Cluster::FileOf(NodeId node) const {
   config.nodes = nodes_;
   config.shards = shards_;
   config.listen.allow_non_loopback = true;
-  // The server must refuse an empty directory that it has created before: its
-  // data are lost.
-  config.bootstrap = !created_[node.value() - 1] || BeginsAgain(node);
+  config.bootstrap = !created_[node.value() - 1] || options_.bootstrap_left_on;
   return config;
 }
 
@@ -468,6 +414,12 @@ std::vector<NodeId> Cluster::MembersOf(const node::ShardConfig& shard) const {
 bool Cluster::IsMember(NodeId node, const node::ShardConfig& shard) const {
   const std::vector<NodeId> members = MembersOf(shard);
   return std::find(members.begin(), members.end(), node) != members.end();
+}
+
+bool Cluster::HasReplica(NodeId node) const {
+  return std::any_of(
+      shards_.begin(), shards_.end(),
+      [&](const node::ShardConfig& shard) { return IsMember(node, shard); });
 }
 
 void Cluster::Start() {

@@ -41,8 +41,8 @@ struct ClusterOptions {
   // simulated byte streams. Otherwise they send over the simulated network of
   // messages.
   std::optional<raft::TransportOptions> peer_streams;
-  // The operator left `bootstrap` on, so a node that lost its disk begins again
-  // with an empty store. Requires: at least two voters in each group.
+  // The operator left `bootstrap` on, so a node that lost its disk asks for a
+  // part in the founding. Requires: at least two voters in each group.
   bool bootstrap_left_on = false;
   // Operators make mistakes in the files of nodes (sim/run/wrong_file.h).
   bool wrong_files = false;
@@ -82,9 +82,10 @@ class Cluster {
     return HasDamagedDisk(node) || HasErasedDisk(node) ||
            world_.disk_failures(machine(node)) > 0;
   }
-  // Whether the node lost its disk and starts with an empty store, which has no
-  // part in the cluster.
-  bool BeginsAgain(NodeId node) const;
+  // Whether the node lost its disk.
+  bool HasErasedDisk(NodeId node) const {
+    return erased_ != nullptr && erased_(machine(node));
+  }
   // Whether the simulator has damaged the node's disk.
   bool HasDamagedDisk(NodeId node) const {
     return damaged_ != nullptr && damaged_(machine(node));
@@ -110,6 +111,8 @@ class Cluster {
   // All nodes with a replica of the shard's group.
   std::vector<NodeId> MembersOf(const node::ShardConfig& shard) const;
   bool IsMember(NodeId node, const node::ShardConfig& shard) const;
+  // Whether the node has a replica of some group.
+  bool HasReplica(NodeId node) const;
   // The addresses of all nodes, in order: for plain clients, and for cluster
   // clients.
   std::vector<std::string> resp_addresses() const;
@@ -161,14 +164,6 @@ class Cluster {
   void CheckStart(NodeId node, const raft::Host& host);
   // The node could not start, or stopped by itself.
   void OnNodeStopped(NodeId node, const absl::Status& why);
-  void NotePins(NodeId at, GroupId group,
-                const raft::Configuration& configuration);
-  // Whether all other voters know the store of the node. Until then they take
-  // another store for it (docs/operate/failures.md).
-  bool IsPinned(NodeId node) const;
-  bool HasErasedDisk(NodeId node) const {
-    return erased_ != nullptr && erased_(machine(node));
-  }
 
   // The configuration as the file says it, before CompleteConfig.
   node::Config FileOf(NodeId node) const;
@@ -196,8 +191,6 @@ class Cluster {
   StateHook state_hook_;
   absl::AnyInvocable<bool(MachineId) const> damaged_;
   absl::AnyInvocable<bool(MachineId) const> erased_;
-  // The members whose stores the configuration of a voter names.
-  std::map<std::pair<GroupId, NodeId>, std::set<NodeId>> pins_;
   std::vector<node::NodeConfig> nodes_;
   std::vector<node::ShardConfig> shards_;
   std::vector<node::Config> configs_;  // By node.

@@ -92,13 +92,13 @@ bool ClusterChecks::Settled(const std::vector<MachineId>& machines) const {
     const raft::Index end =
         cluster_.server(leader)->host().core(shard.group)->last().index;
     for (const NodeId node : cluster_.MembersOf(shard)) {
-      if (!Contains(machines, cluster_.machine(node)) ||
-          cluster_.BeginsAgain(node)) {
-        continue;
-      }
+      if (!Contains(machines, cluster_.machine(node))) continue;
       const node::Server* at = cluster_.server(node);
       // The node does not run yet. On a damaged disk it need not start.
-      if (at == nullptr && !cluster_.HasDamagedDisk(node)) return false;
+      if (at == nullptr && !cluster_.HasDamagedDisk(node) &&
+          !cluster_.HasErasedDisk(node)) {
+        return false;
+      }
       const raft::Core* core =
           at == nullptr ? nullptr : at->host().core(shard.group);
       if (core == nullptr) {
@@ -142,12 +142,9 @@ bool ClusterChecks::ViewsAreTrue() const {
                         subject->host().group_status(shard.group).ok());
     }
     works = works || (!has_replica && subject != nullptr);
-    // The others do not know that its store is another one.
-    if (cluster_.BeginsAgain(about.id)) continue;
     for (const node::NodeConfig& node : cluster_.nodes()) {
       node::Server* const at = cluster_.server(node.id);
-      if (at != nullptr && !cluster_.BeginsAgain(node.id) &&
-          at->ListedAsFailed(about.id) == works) {
+      if (at != nullptr && at->ListedAsFailed(about.id) == works) {
         return false;
       }
     }
@@ -156,8 +153,7 @@ bool ClusterChecks::ViewsAreTrue() const {
     const NodeId leader = cluster_.LeaderOf(shard.group);
     for (const node::NodeConfig& node : cluster_.nodes()) {
       node::Server* const at = cluster_.server(node.id);
-      if (at != nullptr && !cluster_.BeginsAgain(node.id) &&
-          at->ListedLeader(shard.group) != leader) {
+      if (at != nullptr && at->ListedLeader(shard.group) != leader) {
         return false;
       }
     }

@@ -6,6 +6,7 @@
 #include "env/little_endian.h"
 #include "env/random.h"
 #include "raft/host/envelope.h"
+#include "raft/host/service.h"
 
 namespace quorate::sim {
 namespace {
@@ -51,7 +52,8 @@ struct MessageName {
 class Headers {
  public:
   explicit Headers(std::string_view envelope) : rest_(envelope) {
-    rest_.Take<uint32_t>();  // Checksum.
+    if (!raft::IsFor(raft::Service::kReplicas, envelope)) rest_.Fail();
+    rest_.TakeBytes(raft::kChecksumEnd);
     if (rest_.Take<uint16_t>() != raft::kEnvelopeVersion) rest_.Fail();
     left_ = rest_.Take<uint16_t>();
     rest_ = FixedReader(rest_.TakeBytes(rest_.Take<uint32_t>()));
@@ -134,9 +136,18 @@ class Headers {
   size_t left_ = 0;
 };
 
+// The kind of a founding message. Zero for others.
+uint8_t FoundingKind(std::string_view bytes) {
+  if (!raft::IsFor(raft::Service::kFounding, bytes)) return 0;
+  FixedReader reader(bytes);
+  reader.TakeBytes(raft::kChecksumEnd + 1);  // The version is the last byte.
+  return reader.Take<uint8_t>();
+}
+
 }  // namespace
 
 uint64_t EnvelopeKey(std::string_view bytes) {
+  if (const uint8_t kind = FoundingKind(bytes)) return Mix64(kind) + 1;
   MessageName name;
   if (!Headers(bytes).Next(&name)) return 0;
   uint64_t key = 0;
@@ -148,6 +159,13 @@ uint64_t EnvelopeKey(std::string_view bytes) {
 }
 
 std::string EnvelopeText(std::string_view bytes) {
+  if (const uint8_t kind = FoundingKind(bytes)) {
+    static constexpr std::string_view kTexts[] = {"ask", "unfounded", "record",
+                                                  "no part"};
+    return absl::StrCat(
+        "founding: ",
+        std::string(kind <= std::size(kTexts) ? kTexts[kind - 1] : "?"));
+  }
   std::string text;
   Headers headers(bytes);
   for (MessageName name; headers.Next(&name);) {

@@ -16,12 +16,12 @@ namespace quorate::sim {
 
 // Returns a hash of group, type, term, index and offset of the first message in
 // an envelope. Other messages, payloads, commit indices and read rounds are
-// left out, because they depend on what else happens at the time. Zero for
-// bytes that are not an envelope.
+// left out, because they depend on what else happens at the time. A founding
+// message has its kind. Zero for other bytes.
 uint64_t EnvelopeKey(std::string_view bytes);
 
 // Each message in words: "append of group 3, term 2, index 17; …". Empty for
-// bytes that are not an envelope.
+// bytes that no node sends.
 std::string EnvelopeText(std::string_view bytes);
 
 }  // namespace quorate::sim

@@ -9,7 +9,7 @@
 namespace quorate::sim {
 namespace {
 
-const raft::EnvelopeLink kLink{ClusterId(1), NodeId(2), NodeId(3)};
+const raft::MessageLink kLink{ClusterId(1), NodeId(2), NodeId(3)};
 
 std::string Envelope(const std::vector<raft::GroupMessage>& messages) {
   raft::EnvelopeBuilder builder;

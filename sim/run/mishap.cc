@@ -6,6 +6,7 @@
 #include "absl/functional/function_ref.h"
 #include "env/crc32c.h"
 #include "env/little_endian.h"
+#include "raft/host/bootstrap_record.h"
 #include "raft/log/identity_format.h"
 #include "raft/log/record.h"
 #include "raft/log/scan.h"
@@ -43,9 +44,7 @@ void FlipSomeBit(MishandledDirectory* directory, std::string* bytes,
 constexpr size_t kIdentityVersionAt = 8;
 constexpr size_t kRecordSizeAt = 32;
 constexpr size_t kRecordAt = 36;
-constexpr size_t kClusterAt = kRecordAt + 4;
-constexpr size_t kPartitionerAt = kClusterAt + 8;
-constexpr size_t kReadOnlyAt = kPartitionerAt + 44;
+constexpr size_t kStoresAt = kRecordAt + 12;
 
 using EditBytes = absl::FunctionRef<void(std::string*)>;
 
@@ -65,11 +64,26 @@ bool SetInIdentity(MishandledDirectory* directory, size_t offset,
   });
 }
 
-bool ChangeHashKey(std::string* bytes) {
-  const auto read_only = LoadFixed<uint32_t>(*bytes, kReadOnlyAt);
-  // Behind the counts of both lists and the id of the first group.
-  (*bytes)[kReadOnlyAt + 4 + 4 * read_only + 4 + 4] ^= 1;
+using EditRecord = absl::FunctionRef<void(raft::BootstrapRecord*)>;
+
+bool EditBootstrapRecord(MishandledDirectory* directory, EditRecord edit) {
+  auto identity = raft::DecodeIdentity(directory->Read(kIdentity));
+  if (!identity.ok()) return false;
+  auto record = raft::DecodeBootstrapRecord(identity->bootstrap_record);
+  if (!record.ok()) return false;
+  edit(&*record);
+  identity->bootstrap_record = EncodeBootstrapRecord(*record);
+  directory->Write(kIdentity, EncodeIdentity(*identity));
   return true;
+}
+
+bool SetPartitioner(MishandledDirectory* directory, uint32_t partitioner) {
+  return EditBootstrapRecord(directory, [&](raft::BootstrapRecord* record) {
+    Buffer& parameters = record->plan.groups[0].parameters;
+    std::string bytes(parameters.view());
+    StoreFixed(bytes.data() + sizeof(uint32_t), partitioner);
+    parameters = Buffer::Copy(bytes);
+  });
 }
 
 // ---- The log.
@@ -308,12 +322,10 @@ constexpr Mishap kMishaps[] = {
      [](MishandledDirectory* d) {
        return SetInIdentity(d, kRecordAt, kUnknown);
      }},
-    {"record with too many nodes", Outcome::kRefused, "cannot be read",
-     [](MishandledDirectory* d) { return SetInIdentity(d, kReadOnlyAt, ~0u); }},
+    {"record with too many stores", Outcome::kRefused, "cannot be read",
+     [](MishandledDirectory* d) { return SetInIdentity(d, kStoresAt, ~0u); }},
     {"record with an unknown partitioner", Outcome::kRefused, "cannot be read",
-     [](MishandledDirectory* d) {
-       return SetInIdentity(d, kPartitionerAt, kUnknown);
-     }},
+     [](MishandledDirectory* d) { return SetPartitioner(d, kUnknown); }},
     {"record that is too short", Outcome::kRefused, "cannot be read",
      [](MishandledDirectory* d) {
        return EditIdentity(d, [](std::string* bytes) {
@@ -322,17 +334,15 @@ constexpr Mishap kMishaps[] = {
          Set<uint32_t>(bytes, kRecordSizeAt, size - 1);
        });
      }},
-    {"record of another cluster", Outcome::kRefused, "'cluster.id'",
-     [](MishandledDirectory* d) {
-       return SetInIdentity(d, kClusterAt, kUnknown);
-     }},
     {"record with another partitioner", Outcome::kRefused, "'sharding'",
+     [](MishandledDirectory* d) { return SetPartitioner(d, 2); }},
+    // The log says what holds.
+    {"record with another hash key",
+     Outcome::kHarmless,
+     {},
      [](MishandledDirectory* d) {
-       return SetInIdentity(d, kPartitionerAt, 2);
-     }},
-    {"record with another hash key", Outcome::kRefused, "other hash keys",
-     [](MishandledDirectory* d) {
-       return EditIdentity(d, [](std::string* bytes) { ChangeHashKey(bytes); });
+       return EditBootstrapRecord(
+           d, [](raft::BootstrapRecord* record) { record->hash_key ^= 1; });
      }},
     {"all segments removed", Outcome::kRefused, "(log-*) are missing",
      [](MishandledDirectory* d) {

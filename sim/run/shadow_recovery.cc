@@ -9,7 +9,7 @@
 #include "absl/strings/str_cat.h"
 #include "env/check.h"
 #include "env/random.h"
-#include "node/config/bootstrap_record.h"
+#include "kv/store/parameters.h"
 #include "node/server.h"
 #include "raft/host/host.h"
 #include "raft/log/identity_format.h"
@@ -315,10 +315,14 @@ void ShadowRecovery::ChangeStates(NodeId node, MachineId machine) {
   const auto identity = raft::DecodeIdentity(directory.Read("identity"));
   SnapshotOnDisk snapshot;
   if (!identity.ok() || !ReadSomeSnapshot(&directory, &snapshot)) return;
-  const auto record = node::DecodeBootstrapRecord(identity->bootstrap_record);
+  const auto record = raft::DecodeBootstrapRecord(identity->bootstrap_record);
   CHECK(record.ok()) << record.status().ToString();
+  const auto options = kv::StoreOptionsOf(
+      snapshot.trailer.group.group,
+      FirstConfiguration(*record, snapshot.trailer.group.group));
+  CHECK(options.ok()) << options.status().ToString();
   const std::string violation = CheckChangedState(
-      node::StoreOptionsOf(*record, snapshot.trailer.group.group),
+      *options,
       std::string_view(snapshot.bytes).substr(0, snapshot.footer.data_bytes),
       Random(seed), kChangedStates);
   if (violation.empty()) return;

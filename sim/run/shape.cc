@@ -81,7 +81,7 @@ Shape ShapeDraw::DrawShape(const FixedShape& fixed) {
   shape.library_impostor = Pick<int>("shape.library_impostor", 0, {0, 1}) != 0;
   shape.multi_key_clients =
       Pick<uint32_t>("shape.multi_key_clients", 0, {0, 0, 1, 2});
-  // A group of one voter would begin again, too.
+  // A cluster of one node would be founded again.
   shape.bootstrap_left_on =
       Pick<int>("shape.bootstrap_left_on", 0, {0, 1}) != 0 && shape.voters > 1;
   shape.link_latency = Microseconds(Pick<int64_t>(

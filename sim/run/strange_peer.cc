@@ -9,6 +9,7 @@
 #include "env/little_endian.h"
 #include "env/transport.h"
 #include "raft/host/envelope.h"
+#include "raft/host/founding_message.h"
 
 namespace quorate::sim {
 namespace {
@@ -200,7 +201,29 @@ void StrangePeer::OnBytes(std::string_view bytes) {
   if (later) Leave();
 }
 
+// A message of which only the body is strange.
+std::string StrangePeer::Sealed(raft::Service service, const raft::Hello& hello,
+                                const std::string& body) {
+  const raft::MessageLink link{hello.from.cluster, hello.from.node, hello.to};
+  std::string out;
+  AppendFixed(&out, static_cast<uint8_t>(service));
+  AppendFixed(&out, Crc32c(raft::ChecksumSeed(link, service), body));
+  return out + body;
+}
+
+// An answer to a question that was not asked, or that does not parse.
+std::string StrangePeer::DrawFounding(const raft::Hello& hello) const {
+  std::string body;
+  AppendFixed(&body, raft::kFoundingVersion);
+  AppendFixed(&body,
+              static_cast<uint8_t>(Draw("strange_peer.founding_kind", 6)));
+  AppendFixed(&body, uint64_t{kUnknown});
+  body.append(Draw("strange_peer.founding_record", 3), 'x');
+  return Sealed(raft::Service::kFounding, hello, body);
+}
+
 std::string StrangePeer::DrawEnvelope(const raft::Hello& hello) const {
+  if (Draw("strange_peer.service", 4) == 0) return DrawFounding(hello);
   uint16_t version = raft::kEnvelopeVersion;
   uint16_t count = 1;
   uint32_t cut = 0;  // Bytes that the headers lack.
@@ -248,11 +271,7 @@ std::string StrangePeer::DrawEnvelope(const raft::Hello& hello) const {
   AppendFixed(&envelope, count);
   AppendFixed(&envelope, static_cast<uint32_t>(headers.size()) + cut);
   envelope += headers + payloads;
-  const uint32_t seed = Crc32cSeed(hello.from.cluster.value(),
-                                   hello.from.node.value(), hello.to.value());
-  std::string out;
-  AppendFixed(&out, Crc32c(seed, envelope));
-  return out + envelope;
+  return Sealed(raft::Service::kReplicas, hello, envelope);
 }
 
 std::string StrangePeer::DrawAnswer(const raft::Hello& hello) {

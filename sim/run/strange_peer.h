@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "env/env.h"
+#include "raft/host/service.h"
 #include "raft/transport/handshake.h"
 
 namespace quorate::sim {
@@ -62,6 +63,9 @@ class StrangePeer final : env::Connection::Observer {
   // Closes the connection in the next turn of the timer.
   void LeaveAfter(Duration wait);
   std::string DrawAnswer(const raft::Hello& hello);
+  static std::string Sealed(raft::Service service, const raft::Hello& hello,
+                            const std::string& body);
+  std::string DrawFounding(const raft::Hello& hello) const;
   // An envelope that no node makes, with the right checksum. A node can take no
   // message from it.
   std::string DrawEnvelope(const raft::Hello& hello) const;

@@ -26,10 +26,10 @@ _CONTINUED = re.compile(r'^(Also|So (?:is|are)|Neither(?! \w+ nor))\b')
 # Indefinite subjects, private words for standard terms (timeout, transfer, bootstrap, checker), and idioms.
 _WORD = re.compile(
     r'\b(nobody|somebody|whoever|one or another'
-    r'|patience|hand-?overs?|handed over|found(?:ed|ing)|judge[sd]?|judgements?|strangers?|hearsay|goodbye'
+    r'|patience|hand-?overs?|handed over|judge[sd]?|judgements?|strangers?|hearsay|goodbye'
     r'|all the same|anew|in vain|likewise|tells (?:that|what|which|whether|nothing)|as (?:it|they) stands?)\b', re.IGNORECASE)
 _TEST = re.compile(r'^\s*(?:TEST(?:_F|_P)?|RC_GTEST_PROP|RC_GTEST_FIXTURE_PROP)\(|^\s*def test_')
-_TEST_WORD = re.compile(r'(Nobody|Somebody|Whoever|Stranger|Patience|Hand[Oo]vers?|Founded|Tells|GoesOn|GoOn'
+_TEST_WORD = re.compile(r'(Nobody|Somebody|Whoever|Stranger|Patience|Hand[Oo]vers?|Tells|GoesOn|GoOn'
                         r'|Suspect|Carried|FirstNew|Passe[sd]On|Reaper|GivenBack|Anew|Fate|WhenWho|Moment)(?![a-z])')
 _TRAILING = {'//': re.compile(r'\S\s\s+// (.*)$'), '#': re.compile(r'\S\s\s+# (.*)$')}
 _MARKERS = {'h': '//', 'cc': '//', 'proto': '//', 'py': '#', 'bzl': '#', 'bazel': '#', 'txt': '#', 'sh': '#'}

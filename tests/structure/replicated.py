@@ -6,10 +6,8 @@ import cpp_text
 from bans import Finding
 
 # The libraries of a replica. None of them may depend on the configuration, directly or indirectly.
-REPLICATED = ('//node/config:bootstrap_record', '//kv/store:store', '//raft/host:host', '//raft/core:core')
+REPLICATED = ('//raft/host:bootstrap_record', '//kv/store:parameters', '//kv/store:store', '//raft/host:host', '//raft/core:core')
 CONFIGURATION = '//node/config:config'
-# The only files of node/ and net/ that create entry 1 of a group or the initial state of a replica.
-MAKERS = ('node/config/bootstrap_record.cc', 'node/config/bootstrap_record.h')
 
 _MADE = re.compile(r'\bStoreOptions\b(?!Of)|\braft::Configuration\s+\w+\s*[;{=(]')
 
@@ -39,10 +37,10 @@ def check_dependencies(targets):
 
 
 def check_makers(path, text):
-    """Replicas are made from the bootstrap record alone."""
-    if not path.startswith(('node/', 'net/')) or path in MAKERS or not path.endswith(('.h', '.cc')):
+    """Nothing in node/ and net/ composes entry 1 of a group or the initial state of a replica."""
+    if not path.startswith(('node/', 'net/')) or not path.endswith(('.h', '.cc')):
         return
     code = cpp_text.code_only(text)
     for match in _MADE.finditer(code):
         yield Finding(path, code.count('\n', 0, match.start()) + 1, 'replicated',
-                      'takes what replicas agree on from elsewhere than the bootstrap record; see node/config/bootstrap_record.h')
+                      'takes what replicas agree on from elsewhere than the bootstrap record; see raft/host/bootstrap_record.h')

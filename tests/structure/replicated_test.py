@@ -30,18 +30,17 @@ class ReplicatedTest(unittest.TestCase):
     def test_DependencyOnTheConfiguration_Planted_IsFound(self):
         planted = tree.parse_build('cc_library(name = "between", deps = ["//node/config"])', 'node')
         for target in self.targets:
-            if target.label == '//node/config:bootstrap_record':
+            if target.label == '//kv/store:parameters':
                 target.deps.append('//node:between')
                 self.addCleanup(target.deps.remove, '//node:between')
         findings = list(replicated.check_dependencies(self.targets + planted))
-        self.assertEqual(['//node/config:bootstrap_record'], [f.path for f in findings])
+        self.assertEqual(['//kv/store:parameters'], [f.path for f in findings])
 
     def test_OptionsMadeFromTheConfiguration_Planted_AreFound(self):
         for text in ('kv::StoreOptions options;', 'raft::Configuration first;', 'raft::Configuration first{};'):
             with self.subTest(text):
                 self.assertEqual(1, len(list(replicated.check_makers('node/server.cc', text))))
-                self.assertEqual(0, len(list(replicated.check_makers('node/config/bootstrap_record.cc', text))))
-        for text in ('auto s = StoreOptionsOf(record, group);', 'void F(const raft::Configuration& c);', '// kv::StoreOptions'):
+        for text in ('auto s = StoreOptionsOf(group, configuration);', 'void F(const raft::Configuration& c);', '// kv::StoreOptions'):
             self.assertEqual(0, len(list(replicated.check_makers('node/server.cc', text))))
 
 

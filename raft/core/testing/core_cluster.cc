@@ -158,7 +158,7 @@ void CoreCluster::Enqueue(const Message& message) {
 // A message has no field that its type does not have (raft/core/types.h), so it
 // comes back equal from an envelope.
 void CoreCluster::CheckEncoding(const Message& message) {
-  const EnvelopeLink link{ClusterId(1), NodeId(1), NodeId(2)};
+  const MessageLink link{ClusterId(1), NodeId(1), NodeId(2)};
   EnvelopeBuilder builder;
   CHECK(builder.Add({}, message));
   std::string bytes;

@@ -47,6 +47,9 @@ inline Entry TestEntry(uint64_t term, uint64_t index,
   return entry;
 }
 
+// The bootstrap record of stores that a harness creates.
+inline constexpr char kTestRecord[] = "what was decided";
+
 class LogHarness {
  public:
   explicit LogHarness(uint64_t seed = 1) : test_(seed) { SmallSegments(); }
@@ -61,16 +64,43 @@ class LogHarness {
   Log* log() { return log_.get(); }
   SnapshotStore* snapshots() { return snapshots_.get(); }
 
-  absl::Status CreateStore(
-      const std::string& bootstrap_record = "what was decided") {
+  // Creates a store that is not founded.
+  absl::StatusOr<StoreIdentity> CreateIdentity() {
     absl::StatusOr<StoreIdentity> result = absl::UnknownError("not called");
-    auto operation = raft::CreateStore(
-        test_.env(), kTestCluster, kTestNode, bootstrap_record,
-        [&](auto identity) { result = identity; });
+    auto operation =
+        raft::CreateStore(test_.env(), kTestCluster, kTestNode,
+                          [&](auto identity) { result = identity; });
     Run();
-    if (result.ok()) options_.store = result->store;
+    return result;
+  }
+  // Creates a store and founds it, with an empty log.
+  absl::Status CreateStore(const std::string& record = kTestRecord) {
+    const absl::StatusOr<StoreIdentity> created = CreateIdentity();
+    return created.ok() ? FoundStore(*created, record) : created.status();
+  }
+  // Founds a store that was created.
+  absl::Status FoundStore(const StoreIdentity& store,
+                          const std::string& record = kTestRecord) {
     options_.cluster = kTestCluster;
+    options_.store = store.store;
+    absl::StatusOr<StoreIdentity> result = absl::UnknownError("not called");
+    const auto done = [&](auto identity) { result = identity; };
+    auto operation = CreateLog(test_.env(), store, done);
+    Run();
+    if (!result.ok()) return result.status();
+    result = absl::UnknownError("not called");
+    operation = raft::FoundStore(test_.env(), store, record, done);
+    Run();
     return result.status();
+  }
+  // Creates the store, or completes what an interrupted attempt left of it.
+  absl::Status CompleteStore() {
+    const absl::StatusOr<StoreIdentity> identity = ReadIdentity();
+    if (absl::IsNotFound(identity.status())) return CreateStore();
+    if (!identity.ok()) return identity.status();
+    if (identity->bootstrap_record.empty()) return FoundStore(*identity);
+    options_.store = identity->store;
+    return absl::OkStatus();
   }
   absl::StatusOr<StoreIdentity> ReadIdentity(ClusterId cluster = kTestCluster,
                                              NodeId node = kTestNode) {

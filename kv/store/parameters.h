@@ -1,0 +1,43 @@
+// kv/store/parameters.h: what the stores of a group are founded with.
+//
+// raft::Configuration::parameters holds their encoding
+// (docs/reference/formats/parameters.md), so they are equal on every replica
+// for good, whatever the configuration files say. Pure.
+#ifndef QUORATE_KV_STORE_PARAMETERS_H_
+#define QUORATE_KV_STORE_PARAMETERS_H_
+
+#include <cstdint>
+#include <string_view>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "env/buffer.h"
+#include "env/ids.h"
+#include "kv/command/rules.h"
+#include "kv/store/store.h"
+#include "raft/core/types.h"
+#include "shardctrl/partition.h"
+
+namespace quorate::kv {
+
+struct Parameters {
+  Partitioner partitioner = Partitioner::kHashSlots;
+  uint32_t slot_count = kHashSlotCount;
+  Rules rules = {};
+  std::vector<SlotRange> owned = {};  // Sorted; adjacent ranges are merged.
+  friend bool operator==(const Parameters&, const Parameters&) = default;
+};
+
+Buffer EncodeParameters(const Parameters& parameters);
+// Accepts exactly the output of the encoder. kFailedPrecondition: another
+// version; kDataLoss: other bytes.
+absl::StatusOr<Parameters> DecodeParameters(std::string_view bytes);
+
+// The empty store of a group with this configuration. The errors are those of
+// DecodeParameters.
+absl::StatusOr<StoreOptions> StoreOptionsOf(
+    GroupId group, const raft::Configuration& configuration);
+
+}  // namespace quorate::kv
+
+#endif  // QUORATE_KV_STORE_PARAMETERS_H_

@@ -1,0 +1,114 @@
+// The parameters of a store: their bytes, and what they refuse.
+#include "kv/store/parameters.h"
+
+#include <fstream>
+#include <string>
+
+#include "absl/strings/escaping.h"
+#include "gtest/gtest.h"
+#include "rapidcheck/gtest.h"
+
+namespace quorate::kv {
+namespace {
+
+std::string Encoded(const Parameters& parameters) {
+  return std::string(EncodeParameters(parameters).view());
+}
+
+Parameters AnyParameters() {
+  Parameters parameters;
+  parameters.partitioner =
+      *rc::gen::element(Partitioner::kHashSlots, Partitioner::kLastCharacter);
+  parameters.slot_count = *rc::gen::inRange<uint32_t>(1, kHashSlotCount + 1);
+  const auto window_ms = *rc::gen::inRange<int64_t>(1, 1'000'000);
+  parameters.rules = {
+      .sessions = {.lifetime = Milliseconds(
+                       window_ms + *rc::gen::inRange<int64_t>(1, 1'000'000)),
+                   .open_window = Milliseconds(window_ms),
+                   .rows_per_slot_max = *rc::gen::inRange<uint32_t>(1, 9'999),
+                   .result_bytes_max = *rc::gen::arbitrary<uint32_t>(),
+                   .row_bytes_max = *rc::gen::arbitrary<uint32_t>()},
+      .expiries_per_entry = *rc::gen::inRange<uint32_t>(1, 9'999),
+      .expiries_per_command = *rc::gen::arbitrary<uint32_t>()};
+  uint32_t slot = 0;
+  while (true) {
+    slot += *rc::gen::inRange<uint32_t>(0, 6000);
+    const uint32_t last = slot + *rc::gen::inRange<uint32_t>(0, 3000);
+    if (last >= parameters.slot_count) break;
+    parameters.owned.push_back(
+        {Slot(static_cast<uint16_t>(slot)), Slot(static_cast<uint16_t>(last))});
+    slot = last + 2;
+  }
+  return parameters;
+}
+
+RC_GTEST_PROP(Parameters, Encoded_DecodeToThemselves, ()) {
+  const Parameters parameters = AnyParameters();
+  const auto decoded = DecodeParameters(Encoded(parameters));
+  RC_ASSERT(decoded.ok());
+  RC_ASSERT(*decoded == parameters);
+}
+
+RC_GTEST_PROP(Parameters, ChangedBytes_AreRefusedOrOthers, ()) {
+  const std::string bytes = Encoded(AnyParameters());
+  std::string other = bytes;
+  if (*rc::gen::arbitrary<bool>()) {
+    other.resize(*rc::gen::inRange<size_t>(0, bytes.size()));
+  } else {
+    const auto at = *rc::gen::inRange<size_t>(0, bytes.size());
+    other[at] = static_cast<char>(other[at] ^ (1 << *rc::gen::inRange(0, 8)));
+  }
+  const auto decoded = DecodeParameters(other);
+  if (decoded.ok()) RC_ASSERT(Encoded(*decoded) == other);
+}
+
+TEST(Parameters, AnotherVersion_IsNamed) {
+  std::string bytes = Encoded({});
+  bytes[0] = 2;
+  const absl::Status status = DecodeParameters(bytes).status();
+  EXPECT_TRUE(absl::IsFailedPrecondition(status)) << status;
+  EXPECT_NE(std::string(status.message()).find("version 2, this program"),
+            std::string::npos)
+      << status;
+}
+
+TEST(Parameters, RulesThatNoClusterMayHave_AreRefused) {
+  for (const Rules& rules : {Rules{.sessions = {.lifetime = Seconds(1)}},
+                             Rules{.sessions = {.open_window = Duration(0)}},
+                             Rules{.sessions = {.rows_per_slot_max = 0}},
+                             Rules{.expiries_per_entry = 0}}) {
+    EXPECT_TRUE(
+        absl::IsDataLoss(DecodeParameters(Encoded({.rules = rules})).status()));
+  }
+}
+
+TEST(Parameters, OfAConfiguration_GiveTheStore) {
+  raft::Configuration first;
+  first.hash_key = 5;
+  first.parameters = EncodeParameters({.owned = {{Slot(3), Slot(7)}}});
+  const auto options = StoreOptionsOf(GroupId(2), first);
+  ASSERT_TRUE(options.ok()) << options.status();
+  EXPECT_EQ(options->group, GroupId(2));
+  EXPECT_EQ(options->hash_key, 5u);
+  EXPECT_EQ(options->owned, (std::vector<SlotRange>{{Slot(3), Slot(7)}}));
+}
+
+TEST(Parameters, Bytes_AreThoseOfTheGoldenFile) {
+  const Parameters parameters{
+      .rules = {.sessions = {.lifetime = Milliseconds(0x31323334),
+                             .open_window = Milliseconds(0x21222324),
+                             .rows_per_slot_max = 0x41424344,
+                             .result_bytes_max = 0x51525354,
+                             .row_bytes_max = 0x61626364},
+                .expiries_per_entry = 0x71727374,
+                .expiries_per_command = 0x01020304},
+      .owned = {{Slot(0), Slot(99)}, {Slot(200), Slot(8191)}}};
+  std::ifstream file("kv/store/testdata/parameters_v1.hex");
+  std::string golden;
+  std::getline(file, golden);
+  EXPECT_EQ(absl::BytesToHexString(Encoded(parameters)), golden)
+      << "the stored form changed: raise its version";
+}
+
+}  // namespace
+}  // namespace quorate::kv

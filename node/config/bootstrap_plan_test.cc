@@ -1,0 +1,173 @@
+// The plan of a cluster, and how a configuration is compared with it.
+#include "node/config/bootstrap_plan.h"
+
+#include <string>
+#include <vector>
+
+#include "gtest/gtest.h"
+#include "kv/store/parameters.h"
+#include "node/base/text.h"
+#include "node/config/config.h"
+
+namespace quorate::node {
+namespace {
+
+shardctrl::ShardMap MapOf(const Config& config) {
+  shardctrl::ShardMap::Parts parts;
+  std::vector<NodeId> read_only;
+  for (const NodeConfig& node : config.nodes) {
+    parts.nodes.push_back({.id = node.id,
+                           .name = Concat("n", node.id),
+                           .peer_address = node.peer,
+                           .resp_address = node.resp,
+                           .http_address = node.http,
+                           .read_only = node.read_only});
+    if (node.read_only) read_only.push_back(node.id);
+  }
+  for (const ShardConfig& shard : config.shards) {
+    shardctrl::Group group{.id = shard.group,
+                           .name = shard.name,
+                           .voters = shard.replicas,
+                           .non_voters = read_only};
+    std::sort(group.voters.begin(), group.voters.end());
+    parts.groups.push_back(group);
+    for (const auto& [first, last] : shard.slots) {
+      parts.assignments.push_back({{Slot(first), Slot(last)}, shard.group});
+    }
+  }
+  auto map = shardctrl::ShardMap::Create(std::move(parts));
+  EXPECT_TRUE(map.ok()) << map.status();
+  return *std::move(map);
+}
+
+raft::BootstrapPlan PlanOf(const Config& config) {
+  return MakeBootstrapPlan(MapOf(config), config.rules);
+}
+
+std::string Even(std::string_view sharding, int nodes, int read_only = 0) {
+  std::string text = Concat(
+      "[cluster]\nid = 7\n[node]\nid = 1\ndata_dir = \"d\"\n[sharding]\n",
+      sharding, "\n");
+  for (int i = 1; i <= nodes + read_only; ++i) {
+    Append(&text, "[[nodes]]\nid = ", i, "\nresp = \"127.0.0.1:", 7000 + i,
+           "\"\nhttp = \"127.0.0.1:", 8000 + i,
+           "\"\npeer = \"127.0.0.1:", 9000 + i,
+           "\"\nread_only = ", i > nodes ? "true" : "false", "\n");
+  }
+  return text;
+}
+
+std::string ByHand(std::string_view slots1, std::string_view slots2) {
+  return Concat(
+      "[cluster]\nid = 7\n[node]\nid = 1\ndata_dir = \"d\"\n"
+      "[[shards]]\nname = \"A\"\naddress = \"127.0.0.1:8001\"\nslots = \"",
+      slots1,
+      "\"\nreplicas = [\"127.0.0.1:8002\"]\n"
+      "[[shards]]\nname = \"B\"\naddress = \"127.0.0.1:8002\"\nslots = \"",
+      slots2, "\"\nreplicas = [\"127.0.0.1:8001\"]\n");
+}
+
+Config Parse(const std::string& text) {
+  auto config = ParseConfig(text, "q.toml");
+  EXPECT_TRUE(config.ok()) << config.status();
+  return *std::move(config);
+}
+
+// The result of a start with the file `today` on a directory that was
+// bootstrapped with the file `then`.
+absl::Status Start(const std::string& then, const std::string& today) {
+  const Config config = Parse(today);
+  return CheckAgainstBootstrap(config, PlanOf(config), PlanOf(Parse(then)));
+}
+
+void ExpectRefused(const std::string& then, const std::string& today,
+                   const std::string& text) {
+  const absl::Status status = Start(then, today);
+  EXPECT_TRUE(absl::IsFailedPrecondition(status)) << status;
+  EXPECT_NE(std::string(status.message()).find(text), std::string::npos)
+      << status;
+  EXPECT_NE(std::string(status.message()).find("restore the key"),
+            std::string::npos)
+      << status;
+}
+
+TEST(BootstrapCheck, SameFile_IsAccepted) {
+  EXPECT_TRUE(Start(Even("groups = 3", 3), Even("groups = 3", 3)).ok());
+  EXPECT_TRUE(
+      Start(ByHand("0-99", "100-16383"), ByHand("0-99", "100-16383")).ok());
+  // An equal division, written in another form.
+  EXPECT_TRUE(
+      Start(ByHand("0-99", "100-16383"), ByHand("0-49,50-99", "100-16383"))
+          .ok());
+  EXPECT_TRUE(
+      Start(Even("groups = 2\nreplicas = 3", 3), Even("groups = 2", 3)).ok());
+}
+
+TEST(BootstrapCheck, EveryContradiction_NamesKeyFileAndStore) {
+  ExpectRefused(Even("groups = 1", 3), Even("groups = 2", 3),
+                "key 'sharding.groups': the configuration file says 2 groups "
+                "(1, 2), but this data directory was bootstrapped with 1 group "
+                "(1)");
+  ExpectRefused(ByHand("0-8191", "8192-16383"),
+                ByHand("0-12000", "12001-16383"),
+                "key 'shards[].slots': the configuration file says group 1 "
+                "with slots 0-12000, but this data directory was bootstrapped "
+                "with group 1 with slots 0-8191");
+  ExpectRefused(Even("groups = 1", 3), Even("groups = 1", 4),
+                "key 'nodes[].id': the configuration file says group 1 with "
+                "voting nodes 1, 2, 3, 4, but this data directory was "
+                "bootstrapped with group 1 with voting nodes 1, 2, 3");
+  ExpectRefused(Even("groups = 1", 3), Even("groups = 1", 2),
+                "group 1 with voting nodes 1, 2, but");
+  ExpectRefused(Even("groups = 1", 3), Even("groups = 1\nreplicas = 1", 3),
+                "key 'sharding.replicas': the configuration file says group 1 "
+                "with voting node 1, but");
+  ExpectRefused(Even("groups = 1", 3), Even("groups = 1", 2, 1),
+                "key 'nodes[].read_only': the configuration file says "
+                "read-only node 3, but this data directory was bootstrapped "
+                "with no read-only node");
+}
+
+TEST(BootstrapCheck, Voters_AreComparedWithoutTheirOrder) {
+  const std::string text = ByHand("0-99", "100-16383");
+  Config config = Parse(text);
+  std::swap(config.shards[0].replicas[0], config.shards[0].replicas[1]);
+  EXPECT_TRUE(
+      CheckAgainstBootstrap(config, PlanOf(config), PlanOf(Parse(text))).ok());
+}
+
+TEST(BootstrapPlan, Groups_HaveMembersAndSlotsOfTheFile) {
+  const raft::BootstrapPlan plan = PlanOf(Parse(Even("groups = 2", 3, 1)));
+  ASSERT_EQ(plan.groups.size(), 2u);
+  const raft::GroupPlan& second = plan.groups[1];
+  EXPECT_EQ(second.group, GroupId(2));
+  EXPECT_EQ(second.voters,
+            (std::vector<NodeId>{NodeId(1), NodeId(2), NodeId(3)}));
+  EXPECT_EQ(second.learners, std::vector<NodeId>{NodeId(4)});
+  const auto parameters = kv::DecodeParameters(second.parameters.view());
+  ASSERT_TRUE(parameters.ok()) << parameters.status();
+  EXPECT_EQ(parameters->owned,
+            (std::vector<SlotRange>{{Slot(8192), Slot(16383)}}));
+}
+
+// A program with other limits goes on with those of the cluster.
+TEST(BootstrapCheck, ReplicatedLimits_AreNotCompared) {
+  const Config config = Parse(Even("groups = 2", 3));
+  kv::Rules others = config.rules;
+  others.expiries_per_entry += 1;
+  EXPECT_TRUE(CheckAgainstBootstrap(
+                  config, MakeBootstrapPlan(MapOf(config), config.rules),
+                  MakeBootstrapPlan(MapOf(config), others))
+                  .ok());
+}
+
+TEST(BootstrapCheck, UnreadableParameters_AreNamed) {
+  const Config config = Parse(Even("groups = 2", 3));
+  raft::BootstrapPlan founded = PlanOf(config);
+  founded.groups[1].parameters = Buffer::Copy("?");
+  EXPECT_TRUE(
+      absl::IsDataLoss(CheckAgainstBootstrap(config, PlanOf(config), founded)));
+}
+
+}  // namespace
+}  // namespace quorate::node

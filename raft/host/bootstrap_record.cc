@@ -1,0 +1,218 @@
+#include "raft/host/bootstrap_record.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "env/check.h"
+#include "env/little_endian.h"
+#include "env/random.h"
+#include "raft/core/configuration.h"
+
+namespace quorate::raft {
+namespace {
+
+constexpr uint32_t kVersion = 3;
+
+bool IsStrictlySorted(const std::vector<NodeId>& nodes) {
+  return std::adjacent_find(nodes.begin(), nodes.end(), [](NodeId a, NodeId b) {
+           return a >= b;
+         }) == nodes.end();
+}
+
+bool Contains(const std::vector<NodeId>& nodes, NodeId node) {
+  return std::binary_search(nodes.begin(), nodes.end(), node);
+}
+
+bool IsValid(const GroupPlan& plan) {
+  const auto is_bad = [](const std::vector<NodeId>& nodes) {
+    return !IsStrictlySorted(nodes) || Contains(nodes, NodeId()) ||
+           nodes.size() > kConfigurationMembersMax;
+  };
+  return plan.group != GroupId() && !plan.voters.empty() &&
+         !is_bad(plan.voters) && !is_bad(plan.learners) &&
+         std::none_of(
+             plan.learners.begin(), plan.learners.end(),
+             [&](NodeId node) { return Contains(plan.voters, node); }) &&
+         plan.parameters.size() <= kParametersBytesMax;
+}
+
+void AppendNodes(std::string* out, const std::vector<NodeId>& nodes) {
+  AppendFixed(out, static_cast<uint32_t>(nodes.size()));
+  for (const NodeId node : nodes) AppendFixed(out, node.value());
+}
+
+// Reads a count. If the remaining bytes cannot hold that many elements, the
+// reader fails.
+uint32_t TakeCount(FixedReader* reader, size_t element_bytes) {
+  const auto count = reader->Take<uint32_t>();
+  if (count <= reader->rest().size() / element_bytes) return count;
+  reader->Fail();
+  return 0;
+}
+
+std::vector<NodeId> TakeNodes(FixedReader* reader) {
+  std::vector<NodeId> nodes(TakeCount(reader, sizeof(uint32_t)));
+  for (NodeId& node : nodes) node = NodeId(reader->Take<uint32_t>());
+  return nodes;
+}
+
+BootstrapPlan TakePlan(FixedReader* reader) {
+  BootstrapPlan plan;
+  // A group has 16 bytes besides the elements of its lists.
+  plan.groups.resize(TakeCount(reader, 16));
+  for (GroupPlan& group : plan.groups) {
+    group.group = GroupId(reader->Take<uint32_t>());
+    group.voters = TakeNodes(reader);
+    group.learners = TakeNodes(reader);
+    const uint32_t size = TakeCount(reader, 1);
+    group.parameters = Buffer::Copy(reader->TakeBytes(size));
+  }
+  return plan;
+}
+
+// Another founding gives other stores, so it gives other ids: replicas of
+// different foundings never take part in one group.
+ReplicaId FirstReplica(StoreIncarnation founder, StoreIncarnation store,
+                       GroupId group) {
+  const uint64_t bits = Random(founder.value())
+                            .Bits("raft.replica", store.value(), group.value());
+  return ReplicaId(bits == 0 ? 1 : bits);  // Zero is no replica.
+}
+
+std::vector<Member> MembersOn(const BootstrapRecord& record, GroupId group,
+                              const std::vector<NodeId>& nodes) {
+  std::vector<Member> members;
+  members.reserve(nodes.size());
+  for (const NodeId node : nodes) {
+    const StoreIncarnation store = record.StoreOn(node);
+    members.push_back(
+        {FirstReplica(record.stores[0], store, group), node, store});
+  }
+  std::sort(members.begin(), members.end());
+  return members;
+}
+
+}  // namespace
+
+const GroupPlan* BootstrapPlan::Find(GroupId group) const {
+  for (const GroupPlan& known : groups) {
+    if (known.group == group) return &known;
+  }
+  return nullptr;
+}
+
+std::vector<NodeId> BootstrapPlan::Nodes() const {
+  std::vector<NodeId> nodes;
+  for (const GroupPlan& group : groups) {
+    nodes.insert(nodes.end(), group.voters.begin(), group.voters.end());
+    nodes.insert(nodes.end(), group.learners.begin(), group.learners.end());
+  }
+  std::sort(nodes.begin(), nodes.end());
+  nodes.erase(std::unique(nodes.begin(), nodes.end()), nodes.end());
+  return nodes;
+}
+
+std::vector<GroupId> BootstrapPlan::GroupsOn(NodeId node) const {
+  std::vector<GroupId> ids;
+  for (const GroupPlan& group : groups) {
+    if (Contains(group.voters, node) || Contains(group.learners, node)) {
+      ids.push_back(group.group);
+    }
+  }
+  return ids;
+}
+
+StoreIncarnation BootstrapRecord::StoreOn(NodeId node) const {
+  const std::vector<NodeId> nodes = plan.Nodes();
+  const auto found = std::lower_bound(nodes.begin(), nodes.end(), node);
+  if (found == nodes.end() || *found != node) return StoreIncarnation();
+  return stores[static_cast<size_t>(found - nodes.begin())];
+}
+
+absl::Status ValidatePlan(const BootstrapPlan& plan) {
+  GroupId before;
+  for (const GroupPlan& group : plan.groups) {
+    if (group.group <= before || !IsValid(group)) {
+      return absl::InvalidArgumentError(
+          absl::StrCat("the plan of group ", group.group.value(),
+                       " has unsorted or impossible members, or more than ",
+                       kParametersBytesMax, " bytes of parameters"));
+    }
+    before = group.group;
+  }
+  return absl::OkStatus();
+}
+
+std::string EncodePlan(const BootstrapPlan& plan) {
+  std::string out;
+  AppendFixed(&out, static_cast<uint32_t>(plan.groups.size()));
+  for (const GroupPlan& group : plan.groups) {
+    AppendFixed(&out, group.group.value());
+    AppendNodes(&out, group.voters);
+    AppendNodes(&out, group.learners);
+    AppendFixed(&out, static_cast<uint32_t>(group.parameters.size()));
+    out += group.parameters.view();
+  }
+  return out;
+}
+
+std::string EncodeBootstrapRecord(const BootstrapRecord& record) {
+  std::string out;
+  AppendFixed(&out, kVersion);
+  AppendFixed(&out, record.hash_key);
+  AppendFixed(&out, static_cast<uint32_t>(record.stores.size()));
+  for (const StoreIncarnation store : record.stores) {
+    AppendFixed(&out, store.value());
+  }
+  return out + EncodePlan(record.plan);
+}
+
+absl::StatusOr<BootstrapRecord> DecodeBootstrapRecord(std::string_view bytes) {
+  FixedReader reader(bytes);
+  const auto version = reader.Take<uint32_t>();
+  if (reader.ok() && version != kVersion) {
+    return absl::FailedPreconditionError(
+        absl::StrCat("the bootstrap record of the data directory has version ",
+                     version, ", this program knows version ", kVersion,
+                     ": start the program that wrote it"));
+  }
+  BootstrapRecord record;
+  record.hash_key = reader.Take<uint64_t>();
+  record.stores.resize(TakeCount(&reader, sizeof(uint64_t)));
+  bool each_known = true;
+  for (StoreIncarnation& store : record.stores) {
+    store = StoreIncarnation(reader.Take<uint64_t>());
+    each_known &= store != StoreIncarnation();
+  }
+  record.plan = TakePlan(&reader);
+  if (!reader.ok() || !reader.rest().empty() || !each_known ||
+      !ValidatePlan(record.plan).ok() ||
+      record.plan.Nodes().size() != record.stores.size()) {
+    return absl::DataLossError(
+        "the bootstrap record in the file 'identity' cannot be read; restore "
+        "the file from a copy of this very directory");
+  }
+  return record;
+}
+
+Configuration FirstConfiguration(const BootstrapRecord& record, GroupId group) {
+  const GroupPlan* plan = record.plan.Find(group);
+  CHECK(plan != nullptr) << "group " << group;
+  Configuration first;
+  first.voters = MembersOn(record, group, plan->voters);
+  first.learners = MembersOn(record, group, plan->learners);
+  first.hash_key = record.hash_key;
+  first.parameters = plan->parameters;
+  return first;
+}
+
+ReplicaId ReplicaOn(const Configuration& configuration, NodeId node) {
+  ReplicaId found;
+  ForEachMember(configuration, [&](const Member& member) {
+    if (member.node == node) found = member.replica;
+  });
+  return found;
+}
+
+}  // namespace quorate::raft

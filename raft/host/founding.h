@@ -1,0 +1,82 @@
+// raft/host/founding.h: how the stores of a new cluster agree on its bootstrap
+// record, and how they learn it later.
+//
+// The plan of all nodes is the same, since the handshake compares it. The first
+// node of the plan is the founder. A store without a record asks all its peers,
+// again and again, until one of them answers with a record that gives it its
+// part. The founder composes the record itself once every node of the plan has
+// answered that it has none. The record is decided when it is durable in the
+// founder's store. A store that has it answers the others for good.
+#ifndef QUORATE_RAFT_HOST_FOUNDING_H_
+#define QUORATE_RAFT_HOST_FOUNDING_H_
+
+#include <string>
+#include <vector>
+
+#include "absl/container/btree_map.h"
+#include "absl/functional/any_invocable.h"
+#include "absl/status/statusor.h"
+#include "env/buffer.h"
+#include "env/env.h"
+#include "env/ids.h"
+#include "env/time.h"
+#include "raft/host/bootstrap_record.h"
+#include "raft/host/founding_message.h"
+
+namespace quorate::raft {
+
+class Founding {
+ public:
+  // kFailedPrecondition: the cluster exists, and this store is no part of it.
+  using Done = absl::AnyInvocable<void(absl::StatusOr<BootstrapRecord>)>;
+
+  Founding(env::Env& env, ClusterId cluster, NodeId self,
+           std::vector<NodeId> peers)
+      : env_(env), cluster_(cluster), self_(self), peers_(std::move(peers)) {}
+
+  // Asks for the record of a cluster with this plan until `done` is called.
+  // Requires: `store` is durable; the transport has started.
+  void Begin(const BootstrapPlan& plan, StoreIncarnation store, Done done);
+  // The record is durable here. Answers with it from now on.
+  void Answer(const BootstrapRecord& record);
+  // Requires: IsFor(Service::kFounding).
+  void OnMessage(NodeId from, StoreIncarnation store, const Buffer& bytes);
+
+ private:
+  bool asks() const { return done_ != nullptr; }
+  bool founder() const { return !nodes_.empty() && nodes_.front() == self_; }
+  void Ask();
+  void OnAnswer(NodeId from, StoreIncarnation store,
+                const FoundingMessage& message);
+  void OnRecord(const Buffer& bytes);
+  FoundingMessage AnswerTo(NodeId from, StoreIncarnation store) const;
+  void Send(NodeId to, const FoundingMessage& message);
+  void ComposeIfComplete();
+  // For the founder: the nodes of the plan whose answer it lacks. Every other
+  // node waits for the founder.
+  std::string WaitsFor() const;
+  void Finish(absl::StatusOr<BootstrapRecord> result);
+
+  env::Env& env_;
+  const ClusterId cluster_;
+  const NodeId self_;
+  const std::vector<NodeId> peers_;
+
+  // While it asks.
+  BootstrapPlan plan_;
+  std::vector<NodeId> nodes_;  // Those of the plan.
+  StoreIncarnation store_;
+  Done done_;
+  absl::btree_map<NodeId, StoreIncarnation> unfounded_;
+  Duration pause_{0};
+  MonoTime log_at_{0};
+  env::Pending timer_;
+
+  // Once it has the record.
+  BootstrapRecord record_;
+  Buffer record_bytes_;
+};
+
+}  // namespace quorate::raft
+
+#endif  // QUORATE_RAFT_HOST_FOUNDING_H_
