@@ -456,6 +456,10 @@ uint64_t RequestHash(uint64_t hash_key, const CommandView& command) {
   return HashWord(hash, KeyedHash(hash_key, command.encoded.substr(skipped)));
 }
 
+uint32_t RulesOf(std::string_view payload) {
+  return FixedReader(payload).Take<uint32_t>();
+}
+
 CommandReader::CommandReader(std::string_view payload) {
   FixedReader reader(payload);
   rules_ = reader.Take<uint32_t>();

@@ -252,6 +252,10 @@ std::optional<std::pair<int64_t, int64_t>> SlotsOf(const CommandView& command);
 // compute again.
 uint64_t RequestHash(uint64_t hash_key, const CommandView& command);
 
+// The rules version of a batch, which may be newer than kRulesVersion. Zero for
+// bytes that are no batch.
+uint32_t RulesOf(std::string_view payload);
+
 // Reads a batch, or the nested commands of a kAtomic.
 class CommandReader {
  public:

@@ -97,6 +97,23 @@ class RulesTest : public ::testing::Test {
   raft::Index index_{0};
 };
 
+// A newer program wrote it. A malformed batch is refused on every replica.
+TEST_F(RulesTest, BatchOfNewerRules_CannotBeApplied) {
+  const auto can_apply = [this](const Buffer& payload) {
+    raft::Entry entry;
+    entry.kind = raft::EntryKind::kCommands;
+    entry.payload = payload;
+    return store_.CanApply(entry);
+  };
+  Add({.op = Op::kGet}, {"k"});
+  const Buffer batch = batch_.Finish();
+  EXPECT_TRUE(can_apply(batch));
+  std::string newer(batch.view());
+  StoreFixed(newer.data(), kRulesVersion + 1);
+  EXPECT_FALSE(can_apply(Buffer::Copy(newer)));
+  EXPECT_TRUE(can_apply(Buffer::Copy("?")));
+}
+
 TEST_F(RulesTest, AScriptOfEveryOp_HasTheResultsAndDigestOfVersion2) {
   const Version none{};
   Add({.op = Op::kSet, .expire_at_ms = 9'000}, {"{a}1", "one"});

@@ -392,6 +392,10 @@ Store::Store(StoreOptions options)
     : impl_(std::make_unique<Impl>(std::move(options))) {}
 Store::~Store() = default;
 
+bool Store::CanApply(const raft::Entry& entry) const {
+  return RulesOf(entry.payload.view()) <= kRulesVersion;
+}
+
 Buffer Store::Apply(const raft::Entry& entry, bool wants_result) {
   return impl_->Apply(entry, wants_result);
 }

@@ -93,6 +93,8 @@ class Store final : public raft::StateMachine {
 
   // raft::StateMachine.
   Buffer Apply(const raft::Entry& entry, bool wants_result) override;
+  // False for a batch of newer rules (kv::kRulesVersion).
+  bool CanApply(const raft::Entry& entry) const override;
   void Advance(const raft::Entry& entry) override;
   std::unique_ptr<raft::SnapshotReader> TakeSnapshot() override;
   std::unique_ptr<raft::SnapshotWriter> BeginRestore(

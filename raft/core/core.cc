@@ -229,6 +229,9 @@ void Core::Impl::FinishStep() {
       incoming_snapshot_->snapshot.position.index <= commit_) {
     DiscardIncomingSnapshot();
   }
+  if (halted() && !std::holds_alternative<Follower>(role_)) {
+    BecomeFollower(hard_state_.term, ReplicaId());
+  }
   ApplyCommitted();
   ScheduleCommitNotification();
   if (hard_state_ != written_hard_state_) MutableWrite();
@@ -322,7 +325,7 @@ void Core::Impl::CheckInvariants() const {
   const LogPosition last = log_.last();
   CHECK_LE(log_.start().index, applied_);
   CHECK_LE(applied_, commit_);
-  CHECK_EQ(apply_backlog_, applied_ < commit_ && !installing());
+  CHECK_EQ(apply_backlog_, applied_ < ApplyEnd() && !installing());
   CHECK_EQ(unapplied_bytes_ == 0, applied_ == commit_);
   CHECK_LE(commit_, last.index);
   CHECK_LE(durable_, last.index);
@@ -367,6 +370,7 @@ ReplicaId Core::voted_for() const { return impl_->hard_state().voted_for; }
 ReplicaId Core::leader() const { return impl_->leader(); }
 Index Core::commit_index() const { return impl_->commit_index(); }
 Index Core::applied_index() const { return impl_->applied_index(); }
+Index Core::halted_at() const { return impl_->halted_at(); }
 bool Core::installing() const { return impl_->installing(); }
 LogPosition Core::last() const { return impl_->log().last(); }
 LogPosition Core::log_start() const { return impl_->log().start(); }

@@ -33,15 +33,22 @@
 
 namespace quorate::raft {
 
-// Answers whether a link has room. The host implements it.
-class SendGate {
+// Answers what only the host knows.
+class HostGate {
  public:
   // Asked before entries or a chunk of a snapshot leave for `to`. False: they
   // wait. The host then steps the core with RoomToSend once there is room.
   virtual bool MaySend(ReplicaId to) = 0;
+  // Asked when an entry is committed, before it is handed out. False: this
+  // program does not know it, since a newer one wrote it. The replica halts
+  // before it: it keeps its log and its vote, applies no more, and never leads.
+  virtual bool CanApply(const Entry& entry) {
+    (void)entry;
+    return true;
+  }
 
  protected:
-  ~SendGate() = default;
+  ~HostGate() = default;
 };
 
 struct CoreOptions {
@@ -83,8 +90,8 @@ struct CoreOptions {
   uint32_t pending_reads_max = 64 << 10;
   // Points of unlikely behaviour. Null: none fires. It outlives the core.
   env::Buggify* buggify = nullptr;
-  // Null: every link has room. It outlives the core.
-  SendGate* gate = nullptr;
+  // Null: every link has room, and every entry is known. It outlives the core.
+  HostGate* gate = nullptr;
 };
 
 // The data of a replica that recovery read from the disk.
@@ -175,7 +182,7 @@ struct TransferRequested {
   ReplicaId to;
 };
 
-// The link to `to` has room after SendGate::MaySend refused, or it is new.
+// The link to `to` has room after HostGate::MaySend refused, or it is new.
 // Messages of an older link may be lost.
 struct RoomToSend {
   ReplicaId to;
@@ -266,6 +273,8 @@ struct Event {
     // A follower's log has lost entries that it had acknowledged as durable.
     // `index` is the last of them. Nothing is sent to it again.
     kFollowerLostEntries,
+    // HostGate::CanApply refused the entry `index`.
+    kHalted,
     // A peer sent a message that no correct peer sends; it was dropped.
     kInvalidMessage,
   } kind = Kind::kTermChanged;
@@ -318,6 +327,8 @@ class Core {
   Index commit_index() const;
   // Last entry that Output::apply has contained.
   Index applied_index() const;
+  // The entry before which this replica halted; zero if it did not.
+  Index halted_at() const;
   // Whether a snapshot replaces this replica's log and state now, between
   // SnapshotWork::kInstall and SnapshotInstalled.
   bool installing() const;

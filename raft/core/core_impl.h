@@ -52,6 +52,7 @@ class Core::Impl {
   const LogView& log() const { return log_; }
   Index commit_index() const { return commit_; }
   Index applied_index() const { return applied_; }
+  Index halted_at() const { return halted_at_; }
   bool installing() const {
     return incoming_snapshot_ && incoming_snapshot_->installing;
   }
@@ -98,6 +99,12 @@ class Core::Impl {
   void SetVote(ReplicaId replica);
   void ResetElectionTimer();
   bool HasRecentLeaderContact() const;
+  bool MayCampaign() const;
+  bool halted() const { return halted_at_ != Index(); }
+  // The last entry that may be applied.
+  Index ApplyEnd() const { return halted() ? halted_at_ - 1 : commit_; }
+  // Halts if the host does not know an entry of (from, to].
+  void HaltIfUnknown(Index from, Index to);
   void BecomeFollower(Term term, ReplicaId leader);
   void BecomePreCandidate();
   void BecomeCandidate(bool forced);
@@ -200,7 +207,8 @@ class Core::Impl {
   HardState durable_hard_state_;  // The newest in a WriteDone.
   LogView log_;
   Index commit_;
-  Index applied_;            // At most commit_.
+  Index applied_;            // At most ApplyEnd().
+  Index halted_at_;          // Zero: it is not halted.
   WallTime applied_latest_;  // LogStart::latest at applied_.
   // More is committed than one Step may apply. Only the timer goes on then.
   bool apply_backlog_ = false;

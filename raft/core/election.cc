@@ -144,9 +144,14 @@ void Core::Impl::BecomeLeader() {
   for (Progress& member : std::get<Leader>(role_).members) SendAppends(member);
 }
 
+// A snapshot that is being installed is ahead of the log of this replica.
+bool Core::Impl::MayCampaign() const {
+  return IsVoter(log_.configuration(), options_.replica) && !installing() &&
+         !halted();
+}
+
 void Core::Impl::ElectionTimeout() {
-  // The snapshot being installed is ahead of the log of this candidate.
-  if (!IsVoter(log_.configuration(), options_.replica) || installing()) {
+  if (!MayCampaign()) {
     ResetElectionTimer();
     return;
   }
@@ -278,10 +283,7 @@ void Core::Impl::ContinueLeadershipTransfer() {
 
 // Campaigns at once, without a pre-vote, because the leader requested it.
 void Core::Impl::OnTimeoutNow(const Message& message) {
-  if (leader() != message.from || installing() ||
-      !IsVoter(log_.configuration(), options_.replica)) {
-    return;
-  }
+  if (leader() != message.from || !MayCampaign()) return;
   BecomeCandidate(/*forced=*/true);
 }
 

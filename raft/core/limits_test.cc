@@ -228,7 +228,7 @@ TEST_F(LimitsTest, EntriesBeyondTheLimitOfAStep_AreSentByTheTimer) {
 }
 
 // Links that have no room.
-class SendRoomTest : public LimitsTest, protected SendGate {
+class SendRoomTest : public LimitsTest, protected HostGate {
  protected:
   bool MaySend(ReplicaId to) override { return to != full_; }
   void Lead() {

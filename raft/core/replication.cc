@@ -436,6 +436,7 @@ void Core::Impl::CommitTo(Index index) {
   CHECK_GT(index, commit_);
   CHECK_LE(index, log_.last().index);
   const size_t bytes = log_.BytesIn(commit_, index);
+  HaltIfUnknown(commit_, index);
   commit_ = index;
   unapplied_bytes_ += bytes;
   Emit(Event::Kind::kCommitAdvanced, index);
@@ -447,22 +448,36 @@ void Core::Impl::CommitTo(Index index) {
   }
 }
 
+void Core::Impl::HaltIfUnknown(Index from, Index to) {
+  if (options_.gate == nullptr || halted()) return;
+  for (Index index = from + 1; index <= to; index = index + 1) {
+    const Entry& entry = log_.At(index);
+    if (entry.kind != EntryKind::kCommands || options_.gate->CanApply(entry)) {
+      continue;
+    }
+    halted_at_ = index;
+    Emit(Event::Kind::kHalted, index);
+    return;
+  }
+}
+
 // Hands out committed entries, at the end of a Step. While a snapshot replaces
 // the state machine nothing is applied.
 void Core::Impl::ApplyCommitted() {
-  if (applied_ == commit_ || apply_backlog_ || installing()) {
-    apply_backlog_ = applied_ < commit_ && !installing();
+  const Index end = ApplyEnd();
+  if (applied_ == end || apply_backlog_ || installing()) {
+    apply_backlog_ = applied_ < end && !installing();
     return;
   }
   unapplied_bytes_ -= log_.SliceByBytes(
-      applied_, commit_,
+      applied_, end,
       Fires("raft.apply_one_entry") ? 1 : options_.apply_bytes_max,
       &out_->apply);
   for (const Entry& entry : out_->apply) {
     applied_latest_ = std::max(applied_latest_, entry.bounded_latest());
   }
   applied_ = applied_ + out_->apply.size();
-  apply_backlog_ = applied_ < commit_;
+  apply_backlog_ = applied_ < end;
   ReleaseConfirmedReads();
   ReleaseForwardedReads();
 }

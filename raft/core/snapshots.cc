@@ -119,7 +119,8 @@ void Core::Impl::OnSnapshotReply(const Message& message) {
 // Raft paper Figure 13, InstallSnapshot RPC.
 void Core::Impl::OnSnapshotChunk(const Message& message) {
   if (!AcceptLeader(message)) return;
-  if (installing()) return;
+  // The snapshot has the entry that this program does not know.
+  if (installing() || halted()) return;
   const SnapshotDescriptor& snapshot = message.snapshot;
   if (snapshot.position.index == Index() ||
       snapshot.position.index > kIndexMax || snapshot.position.term == Term() ||

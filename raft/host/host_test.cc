@@ -2,6 +2,7 @@
 // links, with a state machine of this test.
 #include "raft/host/host.h"
 
+#include <map>
 #include <memory>
 #include <string>
 #include <utility>
@@ -17,9 +18,14 @@
 namespace quorate::raft {
 namespace {
 
-// Keeps every payload in order; the result is how many there are.
+// Keeps every payload in order; the result is how many there are. An old
+// program does not know payloads that begin with "new".
 class Journal final : public StateMachine {
  public:
+  explicit Journal(bool is_old = false) : is_old_(is_old) {}
+  bool CanApply(const Entry& entry) const override {
+    return !is_old_ || !entry.payload.view().starts_with("new");
+  }
   Buffer Apply(const Entry& entry, bool wants_result) override {
     lines_.push_back(std::string(entry.payload.view()));
     return wants_result ? Buffer::Copy(absl::StrCat(lines_.size())) : Buffer();
@@ -87,6 +93,7 @@ class Journal final : public StateMachine {
   const std::vector<std::string>& lines() const { return lines_; }
 
  private:
+  const bool is_old_;
   std::vector<std::string> lines_;
 };
 
@@ -105,12 +112,16 @@ constexpr ClusterId kCluster(99);
 
 // The program of one machine.
 struct Program {
-  Program(env::Env& env, HostOptions options, bool makes_state_machine)
+  enum class Makes : uint8_t { kJournal, kOldJournal, kNothing };
+
+  Program(env::Env& env, HostOptions options, Makes makes)
       : host(
             env, std::move(options),
-            [makes_state_machine](GroupId, const Configuration&) {
-              return makes_state_machine ? std::make_unique<Journal>()
-                                         : nullptr;
+            [makes](GroupId, const Configuration&) {
+              return makes == Makes::kNothing
+                         ? nullptr
+                         : std::make_unique<Journal>(makes ==
+                                                     Makes::kOldJournal);
             },
             &observer) {
     host.Start([this](absl::Status status) { started = status; });
@@ -159,8 +170,7 @@ class Cluster {
   }
   void StartNode(uint32_t n) {
     world_.Start(machines_[n - 1], [this, n](env::Env& env) {
-      auto program =
-          std::make_shared<Program>(env, OptionsOf(n), makes_state_machine_);
+      auto program = std::make_shared<Program>(env, OptionsOf(n), makes_[n]);
       programs_[n - 1] = program.get();
       return program;
     });
@@ -232,7 +242,7 @@ class Cluster {
     return world_.RunUntilTrue([&] { return Converged(lines); });
   }
 
-  bool makes_state_machine_ = true;
+  std::map<uint32_t, Program::Makes> makes_;  // By node; a journal by default.
   sim::World world_;
   HostOptions options_;
   std::vector<sim::MachineId> machines_;
@@ -643,11 +653,47 @@ TEST(HostFounding_Store, ThatWasNotFounded_NeedsBootstrapAgain) {
       << cluster.node(2)->started;
 }
 
+// A node with an old program votes on entries that it does not know. It catches
+// up when the new program is started.
+TEST(Host, ReplicaWithAnOldProgram_HaltsAndVotes) {
+  Cluster cluster(24);
+  ASSERT_TRUE(cluster.WaitForLeader());
+  const uint32_t old = cluster.leader() % 3 + 1;
+  const uint32_t third = 6 - cluster.leader() - old;
+  cluster.makes_[old] = Program::Makes::kOldJournal;
+  cluster.Crash(old, sim::CrashKind::kProcess);
+  cluster.Restart(old);
+  ASSERT_EQ(cluster.Propose("x").outcome, Outcome::kDone);
+  // The majority of leader and old node commits.
+  cluster.Crash(third, sim::CrashKind::kProcess);
+  ASSERT_EQ(cluster.Propose("new y").outcome, Outcome::kDone);
+  ASSERT_EQ(cluster.Propose("z").outcome, Outcome::kDone);
+  ASSERT_TRUE(cluster.world_.RunUntilTrue([&] {
+    return cluster.node(old)->host.core(kGroup)->halted_at() != Index();
+  }));
+  const absl::Status halted = cluster.node(old)->host.group_status(kGroup);
+  EXPECT_TRUE(absl::IsFailedPrecondition(halted)) << halted;
+  EXPECT_TRUE(absl::StrContains(halted.message(), "start the newer program"));
+  EXPECT_EQ(cluster.node(old)->journal()->lines(),
+            std::vector<std::string>{"x"});
+  // A restart with the old program halts again, and never leads.
+  cluster.Crash(old, sim::CrashKind::kProcess);
+  cluster.Restart(old);
+  cluster.world_.RunFor(Seconds(20));
+  EXPECT_FALSE(cluster.node(old)->host.group_status(kGroup).ok());
+  ASSERT_EQ(cluster.Propose("more").outcome, Outcome::kDone);
+  cluster.makes_[old] = Program::Makes::kJournal;
+  cluster.Crash(old, sim::CrashKind::kProcess);
+  cluster.Restart(old);
+  cluster.Restart(third);
+  ASSERT_TRUE(cluster.WaitConverged(4));
+}
+
 // A program that cannot read the parameters fences the replica.
 TEST(Host, UnreadableParameters_FenceTheReplica) {
   Cluster cluster(23);
   ASSERT_EQ(cluster.Propose("x").outcome, Outcome::kDone);
-  cluster.makes_state_machine_ = false;
+  cluster.makes_[2] = Program::Makes::kNothing;
   cluster.Crash(2, sim::CrashKind::kProcess);
   cluster.Restart(2);
   cluster.AwaitStart(2);

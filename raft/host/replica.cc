@@ -33,7 +33,7 @@ void Replica::OnMessage(NodeId from, StoreIncarnation store, Message message) {
 }
 
 void Replica::Propose(EntryKind kind, Buffer payload, Host::ProposeDone done) {
-  absl::Status refusal = status_;
+  absl::Status refusal = status();
   if (refusal.ok() && payload.size() > kEntryPayloadBytesMax) {
     refusal = absl::InvalidArgumentError(absl::StrCat(
         "a payload of ", payload.size(), " bytes exceeds the limit of ",
@@ -50,9 +50,9 @@ void Replica::Propose(EntryKind kind, Buffer payload, Host::ProposeDone done) {
 }
 
 void Replica::Read(Host::ReadDone done) {
-  if (!status_.ok()) {
-    services_.callbacks.Add(
-        [done = std::move(done), status = status_]() mutable { done(status); });
+  if (!status().ok()) {
+    services_.callbacks.Add([done = std::move(done),
+                             status = status()]() mutable { done(status); });
     return;
   }
   turn_reads_.push_back(std::move(done));
@@ -340,11 +340,23 @@ void Replica::HandleEvents(const Output& output) {
       case Event::Kind::kFollowerLostEntries:
         LogLostEntries(event.index);
         break;
+      case Event::Kind::kHalted:
+        OnHalted(event.index);
+        break;
       default:
         break;
     }
     services_.observer.OnEvent(key_.group, event);
   }
+}
+
+void Replica::OnHalted(Index index) {
+  halted_ = absl::FailedPreconditionError(absl::StrCat(
+      "group ", key_.group.value(), ": entry ", index.value(),
+      " is of a newer program than this one. The replica votes and keeps its "
+      "log, but applies no more: start the newer program"));
+  services_.env.tracer.Log(env::Severity::kError,
+                           absl::StrCat("raft: ", halted_.message()));
 }
 
 void Replica::LogLostEntries(Index last) {

@@ -44,7 +44,7 @@ struct ReplicaServices {
   size_t replicas;  // The number on this node.
 };
 
-class Replica final : private SendGate {
+class Replica final : private HostGate {
  public:
   Replica(const ReplicaServices& services, GroupKey key, Restored restored,
           std::unique_ptr<StateMachine> state_machine);
@@ -72,7 +72,10 @@ class Replica final : private SendGate {
   // Sum of size_bytes of all entries that this object applied.
   uint64_t applied_bytes() const { return applied_bytes_; }
   StateMachine* state_machine() const { return state_machine_.get(); }
-  const absl::Status& status() const { return status_; }
+  // Not OK if it is stopped or halted.
+  const absl::Status& status() const {
+    return status_.ok() ? halted_ : status_;
+  }
   GroupKey key() const { return key_; }
   // The configuration in effect names `node` with another store.
   bool RefusesStore(NodeId node, StoreIncarnation store) const;
@@ -82,8 +85,11 @@ class Replica final : private SendGate {
     Host::ProposeDone done;
   };
 
-  // SendGate.
+  // HostGate.
   bool MaySend(ReplicaId to) override;
+  bool CanApply(const Entry& entry) override {
+    return state_machine_->CanApply(entry);
+  }
   // The node of another replica; zero if it is not known.
   NodeId NodeOf(ReplicaId replica) const;
   void Send(const Message& message);
@@ -105,6 +111,7 @@ class Replica final : private SendGate {
   absl::Status RefusalStatus(Refused::Reason reason) const;
   void ExpireProposals();
   void LogLostEntries(Index last);
+  void OnHalted(Index index);
   void FlushReads();
   bool SenderIsMember(ReplicaId sender, NodeId from, StoreIncarnation store);
 
@@ -133,6 +140,7 @@ class Replica final : private SendGate {
 
   ReplicaServices services_;
   const GroupKey key_;
+  absl::Status halted_;  // Not OK: it takes part, but applies no more.
   absl::Status status_;
   std::unique_ptr<StateMachine> state_machine_;
   std::unique_ptr<Core> core_;

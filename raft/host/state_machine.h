@@ -51,6 +51,14 @@ class StateMachine {
   // Buffer. The result reports a bad payload, on every replica alike.
   virtual Buffer Apply(const Entry& entry, bool wants_result) = 0;
 
+  // Called when an entry of kind kCommands is committed. False: this program
+  // does not know it, since a newer one wrote it. The replica halts before it
+  // until the newer program is started. The default knows every entry.
+  virtual bool CanApply(const Entry& entry) const {
+    (void)entry;
+    return true;
+  }
+
   // Called for entries of other kinds, so that log time and position advance.
   // The default does nothing.
   virtual void Advance(const Entry& entry) { (void)entry; }

@@ -1,0 +1,83 @@
+// A replica whose program does not know an entry.
+#include <algorithm>
+#include <vector>
+
+#include "gtest/gtest.h"
+#include "raft/core/testing/replica_fixture.h"
+
+namespace quorate::raft {
+namespace {
+
+class HaltTest : public ReplicaTest, protected HostGate {
+ protected:
+  bool MaySend(ReplicaId) override { return true; }
+  bool CanApply(const Entry& entry) override {
+    return entry.payload.view() != "new";
+  }
+  void SetUp() override { options_.gate = this; }
+
+  // A follower of node 2 in term 2, whose log is "x", "new", "x" from index 2.
+  void HaltAsFollower() {
+    Start(Term(2));
+    Receive(Append(2, 2, At(1, 1),
+                   {Commands(2, 2), Commands(2, 3, "new"), Commands(2, 4)}, 4));
+  }
+  bool HasEvent(Event::Kind kind) const {
+    return std::any_of(
+        out_.events.begin(), out_.events.end(),
+        [kind](const Event& event) { return event.kind == kind; });
+  }
+};
+
+TEST_F(HaltTest, Follower_AppliesUpToTheUnknownEntry) {
+  HaltAsFollower();
+  EXPECT_TRUE(HasEvent(Event::Kind::kHalted));
+  EXPECT_EQ(core_->halted_at(), Index(3));
+  EXPECT_EQ(core_->commit_index(), Index(4));
+  EXPECT_EQ(core_->applied_index(), Index(2));
+  // More entries change nothing, however they are committed.
+  Receive(Append(2, 2, At(2, 4), {Commands(2, 5)}, 5));
+  EXPECT_TRUE(out_.apply.empty());
+  EXPECT_EQ(core_->halted_at(), Index(3));
+  core_->CheckInvariants();
+}
+
+TEST_F(HaltTest, Follower_AcknowledgesAndVotesButNeverCampaigns) {
+  HaltAsFollower();
+  const std::vector<Message> acknowledged =
+      Of(FinishWrite(), MessageType::kAppendReply);
+  ASSERT_EQ(acknowledged.size(), 1u);
+  EXPECT_EQ(acknowledged[0].durable, Index(4));
+  Message now = From(2, MessageType::kTimeoutNow, 2);
+  Receive(now);
+  EXPECT_EQ(core_->role(), RoleKind::kFollower);
+  for (int i = 0; i < 20; ++i) {
+    PassToDeadline();
+    EXPECT_EQ(core_->role(), RoleKind::kFollower);
+  }
+  Receive(VoteRequest(3, 3, At(2, 4)));
+  EXPECT_EQ(core_->voted_for(), ReplicaId(3));
+}
+
+TEST_F(HaltTest, Leader_StepsDown) {
+  Start(Term(1));
+  BecomeServingLeader();
+  const Index unknown = core_->last().index + 1;
+  Step(Proposal{1, EntryKind::kCommands, Buffer::Copy("new")});
+  Receive(Ack(2, core_->term().value(), unknown.value()));
+  FinishWrites();
+  EXPECT_EQ(core_->halted_at(), unknown);
+  EXPECT_EQ(core_->role(), RoleKind::kFollower);
+  EXPECT_EQ(core_->applied_index(), unknown - 1);
+  core_->CheckInvariants();
+}
+
+// The snapshot has the entry as well.
+TEST_F(HaltTest, Follower_TakesNoSnapshot) {
+  HaltAsFollower();
+  Receive(ChunkOf(2, 2, SmallSnapshot(At(2, 9))));
+  EXPECT_TRUE(out_.snapshots.empty());
+}
+
+}  // namespace
+}  // namespace quorate::raft
