@@ -112,7 +112,13 @@ void BatchQueue::CloseOpenBatch(bool redirect) {
 }
 
 // A batch that waits for room is not overtaken by smaller ones.
+// A batch that the leader's log had no room for goes first, and alone.
+// Otherwise smaller ones of other nodes would take the room for ever.
 void BatchQueue::SubmitWaiting() {
+  if (leadership_.kind() == Leadership::Kind::kSelf && !waiting_.empty() &&
+      waiting_.front().refused && SubmitOwn() != Submission::kNone) {
+    return;
+  }
   int without = 0;  // Sides that had nothing to submit, one after the other.
   while (without < 2 && !leadership_.pausing()) {
     const Submission submission = peers_turn_ ? peers_.Submit() : SubmitOwn();

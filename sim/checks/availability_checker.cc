@@ -10,6 +10,10 @@ namespace quorate::sim {
 void AvailabilityChecker::OnSent(Operation op, const Attempt& attempt) {
   Waiting& waiting =
       open_.try_emplace(op, Waiting{.since = attempt.sent}).first->second;
+  if (waiting.held_since.has_value()) {
+    waiting.since = waiting.since + (attempt.sent - *waiting.held_since);
+    waiting.held_since.reset();
+  }
   waiting.last = attempt;
   waiting.calm = calm_bound_.has_value();
 }
@@ -30,6 +34,7 @@ void AvailabilityChecker::OnRefused(Operation op, SimTime now,
   const auto found = open_.find(op);
   if (found == open_.end()) return;
   const bool calm = found->second.calm && calm_bound_.has_value();
+  if (refusal == Refusal::kElsewhere) found->second.held_since = now;
   CheckCalm(op, &found->second, now);
   if (!calm || refusal == Refusal::kElsewhere) return;
   violate_(absl::StrCat("availability: node ", found->second.last.node.value(),
@@ -70,6 +75,7 @@ void AvailabilityChecker::OnAnswered(Operation op, SimTime now) {
 
 void AvailabilityChecker::Check(const View& view) {
   for (auto& [op, waiting] : open_) {
+    if (waiting.held_since.has_value()) continue;
     // A connection that is older than the last fault may have lost the request
     // or the reply.
     if (waiting.last.sent < view.calm_since || !view.can_serve(waiting.last)) {

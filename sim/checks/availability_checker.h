@@ -8,6 +8,7 @@
 // - the last attempt began before the last fault
 // - the last attempt went to a node that could not serve it
 // - the group answered that the client must do something else first
+// - the client holds it: an answer sent it elsewhere, where it was not sent yet
 // - another operation of its connection was answered, or one of its group that
 //   was sent earlier, so it was that one's turn
 //
@@ -92,6 +93,8 @@ class AvailabilityChecker {
     // its group.
     SimTime others;
     bool calm = false;  // The last attempt was sent in the calm, and waits.
+    // The last attempt was refused then, and the next one is the client's.
+    std::optional<SimTime> held_since;
   };
 
   // It was this attempt's turn until now.

@@ -65,6 +65,19 @@ TEST_F(AvailabilityCheckerTest, IsRefusedForTheBound_Found) {
   EXPECT_EQ(found_.size(), 1u);
 }
 
+// The client waits for its own turn at the other node.
+TEST_F(AvailabilityCheckerTest, HeldByTheClient_IsAnExcuseForThatTime) {
+  Send(5);
+  checker_.OnRefused(7, At(6), Refusal::kElsewhere);
+  Check(6, 40, 0);
+  EXPECT_TRUE(found_.empty());
+  Send(40);
+  Check(40, 48, 0);
+  EXPECT_TRUE(found_.empty());
+  Check(49, 49, 0);
+  EXPECT_EQ(found_.size(), 1u);
+}
+
 TEST_F(AvailabilityCheckerTest, Ends_IsForgotten) {
   Send(5);
   Check(5, 14, 0);
