@@ -103,7 +103,7 @@ class Headers {
         rest_.TakeBytes(8);
         break;
       case kSnapshotChunk:
-        rest_.TakeBytes(36);  // From the position to the checksum.
+        rest_.TakeBytes(44);  // From the position to the checksum.
         rest_.TakeBytes(rest_.Take<uint32_t>());
         name->offset = rest_.Take<uint64_t>();
         rest_.Take<uint32_t>();  // Size of the chunk.

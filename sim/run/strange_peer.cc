@@ -260,7 +260,7 @@ std::string StrangePeer::DrawEnvelope(const raft::Hello& hello) const {
       headers = MessageHeader(kAppend, 0);
       break;
     default:  // The configuration is one byte long.
-      headers = MessageHeader(kSnapshotChunk, 0) + std::string(36, '\0');
+      headers = MessageHeader(kSnapshotChunk, 0) + std::string(44, '\0');
       AppendFixed(&headers, uint32_t{1});
       headers.push_back('x');
       headers.append(12, '\0');
