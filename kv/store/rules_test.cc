@@ -26,7 +26,7 @@ namespace {
 TEST(Rules, OfVersion2_HaveTheseConstants) {
   const std::pair<const char*, std::pair<int64_t, int64_t>> pinned[] = {
       {"kRulesVersion", {kRulesVersion, 2}},
-      {"env::kPeerProtocolVersion", {env::kPeerProtocolVersion, 5}},
+      {"env::kPeerProtocolVersion", {env::kPeerProtocolVersion, 6}},
       {"kKeyBytesMax", {kKeyBytesMax, 64 << 10}},
       {"kValueBytesMax", {kValueBytesMax, 1 << 20}},
       {"kReturnedBytesMax", {kReturnedBytesMax, 64 << 20}},
