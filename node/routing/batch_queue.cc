@@ -113,7 +113,7 @@ void BatchQueue::CloseOpenBatch(bool redirect) {
 
 // A batch that waits for room is not overtaken by smaller ones.
 // A batch that the leader's log had no room for goes first, and alone.
-// Otherwise smaller ones of other nodes would take the room for ever.
+// Otherwise smaller ones of other nodes could take the room again and again.
 void BatchQueue::SubmitWaiting() {
   if (leadership_.kind() == Leadership::Kind::kSelf && !waiting_.empty() &&
       waiting_.front().refused && SubmitOwn() != Submission::kNone) {
