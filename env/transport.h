@@ -4,7 +4,7 @@
 // checksums of messages are above this interface, so that the simulator tests
 // them. Before the first message both ends compare their TransportIdentity.
 // They refuse the connection, and log the reason, if cluster, node id or
-// bootstrap record differ or if they have no common version.
+// plan of the cluster differ or if they have no common version.
 #ifndef QUORATE_ENV_TRANSPORT_H_
 #define QUORATE_ENV_TRANSPORT_H_
 
@@ -36,7 +36,8 @@ struct TransportIdentity {
   // Versions of the peer protocol that this node speaks, inclusive.
   uint32_t version_min = kPeerProtocolVersion;
   uint32_t version_max = kPeerProtocolVersion;
-  // CRC-32C of the bootstrap record; equal on all nodes of a cluster.
+  // CRC-32C of the plan of the cluster; equal on all its nodes, from before it
+  // is founded.
   uint32_t bootstrap_checksum = 0;
 };
 

@@ -14,6 +14,7 @@
 #include "node/base/text.h"
 #include "node/base/turn_work.h"
 #include "node/config/bootstrap_plan.h"
+#include "node/config/map_parts.h"
 #include "node/connections/clients.h"
 #include "node/connections/context.h"
 #include "node/http/http_session.h"
@@ -34,29 +35,7 @@ constexpr std::string_view kHttpRefusal =
 constexpr Duration kStopPoll = Milliseconds(10);
 
 shardctrl::ShardMap MakeMap(const Config& config) {
-  shardctrl::ShardMap::Parts parts;
-  std::vector<NodeId> read_only;
-  for (const NodeConfig& node : config.nodes) {
-    parts.nodes.push_back({.id = node.id,
-                           .name = Concat("n", node.id),
-                           .peer_address = node.peer,
-                           .resp_address = node.resp,
-                           .http_address = node.http,
-                           .read_only = node.read_only});
-    if (node.read_only) read_only.push_back(node.id);
-  }
-  for (const ShardConfig& shard : config.shards) {
-    shardctrl::Group group = {.id = shard.group,
-                              .name = shard.name,
-                              .voters = shard.replicas,
-                              .non_voters = read_only};
-    std::sort(group.voters.begin(), group.voters.end());
-    parts.groups.push_back(std::move(group));
-    for (const auto& [first, last] : shard.slots) {
-      parts.assignments.push_back({{Slot(first), Slot(last)}, shard.group});
-    }
-  }
-  auto map = shardctrl::ShardMap::Create(std::move(parts));
+  auto map = shardctrl::ShardMap::Create(MapParts(config));
   CHECK(map.ok()) << Message(map.status());
   return *std::move(map);
 }

@@ -1,6 +1,5 @@
 #include "node/config/bootstrap_plan.h"
 
-#include <algorithm>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -92,8 +91,6 @@ BootstrapPlan MakeBootstrapPlan(const shardctrl::ShardMap& map,
                                 .slot_count = map.slot_count(),
                                 .rules = rules,
                                 .owned = map.RangesOf(group.id)})});
-    std::sort(plan.groups.back().learners.begin(),
-              plan.groups.back().learners.end());
   }
   return plan;
 }

@@ -8,34 +8,13 @@
 #include "kv/store/parameters.h"
 #include "node/base/text.h"
 #include "node/config/config.h"
+#include "node/config/map_parts.h"
 
 namespace quorate::node {
 namespace {
 
 shardctrl::ShardMap MapOf(const Config& config) {
-  shardctrl::ShardMap::Parts parts;
-  std::vector<NodeId> read_only;
-  for (const NodeConfig& node : config.nodes) {
-    parts.nodes.push_back({.id = node.id,
-                           .name = Concat("n", node.id),
-                           .peer_address = node.peer,
-                           .resp_address = node.resp,
-                           .http_address = node.http,
-                           .read_only = node.read_only});
-    if (node.read_only) read_only.push_back(node.id);
-  }
-  for (const ShardConfig& shard : config.shards) {
-    shardctrl::Group group{.id = shard.group,
-                           .name = shard.name,
-                           .voters = shard.replicas,
-                           .non_voters = read_only};
-    std::sort(group.voters.begin(), group.voters.end());
-    parts.groups.push_back(group);
-    for (const auto& [first, last] : shard.slots) {
-      parts.assignments.push_back({{Slot(first), Slot(last)}, shard.group});
-    }
-  }
-  auto map = shardctrl::ShardMap::Create(std::move(parts));
+  auto map = shardctrl::ShardMap::Create(MapParts(config));
   EXPECT_TRUE(map.ok()) << map.status();
   return *std::move(map);
 }

@@ -87,7 +87,7 @@ std::vector<Member> MembersOn(const BootstrapRecord& record, GroupId group,
   for (const NodeId node : nodes) {
     const StoreIncarnation store = record.StoreOn(node);
     members.push_back(
-        {FirstReplica(record.stores[0], store, group), node, store});
+        {FirstReplica(record.stores[0].store, store, group), node, store});
   }
   std::sort(members.begin(), members.end());
   return members;
@@ -124,10 +124,11 @@ std::vector<GroupId> BootstrapPlan::GroupsOn(NodeId node) const {
 }
 
 StoreIncarnation BootstrapRecord::StoreOn(NodeId node) const {
-  const std::vector<NodeId> nodes = plan.Nodes();
-  const auto found = std::lower_bound(nodes.begin(), nodes.end(), node);
-  if (found == nodes.end() || *found != node) return StoreIncarnation();
-  return stores[static_cast<size_t>(found - nodes.begin())];
+  const auto found = std::lower_bound(
+      stores.begin(), stores.end(), node,
+      [](const NodeStore& one, NodeId id) { return one.node < id; });
+  return found == stores.end() || found->node != node ? StoreIncarnation()
+                                                      : found->store;
 }
 
 absl::Status ValidatePlan(const BootstrapPlan& plan) {
@@ -162,8 +163,8 @@ std::string EncodeBootstrapRecord(const BootstrapRecord& record) {
   AppendFixed(&out, kVersion);
   AppendFixed(&out, record.hash_key);
   AppendFixed(&out, static_cast<uint32_t>(record.stores.size()));
-  for (const StoreIncarnation store : record.stores) {
-    AppendFixed(&out, store.value());
+  for (const NodeStore& one : record.stores) {
+    AppendFixed(&out, one.store.value());
   }
   return out + EncodePlan(record.plan);
 }
@@ -181,18 +182,19 @@ absl::StatusOr<BootstrapRecord> DecodeBootstrapRecord(std::string_view bytes) {
   record.hash_key = reader.Take<uint64_t>();
   record.stores.resize(TakeCount(&reader, sizeof(uint64_t)));
   bool each_known = true;
-  for (StoreIncarnation& store : record.stores) {
-    store = StoreIncarnation(reader.Take<uint64_t>());
-    each_known &= store != StoreIncarnation();
+  for (NodeStore& one : record.stores) {
+    one.store = StoreIncarnation(reader.Take<uint64_t>());
+    each_known &= one.store != StoreIncarnation();
   }
   record.plan = TakePlan(&reader);
+  const std::vector<NodeId> nodes = record.plan.Nodes();
   if (!reader.ok() || !reader.rest().empty() || !each_known ||
-      !ValidatePlan(record.plan).ok() ||
-      record.plan.Nodes().size() != record.stores.size()) {
+      !ValidatePlan(record.plan).ok() || nodes.size() != record.stores.size()) {
     return absl::DataLossError(
         "the bootstrap record in the file 'identity' cannot be read; restore "
         "the file from a copy of this very directory");
   }
+  for (size_t i = 0; i < nodes.size(); ++i) record.stores[i].node = nodes[i];
   return record;
 }
 

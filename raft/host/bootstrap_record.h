@@ -41,12 +41,18 @@ struct BootstrapPlan {
   friend bool operator==(const BootstrapPlan&, const BootstrapPlan&) = default;
 };
 
+struct NodeStore {
+  NodeId node = {};
+  StoreIncarnation store = {};
+  friend bool operator==(const NodeStore&, const NodeStore&) = default;
+};
+
 struct BootstrapRecord {
   BootstrapPlan plan = {};
   // Configuration::hash_key of every group.
   uint64_t hash_key = 0;
-  // The stores of plan.Nodes(), in their order.
-  std::vector<StoreIncarnation> stores = {};
+  // One for each of plan.Nodes(), in their order.
+  std::vector<NodeStore> stores = {};
   // Zero for a node without a replica.
   StoreIncarnation StoreOn(NodeId node) const;
   friend bool operator==(const BootstrapRecord&,

@@ -29,9 +29,9 @@ BootstrapRecord AnyRecord() {
     if (group.voters.empty()) group.voters.push_back(NodeId(65536));
     record.plan.groups.push_back(std::move(group));
   }
-  for (size_t i = record.plan.Nodes().size(); i > 0; --i) {
+  for (const NodeId node : record.plan.Nodes()) {
     const uint64_t store = *rc::gen::arbitrary<uint64_t>();
-    record.stores.push_back(StoreIncarnation(store == 0 ? 1 : store));
+    record.stores.push_back({node, StoreIncarnation(store == 0 ? 1 : store)});
   }
   return record;
 }
@@ -63,9 +63,9 @@ BootstrapRecord Sample() {
                                .parameters = Buffer::Copy("parameters")},
                               {.group = GroupId(2), .voters = {NodeId(2)}}}},
           .hash_key = 0x1112131415161718,
-          .stores = {StoreIncarnation(0x2122232425262728),
-                     StoreIncarnation(0x3132333435363738),
-                     StoreIncarnation(0x4142434445464748)}};
+          .stores = {{NodeId(1), StoreIncarnation(0x2122232425262728)},
+                     {NodeId(2), StoreIncarnation(0x3132333435363738)},
+                     {NodeId(9), StoreIncarnation(0x4142434445464748)}}};
 }
 
 TEST(BootstrapRecord, OtherVersions_AreRefusedAndNamed) {
@@ -123,7 +123,7 @@ TEST(BootstrapRecord, ReplicaIds_AreNeverTheSame) {
       }
     }
     // The founder lost its store, the others did not.
-    record.stores[0] = StoreIncarnation(77);
+    record.stores[0].store = StoreIncarnation(77);
   }
   EXPECT_EQ(ids.size(), 8u);
 }

@@ -125,7 +125,7 @@ void Founding::ComposeIfComplete() {
   for (const NodeId node : nodes_) {
     const auto answer = unfounded_.find(node);
     if (node != self_ && answer == unfounded_.end()) return;
-    record.stores.push_back(node == self_ ? store_ : answer->second);
+    record.stores.push_back({node, node == self_ ? store_ : answer->second});
   }
   record.hash_key = env_.random.Bits("raft.hash_key", store_.value(), 0);
   Finish(std::move(record));

@@ -506,8 +506,7 @@ TEST(Host, EmptyDirectoryWithoutBootstrap_IsRefused) {
   cluster.Crash(2, sim::CrashKind::kMachine);
   cluster.world_.EraseDisk(cluster.machines_[1]);
   cluster.Restart(2);
-  ASSERT_TRUE(cluster.world_.RunUntilTrue(
-      [&] { return !absl::IsUnknown(cluster.node(2)->started); }));
+  cluster.AwaitStart(2);
   EXPECT_EQ(cluster.node(2)->started.code(), absl::StatusCode::kNotFound)
       << cluster.node(2)->started;
 }

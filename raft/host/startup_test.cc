@@ -34,7 +34,7 @@ class StartupTest : public testing::Test {
     }
     const absl::StatusOr<StoreIdentity> store = h_.CreateIdentity();
     CHECK(store.ok()) << store.status();
-    record.stores = {store->store};
+    record.stores = {{kTestNode, store->store}};
     CHECK(h_.FoundStore(*store, EncodeBootstrapRecord(record)).ok());
     CHECK(h_.Open().ok());
     CHECK(h_.OpenSnapshots().ok());

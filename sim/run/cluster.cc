@@ -8,6 +8,7 @@
 #include "env/check.h"
 #include "kv/slots/slot.h"
 #include "kv/store/store.h"
+#include "node/config/map_parts.h"
 #include "raft/log/record.h"
 #include "raft/log/scan.h"
 #include "shardctrl/map.h"
@@ -373,7 +374,7 @@ void Cluster::TryWrongMap(NodeId node) {
   const auto maps = WrongMaps();
   const WrongMap& wrong =
       maps[world_.choices().Below(kWhichWrongMap, start, maps.size())];
-  shardctrl::ShardMap::Parts parts = MapParts(ConfigOf(node));
+  shardctrl::ShardMap::Parts parts = node::MapParts(ConfigOf(node));
   wrong.edit(&parts);
   const absl::Status status =
       shardctrl::ShardMap::Create(std::move(parts)).status();

@@ -133,15 +133,12 @@ bool ClusterChecks::ViewsAreTrue() const {
   for (const node::NodeConfig& about : cluster_.nodes()) {
     const node::Server* const subject = cluster_.server(about.id);
     // A node without any replica works while it runs.
-    bool has_replica = false;
-    bool works = false;
+    bool works = !cluster_.HasReplica(about.id) && subject != nullptr;
     for (const node::ShardConfig& shard : cluster_.shards()) {
       if (!cluster_.IsMember(about.id, shard)) continue;
-      has_replica = true;
       works = works || (subject != nullptr &&
                         subject->host().group_status(shard.group).ok());
     }
-    works = works || (!has_replica && subject != nullptr);
     for (const node::NodeConfig& node : cluster_.nodes()) {
       node::Server* const at = cluster_.server(node.id);
       if (at != nullptr && at->ListedAsFailed(about.id) == works) {

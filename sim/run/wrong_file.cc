@@ -255,30 +255,6 @@ constexpr WrongMap kWrongMaps[] = {
 
 }  // namespace
 
-shardctrl::ShardMap::Parts MapParts(const Config& config) {
-  Parts parts;
-  std::vector<NodeId> read_only;
-  for (const node::NodeConfig& node : config.nodes) {
-    parts.nodes.push_back({.id = node.id,
-                           .name = absl::StrCat("n", node.id.value()),
-                           .peer_address = node.peer,
-                           .resp_address = node.resp,
-                           .http_address = node.http,
-                           .read_only = node.read_only});
-    if (node.read_only) read_only.push_back(node.id);
-  }
-  for (const node::ShardConfig& shard : config.shards) {
-    parts.groups.push_back({.id = shard.group,
-                            .name = shard.name,
-                            .voters = shard.replicas,
-                            .non_voters = read_only});
-    for (const auto& [first, last] : shard.slots) {
-      parts.assignments.push_back({{Slot(first), Slot(last)}, shard.group});
-    }
-  }
-  return parts;
-}
-
 absl::Span<const WrongMap> WrongMaps() { return kWrongMaps; }
 absl::Span<const WrongFile> InvalidFiles() { return kInvalid; }
 absl::Span<const WrongFile> ContradictoryFiles() { return kContradictory; }

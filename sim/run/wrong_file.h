@@ -38,8 +38,6 @@ struct WrongMap {
 
 // Maps that break a rule: ShardMap::Create refuses them.
 absl::Span<const WrongMap> WrongMaps();
-// The parts of the map of a configuration that is complete.
-shardctrl::ShardMap::Parts MapParts(const node::Config& config);
 
 }  // namespace quorate::sim
 

@@ -8,6 +8,7 @@
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "node/config/config.h"
+#include "node/config/map_parts.h"
 #include "shardctrl/map.h"
 
 namespace quorate::sim {
@@ -48,9 +49,9 @@ TEST(InvalidFiles, Each_IsRefusedForItsMistake) {
 TEST(WrongMaps, Each_IsRefusedForItsMistake) {
   node::Config config = File(3);
   ASSERT_TRUE(node::CompleteConfig(&config, {}).ok());
-  ASSERT_TRUE(shardctrl::ShardMap::Create(MapParts(config)).ok());
+  ASSERT_TRUE(shardctrl::ShardMap::Create(node::MapParts(config)).ok());
   for (const WrongMap& wrong : WrongMaps()) {
-    shardctrl::ShardMap::Parts parts = MapParts(config);
+    shardctrl::ShardMap::Parts parts = node::MapParts(config);
     wrong.edit(&parts);
     const auto map = shardctrl::ShardMap::Create(std::move(parts));
     EXPECT_EQ(map.status().code(), absl::StatusCode::kInvalidArgument);
