@@ -48,6 +48,7 @@ raft::HostOptions MakeHostOptions(const Config& config,
   options.listen_address = config.listen.peer;
   options.bootstrap = config.bootstrap;
   options.plan = MakeBootstrapPlan(map, config.rules);
+  options.founding_level = raft::Level(kv::kRulesVersion);
   for (const NodeConfig& node : config.nodes) {
     if (node.id != config.node) options.peers.push_back({node.id, node.peer});
   }

@@ -31,9 +31,9 @@ namespace quorate::kv {
 
 // The version of the replicated rules: everything that decides the effects and
 // results of a batch, constants included. Every change of the rules raises it
-// (kv/store/rules_test.cc), and raises env::kPeerProtocolVersion, so that nodes
-// of two versions refuse each other. A batch carries the version of its
-// proposer. Batches of older versions in a log keep their meaning:
+// (kv/store/rules_test.cc). It is also the level of a group (raft::Level):
+// batches of a version are proposed once all members of the group know it. A
+// batch carries its version. Batches of older versions keep their meaning:
 inline constexpr uint32_t kRulesVersion = 2;
 
 // Limits of commands. Part of the replicated rules.

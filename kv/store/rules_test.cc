@@ -8,7 +8,6 @@
 #include <vector>
 
 #include "env/little_endian.h"
-#include "env/transport.h"
 #include "gtest/gtest.h"
 #include "kv/command/command.h"
 #include "kv/command/decimal.h"
@@ -26,7 +25,6 @@ namespace {
 TEST(Rules, OfVersion2_HaveTheseConstants) {
   const std::pair<const char*, std::pair<int64_t, int64_t>> pinned[] = {
       {"kRulesVersion", {kRulesVersion, 2}},
-      {"env::kPeerProtocolVersion", {env::kPeerProtocolVersion, 6}},
       {"kKeyBytesMax", {kKeyBytesMax, 64 << 10}},
       {"kValueBytesMax", {kValueBytesMax, 1 << 20}},
       {"kReturnedBytesMax", {kReturnedBytesMax, 64 << 20}},
@@ -98,20 +96,14 @@ class RulesTest : public ::testing::Test {
 };
 
 // A newer program wrote it. A malformed batch is refused on every replica.
-TEST_F(RulesTest, BatchOfNewerRules_CannotBeApplied) {
-  const auto can_apply = [this](const Buffer& payload) {
-    raft::Entry entry;
-    entry.kind = raft::EntryKind::kCommands;
-    entry.payload = payload;
-    return store_.CanApply(entry);
-  };
+TEST_F(RulesTest, BatchOfNewerRules_NeedsALevelAboveTheKnownOne) {
   Add({.op = Op::kGet}, {"k"});
   const Buffer batch = batch_.Finish();
-  EXPECT_TRUE(can_apply(batch));
+  EXPECT_EQ(store_.LevelOf(batch), store_.known_level());
   std::string newer(batch.view());
   StoreFixed(newer.data(), kRulesVersion + 1);
-  EXPECT_FALSE(can_apply(Buffer::Copy(newer)));
-  EXPECT_TRUE(can_apply(Buffer::Copy("?")));
+  EXPECT_GT(store_.LevelOf(Buffer::Copy(newer)), store_.known_level());
+  EXPECT_LE(store_.LevelOf(Buffer::Copy("?")), store_.known_level());
 }
 
 TEST_F(RulesTest, AScriptOfEveryOp_HasTheResultsAndDigestOfVersion2) {

@@ -44,6 +44,7 @@ class Store::Impl {
         hash_key_(options.hash_key),
         slot_count_(options.slot_count),
         limits_(options.rules),
+        rules_known_(options.rules_known),
         pool_(options.pool),
         ownership_(options.slot_count, options.owned),
         keyspace_(std::make_unique<Keyspace>(options.hash_key,
@@ -69,6 +70,7 @@ class Store::Impl {
   const uint64_t hash_key_;
   const uint32_t slot_count_;
   const Rules limits_;
+  const uint32_t rules_known_;
   const std::shared_ptr<RecordPool> pool_;
   raft::Index applied_index_;
   WallTime log_time_{0};
@@ -392,8 +394,12 @@ Store::Store(StoreOptions options)
     : impl_(std::make_unique<Impl>(std::move(options))) {}
 Store::~Store() = default;
 
-bool Store::CanApply(const raft::Entry& entry) const {
-  return RulesOf(entry.payload.view()) <= kRulesVersion;
+raft::Level Store::known_level() const {
+  return raft::Level(impl_->rules_known_);
+}
+
+raft::Level Store::LevelOf(const Buffer& payload) const {
+  return raft::Level(RulesOf(payload.view()));
 }
 
 Buffer Store::Apply(const raft::Entry& entry, bool wants_result) {

@@ -21,6 +21,7 @@
 #include "env/buffer.h"
 #include "env/ids.h"
 #include "env/time.h"
+#include "kv/command/command.h"
 #include "kv/command/rules.h"
 #include "kv/command/version.h"
 #include "kv/slots/slot_scan.h"
@@ -40,6 +41,9 @@ struct StoreOptions {
   // Slots of the group, fixed at bootstrap. A snapshot with other slots is
   // refused.
   std::vector<SlotRange> owned = {};
+  // The newest rules that this store knows, at most kRulesVersion. Lower: it
+  // takes the part of an older program.
+  uint32_t rules_known = kRulesVersion;
   // Memory of records, shared by the stores of a node. Null: a pool of its own.
   std::shared_ptr<RecordPool> pool = nullptr;
 };
@@ -93,8 +97,9 @@ class Store final : public raft::StateMachine {
 
   // raft::StateMachine.
   Buffer Apply(const raft::Entry& entry, bool wants_result) override;
-  // False for a batch of newer rules (kv::kRulesVersion).
-  bool CanApply(const raft::Entry& entry) const override;
+  // The level is the rules version of batches.
+  raft::Level known_level() const override;
+  raft::Level LevelOf(const Buffer& payload) const override;
   void Advance(const raft::Entry& entry) override;
   std::unique_ptr<raft::SnapshotReader> TakeSnapshot() override;
   std::unique_ptr<raft::SnapshotWriter> BeginRestore(

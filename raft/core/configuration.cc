@@ -110,6 +110,9 @@ absl::Status ValidateConfiguration(const Configuration& c) {
     return absl::InvalidArgumentError(
         absl::StrCat("lease length ", c.lease_length.ns(), "ns is negative"));
   }
+  if (c.level == Level()) {
+    return absl::InvalidArgumentError("a configuration has no level");
+  }
   if (c.parameters.size() > kParametersBytesMax) {
     return absl::InvalidArgumentError(
         absl::StrCat(c.parameters.size(), " bytes of parameters, at most ",
@@ -132,6 +135,7 @@ Buffer EncodeConfiguration(const Configuration& c) {
   AppendMembers(&out, c.learners);
   AppendMembers(&out, c.next_learners);
   AppendFixed<int64_t>(&out, c.lease_length.ns());
+  AppendFixed<uint64_t>(&out, c.level.value());
   AppendFixed<uint64_t>(&out, c.hash_key);
   AppendFixed<uint32_t>(&out, static_cast<uint32_t>(c.parameters.size()));
   out += c.parameters.view();
@@ -152,6 +156,7 @@ absl::StatusOr<Configuration> DecodeConfiguration(std::string_view bytes) {
   c.learners = TakeMembers(&reader);
   c.next_learners = TakeMembers(&reader);
   c.lease_length = Duration(reader.Take<int64_t>());
+  c.level = Level(reader.Take<uint64_t>());
   c.hash_key = reader.Take<uint64_t>();
   c.parameters = Buffer::Copy(reader.TakeBytes(reader.Take<uint32_t>()));
   if (!reader.ok() || !reader.rest().empty() ||

@@ -15,7 +15,7 @@
 
 namespace quorate::raft {
 
-inline constexpr uint8_t kConfigurationVersion = 3;
+inline constexpr uint8_t kConfigurationVersion = 4;
 // Largest number of members in one list.
 inline constexpr size_t kConfigurationMembersMax = 128;
 // Largest size of Configuration::parameters.
@@ -28,6 +28,7 @@ inline constexpr size_t kParametersBytesMax = 64 << 10;
 //   - every next learner is an outgoing voter and not a voter;
 //   - one replica has the same node and store in all lists;
 //   - the lease length is not negative;
+//   - there is a level;
 //   - the parameters are within their maximum.
 absl::Status ValidateConfiguration(const Configuration& configuration);
 

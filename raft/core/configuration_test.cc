@@ -42,6 +42,7 @@ Configuration DrawValid() {
   }
   c.voters.push_back(MemberOf(12));
   c.lease_length = Milliseconds(*rc::gen::inRange(0, 1000));
+  c.level = Level(*rc::gen::inRange<uint64_t>(1, 5));
   c.hash_key = *rc::gen::arbitrary<uint64_t>();
   c.parameters = Buffer::Copy(*rc::gen::string<std::string>());
   return c;
@@ -106,17 +107,19 @@ TEST(ConfigurationTest, Encode_Simple_HasTheBytesOfTheFormat) {
   Configuration c;
   c.voters = {{ReplicaId(3), NodeId(1), StoreIncarnation(0x0102)}};
   c.lease_length = Nanoseconds(5);
+  c.level = Level(6);
   c.hash_key = 7;
   c.parameters = Buffer::Copy("ab");
   const std::string expected(
-      "\x03"
+      "\x04"
       "\x01\0\0\0"
       "\x03\0\0\0\0\0\0\0\x01\0\0\0\x02\x01\0\0\0\0\0\0"
       "\0\0\0\0\0\0\0\0\0\0\0\0"
       "\x05\0\0\0\0\0\0\0"
+      "\x06\0\0\0\0\0\0\0"
       "\x07\0\0\0\0\0\0\0"
       "\x02\0\0\0ab",
-      1 + 4 + 20 + 12 + 8 + 8 + 4 + 2);
+      1 + 4 + 20 + 12 + 8 + 8 + 8 + 4 + 2);
   EXPECT_EQ(EncodeConfiguration(c).view(), expected);
 }
 
@@ -124,7 +127,7 @@ TEST(ConfigurationTest, Decode_NewerVersion_IsUnimplemented) {
   Configuration c;
   c.voters = {MemberOf(1)};
   std::string bytes(EncodeConfiguration(c).view());
-  bytes[0] = 4;
+  bytes[0] = 5;
   EXPECT_EQ(DecodeConfiguration(bytes).status().code(),
             absl::StatusCode::kUnimplemented);
 }
@@ -177,10 +180,17 @@ Configuration NegativeLease() {
   return c;
 }
 
+Configuration NoLevel() {
+  Configuration c = Make({MemberOf(1)}, {}, {}, {});
+  c.level = Level();
+  return c;
+}
+
 INSTANTIATE_TEST_SUITE_P(
     Wrongs, ValidateTest,
     ::testing::Values(
         Wrong{"NoVoter", Make({}, {}, {MemberOf(1)}, {})},
+        Wrong{"NoLevel", NoLevel()},
         Wrong{"NodeZero", Make({MemberOf(0)}, {}, {}, {})},
         Wrong{"Unsorted", Make({MemberOf(2), MemberOf(1)}, {}, {}, {})},
         Wrong{"Twice", Make({MemberOf(1), MemberOf(1)}, {}, {}, {})},

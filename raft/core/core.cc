@@ -47,6 +47,9 @@ Core::Impl::Impl(const CoreOptions& options, Restored restored, Random random,
            restored.snapshot.configuration),
       commit_(restored.snapshot.position.index),
       applied_(commit_),
+      halted_at_(restored.snapshot.configuration.level > options.known_level
+                     ? commit_ + 1
+                     : Index()),
       applied_latest_(restored.snapshot.latest),
       snapshot_(std::move(restored.snapshot)),
       now_(now) {
@@ -232,6 +235,7 @@ void Core::Impl::FinishStep() {
   if (halted() && !std::holds_alternative<Follower>(role_)) {
     BecomeFollower(hard_state_.term, ReplicaId());
   }
+  RaiseLevelIfAnnounced();
   ApplyCommitted();
   ScheduleCommitNotification();
   if (hard_state_ != written_hard_state_) MutableWrite();

@@ -54,6 +54,9 @@ class HostGate {
 struct CoreOptions {
   ReplicaId replica;
   GroupId group;  // Only a key of random draws.
+  // The highest level that this program knows. A replica halts before a
+  // configuration of a higher one.
+  Level known_level{1};
   // A follower without contact to a leader campaigns after a time that is drawn
   // for each wait, uniform in [min, max].
   Duration election_timeout_min = Milliseconds(300);
@@ -273,7 +276,7 @@ struct Event {
     // A follower's log has lost entries that it had acknowledged as durable.
     // `index` is the last of them. Nothing is sent to it again.
     kFollowerLostEntries,
-    // HostGate::CanApply refused the entry `index`.
+    // This program does not know the entry `index`, or a snapshot that has it.
     kHalted,
     // A peer sent a message that no correct peer sends; it was dropped.
     kInvalidMessage,

@@ -103,8 +103,6 @@ class Core::Impl {
   bool halted() const { return halted_at_ != Index(); }
   // The last entry that may be applied.
   Index ApplyEnd() const { return halted() ? halted_at_ - 1 : commit_; }
-  // Halts if the host does not know an entry of (from, to].
-  void HaltIfUnknown(Index from, Index to);
   void BecomeFollower(Term term, ReplicaId leader);
   void BecomePreCandidate();
   void BecomeCandidate(bool forced);
@@ -166,6 +164,13 @@ class Core::Impl {
   void ScheduleCommitNotification();
   void SendCommitNotifications();
   Progress* FindMember(ReplicaId replica);
+
+  // ---- levels.cc
+  void RaiseLevelIfAnnounced();
+  bool Knows(const Entry& entry) const;
+  // Halts if this program does not know an entry of (from, to].
+  void HaltIfUnknown(Index from, Index to);
+  void HaltBefore(Index index);
 
   // ---- reads.cc
   void OnReadRequested(const ReadRequested& event);

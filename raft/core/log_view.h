@@ -82,6 +82,8 @@ class LogView {
   const Configuration& configuration() const {
     return configurations_.back().configuration;
   }
+  // The entry of configuration(); at most start() if that is not in the log.
+  Index configuration_index() const { return configurations_.back().index; }
   // The configuration in effect at `index`. Requires: start and configured <=
   // index <= last.
   const Configuration& ConfigurationAt(Index index) const;

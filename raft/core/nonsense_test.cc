@@ -63,6 +63,7 @@ class NonsenseTest : public ReplicaTest {
     m.hint = SomePosition();
     m.commit = SomeIndex();
     m.read_round = ReadRound(Below(5));
+    m.known_level = Level(Below(4));
     m.read_id = Chance(50) ? read_id_ : Below(5);
     if (m.type == MessageType::kAppend) {
       LogPosition previous = m.previous;

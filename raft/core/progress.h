@@ -132,6 +132,10 @@ class Progress {
   // The newest read round that the follower confirmed.
   ReadRound read_round() const { return read_round_; }
   void ConfirmReadRound(ReadRound round);
+  // The highest level that the follower's program knows; zero until it has
+  // announced one in this term.
+  Level known_level() const { return known_level_; }
+  void RecordKnownLevel(Level level) { known_level_ = level; }
   // The newest commit index that was sent to the follower.
   Index commit_sent() const { return commit_sent_; }
   void CommitSent(Index commit);
@@ -155,6 +159,7 @@ class Progress {
   MonoTime retry_at_ = MonoTime::Max();
   MonoTime last_contact_;
   ReadRound read_round_;
+  Level known_level_;
   Index commit_sent_;
 };
 

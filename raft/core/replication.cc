@@ -448,19 +448,6 @@ void Core::Impl::CommitTo(Index index) {
   }
 }
 
-void Core::Impl::HaltIfUnknown(Index from, Index to) {
-  if (options_.gate == nullptr || halted()) return;
-  for (Index index = from + 1; index <= to; index = index + 1) {
-    const Entry& entry = log_.At(index);
-    if (entry.kind != EntryKind::kCommands || options_.gate->CanApply(entry)) {
-      continue;
-    }
-    halted_at_ = index;
-    Emit(Event::Kind::kHalted, index);
-    return;
-  }
-}
-
 // Hands out committed entries, at the end of a Step. While a snapshot replaces
 // the state machine nothing is applied.
 void Core::Impl::ApplyCommitted() {
@@ -517,6 +504,7 @@ void Core::Impl::OnHeartbeat(const Message& message) {
   }
   Message reply = NewMessage(MessageType::kHeartbeatReply, message.from);
   reply.read_round = message.read_round;
+  reply.known_level = options_.known_level;
   Send(std::move(reply));
 }
 
@@ -530,6 +518,7 @@ void Core::Impl::OnHeartbeatReply(const Message& message) {
   }
   member->RecordContact(now_.mono);
   member->ConfirmReadRound(message.read_round);
+  member->RecordKnownLevel(message.known_level);
   ConfirmRound();
 }
 

@@ -132,6 +132,9 @@ void Core::Impl::OnSnapshotChunk(const Message& message) {
     return;
   }
   if (AlreadyCovered(snapshot.position)) return;
+  if (snapshot.configuration.level > options_.known_level) {
+    return HaltBefore(commit_ + 1);
+  }
   // One chunk is written at a time.
   if (incoming_snapshot_ && incoming_snapshot_->writing) return;
   if (!incoming_snapshot_ || incoming_snapshot_->snapshot != snapshot) {

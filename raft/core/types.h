@@ -25,6 +25,11 @@ using AppendNumber = StrongOrdinal<struct AppendNumberTag>;
 // Numbers the read rounds of one leader in one term, from 1; zero means none.
 using ReadRound = StrongOrdinal<struct ReadRoundTag>;
 
+// A version of the replicated rules of a group's state machine: everything that
+// decides the effects of its commands. Levels of one state machine are counted
+// from 1. Zero means none.
+using Level = StrongOrdinal<struct LevelTag>;
+
 // A member of a group: a replica, its node, and the store that holds its log.
 struct Member {
   ReplicaId replica;
@@ -47,6 +52,10 @@ struct Configuration {
   // Zero: no leases. Otherwise shorter than the least election timeout minus
   // clock uncertainty.
   Duration lease_length;
+  // The level of the group. A leader raises it once all members have announced
+  // that their programs know a higher one. No entry needs more than the level
+  // of the configuration before it.
+  Level level{1};
   // Key of the state machine's hash tables; equal on every replica.
   uint64_t hash_key = 0;
   // The parameters with which the group's state machine was founded, in its own
@@ -124,7 +133,7 @@ enum class MessageType : uint8_t {
 //
 // kHeartbeat: `commit`, the least of the leader's commit index and the
 // receiver's match; `commit_log_time`; `read_round`, the newest one.
-// kHeartbeatReply: `read_round` of the kHeartbeat.
+// kHeartbeatReply: `read_round` of the kHeartbeat; `known_level`.
 //
 // kSnapshotChunk: `snapshot`, `offset`, `chunk`. kSnapshotReply:
 // snapshot.position; `offset`, the next byte that the sender needs; `reject`:
@@ -158,6 +167,8 @@ struct Message {
   Index commit;
   WallTime commit_log_time{0};
   ReadRound read_round;
+  // The highest level that the sender's program knows.
+  Level known_level;
   uint64_t read_id = 0;
   EntryList entries;
   SnapshotDescriptor snapshot;

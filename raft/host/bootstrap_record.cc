@@ -12,7 +12,7 @@
 namespace quorate::raft {
 namespace {
 
-constexpr uint32_t kVersion = 3;
+constexpr uint32_t kVersion = 4;
 
 bool IsStrictlySorted(const std::vector<NodeId>& nodes) {
   return std::adjacent_find(nodes.begin(), nodes.end(), [](NodeId a, NodeId b) {
@@ -161,6 +161,7 @@ std::string EncodePlan(const BootstrapPlan& plan) {
 std::string EncodeBootstrapRecord(const BootstrapRecord& record) {
   std::string out;
   AppendFixed(&out, kVersion);
+  AppendFixed(&out, record.level.value());
   AppendFixed(&out, record.hash_key);
   AppendFixed(&out, static_cast<uint32_t>(record.stores.size()));
   for (const NodeStore& one : record.stores) {
@@ -179,6 +180,7 @@ absl::StatusOr<BootstrapRecord> DecodeBootstrapRecord(std::string_view bytes) {
                      ": start the program that wrote it"));
   }
   BootstrapRecord record;
+  record.level = Level(reader.Take<uint64_t>());
   record.hash_key = reader.Take<uint64_t>();
   record.stores.resize(TakeCount(&reader, sizeof(uint64_t)));
   bool each_known = true;
@@ -189,7 +191,8 @@ absl::StatusOr<BootstrapRecord> DecodeBootstrapRecord(std::string_view bytes) {
   record.plan = TakePlan(&reader);
   const std::vector<NodeId> nodes = record.plan.Nodes();
   if (!reader.ok() || !reader.rest().empty() || !each_known ||
-      !ValidatePlan(record.plan).ok() || nodes.size() != record.stores.size()) {
+      record.level == Level() || !ValidatePlan(record.plan).ok() ||
+      nodes.size() != record.stores.size()) {
     return absl::DataLossError(
         "the bootstrap record in the file 'identity' cannot be read; restore "
         "the file from a copy of this very directory");
@@ -204,6 +207,7 @@ Configuration FirstConfiguration(const BootstrapRecord& record, GroupId group) {
   Configuration first;
   first.voters = MembersOn(record, group, plan->voters);
   first.learners = MembersOn(record, group, plan->learners);
+  first.level = record.level;
   first.hash_key = record.hash_key;
   first.parameters = plan->parameters;
   return first;

@@ -49,6 +49,8 @@ struct NodeStore {
 
 struct BootstrapRecord {
   BootstrapPlan plan = {};
+  // The first level of every group.
+  Level level{1};
   // Configuration::hash_key of every group.
   uint64_t hash_key = 0;
   // One for each of plan.Nodes(), in their order.

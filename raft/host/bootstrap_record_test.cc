@@ -15,6 +15,7 @@ namespace {
 
 BootstrapRecord AnyRecord() {
   BootstrapRecord record;
+  record.level = Level(*rc::gen::inRange<uint64_t>(1, 5));
   record.hash_key = *rc::gen::arbitrary<uint64_t>();
   for (const uint32_t id : *rc::gen::container<std::set<uint32_t>>(
            rc::gen::inRange<uint32_t>(1, 1025))) {
@@ -62,6 +63,7 @@ BootstrapRecord Sample() {
                                .learners = {NodeId(9)},
                                .parameters = Buffer::Copy("parameters")},
                               {.group = GroupId(2), .voters = {NodeId(2)}}}},
+          .level = Level(0x0102030405060708),
           .hash_key = 0x1112131415161718,
           .stores = {{NodeId(1), StoreIncarnation(0x2122232425262728)},
                      {NodeId(2), StoreIncarnation(0x3132333435363738)},
@@ -70,7 +72,7 @@ BootstrapRecord Sample() {
 
 TEST(BootstrapRecord, OtherVersions_AreRefusedAndNamed) {
   std::string bytes = EncodeBootstrapRecord(Sample());
-  for (const char version : {2, 4}) {
+  for (const char version : {3, 5}) {
     bytes[0] = version;
     const absl::Status status = DecodeBootstrapRecord(bytes).status();
     EXPECT_TRUE(absl::IsFailedPrecondition(status)) << status;
@@ -108,6 +110,7 @@ TEST(BootstrapRecord, FirstConfiguration_HasEachStoreAndOneKey) {
   });
   EXPECT_EQ(ReplicaOn(first, NodeId(7)), ReplicaId());
   EXPECT_EQ(first.parameters.view(), "parameters");
+  EXPECT_EQ(first.level, record.level);
   EXPECT_EQ(FirstConfiguration(record, GroupId(2)).hash_key, first.hash_key);
 }
 
@@ -129,7 +132,7 @@ TEST(BootstrapRecord, ReplicaIds_AreNeverTheSame) {
 }
 
 TEST(BootstrapRecord, Bytes_AreThoseOfTheGoldenFile) {
-  std::ifstream file("raft/host/testdata/bootstrap_record_v3.hex");
+  std::ifstream file("raft/host/testdata/bootstrap_record_v4.hex");
   std::string golden;
   std::getline(file, golden);
   EXPECT_EQ(absl::BytesToHexString(EncodeBootstrapRecord(Sample())), golden)

@@ -60,7 +60,7 @@ void VisitFields(M& message, const Visit& visit) {
     case MessageType::kHeartbeat:
       return visit(message.commit, message.commit_log_time, message.read_round);
     case MessageType::kHeartbeatReply:
-      return visit(message.read_round);
+      return visit(message.read_round, message.known_level);
     case MessageType::kSnapshotChunk:
       return visit(message.snapshot.position, message.snapshot.log_time,
                    message.snapshot.latest, message.snapshot.size_bytes,

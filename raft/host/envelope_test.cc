@@ -116,6 +116,7 @@ class Drawing {
         break;
       case MessageType::kHeartbeatReply:
         m->read_round = ReadRound(Below(5));
+        m->known_level = Level(Below(5));
         break;
       case MessageType::kSnapshotChunk:
         DrawSnapshot(m);
@@ -242,7 +243,9 @@ std::vector<GroupMessage> GoldenMessages() {
   heartbeat.commit = Index(0x1f);
   heartbeat.commit_log_time = WallTime(0x20);
   heartbeat.read_round = ReadRound(0x21);
-  at(MessageType::kHeartbeatReply).read_round = ReadRound(0x22);
+  Message& heard = at(MessageType::kHeartbeatReply);
+  heard.read_round = ReadRound(0x22);
+  heard.known_level = Level(0x38);
   Message& chunk = at(MessageType::kSnapshotChunk);
   chunk.snapshot = {.position = {Term(0x23), Index(0x24)},
                     .log_time = WallTime(0x25),
@@ -273,7 +276,7 @@ std::vector<GroupMessage> GoldenMessages() {
 }
 
 TEST(Envelope, Bytes_AreAsEver) {
-  std::ifstream file("raft/host/testdata/envelope_v5.hex");
+  std::ifstream file("raft/host/testdata/envelope_v6.hex");
   std::string hex;
   for (std::string line; std::getline(file, line);) hex += line;
   const std::vector<GroupMessage> messages = GoldenMessages();
@@ -337,9 +340,9 @@ TEST(EnvelopeBuilder, ManySmallMessages_FillAnEnvelope) {
 TEST(Envelope, UnknownVersion_IsRefused) {
   std::string bytes(
       Join(EncodeEnvelope(kLink, {Make(MessageType::kTimeoutNow)})).view());
-  bytes[kChecksumEnd] = 6;
+  bytes[kChecksumEnd] = 7;
   EXPECT_EQ(Refusal(bytes),
-            "envelope has version 6, but this program reads version 5");
+            "envelope has version 7, but this program reads version 6");
 }
 
 TEST(Envelope, UnknownTypeOrFlag_IsRefused) {

@@ -121,7 +121,7 @@ void Founding::OnRecord(const Buffer& bytes) {
 
 void Founding::ComposeIfComplete() {
   if (!asks() || !founder()) return;
-  BootstrapRecord record{.plan = plan_};
+  BootstrapRecord record{.plan = plan_, .level = level_};
   for (const NodeId node : nodes_) {
     const auto answer = unfounded_.find(node);
     if (node != self_ && answer == unfounded_.end()) return;

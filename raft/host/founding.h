@@ -30,9 +30,14 @@ class Founding {
   // kFailedPrecondition: the cluster exists, and this store is no part of it.
   using Done = absl::AnyInvocable<void(absl::StatusOr<BootstrapRecord>)>;
 
+  // `level`: the first level of the groups, if this node founds the cluster.
   Founding(env::Env& env, ClusterId cluster, NodeId self,
-           std::vector<NodeId> peers)
-      : env_(env), cluster_(cluster), self_(self), peers_(std::move(peers)) {}
+           std::vector<NodeId> peers, Level level)
+      : env_(env),
+        cluster_(cluster),
+        self_(self),
+        peers_(std::move(peers)),
+        level_(level) {}
 
   // Asks for the record of a cluster with this plan until `done` is called.
   // Requires: `store` is durable; the transport has started.
@@ -61,6 +66,7 @@ class Founding {
   const ClusterId cluster_;
   const NodeId self_;
   const std::vector<NodeId> peers_;
+  const Level level_;
 
   // While it asks.
   BootstrapPlan plan_;

@@ -13,241 +13,17 @@
 #include "env/random.h"
 #include "gtest/gtest.h"
 #include "raft/host/envelope.h"
+#include "raft/host/journal_cluster.h"
 #include "sim/world/world.h"
 
 namespace quorate::raft {
 namespace {
 
-// Keeps every payload in order; the result is how many there are. An old
-// program does not know payloads that begin with "new".
-class Journal final : public StateMachine {
- public:
-  explicit Journal(bool is_old = false) : is_old_(is_old) {}
-  bool CanApply(const Entry& entry) const override {
-    return !is_old_ || !entry.payload.view().starts_with("new");
-  }
-  Buffer Apply(const Entry& entry, bool wants_result) override {
-    lines_.push_back(std::string(entry.payload.view()));
-    return wants_result ? Buffer::Copy(absl::StrCat(lines_.size())) : Buffer();
-  }
-
-  std::unique_ptr<SnapshotReader> TakeSnapshot() override {
-    class Reader final : public SnapshotReader {
-     public:
-      explicit Reader(std::string bytes) : bytes_(std::move(bytes)) {}
-      Buffer Next(size_t size) override {
-        const std::string piece = bytes_.substr(at_, size);
-        at_ += piece.size();
-        return Buffer::Copy(piece);
-      }
-
-     private:
-      std::string bytes_;
-      size_t at_ = 0;
-    };
-    std::string bytes = "journal\n";
-    for (const std::string& line : lines_) absl::StrAppend(&bytes, line, "\n");
-    return std::make_unique<Reader>(std::move(bytes));
-  }
-
-  std::unique_ptr<SnapshotWriter> BeginRestore(
-      const SnapshotDescriptor&) override {
-    class Writer final : public SnapshotWriter {
-     public:
-      explicit Writer(Journal* journal) : journal_(journal) {}
-      absl::Status Add(std::string_view bytes) override {
-        bytes_ += bytes;
-        return absl::OkStatus();
-      }
-      absl::Status Commit() override {
-        journal_->lines_.clear();
-        std::string line;
-        bool header = true;
-        for (char c : bytes_) {
-          if (c != '\n') {
-            line += c;
-            continue;
-          }
-          if (!header) journal_->lines_.push_back(line);
-          header = false;
-          line.clear();
-        }
-        return absl::OkStatus();
-      }
-
-     private:
-      Journal* journal_;
-      std::string bytes_;
-    };
-    return std::make_unique<Writer>(this);
-  }
-
-  uint64_t Digest() const override {
-    uint64_t digest = lines_.size();
-    for (const std::string& line : lines_) {
-      digest = Mix64(digest ^ Site(std::string_view(line)).hash());
-    }
-    return digest;
-  }
-
-  const std::vector<std::string>& lines() const { return lines_; }
-
- private:
-  const bool is_old_;
-  std::vector<std::string> lines_;
-};
-
-class Quiet final : public Host::Observer {
- public:
-  void OnEvent(GroupId, const Event&) override {}
-  void OnApplied(GroupId, const Entry&) override {}
-  void OnRestored(GroupId, const SnapshotDescriptor&) override { ++restored; }
-  void OnStopped(const absl::Status& why) override { stopped = why; }
-  int restored = 0;
-  absl::Status stopped;
-};
-
-constexpr GroupId kGroup(1);
-constexpr ClusterId kCluster(99);
-
-// The program of one machine.
-struct Program {
-  enum class Makes : uint8_t { kJournal, kOldJournal, kNothing };
-
-  Program(env::Env& env, HostOptions options, Makes makes)
-      : host(
-            env, std::move(options),
-            [makes](GroupId, const Configuration&) {
-              return makes == Makes::kNothing
-                         ? nullptr
-                         : std::make_unique<Journal>(makes ==
-                                                     Makes::kOldJournal);
-            },
-            &observer) {
-    host.Start([this](absl::Status status) { started = status; });
-  }
-  Journal* journal() {
-    return static_cast<Journal*>(host.state_machine(kGroup));
-  }
-
-  Quiet observer;
-  absl::Status started = absl::UnknownError("not yet");
-  Host host;
-};
-
-class Cluster {
- public:
-  // Starts the nodes `first`.
-  explicit Cluster(uint64_t seed, uint64_t snapshot_threshold_bytes = 0,
-                   const std::vector<uint32_t>& first = {1, 2, 3})
-      : world_({.seed = seed}) {
-    options_.cluster = kCluster;
-    options_.bootstrap = true;
-    options_.snapshot_threshold_bytes = snapshot_threshold_bytes;
-    options_.snapshot_threshold_bytes_max = snapshot_threshold_bytes;
-    options_.snapshot_trailing_bytes = snapshot_threshold_bytes / 4;
-    options_.plan.groups = {
-        {.group = kGroup, .voters = {NodeId(1), NodeId(2), NodeId(3)}}};
-    for (uint32_t n = 1; n <= 3; ++n) {
-      machines_.push_back(world_.AddMachine({.name = absl::StrCat("n", n)}));
-    }
-    programs_.resize(3);
-    for (const uint32_t n : first) StartNode(n);
-  }
-
-  ReplicaId ReplicaOn(uint32_t n) {
-    return raft::ReplicaOn(node(leader())->host.core(kGroup)->configuration(),
-                           NodeId(n));
-  }
-  HostOptions OptionsOf(uint32_t n) {
-    HostOptions options = options_;
-    options.node = NodeId(n);
-    options.listen_address = Address(n);
-    for (uint32_t peer = 1; peer <= 3; ++peer) {
-      if (peer != n) options.peers.push_back({NodeId(peer), Address(peer)});
-    }
-    return options;
-  }
-  void StartNode(uint32_t n) {
-    world_.Start(machines_[n - 1], [this, n](env::Env& env) {
-      auto program = std::make_shared<Program>(env, OptionsOf(n), makes_[n]);
-      programs_[n - 1] = program.get();
-      return program;
-    });
-  }
-  static std::string Address(uint32_t n) {
-    return absl::StrCat("10.0.0.", n, ":9000");
-  }
-
-  void Crash(uint32_t n, sim::CrashKind kind) {
-    world_.Crash(machines_[n - 1], kind);
-    programs_[n - 1] = nullptr;
-  }
-  void Restart(uint32_t n) { world_.Restart(machines_[n - 1]); }
-
-  Program* node(uint32_t n) { return programs_[n - 1]; }
-  // Waits until the start of a node ended, well or badly.
-  void AwaitStart(uint32_t n) {
-    EXPECT_TRUE(world_.RunUntilTrue([this, n] {
-      return node(n) != nullptr && !absl::IsUnknown(node(n)->started);
-    }));
-  }
-  // The node that leads in the highest term, or 0.
-  uint32_t leader() {
-    uint32_t leader = 0;
-    Term term;
-    for (uint32_t n = 1; n <= 3; ++n) {
-      const Core* core =
-          node(n) == nullptr ? nullptr : node(n)->host.core(kGroup);
-      if (core == nullptr || core->role() != RoleKind::kLeader) continue;
-      if (core->CanServeReads() && core->term() > term) {
-        leader = n;
-        term = core->term();
-      }
-    }
-    return leader;
-  }
-  bool WaitForLeader() {
-    const bool found = world_.RunUntilTrue([this] { return leader() != 0; });
-    for (uint32_t n = 1; !found && n <= 3; ++n) {
-      if (node(n) == nullptr) continue;
-      ADD_FAILURE() << "node " << n << ": " << node(n)->started;
-    }
-    return found;
-  }
-  // Proposes through the leader until it is done.
-  ProposeResult Propose(const std::string& payload) {
-    EXPECT_TRUE(WaitForLeader());
-    bool done = false;
-    ProposeResult result;
-    node(leader())->host.Propose(kGroup, Buffer::Copy(payload),
-                                 [&](const ProposeResult& r) {
-                                   result = r;
-                                   done = true;
-                                 });
-    EXPECT_TRUE(world_.RunUntilTrue([&] { return done; }));
-    return result;
-  }
-  bool Converged(size_t lines) {
-    for (uint32_t n = 1; n <= 3; ++n) {
-      if (node(n) == nullptr || node(n)->journal() == nullptr) return false;
-      if (node(n)->journal()->lines().size() != lines) return false;
-      if (node(n)->journal()->Digest() != node(1)->journal()->Digest()) {
-        return false;
-      }
-    }
-    return true;
-  }
-  bool WaitConverged(size_t lines) {
-    return world_.RunUntilTrue([&] { return Converged(lines); });
-  }
-
-  std::map<uint32_t, Program::Makes> makes_;  // By node; a journal by default.
-  sim::World world_;
-  HostOptions options_;
-  std::vector<sim::MachineId> machines_;
-  std::vector<Program*> programs_;
-};
+using testing::Journal;
+using testing::kCluster;
+using testing::kGroup;
+using Cluster = testing::JournalCluster;
+using Program = testing::JournalProgram;
 
 TEST(Host, ProposalsThroughTheLeader_AreAppliedEverywhereInOrder) {
   Cluster cluster(1);
@@ -652,47 +428,11 @@ TEST(HostFounding_Store, ThatWasNotFounded_NeedsBootstrapAgain) {
       << cluster.node(2)->started;
 }
 
-// A node with an old program votes on entries that it does not know. It catches
-// up when the new program is started.
-TEST(Host, ReplicaWithAnOldProgram_HaltsAndVotes) {
-  Cluster cluster(24);
-  ASSERT_TRUE(cluster.WaitForLeader());
-  const uint32_t old = cluster.leader() % 3 + 1;
-  const uint32_t third = 6 - cluster.leader() - old;
-  cluster.makes_[old] = Program::Makes::kOldJournal;
-  cluster.Crash(old, sim::CrashKind::kProcess);
-  cluster.Restart(old);
-  ASSERT_EQ(cluster.Propose("x").outcome, Outcome::kDone);
-  // The majority of leader and old node commits.
-  cluster.Crash(third, sim::CrashKind::kProcess);
-  ASSERT_EQ(cluster.Propose("new y").outcome, Outcome::kDone);
-  ASSERT_EQ(cluster.Propose("z").outcome, Outcome::kDone);
-  ASSERT_TRUE(cluster.world_.RunUntilTrue([&] {
-    return cluster.node(old)->host.core(kGroup)->halted_at() != Index();
-  }));
-  const absl::Status halted = cluster.node(old)->host.group_status(kGroup);
-  EXPECT_TRUE(absl::IsFailedPrecondition(halted)) << halted;
-  EXPECT_TRUE(absl::StrContains(halted.message(), "start the newer program"));
-  EXPECT_EQ(cluster.node(old)->journal()->lines(),
-            std::vector<std::string>{"x"});
-  // A restart with the old program halts again, and never leads.
-  cluster.Crash(old, sim::CrashKind::kProcess);
-  cluster.Restart(old);
-  cluster.world_.RunFor(Seconds(20));
-  EXPECT_FALSE(cluster.node(old)->host.group_status(kGroup).ok());
-  ASSERT_EQ(cluster.Propose("more").outcome, Outcome::kDone);
-  cluster.makes_[old] = Program::Makes::kJournal;
-  cluster.Crash(old, sim::CrashKind::kProcess);
-  cluster.Restart(old);
-  cluster.Restart(third);
-  ASSERT_TRUE(cluster.WaitConverged(4));
-}
-
 // A program that cannot read the parameters fences the replica.
 TEST(Host, UnreadableParameters_FenceTheReplica) {
   Cluster cluster(23);
   ASSERT_EQ(cluster.Propose("x").outcome, Outcome::kDone);
-  cluster.makes_[2] = Program::Makes::kNothing;
+  cluster.known_[2] = Level();
   cluster.Crash(2, sim::CrashKind::kProcess);
   cluster.Restart(2);
   cluster.AwaitStart(2);

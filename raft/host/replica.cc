@@ -16,11 +16,13 @@ Replica::Replica(const ReplicaServices& services, GroupKey key,
   options.group = key.group;
   options.buggify = &services.env.buggify;
   options.gate = this;
+  options.known_level = state_machine_->known_level();
   core_ =
       std::make_unique<Core>(options, std::move(restored), services.env.random,
                              services.env.loop.ReadClock());
   core_deadline_ = core_->deadline();
   ReportLogBytes();
+  if (core_->halted_at() != Index()) OnHalted(core_->halted_at());
 }
 
 // ---- Entry points
@@ -33,12 +35,7 @@ void Replica::OnMessage(NodeId from, StoreIncarnation store, Message message) {
 }
 
 void Replica::Propose(EntryKind kind, Buffer payload, Host::ProposeDone done) {
-  absl::Status refusal = status();
-  if (refusal.ok() && payload.size() > kEntryPayloadBytesMax) {
-    refusal = absl::InvalidArgumentError(absl::StrCat(
-        "a payload of ", payload.size(), " bytes exceeds the limit of ",
-        kEntryPayloadBytesMax, " bytes for one entry"));
-  }
+  const absl::Status refusal = CheckProposal(kind, payload);
   if (!refusal.ok()) {
     CompleteProposal(std::move(done),
                      {.outcome = Outcome::kNotExecuted, .status = refusal});
@@ -47,6 +44,25 @@ void Replica::Propose(EntryKind kind, Buffer payload, Host::ProposeDone done) {
   proposing_ = std::move(done);
   Step(Proposal{next_tag_++, kind, std::move(payload)});
   CHECK(!proposing_) << "the core neither accepted nor refused a proposal";
+}
+
+absl::Status Replica::CheckProposal(EntryKind kind,
+                                    const Buffer& payload) const {
+  if (!status().ok()) return status();
+  if (payload.size() > kEntryPayloadBytesMax) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        "a payload of ", payload.size(), " bytes exceeds the limit of ",
+        kEntryPayloadBytesMax, " bytes for one entry"));
+  }
+  const Level level = core_->configuration().level;
+  if (kind == EntryKind::kCommands &&
+      state_machine_->LevelOf(payload) > level) {
+    return absl::FailedPreconditionError(absl::StrCat(
+        "the commands need level ", state_machine_->LevelOf(payload).value(),
+        ", but group ", key_.group.value(), " is at level ", level.value(),
+        " until all its members run the newer program"));
+  }
+  return absl::OkStatus();
 }
 
 void Replica::Read(Host::ReadDone done) {
@@ -352,9 +368,9 @@ void Replica::HandleEvents(const Output& output) {
 
 void Replica::OnHalted(Index index) {
   halted_ = absl::FailedPreconditionError(absl::StrCat(
-      "group ", key_.group.value(), ": entry ", index.value(),
-      " is of a newer program than this one. The replica votes and keeps its "
-      "log, but applies no more: start the newer program"));
+      "group ", key_.group.value(), ": from entry ", index.value(),
+      " on, the log is of a newer program than this one. The replica votes and "
+      "keeps its log, but applies no more: start the newer program"));
   services_.env.tracer.Log(env::Severity::kError,
                            absl::StrCat("raft: ", halted_.message()));
 }

@@ -88,7 +88,8 @@ class Replica final : private HostGate {
   // HostGate.
   bool MaySend(ReplicaId to) override;
   bool CanApply(const Entry& entry) override {
-    return state_machine_->CanApply(entry);
+    return state_machine_->LevelOf(entry.payload) <=
+           state_machine_->known_level();
   }
   // The node of another replica; zero if it is not known.
   NodeId NodeOf(ReplicaId replica) const;
@@ -108,6 +109,8 @@ class Replica final : private HostGate {
                  absl::Status status);
   void CompleteReads(std::vector<Host::ReadDone> reads, absl::Status status);
   void CompleteProposal(Host::ProposeDone done, ProposeResult result);
+  // Why this payload cannot be proposed at present, if it cannot.
+  absl::Status CheckProposal(EntryKind kind, const Buffer& payload) const;
   absl::Status RefusalStatus(Refused::Reason reason) const;
   void ExpireProposals();
   void LogLostEntries(Index last);

@@ -239,10 +239,15 @@ void Startup::MakeStateMachine(const Configuration& configuration,
 
 Startup::Ready Startup::LoadSnapshot() {
   OpenedGroup& group = opened_.groups.back();
-  if (group.restored.snapshot.position.index == Index(0)) return Ready::kNow;
+  const SnapshotDescriptor& snapshot = group.restored.snapshot;
+  // The replica of a program that does not know the level halts at once.
+  if (snapshot.position.index == Index(0) ||
+      snapshot.configuration.level > group.state_machine->known_level()) {
+    return Ready::kNow;
+  }
   loader_ = std::make_unique<SnapshotLoader>(
-      opened_.snapshots.get(), group.key, group.restored.snapshot,
-      group.state_machine.get(), [this](absl::Status status) {
+      opened_.snapshots.get(), group.key, snapshot, group.state_machine.get(),
+      [this](absl::Status status) {
         loader_.reset();
         // A snapshot that cannot be read fences this replica only.
         opened_.groups.back().fenced = std::move(status);

@@ -51,12 +51,17 @@ class StateMachine {
   // Buffer. The result reports a bad payload, on every replica alike.
   virtual Buffer Apply(const Entry& entry, bool wants_result) = 0;
 
-  // Called when an entry of kind kCommands is committed. False: this program
-  // does not know it, since a newer one wrote it. The replica halts before it
-  // until the newer program is started. The default knows every entry.
-  virtual bool CanApply(const Entry& entry) const {
-    (void)entry;
-    return true;
+  // The highest level whose rules this program knows: 1, and one more for each
+  // version that added a command or changed the effect of one. Constant. The
+  // group's level rises to it once all members know it.
+  virtual Level known_level() const { return Level(1); }
+
+  // The lowest level at which the commands of this payload may be proposed. A
+  // payload of a newer program gives a level above known_level(). The replica
+  // halts before such an entry until the newer program is started.
+  virtual Level LevelOf(const Buffer& payload) const {
+    (void)payload;
+    return Level(1);
   }
 
   // Called for entries of other kinds, so that log time and position advance.

@@ -159,7 +159,7 @@ TEST(FormatGolden, Segment_IsAsEver) {
 TEST(FormatGolden, Snapshot_IsAsEver) {
   const std::string data(70000, 's');
   const SnapshotTrailer trailer = SampleTrailer(data);
-  const std::string end = Golden("snapshot_end_v3.hex",
+  const std::string end = Golden("snapshot_end_v4.hex",
                                  EncodeSnapshotEnd(kCluster, kStore, trailer));
   ASSERT_GE(end.size(), kSnapshotFooterBytes);
   const auto footer = DecodeSnapshotFooter(

@@ -99,6 +99,8 @@ class Headers {
         rest_.TakeBytes(24);
         break;
       case kHeartbeatReply:
+        rest_.TakeBytes(16);
+        break;
       case kReadIndex:
         rest_.TakeBytes(8);
         break;

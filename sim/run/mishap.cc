@@ -44,7 +44,7 @@ void FlipSomeBit(MishandledDirectory* directory, std::string* bytes,
 constexpr size_t kIdentityVersionAt = 8;
 constexpr size_t kRecordSizeAt = 32;
 constexpr size_t kRecordAt = 36;
-constexpr size_t kStoresAt = kRecordAt + 12;
+constexpr size_t kStoresAt = kRecordAt + 20;
 
 using EditBytes = absl::FunctionRef<void(std::string*)>;
 

@@ -1,0 +1,55 @@
+// The level of a group. Members announce what they know, and the leader raises
+// it. A replica whose program does not know the level halts.
+#include <algorithm>
+
+#include "raft/core/configuration.h"
+#include "raft/core/core_impl.h"
+
+namespace quorate::raft {
+
+// A configuration that changes the level alone has the same quorums, so it
+// needs no joint consensus. Like every change it waits until the one before is
+// committed, and an entry of this term (thesis 4.1 and its published bug fix).
+// A member that has not answered in this term has announced nothing.
+void Core::Impl::RaiseLevelIfAnnounced() {
+  Leader* leader = std::get_if<Leader>(&role_);
+  if (leader == nullptr || options_.known_level <= log_.configuration().level ||
+      leader->transfer || log_.configuration_index() > commit_ ||
+      !CanServeReads()) {
+    return;
+  }
+  Level level = options_.known_level;
+  for (const Progress& member : leader->members) {
+    level = std::min(level, member.known_level());
+  }
+  Configuration raised = log_.configuration();
+  if (level <= raised.level) return;
+  raised.level = level;
+  AppendOwn(EntryKind::kConfiguration, EncodeConfiguration(raised));
+  for (Progress& member : leader->members) SendAppends(member);
+}
+
+bool Core::Impl::Knows(const Entry& entry) const {
+  switch (entry.kind) {
+    case EntryKind::kNoop:
+      return true;
+    case EntryKind::kConfiguration:
+      return log_.ConfigurationAt(entry.index).level <= options_.known_level;
+    case EntryKind::kCommands:
+      return options_.gate == nullptr || options_.gate->CanApply(entry);
+  }
+  return false;
+}
+
+void Core::Impl::HaltIfUnknown(Index from, Index to) {
+  for (Index index = from + 1; index <= to && !halted(); index = index + 1) {
+    if (!Knows(log_.At(index))) HaltBefore(index);
+  }
+}
+
+void Core::Impl::HaltBefore(Index index) {
+  halted_at_ = index;
+  Emit(Event::Kind::kHalted, index);
+}
+
+}  // namespace quorate::raft

@@ -1,0 +1,274 @@
+// raft/host/journal_cluster.h: hosts of three machines in the simulated
+// world, over simulated disks and links, with a state machine that keeps a
+// journal.
+#ifndef QUORATE_RAFT_HOST_JOURNAL_CLUSTER_H_
+#define QUORATE_RAFT_HOST_JOURNAL_CLUSTER_H_
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/strings/str_cat.h"
+#include "env/random.h"
+#include "gtest/gtest.h"
+#include "raft/core/core.h"
+#include "raft/host/bootstrap_record.h"
+#include "raft/host/host.h"
+#include "raft/host/state_machine.h"
+#include "sim/world/world.h"
+
+namespace quorate::raft::testing {
+
+// Keeps every payload in order; the result is how many there are. Payloads that
+// begin with "new" need level 2.
+class Journal final : public StateMachine {
+ public:
+  explicit Journal(Level known_level) : known_level_(known_level) {}
+  Level known_level() const override { return known_level_; }
+  Level LevelOf(const Buffer& payload) const override {
+    return payload.view().starts_with("new") ? Level(2) : Level(1);
+  }
+  Buffer Apply(const Entry& entry, bool wants_result) override {
+    lines_.push_back(std::string(entry.payload.view()));
+    return wants_result ? Buffer::Copy(absl::StrCat(lines_.size())) : Buffer();
+  }
+
+  std::unique_ptr<SnapshotReader> TakeSnapshot() override {
+    class Reader final : public SnapshotReader {
+     public:
+      explicit Reader(std::string bytes) : bytes_(std::move(bytes)) {}
+      Buffer Next(size_t size) override {
+        const std::string piece = bytes_.substr(at_, size);
+        at_ += piece.size();
+        return Buffer::Copy(piece);
+      }
+
+     private:
+      std::string bytes_;
+      size_t at_ = 0;
+    };
+    std::string bytes = "journal\n";
+    for (const std::string& line : lines_) absl::StrAppend(&bytes, line, "\n");
+    return std::make_unique<Reader>(std::move(bytes));
+  }
+
+  std::unique_ptr<SnapshotWriter> BeginRestore(
+      const SnapshotDescriptor&) override {
+    class Writer final : public SnapshotWriter {
+     public:
+      explicit Writer(Journal* journal) : journal_(journal) {}
+      absl::Status Add(std::string_view bytes) override {
+        bytes_ += bytes;
+        return absl::OkStatus();
+      }
+      absl::Status Commit() override {
+        journal_->lines_.clear();
+        std::string line;
+        bool header = true;
+        for (char c : bytes_) {
+          if (c != '\n') {
+            line += c;
+            continue;
+          }
+          if (!header) journal_->lines_.push_back(line);
+          if (journal_->LevelOf(Buffer::Copy(line)) > journal_->known_level_) {
+            return absl::InvalidArgumentError("a line of a newer program");
+          }
+          header = false;
+          line.clear();
+        }
+        return absl::OkStatus();
+      }
+
+     private:
+      Journal* journal_;
+      std::string bytes_;
+    };
+    return std::make_unique<Writer>(this);
+  }
+
+  uint64_t Digest() const override {
+    uint64_t digest = lines_.size();
+    for (const std::string& line : lines_) {
+      digest = Mix64(digest ^ Site(std::string_view(line)).hash());
+    }
+    return digest;
+  }
+
+  const std::vector<std::string>& lines() const { return lines_; }
+
+ private:
+  const Level known_level_;
+  std::vector<std::string> lines_;
+};
+
+class QuietObserver final : public Host::Observer {
+ public:
+  void OnEvent(GroupId, const Event&) override {}
+  void OnApplied(GroupId, const Entry&) override {}
+  void OnRestored(GroupId, const SnapshotDescriptor&) override { ++restored; }
+  void OnStopped(const absl::Status& why) override { stopped = why; }
+  int restored = 0;
+  absl::Status stopped;
+};
+
+inline constexpr GroupId kGroup(1);
+inline constexpr ClusterId kCluster(99);
+
+// The program of one machine. Its journal knows this level; zero: it makes no
+// state machine.
+struct JournalProgram {
+  JournalProgram(env::Env& env, HostOptions options, Level known)
+      : host(
+            env, std::move(options),
+            [known](GroupId, const Configuration&) {
+              return known == Level() ? nullptr
+                                      : std::make_unique<Journal>(known);
+            },
+            &observer) {
+    host.Start([this](absl::Status status) { started = status; });
+  }
+  Journal* journal() {
+    return static_cast<Journal*>(host.state_machine(kGroup));
+  }
+
+  QuietObserver observer;
+  absl::Status started = absl::UnknownError("not yet");
+  Host host;
+};
+
+// Three machines with a voter each, in the simulated world.
+class JournalCluster {
+ public:
+  // Starts the nodes `first`.
+  explicit JournalCluster(uint64_t seed, uint64_t snapshot_threshold_bytes = 0,
+                          const std::vector<uint32_t>& first = {1, 2, 3})
+      : world_({.seed = seed}) {
+    options_.cluster = kCluster;
+    options_.bootstrap = true;
+    options_.snapshot_threshold_bytes = snapshot_threshold_bytes;
+    options_.snapshot_threshold_bytes_max = snapshot_threshold_bytes;
+    options_.snapshot_trailing_bytes = snapshot_threshold_bytes / 4;
+    options_.plan.groups = {
+        {.group = kGroup, .voters = {NodeId(1), NodeId(2), NodeId(3)}}};
+    for (uint32_t n = 1; n <= 3; ++n) {
+      machines_.push_back(world_.AddMachine({.name = absl::StrCat("n", n)}));
+    }
+    programs_.resize(3);
+    for (const uint32_t n : first) StartNode(n);
+  }
+
+  ReplicaId ReplicaOn(uint32_t n) {
+    return raft::ReplicaOn(node(leader())->host.core(kGroup)->configuration(),
+                           NodeId(n));
+  }
+  HostOptions OptionsOf(uint32_t n) {
+    HostOptions options = options_;
+    options.node = NodeId(n);
+    options.listen_address = Address(n);
+    for (uint32_t peer = 1; peer <= 3; ++peer) {
+      if (peer != n) options.peers.push_back({NodeId(peer), Address(peer)});
+    }
+    return options;
+  }
+  void StartNode(uint32_t n) {
+    world_.Start(machines_[n - 1], [this, n](env::Env& env) {
+      auto program =
+          std::make_shared<JournalProgram>(env, OptionsOf(n), KnownBy(n));
+      programs_[n - 1] = program.get();
+      return program;
+    });
+  }
+  Level KnownBy(uint32_t n) const {
+    const auto known = known_.find(n);
+    return known == known_.end() ? Level(1) : known->second;
+  }
+  static std::string Address(uint32_t n) {
+    return absl::StrCat("10.0.0.", n, ":9000");
+  }
+
+  void Crash(uint32_t n, sim::CrashKind kind) {
+    world_.Crash(machines_[n - 1], kind);
+    programs_[n - 1] = nullptr;
+  }
+  // Starts the node again with a program that knows `level`.
+  void Replace(uint32_t n, Level level) {
+    known_[n] = level;
+    Crash(n, sim::CrashKind::kProcess);
+    Restart(n);
+  }
+  void Restart(uint32_t n) { world_.Restart(machines_[n - 1]); }
+
+  JournalProgram* node(uint32_t n) { return programs_[n - 1]; }
+  // Waits until the start of a node ended, well or badly.
+  void AwaitStart(uint32_t n) {
+    EXPECT_TRUE(world_.RunUntilTrue([this, n] {
+      return node(n) != nullptr && !absl::IsUnknown(node(n)->started);
+    }));
+  }
+  // The node that leads in the highest term, or 0.
+  uint32_t leader() {
+    uint32_t leader = 0;
+    Term term;
+    for (uint32_t n = 1; n <= 3; ++n) {
+      const Core* core =
+          node(n) == nullptr ? nullptr : node(n)->host.core(kGroup);
+      if (core == nullptr || core->role() != RoleKind::kLeader) continue;
+      if (core->CanServeReads() && core->term() > term) {
+        leader = n;
+        term = core->term();
+      }
+    }
+    return leader;
+  }
+  bool WaitForLeader() {
+    const bool found = world_.RunUntilTrue([this] { return leader() != 0; });
+    for (uint32_t n = 1; !found && n <= 3; ++n) {
+      if (node(n) == nullptr) continue;
+      ADD_FAILURE() << "node " << n << ": " << node(n)->started;
+    }
+    return found;
+  }
+  // Proposes through the leader until it is done.
+  ProposeResult Propose(const std::string& payload) {
+    EXPECT_TRUE(WaitForLeader());
+    bool done = false;
+    ProposeResult result;
+    node(leader())->host.Propose(kGroup, Buffer::Copy(payload),
+                                 [&](const ProposeResult& r) {
+                                   result = r;
+                                   done = true;
+                                 });
+    EXPECT_TRUE(world_.RunUntilTrue([&] { return done; }));
+    return result;
+  }
+  bool Converged(size_t lines) {
+    for (uint32_t n = 1; n <= 3; ++n) {
+      if (node(n) == nullptr || node(n)->journal() == nullptr) return false;
+      if (node(n)->journal()->lines().size() != lines) return false;
+      if (node(n)->journal()->Digest() != node(1)->journal()->Digest()) {
+        return false;
+      }
+    }
+    return true;
+  }
+  bool WaitConverged(size_t lines) {
+    return world_.RunUntilTrue([&] { return Converged(lines); });
+  }
+
+  // The level that a node's program knows, from its next start on.
+  std::map<uint32_t, Level> known_;
+  sim::World world_;
+  HostOptions options_;
+  std::vector<sim::MachineId> machines_;
+  std::vector<JournalProgram*> programs_;
+};
+
+}  // namespace quorate::raft::testing
+
+#endif  // QUORATE_RAFT_HOST_JOURNAL_CLUSTER_H_
