@@ -40,6 +40,12 @@ shardctrl::ShardMap MakeMap(const Config& config) {
   return *std::move(map);
 }
 
+// The rules version that this node knows.
+uint32_t KnownRules(const Config& config) {
+  const uint32_t max = config.raft.level_max;
+  return max == 0 ? kv::kRulesVersion : std::min(max, kv::kRulesVersion);
+}
+
 raft::HostOptions MakeHostOptions(const Config& config,
                                   const shardctrl::ShardMap& map) {
   raft::HostOptions options;
@@ -48,7 +54,7 @@ raft::HostOptions MakeHostOptions(const Config& config,
   options.listen_address = config.listen.peer;
   options.bootstrap = config.bootstrap;
   options.plan = MakeBootstrapPlan(map, config.rules);
-  options.founding_level = raft::Level(kv::kRulesVersion);
+  options.founding_level = raft::Level(KnownRules(config));
   for (const NodeConfig& node : config.nodes) {
     if (node.id != config.node) options.peers.push_back({node.id, node.peer});
   }
@@ -224,6 +230,7 @@ class ServerImpl final : public Server, public raft::Host::Observer {
     auto options = kv::StoreOptionsOf(group, configuration);
     if (!options.ok()) return nullptr;
     options->pool = record_pool_;
+    options->rules_known = KnownRules(config_);
     return std::make_unique<kv::Store>(*std::move(options));
   }
 

@@ -1,5 +1,6 @@
 #include "kv/command/command.h"
 
+#include <algorithm>
 #include <limits>
 
 #include "env/check.h"
@@ -64,13 +65,15 @@ struct Rule {
   CommandFlags flags = 0;
   Need expiry = Need::kNever;
   Need expected = Need::kNever;
+  // The first rules version that knows the op.
+  uint32_t since = 1;
 
   bool HasNumbers(uint32_t rules) const {
     return numbers_since != 0 && rules >= numbers_since;
   }
 };
 
-// Op, name, access, arguments; numbers since, flags, expiry, expected.
+// Op, name, access, arguments; numbers since, flags, expiry, expected, since.
 constexpr Rule kRules[] = {
     {Op::kGet, "get", Access::kRead, kOneKey},
     {Op::kStrlen, "strlen", Access::kRead, kOneKey},
@@ -83,6 +86,8 @@ constexpr Rule kRules[] = {
     {Op::kScan, "scan", Access::kRead, kNoArguments, 1},
     {Op::kTtl, "ttl", Access::kRead, kOneKey},
     {Op::kWatch, "watch", Access::kRead, kOneKey},
+    {Op::kGetBit, "getbit", Access::kRead, kOneKey, 3, 0, Need::kNever,
+     Need::kNever, 3},
     {Op::kSet, "set", Access::kWrite, kKeyAndValue, 0, kSetFlags, Need::kMay,
      Need::kMay},
     {Op::kGetDel, "getdel", Access::kWrite, kOneKey},
@@ -95,6 +100,8 @@ constexpr Rule kRules[] = {
     {Op::kPersist, "persist", Access::kWrite, kOneKey},
     {Op::kSetRange, "setrange", Access::kWrite, kKeyAndValue, 1},
     {Op::kIncrByFloat, "incrbyfloat", Access::kWrite, kKeyAndValue, 2},
+    {Op::kSetBit, "setbit", Access::kWrite, kOneKey, 3, 0, Need::kNever,
+     Need::kNever, 3},
     {Op::kAtomic, "atomic", Access::kWrite, kCommands},
     {Op::kCheckVersion, "checkversion", Access::kRead, kOneKey, 0, kIfAbsent,
      Need::kNever, Need::kMust},
@@ -255,7 +262,8 @@ bool Decode(std::string_view encoded, uint32_t rules, bool nested,
   const auto count = LoadFixed<uint32_t>(header + kCountOffset);
 
   const Rule* rule = FindRule(command->op);
-  if (rule == nullptr || zero != 0 || (present & ~kHasAll) != 0) return false;
+  if (rule == nullptr || rules < rule->since) return false;
+  if (zero != 0 || (present & ~kHasAll) != 0) return false;
   if ((command->flags & ~rule->flags) != 0) return false;
   if (count < rule->arguments.min || count > rule->arguments.max) return false;
   if (rule->arguments.step > 1 && count % rule->arguments.step != 0)
@@ -324,6 +332,19 @@ std::string_view OpName(Op op) {
   return rule == nullptr ? "invalid" : rule->name;
 }
 
+uint32_t RulesSince(Op op) {
+  const Rule* rule = FindRule(op);
+  CHECK(rule != nullptr) << "op " << static_cast<int>(op);
+  return rule->since;
+}
+
+void BatchBuilder::SetRules(uint32_t rules) {
+  CHECK(empty());
+  CHECK_GE(rules, kRulesVersionMin);
+  CHECK_LE(rules, kRulesVersion);
+  rules_ = rules;
+}
+
 size_t BatchBuilder::EncodedSize(const CommandSpec& spec) {
   const Rule* rule = FindRule(spec.op);
   CHECK(rule != nullptr) << "op " << static_cast<int>(spec.op);
@@ -352,6 +373,7 @@ uint32_t BatchBuilder::Add(const CommandSpec& spec) {
   CHECK(spec.op != Op::kAtomic) << "BeginAtomic opens one";
   if (bytes_.empty()) bytes_.resize(kBatchHeaderBytes);
   const Rule& rule = *FindRule(spec.op);
+  rules_ = std::max(rules_, rule.since);
   AppendFixed<uint32_t>(&bytes_, static_cast<uint32_t>(size));
   AppendFixed<uint8_t>(&bytes_, static_cast<uint8_t>(spec.op));
   AppendFixed<uint8_t>(&bytes_, PresentBits(spec, rule));
@@ -381,7 +403,7 @@ uint32_t BatchBuilder::Add(const CommandSpec& spec) {
 
 uint32_t BatchBuilder::AddEncoded(const CommandView& command) {
   CHECK_EQ(atomic_offset_, 0u);
-  CHECK_EQ(command.rules, kRulesVersion);
+  CHECK_EQ(command.rules, rules_);
   if (bytes_.empty()) bytes_.resize(kBatchHeaderBytes);
   bytes_.append(command.encoded);
   return count_++;
@@ -417,7 +439,7 @@ void BatchBuilder::EndAtomic() {
 Buffer BatchBuilder::Finish() {
   CHECK_EQ(atomic_offset_, 0u);
   if (bytes_.empty()) bytes_.resize(kBatchHeaderBytes);
-  StoreFixed<uint32_t>(bytes_.data(), kRulesVersion);
+  StoreFixed<uint32_t>(bytes_.data(), rules_);
   StoreFixed<uint32_t>(bytes_.data() + 4, count_);
   Buffer payload = Buffer::Copy(bytes_);
   bytes_.clear();

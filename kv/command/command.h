@@ -34,7 +34,9 @@ namespace quorate::kv {
 // (kv/store/rules_test.cc). It is also the level of a group (raft::Level):
 // batches of a version are proposed once all members of the group know it. A
 // batch carries its version. Batches of older versions keep their meaning:
-inline constexpr uint32_t kRulesVersion = 2;
+inline constexpr uint32_t kRulesVersion = 3;
+// The oldest version of batches that this program still makes.
+inline constexpr uint32_t kRulesVersionMin = 2;
 
 // Limits of commands. Part of the replicated rules.
 inline constexpr size_t kKeyBytesMax = 64 << 10;
@@ -84,6 +86,9 @@ enum class Op : uint8_t {
   // key → none, for WATCH. The version is that of the value; for an absent key
   // (kNil) that of the slot's last removal.
   kWatch = 11,
+  // key; bit → integer: 0 or 1. Bits are counted from the highest one of each
+  // byte. Since version 3.
+  kGetBit = 12,
 
   // key, value; kIfAbsent kIfPresent kReturnOld kKeepExpiry, expire_at_ms,
   // expected → see ResultView.
@@ -110,6 +115,9 @@ enum class Op : uint8_t {
   // key, decimal (kv/command/decimal.h); longest value (0: kValueBytesMax) →
   // bytes: the sum.
   kIncrByFloat = 25,
+  // key; 2 * bit + new value, longest value (0: kValueBytesMax) → integer: the
+  // old value of the bit. Zeros fill a gap. Since version 3.
+  kSetBit = 26,
 
   // Commands that are evaluated one after another, with no other command in
   // between (MULTI/EXEC). The nested commands have this slot and no stamps. An
@@ -147,6 +155,8 @@ inline constexpr CommandFlags kRelativeExpiry = 1 << 6;
 // True if the op never changes keys.
 bool IsRead(Op op);
 std::string_view OpName(Op op);
+// The first rules version that knows the op.
+uint32_t RulesSince(Op op);
 
 // A command to encode. Its views must be valid during Add only.
 struct CommandSpec {
@@ -167,10 +177,15 @@ struct CommandView;
 
 class BatchBuilder {
  public:
+  // Batches have the version of the newest of their ops, and at least this one.
+  // Requires: empty(); kRulesVersionMin <= rules <= kRulesVersion.
+  void SetRules(uint32_t rules);
+  uint32_t rules() const { return rules_; }
+
   // Appends a command and returns its position in the entry; for a nested
   // command, its position in the kAtomic.
   uint32_t Add(const CommandSpec& spec);
-  // Appends a command of another batch of kRulesVersion, as encoded there.
+  // Appends a command of another batch of this version, as encoded there.
   uint32_t AddEncoded(const CommandView& command);
 
   // Opens a kAtomic and returns its position. Commands added before EndAtomic
@@ -194,6 +209,7 @@ class BatchBuilder {
 
  private:
   std::string bytes_;
+  uint32_t rules_ = kRulesVersion;
   uint32_t count_ = 0;
   // Offset of the open kAtomic (0: none is open), and its number of commands.
   size_t atomic_offset_ = 0;

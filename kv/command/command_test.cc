@@ -23,9 +23,10 @@ const SessionStamp kStamp = {.token = {ClientId(7), 123'456},
                              .sequence = Sequence(5),
                              .floor = Sequence(3)};
 
-// Every op once, with every optional field somewhere.
-Buffer SampleBatch() {
+// Every op of the version once, with every optional field somewhere.
+Buffer SampleBatch(uint32_t rules = kRulesVersion) {
   BatchBuilder batch;
+  batch.SetRules(rules);
   const Slot slot(1234);
   const std::string_view k[] = {"key"};
   const std::string_view kv[] = {"key", "value"};
@@ -99,12 +100,29 @@ Buffer SampleBatch() {
              .arguments = k});
   batch.EndAtomic();
   batch.Add({.op = Op::kExpire, .numbers = {1'000, 0}});
+  if (rules < 3) return batch.Finish();
+  batch.Add(
+      {.op = Op::kGetBit, .slot = slot, .numbers = {9, 0}, .arguments = k});
+  batch.Add(
+      {.op = Op::kSetBit, .slot = slot, .numbers = {19, 50}, .arguments = k});
   return batch.Finish();
 }
 
-TEST(BatchBuilder, SampleOfEveryOp_HasTheBytesOfVersion2) {
+TEST(BatchBuilder, SampleOfEveryOp_HasTheBytesOfItsVersion) {
   testing::ExpectGolden("kv/command/testdata/commands_v2.golden",
-                        SampleBatch().view());
+                        SampleBatch(2).view());
+  testing::ExpectGolden("kv/command/testdata/commands_v3.golden",
+                        SampleBatch(3).view());
+}
+
+TEST(BatchBuilder, NewerOp_RaisesTheVersionOfItsBatch) {
+  const std::string_view key[] = {"key"};
+  BatchBuilder batch;
+  batch.SetRules(2);
+  batch.Add({.op = Op::kGet, .arguments = key});
+  EXPECT_EQ(batch.rules(), 2u);
+  batch.Add({.op = Op::kGetBit, .arguments = key});
+  EXPECT_EQ(RulesOf(batch.Finish().view()), 3u);
 }
 
 TEST(CommandReader, BatchOfVersion1_IsReadAsItWas) {
@@ -137,7 +155,7 @@ TEST(CommandReader, SampleOfEveryOp_ComesBack) {
   const Buffer payload = SampleBatch();
   CommandReader reader(payload.view());
   ASSERT_TRUE(reader.ok());
-  EXPECT_EQ(reader.count(), 28u);
+  EXPECT_EQ(reader.count(), 30u);
   std::vector<CommandView> commands(reader.count());
   for (CommandView& command : commands) ASSERT_TRUE(reader.Next(&command));
   EXPECT_TRUE(reader.done());

@@ -44,6 +44,7 @@ class Evaluator {
   bool Type(const CommandView& command);
   bool Ttl(const CommandView& command);
   bool Watch(const CommandView& command);
+  bool GetBit(const CommandView& command);
   bool KeyCount(const CommandView& command);
   bool Scan(const CommandView& command);
   bool Set(const CommandView& command);
@@ -53,6 +54,7 @@ class Evaluator {
   bool IncrByFloat(const CommandView& command);
   bool Append(const CommandView& command);
   bool SetRange(const CommandView& command);
+  bool SetBit(const CommandView& command);
   bool MSet(const CommandView& command);
   bool ExpireAt(const CommandView& command);
   bool Persist(const CommandView& command);
@@ -206,6 +208,13 @@ bool Evaluator::GetRange(const CommandView& command) {
   if (!MayReturn(range.size())) return ReplyTooLarge(VersionOf(record));
   return ReplyBytes(ResultStatus::kOk, range, VersionOf(record),
                     /*wrote=*/false);
+}
+
+bool Evaluator::GetBit(const CommandView& command) {
+  const Record* record = Find(FirstKey(command));
+  const bool set =
+      record != nullptr && ValueBit(record->value(), command.numbers[0]);
+  return ReplyInteger(set ? 1 : 0, VersionOf(record), /*wrote=*/false);
 }
 
 bool Evaluator::Exists(const CommandView& command) {
@@ -459,6 +468,28 @@ bool Evaluator::SetRange(const CommandView& command) {
                       /*wrote=*/true);
 }
 
+bool Evaluator::SetBit(const CommandView& command) {
+  const Key key = FirstKey(command);
+  const Record* old = FindForWrite(key);
+  std::string value(old == nullptr ? std::string_view() : old->value());
+  const int64_t bit = command.numbers[0] >> 1;
+  // A value above the limit may still be changed within its length.
+  const auto longest = static_cast<int64_t>(
+      std::max(GrowthMax(command.numbers[1]), value.size()));
+  if (bit < 0 || bit / 8 >= longest) {
+    return ReplyNone(ResultStatus::kTooLarge, VersionOf(old), /*wrote=*/false);
+  }
+  const bool before = ValueBit(value, bit);
+  const auto at = static_cast<size_t>(bit / 8);
+  value.resize(std::max(value.size(), at + 1));
+  const int mask = 0x80 >> (bit % 8);
+  const bool set = (command.numbers[0] & 1) != 0;
+  value[at] = static_cast<char>(set ? value[at] | mask : value[at] & ~mask);
+  keyspace_.Put(key, {.head = value}, version_,
+                old == nullptr ? 0 : old->expire_at_ms());
+  return ReplyInteger(before ? 1 : 0, version_, /*wrote=*/true);
+}
+
 bool Evaluator::MSet(const CommandView& command) {
   ArgumentReader arguments = command.arguments;
   if ((command.flags & kIfAbsent) != 0) {
@@ -574,6 +605,8 @@ bool Evaluator::Run(const CommandView& command) {
       return Ttl(command);
     case Op::kWatch:
       return Watch(command);
+    case Op::kGetBit:
+      return GetBit(command);
     case Op::kSet:
       return Set(command);
     case Op::kGetDel:
@@ -588,6 +621,8 @@ bool Evaluator::Run(const CommandView& command) {
       return Append(command);
     case Op::kSetRange:
       return SetRange(command);
+    case Op::kSetBit:
+      return SetBit(command);
     case Op::kMSet:
       return MSet(command);
     case Op::kExpireAt:
@@ -619,6 +654,11 @@ std::string_view ValueRange(std::string_view value, int64_t start,
   if (size == 0 || start > end) return {};
   return value.substr(static_cast<size_t>(start),
                       static_cast<size_t>(end - start + 1));
+}
+
+bool ValueBit(std::string_view value, int64_t bit) {
+  if (bit < 0 || bit / 8 >= static_cast<int64_t>(value.size())) return false;
+  return (value[static_cast<size_t>(bit / 8)] & (0x80 >> (bit % 8))) != 0;
 }
 
 void Evaluate(const Evaluation& evaluation, const CommandView& command,

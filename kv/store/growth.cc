@@ -20,6 +20,7 @@ bool MayGrow(Op op) {
     case Op::kMSet:
     case Op::kAppend:
     case Op::kSetRange:
+    case Op::kSetBit:
     case Op::kIncrBy:
     case Op::kIncrByFloat:
       return true;
@@ -52,6 +53,13 @@ uint64_t GrowthOfKeys(const CommandView& command) {
              std::min<uint64_t>(
                  static_cast<uint64_t>(gap) + arguments.Next().size(),
                  kValueBytesMax);
+    }
+    case Op::kSetBit: {
+      // Up to the byte of the bit.
+      const int64_t gap = std::clamp<int64_t>(
+          command.numbers[0] / 16, 0, static_cast<int64_t>(kValueBytesMax) - 1);
+      return arguments.Next().size() + kRecordOverheadBytes +
+             static_cast<uint64_t>(gap) + 1;
     }
     case Op::kIncrBy:
       return arguments.Next().size() + kRecordOverheadBytes + kIntegerBytesMax;

@@ -32,8 +32,8 @@ Drawn Draw() {
   };
   Drawn drawn{.op = *rc::gen::element(Op::kSet, Op::kSet, Op::kMSet,
                                       Op::kAppend, Op::kSetRange, Op::kIncrBy,
-                                      Op::kIncrByFloat, Op::kDel, Op::kGetDel,
-                                      Op::kPersist, Op::kGet)};
+                                      Op::kIncrByFloat, Op::kSetBit, Op::kDel,
+                                      Op::kGetDel, Op::kPersist, Op::kGet)};
   drawn.arguments = {key()};
   drawn.session = *rc::gen::inRange(0, 3) == 0 && !IsRead(drawn.op);
   switch (drawn.op) {
@@ -50,6 +50,9 @@ Drawn Draw() {
     case Op::kSetRange:
       drawn.arguments.push_back(value());
       drawn.number = *rc::gen::inRange(0, 2'000);
+      break;
+    case Op::kSetBit:
+      drawn.number = *rc::gen::inRange(0, 32'000);
       break;
     case Op::kIncrBy:
       drawn.number = *rc::gen::inRange(-100, 100'000'000);

@@ -22,9 +22,10 @@
 namespace quorate::kv {
 namespace {
 
-TEST(Rules, OfVersion2_HaveTheseConstants) {
+TEST(Rules, OfVersion3_HaveTheseConstants) {
   const std::pair<const char*, std::pair<int64_t, int64_t>> pinned[] = {
-      {"kRulesVersion", {kRulesVersion, 2}},
+      {"kRulesVersion", {kRulesVersion, 3}},
+      {"kRulesVersionMin", {kRulesVersionMin, 2}},
       {"kKeyBytesMax", {kKeyBytesMax, 64 << 10}},
       {"kValueBytesMax", {kValueBytesMax, 1 << 20}},
       {"kReturnedBytesMax", {kReturnedBytesMax, 64 << 20}},
@@ -77,8 +78,10 @@ class RulesTest : public ::testing::Test {
     entry.index = ++index_;
     entry.kind = raft::EntryKind::kCommands;
     entry.log_time = WallTime(now_ms * 1'000'000);
-    entry.payload =
-        rules == 1 ? Buffer::Copy(AsVersion1(payload.view())) : payload;
+    std::string bytes(payload.view());
+    if (rules == 1) bytes = AsVersion1(bytes);
+    StoreFixed(bytes.data(), rules);
+    entry.payload = Buffer::Copy(bytes);
     return std::string(store_.Apply(entry, /*wants_result=*/true).view());
   }
   // The status of the last result.
@@ -118,7 +121,7 @@ TEST_F(RulesTest, AScriptOfEveryOp_HasTheResultsAndDigestOfVersion2) {
   Add({.op = Op::kAppend, .numbers = {5, 0}}, {"{b}1", "5"});
   Add({.op = Op::kSetRange, .numbers = {2, 5}}, {"{b}2", "zzz"});
   Add({.op = Op::kSetRange, .numbers = {3, 5}}, {"{b}2", "zzz"});
-  std::string results = Apply(1'000);
+  std::string results = Apply(1'000, 2);
   for (const Op op : {Op::kGet, Op::kStrlen, Op::kExpireTime, Op::kTtl,
                       Op::kType, Op::kExists, Op::kMGet, Op::kWatch}) {
     Add({.op = op}, {"{a}2"});
@@ -134,7 +137,7 @@ TEST_F(RulesTest, AScriptOfEveryOp_HasTheResultsAndDigestOfVersion2) {
   Add({.op = Op::kPersist}, {"{a}1"});
   Add({.op = Op::kGetDel}, {"{b}2"});
   Add({.op = Op::kDel, .expected = none}, {"{b}3"});
-  results += Apply(1'200);
+  results += Apply(1'200, 2);
   Add({.op = Op::kWatch}, {"{a}2"});
   Add({.op = Op::kExpire, .numbers = {10, 0}}, {});
   Add({.op = Op::kWatch}, {"{a}2"});
@@ -145,12 +148,46 @@ TEST_F(RulesTest, AScriptOfEveryOp_HasTheResultsAndDigestOfVersion2) {
       {"{b}2"});
   Add({.op = Op::kSet}, {"{b}2", "back"});
   batch_.EndAtomic();
-  results += Apply(1'800);
+  results += Apply(1'800, 2);
   const Slot slot = HashSlot("{b}");
   Add({.op = Op::kFlush, .numbers = {slot.value(), slot.value()}}, {});
-  results += Apply(1'801);
+  results += Apply(1'801, 2);
   AppendFixed(&results, store_.Digest());
   testing::ExpectGolden("kv/store/testdata/rules_v2.golden", results);
+}
+
+TEST_F(RulesTest, AScriptOfTheOpsOfVersion3_HasTheirResultsAndDigest) {
+  for (const int64_t bit : {0, 1, 14, 35, 33}) {
+    Add({.op = Op::kSetBit, .numbers = {bit, 3}}, {"{a}1"});
+  }
+  Add({.op = Op::kSetBit, .numbers = {2 * 24, 3}}, {"{a}1"});
+  Add({.op = Op::kSetBit, .numbers = {-1, 3}}, {"{a}1"});
+  std::string results = Apply(1'000);
+  for (const int64_t bit : {0, 7, 16, 17, 24, -1}) {
+    Add({.op = Op::kGetBit, .numbers = {bit, 0}}, {"{a}1"});
+  }
+  Add({.op = Op::kGetBit, .numbers = {1, 0}}, {"{a}none"});
+  Add({.op = Op::kGet}, {"{a}1"});
+  results += Apply(1'001);
+  AppendFixed(&results, store_.Digest());
+  testing::ExpectGolden("kv/store/testdata/rules_v3.golden", results);
+}
+
+// Version 2 does not know them. A replica with an older program gives the same
+// result.
+TEST_F(RulesTest, OpsOfVersion3_AreMalformedInABatchOfVersion2) {
+  Add({.op = Op::kSetBit, .numbers = {1, 3}}, {"k"});
+  EXPECT_EQ(batch_.rules(), 3u);
+  EXPECT_EQ(LastOf(Apply(1, /*rules=*/2)), ResultStatus::kMalformed);
+  EXPECT_EQ(store_.key_count(), 0u);
+}
+
+TEST_F(RulesTest, StoreOfAnOlderProgram_KnowsAndAnnouncesItsOwnLevel) {
+  const Store older({.group = GroupId(4), .rules_known = 2});
+  EXPECT_EQ(older.known_level(), raft::Level(2));
+  batch_.SetRules(2);
+  Add({.op = Op::kGet}, {"k"});
+  EXPECT_EQ(older.LevelOf(batch_.Finish()), raft::Level(2));
 }
 
 TEST_F(RulesTest, AnEntry_RemovesSixteenDueKeysAndTwoForEachCommand) {

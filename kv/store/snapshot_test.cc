@@ -33,6 +33,7 @@ void Apply(Store* store, uint64_t index, Buffer payload) {
 // Two slots, one with sessions; expiries; values of all sizes.
 Buffer SampleBatch() {
   BatchBuilder batch;
+  batch.SetRules(2);
   const auto set = [&](std::string_view key, std::string_view value,
                        uint64_t sequence) {
     const std::string_view arguments[] = {key, value};
@@ -57,6 +58,7 @@ Buffer SampleBatch() {
 std::unique_ptr<Store> SampleStore() {
   auto store = std::make_unique<Store>(kOptions);
   BatchBuilder batch;
+  batch.SetRules(2);
   for (const std::string_view key : {"{a}0", "{c}0"}) {
     const std::string_view arguments[] = {key, "v"};
     const auto all = absl::MakeConstSpan(arguments);

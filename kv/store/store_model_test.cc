@@ -187,6 +187,14 @@ class Model {
 
   // Replies.
   static Expected Nil() { return {.status = ResultStatus::kNil}; }
+  // The bit, as a digit of the value in binary.
+  static bool BitOf(const std::string& value, int64_t bit) {
+    std::string digits;
+    for (const char byte : value) {
+      for (int i = 7; i >= 0; --i) digits.push_back((byte >> i) & 1);
+    }
+    return bit < static_cast<int64_t>(digits.size()) && digits[bit] == 1;
+  }
   static Expected Integer(int64_t value, const Version& version, bool wrote) {
     return {.kind = PayloadKind::kInteger,
             .wrote = wrote,
@@ -206,6 +214,7 @@ class Model {
       case Op::kMGet:
       case Op::kExpireTime:
       case Op::kType:
+      case Op::kGetBit:
         return Read(command);
       case Op::kSet:
         return Set(command);
@@ -234,6 +243,10 @@ class Model {
         if (value == nullptr) return Integer(-2, version, false);
         return Integer(value->expire_at_ms == 0 ? -1 : value->expire_at_ms,
                        version, false);
+      case Op::kGetBit:
+        return Integer(
+            value != nullptr && BitOf(value->bytes, command.number_a), version,
+            false);
       case Op::kGetRange: {
         std::string taken;
         const std::string all = value == nullptr ? "" : value->bytes;
@@ -370,6 +383,20 @@ class Model {
         keys_[key] = {before + command.arguments[1], version_, expiry};
         return Integer(keys_[key].bytes.size(), version_, true);
       }
+      case Op::kSetBit: {
+        std::string value = old == nullptr ? "" : old->bytes;
+        const int64_t bit = command.number_a / 2;
+        const bool before = BitOf(value, bit);
+        while (static_cast<int64_t>(value.size()) * 8 <= bit) {
+          value.push_back('\0');
+        }
+        if (before != (command.number_a % 2 == 1)) {
+          value[bit / 8] =
+              static_cast<char>(value[bit / 8] ^ 1 << (7 - bit % 8));
+        }
+        keys_[key] = {value, version_, expiry};
+        return Integer(before, version_, true);
+      }
       case Op::kSetRange: {
         std::string value = old == nullptr ? "" : old->bytes;
         if (command.arguments[1].empty()) {
@@ -450,8 +477,8 @@ TestCommand AnySingle(const Model& model, const std::string& tag) {
   command.op = *rc::gen::element(
       Op::kGet, Op::kStrlen, Op::kGetRange, Op::kExists, Op::kMGet,
       Op::kExpireTime, Op::kType, Op::kSet, Op::kSet, Op::kSet, Op::kGetDel,
-      Op::kDel, Op::kIncrBy, Op::kAppend, Op::kSetRange, Op::kMSet,
-      Op::kExpireAt, Op::kExpireAt, Op::kPersist);
+      Op::kDel, Op::kIncrBy, Op::kAppend, Op::kSetRange, Op::kMSet, Op::kGetBit,
+      Op::kSetBit, Op::kExpireAt, Op::kExpireAt, Op::kPersist);
   command.slot = HashSlot(tag);
   command.arguments = {AnyKey(tag)};
   switch (command.op) {
@@ -484,6 +511,10 @@ TestCommand AnySingle(const Model& model, const std::string& tag) {
     case Op::kGetRange:
       command.number_a = *rc::gen::inRange<int64_t>(-9, 9);
       command.number_b = *rc::gen::inRange<int64_t>(-9, 9);
+      break;
+    case Op::kGetBit:
+    case Op::kSetBit:
+      command.number_a = *rc::gen::inRange<int64_t>(0, 99);
       break;
     case Op::kAppend:
       command.arguments.push_back(

@@ -107,6 +107,7 @@ constexpr Named kCategoryNames[] = {
     {kKeyspace, "@keyspace"},      {kStrings, "@string"},
     {kAdministration, "@admin"},   {kDangerous, "@dangerous"},
     {kConnections, "@connection"}, {kTransaction, "@transaction"},
+    {kBitmap, "@bitmap"},
 };
 
 void WriteNames(const std::vector<std::string_view>& names, bool as_set,

@@ -34,6 +34,8 @@ enum class CommandId : uint8_t {
   kGetrange,
   kSubstr,
   kSetrange,
+  kGetbit,
+  kSetbit,
   kIncr,
   kDecr,
   kIncrby,
@@ -167,6 +169,7 @@ enum CommandCategory : uint32_t {
   kTransaction = 1 << 3,
   kDangerous = 1 << 4,
   kAdministration = 1 << 5,
+  kBitmap = 1 << 6,
 };
 
 // The positions of a command's keys.

@@ -53,6 +53,10 @@ ResultView OfOneKey(const kv::CommandSpec& spec, const Lookup& lookup,
           lookup.found()
               ? kv::ValueRange(lookup.value, spec.numbers[0], spec.numbers[1])
               : std::string_view());
+    case Op::kGetBit:
+      return Integer(
+          lookup.found() && kv::ValueBit(lookup.value, spec.numbers[0]) ? 1
+                                                                        : 0);
     case Op::kExpireTime:
       if (!lookup.found()) return Integer(-2);
       return Integer(lookup.expire_at_ms == 0 ? -1 : lookup.expire_at_ms);

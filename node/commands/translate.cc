@@ -277,6 +277,39 @@ void TranslateSetrange(Arguments request, Translated* out) {
   }
 }
 
+// The number of a bit, as in Redis: at most that of 512 MiB. False: it is none.
+bool ReadBitOffset(std::string_view text, int64_t* offset) {
+  constexpr int64_t kBitOffsetMax = (int64_t{512} << 20) * 8 - 1;
+  return ParseInteger(text, offset) && *offset >= 0 && *offset <= kBitOffsetMax;
+}
+
+// GETBIT key offset
+void TranslateGetbit(Arguments request, Translated* out) {
+  kv::CommandSpec& spec = out->specs[0];
+  spec.op = Op::kGetBit;
+  spec.arguments = request.subspan(1, 1);
+  out->format = ReplyFormat::kInteger;
+  if (!ReadBitOffset(request[2], &spec.numbers[0])) {
+    out->error = "ERR bit offset is not an integer or out of range";
+  }
+}
+
+// SETBIT key offset value
+void TranslateSetbit(Arguments request, Translated* out) {
+  kv::CommandSpec& spec = out->specs[0];
+  spec.op = Op::kSetBit;
+  spec.arguments = request.subspan(1, 1);
+  out->format = ReplyFormat::kLength;
+  int64_t offset = 0;
+  int64_t bit = 0;
+  if (!ReadBitOffset(request[2], &offset)) {
+    out->error = "ERR bit offset is not an integer or out of range";
+  } else if (!ParseInteger(request[3], &bit) || (bit != 0 && bit != 1)) {
+    out->error = "ERR bit is not an integer or out of range";
+  }
+  spec.numbers[0] = 2 * offset + bit;
+}
+
 // [SAMPLES count]. The count has no effect, since nothing is sampled.
 std::string_view MemoryOptionsError(Arguments options) {
   for (size_t i = 0; i < options.size(); i += 2) {
@@ -357,6 +390,10 @@ void TranslateOne(const CommandRow& row, Arguments request, int64_t now_ms,
       return TranslateRange(request, out);
     case CommandId::kSetrange:
       return TranslateSetrange(request, out);
+    case CommandId::kGetbit:
+      return TranslateGetbit(request, out);
+    case CommandId::kSetbit:
+      return TranslateSetbit(request, out);
     case CommandId::kObjectEncoding:
     case CommandId::kObjectRefcount:
     case CommandId::kMemoryUsage:
@@ -410,7 +447,7 @@ void BoundGrowth(const LimitsConfig& limits, kv::CommandSpec* spec) {
   const auto longest = static_cast<int64_t>(limits.value_bytes);
   if (spec->op == Op::kAppend || spec->op == Op::kIncrByFloat) {
     spec->numbers[0] = longest;
-  } else if (spec->op == Op::kSetRange) {
+  } else if (spec->op == Op::kSetRange || spec->op == Op::kSetBit) {
     spec->numbers[1] = longest;
   }
 }

@@ -24,7 +24,7 @@ namespace quorate::node {
 enum class ReplyFormat : uint8_t {
   kBulk,  // Bytes or null.
   kInteger,
-  kLength,        // The new length of a value.
+  kLength,        // An integer; the command may make a value longer.
   kDecimal,       // INCRBYFLOAT.
   kStatusOk,      // +OK for every result.
   kOkOrNull,      // +OK if the command wrote, else null.

@@ -26,7 +26,7 @@ TEST(Translate_EveryKeyCommand, MakesACommandOfTheStore) {
     SCOPED_TRACE(std::string(row.name));
     const size_t count =
         static_cast<size_t>(row.arity < 0 ? -row.arity : row.arity);
-    const std::vector<std::string_view> request(count, "7");
+    const std::vector<std::string_view> request(count, "1");
     Translated command;
     const LimitsConfig limits;
     Translate(row, request, RulesOf(limits), &command);

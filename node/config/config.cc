@@ -10,6 +10,7 @@
 
 #include "env/check.h"
 #include "env/host_port.h"
+#include "kv/command/command.h"
 #include "node/base/text.h"
 #include "shardctrl/planner.h"
 
@@ -221,6 +222,11 @@ MaybeProblem CheckTimings(const Config& config) {
                    Concat("expected at least raft.election_timeout_min_ms (",
                           raft.election_timeout_min.ms(), "), found ",
                           raft.election_timeout_max.ms())};
+  }
+  if (raft.level_max != 0 && raft.level_max < kv::kRulesVersionMin) {
+    return Problem{"raft.level_max",
+                   Concat("expected 0 or at least ", kv::kRulesVersionMin,
+                          ", found ", raft.level_max)};
   }
   if (raft.heartbeat_interval * 2 > raft.election_timeout_min) {
     return Problem{

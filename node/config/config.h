@@ -126,6 +126,9 @@ struct RaftConfig {
   size_t unapplied_bytes = 64 << 20;
   size_t apply_bytes = 64 << 10;
   uint32_t log_time_slew_ppm = 1'000;
+  // The highest level of groups that this node announces, as if its program
+  // were an older one; 0: what its program knows.
+  uint32_t level_max = 0;
 };
 
 struct SnapshotConfig {

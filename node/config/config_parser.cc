@@ -167,6 +167,8 @@ constexpr Setting kSettings[] = {
      "bytes"},
     {"raft.log_time_slew_ppm", PLACE(config.raft.log_time_slew_ppm), 0,
      1'000'000, "parts per million"},
+    {"raft.level_max", PLACE(config.raft.level_max), 0, 1'000'000,
+     "0: no limit"},
     {"snapshot.threshold_bytes", PLACE(config.snapshot.threshold_bytes), 0,
      1024 * kGi, "bytes; 0: no snapshots"},
     {"snapshot.threshold_bytes_max", PLACE(config.snapshot.threshold_bytes_max),

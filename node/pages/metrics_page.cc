@@ -224,6 +224,11 @@ void WriteRaft(Context& context, Page& page) {
            [](const GroupQueue&, const raft::Core& core) {
              return core.term().value();
            });
+  PerGroup(context, page, "quorate_raft_level", "gauge",
+           "Version of the replicated rules of the group.",
+           [](const GroupQueue&, const raft::Core& core) {
+             return core.configuration().level.value();
+           });
   PerGroup(context, page, "quorate_raft_commit_index", "gauge",
            "Highest index known to be committed.",
            [](const GroupQueue&, const raft::Core& core) {

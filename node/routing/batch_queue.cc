@@ -55,8 +55,10 @@ BatchQueue::OpenBatch& BatchQueue::OpenBatchFor(const RoutedRequest& request,
                                                 size_t result_bytes) {
   const LimitsConfig& limits = parts_.config.limits;
   OpenBatch& open_batch = open_batches_[request.redirect];
+  const uint32_t rules = leadership_.rules();
   if (!open_batch.items.empty() &&
-      (open_batch.items.size() >= limits.batch_commands ||
+      (open_batch.builder.rules() != rules ||
+       open_batch.items.size() >= limits.batch_commands ||
        open_batch.builder.size_bytes() + encoded_size > limits.batch_bytes ||
        open_batch.result_bytes + result_bytes >
            parts_.config.bounds.entry_result_bytes ||
@@ -71,6 +73,7 @@ BatchQueue::OpenBatch& BatchQueue::OpenBatchFor(const RoutedRequest& request,
     }
     order.open_batch_redirect = request.redirect;
   }
+  if (open_batch.items.empty()) open_batch.builder.SetRules(rules);
   order.open_batch = open_batch.number;
   return open_batch;
 }

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "env/check.h"
+#include "kv/command/command.h"
 #include "kv/store/store.h"
 
 namespace quorate::node {
@@ -26,6 +27,15 @@ bool HoldsReplica(const Config& config, GroupId group) {
 }
 
 }  // namespace
+
+uint32_t BatchRules(const raft::Host& host, GroupId group) {
+  const raft::Core* const core = host.core(group);
+  const uint64_t level =
+      (core == nullptr ? host.founded_level() : core->configuration().level)
+          .value();
+  return static_cast<uint32_t>(
+      std::clamp<uint64_t>(level, kv::kRulesVersionMin, kv::kRulesVersion));
+}
 
 GroupLeadership::GroupLeadership(const QueueParts& parts, GroupId group,
                                  absl::AnyInvocable<void()> changed)

@@ -5,6 +5,8 @@
 #ifndef QUORATE_NODE_ROUTING_GROUP_LEADERSHIP_H_
 #define QUORATE_NODE_ROUTING_GROUP_LEADERSHIP_H_
 
+#include <cstdint>
+
 #include "absl/functional/any_invocable.h"
 #include "absl/status/status.h"
 #include "env/ids.h"
@@ -13,8 +15,13 @@
 #include "node/config/config.h"
 #include "node/routing/queue_parts.h"
 #include "node/routing/request_sink.h"
+#include "raft/host/host.h"
 
 namespace quorate::node {
+
+// The rules version in which batches for a group are made: its level as far as
+// this node knows it. Without a replica here that is the founded one.
+uint32_t BatchRules(const raft::Host& host, GroupId group);
 
 struct Leadership {
   enum class Kind : uint8_t { kUnknown, kSelf, kRemote } kind = Kind::kUnknown;
@@ -53,6 +60,7 @@ class GroupLeadership {
   bool applied_of_leader() const { return applied_of_leader_; }
   // Not OK: no node can execute commands of the group for this one, and why.
   absl::Status Unservable() const;
+  uint32_t rules() const { return BatchRules(parts_.host, group_); }
   RequestFailure MakeFailure(RequestFailure::Kind kind, Slot slot,
                              const absl::Status& why) const;
 

@@ -3,6 +3,9 @@
 #include <algorithm>
 #include <utility>
 
+#include "absl/status/status.h"
+#include "node/base/text.h"
+
 namespace quorate::node {
 namespace {
 
@@ -89,8 +92,31 @@ Admission GroupQueue::Add(const RoutedRequest& request,
   return admission;
 }
 
+bool GroupQueue::RefuseAboveLevel(const RoutedRequest& request, Slot slot,
+                                  absl::Span<const kv::CommandSpec> specs) {
+  uint32_t needed = 0;
+  for (const kv::CommandSpec& spec : specs) {
+    needed = std::max(needed, kv::RulesSince(spec.op));
+  }
+  if (needed <= kv::kRulesVersionMin || needed <= leadership_.rules()) {
+    return false;
+  }
+  request.sink->OnFailure(
+      request.token,
+      leadership_.MakeFailure(
+          RequestFailure::Kind::kAboveLevel, slot,
+          absl::FailedPreconditionError(
+              Concat("the command needs level ", needed, ", but group ",
+                     group(), " is at level ", leadership_.rules(),
+                     " until all its nodes run a program that knows it"))));
+  return true;
+}
+
 Admission GroupQueue::TryToAdd(const RoutedRequest& request,
                                const kv::CommandSpec& spec) {
+  if (RefuseAboveLevel(request, spec.slot, absl::MakeConstSpan(&spec, 1))) {
+    return Admission::kAccepted;
+  }
   bool in_batch = !kv::IsRead(spec.op);
   if (!in_batch) {
     const RequestSink::ConnectionOrder& order =
@@ -120,6 +146,10 @@ Admission GroupQueue::TryToAdd(const RoutedRequest& request,
 Admission GroupQueue::AddAtomic(const RoutedRequest& request, Slot slot,
                                 const std::optional<kv::SessionStamp>& session,
                                 absl::Span<const kv::CommandSpec> specs) {
+  if (RefuseAboveLevel(request, slot, specs)) {
+    blocked_.GiveUpPlace(request.sink);
+    return Admission::kAccepted;
+  }
   const size_t result_bytes = results_.BytesOfAtomic(request.sink, specs);
   if (const auto admission = CheckAdmission(request, slot, result_bytes)) {
     if (*admission == Admission::kAccepted) blocked_.GiveUpPlace(request.sink);

@@ -128,6 +128,9 @@ class GroupQueue {
   bool Congested() const;
   Admission Refuse(const RoutedRequest& request, Slot slot,
                    RequestFailure::Kind kind);
+  // Refuses a command that needs a higher level than the group has.
+  bool RefuseAboveLevel(const RoutedRequest& request, Slot slot,
+                        absl::Span<const kv::CommandSpec> specs);
   Admission TryToAdd(const RoutedRequest& request, const kv::CommandSpec& spec);
   // Checks everything that can prevent a command from being added. Returns
   // nullopt if the command may be added. `result_bytes` is the upper bound of

@@ -31,16 +31,17 @@ GatedBatch PassMemoryGate(Buffer payload, MemoryBudget& budget) {
   ForEachCommand(gated.payload, [&](const kv::CommandView&, uint64_t bytes) {
     growth += bytes;
   });
-  // The store refuses a batch of other rules as a whole.
-  const bool whole =
-      budget.Fits(growth) ||
-      kv::CommandReader(gated.payload.view()).rules() != kv::kRulesVersion;
+  // A batch of rules that this program does not make is proposed as a whole.
+  const uint32_t rules = kv::RulesOf(gated.payload.view());
+  const bool whole = budget.Fits(growth) || rules < kv::kRulesVersionMin ||
+                     rules > kv::kRulesVersion;
   if (whole) {
     gated.growth_bytes = growth;
     budget.Reserve(growth);
     return gated;
   }
   kv::BatchBuilder rest;
+  rest.SetRules(rules);
   uint64_t refused = 0;
   ForEachCommand(gated.payload,
                  [&](const kv::CommandView& command, uint64_t bytes) {

@@ -27,6 +27,7 @@ bool CanEvaluate(const kv::Store& store, const kv::CommandView& command) {
     case kv::Op::kExpireTime:
     case kv::Op::kTtl:
     case kv::Op::kType:
+    case kv::Op::kGetBit:
       return !command.has_session && store.Owns(command.slot);
     case kv::Op::kKeyCount:
     case kv::Op::kScan: {

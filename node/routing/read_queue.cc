@@ -154,6 +154,7 @@ void ReadQueue::IssueToLeader(std::unique_ptr<ReadList> reads) {
   const bool scarce =
       !parts_.budget.Fits(parts_.config.bounds.entry_result_bytes);
   kv::BatchBuilder batch;
+  batch.SetRules(leadership_.rules());
   asked_.clear();
   for (size_t i = 0; i < reads->items().size(); ++i) {
     const ReadList::Item& item = reads->items()[i];

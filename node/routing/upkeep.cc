@@ -6,6 +6,7 @@
 
 #include "kv/command/command.h"
 #include "kv/command/result.h"
+#include "node/routing/group_leadership.h"
 
 namespace quorate::node {
 namespace {
@@ -84,6 +85,7 @@ void Upkeep::Sweep(GroupId id) {
     return;
   }
   kv::BatchBuilder batch;
+  batch.SetRules(BatchRules(host_, id));
   batch.Add(
       {.op = kv::Op::kExpire, .numbers = {bounds_.due_keys_per_entry, 0}});
   group.proposing = true;

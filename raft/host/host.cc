@@ -106,6 +106,7 @@ class Host::Impl final : public env::Transport::Receiver {
 
   absl::Status status_ = absl::UnavailableError("the node is starting");
   env::TransportIdentity identity_;
+  Level founded_level_;
   bool serving_ = false;
   bool bad_envelope_logged_ = false;
 
@@ -163,6 +164,7 @@ void Host::Impl::OnOpened(absl::StatusOr<OpenedStore> opened) {
   log_ = std::move(opened->log);
   snapshots_ = std::move(opened->snapshots);
   founding_.Answer(opened->record);
+  founded_level_ = opened->record.level;
   const ReplicaServices services{.env = env_,
                                  .options = options_,
                                  .log = *log_,
@@ -412,6 +414,7 @@ Log::Counters Host::log_counters() const {
 
 uint64_t Host::log_memory_bytes() const { return impl_->log_memory_.bytes(); }
 
+Level Host::founded_level() const { return impl_->founded_level_; }
 const env::TransportIdentity& Host::identity() const {
   return impl_->identity_;
 }

@@ -155,6 +155,8 @@ class Host {
   StateMachine* state_machine(GroupId group);
   const StateMachine* state_machine(GroupId group) const;
   std::vector<GroupId> groups() const;
+  // The level with which the cluster was founded; zero before the start ended.
+  Level founded_level() const;
   // OK if this node has a working replica of the group. Otherwise the message
   // says why not: fenced, stopped, starting or not held.
   absl::Status group_status(GroupId group) const;

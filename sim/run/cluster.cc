@@ -325,6 +325,8 @@ node::Config Cluster::FileOf(NodeId node) const {
   config.shards = shards_;
   config.listen.allow_non_loopback = true;
   config.bootstrap = !created_[node.value() - 1] || options_.bootstrap_left_on;
+  // The operator replaced the program.
+  if (created_[node.value() - 1]) config.raft.level_max = 0;
   return config;
 }
 

@@ -82,6 +82,7 @@ Shape ShapeDraw::DrawShape(const FixedShape& fixed) {
   shape.multi_key_clients =
       Pick<uint32_t>("shape.multi_key_clients", 0, {0, 0, 1, 2});
   // A cluster of one node would be founded again.
+  shape.older_level = Pick<uint32_t>("shape.older_level", 0, {0, 0, 0, 2});
   shape.bootstrap_left_on =
       Pick<int>("shape.bootstrap_left_on", 0, {0, 1}) != 0 && shape.voters > 1;
   shape.link_latency = Microseconds(Pick<int64_t>(
@@ -166,6 +167,7 @@ kv::Rules ShapeDraw::DrawRules() {
 node::Config ShapeDraw::DrawConfig(NodeId node, const Shape& shape) {
   node::Config config;
   config.rules = shape.rules;
+  config.raft.level_max = shape.older_level;
   const uint64_t id = node.value();
   config.timeouts.proxy = Milliseconds(
       Pick<int64_t>("knob.timeouts.proxy_ms", id, {5000, 100, 500, 2000}));

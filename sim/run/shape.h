@@ -46,6 +46,9 @@ struct Shape {
   bool hot_keys = false;
   // A node that loses its disk begins again with an empty store.
   bool bootstrap_left_on = false;
+  // The level that the programs of all nodes know until their first restart; 0:
+  // the newest one.
+  uint32_t older_level = 0;
   size_t value_bytes_max = 200;
   // If set, nodes send to each other over byte streams.
   std::optional<raft::TransportOptions> peer_streams;

@@ -1,0 +1,107 @@
+// Programs of two versions in one cluster, as clients see it. They differ by
+// the commands SETBIT and GETBIT, which need level 3.
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "gtest/gtest.h"
+#include "node/base/text.h"
+#include "node/testing/test_cluster.h"
+
+namespace quorate::node {
+namespace {
+
+constexpr std::string_view kTooEarly =
+    "-ERR the command needs level 3, but group 1 is at level 2 until all its "
+    "nodes run a program that knows it\r\n";
+
+// Three voters and a read-only node, all with the older program.
+class UpgradeTest : public ::testing::Test {
+ protected:
+  UpgradeTest()
+      : cluster_(
+            {.nodes = 3, .read_only_nodes = 1, .adjust = [](Config& config) {
+               config.raft.level_max = 2;
+             }}) {
+    EXPECT_TRUE(cluster_.AwaitLeaders());
+  }
+
+  void StartProgram(size_t node, uint32_t level_max) {
+    Config config = cluster_.config(node);
+    config.raft.level_max = level_max;
+    ASSERT_TRUE(cluster_.RestartWith(node, config).ok());
+    ASSERT_TRUE(cluster_.AwaitLeaders());
+  }
+  std::string Call(size_t node, const std::vector<std::string_view>& words) {
+    auto client = cluster_.ConnectResp(node);
+    return cluster_.Command(*client, words);
+  }
+  // Writes and reads through every voting node.
+  void ExpectTraffic() {
+    for (size_t node = 0; node < 3; ++node) {
+      const std::string value = Concat(++writes_);
+      EXPECT_EQ(Call(node, {"SET", "k", value}), "+OK\r\n") << "node " << node;
+      EXPECT_EQ(Call(node, {"GET", "k"}),
+                Concat("$", value.size(), "\r\n", value, "\r\n"));
+      EXPECT_EQ(Call(node, {"APPEND", "log", "x"}),
+                Concat(":", writes_, "\r\n"));
+    }
+  }
+  uint64_t level() {
+    return cluster_.server(0)
+        .host()
+        .core(GroupId(1))
+        ->configuration()
+        .level.value();
+  }
+
+  TestCluster cluster_;
+  int writes_ = 0;
+};
+
+TEST_F(UpgradeTest, NodeByNode_TheNewCommandsWaitForTheLastNode) {
+  for (size_t node = 0; node < cluster_.size(); ++node) {
+    ExpectTraffic();
+    for (size_t asked = 0; asked < 3; ++asked) {
+      EXPECT_EQ(Call(asked, {"SETBIT", "bits", "7", "1"}), kTooEarly);
+      EXPECT_EQ(Call(asked, {"GETBIT", "bits", "7"}), kTooEarly);
+    }
+    auto client = cluster_.ConnectResp(0);
+    EXPECT_EQ(cluster_.Command(*client, {"MULTI"}), "+OK\r\n");
+    EXPECT_EQ(cluster_.Command(*client, {"SETBIT", "bits", "7", "1"}),
+              "+QUEUED\r\n");
+    EXPECT_EQ(cluster_.Command(*client, {"EXEC"}), kTooEarly);
+    StartProgram(node, 0);
+  }
+  ASSERT_TRUE(cluster_.world().RunUntilTrue([this] { return level() == 3; }));
+  ExpectTraffic();
+  for (size_t asked = 0; asked < 3; ++asked) {
+    const bool first = asked == 0;
+    EXPECT_EQ(Call(asked, {"SETBIT", "bits", "7", "1"}),
+              first ? ":0\r\n" : ":1\r\n");
+    EXPECT_EQ(Call(asked, {"GETBIT", "bits", "7"}), ":1\r\n");
+  }
+}
+
+TEST_F(UpgradeTest, NodeLeftBehind_ForwardsAndCatchesUp) {
+  for (size_t node = 0; node < cluster_.size(); ++node) StartProgram(node, 0);
+  ASSERT_TRUE(cluster_.world().RunUntilTrue([this] { return level() == 3; }));
+  const size_t old = (cluster_.LeaderOf(GroupId(1)) + 1) % 3;
+  const size_t leader = cluster_.LeaderOf(GroupId(1));
+  StartProgram(old, 2);
+  const auto halted = [&] {
+    return cluster_.server(old).host().core(GroupId(1))->halted_at() !=
+           raft::Index();
+  };
+  ASSERT_TRUE(cluster_.world().RunUntilTrue(halted));
+  EXPECT_EQ(Call(leader, {"SETBIT", "bits", "7", "1"}), ":0\r\n");
+  ExpectTraffic();
+  StartProgram(old, 0);
+  EXPECT_FALSE(halted());
+  EXPECT_EQ(Call(old, {"GETBIT", "bits", "7"}), ":1\r\n");
+  ExpectTraffic();
+}
+
+}  // namespace
+}  // namespace quorate::node
