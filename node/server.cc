@@ -86,6 +86,7 @@ raft::HostOptions MakeHostOptions(const Config& config,
   options.snapshot_threshold_bytes_max = config.snapshot.threshold_bytes_max;
   options.snapshot_trailing_bytes = config.snapshot.trailing_bytes;
   options.log_memory_bytes_max = config.snapshot.log_memory_bytes;
+  options.digest_interval = config.bounds.digest_interval;
   return options;
 }
 
@@ -334,6 +335,11 @@ class ServerImpl final : public Server, public raft::Host::Observer {
   }
   void OnRecovered(GroupId group, const raft::Core& core) override {
     if (observer_ != nullptr) observer_->OnRecovered(group, core);
+  }
+  void OnStatesDiffer(GroupId group, raft::Index index, bool fenced) override {
+    ++metrics_.state_differences;
+    router_.OnLeadershipEvent(group);
+    if (observer_ != nullptr) observer_->OnStatesDiffer(group, index, fenced);
   }
   void OnWritten(GroupId group, const raft::WriteToken& token) override {
     if (observer_ != nullptr) observer_->OnWritten(group, token);

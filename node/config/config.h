@@ -205,6 +205,8 @@ struct BoundsConfig {
   // to this value when the peer reads less than 1 MiB a second while output
   // waits for it.
   size_t first_window_bytes = 1 << 20;
+  // Replicas compare their states at multiples of this index; 0: never.
+  uint64_t digest_interval = 4096;
   // For raft::LogOptions.
   size_t log_record_bytes = 1 << 20;
   size_t log_rewrite_bytes = 256 << 10;

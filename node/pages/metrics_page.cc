@@ -260,6 +260,9 @@ void WriteRaft(Context& context, Page& page) {
       "Changes of a group's leader seen by this node.", metrics.leader_changes);
   One(page, "quorate_raft_elections_total", "counter",
       "Elections that this node started.", metrics.elections);
+  One(page, "quorate_raft_state_differences_total", "counter",
+      "Comparisons that found different states of replicas.",
+      metrics.state_differences);
   One(page, "quorate_raft_suffixes_truncated_total", "counter",
       "Times a conflicting suffix of the log was removed.",
       metrics.suffixes_truncated);

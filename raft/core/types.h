@@ -96,6 +96,14 @@ struct SnapshotDescriptor {
                          const SnapshotDescriptor&) = default;
 };
 
+// The digest of a state machine after the entry `index`. Zero: none, or not
+// known.
+struct StateDigest {
+  Index index;
+  uint64_t digest = 0;
+  friend bool operator==(const StateDigest&, const StateDigest&) = default;
+};
+
 enum class MessageType : uint8_t {
   kPreVote = 1,
   kPreVoteReply,
@@ -132,8 +140,10 @@ enum class MessageType : uint8_t {
 // and no number.
 //
 // kHeartbeat: `commit`, the least of the leader's commit index and the
-// receiver's match; `commit_log_time`; `read_round`, the newest one.
-// kHeartbeatReply: `read_round` of the kHeartbeat; `known_level`.
+// receiver's match; `commit_log_time`; `read_round`, the newest one; `state`, a
+// question of the host (raft/host/state_digests.h).
+// kHeartbeatReply: `read_round` of the kHeartbeat; `known_level`; `state`, the
+// answer.
 //
 // kSnapshotChunk: `snapshot`, `offset`, `chunk`. kSnapshotReply:
 // snapshot.position; `offset`, the next byte that the sender needs; `reject`:
@@ -169,6 +179,8 @@ struct Message {
   ReadRound read_round;
   // The highest level that the sender's program knows.
   Level known_level;
+  // The core neither reads nor writes it.
+  StateDigest state;
   uint64_t read_id = 0;
   EntryList entries;
   SnapshotDescriptor snapshot;

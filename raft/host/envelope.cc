@@ -58,9 +58,11 @@ void VisitFields(M& message, const Visit& visit) {
       if (message.reject) return visit(message.number, message.hint);
       return visit(message.number, message.received, message.durable);
     case MessageType::kHeartbeat:
-      return visit(message.commit, message.commit_log_time, message.read_round);
+      return visit(message.commit, message.commit_log_time, message.read_round,
+                   message.state.index, message.state.digest);
     case MessageType::kHeartbeatReply:
-      return visit(message.read_round, message.known_level);
+      return visit(message.read_round, message.known_level, message.state.index,
+                   message.state.digest);
     case MessageType::kSnapshotChunk:
       return visit(message.snapshot.position, message.snapshot.log_time,
                    message.snapshot.latest, message.snapshot.size_bytes,

@@ -113,9 +113,11 @@ class Drawing {
         m->commit = Index(Below(1 << 20));
         m->commit_log_time = Time();
         m->read_round = ReadRound(Below(5));
+        m->state = {Index(Below(9)), Below(99)};
         break;
       case MessageType::kHeartbeatReply:
         m->read_round = ReadRound(Below(5));
+        m->state = {Index(Below(9)), Below(99)};
         m->known_level = Level(Below(5));
         break;
       case MessageType::kSnapshotChunk:
@@ -243,9 +245,11 @@ std::vector<GroupMessage> GoldenMessages() {
   heartbeat.commit = Index(0x1f);
   heartbeat.commit_log_time = WallTime(0x20);
   heartbeat.read_round = ReadRound(0x21);
+  heartbeat.state = {Index(0x39), 0x3a};
   Message& heard = at(MessageType::kHeartbeatReply);
   heard.read_round = ReadRound(0x22);
   heard.known_level = Level(0x38);
+  heard.state = {Index(0x3b), 0x3c};
   Message& chunk = at(MessageType::kSnapshotChunk);
   chunk.snapshot = {.position = {Term(0x23), Index(0x24)},
                     .log_time = WallTime(0x25),
@@ -276,7 +280,7 @@ std::vector<GroupMessage> GoldenMessages() {
 }
 
 TEST(Envelope, Bytes_AreAsEver) {
-  std::ifstream file("raft/host/testdata/envelope_v6.hex");
+  std::ifstream file("raft/host/testdata/envelope_v7.hex");
   std::string hex;
   for (std::string line; std::getline(file, line);) hex += line;
   const std::vector<GroupMessage> messages = GoldenMessages();
@@ -294,7 +298,7 @@ TEST(Envelope, Bytes_AreAsEver) {
 TEST(Envelope, FieldsOfOtherTypes_AreNotSent) {
   GroupMessage heartbeat = Make(MessageType::kHeartbeat);
   const Buffer bytes = Join(EncodeEnvelope(kLink, {heartbeat}));
-  EXPECT_EQ(bytes.size(), kEnvelopePrefixBytes + 54);
+  EXPECT_EQ(bytes.size(), kEnvelopePrefixBytes + 70);
   heartbeat.message.hint = {Term(1), Index(2)};
   heartbeat.message.read_id = 3;
   heartbeat.message.chunk = Buffer::Copy("chunk");
@@ -340,9 +344,9 @@ TEST(EnvelopeBuilder, ManySmallMessages_FillAnEnvelope) {
 TEST(Envelope, UnknownVersion_IsRefused) {
   std::string bytes(
       Join(EncodeEnvelope(kLink, {Make(MessageType::kTimeoutNow)})).view());
-  bytes[kChecksumEnd] = 7;
+  bytes[kChecksumEnd] = 8;
   EXPECT_EQ(Refusal(bytes),
-            "envelope has version 7, but this program reads version 6");
+            "envelope has version 8, but this program reads version 7");
 }
 
 TEST(Envelope, UnknownTypeOrFlag_IsRefused) {

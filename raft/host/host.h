@@ -57,6 +57,9 @@ struct HostOptions {
   // Entries of this size are kept behind a snapshot, for followers that lag a
   // little.
   uint64_t snapshot_trailing_bytes = 8 << 20;
+  // Replicas compare the digests of their states at multiples of this index; 0:
+  // never. Only equal values of two nodes can be compared.
+  uint64_t digest_interval = 4096;
   // A limit of the size of the entries of all groups in memory; 0: none. Beyond
   // it the groups with most entries take snapshots early, one after another.
   // They keep fewer entries behind these snapshots.
@@ -99,6 +102,11 @@ class Host {
     // A replica was created from its data on disk.
     virtual void OnRecovered(GroupId group, const Core& core) {
       (void)group, (void)core;
+    }
+    // Replicas have different states after the entry `index`. `fenced`: this
+    // node's replica differs from a majority, so it is fenced.
+    virtual void OnStatesDiffer(GroupId group, Index index, bool fenced) {
+      (void)group, (void)index, (void)fenced;
     }
     // A write of a replica is durable. The Step with its WriteDone follows.
     virtual void OnWritten(GroupId group, const WriteToken& token) {

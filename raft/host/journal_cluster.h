@@ -101,6 +101,8 @@ class Journal final : public StateMachine {
   }
 
   const std::vector<std::string>& lines() const { return lines_; }
+  // The state becomes another one, as by a fault of memory.
+  void Damage() { lines_.push_back("damage"); }
 
  private:
   const Level known_level_;
@@ -113,7 +115,12 @@ class QuietObserver final : public Host::Observer {
   void OnApplied(GroupId, const Entry&) override {}
   void OnRestored(GroupId, const SnapshotDescriptor&) override { ++restored; }
   void OnStopped(const absl::Status& why) override { stopped = why; }
+  void OnStatesDiffer(GroupId, Index, bool fenced) override {
+    (fenced ? fenced_for_state : alarms)++;
+  }
   int restored = 0;
+  int alarms = 0;
+  int fenced_for_state = 0;
   absl::Status stopped;
 };
 
@@ -151,6 +158,7 @@ class JournalCluster {
       : world_({.seed = seed}) {
     options_.cluster = kCluster;
     options_.bootstrap = true;
+    options_.digest_interval = 4;
     options_.snapshot_threshold_bytes = snapshot_threshold_bytes;
     options_.snapshot_threshold_bytes_max = snapshot_threshold_bytes;
     options_.snapshot_trailing_bytes = snapshot_threshold_bytes / 4;

@@ -10,7 +10,11 @@ namespace quorate::raft {
 
 Replica::Replica(const ReplicaServices& services, GroupKey key,
                  Restored restored, std::unique_ptr<StateMachine> state_machine)
-    : services_(services), key_(key), state_machine_(std::move(state_machine)) {
+    : services_(services),
+      key_(key),
+      state_machine_(std::move(state_machine)),
+      digests_(services.options.digest_interval,
+               services.options.core.heartbeat_interval * 8) {
   CoreOptions options = services.options.core;
   options.replica = key.replica;
   options.group = key.group;
@@ -31,6 +35,7 @@ void Replica::OnMessage(NodeId from, StoreIncarnation store, Message message) {
   if (!status_.ok() || !SenderIsMember(message.from, from, store)) return;
   // Any message may be lost.
   if (services_.env.buggify.Fire("raft.host.message_dropped")) return;
+  TakeStateDigest(message);
   Step(MessageReceived{std::move(message)});
 }
 
@@ -240,8 +245,11 @@ void Replica::OnWritten(WriteToken token, std::vector<Message> after,
   Step(WriteDone{token});
 }
 
-void Replica::HandleMessages(const Output& output) {
-  for (const Message& message : output.heartbeats) Send(message);
+void Replica::HandleMessages(Output& output) {
+  for (Message& message : output.heartbeats) {
+    AddStateDigest(&message);
+    Send(message);
+  }
   for (const Message& message : output.messages) Send(message);
 }
 
@@ -277,6 +285,9 @@ void Replica::ApplyEntry(const Entry& entry) {
     result = state_machine_->Apply(entry, static_cast<bool>(waiting));
   } else {
     state_machine_->Advance(entry);
+  }
+  if (digests_.Wants(entry.index)) {
+    digests_.Keep(entry.index, state_machine_->Digest());
   }
   services_.observer.OnApplied(key_.group, entry);
   if (waiting) {
@@ -347,6 +358,11 @@ void Replica::HandleEvents(const Output& output) {
                        : services_.options.core.election_timeout_max);
         }
         break;
+      case Event::Kind::kConfigurationChanged:
+        if (event.role == RoleKind::kLeader) {
+          services_.env.tracer.Sometimes("raft.level_raised");
+        }
+        break;
       case Event::Kind::kSuffixTruncated:
         services_.env.tracer.Sometimes("raft.conflicting_suffix_truncated");
         break;
@@ -373,6 +389,69 @@ void Replica::OnHalted(Index index) {
       "keeps its log, but applies no more: start the newer program"));
   services_.env.tracer.Log(env::Severity::kError,
                            absl::StrCat("raft: ", halted_.message()));
+}
+
+// ---- Comparing states
+
+void Replica::AddStateDigest(Message* message) {
+  if (message->type == MessageType::kHeartbeat) {
+    message->state = digests_.Question(services_.env.loop.ReadClock().mono);
+  } else {
+    message->state = {asked_digest_, digests_.At(asked_digest_)};
+  }
+}
+
+void Replica::TakeStateDigest(const Message& message) {
+  const Configuration& configuration = core_->configuration();
+  if (FindMember(configuration, message.from) == nullptr) return;
+  if (message.type == MessageType::kHeartbeat) {
+    asked_digest_ = message.state.index;
+    const uint64_t own = digests_.At(asked_digest_);
+    const bool differs =
+        own != 0 && message.state.digest != 0 && own != message.state.digest;
+    if (differs) FenceForState(asked_digest_);
+    return;
+  }
+  if (message.type != MessageType::kHeartbeatReply ||
+      core_->role() != RoleKind::kLeader ||
+      !digests_.Answer(message.from, message.state)) {
+    return;
+  }
+  const StateDigests::Verdict verdict =
+      digests_.Compare(key_.replica, MemberReplicas(configuration));
+  if (verdict.tie) {
+    LogDifference(message.state.index, "no majority has one of them");
+  }
+  for (const ReplicaId odd : verdict.odd) {
+    if (odd == key_.replica) return FenceForState(message.state.index);
+    LogDifference(message.state.index,
+                  absl::StrCat("that of node ", NodeOf(odd).value(),
+                               " differs from a majority"));
+  }
+}
+
+// Nothing that it has acknowledged is lost, but its answers are wrong.
+void Replica::FenceForState(Index index) {
+  const absl::Status why = absl::DataLossError(absl::StrCat(
+      "group ", key_.group.value(), ": the state of this replica after entry ",
+      index.value(),
+      " differs from that of a majority, see docs/operate/failures.md"));
+  services_.env.tracer.Log(env::Severity::kError,
+                           absl::StrCat("raft: ", why.message()));
+  Stop(why);
+  services_.observer.OnStatesDiffer(key_.group, index, /*fenced=*/true);
+}
+
+void Replica::LogDifference(Index index, const std::string& which) {
+  if (index <= differs_at_) return;
+  differs_at_ = index;
+  services_.env.tracer.Log(
+      env::Severity::kError,
+      absl::StrCat("raft: group ", key_.group.value(),
+                   ": replicas have different states after entry ",
+                   index.value(), ": ", which,
+                   ", see docs/operate/failures.md"));
+  services_.observer.OnStatesDiffer(key_.group, index, /*fenced=*/false);
 }
 
 void Replica::LogLostEntries(Index last) {

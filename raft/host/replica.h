@@ -10,6 +10,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <string>
 #include <utility>
 #include <vector>
 
@@ -20,6 +21,7 @@
 #include "raft/host/output_pool.h"
 #include "raft/host/send_room.h"
 #include "raft/host/snapshot_loader.h"
+#include "raft/host/state_digests.h"
 #include "raft/log/callback_queue.h"
 #include "raft/log/snapshot_store.h"
 
@@ -99,7 +101,7 @@ class Replica final : private HostGate {
   // The parts of an Output, in the order in which Step carries them out.
   void HandleProposals(const Output& output);
   void HandleWrites(Output& output);
-  void HandleMessages(const Output& output);
+  void HandleMessages(Output& output);
   void HandleApply(const Output& output);
   void HandleReads(const Output& output);
   void HandleSnapshots(const Output& output);  // In replica_snapshots.cc.
@@ -115,6 +117,12 @@ class Replica final : private HostGate {
   void ExpireProposals();
   void LogLostEntries(Index last);
   void OnHalted(Index index);
+  // Adds question or answer to a heartbeat or its reply.
+  void AddStateDigest(Message* message);
+  // Takes the question or answer in `message`.
+  void TakeStateDigest(const Message& message);
+  void FenceForState(Index index);
+  void LogDifference(Index index, const std::string& which);
   void FlushReads();
   bool SenderIsMember(ReplicaId sender, NodeId from, StoreIncarnation store);
 
@@ -168,6 +176,9 @@ class Replica final : private HostGate {
   bool refusal_logged_ = false;
   bool lost_entries_logged_ = false;
 
+  StateDigests digests_;
+  Index asked_digest_;  // The index in the leader's last heartbeat.
+  Index differs_at_;    // The newest index at which a difference was logged.
   uint64_t reported_log_bytes_ = 0;  // To LogMemory.
   uint64_t bytes_since_snapshot_ = 0;
   uint64_t applied_bytes_ = 0;

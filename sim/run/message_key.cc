@@ -96,10 +96,10 @@ class Headers {
         }
         break;
       case kHeartbeat:
-        rest_.TakeBytes(24);
+        rest_.TakeBytes(40);
         break;
       case kHeartbeatReply:
-        rest_.TakeBytes(16);
+        rest_.TakeBytes(32);
         break;
       case kReadIndex:
         rest_.TakeBytes(8);

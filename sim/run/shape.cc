@@ -82,6 +82,8 @@ Shape ShapeDraw::DrawShape(const FixedShape& fixed) {
   shape.multi_key_clients =
       Pick<uint32_t>("shape.multi_key_clients", 0, {0, 0, 1, 2});
   // A cluster of one node would be founded again.
+  shape.digest_interval =
+      Pick<uint64_t>("shape.digest_interval", 0, {4096, 64, 64, 1});
   shape.older_level = Pick<uint32_t>("shape.older_level", 0, {0, 0, 0, 2});
   shape.bootstrap_left_on =
       Pick<int>("shape.bootstrap_left_on", 0, {0, 1}) != 0 && shape.voters > 1;
@@ -219,6 +221,7 @@ node::Config ShapeDraw::DrawConfig(NodeId node, const Shape& shape) {
   Draw("knob.limits.memory_bytes", node, &config.limits.memory_bytes,
        {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 200 << 10, 20 << 10});
   config.bounds = DrawBounds(node);
+  config.bounds.digest_interval = shape.digest_interval;
   return config;
 }
 

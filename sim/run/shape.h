@@ -46,6 +46,8 @@ struct Shape {
   bool hot_keys = false;
   // A node that loses its disk begins again with an empty store.
   bool bootstrap_left_on = false;
+  // Replicas compare their states at multiples of this index.
+  uint64_t digest_interval = 4096;
   // The level that the programs of all nodes know until their first restart; 0:
   // the newest one.
   uint32_t older_level = 0;
