@@ -114,6 +114,7 @@ class Bench {
     const int64_t end = MonotonicNanos() + seconds_ * 1'000'000'000LL;
     while (MonotonicNanos() < end) {
       entry.index = raft::Index(++index_);
+      entry.checksum = raft::EntryChecksum(entry);
       const int64_t begin = MonotonicNanos();
       bool done = false;
       log_->Append(group, nullptr, {entry}, [&done](absl::Status status) {

@@ -27,7 +27,7 @@ enum class Lane : uint8_t { kControl, kBulk };
 
 // The version of the peer protocol: handshake, messages and the rules by which
 // replicas apply entries. Nodes of different versions refuse each other.
-inline constexpr uint32_t kPeerProtocolVersion = 8;
+inline constexpr uint32_t kPeerProtocolVersion = 9;
 
 struct TransportIdentity {
   ClusterId cluster;

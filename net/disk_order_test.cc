@@ -98,6 +98,7 @@ class Life {
       entry.term = raft::Term(1);
       entry.index = raft::Index(*acknowledged + 1);
       entry.payload = Buffer::Copy(std::string(9000, 'x'));
+      entry.checksum = raft::EntryChecksum(entry);
       const absl::Status status = Get<absl::Status>([&](auto done) {
         log_->Append(kGroup, nullptr, {entry}, std::move(done));
       });

@@ -46,6 +46,11 @@ struct Entry {
   // Version of the kind's format. A replica does not accept an entry of an
   // unknown kind or version from a leader.
   uint8_t version = 1;
+  // Reserved, zero. A replica accepts no entry with another value.
+  uint16_t flags = 0;
+  // EntryChecksum of all other fields, made by the proposer. It stays with the
+  // entry: a replica that receives or recovers the entry verifies it.
+  uint32_t checksum = 0;
   // Never falls from one entry to the next. Replicas decide expiry by it.
   WallTime log_time{0};
   // The leader's wall clock interval when it appended the entry.
@@ -61,6 +66,9 @@ struct Entry {
   size_t size_bytes() const { return 48 + payload.size(); }
   friend bool operator==(const Entry&, const Entry&) = default;
 };
+
+// The CRC-32C of an entry without its `checksum`.
+uint32_t EntryChecksum(const Entry& entry);
 
 }  // namespace quorate::raft
 

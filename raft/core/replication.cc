@@ -17,7 +17,7 @@ bool KnownKind(const Entry& entry) {
     case EntryKind::kNoop:
     case EntryKind::kConfiguration:
     case EntryKind::kCommands:
-      return entry.version == kEntryVersion;
+      return entry.version == kEntryVersion && entry.flags == 0;
   }
   return false;
 }
@@ -57,6 +57,7 @@ LogPosition Core::Impl::AppendOwn(EntryKind kind, Buffer payload) {
   entry.log_time = NextLogTime(now_);
   entry.leader_wall = now_.wall;
   entry.payload = std::move(payload);
+  entry.checksum = EntryChecksum(entry);
   Leader& leader = std::get<Leader>(role_);
   leader.uncommitted_bytes += entry.size_bytes();
   leader.unwritten_bytes += entry.size_bytes();

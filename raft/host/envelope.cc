@@ -23,7 +23,7 @@ namespace {
 constexpr size_t kEnvelopePrefixBytes = kChecksumEnd + 2 + 2 + 4;
 // Without the fields that depend on the type of message.
 constexpr size_t kMessageHeaderBytes = 30;
-constexpr size_t kEntryHeaderBytes = 38;
+constexpr size_t kEntryHeaderBytes = 44;
 constexpr uint8_t kFlagReject = 1;
 constexpr uint8_t kFlagForced = 2;
 
@@ -87,7 +87,8 @@ void VisitFields(M& message, const Visit& visit) {
 template <typename E, typename Visit>
 void VisitEntry(E& entry, const Visit& visit) {
   visit(entry.term, entry.log_time, entry.leader_wall.earliest,
-        entry.leader_wall.latest, entry.kind, entry.version, entry.payload);
+        entry.leader_wall.latest, entry.kind, entry.version, entry.flags,
+        entry.checksum, entry.payload);
 }
 
 // The bytes of one message.
@@ -242,6 +243,10 @@ class HeaderReader {
       Entry entry;
       VisitEntry(entry, [this](auto&... field) { (Take(&field), ...); });
       entry.index = ++index;
+      if (headers_.ok() && entry.checksum != EntryChecksum(entry)) {
+        return Refuse(absl::StrCat("entry ", index.value(),
+                                   " does not match its checksum"));
+      }
       entries->push_back(std::move(entry));
     }
   }

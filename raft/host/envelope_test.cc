@@ -152,7 +152,9 @@ class Drawing {
       entry.log_time = Time();
       if (Below(2) == 1) entry.leader_wall.earliest = WallTime(5);
       if (Below(2) == 1) entry.leader_wall.latest = WallTime(-7);
+      entry.flags = static_cast<uint16_t>(Below(1 << 16));
       entry.payload = Buffer::Copy(std::string(Below(40), 'p'));
+      entry.checksum = EntryChecksum(entry);
       m->entries.push_back(entry);
     }
   }
@@ -177,6 +179,11 @@ class Drawing {
   const Random random_;
   uint64_t draws_ = 0;
 };
+
+Entry WithChecksum(Entry entry) {
+  entry.checksum = EntryChecksum(entry);
+  return entry;
+}
 
 GroupMessage Draw(uint64_t seed) { return Drawing(seed).Draw(); }
 
@@ -229,14 +236,16 @@ std::vector<GroupMessage> GoldenMessages() {
   append.previous = {Term(0x15), Index(0x16)};
   append.commit = Index(0x17);
   append.commit_log_time = WallTime(0x18);
-  append.entries = {Entry{.term = Term(0x19),
-                          .index = Index(0x17),
-                          .kind = EntryKind::kCommands,
-                          .version = 2,
-                          .log_time = WallTime(0x1a),
-                          .leader_wall = {WallTime(0x1b), WallTime(0x1c)},
-                          .payload = Buffer::Copy("commands")},
-                    Entry{.term = Term(0x1d), .index = Index(0x18)}};
+  append.entries = {
+      WithChecksum(Entry{.term = Term(0x19),
+                         .index = Index(0x17),
+                         .kind = EntryKind::kCommands,
+                         .version = 2,
+                         .flags = 0x3d3e,
+                         .log_time = WallTime(0x1a),
+                         .leader_wall = {WallTime(0x1b), WallTime(0x1c)},
+                         .payload = Buffer::Copy("commands")}),
+      WithChecksum(Entry{.term = Term(0x1d), .index = Index(0x18)})};
   Message& accepting = at(MessageType::kAppendReply);
   accepting.number = AppendNumber(0x36);
   accepting.received = Index(0x37);
@@ -280,7 +289,7 @@ std::vector<GroupMessage> GoldenMessages() {
 }
 
 TEST(Envelope, Bytes_AreAsEver) {
-  std::ifstream file("raft/host/testdata/envelope_v7.hex");
+  std::ifstream file("raft/host/testdata/envelope_v8.hex");
   std::string hex;
   for (std::string line; std::getline(file, line);) hex += line;
   const std::vector<GroupMessage> messages = GoldenMessages();
@@ -309,7 +318,7 @@ TEST(EnvelopeBuilder, FullEnvelope_TakesNoMore) {
   GroupMessage append = Make(MessageType::kAppend);
   Entry entry{.term = Term(1), .index = Index(1)};
   entry.payload = Buffer::Copy(std::string(kEntryPayloadBytesMax, 'p'));
-  append.message.entries = {entry};
+  append.message.entries = {WithChecksum(entry)};
   EnvelopeBuilder builder;
   EXPECT_TRUE(builder.Add(append.group, append.message));
   EXPECT_FALSE(builder.Add(append.group, append.message));
@@ -344,9 +353,21 @@ TEST(EnvelopeBuilder, ManySmallMessages_FillAnEnvelope) {
 TEST(Envelope, UnknownVersion_IsRefused) {
   std::string bytes(
       Join(EncodeEnvelope(kLink, {Make(MessageType::kTimeoutNow)})).view());
-  bytes[kChecksumEnd] = 8;
+  bytes[kChecksumEnd] = 9;
   EXPECT_EQ(Refusal(bytes),
-            "envelope has version 8, but this program reads version 7");
+            "envelope has version 9, but this program reads version 8");
+}
+
+// The envelope's own checksum matches: its sender had the damage in memory.
+TEST(Envelope, EntryThatIsNotTheProposers_IsRefused) {
+  GroupMessage append = Make(MessageType::kAppend);
+  Entry entry{.term = Term(1), .index = Index(1)};
+  entry.payload = Buffer::Copy("proposed");
+  entry.checksum = EntryChecksum(entry);
+  entry.payload = Buffer::Copy("pr0posed");
+  append.message.entries = {entry};
+  EXPECT_EQ(Refusal(std::string(Join(EncodeEnvelope(kLink, {append})).view())),
+            "entry 1 does not match its checksum");
 }
 
 TEST(Envelope, UnknownTypeOrFlag_IsRefused) {
@@ -463,8 +484,8 @@ TEST(Envelope, MoreEntriesThanBytes_AreRefused) {
 
 TEST(Envelope, Payloads_AreSharedNotCopied) {
   GroupMessage append = Make(MessageType::kAppend);
-  append.message.entries = {Entry{
-      .term = Term(1), .index = Index(1), .payload = Buffer::Copy("payload")}};
+  append.message.entries = {WithChecksum(Entry{
+      .term = Term(1), .index = Index(1), .payload = Buffer::Copy("payload")})};
   const std::vector<Buffer> pieces = EncodeEnvelope(kLink, {append});
   ASSERT_EQ(pieces.size(), 2u);
   EXPECT_EQ(pieces[1].data(), append.message.entries[0].payload.data());

@@ -154,6 +154,7 @@ Startup::Ready Startup::CreateGroup(OpenedGroup* group) {
               .index = Index(1),
               .kind = EntryKind::kConfiguration,
               .payload = EncodeConfiguration(first)};
+  entry.checksum = EntryChecksum(entry);
   group->restored.hard_state.term = Term(1);
   group->restored.entries.push_back(std::move(entry));
   MakeStateMachine(first, group);

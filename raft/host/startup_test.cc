@@ -53,6 +53,7 @@ class StartupTest : public testing::Test {
     Entry first = TestEntry(1, 1, "");
     first.kind = EntryKind::kConfiguration;
     first.payload = EncodeConfiguration(FirstConfiguration(record_, key.group));
+    first.checksum = EntryChecksum(first);
     const HardState hard_state{.term = Term(1)};
     return h_.Append(key, {first}, &hard_state);
   }

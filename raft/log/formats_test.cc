@@ -88,7 +88,6 @@ std::string SampleSegment() {
   opening.states = {{kKey, state}};
   opening.copies = {{RecordType::kLogStart, kFlagDiscardSuffix, kKey,
                      EncodeLogStartBody(TestLogStart({Term(9), Index(110)}))}};
-  opening.unknown_groups_fenced = false;
   std::string bytes = Joined(EncodeOpening(opening, 1 << 20).at(0));
   BatchWriter writer;
   const SegmentOffset place{7, bytes.size()};
@@ -139,7 +138,7 @@ TEST(FormatGolden, Identity_IsAsEver) {
 }
 
 TEST(FormatGolden, Segment_IsAsEver) {
-  const std::string bytes = Golden("segment_v3.hex", SampleSegment());
+  const std::string bytes = Golden("segment_v4.hex", SampleSegment());
   const auto header = DecodeSegmentHeader(bytes);
   ASSERT_TRUE(header.ok());
   EXPECT_EQ(header->previous, (SegmentOffset{6, 0x4142}));
@@ -268,7 +267,9 @@ RC_GTEST_PROP(FormatRoundTrip, Entries_ComeBackAsTheyWere,
     Entry entry = TestEntry(term, index + entries.size(), payload);
     entry.kind = static_cast<EntryKind>(*rc::gen::arbitrary<uint8_t>());
     entry.version = *rc::gen::arbitrary<uint8_t>();
+    entry.flags = *rc::gen::arbitrary<uint16_t>();
     entry.log_time = WallTime(*rc::gen::arbitrary<int64_t>());
+    entry.checksum = EntryChecksum(entry);
     entries.push_back(entry);
   }
   const HardState hard_state{Term(term), ReplicaId(7)};
@@ -286,6 +287,7 @@ RC_GTEST_PROP(FormatRoundTrip, Entries_ComeBackAsTheyWere,
   const auto decoded = DecodeEntriesBody(view.header.flags, view.body);
   RC_ASSERT(decoded.ok());
   RC_ASSERT(decoded->entries == entries);
+  RC_ASSERT(decoded->mismatch == Index());
   RC_ASSERT(decoded->hard_state.has_value() == with_hard_state);
 }
 

@@ -96,11 +96,6 @@ class Log {
   // clears the rest, which would stay in memory otherwise.
   virtual std::map<GroupKey, RecoveredGroup>& recovered() = 0;
 
-  // Not OK if a damaged record may have held a group that recovered() does not
-  // contain. That group may have voted, so it must not be created again under
-  // the same replica id. Append refuses it with this status.
-  virtual absl::Status unknown_groups_fenced() const = 0;
-
   // Queues one addition to the log of `group`. Entries replace everything from
   // entries.front().index on. The addition becomes part of a durable write that
   // begins at the end of this turn. If a write is in flight, the addition
@@ -118,7 +113,8 @@ class Log {
   virtual void SetLogStart(GroupKey group, const LogStart& log_start,
                            bool discard_suffix, Done done) = 0;
 
-  // Removes the replica permanently. Later records of it are refused.
+  // Removes the replica permanently. The log remembers nothing of it: its id is
+  // never used again.
   virtual void Drop(GroupKey group, Done done) = 0;
 
   // OK, or the error that stopped the log. After an error the node must not

@@ -37,7 +37,6 @@ LogImpl::LogImpl(env::Env& env, const LogOptions& options, Start start)
       options_(options),
       state_(std::move(start.state)),
       recovered_(std::move(start.recovered)),
-      unknown_groups_fenced_(std::move(start.unknown_groups_fenced)),
       write_number_(start.write_number),
       last_number_(state_.current()->number),
       unused_(start.unused.begin(), start.unused.end()),
@@ -61,19 +60,13 @@ Log::Counters LogImpl::counters() const {
 
 absl::Status LogImpl::Refusal(GroupKey group) const {
   if (!status_.ok()) return status_;
-  if (state_.dropped().contains(group)) {
-    return absl::FailedPreconditionError(
-        absl::StrCat("group ", group.group.value(),
-                     " was dropped from this log under this replica id"));
-  }
   const auto queue = queues_.find(group);
   if (queue != queues_.end() && queue->second.dropping) {
     return absl::FailedPreconditionError(absl::StrCat(
         "group ", group.group.value(), " is being dropped from this log"));
   }
   const GroupLog* known = state_.Find(group);
-  if (known != nullptr) return known->fenced;
-  return unknown_groups_fenced_;
+  return known == nullptr ? absl::OkStatus() : known->fenced;
 }
 
 void LogImpl::Append(GroupKey group, const HardState* hard_state,
@@ -410,7 +403,6 @@ void LogImpl::Roll() {
                     {state_.current()->number, position_}};
   opening.write_number = ++write_number_;
   opening.states = state_.States();
-  opening.unknown_groups_fenced = !unknown_groups_fenced_.ok();
   opener_ = std::make_unique<SegmentOpener>(
       std::move(spare_.file), opening, options_.batch_bytes_max,
       [this, number = opening.header.number,

@@ -37,7 +37,6 @@ class LogImpl final : public Log {
   struct Start {
     LogState state;
     std::map<GroupKey, RecoveredGroup> recovered;
-    absl::Status unknown_groups_fenced;
     SegmentOpener::Opened current;
     uint64_t allocated_bytes = 0;  // Size of the file of `current`.
     uint64_t write_number = 0;     // Number of the last durable write.
@@ -47,9 +46,6 @@ class LogImpl final : public Log {
 
   std::map<GroupKey, RecoveredGroup>& recovered() override {
     return recovered_;
-  }
-  absl::Status unknown_groups_fenced() const override {
-    return unknown_groups_fenced_;
   }
   void Append(GroupKey group, const HardState* hard_state,
               const EntryList& entries, Done done) override;
@@ -130,7 +126,6 @@ class LogImpl final : public Log {
 
   LogState state_;
   std::map<GroupKey, RecoveredGroup> recovered_;
-  absl::Status unknown_groups_fenced_;
   absl::Status status_;
   Counters counters_;
 

@@ -152,23 +152,16 @@ void LogState::SetLogStart(GroupLog& group, const LogStart& log_start,
 
 void LogState::Drop(GroupKey key) {
   const auto found = groups_.find(key);
-  if (found != groups_.end()) {
-    found->second->live.Truncate(0);
-    groups_.erase(found);
-  }
-  dropped_.insert(key);
+  if (found == groups_.end()) return;
+  found->second->live.Truncate(0);
+  groups_.erase(found);
 }
 
 std::vector<std::pair<GroupKey, StateBody>> LogState::States() const {
   std::vector<std::pair<GroupKey, StateBody>> states;
-  states.reserve(groups_.size() + dropped_.size());
+  states.reserve(groups_.size());
   for (const auto& [key, group] : groups_) {
     states.emplace_back(key, group->state());
-  }
-  for (const GroupKey& key : dropped_) {
-    StateBody state;
-    state.dropped = true;
-    states.emplace_back(key, state);
   }
   return states;
 }

@@ -88,8 +88,6 @@ class LogState {
   // Returns null if there is no such group.
   const GroupLog* Find(GroupKey key) const;
   std::map<GroupKey, std::unique_ptr<GroupLog>>& groups() { return groups_; }
-  const std::set<GroupKey>& dropped() const { return dropped_; }
-  void AddDropped(GroupKey key) { dropped_.insert(key); }
 
   // Oldest first. The last one is being written.
   std::deque<std::unique_ptr<Segment>>& segments() { return segments_; }
@@ -113,7 +111,6 @@ class LogState {
 
  private:
   std::map<GroupKey, std::unique_ptr<GroupLog>> groups_;
-  std::set<GroupKey> dropped_;
   std::deque<std::unique_ptr<Segment>> segments_;
 };
 

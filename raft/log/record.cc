@@ -14,7 +14,9 @@ namespace {
 
 constexpr std::string_view kSegmentMagic = "quoratWL";
 constexpr std::string_view kSegmentPrefix = "log-";
-constexpr size_t kStateBodyBytes = 64;
+constexpr size_t kStateBodyBytes = 96;
+// Generation 8, kind of state machine 4, level of raft 4, level 8; zero.
+constexpr size_t kReservedStateBytes = 32;
 constexpr size_t kHardStateBytes = 16;
 constexpr size_t kLogStartBytes = 32;
 constexpr size_t kEntriesFixedBytes = 8;
@@ -157,8 +159,8 @@ std::string EncodeStateBody(const StateBody& state) {
   AppendFixed<uint64_t>(&out, state.hard_state.voted_for.value());
   out += EncodeLogStartBody(state.log_start);
   AppendFixed<uint64_t>(&out, state.last.value());
-  AppendFixed<uint64_t>(&out,
-                        (state.fenced ? 1u : 0u) | (state.dropped ? 2u : 0u));
+  AppendFixed<uint64_t>(&out, state.fenced ? 1 : 0);
+  out.append(kReservedStateBytes, '\0');
   CHECK_EQ(out.size(), kStateBodyBytes);
   return out;
 }
@@ -172,9 +174,12 @@ absl::StatusOr<StateBody> DecodeStateBody(std::string_view body) {
       *DecodeLogStartBody(body.substr(kHardStateBytes, kLogStartBytes));
   state.last = Index(LoadFixed<uint64_t>(body, 48));
   const uint64_t flags = LoadFixed<uint64_t>(body, 56);
-  if (flags > 3) return BadBody("state flags", flags);
-  state.fenced = (flags & 1) != 0;
-  state.dropped = (flags & 2) != 0;
+  if (flags > 1) return BadBody("state flags", flags);
+  state.fenced = flags != 0;
+  if (body.substr(kStateBodyBytes - kReservedStateBytes)
+          .find_first_not_of('\0') != std::string_view::npos) {
+    return BadBody("reserved bytes of a state", body.size());
+  }
   return state;
 }
 
@@ -214,10 +219,15 @@ absl::StatusOr<EntriesBody> DecodeEntriesBody(uint16_t flags,
     entry.leader_wall.latest = WallTime(LoadFixed<int64_t>(header, 32));
     entry.kind = static_cast<EntryKind>(LoadFixed<uint8_t>(header, 40));
     entry.version = LoadFixed<uint8_t>(header, 41);
-    const uint32_t size = LoadFixed<uint32_t>(header, 44);
+    entry.flags = LoadFixed<uint16_t>(header, 42);
+    entry.checksum = LoadFixed<uint32_t>(header, 44);
+    const uint32_t size = LoadFixed<uint32_t>(header, 48);
     if (size > payloads.size()) return BadBody("entries", body.size());
     entry.payload = Buffer::Copy(payloads.substr(0, size));
     payloads.remove_prefix(size);
+    if (result.mismatch == Index() && entry.checksum != EntryChecksum(entry)) {
+      result.mismatch = entry.index;
+    }
     if (i > 0 && entry.index != result.entries.back().index + 1) {
       return BadBody("entries with a gap", body.size());
     }
@@ -249,14 +259,12 @@ absl::StatusOr<LogStart> DecodeLogStartBody(std::string_view body) {
 std::string EncodeOpenedBody(const OpenedBody& opened) {
   std::string out;
   AppendFixed<uint64_t>(&out, opened.states);
-  AppendFixed<uint64_t>(&out, opened.unknown_groups_fenced ? 1 : 0);
   return out;
 }
 
 absl::StatusOr<OpenedBody> DecodeOpenedBody(std::string_view body) {
-  if (body.size() != 16) return BadBody("opening", body.size());
-  return OpenedBody{LoadFixed<uint64_t>(body, 0),
-                    (LoadFixed<uint64_t>(body, 8) & 1) != 0};
+  if (body.size() != 8) return BadBody("opening", body.size());
+  return OpenedBody{LoadFixed<uint64_t>(body, 0)};
 }
 
 void BatchWriter::Start(uint32_t segment_seed, SegmentOffset start,
@@ -345,7 +353,8 @@ void BatchWriter::AddEntries(RecordType type, GroupKey key,
     AppendFixed<int64_t>(&scratch_, entry.leader_wall.latest.ns());
     AppendFixed<uint8_t>(&scratch_, static_cast<uint8_t>(entry.kind));
     AppendFixed<uint8_t>(&scratch_, entry.version);
-    AppendFixed<uint16_t>(&scratch_, 0);
+    AppendFixed<uint16_t>(&scratch_, entry.flags);
+    AppendFixed<uint32_t>(&scratch_, entry.checksum);
     AppendFixed<uint32_t>(&scratch_,
                           static_cast<uint32_t>(entry.payload.size()));
   }

@@ -24,11 +24,11 @@
 
 namespace quorate::raft {
 
-inline constexpr uint32_t kLogFormatVersion = 3;
+inline constexpr uint32_t kLogFormatVersion = 4;
 inline constexpr uint8_t kRecordVersion = 1;
 inline constexpr size_t kSegmentHeaderBytes = 64;
 inline constexpr size_t kRecordHeaderBytes = 48;
-inline constexpr size_t kEntryHeaderBytes = 48;
+inline constexpr size_t kEntryHeaderBytes = 52;
 inline constexpr size_t kRecordAlignment = 8;
 // A larger length is damage, so decoders never allocate more.
 inline constexpr size_t kRecordBodyBytesMax = 2 << 20;
@@ -114,10 +114,11 @@ RecordCheck CheckRecord(std::string_view segment, uint64_t offset,
 
 // ---- Bodies
 
+// The format has room for the group's generation, its kind of state machine and
+// its levels, which are zero for now.
 struct StateBody {
   HardState hard_state;
   bool fenced = false;
-  bool dropped = false;
   LogStart log_start;
   Index last;  // Index of the last entry; log_start.index if there is none.
 };
@@ -127,6 +128,8 @@ absl::StatusOr<StateBody> DecodeStateBody(std::string_view body);
 struct EntriesBody {
   std::optional<HardState> hard_state;
   std::vector<Entry> entries;  // Payloads do not point into the decoded bytes.
+  // The first entry that does not match its checksum; zero: all match.
+  Index mismatch = {};
 };
 absl::StatusOr<EntriesBody> DecodeEntriesBody(uint16_t flags,
                                               std::string_view body);
@@ -137,7 +140,6 @@ absl::StatusOr<LogStart> DecodeLogStartBody(std::string_view body);
 
 struct OpenedBody {
   uint64_t states = 0;  // Number of kState records in this opening.
-  bool unknown_groups_fenced = false;  // Log::unknown_groups_fenced.
 };
 std::string EncodeOpenedBody(const OpenedBody& opened);
 absl::StatusOr<OpenedBody> DecodeOpenedBody(std::string_view body);

@@ -388,7 +388,6 @@ void Recovery::BeginSegment() {
   opening.write_number = ++write_number_;
   opening.states = std::move(result_.states);
   opening.copies = std::move(result_.unconfirmed);
-  opening.unknown_groups_fenced = !result_.unknown_groups_fenced.ok();
   // Segments outside the chain hold no entries. Unconfirmed entries are copied
   // into the new segment.
   std::map<uint64_t, Segment*> segments;
@@ -412,7 +411,6 @@ void Recovery::BeginSegment() {
       i = end;
     }
   }
-  for (const GroupKey& key : result_.dropped) state_.AddDropped(key);
   opener_ = std::make_unique<SegmentOpener>(
       env_.disk, opening, options_.batch_bytes_max, recycled_.name,
       [this](absl::StatusOr<SegmentOpener::Opened> opened) {
@@ -431,7 +429,6 @@ void Recovery::Finish(absl::StatusOr<SegmentOpener::Opened> opened) {
   if (!unused_.name.empty()) start.unused.push_back(std::move(unused_));
   start.state = std::move(state_);
   start.recovered = std::move(result_.groups);
-  start.unknown_groups_fenced = std::move(result_.unknown_groups_fenced);
   start.current = *std::move(opened);
   start.write_number = write_number_;
   Log::Opened callback = std::move(opened_);

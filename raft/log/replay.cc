@@ -36,33 +36,18 @@ void Replay::Fence(GroupKey key, const std::string& why) {
 
 void Replay::FenceAll(const std::string& why) {
   for (const auto& [key, group] : groups_) Fence(key, why);
-  if (unknown_groups_fenced_.ok()) {
-    newly_fenced_ = true;
-    unknown_groups_fenced_ = absl::DataLossError(
-        absl::StrCat("the log is damaged (", why,
-                     ") and may have held groups that are not known any more: "
-                     "see docs/operate/failures.md"));
-  }
 }
 
 void Replay::OnCorruptRecord(const ScannedRecord& record, uint64_t segment) {
   const std::string extent = Describe(segment, record);
   if (record.kind == ScannedRecord::Kind::kBadBody &&
       record.header.key.group != GroupId()) {
-    if (!dropped_.contains(record.header.key)) {
-      Fence(record.header.key, extent);
-    }
-    return;
+    return Fence(record.header.key, extent);
   }
   if (fence_all_.empty()) fence_all_ = extent;
 }
 
 absl::Status Replay::ApplyState(GroupKey key, const StateBody& state) {
-  if (state.dropped) {
-    groups_.erase(key);
-    dropped_.insert(key);
-    return absl::OkStatus();
-  }
   const auto found = groups_.find(key);
   // The state at the end of the previous segments must be the state with which
   // this segment begins. A difference shows a loss that left no damaged record.
@@ -132,7 +117,6 @@ absl::Status Replay::Apply(const ScannedRecord& record, uint64_t segment) {
     return NewerFormat(segment, record);
   }
   const GroupKey key = record.header.key;
-  if (dropped_.contains(key)) return absl::OkStatus();
   switch (record.header.type) {
     case RecordType::kState: {
       auto state = DecodeStateBody(record.body);
@@ -143,6 +127,11 @@ absl::Status Replay::Apply(const ScannedRecord& record, uint64_t segment) {
     case RecordType::kRewrite: {
       auto body = DecodeEntriesBody(record.header.flags, record.body);
       if (!body.ok()) return body.status();
+      if (body->mismatch != Index()) {
+        Fence(key, absl::StrCat("entry ", body->mismatch.value(), " in ",
+                                Describe(segment, record),
+                                " does not match its checksum"));
+      }
       return ApplyEntries(record.header.type, key, *std::move(body), segment);
     }
     case RecordType::kLogStart: {
@@ -154,18 +143,9 @@ absl::Status Replay::Apply(const ScannedRecord& record, uint64_t segment) {
     }
     case RecordType::kDrop:
       groups_.erase(key);
-      dropped_.insert(key);
       return absl::OkStatus();
-    case RecordType::kOpened: {
-      auto opened = DecodeOpenedBody(record.body);
-      if (!opened.ok()) return opened.status();
-      if (opened->unknown_groups_fenced && unknown_groups_fenced_.ok()) {
-        unknown_groups_fenced_ = absl::DataLossError(
-            "the log was found damaged at an earlier start and may have held "
-            "groups that are not known any more");
-      }
-      return absl::OkStatus();
-    }
+    case RecordType::kOpened:
+      return DecodeOpenedBody(record.body).status();
   }
   return NewerFormat(segment, record);
 }
@@ -224,11 +204,6 @@ std::vector<std::pair<GroupKey, StateBody>> Replay::States() const {
     state.last = group.last;
     states.emplace_back(key, state);
   }
-  for (const GroupKey& key : dropped_) {
-    StateBody state;
-    state.dropped = true;
-    states.emplace_back(key, state);
-  }
   return states;
 }
 
@@ -265,8 +240,6 @@ Replay::Result Replay::Finish() {
     states_.emplace_back(key, state);
   }
   result.states = std::move(states_);
-  result.dropped = std::move(dropped_);
-  result.unknown_groups_fenced = unknown_groups_fenced_;
   result.unconfirmed = std::move(unconfirmed_);
   result.torn_tail_cut = torn_tail_cut_;
   result.newly_fenced = newly_fenced_;

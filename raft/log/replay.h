@@ -37,8 +37,6 @@ class Replay {
     // The segment that holds each entry of RecoveredGroup::entries; 0 if only
     // an unconfirmed record holds it.
     std::map<GroupKey, std::vector<uint64_t>> segment_of;
-    std::set<GroupKey> dropped;
-    absl::Status unknown_groups_fenced;
     // Contents of the opening of the new segment: every group as it was before
     // the unconfirmed records, then those records.
     std::vector<std::pair<GroupKey, StateBody>> states;
@@ -55,7 +53,7 @@ class Replay {
   // proves to be durable. A bad record from there on is a torn tail.
   absl::Status AddLast(uint64_t number, const Scan& scan,
                        uint64_t unconfirmed_from, bool header_ok);
-  // Fences every group, also those that are not known. Called before Finish.
+  // Fences every group. Called before Finish.
   void FenceAll(const std::string& why);
   Result Finish();
 
@@ -84,8 +82,6 @@ class Replay {
 
   bool first_ = true;
   std::map<GroupKey, Group> groups_;
-  std::set<GroupKey> dropped_;
-  absl::Status unknown_groups_fenced_;
   // If not empty, the reason to fence every group with state in the segment
   // being read.
   std::string fence_all_;

@@ -25,6 +25,7 @@ Entry At(uint64_t term, uint64_t index) {
   Entry entry;
   entry.term = Term(term);
   entry.index = Index(index);
+  entry.checksum = EntryChecksum(entry);
   return entry;
 }
 
@@ -131,14 +132,28 @@ TEST(Replay, EntriesThatWereNotRewritten_FenceTheGroup) {
   EXPECT_TRUE(absl::IsDataLoss(result.groups.at(kKey).fenced));
 }
 
-TEST(Replay, RecordsOfADroppedGroup_AreIgnored) {
+// The entry changed in memory before it was written.
+TEST(Replay, EntryThatDoesNotMatchItsChecksum_FencesItsGroup) {
+  Entry entry = At(1, 1);
+  entry.payload = Buffer::Copy("y");
+  const GroupKey other{GroupId(77), ReplicaId(78)};
+  const auto result = ReplayAll({Segment(1, {}, [&](BatchWriter& w) {
+    w.AddEntries(RecordType::kAppend, kKey, nullptr, {entry});
+    w.AddEntries(RecordType::kAppend, other, nullptr, {At(1, 1)});
+  })});
+  const absl::Status& fenced = result.groups.at(kKey).fenced;
+  EXPECT_TRUE(absl::IsDataLoss(fenced));
+  EXPECT_NE(fenced.message().find("entry 1 in bytes"), std::string::npos);
+  EXPECT_TRUE(result.groups.at(other).fenced.ok());
+}
+
+TEST(Replay, DroppedGroup_IsGone) {
   const auto result = ReplayAll({Segment(1, {}, [](BatchWriter& w) {
     AddEntries(w, RecordType::kAppend, 1, 1, 3);
     w.Add(RecordType::kDrop, 0, kKey, "");
-    AddEntries(w, RecordType::kAppend, 1, 1, 3);
   })});
   EXPECT_TRUE(result.groups.empty());
-  EXPECT_EQ(result.dropped, std::set<GroupKey>{kKey});
+  EXPECT_TRUE(result.states.empty());
 }
 
 TEST(Replay, UnconfirmedRecords_AreReturnedWithTheStatesBeforeThem) {

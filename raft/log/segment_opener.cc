@@ -30,7 +30,7 @@ std::vector<std::vector<Buffer>> EncodeOpening(const SegmentOpening& opening,
     add(copy.type, copy.flags, copy.key, copy.body);
   }
   add(RecordType::kOpened, 0, GroupKey{},
-      EncodeOpenedBody({opening.states.size(), opening.unknown_groups_fenced}));
+      EncodeOpenedBody({opening.states.size()}));
   writes.push_back(writer.Take());
   return writes;
 }

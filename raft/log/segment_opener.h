@@ -30,7 +30,6 @@ struct SegmentOpening {
   // compares; then the records that are added.
   std::vector<std::pair<GroupKey, StateBody>> states;
   std::vector<UnconfirmedRecord> copies;
-  bool unknown_groups_fenced = false;
 };
 
 // Encodes the opening as the pieces of consecutive durable writes of at most

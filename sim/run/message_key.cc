@@ -11,7 +11,7 @@
 namespace quorate::sim {
 namespace {
 
-constexpr size_t kEntryHeaderBytes = 38;
+constexpr size_t kEntryHeaderBytes = 44;
 constexpr uint8_t kReject = 1;
 // Values of the type of a message.
 enum : uint8_t {

@@ -167,7 +167,7 @@ bool RenumberRecord(MishandledDirectory* directory, size_t at) {
 }
 
 // A record whose body has another count of entries than it says, or an unknown
-// state, or the record of an earlier loss.
+// state.
 bool SpoilRecord(MishandledDirectory* directory) {
   Segment last;
   if (!ReadLastSegment(directory, &last)) return false;
@@ -181,8 +181,6 @@ bool SpoilRecord(MishandledDirectory* directory) {
     Set<uint32_t>(&last.bytes, at, directory->Below(2) == 0 ? 0 : ~0u);
   } else if (record.header.type == raft::RecordType::kState) {
     Set<uint32_t>(&last.bytes, at + 12, kUnknown);  // Flags.
-  } else if (record.header.type == raft::RecordType::kOpened) {
-    Set<uint32_t>(&last.bytes, at + 8, 1);  // Groups were lost before.
   } else {
     return false;
   }

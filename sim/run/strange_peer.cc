@@ -253,7 +253,7 @@ std::string StrangePeer::DrawEnvelope(const raft::Hello& hello) const {
       headers = AppendOf(kUnknown);
       break;
     case 7:  // The only entry has a larger payload than the envelope.
-      headers = AppendOf(1) + std::string(34, '\0');
+      headers = AppendOf(1) + std::string(40, '\0');
       AppendFixed(&headers, kUnknown);
       break;
     case 8:  // The message ends before its fields.

@@ -44,6 +44,7 @@ inline Entry TestEntry(uint64_t term, uint64_t index,
   entry.leader_wall = {WallTime(static_cast<int64_t>(index)),
                        WallTime(static_cast<int64_t>(index) + 5)};
   entry.payload = Buffer::Copy(payload);
+  entry.checksum = EntryChecksum(entry);
   return entry;
 }
 
