@@ -34,7 +34,9 @@ void AvailabilityChecker::OnRefused(Operation op, SimTime now,
   const auto found = open_.find(op);
   if (found == open_.end()) return;
   const bool calm = found->second.calm && calm_bound_.has_value();
-  if (refusal == Refusal::kElsewhere) found->second.held_since = now;
+  if (refusal == Refusal::kElsewhere && !found->second.held_since) {
+    found->second.held_since = now;
+  }
   CheckCalm(op, &found->second, now);
   if (!calm || refusal == Refusal::kElsewhere) return;
   violate_(absl::StrCat("availability: node ", found->second.last.node.value(),

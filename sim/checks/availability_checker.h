@@ -94,6 +94,7 @@ class AvailabilityChecker {
     SimTime others;
     bool calm = false;  // The last attempt was sent in the calm, and waits.
     // The last attempt was refused then, and the next one is the client's.
+    // Connections that fail meanwhile are no attempts.
     std::optional<SimTime> held_since;
   };
 

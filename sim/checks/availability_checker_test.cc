@@ -78,6 +78,21 @@ TEST_F(AvailabilityCheckerTest, HeldByTheClient_IsAnExcuseForThatTime) {
   EXPECT_EQ(found_.size(), 1u);
 }
 
+// Connections to nodes that are cut off end after a while, one after another.
+TEST_F(AvailabilityCheckerTest, ConnectionsThatFail_AreAnExcuseForTheirTime) {
+  Send(5);
+  checker_.OnRefused(7, At(6), Refusal::kElsewhere);
+  for (const int64_t second : {11, 16, 21}) {
+    Check(second, second, 0);
+    checker_.OnRefused(7, At(second), Refusal::kElsewhere);
+  }
+  Send(26);
+  Check(26, 34, 0);
+  EXPECT_TRUE(found_.empty());
+  Check(35, 35, 0);
+  EXPECT_EQ(found_.size(), 1u);
+}
+
 TEST_F(AvailabilityCheckerTest, Ends_IsForgotten) {
   Send(5);
   Check(5, 14, 0);
