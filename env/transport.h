@@ -22,12 +22,18 @@ namespace quorate::env {
 // Size of the largest message, in bytes; Send checks it.
 inline constexpr size_t kMessageBytesMax = 1 << 20;
 
-// Each peer has two queues, so that a heartbeat never waits for a snapshot.
-enum class Lane : uint8_t { kControl, kBulk };
+// Each peer has a queue for each lane. A heartbeat never waits for a snapshot,
+// and no message of consensus waits for requests of clients.
+enum class Lane : uint8_t {
+  kControl,   // Small messages of consensus.
+  kBulk,      // Entries and snapshots.
+  kRequests,  // Requests that nodes forward, and their answers.
+};
+inline constexpr size_t kLanes = 3;
 
 // The version of the peer protocol: handshake, messages and the rules by which
 // replicas apply entries. Nodes of different versions refuse each other.
-inline constexpr uint32_t kPeerProtocolVersion = 9;
+inline constexpr uint32_t kPeerProtocolVersion = 10;
 
 struct TransportIdentity {
   ClusterId cluster;
@@ -63,6 +69,12 @@ class Transport {
     // The lane has a new connection. Messages that were sent over an older one
     // may be lost. Not every transport has connections.
     virtual void OnLaneOpened(NodeId to, Lane lane) {
+      (void)to;
+      (void)lane;
+    }
+    // The lane has lost its connection. Messages that were sent over it may be
+    // lost. May be called during Send. Not every transport has connections.
+    virtual void OnLaneClosed(NodeId to, Lane lane) {
       (void)to;
       (void)lane;
     }

@@ -290,15 +290,41 @@ TEST(Cluster_LeaderDies, HeldRequestsAreServedByTheNextLeader) {
   EXPECT_EQ(cluster.Command(*client, {"SET", "foo", "1"}), "+OK\r\n");
   cluster.Crash(leader);
   cluster.world().RunFor(Milliseconds(5));
-  // The request goes to a broken stream, so it was not executed. It
-  // is held and sent to the next leader.
-  client->Send(EncodeRequest({"INCR", "foo"}));
-  cluster.world().RunFor(Seconds(4));
-  const std::string reply = client->Take();
-  EXPECT_TRUE(reply == ":2\r\n" || reply.starts_with("-UNKNOWN ")) << reply;
+  // The first request is sent to the dead leader. The second one is held, and
+  // sent to the next leader.
+  client->Send(EncodeRequest({"SET", "lost", "1"}));
+  ASSERT_TRUE(cluster.world().RunUntilTrue(
+      [&] {
+        return cluster.server((leader + 1) % 3).host().leader(GroupId(1)) ==
+               NodeId();
+      },
+      Seconds(2)));
+  auto other = cluster.ConnectResp((leader + 1) % 3);
+  other->Send(EncodeRequest({"INCR", "foo"}));
+  cluster.world().RunFor(Seconds(6));
+  EXPECT_TRUE(client->Take().starts_with("-UNKNOWN "));
+  EXPECT_EQ(other->Take(), ":2\r\n");
   cluster.Restart(leader);
   ASSERT_TRUE(cluster.AwaitLeaders());
   EXPECT_EQ(cluster.Command(*client, {"GET", "foo"}), "$1\r\n2\r\n");
+}
+
+// The process that leads again knows nothing of the channel of the earlier one.
+TEST(Cluster_LeaderDies, TheRestartedLeader_TakesForwardedBatches) {
+  TestCluster cluster({.nodes = 2, .groups = 2, .adjust = [](Config& config) {
+                         config.shards = EvenShards(config.nodes, {2, 1});
+                       }});
+  ASSERT_TRUE(cluster.AwaitLeaders());
+  ASSERT_EQ(cluster.LeaderOf(GroupId(2)), 1u);  // The group of "foo".
+  auto client = cluster.ConnectResp(0);
+  EXPECT_EQ(cluster.Command(*client, {"SET", "foo", "1"}), "+OK\r\n");
+  cluster.Crash(1);
+  cluster.Restart(1);
+  ASSERT_TRUE(cluster.AwaitLeaders());
+  cluster.world().RunFor(Seconds(2));
+  const std::string first = cluster.Command(*client, {"SET", "foo", "2"});
+  EXPECT_TRUE(first == "+OK\r\n" || first.starts_with("-UNKNOWN ")) << first;
+  EXPECT_EQ(cluster.Command(*client, {"SET", "foo", "3"}), "+OK\r\n");
 }
 
 TEST(Cluster_Sessions, SameSequence_RunsOnce) {

@@ -19,9 +19,9 @@
 #include "node/connections/context.h"
 #include "node/http/http_session.h"
 #include "node/pages/metrics_page.h"
+#include "node/peers/status_link.h"
 #include "node/resp/resp_session.h"
 #include "node/routing/leader_balance.h"
-#include "node/routing/peer_link.h"
 #include "node/routing/upkeep.h"
 #include "shardctrl/map.h"
 
@@ -145,6 +145,7 @@ class ServerImpl final : public Server, public raft::Host::Observer {
 
   void Start(Done started) override {
     started_ = std::move(started);
+    host_.SetReceiver(&router_.receiver());
     host_.Start([this](absl::Status status) {
       // The turns of the recovery held no request up.
       env_.process.ResetTurnTimes();
@@ -165,6 +166,7 @@ class ServerImpl final : public Server, public raft::Host::Observer {
     http_listener_.reset();
     resp_clients_.StopReading();
     http_clients_.StopReading();
+    router_.RefusePeers();
     stop_deadline_ = env_.loop.ReadClock().mono + config_.timeouts.stop;
     PollStop();
   }

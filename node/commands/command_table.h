@@ -137,9 +137,6 @@ enum class CommandId : uint8_t {
   kClusterHelp,
   kQuorateSession,
   kQuorateDo,
-  kQuorateChannel,
-  kQuorateApply,
-  kQuorateRead,
   kQuorateStatus,
 };
 

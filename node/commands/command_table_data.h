@@ -312,12 +312,6 @@ inline constexpr CommandRow kCommands[] = {
      "connection", kConnections, "7.0.0", "Opens a session and returns its token for QUORATE.DO"},
     {"quorate.do", Id::kQuorateDo, -5, kWrite | kMovableKeys | kNoMulti, NoKey(),
      "generic", 0, "7.0.0", "Executes a command exactly once within a session"},
-    {"quorate.channel", Id::kQuorateChannel, 4, kNoScript | kNoMulti, NoKey(),
-     "connection", kConnections, "7.0.0", "Between nodes: opens a channel for batches of a group"},
-    {"quorate.apply", Id::kQuorateApply, 6, kWrite | kNoScript | kNoMulti, NoKey(),
-     "connection", kConnections, "7.0.0", "Between nodes: proposes a batch if this node leads its group"},
-    {"quorate.read", Id::kQuorateRead, 3, kReadonly | kNoScript | kNoMulti, NoKey(),
-     "connection", kConnections, "7.0.0", "Between nodes: the results of reads if this node leads their group"},
     {"quorate.status", Id::kQuorateStatus, 4, kNoScript | kNoMulti | kFast, NoKey(),
      "connection", kConnections, "7.0.0", "Between nodes: the state and the leader of each replica of this node"},
 };

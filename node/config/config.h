@@ -82,6 +82,10 @@ struct LimitsConfig {
   // leader; if it has one, their connections wait.
   size_t held_requests = 16'384;
   size_t held_bytes = 16 << 20;
+  // Requests to one other node that wait to be sent, and requests of one other
+  // node with their answers until these are sent, in bytes. At the limit
+  // forwarded requests wait at their node.
+  size_t peer_bytes = 16 << 20;
   // The memory of this node's stores: keys, values, sessions and overhead, in
   // logical bytes; 0: no limit. At the limit, groups that the node leads refuse
   // writes that may grow. CONFIG SET maxmemory changes it until the next start.

@@ -125,6 +125,8 @@ constexpr Setting kSettings[] = {
     {"limits.held_requests", PLACE(config.limits.held_requests), 1, 10'000'000,
      "requests"},
     {"limits.held_bytes", PLACE(config.limits.held_bytes), kKi, kGi, "bytes"},
+    {"limits.peer_bytes", PLACE(config.limits.peer_bytes), kMi, 4 * kGi,
+     "bytes"},
     {"limits.memory_bytes", PLACE(config.limits.memory_bytes), 0, 1024 * kGi,
      "bytes; 0: no limit"},
     {"limits.http_header_bytes", PLACE(config.limits.http_header_bytes), 512,

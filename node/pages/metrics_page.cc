@@ -106,6 +106,26 @@ uint64_t SumOf(const Context& context,
   return sum;
 }
 
+void WritePeers(Context& context, Page& page) {
+  const PeerCounters& peers = context.router.links().counters();
+  One(page, "quorate_peer_requests_total", "counter",
+      "Requests sent to other nodes, or kept to be sent.", peers.asked);
+  One(page, "quorate_peer_requests_unanswered_total", "counter",
+      "Requests to other nodes that got no answer in time.", peers.unanswered);
+  page.Family("quorate_peer_requests_received_total", "counter",
+              "Requests of other nodes, by what became of them.");
+  page.Sample("type=\"served\"", peers.taken - peers.overloaded);
+  page.Sample("type=\"overloaded\"", peers.overloaded);
+  page.Sample("type=\"repeated\"", peers.repeated);
+  One(page, "quorate_peer_answer_bytes_total", "counter",
+      "Bytes of answers to other nodes.", peers.answer_bytes);
+  One(page, "quorate_peer_malformed_total", "counter",
+      "Messages of other nodes that were dropped as invalid.", peers.malformed);
+  One(page, "quorate_peer_held_bytes", "gauge",
+      "Requests and answers between nodes that wait, in bytes.",
+      context.router.links().held_bytes());
+}
+
 void WriteRouting(Context& context, Page& page) {
   page.Family("quorate_redirects_total", "counter",
               "Commands answered with MOVED, and forwarded batches, by type.");
@@ -351,6 +371,7 @@ std::string MetricsPage(Context& context) {
   WriteCommands(context.metrics, page);
   WriteHttp(context.metrics, page);
   WriteRouting(context, page);
+  WritePeers(context, page);
   WriteView(context, page);
   WriteRaft(context, page);
   WriteStorage(context, page);

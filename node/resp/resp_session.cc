@@ -229,12 +229,6 @@ Handled RespSession::HandleRow(const CommandRow& row, Arguments request) {
       return key_commands_.OpenSession(row);
     case CommandId::kQuorateDo:
       return key_commands_.HandleInSession(row, request);
-    case CommandId::kQuorateChannel:
-      return peers_.OpenChannel(row, request);
-    case CommandId::kQuorateApply:
-      return peers_.Apply(row, request);
-    case CommandId::kQuorateRead:
-      return peers_.Read(row, request);
     case CommandId::kQuorateStatus:
       return peers_.Status(row, request);
     default:

@@ -152,7 +152,7 @@ Submission BatchQueue::SubmitOwn() {
       front.refused ? DecideRetry(front) : RetryDecision::kYes;
   if (again == RetryDecision::kLater) return Submission::kNone;
   if (!Submittable()) {
-    forwarding_.Open();
+    if (!forwarding_.open()) forwarding_.Open();
     return Submission::kNone;
   }
   if (again == RetryDecision::kNever) {
@@ -167,7 +167,9 @@ bool BatchQueue::Submittable() const {
   if (leadership_.kind() != Leadership::Kind::kRemote) {
     return leadership_.kind() == Leadership::Kind::kSelf;
   }
-  return forwarding_.open();
+  return forwarding_.open() &&
+         (waiting_.empty() ||
+          forwarding_.HasRoom(waiting_.front().payload.size()));
 }
 
 BatchQueue::Batch BatchQueue::PopWaiting() {

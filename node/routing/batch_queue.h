@@ -20,12 +20,12 @@
 #include "env/buffer.h"
 #include "env/outcome.h"
 #include "kv/command/command.h"
+#include "node/peers/forward_channel.h"
+#include "node/peers/peer_message.h"
 #include "node/routing/entries_in_flight.h"
-#include "node/routing/forward_channel.h"
 #include "node/routing/forwarding.h"
 #include "node/routing/group_leadership.h"
 #include "node/routing/peer_batches.h"
-#include "node/routing/peer_link.h"
 #include "node/routing/queue_parts.h"
 #include "node/routing/request_sink.h"
 #include "node/routing/result_room.h"
@@ -55,8 +55,7 @@ class BatchQueue {
   // Ends collecting: batches wait from now on.
   void CloseOpenBatches();
   // Adds a batch of another node, which forwarding_ has accepted.
-  void AddForPeer(const ForwardStamp& stamp, Buffer payload,
-                  PeerLink::Done done) {
+  void AddForPeer(const ForwardStamp& stamp, Buffer payload, PeerDone done) {
     peers_.Add(stamp, std::move(payload), std::move(done));
   }
 

@@ -19,14 +19,20 @@ bool Forwarding::open() const {
   return channel != channels_.end() && channel->second.open;
 }
 
+bool Forwarding::HasRoom(size_t payload_bytes) const {
+  return parts_.links.To(leadership_.known().leader).HasRoom(payload_bytes);
+}
+
 void Forwarding::Open() {
-  const NodeConfig& node = leadership_.leader_config();
-  Channel& channel = channels_[node.id];
+  const NodeId leader = leadership_.known().leader;
+  Channel& channel = channels_[leader];
   if (channel.opening) return;
   channel.opening = true;
-  parts_.links.To(node.resp).Open(
-      leadership_.group(), channel.last,
-      [this, asked = node.id](PeerResult answer) { OnOpened(asked, answer); });
+  parts_.links.To(leader).Ask(
+      {.kind = PeerRequest::Kind::kOpen,
+       .group = leadership_.group(),
+       .stamp = channel.last},
+      [this, leader](PeerResult answer) { OnOpened(leader, answer); });
 }
 
 void Forwarding::OnOpened(NodeId leader, const PeerResult& answer) {
@@ -54,29 +60,32 @@ void Forwarding::Close(NodeId leader, const ForwardStamp& stamp) {
 
 void Forwarding::Send(Buffer payload, Done done) {
   CHECK(open()) << "leader " << leadership_.known().leader;
-  const NodeConfig& node = leadership_.leader_config();
-  ForwardStamp& stamp = channels_[node.id].last;
+  const NodeId leader = leadership_.known().leader;
+  ForwardStamp& stamp = channels_[leader].last;
   ++stamp.number;
-  parts_.links.To(node.resp).Apply(
-      leadership_.group(), stamp, std::move(payload),
-      [this, asked = node.id, stamp,
+  parts_.links.To(leader).Ask(
+      {.kind = PeerRequest::Kind::kApply,
+       .group = leadership_.group(),
+       .stamp = stamp,
+       .payload = std::move(payload)},
+      [this, asked = leader, stamp,
        done = std::move(done)](PeerResult answer) mutable {
         if (!leadership_.hosted()) LearnLeader(answer);
-        if (answer.result.outcome == Outcome::kNotExecuted) {
-          Close(asked, stamp);
-        }
+        // The other node may have restarted, and knows no channel then.
+        if (answer.result.outcome != Outcome::kDone) Close(asked, stamp);
         done(answer.result);
       });
 }
 
 void Forwarding::Read(Buffer payload, Done done) {
-  const NodeConfig& node = leadership_.leader_config();
-  parts_.links.To(node.resp).Read(
-      leadership_.group(), std::move(payload),
-      [this, done = std::move(done)](PeerResult answer) mutable {
-        if (!leadership_.hosted()) LearnLeader(answer);
-        done(answer.result);
-      });
+  parts_.links.To(leadership_.known().leader)
+      .Ask({.kind = PeerRequest::Kind::kRead,
+            .group = leadership_.group(),
+            .payload = std::move(payload)},
+           [this, done = std::move(done)](PeerResult answer) mutable {
+             if (!leadership_.hosted()) LearnLeader(answer);
+             done(answer.result);
+           });
 }
 
 void Forwarding::LearnLeader(const PeerResult& answer) {

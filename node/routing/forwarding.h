@@ -3,24 +3,27 @@
 // (docs/reference/formats/forwarding.md).
 //
 // A batch is opaque bytes here. The rules of channels are in
-// node/routing/forward_channel.h.
+// node/peers/forward_channel.h.
 #ifndef QUORATE_NODE_ROUTING_FORWARDING_H_
 #define QUORATE_NODE_ROUTING_FORWARDING_H_
+
+#include <cstddef>
 
 #include "absl/container/btree_map.h"
 #include "absl/functional/any_invocable.h"
 #include "env/buffer.h"
 #include "env/ids.h"
-#include "node/routing/forward_channel.h"
+#include "node/peers/forward_channel.h"
+#include "node/peers/peer_message.h"
 #include "node/routing/group_leadership.h"
-#include "node/routing/peer_link.h"
 #include "node/routing/queue_parts.h"
 #include "raft/host/host.h"
 
 namespace quorate::node {
 
 // Invariant: batches to one node leave in one channel at a time, with rising
-// numbers. A channel in which a batch was refused takes no further batch.
+// numbers. A channel in which a batch was refused, or has an unknown outcome,
+// takes no further batch.
 class Forwarding {
  public:
   using Done = absl::AnyInvocable<void(const raft::ProposeResult&)>;
@@ -33,6 +36,9 @@ class Forwarding {
   // ---- To the leader, which must be another known node.
   // True if a channel to the leader is open.
   bool open() const;
+  // True if a batch of this size can be sent to the leader now. If not, a Flush
+  // follows once this may have changed.
+  bool HasRoom(size_t payload_bytes) const;
   // Opens a channel to the leader, unless that is under way.
   void Open();
   // Sends a batch to the leader. Requires: open().

@@ -87,12 +87,6 @@ void GroupLeadership::Refresh() {
   changed_();
 }
 
-const NodeConfig& GroupLeadership::leader_config() const {
-  const NodeConfig* node = parts_.config.FindNode(known_.leader);
-  CHECK(node != nullptr) << "leader " << known_.leader;
-  return *node;
-}
-
 // With another replica the request is passed on or held until one leads.
 bool GroupLeadership::Alone() const {
   const auto& replicas = ReplicasOf(parts_.config, group_);

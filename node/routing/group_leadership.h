@@ -41,8 +41,6 @@ class GroupLeadership {
   GroupId group() const { return group_; }
   const Leadership& known() const { return known_; }
   Leadership::Kind kind() const { return known_.kind; }
-  // Requires: a node is known to lead.
-  const NodeConfig& leader_config() const;
   // True if the configuration places a replica here.
   bool placed() const { return placed_; }
   // True if a working replica is here. If not, the live view decides who leads.

@@ -20,11 +20,11 @@
 #include "env/time.h"
 #include "kv/command/command.h"
 #include "kv/store/store.h"
+#include "node/peers/forward_channel.h"
+#include "node/peers/peer_message.h"
 #include "node/routing/batch_queue.h"
-#include "node/routing/forward_channel.h"
 #include "node/routing/forwarding.h"
 #include "node/routing/group_leadership.h"
-#include "node/routing/peer_link.h"
 #include "node/routing/peer_reads.h"
 #include "node/routing/queue_parts.h"
 #include "node/routing/read_queue.h"
@@ -70,14 +70,13 @@ class GroupQueue {
   // ---- For other nodes (node/routing/forwarding.h).
   // Proposes a batch of another node when there is room. kNotExecuted with the
   // leader's name unless this node leads and accepts the stamp.
-  void ApplyForPeer(const ForwardStamp& stamp, Buffer payload,
-                    PeerLink::Done done) {
+  void ApplyForPeer(const ForwardStamp& stamp, Buffer payload, PeerDone done) {
     if (!forwarding_.Accept(stamp)) return done(forwarding_.NotLeading());
     batches_.AddForPeer(stamp, std::move(payload), std::move(done));
     callbacks_.wake();
   }
   // Evaluates a batch of reads of another node at a read point.
-  void ReadForPeer(Buffer payload, PeerLink::Done done) {
+  void ReadForPeer(Buffer payload, PeerDone done) {
     peer_reads_.Serve(std::move(payload), std::move(done));
   }
   PeerResult OpenForPeer(const ForwardStamp& replaces) {

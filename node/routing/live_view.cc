@@ -102,11 +102,12 @@ void LiveView::Query(size_t index) {
   peer.asking = true;
   peer.asked = MonoNow();
   links_.To(peer.config->resp)
-      .AskStatus(host_.identity(), peer.known,
-                 [this, index](PeerResult answer) { OnAnswer(index, answer); });
+      .AskStatus(
+          host_.identity(), peer.known,
+          [this, index](StatusAnswer answer) { OnAnswer(index, answer); });
 }
 
-void LiveView::OnAnswer(size_t index, const PeerResult& answer) {
+void LiveView::OnAnswer(size_t index, const StatusAnswer& answer) {
   Peer& peer = peers_[index];
   peer.asking = false;
   if (!answer.answered) return;
@@ -119,13 +120,13 @@ void LiveView::OnAnswer(size_t index, const PeerResult& answer) {
   if (back || other || rows) Change();
 }
 
-bool LiveView::TakeIdentity(Peer& peer, const PeerResult& answer) {
+bool LiveView::TakeIdentity(Peer& peer, const StatusAnswer& answer) {
   const NodeReport& report = answer.report;
   std::string difference;
   if (report.start != 0) {
     difference =
         IdentityDifference(host_.identity(), peer.config->id, report.identity);
-  } else if (answer.result.outcome == Outcome::kUnknown) {
+  } else if (answer.strange) {
     difference = "it does not understand the status query of this version";
   } else {
     return false;  // It has too many clients.

@@ -20,7 +20,7 @@
 #include "absl/status/status.h"
 #include "env/env.h"
 #include "node/config/config.h"
-#include "node/routing/peer_link.h"
+#include "node/peers/status_link.h"
 #include "raft/host/host.h"
 #include "shardctrl/map.h"
 
@@ -127,9 +127,9 @@ class LiveView {
 
   void Tick();
   void Query(size_t index);
-  void OnAnswer(size_t index, const PeerResult& answer);
+  void OnAnswer(size_t index, const StatusAnswer& answer);
   // Returns true if identity or refusals changed.
-  bool TakeIdentity(Peer& peer, const PeerResult& answer);
+  bool TakeIdentity(Peer& peer, const StatusAnswer& answer);
   // Returns true if the report has rows.
   bool TakeRows(Peer& peer, const NodeReport& report);
   // Returns false if the row cannot be read.
@@ -150,7 +150,7 @@ class LiveView {
   const Config& config_;
   const shardctrl::ShardMap& map_;
   const std::vector<GroupId> own_groups_;
-  PeerLinks links_;
+  StatusLinks links_;
   std::vector<Peer> peers_;  // Ascending by node, without this node.
   absl::btree_map<GroupId, Leader> leaders_;
   // The groups for which CutOff is not OK.

@@ -19,7 +19,7 @@ PeerBatches::PeerBatches(const QueueParts& parts, GroupLeadership& leadership,
       wake_(std::move(wake)) {}
 
 void PeerBatches::Add(const ForwardStamp& stamp, Buffer payload,
-                      PeerLink::Done done) {
+                      PeerDone done) {
   waiting_.push_back({stamp, std::move(payload), std::move(done)});
 }
 

@@ -12,11 +12,11 @@
 
 #include "absl/functional/any_invocable.h"
 #include "env/buffer.h"
+#include "node/peers/forward_channel.h"
+#include "node/peers/peer_message.h"
 #include "node/routing/entries_in_flight.h"
-#include "node/routing/forward_channel.h"
 #include "node/routing/forwarding.h"
 #include "node/routing/group_leadership.h"
-#include "node/routing/peer_link.h"
 #include "node/routing/queue_parts.h"
 #include "raft/host/host.h"
 
@@ -32,7 +32,7 @@ class PeerBatches {
 
   // Adds a batch that `forwarding` has accepted. `done` is called once, unless
   // the object is destroyed first.
-  void Add(const ForwardStamp& stamp, Buffer payload, PeerLink::Done done);
+  void Add(const ForwardStamp& stamp, Buffer payload, PeerDone done);
   // Proposes the first batch, or answers it if it may not be proposed any more.
   Submission Submit();
   // True if no batch waits.
@@ -42,7 +42,7 @@ class PeerBatches {
   struct PeerBatch {
     ForwardStamp stamp;
     Buffer payload;
-    PeerLink::Done done;
+    PeerDone done;
   };
 
   const QueueParts& parts_;

@@ -98,7 +98,7 @@ Buffer EvaluateReads(const kv::Store& store, const Buffer& batch,
   return results.Finish();
 }
 
-void PeerReads::Serve(Buffer batch, PeerLink::Done done) {
+void PeerReads::Serve(Buffer batch, PeerDone done) {
   leadership_.Refresh();
   if (leadership_.kind() != Leadership::Kind::kSelf) {
     return done(forwarding_.NotLeading());

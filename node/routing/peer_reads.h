@@ -10,9 +10,9 @@
 #include "env/time.h"
 #include "kv/store/store.h"
 #include "node/config/config.h"
+#include "node/peers/peer_message.h"
 #include "node/routing/forwarding.h"
 #include "node/routing/group_leadership.h"
-#include "node/routing/peer_link.h"
 #include "node/routing/queue_parts.h"
 
 namespace quorate::node {
@@ -27,7 +27,7 @@ class PeerReads {
   // Answers with the results of the first reads of the batch, or with
   // kNotExecuted and the leader's name if this node does not lead. There is no
   // result only if the first read needs an entry.
-  void Serve(Buffer batch, PeerLink::Done done);
+  void Serve(Buffer batch, PeerDone done);
 
  private:
   const QueueParts& parts_;

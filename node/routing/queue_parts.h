@@ -10,8 +10,8 @@
 #include "node/base/output_budget.h"
 #include "node/base/turn_work.h"
 #include "node/config/config.h"
+#include "node/peers/peer_links.h"
 #include "node/routing/live_view.h"
-#include "node/routing/peer_link.h"
 #include "raft/host/host.h"
 
 namespace quorate::node {

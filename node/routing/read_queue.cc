@@ -109,7 +109,9 @@ void ReadQueue::MoveToBatch(RequestSink* sink) {
 
 void ReadQueue::Issue() {
   if (read_point_due_ || reads_->items().empty() ||
-      leadership_.kind() == Leadership::Kind::kUnknown) {
+      leadership_.kind() == Leadership::Kind::kUnknown ||
+      (!leadership_.hosted() &&
+       !forwarding_.HasRoom(parts_.config.limits.batch_bytes))) {
     return;
   }
   std::unique_ptr<ReadList> reads = std::move(reads_);

@@ -4,7 +4,9 @@
 #include <iterator>
 #include <utility>
 
+#include "absl/status/status.h"
 #include "env/check.h"
+#include "env/outcome.h"
 #include "kv/store/store.h"
 
 namespace quorate::node {
@@ -13,7 +15,7 @@ Router::Router(env::Env& env, raft::Host& host, const Config& config,
                const shardctrl::ShardMap& map, OutputBudget& budget,
                MemoryBudget& memory, TurnWork& work)
     : env_(env),
-      links_(env, config.timeouts.proxy),
+      links_(env, config),
       view_(env, host, config, map),
       alarm_(env.loop, [this] {
         for (const size_t index : std::vector<size_t>(timed_)) Wake(index);
@@ -38,6 +40,11 @@ Router::Router(env::Env& env, raft::Host& host, const Config& config,
 }
 
 void Router::Start() {
+  links_.Start(
+      [this](PeerRequest request, PeerDone done) {
+        OnPeerRequest(std::move(request), std::move(done));
+      },
+      [this] { WakeAll(); });
   // Without delay: a request may arrive before the first flush of this turn.
   for (size_t i = 0; i < queues_.size(); ++i) {
     queues_[i]->RefreshLeadership();
@@ -55,7 +62,31 @@ void Router::Start() {
 
 void Router::OnReplicasStopped() {
   view_.OnOwnChange();
+  WakeAll();
+}
+
+void Router::WakeAll() {
   for (size_t i = 0; i < queues_.size(); ++i) Wake(i);
+}
+
+void Router::OnPeerRequest(PeerRequest request, PeerDone done) {
+  GroupQueue* const queue = FindQueue(request.group);
+  if (queue == nullptr || refuses_peers_) {
+    PeerResult refusal;
+    refusal.result.outcome = Outcome::kNotExecuted;
+    refusal.result.status = absl::UnavailableError(
+        queue == nullptr ? "no such group" : "the node is stopping");
+    return done(std::move(refusal));
+  }
+  switch (request.kind) {
+    case PeerRequest::Kind::kOpen:
+      return done(queue->OpenForPeer(request.stamp));
+    case PeerRequest::Kind::kApply:
+      return queue->ApplyForPeer(request.stamp, std::move(request.payload),
+                                 std::move(done));
+    case PeerRequest::Kind::kRead:
+      return queue->ReadForPeer(std::move(request.payload), std::move(done));
+  }
 }
 
 GroupQueue& Router::QueueOf(Slot slot) {
@@ -115,9 +146,10 @@ void Router::DropParked(RequestSink* sink) {
 }
 
 bool Router::idle() const {
-  return std::all_of(queues_.begin(), queues_.end(), [](const auto& queue) {
-    return queue->waiting_requests() == 0 && queue->inflight() == 0;
-  });
+  return links_.held_bytes() == 0 &&
+         std::all_of(queues_.begin(), queues_.end(), [](const auto& queue) {
+           return queue->waiting_requests() == 0 && queue->inflight() == 0;
+         });
 }
 
 void Router::Wake(size_t index) {

@@ -18,9 +18,10 @@
 #include "node/base/output_budget.h"
 #include "node/base/turn_work.h"
 #include "node/config/config.h"
+#include "node/peers/peer_links.h"
+#include "node/peers/peer_message.h"
 #include "node/routing/group_queue.h"
 #include "node/routing/live_view.h"
-#include "node/routing/peer_link.h"
 #include "node/routing/queue_parts.h"
 #include "node/routing/request_sink.h"
 #include "raft/host/host.h"
@@ -37,6 +38,8 @@ class Router {
   Router(const Router&) = delete;
   Router& operator=(const Router&) = delete;
 
+  // Takes the messages of other nodes (raft::Host::SetReceiver).
+  env::Transport::Receiver& receiver() { return links_; }
   // Call once the host has started.
   void Start();
   // Called in step 2 of a turn, after some queue's leadership changed.
@@ -60,6 +63,8 @@ class Router {
   const std::vector<std::unique_ptr<GroupQueue>>& queues() const {
     return queues_;
   }
+  // Refuses further requests of other nodes. The node is stopping.
+  void RefusePeers() { refuses_peers_ = true; }
   // Calls GroupQueue::ForgetBlocked of every queue.
   void ForgetBlocked(RequestSink* sink);
   // Gives `sink` the results of its parked reads while it has room for them.
@@ -71,13 +76,18 @@ class Router {
   // observer.
   void OnReplicasStopped();
   LiveView& view() { return view_; }
+  const PeerLinks& links() const { return links_; }
 
-  // True if every accepted command has been answered.
+  // True if every accepted command and every request of other nodes has been
+  // answered.
   bool idle() const;
 
  private:
   static std::vector<GroupId> GroupsOfParked(RequestSink& sink);
   void Wake(size_t index);
+  void WakeAll();
+  // Executes a request of another node.
+  void OnPeerRequest(PeerRequest request, PeerDone done);
   void Defer();
   void Flush();
   void SetAlarm();
@@ -97,6 +107,7 @@ class Router {
   // Queues with a next_deadline() other than Max, as of their last Flush.
   std::vector<size_t> timed_;
   bool leadership_changed_ = false;
+  bool refuses_peers_ = false;
   absl::AnyInvocable<void()> on_leadership_;
 };
 

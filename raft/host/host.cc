@@ -77,6 +77,7 @@ class Host::Impl final : public env::Transport::Receiver {
                  Buffer bytes) override;
   void OnLaneHasRoom(NodeId to, env::Lane lane) override;
   void OnLaneOpened(NodeId to, env::Lane lane) override;
+  void OnLaneClosed(NodeId to, env::Lane lane) override;
 
   Replica* replica(GroupId id) {
     auto it = replicas_.find(id);
@@ -101,6 +102,7 @@ class Host::Impl final : public env::Transport::Receiver {
   MakeStateMachine make_;
   SilentObserver silent_;
   Observer& observer_;
+  env::Transport::Receiver* receiver_ = nullptr;
   Started started_;
   std::unique_ptr<Startup> startup_;
 
@@ -213,6 +215,10 @@ void Host::Impl::OnMessage(NodeId from, StoreIncarnation incarnation,
                            Buffer bytes) {
   if (IsFor(Service::kFounding, bytes.view())) {
     founding_.OnMessage(from, incarnation, bytes);
+  } else if (IsFor(Service::kNodes, bytes.view())) {
+    if (receiver_ != nullptr) {
+      receiver_->OnMessage(from, incarnation, std::move(bytes));
+    }
   } else if (status_.ok()) {
     OnReplicaMessages(from, incarnation, std::move(bytes));
   }
@@ -243,13 +249,19 @@ void Host::Impl::OnReplicaMessages(NodeId from, StoreIncarnation incarnation,
 }
 
 void Host::Impl::OnLaneHasRoom(NodeId to, env::Lane lane) {
+  if (receiver_ != nullptr) receiver_->OnLaneHasRoom(to, lane);
   if (!status_.ok() || lane != env::Lane::kBulk) return;
   for (const GroupId id : room_.TakeWaiting(to)) {
     replica(id)->OnRoomToSend(to, /*link_is_new=*/false);
   }
 }
 
+void Host::Impl::OnLaneClosed(NodeId to, env::Lane lane) {
+  if (receiver_ != nullptr) receiver_->OnLaneClosed(to, lane);
+}
+
 void Host::Impl::OnLaneOpened(NodeId to, env::Lane lane) {
+  if (receiver_ != nullptr) receiver_->OnLaneOpened(to, lane);
   if (!status_.ok() || lane != env::Lane::kBulk) return;
   room_.TakeWaiting(to);
   for (const auto& [id, replica] : replicas_) {
@@ -338,6 +350,11 @@ Host::Host(env::Env& env, HostOptions options, MakeStateMachine make,
     : impl_(std::make_unique<Impl>(env, std::move(options), std::move(make),
                                    observer)) {}
 Host::~Host() = default;
+
+void Host::SetReceiver(env::Transport::Receiver* receiver) {
+  CHECK(impl_->receiver_ == nullptr);
+  impl_->receiver_ = receiver;
+}
 
 void Host::Start(Started started) { impl_->Start(std::move(started)); }
 

@@ -134,6 +134,10 @@ class Host {
   // error of the directory, the address or the disk and its remedy.
   void Start(Started started);
 
+  // Messages of Service::kNodes and all events of lanes go to `receiver`, from
+  // the start of the transport on. It outlives the host. At most one call.
+  void SetReceiver(env::Transport::Receiver* receiver);
+
   // Proposes one entry. Unless the Host is destroyed first, `done` is called
   // exactly once, with one of these outcomes:
   //   kDone: the entry was applied here.

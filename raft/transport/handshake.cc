@@ -82,7 +82,7 @@ absl::StatusOr<Hello> DecodeHello(std::string_view bytes) {
   hello.from.version_min = in.Take<uint32_t>();
   hello.from.version_max = in.Take<uint32_t>();
   const uint32_t lane = in.Take<uint32_t>();
-  if (lane > static_cast<uint32_t>(env::Lane::kBulk)) {
+  if (lane >= env::kLanes) {
     return absl::InvalidArgumentError("a handshake for an unknown lane");
   }
   hello.lane = static_cast<env::Lane>(lane);

@@ -1,6 +1,7 @@
 #include "raft/transport/transport.h"
 
 #include <algorithm>
+#include <array>
 #include <cstring>
 #include <optional>
 #include <utility>
@@ -20,7 +21,27 @@ namespace {
 constexpr Site kRedialSite = "net.transport.redial";
 
 const char* LaneName(Lane lane) {
-  return lane == Lane::kControl ? "control" : "bulk";
+  switch (lane) {
+    case Lane::kControl:
+      return "control";
+    case Lane::kBulk:
+      return "bulk";
+    case Lane::kRequests:
+      return "requests";
+  }
+  return "";
+}
+
+size_t QueueBytesOf(const TransportOptions& options, Lane lane) {
+  switch (lane) {
+    case Lane::kControl:
+      return options.control_queue_bytes;
+    case Lane::kBulk:
+      return options.bulk_queue_bytes;
+    case Lane::kRequests:
+      return options.requests_queue_bytes;
+  }
+  return 0;
 }
 
 }  // namespace
@@ -33,9 +54,7 @@ class StreamTransport::Outgoing final : env::Connection::Observer {
       : transport_(transport),
         peer_(peer),
         lane_(lane),
-        queue_bytes_max_(lane == Lane::kControl
-                             ? transport.options_.control_queue_bytes
-                             : transport.options_.bulk_queue_bytes),
+        queue_bytes_max_(QueueBytesOf(transport.options_, lane)),
         pause_(transport.options_.redial_min) {}
 
   void Dial() {
@@ -163,7 +182,7 @@ class StreamTransport::Outgoing final : env::Connection::Observer {
   // after a pause.
   void Disconnect(const std::string& why) {
     connection_.reset();
-    open_ = false;
+    const bool was_open = std::exchange(open_, false);
     reply_.clear();
     if (why != last_logged_) {
       Log(refused_ ? Severity::kError : Severity::kInfo, why);
@@ -186,10 +205,11 @@ class StreamTransport::Outgoing final : env::Connection::Observer {
           waiting_ = false;
           Dial();
         });
+    if (was_open) transport_.receiver_->OnLaneClosed(peer_.node, lane_);
   }
 
   void Log(Severity severity, const std::string& what) {
-    // Both lanes have the same errors, so only the control lane logs them.
+    // All lanes have the same errors, so only the control lane logs them.
     if (lane_ != Lane::kControl) severity = Severity::kDebug;
     if (!transport_.tracer_.Logs(severity)) return;
     transport_.tracer_.Log(
@@ -219,12 +239,11 @@ class StreamTransport::Outgoing final : env::Connection::Observer {
 };
 
 struct StreamTransport::Peer {
-  Outgoing control;
-  Outgoing bulk;
+  std::array<std::unique_ptr<Outgoing>, env::kLanes> outgoing;
   // The connections that the peer dialled, by lane. Owned by incoming_.
-  Incoming* incoming[2] = {nullptr, nullptr};
+  std::array<Incoming*, env::kLanes> incoming = {};
 
-  Outgoing& lane(Lane lane) { return lane == Lane::kControl ? control : bulk; }
+  Outgoing& lane(Lane lane) { return *outgoing[static_cast<size_t>(lane)]; }
 };
 
 // An accepted connection: first it waits for the Hello, then it receives
@@ -375,13 +394,13 @@ absl::Status StreamTransport::Start(const env::TransportIdentity& identity,
   receiver_ = receiver;
   for (const env::PeerAddress& peer : peers) {
     CHECK(peer.node != identity.node) << "a node is no peer of itself";
-    auto [it, inserted] = peers_.emplace(
-        peer.node,
-        std::unique_ptr<Peer>(new Peer{.control{*this, peer, Lane::kControl},
-                                       .bulk{*this, peer, Lane::kBulk}}));
+    auto [it, inserted] = peers_.emplace(peer.node, std::make_unique<Peer>());
     CHECK(inserted) << "node " << peer.node << " named twice";
-    it->second->control.Dial();
-    it->second->bulk.Dial();
+    for (size_t lane = 0; lane < env::kLanes; ++lane) {
+      it->second->outgoing[lane] =
+          std::make_unique<Outgoing>(*this, peer, static_cast<Lane>(lane));
+      it->second->outgoing[lane]->Dial();
+    }
   }
   return absl::OkStatus();
 }
@@ -439,7 +458,7 @@ HelloReply StreamTransport::Admit(Incoming* incoming, const Hello& hello) {
   if (before != nullptr) Remove(before);
   // One lane is up, and the other is down.
   Incoming* const other =
-      it->second->incoming[1 - static_cast<size_t>(hello.lane)];
+      it->second->incoming[(static_cast<size_t>(hello.lane) + 1) % env::kLanes];
   if (other != nullptr && Fires("net.transport.other_lane_evicted")) {
     Remove(other);
   }

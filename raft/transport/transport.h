@@ -1,9 +1,9 @@
 // raft/transport/transport.h: env::Transport over byte streams.
 //
-// A node dials each peer twice, once for each lane. It sends on connections
-// that it dialled and receives on those that it accepted. So a heartbeat never
-// queues behind a snapshot, and the handshake identifies the peer once per
-// connection. Built on env:: alone; the real world passes in sockets.
+// A node dials each peer once for each lane. It sends on connections that it
+// dialled and receives on those that it accepted. So a heartbeat never queues
+// behind a snapshot, and the handshake identifies the peer once per connection.
+// Built on env:: alone; the real world passes in sockets.
 #ifndef QUORATE_RAFT_TRANSPORT_TRANSPORT_H_
 #define QUORATE_RAFT_TRANSPORT_TRANSPORT_H_
 
@@ -28,6 +28,7 @@ struct TransportOptions {
   // have left.
   size_t control_queue_bytes = 8 << 20;
   size_t bulk_queue_bytes = 16 << 20;
+  size_t requests_queue_bytes = 8 << 20;
   // Pauses before dialling again: doubled from the first to the last, then
   // shortened by up to half at random.
   Duration redial_min = Milliseconds(50);

@@ -88,8 +88,8 @@ void Network::HealAll() {
 
 // Without `message_key_` a message is identified by its number in its lane.
 ChoiceKey Network::KeyOf(const NetworkMessage& message) {
-  const uint64_t lane = uint64_t{message.from.value()} << 33 |
-                        uint64_t{message.to.value()} << 1 |
+  const uint64_t lane = uint64_t{message.from.value()} << 34 |
+                        uint64_t{message.to.value()} << 2 |
                         static_cast<uint64_t>(message.lane);
   return state_->choices.Count(
       kMessage, lane,
@@ -242,7 +242,7 @@ void Network::MessageEvent(uint64_t id) {
     return;
   }
   message->arrived = true;
-  const uint64_t lane = uint64_t{message->from.value()} << 1 |
+  const uint64_t lane = uint64_t{message->from.value()} << 2 |
                         static_cast<uint64_t>(message->lane);
   to->scheduler().Accept(
       {TurnInputKind::kMessage, id, TurnSource(TurnSourceKind::kLane, lane)});
@@ -257,7 +257,7 @@ void Network::LeaveLane(const NetworkMessage& message) {
   }
   lane.congested = false;
   const uint64_t id =
-      uint64_t{message.to.value()} << 1 | static_cast<uint64_t>(message.lane);
+      uint64_t{message.to.value()} << 2 | static_cast<uint64_t>(message.lane);
   transports_[message.from.value()]->scheduler().Post(
       {TurnInputKind::kLaneReady, id, TurnSource(TurnSourceKind::kRoom, id)});
 }

@@ -73,7 +73,7 @@ struct NetworkLink {
     // The sender was told so, and waits until three quarters are free.
     bool congested = false;
   };
-  std::array<Lane, 2> lanes;
+  std::array<Lane, env::kLanes> lanes;
   std::vector<uint64_t> old;  // Ids of remembered messages, newest last.
   // The version of the address book at the last traced refusal.
   uint64_t refused_version = 0;

@@ -114,8 +114,8 @@ bool NodeTransport::Congested(NodeId to, env::Lane lane) const {
 void NodeTransport::RunLaneReady(uint64_t id) {
   SimState& state = scheduler_->state();
   state.hash.Add(state.now, scheduler_->id(), TraceKind::kLaneReady, id);
-  const MachineId machine(static_cast<uint32_t>(id >> 1));
-  const auto lane = static_cast<env::Lane>(id & 1);
+  const MachineId machine(static_cast<uint32_t>(id >> 2));
+  const auto lane = static_cast<env::Lane>(id & 3);
   for (size_t i = 0; i < peers_.size() && receiver_ != nullptr; ++i) {
     const NodeId node = peers_[i].node;
     if (FindPeer(node)->machine == machine)
@@ -128,7 +128,7 @@ void NodeTransport::RunInput(uint64_t id) {
   if (receiver_ == nullptr) return;
   SimState& state = scheduler_->state();
   state.hash.Add(state.now, scheduler_->id(), TraceKind::kMessage,
-                 Mix64(uint64_t{message.from.value()} << 1 |
+                 Mix64(uint64_t{message.from.value()} << 2 |
                        static_cast<uint64_t>(message.lane)) ^
                      state.hash.Of(message.bytes.view()));
   if (state.hash.keeps_records()) {

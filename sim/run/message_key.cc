@@ -146,10 +146,45 @@ uint8_t FoundingKind(std::string_view bytes) {
   return reader.Take<uint8_t>();
 }
 
+// A request or an answer between nodes.
+struct NodeMessage {
+  uint8_t kind = 0;  // Zero: it is another message.
+  uint64_t number = 0;
+  uint32_t offset = 0;  // The place of a piece in its answer.
+};
+
+NodeMessage ReadNodeMessage(std::string_view bytes) {
+  constexpr uint8_t kPiece = 4;
+  if (!raft::IsFor(raft::Service::kNodes, bytes)) return {};
+  FixedReader reader(bytes);
+  reader.TakeBytes(raft::kChecksumEnd + 1);  // The version is the last byte.
+  NodeMessage message{.kind = reader.Take<uint8_t>()};
+  reader.TakeBytes(8);  // The asking process.
+  message.number = reader.Take<uint64_t>();
+  if (message.kind == kPiece) {
+    reader.TakeBytes(4);  // Size of the answer.
+    message.offset = reader.Take<uint32_t>();
+  }
+  return reader.ok() ? message : NodeMessage();
+}
+
+std::string NodeMessageText(const NodeMessage& message) {
+  static constexpr std::string_view kTexts[] = {"open", "apply", "read",
+                                                "answer"};
+  return absl::StrCat(
+      "nodes: ",
+      std::string(message.kind <= std::size(kTexts) ? kTexts[message.kind - 1]
+                                                    : "?"),
+      ", number ", message.number);
+}
+
 }  // namespace
 
 uint64_t EnvelopeKey(std::string_view bytes) {
   if (const uint8_t kind = FoundingKind(bytes)) return Mix64(kind) + 1;
+  if (const NodeMessage message = ReadNodeMessage(bytes); message.kind != 0) {
+    return Mix64(Mix64(message.number ^ message.kind << 8) ^ message.offset);
+  }
   MessageName name;
   if (!Headers(bytes).Next(&name)) return 0;
   uint64_t key = 0;
@@ -167,6 +202,9 @@ std::string EnvelopeText(std::string_view bytes) {
     return absl::StrCat(
         "founding: ",
         std::string(kind <= std::size(kTexts) ? kTexts[kind - 1] : "?"));
+  }
+  if (const NodeMessage message = ReadNodeMessage(bytes); message.kind != 0) {
+    return NodeMessageText(message);
   }
   std::string text;
   Headers headers(bytes);

@@ -218,6 +218,8 @@ node::Config ShapeDraw::DrawConfig(NodeId node, const Shape& shape) {
        &config.limits.output_total_bytes, {256 << 20, 1 << 20});
   Draw("knob.limits.held_requests", node, &config.limits.held_requests,
        {16'384, 16'384, 16'384, 16});
+  Draw("knob.limits.peer_bytes", node, &config.limits.peer_bytes,
+       {16 << 20, 16 << 20, 2 << 10});
   Draw("knob.limits.memory_bytes", node, &config.limits.memory_bytes,
        {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 200 << 10, 20 << 10});
   config.bounds = DrawBounds(node);

@@ -22,6 +22,8 @@ constexpr uint8_t kVoteReply = 4;
 constexpr uint8_t kAppend = 5;
 constexpr uint8_t kSnapshotChunk = 9;
 constexpr uint64_t kEnvelopes = 10;
+// The version of messages of nodes (docs/reference/formats/forwarding.md).
+constexpr uint8_t kNodeMessageVersion = 1;
 // The lane is the eighth field of a handshake.
 constexpr size_t kLaneAt = 36;
 // The reason of a refusal in the reply to a handshake.
@@ -222,8 +224,47 @@ std::string StrangePeer::DrawFounding(const raft::Hello& hello) const {
   return Sealed(raft::Service::kFounding, hello, body);
 }
 
+// A request or an answer between nodes that does not parse, or is an answer to
+// no request.
+std::string StrangePeer::DrawNodeMessage(const raft::Hello& hello) const {
+  std::string body;
+  AppendFixed(&body, kNodeMessageVersion);
+  AppendFixed(&body, static_cast<uint8_t>(Draw("strange_peer.node_kind", 7)));
+  AppendFixed(&body, uint64_t{kUnknown});
+  AppendFixed(&body, Draw("strange_peer.node_number", 3));
+  switch (Draw("strange_peer.node_body", 4)) {
+    case 0:  // The whole answer "unknown", to no request.
+      AppendFixed(&body, uint32_t{1});
+      AppendFixed(&body, uint32_t{0});
+      AppendFixed(&body, uint8_t{4});
+      break;
+    case 1:  // A piece of a huge answer.
+      AppendFixed(&body, ~uint32_t{0});
+      AppendFixed(&body, uint32_t{0});
+      body.append(100, 'x');
+      break;
+    case 2:  // A batch that is none, in a channel that does not exist.
+      AppendFixed(&body, uint64_t{1});
+      AppendFixed(&body, uint32_t{1});
+      for (int i = 0; i < 4; ++i) AppendFixed(&body, uint64_t{kUnknown});
+      body.append("no batch");
+      break;
+    default:
+      body.append(Draw("strange_peer.node_bytes", 80), 'x');
+      break;
+  }
+  return Sealed(raft::Service::kNodes, hello, body);
+}
+
 std::string StrangePeer::DrawEnvelope(const raft::Hello& hello) const {
-  if (Draw("strange_peer.service", 4) == 0) return DrawFounding(hello);
+  switch (Draw("strange_peer.service", 4)) {
+    case 0:
+      return DrawFounding(hello);
+    case 1:
+      return DrawNodeMessage(hello);
+    default:
+      break;
+  }
   uint16_t version = raft::kEnvelopeVersion;
   uint16_t count = 1;
   uint32_t cut = 0;  // Bytes that the headers lack.

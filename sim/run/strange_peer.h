@@ -66,6 +66,7 @@ class StrangePeer final : env::Connection::Observer {
   static std::string Sealed(raft::Service service, const raft::Hello& hello,
                             const std::string& body);
   std::string DrawFounding(const raft::Hello& hello) const;
+  std::string DrawNodeMessage(const raft::Hello& hello) const;
   // An envelope that no node makes, with the right checksum. A node can take no
   // message from it.
   std::string DrawEnvelope(const raft::Hello& hello) const;

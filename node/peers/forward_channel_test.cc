@@ -1,4 +1,4 @@
-#include "node/routing/forward_channel.h"
+#include "node/peers/forward_channel.h"
 
 #include "gtest/gtest.h"
 

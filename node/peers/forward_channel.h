@@ -1,4 +1,4 @@
-// node/routing/forward_channel.h: forwarded batches take effect in the order in
+// node/peers/forward_channel.h: forwarded batches take effect in the order in
 // which they were sent, or not at all.
 //
 // A forwarded batch may arrive late: after its sender gave up, after later
@@ -14,8 +14,8 @@
 //   term after the newer term began is never committed.
 // - Their channels belong to one term: the older channel was closed before the
 //   newer one was opened.
-#ifndef QUORATE_NODE_ROUTING_FORWARD_CHANNEL_H_
-#define QUORATE_NODE_ROUTING_FORWARD_CHANNEL_H_
+#ifndef QUORATE_NODE_PEERS_FORWARD_CHANNEL_H_
+#define QUORATE_NODE_PEERS_FORWARD_CHANNEL_H_
 
 #include <cstddef>
 #include <cstdint>
@@ -30,6 +30,8 @@ struct ForwardStamp {
   raft::Term term;       // The term of the leader that opened the channel.
   uint64_t channel = 0;  // 0: no channel.
   uint64_t number = 0;   // Counts up from 1.
+  // The process that opened the channel (node/peers/peer_answers.h).
+  uint64_t life = 0;
 };
 
 // The leader's side of the channels of one group.
@@ -61,4 +63,4 @@ class ForwardChannels {
 
 }  // namespace quorate::node
 
-#endif  // QUORATE_NODE_ROUTING_FORWARD_CHANNEL_H_
+#endif  // QUORATE_NODE_PEERS_FORWARD_CHANNEL_H_

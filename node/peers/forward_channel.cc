@@ -1,4 +1,4 @@
-#include "node/routing/forward_channel.h"
+#include "node/peers/forward_channel.h"
 
 #include "env/check.h"
 
@@ -18,7 +18,7 @@ ForwardStamp ForwardChannels::Open(raft::Term term,
   if (replaces.term == term) taken_.erase(replaces.channel);
   if (taken_.size() >= channels_max_) taken_.erase(taken_.begin());
   taken_.emplace(++opened_, 0);
-  return {term, opened_, 0};
+  return {.term = term, .channel = opened_};
 }
 
 bool ForwardChannels::Take(raft::Term term, const ForwardStamp& stamp) {

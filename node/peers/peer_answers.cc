@@ -1,0 +1,112 @@
+#include "node/peers/peer_answers.h"
+
+#include <algorithm>
+#include <utility>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "env/check.h"
+#include "env/outcome.h"
+
+namespace quorate::node {
+namespace {
+
+constexpr env::Lane kLane = env::Lane::kRequests;
+
+PeerResult MakeResult(Outcome outcome, absl::Status why) {
+  PeerResult result;
+  result.result.outcome = outcome;
+  result.result.status = std::move(why);
+  return result;
+}
+
+}  // namespace
+
+PeerAnswers::PeerAnswers(env::Env& env, const PeerLinkOptions& options,
+                         PeerCounters& counters, Handler& handler)
+    : env_(env),
+      options_(options),
+      counters_(counters),
+      handler_(handler),
+      alarm_(env.loop, [this] {
+        DropExpired();
+        SetAlarm();
+      }) {}
+
+void PeerAnswers::OnRequest(PeerRequestMessage message) {
+  const PeerRequestId id = message.id;
+  if (!taken_.Take(id, message.settled)) {
+    ++counters_.repeated;
+    env_.tracer.Sometimes("node.repeated_request");
+    return;
+  }
+  ++counters_.taken;
+  // An earlier process of this node may have executed the batch.
+  if (message.request.kind == PeerRequest::Kind::kApply &&
+      message.request.stamp.life != options_.life) {
+    env_.tracer.Sometimes("node.request_to_an_earlier_process");
+    return Answer(
+        id, MakeResult(Outcome::kUnknown,
+                       absl::UnavailableError("the leader has restarted")));
+  }
+  const size_t bytes = kRequestHeaderBytes + message.request.payload.size();
+  if (held_bytes_ > 0 && held_bytes_ + bytes > options_.bytes_max) {
+    ++counters_.overloaded;
+    env_.tracer.Sometimes("node.peer_without_room");
+    return Answer(id, MakeResult(Outcome::kNotExecuted,
+                                 absl::ResourceExhaustedError(
+                                     "too many requests of this node wait")));
+  }
+  held_bytes_ += bytes;
+  handler_(std::move(message.request), [this, id, bytes](PeerResult result) {
+    held_bytes_ -= bytes;
+    Answer(id, std::move(result));
+  });
+}
+
+void PeerAnswers::Answer(const PeerRequestId& id, PeerResult result) {
+  if (result.channel.channel != 0) result.channel.life = options_.life;
+  PeerAnswer answer = EncodePeerResult(result);
+  held_bytes_ += answer.size();
+  counters_.answer_bytes += answer.size();
+  waiting_.push_back(
+      {.id = id,
+       .answer = std::move(answer),
+       .expires = env_.loop.ReadClock().mono + options_.timeout});
+  SendWaiting();
+  SetAlarm();
+}
+
+void PeerAnswers::SendWaiting() {
+  DropExpired();
+  while (!waiting_.empty() &&
+         !env_.transport.Congested(options_.link.to, kLane)) {
+    Waiting next = std::move(waiting_.front());
+    waiting_.pop_front();
+    const std::vector<Buffer> piece =
+        EncodePeerAnswerPiece(options_.link, next.id, next.answer, next.offset);
+    next.offset += kAnswerPieceBytes;
+    next.expires = env_.loop.ReadClock().mono + options_.timeout;
+    if (next.offset < next.answer.size()) {
+      waiting_.push_back(std::move(next));
+    } else {
+      held_bytes_ -= next.answer.size();
+    }
+    env_.transport.Send(options_.link.to, kLane, piece);
+  }
+}
+
+void PeerAnswers::DropExpired() {
+  const MonoTime now = env_.loop.ReadClock().mono;
+  std::erase_if(waiting_, [&](const Waiting& waiting) {
+    if (waiting.expires > now) return false;
+    held_bytes_ -= waiting.answer.size();
+    return true;
+  });
+}
+
+void PeerAnswers::SetAlarm() {
+  for (const Waiting& waiting : waiting_) alarm_.SetFor(waiting.expires);
+}
+
+}  // namespace quorate::node

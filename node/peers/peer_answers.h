@@ -1,0 +1,64 @@
+// node/peers/peer_answers.h: takes the requests of one other node, and sends
+// the answers. The asking side is node/peers/peer_link.h.
+#ifndef QUORATE_NODE_PEERS_PEER_ANSWERS_H_
+#define QUORATE_NODE_PEERS_PEER_ANSWERS_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <deque>
+
+#include "absl/functional/any_invocable.h"
+#include "env/alarm.h"
+#include "env/env.h"
+#include "env/time.h"
+#include "node/peers/peer_link.h"
+#include "node/peers/peer_message.h"
+#include "node/peers/taken_requests.h"
+
+namespace quorate::node {
+
+// Invariant: a refusal as not executed is the only answer to its request, and
+// nothing of the request was or will be executed.
+class PeerAnswers {
+ public:
+  // Executes a request. Calls `done` once, perhaps during the call.
+  using Handler = absl::AnyInvocable<void(PeerRequest request, PeerDone done)>;
+
+  // All outlive the object.
+  PeerAnswers(env::Env& env, const PeerLinkOptions& options,
+              PeerCounters& counters, Handler& handler);
+  PeerAnswers(const PeerAnswers&) = delete;
+  PeerAnswers& operator=(const PeerAnswers&) = delete;
+
+  void OnRequest(PeerRequestMessage message);
+  // The lane has room, or has a connection again. Pieces of several answers
+  // leave in turn, so that no answer waits for a long one.
+  void SendWaiting();
+  // Bytes of requests without an answer, and of answers that are not sent.
+  size_t held_bytes() const { return held_bytes_; }
+
+ private:
+  struct Waiting {
+    PeerRequestId id;
+    PeerAnswer answer;
+    size_t offset = 0;  // Sent up to here.
+    MonoTime expires;   // The asking node waits no longer.
+  };
+
+  void Answer(const PeerRequestId& id, PeerResult result);
+  void DropExpired();
+  void SetAlarm();
+
+  env::Env& env_;
+  const PeerLinkOptions options_;
+  PeerCounters& counters_;
+  Handler& handler_;
+  TakenRequests taken_;
+  std::deque<Waiting> waiting_;
+  size_t held_bytes_ = 0;
+  env::Alarm alarm_;
+};
+
+}  // namespace quorate::node
+
+#endif  // QUORATE_NODE_PEERS_PEER_ANSWERS_H_

@@ -1,0 +1,94 @@
+#include "node/peers/peer_links.h"
+
+#include <algorithm>
+#include <utility>
+#include <variant>
+
+#include "absl/status/statusor.h"
+#include "env/check.h"
+#include "node/base/text.h"
+#include "node/peers/peer_message.h"
+
+namespace quorate::node {
+
+PeerLinks::PeerLinks(env::Env& env, const Config& config)
+    : env_(env), config_(config) {
+  PeerLinkOptions options = {
+      .link = {.cluster = config.cluster, .from = config.node},
+      .life = env.random.Bits("node.peer_links", config.node.value(), 0) | 1,
+      .timeout = config.timeouts.proxy,
+      .open_timeout =
+          std::min(config.timeouts.proxy, config.raft.election_timeout_max),
+      .bytes_max = config.limits.peer_bytes};
+  for (const NodeConfig& node : config.nodes) {
+    if (node.id == config.node) continue;
+    options.link.to = node.id;
+    Peer& peer = peers_[node.id];
+    peer.link = std::make_unique<PeerLink>(env, options, counters_, [this] {
+      if (on_room_) on_room_();
+    });
+    peer.answers =
+        std::make_unique<PeerAnswers>(env, options, counters_, handler_);
+  }
+}
+
+void PeerLinks::Start(PeerAnswers::Handler handler,
+                      absl::AnyInvocable<void()> on_room) {
+  handler_ = std::move(handler);
+  on_room_ = std::move(on_room);
+}
+
+PeerLink& PeerLinks::To(NodeId node) {
+  const auto found = peers_.find(node);
+  CHECK(found != peers_.end()) << "node " << node;
+  return *found->second.link;
+}
+
+size_t PeerLinks::held_bytes() const {
+  size_t bytes = 0;
+  for (const auto& [node, peer] : peers_) {
+    bytes += peer.link->asked_bytes() + peer.answers->held_bytes();
+  }
+  return bytes;
+}
+
+void PeerLinks::OnMessage(NodeId from, StoreIncarnation, Buffer bytes) {
+  const auto peer = peers_.find(from);
+  if (peer == peers_.end() || !handler_) return;
+  absl::StatusOr<PeerMessage> message = DecodePeerMessage(
+      {.cluster = config_.cluster, .from = from, .to = config_.node}, bytes);
+  if (!message.ok()) {
+    ++counters_.malformed;
+    env_.tracer.Sometimes("node.bad_peer_message");
+    if (!std::exchange(malformed_logged_, true)) {
+      env_.tracer.Log(env::Severity::kWarning,
+                      Concat("dropped an invalid message of node ", from, ": ",
+                             Message(message.status())));
+    }
+    return;
+  }
+  if (auto* request = std::get_if<PeerRequestMessage>(&*message)) {
+    peer->second.answers->OnRequest(std::move(*request));
+  } else {
+    peer->second.link->OnAnswer(std::get<PeerAnswerPiece>(*message));
+  }
+}
+
+void PeerLinks::OnLaneHasRoom(NodeId to, env::Lane lane) {
+  const auto peer = peers_.find(to);
+  if (peer == peers_.end() || lane != env::Lane::kRequests) return;
+  peer->second.answers->SendWaiting();
+  peer->second.link->OnLaneReady();
+}
+
+void PeerLinks::OnLaneOpened(NodeId to, env::Lane lane) {
+  OnLaneHasRoom(to, lane);
+}
+
+void PeerLinks::OnLaneClosed(NodeId to, env::Lane lane) {
+  const auto peer = peers_.find(to);
+  if (peer == peers_.end() || lane != env::Lane::kRequests) return;
+  peer->second.link->OnLaneClosed();
+}
+
+}  // namespace quorate::node

@@ -1,0 +1,277 @@
+// Requests between two nodes over links with faults, in the simulated world.
+#include "node/peers/peer_links.h"
+
+#include <map>
+#include <memory>
+#include <set>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "env/outcome.h"
+#include "gtest/gtest.h"
+#include "sim/world/world.h"
+
+namespace quorate::node {
+namespace {
+
+using Kind = PeerRequest::Kind;
+
+std::string AddressOf(uint32_t node) {
+  return "n" + std::to_string(node) + ":9001";
+}
+
+// The facts of a test, across restarts of its programs.
+struct Facts {
+  std::multiset<std::string> executed;  // Payloads.
+  std::map<std::string, std::vector<Outcome>> answers;
+  size_t asked = 0;
+  size_t refused = 0;
+  size_t held_most = 0;
+};
+
+struct Manner {
+  Duration pause = Milliseconds(1);  // Between two requests.
+  size_t requests = 0;               // 0: it asks nothing.
+  size_t payload_bytes = 0;          // The least size of a payload.
+  size_t result_bytes = 0;           // Of every tenth answer.
+  size_t bytes_max = 16 << 20;
+  Duration work;  // Of every fifth request.
+};
+
+// Node 1 asks node 2, which echoes payloads and refuses some.
+class Program final {
+ public:
+  Program(env::Env& env, uint32_t id, const Manner& manner, Facts* facts)
+      : env_(env), manner_(manner), facts_(facts) {
+    config_.cluster = ClusterId(7);
+    config_.node = NodeId(id);
+    config_.nodes = {{.id = NodeId(1)}, {.id = NodeId(2)}};
+    config_.timeouts.proxy = Milliseconds(500);
+    config_.limits.peer_bytes = manner.bytes_max;
+    links_ = std::make_unique<PeerLinks>(env, config_);
+    EXPECT_TRUE(env.transport
+                    .Start({.cluster = ClusterId(7),
+                            .node = NodeId(id),
+                            .incarnation = StoreIncarnation(id)},
+                           AddressOf(id), {{NodeId(3 - id), AddressOf(3 - id)}},
+                           links_.get())
+                    .ok());
+    links_->Start(
+        [this](PeerRequest request, PeerDone done) {
+          Execute(std::move(request), std::move(done));
+        },
+        [] {});
+    if (id == 1) Open();
+  }
+  const PeerCounters& counters() const { return links_->counters(); }
+  size_t held_bytes() const { return links_->held_bytes(); }
+
+ private:
+  void Execute(PeerRequest request, PeerDone done) {
+    PeerResult result;
+    result.result.outcome = Outcome::kDone;
+    if (request.kind == Kind::kOpen) {
+      result.channel = {.term = raft::Term(1), .channel = 1};
+      return done(std::move(result));
+    }
+    const uint64_t count = ++executed_;
+    if (count % 7 == 0) {
+      result.result.outcome = Outcome::kNotExecuted;
+      ++facts_->refused;
+      return done(std::move(result));
+    }
+    facts_->executed.insert(std::string(request.payload.view()));
+    facts_->held_most = std::max(facts_->held_most, links_->held_bytes());
+    result.result.result =
+        count % 10 == 0 && manner_.result_bytes > 0
+            ? Buffer::Copy(std::string(manner_.result_bytes, 'r'))
+            : request.payload;
+    if (count % 5 != 0) return done(std::move(result));
+    later_.push_back(env_.loop.At(
+        env_.loop.ReadClock().mono + manner_.work,
+        [done = std::move(done), result = std::move(result)]() mutable {
+          done(std::move(result));
+        }));
+  }
+  void Open() {
+    links_->To(NodeId(2)).Ask(
+        {.kind = Kind::kOpen, .group = GroupId(1)}, [this](PeerResult result) {
+          stamp_ = result.channel;
+          const bool open = stamp_.channel != 0;
+          timer_ = env_.loop.At(env_.loop.ReadClock().mono + Milliseconds(2),
+                                [this, open] { open ? Ask() : Open(); });
+        });
+  }
+  void Ask() {
+    if (facts_->asked == manner_.requests) return;
+    std::string payload = std::to_string(++facts_->asked);
+    payload.resize(std::max(payload.size(), manner_.payload_bytes), '.');
+    ++stamp_.number;
+    links_->To(NodeId(2)).Ask(
+        {.kind = Kind::kApply,
+         .group = GroupId(1),
+         .stamp = stamp_,
+         .payload = Buffer::Copy(payload)},
+        [this, payload](PeerResult result) {
+          facts_->answers[payload].push_back(result.result.outcome);
+          if (result.result.outcome != Outcome::kDone) {
+            Open();
+          }
+        });
+    facts_->held_most = std::max(facts_->held_most, links_->held_bytes());
+    timer_ = env_.loop.At(env_.loop.ReadClock().mono + manner_.pause,
+                          [this] { Ask(); });
+  }
+
+  env::Env& env_;
+  const Manner manner_;
+  Facts* const facts_;
+  Config config_;
+  std::unique_ptr<PeerLinks> links_;
+  ForwardStamp stamp_;
+  uint64_t executed_ = 0;
+  env::Pending timer_;
+  std::vector<env::Pending> later_;
+};
+
+class PeerLinksTest : public ::testing::Test {
+ protected:
+  void Begin(uint64_t seed, const Manner& manner) {
+    manner_ = manner;
+    programs_[0].reset();
+    programs_[1].reset();
+    facts_ = {};
+    world_ = std::make_unique<sim::World>(sim::WorldOptions{.seed = seed});
+    for (const char* name : {"n1", "n2"}) {
+      machines_.push_back(world_->AddMachine({.name = name}));
+    }
+  }
+  void StartProgram(uint32_t id) {
+    world_->Start(machines_[id - 1], [this, id](env::Env& env) {
+      return programs_[id - 1] =
+                 std::make_shared<Program>(env, id, manner_, &facts_);
+    });
+  }
+  // Every refusal is true, and no request is executed twice.
+  void CheckFacts() {
+    EXPECT_EQ(facts_.answers.size(), facts_.asked);
+    for (const auto& [payload, answers] : facts_.answers) {
+      EXPECT_EQ(answers.size(), 1u) << payload;
+      const size_t executed = facts_.executed.count(payload);
+      EXPECT_LE(executed, 1u) << payload;
+      if (answers[0] == Outcome::kDone) {
+        EXPECT_EQ(executed, 1u) << payload;
+      }
+      if (answers[0] == Outcome::kNotExecuted) {
+        EXPECT_EQ(executed, 0u) << payload;
+      }
+    }
+  }
+  size_t Count(Outcome outcome) const {
+    size_t count = 0;
+    for (const auto& [payload, answers] : facts_.answers) {
+      count += answers[0] == outcome ? 1 : 0;
+    }
+    return count;
+  }
+
+  Manner manner_;
+  Facts facts_;
+  std::unique_ptr<sim::World> world_;
+  std::vector<sim::MachineId> machines_;
+  std::shared_ptr<Program> programs_[2];
+};
+
+TEST_F(PeerLinksTest, HealthyLink_AnswersAllRequests) {
+  Begin(1, {.requests = 100, .result_bytes = 3 << 20});
+  StartProgram(2);
+  StartProgram(1);
+  world_->RunFor(Seconds(5));
+  CheckFacts();
+  EXPECT_EQ(Count(Outcome::kDone) + facts_.refused, 100u);
+  EXPECT_EQ(programs_[0]->held_bytes(), 0u);
+  EXPECT_EQ(programs_[1]->held_bytes(), 0u);
+}
+
+// Messages are lost, doubled, replayed and overtaken, and the answering node
+// restarts. A copy of a request may reach it after it answered, or after it
+// forgot everything.
+TEST_F(PeerLinksTest, FaultyLinks_RequestsRunAtMostOnceAndRefusalsAreTrue) {
+  size_t repeated = 0;
+  size_t unknown = 0;
+  for (uint64_t seed = 1; seed <= 40; ++seed) {
+    Begin(
+        seed,
+        {.requests = 300, .result_bytes = 600 << 10, .work = Milliseconds(40)});
+    world_->network_options().loss = {1, 20};
+    world_->network_options().duplicate = {1, 4};
+    world_->network_options().reorder = {1, 4};
+    world_->network_options().replay = {1, 4};
+    world_->network_options().replay_max = Milliseconds(300);
+    world_->network_options().corrupt = {1, 50};
+    StartProgram(2);
+    StartProgram(1);
+    for (int i = 0; i < 4; ++i) {
+      world_->RunFor(Milliseconds(100));
+      repeated += programs_[1]->counters().repeated;
+      programs_[1].reset();
+      world_->Crash(machines_[1], sim::CrashKind::kProcess);
+      StartProgram(2);
+    }
+    world_->RunFor(Seconds(10));
+    SCOPED_TRACE("seed " + std::to_string(seed));
+    CheckFacts();
+    unknown += Count(Outcome::kUnknown);
+    EXPECT_GT(Count(Outcome::kDone), 100u);
+    EXPECT_EQ(programs_[0]->held_bytes(), 0u);
+    EXPECT_EQ(programs_[1]->held_bytes(), 0u);
+  }
+  EXPECT_GT(repeated, 100u);
+  EXPECT_GT(unknown, 100u);
+}
+
+TEST_F(PeerLinksTest, NodeThatIsAway_OutcomesFollowInTime) {
+  Begin(1, {.requests = 100});
+  StartProgram(2);
+  StartProgram(1);
+  world_->RunFor(Milliseconds(50));
+  programs_[1].reset();
+  world_->Crash(machines_[1], sim::CrashKind::kMachine);
+  world_->RunFor(Seconds(2));
+  CheckFacts();
+  EXPECT_GT(Count(Outcome::kUnknown), 10u);
+}
+
+// The asking node sends far more than the other one answers. Both stay within
+// the bound and one request or answer.
+TEST_F(PeerLinksTest, TooManyRequests_AreRefusedWithinTheBound) {
+  constexpr size_t kBound = 256 << 10;
+  Begin(1, {.requests = 2000,
+            .payload_bytes = 20'000,
+            .bytes_max = kBound,
+            .work = Milliseconds(200)});
+  StartProgram(2);
+  StartProgram(1);
+  world_->RunFor(Seconds(10));
+  CheckFacts();
+  EXPECT_GT(programs_[1]->counters().overloaded, 0u);
+  EXPECT_GT(facts_.held_most, kBound / 2);
+  EXPECT_LE(facts_.held_most, kBound + 21'000);
+}
+
+// Nothing is sent on a lane without room, so the refusals are true.
+TEST_F(PeerLinksTest, LaneWithoutRoom_RequestsAreNotExecuted) {
+  Begin(1, {.requests = 50, .payload_bytes = 100'000});
+  StartProgram(2);
+  StartProgram(1);
+  world_->RunFor(Milliseconds(5));
+  world_->network_options().lane_bytes_max = 1;
+  world_->network_options().bytes_per_second = 1000;
+  world_->RunFor(Seconds(2));
+  CheckFacts();
+  EXPECT_GT(Count(Outcome::kNotExecuted), 0u);
+}
+
+}  // namespace
+}  // namespace quorate::node

@@ -1,0 +1,272 @@
+#include "node/peers/peer_message.h"
+
+#include <algorithm>
+#include <string>
+#include <string_view>
+#include <utility>
+
+#include "absl/status/status.h"
+#include "absl/strings/str_cat.h"
+#include "absl/types/span.h"
+#include "env/check.h"
+#include "env/crc32c.h"
+#include "env/little_endian.h"
+#include "env/outcome.h"
+#include "node/base/text.h"
+
+namespace quorate::node {
+namespace {
+
+using raft::kChecksumEnd;
+using raft::kServiceBytes;
+using raft::MessageLink;
+using raft::Service;
+using Kind = PeerRequest::Kind;
+
+// The kind of a piece of an answer, behind those of requests.
+constexpr uint8_t kPiece = 4;
+// Service, checksum, version, kind, asker, number.
+constexpr size_t kPrefixBytes = kChecksumEnd + 1 + 1 + 8 + 8;
+// Size of the answer, offset.
+constexpr size_t kPieceHeaderBytes = kPrefixBytes + 4 + 4;
+// Settled, group; term, channel, number and life of the stamp.
+static_assert(kRequestHeaderBytes == kPrefixBytes + 8 + 4 + 4 * 8);
+
+// The first byte of an answer.
+enum class AnswerKind : uint8_t {
+  kApplied = 1,
+  kOpened = 2,
+  kNotExecuted = 3,
+  kUnknown = 4,
+};
+
+absl::Status Malformed(std::string_view what) {
+  return absl::InvalidArgumentError(Concat("a message of a node: ", what));
+}
+
+void AppendPrefix(uint8_t kind, const PeerRequestId& id, std::string* body) {
+  AppendFixed(body, kPeerMessageVersion);
+  AppendFixed(body, kind);
+  AppendFixed(body, id.asker);
+  AppendFixed(body, id.number);
+}
+
+// `body` is all behind the checksum but the payloads.
+std::vector<Buffer> Seal(const MessageLink& link, const std::string& body,
+                         std::vector<Buffer> payloads) {
+  uint32_t crc = Crc32c(raft::ChecksumSeed(link, Service::kNodes), body);
+  for (const Buffer& payload : payloads) crc = Crc32c(crc, payload.view());
+  std::string head;
+  AppendFixed(&head, static_cast<uint8_t>(Service::kNodes));
+  AppendFixed(&head, crc);
+  payloads.insert(payloads.begin(), Buffer::Copy(head + body));
+  return payloads;
+}
+
+// True if the request has the fields of its kind, and no others.
+bool HasFieldsOfKind(const PeerRequest& request) {
+  const ForwardStamp& stamp = request.stamp;
+  const bool named = stamp.channel != 0 && stamp.life != 0;
+  const bool empty = stamp.channel == 0 && stamp.life == 0 &&
+                     stamp.term == raft::Term() && stamp.number == 0;
+  switch (request.kind) {
+    case Kind::kOpen:
+      return request.payload.empty() && (named || empty);
+    case Kind::kApply:
+      return !request.payload.empty() && named && stamp.number != 0;
+    case Kind::kRead:
+      return !request.payload.empty() && empty;
+  }
+  return false;
+}
+
+absl::StatusOr<PeerMessage> DecodeRequest(Kind kind, const PeerRequestId& id,
+                                          FixedReader reader,
+                                          const Buffer& bytes) {
+  PeerRequestMessage message{.id = id};
+  message.settled = reader.Take<uint64_t>();
+  PeerRequest& request = message.request;
+  request.kind = kind;
+  request.group = GroupId(reader.Take<uint32_t>());
+  request.stamp.term = raft::Term(reader.Take<uint64_t>());
+  request.stamp.channel = reader.Take<uint64_t>();
+  request.stamp.number = reader.Take<uint64_t>();
+  request.stamp.life = reader.Take<uint64_t>();
+  if (!reader.ok()) return Malformed("a request is cut short");
+  if (reader.rest().size() > raft::kEntryPayloadBytesMax) {
+    return Malformed(Concat("a request has ", reader.rest().size(), " bytes"));
+  }
+  request.payload = bytes.Suffix(kRequestHeaderBytes);
+  if (message.settled == 0 || message.settled > id.number ||
+      !HasFieldsOfKind(request)) {
+    return Malformed("a request lacks fields of its kind, or has others");
+  }
+  return message;
+}
+
+absl::StatusOr<PeerMessage> DecodePiece(const PeerRequestId& id,
+                                        FixedReader reader,
+                                        const Buffer& bytes) {
+  PeerAnswerPiece piece{.id = id};
+  piece.size = reader.Take<uint32_t>();
+  piece.offset = reader.Take<uint32_t>();
+  if (!reader.ok()) return Malformed("an answer is cut short");
+  if (piece.size > kAnswerBytesMax || piece.offset >= piece.size ||
+      piece.offset % kAnswerPieceBytes != 0 ||
+      reader.rest().size() !=
+          std::min<size_t>(kAnswerPieceBytes, piece.size - piece.offset)) {
+    return Malformed(Concat("a piece of ", reader.rest().size(), " bytes at ",
+                            piece.offset, " of an answer of ", piece.size));
+  }
+  piece.bytes = bytes.Suffix(kPieceHeaderBytes);
+  return piece;
+}
+
+}  // namespace
+
+std::vector<Buffer> EncodePeerRequest(const MessageLink& link,
+                                      const PeerRequestMessage& message) {
+  const PeerRequest& request = message.request;
+  CHECK_LE(request.payload.size(), raft::kEntryPayloadBytesMax);
+  std::string body;
+  body.reserve(kRequestHeaderBytes);
+  AppendPrefix(static_cast<uint8_t>(request.kind), message.id, &body);
+  AppendFixed(&body, message.settled);
+  AppendFixed(&body, request.group.value());
+  AppendFixed(&body, request.stamp.term.value());
+  AppendFixed(&body, request.stamp.channel);
+  AppendFixed(&body, request.stamp.number);
+  AppendFixed(&body, request.stamp.life);
+  if (request.payload.empty()) return Seal(link, body, {});
+  return Seal(link, body, {request.payload});
+}
+
+PeerAnswer EncodePeerResult(const PeerResult& result) {
+  const raft::ProposeResult& r = result.result;
+  std::string head;
+  PeerAnswer answer;
+  switch (r.outcome) {
+    case Outcome::kDone:
+      if (result.channel.channel != 0) {
+        AppendFixed(&head, static_cast<uint8_t>(AnswerKind::kOpened));
+        AppendFixed(&head, result.channel.term.value());
+        AppendFixed(&head, result.channel.channel);
+        AppendFixed(&head, result.channel.life);
+        break;
+      }
+      AppendFixed(&head, static_cast<uint8_t>(AnswerKind::kApplied));
+      AppendFixed(&head, r.position.term.value());
+      AppendFixed(&head, r.position.index.value());
+      AppendFixed(&head, r.log_time.ns());
+      answer.results = r.result;
+      break;
+    case Outcome::kNotExecuted:
+      AppendFixed(&head, static_cast<uint8_t>(AnswerKind::kNotExecuted));
+      AppendFixed(&head, result.leader.value());
+      AppendFixed(&head, result.term.value());
+      head += Message(r.status).substr(0, kAnswerTextBytesMax);
+      break;
+    case Outcome::kUnknown:
+      AppendFixed(&head, static_cast<uint8_t>(AnswerKind::kUnknown));
+      head += Message(r.status).substr(0, kAnswerTextBytesMax);
+      break;
+  }
+  answer.head = Buffer::Copy(head);
+  if (answer.size() <= kAnswerBytesMax) return answer;
+  PeerResult unknown;
+  unknown.result.outcome = Outcome::kUnknown;
+  unknown.result.status = absl::ResourceExhaustedError(
+      Concat("the results have ", r.result.size(), " bytes"));
+  return EncodePeerResult(unknown);
+}
+
+std::vector<Buffer> EncodePeerAnswerPiece(const MessageLink& link,
+                                          const PeerRequestId& id,
+                                          const PeerAnswer& answer,
+                                          size_t offset) {
+  CHECK_LT(offset, answer.size());
+  CHECK_EQ(offset % kAnswerPieceBytes, size_t{0});
+  const size_t end = std::min(answer.size(), offset + kAnswerPieceBytes);
+  std::string body;
+  AppendPrefix(kPiece, id, &body);
+  AppendFixed(&body, static_cast<uint32_t>(answer.size()));
+  AppendFixed(&body, static_cast<uint32_t>(offset));
+  std::vector<Buffer> parts;
+  const size_t head = answer.head.size();
+  if (offset < head) {
+    parts.push_back(answer.head.Slice(offset, std::min(head, end) - offset));
+  }
+  if (end > head) {
+    const size_t from = std::max(offset, head);
+    parts.push_back(answer.results.Slice(from - head, end - from));
+  }
+  return Seal(link, body, std::move(parts));
+}
+
+absl::StatusOr<PeerMessage> DecodePeerMessage(const MessageLink& link,
+                                              const Buffer& bytes) {
+  if (bytes.size() < kPrefixBytes ||
+      !raft::IsFor(Service::kNodes, bytes.view())) {
+    return Malformed("shorter than its prefix, or of another service");
+  }
+  if (Crc32c(raft::ChecksumSeed(link, Service::kNodes),
+             bytes.view().substr(kChecksumEnd)) !=
+      LoadFixed<uint32_t>(bytes.view(), kServiceBytes)) {
+    return absl::DataLossError("the checksum of a node's message differs");
+  }
+  FixedReader reader(bytes.view().substr(kChecksumEnd));
+  const auto version = reader.Take<uint8_t>();
+  const auto kind = reader.Take<uint8_t>();
+  PeerRequestId id;
+  id.asker = reader.Take<uint64_t>();
+  id.number = reader.Take<uint64_t>();
+  if (version != kPeerMessageVersion || kind == 0 || kind > kPiece ||
+      id.asker == 0 || id.number == 0) {
+    return Malformed(
+        Concat("version ", +version, ", kind ", +kind, ", number ", id.number));
+  }
+  if (kind == kPiece) return DecodePiece(id, reader, bytes);
+  return DecodeRequest(static_cast<Kind>(kind), id, reader, bytes);
+}
+
+absl::StatusOr<PeerResult> DecodePeerResult(Kind kind, const Buffer& answer) {
+  FixedReader reader(answer.view());
+  PeerResult result;
+  raft::ProposeResult& r = result.result;
+  const auto type = static_cast<AnswerKind>(reader.Take<uint8_t>());
+  switch (type) {
+    case AnswerKind::kApplied:
+      r.outcome = Outcome::kDone;
+      r.position.term = raft::Term(reader.Take<uint64_t>());
+      r.position.index = raft::Index(reader.Take<uint64_t>());
+      r.log_time = WallTime(reader.Take<int64_t>());
+      if (!reader.ok() || kind == Kind::kOpen) break;
+      r.result = answer.Suffix(answer.size() - reader.rest().size());
+      return result;
+    case AnswerKind::kOpened:
+      r.outcome = Outcome::kDone;
+      result.channel.term = raft::Term(reader.Take<uint64_t>());
+      result.channel.channel = reader.Take<uint64_t>();
+      result.channel.life = reader.Take<uint64_t>();
+      if (!reader.ok() || kind != Kind::kOpen || !reader.rest().empty() ||
+          result.channel.channel == 0 || result.channel.life == 0) {
+        break;
+      }
+      return result;
+    case AnswerKind::kNotExecuted:
+      r.outcome = Outcome::kNotExecuted;
+      result.leader = NodeId(reader.Take<uint32_t>());
+      result.term = raft::Term(reader.Take<uint64_t>());
+      if (!reader.ok() || reader.rest().size() > kAnswerTextBytesMax) break;
+      r.status = absl::UnavailableError(std::string(reader.rest()));
+      return result;
+    case AnswerKind::kUnknown:
+      r.outcome = Outcome::kUnknown;
+      if (!reader.ok() || reader.rest().size() > kAnswerTextBytesMax) break;
+      r.status = absl::UnavailableError(std::string(reader.rest()));
+      return result;
+  }
+  return Malformed("an answer lacks fields of its kind, or has others");
+}
+
+}  // namespace quorate::node
