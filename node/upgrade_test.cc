@@ -103,5 +103,39 @@ TEST_F(UpgradeTest, NodeLeftBehind_ForwardsAndCatchesUp) {
   ExpectTraffic();
 }
 
+// It learns the level from the reports of the others. Its own program does not
+// hold the level back.
+TEST(UpgradeWithout_NodeWithoutAReplica, ForwardsTheNewCommandsOnceItKnows) {
+  TestCluster cluster(
+      {.nodes = 4, .adjust = [](Config& config) {
+         config.raft.level_max = config.node.value() < 4 ? 2 : 0;
+         config.shards = {{.group = GroupId(1),
+                           .name = "g1",
+                           .slots = {{0, 16383}},
+                           .replicas = {NodeId(1), NodeId(2), NodeId(3)}}};
+       }});
+  ASSERT_TRUE(cluster.AwaitLeaders());
+  auto client = cluster.ConnectResp(3);
+  // The outcome of a batch to a leader that restarts may be unknown.
+  const auto settled = [&](const std::vector<std::string_view>& words) {
+    std::string reply = cluster.Command(*client, words);
+    for (int i = 0; i < 9 && reply.starts_with("-UNKNOWN"); ++i) {
+      reply = cluster.Command(*client, words);
+    }
+    return reply;
+  };
+  EXPECT_EQ(cluster.Command(*client, {"SETBIT", "bits", "7", "1"}), kTooEarly);
+  for (size_t node = 0; node < 3; ++node) {
+    Config config = cluster.config(node);
+    config.raft.level_max = 0;
+    ASSERT_TRUE(cluster.RestartWith(node, config).ok());
+    ASSERT_TRUE(cluster.AwaitLeaders());
+    EXPECT_EQ(settled({"SET", "k", "v"}), "+OK\r\n");
+  }
+  cluster.world().RunFor(Seconds(5));
+  EXPECT_EQ(settled({"SETBIT", "bits", "7", "1"}), ":0\r\n");
+  EXPECT_EQ(settled({"GETBIT", "bits", "7"}), ":1\r\n");
+}
+
 }  // namespace
 }  // namespace quorate::node

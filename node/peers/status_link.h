@@ -32,8 +32,8 @@ struct NodeReport {
   uint64_t start = 0;
   // The number of changes of the rows since that start.
   uint64_t changes = 0;
-  // "group state leader term\n" for each replica. Empty if the asker knows the
-  // rows.
+  // "group state leader term level\n" for each replica. Empty if the asker has
+  // the rows.
   std::string rows;
 };
 

@@ -28,13 +28,16 @@ bool HoldsReplica(const Config& config, GroupId group) {
 
 }  // namespace
 
-uint32_t BatchRules(const raft::Host& host, GroupId group) {
-  const raft::Core* const core = host.core(group);
-  const uint64_t level =
-      (core == nullptr ? host.founded_level() : core->configuration().level)
-          .value();
-  return static_cast<uint32_t>(
-      std::clamp<uint64_t>(level, kv::kRulesVersionMin, kv::kRulesVersion));
+uint32_t BatchRules(raft::Level level) {
+  return static_cast<uint32_t>(std::clamp<uint64_t>(
+      level.value(), kv::kRulesVersionMin, kv::kRulesVersion));
+}
+
+uint32_t GroupLeadership::rules() const {
+  const raft::Core* const core = parts_.host.core(group_);
+  return BatchRules(core == nullptr ? std::max(parts_.host.founded_level(),
+                                               parts_.view.level(group_))
+                                    : core->configuration().level);
 }
 
 GroupLeadership::GroupLeadership(const QueueParts& parts, GroupId group,

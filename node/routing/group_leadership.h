@@ -19,9 +19,8 @@
 
 namespace quorate::node {
 
-// The rules version in which batches for a group are made: its level as far as
-// this node knows it. Without a replica here that is the founded one.
-uint32_t BatchRules(const raft::Host& host, GroupId group);
+// The rules version in which batches for a group of this level are made.
+uint32_t BatchRules(raft::Level level);
 
 struct Leadership {
   enum class Kind : uint8_t { kUnknown, kSelf, kRemote } kind = Kind::kUnknown;
@@ -58,7 +57,9 @@ class GroupLeadership {
   bool applied_of_leader() const { return applied_of_leader_; }
   // Not OK: no node can execute commands of the group for this one, and why.
   absl::Status Unservable() const;
-  uint32_t rules() const { return BatchRules(parts_.host, group_); }
+  // The rules version of batches for the group, by its level. Without a replica
+  // here the level is that of the founding, or a higher one that others report.
+  uint32_t rules() const;
   RequestFailure MakeFailure(RequestFailure::Kind kind, Slot slot,
                              const absl::Status& why) const;
 

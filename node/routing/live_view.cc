@@ -16,7 +16,7 @@ constexpr ReplicaState kReported[] = {
     ReplicaState::kRefused};
 
 // Returns the fields of "a b c d"; false if there are not four.
-bool SplitRow(std::string_view row, std::array<std::string_view, 4>* fields) {
+bool SplitRow(std::string_view row, std::array<std::string_view, 5>* fields) {
   for (size_t i = 0; i < fields->size(); ++i) {
     const size_t end = row.find(' ');
     if ((end == std::string_view::npos) != (i + 1 == fields->size())) {
@@ -160,12 +160,14 @@ bool LiveView::TakeRows(Peer& peer, const NodeReport& report) {
 }
 
 bool LiveView::TakeRow(Peer& peer, std::string_view row) {
-  std::array<std::string_view, 4> fields;
+  std::array<std::string_view, 5> fields;
   uint32_t group_number = 0;
   uint32_t leader = 0;
   uint64_t term = 0;
+  uint64_t level = 0;
   if (!SplitRow(row, &fields) || !ParseInteger(fields[0], &group_number) ||
-      !ParseInteger(fields[2], &leader) || !ParseInteger(fields[3], &term)) {
+      !ParseInteger(fields[2], &leader) || !ParseInteger(fields[3], &term) ||
+      !ParseInteger(fields[4], &level)) {
     return false;
   }
   const GroupId group(group_number);
@@ -176,6 +178,8 @@ bool LiveView::TakeRow(Peer& peer, std::string_view row) {
   }
   if (StateOf(peer, group) == ReplicaState::kRefused) return true;
   LearnLeader(group, raft::Term(term), NodeId(leader));
+  raft::Level& highest = levels_[group];
+  highest = std::max(highest, raft::Level(level));
   // The reports of one node about its own leadership arrive in order.
   const auto known = leaders_.find(group);
   if (known != leaders_.end() && known->second.node == peer.config->id &&
@@ -308,6 +312,11 @@ NodeId LiveView::ReachableLeader(GroupId group) const {
   return known.node;
 }
 
+raft::Level LiveView::level(GroupId group) const {
+  const auto found = levels_.find(group);
+  return found == levels_.end() ? raft::Level() : found->second;
+}
+
 void LiveView::LearnLeader(GroupId group, raft::Term term, NodeId leader) {
   if (leader == NodeId() || config_.FindNode(leader) == nullptr) return;
   Leader& known = leaders_[group];
@@ -335,9 +344,11 @@ NodeReport LiveView::Report(const NodeReport& known,
     const ReplicaState state = replica(group, config_.node);
     NodeId leader;
     raft::Term term;
+    raft::Level level;
     if (state == ReplicaState::kFine) {
       const raft::Core& core = *host_.core(group);
       term = core.term();
+      level = core.configuration().level;
       leader = host_.leader(group);
       if ((leader == config_.node) !=
           (core.role() == raft::RoleKind::kLeader)) {
@@ -345,7 +356,7 @@ NodeReport LiveView::Report(const NodeReport& known,
       }
     }
     Append(&rows, group, ' ', ReplicaStateName(state), ' ', leader, ' ', term,
-           '\n');
+           ' ', level, '\n');
   }
   if (rows != rows_) {
     rows_ = std::move(rows);

@@ -87,6 +87,9 @@ class LiveView {
   // another node, it answers, its replica works, and it has not reported that
   // it leads no longer.
   NodeId ReachableLeader(GroupId group) const;
+  // The highest level of the group that another node has reported; zero: none.
+  // The leader knows better: it refuses what needs more than the level.
+  raft::Level level(GroupId group) const;
   // Rises with every change.
   uint64_t version() const { return version_; }
 
@@ -153,6 +156,7 @@ class LiveView {
   StatusLinks links_;
   std::vector<Peer> peers_;  // Ascending by node, without this node.
   absl::btree_map<GroupId, Leader> leaders_;
+  absl::btree_map<GroupId, raft::Level> levels_;
   // The groups for which CutOff is not OK.
   absl::btree_map<GroupId, absl::Status> cut_off_;
   // This node's groups in which other voters refuse this node's store.

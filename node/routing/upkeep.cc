@@ -85,7 +85,7 @@ void Upkeep::Sweep(GroupId id) {
     return;
   }
   kv::BatchBuilder batch;
-  batch.SetRules(BatchRules(host_, id));
+  batch.SetRules(BatchRules(host_.core(id)->configuration().level));
   batch.Add(
       {.op = kv::Op::kExpire, .numbers = {bounds_.due_keys_per_entry, 0}});
   group.proposing = true;
