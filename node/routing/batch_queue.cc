@@ -118,9 +118,12 @@ void BatchQueue::CloseOpenBatch(bool redirect) {
 // A batch that the leader's log had no room for goes first, and alone.
 // Otherwise smaller ones of other nodes could take the room again and again.
 void BatchQueue::SubmitWaiting() {
-  if (leadership_.kind() == Leadership::Kind::kSelf && !waiting_.empty() &&
-      waiting_.front().refused && SubmitOwn() != Submission::kNone) {
-    return;
+  while (leadership_.kind() == Leadership::Kind::kSelf && !waiting_.empty() &&
+         waiting_.front().refused) {
+    const Submission submission = SubmitOwn();
+    if (submission == Submission::kNone) break;
+    // Its end wakes the queue. A batch that failed without an entry does not.
+    if (submission == Submission::kNoRoom || inflight_batches_ > 0) return;
   }
   int without = 0;  // Sides that had nothing to submit, one after the other.
   while (without < 2 && !leadership_.pausing()) {
