@@ -89,13 +89,13 @@ class TransportTest : public testing::Test {
                             [](std::unique_ptr<env::Connection>) {}))
         ->address();
   }
-  // Two nodes that know each other, with both lanes connected.
+  // Two nodes that know each other, with all lanes connected.
   void StartPair(Node& a, Node& b) {
     address_a_ = FreeAddress();
     address_b_ = FreeAddress();
     ASSERT_TRUE(a.Start({{b.identity.node, address_b_}}, address_a_).ok());
     ASSERT_TRUE(b.Start({{a.identity.node, address_a_}}, address_b_).ok());
-    for (const Lane lane : {Lane::kControl, Lane::kBulk}) {
+    for (const Lane lane : {Lane::kControl, Lane::kBulk, Lane::kRequests}) {
       Exchange(a, b, lane);
       Exchange(b, a, lane);
     }

@@ -65,8 +65,12 @@ void Router::OnReplicasStopped() {
   WakeAll();
 }
 
+// The queues take turns to be the first one, which finds most room on a link.
 void Router::WakeAll() {
-  for (size_t i = 0; i < queues_.size(); ++i) Wake(i);
+  for (size_t i = 0; i < queues_.size(); ++i) {
+    Wake((first_woken_ + i) % queues_.size());
+  }
+  first_woken_ = (first_woken_ + 1) % queues_.size();
 }
 
 void Router::OnPeerRequest(PeerRequest request, PeerDone done) {

@@ -101,6 +101,7 @@ class Router {
   // Indexes of the queues that requested a Flush, each once.
   std::vector<size_t> woken_;
   std::vector<bool> is_woken_;
+  size_t first_woken_ = 0;  // The queue that WakeAll wakes first.
   env::Pending deferred_;
   bool flush_deferred_ = false;
   env::Alarm alarm_;

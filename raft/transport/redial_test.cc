@@ -1,5 +1,6 @@
 // Dials of peers that lose each other, in the simulated world.
 #include <memory>
+#include <set>
 
 #include "env/buffer.h"
 #include "env/env.h"
@@ -28,7 +29,12 @@ class Node final : public env::Transport::Receiver {
     Send();
   }
   void OnMessage(NodeId, StoreIncarnation, Buffer) override { ++received_; }
+  void OnLaneClosed(NodeId to, env::Lane lane) override {
+    EXPECT_EQ(to, peer_);
+    closed_.insert(lane);
+  }
   int received() const { return received_; }
+  const std::set<env::Lane>& closed() const { return closed_; }
 
  private:
   static std::string AddressOf(NodeId node) {
@@ -46,6 +52,7 @@ class Node final : public env::Transport::Receiver {
   StreamTransport transport_;
   env::Pending timer_;
   int received_ = 0;
+  std::set<env::Lane> closed_;
 };
 
 TEST(Redial, PeerShowsUpWhileTheDialHangs_IsDialledAtOnce) {
@@ -89,6 +96,28 @@ TEST(Redial, DialThatHangs_IsRepeated) {
   EXPECT_GT(nodes[0]->received(), 0);
   EXPECT_GT(nodes[1]->received(), 0);
   for (std::shared_ptr<Node>& node : nodes) node.reset();
+}
+
+// The sender of requests must not wait for answers that cannot come.
+TEST(Redial, PeerDies_EachLaneIsReportedAsClosed) {
+  sim::World world({.seed = 1});
+  std::shared_ptr<Node> nodes[2];
+  sim::MachineId machines[2];
+  for (uint32_t id = 1; id <= 2; ++id) {
+    machines[id - 1] = world.AddMachine({.name = id == 1 ? "n1" : "n2"});
+    world.Start(machines[id - 1], [&nodes, id](env::Env& env) {
+      return nodes[id - 1] = std::make_shared<Node>(env, id);
+    });
+  }
+  world.RunFor(Seconds(1));
+  EXPECT_TRUE(nodes[0]->closed().empty());
+  nodes[1].reset();
+  world.Crash(machines[1], sim::CrashKind::kProcess);
+  world.RunFor(Seconds(1));
+  EXPECT_EQ(nodes[0]->closed(),
+            (std::set<env::Lane>{env::Lane::kControl, env::Lane::kBulk,
+                                 env::Lane::kRequests}));
+  nodes[0].reset();
 }
 
 }  // namespace

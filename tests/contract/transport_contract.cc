@@ -117,6 +117,7 @@ TEST_P(TransportContract, BothLanes_Deliver) {
   pair.StartBoth();
   EXPECT_TRUE(pair.Deliver(0, "control", Lane::kControl));
   EXPECT_TRUE(pair.Deliver(0, "bulk", Lane::kBulk));
+  EXPECT_TRUE(pair.Deliver(0, "requests", Lane::kRequests));
 }
 
 TEST_P(TransportContract, Pieces_ArriveAsOneMessage) {
