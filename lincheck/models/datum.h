@@ -100,11 +100,23 @@ class Datum {
   friend auto operator<=>(const Datum&, const Datum&) = default;
   template <typename H>
   friend H AbslHashValue(H h, const Datum& d) {
-    return H::combine(std::move(h), d.kind_, d.forgotten_, d.integer_,
-                      d.bytes_);
+    h = H::combine(std::move(h), d.kind_, d.forgotten_, d.integer_,
+                   d.bytes_.size());
+    const std::string_view bytes = d.bytes_;
+    if (bytes.size() <= kHashedMax) return H::combine(std::move(h), bytes);
+    // A search hashes long values again and again. Samples tell them apart.
+    const size_t stride = (bytes.size() - kSample) / (kSamples - 1);
+    for (size_t i = 0; i < kSamples; ++i) {
+      h = H::combine(std::move(h), bytes.substr(i * stride, kSample));
+    }
+    return H::combine(std::move(h), bytes.substr(bytes.size() - kSample));
   }
 
  private:
+  static constexpr size_t kSample = 32;
+  static constexpr size_t kSamples = 16;
+  static constexpr size_t kHashedMax = kSample * kSamples;
+
   enum class Kind : uint8_t { kNil, kInteger, kString };
   Kind kind_ = Kind::kNil;
   bool forgotten_ = false;

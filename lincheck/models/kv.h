@@ -66,7 +66,9 @@ struct Kv {
     }
   }
 
+  // Copies `before` only if the state after depends on its bytes.
   Leaves StepTo(const State& before, const Operation& op, State* after) const {
+    Value written = op.argument;
     switch (op.function) {
       case kGet:
         return Gives(op, before) ? Leaves::kSame : Leaves::kImpossible;
@@ -75,13 +77,26 @@ struct Kv {
       case kSwap:
         if (!Gives(op, before)) return Leaves::kImpossible;
         break;
+      case kTake:
+        if (!Gives(op, before)) return Leaves::kImpossible;
+        written = Value::Nil();
+        break;
+      case kDelete:
+      case kCas:
+      case kPutIfExists: {
+        const bool fits = Fits(before, op);
+        if (!Gives(op, static_cast<int64_t>(fits))) return Leaves::kImpossible;
+        if (!fits) return Leaves::kSame;
+        if (op.function == kDelete) written = Value::Nil();
+        break;
+      }
       default:
         *after = before;
         if (!Step(*after, op)) return Leaves::kImpossible;
         return *after == before ? Leaves::kSame : Leaves::kOther;
     }
-    if (before.Equals(op.argument)) return Leaves::kSame;
-    after->Assign(op.argument);
+    if (before.Equals(written)) return Leaves::kSame;
+    after->Assign(written);
     return Leaves::kOther;
   }
 
@@ -265,14 +280,16 @@ struct Kv {
   static bool Gives(const Operation& op, int64_t n) {
     return !op.known() || op.result.is_none() || op.result == Value::Integer(n);
   }
-  // Functions that do something only if the state fits.
+  // For functions that do something only if the state fits.
+  static bool Fits(const State& state, const Operation& op) {
+    return op.function == kCas ? state.Equals(op.expected) : !state.is_nil();
+  }
   bool StepIf(State& state, const Operation& op) const {
-    bool fits = !state.is_nil();
-    if (op.function == kCas) {
-      fits = state.Equals(op.expected);
-    } else if (op.function != kDelete && op.function != kPutIfExists) {
+    if (op.function != kCas && op.function != kDelete &&
+        op.function != kPutIfExists) {
       return false;
     }
+    const bool fits = Fits(state, op);
     if (!Gives(op, static_cast<int64_t>(fits))) return false;
     if (fits) state.Assign(op.function == kDelete ? Value::Nil() : op.argument);
     return true;
