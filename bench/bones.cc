@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "bench/core_entries.h"
 #include "bench/figures.h"
 #include "bench/process_memory.h"
 #include "bench/store_memory.h"
@@ -22,6 +23,7 @@ namespace {
 
 struct Options {
   uint64_t keys = 1'000'000;
+  uint64_t entries = 1'000'000;
   std::vector<std::string> only = {};
   std::string json = {};
 };
@@ -34,6 +36,10 @@ struct Part {
 // In the order in which they run.
 std::vector<Part> Parts() {
   return {
+      {"core_entries",
+       [](const Options& options) {
+         return CoreEntriesFigures(options.entries);
+       }},
       {"store_memory",
        [](const Options& options) { return StoreMemoryFigures(options.keys); }},
       {"process_memory",
@@ -81,6 +87,9 @@ int main(int argc, char** argv) {
   std::vector<std::string> names;
   for (const auto& part : quorate::bench::Parts()) names.push_back(part.name);
   app.add_option("--keys", options.keys, "Keys of the measured stores")
+      ->check(CLI::Range(1, 1 << 26))
+      ->capture_default_str();
+  app.add_option("--entries", options.entries, "Entries of the measured cores")
       ->check(CLI::Range(1, 1 << 26))
       ->capture_default_str();
   app.add_option("--only", options.only, "Measure only these parts")

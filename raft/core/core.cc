@@ -46,6 +46,7 @@ Core::Impl::Impl(const CoreOptions& options, Restored restored, Random random,
       log_(restored.log_start, restored.snapshot.position.index,
            restored.snapshot.configuration),
       commit_(restored.snapshot.position.index),
+      reacted_commit_(commit_),
       applied_(commit_),
       halted_at_(restored.snapshot.configuration.level > options.known_level
                      ? commit_ + 1
@@ -72,7 +73,7 @@ struct Core::Impl::InputDispatcher {
   Impl& core;
 
   void operator()(MessageReceived& e) { core.OnMessage(e.message); }
-  void operator()(Proposal& e) { core.OnProposal(std::move(e)); }
+  void operator()(Proposals& e) { core.OnProposals(std::move(e)); }
   void operator()(ReadRequested& e) { core.OnReadRequested(e); }
   void operator()(TimerFired&) { core.OnTimer(); }
   void operator()(WriteDone& e) { core.OnWriteDone(e); }
@@ -232,12 +233,19 @@ void Core::Impl::FinishStep() {
       incoming_snapshot_->snapshot.position.index <= commit_) {
     DiscardIncomingSnapshot();
   }
+  if (Leader* leader = std::get_if<Leader>(&role_)) {
+    if (std::exchange(leader->commit_due, false)) TryCommit();
+  }
+  ReactToCommit();
+  RaiseLevelIfAnnounced();
+  ApplyCommitted();
   if (halted() && !std::holds_alternative<Follower>(role_)) {
     BecomeFollower(hard_state_.term, ReplicaId());
   }
-  RaiseLevelIfAnnounced();
-  ApplyCommitted();
-  ScheduleCommitNotification();
+  if (std::holds_alternative<Leader>(role_)) {
+    SendToMembers();
+    ScheduleCommitNotification();
+  }
   if (hard_state_ != written_hard_state_) MutableWrite();
   if (!out_->writes.empty()) {
     Write& write = out_->writes.back();
@@ -363,7 +371,7 @@ Core::Core(const CoreOptions& options, Restored restored, Random random,
 }
 Core::~Core() = default;
 
-void Core::Step(Now now, Input input, Output* output) {
+void Core::Step(Now now, Input&& input, Output* output) {
   impl_->Step(now, input, output);
 }
 MonoTime Core::deadline() const { return impl_->ComputeDeadline(); }

@@ -23,6 +23,7 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <utility>
 #include <variant>
 #include <vector>
 
@@ -39,9 +40,9 @@ class HostGate {
   // Asked before entries or a chunk of a snapshot leave for `to`. False: they
   // wait. The host then steps the core with RoomToSend once there is room.
   virtual bool MaySend(ReplicaId to) = 0;
-  // Asked when an entry is committed, before it is handed out. False: this
-  // program does not know it, since a newer one wrote it. The replica halts
-  // before it: it keeps its log and its vote, applies no more, and never leads.
+  // Asked before a committed entry is handed out. False: this program does not
+  // know it, since a newer one wrote it. The replica halts before it: it keeps
+  // its log and its vote, applies no more, and never leads.
   virtual bool CanApply(const Entry& entry) {
     (void)entry;
     return true;
@@ -129,13 +130,22 @@ struct WriteToken {
 struct MessageReceived {
   Message message;
 };
-// A caller wants one entry appended. The core appends it if this replica leads
-// and has room. Answered by Output::proposed or Output::refused. Requires: a
-// payload of at most kEntryPayloadBytesMax; another kind than kConfiguration.
+// A caller wants one entry appended. Requires: a payload of at most
+// kEntryPayloadBytesMax; another kind than kConfiguration.
 struct Proposal {
   uint64_t tag = 0;  // The caller's; returned in Output.
   EntryKind kind = EntryKind::kCommands;
   Buffer payload;
+};
+// The core appends the proposals in their order, if this replica leads and has
+// room. Once it refuses one, it refuses those behind it. Each is answered by
+// Output::proposed or Output::refused. All that are accepted share one write
+// and the appends of one step.
+struct Proposals {
+  Proposals() = default;
+  // NOLINTNEXTLINE(google-explicit-constructor): a single one.
+  Proposals(Proposal proposal) { all.push_back(std::move(proposal)); }
+  std::vector<Proposal> all;
 };
 // A caller wants an index such that a read of the state applied through it is
 // linearizable (thesis 6.4). A follower asks its leader. Answered by
@@ -192,9 +202,10 @@ struct RoomToSend {
   bool link_is_new = false;
 };
 
-using Input = std::variant<MessageReceived, Proposal, ReadRequested, TimerFired,
-                           WriteDone, SnapshotTaken, ChunkRead, ChunkWritten,
-                           SnapshotInstalled, TransferRequested, RoomToSend>;
+using Input =
+    std::variant<MessageReceived, Proposals, ReadRequested, TimerFired,
+                 WriteDone, SnapshotTaken, ChunkRead, ChunkWritten,
+                 SnapshotInstalled, TransferRequested, RoomToSend>;
 
 // ---- Output
 
@@ -316,7 +327,7 @@ class Core {
 
   // The one entry point. Clears `output` first. Requires: `now.mono` never goes
   // back.
-  void Step(Now now, Input input, Output* output);
+  void Step(Now now, Input&& input, Output* output);
 
   // The first deadline, before any Step.
   MonoTime deadline() const;

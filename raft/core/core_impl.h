@@ -126,7 +126,9 @@ class Core::Impl {
   void CheckQuorum();
 
   // ---- replication.cc
-  void OnProposal(Proposal proposal);
+  void OnProposals(Proposals proposals);
+  // Returns why the proposal is refused, or nothing after it was appended.
+  std::optional<Refused::Reason> Append(Proposal proposal);
   bool LacksRoom(Leader& leader, size_t size_bytes, Refused::Reason* reason);
   void OnWriteDone(const WriteDone& event);
   void OnDurable(Index index);
@@ -157,9 +159,14 @@ class Core::Impl {
   void OnRoomToSend(const RoomToSend& event);
   void AppendNoops();
   void LeaderTimeout();
+  // The leader's commit rule. At the end of a step that may have changed it.
   void TryCommit();
   void FollowerCommit(Index leader_commit, Index matched);
+  // Nothing but the index changes until ReactToCommit, at the end of the step.
   void CommitTo(Index index);
+  void ReactToCommit();
+  // Sends appends to each member that may get some, at the end of the step.
+  void SendToMembers();
   void ApplyCommitted();
   void ScheduleCommitNotification();
   void SendCommitNotifications();
@@ -167,9 +174,8 @@ class Core::Impl {
 
   // ---- levels.cc
   void RaiseLevelIfAnnounced();
+  // False: a newer program wrote the entry, so this replica halts before it.
   bool Knows(const Entry& entry) const;
-  // Halts if this program does not know an entry of (from, to].
-  void HaltIfUnknown(Index from, Index to);
   void HaltBefore(Index index);
 
   // ---- reads.cc
@@ -212,6 +218,7 @@ class Core::Impl {
   HardState durable_hard_state_;  // The newest in a WriteDone.
   LogView log_;
   Index commit_;
+  Index reacted_commit_;     // The commit index after the last Step.
   Index applied_;            // At most ApplyEnd().
   Index halted_at_;          // Zero: it is not halted.
   WallTime applied_latest_;  // LogStart::latest at applied_.

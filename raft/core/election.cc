@@ -141,7 +141,6 @@ void Core::Impl::BecomeLeader() {
   // An entry of the own term allows earlier entries to be committed (Raft paper
   // 5.4.2, 8).
   AppendOwn(EntryKind::kNoop, Buffer());
-  for (Progress& member : std::get<Leader>(role_).members) SendAppends(member);
 }
 
 // A snapshot that is being installed is ahead of the log of this replica.

@@ -26,7 +26,6 @@ void Core::Impl::RaiseLevelIfAnnounced() {
   if (level <= raised.level) return;
   raised.level = level;
   AppendOwn(EntryKind::kConfiguration, EncodeConfiguration(raised));
-  for (Progress& member : leader->members) SendAppends(member);
 }
 
 bool Core::Impl::Knows(const Entry& entry) const {
@@ -39,12 +38,6 @@ bool Core::Impl::Knows(const Entry& entry) const {
       return options_.gate == nullptr || options_.gate->CanApply(entry);
   }
   return false;
-}
-
-void Core::Impl::HaltIfUnknown(Index from, Index to) {
-  for (Index index = from + 1; index <= to && !halted(); index = index + 1) {
-    if (!Knows(log_.At(index))) HaltBefore(index);
-  }
 }
 
 void Core::Impl::HaltBefore(Index index) {

@@ -19,6 +19,44 @@ TEST_F(LimitsTest, Propose_NotLeader_IsRefused) {
   EXPECT_EQ(out_.refused[0].reason, Refused::Reason::kNotLeader);
 }
 
+TEST_F(LimitsTest, Propose_Several_ShareOneWriteAndOneAppendForEachMember) {
+  Start(Term(1));
+  BecomeServingLeader();
+  Receive(Ack(3, 2, 2));
+  Proposals proposals;
+  for (uint64_t tag = 7; tag < 10; ++tag) {
+    proposals.all.push_back({tag, EntryKind::kCommands, Buffer::Copy("a")});
+  }
+  Step(std::move(proposals));
+  ASSERT_EQ(out_.proposed.size(), 3u);
+  EXPECT_EQ(out_.proposed[2].tag, 9u);
+  EXPECT_EQ(out_.proposed[2].position, At(2, 5));
+  ASSERT_EQ(out_.writes.size(), 1u);
+  EXPECT_EQ(out_.writes[0].entries.size(), 3u);
+  const auto appends = Of(out_.messages, MessageType::kAppend);
+  ASSERT_EQ(appends.size(), 2u);
+  for (const Message& append : appends) EXPECT_EQ(append.entries.size(), 3u);
+}
+
+// A smaller proposal does not pass one for which there was no room.
+TEST_F(LimitsTest, Propose_SeveralWithoutRoom_RefusesTheRestInOrder) {
+  options_.uncommitted_bytes_max = 300;
+  Start(Term(1));
+  BecomeServingLeader();
+  Proposals proposals;
+  for (const size_t bytes : {100, 300, 1}) {
+    proposals.all.push_back(
+        {bytes, EntryKind::kCommands, Buffer::Copy(std::string(bytes, 'x'))});
+  }
+  Step(std::move(proposals));
+  ASSERT_EQ(out_.proposed.size(), 1u);
+  EXPECT_EQ(out_.proposed[0].tag, 100u);
+  ASSERT_EQ(out_.refused.size(), 2u);
+  EXPECT_EQ(out_.refused[0].tag, 300u);
+  EXPECT_EQ(out_.refused[1].tag, 1u);
+  EXPECT_EQ(out_.refused[1].reason, Refused::Reason::kTooMuchUncommitted);
+}
+
 TEST_F(LimitsTest, Propose_UncommittedLimit_IsExactToTheByte) {
   options_.uncommitted_bytes_max = 200;
   Start(Term(1));

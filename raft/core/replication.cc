@@ -59,6 +59,7 @@ LogPosition Core::Impl::AppendOwn(EntryKind kind, Buffer payload) {
   entry.payload = std::move(payload);
   entry.checksum = EntryChecksum(entry);
   Leader& leader = std::get<Leader>(role_);
+  leader.send_due = true;
   leader.uncommitted_bytes += entry.size_bytes();
   leader.unwritten_bytes += entry.size_bytes();
   const LogPosition position = entry.position();
@@ -83,30 +84,30 @@ void Core::Impl::WriteFrom(Index index) {
 
 // Raft paper 5.3. The leader sends the entry while its own disk writes it. Its
 // own copy counts at WriteDone, like that of a follower (thesis 10.2.1).
-void Core::Impl::OnProposal(Proposal proposal) {
+void Core::Impl::OnProposals(Proposals proposals) {
+  std::optional<Refused::Reason> refused;
+  for (Proposal& proposal : proposals.all) {
+    const uint64_t tag = proposal.tag;
+    if (!refused.has_value()) refused = Append(std::move(proposal));
+    if (refused.has_value()) {
+      out_->refused.push_back({tag, *refused});
+    } else {
+      out_->proposed.push_back({tag, log_.last()});
+    }
+  }
+}
+
+std::optional<Refused::Reason> Core::Impl::Append(Proposal proposal) {
   CHECK_LE(proposal.payload.size(), kEntryPayloadBytesMax);
-  Leader* leader = std::get_if<Leader>(&role_);
-  Refused refused;
-  refused.tag = proposal.tag;
-  if (leader == nullptr) {
-    out_->refused.push_back(refused);
-    return;
-  }
   CHECK(proposal.kind != EntryKind::kConfiguration);
-  if (leader->transfer) {
-    refused.reason = Refused::Reason::kTransferInProgress;
-    out_->refused.push_back(refused);
-    return;
-  }
+  Leader* leader = std::get_if<Leader>(&role_);
+  if (leader == nullptr) return Refused::Reason::kNotLeader;
+  if (leader->transfer) return Refused::Reason::kTransferInProgress;
   const size_t size_bytes = Entry().size_bytes() + proposal.payload.size();
-  if (LacksRoom(*leader, size_bytes, &refused.reason)) {
-    out_->refused.push_back(refused);
-    return;
-  }
-  const LogPosition position =
-      AppendOwn(proposal.kind, std::move(proposal.payload));
-  out_->proposed.push_back({proposal.tag, position});
-  for (Progress& member : leader->members) SendAppends(member);
+  Refused::Reason reason;
+  if (LacksRoom(*leader, size_bytes, &reason)) return reason;
+  AppendOwn(proposal.kind, std::move(proposal.payload));
+  return std::nullopt;
 }
 
 // A first proposal always fits, whatever its size.
@@ -134,7 +135,17 @@ bool Core::Impl::LacksRoom(Leader& leader, size_t size_bytes,
   return false;
 }
 
+void Core::Impl::SendToMembers() {
+  Leader& leader = std::get<Leader>(role_);
+  if (!std::exchange(leader.send_due, false)) return;
+  for (Progress& member : leader.members) SendAppends(member);
+}
+
 void Core::Impl::SendAppends(Progress& member) {
+  if (member.state() == Progress::State::kReplicate &&
+      member.next() > log_.last().index) {
+    return;
+  }
   const Inflights::Limits limits = {
       Fires("raft.no_pipeline") ? 1 : options_.inflight_messages_max,
       options_.inflight_bytes_max};
@@ -350,8 +361,8 @@ void Core::Impl::OnWriteDone(const WriteDone& event) {
   if (durable_hard_state_ != hard_state_) return;
   if (std::holds_alternative<Candidate>(role_)) {
     CountVote(options_.replica, true);
-  } else if (std::holds_alternative<Leader>(role_)) {
-    TryCommit();
+  } else if (Leader* leader = std::get_if<Leader>(&role_)) {
+    leader->commit_due = true;
   }
 }
 
@@ -384,7 +395,8 @@ void Core::Impl::OnAppendReply(const Message& message) {
       case Progress::Rejection::kStale:
         return;
       case Progress::Rejection::kWentBack:
-        return SendAppends(*member);
+        leader->send_due = true;
+        return;
       case Progress::Rejection::kLostDurable:
         return Emit(Event::Kind::kFollowerLostEntries, member->match());
     }
@@ -410,9 +422,9 @@ void Core::Impl::OnAppendReply(const Message& message) {
   if (news) {
     leader->notification_due = true;
     // A match that is committed commits nothing more.
-    if (member->match() > commit_) TryCommit();
+    leader->commit_due |= member->match() > commit_;
   }
-  SendAppends(*member);
+  leader->send_due = true;
   if (leader->transfer && leader->transfer->to == member->replica() && news) {
     ContinueLeadershipTransfer();
   }
@@ -437,13 +449,19 @@ void Core::Impl::CommitTo(Index index) {
   CHECK_GT(index, commit_);
   CHECK_LE(index, log_.last().index);
   const size_t bytes = log_.BytesIn(commit_, index);
-  HaltIfUnknown(commit_, index);
   commit_ = index;
   unapplied_bytes_ += bytes;
   Emit(Event::Kind::kCommitAdvanced, index);
   if (Leader* leader = std::get_if<Leader>(&role_)) {
     CHECK_GE(leader->uncommitted_bytes, bytes);
     leader->uncommitted_bytes -= bytes;
+  }
+}
+
+void Core::Impl::ReactToCommit() {
+  if (commit_ == reacted_commit_) return;
+  reacted_commit_ = commit_;
+  if (Leader* leader = std::get_if<Leader>(&role_)) {
     leader->notification_due = true;
     StartRound();
   }
@@ -457,15 +475,23 @@ void Core::Impl::ApplyCommitted() {
     apply_backlog_ = applied_ < end && !installing();
     return;
   }
-  unapplied_bytes_ -= log_.SliceByBytes(
+  log_.SliceByBytes(
       applied_, end,
       Fires("raft.apply_one_entry") ? 1 : options_.apply_bytes_max,
       &out_->apply);
+  size_t known = 0;
   for (const Entry& entry : out_->apply) {
+    if (!Knows(entry)) {
+      HaltBefore(entry.index);
+      break;
+    }
+    ++known;
+    unapplied_bytes_ -= entry.size_bytes();
     applied_latest_ = std::max(applied_latest_, entry.bounded_latest());
   }
-  applied_ = applied_ + out_->apply.size();
-  apply_backlog_ = applied_ < end;
+  applied_ = applied_ + known;
+  out_->apply.Truncate(known);
+  apply_backlog_ = applied_ < ApplyEnd();
   ReleaseConfirmedReads();
   ReleaseForwardedReads();
 }
@@ -548,7 +574,7 @@ void Core::Impl::OnRoomToSend(const RoomToSend& event) {
   } else if (event.link_is_new && member->retry_at() != MonoTime::Max()) {
     Retry(*member);
   }
-  SendAppends(*member);
+  std::get<Leader>(role_).send_due = true;
 }
 
 // A leader may append noops at any time. As a point of unlikely behaviour, one
@@ -564,7 +590,6 @@ void Core::Impl::AppendNoops() {
     return;
   }
   for (size_t i = 0; i < kNoops; ++i) AppendOwn(EntryKind::kNoop, Buffer());
-  for (Progress& member : leader.members) SendAppends(member);
 }
 
 void Core::Impl::LeaderTimeout() {
@@ -580,9 +605,7 @@ void Core::Impl::LeaderTimeout() {
     ContinueLeadershipTransfer();
     AppendNoops();
   }
-  if (std::exchange(leader->send_backlog, false)) {
-    for (Progress& member : leader->members) SendAppends(member);
-  }
+  leader->send_due |= std::exchange(leader->send_backlog, false);
   if (now_.mono >= leader->notification_at) SendCommitNotifications();
   if (now_.mono >= leader->give_away_at) GiveAwayLeadership();
   for (Progress& member : leader->members) {
@@ -593,17 +616,17 @@ void Core::Impl::LeaderTimeout() {
 // The next append carries the commit index to a follower. This schedules a
 // heartbeat for the case that no append follows soon.
 void Core::Impl::ScheduleCommitNotification() {
-  Leader* leader = std::get_if<Leader>(&role_);
-  if (leader == nullptr || !std::exchange(leader->notification_due, false) ||
-      leader->notification_at != MonoTime::Max() ||
+  Leader& leader = std::get<Leader>(role_);
+  if (!std::exchange(leader.notification_due, false) ||
+      leader.notification_at != MonoTime::Max() ||
       // The next heartbeat carries the commit index, too.
       Fires("raft.no_commit_notification")) {
     return;
   }
-  for (const Progress& member : leader->members) {
+  for (const Progress& member : leader.members) {
     if (member.commit_sent() < std::min(commit_, member.match())) {
-      leader->notification_at = now_.mono + options_.commit_notification_delay;
-      leader->notification_commit = commit_;
+      leader.notification_at = now_.mono + options_.commit_notification_delay;
+      leader.notification_commit = commit_;
       return;
     }
   }

@@ -50,6 +50,9 @@ struct LeadershipTransfer {
 struct Leader {
   std::vector<Progress> members;  // All but this node, sorted.
   AppendNumber last_append;       // The newest kAppend to any follower.
+  // The end of this Step tries to commit, and sends appends.
+  bool commit_due = false;
+  bool send_due = false;
   // A Step had more to send than it may.
   bool send_backlog = false;
   // Sum of size_bytes over (commit, last].

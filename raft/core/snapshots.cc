@@ -229,7 +229,7 @@ void Core::Impl::OnSnapshotInstalled(SnapshotInstalled event) {
   applied_latest_ = event.snapshot.latest;
   snapshot_ = std::move(event.snapshot);
   ++epoch_;
-  commit_ = applied_ = durable_ = position.index;
+  commit_ = reacted_commit_ = applied_ = durable_ = position.index;
   unapplied_bytes_ = 0;
   Emit(Event::Kind::kSnapshotInstalled, position.index);
   Emit(Event::Kind::kConfigurationChanged, position.index);

@@ -54,6 +54,21 @@ TEST(Host, SlowLinks_CarryNoMoreThanTheirLanesHold) {
   EXPECT_EQ(cluster.world_.faults().count(sim::Fault::kMessageOverflow), 0u);
 }
 
+TEST(Host, ProposalsOfOneTurn_ShareTheirWrites) {
+  Cluster cluster(10);
+  ASSERT_EQ(cluster.Propose("first").outcome, Outcome::kDone);
+  Host& leader = cluster.node(cluster.leader())->host;
+  const uint64_t before = leader.log_counters().durable_writes;
+  constexpr size_t kLines = 40;
+  for (size_t i = 0; i < kLines; ++i) {
+    leader.Propose(kGroup, Buffer::Copy("x"), [](const ProposeResult& result) {
+      EXPECT_EQ(result.outcome, Outcome::kDone) << result.status;
+    });
+  }
+  ASSERT_TRUE(cluster.WaitConverged(kLines + 1));
+  EXPECT_LE(leader.log_counters().durable_writes - before, 2u);
+}
+
 TEST(Host, ProposalOnAFollower_IsNotExecuted) {
   Cluster cluster(2);
   ASSERT_TRUE(cluster.WaitForLeader());

@@ -46,9 +46,28 @@ void Replica::Propose(EntryKind kind, Buffer payload, Host::ProposeDone done) {
                      {.outcome = Outcome::kNotExecuted, .status = refusal});
     return;
   }
-  proposing_ = std::move(done);
-  Step(Proposal{next_tag_++, kind, std::move(payload)});
-  CHECK(!proposing_) << "the core neither accepted nor refused a proposal";
+  turn_proposal_bytes_ += payload.size();
+  turn_proposals_.all.push_back(
+      {turn_proposals_dones_.size(), kind, std::move(payload)});
+  turn_proposals_dones_.push_back(std::move(done));
+  if (turn_proposal_bytes_ >= services_.options.core.append_bytes_max ||
+      services_.env.buggify.Fire("raft.host.proposals_not_gathered")) {
+    flush_proposals_.Cancel();
+    FlushProposals();
+    return;
+  }
+  if (turn_proposals_dones_.size() == 1) {
+    flush_proposals_ = services_.env.loop.Defer([this] { FlushProposals(); });
+  }
+}
+
+void Replica::FlushProposals() {
+  turn_proposal_bytes_ = 0;
+  Step(std::exchange(turn_proposals_, {}));
+  for (const Host::ProposeDone& done : turn_proposals_dones_) {
+    CHECK(!done) << "the core neither accepted nor refused a proposal";
+  }
+  turn_proposals_dones_.clear();
 }
 
 absl::Status Replica::CheckProposal(EntryKind kind,
@@ -146,6 +165,13 @@ void Replica::Stop(const absl::Status& why) {
                      {.outcome = Outcome::kUnknown, .status = why});
   }
   proposals_.clear();
+  flush_proposals_.Cancel();
+  for (Host::ProposeDone& done : turn_proposals_dones_) {
+    CompleteProposal(std::move(done),
+                     {.outcome = Outcome::kNotExecuted, .status = why});
+  }
+  turn_proposals_ = {};
+  turn_proposals_dones_.clear();
   flush_reads_.Cancel();
   CompleteReads(std::move(turn_reads_), why);
   turn_reads_.clear();
@@ -158,7 +184,7 @@ void Replica::Stop(const absl::Status& why) {
 
 // ---- Stepping
 
-void Replica::Step(Input input) {
+void Replica::Step(Input&& input) {
   if (!status_.ok()) return;
   const MonoTime deadline_before = deadline();
   OutputPool::Lease lease(&services_.outputs);
@@ -209,16 +235,21 @@ absl::Status Replica::RefusalStatus(Refused::Reason reason) const {
 
 void Replica::HandleProposals(const Output& output) {
   for (const Proposed& proposed : output.proposed) {
-    CHECK(proposing_) << "one proposal was answered twice";
     proposals_.emplace(
         std::make_pair(proposed.position.index, proposed.position.term),
-        PendingProposal{std::exchange(proposing_, nullptr)});
+        PendingProposal{TakeProposalDone(proposed.tag)});
   }
   for (const Refused& refused : output.refused) {
     ProposeResult result{.outcome = Outcome::kNotExecuted,
                          .status = RefusalStatus(refused.reason)};
-    CompleteProposal(std::exchange(proposing_, nullptr), std::move(result));
+    CompleteProposal(TakeProposalDone(refused.tag), std::move(result));
   }
+}
+
+Host::ProposeDone Replica::TakeProposalDone(uint64_t tag) {
+  CHECK_LT(tag, turn_proposals_dones_.size());
+  CHECK(turn_proposals_dones_[tag]) << "one proposal was answered twice";
+  return std::exchange(turn_proposals_dones_[tag], nullptr);
 }
 
 void Replica::HandleWrites(Output& output) {

@@ -96,7 +96,7 @@ class Replica final : private HostGate {
   // The node of another replica; zero if it is not known.
   NodeId NodeOf(ReplicaId replica) const;
   void Send(const Message& message);
-  void Step(Input input);
+  void Step(Input&& input);
   void ReportLogBytes();
   // The parts of an Output, in the order in which Step carries them out.
   void HandleProposals(const Output& output);
@@ -123,6 +123,9 @@ class Replica final : private HostGate {
   void TakeStateDigest(const Message& message);
   void FenceForState(Index index);
   void LogDifference(Index index, const std::string& which);
+  void FlushProposals();
+  // The callback of a proposal that is being stepped.
+  Host::ProposeDone TakeProposalDone(uint64_t tag);
   void FlushReads();
   bool SenderIsMember(ReplicaId sender, NodeId from, StoreIncarnation store);
 
@@ -158,8 +161,12 @@ class Replica final : private HostGate {
   MonoTime core_deadline_;
 
   uint64_t next_tag_ = 1;
-  // The callback of the Proposal that is being stepped.
-  Host::ProposeDone proposing_;
+  // Proposals of this turn, which the core gets in one step. Tags are places in
+  // the list of their callbacks.
+  Proposals turn_proposals_;
+  std::vector<Host::ProposeDone> turn_proposals_dones_;
+  size_t turn_proposal_bytes_ = 0;
+  env::Pending flush_proposals_;
   absl::btree_map<std::pair<Index, Term>, PendingProposal> proposals_;
   // When proposals of a lost leadership end as unknown; Max() if there are
   // none.
