@@ -108,8 +108,8 @@ class Group {
     CHECK(output_.refused.empty());
     Send(&output_.messages);
     Send(&output_.heartbeats);
-    for (raft::Write& write : output_.writes) {
-      replica.writes.push_back(std::move(write));
+    if (output_.write.has_value()) {
+      replica.writes.push_back(*std::move(output_.write));
     }
   }
 

@@ -26,7 +26,7 @@ std::string_view RoleName(RoleKind role) {
 void Output::Clear() {
   heartbeats.clear();
   messages.clear();
-  writes.clear();
+  write.reset();
   apply.clear();
   proposed.clear();
   refused.clear();
@@ -223,8 +223,8 @@ void Core::Impl::Send(Message message) {
 }
 
 Write& Core::Impl::MutableWrite() {
-  if (out_->writes.empty()) out_->writes.emplace_back();
-  return out_->writes.back();
+  if (!out_->write.has_value()) out_->write.emplace();
+  return *out_->write;
 }
 
 void Core::Impl::FinishStep() {
@@ -247,8 +247,8 @@ void Core::Impl::FinishStep() {
     ScheduleCommitNotification();
   }
   if (hard_state_ != written_hard_state_) MutableWrite();
-  if (!out_->writes.empty()) {
-    Write& write = out_->writes.back();
+  if (out_->write.has_value()) {
+    Write& write = *out_->write;
     // The hard state is part of every write until it is known to be durable. A
     // message therefore never waits for a write without content.
     write.hard_state_changed = hard_state_ != durable_hard_state_;
@@ -370,6 +370,7 @@ Core::Core(const CoreOptions& options, Restored restored, Random random,
     : impl_(std::make_unique<Impl>(options, std::move(restored), random, now)) {
 }
 Core::~Core() = default;
+Core::Core(const Core& other) : impl_(std::make_unique<Impl>(*other.impl_)) {}
 
 void Core::Step(Now now, Input&& input, Output* output) {
   impl_->Step(now, input, output);
@@ -411,6 +412,7 @@ std::vector<Core::FollowerStatus> Core::followers() const {
 void Core::GetMatches(std::vector<FollowerMatch>* matches) const {
   impl_->GetMatches(matches);
 }
+uint64_t Core::Digest(MonoTime now) const { return impl_->Digest(now); }
 void Core::CheckInvariants() const { impl_->CheckInvariants(); }
 
 }  // namespace quorate::raft

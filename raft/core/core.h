@@ -7,8 +7,8 @@
 //
 // Contract of an Output:
 //   - `messages` and `heartbeats` may leave at once, in any order.
-//   - `writes` are carried out in order. Only when a write is durable may its
-//     `after` leave; then step WriteDone(token).
+//   - A `write` is carried out behind those of earlier Outputs. Only when it is
+//     durable may its `after` leave; then step WriteDone(token).
 //   - `apply` is applied in order, before the next Step. It may run while
 //     writes are in flight. It has a bounded size: further committed entries
 //     follow after `deadline`, which is then at once.
@@ -22,6 +22,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 #include <variant>
@@ -303,7 +304,7 @@ struct Output {
   // them per pair of nodes.
   std::vector<Message> heartbeats;
   std::vector<Message> messages;
-  std::vector<Write> writes;
+  std::optional<Write> write;
   EntryList apply;
   std::vector<Proposed> proposed;
   std::vector<Refused> refused;
@@ -322,7 +323,9 @@ class Core {
   // timeouts and, with the clocks, for the ids of forwarded reads.
   Core(const CoreOptions& options, Restored restored, Random random, Now now);
   ~Core();
-  Core(const Core&) = delete;
+  // A copy for a search of states. It has the same gate and points of unlikely
+  // behaviour.
+  Core(const Core& other);
   Core& operator=(const Core&) = delete;
 
   // The one entry point. Clears `output` first. Requires: `now.mono` never goes
@@ -397,6 +400,10 @@ class Core {
     Index match;
   };
   void GetMatches(std::vector<FollowerMatch>* matches) const;
+
+  // Cores with the same digest and options behave alike from `now` on, whatever
+  // their past. Only the times of their entries may differ.
+  uint64_t Digest(MonoTime now) const;
 
   // CHECKs every invariant that one replica can observe in its own state. Tests
   // and the simulator call it.

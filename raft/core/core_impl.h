@@ -1,7 +1,8 @@
 // raft/core/core_impl.h: the state of one replica and the functions that
 // implement its rules. Private to raft/core. core.cc dispatches inputs; the
 // rules are in election.cc (terms, votes, leadership transfer), replication.cc
-// (log, commit, heartbeats), reads.cc and snapshots.cc.
+// (log, commit, heartbeats), reads.cc and snapshots.cc. digest.cc summarizes the
+// state.
 //
 // Three rules hold throughout:
 //   - Every message goes through Send. While term and vote are not durable,
@@ -44,6 +45,7 @@ class Core::Impl {
   void Step(Now now, Input& input, Output* output);
   MonoTime ComputeDeadline() const;
   void CheckInvariants() const;
+  uint64_t Digest(MonoTime now) const;
 
   RoleKind role() const;
   ReplicaId leader() const;
@@ -74,6 +76,11 @@ class Core::Impl {
     bool writing = false;
     bool installing = false;
   };
+
+  // ---- digest.cc
+  void AddLog(StateDigest* digest) const;
+  void AddRole(StateDigest* digest) const;
+  void AddLeader(const Leader& leader, StateDigest* digest) const;
 
   // ---- core.cc
   struct InputDispatcher;

@@ -34,9 +34,9 @@ TEST_F(CoreMemoryTest, EntryOfALeader_IsOneObjectInLogWriteMessagesAndApply) {
   Receive(Ack(3, 2, 2));
   Step(Proposal{0, EntryKind::kCommands, Buffer::Copy("a")});
   const Entry* const entry = &core_->EntryAt(Index(3));
-  ASSERT_EQ(out_.writes.size(), 1u);
-  ASSERT_EQ(out_.writes[0].entries.size(), 1u);
-  EXPECT_EQ(&out_.writes[0].entries[0], entry);
+  ASSERT_TRUE(out_.write.has_value());
+  ASSERT_EQ(out_.write->entries.size(), 1u);
+  EXPECT_EQ(&out_.write->entries[0], entry);
   const auto appends = Of(out_.messages, MessageType::kAppend);
   ASSERT_EQ(appends.size(), 2u);
   for (const Message& append : appends) {
@@ -51,11 +51,11 @@ TEST_F(CoreMemoryTest, EntryOfALeader_IsOneObjectInLogWriteMessagesAndApply) {
 TEST_F(CoreMemoryTest, EntriesOfAFollower_AreOneObjectInLogWriteAndApply) {
   Start(Term(1));
   Receive(Append(2, 2, At(1, 1), Arrived(2, 2, 10, 300), 301));
-  ASSERT_EQ(out_.writes[0].entries.size(), 300u);
+  ASSERT_EQ(out_.write->entries.size(), 300u);
   ASSERT_EQ(out_.apply.size(), 301u);
   for (uint64_t i = 0; i < 300; ++i) {
     const Entry* const entry = &core_->EntryAt(Index(2 + i));
-    EXPECT_EQ(&out_.writes[0].entries[i], entry);
+    EXPECT_EQ(&out_.write->entries[i], entry);
     EXPECT_EQ(&out_.apply[i + 1], entry);
   }
 }

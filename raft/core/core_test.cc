@@ -101,13 +101,13 @@ TEST_F(InvalidMessageTest, ChunkBeyondItsSnapshot) {
   Start(Term(3));
   Receive(Append(2, 3, At(1, 1), {}));
   Message chunk = From(2, MessageType::kSnapshotChunk, 3);
-  chunk.snapshot.position = At(3, 9);
-  chunk.snapshot.configuration = configuration_;
-  chunk.snapshot.size_bytes = 3;
-  chunk.chunk = Buffer::Copy("abcd");
+  chunk.part.Mutable().snapshot.position = At(3, 9);
+  chunk.part.Mutable().snapshot.configuration = configuration_;
+  chunk.part.Mutable().snapshot.size_bytes = 3;
+  chunk.part.Mutable().chunk = Buffer::Copy("abcd");
   ExpectDropped(chunk);
-  chunk.chunk = Buffer::Copy("abc");
-  chunk.snapshot.configuration = Configuration();
+  chunk.part.Mutable().chunk = Buffer::Copy("abc");
+  chunk.part.Mutable().snapshot.configuration = Configuration();
   ExpectDropped(chunk);
 }
 

@@ -31,8 +31,8 @@ TEST_F(LimitsTest, Propose_Several_ShareOneWriteAndOneAppendForEachMember) {
   ASSERT_EQ(out_.proposed.size(), 3u);
   EXPECT_EQ(out_.proposed[2].tag, 9u);
   EXPECT_EQ(out_.proposed[2].position, At(2, 5));
-  ASSERT_EQ(out_.writes.size(), 1u);
-  EXPECT_EQ(out_.writes[0].entries.size(), 3u);
+  ASSERT_TRUE(out_.write.has_value());
+  EXPECT_EQ(out_.write->entries.size(), 3u);
   const auto appends = Of(out_.messages, MessageType::kAppend);
   ASSERT_EQ(appends.size(), 2u);
   for (const Message& append : appends) EXPECT_EQ(append.entries.size(), 3u);

@@ -72,11 +72,11 @@ class NonsenseTest : public ReplicaTest {
         previous = m.entries.back().position();
       }
     }
-    m.snapshot.position = SomePosition();
-    if (Chance(80)) m.snapshot.configuration = configuration_;
-    m.snapshot.size_bytes = Below(5);
-    m.offset = Chance(95) ? Below(5) : ~uint64_t{0};
-    m.chunk = Buffer::Copy(std::string(Below(5), 'x'));
+    m.part.Mutable().snapshot.position = SomePosition();
+    if (Chance(80)) m.part.Mutable().snapshot.configuration = configuration_;
+    m.part.Mutable().snapshot.size_bytes = Below(5);
+    m.part.Mutable().offset = Chance(95) ? Below(5) : ~uint64_t{0};
+    m.part.Mutable().chunk = Buffer::Copy(std::string(Below(5), 'x'));
     return m;
   }
 
@@ -101,11 +101,12 @@ class NonsenseTest : public ReplicaTest {
       case RoleKind::kFollower:
         m.type = MessageType::kSnapshotChunk;
         if (core_->leader() != ReplicaId()) m.from = core_->leader();
-        m.snapshot.position = {core_->last().term, core_->last().index + 2};
-        m.snapshot.configuration = configuration_;
-        m.snapshot.size_bytes = 1;
-        m.offset = 0;
-        m.chunk = Buffer::Copy("x");
+        m.part.Mutable().snapshot.position = {core_->last().term,
+                                              core_->last().index + 2};
+        m.part.Mutable().snapshot.configuration = configuration_;
+        m.part.Mutable().snapshot.size_bytes = 1;
+        m.part.Mutable().offset = 0;
+        m.part.Mutable().chunk = Buffer::Copy("x");
         break;
     }
     return m;

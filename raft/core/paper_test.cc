@@ -19,9 +19,9 @@ TEST_F(PaperTest, State_VoteGranted_ReplyLeavesWithTheWriteThatHoldsIt) {
   Start(Term(1));
   Receive(VoteRequest(2, 2, At(1, 1)));
   EXPECT_TRUE(out_.messages.empty());
-  ASSERT_EQ(out_.writes.size(), 1u);
-  EXPECT_TRUE(out_.writes[0].hard_state_changed);
-  EXPECT_EQ(out_.writes[0].hard_state, (HardState{Term(2), ReplicaId(2)}));
+  ASSERT_TRUE(out_.write.has_value());
+  EXPECT_TRUE(out_.write->hard_state_changed);
+  EXPECT_EQ(out_.write->hard_state, (HardState{Term(2), ReplicaId(2)}));
   const auto replies = Of(FinishWrite(), MessageType::kVoteReply);
   ASSERT_EQ(replies.size(), 1u);
   EXPECT_FALSE(replies[0].reject);
@@ -32,9 +32,9 @@ TEST_F(PaperTest, State_AppendOfNewTerm_OneWriteHoldsTermAndEntries) {
   Start(Term(1));
   Receive(Append(2, 3, At(1, 1), {Commands(3, 2)}));
   EXPECT_TRUE(out_.messages.empty());
-  ASSERT_EQ(out_.writes.size(), 1u);
-  EXPECT_EQ(out_.writes[0].hard_state.term, Term(3));
-  ASSERT_EQ(out_.writes[0].entries.size(), 1u);
+  ASSERT_TRUE(out_.write.has_value());
+  EXPECT_EQ(out_.write->hard_state.term, Term(3));
+  ASSERT_EQ(out_.write->entries.size(), 1u);
   const auto replies = Of(FinishWrite(), MessageType::kAppendReply);
   ASSERT_EQ(replies.size(), 1u);
   EXPECT_EQ(replies[0].received, Index(2));
@@ -169,16 +169,16 @@ TEST_F(PaperTest, AppendEntries_Conflict_ReplacesTheSuffix) {
   Receive(Append(2, 4, At(1, 1), {Commands(1, 2), Commands(4, 3)}));
   EXPECT_EQ(core_->last(), At(4, 3));
   EXPECT_EQ(core_->TermAt(Index(2)), Term(1));
-  ASSERT_EQ(out_.writes.size(), 1u);
-  ASSERT_EQ(out_.writes[0].entries.size(), 1u);
-  EXPECT_EQ(out_.writes[0].entries[0].position(), At(4, 3));
+  ASSERT_TRUE(out_.write.has_value());
+  ASSERT_EQ(out_.write->entries.size(), 1u);
+  EXPECT_EQ(out_.write->entries[0].position(), At(4, 3));
   EXPECT_EQ(core_->durable_index(), Index(2));
 }
 
 TEST_F(PaperTest, AppendEntries_AllThereAlready_NothingIsWrittenOrRemoved) {
   Start(Term(2), {1, 2, 2});
   Receive(Append(2, 2, At(1, 1), {Commands(1, 2)}));
-  EXPECT_TRUE(out_.writes.empty());
+  EXPECT_FALSE(out_.write.has_value());
   EXPECT_EQ(core_->last(), At(2, 4));
   ASSERT_EQ(out_.messages.size(), 1u);
   // The reply acknowledges what the message covered, not the whole log.
@@ -235,7 +235,7 @@ TEST_F(PaperTest, Followers_ElectionTimeout_AsksForPreVotesFirst) {
   PassToDeadline();
   EXPECT_EQ(core_->role(), RoleKind::kPreCandidate);
   EXPECT_EQ(core_->term(), Term(3));
-  EXPECT_TRUE(out_.writes.empty());
+  EXPECT_FALSE(out_.write.has_value());
   const auto requests = Of(out_.messages, MessageType::kPreVote);
   ASSERT_EQ(requests.size(), 2u);
   EXPECT_EQ(requests[0].term, Term(4));
@@ -275,7 +275,7 @@ TEST_F(PaperTest, Followers_PreVoteGranted_HasNoSideEffect) {
   EXPECT_EQ(out_.messages[0].term, Term(7));
   EXPECT_EQ(core_->deadline(), deadline);
   EXPECT_EQ(core_->term(), Term(2));
-  EXPECT_TRUE(out_.writes.empty());
+  EXPECT_FALSE(out_.write.has_value());
 }
 
 // ---- Candidates
@@ -384,8 +384,8 @@ TEST_F(PaperTest, Leaders_Command_IsSentAndWrittenInOneStep) {
   EXPECT_EQ(out_.proposed[0].tag, 7u);
   EXPECT_EQ(out_.proposed[0].position, At(2, 3));
   EXPECT_EQ(Of(out_.messages, MessageType::kAppend).size(), 2u);
-  ASSERT_EQ(out_.writes.size(), 1u);
-  EXPECT_FALSE(out_.writes[0].hard_state_changed);
+  ASSERT_TRUE(out_.write.has_value());
+  EXPECT_FALSE(out_.write->hard_state_changed);
   EXPECT_TRUE(out_.apply.empty());
   Receive(Ack(2, 2, 3));
   EXPECT_TRUE(out_.apply.empty());
@@ -469,9 +469,9 @@ Message Chunk(const SnapshotDescriptor& snapshot, uint64_t offset,
   message.type = MessageType::kSnapshotChunk;
   message.from = ReplicaId(2);
   message.term = Term(5);
-  message.snapshot = snapshot;
-  message.offset = offset;
-  message.chunk = Buffer::Copy(bytes);
+  message.part.Mutable().snapshot = snapshot;
+  message.part.Mutable().offset = offset;
+  message.part.Mutable().chunk = Buffer::Copy(bytes);
   return message;
 }
 
@@ -493,14 +493,14 @@ TEST_F(PaperTest, InstallSnapshot_Chunks_AreWrittenInOrderAndAskedFor) {
   Receive(Chunk(snapshot, 2, "cd"));
   ASSERT_EQ(out_.messages.size(), 1u);
   EXPECT_EQ(out_.messages[0].type, MessageType::kSnapshotReply);
-  EXPECT_EQ(out_.messages[0].offset, 0u);
+  EXPECT_EQ(out_.messages[0].part->offset, 0u);
   Receive(Chunk(snapshot, 0, "ab"));
   ASSERT_EQ(out_.snapshots.size(), 1u);
   EXPECT_EQ(out_.snapshots[0].kind, SnapshotWork::Kind::kWrite);
   EXPECT_EQ(out_.snapshots[0].chunk.view(), "ab");
   Step(ChunkWritten{snapshot, 2});
   ASSERT_EQ(out_.messages.size(), 1u);
-  EXPECT_EQ(out_.messages[0].offset, 2u);
+  EXPECT_EQ(out_.messages[0].part->offset, 2u);
 }
 
 TEST_F(PaperTest, InstallSnapshot_LogCatchesUpMeanwhile_IsDiscarded) {

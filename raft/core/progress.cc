@@ -17,10 +17,9 @@ void Inflights::Add(Index last, size_t bytes) {
 }
 
 void Inflights::FreeThrough(Index durable) {
-  while (!sent_.empty() && sent_.front().last <= durable) {
-    bytes_ -= sent_.front().bytes;
-    sent_.pop_front();
-  }
+  auto it = sent_.begin();
+  for (; it != sent_.end() && it->last <= durable; ++it) bytes_ -= it->bytes;
+  sent_.erase(sent_.begin(), it);
 }
 
 void Inflights::DropAfter(Index index) {
@@ -149,6 +148,35 @@ void Progress::ConfirmReadRound(ReadRound round) {
 
 void Progress::CommitSent(Index commit) {
   commit_sent_ = std::max(commit_sent_, commit);
+}
+
+void Inflights::AddTo(StateDigest* digest) const {
+  digest->Add(uint64_t{sent_.size()});
+  for (const Sent& sent : sent_) {
+    digest->Add(sent.last);
+    digest->Add(uint64_t{sent.bytes});
+  }
+}
+
+void Progress::AddTo(StateDigest* digest) const {
+  digest->Add(replica_);
+  digest->Add(static_cast<uint64_t>(state_));
+  digest->Add(match_);
+  digest->Add(match_known_from_);
+  digest->Add(next_);
+  digest->Add(current_from_);
+  digest->Add(uint64_t{lost_durable_});
+  digest->Add(uint64_t{probe_outstanding_});
+  inflights_.AddTo(digest);
+  digest->Add(pending_snapshot_.snapshot.position);
+  digest->Add(pending_snapshot_.offset);
+  digest->Add(uint64_t{pending_snapshot_.reading});
+  digest->Add(pending_snapshot_.read_offset);
+  digest->Add(uint64_t{pending_snapshot_.in_flight});
+  digest->Add(retry_at_);
+  digest->Add(last_contact_);
+  digest->Add(read_round_);
+  digest->Add(commit_sent_);
 }
 
 std::string_view ProgressStateName(Progress::State state) {

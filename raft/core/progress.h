@@ -19,11 +19,12 @@
 #define QUORATE_RAFT_CORE_PROGRESS_H_
 
 #include <cstdint>
-#include <deque>
 #include <string_view>
+#include <vector>
 
 #include "env/ids.h"
 #include "env/time.h"
+#include "raft/core/state_digest.h"
 #include "raft/core/types.h"
 
 namespace quorate::raft {
@@ -50,13 +51,14 @@ class Inflights {
   // Forgets every message whose last entry is after `index`.
   void DropAfter(Index index);
   void Clear();
+  void AddTo(StateDigest* digest) const;
 
  private:
   struct Sent {
     Index last;
     size_t bytes = 0;
   };
-  std::deque<Sent> sent_;
+  std::vector<Sent> sent_;
   size_t bytes_ = 0;  // Invariant: the sum over sent_.
 };
 
@@ -139,6 +141,8 @@ class Progress {
   // The newest commit index that was sent to the follower.
   Index commit_sent() const { return commit_sent_; }
   void CommitSent(Index commit);
+
+  void AddTo(StateDigest* digest) const;
 
  private:
   void Become(State state, AppendNumber number);

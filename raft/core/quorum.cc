@@ -46,4 +46,12 @@ VoteResult Tally::Result(const Configuration& configuration) const {
              : VoteResult::kPending;
 }
 
+void Tally::AddTo(StateDigest* digest) const {
+  digest->Add(uint64_t{answers_.size()});
+  for (const Answer& answer : answers_) {
+    digest->Add(answer.voter);
+    digest->Add(uint64_t{answer.granted});
+  }
+}
+
 }  // namespace quorate::raft

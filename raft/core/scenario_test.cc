@@ -97,8 +97,8 @@ std::string MessageText(const Message& m) {
       break;
     case MessageType::kSnapshotChunk:
     case MessageType::kSnapshotReply:
-      text += " " + PositionText(m.snapshot.position) + " offset " +
-              Text(m.offset) + (m.reject ? " reject" : "");
+      text += " " + PositionText(m.part->snapshot.position) + " offset " +
+              Text(m.part->offset) + (m.reject ? " reject" : "");
       break;
     case MessageType::kPreVoteReply:
     case MessageType::kVoteReply:

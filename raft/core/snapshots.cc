@@ -85,9 +85,9 @@ void Core::Impl::OnChunkRead(ChunkRead event) {
   transfer.in_flight = true;
   member->set_retry_at(now_.mono + options_.retry_interval);
   Message message = NewMessage(MessageType::kSnapshotChunk, member->replica());
-  message.snapshot = transfer.snapshot;
-  message.offset = event.offset;
-  message.chunk = std::move(event.chunk);
+  message.part.Mutable().snapshot = transfer.snapshot;
+  message.part.Mutable().offset = event.offset;
+  message.part.Mutable().chunk = std::move(event.chunk);
   Send(std::move(message));
 }
 
@@ -99,18 +99,18 @@ void Core::Impl::OnSnapshotReply(const Message& message) {
   member->RecordContact(now_.mono);
   if (member->state() != Progress::State::kSnapshot) return;
   Progress::PendingSnapshot& transfer = member->pending_snapshot();
-  if (message.snapshot.position != transfer.snapshot.position) return;
-  if (message.offset > transfer.snapshot.size_bytes) {
+  if (message.part->snapshot.position != transfer.snapshot.position) return;
+  if (message.part->offset > transfer.snapshot.size_bytes) {
     DropInvalid();
     return;
   }
   // A repeated request for the present offset changes nothing. The chunk is
   // being read or is in flight, and retry_at() decides when it is sent again.
-  if (!message.reject && message.offset == transfer.offset &&
+  if (!message.reject && message.part->offset == transfer.offset &&
       (transfer.reading || transfer.in_flight)) {
     return;
   }
-  transfer.offset = message.reject ? 0 : message.offset;
+  transfer.offset = message.reject ? 0 : message.part->offset;
   ReadChunk(*member);
 }
 
@@ -121,12 +121,12 @@ void Core::Impl::OnSnapshotChunk(const Message& message) {
   if (!AcceptLeader(message)) return;
   // The snapshot has the entry that this program does not know.
   if (installing() || halted()) return;
-  const SnapshotDescriptor& snapshot = message.snapshot;
+  const SnapshotDescriptor& snapshot = message.part->snapshot;
   if (snapshot.position.index == Index() ||
       snapshot.position.index > kIndexMax || snapshot.position.term == Term() ||
       snapshot.position.term > message.term ||
-      message.offset > snapshot.size_bytes ||
-      message.chunk.size() > snapshot.size_bytes - message.offset ||
+      message.part->offset > snapshot.size_bytes ||
+      message.part->chunk.size() > snapshot.size_bytes - message.part->offset ||
       !ValidateConfiguration(snapshot.configuration).ok()) {
     DropInvalid();
     return;
@@ -141,8 +141,8 @@ void Core::Impl::OnSnapshotChunk(const Message& message) {
     incoming_snapshot_ = IncomingSnapshot();
     incoming_snapshot_->snapshot = snapshot;
   }
-  const bool useful = !message.chunk.empty() || snapshot.size_bytes == 0;
-  if (message.offset != incoming_snapshot_->received || !useful) {
+  const bool useful = !message.part->chunk.empty() || snapshot.size_bytes == 0;
+  if (message.part->offset != incoming_snapshot_->received || !useful) {
     ReplyToChunk(snapshot.position, incoming_snapshot_->received,
                  /*reject=*/false);
     return;
@@ -151,9 +151,9 @@ void Core::Impl::OnSnapshotChunk(const Message& message) {
   SnapshotWork work;
   work.kind = SnapshotWork::Kind::kWrite;
   work.to = options_.replica;
-  work.snapshot = message.snapshot;
-  work.offset = message.offset;
-  work.chunk = message.chunk;
+  work.snapshot = message.part->snapshot;
+  work.offset = message.part->offset;
+  work.chunk = message.part->chunk;
   out_->snapshots.push_back(std::move(work));
 }
 
@@ -175,8 +175,8 @@ void Core::Impl::ReplyToChunk(LogPosition position, uint64_t offset,
   const Follower* follower = std::get_if<Follower>(&role_);
   if (follower == nullptr || follower->leader == ReplicaId()) return;
   Message reply = NewMessage(MessageType::kSnapshotReply, follower->leader);
-  reply.snapshot.position = position;
-  reply.offset = offset;
+  reply.part.Mutable().snapshot.position = position;
+  reply.part.Mutable().offset = offset;
   reply.reject = reject;
   Send(std::move(reply));
 }

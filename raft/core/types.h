@@ -10,6 +10,7 @@
 #include <string_view>
 #include <vector>
 
+#include "env/boxed.h"
 #include "env/buffer.h"
 #include "env/ids.h"
 #include "env/strong_types.h"
@@ -104,6 +105,14 @@ struct StateDigest {
   friend bool operator==(const StateDigest&, const StateDigest&) = default;
 };
 
+// Bytes of a snapshot: `chunk` at `offset`.
+struct SnapshotPart {
+  SnapshotDescriptor snapshot;
+  uint64_t offset = 0;
+  Buffer chunk;
+  friend bool operator==(const SnapshotPart&, const SnapshotPart&) = default;
+};
+
 enum class MessageType : uint8_t {
   kPreVote = 1,
   kPreVoteReply,
@@ -145,9 +154,9 @@ enum class MessageType : uint8_t {
 // kHeartbeatReply: `read_round` of the kHeartbeat; `known_level`; `state`, the
 // answer.
 //
-// kSnapshotChunk: `snapshot`, `offset`, `chunk`. kSnapshotReply:
-// snapshot.position; `offset`, the next byte that the sender needs; `reject`:
-// the transfer starts again at 0. A follower that has installed the snapshot,
+// kSnapshotChunk: `part`. kSnapshotReply: of `part` the snapshot's position, and
+// `offset`, the next byte that the sender needs; `reject`: the transfer starts
+// again at 0. A follower that has installed the snapshot,
 // or does not need it, sends an accepting kAppendReply instead.
 //
 // kReadIndex: `read_id`.
@@ -183,9 +192,7 @@ struct Message {
   StateDigest state;
   uint64_t read_id = 0;
   EntryList entries;
-  SnapshotDescriptor snapshot;
-  uint64_t offset = 0;
-  Buffer chunk;
+  Boxed<SnapshotPart> part;
   friend bool operator==(const Message&, const Message&) = default;
 };
 

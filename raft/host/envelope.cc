@@ -43,6 +43,16 @@ uint8_t FlagsOf(MessageType type) {
   }
 }
 
+SnapshotPart& PartOf(Message& message) { return message.part.Mutable(); }
+const SnapshotPart& PartOf(const Message& message) { return *message.part; }
+
+template <typename P, typename Visit>
+void VisitPart(P& part, const Visit& visit) {
+  visit(part.snapshot.position, part.snapshot.log_time, part.snapshot.latest,
+        part.snapshot.size_bytes, part.snapshot.crc32c,
+        part.snapshot.configuration, part.offset, part.chunk);
+}
+
 // Calls `visit` with the fields that the type of `message` has, in their order
 // in an envelope. `reject` is set before. M is Message or const Message.
 template <typename M, typename Visit>
@@ -64,12 +74,9 @@ void VisitFields(M& message, const Visit& visit) {
       return visit(message.read_round, message.known_level, message.state.index,
                    message.state.digest);
     case MessageType::kSnapshotChunk:
-      return visit(message.snapshot.position, message.snapshot.log_time,
-                   message.snapshot.latest, message.snapshot.size_bytes,
-                   message.snapshot.crc32c, message.snapshot.configuration,
-                   message.offset, message.chunk);
+      return VisitPart(PartOf(message), visit);
     case MessageType::kSnapshotReply:
-      return visit(message.snapshot.position, message.offset);
+      return visit(PartOf(message).snapshot.position, PartOf(message).offset);
     case MessageType::kReadIndex:
       return visit(message.read_id);
     case MessageType::kReadIndexReply:

@@ -121,12 +121,12 @@ class Drawing {
         m->known_level = Level(Below(5));
         break;
       case MessageType::kSnapshotChunk:
-        DrawSnapshot(m);
+        DrawPart(&m->part.Mutable());
         break;
       case MessageType::kSnapshotReply:
         m->reject = Below(2) == 1;
-        m->snapshot.position = Position();
-        m->offset = Below(1 << 30);
+        m->part.Mutable().snapshot.position = Position();
+        m->part.Mutable().offset = Below(1 << 30);
         break;
       case MessageType::kReadIndex:
         m->read_id = Below(5);
@@ -159,21 +159,22 @@ class Drawing {
     }
   }
 
-  void DrawSnapshot(Message* m) {
-    m->snapshot.position = Position();
-    m->snapshot.log_time = Time();
-    m->snapshot.latest = Time();
-    m->snapshot.configuration.voters = {
+  void DrawPart(SnapshotPart* part) {
+    SnapshotDescriptor& snapshot = part->snapshot;
+    snapshot.position = Position();
+    snapshot.log_time = Time();
+    snapshot.latest = Time();
+    snapshot.configuration.voters = {
         {ReplicaId(11), NodeId(1), StoreIncarnation(4)},
         {ReplicaId(13), NodeId(3), StoreIncarnation()}};
     if (Below(2) == 1) {
-      m->snapshot.configuration.learners = {
+      snapshot.configuration.learners = {
           {ReplicaId(15), NodeId(5), StoreIncarnation(6)}};
     }
-    m->snapshot.size_bytes = Below(1 << 30);
-    m->snapshot.crc32c = static_cast<uint32_t>(Below(1ULL << 32));
-    m->offset = Below(1 << 30);
-    m->chunk = Buffer::Copy(std::string(Below(100), 'c'));
+    snapshot.size_bytes = Below(1 << 30);
+    snapshot.crc32c = static_cast<uint32_t>(Below(1ULL << 32));
+    part->offset = Below(1 << 30);
+    part->chunk = Buffer::Copy(std::string(Below(100), 'c'));
   }
 
   const Random random_;
@@ -260,17 +261,18 @@ std::vector<GroupMessage> GoldenMessages() {
   heard.known_level = Level(0x38);
   heard.state = {Index(0x3b), 0x3c};
   Message& chunk = at(MessageType::kSnapshotChunk);
-  chunk.snapshot = {.position = {Term(0x23), Index(0x24)},
-                    .log_time = WallTime(0x25),
-                    .latest = WallTime(0x35),
-                    .size_bytes = 0x26,
-                    .crc32c = 0x27};
-  chunk.snapshot.configuration.voters = {
+  chunk.part.Mutable().snapshot = {.position = {Term(0x23), Index(0x24)},
+                                   .log_time = WallTime(0x25),
+                                   .latest = WallTime(0x35),
+                                   .size_bytes = 0x26,
+                                   .crc32c = 0x27};
+  chunk.part.Mutable().snapshot.configuration.voters = {
       {ReplicaId(3), NodeId(1), StoreIncarnation(2)}};
-  chunk.offset = 0x28;
-  chunk.chunk = Buffer::Copy("chunk");
-  at(MessageType::kSnapshotReply).snapshot.position = {Term(0x29), Index(0x2a)};
-  at(MessageType::kSnapshotReply).offset = 0x2b;
+  chunk.part.Mutable().offset = 0x28;
+  chunk.part.Mutable().chunk = Buffer::Copy("chunk");
+  at(MessageType::kSnapshotReply).part.Mutable().snapshot.position = {
+      Term(0x29), Index(0x2a)};
+  at(MessageType::kSnapshotReply).part.Mutable().offset = 0x2b;
   at(MessageType::kReadIndex).read_id = 0x2c;
   Message& read = at(MessageType::kReadIndexReply);
   read.read_id = 0x2d;
@@ -310,7 +312,7 @@ TEST(Envelope, FieldsOfOtherTypes_AreNotSent) {
   EXPECT_EQ(bytes.size(), kEnvelopePrefixBytes + 70);
   heartbeat.message.hint = {Term(1), Index(2)};
   heartbeat.message.read_id = 3;
-  heartbeat.message.chunk = Buffer::Copy("chunk");
+  heartbeat.message.part.Mutable().chunk = Buffer::Copy("chunk");
   EXPECT_EQ(Join(EncodeEnvelope(kLink, {heartbeat})), bytes);
 }
 

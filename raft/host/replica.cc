@@ -194,7 +194,7 @@ void Replica::Step(Input&& input) {
   ReportLogBytes();
   services_.observer.OnStep(key_.group, *core_, output);
   HandleProposals(output);
-  HandleWrites(output);
+  HandleWrite(output);
   HandleMessages(output);
   HandleApply(output);
   HandleReads(output);
@@ -252,16 +252,16 @@ Host::ProposeDone Replica::TakeProposalDone(uint64_t tag) {
   return std::exchange(turn_proposals_dones_[tag], nullptr);
 }
 
-void Replica::HandleWrites(Output& output) {
-  for (Write& write : output.writes) {
-    services_.log.Append(
-        key_, write.hard_state_changed ? &write.hard_state : nullptr,
-        write.entries,
-        [this, token = write.token,
-         after = std::move(write.after)](absl::Status status) mutable {
-          OnWritten(token, std::move(after), std::move(status));
-        });
-  }
+void Replica::HandleWrite(Output& output) {
+  if (!output.write.has_value()) return;
+  Write& write = *output.write;
+  services_.log.Append(
+      key_, write.hard_state_changed ? &write.hard_state : nullptr,
+      write.entries,
+      [this, token = write.token,
+       after = std::move(write.after)](absl::Status status) mutable {
+        OnWritten(token, std::move(after), std::move(status));
+      });
 }
 
 void Replica::OnWritten(WriteToken token, std::vector<Message> after,

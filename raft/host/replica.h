@@ -100,7 +100,7 @@ class Replica final : private HostGate {
   void ReportLogBytes();
   // The parts of an Output, in the order in which Step carries them out.
   void HandleProposals(const Output& output);
-  void HandleWrites(Output& output);
+  void HandleWrite(Output& output);
   void HandleMessages(Output& output);
   void HandleApply(const Output& output);
   void HandleReads(const Output& output);

@@ -42,7 +42,7 @@ void ReplicaObserver::OnStep(GroupId group, const raft::Core& core,
   const raft::Index durable = core.durable_index();
   raft::LogPosition& known = ChangedOf(group).holds;
   // Only these replace an entry.
-  if (durable == known.index && output.writes.empty() &&
+  if (durable == known.index && !output.write.has_value() &&
       output.events.empty()) {
     return;
   }

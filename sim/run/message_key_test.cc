@@ -51,10 +51,10 @@ TEST(EnvelopeKey, WhatTheMessageIs_Counts) {
   EXPECT_NE(KeyOf({other}), key);
   other = Append();
   other.message.type = raft::MessageType::kSnapshotChunk;
-  other.message.snapshot.configuration.voters = {
+  other.message.part.Mutable().snapshot.configuration.voters = {
       {ReplicaId(1), NodeId(1), StoreIncarnation(2)}};
   const uint64_t first = KeyOf({other});
-  other.message.offset = 4096;
+  other.message.part.Mutable().offset = 4096;
   EXPECT_NE(KeyOf({other}), first);
 }
 
@@ -113,9 +113,9 @@ TEST(EnvelopeText, EachType_IsSkippedWhole) {
     raft::Entry entry;
     entry.payload = Buffer::Copy("payload");
     one.message.entries = {entry, raft::Entry()};
-    one.message.snapshot.configuration.voters = {
+    one.message.part.Mutable().snapshot.configuration.voters = {
         {ReplicaId(1), NodeId(1), StoreIncarnation(2)}};
-    one.message.chunk = Buffer::Copy("chunk");
+    one.message.part.Mutable().chunk = Buffer::Copy("chunk");
     EXPECT_TRUE(TextOfBoth(one).ends_with(last)) << TextOfBoth(one);
   }
   raft::GroupMessage one;

@@ -89,8 +89,8 @@ void CoreCluster::Absorb(uint32_t id) {
   for (const Event& event : output_.events) TraceEvent(id, event);
   for (const Message& message : output_.heartbeats) Enqueue(message);
   for (const Message& message : output_.messages) Enqueue(message);
-  for (Write& write : output_.writes) {
-    self.writes.push_back(std::move(write));
+  if (output_.write.has_value()) {
+    self.writes.push_back(*std::move(output_.write));
   }
   for (const Entry& entry : output_.apply) Apply(id, entry);
   for (const ReadReady& ready : output_.reads) AnswerRead(id, ready);

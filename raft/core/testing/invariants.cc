@@ -253,10 +253,9 @@ bool ClusterInvariants::CheckInstalling(ReplicaId replica, const Core& core,
                                         const Output& output, const Seen& seen,
                                         std::string* violation) const {
   if (!seen.installing || !core.installing()) return true;
-  for (const Write& write : output.writes) {
-    if (write.entries.empty()) continue;
+  if (output.write.has_value() && !output.write->entries.empty()) {
     return Fail(violation, "installing", replica, "writes entry ",
-                write.entries.front().index,
+                output.write->entries.front().index,
                 " while a snapshot replaces its log");
   }
   for (const Message& message : output.messages) {
@@ -280,7 +279,7 @@ bool ClusterInvariants::CheckDisk(ReplicaId replica, const Core& core,
   WrittenLog* const disk = &seen->disk;
   const Index durable = core.durable_index();
   // Nothing of what the rules below compare has changed.
-  if (output.events.empty() && output.writes.empty() &&
+  if (output.events.empty() && !output.write.has_value() &&
       durable == seen->durable.index && disk->changes == seen->disk_changes) {
     return true;
   }
@@ -295,7 +294,8 @@ bool ClusterInvariants::CheckDisk(ReplicaId replica, const Core& core,
     ++disk->changes;
     right = right && CheckKept(replica, *disk, violation);
   }
-  for (const Write& write : output.writes) {
+  if (output.write.has_value()) {
+    const Write& write = *output.write;
     WrittenLog::PendingWrite pending;
     pending.token = write.token;
     if (!write.entries.empty()) pending.first = write.entries.front().index;
@@ -453,7 +453,7 @@ std::string ClusterInvariants::Observe(ReplicaId replica, const Core& core,
   seen.commit = core.commit_index();
   seen.installing = core.installing();
   if (core.durable_index() != seen.durable.index || !output.events.empty() ||
-      !output.writes.empty()) {
+      output.write.has_value()) {
     seen.durable = DurableOf(core);
   }
   return violation;
@@ -462,7 +462,7 @@ std::string ClusterInvariants::Observe(ReplicaId replica, const Core& core,
 bool ClusterInvariants::CheckStep(ReplicaId replica, const Core& core,
                                   const Output& output, Seen* seen,
                                   std::string* violation) {
-  // Few steps have events or writes, and half of them send nothing.
+  // Few steps have events or a write, and half of them send nothing.
   const bool events = !output.events.empty();
   const bool before =
       (!events || CheckEvents(replica, core, output, seen, violation)) &&
@@ -480,7 +480,7 @@ bool ClusterInvariants::CheckStep(ReplicaId replica, const Core& core,
          (output.heartbeats.empty() ||
           CheckMessages(replica, output.heartbeats, seen->disk, violation)) &&
          (!events || CheckConfiguration(replica, core, output, violation)) &&
-         (output.writes.empty() ||
+         (!output.write.has_value() ||
           CheckEntries(replica, core, output, seen, violation)) &&
          (core.role() != RoleKind::kLeader ||
           (CheckLeader(replica, core, *seen, violation) &&
@@ -492,10 +492,8 @@ bool ClusterInvariants::CheckStep(ReplicaId replica, const Core& core,
 bool ClusterInvariants::CheckEntries(ReplicaId replica, const Core& core,
                                      const Output& output, Seen* seen,
                                      std::string* violation) {
-  for (const Write& write : output.writes) {
-    for (const Entry& entry : write.entries) {
-      if (!CheckAppended(replica, core, entry, seen, violation)) return false;
-    }
+  for (const Entry& entry : output.write->entries) {
+    if (!CheckAppended(replica, core, entry, seen, violation)) return false;
   }
   return true;
 }

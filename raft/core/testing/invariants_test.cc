@@ -317,7 +317,7 @@ TEST_F(InvariantsTest, ReportedDurableBeforeTheWrite_Durability) {
   DrivenReplica one(2);
   EXPECT_EQ(Start(1, one), "");
   one.Follow(2, 2, 1, "a", 0);
-  const WriteToken first = one.out().writes[0].token;
+  const WriteToken first = one.out().write->token;
   EXPECT_EQ(Show(1, one), "");
   one.Follow(2, 3, 2, "b", 0);
   EXPECT_EQ(Show(1, one), "");
@@ -332,7 +332,7 @@ TEST_F(InvariantsTest, WrittenOneAfterTheOther_IsAllowed) {
   for (const uint64_t index : {2, 3}) {
     one.Follow(2, index, index == 2 ? 1 : 2, "a", 0);
     EXPECT_EQ(Show(1, one), "");
-    invariants_.ObserveWritten(ReplicaId(1), one.out().writes[0].token);
+    invariants_.ObserveWritten(ReplicaId(1), one.out().write->token);
     one.Flush();
     EXPECT_EQ(Show(1, one), "");
   }
@@ -441,7 +441,7 @@ TEST_F(AcknowledgementTest, BehindAWriteThatEndsEarlier_Found) {
   write.token = {.epoch = 7, .hard_state = {Term(3), ReplicaId()}};
   write.after.push_back(Acknowledgement(3, 4));
   follower_.out().Clear();
-  follower_.out().writes.push_back(write);
+  follower_.out().write = write;
   EXPECT_EQ(Show(2, follower_), "");
   ExpectViolation("durability",
                   invariants_.ObserveWritten(ReplicaId(2), write.token));
@@ -457,7 +457,7 @@ TEST_F(AcknowledgementTest, OfEntriesThatAreRemovedInTheTerm_Found) {
   entry.index = Index(2);
   write.entries.push_back(entry);
   follower_.out().Clear();
-  follower_.out().writes.push_back(write);
+  follower_.out().write = write;
   EXPECT_EQ(Show(2, follower_), "");
   ExpectViolation("acknowledged entries",
                   invariants_.ObserveWritten(ReplicaId(2), write.token));
@@ -587,7 +587,7 @@ TEST_F(InstallTest, RestartWithEntriesOfUnfinishedWrites_IsAllowed) {
     write.entries.push_back(matching_.core().EntryAt(Index(index)));
   }
   replica.out().Clear();
-  replica.out().writes.push_back(write);
+  replica.out().write = write;
   EXPECT_EQ(Show(2, replica), "");
   EXPECT_EQ(Restart(EntriesBehind(matching_)), "");
 }
@@ -610,7 +610,7 @@ TEST_F(InstallingTest, DoesNothing_IsAllowed) {
 }
 
 TEST_F(InstallingTest, WritesEntries_Installing) {
-  installing_.out().writes.emplace_back().entries = EntriesBehind(matching_);
+  installing_.out().write.emplace().entries = EntriesBehind(matching_);
   ExpectViolation("installing", Show(2, installing_));
 }
 
@@ -705,7 +705,7 @@ TEST_F(InvariantsTest, LogTimeFalls_MonotonicLogTime) {
   entry.log_time = entry.log_time - Nanoseconds(1);
   write.entries.push_back(entry);
   one.out().Clear();
-  one.out().writes.push_back(write);
+  one.out().write = write;
   ExpectViolation("monotonic log time", Show(1, one));
 }
 

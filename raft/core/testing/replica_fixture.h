@@ -72,9 +72,9 @@ class ReplicaTest : public ::testing::Test {
   void Step(Input input) {
     core_->Step(now_, std::move(input), &out_);
     core_->CheckInvariants();
-    for (const Write& write : out_.writes) {
-      pending_.push_back(write);
-      NoteAppends(write.after);
+    if (out_.write.has_value()) {
+      pending_.push_back(*out_.write);
+      NoteAppends(out_.write->after);
     }
     NoteAppends(out_.messages);
   }
@@ -140,8 +140,8 @@ class ReplicaTest : public ::testing::Test {
   static Message ChunkOf(uint32_t leader, uint64_t term,
                          const SnapshotDescriptor& snapshot) {
     Message chunk = From(leader, MessageType::kSnapshotChunk, term);
-    chunk.snapshot = snapshot;
-    chunk.chunk = Buffer::Copy("x");
+    chunk.part.Mutable().snapshot = snapshot;
+    chunk.part.Mutable().chunk = Buffer::Copy("x");
     return chunk;
   }
   void ReceiveSnapshot(uint32_t leader, uint64_t term,

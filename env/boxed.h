@@ -1,0 +1,52 @@
+// env/boxed.h: a value that is on the heap, or nowhere while it is T().
+//
+// For large parts that few objects of a type have: the others are small, and
+// cheap to move. A box is copied and compared by its value.
+#ifndef QUORATE_ENV_BOXED_H_
+#define QUORATE_ENV_BOXED_H_
+
+#include <memory>
+#include <utility>
+
+namespace quorate {
+
+template <typename T>
+class Boxed {
+ public:
+  Boxed() = default;
+  Boxed(const Boxed& other) : value_(Copy(other)) {}
+  Boxed(Boxed&& other) noexcept = default;
+  Boxed& operator=(const Boxed& other) {
+    value_ = Copy(other);
+    return *this;
+  }
+  Boxed& operator=(Boxed&& other) noexcept = default;
+
+  const T& operator*() const { return value_ == nullptr ? Empty() : *value_; }
+  const T* operator->() const { return &**this; }
+  // Puts a T() on the heap if there is none.
+  T& Mutable() {
+    if (value_ == nullptr) value_ = std::make_unique<T>();
+    return *value_;
+  }
+
+  friend bool operator==(const Boxed& a, const Boxed& b) {
+    return a.value_ == b.value_ || *a == *b;
+  }
+
+ private:
+  static std::unique_ptr<T> Copy(const Boxed& other) {
+    return other.value_ == nullptr ? nullptr
+                                   : std::make_unique<T>(*other.value_);
+  }
+  static const T& Empty() {
+    static const T& empty = *new T();
+    return empty;
+  }
+
+  std::unique_ptr<T> value_;
+};
+
+}  // namespace quorate
+
+#endif  // QUORATE_ENV_BOXED_H_

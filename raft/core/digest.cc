@@ -1,0 +1,104 @@
+// The digest of a replica's state. Whatever a Step reads is in it, but for the
+// options and the times of entries.
+#include "raft/core/core_impl.h"
+
+namespace quorate::raft {
+namespace {
+
+void AddHardState(const HardState& state, StateDigest* digest) {
+  digest->Add(state.term);
+  digest->Add(state.voted_for);
+}
+
+}  // namespace
+
+uint64_t Core::Impl::Digest(MonoTime now) const {
+  StateDigest digest(now, options_.election_timeout_max * 2);
+  digest.Add(options_.replica);
+  digest.Add(campaigns_);
+  digest.Add(next_read_id_);
+  AddHardState(hard_state_, &digest);
+  AddHardState(written_hard_state_, &digest);
+  AddHardState(durable_hard_state_, &digest);
+  AddLog(&digest);
+  digest.Add(commit_);
+  digest.Add(applied_);
+  digest.Add(halted_at_);
+  digest.Add(uint64_t{apply_backlog_});
+  digest.Add(durable_);
+  digest.Add(epoch_);
+  digest.Add(snapshot_.position);
+  digest.Add(uint64_t{incoming_snapshot_.has_value()});
+  if (incoming_snapshot_.has_value()) {
+    digest.Add(incoming_snapshot_->snapshot.position);
+    digest.Add(incoming_snapshot_->received);
+    digest.Add(uint64_t{incoming_snapshot_->writing});
+    digest.Add(uint64_t{incoming_snapshot_->installing});
+  }
+  AddRole(&digest);
+  return digest.value();
+}
+
+void Core::Impl::AddLog(StateDigest* digest) const {
+  digest->Add(log_.start());
+  digest->Add(log_.last());
+  for (const Entry& entry : log_.Slice(log_.start().index, log_.last().index)) {
+    digest->Add(entry);
+  }
+}
+
+void Core::Impl::AddRole(StateDigest* digest) const {
+  digest->Add(static_cast<uint64_t>(role()));
+  if (const Leader* leader = std::get_if<Leader>(&role_)) {
+    return AddLeader(*leader, digest);
+  }
+  digest->Add(election_deadline_);
+  if (const Follower* follower = std::get_if<Follower>(&role_)) {
+    digest->Add(follower->leader);
+    digest->Add(follower->last_contact);
+    digest->Add(uint64_t{follower->reads.size()});
+    for (const ForwardedRead& read : follower->reads) {
+      digest->Add(read.tag);
+      digest->Add(read.read_id);
+      digest->Add(read.retry_at);
+      digest->Add(read.expires_at);
+      digest->Add(uint64_t{read.answered});
+      digest->Add(read.index);
+    }
+  } else if (const auto* pre = std::get_if<PreCandidate>(&role_)) {
+    pre->tally.AddTo(digest);
+  } else {
+    std::get<Candidate>(role_).tally.AddTo(digest);
+  }
+}
+
+void Core::Impl::AddLeader(const Leader& leader, StateDigest* digest) const {
+  for (const Progress& member : leader.members) member.AddTo(digest);
+  digest->Add(leader.last_append);
+  digest->Add(uint64_t{leader.send_backlog});
+  digest->Add(uint64_t{leader.uncommitted_bytes});
+  digest->Add(uint64_t{leader.unwritten_bytes});
+  digest->Add(leader.give_away_at);
+  digest->Add(leader.heartbeat_at);
+  digest->Add(leader.quorum_check_at);
+  digest->Add(leader.notification_at);
+  digest->Add(leader.notification_commit);
+  digest->Add(leader.read_round);
+  digest->Add(leader.round_index);
+  for (const auto* reads : {&leader.round_reads, &leader.waiting_reads}) {
+    digest->Add(uint64_t{reads->size()});
+    for (const PendingRead& read : *reads) {
+      digest->Add(read.from);
+      digest->Add(read.id);
+    }
+  }
+  digest->Add(uint64_t{leader.confirmed_reads.size()});
+  for (const auto& [tag, index] : leader.confirmed_reads) {
+    digest->Add(tag);
+    digest->Add(index);
+  }
+  digest->Add(leader.transfer ? leader.transfer->to : ReplicaId());
+  if (leader.transfer) digest->Add(leader.transfer->deadline);
+}
+
+}  // namespace quorate::raft

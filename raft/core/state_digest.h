@@ -1,0 +1,64 @@
+// raft/core/state_digest.h: a digest of the state of a core, for a search that
+// visits each state once.
+//
+// It is the same in every process.
+#ifndef QUORATE_RAFT_CORE_STATE_DIGEST_H_
+#define QUORATE_RAFT_CORE_STATE_DIGEST_H_
+
+#include <algorithm>
+#include <cstdint>
+#include <string_view>
+
+#include "env/random.h"
+#include "env/strong_types.h"
+#include "env/time.h"
+#include "raft/core/entry.h"
+
+namespace quorate::raft {
+
+class StateDigest {
+ public:
+  // Times count from `now` on. Those further away than `horizon` are all alike.
+  StateDigest(MonoTime now, Duration horizon)
+      : earliest_(now - horizon), latest_(now + horizon) {}
+
+  void Add(uint64_t word) {
+    value_ = Mix64((value_ ^ word) + 0x9e3779b97f4a7c15ULL);
+  }
+  template <typename Tag, typename Rep>
+  void Add(StrongId<Tag, Rep> id) {
+    Add(uint64_t{id.value()});
+  }
+  template <typename Tag>
+  void Add(StrongOrdinal<Tag> ordinal) {
+    Add(ordinal.value());
+  }
+  void Add(const LogPosition& position) {
+    Add(position.term);
+    Add(position.index);
+  }
+  void Add(MonoTime at) {
+    at = std::clamp(at, earliest_, latest_);
+    Add(static_cast<uint64_t>((at - earliest_).ns()));
+  }
+  void Add(std::string_view bytes) {
+    Add(uint64_t{bytes.size()});
+    for (const char c : bytes) Add(uint64_t{static_cast<uint8_t>(c)});
+  }
+  // All but its times.
+  void Add(const Entry& entry) {
+    Add(entry.position());
+    Add(static_cast<uint64_t>(entry.kind));
+    Add(entry.payload.view());
+  }
+  uint64_t value() const { return value_; }
+
+ private:
+  const MonoTime earliest_;
+  const MonoTime latest_;
+  uint64_t value_ = 0;
+};
+
+}  // namespace quorate::raft
+
+#endif  // QUORATE_RAFT_CORE_STATE_DIGEST_H_
