@@ -1,8 +1,8 @@
 // raft/core/core_impl.h: the state of one replica and the functions that
 // implement its rules. Private to raft/core. core.cc dispatches inputs; the
 // rules are in election.cc (terms, votes, leadership transfer), replication.cc
-// (log, commit, heartbeats), reads.cc and snapshots.cc. digest.cc summarizes the
-// state.
+// (log, commit, heartbeats), reads.cc, levels.cc and snapshots.cc. The digest
+// of the state is in digest.cc.
 //
 // Three rules hold throughout:
 //   - Every message goes through Send. While term and vote are not durable,

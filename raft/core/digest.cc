@@ -1,4 +1,4 @@
-// The digest of a replica's state. Whatever a Step reads is in it, but for the
+// The digest of a replica's state. It covers all that a Step reads, but for the
 // options and the times of entries.
 #include "raft/core/core_impl.h"
 

@@ -4,7 +4,9 @@
 // any number of its writes done. Budgets limit the timeouts, proposals, losses
 // and crashes, so the states are finitely many.
 //
-//   bazel run //raft/core:explore_test -- --budget=TIMEOUTS,PROPOSALS,LOSSES,CRASHES
+// A longer search, with the numbers of these moves in this order:
+//
+//   bazel run //raft/core:explore_test -- --budget=2,1,0,0
 #include <algorithm>
 #include <array>
 #include <cstdint>
@@ -79,7 +81,7 @@ struct State {
   Budget budget;
   std::vector<Entry> committed;       // In the order of indexes.
   std::vector<Term> committed_in;     // The term in which each was committed.
-  std::map<Term, ReplicaId> leaders;  // Of all terms.
+  std::map<Term, ReplicaId> leaders;  // One for each term.
 
   uint64_t Digest() const;
 };
@@ -96,6 +98,7 @@ void AddMessage(const Message& message, StateDigest* digest) {
   digest->Add(message.hint);
   digest->Add(message.commit);
   digest->Add(message.read_round);
+  digest->Add(message.known_level);
   digest->Add(uint64_t{message.entries.size()});
   for (const Entry& entry : message.entries) digest->Add(entry);
 }

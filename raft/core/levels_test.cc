@@ -46,8 +46,8 @@ TEST_F(LevelsTest, Leader_RaisesToTheLeastOfAllMembersOnce) {
   Configuration expected = configuration_;
   expected.level = Level(2);
   EXPECT_EQ(core_->configuration(), expected);
-  ASSERT_EQ(out_.writes.size(), 1u);
-  EXPECT_EQ(out_.writes[0].entries.size(), 1u);
+  ASSERT_TRUE(out_.write.has_value());
+  EXPECT_EQ(out_.write->entries.size(), 1u);
   EXPECT_FALSE(Of(out_.messages, MessageType::kAppend).empty());
   // The next change waits until this one is committed.
   Announce(3, 3);

@@ -176,6 +176,7 @@ void Progress::AddTo(StateDigest* digest) const {
   digest->Add(retry_at_);
   digest->Add(last_contact_);
   digest->Add(read_round_);
+  digest->Add(known_level_);
   digest->Add(commit_sent_);
 }
 

@@ -154,10 +154,10 @@ enum class MessageType : uint8_t {
 // kHeartbeatReply: `read_round` of the kHeartbeat; `known_level`; `state`, the
 // answer.
 //
-// kSnapshotChunk: `part`. kSnapshotReply: of `part` the snapshot's position, and
+// kSnapshotChunk: `part`. kSnapshotReply: of `part` the snapshot's position and
 // `offset`, the next byte that the sender needs; `reject`: the transfer starts
-// again at 0. A follower that has installed the snapshot,
-// or does not need it, sends an accepting kAppendReply instead.
+// again at 0. A follower that has installed the snapshot, or does not need it,
+// sends an accepting kAppendReply instead.
 //
 // kReadIndex: `read_id`.
 // kReadIndexReply: `read_id` of the kReadIndex; `read_index`, or `reject`;
