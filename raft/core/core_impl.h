@@ -78,9 +78,9 @@ class Core::Impl {
   };
 
   // ---- digest.cc
-  void AddLog(StateDigest* digest) const;
-  void AddRole(StateDigest* digest) const;
-  void AddLeader(const Leader& leader, StateDigest* digest) const;
+  void AddLog(CoreDigest* digest) const;
+  void AddRole(CoreDigest* digest) const;
+  void AddLeader(const Leader& leader, CoreDigest* digest) const;
 
   // ---- core.cc
   struct InputDispatcher;

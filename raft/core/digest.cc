@@ -5,7 +5,7 @@
 namespace quorate::raft {
 namespace {
 
-void AddHardState(const HardState& state, StateDigest* digest) {
+void AddHardState(const HardState& state, CoreDigest* digest) {
   digest->Add(state.term);
   digest->Add(state.voted_for);
 }
@@ -13,7 +13,7 @@ void AddHardState(const HardState& state, StateDigest* digest) {
 }  // namespace
 
 uint64_t Core::Impl::Digest(MonoTime now) const {
-  StateDigest digest(now, options_.election_timeout_max * 2);
+  CoreDigest digest(now, options_.election_timeout_max * 2);
   digest.Add(options_.replica);
   digest.Add(campaigns_);
   digest.Add(next_read_id_);
@@ -39,7 +39,7 @@ uint64_t Core::Impl::Digest(MonoTime now) const {
   return digest.value();
 }
 
-void Core::Impl::AddLog(StateDigest* digest) const {
+void Core::Impl::AddLog(CoreDigest* digest) const {
   digest->Add(log_.start());
   digest->Add(log_.last());
   for (const Entry& entry : log_.Slice(log_.start().index, log_.last().index)) {
@@ -47,7 +47,7 @@ void Core::Impl::AddLog(StateDigest* digest) const {
   }
 }
 
-void Core::Impl::AddRole(StateDigest* digest) const {
+void Core::Impl::AddRole(CoreDigest* digest) const {
   digest->Add(static_cast<uint64_t>(role()));
   if (const Leader* leader = std::get_if<Leader>(&role_)) {
     return AddLeader(*leader, digest);
@@ -72,7 +72,7 @@ void Core::Impl::AddRole(StateDigest* digest) const {
   }
 }
 
-void Core::Impl::AddLeader(const Leader& leader, StateDigest* digest) const {
+void Core::Impl::AddLeader(const Leader& leader, CoreDigest* digest) const {
   for (const Progress& member : leader.members) member.AddTo(digest);
   digest->Add(leader.last_append);
   digest->Add(uint64_t{leader.send_backlog});

@@ -23,7 +23,7 @@
 #include "gtest/gtest.h"
 #include "raft/core/configuration.h"
 #include "raft/core/core.h"
-#include "raft/core/state_digest.h"
+#include "raft/core/core_digest.h"
 
 namespace quorate::raft {
 namespace {
@@ -86,7 +86,7 @@ struct State {
   uint64_t Digest() const;
 };
 
-void AddMessage(const Message& message, StateDigest* digest) {
+void AddMessage(const Message& message, CoreDigest* digest) {
   digest->Add(static_cast<uint64_t>(message.type));
   digest->Add(message.term);
   digest->Add(uint64_t{message.reject} * 2 + uint64_t{message.forced});
@@ -104,7 +104,7 @@ void AddMessage(const Message& message, StateDigest* digest) {
 }
 
 uint64_t State::Digest() const {
-  StateDigest digest(now, kTimeout * 2);
+  CoreDigest digest(now, kTimeout * 2);
   digest.Add(budget.timeouts);
   digest.Add(budget.proposals);
   digest.Add(budget.losses);

@@ -150,7 +150,7 @@ void Progress::CommitSent(Index commit) {
   commit_sent_ = std::max(commit_sent_, commit);
 }
 
-void Inflights::AddTo(StateDigest* digest) const {
+void Inflights::AddTo(CoreDigest* digest) const {
   digest->Add(uint64_t{sent_.size()});
   for (const Sent& sent : sent_) {
     digest->Add(sent.last);
@@ -158,7 +158,7 @@ void Inflights::AddTo(StateDigest* digest) const {
   }
 }
 
-void Progress::AddTo(StateDigest* digest) const {
+void Progress::AddTo(CoreDigest* digest) const {
   digest->Add(replica_);
   digest->Add(static_cast<uint64_t>(state_));
   digest->Add(match_);

@@ -24,7 +24,7 @@
 
 #include "env/ids.h"
 #include "env/time.h"
-#include "raft/core/state_digest.h"
+#include "raft/core/core_digest.h"
 #include "raft/core/types.h"
 
 namespace quorate::raft {
@@ -51,7 +51,7 @@ class Inflights {
   // Forgets every message whose last entry is after `index`.
   void DropAfter(Index index);
   void Clear();
-  void AddTo(StateDigest* digest) const;
+  void AddTo(CoreDigest* digest) const;
 
  private:
   struct Sent {
@@ -142,7 +142,7 @@ class Progress {
   Index commit_sent() const { return commit_sent_; }
   void CommitSent(Index commit);
 
-  void AddTo(StateDigest* digest) const;
+  void AddTo(CoreDigest* digest) const;
 
  private:
   void Become(State state, AppendNumber number);

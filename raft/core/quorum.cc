@@ -46,7 +46,7 @@ VoteResult Tally::Result(const Configuration& configuration) const {
              : VoteResult::kPending;
 }
 
-void Tally::AddTo(StateDigest* digest) const {
+void Tally::AddTo(CoreDigest* digest) const {
   digest->Add(uint64_t{answers_.size()});
   for (const Answer& answer : answers_) {
     digest->Add(answer.voter);

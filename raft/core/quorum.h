@@ -13,7 +13,7 @@
 #include "absl/container/inlined_vector.h"
 #include "env/check.h"
 #include "env/ids.h"
-#include "raft/core/state_digest.h"
+#include "raft/core/core_digest.h"
 #include "raft/core/types.h"
 
 namespace quorate::raft {
@@ -57,7 +57,7 @@ class Tally {
   // Won once majorities of both halves have granted their votes. Lost once one
   // half cannot reach a majority any more, or if there is no voter.
   VoteResult Result(const Configuration& configuration) const;
-  void AddTo(StateDigest* digest) const;
+  void AddTo(CoreDigest* digest) const;
 
  private:
   struct Answer {

@@ -1,9 +1,9 @@
-// raft/core/state_digest.h: a digest of the state of a core, for a search that
+// raft/core/core_digest.h: a digest of the state of a core, for a search that
 // visits each state once.
 //
 // It is the same in every process.
-#ifndef QUORATE_RAFT_CORE_STATE_DIGEST_H_
-#define QUORATE_RAFT_CORE_STATE_DIGEST_H_
+#ifndef QUORATE_RAFT_CORE_CORE_DIGEST_H_
+#define QUORATE_RAFT_CORE_CORE_DIGEST_H_
 
 #include <algorithm>
 #include <cstdint>
@@ -16,10 +16,10 @@
 
 namespace quorate::raft {
 
-class StateDigest {
+class CoreDigest {
  public:
   // Times count from `now` on. Those further away than `horizon` are all alike.
-  StateDigest(MonoTime now, Duration horizon)
+  CoreDigest(MonoTime now, Duration horizon)
       : earliest_(now - horizon), latest_(now + horizon) {}
 
   void Add(uint64_t word) {
@@ -61,4 +61,4 @@ class StateDigest {
 
 }  // namespace quorate::raft
 
-#endif  // QUORATE_RAFT_CORE_STATE_DIGEST_H_
+#endif  // QUORATE_RAFT_CORE_CORE_DIGEST_H_
