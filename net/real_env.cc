@@ -51,6 +51,7 @@ RealEnv::RealEnv(const RealEnvOptions& options, std::unique_ptr<EventLoop> loop,
            .tracer = tracer_,
            .buggify = buggify_,
            .process = process_,
-           .random = random} {}
+           .random = random,
+           .secrets = Random(RandomSeed())} {}
 
 }  // namespace quorate::net

@@ -338,10 +338,13 @@ class ServerImpl final : public Server, public raft::Host::Observer {
   void OnRecovered(GroupId group, const raft::Core& core) override {
     if (observer_ != nullptr) observer_->OnRecovered(group, core);
   }
-  void OnStatesDiffer(GroupId group, raft::Index index, bool fenced) override {
+  void OnStatesDiffer(GroupId group, raft::Index index) override {
     ++metrics_.state_differences;
+    if (observer_ != nullptr) observer_->OnStatesDiffer(group, index);
+  }
+  void OnFenced(GroupId group, const absl::Status& why) override {
     router_.OnLeadershipEvent(group);
-    if (observer_ != nullptr) observer_->OnStatesDiffer(group, index, fenced);
+    if (observer_ != nullptr) observer_->OnFenced(group, why);
   }
   void OnWritten(GroupId group, const raft::WriteToken& token) override {
     if (observer_ != nullptr) observer_->OnWritten(group, token);

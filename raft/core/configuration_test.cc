@@ -9,15 +9,17 @@
 namespace quorate::raft {
 namespace {
 
-Member MemberOf(uint32_t node) {
-  return {ReplicaId(node), NodeId(node), StoreIncarnation(1000 + node)};
+// Two replicas are on each node, as while one takes the other's place.
+Member MemberOf(uint32_t replica) {
+  const uint32_t node = 100 + replica / 2;
+  return {ReplicaId(replica), NodeId(node), StoreIncarnation(1000 + node)};
 }
 
-// Every node has one part, so that the configuration is valid.
+// Every replica has one part, so that the configuration is valid.
 Configuration DrawValid() {
   Configuration c;
-  for (uint32_t node = 1; node < 12; ++node) {
-    const Member member = MemberOf(node);
+  for (uint32_t replica = 1; replica < 12; ++replica) {
+    const Member member = MemberOf(replica);
     switch (*rc::gen::inRange(0, 6)) {
       case 0:
         c.voters.push_back(member);

@@ -11,15 +11,18 @@
 namespace quorate::raft {
 namespace {
 
+// Two replicas are on each node, as while one takes the other's place.
 std::vector<Member> MembersOf(const std::set<uint32_t>& ids) {
   std::vector<Member> members;
-  for (uint32_t id : ids)
-    members.push_back({ReplicaId(id), NodeId(id), StoreIncarnation(1)});
+  for (const uint32_t id : ids) {
+    const uint32_t node = 100 + id / 2;
+    members.push_back({ReplicaId(id), NodeId(node), StoreIncarnation(node)});
+  }
   return members;
 }
 
-// A subset of the nodes 1 to 9, empty only if `least` is 0.
-std::set<uint32_t> DrawNodes(uint32_t least) {
+// A subset of the replicas 1 to 9, empty only if `least` is 0.
+std::set<uint32_t> DrawReplicas(uint32_t least) {
   const auto mask = *rc::gen::inRange<uint32_t>(least, 512);
   std::set<uint32_t> ids;
   for (uint32_t id = 1; id < 10; ++id) {
@@ -31,8 +34,8 @@ std::set<uint32_t> DrawNodes(uint32_t least) {
 // The outgoing half may be empty.
 Configuration DrawConfiguration() {
   Configuration configuration;
-  configuration.voters = MembersOf(DrawNodes(1));
-  configuration.outgoing_voters = MembersOf(DrawNodes(0));
+  configuration.voters = MembersOf(DrawReplicas(1));
+  configuration.outgoing_voters = MembersOf(DrawReplicas(0));
   return configuration;
 }
 
@@ -117,6 +120,21 @@ TEST(QuorumTest, Record_SecondAnswer_DoesNotReplaceTheFirst) {
   tally.Record(ReplicaId(1), false);
   tally.Record(ReplicaId(1), true);
   EXPECT_EQ(tally.vote(ReplicaId(1)), Vote::kRejected);
+}
+
+// Replica 3 takes the place of replica 2 on the same node. The answer of one is
+// not that of the other.
+TEST(QuorumTest, TwoReplicasOfOneNode_AnswerEachForItself) {
+  Configuration c;
+  c.voters = MembersOf({1, 3, 5});
+  c.outgoing_voters = MembersOf({1, 2, 5});
+  ASSERT_EQ(c.voters[1].node, c.outgoing_voters[1].node);
+  Tally tally;
+  tally.Record(ReplicaId(1), true);
+  tally.Record(ReplicaId(2), true);
+  EXPECT_EQ(tally.Result(c), VoteResult::kPending);
+  tally.Record(ReplicaId(3), true);
+  EXPECT_EQ(tally.Result(c), VoteResult::kWon);
 }
 
 TEST(QuorumTest, NoVoters_NothingIsDecided) {

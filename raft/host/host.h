@@ -103,10 +103,13 @@ class Host {
     virtual void OnRecovered(GroupId group, const Core& core) {
       (void)group, (void)core;
     }
-    // Replicas have different states after the entry `index`. `fenced`: this
-    // node's replica differs from a majority, so it is fenced.
-    virtual void OnStatesDiffer(GroupId group, Index index, bool fenced) {
-      (void)group, (void)index, (void)fenced;
+    // Replicas have different states after the entry `index`.
+    virtual void OnStatesDiffer(GroupId group, Index index) {
+      (void)group, (void)index;
+    }
+    // The replica of this node is fenced from now on; the other groups go on.
+    virtual void OnFenced(GroupId group, const absl::Status& why) {
+      (void)group, (void)why;
     }
     // A write of a replica is durable. The Step with its WriteDone follows.
     virtual void OnWritten(GroupId group, const WriteToken& token) {

@@ -261,6 +261,30 @@ TEST(Host, SnapshotThatTheLeaderCannotRead_IsReplaced) {
 }
 
 // The leader takes many snapshots during one snapshot transfer.
+// Its log was cut already. The node and its other groups go on.
+TEST(Host, ReceivedSnapshotThatDoesNotLoad_FencesTheReplicaAlone) {
+  Cluster cluster(17, /*snapshot_threshold_bytes=*/4096);
+  ASSERT_EQ(cluster.Propose("first").outcome, Outcome::kDone);
+  const uint32_t lagging = cluster.leader() % 3 + 1;
+  cluster.Crash(lagging, sim::CrashKind::kMachine);
+  for (int i = 0; i < 300; ++i) {
+    ASSERT_EQ(cluster.Propose(std::string(100, 'x')).outcome, Outcome::kDone);
+  }
+  cluster.Restart(lagging);
+  cluster.AwaitStart(lagging);
+  cluster.node(lagging)->journal()->RefuseSnapshots();
+  ASSERT_TRUE(cluster.world_.RunUntilTrue(
+      [&] { return cluster.node(lagging)->observer.fenced == 1; }));
+  EXPECT_TRUE(cluster.node(lagging)->observer.stopped.ok());
+  const absl::Status status = cluster.node(lagging)->host.group_status(kGroup);
+  EXPECT_TRUE(absl::IsDataLoss(status)) << status;
+  ASSERT_EQ(cluster.Propose("tail").outcome, Outcome::kDone);
+  // The snapshot itself is good: the next start loads it.
+  cluster.Crash(lagging, sim::CrashKind::kProcess);
+  cluster.Restart(lagging);
+  ASSERT_TRUE(cluster.WaitConverged(302));
+}
+
 TEST(Host, LaggingFollowerUnderLoad_IsBroughtBackByASnapshot) {
   Cluster cluster(16, /*snapshot_threshold_bytes=*/4096);
   cluster.options_.core.snapshot_chunk_bytes = 1024;
@@ -340,8 +364,13 @@ TEST(HostFounding_Replicas, AreOnTheStoresThatTheNodesDrew) {
   ASSERT_EQ(first.voters.size(), 3u);
   EXPECT_NE(first.hash_key, 0u);
   for (const Member& voter : first.voters) {
-    const Host& host = cluster.node(voter.node.value())->host;
+    const uint32_t n = voter.node.value();
+    const Host& host = cluster.node(n)->host;
     EXPECT_EQ(host.identity().incarnation, voter.store);
+    // Clients see draws of `random`, from which its seed can be computed.
+    const Random& seen = cluster.world_.env(cluster.machines_[n - 1]).random;
+    EXPECT_NE(first.hash_key,
+              seen.Bits("raft.hash_key", voter.store.value(), 0));
     EXPECT_EQ(host.core(kGroup)->configuration(), first);
   }
 }

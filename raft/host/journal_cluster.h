@@ -67,6 +67,9 @@ class Journal final : public StateMachine {
         return absl::OkStatus();
       }
       absl::Status Commit() override {
+        if (journal_->refuses_snapshots_) {
+          return absl::DataLossError("a snapshot of another state");
+        }
         journal_->lines_.clear();
         std::string line;
         bool header = true;
@@ -103,10 +106,13 @@ class Journal final : public StateMachine {
   const std::vector<std::string>& lines() const { return lines_; }
   // The state becomes another one, as by a fault of memory.
   void Damage() { lines_.push_back("damage"); }
+  // It takes no snapshot from now on.
+  void RefuseSnapshots() { refuses_snapshots_ = true; }
 
  private:
   const Level known_level_;
   std::vector<std::string> lines_;
+  bool refuses_snapshots_ = false;
 };
 
 class QuietObserver final : public Host::Observer {
@@ -115,12 +121,11 @@ class QuietObserver final : public Host::Observer {
   void OnApplied(GroupId, const Entry&) override {}
   void OnRestored(GroupId, const SnapshotDescriptor&) override { ++restored; }
   void OnStopped(const absl::Status& why) override { stopped = why; }
-  void OnStatesDiffer(GroupId, Index, bool fenced) override {
-    (fenced ? fenced_for_state : alarms)++;
-  }
+  void OnStatesDiffer(GroupId, Index) override { ++alarms; }
+  void OnFenced(GroupId, const absl::Status&) override { ++fenced; }
   int restored = 0;
   int alarms = 0;
-  int fenced_for_state = 0;
+  int fenced = 0;
   absl::Status stopped;
 };
 

@@ -467,10 +467,15 @@ void Replica::FenceForState(Index index) {
       "group ", key_.group.value(), ": the state of this replica after entry ",
       index.value(),
       " differs from that of a majority, see docs/operate/failures.md"));
+  services_.observer.OnStatesDiffer(key_.group, index);
+  Fence(why);
+}
+
+void Replica::Fence(const absl::Status& why) {
   services_.env.tracer.Log(env::Severity::kError,
                            absl::StrCat("raft: ", why.message()));
   Stop(why);
-  services_.observer.OnStatesDiffer(key_.group, index, /*fenced=*/true);
+  services_.observer.OnFenced(key_.group, why);
 }
 
 void Replica::LogDifference(Index index, const std::string& which) {
@@ -482,7 +487,7 @@ void Replica::LogDifference(Index index, const std::string& which) {
                    ": replicas have different states after entry ",
                    index.value(), ": ", which,
                    ", see docs/operate/failures.md"));
-  services_.observer.OnStatesDiffer(key_.group, index, /*fenced=*/false);
+  services_.observer.OnStatesDiffer(key_.group, index);
 }
 
 void Replica::LogLostEntries(Index last) {

@@ -122,6 +122,8 @@ class Replica final : private HostGate {
   // Takes the question or answer in `message`.
   void TakeStateDigest(const Message& message);
   void FenceForState(Index index);
+  // Ends this replica until the program starts again.
+  void Fence(const absl::Status& why);
   void LogDifference(Index index, const std::string& which);
   void FlushProposals();
   // The callback of a proposal that is being stepped.

@@ -352,17 +352,15 @@ void Replica::FinishInstall(const SnapshotDescriptor& snapshot,
   const bool cut_the_log = loader_ != nullptr;
   loader_.reset();
   if (!status.ok()) {
-    services_.env.tracer.Log(
-        env::Severity::kError,
-        absl::StrCat("raft: group ", key_.group.value(),
+    const std::string why =
+        absl::StrCat("group ", key_.group.value(),
                      " could not install the snapshot at index ",
-                     snapshot.position.index.value(), ": ", status.ToString()));
-    if (cut_the_log) {
-      // The log on disk already begins after the snapshot, so this replica
-      // cannot go on without it.
-      services_.fail_node(std::move(status));
-      return;
-    }
+                     snapshot.position.index.value(), ": ", status.ToString());
+    // The log on disk already begins after the snapshot, so this replica cannot
+    // go on without it.
+    if (cut_the_log) return Fence(absl::DataLossError(why));
+    services_.env.tracer.Log(env::Severity::kError,
+                             absl::StrCat("raft: ", why));
     Step(SnapshotInstalled{snapshot, false});
     return;
   }

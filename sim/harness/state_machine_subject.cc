@@ -60,6 +60,7 @@ class StateMachineSubject::Node final : public ReplicaObserver {
   void OnStopped(const absl::Status& why) override {
     subject_->supervisor_.OnStopped(subject_->machines_[index_], why);
   }
+  void OnFenced(GroupId, const absl::Status& why) override { OnStopped(why); }
 
   void OnStarted(const absl::Status& status) {
     if (!status.ok()) return OnStopped(status);

@@ -125,6 +125,8 @@ class Cluster::Program final : public ReplicaObserver {
   void OnStopped(const absl::Status& why) override {
     cluster_->OnNodeStopped(node_, why);
   }
+  // An operator starts the node again.
+  void OnFenced(GroupId, const absl::Status& why) override { OnStopped(why); }
 
   void AfterTurn() {
     // A state that breaks an invariant of the server lasts, so that some turns

@@ -26,7 +26,8 @@ Machine::Machine(MachineObserver* host, SimState* state, Network* network,
       disk_(&scheduler_, image_, options.client ? DiskOptions{} : world.disk),
       transport_(&scheduler_, network, this),
       streams_(&scheduler_, streams),
-      env_{loop_, disk_, transport_, streams_, *this, *this, *this, Random(0)},
+      env_{loop_, disk_, transport_, streams_, *this,
+           *this, *this, Random(0),  Random(0)},
       random_(Random(state->choices.seed()).Fork("sim.machine", id.value())) {}
 
 Machine::~Machine() {
@@ -47,6 +48,7 @@ void Machine::Restart() {
   if (std::exchange(power_lost_, false)) RestartClock();
   streams_.PowerOn();
   env_.random = random_.Fork("sim.incarnation", incarnation_);
+  env_.secrets = random_.Fork("sim.secrets", incarnation_);
   scheduler_.Start();
 }
 
