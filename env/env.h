@@ -30,7 +30,7 @@ struct Env {
   // Differs from one start of the program to the next. Identifiers that must
   // not repeat are drawn from it.
   Random random;
-  // The same for keys that nobody else may know. Its seed cannot be computed
+  // The same for keys that clients must not know. Its seed cannot be computed
   // from draws of `random`, which clients see. No draw of it is ever shown.
   Random secrets;
 };
