@@ -115,7 +115,8 @@ class Node final : raft::Host::Observer {
              .tracer = tracer_,
              .buggify = buggify_,
              .process = process_,
-             .random = Random(options.node.value())},
+             .random = Random(options.node.value()),
+             .secrets = Random(100 + options.node.value())},
         host_(
             env_, options,
             [](GroupId, const raft::Configuration&) {

@@ -250,7 +250,8 @@ class Table {
              .tracer = world_.env().tracer,
              .buggify = world_.env().buggify,
              .process = world_.env().process,
-             .random = Random(1)},
+             .random = Random(1),
+             .secrets = Random(2)},
         budget_(config.limits.output_total_bytes),
         work_(env_.loop, config.bounds.turn_work),
         clients_(env_, config_, metrics_, budget_, work_) {}

@@ -46,7 +46,8 @@ class Cluster::Program final : public ReplicaObserver {
              .tracer = env.tracer,
              .buggify = env.buggify,
              .process = env.process,
-             .random = env.random} {
+             .random = env.random,
+             .secrets = env.secrets} {
     cluster_->programs_[node_.value() - 1] = this;
     for (const node::ShardConfig& shard : cluster_->shards_) {
       cluster_->NoteState(node_, shard.group, raft::Index(), WallTime());

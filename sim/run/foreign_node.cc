@@ -46,7 +46,8 @@ class ForeignNode::Program {
              .tracer = env.tracer,
              .buggify = env.buggify,
              .process = env.process,
-             .random = env.random},
+             .random = env.random,
+             .secrets = env.secrets},
         server_(node::MakeServer(env_, config, nullptr)) {
     server_->Start([](const absl::Status& status) {
       CHECK(!status.ok()) << "it founded a cluster without the other nodes";
