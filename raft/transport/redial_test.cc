@@ -120,5 +120,29 @@ TEST(Redial, PeerDies_EachLaneIsReportedAsClosed) {
   nodes[0].reset();
 }
 
+// The connection may have been lost while nothing was sent, so the peer may be
+// up.
+TEST(Redial, ConnectionThatWorkedForLong_IsReplacedAtOnce) {
+  sim::World world({.seed = 1});
+  std::shared_ptr<Node> nodes[2];
+  for (uint32_t id = 1; id <= 2; ++id) {
+    const sim::MachineId machine =
+        world.AddMachine({.name = id == 1 ? "n1" : "n2"});
+    world.Start(machine, [&nodes, id](env::Env& env) {
+      return nodes[id - 1] = std::make_shared<Node>(env, id);
+    });
+  }
+  world.RunFor(TransportOptions().redial_max * 2);
+  world.stream_options().reset = {1, 1};
+  ASSERT_TRUE(world.RunUntilTrue(
+      [&] { return nodes[0]->closed().count(env::Lane::kControl) > 0; }));
+  world.stream_options().reset = {};
+  const int received = nodes[1]->received();
+  // Less than any pause between dials.
+  world.RunFor(TransportOptions().redial_min / 2);
+  EXPECT_GT(nodes[1]->received(), received);
+  for (std::shared_ptr<Node>& node : nodes) node.reset();
+}
+
 }  // namespace
 }  // namespace quorate::raft

@@ -159,6 +159,7 @@ class StreamTransport::Outgoing final : env::Connection::Observer {
       return;
     }
     open_ = true;
+    opened_at_ = transport_.loop_.ReadClock().mono;
     congested_ = false;
     messages_left_ = transport_.Fires("net.transport.link_is_short") ? 8 : 0;
     timer_ = env::Pending();
@@ -179,7 +180,8 @@ class StreamTransport::Outgoing final : env::Connection::Observer {
   }
 
   // Closes the connection, logs the reason if it is a new one, and dials again
-  // after a pause.
+  // after a pause. A connection that worked for long is replaced at once: it
+  // may have been lost long ago, while nothing was sent.
   void Disconnect(const std::string& why) {
     connection_.reset();
     const bool was_open = std::exchange(open_, false);
@@ -199,12 +201,15 @@ class StreamTransport::Outgoing final : env::Connection::Observer {
         pause / 2, pause, kRedialSite,
         uint64_t{peer_.node.value()} * 2 + static_cast<uint64_t>(lane_),
         redials_++);
+    const MonoTime now = transport_.loop_.ReadClock().mono;
+    if (was_open && now - opened_at_ >= transport_.options_.redial_max) {
+      pause = Duration();
+    }
     waiting_ = true;
-    timer_ =
-        transport_.loop_.At(transport_.loop_.ReadClock().mono + pause, [this] {
-          waiting_ = false;
-          Dial();
-        });
+    timer_ = transport_.loop_.At(now + pause, [this] {
+      waiting_ = false;
+      Dial();
+    });
     if (was_open) transport_.receiver_->OnLaneClosed(peer_.node, lane_);
   }
 
@@ -230,6 +235,7 @@ class StreamTransport::Outgoing final : env::Connection::Observer {
   std::optional<MonoTime> dialled_at_;  // Set while a dial is under way.
   bool refused_ = false;
   bool open_ = false;
+  MonoTime opened_at_;      // The last time.
   bool congested_ = false;  // The receiver was told so, and waits.
   std::string reply_;
   std::string last_logged_;
