@@ -1,4 +1,4 @@
-// env/boxed.h: a value that is on the heap, or nowhere while it is T().
+// env/boxed.h: a value on the heap, or none.
 //
 // For large parts that few objects of a type have: the others are small, and
 // cheap to move. A box is copied and compared by its value.
@@ -7,6 +7,8 @@
 
 #include <memory>
 #include <utility>
+
+#include "env/check.h"
 
 namespace quorate {
 
@@ -22,7 +24,12 @@ class Boxed {
   }
   Boxed& operator=(Boxed&& other) noexcept = default;
 
-  const T& operator*() const { return value_ == nullptr ? Empty() : *value_; }
+  bool has_value() const { return value_ != nullptr; }
+  // Requires: has_value().
+  const T& operator*() const {
+    CHECK(has_value());
+    return *value_;
+  }
   const T* operator->() const { return &**this; }
   // Puts a T() on the heap if there is none.
   T& Mutable() {
@@ -31,17 +38,14 @@ class Boxed {
   }
 
   friend bool operator==(const Boxed& a, const Boxed& b) {
-    return a.value_ == b.value_ || *a == *b;
+    if (!a.has_value() || !b.has_value()) return a.value_ == b.value_;
+    return *a == *b;
   }
 
  private:
   static std::unique_ptr<T> Copy(const Boxed& other) {
     return other.value_ == nullptr ? nullptr
                                    : std::make_unique<T>(*other.value_);
-  }
-  static const T& Empty() {
-    static const T& empty = *new T();
-    return empty;
   }
 
   std::unique_ptr<T> value_;

@@ -97,6 +97,7 @@ void Core::Impl::OnSnapshotReply(const Message& message) {
                          : nullptr;
   if (member == nullptr) return;
   member->RecordContact(now_.mono);
+  if (!message.part.has_value()) return DropInvalid();
   if (member->state() != Progress::State::kSnapshot) return;
   Progress::PendingSnapshot& transfer = member->pending_snapshot();
   if (message.part->snapshot.position != transfer.snapshot.position) return;
@@ -121,6 +122,7 @@ void Core::Impl::OnSnapshotChunk(const Message& message) {
   if (!AcceptLeader(message)) return;
   // The snapshot has the entry that this program does not know.
   if (installing() || halted()) return;
+  if (!message.part.has_value()) return DropInvalid();
   const SnapshotDescriptor& snapshot = message.part->snapshot;
   if (snapshot.position.index == Index() ||
       snapshot.position.index > kIndexMax || snapshot.position.term == Term() ||

@@ -85,7 +85,7 @@ class Choices {
   }
   // True with probability `ratio`. Default: false.
   bool Chance(const ChoiceSite& site, const ChoiceKey& key, Ratio ratio) {
-    if (ratio.numerator == 0 && !replaying_) return false;
+    if (ratio.numerator == 0 && !TapeAddsFaults()) return false;
     return Choose(site, key, 0,
                   [ratio](const Random& random, Site s, uint64_t e,
                           uint64_t c) -> uint64_t {
@@ -106,7 +106,7 @@ class Choices {
   // value on a tape becomes `most`. Requires: most > 0.
   uint64_t SometimesUpTo(const ChoiceSite& site, const ChoiceKey& key,
                          Ratio ratio, uint64_t most) {
-    if (ratio.numerator == 0 && !replaying_) return 0;
+    if (ratio.numerator == 0 && !TapeAddsFaults()) return 0;
     const uint64_t value = Choose(
         site, key, 0,
         [&](const Random& random, Site s, uint64_t e, uint64_t c) -> uint64_t {
@@ -153,7 +153,12 @@ class Choices {
     return Between(site, Count(site, entity, counter), low, high);
   }
 
-  bool replaying() const { return replaying_; }
+  // True while lines of a replayed tape may add faults that have no
+  // probability. The line of their family may have been deleted.
+  bool TapeAddsFaults() const { return replaying_ && !faults_ended_; }
+  // From now on lines of the tape add no such faults: they belong to the time
+  // before, when an event had the same key.
+  void EndFaults() { faults_ended_ = true; }
   // The seed of the product's own draws.
   uint64_t seed() const { return random_.seed(); }
   // The number of draws. Zero while replaying.
@@ -175,6 +180,7 @@ class Choices {
 
   Random random_;
   const bool replaying_;
+  bool faults_ended_ = false;
   const bool recording_;
   uint64_t draws_ = 0;
   std::vector<TapeChoice> choices_;

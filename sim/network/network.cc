@@ -103,7 +103,7 @@ Network::Fate Network::ChooseFate(const ChoiceKey& key) {
       Scaled(options.replay), Scaled(options.corrupt)};
   uint64_t total = 0;
   for (uint64_t part : scaled) total += part;
-  if (total == 0 && !state_->choices.replaying()) return Fate::kDeliver;
+  if (total == 0 && !state_->choices.TapeAddsFaults()) return Fate::kDeliver;
   return static_cast<Fate>(state_->choices.Choose(
       kFate, key, 0,
       [&](const Random& random, Site site, uint64_t entity, uint64_t counter) {
@@ -181,7 +181,8 @@ void Network::Schedule(NetworkMessage message, SimTime arrives) {
 }
 
 void Network::Remember(const NetworkMessage& message, NetworkLink* link) {
-  if (state_->network.replay.numerator == 0 && !state_->choices.replaying()) {
+  if (state_->network.replay.numerator == 0 &&
+      !state_->choices.TapeAddsFaults()) {
     return;
   }
   if (link->old.size() >= kRememberedMax) {

@@ -105,7 +105,9 @@ TEST_P(Deletion, OfALine_LeavesLaterOperationsAsTheyWere) {
     options.keep_trace = true;
     sim::Run replayed(options, shorter);
     const Outcome rest = Finish(&replayed);
-    EXPECT_EQ(rest.violations, std::vector<std::string>{});
+    EXPECT_EQ(rest.violations, std::vector<std::string>{})
+        << "without " << deleted.site << " " << deleted.entity << " "
+        << deleted.counter;
     Bag<IssuedOperation> before;
     for (const IssuedOperation& operation : whole.issued) ++before[operation];
     Bag<IssuedOperation> after;

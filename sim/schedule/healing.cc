@@ -105,6 +105,7 @@ void Healing::HealAll() {
   for (MachineId node : context_->nodes()) {
     if (context_->AddHealed(node)) HealNode(node);
   }
+  context_->world().choices().EndFaults();
   context_->Note("all healed");
 }
 

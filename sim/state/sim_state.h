@@ -52,7 +52,7 @@ class SimState {
   // Counts it as `fault` of the machine.
   Duration Delay(const ChoiceSite& site, const ChoiceKey& key, Ratio ratio,
                  Duration most, Fault fault, MachineId machine = MachineId()) {
-    if (!choices.replaying() && ratio.numerator == 0) return Duration(0);
+    if (!choices.TapeAddsFaults() && ratio.numerator == 0) return Duration(0);
     const auto ns = static_cast<int64_t>(choices.Choose(
         site, key, 0,
         [&](const Random& random, Site s, uint64_t e, uint64_t c) {

@@ -132,7 +132,7 @@ void Machine::Sometimes(std::string_view mark) {
 
 bool Machine::Fire(Site site) {
   SimState& state = *state_;
-  if (!state.choices.replaying() && state.buggify.active.numerator == 0) {
+  if (!state.choices.TapeAddsFaults() && state.buggify.active.numerator == 0) {
     return false;
   }
   if (!scheduler_.alive()) return false;
