@@ -12,7 +12,7 @@
 #include "env/random.h"
 #include "env/strong_types.h"
 #include "env/time.h"
-#include "raft/core/entry.h"
+#include "raft/core/types.h"
 
 namespace quorate::raft {
 
@@ -36,6 +36,10 @@ class CoreDigest {
   void Add(const LogPosition& position) {
     Add(position.term);
     Add(position.index);
+  }
+  void Add(const HardState& state) {
+    Add(state.term);
+    Add(state.voted_for);
   }
   void Add(MonoTime at) {
     at = std::clamp(at, earliest_, latest_);

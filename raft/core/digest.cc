@@ -3,23 +3,15 @@
 #include "raft/core/core_impl.h"
 
 namespace quorate::raft {
-namespace {
-
-void AddHardState(const HardState& state, CoreDigest* digest) {
-  digest->Add(state.term);
-  digest->Add(state.voted_for);
-}
-
-}  // namespace
 
 uint64_t Core::Impl::Digest(MonoTime now) const {
   CoreDigest digest(now, options_.election_timeout_max * 2);
   digest.Add(options_.replica);
   digest.Add(campaigns_);
   digest.Add(next_read_id_);
-  AddHardState(hard_state_, &digest);
-  AddHardState(written_hard_state_, &digest);
-  AddHardState(durable_hard_state_, &digest);
+  digest.Add(hard_state_);
+  digest.Add(written_hard_state_);
+  digest.Add(durable_hard_state_);
   AddLog(&digest);
   digest.Add(commit_);
   digest.Add(applied_);

@@ -111,16 +111,14 @@ uint64_t State::Digest() const {
   digest.Add(budget.crashes);
   for (const Replica& replica : replicas) {
     digest.Add(replica.core.Digest(now));
-    digest.Add(replica.hard_state.term);
-    digest.Add(replica.hard_state.voted_for);
+    digest.Add(replica.hard_state);
     digest.Add(uint64_t{replica.entries.size()});
     for (const Entry& entry : replica.entries) digest.Add(entry);
     digest.Add(uint64_t{replica.writes.size()});
     for (const Write& write : replica.writes) {
       digest.Add(write.token.epoch);
       digest.Add(write.token.last);
-      digest.Add(write.hard_state.term);
-      digest.Add(write.hard_state.voted_for);
+      digest.Add(write.hard_state);
       for (const Message& message : write.after) AddMessage(message, &digest);
     }
   }

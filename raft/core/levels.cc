@@ -22,8 +22,8 @@ void Core::Impl::RaiseLevelIfAnnounced() {
   for (const Progress& member : leader->members) {
     level = std::min(level, member.known_level());
   }
+  if (level <= log_.configuration().level) return;
   Configuration raised = log_.configuration();
-  if (level <= raised.level) return;
   raised.level = level;
   AppendOwn(EntryKind::kConfiguration, EncodeConfiguration(raised));
 }

@@ -85,9 +85,8 @@ void Core::Impl::OnChunkRead(ChunkRead event) {
   transfer.in_flight = true;
   member->set_retry_at(now_.mono + options_.retry_interval);
   Message message = NewMessage(MessageType::kSnapshotChunk, member->replica());
-  message.part.Mutable().snapshot = transfer.snapshot;
-  message.part.Mutable().offset = event.offset;
-  message.part.Mutable().chunk = std::move(event.chunk);
+  message.part.Mutable() = {transfer.snapshot, event.offset,
+                            std::move(event.chunk)};
   Send(std::move(message));
 }
 

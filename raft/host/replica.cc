@@ -433,6 +433,10 @@ void Replica::AddStateDigest(Message* message) {
 }
 
 void Replica::TakeStateDigest(const Message& message) {
+  if (message.type != MessageType::kHeartbeat &&
+      message.type != MessageType::kHeartbeatReply) {
+    return;
+  }
   const Configuration& configuration = core_->configuration();
   if (FindMember(configuration, message.from) == nullptr) return;
   if (message.type == MessageType::kHeartbeat) {
@@ -443,8 +447,7 @@ void Replica::TakeStateDigest(const Message& message) {
     if (differs) FenceForState(asked_digest_);
     return;
   }
-  if (message.type != MessageType::kHeartbeatReply ||
-      core_->role() != RoleKind::kLeader ||
+  if (core_->role() != RoleKind::kLeader ||
       !digests_.Answer(message.from, message.state)) {
     return;
   }
