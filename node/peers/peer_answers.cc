@@ -1,6 +1,7 @@
 #include "node/peers/peer_answers.h"
 
 #include <algorithm>
+#include <iterator>
 #include <utility>
 #include <vector>
 
@@ -35,6 +36,7 @@ PeerAnswers::PeerAnswers(env::Env& env, const PeerLinkOptions& options,
 
 void PeerAnswers::OnRequest(PeerRequestMessage message) {
   const PeerRequestId id = message.id;
+  DropSettled(id.asker, message.settled);
   if (!taken_.Take(id, message.settled)) {
     ++counters_.repeated;
     env_.tracer.Sometimes("node.repeated_request");
@@ -50,6 +52,7 @@ void PeerAnswers::OnRequest(PeerRequestMessage message) {
                        absl::UnavailableError("the leader has restarted")));
   }
   const size_t bytes = kRequestHeaderBytes + message.request.payload.size();
+  MakeRoom(bytes);
   if (held_bytes_ > 0 && held_bytes_ + bytes > options_.bytes_max) {
     ++counters_.overloaded;
     env_.tracer.Sometimes("node.peer_without_room");
@@ -87,13 +90,40 @@ void PeerAnswers::SendWaiting() {
         EncodePeerAnswerPiece(options_.link, next.id, next.answer, next.offset);
     next.offset += kAnswerPieceBytes;
     next.expires = env_.loop.ReadClock().mono + options_.timeout;
-    if (next.offset < next.answer.size()) {
-      waiting_.push_back(std::move(next));
-    } else {
-      held_bytes_ -= next.answer.size();
-    }
+    auto& then = next.offset < next.answer.size() ? waiting_ : sent_;
+    then.push_back(std::move(next));
+    // Sending may find that the lane has lost its connection.
     env_.transport.Send(options_.link.to, kLane, piece);
   }
+  MakeRoom(0);
+}
+
+// The connection of answers is not that of their requests. It may have been
+// lost without notice, when the asking node restarted, before the answers left.
+void PeerAnswers::OnLaneClosed() {
+  if (!sent_.empty()) env_.tracer.Sometimes("node.answers_sent_again");
+  waiting_.insert(waiting_.begin(), std::make_move_iterator(sent_.begin()),
+                  std::make_move_iterator(sent_.end()));
+  sent_.clear();
+  for (Waiting& waiting : waiting_) waiting.offset = 0;
+}
+
+void PeerAnswers::MakeRoom(size_t bytes) {
+  while (!sent_.empty() && held_bytes_ + bytes > options_.bytes_max) {
+    DropSent();
+  }
+}
+
+void PeerAnswers::DropSettled(uint64_t asker, uint64_t settled) {
+  while (!sent_.empty() && (sent_.front().id.asker != asker ||
+                            sent_.front().id.number < settled)) {
+    DropSent();
+  }
+}
+
+void PeerAnswers::DropSent() {
+  held_bytes_ -= sent_.front().answer.size();
+  sent_.pop_front();
 }
 
 void PeerAnswers::DropExpired() {
@@ -103,10 +133,12 @@ void PeerAnswers::DropExpired() {
     held_bytes_ -= waiting.answer.size();
     return true;
   });
+  while (!sent_.empty() && sent_.front().expires <= now) DropSent();
 }
 
 void PeerAnswers::SetAlarm() {
   for (const Waiting& waiting : waiting_) alarm_.SetFor(waiting.expires);
+  if (!sent_.empty()) alarm_.SetFor(sent_.front().expires);
 }
 
 }  // namespace quorate::node

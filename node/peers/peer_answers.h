@@ -34,7 +34,10 @@ class PeerAnswers {
   // The lane has room, or has a connection again. Pieces of several answers
   // leave in turn, so that no answer waits for a long one.
   void SendWaiting();
-  // Bytes of requests without an answer, and of answers that are not sent.
+  // Answers that were sent may be lost. Sends them once more later.
+  void OnLaneClosed();
+  // Bytes of requests without an answer, and of answers. An answer that was
+  // sent is kept while the asking node may miss it and while there is room.
   size_t held_bytes() const { return held_bytes_; }
 
  private:
@@ -46,6 +49,10 @@ class PeerAnswers {
   };
 
   void Answer(const PeerRequestId& id, PeerResult result);
+  // Drops sent answers to make room for so many bytes.
+  void MakeRoom(size_t bytes);
+  void DropSettled(uint64_t asker, uint64_t settled);
+  void DropSent();  // The first one.
   void DropExpired();
   void SetAlarm();
 
@@ -55,6 +62,7 @@ class PeerAnswers {
   Handler& handler_;
   TakenRequests taken_;
   std::deque<Waiting> waiting_;
+  std::deque<Waiting> sent_;  // In the order of `expires`.
   size_t held_bytes_ = 0;
   env::Alarm alarm_;
 };

@@ -88,6 +88,7 @@ void PeerLinks::OnLaneOpened(NodeId to, env::Lane lane) {
 void PeerLinks::OnLaneClosed(NodeId to, env::Lane lane) {
   const auto peer = peers_.find(to);
   if (peer == peers_.end() || lane != env::Lane::kRequests) return;
+  peer->second.answers->OnLaneClosed();
   peer->second.link->OnLaneClosed();
 }
 

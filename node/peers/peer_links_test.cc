@@ -10,6 +10,7 @@
 
 #include "env/outcome.h"
 #include "gtest/gtest.h"
+#include "raft/transport/transport.h"
 #include "sim/world/world.h"
 
 namespace quorate::node {
@@ -25,6 +26,7 @@ std::string AddressOf(uint32_t node) {
 struct Facts {
   std::multiset<std::string> executed;  // Payloads.
   std::map<std::string, std::vector<Outcome>> answers;
+  std::map<Outcome, size_t> opened;
   size_t asked = 0;
   size_t refused = 0;
   size_t held_most = 0;
@@ -36,21 +38,25 @@ struct Manner {
   size_t payload_bytes = 0;          // The least size of a payload.
   size_t result_bytes = 0;           // Of every tenth answer.
   size_t bytes_max = 16 << 20;
-  Duration work;  // Of every fifth request.
+  Duration work;              // Of every fifth request.
+  bool byte_streams = false;  // The nodes have connections.
 };
 
 // Node 1 asks node 2, which echoes payloads and refuses some.
 class Program final {
  public:
   Program(env::Env& env, uint32_t id, const Manner& manner, Facts* facts)
-      : env_(env), manner_(manner), facts_(facts) {
+      : transport_(env.loop, env.streams, env.tracer, env.random),
+        env_(EnvOf(env, manner)),
+        manner_(manner),
+        facts_(facts) {
     config_.cluster = ClusterId(7);
     config_.node = NodeId(id);
     config_.nodes = {{.id = NodeId(1)}, {.id = NodeId(2)}};
     config_.timeouts.proxy = Milliseconds(500);
     config_.limits.peer_bytes = manner.bytes_max;
-    links_ = std::make_unique<PeerLinks>(env, config_);
-    EXPECT_TRUE(env.transport
+    links_ = std::make_unique<PeerLinks>(env_, config_);
+    EXPECT_TRUE(env_.transport
                     .Start({.cluster = ClusterId(7),
                             .node = NodeId(id),
                             .incarnation = StoreIncarnation(id)},
@@ -68,6 +74,19 @@ class Program final {
   size_t held_bytes() const { return links_->held_bytes(); }
 
  private:
+  env::Env EnvOf(env::Env& env, const Manner& manner) {
+    return {.loop = env.loop,
+            .disk = env.disk,
+            .transport = manner.byte_streams
+                             ? static_cast<env::Transport&>(transport_)
+                             : env.transport,
+            .streams = env.streams,
+            .tracer = env.tracer,
+            .buggify = env.buggify,
+            .process = env.process,
+            .random = env.random,
+            .secrets = env.secrets};
+  }
   void Execute(PeerRequest request, PeerDone done) {
     PeerResult result;
     result.result.outcome = Outcome::kDone;
@@ -99,6 +118,7 @@ class Program final {
         {.kind = Kind::kOpen, .group = GroupId(1)}, [this](PeerResult result) {
           stamp_ = result.channel;
           const bool open = stamp_.channel != 0;
+          ++facts_->opened[result.result.outcome];
           timer_ = env_.loop.At(env_.loop.ReadClock().mono + Milliseconds(2),
                                 [this, open] { open ? Ask() : Open(); });
         });
@@ -124,7 +144,8 @@ class Program final {
                           [this] { Ask(); });
   }
 
-  env::Env& env_;
+  raft::StreamTransport transport_;
+  env::Env env_;
   const Manner manner_;
   Facts* const facts_;
   Config config_;
@@ -241,6 +262,29 @@ TEST_F(PeerLinksTest, NodeThatIsAway_OutcomesFollowInTime) {
   world_->RunFor(Seconds(2));
   CheckFacts();
   EXPECT_GT(Count(Outcome::kUnknown), 10u);
+}
+
+// A machine that loses power tells its peers nothing. The other node answers on
+// a connection to the earlier process, and learns of its end by that answer.
+TEST_F(PeerLinksTest, ConnectionOfAnswersIsDead_TheyAreSentOnTheNextOne) {
+  Begin(1, {.requests = 40, .byte_streams = true});
+  StartProgram(2);
+  StartProgram(1);
+  world_->RunFor(Seconds(2));
+  EXPECT_EQ(Count(Outcome::kDone) + facts_.refused, 40u);
+  for (int restart = 1; restart <= 5; ++restart) {
+    facts_ = {};
+    programs_[0].reset();
+    world_->Crash(machines_[0], sim::CrashKind::kMachine);
+    world_->RunFor(Seconds(2));
+    StartProgram(1);
+    world_->RunFor(Milliseconds(400));
+    CheckFacts();
+    EXPECT_EQ(Count(Outcome::kDone) + facts_.refused, 40u) << restart;
+    EXPECT_EQ(facts_.opened[Outcome::kUnknown], 0u) << restart;
+  }
+  world_->RunFor(Seconds(1));
+  EXPECT_EQ(programs_[1]->held_bytes(), 0u);
 }
 
 // The asking node sends far more than the other one answers. Both stay within
