@@ -150,6 +150,9 @@ struct SnapshotConfig {
   // snapshots early; 0: no limit.
   uint64_t log_memory_bytes = 256 << 20;
   size_t chunk_bytes = 64 << 10;
+  // A follower that is silent for so long gets a snapshot from the beginning if
+  // a newer one has replaced that in transfer.
+  Duration transfer_timeout = Seconds(60);
 };
 
 struct LogConfig {

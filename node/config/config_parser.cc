@@ -183,6 +183,8 @@ constexpr Setting kSettings[] = {
      1024 * kGi, "bytes; 0: no limit"},
     {"snapshot.chunk_bytes", PLACE(config.snapshot.chunk_bytes), kKi, 512 * kKi,
      "bytes"},
+    {"snapshot.transfer_timeout_ms", PLACE(config.snapshot.transfer_timeout), 1,
+     86'400'000, "ms"},
     {"log.segment_bytes", PLACE(config.log.segment_bytes), kMi, 4 * kGi,
      "bytes"},
     {"log.batch_bytes", PLACE(config.log.batch_bytes), 64 * kKi, 8 * kMi,

@@ -318,7 +318,12 @@ std::vector<Core::FollowerStatus> Core::Impl::followers() const {
       statuses.push_back(
           {member.replica(), NodeOf(log_.configuration(), member.replica()),
            member.match(), member.next(), ProgressStateName(member.state()),
-           !IsInactive(member)});
+           !IsInactive(member), LogPosition()});
+      if (member.state() == Progress::State::kSnapshot &&
+          now_.mono - member.last_contact() <
+              options_.snapshot_transfer_timeout) {
+        statuses.back().snapshot = member.pending_snapshot().snapshot.position;
+      }
     }
   }
   return statuses;

@@ -85,6 +85,9 @@ struct CoreOptions {
   // more, so a step never fills a link at once.
   size_t send_bytes_max = 1 << 20;
   size_t snapshot_chunk_bytes = 64 << 10;
+  // A transfer of a snapshot counts as ended once the follower has been silent
+  // for so long.
+  Duration snapshot_transfer_timeout = Seconds(60);
   // Under one leader, log time advances at most by the monotonic time that has
   // passed, plus this many parts per million of it.
   uint32_t log_time_slew_ppm = 1000;
@@ -391,6 +394,9 @@ class Core {
     std::string_view state;  // "probe", "replicate", "snapshot".
     // A message of this term arrived within the greatest election timeout.
     bool active = false;
+    // The snapshot in transfer to it; empty if there is none, or if the
+    // follower has been silent for snapshot_transfer_timeout.
+    LogPosition snapshot;
   };
   std::vector<FollowerStatus> followers() const;
   // The matches alone, in place of the elements of `matches`. For checkers that

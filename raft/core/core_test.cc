@@ -259,6 +259,35 @@ TEST_F(CoreTest, Snapshot_ForAFollowerThatIsGone_IsNotReadAgain) {
   EXPECT_EQ(out_.snapshots.size(), 1u);
 }
 
+TEST_F(CoreTest,
+       Snapshot_InTransfer_IsReportedUntilTheFollowerIsSilentForLong) {
+  Start(Term(1));
+  BecomeServingLeader();
+  const auto in_transfer = [this] {
+    return core_->followers().at(1).snapshot;  // To replica 3.
+  };
+  const SnapshotDescriptor snapshot = SmallSnapshot(At(2, 2));
+  Step(SnapshotTaken{snapshot, Index(2)});
+  EXPECT_EQ(in_transfer(), LogPosition());
+  Receive(Rejection(3, 2, At(1, 1)));
+  EXPECT_EQ(in_transfer(), snapshot.position);
+  const auto pass = [this](Duration time) {
+    for (Duration passed; passed < time;
+         passed = passed + options_.retry_interval) {
+      Receive(From(2, MessageType::kHeartbeatReply, 2));
+      Pass(options_.retry_interval);
+      Step(TimerFired());
+    }
+  };
+  pass(options_.snapshot_transfer_timeout / 2);
+  EXPECT_EQ(in_transfer(), snapshot.position);
+  pass(options_.snapshot_transfer_timeout);
+  ASSERT_EQ(core_->role(), RoleKind::kLeader);
+  EXPECT_EQ(in_transfer(), LogPosition());
+  Receive(From(3, MessageType::kHeartbeatReply, 2));
+  EXPECT_EQ(in_transfer(), snapshot.position);
+}
+
 TEST_F(CoreTest, WriteDone_AfterASnapshotReplacedTheLog_IsIgnored) {
   Start(Term(5));
   Receive(Append(2, 5, At(1, 1), {Commands(5, 2), Commands(5, 3)}));

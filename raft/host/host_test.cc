@@ -260,7 +260,6 @@ TEST(Host, SnapshotThatTheLeaderCannotRead_IsReplaced) {
   ASSERT_TRUE(cluster.WaitConverged(301));
 }
 
-// The leader takes many snapshots during one snapshot transfer.
 // Its log was cut already. The node and its other groups go on.
 TEST(Host, ReceivedSnapshotThatDoesNotLoad_FencesTheReplicaAlone) {
   Cluster cluster(17, /*snapshot_threshold_bytes=*/4096);
@@ -285,6 +284,7 @@ TEST(Host, ReceivedSnapshotThatDoesNotLoad_FencesTheReplicaAlone) {
   ASSERT_TRUE(cluster.WaitConverged(302));
 }
 
+// The leader takes many snapshots during one snapshot transfer.
 TEST(Host, LaggingFollowerUnderLoad_IsBroughtBackByASnapshot) {
   Cluster cluster(16, /*snapshot_threshold_bytes=*/4096);
   cluster.options_.core.snapshot_chunk_bytes = 1024;
@@ -312,6 +312,38 @@ TEST(Host, LaggingFollowerUnderLoad_IsBroughtBackByASnapshot) {
   EXPECT_EQ(cluster.node(lagging)->observer.restored, 1);
   const Core& core = *cluster.node(cluster.leader())->host.core(kGroup);
   EXPECT_GT(core.log_start().index + 100, core.last().index);
+}
+
+// The budget makes the leader take many snapshots during one transfer. The log
+// keeps little behind them, so a second transfer may follow.
+TEST(Host, LaggingFollowerBeyondTheBudgetOfMemory_IsBroughtBackByASnapshot) {
+  Cluster cluster(20, /*snapshot_threshold_bytes=*/1 << 30);
+  cluster.options_.log_memory_bytes_max = 16 << 10;
+  cluster.options_.core.snapshot_chunk_bytes = 256;
+  for (uint32_t n = 1; n <= 3; ++n) {
+    cluster.Crash(n, sim::CrashKind::kProcess);
+    cluster.Restart(n);
+  }
+  ASSERT_EQ(cluster.Propose("first").outcome, Outcome::kDone);
+  const uint32_t lagging = cluster.leader() % 3 + 1;
+  cluster.Crash(lagging, sim::CrashKind::kMachine);
+  for (int i = 0; i < 300; ++i) {
+    ASSERT_EQ(cluster.Propose(std::string(200, 'x')).outcome, Outcome::kDone);
+  }
+  cluster.Restart(lagging);
+  size_t lines = 301;
+  for (int i = 0; i < 4000; ++i) {
+    ASSERT_EQ(cluster.Propose(std::string(200, 'y')).outcome, Outcome::kDone);
+    ++lines;
+    ASSERT_LE(cluster.node(cluster.leader())->host.log_memory_bytes(),
+              32u << 10);
+    if (cluster.node(lagging)->observer.restored > 0) break;
+  }
+  EXPECT_EQ(cluster.node(lagging)->observer.restored, 1);
+  ASSERT_TRUE(cluster.WaitConverged(lines));
+  // The file that was in transfer is removed.
+  cluster.world_.RunFor(Seconds(1));
+  EXPECT_EQ(cluster.SnapshotFiles(cluster.leader()), 1u);
 }
 
 TEST(Host, EmptyDirectoryWithoutBootstrap_IsRefused) {

@@ -217,6 +217,16 @@ class JournalCluster {
   }
   void Restart(uint32_t n) { world_.Restart(machines_[n - 1]); }
 
+  // The number of complete snapshots on the node's disk.
+  size_t SnapshotFiles(uint32_t n) {
+    size_t files = 0;
+    for (const std::string& name : world_.DiskFiles(machines_[n - 1])) {
+      const bool staging = name.find('.') != std::string::npos;
+      files += name.starts_with("snap-") && !staging;
+    }
+    return files;
+  }
+
   JournalProgram* node(uint32_t n) { return programs_[n - 1]; }
   // Waits until the start of a node ended, well or badly.
   void AwaitStart(uint32_t n) {

@@ -144,6 +144,7 @@ class Replica final : private HostGate {
   uint64_t LittleBytes() const;
   // The last entry up to `snapshot_index` that is not kept.
   Index TrailingIndex(Index snapshot_index) const;
+  void KeepSnapshotInTransfer();
   void ReadChunk(const SnapshotWork& work);
   void OnUnreadable(Index snapshot, const absl::Status& why);
   void WriteChunk(const SnapshotWork& work);
@@ -201,10 +202,8 @@ class Replica final : private HostGate {
   bool keeps_little_ = false;
   // Set while a snapshot is being written.
   std::unique_ptr<SnapshotReader> snapshot_reader_;
-  // A snapshot is considered to be in transfer to a follower until then.
-  MonoTime transfer_until_ = MonoTime::Min();
-  // The snapshot offset that was last read for each follower.
-  absl::btree_map<ReplicaId, uint64_t> sent_offsets_;
+  // The oldest snapshot in transfer to a follower; the store keeps it.
+  LogPosition kept_snapshot_;
   std::unique_ptr<SnapshotLoader> loader_;
   env::Pending late_load_;
 };

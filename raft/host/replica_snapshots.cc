@@ -10,9 +10,9 @@
 namespace quorate::raft {
 namespace {
 // While a follower catches up, the log keeps entries of up to this many
-// snapshot thresholds. Otherwise the next snapshot would end the transfer of
-// the present one, or remove the entries that the follower needs after it.
-// Under constant load the follower would start again and again.
+// snapshot thresholds. Otherwise the next snapshot would remove the entries
+// that the follower needs behind the one in transfer to it. Under constant load
+// one transfer would follow another.
 constexpr uint64_t kRetainThresholds = 8;
 }  // namespace
 
@@ -34,12 +34,9 @@ bool Replica::SnapshotIsDue() {
       key_.group, core_->snapshot(), services_.env.random);
   if (bytes_since_snapshot_ < threshold) {
     cuts_whole_log_ = services_.env.buggify.Fire("raft.host.snapshot_early");
-    if (!cuts_whole_log_) return false;
+    return cuts_whole_log_;
   }
-  return services_.env.loop.ReadClock().mono >= transfer_until_ ||
-         bytes_since_snapshot_ >=
-             std::max(threshold,
-                      kRetainThresholds * options.snapshot_threshold_bytes);
+  return true;
 }
 
 void Replica::MaybeBeginSnapshot() {
@@ -170,10 +167,13 @@ Index Replica::TrailingIndex(Index snapshot_index) const {
     retained_max = LittleBytes();
     trailing = std::min(trailing, retained_max);
   }
-  // The match of the slowest follower that receives entries.
+  // The last entry that each follower has, or gets with the snapshot that is in
+  // transfer to it.
   Index needed = snapshot_index;
   for (const Core::FollowerStatus& follower : core_->followers()) {
-    if (follower.active && follower.state == "replicate") {
+    if (follower.snapshot != LogPosition()) {
+      needed = std::min(needed, follower.snapshot.index);
+    } else if (follower.active && follower.state == "replicate") {
       needed = std::min(needed, follower.match);
     }
   }
@@ -210,16 +210,26 @@ void Replica::HandleSnapshots(const Output& output) {
         break;
     }
   }
+  if (!output.snapshots.empty() || kept_snapshot_ != LogPosition()) {
+    KeepSnapshotInTransfer();
+  }
+}
+
+// Of several transfers the oldest one would be lost first.
+void Replica::KeepSnapshotInTransfer() {
+  LogPosition oldest;
+  for (const Core::FollowerStatus& follower : core_->followers()) {
+    const LogPosition snapshot = follower.snapshot;
+    if (snapshot != LogPosition() &&
+        (oldest == LogPosition() || snapshot.index < oldest.index)) {
+      oldest = snapshot;
+    }
+  }
+  if (oldest == std::exchange(kept_snapshot_, oldest)) return;
+  services_.snapshots.Keep(key_, oldest);
 }
 
 void Replica::ReadChunk(const SnapshotWork& work) {
-  // A new offset shows that the follower receives chunks.
-  const auto [sent, first] = sent_offsets_.try_emplace(work.to, work.offset);
-  if (first || sent->second != work.offset) {
-    sent->second = work.offset;
-    transfer_until_ = services_.env.loop.ReadClock().mono +
-                      services_.options.core.election_timeout_max;
-  }
   const bool small = services_.env.buggify.Fire("raft.host.small_chunk");
   services_.snapshots.Read(
       key_, work.snapshot.position, work.offset,
@@ -237,9 +247,9 @@ void Replica::ReadChunk(const SnapshotWork& work) {
       });
 }
 
-// A snapshot that a newer one replaced is gone. The newest one should be there:
-// the state machine is intact, so another snapshot takes its place. A noop
-// makes sure that it has another index.
+// A snapshot that a newer one replaced may be gone. The newest one should be
+// there: the state machine is intact, so another snapshot takes its place. A
+// noop makes sure that it has another index.
 void Replica::OnUnreadable(Index snapshot, const absl::Status& why) {
   if (!status_.ok() || snapshot != core_->snapshot().position.index ||
       snapshot == unreadable_snapshot_) {

@@ -4,8 +4,8 @@
 // A file is named by group, replica, term and index. It gets its final name
 // only when it is complete and durable: write under a staging name, sync,
 // rename, sync the directory. One complete snapshot per group is kept, beside
-// one being written and one being received. Format:
-// docs/reference/formats/snapshot.md.
+// an older one that Keep names, one being written and one being received.
+// Format: docs/reference/formats/snapshot.md.
 #ifndef QUORATE_RAFT_LOG_SNAPSHOT_STORE_H_
 #define QUORATE_RAFT_LOG_SNAPSHOT_STORE_H_
 
@@ -76,10 +76,15 @@ class SnapshotStore {
 
   // ---- Reading.
   // Reads up to `size` bytes at `offset` of the snapshot at exactly `position`.
-  // Errors are kNotFound if that snapshot was replaced, and kDataLoss if the
-  // checksum of a block does not match.
+  // Errors are kNotFound if that snapshot was replaced and is not kept, and
+  // kDataLoss if the checksum of a block does not match.
   virtual void Read(GroupKey group, LogPosition position, uint64_t offset,
                     size_t size, ReadDone done) = 0;
+  // The snapshot at `position` stays readable after a newer one replaced it.
+  // Replaces the position of the last call for the group; the empty position
+  // keeps none. A snapshot that is not kept any more is removed. A start keeps
+  // none.
+  virtual void Keep(GroupKey group, LogPosition position) = 0;
 
   virtual void Drop(GroupKey group, Done done) = 0;
 };

@@ -38,11 +38,11 @@ SnapshotStoreImpl::SnapshotStoreImpl(env::Env& env, const LogOptions& options,
       tracer_(env.tracer),
       remover_(env.disk, env.tracer, "snapshot"),
       options_(options),
-      stored_(std::move(stored)),
       damaged_(std::move(damaged)),
       callbacks_(env.loop) {
-  for (const auto& [group, snapshot] : stored_) {
+  for (auto& [group, snapshot] : stored) {
     newest_[group] = snapshot.descriptor;
+    stored_[group].stored = std::move(snapshot);
   }
 }
 
@@ -108,6 +108,11 @@ bool SnapshotStoreImpl::IsInUse(GroupKey group, LogPosition position) const {
   if (newest != newest_.end() && newest->second.position == position) {
     return true;
   }
+  const auto replaced = replaced_.find(group);
+  if (replaced != replaced_.end() &&
+      replaced->second.stored.descriptor.position == position) {
+    return true;
+  }
   for (const Stagings* stagings : {&writing_, &receiving_}) {
     const auto found = stagings->find(group);
     if (found != stagings->end() &&
@@ -123,13 +128,45 @@ void SnapshotStoreImpl::Install(Stagings& stagings, GroupKey group) {
   const auto old = newest_.find(group);
   if (old != newest_.end() &&
       old->second.position != staging.descriptor().position) {
-    remover_.Remove(SnapshotName(group, old->second.position));
+    const auto kept = kept_.find(group);
+    if (kept != kept_.end() && kept->second == old->second.position) {
+      replaced_[group] = std::move(stored_.at(group));
+      tracer_.Sometimes("raft.snapshot_kept_for_a_transfer");
+    } else {
+      remover_.Remove(SnapshotName(group, old->second.position));
+    }
   }
-  stored_[group] = {staging.descriptor(), staging.checksums().blocks()};
+  stored_[group] = {{staging.descriptor(), staging.checksums().blocks()}, {}};
   newest_[group] = staging.descriptor();
   damaged_.erase(group);
-  open_files_.erase(group);
   stagings.erase(group);
+}
+
+void SnapshotStoreImpl::Keep(GroupKey group, LogPosition position) {
+  if (position == LogPosition()) {
+    kept_.erase(group);
+  } else {
+    kept_[group] = position;
+  }
+  const auto replaced = replaced_.find(group);
+  if (replaced == replaced_.end()) return;
+  const LogPosition there = replaced->second.stored.descriptor.position;
+  if (there == position) return;
+  // A read that runs holds the file open.
+  remover_.Remove(SnapshotName(group, there));
+  replaced_.erase(replaced);
+}
+
+ReadableSnapshot* SnapshotStoreImpl::Find(GroupKey group,
+                                          LogPosition position) {
+  for (auto* snapshots : {&stored_, &replaced_}) {
+    const auto found = snapshots->find(group);
+    if (found != snapshots->end() &&
+        found->second.stored.descriptor.position == position) {
+      return &found->second;
+    }
+  }
+  return nullptr;
 }
 
 void SnapshotStoreImpl::Begin(GroupKey group,
@@ -273,13 +310,13 @@ void SnapshotStoreImpl::FinishReceive(GroupKey group,
 void SnapshotStoreImpl::Read(GroupKey group, LogPosition position,
                              uint64_t offset, size_t size, ReadDone done) {
   using Answer = absl::StatusOr<Buffer>;
-  const auto found = stored_.find(group);
-  if (found == stored_.end() || found->second.descriptor.position != position) {
+  const ReadableSnapshot* const found = Find(group, position);
+  if (found == nullptr) {
     return CallLater(std::move(done),
                      Answer(absl::NotFoundError(absl::StrCat(
                          "no snapshot at index ", position.index.value()))));
   }
-  const StoredSnapshot& stored = found->second;
+  const StoredSnapshot& stored = found->stored;
   const uint64_t total = stored.descriptor.size_bytes;
   if (offset >= total || size == 0) {
     return CallLater(std::move(done), Answer(Buffer()));
@@ -296,9 +333,8 @@ void SnapshotStoreImpl::Read(GroupKey group, LogPosition position,
   reading.snapshot.blocks.assign(stored.blocks.begin() + reading.first_block,
                                  stored.blocks.begin() + block_end);
   reading.done = std::move(done);
-  const auto open = open_files_.find(group);
-  if (open != open_files_.end()) {
-    reading.file = open->second;
+  if (found->file != nullptr) {
+    reading.file = found->file;
     return ReadBlocks(id);
   }
   reading.pending = disk_.Open(
@@ -307,10 +343,11 @@ void SnapshotStoreImpl::Read(GroupKey group, LogPosition position,
         if (!file.ok()) return EndReading(id, file.status());
         Reading& reading = readings_.at(id);
         reading.file = std::shared_ptr<env::File>(*std::move(file));
-        const auto newest = stored_.find(reading.group);
-        if (newest != stored_.end() &&
-            newest->second.descriptor == reading.snapshot.descriptor) {
-          open_files_[reading.group] = reading.file;
+        ReadableSnapshot* const snapshot =
+            Find(reading.group, reading.snapshot.descriptor.position);
+        if (snapshot != nullptr &&
+            snapshot->stored.descriptor == reading.snapshot.descriptor) {
+          snapshot->file = reading.file;
         }
         ReadBlocks(id);
       });
@@ -363,6 +400,7 @@ void SnapshotStoreImpl::EndReading(uint64_t id, absl::StatusOr<Buffer> result) {
 void SnapshotStoreImpl::Drop(GroupKey group, Done done) {
   Discard(writing_, group);
   Discard(receiving_, group);
+  Keep(group, LogPosition());
   const auto found = newest_.find(group);
   if (found != newest_.end()) {
     remover_.Remove(SnapshotName(group, found->second.position));
@@ -370,7 +408,6 @@ void SnapshotStoreImpl::Drop(GroupKey group, Done done) {
   newest_.erase(group);
   stored_.erase(group);
   damaged_.erase(group);
-  open_files_.erase(group);
   remover_.SyncDirectory(std::move(done));
 }
 

@@ -28,6 +28,12 @@ struct StoredSnapshot {
   std::vector<uint32_t> blocks;
 };
 
+// A snapshot that is read. `file` is null until the first read.
+struct ReadableSnapshot {
+  StoredSnapshot stored;
+  std::shared_ptr<env::File> file;
+};
+
 class SnapshotStoreImpl final : public SnapshotStore {
  public:
   SnapshotStoreImpl(env::Env& env, const LogOptions& options,
@@ -54,6 +60,7 @@ class SnapshotStoreImpl final : public SnapshotStore {
   void DiscardReceived(GroupKey group) override { Discard(receiving_, group); }
   void Read(GroupKey group, LogPosition position, uint64_t offset, size_t size,
             ReadDone done) override;
+  void Keep(GroupKey group, LogPosition position) override;
   void Drop(GroupKey group, Done done) override;
 
  private:
@@ -90,6 +97,8 @@ class SnapshotStoreImpl final : public SnapshotStore {
   // Removes a discarded file under each name that it may have.
   void RemoveFiles(GroupKey group, const SnapshotStaging& file);
   bool IsInUse(GroupKey group, LogPosition position) const;
+  // The complete snapshot at `position`; null if there is none.
+  ReadableSnapshot* Find(GroupKey group, LogPosition position);
   void ReadBlocks(uint64_t id);
   void OnBlocks(uint64_t id, absl::StatusOr<Buffer> bytes);
   void EndReading(uint64_t id, absl::StatusOr<Buffer> result);
@@ -101,10 +110,12 @@ class SnapshotStoreImpl final : public SnapshotStore {
   env::Tracer& tracer_;
   FileRemover remover_;
   const LogOptions options_;
-  std::map<GroupKey, StoredSnapshot> stored_;
+  std::map<GroupKey, ReadableSnapshot> stored_;
   std::map<GroupKey, SnapshotDescriptor> newest_;  // Descriptors of `stored_`.
   std::map<GroupKey, absl::Status> damaged_;
-  std::map<GroupKey, std::shared_ptr<env::File>> open_files_;
+  std::map<GroupKey, LogPosition> kept_;  // As Keep said.
+  // Snapshots that newer ones replaced. Invariant: `kept_` names them.
+  std::map<GroupKey, ReadableSnapshot> replaced_;
   Stagings writing_;
   Stagings receiving_;
   uint64_t stagings_begun_ = 0;

@@ -223,6 +223,70 @@ TEST_F(SnapshotStoreTest, NewerSnapshot_ReplacesTheOlder) {
   EXPECT_EQ(*store_.ReadAll(20), Data(20, 1000));
 }
 
+TEST_F(SnapshotStoreTest, KeptSnapshot_IsReadableBesideTheNewest) {
+  const auto keep = [this](LogPosition position) {
+    h_.test().InTurn([&] { h_.snapshots()->Keep(kGroup, position); });
+    h_.Run();
+  };
+  ASSERT_TRUE(store_.Write(10, Data(10, 100'000)).ok());
+  keep(At(1, 10).position);
+  for (const uint64_t newer : {20, 30}) {
+    ASSERT_TRUE(store_.Write(newer, Data(newer, 1000)).ok());
+    h_.Run();
+    EXPECT_EQ(Files().size(), 2u) << "one older file at most";
+    EXPECT_EQ(*store_.ReadAll(10), Data(10, 100'000));
+    EXPECT_EQ(*store_.ReadAll(newer), Data(newer, 1000));
+  }
+  // Keeping the newest one gives the space of the older one back.
+  keep(At(1, 30).position);
+  EXPECT_EQ(Files().size(), 1u);
+  EXPECT_TRUE(absl::IsNotFound(store_.Read(10, 0, 10).status()));
+  ASSERT_TRUE(store_.Write(40, Data(40, 1000)).ok());
+  EXPECT_EQ(*store_.ReadAll(30), Data(30, 1000));
+  keep(LogPosition());
+  EXPECT_EQ(Files().size(), 1u);
+  EXPECT_TRUE(absl::IsNotFound(store_.Read(30, 0, 10).status()));
+  EXPECT_EQ(*store_.ReadAll(40), Data(40, 1000));
+}
+
+TEST_F(SnapshotStoreTest, KeptSnapshot_IsRemovedAtOpenAndWithItsGroup) {
+  const auto keep_and_replace = [this](uint64_t index) {
+    ASSERT_TRUE(store_.Write(index, Data(index, 1000)).ok());
+    h_.test().InTurn(
+        [&] { h_.snapshots()->Keep(kGroup, At(1, index).position); });
+    ASSERT_TRUE(store_.Write(index + 1, Data(index + 1, 1000)).ok());
+    h_.Run();
+    EXPECT_EQ(Files().size(), 2u);
+  };
+  keep_and_replace(10);
+  Restart(CrashKind::kProcess);
+  EXPECT_EQ(Files().size(), 1u);
+  EXPECT_EQ(*store_.ReadAll(11), Data(11, 1000));
+  keep_and_replace(20);
+  ASSERT_TRUE(h_.Wait([&](SnapshotStore::Done done) {
+                  h_.snapshots()->Drop(kGroup, std::move(done));
+                }).ok());
+  EXPECT_TRUE(Files().empty());
+}
+
+// Its last reader gets its bytes.
+TEST_F(SnapshotStoreTest, KeptSnapshot_ThatIsReleasedDuringARead_IsReadOn) {
+  ASSERT_TRUE(store_.Write(10, Data(10, 1000)).ok());
+  h_.test().InTurn([&] { h_.snapshots()->Keep(kGroup, At(1, 10).position); });
+  ASSERT_TRUE(store_.Write(20, Data(20, 1000)).ok());
+  ASSERT_TRUE(store_.Read(10, 0, 1).ok());
+  absl::StatusOr<Buffer> result = absl::UnknownError("not called");
+  h_.test().InTurn([&] {
+    h_.snapshots()->Read(kGroup, At(1, 10).position, 0, 1000,
+                         [&](auto bytes) { result = std::move(bytes); });
+    h_.snapshots()->Keep(kGroup, LogPosition());
+  });
+  h_.Run();
+  ASSERT_TRUE(result.ok()) << result.status();
+  EXPECT_EQ(result->view(), Data(10, 1000));
+  EXPECT_EQ(Files().size(), 1u);
+}
+
 TEST_F(SnapshotStoreTest, OlderSnapshotThanTheNewest_IsRefused) {
   ASSERT_TRUE(store_.Write(20, Data(20, 1000)).ok());
   EXPECT_TRUE(absl::IsFailedPrecondition(store_.Write(10, Data(10, 1000))));
