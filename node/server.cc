@@ -107,6 +107,7 @@ class ServerImpl final : public Server, public raft::Host::Observer {
             },
             this),
         output_budget_(config_.limits.output_total_bytes),
+        input_budget_(env.loop, config_.limits.query_total_bytes),
         memory_budget_(config_.limits.memory_bytes),
         turn_work_(env.loop, config_.bounds.turn_work),
         router_(env, host_, config_, map_, output_budget_, memory_budget_,
@@ -114,23 +115,16 @@ class ServerImpl final : public Server, public raft::Host::Observer {
         balance_(env, config_, host_, router_),
         upkeep_(env.loop, config_.bounds, host_),
         topology_(config_, map_, router_),
-        resp_clients_(env, config_, metrics_, output_budget_, turn_work_),
-        http_clients_(env, config_, metrics_, output_budget_, turn_work_),
+        resp_clients_(env, config_, metrics_, output_budget_, input_budget_,
+                      turn_work_),
+        http_clients_(env, config_, metrics_, output_budget_, input_budget_,
+                      turn_work_),
         context_{
-            env,
-            config_,
-            founded_rules_,
-            map_,
-            *slots_,
-            host_,
-            router_,
-            topology_,
-            metrics_,
-            resp_clients_,
-            http_clients_,
-            output_budget_,
-            memory_budget_,
-            env.loop.ReadClock().mono,
+            env,           config_,        founded_rules_,
+            map_,          *slots_,        host_,
+            router_,       topology_,      metrics_,
+            resp_clients_, http_clients_,  output_budget_,
+            input_budget_, memory_budget_, env.loop.ReadClock().mono,
         },
         make_resp_([this](ClientConnection& client) {
           return std::make_unique<RespSession>(context_, client,
@@ -367,6 +361,7 @@ class ServerImpl final : public Server, public raft::Host::Observer {
       std::make_shared<kv::RecordPool>();
   raft::Host host_;
   OutputBudget output_budget_;
+  InputBudget input_budget_;
   MemoryBudget memory_budget_;
   TurnWork turn_work_;
   Router router_;

@@ -72,6 +72,10 @@ struct LimitsConfig {
   // Bytes read from one connection that are not yet complete requests. Beyond
   // this limit the connection is closed.
   size_t query_buffer_bytes = 4 << 20;
+  // Bytes of requests of all connections that are not handled yet: incomplete
+  // ones, ones that wait, and commands that wait for EXEC. Beyond this limit
+  // connections are closed (node/connections/input_budget.h).
+  size_t query_total_bytes = 256 << 20;
   // Requests of one connection without a reply. At this limit the node stops
   // reading from the connection.
   size_t pipeline = 1'024;

@@ -119,6 +119,8 @@ constexpr Setting kSettings[] = {
      1024 * kGi, "bytes"},
     {"limits.query_buffer_bytes", PLACE(config.limits.query_buffer_bytes),
      kRequestBytesMin, kGi, "bytes"},
+    {"limits.query_total_bytes", PLACE(config.limits.query_total_bytes), kMi,
+     1024 * kGi, "bytes"},
     {"limits.pipeline", PLACE(config.limits.pipeline), 1, 1'000'000,
      "requests"},
     {"limits.arguments", PLACE(config.limits.arguments), 8, 1 << 20, ""},

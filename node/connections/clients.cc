@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "env/check.h"
+#include "node/base/text.h"
 
 namespace quorate::node {
 namespace {
@@ -41,6 +42,10 @@ ClientConnection::ClientConnection(Clients& clients, uint64_t id,
       measured_(created_),
       last_input_(created_),
       last_progress_(created_) {}
+
+ClientConnection::~ClientConnection() {
+  clients_.input_.Change(*this, 0, false);
+}
 
 void ClientConnection::MarkLink() {
   if (!counted_ || std::exchange(link_, true)) return;
@@ -174,6 +179,8 @@ void ClientConnection::PauseReads() {
 void ClientConnection::ResumeReads() {
   if (!reads_paused_ || closed() || clients_.stopped_) return;
   reads_paused_ = false;
+  // While it was not read, the client could not complete its request.
+  input_progress_ = true;
   connection_->ResumeReads();
 }
 
@@ -187,7 +194,31 @@ void ClientConnection::CloseAfterFlush() {
 void ClientConnection::OnBytes(std::string_view bytes) {
   last_input_ = clients_.env_.loop.ReadClock().mono;
   clients_.metrics_.input_bytes += bytes.size();
-  if (!closing_) protocol_->OnBytes(bytes);
+  if (closing_) return;
+  protocol_->OnBytes(bytes);
+  CountInput();
+}
+
+void ClientConnection::CountInput() {
+  if (closing()) protocol_->DropInput();
+  const bool progress = std::exchange(input_progress_, false);
+  if (protocol_->partial_bytes() == 0) {
+    incomplete_since_ = MonoTime::Max();
+  } else if (progress || incomplete_since_ == MonoTime::Max()) {
+    incomplete_since_ = clients_.env_.loop.ReadClock().mono;
+  }
+  clients_.input_.Change(*this, protocol_->input_bytes(), progress);
+}
+
+void ClientConnection::RefuseInput() {
+  if (closing()) return CountInput();
+  protocol_->DropInput();
+  protocol_->Refuse(
+      Concat("the node holds more than ", clients_.input_.limit_bytes(),
+             " bytes of unfinished requests (limits.query_total_bytes). This "
+             "connection is closed, because it held many bytes for a long "
+             "time. Its unfinished requests were not executed"));
+  CountInput();
 }
 
 void ClientConnection::OnEnd() {
@@ -261,6 +292,7 @@ void ClientConnection::Close() {
   awaits_room_ = false;
   Count();
   protocol_->OnClosed();
+  clients_.input_.Change(*this, 0, false);
   clients_.Schedule(*this);  // It is destroyed when no answer is outstanding.
 }
 
@@ -302,8 +334,8 @@ void ClientConnection::Sweep(MonoTime now) {
     return;
   }
   if (closing_ || protocol_->pending() > 0) return;
-  if (protocol_->partial_bytes() > 0 && !reads_paused_ &&
-      now - last_input_ > timeouts.stall) {
+  if (incomplete_since_ != MonoTime::Max() && !reads_paused_ &&
+      now - incomplete_since_ > timeouts.stall) {
     ++clients_.metrics_.connections.closed_stalled;
     Close();
     return;
@@ -315,11 +347,12 @@ void ClientConnection::Sweep(MonoTime now) {
 }
 
 Clients::Clients(env::Env& env, const Config& config, Metrics& metrics,
-                 OutputBudget& budget, TurnWork& work)
+                 OutputBudget& budget, InputBudget& input, TurnWork& work)
     : env_(env),
       config_(config),
       metrics_(metrics),
       budget_(budget),
+      input_(input),
       work_(work) {}
 
 Clients::~Clients() = default;
@@ -411,6 +444,7 @@ void Clients::RunTurnEnd() {
       if (client.ended_) client.flush_wanted_ = true;
     }
     if (client.flush_wanted_) client.Flush();
+    if (!client.closed()) client.CountInput();
   }
 }
 

@@ -26,6 +26,7 @@
 #include "node/base/reply_text.h"
 #include "node/base/turn_work.h"
 #include "node/config/config.h"
+#include "node/connections/input_budget.h"
 #include "node/connections/metrics.h"
 
 namespace quorate::node {
@@ -47,6 +48,13 @@ class Protocol {
   virtual size_t pending() const = 0;
   // Bytes of an incomplete request.
   virtual size_t partial_bytes() const = 0;
+  // Memory of all requests that were received and not handled, and of what
+  // handled requests left behind for later ones.
+  virtual size_t input_bytes() const = 0;
+  // Drops all of it. The protocol is closing: it takes no further request.
+  virtual void DropInput() = 0;
+  // Answers with the error `why`, and closes the connection behind it.
+  virtual void Refuse(std::string_view why) = 0;
   // For CheckInvariants. True if the protocol takes no further request, or
   // holds results back, until Resume().
   virtual bool stopped() const = 0;
@@ -57,10 +65,12 @@ class Protocol {
   virtual void OnClosed() = 0;
 };
 
-class ClientConnection final : public env::Connection::Observer {
+class ClientConnection final : public env::Connection::Observer,
+                               public InputBudget::Share {
  public:
   ClientConnection(Clients& clients, uint64_t id,
                    std::unique_ptr<env::Connection> connection);
+  ~ClientConnection();
   ClientConnection(const ClientConnection&) = delete;
   ClientConnection& operator=(const ClientConnection&) = delete;
 
@@ -77,6 +87,8 @@ class ClientConnection final : public env::Connection::Observer {
   // for a small one. With 0 bytes the call asks whether further work may begin:
   // it may not if the work of this turn is done.
   bool RoomFor(size_t bytes, bool in_front);
+  // A request was handled. Only this is progress of the input: bytes are not.
+  void RequestHandled() { input_progress_ = true; }
   // Counts work of this turn (node/base/turn_work.h).
   void AddWork(uint64_t units);
   // Replies that are made, but wait for an earlier reply, count until Unhold.
@@ -115,6 +127,8 @@ class ClientConnection final : public env::Connection::Observer {
   void OnEnd() override;
   void OnClosed(absl::Status reason) override;
   void OnDrained() override;
+  // InputBudget::Share.
+  void RefuseInput() override;
 
   void Flush();
   // Drops the stream now.
@@ -130,6 +144,9 @@ class ClientConnection final : public env::Connection::Observer {
   bool HasRoom(size_t bytes, bool in_front) const;
   // Reports the share of this connection to the node's budget.
   void Count();
+  // Reports the input of this connection to the node's budget. Requires: no
+  // call of the protocol is under way.
+  void CountInput();
   // Resumes the protocol if it waits for room and there is some; true if it
   // still waits.
   bool TryToResume();
@@ -173,6 +190,10 @@ class ClientConnection final : public env::Connection::Observer {
   bool reads_paused_ = false;
   bool link_ = false;
   MonoTime last_input_;
+  // A request was handled, or reads resumed, since the last CountInput.
+  bool input_progress_ = false;
+  // The time since which a request is incomplete; Max() if none is.
+  MonoTime incomplete_since_ = MonoTime::Max();
   // The time at which the peer was last known to have read output, and the
   // bytes that it had read by then.
   MonoTime last_progress_;
@@ -186,7 +207,7 @@ class Clients {
       absl::AnyInvocable<std::unique_ptr<Protocol>(ClientConnection&)>;
 
   Clients(env::Env& env, const Config& config, Metrics& metrics,
-          OutputBudget& budget, TurnWork& work);
+          OutputBudget& budget, InputBudget& input, TurnWork& work);
   ~Clients();
   Clients(const Clients&) = delete;
   Clients& operator=(const Clients&) = delete;
@@ -237,6 +258,7 @@ class Clients {
   const Config& config_;
   Metrics& metrics_;
   OutputBudget& budget_;
+  InputBudget& input_;
   TurnWork& work_;
   absl::btree_map<uint64_t, std::unique_ptr<ClientConnection>> clients_;
   uint64_t next_id_ = 1;

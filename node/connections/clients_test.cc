@@ -152,6 +152,9 @@ class Script final : public Protocol {
   }
   size_t pending() const override { return pending_.size(); }
   size_t partial_bytes() const override { return 0; }
+  size_t input_bytes() const override { return input_.size(); }
+  void DropInput() override { input_.clear(); }
+  void Refuse(std::string_view) override { client_.CloseAfterFlush(); }
   bool stopped() const override { return stopped_ || !parked_.empty(); }
   bool awaits_answer() const override {
     return !pending_.empty() && !IsParked(front_);
@@ -253,8 +256,9 @@ class Table {
              .random = Random(1),
              .secrets = Random(2)},
         budget_(config.limits.output_total_bytes),
+        input_(env_.loop, config.limits.query_total_bytes),
         work_(env_.loop, config.bounds.turn_work),
-        clients_(env_, config_, metrics_, budget_, work_) {}
+        clients_(env_, config_, metrics_, budget_, input_, work_) {}
 
   void Open(Taking taking, size_t reply_bytes) {
     connections_.push_back(std::make_unique<Connection>());
@@ -392,6 +396,7 @@ class Table {
   env::Env env_;
   Metrics metrics_;
   OutputBudget budget_;
+  InputBudget input_;
   TurnWork work_;
   std::vector<std::unique_ptr<Connection>> connections_;
   Clients clients_;

@@ -15,6 +15,7 @@
 #include "node/commands/translate.h"
 #include "node/config/config.h"
 #include "node/connections/clients.h"
+#include "node/connections/input_budget.h"
 #include "node/connections/metrics.h"
 #include "node/routing/router.h"
 #include "node/routing/topology.h"
@@ -49,6 +50,7 @@ struct Context {
   Clients& resp_clients;
   Clients& http_clients;
   OutputBudget& output_budget;
+  InputBudget& input_budget;
   MemoryBudget& memory_budget;
   MonoTime started;
   // The number of random draws since the start (opened sessions and random

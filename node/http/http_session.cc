@@ -52,7 +52,32 @@ void HttpSession::Resume() {
   parser_.Detach();
 }
 
+size_t HttpSession::input_bytes() const {
+  size_t bytes = parser_.partial_bytes();
+  if (!stalled_.has_value()) return bytes;
+  bytes += stalled_->target.size() + stalled_->body.size();
+  for (const auto& [name, value] : stalled_->headers) {
+    bytes += name.size() + value.size();
+  }
+  return bytes;
+}
+
+void HttpSession::DropInput() {
+  parser_.Drop();
+  stalled_.reset();
+  context_.router.ForgetBlocked(this);
+}
+
+void HttpSession::Refuse(std::string_view why) {
+  // Behind the last reply the connection is closed in any case.
+  if (replies_.last()) return;
+  HttpRequest refused;
+  refused.keep_alive = false;
+  Error(refused, "bad", 503, "TOO_MUCH_INPUT", why, "Retry-After: 1\r\n");
+}
+
 void HttpSession::OnClosed() {
+  if (!processing_) parser_.Drop();
   stalled_.reset();
   context_.router.ForgetBlocked(this);
   context_.router.DropParked(this);
@@ -74,8 +99,11 @@ void HttpSession::Process() {
   if (stalled_.has_value() && !Stopped()) {
     HttpRequest request = *std::move(stalled_);
     stalled_.reset();
-    if (Handle(request) == HandleResult::kBlocked)
+    if (Handle(request) == HandleResult::kBlocked) {
       stalled_ = std::move(request);
+    } else {
+      client_.RequestHandled();
+    }
   }
   while (!stalled_.has_value() && !Stopped()) {
     const HttpParser::Result next = parser_.Next();
@@ -94,6 +122,8 @@ void HttpSession::Process() {
     }
     if (Handle(parser_.request()) == HandleResult::kBlocked) {
       stalled_ = std::move(parser_.request());
+    } else {
+      client_.RequestHandled();
     }
   }
   processing_ = false;

@@ -34,6 +34,9 @@ class HttpSession final : public Protocol, public RequestSink {
            (stalled_.has_value() && !client_.closing() ? 1 : 0);
   }
   size_t partial_bytes() const override { return parser_.partial_bytes(); }
+  size_t input_bytes() const override;
+  void DropInput() override;
+  void Refuse(std::string_view why) override;
   bool stopped() const override {
     return (waiting_ && !client_.refuses_requests()) || has_parked();
   }

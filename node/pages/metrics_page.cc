@@ -78,6 +78,9 @@ void WriteConnections(Context& context, Page& page) {
   One(page, "quorate_output_held_bytes", "gauge",
       "Replies that clients have not received yet, in bytes.",
       context.output_budget.used_bytes());
+  One(page, "quorate_input_held_bytes", "gauge",
+      "Requests that are not handled yet, in bytes.",
+      context.input_budget.used_bytes());
   page.Family("quorate_clients_without_room", "gauge",
               "Client connections that are not read until they have received "
               "replies, by protocol.");
@@ -89,6 +92,7 @@ void WriteConnections(Context& context, Page& page) {
               "Client connections this node closed, by reason.");
   page.Sample("reason=\"limit\"", metrics.connections.rejected);
   page.Sample("reason=\"stalled\"", metrics.connections.closed_stalled);
+  page.Sample("reason=\"input\"", context.input_budget.refused());
   page.Sample("reason=\"idle\"", metrics.connections.closed_idle);
   page.Sample("reason=\"protocol\"", metrics.connections.protocol_errors);
   One(page, "quorate_client_received_bytes_total", "counter",

@@ -463,6 +463,15 @@ bool HttpParser::TakeExpectsContinue() {
   return std::exchange(expects_continue_, false);
 }
 
+void HttpParser::Drop() {
+  grammar_ = nullptr;
+  request_ = HttpRequest();
+  input_ = {};
+  std::string().swap(buffer_);
+  std::string().swap(lines_);
+  partial_bytes_ = 0;
+}
+
 size_t HttpParser::partial_bytes() const {
   return partial_bytes_ + input_.size();
 }

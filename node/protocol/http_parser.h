@@ -73,6 +73,8 @@ class HttpParser {
   bool TakeExpectsContinue();
   // Bytes of the incomplete request.
   size_t partial_bytes() const;
+  // Frees them. The stream cannot continue.
+  void Drop();
 
  private:
   class Grammar;

@@ -124,12 +124,12 @@ void RespParser::Detach() {
   if (cut > 0) {
     for (auto& [offset, size] : spans_) offset -= cut;
   }
+  // A large request must not keep its memory until the next one.
+  Release(&arguments_);
+  Release(&words_);
   if (position_ == buffer_.size() && remaining_ == 0) {
-    // A large request must not keep its memory until the next one.
     Release(&buffer_);
     Release(&spans_);
-    Release(&arguments_);
-    Release(&words_);
   }
   input_ = buffer_;
 }
@@ -137,6 +137,19 @@ void RespParser::Detach() {
 size_t RespParser::held_bytes() const {
   return HeldBytes(buffer_) + HeldBytes(spans_) + HeldBytes(arguments_) +
          HeldBytes(words_);
+}
+
+size_t RespParser::input_bytes() const {
+  return in_request() ? HeldBytes(buffer_) + HeldBytes(spans_) : 0;
+}
+
+void RespParser::Drop() {
+  std::string().swap(buffer_);
+  std::vector<std::pair<size_t, size_t>>().swap(spans_);
+  input_ = buffer_;
+  owned_ = true;
+  position_ = begin_ = returned_bytes_ = 0;
+  remaining_ = 0;
 }
 
 RespParser::Result RespParser::Fail(std::string message) {

@@ -49,9 +49,14 @@ class RespParser {
   // the fed bytes. Views become invalid. Between two requests each buffer keeps
   // at most kKeptBytes.
   void Detach();
-  static constexpr size_t kKeptBytes = 64 << 10;
+  static constexpr size_t kKeptBytes = 16 << 10;
+  // Frees the bytes that Next() has not returned. The stream cannot continue.
+  void Drop();
   // Memory of all buffers, used or free.
   size_t held_bytes() const;
+  // Memory of the bytes that Next() has not returned; zero between two
+  // requests. Valid after Detach.
+  size_t input_bytes() const;
 
   // Valid after kRequest, until the next call of a non-const member.
   absl::Span<const std::string_view> arguments() const { return arguments_; }

@@ -105,8 +105,30 @@ void RespSession::Resume() {
   parser_.Detach();
 }
 
+void RespSession::DropInput() {
+  parser_.Drop();
+  Stall({});
+  transaction_.Forget();
+  context_.router.ForgetBlocked(this);
+}
+
+void RespSession::Refuse(std::string_view why) {
+  replies_.ReplyError(std::nullopt, Concat("TRYAGAIN ", why));
+  client_.CloseAfterFlush();
+}
+
+void RespSession::Stall(std::vector<std::string> request) {
+  stalled_bytes_ = 0;
+  for (const std::string& argument : request) {
+    stalled_bytes_ += sizeof(argument) + argument.size();
+  }
+  stalled_ = std::move(request);
+}
+
 void RespSession::OnClosed() {
-  stalled_.clear();
+  if (!processing_) parser_.Drop();
+  Stall({});
+  transaction_.Forget();
   const std::vector<uint64_t> unasked = questions_.DropWaiting();
   context_.router.ForgetBlocked(this);
   context_.router.DropParked(this);
@@ -138,8 +160,14 @@ void RespSession::Process() {
   processing_ = true;
   if (!stalled_.empty() && !Stopped()) {
     std::vector<std::string> stalled = std::exchange(stalled_, {});
+    const size_t stalled_bytes = std::exchange(stalled_bytes_, 0);
     const std::vector<std::string_view> request(stalled.begin(), stalled.end());
-    if (Handle(request) == Handled::kBlocked) stalled_ = std::move(stalled);
+    if (Handle(request) == Handled::kBlocked) {
+      stalled_ = std::move(stalled);
+      stalled_bytes_ = stalled_bytes;
+    } else {
+      client_.RequestHandled();
+    }
   }
   while (stalled_.empty() && !Stopped()) {
     const RespParser::Result next = parser_.Next();
@@ -150,9 +178,11 @@ void RespSession::Process() {
       client_.CloseAfterFlush();
       break;
     }
-    if (Handle(parser_.arguments()) == Handled::kBlocked && !client_.closed()) {
+    if (Handle(parser_.arguments()) != Handled::kBlocked) {
+      client_.RequestHandled();
+    } else if (!client_.closed()) {
       const Arguments request = parser_.arguments();
-      stalled_.assign(request.begin(), request.end());
+      Stall(std::vector<std::string>(request.begin(), request.end()));
     }
   }
   processing_ = false;
@@ -277,8 +307,6 @@ std::string RespSession::Describe() const {
   if (transaction_.open()) flags += "x";
   if (key_commands_.stale_reads()) flags += "r";
   if (flags.empty()) flags = "N";
-  size_t stalled_bytes = 0;
-  for (const std::string& argument : stalled_) stalled_bytes += argument.size();
   const size_t queued_bytes = transaction_.queued_bytes();
   const size_t output_bytes = client_.unsent_bytes() + client_.held_bytes();
   return Concat(
@@ -289,10 +317,10 @@ std::string RespSession::Describe() const {
       transaction_.open() ? static_cast<int64_t>(transaction_.queued_commands())
                           : -1,
       " qbuf=", parser_.buffered_bytes(),
-      " qbuf-free=0 argv-mem=", stalled_bytes, " multi-mem=", queued_bytes,
+      " qbuf-free=0 argv-mem=", stalled_bytes_, " multi-mem=", queued_bytes,
       " rbs=0 rbp=0 obl=", client_.unsent_bytes(), " oll=", replies_.size(),
       " omem=", output_bytes, " tot-mem=",
-      parser_.buffered_bytes() + stalled_bytes + queued_bytes + output_bytes,
+      parser_.buffered_bytes() + stalled_bytes_ + queued_bytes + output_bytes,
       " events=r cmd=", last_command_,
       " user=default redir=-1 resp=", replies_.version(),
       " lib-name=", client_commands_.library_name(),

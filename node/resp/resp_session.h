@@ -51,7 +51,14 @@ class RespSession final : public ListedProtocol, public RequestSink {
   size_t pending() const override {
     return replies_.size() + (stalled_.empty() || client_.closing() ? 0 : 1);
   }
-  size_t partial_bytes() const override { return parser_.unparsed_bytes(); }
+  size_t partial_bytes() const override {
+    return parser_.in_request() ? parser_.buffered_bytes() : 0;
+  }
+  size_t input_bytes() const override {
+    return parser_.input_bytes() + stalled_bytes_ + transaction_.held_bytes();
+  }
+  void DropInput() override;
+  void Refuse(std::string_view why) override;
   bool stopped() const override {
     return (waiting_ && !client_.refuses_requests()) || has_parked();
   }
@@ -73,6 +80,8 @@ class RespSession final : public ListedProtocol, public RequestSink {
   void Process();
   // True if no further request may be handled now.
   bool Stopped();
+  // Keeps `request`, which was blocked.
+  void Stall(std::vector<std::string> request);
   Handled Handle(Arguments request);
   Handled HandleRow(const CommandRow& row, Arguments request);
   void RefuseUnknown(std::string_view name, std::string_view error);
@@ -89,6 +98,7 @@ class RespSession final : public ListedProtocol, public RequestSink {
   bool waiting_ = false;  // Process stopped before the end of the input.
   // A request that was blocked, kept until it can go on.
   std::vector<std::string> stalled_;
+  size_t stalled_bytes_ = 0;  // Its memory.
   std::string_view last_command_ = "NULL";
 
   ReplyQueue replies_;

@@ -82,7 +82,7 @@ void RespTransaction::Forget() {
   invalid_ = false;
   queued_.clear();
   queued_bytes_ = 0;
-  watched_.clear();
+  Unwatch();
 }
 
 std::string RespTransaction::QueueError(const CommandRow& row,
@@ -136,6 +136,7 @@ Handled RespTransaction::Watch(const CommandRow& row, Arguments request) {
   }
   const Slot slot = context_.slots.SlotOf(request[1]);
   std::vector<kv::CommandSpec> specs;
+  size_t bytes = 0;
   for (size_t i = 1; i < request.size(); ++i) {
     if (context_.slots.SlotOf(request[i]) != slot) {
       replies_.ReplyError(row.id, kCrossSlot);
@@ -150,12 +151,15 @@ Handled RespTransaction::Watch(const CommandRow& row, Arguments request) {
     spec.slot = slot;
     spec.arguments = request.subspan(i, 1);
     specs.push_back(spec);
+    bytes += request[i].size();
   }
-  if (watched_.size() + specs.size() > kWatchedMax || !FitOneEntry(specs)) {
-    replies_.ReplyError(row.id,
-                        Concat("ERR more keys are watched than ", kWatchedMax,
-                               " or than one log entry holds (",
-                               raft::kEntryPayloadBytesMax, " bytes)"));
+  if (watched_.size() + specs.size() > kWatchedMax ||
+      watched_bytes_ + bytes > kQueuedBytesMax || !FitOneEntry(specs)) {
+    replies_.ReplyError(
+        row.id, Concat("ERR a connection watches at most ", kWatchedMax,
+                       " keys of ", kQueuedBytesMax,
+                       " bytes together. UNWATCH the earlier ones, or watch "
+                       "one key that every writer changes"));
     return Handled::kDone;
   }
   GroupQueue& queue = context_.router.QueueOf(slot);
@@ -191,6 +195,7 @@ void RespTransaction::FinishWatch(std::vector<Watched> watch,
     watch[i].version = found.version;
   }
   if (!error.empty()) return reply.Error(error);
+  for (const Watched& watched : watch) watched_bytes_ += watched.key.size();
   std::move(watch.begin(), watch.end(), std::back_inserter(watched_));
   reply.Ok();
 }

@@ -43,7 +43,10 @@ class RespTransaction {
   Handled Exec(const CommandRow& row);
   Handled Discard();
   Handled Watch(const CommandRow& row, Arguments request);
-  void Unwatch() { watched_.clear(); }
+  void Unwatch() {
+    watched_.clear();
+    watched_bytes_ = 0;
+  }
 
   // A command of the open transaction, if there is one, is invalid. EXEC fails.
   void MarkInvalid() { invalid_ = invalid_ || open_; }
@@ -54,6 +57,10 @@ class RespTransaction {
   bool open() const { return open_; }
   size_t queued_commands() const { return queued_.size(); }
   size_t queued_bytes() const { return queued_bytes_; }
+  // Memory of queued commands and watched keys.
+  size_t held_bytes() const {
+    return queued_bytes_ + watched_bytes_ + watched_.size() * sizeof(Watched);
+  }
 
  private:
   struct QueuedCommand {
@@ -118,6 +125,7 @@ class RespTransaction {
   std::vector<QueuedCommand> queued_;
   size_t queued_bytes_ = 0;
   std::vector<Watched> watched_;
+  size_t watched_bytes_ = 0;  // The sizes of their keys.
 };
 
 }  // namespace quorate::node

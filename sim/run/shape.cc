@@ -216,6 +216,8 @@ node::Config ShapeDraw::DrawConfig(NodeId node, const Shape& shape) {
        &config.limits.output_buffer_bytes, {16 << 20, 1 << 20, 64 << 10});
   Draw("knob.limits.output_total_bytes", node,
        &config.limits.output_total_bytes, {256 << 20, 1 << 20});
+  Draw("knob.limits.query_total_bytes", node, &config.limits.query_total_bytes,
+       {256 << 20, 256 << 20, 4 << 20, 1 << 20});
   Draw("knob.limits.held_requests", node, &config.limits.held_requests,
        {16'384, 16'384, 16'384, 16});
   Draw("knob.limits.peer_bytes", node, &config.limits.peer_bytes,

@@ -1,0 +1,186 @@
+// Memory of requests that are not handled yet: the budget of all connections,
+// the time limit of incomplete requests, and watched keys.
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "gtest/gtest.h"
+#include "node/base/text.h"
+#include "node/connections/metrics.h"
+#include "node/testing/test_cluster.h"
+
+namespace quorate::node {
+namespace {
+
+constexpr size_t kLimit = 1 << 20;
+constexpr std::string_view kRefused =
+    "the node holds more than 1048576 bytes of unfinished requests "
+    "(limits.query_total_bytes)";
+
+void SmallInput(Config& config) { config.limits.query_total_bytes = kLimit; }
+
+// The value of a metric without labels, or of "name{labels}".
+int64_t Value(const TestCluster& cluster, std::string_view metric) {
+  const std::string page =
+      const_cast<TestCluster&>(cluster).server(0).MetricsText();
+  const size_t at = page.find(Concat("\n", metric, " "));
+  if (at == std::string::npos) return -1;
+  return std::stoll(page.substr(at + metric.size() + 2));
+}
+
+int64_t Held(const TestCluster& cluster) {
+  return Value(cluster, "quorate_input_held_bytes");
+}
+
+int64_t Refused(const TestCluster& cluster) {
+  return Value(cluster, "quorate_connections_closed_total{reason=\"input\"}");
+}
+
+class InputTest : public ::testing::Test {
+ protected:
+  InputTest() : cluster_({.adjust = SmallInput}) {
+    EXPECT_TRUE(cluster_.AwaitLeaders());
+  }
+
+  void RunFor(Duration time) { cluster_.world().RunFor(time); }
+
+  TestCluster cluster_;
+};
+
+// The beginning of SET with a value of `size` bytes, without its last byte.
+std::string AlmostWhole(std::string_view key, size_t size) {
+  std::string request = EncodeRequest({"SET", key, std::string(size, 'v')});
+  request.resize(request.size() - 3);
+  return request;
+}
+
+TEST_F(InputTest, IncompleteRequestsBeyondTheBudget_TheSlowOnesAreClosed) {
+  std::vector<std::unique_ptr<TestClient>> slow;
+  for (int i = 0; i < 40; ++i) {
+    slow.push_back(cluster_.ConnectResp(0));
+    slow.back()->Send(AlmostWhole("slow", 100'000));
+    RunFor(Milliseconds(100));
+    ASSERT_LE(Held(cluster_), int64_t{kLimit});
+  }
+  auto fast = cluster_.ConnectResp(0);
+  const std::string large(400'000, 'v');
+  EXPECT_EQ(cluster_.Command(*fast, {"SET", "fast", large}), "+OK\r\n");
+  EXPECT_FALSE(fast->closed());
+  int closed = 0;
+  for (const auto& client : slow) {
+    if (!client->closed()) continue;
+    ++closed;
+    EXPECT_NE(client->received().find(Concat("-TRYAGAIN ", kRefused)),
+              std::string::npos)
+        << client->received();
+  }
+  EXPECT_GE(closed, 30);
+  EXPECT_EQ(Refused(cluster_), closed);
+  // The requests that are left can be completed.
+  EXPECT_FALSE(slow.back()->closed());
+  EXPECT_EQ(cluster_.Call(*slow.back(), "v\r\n"), "+OK\r\n");
+  slow.clear();
+  RunFor(Seconds(3));
+  EXPECT_EQ(Held(cluster_), 0);
+}
+
+TEST_F(InputTest, IncompleteBodiesOfHttp_AreInTheSameBudget) {
+  std::vector<std::unique_ptr<TestClient>> slow;
+  for (int i = 0; i < 6; ++i) {
+    slow.push_back(cluster_.ConnectHttp(0));
+    slow.back()->Send(Concat(
+        "PUT /v1/kv/a HTTP/1.1\r\nHost: a\r\nContent-Length: 300000\r\n\r\n",
+        std::string(290'000, 'v')));
+    RunFor(Milliseconds(100));
+    ASSERT_LE(Held(cluster_), int64_t{kLimit});
+  }
+  EXPECT_TRUE(slow.front()->closed());
+  EXPECT_EQ(slow.front()->received().substr(0, 12), "HTTP/1.1 503");
+  EXPECT_NE(slow.front()->received().find(kRefused), std::string::npos);
+  // A RESP client meets the same budget: an older body makes room for it.
+  auto fast = cluster_.ConnectResp(0);
+  const std::string large(400'000, 'v');
+  EXPECT_EQ(cluster_.Command(*fast, {"SET", "fast", large}), "+OK\r\n");
+}
+
+TEST_F(InputTest, CommandsThatWaitForExec_AreInTheBudget) {
+  std::vector<std::unique_ptr<TestClient>> open;
+  for (int i = 0; i < 8; ++i) {
+    open.push_back(cluster_.ConnectResp(0));
+    EXPECT_EQ(cluster_.Command(*open.back(), {"MULTI"}), "+OK\r\n");
+    cluster_.Command(*open.back(), {"SET", "a", std::string(250'000, 'v')});
+    ASSERT_LE(Held(cluster_), int64_t{kLimit});
+  }
+  EXPECT_TRUE(open.front()->closed());
+  EXPECT_EQ(cluster_.Command(*open.back(), {"EXEC"}), "*1\r\n+OK\r\n");
+}
+
+// Replies to earlier requests come before the error.
+TEST_F(InputTest, RefusedConnection_GetsItsEarlierReplies) {
+  auto client = cluster_.ConnectResp(0);
+  std::string bytes = EncodeRequest({"SET", "a", "1"});
+  bytes += "*30\r\n$4\r\nMSET\r\n";
+  for (int i = 0; i < 28; ++i) {
+    bytes += Concat("$40000\r\n", std::string(40'000, 'v'), "\r\n");
+  }
+  const std::string reply = cluster_.Call(*client, bytes, 2);
+  EXPECT_EQ(reply.substr(0, 14), "+OK\r\n-TRYAGAIN") << reply;
+  RunFor(Seconds(3));
+  EXPECT_TRUE(client->closed());
+  EXPECT_EQ(Held(cluster_), 0);
+}
+
+// Bytes are no progress: a request has to be complete within the limit.
+TEST_F(InputTest, RequestThatNeverEnds_IsClosedInSpiteOfItsBytes) {
+  auto client = cluster_.ConnectResp(0);
+  client->Send("*100000\r\n$4\r\nMSET\r\n");
+  auto other = cluster_.ConnectHttp(0);
+  other->Send(
+      "PUT /v1/kv/a HTTP/1.1\r\nHost: a\r\nContent-Length: 9999\r\n\r\n");
+  for (int i = 0; i < 20 && !client->closed(); ++i) {
+    RunFor(Seconds(5));
+    // Whole arguments, so that no byte is without its place in the request.
+    client->Send("$1\r\nk\r\n");
+    other->Send("v");
+  }
+  EXPECT_TRUE(client->closed());
+  EXPECT_TRUE(other->closed());
+  EXPECT_EQ(cluster_.server(0).metrics().connections.closed_stalled, 2u);
+}
+
+// Requests that follow each other are progress, however slow each is.
+TEST_F(InputTest, ManySlowRequests_AreServed) {
+  auto client = cluster_.ConnectResp(0);
+  client->Send("*1\r\n");
+  for (int i = 0; i < 6; ++i) {
+    RunFor(Seconds(40));
+    client->Send("$4\r\nPING\r\n*1\r\n");
+  }
+  RunFor(Seconds(1));
+  EXPECT_FALSE(client->closed());
+  EXPECT_EQ(client->received().size(), 6 * 7u);
+}
+
+TEST_F(InputTest, WatchedKeys_HaveABoundInBytes) {
+  auto client = cluster_.ConnectResp(0);
+  std::string reply;
+  size_t bytes = 0;
+  for (int i = 0; i < 100 && !reply.starts_with("-"); ++i) {
+    reply = cluster_.Command(
+        *client, {"WATCH", Concat("{a}", i, std::string(16'000, 'k'))});
+    if (reply == "+OK\r\n") bytes += 16'000;
+  }
+  EXPECT_TRUE(reply.starts_with("-ERR a connection watches at most 8192 keys"))
+      << reply;
+  EXPECT_NE(reply.find("UNWATCH the earlier ones"), std::string::npos);
+  EXPECT_LE(bytes, 400'000u);
+  EXPECT_GE(bytes, 300'000u);
+  EXPECT_GE(Held(cluster_), static_cast<int64_t>(bytes));
+  EXPECT_EQ(cluster_.Command(*client, {"UNWATCH"}), "+OK\r\n");
+  EXPECT_EQ(Held(cluster_), 0);
+  EXPECT_EQ(cluster_.Command(*client, {"WATCH", "a"}), "+OK\r\n");
+}
+
+}  // namespace
+}  // namespace quorate::node
