@@ -44,6 +44,71 @@ TEST(Order, ReadsDuringOtherWrites_NeverGoBack) {
   EXPECT_EQ(reads, 2000);
 }
 
+void ShortProxy(Config& config) { config.timeouts.proxy = Seconds(3); }
+
+// Followers answer heartbeats, and their disks store nothing. The leader leads
+// on, and its clients must not wait without end.
+TEST(Order, MajorityOfDisksHangs_EachRequestHasOneAnswerInTime) {
+  TestCluster cluster({.nodes = 3, .seed = 7, .adjust = ShortProxy});
+  ASSERT_TRUE(cluster.AwaitLeaders());
+  sim::World& world = cluster.world();
+  const size_t leader = cluster.LeaderOf(GroupId(1));
+  auto client = cluster.ConnectResp(leader);
+  auto other = cluster.ConnectResp((leader + 1) % 3);
+  ASSERT_EQ(cluster.Command(*client, {"SET", "k", "0"}), "+OK\r\n");
+  ASSERT_EQ(cluster.Command(*other, {"GET", "k"}), "$1\r\n0\r\n");
+  const sim::SimTime healed = world.now() + Seconds(20);
+  for (const size_t node : {(leader + 1) % 3, (leader + 2) % 3}) {
+    world.StallDisk(cluster.machine(node), healed);
+  }
+  client->Send(EncodeRequest({"SET", "k", "1"}) + EncodeRequest({"GET", "k"}));
+  other->Send(EncodeRequest({"SET", "k", "2"}));
+  // More than the entries that may be in flight, so the last ones wait.
+  std::vector<std::unique_ptr<TestClient>> many;
+  for (int i = 0; i < 300; ++i) {
+    many.push_back(cluster.ConnectResp(leader));
+    many.back()->Send(EncodeRequest({"INCR", "n"}));
+    world.RunFor(Milliseconds(1));
+  }
+  world.RunFor(Seconds(2));
+  EXPECT_EQ(client->received(), "");
+  world.RunFor(Seconds(5));
+  ASSERT_EQ(cluster.LeaderOf(GroupId(1)), leader);
+  EXPECT_TRUE(client->received().starts_with("-UNKNOWN ")) << client->Take();
+  EXPECT_TRUE(
+      client->Take().ends_with("-CLUSTERDOWN Hash slot not served\r\n"));
+  EXPECT_TRUE(other->Take().starts_with("-UNKNOWN "));
+  size_t unknown = 0;
+  size_t refused = 0;
+  for (auto& one : many) {
+    const std::string reply = one->Take();
+    unknown += reply.starts_with("-UNKNOWN ") ? 1 : 0;
+    refused += reply.starts_with("-CLUSTERDOWN ") ? 1 : 0;
+  }
+  EXPECT_EQ(unknown + refused, many.size());
+  // After its outcome is unknown, a read of the connection waits for it.
+  client->Send(EncodeRequest({"GET", "k"}));
+  world.RunFor(Seconds(1));
+  EXPECT_EQ(client->received(), "");
+  world.RunUntil(healed + Seconds(3));
+  EXPECT_EQ(client->Take(), "-CLUSTERDOWN Hash slot not served\r\n");
+  EXPECT_EQ(other->received(), "");
+  // All that was proposed took effect, and no counter is left.
+  const std::string count = cluster.Command(*other, {"GET", "n"});
+  EXPECT_EQ(count, Concat("$", std::to_string(unknown).size(), "\r\n", unknown,
+                          "\r\n"));
+  EXPECT_EQ(cluster.Command(*client, {"SET", "k", "3"}), "+OK\r\n");
+  EXPECT_EQ(cluster.Command(*client, {"GET", "k"}), "$1\r\n3\r\n");
+  const std::string page = cluster.server(leader).MetricsText();
+  for (const std::string_view gauge :
+       {"quorate_proposals_pending", "quorate_held_requests"}) {
+    const size_t at = page.find(Concat("\n", gauge, "{"));
+    ASSERT_NE(at, std::string::npos) << gauge;
+    const std::string line = page.substr(at + 1, page.find('\n', at + 1) - at);
+    EXPECT_TRUE(line.ends_with(" 0\n")) << line;
+  }
+}
+
 // An old leader returns a write as not executed after a later write of its
 // connection went to the new leader.
 TEST(Order, LeaderLost_NoWriteOvertakesAnEarlierOne) {

@@ -114,7 +114,7 @@ struct TimeoutsConfig {
   // A connection without traffic is probed after this time; see
   // net/streams/sockets.h.
   Duration keep_alive = Seconds(300);
-  // Time that a forwarded request waits for the leader's reply before its
+  // Time that a forwarded or proposed request waits for its outcome before the
   // outcome is reported as unknown.
   Duration proxy = Milliseconds(5'000);
   // Time that Stop() waits for outstanding requests.

@@ -148,6 +148,11 @@ Submission BatchQueue::SubmitOwn() {
     FailBatch(PopWaiting(), RequestFailure::Kind::kMoved, absl::OkStatus());
     return Submission::kDone;
   }
+  // Behind a batch that is not executed in time, the others are refused in
+  // time rather than proposed, whose outcome would be unknown.
+  if (leadership_.kind() == Leadership::Kind::kSelf && stuck()) {
+    return Submission::kNone;
+  }
   if (!in_flight_.HasRoom(front.payload.size(), front.result_bytes)) {
     return Submission::kNoRoom;
   }
@@ -225,22 +230,74 @@ void BatchQueue::Submit(Batch batch) {
   in_flight_.Begin(batch.payload.size(), batch.result_bytes);
   Buffer payload = batch.payload;
   const size_t commands = batch.items.size();
-  auto done = [this, batch = std::move(batch)](
-                  const raft::ProposeResult& result) mutable {
-    OnDone(std::move(batch), result);
-  };
   if (self) {
     ++counters_.proposals;
     counters_.proposed_commands += commands;
+    const uint64_t number = next_proposal_++;
+    batch.answer_by =
+        parts_.loop.ReadClock().mono + parts_.config.timeouts.proxy;
+    proposed_.emplace_hint(proposed_.end(), number, std::move(batch));
     parts_.host.Propose(leadership_.group(), std::move(payload),
-                        std::move(done));
+                        [this, number](const raft::ProposeResult& result) {
+                          OnProposed(number, result);
+                        });
   } else {
     ++counters_.forwarded;
-    forwarding_.Send(std::move(payload), std::move(done));
+    // The link answers in time.
+    forwarding_.Send(std::move(payload),
+                     [this, batch = std::move(batch)](
+                         const raft::ProposeResult& result) mutable {
+                       OnDone(std::move(batch), result);
+                     });
   }
 }
 
-void BatchQueue::RecordAnswered(const Batch& batch, Outcome outcome) {
+void BatchQueue::OnProposed(uint64_t number,
+                            const raft::ProposeResult& result) {
+  const auto found = proposed_.find(number);
+  if (found != proposed_.end()) {
+    Batch batch = std::move(found->second);
+    proposed_.erase(found);
+    return OnDone(std::move(batch), result);
+  }
+  // It was answered already, so it is not proposed again.
+  const auto overdue = overdue_.find(number);
+  CHECK(overdue != overdue_.end()) << "proposal " << number;
+  EndFlight(overdue->second);
+  overdue_.erase(overdue);
+  if (result.outcome == Outcome::kDone) {
+    in_flight_.RecordExecuted(parts_.loop.ReadClock().mono);
+  }
+  leadership_.Refresh();
+  wake_();
+}
+
+void BatchQueue::EndFlight(const Overdue& taken) {
+  --inflight_batches_;
+  in_flight_.End(taken.payload_bytes, taken.result_bytes);
+  parts_.memory.Release(taken.growth_bytes);
+}
+
+void BatchQueue::ExpireProposed() {
+  const MonoTime now = parts_.loop.ReadClock().mono;
+  while (next_answer() <= now) {
+    const auto first = proposed_.begin();
+    const Batch batch = std::move(first->second);
+    overdue_.emplace(
+        first->first,
+        Overdue{batch.payload.size(), batch.result_bytes, batch.growth_bytes});
+    proposed_.erase(first);
+    RecordAnswered(batch, Outcome::kUnknown, /*undecided=*/true);
+    ++counters_.proposals_unknown;
+    FailBatch(batch, RequestFailure::Kind::kUnknown,
+              absl::DeadlineExceededError(
+                  "it is in the leader's log, but a majority of the disks did "
+                  "not store it in time"));
+  }
+}
+
+void BatchQueue::RecordAnswered(const Batch& batch, Outcome outcome,
+                                bool undecided) {
   for (const Item& item : batch.items) {
     RequestSink::ConnectionOrder& order = OrderOf(item.sink);
     --order.submitted;
@@ -248,17 +305,18 @@ void BatchQueue::RecordAnswered(const Batch& batch, Outcome outcome) {
     order.executed_through = std::max(order.executed_through, batch.sequence);
     if (outcome == Outcome::kDone) {
       if (batch.sequence > order.unsettled) order.unsettled = 0;
-    } else if (batch.forwarded) {
+    } else if (undecided) {
       order.unsettled = std::max(order.unsettled, batch.sequence);
     }
   }
 }
 
 void BatchQueue::OnDone(Batch batch, const raft::ProposeResult& result) {
-  --inflight_batches_;
-  in_flight_.End(batch.payload.size(), batch.result_bytes);
-  parts_.memory.Release(std::exchange(batch.growth_bytes, 0));
-  RecordAnswered(batch, result.outcome);
+  EndFlight({batch.payload.size(), batch.result_bytes,
+             std::exchange(batch.growth_bytes, 0)});
+  // With the leadership a proposal of this node is decided: the next leader's
+  // first entry follows it, or it has no effect.
+  RecordAnswered(batch, result.outcome, batch.forwarded);
   switch (result.outcome) {
     case Outcome::kDone:
       in_flight_.RecordExecuted(parts_.loop.ReadClock().mono);
@@ -354,9 +412,9 @@ MonoTime BatchQueue::next_deadline() const {
 void BatchQueue::ExpireWaiting() {
   const MonoTime now = parts_.loop.ReadClock().mono;
   while (!waiting_.empty() && next_deadline() <= now) {
-    // While a leader accepts proposals nothing expires: the batch waits for
+    // While a leader executes proposals nothing expires: the batch waits for
     // room.
-    if (Submittable() && !leadership_.pausing()) break;
+    if (Submittable() && !leadership_.pausing() && !stuck()) break;
     const Batch batch = PopWaiting();
     counters_.leader_wait_expired += batch.items.size();
     FailBatch(batch, RequestFailure::Kind::kNoLeader, absl::OkStatus());

@@ -14,11 +14,13 @@
 #include <utility>
 #include <vector>
 
+#include "absl/container/btree_map.h"
 #include "absl/functional/any_invocable.h"
 #include "absl/status/status.h"
 #include "absl/types/span.h"
 #include "env/buffer.h"
 #include "env/outcome.h"
+#include "env/time.h"
 #include "kv/command/command.h"
 #include "node/peers/forward_channel.h"
 #include "node/peers/peer_message.h"
@@ -36,7 +38,8 @@ namespace quorate::node {
 // Invariants: batches enter the log in the order of their sequence numbers. A
 // batch is submitted again only after its outcome was "not executed". It is
 // not submitted again once a later batch of one of its sinks was, or may have
-// been, executed.
+// been, executed. A batch that this node proposed is answered as unknown after
+// timeouts.proxy, and counts as in flight until its outcome is known.
 class BatchQueue {
  public:
   // All outlive the object. `wake` requests a Flush of the queue.
@@ -66,11 +69,22 @@ class BatchQueue {
   // Fails batches that waited too long for a leader. While the group executes
   // batches, no batch waits too long.
   void ExpireWaiting();
+  // Answers proposed batches whose outcome is not known in time.
+  void ExpireProposed();
   // True if waiting batches can be submitted as soon as there is room.
   bool Submittable() const;
   bool has_waiting() const { return !waiting_.empty() || !peers_.empty(); }
   // The time at which the first waiting batch expires; Max(): none waits.
   MonoTime next_deadline() const;
+  // The time at which the first proposed batch is answered as unknown; Max():
+  // none is without an answer.
+  MonoTime next_answer() const {
+    return proposed_.empty() ? MonoTime::Max()
+                             : proposed_.begin()->second.answer_by;
+  }
+  // A batch was answered as unknown and is still in flight: the group makes no
+  // progress.
+  bool stuck() const { return !overdue_.empty(); }
   // Commands that are collected or wait, and their encoded bytes.
   size_t waiting_requests() const { return waiting_requests_; }
   size_t waiting_bytes() const {
@@ -78,7 +92,7 @@ class BatchQueue {
            open_batches_[1].size_bytes();
   }
   // Batches of this node that were submitted to the host or to another node,
-  // without an answer.
+  // without an outcome.
   size_t inflight() const { return inflight_batches_; }
 
  private:
@@ -102,6 +116,13 @@ class BatchQueue {
     bool redirect = false;
     bool refused = false;  // It was submitted and refused.
     bool forwarded = false;
+    MonoTime answer_by;  // Set when this node proposes the batch.
+  };
+  // The part of a batch that outlives its answer.
+  struct Overdue {
+    size_t payload_bytes;
+    size_t result_bytes;
+    uint64_t growth_bytes;
   };
   // A batch that grows during a turn. Requests with and without redirect are
   // collected separately. If a sink uses both, the batch of its earlier
@@ -138,8 +159,13 @@ class BatchQueue {
   // Refuses commands for which the node has no memory. Returns false if no
   // command is left.
   bool PassMemory(Batch* batch);
-  void RecordAnswered(const Batch& batch, Outcome outcome);
+  // `undecided`: the outcome is kUnknown, and the batch may be executed later.
+  void RecordAnswered(const Batch& batch, Outcome outcome, bool undecided);
+  // The outcome of the proposal `number`.
+  void OnProposed(uint64_t number, const raft::ProposeResult& result);
   void OnDone(Batch batch, const raft::ProposeResult& result);
+  // Gives back what a submitted batch takes.
+  void EndFlight(const Overdue& taken);
   void Deliver(const Batch& batch, const Buffer& results);
   // Gives the item's share of limits back.
   void Release(const Item& item);
@@ -163,6 +189,11 @@ class BatchQueue {
   size_t waiting_bytes_ = 0;  // Bytes of the payloads in waiting_.
   uint64_t next_sequence_ = 1;
   size_t inflight_batches_ = 0;
+  // Batches that this node proposed, in order: those without an answer, and
+  // those that were answered as unknown.
+  absl::btree_map<uint64_t, Batch> proposed_;
+  absl::btree_map<uint64_t, Overdue> overdue_;
+  uint64_t next_proposal_ = 1;
   EntriesInFlight in_flight_;  // Of this node and of others.
   PeerBatches peers_;
   bool peers_turn_ = false;  // The next batch to submit is one of peers_.

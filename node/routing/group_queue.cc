@@ -175,13 +175,14 @@ void GroupQueue::Flush() {
   leadership_.Refresh();
   if (leadership_.kind() != Leadership::Kind::kSelf ||
       batches_.inflight() < kInflightBatchesBeforeGathering ||
-      parts_.buggify.Fire("node.no_gathering")) {
+      batches_.stuck() || parts_.buggify.Fire("node.no_gathering")) {
     batches_.CloseOpenBatches();
   }
   if (!leadership_.pausing()) {
     batches_.SubmitWaiting();
     reads_.Issue();
   }
+  batches_.ExpireProposed();
   batches_.ExpireWaiting();
   reads_.ExpireWaiting();
   UnblockSinks();
@@ -201,15 +202,18 @@ void GroupQueue::UnblockSinks() {
 }
 
 MonoTime GroupQueue::next_deadline() const {
-  if (!batches_.has_waiting() && reads_.empty()) return MonoTime::Max();
+  const MonoTime answer_at = batches_.next_answer();
+  if (!batches_.has_waiting() && reads_.empty()) return answer_at;
   const bool pausing = leadership_.pausing();
   // The queue waits for room or for a read point; an answer will wake it.
   if (!pausing && leadership_.kind() != Leadership::Kind::kUnknown &&
       (batches_.Submittable() || !batches_.has_waiting())) {
-    return MonoTime::Max();
+    return batches_.stuck() ? std::min(answer_at, batches_.next_deadline())
+                            : answer_at;
   }
   const MonoTime retry_at = pausing ? leadership_.retry_at() : MonoTime::Max();
-  return std::min({retry_at, batches_.next_deadline(), reads_.next_deadline()});
+  return std::min(
+      {retry_at, answer_at, batches_.next_deadline(), reads_.next_deadline()});
 }
 
 }  // namespace quorate::node

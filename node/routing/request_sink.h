@@ -95,8 +95,8 @@ class RequestSink {
     // The newest batch with a command of this sink that was, or may have been,
     // executed.
     uint64_t executed_through = 0;
-    // The newest batch that another node may still execute; 0 once a later
-    // batch is known to be executed.
+    // The newest batch that was answered as unknown and may still be executed;
+    // 0 once a later batch is known to be executed.
     uint64_t unsettled = 0;
     // The number of the open batch that got its newest batched command;
     // outdated if that batch was closed.

@@ -18,7 +18,7 @@ Router::Router(env::Env& env, raft::Host& host, const Config& config,
       links_(env, config),
       view_(env, host, config, map),
       alarm_(env.loop, [this] {
-        for (const size_t index : std::vector<size_t>(timed_)) Wake(index);
+        for (const size_t index : timed_) Wake(index);
       }) {
   const QueueParts parts = {env.loop, env.buggify, host,   config, links_,
                             view_,    budget,      memory, work};
@@ -177,10 +177,11 @@ void Router::Flush() {
   for (const size_t index : woken) is_woken_[index] = false;
   for (const size_t index : woken) {
     queues_[index]->Flush();
-    const bool timed = queues_[index]->next_deadline() != MonoTime::Max();
-    const auto place = std::find(timed_.begin(), timed_.end(), index);
-    if (timed && place == timed_.end()) timed_.push_back(index);
-    if (!timed && place != timed_.end()) timed_.erase(place);
+    if (queues_[index]->next_deadline() != MonoTime::Max()) {
+      timed_.insert(index);
+    } else {
+      timed_.erase(index);
+    }
   }
   if (std::exchange(leadership_changed_, false) && on_leadership_) {
     on_leadership_();

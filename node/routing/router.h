@@ -11,6 +11,7 @@
 #include <utility>
 #include <vector>
 
+#include "absl/container/btree_set.h"
 #include "absl/functional/any_invocable.h"
 #include "env/alarm.h"
 #include "env/env.h"
@@ -106,7 +107,7 @@ class Router {
   bool flush_deferred_ = false;
   env::Alarm alarm_;
   // Queues with a next_deadline() other than Max, as of their last Flush.
-  std::vector<size_t> timed_;
+  absl::btree_set<size_t> timed_;
   bool leadership_changed_ = false;
   bool refuses_peers_ = false;
   absl::AnyInvocable<void()> on_leadership_;
