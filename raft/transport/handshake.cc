@@ -103,7 +103,7 @@ absl::StatusOr<HelloReply> DecodeHelloReply(std::string_view bytes) {
   reply.incarnation = StoreIncarnation(in.Take<uint64_t>());
   reply.node = NodeId(in.Take<uint32_t>());
   const uint32_t refusal = in.Take<uint32_t>();
-  if (refusal > static_cast<uint32_t>(HandshakeRefusal::kOtherBootstrap)) {
+  if (refusal > static_cast<uint32_t>(HandshakeRefusal::kOtherStore)) {
     return absl::InvalidArgumentError(
         absl::StrCat("a refusal for the unknown reason ", refusal,
                      ": the node may have a newer program"));
@@ -171,6 +171,11 @@ std::string DescribeRefusal(const env::TransportIdentity& self,
           " have different groups, replicas, read-only nodes or slots in their "
           "configuration files: the file that differs from the majority's is "
           "wrong, see docs/operate/failures.md");
+    case HandshakeRefusal::kOtherStore:
+      return absl::StrCat(
+          "node ", other.value(), " is connected to another process that is ",
+          "node ", hello.from.node.value(),
+          " and has another data directory: only one of them may run");
   }
   return absl::StrCat("node ", self.node.value(), " was not refused");
 }

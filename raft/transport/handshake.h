@@ -40,6 +40,8 @@ enum class HandshakeRefusal : uint32_t {
   kUnknownNode = 4,
   // The two nodes have different plans of the cluster.
   kOtherBootstrap = 5,
+  // Another store with the id of the dialling node is connected and alive.
+  kOtherStore = 6,
 };
 
 struct HelloReply {

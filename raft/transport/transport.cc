@@ -268,11 +268,15 @@ class StreamTransport::Incoming final : env::Connection::Observer {
   bool handshake_pending() const { return !admitted_; }
   NodeId node() const { return hello_.from.node; }
   Lane lane() const { return hello_.lane; }
+  StoreIncarnation incarnation() const { return hello_.from.incarnation; }
+  // The time of the last bytes.
+  MonoTime heard() const { return heard_; }
   std::string peer_address() const { return connection_->peer_address(); }
 
  private:
   void OnBytes(std::string_view bytes) override {
     if (refused_) return;
+    heard_ = transport_.loop_.ReadClock().mono;
     if (!admitted_ && !ReadHello(bytes)) return;
     // The receiver may stop the transport, which destroys this object.
     Destruction::Watch watch(&destruction_);
@@ -363,6 +367,7 @@ class StreamTransport::Incoming final : env::Connection::Observer {
   bool admitted_ = false;
   bool refused_ = false;
   bool broken_ = false;
+  MonoTime heard_;
   Destruction destruction_;
 
   // The message being received. It is filled in place, since no other object
@@ -438,19 +443,26 @@ bool StreamTransport::Congested(NodeId to, Lane lane) const {
 }
 
 void StreamTransport::Accept(std::unique_ptr<env::Connection> connection) {
-  const auto pending = static_cast<size_t>(std::count_if(
-      incoming_.begin(), incoming_.end(),
-      [](const auto& incoming) { return incoming->handshake_pending(); }));
-  if (pending >= options_.pending_handshakes_max ||
-      Fires("net.transport.not_accepted")) {
-    return;
+  if (Fires("net.transport.not_accepted")) return;
+  const auto is_pending = [](const auto& incoming) {
+    return incoming->handshake_pending();
+  };
+  const auto pending = static_cast<size_t>(
+      std::count_if(incoming_.begin(), incoming_.end(), is_pending));
+  // A node sends its Hello at once, so the oldest is the least likely one.
+  if (pending >= options_.pending_handshakes_max) {
+    Remove(std::find_if(incoming_.begin(), incoming_.end(), is_pending)->get());
   }
   incoming_.push_back(std::make_unique<Incoming>(*this, std::move(connection)));
 }
 
 HelloReply StreamTransport::Admit(Incoming* incoming, const Hello& hello) {
   const auto it = peers_.find(hello.from.node);
-  const HelloReply reply = MakeHelloReply(identity_, hello, it != peers_.end());
+  HelloReply reply = MakeHelloReply(identity_, hello, it != peers_.end());
+  if (reply.refusal == HandshakeRefusal::kNone &&
+      IsTaken(*it->second, hello.from.incarnation)) {
+    reply.refusal = HandshakeRefusal::kOtherStore;
+  }
   if (reply.refusal != HandshakeRefusal::kNone) {
     if (hello.lane == Lane::kControl) {
       tracer_.Log(Severity::kError,
@@ -459,9 +471,15 @@ HelloReply StreamTransport::Admit(Incoming* incoming, const Hello& hello) {
     }
     return reply;
   }
-  Incoming*& current = it->second->incoming[static_cast<size_t>(hello.lane)];
-  Incoming* const before = std::exchange(current, incoming);
-  if (before != nullptr) Remove(before);
+  const auto lane = static_cast<size_t>(hello.lane);
+  for (size_t i = 0; i < env::kLanes; ++i) {
+    Incoming* const before = it->second->incoming[i];
+    if (before == nullptr) continue;
+    if (i == lane || before->incarnation() != hello.from.incarnation) {
+      Remove(before);
+    }
+  }
+  it->second->incoming[lane] = incoming;
   // One lane is up, and the other is down.
   Incoming* const other =
       it->second->incoming[(static_cast<size_t>(hello.lane) + 1) % env::kLanes];
@@ -470,6 +488,16 @@ HelloReply StreamTransport::Admit(Incoming* incoming, const Hello& hello) {
   }
   it->second->lane(hello.lane).RedialNow();
   return reply;
+}
+
+bool StreamTransport::IsTaken(const Peer& peer,
+                              StoreIncarnation incarnation) const {
+  const MonoTime now = loop_.ReadClock().mono;
+  return std::any_of(
+      peer.incoming.begin(), peer.incoming.end(), [&](const Incoming* other) {
+        return other != nullptr && other->incarnation() != incarnation &&
+               now - other->heard() < options_.handshake_max;
+      });
 }
 
 void StreamTransport::Remove(Incoming* incoming) {

@@ -38,9 +38,11 @@ struct TransportOptions {
   // Time limit of a dial.
   Duration dial_max = Seconds(2);
   // Time limit of the handshake. A connection without a handshake by then is
-  // closed.
+  // closed. A peer that was heard within this time is alive: a Hello with its
+  // id and another incarnation is refused.
   Duration handshake_max = Seconds(5);
-  // Limit of accepted connections whose Hello has not arrived.
+  // Limit of accepted connections whose Hello has not arrived. At the limit a
+  // new one takes the place of the oldest.
   size_t pending_handshakes_max = 256;
   // Points of unlikely behaviour. Null: none fires. It outlives the transport.
   env::Buggify* buggify = nullptr;
@@ -74,8 +76,10 @@ class StreamTransport final : public env::Transport {
 
   void Accept(std::unique_ptr<env::Connection> connection);
   // Handles the Hello of `incoming`. If it is admitted, it replaces an older
-  // connection of the same peer and lane.
+  // connection of the same peer and lane, and all of another incarnation.
   HelloReply Admit(Incoming* incoming, const Hello& hello);
+  // True if a connection of `peer` with another incarnation was heard lately.
+  bool IsTaken(const Peer& peer, StoreIncarnation incarnation) const;
   bool Fires(Site point) const {
     return options_.buggify != nullptr && options_.buggify->Fire(point);
   }
