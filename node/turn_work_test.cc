@@ -73,6 +73,42 @@ TEST_F(TurnWorkTest, KeysOnManyConnections_VisitFewKeysInATurn) {
   ExpectBounded(10'000);
 }
 
+// One match takes millions of steps.
+TEST_F(TurnWorkTest, LongPattern_IsMatchedOverSeveralTurns) {
+  const std::string long_key(8'000, 'a');
+  for (int i = 0; i < 4; ++i) {
+    cluster_.Command(*client_, {"SET", Concat("{s}", i, long_key), "v"});
+  }
+  cluster_.Command(*client_, {"SET", Concat("{s}x", long_key, "b"), "v"});
+  const std::string pattern = Concat("{s}?*", std::string(2'000, 'a'), "[bc]");
+  uint64_t turns = 0;
+  cluster_.world().SetStepHook([&](sim::MachineId machine) {
+    if (machine == cluster_.machine(0)) ++turns;
+  });
+  for (const std::vector<std::string_view>& request :
+       {std::vector<std::string_view>{"KEYS", pattern},
+        std::vector<std::string_view>{"SCAN", "0", "MATCH", pattern, "COUNT",
+                                      "100"}}) {
+    turns = 0;
+    const std::string reply = cluster_.Command(*client_, request);
+    EXPECT_NE(reply.find("{s}xaaa"), std::string::npos) << reply.substr(0, 50);
+    EXPECT_EQ(reply.find("{s}0aaa"), std::string::npos);
+    EXPECT_GT(turns, 30u);
+  }
+  cluster_.world().SetStepHook(nullptr);
+  ExpectBounded(10'000);
+  EXPECT_EQ(cluster_.Command(*client_, {"KEYS", std::string(70'000, 'a')}),
+            "-ERR the pattern is longer than 65536 bytes\r\n");
+  EXPECT_EQ(
+      cluster_.Command(*client_, {"CONFIG", "GET", std::string(70'000, 'a')}),
+      "-ERR the pattern is longer than 65536 bytes\r\n");
+  std::vector<std::string_view> many(35, "a");
+  many[0] = "CONFIG";
+  many[1] = "GET";
+  EXPECT_TRUE(cluster_.Command(*client_, many)
+                  .starts_with("-ERR CONFIG GET takes at most 32 patterns"));
+}
+
 TEST_F(TurnWorkTest, KeysOfOneSlot_AreVisitedInPieces) {
   Fill();
   auto cluster_client = cluster_.ConnectRespCluster(0);

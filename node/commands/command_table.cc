@@ -343,9 +343,11 @@ void WriteCommandList(Arguments request, RespWriter& reply) {
   }
   const std::string pattern = Lower(argument);
   const std::string category = Concat('@', pattern);
+  if (pattern.size() > Glob::kPatternBytesMax) return reply.Error(kLongPattern);
+  const Glob glob(pattern);
   for (const CommandRow& spec : kCommands) {
     if (by_module) continue;  // There are no modules.
-    if (by_pattern && !GlobMatch(pattern, spec.name)) continue;
+    if (by_pattern && !glob.Matches(spec.name)) continue;
     if (by_category) {
       bool found = false;
       for (const std::string_view name : CategoriesOf(spec)) {

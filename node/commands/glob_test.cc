@@ -40,7 +40,7 @@ TEST(Glob_Patterns, MatchAsInRedis) {
       {"A", "a", false},
   };
   for (const Row& row : rows) {
-    EXPECT_EQ(GlobMatch(row.pattern, row.text), row.matches)
+    EXPECT_EQ(Glob(row.pattern).Matches(row.text), row.matches)
         << row.pattern << " " << row.text;
   }
 }
@@ -62,13 +62,46 @@ RC_GTEST_PROP(Glob_AnyPattern, AgreesWithTheSlowMatcher, ()) {
       rc::gen::container<std::string>(rc::gen::element('a', 'b', '*', '?')));
   const auto text = *rc::gen::resize(
       16, rc::gen::container<std::string>(rc::gen::element('a', 'b')));
-  RC_ASSERT(GlobMatch(pattern, text) == Slow(pattern, text));
+  RC_ASSERT(Glob(pattern).Matches(text) == Slow(pattern, text));
 }
 
-TEST(Glob_ManyStars, TakeLittleTime) {
+RC_GTEST_PROP(Glob_AnyPattern, InParts_HasTheSameResult, ()) {
+  const auto pattern =
+      *rc::gen::resize(12, rc::gen::container<std::string>(rc::gen::element(
+                               'a', 'b', '*', '?', '[', ']', '^', '-', '\\')));
+  const auto text = *rc::gen::resize(
+      16, rc::gen::container<std::string>(rc::gen::element('a', 'b', '-')));
+  const Glob glob(pattern);
+  Glob::Attempt attempt;
+  Glob::Result result = Glob::Result::kUnfinished;
+  while (result == Glob::Result::kUnfinished) {
+    const uint64_t given = *rc::gen::inRange<uint64_t>(1, 4);
+    uint64_t steps = given;
+    result = glob.Match(text, &attempt, &steps);
+    RC_ASSERT(steps <= given);
+    if (result == Glob::Result::kUnfinished) RC_ASSERT(steps == 0u);
+  }
+  RC_ASSERT((result == Glob::Result::kMatches) == glob.Matches(text));
+}
+
+TEST(Glob_ManyStars, TakeAtMostTheProductOfBothLengths) {
   std::string pattern;
   for (int i = 0; i < 60; ++i) pattern += "a*";
-  EXPECT_FALSE(GlobMatch(pattern + "b", std::string(20'000, 'a')));
+  const std::string text(20'000, 'a');
+  Glob::Attempt attempt;
+  uint64_t steps = 10'000'000;
+  EXPECT_EQ(Glob(pattern + "b").Match(text, &attempt, &steps),
+            Glob::Result::kDiffers);
+  EXPECT_GE(steps, 10'000'000 - 121 * 20'000);
+}
+
+// A long class costs its length once, not for each character of each key.
+TEST(Glob_LongClass, IsReadOnce) {
+  const Glob glob("[" + std::string(60'000, 'x') + "a]*b");
+  Glob::Attempt attempt;
+  uint64_t steps = 1'000;
+  EXPECT_EQ(glob.Match("aaaab", &attempt, &steps), Glob::Result::kMatches);
+  EXPECT_GE(steps, 980u);
 }
 
 }  // namespace

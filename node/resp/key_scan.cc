@@ -11,7 +11,6 @@
 #include "kv/command/command.h"
 #include "kv/slots/slot_scan.h"
 #include "node/base/text.h"
-#include "node/commands/glob.h"
 #include "node/resp/error_text.h"
 
 namespace quorate::node {
@@ -34,6 +33,9 @@ constexpr std::string_view kTooMuch =
 constexpr std::string_view kTooMuchOfSlot =
     "ERR the reply would exceed 64 MiB; ask for fewer";
 static_assert(kKeysBytesMax == 64 << 20);
+
+// The steps of matching that are done at once: less than half a millisecond.
+constexpr uint64_t kGlobStepsAtOnce = 256 << 10;
 
 // The reply shares pieces of this size.
 constexpr size_t kPieceBytes = 64 << 10;
@@ -76,7 +78,8 @@ std::string_view KeyScan::ReadOptions(Arguments request, uint64_t* cursor,
   for (size_t i = 2; i < request.size(); i += 2) {
     if (i + 1 == request.size()) return "ERR syntax error";
     if (EqualsIgnoreCase(request[i], "match")) {
-      walk->pattern = request[i + 1];
+      if (request[i + 1].size() > Glob::kPatternBytesMax) return kLongPattern;
+      walk->glob = Glob(request[i + 1]);
     } else if (EqualsIgnoreCase(request[i], "type")) {
       walk->any_type = EqualsIgnoreCase(request[i + 1], "string");
     } else if (EqualsIgnoreCase(request[i], "count")) {
@@ -136,7 +139,11 @@ Handled KeyScan::Scan(const CommandRow& row, Arguments request) {
       return Handled::kDone;
     }
   } else if (row.id == CommandId::kKeys) {
-    walk->pattern = request[1];
+    if (request[1].size() > Glob::kPatternBytesMax) {
+      replies_.ReplyError(row.id, kLongPattern);
+      return Handled::kDone;
+    }
+    walk->glob = Glob(request[1]);
   } else {
     walk->bits = context_.env.random.Bits("node.random_key", client_.id(),
                                           context_.random_draws++);
@@ -214,7 +221,8 @@ void KeyScan::Step() {
 }
 
 void KeyScan::Resume() {
-  if (walk_ != nullptr && std::exchange(waits_, false)) Step();
+  if (walk_ == nullptr || !std::exchange(waits_, false)) return;
+  walk_->matching ? MatchRest() : Step();
 }
 
 void KeyScan::OnFailure(const RequestFailure& failure) {
@@ -237,23 +245,54 @@ void KeyScan::OnResult(const kv::ResultView& result) {
     return End("ERR the store returned no cursor");
   }
   walk.visited += reader.count() - 1;
-  size_t glob_steps = 0;
+  uint64_t steps = kGlobStepsAtOnce;
   while (!reader.done()) {
-    if (!reader.Next(&bytes)) continue;
-    if (walk.any_type && GlobMatch(walk.pattern, bytes)) TakeKey(bytes);
-    glob_steps += bytes.size() * walk.pattern.size();
+    if (!reader.Next(&bytes) || !walk.any_type) continue;
+    if (!walk.unmatched.empty() || !MatchKey(bytes, &steps)) {
+      walk.unmatched.emplace_back(bytes);
+    }
   }
+  std::reverse(walk.unmatched.begin(), walk.unmatched.end());
   client_.AddWork(TurnWork::kScannedKey * reader.count() +
-                  glob_steps / TurnWork::kGlobStepsPerUnit);
+                  (kGlobStepsAtOnce - steps) / TurnWork::kGlobStepsPerUnit);
+  walk.behind = cursor;
+  walk.matching = true;
+  MatchRest();
+}
+
+bool KeyScan::MatchKey(std::string_view key, uint64_t* steps) {
+  Walk& walk = *walk_;
+  const Glob::Result result = walk.glob.Match(key, &walk.attempt, steps);
+  if (result == Glob::Result::kUnfinished) return false;
+  walk.attempt = Glob::Attempt();
+  if (result == Glob::Result::kMatches) TakeKey(key);
+  return true;
+}
+
+void KeyScan::MatchRest() {
+  Walk& walk = *walk_;
+  if (client_.closed()) walk.unmatched.clear();
+  while (!walk.unmatched.empty()) {
+    if (!client_.RoomFor(0, /*in_front=*/true)) {
+      waits_ = true;
+      return;
+    }
+    uint64_t steps = kGlobStepsAtOnce;
+    while (!walk.unmatched.empty() && MatchKey(walk.unmatched.back(), &steps)) {
+      walk.unmatched.pop_back();
+    }
+    client_.AddWork((kGlobStepsAtOnce - steps) / TurnWork::kGlobStepsPerUnit);
+  }
+  walk.matching = false;
   if (walk.key_bytes > kKeysBytesMax) {
     return End(walk.command == CommandId::kClusterGetkeysinslot ? kTooMuchOfSlot
                                                                 : kTooMuch);
   }
-  if (cursor == 0) {
+  if (walk.behind == 0) {
     ++walk.next;
   } else {
     // This node finishes the group that it has begun.
-    walk.cursors[walk.next].cursor = cursor;
+    walk.cursors[walk.next].cursor = walk.behind;
     walk.cursors[walk.next].may_lead = false;
   }
   Step();

@@ -17,6 +17,7 @@
 #include "env/ids.h"
 #include "kv/command/result.h"
 #include "node/commands/command_table.h"
+#include "node/commands/glob.h"
 #include "node/connections/clients.h"
 #include "node/connections/context.h"
 #include "node/resp/group_questions.h"
@@ -56,7 +57,7 @@ class KeyScan {
   struct Walk {
     CommandId command;
     uint64_t token = 0;
-    std::string pattern = "*";
+    Glob glob{"*"};
     bool any_type = true;  // False: no key is of the type asked for.
     uint64_t wanted = 0;   // Keys to visit.
     uint64_t visited = 0;
@@ -64,6 +65,12 @@ class KeyScan {
     uint64_t cursor_tag = 0;  // The tag of SCAN's cursor at the beginning.
     std::vector<SlotCursor> cursors;
     size_t next = 0;  // The index of the current slot cursor.
+    // Keys of the last answer that are not matched yet, in reverse, the match
+    // of the next one, and the cursor behind them.
+    std::vector<std::string> unmatched;
+    Glob::Attempt attempt;
+    uint64_t behind = 0;
+    bool matching = false;  // MatchRest has not ended.
     // The keys of the answer, encoded for the reply: full pieces, which the
     // reply shares, and the last piece. RANDOMKEY has one of them alone.
     std::vector<Buffer> pieces;
@@ -83,6 +90,10 @@ class KeyScan {
   void Begin(std::unique_ptr<Walk> walk);
   // Begins the next step, now or when Resume is called.
   void Step();
+  // Matches keys of the last answer, now or when Resume is called, and goes on.
+  void MatchRest();
+  // Takes the key if it matches. False if the steps end before.
+  bool MatchKey(std::string_view key, uint64_t* steps);
   void TakeKey(std::string_view key);
   // Ends the walk with its keys, or with `error` if it is not empty.
   void End(std::string_view error);

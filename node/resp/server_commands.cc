@@ -41,6 +41,9 @@ constexpr Parameter kParameters[] = {
     {"slowlog-max-len", "128"},
 };
 
+// CONFIG GET compares each pattern with each setting in one turn.
+constexpr size_t kConfigPatternsMax = 32;
+
 // The parameters that CONFIG SET can change: two names for one limit.
 constexpr std::string_view kMemoryLimits[] = {"maxmemory",
                                               "limits.memory_bytes"};
@@ -87,12 +90,22 @@ std::vector<std::pair<std::string, std::string>> AllParameters(
 
 void ConfigGet(const Context& context, RespAddress of, Arguments patterns,
                RespWriter& reply) {
+  if (patterns.size() > kConfigPatternsMax) {
+    return reply.Error(Concat("ERR CONFIG GET takes at most ",
+                              kConfigPatternsMax, " patterns in this version"));
+  }
+  std::vector<Glob> globs;
+  for (const std::string_view pattern : patterns) {
+    if (pattern.size() > Glob::kPatternBytesMax) {
+      return reply.Error(kLongPattern);
+    }
+    globs.emplace_back(Lower(pattern));
+  }
   std::vector<std::pair<std::string, std::string>> found;
   for (auto& [name, value] : AllParameters(context, of)) {
-    const bool matches = std::any_of(patterns.begin(), patterns.end(),
-                                     [&](std::string_view pattern) {
-                                       return GlobMatch(Lower(pattern), name);
-                                     });
+    const bool matches =
+        std::any_of(globs.begin(), globs.end(),
+                    [&](const Glob& glob) { return glob.Matches(name); });
     if (matches) found.emplace_back(std::move(name), std::move(value));
   }
   reply.Map(found.size());
