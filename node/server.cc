@@ -72,6 +72,7 @@ raft::HostOptions MakeHostOptions(const Config& config,
   options.core.apply_bytes_max = raft.apply_bytes;
   options.core.log_time_slew_ppm = raft.log_time_slew_ppm;
   options.core.snapshot_chunk_bytes = config.snapshot.chunk_bytes;
+  options.core.snapshot_inflight_bytes_max = config.snapshot.inflight_bytes;
   options.core.snapshot_transfer_timeout = config.snapshot.transfer_timeout;
   options.log.segment_bytes = config.log.segment_bytes;
   options.log.batch_bytes_max = config.log.batch_bytes;

@@ -154,6 +154,8 @@ struct SnapshotConfig {
   // snapshots early; 0: no limit.
   uint64_t log_memory_bytes = 256 << 20;
   size_t chunk_bytes = 64 << 10;
+  // Size of the chunks to a follower that it has not written.
+  uint64_t inflight_bytes = 4 << 20;
   // A follower that is silent for so long gets a snapshot from the beginning if
   // a newer one has replaced that in transfer.
   Duration transfer_timeout = Seconds(60);

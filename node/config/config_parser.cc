@@ -185,6 +185,8 @@ constexpr Setting kSettings[] = {
      1024 * kGi, "bytes; 0: no limit"},
     {"snapshot.chunk_bytes", PLACE(config.snapshot.chunk_bytes), kKi, 512 * kKi,
      "bytes"},
+    {"snapshot.inflight_bytes", PLACE(config.snapshot.inflight_bytes), kKi,
+     64 * kMi, "bytes"},
     {"snapshot.transfer_timeout_ms", PLACE(config.snapshot.transfer_timeout), 1,
      86'400'000, "ms"},
     {"log.segment_bytes", PLACE(config.log.segment_bytes), kMi, 4 * kGi,

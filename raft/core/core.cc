@@ -350,6 +350,11 @@ void Core::Impl::CheckInvariants() const {
   CHECK_LE(durable_hard_state_.term, hard_state_.term);
   CHECK_LE(log_.start().index, snapshot_.position.index);
   CHECK_LE(snapshot_.position.index, applied_);
+  if (incoming_snapshot_) {
+    CHECK_LE(incoming_snapshot_->staged, incoming_snapshot_->accepted);
+    CHECK_LE(incoming_snapshot_->accepted,
+             incoming_snapshot_->snapshot.size_bytes);
+  }
   if (const Leader* leader = std::get_if<Leader>(&role_)) {
     // A leader first appends an entry of its own term, and no other replica
     // appends to its log.
@@ -360,6 +365,9 @@ void Core::Impl::CheckInvariants() const {
       CHECK_LT(member.match(), member.next());
       CHECK_LE(member.match(), last.index);
       CHECK_LE(member.next(), last.index + 1);
+      const Progress::PendingSnapshot& transfer = member.pending_snapshot();
+      CHECK_LE(transfer.staged, transfer.next);
+      CHECK_LE(transfer.next, transfer.snapshot.size_bytes);
     }
     CHECK(!leader->round_reads.empty() || leader->waiting_reads.empty() ||
           !CanServeReads());

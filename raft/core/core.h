@@ -85,6 +85,9 @@ struct CoreOptions {
   // more, so a step never fills a link at once.
   size_t send_bytes_max = 1 << 20;
   size_t snapshot_chunk_bytes = 64 << 10;
+  // Size of the chunks to one follower that it has not written. A follower
+  // holds as much in memory. A single chunk may exceed it.
+  uint64_t snapshot_inflight_bytes_max = 4 << 20;
   // A transfer of a snapshot counts as ended once the follower has been silent
   // for so long.
   Duration snapshot_transfer_timeout = Seconds(60);
@@ -180,11 +183,13 @@ struct ChunkRead {
   Buffer chunk;
   bool gone = false;
 };
-// Answer to SnapshotWork::kWrite: the staging file now holds the first
-// `received` bytes of the snapshot. The number may fall back to 0.
+// Answer to SnapshotWork::kWrite, in the order of the works: the staging file
+// now holds the first `received` bytes of the snapshot. If they are fewer than
+// `end`, the chunk is not among them, and those behind it will not be.
 struct ChunkWritten {
   SnapshotDescriptor snapshot;
   uint64_t received = 0;
+  uint64_t end = 0;  // The offset behind the chunk.
 };
 // Answer to SnapshotWork::kInstall. `ok`: the snapshot is durable, the log is
 // cut and the state machine replaced. Otherwise the snapshot was discarded.
@@ -251,7 +256,7 @@ struct SnapshotWork {
     // Read up to snapshot_chunk_bytes at `offset` for `to`; answer ChunkRead.
     kRead,
     // Store `chunk` at `offset` of the staging file of `snapshot`; answer
-    // ChunkWritten.
+    // ChunkWritten. Several may be outstanding.
     kWrite,
     // All bytes are staged: verify them, make them durable, cut the log,
     // replace the state machine; answer SnapshotInstalled.

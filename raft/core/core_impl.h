@@ -72,8 +72,13 @@ class Core::Impl {
   // A snapshot that the leader is sending. It survives elections.
   struct IncomingSnapshot {
     SnapshotDescriptor snapshot;
-    uint64_t received = 0;
-    bool writing = false;
+    // The staging file has the bytes before `staged`. Those up to `accepted`
+    // are being written.
+    uint64_t staged = 0;
+    uint64_t accepted = 0;
+    AppendNumber number;  // The newest chunk of the leader of `term`.
+    Term term;
+    bool refused = false;  // A chunk, for lack of room.
     bool installing = false;
   };
 
@@ -150,6 +155,10 @@ class Core::Impl {
   void ReplaceSuffix(const EntryList& entries, size_t from);
   void AckMatch(AppendNumber number, Index matched);
   void OnAppendReply(const Message& message);
+  // The number of the leader's next kAppend or kSnapshotChunk.
+  AppendNumber NextNumber() const {
+    return std::get<Leader>(role_).last_append + 1;
+  }
   void OnHeartbeat(const Message& message);
   void OnHeartbeatReply(const Message& message);
   void SendAppends(Progress& member);
@@ -210,10 +219,13 @@ class Core::Impl {
   void DiscardIncomingSnapshot();
   void StartSnapshot(Progress& member);
   void ReadChunk(Progress& member);
+  void SendChunk(Progress& member, Buffer chunk);
+  void RetryChunk(Progress& member);
   void OnSnapshotReply(const Message& message);
   void OnSnapshotChunk(const Message& message);
+  void AcceptChunk(const SnapshotPart& part);
   bool AlreadyCovered(LogPosition position);
-  void ReplyToChunk(LogPosition position, uint64_t offset, bool reject);
+  void ReplyToChunk(const IncomingSnapshot& incoming, bool reject);
 
   const CoreOptions options_;
   const Random random_;

@@ -23,8 +23,11 @@ uint64_t Core::Impl::Digest(MonoTime now) const {
   digest.Add(uint64_t{incoming_snapshot_.has_value()});
   if (incoming_snapshot_.has_value()) {
     digest.Add(incoming_snapshot_->snapshot.position);
-    digest.Add(incoming_snapshot_->received);
-    digest.Add(uint64_t{incoming_snapshot_->writing});
+    digest.Add(incoming_snapshot_->staged);
+    digest.Add(incoming_snapshot_->accepted);
+    digest.Add(incoming_snapshot_->number);
+    digest.Add(incoming_snapshot_->term);
+    digest.Add(uint64_t{incoming_snapshot_->refused});
     digest.Add(uint64_t{incoming_snapshot_->installing});
   }
   AddRole(&digest);

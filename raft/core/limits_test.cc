@@ -335,9 +335,11 @@ TEST_F(SendRoomTest, ChunkForAFullLink_IsNotRead) {
   ASSERT_EQ(out_.snapshots.size(), 1u);
   Step(ChunkRead{ReplicaId(3), snapshot, 0, Buffer::Copy("x"), false});
   Step(RoomToSend{ReplicaId(3)});
-  EXPECT_TRUE(out_.snapshots.empty()) << "the chunk is under way";
+  EXPECT_TRUE(out_.messages.empty()) << "the chunk is under way";
   Step(RoomToSend{ReplicaId(3), true});
-  EXPECT_EQ(out_.snapshots.size(), 1u) << "the chunk may be lost";
+  ASSERT_EQ(out_.messages.size(), 1u) << "the chunk may be lost";
+  EXPECT_EQ(out_.messages[0].type, MessageType::kSnapshotChunk);
+  EXPECT_TRUE(out_.messages[0].part->chunk.empty());
 }
 
 TEST_F(SendRoomTest, RoomAtAFollower_DoesNothing) {

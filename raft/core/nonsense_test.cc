@@ -122,7 +122,8 @@ class NonsenseTest : public ReplicaTest {
         return Do(ChunkRead{work.to, work.snapshot, work.offset,
                             Buffer::Copy("x"), Chance(20)});
       case SnapshotWork::Kind::kWrite:
-        return Do(ChunkWritten{work.snapshot, work.offset + work.chunk.size()});
+        return Do(ChunkWritten{work.snapshot, work.offset + work.chunk.size(),
+                               work.offset + work.chunk.size()});
       case SnapshotWork::Kind::kInstall:
         return Do(SnapshotInstalled{work.snapshot, Chance(80)});
       case SnapshotWork::Kind::kDiscard:

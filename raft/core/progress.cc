@@ -58,12 +58,35 @@ void Progress::BecomeReplicate(AppendNumber number) {
   next_ = match_ + 1;
 }
 
-void Progress::BecomeSnapshot(const SnapshotDescriptor& snapshot) {
+void Progress::BecomeSnapshot(const SnapshotDescriptor& snapshot,
+                              AppendNumber number) {
   CHECK_GT(snapshot.position.index, match_);
   Become(State::kSnapshot, current_from_);
   inflights_.Clear();
   next_ = match_ + 1;
   pending_snapshot_.snapshot = snapshot;
+  pending_snapshot_.current_from = number;
+}
+
+bool Progress::PendingSnapshot::MaySendMore(uint64_t bytes_max) const {
+  if (next == snapshot.size_bytes) return false;
+  const uint64_t in_flight = next - staged;
+  return in_flight == 0 || (!probing && in_flight < bytes_max);
+}
+
+void Progress::PendingSnapshot::Accepted(uint64_t offset, uint64_t written) {
+  next = std::max(next, offset);
+  staged = std::max(staged, written);
+  probing = false;
+}
+
+void Progress::PendingSnapshot::GoTo(uint64_t offset, uint64_t written,
+                                     AppendNumber number) {
+  next = offset;
+  staged = written;
+  current_from = number;
+  // It may have more in a staging file, and says so once it gets a chunk.
+  probing = offset == 0;
 }
 
 bool Progress::CanAppend(const Inflights::Limits& limits) const {
@@ -169,10 +192,12 @@ void Progress::AddTo(CoreDigest* digest) const {
   digest->Add(uint64_t{probe_outstanding_});
   inflights_.AddTo(digest);
   digest->Add(pending_snapshot_.snapshot.position);
-  digest->Add(pending_snapshot_.offset);
+  digest->Add(pending_snapshot_.next);
+  digest->Add(pending_snapshot_.staged);
+  digest->Add(pending_snapshot_.current_from);
+  digest->Add(uint64_t{pending_snapshot_.probing});
   digest->Add(uint64_t{pending_snapshot_.reading});
   digest->Add(pending_snapshot_.read_offset);
-  digest->Add(uint64_t{pending_snapshot_.in_flight});
   digest->Add(retry_at_);
   digest->Add(last_contact_);
   digest->Add(read_round_);

@@ -7,14 +7,13 @@
 //   sends further kAppend before replies arrive, within limits of messages and
 //   bytes.
 // - kSnapshot: the follower needs entries that the leader's log no longer has.
-//   The leader sends one chunk at a time, at the offset that the follower
-//   names.
+//   The leader sends chunks before replies arrive, within a limit of bytes.
 //
-// An entry is sent again on evidence of its loss alone: the follower rejected a
-// kAppend that was sent after it. When replies are overdue, the leader sends a
-// kAppend without entries behind the last one. The reply says how far the
-// follower's log agrees, even if its disk is slow. So nothing that the follower
-// has in memory is sent twice.
+// An entry or chunk is sent again on evidence of its loss alone: the follower
+// rejected a later message of that kind. When replies are overdue, the leader
+// sends a message without entries or bytes behind the last one. The reply says
+// how much the follower has, even if its disk is slow. So nothing that the
+// follower has in memory is sent twice.
 #ifndef QUORATE_RAFT_CORE_PROGRESS_H_
 #define QUORATE_RAFT_CORE_PROGRESS_H_
 
@@ -66,13 +65,29 @@ class Progress {
  public:
   enum class State : uint8_t { kProbe, kReplicate, kSnapshot };
 
-  // A snapshot that is being sent to the follower.
+  // A snapshot that is being sent to the follower. Invariant: staged <= next <=
+  // size of the snapshot.
   struct PendingSnapshot {
     SnapshotDescriptor snapshot;
-    uint64_t offset = 0;       // The next byte that the follower needs.
+    uint64_t next = 0;    // The first byte to send next.
+    uint64_t staged = 0;  // The follower has written the bytes before it.
+    // Replies to chunks before this number are out of date: `next` has gone
+    // back since.
+    AppendNumber current_from;
+    // The follower has not said since then how much it has. One chunk at a time
+    // is in flight.
+    bool probing = true;
     bool reading = false;      // A SnapshotWork::kRead is outstanding.
     uint64_t read_offset = 0;  // The offset of that kRead.
-    bool in_flight = false;    // The chunk at `offset` was sent; no reply yet.
+
+    // Whether a chunk at `next` may be sent. `bytes_max`: the size of all
+    // chunks in flight.
+    bool MaySendMore(uint64_t bytes_max) const;
+    // The follower has accepted the bytes before `offset`, and written those
+    // before `written`.
+    void Accepted(uint64_t offset, uint64_t written);
+    // The follower has exactly these bytes. `number`: the leader's next chunk.
+    void GoTo(uint64_t offset, uint64_t written, AppendNumber number);
   };
 
   // Begins in kProbe. `number`: the leader's next kAppend. Requires: next > 0.
@@ -96,7 +111,7 @@ class Progress {
   // `number`: the leader's next kAppend. Replies to earlier ones no longer
   // count as evidence.
   void BecomeReplicate(AppendNumber number);
-  void BecomeSnapshot(const SnapshotDescriptor& snapshot);
+  void BecomeSnapshot(const SnapshotDescriptor& snapshot, AppendNumber number);
 
   // True if an append with entries may be sent now.
   bool CanAppend(const Inflights::Limits& limits) const;

@@ -277,15 +277,16 @@ TEST(ProgressTest, Acknowledged_BeforeGoingBack_IsNoAnswerToTheProbe) {
 
 TEST(ProgressTest, BecomeSnapshot_AnyState_ForgetsWhatBelongedToTheOldOne) {
   Progress progress = Replicating();
-  progress.BecomeSnapshot(SnapshotAt(19));
-  progress.pending_snapshot().offset = 77;
+  progress.BecomeSnapshot(SnapshotAt(19), AppendNumber(3));
+  progress.pending_snapshot().Accepted(77, 70);
   EXPECT_FALSE(progress.CanAppend(kLimits));
   EXPECT_EQ(progress.inflights().bytes(), 0u);
   progress.BecomeReplicate(AppendNumber(3));
   EXPECT_TRUE(progress.CanAppend(kLimits));
   EXPECT_EQ(progress.next(), Index(10));
-  progress.BecomeSnapshot(SnapshotAt(19));
-  EXPECT_EQ(progress.pending_snapshot().offset, 0u);
+  progress.BecomeSnapshot(SnapshotAt(19), AppendNumber(4));
+  EXPECT_EQ(progress.pending_snapshot().next, 0u);
+  EXPECT_EQ(progress.pending_snapshot().staged, 0u);
 }
 
 TEST(ProgressTest, CanAppend_BytesAtTheLimit_WaitsForTheDisk) {

@@ -549,18 +549,12 @@ void Core::Impl::OnHeartbeatReply(const Message& message) {
   ConfirmRound();
 }
 
-// A reply is overdue. A kAppend without entries asks what the follower has. A
-// chunk of a snapshot is not read for a follower that does not answer.
+// A reply is overdue. A kAppend without entries asks what the follower has.
 void Core::Impl::Retry(Progress& member) {
-  if (member.state() != Progress::State::kSnapshot) {
-    member.set_retry_at(MonoTime::Max());
-    if (member.next() - 1 < log_.start().index) return StartSnapshot(member);
-    SendAppend(member, WithEntries::kNo);
-  } else if (IsInactive(member)) {
-    member.set_retry_at(now_.mono + options_.retry_interval);
-  } else {
-    ReadChunk(member);
-  }
+  if (member.state() == Progress::State::kSnapshot) return RetryChunk(member);
+  member.set_retry_at(MonoTime::Max());
+  if (member.next() - 1 < log_.start().index) return StartSnapshot(member);
+  SendAppend(member, WithEntries::kNo);
 }
 
 // The link took no entries for a while, or they were lost with an older link.
@@ -569,8 +563,7 @@ void Core::Impl::OnRoomToSend(const RoomToSend& event) {
       std::holds_alternative<Leader>(role_) ? FindMember(event.to) : nullptr;
   if (member == nullptr) return;
   if (member->state() == Progress::State::kSnapshot) {
-    Progress::PendingSnapshot& transfer = member->pending_snapshot();
-    if (event.link_is_new || !transfer.in_flight) ReadChunk(*member);
+    event.link_is_new ? RetryChunk(*member) : ReadChunk(*member);
   } else if (event.link_is_new && member->retry_at() != MonoTime::Max()) {
     Retry(*member);
   }

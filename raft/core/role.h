@@ -49,7 +49,8 @@ struct LeadershipTransfer {
 };
 struct Leader {
   std::vector<Progress> members;  // All but this node, sorted.
-  AppendNumber last_append;       // The newest kAppend to any follower.
+  // The newest kAppend or kSnapshotChunk to any follower.
+  AppendNumber last_append;
   // The end of this Step tries to commit, and sends appends.
   bool commit_due = false;
   bool send_due = false;

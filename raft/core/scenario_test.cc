@@ -96,9 +96,13 @@ std::string MessageText(const Message& m) {
       text += " round " + Text(m.read_round.value());
       break;
     case MessageType::kSnapshotChunk:
+      text += " " + PositionText(m.part->snapshot.position) + " offset " +
+              Text(m.part->offset) + " bytes " + Text(m.part->chunk.size());
+      break;
     case MessageType::kSnapshotReply:
       text += " " + PositionText(m.part->snapshot.position) + " offset " +
-              Text(m.part->offset) + (m.reject ? " reject" : "");
+              Text(m.part->offset) + " staged " + Text(m.part->staged) +
+              (m.reject ? " reject" : "");
       break;
     case MessageType::kPreVoteReply:
     case MessageType::kVoteReply:

@@ -1,10 +1,16 @@
 // Snapshots: compacting the log, and sending the state to a follower that needs
 // entries which the log no longer has (Raft paper 7; thesis 5).
 //
-// One chunk is in flight per follower, and the follower names the next byte
-// that it needs. So a new leader with the same snapshot continues a transfer,
-// and a follower continues one as far as the host kept its staging file. The
-// host reads and stores the bytes (SnapshotWork).
+// The leader reads one chunk after another and has several in flight, within a
+// limit of bytes. Each chunk has a number. The follower accepts chunks in
+// order, writes them, and says how many bytes it has accepted and how many it
+// has written. A chunk is sent again on evidence of its loss alone: the
+// follower has refused a chunk that was sent after it. When replies are
+// overdue, the leader sends an empty chunk, which asks what the follower has.
+//
+// So a new leader with the same snapshot continues a transfer, and a follower
+// continues one as far as the host kept its staging file. The host reads and
+// stores the bytes (SnapshotWork).
 #include <algorithm>
 #include <utility>
 
@@ -29,33 +35,37 @@ void Core::Impl::OnSnapshotTaken(SnapshotTaken event) {
 
 void Core::Impl::StartSnapshot(Progress& member) {
   CHECK_GE(snapshot_.position.index, log_.start().index);
-  member.BecomeSnapshot(snapshot_);
-  ReadChunk(member);
+  member.BecomeSnapshot(snapshot_, NextNumber());
+  member.set_retry_at(now_.mono + options_.retry_interval);
+  if (snapshot_.size_bytes == 0) {
+    SendChunk(member, Buffer());
+  } else {
+    ReadChunk(member);
+  }
 }
 
-// Asks the host for the bytes at the offset that the follower needs, unless a
-// read is outstanding. A transfer that is still at offset 0 changes to the
-// newest snapshot.
+// Asks the host for the next bytes, if another chunk may be in flight. A
+// transfer that is still at offset 0 changes to the newest snapshot.
 void Core::Impl::ReadChunk(Progress& member) {
   if (member.pending_snapshot().reading) return;
-  if (member.pending_snapshot().offset == 0 &&
+  if (member.pending_snapshot().next == 0 &&
       member.pending_snapshot().snapshot.position != snapshot_.position) {
-    member.BecomeSnapshot(snapshot_);
+    const MonoTime retry_at = member.retry_at();
+    member.BecomeSnapshot(snapshot_, NextNumber());
+    member.set_retry_at(retry_at);
   }
   Progress::PendingSnapshot& transfer = member.pending_snapshot();
-  transfer.in_flight = false;
-  if (!MaySend(member)) {
-    member.set_retry_at(now_.mono + options_.retry_interval);
+  if (!transfer.MaySendMore(options_.snapshot_inflight_bytes_max) ||
+      !MaySend(member)) {
     return;
   }
   transfer.reading = true;
-  transfer.read_offset = transfer.offset;
-  member.set_retry_at(MonoTime::Max());
+  transfer.read_offset = transfer.next;
   SnapshotWork work;
   work.kind = SnapshotWork::Kind::kRead;
   work.to = member.replica();
   work.snapshot = transfer.snapshot;
-  work.offset = transfer.offset;
+  work.offset = transfer.next;
   out_->snapshots.push_back(std::move(work));
 }
 
@@ -73,21 +83,45 @@ void Core::Impl::OnChunkRead(ChunkRead event) {
   transfer.reading = false;
   if (event.gone) {
     // A newer snapshot has replaced it or will.
-    transfer.offset = 0;
+    transfer.GoTo(0, 0, NextNumber());
     member->set_retry_at(now_.mono + options_.retry_interval);
     if (snapshot_.position != transfer.snapshot.position) ReadChunk(*member);
     return;
   }
-  if (transfer.offset != event.offset) {
-    ReadChunk(*member);  // The follower needs another offset by now.
-    return;
+  if (transfer.next == event.offset) {
+    const uint64_t end = event.offset + event.chunk.size();
+    CHECK_GT(end, event.offset);
+    CHECK_LE(end, transfer.snapshot.size_bytes);
+    SendChunk(*member, std::move(event.chunk));
+    transfer.next = end;
   }
-  transfer.in_flight = true;
-  member->set_retry_at(now_.mono + options_.retry_interval);
-  Message message = NewMessage(MessageType::kSnapshotChunk, member->replica());
-  message.part.Mutable() = {transfer.snapshot, event.offset,
-                            std::move(event.chunk)};
+  // Otherwise the follower needs another offset by now.
+  ReadChunk(*member);
+}
+
+// Sends the bytes at the next offset. Without bytes, the chunk asks what the
+// follower has.
+void Core::Impl::SendChunk(Progress& member, Buffer chunk) {
+  const Progress::PendingSnapshot& transfer = member.pending_snapshot();
+  Message message = NewMessage(MessageType::kSnapshotChunk, member.replica());
+  message.number = ++std::get<Leader>(role_).last_append;
+  message.part.Mutable().snapshot = transfer.snapshot;
+  message.part.Mutable().offset = transfer.next;
+  message.part.Mutable().chunk = std::move(chunk);
   Send(std::move(message));
+}
+
+// A reply is overdue. Nothing is read or sent for a follower that does not
+// answer.
+void Core::Impl::RetryChunk(Progress& member) {
+  member.set_retry_at(now_.mono + options_.retry_interval);
+  if (IsInactive(member)) return;
+  const Progress::PendingSnapshot& transfer = member.pending_snapshot();
+  if (transfer.next > transfer.staged ||
+      transfer.next == transfer.snapshot.size_bytes) {
+    SendChunk(member, Buffer());
+  }
+  ReadChunk(member);
 }
 
 void Core::Impl::OnSnapshotReply(const Message& message) {
@@ -99,18 +133,19 @@ void Core::Impl::OnSnapshotReply(const Message& message) {
   if (!message.part.has_value()) return DropInvalid();
   if (member->state() != Progress::State::kSnapshot) return;
   Progress::PendingSnapshot& transfer = member->pending_snapshot();
-  if (message.part->snapshot.position != transfer.snapshot.position) return;
-  if (message.part->offset > transfer.snapshot.size_bytes) {
-    DropInvalid();
-    return;
+  const SnapshotPart& part = *message.part;
+  if (part.snapshot.position != transfer.snapshot.position) return;
+  if (message.number >= NextNumber() || part.staged > part.offset ||
+      part.offset > transfer.snapshot.size_bytes) {
+    return DropInvalid();
   }
-  // A repeated request for the present offset changes nothing. The chunk is
-  // being read or is in flight, and retry_at() decides when it is sent again.
-  if (!message.reject && message.part->offset == transfer.offset &&
-      (transfer.reading || transfer.in_flight)) {
-    return;
+  if (message.number < transfer.current_from) return;
+  if (message.reject) {
+    transfer.GoTo(part.offset, part.staged, NextNumber());
+  } else {
+    transfer.Accepted(part.offset, part.staged);
   }
-  transfer.offset = message.reject ? 0 : message.part->offset;
+  member->set_retry_at(now_.mono + options_.retry_interval);
   ReadChunk(*member);
 }
 
@@ -136,25 +171,45 @@ void Core::Impl::OnSnapshotChunk(const Message& message) {
   if (snapshot.configuration.level > options_.known_level) {
     return HaltBefore(commit_ + 1);
   }
-  // One chunk is written at a time.
-  if (incoming_snapshot_ && incoming_snapshot_->writing) return;
   if (!incoming_snapshot_ || incoming_snapshot_->snapshot != snapshot) {
     incoming_snapshot_ = IncomingSnapshot();
     incoming_snapshot_->snapshot = snapshot;
   }
-  const bool useful = !message.part->chunk.empty() || snapshot.size_bytes == 0;
-  if (message.part->offset != incoming_snapshot_->received || !useful) {
-    ReplyToChunk(snapshot.position, incoming_snapshot_->received,
-                 /*reject=*/false);
+  if (incoming_snapshot_->term != message.term) {
+    incoming_snapshot_->term = message.term;
+    incoming_snapshot_->number = AppendNumber();
+  }
+  incoming_snapshot_->number =
+      std::max(incoming_snapshot_->number, message.number);
+  AcceptChunk(*message.part);
+}
+
+// Chunks are accepted in order. A limit of bytes wait for those before them to
+// be written.
+void Core::Impl::AcceptChunk(const SnapshotPart& part) {
+  IncomingSnapshot& incoming = *incoming_snapshot_;
+  const uint64_t waiting = incoming.accepted - incoming.staged;
+  const bool room = waiting == 0 || waiting + part.chunk.size() <=
+                                        options_.snapshot_inflight_bytes_max;
+  if (part.offset > incoming.accepted ||
+      (part.offset == incoming.accepted && !room)) {
+    // The reply to the next write follows once there is room.
+    incoming.refused = !room;
+    if (room) ReplyToChunk(incoming, /*reject=*/true);
     return;
   }
-  incoming_snapshot_->writing = true;
+  const bool useful = !part.chunk.empty() || part.snapshot.size_bytes == 0;
+  if (part.offset < incoming.accepted || !useful) {
+    return ReplyToChunk(incoming, /*reject=*/false);
+  }
+  incoming.accepted += part.chunk.size();
+  incoming.refused = false;
   SnapshotWork work;
   work.kind = SnapshotWork::Kind::kWrite;
   work.to = options_.replica;
-  work.snapshot = message.part->snapshot;
-  work.offset = message.part->offset;
-  work.chunk = message.part->chunk;
+  work.snapshot = part.snapshot;
+  work.offset = part.offset;
+  work.chunk = part.chunk;
   out_->snapshots.push_back(std::move(work));
 }
 
@@ -171,31 +226,43 @@ bool Core::Impl::AlreadyCovered(LogPosition position) {
   return true;
 }
 
-void Core::Impl::ReplyToChunk(LogPosition position, uint64_t offset,
-                              bool reject) {
+// Numbers of an earlier leader mean nothing to this one.
+void Core::Impl::ReplyToChunk(const IncomingSnapshot& incoming, bool reject) {
   const Follower* follower = std::get_if<Follower>(&role_);
   if (follower == nullptr || follower->leader == ReplicaId()) return;
   Message reply = NewMessage(MessageType::kSnapshotReply, follower->leader);
-  reply.part.Mutable().snapshot.position = position;
-  reply.part.Mutable().offset = offset;
+  if (incoming.term == hard_state_.term) reply.number = incoming.number;
+  reply.part.Mutable().snapshot.position = incoming.snapshot.position;
+  reply.part.Mutable().offset = incoming.accepted;
+  reply.part.Mutable().staged = incoming.staged;
   reply.reject = reject;
   Send(std::move(reply));
 }
 
 void Core::Impl::OnChunkWritten(ChunkWritten event) {
-  if (!incoming_snapshot_ || !incoming_snapshot_->writing ||
+  if (!incoming_snapshot_ || installing() ||
       incoming_snapshot_->snapshot != event.snapshot) {
     return;
   }
-  incoming_snapshot_->writing = false;
-  incoming_snapshot_->received = event.received;
+  IncomingSnapshot& incoming = *incoming_snapshot_;
+  const bool lost = event.received < event.end;
+  if (lost) {
+    incoming.staged = incoming.accepted = event.received;
+  } else {
+    incoming.staged = std::max(incoming.staged, event.received);
+    incoming.accepted = std::max(incoming.accepted, incoming.staged);
+  }
   if (!std::holds_alternative<Follower>(role_)) {
     DiscardIncomingSnapshot();  // A candidate keeps its log.
     return;
   }
   if (AlreadyCovered(event.snapshot.position)) return;
-  if (event.received < event.snapshot.size_bytes) {
-    ReplyToChunk(event.snapshot.position, event.received, /*reject=*/false);
+  if (incoming.staged < event.snapshot.size_bytes) {
+    const bool room = incoming.accepted - incoming.staged <=
+                      options_.snapshot_inflight_bytes_max / 2;
+    const bool reject = lost || (incoming.refused && room);
+    if (reject) incoming.refused = false;
+    ReplyToChunk(incoming, reject);
     return;
   }
   incoming_snapshot_->installing = true;
@@ -219,10 +286,12 @@ void Core::Impl::DiscardIncomingSnapshot() {
 // the log.
 void Core::Impl::OnSnapshotInstalled(SnapshotInstalled event) {
   if (!installing() || incoming_snapshot_->snapshot != event.snapshot) return;
+  IncomingSnapshot incoming = *std::move(incoming_snapshot_);
   incoming_snapshot_.reset();
   const LogPosition position = event.snapshot.position;
   if (!event.ok) {
-    ReplyToChunk(position, 0, /*reject=*/true);
+    incoming.accepted = incoming.staged = 0;
+    ReplyToChunk(incoming, /*reject=*/true);
     return;
   }
   CHECK_GT(position.index, commit_);

@@ -20,8 +20,8 @@
 
 namespace quorate::raft {
 
-// Numbers the kAppend messages of one leader in one term, from 1; zero means
-// none.
+// Numbers the kAppend and kSnapshotChunk messages of one leader in one term,
+// from 1; zero means none.
 using AppendNumber = StrongOrdinal<struct AppendNumberTag>;
 // Numbers the read rounds of one leader in one term, from 1; zero means none.
 using ReadRound = StrongOrdinal<struct ReadRoundTag>;
@@ -105,10 +105,12 @@ struct StateDigest {
   friend bool operator==(const StateDigest&, const StateDigest&) = default;
 };
 
-// Bytes of a snapshot: `chunk` at `offset`.
+// Bytes of a snapshot: `chunk` at `offset`. In a reply: the bytes before
+// `offset` were accepted, and those before `staged` are in the staging file.
 struct SnapshotPart {
   SnapshotDescriptor snapshot;
   uint64_t offset = 0;
+  uint64_t staged = 0;
   Buffer chunk;
   friend bool operator==(const SnapshotPart&, const SnapshotPart&) = default;
 };
@@ -154,10 +156,14 @@ enum class MessageType : uint8_t {
 // kHeartbeatReply: `read_round` of the kHeartbeat; `known_level`; `state`, the
 // answer.
 //
-// kSnapshotChunk: `part`. kSnapshotReply: of `part` the snapshot's position and
-// `offset`, the next byte that the sender needs; `reject`: the transfer starts
-// again at 0. A follower that has installed the snapshot, or does not need it,
-// sends an accepting kAppendReply instead.
+// kSnapshotChunk: `number`; `part`. Without bytes it asks what the receiver
+// has.
+// kSnapshotReply: `number`, the newest chunk, or none if that came from an
+// earlier leader; of `part` the snapshot's position, `offset` and `staged`;
+// `reject`. A rejection makes the leader go back to `offset`: a chunk did not
+// follow those before it, or the staging file was lost. A follower that has
+// installed the snapshot, or does not need it, sends an accepting kAppendReply
+// instead.
 //
 // kReadIndex: `read_id`.
 // kReadIndexReply: `read_id` of the kReadIndex; `read_index`, or `reject`;

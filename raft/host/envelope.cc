@@ -74,9 +74,11 @@ void VisitFields(M& message, const Visit& visit) {
       return visit(message.read_round, message.known_level, message.state.index,
                    message.state.digest);
     case MessageType::kSnapshotChunk:
+      visit(message.number);
       return VisitPart(PartOf(message), visit);
     case MessageType::kSnapshotReply:
-      return visit(PartOf(message).snapshot.position, PartOf(message).offset);
+      return visit(message.number, PartOf(message).snapshot.position,
+                   PartOf(message).offset, PartOf(message).staged);
     case MessageType::kReadIndex:
       return visit(message.read_id);
     case MessageType::kReadIndexReply:

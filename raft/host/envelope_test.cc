@@ -121,12 +121,15 @@ class Drawing {
         m->known_level = Level(Below(5));
         break;
       case MessageType::kSnapshotChunk:
+        m->number = AppendNumber(Below(9));
         DrawPart(&m->part.Mutable());
         break;
       case MessageType::kSnapshotReply:
         m->reject = Below(2) == 1;
         m->part.Mutable().snapshot.position = Position();
+        m->number = AppendNumber(Below(9));
         m->part.Mutable().offset = Below(1 << 30);
+        m->part.Mutable().staged = Below(1 << 30);
         break;
       case MessageType::kReadIndex:
         m->read_id = Below(5);
@@ -261,6 +264,7 @@ std::vector<GroupMessage> GoldenMessages() {
   heard.known_level = Level(0x38);
   heard.state = {Index(0x3b), 0x3c};
   Message& chunk = at(MessageType::kSnapshotChunk);
+  chunk.number = AppendNumber(0x3f);
   chunk.part.Mutable().snapshot = {.position = {Term(0x23), Index(0x24)},
                                    .log_time = WallTime(0x25),
                                    .latest = WallTime(0x35),
@@ -270,9 +274,11 @@ std::vector<GroupMessage> GoldenMessages() {
       {ReplicaId(3), NodeId(1), StoreIncarnation(2)}};
   chunk.part.Mutable().offset = 0x28;
   chunk.part.Mutable().chunk = Buffer::Copy("chunk");
-  at(MessageType::kSnapshotReply).part.Mutable().snapshot.position = {
-      Term(0x29), Index(0x2a)};
-  at(MessageType::kSnapshotReply).part.Mutable().offset = 0x2b;
+  Message& staged = at(MessageType::kSnapshotReply);
+  staged.number = AppendNumber(0x40);
+  staged.part.Mutable().snapshot.position = {Term(0x29), Index(0x2a)};
+  staged.part.Mutable().offset = 0x2b;
+  staged.part.Mutable().staged = 0x41;
   at(MessageType::kReadIndex).read_id = 0x2c;
   Message& read = at(MessageType::kReadIndexReply);
   read.read_id = 0x2d;
@@ -291,7 +297,7 @@ std::vector<GroupMessage> GoldenMessages() {
 }
 
 TEST(Envelope, Bytes_AreAsEver) {
-  std::ifstream file("raft/host/testdata/envelope_v8.hex");
+  std::ifstream file("raft/host/testdata/envelope_v9.hex");
   std::string hex;
   for (std::string line; std::getline(file, line);) hex += line;
   const std::vector<GroupMessage> messages = GoldenMessages();
@@ -355,9 +361,9 @@ TEST(EnvelopeBuilder, ManySmallMessages_FillAnEnvelope) {
 TEST(Envelope, UnknownVersion_IsRefused) {
   std::string bytes(
       Join(EncodeEnvelope(kLink, {Make(MessageType::kTimeoutNow)})).view());
-  bytes[kChecksumEnd] = 9;
+  bytes[kChecksumEnd] = 10;
   EXPECT_EQ(Refusal(bytes),
-            "envelope has version 9, but this program reads version 8");
+            "envelope has version 10, but this program reads version 9");
 }
 
 // The envelope's own checksum matches: its sender had the damage in memory.

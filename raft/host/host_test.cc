@@ -314,6 +314,30 @@ TEST(Host, LaggingFollowerUnderLoad_IsBroughtBackByASnapshot) {
   EXPECT_GT(core.log_start().index + 100, core.last().index);
 }
 
+// One chunk for each round trip of 60 ms would take a minute.
+TEST(Host, SnapshotOverALongLink_HasManyChunksInFlight) {
+  Cluster cluster(22, /*snapshot_threshold_bytes=*/64 << 10);
+  cluster.options_.core.snapshot_chunk_bytes = 256;
+  ASSERT_EQ(cluster.Propose("first").outcome, Outcome::kDone);
+  for (uint32_t n = 1; n <= 3; ++n) {
+    cluster.Crash(n, sim::CrashKind::kProcess);
+    cluster.Restart(n);
+  }
+  ASSERT_TRUE(cluster.WaitForLeader());
+  const uint32_t lagging = cluster.leader() % 3 + 1;
+  cluster.Crash(lagging, sim::CrashKind::kMachine);
+  cluster.world_.RunFor(Seconds(1));
+  for (int i = 0; i < 300; ++i) {
+    ASSERT_EQ(cluster.Propose(std::string(1000, 'x')).outcome, Outcome::kDone);
+  }
+  cluster.world_.SetDistance(cluster.machines_[lagging - 1], Milliseconds(30));
+  cluster.Restart(lagging);
+  const sim::SimTime begin = cluster.world_.now();
+  ASSERT_TRUE(cluster.WaitConverged(301));
+  EXPECT_GT(cluster.node(lagging)->observer.restored, 0);
+  EXPECT_LT(cluster.world_.now() - begin, Seconds(3));
+}
+
 // The budget makes the leader take many snapshots during one transfer. The log
 // keeps little behind them, so a second transfer may follow.
 TEST(Host, LaggingFollowerBeyondTheBudgetOfMemory_IsBroughtBackByASnapshot) {

@@ -10,6 +10,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -148,8 +149,8 @@ class Replica final : private HostGate {
   void ReadChunk(const SnapshotWork& work);
   void OnUnreadable(Index snapshot, const absl::Status& why);
   void WriteChunk(const SnapshotWork& work);
-  // Steps the core with the answer after an election timeout.
-  void AnswerLate(const ChunkWritten& answer);
+  // Steps the core with the answer; `late`: after an election timeout.
+  void AnswerChunk(ChunkWritten answer, bool late);
   void Install(const SnapshotDescriptor& snapshot);
   void OnInstallDurable(const SnapshotDescriptor& snapshot);
   void LoadInstalled(const SnapshotDescriptor& snapshot);
@@ -194,6 +195,7 @@ class Replica final : private HostGate {
   uint64_t applied_bytes_ = 0;
   // Index of a snapshot that could not be read and is not replaced yet.
   Index unreadable_snapshot_;
+  std::optional<ChunkWritten> late_chunk_;
   env::Pending late_answer_;
   bool store_failure_logged_ = false;
   // A point of unlikely behaviour: the next snapshot keeps no entries behind.

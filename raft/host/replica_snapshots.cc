@@ -269,25 +269,23 @@ void Replica::OnUnreadable(Index snapshot, const absl::Status& why) {
 }
 
 void Replica::WriteChunk(const SnapshotWork& work) {
+  const uint64_t end = work.offset + work.chunk.size();
   // The answer names the bytes that the leader sends next.
   if (services_.env.buggify.Fire("raft.host.chunk_not_kept")) {
-    services_.callbacks.Add([this, snapshot = work.snapshot] {
-      Step(ChunkWritten{snapshot, 0});
-    });
+    services_.callbacks.Add(
+        [this, answer = ChunkWritten{work.snapshot, 0, end}] {
+          AnswerChunk(answer, /*late=*/false);
+        });
     return;
   }
   services_.snapshots.Receive(
       key_, work.snapshot, work.offset, work.chunk,
-      [this, snapshot = work.snapshot](absl::StatusOr<uint64_t> received) {
+      [this, snapshot = work.snapshot, end](absl::StatusOr<uint64_t> received) {
         if (received.ok()) {
           store_failure_logged_ = false;
-          const ChunkWritten answer{snapshot, *received};
-          if (services_.env.buggify.Fire("raft.host.chunk_written_late")) {
-            AnswerLate(answer);
-          } else {
-            Step(answer);
-          }
-          return;
+          return AnswerChunk(
+              {snapshot, *received, end},
+              services_.env.buggify.Fire("raft.host.chunk_written_late"));
         }
         if (!std::exchange(store_failure_logged_, true)) {
           services_.env.tracer.Log(
@@ -297,15 +295,27 @@ void Replica::WriteChunk(const SnapshotWork& work) {
                            received.status().ToString()));
         }
         // The leader starts again at once, so the answer waits for a while.
-        AnswerLate(ChunkWritten{snapshot, 0});
+        AnswerChunk({snapshot, 0, end}, /*late=*/true);
       });
 }
 
-void Replica::AnswerLate(const ChunkWritten& answer) {
+// Answers keep their order: one that waits is replaced by the next one, which
+// names the bytes that are there by then.
+void Replica::AnswerChunk(ChunkWritten answer, bool late) {
+  if (late_chunk_.has_value()) {
+    late_chunk_ = std::move(answer);
+    return;
+  }
+  if (!late) return Step(std::move(answer));
+  late_chunk_ = std::move(answer);
   late_answer_ =
       services_.env.loop.At(services_.env.loop.ReadClock().mono +
                                 services_.options.core.election_timeout_max,
-                            [this, answer] { Step(answer); });
+                            [this] {
+                              ChunkWritten waiting = *std::move(late_chunk_);
+                              late_chunk_.reset();
+                              Step(std::move(waiting));
+                            });
 }
 
 // Two phases: first the file and the log start become durable, then the

@@ -232,6 +232,21 @@ bool ClusterChecks::HasOpenWork() {
   return false;
 }
 
+size_t ClusterChecks::SnapshotsInTransfer(NodeId node) const {
+  size_t groups = 0;
+  for (const node::ShardConfig& shard : cluster_.shards()) {
+    const raft::Core* const core =
+        cluster_.server(node)->host().core(shard.group);
+    if (core == nullptr) continue;
+    const auto followers = core->followers();
+    groups += std::any_of(followers.begin(), followers.end(),
+                          [](const raft::Core::FollowerStatus& follower) {
+                            return follower.snapshot != raft::LogPosition();
+                          });
+  }
+  return groups;
+}
+
 std::string ClusterChecks::SurplusOpenFiles() const {
   std::string surplus;
   for (const node::NodeConfig& config : cluster_.nodes()) {
@@ -248,6 +263,7 @@ std::string ClusterChecks::SurplusOpenFiles() const {
       const std::string of = file.substr(0, kSnapshotGroupBytes);
       needed += std::exchange(group, of) != of ? 1 : 0;
     }
+    needed += SnapshotsInTransfer(config.id);
     const std::vector<std::string> open = world_.OpenFiles(machine);
     if (open.size() > needed) {
       absl::StrAppend(&surplus, "node ", config.id.value(), ": ", open.size(),

@@ -55,6 +55,9 @@ class ClusterChecks {
   std::string Describe() const;
 
  private:
+  // The number of groups in which the node is sending a snapshot. It may be one
+  // that a newer snapshot has replaced.
+  size_t SnapshotsInTransfer(NodeId node) const;
   // Appends the lines of OpenWork for one node.
   void AddOpenWork(NodeId node, std::string* open) const;
   // The store must own the slots of its group.

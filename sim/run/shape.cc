@@ -250,6 +250,8 @@ node::SnapshotConfig ShapeDraw::DrawSnapshots(NodeId node, const Shape& shape) {
        {256 << 20, 256 << 20, 0, 64 << 10, 8 << 10});
   Draw("knob.snapshot.chunk_bytes", node, &snapshot.chunk_bytes,
        {64 << 10, 4 << 10, 1 << 10});
+  Draw("knob.snapshot.inflight_bytes", node, &snapshot.inflight_bytes,
+       {4 << 20, 4 << 20, 16 << 10, 1 << 10});
   snapshot.transfer_timeout =
       Milliseconds(Pick<int64_t>("knob.snapshot.transfer_timeout_ms",
                                  node.value(), {60'000, 60'000, 1'000, 1}));

@@ -257,7 +257,8 @@ bool CoreCluster::FinishWork(uint32_t id) {
       if (work.offset == self.staged.size()) {
         self.staged += work.chunk.view();
       }
-      Step(id, ChunkWritten{work.snapshot, self.staged.size()});
+      Step(id, ChunkWritten{work.snapshot, self.staged.size(),
+                            work.offset + work.chunk.size()});
       return true;
     case SnapshotWork::Kind::kInstall:
       Install(id, work.snapshot);
