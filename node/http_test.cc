@@ -1,5 +1,8 @@
 // HTTP end to end in the simulated world: requests and complete replies.
+#include <cstdio>
+
 #include "gtest/gtest.h"
+#include "kv/slots/keyed_hash.h"
 #include "node/base/text.h"
 #include "node/connections/metrics.h"
 #include "node/testing/test_cluster.h"
@@ -121,6 +124,53 @@ TEST_F(HttpTest, IdempotencyKey_RepeatedRequestRunsOnce) {
   EXPECT_EQ(Body(Call("GET", "/v1/kv/i")), "2");
   EXPECT_EQ(StatusLine(Call("PUT", "/v1/kv/i", "3", key)),
             "HTTP/1.1 422 Unprocessable Entity");
+}
+
+// All nodes hash an Idempotency-Key alike, with a key that clients do not know.
+TEST_F(HttpTest, IdempotencyKey_IsOneSessionOnAllNodesAndCannotBeComputed) {
+  const std::string text = "order-18";
+  const std::string header = Concat("Idempotency-Key: ", text, "\r\n");
+  auto stranger = cluster_.ConnectResp(0);
+  const std::string token =
+      cluster_.Command(*stranger, {"QUORATE.SESSION"}).substr(5);
+  const uint64_t guess =
+      kv::KeyedHash(cluster_.config(0).cluster.value(), text) | 1;
+  char hex[17];
+  std::snprintf(hex, sizeof(hex), "%016llx",
+                static_cast<unsigned long long>(guess));
+  const std::string guessed =
+      Concat(hex, token.substr(16, token.find('\r') - 16));
+  EXPECT_EQ(cluster_.Command(*stranger, {"QUORATE.DO", guessed, "1", "1", "SET",
+                                         "{k}other", "x"}),
+            "+OK\r\n");
+  const std::string first = Call("PUT", "/v1/kv/k", "1", header);
+  EXPECT_EQ(StatusLine(first), "HTTP/1.1 200 OK");
+  EXPECT_EQ(Header(first, "X-Quorate-Duplicate"), "");
+  for (const size_t node : {1, 2}) {
+    auto other = cluster_.ConnectHttp(node);
+    const std::string again =
+        cluster_.CallHttp(*other, Request("PUT", "/v1/kv/k", "1", header));
+    EXPECT_EQ(Body(again), Body(first));
+    EXPECT_EQ(Header(again, "X-Quorate-Duplicate"), "true");
+  }
+}
+
+TEST_F(HttpTest, PlainWrites_OfWebPages_AreRefused) {
+  for (const std::string_view header :
+       {"Sec-Fetch-Site: cross-site\r\n", "Sec-Fetch-Site: same-origin\r\n",
+        "Sec-Fetch-Site: same-site\r\nReferer: http://h/\r\n",
+        "Origin: http://evil.example\r\n", "Origin: null\r\n",
+        "Referer: http://evil.example/page\r\n"}) {
+    const std::string reply = Call("GET", "/set?key=page&value=1", "", header);
+    EXPECT_EQ(StatusLine(reply), "HTTP/1.1 403 Forbidden") << header;
+    EXPECT_NE(reply.find("FROM_A_WEB_PAGE"), std::string::npos);
+    EXPECT_EQ(StatusLine(Call("GET", "/get?key=page", "", header)),
+              "HTTP/1.1 404 Not Found");
+  }
+  // The address bar.
+  EXPECT_EQ(StatusLine(Call("GET", "/set?key=page&value=1", "",
+                            "Sec-Fetch-Site: none\r\n")),
+            "HTTP/1.1 200 OK");
 }
 
 TEST_F(HttpTest, PlainRoutes_SetAndGet) {

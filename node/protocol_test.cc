@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <string>
 
+#include "env/random.h"
 #include "gtest/gtest.h"
 #include "node/base/text.h"
 #include "node/base/version.h"
@@ -465,6 +466,45 @@ TEST(Protocol_IncrByFloat, ReadsItsOwnResults) {
   EXPECT_EQ(add("0.00000000000000001"),
             Concat("$4951\r\n", big, ".00000000000000001\r\n"));
   EXPECT_EQ(add("-9e4932"), "$19\r\n0.00000000000000001\r\n");
+}
+
+// The inverse of Mix64.
+uint64_t Unmix64(uint64_t x) {
+  x ^= x >> 31 ^ x >> 62;
+  x *= 0x319642b2d24d8ec3ULL;
+  x ^= x >> 27 ^ x >> 54;
+  x *= 0x96de1b173f119089ULL;
+  return x ^ x >> 30 ^ x >> 60;
+}
+
+// The seed of a Random of which one draw is known.
+uint64_t SeedOf(uint64_t bits, Site site, uint64_t entity, uint64_t counter) {
+  constexpr uint64_t kStep = 0x9e3779b97f4a7c15ULL;
+  uint64_t x = (Unmix64(bits) - kStep) ^ counter;
+  x = (Unmix64(x) - kStep) ^ entity;
+  x = (Unmix64(x) - kStep) ^ site.hash();
+  return Unmix64(x) - kStep;
+}
+
+TEST(Protocol_Sessions, Ids_ShowNoOtherId) {
+  ASSERT_EQ(SeedOf(Random(77).Bits("node.session", 3, 4), "node.session", 3, 4),
+            77u);
+  Single one;
+  std::vector<uint64_t> ids;
+  for (int i = 0; i < 3; ++i) {
+    const std::string reply =
+        one.cluster.Command(*one.client, {"QUORATE.SESSION"});
+    ids.push_back(std::stoull(reply.substr(5, 16), nullptr, 16));
+  }
+  for (const Site site : {Site("node.session"), Site("node.session_key")}) {
+    for (uint64_t counter = 0; counter < 4; ++counter) {
+      const Random guess(SeedOf(ids[0], site, 0, counter));
+      for (uint64_t next = 0; next < 8; ++next) {
+        EXPECT_NE(guess.Bits(site, 0, next), ids[1]);
+        EXPECT_NE(guess.Bits(site, 0, next), ids[2]);
+      }
+    }
+  }
 }
 
 }  // namespace

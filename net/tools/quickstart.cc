@@ -31,6 +31,7 @@
 #include "net/tools/cluster_view.h"
 #include "net/tools/daemon.h"
 #include "net/tools/listen_check.h"
+#include "net/tools/lock_owner.h"
 #include "net/tools/resp_client.h"
 #include "net/tools/start_traces.h"
 #include "node/config/config.h"
@@ -617,15 +618,22 @@ void Quickstart::StopAll() {
 // A node that the user restarted by hand is not a child of this process.
 void Quickstart::StopRestarted(const Node& node) {
   const std::string lock = node.plan.data_dir + "/lock";
+  const absl::StatusOr<LockOwner> owner = LockOwner::Find(lock);
+  if (absl::IsNotFound(owner.status())) return;
+  const std::string name = absl::StrCat("node ", node.plan.id.value());
+  if (!owner.ok()) {
+    Event(absl::StrCat(name, " runs on and is not stopped: ",
+                       std::string(owner.status().message())));
+    return;
+  }
   const MonoTime limit = Clock::ReadMono() + kStopWithin;
-  bool asked = false;
-  while (const std::optional<int64_t> holder = LockHolder(lock)) {
-    if (*holder <= 0) return;
-    const bool late = Clock::ReadMono() > limit;
-    if (late || !std::exchange(asked, true)) {
-      kill(static_cast<pid_t>(*holder), late ? SIGKILL : SIGTERM);
-    }
+  bool runs = owner->Signal(SIGTERM);
+  while (runs && LockHolder(lock).has_value()) {
     usleep(10'000);
+    if (Clock::ReadMono() > limit) runs = owner->Signal(SIGKILL);
+  }
+  if (LockHolder(lock).has_value()) {
+    Event(name + " was started again meanwhile, and runs on");
   }
 }
 

@@ -9,6 +9,7 @@
 #include <cstdint>
 
 #include "env/env.h"
+#include "env/siphash.h"
 #include "kv/slots/slot_strategy.h"
 #include "node/base/memory_budget.h"
 #include "node/base/output_budget.h"
@@ -56,6 +57,14 @@ struct Context {
   // The number of random draws since the start (opened sessions and random
   // keys); part of the key of each draw.
   uint64_t random_draws = 0;
+
+  // The bits of a new session's id. They show no other draw: a client could
+  // compute the ids of other sessions from a draw of `env`.
+  uint64_t NewSessionBits() {
+    const SipKey key = {env.secrets.Bits("node.session_key", 0, 0),
+                        env.secrets.Bits("node.session_key", 0, 1)};
+    return SipHash(key, random_draws++);
+  }
 
   MonoTime MonoNow() const { return env.loop.ReadClock().mono; }
   // The time for the token of a session. A clock whose error is not known may

@@ -3,8 +3,8 @@
 #include <utility>
 
 #include "env/parse_duration.h"
+#include "env/siphash.h"
 #include "kv/command/session_stamp.h"
-#include "kv/slots/keyed_hash.h"
 #include "node/base/text.h"
 #include "node/commands/read_command.h"
 #include "node/http/http_reply.h"
@@ -16,6 +16,18 @@ namespace {
 
 constexpr std::string_view kKeyPrefix = "/v1/kv/";
 constexpr size_t kIdempotencyKeyBytesMax = 255;
+// The second part of the key with which Idempotency-Keys are hashed. All nodes
+// must agree on both.
+constexpr uint64_t kIdempotencyKeys = 0x6b65797369646d70;
+
+// True if a browser sent the request for a web page, and not for its address
+// bar. Browsers since 2023 always send Sec-Fetch-Site to the local host.
+bool IsFromWebPage(const HttpRequest& request) {
+  const std::string* const site = request.Header("sec-fetch-site");
+  if (site != nullptr) return *site != "none";
+  return request.Header("origin") != nullptr ||
+         request.Header("referer") != nullptr;
+}
 
 // Parses a version in the form of X-Quorate-Version. "0" is the version of an
 // absent key.
@@ -259,6 +271,11 @@ HttpSession::HandleResult HttpSession::HandlePlain(const HttpRequest& request,
         "PUT /v1/kv/KEY");
     return HandleResult::kDone;
   }
+  if (set && IsFromWebPage(request)) {
+    Error(request, name, 403, "FROM_A_WEB_PAGE",
+          "a web page may not write by GET; use PUT /v1/kv/KEY");
+    return HandleResult::kDone;
+  }
   if (request.method != "GET") {
     Error(request, name, 405, "METHOD_NOT_ALLOWED", "only GET",
           "Allow: GET\r\n");
@@ -322,7 +339,7 @@ bool HttpSession::ReadWriteOptions(const HttpRequest& request,
     // The session is derived from the Idempotency-Key, so a repeated request
     // receives the first answer.
     const uint64_t client =
-        kv::KeyedHash(context_.config.cluster.value(), *key) | 1;
+        SipHash({context_.host.hash_key(), kIdempotencyKeys}, *key) | 1;
     kv::SessionStamp stamp;
     stamp.token = kv::MakeSessionToken(client, context_.SessionTime(),
                                        context_.rules.sessions.open_window);

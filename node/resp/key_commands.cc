@@ -72,9 +72,7 @@ Handled KeyCommands::Submit(const CommandRow& row, const Translated& command,
 }
 
 Handled KeyCommands::OpenSession(const CommandRow& row) {
-  // The source of randomness differs from one start of the node to the next.
-  const uint64_t bits =
-      context_.env.random.Bits("node.session", 0, context_.random_draws++);
+  const uint64_t bits = context_.NewSessionBits();
   replies_.ReplyNow(row.id, [&](RespWriter& reply) {
     reply.Bulk(kv::FormatSessionToken(kv::MakeSessionToken(
         bits, context_.SessionTime(), context_.rules.sessions.open_window)));

@@ -109,6 +109,7 @@ class Host::Impl final : public env::Transport::Receiver {
   absl::Status status_ = absl::UnavailableError("the node is starting");
   env::TransportIdentity identity_;
   Level founded_level_;
+  uint64_t hash_key_ = 0;
   bool serving_ = false;
   bool bad_envelope_logged_ = false;
 
@@ -167,6 +168,7 @@ void Host::Impl::OnOpened(absl::StatusOr<OpenedStore> opened) {
   snapshots_ = std::move(opened->snapshots);
   founding_.Answer(opened->record);
   founded_level_ = opened->record.level;
+  hash_key_ = opened->record.hash_key;
   const ReplicaServices services{.env = env_,
                                  .options = options_,
                                  .log = *log_,
@@ -432,6 +434,8 @@ Log::Counters Host::log_counters() const {
 uint64_t Host::log_memory_bytes() const { return impl_->log_memory_.bytes(); }
 
 Level Host::founded_level() const { return impl_->founded_level_; }
+uint64_t Host::hash_key() const { return impl_->hash_key_; }
+
 const env::TransportIdentity& Host::identity() const {
   return impl_->identity_;
 }

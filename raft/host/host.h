@@ -172,6 +172,9 @@ class Host {
   std::vector<GroupId> groups() const;
   // The level with which the cluster was founded; zero before the start ended.
   Level founded_level() const;
+  // Configuration::hash_key of every group, equal on all nodes. Clients must
+  // not learn it. Zero before the start ended.
+  uint64_t hash_key() const;
   // OK if this node has a working replica of the group. Otherwise the message
   // says why not: fenced, stopped, starting or not held.
   absl::Status group_status(GroupId group) const;
