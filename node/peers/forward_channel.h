@@ -10,8 +10,8 @@
 //
 // Two batches of one sender are therefore ordered in one of these ways:
 // - They are in one channel: their numbers order them.
-// - Their channels belong to two terms: an entry that is appended in the older
-//   term after the newer term began is never committed.
+// - Their channels belong to two terms: if both are committed, the entry of the
+//   older term comes first in the log.
 // - Their channels belong to one term: the older channel was closed before the
 //   newer one was opened.
 #ifndef QUORATE_NODE_PEERS_FORWARD_CHANNEL_H_

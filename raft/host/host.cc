@@ -363,7 +363,7 @@ void Host::Start(Started started) { impl_->Start(std::move(started)); }
 void Host::Propose(GroupId group, Buffer payload, ProposeDone done) {
   Replica* target = impl_->replica(group);
   if (target == nullptr) {
-    impl_->callbacks_.Add(
+    impl_->callbacks_.AddForNextTurn(
         [done = std::move(done), status = group_status(group)]() mutable {
           done({.outcome = Outcome::kNotExecuted, .status = status});
         });
@@ -375,7 +375,7 @@ void Host::Propose(GroupId group, Buffer payload, ProposeDone done) {
 void Host::Read(GroupId group, ReadDone done) {
   Replica* target = impl_->replica(group);
   if (target == nullptr) {
-    impl_->callbacks_.Add(
+    impl_->callbacks_.AddForNextTurn(
         [done = std::move(done), status = group_status(group)]() mutable {
           done(status);
         });

@@ -149,6 +149,9 @@ class Host {
   //   kUnknown: leadership was lost, and one election timeout later the entry
   //     was neither applied nor replaced here; or a snapshot covers it, or the
   //     node stopped.
+  // kNotExecuted is reported in a later turn, so that a caller who proposes
+  // again at once does not keep the loop. Propose and Read may be called at any
+  // time, also by Apply and by the observer.
   void Propose(GroupId group, Buffer payload, ProposeDone done);
 
   // Waits until the state machine of this node may serve a linearizable read. A

@@ -2,6 +2,7 @@
 // links, with a state machine of this test.
 #include "raft/host/host.h"
 
+#include <functional>
 #include <map>
 #include <memory>
 #include <string>
@@ -80,6 +81,67 @@ TEST(Host, ProposalOnAFollower_IsNotExecuted) {
         done = true;
       });
   EXPECT_TRUE(cluster.world_.RunUntilTrue([&] { return done; }));
+}
+
+// A caller that asks again at once must leave turns to others.
+TEST(Host, RefusedCallerThatAsksAgain_TakesATurnEachTime) {
+  Cluster cluster(2);
+  ASSERT_TRUE(cluster.WaitForLeader());
+  const uint32_t follower = cluster.leader() % 3 + 1;
+  Host& host = cluster.node(follower)->host;
+  constexpr int kAttempts = 100;
+  for (const GroupId group : {kGroup, GroupId(77)}) {
+    int turns = 0;
+    int attempts = 0;
+    int last_turn = -1;
+    cluster.world_.SetStepHook([&](sim::MachineId machine) {
+      if (machine == cluster.machines_[follower - 1]) ++turns;
+    });
+    std::function<void()> again = [&] {
+      if (++attempts > kAttempts) return;
+      // The first one is made outside of turns.
+      if (attempts > 2) {
+        EXPECT_NE(turns, last_turn) << "attempt " << attempts;
+      }
+      last_turn = turns;
+      host.Propose(group, Buffer::Copy("x"), [&](const ProposeResult& result) {
+        EXPECT_EQ(result.outcome, Outcome::kNotExecuted);
+        again();
+      });
+    };
+    again();
+    EXPECT_TRUE(
+        cluster.world_.RunUntilTrue([&] { return attempts > kAttempts; }));
+    cluster.world_.SetStepHook(nullptr);
+  }
+}
+
+// The list of a turn's proposals is full, so the proposal would be a step of
+// its own.
+TEST(Host, ProposalsAndReadsOfTheObserver_AreNoStepWithinAStep) {
+  Cluster cluster(2);
+  ASSERT_EQ(cluster.Propose("first").outcome, Outcome::kDone);
+  Program& leader = *cluster.node(cluster.leader());
+  const std::string large(CoreOptions().append_bytes_max, 'x');
+  int done = 0;
+  bool again = true;
+  leader.observer.on_applied = [&] {
+    if (!std::exchange(again, false)) return;
+    for (int i = 0; i < 2; ++i) {
+      leader.host.Propose(kGroup, Buffer::Copy(large),
+                          [&](const ProposeResult& result) {
+                            EXPECT_EQ(result.outcome, Outcome::kDone);
+                            ++done;
+                          });
+    }
+    leader.host.Read(kGroup, [&](absl::Status status) {
+      EXPECT_TRUE(status.ok()) << status;
+      ++done;
+    });
+  };
+  ASSERT_EQ(cluster.Propose("second").outcome, Outcome::kDone);
+  EXPECT_TRUE(cluster.world_.RunUntilTrue([&] { return done == 3; }));
+  EXPECT_EQ(leader.observer.nested_steps, 0);
 }
 
 TEST(Host, ReadOnEveryNode_SeesTheLastWrite) {

@@ -5,6 +5,7 @@
 #define QUORATE_RAFT_HOST_JOURNAL_CLUSTER_H_
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <string>
@@ -118,7 +119,15 @@ class Journal final : public StateMachine {
 class QuietObserver final : public Host::Observer {
  public:
   void OnEvent(GroupId, const Event&) override {}
-  void OnApplied(GroupId, const Entry&) override {}
+  void OnApplied(GroupId, const Entry&) override {
+    if (on_applied == nullptr) return;
+    handling = true;
+    on_applied();
+    handling = false;
+  }
+  void OnStep(GroupId, const Core&, const Output&) override {
+    if (handling) ++nested_steps;
+  }
   void OnRestored(GroupId, const SnapshotDescriptor&) override { ++restored; }
   void OnStopped(const absl::Status& why) override { stopped = why; }
   void OnStatesDiffer(GroupId, Index) override { ++alarms; }
@@ -127,6 +136,9 @@ class QuietObserver final : public Host::Observer {
   int alarms = 0;
   int fenced = 0;
   absl::Status stopped;
+  std::function<void()> on_applied;
+  bool handling = false;  // on_applied is being called.
+  int nested_steps = 0;
 };
 
 inline constexpr GroupId kGroup(1);

@@ -40,6 +40,13 @@ void Replica::OnMessage(NodeId from, StoreIncarnation store, Message message) {
 }
 
 void Replica::Propose(EntryKind kind, Buffer payload, Host::ProposeDone done) {
+  if (stepping_) {
+    services_.callbacks.Add([this, kind, payload = std::move(payload),
+                             done = std::move(done)]() mutable {
+      Propose(kind, std::move(payload), std::move(done));
+    });
+    return;
+  }
   const absl::Status refusal = CheckProposal(kind, payload);
   if (!refusal.ok()) {
     CompleteProposal(std::move(done),
@@ -91,12 +98,15 @@ absl::Status Replica::CheckProposal(EntryKind kind,
 
 void Replica::Read(Host::ReadDone done) {
   if (!status().ok()) {
-    services_.callbacks.Add([done = std::move(done),
-                             status = status()]() mutable { done(status); });
+    services_.callbacks.AddForNextTurn(
+        [done = std::move(done), status = status()]() mutable {
+          done(status);
+        });
     return;
   }
   turn_reads_.push_back(std::move(done));
-  if (services_.env.buggify.Fire("raft.host.reads_not_gathered")) {
+  if (!stepping_ &&
+      services_.env.buggify.Fire("raft.host.reads_not_gathered")) {
     flush_reads_.Cancel();
     FlushReads();
     return;
@@ -186,6 +196,9 @@ void Replica::Stop(const absl::Status& why) {
 
 void Replica::Step(Input&& input) {
   if (!status_.ok()) return;
+  // Outputs are handled in the order of their steps.
+  CHECK(!stepping_) << "group " << key_.group << ": a step within a step";
+  stepping_ = true;
   const MonoTime deadline_before = deadline();
   OutputPool::Lease lease(&services_.outputs);
   Output& output = *lease;
@@ -200,6 +213,7 @@ void Replica::Step(Input&& input) {
   HandleReads(output);
   HandleSnapshots(output);
   HandleEvents(output);
+  stepping_ = false;
   // A timer that fires too early is set again.
   if (deadline() < deadline_before) services_.on_earlier_deadline(key_.group);
 }
@@ -331,10 +345,16 @@ void Replica::ApplyEntry(const Entry& entry) {
 }
 
 void Replica::CompleteProposal(Host::ProposeDone done, ProposeResult result) {
-  services_.callbacks.Add(
-      [done = std::move(done), result = std::move(result)]() mutable {
-        done(result);
-      });
+  const bool refused = result.outcome == Outcome::kNotExecuted;
+  env::Callback complete = [done = std::move(done),
+                            result = std::move(result)]() mutable {
+    done(result);
+  };
+  if (refused) {
+    services_.callbacks.AddForNextTurn(std::move(complete));
+  } else {
+    services_.callbacks.Add(std::move(complete));
+  }
 }
 
 void Replica::ExpireProposals() {
@@ -369,10 +389,16 @@ void Replica::HandleReads(const Output& output) {
 void Replica::CompleteReads(std::vector<Host::ReadDone> reads,
                             absl::Status status) {
   if (reads.empty()) return;
-  services_.callbacks.Add(
-      [reads = std::move(reads), status = std::move(status)]() mutable {
-        for (Host::ReadDone& done : reads) done(status);
-      });
+  const bool refused = !status.ok();
+  env::Callback complete = [reads = std::move(reads),
+                            status = std::move(status)]() mutable {
+    for (Host::ReadDone& done : reads) done(status);
+  };
+  if (refused) {
+    services_.callbacks.AddForNextTurn(std::move(complete));
+  } else {
+    services_.callbacks.Add(std::move(complete));
+  }
 }
 
 void Replica::HandleEvents(const Output& output) {

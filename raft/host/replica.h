@@ -164,6 +164,8 @@ class Replica final : private HostGate {
   std::unique_ptr<Core> core_;
   MonoTime core_deadline_;
 
+  // A step is under way: its output is being handled.
+  bool stepping_ = false;
   uint64_t next_tag_ = 1;
   // Proposals of this turn, which the core gets in one step. Tags are places in
   // the list of their callbacks.

@@ -99,6 +99,8 @@ void Startup::OnLog(absl::StatusOr<std::unique_ptr<Log>> log) {
     return;
   }
   opened_.log = *std::move(log);
+  // Only now, since Log::Open has synced the directory: a process may have
+  // ended between the rename of a snapshot and its sync.
   step_ = SnapshotStore::Open(
       env_, StoreOptions(),
       [this](absl::StatusOr<std::unique_ptr<SnapshotStore>> snapshots) {

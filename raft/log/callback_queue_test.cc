@@ -2,6 +2,7 @@
 #include "raft/log/callback_queue.h"
 
 #include <deque>
+#include <functional>
 #include <memory>
 #include <string>
 #include <utility>
@@ -15,10 +16,19 @@ namespace {
 class ManualLoop final : public env::Loop {
  public:
   Now ReadClock() override { return {}; }
-  env::Pending At(MonoTime, env::Callback) override { return {}; }
+  env::Pending At(MonoTime, env::Callback callback) override {
+    timers_.push_back(std::move(callback));
+    return {};
+  }
   env::Pending Defer(env::Callback callback) override {
     deferred_.push_back(std::move(callback));
     return {};
+  }
+  // Step 1 of the next turn.
+  void RunTimers() {
+    std::deque<env::Callback> due;
+    due.swap(timers_);
+    for (env::Callback& callback : due) callback();
   }
   void RunDeferred() {
     while (!deferred_.empty()) {
@@ -30,6 +40,7 @@ class ManualLoop final : public env::Loop {
 
  private:
   std::deque<env::Callback> deferred_;
+  std::deque<env::Callback> timers_;
 };
 
 TEST(CallbackQueue, Added_RunLaterInOrder) {
@@ -44,6 +55,24 @@ TEST(CallbackQueue, Added_RunLaterInOrder) {
   queue.Add([&order] { order += "c"; });
   loop.RunDeferred();
   EXPECT_EQ(order, "abc");
+}
+
+TEST(CallbackQueue, AddedForTheNextTurnByACallback_TakesATurnEach) {
+  ManualLoop loop;
+  CallbackQueue queue(loop);
+  int calls = 0;
+  std::function<void()> again = [&] {
+    ++calls;
+    queue.AddForNextTurn(again);
+  };
+  queue.AddForNextTurn(again);
+  loop.RunDeferred();
+  EXPECT_EQ(calls, 0);
+  for (int turn = 1; turn <= 3; ++turn) {
+    loop.RunTimers();
+    loop.RunDeferred();
+    EXPECT_EQ(calls, turn);
+  }
 }
 
 TEST(CallbackQueue, AddedByACallback_RunsAfterThoseBeforeIt) {
