@@ -212,6 +212,35 @@ TEST(Host, LaggingFollower_IsBroughtBackByASnapshot) {
   ASSERT_TRUE(cluster.WaitConverged(302));
 }
 
+// Entries that a restart restores count once for the next snapshot. It is due
+// at three to five quarters of the threshold.
+TEST(Host, RestartBelowTheThreshold_TakesNoSnapshot) {
+  constexpr uint64_t kThreshold = 40'000;
+  Cluster cluster(17, kThreshold);
+  ASSERT_TRUE(cluster.WaitForLeader());
+  size_t lines = 0;
+  while (cluster.node(cluster.leader())->host.core(kGroup)->log_bytes() <
+         kThreshold / 100 * 70) {
+    ASSERT_EQ(cluster.Propose(std::string(100, 'x')).outcome, Outcome::kDone);
+    ++lines;
+  }
+  ASSERT_TRUE(cluster.WaitConverged(lines));
+  for (uint32_t n = 1; n <= 3; ++n) {
+    EXPECT_EQ(cluster.SnapshotFiles(n), 0u);
+    cluster.Crash(n, sim::CrashKind::kProcess);
+    cluster.Restart(n);
+  }
+  ASSERT_TRUE(cluster.WaitConverged(lines));
+  cluster.world_.RunFor(Seconds(5));
+  for (uint32_t n = 1; n <= 3; ++n) EXPECT_EQ(cluster.SnapshotFiles(n), 0u);
+  // It is due in time, too.
+  for (size_t i = 0; i < lines; ++i) {
+    ASSERT_EQ(cluster.Propose(std::string(100, 'x')).outcome, Outcome::kDone);
+  }
+  cluster.world_.RunFor(Seconds(5));
+  for (uint32_t n = 1; n <= 3; ++n) EXPECT_EQ(cluster.SnapshotFiles(n), 1u);
+}
+
 // Entries behind a snapshot are in the log for followers that lag a little, and
 // so they are after a restart.
 TEST(Host, RestartAfterASnapshot_KeepsTheEntriesBehindIt) {

@@ -26,9 +26,9 @@ class Nothing final : public StateMachine {
 
 class StartupTest : public testing::Test {
  protected:
-  StartupTest() {
+  explicit StartupTest(uint32_t group_count = 2) {
     BootstrapRecord record;
-    for (const uint32_t group : {1, 2}) {
+    for (uint32_t group = 1; group <= group_count; ++group) {
       record.plan.groups.push_back(
           {.group = GroupId(group), .voters = {kTestNode}});
     }
@@ -130,6 +130,26 @@ TEST_F(StartupTest, SnapshotOfAnotherTermThanTheLogStart_FencesItsGroup) {
   EXPECT_TRUE(absl::IsDataLoss(group)) << group;
   EXPECT_NE(std::string(group.message()).find("begins in term 4"),
             std::string::npos);
+}
+
+class StartupOfManyGroupsTest : public StartupTest {
+ protected:
+  static constexpr uint32_t kGroups = 10'000;
+  StartupOfManyGroupsTest() : StartupTest(kGroups) {}
+};
+
+// The stack must not grow with the number of groups.
+TEST_F(StartupOfManyGroupsTest, GroupsWithAndWithoutALog_AreAllPrepared) {
+  // Every tenth group is in the log; the others are fenced.
+  for (uint32_t group = 1; group <= kGroups; group += 10) {
+    ASSERT_TRUE(AppendFirst(KeyOf(group)).ok());
+  }
+  h_.Crash(sim::CrashKind::kMachine);
+  const std::vector<absl::Status> groups = Start();
+  ASSERT_EQ(groups.size(), size_t{kGroups});
+  for (size_t i = 0; i < groups.size(); ++i) {
+    ASSERT_EQ(groups[i].ok(), i % 10 == 0) << i << ": " << groups[i];
+  }
 }
 
 // The founding wrote every replica before the record.
