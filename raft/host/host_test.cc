@@ -405,6 +405,47 @@ TEST(Host, LaggingFollowerUnderLoad_IsBroughtBackByASnapshot) {
   EXPECT_GT(core.log_start().index + 100, core.last().index);
 }
 
+TEST(Host, ReceiverOfASnapshotThatRestarts_GetsTheRest) {
+  for (const sim::CrashKind kind :
+       {sim::CrashKind::kProcess, sim::CrashKind::kMachine}) {
+    Cluster cluster(23, /*snapshot_threshold_bytes=*/4096);
+    cluster.options_.core.snapshot_chunk_bytes = 256;
+    cluster.options_.core.snapshot_inflight_bytes_max = 1024;
+    cluster.options_.log.snapshot_sync_bytes = 2048;
+    for (uint32_t n = 1; n <= 3; ++n) {
+      cluster.Crash(n, sim::CrashKind::kProcess);
+      cluster.Restart(n);
+    }
+    ASSERT_EQ(cluster.Propose("first").outcome, Outcome::kDone);
+    const uint32_t lagging = cluster.leader() % 3 + 1;
+    cluster.Crash(lagging, sim::CrashKind::kMachine);
+    for (int i = 0; i < 600; ++i) {
+      ASSERT_EQ(cluster.Propose(std::string(100, 'x')).outcome, Outcome::kDone);
+    }
+    // It restarts whenever it has received about a fifth of the snapshot.
+    const sim::MachineId machine = cluster.machines_[lagging - 1];
+    const auto staged = [&] {
+      uint64_t bytes = 0;
+      for (const std::string& file : cluster.world_.DiskFiles(machine)) {
+        if (!file.starts_with("snap-") || file.ends_with(".p")) continue;
+        bytes = std::max(bytes, cluster.world_.DiskFileSize(machine, file));
+      }
+      return bytes;
+    };
+    cluster.Restart(lagging);
+    for (uint64_t part = 1; part <= 4; ++part) {
+      ASSERT_TRUE(cluster.world_.RunUntilTrue(
+          [&] { return staged() >= part * 12'000; }));
+      EXPECT_EQ(cluster.node(lagging)->observer.restored, 0);
+      cluster.Crash(lagging, kind);
+      cluster.Restart(lagging);
+    }
+    ASSERT_TRUE(cluster.WaitConverged(601));
+    EXPECT_EQ(cluster.node(lagging)->observer.restored, 1);
+    EXPECT_EQ(cluster.world_.marks().at("raft.snapshot_transfer_resumed"), 4u);
+  }
+}
+
 // One chunk for each round trip of 60 ms would take a minute.
 TEST(Host, SnapshotOverALongLink_HasManyChunksInFlight) {
   Cluster cluster(22, /*snapshot_threshold_bytes=*/64 << 10);

@@ -174,6 +174,27 @@ TEST(FormatGolden, Snapshot_IsAsEver) {
   EXPECT_EQ(decoded->group, kKey);
 }
 
+TEST(FormatGolden, SnapshotProgress_IsAsEver) {
+  const SnapshotDescriptor descriptor =
+      SampleTrailer(std::string(70000, 's')).descriptor;
+  const std::string header =
+      EncodeSnapshotProgressHeader({kCluster, kStore, kKey, descriptor});
+  const std::string bytes =
+      Golden("snapshot_progress_v1.hex",
+             header + EncodeSyncedPiece(header, {40000, 0x11}) +
+                 EncodeSyncedPiece(header, {70000, 0x12}));
+  const auto decoded = DecodeSnapshotProgress(bytes);
+  ASSERT_TRUE(decoded.ok()) << decoded.status();
+  EXPECT_EQ(decoded->header.cluster, kCluster);
+  EXPECT_EQ(decoded->header.store, kStore);
+  EXPECT_EQ(decoded->header.group, kKey);
+  EXPECT_EQ(decoded->header.descriptor, descriptor);
+  EXPECT_EQ(decoded->header_bytes, header);
+  ASSERT_EQ(decoded->pieces.size(), 2u);
+  EXPECT_EQ(decoded->pieces[1].end, 70000u);
+  EXPECT_EQ(decoded->pieces[1].crc32c, 0x12u);
+}
+
 // The directory of version 1 had no bootstrap record, that of version 2 no
 // replica ids. Each node of version 3 made its replicas by itself.
 TEST(FormatVersion, OlderIdentities_AreRefusedWithWhatToDo) {
@@ -339,7 +360,9 @@ void DecodeEverything(const std::string& bytes) {
   (void)DecodeSnapshotTrailer(bytes, footer);
   footer.data_bytes = bytes.size() * 1000;
   (void)DecodeSnapshotTrailer(bytes, footer);
+  (void)DecodeSnapshotProgress(bytes);
   (void)ParseSnapshotName(bytes);
+  (void)PartnerOfReceived(bytes);
   (void)ParseSegmentName(bytes);
   const Scan scan = ScanSample(bytes);
   uint64_t at = kSegmentHeaderBytes;

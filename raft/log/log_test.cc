@@ -551,6 +551,24 @@ TEST_F(LogTest, FullDiskAtAStart_UnfinishedSnapshotsAreRemovedFirst) {
   EXPECT_TRUE(h_.Append(kGroup, {TestEntry(1, 2, "more")}).ok());
 }
 
+// A snapshot that is received can continue, unless the start needs its room.
+TEST_F(LogTest, FullDiskAtAStart_SnapshotsThatAreReceivedAreRemovedFirst) {
+  const std::string part = SnapshotName(kGroup, {Term(1), Index(9)}) + ".r2";
+  const std::string progress = SnapshotProgressName(part);
+  h_.options().ballast_bytes = 0;
+  MakeFile(h_, part, 200 << 10);
+  MakeFile(h_, progress, 100);
+  ASSERT_TRUE(h_.Restart().ok());
+  EXPECT_TRUE(HasFile(h_, part));
+  EXPECT_TRUE(HasFile(h_, progress));
+  h_.Close();
+  h_.world().disk_options(h_.test().machine()).capacity_bytes = UsedBytes(h_);
+  ASSERT_TRUE(h_.Restart().ok());
+  EXPECT_FALSE(HasFile(h_, part));
+  EXPECT_FALSE(HasFile(h_, progress));
+  EXPECT_TRUE(h_.Append(kGroup, {TestEntry(1, 1, "more")}).ok());
+}
+
 // The file that was ready for the next segment becomes the first one of the
 // next process.
 TEST_F(LogTest, FullDiskAtAStart_ALeftoverSegmentIsReused) {

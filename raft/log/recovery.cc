@@ -47,7 +47,13 @@ void Recovery::OnListed(absl::StatusOr<std::vector<std::string>> names) {
   if (!names.ok()) return Fail(names.status());
   for (const std::string& name : *names) {
     const auto snapshot = ParseSnapshotName(name);
-    if (snapshot.has_value() && snapshot->staging) leftovers_.push_back(name);
+    if (snapshot.has_value() && snapshot->staging) {
+      const std::string partner = PartnerOfReceived(name);
+      const bool resumes =
+          !partner.empty() &&
+          std::binary_search(names->begin(), names->end(), partner);
+      (resumes ? received_ : leftovers_).push_back(name);
+    }
     has_ballast_ |= name == kBallastName;
     const uint64_t number = ParseSegmentName(name);
     if (number == 0) continue;
@@ -358,9 +364,20 @@ void Recovery::RemoveLeftovers() {
   });
 }
 
+// Snapshots that were being received go first.
 void Recovery::CheckSpace() {
-  if (!has_ballast_) return BeginSegment();
+  if (!has_ballast_ && received_.empty()) return BeginSegment();
   pending_ = env_.disk.FreeBytes([this](absl::StatusOr<uint64_t> free) {
+    if (!received_.empty()) {
+      const uint64_t needed =
+          std::max(options_.ballast_bytes, options_.segment_bytes);
+      if (!free.ok() || *free < needed) {
+        env_.tracer.Sometimes("log.received_snapshot_removed");
+        leftovers_ = std::exchange(received_, {});
+        return RemoveLeftovers();
+      }
+      if (!has_ballast_) return BeginSegment();
+    }
     if (free.ok() && *free >= options_.ballast_bytes &&
         options_.ballast_bytes > 0) {
       return BeginSegment();

@@ -61,7 +61,8 @@ class Recovery final : public AsyncTask {
   bool InChain(uint64_t number) const;
   // Removes files that no recovery needs, before anything is written.
   void RemoveLeftovers();
-  // Removes the ballast if the disk is full.
+  // Removes snapshots that were being received if the disk is nearly full, and
+  // the ballast if it is full.
   void CheckSpace();
   void BeginSegment();
   void Finish(absl::StatusOr<SegmentOpener::Opened> opened);
@@ -106,6 +107,7 @@ class Recovery final : public AsyncTask {
   Replay::Result result_;
   SegmentOffset previous_;              // For the header of the new segment.
   std::vector<std::string> leftovers_;  // To be removed.
+  std::vector<std::string> received_;   // To be removed if space is short.
   bool has_ballast_ = false;
   UnusedFile recycled_;  // Becomes the new segment; unnamed: none.
   UnusedFile unused_;    // Kept for the one after it; unnamed: none.

@@ -1,6 +1,7 @@
 #include "raft/log/snapshot_format.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
@@ -17,6 +18,8 @@ namespace {
 
 constexpr std::string_view kFooterMagic = "quoratSN";
 constexpr size_t kNameBytes = 64;
+constexpr std::string_view kReceivedSuffix = ".r";
+constexpr std::string_view kProgressSuffix = ".p";
 
 absl::Status Damaged(const char* what) {
   return absl::DataLossError(
@@ -39,6 +42,13 @@ bool TakeDash(std::string_view* name) {
   if (name->empty() || name->front() != '-') return false;
   name->remove_prefix(1);
   return true;
+}
+
+constexpr std::string_view kProgressMagic = "quoratSP";
+constexpr size_t kProgressPrefixBytes = 16;
+
+uint32_t RecordCrc(std::string_view header, std::string_view record) {
+  return Crc32c(Crc32c(0, header), record);
 }
 
 }  // namespace
@@ -71,7 +81,26 @@ std::optional<SnapshotFileName> ParseSnapshotName(std::string_view name) {
   result.group = {GroupId(static_cast<uint32_t>(group)), ReplicaId(replica)};
   result.position = {Term(term), Index(index)};
   result.staging = !name.empty();
+  if (name.starts_with(kReceivedSuffix)) {
+    name.remove_prefix(kReceivedSuffix.size());
+    if (name.ends_with(kProgressSuffix)) {
+      name.remove_suffix(kProgressSuffix.size());
+    }
+    if (!ParseInteger(name, &result.received)) result.received = 0;
+  }
   return result;
+}
+
+std::string SnapshotProgressName(std::string_view staging_name) {
+  return std::string(staging_name) + std::string(kProgressSuffix);
+}
+
+std::string PartnerOfReceived(std::string_view name) {
+  const auto parsed = ParseSnapshotName(name);
+  if (!parsed.has_value() || parsed->received == 0) return "";
+  if (!name.ends_with(kProgressSuffix)) return SnapshotProgressName(name);
+  name.remove_suffix(kProgressSuffix.size());
+  return std::string(name);
 }
 
 uint32_t SnapshotBlockCrc(GroupKey group, LogPosition position, uint64_t number,
@@ -193,6 +222,94 @@ absl::StatusOr<SnapshotTrailer> DecodeSnapshotTrailer(
   if (!configuration.ok()) return Damaged("configuration");
   descriptor.configuration = *std::move(configuration);
   return trailer;
+}
+
+// ---- The progress of a received snapshot
+
+std::string EncodeSnapshotProgressHeader(const SnapshotProgressHeader& header) {
+  const SnapshotDescriptor& descriptor = header.descriptor;
+  std::string body;
+  AppendFixed<uint64_t>(&body, header.cluster.value());
+  AppendFixed<uint64_t>(&body, header.store.value());
+  AppendFixed<uint32_t>(&body, header.group.group.value());
+  AppendFixed<uint64_t>(&body, header.group.replica.value());
+  AppendFixed<uint64_t>(&body, descriptor.position.term.value());
+  AppendFixed<uint64_t>(&body, descriptor.position.index.value());
+  AppendFixed<int64_t>(&body, descriptor.log_time.ns());
+  AppendFixed<int64_t>(&body, descriptor.latest.ns());
+  AppendFixed<uint64_t>(&body, descriptor.size_bytes);
+  AppendFixed<uint32_t>(&body, descriptor.crc32c);
+  body += EncodeConfiguration(descriptor.configuration).view();
+
+  std::string out(kProgressMagic);
+  AppendFixed<uint32_t>(&out, kSnapshotProgressVersion);
+  AppendFixed<uint32_t>(&out, static_cast<uint32_t>(body.size()));
+  CHECK_EQ(out.size(), kProgressPrefixBytes);
+  out += body;
+  AppendFixed<uint32_t>(&out, Crc32c(0, out));
+  return out;
+}
+
+std::string EncodeSyncedPiece(std::string_view header,
+                              const SyncedPiece& piece) {
+  std::string out;
+  AppendFixed<uint64_t>(&out, piece.end);
+  AppendFixed<uint32_t>(&out, piece.crc32c);
+  AppendFixed<uint32_t>(&out, RecordCrc(header, out));
+  CHECK_EQ(out.size(), kSnapshotProgressRecordBytes);
+  return out;
+}
+
+absl::StatusOr<SnapshotProgress> DecodeSnapshotProgress(
+    std::string_view bytes) {
+  if (bytes.size() < kProgressPrefixBytes ||
+      !bytes.starts_with(kProgressMagic) ||
+      LoadFixed<uint32_t>(bytes, 8) != kSnapshotProgressVersion) {
+    return Damaged("progress");
+  }
+  const uint64_t body_end =
+      kProgressPrefixBytes + LoadFixed<uint32_t>(bytes, 12);
+  if (bytes.size() < body_end + sizeof(uint32_t) ||
+      LoadFixed<uint32_t>(bytes, body_end) !=
+          Crc32c(0, bytes.substr(0, body_end))) {
+    return Damaged("progress");
+  }
+  SnapshotProgress progress;
+  progress.header_bytes = bytes.substr(0, body_end + sizeof(uint32_t));
+  FixedReader reader(
+      bytes.substr(kProgressPrefixBytes, body_end - kProgressPrefixBytes));
+  SnapshotProgressHeader& header = progress.header;
+  header.cluster = ClusterId(reader.Take<uint64_t>());
+  header.store = StoreIncarnation(reader.Take<uint64_t>());
+  header.group.group = GroupId(reader.Take<uint32_t>());
+  header.group.replica = ReplicaId(reader.Take<uint64_t>());
+  SnapshotDescriptor& descriptor = header.descriptor;
+  descriptor.position.term = Term(reader.Take<uint64_t>());
+  descriptor.position.index = Index(reader.Take<uint64_t>());
+  descriptor.log_time = WallTime(reader.Take<int64_t>());
+  descriptor.latest = WallTime(reader.Take<int64_t>());
+  descriptor.size_bytes = reader.Take<uint64_t>();
+  descriptor.crc32c = reader.Take<uint32_t>();
+  if (!reader.ok()) return Damaged("progress");
+  auto configuration = DecodeConfiguration(reader.rest());
+  if (!configuration.ok()) return Damaged("progress");
+  descriptor.configuration = *std::move(configuration);
+
+  bytes.remove_prefix(progress.header_bytes.size());
+  uint64_t end = 0;
+  for (; bytes.size() >= kSnapshotProgressRecordBytes;
+       bytes.remove_prefix(kSnapshotProgressRecordBytes)) {
+    const SyncedPiece piece = {LoadFixed<uint64_t>(bytes, 0),
+                               LoadFixed<uint32_t>(bytes, 8)};
+    if (LoadFixed<uint32_t>(bytes, 12) !=
+            RecordCrc(progress.header_bytes, bytes.substr(0, 12)) ||
+        piece.end <= end || piece.end > descriptor.size_bytes) {
+      break;
+    }
+    end = piece.end;
+    progress.pieces.push_back(piece);
+  }
+  return progress;
 }
 
 }  // namespace quorate::raft

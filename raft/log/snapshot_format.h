@@ -35,8 +35,15 @@ struct SnapshotFileName {
   GroupKey group;
   LogPosition position;
   bool staging = false;  // A suffix follows the name.
+  // The suffix is ".rN" or ".rN.p": N, or zero.
+  uint64_t received = 0;
 };
 std::optional<SnapshotFileName> ParseSnapshotName(std::string_view name);
+// The name of the file about the progress of a staging file.
+std::string SnapshotProgressName(std::string_view staging_name);
+// Of a received staging file the name of its progress file, and the other way
+// round. Empty for other files.
+std::string PartnerOfReceived(std::string_view name);
 
 // Computes the checksums of the state machine's bytes, added in pieces of any
 // size.
@@ -86,6 +93,41 @@ absl::StatusOr<SnapshotFooter> DecodeSnapshotFooter(std::string_view bytes,
                                                     uint64_t file_bytes);
 absl::StatusOr<SnapshotTrailer> DecodeSnapshotTrailer(
     std::string_view bytes, const SnapshotFooter& footer);
+
+// ---- The progress of a received snapshot
+
+// A file beside a received staging file says how much of it is durable. Its
+// header names the snapshot. Each record covers the bytes that one sync made
+// durable, with their checksum. So a later run verifies them, and continues.
+inline constexpr uint32_t kSnapshotProgressVersion = 1;
+inline constexpr size_t kSnapshotProgressRecordBytes = 16;
+
+struct SnapshotProgressHeader {
+  ClusterId cluster;
+  StoreIncarnation store;
+  GroupKey group;
+  SnapshotDescriptor descriptor;
+};
+
+// The bytes from the end of the record before, or from 0, to `end`.
+struct SyncedPiece {
+  uint64_t end = 0;
+  uint32_t crc32c = 0;
+};
+
+std::string EncodeSnapshotProgressHeader(const SnapshotProgressHeader& header);
+// A record behind the encoded header `header`.
+std::string EncodeSyncedPiece(std::string_view header,
+                              const SyncedPiece& piece);
+
+struct SnapshotProgress {
+  SnapshotProgressHeader header;
+  std::string header_bytes;         // As encoded.
+  std::vector<SyncedPiece> pieces;  // Their ends rise.
+};
+// Records end at the first one that does not verify. kDataLoss: the header does
+// not, or it has another version.
+absl::StatusOr<SnapshotProgress> DecodeSnapshotProgress(std::string_view bytes);
 
 }  // namespace quorate::raft
 

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "env/check.h"
+#include "env/crc32c.h"
 
 namespace quorate::raft {
 
@@ -12,7 +13,7 @@ SnapshotStaging::SnapshotStaging(env::Env& env, const LogOptions& options,
                                  GroupKey group,
                                  const SnapshotDescriptor& descriptor,
                                  std::string staging_name,
-                                 uint64_t bytes_per_second)
+                                 uint64_t bytes_per_second, Origin origin)
     : disk_(env.disk),
       loop_(env.loop),
       cluster_(options.cluster),
@@ -22,10 +23,22 @@ SnapshotStaging::SnapshotStaging(env::Env& env, const LogOptions& options,
       group_(group),
       descriptor_(descriptor),
       staging_name_(std::move(staging_name)),
-      checksums_(group, descriptor.position) {}
+      checksums_(group, descriptor.position),
+      origin_(origin) {}
 
 void SnapshotStaging::Create(Done done) {
   Add({Step::Kind::kCreate, Buffer(), std::move(done)});
+}
+
+void SnapshotStaging::Resume(const SnapshotProgress& progress, Done done) {
+  resuming_ = has_progress_ = true;
+  progress_header_ = progress.header_bytes;
+  pieces_ = progress.pieces;
+  Add({Step::Kind::kResume, Buffer(), std::move(done)});
+}
+
+void SnapshotStaging::Wait(Done done) {
+  Add({Step::Kind::kWait, Buffer(), std::move(done)});
 }
 
 void SnapshotStaging::Append(Buffer piece, Done done) {
@@ -51,6 +64,10 @@ void SnapshotStaging::Next() {
   switch (steps_.front().kind) {
     case Step::Kind::kCreate:
       return CreateFile();
+    case Step::Kind::kResume:
+      return OpenFile();
+    case Step::Kind::kWait:
+      return EndStep(absl::OkStatus());
     case Step::Kind::kAppend:
       return WritePiece();
     case Step::Kind::kFinish:
@@ -84,6 +101,53 @@ void SnapshotStaging::CreateFile() {
                  });
 }
 
+void SnapshotStaging::OpenFile() {
+  pending_ = disk_.Open(
+      staging_name_, env::Disk::OpenMode::kExisting,
+      [this](absl::StatusOr<std::unique_ptr<env::File>> file) {
+        if (!file.ok()) return EndStep(file.status());
+        file_ = *std::move(file);
+        pending_ = disk_.Open(
+            SnapshotProgressName(staging_name_), env::Disk::OpenMode::kExisting,
+            [this](absl::StatusOr<std::unique_ptr<env::File>> file) {
+              if (!file.ok()) return EndStep(file.status());
+              progress_file_ = *std::move(file);
+              VerifyPiece();
+            });
+      });
+}
+
+void SnapshotStaging::VerifyPiece() {
+  if (verified_ == pieces_.size()) return EndResume();
+  const uint64_t begin = checksums_.size_bytes();
+  const uint64_t size = pieces_[verified_].end - begin;
+  if (size > env::kDiskOperationBytesMax) return EndResume();
+  pending_ = file_->Read(begin, size, [this](absl::StatusOr<Buffer> bytes) {
+    OnPiece(std::move(bytes));
+  });
+}
+
+// Bytes that the disk cannot read are received again.
+void SnapshotStaging::OnPiece(absl::StatusOr<Buffer> bytes) {
+  const SyncedPiece& piece = pieces_[verified_];
+  if (!bytes.ok() || checksums_.size_bytes() + bytes->size() != piece.end ||
+      Crc32c(0, bytes->view()) != piece.crc32c) {
+    return EndResume();
+  }
+  checksums_.Add(bytes->view());
+  ++verified_;
+  VerifyPiece();
+}
+
+void SnapshotStaging::EndResume() {
+  written_bytes_ = synced_bytes_ = checksums_.size_bytes();
+  progress_bytes_ =
+      progress_header_.size() + verified_ * kSnapshotProgressRecordBytes;
+  pieces_.clear();
+  resuming_ = false;
+  EndStep(absl::OkStatus());
+}
+
 void SnapshotStaging::WritePiece() {
   const Buffer& piece = steps_.front().piece;
   if (bytes_per_second_ > 0) {
@@ -95,7 +159,9 @@ void SnapshotStaging::WritePiece() {
   pending_ = file_->Write(written_bytes_, absl::MakeConstSpan(&piece, 1),
                           env::Durability::kLater, [this](absl::Status status) {
                             if (!status.ok()) return EndStep(status);
-                            written_bytes_ += steps_.front().piece.size();
+                            const Buffer& piece = steps_.front().piece;
+                            written_bytes_ += piece.size();
+                            unsynced_crc_ = Crc32c(unsynced_crc_, piece.view());
                             SyncPiece();
                           });
 }
@@ -104,9 +170,44 @@ void SnapshotStaging::SyncPiece() {
   if (written_bytes_ - synced_bytes_ < sync_bytes_) return Pace();
   pending_ = file_->Sync([this](absl::Status status) {
     if (!status.ok()) return EndStep(status);
-    synced_bytes_ = written_bytes_;
-    Pace();
+    RecordPiece();
   });
+}
+
+// The bytes are durable, so the record may become so.
+void SnapshotStaging::RecordPiece() {
+  synced_bytes_ = written_bytes_;
+  if (origin_ == Origin::kOwn) return Pace();
+  if (progress_file_ != nullptr) return WriteRecord();
+  has_progress_ = true;
+  pending_ = disk_.Open(
+      SnapshotProgressName(staging_name_), env::Disk::OpenMode::kCreate,
+      [this](absl::StatusOr<std::unique_ptr<env::File>> file) {
+        if (!file.ok()) return EndStep(file.status());
+        progress_file_ = *std::move(file);
+        progress_header_ = EncodeSnapshotProgressHeader(
+            {cluster_, store_, group_, descriptor_});
+        WriteRecord();
+      });
+}
+
+void SnapshotStaging::WriteRecord() {
+  const bool first = progress_bytes_ == 0;
+  std::string bytes = first ? progress_header_ : "";
+  bytes += EncodeSyncedPiece(progress_header_,
+                             {synced_bytes_, std::exchange(unsynced_crc_, 0)});
+  const std::vector<Buffer> pieces = {Buffer::Copy(bytes)};
+  pending_ = progress_file_->Write(
+      progress_bytes_, pieces, env::Durability::kDurable,
+      [this, first, size = bytes.size()](absl::Status status) {
+        if (!status.ok()) return EndStep(status);
+        progress_bytes_ += size;
+        if (!first) return Pace();
+        // Both names become durable.
+        pending_ = disk_.SyncDirectory([this](absl::Status status) {
+          status.ok() ? Pace() : EndStep(status);
+        });
+      });
 }
 
 void SnapshotStaging::Pace() {

@@ -2,7 +2,9 @@
 // under a staging name until it is complete.
 //
 // After a crash the file still has its staging name, and the next start removes
-// it.
+// an own one. Beside a received one there is a second file, which lists the
+// pieces that were synced. A later run continues behind the last piece that
+// verifies.
 #ifndef QUORATE_RAFT_LOG_SNAPSHOT_STAGING_H_
 #define QUORATE_RAFT_LOG_SNAPSHOT_STAGING_H_
 
@@ -10,6 +12,7 @@
 #include <deque>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "absl/functional/any_invocable.h"
 #include "absl/status/status.h"
@@ -27,13 +30,22 @@ class SnapshotStaging {
 
   // `descriptor` gives position and configuration. Size and checksum are
   // computed from the appended bytes. `bytes_per_second`: limit of the speed of
-  // appending; 0: none.
+  // appending; 0: none. kReceived: `descriptor` is complete, and the second
+  // file is kept.
+  enum class Origin : uint8_t { kOwn, kReceived };
   SnapshotStaging(env::Env& env, const LogOptions& options, GroupKey group,
                   const SnapshotDescriptor& descriptor,
-                  std::string staging_name, uint64_t bytes_per_second);
+                  std::string staging_name, uint64_t bytes_per_second,
+                  Origin origin);
 
-  // Creates the file. Must be the first call.
+  // Creates the file. Must be the first call, or Resume.
   void Create(Done done);
+  // Opens the file, which an earlier run began. Its pieces up to the first one
+  // that does not verify count as appended, once this has ended.
+  void Resume(const SnapshotProgress& progress, Done done);
+  bool resuming() const { return resuming_; }
+  // Calls `done` when the calls before have ended.
+  void Wait(Done done);
   void Append(Buffer piece, Done done);
   // Adds the trailer, makes the file durable and gives it its final name. Must
   // be the last call.
@@ -41,6 +53,8 @@ class SnapshotStaging {
 
   const SnapshotDescriptor& descriptor() const { return descriptor_; }
   const std::string& staging_name() const { return staging_name_; }
+  // Whether the second file exists, or may.
+  bool has_progress() const { return has_progress_; }
   // Checksums of the appended bytes, written or not.
   const SnapshotChecksums& checksums() const { return checksums_; }
   const absl::Status& status() const { return status_; }
@@ -51,7 +65,13 @@ class SnapshotStaging {
 
  private:
   struct Step {
-    enum class Kind : uint8_t { kCreate, kAppend, kFinish } kind;
+    enum class Kind : uint8_t {
+      kCreate,
+      kResume,
+      kAppend,
+      kWait,
+      kFinish
+    } kind;
     Buffer piece;
     Done done;
   };
@@ -59,8 +79,15 @@ class SnapshotStaging {
   void Add(Step step);
   void Next();
   void CreateFile();
+  void OpenFile();
+  void VerifyPiece();
+  void OnPiece(absl::StatusOr<Buffer> bytes);
+  void EndResume();
   void WritePiece();
   void SyncPiece();
+  // Records the bytes that the last sync made durable.
+  void RecordPiece();
+  void WriteRecord();
   // Ends the step of a piece when the limit of the speed allows it.
   void Pace();
   void WriteEnd();
@@ -80,6 +107,16 @@ class SnapshotStaging {
   std::unique_ptr<env::File> file_;
   uint64_t written_bytes_ = 0;
   uint64_t synced_bytes_ = 0;
+  // Checksum of the bytes written since the last sync.
+  uint32_t unsynced_crc_ = 0;
+  const Origin origin_;
+  bool resuming_ = false;
+  bool has_progress_ = false;
+  std::string progress_header_;
+  std::unique_ptr<env::File> progress_file_;
+  uint64_t progress_bytes_ = 0;      // Size of what was written to it.
+  std::vector<SyncedPiece> pieces_;  // To be verified by Resume.
+  size_t verified_ = 0;              // How many of them are.
   // The time before which the limit of the speed allows no further piece.
   MonoTime paced_until_ = MonoTime::Min();
   bool committing_ = false;

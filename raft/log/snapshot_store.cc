@@ -2,6 +2,7 @@
 // keeps the newest of each group.
 #include "raft/log/snapshot_store.h"
 
+#include <algorithm>
 #include <deque>
 #include <string>
 #include <utility>
@@ -26,11 +27,18 @@ class Opening final : public AsyncTask {
           for (const std::string& name : *names) {
             const auto parsed = ParseSnapshotName(name);
             if (!parsed.has_value()) continue;
-            if (parsed->staging) {
-              surplus_.push_back(name);
-            } else {
+            if (!parsed->staging) {
               files_.push_back(*parsed);
+              continue;
             }
+            const std::string partner = PartnerOfReceived(name);
+            if (partner.empty() ||
+                !std::binary_search(names->begin(), names->end(), partner)) {
+              surplus_.push_back(name);
+            } else if (name < partner) {
+              received_.push_back(name);
+            }
+            stagings_begun_ = std::max(stagings_begun_, parsed->received);
           }
           ReadNext();
         });
@@ -38,7 +46,7 @@ class Opening final : public AsyncTask {
 
  private:
   void ReadNext() {
-    if (files_.empty()) return RemoveSurplus();
+    if (files_.empty()) return ReadNextPart();
     current_ = files_.front();
     files_.pop_front();
     pending_ = env_.disk.Open(
@@ -135,6 +143,61 @@ class Opening final : public AsyncTask {
     ReadNext();
   }
 
+  // Reads how much of the snapshots that were being received is there.
+  void ReadNextPart() {
+    if (received_.empty()) return RemoveSurplus();
+    const std::string name = std::move(received_.back());
+    received_.pop_back();
+    pending_ = env_.disk.Open(
+        SnapshotProgressName(name), env::Disk::OpenMode::kExisting,
+        [this, name](absl::StatusOr<std::unique_ptr<env::File>> file) {
+          if (!file.ok()) return Finish(file.status());
+          file_ = *std::move(file);
+          pending_ = file_->Read(0, env::kDiskOperationBytesMax,
+                                 [this, name](absl::StatusOr<Buffer> bytes) {
+                                   OnPart(name, std::move(bytes));
+                                 });
+        });
+  }
+
+  void OnPart(const std::string& name, absl::StatusOr<Buffer> bytes) {
+    absl::StatusOr<SnapshotProgress> progress =
+        absl::DataLossError("it cannot be read");
+    if (bytes.ok()) progress = DecodeSnapshotProgress(bytes->view());
+    if (!progress.ok() || !IsOf(name, *progress)) {
+      AddSurplusPart(name);
+      return ReadNextPart();
+    }
+    const GroupKey group = progress->header.group;
+    const Index index = progress->header.descriptor.position.index;
+    const auto newest = stored_.find(group);
+    const auto other = parts_.find(group);
+    if ((newest != stored_.end() &&
+         newest->second.descriptor.position.index >= index) ||
+        (other != parts_.end() &&
+         other->second.progress.header.descriptor.position.index >= index)) {
+      AddSurplusPart(name);
+      return ReadNextPart();
+    }
+    if (other != parts_.end()) AddSurplusPart(other->second.staging_name);
+    parts_[group] = {name, *std::move(progress)};
+    ReadNextPart();
+  }
+
+  // Whether the progress is that of the file `name` in this store.
+  bool IsOf(const std::string& name, const SnapshotProgress& progress) const {
+    const SnapshotProgressHeader& header = progress.header;
+    return header.cluster == options_.cluster &&
+           header.store == options_.store && !progress.pieces.empty() &&
+           name.starts_with(
+               SnapshotName(header.group, header.descriptor.position));
+  }
+
+  void AddSurplusPart(const std::string& name) {
+    surplus_.push_back(name);
+    surplus_.push_back(SnapshotProgressName(name));
+  }
+
   // Runs before the first write, since a new file may have the name of an old
   // one.
   void RemoveSurplus() {
@@ -157,7 +220,8 @@ class Opening final : public AsyncTask {
       return opened(Annotate(status, "cannot open the snapshots"));
     }
     opened(std::unique_ptr<SnapshotStore>(std::make_unique<SnapshotStoreImpl>(
-        env_, options_, std::move(stored_), std::move(damaged_))));
+        env_, options_, std::move(stored_), std::move(damaged_),
+        std::move(parts_), stagings_begun_)));
   }
 
   env::Env& env_;
@@ -171,6 +235,9 @@ class Opening final : public AsyncTask {
   std::map<GroupKey, StoredSnapshot> stored_;
   std::map<GroupKey, absl::Status> damaged_;
   std::vector<std::string> surplus_;
+  std::vector<std::string> received_;  // Staging files with their progress.
+  std::map<GroupKey, ReceivedPart> parts_;
+  uint64_t stagings_begun_ = 0;  // The greatest number of a staging file.
 };
 
 }  // namespace

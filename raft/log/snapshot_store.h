@@ -4,8 +4,9 @@
 // A file is named by group, replica, term and index. It gets its final name
 // only when it is complete and durable: write under a staging name, sync,
 // rename, sync the directory. One complete snapshot per group is kept, beside
-// an older one that Keep names, one being written and one being received.
-// Format: docs/reference/formats/snapshot.md.
+// an older one that Keep names, one being written and one being received. A
+// restart keeps the part that was received. Format:
+// docs/reference/formats/snapshot.md.
 #ifndef QUORATE_RAFT_LOG_SNAPSHOT_STORE_H_
 #define QUORATE_RAFT_LOG_SNAPSHOT_STORE_H_
 
@@ -31,8 +32,8 @@ class SnapshotStore {
       absl::AnyInvocable<void(absl::StatusOr<SnapshotDescriptor>)>;
   using ReadDone = absl::AnyInvocable<void(absl::StatusOr<Buffer>)>;
 
-  // Finds the newest complete snapshot of each group; removes older ones and
-  // staging files.
+  // Finds the newest complete snapshot of each group, and the newest one that
+  // was being received; removes older ones and other staging files.
   [[nodiscard]] static std::unique_ptr<AsyncTask> Open(
       env::Env& env, const LogOptions& options, Opened opened);
   virtual ~SnapshotStore() = default;
@@ -60,7 +61,9 @@ class SnapshotStore {
   // ---- Receiving a snapshot from a leader. One at a time per group.
   // Another descriptor starts over. Stores `chunk` if `offset` is the number of
   // bytes already received. `done` gets the number received now, which is the
-  // offset of the chunk wanted next, also after a duplicate or a gap.
+  // offset of the chunk wanted next, also after a duplicate or a gap. The bytes
+  // that an earlier run received of exactly this snapshot and that verify are
+  // among them.
   virtual void Receive(
       GroupKey group, const SnapshotDescriptor& descriptor, uint64_t offset,
       Buffer chunk,

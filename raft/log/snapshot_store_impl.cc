@@ -32,13 +32,17 @@ absl::Status Superseded(const SnapshotDescriptor& newest) {
 
 SnapshotStoreImpl::SnapshotStoreImpl(env::Env& env, const LogOptions& options,
                                      std::map<GroupKey, StoredSnapshot> stored,
-                                     std::map<GroupKey, absl::Status> damaged)
+                                     std::map<GroupKey, absl::Status> damaged,
+                                     std::map<GroupKey, ReceivedPart> parts,
+                                     uint64_t stagings_begun)
     : env_(env),
       disk_(env.disk),
       tracer_(env.tracer),
       remover_(env.disk, env.tracer, "snapshot"),
       options_(options),
       damaged_(std::move(damaged)),
+      parts_(std::move(parts)),
+      stagings_begun_(stagings_begun),
       callbacks_(env.loop) {
   for (auto& [group, snapshot] : stored) {
     newest_[group] = snapshot.descriptor;
@@ -65,8 +69,52 @@ SnapshotStoreImpl::Staging& SnapshotStoreImpl::Start(
       env_, options_, group, descriptor,
       absl::StrCat(SnapshotName(group, descriptor.position), suffix,
                    staging.number),
-      bytes_per_second);
+      bytes_per_second, SnapshotStaging::Origin::kOwn);
   return staging;
+}
+
+SnapshotStoreImpl::Staging& SnapshotStoreImpl::StartReceiving(
+    GroupKey group, const SnapshotDescriptor& descriptor) {
+  Discard(receiving_, group);
+  Staging& staging = receiving_[group];
+  staging.number = ++stagings_begun_;
+  const auto part = parts_.find(group);
+  const bool resumes = part != parts_.end() &&
+                       part->second.progress.header.descriptor == descriptor;
+  if (!resumes) RemovePart(group);
+  staging.file = std::make_unique<SnapshotStaging>(
+      env_, options_, group, descriptor,
+      resumes ? part->second.staging_name
+              : absl::StrCat(SnapshotName(group, descriptor.position), ".r",
+                             staging.number),
+      /*bytes_per_second=*/0, SnapshotStaging::Origin::kReceived);
+  const auto begun = [this, group, number = staging.number,
+                      resumes](absl::Status status) {
+    if (!status.ok()) return Discard(receiving_, group, number);
+    if (resumes && receiving_.at(group).file->checksums().size_bytes() > 0) {
+      tracer_.Sometimes("raft.snapshot_transfer_resumed");
+    }
+  };
+  if (resumes) {
+    staging.file->Resume(part->second.progress, begun);
+    parts_.erase(part);
+  } else {
+    staging.file->Create(begun);
+  }
+  return staging;
+}
+
+void SnapshotStoreImpl::RemovePart(GroupKey group) {
+  const auto part = parts_.find(group);
+  if (part == parts_.end()) return;
+  remover_.Remove(part->second.staging_name);
+  remover_.Remove(SnapshotProgressName(part->second.staging_name));
+  parts_.erase(part);
+}
+
+void SnapshotStoreImpl::DiscardReceived(GroupKey group) {
+  Discard(receiving_, group);
+  RemovePart(group);
 }
 
 void SnapshotStoreImpl::Discard(Stagings& stagings, GroupKey group,
@@ -85,6 +133,9 @@ void SnapshotStoreImpl::Discard(Stagings& stagings, GroupKey group,
 void SnapshotStoreImpl::RemoveFiles(GroupKey group,
                                     const SnapshotStaging& file) {
   remover_.Remove(file.staging_name());
+  if (file.has_progress()) {
+    remover_.Remove(SnapshotProgressName(file.staging_name()));
+  }
   const LogPosition position = file.descriptor().position;
   // A renaming that was reported as failed may have been carried out.
   if (file.committing() && !IsInUse(group, position)) {
@@ -139,6 +190,15 @@ void SnapshotStoreImpl::Install(Stagings& stagings, GroupKey group) {
   stored_[group] = {{staging.descriptor(), staging.checksums().blocks()}, {}};
   newest_[group] = staging.descriptor();
   damaged_.erase(group);
+  if (staging.has_progress()) {
+    remover_.Remove(SnapshotProgressName(staging.staging_name()));
+  }
+  const auto part = parts_.find(group);
+  if (part != parts_.end() &&
+      part->second.progress.header.descriptor.position.index <=
+          staging.descriptor().position.index) {
+    RemovePart(group);
+  }
   stagings.erase(group);
 }
 
@@ -242,15 +302,17 @@ void SnapshotStoreImpl::Receive(
   auto found = receiving_.find(group);
   if (found == receiving_.end() ||
       found->second.file->descriptor() != descriptor) {
-    Staging& started = Start(receiving_, group, descriptor, ".r",
-                             /*bytes_per_second=*/0);
-    started.file->Create(
-        [this, group, number = started.number](absl::Status status) {
-          if (!status.ok()) Discard(receiving_, group, number);
-        });
+    StartReceiving(group, descriptor);
     found = receiving_.find(group);
   }
   SnapshotStaging& staging = *found->second.file;
+  if (staging.resuming()) {
+    return staging.Wait(
+        [this, group, done = std::move(done)](absl::Status status) mutable {
+          if (!status.ok()) return done(Answer(status));
+          done(Answer(receiving_.at(group).file->checksums().size_bytes()));
+        });
+  }
   const uint64_t there = staging.checksums().size_bytes();
   if (offset != there || chunk.empty()) {
     return CallLater(std::move(done), Answer(there));
@@ -399,7 +461,7 @@ void SnapshotStoreImpl::EndReading(uint64_t id, absl::StatusOr<Buffer> result) {
 
 void SnapshotStoreImpl::Drop(GroupKey group, Done done) {
   Discard(writing_, group);
-  Discard(receiving_, group);
+  DiscardReceived(group);
   Keep(group, LogPosition());
   const auto found = newest_.find(group);
   if (found != newest_.end()) {

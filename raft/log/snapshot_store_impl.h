@@ -28,6 +28,12 @@ struct StoredSnapshot {
   std::vector<uint32_t> blocks;
 };
 
+// A snapshot that an earlier run of the program received in part.
+struct ReceivedPart {
+  std::string staging_name;
+  SnapshotProgress progress;
+};
+
 // A snapshot that is read. `file` is null until the first read.
 struct ReadableSnapshot {
   StoredSnapshot stored;
@@ -38,7 +44,9 @@ class SnapshotStoreImpl final : public SnapshotStore {
  public:
   SnapshotStoreImpl(env::Env& env, const LogOptions& options,
                     std::map<GroupKey, StoredSnapshot> stored,
-                    std::map<GroupKey, absl::Status> damaged);
+                    std::map<GroupKey, absl::Status> damaged,
+                    std::map<GroupKey, ReceivedPart> parts,
+                    uint64_t stagings_begun);
 
   const std::map<GroupKey, SnapshotDescriptor>& newest() const override {
     return newest_;
@@ -57,7 +65,7 @@ class SnapshotStoreImpl final : public SnapshotStore {
       absl::AnyInvocable<void(absl::StatusOr<uint64_t>)> done) override;
   void FinishReceive(GroupKey group, const SnapshotDescriptor& descriptor,
                      Done done) override;
-  void DiscardReceived(GroupKey group) override { Discard(receiving_, group); }
+  void DiscardReceived(GroupKey group) override;
   void Read(GroupKey group, LogPosition position, uint64_t offset, size_t size,
             ReadDone done) override;
   void Keep(GroupKey group, LogPosition position) override;
@@ -83,6 +91,9 @@ class SnapshotStoreImpl final : public SnapshotStore {
     ReadDone done;
   };
 
+  // Begins to receive a snapshot, behind the part that is there.
+  Staging& StartReceiving(GroupKey group, const SnapshotDescriptor& descriptor);
+  void RemovePart(GroupKey group);
   Staging& Start(Stagings& stagings, GroupKey group,
                  const SnapshotDescriptor& descriptor, const char* suffix,
                  uint64_t bytes_per_second);
@@ -118,6 +129,7 @@ class SnapshotStoreImpl final : public SnapshotStore {
   std::map<GroupKey, ReadableSnapshot> replaced_;
   Stagings writing_;
   Stagings receiving_;
+  std::map<GroupKey, ReceivedPart> parts_;
   uint64_t stagings_begun_ = 0;
   // Files that were discarded while they got their final names, by number.
   std::map<uint64_t, std::unique_ptr<SnapshotStaging>> discarded_;

@@ -416,6 +416,171 @@ TEST_F(SnapshotStoreTest, DroppedGroup_LeavesNoFile) {
   EXPECT_EQ(Files().size(), 1u);
 }
 
+// A snapshot that is being received, with a sync after 10,000 bytes or more.
+class ReceivedPartTest : public SnapshotStoreTest {
+ protected:
+  void SetUp() override {
+    h_.options().snapshot_sync_bytes = 10'000;
+    SnapshotStoreTest::SetUp();
+    ReceiveUpTo(28'000);
+  }
+  // In chunks of 4,000 bytes.
+  void ReceiveUpTo(uint64_t end, uint64_t from = 0) {
+    for (uint64_t at = from; at < end; at += 4'000) {
+      ASSERT_EQ(*store_.Receive(descriptor_, at, data_.substr(at, 4'000)),
+                at + 4'000);
+    }
+  }
+  // The answer to a leader that starts at the beginning.
+  uint64_t Begin(const SnapshotDescriptor& descriptor) {
+    return *store_.Receive(descriptor, 0, "x");
+  }
+
+  const std::string data_ = Data(30, 100'000);
+  const SnapshotDescriptor descriptor_ = Described(30, data_);
+};
+
+TEST_F(ReceivedPartTest, IsContinuedBehindItsLastSync) {
+  uint64_t received = 28'000;
+  for (const CrashKind kind : {CrashKind::kMachine, CrashKind::kProcess}) {
+    Restart(kind);
+    EXPECT_EQ(Files().size(), 2u);
+    const uint64_t synced = received / 12'000 * 12'000;
+    EXPECT_EQ(Begin(descriptor_), synced);
+    ReceiveUpTo(synced + 28'000, synced);
+    received = synced + 28'000;
+  }
+  EXPECT_EQ(h_.world().marks().at("raft.snapshot_transfer_resumed"), 2u);
+  ReceiveUpTo(100'000, received);
+  ASSERT_TRUE(store_.FinishReceive(descriptor_).ok());
+  h_.Run();
+  EXPECT_EQ(Files().size(), 1u);
+  Restart(CrashKind::kMachine);
+  EXPECT_EQ(*store_.ReadAll(30), data_);
+}
+
+TEST_F(ReceivedPartTest, ChunksOfTheFirstTurn_WaitUntilItIsVerified) {
+  Restart(CrashKind::kMachine);
+  std::vector<uint64_t> answers;
+  h_.test().InTurn([&] {
+    for (const uint64_t at : {0, 4'000, 24'000}) {
+      h_.snapshots()->Receive(
+          kGroup, descriptor_, at, Buffer::Copy(data_.substr(at, 4'000)),
+          [&](auto received) { answers.push_back(*received); });
+    }
+  });
+  EXPECT_EQ(answers, std::vector<uint64_t>({24'000, 24'000, 24'000}));
+}
+
+TEST_F(ReceivedPartTest, OfAnotherSnapshot_IsRemoved) {
+  SnapshotDescriptor other = descriptor_;
+  ++other.crc32c;  // The next leader encodes the same state in another way.
+  Restart(CrashKind::kMachine);
+  EXPECT_EQ(Begin(other), 1u);
+  h_.Run();
+  EXPECT_EQ(Files().size(), 1u);
+  EXPECT_EQ(Begin(descriptor_), 1u);
+}
+
+TEST_F(ReceivedPartTest, ThatIsNotNeeded_IsRemoved) {
+  Restart(CrashKind::kMachine);
+  h_.test().InTurn([&] { h_.snapshots()->DiscardReceived(kGroup); });
+  h_.Run();
+  EXPECT_TRUE(Files().empty());
+
+  ReceiveUpTo(28'000);
+  Restart(CrashKind::kMachine);
+  ASSERT_TRUE(store_.Write(40, Data(40, 1'000)).ok());
+  h_.Run();
+  EXPECT_EQ(Files().size(), 1u) << "an own snapshot has more";
+}
+
+TEST_F(ReceivedPartTest, WithoutItsProgress_IsRemovedAtOpen) {
+  for (const size_t removed : {0, 1}) {
+    const std::vector<std::string> files = Files();
+    ASSERT_EQ(files.size(), 2u);
+    env::Pending removal;
+    h_.test().InTurn([&] {
+      removal = h_.test().env().disk.Remove(
+          files[removed],
+          [](absl::Status status) { EXPECT_TRUE(status.ok()); });
+    });
+    Restart(CrashKind::kProcess);
+    EXPECT_TRUE(Files().empty());
+    ReceiveUpTo(28'000);
+  }
+}
+
+TEST_F(ReceivedPartTest, DamagedBytes_AreReceivedAgain) {
+  h_.Crash(CrashKind::kProcess);
+  const std::string name = Files().at(0);
+  ASSERT_TRUE(h_.world().FlipDiskBit(h_.test().machine(), name, 15'000, 3));
+  ASSERT_TRUE(h_.OpenSnapshots().ok());
+  EXPECT_EQ(Begin(descriptor_), 12'000u);
+  ReceiveUpTo(100'000, 12'000);
+  ASSERT_TRUE(store_.FinishReceive(descriptor_).ok());
+  EXPECT_EQ(*store_.ReadAll(30), data_);
+}
+
+TEST_F(ReceivedPartTest, AnyBitOfItsProgressFlipped_LosesBytesAtMost) {
+  size_t size = h_.ReadFile(Files().at(1)).size();
+  ASSERT_GT(size, 50u);
+  for (uint64_t i = 0; i < size; ++i) {
+    SCOPED_TRACE(i);
+    h_.Crash(CrashKind::kProcess);
+    ASSERT_TRUE(h_.world().FlipDiskBit(h_.test().machine(), Files().at(1), i,
+                                       static_cast<int>(i % 8)));
+    ASSERT_TRUE(h_.OpenSnapshots().ok());
+    const uint64_t received = Begin(descriptor_);
+    EXPECT_TRUE(received == 1 || received == 12'000) << received;
+    h_.test().InTurn([&] { h_.snapshots()->DiscardReceived(kGroup); });
+    h_.Run();
+    ReceiveUpTo(28'000);
+  }
+}
+
+// The transfer ends with the right bytes, whatever the crash leaves.
+TEST(ReceivedPartCrashNth, AnyOperation_IsContinued) {
+  const std::string data = Data(30, 60'000);
+  const SnapshotDescriptor descriptor = Described(30, data);
+  uint64_t resumed = 0;
+  for (const CrashKind kind : {CrashKind::kProcess, CrashKind::kMachine}) {
+    for (uint64_t n = 1;; ++n) {
+      SCOPED_TRACE("operation " + std::to_string(n));
+      ASSERT_LT(n, 500u);
+      LogHarness h(n);
+      h.options().snapshot_sync_bytes = 10'000;
+      ASSERT_TRUE(h.CreateStore().ok());
+      Store store(&h);
+      ASSERT_TRUE(h.OpenSnapshots().ok());
+      h.world().CrashAtDiskOperation(h.test().machine(), n, kind);
+      const auto receive = [&] {
+        uint64_t at = 0;
+        while (at < data.size()) {
+          const auto received =
+              store.Receive(descriptor, at, data.substr(at, 4'000));
+          if (!received.ok() || *received < at) return;
+          at = *received;
+        }
+        (void)store.FinishReceive(descriptor);
+      };
+      receive();
+      const bool crashed = !h.running();
+      h.Crash(kind);
+      ASSERT_TRUE(h.OpenSnapshots().ok());
+      if (h.snapshots()->newest().empty()) receive();
+      EXPECT_EQ(*store.ReadAll(30), data);
+      const auto mark =
+          h.world().marks().find("raft.snapshot_transfer_resumed");
+      if (mark != h.world().marks().end()) resumed += mark->second;
+      EXPECT_TRUE(h.world().violations().empty());
+      if (HasFailure()) return;
+      if (!crashed) break;
+    }
+  }
+  EXPECT_GT(resumed, 10u);
+}
+
 TEST_F(SnapshotStoreTest, AnotherStoresSnapshot_IsRefused) {
   ASSERT_TRUE(store_.Write(10, Data(10, 1000)).ok());
   h_.Crash(CrashKind::kProcess);
@@ -501,6 +666,7 @@ TEST(SnapshotFailNth, AnyOperation_IsReportedAndTheNextTryWorks) {
       SCOPED_TRACE("operation " + std::to_string(n));
       ASSERT_LT(n, 500u);
       LogHarness h;
+      h.options().snapshot_sync_bytes = 50'000;
       ASSERT_TRUE(h.CreateStore().ok());
       Store store(&h);
       h.world().FailDiskOperation(
@@ -543,6 +709,7 @@ TEST(SnapshotCrashNth, AnyOperation_LeavesAWholeSnapshot) {
         SCOPED_TRACE("operation " + std::to_string(n));
         ASSERT_LT(n, 500u);
         LogHarness h(seed);
+        h.options().snapshot_sync_bytes = 50'000;
         ASSERT_TRUE(h.CreateStore().ok());
         Store store(&h);
         ASSERT_TRUE(h.OpenSnapshots().ok());
