@@ -1,0 +1,144 @@
+// Streams whose system calls fail: connections that cannot be accepted or
+// watched.
+#include <dlfcn.h>
+#include <errno.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+
+#include <memory>
+#include <optional>
+#include <utility>
+#include <vector>
+
+#include "env/buffer.h"
+#include "gtest/gtest.h"
+#include "net/event_loop/clock.h"
+#include "net/streams/sockets.h"
+#include "net/testing/testing.h"
+
+namespace {
+
+// How many calls fail from now on, and how many were made.
+int failing_accepts = 0;
+int accepts = 0;
+int failing_watches = 0;
+
+int Accept(int fd, sockaddr* address, socklen_t* size, int flags) {
+  using Call = int (*)(int, sockaddr*, socklen_t*, int);
+  static const auto real = reinterpret_cast<Call>(dlsym(RTLD_NEXT, "accept4"));
+  ++accepts;
+  if (failing_accepts > 0) {
+    --failing_accepts;
+    errno = EMFILE;
+    return -1;
+  }
+  return real(fd, address, size, flags);
+}
+
+}  // namespace
+
+// They replace those of the C library.
+extern "C" int accept(int fd, sockaddr* address, socklen_t* size) {
+  return Accept(fd, address, size, 0);
+}
+extern "C" int accept4(int fd, sockaddr* address, socklen_t* size, int flags) {
+  return Accept(fd, address, size, flags);
+}
+extern "C" int epoll_ctl(int epoll, int operation, int fd,
+                         epoll_event* event) noexcept {
+  using Call = int (*)(int, int, int, epoll_event*);
+  static const auto real =
+      reinterpret_cast<Call>(dlsym(RTLD_NEXT, "epoll_ctl"));
+  // Only streams ask for EPOLLRDHUP.
+  if (operation == EPOLL_CTL_ADD && (event->events & EPOLLRDHUP) != 0 &&
+      failing_watches > 0) {
+    --failing_watches;
+    errno = ENOSPC;
+    return -1;
+  }
+  return real(epoll, operation, fd, event);
+}
+
+namespace quorate::net {
+namespace {
+
+class Side final : public env::Connection::Observer {
+ public:
+  explicit Side(std::unique_ptr<env::Connection> c) : connection(std::move(c)) {
+    connection->SetObserver(this);
+  }
+  void OnBytes(std::string_view bytes) override { received.append(bytes); }
+  void OnEnd() override { ended = true; }
+  void OnClosed(absl::Status reason) override { closed = reason; }
+  void OnDrained() override {}
+
+  std::unique_ptr<env::Connection> connection;
+  std::string received;
+  bool ended = false;
+  std::optional<absl::Status> closed;
+};
+
+class FailingCallsTest : public testing::Test {
+ protected:
+  FailingCallsTest() {
+    listener_ = *sockets_.Listen(
+        "127.0.0.1:0", [this](std::unique_ptr<env::Connection> connection) {
+          accepted_.push_back(std::make_unique<Side>(std::move(connection)));
+        });
+  }
+  ~FailingCallsTest() override { failing_accepts = failing_watches = 0; }
+  std::unique_ptr<Side> Dial() {
+    std::unique_ptr<Side> side;
+    env::Pending pending = sockets_.Connect(
+        listener_->address(),
+        [&](absl::StatusOr<std::unique_ptr<env::Connection>> connection) {
+          ASSERT_TRUE(connection.ok()) << connection.status();
+          side = std::make_unique<Side>(*std::move(connection));
+        });
+    RunUntil(loop_, [&] { return side != nullptr; });
+    return side;
+  }
+
+  EventLoop loop_;
+  RecordingTracer tracer_;
+  Sockets sockets_{loop_, tracer_};
+  std::unique_ptr<env::Listener> listener_;
+  std::vector<std::unique_ptr<Side>> accepted_;
+};
+
+// The connection stays in the queue of the kernel, so the call fails at once
+// each time.
+TEST_F(FailingCallsTest, AcceptThatFailsForLong_IsTriedSeldomAndThenWorks) {
+  failing_accepts = 3;
+  accepts = 0;
+  const MonoTime begun = Clock::ReadMono();
+  const std::unique_ptr<Side> client = Dial();
+  RunUntil(loop_, [&] { return !accepted_.empty(); });
+  // Three pauses of 100 ms.
+  EXPECT_GE(Clock::ReadMono() - begun, Milliseconds(250));
+  EXPECT_LE(accepts, 10);
+  EXPECT_TRUE(tracer_.Said("net: cannot accept a connection on"));
+  client->connection->Write(Buffer::Copy("x"));
+  RunUntil(loop_, [&] { return accepted_[0]->received == "x"; });
+}
+
+TEST_F(FailingCallsTest, StreamThatCannotBeWatched_IsClosedAlone) {
+  failing_watches = 1;
+  // Either side may be the first.
+  const std::unique_ptr<Side> client = Dial();
+  RunUntil(loop_, [&] { return !accepted_.empty(); });
+  RunUntil(loop_, [&] {
+    return client->closed.has_value() || accepted_[0]->closed.has_value();
+  });
+  const absl::Status why =
+      client->closed.has_value() ? *client->closed : *accepted_[0]->closed;
+  EXPECT_NE(std::string(why.message()).find("watching"), std::string::npos)
+      << why;
+  const std::unique_ptr<Side> other = Dial();
+  RunUntil(loop_, [&] { return accepted_.size() == 2; });
+  other->connection->Write(Buffer::Copy("x"));
+  RunUntil(loop_, [&] { return accepted_[1]->received == "x"; });
+}
+
+}  // namespace
+}  // namespace quorate::net
