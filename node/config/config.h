@@ -150,9 +150,12 @@ struct SnapshotConfig {
   // Size of entries kept before a snapshot's index, for followers that are
   // slightly behind.
   uint64_t trailing_bytes = 8 << 20;
-  // Size of the entries of all groups in memory beyond which groups take
-  // snapshots early; 0: no limit.
+  // Size of the entries of all groups in memory beyond which the oldest ones
+  // are on disk only; 0: no limit.
   uint64_t log_memory_bytes = 256 << 20;
+  // Size of the entries of all groups beyond which groups take snapshots early;
+  // 0: no limit.
+  uint64_t log_bytes = 1 << 30;
   size_t chunk_bytes = 64 << 10;
   // Size of the chunks to a follower that it has not written.
   uint64_t inflight_bytes = 4 << 20;

@@ -183,6 +183,8 @@ constexpr Setting kSettings[] = {
      64 * kGi, "bytes"},
     {"snapshot.log_memory_bytes", PLACE(config.snapshot.log_memory_bytes), 0,
      1024 * kGi, "bytes; 0: no limit"},
+    {"snapshot.log_bytes", PLACE(config.snapshot.log_bytes), 0, 1024 * kGi,
+     "bytes; 0: no limit"},
     {"snapshot.chunk_bytes", PLACE(config.snapshot.chunk_bytes), kKi, 512 * kKi,
      "bytes"},
     {"snapshot.inflight_bytes", PLACE(config.snapshot.inflight_bytes), kKi,

@@ -304,6 +304,12 @@ void WriteStorage(Context& context, Page& page) {
       "Bytes written to the log.", log.written_bytes);
   One(page, "quorate_log_appends_total", "counter",
       "Appends of groups to the log.", log.appends);
+  One(page, "quorate_log_entries_bytes", "gauge",
+      "Size of the entries in the logs of all groups.",
+      context.host.log_bytes());
+  One(page, "quorate_log_resident_bytes", "gauge",
+      "Size of those of them that are in memory.",
+      context.host.log_memory_bytes());
   One(page, "quorate_log_segments", "gauge", "Segment files of the log.",
       log.segments);
   const auto store = [&](std::string_view name, std::string_view type,

@@ -31,6 +31,7 @@ void Output::Clear() {
   proposed.clear();
   refused.clear();
   reads.clear();
+  entry_reads.clear();
   snapshots.clear();
   events.clear();
   deadline = MonoTime::Max();
@@ -51,6 +52,7 @@ Core::Impl::Impl(const CoreOptions& options, Restored restored, Random random,
       halted_at_(restored.snapshot.configuration.level > options.known_level
                      ? commit_ + 1
                      : Index()),
+      applied_log_time_(restored.snapshot.log_time),
       applied_latest_(restored.snapshot.latest),
       snapshot_(std::move(restored.snapshot)),
       now_(now) {
@@ -78,6 +80,8 @@ struct Core::Impl::InputDispatcher {
   void operator()(TimerFired&) { core.OnTimer(); }
   void operator()(WriteDone& e) { core.OnWriteDone(e); }
   void operator()(SnapshotTaken& e) { core.OnSnapshotTaken(std::move(e)); }
+  void operator()(Evict& e) { core.OnEvict(e); }
+  void operator()(EntriesRead& e) { core.OnEntriesRead(std::move(e)); }
   void operator()(ChunkRead& e) { core.OnChunkRead(std::move(e)); }
   void operator()(ChunkWritten& e) { core.OnChunkWritten(std::move(e)); }
   void operator()(SnapshotInstalled& e) {
@@ -340,7 +344,9 @@ void Core::Impl::GetMatches(std::vector<FollowerMatch>* matches) const {
 
 void Core::Impl::CheckInvariants() const {
   const LogPosition last = log_.last();
-  CHECK_LE(log_.start().index, applied_);
+  CHECK_LE(log_.start().index, log_.evicted());
+  CHECK_LE(log_.evicted(), halted() ? commit_ : applied_);
+  CHECK_LE(log_.evicted(), std::max(durable_, log_.start().index));
   CHECK_LE(applied_, commit_);
   CHECK_EQ(apply_backlog_, applied_ < ApplyEnd() && !installing());
   CHECK_EQ(unapplied_bytes_ == 0, applied_ == commit_);
@@ -409,7 +415,15 @@ const Configuration& Core::configuration() const {
 const Configuration& Core::ConfigurationAt(Index index) const {
   return impl_->log().ConfigurationAt(index);
 }
+Index Core::evicted() const { return impl_->log().evicted(); }
+Index Core::evictable() const { return impl_->evictable(); }
 size_t Core::log_bytes() const { return impl_->log().size_bytes(); }
+size_t Core::resident_log_bytes() const {
+  return impl_->log().resident_bytes();
+}
+Index Core::CutBefore(Index through, size_t bytes) const {
+  return impl_->log().CutBefore(through, bytes);
+}
 Index Core::durable_index() const { return impl_->durable_index(); }
 const SnapshotDescriptor& Core::snapshot() const { return impl_->snapshot(); }
 bool Core::CanServeReads() const { return impl_->CanServeReads(); }

@@ -174,6 +174,21 @@ struct SnapshotTaken {
   SnapshotDescriptor snapshot;
   Index compact_index;
 };
+// The host needs memory. The core frees its oldest entries, which stay in the
+// log on disk, until the rest has at most `keep_bytes`. It keeps entries that
+// are not applied or not durable; of a halted replica, those that are not
+// committed or not durable.
+struct Evict {
+  uint64_t keep_bytes = 0;
+};
+// Answer to Output::entry_reads: entries of this replica's log behind `after`,
+// without a gap, at least one; none if they cannot be read. The core asks again
+// after a while.
+struct EntriesRead {
+  ReplicaId to;
+  Index after;
+  EntryList entries;
+};
 // Answer to SnapshotWork::kRead: bytes of the snapshot at `offset`. `gone`,
 // with an empty `chunk`: the snapshot cannot be read any more.
 struct ChunkRead {
@@ -211,10 +226,10 @@ struct RoomToSend {
   bool link_is_new = false;
 };
 
-using Input =
-    std::variant<MessageReceived, Proposals, ReadRequested, TimerFired,
-                 WriteDone, SnapshotTaken, ChunkRead, ChunkWritten,
-                 SnapshotInstalled, TransferRequested, RoomToSend>;
+using Input = std::variant<MessageReceived, Proposals, ReadRequested,
+                           TimerFired, WriteDone, SnapshotTaken, Evict,
+                           EntriesRead, ChunkRead, ChunkWritten,
+                           SnapshotInstalled, TransferRequested, RoomToSend>;
 
 // ---- Output
 
@@ -249,6 +264,14 @@ struct ReadReady {
   bool ok = false;
   // At most applied_index(). Serve the read after `apply` of the same Output.
   Index index;
+};
+
+// Entries for `to`, which are only on disk. Read some of (after, through], from
+// the first one on; answer EntriesRead. One read for each replica at a time.
+struct EntryRead {
+  ReplicaId to;
+  Index after;
+  Index through;
 };
 
 struct SnapshotWork {
@@ -317,6 +340,7 @@ struct Output {
   std::vector<Proposed> proposed;
   std::vector<Refused> refused;
   std::vector<ReadReady> reads;
+  std::vector<EntryRead> entry_reads;
   std::vector<SnapshotWork> snapshots;
   std::vector<Event> events;
   MonoTime deadline = MonoTime::Max();
@@ -359,16 +383,26 @@ class Core {
   bool installing() const;
   // The last entry, or log_start() if there is no entry after it.
   LogPosition last() const;
-  // The position just before the first entry that is still in memory.
+  // The position just before the first entry of the log.
   LogPosition log_start() const;
   // log_start() with its times.
   const LogStart& boundary() const;
   // Term at `index`, or zero if it is outside [log_start, last].
   Term TermAt(Index index) const;
-  // The entry at `index`. Requires: log_start < index <= last.
+  // The last entry that is only on disk; log_start if there is none.
+  Index evicted() const;
+  // The last entry that Evict may free.
+  Index evictable() const;
+  // The entry at `index`. Requires: evicted < index <= last.
   const Entry& EntryAt(Index index) const;
-  // Sum of size_bytes of the entries (log_start, last].
+  // Sum of size_bytes of the entries (log_start, last], and of those of them
+  // that are in memory.
   size_t log_bytes() const;
+  size_t resident_log_bytes() const;
+  // The first index where the log may start such that the entries (index,
+  // through] have about `bytes` or fewer. Requires: log_start <= through <=
+  // last.
+  Index CutBefore(Index through, size_t bytes) const;
   // The configuration in effect: the newest in the log, committed or not.
   const Configuration& configuration() const;
   // The configuration in effect at `index`; a snapshot taken there must contain

@@ -12,6 +12,7 @@
 #ifndef QUORATE_RAFT_CORE_CORE_IMPL_H_
 #define QUORATE_RAFT_CORE_CORE_IMPL_H_
 
+#include <algorithm>
 #include <optional>
 #include <vector>
 
@@ -59,8 +60,12 @@ class Core::Impl {
     return incoming_snapshot_ && incoming_snapshot_->installing;
   }
   Index durable_index() const { return durable_; }
+  // A halted replica applies no more. A restart reads its log again.
+  Index evictable() const {
+    return std::min(halted() ? commit_ : applied_, durable_);
+  }
   const SnapshotDescriptor& snapshot() const { return snapshot_; }
-  WallTime applied_log_time() const { return log_.LogTimeAt(applied_); }
+  WallTime applied_log_time() const { return applied_log_time_; }
   WallTime applied_latest() const { return applied_latest_; }
   // Log time of the leader's next entry.
   WallTime NextLogTime(const Now& now) const;
@@ -164,7 +169,14 @@ class Core::Impl {
   void SendAppends(Progress& member);
   enum class WithEntries : bool { kNo, kYes };
   size_t SendAppend(Progress& member, WithEntries with_entries);
+  // Whether the entry at member.next() is in memory.
+  bool HasEntries(const Progress& member) const;
+  size_t TakeEntries(const Progress& member, EntryList* entries) const;
+  void ReadEntries(Progress& member);
   bool IsInactive(const Progress& member) const;
+  // Frees entries of the log, or sends those that were read again.
+  void OnEvict(const Evict& event);
+  void OnEntriesRead(EntriesRead event);
   void SendHeartbeat(Progress& member);
   MonoTime NextHeartbeat() const;
   void BroadcastHeartbeats();
@@ -237,10 +249,12 @@ class Core::Impl {
   HardState durable_hard_state_;  // The newest in a WriteDone.
   LogView log_;
   Index commit_;
-  Index reacted_commit_;     // The commit index after the last Step.
-  Index applied_;            // At most ApplyEnd().
-  Index halted_at_;          // Zero: it is not halted.
-  WallTime applied_latest_;  // LogStart::latest at applied_.
+  Index reacted_commit_;  // The commit index after the last Step.
+  Index applied_;         // At most ApplyEnd().
+  Index halted_at_;       // Zero: it is not halted.
+  // The times of LogStart at applied_.
+  WallTime applied_log_time_;
+  WallTime applied_latest_;
   // More is committed than one Step may apply. Only the timer goes on then.
   bool apply_backlog_ = false;
   size_t unapplied_bytes_ = 0;  // Sum of size_bytes over (applied, commit].

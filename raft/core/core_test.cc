@@ -66,20 +66,6 @@ TEST_F(InvalidMessageTest, EntriesThatNoLeaderSends) {
   Entry entry = Commands(3, 2);
   entry.log_time = WallTime(-5);  // Before the bootstrap entry's.
   ExpectDropped(Append(2, 3, At(1, 1), {entry}));
-  entry = Commands(3, 2);
-  entry.kind = EntryKind::kConfiguration;  // Does not decode.
-  ExpectDropped(Append(2, 3, At(1, 1), {entry}));
-}
-
-TEST_F(InvalidMessageTest, EntryOfUnknownKindOrVersion) {
-  Start(Term(3));
-  Receive(Append(2, 3, At(1, 1), {}));
-  Entry entry = Commands(3, 2);
-  entry.kind = static_cast<EntryKind>(77);
-  ExpectDropped(Append(2, 3, At(1, 1), {entry}));
-  entry = Commands(3, 2);
-  entry.version = 2;
-  ExpectDropped(Append(2, 3, At(1, 1), {entry}));
 }
 
 TEST_F(InvalidMessageTest, AcknowledgementOfWhatWasNeverSent) {

@@ -37,7 +37,8 @@ uint64_t Core::Impl::Digest(MonoTime now) const {
 void Core::Impl::AddLog(CoreDigest* digest) const {
   digest->Add(log_.start());
   digest->Add(log_.last());
-  for (const Entry& entry : log_.Slice(log_.start().index, log_.last().index)) {
+  digest->Add(log_.evicted());
+  for (const Entry& entry : log_.Slice(log_.evicted(), log_.last().index)) {
     digest->Add(entry);
   }
 }

@@ -143,10 +143,11 @@ void Core::Impl::BecomeLeader() {
   AppendOwn(EntryKind::kNoop, Buffer());
 }
 
-// A snapshot that is being installed is ahead of the log of this replica.
+// A snapshot that is being installed is ahead of the log of this replica. A
+// replica that does not know the members cannot count their votes.
 bool Core::Impl::MayCampaign() const {
   return IsVoter(log_.configuration(), options_.replica) && !installing() &&
-         !halted();
+         !halted() && log_.unknown_configuration() == Index();
 }
 
 void Core::Impl::ElectionTimeout() {

@@ -39,14 +39,17 @@ enum class EntryKind : uint8_t {
 // Largest payload of one entry, in bytes. The host refuses larger ones.
 inline constexpr size_t kEntryPayloadBytesMax = 512 << 10;
 
+// The version of all kinds that this program knows.
+inline constexpr uint8_t kEntryVersion = 1;
+
 struct Entry {
   Term term;
   Index index;
   EntryKind kind = EntryKind::kNoop;
-  // Version of the kind's format. A replica does not accept an entry of an
-  // unknown kind or version from a leader.
-  uint8_t version = 1;
-  // Reserved, zero. A replica accepts no entry with another value.
+  // Version of the kind's format. A replica keeps and acknowledges an entry of
+  // an unknown kind or version, and halts before it.
+  uint8_t version = kEntryVersion;
+  // Reserved, zero. A replica halts before an entry with another value.
   uint16_t flags = 0;
   // EntryChecksum of all other fields, made by the proposer. It stays with the
   // entry: a replica that receives or recovers the entry verifies it.

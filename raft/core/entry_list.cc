@@ -130,6 +130,21 @@ void EntryList::RemovePrefix(size_t count) {
   if (pieces_.capacity() > 4 * pieces_.size()) pieces_.shrink_to_fit();
 }
 
+size_t EntryList::AppendByBytes(const EntryList& other, size_t offset,
+                                size_t count, size_t bytes_max) {
+  const const_iterator from = other.At(offset);
+  size_t taken = 0;
+  size_t bytes = 0;
+  for (auto it = from; taken < count; ++it) {
+    const size_t size = it->size_bytes();
+    if (taken > 0 && bytes + size > bytes_max) break;
+    bytes += size;
+    ++taken;
+  }
+  AppendSlice(other, from, taken);
+  return bytes;
+}
+
 size_t EntryList::allocated_bytes() const {
   size_t bytes = pieces_.capacity() * sizeof(Piece);
   for (const Piece& piece : pieces_) {

@@ -74,6 +74,12 @@ class EntryList {
   void AppendSlice(const EntryList& other, const const_iterator& from,
                    size_t count);
 
+  // Adds entries of `other` from `offset` on, at most `count`, as many as have
+  // `bytes_max` bytes. A first entry always fits. Returns their size. Requires:
+  // `other` has so many entries.
+  size_t AppendByBytes(const EntryList& other, size_t offset, size_t count,
+                       size_t bytes_max);
+
   // Bytes that its blocks and its list of blocks take, without payloads.
   size_t allocated_bytes() const;
 

@@ -72,6 +72,78 @@ TEST_F(HaltTest, Leader_StepsDown) {
   core_->CheckInvariants();
 }
 
+// They are kept and acknowledged. If they were dropped, the leader would send
+// them again and again.
+TEST_F(HaltTest, EntriesOfANewerProgram_AreKeptAndHaltTheReplica) {
+  Entry kind = Commands(2, 3);
+  kind.kind = static_cast<EntryKind>(77);
+  Entry version = Commands(2, 3);
+  version.version = 2;
+  Entry flags = Commands(2, 3);
+  flags.flags = 1;
+  Entry configuration = BootstrapEntry(configuration_);
+  configuration.term = Term(2);
+  configuration.index = Index(3);
+  configuration.version = 2;
+  Entry payload = configuration;
+  payload.version = 1;
+  payload.payload = Buffer::Copy("of another format");
+  for (const Entry& entry : {kind, version, flags, configuration, payload}) {
+    pending_.clear();
+    Start(Term(2));
+    Receive(Append(2, 2, At(1, 1), {Commands(2, 2), entry}, 2));
+    EXPECT_EQ(core_->halted_at(), Index());
+    const auto acknowledged = Of(FinishWrite(), MessageType::kAppendReply);
+    ASSERT_EQ(acknowledged.size(), 1u);
+    EXPECT_EQ(acknowledged[0].durable, Index(3));
+    Receive(Append(2, 2, At(2, 3), {}, 3));
+    EXPECT_EQ(core_->halted_at(), Index(3));
+    EXPECT_EQ(core_->applied_index(), Index(2));
+    EXPECT_EQ(core_->configuration(), configuration_);
+  }
+}
+
+// It votes by the configuration before, but cannot count votes.
+TEST_F(HaltTest, UnknownConfigurationInARecoveredLog_NeverCampaigns) {
+  Restored restored;
+  restored.hard_state = {Term(2), ReplicaId()};
+  restored.entries.push_back(BootstrapEntry(configuration_));
+  Entry unknown = restored.entries.front();
+  unknown.term = Term(2);
+  unknown.index = Index(2);
+  unknown.payload = Buffer::Copy("of another format");
+  restored.entries.push_back(unknown);
+  StartFrom(std::move(restored));
+  for (int i = 0; i < 5; ++i) {
+    PassToDeadline();
+    EXPECT_EQ(core_->role(), RoleKind::kFollower);
+    EXPECT_EQ(core_->term(), Term(2));
+  }
+  // It was never committed: another leader replaces it.
+  Receive(Append(3, 3, At(1, 1), {Commands(3, 2)}, 2));
+  FinishWrites();
+  EXPECT_EQ(core_->applied_index(), Index(2));
+  now_.mono = core_->deadline();
+  Step(TimerFired());
+  EXPECT_EQ(core_->role(), RoleKind::kPreCandidate);
+}
+
+// Entries behind the halt are of no use before a restart.
+TEST_F(HaltTest, EntriesBehindTheHalt_LeaveTheMemory) {
+  HaltAsFollower();
+  FinishWrites();
+  const WallTime applied = core_->applied_log_time();
+  Step(Evict{0});
+  EXPECT_EQ(core_->evicted(), Index(4));
+  EXPECT_EQ(core_->resident_log_bytes(), 0u);
+  EXPECT_EQ(core_->applied_index(), Index(2));
+  EXPECT_EQ(core_->applied_log_time(), applied);
+  Receive(Append(2, 2, At(2, 4), {Commands(2, 5)}, 5));
+  FinishWrites();
+  Step(Evict{0});
+  EXPECT_EQ(core_->evicted(), Index(5));
+}
+
 // The snapshot has the entry as well.
 TEST_F(HaltTest, Follower_TakesNoSnapshot) {
   HaltAsFollower();

@@ -29,6 +29,10 @@ void Core::Impl::RaiseLevelIfAnnounced() {
 }
 
 bool Core::Impl::Knows(const Entry& entry) const {
+  if (entry.version != kEntryVersion || entry.flags != 0 ||
+      entry.index == log_.unknown_configuration()) {
+    return false;
+  }
   switch (entry.kind) {
     case EntryKind::kNoop:
       return true;

@@ -7,6 +7,11 @@
 #include "raft/core/configuration.h"
 
 namespace quorate::raft {
+namespace {
+// Marks are at least so far from each other, in bytes or in entries.
+constexpr size_t kMarkBytes = 64 << 10;
+constexpr uint64_t kMarkEntries = 1024;
+}  // namespace
 
 LogView::LogView(const LogStart& start, Index configured,
                  Configuration configuration) {
@@ -17,19 +22,29 @@ LogView::LogView(const LogStart& start, Index configured,
 
 Term LogView::TermAt(Index index) const {
   if (index == last_.index) return last_.term;
-  if (index == start_.position.index) return start_.position.term;
+  if (index == evicted()) return resident_.position.term;
   if (index < start_.position.index || index > last_.index) return Term();
-  return entries_[OffsetOf(index)].term;
+  return index < evicted() ? EvictedTermAt(index)
+                           : entries_[OffsetOf(index)].term;
+}
+
+Term LogView::EvictedTermAt(Index index) const {
+  if (index == start_.position.index) return start_.position.term;
+  const auto next = std::upper_bound(
+      terms_.begin(), terms_.end(), index,
+      [](Index i, const LogPosition& first) { return i < first.index; });
+  CHECK(next != terms_.begin()) << index;
+  return std::prev(next)->term;
 }
 
 WallTime LogView::LogTimeAt(Index index) const {
   if (index == last_.index) return last_log_time_;
-  if (index == start_.position.index) return start_.log_time;
+  if (index == evicted()) return resident_.log_time;
   return At(index).log_time;
 }
 
 const Entry& LogView::At(Index index) const {
-  CHECK_GT(index, start_.position.index);
+  CHECK_GT(index, evicted());
   CHECK_LE(index, last_.index);
   return entries_[OffsetOf(index)];
 }
@@ -42,18 +57,8 @@ bool LogView::Matches(LogPosition position) const {
 
 size_t LogView::SliceByBytes(Index after, Index through, size_t bytes_max,
                              EntryList* slice) const {
-  const auto from = entries_.At(OffsetBehind(after, through));
-  const uint64_t most = through - after;
-  size_t count = 0;
-  size_t bytes = 0;
-  for (auto it = from; count < most; ++it) {
-    const size_t size = it->size_bytes();
-    if (count > 0 && bytes + size > bytes_max) break;
-    bytes += size;
-    ++count;
-  }
-  slice->AppendSlice(entries_, from, count);
-  return bytes;
+  return slice->AppendByBytes(entries_, OffsetBehind(after, through),
+                              through - after, bytes_max);
 }
 
 size_t LogView::BytesIn(Index after, Index through) const {
@@ -61,6 +66,25 @@ size_t LogView::BytesIn(Index after, Index through) const {
   size_t bytes = 0;
   for (Index i = after; i < through; i = i + 1, ++it) bytes += it->size_bytes();
   return bytes;
+}
+
+Index LogView::CutBefore(Index through, size_t bytes) const {
+  CHECK_GE(through, start_.position.index);
+  CHECK_LE(through, last_.index);
+  size_t behind = 0;
+  Index cut = through;
+  while (cut > evicted()) {
+    behind += At(cut).size_bytes();
+    if (behind > bytes) return cut;
+    cut = cut - 1;
+  }
+  for (auto mark = marks_.rbegin(); mark != marks_.rend(); ++mark) {
+    if (mark->start.position.index > cut) continue;
+    cut = mark->start.position.index;
+    behind += mark->bytes;
+    if (behind > bytes) return cut;
+  }
+  return start_.position.index;
 }
 
 void LogView::Append(Entry entry) {
@@ -93,24 +117,30 @@ void LogView::Admit(const Entry& entry) {
   if (entry.kind == EntryKind::kConfiguration &&
       entry.index > configurations_.front().index) {
     auto decoded = DecodeConfiguration(entry.payload.view());
-    CHECK(decoded.ok()) << decoded.status().ToString();
-    configurations_.push_back({entry.index, *std::move(decoded)});
+    const bool known =
+        decoded.ok() && entry.version == kEntryVersion && entry.flags == 0;
+    if (known) {
+      configurations_.push_back({entry.index, *std::move(decoded)});
+    } else if (unknown_configuration_ == Index()) {
+      unknown_configuration_ = entry.index;
+    }
   }
   last_ = entry.position();
   last_log_time_ = entry.log_time;
-  size_bytes_ += entry.size_bytes();
+  resident_bytes_ += entry.size_bytes();
 }
 
 void LogView::TruncateFrom(Index first) {
-  CHECK_GT(first, start_.position.index);
+  CHECK_GT(first, evicted());
   CHECK_LE(first, last_.index);
-  size_bytes_ -= BytesIn(first - 1, last_.index);
+  resident_bytes_ -= BytesIn(first - 1, last_.index);
   last_log_time_ = LogTimeAt(first - 1);
   last_ = {TermAt(first - 1), first - 1};
   entries_.Truncate(OffsetOf(first));
   while (configurations_.size() > 1 && configurations_.back().index >= first) {
     configurations_.pop_back();
   }
+  if (first <= unknown_configuration_) unknown_configuration_ = Index();
 }
 
 size_t LogView::FindConflict(const EntryList& entries, size_t from) const {
@@ -122,31 +152,91 @@ size_t LogView::FindConflict(const EntryList& entries, size_t from) const {
   return offset;
 }
 
-void LogView::CompactTo(Index index) {
-  CHECK_GE(index, start_.position.index);
-  CHECK_LE(index, last_.index);
-  if (index == start_.position.index) return;
+void LogView::RemoveResident(Index index) {
   const LogPosition position{TermAt(index), index};
   const WallTime log_time = LogTimeAt(index);
   auto it = entries_.begin();
-  for (Index i = start_.position.index; i < index; i = i + 1, ++it) {
-    size_bytes_ -= it->size_bytes();
-    start_.latest = std::max(start_.latest, it->bounded_latest());
+  for (Index i = evicted(); i < index; i = i + 1, ++it) {
+    resident_bytes_ -= it->size_bytes();
+    resident_.latest = std::max(resident_.latest, it->bounded_latest());
   }
-  entries_.RemovePrefix(index - start_.position.index);
-  start_.position = position;
-  start_.log_time = log_time;
-  while (configurations_.size() > 1 && configurations_[1].index <= index) {
+  entries_.RemovePrefix(index - evicted());
+  resident_.position = position;
+  resident_.log_time = log_time;
+}
+
+void LogView::EvictTo(Index index) {
+  CHECK_GE(index, evicted());
+  CHECK_LE(index, last_.index);
+  while (evicted() < index) {
+    const Index from = evicted();
+    auto it = entries_.begin();
+    Index to = from;
+    size_t bytes = 0;
+    do {
+      if (it->term != (terms_.empty() ? Term() : terms_.back().term)) {
+        terms_.push_back(it->position());
+      }
+      bytes += it->size_bytes();
+      to = to + 1;
+      ++it;
+    } while (to < index && bytes < kMarkBytes && to - from < kMarkEntries);
+    RemoveResident(to);
+    evicted_bytes_ += bytes;
+    // The last mark moves while few entries are behind the one before.
+    const Index before = marks_.size() < 2
+                             ? start_.position.index
+                             : marks_[marks_.size() - 2].start.position.index;
+    if (!marks_.empty() && marks_.back().bytes + bytes <= kMarkBytes &&
+        to - before <= kMarkEntries) {
+      marks_.back().start = resident_;
+      marks_.back().bytes += bytes;
+    } else {
+      marks_.push_back({resident_, bytes});
+    }
+  }
+}
+
+void LogView::DropMarksThrough(Index index) {
+  auto end = marks_.begin();
+  for (; end != marks_.end() && end->start.position.index <= index; ++end) {
+    evicted_bytes_ -= end->bytes;
+    start_ = end->start;
+  }
+  marks_.erase(marks_.begin(), end);
+  // The first position that is left may be that of a removed entry.
+  auto first = terms_.begin();
+  while (first != terms_.end() && std::next(first) != terms_.end() &&
+         std::next(first)->index <= start_.position.index + 1) {
+    ++first;
+  }
+  terms_.erase(terms_.begin(), first);
+}
+
+void LogView::CompactTo(Index index) {
+  CHECK_GE(index, start_.position.index);
+  CHECK_LE(index, last_.index);
+  DropMarksThrough(index);
+  if (index > evicted()) {
+    RemoveResident(index);
+    start_ = resident_;
+    terms_.clear();
+  }
+  while (configurations_.size() > 1 &&
+         configurations_[1].index <= start_.position.index) {
     configurations_.erase(configurations_.begin());
   }
 }
 
 void LogView::Reset(const LogStart& start, Configuration configuration) {
   entries_ = {};
-  size_bytes_ = 0;
+  resident_bytes_ = evicted_bytes_ = 0;
+  marks_.clear();
+  terms_.clear();
   configurations_.clear();
   configurations_.push_back({start.position.index, std::move(configuration)});
-  start_ = start;
+  unknown_configuration_ = Index();
+  start_ = resident_ = start;
   last_ = start.position;
   last_log_time_ = start.log_time;
 }

@@ -1,8 +1,11 @@
-// raft/core/log_view.h: the log in memory: its start, which a snapshot covers,
-// and the entries after the start.
+// raft/core/log_view.h: the log of a replica: its start, which a snapshot
+// covers, and the entries after the start.
 //
-// Entries are in the blocks of an EntryList, which Outputs and the log on disk
-// share. Their payloads keep no message alive in which they came.
+// The last entries are in memory, in the blocks of an EntryList, which Outputs
+// share. Their payloads keep no message alive in which they came. Of the
+// entries before, which were evicted, the log on disk has the payloads, and
+// LogView has the terms and the configurations. It has their times at some
+// marks, where the log may be cut.
 //
 // The core decides when to append, truncate or commit. LogView keeps the
 // configurations of the log beside their entries, so that a configuration is
@@ -29,17 +32,19 @@ class LogView {
   LogPosition last() const { return last_; }
   const LogPosition& start() const { return start_.position; }
   const LogStart& log_start() const { return start_; }
-  Index first_index() const { return start_.position.index + 1; }
+  // The last evicted entry, or start() if none was evicted.
+  Index evicted() const { return resident_.position.index; }
 
   // Term at `index`, or zero outside [start, last].
   Term TermAt(Index index) const;
-  // Log time at `index`. Requires: start <= index <= last.
+  // Log time at `index`. Requires: evicted <= index <= last.
   WallTime LogTimeAt(Index index) const;
-  // The entry at `index`. Requires: start < index <= last.
+  // The entry at `index`. Requires: evicted < index <= last.
   const Entry& At(Index index) const;
   // True if `position` is start() or the position of an entry.
   bool Matches(LogPosition position) const;
-  // The entries (after, through]. Requires: start <= after <= through <= last.
+  // The entries (after, through]. Requires: evicted <= after <= through <=
+  // last.
   EntryList Slice(Index after, Index through) const {
     return entries_.Slice(OffsetBehind(after, through), through - after);
   }
@@ -49,26 +54,34 @@ class LogView {
                       EntryList* slice) const;
   // Sum of size_bytes over (after, through]. Requires: as for Slice.
   size_t BytesIn(Index after, Index through) const;
-  // Sum of size_bytes of all entries.
-  size_t size_bytes() const { return size_bytes_; }
+  // Sum of size_bytes of the entries in memory, and of all entries.
+  size_t resident_bytes() const { return resident_bytes_; }
+  size_t size_bytes() const { return evicted_bytes_ + resident_bytes_; }
+  // The first index where the log may start such that the entries (index,
+  // through] have about `bytes` or fewer. Requires: start <= through <= last.
+  Index CutBefore(Index through, size_t bytes) const;
 
   // Adds one entry. Requires: its index follows last(), its term and log time
-  // do not fall, and a configuration decodes.
+  // do not fall.
   void Append(Entry entry);
   // Adds the entries from offset `from` on, with the requirements of each.
   void Append(const EntryList& entries, size_t from);
   // Like Append, but shares the blocks of `entries`. For entries whose payloads
   // keep nothing else alive, as after recovery.
   void Adopt(const EntryList& entries);
-  // Removes every entry from `first` on. Requires: start < first <= last.
+  // Removes every entry from `first` on. Requires: evicted < first <= last.
   void TruncateFrom(Index first);
   // Offset of the first of `entries`, from offset `from` on, that the log does
   // not hold; entries.size() if it holds all. Requires: entry `from` follows a
   // position that Matches.
   size_t FindConflict(const EntryList& entries, size_t from) const;
 
-  // Removes the entries through `index`, where the log then starts. Requires:
-  // start <= index <= last.
+  // Frees the entries through `index`, which stay in the log. Requires: evicted
+  // <= index <= last.
+  void EvictTo(Index index);
+  // Removes the entries through `index`, where the log then starts. Among
+  // evicted entries it starts at the last mark that is not behind `index`.
+  // Requires: start <= index <= last.
   void CompactTo(Index index);
   // Removes everything and starts after a snapshot.
   void Reset(const LogStart& start, Configuration configuration);
@@ -84,6 +97,9 @@ class LogView {
   }
   // The entry of configuration(); at most start() if that is not in the log.
   Index configuration_index() const { return configurations_.back().index; }
+  // The first configuration in the log that this program cannot decode, since a
+  // newer one wrote it; zero if there is none. It has no effect.
+  Index unknown_configuration() const { return unknown_configuration_; }
   // The configuration in effect at `index`. Requires: start and configured <=
   // index <= last.
   const Configuration& ConfigurationAt(Index index) const;
@@ -93,25 +109,43 @@ class LogView {
     Index index;
     Configuration configuration;
   };
+  // A place among evicted entries where the log may be cut.
+  struct Mark {
+    LogStart start;    // A log that begins there.
+    size_t bytes = 0;  // Of the entries behind the mark before, or start().
+  };
 
-  size_t OffsetOf(Index index) const { return index - first_index(); }
+  size_t OffsetOf(Index index) const { return index - evicted() - 1; }
   size_t OffsetBehind(Index after, Index through) const {
-    CHECK_GE(after, start_.position.index);
+    CHECK_GE(after, evicted());
     CHECK_LE(after, through);
     CHECK_LE(through, last_.index);
-    return after - start_.position.index;
+    return after - evicted();
   }
   // Checks the next entry and takes all that follows from it but the entry.
   void Admit(const Entry& entry);
+  // Removes the first entries in memory, through `index`.
+  void RemoveResident(Index index);
+  void DropMarksThrough(Index index);
+  Term EvictedTermAt(Index index) const;
 
   LogStart start_;
+  // The entries in memory, as a log of their own. It begins at the last mark,
+  // or at start_ if there is no mark.
+  LogStart resident_;
   EntryList entries_;
+  size_t resident_bytes_ = 0;
+  std::vector<Mark> marks_;
+  // The first positions of terms among evicted entries. The first one may be
+  // that of an entry before start_.
+  std::vector<LogPosition> terms_;
+  size_t evicted_bytes_ = 0;  // The sum over marks_.
   LogPosition last_;
   WallTime last_log_time_;
-  size_t size_bytes_ = 0;
   // Invariant: not empty, sorted by index. The first is in effect at start(),
   // or from its own index on if that is greater.
   std::vector<Placed> configurations_;
+  Index unknown_configuration_;
 };
 
 }  // namespace quorate::raft

@@ -38,6 +38,7 @@ Entry EntryOf(uint64_t term, uint64_t index, uint32_t configured_node = 0,
 
 struct Model {
   LogPosition boundary;
+  uint64_t evicted = 0;  // At least that of the boundary.
   Configuration base = ConfigurationOf(99);
   std::map<uint64_t, Entry> entries;
 
@@ -72,7 +73,7 @@ struct Model {
 void Compare(const LogView& log, const Model& model) {
   RC_ASSERT(log.start() == model.boundary);
   RC_ASSERT(log.last() == model.Last());
-  RC_ASSERT(log.first_index() == model.boundary.index + 1);
+  RC_ASSERT(log.evicted() == Index(model.evicted));
   const uint64_t base = model.boundary.index.value();
   const uint64_t last = model.Last().index.value();
   for (uint64_t i = base > 2 ? base - 2 : 0; i <= last + 2; ++i) {
@@ -85,12 +86,35 @@ void Compare(const LogView& log, const Model& model) {
     }
     if (i < base || i > last) continue;
     RC_ASSERT(log.ConfigurationAt(Index(i)) == model.ConfigurationAt(i));
-    if (i > base) RC_ASSERT(log.At(Index(i)) == model.entries.at(i));
+    if (i <= model.evicted) continue;
+    RC_ASSERT(log.At(Index(i)) == model.entries.at(i));
+    RC_ASSERT(log.LogTimeAt(Index(i)) == model.entries.at(i).log_time);
   }
   RC_ASSERT(log.configuration() == model.ConfigurationAt(last));
   size_t bytes = 0;
-  for (const auto& [index, entry] : model.entries) bytes += entry.size_bytes();
+  size_t resident = 0;
+  for (const auto& [index, entry] : model.entries) {
+    bytes += entry.size_bytes();
+    if (index > model.evicted) resident += entry.size_bytes();
+  }
   RC_ASSERT(log.size_bytes() == bytes);
+  RC_ASSERT(log.resident_bytes() == resident);
+}
+
+// A place where the log may be cut so that about `most` bytes are left.
+void CompareCut(const LogView& log, const Model& model, size_t most) {
+  const Index cut = log.CutBefore(log.last().index, most);
+  RC_ASSERT(cut >= log.start().index);
+  size_t behind = 0;
+  for (auto it = model.entries.upper_bound(cut.value());
+       it != model.entries.end(); ++it) {
+    behind += it->second.size_bytes();
+  }
+  RC_ASSERT(behind <= most || cut == log.last().index);
+  // Among entries in memory it is the first such place.
+  if (cut.value() > model.evicted) {
+    RC_ASSERT(behind + log.At(cut).size_bytes() > most);
+  }
 }
 
 RC_GTEST_PROP(LogViewTest, AnyHistory_AgreesWithTheModel, ()) {
@@ -101,7 +125,7 @@ RC_GTEST_PROP(LogViewTest, AnyHistory_AgreesWithTheModel, ()) {
   for (int step = 0; step < steps; ++step) {
     const LogPosition last = model.Last();
     const uint64_t base = model.boundary.index.value();
-    switch (*rc::gen::inRange(0, 6)) {
+    switch (*rc::gen::inRange(0, 8)) {
       case 0:
       case 1:
       case 2: {
@@ -116,7 +140,9 @@ RC_GTEST_PROP(LogViewTest, AnyHistory_AgreesWithTheModel, ()) {
       }
       case 3: {
         if (model.entries.empty()) break;
-        const auto first = *rc::gen::inRange(base + 1, last.index.value() + 1);
+        if (model.evicted == last.index.value()) break;
+        const auto first =
+            *rc::gen::inRange(model.evicted + 1, last.index.value() + 1);
         log.TruncateFrom(Index(first));
         model.entries.erase(model.entries.lower_bound(first),
                             model.entries.end());
@@ -124,17 +150,31 @@ RC_GTEST_PROP(LogViewTest, AnyHistory_AgreesWithTheModel, ()) {
       }
       case 4: {
         const auto to = *rc::gen::inRange(base, last.index.value() + 1);
-        const LogPosition boundary = {model.TermAt(to), Index(to)};
         log.CompactTo(Index(to));
-        model.base = model.ConfigurationAt(to);
+        // Evicted entries go up to a mark. These tests have few of them.
+        const uint64_t start = log.start().index.value();
+        RC_ASSERT(start == to || (to < model.evicted && start == base));
+        const LogPosition boundary = {model.TermAt(start), Index(start)};
+        model.base = model.ConfigurationAt(start);
         model.boundary = boundary;
+        model.evicted = std::max(model.evicted, start);
         model.entries.erase(model.entries.begin(),
-                            model.entries.upper_bound(to));
+                            model.entries.upper_bound(start));
+        break;
+      }
+      case 5:
+      case 6: {
+        const auto to =
+            *rc::gen::inRange(model.evicted, last.index.value() + 1);
+        log.EvictTo(Index(to));
+        model.evicted = to;
+        CompareCut(log, model, *rc::gen::inRange<size_t>(0, 500));
         break;
       }
       default: {
         if (*rc::gen::inRange(0, 4) != 0) break;
         model.boundary = {Term(term), last.index + 3};
+        model.evicted = model.boundary.index.value();
         model.base = ConfigurationOf(1000 + static_cast<uint32_t>(step));
         model.entries.clear();
         log.Reset({model.boundary}, model.base);
@@ -228,6 +268,58 @@ TEST(LogViewTest, CompactTo_KeepsTheTimesOfTheEntries) {
   log.CompactTo(Index(4));
   EXPECT_EQ(log.log_start(),
             (LogStart{{Term(1), Index(4)}, WallTime(40), WallTime(90)}));
+}
+
+// Marks divide the evicted entries, so that most of them can be cut off.
+TEST(LogViewTest, CompactTo_AmongEvictedEntries_CutsAtAMark) {
+  constexpr uint64_t kEntries = 4000;
+  constexpr size_t kPayloadBytes = 1000;
+  LogView log({}, Index(0), {});
+  size_t bytes = 0;
+  for (uint64_t i = 1; i <= kEntries; ++i) {
+    Entry entry = EntryOf(1 + i / 1000, i, 0, kPayloadBytes);
+    entry.leader_wall = {WallTime(static_cast<int64_t>(i)),
+                         WallTime(static_cast<int64_t>(i) + 5)};
+    bytes += entry.size_bytes();
+    log.Append(std::move(entry));
+    // Piece by piece, as a host does under load.
+    if (i % 7 == 0) log.EvictTo(Index(i));
+  }
+  log.EvictTo(Index(kEntries));
+  EXPECT_EQ(log.resident_bytes(), 0u);
+  EXPECT_EQ(log.size_bytes(), bytes);
+  for (uint64_t to = 100; to <= kEntries; to += 100) {
+    log.CompactTo(Index(to));
+    const LogStart start = log.log_start();
+    const uint64_t at = start.position.index.value();
+    EXPECT_LE(at, to);
+    EXPECT_GT(at + 200, to);
+    if (at == 0) continue;
+    EXPECT_EQ(start.position.term, Term(1 + at / 1000));
+    EXPECT_EQ(start.log_time, WallTime(static_cast<int64_t>(at)));
+    EXPECT_EQ(start.latest, WallTime(static_cast<int64_t>(at) + 5));
+    EXPECT_EQ(log.size_bytes(), (kEntries - at) * bytes / kEntries);
+    for (uint64_t i = at; i <= kEntries; i += 50) {
+      EXPECT_EQ(log.TermAt(Index(i)), Term(1 + i / 1000));
+    }
+  }
+  EXPECT_EQ(log.start(), log.last());
+  EXPECT_EQ(log.size_bytes(), 0u);
+}
+
+TEST(LogViewTest, CutBefore_AmongEvictedEntries_LeavesAboutTheBytes) {
+  LogView log({}, Index(0), {});
+  for (uint64_t i = 1; i <= 4000; ++i) log.Append(EntryOf(1, i, 0, 1000));
+  const size_t each = log.size_bytes() / 4000;
+  log.EvictTo(Index(3000));
+  EXPECT_EQ(log.CutBefore(Index(4000), 500 * each), Index(3500));
+  const Index cut = log.CutBefore(Index(4000), 2500 * each);
+  EXPECT_GE(cut, Index(1500));
+  EXPECT_LE(cut, Index(1600));
+  EXPECT_EQ(log.CutBefore(Index(4000), 5000 * each), Index(0));
+  const Index earlier = log.CutBefore(Index(2000), 500 * each);
+  EXPECT_GE(earlier, Index(1400));
+  EXPECT_LE(earlier, Index(1600));
 }
 
 using LogViewDeathTest = ::testing::Test;

@@ -66,6 +66,7 @@ void Progress::BecomeSnapshot(const SnapshotDescriptor& snapshot,
   next_ = match_ + 1;
   pending_snapshot_.snapshot = snapshot;
   pending_snapshot_.current_from = number;
+  catch_up_ = CatchUp();
 }
 
 bool Progress::PendingSnapshot::MaySendMore(uint64_t bytes_max) const {
@@ -87,6 +88,15 @@ void Progress::PendingSnapshot::GoTo(uint64_t offset, uint64_t written,
   current_from = number;
   // It may have more in a staging file, and says so once it gets a chunk.
   probing = offset == 0;
+}
+
+size_t Progress::CatchUpOffset() const {
+  const EntryList& entries = catch_up_.entries;
+  if (entries.empty() || next_ < entries.front().index ||
+      next_ > entries.back().index) {
+    return entries.size();
+  }
+  return next_ - entries.front().index;
 }
 
 bool Progress::CanAppend(const Inflights::Limits& limits) const {
@@ -198,6 +208,9 @@ void Progress::AddTo(CoreDigest* digest) const {
   digest->Add(uint64_t{pending_snapshot_.probing});
   digest->Add(uint64_t{pending_snapshot_.reading});
   digest->Add(pending_snapshot_.read_offset);
+  digest->Add(static_cast<uint64_t>(catch_up_.read));
+  digest->Add(catch_up_.after);
+  digest->Add(uint64_t{catch_up_.entries.size()});
   digest->Add(retry_at_);
   digest->Add(last_contact_);
   digest->Add(read_round_);

@@ -24,6 +24,7 @@
 #include "env/ids.h"
 #include "env/time.h"
 #include "raft/core/core_digest.h"
+#include "raft/core/entry_list.h"
 #include "raft/core/types.h"
 
 namespace quorate::raft {
@@ -93,6 +94,18 @@ class Progress {
   // Begins in kProbe. `number`: the leader's next kAppend. Requires: next > 0.
   Progress(ReplicaId replica, Index next, AppendNumber number, MonoTime now);
 
+  // Entries for a follower that lags behind the entries in memory. They are
+  // read from the disk one piece at a time.
+  struct CatchUp {
+    enum class Read : uint8_t {
+      kNone,
+      kOutstanding,
+      kFailed
+    } read = Read::kNone;
+    Index after;  // The last read began behind it.
+    EntryList entries;
+  };
+
   ReplicaId replica() const { return replica_; }
   State state() const { return state_; }
   // Last entry known to be on the follower's disk and to match. Never falls.
@@ -103,6 +116,11 @@ class Progress {
   // Valid in kSnapshot.
   const PendingSnapshot& pending_snapshot() const { return pending_snapshot_; }
   PendingSnapshot& pending_snapshot() { return pending_snapshot_; }
+  const CatchUp& catch_up() const { return catch_up_; }
+  CatchUp& catch_up() { return catch_up_; }
+  // The offset of the entry at next() in the entries that were read; their
+  // number if it is not there.
+  size_t CatchUpOffset() const;
 
   // When a reply is overdue; Max() if none is awaited.
   MonoTime retry_at() const { return retry_at_; }
@@ -175,6 +193,7 @@ class Progress {
   bool probe_outstanding_ = false;    // kProbe only.
   Inflights inflights_;               // Empty in kSnapshot.
   PendingSnapshot pending_snapshot_;  // kSnapshot only.
+  CatchUp catch_up_;
   MonoTime retry_at_ = MonoTime::Max();
   MonoTime last_contact_;
   ReadRound read_round_;

@@ -8,21 +8,6 @@
 #include "raft/core/core_impl.h"
 
 namespace quorate::raft {
-namespace {
-
-constexpr uint8_t kEntryVersion = 1;
-
-bool KnownKind(const Entry& entry) {
-  switch (entry.kind) {
-    case EntryKind::kNoop:
-    case EntryKind::kConfiguration:
-    case EntryKind::kCommands:
-      return entry.version == kEntryVersion && entry.flags == 0;
-  }
-  return false;
-}
-
-}  // namespace
 
 Progress* Core::Impl::FindMember(ReplicaId replica) {
   std::vector<Progress>& members = std::get<Leader>(role_).members;
@@ -53,7 +38,6 @@ LogPosition Core::Impl::AppendOwn(EntryKind kind, Buffer payload) {
   entry.term = hard_state_.term;
   entry.index = log_.last().index + 1;
   entry.kind = kind;
-  entry.version = kEntryVersion;
   entry.log_time = NextLogTime(now_);
   entry.leader_wall = now_.wall;
   entry.payload = std::move(payload);
@@ -176,8 +160,10 @@ void Core::Impl::SendAppends(Progress& member) {
       return;
     }
     const bool empty =
-        probe && (!room || IsInactive(member) ||
-                  member.inflights().Full(limits) || Fires("raft.empty_probe"));
+        probe &&
+        (!room || IsInactive(member) || member.inflights().Full(limits) ||
+         !HasEntries(member) || Fires("raft.empty_probe"));
+    if (!empty && !HasEntries(member)) return ReadEntries(member);
     bytes += SendAppend(member, empty ? WithEntries::kNo : WithEntries::kYes);
   }
 }
@@ -193,10 +179,7 @@ size_t Core::Impl::SendAppend(Progress& member, WithEntries with_entries) {
   message.commit_log_time = log_.LogTimeAt(commit_);
   size_t bytes = 0;
   if (with_entries == WithEntries::kYes) {
-    bytes = log_.SliceByBytes(
-        previous, log_.last().index,
-        Fires("raft.append_of_one_entry") ? 1 : options_.append_bytes_max,
-        &message.entries);
+    bytes = TakeEntries(member, &message.entries);
   }
   const Index last = previous + message.entries.size();
   const Duration retry = Fires("raft.append_again_soon")
@@ -204,8 +187,66 @@ size_t Core::Impl::SendAppend(Progress& member, WithEntries with_entries) {
                              : options_.retry_interval;
   member.AppendSent(last, bytes, now_.mono + retry);
   member.CommitSent(std::min(commit_, last));
+  if (member.next() > log_.evicted()) member.catch_up().entries.clear();
   Send(std::move(message));
   return bytes;
+}
+
+size_t Core::Impl::TakeEntries(const Progress& member,
+                               EntryList* entries) const {
+  const size_t bytes_max =
+      Fires("raft.append_of_one_entry") ? 1 : options_.append_bytes_max;
+  if (member.next() > log_.evicted()) {
+    return log_.SliceByBytes(member.next() - 1, log_.last().index, bytes_max,
+                             entries);
+  }
+  const EntryList& read = member.catch_up().entries;
+  const size_t offset = member.CatchUpOffset();
+  return entries->AppendByBytes(read, offset, read.size() - offset, bytes_max);
+}
+
+bool Core::Impl::HasEntries(const Progress& member) const {
+  return member.next() > log_.evicted() ||
+         member.CatchUpOffset() < member.catch_up().entries.size();
+}
+
+void Core::Impl::ReadEntries(Progress& member) {
+  Progress::CatchUp& catch_up = member.catch_up();
+  if (catch_up.read != Progress::CatchUp::Read::kNone) return;
+  catch_up.read = Progress::CatchUp::Read::kOutstanding;
+  catch_up.after = member.next() - 1;
+  catch_up.entries.clear();
+  out_->entry_reads.push_back(
+      {member.replica(), catch_up.after, log_.evicted()});
+}
+
+void Core::Impl::OnEntriesRead(EntriesRead event) {
+  Progress* member =
+      std::holds_alternative<Leader>(role_) ? FindMember(event.to) : nullptr;
+  if (member == nullptr) return;
+  Progress::CatchUp& catch_up = member->catch_up();
+  if (catch_up.read != Progress::CatchUp::Read::kOutstanding ||
+      catch_up.after != event.after) {
+    return;  // The read belongs to an earlier leadership or transfer.
+  }
+  Index next = event.after + 1;
+  bool good = !event.entries.empty();
+  for (const Entry& entry : event.entries) {
+    good &= entry.index == next && entry.term == log_.TermAt(next);
+    next = next + 1;
+  }
+  // The next heartbeat asks again for what could not be read.
+  catch_up.read =
+      good ? Progress::CatchUp::Read::kNone : Progress::CatchUp::Read::kFailed;
+  if (!good) return;
+  catch_up.entries = std::move(event.entries);
+  std::get<Leader>(role_).send_due = true;
+}
+
+void Core::Impl::OnEvict(const Evict& event) {
+  const Index cut = log_.CutBefore(log_.last().index, event.keep_bytes);
+  const Index through = std::min(cut, evictable());
+  if (through > log_.evicted()) log_.EvictTo(through);
 }
 
 bool Core::Impl::IsInactive(const Progress& member) const {
@@ -256,19 +297,14 @@ void Core::Impl::OnAppend(const Message& message) {
   FollowerCommit(message.commit, matched);
 }
 
-// True if a leader of that term can have sent the entries. A replica never
-// acknowledges an entry of an unknown kind or version.
+// True if a leader of that term can have sent the entries. Those of an unknown
+// kind or version are kept; the replica halts before them (levels.cc).
 bool Core::Impl::WellFormed(const Message& message) const {
   LogPosition previous = message.previous;
   WallTime log_time = WallTime::Min();
   for (const Entry& entry : message.entries) {
     if (entry.index != previous.index + 1 || entry.term < previous.term ||
-        entry.term == Term() || entry.log_time < log_time ||
-        !KnownKind(entry)) {
-      return false;
-    }
-    if (entry.kind == EntryKind::kConfiguration &&
-        !DecodeConfiguration(entry.payload.view()).ok()) {
+        entry.term == Term() || entry.log_time < log_time) {
       return false;
     }
     previous = entry.position();
@@ -487,6 +523,7 @@ void Core::Impl::ApplyCommitted() {
     }
     ++known;
     unapplied_bytes_ -= entry.size_bytes();
+    applied_log_time_ = entry.log_time;
     applied_latest_ = std::max(applied_latest_, entry.bounded_latest());
   }
   applied_ = applied_ + known;
@@ -502,7 +539,7 @@ void Core::Impl::SendHeartbeat(Progress& member) {
   Message message = NewMessage(MessageType::kHeartbeat, member.replica());
   message.commit = std::min(commit_, member.match());
   message.read_round = std::get<Leader>(role_).read_round;
-  if (message.commit >= log_.start().index) {
+  if (message.commit >= log_.evicted()) {
     message.commit_log_time = log_.LogTimeAt(message.commit);
   }
   member.CommitSent(message.commit);
@@ -519,7 +556,13 @@ MonoTime Core::Impl::NextHeartbeat() const {
 void Core::Impl::BroadcastHeartbeats() {
   Leader& leader = std::get<Leader>(role_);
   leader.heartbeat_at = NextHeartbeat();
-  for (Progress& member : leader.members) SendHeartbeat(member);
+  for (Progress& member : leader.members) {
+    SendHeartbeat(member);
+    if (member.catch_up().read == Progress::CatchUp::Read::kFailed) {
+      member.catch_up().read = Progress::CatchUp::Read::kNone;
+      leader.send_due = true;
+    }
+  }
 }
 
 void Core::Impl::OnHeartbeat(const Message& message) {

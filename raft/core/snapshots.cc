@@ -296,6 +296,7 @@ void Core::Impl::OnSnapshotInstalled(SnapshotInstalled event) {
   }
   CHECK_GT(position.index, commit_);
   log_.Reset(event.snapshot.log_start(), event.snapshot.configuration);
+  applied_log_time_ = event.snapshot.log_time;
   applied_latest_ = event.snapshot.latest;
   snapshot_ = std::move(event.snapshot);
   ++epoch_;

@@ -12,7 +12,7 @@
 #include "env/crc32c.h"
 #include "raft/core/configuration.h"
 #include "raft/host/founding.h"
-#include "raft/host/log_memory.h"
+#include "raft/host/log_budget.h"
 #include "raft/host/outbox.h"
 #include "raft/host/replica.h"
 #include "raft/host/service.h"
@@ -20,6 +20,9 @@
 
 namespace quorate::raft {
 namespace {
+
+// Bytes of entries that one turn evicts, about.
+constexpr uint64_t kTurnEvictedBytesMax = 8 << 20;
 
 class SilentObserver final : public Host::Observer {
  public:
@@ -52,8 +55,8 @@ class Host::Impl final : public env::Transport::Receiver {
         callbacks_(env.loop),
         fail_node_([this](absl::Status why) { Stop(std::move(why)); }),
         on_earlier_deadline_([this](GroupId id) { UpdateTimer(id); }),
-        log_memory_(options_.log_memory_bytes_max,
-                    [this] { RelieveLogMemoryLater(); }),
+        log_memory_(options_.log_memory_bytes_max, [this] { EvictLater(); }),
+        log_size_(options_.log_bytes_max, [this] { ShortenLogsLater(); }),
         alarm_(env.loop, [this] { OnAlarm(); }) {}
 
   ~Impl() {
@@ -94,8 +97,10 @@ class Host::Impl final : public env::Transport::Receiver {
   void Stop(absl::Status why);
   void SetAlarm();
   void OnAlarm();
-  void RelieveLogMemoryLater();
-  void RelieveLogMemory();
+  void EvictLater();
+  void Evict();
+  void ShortenLogsLater();
+  void ShortenLogs();
 
   env::Env& env_;
   const HostOptions options_;
@@ -120,7 +125,8 @@ class Host::Impl final : public env::Transport::Receiver {
   CallbackQueue callbacks_;
   absl::AnyInvocable<void(absl::Status)> fail_node_;
   absl::AnyInvocable<void(GroupId)> on_earlier_deadline_;
-  LogMemory log_memory_;
+  LogBudget log_memory_;  // The entries in memory.
+  LogBudget log_size_;    // All entries.
   // Replicas use the log and the snapshot store, and callbacks of both refer to
   // replicas. Members are destroyed in reverse order, so log and snapshot store
   // are destroyed first and call back no more.
@@ -134,10 +140,12 @@ class Host::Impl final : public env::Transport::Receiver {
   absl::btree_set<std::pair<MonoTime, GroupId>> deadlines_;
   absl::btree_map<GroupId, MonoTime> queued_deadline_;
   std::vector<GroupId> due_;  // Reused by OnAlarm.
-  env::Pending relief_;
-  bool relief_pending_ = false;
-  // The replica that was asked last to give log memory back.
-  Replica* relieving_ = nullptr;
+  env::Pending evict_;
+  bool evict_pending_ = false;
+  env::Pending shorten_;
+  bool shorten_pending_ = false;
+  // The replica that was asked last to shorten its log.
+  Replica* shortening_ = nullptr;
   env::Alarm alarm_;
 };
 
@@ -181,6 +189,7 @@ void Host::Impl::OnOpened(absl::StatusOr<OpenedStore> opened) {
                                  .fail_node = fail_node_,
                                  .on_earlier_deadline = on_earlier_deadline_,
                                  .log_memory = log_memory_,
+                                 .log_size = log_size_,
                                  .replicas = opened->groups.size()};
   for (OpenedGroup& group : opened->groups) {
     if (!group.fenced.ok()) {
@@ -309,21 +318,61 @@ void Host::Impl::OnAlarm() {
   SetAlarm();
 }
 
-// ---- Memory
+// ---- Budgets of the logs
 
-void Host::Impl::RelieveLogMemoryLater() {
-  if (std::exchange(relief_pending_, true)) return;
-  relief_ = env_.loop.Defer([this] {
-    relief_pending_ = false;
-    RelieveLogMemory();
+void Host::Impl::EvictLater() {
+  if (std::exchange(evict_pending_, true)) return;
+  evict_ = env_.loop.Defer([this] { Evict(); });
+}
+
+// The oldest entries of the group that has most in memory leave first. A turn
+// evicts a bounded number.
+void Host::Impl::Evict() {
+  evict_pending_ = false;
+  if (!status_.ok()) return;
+  std::vector<std::pair<uint64_t, GroupId>> by_bytes;
+  by_bytes.reserve(replicas_.size());
+  for (const auto& [id, replica] : replicas_) {
+    by_bytes.emplace_back(replica->core().resident_log_bytes(), id);
+  }
+  std::make_heap(by_bytes.begin(), by_bytes.end());
+  uint64_t evicted = 0;
+  while (!by_bytes.empty() && log_memory_.exceeded()) {
+    if (evicted >= kTurnEvictedBytesMax) {
+      evict_pending_ = true;
+      evict_ = env_.loop.At(env_.loop.ReadClock().mono, [this] { Evict(); });
+      return;
+    }
+    std::pop_heap(by_bytes.begin(), by_bytes.end());
+    auto& [bytes, id] = by_bytes.back();
+    Replica* const largest = replica(id);
+    largest->Evict();
+    const uint64_t left = largest->core().resident_log_bytes();
+    if (left >= bytes) {
+      by_bytes.pop_back();
+      continue;
+    }
+    env_.tracer.Sometimes("raft.entries_evicted");
+    evicted += bytes - left;
+    bytes = left;
+    std::push_heap(by_bytes.begin(), by_bytes.end());
+  }
+  if (log_memory_.exceeded()) log_memory_.Postpone();
+}
+
+void Host::Impl::ShortenLogsLater() {
+  if (std::exchange(shorten_pending_, true)) return;
+  shorten_ = env_.loop.Defer([this] {
+    shorten_pending_ = false;
+    ShortenLogs();
   });
 }
 
-// One snapshot at a time: while one is written, memory that it will free is
+// One snapshot at a time: while one is written, entries that it will remove are
 // still counted.
-void Host::Impl::RelieveLogMemory() {
-  if (!status_.ok() || !log_memory_.exceeded() ||
-      (relieving_ != nullptr && relieving_->snapshot_in_progress())) {
+void Host::Impl::ShortenLogs() {
+  if (!status_.ok() || !log_size_.exceeded() ||
+      (shortening_ != nullptr && shortening_->snapshot_in_progress())) {
     return;
   }
   std::vector<std::pair<uint64_t, GroupId>> by_bytes;
@@ -332,17 +381,17 @@ void Host::Impl::RelieveLogMemory() {
     by_bytes.emplace_back(replica->core().log_bytes(), id);
   }
   std::make_heap(by_bytes.begin(), by_bytes.end());
-  while (!by_bytes.empty() && log_memory_.exceeded()) {
+  while (!by_bytes.empty() && log_size_.exceeded()) {
     std::pop_heap(by_bytes.begin(), by_bytes.end());
     Replica* const largest = replica(by_bytes.back().second);
     by_bytes.pop_back();
-    if (largest->GiveLogMemoryBack()) {
-      env_.tracer.Sometimes("raft.log_memory_relieved");
-      relieving_ = largest;
+    if (largest->ShortenLog()) {
+      env_.tracer.Sometimes("raft.log_shortened");
+      shortening_ = largest;
       return;
     }
   }
-  if (log_memory_.exceeded()) log_memory_.Postpone();
+  if (log_size_.exceeded()) log_size_.Postpone();
 }
 
 // ---- Host
@@ -432,6 +481,7 @@ Log::Counters Host::log_counters() const {
 }
 
 uint64_t Host::log_memory_bytes() const { return impl_->log_memory_.bytes(); }
+uint64_t Host::log_bytes() const { return impl_->log_size_.bytes(); }
 
 Level Host::founded_level() const { return impl_->founded_level_; }
 uint64_t Host::hash_key() const { return impl_->hash_key_; }

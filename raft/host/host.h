@@ -61,9 +61,13 @@ struct HostOptions {
   // never. Only equal values of two nodes can be compared.
   uint64_t digest_interval = 4096;
   // A limit of the size of the entries of all groups in memory; 0: none. Beyond
-  // it the groups with most entries take snapshots early, one after another.
-  // They keep fewer entries behind these snapshots.
+  // it the groups with most of them have their oldest ones on disk only. It is
+  // exceeded by entries that are not applied or not durable.
   uint64_t log_memory_bytes_max = 256 << 20;
+  // A limit of the size of the entries of all groups, which a start reads; 0:
+  // none. Beyond it the groups with most entries take snapshots early, one
+  // after another. They keep fewer entries behind these snapshots.
+  uint64_t log_bytes_max = 1 << 30;
 };
 
 // The result of a proposal. `outcome` says whether it took effect; `status`
@@ -185,6 +189,8 @@ class Host {
   Log::Counters log_counters() const;
   // Size of the entries that the logs of all groups have in memory.
   uint64_t log_memory_bytes() const;
+  // The same with those that are only on disk.
+  uint64_t log_bytes() const;
   // The identity that this node sends to its peers. Requires: Start succeeded.
   const env::TransportIdentity& identity() const;
   // True if this node's replica of the group works and refuses messages of

@@ -300,9 +300,9 @@ TEST(Host, IdleGroup_TakesTheSnapshotThatBecameDueMeanwhile) {
 }
 
 // The threshold of the group is far away; the budget of the node is not.
-TEST(Host, EntriesBeyondTheBudgetOfMemory_MakeAGroupTakeSnapshots) {
+TEST(Host, EntriesBeyondTheBudgetOfTheLogs_MakeAGroupTakeSnapshots) {
   Cluster cluster(19, /*snapshot_threshold_bytes=*/1 << 30);
-  cluster.options_.log_memory_bytes_max = 16 << 10;
+  cluster.options_.log_bytes_max = 16 << 10;
   for (uint32_t n = 1; n <= 3; ++n) {
     cluster.Crash(n, sim::CrashKind::kProcess);
     cluster.Restart(n);
@@ -310,20 +310,20 @@ TEST(Host, EntriesBeyondTheBudgetOfMemory_MakeAGroupTakeSnapshots) {
   for (int i = 0; i < 400; ++i) {
     ASSERT_EQ(cluster.Propose(std::string(200, 'x')).outcome, Outcome::kDone);
     for (uint32_t n = 1; n <= 3; ++n) {
-      EXPECT_LE(cluster.node(n)->host.log_memory_bytes(), 32u << 10);
+      EXPECT_LE(cluster.node(n)->host.log_bytes(), 32u << 10);
     }
   }
   cluster.world_.RunFor(Seconds(1));
   for (uint32_t n = 1; n <= 3; ++n) {
-    EXPECT_LE(cluster.node(n)->host.log_memory_bytes(), 16u << 10);
+    EXPECT_LE(cluster.node(n)->host.log_bytes(), 16u << 10);
     EXPECT_GT(cluster.node(n)->host.core(kGroup)->snapshot().position.index,
               Index(0));
   }
-  // The logs in memory are counted again after a restart.
+  // The logs are counted again after a restart.
   cluster.Crash(1, sim::CrashKind::kMachine);
   cluster.Restart(1);
   ASSERT_TRUE(cluster.WaitConverged(400));
-  EXPECT_EQ(cluster.node(1)->host.log_memory_bytes(),
+  EXPECT_EQ(cluster.node(1)->host.log_bytes(),
             cluster.node(1)->host.core(kGroup)->log_bytes());
 }
 
@@ -474,7 +474,7 @@ TEST(Host, SnapshotOverALongLink_HasManyChunksInFlight) {
 // keeps little behind them, so a second transfer may follow.
 TEST(Host, LaggingFollowerBeyondTheBudgetOfMemory_IsBroughtBackByASnapshot) {
   Cluster cluster(20, /*snapshot_threshold_bytes=*/1 << 30);
-  cluster.options_.log_memory_bytes_max = 16 << 10;
+  cluster.options_.log_bytes_max = 16 << 10;
   cluster.options_.core.snapshot_chunk_bytes = 256;
   for (uint32_t n = 1; n <= 3; ++n) {
     cluster.Crash(n, sim::CrashKind::kProcess);
@@ -491,8 +491,7 @@ TEST(Host, LaggingFollowerBeyondTheBudgetOfMemory_IsBroughtBackByASnapshot) {
   for (int i = 0; i < 4000; ++i) {
     ASSERT_EQ(cluster.Propose(std::string(200, 'y')).outcome, Outcome::kDone);
     ++lines;
-    ASSERT_LE(cluster.node(cluster.leader())->host.log_memory_bytes(),
-              32u << 10);
+    ASSERT_LE(cluster.node(cluster.leader())->host.log_bytes(), 32u << 10);
     if (cluster.node(lagging)->observer.restored > 0) break;
   }
   EXPECT_EQ(cluster.node(lagging)->observer.restored, 1);

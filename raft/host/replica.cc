@@ -211,6 +211,7 @@ void Replica::Step(Input&& input) {
   HandleMessages(output);
   HandleApply(output);
   HandleReads(output);
+  HandleEntryReads(output);
   HandleSnapshots(output);
   HandleEvents(output);
   stepping_ = false;
@@ -218,10 +219,31 @@ void Replica::Step(Input&& input) {
   if (deadline() < deadline_before) services_.on_earlier_deadline(key_.group);
 }
 
+void Replica::HandleEntryReads(const Output& output) {
+  for (const EntryRead& read : output.entry_reads) {
+    services_.env.tracer.Sometimes("raft.entries_read_again");
+    services_.log.Read(key_, read.after,
+                       [this, to = read.to,
+                        after = read.after](absl::StatusOr<EntryList> entries) {
+                         EntriesRead answer{.to = to, .after = after};
+                         if (entries.ok()) {
+                           answer.entries = *std::move(entries);
+                         } else if (!absl::IsNotFound(entries.status())) {
+                           OnEntriesUnreadable(after, entries.status());
+                         }
+                         Step(std::move(answer));
+                       });
+  }
+}
+
 void Replica::ReportLogBytes() {
-  const uint64_t bytes = core_->log_bytes();
-  if (bytes == reported_log_bytes_) return;
-  services_.log_memory.Change(std::exchange(reported_log_bytes_, bytes), bytes);
+  const auto report = [](LogBudget& budget, uint64_t bytes, uint64_t* before) {
+    if (bytes != *before) budget.Change(std::exchange(*before, bytes), bytes);
+  };
+  report(services_.log_memory, core_->resident_log_bytes(),
+         &reported_resident_bytes_);
+  if (CanEvict()) services_.log_memory.Ask();
+  report(services_.log_size, core_->log_bytes(), &reported_log_bytes_);
 }
 
 absl::Status Replica::RefusalStatus(Refused::Reason reason) const {

@@ -17,7 +17,7 @@
 
 #include "absl/container/btree_map.h"
 #include "raft/host/host.h"
-#include "raft/host/log_memory.h"
+#include "raft/host/log_budget.h"
 #include "raft/host/outbox.h"
 #include "raft/host/output_pool.h"
 #include "raft/host/send_room.h"
@@ -43,8 +43,9 @@ struct ReplicaServices {
   absl::AnyInvocable<void(absl::Status)>& fail_node;
   // Must be called when a step made a replica's deadline() earlier.
   absl::AnyInvocable<void(GroupId)>& on_earlier_deadline;
-  LogMemory& log_memory;
-  size_t replicas;  // The number on this node.
+  LogBudget& log_memory;  // For entries in memory.
+  LogBudget& log_size;    // For all entries.
+  size_t replicas;        // The number on this node.
 };
 
 class Replica final : private HostGate {
@@ -64,9 +65,12 @@ class Replica final : private HostGate {
   // Call when deadline() has come.
   void OnTimer();
   MonoTime deadline() const;
-  // Frees entries that a snapshot covers. Returns true if a snapshot is being
-  // written, after which more will be free.
-  bool GiveLogMemoryBack();
+  // Frees some of the oldest entries in memory, which stay in the log on disk.
+  // It frees some if CanEvict().
+  void Evict();
+  // Removes entries that a snapshot covers. Returns true if a snapshot is being
+  // written, after which more can be removed.
+  bool ShortenLog();
   bool snapshot_in_progress() const { return snapshot_reader_ != nullptr; }
   // Fails all waiting proposals and reads. The core is not stepped any more.
   void Stop(const absl::Status& why);
@@ -99,12 +103,14 @@ class Replica final : private HostGate {
   void Send(const Message& message);
   void Step(Input&& input);
   void ReportLogBytes();
+  bool CanEvict() const;
   // The parts of an Output, in the order in which Step carries them out.
   void HandleProposals(const Output& output);
   void HandleWrite(Output& output);
   void HandleMessages(Output& output);
   void HandleApply(const Output& output);
   void HandleReads(const Output& output);
+  void HandleEntryReads(const Output& output);
   void HandleSnapshots(const Output& output);  // In replica_snapshots.cc.
   void HandleEvents(const Output& output);
   void ApplyEntry(const Entry& entry);
@@ -147,6 +153,7 @@ class Replica final : private HostGate {
   Index TrailingIndex(Index snapshot_index) const;
   void KeepSnapshotInTransfer();
   void ReadChunk(const SnapshotWork& work);
+  void OnEntriesUnreadable(Index after, const absl::Status& why);
   void OnUnreadable(Index snapshot, const absl::Status& why);
   void WriteChunk(const SnapshotWork& work);
   // Steps the core with the answer; `late`: after an election timeout.
@@ -192,7 +199,9 @@ class Replica final : private HostGate {
   StateDigests digests_;
   Index asked_digest_;  // The index in the leader's last heartbeat.
   Index differs_at_;    // The newest index at which a difference was logged.
-  uint64_t reported_log_bytes_ = 0;  // To LogMemory.
+  // To the two budgets.
+  uint64_t reported_resident_bytes_ = 0;
+  uint64_t reported_log_bytes_ = 0;
   uint64_t bytes_since_snapshot_ = 0;
   uint64_t applied_bytes_ = 0;
   // Index of a snapshot that could not be read and is not replaced yet.
@@ -200,9 +209,10 @@ class Replica final : private HostGate {
   std::optional<ChunkWritten> late_chunk_;
   env::Pending late_answer_;
   bool store_failure_logged_ = false;
-  // A point of unlikely behaviour: the next snapshot keeps no entries behind.
+  // The next snapshot keeps no entries behind: they cannot be read, or this is
+  // a point of unlikely behaviour.
   bool cuts_whole_log_ = false;
-  // The node has too many entries in memory, so this group keeps fewer.
+  // The logs of the node are too long, so this group keeps fewer entries.
   bool keeps_little_ = false;
   // Set while a snapshot is being written.
   std::unique_ptr<SnapshotReader> snapshot_reader_;

@@ -14,6 +14,8 @@ namespace {
 // that the follower needs behind the one in transfer to it. Under constant load
 // one transfer would follow another.
 constexpr uint64_t kRetainThresholds = 8;
+// The size of the entries that one call evicts, about.
+constexpr uint64_t kEvictedBytes = 1 << 20;
 }  // namespace
 
 // ---- Taking snapshots
@@ -129,7 +131,20 @@ void Replica::CompactLog(SnapshotDescriptor snapshot, Index compact_index) {
                             });
 }
 
-bool Replica::GiveLogMemoryBack() {
+bool Replica::CanEvict() const {
+  return core_->evictable() > core_->evicted() &&
+         core_->resident_log_bytes() >
+             services_.log_memory.KeptBytesMax(services_.replicas);
+}
+
+void Replica::Evict() {
+  const uint64_t resident = core_->resident_log_bytes();
+  const uint64_t least = services_.log_memory.KeptBytesMax(services_.replicas);
+  Step(raft::Evict{
+      std::max(least, resident - std::min(resident, kEvictedBytes))});
+}
+
+bool Replica::ShortenLog() {
   if (!status_.ok() || services_.options.snapshot_threshold_bytes == 0 ||
       core_->installing()) {
     return false;
@@ -140,7 +155,7 @@ bool Replica::GiveLogMemoryBack() {
     const Index compact_index = TrailingIndex(snapshot.position.index);
     if (compact_index > core_->log_start().index) {
       CompactLog(snapshot, compact_index);
-      if (!status_.ok() || !services_.log_memory.exceeded()) return false;
+      if (!status_.ok() || !services_.log_size.exceeded()) return false;
       keeps_little_ = true;
     }
     // A snapshot that would free little is not worth its work.
@@ -155,11 +170,10 @@ bool Replica::GiveLogMemoryBack() {
 }
 
 uint64_t Replica::LittleBytes() const {
-  return services_.log_memory.KeptBytesMax(services_.replicas);
+  return services_.log_size.KeptBytesMax(services_.replicas);
 }
 
 Index Replica::TrailingIndex(Index snapshot_index) const {
-  const Index log_start = core_->log_start().index;
   uint64_t trailing = services_.options.snapshot_trailing_bytes;
   uint64_t retained_max =
       services_.options.snapshot_threshold_bytes * kRetainThresholds;
@@ -177,16 +191,34 @@ Index Replica::TrailingIndex(Index snapshot_index) const {
       needed = std::min(needed, follower.match);
     }
   }
-  uint64_t bytes = 0;
-  Index index = snapshot_index;
-  while (index > log_start) {
-    bytes += core_->EntryAt(index).size_bytes();
-    const bool keep =
-        bytes <= trailing || (index > needed && bytes <= retained_max);
-    if (!keep) break;
-    index = index - 1;
+  const Index cut = core_->CutBefore(snapshot_index, trailing);
+  if (needed >= cut) return cut;
+  return std::min(
+      cut, std::max(needed, core_->CutBefore(snapshot_index, retained_max)));
+}
+
+// A snapshot takes the place of entries that cannot be read. Followers that
+// lack them get the snapshot.
+void Replica::OnEntriesUnreadable(Index after, const absl::Status& why) {
+  if (!status_.ok() || core_->log_start().index > after ||
+      services_.options.snapshot_threshold_bytes == 0) {
+    return;
   }
-  return index;
+  const SnapshotDescriptor& snapshot = core_->snapshot();
+  if (snapshot.position.index > after) {
+    CompactLog(snapshot, snapshot.position.index);
+  } else if (snapshot_reader_ == nullptr && !core_->installing()) {
+    cuts_whole_log_ = true;
+    BeginSnapshot();
+  } else {
+    return;
+  }
+  services_.env.tracer.Sometimes("raft.unreadable_entries_cut");
+  services_.env.tracer.Log(
+      env::Severity::kError,
+      absl::StrCat("raft: group ", key_.group.value(),
+                   " cuts entries off its log, because it cannot read them: ",
+                   why.ToString()));
 }
 
 // ---- Sending and receiving

@@ -65,7 +65,7 @@ struct RecoveredGroup {
   // snapshot at least as new must exist.
   LogStart log_start;
   // The entries after `log_start`, without a gap. Recovery makes them durable
-  // again before it returns them.
+  // again before it returns them. The log does not keep them in memory.
   EntryList entries;
   // If not OK, this replica must neither vote, lead nor acknowledge. The
   // message names the damaged record.
@@ -116,6 +116,12 @@ class Log {
   // Removes the replica permanently. The log remembers nothing of it: its id is
   // never used again.
   virtual void Drop(GroupKey group, Done done) = 0;
+
+  // Reads durable entries of `group` behind `after`: the next one, and those
+  // that are stored beside it. Calls `done` in a later turn. kNotFound: the log
+  // has no entry behind `after`; kDataLoss and errors of the disk.
+  using ReadDone = absl::AnyInvocable<void(absl::StatusOr<EntryList>)>;
+  virtual void Read(GroupKey group, Index after, ReadDone done) = 0;
 
   // OK, or the error that stopped the log. After an error the node must not
   // acknowledge anything.

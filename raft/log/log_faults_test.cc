@@ -153,6 +153,7 @@ RC_GTEST_PROP(LogModel, AfterAnyCrash_StateIsTheModelsAtOrAfterTheLastAck,
     const absl::Status opened = h.Open();
     RC_ASSERT(opened.ok());
     model.Recovered();
+    model.CheckReads();
   };
   for (const ModelStep& step : steps) {
     switch (step.what) {
@@ -165,6 +166,7 @@ RC_GTEST_PROP(LogModel, AfterAnyCrash_StateIsTheModelsAtOrAfterTheLastAck,
       case ModelStep::Do::kWait:
         h.Run();
         RC_ASSERT(model.AllAcknowledged());
+        model.CheckReads();
         break;
       case ModelStep::Do::kCrashProcess:
         crash(CrashKind::kProcess);

@@ -15,8 +15,10 @@ constexpr size_t kUnusedFilesMax = 1;
 constexpr uint64_t kSpaceFactor = 4;
 // The next segment is prepared when this part of the present one is written.
 constexpr uint64_t kSpareAfterPart = 16;
-// After an error the next attempt to prepare it is at least so much later.
+// After an error the next attempt to prepare it is at least so much later. The
+// same holds for the attempt to rewrite old segments.
 constexpr Duration kSpareRetry = Seconds(1);
+constexpr Duration kRewriteRetry = Seconds(1);
 // While no next segment is ready, the present one grows up to this many times
 // its size, and not beyond kSegmentEndMax.
 constexpr uint64_t kGrowthFactor = 32;
@@ -124,8 +126,46 @@ void LogImpl::CallLater(Done done, absl::Status status) {
                   status = std::move(status)]() mutable { done(status); });
 }
 
+EntryRange LogImpl::RangeOf(GroupKey key, const LiveEntries::Span& span) const {
+  const uint64_t segment = span.place.segment->number;
+  return {key,
+          span.first,
+          span.count,
+          segment,
+          SegmentSeed(options_.cluster, options_.store, segment),
+          span.place.begin,
+          span.place.end};
+}
+
+void LogImpl::Read(GroupKey group, Index after, ReadDone done) {
+  const GroupLog* known = state_.Find(group);
+  const LiveEntries::Span* span =
+      known == nullptr ? nullptr : known->live.Find(after + 1);
+  if (span == nullptr) {
+    callbacks_.Add([done = std::move(done)]() mutable {
+      done(absl::NotFoundError("the log does not have the entry"));
+    });
+    return;
+  }
+  EntryRange range = RangeOf(group, *span);
+  range.count -= after + 1 - range.first;
+  range.first = after + 1;
+  Segment* const segment = span->place.segment;
+  ++segment->readers;
+  const uint64_t number = next_read_++;
+  reads_[number] = std::make_unique<EntryReader>(
+      disk_, range,
+      [this, number, segment,
+       done = std::move(done)](absl::StatusOr<EntryList> entries) mutable {
+        --segment->readers;
+        const auto reader = reads_.extract(number);
+        done(std::move(entries));
+      });
+}
+
 bool LogImpl::HasWork() const {
-  return !ready_.empty() || rewriting_ != nullptr;
+  return !ready_.empty() || !rewrite_.empty() ||
+         (rewriting_ != nullptr && rewrite_reader_ == nullptr);
 }
 
 void LogImpl::ScheduleFlush() {
@@ -250,8 +290,10 @@ void LogImpl::Write(Queue& queue, const NextRecord& record) {
           first && item.hard_state.has_value() ? &*item.hard_state : nullptr;
       const EntryList entries =
           item.entries.Slice(item.entries_written, record.entries);
+      const uint64_t begin = position_ + writer_.size_bytes();
       writer_.AddEntries(item.type, key, hard_state, entries);
-      state_.Append(state_.group(key), hard_state, entries);
+      state_.Append(state_.group(key), hard_state, entries, begin,
+                    position_ + writer_.size_bytes());
       item.entries_written += record.entries;
       if (item.entries_written < item.entries.size()) return;
       break;
@@ -281,41 +323,83 @@ void LogImpl::Write(Queue& queue, const NextRecord& record) {
   queue.Pop();
 }
 
-void LogImpl::RewriteGroup(GroupLog& group, size_t* budget) {
-  while (true) {
-    // Take consecutive entries in that segment until the budget is used.
-    const LiveEntries::Extent in_segment = group.live.FirstIn(rewriting_);
-    if (in_segment.count == 0) return;
-    size_t count = 0;
-    size_t bytes = 0;
-    for (auto it = group.live.entries().At(in_segment.offset);
-         count < in_segment.count && (count == 0 || bytes < *budget); ++it) {
-      bytes += it->size_bytes();
-      ++count;
-    }
-    const EntryList run = group.live.entries().Slice(in_segment.offset, count);
-    if (*budget == 0 || !Fits(RecordBytes(EntriesBodyBytes(false, run)))) {
-      *budget = 0;
-      return;
-    }
-    writer_.AddEntries(RecordType::kRewrite, group.key, nullptr, run);
-    group.live.Move({in_segment.offset, count}, state_.current());
-    *budget -= std::min(*budget, bytes);
-  }
+void LogImpl::RewriteLiveRecords() {
+  if (!WriteRewritten() || rewrite_reader_ != nullptr) return;
+  ReadForRewrite();
 }
 
-void LogImpl::RewriteLiveRecords() {
-  size_t budget = options_.rewrite_bytes_max;
+// Entries that were removed or replaced since they were read are left out.
+bool LogImpl::WriteRewritten() {
+  if (state_.Find(rewrite_cursor_.first) == nullptr) rewrite_.clear();
+  if (rewrite_.empty()) return true;
+  GroupLog& group = state_.group(rewrite_cursor_.first);
+  while (!rewrite_.empty()) {
+    const Index first = rewrite_.front().index;
+    const LiveEntries::Span* span = group.live.FirstIn(rewriting_, first);
+    if (span == nullptr || span->first > rewrite_.back().index) {
+      rewrite_cursor_.second = rewrite_.back().index + 1;
+      rewrite_.clear();
+      break;
+    }
+    if (span->first > first) {
+      rewrite_.RemovePrefix(span->first - first);
+      continue;
+    }
+    const uint64_t most =
+        std::min<uint64_t>(span->last() - first + 1, rewrite_.size());
+    EntryList run;
+    const size_t bytes =
+        run.AppendByBytes(rewrite_, 0, most, options_.rewrite_bytes_max);
+    if (!Fits(RecordBytes(EntriesBodyBytes(false, run)))) return false;
+    const uint64_t begin = position_ + writer_.size_bytes();
+    writer_.AddEntries(RecordType::kRewrite, group.key, nullptr, run);
+    group.live.Move(
+        {first,
+         run.size(),
+         {state_.current(), begin, position_ + writer_.size_bytes()},
+         bytes});
+    rewrite_cursor_.second = first + run.size();
+    rewrite_.RemovePrefix(run.size());
+  }
+  return true;
+}
+
+void LogImpl::ReadForRewrite() {
   auto& groups = state_.groups();
-  for (auto it = groups.lower_bound(rewrite_cursor_); it != groups.end();
+  for (auto it = groups.lower_bound(rewrite_cursor_.first); it != groups.end();
        ++it) {
-    rewrite_cursor_ = it->first;
-    RewriteGroup(*it->second, &budget);
-    if (budget == 0) return;
+    if (it->first != rewrite_cursor_.first) {
+      rewrite_cursor_ = {it->first, Index(0)};
+    }
+    const LiveEntries::Span* span =
+        it->second->live.FirstIn(rewriting_, rewrite_cursor_.second);
+    if (span == nullptr) continue;
+    rewrite_reader_ = std::make_unique<EntryReader>(
+        disk_, RangeOf(it->first, *span),
+        [this](absl::StatusOr<EntryList> entries) {
+          rewrite_reader_.reset();
+          if (entries.ok()) {
+            rewrite_ = *std::move(entries);
+            return ScheduleFlush();
+          }
+          tracer_.Log(env::Severity::kError,
+                      absl::StrCat("log: cannot rewrite an old segment: ",
+                                   entries.status().ToString()));
+          tracer_.Sometimes("log.rewrite_failed");
+          EndRewriting();
+          rewrite_retry_at_ = loop_.ReadClock().mono + kRewriteRetry;
+        });
+    return;
   }
   CHECK_EQ(rewriting_->live_bytes, 0u);
-  rewriting_ = nullptr;
+  EndRewriting();
   tracer_.Sometimes("log.segment_rewritten");
+}
+
+void LogImpl::EndRewriting() {
+  rewriting_ = nullptr;
+  rewrite_reader_.reset();
+  rewrite_.clear();
 }
 
 void LogImpl::WriteBatch() {
@@ -480,8 +564,9 @@ void LogImpl::OnSpare(SpareSegment::Result spare) {
 void LogImpl::Reclaim() {
   CHECK_GT(position_, opening_end_);
   auto& segments = state_.segments();
-  while (segments.size() > 1 && segments.front()->live_bytes == 0) {
-    if (rewriting_ == segments.front().get()) rewriting_ = nullptr;
+  while (segments.size() > 1 && segments.front()->live_bytes == 0 &&
+         segments.front()->readers == 0) {
+    if (rewriting_ == segments.front().get()) EndRewriting();
     UnusedFile file{SegmentName(segments.front()->number),
                     segments.front()->file_bytes};
     segments.pop_front();
@@ -494,12 +579,13 @@ void LogImpl::Reclaim() {
   }
   if (rewriting_ == nullptr && segments.size() > 1 &&
       segments.front()->live_bytes > 0 &&
+      loop_.ReadClock().mono >= rewrite_retry_at_ &&
       (state_.file_bytes() >
            kSpaceFactor * state_.live_bytes() +
                options_.slack_segments * options_.segment_bytes ||
        buggify_.Fire("log.rewrite_early"))) {
     rewriting_ = segments.front().get();
-    rewrite_cursor_ = GroupKey{};
+    rewrite_cursor_ = {};
   }
 }
 

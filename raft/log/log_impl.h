@@ -18,15 +18,16 @@
 #include "absl/status/status.h"
 #include "env/destruction.h"
 #include "env/env.h"
-#include "raft/log/ballast.h"
 #include "raft/log/callback_queue.h"
-#include "raft/log/file_remover.h"
+#include "raft/log/entry_reader.h"
+#include "raft/log/files/ballast.h"
+#include "raft/log/files/file_remover.h"
+#include "raft/log/files/zero_fill.h"
 #include "raft/log/log.h"
 #include "raft/log/log_state.h"
 #include "raft/log/record.h"
 #include "raft/log/segment_opener.h"
 #include "raft/log/spare_segment.h"
-#include "raft/log/zero_fill.h"
 
 namespace quorate::raft {
 
@@ -52,6 +53,7 @@ class LogImpl final : public Log {
   void SetLogStart(GroupKey group, const LogStart& log_start,
                    bool discard_suffix, Done done) override;
   void Drop(GroupKey group, Done done) override;
+  void Read(GroupKey group, Index after, ReadDone done) override;
   absl::Status status() const override { return status_; }
   Counters counters() const override;
 
@@ -100,8 +102,13 @@ class LogImpl final : public Log {
   void Write(Queue& queue, const NextRecord& record);
   bool Fits(size_t record_bytes) const;
   void FillBatch();
+  EntryRange RangeOf(GroupKey key, const LiveEntries::Span& span) const;
+  // Rewrites the entries that were read, and reads the next ones.
   void RewriteLiveRecords();
-  void RewriteGroup(GroupLog& group, size_t* budget);
+  // False: the batch has no room for all of them.
+  bool WriteRewritten();
+  void ReadForRewrite();
+  void EndRewriting();
   void WriteBatch();
   void OnWritten(absl::Status status);
   void Fail(const absl::Status& status, const char* what);
@@ -150,7 +157,14 @@ class LogImpl final : public Log {
 
   // The oldest segment, while its live entries are being rewritten; else null.
   const Segment* rewriting_ = nullptr;
-  GroupKey rewrite_cursor_;
+  // All entries before it are rewritten.
+  std::pair<GroupKey, Index> rewrite_cursor_;
+  std::unique_ptr<EntryReader> rewrite_reader_;
+  EntryList rewrite_;  // Entries of the group at the cursor that were read.
+  MonoTime rewrite_retry_at_ = MonoTime::Min();
+
+  uint64_t next_read_ = 0;
+  std::map<uint64_t, std::unique_ptr<EntryReader>> reads_;
 
   // The next segment: its number, then its file once it is ready. Null maker:
   // it is ready, or not begun.

@@ -2,8 +2,8 @@
 // live entries, and the segments that hold them.
 //
 // The state changes only when a record is put into a write, so it is always the
-// state at the end of the stream. Entries share their payloads with the core.
-// Pure values, no I/O.
+// state at the end of the stream. It has the places of the entries, not their
+// payloads. Pure values, no I/O.
 #ifndef QUORATE_RAFT_LOG_LOG_STATE_H_
 #define QUORATE_RAFT_LOG_LOG_STATE_H_
 
@@ -17,55 +17,11 @@
 #include <vector>
 
 #include "absl/status/status.h"
+#include "raft/log/live_entries.h"
 #include "raft/log/log.h"
 #include "raft/log/record.h"
 
 namespace quorate::raft {
-
-// A segment file of the chain.
-struct Segment {
-  uint64_t number = 0;
-  uint64_t file_bytes = 0;
-  size_t live_bytes = 0;  // Bytes of entries whose newest record is here.
-};
-
-// The entries of one group after its log start, in the blocks of its core, each
-// with the segment of its newest record.
-class LiveEntries {
- public:
-  // Consecutive entries; `offset` counts from the first live entry.
-  struct Extent {
-    size_t offset = 0;
-    size_t count = 0;
-  };
-
-  size_t size() const { return entries_.size(); }
-  bool empty() const { return entries_.empty(); }
-  const EntryList& entries() const { return entries_; }
-  // The first entries whose newest record is in `segment`.
-  Extent FirstIn(const Segment* segment) const;
-
-  void Append(const EntryList& entries, Segment* segment);
-  // Keeps the first `size` entries.
-  void Truncate(size_t size);
-  void DropFront(size_t count);
-  // Records that the newest records of the entries are now in `segment`.
-  void Move(Extent extent, Segment* segment);
-
- private:
-  // Consecutive entries in one segment.
-  struct Run {
-    Segment* segment;
-    size_t count;
-  };
-
-  size_t BytesOf(Extent extent) const;
-  // Adds a run, or entries to the last run if its segment is the same one.
-  static void Add(std::vector<Run>* runs, Run run);
-
-  EntryList entries_;
-  std::vector<Run> runs_;  // Their counts sum up to size().
-};
 
 struct GroupLog {
   GroupKey key;
@@ -75,8 +31,7 @@ struct GroupLog {
   absl::Status fenced;
 
   Index last() const {
-    return live.empty() ? log_start.position.index
-                        : live.entries().back().index;
+    return live.empty() ? log_start.position.index : live.last();
   }
   StateBody state() const;
 };
@@ -97,9 +52,10 @@ class LogState {
   Segment* current() { return segments_.back().get(); }
   void AddSegment(uint64_t number, uint64_t file_bytes);
 
-  // Applies the meaning of a record in the current segment.
+  // Applies the meaning of a record in the bytes [begin, end) of the current
+  // segment.
   void Append(GroupLog& group, const HardState* hard_state,
-              const EntryList& entries);
+              const EntryList& entries, uint64_t begin, uint64_t end);
   void SetLogStart(GroupLog& group, const LogStart& log_start,
                    bool discard_suffix);
   void Drop(GroupKey key);

@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "gtest/gtest.h"
-#include "raft/log/ballast.h"
+#include "raft/log/files/ballast.h"
 #include "raft/log/snapshot_format.h"
 #include "raft/log/testing/log_harness.h"
 

@@ -117,7 +117,8 @@ uint32_t SegmentSeed(ClusterId cluster, StoreIncarnation store,
 }
 
 RecordCheck CheckRecord(std::string_view segment, uint64_t offset,
-                        uint32_t segment_seed, RecordView* view) {
+                        uint32_t segment_seed, RecordView* view,
+                        uint64_t base) {
   if (offset > segment.size() || segment.size() - offset < kRecordHeaderBytes) {
     return RecordCheck::kBadHeader;
   }
@@ -130,7 +131,7 @@ RecordCheck CheckRecord(std::string_view segment, uint64_t offset,
   if (header.type == RecordType{0} || header.body_bytes > kRecordBodyBytesMax) {
     return RecordCheck::kBadHeader;
   }
-  const uint32_t record_seed = RecordSeed(segment_seed, offset);
+  const uint32_t record_seed = RecordSeed(segment_seed, base + offset);
   if (LoadFixed<uint32_t>(bytes, kRecordHeaderBytes - 4) !=
       Crc32c(record_seed, bytes.substr(0, kRecordHeaderBytes - 4))) {
     return RecordCheck::kBadHeader;

@@ -108,9 +108,11 @@ struct RecordView {
 };
 enum class RecordCheck : uint8_t { kGood, kBadHeader, kBadBody };
 // Checks the record at `offset` of `segment`. `view->header` is valid unless
-// kBadHeader; `view->body` is valid if kGood.
+// kBadHeader; `view->body` is valid if kGood. The bytes begin at offset `base`
+// of the segment; `offset` counts from there.
 RecordCheck CheckRecord(std::string_view segment, uint64_t offset,
-                        uint32_t segment_seed, RecordView* view);
+                        uint32_t segment_seed, RecordView* view,
+                        uint64_t base = 0);
 
 // ---- Bodies
 

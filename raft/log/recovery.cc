@@ -6,7 +6,7 @@
 #include "absl/strings/str_cat.h"
 #include "env/annotate.h"
 #include "env/check.h"
-#include "raft/log/ballast.h"
+#include "raft/log/files/ballast.h"
 #include "raft/log/snapshot_format.h"
 
 namespace quorate::raft {
@@ -405,29 +405,7 @@ void Recovery::BeginSegment() {
   opening.write_number = ++write_number_;
   opening.states = std::move(result_.states);
   opening.copies = std::move(result_.unconfirmed);
-  // Segments outside the chain hold no entries. Unconfirmed entries are copied
-  // into the new segment.
-  std::map<uint64_t, Segment*> segments;
-  for (const auto& segment : state_.segments()) {
-    segments[segment->number] = segment.get();
-  }
   state_.AddSegment(number, 0);
-  segments[0] = state_.current();
-  for (const auto& [key, recovered] : result_.groups) {
-    GroupLog& group = state_.group(key);
-    group.hard_state = recovered.hard_state;
-    group.log_start = recovered.log_start;
-    group.fenced = recovered.fenced;
-    if (!group.fenced.ok()) continue;
-    const std::vector<uint64_t>& segment_of = result_.segment_of[key];
-    for (size_t i = 0; i < segment_of.size();) {
-      size_t end = i + 1;
-      while (end < segment_of.size() && segment_of[end] == segment_of[i]) ++end;
-      group.live.Append(recovered.entries.Slice(i, end - i),
-                        segments.at(segment_of[i]));
-      i = end;
-    }
-  }
   opener_ = std::make_unique<SegmentOpener>(
       env_.disk, opening, options_.batch_bytes_max, recycled_.name,
       [this](absl::StatusOr<SegmentOpener::Opened> opened) {
@@ -435,8 +413,44 @@ void Recovery::BeginSegment() {
       });
 }
 
+// Segments outside the chain hold no entries. Unconfirmed entries were copied
+// into the new segment.
+void Recovery::PlaceEntries(const std::vector<ByteRange>& copies) {
+  std::map<uint64_t, Segment*> segments;
+  for (const auto& segment : state_.segments()) {
+    segments[segment->number] = segment.get();
+  }
+  for (const auto& [key, recovered] : result_.groups) {
+    GroupLog& group = state_.group(key);
+    group.hard_state = recovered.hard_state;
+    group.log_start = recovered.log_start;
+    group.fenced = recovered.fenced;
+    if (!group.fenced.ok()) continue;
+    const std::vector<size_t>& place_of = result_.place_of[key];
+    auto entry = recovered.entries.begin();
+    for (size_t i = 0; i < place_of.size();) {
+      const Replay::Place& place = result_.places[place_of[i]];
+      LiveEntries::Span span;
+      span.first = entry->index;
+      if (place.segment == 0) {
+        const ByteRange& copy = copies[place.begin];
+        span.place = {state_.current(), copy.begin, copy.end};
+      } else {
+        span.place = {segments.at(place.segment), place.begin, place.end};
+      }
+      for (; i < place_of.size() && &result_.places[place_of[i]] == &place;
+           ++i, ++entry) {
+        ++span.count;
+        span.bytes += entry->size_bytes();
+      }
+      group.live.Append(span);
+    }
+  }
+}
+
 void Recovery::Finish(absl::StatusOr<SegmentOpener::Opened> opened) {
   if (!opened.ok()) return Fail(opened.status());
+  PlaceEntries(opened->copies);
   LogImpl::Start start;
   start.allocated_bytes = std::max(opened->end, recycled_.bytes);
   state_.current()->file_bytes = start.allocated_bytes;

@@ -17,13 +17,13 @@
 
 #include "env/env.h"
 #include "raft/log/async_task.h"
+#include "raft/log/files/segment_reader.h"
 #include "raft/log/log.h"
 #include "raft/log/log_impl.h"
 #include "raft/log/record.h"
 #include "raft/log/replay.h"
 #include "raft/log/scan.h"
 #include "raft/log/segment_opener.h"
-#include "raft/log/segment_reader.h"
 
 namespace quorate::raft {
 
@@ -65,6 +65,9 @@ class Recovery final : public AsyncTask {
   // the ballast if it is full.
   void CheckSpace();
   void BeginSegment();
+  // Fills state_ with the groups. `copies`: the places of the unconfirmed
+  // records.
+  void PlaceEntries(const std::vector<ByteRange>& copies);
   void Finish(absl::StatusOr<SegmentOpener::Opened> opened);
   void Fail(absl::Status status);
 

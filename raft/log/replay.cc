@@ -74,7 +74,7 @@ absl::Status Replay::ApplyState(GroupKey key, const StateBody& state) {
 }
 
 absl::Status Replay::ApplyEntries(RecordType type, GroupKey key,
-                                  EntriesBody body, uint64_t segment) {
+                                  EntriesBody body, const Place& place) {
   Group& group = groups_[key];
   if (body.hard_state.has_value()) group.hard_state = *body.hard_state;
   if (body.entries.empty()) return absl::OkStatus();
@@ -88,12 +88,14 @@ absl::Status Replay::ApplyEntries(RecordType type, GroupKey key,
                         group.entries.end());
     group.last = body.entries.back().index;
   }
+  places_.push_back(place);
   for (Entry& entry : body.entries) {
     if (entry.index <= group.log_start.position.index) continue;
     const uint64_t index = entry.index.value();
     // Most entries come behind all others.
-    group.entries.insert_or_assign(group.entries.end(), index,
-                                   Group::Slot{std::move(entry), segment});
+    group.entries.insert_or_assign(
+        group.entries.end(), index,
+        Group::Slot{std::move(entry), places_.size() - 1});
   }
   return absl::OkStatus();
 }
@@ -112,7 +114,8 @@ void Replay::ApplyLogStart(GroupKey key, const LogStart& log_start,
   group.last = std::max(group.last, log_start.position.index);
 }
 
-absl::Status Replay::Apply(const ScannedRecord& record, uint64_t segment) {
+absl::Status Replay::Apply(const ScannedRecord& record, uint64_t segment,
+                           const Place& place) {
   if (record.header.version != kRecordVersion) {
     return NewerFormat(segment, record);
   }
@@ -132,7 +135,7 @@ absl::Status Replay::Apply(const ScannedRecord& record, uint64_t segment) {
                                 Describe(segment, record),
                                 " does not match its checksum"));
       }
-      return ApplyEntries(record.header.type, key, *std::move(body), segment);
+      return ApplyEntries(record.header.type, key, *std::move(body), place);
     }
     case RecordType::kLogStart: {
       auto log_start = DecodeLogStartBody(record.body);
@@ -178,7 +181,9 @@ absl::Status Replay::AddLast(uint64_t number, const Scan& scan,
                              record.header.type != RecordType::kState &&
                              record.header.type != RecordType::kOpened;
     if (unconfirmed && unconfirmed_.empty()) states_ = States();
-    const absl::Status applied = Apply(record, unconfirmed ? 0 : number);
+    const Place place = unconfirmed ? Place{0, unconfirmed_.size(), 0}
+                                    : Place{number, record.offset, record.end};
+    const absl::Status applied = Apply(record, number, place);
     if (absl::IsDataLoss(applied)) {
       // The record verifies but cannot be decoded: treat it as unreadable.
       if (fence_all_.empty()) fence_all_ = Describe(number, record);
@@ -212,7 +217,7 @@ Replay::Result Replay::Finish() {
   if (unconfirmed_.empty()) states_ = States();
   for (auto& [key, group] : groups_) {
     RecoveredGroup& recovered = result.groups[key];
-    std::vector<uint64_t>& segment_of = result.segment_of[key];
+    std::vector<size_t>& place_of = result.place_of[key];
     recovered.hard_state = group.hard_state;
     recovered.log_start = group.log_start;
     Index last = group.log_start.position.index;
@@ -220,7 +225,7 @@ Replay::Result Replay::Finish() {
       if (index != last.value() + 1) break;
       last = slot.entry.index;
       recovered.entries.push_back(std::move(slot.entry));
-      segment_of.push_back(slot.segment);
+      place_of.push_back(slot.place);
     }
     if (last != group.last) {
       Fence(key, absl::StrCat("entries after ", last.value(), " up to ",
@@ -239,6 +244,7 @@ Replay::Result Replay::Finish() {
     state.fenced = true;
     states_.emplace_back(key, state);
   }
+  result.places = std::move(places_);
   result.states = std::move(states_);
   result.unconfirmed = std::move(unconfirmed_);
   result.torn_tail_cut = torn_tail_cut_;

@@ -32,11 +32,19 @@ struct UnconfirmedRecord {
 
 class Replay {
  public:
+  // The place of a record with entries. Segment 0: it is unconfirmed, and
+  // `begin` is its place in Result::unconfirmed.
+  struct Place {
+    uint64_t segment = 0;
+    uint64_t begin = 0;
+    uint64_t end = 0;
+  };
   struct Result {
     std::map<GroupKey, RecoveredGroup> groups;
-    // The segment that holds each entry of RecoveredGroup::entries; 0 if only
-    // an unconfirmed record holds it.
-    std::map<GroupKey, std::vector<uint64_t>> segment_of;
+    // The place in `places` of the record of each entry of
+    // RecoveredGroup::entries.
+    std::map<GroupKey, std::vector<size_t>> place_of;
+    std::vector<Place> places;
     // Contents of the opening of the new segment: every group as it was before
     // the unconfirmed records, then those records.
     std::vector<std::pair<GroupKey, StateBody>> states;
@@ -64,16 +72,18 @@ class Replay {
     Index last;  // Last index according to the records, readable or not.
     struct Slot {
       Entry entry;
-      uint64_t segment;
+      size_t place;
     };
     absl::btree_map<uint64_t, Slot> entries;
     absl::Status fenced;
   };
 
-  absl::Status Apply(const ScannedRecord& record, uint64_t segment);
+  // `place.segment` is 0 if the record is unconfirmed.
+  absl::Status Apply(const ScannedRecord& record, uint64_t segment,
+                     const Place& place);
   absl::Status ApplyState(GroupKey key, const StateBody& state);
   absl::Status ApplyEntries(RecordType type, GroupKey key, EntriesBody body,
-                            uint64_t segment);
+                            const Place& place);
   void ApplyLogStart(GroupKey key, const LogStart& log_start,
                      bool discard_suffix);
   std::vector<std::pair<GroupKey, StateBody>> States() const;
@@ -81,6 +91,7 @@ class Replay {
   void Fence(GroupKey key, const std::string& why);
 
   bool first_ = true;
+  std::vector<Place> places_;
   std::map<GroupKey, Group> groups_;
   // If not empty, the reason to fence every group with state in the segment
   // being read.

@@ -5,7 +5,8 @@
 namespace quorate::raft {
 
 std::vector<std::vector<Buffer>> EncodeOpening(const SegmentOpening& opening,
-                                               size_t write_bytes_max) {
+                                               size_t write_bytes_max,
+                                               std::vector<ByteRange>* copies) {
   const SegmentHeader& header = opening.header;
   const uint32_t seed =
       SegmentSeed(header.cluster, header.store, header.number);
@@ -21,13 +22,17 @@ std::vector<std::vector<Buffer>> EncodeOpening(const SegmentOpening& opening,
       writes.push_back(writer.Take());
       writer.Start(seed, place, header.previous, opening.write_number);
     }
+    const uint64_t begin = place.offset + writer.size_bytes();
     writer.Add(type, flags, key, body);
+    return ByteRange{begin, place.offset + writer.size_bytes()};
   };
   for (const auto& [key, state] : opening.states) {
     add(RecordType::kState, 0, key, EncodeStateBody(state));
   }
   for (const UnconfirmedRecord& copy : opening.copies) {
-    add(copy.type, copy.flags, copy.key, copy.body);
+    const ByteRange place_of_copy =
+        add(copy.type, copy.flags, copy.key, copy.body);
+    if (copies != nullptr) copies->push_back(place_of_copy);
   }
   add(RecordType::kOpened, 0, GroupKey{},
       EncodeOpenedBody({opening.states.size()}));
@@ -39,9 +44,7 @@ SegmentOpener::SegmentOpener(env::Disk& disk, const SegmentOpening& opening,
                              size_t write_bytes_max, std::string recycled,
                              Done done)
     : name_(SegmentName(opening.header.number)), done_(std::move(done)) {
-  for (auto& write : EncodeOpening(opening, write_bytes_max)) {
-    writes_.push_back(std::move(write));
-  }
+  Encode(opening, write_bytes_max);
   if (recycled.empty()) {
     OpenFile(disk, env::Disk::OpenMode::kCreate);
     return;
@@ -56,11 +59,16 @@ SegmentOpener::SegmentOpener(std::unique_ptr<env::File> file,
                              const SegmentOpening& opening,
                              size_t write_bytes_max, Done done)
     : name_(SegmentName(opening.header.number)), done_(std::move(done)) {
-  for (auto& write : EncodeOpening(opening, write_bytes_max)) {
-    writes_.push_back(std::move(write));
-  }
+  Encode(opening, write_bytes_max);
   opened_.file = std::move(file);
   WriteNext();
+}
+
+void SegmentOpener::Encode(const SegmentOpening& opening,
+                           size_t write_bytes_max) {
+  for (auto& write : EncodeOpening(opening, write_bytes_max, &opened_.copies)) {
+    writes_.push_back(std::move(write));
+  }
 }
 
 void SegmentOpener::OpenFile(env::Disk& disk, env::Disk::OpenMode mode) {

@@ -32,11 +32,18 @@ struct SegmentOpening {
   std::vector<UnconfirmedRecord> copies;
 };
 
+// The bytes [begin, end) of a segment.
+struct ByteRange {
+  uint64_t begin = 0;
+  uint64_t end = 0;
+};
+
 // Encodes the opening as the pieces of consecutive durable writes of at most
 // about `write_bytes_max` bytes. The opening counts only when the last write is
-// durable.
-std::vector<std::vector<Buffer>> EncodeOpening(const SegmentOpening& opening,
-                                               size_t write_bytes_max);
+// durable. `copies`, if not null, gets the place of each of opening.copies.
+std::vector<std::vector<Buffer>> EncodeOpening(
+    const SegmentOpening& opening, size_t write_bytes_max,
+    std::vector<ByteRange>* copies = nullptr);
 
 // Writes an opening. Destroying the object cancels it.
 class SegmentOpener {
@@ -46,6 +53,7 @@ class SegmentOpener {
     uint64_t end = 0;  // Offset of the next record.
     uint64_t written_bytes = 0;
     uint64_t writes = 0;
+    std::vector<ByteRange> copies;  // The places of SegmentOpening::copies.
   };
   using Done = absl::AnyInvocable<void(absl::StatusOr<Opened>)>;
 
@@ -58,6 +66,7 @@ class SegmentOpener {
                 size_t write_bytes_max, Done done);
 
  private:
+  void Encode(const SegmentOpening& opening, size_t write_bytes_max);
   void OpenFile(env::Disk& disk, env::Disk::OpenMode mode);
   void WriteNext();
   void Finish(absl::Status status);

@@ -15,7 +15,7 @@
 
 #include "env/env.h"
 #include "raft/log/callback_queue.h"
-#include "raft/log/file_remover.h"
+#include "raft/log/files/file_remover.h"
 #include "raft/log/snapshot_format.h"
 #include "raft/log/snapshot_staging.h"
 #include "raft/log/snapshot_store.h"

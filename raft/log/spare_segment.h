@@ -17,7 +17,7 @@
 #include "absl/status/status.h"
 #include "env/disk.h"
 #include "env/pending.h"
-#include "raft/log/zero_fill.h"
+#include "raft/log/files/zero_fill.h"
 
 namespace quorate::raft {
 

@@ -247,7 +247,9 @@ node::SnapshotConfig ShapeDraw::DrawSnapshots(NodeId node, const Shape& shape) {
   Draw("knob.snapshot.trailing_bytes", node, &snapshot.trailing_bytes,
        {64 << 10, 4 << 10, 0});
   Draw("knob.snapshot.log_memory_bytes", node, &snapshot.log_memory_bytes,
-       {256 << 20, 256 << 20, 0, 64 << 10, 8 << 10});
+       {256 << 20, 256 << 20, 0, 64 << 10, 8 << 10, 1});
+  Draw("knob.snapshot.log_bytes", node, &snapshot.log_bytes,
+       {1 << 30, 1 << 30, 0, 64 << 10, 8 << 10});
   Draw("knob.snapshot.chunk_bytes", node, &snapshot.chunk_bytes,
        {64 << 10, 4 << 10, 1 << 10});
   Draw("knob.snapshot.inflight_bytes", node, &snapshot.inflight_bytes,

@@ -98,7 +98,7 @@ std::string ClusterInvariants::ObserveStart(ReplicaId replica,
                                             const Core& core) {
   Seen& seen = SeenOf(replica);
   std::string violation;
-  const Index boundary = core.log_start().index;
+  const Index boundary = core.evicted();
   for (Index i = boundary + 1; i <= core.last().index; ++i) {
     if (!CheckAppended(replica, core, core.EntryAt(i), &seen, &violation)) {
       return violation;
@@ -129,7 +129,7 @@ std::string ClusterInvariants::CheckRecovered(ReplicaId replica,
   const Seen* const seen = FindSeen(replica);
   if (seen == nullptr) return {};
   // Each log has held the entries before.
-  const Index boundary = core.log_start().index;
+  const Index boundary = core.evicted();
   for (Index i = boundary + 1; i <= core.last().index; ++i) {
     const Entry& entry = core.EntryAt(i);
     const uint64_t digest = EntryDigest(entry, Crc32c(0, entry.payload.view()));
@@ -426,17 +426,17 @@ bool ClusterInvariants::CheckConfiguration(ReplicaId replica, const Core& core,
       });
   if (!changed) return true;
   Index index = core.last().index;
-  const Index boundary = core.log_start().index;
+  const Index boundary = core.evicted();
   while (index > boundary &&
          core.EntryAt(index).kind != EntryKind::kConfiguration) {
     index = index - 1;
   }
-  const bool right =
-      index == boundary
-          ? core.configuration() ==
-                core.ConfigurationAt(core.snapshot().position.index)
-          : EncodeConfiguration(core.configuration()).view() ==
-                core.EntryAt(index).payload.view();
+  const bool right = index == boundary
+                         ? core.configuration() ==
+                               core.ConfigurationAt(std::max(
+                                   boundary, core.snapshot().position.index))
+                         : EncodeConfiguration(core.configuration()).view() ==
+                               core.EntryAt(index).payload.view();
   if (right) return true;
   return Fail(violation, "configuration", replica,
               "goes by another one than the newest in its log, at ", index);
@@ -696,7 +696,7 @@ bool ClusterInvariants::CheckAppended(ReplicaId replica, const Core& core,
                                       std::string* violation) {
   const Index previous = entry.index - 1;
   const Term previous_term = core.TermAt(previous);
-  if (previous > core.log_start().index &&
+  if (previous > core.evicted() &&
       entry.log_time < core.EntryAt(previous).log_time) {
     return Fail(violation, "monotonic log time", replica, "appends ",
                 entry.index, " at ", entry.log_time, " after ",

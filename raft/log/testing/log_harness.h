@@ -177,6 +177,13 @@ class LogHarness {
   absl::Status Drop(GroupKey group) {
     return Wait([&](Log::Done done) { log_->Drop(group, std::move(done)); });
   }
+  absl::StatusOr<EntryList> Read(GroupKey group, Index after) {
+    absl::StatusOr<EntryList> result = absl::UnknownError("not called");
+    test_.InTurn([&] {
+      log_->Read(group, after, [&](auto entries) { result = entries; });
+    });
+    return result;
+  }
   template <typename Call>
   absl::Status Wait(Call&& call) {
     absl::Status result = absl::UnknownError("not called");

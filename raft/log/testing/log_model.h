@@ -191,6 +191,26 @@ class LogModel {
     }
   }
 
+  // Compares entries that are read from the disk with the model. Requires:
+  // every operation was acknowledged.
+  void CheckReads() {
+    for (auto& [group, history] : groups_) {
+      const ModelGroup& expected = history.states.back();
+      const Index start = expected.log_start.position.index;
+      std::vector<Entry> found;
+      while (true) {
+        const auto read = harness_->Read(Key(group), start + found.size());
+        if (!read.ok()) {
+          EXPECT_TRUE(absl::IsNotFound(read.status())) << read.status();
+          break;
+        }
+        ASSERT_FALSE(read->empty());
+        found.insert(found.end(), read->begin(), read->end());
+      }
+      EXPECT_EQ(found, expected.entries) << "group " << group;
+    }
+  }
+
   // True if every operation so far was acknowledged.
   bool AllAcknowledged() const {
     for (const auto& [group, history] : groups_) {

@@ -1,4 +1,4 @@
-#include "raft/log/ballast.h"
+#include "raft/log/files/ballast.h"
 
 #include <algorithm>
 #include <utility>

@@ -1,4 +1,4 @@
-#include "raft/log/segment_reader.h"
+#include "raft/log/files/segment_reader.h"
 
 #include <algorithm>
 #include <utility>

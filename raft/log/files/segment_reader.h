@@ -1,7 +1,7 @@
-// raft/log/segment_reader.h: reads the beginning of a file, around pages that
-// the disk cannot read.
-#ifndef QUORATE_RAFT_LOG_SEGMENT_READER_H_
-#define QUORATE_RAFT_LOG_SEGMENT_READER_H_
+// raft/log/files/segment_reader.h: reads the beginning of a file, around
+// pages that the disk cannot read.
+#ifndef QUORATE_RAFT_LOG_FILES_SEGMENT_READER_H_
+#define QUORATE_RAFT_LOG_FILES_SEGMENT_READER_H_
 
 #include <cstdint>
 #include <memory>
@@ -55,4 +55,4 @@ class SegmentReader {
 
 }  // namespace quorate::raft
 
-#endif  // QUORATE_RAFT_LOG_SEGMENT_READER_H_
+#endif  // QUORATE_RAFT_LOG_FILES_SEGMENT_READER_H_

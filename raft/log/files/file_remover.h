@@ -1,7 +1,7 @@
-// raft/log/file_remover.h: removes files of the data directory in the
+// raft/log/files/file_remover.h: removes files of the data directory in the
 // background, one after another.
-#ifndef QUORATE_RAFT_LOG_FILE_REMOVER_H_
-#define QUORATE_RAFT_LOG_FILE_REMOVER_H_
+#ifndef QUORATE_RAFT_LOG_FILES_FILE_REMOVER_H_
+#define QUORATE_RAFT_LOG_FILES_FILE_REMOVER_H_
 
 #include <deque>
 #include <string>
@@ -48,4 +48,4 @@ class FileRemover {
 
 }  // namespace quorate::raft
 
-#endif  // QUORATE_RAFT_LOG_FILE_REMOVER_H_
+#endif  // QUORATE_RAFT_LOG_FILES_FILE_REMOVER_H_

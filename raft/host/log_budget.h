@@ -1,11 +1,12 @@
-// raft/host/log_memory.h: the budget of a node for the entries that the logs of
-// its replicas hold in memory.
+// raft/host/log_budget.h: a budget of a node for the entries in the logs of its
+// replicas.
 //
+// A host has one for those in memory, and one for those in memory or on disk.
 // Replicas report every change. Once the sum exceeds the budget, the host asks
-// one replica at a time to give memory back, the one with most first. Used only
-// by the host.
-#ifndef QUORATE_RAFT_HOST_LOG_MEMORY_H_
-#define QUORATE_RAFT_HOST_LOG_MEMORY_H_
+// one replica at a time for relief, the one with most first. Used only by the
+// host.
+#ifndef QUORATE_RAFT_HOST_LOG_BUDGET_H_
+#define QUORATE_RAFT_HOST_LOG_BUDGET_H_
 
 #include <cstdint>
 #include <utility>
@@ -15,11 +16,11 @@
 
 namespace quorate::raft {
 
-class LogMemory {
+class LogBudget {
  public:
   // `on_excess` is called when replicas should be asked, and must not ask them
   // during the call. `bytes_max` 0: there is no budget.
-  LogMemory(uint64_t bytes_max, absl::AnyInvocable<void()> on_excess)
+  LogBudget(uint64_t bytes_max, absl::AnyInvocable<void()> on_excess)
       : bytes_max_(bytes_max), on_excess_(std::move(on_excess)) {}
 
   // The entries of one replica took `before` bytes, and now take `after`.
@@ -32,15 +33,19 @@ class LogMemory {
 
   uint64_t bytes() const { return bytes_; }
   bool exceeded() const { return bytes_max_ > 0 && bytes_ > bytes_max_; }
-  // No replica can give memory back now. The next attempt is when the sum has
+  // No replica can help now. The next attempt is when the sum has
   // grown by a part of the budget, or after it was smaller.
   void Postpone() {
     postponed_at_bytes_ = bytes_;
     ask_from_bytes_ = bytes_ + bytes_max_ / 16 + 1;
   }
 
-  // The most that each of `replicas` may keep for followers that lag, while the
-  // budget is exceeded.
+  // A replica can help now that could not before.
+  void Ask() {
+    if (exceeded()) on_excess_();
+  }
+
+  // The most that each of `replicas` may keep while the budget is exceeded.
   uint64_t KeptBytesMax(uint64_t replicas) const {
     return bytes_max_ / (4 * replicas);
   }
@@ -55,4 +60,4 @@ class LogMemory {
 
 }  // namespace quorate::raft
 
-#endif  // QUORATE_RAFT_HOST_LOG_MEMORY_H_
+#endif  // QUORATE_RAFT_HOST_LOG_BUDGET_H_

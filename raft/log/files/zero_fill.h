@@ -1,7 +1,7 @@
-// raft/log/zero_fill.h: fills a part of a file with zeros, durably and piece by
-// piece, so that no other sync waits for all of it.
-#ifndef QUORATE_RAFT_LOG_ZERO_FILL_H_
-#define QUORATE_RAFT_LOG_ZERO_FILL_H_
+// raft/log/files/zero_fill.h: fills a part of a file with zeros, durably
+// and piece by piece, so that no other sync waits for all of it.
+#ifndef QUORATE_RAFT_LOG_FILES_ZERO_FILL_H_
+#define QUORATE_RAFT_LOG_FILES_ZERO_FILL_H_
 
 #include <cstddef>
 #include <cstdint>
@@ -43,4 +43,4 @@ class ZeroFill {
 
 }  // namespace quorate::raft
 
-#endif  // QUORATE_RAFT_LOG_ZERO_FILL_H_
+#endif  // QUORATE_RAFT_LOG_FILES_ZERO_FILL_H_

@@ -1,10 +1,10 @@
-// raft/log/ballast.h: a file that takes up space, so that a node whose disk is
-// full can start once more.
+// raft/log/files/ballast.h: a file that takes up space, so that a node whose
+// disk is full can start once more.
 //
 // A start removes the file if hardly more space is free (recovery.h). The
 // running log makes it again once there is plenty.
-#ifndef QUORATE_RAFT_LOG_BALLAST_H_
-#define QUORATE_RAFT_LOG_BALLAST_H_
+#ifndef QUORATE_RAFT_LOG_FILES_BALLAST_H_
+#define QUORATE_RAFT_LOG_FILES_BALLAST_H_
 
 #include <cstdint>
 #include <memory>
@@ -12,7 +12,7 @@
 
 #include "absl/status/status.h"
 #include "env/env.h"
-#include "raft/log/zero_fill.h"
+#include "raft/log/files/zero_fill.h"
 
 namespace quorate::raft {
 
@@ -44,4 +44,4 @@ class Ballast {
 
 }  // namespace quorate::raft
 
-#endif  // QUORATE_RAFT_LOG_BALLAST_H_
+#endif  // QUORATE_RAFT_LOG_FILES_BALLAST_H_

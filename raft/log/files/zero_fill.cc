@@ -1,4 +1,4 @@
-#include "raft/log/zero_fill.h"
+#include "raft/log/files/zero_fill.h"
 
 #include <algorithm>
 #include <utility>

@@ -1,4 +1,4 @@
-#include "raft/log/file_remover.h"
+#include "raft/log/files/file_remover.h"
 
 #include <utility>
 

@@ -1,0 +1,122 @@
+// Entries beyond the budget of memory: they stay on disk, and followers get
+// them from there.
+#include <algorithm>
+#include <string>
+
+#include "gtest/gtest.h"
+#include "raft/host/host.h"
+#include "raft/host/journal_cluster.h"
+
+namespace quorate::raft {
+namespace {
+
+constexpr size_t kPayloadBytes = 200;
+constexpr uint64_t kBudget = 16 << 10;
+
+// No snapshot is due, and few entries fit into the memory.
+class HostEviction : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    cluster_.options_.log_memory_bytes_max = kBudget;
+    cluster_.options_.log.segment_bytes = 64 << 10;
+    for (uint32_t n = 1; n <= 3; ++n) {
+      cluster_.Crash(n, sim::CrashKind::kProcess);
+      cluster_.Restart(n);
+    }
+  }
+  void Propose(int count) {
+    for (int i = 0; i < count; ++i) {
+      ++lines_;
+      ASSERT_EQ(cluster_.Propose(std::string(kPayloadBytes, 'x')).outcome,
+                Outcome::kDone);
+    }
+  }
+  Host& host(uint32_t n) { return cluster_.node(n)->host; }
+  const Core& core(uint32_t n) { return *host(n).core(testing::kGroup); }
+
+  testing::JournalCluster cluster_{31, /*snapshot_threshold_bytes=*/1 << 30};
+  size_t lines_ = 0;
+};
+
+TEST_F(HostEviction, EntriesBeyondTheBudget_LeaveTheMemory) {
+  for (int i = 0; i < 40; ++i) {
+    Propose(10);
+    for (uint32_t n = 1; n <= 3; ++n) {
+      EXPECT_LE(host(n).log_memory_bytes(), kBudget + 1024);
+    }
+  }
+  for (uint32_t n = 1; n <= 3; ++n) {
+    EXPECT_GT(host(n).log_bytes(), 390 * kPayloadBytes);
+    EXPECT_EQ(core(n).log_start().index, Index(0));
+  }
+  // A start reads all of them, applies them, and then frees them again.
+  cluster_.Crash(2, sim::CrashKind::kMachine);
+  cluster_.Restart(2);
+  ASSERT_TRUE(cluster_.WaitConverged(lines_));
+  Propose(1);
+  ASSERT_TRUE(cluster_.WaitConverged(lines_));
+  EXPECT_LE(host(2).log_memory_bytes(), kBudget + 1024);
+}
+
+// It catches up although the leader's memory has lost what it needs, while
+// more entries follow.
+TEST_F(HostEviction, LaggingFollower_GetsEntriesFromTheLeadersDisk) {
+  Propose(10);
+  const uint32_t lagging = cluster_.leader() % 3 + 1;
+  cluster_.Crash(lagging, sim::CrashKind::kMachine);
+  Propose(1000);
+  ASSERT_GT(core(cluster_.leader()).evicted(), Index(900));
+  cluster_.Restart(lagging);
+  Propose(100);
+  ASSERT_TRUE(cluster_.WaitConverged(lines_));
+  EXPECT_EQ(cluster_.node(lagging)->observer.restored, 0);
+  EXPECT_EQ(core(lagging).log_start().index, Index(0));
+  for (uint32_t n = 1; n <= 3; ++n) {
+    EXPECT_LE(host(n).log_memory_bytes(), kBudget + 1024);
+  }
+}
+
+// The segments are rewritten and cut while followers read them.
+TEST_F(HostEviction, LaggingFollowers_WhileLogsAreCut_CatchUp) {
+  cluster_.options_.snapshot_threshold_bytes = 64 << 10;
+  cluster_.options_.snapshot_threshold_bytes_max = 64 << 10;
+  cluster_.options_.log.slack_segments = 0;
+  for (uint32_t n = 1; n <= 3; ++n) {
+    cluster_.Crash(n, sim::CrashKind::kProcess);
+    cluster_.Restart(n);
+  }
+  for (int round = 0; round < 12; ++round) {
+    Propose(20);
+    const uint32_t lagging = (cluster_.leader() + round) % 3 + 1;
+    if (lagging == cluster_.leader()) continue;
+    cluster_.Crash(lagging, sim::CrashKind::kMachine);
+    Propose(100 + 20 * round);
+    cluster_.Restart(lagging);
+  }
+  ASSERT_TRUE(cluster_.WaitConverged(lines_));
+}
+
+TEST_F(HostEviction, EntriesThatTheLeaderCannotRead_AreReplacedByASnapshot) {
+  Propose(10);
+  const uint32_t lagging = cluster_.leader() % 3 + 1;
+  cluster_.Crash(lagging, sim::CrashKind::kMachine);
+  Propose(1000);
+  for (uint32_t n = 1; n <= 3; ++n) {
+    if (n == lagging) continue;
+    const sim::MachineId machine = cluster_.machines_[n - 1];
+    for (const std::string& file : cluster_.world_.DiskFiles(machine)) {
+      if (!file.starts_with("log-")) continue;
+      cluster_.world_.MakeUnreadable(machine, file, 4096, 1 << 20);
+      break;  // The oldest segment.
+    }
+  }
+  cluster_.Restart(lagging);
+  ASSERT_TRUE(cluster_.WaitConverged(lines_));
+  EXPECT_EQ(cluster_.node(lagging)->observer.restored, 1);
+  EXPECT_GT(core(cluster_.leader()).log_start().index, Index(900));
+  Propose(10);
+  ASSERT_TRUE(cluster_.WaitConverged(lines_));
+}
+
+}  // namespace
+}  // namespace quorate::raft

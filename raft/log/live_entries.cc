@@ -1,0 +1,104 @@
+#include "raft/log/live_entries.h"
+
+#include <algorithm>
+#include <iterator>
+#include <utility>
+
+#include "env/check.h"
+
+namespace quorate::raft {
+namespace {
+
+constexpr Index kLastIndex(~uint64_t{0});
+// A span has at most this many times the bytes of its entries, and so many
+// more. Otherwise a reader would read much of other groups.
+constexpr uint64_t kReadFactor = 4;
+constexpr uint64_t kReadBytesMore = 4096;
+
+// The entries [first, last] of `span`. Its bytes count in proportion, so that
+// an entry has at least one.
+LiveEntries::Span PartOf(const LiveEntries::Span& span, Index first,
+                         Index last) {
+  LiveEntries::Span part = span;
+  part.first = first;
+  part.count = last - first + 1;
+  part.bytes = span.bytes * part.count / span.count;
+  return part;
+}
+
+}  // namespace
+
+const LiveEntries::Span* LiveEntries::Find(Index index) const {
+  const auto next = spans_.upper_bound(index);
+  if (next == spans_.begin()) return nullptr;
+  const Span& span = std::prev(next)->second;
+  return index <= span.last() ? &span : nullptr;
+}
+
+const LiveEntries::Span* LiveEntries::FirstIn(const Segment* segment,
+                                              Index from) const {
+  auto it = spans_.upper_bound(from);
+  if (it != spans_.begin()) --it;
+  for (; it != spans_.end(); ++it) {
+    if (it->second.place.segment == segment && it->second.last() >= from) {
+      return &it->second;
+    }
+  }
+  return nullptr;
+}
+
+void LiveEntries::Append(const Span& span) {
+  if (span.count == 0) return;
+  if (!empty()) CHECK_EQ(span.first, last() + 1);
+  Add(span);
+}
+
+void LiveEntries::TruncateFrom(Index first) { Remove(first, kLastIndex); }
+
+void LiveEntries::DropThrough(Index last) { Remove(Index(0), last); }
+
+void LiveEntries::Move(const Span& span) {
+  CHECK(Find(span.first) != nullptr && Find(span.last()) != nullptr)
+      << span.first << " to " << span.last();
+  Remove(span.first, span.last());
+  Add(span);
+}
+
+void LiveEntries::Remove(Index first, Index last) {
+  auto it = spans_.upper_bound(first);
+  if (it != spans_.begin() && std::prev(it)->second.last() >= first) --it;
+  while (it != spans_.end() && it->second.first <= last) {
+    const Span span = it->second;
+    it = spans_.erase(it);
+    span.place.segment->live_bytes -= span.bytes;
+    const auto keep = [&](Index from, Index to) {
+      const Span part = PartOf(span, from, to);
+      part.place.segment->live_bytes += part.bytes;
+      it = std::next(spans_.emplace(from, part).first);
+    };
+    if (span.first < first) keep(span.first, first - 1);
+    if (span.last() > last) keep(last + 1, span.last());
+  }
+}
+
+void LiveEntries::Add(const Span& span) {
+  CHECK_GE(span.bytes, span.count);
+  span.place.segment->live_bytes += span.bytes;
+  const auto next = spans_.lower_bound(span.first);
+  if (next != spans_.begin()) {
+    Span& before = std::prev(next)->second;
+    const uint64_t range = span.place.end - before.place.begin;
+    if (before.last() + 1 == span.first &&
+        before.place.segment == span.place.segment &&
+        before.place.end <= span.place.begin && range <= kSpanBytesMax &&
+        range <= kReadFactor * (before.bytes + span.bytes) + kReadBytesMore) {
+      before.count += span.count;
+      before.bytes += span.bytes;
+      before.place.end = span.place.end;
+      return;
+    }
+  }
+  spans_.emplace_hint(next, span.first, span);
+}
+
+}  // namespace quorate::raft

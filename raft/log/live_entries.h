@@ -1,0 +1,77 @@
+// raft/log/live_entries.h: where the entries of a group are in the log on disk.
+// Pure values, no I/O.
+#ifndef QUORATE_RAFT_LOG_LIVE_ENTRIES_H_
+#define QUORATE_RAFT_LOG_LIVE_ENTRIES_H_
+
+#include <cstddef>
+#include <cstdint>
+
+#include "absl/container/btree_map.h"
+#include "raft/core/types.h"
+
+namespace quorate::raft {
+
+// A segment file of the chain.
+struct Segment {
+  uint64_t number = 0;
+  uint64_t file_bytes = 0;
+  // Bytes of entries whose newest record is here. Zero only if there is none.
+  size_t live_bytes = 0;
+  uint32_t readers = 0;  // The file stays while there are any.
+};
+
+// The bytes [begin, end) of a segment: whole records.
+struct RecordPlace {
+  Segment* segment = nullptr;
+  uint64_t begin = 0;
+  uint64_t end = 0;
+};
+
+// The entries of one group after its log start, by the places of their newest
+// records. Memory: a span for each record, or for up to kSpanBytesMax of
+// records that are near to each other.
+class LiveEntries {
+ public:
+  static constexpr uint64_t kSpanBytesMax = 256 << 10;
+
+  // Entries without a gap, whose newest records are in one place. The place has
+  // records of other groups, too, and older ones of the same entries: the last
+  // record there counts, as in a replay.
+  struct Span {
+    Index first;
+    uint64_t count = 0;
+    RecordPlace place;
+    size_t bytes = 0;  // An estimate after a part was removed.
+
+    Index last() const { return first + (count - 1); }
+  };
+
+  bool empty() const { return spans_.empty(); }
+  // Requires: not empty.
+  Index last() const { return spans_.rbegin()->second.last(); }
+  // The span that has the entry at `index`; null if there is none.
+  const Span* Find(Index index) const;
+  // The first span in `segment` that has entries from `from` on; null if there
+  // is none.
+  const Span* FirstIn(const Segment* segment, Index from) const;
+
+  // Entries behind the last one.
+  void Append(const Span& span);
+  // Removes the entries from `first` on.
+  void TruncateFrom(Index first);
+  // Removes the entries through `last`.
+  void DropThrough(Index last);
+  // The newest records of these entries, which are live, are now in
+  // `span.place`.
+  void Move(const Span& span);
+
+ private:
+  void Remove(Index first, Index last);
+  void Add(const Span& span);
+
+  absl::btree_map<Index, Span> spans_;  // By first index.
+};
+
+}  // namespace quorate::raft
+
+#endif  // QUORATE_RAFT_LOG_LIVE_ENTRIES_H_
