@@ -87,6 +87,7 @@ raft::HostOptions MakeHostOptions(const Config& config,
   options.snapshot_threshold_bytes = config.snapshot.threshold_bytes;
   options.snapshot_threshold_bytes_max = config.snapshot.threshold_bytes_max;
   options.snapshot_trailing_bytes = config.snapshot.trailing_bytes;
+  options.peer_window_bytes = raft.peer_window_bytes;
   options.log_memory_bytes_max = config.snapshot.log_memory_bytes;
   options.log_bytes_max = config.snapshot.log_bytes;
   options.digest_interval = config.bounds.digest_interval;

@@ -129,6 +129,8 @@ struct RaftConfig {
   size_t append_bytes = 256 << 10;
   uint32_t inflight_messages = 64;
   size_t inflight_bytes = 8 << 20;
+  // The same to one node, for all groups together.
+  uint64_t peer_window_bytes = 32 << 20;
   size_t uncommitted_bytes = 16 << 20;
   size_t unwritten_bytes = 32 << 20;
   size_t unapplied_bytes = 64 << 20;

@@ -159,6 +159,8 @@ constexpr Setting kSettings[] = {
      "bytes"},
     {"raft.inflight_messages", PLACE(config.raft.inflight_messages), 1, 4096,
      "messages"},
+    {"raft.peer_window_bytes", PLACE(config.raft.peer_window_bytes), 64 * kKi,
+     16 * kGi, "bytes"},
     {"raft.inflight_bytes", PLACE(config.raft.inflight_bytes), 64 * kKi, kGi,
      "bytes"},
     {"raft.uncommitted_bytes", PLACE(config.raft.uncommitted_bytes), kMi,

@@ -333,6 +333,17 @@ std::vector<Core::FollowerStatus> Core::Impl::followers() const {
   return statuses;
 }
 
+void Core::Impl::GetInFlight(std::vector<FollowerInFlight>* followers) const {
+  followers->clear();
+  const Leader* leader = std::get_if<Leader>(&role_);
+  if (leader == nullptr) return;
+  for (const Progress& member : leader->members) {
+    const size_t bytes = member.inflights().bytes();
+    followers->push_back({NodeOf(log_.configuration(), member.replica()),
+                          IsInactive(member) ? 0 : bytes});
+  }
+}
+
 void Core::Impl::GetMatches(std::vector<FollowerMatch>* matches) const {
   matches->clear();
   const Leader* const leader = std::get_if<Leader>(&role_);
@@ -435,6 +446,9 @@ WallTime Core::NextLogTime(const Now& now) const {
 }
 std::vector<Core::FollowerStatus> Core::followers() const {
   return impl_->followers();
+}
+void Core::GetInFlight(std::vector<FollowerInFlight>* followers) const {
+  impl_->GetInFlight(followers);
 }
 void Core::GetMatches(std::vector<FollowerMatch>* matches) const {
   impl_->GetMatches(matches);

@@ -446,6 +446,17 @@ class Core {
   };
   void GetMatches(std::vector<FollowerMatch>* matches) const;
 
+  // The entries that each other member has not acknowledged as durable, in
+  // place of the elements of `followers`. Zero for a member without contact for
+  // the greatest election timeout. Empty if this replica does not lead.
+  struct FollowerInFlight {
+    NodeId node;
+    uint64_t bytes = 0;
+    friend bool operator==(const FollowerInFlight&,
+                           const FollowerInFlight&) = default;
+  };
+  void GetInFlight(std::vector<FollowerInFlight>* followers) const;
+
   // Cores with the same digest and options behave alike from `now` on, whatever
   // their past. Only the times of their entries may differ.
   uint64_t Digest(MonoTime now) const;

@@ -72,6 +72,7 @@ class Core::Impl {
   bool CanServeReads() const;
   std::vector<FollowerStatus> followers() const;
   void GetMatches(std::vector<FollowerMatch>* matches) const;
+  void GetInFlight(std::vector<FollowerInFlight>* followers) const;
 
  private:
   // A snapshot that the leader is sending. It survives elections.

@@ -51,7 +51,8 @@ class Host::Impl final : public env::Transport::Receiver {
         founding_(env, options_.cluster, options_.node, PeersOf(options_),
                   options_.founding_level),
         outbox_(env, options_.cluster, options_.node),
-        room_(env.transport),
+        room_(env.transport, options_.peer_window_bytes,
+              [this](NodeId to) { OfferRoomLater(to); }),
         callbacks_(env.loop),
         fail_node_([this](absl::Status why) { Stop(std::move(why)); }),
         on_earlier_deadline_([this](GroupId id) { UpdateTimer(id); }),
@@ -97,6 +98,8 @@ class Host::Impl final : public env::Transport::Receiver {
   void Stop(absl::Status why);
   void SetAlarm();
   void OnAlarm();
+  void OfferRoom(NodeId to);
+  void OfferRoomLater(NodeId to);
   void EvictLater();
   void Evict();
   void ShortenLogsLater();
@@ -140,6 +143,7 @@ class Host::Impl final : public env::Transport::Receiver {
   absl::btree_set<std::pair<MonoTime, GroupId>> deadlines_;
   absl::btree_map<GroupId, MonoTime> queued_deadline_;
   std::vector<GroupId> due_;  // Reused by OnAlarm.
+  absl::btree_map<NodeId, env::Pending> offers_;
   env::Pending evict_;
   bool evict_pending_ = false;
   env::Pending shorten_;
@@ -261,10 +265,18 @@ void Host::Impl::OnReplicaMessages(NodeId from, StoreIncarnation incarnation,
 
 void Host::Impl::OnLaneHasRoom(NodeId to, env::Lane lane) {
   if (receiver_ != nullptr) receiver_->OnLaneHasRoom(to, lane);
-  if (!status_.ok() || lane != env::Lane::kBulk) return;
+  if (lane == env::Lane::kBulk) OfferRoom(to);
+}
+
+void Host::Impl::OfferRoom(NodeId to) {
+  if (!status_.ok()) return;
   for (const GroupId id : room_.TakeWaiting(to)) {
     replica(id)->OnRoomToSend(to, /*link_is_new=*/false);
   }
+}
+
+void Host::Impl::OfferRoomLater(NodeId to) {
+  offers_[to] = env_.loop.Defer([this, to] { OfferRoom(to); });
 }
 
 void Host::Impl::OnLaneClosed(NodeId to, env::Lane lane) {

@@ -60,6 +60,9 @@ struct HostOptions {
   // Replicas compare the digests of their states at multiples of this index; 0:
   // never. Only equal values of two nodes can be compared.
   uint64_t digest_interval = 4096;
+  // Entries of all groups that one peer has not acknowledged. A first append
+  // always fits.
+  uint64_t peer_window_bytes = 32 << 20;
   // A limit of the size of the entries of all groups in memory; 0: none. Beyond
   // it the groups with most of them have their oldest ones on disk only. It is
   // exceeded by entries that are not applied or not durable.

@@ -190,6 +190,10 @@ void Replica::Stop(const absl::Status& why) {
   reads_in_core_.clear();
   snapshot_reader_.reset();
   loader_.reset();
+  for (const Core::FollowerInFlight& follower : reported_in_flight_) {
+    services_.room.Change(follower.node, follower.bytes, 0);
+  }
+  reported_in_flight_.clear();
 }
 
 // ---- Stepping
@@ -205,6 +209,7 @@ void Replica::Step(Input&& input) {
   core_->Step(services_.env.loop.ReadClock(), std::move(input), &output);
   core_deadline_ = output.deadline;
   ReportLogBytes();
+  ReportInFlight();
   services_.observer.OnStep(key_.group, *core_, output);
   HandleProposals(output);
   HandleWrite(output);
@@ -244,6 +249,32 @@ void Replica::ReportLogBytes() {
          &reported_resident_bytes_);
   if (CanEvict()) services_.log_memory.Ask();
   report(services_.log_size, core_->log_bytes(), &reported_log_bytes_);
+}
+
+// The followers are those of the last report in nearly all steps.
+void Replica::ReportInFlight() {
+  core_->GetInFlight(&in_flight_);
+  if (in_flight_ == reported_in_flight_) return;
+  for (size_t i = 0;
+       i < std::max(in_flight_.size(), reported_in_flight_.size()); ++i) {
+    const bool is_new = i >= reported_in_flight_.size();
+    const bool is_gone = i >= in_flight_.size();
+    if (!is_new && !is_gone &&
+        in_flight_[i].node == reported_in_flight_[i].node) {
+      if (in_flight_[i].bytes == reported_in_flight_[i].bytes) continue;
+      services_.room.Change(in_flight_[i].node, reported_in_flight_[i].bytes,
+                            in_flight_[i].bytes);
+      continue;
+    }
+    if (!is_new) {
+      services_.room.Change(reported_in_flight_[i].node,
+                            reported_in_flight_[i].bytes, 0);
+    }
+    if (!is_gone) {
+      services_.room.Change(in_flight_[i].node, 0, in_flight_[i].bytes);
+    }
+  }
+  std::swap(reported_in_flight_, in_flight_);
 }
 
 absl::Status Replica::RefusalStatus(Refused::Reason reason) const {

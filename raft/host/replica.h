@@ -103,6 +103,8 @@ class Replica final : private HostGate {
   void Send(const Message& message);
   void Step(Input&& input);
   void ReportLogBytes();
+  // Tells SendRoom what the followers have not acknowledged.
+  void ReportInFlight();
   bool CanEvict() const;
   // The parts of an Output, in the order in which Step carries them out.
   void HandleProposals(const Output& output);
@@ -199,6 +201,9 @@ class Replica final : private HostGate {
   StateDigests digests_;
   Index asked_digest_;  // The index in the leader's last heartbeat.
   Index differs_at_;    // The newest index at which a difference was logged.
+  // To SendRoom.
+  std::vector<Core::FollowerInFlight> reported_in_flight_;
+  std::vector<Core::FollowerInFlight> in_flight_;  // Reused.
   // To the two budgets.
   uint64_t reported_resident_bytes_ = 0;
   uint64_t reported_log_bytes_ = 0;

@@ -1,16 +1,21 @@
-// raft/host/send_room.h: the groups that wait until a link to a peer has room.
+// raft/host/send_room.h: the groups that wait until a peer has room for
+// entries.
 //
 // Appends and chunks of all groups share one lane of each link. A full lane
-// would drop whole messages, so groups ask before they send, and continue in
-// the order in which they began to wait.
+// would drop whole messages. The entries that a peer has not acknowledged have
+// one window for all groups: a peer with a slow disk has them in memory. Groups
+// ask before they send, and continue in the order in which they began to wait.
 #ifndef QUORATE_RAFT_HOST_SEND_ROOM_H_
 #define QUORATE_RAFT_HOST_SEND_ROOM_H_
 
+#include <cstdint>
 #include <utility>
 #include <vector>
 
 #include "absl/container/btree_map.h"
 #include "absl/container/flat_hash_set.h"
+#include "absl/functional/any_invocable.h"
+#include "env/check.h"
 #include "env/ids.h"
 #include "env/transport.h"
 
@@ -18,16 +23,43 @@ namespace quorate::raft {
 
 class SendRoom {
  public:
-  // `transport` outlives the object.
-  explicit SendRoom(const env::Transport& transport) : transport_(transport) {}
+  // `transport` outlives the object. `on_room` is called when groups that wait
+  // for the window of a peer should be asked again, and must not ask them
+  // during the call.
+  SendRoom(const env::Transport& transport, uint64_t window_bytes,
+           absl::AnyInvocable<void(NodeId)> on_room)
+      : transport_(transport),
+        window_bytes_(window_bytes),
+        on_room_(std::move(on_room)) {}
 
   // Whether the group may send entries or a chunk to `to` now. If not, it
   // waits.
   bool MaySend(GroupId group, NodeId to) {
-    if (!transport_.Congested(to, env::Lane::kBulk)) return true;
+    const auto window = windows_.find(to);
+    const bool closed = window != windows_.end() && window->second.closed;
+    if (!closed && !transport_.Congested(to, env::Lane::kBulk)) return true;
     Waiting& waiting = waiting_[to];
     if (waiting.known.insert(group).second) waiting.in_order.push_back(group);
     return false;
+  }
+  // A group's entries that `to` has not acknowledged took `before` bytes, and
+  // now take `after`. A full window closes for all groups until half of it is
+  // free. Otherwise a group that always has some in flight could keep others
+  // waiting.
+  void Change(NodeId to, uint64_t before, uint64_t after) {
+    Window& window = windows_[to];
+    CHECK_GE(window.bytes, before);
+    window.bytes = window.bytes - before + after;
+    if (window.bytes >= window_bytes_) {
+      window.closed = true;
+    } else if (window.closed && window.bytes <= window_bytes_ / 2) {
+      window.closed = false;
+      if (waiting_.contains(to)) on_room_(to);
+    }
+  }
+  uint64_t in_flight_bytes(NodeId to) const {
+    const auto window = windows_.find(to);
+    return window == windows_.end() ? 0 : window->second.bytes;
   }
   // The groups that wait for this link. They no longer do.
   std::vector<GroupId> TakeWaiting(NodeId to) {
@@ -44,7 +76,15 @@ class SendRoom {
     absl::flat_hash_set<GroupId> known;
   };
 
+  struct Window {
+    uint64_t bytes = 0;
+    bool closed = false;
+  };
+
   const env::Transport& transport_;
+  const uint64_t window_bytes_;
+  absl::AnyInvocable<void(NodeId)> on_room_;
+  absl::btree_map<NodeId, Window> windows_;
   absl::btree_map<NodeId, Waiting> waiting_;
 };
 

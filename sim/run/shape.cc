@@ -209,6 +209,8 @@ node::Config ShapeDraw::DrawConfig(NodeId node, const Shape& shape) {
        {256 << 10, 16 << 10, 1 << 10});
   Draw("knob.raft.inflight_messages", node, &config.raft.inflight_messages,
        {64, 64, 4, 1});
+  Draw("knob.raft.peer_window_bytes", node, &config.raft.peer_window_bytes,
+       {32 << 20, 32 << 20, 16 << 10, 1});
   Draw("knob.limits.batch_commands", node, &config.limits.batch_commands,
        {4096, 4096, 4, 1});
   Draw("knob.limits.pipeline", node, &config.limits.pipeline, {1024, 1024, 8});

@@ -1,0 +1,57 @@
+#include "raft/host/send_room.h"
+
+#include <vector>
+
+#include "gtest/gtest.h"
+#include "sim/world/world.h"
+
+namespace quorate::raft {
+namespace {
+
+using Groups = std::vector<GroupId>;
+
+constexpr NodeId kPeer{2};
+
+class SendRoomTest : public ::testing::Test {
+ protected:
+  bool MaySend(uint32_t group) { return room_.MaySend(GroupId(group), kPeer); }
+
+  sim::World world_{{.seed = 1}};
+  env::Env& env_ = world_.env(world_.AddMachine());
+  std::vector<NodeId> offered_;
+  SendRoom room_{env_.transport, 100,
+                 [this](NodeId to) { offered_.push_back(to); }};
+};
+
+TEST_F(SendRoomTest, FullWindow_ClosesForAllGroupsUntilHalfOfItIsFree) {
+  room_.Change(kPeer, 0, 60);
+  EXPECT_TRUE(MaySend(1));
+  room_.Change(kPeer, 0, 40);
+  EXPECT_EQ(room_.in_flight_bytes(kPeer), 100u);
+  EXPECT_FALSE(MaySend(2));
+  EXPECT_FALSE(MaySend(1));
+  EXPECT_FALSE(MaySend(2));
+  room_.Change(kPeer, 60, 11);
+  EXPECT_FALSE(MaySend(3));
+  EXPECT_TRUE(offered_.empty());
+  room_.Change(kPeer, 11, 10);
+  EXPECT_EQ(offered_, std::vector<NodeId>{kPeer});
+  EXPECT_EQ(room_.TakeWaiting(kPeer),
+            (Groups{GroupId(2), GroupId(1), GroupId(3)}));
+  EXPECT_TRUE(MaySend(2));
+}
+
+TEST_F(SendRoomTest, OtherPeers_HaveWindowsOfTheirOwn) {
+  room_.Change(kPeer, 0, 100);
+  EXPECT_TRUE(room_.MaySend(GroupId(1), NodeId(3)));
+}
+
+TEST_F(SendRoomTest, NoGroupWaits_NothingIsOffered) {
+  room_.Change(kPeer, 0, 100);
+  room_.Change(kPeer, 100, 0);
+  EXPECT_TRUE(offered_.empty());
+  EXPECT_TRUE(MaySend(1));
+}
+
+}  // namespace
+}  // namespace quorate::raft
