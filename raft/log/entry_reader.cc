@@ -59,33 +59,53 @@ absl::StatusOr<EntryList> FindEntries(const EntryRange& range,
   return EntryList(std::move(entries));
 }
 
-EntryReader::EntryReader(env::Disk& disk, const EntryRange& range, Done done)
-    : range_(range), done_(std::move(done)) {
-  CHECK_LE(range_.end - range_.begin, env::kDiskOperationBytesMax);
-  pending_ =
-      disk.Open(SegmentName(range_.segment), env::Disk::OpenMode::kExisting,
-                [this](absl::StatusOr<std::unique_ptr<env::File>> file) {
-                  OnOpened(std::move(file));
-                });
+EntryReader::EntryReader(env::Disk& disk, std::vector<EntryRange> ranges,
+                         Done done)
+    : ranges_(std::move(ranges)), done_(std::move(done)) {
+  CHECK(!ranges_.empty());
+  begin_ = ranges_.front().begin;
+  for (const EntryRange& range : ranges_) {
+    CHECK_GE(range.begin, begin_);
+    end_ = std::max(end_, range.end);
+  }
+  CHECK_LE(end_ - begin_, env::kDiskOperationBytesMax);
+  pending_ = disk.Open(SegmentName(ranges_.front().segment),
+                       env::Disk::OpenMode::kExisting,
+                       [this](absl::StatusOr<std::unique_ptr<env::File>> file) {
+                         OnOpened(std::move(file));
+                       });
 }
 
 void EntryReader::OnOpened(absl::StatusOr<std::unique_ptr<env::File>> file) {
   if (!file.ok()) return Finish(file.status());
   file_ = *std::move(file);
   pending_ = file_->Read(
-      range_.begin, range_.end - range_.begin,
-      [this](absl::StatusOr<Buffer> read) {
-        Finish(read.ok() ? FindEntries(range_, read->view()) : read.status());
-      });
+      begin_, end_ - begin_,
+      [this](absl::StatusOr<Buffer> read) { OnRead(std::move(read)); });
 }
 
-void EntryReader::Finish(absl::StatusOr<EntryList> entries) {
+void EntryReader::OnRead(absl::StatusOr<Buffer> read) {
+  if (!read.ok()) return Finish(read.status());
+  std::vector<EntryList> found;
+  found.reserve(ranges_.size());
+  for (const EntryRange& range : ranges_) {
+    const size_t offset =
+        std::min<size_t>(range.begin - begin_, read->view().size());
+    auto entries = FindEntries(
+        range, read->view().substr(offset, range.end - range.begin));
+    if (!entries.ok()) return Finish(entries.status());
+    found.push_back(*std::move(entries));
+  }
+  Finish(std::move(found));
+}
+
+void EntryReader::Finish(Result result) {
   file_.reset();
-  if (!entries.ok()) {
-    entries = Annotate(entries.status(), SegmentName(range_.segment));
+  if (!result.ok()) {
+    result = Annotate(result.status(), SegmentName(ranges_.front().segment));
   }
   Done done = std::move(done_);
-  done(std::move(entries));
+  done(std::move(result));
 }
 
 }  // namespace quorate::raft

@@ -1,10 +1,12 @@
-// raft/log/entry_reader.h: reads entries of one group from a segment. Finding
-// the segment is up to the caller (live_entries.h).
+// raft/log/entry_reader.h: reads entries from a segment. Finding the segment is
+// up to the caller (live_entries.h).
 #ifndef QUORATE_RAFT_LOG_ENTRY_READER_H_
 #define QUORATE_RAFT_LOG_ENTRY_READER_H_
 
 #include <cstdint>
 #include <memory>
+#include <string_view>
+#include <vector>
 
 #include "absl/functional/any_invocable.h"
 #include "absl/status/statusor.h"
@@ -32,19 +34,26 @@ struct EntryRange {
 absl::StatusOr<EntryList> FindEntries(const EntryRange& range,
                                       std::string_view bytes);
 
-// Reads one range. Destroying the object cancels it.
+// Reads ranges of one segment at once. Destroying the object cancels it.
 class EntryReader {
  public:
-  // kDataLoss, or an error of the disk. `done` may destroy the object.
-  using Done = absl::AnyInvocable<void(absl::StatusOr<EntryList>)>;
+  // The entries of each range. kDataLoss, or an error of the disk. `done` may
+  // destroy the object.
+  using Result = absl::StatusOr<std::vector<EntryList>>;
+  using Done = absl::AnyInvocable<void(Result)>;
 
-  EntryReader(env::Disk& disk, const EntryRange& range, Done done);
+  // Requires: at least one range; from the first one's begin to the last end
+  // there are at most kDiskOperationBytesMax.
+  EntryReader(env::Disk& disk, std::vector<EntryRange> ranges, Done done);
 
  private:
   void OnOpened(absl::StatusOr<std::unique_ptr<env::File>> file);
-  void Finish(absl::StatusOr<EntryList> entries);
+  void OnRead(absl::StatusOr<Buffer> read);
+  void Finish(Result result);
 
-  const EntryRange range_;
+  const std::vector<EntryRange> ranges_;
+  uint64_t begin_ = 0;
+  uint64_t end_ = 0;
   Done done_;
   std::unique_ptr<env::File> file_;
   env::Pending pending_;

@@ -19,6 +19,9 @@ constexpr uint64_t kSpareAfterPart = 16;
 // same holds for the attempt to rewrite old segments.
 constexpr Duration kSpareRetry = Seconds(1);
 constexpr Duration kRewriteRetry = Seconds(1);
+// One read of entries that are rewritten has at most so many bytes, or one
+// record.
+constexpr uint64_t kRewriteReadBytesMax = 1 << 20;
 // While no next segment is ready, the present one grows up to this many times
 // its size, and not beyond kSegmentEndMax.
 constexpr uint64_t kGrowthFactor = 32;
@@ -154,12 +157,13 @@ void LogImpl::Read(GroupKey group, Index after, ReadDone done) {
   ++segment->readers;
   const uint64_t number = next_read_++;
   reads_[number] = std::make_unique<EntryReader>(
-      disk_, range,
+      disk_, std::vector<EntryRange>{range},
       [this, number, segment,
-       done = std::move(done)](absl::StatusOr<EntryList> entries) mutable {
+       done = std::move(done)](EntryReader::Result result) mutable {
         --segment->readers;
         const auto reader = reads_.extract(number);
-        done(std::move(entries));
+        if (!result.ok()) return done(result.status());
+        done(std::move(result->front()));
       });
 }
 
@@ -324,80 +328,114 @@ void LogImpl::Write(Queue& queue, const NextRecord& record) {
 }
 
 void LogImpl::RewriteLiveRecords() {
-  if (!WriteRewritten() || rewrite_reader_ != nullptr) return;
-  ReadForRewrite();
+  if (!WriteRewritten()) return;
+  if (rewrite_reader_ == nullptr) ReadForRewrite();
 }
 
-// Entries that were removed or replaced since they were read are left out.
 bool LogImpl::WriteRewritten() {
-  if (state_.Find(rewrite_cursor_.first) == nullptr) rewrite_.clear();
-  if (rewrite_.empty()) return true;
-  GroupLog& group = state_.group(rewrite_cursor_.first);
-  while (!rewrite_.empty()) {
-    const Index first = rewrite_.front().index;
-    const LiveEntries::Span* span = group.live.FirstIn(rewriting_, first);
-    if (span == nullptr || span->first > rewrite_.back().index) {
-      rewrite_cursor_.second = rewrite_.back().index + 1;
-      rewrite_.clear();
-      break;
-    }
-    if (span->first > first) {
-      rewrite_.RemovePrefix(span->first - first);
-      continue;
-    }
-    const uint64_t most =
-        std::min<uint64_t>(span->last() - first + 1, rewrite_.size());
-    EntryList run;
-    const size_t bytes =
-        run.AppendByBytes(rewrite_, 0, most, options_.rewrite_bytes_max);
-    if (!Fits(RecordBytes(EntriesBodyBytes(false, run)))) return false;
-    const uint64_t begin = position_ + writer_.size_bytes();
-    writer_.AddEntries(RecordType::kRewrite, group.key, nullptr, run);
-    group.live.Move(
-        {first,
-         run.size(),
-         {state_.current(), begin, position_ + writer_.size_bytes()},
-         bytes});
-    rewrite_cursor_.second = first + run.size();
-    rewrite_.RemovePrefix(run.size());
+  for (; !rewrite_.empty(); rewrite_.pop_front()) {
+    Rewrite& next = rewrite_.front();
+    if (state_.Find(next.key) == nullptr) continue;
+    if (!WriteRewritten(state_.group(next.key), next.entries)) return false;
   }
   return true;
 }
 
-void LogImpl::ReadForRewrite() {
-  auto& groups = state_.groups();
-  for (auto it = groups.lower_bound(rewrite_cursor_.first); it != groups.end();
-       ++it) {
-    if (it->first != rewrite_cursor_.first) {
-      rewrite_cursor_ = {it->first, Index(0)};
+// Entries that were removed or replaced since they were read are left out.
+bool LogImpl::WriteRewritten(GroupLog& group, EntryList& entries) {
+  while (!entries.empty()) {
+    const Index first = entries.front().index;
+    const LiveEntries::Span* span = group.live.FirstIn(rewriting_, first);
+    if (span == nullptr || span->first > entries.back().index) return true;
+    if (span->first > first) {
+      entries.RemovePrefix(span->first - first);
+      continue;
     }
+    EntryList run;
+    const size_t bytes = run.AppendByBytes(
+        entries, 0,
+        std::min<uint64_t>(span->last() - first + 1, entries.size()),
+        options_.rewrite_bytes_max);
+    if (!Fits(RecordBytes(EntriesBodyBytes(false, run)))) return false;
+    const uint64_t begin = position_ + writer_.size_bytes();
+    writer_.AddEntries(RecordType::kRewrite, group.key, nullptr, run);
+    const uint64_t end = position_ + writer_.size_bytes();
+    group.live.Move({first, run.size(), {state_.current(), begin, end}, bytes});
+    entries.RemovePrefix(run.size());
+  }
+  return true;
+}
+
+void LogImpl::BeginRewriting(const Segment* segment) {
+  rewriting_ = segment;
+  for (const auto& [key, group] : state_.groups()) {
+    const LiveEntries::Span* span = group->live.FirstIn(segment, Index(0));
+    for (; span != nullptr;
+         span = group->live.FirstIn(segment, span->last() + 1)) {
+      to_rewrite_.push_back({RangeOf(key, *span), span->bytes});
+    }
+  }
+  std::stable_sort(to_rewrite_.begin(), to_rewrite_.end(),
+                   [](const ToRewrite& a, const ToRewrite& b) {
+                     return a.range.begin > b.range.begin;
+                   });
+}
+
+// One read and one write have many spans: a segment may have one of each group.
+void LogImpl::ReadForRewrite() {
+  std::vector<EntryRange> ranges;
+  size_t bytes = 0;
+  while (!to_rewrite_.empty()) {
+    const auto& [range, size] = to_rewrite_.back();
+    if (!ranges.empty() &&
+        (bytes + size > options_.rewrite_bytes_max ||
+         range.end - ranges.front().begin > kRewriteReadBytesMax)) {
+      break;
+    }
+    const GroupLog* group = state_.Find(range.key);
     const LiveEntries::Span* span =
-        it->second->live.FirstIn(rewriting_, rewrite_cursor_.second);
-    if (span == nullptr) continue;
-    rewrite_reader_ = std::make_unique<EntryReader>(
-        disk_, RangeOf(it->first, *span),
-        [this](absl::StatusOr<EntryList> entries) {
-          rewrite_reader_.reset();
-          if (entries.ok()) {
-            rewrite_ = *std::move(entries);
-            return ScheduleFlush();
-          }
-          tracer_.Log(env::Severity::kError,
-                      absl::StrCat("log: cannot rewrite an old segment: ",
-                                   entries.status().ToString()));
-          tracer_.Sometimes("log.rewrite_failed");
-          EndRewriting();
-          rewrite_retry_at_ = loop_.ReadClock().mono + kRewriteRetry;
-        });
+        group == nullptr ? nullptr
+                         : group->live.FirstIn(rewriting_, range.first);
+    if (span != nullptr && span->first < range.first + range.count) {
+      bytes += size;
+      ranges.push_back(range);
+    }
+    to_rewrite_.pop_back();
+  }
+  if (ranges.empty()) {
+    CHECK_EQ(rewriting_->live_bytes, 0u);
+    EndRewriting();
+    tracer_.Sometimes("log.segment_rewritten");
     return;
   }
-  CHECK_EQ(rewriting_->live_bytes, 0u);
-  EndRewriting();
-  tracer_.Sometimes("log.segment_rewritten");
+  rewrite_reader_ = std::make_unique<EntryReader>(
+      disk_, ranges, [this, ranges](EntryReader::Result result) {
+        OnReadForRewrite(ranges, std::move(result));
+      });
+}
+
+void LogImpl::OnReadForRewrite(const std::vector<EntryRange>& ranges,
+                               EntryReader::Result result) {
+  // The ranges belong to the callback of the reader.
+  const std::unique_ptr<EntryReader> reader = std::move(rewrite_reader_);
+  if (!result.ok()) {
+    tracer_.Sometimes("log.rewrite_failed");
+    tracer_.Log(env::Severity::kError,
+                absl::StrCat("log: cannot rewrite an old segment: ",
+                             result.status().ToString()));
+    EndRewriting();
+    rewrite_retry_at_ = loop_.ReadClock().mono + kRewriteRetry;
+    return;
+  }
+  for (size_t i = 0; i < ranges.size(); ++i) {
+    rewrite_.push_back({ranges[i].key, std::move((*result)[i])});
+  }
+  ScheduleFlush();
 }
 
 void LogImpl::EndRewriting() {
   rewriting_ = nullptr;
+  to_rewrite_.clear();
   rewrite_reader_.reset();
   rewrite_.clear();
 }
@@ -584,8 +622,7 @@ void LogImpl::Reclaim() {
            kSpaceFactor * state_.live_bytes() +
                options_.slack_segments * options_.segment_bytes ||
        buggify_.Fire("log.rewrite_early"))) {
-    rewriting_ = segments.front().get();
-    rewrite_cursor_ = {};
+    BeginRewriting(segments.front().get());
   }
 }
 

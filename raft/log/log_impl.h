@@ -107,7 +107,11 @@ class LogImpl final : public Log {
   void RewriteLiveRecords();
   // False: the batch has no room for all of them.
   bool WriteRewritten();
+  bool WriteRewritten(GroupLog& group, EntryList& entries);
+  void BeginRewriting(const Segment* segment);
   void ReadForRewrite();
+  void OnReadForRewrite(const std::vector<EntryRange>& ranges,
+                        EntryReader::Result result);
   void EndRewriting();
   void WriteBatch();
   void OnWritten(absl::Status status);
@@ -157,10 +161,19 @@ class LogImpl final : public Log {
 
   // The oldest segment, while its live entries are being rewritten; else null.
   const Segment* rewriting_ = nullptr;
-  // All entries before it are rewritten.
-  std::pair<GroupKey, Index> rewrite_cursor_;
+  // Its live entries that are still to be read, those at its end first.
+  struct ToRewrite {
+    EntryRange range;
+    size_t bytes = 0;  // Of the entries, about.
+  };
+  std::vector<ToRewrite> to_rewrite_;
   std::unique_ptr<EntryReader> rewrite_reader_;
-  EntryList rewrite_;  // Entries of the group at the cursor that were read.
+  // Entries that were read and are to be written.
+  struct Rewrite {
+    GroupKey key;
+    EntryList entries;
+  };
+  std::deque<Rewrite> rewrite_;
   MonoTime rewrite_retry_at_ = MonoTime::Min();
 
   uint64_t next_read_ = 0;
