@@ -105,14 +105,17 @@ class Headers {
         rest_.TakeBytes(8);
         break;
       case kSnapshotChunk:
-        rest_.TakeBytes(44);  // From the position to the checksum.
+        rest_.Take<uint64_t>();  // Its number.
+        rest_.TakeBytes(44);     // From the position to the checksum.
         rest_.TakeBytes(rest_.Take<uint32_t>());
         name->offset = rest_.Take<uint64_t>();
         rest_.Take<uint32_t>();  // Size of the chunk.
         break;
       case kSnapshotReply:
+        rest_.Take<uint64_t>();  // Number of the chunk.
         TakePosition();
         name->offset = rest_.Take<uint64_t>();
+        rest_.Take<uint64_t>();  // Staged.
         break;
       case kReadIndexReply:
         rest_.Take<uint64_t>();  // Number of the read.
