@@ -7,6 +7,12 @@
 #include "raft/core/configuration.h"
 
 namespace quorate::raft {
+namespace {
+// Groups of a known store that are prepared at a time. Each has a piece of its
+// snapshot in memory.
+constexpr size_t kLoadsMax = 4;
+}  // namespace
+
 Startup::Startup(env::Env& env, const HostOptions& options,
                  Host::MakeStateMachine& make, Founding& founding, Serve serve,
                  Done done)
@@ -116,36 +122,44 @@ void Startup::OnSnapshots(
   }
   step_.reset();  // Closes the file that it read last.
   opened_.snapshots = *std::move(snapshots);
-  opened_.groups.reserve(groups_.size());
+  opened_.groups.reserve(groups_.size());  // They do not move.
   PrepareGroups();
 }
 
+// The first entries of a new store share durable writes. Snapshots are loaded a
+// few at a time.
 void Startup::PrepareGroups() {
-  while (next_group_ < groups_.size()) {
-    if (PrepareGroup(groups_[next_group_++]) == Ready::kLater) return;
-    LogIfFenced();
+  const size_t unready_max = new_ ? groups_.size() : kLoadsMax;
+  while (next_group_ < groups_.size() && unready_ < unready_max) {
+    const GroupId id = groups_[next_group_++];
+    OpenedGroup& group = opened_.groups.emplace_back();
+    group.key = {
+        id, ReplicaOn(FirstConfiguration(opened_.record, id), options_.node)};
+    if (PrepareGroup(&group) == Ready::kLater) {
+      ++unready_;
+    } else {
+      LogIfFenced(group);
+    }
   }
-  FoundStoreIfNew();
+  if (unready_ == 0) FoundStoreIfNew();
 }
 
 // A store that has its record has had all its replicas, so one that is missing
 // was lost.
-Startup::Ready Startup::PrepareGroup(GroupId id) {
-  const Configuration first = FirstConfiguration(opened_.record, id);
-  OpenedGroup& group = opened_.groups.emplace_back();
-  group.key = {id, ReplicaOn(first, options_.node)};
-  if (new_) return CreateGroup(&group);
-  auto in_log = opened_.log->recovered().extract(group.key);
+Startup::Ready Startup::PrepareGroup(OpenedGroup* group) {
+  if (new_) return CreateGroup(group);
+  auto in_log = opened_.log->recovered().extract(group->key);
   const auto& newest = opened_.snapshots->newest();
-  const auto snapshot = newest.find(group.key);
+  const auto snapshot = newest.find(group->key);
   if (in_log.empty()) {
     // Damage may have left nothing but a snapshot.
-    group.fenced = absl::DataLossError(absl::StrCat(
-        "group ", id.value(), ": the log lost all that it held of it"));
+    group->fenced = absl::DataLossError(
+        absl::StrCat("group ", group->key.group.value(),
+                     ": the log lost all that it held of it"));
     return Ready::kNow;
   }
   return PrepareKnownGroup(
-      &group, std::move(in_log.mapped()),
+      group, std::move(in_log.mapped()),
       snapshot == newest.end() ? nullptr : &snapshot->second);
 }
 
@@ -162,7 +176,9 @@ Startup::Ready Startup::CreateGroup(OpenedGroup* group) {
   MakeStateMachine(first, group);
   opened_.log->Append(group->key, &group->restored.hard_state,
                       group->restored.entries,
-                      [this](absl::Status status) { OnGroupReady(status); });
+                      [this, group](absl::Status status) {
+                        OnGroupReady(group, std::move(status));
+                      });
   return Ready::kLater;
 }
 
@@ -218,12 +234,12 @@ Startup::Ready Startup::PrepareKnownGroup(OpenedGroup* group,
   group->fenced = configuration.status();
   if (group->fenced.ok()) MakeStateMachine(*configuration, group);
   if (!group->fenced.ok()) return Ready::kNow;
-  if (continues) return LoadSnapshot();
+  if (continues) return LoadSnapshot(group);
   opened_.log->SetLogStart(
       group->key, restored.log_start, /*discard_suffix=*/true,
-      [this](absl::Status status) {
-        if (!status.ok() || LoadSnapshot() == Ready::kNow) {
-          OnGroupReady(std::move(status));
+      [this, group](absl::Status status) {
+        if (!status.ok() || LoadSnapshot(group) == Ready::kNow) {
+          OnGroupReady(group, std::move(status));
         }
       });
   return Ready::kLater;
@@ -240,37 +256,38 @@ void Startup::MakeStateMachine(const Configuration& configuration,
       "wrote them"));
 }
 
-Startup::Ready Startup::LoadSnapshot() {
-  OpenedGroup& group = opened_.groups.back();
-  const SnapshotDescriptor& snapshot = group.restored.snapshot;
+Startup::Ready Startup::LoadSnapshot(OpenedGroup* group) {
+  const SnapshotDescriptor& snapshot = group->restored.snapshot;
   // The replica of a program that does not know the level halts at once.
   if (snapshot.position.index == Index(0) ||
-      snapshot.configuration.level > group.state_machine->known_level()) {
+      snapshot.configuration.level > group->state_machine->known_level()) {
     return Ready::kNow;
   }
-  loader_ = std::make_unique<SnapshotLoader>(
-      opened_.snapshots.get(), group.key, snapshot, group.state_machine.get(),
-      [this](absl::Status status) {
-        loader_.reset();
+  std::unique_ptr<SnapshotLoader>& loader = loaders_[group->key.group];
+  loader = std::make_unique<SnapshotLoader>(
+      opened_.snapshots.get(), group->key, snapshot, group->state_machine.get(),
+      [this, group](absl::Status status) {
+        loaders_.erase(group->key.group);
         // A snapshot that cannot be read fences this replica only.
-        opened_.groups.back().fenced = std::move(status);
-        OnGroupReady(absl::OkStatus());
+        group->fenced = std::move(status);
+        OnGroupReady(group, absl::OkStatus());
       });
-  loader_->Start();
+  loader->Start();
   return Ready::kLater;
 }
 
-void Startup::OnGroupReady(absl::Status status) {
+void Startup::OnGroupReady(OpenedGroup* group, absl::Status status) {
+  if (done_ == nullptr) return;  // The start has failed.
   if (!status.ok()) {
     Finish(std::move(status));
     return;
   }
-  LogIfFenced();
+  --unready_;
+  LogIfFenced(*group);
   PrepareGroups();
 }
 
-void Startup::LogIfFenced() const {
-  const OpenedGroup& group = opened_.groups.back();
+void Startup::LogIfFenced(const OpenedGroup& group) const {
   if (group.fenced.ok()) return;
   env_.tracer.Sometimes("raft.replica_fenced");
   env_.tracer.Log(env::Severity::kError,

@@ -12,6 +12,7 @@
 #include <string>
 #include <vector>
 
+#include "absl/container/btree_map.h"
 #include "absl/functional/any_invocable.h"
 #include "absl/status/statusor.h"
 #include "raft/host/bootstrap_record.h"
@@ -65,17 +66,17 @@ class Startup {
   void OnSnapshots(absl::StatusOr<std::unique_ptr<SnapshotStore>> snapshots);
   // Whether a group is ready at once. If not, OnGroupReady is called later.
   enum class Ready : bool { kLater, kNow };
-  // Prepares group `next_group_` and then those after it.
+  // Prepares group `next_group_` and those after it, several at a time.
   void PrepareGroups();
-  Ready PrepareGroup(GroupId id);
+  Ready PrepareGroup(OpenedGroup* group);
   Ready CreateGroup(OpenedGroup* group);
   Ready PrepareKnownGroup(OpenedGroup* group, RecoveredGroup recovered,
                           const SnapshotDescriptor* snapshot);
   // Fences the group if the program cannot make one.
   void MakeStateMachine(const Configuration& configuration, OpenedGroup* group);
-  Ready LoadSnapshot();
-  void OnGroupReady(absl::Status status);
-  void LogIfFenced() const;
+  Ready LoadSnapshot(OpenedGroup* group);
+  void OnGroupReady(OpenedGroup* group, absl::Status status);
+  void LogIfFenced(const OpenedGroup& group) const;
   void FoundStoreIfNew();
   void Finish(absl::Status status);
   LogOptions StoreOptions() const;
@@ -90,7 +91,8 @@ class Startup {
   bool new_ = false;  // The store has no record yet.
   std::vector<GroupId> groups_;
   size_t next_group_ = 0;
-  std::unique_ptr<SnapshotLoader> loader_;
+  size_t unready_ = 0;  // Groups that are being prepared.
+  absl::btree_map<GroupId, std::unique_ptr<SnapshotLoader>> loaders_;
   std::unique_ptr<AsyncTask> step_;  // The operation in progress.
 };
 

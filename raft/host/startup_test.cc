@@ -152,6 +152,39 @@ TEST_F(StartupOfManyGroupsTest, GroupsWithAndWithoutALog_AreAllPrepared) {
   }
 }
 
+// A durable write for each group would make the first start of many groups
+// slow.
+TEST(StartupOfANewStoreTest, FirstEntriesOfAllGroups_ShareDurableWrites) {
+  sim::TestEnv test(1);
+  HostOptions options;
+  options.cluster = kTestCluster;
+  options.node = kTestNode;
+  options.bootstrap = true;
+  options.listen_address = "10.0.0.1:9000";
+  for (uint32_t group = 1; group <= 200; ++group) {
+    options.plan.groups.push_back(
+        {.group = GroupId(group), .voters = {kTestNode}});
+  }
+  absl::Status started = absl::UnknownError("not called");
+  uint64_t writes = 0;
+  Host host(
+      test.env(), options,
+      [](GroupId, const Configuration&) { return std::make_unique<Nothing>(); },
+      nullptr);
+  test.InTurn([&] {
+    host.Start([&](absl::Status status) {
+      started = std::move(status);
+      writes = host.log_counters().durable_writes;
+    });
+  });
+  ASSERT_TRUE(started.ok()) << started;
+  EXPECT_GT(writes, 0u);
+  EXPECT_LE(writes, 10u);
+  for (const GroupPlan& group : options.plan.groups) {
+    EXPECT_TRUE(host.group_status(group.group).ok());
+  }
+}
+
 // The founding wrote every replica before the record.
 TEST_F(StartupTest, GroupThatTheLogLacks_IsFencedAndNotMadeAgain) {
   ASSERT_TRUE(AppendFirst(KeyOf(1)).ok());
