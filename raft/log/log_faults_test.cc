@@ -517,6 +517,53 @@ TEST(LogUnreadable, AnySector_FencesOrChangesNothing) {
 }
 
 // An error that comes and goes may end the start, but fences nothing.
+// A start that fences may end before its fence is durable. It must not have
+// removed what it could not read: the next start may read it.
+TEST(LogUnreadable, CrashWhileItIsFenced_LosesNothing) {
+  std::vector<std::string> files;
+  {
+    LogHarness h;
+    LogModel model(&h);
+    WriteSmallLog(h, model);
+    files = h.LogFiles();
+  }
+  size_t crashed = 0;
+  size_t whole = 0;
+  for (const std::string& name : files) {
+    for (uint64_t n = 1; n < 100; ++n) {
+      SCOPED_TRACE(name + ", operation " + std::to_string(n));
+      LogHarness h;
+      LogModel model(&h);
+      WriteSmallLog(h, model);
+      h.Crash(CrashKind::kMachine);
+      h.world().MakeUnreadable(h.test().machine(), name, 0, 64 << 10);
+      h.world().CrashAtDiskOperation(h.test().machine(), n,
+                                     CrashKind::kMachine);
+      (void)h.Open();
+      const bool ended = h.running();
+      h.Reboot();
+      h.world().HealDisk(h.test().machine());
+      h.world().CrashAtDiskOperation(h.test().machine(), 0,
+                                     CrashKind::kMachine);
+      if (ended) break;
+      ++crashed;
+      const absl::Status opened = h.Open();
+      ASSERT_TRUE(opened.ok()) << opened;
+      for (uint32_t group = 1; group <= 2; ++group) {
+        const auto& recovered = h.log()->recovered();
+        const auto found = recovered.find(model.Key(group));
+        if (found == recovered.end() || !found->second.fenced.ok()) continue;
+        ++whole;
+        const ModelGroup& now = model.state(group);
+        EXPECT_TRUE(Acceptable(found->second, now, now));
+      }
+      if (HasFailure()) return;
+    }
+  }
+  EXPECT_GT(crashed, 20u);
+  EXPECT_GT(whole, 20u);
+}
+
 TEST(LogUnreadable, TransientError_FencesNothing) {
   for (const bool persistent : {false, true}) {
     for (uint64_t n = 1; n < 60; ++n) {

@@ -333,6 +333,9 @@ void Recovery::OnReplayed(absl::Status status) {
   // copied there.
   for (const auto& [number, file] : files_) {
     if (number == last_ || InChain(number)) continue;
+    // Only the fences tell of what a file held that could not be read. They are
+    // not durable yet, so the file stays until the next start.
+    if (unreadable_.contains(number)) continue;
     UnusedFile leftover{SegmentName(number), file.bytes};
     if (leftover.bytes > 2 * options_.segment_bytes) {
       leftovers_.push_back(leftover.name);
