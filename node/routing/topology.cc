@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "absl/container/btree_map.h"
 #include "env/check.h"
 #include "env/host_port.h"
 #include "env/random.h"
@@ -38,10 +39,16 @@ Topology::Topology(const Config& config, const shardctrl::ShardMap& map,
   for (const NodeConfig& node : config.nodes) {
     nodes_.push_back({&node, NodeIdText(config.cluster, node.id), {}, {}});
   }
-  for (const ShardConfig& shard : config.shards) {
-    leaders_.push_back(shard.replicas.front());
+  for (const shardctrl::Group& group : map.groups()) {
+    const auto shard =
+        std::ranges::find(config.shards, group.id, &ShardConfig::group);
+    CHECK(shard != config.shards.end()) << "group " << group.id;
+    shards_.push_back(&*shard);
+    leaders_.push_back(shard->replicas.front());
   }
-  CHECK_EQ(leaders_.size(), map.groups().size());
+  for (const shardctrl::Assignment& assignment : map.assignments()) {
+    assigned_.push_back(PositionOf(assignment.group));
+  }
 }
 
 bool Topology::Works(NodeId node, GroupId group) const {
@@ -53,7 +60,8 @@ bool Topology::Serves(NodeId node, const shardctrl::Group& group) const {
   return Holds(group, node) && Works(node, group.id);
 }
 
-NodeId Topology::LeaderToList(const shardctrl::Group& group) const {
+NodeId Topology::LeaderToList(size_t position) const {
+  const shardctrl::Group& group = map_.groups()[position];
   const LiveView& view = router_.view();
   if (!view.CutOff(group.id).ok()) return NodeId();
   const NodeId known = view.leader(group.id).node;
@@ -61,31 +69,40 @@ NodeId Topology::LeaderToList(const shardctrl::Group& group) const {
       !Unfit(view.replica(group.id, known))) {
     return known;
   }
-  const auto shard =
-      std::ranges::find(config_.shards, group.id, &ShardConfig::group);
-  CHECK(shard != config_.shards.end()) << "group " << group.id;
   NodeId other;
-  for (const NodeId replica : shard->replicas) {
+  for (const NodeId replica : shards_[position]->replicas) {
     if (Works(replica, group.id)) return replica;
     if (other == NodeId() && replica != config_.node) other = replica;
   }
   return other;
 }
 
-void Topology::RefreshNode(Node& node) {
-  const NodeId id = node.config->id;
-  node.slots.clear();
-  node.master = NodeId();
-  node.linked = router_.view().alive(id) && router_.view().refusal(id).empty();
-  for (const shardctrl::Assignment& assignment : map_.assignments()) {
-    if (LeaderOf(assignment.group) != id) continue;
-    const uint32_t first = assignment.slots.first.value();
-    if (!node.slots.empty() && node.slots.back().last.value() + 1u == first) {
-      node.slots.back().last = assignment.slots.last;
+// One pass over the slots, whatever the number of nodes.
+void Topology::RefreshSlots() {
+  absl::btree_map<NodeId, Node*> by_id;
+  for (Node& node : nodes_) {
+    node.slots.clear();
+    by_id[node.config->id] = &node;
+  }
+  const auto assignments = map_.assignments();
+  for (size_t i = 0; i < assignments.size(); ++i) {
+    const auto leader = by_id.find(leaders_[assigned_[i]]);
+    if (leader == by_id.end()) continue;
+    auto& slots = leader->second->slots;
+    const auto& range = assignments[i].slots;
+    if (!slots.empty() &&
+        slots.back().last.value() + 1u == range.first.value()) {
+      slots.back().last = range.last;
     } else {
-      node.slots.push_back(assignment.slots);
+      slots.push_back(range);
     }
   }
+}
+
+void Topology::RefreshNode(Node& node) {
+  const NodeId id = node.config->id;
+  node.master = NodeId();
+  node.linked = router_.view().alive(id) && router_.view().refusal(id).empty();
   const auto groups = map_.GroupsOn(id);
   const auto working = std::ranges::find_if(
       groups, [&](GroupId group) { return Works(id, group); });
@@ -101,10 +118,8 @@ void Topology::RefreshNode(Node& node) {
 void Topology::Refresh() {
   if (version_ == router_.view().version()) return;
   version_ = router_.view().version();
-  const auto groups = map_.groups();
-  for (size_t i = 0; i < groups.size(); ++i) {
-    leaders_[i] = LeaderToList(groups[i]);
-  }
+  for (size_t i = 0; i < leaders_.size(); ++i) leaders_[i] = LeaderToList(i);
+  RefreshSlots();
   for (Node& node : nodes_) RefreshNode(node);
   for (std::string* text :
        {&slots_replies_[0], &slots_replies_[1], &shards_replies_[0],
@@ -135,11 +150,17 @@ const Topology::Node* Topology::Find(std::string_view id) {
 
 NodeId Topology::LeaderOf(GroupId group) {
   Refresh();
+  const size_t position = PositionOf(group);
+  return position == leaders_.size() ? NodeId() : leaders_[position];
+}
+
+size_t Topology::PositionOf(GroupId group) const {
   const auto groups = map_.groups();
-  for (size_t i = 0; i < groups.size(); ++i) {
-    if (groups[i].id == group) return leaders_[i];
-  }
-  return NodeId();
+  const auto found =
+      std::ranges::lower_bound(groups, group, {}, &shardctrl::Group::id);
+  return found == groups.end() || found->id != group
+             ? groups.size()
+             : static_cast<size_t>(found - groups.begin());
 }
 
 uint32_t Topology::slots_with_leader() {

@@ -58,8 +58,12 @@ class Topology {
 
  private:
   void Refresh();
-  // The node to list as the group's leader.
-  NodeId LeaderToList(const shardctrl::Group& group) const;
+  // The node to list as the leader of the group at this position.
+  NodeId LeaderToList(size_t group) const;
+  // The group's position in the map; the number of groups if it is unknown.
+  size_t PositionOf(GroupId group) const;
+  // Gives each node the slots whose group it leads.
+  void RefreshSlots();
   // True if the node answers and its replica of the group, if it has one,
   // works.
   bool Works(NodeId node, GroupId group) const;
@@ -76,6 +80,10 @@ class Topology {
   Router& router_;
   uint64_t version_ = 0;  // The version of the view from which nodes_ was made.
   std::vector<NodeId> leaders_;  // By the group's position in the map.
+  // The same positions: shards of the configuration.
+  std::vector<const ShardConfig*> shards_;
+  // The positions of the groups of the map's assignments.
+  std::vector<size_t> assigned_;
   std::vector<Node> nodes_;
   std::string slots_replies_[2];
   std::string shards_replies_[2];
