@@ -638,6 +638,43 @@ TEST(Cluster_Stop, AnswersOutstandingRequests) {
   EXPECT_TRUE(stopped);
 }
 
+TEST(Cluster_Stop, EndsTheLogWithAWitness) {
+  TestCluster cluster({.nodes = 3, .groups = 2});
+  ASSERT_TRUE(cluster.AwaitLeaders());
+  auto client = cluster.ConnectResp(0);
+  EXPECT_EQ(cluster.Command(*client, {"SET", "a", "1"}), "+OK\r\n");
+  const raft::Host& host = cluster.server(0).host();
+  const uint64_t before = host.log_counters().witnesses;
+  bool stopped = false;
+  env::Pending stop = cluster.world().env(cluster.machine(0)).loop.Defer([&] {
+    cluster.server(0).Stop([&](absl::Status) { stopped = true; });
+  });
+  EXPECT_TRUE(
+      cluster.world().RunUntilTrue([&] { return stopped; }, Milliseconds(700)));
+  EXPECT_EQ(host.log_counters().witnesses, before + 1);
+  // The others go on, and nothing is written here.
+  const uint64_t writes = host.log_counters().durable_writes;
+  cluster.world().RunFor(Seconds(5));
+  EXPECT_EQ(host.log_counters().durable_writes, writes);
+}
+
+TEST(Cluster_Stop, OnADiskThatHangs_EndsNevertheless) {
+  TestCluster cluster({.nodes = 3});
+  ASSERT_TRUE(cluster.AwaitLeaders());
+  auto client = cluster.ConnectResp(0);
+  EXPECT_EQ(cluster.Command(*client, {"SET", "a", "1"}), "+OK\r\n");
+  cluster.world().StallDisk(cluster.machine(0),
+                            cluster.world().now() + Seconds(60));
+  int stopped = 0;
+  env::Pending stop = cluster.world().env(cluster.machine(0)).loop.Defer([&] {
+    cluster.server(0).Stop([&](absl::Status) { ++stopped; });
+  });
+  cluster.world().RunFor(Seconds(2));
+  EXPECT_EQ(stopped, 1);
+  cluster.world().RunFor(Seconds(100));
+  EXPECT_EQ(stopped, 1);
+}
+
 // Node 4 has no replica: it learns of leaders from other nodes only.
 TEST(Cluster_NodeWithoutReplica, PreferredLeaderIsDead_UsesTheNextLeader) {
   TestCluster cluster({.nodes = 4, .adjust = [](Config& config) {

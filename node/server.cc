@@ -33,6 +33,8 @@ constexpr std::string_view kHttpRefusal =
     "Connection: close\r\n\r\n";
 // Interval at which Stop checks whether every request is answered.
 constexpr Duration kStopPoll = Milliseconds(10);
+// Time that Stop waits for the disk at its end.
+constexpr Duration kWitnessWithin = Seconds(1);
 
 shardctrl::ShardMap MakeMap(const Config& config) {
   auto map = shardctrl::ShardMap::Create(MapParts(config));
@@ -82,6 +84,7 @@ raft::HostOptions MakeHostOptions(const Config& config,
   options.log.rewrite_bytes_max = config.bounds.log_rewrite_bytes;
   options.log.preallocation_bytes_max = config.bounds.log_preallocation_bytes;
   options.log.slack_segments = config.bounds.log_slack_segments;
+  options.log.witness_delay = config.bounds.log_witness_delay;
   options.log.snapshot_sync_bytes = config.bounds.snapshot_sync_bytes;
   options.log.snapshot_bytes_per_second = config.snapshot.bytes_per_second;
   options.snapshot_threshold_bytes = config.snapshot.threshold_bytes;
@@ -272,10 +275,20 @@ class ServerImpl final : public Server, public raft::Host::Observer {
       stop_deadline_ =
           std::min(stop_deadline_, now + config_.raft.election_timeout_max);
     } else if (now >= stop_deadline_ || (transferred_ && !LeadsAny())) {
-      stopped_(absl::OkStatus());
-      return;
+      return StopHost();
     }
     stop_timer_ = env_.loop.At(now + kStopPoll, [this] { PollStop(); });
+  }
+
+  // A disk that hangs must not keep the process from ending.
+  void StopHost() {
+    stop_timer_ = env_.loop.At(env_.loop.ReadClock().mono + kWitnessWithin,
+                               [this] { EndStop(); });
+    host_.Stop([this](const absl::Status&) { EndStop(); });
+  }
+
+  void EndStop() {
+    if (stopped_ != nullptr) std::exchange(stopped_, nullptr)(absl::OkStatus());
   }
 
   bool LeadsAny() const {

@@ -38,9 +38,10 @@ class Server {
   virtual void Start(Done started) = 0;
 
   // Accepts no further connection and reads no further request. Transfers its
-  // leaderships to other voters where possible. Calls `stopped` when the
-  // outstanding requests are answered, or when timeouts.stop has passed.
-  // Destroy the Server after that.
+  // leaderships to other voters where possible, when the outstanding requests
+  // are answered, or when timeouts.stop has passed. Then ends the log in good
+  // order, if the disk does so within a second, and calls `stopped`. Destroy
+  // the Server after that.
   virtual void Stop(Done stopped) = 0;
 
   // OK, or the reason why this node has stopped acknowledging (a failed or full

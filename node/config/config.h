@@ -231,6 +231,7 @@ struct BoundsConfig {
   size_t log_preallocation_bytes = 1 << 20;
   size_t snapshot_sync_bytes = 4 << 20;
   uint64_t log_slack_segments = 4;
+  Duration log_witness_delay = Seconds(1);
 };
 
 // Division of slots if there are no [[shards]] tables.

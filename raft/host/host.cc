@@ -54,7 +54,7 @@ class Host::Impl final : public env::Transport::Receiver {
         room_(env.transport, options_.peer_window_bytes,
               [this](NodeId to) { OfferRoomLater(to); }),
         callbacks_(env.loop),
-        fail_node_([this](absl::Status why) { Stop(std::move(why)); }),
+        fail_node_([this](absl::Status why) { Fail(std::move(why)); }),
         on_earlier_deadline_([this](GroupId id) { UpdateTimer(id); }),
         log_memory_(options_.log_memory_bytes_max, [this] { EvictLater(); }),
         log_size_(options_.log_bytes_max, [this] { ShortenLogsLater(); }),
@@ -95,7 +95,8 @@ class Host::Impl final : public env::Transport::Receiver {
   void OnReplicaMessages(NodeId from, StoreIncarnation incarnation,
                          Buffer bytes);
   void OnOpened(absl::StatusOr<OpenedStore> opened);
-  void Stop(absl::Status why);
+  void Fail(absl::Status why);
+  void StopReplicas();
   void SetAlarm();
   void OnAlarm();
   void OfferRoom(NodeId to);
@@ -214,14 +215,18 @@ void Host::Impl::OnOpened(absl::StatusOr<OpenedStore> opened) {
   started(status_);
 }
 
-void Host::Impl::Stop(absl::Status why) {
+void Host::Impl::Fail(absl::Status why) {
   if (!status_.ok()) return;
   status_ = absl::UnavailableError(absl::StrCat(
       "the node stopped because its disk failed: ", why.ToString()));
   env_.tracer.Log(env::Severity::kError, std::string(status_.message()));
+  StopReplicas();
+  observer_.OnStopped(status_);
+}
+
+void Host::Impl::StopReplicas() {
   for (const auto& [id, replica] : replicas_) replica->Stop(status_);
   outbox_.Stop();
-  observer_.OnStopped(status_);
 }
 
 // ---- Messages
@@ -420,6 +425,19 @@ void Host::SetReceiver(env::Transport::Receiver* receiver) {
 }
 
 void Host::Start(Started started) { impl_->Start(std::move(started)); }
+
+void Host::Stop(Log::Done stopped) {
+  if (impl_->log_ == nullptr || !impl_->status_.ok()) {
+    impl_->callbacks_.AddForNextTurn(
+        [stopped = std::move(stopped), status = impl_->status_]() mutable {
+          stopped(status);
+        });
+    return;
+  }
+  impl_->status_ = absl::UnavailableError("the node is stopping");
+  impl_->StopReplicas();
+  impl_->log_->Witness(std::move(stopped));
+}
 
 void Host::Propose(GroupId group, Buffer payload, ProposeDone done) {
   Replica* target = impl_->replica(group);

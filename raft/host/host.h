@@ -2,8 +2,9 @@
 // transport, one timer.
 //
 // Lifecycle: construct; Start, which opens the directory, recovers and connects
-// to the peers; then Propose and Read until destruction. For disk and peers the
-// destruction of a Host is a crash. Callbacks not yet called are dropped.
+// to the peers; then Propose and Read until Stop or destruction. For disk and
+// peers the destruction of a Host without Stop is a crash. Callbacks not yet
+// called are dropped.
 #ifndef QUORATE_RAFT_HOST_HOST_H_
 #define QUORATE_RAFT_HOST_HOST_H_
 
@@ -143,6 +144,13 @@ class Host {
   // the cluster is founded. `started` is called once: with OK, or with the
   // error of the directory, the address or the disk and its remedy.
   void Start(Started started);
+
+  // Ends the replicas' work: they ignore messages and time, and answer all that
+  // is outstanding. Then writes a witness (Log::Witness), so that the next
+  // start does not take damage for a write that the stop cut off. `stopped` is
+  // called once, in a later turn, unless the Host is destroyed first: a disk
+  // that hangs delays it. At most one call, after the start has ended.
+  void Stop(Log::Done stopped);
 
   // Messages of Service::kNodes and all events of lanes go to `receiver`, from
   // the start of the transport on. It outlives the host. At most one call.

@@ -70,6 +70,48 @@ TEST(Host, ProposalsOfOneTurn_ShareTheirWrites) {
   EXPECT_LE(leader.log_counters().durable_writes - before, 2u);
 }
 
+// A stop ends the replicas' work and the log, in this order.
+TEST(Host, Stop_AnswersEverythingAndWritesAWitness) {
+  Cluster cluster(11);
+  ASSERT_EQ(cluster.Propose("first").outcome, Outcome::kDone);
+  const uint32_t n = cluster.leader();
+  Host& leader = cluster.node(n)->host;
+  const uint64_t witnesses = leader.log_counters().witnesses;
+  int proposals = 0;
+  int reads = 0;
+  bool stopped = false;
+  const auto on_proposal = [&](const ProposeResult& result) {
+    EXPECT_NE(result.outcome, Outcome::kDone);
+    ++proposals;
+  };
+  env::Pending turn =
+      cluster.world_.env(cluster.machines_[n - 1]).loop.Defer([&] {
+        leader.Propose(kGroup, Buffer::Copy("outstanding"), on_proposal);
+        leader.Read(kGroup, [&](const absl::Status& status) {
+          EXPECT_FALSE(status.ok());
+          ++reads;
+        });
+        leader.Stop([&](const absl::Status& status) {
+          EXPECT_TRUE(status.ok()) << status;
+          stopped = true;
+        });
+        leader.Propose(kGroup, Buffer::Copy("late"), on_proposal);
+      });
+  ASSERT_TRUE(cluster.world_.RunUntilTrue([&] { return stopped; }));
+  cluster.world_.RunFor(Milliseconds(1));
+  EXPECT_EQ(proposals, 2);
+  EXPECT_EQ(reads, 1);
+  EXPECT_FALSE(leader.status().ok());
+  EXPECT_EQ(leader.log_counters().witnesses, witnesses + 1);
+  // The others elect a leader, of which this node hears nothing.
+  const Term term = leader.core(kGroup)->term();
+  const uint64_t writes = leader.log_counters().durable_writes;
+  cluster.world_.RunFor(Seconds(5));
+  EXPECT_GT(cluster.node(n % 3 + 1)->host.core(kGroup)->term(), term);
+  EXPECT_EQ(leader.core(kGroup)->term(), term);
+  EXPECT_EQ(leader.log_counters().durable_writes, writes);
+}
+
 TEST(Host, ProposalOnAFollower_IsNotExecuted) {
   Cluster cluster(2);
   ASSERT_TRUE(cluster.WaitForLeader());

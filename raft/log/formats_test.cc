@@ -76,7 +76,7 @@ std::string Golden(const std::string& name, const std::string& bytes) {
   return FromHexLines(text.str());
 }
 
-// A segment with one record of every type.
+// A segment with one record of every type but a witness.
 std::string SampleSegment() {
   SegmentOpening opening;
   opening.header = {kCluster, kStore, 7, {6, 0x4142}};
@@ -100,6 +100,16 @@ std::string SampleSegment() {
   writer.Add(RecordType::kLogStart, 0, kKey,
              EncodeLogStartBody(TestLogStart({Term(9), Index(111)})));
   writer.Add(RecordType::kDrop, 0, {GroupId(5), ReplicaId(6)}, "");
+  return bytes + Joined(writer.Take());
+}
+
+// A segment that ends with a witness.
+std::string SampleWithWitness() {
+  std::string bytes = SampleSegment();
+  BatchWriter writer;
+  const SegmentOffset place{7, bytes.size()};
+  writer.Start(SegmentSeed(kCluster, kStore, 7), place, place, 53);
+  writer.Add(RecordType::kWitness, 0, GroupKey{}, "");
   return bytes + Joined(writer.Take());
 }
 
@@ -153,6 +163,26 @@ TEST(FormatGolden, Segment_IsAsEver) {
   EXPECT_EQ(group.entries,
             std::vector<Entry>{TestEntry(10, 112, std::string(600, 'w'))});
   EXPECT_EQ(group.hard_state, (HardState{Term(10), ReplicaId(2)}));
+}
+
+TEST(FormatGolden, SegmentWithWitness_IsAsEver) {
+  const std::string bytes =
+      Golden("segment_with_witness_v4.hex", SampleWithWitness());
+  const std::string without = SampleSegment();
+  EXPECT_EQ(bytes.substr(0, without.size()), without);
+  EXPECT_EQ(bytes.size(), without.size() + kRecordHeaderBytes);
+  const Scan scan = ScanSample(bytes);
+  EXPECT_EQ(scan.synced, without.size());
+  ASSERT_EQ(scan.records.size(), 8u);
+  EXPECT_EQ(scan.records.back().header.type, RecordType::kWitness);
+  Replay replay;
+  ASSERT_TRUE(replay.AddLast(7, scan, scan.synced, true).ok());
+  const Replay::Result result = replay.Finish();
+  EXPECT_TRUE(result.unconfirmed.empty());
+  EXPECT_FALSE(result.torn_tail_cut);
+  EXPECT_FALSE(result.groups.contains(GroupKey{}));
+  EXPECT_EQ(result.groups.at(kKey).entries,
+            std::vector<Entry>{TestEntry(10, 112, std::string(600, 'w'))});
 }
 
 TEST(FormatGolden, Snapshot_IsAsEver) {
@@ -386,7 +416,7 @@ RC_GTEST_PROP(FormatFuzz, MutatedFiles_AreSurvived, ()) {
   const std::string data(70000, 's');
   std::vector<std::string> files = {
       EncodeIdentity({kCluster, NodeId(1), kStore}),
-      SampleSegment(),
+      SampleWithWitness(),
       EncodeSnapshotEnd(kCluster, kStore, SampleTrailer(data)),
       EncodeStateBody({}),
       EncodeLogStartBody({}),
@@ -417,7 +447,7 @@ RC_GTEST_PROP(FormatFuzz, MutatedFiles_AreSurvived, ()) {
 // Mutations made before the checksums are computed: bodies as a buggy or
 // hostile writer would make them.
 RC_GTEST_PROP(FormatFuzz, VerifiedNonsense_IsFencedOrRefused, ()) {
-  const auto type = static_cast<RecordType>(*rc::gen::inRange(1, 7));
+  const auto type = static_cast<RecordType>(*rc::gen::inRange(1, 8));
   std::string body = *Bytes(400);
   if (*rc::gen::arbitrary<bool>()) {
     body = *rc::gen::element(EncodeStateBody({}), EncodeLogStartBody({}),

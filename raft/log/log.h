@@ -18,6 +18,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "env/env.h"
+#include "env/time.h"
 #include "raft/core/types.h"
 #include "raft/log/async_task.h"
 
@@ -49,6 +50,8 @@ struct LogOptions {
   // Old segments are rewritten when files take more than four times the bytes
   // of live entries, and this many segments more.
   uint64_t slack_segments = 4;
+  // Time without work after which the log writes a witness (Log::Witness).
+  Duration witness_delay = Seconds(1);
   // Size of a file that is removed if the disk is full at a start; 0: none.
   uint64_t ballast_bytes = 0;
   // A snapshot file is synced after each piece of this size, so that no sync of
@@ -117,6 +120,15 @@ class Log {
   // never used again.
   virtual void Drop(GroupKey group, Done done) = 0;
 
+  // Writes a witness, unless one follows the last durable write: a record that
+  // shows that everything before it is durable. Without such a record, damage
+  // to the last durable write looks like a write that a crash tore, and
+  // recovery cuts acknowledged entries. The log writes one by itself when it
+  // has no work for LogOptions::witness_delay. Call this method before the
+  // program ends. `done` waits for all additions, also for those that are made
+  // meanwhile.
+  virtual void Witness(Done done) = 0;
+
   // Reads durable entries of `group` behind `after`: the next one, and those
   // that are stored beside it. Calls `done` in a later turn. kNotFound: the log
   // has no entry behind `after`; kDataLoss and errors of the disk.
@@ -132,6 +144,7 @@ class Log {
     uint64_t written_bytes = 0;
     uint64_t appends = 0;
     uint64_t segments = 0;
+    uint64_t witnesses = 0;
   };
   virtual Counters counters() const = 0;
 };

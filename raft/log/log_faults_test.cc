@@ -44,12 +44,13 @@ void Issue(LogHarness& h, LogModel& model, const Random& random, uint64_t from,
 }
 
 // Several lives, each ended by a crash between or within disk operations.
-void CrashRun(uint64_t seed, sim::WorldOptions world,
+void CrashRun(uint64_t seed, sim::WorldOptions world, Duration witness_delay,
               std::map<std::string, uint64_t>* marks) {
   world.seed = seed;
   LogHarness h(world);
   h.options().segment_bytes = 24 << 10;
   h.options().batch_bytes_max = 8 << 10;
+  h.options().witness_delay = witness_delay;
   h.Start();
   LogModel model(&h);
   const Random random(seed * 77 + 5);
@@ -89,19 +90,28 @@ TEST(LogCrash, RandomOperationsAndCrashes_StateIsTheModelsAtOrAfterTheLastAck) {
     sim::WorldOptions world;
     if (seed % 3 == 0) world.buggify = {.active = {1, 1}, .fire = {1, 8}};
     if (seed % 2 == 0) world.disk.jitter = {1, 2};
-    CrashRun(seed, world, &marks);
+    const Duration witness_delay =
+        seed % 5 == 0 ? Microseconds(100) : Seconds(1);
+    CrashRun(seed, world, witness_delay, &marks);
   }
   // Many runs reach each rare branch, so that a defect there would show.
   EXPECT_GT(marks["log.torn_tail_cut"], 5u);
   EXPECT_GT(marks["log.segment_recycled"], 20u);
   EXPECT_GT(marks["log.segment_rewritten"], 5u);
+  EXPECT_GT(marks["log.witness"], 100u);
   EXPECT_EQ(marks["log.corrupt_record_fenced"], 0u);
 }
 
 // Random operations chosen by RapidCheck, which shrinks a failing case to a few
 // operations.
 struct ModelStep {
-  enum class Do : uint8_t { kIssue, kWait, kCrashProcess, kCrashMachine } what;
+  enum class Do : uint8_t {
+    kIssue,
+    kWait,
+    kWitness,
+    kCrashProcess,
+    kCrashMachine
+  } what;
   ModelOperation operation;
 };
 
@@ -124,6 +134,7 @@ rc::Gen<ModelStep> AnyStep() {
       rc::gen::set(&ModelStep::what,
                    rc::gen::weightedElement<Do>({{20, Do::kIssue},
                                                  {5, Do::kWait},
+                                                 {2, Do::kWitness},
                                                  {1, Do::kCrashProcess},
                                                  {1, Do::kCrashMachine}})),
       rc::gen::set(&ModelStep::operation,
@@ -168,6 +179,10 @@ RC_GTEST_PROP(LogModel, AfterAnyCrash_StateIsTheModelsAtOrAfterTheLastAck,
         RC_ASSERT(model.AllAcknowledged());
         model.CheckReads();
         break;
+      case ModelStep::Do::kWitness:
+        RC_ASSERT(h.Witness().ok());
+        RC_ASSERT(model.AllAcknowledged());
+        break;
       case ModelStep::Do::kCrashProcess:
         crash(CrashKind::kProcess);
         break;
@@ -187,6 +202,7 @@ constexpr uint64_t kLoopOperations = 150;
 void LoopOptions(LogHarness& h) {
   h.options().segment_bytes = 16 << 10;
   h.options().batch_bytes_max = 8 << 10;
+  h.options().witness_delay = Milliseconds(1);
 }
 
 // For N = 1, 2, … the Nth disk operation fails, once or from then on, while the

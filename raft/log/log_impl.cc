@@ -31,6 +31,7 @@ constexpr uint64_t kAllocationUnit = 64 << 10;
 constexpr size_t kZeroBytesMin = 64 << 10;
 // An empty queue keeps memory for at most so many additions.
 constexpr size_t kQueueCapacityMax = 16;
+constexpr size_t kWitnessBytes = RecordBytes(0);
 
 }  // namespace
 
@@ -43,6 +44,7 @@ LogImpl::LogImpl(env::Env& env, const LogOptions& options, Start start)
       state_(std::move(start.state)),
       recovered_(std::move(start.recovered)),
       write_number_(start.write_number),
+      idle_alarm_(env.loop, [this] { OnIdleAlarm(); }),
       last_number_(state_.current()->number),
       unused_(start.unused.begin(), start.unused.end()),
       remover_(env.disk, env.tracer, "log"),
@@ -115,6 +117,15 @@ void LogImpl::Drop(GroupKey group, Done done) {
   queues_.at(group).dropping = true;
 }
 
+void LogImpl::Witness(Done done) {
+  if (!status_.ok()) return CallLater(std::move(done), status_);
+  witness_dones_.push_back(std::move(done));
+  // Rewriting would go on for a while. The part that is written is valid.
+  if (rewriting_ != nullptr) EndRewriting();
+  AnswerWitnesses();
+  ScheduleFlush();
+}
+
 void LogImpl::Enqueue(GroupKey group, Item item) {
   Queue& queue = queues_[group];
   queue.key = group;
@@ -184,7 +195,8 @@ void LogImpl::ScheduleFlush() {
 }
 
 void LogImpl::Flush() {
-  if (writing_ || opener_ != nullptr || !status_.ok() || !HasWork()) return;
+  if (writing_ || opener_ != nullptr || !status_.ok()) return;
+  if (!HasWork() && !WitnessIsDue()) return;
   if (!ready_.empty() && position_ > opening_end_) {
     const size_t bytes = Measure(ready_.front()->front()).bytes;
     if (position_ + bytes > SegmentEnd() ||
@@ -198,7 +210,8 @@ void LogImpl::Flush() {
   FillBatch();
   if (rewriting_ != nullptr) RewriteLiveRecords();
   if (writer_.size_bytes() == 0) {
-    if (HasWork()) Roll();
+    if (HasWork()) return Roll();
+    if (WitnessIsDue()) WriteWitness();
     return;
   }
   WriteBatch();
@@ -440,6 +453,42 @@ void LogImpl::EndRewriting() {
   rewrite_.clear();
 }
 
+bool LogImpl::WitnessIsDue() const {
+  return unwitnessed_ && (idle_ || !witness_dones_.empty());
+}
+
+// The write before it is complete, since one is in flight at a time.
+void LogImpl::WriteWitness() {
+  if (position_ + kWitnessBytes > allocated_end_) {
+    CHECK(spare_.file != nullptr) << "WriteBatch left room";
+    return Roll();
+  }
+  writer_.Add(RecordType::kWitness, 0, GroupKey{}, {});
+  writing_witness_ = true;
+  ++counters_.witnesses;
+  tracer_.Sometimes("log.witness");
+  WriteBatch();
+}
+
+void LogImpl::OnIdleAlarm() {
+  // The end of the write sets the alarm again.
+  if (writing_ || !unwitnessed_) return;
+  const MonoTime idle_from = written_at_ + options_.witness_delay;
+  if (loop_.ReadClock().mono < idle_from) {
+    return idle_alarm_.SetFor(idle_from);
+  }
+  idle_ = true;
+  ScheduleFlush();
+}
+
+void LogImpl::AnswerWitnesses() {
+  if (writing_ || opener_ != nullptr || unwitnessed_ || HasWork()) return;
+  for (Done& done : witness_dones_) {
+    CallLater(std::move(done), absl::OkStatus());
+  }
+  witness_dones_.clear();
+}
+
 void LogImpl::WriteBatch() {
   writing_ = true;
   batch_bytes_ = writer_.size_bytes();
@@ -448,11 +497,17 @@ void LogImpl::WriteBatch() {
   counters_.written_bytes += batch_bytes_;
   std::vector<Buffer> pieces = writer_.Take();
   const uint64_t end = position_ + batch_bytes_;
-  uint64_t allocated = std::max(allocated_end_, end);
-  if (end > allocated_end_ && end < options_.segment_bytes) {
-    // Most of the following writes then change no size and no blocks.
-    allocated = std::min((end / kAllocationUnit + 1) * kAllocationUnit,
-                         options_.segment_bytes);
+  // A witness finds room, also if the disk is full then: here or, if it is
+  // ready, in the next segment.
+  const bool leave_room = !writing_witness_ && spare_.file == nullptr;
+  const uint64_t needed = end + (leave_room ? kWitnessBytes : 0);
+  uint64_t allocated = std::max(allocated_end_, needed);
+  if (needed > allocated_end_) {
+    if (needed < options_.segment_bytes) {
+      // Most of the following writes then change no size and no blocks.
+      allocated = std::min((needed / kAllocationUnit + 1) * kAllocationUnit,
+                           options_.segment_bytes);
+    }
     for (Buffer& zeros : ZeroPieces(allocated - end)) {
       pieces.push_back(std::move(zeros));
     }
@@ -471,9 +526,16 @@ void LogImpl::OnWritten(absl::Status status) {
   writing_ = false;
   position_ += batch_bytes_;
   state_.current()->file_bytes = allocated_end_;
+  unwitnessed_ = !std::exchange(writing_witness_, false);
+  idle_ = false;
+  if (unwitnessed_) {
+    written_at_ = loop_.ReadClock().mono;
+    idle_alarm_.SetFor(written_at_ + options_.witness_delay);
+  }
   Reclaim();
   PrepareSpare();
-  if (HasWork()) ScheduleFlush();
+  AnswerWitnesses();
+  if (HasWork() || WitnessIsDue()) ScheduleFlush();
   Destruction::Watch watch(&destruction_);
   auto written = std::move(written_);
   written_.clear();
@@ -498,6 +560,8 @@ void LogImpl::Fail(const absl::Status& status, const char* what) {
   spare_maker_.reset();
   for (Done& done : written_) CallLater(std::move(done), status_);
   written_.clear();
+  for (Done& done : witness_dones_) CallLater(std::move(done), status_);
+  witness_dones_.clear();
   for (Queue* queue : ready_) {
     for (; !queue->empty(); queue->Pop()) {
       CallLater(std::move(queue->front().done), status_);
@@ -545,6 +609,8 @@ void LogImpl::OnRolled(absl::StatusOr<SegmentOpener::Opened> opened,
   counters_.durable_writes += opened->writes;
   counters_.written_bytes += opened->written_bytes;
   opener_.reset();
+  unwitnessed_ = idle_ = false;
+  AnswerWitnesses();
   ScheduleFlush();
 }
 
@@ -615,7 +681,7 @@ void LogImpl::Reclaim() {
       unused_.push_back(std::move(file));
     }
   }
-  if (rewriting_ == nullptr && segments.size() > 1 &&
+  if (rewriting_ == nullptr && witness_dones_.empty() && segments.size() > 1 &&
       segments.front()->live_bytes > 0 &&
       loop_.ReadClock().mono >= rewrite_retry_at_ &&
       (state_.file_bytes() >

@@ -16,6 +16,7 @@
 #include <vector>
 
 #include "absl/status/status.h"
+#include "env/alarm.h"
 #include "env/destruction.h"
 #include "env/env.h"
 #include "raft/log/callback_queue.h"
@@ -53,6 +54,7 @@ class LogImpl final : public Log {
   void SetLogStart(GroupKey group, const LogStart& log_start,
                    bool discard_suffix, Done done) override;
   void Drop(GroupKey group, Done done) override;
+  void Witness(Done done) override;
   void Read(GroupKey group, Index after, ReadDone done) override;
   absl::Status status() const override { return status_; }
   Counters counters() const override;
@@ -114,6 +116,15 @@ class LogImpl final : public Log {
                         EntryReader::Result result);
   void EndRewriting();
   void WriteBatch();
+  // A witness is to be written as soon as the log has no other work.
+  bool WitnessIsDue() const;
+  // Writes a witness. If this segment has no room for it, the next one begins:
+  // its opening shows how far this one is durable, too. Requires: the batch has
+  // begun, and is empty.
+  void WriteWitness();
+  void OnIdleAlarm();
+  // Calls the callbacks of Witness if there is nothing left to write.
+  void AnswerWitnesses();
   void OnWritten(absl::Status status);
   void Fail(const absl::Status& status, const char* what);
 
@@ -158,6 +169,15 @@ class LogImpl final : public Log {
   bool writing_ = false;
   size_t batch_bytes_ = 0;     // Size of the batch.
   std::vector<Done> written_;  // Callbacks of the batch, in order.
+
+  // The last durable write of the present segment is not the opening, and no
+  // record follows it.
+  bool unwitnessed_ = false;
+  bool writing_witness_ = false;  // The batch is a witness.
+  MonoTime written_at_ = MonoTime::Min();
+  bool idle_ = false;  // There was no work for LogOptions::witness_delay.
+  std::vector<Done> witness_dones_;
+  env::Alarm idle_alarm_;
 
   // The oldest segment, while its live entries are being rewritten; else null.
   const Segment* rewriting_ = nullptr;

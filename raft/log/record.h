@@ -46,6 +46,9 @@ enum class RecordType : uint8_t {
   // Last record of the opening of a segment. Without it the opening does not
   // count.
   kOpened = 6,
+  // Shows that the records before it are durable. It has no body, and changes
+  // no group.
+  kWitness = 7,
 };
 // Flags of a record header.
 // kAppend: the body begins with a hard state.

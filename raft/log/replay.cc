@@ -149,6 +149,9 @@ absl::Status Replay::Apply(const ScannedRecord& record, uint64_t segment,
       return absl::OkStatus();
     case RecordType::kOpened:
       return DecodeOpenedBody(record.body).status();
+    case RecordType::kWitness:
+      if (record.body.empty()) return absl::OkStatus();
+      return absl::DataLossError("a witness has a body");
   }
   return NewerFormat(segment, record);
 }
@@ -179,7 +182,8 @@ absl::Status Replay::AddLast(uint64_t number, const Scan& scan,
     }
     const bool unconfirmed = record.offset >= unconfirmed_from &&
                              record.header.type != RecordType::kState &&
-                             record.header.type != RecordType::kOpened;
+                             record.header.type != RecordType::kOpened &&
+                             record.header.type != RecordType::kWitness;
     if (unconfirmed && unconfirmed_.empty()) states_ = States();
     const Place place = unconfirmed ? Place{0, unconfirmed_.size(), 0}
                                     : Place{number, record.offset, record.end};

@@ -197,6 +197,34 @@ TEST(Cluster, ReplicaThatDoesNotStart_Found) {
   small.ExpectFound("fenced: node");
 }
 
+// A stop in good order ends the log with a witness. So the next start must not
+// take damage to the last durable write for a torn one.
+TEST(Cluster, LastWriteDamagedAfterAStop_Found) {
+  Small small(1);
+  const NodeId leader = small.Elect();
+  const MachineId machine = small.cluster().machine(leader);
+  small.world().RunFor(Milliseconds(100));
+  small.cluster().Stop(machine);
+  ASSERT_TRUE(small.world().RunUntilTrue(
+      [&] { return !small.world().running(machine); }, Seconds(1)));
+  uint64_t last = 0;
+  std::string segment;
+  for (const std::string& file : small.world().DiskFiles(machine)) {
+    const uint64_t end = small.cluster().DamageLimit(machine, file);
+    if (!file.starts_with("log-") || end == 0) continue;
+    segment = file;
+    last = end;
+  }
+  ASSERT_GT(last, 0u);
+  // Behind the synced offset is the witness alone.
+  const std::string bytes = small.world().ReadDiskFile(machine, segment);
+  EXPECT_LE(bytes.find_last_not_of('\0'), last + 48);
+  ASSERT_TRUE(small.world().FlipDiskBit(machine, segment, last - 20, 1));
+  small.world().Restart(machine);
+  small.world().RunFor(Seconds(2));
+  small.ExpectFound("fenced: node");
+}
+
 TEST(Cluster, NodeThatDoesNotStart_Found) {
   Small small(1);
   const MachineId machine = small.cluster().machine(small.Elect());

@@ -294,6 +294,9 @@ node::BoundsConfig ShapeDraw::DrawBounds(NodeId node) {
             &bounds.snapshot_sync_bytes, 1 << 10);
   DrawBound("knob.bounds.log_slack_segments", node, &bounds.log_slack_segments,
             1);
+  bounds.log_witness_delay =
+      Milliseconds(Pick<int64_t>("knob.bounds.log_witness_delay_ms",
+                                 node.value(), {1'000, 1'000, 1'000, 50, 1}));
   return bounds;
 }
 

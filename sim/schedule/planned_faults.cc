@@ -31,7 +31,7 @@ constexpr uint32_t kMeanSeconds[] = {12, 8, 5, 3};
 // Crashes that follow in a storm of restarts.
 constexpr int64_t kStormCrashes = 4;
 // A program that is told to stop has ended after this time.
-constexpr Duration kStopMax = Seconds(4);
+constexpr Duration kStopMax = Seconds(5);
 
 }  // namespace
 

@@ -1,7 +1,8 @@
 // raft/log/testing/log_harness.h: a store on a simulated disk, driven step by
 // step by the tests of raft/log.
 //
-// Testonly. Each call runs the world until no event is left.
+// Testonly. Each call runs the world until no event is left for an hour. The
+// log writes a witness later than that, unless a test sets another delay.
 #ifndef QUORATE_RAFT_LOG_TESTING_LOG_HARNESS_H_
 #define QUORATE_RAFT_LOG_TESTING_LOG_HARNESS_H_
 
@@ -177,6 +178,9 @@ class LogHarness {
   absl::Status Drop(GroupKey group) {
     return Wait([&](Log::Done done) { log_->Drop(group, std::move(done)); });
   }
+  absl::Status Witness() {
+    return Wait([&](Log::Done done) { log_->Witness(std::move(done)); });
+  }
   absl::StatusOr<EntryList> Read(GroupKey group, Index after) {
     absl::StatusOr<EntryList> result = absl::UnknownError("not called");
     test_.InTurn([&] {
@@ -211,6 +215,7 @@ class LogHarness {
   void SmallSegments() {
     options_.cluster = kTestCluster;
     options_.segment_bytes = 64 << 10;
+    options_.witness_delay = Seconds(1'000'000'000);
   }
 
   sim::TestEnv test_;
