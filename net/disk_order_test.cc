@@ -103,6 +103,7 @@ class Life {
         log_->Append(kGroup, nullptr, {entry}, std::move(done));
       });
       if (!status.ok()) return status;
+      RecordAcknowledgement();
       ++*acknowledged;
     }
     return absl::OkStatus();
@@ -225,6 +226,8 @@ TEST_F(DiskOrderTest, TraceWithoutACallThatARuleAsksFor_BreaksIt) {
                     "a snapshot is removed before the next one"));
   EXPECT_TRUE(found(without(DiskCallKind::kSyncFile, "log-"),
                     "a file of the log is written before its space"));
+  EXPECT_TRUE(found(without(DiskCallKind::kDurableWrite, "log-"),
+                    "an append is acknowledged before a durable write"));
   EXPECT_TRUE(found(without(DiskCallKind::kSyncFile, "snap-"),
                     "a file is renamed before it is durable"));
   // The system gives the number of a closed descriptor to the next one.

@@ -219,7 +219,7 @@ class FileDisk::OpenFile final : public env::File {
  private:
   FileDisk* const disk_;
   const std::shared_ptr<Descriptor> descriptor_;
-  // Set by writes since the last Sync was issued.
+  // Set by Truncate since the last Sync was issued.
   bool truncated_ = false;
 };
 

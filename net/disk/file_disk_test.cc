@@ -14,6 +14,7 @@
 
 #include "env/buffer.h"
 #include "gtest/gtest.h"
+#include "net/testing/disk_calls.h"
 
 namespace quorate::net {
 namespace {
@@ -154,6 +155,28 @@ TEST_F(FileDiskTest, TruncateSizeSync_AgreeOnTheSize) {
               size);
   }
   EXPECT_EQ(Read(**file, 0, 100), "0123" + std::string(96, '\0'));
+}
+
+// The sync of the contents alone need not cover a new size.
+TEST_F(FileDiskTest, SyncAfterTruncate_CoversTheSize) {
+  auto file = Open(*disk_, "s", OpenMode::kCreate);
+  const auto sync = [&] {
+    return Get<absl::Status>(
+        [&](auto done) { return (*file)->Sync(std::move(done)); });
+  };
+  ASSERT_TRUE(Write(**file, 0, {"0123456789"}, Durability::kLater).ok());
+  BeginRecordingDiskCalls();
+  EXPECT_TRUE(sync().ok());
+  EXPECT_TRUE(Get<absl::Status>([&](auto done) {
+                return (*file)->Truncate(4, std::move(done));
+              }).ok());
+  EXPECT_TRUE(sync().ok());
+  EXPECT_TRUE(sync().ok());
+  std::vector<bool> whole;
+  for (const DiskCall& call : RecordedDiskCalls()) {
+    if (call.kind == DiskCallKind::kSyncFile) whole.push_back(call.whole);
+  }
+  EXPECT_EQ(whole, (std::vector<bool>{false, true, false}));
 }
 
 TEST_F(FileDiskTest, Pending_Destroyed_WritesWithoutACall) {

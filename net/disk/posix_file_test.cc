@@ -5,10 +5,12 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <stdarg.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <filesystem>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -21,6 +23,8 @@ namespace {
 // The name that fstatat fails for, and how.
 std::string_view failing_name;
 int failing_error = 0;
+// The file that is removed when the next lock is about to be taken.
+std::string removed_at_lock;
 
 }  // namespace
 
@@ -36,28 +40,69 @@ extern "C" int fstatat(int fd, const char* name, struct stat* info,
   return real(fd, name, info, flags);
 }
 
+extern "C" int fcntl(int fd, int command, ...) {
+  static const auto real =
+      reinterpret_cast<decltype(&::fcntl)>(dlsym(RTLD_NEXT, "fcntl"));
+  va_list arguments;
+  va_start(arguments, command);
+  void* const argument = va_arg(arguments, void*);
+  va_end(arguments);
+  if (command == F_OFD_SETLK && !removed_at_lock.empty()) {
+    std::filesystem::remove(removed_at_lock);
+  }
+  return real(fd, command, argument);
+}
+
 namespace quorate::net {
 namespace {
 
 class PosixFileTest : public testing::Test {
  protected:
   PosixFileTest() {
-    const std::string path = testing::TempDir() + "/posix_file_test";
-    mkdir(path.c_str(), 0700);
-    directory_ = OwnedFd(open(path.c_str(), O_RDONLY | O_DIRECTORY));
+    path_ = testing::TempDir() + "/posix_file_test";
+    mkdir(path_.c_str(), 0700);
+    directory_ = OwnedFd(open(path_.c_str(), O_RDONLY | O_DIRECTORY));
     for (const char* const name : {"a", "b", "c"}) {
       const OwnedFd file(
           openat(directory_.get(), name, O_RDWR | O_CREAT | O_TRUNC, 0600));
       EXPECT_GE(file.get(), 0);
     }
   }
-  ~PosixFileTest() override { failing_name = {}; }
+  ~PosixFileTest() override {
+    failing_name = {};
+    removed_at_lock = {};
+    FailDiskCall(DiskCallKind::kOpen, 0, 0);
+    ShortenDiskCalls(0);
+    std::filesystem::remove_all(path_);
+  }
 
   static size_t Count(DiskCallKind kind) {
     const std::vector<DiskCall> calls = RecordedDiskCalls();
     return static_cast<size_t>(std::count_if(
         calls.begin(), calls.end(),
         [kind](const DiskCall& call) { return call.kind == kind; }));
+  }
+  // Writes pieces of 0 to 19 bytes, then reads the file: it must have exactly
+  // these. Ends with the result of the write.
+  int WriteAndRead(bool durable) {
+    const OwnedFd file(openat(directory_.get(), "b", O_RDWR | O_TRUNC));
+    std::string whole(950, ' ');
+    for (size_t i = 0; i < whole.size(); ++i) {
+      whole[i] = static_cast<char>('a' + i * 7 % 26);
+    }
+    std::vector<iovec> pieces;
+    for (size_t at = 0, i = 0; at < whole.size(); at += i++ % 20) {
+      pieces.push_back(
+          {whole.data() + at, std::min(i % 20, whole.size() - at)});
+    }
+    const int error = WriteFully(file.get(), pieces, 3, durable);
+    std::string read(whole.size() + 10, ' ');
+    const int64_t size = ReadFully(file.get(), read.data(), read.size(), 3);
+    read.resize(static_cast<size_t>(std::max<int64_t>(size, 0)));
+    if (error == 0) {
+      EXPECT_EQ(read, whole);
+    }
+    return error;
   }
   // Writes so many pieces of a byte.
   void Write(size_t pieces, bool durable) {
@@ -71,6 +116,7 @@ class PosixFileTest : public testing::Test {
     EXPECT_EQ(info.st_size, static_cast<off_t>(pieces));
   }
 
+  std::string path_;
   OwnedFd directory_;
 };
 
@@ -84,6 +130,78 @@ TEST_F(PosixFileTest, DurableWriteOfAnyNumberOfPieces_IsOneFlush) {
   EXPECT_EQ(Count(DiskCallKind::kSyncFile), 1u);
   Write(10 * IOV_MAX + 1, /*durable=*/false);
   EXPECT_EQ(Count(DiskCallKind::kSyncFile), 0u);
+}
+
+// A disk that is almost full takes only a part, and a signal may interrupt.
+TEST_F(PosixFileTest, ShortAndInterruptedCalls_AreContinuedAtTheirEnd) {
+  for (const size_t bytes : {1, 7, 64}) {
+    for (const bool durable : {false, true}) {
+      ShortenDiskCalls(bytes);
+      FailDiskCall(durable ? DiskCallKind::kDurableWrite : DiskCallKind::kWrite,
+                   3, EINTR);
+      BeginRecordingDiskCalls();
+      EXPECT_EQ(WriteAndRead(durable), 0) << bytes;
+      EXPECT_TRUE(DiskCallFailed());
+      EXPECT_EQ(
+          Count(durable ? DiskCallKind::kWrite : DiskCallKind::kDurableWrite),
+          0u);
+    }
+  }
+}
+
+TEST_F(PosixFileTest, FileSystemWithoutDurableWrites_GetsASync) {
+  FailDiskCall(DiskCallKind::kDurableWrite, 1, EOPNOTSUPP);
+  BeginRecordingDiskCalls();
+  EXPECT_EQ(WriteAndRead(/*durable=*/true), 0);
+  const std::vector<DiskCall> calls = RecordedDiskCalls();
+  EXPECT_EQ(Count(DiskCallKind::kSyncFile), 1u);
+  ASSERT_GE(calls.size(), 2u);
+  EXPECT_EQ(calls[calls.size() - 2].kind, DiskCallKind::kSyncFile);
+  EXPECT_EQ(calls.back().kind, DiskCallKind::kClose);
+}
+
+TEST_F(PosixFileTest, FailedCallOfAWrite_IsReported) {
+  FailDiskCall(DiskCallKind::kDurableWrite, 1, EIO);
+  EXPECT_EQ(WriteAndRead(/*durable=*/true), EIO);
+  FailDiskCall(DiskCallKind::kWrite, 1, ENOSPC);
+  EXPECT_EQ(WriteAndRead(/*durable=*/false), ENOSPC);
+  FailDiskCall(DiskCallKind::kSyncFile, 1, EIO);
+  const OwnedFd file(openat(directory_.get(), "a", O_RDWR));
+  std::string byte = "x";
+  std::vector<iovec> many(IOV_MAX + 1, {byte.data(), 1});
+  EXPECT_EQ(WriteFully(file.get(), many, 0, /*durable=*/true), EIO);
+}
+
+// Otherwise a power failure removes the directory, with all files in it.
+TEST_F(PosixFileTest, NewDirectories_AreDurableInTheirParents) {
+  BeginRecordingDiskCalls();
+  const std::string path = std::filesystem::canonical(path_);
+  ASSERT_TRUE(MakeDirectories(path + "/d/e").ok());
+  std::vector<std::string> made;
+  for (const DiskCall& call : RecordedDiskCalls()) {
+    if (call.error != 0) continue;
+    if (call.kind == DiskCallKind::kMakeDirectory) {
+      made.push_back("make " + call.name);
+    }
+    if (call.kind == DiskCallKind::kSyncDirectory) {
+      made.push_back("sync " + call.name);
+    }
+  }
+  EXPECT_EQ(made, (std::vector<std::string>{
+                      "make " + path + "/d", "sync " + path,
+                      "make " + path + "/d/e", "sync " + path + "/d"}));
+  FailDiskCall(DiskCallKind::kSyncDirectory, 1, EIO);
+  EXPECT_FALSE(MakeDirectories(path + "/f").ok());
+}
+
+// The last holder removes the file between its opening and its lock.
+TEST_F(PosixFileTest, LockOnARemovedFile_IsNotTaken) {
+  ASSERT_TRUE(LockFile(directory_.get(), "lock", path_).ok());
+  removed_at_lock = path_ + "/lock";
+  const absl::StatusOr<OwnedFd> locked =
+      LockFile(directory_.get(), "lock", path_);
+  EXPECT_NE(locked.status().message().find("was removed"), std::string::npos)
+      << locked.status();
 }
 
 // A file that seems to be absent could be made again over its data.

@@ -125,6 +125,7 @@ TEST_F(SocketsTest, PeerThatNeverReads_IsClosedAfterAWhile) {
   const int client = DialWithSmallBuffer();
   RunUntil(loop_, [&] { return server != nullptr; });
   EXPECT_EQ(server->connection->unsent_bytes(), 0u);
+  EXPECT_LT(server->connection->taken_bytes(), 200'000u);
   RunUntil(loop_, [&] { return server->closed.has_value(); });
   EXPECT_EQ(server->closed->code(), absl::StatusCode::kDeadlineExceeded)
       << *server->closed;
@@ -144,7 +145,8 @@ TEST_F(SocketsTest, BytesOnManyStreams_AreReadOverSeveralTurns) {
   };
   for (Pair& pair : pairs) pair.client->Write(sent);
   size_t before = 0;
-  while (before < kStreams * sent.size()) {
+  for (int turns = 0; before < kStreams * sent.size(); ++turns) {
+    ASSERT_LT(turns, 20'000) << "bytes are missing";
     loop_.RunTurn(Milliseconds(1));
     const size_t after = received();
     EXPECT_LE(after - before, StreamPoller::kTurnBytes + sent.size());
@@ -279,6 +281,18 @@ TEST_F(SocketsTest, PeerResets_TheStreamIsClosedOnce) {
   EXPECT_TRUE(absl::IsUnavailable(*pair.server->closed));
   pair.server->Write("into the void");
   loop_.RunTurn(Milliseconds(1));
+}
+
+// Nothing else would show that the peer is gone: there is nothing to write.
+TEST_F(SocketsTest, PeerResetsWhileReadsArePaused_TheStreamIsClosed) {
+  Pair pair = Connect();
+  pair.server->connection->PauseReads();
+  pair.client->connection->PauseReads();
+  pair.server->Write("unread");
+  for (int i = 0; i < 5; ++i) loop_.RunTurn(Milliseconds(1));
+  pair.client->connection.reset();
+  RunUntil(loop_, [&] { return pair.server->closed.has_value(); });
+  EXPECT_TRUE(absl::IsUnavailable(*pair.server->closed));
 }
 
 TEST_F(SocketsTest, Listen_OnAPortInUse_NamesTheReason) {

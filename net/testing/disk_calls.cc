@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdarg.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -30,6 +31,7 @@ struct Recorder {
   uint64_t failing_nth = 0;
   int failing_error = 0;
   bool failed = false;
+  size_t bytes_max = 0;  // Of one read or write; 0: any number.
 };
 
 Recorder& TheRecorder() {
@@ -37,9 +39,32 @@ Recorder& TheRecorder() {
   return *recorder;
 }
 
-bool IsDirectory(int fd) {
+// Returns the path of an open directory; empty if `fd` is of something else.
+std::string DirectoryPath(int fd) {
   struct stat info;
-  return fstat(fd, &info) == 0 && S_ISDIR(info.st_mode);
+  if (fstat(fd, &info) != 0 || !S_ISDIR(info.st_mode)) return {};
+  char path[PATH_MAX];
+  const ssize_t size =
+      readlink(absl::StrCat("/proc/self/fd/", fd).c_str(), path, sizeof(path));
+  return std::string(path, static_cast<size_t>(std::max<ssize_t>(size, 0)));
+}
+
+size_t BytesMax() {
+  Recorder& recorder = TheRecorder();
+  const std::lock_guard<std::mutex> lock(recorder.mutex);
+  return recorder.bytes_max;
+}
+
+// Returns as many of the pieces as one call may write.
+std::vector<iovec> Shortened(const iovec* pieces, int count) {
+  std::vector<iovec> shortened(pieces, pieces + count);
+  size_t left = BytesMax();
+  if (left == 0) return shortened;
+  for (iovec& piece : shortened) {
+    piece.iov_len = std::min(piece.iov_len, left);
+    left -= piece.iov_len;
+  }
+  return shortened;
 }
 
 // Records a call; `run` makes it and returns its result.
@@ -117,6 +142,16 @@ bool DiskCallFailed() {
   return recorder.failed;
 }
 
+void ShortenDiskCalls(size_t bytes) {
+  Recorder& recorder = TheRecorder();
+  const std::lock_guard<std::mutex> lock(recorder.mutex);
+  recorder.bytes_max = bytes;
+}
+
+void RecordAcknowledgement() {
+  Record(DiskCall{.kind = DiskCallKind::kAcknowledgement}, [] { return 0; });
+}
+
 // ---- The rules
 
 namespace {
@@ -177,6 +212,14 @@ class Checker {
       case DiskCallKind::kRemove:
         if (ok) Remove(call);
         return;
+      case DiskCallKind::kMakeDirectory:
+        return;
+      case DiskCallKind::kAcknowledgement:
+        if (!AnyBetween(log_writes_, acknowledged_, call.begin)) {
+          Report("an append is acknowledged before a durable write", call);
+        }
+        acknowledged_ = call.end;
+        return;
     }
   }
   std::vector<std::string> Finish() {
@@ -234,6 +277,7 @@ class Checker {
 
   void WriteLog(const DiskCall& call, const FileState& file) {
     log_threads_.insert(call.thread);
+    if (call.error == 0) log_writes_.push_back({call.begin, call.end});
     if (!NameIsDurable(file, call.begin)) {
       Report("a file of the log is written before its name is durable", call);
     }
@@ -273,6 +317,8 @@ class Checker {
   std::map<std::string, FileState> files_;
   std::map<int, DescriptorState> descriptors_;
   std::vector<Span> directory_syncs_;
+  std::vector<Span> log_writes_;  // The durable ones.
+  uint64_t acknowledged_ = 0;     // When the last append was acknowledged.
   std::set<uint64_t> log_threads_;
   std::set<uint64_t> bulk_threads_;
   std::vector<std::string> found_;
@@ -323,9 +369,16 @@ ssize_t pwritev2(int fd, const iovec* pieces, int count, off_t offset,
   DiskCall call{.kind = (flags & RWF_DSYNC) != 0 ? DiskCallKind::kDurableWrite
                                                  : DiskCallKind::kWrite,
                 .fd = fd};
+  const std::vector<iovec> some = quorate::net::Shortened(pieces, count);
   return quorate::net::Record(call, [&]() -> ssize_t {
-    return syscall(SYS_pwritev2, fd, pieces, count, offset, 0L, flags);
+    return syscall(SYS_pwritev2, fd, some.data(), count, offset, 0L, flags);
   });
+}
+
+ssize_t pread(int fd, void* bytes, size_t size, off_t offset) {
+  const size_t most = quorate::net::BytesMax();
+  if (most > 0) size = std::min(size, most);
+  return syscall(SYS_pread64, fd, bytes, size, offset);
 }
 
 int fdatasync(int fd) {
@@ -335,10 +388,12 @@ int fdatasync(int fd) {
 }
 
 int fsync(int fd) {
-  DiskCall call{.kind = quorate::net::IsDirectory(fd)
-                            ? DiskCallKind::kSyncDirectory
-                            : DiskCallKind::kSyncFile,
-                .fd = fd};
+  DiskCall call{.kind = DiskCallKind::kSyncFile, .whole = true, .fd = fd};
+  const std::string directory = quorate::net::DirectoryPath(fd);
+  if (!directory.empty()) {
+    call.kind = DiskCallKind::kSyncDirectory;
+    call.name = directory;
+  }
   return static_cast<int>(
       quorate::net::Record(call, [&] { return syscall(SYS_fsync, fd); }));
 }
@@ -355,6 +410,12 @@ int unlinkat(int directory, const char* path, int flags) noexcept {
   DiskCall call{.kind = DiskCallKind::kRemove, .name = path};
   return static_cast<int>(quorate::net::Record(
       call, [&] { return syscall(SYS_unlinkat, directory, path, flags); }));
+}
+
+int mkdir(const char* path, mode_t mode) noexcept {
+  DiskCall call{.kind = DiskCallKind::kMakeDirectory, .name = path};
+  return static_cast<int>(quorate::net::Record(
+      call, [&] { return syscall(SYS_mkdir, path, mode); }));
 }
 
 }  // extern "C"

@@ -1,11 +1,12 @@
 // net/testing/disk_calls.h: records the system calls that a program makes on
-// files, lets single ones fail, and checks their order.
+// files, lets single ones fail or be short, and checks their order.
 //
 // Testonly. A program that links this library has its own openat, close,
-// pwritev2, fdatasync, fsync, renameat and unlinkat.
+// pread, pwritev2, fdatasync, fsync, renameat, unlinkat and mkdir.
 #ifndef QUORATE_NET_TESTING_DISK_CALLS_H_
 #define QUORATE_NET_TESTING_DISK_CALLS_H_
 
+#include <cstddef>
 #include <cstdint>
 #include <string>
 #include <vector>
@@ -21,14 +22,17 @@ enum class DiskCallKind : uint8_t {
   kSyncDirectory,
   kRename,
   kRemove,
+  kMakeDirectory,
+  // No call: the test was told that an append to the log is durable.
+  kAcknowledgement,
 };
-inline constexpr int kDiskCallKinds = 8;
 
 struct DiskCall {
   DiskCallKind kind = DiskCallKind::kOpen;
-  std::string name;  // Empty for the directory.
+  std::string name;  // The whole path, if the call is for a directory.
   std::string to;    // The new name of a renaming.
   bool creates = false;
+  bool whole = false;  // A sync of contents, size and all else: fsync.
   int fd = -1;
   uint64_t thread = 0;
   // When the call began and ended; all calls share one count.
@@ -46,12 +50,18 @@ std::vector<DiskCall> RecordedDiskCalls();
 void FailDiskCall(DiskCallKind kind, uint64_t nth, int error);
 // Whether that call was made.
 bool DiskCallFailed();
+// Each read and each write transfers at most so many bytes. 0: no limit.
+void ShortenDiskCalls(size_t bytes);
+// Records that an append was acknowledged, all earlier ones before it.
+void RecordAcknowledgement();
 
 // Returns descriptions of the places where the calls of one process on the
 // directory of a store break a rule:
 //   - a file of the log is written only when its name and what other work wrote
 //     are durable, and through one descriptor and one thread, which do nothing
 //     else;
+//   - an acknowledgement follows a durable write of the log that is younger
+//     than the acknowledgement before;
 //   - a file is renamed only when all of it is durable;
 //   - a complete snapshot is removed only when the names of the others are
 //     durable;

@@ -1,11 +1,12 @@
-"""Plants known bugs into a copy of the source tree, one after another, and searches each with the simulator.
+"""Plants known bugs into a copy of the source tree, one after another, and searches each with the simulator or a test.
 
     ./bazelw run //tests/planted:hunt                                  all bugs
     ./bazelw run //tests/planted:hunt -- success-by-index-alone        one bug
     ./bazelw run //tests/planted:hunt -- --seeds 501..1000 --jobs 2    with other seeds
 
 A bug is found if a checker reports a violation for a seed that is clean without the patch. A failed CHECK of the product or a
-crash is luck: it is reported, and the hunt goes on after that seed. Exit status: 0 if all bugs are found, 1 if some are not,
+crash is luck: it is reported, and the hunt goes on after that seed. A patch outside the simulation names a test, and is found
+if a case of it fails that passes without the patch. Exit status: 0 if all bugs are found, 1 if some are not,
 2 if a patch does not apply or build, or for bad usage.
 """
 
@@ -26,18 +27,23 @@ _FAILED = re.compile(r'^\r?seed (\d+) FAILED: (.*)$', re.MULTILINE)
 _LUCK = re.compile(r'^[\w/]+\.(cc|h):\d+: CHECK failed|^the run (died|took|ended)')
 
 
+# The beginning of a case in the output of a test, and a failed expectation.
+_CASE = re.compile(r'^\[ RUN      \] ([\w/]+\.[\w/]+)')
+_FAILURE = re.compile(r'^\S+:\d+: Failure$')
+
+
 @dataclass
 class Result:
     patch: patches.Patch
-    seed: int = 0  # Zero: not found.
-    message: str = ''
+    seed: int = 0  # Zero: not found by the simulator.
+    message: str = ''  # The violation, or the first failed case of a test.
     seeds_tried: int = 0
     lucky: int = 0  # Seeds that ended with a failed CHECK or a crash.
     seconds: float = 0.0
 
     @property
     def found(self):
-        return self.seed != 0
+        return self.message != ''
 
     @property
     def checker(self):
@@ -103,9 +109,38 @@ def hunt(patch, planted, clean, seeds, jobs, say):
     return result
 
 
+def failed_cases(output):
+    """The cases of a test with failed expectations, each once, in the order of the output. A crash alone is none."""
+    cases, case = [], None
+    for line in output.split('\n'):
+        begin = _CASE.match(line)
+        if begin:
+            case = begin[1]
+        elif case and _FAILURE.match(line) and case not in cases:
+            cases.append(case)
+    return cases
+
+
+def hunt_with_test(patch, tree):
+    """Runs the test of the patch without and with it."""
+    begin = time.monotonic()
+    if tree.run_test(patch.test):
+        raise tree_copy.BuildFailed(f'{patch.test} fails without any patch')
+    result = Result(patch)
+    output = tree.run_test_patched(patch)
+    result.message = next(iter(failed_cases(output)), '')
+    result.lucky = int(output != '' and not result.found)
+    result.seconds = time.monotonic() - begin
+    return result
+
+
 def format_table(results):
     lines = ['| bug | catalogue | rated | seeds | checker | seconds |', '|---|---|---|---|---|---|']
     for r in results:
+        if r.patch.test:
+            case = r.message or 'not found' + (', but the test died' if r.lucky else '')
+            lines.append(f'| {r.patch.name} | {r.patch.catalogue} | {r.patch.rating} | | {case} | {r.seconds:.0f} |')
+            continue
         seeds = str(r.seeds_tried) if r.found else f'not in {r.seeds_tried}'
         luck = f' ({r.lucky} of them a failed CHECK or a crash)' if r.lucky else ''
         lines.append(f'| {r.patch.name} | {r.patch.catalogue} | {r.patch.rating} | {seeds}{luck} | {r.checker} | {r.seconds:.0f} |')
@@ -133,17 +168,21 @@ def run(chosen, arguments):
     copy = tree_copy.TreeCopy(source, jobs=arguments.jobs)
     progress.say(f'copying {source} to {copy.root} and building it')
     copy.refresh()
-    clean = copy.build('simulate')
+    clean = copy.build('simulate') if any(not patch.test for patch in chosen) else None
     results = []
     for number, patch in enumerate(chosen, 1):
         stage = f'{number} of {len(chosen)}: {patch.name}'
         progress.say(stage, ': building')
-        planted = copy.build_patched(patch)
-        result = hunt(patch, planted, clean, arguments.seeds, arguments.jobs, lambda detail, s=stage: progress.say(s, detail))
+        if patch.test:
+            result = hunt_with_test(patch, copy)
+        else:
+            planted = copy.build_patched(patch)
+            result = hunt(patch, planted, clean, arguments.seeds, arguments.jobs, lambda detail, s=stage: progress.say(s, detail))
         results.append(result)
         progress.end()
         if result.found:
-            print(f'{patch.name} ({patch.catalogue}, rated {patch.rating}): seed {result.seed}: {result.message[:200]}', flush=True)
+            where = patch.test or f'seed {result.seed}'
+            print(f'{patch.name} ({patch.catalogue}, rated {patch.rating}): {where}: {result.message[:200]}', flush=True)
         else:
             print(f'{patch.name} ({patch.catalogue}, rated {patch.rating}): NOT FOUND', flush=True)
     found = sum(r.found for r in results)

@@ -8,6 +8,7 @@ import unittest
 
 import hunt
 import patches
+import tree_copy
 
 PATCH = patches.Patch('a-bug', 'p', 'B001', 4, 'digest', 'Why.', '')
 
@@ -52,6 +53,37 @@ class HuntTest(unittest.TestCase):
     def test_seed_that_fails_without_the_patch_does_not_count(self):
         result = self.hunt({7: 'digest: other', 25: 'digest: other'}, {7: 'digest: other'})
         self.assertEqual(result.seed, 25)
+
+
+class FakeTree:
+    """A tree copy whose test has these outputs, without and with the patch."""
+
+    def __init__(self, clean, patched):
+        self.run_test = lambda target: clean
+        self.run_test_patched = lambda patch: patched
+
+
+class TestThatFindsTest(unittest.TestCase):
+
+    def hunt(self, clean, patched):
+        return hunt.hunt_with_test(patches.Patch('a-bug', 'p', 'own', 3, '', 'Why.', '', '//net:some_test'), FakeTree(clean, patched))
+
+    def test_failed_case_found(self):
+        output = '[ RUN      ] A.B\n[       OK ] A.B (0 ms)\n[ RUN      ] R/A.C/0\nnet/a_test.cc:7: Failure\nnet/a_test.cc:9: Failure\n'
+        result = self.hunt('', output)
+        self.assertEqual((result.found, result.message, result.lucky), (True, 'R/A.C/0', 0))
+        self.assertEqual(hunt.failed_cases(output + '[  FAILED  ] R/A.C/0 (1 ms)\n[ RUN      ] A.D\nb.cc:1: Failure\n'), ['R/A.C/0', 'A.D'])
+        self.assertIn('| a-bug | own | 3 | | R/A.C/0 |', hunt.format_table([result]))
+
+    def test_passing_or_dying_test_did_not_find_it(self):
+        for output, lucky in (('', 0), ('[ RUN      ] A.B\nCHECK failed\n', 1)):
+            with self.subTest(output):
+                result = self.hunt('', output)
+                self.assertEqual((result.found, result.lucky), (False, lucky))
+
+    def test_that_fails_without_the_patch_ends_the_hunt(self):
+        with self.assertRaises(tree_copy.BuildFailed):
+            self.hunt('[ RUN      ] A.B\na.cc:1: Failure\n', '[ RUN      ] A.B\na.cc:1: Failure\n')
 
 
 class MainTest(unittest.TestCase):

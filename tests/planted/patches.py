@@ -13,7 +13,8 @@ A file patches/NAME.patch begins with a description of the bug, followed by the 
     @@ …
 
 `Catalogue` is the bug's number in the catalogue of bugs that real systems had (own: not from the catalogue). `Rated` is its subtlety,
-from 1 (easy) to 5 (very subtle). `Checker` is the beginning of the violation that is expected to report it.
+from 1 (easy) to 5 (very subtle). `Checker` is the beginning of the violation that is expected to report it. A bug outside the
+simulation has a line `Found by: //net/disk:posix_file_test` instead: the test that must fail.
 """
 
 import os
@@ -22,7 +23,7 @@ import subprocess
 from dataclasses import dataclass
 
 SUFFIX = '.patch'
-_KEYS = ('Catalogue', 'Rated', 'Checker')
+_KEYS = ('Catalogue', 'Rated', 'Checker', 'Found by')
 
 
 class BadPatch(Exception):
@@ -35,9 +36,14 @@ class Patch:
     path: str
     catalogue: str
     rating: int
-    checker: str
+    checker: str  # Empty if a test finds it.
     prose: str
     diff: str
+    test: str = ''  # The target of the test that must fail; empty if the simulator finds the bug.
+
+    @property
+    def finder(self):
+        return self.checker or self.test
 
     @property
     def files(self):
@@ -62,18 +68,23 @@ def parse(name, path, text):
     for line in fields.split('\n'):
         key, colon, value = line.partition(': ')
         if key not in _KEYS or not colon or key in values:
-            raise BadPatch(f'{name}: expected one line each of {", ".join(_KEYS)}, found "{line}"')
+            raise BadPatch(f'{name}: expected at most one line each of {", ".join(_KEYS)}, found "{line}"')
         values[key] = value.strip()
-    missing = [key for key in _KEYS if not values.get(key)]
+    missing = [key for key in ('Catalogue', 'Rated') if not values.get(key)]
     if missing:
         raise BadPatch(f'{name}: the line "{missing[0]}: …" is missing')
+    checker, test = values.get('Checker', ''), values.get('Found by', '')
+    if bool(checker) == bool(test):
+        raise BadPatch(f'{name}: expected one of the lines "Checker: …" and "Found by: …"')
+    if test and not re.fullmatch(r'//[\w/]+:\w+_test', test):
+        raise BadPatch(f'{name}: expected a test like //net:disk_order_test, found "{test}"')
     if not re.fullmatch(r'own|B\d{3}[a-z]?', values['Catalogue']):
         raise BadPatch(f'{name}: expected a number like B032 or B032b, or own, found "{values["Catalogue"]}"')
     if values['Rated'] not in ('1', '2', '3', '4', '5'):
         raise BadPatch(f'{name}: expected a rating from 1 to 5, found "{values["Rated"]}"')
     if not prose.strip():
         raise BadPatch(f'{name}: it does not say what it breaks')
-    return Patch(name, path, values['Catalogue'], int(values['Rated']), values['Checker'], prose.strip(), '--- a/' + diff)
+    return Patch(name, path, values['Catalogue'], int(values['Rated']), checker, prose.strip(), '--- a/' + diff, test)
 
 
 def load(folder):

@@ -17,6 +17,10 @@ TARGET = '//:simulate'
 BINARY = 'bazel-bin/sim/cmd/simulate'
 
 
+# The exit status of Bazel when all was built and a test failed.
+_TESTS_FAILED = 3
+
+
 class BuildFailed(Exception):
     """A failed build; the message is the last part of Bazel's output."""
 
@@ -38,6 +42,11 @@ def _same(one, other):
         return False
     with open(one, 'rb') as a, open(other, 'rb') as b:
         return a.read() == b.read()
+
+
+def _reason(output):
+    lines = output.split('\n')
+    return '\n'.join([line for line in lines if 'rror' in line][:5] or lines[-10:])
 
 
 class TreeCopy:
@@ -82,26 +91,43 @@ class TreeCopy:
         shutil.copyfile(source, target)
         shutil.copymode(source, target)
 
-    def build(self, name):
-        """Builds the simulator and keeps it under this name; returns its path."""
+    def bazel(self, *words):
+        """Runs Bazel in the copy; returns its exit status and its output."""
         environment = {k: v for k, v in os.environ.items()
                        if not re.match(r'(BUILD_|TEST_|RUNFILES_|BAZEL|PYTHON|JAVA_RUNFILES|XML_OUTPUT)', k)}
         environment['HOME'] = home()
-        run = subprocess.run(['./bazelw', 'build', '-c', 'opt', f'--jobs={self.jobs}', TARGET], cwd=self.root, env=environment,
+        run = subprocess.run(['./bazelw', words[0], '-c', 'opt', f'--jobs={self.jobs}', *words[1:]], cwd=self.root, env=environment,
                              text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False)
-        if run.returncode != 0:
-            errors = [line for line in run.stdout.split('\n') if 'rror' in line]
-            raise BuildFailed('\n'.join(errors[:5] or run.stdout.split('\n')[-10:]))
+        return run.returncode, run.stdout
+
+    def build(self, name):
+        """Builds the simulator and keeps it under this name; returns its path."""
+        status, output = self.bazel('build', TARGET)
+        if status != 0:
+            raise BuildFailed(_reason(output))
         kept = os.path.join(self.folder, name)
         shutil.copyfile(os.path.join(self.root, BINARY), kept + '.new')
         os.chmod(kept + '.new', 0o755)
         os.replace(kept + '.new', kept)
         return kept
 
+    def run_test(self, target):
+        """Runs a test of the copy; returns its output if it failed, otherwise an empty text."""
+        status, output = self.bazel('test', '--color=no', '--curses=no', '--test_output=errors', target)
+        if status not in (0, _TESTS_FAILED):
+            raise BuildFailed(_reason(output))
+        return '' if status == 0 else output
+
     def build_patched(self, patch):
+        return self._with(patch, lambda: self.build('simulate-patched'))
+
+    def run_test_patched(self, patch):
+        return self._with(patch, lambda: self.run_test(patch.test))
+
+    def _with(self, patch, run):
         try:
             patches.apply_to(patch, self.root)
-            return self.build('simulate-patched')
+            return run()
         finally:
             for name in patch.files:
                 self.restore(name)
