@@ -1,6 +1,10 @@
 #include "raft/host/host.h"
 
 #include <algorithm>
+#include <map>
+#include <memory>
+#include <optional>
+#include <set>
 #include <utility>
 #include <vector>
 
@@ -77,16 +81,27 @@ class Host::Impl final : public env::Transport::Receiver {
     startup_->Begin();
   }
 
+  using Finished = absl::AnyInvocable<void(absl::Status)>;
+  // A replica of this node that does not run yet.
+  struct Creation {
+    GroupKey key;
+    bool prepared = false;  // Its id is durable.
+    Prepared on_prepared;
+    // Its first state is being made durable; null otherwise.
+    std::unique_ptr<StateMachine> state_machine;
+    Restored restored;
+    Finished on_founded;
+  };
+
   void OnMessage(NodeId from, StoreIncarnation incarnation,
                  Buffer bytes) override;
   void OnLaneHasRoom(NodeId to, env::Lane lane) override;
   void OnLaneOpened(NodeId to, env::Lane lane) override;
   void OnLaneClosed(NodeId to, env::Lane lane) override;
 
-  Replica* replica(GroupId id) {
-    auto it = replicas_.find(id);
-    return it == replicas_.end() ? nullptr : it->second.get();
-  }
+  Replica* replica(GroupId id) { return replicas_.Find(id); }
+  void AddReplica(GroupKey key, Restored restored,
+                  std::unique_ptr<StateMachine> state_machine);
   // Call when the deadline of the group may be earlier than before.
   void UpdateTimer(GroupId id);
 
@@ -97,6 +112,29 @@ class Host::Impl final : public env::Transport::Receiver {
   void OnOpened(absl::StatusOr<OpenedStore> opened);
   void Fail(absl::Status why);
   void StopReplicas();
+
+  // OK if the node works and holds no replica of the group.
+  absl::Status CheckAbsent(GroupId group) const;
+  void PrepareReplica(GroupId group, Prepared done);
+  void FoundReplica(GroupId group, Configuration first, Finished done);
+  // Reads `first` as entry 1 of the prepared replica and makes its state
+  // machine.
+  absl::Status BeginFounding(const Configuration& first, Creation* creation);
+  void OnFounded(GroupKey key, absl::Status status);
+  GroupKey GiveUpCreation(GroupId group);
+  void DropReplica(GroupId group, Finished done);
+  // Its log is removed.
+  void OnLogDropped(GroupKey key, absl::Status status);
+  void DropSnapshots(GroupKey key);
+  void EndDrop(GroupId group, absl::Status status);
+  // Calls `done` in the next turn.
+  template <typename Done, typename Result>
+  void Answer(Done done, Result result) {
+    callbacks_.AddForNextTurn(
+        [done = std::move(done), result = std::move(result)]() mutable {
+          done(std::move(result));
+        });
+  }
   void SetAlarm();
   void OnAlarm();
   void OfferRoom(NodeId to);
@@ -134,8 +172,17 @@ class Host::Impl final : public env::Transport::Receiver {
   // Replicas use the log and the snapshot store, and callbacks of both refer to
   // replicas. Members are destroyed in reverse order, so log and snapshot store
   // are destroyed first and call back no more.
-  absl::btree_map<GroupId, std::unique_ptr<Replica>> replicas_;
-  absl::btree_map<GroupId, absl::Status> fenced_;
+  std::optional<ReplicaServices> services_;
+  ReplicaTable replicas_;
+  struct Fenced {
+    ReplicaId replica;
+    absl::Status why;
+  };
+  absl::btree_map<GroupId, Fenced> fenced_;
+  absl::btree_map<GroupId, Creation> creations_;
+  absl::btree_map<GroupId, Finished> drops_;
+  std::set<GroupKey> founded_;  // With the cluster, on this node.
+  uint64_t next_draw_ = 1;
   std::unique_ptr<SnapshotStore> snapshots_;
   std::unique_ptr<Log> log_;
 
@@ -149,8 +196,7 @@ class Host::Impl final : public env::Transport::Receiver {
   bool evict_pending_ = false;
   env::Pending shorten_;
   bool shorten_pending_ = false;
-  // The replica that was asked last to shorten its log.
-  Replica* shortening_ = nullptr;
+  GroupId shortening_;  // The group that was asked last to shorten its log.
   env::Alarm alarm_;
 };
 
@@ -182,29 +228,33 @@ void Host::Impl::OnOpened(absl::StatusOr<OpenedStore> opened) {
   founding_.Answer(opened->record);
   founded_level_ = opened->record.level;
   hash_key_ = opened->record.hash_key;
-  const ReplicaServices services{.env = env_,
-                                 .options = options_,
-                                 .log = *log_,
-                                 .snapshots = *snapshots_,
-                                 .outbox = outbox_,
-                                 .outputs = outputs_,
-                                 .room = room_,
-                                 .callbacks = callbacks_,
-                                 .observer = observer_,
-                                 .fail_node = fail_node_,
-                                 .on_earlier_deadline = on_earlier_deadline_,
-                                 .log_memory = log_memory_,
-                                 .log_size = log_size_,
-                                 .replicas = opened->groups.size()};
+  services_.emplace(ReplicaServices{.env = env_,
+                                    .options = options_,
+                                    .log = *log_,
+                                    .snapshots = *snapshots_,
+                                    .outbox = outbox_,
+                                    .outputs = outputs_,
+                                    .room = room_,
+                                    .callbacks = callbacks_,
+                                    .observer = observer_,
+                                    .fail_node = fail_node_,
+                                    .on_earlier_deadline = on_earlier_deadline_,
+                                    .log_memory = log_memory_,
+                                    .log_size = log_size_,
+                                    .replicas = replicas_});
+  for (const GroupId group : opened->record.plan.GroupsOn(options_.node)) {
+    founded_.insert(FoundedKey(opened->record, group, options_.node));
+  }
+  for (const GroupKey& key : opened->prepared) {
+    creations_[key.group] = {.key = key, .prepared = true};
+  }
   for (OpenedGroup& group : opened->groups) {
     if (!group.fenced.ok()) {
-      fenced_[group.key.group] = group.fenced;
+      fenced_[group.key.group] = {group.key.replica, group.fenced};
       continue;
     }
-    replicas_[group.key.group] = std::make_unique<Replica>(
-        services, group.key, std::move(group.restored),
-        std::move(group.state_machine));
-    observer_.OnRecovered(group.key.group, replicas_[group.key.group]->core());
+    AddReplica(group.key, std::move(group.restored),
+               std::move(group.state_machine));
   }
   status_ = Serve(opened->identity, opened->record.plan);
   if (status_.ok()) {
@@ -213,6 +263,13 @@ void Host::Impl::OnOpened(absl::StatusOr<OpenedStore> opened) {
     for (const auto& [id, replica] : replicas_) replica->Stop(status_);
   }
   started(status_);
+}
+
+void Host::Impl::AddReplica(GroupKey key, Restored restored,
+                            std::unique_ptr<StateMachine> state_machine) {
+  replicas_.Add(std::make_unique<Replica>(*services_, key, std::move(restored),
+                                          std::move(state_machine)));
+  observer_.OnRecovered(key.group, replica(key.group)->core());
 }
 
 void Host::Impl::Fail(absl::Status why) {
@@ -227,6 +284,181 @@ void Host::Impl::Fail(absl::Status why) {
 void Host::Impl::StopReplicas() {
   for (const auto& [id, replica] : replicas_) replica->Stop(status_);
   outbox_.Stop();
+}
+
+// ---- Groups at run time
+
+absl::Status Host::Impl::CheckAbsent(GroupId group) const {
+  if (!status_.ok()) return status_;
+  if (drops_.contains(group)) {
+    return absl::UnavailableError(
+        absl::StrCat("group ", group.value(),
+                     " is being dropped from this node: try again later"));
+  }
+  if (replicas_.Find(group) == nullptr && !fenced_.contains(group)) {
+    return absl::OkStatus();
+  }
+  return absl::AlreadyExistsError(absl::StrCat(
+      "this node holds a replica of group ", group.value(), ": drop it first"));
+}
+
+void Host::Impl::PrepareReplica(GroupId group, Prepared done) {
+  const absl::Status absent = CheckAbsent(group);
+  if (!absent.ok()) {
+    return Answer(std::move(done), absl::StatusOr<ReplicaId>(absent));
+  }
+  if (creations_.contains(group)) {
+    log_->Drop(GiveUpCreation(group), [](absl::Status) {});
+  }
+  const GroupKey key{group, ReplicaId(env_.random.Bits(
+                                "raft.replica", group.value(), next_draw_++))};
+  creations_[group] = {.key = key, .on_prepared = std::move(done)};
+  const HardState blank;
+  log_->Append(key, &blank, {}, [this, key](absl::Status status) {
+    const auto found = creations_.find(key.group);
+    if (found == creations_.end() || found->second.key != key) return;
+    Prepared done = std::move(found->second.on_prepared);
+    if (status.ok()) {
+      found->second.prepared = true;
+      return done(key.replica);
+    }
+    creations_.erase(found);
+    Fail(status);
+    done(std::move(status));
+  });
+}
+
+absl::Status Host::Impl::BeginFounding(const Configuration& first,
+                                       Creation* creation) {
+  const auto refuse = [&](const char* why) {
+    return absl::FailedPreconditionError(absl::StrCat(
+        "group ", creation->key.group.value(), " cannot be founded: ", why));
+  };
+  absl::Status valid = ValidateConfiguration(first);
+  if (!valid.ok()) return valid;
+  const Member* const self = FindMember(first, creation->key.replica);
+  if (self == nullptr || self->node != options_.node ||
+      self->store != identity_.incarnation) {
+    return refuse("its configuration does not name the prepared replica");
+  }
+  std::unique_ptr<StateMachine> made = make_(creation->key.group, first);
+  if (made == nullptr || made->known_level() < first.level) {
+    return refuse("this program does not know its parameters or its level");
+  }
+  creation->state_machine = std::move(made);
+  creation->restored = FirstState(first);
+  return absl::OkStatus();
+}
+
+void Host::Impl::FoundReplica(GroupId group, Configuration first,
+                              Finished done) {
+  absl::Status ready = CheckAbsent(group);
+  const auto found = creations_.find(group);
+  if (ready.ok() && (found == creations_.end() || !found->second.prepared ||
+                     found->second.state_machine != nullptr)) {
+    ready = absl::FailedPreconditionError(absl::StrCat(
+        "no replica of group ", group.value(), " is prepared on this node"));
+  }
+  if (ready.ok()) ready = BeginFounding(first, &found->second);
+  if (!ready.ok()) return Answer(std::move(done), std::move(ready));
+  Creation& creation = found->second;
+  creation.on_founded = std::move(done);
+  log_->Append(creation.key, &creation.restored.hard_state,
+               creation.restored.entries,
+               [this, key = creation.key](absl::Status status) {
+                 OnFounded(key, std::move(status));
+               });
+}
+
+void Host::Impl::OnFounded(GroupKey key, absl::Status status) {
+  const auto found = creations_.find(key.group);
+  if (found == creations_.end() || found->second.key != key) return;
+  Creation creation = std::move(found->second);
+  creations_.erase(found);
+  if (!status.ok()) {
+    Fail(std::move(status));
+  } else if (status_.ok()) {
+    env_.tracer.Sometimes("raft.replica_founded_at_run_time");
+    AddReplica(key, std::move(creation.restored),
+               std::move(creation.state_machine));
+    UpdateTimer(key.group);
+  }
+  creation.on_founded(status_);
+}
+
+// Its id is never used. The caller removes its log.
+GroupKey Host::Impl::GiveUpCreation(GroupId group) {
+  const auto found = creations_.find(group);
+  Creation creation = std::move(found->second);
+  creations_.erase(found);
+  const absl::Status why = absl::AbortedError(absl::StrCat(
+      "the replica of group ", group.value(), " was given up before it ran"));
+  if (creation.on_prepared != nullptr) {
+    Answer(std::move(creation.on_prepared), absl::StatusOr<ReplicaId>(why));
+  }
+  if (creation.on_founded != nullptr) {
+    Answer(std::move(creation.on_founded), why);
+  }
+  return creation.key;
+}
+
+void Host::Impl::DropReplica(GroupId group, Finished done) {
+  if (!status_.ok()) return Answer(std::move(done), status_);
+  GroupKey key{group, ReplicaId()};
+  if (Replica* const running = replica(group)) {
+    key = running->key();
+    running->Leave(absl::NotFoundError(absl::StrCat(
+        "the replica of group ", group.value(), " on this node was dropped")));
+    replicas_.Remove(group);
+    const auto queued = queued_deadline_.find(group);
+    if (queued != queued_deadline_.end()) {
+      deadlines_.erase({queued->second, group});
+      queued_deadline_.erase(queued);
+    }
+  } else if (const auto fenced = fenced_.find(group); fenced != fenced_.end()) {
+    key.replica = fenced->second.replica;
+    fenced_.erase(fenced);
+  } else if (creations_.contains(group)) {
+    key = GiveUpCreation(group);
+  } else {
+    return Answer(std::move(done),
+                  absl::NotFoundError(absl::StrCat(
+                      "this node holds no replica of group ", group.value())));
+  }
+  observer_.OnDropped(group);
+  drops_[group] = std::move(done);
+  log_->Drop(key, [this, key](absl::Status status) {
+    OnLogDropped(key, std::move(status));
+  });
+}
+
+// The absence of a replica that was founded with the cluster would look like a
+// loss. An empty log marks it as dropped.
+void Host::Impl::OnLogDropped(GroupKey key, absl::Status status) {
+  if (!status.ok()) {
+    Fail(status);
+    return EndDrop(key.group, std::move(status));
+  }
+  if (!founded_.contains(key)) return DropSnapshots(key);
+  const HardState blank;
+  log_->Append(key, &blank, {}, [this, key](absl::Status written) {
+    if (written.ok()) return DropSnapshots(key);
+    OnLogDropped(key, std::move(written));
+  });
+}
+
+void Host::Impl::DropSnapshots(GroupKey key) {
+  snapshots_->Drop(key, [this, key](absl::Status status) {
+    env_.tracer.Sometimes("raft.replica_dropped");
+    EndDrop(key.group, std::move(status));
+  });
+}
+
+void Host::Impl::EndDrop(GroupId group, absl::Status status) {
+  const auto found = drops_.find(group);
+  Finished done = std::move(found->second);
+  drops_.erase(found);
+  done(std::move(status));
 }
 
 // ---- Messages
@@ -276,7 +508,8 @@ void Host::Impl::OnLaneHasRoom(NodeId to, env::Lane lane) {
 void Host::Impl::OfferRoom(NodeId to) {
   if (!status_.ok()) return;
   for (const GroupId id : room_.TakeWaiting(to)) {
-    replica(id)->OnRoomToSend(to, /*link_is_new=*/false);
+    Replica* const waiting = replica(id);
+    if (waiting != nullptr) waiting->OnRoomToSend(to, /*link_is_new=*/false);
   }
 }
 
@@ -324,6 +557,7 @@ void Host::Impl::OnAlarm() {
   uint64_t applied = 0;
   for (GroupId id : due_) {
     Replica* due = replica(id);
+    if (due == nullptr) continue;
     // A timer may apply entries. The others wait for the next turn then.
     if (due->deadline() <= now && applied < options_.turn_apply_bytes_max) {
       applied -= due->applied_bytes();
@@ -350,6 +584,7 @@ void Host::Impl::Evict() {
   std::vector<std::pair<uint64_t, GroupId>> by_bytes;
   by_bytes.reserve(replicas_.size());
   for (const auto& [id, replica] : replicas_) {
+    if (!replica->CanEvict()) continue;
     by_bytes.emplace_back(replica->core().resident_log_bytes(), id);
   }
   std::make_heap(by_bytes.begin(), by_bytes.end());
@@ -388,8 +623,9 @@ void Host::Impl::ShortenLogsLater() {
 // One snapshot at a time: while one is written, entries that it will remove are
 // still counted.
 void Host::Impl::ShortenLogs() {
+  const Replica* const last = replica(shortening_);
   if (!status_.ok() || !log_size_.exceeded() ||
-      (shortening_ != nullptr && shortening_->snapshot_in_progress())) {
+      (last != nullptr && last->snapshot_in_progress())) {
     return;
   }
   std::vector<std::pair<uint64_t, GroupId>> by_bytes;
@@ -404,7 +640,7 @@ void Host::Impl::ShortenLogs() {
     by_bytes.pop_back();
     if (largest->ShortenLog()) {
       env_.tracer.Sometimes("raft.log_shortened");
-      shortening_ = largest;
+      shortening_ = largest->key().group;
       return;
     }
   }
@@ -463,6 +699,28 @@ void Host::Read(GroupId group, ReadDone done) {
   target->Read(std::move(done));
 }
 
+void Host::PrepareReplica(GroupId group, Prepared done) {
+  impl_->PrepareReplica(group, std::move(done));
+}
+
+void Host::FoundReplica(GroupId group, Configuration first,
+                        absl::AnyInvocable<void(absl::Status)> done) {
+  impl_->FoundReplica(group, std::move(first), std::move(done));
+}
+
+std::map<GroupId, ReplicaId> Host::prepared() const {
+  std::map<GroupId, ReplicaId> prepared;
+  for (const auto& [group, creation] : impl_->creations_) {
+    if (creation.prepared) prepared[group] = creation.key.replica;
+  }
+  return prepared;
+}
+
+void Host::DropReplica(GroupId group,
+                       absl::AnyInvocable<void(absl::Status)> done) {
+  impl_->DropReplica(group, std::move(done));
+}
+
 void Host::TransferLeadership(GroupId group, NodeId to) {
   Replica* target = impl_->replica(group);
   if (target != nullptr) target->TransferLeadership(to);
@@ -498,7 +756,7 @@ std::vector<GroupId> Host::groups() const {
 absl::Status Host::group_status(GroupId group) const {
   if (const Replica* target = impl_->replica(group)) return target->status();
   auto fenced = impl_->fenced_.find(group);
-  if (fenced != impl_->fenced_.end()) return fenced->second;
+  if (fenced != impl_->fenced_.end()) return fenced->second.why;
   if (!impl_->status_.ok()) return impl_->status_;
   return absl::NotFoundError(
       absl::StrCat("this node holds no replica of group ", group.value()));

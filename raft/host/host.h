@@ -10,6 +10,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -17,6 +18,7 @@
 
 #include "absl/functional/any_invocable.h"
 #include "absl/status/status.h"
+#include "absl/status/statusor.h"
 #include "env/env.h"
 #include "env/outcome.h"
 #include "raft/core/core.h"
@@ -107,7 +109,7 @@ class Host {
                             const SnapshotDescriptor& snapshot) = 0;
     // The node stopped permanently. `why` gives the reason.
     virtual void OnStopped(const absl::Status& why) = 0;
-    // A replica was created from its data on disk.
+    // A replica was created from its data on disk, at the start or later.
     virtual void OnRecovered(GroupId group, const Core& core) {
       (void)group, (void)core;
     }
@@ -123,6 +125,9 @@ class Host {
     virtual void OnWritten(GroupId group, const WriteToken& token) {
       (void)group, (void)token;
     }
+    // The replica of this node was dropped. The group has no state here until
+    // OnRecovered is called for another one.
+    virtual void OnDropped(GroupId group) { (void)group; }
     // Called after every Step of a replica, before its output is carried out.
     // Both arguments are valid during the call only.
     virtual void OnStep(GroupId group, const Core& core, const Output& output) {
@@ -178,6 +183,36 @@ class Host {
   // The transfer is abandoned if the target does not take over within an
   // election timeout. Until then proposals are refused.
   void TransferLeadership(GroupId group, NodeId to);
+
+  // ---- Groups at run time. They need status(): otherwise its error is the
+  // answer. Unless the Host is destroyed first, `done` is called exactly once,
+  // in a later turn. None of them may be called by Apply or the observer.
+
+  // The first step of a creation: draws the id of a new replica and makes it
+  // durable, before anybody hears of it. An id that was drawn for the group
+  // before is given up. So two founders never use the same one. Errors:
+  // kAlreadyExists if the node holds a replica of the group; kUnavailable while
+  // one is being dropped; kAborted if the id was given up.
+  using Prepared = absl::AnyInvocable<void(absl::StatusOr<ReplicaId>)>;
+  void PrepareReplica(GroupId group, Prepared done);
+  // The second step: makes `first` entry 1 of the group, and runs the replica.
+  // Every member must get the same configuration, and no other one with these
+  // ids. After a crash, the replica is there or the id is still prepared.
+  // Returns kInvalidArgument for an invalid configuration, and kAborted if the
+  // id was given up. Returns kFailedPrecondition for a configuration without
+  // the prepared replica of this node and store. It is also the error of a
+  // program that cannot run the replica.
+  void FoundReplica(GroupId group, Configuration first,
+                    absl::AnyInvocable<void(absl::Status)> done);
+  // Ids that were drawn and not used, by group.
+  std::map<GroupId, ReplicaId> prepared() const;
+  // Stops the replica of the group at once, also one that is fenced or being
+  // created, and removes its log and its snapshots. With `done` nothing of it
+  // will come back. If the node crashes before, the replica is there again, or
+  // fenced, or gone. kNotFound: the node holds none.
+  //
+  // For its group, the drop of a member is as harmful as the loss of its disk.
+  void DropReplica(GroupId group, absl::AnyInvocable<void(absl::Status)> done);
 
   // The replica's core and state machine; null if this node has no replica of
   // the group.

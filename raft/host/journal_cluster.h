@@ -157,8 +157,8 @@ struct JournalProgram {
             &observer) {
     host.Start([this](absl::Status status) { started = status; });
   }
-  Journal* journal() {
-    return static_cast<Journal*>(host.state_machine(kGroup));
+  Journal* journal(GroupId group = kGroup) {
+    return static_cast<Journal*>(host.state_machine(group));
   }
 
   QuietObserver observer;
@@ -239,7 +239,10 @@ class JournalCluster {
     return files;
   }
 
-  JournalProgram* node(uint32_t n) { return programs_[n - 1]; }
+  // Null while the machine is down.
+  JournalProgram* node(uint32_t n) {
+    return world_.running(machines_[n - 1]) ? programs_[n - 1] : nullptr;
+  }
   // Waits until the start of a node ended, well or badly.
   void AwaitStart(uint32_t n) {
     EXPECT_TRUE(world_.RunUntilTrue([this, n] {
@@ -247,12 +250,12 @@ class JournalCluster {
     }));
   }
   // The node that leads in the highest term, or 0.
-  uint32_t leader() {
+  uint32_t leader(GroupId group = kGroup) {
     uint32_t leader = 0;
     Term term;
     for (uint32_t n = 1; n <= 3; ++n) {
       const Core* core =
-          node(n) == nullptr ? nullptr : node(n)->host.core(kGroup);
+          node(n) == nullptr ? nullptr : node(n)->host.core(group);
       if (core == nullptr || core->role() != RoleKind::kLeader) continue;
       if (core->CanServeReads() && core->term() > term) {
         leader = n;
@@ -261,8 +264,8 @@ class JournalCluster {
     }
     return leader;
   }
-  bool WaitForLeader() {
-    const bool found = world_.RunUntilTrue([this] { return leader() != 0; });
+  bool WaitForLeader(GroupId group = kGroup) {
+    const bool found = world_.RunUntilTrue([&] { return leader(group) != 0; });
     for (uint32_t n = 1; !found && n <= 3; ++n) {
       if (node(n) == nullptr) continue;
       ADD_FAILURE() << "node " << n << ": " << node(n)->started;
@@ -270,30 +273,34 @@ class JournalCluster {
     return found;
   }
   // Proposes through the leader until it is done.
-  ProposeResult Propose(const std::string& payload) {
-    EXPECT_TRUE(WaitForLeader());
+  ProposeResult Propose(const std::string& payload, GroupId group = kGroup) {
+    EXPECT_TRUE(WaitForLeader(group));
     bool done = false;
     ProposeResult result;
-    node(leader())->host.Propose(kGroup, Buffer::Copy(payload),
-                                 [&](const ProposeResult& r) {
-                                   result = r;
-                                   done = true;
-                                 });
+    node(leader(group))
+        ->host.Propose(group, Buffer::Copy(payload),
+                       [&](const ProposeResult& r) {
+                         result = r;
+                         done = true;
+                       });
     EXPECT_TRUE(world_.RunUntilTrue([&] { return done; }));
     return result;
   }
-  bool Converged(size_t lines) {
+  bool Converged(size_t lines, GroupId group = kGroup) {
     for (uint32_t n = 1; n <= 3; ++n) {
-      if (node(n) == nullptr || node(n)->journal() == nullptr) return false;
-      if (node(n)->journal()->lines().size() != lines) return false;
-      if (node(n)->journal()->Digest() != node(1)->journal()->Digest()) {
+      if (node(n) == nullptr || node(n)->journal(group) == nullptr) {
+        return false;
+      }
+      Journal& journal = *node(n)->journal(group);
+      if (journal.lines().size() != lines ||
+          journal.Digest() != node(1)->journal(group)->Digest()) {
         return false;
       }
     }
     return true;
   }
-  bool WaitConverged(size_t lines) {
-    return world_.RunUntilTrue([&] { return Converged(lines); });
+  bool WaitConverged(size_t lines, GroupId group = kGroup) {
+    return world_.RunUntilTrue([&] { return Converged(lines, group); });
   }
 
   // The level that a node's program knows, from its next start on.

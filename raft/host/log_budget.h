@@ -8,6 +8,7 @@
 #ifndef QUORATE_RAFT_HOST_LOG_BUDGET_H_
 #define QUORATE_RAFT_HOST_LOG_BUDGET_H_
 
+#include <algorithm>
 #include <cstdint>
 #include <utility>
 
@@ -45,9 +46,10 @@ class LogBudget {
     if (exceeded()) on_excess_();
   }
 
-  // The most that each of `replicas` may keep while the budget is exceeded.
+  // The most that each of `replicas` may keep while the budget is exceeded. The
+  // first one of a node asks before it is counted.
   uint64_t KeptBytesMax(uint64_t replicas) const {
-    return bytes_max_ / (4 * replicas);
+    return bytes_max_ / (4 * std::max<uint64_t>(replicas, 1));
   }
 
  private:

@@ -41,9 +41,17 @@ void Replica::OnMessage(NodeId from, StoreIncarnation store, Message message) {
 
 void Replica::Propose(EntryKind kind, Buffer payload, Host::ProposeDone done) {
   if (stepping_) {
-    services_.callbacks.Add([this, kind, payload = std::move(payload),
+    services_.callbacks.Add([services = services_, key = key_, kind,
+                             payload = std::move(payload),
                              done = std::move(done)]() mutable {
-      Propose(kind, std::move(payload), std::move(done));
+      Replica* const here = services.replicas.Find(key);
+      if (here != nullptr) {
+        return here->Propose(kind, std::move(payload), std::move(done));
+      }
+      services.callbacks.AddForNextTurn([done = std::move(done)]() mutable {
+        done({.outcome = Outcome::kNotExecuted,
+              .status = absl::NotFoundError("the replica was dropped")});
+      });
     });
     return;
   }
@@ -170,8 +178,8 @@ MonoTime Replica::deadline() const {
 void Replica::Stop(const absl::Status& why) {
   if (!status_.ok()) return;
   status_ = why;
-  for (auto& [position, pending] : proposals_) {
-    CompleteProposal(std::move(pending.done),
+  for (auto& [position, done] : proposals_) {
+    CompleteProposal(std::move(done),
                      {.outcome = Outcome::kUnknown, .status = why});
   }
   proposals_.clear();
@@ -194,6 +202,13 @@ void Replica::Stop(const absl::Status& why) {
     services_.room.Change(follower.node, follower.bytes, 0);
   }
   reported_in_flight_.clear();
+}
+
+void Replica::Leave(const absl::Status& why) {
+  CHECK(!stepping_) << "group " << key_.group << " is dropped within a step";
+  Stop(why);
+  services_.log_memory.Change(std::exchange(reported_resident_bytes_, 0), 0);
+  services_.log_size.Change(std::exchange(reported_log_bytes_, 0), 0);
 }
 
 // ---- Stepping
@@ -227,17 +242,18 @@ void Replica::Step(Input&& input) {
 void Replica::HandleEntryReads(const Output& output) {
   for (const EntryRead& read : output.entry_reads) {
     services_.env.tracer.Sometimes("raft.entries_read_again");
-    services_.log.Read(key_, read.after,
-                       [this, to = read.to,
-                        after = read.after](absl::StatusOr<EntryList> entries) {
-                         EntriesRead answer{.to = to, .after = after};
-                         if (entries.ok()) {
-                           answer.entries = *std::move(entries);
-                         } else if (!absl::IsNotFound(entries.status())) {
-                           OnEntriesUnreadable(after, entries.status());
-                         }
-                         Step(std::move(answer));
-                       });
+    services_.log.Read(
+        key_, read.after,
+        WhileHere([to = read.to, after = read.after](
+                      Replica& here, absl::StatusOr<EntryList> entries) {
+          EntriesRead answer{.to = to, .after = after};
+          if (entries.ok()) {
+            answer.entries = *std::move(entries);
+          } else if (!absl::IsNotFound(entries.status())) {
+            here.OnEntriesUnreadable(after, entries.status());
+          }
+          here.Step(std::move(answer));
+        }));
   }
 }
 
@@ -304,7 +320,7 @@ void Replica::HandleProposals(const Output& output) {
   for (const Proposed& proposed : output.proposed) {
     proposals_.emplace(
         std::make_pair(proposed.position.index, proposed.position.term),
-        PendingProposal{TakeProposalDone(proposed.tag)});
+        TakeProposalDone(proposed.tag));
   }
   for (const Refused& refused : output.refused) {
     ProposeResult result{.outcome = Outcome::kNotExecuted,
@@ -325,10 +341,10 @@ void Replica::HandleWrite(Output& output) {
   services_.log.Append(
       key_, write.hard_state_changed ? &write.hard_state : nullptr,
       write.entries,
-      [this, token = write.token,
-       after = std::move(write.after)](absl::Status status) mutable {
-        OnWritten(token, std::move(after), std::move(status));
-      });
+      WhileHere([token = write.token, after = std::move(write.after)](
+                    Replica& here, absl::Status status) mutable {
+        here.OnWritten(token, std::move(after), std::move(status));
+      }));
 }
 
 void Replica::OnWritten(WriteToken token, std::vector<Message> after,
@@ -364,7 +380,7 @@ void Replica::ApplyEntry(const Entry& entry) {
   while (!proposals_.empty() &&
          proposals_.begin()->first.first <= entry.index) {
     auto it = proposals_.begin();
-    Host::ProposeDone done = std::move(it->second.done);
+    Host::ProposeDone done = std::move(it->second);
     const auto [index, term] = it->first;
     proposals_.erase(it);
     if (index == entry.index && term == entry.term) {
@@ -419,7 +435,7 @@ void Replica::ExpireProposals() {
       continue;
     }
     CompleteProposal(
-        std::move(it->second.done),
+        std::move(it->second),
         {.outcome = Outcome::kUnknown,
          .status = absl::UnknownError(
              "the leader changed before the command was confirmed")});

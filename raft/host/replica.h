@@ -16,6 +16,7 @@
 #include <vector>
 
 #include "absl/container/btree_map.h"
+#include "env/check.h"
 #include "raft/host/host.h"
 #include "raft/host/log_budget.h"
 #include "raft/host/outbox.h"
@@ -27,6 +28,8 @@
 #include "raft/log/snapshot_store.h"
 
 namespace quorate::raft {
+
+class ReplicaTable;
 
 // Objects of the host that its replicas use. All outlive the replicas.
 struct ReplicaServices {
@@ -43,9 +46,9 @@ struct ReplicaServices {
   absl::AnyInvocable<void(absl::Status)>& fail_node;
   // Must be called when a step made a replica's deadline() earlier.
   absl::AnyInvocable<void(GroupId)>& on_earlier_deadline;
-  LogBudget& log_memory;  // For entries in memory.
-  LogBudget& log_size;    // For all entries.
-  size_t replicas;        // The number on this node.
+  LogBudget& log_memory;         // For entries in memory.
+  LogBudget& log_size;           // For all entries.
+  const ReplicaTable& replicas;  // Those of this node.
 };
 
 class Replica final : private HostGate {
@@ -65,6 +68,7 @@ class Replica final : private HostGate {
   // Call when deadline() has come.
   void OnTimer();
   MonoTime deadline() const;
+  bool CanEvict() const;
   // Frees some of the oldest entries in memory, which stay in the log on disk.
   // It frees some if CanEvict().
   void Evict();
@@ -74,6 +78,9 @@ class Replica final : private HostGate {
   bool snapshot_in_progress() const { return snapshot_reader_ != nullptr; }
   // Fails all waiting proposals and reads. The core is not stepped any more.
   void Stop(const absl::Status& why);
+  // Stops it before its destruction: its entries count no more. Not within a
+  // step.
+  void Leave(const absl::Status& why);
 
   const Core& core() const { return *core_; }
   // Sum of size_bytes of all entries that this object applied.
@@ -88,9 +95,10 @@ class Replica final : private HostGate {
   bool RefusesStore(NodeId node, StoreIncarnation store) const;
 
  private:
-  struct PendingProposal {
-    Host::ProposeDone done;
-  };
+  // A callback for the log and the snapshot store, which may call it when this
+  // replica is gone. `f` gets the replica and the result.
+  template <typename F>
+  auto WhileHere(F f);
 
   // HostGate.
   bool MaySend(ReplicaId to) override;
@@ -105,7 +113,6 @@ class Replica final : private HostGate {
   void ReportLogBytes();
   // Tells SendRoom what the followers have not acknowledged.
   void ReportInFlight();
-  bool CanEvict() const;
   // The parts of an Output, in the order in which Step carries them out.
   void HandleProposals(const Output& output);
   void HandleWrite(Output& output);
@@ -147,6 +154,7 @@ class Replica final : private HostGate {
   // Forgets entries through `compact_index`, which `snapshot` covers.
   void CompactLog(SnapshotDescriptor snapshot, Index compact_index);
   void WriteSnapshotPiece();
+  void OnPieceWritten(const absl::Status& status);
   void OnSnapshotWritten(absl::StatusOr<SnapshotDescriptor> snapshot);
   void OnSnapshotFailed(const absl::Status& status);
   // Size of the entries that a group keeps while the node has too many.
@@ -158,6 +166,8 @@ class Replica final : private HostGate {
   void OnEntriesUnreadable(Index after, const absl::Status& why);
   void OnUnreadable(Index snapshot, const absl::Status& why);
   void WriteChunk(const SnapshotWork& work);
+  void OnChunkWritten(const SnapshotDescriptor& snapshot, uint64_t end,
+                      const absl::StatusOr<uint64_t>& received);
   // Steps the core with the answer; `late`: after an election timeout.
   void AnswerChunk(ChunkWritten answer, bool late);
   void Install(const SnapshotDescriptor& snapshot);
@@ -182,7 +192,7 @@ class Replica final : private HostGate {
   std::vector<Host::ProposeDone> turn_proposals_dones_;
   size_t turn_proposal_bytes_ = 0;
   env::Pending flush_proposals_;
-  absl::btree_map<std::pair<Index, Term>, PendingProposal> proposals_;
+  absl::btree_map<std::pair<Index, Term>, Host::ProposeDone> proposals_;
   // When proposals of a lost leadership end as unknown; Max() if there are
   // none.
   MonoTime proposals_deadline_ = MonoTime::Max();
@@ -226,6 +236,44 @@ class Replica final : private HostGate {
   std::unique_ptr<SnapshotLoader> loader_;
   env::Pending late_load_;
 };
+
+// The replicas of a node that are not fenced, one for each group.
+class ReplicaTable {
+ public:
+  // Null if there is none.
+  Replica* Find(GroupId group) const {
+    const auto found = by_group_.find(group);
+    return found == by_group_.end() ? nullptr : found->second.get();
+  }
+  // Null also if another replica of the group took its place.
+  Replica* Find(const GroupKey& key) const {
+    Replica* const found = Find(key.group);
+    return found != nullptr && found->key() == key ? found : nullptr;
+  }
+  void Add(std::unique_ptr<Replica> replica) {
+    const GroupId group = replica->key().group;
+    CHECK(by_group_.emplace(group, std::move(replica)).second);
+  }
+  void Remove(GroupId group) { by_group_.erase(group); }
+  size_t size() const { return by_group_.size(); }
+  auto begin() const { return by_group_.begin(); }
+  auto end() const { return by_group_.end(); }
+
+ private:
+  absl::btree_map<GroupId, std::unique_ptr<Replica>> by_group_;
+};
+
+// Ids of replicas are never used again, so the key finds this replica or none.
+template <typename F>
+auto Replica::WhileHere(F f) {
+  return [&replicas = services_.replicas, key = key_,
+          f = std::move(f)](auto&&... result) mutable {
+    Replica* const here = replicas.Find(key);
+    if (here != nullptr) {
+      f(*here, std::forward<decltype(result)>(result)...);
+    }
+  };
+}
 
 }  // namespace quorate::raft
 

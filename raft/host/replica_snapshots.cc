@@ -55,14 +55,16 @@ void Replica::BeginSnapshot() {
       .latest = core_->applied_latest(),
       .configuration = core_->ConfigurationAt(applied)};
   snapshot_reader_ = state_machine_->TakeSnapshot();
-  services_.snapshots.Begin(key_, descriptor, [this](absl::Status status) {
-    if (snapshot_reader_ == nullptr) return;
-    if (!status.ok()) {
-      OnSnapshotFailed(status);
-      return;
-    }
-    WriteSnapshotPiece();
-  });
+  services_.snapshots.Begin(key_, descriptor,
+                            WhileHere([](Replica& here, absl::Status status) {
+                              here.OnPieceWritten(status);
+                            }));
+}
+
+void Replica::OnPieceWritten(const absl::Status& status) {
+  if (snapshot_reader_ == nullptr) return;
+  if (!status.ok()) return OnSnapshotFailed(status);
+  WriteSnapshotPiece();
 }
 
 void Replica::WriteSnapshotPiece() {
@@ -74,21 +76,17 @@ void Replica::WriteSnapshotPiece() {
       snapshot_reader_->Next(small ? 64 : SnapshotLoader::kPieceBytes);
   if (piece.empty()) {
     services_.snapshots.Finish(
-        key_, [this](absl::StatusOr<SnapshotDescriptor> snapshot) {
-          if (snapshot_reader_ == nullptr) return;
-          OnSnapshotWritten(std::move(snapshot));
-        });
+        key_, WhileHere([](Replica& here,
+                           absl::StatusOr<SnapshotDescriptor> snapshot) {
+          if (here.snapshot_reader_ == nullptr) return;
+          here.OnSnapshotWritten(std::move(snapshot));
+        }));
     return;
   }
   services_.snapshots.Append(key_, std::move(piece),
-                             [this](absl::Status status) {
-                               if (snapshot_reader_ == nullptr) return;
-                               if (!status.ok()) {
-                                 OnSnapshotFailed(status);
-                                 return;
-                               }
-                               WriteSnapshotPiece();
-                             });
+                             WhileHere([](Replica& here, absl::Status status) {
+                               here.OnPieceWritten(status);
+                             }));
 }
 
 void Replica::OnSnapshotFailed(const absl::Status& status) {
@@ -126,20 +124,22 @@ void Replica::CompactLog(SnapshotDescriptor snapshot, Index compact_index) {
   if (!status_.ok()) return;
   // The core keeps entries whose write is in flight.
   services_.log.SetLogStart(key_, core_->boundary(), /*discard_suffix=*/false,
-                            [this](absl::Status status) {
-                              if (!status.ok()) services_.fail_node(status);
-                            });
+                            WhileHere([](Replica& here, absl::Status status) {
+                              if (!status.ok())
+                                here.services_.fail_node(status);
+                            }));
 }
 
 bool Replica::CanEvict() const {
   return core_->evictable() > core_->evicted() &&
          core_->resident_log_bytes() >
-             services_.log_memory.KeptBytesMax(services_.replicas);
+             services_.log_memory.KeptBytesMax(services_.replicas.size());
 }
 
 void Replica::Evict() {
   const uint64_t resident = core_->resident_log_bytes();
-  const uint64_t least = services_.log_memory.KeptBytesMax(services_.replicas);
+  const uint64_t least =
+      services_.log_memory.KeptBytesMax(services_.replicas.size());
   Step(raft::Evict{
       std::max(least, resident - std::min(resident, kEvictedBytes))});
 }
@@ -170,7 +170,7 @@ bool Replica::ShortenLog() {
 }
 
 uint64_t Replica::LittleBytes() const {
-  return services_.log_size.KeptBytesMax(services_.replicas);
+  return services_.log_size.KeptBytesMax(services_.replicas.size());
 }
 
 Index Replica::TrailingIndex(Index snapshot_index) const {
@@ -266,17 +266,17 @@ void Replica::ReadChunk(const SnapshotWork& work) {
   services_.snapshots.Read(
       key_, work.snapshot.position, work.offset,
       small ? 64 : services_.options.core.snapshot_chunk_bytes,
-      [this, to = work.to, snapshot = work.snapshot,
-       offset = work.offset](absl::StatusOr<Buffer> bytes) {
+      WhileHere([to = work.to, snapshot = work.snapshot, offset = work.offset](
+                    Replica& here, absl::StatusOr<Buffer> bytes) {
         ChunkRead answer{.to = to, .snapshot = snapshot, .offset = offset};
         if (bytes.ok()) {
           answer.chunk = *std::move(bytes);
         } else {
           answer.gone = true;
-          OnUnreadable(snapshot.position.index, bytes.status());
+          here.OnUnreadable(snapshot.position.index, bytes.status());
         }
-        Step(std::move(answer));
-      });
+        here.Step(std::move(answer));
+      }));
 }
 
 // A snapshot that a newer one replaced may be gone. The newest one should be
@@ -295,40 +295,45 @@ void Replica::OnUnreadable(Index snapshot, const absl::Status& why) {
                    "at index ",
                    snapshot.value(), ": ", why.ToString()));
   if (core_->applied_index() > snapshot) return MaybeBeginSnapshot();
-  services_.callbacks.Add([this] {
-    Propose(EntryKind::kNoop, Buffer(), [](const ProposeResult&) {});
-  });
+  services_.callbacks.Add(WhileHere([](Replica& here) {
+    here.Propose(EntryKind::kNoop, Buffer(), [](const ProposeResult&) {});
+  }));
 }
 
 void Replica::WriteChunk(const SnapshotWork& work) {
   const uint64_t end = work.offset + work.chunk.size();
   // The answer names the bytes that the leader sends next.
   if (services_.env.buggify.Fire("raft.host.chunk_not_kept")) {
-    services_.callbacks.Add(
-        [this, answer = ChunkWritten{work.snapshot, 0, end}] {
-          AnswerChunk(answer, /*late=*/false);
-        });
+    services_.callbacks.Add(WhileHere(
+        [answer = ChunkWritten{work.snapshot, 0, end}](Replica& here) {
+          here.AnswerChunk(answer, /*late=*/false);
+        }));
     return;
   }
   services_.snapshots.Receive(
       key_, work.snapshot, work.offset, work.chunk,
-      [this, snapshot = work.snapshot, end](absl::StatusOr<uint64_t> received) {
-        if (received.ok()) {
-          store_failure_logged_ = false;
-          return AnswerChunk(
-              {snapshot, *received, end},
-              services_.env.buggify.Fire("raft.host.chunk_written_late"));
-        }
-        if (!std::exchange(store_failure_logged_, true)) {
-          services_.env.tracer.Log(
-              env::Severity::kError,
-              absl::StrCat("raft: group ", key_.group.value(),
-                           " could not store a snapshot chunk: ",
-                           received.status().ToString()));
-        }
-        // The leader starts again at once, so the answer waits for a while.
-        AnswerChunk({snapshot, 0, end}, /*late=*/true);
-      });
+      WhileHere([snapshot = work.snapshot, end](
+                    Replica& here, absl::StatusOr<uint64_t> received) {
+        here.OnChunkWritten(snapshot, end, received);
+      }));
+}
+
+void Replica::OnChunkWritten(const SnapshotDescriptor& snapshot, uint64_t end,
+                             const absl::StatusOr<uint64_t>& received) {
+  if (received.ok()) {
+    store_failure_logged_ = false;
+    return AnswerChunk(
+        {snapshot, *received, end},
+        services_.env.buggify.Fire("raft.host.chunk_written_late"));
+  }
+  if (!std::exchange(store_failure_logged_, true)) {
+    services_.env.tracer.Log(env::Severity::kError,
+                             absl::StrCat("raft: group ", key_.group.value(),
+                                          " could not store a snapshot chunk: ",
+                                          received.status().ToString()));
+  }
+  // The leader starts again at once, so the answer waits for a while.
+  AnswerChunk({snapshot, 0, end}, /*late=*/true);
 }
 
 // Answers keep their order: one that waits is replaced by the next one, which
@@ -360,25 +365,22 @@ void Replica::Install(const SnapshotDescriptor& snapshot) {
     snapshot_reader_.reset();
   }
   services_.snapshots.FinishReceive(
-      key_, snapshot, [this, snapshot](absl::Status status) {
+      key_, snapshot, WhileHere([snapshot](Replica& here, absl::Status status) {
         if (!status.ok()) {
-          FinishInstall(snapshot, std::move(status));
+          here.FinishInstall(snapshot, std::move(status));
           return;
         }
-        OnInstallDurable(snapshot);
-      });
+        here.OnInstallDurable(snapshot);
+      }));
 }
 
 void Replica::OnInstallDurable(const SnapshotDescriptor& snapshot) {
-  services_.log.SetLogStart(key_, snapshot.log_start(), /*discard_suffix=*/true,
-                            [this, snapshot](absl::Status status) {
-                              if (!status.ok()) {
-                                services_.fail_node(std::move(status));
-                                return;
-                              }
-                              if (!status_.ok()) return;
-                              LoadInstalled(snapshot);
-                            });
+  services_.log.SetLogStart(
+      key_, snapshot.log_start(), /*discard_suffix=*/true,
+      WhileHere([snapshot](Replica& here, absl::Status status) {
+        if (!status.ok()) return here.services_.fail_node(std::move(status));
+        if (here.status_.ok()) here.LoadInstalled(snapshot);
+      }));
 }
 
 void Replica::LoadInstalled(const SnapshotDescriptor& snapshot) {
@@ -422,7 +424,7 @@ void Replica::FinishInstall(const SnapshotDescriptor& snapshot,
   while (!proposals_.empty() &&
          proposals_.begin()->first.first <= snapshot.position.index) {
     auto it = proposals_.begin();
-    CompleteProposal(std::move(it->second.done),
+    CompleteProposal(std::move(it->second),
                      {.outcome = Outcome::kUnknown,
                       .status = absl::UnknownError(
                           "a snapshot covers the entry's position")});

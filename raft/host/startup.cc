@@ -1,5 +1,7 @@
 #include "raft/host/startup.h"
 
+#include <algorithm>
+#include <set>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -11,7 +13,31 @@ namespace {
 // Groups of a known store that are prepared at a time. Each has a piece of its
 // snapshot in memory.
 constexpr size_t kLoadsMax = 4;
+
+// The log of a replica that was prepared only, or dropped: no term and no
+// entry.
+bool IsBlank(const RecoveredGroup& group) {
+  return group.fenced.ok() && group.hard_state == HardState() &&
+         group.log_start == LogStart() && group.entries.empty();
+}
+
 }  // namespace
+
+GroupKey FoundedKey(const BootstrapRecord& record, GroupId group, NodeId node) {
+  return {group, ReplicaOn(FirstConfiguration(record, group), node)};
+}
+
+Restored FirstState(const Configuration& first) {
+  Entry entry{.term = Term(1),
+              .index = Index(1),
+              .kind = EntryKind::kConfiguration,
+              .payload = EncodeConfiguration(first)};
+  entry.checksum = EntryChecksum(entry);
+  Restored restored;
+  restored.hard_state.term = Term(1);
+  restored.entries.push_back(std::move(entry));
+  return restored;
+}
 
 Startup::Startup(env::Env& env, const HostOptions& options,
                  Host::MakeStateMachine& make, Founding& founding, Serve serve,
@@ -92,7 +118,6 @@ void Startup::OpenLog() {
         "the data directory was created with another plan of the cluster");
   }
   if (!accepted.ok()) return Finish(std::move(accepted));
-  groups_ = plan.GroupsOn(options_.node);
   step_ = Log::Open(env_, StoreOptions(),
                     [this](absl::StatusOr<std::unique_ptr<Log>> log) {
                       OnLog(std::move(log));
@@ -122,8 +147,43 @@ void Startup::OnSnapshots(
   }
   step_.reset();  // Closes the file that it read last.
   opened_.snapshots = *std::move(snapshots);
+  ListGroups();
   opened_.groups.reserve(groups_.size());  // They do not move.
   PrepareGroups();
+}
+
+// A founded replica that the log does not know was lost: one that was dropped
+// is blank. Others are known from the log alone.
+void Startup::ListGroups() {
+  std::set<GroupKey> founded;
+  for (const GroupId group : opened_.record.plan.GroupsOn(options_.node)) {
+    founded.insert(FoundedKey(opened_.record, group, options_.node));
+  }
+  std::set<GroupKey> held = founded;
+  for (const auto& [key, group] : opened_.log->recovered()) {
+    if (!IsBlank(group)) {
+      held.insert(key);
+    } else if (founded.contains(key)) {
+      held.erase(key);
+    } else {
+      opened_.prepared.push_back(key);
+    }
+  }
+  groups_.assign(held.begin(), held.end());
+  if (!new_) RemoveLeftSnapshots();
+}
+
+// A crash came after the log of a dropped replica was removed. While a group is
+// fenced, the files stay: its records may have been those of another one.
+void Startup::RemoveLeftSnapshots() {
+  for (const auto& [key, group] : opened_.log->recovered()) {
+    if (!group.fenced.ok()) return;
+  }
+  for (const GroupKey& key : opened_.snapshots->groups()) {
+    if (std::binary_search(groups_.begin(), groups_.end(), key)) continue;
+    env_.tracer.Sometimes("raft.left_snapshot_removed");
+    opened_.snapshots->Drop(key, [](absl::Status) {});
+  }
 }
 
 // The first entries of a new store share durable writes. Snapshots are loaded a
@@ -131,10 +191,8 @@ void Startup::OnSnapshots(
 void Startup::PrepareGroups() {
   const size_t unready_max = new_ ? groups_.size() : kLoadsMax;
   while (next_group_ < groups_.size() && unready_ < unready_max) {
-    const GroupId id = groups_[next_group_++];
     OpenedGroup& group = opened_.groups.emplace_back();
-    group.key = {
-        id, ReplicaOn(FirstConfiguration(opened_.record, id), options_.node)};
+    group.key = groups_[next_group_++];
     if (PrepareGroup(&group) == Ready::kLater) {
       ++unready_;
     } else {
@@ -166,13 +224,7 @@ Startup::Ready Startup::PrepareGroup(OpenedGroup* group) {
 Startup::Ready Startup::CreateGroup(OpenedGroup* group) {
   const Configuration first =
       FirstConfiguration(opened_.record, group->key.group);
-  Entry entry{.term = Term(1),
-              .index = Index(1),
-              .kind = EntryKind::kConfiguration,
-              .payload = EncodeConfiguration(first)};
-  entry.checksum = EntryChecksum(entry);
-  group->restored.hard_state.term = Term(1);
-  group->restored.entries.push_back(std::move(entry));
+  group->restored = FirstState(first);
   MakeStateMachine(first, group);
   opened_.log->Append(group->key, &group->restored.hard_state,
                       group->restored.entries,
@@ -195,13 +247,13 @@ Startup::Ready Startup::PrepareKnownGroup(OpenedGroup* group,
   const LogPosition log_start = recovered.log_start.position;
   if (group->fenced.ok() && base.index < log_start.index) {
     auto damaged = opened_.snapshots->damaged().find(group->key);
-    group->fenced = absl::DataLossError(
-        absl::StrCat("group ", group->key.group.value(),
-                     ": the log begins after index ", log_start.index.value(),
-                     " but the newest snapshot is at ", base.index.value(),
-                     damaged == opened_.snapshots->damaged().end()
-                         ? ""
-                         : absl::StrCat(" (", damaged->second.message(), ")")));
+    group->fenced = absl::DataLossError(absl::StrCat(
+        "group ", group->key.group.value(), ": the log begins after index ",
+        log_start.index.value(), " but the newest snapshot is at ",
+        base.index.value(),
+        damaged == opened_.snapshots->damaged().end()
+            ? ""
+            : absl::StrCat(" (", damaged->second.why.message(), ")")));
   }
   if (group->fenced.ok() && base.index == log_start.index &&
       base.term != log_start.term) {

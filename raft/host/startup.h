@@ -39,7 +39,16 @@ struct OpenedStore {
   std::unique_ptr<Log> log;
   std::unique_ptr<SnapshotStore> snapshots;
   std::vector<OpenedGroup> groups;
+  // Replicas that were prepared and not founded.
+  std::vector<GroupKey> prepared;
 };
+
+// The key of this node's replica of a group that was founded with the cluster.
+GroupKey FoundedKey(const BootstrapRecord& record, GroupId group, NodeId node);
+
+// The state with which a member of a new group starts: entry 1 is the
+// configuration.
+Restored FirstState(const Configuration& first);
 
 // One start. Destroying it abandons the start without a call.
 class Startup {
@@ -64,9 +73,13 @@ class Startup {
   void OpenLog();
   void OnLog(absl::StatusOr<std::unique_ptr<Log>> log);
   void OnSnapshots(absl::StatusOr<std::unique_ptr<SnapshotStore>> snapshots);
+  // Finds the replicas of a known store.
+  void ListGroups();
+  // Removes snapshots of replicas that are gone.
+  void RemoveLeftSnapshots();
   // Whether a group is ready at once. If not, OnGroupReady is called later.
   enum class Ready : bool { kLater, kNow };
-  // Prepares group `next_group_` and those after it, several at a time.
+  // Prepares the replica `next_group_` and those after it, several at a time.
   void PrepareGroups();
   Ready PrepareGroup(OpenedGroup* group);
   Ready CreateGroup(OpenedGroup* group);
@@ -89,7 +102,7 @@ class Startup {
   Done done_;
   OpenedStore opened_;
   bool new_ = false;  // The store has no record yet.
-  std::vector<GroupId> groups_;
+  std::vector<GroupKey> groups_;
   size_t next_group_ = 0;
   size_t unready_ = 0;  // Groups that are being prepared.
   absl::btree_map<GroupId, std::unique_ptr<SnapshotLoader>> loaders_;

@@ -131,10 +131,11 @@ class Opening final : public AsyncTask {
     OnDamaged(status);
   }
 
-  // The damaged file is kept for inspection.
   void OnDamaged(const absl::Status& status) {
-    damaged_[current_.group] = absl::DataLossError(
+    SnapshotStore::Damaged& damaged = damaged_[current_.group];
+    damaged.why = absl::DataLossError(
         absl::StrCat(Name(), ": ", std::string(status.message())));
+    damaged.files.push_back(Name());
     if (env_.tracer.Logs(env::Severity::kError)) {
       env_.tracer.Log(env::Severity::kError,
                       absl::StrCat("snapshot: ", Name(), " cannot be used: ",
@@ -233,7 +234,7 @@ class Opening final : public AsyncTask {
   int attempts_left_ = 0;  // Attempts to read the end of the current file.
   std::unique_ptr<env::File> file_;
   std::map<GroupKey, StoredSnapshot> stored_;
-  std::map<GroupKey, absl::Status> damaged_;
+  std::map<GroupKey, SnapshotStore::Damaged> damaged_;
   std::vector<std::string> surplus_;
   std::vector<std::string> received_;  // Staging files with their progress.
   std::map<GroupKey, ReceivedPart> parts_;

@@ -13,6 +13,8 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <string>
+#include <vector>
 
 #include "absl/functional/any_invocable.h"
 #include "absl/status/status.h"
@@ -41,10 +43,17 @@ class SnapshotStore {
   // The newest complete snapshot of each group.
   virtual const std::map<GroupKey, SnapshotDescriptor>& newest() const = 0;
 
-  // Groups whose snapshot file cannot be used, each with the reason. If such a
-  // group needs the snapshot because of its log start, its replica must be
-  // fenced.
-  virtual const std::map<GroupKey, absl::Status>& damaged() const = 0;
+  // Groups whose snapshot file cannot be used. If such a group needs the
+  // snapshot because of its log start, its replica must be fenced. The files
+  // are kept for inspection until the group is dropped.
+  struct Damaged {
+    absl::Status why;
+    std::vector<std::string> files;
+  };
+  virtual const std::map<GroupKey, Damaged>& damaged() const = 0;
+
+  // Every group with a file, in their order.
+  virtual std::vector<GroupKey> groups() const = 0;
 
   // ---- Writing an own snapshot. One at a time per group.
   // Begins a file for the state at `position`; size and checksum are filled in
@@ -89,6 +98,8 @@ class SnapshotStore {
   // none.
   virtual void Keep(GroupKey group, LogPosition position) = 0;
 
+  // Removes every file of the group, durably. Callbacks of writing and
+  // receiving are not called any more; reads end as if the file were there.
   virtual void Drop(GroupKey group, Done done) = 0;
 };
 

@@ -1,6 +1,7 @@
 #include "raft/log/snapshot_store_impl.h"
 
 #include <algorithm>
+#include <set>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -32,7 +33,7 @@ absl::Status Superseded(const SnapshotDescriptor& newest) {
 
 SnapshotStoreImpl::SnapshotStoreImpl(env::Env& env, const LogOptions& options,
                                      std::map<GroupKey, StoredSnapshot> stored,
-                                     std::map<GroupKey, absl::Status> damaged,
+                                     std::map<GroupKey, Damaged> damaged,
                                      std::map<GroupKey, ReceivedPart> parts,
                                      uint64_t stagings_begun)
     : env_(env),
@@ -145,13 +146,14 @@ void SnapshotStoreImpl::RemoveFiles(GroupKey group,
 
 // The renaming is carried out or not, so the file is removed once that ended.
 void SnapshotStoreImpl::DiscardCommitted(GroupKey group, Staging staging) {
-  std::unique_ptr<SnapshotStaging>& file = discarded_[staging.number];
-  file = std::move(staging.file);
-  file->SetCommitted([this, group, number = staging.number](absl::Status) {
-    const std::unique_ptr<SnapshotStaging> ended =
-        std::move(discarded_.extract(number).mapped());
-    RemoveFiles(group, *ended);
-  });
+  Discarded& discarded = discarded_[staging.number];
+  discarded = {group, std::move(staging.file)};
+  discarded.file->SetCommitted(
+      [this, group, number = staging.number](absl::Status) {
+        const Discarded ended = std::move(discarded_.extract(number).mapped());
+        RemoveFiles(group, *ended.file);
+        EndDrops(group);
+      });
 }
 
 bool SnapshotStoreImpl::IsInUse(GroupKey group, LogPosition position) const {
@@ -469,8 +471,32 @@ void SnapshotStoreImpl::Drop(GroupKey group, Done done) {
   }
   newest_.erase(group);
   stored_.erase(group);
-  damaged_.erase(group);
-  remover_.SyncDirectory(std::move(done));
+  const auto damaged = damaged_.find(group);
+  if (damaged != damaged_.end()) {
+    for (const std::string& name : damaged->second.files) remover_.Remove(name);
+    damaged_.erase(damaged);
+  }
+  drops_.emplace(group, std::move(done));
+  EndDrops(group);
+}
+
+void SnapshotStoreImpl::EndDrops(GroupKey group) {
+  for (const auto& [number, discarded] : discarded_) {
+    if (discarded.group == group) return;
+  }
+  const auto [begin, end] = drops_.equal_range(group);
+  for (auto it = begin; it != end; ++it) {
+    remover_.SyncDirectory(std::move(it->second));
+  }
+  drops_.erase(begin, end);
+}
+
+std::vector<GroupKey> SnapshotStoreImpl::groups() const {
+  std::set<GroupKey> groups;
+  for (const auto& [key, snapshot] : newest_) groups.insert(key);
+  for (const auto& [key, damaged] : damaged_) groups.insert(key);
+  for (const auto& [key, part] : parts_) groups.insert(key);
+  return {groups.begin(), groups.end()};
 }
 
 }  // namespace quorate::raft

@@ -44,16 +44,17 @@ class SnapshotStoreImpl final : public SnapshotStore {
  public:
   SnapshotStoreImpl(env::Env& env, const LogOptions& options,
                     std::map<GroupKey, StoredSnapshot> stored,
-                    std::map<GroupKey, absl::Status> damaged,
+                    std::map<GroupKey, Damaged> damaged,
                     std::map<GroupKey, ReceivedPart> parts,
                     uint64_t stagings_begun);
 
   const std::map<GroupKey, SnapshotDescriptor>& newest() const override {
     return newest_;
   }
-  const std::map<GroupKey, absl::Status>& damaged() const override {
+  const std::map<GroupKey, Damaged>& damaged() const override {
     return damaged_;
   }
+  std::vector<GroupKey> groups() const override;
   void Begin(GroupKey group, const SnapshotDescriptor& descriptor,
              Done done) override;
   void Append(GroupKey group, Buffer piece, Done done) override;
@@ -105,6 +106,8 @@ class SnapshotStoreImpl final : public SnapshotStore {
   void Install(Stagings& stagings, GroupKey group);
   // Removes a file that was discarded while it got its final name.
   void DiscardCommitted(GroupKey group, Staging staging);
+  // Ends the calls of Drop that waited for files of the group.
+  void EndDrops(GroupKey group);
   // Removes a discarded file under each name that it may have.
   void RemoveFiles(GroupKey group, const SnapshotStaging& file);
   bool IsInUse(GroupKey group, LogPosition position) const;
@@ -123,7 +126,7 @@ class SnapshotStoreImpl final : public SnapshotStore {
   const LogOptions options_;
   std::map<GroupKey, ReadableSnapshot> stored_;
   std::map<GroupKey, SnapshotDescriptor> newest_;  // Descriptors of `stored_`.
-  std::map<GroupKey, absl::Status> damaged_;
+  std::map<GroupKey, Damaged> damaged_;
   std::map<GroupKey, LogPosition> kept_;  // As Keep said.
   // Snapshots that newer ones replaced. Invariant: `kept_` names them.
   std::map<GroupKey, ReadableSnapshot> replaced_;
@@ -132,7 +135,12 @@ class SnapshotStoreImpl final : public SnapshotStore {
   std::map<GroupKey, ReceivedPart> parts_;
   uint64_t stagings_begun_ = 0;
   // Files that were discarded while they got their final names, by number.
-  std::map<uint64_t, std::unique_ptr<SnapshotStaging>> discarded_;
+  struct Discarded {
+    GroupKey group;
+    std::unique_ptr<SnapshotStaging> file;
+  };
+  std::map<uint64_t, Discarded> discarded_;
+  std::multimap<GroupKey, Done> drops_;
   std::map<uint64_t, Reading> readings_;
   uint64_t readings_begun_ = 0;
   CallbackQueue callbacks_;

@@ -603,7 +603,7 @@ TEST_F(SnapshotStoreTest, AnyBitFlipped_IsReported) {
     if (i < data.size()) {
       EXPECT_TRUE(absl::IsDataLoss(store_.ReadAll(10).status()));
     } else {
-      EXPECT_TRUE(absl::IsDataLoss(h_.snapshots()->damaged().at(kGroup)));
+      EXPECT_TRUE(absl::IsDataLoss(h_.snapshots()->damaged().at(kGroup).why));
       EXPECT_TRUE(h_.snapshots()->newest().empty());
     }
     ASSERT_TRUE(h_.world().FlipDiskBit(h_.test().machine(), name, i, bit));
