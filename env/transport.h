@@ -33,7 +33,7 @@ inline constexpr size_t kLanes = 3;
 
 // The version of the peer protocol: handshake, messages and the rules by which
 // replicas apply entries. Nodes of different versions refuse each other.
-inline constexpr uint32_t kPeerProtocolVersion = 11;
+inline constexpr uint32_t kPeerProtocolVersion = 12;
 
 struct TransportIdentity {
   ClusterId cluster;
@@ -45,6 +45,34 @@ struct TransportIdentity {
   // CRC-32C of the plan of the cluster; equal on all its nodes, from before it
   // is founded.
   uint32_t bootstrap_checksum = 0;
+};
+
+// Why one of two nodes refused the handshake of the other.
+enum class HandshakeRefusal : uint32_t {
+  kNone = 0,
+  kOtherCluster = 1,
+  // The answering node is not the intended one.
+  kOtherNode = 2,
+  kNoCommonVersion = 3,
+  // The configuration of the answering node does not name the dialling one.
+  kUnknownNode = 4,
+  // The two nodes have different plans of the cluster.
+  kOtherBootstrap = 5,
+  // Another store with the id of the dialling node is connected and alive.
+  kOtherStore = 6,
+};
+
+// The latest handshake with a peer, on the control lane to it.
+struct LinkState {
+  bool open = false;  // Messages can be sent now.
+  // Agreed by both nodes; 0: none. Zero unless `open`.
+  uint32_t version = 0;
+  // The peer's. Zero unless `open`.
+  StoreIncarnation store;
+  // Stays until a later dial ends in another way.
+  HandshakeRefusal refusal = HandshakeRefusal::kNone;
+
+  friend bool operator==(const LinkState&, const LinkState&) = default;
 };
 
 struct PeerAddress {
@@ -101,6 +129,10 @@ class Transport {
   // should wait for one of the two calls. Messages sent in spite of it may be
   // lost.
   virtual bool Congested(NodeId to, Lane lane) const = 0;
+
+  // The identity of a node is verified by the handshake alone, not by
+  // cryptography: the network of the peers must be trusted.
+  virtual LinkState link(NodeId peer) const = 0;
 
  protected:
   ~Transport() = default;

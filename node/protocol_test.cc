@@ -69,8 +69,8 @@ TEST(Protocol_Info, FieldsThatToolsRead_ArePresent) {
             "*4\r\n$9\r\nreplicaof\r\n$0\r\n\r\n$7\r\nslaveof\r\n$0\r\n\r\n");
 }
 
-// Nodes query each other's state and forward requests over connections to the
-// address for plain clients.
+// Nodes query each other's state and forward requests over the connections
+// between peers.
 TEST(Protocol_Clients, LinksOfOtherNodes_AreNotCounted) {
   TestCluster cluster({.nodes = 3});
   ASSERT_TRUE(cluster.AwaitLeaders());

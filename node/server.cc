@@ -19,7 +19,6 @@
 #include "node/connections/context.h"
 #include "node/http/http_session.h"
 #include "node/pages/metrics_page.h"
-#include "node/peers/status_link.h"
 #include "node/resp/resp_session.h"
 #include "node/routing/leader_balance.h"
 #include "node/routing/upkeep.h"
@@ -27,6 +26,10 @@
 
 namespace quorate::node {
 namespace {
+
+// The error to a client above limits.connections.
+constexpr std::string_view kTooManyClients =
+    "ERR max number of clients reached";
 
 constexpr std::string_view kHttpRefusal =
     "HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\n"
@@ -202,8 +205,7 @@ class ServerImpl final : public Server, public raft::Host::Observer {
     return http_listener_ == nullptr ? "" : http_listener_->address();
   }
   size_t open_connections() const override {
-    return resp_clients_.count() + resp_clients_.links() +
-           http_clients_.count();
+    return resp_clients_.count() + http_clients_.count();
   }
   void CheckInvariants() const override {
     resp_clients_.CheckInvariants();

@@ -13,7 +13,7 @@ namespace {
 // Sockets and files that every node has, and clients above the limit that are
 // being refused.
 constexpr uint64_t kReserve = 128;
-// Links of all lanes in both directions, and connections for queries.
+// Links of all lanes in both directions, and some that replace others.
 constexpr uint64_t kPerNode = 8;
 // Snapshots that are read, written and received.
 constexpr uint64_t kPerGroup = 4;

@@ -137,7 +137,6 @@ enum class CommandId : uint8_t {
   kClusterHelp,
   kQuorateSession,
   kQuorateDo,
-  kQuorateStatus,
 };
 
 // Bits of CommandRow::flags, named as COMMAND reports them.

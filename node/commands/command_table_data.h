@@ -312,8 +312,6 @@ inline constexpr CommandRow kCommands[] = {
      "connection", kConnections, "7.0.0", "Opens a session and returns its token for QUORATE.DO"},
     {"quorate.do", Id::kQuorateDo, -5, kWrite | kMovableKeys | kNoMulti, NoKey(),
      "generic", 0, "7.0.0", "Executes a command exactly once within a session"},
-    {"quorate.status", Id::kQuorateStatus, 4, kNoScript | kNoMulti | kFast, NoKey(),
-     "connection", kConnections, "7.0.0", "Between nodes: the state and the leader of each replica of this node"},
 };
 // clang-format on
 

@@ -47,11 +47,6 @@ ClientConnection::~ClientConnection() {
   clients_.input_.Change(*this, 0, false);
 }
 
-void ClientConnection::MarkLink() {
-  if (!counted_ || std::exchange(link_, true)) return;
-  ++clients_.links_;
-}
-
 void ClientConnection::WantFlush() {
   // Counted now, because other connections may get replies in this turn.
   Count();
@@ -299,7 +294,6 @@ void ClientConnection::Close() {
 void ClientConnection::Uncount() {
   if (!std::exchange(counted_, false)) return;
   --clients_.open_;
-  if (link_) --clients_.links_;
 }
 
 void ClientConnection::CheckInvariants() const {
@@ -380,9 +374,7 @@ void Clients::Accept(std::unique_ptr<env::Connection> connection,
 std::vector<ClientConnection*> Clients::All() const {
   std::vector<ClientConnection*> all;
   for (const auto& [id, client] : clients_) {
-    if (client->counted_ && !client->link_) {
-      all.push_back(client.get());
-    }
+    if (client->counted_) all.push_back(client.get());
   }
   return all;
 }
@@ -391,7 +383,7 @@ ClientConnection* Clients::Find(uint64_t id) const {
   const auto found = clients_.find(id);
   if (found == clients_.end()) return nullptr;
   ClientConnection* const client = found->second.get();
-  return client->counted_ && !client->link_ ? client : nullptr;
+  return client->counted_ ? client : nullptr;
 }
 
 // The call may come from the router, which is giving out the results of a

@@ -106,11 +106,6 @@ class ClientConnection final : public env::Connection::Observer,
   // is stopping.
   bool refuses_requests() const;
 
-  // Marks a connection of another node, which users do not see as a client. It
-  // still counts against limits.connections.
-  void MarkLink();
-  bool is_link() const { return link_; }
-
   uint64_t id() const { return id_; }
   const std::string& peer_address() const { return peer_address_; }
   MonoTime created() const { return created_; }
@@ -181,14 +176,13 @@ class ClientConnection final : public env::Connection::Observer,
   bool flush_wanted_ = false;
   bool resume_wanted_ = false;
   bool closing_ = false;  // CloseAfterFlush or Kill was called.
-  // Part of Clients::open_, and of links_ if it is a link. If the connection is
-  // not counted but has a stream, it was killed in this turn.
+  // Part of Clients::open_. If the connection is not counted but has a stream,
+  // it was killed in this turn.
   bool counted_ = true;
   bool ended_ = false;     // The client half-closed.
   bool end_sent_ = false;  // This side half-closed: nothing more is written.
   bool output_drained_ = false;  // All output was written after end_sent_.
   bool reads_paused_ = false;
-  bool link_ = false;
   MonoTime last_input_;
   // A request was handled, or reads resumed, since the last CountInput.
   bool input_progress_ = false;
@@ -217,14 +211,11 @@ class Clients {
   void Accept(std::unique_ptr<env::Connection> connection, MakeProtocol& make,
               std::string_view refusal);
 
-  // Client connections with a stream, ascending by id, without killed ones and
-  // without links of other nodes.
+  // Client connections with a stream, ascending by id, without killed ones.
   std::vector<ClientConnection*> All() const;
   // The one of All() with this id, or null.
   ClientConnection* Find(uint64_t id) const;
-  size_t count() const { return open_ - links_; }
-  // Links of other nodes.
-  size_t links() const { return links_; }
+  size_t count() const { return open_; }
   // Drops the stream of `client` at the end of this turn, without its
   // outstanding replies. From now on the connection handles no request, and
   // count(), All() and Find() leave it out.
@@ -263,7 +254,6 @@ class Clients {
   absl::btree_map<uint64_t, std::unique_ptr<ClientConnection>> clients_;
   uint64_t next_id_ = 1;
   size_t open_ = 0;  // Links included.
-  size_t links_ = 0;
   bool stopped_ = false;
   // Clients with work at the end of the turn, by id, in the order of their
   // calls.

@@ -58,10 +58,18 @@ void Server(const Page& page, std::string* out) {
          "\r\nserver_time_usec:", context.UnixMs() * 1000, "\r\n");
 }
 
+// The nodes to which this one has a connection.
+int64_t OpenLinks(const Context& context) {
+  return std::count_if(context.config.nodes.begin(), context.config.nodes.end(),
+                       [&](const NodeConfig& node) {
+                         return context.env.transport.link(node.id).open;
+                       });
+}
+
 void ClientsSection(const Page& page, std::string* out) {
   Context& context = page.context;
   Append(out, "connected_clients:", context.resp_clients.count(),
-         "\r\ncluster_connections:", context.resp_clients.links(),
+         "\r\ncluster_connections:", OpenLinks(context),
          "\r\nhttp_clients:", context.http_clients.count(),
          "\r\nmaxclients:", context.config.limits.connections,
          "\r\nblocked_clients:0\r\ntracking_clients:0\r\n");
@@ -226,7 +234,7 @@ void Groups(const Page& page, std::string* out) {
   }
 }
 
-// One line for each other node.
+// One line for each other node, and one for the connection to it.
 void Nodes(const Page& page, std::string* out) {
   Context& context = page.context;
   for (const NodeConfig& node : context.config.nodes) {
@@ -243,6 +251,11 @@ void Nodes(const Page& page, std::string* out) {
     // commas.
     if (alive && !refusal.empty()) {
       Append(out, "node", node.id, "_refusal:", refusal, "\r\n");
+    }
+    const env::LinkState link = context.env.transport.link(node.id);
+    if (link.open) {
+      Append(out, "node", node.id, "_link:version=", link.version,
+             ",store=", link.store, "\r\n");
     }
   }
 }

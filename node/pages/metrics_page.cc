@@ -215,6 +215,14 @@ void WriteView(Context& context, Page& page) {
   replicas("quorate_replica_refused",
            "1 if the other nodes of the group refuse this node's replica.",
            ReplicaState::kRefused);
+  page.Family("quorate_peer_protocol_version", "gauge",
+              "The version of the peer protocol agreed with the other node; 0 "
+              "without a connection to it.");
+  for (const NodeConfig& node : context.config.nodes) {
+    if (node.id == context.config.node) continue;
+    page.Sample(Concat("node=\"", node.id, "\""),
+                context.env.transport.link(node.id).version);
+  }
   page.Family(
       "quorate_peer_refused", "gauge",
       "1 if this node refuses the other node, which answers: see /readyz.");

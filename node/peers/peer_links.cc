@@ -12,10 +12,12 @@
 namespace quorate::node {
 
 PeerLinks::PeerLinks(env::Env& env, const Config& config)
-    : env_(env), config_(config) {
+    : env_(env),
+      config_(config),
+      life_(env.random.Bits("node.peer_links", config.node.value(), 0) | 1) {
   PeerLinkOptions options = {
       .link = {.cluster = config.cluster, .from = config.node},
-      .life = env.random.Bits("node.peer_links", config.node.value(), 0) | 1,
+      .life = life_,
       .timeout = config.timeouts.proxy,
       .open_timeout =
           std::min(config.timeouts.proxy, config.raft.election_timeout_max),
@@ -24,6 +26,7 @@ PeerLinks::PeerLinks(env::Env& env, const Config& config)
     if (node.id == config.node) continue;
     options.link.to = node.id;
     Peer& peer = peers_[node.id];
+    peer.way = options.link;
     peer.link = std::make_unique<PeerLink>(env, options, counters_, [this] {
       if (on_room_) on_room_();
     });
@@ -33,9 +36,42 @@ PeerLinks::PeerLinks(env::Env& env, const Config& config)
 }
 
 void PeerLinks::Start(PeerAnswers::Handler handler,
-                      absl::AnyInvocable<void()> on_room) {
+                      absl::AnyInvocable<void()> on_room,
+                      StatusObserver* status) {
   handler_ = std::move(handler);
   on_room_ = std::move(on_room);
+  status_ = status;
+}
+
+void PeerLinks::AskStatus(NodeId node, const NodeReport& known) {
+  const auto found = peers_.find(node);
+  CHECK(found != peers_.end()) << "node " << node;
+  Peer& peer = found->second;
+  env_.transport.Send(
+      node, env::Lane::kControl,
+      EncodeStatusQuery(peer.way, {.id = {life_, ++peer.status_asked},
+                                   .start = known.start,
+                                   .changes = known.changes}));
+}
+
+void PeerLinks::OnStatusQuery(NodeId from, StoreIncarnation store,
+                              const Peer& peer, const StatusQuery& query) {
+  env_.transport.Send(
+      from, env::Lane::kControl,
+      EncodeStatusAnswer(peer.way,
+                         {query.id, status_->Report(from, store, query)}));
+}
+
+void PeerLinks::OnStatusAnswer(NodeId from, StoreIncarnation store, Peer& peer,
+                               const StatusAnswer& answer) {
+  // Copies, and answers to queries before the last one with an answer.
+  if (answer.id.asker != life_ || answer.id.number <= peer.status_taken ||
+      answer.id.number > peer.status_asked) {
+    return;
+  }
+  peer.status_taken = answer.id.number;
+  if (env_.buggify.Fire("node.status_answer_lost")) return;
+  status_->OnReport(from, store, answer.report);
 }
 
 PeerLink& PeerLinks::To(NodeId node) {
@@ -52,7 +88,7 @@ size_t PeerLinks::held_bytes() const {
   return bytes;
 }
 
-void PeerLinks::OnMessage(NodeId from, StoreIncarnation, Buffer bytes) {
+void PeerLinks::OnMessage(NodeId from, StoreIncarnation store, Buffer bytes) {
   const auto peer = peers_.find(from);
   if (peer == peers_.end() || !handler_) return;
   absl::StatusOr<PeerMessage> message = DecodePeerMessage(
@@ -69,8 +105,12 @@ void PeerLinks::OnMessage(NodeId from, StoreIncarnation, Buffer bytes) {
   }
   if (auto* request = std::get_if<PeerRequestMessage>(&*message)) {
     peer->second.answers->OnRequest(std::move(*request));
+  } else if (auto* piece = std::get_if<PeerAnswerPiece>(&*message)) {
+    peer->second.link->OnAnswer(*piece);
+  } else if (auto* query = std::get_if<StatusQuery>(&*message)) {
+    OnStatusQuery(from, store, peer->second, *query);
   } else {
-    peer->second.link->OnAnswer(std::get<PeerAnswerPiece>(*message));
+    OnStatusAnswer(from, store, peer->second, std::get<StatusAnswer>(*message));
   }
 }
 
@@ -83,6 +123,10 @@ void PeerLinks::OnLaneHasRoom(NodeId to, env::Lane lane) {
 
 void PeerLinks::OnLaneOpened(NodeId to, env::Lane lane) {
   OnLaneHasRoom(to, lane);
+  if (lane == env::Lane::kControl && status_ != nullptr &&
+      peers_.contains(to)) {
+    status_->OnLinkOpened(to);
+  }
 }
 
 void PeerLinks::OnLaneClosed(NodeId to, env::Lane lane) {

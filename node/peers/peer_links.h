@@ -13,8 +13,28 @@
 #include "node/config/config.h"
 #include "node/peers/peer_answers.h"
 #include "node/peers/peer_link.h"
+#include "node/peers/peer_message.h"
 
 namespace quorate::node {
+
+// Answers queries of other nodes for the state of this one, and takes their
+// answers.
+class StatusObserver {
+ public:
+  // `asker` has the store `store`.
+  virtual NodeReport Report(NodeId asker, StoreIncarnation store,
+                            const StatusQuery& query) = 0;
+  // The answer of `node`, which has the store `store`, to a query of this
+  // process. The answers of a node are given in the order of their queries;
+  // some may be missing.
+  virtual void OnReport(NodeId node, StoreIncarnation store,
+                        const NodeReport& report) = 0;
+  // Messages to `node` have a new way; earlier ones may be lost.
+  virtual void OnLinkOpened(NodeId node) = 0;
+
+ protected:
+  ~StatusObserver() = default;
+};
 
 class PeerLinks final : public env::Transport::Receiver {
  public:
@@ -25,7 +45,14 @@ class PeerLinks final : public env::Transport::Receiver {
 
   // Takes requests of other nodes from now on. Until then their messages are
   // dropped. `on_room` is called when a link that lacked room may have some.
-  void Start(PeerAnswers::Handler handler, absl::AnyInvocable<void()> on_room);
+  // `status` outlives the object.
+  void Start(PeerAnswers::Handler handler, absl::AnyInvocable<void()> on_room,
+             StatusObserver* status);
+
+  // Asks `node` for its report, without rows if `known` has the newest. The
+  // query and the answer travel in the lane of heartbeats, and may be lost.
+  // Requires: `node` is another node of the configuration.
+  void AskStatus(NodeId node, const NodeReport& known);
 
   // Requires: `node` is another node of the configuration.
   PeerLink& To(NodeId node);
@@ -38,10 +65,17 @@ class PeerLinks final : public env::Transport::Receiver {
   struct Peer {
     std::unique_ptr<PeerLink> link;
     std::unique_ptr<PeerAnswers> answers;
+    raft::MessageLink way;      // From this node to the other one.
+    uint64_t status_asked = 0;  // The number of the last query.
+    uint64_t status_taken = 0;  // That of the last query with an answer.
   };
 
   void OnMessage(NodeId from, StoreIncarnation incarnation,
                  Buffer message) override;
+  void OnStatusQuery(NodeId from, StoreIncarnation store, const Peer& peer,
+                     const StatusQuery& query);
+  void OnStatusAnswer(NodeId from, StoreIncarnation store, Peer& peer,
+                      const StatusAnswer& answer);
   void OnLaneHasRoom(NodeId to, env::Lane lane) override;
   void OnLaneOpened(NodeId to, env::Lane lane) override;
   void OnLaneClosed(NodeId to, env::Lane lane) override;
@@ -49,7 +83,9 @@ class PeerLinks final : public env::Transport::Receiver {
   env::Env& env_;
   const Config& config_;
   PeerCounters counters_;
+  const uint64_t life_;           // A random number of this process, not 0.
   PeerAnswers::Handler handler_;  // Null before Start.
+  StatusObserver* status_ = nullptr;
   absl::AnyInvocable<void()> on_room_;
   absl::btree_map<NodeId, Peer> peers_;
   bool malformed_logged_ = false;

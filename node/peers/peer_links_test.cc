@@ -30,6 +30,8 @@ struct Facts {
   size_t asked = 0;
   size_t refused = 0;
   size_t held_most = 0;
+  size_t reports = 0;  // Answers to queries of node 1 for the state of node 2.
+  size_t links_opened = 0;
 };
 
 struct Manner {
@@ -43,13 +45,14 @@ struct Manner {
 };
 
 // Node 1 asks node 2, which echoes payloads and refuses some.
-class Program final {
+class Program final : private StatusObserver {
  public:
   Program(env::Env& env, uint32_t id, const Manner& manner, Facts* facts)
       : transport_(env.loop, env.streams, env.tracer, env.random),
         env_(EnvOf(env, manner)),
         manner_(manner),
-        facts_(facts) {
+        facts_(facts),
+        life_(env.random.Bits("life", id, 0) | 1) {
     config_.cluster = ClusterId(7);
     config_.node = NodeId(id);
     config_.nodes = {{.id = NodeId(1)}, {.id = NodeId(2)}};
@@ -67,7 +70,7 @@ class Program final {
         [this](PeerRequest request, PeerDone done) {
           Execute(std::move(request), std::move(done));
         },
-        [] {});
+        [] {}, this);
     if (id == 1) Open();
   }
   const PeerCounters& counters() const { return links_->counters(); }
@@ -113,6 +116,33 @@ class Program final {
           done(std::move(result));
         }));
   }
+  // The report says how many queries of the asker it follows.
+  NodeReport Report(NodeId asker, StoreIncarnation store,
+                    const StatusQuery& query) override {
+    EXPECT_EQ(asker, NodeId(1));
+    EXPECT_EQ(store, StoreIncarnation(1));
+    NodeReport report;
+    report.start = query.start;
+    report.changes = query.changes;
+    return report;
+  }
+  void OnReport(NodeId node, StoreIncarnation store,
+                const NodeReport& report) override {
+    EXPECT_EQ(node, NodeId(2));
+    EXPECT_EQ(store, StoreIncarnation(2));
+    EXPECT_EQ(report.start, life_);
+    EXPECT_GT(report.changes, reported_) << "a copy, or out of order";
+    EXPECT_LE(report.changes, queries_);
+    reported_ = report.changes;
+    ++facts_->reports;
+  }
+  void OnLinkOpened(NodeId) override { ++facts_->links_opened; }
+  void AskStatus() {
+    NodeReport known;
+    known.start = life_;
+    known.changes = ++queries_;
+    links_->AskStatus(NodeId(2), known);
+  }
   void Open() {
     links_->To(NodeId(2)).Ask(
         {.kind = Kind::kOpen, .group = GroupId(1)}, [this](PeerResult result) {
@@ -125,6 +155,7 @@ class Program final {
   }
   void Ask() {
     if (facts_->asked == manner_.requests) return;
+    AskStatus();
     std::string payload = std::to_string(++facts_->asked);
     payload.resize(std::max(payload.size(), manner_.payload_bytes), '.');
     ++stamp_.number;
@@ -148,10 +179,13 @@ class Program final {
   env::Env env_;
   const Manner manner_;
   Facts* const facts_;
+  const uint64_t life_;  // Of this process.
   Config config_;
   std::unique_ptr<PeerLinks> links_;
   ForwardStamp stamp_;
   uint64_t executed_ = 0;
+  uint64_t queries_ = 0;
+  uint64_t reported_ = 0;  // The query of the last report.
   env::Pending timer_;
   std::vector<env::Pending> later_;
 };
@@ -211,6 +245,7 @@ TEST_F(PeerLinksTest, HealthyLink_AnswersAllRequests) {
   world_->RunFor(Seconds(5));
   CheckFacts();
   EXPECT_EQ(Count(Outcome::kDone) + facts_.refused, 100u);
+  EXPECT_EQ(facts_.reports, 100u);
   EXPECT_EQ(programs_[0]->held_bytes(), 0u);
   EXPECT_EQ(programs_[1]->held_bytes(), 0u);
 }
@@ -245,6 +280,7 @@ TEST_F(PeerLinksTest, FaultyLinks_RequestsRunAtMostOnceAndRefusalsAreTrue) {
     CheckFacts();
     unknown += Count(Outcome::kUnknown);
     EXPECT_GT(Count(Outcome::kDone), 100u);
+    EXPECT_GT(facts_.reports, 100u);
     EXPECT_EQ(programs_[0]->held_bytes(), 0u);
     EXPECT_EQ(programs_[1]->held_bytes(), 0u);
   }
@@ -272,6 +308,7 @@ TEST_F(PeerLinksTest, ConnectionOfAnswersIsDead_TheyAreSentOnTheNextOne) {
   StartProgram(1);
   world_->RunFor(Seconds(2));
   EXPECT_EQ(Count(Outcome::kDone) + facts_.refused, 40u);
+  EXPECT_EQ(facts_.links_opened, 2u);
   for (int restart = 1; restart <= 5; ++restart) {
     facts_ = {};
     programs_[0].reset();

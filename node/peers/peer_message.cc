@@ -12,6 +12,7 @@
 #include "env/crc32c.h"
 #include "env/little_endian.h"
 #include "env/outcome.h"
+#include "env/transport.h"
 #include "node/base/text.h"
 
 namespace quorate::node {
@@ -23,12 +24,20 @@ using raft::MessageLink;
 using raft::Service;
 using Kind = PeerRequest::Kind;
 
-// The kind of a piece of an answer, behind those of requests.
+// The kinds behind those of requests.
 constexpr uint8_t kPiece = 4;
+constexpr uint8_t kStatusQuery = 5;
+constexpr uint8_t kStatusAnswer = 6;
 // Service, checksum, version, kind, asker, number.
 constexpr size_t kPrefixBytes = kChecksumEnd + 1 + 1 + 8 + 8;
 // Size of the answer, offset.
 constexpr size_t kPieceHeaderBytes = kPrefixBytes + 4 + 4;
+// A refused group. Group, state, leader, term, level.
+constexpr size_t kGroupBytes = 4;
+constexpr size_t kRowBytes = 4 + 1 + 4 + 8 + 8;
+static_assert(kPrefixBytes + 8 + 8 + 4 + 4 +
+                  kReportRowsMax * (kGroupBytes + kRowBytes) <=
+              env::kMessageBytesMax);
 // Settled, group; term, channel, number and life of the stamp.
 static_assert(kRequestHeaderBytes == kPrefixBytes + 8 + 4 + 4 * 8);
 
@@ -122,6 +131,48 @@ absl::StatusOr<PeerMessage> DecodePiece(const PeerRequestId& id,
   return piece;
 }
 
+absl::StatusOr<PeerMessage> DecodeStatusQuery(const PeerRequestId& id,
+                                              FixedReader reader) {
+  StatusQuery query{.id = id};
+  query.start = reader.Take<uint64_t>();
+  query.changes = reader.Take<uint64_t>();
+  if (!reader.ok() || !reader.rest().empty()) {
+    return Malformed("a status query has another size");
+  }
+  return query;
+}
+
+absl::StatusOr<PeerMessage> DecodeStatusAnswer(const PeerRequestId& id,
+                                               FixedReader reader) {
+  StatusAnswer answer{.id = id};
+  NodeReport& report = answer.report;
+  report.start = reader.Take<uint64_t>();
+  report.changes = reader.Take<uint64_t>();
+  const auto refused = reader.Take<uint32_t>();
+  const auto rows = reader.Take<uint32_t>();
+  if (!reader.ok() || report.start == 0 || refused > kReportRowsMax ||
+      rows > kReportRowsMax ||
+      reader.rest().size() != refused * kGroupBytes + rows * kRowBytes) {
+    return Malformed("the size of a report does not fit its rows");
+  }
+  for (uint32_t i = 0; i < refused; ++i) {
+    report.refused.push_back(GroupId(reader.Take<uint32_t>()));
+  }
+  for (uint32_t i = 0; i < rows; ++i) {
+    ReplicaReport& row = report.rows.emplace_back();
+    row.group = GroupId(reader.Take<uint32_t>());
+    row.state = static_cast<ReplicaState>(reader.Take<uint8_t>());
+    row.leader = NodeId(reader.Take<uint32_t>());
+    row.term = raft::Term(reader.Take<uint64_t>());
+    row.level = raft::Level(reader.Take<uint64_t>());
+    if (row.state == ReplicaState::kUnknown ||
+        row.state > ReplicaState::kRefused) {
+      return Malformed("a report has an unknown state of a replica");
+    }
+  }
+  return answer;
+}
+
 }  // namespace
 
 std::vector<Buffer> EncodePeerRequest(const MessageLink& link,
@@ -203,6 +254,39 @@ std::vector<Buffer> EncodePeerAnswerPiece(const MessageLink& link,
   return Seal(link, body, std::move(parts));
 }
 
+std::vector<Buffer> EncodeStatusQuery(const MessageLink& link,
+                                      const StatusQuery& query) {
+  std::string body;
+  AppendPrefix(kStatusQuery, query.id, &body);
+  AppendFixed(&body, query.start);
+  AppendFixed(&body, query.changes);
+  return Seal(link, body, {});
+}
+
+std::vector<Buffer> EncodeStatusAnswer(const MessageLink& link,
+                                       const StatusAnswer& answer) {
+  const NodeReport& report = answer.report;
+  CHECK_LE(report.refused.size(), kReportRowsMax);
+  CHECK_LE(report.rows.size(), kReportRowsMax);
+  std::string body;
+  AppendPrefix(kStatusAnswer, answer.id, &body);
+  AppendFixed(&body, report.start);
+  AppendFixed(&body, report.changes);
+  AppendFixed(&body, static_cast<uint32_t>(report.refused.size()));
+  AppendFixed(&body, static_cast<uint32_t>(report.rows.size()));
+  for (const GroupId group : report.refused) {
+    AppendFixed(&body, group.value());
+  }
+  for (const ReplicaReport& row : report.rows) {
+    AppendFixed(&body, row.group.value());
+    AppendFixed(&body, static_cast<uint8_t>(row.state));
+    AppendFixed(&body, row.leader.value());
+    AppendFixed(&body, row.term.value());
+    AppendFixed(&body, row.level.value());
+  }
+  return Seal(link, body, {});
+}
+
 absl::StatusOr<PeerMessage> DecodePeerMessage(const MessageLink& link,
                                               const Buffer& bytes) {
   if (bytes.size() < kPrefixBytes ||
@@ -220,12 +304,14 @@ absl::StatusOr<PeerMessage> DecodePeerMessage(const MessageLink& link,
   PeerRequestId id;
   id.asker = reader.Take<uint64_t>();
   id.number = reader.Take<uint64_t>();
-  if (version != kPeerMessageVersion || kind == 0 || kind > kPiece ||
+  if (version != kPeerMessageVersion || kind == 0 || kind > kStatusAnswer ||
       id.asker == 0 || id.number == 0) {
     return Malformed(
         Concat("version ", +version, ", kind ", +kind, ", number ", id.number));
   }
   if (kind == kPiece) return DecodePiece(id, reader, bytes);
+  if (kind == kStatusQuery) return DecodeStatusQuery(id, reader);
+  if (kind == kStatusAnswer) return DecodeStatusAnswer(id, reader);
   return DecodeRequest(static_cast<Kind>(kind), id, reader, bytes);
 }
 

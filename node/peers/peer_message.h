@@ -2,7 +2,8 @@
 // answers, in messages of the transport between peers
 // (docs/reference/formats/forwarding.md).
 //
-// A request is one message. An answer is cut into pieces, one message each. The
+// A request is one message. An answer is cut into pieces, one message each.
+// Queries of the state of a node and their answers are one message each. The
 // bytes come from another node, so every field is checked.
 #ifndef QUORATE_NODE_PEERS_PEER_MESSAGE_H_
 #define QUORATE_NODE_PEERS_PEER_MESSAGE_H_
@@ -17,6 +18,7 @@
 #include "env/buffer.h"
 #include "env/ids.h"
 #include "node/peers/forward_channel.h"
+#include "node/peers/node_report.h"
 #include "raft/core/types.h"
 #include "raft/host/host.h"
 #include "raft/host/service.h"
@@ -83,7 +85,20 @@ struct PeerAnswerPiece {
   Buffer bytes;
 };
 
-using PeerMessage = std::variant<PeerRequestMessage, PeerAnswerPiece>;
+// Asks a node for its report, without rows if these are the newest.
+struct StatusQuery {
+  PeerRequestId id;
+  uint64_t start = 0;
+  uint64_t changes = 0;
+};
+
+struct StatusAnswer {
+  PeerRequestId id;  // That of the query.
+  NodeReport report;
+};
+
+using PeerMessage = std::variant<PeerRequestMessage, PeerAnswerPiece,
+                                 StatusQuery, StatusAnswer>;
 
 // The bytes of an answer before they are cut. The results are not copied.
 struct PeerAnswer {
@@ -104,6 +119,12 @@ std::vector<Buffer> EncodePeerAnswerPiece(const raft::MessageLink& link,
                                           const PeerRequestId& id,
                                           const PeerAnswer& answer,
                                           size_t offset);
+
+std::vector<Buffer> EncodeStatusQuery(const raft::MessageLink& link,
+                                      const StatusQuery& query);
+// Requires: at most kReportRowsMax rows and as many refused groups.
+std::vector<Buffer> EncodeStatusAnswer(const raft::MessageLink& link,
+                                       const StatusAnswer& answer);
 
 // kDataLoss: a wrong checksum; kInvalidArgument: other malformed bytes, and
 // versions and kinds that this program does not know. Bytes that are accepted

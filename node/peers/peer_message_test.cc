@@ -73,6 +73,24 @@ std::vector<PeerResult> Results() {
   return {applied, opened, refused, unknown};
 }
 
+StatusQuery Query() { return {.id = kId, .start = 6, .changes = 7}; }
+
+std::vector<StatusAnswer> StatusAnswers() {
+  NodeReport none;
+  none.start = 1;
+  NodeReport report;
+  report.start = 6;
+  report.changes = 8;
+  report.refused = {GroupId(1), GroupId(3)};
+  report.rows = {{.group = GroupId(1),
+                  .leader = NodeId(2),
+                  .term = raft::Term(4),
+                  .level = raft::Level(5)},
+                 {.group = GroupId(2), .state = ReplicaState::kFenced},
+                 {.group = GroupId(3), .state = ReplicaState::kRefused}};
+  return {{.id = kId, .report = none}, {.id = kId, .report = report}};
+}
+
 std::vector<Buffer> Samples() {
   std::vector<Buffer> samples;
   for (const PeerRequestMessage& request : Requests()) {
@@ -80,6 +98,10 @@ std::vector<Buffer> Samples() {
   }
   for (const PeerResult& result : Results()) {
     samples.push_back(EncodePiece(result));
+  }
+  samples.push_back(Whole(EncodeStatusQuery(kLink, Query())));
+  for (const StatusAnswer& answer : StatusAnswers()) {
+    samples.push_back(Whole(EncodeStatusAnswer(kLink, answer)));
   }
   return samples;
 }
@@ -100,6 +122,12 @@ Buffer Resealed(std::string bytes) {
 Buffer EncodeAgain(const PeerMessage& message) {
   if (const auto* request = std::get_if<PeerRequestMessage>(&message)) {
     return Whole(EncodePeerRequest(kLink, *request));
+  }
+  if (const auto* query = std::get_if<StatusQuery>(&message)) {
+    return Whole(EncodeStatusQuery(kLink, *query));
+  }
+  if (const auto* answer = std::get_if<StatusAnswer>(&message)) {
+    return Whole(EncodeStatusAnswer(kLink, *answer));
   }
   // An answer of this size whose bytes at this place are those of the piece.
   const auto& piece = std::get<PeerAnswerPiece>(message);
@@ -150,6 +178,57 @@ TEST(PeerMessage, Answer_DecodesToItself) {
   }
 }
 
+TEST(PeerMessage, Status_DecodesToItself) {
+  const auto query =
+      DecodePeerMessage(kLink, Whole(EncodeStatusQuery(kLink, Query())));
+  ASSERT_TRUE(query.ok()) << query.status();
+  EXPECT_EQ(std::get<StatusQuery>(*query).id, kId);
+  EXPECT_EQ(std::get<StatusQuery>(*query).start, 6u);
+  EXPECT_EQ(std::get<StatusQuery>(*query).changes, 7u);
+  for (const StatusAnswer& answer : StatusAnswers()) {
+    const auto decoded =
+        DecodePeerMessage(kLink, Whole(EncodeStatusAnswer(kLink, answer)));
+    ASSERT_TRUE(decoded.ok()) << decoded.status();
+    EXPECT_EQ(std::get<StatusAnswer>(*decoded).id, kId);
+    EXPECT_EQ(std::get<StatusAnswer>(*decoded).report, answer.report);
+  }
+}
+
+TEST(PeerMessage, ReportWithFieldsOutOfRange_IsRefused) {
+  const auto refused = [](auto change) {
+    StatusAnswer answer = StatusAnswers()[1];
+    change(answer.report);
+    return absl::IsInvalidArgument(
+        DecodePeerMessage(kLink, Whole(EncodeStatusAnswer(kLink, answer)))
+            .status());
+  };
+  EXPECT_FALSE(refused([](NodeReport&) {}));
+  EXPECT_TRUE(refused([](NodeReport& r) { r.start = 0; }));
+  EXPECT_TRUE(
+      refused([](NodeReport& r) { r.rows[0].state = ReplicaState::kUnknown; }));
+  EXPECT_TRUE(refused(
+      [](NodeReport& r) { r.rows[0].state = static_cast<ReplicaState>(5); }));
+  // A count of rows that the message does not have.
+  std::string bytes(
+      Whole(EncodeStatusAnswer(kLink, StatusAnswers()[0])).view());
+  constexpr size_t kRefusedAt = 39;
+  for (const size_t at : {kRefusedAt, kRefusedAt + 4}) {
+    std::string more = bytes;
+    StoreFixed(more.data() + at, uint32_t{1} << 31);
+    EXPECT_FALSE(Accepted(Resealed(more)));
+  }
+  EXPECT_TRUE(Accepted(Resealed(bytes)));
+}
+
+TEST(PeerMessage, LargestReport_FitsAMessage) {
+  StatusAnswer answer = StatusAnswers()[0];
+  answer.report.rows.resize(kReportRowsMax);
+  answer.report.refused.resize(kReportRowsMax);
+  const Buffer message = Whole(EncodeStatusAnswer(kLink, answer));
+  EXPECT_LE(message.size(), size_t{1} << 20);
+  EXPECT_TRUE(Accepted(message));
+}
+
 TEST(PeerMessage, AnswerOfAnotherKindOfRequest_IsRefused) {
   const std::vector<PeerResult> results = Results();
   const auto decode = [&](Kind kind, const PeerResult& result) {
@@ -197,7 +276,7 @@ TEST(PeerMessage, FieldsThatTheKindDoesNotHave_AreRefused) {
     change(i, [](auto& m) { m.id.number = 0; });
     change(i, [](auto& m) { m.settled = 0; });
     change(i, [](auto& m) { m.settled = m.id.number + 1; });
-    change(i, [](auto& m) { m.request.kind = static_cast<Kind>(5); });
+    change(i, [](auto& m) { m.request.kind = static_cast<Kind>(7); });
   }
   change(0, [](auto& m) { m.request.payload = Buffer::Copy("x"); });
   change(0, [](auto& m) { m.request.stamp.term = raft::Term(1); });
@@ -305,8 +384,9 @@ TEST(PeerMessage, Bytes_AreAsEver) {
   std::ifstream file("node/peers/testdata/peer_message_v1.hex");
   for (const Buffer& sample : Samples()) {
     std::string golden;
-    ASSERT_TRUE(std::getline(file, golden));
-    EXPECT_EQ(absl::BytesToHexString(std::string(sample.view())), golden);
+    const std::string hex = absl::BytesToHexString(std::string(sample.view()));
+    EXPECT_TRUE(std::getline(file, golden)) << hex;
+    EXPECT_EQ(hex, golden);
     const auto decoded =
         DecodePeerMessage(kLink, Buffer::Copy(absl::HexStringToBytes(golden)));
     ASSERT_TRUE(decoded.ok()) << decoded.status();

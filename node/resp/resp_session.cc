@@ -84,7 +84,6 @@ RespSession::RespSession(Context& context, ClientConnection& client,
       questions_(context, address, *this),
       group_commands_(context, client, address, questions_, replies_),
       scan_(context, client, address, questions_, replies_),
-      peers_(context, client, replies_),
       client_commands_(context, client, view_, key_commands_, replies_),
       server_commands_(context, view_),
       cluster_commands_(context, view_) {}
@@ -259,8 +258,6 @@ Handled RespSession::HandleRow(const CommandRow& row, Arguments request) {
       return key_commands_.OpenSession(row);
     case CommandId::kQuorateDo:
       return key_commands_.HandleInSession(row, request);
-    case CommandId::kQuorateStatus:
-      return peers_.Status(row, request);
     default:
       break;
   }

@@ -26,7 +26,6 @@
 #include "node/resp/group_questions.h"
 #include "node/resp/key_commands.h"
 #include "node/resp/key_scan.h"
-#include "node/resp/peer_service.h"
 #include "node/resp/reply_queue.h"
 #include "node/resp/resp_transaction.h"
 #include "node/resp/server_commands.h"
@@ -107,7 +106,6 @@ class RespSession final : public ListedProtocol, public RequestSink {
   GroupQuestions questions_;
   GroupCommands group_commands_;
   KeyScan scan_;
-  PeerService peers_;
   ClientCommands client_commands_;
   ServerCommands server_commands_;
   ClusterCommands cluster_commands_;

@@ -1,31 +1,34 @@
 #include "node/routing/live_view.h"
 
 #include <algorithm>
-#include <array>
 
 #include "env/check.h"
-#include "env/parse_integer.h"
-#include "node/base/node_identity.h"
 #include "node/base/text.h"
 
 namespace quorate::node {
 namespace {
 
-constexpr ReplicaState kReported[] = {
-    ReplicaState::kFine, ReplicaState::kFenced, ReplicaState::kStopped,
-    ReplicaState::kRefused};
-
-// Returns the fields of "a b c d"; false if there are not four.
-bool SplitRow(std::string_view row, std::array<std::string_view, 5>* fields) {
-  for (size_t i = 0; i < fields->size(); ++i) {
-    const size_t end = row.find(' ');
-    if ((end == std::string_view::npos) != (i + 1 == fields->size())) {
-      return false;
-    }
-    (*fields)[i] = row.substr(0, end);
-    row.remove_prefix(end == std::string_view::npos ? row.size() : end + 1);
+// The reason in words about "it", the other node. Empty: none.
+std::string_view RefusalText(env::HandshakeRefusal refusal) {
+  using Refusal = env::HandshakeRefusal;
+  switch (refusal) {
+    case Refusal::kNone:
+      return "";
+    case Refusal::kOtherCluster:
+      return "it belongs to another cluster";
+    case Refusal::kOtherNode:
+      return "another node answers at its address";
+    case Refusal::kNoCommonVersion:
+      return "it speaks another version of the peer protocol";
+    case Refusal::kUnknownNode:
+      return "its configuration does not name this node";
+    case Refusal::kOtherBootstrap:
+      return "it was bootstrapped with other groups, replicas, read-only nodes "
+             "or slots than this node";
+    case Refusal::kOtherStore:
+      return "it is connected to another process that is this node";
   }
-  return true;
+  return "";
 }
 
 bool Contains(const std::vector<GroupId>& groups, GroupId group) {
@@ -61,14 +64,13 @@ std::string_view ReplicaStateName(ReplicaState state) {
 }
 
 LiveView::LiveView(env::Env& env, const raft::Host& host, const Config& config,
-                   const shardctrl::ShardMap& map)
+                   const shardctrl::ShardMap& map, PeerLinks& links)
     : env_(env),
       host_(host),
       config_(config),
       map_(map),
       own_groups_(map.GroupsOn(config.node)),
-      // A link without an answer for two intervals is replaced.
-      links_(env, config.raft.election_timeout_max * 2),
+      links_(links),
       start_(env.random.Bits("node.live_view", config.node.value(), 0) | 1) {
   for (const NodeConfig& node : config.nodes) {
     if (node.id == config.node) continue;
@@ -83,110 +85,96 @@ LiveView::LiveView(env::Env& env, const raft::Host& host, const Config& config,
 void LiveView::Start() { Tick(); }
 
 void LiveView::Tick() {
-  for (size_t i = 0; i < peers_.size(); ++i) {
-    Peer& peer = peers_[i];
+  for (Peer& peer : peers_) {
+    TakeHandshake(peer);
     if (!std::exchange(peer.answered, false) && ++peer.misses >= kMissesMax &&
         peer.alive) {
       peer.alive = false;
       Change();
     }
-    if (!peer.asking && !env_.buggify.Fire("node.status_not_asked")) Query(i);
+    if (!env_.buggify.Fire("node.status_not_asked")) Query(peer);
   }
   if (peers_.empty()) return;
   timer_ = env_.loop.At(MonoNow() + config_.raft.election_timeout_max,
                         [this] { Tick(); });
 }
 
-void LiveView::Query(size_t index) {
-  Peer& peer = peers_[index];
-  peer.asking = true;
+void LiveView::Query(Peer& peer) {
   peer.asked = MonoNow();
-  links_.To(peer.config->resp)
-      .AskStatus(
-          host_.identity(), peer.known,
-          [this, index](StatusAnswer answer) { OnAnswer(index, answer); });
+  links_.AskStatus(peer.config->id, peer.known);
 }
 
-void LiveView::OnAnswer(size_t index, const StatusAnswer& answer) {
-  Peer& peer = peers_[index];
-  peer.asking = false;
-  if (!answer.answered) return;
+void LiveView::OnLinkOpened(NodeId node) {
+  Peer* peer = FindPeer(node);
+  if (peer == nullptr) return;
+  TakeHandshake(*peer);
+  Query(*peer);
+}
+
+void LiveView::TakeHandshake(Peer& peer) {
+  const env::HandshakeRefusal refusal =
+      env_.transport.link(peer.config->id).refusal;
+  if (refusal != env::HandshakeRefusal::kNone) NoteAnswer(peer);
+  const std::string_view difference = RefusalText(refusal);
+  if (difference == peer.difference) return;
+  peer.difference = difference;
+  peer.refused.clear();
+  peer.refuses.clear();
+  RefreshCutOff();
+  Change();
+}
+
+void LiveView::NoteAnswer(Peer& peer) {
   peer.answered = true;
   peer.misses = 0;
-  const bool back = !std::exchange(peer.alive, true);
-  const bool other = TakeIdentity(peer, answer);
-  const bool rows = peer.difference.empty() && TakeRows(peer, answer.report);
-  if (other) RefreshCutOff();
-  if (back || other || rows) Change();
+  if (!std::exchange(peer.alive, true)) Change();
 }
 
-bool LiveView::TakeIdentity(Peer& peer, const StatusAnswer& answer) {
-  const NodeReport& report = answer.report;
-  std::string difference;
-  if (report.start != 0) {
-    difference =
-        IdentityDifference(host_.identity(), peer.config->id, report.identity);
-  } else if (answer.strange) {
-    difference = "it does not understand the status query of this version";
-  } else {
-    return false;  // It has too many clients.
-  }
-  std::vector<GroupId> refused;
-  if (difference.empty()) refused = GroupsRefusing(report.identity);
-  if (difference == peer.difference && refused == peer.refused &&
-      report.refused == peer.refuses) {
-    return false;
-  }
-  peer.difference = std::move(difference);
+void LiveView::OnReport(NodeId node, StoreIncarnation store,
+                        const NodeReport& report) {
+  Peer* peer = FindPeer(node);
+  if (peer == nullptr || !peer->difference.empty()) return;
+  NoteAnswer(*peer);
+  const bool other = TakeRefusals(*peer, store, report);
+  const bool rows = TakeRows(*peer, report);
+  if (other) RefreshCutOff();
+  if (other || rows) Change();
+}
+
+bool LiveView::TakeRefusals(Peer& peer, StoreIncarnation store,
+                            const NodeReport& report) {
+  std::vector<GroupId> refused = GroupsRefusing(peer.config->id, store);
+  if (refused == peer.refused && report.refused == peer.refuses) return false;
   peer.refused = std::move(refused);
   peer.refuses = report.refused;
   return true;
 }
 
 bool LiveView::TakeRows(Peer& peer, const NodeReport& report) {
-  if (report.start == 0 || report.rows.empty()) return false;
-  peer.known = {};
+  if (report.rows.empty() || (report.start == peer.known.start &&
+                              report.changes < peer.known.changes)) {
+    return false;
+  }
   peer.known.start = report.start;
   peer.known.changes = report.changes;
-  std::string_view rest = report.rows;
-  while (!rest.empty()) {
-    const size_t end = rest.find('\n');
-    if (end == std::string_view::npos || !TakeRow(peer, rest.substr(0, end))) {
-      break;
-    }
-    rest.remove_prefix(end + 1);
-  }
+  for (const ReplicaReport& row : report.rows) TakeRow(peer, row);
   return true;
 }
 
-bool LiveView::TakeRow(Peer& peer, std::string_view row) {
-  std::array<std::string_view, 5> fields;
-  uint32_t group_number = 0;
-  uint32_t leader = 0;
-  uint64_t term = 0;
-  uint64_t level = 0;
-  if (!SplitRow(row, &fields) || !ParseInteger(fields[0], &group_number) ||
-      !ParseInteger(fields[2], &leader) || !ParseInteger(fields[3], &term) ||
-      !ParseInteger(fields[4], &level)) {
-    return false;
-  }
-  const GroupId group(group_number);
-  const auto replica = peer.replicas.find(group);
-  if (replica == peer.replicas.end()) return false;
-  for (const ReplicaState state : kReported) {
-    if (fields[1] == ReplicaStateName(state)) replica->second = state;
-  }
-  if (StateOf(peer, group) == ReplicaState::kRefused) return true;
-  LearnLeader(group, raft::Term(term), NodeId(leader));
-  raft::Level& highest = levels_[group];
-  highest = std::max(highest, raft::Level(level));
+void LiveView::TakeRow(Peer& peer, const ReplicaReport& row) {
+  const auto replica = peer.replicas.find(row.group);
+  if (replica == peer.replicas.end()) return;
+  replica->second = row.state;
+  if (StateOf(peer, row.group) == ReplicaState::kRefused) return;
+  LearnLeader(row.group, row.term, row.leader);
+  raft::Level& highest = levels_[row.group];
+  highest = std::max(highest, row.level);
   // The reports of one node about its own leadership arrive in order.
-  const auto known = leaders_.find(group);
+  const auto known = leaders_.find(row.group);
   if (known != leaders_.end() && known->second.node == peer.config->id &&
-      (raft::Term(term) >= known->second.term || Unfit(replica->second))) {
-    known->second.lapsed = NodeId(leader) != peer.config->id;
+      (row.term >= known->second.term || Unfit(row.state))) {
+    known->second.lapsed = row.leader != peer.config->id;
   }
-  return true;
 }
 
 const LiveView::Peer* LiveView::FindPeer(NodeId node) const {
@@ -254,13 +242,11 @@ absl::Status LiveView::CutOff(GroupId group) const {
   return found == cut_off_.end() ? absl::OkStatus() : found->second;
 }
 
-std::vector<GroupId> LiveView::GroupsRefusing(
-    const env::TransportIdentity& identity) const {
+std::vector<GroupId> LiveView::GroupsRefusing(NodeId node,
+                                              StoreIncarnation store) const {
   std::vector<GroupId> groups;
   for (const GroupId group : own_groups_) {
-    if (host_.RefusesStore(group, identity.node, identity.incarnation)) {
-      groups.push_back(group);
-    }
+    if (host_.RefusesStore(group, node, store)) groups.push_back(group);
   }
   return groups;
 }
@@ -328,48 +314,43 @@ void LiveView::LearnLeader(GroupId group, raft::Term term, NodeId leader) {
 void LiveView::QuerySoon(GroupId group) {
   const MonoTime now = MonoNow();
   const Duration pause = config_.raft.election_timeout_min / 4;
-  for (size_t i = 0; i < peers_.size(); ++i) {
-    Peer& peer = peers_[i];
-    if (!peer.asking && peer.replicas.contains(group) &&
+  for (Peer& peer : peers_) {
+    if (peer.replicas.contains(group) &&
         (peer.asked == MonoTime::Min() || now >= peer.asked + pause)) {
-      Query(i);
+      Query(peer);
     }
   }
 }
 
-NodeReport LiveView::Report(const NodeReport& known,
-                            const env::TransportIdentity& asker) {
-  std::string rows;
+NodeReport LiveView::Report(NodeId asker, StoreIncarnation store,
+                            const StatusQuery& query) {
+  std::vector<ReplicaReport> rows;
   for (const GroupId group : own_groups_) {
-    const ReplicaState state = replica(group, config_.node);
-    NodeId leader;
-    raft::Term term;
-    raft::Level level;
-    if (state == ReplicaState::kFine) {
-      const raft::Core& core = *host_.core(group);
-      term = core.term();
-      level = core.configuration().level;
-      leader = host_.leader(group);
-      if ((leader == config_.node) !=
-          (core.role() == raft::RoleKind::kLeader)) {
-        leader = NodeId();
-      }
+    if (rows.size() == kReportRowsMax) break;
+    ReplicaReport& row = rows.emplace_back();
+    row.group = group;
+    row.state = replica(group, config_.node);
+    if (row.state != ReplicaState::kFine) continue;
+    const raft::Core& core = *host_.core(group);
+    row.term = core.term();
+    row.level = core.configuration().level;
+    const NodeId leader = host_.leader(group);
+    if ((leader == config_.node) == (core.role() == raft::RoleKind::kLeader)) {
+      row.leader = leader;
     }
-    Append(&rows, group, ' ', ReplicaStateName(state), ' ', leader, ' ', term,
-           ' ', level, '\n');
   }
   if (rows != rows_) {
     rows_ = std::move(rows);
     ++reported_;
   }
   NodeReport report;
-  report.identity = host_.identity();
-  if (IdentityDifference(report.identity, asker.node, asker).empty()) {
-    report.refused = GroupsRefusing(asker);
+  report.refused = GroupsRefusing(asker, store);
+  if (report.refused.size() > kReportRowsMax) {
+    report.refused.resize(kReportRowsMax);
   }
   report.start = start_;
   report.changes = reported_;
-  if (known.start != start_ || known.changes != reported_) report.rows = rows_;
+  if (query.start != start_ || query.changes != reported_) report.rows = rows_;
   return report;
 }
 

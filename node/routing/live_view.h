@@ -2,10 +2,11 @@
 // it: nodes that answer, replicas that work, leaders.
 //
 // Facts about this node come from its host. The view asks every other node for
-// its own facts once per election timeout, over a link for these questions
-// only. A node sends its facts again only after a change. Newer facts replace
-// older ones: leaders are ordered by their terms, the reports of one node by
-// its questions. No replicated decision reads the view.
+// its own facts once per election timeout, in messages between peers. A node
+// sends its facts again only after a change. Newer facts replace older ones:
+// leaders are ordered by their terms, the reports of one node by its questions.
+// The transport knows which nodes refuse this one, or are refused by it. No
+// replicated decision reads the view.
 #ifndef QUORATE_NODE_ROUTING_LIVE_VIEW_H_
 #define QUORATE_NODE_ROUTING_LIVE_VIEW_H_
 
@@ -20,20 +21,13 @@
 #include "absl/status/status.h"
 #include "env/env.h"
 #include "node/config/config.h"
-#include "node/peers/status_link.h"
+#include "node/peers/node_report.h"
+#include "node/peers/peer_links.h"
 #include "raft/host/host.h"
 #include "shardctrl/map.h"
 
 namespace quorate::node {
 
-// The state of one replica, as its own node reports it.
-enum class ReplicaState : uint8_t {
-  kUnknown,  // Its node has not answered yet.
-  kFine,
-  kFenced,   // Its log or snapshot is damaged: it stays silent.
-  kStopped,  // The disk of its node failed.
-  kRefused,  // The other replicas refuse it: see LiveView::refusal.
-};
 // Returns "unknown", "ok", "fenced", "stopped" or "refused".
 std::string_view ReplicaStateName(ReplicaState state);
 constexpr bool Unfit(ReplicaState state) {
@@ -41,7 +35,7 @@ constexpr bool Unfit(ReplicaState state) {
          state == ReplicaState::kRefused;
 }
 
-class LiveView {
+class LiveView final : public StatusObserver {
  public:
   // The latest known leader of a group; node zero: none so far.
   struct Leader {
@@ -53,7 +47,7 @@ class LiveView {
 
   // All outlive the view. `map` is the configuration's.
   LiveView(env::Env& env, const raft::Host& host, const Config& config,
-           const shardctrl::ShardMap& map);
+           const shardctrl::ShardMap& map, PeerLinks& links);
   LiveView(const LiveView&) = delete;
   LiveView& operator=(const LiveView&) = delete;
 
@@ -100,9 +94,8 @@ class LiveView {
   // Asks the nodes of the other replicas of `group` at once for their facts,
   // unless that happened a moment ago.
   void QuerySoon(GroupId group);
-  // This node's facts for `asker`, without rows if `known` is their version.
-  NodeReport Report(const NodeReport& known,
-                    const env::TransportIdentity& asker);
+  NodeReport Report(NodeId asker, StoreIncarnation store,
+                    const StatusQuery& query) override;
 
   // A node counts as dead after this many questions in a row without an answer.
   // Each interval has one question.
@@ -112,13 +105,12 @@ class LiveView {
   struct Peer {
     const NodeConfig* config = nullptr;
     bool alive = true;
-    bool asking = false;   // A question is under way.
     bool answered = true;  // It answered since the last interval began.
     int misses = 0;        // Questions in a row without an answer.
     MonoTime asked = MonoTime::Min();  // The time of the last question.
     // The version of its rows as last received.
     NodeReport known;
-    // The reason why its identity is no peer's; empty: it is a peer's.
+    // The reason of the latest refused handshake; empty: it was not refused.
     std::string difference;
     // Groups whose replicas there refuse this node's store.
     std::vector<GroupId> refuses;
@@ -128,23 +120,31 @@ class LiveView {
     absl::btree_map<GroupId, ReplicaState> replicas;
   };
 
+  void OnReport(NodeId node, StoreIncarnation store,
+                const NodeReport& report) override;
+  void OnLinkOpened(NodeId node) override;
   void Tick();
-  void Query(size_t index);
-  void OnAnswer(size_t index, const StatusAnswer& answer);
-  // Returns true if identity or refusals changed.
-  bool TakeIdentity(Peer& peer, const StatusAnswer& answer);
-  // Returns true if the report has rows.
+  void Query(Peer& peer);
+  // Takes the result of the latest handshake. A refusal is an answer.
+  void TakeHandshake(Peer& peer);
+  void NoteAnswer(Peer& peer);
+  // Returns true if refusals changed.
+  bool TakeRefusals(Peer& peer, StoreIncarnation store,
+                    const NodeReport& report);
+  // Returns true if the report has rows that are not older than the known ones.
   bool TakeRows(Peer& peer, const NodeReport& report);
-  // Returns false if the row cannot be read.
-  bool TakeRow(Peer& peer, std::string_view row);
-  // The groups whose replicas here refuse the store of `identity`.
-  std::vector<GroupId> GroupsRefusing(
-      const env::TransportIdentity& identity) const;
+  void TakeRow(Peer& peer, const ReplicaReport& row);
+  // The groups whose replicas here refuse the store `store` of `node`.
+  std::vector<GroupId> GroupsRefusing(NodeId node,
+                                      StoreIncarnation store) const;
   static ReplicaState StateOf(const Peer& peer, GroupId group);
   // Recomputes cut_off_ and store_refused_ from the peers' identities and
   // reports.
   void RefreshCutOff();
   const Peer* FindPeer(NodeId node) const;
+  Peer* FindPeer(NodeId node) {
+    return const_cast<Peer*>(std::as_const(*this).FindPeer(node));
+  }
   void Change();
   MonoTime MonoNow() const { return env_.loop.ReadClock().mono; }
 
@@ -153,7 +153,7 @@ class LiveView {
   const Config& config_;
   const shardctrl::ShardMap& map_;
   const std::vector<GroupId> own_groups_;
-  StatusLinks links_;
+  PeerLinks& links_;
   std::vector<Peer> peers_;  // Ascending by node, without this node.
   absl::btree_map<GroupId, Leader> leaders_;
   absl::btree_map<GroupId, raft::Level> levels_;
@@ -166,7 +166,7 @@ class LiveView {
   // number of changes since.
   const uint64_t start_;
   uint64_t reported_ = 0;
-  std::string rows_;
+  std::vector<ReplicaReport> rows_;
   absl::AnyInvocable<void()> observer_;
   env::Pending timer_;
 };

@@ -16,7 +16,7 @@ Router::Router(env::Env& env, raft::Host& host, const Config& config,
                MemoryBudget& memory, TurnWork& work)
     : env_(env),
       links_(env, config),
-      view_(env, host, config, map),
+      view_(env, host, config, map, links_),
       alarm_(env.loop, [this] {
         for (const size_t index : timed_) Wake(index);
       }) {
@@ -44,7 +44,7 @@ void Router::Start() {
       [this](PeerRequest request, PeerDone done) {
         OnPeerRequest(std::move(request), std::move(done));
       },
-      [this] { WakeAll(); });
+      [this] { WakeAll(); }, &view_);
   // Without delay: a request may arrive before the first flush of this turn.
   for (size_t i = 0; i < queues_.size(); ++i) {
     queues_[i]->RefreshLeadership();

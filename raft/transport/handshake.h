@@ -30,19 +30,7 @@ struct Hello {
   env::Lane lane = env::Lane::kControl;
 };
 
-enum class HandshakeRefusal : uint32_t {
-  kNone = 0,
-  kOtherCluster = 1,
-  // The answering node is not the intended one.
-  kOtherNode = 2,
-  kNoCommonVersion = 3,
-  // The configuration of the answering node does not name the dialling one.
-  kUnknownNode = 4,
-  // The two nodes have different plans of the cluster.
-  kOtherBootstrap = 5,
-  // Another store with the id of the dialling node is connected and alive.
-  kOtherStore = 6,
-};
+using env::HandshakeRefusal;
 
 struct HelloReply {
   HandshakeRefusal refusal = HandshakeRefusal::kNone;

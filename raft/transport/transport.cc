@@ -103,6 +103,7 @@ class StreamTransport::Outgoing final : env::Connection::Observer {
     for (const Buffer& piece : pieces) connection_->Write(piece);
   }
 
+  const env::LinkState& state() const { return state_; }
   bool Congested() {
     if (!open_) return true;
     congested_ |= connection_->unsent_bytes() >= queue_bytes_max_ / 2;
@@ -153,12 +154,14 @@ class StreamTransport::Outgoing final : env::Connection::Observer {
       checked.refusal = HandshakeRefusal::kOtherBootstrap;
     }
     if (checked.refusal != HandshakeRefusal::kNone) {
-      refused_ = true;
+      refusal_ = checked.refusal;
       Disconnect("refused: " +
                  DescribeRefusal(transport_.identity_, MakeHello(), checked));
       return;
     }
     open_ = true;
+    state_ = {
+        .open = true, .version = checked.version, .store = checked.incarnation};
     opened_at_ = transport_.loop_.ReadClock().mono;
     congested_ = false;
     messages_left_ = transport_.Fires("net.transport.link_is_short") ? 8 : 0;
@@ -185,15 +188,16 @@ class StreamTransport::Outgoing final : env::Connection::Observer {
   void Disconnect(const std::string& why) {
     connection_.reset();
     const bool was_open = std::exchange(open_, false);
+    state_ = {.refusal = std::exchange(refusal_, HandshakeRefusal::kNone)};
+    const bool refused = state_.refusal != HandshakeRefusal::kNone;
     reply_.clear();
     if (why != last_logged_) {
-      Log(refused_ ? Severity::kError : Severity::kInfo, why);
+      Log(refused ? Severity::kError : Severity::kInfo, why);
     }
     last_logged_ = why;
     Duration pause = pause_;
-    if (refused_) {
+    if (refused) {
       pause = transport_.options_.redial_refused;
-      refused_ = false;
     } else {
       pause_ = std::min(pause_ * 2, transport_.options_.redial_max);
     }
@@ -233,8 +237,10 @@ class StreamTransport::Outgoing final : env::Connection::Observer {
   int messages_left_ = 0;
   bool waiting_ = false;
   std::optional<MonoTime> dialled_at_;  // Set while a dial is under way.
-  bool refused_ = false;
+  // Set while the connection of a refused handshake is closed.
+  HandshakeRefusal refusal_ = HandshakeRefusal::kNone;
   bool open_ = false;
+  env::LinkState state_;
   MonoTime opened_at_;      // The last time.
   bool congested_ = false;  // The receiver was told so, and waits.
   std::string reply_;
@@ -440,6 +446,12 @@ void StreamTransport::Send(NodeId to, Lane lane,
 bool StreamTransport::Congested(NodeId to, Lane lane) const {
   const auto it = peers_.find(to);
   return it != peers_.end() && it->second->lane(lane).Congested();
+}
+
+env::LinkState StreamTransport::link(NodeId peer) const {
+  const auto it = peers_.find(peer);
+  return it == peers_.end() ? env::LinkState()
+                            : it->second->lane(Lane::kControl).state();
 }
 
 void StreamTransport::Accept(std::unique_ptr<env::Connection> connection) {

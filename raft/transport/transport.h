@@ -65,6 +65,7 @@ class StreamTransport final : public env::Transport {
   void Send(NodeId to, env::Lane lane,
             absl::Span<const Buffer> pieces) override;
   bool Congested(NodeId to, env::Lane lane) const override;
+  env::LinkState link(NodeId peer) const override;
 
   // The address actually bound; empty before Start.
   std::string listen_address() const;

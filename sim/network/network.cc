@@ -267,20 +267,30 @@ bool Network::Admits(NodeTransport* to, const NetworkMessage& message,
                      NetworkLink* link) {
   const env::TransportIdentity& sender = message.sender;
   const env::TransportIdentity& own = to->identity();
+  using Refusal = env::HandshakeRefusal;
+  Refusal refusal = Refusal::kNone;
   std::string why;
   if (sender.cluster != own.cluster) {
+    refusal = Refusal::kOtherCluster;
     why = "another cluster";
   } else if (message.wanted != own.node) {
+    refusal = Refusal::kOtherNode;
     why = "node " + std::to_string(own.node.value()) + " answers where node " +
           std::to_string(message.wanted.value()) + " is expected";
   } else if (sender.version_min > own.version_max ||
              own.version_min > sender.version_max) {
+    refusal = Refusal::kNoCommonVersion;
     why = "no common version";
   } else if (sender.bootstrap_checksum != own.bootstrap_checksum) {
+    refusal = Refusal::kOtherBootstrap;
     why = "another bootstrap record";
   } else {
+    link->handshake = {.open = true,
+                       .version = std::min(sender.version_max, own.version_max),
+                       .store = own.incarnation};
     return true;
   }
+  link->handshake = {.refusal = refusal};
   if (link->refused_version != addresses_.version()) {
     link->refused_version = addresses_.version();
     const std::string text = "transport: link from node " +
@@ -293,6 +303,10 @@ bool Network::Admits(NodeTransport* to, const NetworkMessage& message,
 }
 
 void Network::MachineDied(MachineId machine, SimTime death) {
+  for (uint32_t i = 0; i < links_.size(); ++i) {
+    link(machine, MachineId(i)).handshake = {};
+    link(MachineId(i), machine).handshake = {};
+  }
   for (uint64_t id : messages_.Ids()) {
     const NetworkMessage& message = *messages_.Find(id);
     if (message.remembered) continue;

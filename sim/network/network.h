@@ -75,6 +75,8 @@ struct NetworkLink {
   };
   std::array<Lane, env::kLanes> lanes;
   std::vector<uint64_t> old;  // Ids of remembered messages, newest last.
+  // The handshake of the latest message that arrived.
+  env::LinkState handshake;
   // The version of the address book at the last traced refusal.
   uint64_t refused_version = 0;
 };

@@ -111,6 +111,12 @@ bool NodeTransport::Congested(NodeId to, env::Lane lane) const {
   return way.congested;
 }
 
+env::LinkState NodeTransport::link(NodeId peer) const {
+  const Peer* known = FindPeer(peer);
+  if (known == nullptr || known->machine == MachineId()) return {};
+  return network_->link(scheduler_->id(), known->machine).handshake;
+}
+
 void NodeTransport::RunLaneReady(uint64_t id) {
   SimState& state = scheduler_->state();
   state.hash.Add(state.now, scheduler_->id(), TraceKind::kLaneReady, id);

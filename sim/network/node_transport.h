@@ -30,6 +30,9 @@ class NodeTransport final : public env::Transport {
   void Send(NodeId to, env::Lane lane,
             absl::Span<const Buffer> pieces) override;
   bool Congested(NodeId to, env::Lane lane) const override;
+  // By the latest message that arrived there: without connections, a handshake
+  // precedes each message.
+  env::LinkState link(NodeId peer) const override;
 
   // ---- Called by the machine and the network.
   void RunInput(uint64_t id);

@@ -345,7 +345,7 @@ inline constexpr std::string_view kRespScripts[] = {
     "!quorate.apply 1 1 x 1 x",
     "!quorate.read x x",
     "!quorate.read 1 x",
-    "!QUORATE.STATUS 0 0 x",
+    "!quorate.status 0 0 x",
     "!QUORATE.DO 0000000000000abc-1 0 1 SET %k %v",
     "!QUORATE.DO 0000000000000abc-1 1 1 SET %k %v",
     "!QUORATE.DO 0000000000000abc-1 1 1 PING x",
