@@ -133,10 +133,20 @@ class Client::Impl {
   void Pump();
   // A session with room, or null. If null, a new session is being opened,
   // unless there are as many as allowed.
-  std::shared_ptr<ClientSession> PickSession();
+  std::shared_ptr<ClientSession> PickSession(Slot slot);
   bool Fresh(const ClientSession& session) {
     return !session.retired() && session.age(now()) < session_fresh_;
   }
+  // A slot knows this session, which was used there a short time ago.
+  struct SlotSession {
+    std::shared_ptr<ClientSession> session;
+    MonoTime used;
+  };
+  bool Fresh(const SlotSession& known) {
+    return !known.session->retired() && now() - known.used < session_fresh_;
+  }
+  // Null if the slot knows no session that can be used.
+  const SlotSession* KnownIn(Slot slot);
   void Wait(uint64_t id);
   void Try(Request* request);
   // Tries again. A write without effect so far gets a new session if its own is
@@ -180,6 +190,7 @@ class Client::Impl {
   env::Pending pump_;
 
   std::vector<std::shared_ptr<ClientSession>> sessions_;
+  absl::btree_map<Slot, SlotSession> slot_sessions_;
   bool opening_session_ = false;
   uint32_t session_attempts_ = 0;
   Duration session_fresh_ = kSessionFresh;
@@ -248,7 +259,7 @@ void Client::Impl::Pump() {
     Request* request = found->second.get();
     if (NeedsSession(*request)) {
       // A new session or an acknowledged command calls Pump again.
-      std::shared_ptr<ClientSession> session = PickSession();
+      std::shared_ptr<ClientSession> session = PickSession(*request->slot);
       if (session == nullptr) return;
       request->sequence = session->Begin();
       request->session = std::move(session);
@@ -260,7 +271,19 @@ void Client::Impl::Pump() {
   }
 }
 
-std::shared_ptr<ClientSession> Client::Impl::PickSession() {
+const Client::Impl::SlotSession* Client::Impl::KnownIn(Slot slot) {
+  const auto known = slot_sessions_.find(slot);
+  return known != slot_sessions_.end() && Fresh(known->second) ? &known->second
+                                                               : nullptr;
+}
+
+// A slot has room for a limited number of sessions. So a client keeps using the
+// one that the slot knows.
+std::shared_ptr<ClientSession> Client::Impl::PickSession(Slot slot) {
+  const SlotSession* const known = KnownIn(slot);
+  if (known != nullptr && known->session->window() < kSessionOutstandingMax) {
+    return known->session;
+  }
   // The requests that use older sessions keep them alive.
   std::erase_if(sessions_,
                 [this](const auto& session) { return !Fresh(*session); });
@@ -281,7 +304,10 @@ bool Client::Impl::TooLate(const Request& request) {
 void Client::Impl::Retry(Request* request) {
   if (request->session != nullptr && !request->maybe_applied &&
       !Fresh(*request->session)) {
-    return ChangeSession(request);
+    const SlotSession* const known = KnownIn(*request->slot);
+    if (known == nullptr || known->session != request->session) {
+      return ChangeSession(request);
+    }
   }
   Try(request);
 }
@@ -449,6 +475,9 @@ void Client::Impl::Finish(Request* request, Outcome outcome,
                           absl::Status status, RespValue reply) {
   if (request->session != nullptr) {
     request->session->Finish(request->sequence);
+    if (outcome == Outcome::kDone) {
+      slot_sessions_[*request->slot] = {request->session, now()};
+    }
   }
   if (request->trying) --trying_;
   switch (outcome) {
@@ -496,6 +525,8 @@ void Client::Impl::OnSession(RespLink::Result result) {
     session_timer_.Cancel();
     session_attempts_ = 0;
     ++counters_.sessions_opened;
+    absl::erase_if(slot_sessions_,
+                   [this](const auto& known) { return !Fresh(known.second); });
     session_fresh_ = std::min(kSessionFresh, session_fresh_ / 8 * 9);
     sessions_.push_back(
         std::make_shared<ClientSession>(result.reply.text, now()));
@@ -513,9 +544,14 @@ void Client::Impl::OnSession(RespLink::Result result) {
 // is tried again under a new session.
 void Client::Impl::ExpireSession(Request* request) {
   ++counters_.sessions_expired;
+  Duration unused = request->session->age(now());
+  const auto known = slot_sessions_.find(*request->slot);
+  if (known != slot_sessions_.end() &&
+      known->second.session == request->session) {
+    unused = now() - known->second.used;
+  }
   session_fresh_ =
-      std::max(kSessionFreshMin,
-               std::min(session_fresh_, request->session->age(now()) / 2));
+      std::max(kSessionFreshMin, std::min(session_fresh_, unused / 2));
   request->session->Retire();
   if (request->maybe_applied) {
     Finish(request, Outcome::kUnknown, absl::AbortedError(request->last_error),

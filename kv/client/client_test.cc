@@ -557,6 +557,39 @@ TEST(Client, SessionsWithAShortWindow_AreReplacedBeforeTheyExpire) {
   EXPECT_LT(counters.sessions_opened, 2 * kSeconds);
 }
 
+// A slot has room for a limited number of sessions.
+TEST(Client, SlotThatIsUsedAllTheTime_HasOneSession) {
+  Scene scene;
+  const int64_t begin_ms = scene.cluster.log_time_ms;
+  const auto wait = [&](Duration time) {
+    scene.world().RunFor(time);
+    scene.cluster.log_time_ms = begin_ms + scene.world().now().ms();
+  };
+  scene.MakeClient();
+  const auto set = [&](const std::string& key) {
+    EXPECT_EQ(
+        scene.Only([&](Client& c) { c.Set(key, "v", scene.Keep()); }).outcome,
+        Outcome::kDone);
+  };
+  for (int i = 0; i < 120; ++i) {
+    wait(Seconds(20));
+    set("hot");
+  }
+  EXPECT_EQ(scene.cluster.store.session_count(), 1u);
+  EXPECT_EQ(scene.client->counters().sessions_opened, 1u);
+  // The window of that session is over, so another slot needs a new one. The
+  // first slot does not.
+  set("cold");
+  set("hot");
+  EXPECT_EQ(scene.client->counters().sessions_opened, 2u);
+  EXPECT_EQ(scene.cluster.store.session_count(), 2u);
+  // A slot may have forgotten a session that was not used for long.
+  wait(Seconds(20 * 60));
+  set("hot");
+  EXPECT_EQ(scene.cluster.store.session_count(), 3u);
+  EXPECT_EQ(scene.client->counters().sessions_expired, 0u);
+}
+
 TEST(Client, TooManyWaiting_AreRefusedAtOnce) {
   Scene scene;
   scene.MakeClient({.outstanding_max = 1, .waiting_max = 2});

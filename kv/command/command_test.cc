@@ -390,5 +390,17 @@ TEST(SessionToken, Text_ComesBack) {
   EXPECT_EQ(MakeSessionToken(0, WallTime(0), Seconds(600)).client, ClientId(1));
 }
 
+TEST(SessionToken, OfAKey_IsNeverThatOfAClient) {
+  for (const uint64_t bits : {uint64_t{0}, uint64_t{7}, uint64_t{1} << 63}) {
+    const auto of_client = MakeSessionToken(bits, WallTime(0), Seconds(1));
+    const auto of_key = MakeKeySessionToken(bits, WallTime(0), Seconds(1));
+    EXPECT_FALSE(IsKeySession(of_client.client));
+    EXPECT_NE(of_client.client, ClientId());
+    EXPECT_TRUE(IsKeySession(of_key.client));
+    EXPECT_EQ(of_key.open_until_ms, 1'000);
+    EXPECT_EQ(ParseSessionToken(FormatSessionToken(of_key)), of_key);
+  }
+}
+
 }  // namespace
 }  // namespace quorate::kv

@@ -19,6 +19,10 @@ struct SessionRules {
   // The time for the first use in a slot; less than `lifetime`.
   Duration open_window = Seconds(10 * 60);
   uint32_t rows_per_slot_max = 4096;
+  // The same for sessions of Idempotency-Keys, which have one command each, so
+  // that they take no room from clients. 0: one maximum for both, as in
+  // clusters of the first version.
+  uint32_t keys_per_slot_max = 65'536;
   // A larger result is not kept (kResultNotKept).
   uint32_t result_bytes_max = 64 << 10;
   // A result that would bring the row's results above this is not kept.

@@ -7,9 +7,20 @@
 
 namespace quorate::kv {
 
+namespace {
+constexpr uint64_t kKeySession = uint64_t{1} << 63;
+}  // namespace
+
 SessionToken MakeSessionToken(uint64_t bits, WallTime now,
                               Duration open_window) {
-  return {.client = ClientId(bits == 0 ? 1 : bits),
+  const uint64_t client = bits & ~kKeySession;
+  return {.client = ClientId(client == 0 ? 1 : client),
+          .open_until_ms = (now + open_window).ms()};
+}
+
+SessionToken MakeKeySessionToken(uint64_t hash, WallTime now,
+                                 Duration open_window) {
+  return {.client = ClientId(hash | kKeySession),
           .open_until_ms = (now + open_window).ms()};
 }
 

@@ -56,6 +56,14 @@ struct SessionStamp {
 // node's log time or clock, `open_window` that of the cluster's SessionRules.
 SessionToken MakeSessionToken(uint64_t bits, WallTime now,
                               Duration open_window);
+// The session of the one request with an Idempotency-Key, whose secret hash is
+// `hash`. Requests with the same key have the same client.
+SessionToken MakeKeySessionToken(uint64_t hash, WallTime now,
+                                 Duration open_window);
+// Distinguishes sessions of Idempotency-Keys by a bit of the client.
+constexpr bool IsKeySession(ClientId client) {
+  return (client.value() >> 63) != 0;
+}
 // "16 hex digits of the client, '-', open_until_ms in decimal".
 std::string FormatSessionToken(const SessionToken& token);
 std::optional<SessionToken> ParseSessionToken(std::string_view text);

@@ -9,7 +9,9 @@
 namespace quorate::kv {
 namespace {
 
-constexpr uint32_t kVersion = 1;
+constexpr uint32_t kVersion = 2;
+// Without the maximum of keys, which is 0 then.
+constexpr uint32_t kFirstVersion = 1;
 
 void AppendRules(std::string* out, const Rules& rules) {
   AppendFixed(out, static_cast<uint64_t>(rules.sessions.lifetime.ms()));
@@ -19,6 +21,9 @@ void AppendRules(std::string* out, const Rules& rules) {
   AppendFixed(out, rules.sessions.row_bytes_max);
   AppendFixed(out, rules.expiries_per_entry);
   AppendFixed(out, rules.expiries_per_command);
+  if (rules.sessions.keys_per_slot_max > 0) {
+    AppendFixed(out, rules.sessions.keys_per_slot_max);
+  }
 }
 
 Duration TakeMilliseconds(FixedReader* reader) {
@@ -28,7 +33,7 @@ Duration TakeMilliseconds(FixedReader* reader) {
   return reader->ok() ? Milliseconds(static_cast<int64_t>(ms)) : Duration(0);
 }
 
-Rules TakeRules(FixedReader* reader) {
+Rules TakeRules(FixedReader* reader, uint32_t version) {
   Rules rules;
   rules.sessions.lifetime = TakeMilliseconds(reader);
   rules.sessions.open_window = TakeMilliseconds(reader);
@@ -37,7 +42,12 @@ Rules TakeRules(FixedReader* reader) {
   rules.sessions.row_bytes_max = reader->Take<uint32_t>();
   rules.expiries_per_entry = reader->Take<uint32_t>();
   rules.expiries_per_command = reader->Take<uint32_t>();
-  if (!AreValid(rules)) reader->Fail();
+  rules.sessions.keys_per_slot_max =
+      version == kFirstVersion ? 0 : reader->Take<uint32_t>();
+  const bool has_first_form = rules.sessions.keys_per_slot_max == 0;
+  if (!AreValid(rules) || has_first_form != (version == kFirstVersion)) {
+    reader->Fail();
+  }
   return rules;
 }
 
@@ -63,7 +73,8 @@ std::vector<SlotRange> TakeSlots(FixedReader* reader, uint32_t slot_count) {
 
 Buffer EncodeParameters(const Parameters& parameters) {
   std::string out;
-  AppendFixed(&out, kVersion);
+  const bool first = parameters.rules.sessions.keys_per_slot_max == 0;
+  AppendFixed(&out, first ? kFirstVersion : kVersion);
   AppendFixed(&out, static_cast<uint32_t>(parameters.partitioner));
   AppendFixed(&out, parameters.slot_count);
   AppendRules(&out, parameters.rules);
@@ -78,7 +89,7 @@ Buffer EncodeParameters(const Parameters& parameters) {
 absl::StatusOr<Parameters> DecodeParameters(std::string_view bytes) {
   FixedReader reader(bytes);
   const auto version = reader.Take<uint32_t>();
-  if (reader.ok() && version != kVersion) {
+  if (reader.ok() && version != kVersion && version != kFirstVersion) {
     return absl::FailedPreconditionError(
         absl::StrCat("the store was founded with parameters of version ",
                      version, ", this program knows version ", kVersion,
@@ -93,7 +104,7 @@ absl::StatusOr<Parameters> DecodeParameters(std::string_view bytes) {
       parameters.slot_count == 0 || parameters.slot_count > kHashSlotCount) {
     reader.Fail();
   }
-  parameters.rules = TakeRules(&reader);
+  parameters.rules = TakeRules(&reader, version);
   parameters.owned = TakeSlots(&reader, parameters.slot_count);
   if (!reader.ok() || !reader.rest().empty()) {
     return absl::DataLossError(

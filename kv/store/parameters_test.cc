@@ -26,6 +26,7 @@ Parameters AnyParameters() {
                        window_ms + *rc::gen::inRange<int64_t>(1, 1'000'000)),
                    .open_window = Milliseconds(window_ms),
                    .rows_per_slot_max = *rc::gen::inRange<uint32_t>(1, 9'999),
+                   .keys_per_slot_max = *rc::gen::inRange<uint32_t>(0, 4),
                    .result_bytes_max = *rc::gen::arbitrary<uint32_t>(),
                    .row_bytes_max = *rc::gen::arbitrary<uint32_t>()},
       .expiries_per_entry = *rc::gen::inRange<uint32_t>(1, 9'999),
@@ -64,10 +65,10 @@ RC_GTEST_PROP(Parameters, ChangedBytes_AreRefusedOrOthers, ()) {
 
 TEST(Parameters, AnotherVersion_IsNamed) {
   std::string bytes = Encoded({});
-  bytes[0] = 2;
+  bytes[0] = 3;
   const absl::Status status = DecodeParameters(bytes).status();
   EXPECT_TRUE(absl::IsFailedPrecondition(status)) << status;
-  EXPECT_NE(std::string(status.message()).find("version 2, this program"),
+  EXPECT_NE(std::string(status.message()).find("version 3, this program"),
             std::string::npos)
       << status;
 }
@@ -93,21 +94,31 @@ TEST(Parameters, OfAConfiguration_GiveTheStore) {
   EXPECT_EQ(options->owned, (std::vector<SlotRange>{{Slot(3), Slot(7)}}));
 }
 
-TEST(Parameters, Bytes_AreThoseOfTheGoldenFile) {
-  const Parameters parameters{
+std::string Golden(const std::string& version) {
+  std::ifstream file("kv/store/testdata/parameters_" + version + ".hex");
+  std::string golden;
+  std::getline(file, golden);
+  return golden;
+}
+
+TEST(Parameters, Bytes_AreThoseOfTheGoldenFiles) {
+  Parameters parameters{
       .rules = {.sessions = {.lifetime = Milliseconds(0x31323334),
                              .open_window = Milliseconds(0x21222324),
                              .rows_per_slot_max = 0x41424344,
+                             .keys_per_slot_max = 0x11121314,
                              .result_bytes_max = 0x51525354,
                              .row_bytes_max = 0x61626364},
                 .expiries_per_entry = 0x71727374,
                 .expiries_per_command = 0x01020304},
       .owned = {{Slot(0), Slot(99)}, {Slot(200), Slot(8191)}}};
-  std::ifstream file("kv/store/testdata/parameters_v1.hex");
-  std::string golden;
-  std::getline(file, golden);
-  EXPECT_EQ(absl::BytesToHexString(Encoded(parameters)), golden)
+  EXPECT_EQ(absl::BytesToHexString(Encoded(parameters)), Golden("v2"))
       << "the stored form changed: raise its version";
+  // Groups that were founded with the first version keep its rules.
+  parameters.rules.sessions.keys_per_slot_max = 0;
+  const auto first = DecodeParameters(absl::HexStringToBytes(Golden("v1")));
+  ASSERT_TRUE(first.ok()) << first.status();
+  EXPECT_EQ(*first, parameters);
 }
 
 }  // namespace

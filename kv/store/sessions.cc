@@ -70,7 +70,9 @@ Sessions::Decision Sessions::Check(Slot slot, const SessionStamp& stamp,
     const bool open = now_ms <= token.open_until_ms &&
                       token.open_until_ms - now_ms < rules_.lifetime.ms();
     if (!open) return Refuse(ResultStatus::kSessionExpired);
-    if (!MakeRoom(slot, now_ms)) return Refuse(ResultStatus::kTooManySessions);
+    if (!MakeRoom(slot, token.client, now_ms)) {
+      return Refuse(ResultStatus::kTooManySessions);
+    }
     return {};
   }
   // The row is looked up by client alone, without comparing open_until_ms.
@@ -156,29 +158,39 @@ void Sessions::Remove(Slot slot, ClientId client) {
   digest_ -= digest;
   size_bytes_ -= SizeOf(*row->second);
   expiries_.erase({row->second->expire_at_ms, slot, client});
+  if (IsKeySession(client)) --slot_rows->key_rows;
   slot_rows->rows.erase(row);
   if (slot_rows->rows.empty()) slots_.erase(slot);
 }
 
-bool Sessions::MakeRoom(Slot slot, int64_t now_ms) {
+bool Sessions::HasRoom(const SlotRows& slot_rows, ClientId client) const {
+  const size_t all = slot_rows.rows.size();
+  if (rules_.keys_per_slot_max == 0) return all < rules_.rows_per_slot_max;
+  return IsKeySession(client)
+             ? slot_rows.key_rows < rules_.keys_per_slot_max
+             : all - slot_rows.key_rows < rules_.rows_per_slot_max;
+}
+
+bool Sessions::MakeRoom(Slot slot, ClientId client, int64_t now_ms) {
   const auto found = slots_.find(slot);
   if (found == slots_.end()) return true;
   const SlotRows& full = *found->second;
-  if (full.rows.size() < rules_.rows_per_slot_max) return true;
+  if (HasRoom(full, client)) return true;
   // Rows are looked through at most once per step of expiry.
   if (full.earliest_expiry_ms > now_ms) return false;
   std::vector<ClientId> expired;
   int64_t earliest_ms = std::numeric_limits<int64_t>::max();
-  for (const auto& [client, row] : full.rows) {
+  for (const auto& [other, row] : full.rows) {
     if (row->expire_at_ms <= now_ms) {
-      expired.push_back(client);
+      expired.push_back(other);
     } else {
       earliest_ms = std::min(earliest_ms, row->expire_at_ms);
     }
   }
   UnshareSlot(slot)->earliest_expiry_ms = earliest_ms;
-  for (const ClientId client : expired) Remove(slot, client);
-  return !expired.empty();
+  for (const ClientId other : expired) Remove(slot, other);
+  const auto left = slots_.find(slot);
+  return left == slots_.end() || HasRoom(*left->second, client);
 }
 
 void Sessions::Restore(Slot slot, SessionRow row) {
@@ -191,6 +203,7 @@ void Sessions::Restore(Slot slot, SessionRow row) {
   const auto [restored, inserted] = slot_rows->rows.insert(
       {client, std::make_shared<SessionRow>(std::move(row))});
   CHECK(inserted) << "client " << client << " in slot " << slot;
+  if (IsKeySession(client)) ++slot_rows->key_rows;
   EndChange(slot, {slot_rows, restored->second.get()});
 }
 
@@ -215,6 +228,7 @@ Sessions::Target Sessions::BeginChange(Slot slot, const SessionToken& token) {
   if (row == nullptr) {
     row = std::make_shared<SessionRow>(SessionRow{.token = token});
     ++rows_made_;
+    if (IsKeySession(token.client)) ++target.slot_rows->key_rows;
   } else {
     const uint64_t digest = RowDigest(slot, *row);
     target.slot_rows->digest -= digest;

@@ -62,6 +62,8 @@ class Sessions {
     absl::btree_map<ClientId, Row> rows;
     // No row expires before this time.
     int64_t earliest_expiry_ms = std::numeric_limits<int64_t>::max();
+    // Rows with IsKeySession.
+    uint32_t key_rows = 0;
     // Sum of the rows' RowDigest, modulo 2^64.
     uint64_t digest = 0;
   };
@@ -124,8 +126,10 @@ class Sessions {
   // the row if there is none.
   Target BeginChange(Slot slot, const SessionToken& token);
   void EndChange(Slot slot, const Target& target);
-  // Whether the slot has room for a row, after removing expired ones.
-  bool MakeRoom(Slot slot, int64_t now_ms);
+  // Whether the slot has room for a row of the client, after removing expired
+  // ones.
+  bool MakeRoom(Slot slot, ClientId client, int64_t now_ms);
+  bool HasRoom(const SlotRows& slot_rows, ClientId client) const;
   void Remove(Slot slot, ClientId client);
   void Renew(Slot slot, SessionRow* row, const SessionStamp& stamp,
              int64_t now_ms);

@@ -171,6 +171,72 @@ TEST_F(FewSessionsTest, ExpiredRowsThatAreStillThere_LeaveRoom) {
   EXPECT_EQ(Apply()[0].status, ResultStatus::kSessionExpired);
 }
 
+class FewKeysTest : public StoreTest {
+ protected:
+  explicit FewKeysTest(uint32_t keys_per_slot_max = 5)
+      : StoreTest({.sessions = {.lifetime = Seconds(4),
+                                .open_window = Seconds(2),
+                                .rows_per_slot_max = 3,
+                                .keys_per_slot_max = keys_per_slot_max},
+                   .expiries_per_entry = 1,
+                   .expiries_per_command = 0}) {}
+
+  ResultStatus Use(const SessionToken& token) {
+    SessionStamp stamp = Stamp(1, 1, token.open_until_ms);
+    stamp.token.client = token.client;
+    return Do({.op = Op::kIncrBy, .session = stamp, .numbers = {1, 0}}, {"n"})
+        .status;
+  }
+  ResultStatus UseKey(uint64_t hash, int64_t now_ms = 0) {
+    return Use(
+        MakeKeySessionToken(hash, WallTime(now_ms * 1'000'000), Seconds(2)));
+  }
+  ResultStatus UseClient(uint64_t bits, int64_t now_ms = 0) {
+    return Use(
+        MakeSessionToken(bits, WallTime(now_ms * 1'000'000), Seconds(2)));
+  }
+};
+
+TEST_F(FewKeysTest, KeysOfASlot_TakeNoRoomFromClients) {
+  for (uint64_t i = 1; i <= 5; ++i) EXPECT_EQ(UseKey(i), ResultStatus::kOk);
+  EXPECT_EQ(UseKey(6), ResultStatus::kTooManySessions);
+  for (uint64_t i = 1; i <= 3; ++i) EXPECT_EQ(UseClient(i), ResultStatus::kOk);
+  EXPECT_EQ(UseClient(4), ResultStatus::kTooManySessions);
+  EXPECT_EQ(UseKey(6), ResultStatus::kTooManySessions);
+  EXPECT_EQ(store_.session_count(), 8u);
+  // The room of both returns with the time.
+  SetTime(5'500);
+  for (uint64_t i = 11; i <= 15; ++i) {
+    EXPECT_EQ(UseKey(i, 5'500), ResultStatus::kOk) << i;
+  }
+  EXPECT_EQ(UseKey(16, 5'500), ResultStatus::kTooManySessions);
+  EXPECT_EQ(UseClient(11, 5'500), ResultStatus::kOk);
+}
+
+// A slot full of keys gains nothing from expired rows of clients.
+TEST_F(FewKeysTest, ExpiredRowsOfOneKind_AreNoRoomForTheOther) {
+  for (uint64_t i = 1; i <= 3; ++i) EXPECT_EQ(UseClient(i), ResultStatus::kOk);
+  SetTime(3'000);
+  for (uint64_t i = 1; i <= 5; ++i) {
+    EXPECT_EQ(UseKey(i, 3'000), ResultStatus::kOk);
+  }
+  SetTime(4'500);
+  EXPECT_EQ(UseKey(6, 4'500), ResultStatus::kTooManySessions);
+}
+
+class SharedRowsTest : public FewKeysTest {
+ protected:
+  SharedRowsTest() : FewKeysTest(0) {}
+};
+
+TEST_F(SharedRowsTest, RulesOfTheFirstVersion_CountBothTogether) {
+  EXPECT_EQ(UseKey(1), ResultStatus::kOk);
+  EXPECT_EQ(UseClient(1), ResultStatus::kOk);
+  EXPECT_EQ(UseKey(2), ResultStatus::kOk);
+  EXPECT_EQ(UseClient(2), ResultStatus::kTooManySessions);
+  EXPECT_EQ(UseKey(3), ResultStatus::kTooManySessions);
+}
+
 TEST_F(StoreTest, SessionsOfASlot_AreBounded) {
   const auto stamp = [](uint64_t client) {
     SessionStamp stamp = Stamp(1);

@@ -338,11 +338,11 @@ bool HttpSession::ReadWriteOptions(const HttpRequest& request,
     }
     // The session is derived from the Idempotency-Key, so a repeated request
     // receives the first answer.
-    const uint64_t client =
-        SipHash({context_.host.hash_key(), kIdempotencyKeys}, *key) | 1;
+    const uint64_t hash =
+        SipHash({context_.host.hash_key(), kIdempotencyKeys}, *key);
     kv::SessionStamp stamp;
-    stamp.token = kv::MakeSessionToken(client, context_.SessionTime(),
-                                       context_.rules.sessions.open_window);
+    stamp.token = kv::MakeKeySessionToken(hash, context_.SessionTime(),
+                                          context_.rules.sessions.open_window);
     stamp.sequence = kv::Sequence(1);
     stamp.floor = kv::Sequence(1);
     spec->session = stamp;

@@ -20,12 +20,16 @@ bool LogReplay::TakesEffect(const kv::CommandView& command, WallTime log_time) {
   if (found == rows.end()) {
     const int64_t left_ms = token.open_until_ms - now_ms;
     if (left_ms < 0 || left_ms >= rules_.lifetime.ms()) return false;
-    const auto lives = [now_ms](const auto& row) {
-      return row.second.expires_ms > now_ms;
+    const bool separate = rules_.keys_per_slot_max > 0;
+    const bool is_key = separate && kv::IsKeySession(token.client);
+    const auto takes_room = [&](const auto& row) {
+      return row.second.expires_ms > now_ms &&
+             (!separate || kv::IsKeySession(row.first) == is_key);
     };
-    const ptrdiff_t most = rules_.rows_per_slot_max;
+    const ptrdiff_t most =
+        is_key ? rules_.keys_per_slot_max : rules_.rows_per_slot_max;
     if (std::ssize(rows) >= most &&
-        std::count_if(rows.begin(), rows.end(), lives) >= most) {
+        std::count_if(rows.begin(), rows.end(), takes_room) >= most) {
       return false;
     }
   } else if (found->second.expires_ms <= now_ms) {

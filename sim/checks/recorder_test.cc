@@ -308,6 +308,22 @@ TEST_F(RecorderTest, SessionForWhichItsSlotHasNoRoom_MustNotBeAcknowledged) {
   ExpectFound("is in no log");
 }
 
+TEST_F(RecorderTest, KeyForWhichItsSlotHasRoom_TakesEffectBesideClients) {
+  const auto commit = [this](kv::SessionToken token, const std::string& value) {
+    const auto put = Invoke(Kv::kPut, "r1", value);
+    Commit(kv::Op::kSet, "r1", value,
+           kv::SessionStamp{.token = token, .sequence = kv::Sequence(1)});
+    recorder_.ReturnNothing(put);
+  };
+  for (uint64_t client = 1; client <= kv::SessionRules().rows_per_slot_max;
+       ++client) {
+    commit({.client = kv::ClientId(client), .open_until_ms = 3'000},
+           absl::StrCat("c1.", client));
+  }
+  commit(kv::MakeKeySessionToken(1, WallTime(0), Seconds(3)), "c1.9999");
+  EXPECT_TRUE(found_.empty()) << found_[0];
+}
+
 TEST_F(RecorderTest, SessionStampThatIsCommittedTwice_TakesEffectOnce) {
   const kv::SessionStamp stamp{.token = {.client = kv::ClientId(7)},
                                .sequence = kv::Sequence(1),

@@ -156,6 +156,10 @@ kv::Rules ShapeDraw::DrawRules() {
   if (sessions.lifetime < Seconds(60)) {
     DrawBound("shape.sessions_per_slot", NodeId(), &sessions.rows_per_slot_max,
               3);
+    DrawBound("shape.keys_per_slot", NodeId(), &sessions.keys_per_slot_max, 1);
+  }
+  if (Pick<int>("shape.keys_share_rows", 0, {0, 0, 0, 1}) != 0) {
+    sessions.keys_per_slot_max = 0;
   }
   DrawBound("shape.session_result_bytes", NodeId(), &sessions.result_bytes_max,
             60);
