@@ -101,7 +101,8 @@ class Transport {
       (void)lane;
     }
     // The lane has lost its connection. Messages that were sent over it may be
-    // lost. May be called during Send. Not every transport has connections.
+    // lost. May be called during Send and SetPeers. Not every transport has
+    // connections.
     virtual void OnLaneClosed(NodeId to, Lane lane) {
       (void)to;
       (void)lane;
@@ -121,8 +122,15 @@ class Transport {
                              Receiver* receiver) = 0;
   virtual void Stop() = 0;
 
+  // Replaces the list of peers: new ones are connected. Those that are not
+  // named any more lose their connections and what waits for them, and no
+  // further message of theirs is received. A peer with another address loses
+  // the connections to the earlier one. The receiver may call it, too.
+  // Requires: Start succeeded, and the nodes differ. No effect after Stop.
+  virtual void SetPeers(std::vector<PeerAddress> peers) = 0;
+
   // Sends the concatenation of `pieces`, at most kMessageBytesMax in all, or
-  // loses it. Messages to a peer that was not named in Start are lost.
+  // loses it. Messages to a node that is no peer are lost.
   virtual void Send(NodeId to, Lane lane, absl::Span<const Buffer> pieces) = 0;
 
   // True while the lane has no connection, or so long a queue that callers

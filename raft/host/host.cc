@@ -99,6 +99,7 @@ class Host::Impl final : public env::Transport::Receiver {
   void OnLaneOpened(NodeId to, env::Lane lane) override;
   void OnLaneClosed(NodeId to, env::Lane lane) override;
 
+  env::Transport& transport() { return env_.transport; }
   Replica* replica(GroupId id) { return replicas_.Find(id); }
   void AddReplica(GroupKey key, Restored restored,
                   std::unique_ptr<StateMachine> state_machine);
@@ -655,6 +656,9 @@ Host::Host(env::Env& env, HostOptions options, MakeStateMachine make,
                                    observer)) {}
 Host::~Host() = default;
 
+void Host::SetPeers(std::vector<env::PeerAddress> peers) {
+  impl_->transport().SetPeers(std::move(peers));
+}
 void Host::SetReceiver(env::Transport::Receiver* receiver) {
   CHECK(impl_->receiver_ == nullptr);
   impl_->receiver_ = receiver;

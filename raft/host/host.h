@@ -161,6 +161,12 @@ class Host {
   // the start of the transport on. It outlives the host. At most one call.
   void SetReceiver(env::Transport::Receiver* receiver);
 
+  // Replaces HostOptions::peers from now on (env::Transport::SetPeers). A new
+  // node must be named on all others before a group gets a member there. The
+  // founding of the cluster needs all nodes from the start. Requires: the start
+  // has succeeded.
+  void SetPeers(std::vector<env::PeerAddress> peers);
+
   // Proposes one entry. Unless the Host is destroyed first, `done` is called
   // exactly once, with one of these outcomes:
   //   kDone: the entry was applied here.

@@ -8,7 +8,6 @@
 
 #include "absl/strings/str_cat.h"
 #include "env/check.h"
-#include "env/destruction.h"
 #include "env/little_endian.h"
 
 namespace quorate::raft {
@@ -104,6 +103,7 @@ class StreamTransport::Outgoing final : env::Connection::Observer {
   }
 
   const env::LinkState& state() const { return state_; }
+  const std::string& address() const { return peer_.address; }
   bool Congested() {
     if (!open_) return true;
     congested_ |= connection_->unsent_bytes() >= queue_bytes_max_ / 2;
@@ -409,17 +409,70 @@ absl::Status StreamTransport::Start(const env::TransportIdentity& identity,
   listener_ = *std::move(listener);
   identity_ = identity;
   receiver_ = receiver;
-  for (const env::PeerAddress& peer : peers) {
-    CHECK(peer.node != identity.node) << "a node is no peer of itself";
-    auto [it, inserted] = peers_.emplace(peer.node, std::make_unique<Peer>());
-    CHECK(inserted) << "node " << peer.node << " named twice";
-    for (size_t lane = 0; lane < env::kLanes; ++lane) {
-      it->second->outgoing[lane] =
-          std::make_unique<Outgoing>(*this, peer, static_cast<Lane>(lane));
-      it->second->outgoing[lane]->Dial();
+  SetPeers(std::move(peers));
+  return absl::OkStatus();
+}
+
+void StreamTransport::SetPeers(std::vector<env::PeerAddress> peers) {
+  CHECK(receiver_ != nullptr) << "SetPeers before Start";
+  if (listener_ == nullptr) return;
+  std::map<NodeId, env::PeerAddress> wanted;
+  for (env::PeerAddress& peer : peers) {
+    CHECK(peer.node != identity_.node) << "a node is no peer of itself";
+    const NodeId node = peer.node;
+    CHECK(wanted.emplace(node, std::move(peer)).second)
+        << "node " << node << " named twice";
+  }
+  std::vector<NodeId> gone;
+  for (const auto& [node, peer] : peers_) {
+    if (!wanted.contains(node)) gone.push_back(node);
+  }
+  std::vector<LaneOfPeer> closed;
+  for (const NodeId node : gone) RemovePeer(node, &closed);
+  for (const auto& [node, to] : wanted) {
+    std::unique_ptr<Peer>& peer = peers_[node];
+    if (peer == nullptr) {
+      peer = std::make_unique<Peer>();
+    } else if (peer->lane(Lane::kControl).address() == to.address) {
+      continue;
+    } else {
+      AppendOpenLanes(node, *peer, &closed);
+    }
+    Dial(*peer, to);
+  }
+  // The receiver may stop the transport, or destroy it.
+  Destruction::Watch watch(&destruction_);
+  for (const auto& [node, lane] : closed) {
+    if (watch.destroyed() || listener_ == nullptr) return;
+    receiver_->OnLaneClosed(node, lane);
+  }
+}
+
+void StreamTransport::Dial(Peer& peer, const env::PeerAddress& to) {
+  for (size_t lane = 0; lane < env::kLanes; ++lane) {
+    peer.outgoing[lane] =
+        std::make_unique<Outgoing>(*this, to, static_cast<Lane>(lane));
+    peer.outgoing[lane]->Dial();
+  }
+}
+
+void StreamTransport::AppendOpenLanes(NodeId node, const Peer& peer,
+                                      std::vector<LaneOfPeer>* lanes) {
+  for (size_t lane = 0; lane < env::kLanes; ++lane) {
+    if (peer.outgoing[lane]->state().open) {
+      lanes->emplace_back(node, static_cast<Lane>(lane));
     }
   }
-  return absl::OkStatus();
+}
+
+void StreamTransport::RemovePeer(NodeId node, std::vector<LaneOfPeer>* closed) {
+  const auto found = peers_.find(node);
+  const std::unique_ptr<Peer> removed = std::move(found->second);
+  peers_.erase(found);
+  AppendOpenLanes(node, *removed, closed);
+  for (Incoming* incoming : removed->incoming) {
+    if (incoming != nullptr) Remove(incoming);
+  }
 }
 
 void StreamTransport::Stop() {

@@ -10,10 +10,12 @@
 #include <map>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "env/buggify.h"
 #include "env/byte_streams.h"
+#include "env/destruction.h"
 #include "env/loop.h"
 #include "env/random.h"
 #include "env/tracer.h"
@@ -62,6 +64,7 @@ class StreamTransport final : public env::Transport {
                      std::vector<env::PeerAddress> peers,
                      Receiver* receiver) override;
   void Stop() override;
+  void SetPeers(std::vector<env::PeerAddress> peers) override;
   void Send(NodeId to, env::Lane lane,
             absl::Span<const Buffer> pieces) override;
   bool Congested(NodeId to, env::Lane lane) const override;
@@ -74,7 +77,15 @@ class StreamTransport final : public env::Transport {
   class Outgoing;
   class Incoming;
   struct Peer;
+  using LaneOfPeer = std::pair<NodeId, env::Lane>;
 
+  // Dials the peer in every lane, in place of earlier dials.
+  void Dial(Peer& peer, const env::PeerAddress& to);
+  // Appends the lanes of the peer that have a connection.
+  static void AppendOpenLanes(NodeId node, const Peer& peer,
+                              std::vector<LaneOfPeer>* lanes);
+  // Closes everything of a peer. Appends the lanes that had a connection.
+  void RemovePeer(NodeId node, std::vector<LaneOfPeer>* closed);
   void Accept(std::unique_ptr<env::Connection> connection);
   // Handles the Hello of `incoming`. If it is admitted, it replaces an older
   // connection of the same peer and lane, and all of another incarnation.
@@ -97,6 +108,7 @@ class StreamTransport final : public env::Transport {
   std::unique_ptr<env::Listener> listener_;
   std::map<NodeId, std::unique_ptr<Peer>> peers_;
   std::vector<std::unique_ptr<Incoming>> incoming_;
+  Destruction destruction_;
 };
 
 }  // namespace quorate::raft

@@ -277,6 +277,9 @@ bool Network::Admits(NodeTransport* to, const NetworkMessage& message,
     refusal = Refusal::kOtherNode;
     why = "node " + std::to_string(own.node.value()) + " answers where node " +
           std::to_string(message.wanted.value()) + " is expected";
+  } else if (!to->Knows(sender.node)) {
+    refusal = Refusal::kUnknownNode;
+    why = "no peer";
   } else if (sender.version_min > own.version_max ||
              own.version_min > sender.version_max) {
     refusal = Refusal::kNoCommonVersion;

@@ -29,6 +29,33 @@ absl::Status NodeTransport::Start(const env::TransportIdentity& identity,
   if (!bound.ok()) return bound;
   identity_ = identity;
   address_ = address;
+  TakePeers(std::move(peers));
+  receiver_ = receiver;
+  return absl::OkStatus();
+}
+
+void NodeTransport::SetPeers(std::vector<env::PeerAddress> peers) {
+  if (receiver_ == nullptr || !scheduler_->BeginCall()) return;
+  const std::vector<Peer> before = peers_;
+  TakePeers(std::move(peers));
+  // A new peer may have been one earlier, with a lane that lacked room.
+  for (const Peer& peer : peers_) {
+    if (std::any_of(before.begin(), before.end(),
+                    [&](const Peer& old) { return old.node == peer.node; })) {
+      continue;
+    }
+    const MachineId machine = FindPeer(peer.node)->machine;
+    if (machine == MachineId()) continue;
+    for (uint64_t lane = 0; lane < env::kLanes; ++lane) {
+      network_->link(scheduler_->id(), machine).lanes[lane].congested = false;
+      const uint64_t id = uint64_t{machine.value()} << 2 | lane;
+      scheduler_->Post({TurnInputKind::kLaneReady, id,
+                        TurnSource(TurnSourceKind::kRoom, id)});
+    }
+  }
+}
+
+void NodeTransport::TakePeers(std::vector<env::PeerAddress> peers) {
   peers_.clear();
   for (env::PeerAddress& peer : peers) {
     peers_.push_back({peer.node, std::move(peer.address), MachineId(), 0});
@@ -36,8 +63,11 @@ absl::Status NodeTransport::Start(const env::TransportIdentity& identity,
   std::stable_sort(
       peers_.begin(), peers_.end(),
       [](const Peer& a, const Peer& b) { return a.node < b.node; });
-  receiver_ = receiver;
-  return absl::OkStatus();
+}
+
+bool NodeTransport::Knows(NodeId node) const {
+  return std::any_of(peers_.begin(), peers_.end(),
+                     [&](const Peer& peer) { return peer.node == node; });
 }
 
 void NodeTransport::Stop() {
@@ -131,7 +161,8 @@ void NodeTransport::RunLaneReady(uint64_t id) {
 
 void NodeTransport::RunInput(uint64_t id) {
   NetworkMessage message = network_->Take(id);
-  if (receiver_ == nullptr) return;
+  // A peer that was removed since the message arrived is no peer.
+  if (receiver_ == nullptr || !Knows(message.sender.node)) return;
   SimState& state = scheduler_->state();
   state.hash.Add(state.now, scheduler_->id(), TraceKind::kMessage,
                  Mix64(uint64_t{message.from.value()} << 2 |

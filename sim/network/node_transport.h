@@ -27,6 +27,7 @@ class NodeTransport final : public env::Transport {
                      std::vector<env::PeerAddress> peers,
                      Receiver* receiver) override;
   void Stop() override;
+  void SetPeers(std::vector<env::PeerAddress> peers) override;
   void Send(NodeId to, env::Lane lane,
             absl::Span<const Buffer> pieces) override;
   bool Congested(NodeId to, env::Lane lane) const override;
@@ -37,6 +38,8 @@ class NodeTransport final : public env::Transport {
   // ---- Called by the machine and the network.
   void RunInput(uint64_t id);
   void RunLaneReady(uint64_t id);
+  // Whether the node is a peer.
+  bool Knows(NodeId node) const;
   void Die();
   TurnScheduler& scheduler() { return *scheduler_; }
   bool started() const { return receiver_ != nullptr; }
@@ -47,13 +50,14 @@ class NodeTransport final : public env::Transport {
 
  private:
   void Detach();
+  void TakePeers(std::vector<env::PeerAddress> peers);
   struct Peer {
     NodeId node;
     std::string address;
     MachineId machine;     // The machine last known to listen there, or zero.
     uint64_t version = 0;  // The version of the address book at that time.
   };
-  // The peer with its current machine. Null if Start did not name it.
+  // The peer with its current machine. Null if it is no peer.
   Peer* FindPeer(NodeId node) const;
 
   TurnScheduler* const scheduler_;

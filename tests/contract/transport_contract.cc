@@ -75,10 +75,12 @@ class Pair {
     ASSERT_TRUE(Start(1, Identity(2), NodeId(1)).ok());
   }
   // Sends from one node to the other until the message arrives.
-  bool Deliver(int from, const std::string& bytes, Lane lane) {
+  bool Deliver(int from, const std::string& bytes, Lane lane,
+               int attempts_max = 100) {
     const int to = 1 - from;
     const Buffer piece = Buffer::Copy(bytes);
-    for (int attempt = 0; attempt < 100 && !inbox[to].Has(bytes); ++attempt) {
+    for (int attempt = 0; attempt < attempts_max && !inbox[to].Has(bytes);
+         ++attempt) {
       inbox[0].inside_send = inbox[1].inside_send = true;
       fixture_->env(from).transport.Send(NodeId(to + 1), lane,
                                          absl::MakeConstSpan(&piece, 1));
@@ -87,6 +89,7 @@ class Pair {
     }
     return inbox[to].Has(bytes);
   }
+  const std::string& address(int index) const { return addresses_[index]; }
   void Restarted(int index) { started_[index] = false; }
 
   Inbox inbox[2];
@@ -339,6 +342,103 @@ TEST_P(TransportContract, FloodedLane_ReportsCongestionAndRecovers) {
   EXPECT_EQ(pair.inbox[0].has_room,
             (std::vector<std::pair<NodeId, Lane>>{{NodeId(2), Lane::kBulk}}));
   EXPECT_TRUE(pair.Deliver(0, "after the flood", Lane::kBulk));
+}
+
+TEST_P(TransportContract, LinkThatIsOpen_HasTheAgreedVersionAndThePeersStore) {
+  Pair pair(&fixture());
+  EXPECT_EQ(env(0).transport.link(NodeId(2)), env::LinkState());
+  pair.StartBoth();
+  ASSERT_TRUE(pair.Deliver(0, "ping", Lane::kControl));
+  const env::LinkState open = {
+      .open = true, .version = 1, .store = StoreIncarnation(1002)};
+  EXPECT_EQ(env(0).transport.link(NodeId(2)), open);
+  EXPECT_EQ(env(0).transport.link(NodeId(3)), env::LinkState());
+}
+
+TEST_P(TransportContract, LinkOfARefusedHandshake_HasTheReason) {
+  using Refusal = env::HandshakeRefusal;
+  Pair pair(&fixture());
+  TransportIdentity other = Identity(2);
+  other.bootstrap_checksum = 7;
+  ASSERT_TRUE(pair.Start(0, Identity(1), NodeId(2)).ok());
+  ASSERT_TRUE(pair.Start(1, other, NodeId(1)).ok());
+  const env::LinkState refused = {.refusal = Refusal::kOtherBootstrap};
+  for (int i = 0; i < 100 && env(0).transport.link(NodeId(2)) != refused; ++i) {
+    EXPECT_FALSE(pair.Deliver(0, "ping", Lane::kControl, 1));
+  }
+  EXPECT_EQ(env(0).transport.link(NodeId(2)), refused);
+}
+
+TEST_P(TransportContract, SetPeers_NewPeers_ReachEachOther) {
+  Inbox inbox[2];
+  const std::string address[2] = {fixture().FreshAddress(),
+                                  fixture().FreshAddress()};
+  for (int i : {0, 1}) {
+    ASSERT_TRUE(env(i)
+                    .transport.Start(Identity(i + 1), address[i], {}, &inbox[i])
+                    .ok());
+  }
+  const Buffer piece = Buffer::Copy("ping");
+  const auto send = [&] {
+    for (int i : {0, 1}) {
+      env(i).transport.Send(NodeId(2 - i), Lane::kControl,
+                            absl::MakeConstSpan(&piece, 1));
+    }
+    fixture().RunFor(Milliseconds(20));
+  };
+  for (int i = 0; i < 5; ++i) send();
+  EXPECT_FALSE(inbox[0].Has("ping") || inbox[1].Has("ping"));
+  for (int i : {0, 1}) {
+    env(i).transport.SetPeers({{NodeId(2 - i), address[1 - i]}});
+  }
+  for (int i = 0; i < 100 && !(inbox[0].Has("ping") && inbox[1].Has("ping"));
+       ++i) {
+    send();
+  }
+  EXPECT_TRUE(inbox[0].Has("ping") && inbox[1].Has("ping"));
+  for (int i : {0, 1}) env(i).transport.Stop();
+}
+
+TEST_P(TransportContract, SetPeers_RemovedPeer_IsNeitherHeardNorReached) {
+  Pair pair(&fixture());
+  pair.StartBoth();
+  ASSERT_TRUE(pair.Deliver(0, "before", Lane::kControl));
+  ASSERT_TRUE(pair.Deliver(1, "before", Lane::kControl));
+  const Buffer late = Buffer::Copy("under way");
+  env(0).transport.Send(NodeId(2), Lane::kControl,
+                        absl::MakeConstSpan(&late, 1));
+  env(1).transport.SetPeers({});
+  EXPECT_EQ(env(1).transport.link(NodeId(1)), env::LinkState());
+  const auto refusal = [&] { return env(0).transport.link(NodeId(2)).refusal; };
+  for (int i = 0; i < 100 && refusal() == env::HandshakeRefusal::kNone; ++i) {
+    EXPECT_FALSE(pair.Deliver(0, "while it is away", Lane::kControl, 1));
+  }
+  EXPECT_EQ(refusal(), env::HandshakeRefusal::kUnknownNode);
+  EXPECT_FALSE(pair.inbox[1].Has("under way"));
+  EXPECT_FALSE(pair.Deliver(1, "while it is away", Lane::kControl, 10));
+  env(1).transport.SetPeers({{NodeId(1), pair.address(0)}});
+  EXPECT_TRUE(pair.Deliver(0, "after", Lane::kControl));
+  EXPECT_TRUE(pair.Deliver(1, "after", Lane::kControl));
+}
+
+TEST_P(TransportContract, SetPeers_OtherAddress_IsDialled) {
+  Pair pair(&fixture());
+  pair.StartBoth();
+  ASSERT_TRUE(pair.Deliver(0, "before", Lane::kControl));
+  Inbox moved;
+  const std::string address = fixture().FreshAddress();
+  ASSERT_TRUE(
+      env(2)
+          .transport
+          .Start(Identity(2), address, {{NodeId(1), pair.address(0)}}, &moved)
+          .ok());
+  env(0).transport.SetPeers({{NodeId(2), address}});
+  const std::string bytes = "to the new address";
+  for (int i = 0; i < 100 && !moved.Has(bytes); ++i) {
+    EXPECT_FALSE(pair.Deliver(0, bytes, Lane::kControl, 1));
+  }
+  EXPECT_TRUE(moved.Has(bytes));
+  env(2).transport.Stop();
 }
 
 }  // namespace quorate::contract
