@@ -147,7 +147,7 @@ TEST_F(GroupLifecycle, DroppedGroupOfTheFounding_IsGone_NotFenced) {
   EXPECT_EQ(Drop(3, kGroup), absl::OkStatus());
   for (int i = 0; i < 2; ++i) {
     CrashAll(sim::CrashKind::kMachine);
-    EXPECT_TRUE(absl::IsNotFound(StatusOn(3, kGroup))) << StatusOn(3, kGroup);
+    ASSERT_TRUE(absl::IsNotFound(StatusOn(3, kGroup))) << StatusOn(3, kGroup);
     EXPECT_EQ(FilesOf(3, kGroup), 0u);
   }
   // The others go on, and the node takes part in a later group of this id.
