@@ -88,6 +88,7 @@ struct Core::Impl::InputDispatcher {
     core.OnSnapshotInstalled(std::move(e));
   }
   void operator()(TransferRequested& e) { core.OnTransferRequested(e); }
+  void operator()(ChangeConfiguration& e) { core.OnChangeConfiguration(e); }
   void operator()(RoomToSend& e) { core.OnRoomToSend(e); }
 };
 
@@ -241,6 +242,7 @@ void Core::Impl::FinishStep() {
     if (std::exchange(leader->commit_due, false)) TryCommit();
   }
   ReactToCommit();
+  ContinueChange();
   RaiseLevelIfAnnounced();
   ApplyCommitted();
   if (halted() && !std::holds_alternative<Follower>(role_)) {
@@ -292,9 +294,7 @@ MonoTime Core::Impl::ComputeDeadline() const {
     }
     return at;
   }
-  MonoTime at = IsVoter(log_.configuration(), options_.replica)
-                    ? election_deadline_
-                    : MonoTime::Max();
+  MonoTime at = IsNeededInElections() ? election_deadline_ : MonoTime::Max();
   if (const Follower* follower = std::get_if<Follower>(&role_)) {
     for (const ForwardedRead& read : follower->reads) {
       at = std::min({at, read.retry_at, read.expires_at});
@@ -422,6 +422,9 @@ Term Core::TermAt(Index index) const { return impl_->log().TermAt(index); }
 const Entry& Core::EntryAt(Index index) const { return impl_->log().At(index); }
 const Configuration& Core::configuration() const {
   return impl_->log().configuration();
+}
+Index Core::configuration_index() const {
+  return impl_->log().configuration_index();
 }
 const Configuration& Core::ConfigurationAt(Index index) const {
   return impl_->log().ConfigurationAt(index);

@@ -219,6 +219,22 @@ struct TransferRequested {
   ReplicaId to;
 };
 
+// A caller wants another configuration (thesis 4). Answered by Output::proposed
+// with the position of the first entry of the change, or by Output::refused.
+// If the voters change, that entry begins joint consensus, and the leader ends
+// it with a second one when the first is committed. The change is complete when
+// Core::configuration has no outgoing voters and its entry is committed. A
+// leader that is no voter then steps down.
+struct ChangeConfiguration {
+  uint64_t tag = 0;  // The caller's; returned in Output.
+  // Core::configuration_index of the configuration from which the caller made
+  // `target`. So no change undoes another one that the caller has not seen.
+  Index base;
+  // Without outgoing voters and next learners. Voters, learners and level may
+  // differ from those of `base`. A new voter must be a learner before.
+  Configuration target;
+};
+
 // The link to `to` has room after HostGate::MaySend refused, or it is new.
 // Messages of an older link may be lost.
 struct RoomToSend {
@@ -226,10 +242,11 @@ struct RoomToSend {
   bool link_is_new = false;
 };
 
-using Input = std::variant<MessageReceived, Proposals, ReadRequested,
-                           TimerFired, WriteDone, SnapshotTaken, Evict,
-                           EntriesRead, ChunkRead, ChunkWritten,
-                           SnapshotInstalled, TransferRequested, RoomToSend>;
+using Input =
+    std::variant<MessageReceived, Proposals, ReadRequested, TimerFired,
+                 WriteDone, SnapshotTaken, Evict, EntriesRead, ChunkRead,
+                 ChunkWritten, SnapshotInstalled, TransferRequested,
+                 ChangeConfiguration, RoomToSend>;
 
 // ---- Output
 
@@ -256,6 +273,17 @@ struct Refused {
     kTooMuchUnapplied,
     kTooMuchUnwritten,    // This replica's disk is too slow.
     kTransferInProgress,  // A leadership transfer is in progress.
+    // The rest is for ChangeConfiguration.
+    kNothingCommittedInTerm,  // No entry of this term is committed yet.
+    kChangeInProgress,        // An earlier change is not complete.
+    kConfigurationIsNewer,    // The present one is newer than `base`.
+    kConfigurationIsTheSame,
+    // The target breaks a rule, or changes a part that never changes.
+    kConfigurationIsInvalid,
+    // The program of a member does not know the level, or has not said so.
+    kLevelIsNotKnown,
+    // A new voter is no learner, or lacks too many entries.
+    kVoterHasNotCaughtUp,
   } reason = Reason::kNotLeader;
 };
 struct ReadReady {
@@ -405,6 +433,8 @@ class Core {
   Index CutBefore(Index through, size_t bytes) const;
   // The configuration in effect: the newest in the log, committed or not.
   const Configuration& configuration() const;
+  // The index of its entry. At most log_start() if the log does not hold it.
+  Index configuration_index() const;
   // The configuration in effect at `index`; a snapshot taken there must contain
   // it. Requires: snapshot().position.index <= index <= last.
   const Configuration& ConfigurationAt(Index index) const;

@@ -1,8 +1,8 @@
 // raft/core/core_impl.h: the state of one replica and the functions that
-// implement its rules. Private to raft/core. core.cc dispatches inputs; the
-// rules are in election.cc (terms, votes, leadership transfer), replication.cc
-// (log, commit, heartbeats), reads.cc, levels.cc and snapshots.cc. The digest
-// of the state is in digest.cc.
+// implement its rules. Private to raft/core. core.cc dispatches inputs, and
+// digest.cc has the digest of the state. The rules are in election.cc (terms,
+// votes, leadership transfer), replication.cc (log, commit, heartbeats),
+// reads.cc, membership.cc (configurations), levels.cc and snapshots.cc.
 //
 // Three rules hold throughout:
 //   - Every message goes through Send. While term and vote are not durable,
@@ -117,6 +117,7 @@ class Core::Impl {
   void SetVote(ReplicaId replica);
   void ResetElectionTimer();
   bool HasRecentLeaderContact() const;
+  bool IsNeededInElections() const;
   bool MayCampaign() const;
   bool halted() const { return halted_at_ != Index(); }
   // The last entry that may be applied.
@@ -200,6 +201,24 @@ class Core::Impl {
   void ScheduleCommitNotification();
   void SendCommitNotifications();
   Progress* FindMember(ReplicaId replica);
+
+  // ---- membership.cc
+  void OnChangeConfiguration(const ChangeConfiguration& change);
+  // Every change begins here. Returns why it is refused, or nothing after its
+  // entry was appended. Requires: this replica leads.
+  std::optional<Refused::Reason> Change(const Configuration& target);
+  // Why this leader can make no change now.
+  std::optional<Refused::Reason> RefuseAnyChange() const;
+  // Why it cannot change the present configuration to `target`.
+  std::optional<Refused::Reason> RefuseTarget(const Configuration& target);
+  void AppendConfiguration(const Configuration& configuration);
+  // Makes the members those of the configuration. New ones are first sent the
+  // entry `next`.
+  void RefreshMembers(Leader& leader, Index next) const;
+  bool HasCaughtUp(ReplicaId replica);
+  Level KnownLevel(const Configuration& configuration);
+  void ContinueChange();
+  void LeaveLeadership();
 
   // ---- levels.cc
   void RaiseLevelIfAnnounced();

@@ -90,7 +90,7 @@ void Core::Impl::BecomePreCandidate() {
 // counts when that write is durable. Otherwise a candidate could crash, forget
 // its vote, and collect votes for a log that it lost.
 void Core::Impl::BecomeCandidate(bool forced) {
-  CHECK(IsVoter(log_.configuration(), options_.replica));
+  CHECK(IsNeededInElections());
   const ReplicaId old_leader = leader();
   LeaveRole();
   role_ = Candidate();
@@ -113,11 +113,7 @@ void Core::Impl::BecomeLeader() {
   CHECK(!installing());
   Leader state;
   const LogPosition last = log_.last();
-  for (const ReplicaId replica : MemberReplicas(log_.configuration())) {
-    if (replica == options_.replica) continue;
-    state.members.emplace_back(replica, last.index + 1, state.last_append + 1,
-                               now_.mono);
-  }
+  RefreshMembers(state, last.index + 1);
   for (const Entry& entry : log_.Slice(commit_, last.index)) {
     state.uncommitted_bytes += entry.size_bytes();
   }
@@ -143,11 +139,21 @@ void Core::Impl::BecomeLeader() {
   AppendOwn(EntryKind::kNoop, Buffer());
 }
 
+// Thesis 4.2.2: a voter of the configuration before the newest one, too, while
+// that one may not be committed. It may have the only log that the others can
+// vote for. Its own vote does not count then.
+bool Core::Impl::IsNeededInElections() const {
+  if (IsVoter(log_.configuration(), options_.replica)) return true;
+  const Index newest = log_.configuration_index();
+  return newest > commit_ &&
+         IsVoter(log_.ConfigurationAt(newest - 1), options_.replica);
+}
+
 // A snapshot that is being installed is ahead of the log of this replica. A
 // replica that does not know the members cannot count their votes.
 bool Core::Impl::MayCampaign() const {
-  return IsVoter(log_.configuration(), options_.replica) && !installing() &&
-         !halted() && log_.unknown_configuration() == Index();
+  return IsNeededInElections() && !installing() && !halted() &&
+         log_.unknown_configuration() == Index();
 }
 
 void Core::Impl::ElectionTimeout() {

@@ -1,12 +1,13 @@
 // Every state that three replicas can reach with few faults. The search copies
 // cores, and visits each state once, by its digest. Links keep their order, but
 // may lose their oldest message; disks write in order; a replica may crash with
-// any number of its writes done. Budgets limit the timeouts, proposals, losses
-// and crashes, so the states are finitely many.
+// any number of its writes done. A leader may remove a voter, also itself.
+// Budgets limit the timeouts, proposals, losses, crashes and removals, so the
+// states are finitely many.
 //
 // A longer search, with the numbers of these moves in this order:
 //
-//   bazel run //raft/core:explore_test -- --budget=2,1,0,0
+//   bazel run //raft/core:explore_test -- --budget=2,1,0,0,0
 #include <algorithm>
 #include <array>
 #include <cstdint>
@@ -53,6 +54,7 @@ struct Budget {
   uint64_t proposals = 0;
   uint64_t losses = 0;
   uint64_t crashes = 0;
+  uint64_t removals = 0;
 };
 
 // A fault that no replica can survive, so that the search must find what it
@@ -109,6 +111,7 @@ uint64_t State::Digest() const {
   digest.Add(budget.proposals);
   digest.Add(budget.losses);
   digest.Add(budget.crashes);
+  digest.Add(budget.removals);
   for (const Replica& replica : replicas) {
     digest.Add(replica.core.Digest(now));
     digest.Add(replica.hard_state);
@@ -164,6 +167,7 @@ class Explorer {
   uint64_t commits() const { return commits_; }
   uint64_t truncations() const { return truncations_; }
   uint64_t rival_leaders() const { return rival_leaders_; }
+  uint64_t removals() const { return removals_; }
 
  private:
   static Core Boot(size_t replica, HardState hard_state,
@@ -202,6 +206,9 @@ class Explorer {
       }
       FinishWrite(state, i);
       Propose(state, i);
+      for (size_t voter = 0; voter < kReplicas; ++voter) {
+        Remove(state, i, voter);
+      }
     }
   }
 
@@ -254,6 +261,24 @@ class Explorer {
     const std::string payload = std::to_string(--state.budget.proposals);
     Step(&state, i, Proposal{0, EntryKind::kCommands, Buffer::Copy(payload)});
     Visit(state);
+  }
+
+  void Remove(const State& before, size_t i, size_t voter) {
+    const Core& leader = before.replicas[i].core;
+    if (before.budget.removals == 0 || leader.role() != RoleKind::kLeader) {
+      return;
+    }
+    Configuration target = leader.configuration();
+    std::erase_if(target.voters, [voter](const Member& member) {
+      return member.replica == IdOf(voter);
+    });
+    if (target.voters == leader.configuration().voters) return;
+    State state = before;
+    --state.budget.removals;
+    Step(&state, i,
+         ChangeConfiguration{0, leader.configuration_index(), target});
+    removals_ += output_.proposed.size();
+    if (output_.refused.empty()) Visit(state);
   }
 
   // It starts at once, with each number of its writes done.
@@ -360,22 +385,29 @@ class Explorer {
       }
       state->committed.push_back(entry);
       state->committed_in.push_back(core.term());
-      CheckOnMajority(*state, entry);
+      CheckOnMajority(*state, entry, core.configuration());
     }
   }
 
-  void CheckOnMajority(const State& state, const Entry& entry) {
-    size_t disks = 0;
-    for (const Replica& replica : state.replicas) {
-      const std::vector<Entry>& entries = replica.entries;
-      const uint64_t at = entry.index.value() - 1;
-      disks += at < entries.size() && entries[at].position() == entry.position()
-                   ? 1
-                   : 0;
-    }
-    if (disks * 2 <= kReplicas) {
-      Fail(absl::StrCat("entry ", entry.index.value(), " is committed and on ",
-                        disks, " disks"));
+  // `configuration` is that of the replica that commits it first.
+  void CheckOnMajority(const State& state, const Entry& entry,
+                       const Configuration& configuration) {
+    for (const auto* voters :
+         {&configuration.voters, &configuration.outgoing_voters}) {
+      size_t disks = 0;
+      for (const Member& voter : *voters) {
+        const std::vector<Entry>& entries =
+            state.replicas[voter.replica.value() - 1].entries;
+        const uint64_t at = entry.index.value() - 1;
+        disks +=
+            at < entries.size() && entries[at].position() == entry.position()
+                ? 1
+                : 0;
+      }
+      if (disks * 2 <= voters->size() && !voters->empty()) {
+        Fail(absl::StrCat("entry ", entry.index.value(),
+                          " is committed and on ", disks, " disks"));
+      }
     }
   }
 
@@ -400,6 +432,7 @@ class Explorer {
   uint64_t commits_ = 0;
   uint64_t truncations_ = 0;
   uint64_t rival_leaders_ = 0;
+  uint64_t removals_ = 0;
 };
 
 // Replaced by --budget.
@@ -411,13 +444,15 @@ void ExpectSafe(const Budget& budget) {
   EXPECT_EQ(explorer.violation(), "");
   std::printf(
       "%llu states, %llu commits, %llu truncations, %llu steps with two "
-      "leaders\n",
+      "leaders, %llu removals\n",
       static_cast<unsigned long long>(explorer.states()),
       static_cast<unsigned long long>(explorer.commits()),
       static_cast<unsigned long long>(explorer.truncations()),
-      static_cast<unsigned long long>(explorer.rival_leaders()));
+      static_cast<unsigned long long>(explorer.rival_leaders()),
+      static_cast<unsigned long long>(explorer.removals()));
   // The search gets somewhere.
   EXPECT_GT(explorer.commits(), 0u);
+  EXPECT_EQ(explorer.removals() > 0, budget.removals > 0);
   if (budget.timeouts > 1) {
     EXPECT_GT(explorer.truncations(), 0u);
     EXPECT_GT(explorer.rival_leaders(), 0u);
@@ -433,6 +468,8 @@ TEST(Explore, AProposalAndACrash_AreSafe) {
 TEST(Explore, AProposalAndALoss_AreSafe) {
   ExpectSafe({.timeouts = 1, .proposals = 1, .losses = 1});
 }
+
+TEST(Explore, ARemoval_IsSafe) { ExpectSafe({.timeouts = 1, .removals = 1}); }
 
 TEST(Explore, GivenBudget_IsSafe) { ExpectSafe(given_budget); }
 
@@ -455,9 +492,10 @@ void ParseBudget(const char* text) {
   unsigned long long proposals = 0;
   unsigned long long losses = 0;
   unsigned long long crashes = 0;
-  if (std::sscanf(text, "--budget=%llu,%llu,%llu,%llu", &timeouts, &proposals,
-                  &losses, &crashes) == 4) {
-    given_budget = {timeouts, proposals, losses, crashes};
+  unsigned long long removals = 0;
+  if (std::sscanf(text, "--budget=%llu,%llu,%llu,%llu,%llu", &timeouts,
+                  &proposals, &losses, &crashes, &removals) == 5) {
+    given_budget = {timeouts, proposals, losses, crashes, removals};
   }
 }
 

@@ -1,21 +1,17 @@
 // The level of a group. Members announce what they know, and the leader raises
 // it. A replica whose program does not know the level halts.
 #include <algorithm>
+#include <optional>
 
-#include "raft/core/configuration.h"
+#include "env/check.h"
 #include "raft/core/core_impl.h"
 
 namespace quorate::raft {
 
-// A configuration that changes the level alone has the same quorums, so it
-// needs no joint consensus. Like every change it waits until the one before is
-// committed, and an entry of this term (thesis 4.1 and its published bug fix).
-// A member that has not answered in this term has announced nothing.
 void Core::Impl::RaiseLevelIfAnnounced() {
-  Leader* leader = std::get_if<Leader>(&role_);
+  const Leader* leader = std::get_if<Leader>(&role_);
   if (leader == nullptr || options_.known_level <= log_.configuration().level ||
-      leader->transfer || log_.configuration_index() > commit_ ||
-      !CanServeReads()) {
+      RefuseAnyChange().has_value()) {
     return;
   }
   Level level = options_.known_level;
@@ -25,7 +21,8 @@ void Core::Impl::RaiseLevelIfAnnounced() {
   if (level <= log_.configuration().level) return;
   Configuration raised = log_.configuration();
   raised.level = level;
-  AppendOwn(EntryKind::kConfiguration, EncodeConfiguration(raised));
+  const std::optional<Refused::Reason> refusal = Change(raised);
+  CHECK(!refusal.has_value()) << static_cast<int>(*refusal);
 }
 
 bool Core::Impl::Knows(const Entry& entry) const {

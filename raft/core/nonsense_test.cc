@@ -137,6 +137,10 @@ class NonsenseTest : public ReplicaTest {
     }
     for (const SnapshotWork& work : out_.snapshots) works_.push_back(work);
     for (const Event& event : out_.events) {
+      if (event.kind == Event::Kind::kConfigurationChanged &&
+          event.role == RoleKind::kLeader) {
+        ++changed_;
+      }
       if (event.kind == Event::Kind::kSnapshotInstalled) ++installed_;
       if (event.kind == Event::Kind::kInvalidMessage) ++refused_;
       if (event.kind == Event::Kind::kRoleChanged &&
@@ -156,6 +160,7 @@ class NonsenseTest : public ReplicaTest {
   }
 
   void Act() {
+    if (core_->role() == RoleKind::kLeader && Chance(30)) Do(SomeChange());
     const uint64_t kind = Below(100);
     if (kind < 70) {
       const uint64_t plausible = core_->role() == RoleKind::kFollower ? 5 : 40;
@@ -184,6 +189,29 @@ class NonsenseTest : public ReplicaTest {
     AnswerHost();
   }
 
+  std::vector<Member> SomeMembers() {
+    std::vector<Member> members;
+    for (uint32_t id = 1; id <= 5; ++id) {
+      if (Chance(40))
+        members.push_back({ReplicaId(id), NodeId(id), StoreIncarnation(id)});
+    }
+    if (members.size() > 1 && Chance(5)) std::swap(members[0], members[1]);
+    if (!members.empty() && Chance(5)) members[0].node = NodeId(77);
+    return members;
+  }
+
+  ChangeConfiguration SomeChange() {
+    ChangeConfiguration change;
+    change.base = Chance(90) ? core_->configuration_index() : SomeIndex();
+    change.target = core_->configuration();
+    if (Chance(95)) change.target.outgoing_voters.clear();
+    change.target.next_learners.clear();
+    if (Chance(70)) change.target.voters = SomeMembers();
+    if (Chance(70)) change.target.learners = SomeMembers();
+    if (Chance(10)) change.target.level = Level(Below(4));
+    return change;
+  }
+
   void Compact() {
     const Index applied = core_->applied_index();
     if (applied <= core_->log_start().index) return;
@@ -201,6 +229,7 @@ class NonsenseTest : public ReplicaTest {
   std::vector<SnapshotWork> works_;
   int led_ = 0;
   int installed_ = 0;
+  int changed_ = 0;
   int refused_ = 0;
 };
 
@@ -219,6 +248,7 @@ TEST_F(NonsenseTest, AnyMessages_ReplicaKeepsItsInvariantsAndItsWord) {
   // The arbitrary messages reached the interesting states.
   EXPECT_GT(led_, 50);
   EXPECT_GT(installed_, 50);
+  EXPECT_GT(changed_, 20);
   EXPECT_GT(refused_, 1000);
 }
 

@@ -12,6 +12,7 @@
 //   advance MS           time passes, no timer fires
 //   run MS               time passes; timers, disks and links do their work
 //   propose n WORD       read n TAG        transfer n TO
+//   change n VOTERS [LEARNERS]      n is to lead these, as in `change 1 1,2 3`
 //   compact n [keep=N]   a snapshot of what n applied, keeping N entries
 //   write n [N|all]      the oldest writes of n's disk become durable
 //   snap n [N|all]       the oldest snapshot works of n are done
@@ -25,7 +26,8 @@
 //   stabilize            all writes and messages complete, time stands still
 //   status               log n              links
 //   expect n KEY=VALUE…  role term leader commit last vote applied durable
-//                        start (of the log) voters, reads=yes|no, state
+//                        start (of the log) voters, reads=yes|no, state,
+//                        members=VOTERS/OUTGOING/LEARNERS/NEXT_LEARNERS
 //   expect read TAG pending|failed|INDEX
 //   expect refused N     number of refused proposals so far
 //   expect member n m KEY=VALUE…    m's state, match, next at leader n
@@ -216,6 +218,8 @@ class Scenario {
       c.Read(Id(words.at(0)), Number(words.at(1)));
     } else if (verb == "transfer") {
       c.Step(Id(words.at(0)), TransferRequested{ReplicaId(Id(words.at(1)))});
+    } else if (verb == "change") {
+      Change(words);
     } else if (verb == "compact") {
       c.Compact(Id(words.at(0)), Option(words, "keep"));
     } else if (verb == "write") {
@@ -234,6 +238,35 @@ class Scenario {
       return false;
     }
     return true;
+  }
+
+  static std::vector<Member> ParseMembers(const std::string& list) {
+    std::vector<Member> members;
+    std::istringstream in(list);
+    for (std::string id; std::getline(in, id, ',');) {
+      members.push_back(CoreCluster::MemberOf(Id(id)));
+    }
+    return members;
+  }
+
+  static std::string MembersText(const std::vector<Member>& members) {
+    std::string text;
+    for (const Member& member : members) {
+      text += (text.empty() ? "" : ",") + Text(member.replica.value());
+    }
+    return text;
+  }
+
+  void Change(const Words& words) {
+    const uint32_t id = Id(words.at(0));
+    const Core& core = cluster_->core(id);
+    Configuration target = core.configuration();
+    target.outgoing_voters.clear();
+    target.next_learners.clear();
+    target.voters = ParseMembers(words.at(1));
+    target.learners = ParseMembers(words.size() > 2 ? words[2] : "");
+    cluster_->Step(id,
+                   ChangeConfiguration{0, core.configuration_index(), target});
   }
 
   bool Link(const std::string& verb, const Words& words) {
@@ -398,6 +431,11 @@ class Scenario {
     if (key == "reads") return core.CanServeReads() ? "yes" : "no";
     if (key == "voters") return Text(core.configuration().voters.size());
     if (key == "state") return cluster_->node(id).state;
+    if (key == "members") {
+      const Configuration& c = core.configuration();
+      return MembersText(c.voters) + "/" + MembersText(c.outgoing_voters) +
+             "/" + MembersText(c.learners) + "/" + MembersText(c.next_learners);
+    }
     return "unknown key";
   }
 

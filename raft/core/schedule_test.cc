@@ -1,5 +1,6 @@
 // Random schedules over a cluster of cores in memory: messages lost, doubled
 // and reordered, crashes with writes lost, partitions, compaction, transfers.
+// Half of the schedules change the configuration, too.
 // Every cross-replica rule is checked after every step. At the end the cluster
 // is healed and must agree.
 //
@@ -12,6 +13,7 @@
 
 #include "env/random.h"
 #include "gtest/gtest.h"
+#include "raft/core/configuration.h"
 #include "raft/core/testing/core_cluster.h"
 
 namespace quorate::raft {
@@ -46,6 +48,7 @@ struct Weather {
   uint32_t disk_percent = 0;
   uint32_t client_percent = 0;
   int64_t time_step_ms = 1;
+  bool changes = false;  // The configuration changes.
 
   static Weather Draw(Dice& dice) {
     Weather weather;
@@ -57,6 +60,7 @@ struct Weather {
     weather.disk_percent = 5 + dice.Below(25);
     weather.client_percent = 5 + dice.Below(15);
     weather.time_step_ms = 1 + static_cast<int64_t>(dice.Below(30));
+    weather.changes = dice.Chance(50);
     return weather;
   }
 };
@@ -79,8 +83,14 @@ class Schedule {
       if (!cluster_.up(id)) cluster_.Restart(id);
     }
     cluster_.Run(Seconds(10));
+    ASSERT_NE(Leader(), 0u) << "no leader 10 s after healing";
+    for (int i = 0; i < 20 && !HasFirstMembers(); ++i) {
+      ReturnToFirstMembers();
+      cluster_.Run(Seconds(2));
+    }
+    ASSERT_TRUE(HasFirstMembers());
     const uint32_t leader = Leader();
-    ASSERT_NE(leader, 0u) << "no leader 10 s after healing";
+    ASSERT_NE(leader, 0u) << "no leader after the last change";
     cluster_.Propose(leader, "last");
     cluster_.Read(leader, ++reads_);
     cluster_.Run(Seconds(3));
@@ -94,6 +104,11 @@ class Schedule {
   }
 
   bool ok() const { return cluster_.violation().empty(); }
+  // The index of the newest configuration that is committed.
+  Index committed_configuration() {
+    const uint32_t leader = Leader();
+    return leader == 0 ? Index() : cluster_.core(leader).configuration_index();
+  }
   const CoreCluster& cluster() const { return cluster_; }
 
  private:
@@ -192,9 +207,70 @@ class Schedule {
     }
   }
 
+  // ---- Changes of the configuration. At the beginning the first replicas
+  // vote, and the others are learners.
+  void Change(uint32_t id, const Configuration& target) {
+    if (!cluster_.up(id)) return;
+    cluster_.Step(id, ChangeConfiguration{
+                          0, cluster_.core(id).configuration_index(), target});
+  }
+
+  // Each replica stays what it is with 60 %; else it is drawn.
+  void ChangeSomething(uint32_t id) {
+    if (!cluster_.up(id)) return;
+    Configuration target = cluster_.core(id).configuration();
+    target.voters.clear();
+    target.learners.clear();
+    target.outgoing_voters.clear();
+    target.next_learners.clear();
+    const Configuration& present = cluster_.core(id).configuration();
+    for (uint32_t other = 1; other <= cluster_.size(); ++other) {
+      const bool votes = IsVoter(present, ReplicaId(other));
+      uint64_t kind = votes ? 0 : IsMember(present, ReplicaId(other)) ? 1 : 2;
+      if (dice_.Chance(40)) kind = dice_.Below(3);
+      if (kind == 0) target.voters.push_back(CoreCluster::MemberOf(other));
+      if (kind == 1) target.learners.push_back(CoreCluster::MemberOf(other));
+    }
+    Change(id, target);
+  }
+
+  bool HasFirstMembers() {
+    const uint32_t leader = Leader();
+    if (leader == 0) return false;
+    const Configuration& present = cluster_.core(leader).configuration();
+    return present.voters.size() == cluster_.voters() &&
+           present.voters.back() == CoreCluster::MemberOf(cluster_.voters()) &&
+           present.outgoing_voters.empty() &&
+           present.learners.size() == cluster_.size() - cluster_.voters() &&
+           cluster_.core(leader).configuration_index() <=
+               cluster_.core(leader).commit_index();
+  }
+
+  // Those that are to vote become learners first.
+  void ReturnToFirstMembers() {
+    const uint32_t leader = Leader();
+    if (leader == 0) return;
+    const Configuration& present = cluster_.core(leader).configuration();
+    Configuration target = present;
+    bool all = true;
+    for (uint32_t id = 1; id <= cluster_.size(); ++id) {
+      all &= IsMember(present, ReplicaId(id));
+    }
+    target.learners.clear();
+    if (all) target.voters.clear();
+    for (uint32_t id = 1; id <= cluster_.size(); ++id) {
+      if (!all && IsVoter(present, ReplicaId(id))) continue;
+      const bool votes = all && id <= cluster_.voters();
+      (votes ? target.voters : target.learners)
+          .push_back(CoreCluster::MemberOf(id));
+    }
+    Change(leader, target);
+  }
+
   void Clients() {
     const uint32_t leader = Leader();
     const uint32_t id = leader == 0 || dice_.Chance(40) ? Any() : leader;
+    if (weather_.changes && dice_.Chance(4)) return ChangeSomething(id);
     const uint64_t kind = dice_.Below(100);
     if (kind < 55) {
       cluster_.Propose(id, std::to_string(++payloads_));
@@ -267,6 +343,7 @@ class Schedule {
 TEST(ScheduleTest, RandomFaults_NoRuleIsBrokenAndAllAgreeAfterwards) {
   uint64_t committed = 0;
   uint64_t answered = 0;
+  uint64_t changed = 0;  // Runs in which the configuration changed.
   for (uint64_t seed = first_seed; seed <= last_seed; ++seed) {
     SCOPED_TRACE("replay: --seeds=" + std::to_string(seed) + ".." +
                  std::to_string(seed));
@@ -277,18 +354,21 @@ TEST(ScheduleTest, RandomFaults_NoRuleIsBrokenAndAllAgreeAfterwards) {
     ASSERT_EQ(schedule.cluster().violation(), "");
     ASSERT_FALSE(::testing::Test::HasFailure());
     committed += schedule.cluster().node(1).applied.value();
+    changed += schedule.committed_configuration() > Index(1) ? 1 : 0;
     for (const auto& [tag, read] : schedule.cluster().reads()) {
       if (read.ok) ++answered;
     }
   }
   // The schedules leave enough working to commit entries.
   const uint64_t runs = last_seed - first_seed + 1;
-  std::printf("%llu runs, %llu entries, %llu reads\n",
+  std::printf("%llu runs, %llu entries, %llu reads, %llu runs with changes\n",
               static_cast<unsigned long long>(runs),
               static_cast<unsigned long long>(committed),
-              static_cast<unsigned long long>(answered));
+              static_cast<unsigned long long>(answered),
+              static_cast<unsigned long long>(changed));
   EXPECT_GT(committed, runs * 10);
   EXPECT_GT(answered, runs);
+  EXPECT_GT(changed, runs / 4);
 }
 
 }  // namespace

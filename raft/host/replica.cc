@@ -311,6 +311,14 @@ absl::Status Replica::RefusalStatus(Refused::Reason reason) const {
     case Refused::Reason::kTransferInProgress:
       return absl::UnavailableError(
           absl::StrCat(group, " is transferring its leadership"));
+    case Refused::Reason::kNothingCommittedInTerm:
+    case Refused::Reason::kChangeInProgress:
+    case Refused::Reason::kConfigurationIsNewer:
+    case Refused::Reason::kConfigurationIsTheSame:
+    case Refused::Reason::kConfigurationIsInvalid:
+    case Refused::Reason::kLevelIsNotKnown:
+    case Refused::Reason::kVoterHasNotCaughtUp:
+      break;  // No proposal is refused for a reason of a configuration.
   }
   CHECK(false) << "reason " << static_cast<int>(reason);
   return absl::OkStatus();

@@ -21,14 +21,40 @@ Entry BootstrapEntry(const Configuration& configuration) {
   return entry;
 }
 
+const char* RefusalText(Refused::Reason reason) {
+  switch (reason) {
+    case Refused::Reason::kNotLeader:
+      return "not leader";
+    case Refused::Reason::kTooMuchUncommitted:
+    case Refused::Reason::kTooMuchUnapplied:
+    case Refused::Reason::kTooMuchUnwritten:
+      return "too much uncommitted";
+    case Refused::Reason::kTransferInProgress:
+      return "transferring";
+    case Refused::Reason::kNothingCommittedInTerm:
+      return "nothing committed in this term";
+    case Refused::Reason::kChangeInProgress:
+      return "another change is in progress";
+    case Refused::Reason::kConfigurationIsNewer:
+      return "the configuration is newer";
+    case Refused::Reason::kConfigurationIsTheSame:
+      return "no change";
+    case Refused::Reason::kConfigurationIsInvalid:
+      return "invalid configuration";
+    case Refused::Reason::kLevelIsNotKnown:
+      return "level not known";
+    case Refused::Reason::kVoterHasNotCaughtUp:
+      return "a voter has not caught up";
+  }
+  return "unknown";
+}
+
 }  // namespace
 
 CoreCluster::CoreCluster(const Options& options) : options_(options) {
   for (uint32_t id = 1; id <= options.voters + options.learners; ++id) {
-    const Member member = {ReplicaId(id), NodeId(id),
-                           StoreIncarnation(100 + id)};
     (id <= options.voters ? configuration_.voters : configuration_.learners)
-        .push_back(member);
+        .push_back(MemberOf(id));
   }
   nodes_.resize(options.voters + options.learners);
   for (uint32_t id = 1; id <= size(); ++id) {
@@ -57,16 +83,17 @@ void CoreCluster::Report(const std::string& violation) {
 
 void CoreCluster::Step(uint32_t id, Input input) {
   if (!up(id)) return;
+  const bool leads = core(id).role() == RoleKind::kLeader;
+  const Index commit = core(id).commit_index();
   core(id).Step(ReadClock(), std::move(input), &output_);
   core(id).CheckInvariants();
-  const Index committed = invariants_.committed();
   Report(invariants_.Observe(ReplicaId(id), core(id), output_));
-  if (invariants_.committed() > committed) CheckDisks(id);
+  if (leads && core(id).commit_index() > commit) CheckDisks(id);
   Absorb(id);
 }
 
-// Checks that a newly committed entry is on the disks of a quorum, independent
-// of what the replicas believe.
+// Checks that an entry which a leader has just committed is on the disks of a
+// quorum, independent of what the replicas believe.
 void CoreCluster::CheckDisks(uint32_t id) {
   const Index commit = core(id).commit_index();
   const LogPosition position = {core(id).TermAt(commit), commit};
@@ -102,12 +129,8 @@ void CoreCluster::Absorb(uint32_t id) {
   }
   for (const Refused& refused : output_.refused) {
     refused_.push_back(refused);
-    trace_.push_back(absl::StrCat(
-        id, ": refused, ",
-        refused.reason == Refused::Reason::kNotLeader ? "not leader"
-        : refused.reason == Refused::Reason::kTransferInProgress
-            ? "transferring"
-            : "too much uncommitted"));
+    trace_.push_back(
+        absl::StrCat(id, ": refused, ", RefusalText(refused.reason)));
   }
 }
 

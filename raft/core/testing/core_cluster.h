@@ -65,6 +65,11 @@ class CoreCluster {
   explicit CoreCluster(const Options& options);
 
   uint32_t size() const { return static_cast<uint32_t>(nodes_.size()); }
+  // The voters at the beginning are replicas 1 to voters().
+  uint32_t voters() const { return options_.voters; }
+  static Member MemberOf(uint32_t id) {
+    return {ReplicaId(id), NodeId(id), StoreIncarnation(100 + id)};
+  }
   Node& node(uint32_t id) { return nodes_[id - 1]; }
   const Node& node(uint32_t id) const { return nodes_[id - 1]; }
   bool up(uint32_t id) const { return node(id).core != nullptr; }
