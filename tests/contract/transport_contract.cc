@@ -1,5 +1,6 @@
 // The contract of env/transport.h. Messages may be lost even without faults
 // (before a link is up), so tests send until one arrives.
+#include <algorithm>
 #include <map>
 #include <memory>
 #include <string>
@@ -35,6 +36,9 @@ class Inbox : public env::Transport::Receiver {
     if (inside_send) received_inside_send = true;
     has_room.push_back({to, lane});
   }
+  void OnLaneOpened(NodeId to, Lane lane) override {
+    opened.push_back({to, lane});
+  }
   bool Has(const std::string& bytes) const {
     for (const Received& received : messages) {
       if (received.bytes == bytes) return true;
@@ -43,6 +47,7 @@ class Inbox : public env::Transport::Receiver {
   }
   std::vector<Received> messages;
   std::vector<std::pair<NodeId, Lane>> has_room;
+  std::vector<std::pair<NodeId, Lane>> opened;
   bool inside_send = false;
   bool received_inside_send = false;
 };
@@ -419,6 +424,35 @@ TEST_P(TransportContract, SetPeers_RemovedPeer_IsNeitherHeardNorReached) {
   env(1).transport.SetPeers({{NodeId(1), pair.address(0)}});
   EXPECT_TRUE(pair.Deliver(0, "after", Lane::kControl));
   EXPECT_TRUE(pair.Deliver(1, "after", Lane::kControl));
+}
+
+// The caller that waits for room must learn of it, by either call.
+TEST_P(TransportContract, SetPeers_CongestedPeerReturns_LaneIsReported) {
+  Pair pair(&fixture());
+  pair.StartBoth();
+  ASSERT_TRUE(pair.Deliver(0, "before", Lane::kBulk));
+  env::Transport& transport = env(0).transport;
+  const Buffer piece = Buffer::Copy(std::string(256 << 10, 'b'));
+  InTurn([&] {
+    for (int i = 0; i < 1024 && !transport.Congested(NodeId(2), Lane::kBulk);
+         ++i) {
+      transport.Send(NodeId(2), Lane::kBulk, absl::MakeConstSpan(&piece, 1));
+    }
+    EXPECT_TRUE(transport.Congested(NodeId(2), Lane::kBulk));
+    transport.SetPeers({});
+  });
+  fixture().RunFor(Milliseconds(300));
+  pair.inbox[0].has_room.clear();
+  pair.inbox[0].opened.clear();
+  InTurn([&] { transport.SetPeers({{NodeId(2), pair.address(1)}}); });
+  const std::pair<NodeId, Lane> lane = {NodeId(2), Lane::kBulk};
+  EXPECT_TRUE(RunUntil([&] {
+    const Inbox& inbox = pair.inbox[0];
+    return std::count(inbox.has_room.begin(), inbox.has_room.end(), lane) +
+               std::count(inbox.opened.begin(), inbox.opened.end(), lane) >
+           0;
+  }));
+  EXPECT_TRUE(pair.Deliver(0, "after", Lane::kBulk));
 }
 
 TEST_P(TransportContract, SetPeers_OtherAddress_IsDialled) {
