@@ -113,10 +113,15 @@ class TreeCopy:
 
     def run_test(self, target):
         """Runs a test of the copy; returns its output if it failed, otherwise an empty text."""
-        status, output = self.bazel('test', '--color=no', '--curses=no', '--test_output=errors', target)
-        if status not in (0, _TESTS_FAILED):
+        status, output = self.bazel('test', '--test_output=summary', target)
+        if status == 0:
+            return ''
+        if status != _TESTS_FAILED:
             raise BuildFailed(_reason(output))
-        return '' if status == 0 else output
+        # Bazel itself leaves out long outputs.
+        log = os.path.join(self.root, 'bazel-testlogs', *target[2:].split(':'), 'test.log')
+        with open(log, encoding='utf-8', errors='replace') as file:
+            return file.read()
 
     def build_patched(self, patch):
         return self._with(patch, lambda: self.build('simulate-patched'))
