@@ -102,16 +102,22 @@ int64_t ReadFully(int fd, char* bytes, size_t size, uint64_t offset) {
 absl::Status MakeDirectories(const std::string& path) {
   std::error_code error;
   const std::filesystem::path whole = std::filesystem::absolute(path, error);
+  const std::filesystem::path last =
+      whole.has_filename() ? whole : whole.parent_path();
   std::filesystem::path made;
   for (const std::filesystem::path& part : whole) {
     const std::filesystem::path parent = made;
     made /= part;
-    if (part.empty() || mkdir(made.c_str(), 0750) != 0) {
-      if (part.empty() || errno == EEXIST || made == made.root_path()) continue;
+    if (part.empty() || made == made.root_path()) continue;
+    const bool existed = mkdir(made.c_str(), 0750) != 0;
+    if (existed && errno != EEXIST) {
       return FileError(errno, "creating directory", made.string());
     }
+    if (existed && made != last) continue;
     const OwnedFd fd(open(parent.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
     if (fd.get() < 0 || fsync(fd.get()) != 0) {
+      // Such a parent need not be readable, nor support a sync.
+      if (existed && errno != EIO) continue;
       return FileError(errno, "syncing directory", parent.string());
     }
   }

@@ -55,7 +55,8 @@ int WriteFully(int fd, std::vector<iovec>& pieces, uint64_t offset,
 int64_t ReadFully(int fd, char* bytes, size_t size, uint64_t offset);
 
 // Creates `path` and its missing parents durably: syncs the parent of each new
-// directory.
+// directory. The parent of `path` is synced in any case, if that is possible:
+// an earlier process may have ended before its sync.
 absl::Status MakeDirectories(const std::string& path);
 
 // Returns the names of the regular files in the directory, sorted.
