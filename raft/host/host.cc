@@ -1,40 +1,22 @@
 #include "raft/host/host.h"
 
 #include <algorithm>
-#include <map>
-#include <memory>
 #include <optional>
-#include <set>
 #include <utility>
 #include <vector>
 
-#include "absl/container/btree_map.h"
-#include "absl/container/btree_set.h"
 #include "absl/strings/str_cat.h"
-#include "env/alarm.h"
 #include "env/check.h"
 #include "env/crc32c.h"
 #include "raft/core/configuration.h"
-#include "raft/host/founding.h"
-#include "raft/host/log_budget.h"
-#include "raft/host/outbox.h"
-#include "raft/host/replica.h"
+#include "raft/host/host_impl.h"
 #include "raft/host/service.h"
-#include "raft/host/startup.h"
 
 namespace quorate::raft {
 namespace {
 
 // Bytes of entries that one turn evicts, about.
 constexpr uint64_t kTurnEvictedBytesMax = 8 << 20;
-
-class SilentObserver final : public Host::Observer {
- public:
-  void OnEvent(GroupId, const Event&) override {}
-  void OnApplied(GroupId, const Entry&) override {}
-  void OnRestored(GroupId, const SnapshotDescriptor&) override {}
-  void OnStopped(const absl::Status&) override {}
-};
 
 std::vector<NodeId> PeersOf(const HostOptions& options) {
   std::vector<NodeId> nodes;
@@ -44,164 +26,43 @@ std::vector<NodeId> PeersOf(const HostOptions& options) {
 
 }  // namespace
 
-class Host::Impl final : public env::Transport::Receiver {
- public:
-  Impl(env::Env& env, HostOptions options, MakeStateMachine make,
-       Observer* observer)
-      : env_(env),
-        options_(std::move(options)),
-        make_(std::move(make)),
-        observer_(observer != nullptr ? *observer : silent_),
-        founding_(env, options_.cluster, options_.node, PeersOf(options_),
-                  options_.founding_level),
-        outbox_(env, options_.cluster, options_.node),
-        room_(env.transport, options_.peer_window_bytes,
-              [this](NodeId to) { OfferRoomLater(to); }),
-        callbacks_(env.loop),
-        fail_node_([this](absl::Status why) { Fail(std::move(why)); }),
-        on_earlier_deadline_([this](GroupId id) { UpdateTimer(id); }),
-        log_memory_(options_.log_memory_bytes_max, [this] { EvictLater(); }),
-        log_size_(options_.log_bytes_max, [this] { ShortenLogsLater(); }),
-        alarm_(env.loop, [this] { OnAlarm(); }) {}
-
-  ~Impl() {
-    if (serving_) env_.transport.Stop();
-  }
-
-  void Start(Started started) {
-    started_ = std::move(started);
-    startup_ = std::make_unique<Startup>(
-        env_, options_, make_, founding_,
-        [this](const StoreIdentity& store, const BootstrapPlan& plan) {
-          return Serve(store, plan);
-        },
-        [this](absl::StatusOr<OpenedStore> opened) {
-          OnOpened(std::move(opened));
-        });
-    startup_->Begin();
-  }
-
-  using Finished = absl::AnyInvocable<void(absl::Status)>;
-  // A replica of this node that does not run yet.
-  struct Creation {
-    GroupKey key;
-    bool prepared = false;  // Its id is durable.
-    Prepared on_prepared;
-    // Its first state is being made durable; null otherwise.
-    std::unique_ptr<StateMachine> state_machine;
-    Restored restored;
-    Finished on_founded;
-  };
-
-  void OnMessage(NodeId from, StoreIncarnation incarnation,
-                 Buffer bytes) override;
-  void OnLaneHasRoom(NodeId to, env::Lane lane) override;
-  void OnLaneOpened(NodeId to, env::Lane lane) override;
-  void OnLaneClosed(NodeId to, env::Lane lane) override;
-
-  env::Transport& transport() { return env_.transport; }
-  Replica* replica(GroupId id) { return replicas_.Find(id); }
-  void AddReplica(GroupKey key, Restored restored,
-                  std::unique_ptr<StateMachine> state_machine);
-  // Call when the deadline of the group may be earlier than before.
-  void UpdateTimer(GroupId id);
-
-  // Starts the transport, unless it has started.
-  absl::Status Serve(const StoreIdentity& store, const BootstrapPlan& plan);
-  void OnReplicaMessages(NodeId from, StoreIncarnation incarnation,
-                         Buffer bytes);
-  void OnOpened(absl::StatusOr<OpenedStore> opened);
-  void Fail(absl::Status why);
-  void StopReplicas();
-
-  // OK if the node works and holds no replica of the group.
-  absl::Status CheckAbsent(GroupId group) const;
-  void PrepareReplica(GroupId group, Prepared done);
-  void FoundReplica(GroupId group, Configuration first, Finished done);
-  // Reads `first` as entry 1 of the prepared replica and makes its state
-  // machine.
-  absl::Status BeginFounding(const Configuration& first, Creation* creation);
-  void OnFounded(GroupKey key, absl::Status status);
-  GroupKey GiveUpCreation(GroupId group);
-  void DropReplica(GroupId group, Finished done);
-  // Its log is removed.
-  void OnLogDropped(GroupKey key, absl::Status status);
-  void DropSnapshots(GroupKey key);
-  void EndDrop(GroupId group, absl::Status status);
-  // Calls `done` in the next turn.
-  template <typename Done, typename Result>
-  void Answer(Done done, Result result) {
-    callbacks_.AddForNextTurn(
-        [done = std::move(done), result = std::move(result)]() mutable {
-          done(std::move(result));
-        });
-  }
-  void SetAlarm();
-  void OnAlarm();
-  void OfferRoom(NodeId to);
-  void OfferRoomLater(NodeId to);
-  void EvictLater();
-  void Evict();
-  void ShortenLogsLater();
-  void ShortenLogs();
-
-  env::Env& env_;
-  const HostOptions options_;
-  MakeStateMachine make_;
-  SilentObserver silent_;
-  Observer& observer_;
-  env::Transport::Receiver* receiver_ = nullptr;
-  Started started_;
-  std::unique_ptr<Startup> startup_;
-
-  absl::Status status_ = absl::UnavailableError("the node is starting");
-  env::TransportIdentity identity_;
-  Level founded_level_;
-  uint64_t hash_key_ = 0;
-  bool serving_ = false;
-  bool bad_envelope_logged_ = false;
-
-  Founding founding_;
-  Outbox outbox_;
-  OutputPool outputs_;
-  SendRoom room_;
-  CallbackQueue callbacks_;
-  absl::AnyInvocable<void(absl::Status)> fail_node_;
-  absl::AnyInvocable<void(GroupId)> on_earlier_deadline_;
-  LogBudget log_memory_;  // The entries in memory.
-  LogBudget log_size_;    // All entries.
-  // Replicas use the log and the snapshot store, and callbacks of both refer to
-  // replicas. Members are destroyed in reverse order, so log and snapshot store
-  // are destroyed first and call back no more.
-  std::optional<ReplicaServices> services_;
-  ReplicaTable replicas_;
-  struct Fenced {
-    ReplicaId replica;
-    absl::Status why;
-  };
-  absl::btree_map<GroupId, Fenced> fenced_;
-  absl::btree_map<GroupId, Creation> creations_;
-  absl::btree_map<GroupId, Finished> drops_;
-  std::set<GroupKey> founded_;  // With the cluster, on this node.
-  uint64_t next_draw_ = 1;
-  std::unique_ptr<SnapshotStore> snapshots_;
-  std::unique_ptr<Log> log_;
-
-  // One element for each group with a deadline. It is never later than the
-  // deadline; OnAlarm corrects an earlier one.
-  absl::btree_set<std::pair<MonoTime, GroupId>> deadlines_;
-  absl::btree_map<GroupId, MonoTime> queued_deadline_;
-  std::vector<GroupId> due_;  // Reused by OnAlarm.
-  absl::btree_map<NodeId, env::Pending> offers_;
-  env::Pending evict_;
-  bool evict_pending_ = false;
-  env::Pending shorten_;
-  bool shorten_pending_ = false;
-  GroupId shortening_;  // The group that was asked last to shorten its log.
-  env::Alarm alarm_;
-};
-
 // ---- Starting and stopping
+
+Host::Impl::Impl(env::Env& env, HostOptions options, MakeStateMachine make,
+                 Observer* observer)
+    : env_(env),
+      options_(std::move(options)),
+      make_(std::move(make)),
+      observer_(observer != nullptr ? *observer : silent_),
+      founding_(env, options_.cluster, options_.node, PeersOf(options_),
+                options_.founding_level),
+      outbox_(env, options_.cluster, options_.node),
+      room_(env.transport, options_.peer_window_bytes,
+            [this](NodeId to) { OfferRoomLater(to); }),
+      callbacks_(env.loop),
+      fail_node_([this](absl::Status why) { Fail(std::move(why)); }),
+      on_earlier_deadline_([this](GroupId id) { UpdateTimer(id); }),
+      log_memory_(options_.log_memory_bytes_max, [this] { EvictLater(); }),
+      log_size_(options_.log_bytes_max, [this] { ShortenLogsLater(); }),
+      snapshot_turn_([this] { NextSnapshotLater(); }),
+      alarm_(env.loop, [this] { OnAlarm(); }) {}
+
+Host::Impl::~Impl() {
+  if (serving_) env_.transport.Stop();
+}
+
+void Host::Impl::Start(Started started) {
+  started_ = std::move(started);
+  startup_ = std::make_unique<Startup>(
+      env_, options_, make_, founding_,
+      [this](const StoreIdentity& store, const BootstrapPlan& plan) {
+        return Serve(store, plan);
+      },
+      [this](absl::StatusOr<OpenedStore> opened) {
+        OnOpened(std::move(opened));
+      });
+  startup_->Begin();
+}
 
 absl::Status Host::Impl::Serve(const StoreIdentity& store,
                                const BootstrapPlan& plan) {
@@ -242,7 +103,8 @@ void Host::Impl::OnOpened(absl::StatusOr<OpenedStore> opened) {
                                     .on_earlier_deadline = on_earlier_deadline_,
                                     .log_memory = log_memory_,
                                     .log_size = log_size_,
-                                    .replicas = replicas_});
+                                    .replicas = replicas_,
+                                    .snapshot_turn = snapshot_turn_});
   for (const GroupId group : opened->record.plan.GroupsOn(options_.node)) {
     founded_.insert(FoundedKey(opened->record, group, options_.node));
   }
@@ -285,181 +147,6 @@ void Host::Impl::Fail(absl::Status why) {
 void Host::Impl::StopReplicas() {
   for (const auto& [id, replica] : replicas_) replica->Stop(status_);
   outbox_.Stop();
-}
-
-// ---- Groups at run time
-
-absl::Status Host::Impl::CheckAbsent(GroupId group) const {
-  if (!status_.ok()) return status_;
-  if (drops_.contains(group)) {
-    return absl::UnavailableError(
-        absl::StrCat("group ", group.value(),
-                     " is being dropped from this node: try again later"));
-  }
-  if (replicas_.Find(group) == nullptr && !fenced_.contains(group)) {
-    return absl::OkStatus();
-  }
-  return absl::AlreadyExistsError(absl::StrCat(
-      "this node holds a replica of group ", group.value(), ": drop it first"));
-}
-
-void Host::Impl::PrepareReplica(GroupId group, Prepared done) {
-  const absl::Status absent = CheckAbsent(group);
-  if (!absent.ok()) {
-    return Answer(std::move(done), absl::StatusOr<ReplicaId>(absent));
-  }
-  if (creations_.contains(group)) {
-    log_->Drop(GiveUpCreation(group), [](absl::Status) {});
-  }
-  const GroupKey key{group, ReplicaId(env_.random.Bits(
-                                "raft.replica", group.value(), next_draw_++))};
-  creations_[group] = {.key = key, .on_prepared = std::move(done)};
-  const HardState blank;
-  log_->Append(key, &blank, {}, [this, key](absl::Status status) {
-    const auto found = creations_.find(key.group);
-    if (found == creations_.end() || found->second.key != key) return;
-    Prepared done = std::move(found->second.on_prepared);
-    if (status.ok()) {
-      found->second.prepared = true;
-      return done(key.replica);
-    }
-    creations_.erase(found);
-    Fail(status);
-    done(std::move(status));
-  });
-}
-
-absl::Status Host::Impl::BeginFounding(const Configuration& first,
-                                       Creation* creation) {
-  const auto refuse = [&](const char* why) {
-    return absl::FailedPreconditionError(absl::StrCat(
-        "group ", creation->key.group.value(), " cannot be founded: ", why));
-  };
-  absl::Status valid = ValidateConfiguration(first);
-  if (!valid.ok()) return valid;
-  const Member* const self = FindMember(first, creation->key.replica);
-  if (self == nullptr || self->node != options_.node ||
-      self->store != identity_.incarnation) {
-    return refuse("its configuration does not name the prepared replica");
-  }
-  std::unique_ptr<StateMachine> made = make_(creation->key.group, first);
-  if (made == nullptr || made->known_level() < first.level) {
-    return refuse("this program does not know its parameters or its level");
-  }
-  creation->state_machine = std::move(made);
-  creation->restored = FirstState(first);
-  return absl::OkStatus();
-}
-
-void Host::Impl::FoundReplica(GroupId group, Configuration first,
-                              Finished done) {
-  absl::Status ready = CheckAbsent(group);
-  const auto found = creations_.find(group);
-  if (ready.ok() && (found == creations_.end() || !found->second.prepared ||
-                     found->second.state_machine != nullptr)) {
-    ready = absl::FailedPreconditionError(absl::StrCat(
-        "no replica of group ", group.value(), " is prepared on this node"));
-  }
-  if (ready.ok()) ready = BeginFounding(first, &found->second);
-  if (!ready.ok()) return Answer(std::move(done), std::move(ready));
-  Creation& creation = found->second;
-  creation.on_founded = std::move(done);
-  log_->Append(creation.key, &creation.restored.hard_state,
-               creation.restored.entries,
-               [this, key = creation.key](absl::Status status) {
-                 OnFounded(key, std::move(status));
-               });
-}
-
-void Host::Impl::OnFounded(GroupKey key, absl::Status status) {
-  const auto found = creations_.find(key.group);
-  if (found == creations_.end() || found->second.key != key) return;
-  Creation creation = std::move(found->second);
-  creations_.erase(found);
-  if (!status.ok()) {
-    Fail(std::move(status));
-  } else if (status_.ok()) {
-    env_.tracer.Sometimes("raft.replica_founded_at_run_time");
-    AddReplica(key, std::move(creation.restored),
-               std::move(creation.state_machine));
-    UpdateTimer(key.group);
-  }
-  creation.on_founded(status_);
-}
-
-// Its id is never used. The caller removes its log.
-GroupKey Host::Impl::GiveUpCreation(GroupId group) {
-  const auto found = creations_.find(group);
-  Creation creation = std::move(found->second);
-  creations_.erase(found);
-  const absl::Status why = absl::AbortedError(absl::StrCat(
-      "the replica of group ", group.value(), " was given up before it ran"));
-  if (creation.on_prepared != nullptr) {
-    Answer(std::move(creation.on_prepared), absl::StatusOr<ReplicaId>(why));
-  }
-  if (creation.on_founded != nullptr) {
-    Answer(std::move(creation.on_founded), why);
-  }
-  return creation.key;
-}
-
-void Host::Impl::DropReplica(GroupId group, Finished done) {
-  if (!status_.ok()) return Answer(std::move(done), status_);
-  GroupKey key{group, ReplicaId()};
-  if (Replica* const running = replica(group)) {
-    key = running->key();
-    running->Leave(absl::NotFoundError(absl::StrCat(
-        "the replica of group ", group.value(), " on this node was dropped")));
-    replicas_.Remove(group);
-    const auto queued = queued_deadline_.find(group);
-    if (queued != queued_deadline_.end()) {
-      deadlines_.erase({queued->second, group});
-      queued_deadline_.erase(queued);
-    }
-  } else if (const auto fenced = fenced_.find(group); fenced != fenced_.end()) {
-    key.replica = fenced->second.replica;
-    fenced_.erase(fenced);
-  } else if (creations_.contains(group)) {
-    key = GiveUpCreation(group);
-  } else {
-    return Answer(std::move(done),
-                  absl::NotFoundError(absl::StrCat(
-                      "this node holds no replica of group ", group.value())));
-  }
-  observer_.OnDropped(group);
-  drops_[group] = std::move(done);
-  log_->Drop(key, [this, key](absl::Status status) {
-    OnLogDropped(key, std::move(status));
-  });
-}
-
-// The absence of a replica that was founded with the cluster would look like a
-// loss. An empty log marks it as dropped.
-void Host::Impl::OnLogDropped(GroupKey key, absl::Status status) {
-  if (!status.ok()) {
-    Fail(status);
-    return EndDrop(key.group, std::move(status));
-  }
-  if (!founded_.contains(key)) return DropSnapshots(key);
-  const HardState blank;
-  log_->Append(key, &blank, {}, [this, key](absl::Status written) {
-    if (written.ok()) return DropSnapshots(key);
-    OnLogDropped(key, std::move(written));
-  });
-}
-
-void Host::Impl::DropSnapshots(GroupKey key) {
-  snapshots_->Drop(key, [this, key](absl::Status status) {
-    env_.tracer.Sometimes("raft.replica_dropped");
-    EndDrop(key.group, std::move(status));
-  });
-}
-
-void Host::Impl::EndDrop(GroupId group, absl::Status status) {
-  const auto found = drops_.find(group);
-  Finished done = std::move(found->second);
-  drops_.erase(found);
-  done(std::move(status));
 }
 
 // ---- Messages
@@ -621,14 +308,9 @@ void Host::Impl::ShortenLogsLater() {
   });
 }
 
-// One snapshot at a time: while one is written, entries that it will remove are
-// still counted.
+// While a snapshot is written, entries that it will remove are still counted.
 void Host::Impl::ShortenLogs() {
-  const Replica* const last = replica(shortening_);
-  if (!status_.ok() || !log_size_.exceeded() ||
-      (last != nullptr && last->snapshot_in_progress())) {
-    return;
-  }
+  if (!status_.ok() || !log_size_.exceeded() || snapshot_turn_.taken()) return;
   std::vector<std::pair<uint64_t, GroupId>> by_bytes;
   by_bytes.reserve(replicas_.size());
   for (const auto& [id, replica] : replicas_) {
@@ -639,13 +321,27 @@ void Host::Impl::ShortenLogs() {
     std::pop_heap(by_bytes.begin(), by_bytes.end());
     Replica* const largest = replica(by_bytes.back().second);
     by_bytes.pop_back();
+    snapshot_turn_.Call(largest->key());
     if (largest->ShortenLog()) {
       env_.tracer.Sometimes("raft.log_shortened");
-      shortening_ = largest->key().group;
       return;
     }
   }
   if (log_size_.exceeded()) log_size_.Postpone();
+}
+
+void Host::Impl::NextSnapshotLater() {
+  next_snapshot_ = env_.loop.Defer([this] { NextSnapshot(); });
+}
+
+void Host::Impl::NextSnapshot() {
+  ShortenLogs();
+  while (status_.ok() && !snapshot_turn_.taken()) {
+    const std::optional<GroupKey> next = snapshot_turn_.CallNext();
+    if (!next.has_value()) return;
+    Replica* const waiting = replicas_.Find(*next);
+    if (waiting != nullptr) waiting->MaybeBeginSnapshot();
+  }
 }
 
 // ---- Host

@@ -196,7 +196,8 @@ void Replica::Stop(const absl::Status& why) {
   for (auto& [tag, reads] : reads_in_core_)
     CompleteReads(std::move(reads), why);
   reads_in_core_.clear();
-  snapshot_reader_.reset();
+  if (snapshot_reader_ != nullptr) services_.snapshots.Abandon(key_);
+  EndSnapshot();
   loader_.reset();
   for (const Core::FollowerInFlight& follower : reported_in_flight_) {
     services_.room.Change(follower.node, follower.bytes, 0);

@@ -23,6 +23,7 @@
 #include "raft/host/output_pool.h"
 #include "raft/host/send_room.h"
 #include "raft/host/snapshot_loader.h"
+#include "raft/host/snapshot_turn.h"
 #include "raft/host/state_digests.h"
 #include "raft/log/callback_queue.h"
 #include "raft/log/snapshot_store.h"
@@ -49,6 +50,7 @@ struct ReplicaServices {
   LogBudget& log_memory;         // For entries in memory.
   LogBudget& log_size;           // For all entries.
   const ReplicaTable& replicas;  // Those of this node.
+  SnapshotTurn& snapshot_turn;
 };
 
 class Replica final : private HostGate {
@@ -75,7 +77,8 @@ class Replica final : private HostGate {
   // Removes entries that a snapshot covers. Returns true if a snapshot is being
   // written, after which more can be removed.
   bool ShortenLog();
-  bool snapshot_in_progress() const { return snapshot_reader_ != nullptr; }
+  // Begins a snapshot if one is due and no other replica is writing one.
+  void MaybeBeginSnapshot();
   // Fails all waiting proposals and reads. The core is not stepped any more.
   void Stop(const absl::Status& why);
   // Stops it before its destruction: its entries count no more. Not within a
@@ -149,8 +152,9 @@ class Replica final : private HostGate {
 
   // In replica_snapshots.cc.
   bool SnapshotIsDue();
-  void MaybeBeginSnapshot();
+  // Waits if another replica is writing one.
   void BeginSnapshot();
+  void EndSnapshot();
   // Forgets entries through `compact_index`, which `snapshot` covers.
   void CompactLog(SnapshotDescriptor snapshot, Index compact_index);
   void WriteSnapshotPiece();

@@ -31,6 +31,7 @@ bool Replica::SnapshotIsDue() {
       core_->applied_index() > unreadable_snapshot_) {
     return true;
   }
+  if (cuts_whole_log_) return true;  // It waited for its turn.
   const uint64_t threshold = SnapshotThreshold(
       options.snapshot_threshold_bytes, options.snapshot_threshold_bytes_max,
       key_.group, core_->snapshot(), services_.env.random);
@@ -42,10 +43,16 @@ bool Replica::SnapshotIsDue() {
 }
 
 void Replica::MaybeBeginSnapshot() {
-  if (SnapshotIsDue()) BeginSnapshot();
+  if (status_.ok() && SnapshotIsDue()) BeginSnapshot();
+}
+
+void Replica::EndSnapshot() {
+  snapshot_reader_.reset();
+  services_.snapshot_turn.End(key_);
 }
 
 void Replica::BeginSnapshot() {
+  if (!services_.snapshot_turn.Take(key_)) return;
   bytes_since_snapshot_ = 0;
   unreadable_snapshot_ = Index();
   const Index applied = core_->applied_index();
@@ -97,8 +104,9 @@ void Replica::OnSnapshotFailed(const absl::Status& status) {
       absl::StrCat("raft: group ", key_.group.value(),
                    " could not write a snapshot: ", status.ToString()));
   services_.snapshots.Abandon(key_);
-  snapshot_reader_.reset();
+  EndSnapshot();
   keeps_little_ = false;
+  cuts_whole_log_ = false;
 }
 
 void Replica::OnSnapshotWritten(absl::StatusOr<SnapshotDescriptor> snapshot) {
@@ -106,7 +114,7 @@ void Replica::OnSnapshotWritten(absl::StatusOr<SnapshotDescriptor> snapshot) {
     OnSnapshotFailed(snapshot.status());
     return;
   }
-  snapshot_reader_.reset();
+  EndSnapshot();
   services_.env.tracer.Sometimes("raft.snapshot_taken");
   const bool whole =
       std::exchange(cuts_whole_log_, false) ||
@@ -115,7 +123,7 @@ void Replica::OnSnapshotWritten(absl::StatusOr<SnapshotDescriptor> snapshot) {
   const Index compact_index = whole ? last : TrailingIndex(last);
   CompactLog(*std::move(snapshot), compact_index);
   // Entries that were applied meanwhile may make the next one due.
-  if (status_.ok()) MaybeBeginSnapshot();
+  MaybeBeginSnapshot();
 }
 
 void Replica::CompactLog(SnapshotDescriptor snapshot, Index compact_index) {
@@ -166,7 +174,7 @@ bool Replica::ShortenLog() {
     }
     BeginSnapshot();
   }
-  return true;
+  return snapshot_reader_ != nullptr;
 }
 
 uint64_t Replica::LittleBytes() const {
@@ -362,7 +370,7 @@ void Replica::Install(const SnapshotDescriptor& snapshot) {
   services_.env.tracer.Sometimes("raft.snapshot_install_begun");
   if (snapshot_reader_ != nullptr) {
     services_.snapshots.Abandon(key_);
-    snapshot_reader_.reset();
+    EndSnapshot();
   }
   services_.snapshots.FinishReceive(
       key_, snapshot, WhileHere([snapshot](Replica& here, absl::Status status) {

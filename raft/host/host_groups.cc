@@ -1,0 +1,183 @@
+// The part of Host that creates and drops replicas at run time.
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "raft/core/configuration.h"
+#include "raft/host/host_impl.h"
+
+namespace quorate::raft {
+
+absl::Status Host::Impl::CheckAbsent(GroupId group) const {
+  if (!status_.ok()) return status_;
+  if (drops_.contains(group)) {
+    return absl::UnavailableError(
+        absl::StrCat("group ", group.value(),
+                     " is being dropped from this node: try again later"));
+  }
+  if (replicas_.Find(group) == nullptr && !fenced_.contains(group)) {
+    return absl::OkStatus();
+  }
+  return absl::AlreadyExistsError(absl::StrCat(
+      "this node holds a replica of group ", group.value(), ": drop it first"));
+}
+
+void Host::Impl::PrepareReplica(GroupId group, Prepared done) {
+  const absl::Status absent = CheckAbsent(group);
+  if (!absent.ok()) {
+    return Answer(std::move(done), absl::StatusOr<ReplicaId>(absent));
+  }
+  if (creations_.contains(group)) {
+    log_->Drop(GiveUpCreation(group), [](absl::Status) {});
+  }
+  const GroupKey key{group, ReplicaId(env_.random.Bits(
+                                "raft.replica", group.value(), next_draw_++))};
+  creations_[group] = {.key = key, .on_prepared = std::move(done)};
+  const HardState blank;
+  log_->Append(key, &blank, {}, [this, key](absl::Status status) {
+    const auto found = creations_.find(key.group);
+    if (found == creations_.end() || found->second.key != key) return;
+    Prepared done = std::move(found->second.on_prepared);
+    if (status.ok()) {
+      found->second.prepared = true;
+      return done(key.replica);
+    }
+    creations_.erase(found);
+    Fail(status);
+    done(std::move(status));
+  });
+}
+
+absl::Status Host::Impl::BeginFounding(const Configuration& first,
+                                       Creation* creation) {
+  const auto refuse = [&](const char* why) {
+    return absl::FailedPreconditionError(absl::StrCat(
+        "group ", creation->key.group.value(), " cannot be founded: ", why));
+  };
+  absl::Status valid = ValidateConfiguration(first);
+  if (!valid.ok()) return valid;
+  const Member* const self = FindMember(first, creation->key.replica);
+  if (self == nullptr || self->node != options_.node ||
+      self->store != identity_.incarnation) {
+    return refuse("its configuration does not name the prepared replica");
+  }
+  std::unique_ptr<StateMachine> made = make_(creation->key.group, first);
+  if (made == nullptr || made->known_level() < first.level) {
+    return refuse("this program does not know its parameters or its level");
+  }
+  creation->state_machine = std::move(made);
+  creation->restored = FirstState(first);
+  return absl::OkStatus();
+}
+
+void Host::Impl::FoundReplica(GroupId group, Configuration first,
+                              Finished done) {
+  absl::Status ready = CheckAbsent(group);
+  const auto found = creations_.find(group);
+  if (ready.ok() && (found == creations_.end() || !found->second.prepared ||
+                     found->second.state_machine != nullptr)) {
+    ready = absl::FailedPreconditionError(absl::StrCat(
+        "no replica of group ", group.value(), " is prepared on this node"));
+  }
+  if (ready.ok()) ready = BeginFounding(first, &found->second);
+  if (!ready.ok()) return Answer(std::move(done), std::move(ready));
+  Creation& creation = found->second;
+  creation.on_founded = std::move(done);
+  log_->Append(creation.key, &creation.restored.hard_state,
+               creation.restored.entries,
+               [this, key = creation.key](absl::Status status) {
+                 OnFounded(key, std::move(status));
+               });
+}
+
+void Host::Impl::OnFounded(GroupKey key, absl::Status status) {
+  const auto found = creations_.find(key.group);
+  if (found == creations_.end() || found->second.key != key) return;
+  Creation creation = std::move(found->second);
+  creations_.erase(found);
+  if (!status.ok()) {
+    Fail(std::move(status));
+  } else if (status_.ok()) {
+    env_.tracer.Sometimes("raft.replica_founded_at_run_time");
+    AddReplica(key, std::move(creation.restored),
+               std::move(creation.state_machine));
+    UpdateTimer(key.group);
+  }
+  creation.on_founded(status_);
+}
+
+// Its id is never used. The caller removes its log.
+GroupKey Host::Impl::GiveUpCreation(GroupId group) {
+  const auto found = creations_.find(group);
+  Creation creation = std::move(found->second);
+  creations_.erase(found);
+  const absl::Status why = absl::AbortedError(absl::StrCat(
+      "the replica of group ", group.value(), " was given up before it ran"));
+  if (creation.on_prepared != nullptr) {
+    Answer(std::move(creation.on_prepared), absl::StatusOr<ReplicaId>(why));
+  }
+  if (creation.on_founded != nullptr) {
+    Answer(std::move(creation.on_founded), why);
+  }
+  return creation.key;
+}
+
+void Host::Impl::DropReplica(GroupId group, Finished done) {
+  if (!status_.ok()) return Answer(std::move(done), status_);
+  GroupKey key{group, ReplicaId()};
+  if (Replica* const running = replica(group)) {
+    key = running->key();
+    running->Leave(absl::NotFoundError(absl::StrCat(
+        "the replica of group ", group.value(), " on this node was dropped")));
+    replicas_.Remove(group);
+    const auto queued = queued_deadline_.find(group);
+    if (queued != queued_deadline_.end()) {
+      deadlines_.erase({queued->second, group});
+      queued_deadline_.erase(queued);
+    }
+  } else if (const auto fenced = fenced_.find(group); fenced != fenced_.end()) {
+    key.replica = fenced->second.replica;
+    fenced_.erase(fenced);
+  } else if (creations_.contains(group)) {
+    key = GiveUpCreation(group);
+  } else {
+    return Answer(std::move(done),
+                  absl::NotFoundError(absl::StrCat(
+                      "this node holds no replica of group ", group.value())));
+  }
+  observer_.OnDropped(group);
+  drops_[group] = std::move(done);
+  log_->Drop(key, [this, key](absl::Status status) {
+    OnLogDropped(key, std::move(status));
+  });
+}
+
+// The absence of a replica that was founded with the cluster would look like a
+// loss. An empty log marks it as dropped.
+void Host::Impl::OnLogDropped(GroupKey key, absl::Status status) {
+  if (!status.ok()) {
+    Fail(status);
+    return EndDrop(key.group, std::move(status));
+  }
+  if (!founded_.contains(key)) return DropSnapshots(key);
+  const HardState blank;
+  log_->Append(key, &blank, {}, [this, key](absl::Status written) {
+    if (written.ok()) return DropSnapshots(key);
+    OnLogDropped(key, std::move(written));
+  });
+}
+
+void Host::Impl::DropSnapshots(GroupKey key) {
+  snapshots_->Drop(key, [this, key](absl::Status status) {
+    env_.tracer.Sometimes("raft.replica_dropped");
+    EndDrop(key.group, std::move(status));
+  });
+}
+
+void Host::Impl::EndDrop(GroupId group, absl::Status status) {
+  const auto found = drops_.find(group);
+  Finished done = std::move(found->second);
+  drops_.erase(found);
+  done(std::move(status));
+}
+
+}  // namespace quorate::raft

@@ -1,0 +1,168 @@
+// raft/host/host_impl.h: the state of a Host.
+//
+// host.cc has its start, messages, time and budgets; host_groups.cc has groups
+// that come and go at run time. Used only by the host.
+#ifndef QUORATE_RAFT_HOST_HOST_IMPL_H_
+#define QUORATE_RAFT_HOST_HOST_IMPL_H_
+
+#include <map>
+#include <memory>
+#include <optional>
+#include <set>
+#include <utility>
+#include <vector>
+
+#include "absl/container/btree_map.h"
+#include "absl/container/btree_set.h"
+#include "env/alarm.h"
+#include "raft/host/founding.h"
+#include "raft/host/host.h"
+#include "raft/host/log_budget.h"
+#include "raft/host/outbox.h"
+#include "raft/host/replica.h"
+#include "raft/host/startup.h"
+
+namespace quorate::raft {
+
+// Takes the place of an observer that is null.
+class SilentObserver final : public Host::Observer {
+ public:
+  void OnEvent(GroupId, const Event&) override {}
+  void OnApplied(GroupId, const Entry&) override {}
+  void OnRestored(GroupId, const SnapshotDescriptor&) override {}
+  void OnStopped(const absl::Status&) override {}
+};
+
+class Host::Impl final : public env::Transport::Receiver {
+ public:
+  Impl(env::Env& env, HostOptions options, MakeStateMachine make,
+       Observer* observer);
+  ~Impl();
+  void Start(Started started);
+
+  using Finished = absl::AnyInvocable<void(absl::Status)>;
+  // A replica of this node that does not run yet.
+  struct Creation {
+    GroupKey key;
+    bool prepared = false;  // Its id is durable.
+    Prepared on_prepared;
+    // Its first state is being made durable; null otherwise.
+    std::unique_ptr<StateMachine> state_machine;
+    Restored restored;
+    Finished on_founded;
+  };
+
+  void OnMessage(NodeId from, StoreIncarnation incarnation,
+                 Buffer bytes) override;
+  void OnLaneHasRoom(NodeId to, env::Lane lane) override;
+  void OnLaneOpened(NodeId to, env::Lane lane) override;
+  void OnLaneClosed(NodeId to, env::Lane lane) override;
+
+  env::Transport& transport() { return env_.transport; }
+  Replica* replica(GroupId id) { return replicas_.Find(id); }
+  void AddReplica(GroupKey key, Restored restored,
+                  std::unique_ptr<StateMachine> state_machine);
+  // Call when the deadline of the group may be earlier than before.
+  void UpdateTimer(GroupId id);
+
+  // Starts the transport, unless it has started.
+  absl::Status Serve(const StoreIdentity& store, const BootstrapPlan& plan);
+  void OnReplicaMessages(NodeId from, StoreIncarnation incarnation,
+                         Buffer bytes);
+  void OnOpened(absl::StatusOr<OpenedStore> opened);
+  void Fail(absl::Status why);
+  void StopReplicas();
+
+  // OK if the node works and holds no replica of the group.
+  absl::Status CheckAbsent(GroupId group) const;
+  void PrepareReplica(GroupId group, Prepared done);
+  void FoundReplica(GroupId group, Configuration first, Finished done);
+  // Reads `first` as entry 1 of the prepared replica and makes its state
+  // machine.
+  absl::Status BeginFounding(const Configuration& first, Creation* creation);
+  void OnFounded(GroupKey key, absl::Status status);
+  GroupKey GiveUpCreation(GroupId group);
+  void DropReplica(GroupId group, Finished done);
+  // Its log is removed.
+  void OnLogDropped(GroupKey key, absl::Status status);
+  void DropSnapshots(GroupKey key);
+  void EndDrop(GroupId group, absl::Status status);
+  // Calls `done` in the next turn.
+  template <typename Done, typename Result>
+  void Answer(Done done, Result result) {
+    callbacks_.AddForNextTurn(
+        [done = std::move(done), result = std::move(result)]() mutable {
+          done(std::move(result));
+        });
+  }
+  void SetAlarm();
+  void OnAlarm();
+  void OfferRoom(NodeId to);
+  void OfferRoomLater(NodeId to);
+  void EvictLater();
+  void Evict();
+  void ShortenLogsLater();
+  void ShortenLogs();
+  void NextSnapshotLater();
+  void NextSnapshot();
+
+  env::Env& env_;
+  const HostOptions options_;
+  MakeStateMachine make_;
+  SilentObserver silent_;
+  Observer& observer_;
+  env::Transport::Receiver* receiver_ = nullptr;
+  Started started_;
+  std::unique_ptr<Startup> startup_;
+
+  absl::Status status_ = absl::UnavailableError("the node is starting");
+  env::TransportIdentity identity_;
+  Level founded_level_;
+  uint64_t hash_key_ = 0;
+  bool serving_ = false;
+  bool bad_envelope_logged_ = false;
+
+  Founding founding_;
+  Outbox outbox_;
+  OutputPool outputs_;
+  SendRoom room_;
+  CallbackQueue callbacks_;
+  absl::AnyInvocable<void(absl::Status)> fail_node_;
+  absl::AnyInvocable<void(GroupId)> on_earlier_deadline_;
+  LogBudget log_memory_;  // The entries in memory.
+  LogBudget log_size_;    // All entries.
+  SnapshotTurn snapshot_turn_;
+  // Replicas use the log and the snapshot store, and callbacks of both refer to
+  // replicas. Members are destroyed in reverse order, so log and snapshot store
+  // are destroyed first and call back no more.
+  std::optional<ReplicaServices> services_;
+  ReplicaTable replicas_;
+  struct Fenced {
+    ReplicaId replica;
+    absl::Status why;
+  };
+  absl::btree_map<GroupId, Fenced> fenced_;
+  absl::btree_map<GroupId, Creation> creations_;
+  absl::btree_map<GroupId, Finished> drops_;
+  std::set<GroupKey> founded_;  // With the cluster, on this node.
+  uint64_t next_draw_ = 1;
+  std::unique_ptr<SnapshotStore> snapshots_;
+  std::unique_ptr<Log> log_;
+
+  // One element for each group with a deadline. It is never later than the
+  // deadline; OnAlarm corrects an earlier one.
+  absl::btree_set<std::pair<MonoTime, GroupId>> deadlines_;
+  absl::btree_map<GroupId, MonoTime> queued_deadline_;
+  std::vector<GroupId> due_;  // Reused by OnAlarm.
+  absl::btree_map<NodeId, env::Pending> offers_;
+  env::Pending evict_;
+  bool evict_pending_ = false;
+  env::Pending shorten_;
+  bool shorten_pending_ = false;
+  env::Pending next_snapshot_;
+  env::Alarm alarm_;
+};
+
+}  // namespace quorate::raft
+
+#endif  // QUORATE_RAFT_HOST_HOST_IMPL_H_

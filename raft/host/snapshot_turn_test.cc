@@ -1,0 +1,115 @@
+#include "raft/host/snapshot_turn.h"
+
+#include <algorithm>
+#include <optional>
+#include <string>
+
+#include "gtest/gtest.h"
+#include "raft/host/host.h"
+#include "raft/host/journal_cluster.h"
+
+namespace quorate::raft {
+namespace {
+
+constexpr GroupKey KeyOf(uint32_t group) {
+  return {GroupId(group), ReplicaId(group)};
+}
+
+class SnapshotTurnTest : public ::testing::Test {
+ protected:
+  int free_ = 0;
+  SnapshotTurn turn_{[this] { ++free_; }};
+};
+
+TEST_F(SnapshotTurnTest, OneWrites_OthersWaitInOrder) {
+  EXPECT_TRUE(turn_.Take(KeyOf(1)));
+  EXPECT_FALSE(turn_.Take(KeyOf(3)));
+  EXPECT_FALSE(turn_.Take(KeyOf(2)));
+  EXPECT_FALSE(turn_.Take(KeyOf(3)));
+  EXPECT_TRUE(turn_.taken());
+  turn_.End(KeyOf(1));
+  EXPECT_EQ(free_, 1);
+  EXPECT_FALSE(turn_.taken());
+  EXPECT_EQ(turn_.CallNext(), KeyOf(3));
+  EXPECT_TRUE(turn_.Take(KeyOf(3)));
+  turn_.End(KeyOf(3));
+  EXPECT_EQ(turn_.CallNext(), KeyOf(2));
+  EXPECT_EQ(turn_.CallNext(), std::nullopt);
+}
+
+// A busy group would have the turn for ever.
+TEST_F(SnapshotTurnTest, OneThatWroteJustNow_WaitsBehindTheOthers) {
+  EXPECT_TRUE(turn_.Take(KeyOf(1)));
+  EXPECT_FALSE(turn_.Take(KeyOf(2)));
+  turn_.End(KeyOf(1));
+  EXPECT_FALSE(turn_.Take(KeyOf(1)));
+  EXPECT_EQ(turn_.CallNext(), KeyOf(2));
+  EXPECT_TRUE(turn_.Take(KeyOf(2)));
+  turn_.End(KeyOf(2));
+  EXPECT_EQ(turn_.CallNext(), KeyOf(1));
+  EXPECT_TRUE(turn_.Take(KeyOf(1)));
+}
+
+TEST_F(SnapshotTurnTest, OneThatIsGone_WaitsNoMore) {
+  EXPECT_TRUE(turn_.Take(KeyOf(1)));
+  EXPECT_FALSE(turn_.Take(KeyOf(2)));
+  EXPECT_FALSE(turn_.Take(KeyOf(3)));
+  turn_.End(KeyOf(2));
+  EXPECT_EQ(free_, 0) << "it had no turn";
+  turn_.End(KeyOf(1));
+  EXPECT_EQ(turn_.CallNext(), KeyOf(3));
+  // It wants no snapshot, and none waits.
+  EXPECT_TRUE(turn_.Take(KeyOf(4)));
+}
+
+TEST_F(SnapshotTurnTest, OneThatIsCalled_GoesBeforeTheOthers) {
+  EXPECT_TRUE(turn_.Take(KeyOf(1)));
+  EXPECT_FALSE(turn_.Take(KeyOf(2)));
+  turn_.Call(KeyOf(3));
+  EXPECT_FALSE(turn_.Take(KeyOf(3))) << "another one writes";
+  turn_.End(KeyOf(1));
+  turn_.Call(KeyOf(3));
+  EXPECT_TRUE(turn_.Take(KeyOf(3)));
+  turn_.End(KeyOf(3));
+  EXPECT_EQ(turn_.CallNext(), KeyOf(2));
+}
+
+// On every node at most one own snapshot is written at any time, though those
+// of all groups become due together. Each group has its snapshot in the end.
+TEST(SnapshotTurnOfHosts, SnapshotsOfAllGroups_AreWrittenOneAfterAnother) {
+  constexpr uint32_t kGroups = 5;
+  testing::JournalCluster cluster(3, /*snapshot_threshold_bytes=*/4'000, {});
+  cluster.options_.log.snapshot_bytes_per_second = 20'000;
+  for (uint32_t g = 2; g <= kGroups; ++g) {
+    cluster.options_.plan.groups.push_back(cluster.options_.plan.groups[0]);
+    cluster.options_.plan.groups.back().group = GroupId(g);
+  }
+  for (uint32_t n = 1; n <= 3; ++n) cluster.StartNode(n);
+  for (uint32_t g = 1; g <= kGroups; ++g) {
+    ASSERT_TRUE(cluster.WaitForLeader(GroupId(g)));
+    Host& leader = cluster.node(cluster.leader(GroupId(g)))->host;
+    for (int i = 0; i < 60; ++i) {
+      leader.Propose(GroupId(g), Buffer::Copy(std::string(100, 'x')),
+                     [](const ProposeResult&) {});
+    }
+  }
+  size_t most = 0;
+  const auto all_done = [&] {
+    bool done = true;
+    for (uint32_t n = 1; n <= 3; ++n) {
+      size_t written = 0;
+      for (const std::string& name :
+           cluster.world_.DiskFiles(cluster.machines_[n - 1])) {
+        written += name.find(".w") != std::string::npos;
+      }
+      most = std::max(most, written);
+      done &= cluster.SnapshotFiles(n) == kGroups;
+    }
+    return done;
+  };
+  EXPECT_TRUE(cluster.world_.RunUntilTrue(all_done));
+  EXPECT_EQ(most, 1u);
+}
+
+}  // namespace
+}  // namespace quorate::raft
