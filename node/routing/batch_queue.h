@@ -9,7 +9,6 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <deque>
 #include <optional>
 #include <utility>
 #include <vector>
@@ -19,6 +18,7 @@
 #include "absl/status/status.h"
 #include "absl/types/span.h"
 #include "env/buffer.h"
+#include "env/fifo.h"
 #include "env/outcome.h"
 #include "env/time.h"
 #include "kv/command/command.h"
@@ -184,7 +184,7 @@ class BatchQueue {
   QueueCounters& counters_;
   absl::AnyInvocable<void()> wake_;
   OpenBatch open_batches_[2];  // By RoutedRequest::redirect.
-  std::deque<Batch> waiting_;  // In ascending order of sequence.
+  Fifo<Batch> waiting_;        // In ascending order of sequence.
   size_t waiting_requests_ = 0;
   size_t waiting_bytes_ = 0;  // Bytes of the payloads in waiting_.
   uint64_t next_sequence_ = 1;

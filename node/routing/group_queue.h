@@ -138,7 +138,7 @@ class GroupQueue {
                                           Slot slot, size_t result_bytes);
   void UnblockSinks();
 
-  const QueueParts parts_;
+  const QueueParts& parts_;
   Callbacks callbacks_;
   QueueCounters counters_;
   GroupLeadership leadership_;

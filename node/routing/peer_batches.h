@@ -8,10 +8,10 @@
 #define QUORATE_NODE_ROUTING_PEER_BATCHES_H_
 
 #include <cstddef>
-#include <deque>
 
 #include "absl/functional/any_invocable.h"
 #include "env/buffer.h"
+#include "env/fifo.h"
 #include "node/peers/forward_channel.h"
 #include "node/peers/peer_message.h"
 #include "node/routing/entries_in_flight.h"
@@ -51,7 +51,7 @@ class PeerBatches {
   EntriesInFlight& in_flight_;
   QueueCounters& counters_;
   absl::AnyInvocable<void()> wake_;
-  std::deque<PeerBatch> waiting_;
+  Fifo<PeerBatch> waiting_;
 };
 
 }  // namespace quorate::node

@@ -17,15 +17,15 @@ Router::Router(env::Env& env, raft::Host& host, const Config& config,
     : env_(env),
       links_(env, config),
       view_(env, host, config, map, links_),
+      parts_{env.loop, env.buggify, host,   config, links_,
+             view_,    budget,      memory, work},
       alarm_(env.loop, [this] {
         for (const size_t index : timed_) Wake(index);
       }) {
-  const QueueParts parts = {env.loop, env.buggify, host,   config, links_,
-                            view_,    budget,      memory, work};
   for (const shardctrl::Group& group : map.groups()) {
     const size_t index = queues_.size();
     queues_.push_back(std::make_unique<GroupQueue>(
-        parts, group.id,
+        parts_, group.id,
         GroupQueue::Callbacks{.wake = [this, index] { Wake(index); },
                               .leadership_changed =
                                   [this] {

@@ -10,11 +10,11 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <deque>
 #include <vector>
 
 #include "absl/container/btree_map.h"
 #include "absl/types/span.h"
+#include "env/fifo.h"
 #include "env/ids.h"
 #include "env/time.h"
 #include "raft/core/types.h"
@@ -64,7 +64,7 @@ class StateDigests {
  private:
   const uint64_t interval_;
   const Duration patience_;
-  std::deque<StateDigest> kept_;  // Oldest first.
+  Fifo<StateDigest> kept_;  // Oldest first.
   // The present question, and when it was first asked.
   StateDigest question_;
   MonoTime asked_at_;

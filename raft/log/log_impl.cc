@@ -29,8 +29,6 @@ constexpr uint64_t kSegmentEndMax = uint64_t{2} << 30;
 // A write beyond the allocated space allocates up to the next multiple of it.
 constexpr uint64_t kAllocationUnit = 64 << 10;
 constexpr size_t kZeroBytesMin = 64 << 10;
-// An empty queue keeps memory for at most so many additions.
-constexpr size_t kQueueCapacityMax = 16;
 constexpr size_t kWitnessBytes = RecordBytes(0);
 
 }  // namespace
@@ -129,7 +127,7 @@ void LogImpl::Witness(Done done) {
 void LogImpl::Enqueue(GroupKey group, Item item) {
   Queue& queue = queues_[group];
   queue.key = group;
-  if (queue.empty()) ready_.push_back(&queue);
+  if (queue.items.empty()) ready_.push_back(&queue);
   queue.items.push_back(std::move(item));
   ScheduleFlush();
 }
@@ -198,7 +196,7 @@ void LogImpl::Flush() {
   if (writing_ || opener_ != nullptr || !status_.ok()) return;
   if (!HasWork() && !WitnessIsDue()) return;
   if (!ready_.empty() && position_ > opening_end_) {
-    const size_t bytes = Measure(ready_.front()->front()).bytes;
+    const size_t bytes = Measure(ready_.front()->items.front()).bytes;
     if (position_ + bytes > SegmentEnd() ||
         (spare_.file != nullptr && buggify_.Fire("log.early_roll"))) {
       return Roll();
@@ -250,22 +248,10 @@ bool LogImpl::Fits(size_t record_bytes) const {
          position_ + size + record_bytes <= SegmentEnd();
 }
 
-void LogImpl::Queue::Pop() {
-  if (head + 1 == items.size() && items.capacity() > kQueueCapacityMax) {
-    std::vector<Item>().swap(items);  // A burst gives its memory back.
-    head = 0;
-    return;
-  }
-  // Each item is moved at most once for every item written.
-  if (++head * 2 < items.size()) return;
-  items.erase(items.begin(), items.begin() + head);
-  head = 0;
-}
-
 void LogImpl::NextQueue() {
   Queue* queue = ready_.front();
   ready_.pop_front();
-  if (!queue->empty()) {
+  if (!queue->items.empty()) {
     ready_.push_back(queue);
   } else if (queue->dropping) {
     const GroupKey key = queue->key;
@@ -286,8 +272,8 @@ void LogImpl::FillBatch() {
 
 bool LogImpl::TakeShare(Queue& queue, size_t share_bytes, bool* took) {
   size_t taken = 0;
-  while (!queue.empty()) {
-    const NextRecord record = Measure(queue.front());
+  while (!queue.items.empty()) {
+    const NextRecord record = Measure(queue.items.front());
     if (!Fits(record.bytes)) return false;
     if (*took && taken + record.bytes > share_bytes) break;
     Write(queue, record);
@@ -298,7 +284,7 @@ bool LogImpl::TakeShare(Queue& queue, size_t share_bytes, bool* took) {
 }
 
 void LogImpl::Write(Queue& queue, const NextRecord& record) {
-  Item& item = queue.front();
+  Item& item = queue.items.front();
   const GroupKey key = queue.key;
   switch (item.type) {
     case RecordType::kAppend: {
@@ -337,7 +323,7 @@ void LogImpl::Write(Queue& queue, const NextRecord& record) {
       CHECK(false) << "no item has type " << static_cast<int>(item.type);
   }
   written_.push_back(std::move(item.done));
-  queue.Pop();
+  queue.items.pop_front();
 }
 
 void LogImpl::RewriteLiveRecords() {
@@ -563,8 +549,8 @@ void LogImpl::Fail(const absl::Status& status, const char* what) {
   for (Done& done : witness_dones_) CallLater(std::move(done), status_);
   witness_dones_.clear();
   for (Queue* queue : ready_) {
-    for (; !queue->empty(); queue->Pop()) {
-      CallLater(std::move(queue->front().done), status_);
+    for (; !queue->items.empty(); queue->items.pop_front()) {
+      CallLater(std::move(queue->items.front().done), status_);
     }
   }
   ready_.clear();

@@ -19,6 +19,7 @@
 #include "env/alarm.h"
 #include "env/destruction.h"
 #include "env/env.h"
+#include "env/fifo.h"
 #include "raft/log/callback_queue.h"
 #include "raft/log/entry_reader.h"
 #include "raft/log/files/ballast.h"
@@ -70,16 +71,11 @@ class LogImpl final : public Log {
     bool discard_suffix = false;
     Done done;
   };
-  // The waiting additions of one group. An empty queue is kept to reuse its
-  // memory.
+  // The waiting additions of one group. Those of an idle group take no memory.
   struct Queue {
     GroupKey key;
-    std::vector<Item> items;
-    size_t head = 0;  // Items before it are written.
+    Fifo<Item, 0> items;
     bool dropping = false;
-    bool empty() const { return head == items.size(); }
-    Item& front() { return items[head]; }
-    void Pop();
   };
   // Number of entries and size of the next record of an item.
   struct NextRecord {
