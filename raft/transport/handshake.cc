@@ -28,6 +28,18 @@ absl::Status CheckSeal(std::string_view bytes, size_t size) {
   return absl::OkStatus();
 }
 
+// A byte and the three bytes of a start.
+void AppendTagged(std::string* out, uint32_t byte, StartTag start) {
+  CHECK_LE(start, kStartTagMax);
+  AppendFixed<uint32_t>(out, byte | start << 8);
+}
+
+uint32_t TakeTagged(FixedReader* in, StartTag* start) {
+  const uint32_t tagged = in->Take<uint32_t>();
+  *start = tagged >> 8;
+  return tagged & 0xff;
+}
+
 }  // namespace
 
 std::string EncodeHello(const Hello& hello) {
@@ -40,7 +52,7 @@ std::string EncodeHello(const Hello& hello) {
   AppendFixed<uint32_t>(&out, hello.to.value());
   AppendFixed<uint32_t>(&out, hello.from.version_min);
   AppendFixed<uint32_t>(&out, hello.from.version_max);
-  AppendFixed<uint32_t>(&out, static_cast<uint32_t>(hello.lane));
+  AppendTagged(&out, static_cast<uint32_t>(hello.lane), hello.start);
   AppendFixed<uint32_t>(&out, hello.from.bootstrap_checksum);
   Seal(out);
   CHECK_EQ(out.size(), kHelloBytes);
@@ -59,7 +71,7 @@ std::string EncodeHelloReply(const HelloReply& answer) {
   AppendFixed<uint64_t>(&out, reply.cluster.value());
   AppendFixed<uint64_t>(&out, reply.incarnation.value());
   AppendFixed<uint32_t>(&out, reply.node.value());
-  AppendFixed<uint32_t>(&out, static_cast<uint32_t>(reply.refusal));
+  AppendTagged(&out, static_cast<uint32_t>(reply.refusal), reply.start);
   AppendFixed<uint32_t>(&out, reply.version);
   AppendFixed<uint32_t>(&out, reply.bootstrap_checksum);
   Seal(out);
@@ -81,7 +93,7 @@ absl::StatusOr<Hello> DecodeHello(std::string_view bytes) {
   hello.to = NodeId(in.Take<uint32_t>());
   hello.from.version_min = in.Take<uint32_t>();
   hello.from.version_max = in.Take<uint32_t>();
-  const uint32_t lane = in.Take<uint32_t>();
+  const uint32_t lane = TakeTagged(&in, &hello.start);
   if (lane >= env::kLanes) {
     return absl::InvalidArgumentError("a handshake for an unknown lane");
   }
@@ -102,7 +114,7 @@ absl::StatusOr<HelloReply> DecodeHelloReply(std::string_view bytes) {
   reply.cluster = ClusterId(in.Take<uint64_t>());
   reply.incarnation = StoreIncarnation(in.Take<uint64_t>());
   reply.node = NodeId(in.Take<uint32_t>());
-  const uint32_t refusal = in.Take<uint32_t>();
+  const uint32_t refusal = TakeTagged(&in, &reply.start);
   if (refusal > static_cast<uint32_t>(HandshakeRefusal::kOtherStore)) {
     return absl::InvalidArgumentError(
         absl::StrCat("a refusal for the unknown reason ", refusal,

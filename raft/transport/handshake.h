@@ -23,11 +23,18 @@ inline constexpr size_t kHelloBytes = 48;
 inline constexpr size_t kHelloReplyBytes = 40;
 inline constexpr size_t kFrameHeaderBytes = 4;
 
+// Random bits that differ from one start of a node's program to the next; at
+// most kStartTagMax. Connections to an earlier start are dead, also if nothing
+// was sent on them since.
+using StartTag = uint32_t;
+inline constexpr StartTag kStartTagMax = (1 << 24) - 1;
+
 struct Hello {
   env::TransportIdentity from;
   // The node that the dialling node wants to reach.
   NodeId to;
   env::Lane lane = env::Lane::kControl;
+  StartTag start = 0;
 };
 
 using env::HandshakeRefusal;
@@ -41,6 +48,7 @@ struct HelloReply {
   uint32_t version = 0;
   // TransportIdentity::bootstrap_checksum of the answering node.
   uint32_t bootstrap_checksum = 0;
+  StartTag start = 0;
 
   friend bool operator==(const HelloReply&, const HelloReply&) = default;
 };
@@ -54,7 +62,7 @@ absl::StatusOr<Hello> DecodeHello(std::string_view bytes);
 absl::StatusOr<HelloReply> DecodeHelloReply(std::string_view bytes);
 
 // Returns the reply of node `self` to a Hello. `knows`: its configuration names
-// hello.from.node as a peer.
+// hello.from.node as a peer. The caller adds the start.
 HelloReply MakeHelloReply(const env::TransportIdentity& self,
                           const Hello& hello, bool knows);
 

@@ -19,6 +19,7 @@ Hello AnyHello() {
   hello.to = NodeId(*rc::gen::arbitrary<uint32_t>());
   hello.lane =
       *rc::gen::arbitrary<bool>() ? env::Lane::kBulk : env::Lane::kControl;
+  hello.start = *rc::gen::inRange<StartTag>(0, kStartTagMax + 1);
   return hello;
 }
 
@@ -28,7 +29,7 @@ bool Same(const Hello& a, const Hello& b) {
          a.from.version_min == b.from.version_min &&
          a.from.version_max == b.from.version_max &&
          a.from.bootstrap_checksum == b.from.bootstrap_checksum &&
-         a.to == b.to && a.lane == b.lane;
+         a.to == b.to && a.lane == b.lane && a.start == b.start;
 }
 
 RC_GTEST_PROP(Handshake, Hello_Encoded_DecodesToItself, ()) {
@@ -45,7 +46,8 @@ RC_GTEST_PROP(Handshake, Reply_Encoded_DecodesToItselfOrARefusal, ()) {
       .node = NodeId(*rc::gen::arbitrary<uint32_t>()),
       .incarnation = StoreIncarnation(*rc::gen::arbitrary<uint64_t>()),
       .version = *rc::gen::arbitrary<uint32_t>(),
-      .bootstrap_checksum = *rc::gen::arbitrary<uint32_t>()};
+      .bootstrap_checksum = *rc::gen::arbitrary<uint32_t>(),
+      .start = *rc::gen::inRange<StartTag>(0, kStartTagMax + 1)};
   const auto decoded = DecodeHelloReply(EncodeHelloReply(reply));
   RC_ASSERT(decoded.ok());
   // A refusal has no field of the node that refuses.
@@ -77,9 +79,11 @@ TEST(Handshake, HelloInBytes_IsAsWrittenDown) {
                 .bootstrap_checksum = 0x21222324};
   hello.to = NodeId(4);
   hello.lane = env::Lane::kBulk;
+  hello.start = 0x313233;
   const std::string body(
       "QRTH\x08\x07\x06\x05\x04\x03\x02\x01\x18\x17\x16\x15\x14\x13\x12\x11"
-      "\x03\0\0\0\x04\0\0\0\x01\0\0\0\x02\0\0\0\x01\0\0\0\x24\x23\x22\x21",
+      "\x03\0\0\0\x04\0\0\0\x01\0\0\0\x02\0\0\0\x01\x33\x32\x31\x24\x23\x22"
+      "\x21",
       44);
   EXPECT_EQ(EncodeHello(hello).substr(0, 44), body);
 }

@@ -29,12 +29,17 @@ class Node final : public env::Transport::Receiver {
     Send();
   }
   void OnMessage(NodeId, StoreIncarnation, Buffer) override { ++received_; }
+  void OnLaneOpened(NodeId, env::Lane lane) override {
+    if (closed_.contains(lane)) opened_again_.insert(lane);
+  }
   void OnLaneClosed(NodeId to, env::Lane lane) override {
     EXPECT_EQ(to, peer_);
     closed_.insert(lane);
   }
   int received() const { return received_; }
   const std::set<env::Lane>& closed() const { return closed_; }
+  // Those that were opened after they had been closed.
+  const std::set<env::Lane>& opened_again() const { return opened_again_; }
 
  private:
   static std::string AddressOf(NodeId node) {
@@ -53,6 +58,7 @@ class Node final : public env::Transport::Receiver {
   env::Pending timer_;
   int received_ = 0;
   std::set<env::Lane> closed_;
+  std::set<env::Lane> opened_again_;
 };
 
 TEST(Redial, PeerShowsUpWhileTheDialHangs_IsDialledAtOnce) {
@@ -118,6 +124,33 @@ TEST(Redial, PeerDies_EachLaneIsReportedAsClosed) {
             (std::set<env::Lane>{env::Lane::kControl, env::Lane::kBulk,
                                  env::Lane::kRequests}));
   nodes[0].reset();
+}
+
+// A loss of power ends no connection. Nothing is sent in two of the lanes, so
+// only the dials of the new program can show that theirs are dead.
+TEST(Redial, PeerIsStartedAfterALossOfPower_EachLaneIsReplacedAtOnce) {
+  sim::World world({.seed = 1});
+  std::shared_ptr<Node> nodes[2];
+  sim::MachineId machines[2];
+  for (uint32_t id = 1; id <= 2; ++id) {
+    machines[id - 1] = world.AddMachine({.name = id == 1 ? "n1" : "n2"});
+    world.Start(machines[id - 1], [&nodes, id](env::Env& env) {
+      return nodes[id - 1] = std::make_shared<Node>(env, id);
+    });
+  }
+  world.RunFor(Seconds(1));
+  nodes[1].reset();
+  world.Crash(machines[1], sim::CrashKind::kMachine);
+  world.RunFor(Milliseconds(5));
+  EXPECT_TRUE(nodes[0]->closed().empty());
+  world.Restart(machines[1]);
+  world.RunFor(Milliseconds(20));
+  const std::set<env::Lane> all = {env::Lane::kControl, env::Lane::kBulk,
+                                   env::Lane::kRequests};
+  EXPECT_EQ(nodes[0]->closed(), all);
+  EXPECT_EQ(nodes[0]->opened_again(), all);
+  EXPECT_TRUE(nodes[1]->closed().empty()) << "a new connection was replaced";
+  for (std::shared_ptr<Node>& node : nodes) node.reset();
 }
 
 // The connection may have been lost while nothing was sent, so the peer may be

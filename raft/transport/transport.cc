@@ -84,6 +84,16 @@ class StreamTransport::Outgoing final : env::Connection::Observer {
     Dial();
   }
 
+  // The peer's program was started with this tag. A connection to an earlier
+  // start is replaced in the next turn.
+  void OnStartKnown(StartTag start) {
+    if (!open_ || peer_start_ == start) return;
+    lost_ = true;
+    timer_ = transport_.loop_.At(transport_.loop_.ReadClock().mono, [this] {
+      Disconnect("the node was started again");
+    });
+  }
+
   void Send(absl::Span<const Buffer> pieces, size_t size) {
     if (!open_) return;
     if (messages_left_ > 0 && --messages_left_ == 0) {
@@ -125,7 +135,10 @@ class StreamTransport::Outgoing final : env::Connection::Observer {
   }
 
   Hello MakeHello() const {
-    return {.from = transport_.identity_, .to = peer_.node, .lane = lane_};
+    return {.from = transport_.identity_,
+            .to = peer_.node,
+            .lane = lane_,
+            .start = transport_.start_};
   }
 
   void OnBytes(std::string_view bytes) override {
@@ -160,6 +173,7 @@ class StreamTransport::Outgoing final : env::Connection::Observer {
       return;
     }
     open_ = true;
+    peer_start_ = checked.start;
     state_ = {
         .open = true, .version = checked.version, .store = checked.incarnation};
     opened_at_ = transport_.loop_.ReadClock().mono;
@@ -169,6 +183,7 @@ class StreamTransport::Outgoing final : env::Connection::Observer {
     pause_ = transport_.options_.redial_min;
     last_logged_.clear();
     Log(Severity::kInfo, "connected");
+    transport_.OnStartKnown(peer_.node, checked.start);
     // The receiver may stop the transport, which destroys this object.
     transport_.receiver_->OnLaneOpened(peer_.node, lane_);
   }
@@ -206,7 +221,8 @@ class StreamTransport::Outgoing final : env::Connection::Observer {
         uint64_t{peer_.node.value()} * 2 + static_cast<uint64_t>(lane_),
         redials_++);
     const MonoTime now = transport_.loop_.ReadClock().mono;
-    if (was_open && now - opened_at_ >= transport_.options_.redial_max) {
+    if (std::exchange(lost_, false) ||
+        (was_open && now - opened_at_ >= transport_.options_.redial_max)) {
       pause = Duration();
     }
     waiting_ = true;
@@ -241,8 +257,10 @@ class StreamTransport::Outgoing final : env::Connection::Observer {
   HandshakeRefusal refusal_ = HandshakeRefusal::kNone;
   bool open_ = false;
   env::LinkState state_;
-  MonoTime opened_at_;      // The last time.
-  bool congested_ = false;  // The receiver was told so, and waits.
+  StartTag peer_start_ = 0;  // The program at the other end.
+  bool lost_ = false;        // The other end does not run any more.
+  MonoTime opened_at_;       // The last time.
+  bool congested_ = false;   // The receiver was told so, and waits.
   std::string reply_;
   std::string last_logged_;
   env::Pending dialling_;
@@ -392,6 +410,7 @@ StreamTransport::StreamTransport(env::Loop& loop, env::Streams& streams,
       streams_(streams),
       tracer_(tracer),
       random_(random),
+      start_(random.Bits("net.transport.start", 0, 0) & kStartTagMax),
       options_(options) {}
 
 StreamTransport::~StreamTransport() = default;
@@ -552,7 +571,17 @@ HelloReply StreamTransport::Admit(Incoming* incoming, const Hello& hello) {
     Remove(other);
   }
   it->second->lane(hello.lane).RedialNow();
+  OnStartKnown(hello.from.node, hello.start);
+  reply.start = start_;
   return reply;
+}
+
+void StreamTransport::OnStartKnown(NodeId node, StartTag start) {
+  const auto found = peers_.find(node);
+  if (found == peers_.end()) return;
+  for (const std::unique_ptr<Outgoing>& lane : found->second->outgoing) {
+    lane->OnStartKnown(start);
+  }
 }
 
 bool StreamTransport::IsTaken(const Peer& peer,

@@ -95,6 +95,8 @@ class StreamTransport final : public env::Transport {
   bool Fires(Site point) const {
     return options_.buggify != nullptr && options_.buggify->Fire(point);
   }
+  // Replaces the connections to earlier starts of the peer's program.
+  void OnStartKnown(NodeId node, StartTag start);
   // Removes `incoming` from its tables and destroys it.
   void Remove(Incoming* incoming);
 
@@ -102,6 +104,7 @@ class StreamTransport final : public env::Transport {
   env::Streams& streams_;
   env::Tracer& tracer_;
   const Random random_;
+  const StartTag start_;
   const TransportOptions options_;
   env::TransportIdentity identity_;
   Receiver* receiver_ = nullptr;
