@@ -96,7 +96,7 @@ class Router {
   env::Env& env_;
   PeerLinks links_;
   LiveView view_;
-  const QueueParts parts_;  // All queues share it.
+  const QueueParts parts_;                           // All queues share it.
   std::vector<std::unique_ptr<GroupQueue>> queues_;  // Ascending by group.
   // The first slot of each range of a group, ascending, and the group's queue.
   std::vector<std::pair<Slot, GroupQueue*>> ranges_;
