@@ -393,12 +393,24 @@ TEST(SessionToken, Text_ComesBack) {
 TEST(SessionToken, OfAKey_IsNeverThatOfAClient) {
   for (const uint64_t bits : {uint64_t{0}, uint64_t{7}, uint64_t{1} << 63}) {
     const auto of_client = MakeSessionToken(bits, WallTime(0), Seconds(1));
-    const auto of_key = MakeKeySessionToken(bits, WallTime(0), Seconds(1));
+    const auto of_key =
+        MakeKeySessionToken(bits, WallTime(0), {.open_window = Seconds(1)});
     EXPECT_FALSE(IsKeySession(of_client.client));
     EXPECT_NE(of_client.client, ClientId());
     EXPECT_TRUE(IsKeySession(of_key.client));
     EXPECT_EQ(of_key.open_until_ms, 1'000);
     EXPECT_EQ(ParseSessionToken(FormatSessionToken(of_key)), of_key);
+  }
+}
+
+// Otherwise a request that a program of that time executed would be executed
+// again when it is repeated after the upgrade.
+TEST(SessionToken, OfAKeyInAClusterOfTheFirstVersion_IsThatOfTheFirstPrograms) {
+  const SessionRules first{.open_window = Seconds(1), .keys_per_slot_max = 0};
+  for (const uint64_t hash : {uint64_t{0}, uint64_t{6}, uint64_t{1} << 63}) {
+    const auto token = MakeKeySessionToken(hash, WallTime(0), first);
+    EXPECT_EQ(token.client, ClientId(hash | 1));
+    EXPECT_EQ(token.open_until_ms, 1'000);
   }
 }
 

@@ -21,6 +21,7 @@
 
 #include "env/strong_types.h"
 #include "env/time.h"
+#include "kv/command/rules.h"
 
 namespace quorate::kv {
 
@@ -57,10 +58,13 @@ struct SessionStamp {
 SessionToken MakeSessionToken(uint64_t bits, WallTime now,
                               Duration open_window);
 // The session of the one request with an Idempotency-Key, whose secret hash is
-// `hash`. Requests with the same key have the same client.
+// `hash`. Requests with the same key have the same client. In clusters of the
+// first version it stays that of earlier programs. One of them may have
+// executed the request that is repeated now.
 SessionToken MakeKeySessionToken(uint64_t hash, WallTime now,
-                                 Duration open_window);
-// Distinguishes sessions of Idempotency-Keys by a bit of the client.
+                                 const SessionRules& rules);
+// Distinguishes sessions of Idempotency-Keys by a bit of the client; not in
+// clusters of the first version.
 constexpr bool IsKeySession(ClientId client) {
   return (client.value() >> 63) != 0;
 }

@@ -188,8 +188,8 @@ class FewKeysTest : public StoreTest {
         .status;
   }
   ResultStatus UseKey(uint64_t hash, int64_t now_ms = 0) {
-    return Use(
-        MakeKeySessionToken(hash, WallTime(now_ms * 1'000'000), Seconds(2)));
+    return Use(MakeKeySessionToken(hash, WallTime(now_ms * 1'000'000),
+                                   {.open_window = Seconds(2)}));
   }
   ResultStatus UseClient(uint64_t bits, int64_t now_ms = 0) {
     return Use(

@@ -342,7 +342,7 @@ bool HttpSession::ReadWriteOptions(const HttpRequest& request,
         SipHash({context_.host.hash_key(), kIdempotencyKeys}, *key);
     kv::SessionStamp stamp;
     stamp.token = kv::MakeKeySessionToken(hash, context_.SessionTime(),
-                                          context_.rules.sessions.open_window);
+                                          context_.rules.sessions);
     stamp.sequence = kv::Sequence(1);
     stamp.floor = kv::Sequence(1);
     spec->session = stamp;
