@@ -69,6 +69,7 @@ class GroupLifecycle : public ::testing::Test {
         first.voters.begin(), first.voters.end(),
         [](const Member& a, const Member& b) { return a.replica < b.replica; });
     first.level = Level(1);
+    first.hash_key = host(1).hash_key();
     return first;
   }
   Ids Create(GroupId group) {
@@ -202,9 +203,35 @@ TEST_F(GroupLifecycle, RefusedFoundings_LeaveTheIdPrepared) {
   EXPECT_TRUE(absl::IsFailedPrecondition(Found(1, kMade, later)));
   Configuration elsewhere = FirstOf({{1, id}});
   elsewhere.voters[0].store = StoreIncarnation(5);
+  Configuration other_key = FirstOf({{1, id}});
+  other_key.hash_key ^= 1;
+  EXPECT_TRUE(absl::IsFailedPrecondition(Found(1, kMade, other_key)));
   EXPECT_TRUE(absl::IsFailedPrecondition(Found(1, kMade, elsewhere)));
   EXPECT_EQ(Found(1, kMade, FirstOf({{1, id}})), absl::OkStatus());
   EXPECT_TRUE(absl::IsNotFound(Drop(2, kMade)));
+}
+
+// Calls that do not wait for each other: the id of the first one is gone before
+// that of the second one is told.
+TEST_F(GroupLifecycle, PreparedAgainWhileFounding_TheFirstNeverRuns) {
+  const ReplicaId first = *Prepare(1, kMade);
+  std::optional<absl::Status> founded;
+  std::optional<absl::StatusOr<ReplicaId>> second;
+  std::optional<absl::Status> dropped;
+  host(1).FoundReplica(kMade, FirstOf({{1, first}}),
+                       [&](absl::Status status) { founded = status; });
+  host(1).PrepareReplica(
+      kMade, [&](absl::StatusOr<ReplicaId> id) { second = std::move(id); });
+  host(1).DropReplica(kMade, [&](absl::Status status) { dropped = status; });
+  ASSERT_TRUE(cluster_.world_.RunUntilTrue([&] { return second.has_value(); }));
+  ASSERT_TRUE(founded.has_value() && dropped.has_value());
+  EXPECT_TRUE(absl::IsAborted(*founded)) << *founded;
+  EXPECT_TRUE(absl::IsUnavailable(*dropped)) << *dropped;
+  ASSERT_TRUE(second->ok()) << second->status();
+  CrashAll(sim::CrashKind::kMachine);
+  EXPECT_TRUE(absl::IsNotFound(StatusOn(1, kMade))) << StatusOn(1, kMade);
+  EXPECT_EQ(host(1).prepared(),
+            (std::map<GroupId, ReplicaId>{{kMade, **second}}));
 }
 
 TEST_F(GroupLifecycle, PreparedReplica_CanBeDropped) {
@@ -374,6 +401,7 @@ class Lifecycles {
           ids);
       Configuration first;
       first.level = Level(1);
+      first.hash_key = host(1).hash_key();
       for (const auto& [n, id] : ids) {
         EXPECT_TRUE(id.ok()) << id.status();
         // An id that was told to anybody is there after a crash.

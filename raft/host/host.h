@@ -164,7 +164,7 @@ class Host {
   // Replaces HostOptions::peers from now on (env::Transport::SetPeers). A new
   // node must be named on all others before a group gets a member there. The
   // founding of the cluster needs all nodes from the start. Requires: the start
-  // has succeeded.
+  // has succeeded; the nodes differ, and this one is not among them.
   void SetPeers(std::vector<env::PeerAddress> peers);
 
   // Proposes one entry. Unless the Host is destroyed first, `done` is called
@@ -206,8 +206,8 @@ class Host {
   // ids. After a crash, the replica is there or the id is still prepared.
   // Returns kInvalidArgument for an invalid configuration, and kAborted if the
   // id was given up. Returns kFailedPrecondition for a configuration without
-  // the prepared replica of this node and store. It is also the error of a
-  // program that cannot run the replica.
+  // the prepared replica of this node and store, or with another hash key than
+  // hash_key(). It is also the error of a program that cannot run the replica.
   void FoundReplica(GroupId group, Configuration first,
                     absl::AnyInvocable<void(absl::Status)> done);
   // Ids that were drawn and not used, by group.
@@ -215,7 +215,8 @@ class Host {
   // Stops the replica of the group at once, also one that is fenced or being
   // created, and removes its log and its snapshots. With `done` nothing of it
   // will come back. If the node crashes before, the replica is there again, or
-  // fenced, or gone. kNotFound: the node holds none.
+  // fenced, or gone. kNotFound: the node holds none. kUnavailable: it is being
+  // dropped.
   //
   // For its group, the drop of a member is as harmful as the loss of its disk.
   void DropReplica(GroupId group, absl::AnyInvocable<void(absl::Status)> done);

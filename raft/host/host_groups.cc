@@ -7,13 +7,15 @@
 
 namespace quorate::raft {
 
+absl::Status Host::Impl::IsDropped(GroupId group) {
+  return absl::UnavailableError(
+      absl::StrCat("a replica of group ", group.value(),
+                   " is being dropped from this node: try again later"));
+}
+
 absl::Status Host::Impl::CheckAbsent(GroupId group) const {
   if (!status_.ok()) return status_;
-  if (drops_.contains(group)) {
-    return absl::UnavailableError(
-        absl::StrCat("group ", group.value(),
-                     " is being dropped from this node: try again later"));
-  }
+  if (drops_.contains(group)) return IsDropped(group);
   if (replicas_.Find(group) == nullptr && !fenced_.contains(group)) {
     return absl::OkStatus();
   }
@@ -26,25 +28,40 @@ void Host::Impl::PrepareReplica(GroupId group, Prepared done) {
   if (!absent.ok()) {
     return Answer(std::move(done), absl::StatusOr<ReplicaId>(absent));
   }
-  if (creations_.contains(group)) {
-    log_->Drop(GiveUpCreation(group), [](absl::Status) {});
-  }
   const GroupKey key{group, ReplicaId(env_.random.Bits(
                                 "raft.replica", group.value(), next_draw_++))};
+  if (!creations_.contains(group)) {
+    creations_[group] = {.key = key, .on_prepared = std::move(done)};
+    return WriteBlank(key);
+  }
+  // The earlier one must be gone before anybody hears of this one. Otherwise a
+  // crash could bring it back.
+  const GroupKey earlier = GiveUpCreation(group);
   creations_[group] = {.key = key, .on_prepared = std::move(done)};
+  BeginDrop(earlier, [this, key](absl::Status dropped) {
+    if (dropped.ok()) return WriteBlank(key);
+    OnPrepared(key, std::move(dropped));
+  });
+}
+
+void Host::Impl::WriteBlank(GroupKey key) {
   const HardState blank;
   log_->Append(key, &blank, {}, [this, key](absl::Status status) {
-    const auto found = creations_.find(key.group);
-    if (found == creations_.end() || found->second.key != key) return;
-    Prepared done = std::move(found->second.on_prepared);
-    if (status.ok()) {
-      found->second.prepared = true;
-      return done(key.replica);
-    }
-    creations_.erase(found);
-    Fail(status);
-    done(std::move(status));
+    OnPrepared(key, std::move(status));
   });
+}
+
+void Host::Impl::OnPrepared(GroupKey key, absl::Status status) {
+  const auto found = creations_.find(key.group);
+  if (found == creations_.end() || found->second.key != key) return;
+  Prepared done = std::move(found->second.on_prepared);
+  if (status.ok()) {
+    found->second.prepared = true;
+    return done(key.replica);
+  }
+  creations_.erase(found);
+  Fail(status);
+  done(std::move(status));
 }
 
 absl::Status Host::Impl::BeginFounding(const Configuration& first,
@@ -59,6 +76,9 @@ absl::Status Host::Impl::BeginFounding(const Configuration& first,
   if (self == nullptr || self->node != options_.node ||
       self->store != identity_.incarnation) {
     return refuse("its configuration does not name the prepared replica");
+  }
+  if (first.hash_key != hash_key_) {
+    return refuse("its hash key is not that of the cluster");
   }
   std::unique_ptr<StateMachine> made = make_(creation->key.group, first);
   if (made == nullptr || made->known_level() < first.level) {
@@ -123,6 +143,7 @@ GroupKey Host::Impl::GiveUpCreation(GroupId group) {
 
 void Host::Impl::DropReplica(GroupId group, Finished done) {
   if (!status_.ok()) return Answer(std::move(done), status_);
+  if (drops_.contains(group)) return Answer(std::move(done), IsDropped(group));
   GroupKey key{group, ReplicaId()};
   if (Replica* const running = replica(group)) {
     key = running->key();
@@ -145,7 +166,11 @@ void Host::Impl::DropReplica(GroupId group, Finished done) {
                       "this node holds no replica of group ", group.value())));
   }
   observer_.OnDropped(group);
-  drops_[group] = std::move(done);
+  BeginDrop(key, std::move(done));
+}
+
+void Host::Impl::BeginDrop(GroupKey key, Finished done) {
+  drops_[key.group] = std::move(done);
   log_->Drop(key, [this, key](absl::Status status) {
     OnLogDropped(key, std::move(status));
   });

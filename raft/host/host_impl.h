@@ -75,7 +75,11 @@ class Host::Impl final : public env::Transport::Receiver {
 
   // OK if the node works and holds no replica of the group.
   absl::Status CheckAbsent(GroupId group) const;
+  static absl::Status IsDropped(GroupId group);
   void PrepareReplica(GroupId group, Prepared done);
+  // Makes the id of a replica durable.
+  void WriteBlank(GroupKey key);
+  void OnPrepared(GroupKey key, absl::Status status);
   void FoundReplica(GroupId group, Configuration first, Finished done);
   // Reads `first` as entry 1 of the prepared replica and makes its state
   // machine.
@@ -83,6 +87,7 @@ class Host::Impl final : public env::Transport::Receiver {
   void OnFounded(GroupKey key, absl::Status status);
   GroupKey GiveUpCreation(GroupId group);
   void DropReplica(GroupId group, Finished done);
+  void BeginDrop(GroupKey key, Finished done);
   // Its log is removed.
   void OnLogDropped(GroupKey key, absl::Status status);
   void DropSnapshots(GroupKey key);

@@ -215,7 +215,8 @@ void Replica::OnEntriesUnreadable(Index after, const absl::Status& why) {
   const SnapshotDescriptor& snapshot = core_->snapshot();
   if (snapshot.position.index > after) {
     CompactLog(snapshot, snapshot.position.index);
-  } else if (snapshot_reader_ == nullptr && !core_->installing()) {
+  } else if (snapshot_reader_ == nullptr && !core_->installing() &&
+             !cuts_whole_log_) {
     cuts_whole_log_ = true;
     BeginSnapshot();
   } else {
