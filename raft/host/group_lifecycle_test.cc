@@ -26,6 +26,22 @@ using Ids = std::map<uint32_t, ReplicaId>;  // By node.
 constexpr GroupId kMade(2);
 constexpr uint64_t kSnapshotBytes = 600;
 
+// Entry 1 of a group with these voters.
+Configuration FirstConfigurationOf(testing::JournalCluster* cluster,
+                                   const Ids& ids) {
+  Configuration first;
+  for (const auto& [n, id] : ids) {
+    first.voters.push_back(
+        {.replica = id,
+         .node = NodeId(n),
+         .store = cluster->node(n)->host.identity().incarnation});
+  }
+  std::sort(first.voters.begin(), first.voters.end());
+  first.level = Level(1);
+  first.hash_key = cluster->node(1)->host.hash_key();
+  return first;
+}
+
 class GroupLifecycle : public ::testing::Test {
  protected:
   GroupLifecycle() { EXPECT_TRUE(cluster_.WaitForLeader()); }
@@ -59,18 +75,7 @@ class GroupLifecycle : public ::testing::Test {
     return *result;
   }
   Configuration FirstOf(const Ids& ids) {
-    Configuration first;
-    for (const auto& [n, id] : ids) {
-      first.voters.push_back({.replica = id,
-                              .node = NodeId(n),
-                              .store = host(n).identity().incarnation});
-    }
-    std::stable_sort(
-        first.voters.begin(), first.voters.end(),
-        [](const Member& a, const Member& b) { return a.replica < b.replica; });
-    first.level = Level(1);
-    first.hash_key = host(1).hash_key();
-    return first;
+    return FirstConfigurationOf(&cluster_, ids);
   }
   Ids Create(GroupId group) {
     Ids ids;
@@ -399,23 +404,15 @@ class Lifecycles {
             host(n).PrepareReplica(kMade, [&ids, n](auto id) { ids[n] = id; });
           },
           ids);
-      Configuration first;
-      first.level = Level(1);
-      first.hash_key = host(1).hash_key();
+      Ids told;
       for (const auto& [n, id] : ids) {
         EXPECT_TRUE(id.ok()) << id.status();
         // An id that was told to anybody is there after a crash.
         const auto prepared = host(n).prepared();
         EXPECT_TRUE(prepared.contains(kMade) && prepared.at(kMade) == *id);
-        first.voters.push_back({.replica = *id,
-                                .node = NodeId(n),
-                                .store = host(n).identity().incarnation});
+        told[n] = *id;
       }
-      std::stable_sort(first.voters.begin(), first.voters.end(),
-                       [](const Member& a, const Member& b) {
-                         return a.replica < b.replica;
-                       });
-      if (ids.size() == 3) return first;
+      if (told.size() == 3) return FirstConfigurationOf(&cluster_, told);
     }
   }
   void Create() {

@@ -105,9 +105,7 @@ void Host::Impl::OnOpened(absl::StatusOr<OpenedStore> opened) {
                                     .log_size = log_size_,
                                     .replicas = replicas_,
                                     .snapshot_turn = snapshot_turn_});
-  for (const GroupId group : opened->record.plan.GroupsOn(options_.node)) {
-    founded_.insert(FoundedKey(opened->record, group, options_.node));
-  }
+  founded_ = std::move(opened->founded);
   for (const GroupKey& key : opened->prepared) {
     creations_[key.group] = {.key = key, .prepared = true};
   }
@@ -353,7 +351,7 @@ Host::Host(env::Env& env, HostOptions options, MakeStateMachine make,
 Host::~Host() = default;
 
 void Host::SetPeers(std::vector<env::PeerAddress> peers) {
-  impl_->transport().SetPeers(std::move(peers));
+  impl_->env_.transport.SetPeers(std::move(peers));
 }
 void Host::SetReceiver(env::Transport::Receiver* receiver) {
   CHECK(impl_->receiver_ == nullptr);
@@ -364,11 +362,7 @@ void Host::Start(Started started) { impl_->Start(std::move(started)); }
 
 void Host::Stop(Log::Done stopped) {
   if (impl_->log_ == nullptr || !impl_->status_.ok()) {
-    impl_->callbacks_.AddForNextTurn(
-        [stopped = std::move(stopped), status = impl_->status_]() mutable {
-          stopped(status);
-        });
-    return;
+    return impl_->Answer(std::move(stopped), impl_->status_);
   }
   impl_->status_ = absl::UnavailableError("the node is stopping");
   impl_->StopReplicas();
@@ -378,11 +372,9 @@ void Host::Stop(Log::Done stopped) {
 void Host::Propose(GroupId group, Buffer payload, ProposeDone done) {
   Replica* target = impl_->replica(group);
   if (target == nullptr) {
-    impl_->callbacks_.AddForNextTurn(
-        [done = std::move(done), status = group_status(group)]() mutable {
-          done({.outcome = Outcome::kNotExecuted, .status = status});
-        });
-    return;
+    return impl_->Answer(std::move(done),
+                         ProposeResult{.outcome = Outcome::kNotExecuted,
+                                       .status = group_status(group)});
   }
   target->Propose(EntryKind::kCommands, std::move(payload), std::move(done));
 }
@@ -390,11 +382,7 @@ void Host::Propose(GroupId group, Buffer payload, ProposeDone done) {
 void Host::Read(GroupId group, ReadDone done) {
   Replica* target = impl_->replica(group);
   if (target == nullptr) {
-    impl_->callbacks_.AddForNextTurn(
-        [done = std::move(done), status = group_status(group)]() mutable {
-          done(status);
-        });
-    return;
+    return impl_->Answer(std::move(done), group_status(group));
   }
   target->Read(std::move(done));
 }

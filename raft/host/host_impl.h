@@ -58,7 +58,6 @@ class Host::Impl final : public env::Transport::Receiver {
   void OnLaneOpened(NodeId to, env::Lane lane) override;
   void OnLaneClosed(NodeId to, env::Lane lane) override;
 
-  env::Transport& transport() { return env_.transport; }
   Replica* replica(GroupId id) { return replicas_.Find(id); }
   void AddReplica(GroupKey key, Restored restored,
                   std::unique_ptr<StateMachine> state_machine);

@@ -23,10 +23,6 @@ bool IsBlank(const RecoveredGroup& group) {
 
 }  // namespace
 
-GroupKey FoundedKey(const BootstrapRecord& record, GroupId group, NodeId node) {
-  return {group, ReplicaOn(FirstConfiguration(record, group), node)};
-}
-
 Restored FirstState(const Configuration& first) {
   Entry entry{.term = Term(1),
               .index = Index(1),
@@ -155,15 +151,16 @@ void Startup::OnSnapshots(
 // A founded replica that the log does not know was lost: one that was dropped
 // is blank. Others are known from the log alone.
 void Startup::ListGroups() {
-  std::set<GroupKey> founded;
   for (const GroupId group : opened_.record.plan.GroupsOn(options_.node)) {
-    founded.insert(FoundedKey(opened_.record, group, options_.node));
+    opened_.founded.insert(
+        {group,
+         ReplicaOn(FirstConfiguration(opened_.record, group), options_.node)});
   }
-  std::set<GroupKey> held = founded;
+  std::set<GroupKey> held = opened_.founded;
   for (const auto& [key, group] : opened_.log->recovered()) {
     if (!IsBlank(group)) {
       held.insert(key);
-    } else if (founded.contains(key)) {
+    } else if (opened_.founded.contains(key)) {
       held.erase(key);
     } else {
       opened_.prepared.push_back(key);

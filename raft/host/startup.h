@@ -9,6 +9,7 @@
 #define QUORATE_RAFT_HOST_STARTUP_H_
 
 #include <memory>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -41,10 +42,10 @@ struct OpenedStore {
   std::vector<OpenedGroup> groups;
   // Replicas that were prepared and not founded.
   std::vector<GroupKey> prepared;
+  // The replicas of this node that were founded with the cluster, whether or
+  // not they were dropped.
+  std::set<GroupKey> founded;
 };
-
-// The key of this node's replica of a group that was founded with the cluster.
-GroupKey FoundedKey(const BootstrapRecord& record, GroupId group, NodeId node);
 
 // The state with which a member of a new group starts: entry 1 is the
 // configuration.

@@ -61,120 +61,95 @@ class Node final : public env::Transport::Receiver {
   std::set<env::Lane> opened_again_;
 };
 
-TEST(Redial, PeerShowsUpWhileTheDialHangs_IsDialledAtOnce) {
-  sim::World world({.seed = 1});
-  std::shared_ptr<Node> nodes[2];
-  const sim::MachineId machines[] = {world.AddMachine({.name = "n1"}),
-                                     world.AddMachine({.name = "n2"})};
-  const auto start = [&](uint32_t id) {
-    world.Start(machines[id - 1], [&nodes, id](env::Env& env) {
-      return nodes[id - 1] = std::make_shared<Node>(env, id);
+class Redial : public testing::Test {
+ protected:
+  ~Redial() override {
+    for (std::shared_ptr<Node>& node : nodes_) node.reset();
+  }
+  void Start(uint32_t id) {
+    world_.Start(machines_[id - 1], [this, id](env::Env& env) {
+      return nodes_[id - 1] = std::make_shared<Node>(env, id);
     });
-  };
-  world.stream_options().hang = {1, 1};
-  start(1);
-  world.RunFor(Seconds(1));
-  world.stream_options().hang = {};
+  }
+  void StartBoth() {
+    Start(1);
+    Start(2);
+  }
+
+  sim::World world_{{.seed = 1}};
+  const sim::MachineId machines_[2] = {world_.AddMachine({.name = "n1"}),
+                                       world_.AddMachine({.name = "n2"})};
+  std::shared_ptr<Node> nodes_[2];
+};
+
+TEST_F(Redial, PeerShowsUpWhileTheDialHangs_IsDialledAtOnce) {
+  world_.stream_options().hang = {1, 1};
+  Start(1);
+  world_.RunFor(Seconds(1));
+  world_.stream_options().hang = {};
   // Nothing ends the first node's dials, but the second one's arrive.
-  start(2);
-  world.RunFor(Milliseconds(200));
-  EXPECT_GT(nodes[0]->received(), 0);
-  EXPECT_GT(nodes[1]->received(), 0);
-  for (std::shared_ptr<Node>& node : nodes) node.reset();
+  Start(2);
+  world_.RunFor(Milliseconds(200));
+  EXPECT_GT(nodes_[0]->received(), 0);
+  EXPECT_GT(nodes_[1]->received(), 0);
 }
 
 // Packets vanish, and then the network heals. No dial may wait for the kernel.
-TEST(Redial, DialThatHangs_IsRepeated) {
-  sim::World world({.seed = 1});
-  std::shared_ptr<Node> nodes[2];
-  for (uint32_t id = 1; id <= 2; ++id) {
-    const sim::MachineId machine =
-        world.AddMachine({.name = id == 1 ? "n1" : "n2"});
-    world.stream_options().hang = {1, 1};
-    world.Start(machine, [&nodes, id](env::Env& env) {
-      return nodes[id - 1] = std::make_shared<Node>(env, id);
-    });
-  }
-  world.RunFor(Milliseconds(500));
-  world.stream_options().hang = {};
-  EXPECT_EQ(nodes[0]->received(), 0);
-  world.RunFor(TransportOptions().dial_max + Seconds(2));
-  EXPECT_GT(nodes[0]->received(), 0);
-  EXPECT_GT(nodes[1]->received(), 0);
-  for (std::shared_ptr<Node>& node : nodes) node.reset();
+TEST_F(Redial, DialThatHangs_IsRepeated) {
+  world_.stream_options().hang = {1, 1};
+  StartBoth();
+  world_.RunFor(Milliseconds(500));
+  world_.stream_options().hang = {};
+  EXPECT_EQ(nodes_[0]->received(), 0);
+  world_.RunFor(TransportOptions().dial_max + Seconds(2));
+  EXPECT_GT(nodes_[0]->received(), 0);
+  EXPECT_GT(nodes_[1]->received(), 0);
 }
 
 // The sender of requests must not wait for answers that cannot come.
-TEST(Redial, PeerDies_EachLaneIsReportedAsClosed) {
-  sim::World world({.seed = 1});
-  std::shared_ptr<Node> nodes[2];
-  sim::MachineId machines[2];
-  for (uint32_t id = 1; id <= 2; ++id) {
-    machines[id - 1] = world.AddMachine({.name = id == 1 ? "n1" : "n2"});
-    world.Start(machines[id - 1], [&nodes, id](env::Env& env) {
-      return nodes[id - 1] = std::make_shared<Node>(env, id);
-    });
-  }
-  world.RunFor(Seconds(1));
-  EXPECT_TRUE(nodes[0]->closed().empty());
-  nodes[1].reset();
-  world.Crash(machines[1], sim::CrashKind::kProcess);
-  world.RunFor(Seconds(1));
-  EXPECT_EQ(nodes[0]->closed(),
+TEST_F(Redial, PeerDies_EachLaneIsReportedAsClosed) {
+  StartBoth();
+  world_.RunFor(Seconds(1));
+  EXPECT_TRUE(nodes_[0]->closed().empty());
+  nodes_[1].reset();
+  world_.Crash(machines_[1], sim::CrashKind::kProcess);
+  world_.RunFor(Seconds(1));
+  EXPECT_EQ(nodes_[0]->closed(),
             (std::set<env::Lane>{env::Lane::kControl, env::Lane::kBulk,
                                  env::Lane::kRequests}));
-  nodes[0].reset();
 }
 
 // A loss of power ends no connection. Nothing is sent in two of the lanes, so
 // only the dials of the new program can show that theirs are dead.
-TEST(Redial, PeerIsStartedAfterALossOfPower_EachLaneIsReplacedAtOnce) {
-  sim::World world({.seed = 1});
-  std::shared_ptr<Node> nodes[2];
-  sim::MachineId machines[2];
-  for (uint32_t id = 1; id <= 2; ++id) {
-    machines[id - 1] = world.AddMachine({.name = id == 1 ? "n1" : "n2"});
-    world.Start(machines[id - 1], [&nodes, id](env::Env& env) {
-      return nodes[id - 1] = std::make_shared<Node>(env, id);
-    });
-  }
-  world.RunFor(Seconds(1));
-  nodes[1].reset();
-  world.Crash(machines[1], sim::CrashKind::kMachine);
-  world.RunFor(Milliseconds(5));
-  EXPECT_TRUE(nodes[0]->closed().empty());
-  world.Restart(machines[1]);
-  world.RunFor(Milliseconds(20));
+TEST_F(Redial, PeerIsStartedAfterALossOfPower_EachLaneIsReplacedAtOnce) {
+  StartBoth();
+  world_.RunFor(Seconds(1));
+  nodes_[1].reset();
+  world_.Crash(machines_[1], sim::CrashKind::kMachine);
+  world_.RunFor(Milliseconds(5));
+  EXPECT_TRUE(nodes_[0]->closed().empty());
+  world_.Restart(machines_[1]);
+  world_.RunFor(Milliseconds(20));
   const std::set<env::Lane> all = {env::Lane::kControl, env::Lane::kBulk,
                                    env::Lane::kRequests};
-  EXPECT_EQ(nodes[0]->closed(), all);
-  EXPECT_EQ(nodes[0]->opened_again(), all);
-  EXPECT_TRUE(nodes[1]->closed().empty()) << "a new connection was replaced";
-  for (std::shared_ptr<Node>& node : nodes) node.reset();
+  EXPECT_EQ(nodes_[0]->closed(), all);
+  EXPECT_EQ(nodes_[0]->opened_again(), all);
+  EXPECT_TRUE(nodes_[1]->closed().empty()) << "a new connection was replaced";
 }
 
 // The connection may have been lost while nothing was sent, so the peer may be
 // up.
-TEST(Redial, ConnectionThatWorkedForLong_IsReplacedAtOnce) {
-  sim::World world({.seed = 1});
-  std::shared_ptr<Node> nodes[2];
-  for (uint32_t id = 1; id <= 2; ++id) {
-    const sim::MachineId machine =
-        world.AddMachine({.name = id == 1 ? "n1" : "n2"});
-    world.Start(machine, [&nodes, id](env::Env& env) {
-      return nodes[id - 1] = std::make_shared<Node>(env, id);
-    });
-  }
-  world.RunFor(TransportOptions().redial_max * 2);
-  world.stream_options().reset = {1, 1};
-  ASSERT_TRUE(world.RunUntilTrue(
-      [&] { return nodes[0]->closed().count(env::Lane::kControl) > 0; }));
-  world.stream_options().reset = {};
-  const int received = nodes[1]->received();
+TEST_F(Redial, ConnectionThatWorkedForLong_IsReplacedAtOnce) {
+  StartBoth();
+  world_.RunFor(TransportOptions().redial_max * 2);
+  world_.stream_options().reset = {1, 1};
+  ASSERT_TRUE(world_.RunUntilTrue(
+      [&] { return nodes_[0]->closed().count(env::Lane::kControl) > 0; }));
+  world_.stream_options().reset = {};
+  const int received = nodes_[1]->received();
   // Less than any pause between dials.
-  world.RunFor(TransportOptions().redial_min / 2);
-  EXPECT_GT(nodes[1]->received(), received);
-  for (std::shared_ptr<Node>& node : nodes) node.reset();
+  world_.RunFor(TransportOptions().redial_min / 2);
+  EXPECT_GT(nodes_[1]->received(), received);
 }
 
 }  // namespace
