@@ -89,7 +89,12 @@ void PeerAnswers::SendWaiting() {
     const std::vector<Buffer> piece =
         EncodePeerAnswerPiece(options_.link, next.id, next.answer, next.offset);
     next.offset += kAnswerPieceBytes;
-    next.expires = env_.loop.ReadClock().mono + options_.timeout;
+    // A piece that is sent again does not count: a node that starts and fails
+    // for ever would have its answers kept for ever.
+    if (next.offset > next.most_sent) {
+      next.most_sent = next.offset;
+      next.expires = env_.loop.ReadClock().mono + options_.timeout;
+    }
     auto& then = next.offset < next.answer.size() ? waiting_ : sent_;
     then.push_back(std::move(next));
     // Sending may find that the lane has lost its connection.

@@ -44,8 +44,9 @@ class PeerAnswers {
   struct Waiting {
     PeerRequestId id;
     PeerAnswer answer;
-    size_t offset = 0;  // Sent up to here.
-    MonoTime expires;   // The asking node waits no longer.
+    size_t offset = 0;     // Sent up to here on this connection.
+    size_t most_sent = 0;  // The largest `offset` on any connection.
+    MonoTime expires;      // The asking node waits no longer.
   };
 
   void Answer(const PeerRequestId& id, PeerResult result);
@@ -62,7 +63,8 @@ class PeerAnswers {
   Handler& handler_;
   TakenRequests taken_;
   std::deque<Waiting> waiting_;
-  std::deque<Waiting> sent_;  // In the order of `expires`.
+  // In the order of `expires`, but for long answers that were sent again.
+  std::deque<Waiting> sent_;
   size_t held_bytes_ = 0;
   env::Alarm alarm_;
 };

@@ -71,7 +71,7 @@ class Program final : private StatusObserver {
           Execute(std::move(request), std::move(done));
         },
         [] {}, this);
-    if (id == 1) Open();
+    if (id == 1 && manner.requests > 0) Open();
   }
   const PeerCounters& counters() const { return links_->counters(); }
   size_t held_bytes() const { return links_->held_bytes(); }
@@ -321,6 +321,25 @@ TEST_F(PeerLinksTest, ConnectionOfAnswersIsDead_TheyAreSentOnTheNextOne) {
     EXPECT_EQ(facts_.opened[Outcome::kUnknown], 0u) << restart;
   }
   world_->RunFor(Seconds(1));
+  EXPECT_EQ(programs_[1]->held_bytes(), 0u);
+}
+
+// Each start opens a lane on which the kept answers are sent again.
+TEST_F(PeerLinksTest, AskingNodeStartsAndFailsForEver_AnswersExpire) {
+  Begin(1, {.requests = 40, .byte_streams = true});
+  StartProgram(2);
+  StartProgram(1);
+  world_->RunFor(Milliseconds(300));
+  EXPECT_EQ(Count(Outcome::kDone) + facts_.refused, 40u);
+  // Its next processes ask nothing, so they settle nothing.
+  manner_.requests = 0;
+  EXPECT_GT(programs_[1]->held_bytes(), 0u);
+  for (int restart = 1; restart <= 20; ++restart) {
+    programs_[0].reset();
+    world_->Crash(machines_[0], sim::CrashKind::kProcess);
+    StartProgram(1);
+    world_->RunFor(Milliseconds(300));
+  }
   EXPECT_EQ(programs_[1]->held_bytes(), 0u);
 }
 
