@@ -23,6 +23,7 @@ Record* Record::Make(RecordPool* pool, std::string_view key,
   Record* record = new (block) Record(layout);
   record->SetVersion(version);
   record->SetExpiry(expire_at_ms);
+  record->SetValueHash(0);
   if (!key.empty()) {
     std::memcpy(record->bytes() + record->KeyOffset(), key.data(), key.size());
   }
@@ -37,6 +38,7 @@ Record* Record::Make(RecordPool* pool, std::string_view key,
 void Record::SetValue(const ValueSource& value) {
   CHECK(!holds_buffer_ && value.shared == nullptr);
   CHECK_EQ(value.size(), size_t{value_size_});
+  SetValueHash(0);
   char* at = bytes() + KeyOffset() + key_size_;
   if (!value.head.empty()) {
     std::memcpy(at, value.head.data(), value.head.size());

@@ -37,12 +37,17 @@ struct ValueSource {
 // of 20 bytes is followed by
 //   int64 expire_at_ms   if the record has room for an expiry, not aligned;
 //   Buffer               if it refers to a shared value, aligned to 8 bytes;
+//   uint64 value_hash    if the value is long, not aligned;
 //   the key, and the value if there is no Buffer.
 class Record {
  public:
   static constexpr size_t kKeyBytesLimit = size_t{1} << 17;
   static constexpr size_t kValueBytesLimit = size_t{1} << 30;
   static constexpr uint32_t kReferencesMax = (1 << 15) - 1;
+  // The record of a value of this size or more has room for the value's hash.
+  // Changes of other fields, and the removal of the key, then do not read the
+  // value.
+  static constexpr size_t kHashedValueBytesMin = 1 << 10;
 
   // True if a record can store this version: index below 2^48, position below
   // 2^16. All versions of entries that fit into the log can be stored.
@@ -87,6 +92,11 @@ class Record {
   size_t size_bytes() const {
     return kRecordOverheadBytes + key_size_ + value_size_;
   }
+  // A hash of the value that SetValueHash stored; 0: none is stored.
+  uint64_t value_hash() const {
+    return has_value_hash() ? LoadFixed<uint64_t>(bytes() + ValueHashOffset())
+                            : 0;
+  }
 
   // True if value and expiry fit into the record in place. The setters below
   // require !shared().
@@ -97,7 +107,13 @@ class Record {
   bool FitsExpiry(int64_t expire_at_ms) const {
     return has_expiry_ || expire_at_ms == 0;
   }
+  // Forgets the hash of the value.
   void SetValue(const ValueSource& value);
+  // Does nothing if the value is short. Requires: the hash is the same on every
+  // call for this value.
+  void SetValueHash(uint64_t hash) {
+    if (has_value_hash()) StoreFixed(bytes() + ValueHashOffset(), hash);
+  }
   void SetVersion(const Version& version);
   // Requires: FitsExpiry(expire_at_ms).
   void SetExpiry(int64_t expire_at_ms);
@@ -106,9 +122,13 @@ class Record {
   Record() = default;
   void Free();
   size_t BufferOffset() const { return has_expiry_ ? 32 : 24; }
-  size_t KeyOffset() const {
+  bool has_value_hash() const { return value_size_ >= kHashedValueBytesMin; }
+  size_t ValueHashOffset() const {
     if (holds_buffer_) return BufferOffset() + sizeof(Buffer);
     return sizeof(Record) + (has_expiry_ ? sizeof(int64_t) : 0);
+  }
+  size_t KeyOffset() const {
+    return ValueHashOffset() + (has_value_hash() ? sizeof(uint64_t) : 0);
   }
   size_t AllocatedBytes() const {
     return KeyOffset() + key_size_ + (holds_buffer_ ? 0 : value_size_);

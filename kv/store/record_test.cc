@@ -81,6 +81,7 @@ RC_GTEST_PROP(Record, Fields_ComeBack, ()) {
   RC_ASSERT(record->Fits({.head = head, .tail = tail}, 0));
   RC_ASSERT(!record->Fits({.head = head + tail, .tail = "z"}, 0));
   record->SetValue({.head = head, .tail = tail});
+  record->SetValueHash(7);
   record->SetExpiry(0);
   version.position ^= 1;
   record->SetVersion(version);
@@ -89,6 +90,10 @@ RC_GTEST_PROP(Record, Fields_ComeBack, ()) {
   record->Unref();
   RC_ASSERT(!record->shared());
   check(0);
+  const bool is_long = record->value().size() >= Record::kHashedValueBytesMin;
+  RC_ASSERT(record->value_hash() == (is_long ? 7u : 0u));
+  record->SetValue({.head = head, .tail = tail});
+  RC_ASSERT(record->value_hash() == 0u);
   record->Unref();
   RC_ASSERT(pool.used_bytes() == 0u);
 }

@@ -357,28 +357,44 @@ uint64_t Table::Hash(std::string_view key) const {
   return context_->hash(context_->hash_key, key);
 }
 
-uint64_t Table::RecordDigest(uint64_t hash_key, uint64_t hash,
-                             const Record& record) {
+namespace {
+
+uint64_t HashOfValue(uint64_t hash_key, const Record& record) {
+  return KeyedHash(hash_key + 1, record.value());
+}
+
+uint64_t DigestOf(uint64_t hash, const Record& record, uint64_t value_hash) {
   const Version version = record.version();
   const uint64_t position_bits =
       uint64_t{version.group.value()} << 32 | uint64_t{version.position};
   // Both hashes are uniform, so a client cannot make a factor zero.
   uint64_t digest =
       FoldMultiply(hash ^ version.index.value(),
-                   KeyedHash(hash_key + 1, record.value()) ^
-                       static_cast<uint64_t>(record.expire_at_ms()));
+                   value_hash ^ static_cast<uint64_t>(record.expire_at_ms()));
   return HashWord(digest, position_bits);
 }
 
-void Table::UpdateTotals(uint64_t hash, const Record& record, bool added) {
-  const uint64_t digest = RecordDigest(context_->hash_key, hash, record);
+}  // namespace
+
+uint64_t Table::RecordDigest(uint64_t hash_key, uint64_t hash,
+                             const Record& record) {
+  return DigestOf(hash, record, HashOfValue(hash_key, record));
+}
+
+void Table::UpdateTotals(uint64_t hash, Record* record, bool added) {
+  uint64_t value_hash = record->value_hash();
+  if (value_hash == 0) {
+    value_hash = HashOfValue(context_->hash_key, *record);
+    record->SetValueHash(value_hash);
+  }
+  const uint64_t digest = DigestOf(hash, *record, value_hash);
   if (added) {
     ++key_count_;
-    size_bytes_ += record.size_bytes();
+    size_bytes_ += record->size_bytes();
     digest_ += digest;
   } else {
     --key_count_;
-    size_bytes_ -= record.size_bytes();
+    size_bytes_ -= record->size_bytes();
     digest_ -= digest;
   }
 }
@@ -542,7 +558,7 @@ void Table::Insert(PagePath* path, uint64_t hash, Record* record) {
                      entries + page->count + 1);
   entries[at] = PageEntry(table_internal::TagOf(hash, page->depth), record);
   ++page->count;
-  UpdateTotals(hash, *record, /*added=*/true);
+  UpdateTotals(hash, record, /*added=*/true);
 }
 
 void Table::Put(uint64_t hash, std::string_view key, const ValueSource& value,
@@ -557,7 +573,7 @@ void Table::Put(uint64_t hash, std::string_view key, const ValueSource& value,
     return;
   }
   Record* record = page->record(at);
-  UpdateTotals(hash, *record, /*added=*/false);
+  UpdateTotals(hash, record, /*added=*/false);
   if (!record->shared() && record->Fits(value, expire_at_ms)) {
     record->SetValue(value);
     record->SetVersion(version);
@@ -565,7 +581,7 @@ void Table::Put(uint64_t hash, std::string_view key, const ValueSource& value,
   } else {
     record = Replace(page, at, key, value, version, expire_at_ms);
   }
-  UpdateTotals(hash, *record, /*added=*/true);
+  UpdateTotals(hash, record, /*added=*/true);
 }
 
 // Puts a new record at the place of another one of the same key.
@@ -587,17 +603,19 @@ void Table::SetExpiry(uint64_t hash, std::string_view key,
   const uint32_t at = table_internal::FindKey(*page, hash, key);
   CHECK_LT(at, page->count);
   Record* record = page->record(at);
-  UpdateTotals(hash, *record, /*added=*/false);
+  UpdateTotals(hash, record, /*added=*/false);
+  const uint64_t value_hash = record->value_hash();
   if (record->shared() || !record->FitsExpiry(expire_at_ms)) {
     const ValueSource value{
         .head = record->buffer() != nullptr ? "" : record->value(),
         .shared = record->buffer()};
     record = Replace(page, at, record->key(), value, version, expire_at_ms);
+    record->SetValueHash(value_hash);
   } else {
     record->SetVersion(version);
     record->SetExpiry(expire_at_ms);
   }
-  UpdateTotals(hash, *record, /*added=*/true);
+  UpdateTotals(hash, record, /*added=*/true);
 }
 
 bool Table::Erase(uint64_t hash, std::string_view key) {
@@ -624,7 +642,7 @@ bool Table::EraseExpired(uint64_t hash, int64_t expire_at_ms) {
 void Table::EraseAt(PagePath path, uint32_t at, uint64_t hash) {
   Page* page = path.page;
   Record* record = page->record(at);
-  UpdateTotals(hash, *record, /*added=*/false);
+  UpdateTotals(hash, record, /*added=*/false);
   record->Unref();
   PageEntry* entries = page->entries();
   std::copy(entries + at + 1, entries + page->count, entries + at);

@@ -161,7 +161,8 @@ class Table {
   // Sum of RecordDigest over all keys, modulo 2^64.
   uint64_t digest() const { return digest_; }
 
-  // Digest of a record: key (by its hash), value, expiry and version.
+  // Digest of a record: key (by its hash), value, expiry and version. Reads the
+  // whole value.
   static uint64_t RecordDigest(uint64_t hash_key, uint64_t hash,
                                const Record& record);
 
@@ -183,7 +184,8 @@ class Table {
   void MergeUpwards(PagePath path, uint64_t hash);
   table_internal::TrieNode* Unshare(table_internal::TrieNode* node);
   void EraseAt(PagePath path, uint32_t at, uint64_t hash);
-  void UpdateTotals(uint64_t hash, const Record& record, bool added);
+  // Stores the hash of a long value in the record.
+  void UpdateTotals(uint64_t hash, Record* record, bool added);
 
   TableContext* context_;
   table_internal::TrieNode* root_ = nullptr;

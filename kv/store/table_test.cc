@@ -65,6 +65,36 @@ class TableTest : public ::testing::Test {
   Table table_;
 };
 
+// The hash of a long value is stored in its record. So another expiry, and the
+// removal of the key, read no value.
+TEST_F(TableTest, LongValue_IsHashedOnce) {
+  const std::string value(Record::kHashedValueBytesMin, 'v');
+  const std::string other(Record::kHashedValueBytesMin, 'w');
+  const uint64_t hash = table_.Hash("key");
+  const auto check = [&](std::string_view expected) {
+    const Record* record = table_.Find(hash, "key");
+    ASSERT_NE(record, nullptr);
+    EXPECT_EQ(record->value_hash(), KeyedHash(kHashKey + 1, expected));
+    EXPECT_EQ(table_.digest(), Table::RecordDigest(kHashKey, hash, *record));
+  };
+  Put("key", value);
+  check(value);
+  const Version version{GroupId(1), raft::Index(2), 0};
+  for (const int64_t expire_at_ms : {0, 5, 6, 0}) {
+    table_.SetExpiry(hash, "key", version, expire_at_ms);
+    check(value);
+  }
+  const TableView view = table_.TakeView();
+  table_.SetExpiry(hash, "key", version, 7);
+  check(value);
+  Put("key", other, 3);
+  check(other);
+  Put("key", "short", 4);
+  EXPECT_EQ(table_.Find(hash, "key")->value_hash(), 0u);
+  EXPECT_TRUE(Erase("key"));
+  EXPECT_EQ(table_.digest(), 0u);
+}
+
 TEST_F(TableTest, ManyKeys_AreFoundAndIteratedInHashOrder) {
   constexpr int kKeys = 20'000;
   for (int i = 0; i < kKeys; ++i) Put(Key(i), Key(i));
