@@ -183,6 +183,9 @@ class ServerImpl final : public Server, public raft::Host::Observer {
   }
   const Metrics& metrics() const override { return metrics_; }
   uint64_t longest_turn_work() const override { return turn_work_.longest(); }
+  uint64_t longest_apply_work() const override {
+    return host_.longest_apply_work();
+  }
   std::string MetricsText() const override { return MetricsPage(context_); }
   NodeId ListedLeader(GroupId group) override {
     return topology_.LeaderOf(group);

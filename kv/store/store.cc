@@ -16,6 +16,7 @@
 #include "kv/store/ownership.h"
 #include "kv/store/sessions.h"
 #include "kv/store/snapshot.h"
+#include "kv/store/work.h"
 #include "shardctrl/map.h"
 
 namespace quorate::kv {
@@ -402,6 +403,21 @@ raft::Level Store::LevelOf(const Buffer& payload) const {
   return raft::Level(RulesOf(payload.view()));
 }
 
+uint64_t Store::WorkOf(const Buffer& payload) const {
+  CommandReader reader(payload.view());
+  CommandView command;
+  WorkEstimate estimate;
+  uint64_t value_bytes = 0;
+  while (reader.ok() && !reader.done()) {
+    if (!reader.Next(&command)) continue;
+    value_bytes += estimate.AddValueBytes(
+        command, [this](Slot slot, std::string_view key) {
+          return ValueBytes(slot, key);
+        });
+  }
+  return kv::WorkOf(payload.size(), value_bytes);
+}
+
 Buffer Store::Apply(const raft::Entry& entry, bool wants_result) {
   return impl_->Apply(entry, wants_result);
 }
@@ -464,6 +480,13 @@ Lookup Store::Get(Slot slot, std::string_view key, WallTime due_by) const {
   const Record* record = keyspace.FindEvenIfDue(keyspace.MakeKey(slot, key));
   if (record == nullptr) return {};
   return LookUp(*record, impl_->log_time_, due_by);
+}
+
+uint64_t Store::ValueBytes(Slot slot, std::string_view key) const {
+  const Keyspace& keyspace = *impl_->keyspace_;
+  if (slot.value() >= keyspace.slot_count()) return 0;
+  const Record* record = keyspace.FindEvenIfDue(keyspace.MakeKey(slot, key));
+  return record == nullptr ? 0 : record->value().size();
 }
 
 void Store::GetEach(Slot slot, absl::Span<const std::string_view> keys,

@@ -100,6 +100,7 @@ class Store final : public raft::StateMachine {
   // The level is the rules version of batches.
   raft::Level known_level() const override;
   raft::Level LevelOf(const Buffer& payload) const override;
+  uint64_t WorkOf(const Buffer& payload) const override;
   void Advance(const raft::Entry& entry) override;
   std::unique_ptr<raft::SnapshotReader> TakeSnapshot() override;
   std::unique_ptr<raft::SnapshotWriter> BeginRestore(
@@ -118,6 +119,9 @@ class Store final : public raft::StateMachine {
   // clock for linearizable reads, WallTime::Min() where log time alone decides.
   // Requires: Owns(slot).
   Lookup Get(Slot slot, std::string_view key, WallTime due_by) const;
+  // The size of the value of a key, due or not; 0 if the key is absent. The
+  // slot need not be owned.
+  uint64_t ValueBytes(Slot slot, std::string_view key) const;
   // Calls `visit` with Get of each key, in order, until it returns false. This
   // is faster than many calls of Get.
   void GetEach(Slot slot, absl::Span<const std::string_view> keys,

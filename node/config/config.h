@@ -95,6 +95,11 @@ struct LimitsConfig {
   // writes that may grow. CONFIG SET maxmemory changes it until the next start.
   size_t memory_bytes = 0;
   size_t http_header_bytes = 16 << 10;
+  // Bytes of values that the commands of one transaction may copy: those that
+  // they return, and a part of those that they change. The leader
+  // refuses larger transactions, which would hold the loop of each replica for
+  // longer than a few milliseconds.
+  size_t transaction_bytes = 4 << 20;
   // Maximum of commands and of bytes in one log entry.
   size_t batch_commands = 4'096;
   size_t batch_bytes = 384 << 10;
@@ -195,6 +200,9 @@ struct BoundsConfig {
   // Upper bound of the result bytes that the commands of one entry may have. A
   // single command may return more.
   size_t entry_result_bytes = 8 << 20;
+  // The work of the commands of one entry, in bytes of commands that take least
+  // (kv/store/work.h). A single command may take more.
+  size_t entry_work = 64 << 10;
   // Channels of one group's leader to nodes that forward. Above this number the
   // oldest channel is closed; its sender opens another.
   size_t forward_channels = 1024;

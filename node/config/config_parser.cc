@@ -131,6 +131,8 @@ constexpr Setting kSettings[] = {
      "bytes"},
     {"limits.memory_bytes", PLACE(config.limits.memory_bytes), 0, 1024 * kGi,
      "bytes; 0: no limit"},
+    {"limits.transaction_bytes", PLACE(config.limits.transaction_bytes),
+     2 * kMi, 64 * kMi, "bytes"},
     {"limits.http_header_bytes", PLACE(config.limits.http_header_bytes), 512,
      kMi, "bytes"},
     {"limits.batch_commands", PLACE(config.limits.batch_commands), 1, 65'535,

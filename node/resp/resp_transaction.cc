@@ -299,6 +299,14 @@ void RespTransaction::Write(const Submitted& transaction,
     reply.Error(Concat("EXECABORT Transaction discarded because of: ", error));
     return;
   }
+  if (result.status == kv::ResultStatus::kTooLarge) {
+    reply.Error(Concat(
+        "EXECABORT Transaction discarded because of: ERR its commands copy "
+        "more than ",
+        context_.config.limits.transaction_bytes,
+        " bytes of values (limits.transaction_bytes of the leader's node)"));
+    return;
+  }
   if (!error.empty()) {
     reply.Error(error);
     return;

@@ -25,7 +25,8 @@ void BatchQueue::Add(const RoutedRequest& request, const kv::CommandSpec& spec,
                      size_t result_bytes) {
   const bool write = !kv::IsRead(spec.op);
   const size_t size = kv::BatchBuilder::EncodedSize(spec);
-  OpenBatch& open_batch = OpenBatchFor(request, size, result_bytes);
+  OpenBatch& open_batch = OpenBatchFor(
+      request, {size, result_bytes, kv::WorkOf(size, ValueBytesOf(spec))});
   open_batch.builder.Add(spec);
   AddItem(open_batch,
           {request.sink, request.token, spec.slot, write,
@@ -38,30 +39,51 @@ void BatchQueue::AddAtomic(const RoutedRequest& request, Slot slot,
                            absl::Span<const kv::CommandSpec> specs,
                            size_t result_bytes) {
   size_t size = kv::BatchBuilder::AtomicOverhead(session.has_value());
+  uint64_t value_bytes = 0;
   for (const kv::CommandSpec& spec : specs) {
     size += kv::BatchBuilder::EncodedSize(spec);
+    value_bytes += ValueBytesOf(spec);
   }
-  OpenBatch& open_batch = OpenBatchFor(request, size, result_bytes);
+  const bool too_large = leadership_.store() != nullptr &&
+                         value_bytes > parts_.config.limits.transaction_bytes;
+  OpenBatch& open_batch = OpenBatchFor(
+      request, {size, result_bytes, kv::WorkOf(size, value_bytes)});
   open_batch.builder.BeginAtomic(slot, session);
   for (const kv::CommandSpec& spec : specs) open_batch.builder.Add(spec);
   open_batch.builder.EndAtomic();
   AddItem(open_batch,
           {request.sink, request.token, slot, true, static_cast<uint32_t>(size),
-           static_cast<uint32_t>(result_bytes)});
+           static_cast<uint32_t>(result_bytes), too_large});
+}
+
+uint64_t BatchQueue::ValueBytesOf(const kv::CommandSpec& spec) {
+  const kv::Store* store = leadership_.store();
+  if (store == nullptr) {
+    return kv::WorkEstimate().AddValueBytes(
+        spec, [this](Slot, std::string_view) {
+          return parts_.config.limits.value_bytes;
+        });
+  }
+  return unapplied_.AddValueBytes(spec,
+                                  [store](Slot slot, std::string_view key) {
+                                    return store->ValueBytes(slot, key);
+                                  });
 }
 
 BatchQueue::OpenBatch& BatchQueue::OpenBatchFor(const RoutedRequest& request,
-                                                size_t encoded_size,
-                                                size_t result_bytes) {
+                                                const Arrival& arrival) {
   const LimitsConfig& limits = parts_.config.limits;
+  const BoundsConfig& bounds = parts_.config.bounds;
   OpenBatch& open_batch = open_batches_[request.redirect];
   const uint32_t rules = leadership_.rules();
   if (!open_batch.items.empty() &&
       (open_batch.builder.rules() != rules ||
        open_batch.items.size() >= limits.batch_commands ||
-       open_batch.builder.size_bytes() + encoded_size > limits.batch_bytes ||
-       open_batch.result_bytes + result_bytes >
-           parts_.config.bounds.entry_result_bytes ||
+       open_batch.builder.size_bytes() + arrival.encoded_bytes >
+           limits.batch_bytes ||
+       open_batch.result_bytes + arrival.result_bytes >
+           bounds.entry_result_bytes ||
+       open_batch.work + arrival.work > bounds.entry_work ||
        parts_.buggify.Fire("node.batch_ends_early"))) {
     CloseOpenBatch(request.redirect);
   }
@@ -75,6 +97,7 @@ BatchQueue::OpenBatch& BatchQueue::OpenBatchFor(const RoutedRequest& request,
   }
   if (open_batch.items.empty()) open_batch.builder.SetRules(rules);
   order.open_batch = open_batch.number;
+  open_batch.work += arrival.work;
   return open_batch;
 }
 
@@ -105,6 +128,7 @@ void BatchQueue::CloseOpenBatch(bool redirect) {
   batch.payload = open_batch.builder.Finish();
   batch.items = std::move(open_batch.items);
   batch.result_bytes = std::exchange(open_batch.result_bytes, 0);
+  open_batch.work = 0;
   batch.deadline =
       parts_.loop.ReadClock().mono + parts_.config.timeouts.leader_wait;
   batch.redirect = redirect;
@@ -202,21 +226,30 @@ BatchQueue::RetryDecision BatchQueue::DecideRetry(const Batch& batch) {
 }
 
 bool BatchQueue::PassMemory(Batch* batch) {
-  GatedBatch gated = PassMemoryGate(std::move(batch->payload), parts_.memory);
+  std::vector<bool> too_large;
+  for (size_t i = 0; i < batch->items.size(); ++i) {
+    if (!batch->items[i].too_large) continue;
+    too_large.resize(batch->items.size());
+    too_large[i] = true;
+  }
+  GatedBatch gated =
+      PassMemoryGate(std::move(batch->payload), parts_.memory, too_large);
   batch->payload = std::move(gated.payload);
   batch->growth_bytes = gated.growth_bytes;
   if (!gated.changed()) return true;
   CHECK_EQ(gated.refused.size(), batch->items.size());
-  std::vector<Item> refused;
-  std::vector<Item> rest;
-  for (size_t i = 0; i < batch->items.size(); ++i) {
-    (gated.refused[i] ? refused : rest).push_back(batch->items[i]);
+  const std::vector<Item> all = std::exchange(batch->items, {});
+  for (size_t i = 0; i < all.size(); ++i) {
+    if (gated.refused[i] == kv::ResultStatus::kOk) {
+      batch->items.push_back(all[i]);
+    } else {
+      batch->result_bytes -= all[i].result_bytes;
+    }
   }
-  batch->items = std::move(rest);
-  for (const Item& item : refused) {
-    batch->result_bytes -= item.result_bytes;
-    Release(item);
-    item.sink->OnResult(item.token, {.status = kv::ResultStatus::kOutOfMemory});
+  for (size_t i = 0; i < all.size(); ++i) {
+    if (gated.refused[i] == kv::ResultStatus::kOk) continue;
+    Release(all[i]);
+    all[i].sink->OnResult(all[i].token, {.status = gated.refused[i]});
   }
   return !batch->items.empty();
 }
@@ -276,6 +309,7 @@ void BatchQueue::EndFlight(const Overdue& taken) {
   --inflight_batches_;
   in_flight_.End(taken.payload_bytes, taken.result_bytes);
   parts_.memory.Release(taken.growth_bytes);
+  if (inflight_batches_ == 0 && waiting_requests() == 0) unapplied_.Clear();
 }
 
 void BatchQueue::ExpireProposed() {

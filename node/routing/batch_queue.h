@@ -22,6 +22,7 @@
 #include "env/outcome.h"
 #include "env/time.h"
 #include "kv/command/command.h"
+#include "kv/store/work.h"
 #include "node/peers/forward_channel.h"
 #include "node/peers/peer_message.h"
 #include "node/routing/entries_in_flight.h"
@@ -103,6 +104,14 @@ class BatchQueue {
     bool write;
     uint32_t bytes;         // Encoded size.
     uint32_t result_bytes;  // Upper bound of the result's size.
+    // A transaction that copies more values than limits.transaction_bytes.
+    bool too_large = false;
+  };
+  // A command that is about to be added.
+  struct Arrival {
+    size_t encoded_bytes = 0;
+    size_t result_bytes = 0;
+    uint64_t work = 0;  // kv::WorkOf.
   };
   // The commands of one entry.
   struct Batch {
@@ -131,6 +140,7 @@ class BatchQueue {
     uint64_t number = 1;  // Counts the batches that were collected here.
     kv::BatchBuilder builder;
     size_t result_bytes = 0;
+    uint64_t work = 0;
     std::vector<Item> items;
 
     // An empty builder has a header already.
@@ -148,16 +158,18 @@ class BatchQueue {
 
   // The open batch for the sink's next command. Closes batches that must not
   // take the command.
-  OpenBatch& OpenBatchFor(const RoutedRequest& request, size_t encoded_size,
-                          size_t result_bytes);
+  OpenBatch& OpenBatchFor(const RoutedRequest& request, const Arrival& arrival);
+  // The bytes of values that the command copies once the commands of this node
+  // before it are applied. Without a replica each value counts as the largest.
+  uint64_t ValueBytesOf(const kv::CommandSpec& spec);
   void AddItem(OpenBatch& open_batch, const Item& item);
   void CloseOpenBatch(bool redirect);
   Submission SubmitOwn();
   Batch PopWaiting();
   RetryDecision DecideRetry(const Batch& batch);
   void Submit(Batch batch);
-  // Refuses commands for which the node has no memory. Returns false if no
-  // command is left.
+  // Refuses commands for which the node has no memory, and transactions that
+  // are too large. Returns false if no command is left.
   bool PassMemory(Batch* batch);
   // `undecided`: the outcome is kUnknown, and the batch may be executed later.
   void RecordAnswered(const Batch& batch, Outcome outcome, bool undecided);
@@ -184,7 +196,9 @@ class BatchQueue {
   QueueCounters& counters_;
   absl::AnyInvocable<void()> wake_;
   OpenBatch open_batches_[2];  // By RoutedRequest::redirect.
-  Fifo<Batch> waiting_;        // In ascending order of sequence.
+  // The lengths of values that this node's commands in flight make.
+  kv::WorkEstimate unapplied_;
+  Fifo<Batch> waiting_;  // In ascending order of sequence.
   size_t waiting_requests_ = 0;
   size_t waiting_bytes_ = 0;  // Bytes of the payloads in waiting_.
   uint64_t next_sequence_ = 1;

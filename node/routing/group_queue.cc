@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "absl/status/status.h"
+#include "kv/store/work.h"
 #include "node/base/text.h"
 
 namespace quorate::node {
@@ -131,6 +132,13 @@ Admission GroupQueue::TryToAdd(const RoutedRequest& request,
   }
   const size_t result_bytes =
       in_batch ? results_.BytesOf(request.sink, spec) : 0;
+  // The answers to the sink's writes unblock it. Then the read needs no entry,
+  // which would copy what it returns.
+  if (in_batch && kv::IsRead(spec.op) &&
+      request.sink->routing().OrderOf(group()).unsettled == 0 &&
+      kv::WorkOf(0, result_bytes) > parts_.config.bounds.entry_work) {
+    return Admission::kBlocked;
+  }
   if (const auto admission = CheckAdmission(request, spec.slot, result_bytes)) {
     return *admission;
   }

@@ -5,6 +5,7 @@
 #include "kv/command/command.h"
 #include "kv/command/result.h"
 #include "kv/store/growth.h"
+#include "kv/store/work.h"
 
 namespace quorate::node {
 namespace {
@@ -24,17 +25,18 @@ void ForEachCommand(const Buffer& payload, Visit visit) {
 
 }  // namespace
 
-GatedBatch PassMemoryGate(Buffer payload, MemoryBudget& budget) {
+GatedBatch PassMemoryGate(Buffer payload, MemoryBudget& budget,
+                          const std::vector<bool>& too_large) {
   GatedBatch gated{.payload = std::move(payload)};
-  if (!budget.limited()) return gated;
+  if (!budget.limited() && too_large.empty()) return gated;
   uint64_t growth = 0;
   ForEachCommand(gated.payload, [&](const kv::CommandView&, uint64_t bytes) {
     growth += bytes;
   });
   // A batch of rules that this program does not make is proposed as a whole.
   const uint32_t rules = kv::RulesOf(gated.payload.view());
-  const bool whole = budget.Fits(growth) || rules < kv::kRulesVersionMin ||
-                     rules > kv::kRulesVersion;
+  const bool whole = (budget.Fits(growth) && too_large.empty()) ||
+                     rules < kv::kRulesVersionMin || rules > kv::kRulesVersion;
   if (whole) {
     gated.growth_bytes = growth;
     budget.Reserve(growth);
@@ -45,12 +47,17 @@ GatedBatch PassMemoryGate(Buffer payload, MemoryBudget& budget) {
   uint64_t refused = 0;
   ForEachCommand(gated.payload,
                  [&](const kv::CommandView& command, uint64_t bytes) {
-                   const bool fits = budget.Fits(bytes);
-                   gated.refused.push_back(!fits);
-                   if (!fits) {
-                     ++refused;
+                   const size_t at = gated.refused.size();
+                   if (at < too_large.size() && too_large[at]) {
+                     gated.refused.push_back(kv::ResultStatus::kTooLarge);
                      return;
                    }
+                   if (!budget.Fits(bytes)) {
+                     ++refused;
+                     gated.refused.push_back(kv::ResultStatus::kOutOfMemory);
+                     return;
+                   }
+                   gated.refused.push_back(kv::ResultStatus::kOk);
                    budget.Reserve(bytes);
                    gated.growth_bytes += bytes;
                    rest.AddEncoded(command);
@@ -60,14 +67,35 @@ GatedBatch PassMemoryGate(Buffer payload, MemoryBudget& budget) {
   return gated;
 }
 
+std::vector<bool> LargeTransactions(const Buffer& payload,
+                                    const kv::Store* store,
+                                    uint64_t bytes_max) {
+  std::vector<bool> large;
+  if (store == nullptr) return large;
+  kv::CommandReader reader(payload.view());
+  kv::CommandView command;
+  while (reader.ok() && !reader.done()) {
+    const size_t at = reader.position();
+    if (!reader.Next(&command) || command.op != kv::Op::kAtomic) continue;
+    const uint64_t bytes = kv::WorkEstimate().AddValueBytes(
+        command, [store](Slot slot, std::string_view key) {
+          return store->ValueBytes(slot, key);
+        });
+    if (bytes <= bytes_max) continue;
+    large.resize(reader.count());
+    large[at] = true;
+  }
+  return large;
+}
+
 Buffer AddRefusedResults(const Buffer& results,
-                         const std::vector<bool>& refused) {
+                         const std::vector<kv::ResultStatus>& refused) {
   kv::ResultReader reader(results.view());
   // Each result carries a version of its own, since positions differ.
   kv::ResultBuilder builder(kv::Version{});
-  for (const bool is_refused : refused) {
-    if (is_refused) {
-      builder.AddNone({.status = kv::ResultStatus::kOutOfMemory});
+  for (const kv::ResultStatus status : refused) {
+    if (status != kv::ResultStatus::kOk) {
+      builder.AddNone({.status = status});
     } else {
       builder.AddEncoded(reader.Next());
     }

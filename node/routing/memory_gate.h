@@ -1,9 +1,10 @@
 // node/routing/memory_gate.h: decides which commands of a batch may be proposed
 // within the memory of the node (limits.memory_bytes).
 //
+// It also refuses transactions that are too large (limits.transaction_bytes).
 // Only the leader's node decides, for its own batches and for those of other
-// nodes. It knows batches, but neither sinks nor leaders. The result of a
-// refused command has the status kOutOfMemory: the command was not proposed.
+// nodes. It knows batches, but neither sinks nor leaders. A refused command was
+// not proposed.
 #ifndef QUORATE_NODE_ROUTING_MEMORY_GATE_H_
 #define QUORATE_NODE_ROUTING_MEMORY_GATE_H_
 
@@ -11,6 +12,8 @@
 #include <vector>
 
 #include "env/buffer.h"
+#include "kv/command/result.h"
+#include "kv/store/store.h"
 #include "node/base/memory_budget.h"
 
 namespace quorate::node {
@@ -22,19 +25,28 @@ struct GatedBatch {
   // Reserved in the budget. The caller releases it once the entry is applied or
   // has failed.
   uint64_t growth_bytes = 0;
-  // Whether each command is refused, by position; empty: none is.
-  std::vector<bool> refused = {};
+  // By position the result of each refused command, kOutOfMemory or kTooLarge,
+  // and kOk for the others; empty: none is refused.
+  std::vector<kv::ResultStatus> refused = {};
   bool changed() const { return !refused.empty(); }
 };
 
 // Reserves the growth of a batch. Refuses commands that may grow and do not
-// fit, in order; commands that cannot grow are never refused.
-GatedBatch PassMemoryGate(Buffer payload, MemoryBudget& budget);
+// fit, in order; commands that cannot grow are never refused for that. Refuses
+// also the commands of `too_large`, by position; empty: there is none.
+GatedBatch PassMemoryGate(Buffer payload, MemoryBudget& budget,
+                          const std::vector<bool>& too_large = {});
+
+// The transactions of a batch that copy more bytes of values than this, by
+// position; empty: there is none. `store`: the state to which the batch will be
+// applied; null: it is not known, so no transaction is too large.
+std::vector<bool> LargeTransactions(const Buffer& payload,
+                                    const kv::Store* store, uint64_t bytes_max);
 
 // The results of a whole batch, from those of the proposed part. Requires:
 // `results` are whole results of the commands that were not refused.
 Buffer AddRefusedResults(const Buffer& results,
-                         const std::vector<bool>& refused);
+                         const std::vector<kv::ResultStatus>& refused);
 
 }  // namespace quorate::node
 

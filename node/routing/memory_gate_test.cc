@@ -1,11 +1,15 @@
 #include "node/routing/memory_gate.h"
 
+#include <optional>
 #include <string>
+#include <string_view>
+#include <utility>
 #include <vector>
 
 #include "gtest/gtest.h"
 #include "kv/command/command.h"
 #include "kv/command/result.h"
+#include "kv/store/store.h"
 
 namespace quorate::node {
 namespace {
@@ -61,8 +65,9 @@ TEST(MemoryGate_BatchThatDoesNotFit_LosesItsGrowingCommands, FromTheFirst) {
                                                    {kv::Op::kSet, kLarge},
                                                    {kv::Op::kGet, ""}}),
                                           budget);
+  using enum kv::ResultStatus;
   EXPECT_EQ(gated.refused,
-            (std::vector<bool>{false, false, false, true, false}));
+            (std::vector<kv::ResultStatus>{kOk, kOk, kOk, kOutOfMemory, kOk}));
   EXPECT_EQ(OpsOf(gated.payload),
             (std::vector<kv::Op>{kv::Op::kDel, kv::Op::kSet, kv::Op::kSet,
                                  kv::Op::kGet}));
@@ -76,7 +81,8 @@ TEST(MemoryGate_UsedAboveTheLimit_RefusesEveryGrowingCommand, AndNoOther) {
   budget.Change(0, 5'000);
   const GatedBatch gated =
       PassMemoryGate(BatchOf({{kv::Op::kSet, ""}, {kv::Op::kDel, ""}}), budget);
-  EXPECT_EQ(gated.refused, (std::vector<bool>{true, false}));
+  using enum kv::ResultStatus;
+  EXPECT_EQ(gated.refused, (std::vector<kv::ResultStatus>{kOutOfMemory, kOk}));
   EXPECT_EQ(gated.growth_bytes, 0u);
 }
 
@@ -87,19 +93,61 @@ TEST(MemoryGate_Results_AreThoseOfTheWholeBatch, WithTheirVersions) {
   kv::Version second = entry;
   second.position = 1;
   proposed.AddBytes({.version = second}, "abc");
+  using enum kv::ResultStatus;
   const Buffer all =
-      AddRefusedResults(proposed.Finish(), {true, false, true, false});
+      AddRefusedResults(proposed.Finish(), {kOutOfMemory, kOk, kTooLarge, kOk});
   ASSERT_TRUE(kv::ResultsAreWhole(all.view(), 4));
   kv::ResultReader reader(all.view());
-  EXPECT_EQ(reader.Next().status, kv::ResultStatus::kOutOfMemory);
+  EXPECT_EQ(reader.Next().status, kOutOfMemory);
   const kv::ResultView first = reader.Next();
   EXPECT_EQ(first.integer, 5);
   EXPECT_TRUE(first.wrote);
   EXPECT_EQ(first.version, entry);
-  EXPECT_EQ(reader.Next().status, kv::ResultStatus::kOutOfMemory);
+  EXPECT_EQ(reader.Next().status, kTooLarge);
   const kv::ResultView last = reader.Next();
   EXPECT_EQ(last.bytes, "abc");
   EXPECT_EQ(last.version, second);
+}
+
+TEST(MemoryGate_LargeTransaction_IsRefusedAlone, WithoutAMemoryLimit) {
+  MemoryBudget budget(0);
+  const Buffer batch =
+      BatchOf({{kv::Op::kDel, ""}, {kv::Op::kGet, ""}, {kv::Op::kGet, ""}});
+  const GatedBatch gated = PassMemoryGate(batch, budget, {false, true, false});
+  using enum kv::ResultStatus;
+  EXPECT_EQ(gated.refused,
+            (std::vector<kv::ResultStatus>{kOk, kTooLarge, kOk}));
+  EXPECT_EQ(OpsOf(gated.payload),
+            (std::vector<kv::Op>{kv::Op::kDel, kv::Op::kGet}));
+}
+
+// Appends a transaction of `gets` reads of the key.
+void AddTransaction(kv::BatchBuilder* batch, int gets) {
+  const std::vector<std::string_view> arguments = {"key"};
+  batch->BeginAtomic(Slot(7), std::nullopt);
+  for (int i = 0; i < gets; ++i) {
+    batch->Add({.op = kv::Op::kGet, .slot = Slot(7), .arguments = arguments});
+  }
+  batch->EndAtomic();
+}
+
+TEST(MemoryGate_TransactionsOfABatch, AreLargeByTheValuesOfTheStore) {
+  kv::Store store(
+      {.group = GroupId(3), .owned = {{Slot(0), Slot(kHashSlotCount - 1)}}});
+  raft::Entry entry;
+  entry.index = raft::Index(1);
+  entry.payload = BatchOf({{kv::Op::kSet, kLarge}});
+  store.Apply(entry, /*wants_result=*/false);
+  kv::BatchBuilder batch;
+  AddTransaction(&batch, 3);
+  AddTransaction(&batch, 4);
+  AddTransaction(&batch, 1);
+  const Buffer payload = batch.Finish();
+  EXPECT_EQ(LargeTransactions(payload, &store, 3 * kLarge.size()),
+            (std::vector<bool>{false, true, false}));
+  EXPECT_TRUE(LargeTransactions(payload, &store, 4 * kLarge.size()).empty());
+  EXPECT_TRUE(LargeTransactions(payload, nullptr, 1).empty());
+  EXPECT_TRUE(LargeTransactions(Buffer::Copy("no batch"), &store, 1).empty());
 }
 
 }  // namespace

@@ -1,6 +1,7 @@
 #include "node/routing/peer_batches.h"
 
 #include <utility>
+#include <vector>
 
 #include "env/outcome.h"
 #include "node/routing/memory_gate.h"
@@ -40,7 +41,11 @@ Submission PeerBatches::Submit() {
   in_flight_.Begin(bytes, /*result_bytes=*/0);
   // If every command is refused, an empty entry still shows that the earlier
   // batches of the other node are settled.
-  GatedBatch gated = PassMemoryGate(std::move(batch.payload), parts_.memory);
+  const std::vector<bool> too_large =
+      LargeTransactions(batch.payload, leadership_.store(),
+                        parts_.config.limits.transaction_bytes);
+  GatedBatch gated =
+      PassMemoryGate(std::move(batch.payload), parts_.memory, too_large);
   parts_.host.Propose(
       leadership_.group(), std::move(gated.payload),
       [this, bytes, stamp = batch.stamp, done = std::move(batch.done),

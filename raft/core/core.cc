@@ -28,6 +28,7 @@ void Output::Clear() {
   messages.clear();
   write.reset();
   apply.clear();
+  apply_work = 0;
   proposed.clear();
   refused.clear();
   reads.clear();

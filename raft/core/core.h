@@ -48,6 +48,9 @@ class HostGate {
     (void)entry;
     return true;
   }
+  // The work of applying the entry to the present state, in bytes of entries
+  // that take least. It decides only how many entries are handed out at a time.
+  virtual uint64_t WorkOf(const Entry& entry) { return entry.size_bytes(); }
 
  protected:
   ~HostGate() = default;
@@ -79,7 +82,8 @@ struct CoreOptions {
   size_t uncommitted_bytes_max = 16 << 20;
   size_t unapplied_bytes_max = 64 << 20;
   size_t unwritten_bytes_max = 32 << 20;
-  // Size of the entries in Output::apply; a single entry may exceed it.
+  // Size and work of the entries in Output::apply; a single entry may exceed
+  // it.
   size_t apply_bytes_max = 256 << 10;
   // A step sends about so many bytes of entries to a member. The timer sends
   // more, so a step never fills a link at once.
@@ -365,6 +369,7 @@ struct Output {
   std::vector<Message> messages;
   std::optional<Write> write;
   EntryList apply;
+  uint64_t apply_work = 0;  // Sum of HostGate::WorkOf over `apply`.
   std::vector<Proposed> proposed;
   std::vector<Refused> refused;
   std::vector<ReadReady> reads;

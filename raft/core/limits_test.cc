@@ -161,6 +161,32 @@ TEST_F(BacklogTest, IsAppliedInPieces_ByTheTimer) {
   EXPECT_GT(core_->deadline(), now_.mono);
 }
 
+// Each entry costs as much as 60 bytes, although it has 49.
+class HeavyBacklogTest : public BacklogTest, protected HostGate {
+ protected:
+  HeavyBacklogTest() { options_.gate = this; }
+  bool MaySend(ReplicaId) override { return true; }
+  uint64_t WorkOf(const Entry& entry) override {
+    // The work depends on what was applied before.
+    EXPECT_GT(entry.index, core_->applied_index());
+    return entry.index == Index(5) ? 1'000 : 60;
+  }
+};
+
+TEST_F(HeavyBacklogTest, WorkOfAPiece_IsBoundedToo) {
+  StartWithBacklog();
+  uint64_t applied = 1;
+  // The fifth entry exceeds the bound, so it is alone.
+  for (const size_t piece : {2, 1, 1, 2, 1}) {
+    PassToDeadline();
+    ASSERT_EQ(out_.apply.size(), piece);
+    EXPECT_EQ(out_.apply_work, piece == 1 && applied == 4 ? 1'000 : 60 * piece);
+    applied += piece;
+    EXPECT_EQ(core_->applied_index(), Index(applied));
+  }
+  EXPECT_GT(core_->deadline(), now_.mono);
+}
+
 TEST_F(BacklogTest, ReadOfAFollower_WaitsUntilItsIndexIsApplied) {
   StartWithBacklog();
   Step(ReadRequested{7});

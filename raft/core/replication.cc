@@ -521,6 +521,11 @@ void Core::Impl::ApplyCommitted() {
       HaltBefore(entry.index);
       break;
     }
+    const uint64_t work = options_.gate == nullptr
+                              ? entry.size_bytes()
+                              : options_.gate->WorkOf(entry);
+    if (known > 0 && out_->apply_work + work > options_.apply_bytes_max) break;
+    out_->apply_work += work;
     ++known;
     unapplied_bytes_ -= entry.size_bytes();
     applied_log_time_ = entry.log_time;

@@ -245,10 +245,10 @@ void Host::Impl::OnAlarm() {
     Replica* due = replica(id);
     if (due == nullptr) continue;
     // A timer may apply entries. The others wait for the next turn then.
-    if (due->deadline() <= now && applied < options_.turn_apply_bytes_max) {
-      applied -= due->applied_bytes();
+    if (due->deadline() <= now && applied < options_.turn_apply_work_max) {
+      applied -= due->applied_work();
       due->OnTimer();
-      applied += due->applied_bytes();
+      applied += due->applied_work();
     }
     UpdateTimer(id);
   }
@@ -458,6 +458,14 @@ Log::Counters Host::log_counters() const {
 
 uint64_t Host::log_memory_bytes() const { return impl_->log_memory_.bytes(); }
 uint64_t Host::log_bytes() const { return impl_->log_size_.bytes(); }
+
+uint64_t Host::longest_apply_work() const {
+  uint64_t longest = 0;
+  for (const auto& [id, replica] : impl_->replicas_) {
+    longest = std::max(longest, replica->longest_apply_work());
+  }
+  return longest;
+}
 
 Level Host::founded_level() const { return impl_->founded_level_; }
 uint64_t Host::hash_key() const { return impl_->hash_key_; }

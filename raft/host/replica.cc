@@ -1,5 +1,6 @@
 #include "raft/host/replica.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -378,13 +379,14 @@ void Replica::HandleMessages(Output& output) {
 
 void Replica::HandleApply(const Output& output) {
   if (output.apply.empty()) return;
+  applied_work_ += output.apply_work;
+  longest_apply_work_ = std::max(longest_apply_work_, output.apply_work);
   for (const Entry& entry : output.apply) ApplyEntry(entry);
   MaybeBeginSnapshot();
 }
 
 void Replica::ApplyEntry(const Entry& entry) {
   bytes_since_snapshot_ += entry.size_bytes();
-  applied_bytes_ += entry.size_bytes();
   Host::ProposeDone waiting;
   while (!proposals_.empty() &&
          proposals_.begin()->first.first <= entry.index) {

@@ -8,6 +8,7 @@
 #ifndef QUORATE_RAFT_HOST_REPLICA_H_
 #define QUORATE_RAFT_HOST_REPLICA_H_
 
+#include <algorithm>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -86,8 +87,10 @@ class Replica final : private HostGate {
   void Leave(const absl::Status& why);
 
   const Core& core() const { return *core_; }
-  // Sum of size_bytes of all entries that this object applied.
-  uint64_t applied_bytes() const { return applied_bytes_; }
+  // Sum of WorkOf over all entries that this object applied.
+  uint64_t applied_work() const { return applied_work_; }
+  // The most work of the entries of one step.
+  uint64_t longest_apply_work() const { return longest_apply_work_; }
   StateMachine* state_machine() const { return state_machine_.get(); }
   // Not OK if it is stopped or halted.
   const absl::Status& status() const {
@@ -108,6 +111,12 @@ class Replica final : private HostGate {
   bool CanApply(const Entry& entry) override {
     return state_machine_->LevelOf(entry.payload) <=
            state_machine_->known_level();
+  }
+  uint64_t WorkOf(const Entry& entry) override {
+    const uint64_t bytes = entry.size_bytes();
+    return entry.kind == EntryKind::kCommands
+               ? std::max(bytes, state_machine_->WorkOf(entry.payload))
+               : bytes;
   }
   // The node of another replica; zero if it is not known.
   NodeId NodeOf(ReplicaId replica) const;
@@ -222,7 +231,8 @@ class Replica final : private HostGate {
   uint64_t reported_resident_bytes_ = 0;
   uint64_t reported_log_bytes_ = 0;
   uint64_t bytes_since_snapshot_ = 0;
-  uint64_t applied_bytes_ = 0;
+  uint64_t applied_work_ = 0;
+  uint64_t longest_apply_work_ = 0;
   // Index of a snapshot that could not be read and is not replaced yet.
   Index unreadable_snapshot_;
   std::optional<ChunkWritten> late_chunk_;

@@ -217,6 +217,8 @@ node::Config ShapeDraw::DrawConfig(NodeId node, const Shape& shape) {
        {32 << 20, 32 << 20, 16 << 10, 1});
   Draw("knob.limits.batch_commands", node, &config.limits.batch_commands,
        {4096, 4096, 4, 1});
+  Draw("knob.limits.transaction_bytes", node, &config.limits.transaction_bytes,
+       {4 << 20, 4 << 20, 1 << 20});
   Draw("knob.limits.pipeline", node, &config.limits.pipeline, {1024, 1024, 8});
   Draw("knob.limits.output_buffer_bytes", node,
        &config.limits.output_buffer_bytes, {16 << 20, 1 << 20, 64 << 10});
@@ -274,6 +276,7 @@ node::BoundsConfig ShapeDraw::DrawBounds(NodeId node) {
             &bounds.results_in_flight_bytes, 4 << 10);
   DrawBound("knob.bounds.entry_result_bytes", node, &bounds.entry_result_bytes,
             1 << 10);
+  DrawBound("knob.bounds.entry_work", node, &bounds.entry_work, 300);
   DrawBound("knob.bounds.forward_channels", node, &bounds.forward_channels, 12);
   DrawBound("knob.bounds.due_keys_per_entry", node, &bounds.due_keys_per_entry,
             1);

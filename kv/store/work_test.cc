@@ -1,0 +1,121 @@
+#include "kv/store/work.h"
+
+#include <array>
+#include <functional>
+#include <limits>
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "gtest/gtest.h"
+#include "kv/slots/slot.h"
+#include "kv/slots/slot_scan.h"
+
+namespace quorate::kv {
+namespace {
+
+constexpr uint64_t kLong = 400'000;
+
+class WorkTest : public ::testing::Test {
+ protected:
+  // Adds a command to the estimate, in both forms.
+  uint64_t Add(Op op, const std::vector<std::string_view>& arguments,
+               std::array<int64_t, 2> numbers = {}, CommandFlags flags = 0) {
+    const CommandSpec spec{.op = op,
+                           .slot = HashSlot("{t}"),
+                           .flags = flags,
+                           .numbers = numbers,
+                           .arguments = arguments};
+    BatchBuilder batch;
+    batch.Add(spec);
+    const Buffer payload = batch.Finish();
+    CommandReader reader(payload.view());
+    CommandView view;
+    EXPECT_TRUE(reader.ok() && reader.Next(&view));
+    const uint64_t bytes = of_views_.AddValueBytes(view, size_of_);
+    EXPECT_EQ(of_specs_.AddValueBytes(spec, size_of_), bytes);
+    return bytes;
+  }
+
+  std::map<std::string, uint64_t, std::less<>> sizes_ = {{"long", kLong},
+                                                         {"short", 10}};
+  std::function<uint64_t(Slot, std::string_view)> size_of_ =
+      [this](Slot, std::string_view key) {
+        const auto found = sizes_.find(key);
+        return found == sizes_.end() ? 0 : found->second;
+      };
+  WorkEstimate of_views_;
+  WorkEstimate of_specs_;
+};
+
+TEST_F(WorkTest, Reads_CountWhatTheyReturn) {
+  EXPECT_EQ(Add(Op::kGet, {"long"}), kLong);
+  EXPECT_EQ(Add(Op::kGet, {"none"}), 0u);
+  EXPECT_EQ(Add(Op::kGetDel, {"long"}), kLong);
+  EXPECT_EQ(Add(Op::kMGet, {"long", "short", "none", "long"}), 2 * kLong + 10);
+  EXPECT_EQ(Add(Op::kGetRange, {"long"}, {0, -1}), kLong);
+  EXPECT_EQ(Add(Op::kGetRange, {"long"}, {5, 15}), 10u);
+  EXPECT_EQ(Add(Op::kExists, {"long"}), 0u);
+  EXPECT_EQ(Add(Op::kScan, {}, {0, 10}), kScanBytesMax);
+}
+
+TEST_F(WorkTest, Changes_CountTheWholeValue) {
+  EXPECT_EQ(Add(Op::kAppend, {"long", "x"}), (kLong + 1) / 4);
+  EXPECT_EQ(Add(Op::kSetRange, {"long", "x"}, {5, 0}), kLong / 2);
+  EXPECT_EQ(Add(Op::kSetBit, {"long"}, {2 * 8, 0}), kLong / 2);
+  EXPECT_EQ(Add(Op::kAppend, {"short", "x"}), 11u / 4);
+  EXPECT_EQ(Add(Op::kSet, {"long", "v"}), 0u);
+  EXPECT_EQ(Add(Op::kDel, {"long"}), 0u);
+}
+
+// The commands before are not applied yet.
+TEST_F(WorkTest, NewLengths_CountForTheNextCommands) {
+  EXPECT_EQ(Add(Op::kSetRange, {"new", "x"}, {kLong, 0}), kLong / 2);
+  EXPECT_EQ(Add(Op::kSetBit, {"new"}, {0, 0}), kLong / 2);
+  EXPECT_EQ(Add(Op::kGet, {"new"}), kLong);
+  EXPECT_EQ(Add(Op::kSetBit, {"other"}, {int64_t{16} * kLong, 0}), kLong / 2);
+  EXPECT_EQ(Add(Op::kGet, {"other"}), kLong);
+  const std::string value(kLong, 'v');
+  EXPECT_EQ(Add(Op::kMSet, {"first", value, "second", "v"}), 0u);
+  EXPECT_EQ(Add(Op::kMGet, {"first", "second"}), kLong);
+  EXPECT_EQ(Add(Op::kSet, {"short", value}, {}, kReturnOld), 10u);
+  EXPECT_EQ(Add(Op::kGet, {"short"}), kLong);
+  EXPECT_EQ(Add(Op::kSet, {"short", "v"}), 0u);
+  EXPECT_EQ(Add(Op::kGet, {"short"}), 1u);
+  of_views_.Clear();
+  of_specs_.Clear();
+  EXPECT_EQ(Add(Op::kGet, {"new"}), 0u);
+}
+
+TEST_F(WorkTest, Transaction_CountsItsCommands) {
+  BatchBuilder batch;
+  batch.BeginAtomic(HashSlot("{t}"), std::nullopt);
+  const std::vector<std::string_view> key = {"long"};
+  const std::vector<std::string_view> append = {"long", "x"};
+  batch.Add({.op = Op::kGet, .slot = HashSlot("{t}"), .arguments = key});
+  batch.Add({.op = Op::kAppend, .slot = HashSlot("{t}"), .arguments = append});
+  batch.EndAtomic();
+  const Buffer payload = batch.Finish();
+  CommandReader reader(payload.view());
+  CommandView atomic;
+  ASSERT_TRUE(reader.ok() && reader.Next(&atomic));
+  EXPECT_EQ(of_views_.AddValueBytes(atomic, size_of_), kLong + (kLong + 1) / 4);
+}
+
+// Numbers that no client may send do not overflow.
+TEST_F(WorkTest, NumbersOutOfRange_AreBounded) {
+  constexpr int64_t kMin = std::numeric_limits<int64_t>::min();
+  constexpr int64_t kMax = std::numeric_limits<int64_t>::max();
+  EXPECT_LE(Add(Op::kSetRange, {"none", "x"}, {kMax, 0}), kValueBytesMax);
+  EXPECT_LE(Add(Op::kSetBit, {"none"}, {kMax, 0}), kValueBytesMax);
+  EXPECT_EQ(Add(Op::kSetRange, {"absent", "x"}, {kMin, 0}), 0u);
+  EXPECT_LE(Add(Op::kGetRange, {"long"}, {kMin, kMax}), kLong);
+  EXPECT_LE(Add(Op::kGetRange, {"long"}, {kMax, kMin}), kLong);
+  EXPECT_LE(Add(Op::kKeyCount, {}, {kMin, kMax}), kValueBytesMax);
+  EXPECT_LE(Add(Op::kExpire, {}, {kMax, 0}), 2 * kValueBytesMax);
+}
+
+}  // namespace
+}  // namespace quorate::kv
