@@ -67,7 +67,9 @@ void SnapshotStaging::Next() {
     case Step::Kind::kResume:
       return OpenFile();
     case Step::Kind::kWait:
-      return EndStep(absl::OkStatus());
+      // Behind the callback of the step before, which may destroy this object.
+      pending_ = loop_.Defer([this] { EndStep(absl::OkStatus()); });
+      return;
     case Step::Kind::kAppend:
       return WritePiece();
     case Step::Kind::kFinish:

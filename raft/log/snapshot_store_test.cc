@@ -472,6 +472,25 @@ TEST_F(ReceivedPartTest, ChunksOfTheFirstTurn_WaitUntilItIsVerified) {
   EXPECT_EQ(answers, std::vector<uint64_t>({24'000, 24'000, 24'000}));
 }
 
+// The callback of one chunk may find that the snapshot is not needed.
+TEST_F(ReceivedPartTest, GivenUpByTheFirstCallback_CallsNoOther) {
+  Restart(CrashKind::kMachine);
+  std::vector<uint64_t> answered;
+  h_.test().InTurn([&] {
+    for (const uint64_t at : {0, 4'000, 24'000}) {
+      h_.snapshots()->Receive(kGroup, descriptor_, at,
+                              Buffer::Copy(data_.substr(at, 4'000)),
+                              [&, at](auto) {
+                                answered.push_back(at);
+                                h_.snapshots()->DiscardReceived(kGroup);
+                              });
+    }
+  });
+  h_.Run();
+  EXPECT_EQ(answered, std::vector<uint64_t>{0});
+  EXPECT_TRUE(Files().empty());
+}
+
 TEST_F(ReceivedPartTest, OfAnotherSnapshot_IsRemoved) {
   SnapshotDescriptor other = descriptor_;
   ++other.crc32c;  // The next leader encodes the same state in another way.
