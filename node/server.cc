@@ -67,6 +67,7 @@ raft::HostOptions MakeHostOptions(const Config& config,
   options.core.election_timeout_min = raft.election_timeout_min;
   options.core.election_timeout_max = raft.election_timeout_max;
   options.core.heartbeat_interval = raft.heartbeat_interval;
+  options.core.quiet_interval = raft.quiet_interval;
   options.core.retry_interval = raft.retry_interval;
   options.core.append_bytes_max = raft.append_bytes;
   options.core.inflight_messages_max = raft.inflight_messages;

@@ -130,6 +130,7 @@ struct RaftConfig {
   Duration election_timeout_min = Milliseconds(300);
   Duration election_timeout_max = Milliseconds(600);
   Duration heartbeat_interval = Milliseconds(75);
+  Duration quiet_interval = Milliseconds(2'000);
   Duration retry_interval = Milliseconds(150);
   size_t append_bytes = 256 << 10;
   uint32_t inflight_messages = 64;

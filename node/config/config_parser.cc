@@ -155,6 +155,8 @@ constexpr Setting kSettings[] = {
      10, 600'000, "ms"},
     {"raft.heartbeat_interval_ms", PLACE(config.raft.heartbeat_interval), 1,
      300'000, "ms"},
+    {"raft.quiet_interval_ms", PLACE(config.raft.quiet_interval), 0, kHourMs,
+     "ms; 0: never quiet"},
     {"raft.retry_interval_ms", PLACE(config.raft.retry_interval), 1, 300'000,
      "ms"},
     {"raft.append_bytes", PLACE(config.raft.append_bytes), kKi, 448 * kKi,

@@ -136,6 +136,7 @@ bool Core::Impl::AdmitTerm(const Message& message) {
     // election (`forced`), or the candidate is the leader itself.
     if (message.type == MessageType::kVote && !message.forced &&
         HasRecentLeaderContact() && message.from != leader()) {
+      Wake();
       return false;
     }
     BecomeFollower(message.term, ReplicaId());
@@ -315,6 +316,15 @@ ReplicaId Core::Impl::leader() const {
   return std::holds_alternative<Leader>(role_) ? options_.replica : ReplicaId();
 }
 
+bool Core::Impl::quiet() const {
+  if (const Leader* leader = std::get_if<Leader>(&role_)) {
+    return leader->quiet_from != MonoTime::Max();
+  }
+  const Follower* follower = std::get_if<Follower>(&role_);
+  return follower != nullptr && follower->quiet_from != MonoTime::Max() &&
+         now_.mono < follower->quiet_until;
+}
+
 std::vector<Core::FollowerStatus> Core::Impl::followers() const {
   std::vector<FollowerStatus> statuses;
   if (const Leader* leader = std::get_if<Leader>(&role_)) {
@@ -325,7 +335,7 @@ std::vector<Core::FollowerStatus> Core::Impl::followers() const {
            member.match(), member.next(), ProgressStateName(member.state()),
            !IsInactive(member), LogPosition()});
       if (member.state() == Progress::State::kSnapshot &&
-          now_.mono - member.last_contact() <
+          now_.mono - LastContact(member) <
               options_.snapshot_transfer_timeout) {
         statuses.back().snapshot = member.pending_snapshot().snapshot.position;
       }
@@ -390,6 +400,7 @@ void Core::Impl::CheckInvariants() const {
     CHECK(!leader->round_reads.empty() || leader->waiting_reads.empty() ||
           !CanServeReads());
     CHECK((leader->uncommitted_bytes == 0) == (commit_ == last.index));
+    CHECK(!quiet() || (commit_ == last.index && !leader->transfer));
     CHECK((leader->unwritten_bytes == 0) == (durable_ == last.index));
   }
 }
@@ -416,6 +427,7 @@ Index Core::commit_index() const { return impl_->commit_index(); }
 Index Core::applied_index() const { return impl_->applied_index(); }
 Index Core::halted_at() const { return impl_->halted_at(); }
 bool Core::installing() const { return impl_->installing(); }
+bool Core::quiet() const { return impl_->quiet(); }
 LogPosition Core::last() const { return impl_->log().last(); }
 LogPosition Core::log_start() const { return impl_->log().start(); }
 const LogStart& Core::boundary() const { return impl_->log().log_start(); }

@@ -51,6 +51,17 @@ class HostGate {
   // The work of applying the entry to the present state, in bytes of entries
   // that take least. It decides only how many entries are handed out at a time.
   virtual uint64_t WorkOf(const Entry& entry) { return entry.size_bytes(); }
+  // When the node of `replica` last gave a sign that it works, if one and the
+  // same process has given all of them since `since`. Min(): it has not, or it
+  // gives none. Quiet groups rely on these signs instead of heartbeats.
+  virtual MonoTime LastPulse(ReplicaId replica, MonoTime since) {
+    (void)replica;
+    (void)since;
+    return MonoTime::Min();
+  }
+  // Whether this leader may do without heartbeats. The host may have something
+  // to add to them.
+  virtual bool MayBeQuiet() { return true; }
 
  protected:
   ~HostGate() = default;
@@ -69,6 +80,10 @@ struct CoreOptions {
   // A leader sends heartbeats at every multiple of this interval of its
   // monotonic clock.
   Duration heartbeat_interval = Milliseconds(75);
+  // A group is quiet when every member has everything and no caller waits. Its
+  // leader then sends heartbeats at this interval, and the members trust the
+  // pulses of its node meanwhile. Zero, or without a gate: no group is quiet.
+  Duration quiet_interval = Seconds(2);
   // When a reply to an append or a chunk is overdue. The leader then asks what
   // the follower has.
   Duration retry_interval = Milliseconds(150);
@@ -414,6 +429,9 @@ class Core {
   // Whether a snapshot replaces this replica's log and state now, between
   // SnapshotWork::kInstall and SnapshotInstalled.
   bool installing() const;
+  // Whether this replica relies on pulses since the last Step. A leader does on
+  // those of all members' nodes, a follower on that of its leader's node.
+  bool quiet() const;
   // The last entry, or log_start() if there is no entry after it.
   LogPosition last() const;
   // The position just before the first entry of the log.

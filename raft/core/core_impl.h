@@ -27,6 +27,8 @@ namespace quorate::raft {
 // invalid; accepting it would leave no room for later terms and indexes.
 inline constexpr Term kTermMax(uint64_t{1} << 62);
 inline constexpr Index kIndexMax(uint64_t{1} << 62);
+// No leader is quiet for longer.
+inline constexpr Duration kQuietMax = Seconds(3600);
 
 // One class implements all rules, because they share their state. A vote looks
 // at the log. An append changes term, role and commit index. A read waits for a
@@ -70,6 +72,7 @@ class Core::Impl {
   // Log time of the leader's next entry.
   WallTime NextLogTime(const Now& now) const;
   bool CanServeReads() const;
+  bool quiet() const;
   std::vector<FollowerStatus> followers() const;
   void GetMatches(std::vector<FollowerMatch>* matches) const;
   void GetInFlight(std::vector<FollowerInFlight>* followers) const;
@@ -115,7 +118,10 @@ class Core::Impl {
   // ---- election.cc
   void SetTerm(Term term);
   void SetVote(ReplicaId replica);
-  void ResetElectionTimer();
+  void ResetElectionTimer() { SetElectionTimer(now_.mono); }
+  // Begins the wait at `from`.
+  void SetElectionTimer(MonoTime from);
+  MonoTime LeaderContact() const;
   bool HasRecentLeaderContact() const;
   bool IsNeededInElections() const;
   bool MayCampaign() const;
@@ -141,7 +147,7 @@ class Core::Impl {
   void OnTransferRequested(const TransferRequested& event);
   void ContinueLeadershipTransfer();
   void GiveAwayLeadership();
-  MonoTime QuorumContact();
+  MonoTime QuorumContact() const;
   void CheckQuorum();
 
   // ---- replication.cc
@@ -182,6 +188,13 @@ class Core::Impl {
   void SendHeartbeat(Progress& member);
   MonoTime NextHeartbeat() const;
   void BroadcastHeartbeats();
+  // Whether this leader may be quiet.
+  bool IsIdle() const;
+  // Ends the quiet of the group, if it is quiet.
+  void Wake();
+  // Whether the time for the next heartbeat may pass without one.
+  bool StaysQuiet();
+  MonoTime LastContact(const Progress& member) const;
   void Retry(Progress& member);
   bool MaySend(const Progress& member) const {
     return options_.gate == nullptr || options_.gate->MaySend(member.replica());
@@ -201,6 +214,9 @@ class Core::Impl {
   void ScheduleCommitNotification();
   void SendCommitNotifications();
   Progress* FindMember(ReplicaId replica);
+  const Progress* FindMember(ReplicaId replica) const {
+    return const_cast<Impl*>(this)->FindMember(replica);
+  }
 
   // ---- membership.cc
   void OnChangeConfiguration(const ChangeConfiguration& change);

@@ -52,6 +52,8 @@ void Core::Impl::AddRole(CoreDigest* digest) const {
   if (const Follower* follower = std::get_if<Follower>(&role_)) {
     digest->Add(follower->leader);
     digest->Add(follower->last_contact);
+    digest->Add(follower->quiet_from);
+    digest->Add(follower->quiet_until);
     digest->Add(uint64_t{follower->reads.size()});
     for (const ForwardedRead& read : follower->reads) {
       digest->Add(read.tag);
@@ -76,6 +78,7 @@ void Core::Impl::AddLeader(const Leader& leader, CoreDigest* digest) const {
   digest->Add(uint64_t{leader.unwritten_bytes});
   digest->Add(leader.give_away_at);
   digest->Add(leader.heartbeat_at);
+  digest->Add(leader.quiet_from);
   digest->Add(leader.quorum_check_at);
   digest->Add(leader.notification_at);
   digest->Add(leader.notification_commit);

@@ -23,14 +23,14 @@ void Core::Impl::SetVote(ReplicaId replica) {
 
 // The timeout is drawn for each term and campaign, so that two candidates that
 // collided once are unlikely to collide again (Raft paper 5.2).
-void Core::Impl::ResetElectionTimer() {
+void Core::Impl::SetElectionTimer(MonoTime from) {
   const uint64_t entity =
       options_.replica.value() << 32 | options_.group.value();
   election_deadline_ =
-      now_.mono + random_.Between(options_.election_timeout_min,
-                                  options_.election_timeout_max,
-                                  "raft.election_timeout", entity,
-                                  Mix64(hard_state_.term.value()) + campaigns_);
+      from + random_.Between(options_.election_timeout_min,
+                             options_.election_timeout_max,
+                             "raft.election_timeout", entity,
+                             Mix64(hard_state_.term.value()) + campaigns_);
 }
 
 // No other candidate may disturb a leader within the least election timeout of
@@ -40,7 +40,17 @@ bool Core::Impl::HasRecentLeaderContact() const {
   if (std::holds_alternative<Leader>(role_)) return true;
   const Follower* follower = std::get_if<Follower>(&role_);
   return follower != nullptr && follower->leader != ReplicaId() &&
-         now_.mono - follower->last_contact < options_.election_timeout_min;
+         now_.mono - LeaderContact() < options_.election_timeout_min;
+}
+
+// The last message of the leader, or the last pulse of its node while the group
+// is quiet.
+MonoTime Core::Impl::LeaderContact() const {
+  const Follower& follower = std::get<Follower>(role_);
+  if (follower.quiet_from == MonoTime::Max()) return follower.last_contact;
+  const MonoTime pulse =
+      options_.gate->LastPulse(follower.leader, follower.quiet_from);
+  return std::max(follower.last_contact, std::min(pulse, follower.quiet_until));
 }
 
 void Core::Impl::LeaveRole() {
@@ -157,6 +167,14 @@ bool Core::Impl::MayCampaign() const {
 }
 
 void Core::Impl::ElectionTimeout() {
+  if (Follower* follower = std::get_if<Follower>(&role_)) {
+    const MonoTime contact = LeaderContact();
+    if (contact > follower->last_contact) {
+      follower->last_contact = contact;
+      SetElectionTimer(contact);
+      if (now_.mono < election_deadline_) return;
+    }
+  }
   if (!MayCampaign()) {
     ResetElectionTimer();
     return;
@@ -197,13 +215,16 @@ bool Core::Impl::AcceptLeader(const Message& message) {
     return false;
   }
   if (known == ReplicaId()) BecomeFollower(hard_state_.term, message.from);
-  std::get<Follower>(role_).last_contact = now_.mono;
+  Follower& follower = std::get<Follower>(role_);
+  follower.last_contact = now_.mono;
+  follower.quiet_from = MonoTime::Max();
   ResetElectionTimer();
   return true;
 }
 
 // Changes neither term nor vote nor timer (thesis 9.6).
 void Core::Impl::OnPreVote(const Message& message) {
+  Wake();  // The sender misses its leader.
   const bool disturbs = HasRecentLeaderContact() && message.from != leader();
   const bool grant = message.term > hard_state_.term && !disturbs &&
                      message.last_log >= log_.last();
@@ -252,6 +273,7 @@ void Core::Impl::OnTransferRequested(const TransferRequested& event) {
     Emit(Event::Kind::kTransferAbandoned);
     return;
   }
+  Wake();
   leader->transfer =
       LeadershipTransfer{event.to, now_.mono + options_.election_timeout_max};
   ContinueLeadershipTransfer();
@@ -294,12 +316,12 @@ void Core::Impl::OnTimeoutNow(const Message& message) {
 }
 
 // A majority of voters, with this leader, has been in contact since then.
-MonoTime Core::Impl::QuorumContact() {
+MonoTime Core::Impl::QuorumContact() const {
   return QuorumValue<MonoTime>(
       log_.configuration(), MonoTime::Max(), [this](ReplicaId replica) {
         if (replica == options_.replica) return now_.mono;
         const Progress* member = FindMember(replica);
-        return member == nullptr ? MonoTime::Min() : member->last_contact();
+        return member == nullptr ? MonoTime::Min() : LastContact(*member);
       });
 }
 
@@ -309,6 +331,11 @@ void Core::Impl::CheckQuorum() {
   Leader& leader = std::get<Leader>(role_);
   leader.quorum_check_at = QuorumContact() + options_.election_timeout_max;
   if (now_.mono < leader.quorum_check_at) return;
+  if (quiet()) {
+    Wake();
+    leader.quorum_check_at = now_.mono + options_.election_timeout_max;
+    return;
+  }
   Emit(Event::Kind::kStepDownNoQuorum);
   BecomeFollower(hard_state_.term, ReplicaId());
 }

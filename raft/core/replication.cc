@@ -43,6 +43,7 @@ LogPosition Core::Impl::AppendOwn(EntryKind kind, Buffer payload) {
   entry.payload = std::move(payload);
   entry.checksum = EntryChecksum(entry);
   Leader& leader = std::get<Leader>(role_);
+  Wake();
   leader.send_due = true;
   leader.uncommitted_bytes += entry.size_bytes();
   leader.unwritten_bytes += entry.size_bytes();
@@ -250,7 +251,17 @@ void Core::Impl::OnEvict(const Evict& event) {
 }
 
 bool Core::Impl::IsInactive(const Progress& member) const {
-  return now_.mono - member.last_contact() >= options_.election_timeout_max;
+  return now_.mono - LastContact(member) >= options_.election_timeout_max;
+}
+
+// The last message of the member, or the last pulse of its node while the group
+// is quiet.
+MonoTime Core::Impl::LastContact(const Progress& member) const {
+  const Leader& leader = std::get<Leader>(role_);
+  if (leader.quiet_from == MonoTime::Max()) return member.last_contact();
+  return std::max(
+      member.last_contact(),
+      options_.gate->LastPulse(member.replica(), leader.quiet_from));
 }
 
 // ---- The follower's log.
@@ -544,6 +555,7 @@ void Core::Impl::SendHeartbeat(Progress& member) {
   Message message = NewMessage(MessageType::kHeartbeat, member.replica());
   message.commit = std::min(commit_, member.match());
   message.read_round = std::get<Leader>(role_).read_round;
+  if (quiet()) message.quiet_for = options_.quiet_interval;
   if (message.commit >= log_.evicted()) {
     message.commit_log_time = log_.LogTimeAt(message.commit);
   }
@@ -560,7 +572,13 @@ MonoTime Core::Impl::NextHeartbeat() const {
 
 void Core::Impl::BroadcastHeartbeats() {
   Leader& leader = std::get<Leader>(role_);
+  const bool idle = IsIdle();
+  Wake();
+  if (idle) leader.quiet_from = now_.mono;
   leader.heartbeat_at = NextHeartbeat();
+  if (idle) {  // Leaves time for the replies.
+    leader.heartbeat_at = leader.heartbeat_at + options_.heartbeat_interval;
+  }
   for (Progress& member : leader.members) {
     SendHeartbeat(member);
     if (member.catch_up().read == Progress::CatchUp::Read::kFailed) {
@@ -570,8 +588,65 @@ void Core::Impl::BroadcastHeartbeats() {
   }
 }
 
+// Everything that a later heartbeat could carry has arrived. A member without
+// contact does not count: its new link or its election timeout wakes the leader
+// when it is back.
+bool Core::Impl::IsIdle() const {
+  const Leader& leader = std::get<Leader>(role_);
+  const Index last = log_.last().index;
+  if (options_.gate == nullptr ||
+      options_.quiet_interval <= options_.heartbeat_interval * 2 ||
+      leader.transfer || applied_ != last || durable_ != last ||
+      !CanServeReads() || !log_.configuration().outgoing_voters.empty() ||
+      now_.mono - QuorumContact() > options_.election_timeout_min ||
+      !options_.gate->MayBeQuiet() || Fires("raft.not_quiet")) {
+    return false;
+  }
+  for (const Progress& member : leader.members) {
+    if (IsInactive(member)) continue;
+    if (member.state() != Progress::State::kReplicate ||
+        member.match() != last || member.known_level() == Level() ||
+        now_.mono - LastContact(member) > options_.election_timeout_min) {
+      return false;
+    }
+  }
+  return true;
+}
+
+void Core::Impl::Wake() {
+  Leader* leader = std::get_if<Leader>(&role_);
+  if (leader == nullptr || !quiet()) return;
+  for (Progress& member : leader->members) {
+    member.RecordContact(LastContact(member));
+  }
+  leader->quiet_from = MonoTime::Max();
+  leader->heartbeat_at = NextHeartbeat();
+}
+
+// The quiet lasts if every member has answered the heartbeat that began it.
+bool Core::Impl::StaysQuiet() {
+  Leader& leader = std::get<Leader>(role_);
+  const MonoTime end = leader.quiet_from + options_.quiet_interval;
+  if (!quiet() || now_.mono >= end) return false;
+  for (const Progress& member : leader.members) {
+    if (member.last_contact() < leader.quiet_from && !IsInactive(member)) {
+      return false;
+    }
+  }
+  leader.heartbeat_at = end;
+  return true;
+}
+
 void Core::Impl::OnHeartbeat(const Message& message) {
+  if (message.quiet_for < Duration() || message.quiet_for > kQuietMax) {
+    return DropInvalid();
+  }
   if (!AcceptLeader(message)) return;
+  if (message.quiet_for > Duration() && options_.gate != nullptr) {
+    Follower& follower = std::get<Follower>(role_);
+    follower.quiet_from = now_.mono;
+    follower.quiet_until = now_.mono + message.quiet_for;
+  }
   if (message.commit > log_.last().index && !installing()) {
     DropInvalid();  // It names an entry that was never acknowledged here.
   } else {
@@ -610,6 +685,8 @@ void Core::Impl::OnRoomToSend(const RoomToSend& event) {
   Progress* member =
       std::holds_alternative<Leader>(role_) ? FindMember(event.to) : nullptr;
   if (member == nullptr) return;
+  // The other node may have started again.
+  if (event.link_is_new) Wake();
   if (member->state() == Progress::State::kSnapshot) {
     event.link_is_new ? RetryChunk(*member) : ReadChunk(*member);
   } else if (event.link_is_new && member->retry_at() != MonoTime::Max()) {
@@ -641,7 +718,7 @@ void Core::Impl::LeaderTimeout() {
     leader->transfer.reset();
     Emit(Event::Kind::kTransferAbandoned);
   }
-  if (now_.mono >= leader->heartbeat_at) {
+  if (now_.mono >= leader->heartbeat_at && !StaysQuiet()) {
     BroadcastHeartbeats();
     ContinueLeadershipTransfer();
     AppendNoops();
@@ -677,6 +754,7 @@ void Core::Impl::SendCommitNotifications() {
   Leader& leader = std::get<Leader>(role_);
   leader.notification_at = MonoTime::Max();
   leader.notification_due = true;
+  if (IsIdle()) return BroadcastHeartbeats();
   for (Progress& member : leader.members) {
     if (member.commit_sent() <
         std::min(leader.notification_commit, member.match())) {

@@ -30,6 +30,9 @@ struct ForwardedRead {
 struct Follower {
   ReplicaId leader;  // Zero if unknown.
   MonoTime last_contact = MonoTime::Min();
+  // In between, pulses of the leader's node count as contact.
+  MonoTime quiet_from = MonoTime::Max();
+  MonoTime quiet_until = MonoTime::Min();
   std::vector<ForwardedRead> reads;
 };
 struct PreCandidate {
@@ -66,6 +69,8 @@ struct Leader {
   WallTime anchor_log_time;
   MonoTime anchor_mono;
   MonoTime heartbeat_at;
+  // When it began to be quiet, or was again by a heartbeat; Max() if it is not.
+  MonoTime quiet_from = MonoTime::Max();
   MonoTime quorum_check_at;
   // At `notification_at`, followers that were sent a lower commit index than
   // `notification_commit` get a heartbeat.

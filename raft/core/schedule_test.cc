@@ -129,6 +129,9 @@ class Schedule {
     options.core.apply_bytes_max =
         dice.Chance(50) ? 60 + dice.Below(300) : 1 << 20;
     options.core.snapshot_chunk_bytes = 1 + dice.Below(40);
+    options.pulses = dice.Chance(50);
+    options.core.quiet_interval =
+        Milliseconds(100 + static_cast<int64_t>(dice.Below(3000)));
     return options;
   }
 

@@ -151,8 +151,9 @@ enum class MessageType : uint8_t {
 // and no number.
 //
 // kHeartbeat: `commit`, the least of the leader's commit index and the
-// receiver's match; `commit_log_time`; `read_round`, the newest one; `state`, a
-// question of the host (raft/host/state_digests.h).
+// receiver's match; `commit_log_time`; `read_round`, the newest one;
+// `quiet_for`. Also `state`, a question of the host
+// (raft/host/state_digests.h).
 // kHeartbeatReply: `read_round` of the kHeartbeat; `known_level`; `state`, the
 // answer.
 //
@@ -192,6 +193,9 @@ struct Message {
   Index commit;
   WallTime commit_log_time{0};
   ReadRound read_round;
+  // The next heartbeat may come so much later. Until then pulses of the
+  // leader's node stand in for heartbeats.
+  Duration quiet_for;
   // The highest level that the sender's program knows.
   Level known_level;
   // The core neither reads nor writes it.

@@ -19,8 +19,11 @@
 namespace quorate::raft {
 namespace {
 
-// Service, checksum, version, number of messages, size of the headers.
-constexpr size_t kEnvelopePrefixBytes = kChecksumEnd + 2 + 2 + 4;
+// Version, number of messages, size of the headers, process.
+constexpr size_t kCountAt = kChecksumEnd + 2;
+constexpr size_t kHeaderBytesAt = kCountAt + 2;
+constexpr size_t kProcessAt = kHeaderBytesAt + 4;
+constexpr size_t kEnvelopePrefixBytes = kProcessAt + 8;
 // Without the fields that depend on the type of message.
 constexpr size_t kMessageHeaderBytes = 30;
 constexpr size_t kEntryHeaderBytes = 44;
@@ -69,7 +72,8 @@ void VisitFields(M& message, const Visit& visit) {
       return visit(message.number, message.received, message.durable);
     case MessageType::kHeartbeat:
       return visit(message.commit, message.commit_log_time, message.read_round,
-                   message.state.index, message.state.digest);
+                   message.quiet_for, message.state.index,
+                   message.state.digest);
     case MessageType::kHeartbeatReply:
       return visit(message.read_round, message.known_level, message.state.index,
                    message.state.digest);
@@ -138,6 +142,7 @@ class HeaderPass {
     Put(value.value());
   }
   void Put(WallTime time) { Put(time.ns()); }
+  void Put(Duration duration) { Put(duration.ns()); }
   void Put(EntryKind kind) { Put(static_cast<uint8_t>(kind)); }
   void Put(const LogPosition& position) {
     Put(position.term);
@@ -225,6 +230,9 @@ class HeaderReader {
     *value = StrongOrdinal<Tag>(headers_.Take<uint64_t>());
   }
   void Take(WallTime* time) { *time = WallTime(headers_.Take<int64_t>()); }
+  void Take(Duration* duration) {
+    *duration = Nanoseconds(headers_.Take<int64_t>());
+  }
   void Take(EntryKind* kind) {
     *kind = static_cast<EntryKind>(headers_.Take<uint8_t>());
   }
@@ -298,16 +306,17 @@ bool EnvelopeBuilder::Add(GroupId group, const Message& message) {
   return true;
 }
 
-std::vector<Buffer> EnvelopeBuilder::Take(const MessageLink& link) {
+std::vector<Buffer> EnvelopeBuilder::Take(const MessageLink& link,
+                                          uint64_t process) {
   std::vector<Buffer> pieces;
   pieces.reserve(1 + payloads_.size());
   const size_t size_bytes = kEnvelopePrefixBytes + headers_.size();
   pieces.push_back(Buffer::Create(size_bytes, [&](char* block) {
     StoreFixed(block, static_cast<uint8_t>(Service::kReplicas));
     StoreFixed(block + kChecksumEnd, kEnvelopeVersion);
-    StoreFixed(block + kChecksumEnd + 2, count_);
-    StoreFixed(block + kChecksumEnd + 4,
-               static_cast<uint32_t>(headers_.size()));
+    StoreFixed(block + kCountAt, count_);
+    StoreFixed(block + kHeaderBytesAt, static_cast<uint32_t>(headers_.size()));
+    StoreFixed(block + kProcessAt, process);
     std::memcpy(block + kEnvelopePrefixBytes, headers_.data(), headers_.size());
     uint32_t crc = Crc32c(
         ChecksumSeed(link, Service::kReplicas),
@@ -327,8 +336,8 @@ void EnvelopeBuilder::Clear() {
   count_ = 0;
 }
 
-absl::StatusOr<std::vector<GroupMessage>> DecodeEnvelope(
-    const MessageLink& link, const Buffer& bytes) {
+absl::StatusOr<Envelope> DecodeEnvelope(const MessageLink& link,
+                                        const Buffer& bytes) {
   if (bytes.size() < kEnvelopePrefixBytes ||
       !IsFor(Service::kReplicas, bytes.view())) {
     return absl::InvalidArgumentError(
@@ -345,23 +354,25 @@ absl::StatusOr<std::vector<GroupMessage>> DecodeEnvelope(
         absl::StrCat("envelope has version ", version,
                      ", but this program reads version ", kEnvelopeVersion));
   }
-  const size_t count = LoadFixed<uint16_t>(bytes.data() + kChecksumEnd + 2);
+  const size_t count = LoadFixed<uint16_t>(bytes.data() + kCountAt);
   const size_t header_bytes =
-      LoadFixed<uint32_t>(bytes.data() + kChecksumEnd + 4);
+      LoadFixed<uint32_t>(bytes.data() + kHeaderBytesAt);
   if (header_bytes > bytes.size() - kEnvelopePrefixBytes ||
       count > header_bytes / kMessageHeaderBytes) {
     return absl::InvalidArgumentError("message headers are cut short");
   }
   HeaderReader reader(bytes, header_bytes);
-  std::vector<GroupMessage> messages(count);
-  for (GroupMessage& message : messages) {
+  Envelope envelope;
+  envelope.process = LoadFixed<uint64_t>(bytes.data() + kProcessAt);
+  envelope.messages.resize(count);
+  for (GroupMessage& message : envelope.messages) {
     reader.Take(&message);
     if (!reader.status().ok()) return reader.status();
   }
   if (!reader.AtEnd()) {
     return absl::InvalidArgumentError("extra bytes follow the last message");
   }
-  return messages;
+  return envelope;
 }
 
 }  // namespace quorate::raft

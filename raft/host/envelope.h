@@ -17,7 +17,7 @@
 namespace quorate::raft {
 
 // The version of the format, behind the checksum of every envelope.
-inline constexpr uint16_t kEnvelopeVersion = 9;
+inline constexpr uint16_t kEnvelopeVersion = 10;
 
 struct GroupMessage {
   GroupId group;
@@ -28,7 +28,7 @@ struct GroupMessage {
 //
 //   EnvelopeBuilder builder;
 //   if (!builder.Add(group, message)) …  // Full: send it, then add again.
-//   transport.Send(to, lane, builder.Take(link));
+//   transport.Send(to, lane, builder.Take(link, process));
 class EnvelopeBuilder {
  public:
   // Adds a message, or returns false if the envelope would exceed
@@ -38,8 +38,9 @@ class EnvelopeBuilder {
   bool Add(GroupId group, const Message& message);
   // Whether no message was added.
   bool empty() const { return count_ == 0; }
-  // Returns the pieces, and begins another envelope.
-  std::vector<Buffer> Take(const MessageLink& link);
+  // Returns the pieces, and begins another envelope. One without messages is a
+  // pulse. `process`: a random number of this process.
+  std::vector<Buffer> Take(const MessageLink& link, uint64_t process);
   // Forgets the messages.
   void Clear();
 
@@ -50,11 +51,16 @@ class EnvelopeBuilder {
   uint16_t count_ = 0;
 };
 
+struct Envelope {
+  uint64_t process = 0;  // Names the process that sent it.
+  std::vector<GroupMessage> messages;
+};
+
 // Decodes what EnvelopeBuilder::Take returned. Payloads are slices of `bytes`.
 // A wrong checksum is kDataLoss. Other malformed bytes are kInvalidArgument,
 // and so is a version, message type or flag that this program does not know.
-absl::StatusOr<std::vector<GroupMessage>> DecodeEnvelope(
-    const MessageLink& link, const Buffer& bytes);
+absl::StatusOr<Envelope> DecodeEnvelope(const MessageLink& link,
+                                        const Buffer& bytes);
 
 }  // namespace quorate::raft
 

@@ -20,16 +20,19 @@ namespace {
 const MessageLink kLink{
     .cluster = ClusterId(77), .from = NodeId(1), .to = NodeId(2)};
 
-constexpr size_t kEnvelopePrefixBytes = kChecksumEnd + 8;
+constexpr uint64_t kProcess = 0x4142434445464748;
+constexpr size_t kProcessAt = kChecksumEnd + 8;
+constexpr size_t kEnvelopePrefixBytes = kProcessAt + 8;
 
 std::vector<Buffer> EncodeEnvelope(const MessageLink& link,
-                                   const std::vector<GroupMessage>& messages) {
+                                   const std::vector<GroupMessage>& messages,
+                                   uint64_t process = kProcess) {
   EnvelopeBuilder builder;
   for (const GroupMessage& message : messages) {
     CHECK(builder.Add(message.group, message.message));
   }
   EXPECT_EQ(builder.empty(), messages.empty());
-  return builder.Take(link);
+  return builder.Take(link, process);
 }
 
 Buffer Join(const std::vector<Buffer>& pieces) {
@@ -113,6 +116,7 @@ class Drawing {
         m->commit = Index(Below(1 << 20));
         m->commit_log_time = Time();
         m->read_round = ReadRound(Below(5));
+        m->quiet_for = Nanoseconds(static_cast<int64_t>(Below(1 << 20)));
         m->state = {Index(Below(9)), Below(99)};
         break;
       case MessageType::kHeartbeatReply:
@@ -213,9 +217,10 @@ TEST(Envelope, AnyMessages_ComeBackEqual) {
     const Buffer bytes = Join(EncodeEnvelope(kLink, messages));
     auto decoded = DecodeEnvelope(kLink, bytes);
     ASSERT_TRUE(decoded.ok()) << "seed " << seed << " " << decoded.status();
-    ASSERT_EQ(decoded->size(), messages.size());
+    ASSERT_EQ(decoded->messages.size(), messages.size());
+    EXPECT_EQ(decoded->process, kProcess);
     for (size_t i = 0; i < messages.size(); ++i) {
-      ExpectEqual((*decoded)[i], messages[i]);
+      ExpectEqual(decoded->messages[i], messages[i]);
     }
     if (HasFailure()) FAIL() << "seed " << seed;
   }
@@ -258,6 +263,7 @@ std::vector<GroupMessage> GoldenMessages() {
   heartbeat.commit = Index(0x1f);
   heartbeat.commit_log_time = WallTime(0x20);
   heartbeat.read_round = ReadRound(0x21);
+  heartbeat.quiet_for = Nanoseconds(0x42);
   heartbeat.state = {Index(0x39), 0x3a};
   Message& heard = at(MessageType::kHeartbeatReply);
   heard.read_round = ReadRound(0x22);
@@ -297,7 +303,7 @@ std::vector<GroupMessage> GoldenMessages() {
 }
 
 TEST(Envelope, Bytes_AreAsEver) {
-  std::ifstream file("raft/host/testdata/envelope_v9.hex");
+  std::ifstream file("raft/host/testdata/envelope_v10.hex");
   std::string hex;
   for (std::string line; std::getline(file, line);) hex += line;
   const std::vector<GroupMessage> messages = GoldenMessages();
@@ -306,16 +312,16 @@ TEST(Envelope, Bytes_AreAsEver) {
   const auto decoded =
       DecodeEnvelope(kLink, Buffer::Copy(absl::HexStringToBytes(hex)));
   ASSERT_TRUE(decoded.ok()) << decoded.status();
-  ASSERT_EQ(decoded->size(), messages.size());
+  ASSERT_EQ(decoded->messages.size(), messages.size());
   for (size_t i = 0; i < messages.size(); ++i) {
-    ExpectEqual((*decoded)[i], messages[i]);
+    ExpectEqual(decoded->messages[i], messages[i]);
   }
 }
 
 TEST(Envelope, FieldsOfOtherTypes_AreNotSent) {
   GroupMessage heartbeat = Make(MessageType::kHeartbeat);
   const Buffer bytes = Join(EncodeEnvelope(kLink, {heartbeat}));
-  EXPECT_EQ(bytes.size(), kEnvelopePrefixBytes + 70);
+  EXPECT_EQ(bytes.size(), kEnvelopePrefixBytes + 78);
   heartbeat.message.hint = {Term(1), Index(2)};
   heartbeat.message.read_id = 3;
   heartbeat.message.part.Mutable().chunk = Buffer::Copy("chunk");
@@ -332,17 +338,18 @@ TEST(EnvelopeBuilder, FullEnvelope_TakesNoMore) {
   EXPECT_FALSE(builder.Add(append.group, append.message));
   const GroupMessage small = Make(MessageType::kTimeoutNow);
   EXPECT_TRUE(builder.Add(small.group, small.message));
-  const auto first = DecodeEnvelope(kLink, Join(builder.Take(kLink)));
+  const auto first = DecodeEnvelope(kLink, Join(builder.Take(kLink, kProcess)));
   ASSERT_TRUE(first.ok()) << first.status();
-  ASSERT_EQ(first->size(), 2u);
-  ExpectEqual((*first)[0], append);
-  ExpectEqual((*first)[1], small);
+  ASSERT_EQ(first->messages.size(), 2u);
+  ExpectEqual(first->messages[0], append);
+  ExpectEqual(first->messages[1], small);
   // The messages are gone, and there is room again.
   EXPECT_TRUE(builder.empty());
   EXPECT_TRUE(builder.Add(append.group, append.message));
-  const auto second = DecodeEnvelope(kLink, Join(builder.Take(kLink)));
+  const auto second =
+      DecodeEnvelope(kLink, Join(builder.Take(kLink, kProcess)));
   ASSERT_TRUE(second.ok()) << second.status();
-  ASSERT_EQ(second->size(), 1u);
+  ASSERT_EQ(second->messages.size(), 1u);
 }
 
 TEST(EnvelopeBuilder, ManySmallMessages_FillAnEnvelope) {
@@ -350,20 +357,20 @@ TEST(EnvelopeBuilder, ManySmallMessages_FillAnEnvelope) {
   EnvelopeBuilder builder;
   size_t messages = 0;
   while (builder.Add(small.group, small.message)) ++messages;
-  const Buffer bytes = Join(builder.Take(kLink));
+  const Buffer bytes = Join(builder.Take(kLink, kProcess));
   EXPECT_LE(bytes.size(), env::kMessageBytesMax);
   EXPECT_GT(bytes.size(), env::kMessageBytesMax - 30);
   const auto decoded = DecodeEnvelope(kLink, bytes);
   ASSERT_TRUE(decoded.ok()) << decoded.status();
-  EXPECT_EQ(decoded->size(), messages);
+  EXPECT_EQ(decoded->messages.size(), messages);
 }
 
 TEST(Envelope, UnknownVersion_IsRefused) {
   std::string bytes(
       Join(EncodeEnvelope(kLink, {Make(MessageType::kTimeoutNow)})).view());
-  bytes[kChecksumEnd] = 10;
+  bytes[kChecksumEnd] = 11;
   EXPECT_EQ(Refusal(bytes),
-            "envelope has version 10, but this program reads version 9");
+            "envelope has version 11, but this program reads version 10");
 }
 
 // The envelope's own checksum matches: its sender had the damage in memory.
@@ -396,9 +403,9 @@ TEST(Envelope, UnknownTypeOrFlag_IsRefused) {
 
 // Bytes that are accepted are those that their messages are encoded to. So no
 // bit of a message is ignored.
-void ExpectOneForm(const Buffer& bytes,
-                   const std::vector<GroupMessage>& messages) {
-  EXPECT_EQ(Join(EncodeEnvelope(kLink, messages)), bytes);
+void ExpectOneForm(const Buffer& bytes, const Envelope& envelope) {
+  EXPECT_EQ(Join(EncodeEnvelope(kLink, envelope.messages, envelope.process)),
+            bytes);
 }
 
 TEST(Envelope, AnyChange_IsReadOrRefused) {
@@ -500,7 +507,7 @@ TEST(Envelope, Payloads_AreSharedNotCopied) {
   const Buffer bytes = Join(pieces);
   const auto decoded = DecodeEnvelope(kLink, bytes);
   ASSERT_TRUE(decoded.ok()) << decoded.status();
-  EXPECT_EQ((*decoded)[0].message.entries[0].payload.data(),
+  EXPECT_EQ(decoded->messages[0].message.entries[0].payload.data(),
             bytes.data() + bytes.size() - 7);
 }
 

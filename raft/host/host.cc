@@ -42,6 +42,12 @@ Host::Impl::Impl(env::Env& env, HostOptions options, MakeStateMachine make,
       callbacks_(env.loop),
       fail_node_([this](absl::Status why) { Fail(std::move(why)); }),
       on_earlier_deadline_([this](GroupId id) { UpdateTimer(id); }),
+      on_pulses_needed_([this] {
+        pulses_at_ = pulses_.NextAfter(env_.loop.ReadClock().mono);
+        SetAlarm();
+      }),
+      pulses_(options_.core.heartbeat_interval,
+              options_.core.election_timeout_min),
       log_memory_(options_.log_memory_bytes_max, [this] { EvictLater(); }),
       log_size_(options_.log_bytes_max, [this] { ShortenLogsLater(); }),
       snapshot_turn_([this] { NextSnapshotLater(); }),
@@ -100,11 +106,13 @@ void Host::Impl::OnOpened(absl::StatusOr<OpenedStore> opened) {
                                     .callbacks = callbacks_,
                                     .observer = observer_,
                                     .fail_node = fail_node_,
+                                    .on_pulses_needed = on_pulses_needed_,
                                     .on_earlier_deadline = on_earlier_deadline_,
                                     .log_memory = log_memory_,
                                     .log_size = log_size_,
                                     .replicas = replicas_,
-                                    .snapshot_turn = snapshot_turn_});
+                                    .snapshot_turn = snapshot_turn_,
+                                    .pulses = pulses_});
   founded_ = std::move(opened->founded);
   for (const GroupKey& key : opened->prepared) {
     creations_[key.group] = {.key = key, .prepared = true};
@@ -164,20 +172,21 @@ void Host::Impl::OnMessage(NodeId from, StoreIncarnation incarnation,
 
 void Host::Impl::OnReplicaMessages(NodeId from, StoreIncarnation incarnation,
                                    Buffer bytes) {
-  absl::StatusOr<std::vector<GroupMessage>> messages = DecodeEnvelope(
+  absl::StatusOr<Envelope> envelope = DecodeEnvelope(
       {.cluster = options_.cluster, .from = from, .to = options_.node}, bytes);
-  if (!messages.ok()) {
+  if (!envelope.ok()) {
     env_.tracer.Sometimes("raft.bad_envelope");
     if (!bad_envelope_logged_) {
       bad_envelope_logged_ = true;
       env_.tracer.Log(
           env::Severity::kWarning,
           absl::StrCat("raft: dropped an invalid message of node ",
-                       from.value(), ": ", messages.status().ToString()));
+                       from.value(), ": ", envelope.status().ToString()));
     }
     return;
   }
-  for (GroupMessage& message : *messages) {
+  pulses_.Heard(from, envelope->process, env_.loop.ReadClock().mono);
+  for (GroupMessage& message : envelope->messages) {
     Replica* target = replica(message.group);
     if (target == nullptr || target->key().replica != message.message.to) {
       continue;
@@ -230,6 +239,7 @@ void Host::Impl::UpdateTimer(GroupId id) {
 
 void Host::Impl::SetAlarm() {
   if (!deadlines_.empty()) alarm_.SetFor(deadlines_.begin()->first);
+  alarm_.SetFor(pulses_at_);
 }
 
 void Host::Impl::OnAlarm() {
@@ -252,7 +262,17 @@ void Host::Impl::OnAlarm() {
     }
     UpdateTimer(id);
   }
+  SendPulses();
   SetAlarm();
+}
+
+void Host::Impl::SendPulses() {
+  const MonoTime now = env_.loop.ReadClock().mono;
+  if (now < pulses_at_) return;
+  pulses_.ForEachDue(
+      now, [this](NodeId node) { return outbox_.LastSent(node); },
+      [this](NodeId node) { outbox_.AddPulse(node); });
+  pulses_at_ = pulses_.NextAfter(now);
 }
 
 // ---- Budgets of the logs

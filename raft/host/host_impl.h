@@ -19,6 +19,7 @@
 #include "raft/host/host.h"
 #include "raft/host/log_budget.h"
 #include "raft/host/outbox.h"
+#include "raft/host/pulses.h"
 #include "raft/host/replica.h"
 #include "raft/host/startup.h"
 
@@ -101,6 +102,7 @@ class Host::Impl final : public env::Transport::Receiver {
   }
   void SetAlarm();
   void OnAlarm();
+  void SendPulses();
   void OfferRoom(NodeId to);
   void OfferRoomLater(NodeId to);
   void EvictLater();
@@ -133,6 +135,8 @@ class Host::Impl final : public env::Transport::Receiver {
   CallbackQueue callbacks_;
   absl::AnyInvocable<void(absl::Status)> fail_node_;
   absl::AnyInvocable<void(GroupId)> on_earlier_deadline_;
+  absl::AnyInvocable<void()> on_pulses_needed_;
+  Pulses pulses_;
   LogBudget log_memory_;  // The entries in memory.
   LogBudget log_size_;    // All entries.
   SnapshotTurn snapshot_turn_;
@@ -165,6 +169,7 @@ class Host::Impl final : public env::Transport::Receiver {
   bool shorten_pending_ = false;
   env::Pending next_snapshot_;
   env::Alarm alarm_;
+  MonoTime pulses_at_ = MonoTime::Max();
 };
 
 }  // namespace quorate::raft

@@ -1,5 +1,7 @@
 #include "raft/host/outbox.h"
 
+#include <utility>
+
 #include "env/check.h"
 
 namespace quorate::raft {
@@ -22,30 +24,47 @@ void Outbox::Add(NodeId to, GroupId group, const Message& message) {
   }
   if (env_.buggify.Fire("raft.host.envelope_of_one_message")) {
     Send(destination, &envelope);
-  } else if (!flush_pending_) {
-    flush_pending_ = true;
-    flush_ = env_.loop.Defer([this] { Flush(); });
+  } else {
+    FlushLater();
   }
+}
+
+void Outbox::AddPulse(NodeId to) {
+  if (stopped_) return;
+  pulses_.insert(to);
+  FlushLater();
+}
+
+void Outbox::FlushLater() {
+  if (std::exchange(flush_pending_, true)) return;
+  flush_ = env_.loop.Defer([this] { Flush(); });
 }
 
 void Outbox::Stop() {
   stopped_ = true;
   envelopes_.clear();
+  pulses_.clear();
 }
 
 void Outbox::Flush() {
   flush_pending_ = false;
+  for (const NodeId to : pulses_) {
+    const Destination control{to, env::Lane::kControl};
+    Send(control, &envelopes_[control]);
+  }
+  pulses_.clear();
   for (auto& [destination, envelope] : envelopes_) {
-    Send(destination, &envelope);
+    if (!envelope.empty()) Send(destination, &envelope);
   }
 }
 
 void Outbox::Send(const Destination& destination, EnvelopeBuilder* envelope) {
-  if (envelope->empty()) return;
+  last_sent_[destination.first] = env_.loop.ReadClock().mono;
   env_.transport.Send(
       destination.first, destination.second,
       envelope->Take(
-          {.cluster = cluster_, .from = self_, .to = destination.first}));
+          {.cluster = cluster_, .from = self_, .to = destination.first},
+          process_));
 }
 
 }  // namespace quorate::raft

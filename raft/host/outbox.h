@@ -10,6 +10,7 @@
 
 #include <cstdint>
 #include <map>
+#include <set>
 #include <utility>
 
 #include "env/env.h"
@@ -21,26 +22,41 @@ class Outbox {
  public:
   // `env` outlives the Outbox.
   Outbox(env::Env& env, ClusterId cluster, NodeId self)
-      : env_(env), cluster_(cluster), self_(self) {}
+      : env_(env),
+        cluster_(cluster),
+        self_(self),
+        process_(env.random.Bits("raft.process", self.value(), 0)) {}
 
   // Queues a message to a replica on node `to`. It leaves at the end of this
   // turn.
   void Add(NodeId to, GroupId group, const Message& message);
+  // Sends node `to` something on the control lane at the end of this turn, even
+  // if there is no message.
+  void AddPulse(NodeId to);
+  // When something was last sent to node `to`.
+  MonoTime LastSent(NodeId to) const {
+    const auto found = last_sent_.find(to);
+    return found == last_sent_.end() ? MonoTime::Min() : found->second;
+  }
   // Drops the queued messages and sends no more.
   void Stop();
 
  private:
   using Destination = std::pair<NodeId, env::Lane>;
   static env::Lane LaneOf(const Message& message);
+  void FlushLater();
   void Flush();
   void Send(const Destination& destination, EnvelopeBuilder* envelope);
 
   env::Env& env_;
   const ClusterId cluster_;
   const NodeId self_;
+  const uint64_t process_;  // A random number of this process.
   bool stopped_ = false;
   // Ordered, so that the order of sending is the same in every run.
   std::map<Destination, EnvelopeBuilder> envelopes_;
+  std::set<NodeId> pulses_;
+  std::map<NodeId, MonoTime> last_sent_;
   bool flush_pending_ = false;
   env::Pending flush_;
 };

@@ -204,6 +204,7 @@ void Replica::Stop(const absl::Status& why) {
     services_.room.Change(follower.node, follower.bytes, 0);
   }
   reported_in_flight_.clear();
+  ReportQuiet();
 }
 
 void Replica::Leave(const absl::Status& why) {
@@ -227,6 +228,7 @@ void Replica::Step(Input&& input) {
   core_deadline_ = output.deadline;
   ReportLogBytes();
   ReportInFlight();
+  ReportQuiet();
   services_.observer.OnStep(key_.group, *core_, output);
   HandleProposals(output);
   HandleWrite(output);
@@ -293,6 +295,31 @@ void Replica::ReportInFlight() {
     }
   }
   std::swap(reported_in_flight_, in_flight_);
+}
+
+// The members do not change while a leader is quiet.
+void Replica::ReportQuiet() {
+  const bool quiet = status_.ok() && core_->quiet();
+  const ReplicaId leader = quiet ? core_->leader() : ReplicaId();
+  if (std::exchange(reported_quiet_, leader) == leader) return;
+  for (const auto& [node, leads] : reported_pulses_) {
+    services_.pulses.Remove(node, leads);
+  }
+  reported_pulses_.clear();
+  if (leader == ReplicaId()) return;
+  const bool leads = leader == key_.replica;
+  ForEachMember(core_->configuration(), [&](const Member& member) {
+    const bool partner =
+        leads ? member.replica != leader : member.replica == leader;
+    if (!partner) return;
+    services_.pulses.Add(member.node, leads);
+    reported_pulses_.emplace_back(member.node, leads);
+  });
+  services_.on_pulses_needed();
+}
+
+bool Replica::MayBeQuiet() {
+  return digests_.Settled(services_.env.loop.ReadClock().mono);
 }
 
 absl::Status Replica::RefusalStatus(Refused::Reason reason) const {

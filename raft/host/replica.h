@@ -22,6 +22,7 @@
 #include "raft/host/log_budget.h"
 #include "raft/host/outbox.h"
 #include "raft/host/output_pool.h"
+#include "raft/host/pulses.h"
 #include "raft/host/send_room.h"
 #include "raft/host/snapshot_loader.h"
 #include "raft/host/snapshot_turn.h"
@@ -46,12 +47,15 @@ struct ReplicaServices {
   Host::Observer& observer;
   // Stops the whole node, because its log failed.
   absl::AnyInvocable<void(absl::Status)>& fail_node;
+  // Must be called when a node begins to need pulses.
+  absl::AnyInvocable<void()>& on_pulses_needed;
   // Must be called when a step made a replica's deadline() earlier.
   absl::AnyInvocable<void(GroupId)>& on_earlier_deadline;
   LogBudget& log_memory;         // For entries in memory.
   LogBudget& log_size;           // For all entries.
   const ReplicaTable& replicas;  // Those of this node.
   SnapshotTurn& snapshot_turn;
+  Pulses& pulses;
 };
 
 class Replica final : private HostGate {
@@ -118,6 +122,10 @@ class Replica final : private HostGate {
                ? std::max(bytes, state_machine_->WorkOf(entry.payload))
                : bytes;
   }
+  MonoTime LastPulse(ReplicaId replica, MonoTime since) override {
+    return services_.pulses.Last(NodeOf(replica), since);
+  }
+  bool MayBeQuiet() override;
   // The node of another replica; zero if it is not known.
   NodeId NodeOf(ReplicaId replica) const;
   void Send(const Message& message);
@@ -125,6 +133,8 @@ class Replica final : private HostGate {
   void ReportLogBytes();
   // Tells SendRoom what the followers have not acknowledged.
   void ReportInFlight();
+  // Tells Pulses which nodes need those of this one.
+  void ReportQuiet();
   // The parts of an Output, in the order in which Step carries them out.
   void HandleProposals(const Output& output);
   void HandleWrite(Output& output);
@@ -227,6 +237,9 @@ class Replica final : private HostGate {
   // To SendRoom.
   std::vector<Core::FollowerInFlight> reported_in_flight_;
   std::vector<Core::FollowerInFlight> in_flight_;  // Reused.
+  // To Pulses. The leader of the quiet group; zero: it is not quiet.
+  ReplicaId reported_quiet_;
+  std::vector<std::pair<NodeId, bool>> reported_pulses_;
   // To the two budgets.
   uint64_t reported_resident_bytes_ = 0;
   uint64_t reported_log_bytes_ = 0;

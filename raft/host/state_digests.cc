@@ -33,6 +33,11 @@ StateDigest StateDigests::Question(MonoTime now) {
   return question_;
 }
 
+bool StateDigests::Settled(MonoTime now) const {
+  if (!kept_.empty() && kept_.back().index > question_.index) return false;
+  return settled_ || now - asked_at_ >= patience_;
+}
+
 bool StateDigests::Answer(ReplicaId from, const StateDigest& answer) {
   return answer.index == question_.index && answer.digest != 0 &&
          answers_.insert({from, answer.digest}).second;

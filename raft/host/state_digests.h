@@ -51,6 +51,8 @@ class StateDigests {
   // The question for the next heartbeat: an index, and the digest that a
   // majority has there, or zero. Index zero: nothing to ask.
   StateDigest Question(MonoTime now);
+  // Whether nothing is to be asked, or was asked for long enough.
+  bool Settled(MonoTime now) const;
   // An answer of a member. An answer to another question changes nothing.
   // Returns true if it is new.
   bool Answer(ReplicaId from, const StateDigest& answer);

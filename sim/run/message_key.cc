@@ -56,7 +56,9 @@ class Headers {
     rest_.TakeBytes(raft::kChecksumEnd);
     if (rest_.Take<uint16_t>() != raft::kEnvelopeVersion) rest_.Fail();
     left_ = rest_.Take<uint16_t>();
-    rest_ = FixedReader(rest_.TakeBytes(rest_.Take<uint32_t>()));
+    const auto size = rest_.Take<uint32_t>();
+    rest_.TakeBytes(8);  // The process.
+    rest_ = FixedReader(rest_.TakeBytes(size));
   }
 
   // Reads the next header. False at the end and at malformed bytes.
@@ -96,7 +98,7 @@ class Headers {
         }
         break;
       case kHeartbeat:
-        rest_.TakeBytes(40);
+        rest_.TakeBytes(48);
         break;
       case kHeartbeatReply:
         rest_.TakeBytes(32);
@@ -217,7 +219,9 @@ std::string EnvelopeText(std::string_view bytes) {
                     ", term ", name.term);
     if (name.index > 0) absl::StrAppend(&text, ", index ", name.index);
   }
-  return text;
+  const bool pulse =
+      text.empty() && raft::IsFor(raft::Service::kReplicas, bytes);
+  return pulse ? "pulse" : text;
 }
 
 }  // namespace quorate::sim

@@ -201,6 +201,8 @@ node::Config ShapeDraw::DrawConfig(NodeId node, const Shape& shape) {
        {4 << 20, 4 << 20, 64 << 10});
   Draw("knob.log.ballast_bytes", node, &config.log.ballast_bytes,
        {64 << 10, 0, 256 << 10});
+  config.raft.quiet_interval = Milliseconds(Pick<int64_t>(
+      "knob.raft.quiet_interval_ms", id, {2000, 2000, 2000, 0, 500, 10'000}));
   Draw("knob.raft.uncommitted_bytes", node, &config.raft.uncommitted_bytes,
        {16 << 20, 64 << 10, 4 << 10});
   Draw("knob.raft.unwritten_bytes", node, &config.raft.unwritten_bytes,

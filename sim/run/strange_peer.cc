@@ -311,6 +311,7 @@ std::string StrangePeer::DrawEnvelope(const raft::Hello& hello) const {
   AppendFixed(&envelope, version);
   AppendFixed(&envelope, count);
   AppendFixed(&envelope, static_cast<uint32_t>(headers.size()) + cut);
+  AppendFixed(&envelope, uint64_t{1});  // The process.
   envelope += headers + payloads;
   return Sealed(raft::Service::kReplicas, hello, envelope);
 }

@@ -174,6 +174,7 @@ void CoreCluster::AnswerRead(uint32_t id, const ReadReady& ready) {
 
 void CoreCluster::Enqueue(const Message& message) {
   CheckEncoding(message);
+  ++sent_[message.type];
   const Link key = {message.from, message.to};
   if (cut_.count(key) == 0) links_[key].push_back(message);
 }
@@ -185,10 +186,10 @@ void CoreCluster::CheckEncoding(const Message& message) {
   EnvelopeBuilder builder;
   CHECK(builder.Add({}, message));
   std::string bytes;
-  for (const Buffer& piece : builder.Take(link)) bytes += piece.view();
+  for (const Buffer& piece : builder.Take(link, 1)) bytes += piece.view();
   const auto decoded = DecodeEnvelope(link, Buffer::Copy(bytes));
-  if (!decoded.ok() || decoded->size() != 1 ||
-      !(decoded->front().message == message)) {
+  if (!decoded.ok() || decoded->messages.size() != 1 ||
+      !(decoded->messages.front().message == message)) {
     Report(absl::StrCat(
         "message of type ", static_cast<int>(message.type),
         " differs after its encoding: ", decoded.status().ToString()));
@@ -358,6 +359,13 @@ void CoreCluster::Restart(uint32_t id) {
   CoreOptions core_options = options_.core;
   core_options.replica = ReplicaId(id);
   core_options.group = GroupId(1);
+  if (options_.pulses) {
+    PulseGate& gate = gates_[ReplicaId(id)];
+    gate.cluster = this;
+    gate.id = ReplicaId(id);
+    core_options.gate = &gate;
+  }
+  self.started = now_;
   self.core = std::make_unique<Core>(
       core_options, std::move(restored),
       Random(options_.seed).Fork("test.start", starts_++), ReadClock());
@@ -396,11 +404,29 @@ void CoreCluster::Run(Duration duration) {
       }
     }
     if (due == 0 || at > end) break;
-    now_ = std::max(now_, at);
+    MoveTo(std::max(now_, at));
     FireTimeout(due);
     Stabilize();
   }
-  now_ = end;
+  MoveTo(end);
+}
+
+// A pulse arrives on each link whenever time moves.
+void CoreCluster::MoveTo(MonoTime time) {
+  now_ = time;
+  for (uint32_t from = 1; from <= size(); ++from) {
+    for (uint32_t to = 1; to <= size(); ++to) {
+      const Link link = {ReplicaId(from), ReplicaId(to)};
+      if (up(from) && !cut_.contains(link)) pulses_[link] = now_;
+    }
+  }
+}
+
+// Another process than at `since` gives them.
+MonoTime CoreCluster::PulseGate::LastPulse(ReplicaId replica, MonoTime since) {
+  if (cluster->node(replica.value()).started > since) return MonoTime::Min();
+  const auto found = cluster->pulses_.find({replica, id});
+  return found == cluster->pulses_.end() ? MonoTime::Min() : found->second;
 }
 
 void CoreCluster::TraceEvent(uint32_t id, const Event& event) {

@@ -34,6 +34,8 @@ class CoreCluster {
     CoreOptions core;
     // Unbounded wall clock unless set; then exact.
     bool wall_clock = false;
+    // Nodes give each other pulses, so that the group may be quiet.
+    bool pulses = false;
   };
   struct ReadResult {
     bool done = false;
@@ -44,6 +46,7 @@ class CoreCluster {
   // One replica with its disk, which outlives it.
   struct Node {
     std::unique_ptr<Core> core;  // Null: down.
+    MonoTime started;
     // Durable.
     HardState hard_state;
     LogStart log_start;
@@ -105,7 +108,7 @@ class CoreCluster {
   }
 
   // Moves time without firing anything.
-  void Advance(Duration duration) { now_ = now_ + duration; }
+  void Advance(Duration duration) { MoveTo(now_ + duration); }
   // Steps TimerFired on one replica.
   void FireTimeout(uint32_t id) { Step(id, TimerFired()); }
   // Completes all writes and delivers all messages without advancing time.
@@ -117,6 +120,11 @@ class CoreCluster {
 
   const std::map<uint64_t, ReadResult>& reads() const { return reads_; }
   const std::vector<Refused>& refused() const { return refused_; }
+  // The messages of a type that were sent.
+  size_t sent(MessageType type) const {
+    const auto found = sent_.find(type);
+    return found == sent_.end() ? 0 : found->second;
+  }
   const std::vector<Proposed>& proposed() const { return proposed_; }
   // The first violation of any rule, or empty.
   const std::string& violation() const { return violation_; }
@@ -124,7 +132,16 @@ class CoreCluster {
   std::vector<std::string> TakeTrace() { return std::exchange(trace_, {}); }
 
  private:
+  // The pulses that one node gets.
+  struct PulseGate final : HostGate {
+    MonoTime LastPulse(ReplicaId replica, MonoTime since) override;
+    bool MaySend(ReplicaId) override { return true; }
+    CoreCluster* cluster = nullptr;
+    ReplicaId id;
+  };
+
   Now ReadClock() const;
+  void MoveTo(MonoTime time);
   void Report(const std::string& violation);
   void CheckDisks(uint32_t id);
   void Absorb(uint32_t id);
@@ -142,6 +159,9 @@ class CoreCluster {
   std::vector<Node> nodes_;
   std::map<Link, std::deque<Message>> links_;
   std::set<Link> cut_;
+  std::map<ReplicaId, PulseGate> gates_;
+  std::map<Link, MonoTime> pulses_;  // The last one on each link.
+  std::map<MessageType, size_t> sent_;
   MonoTime now_{1'000'000'000};
   Output output_;
   ClusterInvariants invariants_;

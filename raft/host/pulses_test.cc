@@ -1,0 +1,84 @@
+#include "raft/host/pulses.h"
+
+#include <vector>
+
+#include "gtest/gtest.h"
+
+namespace quorate::raft {
+namespace {
+
+MonoTime At(int64_t ms) { return MonoTime(0) + Milliseconds(ms); }
+
+const Pulses kNone(Milliseconds(75), Milliseconds(300));
+
+std::vector<NodeId> Due(const Pulses& pulses, int64_t last_sent, int64_t now) {
+  std::vector<NodeId> nodes;
+  pulses.ForEachDue(
+      At(now), [last_sent](NodeId) { return At(last_sent); },
+      [&nodes](NodeId node) { nodes.push_back(node); });
+  return nodes;
+}
+
+TEST(PulsesTest, Nodes_NeedPulsesUntilTheirLastGroupIsAwake) {
+  Pulses pulses = kNone;
+  EXPECT_EQ(pulses.NextAfter(At(100)), MonoTime::Max());
+  pulses.Add(NodeId(3), true);
+  pulses.Add(NodeId(2), true);
+  pulses.Add(NodeId(3), true);
+  EXPECT_EQ(pulses.NextAfter(At(100)), At(150));
+  EXPECT_EQ(pulses.NextAfter(At(150)), At(225));
+  EXPECT_EQ(Due(pulses, 0, 75), (std::vector<NodeId>{NodeId(2), NodeId(3)}));
+  pulses.Remove(NodeId(2), true);
+  pulses.Remove(NodeId(3), true);
+  EXPECT_EQ(Due(pulses, 0, 75), std::vector<NodeId>{NodeId(3)});
+  pulses.Remove(NodeId(3), true);
+  EXPECT_TRUE(Due(pulses, 0, 75).empty());
+  EXPECT_EQ(pulses.NextAfter(At(100)), MonoTime::Max());
+}
+
+// Another envelope is as good as a pulse.
+TEST(PulsesTest, NodeThatWasSentSomething_NeedsNoneForAnInterval) {
+  Pulses pulses = kNone;
+  pulses.Add(NodeId(2), true);
+  EXPECT_TRUE(Due(pulses, 1, 75).empty());
+  EXPECT_EQ(Due(pulses, 1, 76).size(), 1u);
+}
+
+TEST(PulsesTest, NodeOfALeader_NeedsFewerThanNodesOfFollowers) {
+  Pulses pulses = kNone;
+  pulses.Add(NodeId(2), false);
+  EXPECT_TRUE(Due(pulses, 0, 149).empty());
+  EXPECT_EQ(Due(pulses, 0, 150).size(), 1u);
+  pulses.Add(NodeId(2), true);
+  EXPECT_EQ(Due(pulses, 0, 75).size(), 1u);
+  pulses.Remove(NodeId(2), true);
+  EXPECT_TRUE(Due(pulses, 0, 149).empty());
+  pulses.Remove(NodeId(2), false);
+  EXPECT_TRUE(Due(pulses, 0, 150).empty());
+}
+
+TEST(PulsesTest, OneProcess_ItsLastSignCounts) {
+  Pulses pulses = kNone;
+  EXPECT_EQ(pulses.Last(NodeId(2), At(100)), MonoTime::Min());
+  pulses.Heard(NodeId(2), 7, At(10));
+  pulses.Heard(NodeId(2), 7, At(90));
+  EXPECT_EQ(pulses.Last(NodeId(2), At(10)), At(90));
+  EXPECT_EQ(pulses.Last(NodeId(2), At(9)), MonoTime::Min());
+  EXPECT_EQ(pulses.Last(NodeId(3), At(100)), MonoTime::Min());
+}
+
+// The roles of its replicas ended with the earlier process.
+TEST(PulsesTest, NodeStartedAgain_ItsSignsCountForLaterQuietOnly) {
+  Pulses pulses = kNone;
+  pulses.Heard(NodeId(2), 7, At(10));
+  pulses.Heard(NodeId(2), 8, At(50));
+  EXPECT_EQ(pulses.Last(NodeId(2), At(20)), MonoTime::Min());
+  EXPECT_EQ(pulses.Last(NodeId(2), At(50)), At(50));
+  // A late envelope of the earlier process.
+  pulses.Heard(NodeId(2), 7, At(60));
+  pulses.Heard(NodeId(2), 8, At(61));
+  EXPECT_EQ(pulses.Last(NodeId(2), At(60)), MonoTime::Min());
+}
+
+}  // namespace
+}  // namespace quorate::raft
