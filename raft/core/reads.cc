@@ -56,7 +56,10 @@ void Core::Impl::StartRound() {
   ++leader.read_round;
   leader.round_index = commit_;
   ConfirmRound();  // A single voter confirms the round at once.
-  if (!leader.round_reads.empty()) BroadcastHeartbeats();
+  if (leader.round_reads.empty()) return;
+  // The next heartbeat has the number of the round, too.
+  if (Fires("raft.round_waits_for_heartbeat")) return Wake();
+  BroadcastHeartbeats();
 }
 
 void Core::Impl::ConfirmRound() {

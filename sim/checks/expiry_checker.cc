@@ -181,6 +181,10 @@ void ExpiryChecker::OnEntry(GroupId group, SimTime now,
   NoteSkew(clock, now, entry);
   const WallTime log_time = entry.log_time;
   clock.log_time = std::max(clock.log_time, log_time);
+  if (log_time <= WallTime() && entry.led_since != SimTime::Max()) {
+    violate_(absl::StrCat("log time: group ", group.value(),
+                          " has a leader, but has not begun its time"));
+  }
   const int64_t ahead_ms =
       clock.skews.empty() ? 0 : clock.skews.back().second.ahead_ms;
   if (log_time > clocks_.epoch + Duration(now.ns()) + Milliseconds(ahead_ms)) {

@@ -191,6 +191,16 @@ TEST_F(ExpiryCheckerTest, LogTimeAheadOfTheTruth_Found) {
   ExpectFound("ahead of the true time");
 }
 
+// The entry that founds a group has none.
+TEST_F(ExpiryCheckerTest, LogTimeThatNoLeaderBegins_Found) {
+  Entry(UnixMs());
+  ASSERT_TRUE(found_.empty());
+  Pass(10);
+  led_since_ = now_;
+  Entry(UnixMs());
+  ExpectFound("log time");
+}
+
 TEST_F(ExpiryCheckerTest, LogTimeThatStandsStill_Found) {
   Pass(1000);
   const auto ticket = Invoke(SetCall("a", 100));
