@@ -14,9 +14,12 @@ Forwarding::Forwarding(const QueueParts& parts, GroupLeadership& leadership,
       wake_(std::move(wake)),
       peer_channels_(parts.config.bounds.forward_channels) {}
 
+// The leader closed the channels of earlier terms. It may have restarted since,
+// and then the outcome of a batch in such a channel would be unknown.
 bool Forwarding::open() const {
   const auto channel = channels_.find(leadership_.known().leader);
-  return channel != channels_.end() && channel->second.open;
+  return channel != channels_.end() && channel->second.open &&
+         channel->second.last.term >= leadership_.known().term;
 }
 
 bool Forwarding::HasRoom(size_t payload_bytes) const {

@@ -70,21 +70,24 @@ void GroupLeadership::Refresh() {
   hosted_ = placed_ && parts_.view.OwnStatus(group_).ok();
   if (!hosted_) {
     const NodeId leader = parts_.view.ReachableLeader(group_);
-    if (leader != NodeId()) now = {Leadership::Kind::kRemote, leader};
+    if (leader != NodeId()) {
+      now = {Leadership::Kind::kRemote, leader,
+             parts_.view.leader(group_).term};
+    }
   } else {
     const raft::Core& core = *parts_.host.core(group_);
     if (core.role() == raft::RoleKind::kLeader) {
-      now = {Leadership::Kind::kSelf, parts_.config.node};
+      now = {Leadership::Kind::kSelf, parts_.config.node, core.term()};
     } else if (const NodeId leader = parts_.host.leader(group_);
                leader != NodeId() && leader != parts_.config.node) {
-      now = {Leadership::Kind::kRemote, leader};
+      now = {Leadership::Kind::kRemote, leader, core.term()};
     }
     parts_.view.LearnLeader(group_, core.term(), now.leader);
     applied_of_leader_ = applied_of_leader_ ||
                          (core.leader() != ReplicaId() &&
                           core.TermAt(core.applied_index()) == core.term());
   }
-  if (now.kind == known_.kind && now.leader == known_.leader) return;
+  if (now == known_) return;
   known_ = now;
   retry_at_ = MonoTime::Min();
   changed_();

@@ -24,7 +24,9 @@ uint32_t BatchRules(raft::Level level);
 
 struct Leadership {
   enum class Kind : uint8_t { kUnknown, kSelf, kRemote } kind = Kind::kUnknown;
-  NodeId leader;  // Zero if unknown.
+  NodeId leader;    // Zero if unknown.
+  raft::Term term;  // That of this leader.
+  friend bool operator==(const Leadership&, const Leadership&) = default;
 };
 
 // Invariant: known() changes only in Refresh, and each change is reported.
