@@ -133,16 +133,22 @@ TEST_F(HttpTest, IdempotencyKey_IsOneSessionOnAllNodesAndCannotBeComputed) {
   auto stranger = cluster_.ConnectResp(0);
   const std::string token =
       cluster_.Command(*stranger, {"QUORATE.SESSION"}).substr(5);
+  constexpr uint64_t kMark = uint64_t{1} << 63;
   const uint64_t guess =
-      kv::KeyedHash(cluster_.config(0).cluster.value(), text) | 1;
-  char hex[17];
-  std::snprintf(hex, sizeof(hex), "%016llx",
-                static_cast<unsigned long long>(guess));
-  const std::string guessed =
-      Concat(hex, token.substr(16, token.find('\r') - 16));
-  EXPECT_EQ(cluster_.Command(*stranger, {"QUORATE.DO", guessed, "1", "1", "SET",
-                                         "{k}other", "x"}),
-            "+OK\r\n");
+      (kv::KeyedHash(cluster_.config(0).cluster.value(), text) | 1) & ~kMark;
+  const auto try_guess = [&](uint64_t client) {
+    char hex[17];
+    std::snprintf(hex, sizeof(hex), "%016llx",
+                  static_cast<unsigned long long>(client));
+    const std::string guessed =
+        Concat(hex, token.substr(16, token.find('\r') - 16));
+    return cluster_.Command(
+        *stranger, {"QUORATE.DO", guessed, "1", "1", "SET", "{k}other", "x"});
+  };
+  EXPECT_EQ(try_guess(guess), "+OK\r\n");
+  // Clients have no sessions of Idempotency-Keys.
+  EXPECT_EQ(try_guess(guess | kMark),
+            "-ERR not a session: use QUORATE.SESSION\r\n");
   const std::string first = Call("PUT", "/v1/kv/k", "1", header);
   EXPECT_EQ(StatusLine(first), "HTTP/1.1 200 OK");
   EXPECT_EQ(Header(first, "X-Quorate-Duplicate"), "");

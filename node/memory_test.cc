@@ -144,6 +144,37 @@ TEST_F(MemoryTest, Sessions_CountAsMemory) {
   EXPECT_GT(UsedBy(cluster_.server(0), 1), before + 100);
 }
 
+// Sessions keep results, also of commands that leave the keys as they are.
+TEST_F(MemoryTest, ResultsThatSessionsKeep_NeverPassTheLimit) {
+  const std::string value(1'000, 'v');
+  EXPECT_EQ(Do({"SET", "k", value}), "+OK\r\n");
+  for (const bool getex : {true, false}) {
+    int refused = 0;
+    for (int i = 0; i < 3; ++i) {
+      const std::string reply = Do({"QUORATE.SESSION"});
+      const size_t begin = reply.find("\r\n") + 2;
+      const std::string session =
+          reply.substr(begin, reply.find("\r\n", begin) - begin);
+      for (int sequence = 1; sequence <= 60; ++sequence) {
+        std::vector<std::string_view> words = {"QUORATE.DO", session};
+        const std::string number = Concat(sequence);
+        words.insert(words.end(), {number, "1"});
+        if (getex) {
+          words.insert(words.end(), {"GETEX", "k", "EX", "100"});
+        } else {
+          words.insert(words.end(), {"SET", "k", value, "GET"});
+        }
+        const std::string answer = Do(words);
+        refused += answer == kOom;
+        EXPECT_TRUE(answer == kOom || answer.starts_with("$1000"))
+            << answer.substr(0, 80);
+      }
+    }
+    EXPECT_LE(UsedBy(cluster_.server(0), 1), kLimit);
+    EXPECT_GT(refused, 0) << getex;
+  }
+}
+
 TEST_F(MemoryTest, ConfigSet_ChangesTheLimitOfThisNode) {
   EXPECT_EQ(Do({"CONFIG", "GET", "maxmemory"}),
             "*2\r\n$9\r\nmaxmemory\r\n$6\r\n100000\r\n");

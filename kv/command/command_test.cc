@@ -396,6 +396,8 @@ TEST(SessionToken, OfAKey_IsNeverThatOfAClient) {
     const auto of_key =
         MakeKeySessionToken(bits, WallTime(0), {.open_window = Seconds(1)});
     EXPECT_FALSE(IsKeySession(of_client.client));
+    EXPECT_TRUE(IsClientToken(of_client, {}));
+    EXPECT_FALSE(IsClientToken(of_key, {}));
     EXPECT_NE(of_client.client, ClientId());
     EXPECT_TRUE(IsKeySession(of_key.client));
     EXPECT_EQ(of_key.open_until_ms, 1'000);
@@ -410,6 +412,8 @@ TEST(SessionToken, OfAKeyInAClusterOfTheFirstVersion_IsThatOfTheFirstPrograms) {
   for (const uint64_t hash : {uint64_t{0}, uint64_t{6}, uint64_t{1} << 63}) {
     const auto token = MakeKeySessionToken(hash, WallTime(0), first);
     EXPECT_EQ(token.client, ClientId(hash | 1));
+    // Clients of the first version have tokens of any bits.
+    EXPECT_TRUE(IsClientToken(token, first));
     EXPECT_EQ(token.open_until_ms, 1'000);
   }
 }

@@ -68,6 +68,12 @@ SessionToken MakeKeySessionToken(uint64_t hash, WallTime now,
 constexpr bool IsKeySession(ClientId client) {
   return (client.value() >> 63) != 0;
 }
+// Whether clients may use this token: it is not that of an Idempotency-Key, for
+// which a slot has room of its own.
+constexpr bool IsClientToken(const SessionToken& token,
+                             const SessionRules& rules) {
+  return rules.keys_per_slot_max == 0 || !IsKeySession(token.client);
+}
 // "16 hex digits of the client, '-', open_until_ms in decimal".
 std::string FormatSessionToken(const SessionToken& token);
 std::optional<SessionToken> ParseSessionToken(std::string_view text);

@@ -96,7 +96,9 @@ bool MayGrow(const CommandView& command) {
   if (command.op != Op::kAtomic) return MayGrow(command.op);
   bool grows = false;
   ForEachNested(command, [&](const CommandView& nested) {
-    grows = grows || MayGrow(nested.op);
+    // A session keeps a value that a transaction reads, and the value stays.
+    grows = grows || MayGrow(nested.op) ||
+            (command.has_session && IsRead(nested.op));
   });
   return grows;
 }
@@ -110,7 +112,7 @@ uint64_t GrowthBound(const CommandView& command) {
   } else {
     bytes = GrowthOfKeys(command);
   }
-  if (bytes == 0 || !command.has_session) return bytes;
+  if (!command.has_session || !MayGrow(command)) return bytes;
   return bytes + Sessions::kRowOverheadBytes + Sessions::kResultOverheadBytes +
          ResultBound(command);
 }

@@ -1,6 +1,7 @@
 #include "kv/store/growth.h"
 
 #include <algorithm>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -118,7 +119,13 @@ RC_GTEST_PROP(GrowthProp, EveryBatch_AddsAtMostItsBound, ()) {
   for (int i = 0; i < batches; ++i) {
     BatchBuilder batch;
     const bool atomic = *rc::gen::inRange(0, 4) == 0;
-    if (atomic) batch.BeginAtomic(HashSlot("{t}"), std::nullopt);
+    std::optional<SessionStamp> session;
+    if (atomic && *rc::gen::inRange(0, 2) == 0) {
+      session = SessionStamp{.token = {ClientId(++sequence), 60'000},
+                             .sequence = Sequence(1),
+                             .floor = Sequence(1)};
+    }
+    if (atomic) batch.BeginAtomic(HashSlot("{t}"), session);
     const int commands = *rc::gen::inRange(1, 4);
     for (int j = 0; j < commands; ++j) {
       Drawn drawn = Draw();

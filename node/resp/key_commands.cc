@@ -84,7 +84,8 @@ Handled KeyCommands::HandleInSession(const CommandRow& row, Arguments request) {
   const auto token = kv::ParseSessionToken(request[1]);
   uint64_t sequence;
   uint64_t floor;
-  if (!token.has_value()) {
+  if (!token.has_value() ||
+      !kv::IsClientToken(*token, context_.rules.sessions)) {
     replies_.ReplyError(row.id, "ERR not a session: use QUORATE.SESSION");
     return Handled::kDone;
   }

@@ -5,6 +5,7 @@
 #include <utility>
 #include <vector>
 
+#include "absl/container/btree_set.h"
 #include "absl/strings/str_cat.h"
 #include "env/check.h"
 #include "env/crc32c.h"
@@ -370,8 +371,21 @@ Host::Host(env::Env& env, HostOptions options, MakeStateMachine make,
                                    observer)) {}
 Host::~Host() = default;
 
-void Host::SetPeers(std::vector<env::PeerAddress> peers) {
+absl::Status Host::SetPeers(std::vector<env::PeerAddress> peers) {
+  absl::btree_set<NodeId> nodes;
+  for (const env::PeerAddress& peer : peers) {
+    if (peer.node == impl_->options_.node) {
+      return absl::InvalidArgumentError(absl::StrCat(
+          "node ", peer.node.value(),
+          " is this node, which is no peer of itself: leave it out"));
+    }
+    if (!nodes.insert(peer.node).second) {
+      return absl::InvalidArgumentError(
+          absl::StrCat("node ", peer.node.value(), " is named twice"));
+    }
+  }
   impl_->env_.transport.SetPeers(std::move(peers));
+  return absl::OkStatus();
 }
 void Host::SetReceiver(env::Transport::Receiver* receiver) {
   CHECK(impl_->receiver_ == nullptr);

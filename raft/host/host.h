@@ -164,9 +164,10 @@ class Host {
 
   // Replaces HostOptions::peers from now on (env::Transport::SetPeers). A new
   // node must be named on all others before a group gets a member there. The
-  // founding of the cluster needs all nodes from the start. Requires: the start
-  // has succeeded; the nodes differ, and this one is not among them.
-  void SetPeers(std::vector<env::PeerAddress> peers);
+  // founding of the cluster needs all nodes from the start. kInvalidArgument:
+  // the list names this node, or a node twice; it changes nothing then.
+  // Requires: the start has succeeded.
+  absl::Status SetPeers(std::vector<env::PeerAddress> peers);
 
   // Proposes one entry. Unless the Host is destroyed first, `done` is called
   // exactly once, with one of these outcomes:
@@ -193,7 +194,8 @@ class Host {
 
   // ---- Groups at run time. They need status(): otherwise its error is the
   // answer. Unless the Host is destroyed first, `done` is called exactly once,
-  // in a later turn. None of them may be called by Apply or the observer.
+  // in a later turn. None of them may be called by Apply or the observer: call
+  // them from env::Loop::Defer there.
 
   // The first step of a creation: draws the id of a new replica and makes it
   // durable, before anybody hears of it. An id that was drawn for the group

@@ -2,6 +2,7 @@
 #include <string>
 #include <vector>
 
+#include "absl/status/status.h"
 #include "gtest/gtest.h"
 #include "raft/host/host.h"
 #include "raft/host/journal_cluster.h"
@@ -29,7 +30,7 @@ class HostPeers : public ::testing::Test {
     bool ran = false;
     env::Env& env = cluster_.world_.env(cluster_.machines_[n - 1]);
     const env::Pending timer = env.loop.At(env.loop.ReadClock().mono, [&] {
-      cluster_.node(n)->host.SetPeers(peers);
+      EXPECT_EQ(cluster_.node(n)->host.SetPeers(peers), absl::OkStatus());
       ran = true;
     });
     ASSERT_TRUE(cluster_.world_.RunUntilTrue([&] { return ran; }));
@@ -41,6 +42,21 @@ class HostPeers : public ::testing::Test {
   testing::JournalCluster cluster_{47, /*snapshot_threshold_bytes=*/1 << 30};
   size_t lines_ = 0;
 };
+
+TEST_F(HostPeers, ListWithThisNodeOrANodeTwice_IsRefusedAndChangesNothing) {
+  Host& host = cluster_.node(1)->host;
+  std::vector<env::PeerAddress> peers = cluster_.OptionsOf(1).peers;
+  peers.push_back({NodeId(1), "n1:1"});
+  absl::Status status = host.SetPeers(peers);
+  EXPECT_TRUE(absl::IsInvalidArgument(status));
+  EXPECT_EQ(status.message(),
+            "node 1 is this node, which is no peer of itself: leave it out");
+  peers.back() = peers.front();
+  status = host.SetPeers(peers);
+  EXPECT_TRUE(absl::IsInvalidArgument(status)) << status;
+  Propose(10, 100);
+  EXPECT_TRUE(cluster_.WaitConverged(lines_));
+}
 
 // The lane to the follower is full when it leaves the list, so its group waits
 // for room there.

@@ -131,11 +131,15 @@ class QuietObserver final : public Host::Observer {
   void OnRestored(GroupId, const SnapshotDescriptor&) override { ++restored; }
   void OnStopped(const absl::Status& why) override { stopped = why; }
   void OnStatesDiffer(GroupId, Index) override { ++alarms; }
-  void OnFenced(GroupId, const absl::Status&) override { ++fenced; }
+  void OnFenced(GroupId, const absl::Status&) override {
+    ++fenced;
+    if (on_fenced != nullptr) on_fenced();
+  }
   int restored = 0;
   int alarms = 0;
   int fenced = 0;
   absl::Status stopped;
+  std::function<void()> on_fenced;
   std::function<void()> on_applied;
   bool handling = false;  // on_applied is being called.
   int nested_steps = 0;

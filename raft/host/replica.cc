@@ -208,7 +208,10 @@ void Replica::Stop(const absl::Status& why) {
 }
 
 void Replica::Leave(const absl::Status& why) {
-  CHECK(!stepping_) << "group " << key_.group << " is dropped within a step";
+  CHECK(!stepping_ && !reporting_fence_)
+      << "group " << key_.group
+      << " is dropped by Apply or the observer: drop it in a later turn "
+         "(env::Loop::Defer)";
   Stop(why);
   services_.log_memory.Change(std::exchange(reported_resident_bytes_, 0), 0);
   services_.log_size.Change(std::exchange(reported_log_bytes_, 0), 0);
@@ -611,7 +614,9 @@ void Replica::Fence(const absl::Status& why) {
   services_.env.tracer.Log(env::Severity::kError,
                            absl::StrCat("raft: ", why.message()));
   Stop(why);
+  reporting_fence_ = true;
   services_.observer.OnFenced(key_.group, why);
+  reporting_fence_ = false;
 }
 
 void Replica::LogDifference(Index index, const std::string& which) {

@@ -208,6 +208,7 @@ class Replica final : private HostGate {
 
   // A step is under way: its output is being handled.
   bool stepping_ = false;
+  bool reporting_fence_ = false;  // The observer is told of the fence.
   uint64_t next_tag_ = 1;
   // Proposals of this turn, which the core gets in one step. Tags are places in
   // the list of their callbacks.

@@ -33,7 +33,7 @@ class SnapshotTurn {
     if (!taken() && (known_.empty() || called_ == key)) {
       writing_ = key;
       called_.reset();
-      known_.erase(key);
+      if (known_.erase(key) > 0) std::erase(waiting_, key);
       return true;
     }
     if (known_.insert(key).second) waiting_.push_back(key);
@@ -41,7 +41,7 @@ class SnapshotTurn {
   }
   // The replica writes no snapshot and waits for none.
   void End(const GroupKey& key) {
-    known_.erase(key);
+    if (known_.erase(key) > 0) std::erase(waiting_, key);
     if (writing_ != key) return;
     writing_.reset();
     on_free_();
@@ -53,10 +53,10 @@ class SnapshotTurn {
   // snapshot by now. Null if none waits.
   std::optional<GroupKey> CallNext() {
     called_.reset();
-    while (!called_.has_value() && !waiting_.empty()) {
-      const GroupKey key = waiting_.front();
+    if (!waiting_.empty()) {
+      called_ = waiting_.front();
       waiting_.pop_front();
-      if (known_.erase(key) > 0) called_ = key;
+      known_.erase(*called_);
     }
     return called_;
   }
@@ -65,8 +65,8 @@ class SnapshotTurn {
   absl::AnyInvocable<void()> on_free_;
   std::optional<GroupKey> writing_;
   std::optional<GroupKey> called_;
-  std::deque<GroupKey> waiting_;  // Those that are not known wait no more.
-  absl::btree_set<GroupKey> known_;
+  std::deque<GroupKey> waiting_;
+  absl::btree_set<GroupKey> known_;  // The keys of waiting_.
 };
 
 }  // namespace quorate::raft

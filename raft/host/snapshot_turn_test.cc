@@ -62,6 +62,19 @@ TEST_F(SnapshotTurnTest, OneThatIsGone_WaitsNoMore) {
   EXPECT_TRUE(turn_.Take(KeyOf(4)));
 }
 
+// A place that was given up is gone, however long the turn lasts.
+TEST_F(SnapshotTurnTest, OneThatAsksAgain_WaitsBehindTheOthers) {
+  EXPECT_TRUE(turn_.Take(KeyOf(1)));
+  EXPECT_FALSE(turn_.Take(KeyOf(2)));
+  EXPECT_FALSE(turn_.Take(KeyOf(3)));
+  turn_.End(KeyOf(2));
+  EXPECT_FALSE(turn_.Take(KeyOf(2)));
+  turn_.End(KeyOf(1));
+  EXPECT_EQ(turn_.CallNext(), KeyOf(3));
+  EXPECT_EQ(turn_.CallNext(), KeyOf(2));
+  EXPECT_EQ(turn_.CallNext(), std::nullopt);
+}
+
 TEST_F(SnapshotTurnTest, OneThatIsCalled_GoesBeforeTheOthers) {
   EXPECT_TRUE(turn_.Take(KeyOf(1)));
   EXPECT_FALSE(turn_.Take(KeyOf(2)));

@@ -203,6 +203,8 @@ void Startup::PrepareGroups() {
 // was lost.
 Startup::Ready Startup::PrepareGroup(OpenedGroup* group) {
   if (new_) return CreateGroup(group);
+  group->fenced = CheckOneLog(group->key.group);
+  if (!group->fenced.ok()) return Ready::kNow;
   auto in_log = opened_.log->recovered().extract(group->key);
   const auto& newest = opened_.snapshots->newest();
   const auto snapshot = newest.find(group->key);
@@ -216,6 +218,21 @@ Startup::Ready Startup::PrepareGroup(OpenedGroup* group) {
   return PrepareKnownGroup(
       group, std::move(in_log.mapped()),
       snapshot == newest.end() ? nullptr : &snapshot->second);
+}
+
+// A replica is dropped, durably, before another one of its group is prepared.
+absl::Status Startup::CheckOneLog(GroupId group) const {
+  const auto first = std::lower_bound(groups_.begin(), groups_.end(),
+                                      GroupKey{group, ReplicaId()});
+  CHECK(first != groups_.end() && first->group == group);
+  const auto second = first + 1;
+  if (second == groups_.end() || second->group != group) {
+    return absl::OkStatus();
+  }
+  return absl::DataLossError(absl::StrCat(
+      "group ", group.value(), ": this store has logs of two replicas of it, ",
+      absl::Hex(first->replica.value()), " and ",
+      absl::Hex(second->replica.value())));
 }
 
 Startup::Ready Startup::CreateGroup(OpenedGroup* group) {

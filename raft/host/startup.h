@@ -83,6 +83,8 @@ class Startup {
   // Prepares the replica `next_group_` and those after it, several at a time.
   void PrepareGroups();
   Ready PrepareGroup(OpenedGroup* group);
+  // An error if the store has logs of two replicas of the group.
+  absl::Status CheckOneLog(GroupId group) const;
   Ready CreateGroup(OpenedGroup* group);
   Ready PrepareKnownGroup(OpenedGroup* group, RecoveredGroup recovered,
                           const SnapshotDescriptor* snapshot);

@@ -4,6 +4,7 @@
 #include <utility>
 #include <vector>
 
+#include "absl/strings/match.h"
 #include "gtest/gtest.h"
 #include "raft/core/configuration.h"
 #include "raft/host/bootstrap_record.h"
@@ -95,6 +96,20 @@ class StartupTest : public testing::Test {
   HostOptions options_;
   BootstrapRecord record_;
 };
+
+// No sequence of crashes leaves them.
+TEST_F(StartupTest, TwoLogsOfOneGroup_FenceIt) {
+  const GroupKey other{GroupId(1), ReplicaId(77)};
+  ASSERT_TRUE(AppendFirst(KeyOf(1)).ok());
+  ASSERT_TRUE(AppendFirst(KeyOf(2)).ok());
+  ASSERT_TRUE(AppendFirst(other).ok());
+  h_.Close();
+  const std::vector<absl::Status> groups = Start();
+  EXPECT_TRUE(absl::IsDataLoss(groups[0])) << groups[0];
+  EXPECT_TRUE(absl::StrContains(groups[0].message(), "logs of two replicas"))
+      << groups[0];
+  EXPECT_EQ(groups[1], absl::OkStatus());
+}
 
 // Damage to the header of a record may have destroyed all records of a group.
 TEST_F(StartupTest, SnapshotOfAGroupThatADamagedLogLacks_FencesItsGroup) {

@@ -79,6 +79,22 @@ TEST_F(StateComparisonTest, LeaderThatDiffers_IsFencedAndAnotherLeads) {
   for (uint32_t n = 1; n <= 3; ++n) EXPECT_EQ(StatusOf(n).ok(), n != odd);
 }
 
+// The replica still runs. The message says how to drop it.
+TEST_F(StateComparisonTest, DropByTheObserver_EndsTheProgramWithAMessage) {
+  const uint32_t odd = cluster_.leader() % 3 + 1;
+  auto* const program = cluster_.node(odd);
+  program->observer.on_fenced = [program] {
+    program->host.DropReplica(kGroup, [](absl::Status) {});
+  };
+  program->journal()->Damage();
+  EXPECT_DEATH(
+      {
+        Write(4);
+        FencedSoon(odd);
+      },
+      "drop it in a later turn");
+}
+
 // Without a majority none is known to be right.
 TEST_F(StateComparisonTest, Tie_OnlyRaisesAnAlarm) {
   const uint32_t leader = cluster_.leader();

@@ -572,6 +572,10 @@ void Cluster::CheckStart(NodeId node, const raft::Host& host) {
   }
 }
 
+bool Cluster::AllStartedOnce() const {
+  return std::find(created_.begin(), created_.end(), false) == created_.end();
+}
+
 uint64_t Cluster::DamageLimit(MachineId machine, std::string_view file) const {
   const uint64_t number = raft::ParseSegmentName(file);
   const std::string bytes = world_.ReadDiskFile(machine, file);

@@ -135,6 +135,8 @@ class Cluster {
   uint64_t shadow_recoveries() const { return shadows_.recoveries(); }
   // How many of them started the node.
   uint64_t shadow_starts() const { return shadows_.starts(); }
+  // False: the cluster may still have to be founded, which needs all nodes.
+  bool AllStartedOnce() const;
   // How many leading bytes of a file may be damaged so that recovery can tell
   // the damage from a torn tail. The machine must be down.
   uint64_t DamageLimit(MachineId machine, std::string_view file) const;

@@ -321,6 +321,7 @@ ScheduleOptions Run::Impl::Start() {
                                           : cluster_.machine(leader);
               },
           .stop = [this](MachineId machine) { cluster_.Stop(machine); },
+          .needs_all_nodes = [this] { return !cluster_.AllStartedOnce(); },
           .damage_limit =
               [this](MachineId machine, std::string_view file) {
                 return cluster_.DamageLimit(machine, file);

@@ -17,7 +17,8 @@ constexpr Ratio kPostHealFaultChance{1, 3};
 }  // namespace
 
 // Starts with all nodes and tries to leave out each one, the damaged ones
-// first. A node stays in if a group would lose its majority of sound nodes.
+// first. A node stays in if a group would lose its majority of sound nodes. All
+// stay in until the cluster is founded.
 absl::btree_set<MachineId> Healing::DrawHealed() {
   const absl::btree_set<MachineId>& damaged = damage_->damaged();
   std::vector<MachineId> order(damaged.begin(), damaged.end());
@@ -26,6 +27,8 @@ absl::btree_set<MachineId> Healing::DrawHealed() {
   }
   absl::btree_set<MachineId> healed(context_->nodes().begin(),
                                     context_->nodes().end());
+  const auto& needs_all = context_->options().needs_all_nodes;
+  if (needs_all != nullptr && needs_all()) return healed;
   for (MachineId node : order) {
     if (!context_->choices().Chance(kDrop, node.value(), 0, {3, 4})) continue;
     healed.erase(node);

@@ -76,6 +76,9 @@ struct ScheduleOptions {
   // Stops the machine's program as an operator does: it finishes its requests
   // and ends by itself. Null: programs only crash.
   absl::AnyInvocable<void(MachineId)> stop{};
+  // Whether no majority can make progress yet, so that the liveness phase needs
+  // all nodes. Null: a majority of each group always can.
+  absl::AnyInvocable<bool() const> needs_all_nodes{};
   // How many leading bytes of a file may be damaged so that recovery can tell
   // the damage from a torn tail. No protocol survives damage that recovery
   // cannot detect. Null: no disk is damaged or erased.

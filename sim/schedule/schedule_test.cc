@@ -113,7 +113,8 @@ std::vector<std::vector<MachineId>> Groups() {
           {MachineId(3), MachineId(4), MachineId(5)}};
 }
 
-Outcome RunOnce(uint64_t seed, const Tape* tape, Ratio family_on = {1, 2}) {
+Outcome RunOnce(uint64_t seed, const Tape* tape, Ratio family_on = {1, 2},
+                bool needs_all_nodes = false) {
   Outcome outcome;
   WorldOptions options;
   options.seed = seed;
@@ -125,6 +126,7 @@ Outcome RunOnce(uint64_t seed, const Tape* tape, Ratio family_on = {1, 2}) {
   ScheduleOptions plan{.nodes = nodes, .groups = Groups()};
   plan.length = Seconds(20);
   plan.family_on = family_on;
+  plan.needs_all_nodes = [needs_all_nodes] { return needs_all_nodes; };
   plan.damage_limit = [](MachineId, std::string_view) {
     return uint64_t{8192};
   };
@@ -182,6 +184,15 @@ TEST(Schedule, SameSeed_GivesTheSameRunAndSoDoesItsTape) {
     EXPECT_EQ(first.hash, second.hash) << "seed " << seed;
     const Outcome replayed = RunOnce(0, &first.tape);
     EXPECT_EQ(first.hash, replayed.hash) << "seed " << seed;
+  }
+}
+
+// A cluster is founded by all its nodes.
+TEST(Schedule, Liveness_HealsAllNodesIfThereIsNoMajorityYet) {
+  for (uint64_t seed = 1; seed <= 10; ++seed) {
+    const Outcome outcome =
+        RunOnce(seed, nullptr, {1, 2}, /*needs_all_nodes=*/true);
+    EXPECT_EQ(outcome.healed.size(), kNodes) << "seed " << seed;
   }
 }
 
