@@ -16,6 +16,7 @@ template <typename T>
 class Boxed {
  public:
   Boxed() = default;
+  explicit Boxed(T value) : value_(std::make_unique<T>(std::move(value))) {}
   Boxed(const Boxed& other) : value_(Copy(other)) {}
   Boxed(Boxed&& other) noexcept = default;
   Boxed& operator=(const Boxed& other) {
@@ -31,6 +32,12 @@ class Boxed {
     return *value_;
   }
   const T* operator->() const { return &**this; }
+  T& operator*() {
+    CHECK(has_value());
+    return *value_;
+  }
+  T* operator->() { return &**this; }
+  void reset() { value_.reset(); }
   // Puts a T() on the heap if there is none.
   T& Mutable() {
     if (value_ == nullptr) value_ = std::make_unique<T>();

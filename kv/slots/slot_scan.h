@@ -21,8 +21,8 @@ namespace quorate::kv {
 // a key nor returns to a position.
 struct ScanPosition {
   // Some clients read a cursor as a double, which holds integers of 53 bits.
-  // Slot and position use 41 bits; node/resp/key_scan.cc uses the other 12.
-  static constexpr int kBits = 27;
+  // Slot and position use 34 bits; node/resp/key_scan.cc uses the other 19.
+  static constexpr int kBits = 20;
   uint64_t value = 0;  // 0: the beginning.
 };
 struct ScanStep {

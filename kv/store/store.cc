@@ -100,9 +100,9 @@ class Store::Impl {
                       const Buffer& payload, ResultBuilder* results);
   void CountRefusal(ResultStatus status);
 
+  // With the counts of the tables that restores replaced: totals never
+  // decrease.
   Counters counters_;
-  // Counters of states that a restore replaced, so that totals never decrease.
-  Counters earlier_;
 };
 
 void Store::Impl::AdvanceTo(const raft::Entry& entry) {
@@ -326,8 +326,7 @@ absl::Status Store::Impl::Restore(SnapshotParser::State state) {
                      " in it, but was bootstrapped with slots ",
                      shardctrl::FormatSlotRanges(ownership_.ranges())));
   }
-  earlier_ = counters();
-  counters_ = {};
+  counters_ = counters();  // Those of the old tables count on.
   keyspace_->DropSlots({Slot(0), Slot(static_cast<uint16_t>(slot_count_ - 1))},
                        Version{});
   retired_.push_back(std::move(keyspace_));
@@ -343,24 +342,10 @@ absl::Status Store::Impl::Restore(SnapshotParser::State state) {
 
 Store::Counters Store::Impl::counters() const {
   Counters all = counters_;
-  all.sessions_made = sessions_->rows_made();
-  all.keys_expired = keyspace_->keys_expired();
-  all.pages_copied = keyspace_->page_counters().copied;
-  all.pages_split = keyspace_->page_counters().split;
-  all.commands += earlier_.commands;
-  all.refused_not_owner += earlier_.refused_not_owner;
-  all.refused_malformed += earlier_.refused_malformed;
-  all.duplicates_answered += earlier_.duplicates_answered;
-  all.sessions_expired_refused += earlier_.sessions_expired_refused;
-  all.sequences_reused_refused += earlier_.sequences_reused_refused;
-  all.sessions_refused_otherwise += earlier_.sessions_refused_otherwise;
-  all.sessions_made += earlier_.sessions_made;
-  all.sessions_expired += earlier_.sessions_expired;
-  all.keys_expired += earlier_.keys_expired;
-  all.pages_copied += earlier_.pages_copied;
-  all.pages_split += earlier_.pages_split;
-  all.snapshots_taken += earlier_.snapshots_taken;
-  all.snapshots_restored += earlier_.snapshots_restored;
+  all.sessions_made += sessions_->rows_made();
+  all.keys_expired += keyspace_->keys_expired();
+  all.pages_copied += keyspace_->page_counters().copied;
+  all.pages_split += keyspace_->page_counters().split;
   return all;
 }
 

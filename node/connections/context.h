@@ -18,6 +18,7 @@
 #include "node/connections/clients.h"
 #include "node/connections/input_budget.h"
 #include "node/connections/metrics.h"
+#include "node/connections/scan_coverage.h"
 #include "node/routing/router.h"
 #include "node/routing/topology.h"
 #include "raft/host/host.h"
@@ -57,6 +58,8 @@ struct Context {
   // The number of random draws since the start (opened sessions and random
   // keys); part of the key of each draw.
   uint64_t random_draws = 0;
+  // Of SCAN on resp_cluster.
+  ScanCoverage scan_coverage = {};
 
   // The bits of a new session's id. They show no other draw: a client could
   // compute the ids of other sessions from a draw of `env`.

@@ -17,9 +17,8 @@ namespace quorate::node {
 namespace {
 
 // A cursor of SCAN has a tag above its slot and position. The tag of plain
-// clients is 0. The tag of cluster clients identifies the node and the groups
-// that it led. A scan therefore does not continue where its answer would lack
-// keys.
+// clients is 0. That of cluster clients changes with the groups that the node
+// leads. A scan therefore does not continue where its answer would lack keys.
 constexpr uint64_t kCursorTags = uint64_t{1} << (53 - kv::kCursorBits);
 constexpr uint64_t kCursorMask = (uint64_t{1} << kv::kCursorBits) - 1;
 constexpr std::string_view kOtherCursor =
@@ -98,12 +97,16 @@ std::string_view KeyScan::ReadOptions(Arguments request, uint64_t* cursor,
 
 uint64_t KeyScan::CursorTag() const {
   if (!cluster_) return 0;
-  uint64_t hash = Mix64(context_.config.node.value());
+  std::vector<GroupId> led;
   for (const auto& queue : context_.router.queues()) {
-    if (queue->leadership().kind != Leadership::Kind::kSelf) continue;
-    hash = Mix64(hash ^ queue->group().value());
+    if (queue->leadership().kind == Leadership::Kind::kSelf) {
+      led.push_back(queue->group());
+    }
   }
-  return 1 + hash % (kCursorTags - 1);
+  // Each start of each node counts from another number.
+  const uint64_t first = context_.env.random.Bits("node.scan_coverage", 0, 0);
+  return 1 + (first + context_.scan_coverage.NumberOf(std::move(led))) %
+                 (kCursorTags - 1);
 }
 
 std::vector<KeyScan::SlotCursor> KeyScan::CursorsFrom(uint64_t cursor,

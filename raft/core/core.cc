@@ -236,7 +236,7 @@ Write& Core::Impl::MutableWrite() {
 
 void Core::Impl::FinishStep() {
   // The log has caught up in another way, so no leader will send the rest.
-  if (incoming_snapshot_ && !installing() &&
+  if (incoming_snapshot_.has_value() && !installing() &&
       incoming_snapshot_->snapshot.position.index <= commit_) {
     DiscardIncomingSnapshot();
   }
@@ -378,7 +378,7 @@ void Core::Impl::CheckInvariants() const {
   CHECK_LE(durable_hard_state_.term, hard_state_.term);
   CHECK_LE(log_.start().index, snapshot_.position.index);
   CHECK_LE(snapshot_.position.index, applied_);
-  if (incoming_snapshot_) {
+  if (incoming_snapshot_.has_value()) {
     CHECK_LE(incoming_snapshot_->staged, incoming_snapshot_->accepted);
     CHECK_LE(incoming_snapshot_->accepted,
              incoming_snapshot_->snapshot.size_bytes);

@@ -16,6 +16,7 @@
 #include <optional>
 #include <vector>
 
+#include "env/boxed.h"
 #include "raft/core/core.h"
 #include "raft/core/log_view.h"
 #include "raft/core/progress.h"
@@ -59,7 +60,7 @@ class Core::Impl {
   Index applied_index() const { return applied_; }
   Index halted_at() const { return halted_at_; }
   bool installing() const {
-    return incoming_snapshot_ && incoming_snapshot_->installing;
+    return incoming_snapshot_.has_value() && incoming_snapshot_->installing;
   }
   Index durable_index() const { return durable_; }
   // A halted replica applies no more. A restart reads its log again.
@@ -299,7 +300,7 @@ class Core::Impl {
   // Rises when an index may hold another entry than before.
   uint64_t epoch_ = 1;
   SnapshotDescriptor snapshot_;
-  std::optional<IncomingSnapshot> incoming_snapshot_;
+  Boxed<IncomingSnapshot> incoming_snapshot_;
 
   Role role_;
   MonoTime election_deadline_;  // Unused by a leader.

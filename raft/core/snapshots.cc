@@ -171,9 +171,9 @@ void Core::Impl::OnSnapshotChunk(const Message& message) {
   if (snapshot.configuration.level > options_.known_level) {
     return HaltBefore(commit_ + 1);
   }
-  if (!incoming_snapshot_ || incoming_snapshot_->snapshot != snapshot) {
-    incoming_snapshot_ = IncomingSnapshot();
-    incoming_snapshot_->snapshot = snapshot;
+  if (!incoming_snapshot_.has_value() ||
+      incoming_snapshot_->snapshot != snapshot) {
+    incoming_snapshot_ = Boxed(IncomingSnapshot{.snapshot = snapshot});
   }
   if (incoming_snapshot_->term != message.term) {
     incoming_snapshot_->term = message.term;
@@ -240,7 +240,7 @@ void Core::Impl::ReplyToChunk(const IncomingSnapshot& incoming, bool reject) {
 }
 
 void Core::Impl::OnChunkWritten(ChunkWritten event) {
-  if (!incoming_snapshot_ || installing() ||
+  if (!incoming_snapshot_.has_value() || installing() ||
       incoming_snapshot_->snapshot != event.snapshot) {
     return;
   }
@@ -286,7 +286,7 @@ void Core::Impl::DiscardIncomingSnapshot() {
 // the log.
 void Core::Impl::OnSnapshotInstalled(SnapshotInstalled event) {
   if (!installing() || incoming_snapshot_->snapshot != event.snapshot) return;
-  IncomingSnapshot incoming = *std::move(incoming_snapshot_);
+  IncomingSnapshot incoming = std::move(*incoming_snapshot_);
   incoming_snapshot_.reset();
   const LogPosition position = event.snapshot.position;
   if (!event.ok) {

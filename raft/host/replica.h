@@ -17,6 +17,7 @@
 #include <vector>
 
 #include "absl/container/btree_map.h"
+#include "env/boxed.h"
 #include "env/check.h"
 #include "raft/host/host.h"
 #include "raft/host/log_budget.h"
@@ -198,7 +199,7 @@ class Replica final : private HostGate {
   void LoadInstalled(const SnapshotDescriptor& snapshot);
   void FinishInstall(const SnapshotDescriptor& snapshot, absl::Status status);
 
-  ReplicaServices services_;
+  const ReplicaServices& services_;
   const GroupKey key_;
   absl::Status halted_;  // Not OK: it takes part, but applies no more.
   absl::Status status_;
@@ -249,7 +250,7 @@ class Replica final : private HostGate {
   uint64_t longest_apply_work_ = 0;
   // Index of a snapshot that could not be read and is not replaced yet.
   Index unreadable_snapshot_;
-  std::optional<ChunkWritten> late_chunk_;
+  Boxed<ChunkWritten> late_chunk_;
   env::Pending late_answer_;
   bool store_failure_logged_ = false;
   // The next snapshot keeps no entries behind: they cannot be read, or this is

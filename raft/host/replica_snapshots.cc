@@ -349,16 +349,16 @@ void Replica::OnChunkWritten(const SnapshotDescriptor& snapshot, uint64_t end,
 // names the bytes that are there by then.
 void Replica::AnswerChunk(ChunkWritten answer, bool late) {
   if (late_chunk_.has_value()) {
-    late_chunk_ = std::move(answer);
+    *late_chunk_ = std::move(answer);
     return;
   }
   if (!late) return Step(std::move(answer));
-  late_chunk_ = std::move(answer);
+  late_chunk_ = Boxed(std::move(answer));
   late_answer_ =
       services_.env.loop.At(services_.env.loop.ReadClock().mono +
                                 services_.options.core.election_timeout_max,
                             [this] {
-                              ChunkWritten waiting = *std::move(late_chunk_);
+                              ChunkWritten waiting = std::move(*late_chunk_);
                               late_chunk_.reset();
                               Step(std::move(waiting));
                             });
