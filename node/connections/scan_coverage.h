@@ -1,4 +1,5 @@
-// node/connections/scan_coverage.h: numbers for the groups that scans cover.
+// node/connections/scan_coverage.h: numbers for the sets of groups that scans
+// of a node cover.
 #ifndef QUORATE_NODE_CONNECTIONS_SCAN_COVERAGE_H_
 #define QUORATE_NODE_CONNECTIONS_SCAN_COVERAGE_H_
 

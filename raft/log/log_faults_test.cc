@@ -344,6 +344,62 @@ TEST(LogCrashNth, MachineDiesDuringAnyOperation_NothingAcknowledgedIsLost) {
   for (int life = 0; life <= 3; ++life) CrashNthLoop(CrashKind::kMachine, life);
 }
 
+// A start reads bytes whose sync has failed as if they were durable. `starts`
+// starts fail at their last sync; in the next one the machine loses power at
+// its Nth disk operation, for every N.
+void FailSyncsThenCrashNthLoop(int starts, bool entries) {
+  for (uint64_t n = 1; n < 200; ++n) {
+    SCOPED_TRACE("operation " + std::to_string(n));
+    LogHarness h(n);
+    LoopOptions(h);
+    LogModel model(&h);
+    h.Start();
+    if (entries) {
+      h.test().InTurn([&] { model.Issue({.count = 3}); });
+      h.Run();
+    }
+    EXPECT_TRUE(h.Restart(CrashKind::kMachine).ok());
+    model.Recovered();
+    const auto machine = h.test().machine();
+    for (int i = 0; i < starts; ++i) {
+      h.Crash(CrashKind::kProcess);
+      // The first sync is that of the directory, the second one is the
+      // segment's.
+      h.world().FailDiskOperation(machine, World::DiskOperation::kSync, 2,
+                                  /*persistent=*/false);
+      EXPECT_TRUE(absl::IsUnavailable(h.Open()));
+      h.world().HealDisk(machine);
+    }
+    h.Crash(CrashKind::kProcess);
+    h.world().CrashAtDiskOperation(machine, n, CrashKind::kMachine);
+    const absl::Status unhurt = h.Open();
+    const bool crashed = !h.running();
+    if (crashed) {
+      h.Reboot();
+      const absl::Status status = h.Open();
+      EXPECT_TRUE(status.ok()) << status;
+      if (!status.ok()) return;
+    } else {
+      EXPECT_TRUE(unhurt.ok()) << unhurt;
+    }
+    model.Recovered();
+    if (testing::Test::HasFailure()) return;
+    if (!crashed) {
+      EXPECT_GT(n, 9u) << "fewer operations than there are";
+      return;
+    }
+  }
+  ADD_FAILURE() << "the run never ended without a crash";
+}
+
+TEST(LogCrashNth, PowerIsLostInTheStartAfterFailedOnes_NothingIsLost) {
+  for (int starts = 1; starts <= 3; ++starts) {
+    SCOPED_TRACE("failed starts " + std::to_string(starts));
+    FailSyncsThenCrashNthLoop(starts, /*entries=*/false);
+    FailSyncsThenCrashNthLoop(starts, /*entries=*/true);
+  }
+}
+
 // Writes a small log of two groups over two segments, always the same bytes.
 void WriteSmallLog(LogHarness& h, LogModel& model) {
   h.options().segment_bytes = 16 << 10;

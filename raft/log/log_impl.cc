@@ -44,11 +44,11 @@ LogImpl::LogImpl(env::Env& env, const LogOptions& options, Start start)
       write_number_(start.write_number),
       idle_alarm_(env.loop, [this] { OnIdleAlarm(); }),
       last_number_(state_.current()->number),
-      unused_(start.unused.begin(), start.unused.end()),
       remover_(env.disk, env.tracer, "log"),
       ballast_(env, options_.ballast_bytes),
       callbacks_(env.loop) {
   file_ = std::move(start.current.file);
+  for (UnusedFile& file : start.unused) KeepOrRemove(std::move(file));
   position_ = opening_end_ = start.current.end;
   allocated_end_ = std::max(position_, start.allocated_bytes);
   counters_.durable_writes = start.current.writes;
@@ -600,6 +600,15 @@ void LogImpl::OnRolled(absl::StatusOr<SegmentOpener::Opened> opened,
   ScheduleFlush();
 }
 
+void LogImpl::KeepOrRemove(UnusedFile file) {
+  if (unused_.size() >= kUnusedFilesMax ||
+      file.bytes > 2 * options_.segment_bytes) {
+    remover_.Remove(std::move(file.name));
+  } else {
+    unused_.push_back(std::move(file));
+  }
+}
+
 void LogImpl::PrepareSpare() {
   const bool due = roll_waits_ || position_ - opening_end_ >=
                                       options_.segment_bytes / kSpareAfterPart;
@@ -660,12 +669,7 @@ void LogImpl::Reclaim() {
     UnusedFile file{SegmentName(segments.front()->number),
                     segments.front()->file_bytes};
     segments.pop_front();
-    if (unused_.size() >= kUnusedFilesMax ||
-        file.bytes > 2 * options_.segment_bytes) {
-      remover_.Remove(std::move(file.name));
-    } else {
-      unused_.push_back(std::move(file));
-    }
+    KeepOrRemove(std::move(file));
   }
   if (rewriting_ == nullptr && witness_dones_.empty() && segments.size() > 1 &&
       segments.front()->live_bytes > 0 &&

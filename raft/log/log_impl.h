@@ -129,6 +129,8 @@ class LogImpl final : public Log {
   void Roll();
   void OnRolled(absl::StatusOr<SegmentOpener::Opened> opened, uint64_t number,
                 uint64_t allocated_bytes);
+  // Takes a segment that is not needed any more.
+  void KeepOrRemove(UnusedFile file);
   // Begins to prepare the next segment, if it is time.
   void PrepareSpare();
   void OnSpare(SpareSegment::Result spare);

@@ -337,6 +337,10 @@ void Recovery::OnReplayed(absl::Status status) {
     // not durable yet, so the file stays until the next start.
     if (unreadable_.contains(number)) continue;
     UnusedFile leftover{SegmentName(number), file.bytes};
+    if (unconfirmed_from_ == 0 && number < last_) {
+      fallbacks_.push_back(std::move(leftover));
+      continue;
+    }
     if (leftover.bytes > 2 * options_.segment_bytes) {
       leftovers_.push_back(leftover.name);
       continue;
@@ -461,6 +465,7 @@ void Recovery::Finish(absl::StatusOr<SegmentOpener::Opened> opened) {
     start.unused.push_back({SegmentName(last_), files_[last_].bytes});
   }
   if (!unused_.name.empty()) start.unused.push_back(std::move(unused_));
+  for (UnusedFile& file : fallbacks_) start.unused.push_back(std::move(file));
   start.state = std::move(state_);
   start.recovered = std::move(result_.groups);
   start.current = *std::move(opened);

@@ -114,6 +114,10 @@ class Recovery final : public AsyncTask {
   bool has_ballast_ = false;
   UnusedFile recycled_;  // Becomes the new segment; unnamed: none.
   UnusedFile unused_;    // Kept for the one after it; unnamed: none.
+  // Older segments that are needed only if the last one is lost. No record
+  // confirms that one, and its sync may have failed. They stay until the new
+  // segment is durable.
+  std::vector<UnusedFile> fallbacks_;
   LogState state_;
   std::unique_ptr<SegmentOpener> opener_;
 };
