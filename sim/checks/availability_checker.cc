@@ -44,6 +44,12 @@ void AvailabilityChecker::OnRefused(Operation op, SimTime now,
                         " though no fault was left"));
 }
 
+void AvailabilityChecker::OnHeld(Operation op, SimTime now) {
+  const auto found = open_.find(op);
+  if (found == open_.end() || found->second.held_since.has_value()) return;
+  found->second.held_since = now;
+}
+
 void AvailabilityChecker::OnSucceeded(Operation op, SimTime now) {
   const auto found = open_.find(op);
   if (found == open_.end()) return;

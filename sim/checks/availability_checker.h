@@ -8,7 +8,8 @@
 // - the last attempt began before the last fault
 // - the last attempt went to a node that could not serve it
 // - the group answered that the client must do something else first
-// - the client holds it: an answer sent it elsewhere, where it was not sent yet
+// - the client holds it: an answer sent it elsewhere, where it was not sent
+//   yet, or too many others of the client are in flight
 // - another operation of its connection was answered, or one of its group that
 //   was sent earlier, so it was that one's turn
 //
@@ -67,6 +68,8 @@ class AvailabilityChecker {
   void OnSent(Operation op, const Attempt& attempt);
   // The last attempt was answered, and the client will send another one.
   void OnRefused(Operation op, SimTime now, Refusal refusal);
+  // The client sends it again once fewer of its operations are in flight.
+  void OnHeld(Operation op, SimTime now);
   // The group answered, and the client must do something else first.
   void OnAnswered(Operation op, SimTime now);
   // The operation succeeded. Others of its connection, and later ones of its
@@ -93,7 +96,7 @@ class AvailabilityChecker {
     // its group.
     SimTime others;
     bool calm = false;  // The last attempt was sent in the calm, and waits.
-    // The last attempt was refused then, and the next one is the client's.
+    // From then on, the next attempt is the client's.
     // Connections that fail meanwhile are no attempts.
     std::optional<SimTime> held_since;
   };

@@ -78,6 +78,23 @@ TEST_F(AvailabilityCheckerTest, HeldByTheClient_IsAnExcuseForThatTime) {
   EXPECT_EQ(found_.size(), 1u);
 }
 
+// A client whose other operations take long sends few at a time. Its back-off
+// before is no excuse.
+TEST_F(AvailabilityCheckerTest, OthersOfTheClientAreInFlight_IsAnExcuse) {
+  Send(5);
+  checker_.OnRefused(7, At(6), Refusal::kUnavailable);
+  Check(6, 8, 0);
+  checker_.OnHeld(7, At(8));
+  Check(8, 40, 0);
+  EXPECT_TRUE(found_.empty());
+  Send(40);
+  checker_.OnRefused(7, At(41), Refusal::kUnavailable);
+  Check(41, 46, 0);
+  EXPECT_TRUE(found_.empty());
+  Check(47, 47, 0);
+  EXPECT_EQ(found_.size(), 1u);
+}
+
 // Connections to nodes that are cut off end after a while, one after another.
 TEST_F(AvailabilityCheckerTest, ConnectionsThatFail_AreAnExcuseForTheirTime) {
   Send(5);

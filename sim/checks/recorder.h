@@ -114,6 +114,9 @@ class Recorder final : private HistoryChecker::Source {
     order_.OnRefused(ticket);
     availability_.OnRefused(ticket, clock_(), refusal);
   }
+  // The operation waits at the client, which sends it again when fewer of its
+  // operations are in flight.
+  void OnHeld(Ticket ticket) { availability_.OnHeld(ticket, clock_()); }
   // The group did not execute the operation, but it serves: too many results of
   // the session are kept, or the session is over.
   void OnAnswered(Ticket ticket) { availability_.OnAnswered(ticket, clock_()); }

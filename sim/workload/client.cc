@@ -363,6 +363,9 @@ void WorkloadClient::SendLater(OperationId id, Duration delay) {
     delayed_.erase(id);
     ready_.insert(id);
     Release();
+    if (!ready_.contains(id)) return;
+    const Operation& operation = operations_.at(id);
+    if (operation.recorded) recorder_->OnHeld(operation.ticket);
   });
 }
 
