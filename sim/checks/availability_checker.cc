@@ -1,6 +1,7 @@
 #include "sim/checks/availability_checker.h"
 
 #include <algorithm>
+#include <map>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -59,10 +60,25 @@ void AvailabilityChecker::OnSucceeded(Operation op, SimTime now) {
 }
 
 void AvailabilityChecker::PassTurn(const Attempt& done, SimTime now) {
+  // By connection, when the first operation was sent that waited for this one.
+  std::map<uint64_t, SimTime> waited;
   for (auto& [other, waiting] : open_) {
-    if (waiting.last.connection == done.connection ||
-        (waiting.last.group == done.group && waiting.last.sent > done.sent)) {
-      waiting.others = now;
+    const Attempt& last = waiting.last;
+    if (last.connection == done.connection) {
+      waiting.others = waiting.overtaken = now;
+    } else if (last.group == done.group) {
+      if (last.sent > done.sent) waiting.others = now;
+      if (last.sent + overtaking_max_ < done.sent) continue;
+      const auto [first, fresh] =
+          waited.try_emplace(last.connection, last.sent);
+      first->second = std::min(first->second, last.sent);
+    }
+  }
+  if (waited.empty()) return;
+  for (auto& [other, waiting] : open_) {
+    const auto first = waited.find(waiting.last.connection);
+    if (first != waited.end() && waiting.last.sent >= first->second) {
+      waiting.overtaken = now;
     }
   }
 }
@@ -82,6 +98,7 @@ void AvailabilityChecker::OnAnswered(Operation op, SimTime now) {
 }
 
 void AvailabilityChecker::Check(const View& view) {
+  overtaking_max_ = view.bound;
   for (auto& [op, waiting] : open_) {
     if (waiting.held_since.has_value()) continue;
     // A connection that is older than the last fault may have lost the request
@@ -90,7 +107,8 @@ void AvailabilityChecker::Check(const View& view) {
       waiting.since = view.now;
       continue;
     }
-    waiting.since = std::max({waiting.since, waiting.others, view.calm_since});
+    waiting.since =
+        std::max({waiting.since, waiting.overtaken, view.calm_since});
     longest_ = std::max(longest_, view.now - waiting.since);
     if (view.now - waiting.since < view.bound) continue;
     violate_(absl::StrCat("availability: ", describe_(op), " of client ",

@@ -12,10 +12,13 @@
 //   yet, or too many others of the client are in flight
 // - another operation of its connection was answered, or one of its group that
 //   was sent earlier, so it was that one's turn
+// - one of its group was answered that was sent later by less than the bound: a
+//   full node serves its connections in turn, many requests of each
+// - an operation before it on its connection waits for such a turn
 //
 // Between BeginCalm and EndCalm the caller vouches that no fault is left
-// anywhere. Then each attempt has a bound from its turn on, without other
-// excuses, and no node may say that it cannot serve.
+// anywhere. Then each attempt has a bound from its turn on, and no node may say
+// that it cannot serve. Only the excuse of its turn is left.
 #ifndef QUORATE_SIM_CHECKS_AVAILABILITY_CHECKER_H_
 #define QUORATE_SIM_CHECKS_AVAILABILITY_CHECKER_H_
 
@@ -95,6 +98,8 @@ class AvailabilityChecker {
     // Until then others had their turn: of its connection, or sent earlier to
     // its group.
     SimTime others;
+    // Until then any of the excuses about others.
+    SimTime overtaken;
     bool calm = false;  // The last attempt was sent in the calm, and waits.
     // From then on, the next attempt is the client's.
     // Connections that fail meanwhile are no attempts.
@@ -109,6 +114,7 @@ class AvailabilityChecker {
   Report violate_;
   Describe describe_;
   std::map<Operation, Waiting> open_;
+  Duration overtaking_max_;
   Duration longest_;
   std::optional<Duration> calm_bound_;
 };

@@ -194,7 +194,31 @@ TEST_F(AvailabilityCheckerTest, OthersOfTheConnectionSucceed_IsAnExcuse) {
   EXPECT_EQ(found_.size(), 1u);
 }
 
-TEST_F(AvailabilityCheckerTest, EarlierOnesOfTheGroupSucceed_IsAnExcuse) {
+// The replies of a connection come in order. The first one waits for its turn
+// in a group with many operations.
+TEST_F(AvailabilityCheckerTest, TheOneBeforeItWaitsForItsTurn_IsAnExcuse) {
+  const auto send = [this](uint64_t op, uint32_t group, uint64_t connection,
+                           int64_t second) {
+    checker_.OnSent(op, {.client = 1,
+                         .group = GroupId(group),
+                         .node = NodeId(1),
+                         .connection = connection,
+                         .sent = At(second)});
+  };
+  send(1, 1, 1, 5);
+  send(2, 1, 2, 6);
+  send(3, 2, 2, 7);
+  send(4, 2, 3, 7);
+  checker_.OnSucceeded(4, At(8));
+  Check(8, 11, 0);
+  checker_.OnSucceeded(1, At(11));
+  Check(12, 19, 0);
+  EXPECT_TRUE(found_.empty()) << found_[0];
+  Check(21, 21, 0);
+  EXPECT_EQ(found_.size(), 1u);
+}
+
+TEST_F(AvailabilityCheckerTest, OthersOfTheGroupSucceed_IsAnExcuse) {
   const auto send = [this](uint64_t op, int64_t second) {
     checker_.OnSent(op, {.client = 1,
                          .group = GroupId(1),
@@ -205,13 +229,30 @@ TEST_F(AvailabilityCheckerTest, EarlierOnesOfTheGroupSucceed_IsAnExcuse) {
   send(1, 5);
   send(2, 6);
   send(3, 7);
+  send(4, 17);
   Check(6, 11, 0);
   checker_.OnSucceeded(1, At(11));
   Check(12, 19, 0);
-  EXPECT_TRUE(found_.empty()) << found_[0];
-  // One that was sent later has overtaken it.
   checker_.OnSucceeded(3, At(20));
-  Check(21, 21, 0);
+  Check(20, 29, 0);
+  EXPECT_TRUE(found_.empty()) << found_[0];
+  // One that was sent the bound later has overtaken it.
+  checker_.OnSucceeded(4, At(29));
+  Check(30, 30, 0);
+  EXPECT_EQ(found_.size(), 1u);
+}
+
+TEST_F(AvailabilityCheckerTest, LaterOneSucceedsInTheCalm_IsNoExcuse) {
+  checker_.BeginCalm(Seconds(3));
+  Send(5);
+  checker_.OnSent(8, {.client = 4,
+                      .group = GroupId(2),
+                      .node = NodeId(1),
+                      .connection = 2,
+                      .sent = At(6)});
+  Check(6, 7, 0);
+  checker_.OnSucceeded(8, At(8));
+  checker_.OnEnded(7, At(9));
   EXPECT_EQ(found_.size(), 1u);
 }
 
