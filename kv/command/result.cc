@@ -250,6 +250,20 @@ void ResultBuilder::AddHead(const ResultView& head, PayloadKind kind,
   }
 }
 
+void ResultBuilder::Add(const ResultView& result) {
+  if (!result.elements.empty()) {
+    BeginArray(result, static_cast<uint32_t>(result.elements.size()));
+    for (const ResultElement& element : result.elements) {
+      element.nil ? AddNil() : AddElement(element.bytes);
+    }
+    return EndArray();
+  }
+  if (result.kind == PayloadKind::kInteger) {
+    return AddInteger(result, result.integer);
+  }
+  AddEncoded(result);
+}
+
 void ResultBuilder::AddInteger(const ResultView& head, int64_t value) {
   AddHead(head, PayloadKind::kInteger, sizeof(value));
   AppendFixed<int64_t>(&bytes_, value);

@@ -147,6 +147,8 @@ class ResultBuilder {
   // `entry` is the version of position 0.
   explicit ResultBuilder(const Version& entry);
 
+  // Adds a result in any form.
+  void Add(const ResultView& result);
   void AddInteger(const ResultView& head, int64_t value);
   void AddBytes(const ResultView& head, std::string_view bytes);
   void AddNone(const ResultView& head);

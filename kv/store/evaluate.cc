@@ -11,7 +11,7 @@
 #include "env/check.h"
 #include "env/parse_integer.h"
 #include "kv/command/decimal.h"
-#include "kv/slots/slot_scan.h"
+#include "kv/store/read.h"
 
 namespace quorate::kv {
 namespace {
@@ -35,18 +35,7 @@ class Evaluator {
  private:
   using Key = Keyspace::Key;
 
-  bool Get(const CommandView& command);
-  bool Strlen(const CommandView& command);
-  bool GetRange(const CommandView& command);
-  bool Exists(const CommandView& command);
-  bool MGet(const CommandView& command);
-  bool ExpireTime(const CommandView& command);
-  bool Type(const CommandView& command);
-  bool Ttl(const CommandView& command);
-  bool Watch(const CommandView& command);
-  bool GetBit(const CommandView& command);
-  bool KeyCount(const CommandView& command);
-  bool Scan(const CommandView& command);
+  bool Read(const CommandView& command);
   bool Set(const CommandView& command);
   bool GetDel(const CommandView& command);
   bool Del(const CommandView& command);
@@ -77,23 +66,6 @@ class Evaluator {
     ArgumentReader arguments = command.arguments;
     return NextKey(command, &arguments);
   }
-  // Calls `visit` with each argument as a key, in order. The keys that follow
-  // are on their way to the processor's cache meanwhile.
-  template <typename Visit>
-  void ForEachKey(const CommandView& command, Visit visit) const {
-    ArgumentReader arguments = command.arguments;
-    std::array<Key, Keyspace::kPrefetchMax> keys;
-    while (arguments.count() > 0) {
-      size_t count = 0;
-      while (count < keys.size() && arguments.count() > 0) {
-        keys[count++] = NextKey(command, &arguments);
-      }
-      // A single key gains nothing.
-      if (count > 1)
-        keyspace_.Prefetch(absl::MakeConstSpan(keys.data(), count));
-      for (size_t i = 0; i < count; ++i) visit(keys[i]);
-    }
-  }
   const Record* Find(const Key& key) const {
     return keyspace_.Find(key, now_ms_);
   }
@@ -108,12 +80,8 @@ class Evaluator {
   void Write(const Key& key, const ValueSource& value, int64_t expire_at_ms,
              bool has_expiry);
 
-  // Adds to the bytes that the command returns. Every replica counts, whether
-  // or not a client waits for the result. Returns false above the limit.
   bool MayReturn(size_t bytes) {
-    if (bytes > kReturnedBytesMax - returned_bytes_) return false;
-    returned_bytes_ += bytes;
-    return true;
+    return kv::MayReturn(bytes, &returned_bytes_);
   }
   bool ReplyTooLarge(const Version& version) {
     return ReplyNone(ResultStatus::kTooLarge, version, /*wrote=*/false);
@@ -182,104 +150,21 @@ void Evaluator::Write(const Key& key, const ValueSource& value,
   keyspace_.Put(key, value, version_, expire_at_ms);
 }
 
-bool Evaluator::Get(const CommandView& command) {
-  const Record* record = Find(FirstKey(command));
-  if (record == nullptr) return ReplyNil();
-  if (!MayReturn(record->value().size())) {
-    return ReplyTooLarge(record->version());
-  }
-  return ReplyBytes(ResultStatus::kOk, record->value(), record->version(),
-                    /*wrote=*/false);
-}
-
-bool Evaluator::Strlen(const CommandView& command) {
-  const Record* record = Find(FirstKey(command));
-  const size_t size = record == nullptr ? 0 : record->value().size();
-  return ReplyInteger(static_cast<int64_t>(size), VersionOf(record),
-                      /*wrote=*/false);
-}
-
-bool Evaluator::GetRange(const CommandView& command) {
-  const Record* record = Find(FirstKey(command));
-  std::string_view range;
-  if (record != nullptr) {
-    range = ValueRange(record->value(), command.numbers[0], command.numbers[1]);
-  }
-  if (!MayReturn(range.size())) return ReplyTooLarge(VersionOf(record));
-  return ReplyBytes(ResultStatus::kOk, range, VersionOf(record),
-                    /*wrote=*/false);
-}
-
-bool Evaluator::GetBit(const CommandView& command) {
-  const Record* record = Find(FirstKey(command));
-  const bool set =
-      record != nullptr && ValueBit(record->value(), command.numbers[0]);
-  return ReplyInteger(set ? 1 : 0, VersionOf(record), /*wrote=*/false);
-}
-
-bool Evaluator::Exists(const CommandView& command) {
-  int64_t found = 0;
-  ForEachKey(command, [&](const Key& key) {
-    if (Find(key) != nullptr) ++found;
-  });
-  return ReplyInteger(found, version_, /*wrote=*/false);
-}
-
-bool Evaluator::MGet(const CommandView& command) {
-  size_t bytes = 0;
-  ForEachKey(command, [&](const Key& key) {
-    const Record* record = Find(key);
-    if (record != nullptr) bytes += record->value().size();
-  });
-  if (!MayReturn(bytes)) return ReplyTooLarge(version_);
-  if (results_ == nullptr) return false;
-  results_->BeginArray(Head(ResultStatus::kOk, version_, /*wrote=*/false),
-                       command.arguments.count());
-  ForEachKey(command, [&](const Key& key) {
-    const Record* record = Find(key);
-    if (record == nullptr) {
-      results_->AddNil();
-    } else {
-      results_->AddElement(record->value());
-    }
-  });
-  results_->EndArray();
+bool Evaluator::Read(const CommandView& command) {
+  const bool done =
+      EvaluateRead({.keyspace = keyspace_,
+                    .time = {.log_ms = now_ms_, .due_by_ms = now_ms_},
+                    .version = version_,
+                    .returned_bytes = &returned_bytes_},
+                   ReadCommand<ArgumentReader>{.op = command.op,
+                                               .slot = command.slot,
+                                               .numbers = command.numbers,
+                                               .arguments = command.arguments},
+                   [this](const ResultView& result) {
+                     if (results_ != nullptr) results_->Add(result);
+                   });
+  CHECK(done) << "log time decides in an entry";
   return false;
-}
-
-bool Evaluator::ExpireTime(const CommandView& command) {
-  const Record* record = Find(FirstKey(command));
-  int64_t answer = -2;
-  if (record != nullptr) {
-    answer = record->expire_at_ms() == 0 ? -1 : record->expire_at_ms();
-  }
-  return ReplyInteger(answer, VersionOf(record), /*wrote=*/false);
-}
-
-bool Evaluator::Type(const CommandView& command) {
-  const Record* record = Find(FirstKey(command));
-  if (record == nullptr) return ReplyNil();
-  return ReplyBytes(ResultStatus::kOk, "string", record->version(),
-                    /*wrote=*/false);
-}
-
-bool Evaluator::Ttl(const CommandView& command) {
-  const Record* record = Find(FirstKey(command));
-  int64_t answer = -2;
-  if (record != nullptr) {
-    const int64_t expire_at_ms = record->expire_at_ms();
-    answer = expire_at_ms == 0 ? -1 : expire_at_ms - now_ms_;
-  }
-  return ReplyInteger(answer, VersionOf(record), /*wrote=*/false);
-}
-
-bool Evaluator::Watch(const CommandView& command) {
-  const Record* record = Find(FirstKey(command));
-  if (record == nullptr) {
-    return ReplyNone(ResultStatus::kNil, keyspace_.last_removal(command.slot),
-                     /*wrote=*/false);
-  }
-  return ReplyNone(ResultStatus::kOk, record->version(), /*wrote=*/false);
 }
 
 bool Evaluator::Holds(const CommandView& check) {
@@ -288,34 +173,6 @@ bool Evaluator::Holds(const CommandView& check) {
   if ((check.flags & kIfAbsent) == 0) return VersionIs(record, check.expected);
   return record == nullptr &&
          keyspace_.last_removal(check.slot) == check.expected;
-}
-
-bool Evaluator::KeyCount(const CommandView& command) {
-  return ReplyInteger(static_cast<int64_t>(keyspace_.KeyCount(SlotRange{
-                          Slot(static_cast<uint16_t>(command.numbers[0])),
-                          Slot(static_cast<uint16_t>(command.numbers[1]))})),
-                      version_,
-                      /*wrote=*/false);
-}
-
-bool Evaluator::Scan(const CommandView& command) {
-  if (results_ == nullptr) return false;
-  const ScanResult found = ScanSlots(
-      command.numbers[0], command.numbers[1],
-      [&](Slot slot, ScanPosition from, size_t count_max, ScanVisit visit) {
-        return keyspace_.Scan(slot, from, count_max, [&](const Record& record) {
-          const int64_t expire_at_ms = record.expire_at_ms();
-          if (expire_at_ms == 0 || expire_at_ms > now_ms_) {
-            visit(record.key());
-          }
-        });
-      });
-  results_->BeginArray(Head(ResultStatus::kOk, version_, /*wrote=*/false),
-                       static_cast<uint32_t>(found.keys.size() + 1));
-  results_->AddElement(std::to_string(found.next));
-  for (const std::string_view key : found.keys) results_->AddElement(key);
-  results_->EndArray();
-  return false;
 }
 
 bool Evaluator::Set(const CommandView& command) {
@@ -367,10 +224,11 @@ bool Evaluator::Del(const CommandView& command) {
     }
   }
   int64_t removed = 0;
-  ForEachKey(command, [&](const Key& key) {
+  ForEachKey(keyspace_, command.slot, command.arguments, [&](const Key& key) {
     if (FindForWrite(key) != nullptr && keyspace_.Erase(key, version_)) {
       ++removed;
     }
+    return true;
   });
   return ReplyInteger(removed, version_, removed > 0);
 }
@@ -584,29 +442,18 @@ bool Evaluator::Expire(const CommandView& command) {
 bool Evaluator::Run(const CommandView& command) {
   switch (command.op) {
     case Op::kGet:
-      return Get(command);
     case Op::kStrlen:
-      return Strlen(command);
     case Op::kGetRange:
-      return GetRange(command);
     case Op::kExists:
-      return Exists(command);
     case Op::kMGet:
-      return MGet(command);
     case Op::kExpireTime:
-      return ExpireTime(command);
     case Op::kType:
-      return Type(command);
     case Op::kKeyCount:
-      return KeyCount(command);
     case Op::kScan:
-      return Scan(command);
     case Op::kTtl:
-      return Ttl(command);
     case Op::kWatch:
-      return Watch(command);
     case Op::kGetBit:
-      return GetBit(command);
+      return Read(command);
     case Op::kSet:
       return Set(command);
     case Op::kGetDel:
@@ -643,23 +490,6 @@ bool Evaluator::Run(const CommandView& command) {
 }
 
 }  // namespace
-
-std::string_view ValueRange(std::string_view value, int64_t start,
-                            int64_t end) {
-  const auto size = static_cast<int64_t>(value.size());
-  if (start < 0 && end < 0 && start > end) return {};
-  if (start < 0) start = std::max<int64_t>(start + size, 0);
-  if (end < 0) end = std::max<int64_t>(end + size, 0);
-  end = std::min(end, size - 1);
-  if (size == 0 || start > end) return {};
-  return value.substr(static_cast<size_t>(start),
-                      static_cast<size_t>(end - start + 1));
-}
-
-bool ValueBit(std::string_view value, int64_t bit) {
-  if (bit < 0 || bit / 8 >= static_cast<int64_t>(value.size())) return false;
-  return (value[static_cast<size_t>(bit / 8)] & (0x80 >> (bit % 8))) != 0;
-}
 
 void Evaluate(const Evaluation& evaluation, const CommandView& command,
               ResultBuilder* results) {

@@ -32,14 +32,6 @@ struct Evaluation {
 void Evaluate(const Evaluation& evaluation, const CommandView& command,
               ResultBuilder* results);
 
-// The bytes that GETRANGE returns: `start` to `end` inclusive, negative offsets
-// counted from the end. Used for reads outside entries as well.
-std::string_view ValueRange(std::string_view value, int64_t start, int64_t end);
-
-// The bit at `bit`, as in Op::kGetBit; false behind the end. Used for reads
-// outside entries as well.
-bool ValueBit(std::string_view value, int64_t bit);
-
 }  // namespace quorate::kv
 
 #endif  // QUORATE_KV_STORE_EVALUATE_H_

@@ -13,6 +13,7 @@ Record* Record::Make(RecordPool* pool, std::string_view key,
   Record layout = Record();
   layout.key_size_ = static_cast<uint32_t>(key.size());
   layout.references_ = 1;
+  layout.type_ = static_cast<uint32_t>(ValueType::kString);
   layout.value_size_ = static_cast<uint32_t>(value.size());
   layout.has_expiry_ = expire_at_ms != 0;
   layout.holds_buffer_ = value.shared != nullptr;

@@ -33,6 +33,11 @@ struct ValueSource {
   }
 };
 
+// Stored in snapshots: never renumber.
+enum class ValueType : uint8_t {
+  kString = 0,
+};
+
 // Lives on the heap; only Make creates it and only Unref frees it. The header
 // of 20 bytes is followed by
 //   int64 expire_at_ms   if the record has room for an expiry, not aligned;
@@ -43,7 +48,7 @@ class Record {
  public:
   static constexpr size_t kKeyBytesLimit = size_t{1} << 17;
   static constexpr size_t kValueBytesLimit = size_t{1} << 30;
-  static constexpr uint32_t kReferencesMax = (1 << 15) - 1;
+  static constexpr uint32_t kReferencesMax = (1 << 12) - 1;
   // The record of a value of this size or more has room for the value's hash.
   // Changes of other fields, and the removal of the key, then do not read the
   // value.
@@ -81,6 +86,7 @@ class Record {
                ? reinterpret_cast<const Buffer*>(bytes() + BufferOffset())
                : nullptr;
   }
+  ValueType type() const { return static_cast<ValueType>(type_); }
   Version version() const {
     return {GroupId(group_),
             raft::Index(uint64_t{index_high_} << 32 | index_low_), position_};
@@ -141,7 +147,8 @@ class Record {
   uint16_t position_;
   uint32_t group_;
   uint32_t key_size_ : 17;
-  uint32_t references_ : 15;
+  uint32_t references_ : 12;
+  uint32_t type_ : 3;
   uint32_t value_size_ : 30;
   // There is room for an expiry, which may be 0.
   uint32_t has_expiry_ : 1;

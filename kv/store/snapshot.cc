@@ -36,6 +36,7 @@ Version TakeVersion(FixedReader* reader) {
 
 void AppendRecord(std::string* out, const Record& record) {
   AppendFixed<uint8_t>(out, kRecordItem);
+  AppendFixed<uint8_t>(out, static_cast<uint8_t>(record.type()));
   AppendFixed<uint32_t>(out, static_cast<uint32_t>(record.key().size()));
   AppendFixed<uint32_t>(out, static_cast<uint32_t>(record.value().size()));
   AppendFixed<int64_t>(out, record.expire_at_ms());
@@ -321,6 +322,7 @@ bool SnapshotParser::ParseHeader(std::string_view bytes, size_t* used) {
   FixedReader reader(bytes);
   const auto magic = reader.Take<uint32_t>();
   const auto version = reader.Take<uint32_t>();
+  version_ = version;
   SnapshotHeader& header = state_.header;
   header.group = GroupId(reader.Take<uint32_t>());
   header.slot_count = reader.Take<uint32_t>();
@@ -413,12 +415,17 @@ bool SnapshotParser::ParseSlot(std::string_view bytes, size_t* used) {
 
 bool SnapshotParser::ParseRecord(std::string_view bytes, size_t* used) {
   FixedReader reader(bytes.substr(1));
+  const auto type = version_ < 3 ? uint8_t{0} : reader.Take<uint8_t>();
   const auto key_size = reader.Take<uint32_t>();
   const auto value_size = reader.Take<uint32_t>();
   const auto expire_at_ms = reader.Take<int64_t>();
   const Version version = TakeVersion(&reader);
   if (!reader.ok()) return false;
   if (!in_slot_ || any_row_) return Fail("a key outside of a slot");
+  if (static_cast<ValueType>(type) != ValueType::kString) {
+    return Fail(
+        absl::StrCat("a key of the unknown type ", static_cast<int>(type)));
+  }
   if (key_size > kKeyBytesMax || value_size > kValueBytesMax) {
     return Fail(absl::StrCat("a key of ", key_size, " bytes with a value of ",
                              value_size, " bytes; the limits are ",

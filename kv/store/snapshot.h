@@ -30,8 +30,8 @@
 namespace quorate::kv {
 
 // Version 1 has neither rules nor removals: it is read as made under rules of
-// version 1.
-inline constexpr uint32_t kSnapshotVersion = 2;
+// version 1. Before version 3, keys have no type: they are strings.
+inline constexpr uint32_t kSnapshotVersion = 3;
 
 // The first item of a snapshot.
 struct SnapshotHeader {
@@ -143,6 +143,7 @@ class SnapshotParser {
   uint64_t offset_ = 0;
   uint32_t crc_ = 0;
   bool have_header_ = false;
+  uint32_t version_ = 0;  // The version of the format.
   bool ended_ = false;
 
   bool in_slot_ = false;

@@ -89,9 +89,19 @@ absl::Status Restore(Store* store, std::string_view bytes) {
   return writer->Commit();
 }
 
-TEST(Snapshot, SampleStore_HasTheBytesOfVersion2) {
-  testing::ExpectGolden("kv/store/testdata/snapshot_v2.golden",
+TEST(Snapshot, SampleStore_HasTheBytesOfVersion3) {
+  testing::ExpectGolden("kv/store/testdata/snapshot_v3.golden",
                         BytesOf(SampleStore().get()));
+}
+
+TEST(Snapshot, OfVersion2_IsReadAndHasStrings) {
+  Store store(kOptions);
+  const absl::Status status = Restore(
+      &store, testing::ReadGolden("kv/store/testdata/snapshot_v2.golden"));
+  ASSERT_TRUE(status.ok()) << status;
+  const auto sample = SampleStore();
+  EXPECT_EQ(store.Digest(), sample->Digest());
+  EXPECT_EQ(BytesOf(&store), BytesOf(sample.get()));
 }
 
 // A store that continues from a snapshot of version 1 is the one that applied
@@ -253,6 +263,26 @@ TEST(Snapshot, VersionThatNoEntryHas_IsRefused) {
         << status;
     EXPECT_EQ(other.key_count(), 0u);
   }
+}
+
+TEST(Snapshot, KeyOfAnUnknownType_IsRefused) {
+  Store store(kOptions);
+  const std::string_view arguments[] = {"the key", "v"};
+  BatchBuilder batch;
+  batch.Add(
+      {.op = Op::kSet, .slot = HashSlot(arguments[0]), .arguments = arguments});
+  Apply(&store, 1, batch.Finish());
+  std::string bytes = BytesOf(&store);
+  // Between them are two sizes, the expiry and the version.
+  const size_t type = bytes.find("the key") - 33;
+  EXPECT_EQ(bytes[type], 0);
+  bytes[type] = 1;
+  Store other(kOptions);
+  const absl::Status status = Restore(&other, bytes);
+  EXPECT_NE(status.message().find("a key of the unknown type 1"),
+            std::string::npos)
+      << status;
+  EXPECT_EQ(other.key_count(), 0u);
 }
 
 TEST(Snapshot, OfAnotherGroupOrKey_IsRefused) {

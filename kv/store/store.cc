@@ -14,6 +14,7 @@
 #include "kv/store/evaluate.h"
 #include "kv/store/keyspace.h"
 #include "kv/store/ownership.h"
+#include "kv/store/read.h"
 #include "kv/store/sessions.h"
 #include "kv/store/snapshot.h"
 #include "kv/store/work.h"
@@ -66,6 +67,18 @@ class Store::Impl {
     return HashWord(digest, static_cast<uint64_t>(log_time_.ns()));
   }
   Counters counters() const;
+  ReadTime TimeOf(WallTime due_by) const {
+    return {.log_ms = log_time_.ms(), .due_by_ms = due_by.ms()};
+  }
+  template <typename Arguments>
+  bool Read(const ReadCommand<Arguments>& command, WallTime due_by,
+            ReadDone done) const {
+    size_t returned_bytes = 0;
+    return EvaluateRead({.keyspace = *keyspace_,
+                         .time = TimeOf(due_by),
+                         .returned_bytes = &returned_bytes},
+                        command, done);
+  }
 
   const GroupId group_;
   const uint64_t hash_key_;
@@ -440,31 +453,10 @@ std::vector<SlotRange> Store::owned() const {
   return impl_->ownership_.ranges();
 }
 
-namespace {
-
-// The lookup result of a record for a reader at this time.
-Lookup LookUp(const Record& record, WallTime log_time, WallTime due_by) {
-  const int64_t expire_at_ms = record.expire_at_ms();
-  if (expire_at_ms != 0) {
-    if (expire_at_ms <= log_time.ms()) return {};
-    if (expire_at_ms <= due_by.ms()) {
-      return {.state = Lookup::State::kNeedsTime};
-    }
-  }
-  return {.state = Lookup::State::kFound,
-          .value = record.value(),
-          .shared = record.buffer(),
-          .version = record.version(),
-          .expire_at_ms = expire_at_ms};
-}
-
-}  // namespace
-
 Lookup Store::Get(Slot slot, std::string_view key, WallTime due_by) const {
   const Keyspace& keyspace = *impl_->keyspace_;
-  const Record* record = keyspace.FindEvenIfDue(keyspace.MakeKey(slot, key));
-  if (record == nullptr) return {};
-  return LookUp(*record, impl_->log_time_, due_by);
+  return LookUp(keyspace.FindEvenIfDue(keyspace.MakeKey(slot, key)),
+                impl_->TimeOf(due_by));
 }
 
 uint64_t Store::ValueBytes(Slot slot, std::string_view key) const {
@@ -474,26 +466,24 @@ uint64_t Store::ValueBytes(Slot slot, std::string_view key) const {
   return record == nullptr ? 0 : record->value().size();
 }
 
-void Store::GetEach(Slot slot, absl::Span<const std::string_view> keys,
-                    WallTime due_by,
-                    absl::FunctionRef<bool(const Lookup&)> visit) const {
-  const Keyspace& keyspace = *impl_->keyspace_;
-  std::array<Keyspace::Key, Keyspace::kPrefetchMax> ahead;
-  while (!keys.empty()) {
-    const size_t count = std::min(keys.size(), ahead.size());
-    for (size_t i = 0; i < count; ++i) {
-      ahead[i] = keyspace.MakeKey(slot, keys[i]);
-    }
-    keyspace.Prefetch(absl::MakeConstSpan(ahead.data(), count));
-    for (size_t i = 0; i < count; ++i) {
-      const Record* record = keyspace.FindEvenIfDue(ahead[i]);
-      const Lookup found = record == nullptr
-                               ? Lookup()
-                               : LookUp(*record, impl_->log_time_, due_by);
-      if (!visit(found)) return;
-    }
-    keys.remove_prefix(count);
-  }
+bool Store::Read(const CommandSpec& command, WallTime due_by,
+                 ReadDone done) const {
+  return impl_->Read(
+      ReadCommand<ArgumentList>{.op = command.op,
+                                .slot = command.slot,
+                                .numbers = command.numbers,
+                                .arguments = ArgumentList(command.arguments)},
+      due_by, done);
+}
+
+bool Store::Read(const CommandView& command, WallTime due_by,
+                 ReadDone done) const {
+  return impl_->Read(
+      ReadCommand<ArgumentReader>{.op = command.op,
+                                  .slot = command.slot,
+                                  .numbers = command.numbers,
+                                  .arguments = command.arguments},
+      due_by, done);
 }
 
 ScanStep Store::Scan(Slot slot, ScanPosition from, size_t count_max,
@@ -501,7 +491,7 @@ ScanStep Store::Scan(Slot slot, ScanPosition from, size_t count_max,
   if (slot.value() >= impl_->slot_count_) return {.done = true};
   return impl_->keyspace_->Scan(
       slot, from, count_max, [&](const Record& record) {
-        const Lookup found = LookUp(record, impl_->log_time_, due_by);
+        const Lookup found = LookUp(&record, impl_->TimeOf(due_by));
         if (found.found()) visit(record.key(), found);
       });
 }

@@ -22,9 +22,11 @@
 #include "env/ids.h"
 #include "env/time.h"
 #include "kv/command/command.h"
+#include "kv/command/result.h"
 #include "kv/command/rules.h"
 #include "kv/command/version.h"
 #include "kv/slots/slot_scan.h"
+#include "kv/store/read.h"
 #include "kv/store/record_pool.h"
 #include "raft/host/state_machine.h"
 #include "shardctrl/partition.h"
@@ -46,26 +48,6 @@ struct StoreOptions {
   uint32_t rules_known = kRulesVersion;
   // Memory of records, shared by the stores of a node. Null: a pool of its own.
   std::shared_ptr<RecordPool> pool = nullptr;
-};
-
-// The outcome of a read.
-struct Lookup {
-  enum class State : uint8_t {
-    kFound,
-    kMissing,
-    // Present by log time, but due by `due_by`. Log time decides, so the caller
-    // evaluates the read in an entry, which advances log time.
-    kNeedsTime,
-  };
-  State state = State::kMissing;
-  // Valid until the next Apply. Set for kFound.
-  std::string_view value = {};
-  // The Buffer of a large value, so that a reply can share it; null for small
-  // values.
-  const Buffer* shared = nullptr;
-  Version version = {};
-  int64_t expire_at_ms = 0;  // 0: never.
-  bool found() const { return state == State::kFound; }
 };
 
 class Store final : public raft::StateMachine {
@@ -122,11 +104,12 @@ class Store final : public raft::StateMachine {
   // The size of the value of a key, due or not; 0 if the key is absent. The
   // slot need not be owned.
   uint64_t ValueBytes(Slot slot, std::string_view key) const;
-  // Calls `visit` with Get of each key, in order, until it returns false. This
-  // is faster than many calls of Get.
-  void GetEach(Slot slot, absl::Span<const std::string_view> keys,
-               WallTime due_by,
-               absl::FunctionRef<bool(const Lookup&)> visit) const;
+  // Calls `done` with the result that the command would have in an entry that
+  // is applied next, and returns true. Returns false without a call if a key is
+  // due by `due_by` but not by log time. Requires: IsRead(op), and Owns(slot).
+  using ReadDone = absl::FunctionRef<void(const ResultView&)>;
+  bool Read(const CommandSpec& command, WallTime due_by, ReadDone done) const;
+  bool Read(const CommandView& command, WallTime due_by, ReadDone done) const;
 
   // Visits about `count_max` keys of one slot in hash order, beginning at
   // `from`. Each call visits at least one page. Keys that are due by log time

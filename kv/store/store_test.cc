@@ -204,6 +204,55 @@ TEST_F(StoreTest, Expiry_IsDecidedByLogTime) {
   EXPECT_EQ(store_.counters().keys_expired, 1u);
 }
 
+TEST_F(StoreTest, Read_GivesTheResultOfAnEntry) {
+  Do({.op = Op::kSet}, {"{t}a", "value"});
+  Do({.op = Op::kSet, .expire_at_ms = 9'000}, {"{t}b", "\x81"});
+  Do({.op = Op::kSet, .expire_at_ms = 2'000}, {"{t}due", "old"});
+  Do({.op = Op::kSet}, {"{t}long", std::string(8 << 10, 'x')});
+  SetTime(3'000);
+  store_.Advance(Entry(Buffer()));
+  const Slot slot = HashSlot("{t}");
+  std::vector<CommandSpec> reads;
+  for (const Op op : {Op::kGet, Op::kStrlen, Op::kExpireTime, Op::kTtl,
+                      Op::kType, Op::kWatch}) {
+    reads.push_back({.op = op, .slot = slot});
+  }
+  reads.push_back({.op = Op::kGetRange, .slot = slot, .numbers = {-3, -1}});
+  reads.push_back({.op = Op::kGetBit, .slot = slot, .numbers = {7}});
+  const auto expect_equal = [&](const CommandSpec& spec) {
+    ResultBuilder outside(Version{});
+    EXPECT_TRUE(store_.Read(spec, WallTime::Min(), [&](const ResultView& read) {
+      outside.Add(read);
+    }));
+    batch_.Add(spec);
+    const Answer inside = Apply().at(0);
+    const Buffer results = outside.Finish();
+    const Answer read = Own(ResultReader(results.view()).Next());
+    EXPECT_EQ(read.status, inside.status) << OpName(spec.op);
+    EXPECT_EQ(read.kind, inside.kind) << OpName(spec.op);
+    EXPECT_EQ(read.integer, inside.integer) << OpName(spec.op);
+    EXPECT_EQ(read.bytes, inside.bytes) << OpName(spec.op);
+    // A command about many keys has the version of its entry, if it has one.
+    EXPECT_TRUE(read.version == inside.version ||
+                (read.version.none() && inside.version.index == index_))
+        << OpName(spec.op);
+  };
+  for (CommandSpec& spec : reads) {
+    for (const std::string_view key :
+         {"{t}a", "{t}b", "{t}due", "{t}long", "{t}none"}) {
+      spec.arguments = absl::MakeConstSpan(&key, 1);
+      expect_equal(spec);
+    }
+  }
+  const std::string_view keys[] = {"{t}none", "{t}b", "{t}due", "{t}long"};
+  expect_equal({.op = Op::kExists, .slot = slot, .arguments = keys});
+  expect_equal({.op = Op::kMGet, .slot = slot, .arguments = keys});
+  expect_equal({.op = Op::kKeyCount, .slot = slot, .numbers = {0, 16'000}});
+  expect_equal({.op = Op::kScan,
+                .slot = slot,
+                .numbers = {0, ScanBounds(Slot(16'000), 100)}});
+}
+
 TEST_F(StoreTest, LogTime_NeverFalls) {
   SetTime(5'000);
   Do({.op = Op::kGet}, {"k"});

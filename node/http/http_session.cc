@@ -6,7 +6,6 @@
 #include "env/siphash.h"
 #include "kv/command/session_stamp.h"
 #include "node/base/text.h"
-#include "node/commands/read_command.h"
 #include "node/http/http_reply.h"
 #include "node/http/ready_page.h"
 #include "node/pages/metrics_page.h"
@@ -391,11 +390,10 @@ bool HttpSession::ServeStale(const kv::CommandSpec& spec,
   const GroupQueue& queue = context_.router.QueueOf(spec.slot);
   const kv::Store* store = queue.stale_store();
   if (store == nullptr || !store->Owns(spec.slot)) return false;
-  return EvaluateRead(*store, spec, queue.ReadTime(),
-                      [&](const kv::ResultView& result) {
-                        ++context_.metrics.stale_reads;
-                        replies_.WriteResult(pending, result);
-                      });
+  return store->Read(spec, queue.ReadTime(), [&](const kv::ResultView& result) {
+    ++context_.metrics.stale_reads;
+    replies_.WriteResult(pending, result);
+  });
 }
 
 // ---- Answers.

@@ -3,7 +3,6 @@
 #include "env/parse_integer.h"
 #include "env/random.h"
 #include "kv/store/store.h"
-#include "node/commands/read_command.h"
 #include "node/resp/error_text.h"
 
 namespace quorate::node {
@@ -43,14 +42,13 @@ bool KeyCommands::ServeStale(const CommandRow& row, const Translated& command) {
       queue.leadership().kind == Leadership::Kind::kSelf) {
     return false;
   }
-  return EvaluateRead(*store, command.specs[0], queue.ReadTime(),
-                      [&](const kv::ResultView& result) {
-                        ++context_.metrics.stale_reads;
-                        replies_.ReplyNow(row.id, [&](RespWriter& reply) {
-                          WriteResult(command.format, result,
-                                      context_.config.limits, reply);
-                        });
-                      });
+  return store->Read(
+      command.specs[0], queue.ReadTime(), [&](const kv::ResultView& result) {
+        ++context_.metrics.stale_reads;
+        replies_.ReplyNow(row.id, [&](RespWriter& reply) {
+          WriteResult(command.format, result, context_.config.limits, reply);
+        });
+      });
 }
 
 Handled KeyCommands::Submit(const CommandRow& row, const Translated& command,

@@ -7,7 +7,6 @@
 
 #include "kv/command/command.h"
 #include "kv/command/result.h"
-#include "node/commands/read_command.h"
 #include "shardctrl/partition.h"
 
 namespace quorate::node {
@@ -16,7 +15,7 @@ namespace {
 // After reads of this many keys, the rest of the batch is left out.
 constexpr size_t kKeysPerAnswer = 4096;
 
-// True if EvaluateRead takes the command. It comes from another node.
+// True if kv::Store::Read takes the command. It comes from another node.
 bool CanEvaluate(const kv::Store& store, const kv::CommandView& command) {
   switch (command.op) {
     case kv::Op::kGet:
@@ -42,28 +41,6 @@ bool CanEvaluate(const kv::Store& store, const kv::CommandView& command) {
   }
 }
 
-void AddResult(const kv::ResultView& result, kv::ResultBuilder* results) {
-  if (!result.elements.empty()) {
-    results->BeginArray(result, static_cast<uint32_t>(result.elements.size()));
-    for (const kv::ResultElement& element : result.elements) {
-      if (element.nil) {
-        results->AddNil();
-      } else {
-        results->AddElement(element.bytes);
-      }
-    }
-    return results->EndArray();
-  }
-  switch (result.kind) {
-    case kv::PayloadKind::kInteger:
-      return results->AddInteger(result, result.integer);
-    case kv::PayloadKind::kBytes:
-      return results->AddBytes(result, result.bytes);
-    default:
-      return results->AddEncoded(result);
-  }
-}
-
 }  // namespace
 
 Buffer EvaluateReads(const kv::Store& store, const Buffer& batch,
@@ -81,16 +58,8 @@ Buffer EvaluateReads(const kv::Store& store, const Buffer& batch,
       continue;
     }
     keys += std::max<size_t>(1, command.arguments.count());
-    std::vector<std::string_view> arguments;
-    while (command.arguments.count() > 0) {
-      arguments.push_back(command.arguments.Next());
-    }
-    const kv::CommandSpec spec = {.op = command.op,
-                                  .slot = command.slot,
-                                  .numbers = command.numbers,
-                                  .arguments = arguments};
-    if (!EvaluateRead(store, spec, due_by, [&](const kv::ResultView& result) {
-          AddResult(result, &results);
+    if (!store.Read(command, due_by, [&](const kv::ResultView& result) {
+          results.Add(result);
         })) {
       break;
     }

@@ -7,7 +7,6 @@
 #include "env/check.h"
 #include "kv/command/result.h"
 #include "kv/store/store.h"
-#include "node/commands/read_command.h"
 
 namespace quorate::node {
 namespace {
@@ -317,15 +316,14 @@ ReadQueue::Served ReadQueue::Serve(const RoutedRequest& request,
   if (!request.sink->RoomFor(request.token, 0)) return Served::kNoRoom;
   parts_.work.Add(TurnWork::kRead * std::max<size_t>(1, spec.arguments.size()));
   bool room = true;
-  const bool done =
-      !parts_.buggify.Fire("node.read_in_log") &&
-      EvaluateRead(*here, spec, leadership_.ReadTime(),
-                   [&](const kv::ResultView& result) {
-                     room = RoomForElements(request, result);
-                     if (!room) return;
-                     --OrderOf(request.sink).issued_reads;
-                     request.sink->OnResult(request.token, result);
-                   });
+  const bool done = !parts_.buggify.Fire("node.read_in_log") &&
+                    here->Read(spec, leadership_.ReadTime(),
+                               [&](const kv::ResultView& result) {
+                                 room = RoomForElements(request, result);
+                                 if (!room) return;
+                                 --OrderOf(request.sink).issued_reads;
+                                 request.sink->OnResult(request.token, result);
+                               });
   if (!room) return Served::kNoRoom;
   if (done) return Served::kDone;
   // A key is due by this node's clock, but not by log time, which decides. An
