@@ -154,8 +154,8 @@ TEST_F(QuietTest, GroupWithoutOneMember_IsQuietAndTakesItBack) {
   EXPECT_EQ(cluster_->node(follower).state, "[x]");
 }
 
-// Its node works, so the others trust it until the quiet ends.
-TEST_F(QuietTest, LeaderStepsDownUnheard_TrustEnds) {
+// Its node works, so the others trust it until it asks for their votes.
+TEST_F(QuietTest, LeaderStepsDownUnheard_OneIsElected) {
   const uint32_t leader = Begin();
   Message message;
   message.type = MessageType::kAppendReply;
@@ -167,6 +167,15 @@ TEST_F(QuietTest, LeaderStepsDownUnheard_TrustEnds) {
   ASSERT_EQ(cluster_->core(leader).role(), RoleKind::kFollower);
   cluster_->Run(Seconds(2) + kElection * 2);
   EXPECT_NE(Leader(), 0u);
+}
+
+// Its node works, and it asks for no votes.
+TEST_F(QuietTest, LeaderIsFenced_TrustEnds) {
+  const uint32_t leader = Begin();
+  cluster_->Fence(leader);
+  cluster_->Run(Seconds(2) + kElection * 2);
+  EXPECT_NE(Leader(), 0u);
+  EXPECT_NE(Leader(), leader);
 }
 
 TEST_F(QuietTest, LengthThatNoLeaderSends_IsRefused) {

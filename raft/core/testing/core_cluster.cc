@@ -417,7 +417,8 @@ void CoreCluster::MoveTo(MonoTime time) {
   for (uint32_t from = 1; from <= size(); ++from) {
     for (uint32_t to = 1; to <= size(); ++to) {
       const Link link = {ReplicaId(from), ReplicaId(to)};
-      if (up(from) && !cut_.contains(link)) pulses_[link] = now_;
+      const bool pulses = up(from) || fenced_.contains(ReplicaId(from));
+      if (pulses && !cut_.contains(link)) pulses_[link] = now_;
     }
   }
 }

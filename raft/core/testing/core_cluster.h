@@ -99,6 +99,11 @@ class CoreCluster {
   // oldest ones, which are on disk though the replica was not informed.
   void Crash(uint32_t id, size_t written = 0);
   void Restart(uint32_t id);
+  // Stops a replica, but not its node: pulses go on.
+  void Fence(uint32_t id) {
+    Crash(id);
+    fenced_.insert(ReplicaId(id));
+  }
   // Begins or ends the loss of messages that are sent on this link.
   void Cut(uint32_t from, uint32_t to) {
     cut_.insert({ReplicaId(from), ReplicaId(to)});
@@ -161,6 +166,7 @@ class CoreCluster {
   std::set<Link> cut_;
   std::map<ReplicaId, PulseGate> gates_;
   std::map<Link, MonoTime> pulses_;  // The last one on each link.
+  std::set<ReplicaId> fenced_;
   std::map<MessageType, size_t> sent_;
   MonoTime now_{1'000'000'000};
   Output output_;
