@@ -377,8 +377,7 @@ HttpSession::HandleResult HttpSession::Submit(HttpRoute route,
   }
   const RoutedRequest routed = {this, replies_.newest_token(),
                                 target.Parameter("redirect") != nullptr};
-  if (context_.router.QueueOf(spec.slot).Add(routed, spec) ==
-      Admission::kBlocked) {
+  if (context_.router.Add(routed, spec) == Admission::kBlocked) {
     replies_.DropNewest();
     return HandleResult::kBlocked;
   }

@@ -29,10 +29,10 @@ std::vector<GroupQuestions::Covered> GroupQuestions::CoveredSlots() const {
 
 void GroupQuestions::Query(uint64_t token, const kv::CommandSpec& spec,
                            bool redirect) {
-  GroupQueue& queue = context_.router.QueueOf(spec.slot);
+  const GroupQueue& queue = context_.router.QueueOf(spec.slot);
   const bool further =
       std::count(asked_groups_.begin(), asked_groups_.end(), queue.group()) > 0;
-  if (queue.Add({&sink_, token, redirect, further}, spec) ==
+  if (context_.router.Add({&sink_, token, redirect, further}, spec) ==
       Admission::kBlocked) {
     waiting_.push_back({token, spec, redirect});
   } else if (!further) {

@@ -53,16 +53,16 @@ bool KeyCommands::ServeStale(const CommandRow& row, const Translated& command) {
 
 Handled KeyCommands::Submit(const CommandRow& row, const Translated& command,
                             const std::optional<kv::SessionStamp>& session) {
-  GroupQueue& queue = context_.router.QueueOf(command.slot);
   const RoutedRequest routed = {&sink_, replies_.Push(row.id, command.format),
                                 cluster_};
   Admission admission;
   if (command.count == 1) {
     kv::CommandSpec spec = command.specs[0];
     spec.session = session;
-    admission = queue.Add(routed, spec);
+    admission = context_.router.Add(routed, spec);
   } else {
-    admission = queue.AddAtomic(routed, command.slot, session, command.all());
+    admission =
+        context_.router.AddAtomic(routed, command.slot, session, command.all());
   }
   if (admission == Admission::kAccepted) return Handled::kDone;
   replies_.PopNewest();

@@ -162,7 +162,6 @@ Handled RespTransaction::Watch(const CommandRow& row, Arguments request) {
                        "one key that every writer changes"));
     return Handled::kDone;
   }
-  GroupQueue& queue = context_.router.QueueOf(slot);
   std::vector<Watched> watch;
   for (const kv::CommandSpec& spec : specs) {
     watch.push_back({.key = std::string(spec.arguments[0]), .slot = slot});
@@ -174,7 +173,7 @@ Handled RespTransaction::Watch(const CommandRow& row, Arguments request) {
         FinishWatch(std::move(watch), result, reply);
       });
   const RoutedRequest routed = {&sink_, token, cluster_};
-  if (queue.AddAtomic(routed, slot, std::nullopt, specs) ==
+  if (context_.router.AddAtomic(routed, slot, std::nullopt, specs) ==
       Admission::kAccepted) {
     return Handled::kDone;
   }
@@ -283,8 +282,8 @@ Handled RespTransaction::Exec(const CommandRow& row) {
                     });
   const RoutedRequest routed = {&sink_, token, cluster_};
   const Slot slot = *specs.slot;
-  if (context_.router.QueueOf(slot).AddAtomic(
-          routed, slot, std::nullopt, specs.all) == Admission::kBlocked) {
+  if (context_.router.AddAtomic(routed, slot, std::nullopt, specs.all) ==
+      Admission::kBlocked) {
     replies_.PopNewest();
     return Handled::kBlocked;
   }

@@ -6,6 +6,7 @@
 #include "env/check.h"
 #include "kv/command/result.h"
 #include "node/routing/memory_gate.h"
+#include "node/routing/refused_commands.h"
 
 namespace quorate::node {
 BatchQueue::BatchQueue(const QueueParts& parts, GroupLeadership& leadership,
@@ -78,6 +79,7 @@ BatchQueue::OpenBatch& BatchQueue::OpenBatchFor(const RoutedRequest& request,
   const uint32_t rules = leadership_.rules();
   if (!open_batch.items.empty() &&
       (open_batch.builder.rules() != rules ||
+       open_batch.deadline != request.deadline ||
        open_batch.items.size() >= limits.batch_commands ||
        open_batch.builder.size_bytes() + arrival.encoded_bytes >
            limits.batch_bytes ||
@@ -96,6 +98,7 @@ BatchQueue::OpenBatch& BatchQueue::OpenBatchFor(const RoutedRequest& request,
     order.open_batch_redirect = request.redirect;
   }
   if (open_batch.items.empty()) open_batch.builder.SetRules(rules);
+  open_batch.deadline = request.deadline;
   order.open_batch = open_batch.number;
   open_batch.work += arrival.work;
   return open_batch;
@@ -129,8 +132,9 @@ void BatchQueue::CloseOpenBatch(bool redirect) {
   batch.items = std::move(open_batch.items);
   batch.result_bytes = std::exchange(open_batch.result_bytes, 0);
   open_batch.work = 0;
-  batch.deadline =
-      parts_.loop.ReadClock().mono + parts_.config.timeouts.leader_wait;
+  batch.deadline = std::min(
+      parts_.loop.ReadClock().mono + parts_.config.timeouts.leader_wait,
+      open_batch.deadline);
   batch.redirect = redirect;
   ++open_batch.number;
   open_batch.items.clear();
@@ -394,15 +398,48 @@ void BatchQueue::Deliver(const Batch& batch, const Buffer& results) {
     return;
   }
   CHECK_EQ(reader.count(), batch.items.size());
-  for (const Item& item : batch.items) {
+  std::optional<kv::CommandReader> commands;  // It checks the whole batch.
+  kv::CommandView command;
+  for (size_t i = 0; i < batch.items.size(); ++i) {
+    const Item& item = batch.items[i];
     const kv::ResultView result = reader.Next();
+    if (result.status == kv::ResultStatus::kNotOwner) {
+      // A malformed command before it has a result of its own.
+      bool valid = false;
+      if (!commands.has_value()) commands.emplace(batch.payload.view());
+      while (commands->position() <= i) valid = commands->Next(&command);
+      if (valid && HoldRefused(batch, item, command)) continue;
+    }
     if (!item.write && result.status == kv::ResultStatus::kResultNotKept) {
       FailItem(item, RequestFailure::Kind::kOverloaded, absl::OkStatus());
       continue;
     }
     Release(item);
+    parts_.refused.NoteExecuted(item.sink, item.slot, item.token);
     item.sink->OnResult(item.token, result);
   }
+}
+
+// The answers to forwarded batches may arrive in another order. Behind a later
+// batch of its sink the command has no place any more.
+bool BatchQueue::HoldRefused(const Batch& batch, const Item& item,
+                             const kv::CommandView& command) {
+  if (!RefusedCommands::MayHold(command.op) ||
+      OrderOf(item.sink).executed_through > batch.sequence) {
+    return false;
+  }
+  kv::BatchBuilder alone;
+  alone.SetRules(command.rules);
+  alone.AddEncoded(command);
+  Release(item);
+  parts_.refused.Hold({.request = {.sink = item.sink,
+                                   .token = item.token,
+                                   .redirect = batch.redirect,
+                                   .deadline = batch.deadline},
+                       .slot = item.slot,
+                       .group = leadership_.group(),
+                       .batch = alone.Finish()});
+  return true;
 }
 
 void BatchQueue::Release(const Item& item) {
@@ -419,6 +456,9 @@ void BatchQueue::Release(const Item& item) {
 void BatchQueue::FailItem(const Item& item, RequestFailure::Kind kind,
                           const absl::Status& why) {
   Release(item);
+  if (kind == RequestFailure::Kind::kUnknown) {
+    parts_.refused.NoteExecuted(item.sink, item.slot, item.token);
+  }
   // A read in an entry has no effect, so its outcome need not be known.
   if (kind == RequestFailure::Kind::kUnknown && !item.write) {
     kind = RequestFailure::Kind::kNoLeader;

@@ -141,6 +141,8 @@ class BatchQueue {
     kv::BatchBuilder builder;
     size_t result_bytes = 0;
     uint64_t work = 0;
+    // The commands in the batch have this RoutedRequest::deadline.
+    MonoTime deadline = MonoTime::Max();
     std::vector<Item> items;
 
     // An empty builder has a header already.
@@ -179,6 +181,10 @@ class BatchQueue {
   // Gives back what a submitted batch takes.
   void EndFlight(const Overdue& taken);
   void Deliver(const Batch& batch, const Buffer& results);
+  // Gives a command that the group refused, as it does not own the slot, to
+  // parts_.refused. Returns false if the refusal has to be answered.
+  bool HoldRefused(const Batch& batch, const Item& item,
+                   const kv::CommandView& command);
   // Gives the item's share of limits back.
   void Release(const Item& item);
   void FailItem(const Item& item, RequestFailure::Kind kind,

@@ -1,9 +1,12 @@
 #include "node/routing/group_queue.h"
 
 #include <algorithm>
+#include <string_view>
 #include <utility>
+#include <vector>
 
 #include "absl/status/status.h"
+#include "env/check.h"
 #include "kv/store/work.h"
 #include "node/base/text.h"
 
@@ -14,6 +17,29 @@ namespace {
 // of proposed in small entries. An entry costs every replica the same whether
 // it carries one command or hundreds, and the disks limit the pace.
 constexpr size_t kInflightBatchesBeforeGathering = 2;
+
+std::optional<kv::SessionStamp> SessionOf(const kv::CommandView& command) {
+  if (!command.has_session) return std::nullopt;
+  return command.session;
+}
+
+// The command as it was before it was encoded. `arguments` is its storage.
+kv::CommandSpec SpecOf(kv::CommandView command,
+                       std::vector<std::string_view>* arguments) {
+  const uint32_t count = command.arguments.count();
+  for (uint32_t i = 0; i < count; ++i) {
+    arguments->push_back(command.arguments.Next());
+  }
+  kv::CommandSpec spec = {.op = command.op,
+                          .slot = command.slot,
+                          .flags = command.flags,
+                          .session = SessionOf(command),
+                          .numbers = command.numbers,
+                          .arguments = *arguments};
+  if (command.has_expiry) spec.expire_at_ms = command.expire_at_ms;
+  if (command.has_expected) spec.expected = command.expected;
+  return spec;
+}
 
 }  // namespace
 
@@ -167,6 +193,27 @@ Admission GroupQueue::AddAtomic(const RoutedRequest& request, Slot slot,
   batches_.AddAtomic(request, slot, session, specs, result_bytes);
   callbacks_.wake();
   return Admission::kAccepted;
+}
+
+Admission GroupQueue::AddAgain(RoutedRequest request, const Buffer& batch) {
+  request.further = true;
+  kv::CommandReader reader(batch.view());
+  kv::CommandView command;
+  CHECK(reader.ok() && reader.Next(&command));
+  std::vector<std::vector<std::string_view>> arguments;
+  if (command.op != kv::Op::kAtomic) {
+    return Add(request, SpecOf(command, &arguments.emplace_back()));
+  }
+  kv::CommandReader nested = kv::CommandReader::Nested(command);
+  // The commands point to its elements.
+  arguments.reserve(nested.count());
+  std::vector<kv::CommandSpec> specs;
+  while (!nested.done()) {
+    kv::CommandView one;
+    CHECK(nested.Next(&one));
+    specs.push_back(SpecOf(one, &arguments.emplace_back()));
+  }
+  return AddAtomic(request, command.slot, SessionOf(command), specs);
 }
 
 // A replica that stopped keeps its memory.

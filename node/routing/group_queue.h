@@ -61,6 +61,9 @@ class GroupQueue {
   Admission AddAtomic(const RoutedRequest& request, Slot slot,
                       const std::optional<kv::SessionStamp>& session,
                       absl::Span<const kv::CommandSpec> specs);
+  // Adds the only command of `batch`, which another group refused. The limits
+  // of waiting requests do not apply again: it was accepted before.
+  Admission AddAgain(RoutedRequest request, const Buffer& batch);
   // Cancels the OnUnblocked that `sink` waits for.
   void ForgetBlocked(RequestSink* sink) { blocked_.Forget(sink); }
   // Serves or fails the sink's parked reads (node/routing/read_queue.h).

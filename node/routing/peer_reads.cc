@@ -7,6 +7,7 @@
 
 #include "kv/command/command.h"
 #include "kv/command/result.h"
+#include "node/routing/refused_commands.h"
 #include "shardctrl/partition.h"
 
 namespace quorate::node {
@@ -53,8 +54,13 @@ Buffer EvaluateReads(const kv::Store& store, const Buffer& batch,
          (results.count() == 0 ||
           (results.size_bytes() < bounds.entry_result_bytes &&
            keys < kKeysPerAnswer))) {
-    if (!reader.Next(&command) || !CanEvaluate(store, command)) {
-      results.AddNone({.status = kv::ResultStatus::kMalformed});
+    const bool valid = reader.Next(&command);
+    if (!valid || !CanEvaluate(store, command)) {
+      const bool moved = valid && kv::IsRead(command.op) &&
+                         RefusedCommands::MayHold(command.op) &&
+                         !store.Owns(command.slot);
+      results.AddNone({.status = moved ? kv::ResultStatus::kNotOwner
+                                       : kv::ResultStatus::kMalformed});
       continue;
     }
     keys += std::max<size_t>(1, command.arguments.count());

@@ -12,6 +12,7 @@
 #include "node/config/config.h"
 #include "node/peers/peer_links.h"
 #include "node/routing/live_view.h"
+#include "node/routing/refused_commands.h"
 #include "raft/host/host.h"
 
 namespace quorate::node {
@@ -27,6 +28,7 @@ struct QueueParts {
   OutputBudget& budget;
   MemoryBudget& memory;
   TurnWork& work;
+  RefusedCommands& refused;
 };
 
 // Counters for metrics.

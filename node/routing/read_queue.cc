@@ -7,6 +7,7 @@
 #include "env/check.h"
 #include "kv/command/result.h"
 #include "kv/store/store.h"
+#include "node/routing/refused_commands.h"
 
 namespace quorate::node {
 namespace {
@@ -53,7 +54,7 @@ ReadQueue::ReadQueue(const QueueParts& parts, GroupLeadership& leadership,
       reads_(std::make_unique<ReadList>()) {}
 
 void ReadQueue::Add(const RoutedRequest& request, const kv::CommandSpec& spec) {
-  reads_->Append(request, NewDeadline(), spec);
+  reads_->Append(request, std::min(NewDeadline(), request.deadline), spec);
   ++waiting_requests_;
   ++OrderOf(request.sink).waiting_reads;
   ++counters_.reads;
@@ -220,13 +221,41 @@ void ReadQueue::Deliver(ReadList::Item& item, const kv::ResultView& result) {
     serving_later_.push_back(sink);
     return;
   }
+  const RoutedRequest request = item.Request();
   item.sink = nullptr;
+  if (result.status == kv::ResultStatus::kNotOwner) {
+    return Refuse(request, serving_->CommandOf(item, &arguments_),
+                  item.deadline);
+  }
   if (OrderOf(sink).parked_reads > 0 ||
       !RoomForResult({sink, item.token}, result)) {
     return Park(sink, item, *serving_, KeptResult(sink, result));
   }
-  --OrderOf(sink).issued_reads;
-  sink->OnResult(item.token, result);
+  Answer(request, item.slot, result);
+}
+
+void ReadQueue::Answer(const RoutedRequest& request, Slot slot,
+                       const kv::ResultView& result) {
+  --OrderOf(request.sink).issued_reads;
+  parts_.refused.NoteExecuted(request.sink, slot, request.token);
+  request.sink->OnResult(request.token, result);
+}
+
+void ReadQueue::Refuse(RoutedRequest request, const kv::CommandSpec& spec,
+                       MonoTime deadline) {
+  --OrderOf(request.sink).issued_reads;
+  if (!RefusedCommands::MayHold(spec.op)) {
+    return request.sink->OnFailure(
+        request.token, leadership_.MakeFailure(RequestFailure::Kind::kNoLeader,
+                                               spec.slot, absl::OkStatus()));
+  }
+  request.deadline = deadline;
+  kv::BatchBuilder alone;
+  alone.Add(spec);
+  parts_.refused.Hold({.request = request,
+                       .slot = spec.slot,
+                       .group = leadership_.group(),
+                       .batch = alone.Finish()});
 }
 
 void ReadQueue::OnReadPoint(std::unique_ptr<ReadList> reads,
@@ -263,7 +292,8 @@ void ReadQueue::ServeReads(bool own_turn) {
         serving_later_.end()) {
       continue;
     }
-    switch (Serve(item.Request(), serving_->CommandOf(item, &arguments_))) {
+    switch (Serve(item.Request(), serving_->CommandOf(item, &arguments_),
+                  item.deadline)) {
       case Served::kDone:
         item.sink = nullptr;
         break;
@@ -293,7 +323,8 @@ void ReadQueue::EndServing() {
 }
 
 ReadQueue::Served ReadQueue::Serve(const RoutedRequest& request,
-                                   const kv::CommandSpec& spec) {
+                                   const kv::CommandSpec& spec,
+                                   MonoTime deadline) {
   RequestSink::ConnectionOrder& order = OrderOf(request.sink);
   const kv::Store* here = leadership_.store();
   if (here == nullptr) {
@@ -305,10 +336,7 @@ ReadQueue::Served ReadQueue::Serve(const RoutedRequest& request,
   }
   if (order.reads_in_log > 0) return Served::kLater;
   if (!here->Owns(spec.slot)) {
-    --order.issued_reads;
-    request.sink->OnFailure(
-        request.token, leadership_.MakeFailure(RequestFailure::Kind::kNoLeader,
-                                               spec.slot, absl::OkStatus()));
+    Refuse(request, spec, deadline);
     return Served::kDone;
   }
   // Reads of one sink are evaluated in order.
@@ -320,9 +348,7 @@ ReadQueue::Served ReadQueue::Serve(const RoutedRequest& request,
                     here->Read(spec, leadership_.ReadTime(),
                                [&](const kv::ResultView& result) {
                                  room = RoomForElements(request, result);
-                                 if (!room) return;
-                                 --OrderOf(request.sink).issued_reads;
-                                 request.sink->OnResult(request.token, result);
+                                 if (room) Answer(request, spec.slot, result);
                                });
   if (!room) return Served::kNoRoom;
   if (done) return Served::kDone;
@@ -411,8 +437,7 @@ bool ReadQueue::ServeParkedRead(RequestSink* sink,
     if (!RoomForResult(request, result)) return false;
     parts_.budget.Release(read.result.size());
     --order.parked_reads;
-    --order.issued_reads;
-    sink->OnResult(read.token, result);
+    Answer(request, read.slot, result);
     return true;
   }
   if (order.reads_in_log > 0 || leadership_.store() == nullptr) {
@@ -425,7 +450,7 @@ bool ReadQueue::ServeParkedRead(RequestSink* sink,
   }
   // The read is the first of those left, so no read of this group precedes it.
   const uint32_t left = std::exchange(order.parked_reads, 0);
-  const bool done = Serve(request, spec) == Served::kDone;
+  const bool done = Serve(request, spec, NewDeadline()) == Served::kDone;
   OrderOf(sink).parked_reads = left - (done ? 1 : 0);
   return done;
 }

@@ -105,7 +105,14 @@ class ReadQueue {
   bool ServesInThisTurn(const ReadList::Item& item, bool own_turn) const;
   // No read of serving_ is left to serve.
   void EndServing();
-  Served Serve(const RoutedRequest& request, const kv::CommandSpec& spec);
+  Served Serve(const RoutedRequest& request, const kv::CommandSpec& spec,
+               MonoTime deadline);
+  // Ends an issued read that the group refused, as it does not own the slot: it
+  // goes to parts_.refused if it may.
+  void Refuse(RoutedRequest request, const kv::CommandSpec& spec,
+              MonoTime deadline);
+  void Answer(const RoutedRequest& request, Slot slot,
+              const kv::ResultView& result);
   // True if `sink` waits for room, so that the leader evaluates no further read
   // of it.
   bool AwaitsRoom(RequestSink* sink) const;

@@ -21,6 +21,7 @@
 #include "env/buffer.h"
 #include "env/ids.h"
 #include "env/outcome.h"
+#include "env/time.h"
 #include "kv/command/command.h"
 #include "kv/command/result.h"
 #include "shardctrl/partition.h"
@@ -57,6 +58,9 @@ struct RoutedRequest {
   // A further part of a command whose first part this group accepted.
   // limits.held_requests counts all parts as one request.
   bool further = false;
+  // The request waits for a leader no longer than until then, nor longer than
+  // timeouts.leader_wait.
+  MonoTime deadline = MonoTime::Max();
 };
 
 class RequestSink {
@@ -105,6 +109,15 @@ class RequestSink {
     // Its place among the sinks that wait for room (node/routing/wait_order.h);
     // 0: none.
     uint64_t ticket = 0;
+    // For slots that this group lost up to this version of the shard map, no
+    // command of the sink is under way here.
+    uint64_t settled_through = 0;
+
+    // True if a command is accepted and has no answer.
+    bool outstanding() const {
+      return unapplied_writes > 0 || reads_in_log > 0 || waiting_reads > 0 ||
+             issued_reads > 0;
+    }
   };
   // The state that the router keeps for one sink. Only its queues change it.
   class RoutingState {
@@ -116,8 +129,17 @@ class RequestSink {
       orders_.push_back({group});
       return orders_.back();
     }
+    // Returns null for a group that has got no command.
+    ConnectionOrder* FindOrder(GroupId group) {
+      for (ConnectionOrder& order : orders_) {
+        if (order.group == group) return &order;
+      }
+      return nullptr;
+    }
     std::vector<ParkedRead> parked;  // In order within each group.
     uint32_t blocked_queues = 0;     // Queues that will call OnUnblocked.
+    // Commands in RefusedCommands (node/routing/refused_commands.h).
+    uint32_t refused_commands = 0;
 
    private:
     absl::InlinedVector<ConnectionOrder, 3> orders_;

@@ -10,6 +10,17 @@
 #include "kv/store/store.h"
 
 namespace quorate::node {
+namespace {
+
+// The last slot of a command on whole slots (kv::SlotsOf).
+Slot LastSlotOf(const kv::CommandSpec& spec) {
+  kv::CommandView command;
+  command.op = spec.op;
+  command.numbers = spec.numbers;
+  return Slot(static_cast<uint16_t>(kv::SlotsOf(command)->second));
+}
+
+}  // namespace
 
 Router::Router(env::Env& env, raft::Host& host, const Config& config,
                const shardctrl::ShardMap& map, OutputBudget& budget,
@@ -17,10 +28,14 @@ Router::Router(env::Env& env, raft::Host& host, const Config& config,
     : env_(env),
       links_(env, config),
       view_(env, host, config, map, links_),
+      map_(map),
+      owners_(map),
+      refused_(env.loop, owners_),
       parts_{env.loop, env.buggify, host,   config, links_,
-             view_,    budget,      memory, work},
+             view_,    budget,      memory, work,   refused_},
       alarm_(env.loop, [this] {
         for (const size_t index : timed_) Wake(index);
+        Defer();
       }) {
   for (const shardctrl::Group& group : map.groups()) {
     const size_t index = queues_.size();
@@ -34,9 +49,6 @@ Router::Router(env::Env& env, raft::Host& host, const Config& config,
                                   }}));
   }
   is_woken_.resize(queues_.size());
-  for (const shardctrl::Assignment& assignment : map.assignments()) {
-    ranges_.emplace_back(assignment.slots.first, FindQueue(assignment.group));
-  }
 }
 
 void Router::Start() {
@@ -93,10 +105,77 @@ void Router::OnPeerRequest(PeerRequest request, PeerDone done) {
   }
 }
 
-GroupQueue& Router::QueueOf(Slot slot) {
-  const auto behind = std::ranges::upper_bound(
-      ranges_, slot, {}, [](const auto& range) { return range.first; });
-  return *std::prev(behind)->second;
+void Router::OnMapChanged() {
+  owners_.Update(map_);
+  Defer();
+}
+
+// Once a former group is settled for this sink it stays so: the sink's later
+// commands to the slots go elsewhere.
+const RequestSink::ConnectionOrder* Router::FindUnsettled(
+    RequestSink* sink, const SlotOwners::Range& range) const {
+  const RequestSink::ConnectionOrder* unsettled = nullptr;
+  for (const SlotOwners::Former& former : range.former) {
+    RequestSink::ConnectionOrder* const order =
+        sink->routing().FindOrder(former.group);
+    if (order == nullptr || order->settled_through >= former.lost.value()) {
+      continue;
+    }
+    if (order->outstanding()) return order;
+    if (order->unsettled > 0) {
+      unsettled = order;
+    } else {
+      order->settled_through = owners_.version().value();
+    }
+  }
+  return unsettled;
+}
+
+// A command with an unknown outcome may be executed later by the group that it
+// was sent to. So the next command follows it there. That group executes the
+// next command behind it, or refuses the next one. Then it has decided about
+// the first one too, and the next one is routed again.
+GroupQueue* Router::QueueFor(RequestSink* sink, Slot first, Slot last) {
+  const SlotOwners::Range& own = owners_.RangeOf(first);
+  if (first == last && own.former.empty()) return queues_[own.position].get();
+  GroupQueue* queue = queues_[own.position].get();
+  for (const SlotOwners::Range* range : owners_.RangesOf(first, last)) {
+    const RequestSink::ConnectionOrder* order = FindUnsettled(sink, *range);
+    if (order == nullptr) continue;
+    if (order->outstanding()) return nullptr;
+    queue = FindQueue(order->group);
+  }
+  return queue;
+}
+
+Admission Router::Add(const RoutedRequest& request,
+                      const kv::CommandSpec& spec) {
+  if (request.sink->routing().refused_commands > 0) return Admission::kBlocked;
+  if (!owners_.changed()) return QueueOf(spec.slot).Add(request, spec);
+  Slot last = spec.slot;
+  if (!RefusedCommands::MayHold(spec.op)) last = LastSlotOf(spec);
+  GroupQueue* const queue = QueueFor(request.sink, spec.slot, last);
+  return queue == nullptr ? Admission::kBlocked : queue->Add(request, spec);
+}
+
+Admission Router::AddAtomic(const RoutedRequest& request, Slot slot,
+                            const std::optional<kv::SessionStamp>& session,
+                            absl::Span<const kv::CommandSpec> specs) {
+  if (request.sink->routing().refused_commands > 0) return Admission::kBlocked;
+  GroupQueue* const queue = QueueFor(request.sink, slot, slot);
+  return queue == nullptr ? Admission::kBlocked
+                          : queue->AddAtomic(request, slot, session, specs);
+}
+
+void Router::RouteRefused() {
+  if (refused_.empty()) return;
+  refused_.RouteAgain([this](const RefusedCommands::Command& command) {
+    GroupQueue* const queue =
+        QueueFor(command.request.sink, command.slot, command.slot);
+    return queue != nullptr &&
+           queue->AddAgain(command.request, command.batch) ==
+               Admission::kAccepted;
+  });
 }
 
 GroupQueue* Router::FindQueue(GroupId group) {
@@ -150,7 +229,7 @@ void Router::DropParked(RequestSink* sink) {
 }
 
 bool Router::idle() const {
-  return links_.held_bytes() == 0 &&
+  return links_.held_bytes() == 0 && refused_.empty() &&
          std::all_of(queues_.begin(), queues_.end(), [](const auto& queue) {
            return queue->waiting_requests() == 0 && queue->inflight() == 0;
          });
@@ -183,6 +262,7 @@ void Router::Flush() {
       timed_.erase(index);
     }
   }
+  RouteRefused();
   if (std::exchange(leadership_changed_, false) && on_leadership_) {
     on_leadership_();
   }
@@ -194,7 +274,7 @@ void Router::Flush() {
 }
 
 void Router::SetAlarm() {
-  MonoTime next = MonoTime::Max();
+  MonoTime next = refused_.next_deadline();
   for (const size_t index : timed_) {
     next = std::min(next, queues_[index]->next_deadline());
   }

@@ -8,13 +8,15 @@
 
 #include <cstdint>
 #include <memory>
-#include <utility>
+#include <optional>
 #include <vector>
 
 #include "absl/container/btree_set.h"
 #include "absl/functional/any_invocable.h"
+#include "absl/types/span.h"
 #include "env/alarm.h"
 #include "env/env.h"
+#include "kv/command/command.h"
 #include "node/base/memory_budget.h"
 #include "node/base/output_budget.h"
 #include "node/base/turn_work.h"
@@ -24,7 +26,9 @@
 #include "node/routing/group_queue.h"
 #include "node/routing/live_view.h"
 #include "node/routing/queue_parts.h"
+#include "node/routing/refused_commands.h"
 #include "node/routing/request_sink.h"
+#include "node/routing/slot_owners.h"
 #include "raft/host/host.h"
 #include "shardctrl/map.h"
 
@@ -32,7 +36,7 @@ namespace quorate::node {
 
 class Router {
  public:
-  // All outlive the router. `map` is the configuration's.
+  // All outlive the router.
   Router(env::Env& env, raft::Host& host, const Config& config,
          const shardctrl::ShardMap& map, OutputBudget& budget,
          MemoryBudget& memory, TurnWork& work);
@@ -55,7 +59,19 @@ class Router {
   // callable from the host's observer.
   void OnApplied(GroupId group);
 
-  GroupQueue& QueueOf(Slot slot);
+  // ---- For sessions. A command waits (kBlocked) while earlier ones of its
+  // connection to a former group of its slot have no answer. It also waits
+  // while earlier ones of its connection are in RefusedCommands.
+  Admission Add(const RoutedRequest& request, const kv::CommandSpec& spec);
+  Admission AddAtomic(const RoutedRequest& request, Slot slot,
+                      const std::optional<kv::SessionStamp>& session,
+                      absl::Span<const kv::CommandSpec> specs);
+  GroupQueue& QueueOf(Slot slot) {
+    return *queues_[owners_.RangeOf(slot).position];
+  }
+  // Reports that the map changed: it has a higher version, the same groups and
+  // the same number of slots.
+  void OnMapChanged();
   // Returns null for an unknown group.
   GroupQueue* FindQueue(GroupId group);
   // The greatest log time that a replica of this node has applied. WallTime():
@@ -84,6 +100,14 @@ class Router {
   bool idle() const;
 
  private:
+  // The queue that takes the sink's next command to these slots. Null while
+  // earlier commands of the sink to them are under way at another group.
+  GroupQueue* QueueFor(RequestSink* sink, Slot first, Slot last);
+  // The order of the sink at a former group of the range, if that group may
+  // still execute commands of the sink. Null: there is no such group.
+  const RequestSink::ConnectionOrder* FindUnsettled(
+      RequestSink* sink, const SlotOwners::Range& range) const;
+  void RouteRefused();
   static std::vector<GroupId> GroupsOfParked(RequestSink& sink);
   void Wake(size_t index);
   void WakeAll();
@@ -96,10 +120,11 @@ class Router {
   env::Env& env_;
   PeerLinks links_;
   LiveView view_;
+  const shardctrl::ShardMap& map_;
+  SlotOwners owners_;
+  RefusedCommands refused_;
   const QueueParts parts_;                           // All queues share it.
   std::vector<std::unique_ptr<GroupQueue>> queues_;  // Ascending by group.
-  // The first slot of each range of a group, ascending, and the group's queue.
-  std::vector<std::pair<Slot, GroupQueue*>> ranges_;
   // Indexes of the queues that requested a Flush, each once.
   std::vector<size_t> woken_;
   std::vector<bool> is_woken_;
