@@ -7,7 +7,6 @@
 #include "env/check.h"
 #include "kv/command/result.h"
 #include "kv/store/store.h"
-#include "node/routing/refused_commands.h"
 
 namespace quorate::node {
 namespace {
@@ -232,13 +231,6 @@ void ReadQueue::Deliver(ReadList::Item& item, const kv::ResultView& result) {
     return Park(sink, item, *serving_, KeptResult(sink, result));
   }
   Answer(request, item.slot, result);
-}
-
-void ReadQueue::Answer(const RoutedRequest& request, Slot slot,
-                       const kv::ResultView& result) {
-  --OrderOf(request.sink).issued_reads;
-  parts_.refused.NoteExecuted(request.sink, slot, request.token);
-  request.sink->OnResult(request.token, result);
 }
 
 void ReadQueue::Refuse(RoutedRequest request, const kv::CommandSpec& spec,

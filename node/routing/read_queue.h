@@ -25,6 +25,7 @@
 #include "node/routing/group_leadership.h"
 #include "node/routing/queue_parts.h"
 #include "node/routing/read_list.h"
+#include "node/routing/refused_commands.h"
 #include "node/routing/request_sink.h"
 #include "node/routing/result_room.h"
 #include "raft/host/host.h"
@@ -111,8 +112,13 @@ class ReadQueue {
   // goes to parts_.refused if it may.
   void Refuse(RoutedRequest request, const kv::CommandSpec& spec,
               MonoTime deadline);
+  // Inline, as every read passes here.
   void Answer(const RoutedRequest& request, Slot slot,
-              const kv::ResultView& result);
+              const kv::ResultView& result) {
+    --OrderOf(request.sink).issued_reads;
+    parts_.refused.NoteExecuted(request.sink, slot, request.token);
+    request.sink->OnResult(request.token, result);
+  }
   // True if `sink` waits for room, so that the leader evaluates no further read
   // of it.
   bool AwaitsRoom(RequestSink* sink) const;

@@ -148,10 +148,9 @@ GroupQueue* Router::QueueFor(RequestSink* sink, Slot first, Slot last) {
   return queue;
 }
 
-Admission Router::Add(const RoutedRequest& request,
-                      const kv::CommandSpec& spec) {
+Admission Router::AddInOrder(const RoutedRequest& request,
+                             const kv::CommandSpec& spec) {
   if (request.sink->routing().refused_commands > 0) return Admission::kBlocked;
-  if (!owners_.changed()) return QueueOf(spec.slot).Add(request, spec);
   Slot last = spec.slot;
   if (!RefusedCommands::MayHold(spec.op)) last = LastSlotOf(spec);
   GroupQueue* const queue = QueueFor(request.sink, spec.slot, last);

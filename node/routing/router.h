@@ -62,7 +62,12 @@ class Router {
   // ---- For sessions. A command waits (kBlocked) while earlier ones of its
   // connection to a former group of its slot have no answer. It also waits
   // while earlier ones of its connection are in RefusedCommands.
-  Admission Add(const RoutedRequest& request, const kv::CommandSpec& spec);
+  Admission Add(const RoutedRequest& request, const kv::CommandSpec& spec) {
+    if (owners_.changed() || request.sink->routing().refused_commands > 0) {
+      return AddInOrder(request, spec);
+    }
+    return QueueOf(spec.slot).Add(request, spec);
+  }
   Admission AddAtomic(const RoutedRequest& request, Slot slot,
                       const std::optional<kv::SessionStamp>& session,
                       absl::Span<const kv::CommandSpec> specs);
@@ -107,6 +112,9 @@ class Router {
   // still execute commands of the sink. Null: there is no such group.
   const RequestSink::ConnectionOrder* FindUnsettled(
       RequestSink* sink, const SlotOwners::Range& range) const;
+  // Add, with regard to commands that are under way elsewhere.
+  Admission AddInOrder(const RoutedRequest& request,
+                       const kv::CommandSpec& spec);
   void RouteRefused();
   static std::vector<GroupId> GroupsOfParked(RequestSink& sink);
   void Wake(size_t index);
