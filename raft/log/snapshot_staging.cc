@@ -13,9 +13,11 @@ SnapshotStaging::SnapshotStaging(env::Env& env, const LogOptions& options,
                                  GroupKey group,
                                  const SnapshotDescriptor& descriptor,
                                  std::string staging_name,
-                                 uint64_t bytes_per_second, Origin origin)
+                                 uint64_t bytes_per_second, Origin origin,
+                                 FileRemover& remover)
     : disk_(env.disk),
       loop_(env.loop),
+      remover_(remover),
       cluster_(options.cluster),
       store_(options.store),
       sync_bytes_(options.snapshot_sync_bytes),
@@ -234,13 +236,15 @@ void SnapshotStaging::WriteEnd() {
 
 void SnapshotStaging::Commit() {
   committing_ = true;
-  pending_ = disk_.Rename(
-      staging_name_, SnapshotName(group_, descriptor_.position),
-      [this](absl::Status renamed) {
-        if (!renamed.ok()) return EndStep(renamed);
-        pending_ = disk_.SyncDirectory(
-            [this](absl::Status synced) { EndStep(std::move(synced)); });
-      });
+  // An earlier attempt may have failed, and its file may be about to go.
+  const std::string name = SnapshotName(group_, descriptor_.position);
+  remover_.Reclaim(name, [this, name] {
+    pending_ = disk_.Rename(staging_name_, name, [this](absl::Status renamed) {
+      if (!renamed.ok()) return EndStep(renamed);
+      pending_ = disk_.SyncDirectory(
+          [this](absl::Status synced) { EndStep(std::move(synced)); });
+    });
+  });
 }
 
 }  // namespace quorate::raft

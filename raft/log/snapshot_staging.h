@@ -17,6 +17,7 @@
 #include "absl/functional/any_invocable.h"
 #include "absl/status/status.h"
 #include "env/env.h"
+#include "raft/log/files/file_remover.h"
 #include "raft/log/snapshot_format.h"
 
 namespace quorate::raft {
@@ -31,12 +32,12 @@ class SnapshotStaging {
   // `descriptor` gives position and configuration. Size and checksum are
   // computed from the appended bytes. `bytes_per_second`: limit of the speed of
   // appending; 0: none. kReceived: `descriptor` is complete, and the second
-  // file is kept.
+  // file is kept. `remover` removes snapshots, and outlives the object.
   enum class Origin : uint8_t { kOwn, kReceived };
   SnapshotStaging(env::Env& env, const LogOptions& options, GroupKey group,
                   const SnapshotDescriptor& descriptor,
                   std::string staging_name, uint64_t bytes_per_second,
-                  Origin origin);
+                  Origin origin, FileRemover& remover);
 
   // Creates the file. Must be the first call, or Resume.
   void Create(Done done);
@@ -96,6 +97,7 @@ class SnapshotStaging {
 
   env::Disk& disk_;
   env::Loop& loop_;
+  FileRemover& remover_;
   const ClusterId cluster_;
   const StoreIncarnation store_;
   const size_t sync_bytes_;

@@ -70,7 +70,7 @@ SnapshotStoreImpl::Staging& SnapshotStoreImpl::Start(
       env_, options_, group, descriptor,
       absl::StrCat(SnapshotName(group, descriptor.position), suffix,
                    staging.number),
-      bytes_per_second, SnapshotStaging::Origin::kOwn);
+      bytes_per_second, SnapshotStaging::Origin::kOwn, remover_);
   return staging;
 }
 
@@ -88,7 +88,7 @@ SnapshotStoreImpl::Staging& SnapshotStoreImpl::StartReceiving(
       resumes ? part->second.staging_name
               : absl::StrCat(SnapshotName(group, descriptor.position), ".r",
                              staging.number),
-      /*bytes_per_second=*/0, SnapshotStaging::Origin::kReceived);
+      /*bytes_per_second=*/0, SnapshotStaging::Origin::kReceived, remover_);
   const auto begun = [this, group, number = staging.number,
                       resumes](absl::Status status) {
     if (!status.ok()) return Discard(receiving_, group, number);

@@ -3,6 +3,7 @@
 #include "raft/log/snapshot_store.h"
 
 #include <algorithm>
+#include <optional>
 #include <string>
 #include <utility>
 
@@ -161,6 +162,58 @@ TEST_F(SnapshotStoreTest, AbandonedAnywhereInFinish_LeavesNoFile) {
     ++abandoned;
   }
   EXPECT_GT(abandoned, 20);
+}
+
+// The removal of the failed one's files waits behind one that hangs.
+TEST_F(SnapshotStoreTest, WrittenAgainAfterAnError_StaysWhenTheFirstIsRemoved) {
+  const auto machine = h_.test().machine();
+  const GroupKey other{GroupId(77), ReplicaId(1)};
+  // Ends with the call: removals may still hang.
+  const auto soon = [&](auto call) {
+    std::optional<bool> ok;
+    env::Pending turn = h_.test().env().loop.Defer([&] { call(&ok); });
+    EXPECT_TRUE(h_.world().RunUntilTrue([&] { return ok.has_value(); }));
+    return *ok;
+  };
+  uint64_t failed = 0;
+  // The operations of Finish, one after another.
+  for (uint64_t n = 1; failed == n - 1; ++n) {
+    SCOPED_TRACE(n);
+    const SnapshotDescriptor descriptor = At(1, 10 + n);
+    const auto begin = [&](GroupKey group) {
+      return soon([&](std::optional<bool>* ok) {
+        h_.snapshots()->Begin(group, descriptor,
+                              [ok](absl::Status status) { *ok = status.ok(); });
+      });
+    };
+    const auto finish = [&] {
+      return soon([&](std::optional<bool>* ok) {
+        h_.snapshots()->Finish(kGroup,
+                               [ok](auto result) { *ok = result.ok(); });
+      });
+    };
+    ASSERT_TRUE(begin(other));
+    for (const std::string& name : Files()) {
+      if (name.starts_with(SnapshotName(other, descriptor.position))) {
+        h_.world().StallDisk(machine, h_.world().now() + Seconds(1), name);
+      }
+    }
+    ASSERT_TRUE(begin(kGroup));
+    h_.snapshots()->Abandon(other);
+    h_.world().FailDiskOperation(machine, sim::World::DiskOperation::kAny, n,
+                                 /*persistent=*/false);
+    if (!finish()) {
+      ++failed;
+      ASSERT_TRUE(begin(kGroup));
+      EXPECT_TRUE(finish());
+    }
+    h_.world().RunFor(Seconds(2));
+    Restart(CrashKind::kMachine);
+    const auto newest = h_.snapshots()->newest().find(kGroup);
+    ASSERT_NE(newest, h_.snapshots()->newest().end());
+    EXPECT_EQ(newest->second.position, descriptor.position);
+  }
+  EXPECT_GT(failed, 3u);
 }
 
 TEST_F(SnapshotStoreTest, LongSnapshot_IsSyncedInPieces) {

@@ -1,5 +1,6 @@
 #include "raft/log/files/file_remover.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -7,6 +8,24 @@
 namespace quorate::raft {
 
 void FileRemover::Remove(std::string name) { Add({std::move(name), nullptr}); }
+
+void FileRemover::Reclaim(const std::string& name,
+                          absl::AnyInvocable<void()> done) {
+  if (removals_.empty()) return done();
+  const auto waiting = removals_.begin() + 1;
+  removals_.erase(std::remove_if(waiting, removals_.end(),
+                                 [&](const Removal& removal) {
+                                   return removal.name == name;
+                                 }),
+                  removals_.end());
+  if (removals_.front().name != name) return done();
+  removals_.front().done = [before = std::move(removals_.front().done),
+                            done =
+                                std::move(done)](absl::Status status) mutable {
+    if (before != nullptr) before(status);
+    done();
+  };
+}
 
 void FileRemover::SyncDirectory(Done done) { Add({"", std::move(done)}); }
 

@@ -26,6 +26,10 @@ class FileRemover {
       : disk_(disk), tracer_(tracer), owner_(owner) {}
 
   void Remove(std::string name);
+  // Call before another file gets the name of one that was removed. Removals of
+  // the name that have not begun are dropped. Calls `done` once no removal of
+  // it runs; at once if none does.
+  void Reclaim(const std::string& name, absl::AnyInvocable<void()> done);
   // Syncs the directory once the files before are gone.
   void SyncDirectory(Done done);
 
