@@ -16,6 +16,7 @@
 #include "bench/core_entries.h"
 #include "bench/figures.h"
 #include "bench/process_memory.h"
+#include "bench/restart_time.h"
 #include "bench/store_memory.h"
 
 namespace quorate::bench {
@@ -46,6 +47,8 @@ std::vector<Part> Parts() {
        [](const Options& options) {
          return ProcessMemoryFigures(options.keys);
        }},
+      {"restart_time",
+       [](const Options& options) { return RestartTimeFigures(options.keys); }},
   };
 }
 

@@ -1,10 +1,13 @@
-// bench/quorate_system.cc: three quorated processes, one group with a replica
-// on each.
+// bench/quorate_system.cc: three quorated processes. Each group has a replica on
+// each.
 #include <algorithm>
+#include <chrono>
 #include <cstdlib>
 #include <fstream>
 #include <memory>
+#include <optional>
 #include <string>
+#include <thread>
 #include <utility>
 #include <vector>
 
@@ -19,7 +22,8 @@ constexpr int kServers = 3;
 
 class Quorate final : public QuorateSystem {
  public:
-  explicit Quorate(std::string program) : program_(std::move(program)) {}
+  Quorate(std::string program, QuorateOptions options)
+      : program_(std::move(program)), options_(std::move(options)) {}
 
   std::string name() const override { return "quorate"; }
   std::string guarantees() const override {
@@ -31,11 +35,18 @@ class Quorate final : public QuorateSystem {
   absl::Status Start(const ScratchFolder& folder) override;
   absl::StatusOr<Measurement> Run(const Workload& workload) override;
   Usage ReadUsage() override;
-  int64_t ResidentBytes() override { return LargestResidentBytes(servers_); }
+  int64_t ResidentBytes() override;
   absl::Status RemoveAllKeys() override;
+  void Stop(int i) override { servers_[i].reset(); }
+  absl::Status StartAgain(int i) override {
+    return StartServer(i, {"--exit-with-parent"});
+  }
+  absl::Status AwaitRead(int i, const std::string& key) override;
+  absl::StatusOr<double> Metric(int i, const std::string& name) override;
 
  private:
-  absl::Status StartServer(const ScratchFolder& folder, int index);
+  void WriteConfig(int index);
+  absl::Status StartServer(int index, const std::vector<std::string>& flags);
   // The load is sent to the leader, as a cluster client would do.
   absl::StatusOr<uint16_t> FindLeader();
   uint16_t plain_port(int i) const { return ports_[3 * kServers + i]; }
@@ -44,16 +55,19 @@ class Quorate final : public QuorateSystem {
   uint16_t peer_port(int i) const { return ports_[2 * kServers + i]; }
 
   const std::string program_;
+  const QuorateOptions options_;
   std::vector<uint16_t> ports_;
-  std::vector<ServerProcess> servers_;
+  std::vector<std::string> homes_;  // Folders of the servers.
+  std::vector<std::optional<ServerProcess>> servers_;
 };
 
-absl::Status Quorate::StartServer(const ScratchFolder& folder, int index) {
-  const std::string home = folder.Sub(absl::StrCat("quorate", index + 1));
-  const std::string file = absl::StrCat(home, "/config.toml");
-  std::ofstream config(file);
+void Quorate::WriteConfig(int index) {
+  const std::string& home = homes_[index];
+  std::ofstream config(absl::StrCat(home, "/config.toml"));
   config << "[cluster]\nid = 1\n\n[node]\nid = " << index + 1
-         << "\ndata_dir = \"" << home << "/data\"\n\n[sharding]\ngroups = 1\n";
+         << "\ndata_dir = \"" << home
+         << "/data\"\n\n[sharding]\ngroups = " << options_.groups << "\n\n"
+         << options_.settings;
   for (int i = 0; i < kServers; ++i) {
     config << "\n[[nodes]]\nid = " << i + 1
            << "\nresp = \"127.0.0.1:" << plain_port(i)
@@ -61,32 +75,43 @@ absl::Status Quorate::StartServer(const ScratchFolder& folder, int index) {
            << "\"\nhttp = \"127.0.0.1:" << http_port(i)
            << "\"\npeer = \"127.0.0.1:" << peer_port(i) << "\"\n";
   }
-  config.close();
-  absl::StatusOr<ServerProcess> server = ServerProcess::Start(
-      {program_, "--config", file, "--bootstrap", "--exit-with-parent"},
-      absl::StrCat(home, "/log"));
+}
+
+absl::Status Quorate::StartServer(int index,
+                                  const std::vector<std::string>& flags) {
+  const std::string& home = homes_[index];
+  std::vector<std::string> command = {program_, "--config",
+                                      absl::StrCat(home, "/config.toml")};
+  command.insert(command.end(), flags.begin(), flags.end());
+  absl::StatusOr<ServerProcess> server =
+      ServerProcess::Start(command, absl::StrCat(home, "/log"));
   if (!server.ok()) return server.status();
-  servers_.push_back(*std::move(server));
+  servers_[index].emplace(*std::move(server));
   return absl::OkStatus();
 }
 
 absl::Status Quorate::Start(const ScratchFolder& folder) {
   ports_ = FreePorts(4 * kServers);
+  servers_.resize(kServers);
   for (int i = 0; i < kServers; ++i) {
-    if (absl::Status s = StartServer(folder, i); !s.ok()) return s;
+    homes_.push_back(folder.Sub(absl::StrCat("quorate", i + 1)));
+    WriteConfig(i);
+    absl::Status started =
+        StartServer(i, {"--bootstrap", "--exit-with-parent"});
+    if (!started.ok()) return started;
   }
   const int64_t deadline_ns = MonotonicNanos() + 20'000'000'000;
   while (MonotonicNanos() < deadline_ns && !Interrupted()) {
     if (FindLeader().ok()) return absl::OkStatus();
-    for (ServerProcess& server : servers_) {
-      if (!server.Running()) {
+    for (std::optional<ServerProcess>& server : servers_) {
+      if (!server->Running()) {
         return absl::UnavailableError(
-            absl::StrCat("quorated ended:\n", server.LogTail()));
+            absl::StrCat("quorated ended:\n", server->LogTail()));
       }
     }
   }
   return absl::UnavailableError(
-      absl::StrCat("quorated has no leader:\n", servers_[0].LogTail()));
+      absl::StrCat("quorated has no leader:\n", servers_[0]->LogTail()));
 }
 
 absl::StatusOr<uint16_t> Quorate::FindLeader() {
@@ -105,6 +130,32 @@ absl::StatusOr<Measurement> Quorate::Run(const Workload& workload) {
   return RunRespLoad(*leader, workload);
 }
 
+int64_t Quorate::ResidentBytes() {
+  int64_t largest = 0;
+  for (const std::optional<ServerProcess>& server : servers_) {
+    largest = std::max(largest, server->ResidentBytes());
+  }
+  return largest;
+}
+
+absl::Status Quorate::AwaitRead(int i, const std::string& key) {
+  const int64_t deadline_ns = MonotonicNanos() + 120'000'000'000;
+  absl::StatusOr<std::string> reply = absl::UnavailableError("interrupted");
+  while (MonotonicNanos() < deadline_ns && !Interrupted()) {
+    reply = AskResp(plain_port(i), absl::StrCat("GET ", key));
+    if (reply.ok() && !reply->starts_with('-')) return absl::OkStatus();
+    std::this_thread::sleep_for(std::chrono::milliseconds(5));
+  }
+  return absl::UnavailableError(absl::StrCat(
+      "no answer to GET: ", reply.ok() ? *reply : reply.status().ToString()));
+}
+
+absl::StatusOr<double> Quorate::Metric(int i, const std::string& name) {
+  absl::StatusOr<std::string> page = HttpGet(http_port(i), "/metrics");
+  if (!page.ok()) return page.status();
+  return PrometheusSum(*page, name);
+}
+
 absl::Status Quorate::RemoveAllKeys() {
   absl::StatusOr<std::string> reply = AskResp(plain_port(0), "FLUSHALL");
   if (!reply.ok()) return reply.status();
@@ -119,7 +170,7 @@ Usage Quorate::ReadUsage() {
         page.ok() ? PrometheusSum(*page, "quorate_log_durable_writes_total")
                   : -1;
     usage.syncs = syncs < 0 || usage.syncs < 0 ? -1 : usage.syncs + syncs;
-    usage.processor_ns += servers_[i].ProcessorNanos();
+    usage.processor_ns += servers_[i]->ProcessorNanos();
   }
   return usage;
 }
@@ -134,8 +185,9 @@ int64_t LargestResidentBytes(absl::Span<const ServerProcess> servers) {
   return largest;
 }
 
-std::unique_ptr<QuorateSystem> MakeQuorate(std::string program) {
-  return std::make_unique<Quorate>(std::move(program));
+std::unique_ptr<QuorateSystem> MakeQuorate(std::string program,
+                                           QuorateOptions options) {
+  return std::make_unique<Quorate>(std::move(program), std::move(options));
 }
 
 }  // namespace quorate::bench

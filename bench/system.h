@@ -46,14 +46,28 @@ class QuorateSystem : public System {
  public:
   // FLUSHALL.
   virtual absl::Status RemoveAllKeys() = 0;
+  // Stops the server `i` of 0 to 2 as an operator does.
+  virtual void Stop(int i) = 0;
+  // Starts it again, and does not wait until it serves.
+  virtual absl::Status StartAgain(int i) = 0;
+  // Returns when a GET of the key through this server has succeeded.
+  virtual absl::Status AwaitRead(int i, const std::string& key) = 0;
+  // The sum of a metric's samples on this server.
+  virtual absl::StatusOr<double> Metric(int i, const std::string& name) = 0;
+};
+
+struct QuorateOptions {
+  int groups = 1;
+  std::string settings = {};  // Further tables of the configuration.
 };
 
 // One redis-server whose append-only file is synced before each reply.
 std::unique_ptr<System> MakeRedis();
 // Three etcd servers with default settings.
 std::unique_ptr<System> MakeEtcd();
-// Three quorated processes with one group; `program` is the path of quorated.
-std::unique_ptr<QuorateSystem> MakeQuorate(std::string program);
+// Three quorated processes; `program` is the path of quorated.
+std::unique_ptr<QuorateSystem> MakeQuorate(std::string program,
+                                           QuorateOptions options = {});
 // A map in memory (bench/memory_server.cc); `program` is its server's path.
 std::unique_ptr<System> MakeMemory(std::string program);
 

@@ -87,6 +87,16 @@ Index LogView::CutBefore(Index through, size_t bytes) const {
   return start_.position.index;
 }
 
+Index LogView::CutToKeep(size_t bytes) const {
+  Index cut = evicted();
+  size_t behind = resident_bytes_;
+  for (auto it = entries_.begin(); behind > bytes; ++it) {
+    behind -= it->size_bytes();
+    cut = cut + 1;
+  }
+  return cut;
+}
+
 void LogView::Append(Entry entry) {
   if (entry.payload.block_size() > 2 * entry.payload.size()) {
     entry.payload = Buffer::Copy(entry.payload.view());

@@ -60,6 +60,9 @@ class LogView {
   // The first index where the log may start such that the entries (index,
   // through] have about `bytes` or fewer. Requires: start <= through <= last.
   Index CutBefore(Index through, size_t bytes) const;
+  // The first index behind which the entries have at most `bytes`, among those
+  // in memory. Takes time for the entries before it alone.
+  Index CutToKeep(size_t bytes) const;
 
   // Adds one entry. Requires: its index follows last(), its term and log time
   // do not fall.

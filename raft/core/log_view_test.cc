@@ -115,6 +115,7 @@ void CompareCut(const LogView& log, const Model& model, size_t most) {
   if (cut.value() > model.evicted) {
     RC_ASSERT(behind + log.At(cut).size_bytes() > most);
   }
+  RC_ASSERT(log.CutToKeep(most) == std::max(cut, Index(model.evicted)));
 }
 
 RC_GTEST_PROP(LogViewTest, AnyHistory_AgreesWithTheModel, ()) {

@@ -245,7 +245,7 @@ void Core::Impl::OnEntriesRead(EntriesRead event) {
 }
 
 void Core::Impl::OnEvict(const Evict& event) {
-  const Index cut = log_.CutBefore(log_.last().index, event.keep_bytes);
+  const Index cut = log_.CutToKeep(event.keep_bytes);
   const Index through = std::min(cut, evictable());
   if (through > log_.evicted()) log_.EvictTo(through);
 }
