@@ -15,8 +15,7 @@
 #include "absl/status/statusor.h"
 #include "bench/core_entries.h"
 #include "bench/figures.h"
-#include "bench/process_memory.h"
-#include "bench/restart_time.h"
+#include "bench/process_figures.h"
 #include "bench/store_memory.h"
 
 namespace quorate::bench {

@@ -1,5 +1,5 @@
-// bench/quorate_system.cc: three quorated processes. Each group has a replica on
-// each.
+// bench/quorate_system.cc: three quorated processes, with a replica of each
+// group on each.
 #include <algorithm>
 #include <chrono>
 #include <cstdlib>
