@@ -560,6 +560,43 @@ TEST(Keyspace_Cluster, ElectionMeanwhile_TheNewLeaderCovers) {
   EXPECT_LT(led, kSeeds);
 }
 
+// A node that was elected while the scan waited answers for the group, and
+// then leads it no longer. The rest of the group's keys would be missed.
+TEST(Keyspace_Cluster, GroupLedOnlyBetween_IsAnError) {
+  int led = 0;
+  for (uint64_t seed = 1; seed <= 12; ++seed) {
+    TestCluster cluster({.nodes = 3, .groups = 1, .seed = seed});
+    sim::World& world = cluster.world();
+    ASSERT_TRUE(cluster.AwaitLeaders());
+    auto writer = cluster.ConnectResp(0);
+    Fill(cluster, *writer, 20);
+    auto client = cluster.ConnectRespCluster(1);
+    cluster.Crash(0);
+    cluster.Crash(2);
+    world.RunFor(Seconds(3));
+    client->Send(EncodeRequest({"SCAN", "0", "COUNT", "3"}));
+    world.RunFor(Milliseconds(10));
+    cluster.Restart(0);
+    cluster.Restart(2);
+    ASSERT_TRUE(world.RunUntilTrue([&] { return !client->received().empty(); },
+                                   Seconds(2)));
+    const std::string cursor = Bulks(client->Take()).at(0);
+    if (cursor == "0") continue;
+    ++led;
+    for (const size_t other : {0, 2}) {
+      world.BlockLink(cluster.machine(other), cluster.machine(1));
+      world.BlockLink(cluster.machine(1), cluster.machine(other));
+    }
+    world.RunFor(Seconds(10));
+    world.HealNetwork();
+    world.RunFor(Seconds(10));
+    EXPECT_NE(cluster.LeaderOf(GroupId(1)), 1u) << seed;
+    const std::string reply = cluster.Command(*client, {"SCAN", cursor});
+    EXPECT_TRUE(reply.starts_with("-ERR invalid cursor: ")) << reply;
+  }
+  EXPECT_GT(led, 0);
+}
+
 // The slot ranges alternate between two groups, and only one request may wait.
 void ManyRanges(Config& config) {
   config.limits.held_requests = 1;

@@ -241,6 +241,9 @@ void KeyScan::OnResult(const kv::ResultView& result) {
   const std::string_view error = ErrorOf(result.status);
   if (!error.empty()) return End(error);
   Walk& walk = *walk_;
+  // This node may lead the group since the walk began, and only for a moment.
+  // The next tag then differs even so.
+  CursorTag();
   kv::ArrayReader reader(result.bytes);
   std::string_view bytes;
   uint64_t cursor = 0;
