@@ -486,6 +486,62 @@ TEST(Host, ReceiverOfASnapshotThatRestarts_GetsTheRest) {
   }
 }
 
+// Stops a follower, and makes the others' logs begin behind its log. Returns
+// the follower. Its next start receives a snapshot.
+uint32_t StopFollowerForASnapshot(Cluster* cluster, size_t chunk_bytes) {
+  cluster->options_.core.snapshot_chunk_bytes = chunk_bytes;
+  cluster->options_.core.snapshot_inflight_bytes_max = chunk_bytes * 8;
+  for (uint32_t n = 1; n <= 3; ++n) {
+    cluster->Crash(n, sim::CrashKind::kProcess);
+    cluster->Restart(n);
+  }
+  EXPECT_EQ(cluster->Propose("first").outcome, Outcome::kDone);
+  const uint32_t lagging = cluster->leader() % 3 + 1;
+  cluster->Crash(lagging, sim::CrashKind::kMachine);
+  for (int i = 0; i < 300; ++i) {
+    EXPECT_EQ(cluster->Propose(std::string(100, 'x')).outcome, Outcome::kDone);
+  }
+  return lagging;
+}
+
+// A follower that cannot store a snapshot gets it again, but not all the time.
+// The first run fails at chunks, and the second one at the end.
+TEST(Host, SnapshotThatCannotBeStored_IsSentAgainAfterPauses) {
+  for (const size_t sync_bytes : {size_t{2048}, size_t{1} << 20}) {
+    Cluster cluster(24, /*snapshot_threshold_bytes=*/4096);
+    cluster.options_.log.snapshot_sync_bytes = sync_bytes;
+    const uint32_t lagging = StopFollowerForASnapshot(&cluster, 256);
+    const sim::MachineId machine = cluster.machines_[lagging - 1];
+    cluster.Restart(lagging);
+    cluster.AwaitStart(lagging);
+    cluster.world_.FailDiskOperation(machine, sim::World::DiskOperation::kSync,
+                                     1, /*persistent=*/true);
+    cluster.world_.RunFor(Seconds(10));
+    EXPECT_EQ(cluster.node(lagging)->observer.restored, 0);
+    // A snapshot has 126 chunks, and a pause takes 0.6 s.
+    EXPECT_GT(cluster.world_.disk_changes(machine), 150u);
+    EXPECT_LT(cluster.world_.disk_changes(machine),
+              sync_bytes == 2048 ? 400u : 3'000u);
+    cluster.world_.HealDisk(machine);
+    ASSERT_TRUE(cluster.WaitConverged(301));
+  }
+}
+
+// Answers to chunks may come late and out of order.
+TEST(Host, SnapshotWhoseChunksAreAnsweredOddly_IsInstalled) {
+  for (uint64_t seed = 1; seed <= 40; ++seed) {
+    SCOPED_TRACE(seed);
+    Cluster cluster(seed, /*snapshot_threshold_bytes=*/4096);
+    cluster.options_.log.snapshot_sync_bytes = 4096;
+    const uint32_t lagging = StopFollowerForASnapshot(&cluster, 4096);
+    cluster.world_.buggify_options() = {.active = {1, 1}, .fire = {1, 4}};
+    cluster.Restart(lagging);
+    cluster.world_.RunFor(Seconds(20));
+    cluster.world_.buggify_options() = {};
+    ASSERT_TRUE(cluster.WaitConverged(301));
+  }
+}
+
 // One chunk for each round trip of 60 ms would take a minute.
 TEST(Host, SnapshotOverALongLink_HasManyChunksInFlight) {
   Cluster cluster(22, /*snapshot_threshold_bytes=*/64 << 10);

@@ -194,6 +194,7 @@ class Replica final : private HostGate {
                       const absl::StatusOr<uint64_t>& received);
   // Steps the core with the answer; `late`: after an election timeout.
   void AnswerChunk(ChunkWritten answer, bool late);
+  void LogStoreFailure(const std::string& what);
   void Install(const SnapshotDescriptor& snapshot);
   void OnInstallDurable(const SnapshotDescriptor& snapshot);
   void LoadInstalled(const SnapshotDescriptor& snapshot);
@@ -250,9 +251,12 @@ class Replica final : private HostGate {
   uint64_t longest_apply_work_ = 0;
   // Index of a snapshot that could not be read and is not replaced yet.
   Index unreadable_snapshot_;
+  // When one may be replaced again.
+  MonoTime replace_snapshot_at_ = MonoTime::Min();
   Boxed<ChunkWritten> late_chunk_;
   env::Pending late_answer_;
-  bool store_failure_logged_ = false;
+  // When an error of the snapshot store may be logged again.
+  MonoTime log_failure_at_ = MonoTime::Min();
   // The next snapshot keeps no entries behind: they cannot be read, or this is
   // a point of unlikely behaviour.
   bool cuts_whole_log_ = false;
@@ -263,7 +267,7 @@ class Replica final : private HostGate {
   // The oldest snapshot in transfer to a follower; the store keeps it.
   LogPosition kept_snapshot_;
   std::unique_ptr<SnapshotLoader> loader_;
-  env::Pending late_load_;
+  env::Pending late_install_;
 };
 
 // The replicas of a node that are not fenced, one for each group.

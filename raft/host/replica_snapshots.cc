@@ -16,6 +16,9 @@ namespace {
 constexpr uint64_t kRetainThresholds = 8;
 // The size of the entries that one call evicts, about.
 constexpr uint64_t kEvictedBytes = 1 << 20;
+// Errors of the snapshot store are logged, and a snapshot that cannot be read
+// is replaced, at most once in this time.
+constexpr Duration kFailurePause = Seconds(10);
 }  // namespace
 
 // ---- Taking snapshots
@@ -292,11 +295,13 @@ void Replica::ReadChunk(const SnapshotWork& work) {
 // there: the state machine is intact, so another snapshot takes its place. A
 // noop makes sure that it has another index.
 void Replica::OnUnreadable(Index snapshot, const absl::Status& why) {
+  const MonoTime now = services_.env.loop.ReadClock().mono;
   if (!status_.ok() || snapshot != core_->snapshot().position.index ||
-      snapshot == unreadable_snapshot_) {
+      snapshot == unreadable_snapshot_ || now < replace_snapshot_at_) {
     return;
   }
   unreadable_snapshot_ = snapshot;
+  replace_snapshot_at_ = now + kFailurePause;
   services_.env.tracer.Log(
       env::Severity::kError,
       absl::StrCat("raft: group ", key_.group.value(),
@@ -330,25 +335,32 @@ void Replica::WriteChunk(const SnapshotWork& work) {
 void Replica::OnChunkWritten(const SnapshotDescriptor& snapshot, uint64_t end,
                              const absl::StatusOr<uint64_t>& received) {
   if (received.ok()) {
-    store_failure_logged_ = false;
     return AnswerChunk(
         {snapshot, *received, end},
         services_.env.buggify.Fire("raft.host.chunk_written_late"));
   }
-  if (!std::exchange(store_failure_logged_, true)) {
-    services_.env.tracer.Log(env::Severity::kError,
-                             absl::StrCat("raft: group ", key_.group.value(),
-                                          " could not store a snapshot chunk: ",
-                                          received.status().ToString()));
-  }
+  LogStoreFailure(absl::StrCat(
+      "group ", key_.group.value(),
+      " could not store a snapshot chunk: ", received.status().ToString()));
   // The leader starts again at once, so the answer waits for a while.
   AnswerChunk({snapshot, 0, end}, /*late=*/true);
 }
 
+void Replica::LogStoreFailure(const std::string& what) {
+  const MonoTime now = services_.env.loop.ReadClock().mono;
+  if (now < log_failure_at_) return;
+  log_failure_at_ = now + kFailurePause;
+  services_.env.tracer.Log(env::Severity::kError, absl::StrCat("raft: ", what));
+}
+
 // Answers keep their order: one that waits is replaced by the next one, which
-// names the bytes that are there by then.
+// names the bytes that are there by then. It stands for the chunks of both. The
+// core waits for the answer to the last chunk, which may be the earlier one.
 void Replica::AnswerChunk(ChunkWritten answer, bool late) {
   if (late_chunk_.has_value()) {
+    if (late_chunk_->snapshot == answer.snapshot) {
+      answer.end = std::max(answer.end, late_chunk_->end);
+    }
     *late_chunk_ = std::move(answer);
     return;
   }
@@ -401,7 +413,7 @@ void Replica::LoadInstalled(const SnapshotDescriptor& snapshot) {
   if (!services_.env.buggify.Fire("raft.host.snapshot_loaded_late")) {
     return loader_->Start();
   }
-  late_load_ =
+  late_install_ =
       services_.env.loop.At(services_.env.loop.ReadClock().mono +
                                 services_.options.core.election_timeout_max * 2,
                             [this] {
@@ -422,9 +434,14 @@ void Replica::FinishInstall(const SnapshotDescriptor& snapshot,
     // The log on disk already begins after the snapshot, so this replica cannot
     // go on without it.
     if (cut_the_log) return Fence(absl::DataLossError(why));
-    services_.env.tracer.Log(env::Severity::kError,
-                             absl::StrCat("raft: ", why));
-    Step(SnapshotInstalled{snapshot, false});
+    LogStoreFailure(why);
+    // The leader starts again at once, so the answer waits for a while.
+    late_install_ =
+        services_.env.loop.At(services_.env.loop.ReadClock().mono +
+                                  services_.options.core.election_timeout_max,
+                              [this, snapshot] {
+                                Step(SnapshotInstalled{snapshot, false});
+                              });
     return;
   }
   bytes_since_snapshot_ = 0;
