@@ -273,7 +273,7 @@ class ApplyWorkTest : public ::testing::Test {
   }
   // A single command may exceed the bounds.
   void ExpectBounded() {
-    EXPECT_LE(longest(), cluster_.config(0).raft.apply_bytes +
+    EXPECT_LE(longest(), raft::HostOptions().turn_apply_work_max +
                              kv::WorkOf(kLongValue, kLongValue));
   }
   // Sends many commands at once, and expects that all succeed.

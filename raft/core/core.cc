@@ -284,7 +284,11 @@ void Core::Impl::Emit(Event::Kind kind, Index index) {
 }
 
 MonoTime Core::Impl::ComputeDeadline() const {
-  if (apply_backlog_) return now_.mono;  // Not while installing.
+  // Not while installing.
+  return apply_backlog_ ? now_.mono : DeadlineWithoutBacklog();
+}
+
+MonoTime Core::Impl::DeadlineWithoutBacklog() const {
   if (const Leader* leader = std::get_if<Leader>(&role_)) {
     if (leader->members.empty()) return MonoTime::Max();
     if (leader->send_backlog) return now_.mono;
@@ -418,6 +422,9 @@ void Core::Step(Now now, Input&& input, Output* output) {
   impl_->Step(now, input, output);
 }
 MonoTime Core::deadline() const { return impl_->ComputeDeadline(); }
+MonoTime Core::deadline_without_backlog() const {
+  return impl_->DeadlineWithoutBacklog();
+}
 RoleKind Core::role() const { return impl_->role(); }
 Term Core::term() const { return impl_->hard_state().term; }
 ReplicaId Core::replica() const { return impl_->replica(); }

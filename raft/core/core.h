@@ -51,6 +51,9 @@ class HostGate {
   // The work of applying the entry to the present state, in bytes of entries
   // that take least. It decides only how many entries are handed out at a time.
   virtual uint64_t WorkOf(const Entry& entry) { return entry.size_bytes(); }
+  // The work that may be handed out now; further entries wait for the core's
+  // timer. 0: all do.
+  virtual uint64_t ApplyRoom() { return UINT64_MAX; }
   // When the node of `replica` last gave a sign that it works, if one and the
   // same process has given all of them since `since`. Min(): it has not, or it
   // gives none. Quiet groups rely on these signs instead of heartbeats.
@@ -414,6 +417,8 @@ class Core {
 
   // The first deadline, before any Step.
   MonoTime deadline() const;
+  // The first one that is not there just to apply more entries.
+  MonoTime deadline_without_backlog() const;
 
   ReplicaId replica() const;
   RoleKind role() const;

@@ -48,6 +48,7 @@ class Core::Impl {
   // Moves out of `input`.
   void Step(Now now, Input& input, Output* output);
   MonoTime ComputeDeadline() const;
+  MonoTime DeadlineWithoutBacklog() const;
   void CheckInvariants() const;
   uint64_t Digest(MonoTime now) const;
 

@@ -187,6 +187,31 @@ TEST_F(HeavyBacklogTest, WorkOfAPiece_IsBoundedToo) {
   EXPECT_GT(core_->deadline(), now_.mono);
 }
 
+// All groups of a node share the work of a turn.
+class RoomBacklogTest : public BacklogTest, protected HostGate {
+ protected:
+  RoomBacklogTest() { options_.gate = this; }
+  bool MaySend(ReplicaId) override { return true; }
+  uint64_t ApplyRoom() override { return room_; }
+  uint64_t room_ = 1'000;
+};
+
+TEST_F(RoomBacklogTest, EntriesWithoutRoom_WaitForTheTimer) {
+  StartWithBacklog();
+  const Index before = core_->applied_index();
+  room_ = 0;
+  PassToDeadline();
+  EXPECT_TRUE(out_.apply.empty());
+  EXPECT_EQ(core_->deadline(), now_.mono);
+  EXPECT_GT(core_->deadline_without_backlog(), now_.mono);
+  room_ = 1;  // One entry may exceed it.
+  PassToDeadline();
+  EXPECT_EQ(core_->applied_index(), before + 1);
+  room_ = 1'000;
+  PassToDeadline();
+  EXPECT_GT(core_->applied_index(), before + 2);
+}
+
 TEST_F(BacklogTest, ReadOfAFollower_WaitsUntilItsIndexIsApplied) {
   StartWithBacklog();
   Step(ReadRequested{7});

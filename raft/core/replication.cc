@@ -522,10 +522,15 @@ void Core::Impl::ApplyCommitted() {
     apply_backlog_ = applied_ < end && !installing();
     return;
   }
-  log_.SliceByBytes(
-      applied_, end,
-      Fires("raft.apply_one_entry") ? 1 : options_.apply_bytes_max,
-      &out_->apply);
+  const uint64_t room =
+      options_.gate == nullptr ? UINT64_MAX : options_.gate->ApplyRoom();
+  if (room == 0) {
+    apply_backlog_ = true;
+    return;
+  }
+  const uint64_t bytes_max = std::min<uint64_t>(
+      room, Fires("raft.apply_one_entry") ? 1 : options_.apply_bytes_max);
+  log_.SliceByBytes(applied_, end, bytes_max, &out_->apply);
   size_t known = 0;
   for (const Entry& entry : out_->apply) {
     if (!Knows(entry)) {
@@ -535,7 +540,7 @@ void Core::Impl::ApplyCommitted() {
     const uint64_t work = options_.gate == nullptr
                               ? entry.size_bytes()
                               : options_.gate->WorkOf(entry);
-    if (known > 0 && out_->apply_work + work > options_.apply_bytes_max) break;
+    if (known > 0 && out_->apply_work + work > bytes_max) break;
     out_->apply_work += work;
     ++known;
     unapplied_bytes_ -= entry.size_bytes();

@@ -40,6 +40,7 @@ Host::Impl::Impl(env::Env& env, HostOptions options, MakeStateMachine make,
       outbox_(env, options_.cluster, options_.node),
       room_(env.transport, options_.peer_window_bytes,
             [this](NodeId to) { OfferRoomLater(to); }),
+      apply_room_(env.loop, options_.turn_apply_work_max),
       callbacks_(env.loop),
       fail_node_([this](absl::Status why) { Fail(std::move(why)); }),
       on_earlier_deadline_([this](GroupId id) { UpdateTimer(id); }),
@@ -104,6 +105,7 @@ void Host::Impl::OnOpened(absl::StatusOr<OpenedStore> opened) {
                                     .outbox = outbox_,
                                     .outputs = outputs_,
                                     .room = room_,
+                                    .apply_room = apply_room_,
                                     .callbacks = callbacks_,
                                     .observer = observer_,
                                     .fail_node = fail_node_,
@@ -251,16 +253,15 @@ void Host::Impl::OnAlarm() {
     queued_deadline_.erase(due_.back());
     deadlines_.erase(deadlines_.begin());
   }
-  uint64_t applied = 0;
   for (GroupId id : due_) {
     Replica* due = replica(id);
     if (due == nullptr) continue;
-    // A timer may apply entries. The others wait for the next turn then.
-    if (due->deadline() <= now && applied < options_.turn_apply_work_max) {
-      applied -= due->applied_work();
-      due->OnTimer();
-      applied += due->applied_work();
-    }
+    // Without room to apply entries, those that want nothing else wait. They
+    // are the first of the next turn.
+    const MonoTime deadline = apply_room_.left() == 0
+                                  ? due->deadline_without_backlog()
+                                  : due->deadline();
+    if (deadline <= now) due->OnTimer();
     UpdateTimer(id);
   }
   SendPulses();
@@ -494,11 +495,7 @@ uint64_t Host::log_memory_bytes() const { return impl_->log_memory_.bytes(); }
 uint64_t Host::log_bytes() const { return impl_->log_size_.bytes(); }
 
 uint64_t Host::longest_apply_work() const {
-  uint64_t longest = 0;
-  for (const auto& [id, replica] : impl_->replicas_) {
-    longest = std::max(longest, replica->longest_apply_work());
-  }
-  return longest;
+  return impl_->apply_room_.longest();
 }
 
 Level Host::founded_level() const { return impl_->founded_level_; }

@@ -49,9 +49,9 @@ struct HostOptions {
   std::function<absl::Status(const BootstrapPlan& founded)> accept_plan;
   CoreOptions core;  // The host fills in node and group.
   LogOptions log;    // The host fills in cluster and store.
-  // Timers of one turn apply entries of about so much work
-  // (StateMachine::WorkOf). Those that exceed core.apply_bytes_max in one group
-  // wait for a timer.
+  // All groups together apply entries of about so much work
+  // (StateMachine::WorkOf) in one step of a turn. Those of one group are
+  // limited by core.apply_bytes_max, too. Others wait for the next turn.
   uint64_t turn_apply_work_max = 128 << 10;
   // A replica takes a snapshot when its entries since the last one exceed this
   // size; 0: never. The size grows with the last snapshot, up to the maximum,
@@ -247,7 +247,7 @@ class Host {
   uint64_t log_memory_bytes() const;
   // The same with those that are only on disk.
   uint64_t log_bytes() const;
-  // The most work of the entries that a group of now applied at once
+  // The most work of the entries that all groups applied in one step of a turn
   // (StateMachine::WorkOf).
   uint64_t longest_apply_work() const;
   // The identity that this node sends to its peers. Requires: Start succeeded.

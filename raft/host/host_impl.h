@@ -132,6 +132,7 @@ class Host::Impl final : public env::Transport::Receiver {
   Outbox outbox_;
   OutputPool outputs_;
   SendRoom room_;
+  ApplyRoom apply_room_;
   CallbackQueue callbacks_;
   absl::AnyInvocable<void(absl::Status)> fail_node_;
   absl::AnyInvocable<void(GroupId)> on_earlier_deadline_;

@@ -176,6 +176,11 @@ MonoTime Replica::deadline() const {
   return std::min(core_deadline_, proposals_deadline_);
 }
 
+MonoTime Replica::deadline_without_backlog() const {
+  if (!status_.ok()) return MonoTime::Max();
+  return std::min(core_->deadline_without_backlog(), proposals_deadline_);
+}
+
 void Replica::Stop(const absl::Status& why) {
   if (!status_.ok()) return;
   status_ = why;
@@ -409,8 +414,7 @@ void Replica::HandleMessages(Output& output) {
 
 void Replica::HandleApply(const Output& output) {
   if (output.apply.empty()) return;
-  applied_work_ += output.apply_work;
-  longest_apply_work_ = std::max(longest_apply_work_, output.apply_work);
+  services_.apply_room.Use(output.apply_work);
   for (const Entry& entry : output.apply) ApplyEntry(entry);
   MaybeBeginSnapshot();
 }

@@ -19,6 +19,7 @@
 #include "absl/container/btree_map.h"
 #include "env/boxed.h"
 #include "env/check.h"
+#include "raft/host/apply_room.h"
 #include "raft/host/host.h"
 #include "raft/host/log_budget.h"
 #include "raft/host/outbox.h"
@@ -44,6 +45,7 @@ struct ReplicaServices {
   Outbox& outbox;
   OutputPool& outputs;
   SendRoom& room;
+  raft::ApplyRoom& apply_room;
   CallbackQueue& callbacks;
   Host::Observer& observer;
   // Stops the whole node, because its log failed.
@@ -76,6 +78,8 @@ class Replica final : private HostGate {
   // Call when deadline() has come.
   void OnTimer();
   MonoTime deadline() const;
+  // The first one that is not there just to apply more entries.
+  MonoTime deadline_without_backlog() const;
   bool CanEvict() const;
   // Frees some of the oldest entries in memory, which stay in the log on disk.
   // It frees some if CanEvict().
@@ -92,10 +96,6 @@ class Replica final : private HostGate {
   void Leave(const absl::Status& why);
 
   const Core& core() const { return *core_; }
-  // Sum of WorkOf over all entries that this object applied.
-  uint64_t applied_work() const { return applied_work_; }
-  // The most work of the entries of one step.
-  uint64_t longest_apply_work() const { return longest_apply_work_; }
   StateMachine* state_machine() const { return state_machine_.get(); }
   // Not OK if it is stopped or halted.
   const absl::Status& status() const {
@@ -113,6 +113,7 @@ class Replica final : private HostGate {
 
   // HostGate.
   bool MaySend(ReplicaId to) override;
+  uint64_t ApplyRoom() override { return services_.apply_room.left(); }
   bool CanApply(const Entry& entry) override {
     return state_machine_->LevelOf(entry.payload) <=
            state_machine_->known_level();
@@ -247,8 +248,6 @@ class Replica final : private HostGate {
   uint64_t reported_resident_bytes_ = 0;
   uint64_t reported_log_bytes_ = 0;
   uint64_t bytes_since_snapshot_ = 0;
-  uint64_t applied_work_ = 0;
-  uint64_t longest_apply_work_ = 0;
   // Index of a snapshot that could not be read and is not replaced yet.
   Index unreadable_snapshot_;
   // When one may be replaced again.
