@@ -14,6 +14,7 @@
 #include "gtest/gtest.h"
 #include "kv/command/command.h"
 #include "kv/command/result.h"
+#include "kv/command/result_check.h"
 #include "kv/command/rules.h"
 #include "kv/slots/slot.h"
 #include "kv/store/store.h"
@@ -722,8 +723,9 @@ class History {
     entry.payload = batch.Finish();
     if (transfer_ != nullptr) transfer_->since.push_back(entry);
     const Buffer results = store_->Apply(entry, /*wants_result=*/true);
+    RC_ASSERT(ResultsAnswer(results.view(), entry.payload.view(),
+                            static_cast<uint32_t>(expected.size())));
     ResultReader reader(results.view());
-    RC_ASSERT(reader.ok());
     RC_ASSERT(reader.count() == expected.size());
     for (const Expected& each : expected)
       RC_ASSERT(Read(reader.Next()) == each);

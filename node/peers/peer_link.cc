@@ -127,11 +127,11 @@ void PeerLink::OnAnswer(const PeerAnswerPiece& piece) {
     request.pieces.resize((piece.size + kAnswerPieceBytes - 1) /
                           kAnswerPieceBytes);
   }
-  Buffer& place = request.pieces[piece.offset / kAnswerPieceBytes];
   if (piece.size != request.size) {
     ++counters_.malformed;
     return;
   }
+  Buffer& place = request.pieces[piece.offset / kAnswerPieceBytes];
   if (!place.empty()) return;  // It arrived twice.
   place = piece.bytes;
   request.received += piece.bytes.size();

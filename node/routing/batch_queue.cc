@@ -5,6 +5,7 @@
 
 #include "env/check.h"
 #include "kv/command/result.h"
+#include "kv/command/result_check.h"
 #include "node/routing/memory_gate.h"
 #include "node/routing/refused_commands.h"
 
@@ -383,8 +384,8 @@ void BatchQueue::OnDone(Batch batch, const raft::ProposeResult& result) {
 
 void BatchQueue::Deliver(const Batch& batch, const Buffer& results) {
   if (batch.forwarded &&
-      !kv::ResultsAreWhole(results.view(),
-                           static_cast<uint32_t>(batch.items.size()))) {
+      !kv::ResultsAnswer(results.view(), batch.payload.view(),
+                         static_cast<uint32_t>(batch.items.size()))) {
     ++counters_.proposals_unknown;
     FailBatch(batch, RequestFailure::Kind::kUnknown,
               absl::InternalError("the leader's results are malformed"));

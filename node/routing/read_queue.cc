@@ -6,6 +6,7 @@
 
 #include "env/check.h"
 #include "kv/command/result.h"
+#include "kv/command/result_check.h"
 #include "kv/store/store.h"
 
 namespace quorate::node {
@@ -173,21 +174,22 @@ void ReadQueue::IssueToLeader(std::unique_ptr<ReadList> reads) {
     asked_.push_back(i);
     round = counters_.read_rounds;
   }
-  forwarding_.Read(batch.Finish(),
-                   [this, reads = std::move(reads)](
-                       const raft::ProposeResult& answer) mutable {
-                     OnLeaderRead(std::move(reads), answer);
-                   });
+  const Buffer asked = batch.Finish();
+  forwarding_.Read(asked, [this, asked, reads = std::move(reads)](
+                              const raft::ProposeResult& answer) mutable {
+    OnLeaderRead(std::move(reads), asked, answer);
+  });
 }
 
 void ReadQueue::OnLeaderRead(std::unique_ptr<ReadList> reads,
+                             const Buffer& asked,
                              const raft::ProposeResult& answer) {
   serving_ = std::move(reads);
   const std::string_view bytes = answer.result.view();
   const kv::ResultReader frame(bytes);
   if (answer.outcome != Outcome::kDone || !frame.ok() ||
       !frame.batch_accepted() || frame.count() > asked_.size() ||
-      !kv::ResultsAreWhole(bytes, frame.count())) {
+      !kv::ResultsAnswer(bytes, asked.view(), frame.count())) {
     ++counters_.reads_failed;
     leadership_.Pause();
     leadership_.Refresh();

@@ -93,7 +93,7 @@ class ReadQueue {
   // Without a replica here the leader evaluates the reads, as many as fit one
   // batch.
   void IssueToLeader(std::unique_ptr<ReadList> reads);
-  void OnLeaderRead(std::unique_ptr<ReadList> reads,
+  void OnLeaderRead(std::unique_ptr<ReadList> reads, const Buffer& asked,
                     const raft::ProposeResult& answer);
   // Moves an issued read of serving_ to the log.
   void MoveToLog(ReadList::Item& item);
