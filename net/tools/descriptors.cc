@@ -10,9 +10,8 @@
 namespace quorate::net {
 namespace {
 
-// Sockets and files that every node has, and clients above the limit that are
-// being refused.
-constexpr uint64_t kReserve = 128;
+// Sockets and files that every node has.
+constexpr uint64_t kReserve = 64;
 // Links of all lanes in both directions, and some that replace others.
 constexpr uint64_t kPerNode = 8;
 // Snapshots that are read, written and received.
@@ -34,7 +33,8 @@ uint64_t RaiseDescriptorLimit() {
 
 std::string FitConnections(uint64_t limit, node::Config* config) {
   const uint64_t own = kReserve + kPerNode * config->nodes.size() +
-                       kPerGroup * config->shards.size();
+                       kPerGroup * config->shards.size() +
+                       kProtocols * config->bounds.refused_connections;
   const uint64_t wanted = config->limits.connections;
   if (limit >= own && (limit - own) / kProtocols >= wanted) return "";
   const uint64_t possible =

@@ -241,6 +241,9 @@ struct BoundsConfig {
   size_t snapshot_sync_bytes = 4 << 20;
   uint64_t log_slack_segments = 4;
   Duration log_witness_delay = Seconds(1);
+  // Connections of one protocol above limits.connections that receive their
+  // error. Above this number the oldest of them is closed at once.
+  size_t refused_connections = 32;
 };
 
 // Division of slots if there are no [[shards]] tables.

@@ -282,6 +282,7 @@ void ClientConnection::Close() {
   if (closed()) return;
   linger_.Cancel();
   connection_.reset();
+  clients_.refused_.erase(id_);
   Uncount();
   out_.Drop();
   awaits_room_ = false;
@@ -297,7 +298,7 @@ void ClientConnection::Uncount() {
 }
 
 void ClientConnection::CheckInvariants() const {
-  CHECK(counted_) << "client " << id_ << " was killed and is not closed";
+  CHECK(!killed_) << "client " << id_ << " was killed and is not closed";
   CHECK(flush_wanted_ || out_.empty()) << "client " << id_;
   if (awaits_room_) {
     CHECK(clients_.look_armed_ || clients_.room_timer_armed_)
@@ -363,12 +364,21 @@ void Clients::Accept(std::unique_ptr<env::Connection> connection,
   ++open_;
   taken.connection_->SetObserver(&taken);
   taken.protocol_ = make(taken);
-  if (open_ > config_.limits.connections) {
-    ++metrics_.connections.rejected;
-    taken.out().text() += refusal;
-    taken.CloseAfterFlush();
-  }
+  if (open_ > config_.limits.connections) Refuse(taken, refusal);
   ArmSweep();
+}
+
+void Clients::Refuse(ClientConnection& client, std::string_view refusal) {
+  ++metrics_.connections.rejected;
+  client.Uncount();
+  refused_.insert(client.id());
+  client.out().text() += refusal;
+  client.CloseAfterFlush();
+  // A storm of connections must not take the descriptors that the log needs.
+  // The oldest one has had the longest time to read its error.
+  if (refused_.size() > config_.bounds.refused_connections) {
+    clients_.find(*refused_.begin())->second->Close();
+  }
 }
 
 std::vector<ClientConnection*> Clients::All() const {
@@ -390,6 +400,7 @@ ClientConnection* Clients::Find(uint64_t id) const {
 // batch. The stream therefore stays until the end of the turn.
 void Clients::Kill(ClientConnection& client) {
   client.closing_ = true;
+  client.killed_ = true;
   client.Uncount();
   Schedule(client);
 }
@@ -422,7 +433,7 @@ void Clients::RunTurnEnd() {
     const auto found = clients_.find(id);
     if (found == clients_.end()) continue;
     ClientConnection& client = *found->second;
-    if (!client.counted_) client.Close();
+    if (client.killed_) client.Close();
     if (client.closed()) {
       client.flush_wanted_ = false;
       client.resume_wanted_ = false;

@@ -20,6 +20,7 @@
 #include <vector>
 
 #include "absl/container/btree_map.h"
+#include "absl/container/btree_set.h"
 #include "absl/functional/any_invocable.h"
 #include "env/env.h"
 #include "node/base/output_budget.h"
@@ -176,8 +177,8 @@ class ClientConnection final : public env::Connection::Observer,
   bool flush_wanted_ = false;
   bool resume_wanted_ = false;
   bool closing_ = false;  // CloseAfterFlush or Kill was called.
-  // Part of Clients::open_. If the connection is not counted but has a stream,
-  // it was killed in this turn.
+  bool killed_ = false;   // The stream is closed at the end of this turn.
+  // Part of Clients::open_: neither closed, nor killed, nor refused.
   bool counted_ = true;
   bool ended_ = false;     // The client half-closed.
   bool end_sent_ = false;  // This side half-closed: nothing more is written.
@@ -206,12 +207,15 @@ class Clients {
   Clients(const Clients&) = delete;
   Clients& operator=(const Clients&) = delete;
 
-  // Adds an accepted connection. Above the limit the connection receives
-  // `refusal` and is closed.
+  // Adds an accepted connection. Above limits.connections the connection
+  // receives `refusal` and is closed. Until then it is refused: count(), All()
+  // and Find() leave it out. Above bounds.refused_connections the oldest
+  // refused connection is closed at once.
   void Accept(std::unique_ptr<env::Connection> connection, MakeProtocol& make,
               std::string_view refusal);
 
-  // Client connections with a stream, ascending by id, without killed ones.
+  // Client connections with a stream, ascending by id, without killed and
+  // refused ones.
   std::vector<ClientConnection*> All() const;
   // The one of All() with this id, or null.
   ClientConnection* Find(uint64_t id) const;
@@ -233,6 +237,8 @@ class Clients {
  private:
   friend class ClientConnection;
 
+  // Sends `refusal` to `client`, which is above the limit, and closes it.
+  void Refuse(ClientConnection& client, std::string_view refusal);
   void Schedule(ClientConnection& client);
   void RunTurnEnd();
   void ArmSweep();
@@ -253,7 +259,9 @@ class Clients {
   TurnWork& work_;
   absl::btree_map<uint64_t, std::unique_ptr<ClientConnection>> clients_;
   uint64_t next_id_ = 1;
-  size_t open_ = 0;  // Links included.
+  size_t open_ = 0;  // The counted connections.
+  // The refused connections that have a stream, by id: the oldest one first.
+  absl::btree_set<uint64_t> refused_;
   bool stopped_ = false;
   // Clients with work at the end of the turn, by id, in the order of their
   // calls.

@@ -270,7 +270,7 @@ class Table {
       c.script = script.get();
       return script;
     };
-    clients_.Accept(std::make_unique<HandStream>(&c.wire), make, "");
+    clients_.Accept(std::make_unique<HandStream>(&c.wire), make, "refused\n");
   }
   void Send(size_t which, std::string_view requests) {
     Connection& c = *connections_[which % connections_.size()];
@@ -283,6 +283,10 @@ class Table {
   // In the next turn the table kills the connection.
   void Kill(size_t which) { kills_.push_back(which); }
   bool open(size_t which) const { return connections_[which]->wire.open; }
+  const std::string& output(size_t which) const {
+    return connections_[which]->wire.output;
+  }
+  size_t count() const { return clients_.count(); }
   // The number of connections after the kill, in its turn.
   size_t left() const { return left_; }
   void SetTaking(Taking taking) {
@@ -604,6 +608,42 @@ TEST(Clients_Kill, ConnectionsWithOutstandingReplies_AreClosedInTheSameTurn) {
   table.Send(2, "i");
   table.RunTurn();
   EXPECT_EQ(table.replies(2), 1u);
+}
+
+TEST(Clients_Refused, AboveTheirBound_TheOldestIsClosedAtOnce) {
+  Config config = SmallLimits();
+  config.limits.connections = 1;
+  config.bounds.refused_connections = 2;
+  Table table(config);
+  for (int i = 0; i < 3; ++i) table.Open(Taking::kEverything, 5);
+  table.RunTurn();
+  for (size_t i = 0; i < 3; ++i) EXPECT_TRUE(table.open(i)) << i;
+  for (int i = 0; i < 2; ++i) table.Open(Taking::kEverything, 5);
+  for (size_t i = 0; i < 5; ++i) {
+    EXPECT_EQ(table.open(i), i == 0 || i > 2) << i;
+  }
+  table.RunTurn();
+  EXPECT_EQ(table.output(0), "");
+  for (size_t i = 1; i < 5; ++i) EXPECT_EQ(table.output(i), "refused\n") << i;
+}
+
+// The refused connections are still open.
+TEST(Clients_Refused, TakeNoRoomFromLaterConnections) {
+  Config config = SmallLimits();
+  config.limits.connections = 1;
+  Table table(config);
+  for (int i = 0; i < 5; ++i) table.Open(Taking::kEverything, 5);
+  EXPECT_EQ(table.count(), 1u);
+  table.RunTurn();
+  table.Kill(0);
+  table.RunTurn();
+  table.Open(Taking::kEverything, 5);
+  table.Send(5, "i");
+  table.RunTurn();
+  EXPECT_EQ(table.count(), 1u);
+  EXPECT_TRUE(table.open(1));
+  EXPECT_EQ(table.replies(5), 1u);
+  EXPECT_EQ(table.output(5), "0:..\n");
 }
 
 // Two connections that do not read hold the whole budget except for the last
