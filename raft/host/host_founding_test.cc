@@ -1,7 +1,12 @@
 // The founding of a cluster by hosts of three machines in the simulated world.
+#include <cstdint>
+#include <memory>
+#include <utility>
+
 #include "absl/status/status.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "env/env.h"
 #include "env/random.h"
 #include "gtest/gtest.h"
 #include "raft/host/host.h"
@@ -31,6 +36,40 @@ TEST(HostFounding_Replicas, AreOnTheStoresThatTheNodesDrew) {
               seen.Bits("raft.hash_key", voter.store.value(), 0));
     EXPECT_EQ(host.core(kGroup)->configuration(), first);
   }
+}
+
+// The hash key of a cluster whose nodes draw secrets from these seeds. All
+// other inputs are equal.
+uint64_t HashKeyWithSecrets(uint64_t seed) {
+  struct Program {
+    Program(const env::Env& world, uint64_t seed, HostOptions options)
+        : env(world),
+          journal(Secret(&env, seed), std::move(options), Level(1)) {}
+    static env::Env& Secret(env::Env* env, uint64_t seed) {
+      env->secrets = Random(seed);
+      return *env;
+    }
+    env::Env env;
+    testing::JournalProgram journal;
+  };
+  Cluster cluster(22, 0, {});
+  for (uint32_t n = 1; n <= 3; ++n) {
+    cluster.world_.Start(cluster.machines_[n - 1], [&, n](env::Env& env) {
+      auto program =
+          std::make_shared<Program>(env, seed + n, cluster.OptionsOf(n));
+      cluster.programs_[n - 1] = &program->journal;
+      return program;
+    });
+  }
+  EXPECT_TRUE(cluster.WaitForLeader());
+  return cluster.node(1)->host.core(kGroup)->configuration().hash_key;
+}
+
+// Clients can learn the id of the cluster and the seed of `random`.
+TEST(HostFounding_HashKey, DependsOnTheSecrets) {
+  const uint64_t key = HashKeyWithSecrets(100);
+  EXPECT_EQ(HashKeyWithSecrets(100), key);
+  EXPECT_NE(HashKeyWithSecrets(200), key);
 }
 
 // Nothing is decided without the answers of all nodes.
