@@ -590,6 +590,42 @@ TEST(Cluster_Leaders, AreSpreadAsPreferred) {
       cluster.Command(*client, {"CLUSTER", "SLOTS"}).starts_with("*3\r\n"));
 }
 
+// Group 1 has two ranges, and group 3 lies beside one of them. Node 3 is a
+// replica of node 1, since it leads nothing.
+TEST(Cluster_Slots, ListsEachRangeWithTheReplicasOfItsGroup) {
+  TestCluster cluster({.nodes = 3, .adjust = [](Config& config) {
+                         const NodeId n1(1), n2(2), n3(3);
+                         config.shards = {{.group = GroupId(1),
+                                           .name = "g1",
+                                           .slots = {{0, 99}, {300, 16383}},
+                                           .replicas = {n1, n2, n3}},
+                                          {.group = GroupId(2),
+                                           .name = "g2",
+                                           .slots = {{100, 199}},
+                                           .replicas = {n2, n3, n1}},
+                                          {.group = GroupId(3),
+                                           .name = "g3",
+                                           .slots = {{200, 299}},
+                                           .replicas = {n1, n2, n3}}};
+                       }});
+  ASSERT_TRUE(cluster.AwaitLeaders());
+  cluster.world().RunFor(Seconds(10));
+  auto client = cluster.ConnectRespCluster(0);
+  const auto node = [](int n) { return Concat("n", n, "\r\n:7101\r\n"); };
+  std::string slots = cluster.Command(*client, {"CLUSTER", "SLOTS"});
+  ASSERT_TRUE(slots.starts_with("*3\r\n")) << slots;
+  const size_t second = slots.find("*3\r\n:100\r\n:199\r\n");
+  const size_t third = slots.find("*4\r\n:200\r\n:16383\r\n");
+  ASSERT_NE(second, std::string::npos) << slots;
+  ASSERT_NE(third, std::string::npos) << slots;
+  const std::string row = slots.substr(third);
+  EXPECT_LT(row.find(node(1)), row.find(node(3))) << slots;
+  EXPECT_NE(row.find(node(3)), std::string::npos) << slots;
+  EXPECT_EQ(slots.find("*4\r\n:0\r\n:99\r\n"), 4u) << slots;
+  EXPECT_NE(slots.substr(second, third - second).find(node(2)),
+            std::string::npos);
+}
+
 TEST(Cluster_StoppingLeader, TransfersLeadershipFirst) {
   TestCluster cluster({.nodes = 3});
   ASSERT_TRUE(cluster.AwaitLeaders());

@@ -56,10 +56,6 @@ bool Topology::Works(NodeId node, GroupId group) const {
   return view.alive(node) && !Unfit(view.replica(group, node));
 }
 
-bool Topology::Serves(NodeId node, const shardctrl::Group& group) const {
-  return Holds(group, node) && Works(node, group.id);
-}
-
 NodeId Topology::LeaderToList(size_t position) const {
   const shardctrl::Group& group = map_.groups()[position];
   const LiveView& view = router_.view();
@@ -163,6 +159,14 @@ size_t Topology::PositionOf(GroupId group) const {
              : static_cast<size_t>(found - groups.begin());
 }
 
+size_t Topology::PositionOf(NodeId node) const {
+  const auto found = std::ranges::lower_bound(
+      nodes_, node, {}, [](const Node& each) { return each.config->id; });
+  return found == nodes_.end() || found->config->id != node
+             ? nodes_.size()
+             : static_cast<size_t>(found - nodes_.begin());
+}
+
 uint32_t Topology::slots_with_leader() {
   uint32_t count = 0;
   for (const shardctrl::Assignment& assignment : map_.assignments()) {
@@ -186,45 +190,56 @@ void Topology::WriteNode(const Node& node, RespWriter& reply) const {
   reply.Map(0);
 }
 
-std::string Topology::MakeSlotsReply(int version) const {
-  // One row for each range of one master and one set of replicas. Replicas that
-  // are dead or do not work are left out.
-  struct Row {
-    SlotRange slots;
-    const Node* master;
-    std::vector<const Node*> replicas;
-  };
-  std::vector<Row> rows;
-  const auto groups = map_.groups();
-  for (const shardctrl::Assignment& assignment : map_.assignments()) {
-    const auto group =
-        std::ranges::find(groups, assignment.group, &shardctrl::Group::id);
-    const NodeId leader = leaders_[static_cast<size_t>(group - groups.begin())];
-    Row row = {assignment.slots, nullptr, {}};
-    for (const Node& node : nodes_) {
-      if (node.config->id == leader) row.master = &node;
-      if (node.master == leader && Serves(node.config->id, *group)) {
-        row.replicas.push_back(&node);
+Topology::Listing Topology::ListingOf(size_t position) const {
+  const shardctrl::Group& group = map_.groups()[position];
+  const NodeId leader = leaders_[position];
+  Listing listing = {.master = PositionOf(leader), .replicas = {}};
+  for (const auto* members : {&group.voters, &group.non_voters}) {
+    for (const NodeId id : *members) {
+      const size_t node = PositionOf(id);
+      if (node < nodes_.size() && nodes_[node].master == leader &&
+          Works(id, group.id)) {
+        listing.replicas.push_back(node);
       }
     }
-    if (row.master == nullptr) continue;
-    if (!rows.empty() && rows.back().master == row.master &&
-        rows.back().replicas == row.replicas &&
-        rows.back().slots.last.value() + 1u == row.slots.first.value()) {
-      rows.back().slots.last = row.slots.last;
+  }
+  std::ranges::sort(listing.replicas);
+  return listing;
+}
+
+std::string Topology::MakeSlotsReply(int version) const {
+  // A group can have many ranges: its listing is made once.
+  std::vector<Listing> listings;
+  for (size_t i = 0; i < leaders_.size(); ++i) listings.push_back(ListingOf(i));
+  // One row for each range of one listing.
+  struct Row {
+    SlotRange slots;
+    const Listing* listing;
+  };
+  std::vector<Row> rows;
+  const auto assignments = map_.assignments();
+  for (size_t i = 0; i < assignments.size(); ++i) {
+    const Listing& listing = listings[assigned_[i]];
+    const SlotRange& slots = assignments[i].slots;
+    if (listing.master == nodes_.size()) continue;
+    if (!rows.empty() && *rows.back().listing == listing &&
+        rows.back().slots.last.value() + 1u == slots.first.value()) {
+      rows.back().slots.last = slots.last;
     } else {
-      rows.push_back(std::move(row));
+      rows.push_back({slots, &listing});
     }
   }
   std::string text;
   RespWriter reply(&text, version);
   reply.Array(rows.size());
   for (const Row& row : rows) {
-    reply.Array(3 + row.replicas.size());
+    reply.Array(3 + row.listing->replicas.size());
     reply.Integer(row.slots.first.value());
     reply.Integer(row.slots.last.value());
-    WriteNode(*row.master, reply);
-    for (const Node* replica : row.replicas) WriteNode(*replica, reply);
+    WriteNode(nodes_[row.listing->master], reply);
+    for (const size_t replica : row.listing->replicas) {
+      WriteNode(nodes_[replica], reply);
+    }
   }
   return text;
 }

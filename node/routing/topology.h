@@ -62,15 +62,24 @@ class Topology {
   NodeId LeaderToList(size_t group) const;
   // The group's position in the map; the number of groups if it is unknown.
   size_t PositionOf(GroupId group) const;
+  // The node's position in nodes_; the number of nodes if it is unknown.
+  size_t PositionOf(NodeId node) const;
   // Gives each node the slots whose group it leads.
   void RefreshSlots();
   // True if the node answers and its replica of the group, if it has one,
   // works.
   bool Works(NodeId node, GroupId group) const;
-  // True if the node has a replica of the group, and both work.
-  bool Serves(NodeId node, const shardctrl::Group& group) const;
   void RefreshNode(Node& node);
   void WriteNode(const Node& node, RespWriter& reply) const;
+  // The addresses of one group, as positions in nodes_.
+  struct Listing {
+    size_t master = 0;  // The size of nodes_ if no node is listed.
+    // Nodes without slots whose master is this one, and whose replica of the
+    // group works. Ascending.
+    std::vector<size_t> replicas;
+    bool operator==(const Listing&) const = default;
+  };
+  Listing ListingOf(size_t position) const;
   std::string MakeSlotsReply(int version) const;
   std::string MakeShardsReply(int version) const;
   std::string MakeNodesText() const;
