@@ -15,7 +15,9 @@
 #include "absl/strings/str_cat.h"
 #include "absl/types/span.h"
 #include "gtest/gtest.h"
+#include "kv/store/record_pool.h"
 #include "kv/store/store_fixture.h"
+#include "kv/store/table.h"
 
 namespace quorate::kv {
 namespace {
@@ -458,6 +460,46 @@ TEST_F(StoreTest, Flush_EmptiesOwnedSlotsAndKeepsSessions) {
   EXPECT_EQ(store_.session_count(), 1u);
   while (store_.Reclaim(1)) {
   }
+}
+
+// An entry may have thousands of commands.
+TEST_F(StoreTest, EntryOfManyCommands_FreesABoundedNumberOfPages) {
+  constexpr size_t kPagesMax = 64;
+  constexpr size_t kKeys = 2 * kPagesMax * kPageKeysMax;
+  constexpr size_t kCommands = 1'000;
+  const auto pool = std::make_shared<RecordPool>();
+  Store store({.group = kGroup,
+               .hash_key = kHashKey,
+               .owned = {{Slot(0), Slot(16000)}},
+               .pool = pool});
+  const auto add = [&](Op op, size_t number) {
+    const std::string key = absl::StrCat("{foo}", number);
+    const std::string_view arguments[] = {key, "value"};
+    batch_.Add({.op = op,
+                .slot = HashSlot(key),
+                .arguments = absl::MakeConstSpan(arguments).first(
+                    op == Op::kSet ? 2 : 1)});
+  };
+  for (size_t i = 0; i < kKeys; ++i) {
+    add(Op::kSet, i);
+    if ((i + 1) % kCommands != 0 && i + 1 < kKeys) continue;
+    store.Apply(Entry(batch_.Finish()), /*wants_result=*/false);
+  }
+  const size_t record_bytes = pool->used_bytes() / kKeys;
+  batch_.Add({.op = Op::kFlush, .numbers = {0, 16000}});
+  store.Apply(Entry(batch_.Finish()), /*wants_result=*/false);
+  ASSERT_EQ(store.key_count(), 0u);
+  size_t entries = 0;
+  while (store.reclaimable()) {
+    const size_t before = pool->used_bytes();
+    for (size_t i = 0; i < kCommands; ++i) add(Op::kGet, i);
+    store.Apply(Entry(batch_.Finish()), /*wants_result=*/false);
+    const size_t records = (before - pool->used_bytes()) / record_bytes;
+    EXPECT_LE(records, kPagesMax * (kPageKeysMax + 1));
+    ++entries;
+  }
+  EXPECT_EQ(pool->used_bytes(), 0u);
+  EXPECT_GE(entries, 2u);
 }
 
 TEST_F(StoreTest, ResultsOfABatchBeyondItsLimit_AreLeftOutUnlessSmall) {
