@@ -158,6 +158,17 @@ TEST_F(TurnWorkTest, PagesAndCounts_AreWrittenOverSeveralTurns) {
   ExpectBounded(10'000);
 }
 
+// Each DBSIZE visits the tables of all slots.
+TEST_F(TurnWorkTest, CountsOfAllSlots_AreWorkOfTheirTurn) {
+  for (const std::string& reply :
+       CallOnEach(300, EncodeRequest({"DBSIZE"}), 1)) {
+    EXPECT_EQ(reply, ":0\r\n");
+  }
+  EXPECT_GE(cluster_.server(0).longest_turn_work(),
+            cluster_.config(0).bounds.turn_work);
+  ExpectBounded(1'000);
+}
+
 TEST_F(TurnWorkTest, HttpPipelines_AreServedOverSeveralTurns) {
   cluster_.Command(*client_, {"SET", "k", "value"});
   auto http = cluster_.ConnectHttp(0);
