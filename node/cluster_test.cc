@@ -590,6 +590,41 @@ TEST(Cluster_Leaders, AreSpreadAsPreferred) {
       cluster.Command(*client, {"CLUSTER", "SLOTS"}).starts_with("*3\r\n"));
 }
 
+// The node of the clients has no replica. The answers to its requests need not
+// come in the order of the requests.
+TEST(Cluster_GroupWithoutQuorum, DoesNotDelayAnotherGroupOfItsLeader) {
+  TestCluster cluster({.nodes = 4, .adjust = [](Config& config) {
+                         config.shards = {{.group = GroupId(1),
+                                           .name = "g1",
+                                           .slots = {{0, 8191}},
+                                           .replicas = {NodeId(1), NodeId(2)}},
+                                          {.group = GroupId(2),
+                                           .name = "g2",
+                                           .slots = {{8192, 16383}},
+                                           .replicas = {NodeId(1), NodeId(3)}}};
+                       }});
+  ASSERT_TRUE(cluster.AwaitLeaders());
+  cluster.world().RunFor(Seconds(10));
+  ASSERT_EQ(cluster.LeaderOf(GroupId(1)), 0u);
+  ASSERT_EQ(cluster.LeaderOf(GroupId(2)), 0u);
+  auto held_back = cluster.ConnectResp(3);
+  auto client = cluster.ConnectResp(3);
+  // "foo" belongs to group 2, "bar" to group 1. Both have a channel.
+  EXPECT_EQ(cluster.Command(*held_back, {"SET", "foo", "1"}), "+OK\r\n");
+  EXPECT_EQ(cluster.Command(*client, {"SET", "bar", "1"}), "+OK\r\n");
+  cluster.world().BlockLink(cluster.machine(0), cluster.machine(2));
+  held_back->Send(EncodeRequest({"SET", "foo", "2"}));
+  cluster.world().RunFor(Milliseconds(100));
+  EXPECT_EQ(cluster.Command(*client, {"SET", "bar", "2"}), "+OK\r\n");
+  EXPECT_EQ(cluster.Command(*client, {"GET", "bar"}), "$1\r\n2\r\n");
+  // The leader of group 2 took the first request and still waits for a quorum.
+  EXPECT_EQ(cluster.LeaderOf(GroupId(2)), 0u);
+  EXPECT_EQ(held_back->received(), "");
+  cluster.world().HealNetwork();
+  cluster.world().RunFor(Seconds(5));
+  EXPECT_EQ(held_back->received(), "+OK\r\n");
+}
+
 // Group 1 has two ranges, and group 3 lies beside one of them. Node 3 is a
 // replica of node 1, since it leads nothing.
 TEST(Cluster_Slots, ListsEachRangeWithTheReplicasOfItsGroup) {
