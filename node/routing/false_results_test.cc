@@ -1,0 +1,205 @@
+// A node whose peer answers forwarded commands with results of other commands.
+// The peer has the identity of the leader's node.
+#include <memory>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "env/check.h"
+#include "env/env.h"
+#include "env/outcome.h"
+#include "gtest/gtest.h"
+#include "kv/command/command.h"
+#include "kv/command/result.h"
+#include "node/peers/node_report.h"
+#include "node/peers/peer_links.h"
+#include "node/peers/peer_message.h"
+#include "node/testing/test_cluster.h"
+
+namespace quorate::node {
+namespace {
+
+constexpr GroupId kGroup(1);
+constexpr size_t kLeader = 0;   // The node with the only replica.
+constexpr size_t kWithout = 1;  // The node without a replica.
+
+void OneReplica(Config& config) {
+  config.shards.push_back({.group = kGroup,
+                           .name = "g1",
+                           .slots = {{0, 16383}},
+                           .replicas = {NodeId(1)}});
+}
+
+// Says that it leads, and answers each command with a result of one kind.
+class Impostor final : private StatusObserver {
+ public:
+  Impostor(env::Env& env, const env::TransportIdentity& identity,
+           const Config& config)
+      : env_(env), config_(config), links_(env, config_) {
+    CHECK(env.transport
+              .Start(identity, config.listen.peer,
+                     {{NodeId(2), config.nodes[kWithout].peer}}, &links_)
+              .ok());
+    links_.Start([this](const PeerRequest& request,
+                        PeerDone done) { done(Answer(request)); },
+                 [] {}, this);
+  }
+  ~Impostor() { env_.transport.Stop(); }
+
+  void AnswerWith(kv::PayloadKind kind) { kind_ = kind; }
+  size_t writes() const { return writes_; }
+  size_t reads() const { return reads_; }
+
+ private:
+  PeerResult Answer(const PeerRequest& request) {
+    PeerResult result;
+    result.result.outcome = Outcome::kDone;
+    if (request.kind == PeerRequest::Kind::kOpen) {
+      result.channel = {.term = kTerm, .channel = 1};
+      return result;
+    }
+    ++(request.kind == PeerRequest::Kind::kRead ? reads_ : writes_);
+    const kv::CommandReader commands(request.payload.view());
+    const kv::Version entry = {kGroup, raft::Index(1'000), 0};
+    kv::ResultBuilder results(entry);
+    for (uint32_t i = 0; i < commands.count(); ++i) AddTo(results, entry);
+    result.result.result = results.Finish();
+    return result;
+  }
+  void AddTo(kv::ResultBuilder& results, const kv::Version& entry) {
+    const kv::ResultView head = {.version = entry};
+    switch (kind_) {
+      case kv::PayloadKind::kNone:
+        return results.AddNone(head);
+      case kv::PayloadKind::kInteger:
+        return results.AddInteger(head, 7);
+      case kv::PayloadKind::kBytes:
+        return results.AddBytes(head, "bytes");
+      case kv::PayloadKind::kArray:
+        results.BeginArray(head, 1);
+        results.AddElement("element");
+        return results.EndArray();
+      case kv::PayloadKind::kNested:
+        results.BeginNested(head);
+        results.AddInteger(head, 7);
+        return results.EndNested(/*wrote=*/false);
+    }
+  }
+  NodeReport Report(NodeId, StoreIncarnation, const StatusQuery&) override {
+    return {.start = 1,
+            .changes = 1,
+            .rows = {{.group = kGroup,
+                      .leader = config_.node,
+                      .term = kTerm,
+                      .level = raft::Level(1)}}};
+  }
+  void OnReport(NodeId, StoreIncarnation, const NodeReport&) override {}
+  void OnLinkOpened(NodeId) override {}
+
+  // Above the terms of the leader in whose place it answers.
+  static constexpr raft::Term kTerm = raft::Term(100);
+
+  env::Env& env_;
+  const Config config_;
+  PeerLinks links_;
+  kv::PayloadKind kind_ = kv::PayloadKind::kNone;
+  size_t writes_ = 0;
+  size_t reads_ = 0;
+};
+
+class FalseResultsTest : public ::testing::Test {
+ protected:
+  FalseResultsTest() : cluster_({.nodes = 2, .adjust = OneReplica}) {
+    EXPECT_TRUE(cluster_.AwaitLeaders());
+    const env::TransportIdentity identity =
+        cluster_.server(kLeader).host().identity();
+    cluster_.Crash(kLeader);
+    cluster_.world().Start(cluster_.machine(kLeader),
+                           [this, identity](env::Env& env) {
+                             auto program = std::make_shared<Impostor>(
+                                 env, identity, cluster_.config(kLeader));
+                             impostor_ = program.get();
+                             return program;
+                           });
+    cluster_.world().RunFor(Seconds(5));
+    client_ = cluster_.ConnectResp(kWithout);
+  }
+
+  // The reply, for which the client waits until the node gives up.
+  std::string Do(std::vector<std::string_view> words) {
+    client_->Send(EncodeRequest(words));
+    cluster_.world().RunUntilTrue(
+        [&] { return ReplySize(client_->received()) > 0; }, Seconds(20));
+    return client_->Take();
+  }
+
+  TestCluster cluster_;
+  Impostor* impostor_ = nullptr;
+  std::unique_ptr<TestClient> client_;
+};
+
+TEST_F(FalseResultsTest, OfWrites_HaveAnUnknownOutcome) {
+  const struct {
+    std::vector<std::string_view> words;
+    kv::PayloadKind kind;
+  } kCases[] = {
+      {{"SET", "k", "v"}, kv::PayloadKind::kInteger},
+      {{"SET", "k", "v", "NX"}, kv::PayloadKind::kArray},
+      {{"MSET", "k", "v"}, kv::PayloadKind::kNested},
+      {{"APPEND", "k", "v"}, kv::PayloadKind::kBytes},
+      {{"INCR", "k"}, kv::PayloadKind::kNone},
+      {{"GETDEL", "k"}, kv::PayloadKind::kInteger},
+      {{"DEL", "k"}, kv::PayloadKind::kArray},
+  };
+  for (const auto& [words, kind] : kCases) {
+    impostor_->AnswerWith(kind);
+    const size_t before = impostor_->writes();
+    EXPECT_TRUE(Do(words).starts_with("-UNKNOWN ")) << words[0];
+    EXPECT_EQ(impostor_->writes(), before + 1) << words[0];
+  }
+  impostor_->AnswerWith(kv::PayloadKind::kInteger);
+  EXPECT_EQ(Do({"APPEND", "k", "v"}), ":7\r\n");
+}
+
+TEST_F(FalseResultsTest, OfReads_AreNotUsed) {
+  const struct {
+    std::vector<std::string_view> words;
+    kv::PayloadKind kind;
+  } kCases[] = {
+      {{"GET", "k"}, kv::PayloadKind::kInteger},
+      {{"GET", "k"}, kv::PayloadKind::kArray},
+      {{"MGET", "{k}1", "{k}2"}, kv::PayloadKind::kInteger},
+      {{"MGET", "{k}1", "{k}2"}, kv::PayloadKind::kNested},
+      {{"SCAN", "0"}, kv::PayloadKind::kInteger},
+      {{"KEYS", "*"}, kv::PayloadKind::kBytes},
+      {{"STRLEN", "k"}, kv::PayloadKind::kBytes},
+      {{"DBSIZE"}, kv::PayloadKind::kNone},
+  };
+  for (const auto& [words, kind] : kCases) {
+    impostor_->AnswerWith(kind);
+    const size_t before = impostor_->reads();
+    EXPECT_TRUE(Do(words).starts_with("-CLUSTERDOWN ")) << words[0];
+    EXPECT_GT(impostor_->reads(), before) << words[0];
+  }
+  impostor_->AnswerWith(kv::PayloadKind::kBytes);
+  EXPECT_EQ(Do({"GET", "k"}), "$5\r\nbytes\r\n");
+}
+
+// The steps of a transaction have results of their own.
+TEST_F(FalseResultsTest, OfTransactions_HaveAnUnknownOutcome) {
+  for (const kv::PayloadKind kind :
+       {kv::PayloadKind::kInteger, kv::PayloadKind::kArray,
+        kv::PayloadKind::kNested}) {
+    impostor_->AnswerWith(kind);
+    EXPECT_EQ(Do({"MULTI"}), "+OK\r\n");
+    EXPECT_EQ(Do({"SET", "k", "v"}), "+QUEUED\r\n");
+    EXPECT_TRUE(Do({"EXEC"}).starts_with("-UNKNOWN "));
+  }
+  EXPECT_EQ(Do({"MULTI"}), "+OK\r\n");
+  EXPECT_EQ(Do({"APPEND", "k", "v"}), "+QUEUED\r\n");
+  EXPECT_EQ(Do({"EXEC"}), "*1\r\n:7\r\n");
+}
+
+}  // namespace
+}  // namespace quorate::node
