@@ -9,6 +9,7 @@
 #include <cstdio>
 #include <fstream>
 #include <functional>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -48,11 +49,16 @@ std::vector<Part> Parts() {
        }},
       {"restart_time",
        [](const Options& options) { return RestartTimeFigures(options.keys); }},
+      {"snapshots", [](const Options&) { return SnapshotFigures(); }},
+      {"stalled_follower",
+       [](const Options&) { return StalledFollowerFigures(); }},
   };
 }
 
 int Main(const Options& options) {
   std::vector<Figure> figures;
+  // Figures of which the most of all parts counts.
+  std::map<std::string, Figure> most;
   for (const Part& part : Parts()) {
     if (!options.only.empty() &&
         std::find(options.only.begin(), options.only.end(), part.name) ==
@@ -67,8 +73,16 @@ int Main(const Options& options) {
     }
     std::fputs(FiguresText(*measured).c_str(), stdout);
     std::fflush(stdout);
-    figures.insert(figures.end(), measured->begin(), measured->end());
+    for (const Figure& figure : *measured) {
+      if (figure.name != kOverBudget && figure.name != kLongestTurn) {
+        figures.push_back(figure);
+        continue;
+      }
+      const auto found = most.try_emplace(figure.name, figure).first;
+      found->second.value = std::max(found->second.value, figure.value);
+    }
   }
+  for (const auto& [name, figure] : most) figures.push_back(figure);
   if (options.json.empty()) return 0;
   std::ofstream file(FromUsersFolder(options.json));
   file << FiguresJson(figures);

@@ -1,11 +1,16 @@
 #include "bench/process_figures.h"
 
+#include <algorithm>
 #include <chrono>
+#include <cstdint>
+#include <filesystem>
+#include <future>
 #include <memory>
 #include <set>
 #include <string>
 #include <thread>
 #include <utility>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
@@ -19,20 +24,164 @@ namespace {
 
 constexpr std::chrono::seconds kRest{60};
 constexpr int kGroups = 10;
-constexpr int kRestarted = 2;  // One of the three nodes.
+constexpr int kServers = 3;
+constexpr int kRestarted = 2;  // One of them.
+constexpr int kRounds = 5;
+constexpr uint64_t kSnapshotBytes = uint64_t{1} << 30;
+constexpr size_t kSnapshotValueBytes = 1024;
+constexpr double kInflightBytes = 8 << 20;  // raft.inflight_bytes
+constexpr int64_t kSnapshotLoadNs = 40'000'000'000;
+constexpr double kCaughtUpEntries = 100;
+constexpr double kBudgetShare = 1.3;
+constexpr double kBudgetBytes = 512 << 20;
 
-absl::Status Fill(System* system, const ScratchFolder& folder, uint64_t keys) {
-  if (absl::Status s = system->Start(folder); !s.ok()) return s;
-  const Workload fill{.value_bytes = 100,
-                      .connections = 50,
-                      .pipeline = 16,
-                      .keys = keys,
-                      .fill = true};
-  const absl::StatusOr<Measurement> done = system->Run(fill);
-  if (!done.ok()) return done.status();
-  if (done->errors == 0) return absl::OkStatus();
+// Runs the load. An error reply is an error.
+absl::StatusOr<Measurement> Load(System* system, const Workload& workload) {
+  absl::StatusOr<Measurement> done = system->Run(workload);
+  if (!done.ok() || done->errors == 0) return done;
   return absl::InternalError(absl::StrCat(system->name(), ": ", done->errors,
                                           " errors: ", done->first_error));
+}
+
+absl::Status Fill(System* system, uint64_t keys, size_t value_bytes) {
+  return Load(system, {.value_bytes = value_bytes,
+                       .connections = 50,
+                       .pipeline = 16,
+                       .keys = keys,
+                       .fill = true})
+      .status();
+}
+
+// The figures that every part has.
+absl::StatusOr<std::vector<Figure>> Bounds(QuorateSystem* quorate) {
+  double most = 0;
+  double longest = 0;
+  for (int i = 0; i < kServers; ++i) {
+    const absl::StatusOr<double> counted =
+        quorate->Metric(i, "quorate_memory_bytes");
+    if (!counted.ok()) return counted.status();
+    const auto peak =
+        static_cast<double>(quorate->server(i).PeakResidentBytes());
+    most = std::max(most, peak / (kBudgetShare * *counted + kBudgetBytes));
+    const absl::StatusOr<double> turn =
+        quorate->Metric(i, "quorate_longest_turn_seconds");
+    if (!turn.ok()) return turn.status();
+    longest = std::max(longest, *turn);
+  }
+  return std::vector<Figure>{{std::string(kOverBudget), most, "1"},
+                             {std::string(kLongestTurn), longest * 1e3, "ms"}};
+}
+
+// The names of a node's snapshots that are complete, or being written.
+std::vector<std::filesystem::path> Snapshots(QuorateSystem* quorate, int server,
+                                             bool complete) {
+  std::vector<std::filesystem::path> found;
+  std::error_code error;
+  for (const auto& file : std::filesystem::directory_iterator(
+           quorate->DataFolder(server), error)) {
+    const std::string name = file.path().filename();
+    const bool staging = name.find(".w") != std::string::npos;
+    if (name.starts_with("snap-") && staging != complete) {
+      found.push_back(file.path());
+    }
+  }
+  return found;
+}
+
+absl::Status AwaitNoSnapshots(QuorateSystem* quorate) {
+  const int64_t deadline_ns = MonotonicNanos() + 300'000'000'000;
+  while (MonotonicNanos() < deadline_ns && !Interrupted()) {
+    bool none = true;
+    for (int i = 0; i < kServers; ++i) {
+      none &= Snapshots(quorate, i, /*complete=*/false).empty();
+    }
+    if (none) return absl::OkStatus();
+    std::this_thread::sleep_for(std::chrono::milliseconds(100));
+  }
+  return absl::DeadlineExceededError("a snapshot takes more than 300 s");
+}
+
+// The longest time in which a node writes the first snapshot that it begins.
+// Returns once each has written one.
+absl::StatusOr<double> TimeSnapshots(QuorateSystem* quorate) {
+  struct Written {
+    std::filesystem::path file;
+    int64_t begin_ns = 0;
+    bool done = false;
+  };
+  Written written[kServers];
+  int left = kServers;
+  double longest = 0;
+  const int64_t deadline_ns = MonotonicNanos() + 300'000'000'000;
+  while (left > 0) {
+    const int64_t now_ns = MonotonicNanos();
+    if (now_ns > deadline_ns || Interrupted()) {
+      return absl::DeadlineExceededError("a snapshot takes more than 300 s");
+    }
+    for (int i = 0; i < kServers; ++i) {
+      Written& one = written[i];
+      if (one.done) continue;
+      if (one.begin_ns == 0) {
+        const auto begun = Snapshots(quorate, i, /*complete=*/false);
+        if (!begun.empty()) one = {.file = begun.front(), .begin_ns = now_ns};
+      } else if (std::error_code error;
+                 !std::filesystem::exists(one.file, error)) {
+        one.done = true;
+        --left;
+        longest =
+            std::max(longest, static_cast<double>(now_ns - one.begin_ns) / 1e9);
+      }
+    }
+    std::this_thread::sleep_for(std::chrono::milliseconds(20));
+  }
+  return longest;
+}
+
+double LargestSnapshot(QuorateSystem* quorate) {
+  double largest = 0;
+  for (const auto& file : Snapshots(quorate, 0, /*complete=*/true)) {
+    std::error_code error;
+    largest = std::max(
+        largest, static_cast<double>(std::filesystem::file_size(file, error)));
+  }
+  return largest;
+}
+
+std::vector<Figure> With(std::vector<Figure> figures,
+                         const std::vector<Figure>& more) {
+  figures.insert(figures.end(), more.begin(), more.end());
+  return figures;
+}
+
+// Requests that take much work, and pipelines that are deep.
+absl::Status AskLongQuestions(QuorateSystem* quorate, uint64_t keys) {
+  const Corpus corpus({.value_bytes = kKeyBytes, .keys = keys});
+  std::string many = "MGET";
+  for (uint64_t key = 0; key < std::min<uint64_t>(keys, 10'000); ++key) {
+    std::string name(kKeyBytes, ' ');
+    corpus.WriteKey(key, name.data());
+    absl::StrAppend(&many, " ", name);
+  }
+  for (const std::string& question :
+       {std::string("KEYS *nothing*"), std::string("DBSIZE"),
+        std::string("SCAN 0 COUNT 10000 MATCH *nothing*"), many}) {
+    if (absl::Status s = quorate->Ask(question); !s.ok()) return s;
+  }
+  for (const Workload::Op op : {Workload::Op::kGet, Workload::Op::kSet}) {
+    const absl::Status done = Load(quorate, {.op = op,
+                                             .value_bytes = 100,
+                                             .connections = 50,
+                                             .pipeline = 2'000,
+                                             .measure_ns = 5'000'000'000,
+                                             .keys = keys})
+                                  .status();
+    if (!done.ok()) return done;
+  }
+  return absl::OkStatus();
+}
+
+double P999Micros(const Measurement& measurement) {
+  return static_cast<double>(measurement.latency_ns.Percentile(9'990)) / 1e3;
 }
 
 // A key of each group. Groups have equal ranges of slots.
@@ -57,10 +206,13 @@ absl::StatusOr<std::vector<Figure>> ProcessMemoryFigures(uint64_t keys) {
   if (!folder.ok()) return folder.status();
   const std::unique_ptr<QuorateSystem> quorate =
       MakeQuorate(FindProgram("net/cmd/quorated"));
-  if (absl::Status s = Fill(quorate.get(), *folder, keys); !s.ok()) return s;
+  absl::Status filled = quorate->Start(*folder);
+  if (filled.ok()) filled = Fill(quorate.get(), keys, 100);
+  if (!filled.ok()) return filled;
   // It rests while Redis is filled and rests.
   const std::unique_ptr<System> redis = MakeRedis();
-  const absl::Status with_redis = Fill(redis.get(), *folder, keys);
+  absl::Status with_redis = redis->Start(*folder);
+  if (with_redis.ok()) with_redis = Fill(redis.get(), keys, 100);
   if (!with_redis.ok() && !absl::IsNotFound(with_redis)) return with_redis;
   std::this_thread::sleep_for(kRest);
   const auto resident = static_cast<double>(quorate->ResidentBytes());
@@ -70,11 +222,14 @@ absl::StatusOr<std::vector<Figure>> ProcessMemoryFigures(uint64_t keys) {
     figures.push_back({"rss_redis_bytes", of_redis, "B"});
     figures.push_back({"rss_ratio_to_redis", resident / of_redis, "1"});
   }
+  if (absl::Status s = AskLongQuestions(quorate.get(), keys); !s.ok()) return s;
+  const absl::StatusOr<std::vector<Figure>> bounds = Bounds(quorate.get());
+  if (!bounds.ok()) return bounds.status();
   if (absl::Status s = quorate->RemoveAllKeys(); !s.ok()) return s;
   std::this_thread::sleep_for(kRest);
   figures.push_back({"rss_after_flushall_bytes",
                      static_cast<double>(quorate->ResidentBytes()), "B"});
-  return figures;
+  return With(std::move(figures), *bounds);
 }
 
 absl::StatusOr<std::vector<Figure>> RestartTimeFigures(uint64_t keys) {
@@ -94,14 +249,7 @@ absl::StatusOr<std::vector<Figure>> RestartTimeFigures(uint64_t keys) {
     return status;
   };
   if (absl::Status s = await_groups(0); !s.ok()) return s;
-  const Workload fill{.value_bytes = 1024,
-                      .connections = 50,
-                      .pipeline = 16,
-                      .keys = keys,
-                      .fill = true};
-  const absl::StatusOr<Measurement> done = quorate->Run(fill);
-  if (!done.ok()) return done.status();
-  if (done->errors > 0) return absl::InternalError(done->first_error);
+  if (absl::Status s = Fill(quorate.get(), keys, 1024); !s.ok()) return s;
   quorate->Stop(kRestarted);
   const int64_t begin_ns = MonotonicNanos();
   if (absl::Status s = quorate->StartAgain(kRestarted); !s.ok()) return s;
@@ -110,8 +258,142 @@ absl::StatusOr<std::vector<Figure>> RestartTimeFigures(uint64_t keys) {
   const absl::StatusOr<double> log =
       quorate->Metric(kRestarted, "quorate_log_entries_bytes");
   if (!log.ok()) return log.status();
-  return std::vector<Figure>{{"restart_seconds", took / 1e9, "s"},
-                             {"restart_log_bytes", *log, "B"}};
+  const absl::StatusOr<std::vector<Figure>> bounds = Bounds(quorate.get());
+  if (!bounds.ok()) return bounds.status();
+  return With(
+      {{"restart_seconds", took / 1e9, "s"}, {"restart_log_bytes", *log, "B"}},
+      *bounds);
+}
+
+namespace {
+
+// A cluster with its files, filled with kSnapshotBytes of keys and values.
+struct FilledCluster {
+  std::unique_ptr<ScratchFolder> folder;
+  std::unique_ptr<QuorateSystem> quorate;
+};
+
+absl::StatusOr<FilledCluster> MakeFilled(const std::string& settings) {
+  absl::StatusOr<ScratchFolder> folder =
+      ScratchFolder::Create(DefaultDataFolder());
+  if (!folder.ok()) return folder.status();
+  FilledCluster cluster;
+  cluster.folder = std::make_unique<ScratchFolder>(*std::move(folder));
+  cluster.quorate =
+      MakeQuorate(FindProgram("net/cmd/quorated"), {.settings = settings});
+  absl::Status status = cluster.quorate->Start(*cluster.folder);
+  if (status.ok()) {
+    status = Fill(cluster.quorate.get(),
+                  kSnapshotBytes / (kSnapshotValueBytes + kKeyBytes),
+                  kSnapshotValueBytes);
+  }
+  if (status.ok()) status = AwaitNoSnapshots(cluster.quorate.get());
+  if (!status.ok()) return status;
+  return cluster;
+}
+
+}  // namespace
+
+absl::StatusOr<std::vector<Figure>> SnapshotFigures() {
+  absl::StatusOr<FilledCluster> without =
+      MakeFilled("[snapshot]\nthreshold_bytes = 0\nlog_bytes = 0\n");
+  if (!without.ok()) return without.status();
+  // Each megabyte of entries makes the next snapshot due.
+  absl::StatusOr<FilledCluster> with = MakeFilled(
+      "[snapshot]\nthreshold_bytes = 1048576\n"
+      "threshold_bytes_max = 1048576\n");
+  if (!with.ok()) return with.status();
+  const Workload load{.connections = 50,
+                      .warmup_ns = 1'000'000'000,
+                      .measure_ns = kSnapshotLoadNs};
+  std::vector<double> p999;
+  std::vector<double> p999_with;
+  double longest = 0;
+  for (int round = 0; round < kRounds; ++round) {
+    const absl::StatusOr<Measurement> quiet =
+        Load(without->quorate.get(), load);
+    if (!quiet.ok()) return quiet.status();
+    p999.push_back(P999Micros(*quiet));
+    auto loaded = std::async(std::launch::async,
+                             [&] { return Load(with->quorate.get(), load); });
+    const absl::StatusOr<double> seconds = TimeSnapshots(with->quorate.get());
+    const absl::StatusOr<Measurement> busy = loaded.get();
+    if (!busy.ok()) return busy.status();
+    if (!seconds.ok()) return seconds.status();
+    p999_with.push_back(P999Micros(*busy));
+    longest = std::max(longest, *seconds);
+    const absl::Status done = AwaitNoSnapshots(with->quorate.get());
+    if (!done.ok()) return done;
+  }
+  const double median = MedianOf(p999);
+  const double median_with = MedianOf(p999_with);
+  const absl::StatusOr<std::vector<Figure>> bounds =
+      Bounds(with->quorate.get());
+  if (!bounds.ok()) return bounds.status();
+  return With({{"snapshot_p999_ratio", median_with / median, "1"},
+               {"set_p999_us", median, "us"},
+               {"set_p999_with_snapshots_us", median_with, "us"},
+               {"snapshot_seconds", longest, "s"},
+               {"snapshot_bytes", LargestSnapshot(with->quorate.get()), "B"}},
+              *bounds);
+}
+
+absl::StatusOr<std::vector<Figure>> StalledFollowerFigures() {
+  absl::StatusOr<ScratchFolder> folder =
+      ScratchFolder::Create(DefaultDataFolder());
+  if (!folder.ok()) return folder.status();
+  const std::unique_ptr<QuorateSystem> quorate =
+      MakeQuorate(FindProgram("net/cmd/quorated"));
+  if (absl::Status s = quorate->Start(*folder); !s.ok()) return s;
+  const absl::StatusOr<int> leader = quorate->Leader();
+  if (!leader.ok()) return leader.status();
+  const int follower = (*leader + 1) % kServers;
+  const std::string label = absl::StrCat("node=\"", follower + 1, "\"");
+  auto loaded = std::async(std::launch::async, [&] {
+    return Load(quorate.get(), {.value_bytes = 1024,
+                                .connections = 50,
+                                .pipeline = 4,
+                                .warmup_ns = 0,
+                                .measure_ns = 30'000'000'000});
+  });
+  const auto metric = [&](const char* name) {
+    return quorate->Metric(*leader, name, label);
+  };
+  constexpr const char* kSent = "quorate_raft_sent_bytes_total";
+  std::this_thread::sleep_for(std::chrono::seconds(5));
+  const absl::StatusOr<double> running = metric(kSent);
+  std::this_thread::sleep_for(std::chrono::seconds(5));
+  quorate->server(follower).Pause();
+  const absl::StatusOr<double> before = metric(kSent);
+  std::this_thread::sleep_for(std::chrono::seconds(10));
+  const absl::StatusOr<double> after = metric(kSent);
+  const int64_t begin_ns = MonotonicNanos();
+  quorate->server(follower).Continue();
+  absl::StatusOr<double> lag = absl::UnavailableError("not asked");
+  while (!Interrupted() && MonotonicNanos() - begin_ns < 120'000'000'000) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(20));
+    lag = metric("quorate_raft_replication_lag_entries");
+    if (lag.ok() && *lag < kCaughtUpEntries) break;
+  }
+  const auto took = static_cast<double>(MonotonicNanos() - begin_ns);
+  const absl::StatusOr<Measurement> done = loaded.get();
+  for (const absl::Status& status :
+       {done.status(), running.status(), before.status(), after.status(),
+        lag.status()}) {
+    if (!status.ok()) return status;
+  }
+  if (*lag >= kCaughtUpEntries) {
+    return absl::DeadlineExceededError(
+        "the follower did not catch up in 120 s");
+  }
+  const absl::StatusOr<std::vector<Figure>> bounds = Bounds(quorate.get());
+  if (!bounds.ok()) return bounds.status();
+  return With(
+      {{"stalled_follower_windows", (*after - *before) / kInflightBytes, "1"},
+       {"running_follower_windows", 2 * (*before - *running) / kInflightBytes,
+        "1"},
+       {"stalled_follower_seconds", took / 1e9, "s"}},
+      *bounds);
 }
 
 }  // namespace quorate::bench

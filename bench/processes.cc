@@ -121,6 +121,18 @@ int64_t ServerProcess::ResidentBytes() const {
   return pages * sysconf(_SC_PAGESIZE);
 }
 
+int64_t ServerProcess::PeakResidentBytes() const {
+  // proc(5): "VmHWM:	  1234 kB".
+  const std::string status =
+      ReadFile(absl::StrCat("/proc/", child_.pid(), "/status"));
+  const size_t at = status.find("VmHWM:");
+  if (at == std::string::npos) return 0;
+  return std::strtoll(status.c_str() + at + 6, nullptr, 10) * 1024;
+}
+
+void ServerProcess::Pause() { child_.Signal(SIGSTOP); }
+void ServerProcess::Continue() { child_.Signal(SIGCONT); }
+
 std::string DefaultDataFolder() {
   std::string cache = Environment("XDG_CACHE_HOME");
   if (cache.empty()) cache = absl::StrCat(Environment("HOME"), "/.cache");
@@ -193,13 +205,15 @@ absl::StatusOr<std::string> HttpGet(uint16_t port, const std::string& path) {
   return in.substr(body + 4);
 }
 
-double PrometheusSum(const std::string& page, const std::string& name) {
+double PrometheusSum(const std::string& page, const std::string& name,
+                     const std::string& label) {
   double sum = 0;
   bool found = false;
   for (const std::string& line :
        std::vector<std::string>(absl::StrSplit(page, '\n'))) {
     if (line.compare(0, name.size(), name) != 0) continue;
     if (line[name.size()] != ' ' && line[name.size()] != '{') continue;
+    if (line.find(label) == std::string::npos) continue;
     const size_t space = line.find(' ', line.find('}') + 1);
     double value = 0;
     if (space != std::string::npos &&

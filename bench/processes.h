@@ -49,8 +49,13 @@ class ServerProcess {
   // Processor time of all its threads so far, user and system, in nanoseconds.
   // The kernel counts in steps of 10 ms.
   int64_t ProcessorNanos() const;
-  // Bytes of the process that are in the machine's memory now.
+  // Bytes of the process that are in the machine's memory now, and the most
+  // that ever were.
   int64_t ResidentBytes() const;
+  int64_t PeakResidentBytes() const;
+  // SIGSTOP and SIGCONT.
+  void Pause();
+  void Continue();
   // The end of its output, for error messages.
   std::string LogTail() const;
 
@@ -77,9 +82,10 @@ std::vector<uint16_t> FreePorts(int count);
 // The body of the answer to an HTTP GET on 127.0.0.1.
 absl::StatusOr<std::string> HttpGet(uint16_t port, const std::string& path);
 
-// The sum of a counter's samples over all labels, in a page of Prometheus text;
-// -1 if the page does not have the counter.
-double PrometheusSum(const std::string& page, const std::string& name);
+// The sum of a counter's samples in a page of Prometheus text; -1 if it has
+// none. `label`: of those with this label alone, such as `node="2"`.
+double PrometheusSum(const std::string& page, const std::string& name,
+                     const std::string& label = "");
 
 }  // namespace quorate::bench
 

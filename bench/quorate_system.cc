@@ -37,18 +37,23 @@ class Quorate final : public QuorateSystem {
   Usage ReadUsage() override;
   int64_t ResidentBytes() override;
   absl::Status RemoveAllKeys() override;
+  absl::Status Ask(const std::string& request) override;
   void Stop(int i) override { servers_[i].reset(); }
   absl::Status StartAgain(int i) override {
     return StartServer(i, {"--exit-with-parent"});
   }
   absl::Status AwaitRead(int i, const std::string& key) override;
-  absl::StatusOr<double> Metric(int i, const std::string& name) override;
+  absl::StatusOr<double> Metric(int i, const std::string& name,
+                                const std::string& label) override;
+  absl::StatusOr<int> Leader() override;
+  std::string DataFolder(int i) override {
+    return absl::StrCat(homes_[i], "/data");
+  }
+  ServerProcess& server(int i) override { return *servers_[i]; }
 
  private:
   void WriteConfig(int index);
   absl::Status StartServer(int index, const std::vector<std::string>& flags);
-  // The load is sent to the leader, as a cluster client would do.
-  absl::StatusOr<uint16_t> FindLeader();
   uint16_t plain_port(int i) const { return ports_[3 * kServers + i]; }
   uint16_t cluster_port(int i) const { return ports_[i]; }
   uint16_t http_port(int i) const { return ports_[kServers + i]; }
@@ -102,7 +107,7 @@ absl::Status Quorate::Start(const ScratchFolder& folder) {
   }
   const int64_t deadline_ns = MonotonicNanos() + 20'000'000'000;
   while (MonotonicNanos() < deadline_ns && !Interrupted()) {
-    if (FindLeader().ok()) return absl::OkStatus();
+    if (Leader().ok()) return absl::OkStatus();
     for (std::optional<ServerProcess>& server : servers_) {
       if (!server->Running()) {
         return absl::UnavailableError(
@@ -114,20 +119,20 @@ absl::Status Quorate::Start(const ScratchFolder& folder) {
       absl::StrCat("quorated has no leader:\n", servers_[0]->LogTail()));
 }
 
-absl::StatusOr<uint16_t> Quorate::FindLeader() {
+absl::StatusOr<int> Quorate::Leader() {
   for (int i = 0; i < kServers; ++i) {
     absl::StatusOr<std::string> reply =
         AskResp(cluster_port(i), "SET bench:leader ?");
     // Other nodes answer MOVED, or CLUSTERDOWN while there is no leader.
-    if (reply.ok() && *reply == "OK") return cluster_port(i);
+    if (reply.ok() && *reply == "OK") return i;
   }
   return absl::UnavailableError("quorated has no leader");
 }
 
 absl::StatusOr<Measurement> Quorate::Run(const Workload& workload) {
-  absl::StatusOr<uint16_t> leader = FindLeader();
+  absl::StatusOr<int> leader = Leader();
   if (!leader.ok()) return leader.status();
-  return RunRespLoad(*leader, workload);
+  return RunRespLoad(cluster_port(*leader), workload);
 }
 
 int64_t Quorate::ResidentBytes() {
@@ -150,16 +155,20 @@ absl::Status Quorate::AwaitRead(int i, const std::string& key) {
       "no answer to GET: ", reply.ok() ? *reply : reply.status().ToString()));
 }
 
-absl::StatusOr<double> Quorate::Metric(int i, const std::string& name) {
+absl::StatusOr<double> Quorate::Metric(int i, const std::string& name,
+                                       const std::string& label) {
   absl::StatusOr<std::string> page = HttpGet(http_port(i), "/metrics");
   if (!page.ok()) return page.status();
-  return PrometheusSum(*page, name);
+  return PrometheusSum(*page, name, label);
 }
 
-absl::Status Quorate::RemoveAllKeys() {
-  absl::StatusOr<std::string> reply = AskResp(plain_port(0), "FLUSHALL");
+absl::Status Quorate::RemoveAllKeys() { return Ask("FLUSHALL"); }
+
+absl::Status Quorate::Ask(const std::string& request) {
+  absl::StatusOr<std::string> reply = AskResp(plain_port(0), request);
   if (!reply.ok()) return reply.status();
-  return *reply == "OK" ? absl::OkStatus() : absl::InternalError(*reply);
+  return reply->starts_with('-') ? absl::InternalError(*reply)
+                                 : absl::OkStatus();
 }
 
 Usage Quorate::ReadUsage() {

@@ -46,14 +46,23 @@ class QuorateSystem : public System {
  public:
   // FLUSHALL.
   virtual absl::Status RemoveAllKeys() = 0;
+  // Sends a request, given as arguments separated by spaces. An error reply is
+  // an error.
+  virtual absl::Status Ask(const std::string& request) = 0;
   // Stops the server `i` of 0 to 2 as an operator does.
   virtual void Stop(int i) = 0;
   // Starts it again, and does not wait until it serves.
   virtual absl::Status StartAgain(int i) = 0;
   // Returns when a GET of the key through this server has succeeded.
   virtual absl::Status AwaitRead(int i, const std::string& key) = 0;
-  // The sum of a metric's samples on this server.
-  virtual absl::StatusOr<double> Metric(int i, const std::string& name) = 0;
+  // The sum of a metric's samples with this label on this server.
+  virtual absl::StatusOr<double> Metric(int i, const std::string& name,
+                                        const std::string& label = "") = 0;
+  // The server that leads the first group.
+  virtual absl::StatusOr<int> Leader() = 0;
+  // The folder with the log and the snapshots of a server.
+  virtual std::string DataFolder(int i) = 0;
+  virtual ServerProcess& server(int i) = 0;
 };
 
 struct QuorateOptions {

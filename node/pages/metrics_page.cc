@@ -231,6 +231,14 @@ void WriteView(Context& context, Page& page) {
     page.Sample(Concat("node=\"", node.id, "\""),
                 view.alive(node.id) && !view.refusal(node.id).empty() ? 1 : 0);
   }
+  page.Family("quorate_raft_sent_bytes_total", "counter",
+              "Bytes of entries, snapshots and other messages of consensus to "
+              "the other node.");
+  for (const NodeConfig& node : context.config.nodes) {
+    if (node.id == context.config.node) continue;
+    page.Sample(Concat("node=\"", node.id, "\""),
+                context.host.sent_bytes(node.id));
+  }
   page.Family("quorate_peer_alive", "gauge",
               "1 if the other node answers this one.");
   for (const NodeConfig& node : context.config.nodes) {

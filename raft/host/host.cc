@@ -493,6 +493,9 @@ Log::Counters Host::log_counters() const {
 
 uint64_t Host::log_memory_bytes() const { return impl_->log_memory_.bytes(); }
 uint64_t Host::log_bytes() const { return impl_->log_size_.bytes(); }
+uint64_t Host::sent_bytes(NodeId to) const {
+  return impl_->outbox_.SentBytes(to);
+}
 
 uint64_t Host::longest_apply_work() const {
   return impl_->apply_room_.longest();

@@ -247,6 +247,8 @@ class Host {
   uint64_t log_memory_bytes() const;
   // The same with those that are only on disk.
   uint64_t log_bytes() const;
+  // The bytes of all messages of consensus to another node.
+  uint64_t sent_bytes(NodeId to) const;
   // The most work of the entries that all groups applied in one step of a turn
   // (StateMachine::WorkOf).
   uint64_t longest_apply_work() const;

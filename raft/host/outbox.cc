@@ -1,6 +1,7 @@
 #include "raft/host/outbox.h"
 
 #include <utility>
+#include <vector>
 
 #include "env/check.h"
 
@@ -59,12 +60,13 @@ void Outbox::Flush() {
 }
 
 void Outbox::Send(const Destination& destination, EnvelopeBuilder* envelope) {
-  last_sent_[destination.first] = env_.loop.ReadClock().mono;
-  env_.transport.Send(
-      destination.first, destination.second,
-      envelope->Take(
-          {.cluster = cluster_, .from = self_, .to = destination.first},
-          process_));
+  const auto [to, lane] = destination;
+  const std::vector<Buffer> pieces =
+      envelope->Take({.cluster = cluster_, .from = self_, .to = to}, process_);
+  Sent& sent = sent_[to];
+  sent.last = env_.loop.ReadClock().mono;
+  for (const Buffer& piece : pieces) sent.bytes += piece.size();
+  env_.transport.Send(to, lane, pieces);
 }
 
 }  // namespace quorate::raft

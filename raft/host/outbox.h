@@ -35,8 +35,13 @@ class Outbox {
   void AddPulse(NodeId to);
   // When something was last sent to node `to`.
   MonoTime LastSent(NodeId to) const {
-    const auto found = last_sent_.find(to);
-    return found == last_sent_.end() ? MonoTime::Min() : found->second;
+    const auto found = sent_.find(to);
+    return found == sent_.end() ? MonoTime::Min() : found->second.last;
+  }
+  // The bytes of all messages to node `to`. Some of them may be lost.
+  uint64_t SentBytes(NodeId to) const {
+    const auto found = sent_.find(to);
+    return found == sent_.end() ? 0 : found->second.bytes;
   }
   // Drops the queued messages and sends no more.
   void Stop();
@@ -56,7 +61,11 @@ class Outbox {
   // Ordered, so that the order of sending is the same in every run.
   std::map<Destination, EnvelopeBuilder> envelopes_;
   std::set<NodeId> pulses_;
-  std::map<NodeId, MonoTime> last_sent_;
+  struct Sent {
+    MonoTime last = MonoTime::Min();
+    uint64_t bytes = 0;
+  };
+  std::map<NodeId, Sent> sent_;
   bool flush_pending_ = false;
   env::Pending flush_;
 };
