@@ -1,10 +1,13 @@
 // Dials of peers that lose each other, in the simulated world.
 #include <memory>
 #include <set>
+#include <utility>
+#include <vector>
 
 #include "env/buffer.h"
 #include "env/env.h"
 #include "gtest/gtest.h"
+#include "raft/transport/handshake.h"
 #include "raft/transport/transport.h"
 #include "sim/world/world.h"
 
@@ -61,15 +64,88 @@ class Node final : public env::Transport::Receiver {
   std::set<env::Lane> opened_again_;
 };
 
+// A program in the place of the second node. It refuses all that dial it, and
+// dials the first node when the test says so.
+class Refuser final {
+ public:
+  Refuser(env::Env& env, HandshakeRefusal refusal)
+      : env_(env),
+        refusal_(refusal),
+        listener_(*env.streams.Listen(
+            "n2:9001", [this](std::unique_ptr<env::Connection> connection) {
+              ++refused_;
+              connection->Write(
+                  Buffer::Copy(EncodeHelloReply({.refusal = refusal_})));
+              Keep(std::move(connection));
+            })) {}
+  // Says Hello in the control lane.
+  void Dial(StartTag start) {
+    dial_ = env_.streams.Connect(
+        "n1:9001",
+        [this,
+         start](absl::StatusOr<std::unique_ptr<env::Connection>> connection) {
+          ASSERT_TRUE(connection.ok()) << connection.status();
+          (*connection)
+              ->Write(Buffer::Copy(
+                  EncodeHello({.from = {.cluster = ClusterId(7),
+                                        .node = NodeId(2),
+                                        .incarnation = StoreIncarnation(2)},
+                               .to = NodeId(1),
+                               .lane = env::Lane::kControl,
+                               .start = start})));
+          Keep(*std::move(connection));
+        });
+  }
+  int refused() const { return refused_; }
+
+ private:
+  class Ignorer final : public env::Connection::Observer {
+    void OnBytes(std::string_view) override {}
+    void OnEnd() override {}
+    void OnClosed(absl::Status) override {}
+    void OnDrained() override {}
+  };
+
+  void Keep(std::unique_ptr<env::Connection> connection) {
+    connection->SetObserver(&ignorer_);
+    connections_.push_back(std::move(connection));
+  }
+
+  env::Env& env_;
+  const HandshakeRefusal refusal_;
+  int refused_ = 0;
+  Ignorer ignorer_;
+  std::vector<std::unique_ptr<env::Connection>> connections_;
+  env::Pending dial_;
+  const std::unique_ptr<env::Listener> listener_;
+};
+
 class Redial : public testing::Test {
  protected:
   ~Redial() override {
     for (std::shared_ptr<Node>& node : nodes_) node.reset();
+    refuser_.reset();
   }
   void Start(uint32_t id) {
     world_.Start(machines_[id - 1], [this, id](env::Env& env) {
       return nodes_[id - 1] = std::make_shared<Node>(env, id);
     });
+  }
+  // Starts the first node, which is refused in each lane.
+  void StartRefused(HandshakeRefusal refusal) {
+    world_.Start(machines_[1], [&](env::Env& env) {
+      return refuser_ = std::make_shared<Refuser>(env, refusal);
+    });
+    Start(1);
+    world_.RunFor(Milliseconds(100));
+    ASSERT_EQ(refuser_->refused(), static_cast<int>(env::kLanes));
+  }
+  // The dials of the first node in a short time, once the second one dialled.
+  int DialsAfterTheHelloOf(StartTag start) {
+    const int before = refuser_->refused();
+    refuser_->Dial(start);
+    world_.RunFor(Milliseconds(100));
+    return refuser_->refused() - before;
   }
   void StartBoth() {
     Start(1);
@@ -80,6 +156,7 @@ class Redial : public testing::Test {
   const sim::MachineId machines_[2] = {world_.AddMachine({.name = "n1"}),
                                        world_.AddMachine({.name = "n2"})};
   std::shared_ptr<Node> nodes_[2];
+  std::shared_ptr<Refuser> refuser_;
 };
 
 TEST_F(Redial, PeerShowsUpWhileTheDialHangs_IsDialledAtOnce) {
@@ -150,6 +227,25 @@ TEST_F(Redial, ConnectionThatWorkedForLong_IsReplacedAtOnce) {
   // Less than any pause between dials.
   world_.RunFor(TransportOptions().redial_min / 2);
   EXPECT_GT(nodes_[1]->received(), received);
+}
+
+// Its configuration can be another one only after a start.
+TEST_F(Redial, PeerRefusesAndDials_IsDialledAtOnceAfterEachStartAlone) {
+  ASSERT_NO_FATAL_FAILURE(StartRefused(HandshakeRefusal::kOtherNode));
+  EXPECT_EQ(DialsAfterTheHelloOf(5), 1);
+  EXPECT_EQ(DialsAfterTheHelloOf(5), 0);
+  EXPECT_EQ(DialsAfterTheHelloOf(6), 1);
+  EXPECT_EQ(DialsAfterTheHelloOf(6), 0);
+  const int before = refuser_->refused();
+  world_.RunFor(TransportOptions().redial_refused / 2 - Seconds(1));
+  EXPECT_EQ(refuser_->refused(), before);
+  world_.RunFor(TransportOptions().redial_refused / 2 + Seconds(1));
+  EXPECT_GE(refuser_->refused(), before + static_cast<int>(env::kLanes));
+}
+
+TEST_F(Redial, PeerThatDidNotKnowTheNodeDialsIt_IsDialledAtOnce) {
+  ASSERT_NO_FATAL_FAILURE(StartRefused(HandshakeRefusal::kUnknownNode));
+  for (int i = 0; i < 3; ++i) EXPECT_EQ(DialsAfterTheHelloOf(5), 1);
 }
 
 }  // namespace

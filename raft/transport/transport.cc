@@ -73,8 +73,16 @@ class StreamTransport::Outgoing final : env::Connection::Observer {
   }
 
   // The peer is reachable: dial without waiting for the end of the pause. A
-  // dial that hangs was lost on its way, and is repeated at once, too.
-  void RedialNow() {
+  // dial that hangs was lost on its way, and is repeated at once, too. A pause
+  // after a refusal ends only if the peer's configuration may be another one.
+  // `start`: the tag in the peer's Hello.
+  void RedialNow(StartTag start) {
+    const bool started_again = std::exchange(admitted_start_, start) != start;
+    // A node that dials this node has it in its configuration now.
+    const bool may_accept = state_.refusal == HandshakeRefusal::kNone ||
+                            state_.refusal == HandshakeRefusal::kUnknownNode ||
+                            started_again;
+    if (waiting_ && !may_accept) return;
     const bool hangs = dialled_at_.has_value() &&
                        transport_.loop_.ReadClock().mono - *dialled_at_ >
                            transport_.options_.redial_min;
@@ -253,6 +261,9 @@ class StreamTransport::Outgoing final : env::Connection::Observer {
   int messages_left_ = 0;
   bool waiting_ = false;
   std::optional<MonoTime> dialled_at_;  // Set while a dial is under way.
+  // The start in the last Hello that this node admitted from the peer, in this
+  // lane.
+  std::optional<StartTag> admitted_start_;
   // Set while the connection of a refused handshake is closed.
   HandshakeRefusal refusal_ = HandshakeRefusal::kNone;
   bool open_ = false;
@@ -570,7 +581,7 @@ HelloReply StreamTransport::Admit(Incoming* incoming, const Hello& hello) {
   if (other != nullptr && Fires("net.transport.other_lane_evicted")) {
     Remove(other);
   }
-  it->second->lane(hello.lane).RedialNow();
+  it->second->lane(hello.lane).RedialNow(hello.start);
   OnStartKnown(hello.from.node, hello.start);
   reply.start = start_;
   return reply;

@@ -35,7 +35,9 @@ struct TransportOptions {
   // shortened by up to half at random.
   Duration redial_min = Milliseconds(50);
   Duration redial_max = Milliseconds(1000);
-  // Pause after a refusal: only a change of the configuration can end it.
+  // Pause after a refusal: only a change of the configuration can make the peer
+  // accept. The pause ends early if the peer dials this node and its program
+  // was started again, or did not know this node before.
   Duration redial_refused = Seconds(5);
   // Time limit of a dial.
   Duration dial_max = Seconds(2);
