@@ -18,8 +18,9 @@
 
 namespace {
 
-// How many calls fail from now on, and how many were made.
+// How many calls fail from now on, with which error, and how many were made.
 int failing_accepts = 0;
+int error_of_accepts = EMFILE;
 int accepts = 0;
 int failing_watches = 0;
 
@@ -29,7 +30,7 @@ int Accept(int fd, sockaddr* address, socklen_t* size, int flags) {
   ++accepts;
   if (failing_accepts > 0) {
     --failing_accepts;
-    errno = EMFILE;
+    errno = error_of_accepts;
     return -1;
   }
   return real(fd, address, size, flags);
@@ -86,7 +87,10 @@ class FailingCallsTest : public testing::Test {
           accepted_.push_back(std::make_unique<Side>(std::move(connection)));
         });
   }
-  ~FailingCallsTest() override { failing_accepts = failing_watches = 0; }
+  ~FailingCallsTest() override {
+    failing_accepts = failing_watches = 0;
+    error_of_accepts = EMFILE;
+  }
   std::unique_ptr<Side> Dial() {
     std::unique_ptr<Side> side;
     env::Pending pending = sockets_.Connect(
@@ -107,20 +111,40 @@ class FailingCallsTest : public testing::Test {
 };
 
 // The connection stays in the queue of the kernel, so the call fails at once
-// each time.
+// each time. An error that no code names may last, too.
 TEST_F(FailingCallsTest, AcceptThatFailsForLong_IsTriedSeldomAndThenWorks) {
-  failing_accepts = 3;
-  accepts = 0;
-  const MonoTime begun = Clock::ReadMono();
-  const std::unique_ptr<Side> client = Dial();
-  RunUntil(loop_, [&] { return !accepted_.empty(); });
-  if (HasFatalFailure()) return;
-  // Three pauses of 100 ms.
-  EXPECT_GE(Clock::ReadMono() - begun, Milliseconds(250));
-  EXPECT_LE(accepts, 10);
-  EXPECT_TRUE(tracer_.Said("net: cannot accept a connection on"));
-  client->connection->Write(Buffer::Copy("x"));
-  RunUntil(loop_, [&] { return accepted_[0]->received == "x"; });
+  for (const int error : {EMFILE, EPERM, EINVAL}) {
+    SCOPED_TRACE(error);
+    error_of_accepts = error;
+    failing_accepts = 3;
+    accepts = 0;
+    accepted_.clear();
+    const MonoTime begun = Clock::ReadMono();
+    const std::unique_ptr<Side> client = Dial();
+    RunUntil(loop_, [&] { return !accepted_.empty(); });
+    if (HasFatalFailure()) return;
+    // Three pauses of 100 ms.
+    EXPECT_GE(Clock::ReadMono() - begun, Milliseconds(250));
+    EXPECT_LE(accepts, 10);
+    EXPECT_TRUE(tracer_.Said("net: cannot accept a connection on"));
+    client->connection->Write(Buffer::Copy("x"));
+    RunUntil(loop_, [&] { return accepted_[0]->received == "x"; });
+  }
+}
+
+// Each such error is that of one connection, and says nothing of the next one.
+TEST_F(FailingCallsTest, AcceptThatFailsBecauseOfThePeer_IsRepeatedAtOnce) {
+  for (const int error : {ECONNABORTED, EPROTO, EHOSTUNREACH}) {
+    SCOPED_TRACE(error);
+    error_of_accepts = error;
+    failing_accepts = 100;
+    accepted_.clear();
+    const std::unique_ptr<Side> client = Dial();
+    RunUntil(loop_, [&] { return !accepted_.empty(); });
+    if (HasFatalFailure()) return;
+    EXPECT_EQ(failing_accepts, 0);
+  }
+  EXPECT_FALSE(tracer_.Said("net: cannot accept a connection on"));
 }
 
 TEST_F(FailingCallsTest, StreamThatCannotBeWatched_IsClosedAlone) {

@@ -187,6 +187,11 @@ class Sockets::Acceptor final : public std::enable_shared_from_this<Acceptor> {
       SetOption(acceptor_.native_handle(), SOL_SOCKET, SO_REUSEADDR, 1);
       acceptor_.bind(endpoint, error);
     }
+    // Else Asio hides that a connection was aborted, and waits for the next one
+    // while others are in the queue.
+    if (!error) {
+      acceptor_.set_option(TcpAcceptor::enable_connection_aborted(true), error);
+    }
     if (!error) acceptor_.listen(core_.options.listen_backlog, error);
     if (!error) address_ = Format(acceptor_.local_endpoint(error));
     if (!error) return absl::OkStatus();
