@@ -1,6 +1,7 @@
 // Starts on stores whose log and snapshots do not fit together.
 #include <memory>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -20,9 +21,16 @@ class Nothing final : public StateMachine {
   std::unique_ptr<SnapshotReader> TakeSnapshot() override { return nullptr; }
   std::unique_ptr<SnapshotWriter> BeginRestore(
       const SnapshotDescriptor&) override {
-    return nullptr;
+    return std::make_unique<Load>();
   }
   uint64_t Digest() const override { return 0; }
+
+ private:
+  class Load final : public SnapshotWriter {
+   public:
+    absl::Status Add(std::string_view) override { return absl::OkStatus(); }
+    absl::Status Commit() override { return absl::OkStatus(); }
+  };
 };
 
 class StartupTest : public testing::Test {
@@ -145,6 +153,29 @@ TEST_F(StartupTest, SnapshotOfAnotherTermThanTheLogStart_FencesItsGroup) {
   EXPECT_TRUE(absl::IsDataLoss(group)) << group;
   EXPECT_NE(std::string(group.message()).find("begins in term 4"),
             std::string::npos);
+}
+
+// The disk lost a sector of one file. The other groups must start.
+TEST_F(StartupTest, SnapshotWithAnUnreadableEnd_FencesItsGroup) {
+  for (uint32_t group : {1, 2}) {
+    for (uint64_t i = 1; i <= 7; ++i) {
+      ASSERT_TRUE(h_.Append(KeyOf(group), {TestEntry(4, i, "entry")}).ok());
+    }
+    ASSERT_TRUE(h_.SetLogStart(KeyOf(group), {Term(4), Index(5)}).ok());
+    WriteSnapshot(KeyOf(group), {Term(4), Index(5)});
+  }
+  h_.Crash(sim::CrashKind::kMachine);
+  std::string name;
+  for (const std::string& file : h_.world().DiskFiles(h_.test().machine())) {
+    if (file.starts_with("snap-00000001-")) name = file;
+  }
+  ASSERT_FALSE(name.empty());
+  h_.world().MakeUnreadable(h_.test().machine(), name,
+                            h_.ReadFile(name).size() - 1, 1);
+  const std::vector<absl::Status> groups = Start();
+  EXPECT_TRUE(absl::IsDataLoss(groups[0])) << groups[0];
+  EXPECT_TRUE(absl::StrContains(groups[0].message(), name)) << groups[0];
+  EXPECT_EQ(groups[1], absl::OkStatus());
 }
 
 class StartupOfManyGroupsTest : public StartupTest {

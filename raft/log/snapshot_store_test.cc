@@ -684,6 +684,59 @@ TEST_F(SnapshotStoreTest, AnyBitFlipped_IsReported) {
   EXPECT_EQ(*store_.ReadAll(10), data);
 }
 
+// Open goes on without the snapshot. The other group keeps its own.
+TEST_F(SnapshotStoreTest, UnreadableBytes_DamageTheirSnapshotAlone) {
+  const GroupKey other = TestGroup(2);
+  const std::string data = Data(10, 3000);
+  ASSERT_TRUE(store_.Write(10, data).ok());
+  const std::string name = Files().at(0);
+  ASSERT_TRUE(store_.Write(20, data, other).ok());
+  const size_t size = h_.ReadFile(name).size();
+  // Those behind the data hold the trailer and the footer.
+  for (uint64_t at : {uint64_t{0}, uint64_t{data.size()}, size - 1}) {
+    SCOPED_TRACE(at);
+    h_.Crash(CrashKind::kProcess);
+    h_.world().MakeUnreadable(h_.test().machine(), name, at, 1);
+    const absl::Status opened = h_.OpenSnapshots();
+    ASSERT_TRUE(opened.ok()) << opened;
+    EXPECT_EQ(h_.snapshots()->newest().count(other), 1u);
+    EXPECT_EQ(h_.snapshots()->damaged().count(other), 0u);
+    if (at < data.size()) {
+      EXPECT_FALSE(store_.ReadAll(10).ok());
+    } else {
+      EXPECT_EQ(h_.snapshots()->newest().count(kGroup), 0u);
+      EXPECT_TRUE(absl::IsDataLoss(h_.snapshots()->damaged().at(kGroup).why));
+    }
+    h_.world().HealDisk(h_.test().machine());
+  }
+  // Nothing was removed: the disk can read the file again.
+  Restart(CrashKind::kProcess);
+  EXPECT_EQ(*store_.ReadAll(10), data);
+}
+
+// An error that comes and goes may end the start, but is no damage.
+TEST_F(SnapshotStoreTest, OperationThatFailsOnceAtOpen_DamagesNothing) {
+  ASSERT_TRUE(store_.Write(10, Data(10, 3000)).ok());
+  const auto machine = h_.test().machine();
+  int repeated = 0;
+  for (uint64_t nth = 1;; ++nth) {
+    SCOPED_TRACE(nth);
+    h_.Crash(CrashKind::kProcess);
+    h_.world().FailDiskOperation(machine, sim::World::DiskOperation::kRead, nth,
+                                 /*persistent=*/false);
+    const absl::Status opened = h_.OpenSnapshots();
+    const bool failed = h_.world().disk_failures(machine) > 0;
+    h_.world().HealDisk(machine);
+    if (!failed) break;
+    if (!opened.ok()) continue;
+    ++repeated;
+    EXPECT_TRUE(h_.snapshots()->damaged().empty());
+    EXPECT_EQ(h_.snapshots()->newest().count(kGroup), 1u);
+  }
+  // The reads of footer and trailer.
+  EXPECT_EQ(repeated, 2);
+}
+
 TEST_F(SnapshotStoreTest, DestroyedWithinACallback_CallsNothingMore) {
   int called = 0;
   h_.test().InTurn([&] {
