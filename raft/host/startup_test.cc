@@ -1,4 +1,7 @@
 // Starts on stores whose log and snapshots do not fit together.
+#include <malloc.h>
+
+#include <algorithm>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -15,23 +18,44 @@
 namespace quorate::raft {
 namespace {
 
+// How many snapshots are being loaded, and the most at a time.
+struct Loads {
+  int now = 0;
+  int most = 0;
+};
+
 class Nothing final : public StateMachine {
  public:
+  explicit Nothing(Loads* loads = nullptr) : loads_(loads) {}
   Buffer Apply(const Entry&, bool) override { return Buffer(); }
   std::unique_ptr<SnapshotReader> TakeSnapshot() override { return nullptr; }
   std::unique_ptr<SnapshotWriter> BeginRestore(
       const SnapshotDescriptor&) override {
-    return std::make_unique<Load>();
+    return std::make_unique<Load>(loads_);
   }
   uint64_t Digest() const override { return 0; }
 
  private:
   class Load final : public SnapshotWriter {
    public:
+    explicit Load(Loads* loads) : loads_(loads) {
+      loads_->most = std::max(loads_->most, ++loads_->now);
+    }
+    ~Load() override { --loads_->now; }
     absl::Status Add(std::string_view) override { return absl::OkStatus(); }
     absl::Status Commit() override { return absl::OkStatus(); }
+
+   private:
+    Loads* const loads_;
   };
+
+  Loads* const loads_;
 };
+
+size_t AllocatedBytes() {
+  const struct mallinfo2 info = mallinfo2();
+  return info.uordblks + info.hblkhd;
+}
 
 class StartupTest : public testing::Test {
  protected:
@@ -85,14 +109,15 @@ class StartupTest : public testing::Test {
     absl::Status started = absl::UnknownError("not called");
     Host host(
         h_.test().env(), options_,
-        [](GroupId, const Configuration&) {
-          return std::make_unique<Nothing>();
+        [this](GroupId, const Configuration&) {
+          return std::make_unique<Nothing>(&loads_);
         },
         nullptr);
     h_.test().InTurn([&] {
       host.Start([&](absl::Status status) { started = std::move(status); });
     });
     EXPECT_TRUE(started.ok()) << started;
+    allocated_bytes_ = AllocatedBytes();
     std::vector<absl::Status> groups;
     for (const GroupPlan& group : options_.plan.groups) {
       groups.push_back(host.group_status(group.group));
@@ -103,6 +128,8 @@ class StartupTest : public testing::Test {
   LogHarness h_;
   HostOptions options_;
   BootstrapRecord record_;
+  Loads loads_;
+  size_t allocated_bytes_ = 0;  // While the host ran.
 };
 
 // No sequence of crashes leaves them.
@@ -176,6 +203,44 @@ TEST_F(StartupTest, SnapshotWithAnUnreadableEnd_FencesItsGroup) {
   EXPECT_TRUE(absl::IsDataLoss(groups[0])) << groups[0];
   EXPECT_TRUE(absl::StrContains(groups[0].message(), name)) << groups[0];
   EXPECT_EQ(groups[1], absl::OkStatus());
+}
+
+// No replica has the entries of a fenced group, so the log alone could keep
+// them.
+TEST_F(StartupTest, EntriesOfAFencedGroup_LeaveTheMemory) {
+  constexpr size_t kPayloadBytes = 32 << 10;
+  constexpr size_t kEntries = 512;
+  // Two logs of one group.
+  for (GroupKey key : {KeyOf(1), GroupKey{GroupId(1), ReplicaId(77)}}) {
+    for (uint64_t i = 1; i <= kEntries / 2; ++i) {
+      const std::string payload(kPayloadBytes, 'x');
+      ASSERT_TRUE(h_.Append(key, {TestEntry(1, i, payload)}).ok());
+    }
+  }
+  h_.Crash(sim::CrashKind::kMachine);
+  const size_t before = AllocatedBytes();
+  EXPECT_FALSE(Start()[0].ok());
+  EXPECT_LT(allocated_bytes_, before + kEntries * kPayloadBytes / 4);
+}
+
+class StartupOfTenGroupsTest : public StartupTest {
+ protected:
+  StartupOfTenGroupsTest() : StartupTest(10) {}
+};
+
+// Each has a piece of its snapshot in memory. One after another, they would
+// wait for the disk most of the time.
+TEST_F(StartupOfTenGroupsTest, Snapshots_AreLoadedFourAtATime) {
+  for (uint32_t group = 1; group <= 10; ++group) {
+    for (uint64_t i = 1; i <= 7; ++i) {
+      ASSERT_TRUE(h_.Append(KeyOf(group), {TestEntry(4, i, "entry")}).ok());
+    }
+    WriteSnapshot(KeyOf(group), {Term(4), Index(5)});
+  }
+  h_.Crash(sim::CrashKind::kMachine);
+  for (const absl::Status& group : Start()) EXPECT_TRUE(group.ok()) << group;
+  EXPECT_EQ(loads_.most, 4);
+  EXPECT_EQ(loads_.now, 0);
 }
 
 class StartupOfManyGroupsTest : public StartupTest {
