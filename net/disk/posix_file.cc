@@ -174,6 +174,17 @@ int64_t ReadHolder(int fd) {
   return holder;
 }
 
+// Names this process in a lock file. Only messages depend on the text, so no
+// error is one of the lock. A full disk may have no room for the text. So the
+// blocks of the last holder's text are used again.
+void WriteHolder(int fd) {
+  const std::string holder = absl::StrCat(getpid(), "\n");
+  const auto size = static_cast<ssize_t>(holder.size());
+  const bool written = pwrite(fd, holder.data(), holder.size(), 0) == size;
+  // No other process may be named.
+  [[maybe_unused]] const int ignored = ftruncate(fd, written ? size : 0);
+}
+
 }  // namespace
 
 absl::StatusOr<OwnedFd> LockFile(int directory_fd, const std::string& name,
@@ -204,11 +215,7 @@ absl::StatusOr<OwnedFd> LockFile(int directory_fd, const std::string& name,
         absl::StrCat("the lock '", name, "' of the data directory '", directory,
                      "' was removed by another process just now: try again"));
   }
-  const std::string holder = absl::StrCat(getpid(), "\n");
-  if (ftruncate(fd, 0) != 0 || pwrite(fd, holder.data(), holder.size(), 0) !=
-                                   static_cast<ssize_t>(holder.size())) {
-    return FileError(errno, "writing the lock", name);
-  }
+  WriteHolder(fd);
   return owned;
 }
 

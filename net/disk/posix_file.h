@@ -62,8 +62,10 @@ absl::Status MakeDirectories(const std::string& path);
 // Returns the names of the regular files in the directory, sorted.
 absl::StatusOr<std::vector<std::string>> ListFiles(int directory_fd);
 
-// Takes an exclusive lock on `name` and writes the id of this process into it.
-// Returns the descriptor that holds the lock. kUnavailable names the holder.
+// Takes an exclusive lock on `name` and writes the id of this process into it,
+// if the disk has room. Returns the descriptor that holds the lock.
+// kUnavailable: another process holds it; the message names that process if the
+// file does.
 absl::StatusOr<OwnedFd> LockFile(int directory_fd, const std::string& name,
                                  const std::string& directory);
 

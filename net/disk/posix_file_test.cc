@@ -25,6 +25,8 @@ std::string_view failing_name;
 int failing_error = 0;
 // The file that is removed when the next lock is about to be taken.
 std::string removed_at_lock;
+// Writes through pwrite find no room behind the ends of their files.
+bool disk_is_full = false;
 
 }  // namespace
 
@@ -53,6 +55,19 @@ extern "C" int fcntl(int fd, int command, ...) {
   return real(fd, command, argument);
 }
 
+extern "C" ssize_t pwrite(int fd, const void* bytes, size_t size,
+                          off_t offset) {
+  static const auto real =
+      reinterpret_cast<decltype(&::pwrite)>(dlsym(RTLD_NEXT, "pwrite"));
+  struct stat info;
+  if (disk_is_full && fstat(fd, &info) == 0 &&
+      offset + static_cast<off_t>(size) > info.st_size) {
+    errno = ENOSPC;
+    return -1;
+  }
+  return real(fd, bytes, size, offset);
+}
+
 namespace quorate::net {
 namespace {
 
@@ -71,6 +86,7 @@ class PosixFileTest : public testing::Test {
   ~PosixFileTest() override {
     failing_name = {};
     removed_at_lock = {};
+    disk_is_full = false;
     FailDiskCall(DiskCallKind::kOpen, 0, 0);
     ShortenDiskCalls(0);
     std::filesystem::remove_all(path_);
@@ -81,6 +97,13 @@ class PosixFileTest : public testing::Test {
     return static_cast<size_t>(std::count_if(
         calls.begin(), calls.end(),
         [kind](const DiskCall& call) { return call.kind == kind; }));
+  }
+  // Makes the lock file of a process that ended.
+  void LeaveLock(std::string text) {
+    const OwnedFd file(
+        openat(directory_.get(), "lock", O_RDWR | O_CREAT | O_TRUNC, 0600));
+    std::vector<iovec> pieces = {{text.data(), text.size()}};
+    ASSERT_EQ(WriteFully(file.get(), pieces, 0, /*durable=*/false), 0);
   }
   // Writes pieces of 0 to 19 bytes, then reads the file: it must have exactly
   // these. Ends with the result of the write.
@@ -212,6 +235,28 @@ TEST_F(PosixFileTest, LockOnARemovedFile_IsNotTaken) {
       LockFile(directory_.get(), "lock", path_);
   EXPECT_NE(locked.status().message().find("was removed"), std::string::npos)
       << locked.status();
+}
+
+// The start must come to the removal of files, which makes room.
+TEST_F(PosixFileTest, LockOnAFullDisk_IsTaken) {
+  disk_is_full = true;
+  // The longest id takes the most room.
+  LeaveLock("4194304\n");
+  const auto locked = LockFile(directory_.get(), "lock", path_);
+  ASSERT_TRUE(locked.ok()) << locked.status();
+  EXPECT_EQ(LockHolder(path_ + "/lock"), getpid());
+}
+
+TEST_F(PosixFileTest, LockWithoutRoomForTheHolder_NamesNoOther) {
+  disk_is_full = true;
+  LeaveLock("9");
+  const auto locked = LockFile(directory_.get(), "lock", path_);
+  ASSERT_TRUE(locked.ok()) << locked.status();
+  EXPECT_EQ(LockHolder(path_ + "/lock"), 0);
+  const auto refused = LockFile(directory_.get(), "lock", path_);
+  EXPECT_TRUE(absl::IsUnavailable(refused.status())) << refused.status();
+  EXPECT_EQ(refused.status().message().find("(process"), std::string::npos)
+      << refused.status();
 }
 
 // A file that seems to be absent could be made again over its data.
