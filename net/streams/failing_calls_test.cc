@@ -5,6 +5,7 @@
 #include <sys/epoll.h>
 #include <sys/socket.h>
 
+#include <algorithm>
 #include <memory>
 #include <optional>
 #include <utility>
@@ -23,6 +24,10 @@ int failing_accepts = 0;
 int error_of_accepts = EMFILE;
 int accepts = 0;
 int failing_watches = 0;
+// The poller of streams gets as many events as it asks for, this many times.
+// None of them is of a stream.
+int floods = 0;
+int polls = 0;
 
 int Accept(int fd, sockaddr* address, socklen_t* size, int flags) {
   using Call = int (*)(int, sockaddr*, socklen_t*, int);
@@ -59,6 +64,19 @@ extern "C" int epoll_ctl(int epoll, int operation, int fd,
   }
   return real(epoll, operation, fd, event);
 }
+extern "C" int epoll_wait(int epoll, epoll_event* events, int count,
+                          int timeout) {
+  using Call = int (*)(int, epoll_event*, int, int);
+  static const auto real =
+      reinterpret_cast<Call>(dlsym(RTLD_NEXT, "epoll_wait"));
+  // The loop asks for other numbers of events.
+  if (count != 256) return real(epoll, events, count, timeout);
+  ++polls;
+  if (floods == 0) return real(epoll, events, count, timeout);
+  --floods;
+  std::fill_n(events, count, epoll_event{});
+  return count;
+}
 
 namespace quorate::net {
 namespace {
@@ -88,7 +106,7 @@ class FailingCallsTest : public testing::Test {
         });
   }
   ~FailingCallsTest() override {
-    failing_accepts = failing_watches = 0;
+    failing_accepts = failing_watches = floods = 0;
     error_of_accepts = EMFILE;
   }
   std::unique_ptr<Side> Dial() {
@@ -164,6 +182,24 @@ TEST_F(FailingCallsTest, StreamThatCannotBeWatched_IsClosedAlone) {
   RunUntil(loop_, [&] { return accepted_.size() == 2; });
   other->connection->Write(Buffer::Copy("x"));
   RunUntil(loop_, [&] { return accepted_[1]->received == "x"; });
+}
+
+// Thousands of streams have events at once. Timers must run between them.
+TEST_F(FailingCallsTest, EventsWithoutEnd_TakeFourRoundsOfATurn) {
+  const std::unique_ptr<Side> client = Dial();
+  RunUntil(loop_, [&] { return !accepted_.empty(); });
+  if (HasFatalFailure()) return;
+  floods = 1000;
+  client->connection->Write(Buffer::Copy("x"));
+  RunUntil(loop_, [&] { return floods < 1000; });
+  for (int turn = 0; turn < 20; ++turn) {
+    polls = 0;
+    loop_.RunTurn(Milliseconds(1));
+    EXPECT_EQ(polls, 4);
+  }
+  EXPECT_TRUE(accepted_[0]->received.empty());
+  floods = 0;
+  RunUntil(loop_, [&] { return accepted_[0]->received == "x"; });
 }
 
 }  // namespace
