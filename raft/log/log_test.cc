@@ -1,12 +1,14 @@
 // The log through its interface, on a disk that works or crashes.
 #include "raft/log/log.h"
 
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "gtest/gtest.h"
 #include "raft/log/files/ballast.h"
+#include "raft/log/record.h"
 #include "raft/log/snapshot_format.h"
 #include "raft/log/testing/log_harness.h"
 
@@ -152,6 +154,26 @@ TEST_F(LogTest, DroppedGroup_IsGoneForEver) {
   }
   const GroupKey reborn{kGroup.group, ReplicaId(77)};
   EXPECT_TRUE(h_.Append(reborn, {TestEntry(1, 1, "new")}).ok());
+}
+
+// The opening of a segment has the state of each group that exists.
+TEST(LogOpening, DroppedGroups_TakeNoRoom) {
+  const auto churned_bytes = [](uint32_t dropped) {
+    LogHarness h;
+    h.Start();
+    for (uint32_t group = 1; group <= dropped; ++group) {
+      const GroupKey key = TestGroup(100 + group);
+      EXPECT_TRUE(h.Append(key, {TestEntry(1, 1, "a")}).ok());
+      EXPECT_TRUE(h.Drop(key).ok());
+    }
+    Churn(h, kGroup, 1, 100);
+    const uint64_t before = h.log()->counters().written_bytes;
+    const uint64_t begun = h.Marks("log.segment_begun");
+    Churn(h, kGroup, 101, 100);
+    EXPECT_GT(h.Marks("log.segment_begun"), begun + 3);
+    return h.log()->counters().written_bytes - before;
+  };
+  EXPECT_LT(churned_bytes(500), churned_bytes(0) + 4000);
 }
 
 TEST_F(LogTest, AppendsOfOneTurn_ShareOneDurableWrite) {
@@ -503,6 +525,64 @@ TEST(LogSpare, NoneCanBeMade_TheSegmentGrowsToItsLimit) {
   h.world().HealDisk(h.test().machine());
   ASSERT_TRUE(h.Restart(CrashKind::kMachine).ok());
   EXPECT_GE(h.log()->recovered()[kGroup].entries.size(), acknowledged);
+}
+
+// The rewriting of an old segment waits for the next one. Meanwhile a small
+// record has room in the present one, so its write may be in flight when the
+// log stops.
+TEST(LogSpare, ErrorWhileAWriteIsInFlight_EndsAllWork) {
+  const GroupKey old = TestGroup(2);
+  int in_flight = 0;
+  for (int64_t us = 0; us <= 200; us += 10) {
+    SCOPED_TRACE(us);
+    LogHarness h;
+    const auto machine = h.test().machine();
+    h.options().segment_bytes = 16 << 10;
+    h.options().slack_segments = 1;
+    h.Start();
+    ASSERT_TRUE(
+        h.Append(old, {TestEntry(1, 1, std::string(30'000, 'o'))}).ok());
+    // The preparation of the third segment hangs until then.
+    const sim::SimTime until = h.world().now() + Seconds(1);
+    h.world().StallDisk(machine, until,
+                        SegmentName(ParseSegmentName(h.LogFiles().back()) + 1));
+    const auto soon = [&](auto call) {
+      std::optional<absl::Status> result;
+      env::Pending turn = h.test().env().loop.Defer(
+          [&] { call([&](absl::Status status) { result = status; }); });
+      ASSERT_TRUE(h.world().RunUntilTrue([&] { return result.has_value(); }));
+      ASSERT_TRUE(result->ok()) << *result;
+    };
+    // The second segment grows, almost to its limit.
+    const uint64_t written = h.log()->counters().written_bytes;
+    uint64_t index = 0;
+    while (h.log()->counters().written_bytes - written < (512 - 20) << 10) {
+      soon([&](Log::Done done) {
+        h.log()->Append(kGroup, nullptr,
+                        {TestEntry(1, ++index, std::string(4000, 'f'))},
+                        std::move(done));
+      });
+      if (testing::Test::HasFatalFailure()) return;
+    }
+    ASSERT_EQ(h.log()->counters().segments, 2u);
+    soon([&](Log::Done done) {
+      h.log()->SetLogStart(kGroup, TestLogStart({Term(1), Index(index)}), false,
+                           std::move(done));
+    });
+    h.world().RunFor(Milliseconds(5));
+    h.world().LimitOpenFiles(machine, 0);
+    h.world().RunFor(until - h.world().now() - Microseconds(us));
+    const uint64_t writes = h.log()->counters().durable_writes;
+    absl::Status appended = absl::UnknownError("not called");
+    h.test().InTurn([&] {
+      h.log()->Append(kGroup, nullptr, {TestEntry(1, index + 1, "small")},
+                      [&](absl::Status status) { appended = status; });
+    });
+    EXPECT_FALSE(h.log()->status().ok());
+    in_flight += !appended.ok() && h.log()->counters().durable_writes > writes;
+    EXPECT_EQ(h.Marks("log.spare_discarded"), 1u);
+  }
+  EXPECT_GT(in_flight, 0);
 }
 
 // Writes a file as another part of the program, or an earlier run, would.
