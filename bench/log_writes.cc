@@ -61,17 +61,23 @@ class Bench {
       CHECK(status.ok()) << status;
       done = true;
     };
-    env::Pending pending = env_.disk.Open(
-        "raw", env::Disk::OpenMode::kCreateIfAbsent, [&](auto opened) {
+    // The one of the bench before, if there was one.
+    env::Pending pending =
+        env_.disk.Remove("raw", [&done](absl::Status) { done = true; });
+    Await(done);
+    done = false;
+    pending =
+        env_.disk.Open("raw", env::Disk::OpenMode::kCreate, [&](auto opened) {
           CHECK(opened.ok()) << opened.status();
           file = *std::move(opened);
           done = true;
         });
     Await(done);
-    for (const uint64_t size :
-         {uint64_t{0}, prepare == Prepare::kHole ? kFileBytes : 0}) {
+    if (prepare == Prepare::kHole) {
+      const Buffer end = Buffer::Constant("x");
       done = false;
-      pending = file->Truncate(size, ok);
+      pending = file->Write(kFileBytes - 1, absl::MakeConstSpan(&end, 1),
+                            env::Durability::kLater, ok);
       Await(done);
     }
     if (prepare == Prepare::kZeros) {

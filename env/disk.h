@@ -7,8 +7,8 @@
 // Durability:
 //   - A completed plain Write survives a crash of the process, but not of the
 //     machine.
-//   - A completed Sync makes exactly those writes and truncations of the file
-//     durable whose completion was observed before the Sync was issued.
+//   - A completed Sync makes exactly those writes of the file durable whose
+//     completion was observed before the Sync was issued.
 //   - A completed Write with kDurable is itself durable. It does not make other
 //     writes durable.
 //   - Creation, removal and renaming of files are durable only after
@@ -77,8 +77,6 @@ class File {
   // Reads `size` bytes from `offset`, or fewer if the file ends before.
   virtual Pending Read(uint64_t offset, size_t size, ReadDone done) = 0;
   virtual Pending Sync(Done done) = 0;
-  // Cuts the file or extends it with zeros. Durable after a later Sync.
-  virtual Pending Truncate(uint64_t size, Done done) = 0;
   virtual Pending Size(SizeDone done) = 0;
 };
 

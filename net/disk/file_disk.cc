@@ -182,23 +182,10 @@ class FileDisk::OpenFile final : public env::File {
   Pending Sync(Done done) override {
     return disk_->Do<absl::Status>(
         descriptor_->use(), descriptor_,
-        // fdatasync need not make a new size durable.
-        [file = descriptor_.get(), whole = std::exchange(truncated_, false)] {
-          const int result = whole ? fsync(file->fd()) : fdatasync(file->fd());
-          return result == 0 ? absl::OkStatus()
-                             : FileError(errno, "syncing", file->name());
-        },
-        std::move(done));
-  }
-
-  Pending Truncate(uint64_t size, Done done) override {
-    truncated_ = true;
-    return disk_->Do<absl::Status>(
-        descriptor_->use(), descriptor_,
-        [file = descriptor_.get(), size] {
-          return ftruncate(file->fd(), static_cast<off_t>(size)) == 0
+        [file = descriptor_.get()] {
+          return fdatasync(file->fd()) == 0
                      ? absl::OkStatus()
-                     : FileError(errno, "truncating", file->name());
+                     : FileError(errno, "syncing", file->name());
         },
         std::move(done));
   }
@@ -219,8 +206,6 @@ class FileDisk::OpenFile final : public env::File {
  private:
   FileDisk* const disk_;
   const std::shared_ptr<Descriptor> descriptor_;
-  // Set by Truncate since the last Sync was issued.
-  bool truncated_ = false;
 };
 
 FileDisk::FileDisk(EventLoop& loop, std::string directory, int directory_fd)

@@ -140,45 +140,6 @@ TEST_F(FileDiskTest, ListRenameRemove_KeepTheDirectoryInOrder) {
   EXPECT_EQ(list(), (std::vector<std::string>{"a"}));
 }
 
-TEST_F(FileDiskTest, TruncateSizeSync_AgreeOnTheSize) {
-  auto file = Open(*disk_, "t", OpenMode::kCreate);
-  ASSERT_TRUE(Write(**file, 0, {"0123456789"}, Durability::kLater).ok());
-  for (const uint64_t size : {4u, 100u}) {
-    EXPECT_TRUE(Get<absl::Status>([&](auto done) {
-                  return (*file)->Truncate(size, std::move(done));
-                }).ok());
-    EXPECT_TRUE(Get<absl::Status>([&](auto done) {
-                  return (*file)->Sync(std::move(done));
-                }).ok());
-    EXPECT_EQ(*Get<absl::StatusOr<uint64_t>>(
-                  [&](auto done) { return (*file)->Size(std::move(done)); }),
-              size);
-  }
-  EXPECT_EQ(Read(**file, 0, 100), "0123" + std::string(96, '\0'));
-}
-
-// The sync of the contents alone need not cover a new size.
-TEST_F(FileDiskTest, SyncAfterTruncate_CoversTheSize) {
-  auto file = Open(*disk_, "s", OpenMode::kCreate);
-  const auto sync = [&] {
-    return Get<absl::Status>(
-        [&](auto done) { return (*file)->Sync(std::move(done)); });
-  };
-  ASSERT_TRUE(Write(**file, 0, {"0123456789"}, Durability::kLater).ok());
-  BeginRecordingDiskCalls();
-  EXPECT_TRUE(sync().ok());
-  EXPECT_TRUE(Get<absl::Status>([&](auto done) {
-                return (*file)->Truncate(4, std::move(done));
-              }).ok());
-  EXPECT_TRUE(sync().ok());
-  EXPECT_TRUE(sync().ok());
-  std::vector<bool> whole;
-  for (const DiskCall& call : RecordedDiskCalls()) {
-    if (call.kind == DiskCallKind::kSyncFile) whole.push_back(call.whole);
-  }
-  EXPECT_EQ(whole, (std::vector<bool>{false, true, false}));
-}
-
 TEST_F(FileDiskTest, Pending_Destroyed_WritesWithoutACall) {
   auto file = Open(*disk_, "p", OpenMode::kCreate);
   const Buffer bytes = Buffer::Copy("kept");

@@ -388,7 +388,7 @@ int fdatasync(int fd) {
 }
 
 int fsync(int fd) {
-  DiskCall call{.kind = DiskCallKind::kSyncFile, .whole = true, .fd = fd};
+  DiskCall call{.kind = DiskCallKind::kSyncFile, .fd = fd};
   const std::string directory = quorate::net::DirectoryPath(fd);
   if (!directory.empty()) {
     call.kind = DiskCallKind::kSyncDirectory;

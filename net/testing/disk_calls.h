@@ -32,7 +32,6 @@ struct DiskCall {
   std::string name;  // The whole path, if the call is for a directory.
   std::string to;    // The new name of a renaming.
   bool creates = false;
-  bool whole = false;  // A sync of contents, size and all else: fsync.
   int fd = -1;
   uint64_t thread = 0;
   // When the call began and ended; all calls share one count.

@@ -167,21 +167,6 @@ uint64_t DiskFile::Write(uint64_t offset,
   return change;
 }
 
-uint64_t DiskFile::Truncate(uint64_t size) {
-  const uint64_t change = ++changes_;
-  if (size < size_) {
-    std::vector<uint64_t> cut;
-    for (uint64_t s = SectorOf(size); s * kSectorBytes < size_; ++s) {
-      if (!cache_.PageIsZero(s * kSectorBytes)) cut.push_back(s);
-    }
-    for (uint64_t s : cut) BeforeChange(s, s);
-    cache_.ZeroFrom(size);
-    for (uint64_t s : cut) AfterChange(change, s, s);
-  }
-  NoteSize(change, size);
-  return change;
-}
-
 void DiskFile::MarkSeen(uint64_t change) {
   seen_changes_.emplace(change, ++seen_);
 }

@@ -75,7 +75,6 @@ class DiskFile {
   // Writes the pieces one behind the other.
   uint64_t Write(uint64_t offset, absl::Span<const std::string_view> pieces,
                  bool durable);
-  uint64_t Truncate(uint64_t size);
   // The change was reported to the program as done. A sync that is issued from
   // now on covers it.
   void MarkSeen(uint64_t change);

@@ -63,13 +63,6 @@ class Driver {
     Run();
     return result;
   }
-  absl::Status Truncate(File* file, uint64_t size) {
-    absl::Status result = absl::UnknownError("not called");
-    Pending p =
-        file->Truncate(size, [&](absl::Status status) { result = status; });
-    Run();
-    return result;
-  }
   absl::Status SyncDirectory() {
     absl::Status result = absl::UnknownError("not called");
     Pending p =
@@ -280,20 +273,6 @@ TEST(Disk, RemovalWithoutDirectorySync_MayComeBack) {
             (Set{"(none)", "abc"}));
 }
 
-TEST(Disk, TruncationWithoutSync_MayComeBack) {
-  EXPECT_EQ(
-      Outcomes([](Driver& d) {
-        auto file = d.OpenDurably("f");
-        EXPECT_TRUE(d.Write(file.get(), 0, "abcdef", kDurable).ok());
-        EXPECT_TRUE(d.Truncate(file.get(), 2).ok());
-        file.reset();
-        d.Crash(CrashKind::kMachine);
-        return d.Contents("f");
-      }),
-      // The size and the zeroed tail of the sector are lost independently.
-      (Set{"ab", "abcdef", std::string("ab\0\0\0\0", 6)}));
-}
-
 TEST(Disk, DurableWriteInFlight_LandsInWholeInPartOrNot) {
   const Set outcomes = Outcomes([](Driver& d) {
     auto file = d.OpenDurably("f");
@@ -499,11 +478,9 @@ TEST(DiskFault, FullDisk_RefusesWhatGrowsOnly) {
   d.world().disk_options(d.machine()).capacity_bytes = 1500;
   EXPECT_EQ(d.Write(file.get(), 1000, std::string(501, 'y'), kDurable).code(),
             absl::StatusCode::kResourceExhausted);
-  EXPECT_EQ(d.Truncate(file.get(), 1501).code(),
-            absl::StatusCode::kResourceExhausted);
   EXPECT_TRUE(d.Write(file.get(), 0, std::string(1500, 'z'), kDurable).ok());
   EXPECT_EQ(d.Contents("f"), std::string(1500, 'z'));
-  EXPECT_EQ(d.world().faults().count(Fault::kDiskFull), 2u);
+  EXPECT_EQ(d.world().faults().count(Fault::kDiskFull), 1u);
 }
 
 TEST(DiskFault, FullDisk_RefusesNewNames) {

@@ -72,11 +72,6 @@ class NodeFile final : public env::File {
     return disk_->FileOperation(
         handle_, {.kind = NodeDisk::Kind::kSync, .done = std::move(done)});
   }
-  env::Pending Truncate(uint64_t size, Done done) override {
-    return disk_->FileOperation(handle_, {.kind = NodeDisk::Kind::kTruncate,
-                                          .size = size,
-                                          .done = std::move(done)});
-  }
   env::Pending Size(SizeDone done) override {
     return disk_->FileOperation(
         handle_, {.kind = NodeDisk::Kind::kSize, .done = std::move(done)});
@@ -146,13 +141,11 @@ env::Pending NodeDisk::FileOperation(uint64_t handle, Operation&& operation) {
   operation.file = open->file;
   operation.name = open->name;
   operation.use = open->use;
-  open->written |=
-      operation.kind == Kind::kWrite || operation.kind == Kind::kTruncate;
+  open->written |= operation.kind == Kind::kWrite;
   if (operation.kind == Kind::kSync) {
     operation.mark = open->file->sync_mark();
   }
-  if (open->sync_failed &&
-      (operation.kind == Kind::kWrite || operation.kind == Kind::kTruncate)) {
+  if (open->sync_failed && operation.kind == Kind::kWrite) {
     scheduler_->state().violations.push_back(
         "m" + std::to_string(scheduler_->id().value()) + " writes to " +
         open->name + " after a failed sync of it");
@@ -170,8 +163,7 @@ void NodeDisk::CheckHandover(const Operation& open) {
   for (const uint64_t id : operations_.Ids()) {
     const Operation& other = *operations_.Find(id);
     busy |= other.file == open.file && !other.executed &&
-            (Syncs(other) || other.kind == Kind::kWrite ||
-             other.kind == Kind::kTruncate);
+            (Syncs(other) || other.kind == Kind::kWrite);
   }
   for (const uint64_t id : files_.Ids()) {
     const OpenFile& other = *files_.Find(id);
@@ -238,8 +230,6 @@ Duration NodeDisk::Latency(const Operation& operation) {
   Duration latency = options_.sync_latency;
   if (operation.kind == Kind::kWrite &&
       operation.durability == env::Durability::kLater) {
-    latency = options_.write_latency;
-  } else if (operation.kind == Kind::kTruncate) {
     latency = options_.write_latency;
   } else if (AccessOf(operation.kind) == DiskAccess::kRead) {
     latency = options_.read_latency;
@@ -319,8 +309,8 @@ ChoiceKey NodeDisk::KeyOf(const Operation& operation) {
 
 std::string NodeDisk::Describe(const Operation& operation) {
   static constexpr std::string_view kNames[] = {
-      "open",  "list", "remove", "rename",   "sync directory", "lock",
-      "write", "read", "sync",   "truncate", "size",           "free bytes"};
+      "open", "list", "remove",     "rename", "sync directory", "lock", "write",
+      "read", "sync", "free bytes", "size"};
   std::string text(kNames[static_cast<size_t>(operation.kind)]);
   if (!operation.name.empty()) text += " " + operation.name;
   if (operation.kind == Kind::kWrite || operation.kind == Kind::kRead) {
@@ -409,13 +399,6 @@ void NodeDisk::Execute(Operation* operation) {
       break;
     case Kind::kSync:
       file->Sync(operation->mark);
-      break;
-    case Kind::kTruncate:
-      if (!Fits(file->size(), operation->size)) {
-        RefuseFull(operation);
-      } else {
-        operation->change = file->Truncate(operation->size);
-      }
       break;
     case Kind::kSize:
       operation->size = file->size();
@@ -576,9 +559,7 @@ void NodeDisk::RunInput(uint64_t id) {
         absl::StrCat(Describe(operation), ": ", operation.status.ToString()));
   }
   if (operation.change != 0 && operation.status.ok()) {
-    const bool of_file =
-        operation.kind == Kind::kWrite || operation.kind == Kind::kTruncate;
-    if (of_file) {
+    if (operation.kind == Kind::kWrite) {
       operation.file->MarkSeen(operation.change);
     } else {
       image_->MarkSeen(operation.change);

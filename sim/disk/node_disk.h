@@ -93,9 +93,8 @@ class NodeDisk final : public env::Disk, public env::Pending::Source {
     kWrite,
     kRead,
     kSync,
-    kTruncate,
-    kSize,
     kFreeBytes,
+    kSize,
   };
   struct Operation {
     Kind kind = Kind::kOpen;

@@ -77,11 +77,6 @@ absl::Status DiskContract::Sync(File* file) {
   return Await([&](File::Done done) { return file->Sync(std::move(done)); });
 }
 
-absl::Status DiskContract::Truncate(File* file, uint64_t size) {
-  return Await(
-      [&](File::Done done) { return file->Truncate(size, std::move(done)); });
-}
-
 uint64_t DiskContract::Size(File* file) {
   uint64_t size = ~uint64_t{0};
   EXPECT_TRUE(Await([&](File::Done done) {
@@ -232,16 +227,6 @@ TEST_P(DiskContract, LargestOperation_RoundTrips) {
   const auto read = Read(file.get(), 77, bytes.size());
   ASSERT_TRUE(read.ok()) << read.status();
   EXPECT_TRUE(*read == bytes);
-}
-
-TEST_P(DiskContract, Truncate_CutsAndExtendsWithZeros) {
-  auto file = MustOpen("f");
-  ASSERT_TRUE(Write(file.get(), 0, "0123456789", kLater).ok());
-  ASSERT_TRUE(Truncate(file.get(), 4).ok());
-  EXPECT_EQ(Size(file.get()), 4u);
-  EXPECT_EQ(*Read(file.get(), 0, 100), "0123");
-  ASSERT_TRUE(Truncate(file.get(), 8).ok());
-  EXPECT_EQ(*Read(file.get(), 0, 100), "0123" + std::string(4, '\0'));
 }
 
 TEST_P(DiskContract, TwoHandles_SeeOneFile) {

@@ -88,7 +88,6 @@ class DiskContract : public ContractTest {
   absl::StatusOr<std::string> Read(env::File* file, uint64_t offset,
                                    size_t size);
   absl::Status Sync(env::File* file);
-  absl::Status Truncate(env::File* file, uint64_t size);
   uint64_t Size(env::File* file);
   absl::Status Remove(const std::string& name);
   absl::Status Rename(const std::string& from, const std::string& to);
