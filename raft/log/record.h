@@ -144,7 +144,9 @@ std::string EncodeLogStartBody(const LogStart& log_start);
 absl::StatusOr<LogStart> DecodeLogStartBody(std::string_view body);
 
 struct OpenedBody {
-  uint64_t states = 0;  // Number of kState records in this opening.
+  // Number of kState records in this opening. Recovery needs no count: where a
+  // record was lost, the bytes do not verify.
+  uint64_t states = 0;
 };
 std::string EncodeOpenedBody(const OpenedBody& opened);
 absl::StatusOr<OpenedBody> DecodeOpenedBody(std::string_view body);
