@@ -155,16 +155,20 @@ std::vector<Figure> With(std::vector<Figure> figures,
 
 // Requests that take much work, and pipelines that are deep.
 absl::Status AskLongQuestions(QuorateSystem* quorate, uint64_t keys) {
-  const Corpus corpus({.value_bytes = kKeyBytes, .keys = keys});
-  std::string many = "MGET";
-  for (uint64_t key = 0; key < std::min<uint64_t>(keys, 10'000); ++key) {
-    std::string name(kKeyBytes, ' ');
-    corpus.WriteKey(key, name.data());
-    absl::StrAppend(&many, " ", name);
+  std::vector<std::string> questions = {"KEYS *nothing*", "DBSIZE",
+                                        "SCAN 0 COUNT 10000 MATCH *nothing*"};
+  // Keys of one slot.
+  std::string all = "MGET";
+  for (int part = 0; part < 4; ++part) {
+    questions.push_back("MSET");
+    for (int i = 0; i < 1'000; ++i) {
+      const std::string key = absl::StrCat("{many}", part, ":", i);
+      absl::StrAppend(&questions.back(), " ", key, " ", std::string(100, 'v'));
+      absl::StrAppend(&all, " ", key);
+    }
   }
-  for (const std::string& question :
-       {std::string("KEYS *nothing*"), std::string("DBSIZE"),
-        std::string("SCAN 0 COUNT 10000 MATCH *nothing*"), many}) {
+  questions.push_back(all);
+  for (const std::string& question : questions) {
     if (absl::Status s = quorate->Ask(question); !s.ok()) return s;
   }
   for (const Workload::Op op : {Workload::Op::kGet, Workload::Op::kSet}) {
