@@ -349,10 +349,6 @@ absl::StatusOr<std::vector<Figure>> StalledFollowerFigures() {
   const std::unique_ptr<QuorateSystem> quorate =
       MakeQuorate(FindProgram("net/cmd/quorated"));
   if (absl::Status s = quorate->Start(*folder); !s.ok()) return s;
-  const absl::StatusOr<int> leader = quorate->Leader();
-  if (!leader.ok()) return leader.status();
-  const int follower = (*leader + 1) % kServers;
-  const std::string label = absl::StrCat("node=\"", follower + 1, "\"");
   auto loaded = std::async(std::launch::async, [&] {
     return Load(quorate.get(), {.value_bytes = 1024,
                                 .connections = 50,
@@ -360,11 +356,16 @@ absl::StatusOr<std::vector<Figure>> StalledFollowerFigures() {
                                 .warmup_ns = 0,
                                 .measure_ns = 30'000'000'000});
   });
+  constexpr const char* kSent = "quorate_raft_sent_bytes_total";
+  // The preferred leader leads by then.
+  std::this_thread::sleep_for(std::chrono::seconds(5));
+  const absl::StatusOr<int> leader = quorate->Leader();
+  if (!leader.ok()) return leader.status();
+  const int follower = (*leader + 1) % kServers;
+  const std::string label = absl::StrCat("node=\"", follower + 1, "\"");
   const auto metric = [&](const char* name) {
     return quorate->Metric(*leader, name, label);
   };
-  constexpr const char* kSent = "quorate_raft_sent_bytes_total";
-  std::this_thread::sleep_for(std::chrono::seconds(5));
   const absl::StatusOr<double> running = metric(kSent);
   std::this_thread::sleep_for(std::chrono::seconds(5));
   quorate->server(follower).Pause();
@@ -385,6 +386,9 @@ absl::StatusOr<std::vector<Figure>> StalledFollowerFigures() {
        {done.status(), running.status(), before.status(), after.status(),
         lag.status()}) {
     if (!status.ok()) return status;
+  }
+  if (*before <= *running) {
+    return absl::UnavailableError("the leader changed");
   }
   if (*lag >= kCaughtUpEntries) {
     return absl::DeadlineExceededError(

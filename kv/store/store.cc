@@ -405,15 +405,16 @@ uint64_t Store::WorkOf(const Buffer& payload) const {
   CommandReader reader(payload.view());
   CommandView command;
   WorkEstimate estimate;
-  uint64_t value_bytes = 0;
+  uint64_t work = 0;
   while (reader.ok() && !reader.done()) {
     if (!reader.Next(&command)) continue;
-    value_bytes += estimate.AddValueBytes(
+    const uint64_t value_bytes = estimate.AddValueBytes(
         command, [this](Slot slot, std::string_view key) {
           return ValueBytes(slot, key);
         });
+    work += kv::WorkOf(command.encoded.size(), value_bytes);
   }
-  return kv::WorkOf(payload.size(), value_bytes);
+  return std::max<uint64_t>(work, payload.size());
 }
 
 Buffer Store::Apply(const raft::Entry& entry, bool wants_result) {

@@ -1,12 +1,14 @@
 // kv/store/work.h: an estimate of the work of applying commands.
 //
-// Most commands cost about what their bytes in an entry say. Others read or
-// change long values that the entry does not contain, such as APPEND to a value
-// of 1 MiB. A node decides by this estimate how many commands one entry has,
-// and how many entries one turn applies. It is not replicated.
+// Most commands cost about what their bytes in an entry say, and small ones
+// cost as much as one of kCommandBytesMin. Others read or change long values
+// that the entry does not contain, such as APPEND to a value of 1 MiB. A node
+// decides by this estimate how many commands one entry has, and how many
+// entries one turn applies. It is not replicated.
 #ifndef QUORATE_KV_STORE_WORK_H_
 #define QUORATE_KV_STORE_WORK_H_
 
+#include <algorithm>
 #include <cstdint>
 #include <functional>
 #include <map>
@@ -24,6 +26,8 @@ class WorkEstimate {
  public:
   // So many bytes of values count as one byte of an entry.
   static constexpr uint64_t kValueBytesPerByte = 16;
+  // It looks up its key and its session, however short they are.
+  static constexpr uint64_t kCommandBytesMin = 128;
 
   // The present size of the value of a key; 0 if the key is absent.
   using SizeOf = absl::FunctionRef<uint64_t(Slot slot, std::string_view key)>;
@@ -49,7 +53,8 @@ class WorkEstimate {
 
 // The work of a command of so many bytes in an entry.
 inline uint64_t WorkOf(uint64_t encoded_bytes, uint64_t value_bytes) {
-  return encoded_bytes + value_bytes / WorkEstimate::kValueBytesPerByte;
+  return std::max(encoded_bytes, WorkEstimate::kCommandBytesMin) +
+         value_bytes / WorkEstimate::kValueBytesPerByte;
 }
 
 }  // namespace quorate::kv

@@ -20,7 +20,7 @@ class TurnWork {
  public:
   // Costs, in units.
   static constexpr uint64_t kRequest = 5;  // Parsing and routing.
-  static constexpr uint64_t kRead = 3;     // A read of one key, and its reply.
+  static constexpr uint64_t kRead = 5;     // A read of one key, and its reply.
   static constexpr uint64_t kHttpRequest = 20;
   static constexpr uint64_t kScannedKey = 3;
   static constexpr uint64_t kDescribedClient = 60;  // A line of CLIENT LIST.

@@ -213,8 +213,8 @@ struct BoundsConfig {
   // The pages that one turn frees.
   size_t reclaimed_pages = 128;
   // Work of all connections in one step of a turn, in units of about 100 ns
-  // (node/base/turn_work.h): about two thousand small requests.
-  uint64_t turn_work = 15'000;
+  // (node/base/turn_work.h): about a thousand small requests.
+  uint64_t turn_work = 6'000;
   // Keys that one step of KEYS, SCAN and CLUSTER GETKEYSINSLOT visits.
   uint64_t scan_step_keys = 2'000;
   // Replies that one connection may make before others get their turn.

@@ -52,7 +52,7 @@ struct HostOptions {
   // All groups together apply entries of about so much work
   // (StateMachine::WorkOf) in one step of a turn. Those of one group are
   // limited by core.apply_bytes_max, too. Others wait for the next turn.
-  uint64_t turn_apply_work_max = 128 << 10;
+  uint64_t turn_apply_work_max = 64 << 10;
   // A replica takes a snapshot when its entries since the last one exceed this
   // size; 0: never. The size grows with the last snapshot, up to the maximum,
   // and a draw varies it (snapshot_threshold.h).
