@@ -15,8 +15,15 @@ void ConnectionOrderChecker::OnSent(Operation op, uint64_t connection,
   sends_[op].push_back({&line, ++line.sent});
 }
 
-void ConnectionOrderChecker::OnRefused(Operation op) {
-  if (op < sends_.size() && !sends_[op].empty()) sends_[op].pop_back();
+void ConnectionOrderChecker::OnRefused(Operation op, uint64_t connection) {
+  if (op >= sends_.size()) return;
+  // Earlier sends, on other connections, may have unknown outcomes.
+  absl::InlinedVector<Send, 1>& sends = sends_[op];
+  const auto last = std::find_if(sends.rbegin(), sends.rend(),
+                                 [connection](const Send& send) {
+                                   return send.line->connection == connection;
+                                 });
+  if (last != sends.rend()) sends.erase(std::next(last).base());
 }
 
 bool ConnectionOrderChecker::FindLater(const Line& line, uint64_t number,

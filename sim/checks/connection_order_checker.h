@@ -40,8 +40,9 @@ class ConnectionOrderChecker {
   // The operation was written to a connection, after all earlier ones. An
   // operation may be sent again, on any connection.
   void OnSent(Operation op, uint64_t connection, GroupId group);
-  // The operation was not executed where it was sent last.
-  void OnRefused(Operation op);
+  // The operation was not executed where it was sent last on this connection.
+  // Nothing happens if it was never written there.
+  void OnRefused(Operation op, uint64_t connection);
   // The write was committed at `at`.
   void OnCommitted(Operation op, Position at);
   // The read returned the value with this hash. A value that the key never had

@@ -79,11 +79,28 @@ TEST_F(ConnectionOrderCheckerTest,
        SentAgainAfterARefusal_CountsWhereItWasSentLast) {
   const auto first = Send();
   const auto second = Send();
-  checker_.OnRefused(first);
+  checker_.OnRefused(first, kConnection);
   checker_.OnSent(first, kConnection, kGroup);
   Commit(second);
   Commit(first);
   EXPECT_TRUE(found_.empty());
+}
+
+// The write waited at a server whose connection broke. It took effect there
+// after another server had refused it, and after a later read of that server.
+TEST_F(ConnectionOrderCheckerTest,
+       RefusedElsewhere_MayStillTakeEffectWhereItWasSentBefore) {
+  Write("k", 10);
+  const auto write = Send();
+  checker_.OnSent(write, kConnection + 1, kGroup);
+  const auto read = Send(kConnection + 1);
+  checker_.OnRefused(write, kConnection + 1);
+  // A connection that was never established.
+  checker_.OnRefused(write, kConnection + 2);
+  checker_.OnRead(read, "k", 10);
+  Commit(write);
+  EXPECT_TRUE(found_.empty());
+  EXPECT_EQ(checker_.writes_checked(), 1u);
 }
 
 TEST_F(ConnectionOrderCheckerTest, SentTwice_FoundOnlyIfNeitherTimeExplainsIt) {

@@ -109,9 +109,10 @@ class Recorder final : private HistoryChecker::Source {
   }
   // The operation was written to a connection with `node`.
   void OnSent(Ticket ticket, uint64_t connection, NodeId node);
-  // The operation was not executed where it was sent last.
-  void OnRefused(Ticket ticket, AvailabilityChecker::Refusal refusal) {
-    order_.OnRefused(ticket);
+  // The last attempt, on this connection, was not executed.
+  void OnRefused(Ticket ticket, uint64_t connection,
+                 AvailabilityChecker::Refusal refusal) {
+    order_.OnRefused(ticket, connection);
     availability_.OnRefused(ticket, clock_(), refusal);
   }
   // The operation waits at the client, which sends it again when fewer of its

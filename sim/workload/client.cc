@@ -332,8 +332,9 @@ void WorkloadClient::Send(OperationId id) {
   EncodedOperation request = EncodeRequest(operation, operation.session.get());
   operation.replies_expected = request.replies;
   link->Send(id, std::move(request.bytes));
+  operation.connection = link->number();
   if (operation.recorded) {
-    recorder_->OnSent(operation.ticket, link->number(),
+    recorder_->OnSent(operation.ticket, operation.connection,
                       NodeId(operation.node + 1));
   }
 }
@@ -468,8 +469,9 @@ void WorkloadClient::OnError(OperationId id, const ClientReply& reply) {
   if (refused && operation.recorded) {
     const bool elsewhere =
         code == "MOVED" || code == "READONLY" || session_full || no_memory;
-    recorder_->OnRefused(operation.ticket, elsewhere ? Refusal::kElsewhere
-                                                     : Refusal::kUnavailable);
+    recorder_->OnRefused(
+        operation.ticket, operation.connection,
+        elsewhere ? Refusal::kElsewhere : Refusal::kUnavailable);
   }
   if ((session_full || no_memory) && operation.recorded) {
     recorder_->OnAnswered(operation.ticket);
@@ -559,7 +561,8 @@ void WorkloadClient::OnLinkRefused(OperationId id) {
   Operation& operation = operations_.at(id);
   Landed(&operation, /*lost=*/false);
   if (operation.recorded) {
-    recorder_->OnRefused(operation.ticket, Refusal::kElsewhere);
+    recorder_->OnRefused(operation.ticket, operation.connection,
+                         Refusal::kElsewhere);
   }
   router_.Forget(operation.call.key);
   TryAgain(id, Backoff(operation, 10, 100));

@@ -117,7 +117,8 @@ class WorkloadClient final : public ClientLink::Owner {
     StaleReadChecker::Sent sent;               // If it is a stale read.
     bool maybe_done = false;  // An earlier try may have taken effect.
     MonoTime deadline;
-    uint32_t node = 0;  // The node tried last.
+    uint32_t node = 0;        // The node tried last.
+    uint64_t connection = 0;  // The link with it.
     // The node that the last MOVED named. The next attempt goes there.
     std::optional<uint32_t> moved_to;
     std::vector<ClientReply> replies;

@@ -86,11 +86,11 @@ void HttpClient::Try() {
                            [this] { Break(); });
   if (connection_ != nullptr) return Write();
   parser_ = HttpAnswerParser();
+  ++connections_;
   connecting_ = env().streams.Connect(
       options().servers[node_],
       [this](absl::StatusOr<std::unique_ptr<env::Connection>> connection) {
         if (!connection.ok()) return Break();
-        ++connections_;
         connection_ = *std::move(connection);
         connection_->SetObserver(this);
         Write();
@@ -101,9 +101,7 @@ void HttpClient::Write() {
   attempt_ = Attempt::kWritten;
   const Operation& operation = this->operation(current_);
   connection_->Write(Buffer::Copy(EncodeHttp(CallOf(operation))));
-  recorder().OnSent(operation.ticket,
-                    uint64_t{options().id} << 32 | connections_,
-                    NodeId(node_ + 1));
+  recorder().OnSent(operation.ticket, connection_number(), NodeId(node_ + 1));
 }
 
 void HttpClient::Break() {
@@ -123,7 +121,8 @@ void HttpClient::Break() {
 }
 
 void HttpClient::Refused(Refusal refusal) {
-  recorder().OnRefused(operation(current_).ticket, refusal);
+  recorder().OnRefused(operation(current_).ticket, connection_number(),
+                       refusal);
   TryLater();
 }
 

@@ -44,6 +44,10 @@ class HttpClient final : public SimpleClient, public env::Connection::Observer {
   HttpCall CallOf(const Operation& operation) const;
   // The request may be sent again although it may have been executed.
   bool MayRepeat() const;
+  // The connection of the last attempt.
+  uint64_t connection_number() const {
+    return uint64_t{options().id} << 32 | connections_;
+  }
   void Try();
   void Write();
   // The connection is of no use any more.
@@ -62,7 +66,7 @@ class HttpClient final : public SimpleClient, public env::Connection::Observer {
   bool maybe_done_ = false;  // An attempt may have taken effect.
   MonoTime deadline_;
   uint64_t node_;
-  uint64_t connections_ = 0;
+  uint64_t connections_ = 0;  // The client has tried to make so many.
   std::unique_ptr<env::Connection> connection_;
   HttpAnswerParser parser_;
   env::Pending connecting_;
