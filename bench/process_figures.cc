@@ -34,6 +34,8 @@ constexpr int64_t kSnapshotLoadNs = 40'000'000'000;
 constexpr double kCaughtUpEntries = 100;
 constexpr double kBudgetShare = 1.3;
 constexpr double kBudgetBytes = 512 << 20;
+constexpr const char* kNoSnapshots =
+    "[snapshot]\nthreshold_bytes = 0\nlog_bytes = 0\n";
 
 // Runs the load. An error reply is an error.
 absl::StatusOr<Measurement> Load(System* system, const Workload& workload) {
@@ -50,6 +52,33 @@ absl::Status Fill(System* system, uint64_t keys, size_t value_bytes) {
                        .keys = keys,
                        .fill = true})
       .status();
+}
+
+// A running cluster and its files.
+struct Cluster {
+  ScratchFolder folder;
+  std::unique_ptr<QuorateSystem> quorate;  // Destroyed before `folder`.
+};
+
+absl::StatusOr<Cluster> StartCluster(QuorateOptions options = {}) {
+  absl::StatusOr<ScratchFolder> folder =
+      ScratchFolder::Create(DefaultDataFolder());
+  if (!folder.ok()) return folder.status();
+  Cluster cluster = {
+      *std::move(folder),
+      MakeQuorate(FindProgram("net/cmd/quorated"), std::move(options))};
+  const absl::Status started = cluster.quorate->Start(cluster.folder);
+  if (!started.ok()) return started;
+  return cluster;
+}
+
+absl::StatusOr<Cluster> StartFilled(QuorateOptions options, uint64_t keys,
+                                    size_t value_bytes) {
+  absl::StatusOr<Cluster> cluster = StartCluster(std::move(options));
+  if (!cluster.ok()) return cluster;
+  const absl::Status filled = Fill(cluster->quorate.get(), keys, value_bytes);
+  if (!filled.ok()) return filled;
+  return cluster;
 }
 
 // The figures that every part has.
@@ -70,6 +99,15 @@ absl::StatusOr<std::vector<Figure>> Bounds(QuorateSystem* quorate) {
   }
   return std::vector<Figure>{{std::string(kOverBudget), most, "1"},
                              {std::string(kLongestTurn), longest * 1e3, "ms"}};
+}
+
+// The figures of a part, then those that every part has.
+absl::StatusOr<std::vector<Figure>> WithBounds(std::vector<Figure> figures,
+                                               QuorateSystem* quorate) {
+  const absl::StatusOr<std::vector<Figure>> bounds = Bounds(quorate);
+  if (!bounds.ok()) return bounds;
+  figures.insert(figures.end(), bounds->begin(), bounds->end());
+  return figures;
 }
 
 // The names of a node's snapshots that are complete, or being written.
@@ -147,12 +185,6 @@ double LargestSnapshot(QuorateSystem* quorate) {
   return largest;
 }
 
-std::vector<Figure> With(std::vector<Figure> figures,
-                         const std::vector<Figure>& more) {
-  figures.insert(figures.end(), more.begin(), more.end());
-  return figures;
-}
-
 // Requests that take much work, and pipelines that are deep.
 absl::Status AskLongQuestions(QuorateSystem* quorate, uint64_t keys) {
   std::vector<std::string> questions = {"KEYS *nothing*", "DBSIZE",
@@ -184,6 +216,18 @@ absl::Status AskLongQuestions(QuorateSystem* quorate, uint64_t keys) {
   return absl::OkStatus();
 }
 
+// A cluster with kSnapshotBytes of keys and values that writes no snapshot at
+// the moment.
+absl::StatusOr<Cluster> StartForSnapshots(const char* settings) {
+  absl::StatusOr<Cluster> cluster = StartFilled(
+      {.settings = settings},
+      kSnapshotBytes / (kSnapshotValueBytes + kKeyBytes), kSnapshotValueBytes);
+  if (!cluster.ok()) return cluster;
+  const absl::Status done = AwaitNoSnapshots(cluster->quorate.get());
+  if (!done.ok()) return done;
+  return cluster;
+}
+
 double P999Micros(const Measurement& measurement) {
   return static_cast<double>(measurement.latency_ns.Percentile(9'990)) / 1e3;
 }
@@ -205,17 +249,13 @@ std::vector<std::string> KeyOfEachGroup() {
 }  // namespace
 
 absl::StatusOr<std::vector<Figure>> ProcessMemoryFigures(uint64_t keys) {
-  absl::StatusOr<ScratchFolder> folder =
-      ScratchFolder::Create(DefaultDataFolder());
-  if (!folder.ok()) return folder.status();
-  const std::unique_ptr<QuorateSystem> quorate =
-      MakeQuorate(FindProgram("net/cmd/quorated"));
-  absl::Status filled = quorate->Start(*folder);
-  if (filled.ok()) filled = Fill(quorate.get(), keys, 100);
-  if (!filled.ok()) return filled;
+  const absl::StatusOr<Cluster> cluster =
+      StartFilled(/*options=*/{}, keys, /*value_bytes=*/100);
+  if (!cluster.ok()) return cluster.status();
+  QuorateSystem* const quorate = cluster->quorate.get();
   // It rests while Redis is filled and rests.
   const std::unique_ptr<System> redis = MakeRedis();
-  absl::Status with_redis = redis->Start(*folder);
+  absl::Status with_redis = redis->Start(cluster->folder);
   if (with_redis.ok()) with_redis = Fill(redis.get(), keys, 100);
   if (!with_redis.ok() && !absl::IsNotFound(with_redis)) return with_redis;
   std::this_thread::sleep_for(kRest);
@@ -226,25 +266,22 @@ absl::StatusOr<std::vector<Figure>> ProcessMemoryFigures(uint64_t keys) {
     figures.push_back({"rss_redis_bytes", of_redis, "B"});
     figures.push_back({"rss_ratio_to_redis", resident / of_redis, "1"});
   }
-  if (absl::Status s = AskLongQuestions(quorate.get(), keys); !s.ok()) return s;
-  const absl::StatusOr<std::vector<Figure>> bounds = Bounds(quorate.get());
-  if (!bounds.ok()) return bounds.status();
+  if (absl::Status s = AskLongQuestions(quorate, keys); !s.ok()) return s;
+  const absl::StatusOr<std::vector<Figure>> bounds = Bounds(quorate);
+  if (!bounds.ok()) return bounds;
   if (absl::Status s = quorate->RemoveAllKeys(); !s.ok()) return s;
   std::this_thread::sleep_for(kRest);
   figures.push_back({"rss_after_flushall_bytes",
                      static_cast<double>(quorate->ResidentBytes()), "B"});
-  return With(std::move(figures), *bounds);
+  figures.insert(figures.end(), bounds->begin(), bounds->end());
+  return figures;
 }
 
 absl::StatusOr<std::vector<Figure>> RestartTimeFigures(uint64_t keys) {
-  absl::StatusOr<ScratchFolder> folder =
-      ScratchFolder::Create(DefaultDataFolder());
-  if (!folder.ok()) return folder.status();
-  const std::unique_ptr<QuorateSystem> quorate = MakeQuorate(
-      FindProgram("net/cmd/quorated"),
-      {.groups = kGroups,
-       .settings = "[snapshot]\nthreshold_bytes = 0\nlog_bytes = 0\n"});
-  if (absl::Status s = quorate->Start(*folder); !s.ok()) return s;
+  const absl::StatusOr<Cluster> cluster =
+      StartCluster({.groups = kGroups, .settings = kNoSnapshots});
+  if (!cluster.ok()) return cluster.status();
+  QuorateSystem* const quorate = cluster->quorate.get();
   const auto await_groups = [&](int server) {
     absl::Status status;
     for (const std::string& key : KeyOfEachGroup()) {
@@ -253,7 +290,7 @@ absl::StatusOr<std::vector<Figure>> RestartTimeFigures(uint64_t keys) {
     return status;
   };
   if (absl::Status s = await_groups(0); !s.ok()) return s;
-  if (absl::Status s = Fill(quorate.get(), keys, 1024); !s.ok()) return s;
+  if (absl::Status s = Fill(quorate, keys, 1024); !s.ok()) return s;
   quorate->Stop(kRestarted);
   const int64_t begin_ns = MonotonicNanos();
   if (absl::Status s = quorate->StartAgain(kRestarted); !s.ok()) return s;
@@ -262,48 +299,16 @@ absl::StatusOr<std::vector<Figure>> RestartTimeFigures(uint64_t keys) {
   const absl::StatusOr<double> log =
       quorate->Metric(kRestarted, "quorate_log_entries_bytes");
   if (!log.ok()) return log.status();
-  const absl::StatusOr<std::vector<Figure>> bounds = Bounds(quorate.get());
-  if (!bounds.ok()) return bounds.status();
-  return With(
+  return WithBounds(
       {{"restart_seconds", took / 1e9, "s"}, {"restart_log_bytes", *log, "B"}},
-      *bounds);
+      quorate);
 }
-
-namespace {
-
-// A cluster with its files, filled with kSnapshotBytes of keys and values.
-struct FilledCluster {
-  std::unique_ptr<ScratchFolder> folder;
-  std::unique_ptr<QuorateSystem> quorate;
-};
-
-absl::StatusOr<FilledCluster> MakeFilled(const std::string& settings) {
-  absl::StatusOr<ScratchFolder> folder =
-      ScratchFolder::Create(DefaultDataFolder());
-  if (!folder.ok()) return folder.status();
-  FilledCluster cluster;
-  cluster.folder = std::make_unique<ScratchFolder>(*std::move(folder));
-  cluster.quorate =
-      MakeQuorate(FindProgram("net/cmd/quorated"), {.settings = settings});
-  absl::Status status = cluster.quorate->Start(*cluster.folder);
-  if (status.ok()) {
-    status = Fill(cluster.quorate.get(),
-                  kSnapshotBytes / (kSnapshotValueBytes + kKeyBytes),
-                  kSnapshotValueBytes);
-  }
-  if (status.ok()) status = AwaitNoSnapshots(cluster.quorate.get());
-  if (!status.ok()) return status;
-  return cluster;
-}
-
-}  // namespace
 
 absl::StatusOr<std::vector<Figure>> SnapshotFigures() {
-  absl::StatusOr<FilledCluster> without =
-      MakeFilled("[snapshot]\nthreshold_bytes = 0\nlog_bytes = 0\n");
+  const absl::StatusOr<Cluster> without = StartForSnapshots(kNoSnapshots);
   if (!without.ok()) return without.status();
   // Each megabyte of entries makes the next snapshot due.
-  absl::StatusOr<FilledCluster> with = MakeFilled(
+  const absl::StatusOr<Cluster> with = StartForSnapshots(
       "[snapshot]\nthreshold_bytes = 1048576\n"
       "threshold_bytes_max = 1048576\n");
   if (!with.ok()) return with.status();
@@ -331,30 +336,25 @@ absl::StatusOr<std::vector<Figure>> SnapshotFigures() {
   }
   const double median = MedianOf(p999);
   const double median_with = MedianOf(p999_with);
-  const absl::StatusOr<std::vector<Figure>> bounds =
-      Bounds(with->quorate.get());
-  if (!bounds.ok()) return bounds.status();
-  return With({{"snapshot_p999_ratio", median_with / median, "1"},
-               {"set_p999_us", median, "us"},
-               {"set_p999_with_snapshots_us", median_with, "us"},
-               {"snapshot_seconds", longest, "s"},
-               {"snapshot_bytes", LargestSnapshot(with->quorate.get()), "B"}},
-              *bounds);
+  return WithBounds(
+      {{"snapshot_p999_ratio", median_with / median, "1"},
+       {"set_p999_us", median, "us"},
+       {"set_p999_with_snapshots_us", median_with, "us"},
+       {"snapshot_seconds", longest, "s"},
+       {"snapshot_bytes", LargestSnapshot(with->quorate.get()), "B"}},
+      with->quorate.get());
 }
 
 absl::StatusOr<std::vector<Figure>> StalledFollowerFigures() {
-  absl::StatusOr<ScratchFolder> folder =
-      ScratchFolder::Create(DefaultDataFolder());
-  if (!folder.ok()) return folder.status();
-  const std::unique_ptr<QuorateSystem> quorate =
-      MakeQuorate(FindProgram("net/cmd/quorated"));
-  if (absl::Status s = quorate->Start(*folder); !s.ok()) return s;
+  const absl::StatusOr<Cluster> cluster = StartCluster();
+  if (!cluster.ok()) return cluster.status();
+  QuorateSystem* const quorate = cluster->quorate.get();
   auto loaded = std::async(std::launch::async, [&] {
-    return Load(quorate.get(), {.value_bytes = 1024,
-                                .connections = 50,
-                                .pipeline = 4,
-                                .warmup_ns = 0,
-                                .measure_ns = 30'000'000'000});
+    return Load(quorate, {.value_bytes = 1024,
+                          .connections = 50,
+                          .pipeline = 4,
+                          .warmup_ns = 0,
+                          .measure_ns = 30'000'000'000});
   });
   constexpr const char* kSent = "quorate_raft_sent_bytes_total";
   // The preferred leader leads by then.
@@ -394,14 +394,12 @@ absl::StatusOr<std::vector<Figure>> StalledFollowerFigures() {
     return absl::DeadlineExceededError(
         "the follower did not catch up in 120 s");
   }
-  const absl::StatusOr<std::vector<Figure>> bounds = Bounds(quorate.get());
-  if (!bounds.ok()) return bounds.status();
-  return With(
+  return WithBounds(
       {{"stalled_follower_windows", (*after - *before) / kInflightBytes, "1"},
        {"running_follower_windows", 2 * (*before - *running) / kInflightBytes,
         "1"},
        {"stalled_follower_seconds", took / 1e9, "s"}},
-      *bounds);
+      quorate);
 }
 
 }  // namespace quorate::bench

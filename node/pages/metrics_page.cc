@@ -28,6 +28,17 @@ void PerGroup(
   }
 }
 
+// One sample for each other node.
+void PerPeer(Context& context, Page& page, std::string_view name,
+             std::string_view type, std::string_view help,
+             absl::FunctionRef<uint64_t(NodeId)> value) {
+  page.Family(name, type, help);
+  for (const NodeConfig& node : context.config.nodes) {
+    if (node.id == context.config.node) continue;
+    page.Sample(Concat("node=\"", node.id, "\""), value(node.id));
+  }
+}
+
 void WriteCommands(const Metrics& metrics, Page& page) {
   page.Family("quorate_commands_total", "counter",
               "RESP commands answered, by command and status.");
@@ -215,36 +226,23 @@ void WriteView(Context& context, Page& page) {
   replicas("quorate_replica_refused",
            "1 if the other nodes of the group refuse this node's replica.",
            ReplicaState::kRefused);
-  page.Family("quorate_peer_protocol_version", "gauge",
-              "The version of the peer protocol agreed with the other node; 0 "
-              "without a connection to it.");
-  for (const NodeConfig& node : context.config.nodes) {
-    if (node.id == context.config.node) continue;
-    page.Sample(Concat("node=\"", node.id, "\""),
-                context.env.transport.link(node.id).version);
-  }
-  page.Family(
-      "quorate_peer_refused", "gauge",
-      "1 if this node refuses the other node, which answers: see /readyz.");
-  for (const NodeConfig& node : context.config.nodes) {
-    if (node.id == context.config.node) continue;
-    page.Sample(Concat("node=\"", node.id, "\""),
-                view.alive(node.id) && !view.refusal(node.id).empty() ? 1 : 0);
-  }
-  page.Family("quorate_raft_sent_bytes_total", "counter",
-              "Bytes of entries, snapshots and other messages of consensus to "
-              "the other node.");
-  for (const NodeConfig& node : context.config.nodes) {
-    if (node.id == context.config.node) continue;
-    page.Sample(Concat("node=\"", node.id, "\""),
-                context.host.sent_bytes(node.id));
-  }
-  page.Family("quorate_peer_alive", "gauge",
-              "1 if the other node answers this one.");
-  for (const NodeConfig& node : context.config.nodes) {
-    if (node.id == context.config.node) continue;
-    page.Sample(Concat("node=\"", node.id, "\""), view.alive(node.id) ? 1 : 0);
-  }
+  PerPeer(
+      context, page, "quorate_peer_protocol_version", "gauge",
+      "The version of the peer protocol agreed with the other node; 0 "
+      "without a connection to it.",
+      [&](NodeId node) { return context.env.transport.link(node).version; });
+  PerPeer(context, page, "quorate_peer_refused", "gauge",
+          "1 if this node refuses the other node, which answers: see /readyz.",
+          [&](NodeId node) {
+            return view.alive(node) && !view.refusal(node).empty() ? 1 : 0;
+          });
+  PerPeer(context, page, "quorate_raft_sent_bytes_total", "counter",
+          "Bytes of entries, snapshots and other messages of consensus to "
+          "the other node.",
+          [&](NodeId node) { return context.host.sent_bytes(node); });
+  PerPeer(context, page, "quorate_peer_alive", "gauge",
+          "1 if the other node answers this one.",
+          [&](NodeId node) { return view.alive(node) ? 1 : 0; });
 }
 
 void WriteRaft(Context& context, Page& page) {

@@ -16,10 +16,7 @@ constexpr size_t kEntryBytes = 200;
 TEST(ApplyRoomOfHosts, BacklogOfAllGroups_IsAppliedOverManyTurns) {
   testing::JournalCluster cluster(3, /*snapshot_threshold_bytes=*/0, {});
   cluster.options_.turn_apply_work_max = 4'000;
-  for (uint32_t g = 2; g <= kGroups; ++g) {
-    cluster.options_.plan.groups.push_back(cluster.options_.plan.groups[0]);
-    cluster.options_.plan.groups.back().group = GroupId(g);
-  }
+  cluster.SetGroups(kGroups);
   for (uint32_t n = 1; n <= 3; ++n) cluster.StartNode(n);
   for (uint32_t g = 1; g <= kGroups; ++g) {
     ASSERT_TRUE(cluster.WaitForLeader(GroupId(g)));

@@ -192,6 +192,13 @@ class JournalCluster {
     for (const uint32_t n : first) StartNode(n);
   }
 
+  // The nodes that start from now on create the groups 1 to `count`, each with
+  // a voter on each node.
+  void SetGroups(uint32_t count) {
+    std::vector<GroupPlan>& groups = options_.plan.groups;
+    groups.resize(count, groups.front());
+    for (uint32_t g = 1; g <= count; ++g) groups[g - 1].group = GroupId(g);
+  }
   ReplicaId ReplicaOn(uint32_t n) {
     return raft::ReplicaOn(node(leader())->host.core(kGroup)->configuration(),
                            NodeId(n));

@@ -93,10 +93,7 @@ TEST(SnapshotTurnOfHosts, SnapshotsOfAllGroups_AreWrittenOneAfterAnother) {
   constexpr uint32_t kGroups = 5;
   testing::JournalCluster cluster(3, /*snapshot_threshold_bytes=*/4'000, {});
   cluster.options_.log.snapshot_bytes_per_second = 20'000;
-  for (uint32_t g = 2; g <= kGroups; ++g) {
-    cluster.options_.plan.groups.push_back(cluster.options_.plan.groups[0]);
-    cluster.options_.plan.groups.back().group = GroupId(g);
-  }
+  cluster.SetGroups(kGroups);
   for (uint32_t n = 1; n <= 3; ++n) cluster.StartNode(n);
   for (uint32_t g = 1; g <= kGroups; ++g) {
     ASSERT_TRUE(cluster.WaitForLeader(GroupId(g)));
