@@ -44,6 +44,21 @@ Keyspace::Keyspace(uint64_t hash_key, uint32_t slot_count,
   CHECK_LE(slot_count, kHashSlotCount);
 }
 
+template <typename Visit>
+void Keyspace::ForEachTable(const SlotRange& slots, Visit&& visit) const {
+  using Tables = absl::Span<const std::unique_ptr<Table>>;
+  tables_.ForEachPage(slots, [&](Slot first, Tables tables) {
+    for (const auto& table : tables) __builtin_prefetch(table.get());
+    for (const auto& table : tables) {
+      if (table != nullptr) table->PrefetchRoot();
+    }
+    for (size_t i = 0; i < tables.size(); ++i) {
+      if (tables[i] == nullptr) continue;
+      visit(Slot(static_cast<uint16_t>(first.value() + i)), *tables[i]);
+    }
+  });
+}
+
 Keyspace::Key Keyspace::MakeKey(Slot slot, std::string_view bytes) const {
   CHECK_LT(slot.value(), slot_count());
   return {.slot = slot, .bytes = bytes, .hash = KeyedHash(hash_key_, bytes)};
@@ -160,9 +175,8 @@ uint64_t Keyspace::DropSlot(Slot slot, const Version& by) {
 uint64_t Keyspace::DropSlots(const SlotRange& slots, const Version& by) {
   CHECK_LT(slots.last.value(), slot_count());
   uint64_t removed = 0;
-  tables_.ForEach(slots, [&](Slot slot, const std::unique_ptr<Table>& table) {
-    if (table != nullptr) removed += DropSlot(slot, by);
-  });
+  ForEachTable(slots,
+               [&](Slot slot, const Table&) { removed += DropSlot(slot, by); });
   return removed;
 }
 
@@ -210,9 +224,8 @@ ScanStep Keyspace::Scan(Slot slot, ScanPosition from, size_t count_max,
 
 uint64_t Keyspace::KeyCount(const SlotRange& slots) const {
   uint64_t count = 0;
-  tables_.ForEach(slots, [&](Slot, const std::unique_ptr<Table>& table) {
-    if (table != nullptr) count += table->key_count();
-  });
+  ForEachTable(slots,
+               [&](Slot, const Table& table) { count += table.key_count(); });
   return count;
 }
 
@@ -224,23 +237,21 @@ bool Keyspace::Reclaim(size_t pages_max) {
 
 std::vector<std::pair<Slot, TableView>> Keyspace::TakeView() const {
   std::vector<std::pair<Slot, TableView>> views;
-  tables_.ForEach([&](Slot slot, const std::unique_ptr<Table>& table) {
-    if (table == nullptr || table->key_count() == 0) return;
-    views.emplace_back(slot, table->TakeView());
+  ForEachTable(AllSlots(), [&](Slot slot, const Table& table) {
+    if (table.key_count() > 0) views.emplace_back(slot, table.TakeView());
   });
   return views;
 }
 
 uint64_t Keyspace::RecomputeDigest() const {
   uint64_t digest = 0;
-  tables_.ForEach([&](Slot, const std::unique_ptr<Table>& table) {
-    if (table == nullptr) return;
+  ForEachTable(AllSlots(), [&](Slot, const Table& table) {
     uint64_t next = 0;
     const auto add = [&](uint64_t, const Record& record) {
       digest += Table::RecordDigest(hash_key_,
                                     KeyedHash(hash_key_, record.key()), record);
     };
-    while (table->ScanPages(next, 1, add, &next)) {
+    while (table.ScanPages(next, 1, add, &next)) {
     }
   });
   return digest;

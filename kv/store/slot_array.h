@@ -12,6 +12,7 @@
 #include <cstdint>
 #include <memory>
 
+#include "absl/types/span.h"
 #include "shardctrl/partition.h"
 
 namespace quorate::kv {
@@ -56,19 +57,30 @@ class SlotArray {
     }
     return slot_count_;
   }
+  // Calls visit(Slot first, absl::Span<const T>) for each page of the slots of
+  // `range`, in order. The span has the values of `first` and the slots behind
+  // it. Requires: range.last < slot_count().
+  template <typename Visit>
+  void ForEachPage(const SlotRange& range, Visit&& visit) const {
+    const uint32_t end = range.last.value() + 1u;
+    for (uint32_t slot = NextFrom(range.first.value()); slot < end;
+         slot = NextFrom(slot)) {
+      const uint32_t page_end = std::min(end, PageEnd(slot));
+      visit(Slot(static_cast<uint16_t>(slot)),
+            absl::MakeConstSpan(*FindPage(slot))
+                .subspan(slot % kPageSlots, page_end - slot));
+      slot = page_end;
+    }
+  }
   // Calls visit(Slot, const T&) for the slots of `range` whose page exists, in
   // order. Requires: range.last < slot_count().
   template <typename Visit>
   void ForEach(const SlotRange& range, Visit&& visit) const {
-    const uint32_t end = range.last.value() + 1u;
-    for (uint32_t slot = NextFrom(range.first.value()); slot < end;
-         slot = NextFrom(slot)) {
-      const Page& page = *FindPage(slot);
-      const uint32_t page_end = std::min(end, PageEnd(slot));
-      for (; slot < page_end; ++slot) {
-        visit(Slot(static_cast<uint16_t>(slot)), page[slot % kPageSlots]);
+    ForEachPage(range, [&](Slot first, absl::Span<const T> values) {
+      for (size_t i = 0; i < values.size(); ++i) {
+        visit(Slot(static_cast<uint16_t>(first.value() + i)), values[i]);
       }
-    }
+    });
   }
   // ForEach of all slots.
   template <typename Visit>

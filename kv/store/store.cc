@@ -487,6 +487,18 @@ bool Store::Read(const CommandView& command, WallTime due_by,
       due_by, done);
 }
 
+void Store::Prefetch(absl::Span<const KeyOfSlot> keys) const {
+  static_assert(kPrefetchMax <= Keyspace::kPrefetchMax);
+  CHECK_LE(keys.size(), kPrefetchMax);
+  std::array<Keyspace::Key, kPrefetchMax> places;
+  size_t count = 0;
+  for (const KeyOfSlot& one : keys) {
+    if (one.slot.value() >= impl_->slot_count_) continue;
+    places[count++] = impl_->keyspace_->MakeKey(one.slot, one.key);
+  }
+  impl_->keyspace_->Prefetch(absl::MakeConstSpan(places.data(), count));
+}
+
 ScanStep Store::Scan(Slot slot, ScanPosition from, size_t count_max,
                      WallTime due_by, Visit visit) const {
   if (slot.value() >= impl_->slot_count_) return {.done = true};

@@ -111,6 +111,15 @@ class Store final : public raft::StateMachine {
   bool Read(const CommandSpec& command, WallTime due_by, ReadDone done) const;
   bool Read(const CommandView& command, WallTime due_by, ReadDone done) const;
 
+  // Brings keys that are read soon into the processor's cache, all at once. At
+  // most kPrefetchMax; their slots need not be owned.
+  static constexpr size_t kPrefetchMax = 16;
+  struct KeyOfSlot {
+    Slot slot;
+    std::string_view key;
+  };
+  void Prefetch(absl::Span<const KeyOfSlot> keys) const;
+
   // Visits about `count_max` keys of one slot in hash order, beginning at
   // `from`. Each call visits at least one page. Keys that are due by log time
   // or by `due_by` are skipped.

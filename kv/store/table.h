@@ -131,6 +131,9 @@ class Table {
     bool at_entry_ = false;  // The entry of the page is on its way.
   };
 
+  // Brings the root into the processor's cache.
+  void PrefetchRoot() const { __builtin_prefetch(root_); }
+
   // Inserts or replaces. Neither key nor value may point into the table's own
   // record of that key, unless the new value differs in size from the present
   // one.

@@ -192,43 +192,76 @@ bool RespParser::FindLine(std::string_view* line, bool* too_long) const {
   return true;
 }
 
-RespParser::Result RespParser::ParseHeader() {
-  std::string_view line;
-  bool too_long;
-  if (!FindLine(&line, &too_long)) {
-    return too_long ? Fail("too big mbulk count string") : Result::kNeedMore;
+bool RespParser::TakeShortHeader(int64_t* number) {
+  const std::string_view rest = input_.substr(position_);
+  const size_t end = std::min<size_t>(rest.size(), 1 + 9);
+  int64_t value = 0;
+  size_t i = 1;
+  for (; i < end && rest[i] >= '0' && rest[i] <= '9'; ++i) {
+    value = value * 10 + (rest[i] - '0');
   }
+  const bool leading_zero = i > 2 && rest[1] == '0';
+  if (i == 1 || leading_zero || i + 2 > rest.size() || rest[i] != '\r') {
+    return false;
+  }
+  position_ += i + 2;
+  *number = value;
+  return true;
+}
+
+RespParser::Result RespParser::ParseHeader() {
   int64_t count;
-  if (!ParseInteger(line.substr(1), &count) ||
-      count > static_cast<int64_t>(limits_.arguments_max)) {
+  if (!TakeShortHeader(&count)) {
+    std::string_view line;
+    bool too_long;
+    if (!FindLine(&line, &too_long)) {
+      return too_long ? Fail("too big mbulk count string") : Result::kNeedMore;
+    }
+    if (!ParseInteger(line.substr(1), &count)) {
+      return Fail("invalid multibulk length");
+    }
+    position_ += line.size() + 2;
+  }
+  if (count > static_cast<int64_t>(limits_.arguments_max)) {
     return Fail("invalid multibulk length");
   }
-  position_ += line.size() + 2;
   remaining_ = count > 0 ? count : 0;
   bulk_size_ = -1;
   spans_.clear();
   return Result::kRequest;
 }
 
+RespParser::Result RespParser::ParseBulkHeader() {
+  if (position_ == input_.size()) return Result::kNeedMore;
+  const bool bulk = input_[position_] == '$';
+  int64_t size;
+  if (!bulk || !TakeShortHeader(&size)) {
+    std::string_view line;
+    bool too_long;
+    if (!FindLine(&line, &too_long)) {
+      return too_long ? Fail("too big bulk count string") : Result::kNeedMore;
+    }
+    if (!bulk) {
+      return Fail(
+          Concat("expected '$', got '", input_.substr(position_, 1), "'"));
+    }
+    if (!ParseInteger(line.substr(1), &size) || size < 0) {
+      return Fail("invalid bulk length");
+    }
+    position_ += line.size() + 2;
+  }
+  if (size > static_cast<int64_t>(limits_.bulk_bytes_max)) {
+    return Fail("invalid bulk length");
+  }
+  bulk_size_ = size;
+  return Result::kRequest;
+}
+
 RespParser::Result RespParser::ParseMultibulk() {
   while (remaining_ > 0) {
     if (bulk_size_ < 0) {
-      std::string_view line;
-      bool too_long;
-      if (!FindLine(&line, &too_long)) {
-        return too_long ? Fail("too big bulk count string") : Result::kNeedMore;
-      }
-      if (line.empty() || line[0] != '$') {
-        return Fail(
-            Concat("expected '$', got '", input_.substr(position_, 1), "'"));
-      }
-      int64_t size;
-      if (!ParseInteger(line.substr(1), &size) || size < 0 ||
-          size > static_cast<int64_t>(limits_.bulk_bytes_max)) {
-        return Fail("invalid bulk length");
-      }
-      position_ += line.size() + 2;
-      bulk_size_ = size;
+      const Result header = ParseBulkHeader();
+      if (header != Result::kRequest) return header;
     }
     const auto size = static_cast<size_t>(bulk_size_);
     if (position_ - begin_ + size > limits_.request_bytes_max) {

@@ -78,7 +78,11 @@ class RespParser {
   Result ParseMultibulk();
   Result ParseInline();
   Result ParseHeader();
+  Result ParseBulkHeader();
   Result Fail(std::string message);
+  // Reads a header line, from position_ on, that is one character and a number
+  // of up to nine digits. False if it is not complete or has another form.
+  bool TakeShortHeader(int64_t* number);
   // Finds "\r" from position_. False if the line is incomplete; `*too_long`
   // then says whether it already exceeds the limit.
   bool FindLine(std::string_view* line, bool* too_long) const;

@@ -37,6 +37,11 @@ kv::CommandSpec ReadList::CommandOf(
           .arguments = *arguments};
 }
 
+std::string_view ReadList::FirstArgumentOf(const Item& item) const {
+  const char* p = arena_.data() + item.arguments_offset;
+  return {p + sizeof(uint32_t), LoadFixed<uint32_t>(p)};
+}
+
 void ReadList::Clear() {
   items_.clear();
   arena_.clear();

@@ -44,6 +44,8 @@ class ReadList {
   // The command of `item`, which is of this list. `arguments` is its storage.
   kv::CommandSpec CommandOf(const Item& item,
                             std::vector<std::string_view>* arguments) const;
+  // Requires: the item has arguments.
+  std::string_view FirstArgumentOf(const Item& item) const;
   std::vector<Item>& items() { return items_; }
   const std::vector<Item>& items() const { return items_; }
   // Bytes of the arguments of all items, also of those that were taken out.

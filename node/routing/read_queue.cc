@@ -1,9 +1,11 @@
 #include "node/routing/read_queue.h"
 
 #include <algorithm>
+#include <array>
 #include <iterator>
 #include <utility>
 
+#include "absl/types/span.h"
 #include "env/check.h"
 #include "kv/command/result.h"
 #include "kv/command/result_check.h"
@@ -269,8 +271,24 @@ bool ReadQueue::ServesInThisTurn(const ReadList::Item& item,
          item.arguments_count < TurnWork::kLongReadKeys;
 }
 
+void ReadQueue::PrefetchServing() const {
+  const kv::Store* store = leadership_.store();
+  if (store == nullptr) return;
+  std::array<kv::Store::KeyOfSlot, kv::Store::kPrefetchMax> keys;
+  size_t count = 0;
+  const auto next = absl::MakeConstSpan(serving_->items())
+                        .subspan(serving_next_, kv::Store::kPrefetchMax);
+  for (const ReadList::Item& item : next) {
+    if (item.sink == nullptr || item.arguments_count == 0) continue;
+    keys[count++] = {item.slot, serving_->FirstArgumentOf(item)};
+  }
+  // A single key gains nothing.
+  if (count > 1) store->Prefetch(absl::MakeConstSpan(keys.data(), count));
+}
+
 void ReadQueue::ServeReads(bool own_turn) {
   while (serving_next_ < serving_->items().size()) {
+    if (serving_next_ % kv::Store::kPrefetchMax == 0) PrefetchServing();
     ReadList::Item& item = serving_->items()[serving_next_];
     if (item.sink != nullptr && !ServesInThisTurn(item, own_turn)) {
       continue_ = parts_.loop.At(parts_.loop.ReadClock().mono, [this] {

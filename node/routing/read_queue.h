@@ -103,6 +103,8 @@ class ReadQueue {
   // continues in the next turn. Their read point stays reached. `own_turn`: no
   // read was served in this turn, which serves at least one.
   void ServeReads(bool own_turn);
+  // Brings the keys of the next reads of serving_ into the cache.
+  void PrefetchServing() const;
   bool ServesInThisTurn(const ReadList::Item& item, bool own_turn) const;
   // No read of serving_ is left to serve.
   void EndServing();
