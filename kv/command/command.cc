@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <limits>
+#include <memory>
 
 #include "env/check.h"
 #include "env/little_endian.h"
@@ -250,7 +251,8 @@ bool PlaceFits(const CommandView& command, bool nested) {
 
 bool Decode(std::string_view encoded, uint32_t rules, bool nested,
             CommandView* command) {
-  *command = CommandView();
+  // In place: an assignment would copy a temporary object.
+  std::construct_at(command);
   command->encoded = encoded;
   command->rules = rules;
   const char* header = encoded.data();
@@ -504,13 +506,25 @@ CommandReader CommandReader::Nested(const CommandView& atomic) {
   return CommandReader(atomic);
 }
 
-bool CommandReader::Next(CommandView* command) {
+std::string_view CommandReader::TakeEncoded() {
   CHECK_LT(next_, count_);
   ++next_;
   const auto size = LoadFixed<uint32_t>(rest_.data());
   const std::string_view encoded = rest_.substr(0, size);
   rest_.remove_prefix(size);
-  return Decode(encoded, rules_, nested_, command);
+  return encoded;
+}
+
+bool CommandReader::Next(CommandView* command) {
+  return Decode(TakeEncoded(), rules_, nested_, command);
+}
+
+CommandHeader CommandReader::NextHeader() const {
+  CHECK_LT(next_, count_);
+  const char* header = rest_.data();
+  return {.op = static_cast<Op>(LoadFixed<uint8_t>(header + kOpOffset)),
+          .flags = LoadFixed<uint16_t>(header + kFlagsOffset),
+          .size_bytes = LoadFixed<uint32_t>(header)};
 }
 
 }  // namespace quorate::kv

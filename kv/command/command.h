@@ -272,6 +272,13 @@ uint64_t RequestHash(uint64_t hash_key, const CommandView& command);
 // bytes that are no batch.
 uint32_t RulesOf(std::string_view payload);
 
+// The first fields of an encoded command, which may be malformed.
+struct CommandHeader {
+  Op op = Op::kGet;
+  CommandFlags flags = 0;
+  size_t size_bytes = 0;  // The size of the whole command.
+};
+
 // Reads a batch, or the nested commands of a kAtomic.
 class CommandReader {
  public:
@@ -291,9 +298,14 @@ class CommandReader {
   // Decodes the next command. Returns false if the command is malformed; the
   // reader continues behind it. Requires: !done().
   bool Next(CommandView* command);
+  // The header of the next command. Requires: !done().
+  CommandHeader NextHeader() const;
+  // Continues behind the next command. Requires: !done().
+  void Skip() { TakeEncoded(); }
 
  private:
   explicit CommandReader(const CommandView& atomic);
+  std::string_view TakeEncoded();
 
   std::string_view rest_;
   uint32_t rules_ = kRulesVersion;

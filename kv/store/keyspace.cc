@@ -93,10 +93,9 @@ const Record* Keyspace::Find(const Key& key, int64_t now_ms) const {
 
 void Keyspace::Put(const Key& key, const ValueSource& value,
                    const Version& version, int64_t expire_at_ms) {
-  const Record* old = FindEvenIfDue(key);
-  const int64_t old_expire_at_ms = old == nullptr ? 0 : old->expire_at_ms();
   Change table(this, key.slot);
-  table->Put(key.hash, key.bytes, value, version, expire_at_ms);
+  const int64_t old_expire_at_ms =
+      table->Put(key.hash, key.bytes, value, version, expire_at_ms);
   if (old_expire_at_ms == expire_at_ms) return;
   if (old_expire_at_ms != 0) {
     expiries_.Remove(key.slot, old_expire_at_ms, key.hash);

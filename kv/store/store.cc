@@ -407,6 +407,12 @@ uint64_t Store::WorkOf(const Buffer& payload) const {
   WorkEstimate estimate;
   uint64_t work = 0;
   while (reader.ok() && !reader.done()) {
+    const CommandHeader header = reader.NextHeader();
+    if (estimate.CopiesNothing(header)) {
+      work += kv::WorkOf(header.size_bytes, 0);
+      reader.Skip();
+      continue;
+    }
     if (!reader.Next(&command)) continue;
     const uint64_t value_bytes = estimate.AddValueBytes(
         command, [this](Slot slot, std::string_view key) {

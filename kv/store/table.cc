@@ -561,8 +561,9 @@ void Table::Insert(PagePath* path, uint64_t hash, Record* record) {
   UpdateTotals(hash, record, /*added=*/true);
 }
 
-void Table::Put(uint64_t hash, std::string_view key, const ValueSource& value,
-                const Version& version, int64_t expire_at_ms) {
+int64_t Table::Put(uint64_t hash, std::string_view key,
+                   const ValueSource& value, const Version& version,
+                   int64_t expire_at_ms) {
   PagePath path = FindForWrite(hash);
   Page* page = path.page;
   const uint32_t at = table_internal::FindKey(*page, hash, key);
@@ -570,9 +571,10 @@ void Table::Put(uint64_t hash, std::string_view key, const ValueSource& value,
     Insert(
         &path, hash,
         Record::Make(context_->pool.get(), key, value, version, expire_at_ms));
-    return;
+    return 0;
   }
   Record* record = page->record(at);
+  const int64_t old_expire_at_ms = record->expire_at_ms();
   UpdateTotals(hash, record, /*added=*/false);
   if (!record->shared() && record->Fits(value, expire_at_ms)) {
     record->SetValue(value);
@@ -582,6 +584,7 @@ void Table::Put(uint64_t hash, std::string_view key, const ValueSource& value,
     record = Replace(page, at, key, value, version, expire_at_ms);
   }
   UpdateTotals(hash, record, /*added=*/true);
+  return old_expire_at_ms;
 }
 
 // Puts a new record at the place of another one of the same key.

@@ -136,9 +136,9 @@ class Table {
 
   // Inserts or replaces. Neither key nor value may point into the table's own
   // record of that key, unless the new value differs in size from the present
-  // one.
-  void Put(uint64_t hash, std::string_view key, const ValueSource& value,
-           const Version& version, int64_t expire_at_ms);
+  // one. Returns the expiry of the record before; 0 if there was none.
+  int64_t Put(uint64_t hash, std::string_view key, const ValueSource& value,
+              const Version& version, int64_t expire_at_ms);
   // Changes expiry and version of a key, not its value. Requires: the key is
   // present.
   void SetExpiry(uint64_t hash, std::string_view key, const Version& version,

@@ -26,6 +26,20 @@ uint64_t Clamp(int64_t number, uint64_t most) {
 
 }  // namespace
 
+bool WorkEstimate::CopiesNothing(const CommandHeader& header) const {
+  if (!noted_.empty() || header.size_bytes > kNotedBytesMin) return false;
+  switch (header.op) {
+    case Op::kSet:
+      return (header.flags & kReturnOld) == 0;
+    case Op::kMSet:
+    case Op::kDel:
+    case Op::kIncrBy:
+      return true;
+    default:
+      return false;
+  }
+}
+
 void WorkEstimate::Note(std::string_view key, uint64_t size) {
   const auto found = noted_.find(key);
   if (found != noted_.end()) {

@@ -38,6 +38,10 @@ class WorkEstimate {
   uint64_t AddValueBytes(const CommandSpec& command, SizeOf size_of);
   uint64_t AddValueBytes(const CommandView& command, SizeOf size_of);
 
+  // True if AddValueBytes would return 0 for a command with this header, and
+  // would not change what it returns for later ones.
+  bool CopiesNothing(const CommandHeader& header) const;
+
   // Forgets the commands.
   void Clear() { noted_.clear(); }
 

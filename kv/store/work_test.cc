@@ -33,8 +33,14 @@ class WorkTest : public ::testing::Test {
     const Buffer payload = batch.Finish();
     CommandReader reader(payload.view());
     CommandView view;
+    const CommandHeader header = reader.NextHeader();
     EXPECT_TRUE(reader.ok() && reader.Next(&view));
+    const bool copies_nothing = of_views_.CopiesNothing(header);
     const uint64_t bytes = of_views_.AddValueBytes(view, size_of_);
+    if (copies_nothing) {
+      EXPECT_EQ(bytes, 0u) << OpName(op);
+      ++copying_nothing_;
+    }
     EXPECT_EQ(of_specs_.AddValueBytes(spec, size_of_), bytes);
     return bytes;
   }
@@ -46,6 +52,7 @@ class WorkTest : public ::testing::Test {
         const auto found = sizes_.find(key);
         return found == sizes_.end() ? 0 : found->second;
       };
+  int copying_nothing_ = 0;
   WorkEstimate of_views_;
   WorkEstimate of_specs_;
 };
@@ -68,6 +75,20 @@ TEST_F(WorkTest, Changes_CountTheWholeValue) {
   EXPECT_EQ(Add(Op::kAppend, {"short", "x"}), 11u / 4);
   EXPECT_EQ(Add(Op::kSet, {"long", "v"}), 0u);
   EXPECT_EQ(Add(Op::kDel, {"long"}), 0u);
+}
+
+TEST_F(WorkTest, PlainCommands_AreKnownByTheirHeaders) {
+  Add(Op::kSet, {"long", "v"});
+  Add(Op::kMSet, {"long", "v", "short", "v"});
+  Add(Op::kDel, {"long"});
+  EXPECT_EQ(copying_nothing_, 3);
+  Add(Op::kSet, {"long", "v"}, {}, kReturnOld);
+  Add(Op::kAppend, {"long", "v"});
+  Add(Op::kGet, {"long"});
+  // The length of an earlier command's key is noted.
+  Add(Op::kSet, {"short", std::string(kLong, 'v')});
+  Add(Op::kSet, {"short", "v"});
+  EXPECT_EQ(copying_nothing_, 3);
 }
 
 // The commands before are not applied yet.
