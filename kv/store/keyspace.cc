@@ -11,11 +11,8 @@ namespace quorate::kv {
 class Keyspace::Change {
  public:
   Change(Keyspace* keyspace, Slot slot) : keyspace_(*keyspace) {
-    std::unique_ptr<Table>& table = keyspace_.tables_[slot];
-    if (table == nullptr) {
-      table = std::make_unique<Table>(keyspace_.context_.get());
-    }
-    table_ = table.get();
+    table_ = &keyspace_.tables_[slot];
+    if (!table_->has_context()) *table_ = Table(keyspace_.context_.get());
     keyspace_.key_count_ -= table_->key_count();
     keyspace_.size_bytes_ -= table_->size_bytes();
     keyspace_.digest_ -= table_->digest();
@@ -46,15 +43,11 @@ Keyspace::Keyspace(uint64_t hash_key, uint32_t slot_count,
 
 template <typename Visit>
 void Keyspace::ForEachTable(const SlotRange& slots, Visit&& visit) const {
-  using Tables = absl::Span<const std::unique_ptr<Table>>;
-  tables_.ForEachPage(slots, [&](Slot first, Tables tables) {
-    for (const auto& table : tables) __builtin_prefetch(table.get());
-    for (const auto& table : tables) {
-      if (table != nullptr) table->PrefetchRoot();
-    }
+  tables_.ForEachPage(slots, [&](Slot first, absl::Span<const Table> tables) {
+    for (const Table& table : tables) table.PrefetchRoot();
     for (size_t i = 0; i < tables.size(); ++i) {
-      if (tables[i] == nullptr) continue;
-      visit(Slot(static_cast<uint16_t>(first.value() + i)), *tables[i]);
+      if (!tables[i].has_context()) continue;
+      visit(Slot(static_cast<uint16_t>(first.value() + i)), tables[i]);
     }
   });
 }
@@ -159,13 +152,13 @@ void Keyspace::EraseExpired(const Key& key, const Version& by) {
 
 uint64_t Keyspace::DropSlot(Slot slot, const Version& by) {
   CHECK_LT(slot.value(), slot_count());
-  std::unique_ptr<Table>* table = tables_.Find(slot);
-  if (table == nullptr || *table == nullptr) return 0;
-  const uint64_t removed = (*table)->key_count();
+  Table* table = tables_.Find(slot);
+  if (table == nullptr || !table->has_context()) return 0;
+  const uint64_t removed = table->key_count();
   key_count_ -= removed;
-  size_bytes_ -= (*table)->size_bytes();
-  digest_ -= (*table)->digest();
-  table->reset();
+  size_bytes_ -= table->size_bytes();
+  digest_ -= table->digest();
+  *table = Table();
   expiries_.DropSlot(slot);
   if (removed > 0) NoteRemoval(slot, by);
   return removed;

@@ -115,8 +115,8 @@ class Keyspace {
 
   // Null if the slot has never had a key.
   const Table* table(Slot slot) const {
-    const std::unique_ptr<Table>* table = tables_.Find(slot);
-    return table == nullptr ? nullptr : table->get();
+    const Table* table = tables_.Find(slot);
+    return table == nullptr || !table->has_context() ? nullptr : table;
   }
   // Views of all non-empty tables, by slot.
   std::vector<std::pair<Slot, TableView>> TakeView() const;
@@ -141,7 +141,7 @@ class Keyspace {
 
   void NoteRemoval(Slot slot, const Version& by);
   // Calls visit(Slot, Table&) for the tables of `slots`, in order. The cache
-  // misses of up to 64 tables and of their roots overlap.
+  // misses of the roots of a page of tables overlap.
   template <typename Visit>
   void ForEachTable(const SlotRange& slots, Visit&& visit) const;
   SlotRange AllSlots() const {
@@ -151,7 +151,7 @@ class Keyspace {
   uint64_t hash_key_;
   // Outlives tables and views.
   std::shared_ptr<TableContext> context_;
-  SlotArray<std::unique_ptr<Table>> tables_;
+  SlotArray<Table> tables_;
   ExpiryIndex expiries_;
   bool noting_removals_ = false;
   SlotArray<Version> removals_;

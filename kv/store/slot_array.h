@@ -89,8 +89,8 @@ class SlotArray {
   }
 
  private:
-  static constexpr uint32_t kPageSlots = 64;
-  static constexpr uint32_t kBranchPages = 16;
+  static constexpr uint32_t kPageSlots = 16;
+  static constexpr uint32_t kBranchPages = 64;
   static constexpr uint32_t kBranchSlots = kPageSlots * kBranchPages;
   using Page = std::array<T, kPageSlots>;
   using Branch = std::array<std::unique_ptr<Page>, kBranchPages>;

@@ -351,7 +351,20 @@ Table::Table(TableContext* context) : context_(context) {
   CHECK(context_ != nullptr);
 }
 
-Table::~Table() { context_->reclaimer.Drop(root_); }
+Table::~Table() {
+  if (context_ != nullptr) context_->reclaimer.Drop(root_);
+}
+
+Table::Table(Table&& other) noexcept { *this = std::move(other); }
+
+Table& Table::operator=(Table&& other) noexcept {
+  std::swap(context_, other.context_);
+  std::swap(root_, other.root_);
+  std::swap(key_count_, other.key_count_);
+  std::swap(size_bytes_, other.size_bytes_);
+  std::swap(digest_, other.digest_);
+  return *this;
+}
 
 uint64_t Table::Hash(std::string_view key) const {
   return context_->hash(context_->hash_key, key);
@@ -431,6 +444,8 @@ bool Table::Probe::Step() {
   const char* record = reinterpret_cast<const char*>(page.record(at));
   __builtin_prefetch(record);
   __builtin_prefetch(record + 64);
+  // A short value ends here, wherever its cache line begins.
+  __builtin_prefetch(record + 127);
   return false;
 }
 

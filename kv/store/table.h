@@ -100,13 +100,18 @@ class TableView {
   std::shared_ptr<TableContext> context_;
 };
 
+// Movable, not copyable.
 class Table {
  public:
+  // A table without a context only compares as such: no other call is allowed.
+  Table() = default;
   // `context` belongs to a shared_ptr and outlives the table.
   explicit Table(TableContext* context);
   ~Table();
-  Table(const Table&) = delete;
-  Table& operator=(const Table&) = delete;
+  Table(Table&& other) noexcept;
+  Table& operator=(Table&& other) noexcept;
+
+  bool has_context() const { return context_ != nullptr; }
 
   uint64_t Hash(std::string_view key) const;
 
@@ -190,7 +195,7 @@ class Table {
   // Stores the hash of a long value in the record.
   void UpdateTotals(uint64_t hash, Record* record, bool added);
 
-  TableContext* context_;
+  TableContext* context_ = nullptr;
   table_internal::TrieNode* root_ = nullptr;
   uint64_t key_count_ = 0;
   uint64_t size_bytes_ = 0;
