@@ -35,6 +35,7 @@ void Output::Clear() {
   entry_reads.clear();
   snapshots.clear();
   events.clear();
+  removed.clear();
   deadline = MonoTime::Max();
 }
 
@@ -270,6 +271,7 @@ void Core::Impl::FinishStep() {
     }
     written_hard_state_ = hard_state_;
   }
+  out_->removed = log_.TakeRemoved();
   out_->deadline = ComputeDeadline();
 }
 

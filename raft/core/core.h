@@ -394,6 +394,9 @@ struct Output {
   std::vector<EntryRead> entry_reads;
   std::vector<SnapshotWork> snapshots;
   std::vector<Event> events;
+  // Entries that left the memory of this replica. They may be many, so that the
+  // host frees them over several turns.
+  EntryList removed;
   MonoTime deadline = MonoTime::Max();
 
   void Clear();

@@ -28,7 +28,8 @@ EntryList::Block* EntryList::NewBlock(uint32_t capacity) {
                             .size = 0,
                             .capacity = capacity,
                             .full = 0,
-                            .size_bytes = 0};
+                            .size_bytes = 0,
+                            .latest = WallTime::Min()};
 }
 
 void EntryList::Free(Block* block) {
@@ -53,6 +54,7 @@ size_t EntryList::FindEarlier(uint64_t number) const {
 // anything yet.
 void EntryList::push_back(Entry&& entry) {
   const size_t bytes = entry.size_bytes();
+  const WallTime latest = entry.bounded_latest();
   Block* block = pieces_.empty() ? nullptr : pieces_.back().block();
   if (block == nullptr || block->full != 0 ||
       pieces_.back().block_end() != block->size) {
@@ -65,6 +67,7 @@ void EntryList::push_back(Entry&& entry) {
   new (block->entries() + block->size) Entry(std::move(entry));
   ++block->size;
   block->size_bytes += bytes;
+  block->latest = std::max(block->latest, latest);
   block->full =
       block->size == block->capacity || block->size_bytes >= kBlockBytesMax;
   ++pieces_.back().count;
@@ -143,6 +146,48 @@ size_t EntryList::AppendByBytes(const EntryList& other, size_t offset,
   }
   AppendSlice(other, from, taken);
   return bytes;
+}
+
+EntryList::Totals EntryList::totals() const {
+  Totals totals;
+  const auto add = [&totals](size_t bytes, WallTime latest) {
+    totals.size_bytes += bytes;
+    totals.latest = std::max(totals.latest, latest);
+  };
+  for (const Piece& piece : pieces_) {
+    if (piece.has_whole_block()) {
+      add(piece.block()->size_bytes, piece.block()->latest);
+      continue;
+    }
+    for (const Entry* entry = piece.begin(); entry != piece.end(); ++entry) {
+      add(entry->size_bytes(), entry->bounded_latest());
+    }
+  }
+  return totals;
+}
+
+size_t EntryList::CountBefore(size_t end, size_t* bytes) const {
+  CHECK_LE(end, size());
+  size_t taken = 0;
+  if (end == 0) return taken;
+  const uint64_t behind = pieces_.front().first + end;
+  for (size_t at = Find(behind - 1) + 1; at > 0; --at) {
+    const Piece& piece = pieces_[at - 1];
+    const auto count = static_cast<uint32_t>(
+        std::min<uint64_t>(piece.count, behind - piece.first));
+    if (count == piece.block()->size && piece.block()->size_bytes <= *bytes) {
+      *bytes -= piece.block()->size_bytes;
+      taken += count;
+      continue;
+    }
+    for (const Entry* entry = piece.begin() + count; entry != piece.begin();) {
+      const size_t size = (--entry)->size_bytes();
+      if (size > *bytes) return taken;
+      *bytes -= size;
+      ++taken;
+    }
+  }
+  return taken;
 }
 
 size_t EntryList::allocated_bytes() const {

@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "env/check.h"
+#include "env/time.h"
 #include "raft/core/entry.h"
 
 namespace quorate::raft {
@@ -80,6 +81,17 @@ class EntryList {
   size_t AppendByBytes(const EntryList& other, size_t offset, size_t count,
                        size_t bytes_max);
 
+  struct Totals {
+    size_t size_bytes = 0;
+    WallTime latest = WallTime::Min();  // The greatest Entry::bounded_latest.
+  };
+  // Takes time for each block, and for each entry of a block of which the list
+  // has only a part.
+  Totals totals() const;
+  // The most entries that stand right before offset `end` and have `*bytes`
+  // together at most. Takes their size off `*bytes`. Takes time as totals does.
+  size_t CountBefore(size_t end, size_t* bytes) const;
+
   // Bytes that its blocks and its list of blocks take, without payloads.
   size_t allocated_bytes() const;
 
@@ -92,7 +104,9 @@ class EntryList {
     uint32_t size;
     uint32_t capacity;
     uint32_t full;  // Takes no further entry.
+    // Of its entries, as in Totals.
     size_t size_bytes;
+    WallTime latest;
     Entry* entries() { return reinterpret_cast<Entry*>(this + 1); }
   };
   static Block* NewBlock(uint32_t capacity);
@@ -126,6 +140,7 @@ class EntryList {
     const Entry* begin() const { return block_->entries() + at_; }
     const Entry* end() const { return begin() + count; }
     Block* block() const { return block_; }
+    bool has_whole_block() const { return count == block_->size; }
     uint32_t block_end() const { return at_ + count; }
     void RemovePrefix(uint32_t removed) {
       first += removed;

@@ -6,10 +6,12 @@
 #include <rapidcheck.h>
 #include <rapidcheck/gtest.h>
 
+#include <algorithm>
 #include <string>
 #include <vector>
 
 #include "env/buffer.h"
+#include "env/time.h"
 
 namespace quorate::raft {
 namespace {
@@ -19,6 +21,10 @@ Entry EntryOf(uint64_t index, size_t payload_bytes = 0) {
   entry.term = Term(1);
   entry.index = Index(index);
   entry.payload = Buffer::Copy(std::string(payload_bytes, 'p'));
+  if (index % 7 != 0) {  // The others have no bound.
+    const auto ns = static_cast<int64_t>(index % 100);
+    entry.leader_wall = {WallTime(ns), WallTime(ns + 5)};
+  }
   return entry;
 }
 
@@ -43,6 +49,26 @@ void Compare(const EntryList& list, const std::vector<Entry>& model) {
   RC_ASSERT(list[at] == model[at]);
   RC_ASSERT(*list.At(at) == model[at]);
   RC_ASSERT(list.At(model.size()) == list.end());
+}
+
+void CompareSums(const EntryList& list, const std::vector<Entry>& model) {
+  EntryList::Totals totals;
+  for (const Entry& entry : model) {
+    totals.size_bytes += entry.size_bytes();
+    totals.latest = std::max(totals.latest, entry.bounded_latest());
+  }
+  RC_ASSERT(list.totals().size_bytes == totals.size_bytes);
+  RC_ASSERT(list.totals().latest == totals.latest);
+  const auto end = *rc::gen::inRange<size_t>(0, model.size() + 1);
+  const auto bytes = *rc::gen::inRange<size_t>(0, totals.size_bytes + 2);
+  size_t expected = 0;
+  size_t left = bytes;
+  while (expected < end && model[end - expected - 1].size_bytes() <= left) {
+    left -= model[end - ++expected].size_bytes();
+  }
+  size_t left_by_list = bytes;
+  RC_ASSERT(list.CountBefore(end, &left_by_list) == expected);
+  RC_ASSERT(left_by_list == left);
 }
 
 RC_GTEST_PROP(EntryListTest, AnyChangesOfLists_AgreeWithVectors, ()) {
@@ -96,7 +122,10 @@ RC_GTEST_PROP(EntryListTest, AnyChangesOfLists_AgreeWithVectors, ()) {
         break;
       }
     }
-    for (size_t i = 0; i < lists.size(); ++i) Compare(lists[i], models[i]);
+    for (size_t i = 0; i < lists.size(); ++i) {
+      Compare(lists[i], models[i]);
+      CompareSums(lists[i], models[i]);
+    }
     RC_ASSERT((lists[a] == lists[b]) == (models[a] == models[b]));
   }
 }

@@ -78,6 +78,25 @@ TEST_F(EvictionTest, KeepBytes_TheNewestEntriesStay) {
   EXPECT_GT(core_->log_bytes(), kEntries * Commands(2, 3).size_bytes());
 }
 
+// The host frees them over several turns.
+TEST_F(EvictionTest, EntriesThatLeaveTheMemory_AreInTheOutput) {
+  StartLeader();
+  Step(Evict{4 * Commands(2, 3).size_bytes()});
+  ASSERT_EQ(core_->evicted(), Index(18));
+  ASSERT_EQ(out_.removed.size(), 18u);
+  EXPECT_EQ(out_.removed.front().index, Index(1));
+  EXPECT_EQ(out_.removed.back(), log_.at(18 - 3));
+  Step(Proposal{99, EntryKind::kCommands, Buffer::Copy("x")});
+  EXPECT_TRUE(out_.removed.empty());
+  Step(SnapshotTaken{
+      .snapshot = {.position = {Term(2), Index(20)},
+                   .configuration = core_->ConfigurationAt(Index(20))},
+      .compact_index = Index(20)});
+  ASSERT_EQ(core_->log_start().index, Index(20));
+  ASSERT_EQ(out_.removed.size(), 2u);
+  EXPECT_EQ(out_.removed.front(), log_.at(19 - 3));
+}
+
 // It is asked for its last entry without any read. Then entries are read in one
 // piece after another, and sent up to those in memory.
 TEST_F(EvictionTest, Laggard_GetsEntriesFromTheDisk) {

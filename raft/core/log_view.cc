@@ -71,13 +71,15 @@ size_t LogView::BytesIn(Index after, Index through) const {
 Index LogView::CutBefore(Index through, size_t bytes) const {
   CHECK_GE(through, start_.position.index);
   CHECK_LE(through, last_.index);
-  size_t behind = 0;
+  size_t left = bytes;
   Index cut = through;
-  while (cut > evicted()) {
-    behind += At(cut).size_bytes();
-    if (behind > bytes) return cut;
-    cut = cut - 1;
+  if (cut > evicted()) {
+    const size_t end = cut - evicted();
+    const size_t kept = entries_.CountBefore(end, &left);
+    cut = cut - kept;
+    if (kept < end) return cut;
   }
+  size_t behind = bytes - left;
   for (auto mark = marks_.rbegin(); mark != marks_.rend(); ++mark) {
     if (mark->start.position.index > cut) continue;
     cut = mark->start.position.index;
@@ -146,7 +148,7 @@ void LogView::TruncateFrom(Index first) {
   resident_bytes_ -= BytesIn(first - 1, last_.index);
   last_log_time_ = LogTimeAt(first - 1);
   last_ = {TermAt(first - 1), first - 1};
-  entries_.Truncate(OffsetOf(first));
+  RemoveLast(entries_.size() - OffsetOf(first));
   while (configurations_.size() > 1 && configurations_.back().index >= first) {
     configurations_.pop_back();
   }
@@ -162,49 +164,55 @@ size_t LogView::FindConflict(const EntryList& entries, size_t from) const {
   return offset;
 }
 
-void LogView::RemoveResident(Index index) {
-  const LogPosition position{TermAt(index), index};
-  const WallTime log_time = LogTimeAt(index);
-  auto it = entries_.begin();
-  for (Index i = evicted(); i < index; i = i + 1, ++it) {
-    resident_bytes_ -= it->size_bytes();
-    resident_.latest = std::max(resident_.latest, it->bounded_latest());
+void LogView::RemoveFirst(size_t count) {
+  removed_.AppendSlice(entries_, entries_.begin(), count);
+  entries_.RemovePrefix(count);
+}
+
+void LogView::RemoveLast(size_t count) {
+  const size_t left = entries_.size() - count;
+  removed_.AppendSlice(entries_, entries_.At(left), count);
+  entries_.Truncate(left);
+}
+
+void LogView::AddMark(size_t bytes) {
+  resident_bytes_ -= bytes;
+  evicted_bytes_ += bytes;
+  // The last mark moves while few entries are behind the one before.
+  const Index before = marks_.size() < 2
+                           ? start_.position.index
+                           : marks_[marks_.size() - 2].start.position.index;
+  if (!marks_.empty() && marks_.back().bytes + bytes <= kMarkBytes &&
+      evicted() - before <= kMarkEntries) {
+    marks_.back().start = resident_;
+    marks_.back().bytes += bytes;
+  } else {
+    marks_.push_back({resident_, bytes});
   }
-  entries_.RemovePrefix(index - evicted());
-  resident_.position = position;
-  resident_.log_time = log_time;
 }
 
 void LogView::EvictTo(Index index) {
   CHECK_GE(index, evicted());
   CHECK_LE(index, last_.index);
+  const size_t count = index - evicted();
+  auto it = entries_.begin();
   while (evicted() < index) {
     const Index from = evicted();
-    auto it = entries_.begin();
-    Index to = from;
     size_t bytes = 0;
     do {
       if (it->term != (terms_.empty() ? Term() : terms_.back().term)) {
         terms_.push_back(it->position());
       }
       bytes += it->size_bytes();
-      to = to + 1;
+      resident_.position = it->position();
+      resident_.log_time = it->log_time;
+      resident_.latest = std::max(resident_.latest, it->bounded_latest());
       ++it;
-    } while (to < index && bytes < kMarkBytes && to - from < kMarkEntries);
-    RemoveResident(to);
-    evicted_bytes_ += bytes;
-    // The last mark moves while few entries are behind the one before.
-    const Index before = marks_.size() < 2
-                             ? start_.position.index
-                             : marks_[marks_.size() - 2].start.position.index;
-    if (!marks_.empty() && marks_.back().bytes + bytes <= kMarkBytes &&
-        to - before <= kMarkEntries) {
-      marks_.back().start = resident_;
-      marks_.back().bytes += bytes;
-    } else {
-      marks_.push_back({resident_, bytes});
-    }
+    } while (evicted() < index && bytes < kMarkBytes &&
+             evicted() - from < kMarkEntries);
+    AddMark(bytes);
   }
+  RemoveFirst(count);
 }
 
 void LogView::DropMarksThrough(Index index) {
@@ -228,7 +236,13 @@ void LogView::CompactTo(Index index) {
   CHECK_LE(index, last_.index);
   DropMarksThrough(index);
   if (index > evicted()) {
-    RemoveResident(index);
+    const size_t count = index - evicted();
+    const EntryList::Totals totals = entries_.Slice(0, count).totals();
+    resident_ = {.position = {TermAt(index), index},
+                 .log_time = LogTimeAt(index),
+                 .latest = std::max(resident_.latest, totals.latest)};
+    resident_bytes_ -= totals.size_bytes;
+    RemoveFirst(count);
     start_ = resident_;
     terms_.clear();
   }
@@ -239,7 +253,7 @@ void LogView::CompactTo(Index index) {
 }
 
 void LogView::Reset(const LogStart& start, Configuration configuration) {
-  entries_ = {};
+  RemoveFirst(entries_.size());
   resident_bytes_ = evicted_bytes_ = 0;
   marks_.clear();
   terms_.clear();

@@ -14,6 +14,7 @@
 #ifndef QUORATE_RAFT_CORE_LOG_VIEW_H_
 #define QUORATE_RAFT_CORE_LOG_VIEW_H_
 
+#include <utility>
 #include <vector>
 
 #include "env/check.h"
@@ -88,6 +89,9 @@ class LogView {
   void CompactTo(Index index);
   // Removes everything and starts after a snapshot.
   void Reset(const LogStart& start, Configuration configuration);
+  // The entries that left the memory since the last call. They may be many, and
+  // freeing them takes time for each.
+  EntryList TakeRemoved() { return std::exchange(removed_, EntryList()); }
 
   // Returns the position to compare next after a conflict. It is the last
   // position at or before `index` whose term is at most `term`, or (0, 0) if
@@ -127,8 +131,12 @@ class LogView {
   }
   // Checks the next entry and takes all that follows from it but the entry.
   void Admit(const Entry& entry);
-  // Removes the first entries in memory, through `index`.
-  void RemoveResident(Index index);
+  // Removes `count` entries in memory from offset 0 or up to the end.
+  void RemoveFirst(size_t count);
+  void RemoveLast(size_t count);
+  // Adds a mark at the end of the evicted entries, which have `bytes` since the
+  // mark before.
+  void AddMark(size_t bytes);
   void DropMarksThrough(Index index);
   Term EvictedTermAt(Index index) const;
 
@@ -137,6 +145,7 @@ class LogView {
   // or at start_ if there is no mark.
   LogStart resident_;
   EntryList entries_;
+  EntryList removed_;
   size_t resident_bytes_ = 0;
   std::vector<Mark> marks_;
   // The first positions of terms among evicted entries. The first one may be

@@ -42,6 +42,7 @@ Host::Impl::Impl(env::Env& env, HostOptions options, MakeStateMachine make,
             [this](NodeId to) { OfferRoomLater(to); }),
       apply_room_(env.loop, options_.turn_apply_work_max),
       callbacks_(env.loop),
+      removed_(env.loop),
       fail_node_([this](absl::Status why) { Fail(std::move(why)); }),
       on_earlier_deadline_([this](GroupId id) { UpdateTimer(id); }),
       on_pulses_needed_([this] {
@@ -111,6 +112,7 @@ void Host::Impl::OnOpened(absl::StatusOr<OpenedStore> opened) {
                                     .fail_node = fail_node_,
                                     .on_pulses_needed = on_pulses_needed_,
                                     .on_earlier_deadline = on_earlier_deadline_,
+                                    .removed = removed_,
                                     .log_memory = log_memory_,
                                     .log_size = log_size_,
                                     .replicas = replicas_,
@@ -492,6 +494,7 @@ Log::Counters Host::log_counters() const {
 }
 
 uint64_t Host::log_memory_bytes() const { return impl_->log_memory_.bytes(); }
+size_t Host::entries_to_free() const { return impl_->removed_.waiting(); }
 uint64_t Host::log_bytes() const { return impl_->log_size_.bytes(); }
 uint64_t Host::sent_bytes(NodeId to) const {
   return impl_->outbox_.SentBytes(to);

@@ -245,6 +245,8 @@ class Host {
   Log::Counters log_counters() const;
   // Size of the entries that the logs of all groups have in memory.
   uint64_t log_memory_bytes() const;
+  // The number of entries that left the memory and are not freed yet.
+  size_t entries_to_free() const;
   // The same with those that are only on disk.
   uint64_t log_bytes() const;
   // The bytes of all messages of consensus to another node.

@@ -20,6 +20,7 @@
 #include "raft/host/log_budget.h"
 #include "raft/host/outbox.h"
 #include "raft/host/pulses.h"
+#include "raft/host/removed_entries.h"
 #include "raft/host/replica.h"
 #include "raft/host/startup.h"
 
@@ -134,6 +135,7 @@ class Host::Impl final : public env::Transport::Receiver {
   SendRoom room_;
   ApplyRoom apply_room_;
   CallbackQueue callbacks_;
+  RemovedEntries removed_;
   absl::AnyInvocable<void(absl::Status)> fail_node_;
   absl::AnyInvocable<void(GroupId)> on_earlier_deadline_;
   absl::AnyInvocable<void()> on_pulses_needed_;

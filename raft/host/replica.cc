@@ -246,6 +246,7 @@ void Replica::Step(Input&& input) {
   HandleEntryReads(output);
   HandleSnapshots(output);
   HandleEvents(output);
+  services_.removed.Add(std::move(output.removed));
   stepping_ = false;
   // A timer that fires too early is set again.
   if (deadline() < deadline_before) services_.on_earlier_deadline(key_.group);

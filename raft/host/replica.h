@@ -25,6 +25,7 @@
 #include "raft/host/outbox.h"
 #include "raft/host/output_pool.h"
 #include "raft/host/pulses.h"
+#include "raft/host/removed_entries.h"
 #include "raft/host/send_room.h"
 #include "raft/host/snapshot_loader.h"
 #include "raft/host/snapshot_turn.h"
@@ -54,6 +55,7 @@ struct ReplicaServices {
   absl::AnyInvocable<void()>& on_pulses_needed;
   // Must be called when a step made a replica's deadline() earlier.
   absl::AnyInvocable<void(GroupId)>& on_earlier_deadline;
+  RemovedEntries& removed;
   LogBudget& log_memory;         // For entries in memory.
   LogBudget& log_size;           // For all entries.
   const ReplicaTable& replicas;  // Those of this node.
