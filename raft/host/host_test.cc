@@ -68,6 +68,23 @@ TEST(Host, ProposalsOfOneTurn_ShareTheirWrites) {
   EXPECT_LE(leader.log_counters().durable_writes - before, 2u);
 }
 
+// One piece is the work of a turn.
+TEST(Host, Snapshots_AreTakenAndLoadedInSmallPieces) {
+  constexpr size_t kPieceBytesMax = 64 << 10;
+  Cluster cluster(12, /*snapshot_threshold_bytes=*/300 << 10);
+  const std::string line(100 << 10, 'x');
+  for (int i = 0; i < 5; ++i) {
+    ASSERT_EQ(cluster.Propose(line).outcome, Outcome::kDone);
+  }
+  const auto written = [&] { return cluster.SnapshotFiles(1) > 0; };
+  ASSERT_TRUE(cluster.world_.RunUntilTrue(written));
+  EXPECT_EQ(cluster.node(1)->journal()->largest_piece(), kPieceBytesMax);
+  cluster.Crash(1, sim::CrashKind::kProcess);
+  cluster.Restart(1);
+  ASSERT_TRUE(cluster.WaitConverged(5));
+  EXPECT_EQ(cluster.node(1)->journal()->largest_piece(), kPieceBytesMax);
+}
+
 // A stop ends the replicas' work and the log, in this order.
 TEST(Host, Stop_AnswersEverythingAndWritesAWitness) {
   Cluster cluster(11);

@@ -4,6 +4,7 @@
 #ifndef QUORATE_RAFT_HOST_JOURNAL_CLUSTER_H_
 #define QUORATE_RAFT_HOST_JOURNAL_CLUSTER_H_
 
+#include <algorithm>
 #include <cstdint>
 #include <functional>
 #include <map>
@@ -42,8 +43,10 @@ class Journal final : public StateMachine {
   std::unique_ptr<SnapshotReader> TakeSnapshot() override {
     class Reader final : public SnapshotReader {
      public:
-      explicit Reader(std::string bytes) : bytes_(std::move(bytes)) {}
+      Reader(std::string bytes, std::shared_ptr<size_t> largest)
+          : bytes_(std::move(bytes)), largest_(std::move(largest)) {}
       Buffer Next(size_t size) override {
+        *largest_ = std::max(*largest_, size);
         const std::string piece = bytes_.substr(at_, size);
         at_ += piece.size();
         return Buffer::Copy(piece);
@@ -51,11 +54,12 @@ class Journal final : public StateMachine {
 
      private:
       std::string bytes_;
+      const std::shared_ptr<size_t> largest_;
       size_t at_ = 0;
     };
     std::string bytes = "journal\n";
     for (const std::string& line : lines_) absl::StrAppend(&bytes, line, "\n");
-    return std::make_unique<Reader>(std::move(bytes));
+    return std::make_unique<Reader>(std::move(bytes), largest_piece_);
   }
 
   std::unique_ptr<SnapshotWriter> BeginRestore(
@@ -64,6 +68,8 @@ class Journal final : public StateMachine {
      public:
       explicit Writer(Journal* journal) : journal_(journal) {}
       absl::Status Add(std::string_view bytes) override {
+        size_t& largest = *journal_->largest_piece_;
+        largest = std::max(largest, bytes.size());
         bytes_ += bytes;
         return absl::OkStatus();
       }
@@ -105,6 +111,8 @@ class Journal final : public StateMachine {
   }
 
   const std::vector<std::string>& lines() const { return lines_; }
+  // The bytes of a snapshot that it was asked for, or was given, at once.
+  size_t largest_piece() const { return *largest_piece_; }
   // The state becomes another one, as by a fault of memory.
   void Damage() { lines_.push_back("damage"); }
   // It takes no snapshot from now on.
@@ -114,6 +122,8 @@ class Journal final : public StateMachine {
   const Level known_level_;
   std::vector<std::string> lines_;
   bool refuses_snapshots_ = false;
+  // Readers share it, which may outlive this object.
+  const std::shared_ptr<size_t> largest_piece_ = std::make_shared<size_t>(0);
 };
 
 class QuietObserver final : public Host::Observer {

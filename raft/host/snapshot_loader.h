@@ -21,8 +21,9 @@ namespace quorate::raft {
 class SnapshotLoader {
  public:
   using Done = absl::AnyInvocable<void(absl::Status)>;
-  // Bytes of a snapshot that are read or taken at once.
-  static constexpr size_t kPieceBytes = 256 << 10;
+  // Bytes of a snapshot that a turn reads or takes. Their keys are in no cache
+  // of the processor, and there may be more than a thousand.
+  static constexpr size_t kPieceBytes = 64 << 10;
 
   SnapshotLoader(SnapshotStore* store, GroupKey group,
                  const SnapshotDescriptor& snapshot,
