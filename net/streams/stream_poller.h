@@ -24,8 +24,9 @@ class StreamPoller final : public EventLoop::TurnEnd {
  public:
   // Size of one read. All streams share the buffer.
   static constexpr size_t kReadBytes = 256 << 10;
-  // A turn begins no further read after so many bytes.
-  static constexpr size_t kTurnBytes = 1 << 20;
+  // A turn begins no further read after so many bytes. A follower touches new
+  // memory for each byte of an entry several times.
+  static constexpr size_t kTurnBytes = 256 << 10;
   // A read counts as so many bytes at least.
   static constexpr size_t kReadBytesMin = 256;
 
