@@ -11,6 +11,7 @@
 #include "kv/command/rules.h"
 #include "kv/slots/slot.h"
 #include "kv/store/store.h"
+#include "kv/store/work.h"
 #include "kv/testing/golden.h"
 #include "rapidcheck/gtest.h"
 
@@ -87,6 +88,20 @@ absl::Status Restore(Store* store, std::string_view bytes) {
   const absl::Status status = writer->Add(bytes);
   if (!status.ok()) return status;
   return writer->Commit();
+}
+
+// The first write to each page copies it.
+TEST(StoreSnapshot, CommandsWhileItIsRead_CountAsMoreWork) {
+  const std::unique_ptr<Store> store = SampleStore();
+  const Buffer batch = SampleBatch();  // Of three commands.
+  const uint64_t alone = store->WorkOf(batch);
+  std::unique_ptr<raft::SnapshotReader> reader = store->TakeSnapshot();
+  const uint64_t copied = 3 * WorkEstimate::kPageCopyBytes;
+  EXPECT_EQ(store->WorkOf(batch), alone + copied);
+  reader = store->TakeSnapshot();
+  EXPECT_EQ(store->WorkOf(batch), alone + copied);
+  reader.reset();
+  EXPECT_EQ(store->WorkOf(batch), alone);
 }
 
 TEST(Snapshot, SampleStore_HasTheBytesOfVersion3) {

@@ -405,11 +405,12 @@ uint64_t Store::WorkOf(const Buffer& payload) const {
   CommandReader reader(payload.view());
   CommandView command;
   WorkEstimate estimate;
+  const uint64_t copies = shares_pages() ? WorkEstimate::kPageCopyBytes : 0;
   uint64_t work = 0;
   while (reader.ok() && !reader.done()) {
     const CommandHeader header = reader.NextHeader();
     if (estimate.CopiesNothing(header)) {
-      work += kv::WorkOf(header.size_bytes, 0);
+      work += kv::WorkOf(header.size_bytes, 0) + copies;
       reader.Skip();
       continue;
     }
@@ -418,7 +419,7 @@ uint64_t Store::WorkOf(const Buffer& payload) const {
         command, [this](Slot slot, std::string_view key) {
           return ValueBytes(slot, key);
         });
-    work += kv::WorkOf(command.encoded.size(), value_bytes);
+    work += kv::WorkOf(command.encoded.size(), value_bytes) + copies;
   }
   return std::max<uint64_t>(work, payload.size());
 }

@@ -28,6 +28,9 @@ class WorkEstimate {
   static constexpr uint64_t kValueBytesPerByte = 16;
   // It looks up its key and its session, however short they are.
   static constexpr uint64_t kCommandBytesMin = 128;
+  // A command counts as so many more while a snapshot reads the store. The
+  // first write to a page copies it, and touches each of its keys.
+  static constexpr uint64_t kPageCopyBytes = 384;
 
   // The present size of the value of a key; 0 if the key is absent.
   using SizeOf = absl::FunctionRef<uint64_t(Slot slot, std::string_view key)>;
