@@ -6,6 +6,10 @@
 // the rest of the program does not get them.
 #pragma GCC target("avx2")
 #define XXH_INLINE_ALL
+// The compiler reads the pragma after it has chosen the header's branches, so
+// the header must be told.
+#define XXH_VECTOR XXH_AVX2
+#include <immintrin.h>
 #include <xxhash.h>
 
 namespace quorate::sim {
