@@ -13,10 +13,16 @@ constexpr size_t kCompactAtLeast = 64;
 EventQueue::Handle EventQueue::Push(SimTime time, QueuedEvent event) {
   CHECK_GE(time, last_);
   if (cause_ != nullptr) event.cause = *cause_;
-  const Handle handle = events_.Add(event);
-  heap_.push_back({time.ns(), order_++, handle});
-  SiftUp(heap_.size() - 1);
-  return handle;
+  const bool top_is_dead = TopIsDead();
+  const Entry entry{time.ns(), order_++, events_.Add(event)};
+  if (top_is_dead) {
+    heap_.front() = entry;
+    SiftDown(0);
+  } else {
+    heap_.push_back(entry);
+    SiftUp(heap_.size() - 1);
+  }
+  return entry.handle;
 }
 
 void EventQueue::Cancel(Handle handle) {
@@ -33,21 +39,15 @@ QueuedEvent EventQueue::Pop(SimTime* time) {
   DropDead();
   CHECK(!heap_.empty());
   *time = last_ = SimTime(heap_.front().time);
-  const QueuedEvent event = events_.Take(heap_.front().handle);
-  RemoveTop();
-  return event;
+  return events_.Take(heap_.front().handle);
 }
 
 void EventQueue::DropDead() {
-  while (!heap_.empty() && events_.Find(heap_.front().handle) == nullptr) {
-    RemoveTop();
+  while (TopIsDead()) {
+    heap_.front() = heap_.back();
+    heap_.pop_back();
+    if (!heap_.empty()) SiftDown(0);
   }
-}
-
-void EventQueue::RemoveTop() {
-  heap_.front() = heap_.back();
-  heap_.pop_back();
-  if (!heap_.empty()) SiftDown(0);
 }
 
 void EventQueue::SiftUp(size_t i) {

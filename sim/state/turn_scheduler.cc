@@ -19,10 +19,7 @@ TurnScheduler::TurnScheduler(SimState* state, MachineId id,
                              const LoopOptions& options, Parts* parts)
     : state_(state), id_(id), options_(options), parts_(parts) {}
 
-bool TurnScheduler::BeginCall() {
-  if (!alive_ || dying_) return false;
-  // A pause that was reached comes between the previous call and this one.
-  if (in_turn_) elapsed_ = elapsed_ + std::exchange(pause_due_, Duration(0));
+void TurnScheduler::CountCall() {
   if (calls_to_death_ > 0 && --calls_to_death_ == 0) {
     state_->faults.Count(Fault::kCrashInTurn, id_);
     // This call is the last one that takes effect.
@@ -37,7 +34,6 @@ bool TurnScheduler::BeginCall() {
       busy_until_ = state_->now + pause_length_;
     }
   }
-  return true;
 }
 
 void TurnScheduler::StopSoon() {
@@ -65,8 +61,7 @@ void TurnScheduler::Post(TurnInput input) {
   ScheduleWake();
 }
 
-void TurnScheduler::Nudge() {
-  if (!alive_ || dying_ || in_turn_) return;
+void TurnScheduler::NudgeOutsideTurns() {
   // The turn comes later, because the caller is in the middle of its own work.
   for (const TurnInput& input : inbox_) {
     if (input.kind == TurnInputKind::kNudge) return;

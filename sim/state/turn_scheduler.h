@@ -11,6 +11,7 @@
 #define QUORATE_SIM_STATE_TURN_SCHEDULER_H_
 
 #include <cstdint>
+#include <utility>
 #include <vector>
 
 #include "env/random.h"
@@ -74,7 +75,13 @@ class TurnScheduler {
   // ---- For the parts.
   // Counts an env call that has an effect. False: the machine is dead or dying,
   // and the call must do nothing.
-  bool BeginCall();
+  bool BeginCall() {
+    if (!alive()) return false;
+    // A pause that was reached comes between the previous call and this one.
+    if (in_turn_) elapsed_ = elapsed_ + std::exchange(pause_due_, Duration(0));
+    if (calls_to_death_ > 0 || calls_to_pause_ > 0) CountCall();
+    return true;
+  }
   // The program sends or writes so many bytes: the turn takes longer.
   void Work(size_t bytes) {
     if (!in_turn_) return;
@@ -94,7 +101,9 @@ class TurnScheduler {
   // once.
   void Post(TurnInput input);
   // Makes a turn run even if there is no input.
-  void Nudge();
+  void Nudge() {
+    if (!in_turn_ && alive()) NudgeOutsideTurns();
+  }
   // A timer is due: runs a turn at once or when the machine is free.
   void TimerDue();
   // When the machine died. Later effects did not happen.
@@ -132,6 +141,9 @@ class TurnScheduler {
     return alive_ && !dying_ && !paused_ && !in_turn_ &&
            busy_until_ <= state_->now;
   }
+  // Makes the machine die or pause if this is the call.
+  void CountCall();
+  void NudgeOutsideTurns();
   void ScheduleWake();
   // Puts the inputs of a turn into an order drawn from `bits`.
   void Shuffle(uint64_t bits);

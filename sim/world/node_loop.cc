@@ -27,10 +27,10 @@ env::Pending NodeLoop::At(MonoTime deadline, env::Callback callback) {
                                    return callbacks_.Find(timer.id) == nullptr;
                                  }),
                   timers_.end());
-    std::make_heap(timers_.begin(), timers_.end(), HeapOrder);
+    std::make_heap(timers_.begin(), timers_.end(), HeapOrder());
   }
   timers_.push_back({deadline, order_++, id, scheduler_->state().hash.cause()});
-  std::push_heap(timers_.begin(), timers_.end(), HeapOrder);
+  std::push_heap(timers_.begin(), timers_.end(), HeapOrder());
   if (!scheduler_->in_turn()) Arm();
   return env::Pending(this, id);
 }
@@ -51,7 +51,7 @@ bool NodeLoop::FindFirst() {
 }
 
 void NodeLoop::PopFirst() {
-  std::pop_heap(timers_.begin(), timers_.end(), HeapOrder);
+  std::pop_heap(timers_.begin(), timers_.end(), HeapOrder());
   timers_.pop_back();
 }
 
@@ -60,14 +60,15 @@ void NodeLoop::RunTimers() {
   // run in a later turn.
   due_.clear();
   set_in_turn_.clear();
-  while (FindFirst() && timers_.front().deadline <= reading_.mono) {
-    const bool early = timers_.front().order >= first_of_turn_;
-    (early ? set_in_turn_ : due_).push_back(timers_.front());
+  while (!timers_.empty() && timers_.front().deadline <= reading_.mono) {
+    const Timer timer = timers_.front();
     PopFirst();
+    if (callbacks_.Find(timer.id) == nullptr) continue;
+    (timer.order >= first_of_turn_ ? set_in_turn_ : due_).push_back(timer);
   }
   for (const Timer& timer : set_in_turn_) {
     timers_.push_back(timer);
-    std::push_heap(timers_.begin(), timers_.end(), HeapOrder);
+    std::push_heap(timers_.begin(), timers_.end(), HeapOrder());
   }
   SimState& state = scheduler_->state();
   for (size_t i = 0; i < due_.size() && scheduler_->alive(); ++i) {
@@ -104,6 +105,11 @@ void NodeLoop::RunDeferred() {
 }
 
 void NodeLoop::Arm() {
+  // No timer is due before the first one of the heap, cancelled or not.
+  if (armed_ != 0 && !timers_.empty() &&
+      timers_.front().deadline >= armed_deadline_) {
+    return;
+  }
   if (!scheduler_->alive() || !FindFirst()) return;
   if (armed_ != 0 && timers_.front().deadline >= armed_deadline_) return;
   SimState& state = scheduler_->state();

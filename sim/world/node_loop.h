@@ -54,7 +54,10 @@ class NodeLoop final : public env::Loop, public env::Pending::Source {
   };
   // For records of events.
   std::string Describe(const Timer& timer) const;
-  static bool HeapOrder(const Timer& a, const Timer& b) { return a.After(b); }
+  // An object, so that the functions of heaps compare without calls.
+  struct HeapOrder {
+    bool operator()(const Timer& a, const Timer& b) const { return a.After(b); }
+  };
   // Drops cancelled timers from the top. False: no timer is left.
   bool FindFirst();
   void PopFirst();
