@@ -4,7 +4,9 @@
 // turn.
 #include <algorithm>
 #include <memory>
+#include <set>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "env/parse_integer.h"
@@ -239,7 +241,7 @@ TEST(Backpressure_SlowReaders, HoldABoundedSumAndDelayNoOtherClient) {
   for (int i = 0; i < 30; ++i) {
     slow.push_back(cluster.ConnectResp(0));
     slow.back()->PauseReads();
-    slow.back()->Send(Repeat({"GET", "{k}"}, 40));
+    slow.back()->Send(Repeat({"GET", "{k}"}, 1000));
   }
   cluster.world().RunFor(Seconds(2));
   // Beyond the limit each connection may make one reply more.
@@ -478,6 +480,63 @@ TEST(Backpressure_Requests, LargeWrites_AreHeldWithinTheBoundAndAllSucceed) {
   // One more request per connection may be in hand at the bound, and batches
   // that the leader refused return to the queue.
   EXPECT_LT(most, (64 << 10) + 2 * (128 << 10));
+}
+
+// The gauges of work that ends, as in sim/run/cluster_checks.cc.
+constexpr std::string_view kWorkGauges[] = {
+    "quorate_output_held_bytes",  "quorate_clients_without_room",
+    "quorate_proposals_pending",  "quorate_held_requests",
+    "quorate_held_request_bytes", "quorate_peer_held_bytes",
+};
+
+// Adds the gauges of the server that are above zero. False: there are none.
+bool AddWork(const Server& server, std::set<std::string_view>* gauges) {
+  bool any = false;
+  const std::string text = server.MetricsText();
+  for (const std::string_view gauge : kWorkGauges) {
+    for (size_t at = 0;
+         (at = text.find(Concat("\n", gauge), at)) != text.npos;) {
+      const size_t end = text.find('\n', ++at);
+      const std::string line = text.substr(at, end - at);
+      const char behind = line[gauge.size()];
+      if ((behind != ' ' && behind != '{') || line.ends_with(" 0")) continue;
+      any = true;
+      gauges->insert(gauge);
+    }
+  }
+  return any;
+}
+
+TEST(Backpressure_Requests, OpenWork_IsWhatTheGaugesShow) {
+  const std::string value(16 << 10, 'x');
+  TestCluster cluster(
+      {.nodes = 3, .stream_buffer_bytes = 64 << 10, .adjust = HoldFewBytes});
+  ASSERT_TRUE(cluster.AwaitLeaders());
+  std::vector<std::unique_ptr<TestClient>> clients;
+  for (size_t node = 0; node < 3; ++node) {
+    clients.push_back(cluster.ConnectResp(node));
+    clients.back()->Send(Repeat({"SET", "{k}", value}, 40) +
+                         Repeat({"GET", "{k}"}, 1000));
+    clients.back()->PauseReads();
+  }
+  std::set<std::string_view> gauges;
+  bool idle = false;
+  const auto look = [&] {
+    for (size_t node = 0; node < 3; ++node) {
+      const Server& server = cluster.server(node);
+      const bool works = AddWork(server, &gauges);
+      EXPECT_EQ(server.HasOpenWork(), works);
+      idle |= !works;
+    }
+    return false;
+  };
+  cluster.world().RunUntilTrue(look, Seconds(1));
+  for (const auto& client : clients) client->ResumeReads();
+  cluster.world().RunUntilTrue(look, Seconds(5));
+  for (const std::string_view gauge : kWorkGauges) {
+    EXPECT_TRUE(gauges.contains(gauge)) << gauge;
+  }
+  EXPECT_TRUE(idle);
 }
 
 TEST(Backpressure_Forwarding, LargeResults_NeverBreakTheLink) {

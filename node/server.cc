@@ -188,6 +188,7 @@ class ServerImpl final : public Server, public raft::Host::Observer {
     return host_.longest_apply_work();
   }
   std::string MetricsText() const override { return MetricsPage(context_); }
+  bool HasOpenWork() const override { return node::HasOpenWork(context_); }
   NodeId ListedLeader(GroupId group) override {
     return topology_.LeaderOf(group);
   }

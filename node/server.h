@@ -61,6 +61,8 @@ class Server {
   virtual uint64_t longest_apply_work() const = 0;
   // The text of GET /metrics.
   virtual std::string MetricsText() const = 0;
+  // Whether a request waits, an entry is under way, or a reply is unsent.
+  virtual bool HasOpenWork() const = 0;
   // The contents of this node's CLUSTER answers: the group's master (zero if
   // there is none), and whether a node is flagged as failed.
   virtual NodeId ListedLeader(GroupId group) = 0;

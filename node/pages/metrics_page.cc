@@ -1,5 +1,7 @@
 #include "node/pages/metrics_page.h"
 
+#include <algorithm>
+
 #include "absl/functional/function_ref.h"
 #include "node/base/text.h"
 #include "node/base/version.h"
@@ -400,6 +402,20 @@ std::string MetricsPage(Context& context) {
   WriteRaft(context, page);
   WriteStorage(context, page);
   return page.Take();
+}
+
+bool HasOpenWork(const Context& context) {
+  const auto has_work = [&context](const auto& queue) {
+    return context.host.core(queue->group()) != nullptr &&
+           (queue->inflight() > 0 || queue->waiting_requests() > 0 ||
+            queue->waiting_bytes() > 0);
+  };
+  const auto& queues = context.router.queues();
+  return context.output_budget.used_bytes() > 0 ||
+         context.resp_clients.awaiting_room() > 0 ||
+         context.http_clients.awaiting_room() > 0 ||
+         context.router.links().held_bytes() > 0 ||
+         std::any_of(queues.begin(), queues.end(), has_work);
 }
 
 }  // namespace quorate::node

@@ -14,6 +14,10 @@ namespace quorate::node {
 
 std::string MetricsPage(Context& context);
 
+// Whether a request waits, an entry is under way, or a reply is unsent: one of
+// the page's gauges of them is above zero.
+bool HasOpenWork(const Context& context);
+
 }  // namespace quorate::node
 
 #endif  // QUORATE_NODE_PAGES_METRICS_PAGE_H_

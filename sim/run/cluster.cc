@@ -307,7 +307,6 @@ Cluster::Cluster(World& world, ReplicaChecker& checker,
     replica_checker_.SetVoters(shard.group, shard.replicas);
   }
   programs_.resize(nodes);
-  turns_.resize(nodes);
   created_.resize(nodes);
   created_late_.resize(nodes);
 }
@@ -440,7 +439,6 @@ void Cluster::Start() {
 void Cluster::AfterTurn(MachineId machine) {
   // Machines of nodes have the numbers of the nodes.
   if (machine.value() > programs_.size()) return;
-  ++turns_[machine.value() - 1];
   Program* const program = programs_[machine.value() - 1];
   if (program == nullptr) return;
   program->AfterTurn();
@@ -465,7 +463,6 @@ void Cluster::Stop(MachineId machine) {
       std::exchange(stopping_[machine.value()], incarnation) == incarnation) {
     return;
   }
-  ++turns_[machine.value() - 1];
   server->Stop([this, machine, incarnation](absl::Status) {
     // The program ends after the turn that calls this.
     world_.At(world_.now(), [this, machine, incarnation] {

@@ -150,9 +150,6 @@ class Cluster {
   void SetErased(absl::AnyInvocable<bool(MachineId) const> erased) {
     erased_ = std::move(erased);
   }
-  // The number of turns of the node so far, in all its lives. A node changes
-  // only in its turns and by Stop, which counts as one.
-  uint64_t turns(NodeId node) const { return turns_[node.value() - 1]; }
   // The number of steps of all replicas' cores.
   uint64_t core_steps() const { return core_steps_; }
   // Counts a mark as reached.
@@ -199,7 +196,6 @@ class Cluster {
   std::vector<MachineId> machines_;
   // The program of each node. Null while the node is down.
   std::vector<Program*> programs_;
-  std::vector<uint64_t> turns_;  // By node.
   // For each node, whether a start has succeeded, so that the directory is not
   // empty.
   std::vector<bool> created_;

@@ -86,30 +86,41 @@ size_t ClusterChecks::VotersAmong(
   return static_cast<size_t>(voters);
 }
 
-bool ClusterChecks::Settled(const std::vector<MachineId>& machines) const {
-  for (const node::ShardConfig& shard : cluster_.shards()) {
-    const NodeId leader = cluster_.LeaderOf(shard.group);
-    if (leader == NodeId()) return false;
-    const raft::Index end =
-        cluster_.server(leader)->host().core(shard.group)->last().index;
-    for (const NodeId node : cluster_.MembersOf(shard)) {
-      if (!Contains(machines, cluster_.machine(node))) continue;
-      const node::Server* at = cluster_.server(node);
-      // The node does not run yet. On a damaged disk it need not start.
-      if (at == nullptr && !cluster_.HasDamagedDisk(node) &&
-          !cluster_.HasErasedDisk(node)) {
-        return false;
-      }
-      const raft::Core* core =
-          at == nullptr ? nullptr : at->host().core(shard.group);
-      if (core == nullptr) {
-        if (!cluster_.MayNotWork(node)) return false;
-        continue;
-      }
-      if (at->host().leader(shard.group) != leader ||
-          core->applied_index() != end) {
-        return false;
-      }
+bool ClusterChecks::Settled(const std::vector<MachineId>& machines) {
+  const std::vector<node::ShardConfig>& shards = cluster_.shards();
+  // The group that had not settled at the last call is asked first.
+  if (!GroupSettled(shards[unsettled_], machines)) return false;
+  for (size_t i = 0; i < shards.size(); ++i) {
+    if (i == unsettled_ || GroupSettled(shards[i], machines)) continue;
+    unsettled_ = i;
+    return false;
+  }
+  return true;
+}
+
+bool ClusterChecks::GroupSettled(const node::ShardConfig& shard,
+                                 const std::vector<MachineId>& machines) const {
+  const NodeId leader = cluster_.LeaderOf(shard.group);
+  if (leader == NodeId()) return false;
+  const raft::Index end =
+      cluster_.server(leader)->host().core(shard.group)->last().index;
+  for (const NodeId node : cluster_.MembersOf(shard)) {
+    if (!Contains(machines, cluster_.machine(node))) continue;
+    const node::Server* at = cluster_.server(node);
+    // The node does not run yet. On a damaged disk it need not start.
+    if (at == nullptr && !cluster_.HasDamagedDisk(node) &&
+        !cluster_.HasErasedDisk(node)) {
+      return false;
+    }
+    const raft::Core* core =
+        at == nullptr ? nullptr : at->host().core(shard.group);
+    if (core == nullptr) {
+      if (!cluster_.MayNotWork(node)) return false;
+      continue;
+    }
+    if (core->applied_index() != end ||
+        at->host().leader(shard.group) != leader) {
+      return false;
     }
   }
   return true;
@@ -212,24 +223,12 @@ std::string ClusterChecks::OpenWork() const {
   return open;
 }
 
-bool ClusterChecks::HasOpenWork() {
-  const std::vector<node::NodeConfig>& nodes = cluster_.nodes();
-  work_.resize(nodes.size());
-  // A node that has not run since is as it was.
-  for (size_t i = 0; i < nodes.size(); ++i) {
-    if (work_[i].open && work_[i].turns == cluster_.turns(nodes[i].id)) {
-      return true;
-    }
-  }
-  for (size_t i = 0; i < nodes.size(); ++i) {
-    const uint64_t turns = cluster_.turns(nodes[i].id);
-    if (std::exchange(work_[i].turns, turns) == turns) continue;
-    std::string open;
-    AddOpenWork(nodes[i].id, &open);
-    work_[i].open = !open.empty();
-    if (work_[i].open) return true;
-  }
-  return false;
+bool ClusterChecks::HasOpenWork() const {
+  const auto& nodes = cluster_.nodes();
+  return std::any_of(nodes.begin(), nodes.end(), [this](const auto& config) {
+    const node::Server* const at = cluster_.server(config.id);
+    return at != nullptr && at->HasOpenWork();
+  });
 }
 
 size_t ClusterChecks::SnapshotsInTransfer(NodeId node) const {

@@ -32,7 +32,7 @@ class ClusterChecks {
   // Whether every replica on `machines` has applied all entries of its leader,
   // and knows the same leader. Replicas that a fault of their disk keeps from
   // starting are left out.
-  bool Settled(const std::vector<MachineId>& machines) const;
+  bool Settled(const std::vector<MachineId>& machines);
   // The entries that replicas applied, and the pieces of snapshots that they
   // received.
   uint64_t Progress() const;
@@ -45,9 +45,9 @@ class ClusterChecks {
   // The lines of the nodes' metrics that show waiting requests, entries under
   // way and unsent replies. Empty: there are none.
   std::string OpenWork() const;
-  // Whether OpenWork has lines. It reads only the metrics that it needs, of
-  // nodes that ran since the last call. So it may be called at each event.
-  bool HasOpenWork();
+  // Whether OpenWork has lines. It asks the counters without a text, so it may
+  // be called at each event.
+  bool HasOpenWork() const;
   // The idle nodes that have more files open than they need, one per line.
   // Empty: there are none.
   std::string SurplusOpenFiles() const;
@@ -63,18 +63,17 @@ class ClusterChecks {
   // The store must own the slots of its group.
   void CheckOwned(NodeId node, const node::ShardConfig& shard,
                   const kv::Store& store);
+  // Settled for the replicas of one shard.
+  bool GroupSettled(const node::ShardConfig& shard,
+                    const std::vector<MachineId>& machines) const;
   // The followers to which the leader sends a snapshot.
   std::vector<NodeId> NeedSnapshot(GroupId group) const;
 
   World& world_;
   ReplicaChecker& replica_checker_;
   const Cluster& cluster_;
-  // By node: what HasOpenWork found, and after how many turns of the node.
-  struct Work {
-    uint64_t turns = 0;
-    bool open = false;
-  };
-  std::vector<Work> work_;
+  // The place of the shard that had not settled at the last call of Settled.
+  size_t unsettled_ = 0;
 };
 
 }  // namespace quorate::sim

@@ -371,8 +371,7 @@ TEST(Cluster, Settled_OnceEveryAllowedNodeRunsAndHasCaughtUp) {
   Small small(1);
   const NodeId first = small.Elect();
   Cluster& cluster = small.cluster();
-  const ClusterChecks checks(&small.world(), &small.replica_checker(),
-                             &cluster);
+  ClusterChecks checks(&small.world(), &small.replica_checker(), &cluster);
   const auto settled = [&] { return checks.Settled(cluster.machines()); };
   EXPECT_TRUE(small.world().RunUntilTrue(settled));
   const NodeId other(first == NodeId(1) ? 2 : 1);
