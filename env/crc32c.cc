@@ -57,6 +57,11 @@ __attribute__((target("sse4.2"))) uint32_t ByInstruction(
     wide = _mm_crc32_u64(wide, LoadFixed<uint64_t>(p));
   }
   crc = static_cast<uint32_t>(wide);
+  if (left >= 4) {
+    crc = _mm_crc32_u32(crc, LoadFixed<uint32_t>(p));
+    left -= 4;
+    p += 4;
+  }
   for (; left > 0; --left, ++p) {
     crc = _mm_crc32_u8(crc, static_cast<uint8_t>(*p));
   }

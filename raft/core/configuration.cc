@@ -13,11 +13,12 @@ namespace {
 
 using Members = std::vector<Member>;
 
+// The lists are so short that looking at each member is fastest.
 const Member* Find(const Members& members, ReplicaId replica) {
-  const auto it = std::lower_bound(
-      members.begin(), members.end(), replica,
-      [](const Member& member, ReplicaId id) { return member.replica < id; });
-  return it != members.end() && it->replica == replica ? &*it : nullptr;
+  for (const Member& member : members) {
+    if (member.replica == replica) return &member;
+  }
+  return nullptr;
 }
 
 bool Contains(const Members& members, ReplicaId replica) {

@@ -271,13 +271,16 @@ class Replica final : private HostGate {
   env::Pending late_install_;
 };
 
-// The replicas of a node that are not fenced, one for each group.
+// The replicas of a node that are not fenced, one for each group. They are
+// found much more often than added, so they are in a sorted list.
 class ReplicaTable {
  public:
   // Null if there is none.
   Replica* Find(GroupId group) const {
-    const auto found = by_group_.find(group);
-    return found == by_group_.end() ? nullptr : found->second.get();
+    const auto found = PlaceOf(group);
+    return found == by_group_.end() || found->first != group
+               ? nullptr
+               : found->second.get();
   }
   // Null also if another replica of the group took its place.
   Replica* Find(const GroupKey& key) const {
@@ -286,15 +289,31 @@ class ReplicaTable {
   }
   void Add(std::unique_ptr<Replica> replica) {
     const GroupId group = replica->key().group;
-    CHECK(by_group_.emplace(group, std::move(replica)).second);
+    CHECK(Find(group) == nullptr) << "group " << group;
+    by_group_.emplace(PlaceOf(group), group, std::move(replica));
   }
-  void Remove(GroupId group) { by_group_.erase(group); }
+  void Remove(GroupId group) {
+    if (Find(group) == nullptr) return;
+    const auto place = by_group_.begin() + (PlaceOf(group) - by_group_.begin());
+    // The replica ends when it is no longer in the list.
+    const std::unique_ptr<Replica> gone = std::move(place->second);
+    by_group_.erase(place);
+  }
   size_t size() const { return by_group_.size(); }
   auto begin() const { return by_group_.begin(); }
   auto end() const { return by_group_.end(); }
 
  private:
-  absl::btree_map<GroupId, std::unique_ptr<Replica>> by_group_;
+  using ByGroup = std::vector<std::pair<GroupId, std::unique_ptr<Replica>>>;
+
+  // The first one that is not before `group`.
+  ByGroup::const_iterator PlaceOf(GroupId group) const {
+    return std::lower_bound(
+        by_group_.begin(), by_group_.end(), group,
+        [](const auto& entry, GroupId wanted) { return entry.first < wanted; });
+  }
+
+  ByGroup by_group_;
 };
 
 // Ids of replicas are never used again, so the key finds this replica or none.
