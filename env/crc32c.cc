@@ -67,6 +67,13 @@ __attribute__((target("sse4.2"))) uint32_t ByInstruction(
   }
   return crc;
 }
+
+__attribute__((target("sse4.2"))) uint32_t WordsByInstruction(uint64_t a,
+                                                              uint64_t b,
+                                                              uint64_t c) {
+  const uint64_t wide = _mm_crc32_u64(_mm_crc32_u64(~uint32_t{0}, a), b);
+  return ~static_cast<uint32_t>(_mm_crc32_u64(wide, c));
+}
 #endif
 
 }  // namespace
@@ -80,6 +87,9 @@ uint32_t Crc32c(uint32_t crc, std::string_view bytes) {
 }
 
 uint32_t Crc32cSeed(uint64_t a, uint64_t b, uint64_t c) {
+#if defined(__x86_64__)
+  if (__builtin_cpu_supports("sse4.2")) return WordsByInstruction(a, b, c);
+#endif
   char place[24];
   StoreFixed(place, a);
   StoreFixed(place + 8, b);

@@ -23,7 +23,7 @@ class SlotPool {
   // Number of values.
   static constexpr size_t kSlotsMax = size_t{1} << 22;
 
-  uint64_t Add(T value) {
+  uint64_t Add(T&& value) {
     size_t index;
     if (free_.empty()) {
       index = slots_.size();

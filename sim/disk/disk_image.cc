@@ -48,6 +48,14 @@ void SparseBytes::Read(uint64_t offset, size_t size, char* out) const {
   }
 }
 
+std::string_view SparseBytes::ViewSector(uint64_t sector) const {
+  static_assert(kPageBytes % kSectorBytes == 0);
+  const uint64_t offset = sector * kSectorBytes;
+  if (PageIsZero(offset)) return {};
+  return {pages_[offset / kPageBytes]->data() + offset % kPageBytes,
+          kSectorBytes};
+}
+
 void SparseBytes::Write(uint64_t offset, std::string_view bytes) {
   while (!bytes.empty()) {
     const uint64_t page = offset / kPageBytes;
@@ -105,10 +113,7 @@ Buffer DiskFile::ReadBuffer(uint64_t offset, size_t size) const {
 }
 
 DiskFile::Sector DiskFile::ReadSector(uint64_t sector) const {
-  if (cache_.PageIsZero(sector * kSectorBytes)) return "";
-  Sector bytes(kSectorBytes, '\0');
-  cache_.Read(sector * kSectorBytes, kSectorBytes, bytes.data());
-  return bytes;
+  return Sector(cache_.ViewSector(sector));
 }
 
 void DiskFile::BeforeChange(uint64_t first, uint64_t last, bool zeros) {

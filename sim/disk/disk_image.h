@@ -29,6 +29,8 @@ inline constexpr uint64_t kSectorBytes = 512;
 class SparseBytes {
  public:
   void Read(uint64_t offset, size_t size, char* out) const;
+  // The bytes of a sector, until the next change. Empty: its page is zero.
+  std::string_view ViewSector(uint64_t sector) const;
   void Write(uint64_t offset, std::string_view bytes);
   // Sets all bytes from `offset` on to zero.
   void ZeroFrom(uint64_t offset);

@@ -1,6 +1,7 @@
 #include "sim/disk/node_disk.h"
 
 #include <algorithm>
+#include <array>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -24,15 +25,19 @@ constexpr ChoiceSite kPartial("disk.partial");
 // Free bytes that a change of the directory needs.
 constexpr uint64_t kDirectoryChangeBytes = 1024;
 
+// By character.
+constexpr std::array<bool, 256> kInNames = [] {
+  std::array<bool, 256> in_names{};
+  for (const char c :
+       std::string_view("0123456789abcdefghijklmnopqrstuvwxyz._-"))
+    in_names[static_cast<uint8_t>(c)] = true;
+  return in_names;
+}();
+
 bool IsName(std::string_view name) {
-  if (name.empty() || name.size() > 128) return false;
-  for (char c : name) {
-    if (!(c >= 'a' && c <= 'z') && !(c >= '0' && c <= '9') && c != '.' &&
-        c != '_' && c != '-') {
-      return false;
-    }
-  }
-  return true;
+  return !name.empty() && name.size() <= 128 &&
+         std::all_of(name.begin(), name.end(),
+                     [](char c) { return kInNames[static_cast<uint8_t>(c)]; });
 }
 
 absl::Status BadName(std::string_view name) {
@@ -204,6 +209,7 @@ env::Pending NodeDisk::Issue(Operation&& operation) {
   if (!scheduler_->BeginCall()) return {};
   if (operation.kind == Kind::kWrite) scheduler_->Work(operation.size);
   SimState& state = scheduler_->state();
+  operation.name_hash = HashBytes(operation.name);
   operation.key = KeyOf(operation);
   operation.begins = scheduler_->effect_time();
   HashIssue(operation);
@@ -303,7 +309,7 @@ ChoiceKey NodeDisk::KeyOf(const Operation& operation) {
   SimState& state = scheduler_->state();
   const uint64_t place = has_place ? operation.offset : SecondOf(state.now);
   return state.choices.Count(kOperation, scheduler_->id().value(),
-                             Mix64(HashBytes(operation.name) + place * 16 +
+                             Mix64(operation.name_hash + place * 16 +
                                    static_cast<uint64_t>(operation.kind)));
 }
 
@@ -324,7 +330,7 @@ void NodeDisk::HashIssue(const Operation& operation) {
   SimState& state = scheduler_->state();
   uint64_t hash = Mix64(static_cast<uint64_t>(operation.kind) << 56 ^
                         operation.offset ^ operation.size << 28);
-  if (!operation.name.empty()) hash = Mix64(hash ^ HashBytes(operation.name));
+  if (!operation.name.empty()) hash = Mix64(hash ^ operation.name_hash);
   for (const Buffer& piece : operation.pieces) {
     hash = Mix64(hash ^ state.hash.Of(piece.view()));
   }
@@ -353,7 +359,7 @@ void NodeDisk::DiskEvent(uint64_t id) {
   } else {
     scheduler_->Accept(
         {TurnInputKind::kDisk, id,
-         TurnSource(TurnSourceKind::kFile, HashBytes(operation->name))});
+         TurnSource(TurnSourceKind::kFile, operation->name_hash)});
   }
 }
 

@@ -108,6 +108,7 @@ class NodeDisk final : public env::Disk, public env::Pending::Source {
     ChoiceKey key;          // Describes it in choices.
     SimTime begins;
     std::string name;
+    uint64_t name_hash = 0;
     std::string to;
     uint64_t handle = 0;  // The open file that issued it.
     DiskImage::FileRef file;

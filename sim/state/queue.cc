@@ -1,6 +1,7 @@
 #include "sim/state/queue.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "env/check.h"
 
@@ -14,7 +15,7 @@ EventQueue::Handle EventQueue::Push(SimTime time, QueuedEvent event) {
   CHECK_GE(time, last_);
   if (cause_ != nullptr) event.cause = *cause_;
   const bool top_is_dead = TopIsDead();
-  const Entry entry{time.ns(), order_++, events_.Add(event)};
+  const Entry entry{time.ns(), order_++, events_.Add(std::move(event))};
   if (top_is_dead) {
     heap_.front() = entry;
     SiftDown(0);
@@ -63,19 +64,20 @@ void EventQueue::SiftUp(size_t i) {
 
 void EventQueue::SiftDown(size_t i) {
   const Entry entry = heap_[i];
-  while (true) {
-    const size_t first = i * kArity + 1;
-    if (first >= heap_.size()) break;
-    const size_t end = std::min(first + kArity, heap_.size());
-    size_t least = first;
-    for (size_t child = first + 1; child < end; ++child) {
-      if (heap_[child].Before(heap_[least])) least = child;
+  Entry* const heap = heap_.data();
+  Entry* hole = heap + i;
+  for (size_t first; (first = i * kArity + 1) < heap_.size();) {
+    Entry* const end = heap + std::min(first + kArity, heap_.size());
+    Entry* least = heap + first;
+    for (Entry* child = least + 1; child < end; ++child) {
+      if (child->Before(*least)) least = child;
     }
-    if (!heap_[least].Before(entry)) break;
-    heap_[i] = heap_[least];
-    i = least;
+    if (!least->Before(entry)) break;
+    *hole = *least;
+    hole = least;
+    i = static_cast<size_t>(least - heap);
   }
-  heap_[i] = entry;
+  *hole = entry;
 }
 
 void EventQueue::Compact() {

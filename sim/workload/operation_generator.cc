@@ -135,8 +135,10 @@ std::string OperationGenerator::NewText(uint64_t number, Random random,
   const size_t padding = large
                              ? options_.large_value_bytes
                              : random.Below(size_max + 1, "client.size", 0, 0);
-  if (padding > 0) text += ":" + std::string(padding, 'x');
-  return list ? text + ";" : text;
+  text.reserve(text.size() + padding + 2);
+  if (padding > 0) text.append(":").append(padding, 'x');
+  if (list) text.push_back(';');
+  return text;
 }
 
 int64_t OperationGenerator::UniqueNumber(uint64_t number) const {

@@ -25,6 +25,7 @@ MonoTime SimClock::Mono(SimTime now) const {
   if (frozen_) return anchor_mono_;
   // A turn that paused may have moved the anchor beyond this moment.
   const int64_t passed = std::max<int64_t>((now - anchor_).ns(), 0);
+  if (mono_drift_ppm_ == 0) return anchor_mono_ + Duration(passed);
   return anchor_mono_ +
          Duration(passed + passed / kMillion * mono_drift_ppm_ +
                   passed % kMillion * mono_drift_ppm_ / kMillion);
