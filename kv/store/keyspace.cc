@@ -209,7 +209,9 @@ ScanStep Keyspace::Scan(Slot slot, ScanPosition from, size_t count_max,
                         absl::FunctionRef<void(const Record&)> visit) const {
   const Table* found = table(slot);
   if (found == nullptr) {
-    return {.done = true, .next_slot = tables_.NextFrom(slot.value() + 1u)};
+    const auto exists = [](const Table& table) { return table.has_context(); };
+    return {.done = true,
+            .next_slot = tables_.NextWhere(slot.value() + 1u, exists)};
   }
   return ScanTable(*found, from, count_max, visit);
 }

@@ -72,6 +72,19 @@ class SlotArray {
       slot = page_end;
     }
   }
+  // The first slot from `slot` on whose page exists and whose value matches.
+  // slot_count(): none.
+  template <typename Matches>
+  uint32_t NextWhere(uint32_t slot, Matches&& matches) const {
+    for (slot = NextFrom(slot); slot < slot_count_; slot = NextFrom(slot)) {
+      const Page& page = *FindPage(slot);
+      const uint32_t page_end = std::min(slot_count_, PageEnd(slot));
+      for (; slot < page_end; ++slot) {
+        if (matches(page[slot % kPageSlots])) return slot;
+      }
+    }
+    return slot_count_;
+  }
   // Calls visit(Slot, const T&) for the slots of `range` whose page exists, in
   // order. Requires: range.last < slot_count().
   template <typename Visit>

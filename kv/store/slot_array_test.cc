@@ -70,5 +70,17 @@ TEST(SlotArray, NextFrom_PassesPagesThatDoNotExist) {
   EXPECT_EQ(slots.NextFrom(1000), 1000u);
 }
 
+TEST(SlotArray, NextWhere_PassesValuesThatDoNotMatch) {
+  SlotArray<int> slots(1000);
+  const auto is_set = [](int value) { return value != 0; };
+  EXPECT_EQ(slots.NextWhere(0, is_set), 1000u);
+  slots[Slot(700)] = 1;
+  slots[Slot(999)] = 1;
+  EXPECT_EQ(slots.NextWhere(0, is_set), 700u);
+  EXPECT_EQ(slots.NextWhere(700, is_set), 700u);
+  EXPECT_EQ(slots.NextWhere(701, is_set), 999u);
+  EXPECT_EQ(slots.NextWhere(1000, is_set), 1000u);
+}
+
 }  // namespace
 }  // namespace quorate::kv
