@@ -32,12 +32,14 @@ Replica::Replica(const ReplicaServices& services, GroupKey key,
 
 // ---- Entry points
 
-void Replica::OnMessage(NodeId from, StoreIncarnation store, Message message) {
+void Replica::OnMessage(NodeId from, StoreIncarnation store,
+                        Message&& message) {
   if (!status_.ok() || !SenderIsMember(message.from, from, store)) return;
   // Any message may be lost.
   if (services_.env.buggify.Fire("raft.host.message_dropped")) return;
   TakeStateDigest(message);
-  Step(MessageReceived{std::move(message)});
+  // Without a second move: a message is large.
+  Step(Input(std::in_place_type<MessageReceived>, std::move(message)));
 }
 
 void Replica::Propose(EntryKind kind, Buffer payload, Host::ProposeDone done) {

@@ -70,7 +70,7 @@ class Replica final : private HostGate {
 
   // A message to this replica came over the link of node `from`, whose store is
   // `store`.
-  void OnMessage(NodeId from, StoreIncarnation store, Message message);
+  void OnMessage(NodeId from, StoreIncarnation store, Message&& message);
   void Propose(EntryKind kind, Buffer payload, Host::ProposeDone done);
   void Read(Host::ReadDone done);
   // To the voter on node `to`. Nothing happens if there is none.

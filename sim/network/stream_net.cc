@@ -168,7 +168,7 @@ void StreamNet::Close(uint64_t id, int side) {
     if (from_unsent > 0) last = end.unsent.Take(from_unsent);
     end.unsent.Clear();
     end.unsent_bytes = 0;
-    if (!last.empty()) SendSegment(id, side, std::move(last), false);
+    if (!last.empty()) SendSegment(id, side, stream, std::move(last), false);
     end.fin_sent = true;
     const SimTime after =
         std::max(pipe.last_arrival,
@@ -198,10 +198,10 @@ void StreamNet::PushStep(SimTime time, Step step, uint64_t id, int side) {
        static_cast<uint32_t>(step) << 1 | static_cast<uint32_t>(side), id});
 }
 
-void StreamNet::ScheduleArrival(SimTime time, uint64_t id, int side) {
-  StreamPipe& pipe = Find(id)->pipes[side];
-  state_->queue.Cancel(pipe.arrival);
-  pipe.arrival = state_->queue.Push(
+void StreamNet::ScheduleArrival(SimTime time, uint64_t id, int side,
+                                StreamPipe* pipe) {
+  state_->queue.Cancel(pipe->arrival);
+  pipe->arrival = state_->queue.Push(
       time,
       {kEventPipe,
        static_cast<uint32_t>(kArrive) << 1 | static_cast<uint32_t>(side), id});
@@ -219,12 +219,12 @@ void StreamNet::Pump(uint64_t id, int side, From from) {
     const size_t size = std::min(room - held, end.unsent_bytes);
     Buffer bytes = end.unsent.Take(size);
     end.unsent_bytes -= size;
-    SendSegment(id, side, std::move(bytes), false);
+    SendSegment(id, side, &stream, std::move(bytes), false);
   }
   bool owed = end.was_unsent;
   if (end.ended && !end.fin_sent) {
     end.fin_sent = true;
-    SendSegment(id, side, Buffer(), true);
+    SendSegment(id, side, &stream, Buffer(), true);
     owed = true;
   }
   if (owed) {
@@ -234,24 +234,24 @@ void StreamNet::Pump(uint64_t id, int side, From from) {
   }
 }
 
-void StreamNet::SendSegment(uint64_t id, int side, Buffer bytes, bool fin) {
-  Stream& stream = *Find(id);
-  StreamPipe& pipe = stream.pipes[side];
+void StreamNet::SendSegment(uint64_t id, int side, Stream* stream, Buffer bytes,
+                            bool fin) {
+  StreamPipe& pipe = stream->pipes[side];
   const StreamOptions& options = state_->streams;
-  const StreamEnd& from = stream.ends[side];
-  const StreamEnd& to = stream.ends[1 - side];
+  const StreamEnd& from = stream->ends[side];
+  const StreamEnd& to = stream->ends[1 - side];
   const SimTime departs =
       LinkOf(from, to).Transmit(from.node->scheduler().effect_time(),
                                 bytes.size(), state_->network.bytes_per_second);
   const Duration jitter =
-      state_->Delay(kJitter, {Encode(stream.key, side), pipe.segments++},
+      state_->Delay(kJitter, {Encode(stream->key, side), pipe.segments++},
                     options.jitter, options.jitter_max, Fault::kStreamJitter);
   const SimTime arrives =
       std::max(pipe.last_arrival, departs + LatencyTo(from, to) + jitter);
   pipe.last_arrival = arrives;
   pipe.bytes += bytes.size();
   pipe.in_flight.push_back({std::move(bytes), departs, arrives, fin});
-  if (pipe.in_flight.size() == 1) ScheduleArrival(arrives, id, side);
+  if (pipe.in_flight.size() == 1) ScheduleArrival(arrives, id, side, &pipe);
 }
 
 // ---- Arrivals
@@ -279,14 +279,14 @@ void StreamNet::Arrive(uint64_t id, int side) {
   StreamPipe& pipe = stream.pipes[side];
   if (pipe.in_flight.empty()) return;
   if (pipe.in_flight.front().arrives > state_->now) {
-    ScheduleArrival(pipe.in_flight.front().arrives, id, side);
+    ScheduleArrival(pipe.in_flight.front().arrives, id, side, &pipe);
     return;
   }
   StreamEnd& to = stream.ends[1 - side];
   const NetworkLink& link = network_->link(
       stream.ends[side].node->scheduler().id(), to.node->scheduler().id());
   if (link.clogged_until > state_->now) {
-    ScheduleArrival(link.clogged_until, id, side);
+    ScheduleArrival(link.clogged_until, id, side, &pipe);
     return;
   }
   const bool silent =
@@ -313,7 +313,7 @@ void StreamNet::Retry(uint64_t id, int side) {
   }
   const Duration wait =
       std::min(kRetransmitMost, kRetransmitFirst * (1 + pipe.attempts++));
-  ScheduleArrival(state_->now + wait, id, side);
+  ScheduleArrival(state_->now + wait, id, side, &pipe);
   pipe.in_flight.front().arrives = state_->now + wait;
 }
 
@@ -377,7 +377,7 @@ void StreamNet::Deliver(uint64_t id, int side) {
   }
   if (!pipe.in_flight.empty()) {
     ScheduleArrival(std::max(pipe.in_flight.front().arrives, state_->now), id,
-                    side);
+                    side, &pipe);
   }
   QueueInput(id, 1 - side, From::kWorld);
 }

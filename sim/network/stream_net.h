@@ -141,10 +141,12 @@ class StreamNet {
   enum class From : uint8_t { kWorld, kProgram };
 
   void PushStep(SimTime time, Step step, uint64_t id, int side);
-  // Sets the arrival of the first segment to `time`.
-  void ScheduleArrival(SimTime time, uint64_t id, int side);
+  // Sets the arrival of the first segment of `pipe` to `time`. The pipe begins
+  // at end `side` of stream `id`.
+  void ScheduleArrival(SimTime time, uint64_t id, int side, StreamPipe* pipe);
   void Pump(uint64_t id, int side, From from);
-  void SendSegment(uint64_t id, int side, Buffer bytes, bool fin);
+  void SendSegment(uint64_t id, int side, Stream* stream, Buffer bytes,
+                   bool fin);
   void Arrive(uint64_t id, int side);
   void Deliver(uint64_t id, int side);
   void Retry(uint64_t id, int side);

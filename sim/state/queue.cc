@@ -39,6 +39,16 @@ SimTime EventQueue::NextTime() {
 QueuedEvent EventQueue::Pop(SimTime* time) {
   DropDead();
   CHECK(!heap_.empty());
+  return TakeTop(time);
+}
+
+std::optional<QueuedEvent> EventQueue::PopUntil(SimTime end, SimTime* time) {
+  DropDead();
+  if (heap_.empty() || SimTime(heap_.front().time) > end) return std::nullopt;
+  return TakeTop(time);
+}
+
+QueuedEvent EventQueue::TakeTop(SimTime* time) {
   *time = last_ = SimTime(heap_.front().time);
   return events_.Take(heap_.front().handle);
 }

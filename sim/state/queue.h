@@ -11,6 +11,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <vector>
 
 #include "env/slot_pool.h"
@@ -42,6 +43,8 @@ class EventQueue {
   SimTime NextTime();
   // Takes the next event. Requires: NextTime() != Max().
   QueuedEvent Pop(SimTime* time);
+  // Takes the next event if there is one and its time is not after `end`.
+  std::optional<QueuedEvent> PopUntil(SimTime end, SimTime* time);
   // Events that are scheduled and not cancelled.
   size_t size() const { return events_.size(); }
 
@@ -62,6 +65,8 @@ class EventQueue {
     return !heap_.empty() && events_.Find(heap_.front().handle) == nullptr;
   }
   void DropDead();
+  // Requires: the first entry is that of an event.
+  QueuedEvent TakeTop(SimTime* time);
   void Compact();
 
   const uint64_t* const cause_;

@@ -25,6 +25,9 @@ constexpr size_t kShownBytes = 100;
 // More than most visits add to the texts of their requests.
 constexpr size_t kBesideTexts = 2'000;
 
+// Stands for a large value in the text of a request.
+constexpr std::string_view kLargeMark = "%L";
+
 // The first request of each visit.
 constexpr std::string_view kIdentityQuery = "CLUSTER MYID";
 
@@ -38,6 +41,15 @@ void Split(std::string_view text, char mark,
     begin = end + 1;
   }
   parts->push_back(text.substr(begin));
+}
+
+size_t CountOf(std::string_view part, std::string_view text) {
+  size_t count = 0;
+  for (size_t at = 0; (at = text.find(part, at)) != text.npos;
+       at += part.size()) {
+    ++count;
+  }
+  return count;
 }
 
 // Takes the mark off the request if it is there.
@@ -98,9 +110,6 @@ void SurfaceClient::Fill(std::string_view text, uint64_t which,
                          std::string* out) {
   // In slots of its own: removals count for all keys of a slot.
   const std::string key = SurfaceKey(Draw("surface.key", 4, which));
-  if (text.find("%L") != text.npos) {
-    out->reserve(out->size() + kBesideTexts + 2 * kLargeValueBytes);
-  }
   const auto many = [&](std::string_view behind) {
     for (int i = 0; i < kManyKeys; ++i) {
       absl::StrAppend(out, i == 0 ? "" : " ", key, ":", i, std::string(behind));
@@ -133,8 +142,8 @@ void SurfaceClient::Fill(std::string_view text, uint64_t which,
       case 'K':
         out->append(kLongKeyBytes, 'k');
         break;
-      case 'L':
-        out->append(kLargeValueBytes, 'l');
+      case 'L':  // AskResp puts the value in place.
+        out->append(kLargeMark);
         break;
       case 'm':
         many("");
@@ -156,6 +165,12 @@ void SurfaceClient::Await(std::string_view request, bool error, int status) {
                       .status = status});
 }
 
+std::string_view SurfaceClient::LargeValues(size_t count) {
+  const size_t size = count * kLargeValueBytes;
+  if (large_values_.size() < size) large_values_.resize(size, 'l');
+  return std::string_view(large_values_).substr(0, size);
+}
+
 void SurfaceClient::AskResp() {
   std::string text(kIdentityQuery);
   const uint64_t scripts = 1 + Draw("surface.scripts", kRequestsMax);
@@ -165,7 +180,8 @@ void SurfaceClient::AskResp() {
          &text);
   }
   std::string bytes;
-  bytes.reserve(text.size() + kBesideTexts);
+  bytes.reserve(text.size() + kBesideTexts +
+                CountOf(kLargeMark, text) * kLargeValueBytes);
   std::vector<std::string_view> requests;
   std::vector<std::string_view> words;
   Split(text, '\n', &requests);
@@ -178,6 +194,11 @@ void SurfaceClient::AskResp() {
       bytes.append(request).append("\r\n");
     } else {
       Split(request, ' ', &words);
+      for (std::string_view& word : words) {
+        // A word has nothing beside such marks.
+        const size_t values = CountOf(kLargeMark, word);
+        if (values > 0) word = LargeValues(values);
+      }
       AppendCommand(words, &bytes);
     }
     if (!silent) Await(request, error, 0);

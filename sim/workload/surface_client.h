@@ -54,8 +54,11 @@ class SurfaceClient final : env::Connection::Observer {
   void Visit();
   void AskResp();
   void AskHttp();
-  // Appends the request with its key, number and value in place.
+  // Appends the request with its key, number and value in place. Large values
+  // stay marks.
   void Fill(std::string_view text, uint64_t which, std::string* out);
+  // Large values one behind the other, until the next call.
+  std::string_view LargeValues(size_t count);
   void Await(std::string_view request, bool error, int status);
   // Sends all bytes, or one part of them now and the rest later.
   void Send(std::string bytes);
@@ -80,6 +83,7 @@ class SurfaceClient final : env::Connection::Observer {
   uint64_t answered_ = 0;
   bool speaks_http_ = false;
   std::string node_identity_ = "none";  // The last that a node replied.
+  std::string large_values_;            // As many as a word had.
   std::deque<Awaited> awaited_;
   ReplyParser replies_;
   HttpAnswerParser answers_;

@@ -4,7 +4,9 @@
 // - %k for a key, %n for the key of a number, and %f for that of a decimal
 // - %m for many keys, and %p for the same keys with a value behind each
 // - %K for a key above every limit
-// - %v for a value, %L for a large value; two of these are above every limit
+// - %v for a value
+// - %L for a large value, in words of RESP requests that have nothing else; two
+//   of these are above every limit
 // - %s for the slot of the keys
 // - %i for the identity of a node, as CLUSTER MYID replied before
 // All keys of a text share a slot, except those of %K.

@@ -1,5 +1,6 @@
 #include "sim/world/world.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "env/check.h"
@@ -146,11 +147,12 @@ bool World::Step() { return StepBefore(SimTime::Max() - Nanoseconds(1)); }
 
 bool World::StepBefore(SimTime end) {
   if (stopped_) return false;
-  const SimTime next = state_->queue.NextTime();
-  if (next > end || next == SimTime::Max()) return false;
-  const QueuedEvent event = state_->queue.Pop(&state_->now);
-  state_->hash.SetCause(event.cause);
-  Dispatch(event);
+  // An event at Max() never comes.
+  const auto event = state_->queue.PopUntil(
+      std::min(end, SimTime::Max() - Nanoseconds(1)), &state_->now);
+  if (!event.has_value()) return false;
+  state_->hash.SetCause(event->cause);
+  Dispatch(*event);
   return !stopped_;
 }
 
