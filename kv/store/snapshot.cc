@@ -20,10 +20,18 @@ constexpr uint8_t kRowItem = 3;
 constexpr uint8_t kSlotEndItem = 4;
 constexpr uint8_t kEndItem = 5;
 
+// Appends integers one behind the other, in one change of the text.
+template <typename... Fields>
+void AppendFields(std::string* out, Fields... fields) {
+  char bytes[(sizeof(Fields) + ...)];
+  char* at = bytes;
+  ((StoreFixed(at, fields), at += sizeof(fields)), ...);
+  out->append(bytes, sizeof(bytes));
+}
+
 void AppendVersion(std::string* out, const Version& version) {
-  AppendFixed<uint32_t>(out, version.group.value());
-  AppendFixed<uint32_t>(out, version.position);
-  AppendFixed<uint64_t>(out, version.index.value());
+  AppendFields<uint32_t, uint32_t, uint64_t>(
+      out, version.group.value(), version.position, version.index.value());
 }
 
 Version TakeVersion(FixedReader* reader) {
@@ -35,31 +43,26 @@ Version TakeVersion(FixedReader* reader) {
 }
 
 void AppendRecord(std::string* out, const Record& record) {
-  AppendFixed<uint8_t>(out, kRecordItem);
-  AppendFixed<uint8_t>(out, static_cast<uint8_t>(record.type()));
-  AppendFixed<uint32_t>(out, static_cast<uint32_t>(record.key().size()));
-  AppendFixed<uint32_t>(out, static_cast<uint32_t>(record.value().size()));
-  AppendFixed<int64_t>(out, record.expire_at_ms());
+  AppendFields<uint8_t, uint8_t, uint32_t, uint32_t, int64_t>(
+      out, kRecordItem, static_cast<uint8_t>(record.type()),
+      static_cast<uint32_t>(record.key().size()),
+      static_cast<uint32_t>(record.value().size()), record.expire_at_ms());
   AppendVersion(out, record.version());
   out->append(record.key());
   out->append(record.value());
 }
 
 void AppendRow(std::string* out, const SessionRow& row) {
-  AppendFixed<uint8_t>(out, kRowItem);
-  AppendFixed<uint64_t>(out, row.token.client.value());
-  AppendFixed<int64_t>(out, row.token.open_until_ms);
-  AppendFixed<int64_t>(out, row.expire_at_ms);
-  AppendFixed<uint64_t>(out, row.floor.value());
-  AppendFixed<uint32_t>(out, static_cast<uint32_t>(row.results.size()));
+  AppendFields<uint8_t, uint64_t, int64_t, int64_t, uint64_t, uint32_t>(
+      out, kRowItem, row.token.client.value(), row.token.open_until_ms,
+      row.expire_at_ms, row.floor.value(),
+      static_cast<uint32_t>(row.results.size()));
   for (const StoredResult& result : row.results) {
-    AppendFixed<uint64_t>(out, result.sequence.value());
-    AppendFixed<uint64_t>(out, result.request_hash);
-    AppendFixed<uint8_t>(out, static_cast<uint8_t>(result.status));
-    AppendFixed<uint8_t>(out, static_cast<uint8_t>(result.kind));
-    AppendFixed<uint8_t>(out, result.wrote ? 1 : 0);
-    AppendFixed<uint8_t>(out, 0);
-    AppendFixed<uint32_t>(out, static_cast<uint32_t>(result.payload.size()));
+    AppendFields<uint64_t, uint64_t, uint8_t, uint8_t, uint8_t, uint8_t,
+                 uint32_t>(
+        out, result.sequence.value(), result.request_hash,
+        static_cast<uint8_t>(result.status), static_cast<uint8_t>(result.kind),
+        result.wrote ? 1 : 0, 0, static_cast<uint32_t>(result.payload.size()));
     AppendVersion(out, result.version);
     out->append(result.payload.view());
   }
