@@ -178,6 +178,32 @@ TEST_F(QuietTest, LeaderIsFenced_TrustEnds) {
   EXPECT_NE(Leader(), leader);
 }
 
+// Its node works. What it does not acknowledge must not count as in flight, or
+// it takes the room of other groups.
+TEST_F(QuietTest, FollowerIsFenced_PulsesAreNoContact) {
+  const uint32_t leader = Begin();
+  const uint32_t fenced = leader == 1 ? 2 : 1;
+  cluster_->Fence(fenced);
+  cluster_->Propose(leader, "x");
+  cluster_->Run(kElection * 2);
+  Core& core = cluster_->core(leader);
+  size_t quiet = 0;
+  for (int i = 0; i < 60; ++i) {
+    if (i % 10 == 0) cluster_->Propose(leader, "y");
+    cluster_->Run(Milliseconds(100));
+    if (core.quiet()) ++quiet;
+    for (const Core::FollowerStatus& follower : core.followers()) {
+      EXPECT_EQ(follower.active, follower.replica != ReplicaId(fenced)) << i;
+    }
+    std::vector<Core::FollowerInFlight> in_flight;
+    core.GetInFlight(&in_flight);
+    for (const Core::FollowerInFlight& follower : in_flight) {
+      EXPECT_EQ(follower.bytes, 0u) << i;
+    }
+  }
+  EXPECT_GT(quiet, 40u);
+}
+
 TEST_F(QuietTest, LengthThatNoLeaderSends_IsRefused) {
   const uint32_t leader = Begin();
   Message message;

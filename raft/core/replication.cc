@@ -255,10 +255,11 @@ bool Core::Impl::IsInactive(const Progress& member) const {
 }
 
 // The last message of the member, or the last pulse of its node while the group
-// is quiet.
+// is quiet and the member has answered since it became so. Pulses do not speak
+// for a fenced replica, whose node works.
 MonoTime Core::Impl::LastContact(const Progress& member) const {
   const Leader& leader = std::get<Leader>(role_);
-  if (leader.quiet_from == MonoTime::Max()) return member.last_contact();
+  if (member.last_contact() < leader.quiet_from) return member.last_contact();
   return std::max(
       member.last_contact(),
       options_.gate->LastPulse(member.replica(), leader.quiet_from));
