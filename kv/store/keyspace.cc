@@ -231,7 +231,7 @@ bool Keyspace::Reclaim(size_t pages_max) {
 
 std::vector<std::pair<Slot, TableView>> Keyspace::TakeView() const {
   std::vector<std::pair<Slot, TableView>> views;
-  ForEachTable(AllSlots(), [&](Slot slot, const Table& table) {
+  ForEachTable(tables_.AllSlots(), [&](Slot slot, const Table& table) {
     if (table.key_count() > 0) views.emplace_back(slot, table.TakeView());
   });
   return views;
@@ -239,7 +239,7 @@ std::vector<std::pair<Slot, TableView>> Keyspace::TakeView() const {
 
 uint64_t Keyspace::RecomputeDigest() const {
   uint64_t digest = 0;
-  ForEachTable(AllSlots(), [&](Slot, const Table& table) {
+  ForEachTable(tables_.AllSlots(), [&](Slot, const Table& table) {
     uint64_t next = 0;
     const auto add = [&](uint64_t, const Record& record) {
       digest += Table::RecordDigest(hash_key_,

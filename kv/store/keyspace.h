@@ -140,13 +140,10 @@ class Keyspace {
   class Change;
 
   void NoteRemoval(Slot slot, const Version& by);
-  // Calls visit(Slot, Table&) for the tables of `slots`, in order. The cache
-  // misses of the roots of a page of tables overlap.
+  // Calls visit(Slot, const Table&) for the tables of `slots`, in order. The
+  // cache misses of the roots of a page of tables overlap.
   template <typename Visit>
   void ForEachTable(const SlotRange& slots, Visit&& visit) const;
-  SlotRange AllSlots() const {
-    return {Slot(0), Slot(static_cast<uint16_t>(slot_count() - 1))};
-  }
 
   uint64_t hash_key_;
   // Outlives tables and views.

@@ -23,6 +23,9 @@ class SlotArray {
   explicit SlotArray(uint32_t slot_count) : slot_count_(slot_count) {}
 
   uint32_t slot_count() const { return slot_count_; }
+  SlotRange AllSlots() const {
+    return {Slot(0), Slot(static_cast<uint16_t>(slot_count_ - 1))};
+  }
 
   // Returns null if no value of the slot's page was set. Requires: slot <
   // slot_count().
@@ -98,7 +101,7 @@ class SlotArray {
   // ForEach of all slots.
   template <typename Visit>
   void ForEach(Visit&& visit) const {
-    ForEach({Slot(0), Slot(static_cast<uint16_t>(slot_count_ - 1))}, visit);
+    ForEach(AllSlots(), visit);
   }
 
  private:

@@ -1,5 +1,7 @@
 #include "node/protocol/resp_parser.h"
 
+#include <limits>
+
 #include "env/parse_integer.h"
 #include "node/base/text.h"
 
@@ -152,7 +154,7 @@ void RespParser::Drop() {
   remaining_ = 0;
 }
 
-RespParser::Result RespParser::Fail(std::string message) {
+RespParser::Result RespParser::Fail(std::string_view message) {
   error_ = Concat("Protocol error: ", message);
   return Result::kError;
 }
@@ -209,22 +211,34 @@ bool RespParser::TakeShortHeader(int64_t* number) {
   return true;
 }
 
-RespParser::Result RespParser::ParseHeader() {
-  int64_t count;
-  if (!TakeShortHeader(&count)) {
+RespParser::Result RespParser::TakeHeader(const HeaderKind& kind, int64_t min,
+                                          uint64_t max, int64_t* number) {
+  const bool expected = input_[position_] == kind.mark;
+  if (!expected || !TakeShortHeader(number)) {
     std::string_view line;
     bool too_long;
     if (!FindLine(&line, &too_long)) {
-      return too_long ? Fail("too big mbulk count string") : Result::kNeedMore;
+      return too_long ? Fail(kind.too_long) : Result::kNeedMore;
     }
-    if (!ParseInteger(line.substr(1), &count)) {
-      return Fail("invalid multibulk length");
+    if (!expected) {
+      return Fail(Concat("expected '", std::string_view(&kind.mark, 1),
+                         "', got '", input_.substr(position_, 1), "'"));
     }
+    if (!ParseInteger(line.substr(1), number)) return Fail(kind.invalid);
     position_ += line.size() + 2;
   }
-  if (count > static_cast<int64_t>(limits_.arguments_max)) {
-    return Fail("invalid multibulk length");
+  if (*number < min || *number > static_cast<int64_t>(max)) {
+    return Fail(kind.invalid);
   }
+  return Result::kRequest;
+}
+
+RespParser::Result RespParser::ParseHeader() {
+  int64_t count;
+  const Result header = TakeHeader(
+      {'*', "too big mbulk count string", "invalid multibulk length"},
+      std::numeric_limits<int64_t>::min(), limits_.arguments_max, &count);
+  if (header != Result::kRequest) return header;
   remaining_ = count > 0 ? count : 0;
   bulk_size_ = -1;
   spans_.clear();
@@ -233,28 +247,8 @@ RespParser::Result RespParser::ParseHeader() {
 
 RespParser::Result RespParser::ParseBulkHeader() {
   if (position_ == input_.size()) return Result::kNeedMore;
-  const bool bulk = input_[position_] == '$';
-  int64_t size;
-  if (!bulk || !TakeShortHeader(&size)) {
-    std::string_view line;
-    bool too_long;
-    if (!FindLine(&line, &too_long)) {
-      return too_long ? Fail("too big bulk count string") : Result::kNeedMore;
-    }
-    if (!bulk) {
-      return Fail(
-          Concat("expected '$', got '", input_.substr(position_, 1), "'"));
-    }
-    if (!ParseInteger(line.substr(1), &size) || size < 0) {
-      return Fail("invalid bulk length");
-    }
-    position_ += line.size() + 2;
-  }
-  if (size > static_cast<int64_t>(limits_.bulk_bytes_max)) {
-    return Fail("invalid bulk length");
-  }
-  bulk_size_ = size;
-  return Result::kRequest;
+  return TakeHeader({'$', "too big bulk count string", "invalid bulk length"},
+                    /*min=*/0, limits_.bulk_bytes_max, &bulk_size_);
 }
 
 RespParser::Result RespParser::ParseMultibulk() {

@@ -79,7 +79,16 @@ class RespParser {
   Result ParseInline();
   Result ParseHeader();
   Result ParseBulkHeader();
-  Result Fail(std::string message);
+  Result Fail(std::string_view message);
+  struct HeaderKind {
+    char mark;  // Its first character; a number follows.
+    std::string_view too_long;
+    std::string_view invalid;
+  };
+  // Takes a header line from position_ on. Fails if its number is below `min`
+  // or above `max`, or if the line has another form. Requires: a first byte.
+  Result TakeHeader(const HeaderKind& kind, int64_t min, uint64_t max,
+                    int64_t* number);
   // Reads a header line, from position_ on, that is one character and a number
   // of up to nine digits. False if it is not complete or has another form.
   bool TakeShortHeader(int64_t* number);

@@ -31,6 +31,29 @@ EntryList ListOf(size_t count) {
   return list;
 }
 
+// Starts a Program on a machine of its own. It is null until the start.
+template <typename Program>
+class Running {
+ public:
+  Running() {
+    world_.Start(world_.AddMachine({.name = "n1"}), [this](env::Env& env) {
+      auto made = std::make_shared<Program>(env);
+      program_ = made.get();
+      return made;
+    });
+  }
+  // Calls done(Program&) after each turn until it returns true.
+  template <typename Done>
+  bool RunUntil(Done done) {
+    return world_.RunUntilTrue(
+        [&] { return program_ != nullptr && done(*program_); });
+  }
+
+ private:
+  sim::World world_{{.seed = 1}};
+  Program* program_ = nullptr;
+};
+
 // A turn runs each deferred callback and each due timer once.
 TEST(RemovedEntriesTest, ManyEntries_AreFreedOverManyTurns) {
   struct Program {
@@ -42,18 +65,11 @@ TEST(RemovedEntriesTest, ManyEntries_AreFreedOverManyTurns) {
     }
     RemovedEntries removed;
   };
-  sim::World world({.seed = 1});
-  Program* program = nullptr;
-  world.Start(world.AddMachine({.name = "n1"}), [&](env::Env& env) {
-    auto made = std::make_shared<Program>(env);
-    program = made.get();
-    return made;
-  });
+  Running<Program> running;
   size_t before = 2 * kMax + kMax / 2 + 3;
   size_t turns = 0;
-  ASSERT_TRUE(world.RunUntilTrue([&] {
-    if (program == nullptr) return false;
-    const size_t waiting = program->removed.waiting();
+  ASSERT_TRUE(running.RunUntil([&](Program& program) {
+    const size_t waiting = program.removed.waiting();
     EXPECT_LE(before - waiting, kMax);
     turns += waiting < before;
     before = waiting;
@@ -78,18 +94,10 @@ TEST(RemovedEntriesTest, ManyEntriesOfEachTurn_DoNotPileUp) {
     int turns = 0;
     env::Pending next;
   };
-  sim::World world({.seed = 1});
-  Program* program = nullptr;
-  world.Start(world.AddMachine({.name = "n1"}), [&](env::Env& env) {
-    auto made = std::make_shared<Program>(env);
-    program = made.get();
-    return made;
-  });
-  ASSERT_TRUE(world.RunUntilTrue([&] {
-    if (program == nullptr) return false;
-    EXPECT_LE(program->removed.waiting(),
+  ASSERT_TRUE(Running<Program>().RunUntil([](Program& program) {
+    EXPECT_LE(program.removed.waiting(),
               (RemovedEntries::kTurnPart + 1) * kEachTurn);
-    return program->turns == 1000 && program->removed.waiting() == 0;
+    return program.turns == 1000 && program.removed.waiting() == 0;
   }));
 }
 

@@ -293,8 +293,8 @@ class ReplicaTable {
     by_group_.emplace(PlaceOf(group), group, std::move(replica));
   }
   void Remove(GroupId group) {
-    if (Find(group) == nullptr) return;
     const auto place = by_group_.begin() + (PlaceOf(group) - by_group_.begin());
+    if (place == by_group_.end() || place->first != group) return;
     // The replica ends when it is no longer in the list.
     const std::unique_ptr<Replica> gone = std::move(place->second);
     by_group_.erase(place);
