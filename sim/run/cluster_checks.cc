@@ -273,6 +273,17 @@ std::string ClusterChecks::SurplusOpenFiles() const {
   return surplus;
 }
 
+uint64_t ClusterChecks::OpenSnapshotBytes() const {
+  uint64_t bytes = 0;
+  for (const MachineId machine : cluster_.machines()) {
+    for (const std::string& file : world_.OpenFiles(machine)) {
+      if (!absl::StartsWith(file, kSnapshotPrefix)) continue;
+      bytes += world_.DiskFileSize(machine, file);
+    }
+  }
+  return bytes;
+}
+
 std::string ClusterChecks::Describe() const {
   std::ostringstream out;
   out << OpenWork() << SurplusOpenFiles();

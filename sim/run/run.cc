@@ -437,7 +437,8 @@ std::vector<Subject::Condition> Run::Impl::Conditions(Stage stage) {
                             [this] { return !checks_.HasOpenWork(); }});
       conditions.push_back(
           {"resources: the closing of files that no work needs",
-           [this] { return checks_.SurplusOpenFiles().empty(); }});
+           [this] { return checks_.SurplusOpenFiles().empty(); },
+           [this] { return checks_.OpenSnapshotBytes(); }});
       break;
     case Stage::kPowerLoss:
       conditions.push_back({"agreement after a loss of power of all machines",
