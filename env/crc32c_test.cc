@@ -1,6 +1,8 @@
 #include "env/crc32c.h"
 
+#include <cstdint>
 #include <string>
+#include <string_view>
 
 #include "gtest/gtest.h"
 
@@ -18,6 +20,28 @@ TEST(Crc32c, Pieces_EqualTheWhole) {
   for (size_t cut = 0; cut <= text.size(); ++cut) {
     EXPECT_EQ(Crc32c(Crc32c(0, text.substr(0, cut)), text.substr(cut)),
               Crc32c(0, text));
+  }
+}
+
+// Long inputs are taken by several ways at once, short ones by one.
+TEST(Crc32c, EveryLength_EqualsTheSumByBits) {
+  const auto by_bits = [](uint32_t crc, std::string_view bytes) {
+    crc = ~crc;
+    for (const char c : bytes) {
+      crc ^= static_cast<uint8_t>(c);
+      for (int bit = 0; bit < 8; ++bit) {
+        crc = (crc >> 1) ^ ((crc & 1) != 0 ? 0x82f63b78 : 0);
+      }
+    }
+    return ~crc;
+  };
+  std::string bytes;
+  for (uint32_t i = 0; i < 8000; ++i) {
+    bytes.push_back(static_cast<char>(i * 2654435761u >> 24));
+  }
+  for (size_t size = 0; size <= bytes.size(); size += size < 800 ? 1 : 97) {
+    const std::string_view part = std::string_view(bytes).substr(3, size);
+    ASSERT_EQ(Crc32c(7, part), by_bits(7, part)) << size;
   }
 }
 

@@ -59,9 +59,7 @@ Keyspace::Key Keyspace::MakeKey(Slot slot, std::string_view bytes) const {
 
 void Keyspace::Prefetch(absl::Span<const Key> keys) const {
   CHECK_LE(keys.size(), kPrefetchMax);
-  for (const Key& key : keys) {
-    __builtin_prefetch(table(key.slot));
-  }
+  for (const Key& key : keys) tables_.Prefetch(key.slot);
   std::array<Table::Probe, kPrefetchMax> probes;
   for (size_t i = 0; i < keys.size(); ++i) {
     probes[i] = Table::Probe(table(keys[i].slot), keys[i].hash);
