@@ -15,7 +15,7 @@ namespace quorate::env {
 // must be correct.
 class Buggify {
  public:
-  virtual bool Fire(Site site) = 0;
+  virtual bool Fire(const Site& site) = 0;
 
  protected:
   ~Buggify() = default;

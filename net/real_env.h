@@ -47,7 +47,7 @@ class RealEnv {
  private:
   class NoBuggify final : public env::Buggify {
    public:
-    bool Fire(Site) override { return false; }
+    bool Fire(const Site&) override { return false; }
   };
 
   class ThisProcess final : public env::Process {

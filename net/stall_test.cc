@@ -90,7 +90,7 @@ class Counter final : public raft::StateMachine {
 
 class NoBuggify final : public env::Buggify {
  public:
-  bool Fire(Site) override { return false; }
+  bool Fire(const Site&) override { return false; }
 };
 
 class NoProcess final : public env::Process {

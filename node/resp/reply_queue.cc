@@ -39,14 +39,13 @@ ReplyQueue::ReplyQueue(Context& context, ClientConnection& client,
 
 uint64_t ReplyQueue::Push(CommandId command, ReplyFormat format,
                           WriteReply write) {
-  Pending pending;
+  Pending& pending = pending_.emplace_back();
   pending.command = command;
   pending.format = format;
   pending.version = version_;
   pending.silent = TakeSilence();
   pending.begun = context_.MonoNow();
   pending.write = std::move(write);
-  pending_.push_back(std::move(pending));
   return front_token_ + pending_.size() - 1;
 }
 

@@ -30,9 +30,10 @@ void BatchQueue::Add(const RoutedRequest& request, const kv::CommandSpec& spec,
   OpenBatch& open_batch = OpenBatchFor(
       request, {size, result_bytes, kv::WorkOf(size, ValueBytesOf(spec))});
   open_batch.builder.Add(spec);
-  AddItem(open_batch,
-          {request.sink, request.token, spec.slot, write,
-           static_cast<uint32_t>(size), static_cast<uint32_t>(result_bytes)});
+  CountItem(open_batch, open_batch.items.emplace_back(
+                            request.sink, request.token, spec.slot, write,
+                            static_cast<uint32_t>(size),
+                            static_cast<uint32_t>(result_bytes)));
   if (!write) ++counters_.reads_in_log;
 }
 
@@ -53,9 +54,10 @@ void BatchQueue::AddAtomic(const RoutedRequest& request, Slot slot,
   open_batch.builder.BeginAtomic(slot, session);
   for (const kv::CommandSpec& spec : specs) open_batch.builder.Add(spec);
   open_batch.builder.EndAtomic();
-  AddItem(open_batch,
-          {request.sink, request.token, slot, true, static_cast<uint32_t>(size),
-           static_cast<uint32_t>(result_bytes), too_large});
+  CountItem(open_batch, open_batch.items.emplace_back(
+                            request.sink, request.token, slot, /*write=*/true,
+                            static_cast<uint32_t>(size),
+                            static_cast<uint32_t>(result_bytes), too_large));
 }
 
 uint64_t BatchQueue::ValueBytesOf(const kv::CommandSpec& spec) {
@@ -105,8 +107,7 @@ BatchQueue::OpenBatch& BatchQueue::OpenBatchFor(const RoutedRequest& request,
   return open_batch;
 }
 
-void BatchQueue::AddItem(OpenBatch& open_batch, const Item& item) {
-  open_batch.items.push_back(item);
+void BatchQueue::CountItem(OpenBatch& open_batch, const Item& item) {
   open_batch.result_bytes += item.result_bytes;
   results_.Reserve(item.sink, item.result_bytes);
   ++waiting_requests_;

@@ -164,7 +164,7 @@ class BatchQueue {
   // The bytes of values that the command copies once the commands of this node
   // before it are applied. Without a replica each value counts as the largest.
   uint64_t ValueBytesOf(const kv::CommandSpec& spec);
-  void AddItem(OpenBatch& open_batch, const Item& item);
+  void CountItem(OpenBatch& open_batch, const Item& item);
   void CloseOpenBatch(bool redirect);
   Submission SubmitOwn();
   Batch PopWaiting();

@@ -6,16 +6,9 @@ namespace quorate::node {
 
 void ReadList::Append(const RoutedRequest& request, MonoTime deadline,
                       const kv::CommandSpec& spec) {
-  items_.push_back(
-      {.sink = request.sink,
-       .token = request.token,
-       .redirect = request.redirect,
-       .deadline = deadline,
-       .op = spec.op,
-       .slot = spec.slot,
-       .numbers = spec.numbers,
-       .arguments_offset = arena_.size(),
-       .arguments_count = static_cast<uint32_t>(spec.arguments.size())});
+  items_.emplace_back(request.sink, request.token, request.redirect, deadline,
+                      spec.op, spec.slot, spec.numbers, arena_.size(),
+                      static_cast<uint32_t>(spec.arguments.size()));
   for (const std::string_view argument : spec.arguments) {
     AppendFixed(&arena_, static_cast<uint32_t>(argument.size()));
     arena_.append(argument);

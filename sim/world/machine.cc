@@ -130,7 +130,7 @@ void Machine::Sometimes(std::string_view mark) {
   if (scheduler_.alive()) hooks_->OnMark(scheduler_.id(), mark);
 }
 
-bool Machine::Fire(Site site) {
+bool Machine::Fire(const Site& site) {
   SimState& state = *state_;
   if (!state.choices.TapeAddsFaults() && state.buggify.active.numerator == 0) {
     return false;

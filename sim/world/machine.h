@@ -62,7 +62,7 @@ class Machine final : public TurnScheduler::Parts,
   }
   void Sometimes(std::string_view mark) override;
   // env::Buggify.
-  bool Fire(Site site) override;
+  bool Fire(const Site& site) override;
   // env::Process. The time in turns counts as processor time.
   env::CpuTime ReadCpuTime() override {
     return {.user = scheduler_.busy(), .system = Duration(0)};
