@@ -36,8 +36,8 @@ uint32_t ByTable(uint32_t crc, std::string_view bytes) {
 }
 
 #if defined(__x86_64__)
-// What `kBytes` zero bytes make of a checksum. It is linear over GF(2), so it
-// is the sum of what they make of each of its bytes.
+// The change of a checksum by `kBytes` zero bytes behind it. It is linear over
+// GF(2), so it is the sum of the changes of the checksum's bytes.
 template <size_t kBytes>
 struct ZeroBytes {
   uint32_t Append(uint32_t crc) const {

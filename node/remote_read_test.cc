@@ -3,13 +3,16 @@
 #include <cstdlib>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "gtest/gtest.h"
 #include "kv/command/command.h"
 #include "kv/store/store.h"
 #include "node/base/text.h"
+#include "node/base/turn_work.h"
 #include "node/testing/test_cluster.h"
+#include "shardctrl/partition.h"
 
 namespace quorate::node {
 namespace {
@@ -71,6 +74,19 @@ TEST_F(RemoteReadTest, EveryRead_IsAnsweredWithoutALogEntry) {
   EXPECT_NE(Do({"KEYS", "*"}).find("{k}2"), std::string::npos);
   EXPECT_NE(Do({"SCAN", "0"}).find("{k}1"), std::string::npos);
   EXPECT_EQ(LastIndex(), before);
+}
+
+// By keys and by slots, as for reads of the node's own clients.
+TEST_F(RemoteReadTest, Reads_AreWorkOfTheLeadersTurn) {
+  const Server& leader = cluster_.server(cluster_.LeaderOf(GroupId(1)));
+  EXPECT_EQ(Do({"DBSIZE"}), ":0\r\n");
+  EXPECT_GE(leader.longest_turn_work(),
+            kHashSlotCount / TurnWork::kSlotsPerUnit - 1);
+  constexpr size_t kWords = 1'000;
+  std::vector<std::string_view> words(kWords, "k");
+  words.insert(words.begin(), "EXISTS");
+  EXPECT_EQ(Do(words), ":0\r\n");
+  EXPECT_GE(leader.longest_turn_work(), TurnWork::kRead * kWords);
 }
 
 TEST_F(RemoteReadTest, PipelineOfReads_IsForwardedInFewBatches) {

@@ -1,20 +1,22 @@
 #include "node/routing/peer_reads.h"
 
 #include <algorithm>
+#include <cstdint>
 #include <string_view>
 #include <utility>
 #include <vector>
 
 #include "kv/command/command.h"
 #include "kv/command/result.h"
+#include "node/base/turn_work.h"
 #include "node/routing/refused_commands.h"
 #include "shardctrl/partition.h"
 
 namespace quorate::node {
 namespace {
 
-// After reads of this many keys, the rest of the batch is left out.
-constexpr size_t kKeysPerAnswer = 4096;
+// After this much work, the rest of the batch is left out.
+constexpr uint64_t kWorkPerAnswer = TurnWork::kRead * 4096;
 
 // True if kv::Store::Read takes the command. It comes from another node.
 bool CanEvaluate(const kv::Store& store, const kv::CommandView& command) {
@@ -42,18 +44,28 @@ bool CanEvaluate(const kv::Store& store, const kv::CommandView& command) {
   }
 }
 
+// The work of finding what a read asks for.
+uint64_t WorkOfRead(const kv::CommandView& command) {
+  if (command.op == kv::Op::kKeyCount) {
+    const auto [first, last] = *kv::SlotsOf(command);
+    return static_cast<uint64_t>(last - first) / TurnWork::kSlotsPerUnit;
+  }
+  return TurnWork::kRead * std::max<size_t>(1, command.arguments.count());
+}
+
 }  // namespace
 
 Buffer EvaluateReads(const kv::Store& store, const Buffer& batch,
-                     WallTime due_by, const BoundsConfig& bounds) {
+                     WallTime due_by, const BoundsConfig& bounds,
+                     uint64_t* work) {
   kv::ResultBuilder results(kv::Version{});
   kv::CommandReader reader(batch.view());
   kv::CommandView command;
-  size_t keys = 0;
+  *work = 0;
   while (reader.ok() && !reader.done() &&
          (results.count() == 0 ||
           (results.size_bytes() < bounds.entry_result_bytes &&
-           keys < kKeysPerAnswer))) {
+           *work < kWorkPerAnswer))) {
     const bool valid = reader.Next(&command);
     if (!valid || !CanEvaluate(store, command)) {
       const bool moved = valid && kv::IsRead(command.op) &&
@@ -63,13 +75,14 @@ Buffer EvaluateReads(const kv::Store& store, const Buffer& batch,
                                        : kv::ResultStatus::kMalformed});
       continue;
     }
-    keys += std::max<size_t>(1, command.arguments.count());
+    *work += WorkOfRead(command);
     if (!store.Read(command, due_by, [&](const kv::ResultView& result) {
           results.Add(result);
         })) {
       break;
     }
   }
+  *work += results.size_bytes() / TurnWork::kBytesPerUnit;
   return results.Finish();
 }
 
@@ -78,18 +91,21 @@ void PeerReads::Serve(Buffer batch, PeerDone done) {
   if (leadership_.kind() != Leadership::Kind::kSelf) {
     return done(forwarding_.NotLeading());
   }
-  parts_.host.Read(leadership_.group(), [this, batch = std::move(batch),
-                                         done = std::move(done)](
-                                            absl::Status status) mutable {
-    const kv::Store* here = leadership_.store();
-    if (!status.ok() || here == nullptr) return done(forwarding_.NotLeading());
-    parts_.work.Add(TurnWork::kRead * kv::CommandReader(batch.view()).count());
-    PeerResult answer;
-    answer.result.outcome = Outcome::kDone;
-    answer.result.result = EvaluateReads(*here, batch, leadership_.ReadTime(),
-                                         parts_.config.bounds);
-    done(std::move(answer));
-  });
+  parts_.host.Read(leadership_.group(),
+                   [this, batch = std::move(batch),
+                    done = std::move(done)](absl::Status status) mutable {
+                     const kv::Store* here = leadership_.store();
+                     if (!status.ok() || here == nullptr)
+                       return done(forwarding_.NotLeading());
+                     PeerResult answer;
+                     uint64_t work;
+                     answer.result.outcome = Outcome::kDone;
+                     answer.result.result =
+                         EvaluateReads(*here, batch, leadership_.ReadTime(),
+                                       parts_.config.bounds, &work);
+                     parts_.work.Add(work);
+                     done(std::move(answer));
+                   });
 }
 
 }  // namespace quorate::node

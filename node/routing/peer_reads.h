@@ -6,6 +6,8 @@
 #ifndef QUORATE_NODE_ROUTING_PEER_READS_H_
 #define QUORATE_NODE_ROUTING_PEER_READS_H_
 
+#include <cstdint>
+
 #include "env/buffer.h"
 #include "env/time.h"
 #include "kv/store/store.h"
@@ -38,12 +40,14 @@ class PeerReads {
 // The results of the first reads of a batch of another node. The rest is left
 // out:
 // - after bounds.entry_result_bytes and one result more
-// - after a few thousand keys
+// - after the work of a few thousand keys
 // - from the first read on for which a key is due by `due_by`, but not by log
 //   time
-// A command that is no read, or not of this store, is kMalformed.
+// A command that is no read, or not of this store, is kMalformed. `*work` is in
+// units of TurnWork.
 Buffer EvaluateReads(const kv::Store& store, const Buffer& batch,
-                     WallTime due_by, const BoundsConfig& bounds);
+                     WallTime due_by, const BoundsConfig& bounds,
+                     uint64_t* work);
 
 }  // namespace quorate::node
 

@@ -178,8 +178,8 @@ TEST_F(QuietTest, LeaderIsFenced_TrustEnds) {
   EXPECT_NE(Leader(), leader);
 }
 
-// Its node works. What it does not acknowledge must not count as in flight, or
-// it takes the room of other groups.
+// Its node works. Entries that it does not acknowledge must not count as in
+// flight, or they take the room of other groups.
 TEST_F(QuietTest, FollowerIsFenced_PulsesAreNoContact) {
   const uint32_t leader = Begin();
   const uint32_t fenced = leader == 1 ? 2 : 1;

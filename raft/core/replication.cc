@@ -254,9 +254,9 @@ bool Core::Impl::IsInactive(const Progress& member) const {
   return now_.mono - LastContact(member) >= options_.election_timeout_max;
 }
 
-// The last message of the member, or the last pulse of its node while the group
-// is quiet and the member has answered since it became so. Pulses do not speak
-// for a fenced replica, whose node works.
+// The last message of the member, or the last pulse of its node. Pulses count
+// while the group is quiet, if the member has answered since it became so. They
+// do not speak for a fenced replica, whose node works.
 MonoTime Core::Impl::LastContact(const Progress& member) const {
   const Leader& leader = std::get<Leader>(role_);
   if (member.last_contact() < leader.quiet_from) return member.last_contact();

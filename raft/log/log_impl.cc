@@ -8,9 +8,9 @@
 namespace quorate::raft {
 namespace {
 
-// Number of unused files that are kept to be overwritten. Others are removed. A
-// snapshot frees as many at a time by default. Without them each further segment
-// is filled with zeros first, so the disk writes everything twice.
+// Number of unused files that are kept to be overwritten. Others are removed.
+// Snapshots free as many at a time by default. Without them each further
+// segment is filled with zeros first, so the disk writes everything twice.
 constexpr size_t kUnusedFilesMax = 4;
 // Rewriting begins when files take more than kSpaceFactor times the bytes of
 // live entries plus LogOptions::slack_segments segments.
