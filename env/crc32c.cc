@@ -28,10 +28,12 @@ constexpr std::array<uint32_t, 256> MakeTable() {
 
 constexpr std::array<uint32_t, 256> kTable = MakeTable();
 
+constexpr uint32_t AppendByte(uint32_t crc, uint8_t byte) {
+  return (crc >> 8) ^ kTable[(crc ^ byte) & 0xff];
+}
+
 uint32_t ByTable(uint32_t crc, std::string_view bytes) {
-  for (char c : bytes) {
-    crc = (crc >> 8) ^ kTable[(crc ^ static_cast<uint8_t>(c)) & 0xff];
-  }
+  for (char c : bytes) crc = AppendByte(crc, static_cast<uint8_t>(c));
   return crc;
 }
 
@@ -48,9 +50,7 @@ struct ZeroBytes {
     std::array<uint32_t, 32> of_bit{};
     for (uint32_t bit = 0; bit < 32; ++bit) {
       uint32_t crc = uint32_t{1} << bit;
-      for (size_t i = 0; i < kBytes; ++i) {
-        crc = (crc >> 8) ^ kTable[crc & 0xff];
-      }
+      for (size_t i = 0; i < kBytes; ++i) crc = AppendByte(crc, 0);
       of_bit[bit] = crc;
     }
     for (uint32_t place = 0; place < 4; ++place) {

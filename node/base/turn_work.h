@@ -8,6 +8,7 @@
 #ifndef QUORATE_NODE_BASE_TURN_WORK_H_
 #define QUORATE_NODE_BASE_TURN_WORK_H_
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 
@@ -33,6 +34,11 @@ class TurnWork {
   // A read of so many keys is evaluated in another turn than its request was
   // parsed.
   static constexpr size_t kLongReadKeys = 4096;
+
+  // A read with so many keys. Those without any count as one.
+  static constexpr uint64_t OfRead(size_t keys) {
+    return kRead * std::max<size_t>(1, keys);
+  }
 
   // `units_max`: after this much work, no further work begins in a step of a
   // turn (env/loop.h). The last piece of work may exceed it.

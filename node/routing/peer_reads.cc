@@ -1,10 +1,8 @@
 #include "node/routing/peer_reads.h"
 
-#include <algorithm>
 #include <cstdint>
 #include <string_view>
 #include <utility>
-#include <vector>
 
 #include "kv/command/command.h"
 #include "kv/command/result.h"
@@ -50,11 +48,12 @@ uint64_t WorkOfRead(const kv::CommandView& command) {
     const auto [first, last] = *kv::SlotsOf(command);
     return static_cast<uint64_t>(last - first) / TurnWork::kSlotsPerUnit;
   }
-  return TurnWork::kRead * std::max<size_t>(1, command.arguments.count());
+  return TurnWork::OfRead(command.arguments.count());
 }
 
-}  // namespace
-
+// The results of the first reads of a batch of another node. `*work` is in
+// units of TurnWork. A command that is no read, or not of this store, is
+// kMalformed.
 Buffer EvaluateReads(const kv::Store& store, const Buffer& batch,
                      WallTime due_by, const BoundsConfig& bounds,
                      uint64_t* work) {
@@ -86,26 +85,26 @@ Buffer EvaluateReads(const kv::Store& store, const Buffer& batch,
   return results.Finish();
 }
 
+}  // namespace
+
 void PeerReads::Serve(Buffer batch, PeerDone done) {
   leadership_.Refresh();
   if (leadership_.kind() != Leadership::Kind::kSelf) {
     return done(forwarding_.NotLeading());
   }
-  parts_.host.Read(leadership_.group(),
-                   [this, batch = std::move(batch),
-                    done = std::move(done)](absl::Status status) mutable {
-                     const kv::Store* here = leadership_.store();
-                     if (!status.ok() || here == nullptr)
-                       return done(forwarding_.NotLeading());
-                     PeerResult answer;
-                     uint64_t work;
-                     answer.result.outcome = Outcome::kDone;
-                     answer.result.result =
-                         EvaluateReads(*here, batch, leadership_.ReadTime(),
-                                       parts_.config.bounds, &work);
-                     parts_.work.Add(work);
-                     done(std::move(answer));
-                   });
+  auto answer = [this, batch = std::move(batch),
+                 done = std::move(done)](absl::Status status) mutable {
+    const kv::Store* here = leadership_.store();
+    if (!status.ok() || here == nullptr) return done(forwarding_.NotLeading());
+    uint64_t work;
+    PeerResult answer;
+    answer.result.outcome = Outcome::kDone;
+    answer.result.result = EvaluateReads(*here, batch, leadership_.ReadTime(),
+                                         parts_.config.bounds, &work);
+    parts_.work.Add(work);
+    done(std::move(answer));
+  };
+  parts_.host.Read(leadership_.group(), std::move(answer));
 }
 
 }  // namespace quorate::node

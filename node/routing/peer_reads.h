@@ -6,8 +6,6 @@
 #ifndef QUORATE_NODE_ROUTING_PEER_READS_H_
 #define QUORATE_NODE_ROUTING_PEER_READS_H_
 
-#include <cstdint>
-
 #include "env/buffer.h"
 #include "env/time.h"
 #include "kv/store/store.h"
@@ -28,7 +26,10 @@ class PeerReads {
 
   // Answers with the results of the first reads of the batch, or with
   // kNotExecuted and the leader's name if this node does not lead. There is no
-  // result only if the first read needs an entry.
+  // result only if the first read needs an entry. The rest is left out:
+  // - after bounds.entry_result_bytes and one result more
+  // - after the work of a few thousand keys
+  // - from the first read on for which a key is due by now, but not by log time
   void Serve(Buffer batch, PeerDone done);
 
  private:
@@ -36,18 +37,6 @@ class PeerReads {
   GroupLeadership& leadership_;
   const Forwarding& forwarding_;
 };
-
-// The results of the first reads of a batch of another node. The rest is left
-// out:
-// - after bounds.entry_result_bytes and one result more
-// - after the work of a few thousand keys
-// - from the first read on for which a key is due by `due_by`, but not by log
-//   time
-// A command that is no read, or not of this store, is kMalformed. `*work` is in
-// units of TurnWork.
-Buffer EvaluateReads(const kv::Store& store, const Buffer& batch,
-                     WallTime due_by, const BoundsConfig& bounds,
-                     uint64_t* work);
 
 }  // namespace quorate::node
 

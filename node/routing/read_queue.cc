@@ -354,7 +354,7 @@ ReadQueue::Served ReadQueue::Serve(const RoutedRequest& request,
   // Reads of one sink are evaluated in order.
   if (order.parked_reads > 0) return Served::kNoRoom;
   if (!request.sink->RoomFor(request.token, 0)) return Served::kNoRoom;
-  parts_.work.Add(TurnWork::kRead * std::max<size_t>(1, spec.arguments.size()));
+  parts_.work.Add(TurnWork::OfRead(spec.arguments.size()));
   bool room = true;
   const bool done = !parts_.buggify.Fire("node.read_in_log") &&
                     here->Read(spec, leadership_.ReadTime(),

@@ -1,7 +1,7 @@
 #include "raft/host/removed_entries.h"
 
 #include <algorithm>
-#include <memory>
+#include <functional>
 #include <string>
 #include <utility>
 
@@ -31,45 +31,26 @@ EntryList ListOf(size_t count) {
   return list;
 }
 
-// Starts a Program on a machine of its own. It is null until the start.
-template <typename Program>
-class Running {
- public:
-  Running() {
-    world_.Start(world_.AddMachine({.name = "n1"}), [this](env::Env& env) {
-      auto made = std::make_shared<Program>(env);
-      program_ = made.get();
-      return made;
-    });
-  }
-  // Calls done(Program&) after each turn until it returns true.
-  template <typename Done>
-  bool RunUntil(Done done) {
-    return world_.RunUntilTrue(
-        [&] { return program_ != nullptr && done(*program_); });
-  }
+class RemovedEntriesTest : public ::testing::Test {
+ protected:
+  RemovedEntriesTest() { world_.Start(machine_, /*factory=*/nullptr); }
 
- private:
   sim::World world_{{.seed = 1}};
-  Program* program_ = nullptr;
+  const sim::MachineId machine_ = world_.AddMachine();
+  env::Env& env_ = world_.env(machine_);
+  RemovedEntries removed_{env_.loop};
 };
 
 // A turn runs each deferred callback and each due timer once.
-TEST(RemovedEntriesTest, ManyEntries_AreFreedOverManyTurns) {
-  struct Program {
-    explicit Program(env::Env& env) : removed(env.loop) {
-      removed.Add(ListOf(2 * kMax));
-      removed.Add(EntryList());
-      removed.Add(ListOf(kMax / 2));
-      removed.Add(ListOf(3));
-    }
-    RemovedEntries removed;
-  };
-  Running<Program> running;
+TEST_F(RemovedEntriesTest, ManyEntries_AreFreedOverManyTurns) {
+  removed_.Add(ListOf(2 * kMax));
+  removed_.Add(EntryList());
+  removed_.Add(ListOf(kMax / 2));
+  removed_.Add(ListOf(3));
   size_t before = 2 * kMax + kMax / 2 + 3;
   size_t turns = 0;
-  ASSERT_TRUE(running.RunUntil([&](Program& program) {
-    const size_t waiting = program.removed.waiting();
+  ASSERT_TRUE(world_.RunUntilTrue([&] {
+    const size_t waiting = removed_.waiting();
     EXPECT_LE(before - waiting, kMax);
     turns += waiting < before;
     before = waiting;
@@ -79,25 +60,18 @@ TEST(RemovedEntriesTest, ManyEntries_AreFreedOverManyTurns) {
 }
 
 // Otherwise turns that remove many entries would fill the memory.
-TEST(RemovedEntriesTest, ManyEntriesOfEachTurn_DoNotPileUp) {
+TEST_F(RemovedEntriesTest, ManyEntriesOfEachTurn_DoNotPileUp) {
   constexpr size_t kEachTurn = 4 * kMax;
-  struct Program {
-    explicit Program(env::Env& env) : loop(env.loop), removed(env.loop) {
-      Turn();
-    }
-    void Turn() {
-      removed.Add(ListOf(kEachTurn));
-      if (++turns < 1000) next = loop.At(MonoTime(0), [this] { Turn(); });
-    }
-    env::Loop& loop;
-    RemovedEntries removed;
-    int turns = 0;
-    env::Pending next;
+  int turns = 0;
+  env::Pending next;
+  const std::function<void()> turn = [&] {
+    removed_.Add(ListOf(kEachTurn));
+    if (++turns < 1000) next = env_.loop.At(MonoTime(0), turn);
   };
-  ASSERT_TRUE(Running<Program>().RunUntil([](Program& program) {
-    EXPECT_LE(program.removed.waiting(),
-              (RemovedEntries::kTurnPart + 1) * kEachTurn);
-    return program.turns == 1000 && program.removed.waiting() == 0;
+  turn();
+  ASSERT_TRUE(world_.RunUntilTrue([&] {
+    EXPECT_LE(removed_.waiting(), (RemovedEntries::kTurnPart + 1) * kEachTurn);
+    return turns == 1000 && removed_.waiting() == 0;
   }));
 }
 
