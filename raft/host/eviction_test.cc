@@ -58,6 +58,25 @@ TEST_F(HostEviction, EntriesBeyondTheBudget_LeaveTheMemory) {
   EXPECT_LE(host(2).log_memory_bytes(), kBudget + 1024);
 }
 
+// In an idle group each member has all entries.
+TEST(HostEvictionOfIdleGroups, EntriesWithinTheBudget_LeaveTheMemoryToo) {
+  testing::JournalCluster cluster{32, /*snapshot_threshold_bytes=*/1 << 30};
+  size_t lines = 0;
+  uint64_t largest = 0;
+  for (; lines < 1000; ++lines) {
+    ASSERT_EQ(cluster.Propose(std::string(kPayloadBytes, 'x')).outcome,
+              Outcome::kDone);
+    largest = std::max(largest, cluster.node(1)->host.log_memory_bytes());
+  }
+  EXPECT_GT(largest, 1000 * kPayloadBytes * 3 / 4);
+  ASSERT_TRUE(cluster.WaitConverged(lines));
+  cluster.world_.RunFor(Seconds(10));
+  for (uint32_t n = 1; n <= 3; ++n) {
+    EXPECT_LE(cluster.node(n)->host.log_memory_bytes(), 70 << 10);
+    EXPECT_GT(cluster.node(n)->host.log_bytes(), 1000 * kPayloadBytes);
+  }
+}
+
 // It catches up although the leader's memory has lost what it needs, while
 // more entries follow.
 TEST_F(HostEviction, LaggingFollower_GetsEntriesFromTheLeadersDisk) {

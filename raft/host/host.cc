@@ -299,7 +299,7 @@ void Host::Impl::Evict() {
   }
   std::make_heap(by_bytes.begin(), by_bytes.end());
   uint64_t evicted = 0;
-  while (!by_bytes.empty() && log_memory_.exceeded()) {
+  while (!by_bytes.empty()) {
     if (evicted >= kTurnEvictedBytesMax) {
       evict_pending_ = true;
       evict_ = env_.loop.At(env_.loop.ReadClock().mono, [this] { Evict(); });
@@ -308,7 +308,8 @@ void Host::Impl::Evict() {
     std::pop_heap(by_bytes.begin(), by_bytes.end());
     auto& [bytes, id] = by_bytes.back();
     Replica* const largest = replica(id);
-    largest->Evict();
+    // The entries of others may have been the excess.
+    if (largest->CanEvict()) largest->Evict();
     const uint64_t left = largest->core().resident_log_bytes();
     if (left >= bytes) {
       by_bytes.pop_back();

@@ -3,8 +3,8 @@
 //
 // A host has one for those in memory, and one for those in memory or on disk.
 // Replicas report every change. Once the sum exceeds the budget, the host asks
-// one replica at a time for relief, the one with most first. Used only by the
-// host.
+// one replica at a time for relief, the one with most first. A replica that can
+// do with less also lets the host ask. Used only by the host.
 #ifndef QUORATE_RAFT_HOST_LOG_BUDGET_H_
 #define QUORATE_RAFT_HOST_LOG_BUDGET_H_
 
@@ -19,17 +19,17 @@ namespace quorate::raft {
 
 class LogBudget {
  public:
-  // `on_excess` is called when replicas should be asked, and must not ask them
-  // during the call. `bytes_max` 0: there is no budget.
-  LogBudget(uint64_t bytes_max, absl::AnyInvocable<void()> on_excess)
-      : bytes_max_(bytes_max), on_excess_(std::move(on_excess)) {}
+  // `ask` is called when replicas should be asked, and must not ask them during
+  // the call. `bytes_max` 0: there is no budget.
+  LogBudget(uint64_t bytes_max, absl::AnyInvocable<void()> ask)
+      : bytes_max_(bytes_max), ask_(std::move(ask)) {}
 
   // The entries of one replica took `before` bytes, and now take `after`.
   void Change(uint64_t before, uint64_t after) {
     CHECK_GE(bytes_, before);
     bytes_ = bytes_ - before + after;
     if (bytes_ < postponed_at_bytes_) ask_from_bytes_ = 0;
-    if (exceeded() && bytes_ >= ask_from_bytes_) on_excess_();
+    if (exceeded() && bytes_ >= ask_from_bytes_) ask_();
   }
 
   uint64_t bytes() const { return bytes_; }
@@ -42,9 +42,7 @@ class LogBudget {
   }
 
   // A replica can help now that could not before.
-  void Ask() {
-    if (exceeded()) on_excess_();
-  }
+  void Ask() { ask_(); }
 
   // The most that each of `replicas` may keep while the budget is exceeded. The
   // first one of a node asks before it is counted.
@@ -54,7 +52,7 @@ class LogBudget {
 
  private:
   const uint64_t bytes_max_;
-  absl::AnyInvocable<void()> on_excess_;
+  absl::AnyInvocable<void()> ask_;
   uint64_t bytes_ = 0;
   uint64_t postponed_at_bytes_ = 0;
   uint64_t ask_from_bytes_ = 0;

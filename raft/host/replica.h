@@ -82,6 +82,8 @@ class Replica final : private HostGate {
   MonoTime deadline() const;
   // The first one that is not there just to apply more entries.
   MonoTime deadline_without_backlog() const;
+  // It has more entries in memory than it needs, or more than the node's budget
+  // leaves it.
   bool CanEvict() const;
   // Frees some of the oldest entries in memory, which stay in the log on disk.
   // It frees some if CanEvict().
@@ -174,6 +176,7 @@ class Replica final : private HostGate {
   bool SenderIsMember(ReplicaId sender, NodeId from, StoreIncarnation store);
 
   // In replica_snapshots.cc.
+  uint64_t ResidentBytesMax() const;
   bool SnapshotIsDue();
   // Waits if another replica is writing one.
   void BeginSnapshot();

@@ -1,5 +1,7 @@
 // The part of Replica that takes, sends and installs snapshots.
 #include <algorithm>
+#include <cstdint>
+#include <limits>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -16,6 +18,9 @@ namespace {
 constexpr uint64_t kRetainThresholds = 8;
 // The size of the entries that one call evicts, about.
 constexpr uint64_t kEvictedBytes = 1 << 20;
+// A quiet group keeps about this much of its log in memory. No member needs it:
+// each has all entries.
+constexpr uint64_t kQuietBytes = 64 << 10;
 // Errors of the snapshot store are logged, and a snapshot that cannot be read
 // is replaced, at most once in this time.
 constexpr Duration kFailurePause = Seconds(10);
@@ -141,18 +146,23 @@ void Replica::CompactLog(SnapshotDescriptor snapshot, Index compact_index) {
                             }));
 }
 
+uint64_t Replica::ResidentBytesMax() const {
+  const uint64_t budgeted =
+      services_.log_memory.exceeded()
+          ? services_.log_memory.KeptBytesMax(services_.replicas.size())
+          : std::numeric_limits<uint64_t>::max();
+  return core_->quiet() ? std::min(budgeted, kQuietBytes) : budgeted;
+}
+
 bool Replica::CanEvict() const {
   return core_->evictable() > core_->evicted() &&
-         core_->resident_log_bytes() >
-             services_.log_memory.KeptBytesMax(services_.replicas.size());
+         core_->resident_log_bytes() > ResidentBytesMax();
 }
 
 void Replica::Evict() {
   const uint64_t resident = core_->resident_log_bytes();
-  const uint64_t least =
-      services_.log_memory.KeptBytesMax(services_.replicas.size());
-  Step(raft::Evict{
-      std::max(least, resident - std::min(resident, kEvictedBytes))});
+  Step(raft::Evict{std::max(ResidentBytesMax(),
+                            resident - std::min(resident, kEvictedBytes))});
 }
 
 bool Replica::ShortenLog() {
