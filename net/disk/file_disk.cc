@@ -158,7 +158,7 @@ class FileDisk::OpenFile final : public env::File {
   }
 
   Pending Read(uint64_t offset, size_t size, ReadDone done) override {
-    CHECK_LE(size, env::kDiskOperationBytesMax);
+    CHECK_LE(size, env::kDiskReadBytesMax);
     char* bytes = nullptr;
     Buffer buffer = Buffer::Create(size, [&](char* block) { bytes = block; });
     // One reference is in the operation, for the thread to write to. The other

@@ -136,6 +136,10 @@ void Recovery::ReadWhole(uint64_t number, uint64_t limit,
             [this, number](absl::StatusOr<SegmentReader::Result> read) {
               OnRead(number, std::move(read));
             });
+        const absl::Status replayed = ReplayRead();
+        if (replayed.ok()) return;
+        reader_.reset();
+        Fail(replayed);
       });
 }
 
@@ -287,29 +291,39 @@ void Recovery::BuildChain() {
 
 void Recovery::ReplayNext() {
   if (chain_.empty()) {
-    return OnReplayed(
-        replay_.AddLast(last_, last_scan_, unconfirmed_from_, last_header_ok_));
+    absl::Status replayed = ReplayRead();
+    if (replayed.ok()) {
+      replayed = replay_.AddLast(last_, last_scan_, unconfirmed_from_,
+                                 last_header_ok_);
+    }
+    return OnReplayed(std::move(replayed));
   }
   const SegmentOffset place = chain_.back();
   chain_.pop_back();
   ReadWhole(place.segment, place.offset, [this, place] {
-    const uint64_t number = place.segment;
-    const bool header_ok = files_[number].header_ok;
-    if (place.offset != ~uint64_t{0} && bytes_.size() < place.offset) {
-      // The file was truncated from outside. Zeros do not verify.
-      std::string padded(bytes_.view());
-      padded.resize(place.offset);
-      bytes_ = Buffer::Take(std::move(padded));
-    }
-    const Scan scan =
-        ScanSegment(bytes_.view(), number,
-                    SegmentSeed(options_.cluster, options_.store, number));
-    write_number_ = std::max(write_number_, scan.write_number_max);
-    state_.AddSegment(number, files_[number].bytes);
-    const absl::Status added = replay_.AddClosed(number, scan, header_ok);
-    if (!added.ok()) return OnReplayed(added);
+    read_ = place;
+    read_bytes_ = std::exchange(bytes_, Buffer());
     ReplayNext();
   });
+}
+
+absl::Status Recovery::ReplayRead() {
+  const SegmentOffset place = std::exchange(read_, SegmentOffset());
+  if (place.segment == 0) return absl::OkStatus();
+  Buffer bytes = std::exchange(read_bytes_, Buffer());
+  if (place.offset != ~uint64_t{0} && bytes.size() < place.offset) {
+    // The file was truncated from outside. Zeros do not verify.
+    std::string padded(bytes.view());
+    padded.resize(place.offset);
+    bytes = Buffer::Take(std::move(padded));
+  }
+  const uint64_t number = place.segment;
+  const Scan scan =
+      ScanSegment(bytes.view(), number,
+                  SegmentSeed(options_.cluster, options_.store, number));
+  write_number_ = std::max(write_number_, scan.write_number_max);
+  state_.AddSegment(number, files_[number].bytes);
+  return replay_.AddClosed(number, scan, files_[number].header_ok);
 }
 
 void Recovery::OnReplayed(absl::Status status) {

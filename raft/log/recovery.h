@@ -43,6 +43,7 @@ class Recovery final : public AsyncTask {
   void ReadNextHead();
   void OnHead(uint64_t number, uint64_t bytes, absl::StatusOr<Buffer> head);
   // Reads file `number` up to `limit`, then calls `next` with bytes_ filled.
+  // Replays read_ once the disk reads.
   void ReadWhole(uint64_t number, uint64_t limit,
                  absl::AnyInvocable<void()> next);
   void OnRead(uint64_t number, absl::StatusOr<SegmentReader::Result> read);
@@ -56,7 +57,11 @@ class Recovery final : public AsyncTask {
   void FindLast();
   void OnLastCandidate();
   void BuildChain();
+  // Reads the next segment of the chain. Meanwhile it replays the one before,
+  // which is read_.
   void ReplayNext();
+  // Replays read_, if there is one.
+  absl::Status ReplayRead();
   void OnReplayed(absl::Status status);
   bool InChain(uint64_t number) const;
   // Removes files that no recovery needs, before anything is written.
@@ -105,6 +110,9 @@ class Recovery final : public AsyncTask {
   Scan last_scan_;
   uint64_t unconfirmed_from_ = 0;
   std::vector<SegmentOffset> chain_;
+  // A segment of the chain and its bytes, not yet replayed. Segment 0: none.
+  SegmentOffset read_;
+  Buffer read_bytes_;
   uint64_t write_number_ = 0;
   Replay replay_;
   Replay::Result result_;

@@ -67,7 +67,7 @@ class NodeFile final : public env::File {
     return disk_->FileOperation(handle_, std::move(operation));
   }
   env::Pending Read(uint64_t offset, size_t size, ReadDone done) override {
-    CHECK_LE(size, env::kDiskOperationBytesMax);
+    CHECK_LE(size, env::kDiskReadBytesMax);
     return disk_->FileOperation(handle_, {.kind = NodeDisk::Kind::kRead,
                                           .offset = offset,
                                           .size = size,

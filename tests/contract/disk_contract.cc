@@ -227,6 +227,9 @@ TEST_P(DiskContract, LargestOperation_RoundTrips) {
   const auto read = Read(file.get(), 77, bytes.size());
   ASSERT_TRUE(read.ok()) << read.status();
   EXPECT_TRUE(*read == bytes);
+  const auto rest = Read(file.get(), 77, env::kDiskReadBytesMax);
+  ASSERT_TRUE(rest.ok()) << rest.status();
+  EXPECT_TRUE(*rest == bytes);
 }
 
 TEST_P(DiskContract, TwoHandles_SeeOneFile) {

@@ -22,7 +22,7 @@ void SegmentReader::ReadNext() {
   const uint64_t offset = position();
   // A file without bytes is read, too, so that `done` is called later.
   const size_t size =
-      std::clamp<uint64_t>(limit_ - offset, 1, env::kDiskOperationBytesMax);
+      std::clamp<uint64_t>(limit_ - offset, 1, env::kDiskReadBytesMax);
   pending_ = file_->Read(offset, size,
                          [this, offset, size](absl::StatusOr<Buffer> read) {
                            if (IsUnreadable(read.status())) {
