@@ -249,6 +249,19 @@ TEST(FormatVersion, OlderIdentities_AreRefusedWithWhatToDo) {
   }
 }
 
+// Gives the record at `offset` of a segment version 2. The encoder cannot write
+// another version, so the byte and the checksum are set by hand.
+std::string NewerRecord(std::string record, uint32_t segment_seed,
+                        uint64_t offset) {
+  record[5] = 2;
+  char place[8] = {};
+  std::memcpy(place, &offset, 8);
+  const uint32_t seed = Crc32c(segment_seed, std::string_view(place, 8));
+  const uint32_t crc = Crc32c(seed, std::string_view(record).substr(0, 44));
+  std::memcpy(record.data() + 44, &crc, 4);
+  return record;
+}
+
 TEST(FormatVersion, NewerOnes_AreRefusedAndNamed) {
   std::string identity = EncodeIdentity({kCluster, NodeId(1), kStore, "f"});
   identity[8] = 5;
@@ -265,16 +278,8 @@ TEST(FormatVersion, NewerOnes_AreRefusedAndNamed) {
                "");
     std::string record = Joined(writer.Take());
     if (!type) {
-      // The encoder cannot write another version, so the byte and the checksum
-      // are set by hand.
-      record[5] = 2;
-      char place[8] = {};
-      const uint64_t offset = bytes.size();
-      std::memcpy(place, &offset, 8);
-      const uint32_t seed =
-          Crc32c(SegmentSeed(kCluster, kStore, 7), std::string_view(place, 8));
-      const uint32_t crc = Crc32c(seed, std::string_view(record).substr(0, 44));
-      std::memcpy(record.data() + 44, &crc, 4);
+      record =
+          NewerRecord(record, SegmentSeed(kCluster, kStore, 7), bytes.size());
     }
     bytes += record;
     const Scan scan = ScanSample(bytes);
@@ -282,6 +287,41 @@ TEST(FormatVersion, NewerOnes_AreRefusedAndNamed) {
     EXPECT_TRUE(
         absl::IsFailedPrecondition(replay.AddLast(7, scan, scan.synced, true)));
   }
+}
+
+// The start ends once, although it reads the next segment meanwhile.
+TEST(FormatVersion, NewerRecordInAnySegment_EndsTheStart) {
+  LogHarness h;
+  h.Start();
+  const GroupKey key = TestGroup(1);
+  for (uint64_t index = 1; index <= 40; ++index) {
+    const Entry entry = TestEntry(1, index, std::string(9000, 'x'));
+    ASSERT_TRUE(h.Append(key, {entry}).ok());
+  }
+  h.Crash(sim::CrashKind::kMachine);
+  size_t refused = 0;
+  for (const std::string& file : h.world().DiskFiles(h.test().machine())) {
+    const uint64_t number = ParseSegmentName(file);
+    const uint32_t seed =
+        SegmentSeed(h.options().cluster, h.options().store, number);
+    const std::string bytes = h.ReadFile(file);
+    const Scan scan = ScanSegment(bytes, number, seed);
+    if (number == 0 || scan.opened == 0) continue;
+    const ScannedRecord& first = scan.records.front();
+    const std::string record = bytes.substr(first.offset, kRecordHeaderBytes);
+    ASSERT_TRUE(
+        h.world().OverwriteDisk(h.test().machine(), file, first.offset,
+                                NewerRecord(record, seed, first.offset)));
+    const absl::Status opened = h.Open();
+    EXPECT_TRUE(absl::IsFailedPrecondition(opened)) << opened;
+    EXPECT_NE(opened.message().find(file), std::string::npos) << opened;
+    h.Crash(sim::CrashKind::kMachine);
+    ASSERT_TRUE(h.world().OverwriteDisk(h.test().machine(), file, first.offset,
+                                        record));
+    ++refused;
+  }
+  EXPECT_GT(refused, 4u);
+  EXPECT_TRUE(h.Open().ok());
 }
 
 TEST(FormatPlace, RecordsElsewhere_AreNotRecords) {
