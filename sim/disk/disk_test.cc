@@ -495,6 +495,26 @@ TEST(DiskFault, FullDisk_RefusesNewNames) {
   EXPECT_TRUE(d.Remove("f").ok());
 }
 
+// A program that asks first and stops has met the fault, too.
+TEST(DiskFault, FullDisk_IsMetByWhoAsksForFreeBytes) {
+  Driver d;
+  auto file = d.Open("f");
+  EXPECT_TRUE(d.Write(file.get(), 0, std::string(1000, 'x'), kLater).ok());
+  const auto free_bytes = [&] {
+    absl::StatusOr<uint64_t> free = absl::UnknownError("no answer");
+    Pending asked = d.disk().FreeBytes(
+        [&](absl::StatusOr<uint64_t> answer) { free = answer; });
+    d.world().RunUntilIdle();
+    return free.value_or(0);
+  };
+  EXPECT_GT(free_bytes(), 1'000'000u);
+  EXPECT_EQ(d.world().disk_failures(d.machine()), 0u);
+  d.world().disk_options(d.machine()).capacity_bytes = 1500;
+  EXPECT_EQ(free_bytes(), 500u);
+  EXPECT_EQ(d.world().disk_failures(d.machine()), 1u);
+  EXPECT_EQ(d.world().faults().count(Fault::kDiskFull), 1u);
+}
+
 TEST(DiskFault, StalledDisk_FinishesWhenTheStallEnds) {
   Driver d;
   auto file = d.Open("f");

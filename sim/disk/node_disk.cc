@@ -410,6 +410,10 @@ void NodeDisk::Execute(Operation* operation) {
       operation->size = file->size();
       break;
     case Kind::kFreeBytes:
+      // Too few for what the program plans, perhaps.
+      if (options_.capacity_bytes < DiskOptions().capacity_bytes) {
+        CountFailure(Fault::kDiskFull);
+      }
       operation->size = options_.capacity_bytes -
                         std::min(options_.capacity_bytes, image_->TotalBytes());
       break;

@@ -74,7 +74,8 @@ class NodeDisk final : public env::Disk, public env::Pending::Source {
   DiskImage& image() { return *image_; }
   // The names of the files that the program has open, in the order of opening.
   std::vector<std::string> OpenFiles();
-  // The number of operations of this program that failed because of a fault.
+  // The number of operations of this program that failed because of a fault, or
+  // said how little of a full disk is free.
   uint64_t failures() const { return failures_; }
   // The number of operations that may have changed the image.
   uint64_t changes() const { return changes_; }
