@@ -44,10 +44,10 @@
 
 namespace quorate::env {
 
-// Size of the largest single Write, in bytes. Others wait for it, so a Read
-// while others are served should not be larger either.
+// Size of the largest single Write, in bytes, and of the largest Read while the
+// node serves: other operations wait for it.
 inline constexpr size_t kDiskOperationBytesMax = 8 << 20;
-// Size of the largest single Read, in bytes.
+// Size of the largest single Read at a start, in bytes.
 inline constexpr size_t kDiskReadBytesMax = 128 << 20;
 
 enum class Durability : uint8_t { kLater, kDurable };

@@ -123,23 +123,26 @@ void Recovery::OnHead(uint64_t number, uint64_t bytes,
 }
 
 void Recovery::ReadWhole(uint64_t number, uint64_t limit,
-                         absl::AnyInvocable<void()> next) {
+                         absl::AnyInvocable<void()> next,
+                         absl::AnyInvocable<absl::Status()> meanwhile) {
   next_ = std::move(next);
   bytes_ = Buffer();
   limit = std::min(limit, files_[number].bytes);
   pending_ = env_.disk.Open(
       SegmentName(number), env::Disk::OpenMode::kExisting,
-      [this, number, limit](absl::StatusOr<std::unique_ptr<env::File>> file) {
+      [this, number, limit, meanwhile = std::move(meanwhile)](
+          absl::StatusOr<std::unique_ptr<env::File>> file) mutable {
         if (!file.ok()) return Fail(file.status());
         reader_ = std::make_unique<SegmentReader>(
             *std::move(file), limit,
             [this, number](absl::StatusOr<SegmentReader::Result> read) {
               OnRead(number, std::move(read));
             });
-        const absl::Status replayed = ReplayRead();
-        if (replayed.ok()) return;
-        reader_.reset();
-        Fail(replayed);
+        if (meanwhile == nullptr) return;
+        if (const absl::Status status = meanwhile(); !status.ok()) {
+          reader_.reset();
+          Fail(status);
+        }
       });
 }
 
@@ -300,17 +303,18 @@ void Recovery::ReplayNext() {
   }
   const SegmentOffset place = chain_.back();
   chain_.pop_back();
-  ReadWhole(place.segment, place.offset, [this, place] {
-    read_ = place;
-    read_bytes_ = std::exchange(bytes_, Buffer());
-    ReplayNext();
-  });
+  ReadWhole(
+      place.segment, place.offset,
+      [this, place] {
+        read_ = {place, std::exchange(bytes_, Buffer())};
+        ReplayNext();
+      },
+      /*meanwhile=*/[this] { return ReplayRead(); });
 }
 
 absl::Status Recovery::ReplayRead() {
-  const SegmentOffset place = std::exchange(read_, SegmentOffset());
+  auto [place, bytes] = std::exchange(read_, ReadSegment());
   if (place.segment == 0) return absl::OkStatus();
-  Buffer bytes = std::exchange(read_bytes_, Buffer());
   if (place.offset != ~uint64_t{0} && bytes.size() < place.offset) {
     // The file was truncated from outside. Zeros do not verify.
     std::string padded(bytes.view());

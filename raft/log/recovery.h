@@ -43,9 +43,10 @@ class Recovery final : public AsyncTask {
   void ReadNextHead();
   void OnHead(uint64_t number, uint64_t bytes, absl::StatusOr<Buffer> head);
   // Reads file `number` up to `limit`, then calls `next` with bytes_ filled.
-  // Replays read_ once the disk reads.
+  // `meanwhile` runs while the disk reads; its error ends the recovery.
   void ReadWhole(uint64_t number, uint64_t limit,
-                 absl::AnyInvocable<void()> next);
+                 absl::AnyInvocable<void()> next,
+                 absl::AnyInvocable<absl::Status()> meanwhile = nullptr);
   void OnRead(uint64_t number, absl::StatusOr<SegmentReader::Result> read);
   // Fences all groups, because the unreadable pages of the last segment, or of
   // a later one, may have held records that were acknowledged.
@@ -110,9 +111,12 @@ class Recovery final : public AsyncTask {
   Scan last_scan_;
   uint64_t unconfirmed_from_ = 0;
   std::vector<SegmentOffset> chain_;
-  // A segment of the chain and its bytes, not yet replayed. Segment 0: none.
-  SegmentOffset read_;
-  Buffer read_bytes_;
+  // The segment of the chain that was read and is not yet replayed.
+  struct ReadSegment {
+    SegmentOffset place;  // Segment 0: none.
+    Buffer bytes;
+  };
+  ReadSegment read_;
   uint64_t write_number_ = 0;
   Replay replay_;
   Replay::Result result_;

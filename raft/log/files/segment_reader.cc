@@ -6,6 +6,9 @@
 namespace quorate::raft {
 namespace {
 constexpr int kAttempts = 2;
+// The size of further reads once a page could not be read. Only reads that fail
+// are repeated page by page.
+constexpr size_t kSmallReadBytes = 8 << 20;
 }  // namespace
 
 bool IsUnreadable(const absl::Status& status) {
@@ -21,22 +24,22 @@ SegmentReader::SegmentReader(std::unique_ptr<env::File> file, uint64_t limit,
 void SegmentReader::ReadNext() {
   const uint64_t offset = position();
   // A file without bytes is read, too, so that `done` is called later.
-  const size_t size =
-      std::clamp<uint64_t>(limit_ - offset, 1, env::kDiskReadBytesMax);
-  pending_ = file_->Read(offset, size,
-                         [this, offset, size](absl::StatusOr<Buffer> read) {
-                           if (IsUnreadable(read.status())) {
-                             if (result_.error.ok())
-                               result_.error = read.status();
-                             return ReadPages(offset + size, 1);
-                           }
-                           if (!read.ok()) return Finish(read.status());
-                           Add(*read);
-                           if (read->empty() || position() >= limit_) {
-                             return Finish(absl::OkStatus());
-                           }
-                           ReadNext();
-                         });
+  const size_t size = std::clamp<uint64_t>(limit_ - offset, 1, read_bytes_max_);
+  pending_ = file_->Read(
+      offset, size, [this, offset, size](absl::StatusOr<Buffer> read) {
+        if (IsUnreadable(read.status())) {
+          if (result_.error.ok()) result_.error = read.status();
+          read_bytes_max_ = kSmallReadBytes;
+          return size > kSmallReadBytes ? ReadNext()
+                                        : ReadPages(offset + size, 1);
+        }
+        if (!read.ok()) return Finish(read.status());
+        Add(*read);
+        if (read->empty() || position() >= limit_) {
+          return Finish(absl::OkStatus());
+        }
+        ReadNext();
+      });
 }
 
 void SegmentReader::Add(const Buffer& bytes) {

@@ -46,6 +46,7 @@ class SegmentReader {
   const std::unique_ptr<env::File> file_;
   uint64_t limit_;
   Done done_;
+  size_t read_bytes_max_ = env::kDiskReadBytesMax;
   // The bytes of the first read; joined_ collects those of several reads.
   Buffer first_;
   std::string joined_;
