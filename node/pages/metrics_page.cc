@@ -131,8 +131,8 @@ void WritePeers(Context& context, Page& page) {
       "Requests to other nodes that got no answer in time.", peers.unanswered);
   page.Family("quorate_peer_requests_received_total", "counter",
               "Requests of other nodes, by what became of them.");
-  page.Sample("type=\"served\"", peers.taken - peers.overloaded);
-  page.Sample("type=\"overloaded\"", peers.overloaded);
+  page.Sample("type=\"served\"", peers.taken);
+  page.Sample("type=\"delayed\"", peers.delayed);
   page.Sample("type=\"repeated\"", peers.repeated);
   One(page, "quorate_peer_answer_bytes_total", "counter",
       "Bytes of answers to other nodes.", peers.answer_bytes);

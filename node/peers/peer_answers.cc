@@ -13,6 +13,12 @@ namespace quorate::node {
 namespace {
 
 constexpr env::Lane kLane = env::Lane::kRequests;
+// Requests that waited are executed up to this size in a turn.
+constexpr size_t kTurnBytes = 256 << 10;
+
+size_t BytesOf(const PeerRequest& request) {
+  return kRequestHeaderBytes + request.payload.size();
+}
 
 PeerResult MakeResult(Outcome outcome, absl::Status why) {
   PeerResult result;
@@ -30,7 +36,7 @@ PeerAnswers::PeerAnswers(env::Env& env, const PeerLinkOptions& options,
       counters_(counters),
       handler_(handler),
       alarm_(env.loop, [this] {
-        DropExpired();
+        SendWaiting();
         SetAlarm();
       }) {}
 
@@ -51,26 +57,48 @@ void PeerAnswers::OnRequest(PeerRequestMessage message) {
         id, MakeResult(Outcome::kUnknown,
                        absl::UnavailableError("the leader has restarted")));
   }
-  const size_t bytes = kRequestHeaderBytes + message.request.payload.size();
-  MakeRoom(bytes);
-  if (held_bytes_ > 0 && held_bytes_ + bytes > options_.bytes_max) {
-    ++counters_.overloaded;
-    env_.tracer.Sometimes("node.peer_without_room");
-    return Answer(id, MakeResult(Outcome::kNotExecuted,
-                                 absl::ResourceExhaustedError(
-                                     "too many requests of this node wait")));
+  request_bytes_ += BytesOf(message.request);
+  if (delayed_.empty() && HasRoom()) {
+    return Execute(id, std::move(message.request));
   }
-  held_bytes_ += bytes;
-  handler_(std::move(message.request), [this, id, bytes](PeerResult result) {
-    held_bytes_ -= bytes;
+  ++counters_.delayed;
+  env_.tracer.Sometimes("node.request_waits_for_answers");
+  delayed_.push_back(
+      {.id = id,
+       .request = std::move(message.request),
+       .expires = env_.loop.ReadClock().mono + options_.timeout});
+  SetAlarm();
+}
+
+void PeerAnswers::Execute(const PeerRequestId& id, PeerRequest request) {
+  const size_t bytes = BytesOf(request);
+  handler_(std::move(request), [this, id, bytes](PeerResult result) {
+    request_bytes_ -= bytes;
     Answer(id, std::move(result));
   });
+}
+
+void PeerAnswers::ExecuteDelayed() {
+  size_t bytes = 0;
+  while (!delayed_.empty() && HasRoom() && bytes < kTurnBytes) {
+    Delayed first = std::move(delayed_.front());
+    delayed_.pop_front();
+    bytes += BytesOf(first.request);
+    Execute(first.id, std::move(first.request));
+  }
+  ContinueDelayed();
+}
+
+void PeerAnswers::ContinueDelayed() {
+  if (delayed_.empty() || !HasRoom()) return;
+  next_turn_ =
+      env_.loop.At(env_.loop.ReadClock().mono, [this] { ExecuteDelayed(); });
 }
 
 void PeerAnswers::Answer(const PeerRequestId& id, PeerResult result) {
   if (result.channel.channel != 0) result.channel.life = options_.life;
   PeerAnswer answer = EncodePeerResult(result);
-  held_bytes_ += answer.size();
+  answer_bytes_ += answer.size();
   counters_.answer_bytes += answer.size();
   waiting_.push_back(
       {.id = id,
@@ -100,7 +128,8 @@ void PeerAnswers::SendWaiting() {
     // Sending may find that the lane has lost its connection.
     env_.transport.Send(options_.link.to, kLane, piece);
   }
-  MakeRoom(0);
+  while (!sent_.empty() && !HasRoom()) DropSent();
+  ContinueDelayed();
 }
 
 // The connection of answers is not that of their requests. It may have been
@@ -113,21 +142,24 @@ void PeerAnswers::OnLaneClosed() {
   for (Waiting& waiting : waiting_) waiting.offset = 0;
 }
 
-void PeerAnswers::MakeRoom(size_t bytes) {
-  while (!sent_.empty() && held_bytes_ + bytes > options_.bytes_max) {
-    DropSent();
-  }
-}
-
 void PeerAnswers::DropSettled(uint64_t asker, uint64_t settled) {
+  while (!delayed_.empty() && delayed_.front().id.asker == asker &&
+         delayed_.front().id.number < settled) {
+    DropDelayed();
+  }
   while (!sent_.empty() && (sent_.front().id.asker != asker ||
                             sent_.front().id.number < settled)) {
     DropSent();
   }
 }
 
+void PeerAnswers::DropDelayed() {
+  request_bytes_ -= BytesOf(delayed_.front().request);
+  delayed_.pop_front();
+}
+
 void PeerAnswers::DropSent() {
-  held_bytes_ -= sent_.front().answer.size();
+  answer_bytes_ -= sent_.front().answer.size();
   sent_.pop_front();
 }
 
@@ -135,15 +167,17 @@ void PeerAnswers::DropExpired() {
   const MonoTime now = env_.loop.ReadClock().mono;
   std::erase_if(waiting_, [&](const Waiting& waiting) {
     if (waiting.expires > now) return false;
-    held_bytes_ -= waiting.answer.size();
+    answer_bytes_ -= waiting.answer.size();
     return true;
   });
   while (!sent_.empty() && sent_.front().expires <= now) DropSent();
+  while (!delayed_.empty() && delayed_.front().expires <= now) DropDelayed();
 }
 
 void PeerAnswers::SetAlarm() {
   for (const Waiting& waiting : waiting_) alarm_.SetFor(waiting.expires);
   if (!sent_.empty()) alarm_.SetFor(sent_.front().expires);
+  if (!delayed_.empty()) alarm_.SetFor(delayed_.front().expires);
 }
 
 }  // namespace quorate::node

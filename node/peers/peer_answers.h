@@ -1,5 +1,8 @@
 // node/peers/peer_answers.h: takes the requests of one other node, and sends
 // the answers. The asking side is node/peers/peer_link.h.
+//
+// The asking node bounds its requests, but cannot know the sizes of answers.
+// While answers above the bound wait for the lane, further requests wait too.
 #ifndef QUORATE_NODE_PEERS_PEER_ANSWERS_H_
 #define QUORATE_NODE_PEERS_PEER_ANSWERS_H_
 
@@ -10,6 +13,7 @@
 #include "absl/functional/any_invocable.h"
 #include "env/alarm.h"
 #include "env/env.h"
+#include "env/fifo.h"
 #include "env/time.h"
 #include "node/peers/peer_link.h"
 #include "node/peers/peer_message.h"
@@ -17,8 +21,10 @@
 
 namespace quorate::node {
 
-// Invariant: a refusal as not executed is the only answer to its request, and
-// nothing of the request was or will be executed.
+// Invariants:
+// - a refusal as not executed is the only answer to its request, and nothing of
+//   the request was or will be executed
+// - requests are executed in the order of their arrival
 class PeerAnswers {
  public:
   // Executes a request. Calls `done` once, perhaps during the call.
@@ -38,9 +44,14 @@ class PeerAnswers {
   void OnLaneClosed();
   // Bytes of requests without an answer, and of answers. An answer that was
   // sent is kept while the asking node may miss it and while there is room.
-  size_t held_bytes() const { return held_bytes_; }
+  size_t held_bytes() const { return request_bytes_ + answer_bytes_; }
 
  private:
+  struct Delayed {
+    PeerRequestId id;
+    PeerRequest request;
+    MonoTime expires;  // The asking node waits no longer.
+  };
   struct Waiting {
     PeerRequestId id;
     PeerAnswer answer;
@@ -49,9 +60,13 @@ class PeerAnswers {
     MonoTime expires;      // The asking node waits no longer.
   };
 
+  void Execute(const PeerRequestId& id, PeerRequest request);
+  void ExecuteDelayed();   // The first ones.
+  void ContinueDelayed();  // In the next turn, if they need not wait.
+  void DropDelayed();      // The first one.
   void Answer(const PeerRequestId& id, PeerResult result);
-  // Drops sent answers to make room for so many bytes.
-  void MakeRoom(size_t bytes);
+  // True if answers that were not sent leave room for another one.
+  bool HasRoom() const { return answer_bytes_ <= options_.bytes_max; }
   void DropSettled(uint64_t asker, uint64_t settled);
   void DropSent();  // The first one.
   void DropExpired();
@@ -62,11 +77,15 @@ class PeerAnswers {
   PeerCounters& counters_;
   Handler& handler_;
   TakenRequests taken_;
+  Fifo<Delayed> delayed_;
   std::deque<Waiting> waiting_;
   // In the order of `expires`, but for long answers that were sent again.
   std::deque<Waiting> sent_;
-  size_t held_bytes_ = 0;
+  size_t request_bytes_ = 0;  // Of requests without an answer.
+  // Of `waiting_` and `sent_`. Above the bound, none of these was sent.
+  size_t answer_bytes_ = 0;
   env::Alarm alarm_;
+  env::Pending next_turn_;  // Calls ExecuteDelayed.
 };
 
 }  // namespace quorate::node

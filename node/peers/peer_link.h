@@ -32,7 +32,7 @@ struct PeerLinkOptions {
   Duration timeout;
   Duration open_timeout;  // The same for Kind::kOpen.
   // limits.peer_bytes: limits the bytes of requests to the other node without
-  // an answer. Limits those of the other node, with their answers, too.
+  // an answer, and those of answers to the other node.
   size_t bytes_max = 0;
 };
 
@@ -42,7 +42,7 @@ struct PeerCounters {
   uint64_t unanswered = 0;  // Those that got no answer.
   uint64_t taken = 0;       // Requests of other nodes.
   uint64_t repeated = 0;    // Copies of requests, or late ones, not taken.
-  uint64_t overloaded = 0;  // Requests of other nodes refused for lack of room.
+  uint64_t delayed = 0;     // Those of `taken` that waited for earlier answers.
   uint64_t answer_bytes = 0;
   uint64_t malformed = 0;  // Messages that were dropped.
 };

@@ -42,6 +42,7 @@ struct Manner {
   size_t bytes_max = 16 << 20;
   Duration work;              // Of every fifth request.
   bool byte_streams = false;  // The nodes have connections.
+  bool heeds_room = false;    // It asks while the link has room.
 };
 
 // Node 1 asks node 2, which echoes payloads and refuses some.
@@ -155,6 +156,12 @@ class Program final : private StatusObserver {
   }
   void Ask() {
     if (facts_->asked == manner_.requests) return;
+    timer_ = env_.loop.At(env_.loop.ReadClock().mono + manner_.pause,
+                          [this] { Ask(); });
+    if (manner_.heeds_room &&
+        !links_->To(NodeId(2)).HasRoom(manner_.payload_bytes)) {
+      return;
+    }
     AskStatus();
     std::string payload = std::to_string(++facts_->asked);
     payload.resize(std::max(payload.size(), manner_.payload_bytes), '.');
@@ -171,8 +178,6 @@ class Program final : private StatusObserver {
           }
         });
     facts_->held_most = std::max(facts_->held_most, links_->held_bytes());
-    timer_ = env_.loop.At(env_.loop.ReadClock().mono + manner_.pause,
-                          [this] { Ask(); });
   }
 
   raft::StreamTransport transport_;
@@ -343,21 +348,46 @@ TEST_F(PeerLinksTest, AskingNodeStartsAndFailsForEver_AnswersExpire) {
   EXPECT_EQ(programs_[1]->held_bytes(), 0u);
 }
 
-// The asking node sends far more than the other one answers. Both stay within
-// the bound and one request or answer.
-TEST_F(PeerLinksTest, TooManyRequests_AreRefusedWithinTheBound) {
-  constexpr size_t kBound = 256 << 10;
-  Begin(1, {.requests = 2000,
-            .payload_bytes = 20'000,
+// The asking node counts its requests, not the answers that it will get. It
+// asks within its bound, so none of its requests is refused.
+TEST_F(PeerLinksTest, LargeAnswersToSmallRequests_AreAwaitedWithinTheBound) {
+  constexpr size_t kBound = 128 << 10;
+  constexpr size_t kLarge = 100'000;
+  Begin(1, {.requests = 100,
+            .payload_bytes = 10,
+            .result_bytes = kLarge,
             .bytes_max = kBound,
-            .work = Milliseconds(200)});
+            .heeds_room = true});
   StartProgram(2);
   StartProgram(1);
-  world_->RunFor(Seconds(10));
+  world_->network_options().bytes_per_second = 2'000'000;
+  world_->network_options().lane_bytes_max = 250'000;
+  world_->RunFor(Seconds(5));
   CheckFacts();
-  EXPECT_GT(programs_[1]->counters().overloaded, 0u);
-  EXPECT_GT(facts_.held_most, kBound / 2);
-  EXPECT_LE(facts_.held_most, kBound + 21'000);
+  EXPECT_EQ(facts_.asked, 100u);
+  EXPECT_EQ(Count(Outcome::kDone) + facts_.refused, 100u);
+  EXPECT_GT(programs_[1]->counters().delayed, 0u);
+  EXPECT_LE(facts_.held_most, kBound + kLarge + 20'000);
+}
+
+// The connection of answers stands still until their asker has left.
+TEST_F(PeerLinksTest, AskerLeavesWhileRequestsWait_TheyAreForgotten) {
+  Begin(1, {.requests = 100,
+            .payload_bytes = 10,
+            .result_bytes = 100'000,
+            .bytes_max = 50'000,
+            .heeds_room = true});
+  StartProgram(2);
+  StartProgram(1);
+  world_->network_options().bytes_per_second = 100'000;
+  world_->network_options().lane_bytes_max = 150'000;
+  world_->RunFor(Milliseconds(200));
+  EXPECT_GT(programs_[1]->counters().delayed, 0u);
+  EXPECT_GT(programs_[1]->held_bytes(), 100'000u);
+  programs_[0].reset();
+  world_->Crash(machines_[0], sim::CrashKind::kMachine);
+  world_->RunFor(Seconds(2));
+  EXPECT_EQ(programs_[1]->held_bytes(), 0u);
 }
 
 // Nothing is sent on a lane without room, so the refusals are true.
