@@ -159,6 +159,7 @@ void LogChecker::OnCommand(const kv::Version& version,
   if (command.op == kv::Op::kFlush && flushed_) return;
   const std::string_view first_key = FirstKeyOf(command);
   if (first_key.starts_with(kDeepKeyPrefix) ||
+      first_key.starts_with(kCalmKeyPrefix) ||
       first_key.starts_with(kSurfaceKeyPrefix)) {
     return;
   }

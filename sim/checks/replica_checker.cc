@@ -61,6 +61,17 @@ void ReplicaChecker::OnLeader(NodeId node, GroupId group, raft::Term term) {
   }
 }
 
+size_t ReplicaChecker::leaderships(GroupId group) const {
+  const auto found = groups_.find(group);
+  return found == groups_.end() ? 0 : found->second.leaders.size();
+}
+
+NodeId ReplicaChecker::last_leader(GroupId group) const {
+  const auto found = groups_.find(group);
+  if (found == groups_.end() || found->second.leaders.empty()) return NodeId();
+  return found->second.leaders.rbegin()->second;
+}
+
 void ReplicaChecker::ReportMissing(NodeId node, GroupId group, raft::Term term,
                                    raft::Index index, raft::Term committed,
                                    raft::Term found) {

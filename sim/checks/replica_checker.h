@@ -95,6 +95,10 @@ class ReplicaChecker {
   // The last index known to be committed.
   raft::Index committed(GroupId group) const;
   uint64_t leader_changes() const { return leader_changes_; }
+  // How many terms of the group have had a leader, and the node that led in the
+  // last of them. Zero: none.
+  size_t leaderships(GroupId group) const;
+  NodeId last_leader(GroupId group) const;
   uint64_t applied_entries() const { return applied_entries_; }
   uint64_t digests_compared() const { return digests_compared_; }
 

@@ -13,6 +13,8 @@ namespace quorate::sim {
 
 // The keys of DeepClient. It checks their values itself.
 inline constexpr std::string_view kDeepKeyPrefix = "deep";
+// The keys of CalmClient. They never exist.
+inline constexpr std::string_view kCalmKeyPrefix = "calm";
 // The keys of SurfaceClient. No checker follows their values.
 inline constexpr std::string_view kSurfaceKeyPrefix = "surface";
 

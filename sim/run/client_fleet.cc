@@ -1,9 +1,11 @@
 #include "sim/run/client_fleet.h"
 
 #include <algorithm>
+#include <set>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "sim/protocol/key_prefixes.h"
 #include "sim/workload/http_client.h"
 #include "sim/workload/library_client.h"
 #include "sim/workload/multi_key_client.h"
@@ -25,6 +27,7 @@ constexpr uint64_t kFailuresMax = 3;
 constexpr Duration kDownMax = Seconds(3);
 constexpr Duration kPauseMax = Seconds(4);
 constexpr size_t kLibraryOpenMax = 16;
+constexpr Duration kCalmLength = Seconds(3);
 constexpr const char* kImpostorAddress = "impostor:6379";
 
 auto Violator(World* world) {
@@ -262,6 +265,7 @@ bool ClientFleet::idle() const {
          std::all_of(others_.begin(), others_.end(),
                      [](const Other& other) { return other.idle(); }) &&
          (deep_client_ == nullptr || deep_client_->last_round_done()) &&
+         (calm_client_ == nullptr || calm_client_->done()) &&
          (flush_client_ == nullptr || flush_client_->done());
 }
 
@@ -276,6 +280,9 @@ std::string ClientFleet::Describe() const {
   }
   for (const Other& other : others_) open += other.describe();
   if (deep_client_ != nullptr) open += deep_client_->Describe();
+  if (calm_client_ != nullptr && !calm_client_->done()) {
+    absl::StrAppend(&open, "calm client: ", calm_client_->Describe(), "\n");
+  }
   if (flush_client_ != nullptr && !flush_client_->done()) {
     open += "flush client: the store is not empty\n";
   }
@@ -295,6 +302,25 @@ void ClientFleet::ReadAll(const std::vector<std::string>& keys) {
 
 void ClientFleet::AddToEach(const std::vector<std::string>& keys) {
   members_[0]->program->AddToEach(keys);
+}
+
+void ClientFleet::AskInCalm(const std::vector<NodeId>& nodes, Duration bound) {
+  CalmClientOptions options{.bound = bound, .length = kCalmLength};
+  for (const NodeId node : nodes) {
+    const size_t place = node.value() - 1;
+    options.nodes.push_back({.resp = cluster_.resp_addresses()[place],
+                             .http = cluster_.http_addresses()[place],
+                             .writes = !cluster_.nodes()[place].read_only});
+    options.library_seeds.push_back(cluster_.resp_cluster_addresses()[place]);
+  }
+  std::set<GroupId> asked;
+  for (uint64_t i = 0; asked.size() < cluster_.shards().size(); ++i) {
+    std::string key = absl::StrCat(std::string(kCalmKeyPrefix), i);
+    if (asked.insert(cluster_.GroupOf(key)).second) {
+      options.keys.push_back(std::move(key));
+    }
+  }
+  StartOne("calm_client", &calm_client_, std::move(options), Violator(&world_));
 }
 
 void ClientFleet::Flush() {

@@ -18,6 +18,7 @@
 #include "sim/checks/recorder.h"
 #include "sim/run/cluster.h"
 #include "sim/run/shape.h"
+#include "sim/workload/calm_client.h"
 #include "sim/workload/client.h"
 #include "sim/workload/deep_client.h"
 #include "sim/workload/flush_client.h"
@@ -69,6 +70,9 @@ class ClientFleet {
   // until it succeeds. Call it after Stop().
   void ReadAll(const std::vector<std::string>& keys);
   void AddToEach(const std::vector<std::string>& keys);
+  // One more client asks each of these nodes over each of its front doors, for
+  // three seconds. Each answer must come within `bound`. Call it after Stop().
+  void AskInCalm(const std::vector<NodeId>& nodes, Duration bound);
   // One more client empties the store. Call it after Stop(), as the last.
   void Flush();
   // The operations so far, if the options say so.
@@ -121,6 +125,7 @@ class ClientFleet {
   DeepClient* deep_client_ = nullptr;
   NoiseClient* noise_client_ = nullptr;
   SurfaceClient* surface_client_ = nullptr;
+  CalmClient* calm_client_ = nullptr;
   FlushClient* flush_client_ = nullptr;
   Impostor* impostor_ = nullptr;
   std::vector<MachineId> machines_;  // By the clients' numbers, then others.

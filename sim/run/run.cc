@@ -194,8 +194,8 @@ class Run::Impl final : public Subject {
   ClusterChecks checks_{&world_, &replica_checker_, &cluster_};
   CalmWatch calm_{&world_, cluster_.machines()};
   SimTime next_look_;
-  // How many leaderships had begun before the calm.
-  std::optional<size_t> calm_leaderships_;
+  // How many leaderships of each group had begun before the calm.
+  std::map<GroupId, size_t> calm_leaderships_;
   const Duration availability_bound_ = AvailabilityBound();
   ClientFleet clients_;
   ForeignNode foreign_node_{&world_, cluster_, shape_.peer_streams};
@@ -403,21 +403,39 @@ void Run::Impl::BeginCalm() {
   for (const MachineId node : cluster_.machines()) {
     farthest = std::max(farthest, world_.distance(node));
   }
-  recorder_.availability().BeginCalm(kCalmBound + farthest * kCalmTrips);
-  calm_leaderships_ = world_.events(TraceKind::kLead);
+  const Duration bound = kCalmBound + farthest * kCalmTrips;
+  recorder_.availability().BeginCalm(bound);
+  for (const node::ShardConfig& shard : cluster_.shards()) {
+    calm_leaderships_[shard.group] =
+        replica_checker_.leaderships(shard.group);
+  }
   clients_.AddToEach(NumberKeys());
+  std::vector<NodeId> nodes;
+  for (const node::NodeConfig& node : cluster_.nodes()) {
+    if (!cluster_.MayNotWork(node.id)) nodes.push_back(node.id);
+  }
+  if (!nodes.empty()) clients_.AskInCalm(nodes, bound);
 }
 
-// A leadership may be given to the preferred node of its group.
 void Run::Impl::EndCalm() {
   recorder_.availability().EndCalm();
   cluster_.EndShadows();
-  if (!calm_leaderships_.has_value()) return;
-  const size_t begun = world_.events(TraceKind::kLead) - *calm_leaderships_;
-  calm_leaderships_.reset();
-  if (begun <= cluster_.shards().size()) return;
-  world_.Violate(absl::StrCat("availability: ", begun,
-                              " leaderships began though no fault was left"));
+  for (const node::ShardConfig& shard : cluster_.shards()) {
+    const auto before = calm_leaderships_.find(shard.group);
+    if (before == calm_leaderships_.end()) continue;
+    const size_t begun =
+        replica_checker_.leaderships(shard.group) - before->second;
+    const NodeId leader = replica_checker_.last_leader(shard.group);
+    // The leadership may be given to the preferred node.
+    if (begun == 0 || (begun == 1 && leader == shard.replicas.front())) {
+      continue;
+    }
+    world_.Violate(absl::StrCat("availability: ", begun, " leaderships of group ",
+                                shard.group.value(), ", the last at node ",
+                                leader.value(),
+                                ", began though no fault was left"));
+  }
+  calm_leaderships_.clear();
 }
 
 std::vector<Subject::Condition> Run::Impl::Conditions(Stage stage) {

@@ -1,8 +1,9 @@
-// sim/testing/parrot.h: a server that gives one answer to all bytes, for tests
-// of clients. It knows no protocol.
+// sim/testing/parrot.h: a server that answers each piece of bytes at once, for
+// tests of clients. It knows no protocol.
 #ifndef QUORATE_SIM_TESTING_PARROT_H_
 #define QUORATE_SIM_TESTING_PARROT_H_
 
+#include <functional>
 #include <list>
 #include <memory>
 #include <string>
@@ -15,10 +16,14 @@
 
 namespace quorate::sim {
 
-// Answers each piece of bytes with `answer`.
 class Parrot {
  public:
-  Parrot(env::Env& env, const std::string& address, std::string answer)
+  using Answer = std::function<std::string(std::string_view bytes)>;
+
+  // Answers all bytes with `answer`.
+  Parrot(env::Env& env, const std::string& address, const std::string& answer)
+      : Parrot(env, address, [answer](std::string_view) { return answer; }) {}
+  Parrot(env::Env& env, const std::string& address, Answer answer)
       : answer_(std::move(answer)) {
     auto listener = env.streams.Listen(
         address, [this](std::unique_ptr<env::Connection> connection) {
@@ -34,18 +39,18 @@ class Parrot {
         : answer(parrot.answer_), connection(std::move(with)) {
       connection->SetObserver(this);
     }
-    void OnBytes(std::string_view) override {
-      connection->Write(Buffer::Copy(answer));
+    void OnBytes(std::string_view bytes) override {
+      connection->Write(Buffer::Copy(answer(bytes)));
     }
     void OnEnd() override { connection->End(); }
     void OnClosed(absl::Status) override {}
     void OnDrained() override {}
 
-    const std::string& answer;
+    const Answer& answer;
     std::unique_ptr<env::Connection> connection;
   };
 
-  const std::string answer_;
+  const Answer answer_;
   std::unique_ptr<env::Listener> listener_;
   std::list<Talk> talks_;
 };

@@ -1,0 +1,95 @@
+// sim/workload/calm_client.h: a simulated client that asks every node over each
+// of its front doors while no fault is left in the world.
+//
+// It asks one question at a time, each on a connection of its own: reads and
+// deletions of keys that do not exist, over RESP, over HTTP and with the
+// store's client library. Each answer has a bound, and every error is a
+// violation. Only this client uses keys with kCalmKeyPrefix.
+#ifndef QUORATE_SIM_WORKLOAD_CALM_CLIENT_H_
+#define QUORATE_SIM_WORKLOAD_CALM_CLIENT_H_
+
+#include <cstddef>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "absl/functional/any_invocable.h"
+#include "env/env.h"
+#include "kv/client/client.h"
+#include "sim/protocol/http.h"
+#include "sim/protocol/reply.h"
+
+namespace quorate::sim {
+
+struct CalmClientOptions {
+  // A node that must serve.
+  struct Node {
+    std::string resp;  // Its address for plain clients.
+    std::string http;
+    bool writes = true;  // False: its writes are refused with READONLY.
+  };
+  std::vector<Node> nodes;
+  // Addresses for the client library. Empty: it is not asked.
+  std::vector<std::string> library_seeds;
+  std::vector<std::string> keys;  // One for each group; not empty.
+  Duration bound;                 // From a connect to the answer.
+  Duration length;                // The questions are spread over this time.
+};
+
+class CalmClient final : env::Connection::Observer {
+ public:
+  using Violate = absl::AnyInvocable<void(std::string what)>;
+
+  // Begins at once.
+  CalmClient(env::Env& env, CalmClientOptions options, Violate violate);
+  CalmClient(const CalmClient&) = delete;
+  CalmClient& operator=(const CalmClient&) = delete;
+
+  bool done() const { return next_ == questions_.size() && !open_; }
+  // The open question, for people. Empty: none.
+  std::string Describe() const;
+
+ private:
+  enum class Door { kResp, kHttp, kLibrary };
+  struct Question {
+    Door door = Door::kResp;
+    std::string address;             // Empty for the library.
+    std::vector<std::string> words;  // The command, or the HTTP method and key.
+    std::string expected;            // The right answer, as AnswerOf returns it.
+  };
+
+  void AddQuestions();
+  void Ask();
+  void AskLibrary(const Question& question);
+  // Bytes of the question for a node.
+  static std::string RequestOf(const Question& question);
+  void OnBytes(std::string_view bytes) override;
+  void OnEnd() override { Answer("the node closed the connection"); }
+  void OnClosed(absl::Status reason) override {
+    Answer(std::string(reason.message()));
+  }
+  void OnDrained() override {}
+  // The open question has this answer, or what happened instead.
+  void Answer(const std::string& answer);
+  void AskLater();
+
+  env::Env& env_;
+  const CalmClientOptions options_;
+  Violate violate_;
+  std::vector<Question> questions_;
+  size_t next_ = 0;    // Place of the question that follows the open one.
+  bool open_ = false;  // questions_[next_ - 1] has no answer yet.
+  MonoTime asked_;
+  std::unique_ptr<kv::Client> library_;
+  ReplyParser replies_;
+  HttpAnswerParser answers_;
+  env::Pending timer_;
+  env::Pending connecting_;
+  env::Pending closing_;
+  std::unique_ptr<env::Connection> connection_;
+};
+
+}  // namespace quorate::sim
+
+#endif  // QUORATE_SIM_WORKLOAD_CALM_CLIENT_H_
