@@ -197,6 +197,8 @@ class Run::Impl final : public Subject {
   // How many leaderships of each group had begun before the calm.
   std::map<GroupId, size_t> calm_leaderships_;
   const Duration availability_bound_ = AvailabilityBound();
+  // The bound has passed without a fault while clients were at work.
+  bool calm_for_long_ = false;
   ClientFleet clients_;
   ForeignNode foreign_node_{&world_, cluster_, shape_.peer_streams};
   std::vector<MachineId> healed_;      // The nodes that must work.
@@ -263,6 +265,11 @@ void Run::Impl::CheckAvailability() {
            !cluster_.MayNotWork(attempt.node) &&
            has_majority(attempt.group, attempt.node);
   };
+  if (healed_.empty() &&
+      world_.now() - calm_.since() >= availability_bound_ &&
+      !std::exchange(calm_for_long_, true)) {
+    cluster_.Mark(NodeId(1), "availability.calm_for_the_bound");
+  }
   recorder_.availability().Check({.now = world_.now(),
                                   .calm_since = calm_.since(),
                                   .bound = availability_bound_,

@@ -50,11 +50,12 @@ void PlannedFaults::Plan() {
       }
       const Duration within = context_->choices().Between(
           kStart, window.entity(), 0, Duration(0), Seconds(1) - Nanoseconds(1));
-      context_->world().At(context_->world().now() +
-                               Seconds(static_cast<int64_t>(second)) + within,
-                           [this, window] {
-                             if (!context_->liveness()) Open(window);
-                           });
+      const SimTime begin = context_->world().now() +
+                            Seconds(static_cast<int64_t>(second)) + within;
+      if (quiet_->Covers(begin)) continue;
+      context_->world().At(begin, [this, window] {
+        if (!context_->liveness()) Open(window);
+      });
     }
   }
 }

@@ -8,17 +8,19 @@
 #include "sim/schedule/disk_damage.h"
 #include "sim/schedule/fault_context.h"
 #include "sim/schedule/fault_window.h"
+#include "sim/schedule/quiet_stretch.h"
 #include "sim/schedule/swarm.h"
 
 namespace quorate::sim {
 
 class PlannedFaults {
  public:
-  PlannedFaults(FaultContext* context, const Swarm* swarm, DiskDamage* damage)
-      : context_(context), swarm_(swarm), damage_(damage) {}
+  PlannedFaults(FaultContext* context, const Swarm* swarm, DiskDamage* damage,
+                const QuietStretch* quiet)
+      : context_(context), swarm_(swarm), damage_(damage), quiet_(quiet) {}
 
-  // Draws the fault windows of the whole safety phase. None begins in the
-  // liveness phase.
+  // Draws the fault windows of the whole safety phase. None begins in the quiet
+  // stretch, or in the liveness phase.
   void Plan();
 
  private:
@@ -45,6 +47,7 @@ class PlannedFaults {
   FaultContext* const context_;
   const Swarm* const swarm_;
   DiskDamage* const damage_;
+  const QuietStretch* const quiet_;
 };
 
 }  // namespace quorate::sim

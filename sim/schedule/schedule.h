@@ -9,7 +9,8 @@
 //
 // The parts are: Swarm draws once per run which families of faults are on, and
 // their rates. PlannedFaults plans faults by time, DiskDamage alters stored
-// bytes. FaultTriggers hits nodes at rare marks. Healing ends the faults.
+// bytes. FaultTriggers hits nodes at rare marks. In a QuietStretch no fault
+// begins. Healing ends the faults.
 //
 //   Schedule schedule(&world,
 //                     {.nodes = …, .groups = …, .length = Seconds(60)});
@@ -30,6 +31,7 @@
 #include "sim/schedule/fault_triggers.h"
 #include "sim/schedule/healing.h"
 #include "sim/schedule/planned_faults.h"
+#include "sim/schedule/quiet_stretch.h"
 #include "sim/schedule/schedule_options.h"
 #include "sim/schedule/swarm.h"
 #include "sim/world/world.h"
@@ -47,9 +49,10 @@ class Schedule {
   // must exist; they need not run yet.
   void Begin() {
     swarm_.Draw();
+    quiet_.Plan();
     windows_.Plan();
     context_.world().SetMarkHook([this](MachineId node, std::string_view mark) {
-      triggers_.OnMark(node, mark);
+      if (!quiet_.Covers(context_.world().now())) triggers_.OnMark(node, mark);
     });
   }
   // Begins the liveness phase and returns the healed nodes: a majority of each
@@ -75,7 +78,8 @@ class Schedule {
   FaultContext context_;
   Swarm swarm_{&context_};
   DiskDamage damage_{&context_, &swarm_};
-  PlannedFaults windows_{&context_, &swarm_, &damage_};
+  QuietStretch quiet_{&context_};
+  PlannedFaults windows_{&context_, &swarm_, &damage_, &quiet_};
   FaultTriggers triggers_{&context_, &swarm_};
   Healing healing_{&context_, &swarm_, &damage_, &triggers_};
 };

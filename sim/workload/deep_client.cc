@@ -65,6 +65,7 @@ void DeepClient::BeginRound() {
 void DeepClient::Connect(const std::string& server) {
   server_ = server;
   replies_ = 0;
+  refused_ = false;
   expected_ = 1;
   parser_ = ReplyParser();
   ArmTimer(kReplyTimeout);
@@ -142,7 +143,9 @@ bool DeepClient::TakeReply(const ClientReply& reply) {
       EndRound();
       return false;
     }
-  } else if (!reply.is_error() && reply.text != value_) {
+  } else if (reply.is_error()) {
+    refused_ = true;
+  } else if (reply.text != value_) {
     violate_(absl::StrCat("deep client: reply ", replies_, " of round ", round_,
                           " holds ", reply.text.size(), " bytes beginning \"",
                           reply.text.substr(0, 20),
@@ -150,7 +153,7 @@ bool DeepClient::TakeReply(const ClientReply& reply) {
   }
   if (replies_ < expected_) return true;
   env_.tracer.Sometimes("client.deep_pipeline_answered");
-  if (last_ == Last::kUnderWay) last_ = Last::kDone;
+  if (last_ == Last::kUnderWay && !refused_) last_ = Last::kDone;
   EndRound();
   return false;
 }

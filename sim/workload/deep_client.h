@@ -4,7 +4,7 @@
 // In each round it writes a value, then pipelines many reads of it. Sometimes
 // it reads the replies late, half-closes the connection, or closes it in the
 // middle. Replies must come in order, complete, and with the written value.
-// Once faults are over the last round must finish. Only this client uses keys
+// Once faults are over the last round must finish without an error. Only this client uses keys
 // with kDeepKeyPrefix.
 #ifndef QUORATE_SIM_WORKLOAD_DEEP_CLIENT_H_
 #define QUORATE_SIM_WORKLOAD_DEEP_CLIENT_H_
@@ -72,6 +72,7 @@ class DeepClient final : public env::Connection::Observer {
   std::string server_;
   std::string value_;
   uint64_t replies_ = 0;  // Received in this round.
+  bool refused_ = false;  // A read of this round got an error.
   // Expected in this round, with the write's. 0: nothing was sent yet.
   uint64_t expected_ = 0;
 };
