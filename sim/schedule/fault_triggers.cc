@@ -111,6 +111,12 @@ void FaultTriggers::Inject(MachineId node, FaultFamily family,
   switch (family) {
     case FaultFamily::kPause:
       world.PauseAfterCalls(node, 1 + pick(1, 30), length);
+      // An idle node makes few calls. No fault may come after the last ones.
+      if (context_->liveness()) {
+        world.At(world.now() + length, [&world, node] {
+          world.PauseAfterCalls(node, 0, Duration(0));
+        });
+      }
       return;
     case FaultFamily::kDiskSlow:
       world.StallDisk(

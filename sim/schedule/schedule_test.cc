@@ -248,6 +248,63 @@ TEST(Schedule, ASwarm_HitsAtMarksAndOnceMoreAfterHealing) {
   EXPECT_GE(with_post_heal_faults, 10u);
 }
 
+// Reaches a mark every second. Makes few calls besides until `working` is true.
+class Idle {
+ public:
+  Idle(env::Env& env, const bool* working) : env_(env), working_(*working) {
+    Tick();
+  }
+
+ private:
+  void Tick() {
+    for (int i = 0; working_ && i < 50; ++i) {
+      other_ = env_.loop.At(MonoTime::Max(), [] {});
+    }
+    env_.tracer.Sometimes("idle.tick");
+    timer_ = env_.loop.At(env_.loop.ReadClock().mono + Seconds(1),
+                          [this] { Tick(); });
+  }
+
+  env::Env& env_;
+  const bool& working_;
+  env::Pending other_;
+  env::Pending timer_;
+};
+
+// The pause of a trigger comes after so many calls, which an idle node makes
+// long after the last fault.
+TEST(Schedule, PauseOfAnIdleNode_EndsWithTheFaultsAfterHealing) {
+  for (uint64_t seed = 1; seed <= 20; ++seed) {
+    World world({.seed = seed});
+    bool working = false;
+    std::vector<MachineId> nodes;
+    for (uint32_t i = 1; i <= kNodes; ++i) nodes.push_back(world.AddMachine());
+    ScheduleOptions plan{.nodes = nodes, .groups = Groups()};
+    plan.length = Seconds(1);
+    plan.family_on = {1, 1};
+    Schedule schedule(&world, std::move(plan));
+    schedule.Begin();
+    for (MachineId node : nodes) {
+      world.Start(node, [&working](env::Env& env) {
+        return std::make_shared<Idle>(env, &working);
+      });
+    }
+    world.RunFor(Seconds(1));
+    schedule.BeginLiveness();
+    world.RunFor(Seconds(1));
+    schedule.HealAll();
+    world.RunFor(kPostHealFaults + kPostHealFaultMax);
+    const auto pauses = [&world] {
+      const auto count = world.fault_counts().find("pause_in_turn");
+      return count == world.fault_counts().end() ? 0 : count->second;
+    };
+    const uint64_t before = pauses();
+    working = true;
+    world.RunFor(Seconds(3));
+    EXPECT_EQ(pauses(), before) << "seed " << seed;
+  }
+}
+
 TEST(Schedule, NoFamilyOn_IsAWorldOfDefaultChoices) {
   const Outcome outcome = RunOnce(1, nullptr, {0, 1});
   EXPECT_TRUE(outcome.faults.empty());
