@@ -33,7 +33,8 @@ sim::RunOptions StandardSeed(uint64_t seed) {
                     .groups = 3,
                     .clients = 10,
                     .operations_per_second = 6,
-                    .keys = 6}};
+                    .keys = 6},
+          .duration = Seconds(60)};
 }
 
 double CpuSeconds() {

@@ -1,6 +1,7 @@
 #include "sim/harness/harness.h"
 
 #include <algorithm>
+#include <iterator>
 #include <utility>
 
 #include "absl/functional/function_ref.h"
@@ -13,8 +14,18 @@ namespace {
 // Bounds on the time that progress may take once faults are healed.
 constexpr Duration kSettleMax = Seconds(30);
 constexpr Duration kFinishMax = Seconds(60);
+constexpr ChoiceSite kDuration("harness.duration");
 // Faults end before clients do, by this fraction of the duration.
 constexpr int64_t kHealthyDivisor = 5;
+
+// The first duration is the default. The usual one is drawn most often, because
+// long runs take long.
+Duration DrawDuration(Choices& choices) {
+  constexpr int64_t kSeconds[] = {60, 60, 60, 60, 60, 60, 60, 60,
+                                  60, 60, 60, 60, 20, 30, 30, 120};
+  return Seconds(
+      kSeconds[choices.Below(kDuration, ChoiceKey{}, std::size(kSeconds))]);
+}
 
 HarnessResult Execute(uint64_t seed, Harness& harness,
                       const MakeSubject& make) {
@@ -39,7 +50,10 @@ Harness::Harness(HarnessOptions options, const Tape* replay)
               .record = options_.record,
               .keep_trace = options_.keep_trace,
               .message_key = options_.message_key,
-              .message_text = options_.message_text}) {}
+              .message_text = options_.message_text}),
+      duration_(options_.duration.has_value()
+                    ? *options_.duration
+                    : DrawDuration(world_.choices())) {}
 
 void Harness::Execute(Subject& subject) {
   world_.SetStepHook([this, &subject](MachineId machine) {
@@ -50,8 +64,8 @@ void Harness::Execute(Subject& subject) {
   nodes_ = schedule.nodes;
   std::vector<MachineId> healed = nodes_;
   if (options_.faults) PlanFaults(subject, std::move(schedule));
-  const SimTime end = world_.now() + options_.duration;
-  world_.RunUntil(end - options_.duration / kHealthyDivisor);
+  const SimTime end = world_.now() + duration_;
+  world_.RunUntil(end - duration_ / kHealthyDivisor);
   if (schedule_.has_value() && !violated()) {
     healed = schedule_->BeginLiveness();
   }
@@ -71,7 +85,7 @@ void Harness::Execute(Subject& subject) {
 }
 
 void Harness::PlanFaults(Subject& subject, ScheduleOptions options) {
-  options.length = options_.duration - options_.duration / kHealthyDivisor;
+  options.length = duration_ - duration_ / kHealthyDivisor;
   options.without = options_.without;
   schedule_.emplace(&world_, std::move(options));
   subject.OnScheduled(*schedule_);
@@ -125,7 +139,9 @@ void Harness::LosePower(Subject& subject) {
 
 Tape Harness::tape() const {
   Tape tape = world_.tape();
-  tape.SetParameter("duration_ms", absl::StrCat(options_.duration.ms()));
+  if (options_.duration.has_value()) {
+    tape.SetParameter("duration_ms", absl::StrCat(options_.duration->ms()));
+  }
   tape.SetParameter("faults", options_.faults ? "1" : "0");
   if (!options_.without.empty()) {
     tape.SetParameter("without", FaultFamilyNames(options_.without));
@@ -134,9 +150,11 @@ Tape Harness::tape() const {
 }
 
 void ReadOptions(TapeParameters& parameters, HarnessOptions* options) {
-  options->duration =
-      Milliseconds(parameters.Number("duration_ms", options->duration.ms(), 1,
-                                     HarnessOptions::kDurationMax.ms()));
+  const int64_t duration_ms =
+      parameters.Number("duration_ms", 1, 1, HarnessOptions::kDurationMax.ms());
+  if (parameters.Has("duration_ms")) {
+    options->duration = Milliseconds(duration_ms);
+  }
   options->faults = parameters.Number("faults", 1, 0, 1) != 0;
   options->without = parameters.Families("without");
 }

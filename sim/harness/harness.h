@@ -37,7 +37,7 @@ struct HarnessOptions {
   static constexpr Duration kDurationMax = Seconds(7 * 24 * 3600);
 
   uint64_t seed = 1;
-  Duration duration = Seconds(60);  // How long clients work.
+  std::optional<Duration> duration{};  // How long clients work. Empty: drawn.
   bool faults = true;
   // Families of faults that are never on.
   std::vector<FaultFamily> without{};
@@ -58,6 +58,7 @@ class Harness {
 
   World& world() { return world_; }
   const World& world() const { return world_; }
+  Duration duration() const { return duration_; }
   // Runs all phases. Call it once. The subject must not outlive the harness.
   void Execute(Subject& subject);
   // The tape of the run so far. Requires: record or replay.
@@ -75,6 +76,7 @@ class Harness {
 
   const HarnessOptions options_;
   World world_;
+  const Duration duration_;
   std::optional<Schedule> schedule_;  // Empty without faults.
   std::vector<MachineId> nodes_;
 };

@@ -36,7 +36,7 @@ class Cluster::Program final : public ReplicaObserver {
                         &cluster->replica_checker_),
         cluster_(cluster),
         node_(node),
-        peer_streams_(MakePeerStreams(env, cluster->options_, node)),
+        peer_streams_(MakePeerStreams(env, cluster->peer_streams_, node)),
         env_{.loop = env.loop,
              .disk = env.disk,
              .transport = peer_streams_ == nullptr
@@ -138,9 +138,10 @@ class Cluster::Program final : public ReplicaObserver {
 
  private:
   static std::unique_ptr<raft::StreamTransport> MakePeerStreams(
-      env::Env& env, const ClusterOptions& cluster, NodeId node) {
-    if (!cluster.peer_streams.has_value()) return nullptr;
-    raft::TransportOptions options = *cluster.peer_streams;
+      env::Env& env, const std::vector<raft::TransportOptions>& by_node,
+      NodeId node) {
+    if (by_node.empty()) return nullptr;
+    raft::TransportOptions options = by_node[node.value() - 1];
     options.buggify = &env.buggify;
     return std::make_unique<raft::StreamTransport>(
         env.loop, env.streams, env.tracer,
@@ -293,6 +294,9 @@ Cluster::Cluster(World& world, ReplicaChecker& checker,
                       .read_only = i > options_.nodes});
     configs_.push_back(options_.configure ? options_.configure(NodeId(i))
                                           : node::Config());
+    if (options_.peer_streams) {
+      peer_streams_.push_back(options_.peer_streams(NodeId(i)));
+    }
     const MachineId machine = world_.AddMachine(
         {.name = absl::StrCat("n", i),
          .clock = {.mono_offset = world_.choices().Between(

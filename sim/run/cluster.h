@@ -37,10 +37,10 @@ struct ClusterOptions {
   // The configuration of a server. The cluster fills in identities, addresses
   // and shards. Null: the default configuration.
   std::function<node::Config(NodeId)> configure;
-  // If set, nodes send to each other with the product's transport, over
-  // simulated byte streams. Otherwise they send over the simulated network of
-  // messages.
-  std::optional<raft::TransportOptions> peer_streams;
+  // The settings with which a node sends by the product's transport, over
+  // simulated byte streams. Null: nodes send to each other over the simulated
+  // network of messages.
+  std::function<raft::TransportOptions(NodeId)> peer_streams;
   // The operator left `bootstrap` on, so a node that lost its disk asks for a
   // part in the founding. Requires: at least two voters in each group.
   bool bootstrap_left_on = false;
@@ -106,6 +106,10 @@ class Cluster {
   MachineId machine(NodeId node) const { return machines_[node.value() - 1]; }
   // The drawn settings, by node.
   const std::vector<node::Config>& configs() const { return configs_; }
+  // By node. Empty if nodes send over the network of messages.
+  const std::vector<raft::TransportOptions>& peer_streams() const {
+    return peer_streams_;
+  }
   const std::vector<node::NodeConfig>& nodes() const { return nodes_; }
   const std::vector<node::ShardConfig>& shards() const { return shards_; }
   // All nodes with a replica of the shard's group.
@@ -192,7 +196,8 @@ class Cluster {
   absl::AnyInvocable<bool(MachineId) const> erased_;
   std::vector<node::NodeConfig> nodes_;
   std::vector<node::ShardConfig> shards_;
-  std::vector<node::Config> configs_;  // By node.
+  std::vector<node::Config> configs_;                 // By node.
+  std::vector<raft::TransportOptions> peer_streams_;  // By node, or empty.
   std::vector<MachineId> machines_;
   // The program of each node. Null while the node is down.
   std::vector<Program*> programs_;

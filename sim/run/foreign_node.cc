@@ -118,7 +118,7 @@ node::Config ForeignNode::DrawConfig() const {
 }
 
 void ForeignNode::Start() {
-  if (!peer_streams_.has_value() ||
+  if (cluster_.peer_streams().empty() ||
       !world_->choices().Chance(kForeignNode, ChoiceKey{}, {1, 4})) {
     return;
   }
@@ -126,7 +126,8 @@ void ForeignNode::Start() {
   const MachineId machine =
       world_->AddMachine({.name = "foreign", .client = true});
   world_->Start(machine, [this](env::Env& env) {
-    auto program = std::make_shared<Program>(env, *peer_streams_, config_);
+    auto program = std::make_shared<Program>(
+        env, cluster_.peer_streams().front(), config_);
     program_ = program.get();
     return program;
   });

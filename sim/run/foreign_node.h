@@ -7,11 +7,8 @@
 #ifndef QUORATE_SIM_RUN_FOREIGN_NODE_H_
 #define QUORATE_SIM_RUN_FOREIGN_NODE_H_
 
-#include <optional>
-
 #include "node/config/config.h"
 #include "raft/transport/handshake.h"
-#include "raft/transport/transport.h"
 #include "sim/run/cluster.h"
 #include "sim/run/strange_peer.h"
 #include "sim/world/world.h"
@@ -20,13 +17,12 @@ namespace quorate::sim {
 
 class ForeignNode {
  public:
-  // The arguments outlive this object. Without `peer_streams` nodes have no
-  // links that it could dial, and it never starts.
-  ForeignNode(World* world, const Cluster& cluster,
-              const std::optional<raft::TransportOptions>& peer_streams)
-      : world_(world), cluster_(cluster), peer_streams_(peer_streams) {}
+  // The arguments outlive this object.
+  ForeignNode(World* world, const Cluster& cluster)
+      : world_(world), cluster_(cluster) {}
 
-  // Starts in some runs.
+  // Starts in some runs. Without byte streams nodes have no links that it could
+  // dial, and it never starts.
   void Start();
   // Checks that no other node voted for it, and ends the programs.
   void Stop();
@@ -42,7 +38,6 @@ class ForeignNode {
 
   World* const world_;
   const Cluster& cluster_;
-  const std::optional<raft::TransportOptions> peer_streams_;
   node::Config config_;
   Program* program_ = nullptr;           // Null: it does not run.
   StrangePeer* strange_peer_ = nullptr;  // Null: it does not run.

@@ -1,6 +1,7 @@
 #include "sim/run/run.h"
 
 #include <algorithm>
+#include <functional>
 #include <map>
 #include <string_view>
 #include <utility>
@@ -81,13 +82,13 @@ class Run::Impl final : public Subject {
              .replicas = shape_.voters,
              .configure =
                  [this](NodeId node) { return draw_.DrawConfig(node, shape_); },
-             .peer_streams = shape_.peer_streams,
+             .peer_streams = DrawPeerStreams(),
              .bootstrap_left_on = shape_.bootstrap_left_on,
              .wrong_files = options_.faults}),
         clients_(world_, cluster_, recorder_,
                  {.shape = shape_,
                   .failures = ClientsFail(options_),
-                  .failing_time = options_.duration * 7 / 10,
+                  .failing_time = harness_.duration() * 7 / 10,
                   .keep_issued = options_.keep_trace}) {
     cluster_.SetCommitHook([this](GroupId group, const raft::Entry& entry) {
       const bool commands = entry.kind == raft::EntryKind::kCommands;
@@ -172,6 +173,11 @@ class Run::Impl final : public Subject {
     }
     return most;
   }
+  // Null in a run without byte streams between nodes.
+  std::function<raft::TransportOptions(NodeId)> DrawPeerStreams() {
+    if (!shape_.peer_streams) return nullptr;
+    return [this](NodeId node) { return draw_.DrawPeerStreams(node); };
+  }
   ClockBounds BoundsOfClocks();
   void CheckAvailability();
   // A leader that hears no majority must give up its role.
@@ -200,7 +206,7 @@ class Run::Impl final : public Subject {
   // The bound has passed without a fault while clients were at work.
   bool calm_for_long_ = false;
   ClientFleet clients_;
-  ForeignNode foreign_node_{&world_, cluster_, shape_.peer_streams};
+  ForeignNode foreign_node_{&world_, cluster_};
   std::vector<MachineId> healed_;      // The nodes that must work.
   std::vector<FaultFamily> families_;  // Those that are on.
 };
@@ -212,9 +218,10 @@ Duration Run::Impl::AvailabilityBound() const {
     proxy = std::max(proxy, config.timeouts.proxy);
   }
   Duration redial;
-  if (shape_.peer_streams.has_value()) redial = shape_.peer_streams->redial_max;
-  return node::RaftConfig().election_timeout_max * kElectionTimeouts + proxy +
-         redial;
+  for (const raft::TransportOptions& options : cluster_.peer_streams()) {
+    redial = std::max(redial, options.redial_max);
+  }
+  return shape_.election_timeout_max * kElectionTimeouts + proxy + redial;
 }
 
 ClockBounds Run::Impl::BoundsOfClocks() {
@@ -278,8 +285,7 @@ void Run::Impl::CheckAvailability() {
 }
 
 void Run::Impl::CheckLeaders() {
-  const Duration patience =
-      node::RaftConfig().election_timeout_max * kLeaderTimeouts;
+  const Duration patience = shape_.election_timeout_max * kLeaderTimeouts;
   if (world_.now() - calm_.since() < patience) return;
   for (const node::NodeConfig& config : cluster_.nodes()) {
     const node::Server* const server = cluster_.server(config.id);
@@ -514,6 +520,10 @@ RunReport Run::Impl::Current() const {
   for (const auto& [name, count] : world_.points()) {
     report.drawn[absl::StrCat("point.", name)] = count;
   }
+  if (!options_.duration.has_value()) {
+    const int64_t seconds = harness_.duration().ms() / 1000;
+    report.drawn[absl::StrCat("shape.duration_s=", seconds)] = 1;
+  }
   for (const FaultFamily family : families_) {
     report
         .drawn[absl::StrCat("family.", std::string(FaultFamilyName(family)))] =
@@ -583,7 +593,6 @@ absl::StatusOr<RunOptions> OptionsOfTape(const Tape& tape) {
 }
 
 std::string ReplayLine(const RunOptions& options) {
-  const RunOptions defaults;
   std::string line = absl::StrCat(
       "./bazelw run -c opt //:simulate -- run --seed ", options.seed);
   const auto add = [&](std::string_view flag, std::optional<uint32_t> value) {
@@ -596,8 +605,8 @@ std::string ReplayLine(const RunOptions& options) {
   add("clients", options.shape.clients);
   add("rate", options.shape.operations_per_second);
   add("keys", options.shape.keys);
-  if (options.duration != defaults.duration) {
-    absl::StrAppend(&line, " --duration ", options.duration.ms(), "ms");
+  if (options.duration.has_value()) {
+    absl::StrAppend(&line, " --duration ", options.duration->ms(), "ms");
   }
   if (!options.faults) absl::StrAppend(&line, " --no-faults");
   if (!options.without.empty()) {

@@ -42,8 +42,8 @@ struct RunOptions {
   static constexpr Duration kDurationMax = HarnessOptions::kDurationMax;
 
   uint64_t seed = 1;
-  FixedShape shape;                 // Parts that have no value are drawn.
-  Duration duration = Seconds(60);  // How long clients work.
+  FixedShape shape;                    // Parts that have no value are drawn.
+  std::optional<Duration> duration{};  // How long clients work. Empty: drawn.
   bool faults = true;
   // Families of faults that are never on.
   std::vector<FaultFamily> without{};

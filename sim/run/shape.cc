@@ -48,17 +48,8 @@ Shape ShapeDraw::DrawShape(const FixedShape& fixed) {
       FixedOr(fixed.operations_per_second, "shape.operations_per_second",
               {100, 100, 100, 50, 50, 20, 20, 5, 200});
   shape.keys = FixedOr(fixed.keys, "shape.keys", {6, 6, 6, 3, 1, 20, 60});
-  if (Pick<int>("shape.peer_streams", 0, {0, 1}) != 0) {
-    raft::TransportOptions& options = shape.peer_streams.emplace();
-    options.control_queue_bytes =
-        Pick<size_t>("knob.peers.control_queue_bytes", 0, {8 << 20, 1 << 20});
-    options.bulk_queue_bytes =
-        Pick<size_t>("knob.peers.bulk_queue_bytes", 0, {16 << 20, 1 << 20});
-    options.redial_max = Milliseconds(
-        Pick<int64_t>("knob.peers.redial_max_ms", 0, {1000, 200, 5000}));
-    options.handshake_max = Milliseconds(
-        Pick<int64_t>("knob.peers.handshake_max_ms", 0, {5000, 300}));
-  }
+  shape.peer_streams = Pick<int>("shape.peer_streams", 0, {0, 1}) != 0;
+  DrawTimings(&shape);
   shape.tags = Pick<uint32_t>("shape.tags", 0, {0, 0, 0, 1, 3});
   shape.hot_keys = Pick<uint32_t>("shape.hot_keys", 0, {0, 0, 1}) != 0;
   shape.large_value_bytes = Pick<size_t>(
@@ -66,25 +57,11 @@ Shape ShapeDraw::DrawShape(const FixedShape& fixed) {
   shape.value_bytes_max =
       Pick<size_t>("shape.value_bytes_max", 0, {200, 200, 200, 20, 2'000});
   shape.rules = DrawRules();
-  shape.http_clients = Pick<uint32_t>("shape.http_clients", 0, {0, 0, 1, 3});
-  // A key protects a retry for the lifetime of sessions only. Retries of a run
-  // may come later than that if it is short.
-  shape.http_idempotency_keys =
-      Pick<int>("shape.http_idempotency_keys", 0, {1, 1, 0}) != 0 &&
-      shape.rules.sessions.lifetime >= kv::SessionRules().open_window;
-  shape.library_clients =
-      Pick<uint32_t>("shape.library_clients", 0, {0, 0, 1, 3});
-  shape.library_sessions =
-      Pick<int>("shape.library_sessions", 0, {1, 1, 1, 0}) != 0;
-  shape.library_bounds_small =
-      Pick<int>("shape.library_bounds_small", 0, {0, 0, 1}) != 0;
-  shape.library_impostor = Pick<int>("shape.library_impostor", 0, {0, 1}) != 0;
-  shape.multi_key_clients =
-      Pick<uint32_t>("shape.multi_key_clients", 0, {0, 0, 1, 2});
-  // A cluster of one node would be founded again.
+  DrawOtherClients(&shape);
   shape.digest_interval =
       Pick<uint64_t>("shape.digest_interval", 0, {4096, 64, 64, 1});
   shape.older_level = Pick<uint32_t>("shape.older_level", 0, {0, 0, 0, 2});
+  // A cluster of one node would be bootstrapped again.
   shape.bootstrap_left_on =
       Pick<int>("shape.bootstrap_left_on", 0, {0, 1}) != 0 && shape.voters > 1;
   shape.link_latency = Microseconds(Pick<int64_t>(
@@ -96,6 +73,57 @@ Shape ShapeDraw::DrawShape(const FixedShape& fixed) {
     shape.bytes_per_second *= 20;
   }
   return shape;
+}
+
+void ShapeDraw::DrawTimings(Shape* shape) {
+  const NodeId all;
+  DrawMs("knob.raft.election_timeout_min_ms", all, &shape->election_timeout_min,
+         {300, 300, 300, 300, 150, 500});
+  DrawMs("knob.raft.election_timeout_max_ms", all, &shape->election_timeout_max,
+         {600, 600, 600, 600, 1'200});
+  DrawMs("knob.raft.heartbeat_interval_ms", all, &shape->heartbeat_interval,
+         {75, 75, 75, 20, 150});
+  shape->heartbeat_interval =
+      std::min(shape->heartbeat_interval, shape->election_timeout_min / 2);
+}
+
+void ShapeDraw::DrawOtherClients(Shape* shape) {
+  shape->http_clients = Pick<uint32_t>("shape.http_clients", 0, {0, 0, 1, 3});
+  // A key protects a retry for the lifetime of sessions only. Retries of a run
+  // may come later than that if it is short.
+  shape->http_idempotency_keys =
+      Pick<int>("shape.http_idempotency_keys", 0, {1, 1, 0}) != 0 &&
+      shape->rules.sessions.lifetime >= kv::SessionRules().open_window;
+  shape->library_clients =
+      Pick<uint32_t>("shape.library_clients", 0, {0, 0, 1, 3});
+  shape->library_sessions =
+      Pick<int>("shape.library_sessions", 0, {1, 1, 1, 0}) != 0;
+  shape->library_bounds_small =
+      Pick<int>("shape.library_bounds_small", 0, {0, 0, 1}) != 0;
+  shape->library_impostor = Pick<int>("shape.library_impostor", 0, {0, 1}) != 0;
+  shape->multi_key_clients =
+      Pick<uint32_t>("shape.multi_key_clients", 0, {0, 0, 1, 2});
+}
+
+raft::TransportOptions ShapeDraw::DrawPeerStreams(NodeId node) {
+  raft::TransportOptions options;
+  Draw("knob.peers.control_queue_bytes", node, &options.control_queue_bytes,
+       {8 << 20, 1 << 20});
+  Draw("knob.peers.bulk_queue_bytes", node, &options.bulk_queue_bytes,
+       {16 << 20, 1 << 20});
+  Draw("knob.peers.requests_queue_bytes", node, &options.requests_queue_bytes,
+       {8 << 20, 1 << 20});
+  DrawMs("knob.peers.redial_min_ms", node, &options.redial_min, {50, 5, 200});
+  DrawMs("knob.peers.redial_max_ms", node, &options.redial_max,
+         {1'000, 200, 5'000});
+  DrawMs("knob.peers.redial_refused_ms", node, &options.redial_refused,
+         {5'000, 500});
+  DrawMs("knob.peers.dial_max_ms", node, &options.dial_max, {2'000, 500});
+  DrawMs("knob.peers.handshake_max_ms", node, &options.handshake_max,
+         {5'000, 300});
+  DrawBound("knob.peers.pending_handshakes_max", node,
+            &options.pending_handshakes_max, 2);
+  return options;
 }
 
 void ShapeDraw::DrawLoop(NodeId node, LoopOptions* loop) {
@@ -173,24 +201,9 @@ kv::Rules ShapeDraw::DrawRules() {
 node::Config ShapeDraw::DrawConfig(NodeId node, const Shape& shape) {
   node::Config config;
   config.rules = shape.rules;
-  config.raft.level_max = shape.older_level;
-  const uint64_t id = node.value();
-  config.timeouts.proxy = Milliseconds(
-      Pick<int64_t>("knob.timeouts.proxy_ms", id, {5000, 100, 500, 2000}));
-  // A large value takes many round trips of a stream's buffer. Over slow links,
-  // a short time ends each request of a busy group, and its retries keep it
-  // busy.
-  if (shape.large_value_bytes > Shape().large_value_bytes ||
-      shape.link_latency > kShortLatency) {
-    config.timeouts.proxy = std::max(config.timeouts.proxy, Seconds(2));
-  }
-  config.timeouts.leader_wait = Milliseconds(Pick<int64_t>(
-      "knob.timeouts.leader_wait_ms", id, {2000, 2000, 2000, 100, 10000}));
-  config.timeouts.idle = Milliseconds(
-      Pick<int64_t>("knob.timeouts.idle_ms", id, {0, 0, 0, 2'000}));
-  config.timeouts.stall = Milliseconds(
-      Pick<int64_t>("knob.timeouts.stall_ms", id, {60'000, 60'000, 3'000}));
-  config.http_get_writes = Pick<int>("knob.http_get_writes", id, {0, 1}) != 0;
+  config.timeouts = DrawTimeouts(node, shape);
+  config.http_get_writes =
+      Pick<int>("knob.clients.http_get_writes", node.value(), {0, 1}) != 0;
   config.snapshot = DrawSnapshots(node, shape);
   // Large segments are mostly zeros that each start reads.
   Draw("knob.log.segment_bytes", node, &config.log.segment_bytes,
@@ -199,44 +212,98 @@ node::Config ShapeDraw::DrawConfig(NodeId node, const Shape& shape) {
         4 << 20});
   Draw("knob.log.batch_bytes", node, &config.log.batch_bytes,
        {4 << 20, 4 << 20, 64 << 10});
+  Draw("knob.log.group_bytes", node, &config.log.group_bytes,
+       {1 << 20, 1 << 20, 64 << 10});
   Draw("knob.log.ballast_bytes", node, &config.log.ballast_bytes,
        {64 << 10, 0, 256 << 10});
-  config.raft.quiet_interval = Milliseconds(Pick<int64_t>(
-      "knob.raft.quiet_interval_ms", id, {2000, 2000, 2000, 0, 500, 10'000}));
-  Draw("knob.raft.uncommitted_bytes", node, &config.raft.uncommitted_bytes,
-       {16 << 20, 64 << 10, 4 << 10});
-  Draw("knob.raft.unwritten_bytes", node, &config.raft.unwritten_bytes,
-       {32 << 20, 32 << 20, 16 << 10, 2 << 10});
-  Draw("knob.raft.unapplied_bytes", node, &config.raft.unapplied_bytes,
-       {64 << 20, 64 << 20, 16 << 10});
-  Draw("knob.raft.apply_bytes", node, &config.raft.apply_bytes,
-       {256 << 10, 1 << 10, 256 << 10, 100});
-  Draw("knob.raft.append_bytes", node, &config.raft.append_bytes,
-       {256 << 10, 16 << 10, 1 << 10});
-  Draw("knob.raft.inflight_messages", node, &config.raft.inflight_messages,
-       {64, 64, 4, 1});
-  Draw("knob.raft.peer_window_bytes", node, &config.raft.peer_window_bytes,
-       {32 << 20, 32 << 20, 16 << 10, 1});
-  Draw("knob.limits.batch_commands", node, &config.limits.batch_commands,
-       {4096, 4096, 4, 1});
-  Draw("knob.limits.transaction_bytes", node, &config.limits.transaction_bytes,
-       {4 << 20, 4 << 20, 1 << 20});
-  Draw("knob.limits.pipeline", node, &config.limits.pipeline, {1024, 1024, 8});
-  Draw("knob.limits.output_buffer_bytes", node,
-       &config.limits.output_buffer_bytes, {16 << 20, 1 << 20, 64 << 10});
-  Draw("knob.limits.output_total_bytes", node,
-       &config.limits.output_total_bytes, {256 << 20, 1 << 20});
-  Draw("knob.limits.query_total_bytes", node, &config.limits.query_total_bytes,
-       {256 << 20, 256 << 20, 4 << 20, 1 << 20});
-  Draw("knob.limits.held_requests", node, &config.limits.held_requests,
-       {16'384, 16'384, 16'384, 16});
-  Draw("knob.limits.peer_bytes", node, &config.limits.peer_bytes,
-       {16 << 20, 16 << 20, 2 << 10});
-  Draw("knob.limits.memory_bytes", node, &config.limits.memory_bytes,
-       {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 200 << 10, 20 << 10});
+  config.raft = DrawRaft(node, shape);
+  config.limits = DrawLimits(node);
   config.bounds = DrawBounds(node);
   config.bounds.digest_interval = shape.digest_interval;
   return config;
+}
+
+node::TimeoutsConfig ShapeDraw::DrawTimeouts(NodeId node, const Shape& shape) {
+  node::TimeoutsConfig timeouts;
+  DrawMs("knob.timeouts.proxy_ms", node, &timeouts.proxy,
+         {5'000, 100, 500, 2'000});
+  // A large value takes many round trips of a stream's buffer. Over slow links,
+  // a short time ends each request of a busy group, and its retries keep it
+  // busy.
+  if (shape.large_value_bytes > Shape().large_value_bytes ||
+      shape.link_latency > kShortLatency) {
+    timeouts.proxy = std::max(timeouts.proxy, Seconds(2));
+  }
+  DrawMs("knob.timeouts.leader_wait_ms", node, &timeouts.leader_wait,
+         {2'000, 2'000, 2'000, 100, 10'000});
+  DrawMs("knob.timeouts.idle_ms", node, &timeouts.idle, {0, 0, 0, 2'000});
+  DrawMs("knob.timeouts.stall_ms", node, &timeouts.stall,
+         {60'000, 60'000, 3'000});
+  DrawMs("knob.timeouts.stop_ms", node, &timeouts.stop, {3'000, 3'000, 50});
+  return timeouts;
+}
+
+node::RaftConfig ShapeDraw::DrawRaft(NodeId node, const Shape& shape) {
+  node::RaftConfig raft;
+  raft.level_max = shape.older_level;
+  raft.election_timeout_min = shape.election_timeout_min;
+  raft.election_timeout_max = shape.election_timeout_max;
+  raft.heartbeat_interval = shape.heartbeat_interval;
+  DrawMs("knob.raft.quiet_interval_ms", node, &raft.quiet_interval,
+         {2'000, 2'000, 2'000, 0, 500, 10'000});
+  DrawMs("knob.raft.retry_interval_ms", node, &raft.retry_interval,
+         {150, 150, 150, 30, 1'000});
+  Draw("knob.raft.uncommitted_bytes", node, &raft.uncommitted_bytes,
+       {16 << 20, 64 << 10, 4 << 10});
+  Draw("knob.raft.unwritten_bytes", node, &raft.unwritten_bytes,
+       {32 << 20, 32 << 20, 16 << 10, 2 << 10});
+  Draw("knob.raft.unapplied_bytes", node, &raft.unapplied_bytes,
+       {64 << 20, 64 << 20, 16 << 10});
+  Draw("knob.raft.apply_bytes", node, &raft.apply_bytes,
+       {256 << 10, 1 << 10, 256 << 10, 100});
+  Draw("knob.raft.append_bytes", node, &raft.append_bytes,
+       {256 << 10, 16 << 10, 1 << 10});
+  Draw("knob.raft.inflight_messages", node, &raft.inflight_messages,
+       {64, 64, 4, 1});
+  DrawBound("knob.raft.inflight_bytes", node, &raft.inflight_bytes, 16 << 10);
+  Draw("knob.raft.peer_window_bytes", node, &raft.peer_window_bytes,
+       {32 << 20, 32 << 20, 16 << 10, 1});
+  // Less would not make up for the drift of clocks.
+  Draw("knob.raft.log_time_slew_ppm", node, &raft.log_time_slew_ppm,
+       {1'000, 1'000, 1'000, 1'000'000});
+  return raft;
+}
+
+node::LimitsConfig ShapeDraw::DrawLimits(NodeId node) {
+  node::LimitsConfig limits;
+  Draw("knob.limits.batch_commands", node, &limits.batch_commands,
+       {4096, 4096, 4, 1});
+  DrawBound("knob.limits.batch_bytes", node, &limits.batch_bytes, 1 << 10);
+  Draw("knob.limits.transaction_bytes", node, &limits.transaction_bytes,
+       {4 << 20, 4 << 20, 1 << 20});
+  Draw("knob.limits.pipeline", node, &limits.pipeline, {1024, 1024, 8});
+  Draw("knob.limits.output_buffer_bytes", node, &limits.output_buffer_bytes,
+       {16 << 20, 1 << 20, 64 << 10});
+  Draw("knob.limits.output_total_bytes", node, &limits.output_total_bytes,
+       {256 << 20, 1 << 20});
+  DrawBound("knob.limits.query_buffer_bytes", node, &limits.query_buffer_bytes,
+            512 << 10);
+  Draw("knob.limits.query_total_bytes", node, &limits.query_total_bytes,
+       {256 << 20, 256 << 20, 4 << 20, 1 << 20});
+  DrawBound("knob.limits.http_header_bytes", node, &limits.http_header_bytes,
+            8 << 10);
+  DrawBound("knob.limits.arguments", node, &limits.arguments, 256);
+  DrawBound("knob.limits.scan_keys", node, &limits.scan_keys, 10);
+  DrawBound("knob.limits.connections", node, &limits.connections, 100);
+  Draw("knob.limits.held_requests", node, &limits.held_requests,
+       {16'384, 16'384, 16'384, 16});
+  Draw("knob.limits.held_bytes", node, &limits.held_bytes,
+       {16 << 20, 16 << 20, 16 << 20, 2 << 10});
+  Draw("knob.limits.peer_bytes", node, &limits.peer_bytes,
+       {16 << 20, 16 << 20, 2 << 10});
+  Draw("knob.limits.memory_bytes", node, &limits.memory_bytes,
+       {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 200 << 10, 20 << 10});
+  return limits;
 }
 
 node::SnapshotConfig ShapeDraw::DrawSnapshots(NodeId node, const Shape& shape) {
@@ -264,9 +331,8 @@ node::SnapshotConfig ShapeDraw::DrawSnapshots(NodeId node, const Shape& shape) {
        {64 << 10, 4 << 10, 1 << 10});
   Draw("knob.snapshot.inflight_bytes", node, &snapshot.inflight_bytes,
        {4 << 20, 4 << 20, 16 << 10, 1 << 10});
-  snapshot.transfer_timeout =
-      Milliseconds(Pick<int64_t>("knob.snapshot.transfer_timeout_ms",
-                                 node.value(), {60'000, 60'000, 1'000, 1}));
+  DrawMs("knob.snapshot.transfer_timeout_ms", node, &snapshot.transfer_timeout,
+         {60'000, 60'000, 1'000, 1});
   return snapshot;
 }
 
@@ -303,9 +369,10 @@ node::BoundsConfig ShapeDraw::DrawBounds(NodeId node) {
             &bounds.snapshot_sync_bytes, 1 << 10);
   DrawBound("knob.bounds.log_slack_segments", node, &bounds.log_slack_segments,
             1);
-  bounds.log_witness_delay =
-      Milliseconds(Pick<int64_t>("knob.bounds.log_witness_delay_ms",
-                                 node.value(), {1'000, 1'000, 1'000, 50, 1}));
+  DrawMs("knob.bounds.log_witness_delay_ms", node, &bounds.log_witness_delay,
+         {1'000, 1'000, 1'000, 50, 1});
+  DrawBound("knob.bounds.refused_connections", node,
+            &bounds.refused_connections, 1);
   return bounds;
 }
 

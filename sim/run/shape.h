@@ -52,8 +52,12 @@ struct Shape {
   // the newest one.
   uint32_t older_level = 0;
   size_t value_bytes_max = 200;
-  // If set, nodes send to each other over byte streams.
-  std::optional<raft::TransportOptions> peer_streams;
+  bool peer_streams = false;  // Nodes send to each other over byte streams.
+  // A leader whose followers wait for less time than its heartbeats need loses
+  // its role again and again, so all nodes have the same timings.
+  Duration election_timeout_min = node::RaftConfig().election_timeout_min;
+  Duration election_timeout_max = node::RaftConfig().election_timeout_max;
+  Duration heartbeat_interval = node::RaftConfig().heartbeat_interval;
   size_t large_value_bytes = 6'000;  // One value in sixteen has this size.
   kv::Rules rules;
   // Clients of other kinds (sim/workload).
@@ -80,6 +84,8 @@ class ShapeDraw {
   // The configuration of one node of a run with `shape`. Settings that
   // replicas must agree on are the same for all nodes.
   node::Config DrawConfig(NodeId node, const Shape& shape);
+  // The settings of one node's transport of byte streams.
+  raft::TransportOptions DrawPeerStreams(NodeId node);
   // The least latencies of one node's disk.
   void DrawDisk(NodeId node, DiskOptions* disk);
   // The cost of one node's turns.
@@ -95,6 +101,11 @@ class ShapeDraw {
 
  private:
   kv::Rules DrawRules();
+  void DrawTimings(Shape* shape);
+  void DrawOtherClients(Shape* shape);
+  node::TimeoutsConfig DrawTimeouts(NodeId node, const Shape& shape);
+  node::RaftConfig DrawRaft(NodeId node, const Shape& shape);
+  node::LimitsConfig DrawLimits(NodeId node);
   node::SnapshotConfig DrawSnapshots(NodeId node, const Shape& shape);
   node::BoundsConfig DrawBounds(NodeId node);
   template <typename T, size_t N>
@@ -107,6 +118,12 @@ class ShapeDraw {
   void Draw(const char* site, NodeId node, T* setting,
             const std::type_identity_t<T> (&values)[N]) {
     *setting = Pick<T>(site, node.value(), values);
+  }
+  // `values` are in milliseconds.
+  template <size_t N>
+  void DrawMs(const char* site, NodeId node, Duration* setting,
+              const int64_t (&values)[N]) {
+    *setting = Milliseconds(Pick<int64_t>(site, node.value(), values));
   }
   // Leaves the bound as it is, or makes it small in a third of the draws.
   template <typename T>

@@ -2,8 +2,14 @@
 // combination is a valid configuration.
 #include "sim/run/shape.h"
 
+#include <algorithm>
+#include <fstream>
+#include <iterator>
 #include <map>
+#include <set>
+#include <sstream>
 #include <string>
+#include <string_view>
 
 #include "gtest/gtest.h"
 
@@ -18,6 +24,7 @@ TEST(ShapeDraw, EachValue_IsDrawnInAtLeastTwoPercentOfRuns) {
     ShapeDraw draw(&choices);
     draw.DrawShape({});
     draw.DrawConfig(NodeId(1), {});
+    draw.DrawPeerStreams(NodeId(1));
     DiskOptions disk;
     draw.DrawDisk(NodeId(1), &disk);
     LoopOptions loop;
@@ -29,6 +36,38 @@ TEST(ShapeDraw, EachValue_IsDrawnInAtLeastTwoPercentOfRuns) {
   EXPECT_GT(runs.size(), 60u);
   for (const auto& [value, count] : runs) {
     EXPECT_GE(count * 50, kRuns) << value;
+  }
+}
+
+// Tables whose keys are not settings of behaviour: the cluster draws identities
+// and addresses, and ShapeDraw::DrawShape the groups.
+constexpr std::string_view kIdentities[] = {
+    "cluster.", "node.", "listen.", "nodes[].", "sharding.", "shards[].",
+};
+
+TEST(ShapeDraw, EachKeyOfTheConfiguration_IsDrawnOrNamedAsNotSimulated) {
+  std::ifstream file("docs/testing/not-simulated.md");
+  ASSERT_TRUE(file.good());
+  std::stringstream page;
+  page << file.rdbuf();
+  std::set<std::string> drawn;
+  for (uint64_t seed = 1; seed <= 200; ++seed) {
+    Choices choices(seed, /*record=*/false);
+    ShapeDraw draw(&choices);
+    draw.DrawConfig(NodeId(1), draw.DrawShape({}));
+    for (const auto& [value, count] : draw.drawn()) {
+      drawn.insert(value.substr(0, value.find('=')));
+    }
+  }
+  drawn.insert("knob.raft.level_max");  // As shape.older_level.
+  for (const node::ConfigKey& key : node::ConfigKeys()) {
+    const bool identity = std::any_of(
+        std::begin(kIdentities), std::end(kIdentities),
+        [&key](std::string_view table) { return key.name.starts_with(table); });
+    const bool named =
+        page.str().find("`" + key.name + "`") != std::string::npos;
+    EXPECT_EQ(drawn.contains("knob." + key.name), !identity && !named)
+        << key.name;
   }
 }
 
@@ -63,6 +102,14 @@ TEST(ShapeDraw, NoChoiceOnATape_GivesTheDefaults) {
   const node::Config config = draw.DrawConfig(NodeId(1), {});
   EXPECT_EQ(config.timeouts.proxy, node::Config().timeouts.proxy);
   EXPECT_EQ(config.limits.pipeline, node::Config().limits.pipeline);
+  EXPECT_EQ(config.raft.election_timeout_min,
+            node::RaftConfig().election_timeout_min);
+  EXPECT_EQ(config.raft.election_timeout_max,
+            node::RaftConfig().election_timeout_max);
+  EXPECT_EQ(config.raft.heartbeat_interval,
+            node::RaftConfig().heartbeat_interval);
+  EXPECT_EQ(draw.DrawPeerStreams(NodeId(1)).redial_min,
+            raft::TransportOptions().redial_min);
 }
 
 TEST(ShapeDraw, FixedParts_AreNotDrawn) {
@@ -74,6 +121,22 @@ TEST(ShapeDraw, FixedParts_AreNotDrawn) {
     EXPECT_EQ(shape.groups, 9u);
     EXPECT_LE(shape.voters, 2u);
     EXPECT_EQ(draw.drawn().count("shape.nodes=2"), 0u);
+  }
+}
+
+// A leader sends at least two heartbeats in the time that a follower waits.
+TEST(ShapeDraw, TimingsOfARun_AreValidAndAlikeOnAllNodes) {
+  for (uint64_t seed = 1; seed <= 500; ++seed) {
+    Choices choices(seed, /*record=*/false);
+    ShapeDraw draw(&choices);
+    const Shape shape = draw.DrawShape({});
+    const node::RaftConfig one = draw.DrawConfig(NodeId(1), shape).raft;
+    const node::RaftConfig two = draw.DrawConfig(NodeId(2), shape).raft;
+    EXPECT_LT(one.election_timeout_min, one.election_timeout_max);
+    EXPECT_LE(one.heartbeat_interval * 2, one.election_timeout_min);
+    EXPECT_EQ(one.election_timeout_min, two.election_timeout_min);
+    EXPECT_EQ(one.election_timeout_max, two.election_timeout_max);
+    EXPECT_EQ(one.heartbeat_interval, two.heartbeat_interval);
   }
 }
 

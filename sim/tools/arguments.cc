@@ -179,11 +179,13 @@ constexpr char kUsageBegin[] =
     "                 [--history-out FILE] [--json]\n"
     "simulate diff    SEED|TAPE SEED|TAPE [--nodes …] [--groups …] and so on\n"
     "\n"
-    "The seed draws each of --nodes, --groups, --clients, --rate and --keys "
-    "that has no\n"
-    "value. --duration is in simulated time; --rate is the requests of all "
-    "clients per\n"
-    "second; --keys is the number of keys of each kind in use at a time.\n";
+    "The seed draws each of --nodes, --groups, --duration, --clients, --rate "
+    "and --keys\n"
+    "that has no value. --duration is in simulated time; --rate is the "
+    "requests "
+    "of all\n"
+    "clients per second; --keys is the number of keys of each kind in use at a "
+    "time.\n";
 constexpr char kUsageEnd[] =
     "--history-out writes the clients' history for //:lincheck, --trace-out "
     "one line per\n"
