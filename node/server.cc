@@ -189,15 +189,6 @@ class ServerImpl final : public Server, public raft::Host::Observer {
   }
   std::string MetricsText() const override { return MetricsPage(context_); }
   bool HasOpenWork() const override { return node::HasOpenWork(context_); }
-  NodeId ListedLeader(GroupId group) override {
-    return topology_.LeaderOf(group);
-  }
-  bool ListedAsFailed(NodeId node) override {
-    return std::ranges::any_of(
-        topology_.nodes(), [&](const Topology::Node& listed) {
-          return listed.config->id == node && listed.failed;
-        });
-  }
   std::string resp_address() const override {
     return resp_listener_ == nullptr ? "" : resp_listener_->address();
   }

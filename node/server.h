@@ -63,10 +63,6 @@ class Server {
   virtual std::string MetricsText() const = 0;
   // Whether a request waits, an entry is under way, or a reply is unsent.
   virtual bool HasOpenWork() const = 0;
-  // The contents of this node's CLUSTER answers: the group's master (zero if
-  // there is none), and whether a node is flagged as failed.
-  virtual NodeId ListedLeader(GroupId group) = 0;
-  virtual bool ListedAsFailed(NodeId node) = 0;
   // The bound address; empty before Start has succeeded.
   virtual std::string resp_address() const = 0;
   virtual std::string resp_cluster_address() const = 0;

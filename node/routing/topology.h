@@ -43,10 +43,6 @@ class Topology {
   const std::vector<Node>& nodes();
   const Node& self();
   const Node* Find(std::string_view id);
-  // The group's leader, or the node listed in its place. Zero if this node has
-  // the only replica and it does not work, or if no leader can be a peer of
-  // this node.
-  NodeId LeaderOf(GroupId group);
   // The number of slots whose group has a known leader.
   uint32_t slots_with_leader();
 
@@ -58,6 +54,10 @@ class Topology {
 
  private:
   void Refresh();
+  // The group's leader, or the node listed in its place. Zero if this node has
+  // the only replica and it does not work, or if no leader can be a peer of
+  // this node.
+  NodeId LeaderOf(GroupId group);
   // The node to list as the leader of the group at this position.
   NodeId LeaderToList(size_t group) const;
   // The group's position in the map; the number of groups if it is unknown.

@@ -141,35 +141,6 @@ uint64_t ClusterChecks::Progress() const {
   return progress;
 }
 
-bool ClusterChecks::ViewsAreTrue() const {
-  for (const node::NodeConfig& about : cluster_.nodes()) {
-    const node::Server* const subject = cluster_.server(about.id);
-    // A node without any replica works while it runs.
-    bool works = !cluster_.HasReplica(about.id) && subject != nullptr;
-    for (const node::ShardConfig& shard : cluster_.shards()) {
-      if (!cluster_.IsMember(about.id, shard)) continue;
-      works = works || (subject != nullptr &&
-                        subject->host().group_status(shard.group).ok());
-    }
-    for (const node::NodeConfig& node : cluster_.nodes()) {
-      node::Server* const at = cluster_.server(node.id);
-      if (at != nullptr && at->ListedAsFailed(about.id) == works) {
-        return false;
-      }
-    }
-  }
-  for (const node::ShardConfig& shard : cluster_.shards()) {
-    const NodeId leader = cluster_.LeaderOf(shard.group);
-    for (const node::NodeConfig& node : cluster_.nodes()) {
-      node::Server* const at = cluster_.server(node.id);
-      if (at != nullptr && at->ListedLeader(shard.group) != leader) {
-        return false;
-      }
-    }
-  }
-  return true;
-}
-
 void ClusterChecks::CheckOwned(NodeId node, const node::ShardConfig& shard,
                                const kv::Store& store) {
   const auto owned = store.owned();

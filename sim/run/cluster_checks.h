@@ -36,9 +36,6 @@ class ClusterChecks {
   // The entries that replicas applied, and the pieces of snapshots that they
   // received.
   uint64_t Progress() const;
-  // Whether the CLUSTER replies of every running node have the leader of each
-  // group, and mark exactly the nodes without a working replica as failed.
-  bool ViewsAreTrue() const;
   // Compares the whole states of running replicas that have applied the same
   // index.
   void CompareStates();

@@ -17,6 +17,7 @@
 #include "sim/run/client_fleet.h"
 #include "sim/run/cluster.h"
 #include "sim/run/cluster_checks.h"
+#include "sim/run/cluster_views.h"
 #include "sim/run/foreign_node.h"
 #include "sim/run/message_key.h"
 #include "sim/run/timeline.h"
@@ -198,6 +199,7 @@ class Run::Impl final : public Subject {
   Recorder recorder_;
   Cluster cluster_;
   ClusterChecks checks_{&world_, &replica_checker_, &cluster_};
+  ClusterViews views_{&world_, &cluster_};
   CalmWatch calm_{&world_, cluster_.machines()};
   SimTime next_look_;
   // How many leaderships of each group had begun before the calm.
@@ -366,7 +368,7 @@ void Run::Impl::StopClients() {
 }
 
 std::string Run::Impl::Describe() const {
-  return clients_.Describe() + checks_.Describe();
+  return clients_.Describe() + views_.Describe() + checks_.Describe();
 }
 
 std::vector<std::string> Run::Impl::NumberKeys() const {
@@ -461,9 +463,10 @@ std::vector<Subject::Condition> Run::Impl::Conditions(Stage stage) {
           {"agreement of the healed replicas", settled, progress});
       break;
     case Stage::kAll:
+      views_.Begin();
       conditions.push_back({"agreement of all replicas", settled, progress});
       conditions.push_back({"every node's view of the cluster",
-                            [this] { return checks_.ViewsAreTrue(); }});
+                            [this] { return views_.AreTrue(); }});
       conditions.push_back({"resources: the end of all work in the nodes",
                             [this] { return !checks_.HasOpenWork(); }});
       conditions.push_back(

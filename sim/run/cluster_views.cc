@@ -1,0 +1,98 @@
+#include "sim/run/cluster_views.h"
+
+#include <memory>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "node/server.h"
+#include "raft/host/host.h"
+
+namespace quorate::sim {
+
+void ClusterViews::Begin() {
+  problems_.assign(cluster_.nodes().size(), "has not answered yet");
+  const MachineId machine =
+      world_.AddMachine({.name = "view_client", .client = true});
+  world_.Start(machine, [this](env::Env& env) {
+    auto client = std::make_shared<ViewClient>(
+        env, cluster_.resp_cluster_addresses(), cluster_.http_addresses(),
+        [this](size_t node, const NodeView* view) {
+          problems_[node] = CheckView(node, view);
+        });
+    client_ = client.get();
+    return client;
+  });
+}
+
+bool ClusterViews::AreTrue() {
+  for (size_t node = 0; node < problems_.size(); ++node) {
+    const NodeId id = cluster_.nodes()[node].id;
+    if (cluster_.server(id) != nullptr && !problems_[node].empty()) {
+      return false;
+    }
+  }
+  if (client_ != nullptr) std::exchange(client_, nullptr)->Stop();
+  return true;
+}
+
+std::string ClusterViews::Describe() const {
+  std::string text;
+  for (size_t node = 0; client_ != nullptr && node < problems_.size(); ++node) {
+    if (problems_[node].empty()) continue;
+    absl::StrAppend(&text, "view of node ", node + 1, ": ", problems_[node],
+                    "\n");
+  }
+  return text;
+}
+
+bool ClusterViews::HasWorkingReplica(NodeId node, GroupId group) const {
+  const node::Server* const server = cluster_.server(node);
+  return server != nullptr && server->host().group_status(group).ok();
+}
+
+ClusterTruth::Node ClusterViews::TruthOf(const node::NodeConfig& node) const {
+  const node::Server* const server = cluster_.server(node.id);
+  bool any = !cluster_.HasReplica(node.id) && server != nullptr;
+  bool all = server != nullptr && server->host().status().ok();
+  for (const node::ShardConfig& shard : cluster_.shards()) {
+    if (!cluster_.IsMember(node.id, shard)) continue;
+    const bool works = HasWorkingReplica(node.id, shard.group);
+    any = any || works;
+    all = all && works;
+  }
+  return {.address = node.resp_cluster, .works = any, .ready = all};
+}
+
+std::optional<ClusterTruth> ClusterViews::Truth() const {
+  ClusterTruth truth;
+  for (const node::NodeConfig& node : cluster_.nodes()) {
+    truth.nodes.push_back(TruthOf(node));
+  }
+  for (const node::ShardConfig& shard : cluster_.shards()) {
+    const NodeId leader = cluster_.LeaderOf(shard.group);
+    if (leader == NodeId()) return std::nullopt;
+    ClusterTruth::Group& group = truth.groups.emplace_back();
+    group.slots = shard.slots;
+    group.leader = leader.value() - 1;
+    for (const NodeId member : cluster_.MembersOf(shard)) {
+      if (member != leader && HasWorkingReplica(member, shard.group)) {
+        group.others.push_back(member.value() - 1);
+      }
+    }
+  }
+  return truth;
+}
+
+std::string ClusterViews::CheckView(size_t node, const NodeView* view) const {
+  if (view == nullptr) return "does not answer";
+  const std::optional<ClusterTruth> truth = Truth();
+  if (!truth.has_value()) return "a group has no leader";
+  for (const std::string& wrong :
+       {CheckSlots(*truth, view->slots), CheckNodes(*truth, node, view->nodes),
+        CheckReadiness(*truth, node, view->ready_status)}) {
+    if (!wrong.empty()) return wrong;
+  }
+  return "";
+}
+
+}  // namespace quorate::sim
