@@ -118,26 +118,6 @@ TEST(Keyspace_Plain, Info_CountsKeysThatExpire) {
   EXPECT_LT(whole, 4);
 }
 
-// Redis answers with the keys of the node. Here the groups of the answer would
-// have to be asked while the transaction runs.
-TEST(Keyspace_Info, InsideATransaction_SaysThatKeysAreNotCounted) {
-  TestCluster cluster;
-  ASSERT_TRUE(cluster.AwaitLeaders());
-  auto plain = cluster.ConnectResp(0);
-  Fill(cluster, *plain, 3);
-  auto of_cluster = cluster.ConnectRespCluster(0);
-  for (TestClient* client : {plain.get(), of_cluster.get()}) {
-    EXPECT_EQ(Bulks(cluster.Call(*client,
-                                 EncodeRequest({"MULTI"}) +
-                                     EncodeRequest({"INFO", "keyspace"}) +
-                                     EncodeRequest({"EXEC"}),
-                                 3)),
-              std::vector<std::string>{
-                  "# Keyspace\r\n# Keys are not counted inside a "
-                  "transaction.\r\n"});
-  }
-}
-
 // A scan may continue on another node.
 TEST(Keyspace_Plain, OneCursor_IsGoodOnEveryNode) {
   TestCluster cluster({.nodes = 3, .groups = 3});
@@ -681,8 +661,18 @@ TEST(Keyspace_Commands, InsideATransaction_AreRefused) {
   ASSERT_TRUE(cluster.AwaitLeaders());
   auto client = cluster.ConnectResp(0);
   EXPECT_EQ(cluster.Command(*client, {"MULTI"}), "+OK\r\n");
-  EXPECT_EQ(cluster.Command(*client, {"DBSIZE"}),
-            "-ERR Command not allowed inside a transaction\r\n");
+  for (const std::vector<std::string_view>& words :
+       std::vector<std::vector<std::string_view>>{
+           {"DBSIZE"},
+           {"INFO"},
+           {"COMMAND"},
+           {"CONFIG", "GET", "*"},
+           {"CLIENT", "KILL", "ID", "77"},
+           {"CLUSTER", "NODES"}}) {
+    EXPECT_EQ(cluster.Command(*client, words),
+              "-ERR Command not allowed inside a transaction\r\n")
+        << words[0];
+  }
   EXPECT_EQ(cluster.Command(*client, {"EXEC"}),
             "-EXECABORT Transaction discarded because of previous errors.\r\n");
 }

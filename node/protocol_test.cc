@@ -162,27 +162,6 @@ TEST(Protocol_ClientKill, OfOthers_ClosesThemAtOnce) {
   EXPECT_EQ(cluster.Command(*killer, {"PING"}), "+PONG\r\n");
 }
 
-// The transaction and the reads of the other connection are answered in one
-// turn.
-TEST(Protocol_ClientKill, InsideATransaction_ClosesTheOthers) {
-  Single one;
-  auto other = one.cluster.ConnectResp(0);
-  const std::string transaction =
-      EncodeRequest({"MULTI"}) + EncodeRequest({"SET", "k", "v"}) +
-      EncodeRequest({"CLIENT", "KILL", "SKIPME", "yes"}) +
-      EncodeRequest({"CLIENT", "LIST"}) + EncodeRequest({"EXEC"});
-  one.client->Send(transaction);
-  std::string writes;
-  for (int i = 0; i < 50; ++i) writes += EncodeRequest({"INCR", "n"});
-  other->Send(writes);
-  one.cluster.world().RunFor(Seconds(1));
-  const std::string replies = one.client->Take();
-  EXPECT_NE(replies.find("*3\r\n+OK\r\n:1\r\n$"), std::string::npos) << replies;
-  EXPECT_EQ(replies.find(" cmd=incr "), std::string::npos) << replies;
-  EXPECT_TRUE(other->closed());
-  EXPECT_EQ(one.cluster.Command(*one.client, {"GET", "n"}), "$2\r\n50\r\n");
-}
-
 TEST(Protocol_ClientKill, OfItself_AnswersFirst) {
   Single one;
   EXPECT_EQ(one.Pipeline({{"SET", "k", "v"},

@@ -3,6 +3,7 @@
 #include "node/base/turn_work.h"
 
 #include <algorithm>
+#include <cstdlib>
 #include <limits>
 #include <memory>
 #include <string>
@@ -12,6 +13,7 @@
 #include "gtest/gtest.h"
 #include "kv/store/work.h"
 #include "node/base/text.h"
+#include "node/commands/command_table.h"
 #include "node/testing/test_cluster.h"
 
 namespace quorate::node {
@@ -59,6 +61,23 @@ class TurnWorkTest : public ::testing::Test {
       all.push_back(cluster_.Call(*client, "", replies));
     }
     return all;
+  }
+
+  // The reply to a command without keys is written in one turn, so it may not
+  // be long.
+  void ExpectShortReply(TestClient& client, const std::string& request,
+                        std::string_view name) {
+    constexpr size_t kBytesMax = 1 << 20;
+    client.Take();
+    client.Send(request);
+    EXPECT_TRUE(cluster_.world().RunUntilTrue(
+        [&] {
+          const std::string& reply = client.received();
+          return reply.size() > kBytesMax || ReplySize(reply) > 0;
+        },
+        Seconds(1)))
+        << name;
+    EXPECT_LE(client.received().size(), kBytesMax) << name;
   }
 
   TestCluster cluster_;
@@ -156,6 +175,65 @@ TEST_F(TurnWorkTest, PagesAndCounts_AreWrittenOverSeveralTurns) {
   }
   // COMMAND has about 100 KiB.
   ExpectBounded(10'000);
+}
+
+// The name of a command, then its arguments: as many as `size_bytes` hold, if
+// it takes any number.
+std::vector<std::string_view> LongestRequest(const CommandRow& row,
+                                             size_t size_bytes) {
+  std::vector<std::string_view> words;
+  const size_t bar = row.name.find('|');
+  words.push_back(row.name.substr(0, bar));
+  if (bar != std::string_view::npos) words.push_back(row.name.substr(bar + 1));
+  if (row.id == CommandId::kClientList) words.push_back("id");
+  if (row.name.starts_with("command|getkeys")) words.push_back("mget");
+  // The name of the row with the longest description, and a number.
+  const std::string_view word =
+      row.id == CommandId::kClientList ? "1" : "client";
+  const size_t least = static_cast<size_t>(std::abs(row.arity));
+  const size_t count =
+      row.arity < 0 ? std::max(least, size_bytes / (word.size() + 8)) : least;
+  if (words.size() < count) words.resize(count, word);
+  return words;
+}
+
+TEST_F(TurnWorkTest, LongRequestsWithoutKeys_HaveBoundedReplies) {
+  for (const CommandRow& row : AllCommands()) {
+    if (row.keys.first != 0 || row.arity >= 0) continue;
+    auto client = cluster_.ConnectResp(0);
+    ExpectShortReply(*client, EncodeRequest(LongestRequest(row, 1'000'000)),
+                     row.name);
+  }
+}
+
+TEST_F(TurnWorkTest, TransactionsWithoutKeys_HaveBoundedReplies) {
+  for (const CommandRow& row : AllCommands()) {
+    if (row.keys.first != 0) continue;
+    auto client = cluster_.ConnectResp(0);
+    const std::string request = EncodeRequest(LongestRequest(row, 0));
+    cluster_.Command(*client, {"MULTI"});
+    std::string requests;
+    size_t count = 0;
+    while (cluster_.Call(*client, request) == "+QUEUED\r\n") {
+      requests += request;
+      if (++count == 20'000) break;
+    }
+    if (count == 0) continue;
+    cluster_.Command(*client, {"DISCARD"});
+    cluster_.Command(*client, {"MULTI"});
+    client->Send(requests);
+    cluster_.world().RunFor(Milliseconds(100));
+    ExpectShortReply(*client, EncodeRequest({"EXEC"}), row.name);
+  }
+}
+
+TEST_F(TurnWorkTest, WatchOfTooManyKeys_IsRefusedByTheirCount) {
+  // A key of another slot at the end is not looked at.
+  std::vector<std::string_view> words(400'000, "k");
+  words.front() = "WATCH";
+  words.back() = "another";
+  EXPECT_TRUE(cluster_.Command(*client_, words)
+                  .starts_with("-ERR a connection watches at most 8192 keys"));
 }
 
 // Each DBSIZE visits the tables of all slots.

@@ -47,6 +47,14 @@ constexpr bool RowsFollowIds() {
 }
 static_assert(RowsFollowIds());
 
+// The most names of COMMAND INFO and of COMMAND DOCS: there are fewer rows.
+constexpr size_t kCommandNamesMax = 128;
+static_assert(kCommandCount <= kCommandNamesMax);
+
+// The most arguments of a command without keys, with its name. It is handled
+// in one turn.
+constexpr size_t kKeylessArgumentsMax = 8'192;
+
 // The position of the command that QUORATE.DO wraps.
 constexpr size_t kWrappedAt = 4;
 
@@ -62,6 +70,11 @@ std::string WrongArity(const CommandRow& spec) {
 // zero byte.
 std::string_view AsText(std::string_view bytes) {
   return bytes.substr(0, bytes.find('\0'));
+}
+
+std::string TooManyNames() {
+  return Concat("ERR COMMAND INFO and COMMAND DOCS take at most ",
+                kCommandNamesMax, " names");
 }
 
 std::string UnknownCommand(Arguments request) {
@@ -257,6 +270,11 @@ CommandLookup LookUp(Arguments request) {
     spec = subcommand;
   }
   if (!spec->AcceptsCount(request.size())) return {nullptr, WrongArity(*spec)};
+  if (spec->keys.first == 0 && !spec->Has(kMovableKeys) &&
+      request.size() > kKeylessArgumentsMax) {
+    return {nullptr, Concat("ERR '", spec->name, "' takes at most ",
+                            kKeylessArgumentsMax, " arguments")};
+  }
   return {spec, {}};
 }
 
@@ -300,6 +318,7 @@ void WriteCommandInfo(Arguments request, RespWriter& reply) {
     WriteCommandTable(reply);
     return;
   }
+  if (request.size() - 2 > kCommandNamesMax) return reply.Error(TooManyNames());
   reply.Array(request.size() - 2);
   for (const std::string_view name : request.subspan(2)) {
     const CommandRow* spec = FindCommand(name);
@@ -312,6 +331,7 @@ void WriteCommandInfo(Arguments request, RespWriter& reply) {
 }
 
 void WriteCommandDocs(Arguments request, RespWriter& reply) {
+  if (request.size() - 2 > kCommandNamesMax) return reply.Error(TooManyNames());
   std::vector<const CommandRow*> specs;
   if (request.size() == 2) {
     for (const CommandRow& spec : kCommands) {
@@ -402,14 +422,13 @@ void WriteCommandGetKeys(Arguments request, RespWriter& reply) {
     reply.Error("ERR Invalid arguments specified for command");
     return;
   }
-  const bool flags = EqualsIgnoreCase(request[1], "getkeysandflags");
+  const bool with_flags = EqualsIgnoreCase(request[1], "getkeysandflags");
+  const auto flags = Split(KeyFlagsOf(*spec, inner), ',');
   reply.Array((keys.last - keys.first) / keys.step + 1);
   for (size_t i = keys.first; i <= keys.last; i += keys.step) {
-    if (flags) reply.Array(2);
+    if (with_flags) reply.Array(2);
     reply.Bulk(inner[i]);
-    if (flags) {
-      WriteNames(Split(KeyFlagsOf(*spec, inner), ','), true, true, reply);
-    }
+    if (with_flags) WriteNames(flags, true, true, reply);
   }
 }
 

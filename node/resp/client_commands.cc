@@ -213,8 +213,6 @@ void ClientCommands::WriteClient(const CommandRow& row, Arguments request,
     case CommandId::kClientInfo:
       return reply.Verbatim(Concat(
           static_cast<ListedProtocol&>(client_.protocol()).Describe(), "\n"));
-    case CommandId::kClientList:
-      return ListClients(request.subspan(2), reply);
     case CommandId::kClientNoEvict:
     case CommandId::kClientNoTouch:
       if (!EqualsIgnoreCase(request[2], "on") &&
@@ -303,14 +301,6 @@ size_t ClientCommands::Describe(uint64_t id, std::string* text) const {
   Append(text, static_cast<ListedProtocol&>(client->protocol()).Describe(),
          "\n");
   return text->size() - before;
-}
-
-// In a transaction.
-void ClientCommands::ListClients(Arguments options, RespWriter& reply) {
-  std::string error;
-  std::string text;
-  for (const uint64_t id : SelectClients(options, &error)) Describe(id, &text);
-  error.empty() ? reply.Verbatim(text) : reply.Error(error);
 }
 
 Handled ClientCommands::List(const CommandRow& row, Arguments request) {

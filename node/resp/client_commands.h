@@ -69,7 +69,6 @@ class ClientCommands {
                                       std::string* error) const;
   // Adds the line of a connection, if it is still there. Returns its size.
   size_t Describe(uint64_t id, std::string* text) const;
-  void ListClients(Arguments options, RespWriter& reply);
   void KillClients(Arguments request, RespWriter& reply);
 
   struct ListOfClients {

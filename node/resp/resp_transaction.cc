@@ -28,21 +28,47 @@ bool FitOneEntry(absl::Span<const kv::CommandSpec> specs) {
   return bytes <= raft::kEntryPayloadBytesMax;
 }
 
-// Commands that need more than one group or more than one turn.
-bool MayNotBeQueued(const CommandRow& row) {
+// EXEC writes all its replies in one turn. A command without keys is counted
+// with this size of its reply, so that few of them fit a transaction.
+constexpr size_t kLocalReplyBytes = 512;
+
+// Commands on keys, and commands without keys that have short replies. All
+// others need several groups, several turns, or write a page.
+bool MayBeQueued(const CommandRow& row) {
   switch (row.id) {
-    case CommandId::kFlushall:
-    case CommandId::kFlushdb:
-    case CommandId::kDbsize:
-    case CommandId::kKeys:
-    case CommandId::kScan:
-    case CommandId::kRandomkey:
-    case CommandId::kClusterCountkeysinslot:
-    case CommandId::kClusterGetkeysinslot:
-    case CommandId::kQuorateSession:
+    case CommandId::kUnwatch:
+    case CommandId::kPing:
+    case CommandId::kEcho:
+    case CommandId::kHello:
+    case CommandId::kAuth:
+    case CommandId::kSelect:
+    case CommandId::kClientId:
+    case CommandId::kClientSetname:
+    case CommandId::kClientGetname:
+    case CommandId::kClientSetinfo:
+    case CommandId::kClientNoEvict:
+    case CommandId::kClientNoTouch:
+    case CommandId::kClientReply:
+    case CommandId::kClientTracking:
+    case CommandId::kClientTrackinginfo:
+    case CommandId::kClientCaching:
+    case CommandId::kClientGetredir:
+    case CommandId::kClientPause:
+    case CommandId::kClientUnpause:
+    case CommandId::kClientUnblock:
+    case CommandId::kCommandCount:
+    case CommandId::kReadonly:
+    case CommandId::kReadwrite:
+    case CommandId::kAsking:
+    case CommandId::kTime:
+    case CommandId::kWait:
+    case CommandId::kLastsave:
+    case CommandId::kClusterMyid:
+    case CommandId::kClusterMyshardid:
+    case CommandId::kClusterKeyslot:
       return true;
     default:
-      return row.Has(kNoMulti);
+      return IsKeyCommand(row);
   }
 }
 
@@ -87,10 +113,10 @@ void RespTransaction::Forget() {
 
 std::string RespTransaction::QueueError(const CommandRow& row,
                                         Arguments request) {
-  if (MayNotBeQueued(row)) {
+  if (!MayBeQueued(row)) {
     return "ERR Command not allowed inside a transaction";
   }
-  size_t bytes = 0;
+  size_t bytes = IsKeyCommand(row) ? 0 : kLocalReplyBytes;
   for (const std::string_view argument : request) bytes += argument.size() + 16;
   if (queued_bytes_ + bytes > kQueuedBytesMax) {
     return Concat("ERR transaction is larger than one log entry holds (",
@@ -134,6 +160,16 @@ Handled RespTransaction::Watch(const CommandRow& row, Arguments request) {
     replies_.ReplyError(row.id, "ERR WATCH inside MULTI is not allowed");
     return Handled::kDone;
   }
+  const std::string too_many = Concat(
+      "ERR a connection watches at most ", kWatchedMax, " keys of ",
+      kQueuedBytesMax,
+      " bytes together. UNWATCH the earlier ones, or watch one key that every "
+      "writer changes");
+  // The count comes first: a request may name very many keys.
+  if (watched_.size() + request.size() - 1 > kWatchedMax) {
+    replies_.ReplyError(row.id, too_many);
+    return Handled::kDone;
+  }
   const Slot slot = context_.slots.SlotOf(request[1]);
   std::vector<kv::CommandSpec> specs;
   size_t bytes = 0;
@@ -153,13 +189,8 @@ Handled RespTransaction::Watch(const CommandRow& row, Arguments request) {
     specs.push_back(spec);
     bytes += request[i].size();
   }
-  if (watched_.size() + specs.size() > kWatchedMax ||
-      watched_bytes_ + bytes > kQueuedBytesMax || !FitOneEntry(specs)) {
-    replies_.ReplyError(
-        row.id, Concat("ERR a connection watches at most ", kWatchedMax,
-                       " keys of ", kQueuedBytesMax,
-                       " bytes together. UNWATCH the earlier ones, or watch "
-                       "one key that every writer changes"));
+  if (watched_bytes_ + bytes > kQueuedBytesMax || !FitOneEntry(specs)) {
+    replies_.ReplyError(row.id, too_many);
     return Handled::kDone;
   }
   std::vector<Watched> watch;

@@ -254,10 +254,8 @@ bool ServerCommands::Write(const CommandRow& row, Arguments request,
       reply.Error("ERR CONFIG REWRITE is not supported by this server");
       return true;
     case CommandId::kInfo:
-      reply.Verbatim(InfoText(
-          context_,
-          {view_.address(), "# Keys are not counted inside a transaction.\r\n"},
-          request.subspan(1)));
+      // Without the section Keyspace (node/resp/group_commands.h).
+      reply.Verbatim(InfoText(context_, {view_.address()}, request.subspan(1)));
       return true;
     case CommandId::kTime: {
       const int64_t us = std::max<int64_t>(
