@@ -116,6 +116,27 @@ TEST_F(InputTest, CommandsThatWaitForExec_AreInTheBudget) {
   EXPECT_EQ(cluster_.Command(*open.back(), {"EXEC"}), "*1\r\n+OK\r\n");
 }
 
+TEST_F(InputTest, LongNamesOfConnections_AreRefused) {
+  auto client = cluster_.ConnectResp(0);
+  const std::string longest(512, 'n');
+  const std::string longer(513, 'n');
+  const auto rest = " cannot be longer than 512 bytes.\r\n";
+  EXPECT_EQ(cluster_.Command(*client, {"CLIENT", "SETNAME", longest}),
+            "+OK\r\n");
+  EXPECT_EQ(cluster_.Command(*client, {"CLIENT", "SETNAME", longer}),
+            Concat("-ERR Client names", rest));
+  EXPECT_EQ(cluster_.Command(*client, {"HELLO", "2", "SETNAME", longer}),
+            Concat("-ERR Client names", rest));
+  for (const std::string_view fact : {"lib-name", "lib-ver"}) {
+    EXPECT_EQ(cluster_.Command(*client, {"CLIENT", "SETINFO", fact, longest}),
+              "+OK\r\n");
+    EXPECT_EQ(cluster_.Command(*client, {"CLIENT", "SETINFO", fact, longer}),
+              Concat("-ERR ", fact, rest));
+  }
+  EXPECT_EQ(cluster_.Command(*client, {"CLIENT", "GETNAME"}),
+            Concat("$512\r\n", longest, "\r\n"));
+}
+
 // Replies to earlier requests come before the error.
 TEST_F(InputTest, RefusedConnection_GetsItsEarlierReplies) {
   auto client = cluster_.ConnectResp(0);

@@ -43,15 +43,25 @@ std::string UnknownType(std::string_view name) {
   return Concat("ERR Unknown client type '", name, "'");
 }
 
-// Names consist of the characters that a line of CLIENT LIST allows: printable,
+// A connection keeps its names, and lines of CLIENT LIST contain them.
+constexpr size_t kNameBytesMax = 512;
+
+// Why a name that `what` denotes is refused; empty if it is accepted. Names
+// consist of the characters that a line of CLIENT LIST allows: printable,
 // without spaces.
-bool IsPlainName(std::string_view name) {
-  return std::all_of(name.begin(), name.end(),
-                     [](char c) { return c >= '!' && c <= '~'; });
+std::string NameError(std::string_view what, std::string_view name) {
+  if (name.size() > kNameBytesMax) {
+    return Concat("ERR ", what, " cannot be longer than ", kNameBytesMax,
+                  " bytes.");
+  }
+  const bool plain = std::all_of(name.begin(), name.end(),
+                                 [](char c) { return c >= '!' && c <= '~'; });
+  if (plain) return {};
+  return Concat("ERR ", what,
+                " cannot contain spaces, newlines or special characters.");
 }
 
-constexpr std::string_view kBadName =
-    "ERR Client names cannot contain spaces, newlines or special characters.";
+constexpr std::string_view kClientNames = "Client names";
 
 }  // namespace
 
@@ -133,10 +143,8 @@ void ClientCommands::WriteHello(Arguments request, RespWriter& reply) {
       i += 2;
     } else if (EqualsIgnoreCase(request[i], "setname") && rest >= 1) {
       name = request[++i];
-      if (!IsPlainName(*name)) {
-        reply.Error(kBadName);
-        return;
-      }
+      const std::string error = NameError(kClientNames, *name);
+      if (!error.empty()) return reply.Error(error);
     } else {
       reply.Error(
           Concat("ERR Syntax error in HELLO option '", request[i], "'"));
@@ -204,10 +212,12 @@ void ClientCommands::WriteClient(const CommandRow& row, Arguments request,
       return reply.Integer(static_cast<int64_t>(client_.id()));
     case CommandId::kClientGetname:
       return name_.empty() ? reply.Null() : reply.Bulk(name_);
-    case CommandId::kClientSetname:
-      if (!IsPlainName(request[2])) return reply.Error(kBadName);
+    case CommandId::kClientSetname: {
+      const std::string error = NameError(kClientNames, request[2]);
+      if (!error.empty()) return reply.Error(error);
       name_ = request[2];
       return reply.Ok();
+    }
     case CommandId::kClientSetinfo:
       return SetInfo(request, reply);
     case CommandId::kClientInfo:
@@ -243,11 +253,8 @@ void ClientCommands::SetInfo(Arguments request, RespWriter& reply) {
   if (!is_name && !EqualsIgnoreCase(request[2], "lib-ver")) {
     return reply.Error(Concat("ERR Unrecognized option '", request[2], "'"));
   }
-  if (!IsPlainName(request[3])) {
-    return reply.Error(
-        Concat("ERR ", Lower(request[2]),
-               " cannot contain spaces, newlines or special characters."));
-  }
+  const std::string error = NameError(Lower(request[2]), request[3]);
+  if (!error.empty()) return reply.Error(error);
   (is_name ? library_name_ : library_version_) = request[3];
   reply.Ok();
 }
