@@ -88,8 +88,8 @@ void Harness::PlanFaults(Subject& subject, ScheduleOptions options) {
   options.length = duration_ - duration_ / kHealthyDivisor;
   options.without = options_.without;
   schedule_.emplace(&world_, std::move(options));
-  subject.OnScheduled(*schedule_);
   schedule_->Begin();
+  subject.OnScheduled(*schedule_);
 }
 
 void Harness::Settle(Subject& subject, Stage stage) {

@@ -46,7 +46,8 @@ class Subject {
   // Adds all machines and starts their programs. Returns the machines and what
   // faults may do to them; the harness adds the length and the families.
   virtual ScheduleOptions Start() = 0;
-  // Called before the first fault. The schedule outlives the run.
+  // Called before the first fault, when the families are drawn. The schedule
+  // outlives the run.
   virtual void OnScheduled(const Schedule& schedule) { (void)schedule; }
   // Called after every turn of a machine.
   virtual void AfterTurn(MachineId machine) { (void)machine; }

@@ -52,7 +52,7 @@ std::string ShapeToText(const Counts& drawn) {
   constexpr std::string_view kShape = "shape.";
   std::string text;
   for (const auto& [name, count] : drawn) {
-    if (!name.starts_with(kShape)) continue;
+    if (count == 0 || !name.starts_with(kShape)) continue;
     absl::StrAppend(&text, text.empty() ? "" : ", ",
                     name.substr(kShape.size()));
   }
@@ -239,7 +239,7 @@ void SwarmReport::Add(const RunReport& report) {
   for (const auto& [name, count] : report.marks) {
     if (count > 0) ++marks[name];
   }
-  for (const auto& [name, count] : report.drawn) ++drawn[name];
+  for (const auto& [name, count] : report.drawn) drawn[name] += count > 0;
 }
 
 std::string FormatSwarm(const SwarmReport& s) {

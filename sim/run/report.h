@@ -46,7 +46,8 @@ struct RunReport {
   // Marks reached (env::Tracer::Sometimes).
   std::map<std::string, uint64_t> marks;
   // Shape and settings as "site=value", such as "shape.nodes=5", with the
-  // number of draws of the value.
+  // number of draws of the value. Values that a draw could have had instead are
+  // listed with 0. So are the families of faults ("family.loss") that are off.
   std::map<std::string, uint64_t> drawn;
 
   bool ok() const { return violations.empty(); }
@@ -79,7 +80,7 @@ struct SwarmReport {
   // that every swarm should reach are listed even with 0.
   std::map<std::string, uint64_t> faults;
   std::map<std::string, uint64_t> marks;
-  // The number of runs in which each shape and setting was drawn.
+  // The number of runs in which each shape and setting was drawn, even 0.
   std::map<std::string, uint64_t> drawn;
 
   // Has every kind of fault and every expected mark, with 0.

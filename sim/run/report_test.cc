@@ -22,6 +22,7 @@ RunReport Sample() {
   report.faults["message_lost"] = 3;
   report.marks["raft.x"] = 1;
   report.drawn["shape.nodes=5"] = 1;
+  report.drawn["shape.nodes=9"] = 0;
   return report;
 }
 
@@ -50,7 +51,8 @@ TEST(RunReport, Json_HasTheContract) {
             "\"operations\":{\"total\":10,"
             "\"succeeded\":8,\"refused\":1,\"unknown\":1,\"stale_reads\":0},"
             "\"functions\":{\"get\":8},\"faults\":{\"message_lost\":3},"
-            "\"marks\":{\"raft.x\":1},\"drawn\":{\"shape.nodes=5\":1},"
+            "\"marks\":{\"raft.x\":1},\"drawn\":{\"shape.nodes=5\":1,"
+            "\"shape.nodes=9\":0},"
             "\"leader_changes\":0,\"entries_applied\":0,"
             "\"keys_expired\":0,"
             "\"histories\":0,\"undecided\":0,\"violations\":[\"two\\nlines\","
@@ -69,6 +71,7 @@ TEST(SwarmReport, CountsRunsNotOccurrences) {
   EXPECT_EQ(swarm.failing_seeds, std::vector<uint64_t>{7});
   EXPECT_EQ(swarm.faults.at("message_lost"), 2u);
   EXPECT_EQ(swarm.drawn.at("shape.nodes=5"), 2u);
+  EXPECT_EQ(swarm.drawn.at("shape.nodes=9"), 0u);
   EXPECT_EQ(swarm.operations, 20u);
   EXPECT_EQ(swarm.refused, 2u);
   EXPECT_EQ(swarm.unknown, 2u);

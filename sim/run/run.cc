@@ -527,10 +527,12 @@ RunReport Run::Impl::Current() const {
     const int64_t seconds = harness_.duration().ms() / 1000;
     report.drawn[absl::StrCat("shape.duration_s=", seconds)] = 1;
   }
-  for (const FaultFamily family : families_) {
+  for (const FaultFamily family : OtherFaultFamilies({})) {
+    const bool on = std::find(families_.begin(), families_.end(), family) !=
+                    families_.end();
     report
         .drawn[absl::StrCat("family.", std::string(FaultFamilyName(family)))] =
-        1;
+        on ? 1 : 0;
   }
   return report;
 }

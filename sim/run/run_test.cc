@@ -34,6 +34,22 @@ TEST(Run, SameSeed_SameHash) {
   }
 }
 
+TEST(Run, FamiliesOfFaults_AreReportedByName) {
+  SwarmReport swarm = SwarmReport::Empty();
+  for (uint64_t seed = 1; seed <= 20; ++seed) {
+    RunOptions options{.seed = seed,
+                       .shape = {.nodes = 1, .groups = 1, .clients = 1},
+                       .duration = Seconds(1),
+                       .without = {FaultFamily::kClog}};
+    swarm.Add(sim::Run(options).Execute());
+  }
+  for (const FaultFamily family : OtherFaultFamilies({})) {
+    const std::string name = "family." + std::string(FaultFamilyName(family));
+    ASSERT_TRUE(swarm.drawn.contains(name)) << name;
+    EXPECT_EQ(swarm.drawn.at(name) > 0, family != FaultFamily::kClog) << name;
+  }
+}
+
 TEST(Run, AnotherSeed_AnotherHash) {
   EXPECT_NE(sim::Run(Short(1)).Execute().trace_hash,
             sim::Run(Short(2)).Execute().trace_hash);

@@ -18,6 +18,9 @@ constexpr Duration kShortLatency = Milliseconds(5);
 // more often.
 template <typename T, size_t N>
 T ShapeDraw::Pick(const char* site, uint64_t entity, const T (&values)[N]) {
+  if (sites_.insert(site).second) {
+    for (const T& other : values) drawn_[absl::StrCat(site, "=", other)];
+  }
   const T value = values[choices_->Below(ChoiceSite(site), entity, 0, N)];
   ++drawn_[absl::StrCat(site, "=", value)];
   return value;

@@ -10,7 +10,9 @@
 #include <cstdint>
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
+#include <string_view>
 #include <type_traits>
 
 #include "env/time.h"
@@ -96,7 +98,8 @@ class ShapeDraw {
   // The habits of one client, which is numbered from 1.
   ClientHabits DrawClient(uint32_t client);
 
-  // How many times each value was drawn, by "site=value".
+  // How many times each value was drawn, by "site=value". The other values of
+  // each site have 0.
   const std::map<std::string, uint64_t>& drawn() const { return drawn_; }
 
  private:
@@ -134,6 +137,7 @@ class ShapeDraw {
 
   Choices* const choices_;
   std::map<std::string, uint64_t> drawn_;
+  std::set<std::string_view> sites_;  // Those that were asked.
 };
 
 }  // namespace quorate::sim
