@@ -49,6 +49,7 @@ class ForeignNode::Program {
              .random = env.random,
              .secrets = env.secrets},
         server_(node::MakeServer(env_, config, nullptr)) {
+    env_.tracer.Sometimes("node.foreign_node_started");
     server_->Start([](const absl::Status& status) {
       CHECK(!status.ok()) << "it founded a cluster without the other nodes";
     });

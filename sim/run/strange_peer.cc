@@ -200,7 +200,9 @@ void StrangePeer::OnBytes(std::string_view bytes) {
         static_cast<int>(manner_), " of a strange node with ", reply_.size(),
         " bytes: ", reply.status().ToString()));
   }
-  if (later) Leave();
+  if (!later) return;
+  if (right) env_.tracer.Sometimes("net.transport.later_version_refused");
+  Leave();
 }
 
 // A message of which only the body is strange.
