@@ -432,6 +432,31 @@ TEST(Host, ReceivedSnapshotThatDoesNotLoad_FencesTheReplicaAlone) {
   ASSERT_TRUE(cluster.WaitConverged(302));
 }
 
+// The log was cut already when the file cannot be opened. A replica without
+// descriptors waits for them.
+TEST(Host, ReceivedSnapshotThatCannotBeOpened_IsLoadedLater) {
+  Cluster cluster(17, /*snapshot_threshold_bytes=*/4096);
+  ASSERT_EQ(cluster.Propose("first").outcome, Outcome::kDone);
+  const uint32_t lagging = cluster.leader() % 3 + 1;
+  const sim::MachineId machine = cluster.machines_[lagging - 1];
+  cluster.Crash(lagging, sim::CrashKind::kMachine);
+  for (int i = 0; i < 300; ++i) {
+    ASSERT_EQ(cluster.Propose(std::string(100, 'x')).outcome, Outcome::kDone);
+  }
+  cluster.Restart(lagging);
+  cluster.AwaitStart(lagging);
+  ASSERT_TRUE(cluster.world_.RunUntilTrue(
+      [&] { return cluster.SnapshotFiles(lagging) > 0; }));
+  cluster.world_.FailDiskOperation(machine, sim::World::DiskOperation::kRead, 1,
+                                   /*persistent=*/true);
+  cluster.world_.RunFor(Seconds(60));
+  EXPECT_EQ(cluster.node(lagging)->observer.restored, 0);
+  EXPECT_TRUE(cluster.node(lagging)->host.group_status(kGroup).ok());
+  cluster.world_.HealDisk(machine);
+  ASSERT_TRUE(cluster.WaitConverged(301));
+  EXPECT_EQ(cluster.node(lagging)->observer.fenced, 0);
+}
+
 // The leader takes many snapshots during one snapshot transfer.
 TEST(Host, LaggingFollowerUnderLoad_IsBroughtBackByASnapshot) {
   Cluster cluster(16, /*snapshot_threshold_bytes=*/4096);

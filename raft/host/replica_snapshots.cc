@@ -8,6 +8,7 @@
 #include "env/check.h"
 #include "raft/host/replica.h"
 #include "raft/host/snapshot_threshold.h"
+#include "raft/log/read_attempts.h"
 
 namespace quorate::raft {
 namespace {
@@ -410,14 +411,15 @@ void Replica::OnInstallDurable(const SnapshotDescriptor& snapshot) {
       key_, snapshot.log_start(), /*discard_suffix=*/true,
       WhileHere([snapshot](Replica& here, absl::Status status) {
         if (!status.ok()) return here.services_.fail_node(std::move(status));
-        if (here.status_.ok()) here.LoadInstalled(snapshot);
+        here.LoadInstalled(snapshot);
       }));
 }
 
 void Replica::LoadInstalled(const SnapshotDescriptor& snapshot) {
+  if (!status_.ok()) return;
   loader_ = std::make_unique<SnapshotLoader>(
-      &services_.snapshots, key_, snapshot, state_machine_.get(),
-      [this, snapshot](absl::Status loaded) {
+      services_.env.loop, &services_.snapshots, key_, snapshot,
+      state_machine_.get(), [this, snapshot](absl::Status loaded) {
         FinishInstall(snapshot, std::move(loaded));
       });
   if (!services_.env.buggify.Fire("raft.host.snapshot_loaded_late")) {
@@ -443,13 +445,15 @@ void Replica::FinishInstall(const SnapshotDescriptor& snapshot,
                      snapshot.position.index.value(), ": ", status.ToString());
     // The log on disk already begins after the snapshot, so this replica cannot
     // go on without it.
-    if (cut_the_log) return Fence(absl::DataLossError(why));
+    const bool may_pass = ReadAttempts::MayPass(status);
+    if (cut_the_log && !may_pass) return Fence(absl::DataLossError(why));
     LogStoreFailure(why);
     // The leader starts again at once, so the answer waits for a while.
     late_install_ =
         services_.env.loop.At(services_.env.loop.ReadClock().mono +
                                   services_.options.core.election_timeout_max,
-                              [this, snapshot] {
+                              [this, snapshot, cut_the_log] {
+                                if (cut_the_log) return LoadInstalled(snapshot);
                                 Step(SnapshotInstalled{snapshot, false});
                               });
     return;

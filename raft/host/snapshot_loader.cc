@@ -6,10 +6,12 @@
 
 namespace quorate::raft {
 
-SnapshotLoader::SnapshotLoader(SnapshotStore* store, GroupKey group,
+SnapshotLoader::SnapshotLoader(env::Loop& loop, SnapshotStore* store,
+                               GroupKey group,
                                const SnapshotDescriptor& snapshot,
                                StateMachine* state_machine, Done done)
-    : store_(store),
+    : loop_(loop),
+      store_(store),
       group_(group),
       snapshot_(snapshot),
       writer_(state_machine->BeginRestore(snapshot)),
@@ -26,6 +28,12 @@ void SnapshotLoader::ReadNext() {
 
 void SnapshotLoader::OnRead(absl::StatusOr<Buffer> bytes) {
   absl::Status status = bytes.status();
+  if (!status.ok() && attempts_.MayRepeat(status)) {
+    next_attempt_ = loop_.At(loop_.ReadClock().mono + ReadAttempts::kPause,
+                             [this] { ReadNext(); });
+    return;
+  }
+  attempts_.Reset();
   if (status.ok() && bytes->empty() && offset_ < snapshot_.size_bytes) {
     status = absl::DataLossError(
         absl::StrCat("snapshot at index ", snapshot_.position.index.value(),

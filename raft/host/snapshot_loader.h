@@ -2,7 +2,8 @@
 // piece by piece.
 //
 // Used when a node opens its store and when a snapshot of a leader was
-// received. The state machine changes only at the end.
+// received. The state machine changes only at the end. A read that fails is
+// tried again after a pause (ReadAttempts).
 #ifndef QUORATE_RAFT_HOST_SNAPSHOT_LOADER_H_
 #define QUORATE_RAFT_HOST_SNAPSHOT_LOADER_H_
 
@@ -11,13 +12,15 @@
 
 #include "absl/functional/any_invocable.h"
 #include "absl/status/status.h"
+#include "env/env.h"
 #include "raft/host/state_machine.h"
+#include "raft/log/read_attempts.h"
 #include "raft/log/snapshot_store.h"
 
 namespace quorate::raft {
 
-// One load. Destroying it abandons the load without a call. The store and the
-// state machine outlive it.
+// One load. Destroying it abandons the load without a call. The loop, the store
+// and the state machine outlive it.
 class SnapshotLoader {
  public:
   using Done = absl::AnyInvocable<void(absl::Status)>;
@@ -25,7 +28,7 @@ class SnapshotLoader {
   // of the processor, and there may be more than a thousand.
   static constexpr size_t kPieceBytes = 64 << 10;
 
-  SnapshotLoader(SnapshotStore* store, GroupKey group,
+  SnapshotLoader(env::Loop& loop, SnapshotStore* store, GroupKey group,
                  const SnapshotDescriptor& snapshot,
                  StateMachine* state_machine, Done done);
 
@@ -34,19 +37,23 @@ class SnapshotLoader {
   SnapshotLoader& operator=(const SnapshotLoader&) = delete;
 
   // Begins the load. `done` is called once, in a later turn: with OK after the
-  // state machine was replaced.
+  // state machine was replaced. If ReadAttempts::MayPass(error), a later load
+  // may succeed.
   void Start();
 
  private:
   void ReadNext();
   void OnRead(absl::StatusOr<Buffer> bytes);
 
+  env::Loop& loop_;
   SnapshotStore* const store_;
   const GroupKey group_;
   const SnapshotDescriptor snapshot_;
   std::unique_ptr<SnapshotWriter> writer_;
   Done done_;
   uint64_t offset_ = 0;
+  ReadAttempts attempts_;
+  env::Pending next_attempt_;
   // A read of the store cannot be cancelled. A read that completes after the
   // destruction observes false. The class in env/destruction.h does not serve
   // here, since that class is for callbacks that run inside a call of the

@@ -331,8 +331,8 @@ Startup::Ready Startup::LoadSnapshot(OpenedGroup* group) {
   }
   std::unique_ptr<SnapshotLoader>& loader = loaders_[group->key.group];
   loader = std::make_unique<SnapshotLoader>(
-      opened_.snapshots.get(), group->key, snapshot, group->state_machine.get(),
-      [this, group](absl::Status status) {
+      env_.loop, opened_.snapshots.get(), group->key, snapshot,
+      group->state_machine.get(), [this, group](absl::Status status) {
         loaders_.erase(group->key.group);
         // A snapshot that cannot be read fences this replica only.
         group->fenced = std::move(status);

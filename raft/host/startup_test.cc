@@ -90,7 +90,8 @@ class StartupTest : public testing::Test {
     const HardState hard_state{.term = Term(1)};
     return h_.Append(key, {first}, &hard_state);
   }
-  void WriteSnapshot(GroupKey key, LogPosition position) {
+  void WriteSnapshot(GroupKey key, LogPosition position,
+                     std::string_view state = "") {
     SnapshotDescriptor descriptor;
     descriptor.position = position;
     descriptor.configuration.voters = {
@@ -98,6 +99,12 @@ class StartupTest : public testing::Test {
     ASSERT_TRUE(h_.Wait([&](SnapshotStore::Done done) {
                     h_.snapshots()->Begin(key, descriptor, std::move(done));
                   }).ok());
+    if (!state.empty()) {
+      ASSERT_TRUE(h_.Wait([&](SnapshotStore::Done done) {
+                      h_.snapshots()->Append(key, Buffer::Copy(state),
+                                             std::move(done));
+                    }).ok());
+    }
     absl::Status finished = absl::UnknownError("not called");
     h_.test().InTurn([&] {
       h_.snapshots()->Finish(key, [&](auto s) { finished = s.status(); });
@@ -203,6 +210,30 @@ TEST_F(StartupTest, SnapshotWithAnUnreadableEnd_FencesItsGroup) {
   EXPECT_TRUE(absl::IsDataLoss(groups[0])) << groups[0];
   EXPECT_TRUE(absl::StrContains(groups[0].message(), name)) << groups[0];
   EXPECT_EQ(groups[1], absl::OkStatus());
+}
+
+// Offset 0 is the state; the last byte belongs to the footer.
+TEST_F(StartupTest, SnapshotThatIsUnreadableForAWhile_FencesNoGroup) {
+  ASSERT_TRUE(AppendFirst(KeyOf(2)).ok());
+  for (uint64_t i = 1; i <= 7; ++i) {
+    ASSERT_TRUE(h_.Append(KeyOf(1), {TestEntry(4, i, "entry")}).ok());
+  }
+  ASSERT_TRUE(h_.SetLogStart(KeyOf(1), {Term(4), Index(5)}).ok());
+  WriteSnapshot(KeyOf(1), {Term(4), Index(5)}, "the state");
+  const sim::MachineId machine = h_.test().machine();
+  const std::vector<std::string> files = h_.world().DiskFiles(machine);
+  const std::string name = *std::find_if(
+      files.begin(), files.end(),
+      [](const std::string& file) { return file.starts_with("snap-"); });
+  for (const uint64_t at : {size_t{0}, h_.ReadFile(name).size() - 1}) {
+    SCOPED_TRACE(at);
+    h_.Crash(sim::CrashKind::kProcess);
+    h_.world().MakeUnreadable(machine, name, at, 1);
+    h_.world().At(h_.world().now() + Seconds(2),
+                  [&] { h_.world().HealDisk(machine); });
+    for (const absl::Status& group : Start()) EXPECT_TRUE(group.ok()) << group;
+    EXPECT_GT(h_.world().disk_failures(machine), 0u);
+  }
 }
 
 // No replica has the entries of a fenced group, so the log alone could keep

@@ -10,6 +10,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "env/annotate.h"
+#include "raft/log/read_attempts.h"
 #include "raft/log/snapshot_format.h"
 #include "raft/log/snapshot_store_impl.h"
 
@@ -46,17 +47,21 @@ class Opening final : public AsyncTask {
 
  private:
   void ReadNext() {
+    attempts_.Reset();
     if (files_.empty()) return ReadNextPart();
     current_ = files_.front();
     files_.pop_front();
+    ReadCurrent();
+  }
+
+  void ReadCurrent() {
     pending_ = env_.disk.Open(
         Name(), env::Disk::OpenMode::kExisting,
         [this](absl::StatusOr<std::unique_ptr<env::File>> file) {
-          if (!file.ok()) return Finish(file.status());
+          if (!file.ok()) return OnUnreadable(file.status());
           file_ = *std::move(file);
           pending_ = file_->Size([this](absl::StatusOr<uint64_t> size) {
-            if (!size.ok()) return Finish(size.status());
-            attempts_left_ = 2;
+            if (!size.ok()) return OnUnreadable(size.status());
             ReadFooter(*size);
           });
         });
@@ -69,7 +74,7 @@ class Opening final : public AsyncTask {
     pending_ = file_->Read(size - kSnapshotFooterBytes, kSnapshotFooterBytes,
                            [this, size](absl::StatusOr<Buffer> bytes) {
                              if (!bytes.ok()) {
-                               return OnUnreadable(bytes.status(), size);
+                               return OnUnreadable(bytes.status());
                              }
                              OnFooter(bytes->view(), size);
                            });
@@ -90,14 +95,12 @@ class Opening final : public AsyncTask {
           "; put it back where it came from")));
     }
     const SnapshotFooter checked = *footer;
-    pending_ =
-        file_->Read(footer->data_bytes, footer->trailer_bytes,
-                    [this, checked, size](absl::StatusOr<Buffer> trailer) {
-                      if (!trailer.ok()) {
-                        return OnUnreadable(trailer.status(), size);
-                      }
-                      OnTrailer(trailer->view(), checked);
-                    });
+    pending_ = file_->Read(footer->data_bytes, footer->trailer_bytes,
+                           [this, checked](absl::StatusOr<Buffer> trailer) {
+                             if (!trailer.ok())
+                               return OnUnreadable(trailer.status());
+                             OnTrailer(trailer->view(), checked);
+                           });
   }
 
   void OnTrailer(std::string_view bytes, const SnapshotFooter& footer) {
@@ -125,10 +128,16 @@ class Opening final : public AsyncTask {
     ReadNext();
   }
 
-  // Bytes that the disk cannot read are damage to this file alone.
-  void OnUnreadable(const absl::Status& status, uint64_t size) {
-    if (--attempts_left_ > 0) return ReadFooter(size);
-    OnDamaged(status);
+  // A file that cannot be read in several attempts is damage to its group
+  // alone.
+  void OnUnreadable(const absl::Status& status) {
+    if (!attempts_.MayRepeat(status)) return OnDamaged(status);
+    AfterPause([this] { ReadCurrent(); });
+  }
+
+  void AfterPause(env::Callback repeat) {
+    pending_ = env_.loop.At(env_.loop.ReadClock().mono + ReadAttempts::kPause,
+                            std::move(repeat));
   }
 
   void OnDamaged(const absl::Status& status) {
@@ -146,13 +155,18 @@ class Opening final : public AsyncTask {
 
   // Reads how much of the snapshots that were being received is there.
   void ReadNextPart() {
+    attempts_.Reset();
     if (received_.empty()) return RemoveSurplus();
     const std::string name = std::move(received_.back());
     received_.pop_back();
+    ReadPart(name);
+  }
+
+  void ReadPart(const std::string& name) {
     pending_ = env_.disk.Open(
         SnapshotProgressName(name), env::Disk::OpenMode::kExisting,
         [this, name](absl::StatusOr<std::unique_ptr<env::File>> file) {
-          if (!file.ok()) return Finish(file.status());
+          if (!file.ok()) return OnPart(name, file.status());
           file_ = *std::move(file);
           pending_ = file_->Read(0, env::kDiskOperationBytesMax,
                                  [this, name](absl::StatusOr<Buffer> bytes) {
@@ -162,6 +176,9 @@ class Opening final : public AsyncTask {
   }
 
   void OnPart(const std::string& name, absl::StatusOr<Buffer> bytes) {
+    if (!bytes.ok() && attempts_.MayRepeat(bytes.status())) {
+      return AfterPause([this, name] { ReadPart(name); });
+    }
     absl::StatusOr<SnapshotProgress> progress =
         absl::DataLossError("it cannot be read");
     if (bytes.ok()) progress = DecodeSnapshotProgress(bytes->view());
@@ -200,13 +217,18 @@ class Opening final : public AsyncTask {
   }
 
   // Runs before the first write, since a new file may have the name of an old
-  // one.
+  // one. A file that stays takes space, and the next start removes it.
   void RemoveSurplus() {
     if (surplus_.empty()) return Finish(absl::OkStatus());
     const std::string name = std::move(surplus_.back());
     surplus_.pop_back();
-    pending_ = env_.disk.Remove(name, [this](absl::Status status) {
-      if (!status.ok()) return Finish(status);
+    pending_ = env_.disk.Remove(name, [this](const absl::Status& status) {
+      if (!status.ok()) {
+        env_.tracer.Log(
+            env::Severity::kWarning,
+            absl::StrCat("snapshot: a file that is not needed stays: ",
+                         status.message()));
+      }
       RemoveSurplus();
     });
   }
@@ -231,7 +253,7 @@ class Opening final : public AsyncTask {
   env::Pending pending_;
   std::deque<SnapshotFileName> files_;
   SnapshotFileName current_;
-  int attempts_left_ = 0;  // Attempts to read the end of the current file.
+  ReadAttempts attempts_;  // Those at the file that is being read.
   std::unique_ptr<env::File> file_;
   std::map<GroupKey, StoredSnapshot> stored_;
   std::map<GroupKey, SnapshotStore::Damaged> damaged_;

@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "gtest/gtest.h"
+#include "raft/log/read_attempts.h"
 #include "raft/log/snapshot_format.h"
 #include "raft/log/testing/log_harness.h"
 
@@ -714,27 +715,65 @@ TEST_F(SnapshotStoreTest, UnreadableBytes_DamageTheirSnapshotAlone) {
   EXPECT_EQ(*store_.ReadAll(10), data);
 }
 
-// An error that comes and goes may end the start, but is no damage.
-TEST_F(SnapshotStoreTest, OperationThatFailsOnceAtOpen_DamagesNothing) {
+// The files are a snapshot and one that was received in part.
+TEST_F(ReceivedPartTest, OperationThatFailsOnceAtOpen_LosesNothing) {
   ASSERT_TRUE(store_.Write(10, Data(10, 3000)).ok());
   const auto machine = h_.test().machine();
-  int repeated = 0;
+  int opened = 0;
   for (uint64_t nth = 1;; ++nth) {
     SCOPED_TRACE(nth);
     h_.Crash(CrashKind::kProcess);
     h_.world().FailDiskOperation(machine, sim::World::DiskOperation::kRead, nth,
                                  /*persistent=*/false);
-    const absl::Status opened = h_.OpenSnapshots();
+    const absl::Status status = h_.OpenSnapshots();
     const bool failed = h_.world().disk_failures(machine) > 0;
     h_.world().HealDisk(machine);
     if (!failed) break;
-    if (!opened.ok()) continue;
-    ++repeated;
+    if (!status.ok()) continue;
+    ++opened;
     EXPECT_TRUE(h_.snapshots()->damaged().empty());
     EXPECT_EQ(h_.snapshots()->newest().count(kGroup), 1u);
+    EXPECT_EQ(Files().size(), 3u);
   }
-  // The reads of footer and trailer.
-  EXPECT_EQ(repeated, 2);
+  // Opening, size, footer and trailer of the snapshot; opening and bytes of the
+  // progress.
+  EXPECT_EQ(opened, 6);
+}
+
+// Files can be opened again when the attempts at the first one are over.
+TEST_F(SnapshotStoreTest, SnapshotThatCannotBeOpened_DamagesItsGroupAlone) {
+  const GroupKey other = TestGroup(2);
+  ASSERT_TRUE(store_.Write(10, Data(10, 3000)).ok());
+  ASSERT_TRUE(store_.Write(20, Data(20, 3000), other).ok());
+  h_.Crash(CrashKind::kProcess);
+  const auto machine = h_.test().machine();
+  h_.world().LimitOpenFiles(machine, 0);
+  h_.world().At(
+      h_.world().now() + ReadAttempts::kPause * ReadAttempts::kAttemptsMax,
+      [&] { h_.world().HealDisk(machine); });
+  const absl::Status opened = h_.OpenSnapshots();
+  ASSERT_TRUE(opened.ok()) << opened;
+  EXPECT_EQ(h_.snapshots()->damaged().count(kGroup), 1u);
+  EXPECT_EQ(h_.snapshots()->newest().count(kGroup), 0u);
+  EXPECT_EQ(h_.snapshots()->newest().count(other), 1u);
+}
+
+TEST_F(SnapshotStoreTest,
+       SurplusFileThatCannotBeRemoved_StaysUntilTheNextOpen) {
+  ASSERT_TRUE(store_.Write(10, Data(10, 3000)).ok());
+  ASSERT_TRUE(h_.Wait([&](SnapshotStore::Done done) {
+                  h_.snapshots()->Begin(kGroup, At(1, 20), std::move(done));
+                }).ok());
+  h_.Crash(CrashKind::kProcess);
+  h_.world().FailDiskOperation(h_.test().machine(),
+                               sim::World::DiskOperation::kWrite, 1,
+                               /*persistent=*/false);
+  const absl::Status opened = h_.OpenSnapshots();
+  ASSERT_TRUE(opened.ok()) << opened;
+  EXPECT_EQ(h_.world().disk_failures(h_.test().machine()), 1u);
+  EXPECT_EQ(Files().size(), 2u);
+  Restart(CrashKind::kProcess);
+  EXPECT_EQ(Files().size(), 1u);
 }
 
 TEST_F(SnapshotStoreTest, DestroyedWithinACallback_CallsNothingMore) {
