@@ -274,8 +274,7 @@ void Run::Impl::CheckAvailability() {
            !cluster_.MayNotWork(attempt.node) &&
            has_majority(attempt.group, attempt.node);
   };
-  if (healed_.empty() &&
-      world_.now() - calm_.since() >= availability_bound_ &&
+  if (healed_.empty() && world_.now() - calm_.since() >= availability_bound_ &&
       !std::exchange(calm_for_long_, true)) {
     cluster_.Mark(NodeId(1), "availability.calm_for_the_bound");
   }
@@ -421,8 +420,7 @@ void Run::Impl::BeginCalm() {
   const Duration bound = kCalmBound + farthest * kCalmTrips;
   recorder_.availability().BeginCalm(bound);
   for (const node::ShardConfig& shard : cluster_.shards()) {
-    calm_leaderships_[shard.group] =
-        replica_checker_.leaderships(shard.group);
+    calm_leaderships_[shard.group] = replica_checker_.leaderships(shard.group);
   }
   clients_.AddToEach(NumberKeys());
   std::vector<NodeId> nodes;
@@ -445,9 +443,9 @@ void Run::Impl::EndCalm() {
     if (begun == 0 || (begun == 1 && leader == shard.replicas.front())) {
       continue;
     }
-    world_.Violate(absl::StrCat("availability: ", begun, " leaderships of group ",
-                                shard.group.value(), ", the last at node ",
-                                leader.value(),
+    world_.Violate(absl::StrCat("availability: ", begun,
+                                " leaderships of group ", shard.group.value(),
+                                ", the last at node ", leader.value(),
                                 ", began though no fault was left"));
   }
   calm_leaderships_.clear();

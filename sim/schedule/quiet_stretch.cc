@@ -36,13 +36,13 @@ QuietStretch::Rates QuietStretch::Exchange(const Rates& rates) {
   World& world = context_->world();
   NetworkOptions& network = world.network_options();
   StreamOptions& streams = world.stream_options();
-  return {.spike = std::exchange(network.spike, rates.spike),
-          .loss = std::exchange(network.loss, rates.loss),
-          .corrupt = std::exchange(network.corrupt, rates.corrupt),
-          .reset = std::exchange(streams.reset, rates.reset),
-          .hang = std::exchange(streams.hang, rates.hang),
-          .buggify =
-              std::exchange(world.buggify_options().active, rates.buggify)};
+  return {
+      .spike = std::exchange(network.spike, rates.spike),
+      .loss = std::exchange(network.loss, rates.loss),
+      .corrupt = std::exchange(network.corrupt, rates.corrupt),
+      .reset = std::exchange(streams.reset, rates.reset),
+      .hang = std::exchange(streams.hang, rates.hang),
+      .buggify = std::exchange(world.buggify_options().active, rates.buggify)};
 }
 
 }  // namespace quorate::sim

@@ -95,8 +95,7 @@ void CalmClient::Ask() {
   const Question& question = questions_[next_++];
   open_ = true;
   asked_ = env_.loop.ReadClock().mono;
-  timer_ = env_.loop.At(asked_ + kGiveUpAfter,
-                        [this] { Answer("no answer"); });
+  timer_ = env_.loop.At(asked_ + kGiveUpAfter, [this] { Answer("no answer"); });
   if (question.door == Door::kLibrary) return AskLibrary(question);
   replies_ = ReplyParser();
   answers_ = HttpAnswerParser();
@@ -162,9 +161,8 @@ void CalmClient::Answer(const std::string& answer) {
   }
   connecting_.Cancel();
   // The connection may be the caller.
-  closing_ = env_.loop.Defer([this, old = std::move(connection_)]() mutable {
-    old.reset();
-  });
+  closing_ = env_.loop.Defer(
+      [this, old = std::move(connection_)]() mutable { old.reset(); });
   AskLater();
 }
 

@@ -1,10 +1,10 @@
 // sim/workload/calm_client.h: a simulated client that asks every node over each
 // of its front doors while no fault is left in the world.
 //
-// It asks one question at a time, each on a connection of its own: reads and
-// deletions of keys that do not exist, over RESP, over HTTP and with the
-// store's client library. Each answer has a bound, and every error is a
-// violation. Only this client uses keys with kCalmKeyPrefix.
+// It asks one question at a time, each on a connection of its own. It reads and
+// deletes keys that do not exist, over RESP, over HTTP and with the store's
+// client library. Each answer has a bound, and every error is a violation. Only
+// this client uses keys with kCalmKeyPrefix.
 #ifndef QUORATE_SIM_WORKLOAD_CALM_CLIENT_H_
 #define QUORATE_SIM_WORKLOAD_CALM_CLIENT_H_
 
@@ -56,7 +56,7 @@ class CalmClient final : env::Connection::Observer {
     Door door = Door::kResp;
     std::string address;             // Empty for the library.
     std::vector<std::string> words;  // The command, or the HTTP method and key.
-    std::string expected;            // The right answer, as AnswerOf returns it.
+    std::string expected;  // The right answer, as AnswerOf returns it.
   };
 
   void AddQuestions();

@@ -86,7 +86,8 @@ TEST(CalmClient, CommandRefused_Violation) {
                ? "-CLUSTERDOWN no leader\r\n"
                : RightAnswer(request);
   });
-  EXPECT_THAT(violations, ElementsAre(HasSubstr("MGET calm1 calm1 at n1:7001")));
+  EXPECT_THAT(violations,
+              ElementsAre(HasSubstr("MGET calm1 calm1 at n1:7001")));
 }
 
 TEST(CalmClient, ValueOfAKeyThatDoesNotExist_Violation) {
@@ -105,7 +106,8 @@ TEST(CalmClient, AnswersTooLate_Violations) {
 TEST(CalmClient, NoAnswer_Violation) {
   const auto violations =
       RunWith([](std::string_view) { return std::string(); });
-  EXPECT_THAT(violations, Contains(HasSubstr("GET calm1 at n1:7001: no answer")));
+  EXPECT_THAT(violations,
+              Contains(HasSubstr("GET calm1 at n1:7001: no answer")));
 }
 
 }  // namespace
