@@ -5,7 +5,6 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "sim/protocol/key_prefixes.h"
 #include "sim/workload/http_client.h"
 #include "sim/workload/library_client.h"
 #include "sim/workload/multi_key_client.h"
@@ -315,7 +314,7 @@ void ClientFleet::AskInCalm(const std::vector<NodeId>& nodes, Duration bound) {
   }
   std::set<GroupId> asked;
   for (uint64_t i = 0; asked.size() < cluster_.shards().size(); ++i) {
-    std::string key = absl::StrCat(std::string(kCalmKeyPrefix), i);
+    std::string key = CalmClient::KeyOf(i);
     if (asked.insert(cluster_.GroupOf(key)).second) {
       options.keys.push_back(std::move(key));
     }

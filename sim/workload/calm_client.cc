@@ -5,6 +5,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "env/check.h"
+#include "sim/protocol/key_prefixes.h"
 
 namespace quorate::sim {
 namespace {
@@ -49,6 +50,10 @@ CalmClient::CalmClient(env::Env& env, CalmClientOptions options,
         kv::ClientOptions{.seeds = options_.library_seeds, .sessions = false});
   }
   AskLater();
+}
+
+std::string CalmClient::KeyOf(uint64_t number) {
+  return absl::StrCat(std::string(kCalmKeyPrefix), number);
 }
 
 void CalmClient::AddQuestions() {

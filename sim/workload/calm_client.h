@@ -9,6 +9,7 @@
 #define QUORATE_SIM_WORKLOAD_CALM_CLIENT_H_
 
 #include <cstddef>
+#include <cstdint>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -46,6 +47,9 @@ class CalmClient final : env::Connection::Observer {
   CalmClient(const CalmClient&) = delete;
   CalmClient& operator=(const CalmClient&) = delete;
 
+  // One of the keys that only this client uses.
+  static std::string KeyOf(uint64_t number);
+
   bool done() const { return next_ == questions_.size() && !open_; }
   // The open question, for people. Empty: none.
   std::string Describe() const;
@@ -56,7 +60,7 @@ class CalmClient final : env::Connection::Observer {
     Door door = Door::kResp;
     std::string address;             // Empty for the library.
     std::vector<std::string> words;  // The command, or the HTTP method and key.
-    std::string expected;  // The right answer, as AnswerOf returns it.
+    std::string expected;            // The right answer, in words.
   };
 
   void AddQuestions();

@@ -4,8 +4,8 @@
 // In each round it writes a value, then pipelines many reads of it. Sometimes
 // it reads the replies late, half-closes the connection, or closes it in the
 // middle. Replies must come in order, complete, and with the written value.
-// Once faults are over the last round must finish without an error. Only this client uses keys
-// with kDeepKeyPrefix.
+// Once faults are over the last round must finish without an error. Only this
+// client uses keys with kDeepKeyPrefix.
 #ifndef QUORATE_SIM_WORKLOAD_DEEP_CLIENT_H_
 #define QUORATE_SIM_WORKLOAD_DEEP_CLIENT_H_
 
