@@ -4,7 +4,7 @@
 //
 // The standard seed N is this run, whose other parts the seed draws:
 //   simulate run --seed N --nodes (3 + N mod 3) --groups 3 --clients 10
-//     --keys 6 --rate 6
+//     --keys 6 --rate 6 --duration 60s
 // That is 60 simulated seconds with about 500 operations, faults and all
 // checkers. Times are processor time of this process, which has one thread. A
 // median is over the seeds; other figures are sums over all seeds.

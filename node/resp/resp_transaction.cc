@@ -160,15 +160,17 @@ Handled RespTransaction::Watch(const CommandRow& row, Arguments request) {
     replies_.ReplyError(row.id, "ERR WATCH inside MULTI is not allowed");
     return Handled::kDone;
   }
-  const std::string too_many = Concat(
-      "ERR a connection watches at most ", kWatchedMax, " keys of ",
-      kQueuedBytesMax,
-      " bytes together. UNWATCH the earlier ones, or watch one key that every "
-      "writer changes");
+  const auto refuse_too_many = [&] {
+    replies_.ReplyError(
+        row.id, Concat("ERR a connection watches at most ", kWatchedMax,
+                       " keys of ", kQueuedBytesMax,
+                       " bytes together. UNWATCH the earlier ones, or watch "
+                       "one key that every writer changes"));
+    return Handled::kDone;
+  };
   // The count comes first: a request may name very many keys.
   if (watched_.size() + request.size() - 1 > kWatchedMax) {
-    replies_.ReplyError(row.id, too_many);
-    return Handled::kDone;
+    return refuse_too_many();
   }
   const Slot slot = context_.slots.SlotOf(request[1]);
   std::vector<kv::CommandSpec> specs;
@@ -190,8 +192,7 @@ Handled RespTransaction::Watch(const CommandRow& row, Arguments request) {
     bytes += request[i].size();
   }
   if (watched_bytes_ + bytes > kQueuedBytesMax || !FitOneEntry(specs)) {
-    replies_.ReplyError(row.id, too_many);
-    return Handled::kDone;
+    return refuse_too_many();
   }
   std::vector<Watched> watch;
   for (const kv::CommandSpec& spec : specs) {

@@ -158,11 +158,7 @@ void LogChecker::OnCommand(const kv::Version& version,
   if (command.op == kv::Op::kExpire) return;
   if (command.op == kv::Op::kFlush && flushed_) return;
   const std::string_view first_key = FirstKeyOf(command);
-  if (first_key.starts_with(kDeepKeyPrefix) ||
-      first_key.starts_with(kCalmKeyPrefix) ||
-      first_key.starts_with(kSurfaceKeyPrefix)) {
-    return;
-  }
+  if (NoCheckerFollows(first_key)) return;
   if (command.has_session && !replay_.TakesEffect(command, log_time_)) return;
   if (ExpiryChecker::Covers(first_key)) {
     return followers_.expiry->OnCommand(version.group, clock_(), command);

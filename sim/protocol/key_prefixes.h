@@ -18,7 +18,14 @@ inline constexpr std::string_view kCalmKeyPrefix = "calm";
 // The keys of SurfaceClient. No checker follows their values.
 inline constexpr std::string_view kSurfaceKeyPrefix = "surface";
 
-// The beginning of such a key: a hash tag, which keeps `which` to one slot.
+// Whether no checker follows the values of the key. Its client may.
+inline bool NoCheckerFollows(std::string_view key) {
+  return key.starts_with(kDeepKeyPrefix) || key.starts_with(kCalmKeyPrefix) ||
+         key.starts_with(kSurfaceKeyPrefix);
+}
+
+// The beginning of a key of SurfaceClient: a hash tag, which keeps `which` to
+// one slot.
 inline std::string SurfaceKey(uint64_t which) {
   const std::string prefix(kSurfaceKeyPrefix);
   return absl::StrCat(prefix, ":{", prefix, which, "}");

@@ -9,7 +9,7 @@ constexpr ChoiceSite kQuiet("schedule.quiet_ms");
 
 constexpr Ratio kQuietRuns{1, 4};
 // Faults that began earlier last up to eight seconds. Then a request may wait
-// for about eleven more before it is overdue.
+// for up to seventeen more before it is overdue.
 constexpr Duration kLength = Seconds(25);
 
 }  // namespace
