@@ -221,13 +221,29 @@ Message Core::Impl::NewMessage(MessageType type, ReplicaId to) const {
 // leaves. Usually it is durable already and the message leaves at once.
 void Core::Impl::Send(Message message) {
   if (hard_state_ != durable_hard_state_) {
-    MutableWrite().after.push_back(std::move(message));
+    Hold(std::move(message));
   } else if (message.type == MessageType::kHeartbeat ||
              message.type == MessageType::kHeartbeatReply) {
     out_->heartbeats.push_back(std::move(message));
   } else {
     out_->messages.push_back(std::move(message));
   }
+}
+
+// A slow disk may keep it waiting through any number of messages. Only the
+// newest of a type to a replica is worth sending then, and any may be lost.
+void Core::Impl::Hold(Message message) {
+  for (Message& held : held_) {
+    if (held.type == message.type && held.to == message.to) {
+      held = std::move(message);
+      return;
+    }
+  }
+  if (held_.size() < kHeldMessagesMax) held_.push_back(std::move(message));
+}
+
+void Core::Impl::SendHeld() {
+  for (Message& message : std::exchange(held_, {})) Send(std::move(message));
 }
 
 Write& Core::Impl::MutableWrite() {
@@ -255,12 +271,13 @@ void Core::Impl::FinishStep() {
     SendToMembers();
     ScheduleCommitNotification();
   }
-  if (hard_state_ != written_hard_state_) MutableWrite();
+  if (hard_state_ != written_hard_state_ &&
+      written_hard_state_ == durable_hard_state_) {
+    MutableWrite();
+  }
   if (out_->write.has_value()) {
     Write& write = *out_->write;
-    // The hard state is part of every write until it is known to be durable. A
-    // message therefore never waits for a write without content.
-    write.hard_state_changed = hard_state_ != durable_hard_state_;
+    write.hard_state_changed = hard_state_ != written_hard_state_;
     write.hard_state = hard_state_;
     write.token.epoch = epoch_;
     write.token.hard_state = hard_state_;
@@ -372,6 +389,8 @@ void Core::Impl::GetMatches(std::vector<FollowerMatch>* matches) const {
 
 void Core::Impl::CheckInvariants() const {
   const LogPosition last = log_.last();
+  CHECK(held_.empty() || hard_state_ != durable_hard_state_);
+  CHECK_LE(held_.size(), kHeldMessagesMax);
   CHECK_LE(log_.start().index, log_.evicted());
   CHECK_LE(log_.evicted(), halted() ? commit_ : applied_);
   CHECK_LE(log_.evicted(), std::max(durable_, log_.start().index));

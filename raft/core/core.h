@@ -8,7 +8,9 @@
 // Contract of an Output:
 //   - `messages` and `heartbeats` may leave at once, in any order.
 //   - A `write` is carried out behind those of earlier Outputs. Only when it is
-//     durable may its `after` leave; then step WriteDone(token).
+//     durable may its `after` leave; then step WriteDone(token). Messages that
+//     wait for the hard state alone are in the Output of that step. So a write
+//     that takes long does not make their number grow.
 //   - `apply` is applied in order, before the next Step. It may run while
 //     writes are in flight. It has a bounded size: further committed entries
 //     follow after `deadline`, which is then at once.
@@ -280,7 +282,7 @@ struct Write {
   bool hard_state_changed = false;
   HardState hard_state;
   EntryList entries;
-  std::vector<Message> after;
+  std::vector<Message> after;  // Acknowledgements of `entries`.
 };
 
 struct Proposed {

@@ -55,6 +55,30 @@ class CoreDigest {
     Add(static_cast<uint64_t>(entry.kind));
     Add(entry.payload.view());
   }
+  // All but the time, state and bytes of a snapshot that it carries.
+  void Add(const Message& message) {
+    Add(static_cast<uint64_t>(message.type));
+    Add(message.to);
+    Add(message.term);
+    Add(uint64_t{message.reject} * 2 + uint64_t{message.forced});
+    Add(message.last_log);
+    Add(message.number);
+    Add(message.previous);
+    Add(message.received);
+    Add(message.durable);
+    Add(message.read_index);
+    Add(message.hint);
+    Add(message.commit);
+    Add(message.read_round);
+    Add(message.known_level);
+    Add(message.read_id);
+    Add(uint64_t{message.entries.size()});
+    for (const Entry& entry : message.entries) Add(entry);
+    if (!message.part.has_value()) return;
+    Add(message.part->snapshot.position);
+    Add(message.part->offset);
+    Add(message.part->staged);
+  }
   uint64_t value() const { return value_; }
 
  private:

@@ -6,9 +6,10 @@
 //
 // Three rules hold throughout:
 //   - Every message goes through Send. While term and vote are not durable,
-//     Send attaches the message to the write that makes them durable.
+//     Send holds the message back until they are.
 //   - The term has one setter, and the vote has one.
-//   - One Step makes at most one Write.
+//   - One Step makes at most one Write. A write without entries waits while the
+//     hard state of an earlier one is in flight.
 #ifndef QUORATE_RAFT_CORE_CORE_IMPL_H_
 #define QUORATE_RAFT_CORE_CORE_IMPL_H_
 
@@ -28,6 +29,8 @@ namespace quorate::raft {
 // invalid; accepting it would leave no room for later terms and indexes.
 inline constexpr Term kTermMax(uint64_t{1} << 62);
 inline constexpr Index kIndexMax(uint64_t{1} << 62);
+// Messages that wait until term and vote are durable.
+inline constexpr size_t kHeldMessagesMax = 64;
 // No leader is quiet for longer.
 inline constexpr Duration kQuietMax = Seconds(3600);
 
@@ -109,6 +112,8 @@ class Core::Impl {
   void Dispatch(const Message& message);
   Message NewMessage(MessageType type, ReplicaId to) const;
   void Send(Message message);
+  void Hold(Message message);
+  void SendHeld();
   Write& MutableWrite();
   void FinishStep();
   void Emit(Event::Kind kind, Index index = Index());
@@ -285,6 +290,9 @@ class Core::Impl {
   HardState hard_state_;
   HardState written_hard_state_;  // The newest in a Write.
   HardState durable_hard_state_;  // The newest in a WriteDone.
+  // They wait until hard_state_ is durable. Invariant: all were made in this
+  // term, and no two have the same type and receiver.
+  std::vector<Message> held_;
   LogView log_;
   Index commit_;
   Index reacted_commit_;  // The commit index after the last Step.

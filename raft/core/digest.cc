@@ -12,6 +12,8 @@ uint64_t Core::Impl::Digest(MonoTime now) const {
   digest.Add(hard_state_);
   digest.Add(written_hard_state_);
   digest.Add(durable_hard_state_);
+  digest.Add(uint64_t{held_.size()});
+  for (const Message& message : held_) digest.Add(message);
   AddLog(&digest);
   digest.Add(commit_);
   digest.Add(applied_);

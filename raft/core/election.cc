@@ -12,6 +12,7 @@ namespace quorate::raft {
 void Core::Impl::SetTerm(Term term) {
   CHECK_GT(term, hard_state_.term);
   hard_state_ = {term, ReplicaId()};
+  held_.clear();
   campaigns_ = 0;
   Emit(Event::Kind::kTermChanged);
 }
@@ -159,10 +160,12 @@ bool Core::Impl::IsNeededInElections() const {
          IsVoter(log_.ConfigurationAt(newest - 1), options_.replica);
 }
 
-// A snapshot that is being installed is ahead of the log of this replica. A
+// Nothing of a campaign would leave before the hard state is durable. A
+// snapshot that is being installed is ahead of the log of this replica. A
 // replica that does not know the members cannot count their votes.
 bool Core::Impl::MayCampaign() const {
   return IsNeededInElections() && !installing() && !halted() &&
+         hard_state_ == durable_hard_state_ &&
          log_.unknown_configuration() == Index();
 }
 

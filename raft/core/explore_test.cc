@@ -88,23 +88,6 @@ struct State {
   uint64_t Digest() const;
 };
 
-void AddMessage(const Message& message, CoreDigest* digest) {
-  digest->Add(static_cast<uint64_t>(message.type));
-  digest->Add(message.term);
-  digest->Add(uint64_t{message.reject} * 2 + uint64_t{message.forced});
-  digest->Add(message.last_log);
-  digest->Add(message.number);
-  digest->Add(message.previous);
-  digest->Add(message.received);
-  digest->Add(message.durable);
-  digest->Add(message.hint);
-  digest->Add(message.commit);
-  digest->Add(message.read_round);
-  digest->Add(message.known_level);
-  digest->Add(uint64_t{message.entries.size()});
-  for (const Entry& entry : message.entries) digest->Add(entry);
-}
-
 uint64_t State::Digest() const {
   CoreDigest digest(now, kTimeout * 2);
   digest.Add(budget.timeouts);
@@ -122,13 +105,13 @@ uint64_t State::Digest() const {
       digest.Add(write.token.epoch);
       digest.Add(write.token.last);
       digest.Add(write.hard_state);
-      for (const Message& message : write.after) AddMessage(message, &digest);
+      for (const Message& message : write.after) digest.Add(message);
     }
   }
   for (const auto& row : links) {
     for (const std::deque<Message>& link : row) {
       digest.Add(uint64_t{link.size()});
-      for (const Message& message : link) AddMessage(message, &digest);
+      for (const Message& message : link) digest.Add(message);
     }
   }
   for (size_t i = 0; i < committed.size(); ++i) {

@@ -80,6 +80,7 @@ TEST_F(LevelsTest, Leader_ForgetsAnnouncementsOfOlderTerms) {
   Announce(2, 3);
   Receive(From(3, MessageType::kAppendReply, core_->term().value() + 1));
   ASSERT_EQ(core_->role(), RoleKind::kFollower);
+  FinishWrites();
   BecomeServingLeader();
   Announce(3, 3);
   EXPECT_EQ(level(), Level(1));

@@ -407,6 +407,7 @@ void Core::Impl::OnWriteDone(const WriteDone& event) {
     OnDurable(token.last.index);
   }
   if (durable_hard_state_ != hard_state_) return;
+  SendHeld();
   if (std::holds_alternative<Candidate>(role_)) {
     CountVote(options_.replica, true);
   } else if (Leader* leader = std::get_if<Leader>(&role_)) {

@@ -84,14 +84,18 @@ class ReplicaTest : public ::testing::Test {
     Step(MessageReceived{std::move(message)});
   }
 
-  // Completes the oldest write; returns the messages that waited for it.
+  // Completes the oldest write; returns the messages that leave then.
   std::vector<Message> FinishWrite() {
     EXPECT_FALSE(pending_.empty());
     if (pending_.empty()) return {};
     Write write = std::move(pending_.front());
     pending_.erase(pending_.begin());
     Step(WriteDone{write.token});
-    return std::move(write.after);
+    std::vector<Message> left = std::move(write.after);
+    for (const auto* messages : {&out_.messages, &out_.heartbeats}) {
+      left.insert(left.end(), messages->begin(), messages->end());
+    }
+    return left;
   }
   void FinishWrites() {
     while (!pending_.empty()) FinishWrite();

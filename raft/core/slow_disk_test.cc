@@ -1,0 +1,129 @@
+// A disk that takes no write for long: what the core holds and hands out
+// meanwhile has a limit.
+#include <map>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "raft/core/testing/replica_fixture.h"
+
+namespace quorate::raft {
+namespace {
+
+class SlowDiskTest : public ReplicaTest {
+ protected:
+  // One message of each kind of a leader of this term that wants an answer.
+  void ReceiveFromLeader(uint32_t leader, uint64_t term) {
+    Receive(From(leader, MessageType::kHeartbeat, term));
+    Receive(Append(leader, term, At(1, 1), {}));
+    Receive(Append(leader, term, At(term, 100), {}));
+    Receive(From(leader, MessageType::kPreVote, term + 1));
+  }
+
+  // Answers of each type to each replica.
+  static std::map<std::pair<ReplicaId, MessageType>, int> Count(
+      const std::vector<Message>& messages) {
+    std::map<std::pair<ReplicaId, MessageType>, int> count;
+    for (const Message& message : messages) {
+      ++count[{message.to, message.type}];
+    }
+    return count;
+  }
+};
+
+TEST_F(SlowDiskTest, LeaderOfANewTerm_ManyMessages_WaitForOneWrite) {
+  Start(Term(1));
+  for (int i = 0; i < 250'000; ++i) {
+    ReceiveFromLeader(2, 2);
+    ASSERT_TRUE(out_.messages.empty());
+    ASSERT_TRUE(out_.heartbeats.empty());
+  }
+  ASSERT_EQ(pending_.size(), 1u);
+  EXPECT_TRUE(pending_[0].after.empty());
+  const auto left = Count(FinishWrite());
+  EXPECT_EQ(left.size(), 3u);
+  for (const auto& [kind, messages] : left) EXPECT_EQ(messages, 1);
+  EXPECT_TRUE(pending_.empty());
+}
+
+// The newest answer says most.
+TEST_F(SlowDiskTest, WaitingAnswers_OfOneKind_TheNewestLeaves) {
+  Start(Term(1));
+  for (uint64_t round = 1; round <= 3; ++round) {
+    Message heartbeat = From(2, MessageType::kHeartbeat, 2);
+    heartbeat.read_round = ReadRound(round);
+    Receive(std::move(heartbeat));
+  }
+  const std::vector<Message> left = FinishWrite();
+  ASSERT_EQ(left.size(), 1u);
+  EXPECT_EQ(left[0].read_round, ReadRound(3));
+}
+
+TEST_F(SlowDiskTest, ManyTerms_OneWriteIsInFlightAndAnOtherHasTheNewest) {
+  Start(Term(1));
+  for (uint64_t term = 2; term < 1000; ++term) {
+    Receive(VoteRequest(2 + term % 2, term, At(1, 1)));
+  }
+  ASSERT_EQ(pending_.size(), 1u);
+  EXPECT_EQ(pending_[0].hard_state, (HardState{Term(2), ReplicaId(2)}));
+  EXPECT_TRUE(FinishWrite().empty());  // It answers a term that has ended.
+  ASSERT_EQ(pending_.size(), 1u);
+  EXPECT_TRUE(pending_[0].hard_state_changed);
+  EXPECT_EQ(pending_[0].hard_state, (HardState{Term(999), ReplicaId(3)}));
+  const std::vector<Message> left = FinishWrite();
+  ASSERT_EQ(left.size(), 1u);
+  EXPECT_EQ(left[0].type, MessageType::kVoteReply);
+  EXPECT_EQ(left[0].term, Term(999));
+  EXPECT_TRUE(pending_.empty());
+}
+
+// Senders that the configuration does not name are answered too.
+TEST_F(SlowDiskTest, ManySenders_WaitingAnswersHaveALimit) {
+  Start(Term(1));
+  Receive(From(2, MessageType::kHeartbeat, 2));
+  for (uint32_t sender = 10; sender < 1010; ++sender) {
+    Receive(VoteRequest(sender, 2, At(1, 1)));
+  }
+  ASSERT_EQ(pending_.size(), 1u);
+  const std::vector<Message> left = FinishWrite();
+  EXPECT_EQ(left.size(), 64u);
+  EXPECT_EQ(Of(left, MessageType::kHeartbeatReply).size(), 1u);
+}
+
+// Reads expire, and further ones take their place.
+TEST_F(SlowDiskTest, ReadsOfAFollower_WaitForOneWrite) {
+  Start(Term(1));
+  for (uint64_t tag = 0; tag < 10'000; ++tag) {
+    Receive(From(2, MessageType::kHeartbeat, 2));
+    Step(ReadRequested{tag});
+    Pass(Milliseconds(75));
+    Step(TimerFired());
+  }
+  ASSERT_EQ(pending_.size(), 1u);
+  EXPECT_EQ(Of(FinishWrite(), MessageType::kReadIndex).size(), 1u);
+}
+
+// A candidate whose own vote is not on its disk cannot win. It does not begin
+// another term, which that disk would have to write too.
+TEST_F(SlowDiskTest, OnlyVoter_OwnVoteIsNotDurable_BeginsOneTerm) {
+  configuration_ = VotersUpTo(1);
+  Start(Term(1));
+  for (int i = 0; i < 1000; ++i) PassToDeadline();
+  EXPECT_EQ(core_->term(), Term(2));
+  ASSERT_EQ(pending_.size(), 1u);
+  FinishWrite();
+  EXPECT_EQ(core_->role(), RoleKind::kLeader);
+}
+
+TEST_F(SlowDiskTest, LeaderAsksForAnElection_OwnTermIsNotDurable_IsIgnored) {
+  Start(Term(1));
+  Receive(From(2, MessageType::kHeartbeat, 2));
+  Receive(From(2, MessageType::kTimeoutNow, 2));
+  EXPECT_EQ(core_->role(), RoleKind::kFollower);
+  FinishWrites();
+  Receive(From(2, MessageType::kTimeoutNow, 2));
+  EXPECT_EQ(core_->role(), RoleKind::kCandidate);
+}
+
+}  // namespace
+}  // namespace quorate::raft
