@@ -103,6 +103,15 @@ TEST_F(SlowDiskTest, ReadsOfAFollower_WaitForOneWrite) {
   EXPECT_EQ(Of(FinishWrite(), MessageType::kReadIndex).size(), 1u);
 }
 
+// An answer about a log that a snapshot replaces would be out of date.
+TEST_F(SlowDiskTest, WaitingAnswers_SnapshotReplacesTheLog_AreDiscarded) {
+  Start(Term(1));
+  Receive(Append(2, 2, At(2, 100), {}));
+  ReceiveSnapshot(2, 2, SmallSnapshot(At(2, 100)));
+  ASSERT_TRUE(core_->installing());
+  EXPECT_TRUE(FinishWrite().empty());
+}
+
 // A candidate whose own vote is not on its disk cannot win. It does not begin
 // another term, which that disk would have to write too.
 TEST_F(SlowDiskTest, OnlyVoter_OwnVoteIsNotDurable_BeginsOneTerm) {

@@ -266,6 +266,7 @@ void Core::Impl::OnChunkWritten(ChunkWritten event) {
     return;
   }
   incoming_snapshot_->installing = true;
+  held_.clear();  // They describe the log that is replaced.
   SnapshotWork work;
   work.kind = SnapshotWork::Kind::kInstall;
   work.to = options_.replica;
