@@ -482,6 +482,84 @@ TEST(Backpressure_Requests, LargeWrites_AreHeldWithinTheBoundAndAllSucceed) {
   EXPECT_LT(most, (64 << 10) + 2 * (128 << 10));
 }
 
+void SmallOutput(Config& config) {
+  config.limits.output_buffer_bytes = 2 * kMi;
+  config.limits.output_total_bytes = 8 * kMi;
+}
+
+// The most that replies held after any step of the node.
+uint64_t MostHeld(TestCluster& cluster, size_t node, Duration time) {
+  uint64_t most = 0;
+  const MonoTime end = cluster.clients_env().loop.ReadClock().mono + time;
+  cluster.world().RunUntilTrue(
+      [&] {
+        most = std::max(most, cluster.server(node).output_held_bytes());
+        return cluster.clients_env().loop.ReadClock().mono >= end;
+      },
+      time);
+  return most;
+}
+
+TEST(Backpressure_Stale, ReadsOfAReplica_WaitForRoom) {
+  TestCluster cluster({.nodes = 3, .adjust = SmallOutput});
+  ASSERT_TRUE(cluster.AwaitLeaders());
+  const size_t leader = cluster.LeaderOf(GroupId(1));
+  const size_t follower = (leader + 1) % 3;
+  const std::string value(400'000, 'x');
+  auto writer = cluster.ConnectResp(leader);
+  EXPECT_EQ(cluster.Command(*writer, {"SET", "{k}", value}), "+OK\r\n");
+  cluster.world().RunFor(Seconds(1));
+  auto client = cluster.ConnectRespCluster(follower);
+  EXPECT_EQ(cluster.Command(*client, {"READONLY"}), "+OK\r\n");
+  client->PauseReads();
+  client->Send(Repeat({"GET", "{k}"}, 150) +
+               Repeat({"MGET", "{k}", "{k}", "{k}"}, 50) +
+               EncodeRequest({"PING"}));
+  EXPECT_LE(MostHeld(cluster, follower, Seconds(2)), 5 * kMi);
+  client->ResumeReads();
+  const size_t expected =
+      300 * BulkReply(value).size() + 50 * std::string("*3\r\n").size() + 7;
+  ASSERT_TRUE(AwaitBytes(cluster, *client, expected));
+  EXPECT_EQ(client->received().size(), expected);
+  EXPECT_TRUE(client->received().ends_with("\r\n+PONG\r\n"));
+}
+
+// Each of the walks collects more than the budget of the node.
+TEST(Backpressure_Keys, WalksOfManyClients_StayWithinTheBudget) {
+  TestCluster cluster({.adjust = SmallOutput});
+  ASSERT_TRUE(cluster.AwaitLeaders());
+  auto writer = cluster.ConnectResp(0);
+  constexpr int kKeys = 3'000;
+  std::string requests;
+  for (int i = 0; i < kKeys; ++i) {
+    requests +=
+        EncodeRequest({"SET", std::string(1'000, 'k') + Concat(i), "v"});
+  }
+  cluster.Call(*writer, requests, kKeys);
+  constexpr size_t kClients = 20;
+  std::vector<std::unique_ptr<TestClient>> clients;
+  for (size_t i = 0; i < kClients; ++i) {
+    clients.push_back(cluster.ConnectResp(0));
+    clients.back()->PauseReads();
+    clients.back()->Send(EncodeRequest({"KEYS", "*"}));
+  }
+  // Each holds a MiB before it asks, and the keys of a step.
+  EXPECT_LE(MostHeld(cluster, 0, Seconds(5)), (6 + 2 * kClients) * kMi);
+  size_t refused = 0;
+  for (auto& client : clients) {
+    client->ResumeReads();
+    const std::string reply = cluster.Call(*client, "");
+    if (reply.starts_with("-ERR the replies of this node reach limits.")) {
+      ++refused;
+    } else {
+      EXPECT_TRUE(reply.starts_with(Concat("*", kKeys, "\r\n")));
+    }
+  }
+  EXPECT_GT(refused, 0u);
+  EXPECT_LT(refused, kClients);
+  EXPECT_TRUE(cluster.Command(*writer, {"KEYS", "*"}).starts_with("*3000\r\n"));
+}
+
 // The gauges of work that ends, as in sim/run/cluster_checks.cc.
 constexpr std::string_view kWorkGauges[] = {
     "quorate_output_held_bytes",  "quorate_clients_without_room",

@@ -184,6 +184,9 @@ class ServerImpl final : public Server, public raft::Host::Observer {
   }
   const Metrics& metrics() const override { return metrics_; }
   uint64_t longest_turn_work() const override { return turn_work_.longest(); }
+  uint64_t output_held_bytes() const override {
+    return output_budget_.used_bytes();
+  }
   uint64_t longest_apply_work() const override {
     return host_.longest_apply_work();
   }

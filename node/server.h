@@ -56,6 +56,8 @@ class Server {
   virtual const Metrics& metrics() const = 0;
   // The most work of one step of a turn so far (node/base/turn_work.h).
   virtual uint64_t longest_turn_work() const = 0;
+  // Bytes of replies that clients have not received yet.
+  virtual uint64_t output_held_bytes() const = 0;
   // The most work of entries that were applied in one step of a turn
   // (kv/store/work.h).
   virtual uint64_t longest_apply_work() const = 0;

@@ -11,9 +11,11 @@
 #include <vector>
 
 #include "gtest/gtest.h"
+#include "kv/store/store.h"
 #include "kv/store/work.h"
 #include "node/base/text.h"
 #include "node/commands/command_table.h"
+#include "node/connections/metrics.h"
 #include "node/testing/test_cluster.h"
 
 namespace quorate::node {
@@ -266,27 +268,167 @@ TEST_F(TurnWorkTest, HttpPipelines_AreServedOverSeveralTurns) {
   ExpectBounded(1'000);
 }
 
-// The request is parsed in one turn, and evaluated in the next one.
-TEST_F(TurnWorkTest, ReadOfManyKeys_HasATurnOfItsOwn) {
-  uint64_t turns = 0;
-  cluster_.world().SetStepHook([&](sim::MachineId machine) {
-    if (machine == cluster_.machine(0)) ++turns;
-  });
-  // The fewest of several calls, since timers add turns.
-  const auto turns_for = [&](size_t keys) {
-    std::vector<std::string_view> words(keys, "k");
-    words.insert(words.begin(), "EXISTS");
-    uint64_t fewest = std::numeric_limits<uint64_t>::max();
-    for (int i = 0; i < 10; ++i) {
-      turns = 0;
-      EXPECT_EQ(cluster_.Command(*client_, words), ":0\r\n");
-      fewest = std::min(fewest, turns);
+// Values of one slot, and reads of many of them. The stream takes any reply at
+// once, so only the work of the read takes turns.
+class LongReadsTest : public ::testing::Test {
+ protected:
+  static constexpr size_t kKeys = 600;
+  static constexpr size_t kValueBytes = 15'000;
+
+  LongReadsTest()
+      : cluster_({.nodes = 4,
+                  .stream_buffer_bytes = size_t{1} << 30,
+                  .adjust = [](Config& config) {
+                    config.shards.push_back(
+                        {.group = GroupId(1),
+                         .name = "g1",
+                         .slots = {{0, 16383}},
+                         .replicas = {NodeId(1), NodeId(2), NodeId(3)}});
+                  }}) {
+    EXPECT_TRUE(cluster_.AwaitLeaders());
+    leader_ = cluster_.LeaderOf(GroupId(1));
+    client_ = cluster_.ConnectResp(leader_);
+    for (size_t i = 0; i < kKeys; ++i) keys_.push_back(Concat("{k}", i));
+    SetAll(*client_, 'a');
+    cluster_.world().RunFor(Seconds(1));
+  }
+
+  static std::string Value(char letter) {
+    return std::string(kValueBytes, letter);
+  }
+  std::string SetRequests(char letter) const {
+    std::string requests;
+    for (const std::string& key : keys_) {
+      requests += EncodeRequest({"SET", key, Value(letter)});
     }
-    return fewest;
-  };
-  const uint64_t of_a_short_read = turns_for(TurnWork::kLongReadKeys - 1);
-  EXPECT_EQ(turns_for(TurnWork::kLongReadKeys), of_a_short_read + 1);
-  cluster_.world().SetStepHook(nullptr);
+    return requests;
+  }
+  void SetAll(TestClient& client, char letter) {
+    const std::string replies =
+        cluster_.Call(client, SetRequests(letter), kKeys);
+    EXPECT_EQ(replies.size(), kKeys * 5);
+  }
+  std::string Request(std::string_view name, size_t keys) const {
+    std::vector<std::string_view> words = {name};
+    words.insert(words.end(), keys_.begin(),
+                 keys_.begin() + static_cast<ptrdiff_t>(keys));
+    return EncodeRequest(words);
+  }
+  static std::string Reply(size_t keys, char letter) {
+    std::string reply = Concat("*", keys, "\r\n");
+    for (size_t i = 0; i < keys; ++i) {
+      reply += Concat("$", kValueBytes, "\r\n", Value(letter), "\r\n");
+    }
+    return reply;
+  }
+  // The turns of the node until the reply has arrived.
+  uint64_t Turns(size_t node, TestClient& client, std::string_view request,
+                 std::string* reply) {
+    uint64_t turns = 0;
+    cluster_.world().SetStepHook([&](sim::MachineId machine) {
+      if (machine == cluster_.machine(node)) ++turns;
+    });
+    *reply = cluster_.Call(client, request);
+    cluster_.world().SetStepHook(nullptr);
+    return turns;
+  }
+  // MGET of so many keys takes more turns of the node than one of a few. Each
+  // writes at most half a MiB.
+  void ExpectPieces(size_t node, TestClient& client, size_t keys) {
+    std::string reply;
+    const uint64_t few = Turns(node, client, Request("MGET", 3), &reply);
+    EXPECT_GE(Turns(node, client, Request("MGET", keys), &reply),
+              few + keys * kValueBytes / (512 << 10));
+    EXPECT_TRUE(reply == Reply(keys, 'a'));
+  }
+
+  TestCluster cluster_;
+  size_t leader_ = 0;
+  std::unique_ptr<TestClient> client_;
+  std::vector<std::string> keys_;
+};
+
+TEST_F(LongReadsTest, ManyValues_AreRepliedOverSeveralTurns) {
+  ExpectPieces(leader_, *client_, kKeys);
+  // Not many keys, but many bytes.
+  ExpectPieces(leader_, *client_, 400);
+}
+
+TEST_F(LongReadsTest, ReplicaThatMayBeStale_RepliesOverSeveralTurns) {
+  const size_t follower = (leader_ + 1) % 3;
+  auto client = cluster_.ConnectRespCluster(follower);
+  EXPECT_EQ(cluster_.Command(*client, {"READONLY"}), "+OK\r\n");
+  ExpectPieces(follower, *client, kKeys);
+  EXPECT_EQ(cluster_.server(follower).metrics().stale_reads, 2u);
+}
+
+TEST_F(LongReadsTest, NodeWithoutReplica_AsksAndRepliesOverSeveralTurns) {
+  auto client = cluster_.ConnectResp(3);
+  const raft::Index before =
+      cluster_.server(leader_).store(GroupId(1))->applied_index();
+  ExpectPieces(leader_, *client, kKeys);
+  ExpectPieces(3, *client, kKeys);
+  EXPECT_EQ(cluster_.Call(*client, Request("EXISTS", kKeys)),
+            Concat(":", kKeys, "\r\n"));
+  EXPECT_EQ(cluster_.server(leader_).store(GroupId(1))->applied_index(),
+            before);
+}
+
+// The writes happen in the order of the keys. So any state has new values up to
+// some key, and old ones behind it.
+TEST_F(LongReadsTest, WritesBetweenThePieces_AreNotSeen) {
+  auto writer = cluster_.ConnectResp(leader_);
+  size_t mixed = 0;
+  for (const char letter : {'b', 'c', 'd'}) {
+    writer->Send(SetRequests(letter));
+    for (int i = 0; i < 4; ++i) {
+      const std::string reply = cluster_.Call(*client_, Request("MGET", kKeys));
+      const size_t newer =
+          static_cast<size_t>(std::ranges::count(reply, letter));
+      const size_t older = static_cast<size_t>(
+          std::ranges::count(reply, static_cast<char>(letter - 1)));
+      EXPECT_EQ(newer + older, kKeys * kValueBytes);
+      if (newer > 0 && older > 0) {
+        ++mixed;
+        EXPECT_LT(reply.rfind(letter),
+                  reply.find(static_cast<char>(letter - 1)));
+      }
+    }
+    EXPECT_TRUE(cluster_.world().RunUntilTrue(
+        [&] { return writer->received().size() == kKeys * 5; }, Seconds(60)));
+    writer->Take();
+  }
+  EXPECT_GT(mixed, 0u);
+}
+
+TEST_F(LongReadsTest, LaterRequests_AreAnsweredBehindTheRead) {
+  for (const size_t node : {leader_, (leader_ + 1) % 3, size_t{3}}) {
+    auto client = cluster_.ConnectResp(node);
+    const std::string requests =
+        EncodeRequest({"GET", "{k}0"}) + Request("MGET", kKeys) +
+        EncodeRequest({"SET", "{k}x", "v"}) + EncodeRequest({"GET", "{k}x"}) +
+        Request("EXISTS", kKeys) + Request("MGET", 550) +
+        EncodeRequest({"DEL", "{k}x"});
+    const std::string one =
+        Concat("$", kValueBytes, "\r\n", Value('a'), "\r\n");
+    EXPECT_TRUE(cluster_.Call(*client, requests, 7) ==
+                one + Reply(kKeys, 'a') + "+OK\r\n$1\r\nv\r\n:600\r\n" +
+                    Reply(550, 'a') + ":1\r\n")
+        << node;
+  }
+}
+
+TEST_F(LongReadsTest, ClientThatLeaves_EndsItsReads) {
+  for (const size_t node : {leader_, size_t{3}}) {
+    auto client = cluster_.ConnectResp(node);
+    cluster_.world().RunFor(Milliseconds(100));
+    client->Send(Request("MGET", kKeys) + Request("MGET", kKeys));
+    cluster_.world().RunFor(Milliseconds(1));
+    client->Close();
+    cluster_.world().RunFor(Seconds(1));
+  }
+  EXPECT_TRUE(cluster_.Call(*client_, Request("MGET", kKeys)) ==
+              Reply(kKeys, 'a'));
 }
 
 TEST_F(TurnWorkTest, LinesOfManyClients_AreWrittenOverSeveralTurns) {

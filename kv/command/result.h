@@ -83,8 +83,17 @@ struct ResultView {
   std::string_view bytes = {};
   // The Buffer of `bytes` if it can be shared; else null.
   const Buffer* shared = nullptr;
-  // The elements of a kArray that is not encoded; `bytes` is empty then.
+  // The elements of a kArray that is not encoded; `bytes` is empty then. The
+  // result of a long read arrives in pieces: several results in order, each
+  // with the number of elements before it and of all.
   absl::Span<const ResultElement> elements = {};
+  size_t elements_before = 0;
+  size_t elements_of_all = 0;  // 0: this is no piece.
+
+  // False for a piece that others follow.
+  bool ends() const {
+    return elements_before + elements.size() >= elements_of_all;
+  }
 };
 
 // True if `results` are complete results of `count` commands, or say that the

@@ -118,6 +118,11 @@ class Keyspace {
     const Table* table = tables_.Find(slot);
     return table == nullptr || !table->has_context() ? nullptr : table;
   }
+  // A view of the slot's table.
+  TableView TakeView(Slot slot) const {
+    const Table* of = table(slot);
+    return of == nullptr ? TableView() : of->TakeView();
+  }
   // Views of all non-empty tables, by slot.
   std::vector<std::pair<Slot, TableView>> TakeView() const;
 

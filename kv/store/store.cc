@@ -13,6 +13,7 @@
 #include "kv/slots/keyed_hash.h"
 #include "kv/store/evaluate.h"
 #include "kv/store/keyspace.h"
+#include "kv/store/long_read.h"
 #include "kv/store/ownership.h"
 #include "kv/store/read.h"
 #include "kv/store/sessions.h"
@@ -492,6 +493,13 @@ bool Store::Read(const CommandView& command, WallTime due_by,
                                   .numbers = command.numbers,
                                   .arguments = command.arguments},
       due_by, done);
+}
+
+std::unique_ptr<LongRead> Store::BeginLongRead(
+    Op op, Slot slot, std::vector<std::string_view> keys,
+    WallTime due_by) const {
+  return std::make_unique<LongRead>(op, impl_->keyspace_->TakeView(slot),
+                                    impl_->TimeOf(due_by), std::move(keys));
 }
 
 void Store::Prefetch(absl::Span<const KeyOfSlot> keys) const {

@@ -26,6 +26,7 @@
 #include "kv/command/rules.h"
 #include "kv/command/version.h"
 #include "kv/slots/slot_scan.h"
+#include "kv/store/long_read.h"
 #include "kv/store/read.h"
 #include "kv/store/record_pool.h"
 #include "raft/host/state_machine.h"
@@ -110,6 +111,12 @@ class Store final : public raft::StateMachine {
   using ReadDone = absl::FunctionRef<void(const ResultView&)>;
   bool Read(const CommandSpec& command, WallTime due_by, ReadDone done) const;
   bool Read(const CommandView& command, WallTime due_by, ReadDone done) const;
+
+  // Begins a read in pieces of the present state: kMGet or kExists. `keys`
+  // outlive it, not the store. Requires: Owns(slot).
+  std::unique_ptr<LongRead> BeginLongRead(Op op, Slot slot,
+                                          std::vector<std::string_view> keys,
+                                          WallTime due_by) const;
 
   // Brings keys that are read soon into the processor's cache, all at once. At
   // most kPrefetchMax; their slots need not be owned.

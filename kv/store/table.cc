@@ -209,6 +209,15 @@ const Page* FindPage(const TrieNode* node, uint64_t hash) {
   return static_cast<const Page*>(node);
 }
 
+// Returns null if the key is absent. `root` may be null.
+const Record* FindRecord(const TrieNode* root, uint64_t hash,
+                         std::string_view key) {
+  if (root == nullptr) return nullptr;
+  const Page& page = *FindPage(root, hash);
+  const uint32_t at = FindKey(page, hash, key);
+  return at < page.count ? page.record(at) : nullptr;
+}
+
 // The least hash above all hashes that the page of `hash` may hold; 0 for the
 // last page.
 uint64_t EndOfPage(const Page& page, uint64_t hash) {
@@ -334,6 +343,14 @@ bool TableView::ScanPages(uint64_t from, size_t records_min, Visit visit,
                                      next);
 }
 
+uint64_t TableView::Hash(std::string_view key) const {
+  return context_ == nullptr ? 0 : context_->hash(context_->hash_key, key);
+}
+
+const Record* TableView::Find(uint64_t hash, std::string_view key) const {
+  return table_internal::FindRecord(root_, hash, key);
+}
+
 // The page of a hash and the branches above it, all unshared.
 struct Table::PagePath {
   std::array<Branch*, table_internal::kPathMax> branches;
@@ -413,14 +430,11 @@ void Table::UpdateTotals(uint64_t hash, Record* record, bool added) {
 }
 
 const Record* Table::Find(uint64_t hash, std::string_view key) const {
-  if (root_ == nullptr) return nullptr;
-  const Page& page = *table_internal::FindPage(root_, hash);
-  const uint32_t at = table_internal::FindKey(page, hash, key);
-  return at < page.count ? page.record(at) : nullptr;
+  return table_internal::FindRecord(root_, hash, key);
 }
 
-Table::Probe::Probe(const Table* table, uint64_t hash)
-    : node_(table == nullptr ? nullptr : table->root_), hash_(hash) {
+Table::Probe::Probe(const TrieNode* root, uint64_t hash)
+    : node_(root), hash_(hash) {
   __builtin_prefetch(node_);
 }
 

@@ -95,7 +95,14 @@ class TableView {
   bool ScanPages(uint64_t from, size_t records_min, Visit visit,
                  uint64_t* next) const;
 
+  // As in Table, for the table as it was when the view was made. A view without
+  // a table has no key.
+  uint64_t Hash(std::string_view key) const;
+  const Record* Find(uint64_t hash, std::string_view key) const;
+
  private:
+  friend class Table;
+
   table_internal::TrieNode* root_ = nullptr;
   std::shared_ptr<TableContext> context_;
 };
@@ -126,11 +133,15 @@ class Table {
    public:
     Probe() = default;
     // `table` may be null.
-    Probe(const Table* table, uint64_t hash);
+    Probe(const Table* table, uint64_t hash)
+        : Probe(table == nullptr ? nullptr : table->root_, hash) {}
+    Probe(const TableView& view, uint64_t hash) : Probe(view.root_, hash) {}
     // Returns false at the end.
     bool Step();
 
    private:
+    Probe(const table_internal::TrieNode* root, uint64_t hash);
+
     const table_internal::TrieNode* node_ = nullptr;  // Null: at the end.
     uint64_t hash_ = 0;
     bool at_entry_ = false;  // The entry of the page is on its way.

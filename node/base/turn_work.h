@@ -29,11 +29,9 @@ class TurnWork {
   // for each unit.
   static constexpr uint64_t kSlotsPerUnit = 64;
   static constexpr uint64_t kBytesPerUnit = 16;
+  // Bytes of values that are copied, for each unit.
+  static constexpr uint64_t kCopiedBytesPerUnit = 64;
   static constexpr uint64_t kGlobStepsPerUnit = 64;
-
-  // A read of so many keys is evaluated in another turn than its request was
-  // parsed.
-  static constexpr size_t kLongReadKeys = 4096;
 
   // A read with so many keys. Those without any count as one.
   static constexpr uint64_t OfRead(size_t keys) {

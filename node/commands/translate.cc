@@ -567,7 +567,9 @@ void WriteBulkOrNull(const kv::ResultView& result, RespWriter& reply) {
 
 void WriteArray(const kv::ResultView& result, RespWriter& reply) {
   if (!result.elements.empty()) {
-    reply.Array(result.elements.size());
+    if (result.elements_before == 0) {
+      reply.Array(std::max(result.elements.size(), result.elements_of_all));
+    }
     for (const kv::ResultElement& element : result.elements) {
       if (element.nil) {
         reply.Null();

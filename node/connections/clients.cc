@@ -72,6 +72,15 @@ void ClientConnection::Hold(size_t bytes) {
   Count();
 }
 
+bool ClientConnection::HoldIfFits(size_t bytes) {
+  if (held_bytes_ + bytes > bounds().turn_reply_bytes &&
+      !clients_.budget_.Fits(bytes)) {
+    return false;
+  }
+  Hold(bytes);
+  return true;
+}
+
 const BoundsConfig& ClientConnection::bounds() const {
   return clients_.config_.bounds;
 }

@@ -95,6 +95,9 @@ class ClientConnection final : public env::Connection::Observer,
   // Replies that are made, but wait for an earlier reply, count until Unhold.
   void Hold(size_t bytes);
   void Unhold(size_t bytes) { held_bytes_ -= bytes; }
+  // Holds bytes of a reply that grows. Returns false, and holds nothing, if the
+  // connection holds much and the node's budget is exhausted.
+  bool HoldIfFits(size_t bytes);
   void PauseReads();
   void ResumeReads();
   // Handles no further request, sends outstanding replies, then closes.

@@ -328,12 +328,19 @@ void ClientCommands::ResumeList() {
   while (list_->next < list_->ids.size()) {
     if (!client_.RoomFor(0, /*in_front=*/true)) return;
     const size_t bytes = Describe(list_->ids[list_->next++], &list_->text);
+    if (!client_.HoldIfFits(bytes)) break;
+    list_->held_bytes += bytes;
     client_.AddWork(TurnWork::kDescribedClient +
                     bytes / TurnWork::kBytesPerUnit);
   }
   const std::unique_ptr<ListOfClients> list = std::move(list_);
-  replies_.ReplyNow(list->command,
-                    [&](RespWriter& reply) { reply.Verbatim(list->text); });
+  client_.Unhold(list->held_bytes);
+  replies_.ReplyNow(list->command, [&](RespWriter& reply) {
+    if (list->next == list->ids.size()) return reply.Verbatim(list->text);
+    reply.Error(
+        "ERR the replies of this node reach limits.output_total_bytes; list "
+        "fewer clients, with ID, or try again");
+  });
 }
 
 void ClientCommands::KillClients(Arguments request, RespWriter& reply) {

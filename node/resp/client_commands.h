@@ -76,6 +76,7 @@ class ClientCommands {
     std::vector<uint64_t> ids;
     size_t next = 0;
     std::string text;
+    size_t held_bytes = 0;  // As counted by the client.
   };
 
   Context& context_;

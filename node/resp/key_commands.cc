@@ -36,19 +36,15 @@ Handled KeyCommands::HandleStamped(
 }
 
 bool KeyCommands::ServeStale(const CommandRow& row, const Translated& command) {
-  const GroupQueue& queue = context_.router.QueueOf(command.slot);
-  const kv::Store* store = queue.stale_store();
-  if (store == nullptr || !store->Owns(command.slot) ||
-      queue.leadership().kind == Leadership::Kind::kSelf) {
+  const RoutedRequest routed = {&sink_, replies_.Push(row.id, command.format),
+                                cluster_};
+  if (!context_.router.QueueOf(command.slot)
+           .ReadStale(routed, command.specs[0])) {
+    replies_.PopNewest();
     return false;
   }
-  return store->Read(
-      command.specs[0], queue.ReadTime(), [&](const kv::ResultView& result) {
-        ++context_.metrics.stale_reads;
-        replies_.ReplyNow(row.id, [&](RespWriter& reply) {
-          WriteResult(command.format, result, context_.config.limits, reply);
-        });
-      });
+  ++context_.metrics.stale_reads;
+  return true;
 }
 
 Handled KeyCommands::Submit(const CommandRow& row, const Translated& command,

@@ -32,6 +32,9 @@ constexpr std::string_view kTooMuch =
 constexpr std::string_view kTooMuchOfSlot =
     "ERR the reply would exceed 64 MiB; ask for fewer";
 static_assert(kKeysBytesMax == 64 << 20);
+constexpr std::string_view kNoMemory =
+    "ERR the replies of this node reach limits.output_total_bytes; ask for "
+    "fewer keys, with SCAN, or try again";
 
 // The steps of matching that are done at once: less than half a millisecond.
 constexpr uint64_t kGlobStepsAtOnce = 256 << 10;
@@ -290,6 +293,9 @@ void KeyScan::MatchRest() {
     client_.AddWork((kGlobStepsAtOnce - steps) / TurnWork::kGlobStepsPerUnit);
   }
   walk.matching = false;
+  const size_t bytes = walk.key_bytes - walk.held_bytes;
+  if (!client_.HoldIfFits(bytes)) return End(kNoMemory);
+  walk.held_bytes += bytes;
   if (walk.key_bytes > kKeysBytesMax) {
     return End(walk.command == CommandId::kClusterGetkeysinslot ? kTooMuchOfSlot
                                                                 : kTooMuch);
@@ -306,6 +312,7 @@ void KeyScan::MatchRest() {
 
 void KeyScan::End(std::string_view error) {
   const std::unique_ptr<Walk> walk = std::move(walk_);
+  client_.Unhold(walk->held_bytes);
   replies_.Reply(walk->token, [&](RespWriter& reply) {
     error.empty() ? WriteKeys(*walk, reply) : reply.Error(error);
   });

@@ -77,6 +77,7 @@ class KeyScan {
     std::string text;
     size_t key_count = 0;
     size_t key_bytes = 0;
+    size_t held_bytes = 0;  // As counted by the client.
     std::vector<std::string> random_keys;
   };
 

@@ -65,13 +65,14 @@ void ReplyQueue::OnResult(uint64_t token, const kv::ResultView& result) {
   // Without a reservation, growth would copy a large reply several times.
   const bool large =
       result.bytes.size() > kLargeReplyBytes && result.shared == nullptr;
-  Complete(pending, large ? result.bytes.size() : 0, [&](RespWriter& reply) {
-    if (pending.write) {
-      pending.write(result, reply);
-    } else {
-      WriteFormat(pending.format, result, context_.config.limits, reply);
-    }
-  });
+  Append(pending, large ? result.bytes.size() : 0, result.ends(),
+         [&](RespWriter& reply) {
+           if (pending.write) {
+             pending.write(result, reply);
+           } else {
+             WriteFormat(pending.format, result, context_.config.limits, reply);
+           }
+         });
 }
 
 void ReplyQueue::OnFailure(uint64_t token, const RequestFailure& failure) {
@@ -85,25 +86,30 @@ void ReplyQueue::OnFailure(uint64_t token, const RequestFailure& failure) {
 
 void ReplyQueue::Reply(uint64_t token,
                        absl::FunctionRef<void(RespWriter&)> write) {
-  Complete(PendingOf(token), 0, write);
+  Append(PendingOf(token), 0, /*complete=*/true, write);
 }
 
 void ReplyQueue::Drop(uint64_t token) { Finish(PendingOf(token)); }
 
-void ReplyQueue::Complete(Pending& pending, size_t large_bytes,
-                          absl::FunctionRef<void(RespWriter&)> write) {
+void ReplyQueue::Append(Pending& pending, size_t large_bytes, bool complete,
+                        absl::FunctionRef<void(RespWriter&)> write) {
   CHECK(!pending.complete) << "a request has one answer";
   // The first reply is written to the output directly.
   const bool direct = &pending == &pending_.front() && !pending.silent;
+  if (direct) Release(pending);
   std::string& text = direct ? client_.out().text() : pending.reply;
   const size_t begin = text.size();
   if (large_bytes > 0) text.reserve(begin + large_bytes + large_bytes / 8);
   RespWriter reply = direct ? RespWriter(&client_.out(), pending.version)
                             : RespWriter(&text, pending.version);
   write(reply);
-  CountReply(pending.command, context_.MonoNow() - pending.begun,
-             std::string_view(text).substr(begin), context_.metrics);
-  Finish(pending);
+  if (complete) {
+    CountReply(pending.command, context_.MonoNow() - pending.begun,
+               std::string_view(text).substr(begin), context_.metrics);
+    return Finish(pending);
+  }
+  if (direct) return client_.WantFlush();
+  pending.silent ? text.clear() : Hold(pending);
 }
 
 void ReplyQueue::Finish(Pending& pending) {
@@ -111,16 +117,24 @@ void ReplyQueue::Finish(Pending& pending) {
   if (&pending == &pending_.front()) {
     SendComplete();
   } else if (!pending.silent) {
-    pending.held_bytes = pending.reply.size();
-    client_.Hold(pending.held_bytes);
+    Hold(pending);
   }
+}
+
+void ReplyQueue::Hold(Pending& pending) {
+  client_.Hold(pending.reply.size() - pending.held_bytes);
+  pending.held_bytes = pending.reply.size();
+}
+
+void ReplyQueue::Release(Pending& pending) {
+  if (!pending.silent) client_.out().text() += pending.reply;
+  pending.reply.clear();
+  client_.Unhold(std::exchange(pending.held_bytes, 0));
 }
 
 void ReplyQueue::SendComplete() {
   while (!pending_.empty() && pending_.front().complete) {
-    const Pending& first = pending_.front();
-    if (!first.silent) client_.out().text() += first.reply;
-    client_.Unhold(first.held_bytes);
+    Release(pending_.front());
     pending_.pop_front();
     ++front_token_;
   }

@@ -56,7 +56,7 @@ class ReplyQueue {
   // Removes the newest reply, because the router blocked its request.
   void PopNewest();
   // Completes a reply with the store's result, a failure, or what `write`
-  // writes.
+  // writes. A piece of a result that others follow does not complete it.
   void OnResult(uint64_t token, const kv::ResultView& result);
   void OnFailure(uint64_t token, const RequestFailure& failure);
   void Reply(uint64_t token, absl::FunctionRef<void(RespWriter&)> write);
@@ -107,15 +107,20 @@ class ReplyQueue {
     bool without_room = false;  // The result waits for room.
     MonoTime begun;
     size_t held_bytes = 0;  // The size of `reply` as the client counts it.
-    std::string reply;      // Written once, when the reply is complete.
+    std::string reply;      // Text that waits for an earlier reply.
     WriteReply write;
   };
 
   Pending& PendingOf(uint64_t token);
-  // `large_bytes`: memory to reserve for a large reply, or 0.
-  void Complete(Pending& pending, size_t large_bytes,
-                absl::FunctionRef<void(RespWriter&)> write);
+  // Appends to a reply that is not complete. `large_bytes`: memory to reserve
+  // for a large reply, or 0.
+  void Append(Pending& pending, size_t large_bytes, bool complete,
+              absl::FunctionRef<void(RespWriter&)> write);
   void Finish(Pending& pending);
+  // Counts the text of a reply that waits for an earlier one, until Release.
+  void Hold(Pending& pending);
+  // Gives the text to the client, and forgets it.
+  void Release(Pending& pending);
   void SendComplete();
   bool TakeSilence();
 

@@ -53,9 +53,10 @@ GroupQueue::GroupQueue(const QueueParts& parts, GroupId group,
       results_(parts_, leadership_),
       batches_(parts_, leadership_, forwarding_, results_, counters_,
                [this] { callbacks_.wake(); }),
+      long_work_(parts_.loop, parts_.work),
       reads_(parts_, leadership_, forwarding_, batches_, results_, counters_,
-             [this] { callbacks_.wake(); }),
-      peer_reads_(parts_, leadership_, forwarding_),
+             long_work_, [this] { callbacks_.wake(); }),
+      peer_reads_(parts_, leadership_, forwarding_, long_work_),
       blocked_(parts_.loop, group, [this] { callbacks_.wake(); }) {}
 
 bool GroupQueue::Congested() const {
@@ -193,6 +194,14 @@ Admission GroupQueue::AddAtomic(const RoutedRequest& request, Slot slot,
   batches_.AddAtomic(request, slot, session, specs, result_bytes);
   callbacks_.wake();
   return Admission::kAccepted;
+}
+
+bool GroupQueue::ReadStale(const RoutedRequest& request,
+                           const kv::CommandSpec& spec) {
+  const kv::Store* here = stale_store();
+  return here != nullptr && here->Owns(spec.slot) &&
+         leadership_.kind() != Leadership::Kind::kSelf &&
+         reads_.ServeStale(request, spec);
 }
 
 Admission GroupQueue::AddAgain(RoutedRequest request, const Buffer& batch) {

@@ -25,6 +25,7 @@
 #include "node/routing/batch_queue.h"
 #include "node/routing/forwarding.h"
 #include "node/routing/group_leadership.h"
+#include "node/routing/long_work.h"
 #include "node/routing/peer_reads.h"
 #include "node/routing/queue_parts.h"
 #include "node/routing/read_queue.h"
@@ -61,6 +62,9 @@ class GroupQueue {
   Admission AddAtomic(const RoutedRequest& request, Slot slot,
                       const std::optional<kv::SessionStamp>& session,
                       absl::Span<const kv::CommandSpec> specs);
+  // Answers a read from the state of this replica, which does not lead. Returns
+  // false if it cannot; then nothing has happened.
+  bool ReadStale(const RoutedRequest& request, const kv::CommandSpec& spec);
   // Adds the only command of `batch`, which another group refused. The limits
   // of waiting requests do not apply again: it was accepted before.
   Admission AddAgain(RoutedRequest request, const Buffer& batch);
@@ -148,6 +152,7 @@ class GroupQueue {
   Forwarding forwarding_;
   ResultRoom results_;
   BatchQueue batches_;
+  LongWork long_work_;
   ReadQueue reads_;
   PeerReads peer_reads_;
   WaitOrder blocked_;  // Sinks that wait because too many requests wait.

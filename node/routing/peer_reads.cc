@@ -1,11 +1,16 @@
 #include "node/routing/peer_reads.h"
 
 #include <cstdint>
+#include <memory>
 #include <string_view>
 #include <utility>
+#include <vector>
 
+#include "env/check.h"
+#include "env/time.h"
 #include "kv/command/command.h"
 #include "kv/command/result.h"
+#include "kv/store/long_read.h"
 #include "node/base/turn_work.h"
 #include "node/routing/refused_commands.h"
 #include "shardctrl/partition.h"
@@ -15,6 +20,8 @@ namespace {
 
 // After this much work, the rest of the batch is left out.
 constexpr uint64_t kWorkPerAnswer = TurnWork::kRead * 4096;
+// The encoding of an element has at most this much beside its bytes.
+constexpr size_t kElementBytes = 10;
 
 // True if kv::Store::Read takes the command. It comes from another node.
 bool CanEvaluate(const kv::Store& store, const kv::CommandView& command) {
@@ -51,20 +58,45 @@ uint64_t WorkOfRead(const kv::CommandView& command) {
   return TurnWork::OfRead(command.arguments.count());
 }
 
-// The results of the first reads of a batch of another node. `*work` is in
-// units of TurnWork. A command that is no read, or not of this store, is
-// kMalformed.
-Buffer EvaluateReads(const kv::Store& store, const Buffer& batch,
-                     WallTime due_by, const BoundsConfig& bounds,
-                     uint64_t* work) {
+// A longer read is answered alone: its result may be large, as values are
+// copied into it.
+constexpr size_t kKeysAtOnce = 16;
+
+PeerResult Done(Buffer results) {
+  PeerResult answer;
+  answer.result.outcome = Outcome::kDone;
+  answer.result.result = std::move(results);
+  return answer;
+}
+
+}  // namespace
+
+struct PeerReads::LongAnswer {
+  Buffer batch;
+  PeerDone done;
+  std::unique_ptr<kv::LongRead> read;  // Null: it has not begun.
+  bool counted = false;
+  kv::ResultBuilder results{kv::Version{}};
+};
+
+bool PeerReads::IsLong(const kv::CommandView& command) {
+  return kv::LongRead::Takes(command.op) &&
+         command.arguments.count() > kKeysAtOnce;
+}
+
+// `*work` is in units of TurnWork. A command that is no read, or not of this
+// store, is kMalformed.
+Buffer PeerReads::EvaluateReads(const kv::Store& store, const Buffer& batch,
+                                uint64_t* work) const {
+  const WallTime due_by = leadership_.ReadTime();
+  const size_t bytes_max = parts_.config.bounds.entry_result_bytes;
   kv::ResultBuilder results(kv::Version{});
   kv::CommandReader reader(batch.view());
   kv::CommandView command;
   *work = 0;
   while (reader.ok() && !reader.done() &&
          (results.count() == 0 ||
-          (results.size_bytes() < bounds.entry_result_bytes &&
-           *work < kWorkPerAnswer))) {
+          (results.size_bytes() < bytes_max && *work < kWorkPerAnswer))) {
     const bool valid = reader.Next(&command);
     if (!valid || !CanEvaluate(store, command)) {
       const bool moved = valid && kv::IsRead(command.op) &&
@@ -74,8 +106,13 @@ Buffer EvaluateReads(const kv::Store& store, const Buffer& batch,
                                        : kv::ResultStatus::kMalformed});
       continue;
     }
+    if (IsLong(command)) break;
     *work += WorkOfRead(command);
     if (!store.Read(command, due_by, [&](const kv::ResultView& result) {
+          if (command.op == kv::Op::kScan) {
+            *work +=
+                TurnWork::kScannedKey * kv::ArrayReader(result.bytes).count();
+          }
           results.Add(result);
         })) {
       break;
@@ -85,8 +122,6 @@ Buffer EvaluateReads(const kv::Store& store, const Buffer& batch,
   return results.Finish();
 }
 
-}  // namespace
-
 void PeerReads::Serve(Buffer batch, PeerDone done) {
   leadership_.Refresh();
   if (leadership_.kind() != Leadership::Kind::kSelf) {
@@ -94,17 +129,78 @@ void PeerReads::Serve(Buffer batch, PeerDone done) {
   }
   auto answer = [this, batch = std::move(batch),
                  done = std::move(done)](absl::Status status) mutable {
-    const kv::Store* here = leadership_.store();
-    if (!status.ok() || here == nullptr) return done(forwarding_.NotLeading());
-    uint64_t work;
-    PeerResult answer;
-    answer.result.outcome = Outcome::kDone;
-    answer.result.result = EvaluateReads(*here, batch, leadership_.ReadTime(),
-                                         parts_.config.bounds, &work);
-    parts_.work.Add(work);
-    done(std::move(answer));
+    if (!status.ok()) return done(forwarding_.NotLeading());
+    ServeNow(std::move(batch), std::move(done));
   };
   parts_.host.Read(leadership_.group(), std::move(answer));
+}
+
+void PeerReads::ServeNow(Buffer batch, PeerDone done) {
+  const kv::Store* here = leadership_.store();
+  if (here == nullptr) return done(forwarding_.NotLeading());
+  kv::CommandReader reader(batch.view());
+  kv::CommandView first;
+  if (reader.ok() && !reader.done() && reader.Next(&first) &&
+      CanEvaluate(*here, first) && IsLong(first)) {
+    auto answer = std::make_unique<LongAnswer>();
+    answer->batch = std::move(batch);
+    answer->done = std::move(done);
+    return long_work_.Add(
+        [this, answer = std::move(answer)] { return ServePiece(*answer); });
+  }
+  uint64_t work;
+  Buffer results = EvaluateReads(*here, batch, &work);
+  parts_.work.Add(work);
+  done(Done(std::move(results)));
+}
+
+bool PeerReads::Begin(LongAnswer& answer) {
+  kv::CommandReader reader(answer.batch.view());
+  kv::CommandView command;
+  CHECK(reader.Next(&command));
+  const kv::Store* here = leadership_.store();
+  if (here == nullptr || !here->Owns(command.slot)) return false;
+  std::vector<std::string_view> keys;
+  keys.reserve(command.arguments.count());
+  while (command.arguments.count() > 0) {
+    keys.push_back(command.arguments.Next());
+  }
+  answer.read = here->BeginLongRead(command.op, command.slot, std::move(keys),
+                                    leadership_.ReadTime());
+  return true;
+}
+
+bool PeerReads::ServePiece(LongAnswer& answer) {
+  if (answer.read == nullptr && !Begin(answer)) {
+    answer.done(forwarding_.NotLeading());
+    return true;
+  }
+  kv::LongRead& read = *answer.read;
+  if (!answer.counted) {
+    parts_.work.Add(TurnWork::OfRead(LongWork::kPieceKeys));
+    if (read.Count(LongWork::kPieceKeys)) return false;
+    answer.counted = true;
+    if (read.needs_time() || !read.has_elements()) {
+      if (!read.needs_time()) answer.results.Add(read.Whole());
+      answer.done(Done(answer.results.Finish()));
+      return true;
+    }
+    answer.results.Reserve(read.value_bytes() + read.size() * kElementBytes);
+    answer.results.BeginArray({}, static_cast<uint32_t>(read.size()));
+  }
+  size_t bytes = 0;
+  for (const kv::ResultElement& element :
+       read.Next(LongWork::kPieceKeys, LongWork::kPieceBytes)) {
+    bytes += element.bytes.size();
+    element.nil ? answer.results.AddNil()
+                : answer.results.AddElement(element.bytes);
+  }
+  parts_.work.Add(TurnWork::OfRead(LongWork::kPieceKeys) +
+                  bytes / TurnWork::kCopiedBytesPerUnit);
+  if (!read.done()) return false;
+  answer.results.EndArray();
+  answer.done(Done(answer.results.Finish()));
+  return true;
 }
 
 }  // namespace quorate::node

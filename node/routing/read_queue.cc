@@ -9,7 +9,9 @@
 #include "env/check.h"
 #include "kv/command/result.h"
 #include "kv/command/result_check.h"
+#include "kv/store/long_read.h"
 #include "kv/store/store.h"
+#include "node/base/turn_work.h"
 
 namespace quorate::node {
 namespace {
@@ -24,20 +26,42 @@ kv::CommandSpec ParkedCommand(const RequestSink::ParkedRead& read,
           .arguments = *arguments};
 }
 
+// A read of more keys is answered in pieces, and so is one that copies more
+// bytes of values.
+constexpr size_t kKeysAtOnce = LongWork::kPieceKeys;
+constexpr size_t kBytesAtOnce = 256 << 10;
+// A reply has this much around each value.
+constexpr size_t kElementBytes = 8;
+
+bool IsLong(kv::Op op, size_t keys) {
+  return kv::LongRead::Takes(op) && keys > kKeysAtOnce;
+}
+
+// Another node's result that is answered in pieces.
+bool IsLong(const kv::ResultView& result) {
+  return result.kind == kv::PayloadKind::kArray &&
+         result.bytes.size() > kBytesAtOnce;
+}
+
 // True if the sink has room for a result that another node evaluated.
 bool RoomForResult(const RoutedRequest& request, const kv::ResultView& result) {
   return request.sink->RoomFor(request.token,
                                std::max<size_t>(1, result.bytes.size()));
 }
 
-// True if the sink has room for a result of several values.
-bool RoomForElements(const RoutedRequest& request,
-                     const kv::ResultView& result) {
-  size_t bytes = 0;
+struct ElementBytes {
+  size_t all = 0;
+  size_t copied = 0;
+};
+
+ElementBytes BytesOfElements(const kv::ResultView& result) {
+  ElementBytes bytes;
   for (const kv::ResultElement& element : result.elements) {
-    bytes += element.bytes.size() + sizeof(uint64_t);
+    const size_t size = element.bytes.size() + kElementBytes;
+    bytes.all += size;
+    if (element.shared == nullptr) bytes.copied += size;
   }
-  return bytes == 0 || request.sink->RoomFor(request.token, bytes);
+  return bytes;
 }
 
 }  // namespace
@@ -45,13 +69,14 @@ bool RoomForElements(const RoutedRequest& request,
 ReadQueue::ReadQueue(const QueueParts& parts, GroupLeadership& leadership,
                      Forwarding& forwarding, BatchQueue& batches,
                      const ResultRoom& results, QueueCounters& counters,
-                     absl::AnyInvocable<void()> wake)
+                     LongWork& long_work, absl::AnyInvocable<void()> wake)
     : parts_(parts),
       leadership_(leadership),
       forwarding_(forwarding),
       batches_(batches),
       results_(results),
       counters_(counters),
+      long_work_(long_work),
       wake_(std::move(wake)),
       reads_(std::make_unique<ReadList>()) {}
 
@@ -60,6 +85,17 @@ void ReadQueue::Add(const RoutedRequest& request, const kv::CommandSpec& spec) {
   ++waiting_requests_;
   ++OrderOf(request.sink).waiting_reads;
   ++counters_.reads;
+}
+
+bool ReadQueue::ServeStale(const RoutedRequest& request,
+                           const kv::CommandSpec& spec) {
+  RequestSink::ConnectionOrder& order = OrderOf(request.sink);
+  if (order.reads_in_log > 0) return false;
+  ++order.issued_reads;
+  if (Serve(request, spec, NewDeadline()) == Served::kNoRoom) {
+    Park(request.sink, ReadToPark(request, spec));
+  }
+  return true;
 }
 
 bool ReadQueue::WaitingFit(RequestSink* sink) {
@@ -78,15 +114,11 @@ bool ReadQueue::WaitingFit(RequestSink* sink) {
 
 void ReadQueue::MoveParkedToBatch(RequestSink* sink) {
   if (OrderOf(sink).parked_reads == 0) return;
-  for (RequestSink::ParkedRead& read : TakeParked(sink)) {
-    RequestSink::ConnectionOrder& order = OrderOf(sink);
-    --order.parked_reads;
-    --order.issued_reads;
-    parts_.budget.Release(read.result.size());
+  for (ParkedRead& read : TakeParked(sink)) {
+    Unpark(sink, read);
     std::vector<std::string_view> arguments;
-    const kv::CommandSpec spec = ParkedCommand(read, &arguments);
-    batches_.Add({sink, read.token, read.redirect}, spec,
-                 results_.BytesOf(sink, spec));
+    MoveReadToLog({sink, read.token, read.redirect},
+                  ParkedCommand(read, &arguments));
   }
 }
 
@@ -199,21 +231,25 @@ void ReadQueue::OnLeaderRead(std::unique_ptr<ReadList> reads,
   }
   kv::ResultReader results(bytes);
   // Without any result, the first read needs an entry.
-  if (results.done()) MoveToLog(serving_->items()[asked_.front()]);
+  if (results.done()) {
+    ReadList::Item& first = serving_->items()[asked_.front()];
+    MoveReadToLog(first.Request(), serving_->CommandOf(first, &arguments_));
+    first.sink = nullptr;
+  }
   for (size_t i = 0; !results.done(); ++i) {
-    Deliver(serving_->items()[asked_[i]], results.Next());
+    Deliver(serving_->items()[asked_[i]], results.Next(), answer.result);
   }
   EndServing();
 }
 
-void ReadQueue::MoveToLog(ReadList::Item& item) {
-  const kv::CommandSpec spec = serving_->CommandOf(item, &arguments_);
-  --OrderOf(item.sink).issued_reads;
-  batches_.Add(item.Request(), spec, results_.BytesOf(item.sink, spec));
-  item.sink = nullptr;
+void ReadQueue::MoveReadToLog(const RoutedRequest& request,
+                              const kv::CommandSpec& spec) {
+  --OrderOf(request.sink).issued_reads;
+  batches_.Add(request, spec, results_.BytesOf(request.sink, spec));
 }
 
-void ReadQueue::Deliver(ReadList::Item& item, const kv::ResultView& result) {
+void ReadQueue::Deliver(ReadList::Item& item, const kv::ResultView& result,
+                        const Buffer& all) {
   RequestSink* const sink = item.sink;
   // A read that follows one in the log has to be evaluated after it. The sink's
   // later reads stay behind it.
@@ -230,11 +266,17 @@ void ReadQueue::Deliver(ReadList::Item& item, const kv::ResultView& result) {
     return Refuse(request, serving_->CommandOf(item, &arguments_),
                   item.deadline);
   }
-  if (OrderOf(sink).parked_reads > 0 ||
-      !RoomForResult({sink, item.token}, result)) {
-    return Park(sink, item, *serving_, KeptResult(sink, result));
+  if (!AwaitsEarlier(OrderOf(sink)) && RoomForResult(request, result)) {
+    return AnswerEncoded(request, item.slot, result, all);
   }
-  Answer(request, item.slot, result);
+  ParkedRead read = ReadToPark(request, serving_->CommandOf(item, &arguments_));
+  if (MayKeep(sink, result)) {
+    read.result = result;
+    // Small results do not keep the bytes of the others.
+    read.result_bytes = IsLong(result) ? kv::SliceOf(all, result.bytes)
+                                       : Buffer::Copy(result.bytes);
+  }
+  Park(sink, std::move(read));
 }
 
 void ReadQueue::Refuse(RoutedRequest request, const kv::CommandSpec& spec,
@@ -264,13 +306,6 @@ void ReadQueue::OnReadPoint(std::unique_ptr<ReadList> reads,
   EndServing();
 }
 
-bool ReadQueue::ServesInThisTurn(const ReadList::Item& item,
-                                 bool own_turn) const {
-  if (own_turn) return true;
-  return !parts_.work.exhausted() &&
-         item.arguments_count < TurnWork::kLongReadKeys;
-}
-
 void ReadQueue::PrefetchServing() const {
   const kv::Store* store = leadership_.store();
   if (store == nullptr) return;
@@ -290,7 +325,7 @@ void ReadQueue::ServeReads(bool own_turn) {
   while (serving_next_ < serving_->items().size()) {
     if (serving_next_ % kv::Store::kPrefetchMax == 0) PrefetchServing();
     ReadList::Item& item = serving_->items()[serving_next_];
-    if (item.sink != nullptr && !ServesInThisTurn(item, own_turn)) {
+    if (item.sink != nullptr && !own_turn && parts_.work.exhausted()) {
       continue_ = parts_.loop.At(parts_.loop.ReadClock().mono, [this] {
         parts_.work.Begin();
         ServeReads(/*own_turn=*/true);
@@ -310,7 +345,8 @@ void ReadQueue::ServeReads(bool own_turn) {
         item.sink = nullptr;
         break;
       case Served::kNoRoom:
-        Park(item.sink, item, *serving_, Buffer());
+        Park(item.sink, ReadToPark(item.Request(),
+                                   serving_->CommandOf(item, &arguments_)));
         item.sink = nullptr;
         break;
       case Served::kLater:
@@ -341,9 +377,8 @@ ReadQueue::Served ReadQueue::Serve(const RoutedRequest& request,
   const kv::Store* here = leadership_.store();
   if (here == nullptr) {
     // The replica has stopped in the meantime.
-    --order.issued_reads;
     MoveParkedToBatch(request.sink);
-    batches_.Add(request, spec, results_.BytesOf(request.sink, spec));
+    MoveReadToLog(request, spec);
     return Served::kDone;
   }
   if (order.reads_in_log > 0) return Served::kLater;
@@ -352,66 +387,222 @@ ReadQueue::Served ReadQueue::Serve(const RoutedRequest& request,
     return Served::kDone;
   }
   // Reads of one sink are evaluated in order.
-  if (order.parked_reads > 0) return Served::kNoRoom;
+  if (AwaitsEarlier(order)) return Served::kNoRoom;
   if (!request.sink->RoomFor(request.token, 0)) return Served::kNoRoom;
+  if (IsLong(spec.op, spec.arguments.size())) {
+    AnswerInPieces(request, spec);
+    return Served::kDone;
+  }
   parts_.work.Add(TurnWork::OfRead(spec.arguments.size()));
   bool room = true;
-  const bool done = !parts_.buggify.Fire("node.read_in_log") &&
-                    here->Read(spec, leadership_.ReadTime(),
-                               [&](const kv::ResultView& result) {
-                                 room = RoomForElements(request, result);
-                                 if (room) Answer(request, spec.slot, result);
-                               });
+  bool is_long = false;
+  const bool done =
+      !parts_.buggify.Fire("node.read_in_log") &&
+      here->Read(
+          spec, leadership_.ReadTime(), [&](const kv::ResultView& result) {
+            if (!result.elements.empty()) {
+              const ElementBytes bytes = BytesOfElements(result);
+              is_long = bytes.copied > kBytesAtOnce;
+              room = is_long || request.sink->RoomFor(request.token, bytes.all);
+            }
+            if (room && !is_long) Answer(request, spec.slot, result);
+          });
   if (!room) return Served::kNoRoom;
+  if (is_long) AnswerInPieces(request, spec);
   if (done) return Served::kDone;
   // A key is due by this node's clock, but not by log time, which decides. An
   // entry with the read advances log time.
-  --order.issued_reads;
-  batches_.Add(request, spec, results_.BytesOf(request.sink, spec));
+  MoveReadToLog(request, spec);
   return Served::kDone;
 }
 
+struct ReadQueue::LongAnswer {
+  RequestSink* sink;
+  // The command, so that it can be parked.
+  ParkedRead command;
+  std::vector<std::string_view> arguments;
+  std::unique_ptr<kv::LongRead> read;  // Null: it has not begun.
+  bool counted = false;
+  size_t reserved_bytes = 0;  // In the node's budget, for what is not written.
+
+  RoutedRequest request() const {
+    return {sink, command.token, command.redirect};
+  }
+};
+
+void ReadQueue::AnswerInPieces(const RoutedRequest& request,
+                               const kv::CommandSpec& spec) {
+  ++OrderOf(request.sink).long_reads;
+  auto answer = std::make_unique<LongAnswer>();
+  answer->sink = request.sink;
+  answer->command = ReadToPark(request, spec);
+  long_work_.Add([this, answer = std::move(answer)] {
+    if (!AnswerPiece(*answer)) return false;
+    --OrderOf(answer->sink).long_reads;
+    wake_();
+    return true;
+  });
+}
+
+bool ReadQueue::AnswerPiece(LongAnswer& answer) {
+  const RoutedRequest request = answer.request();
+  if (answer.read == nullptr && !Begin(answer)) return true;
+  if (!answer.counted) {
+    parts_.work.Add(TurnWork::OfRead(LongWork::kPieceKeys));
+    if (answer.read->Count(LongWork::kPieceKeys)) return false;
+    answer.counted = true;
+    if (!TakesElements(answer)) return true;
+  }
+  const size_t before = answer.read->taken();
+  const kv::ResultView piece = {
+      .kind = kv::PayloadKind::kArray,
+      .elements =
+          answer.read->Next(LongWork::kPieceKeys, LongWork::kPieceBytes),
+      .elements_before = before,
+      .elements_of_all = answer.read->size()};
+  const size_t bytes = BytesOfElements(piece).all;
+  parts_.work.Add(TurnWork::OfRead(piece.elements.size()) +
+                  bytes / TurnWork::kCopiedBytesPerUnit);
+  parts_.budget.Release(bytes);
+  answer.reserved_bytes -= bytes;
+  if (!piece.ends()) {
+    request.sink->OnResult(request.token, piece);
+    return false;
+  }
+  CHECK_EQ(answer.reserved_bytes, size_t{0});
+  Answer(request, answer.command.slot, piece);
+  return true;
+}
+
+bool ReadQueue::Begin(LongAnswer& answer) {
+  const kv::CommandSpec spec = ParkedCommand(answer.command, &answer.arguments);
+  const RoutedRequest request = answer.request();
+  const kv::Store* here = leadership_.store();
+  if (here == nullptr) {
+    // The replica has stopped in the meantime.
+    MoveReadToLog(request, spec);
+    MoveParkedToBatch(request.sink);
+    return false;
+  }
+  if (!here->Owns(spec.slot)) {
+    Refuse(request, spec, NewDeadline());
+    return false;
+  }
+  answer.read = here->BeginLongRead(
+      spec.op, spec.slot, std::move(answer.arguments), leadership_.ReadTime());
+  return true;
+}
+
+bool ReadQueue::TakesElements(LongAnswer& answer) {
+  const RoutedRequest request = answer.request();
+  if (answer.read->needs_time()) {
+    MoveReadToLog(request, ParkedCommand(answer.command, &answer.arguments));
+    return false;
+  }
+  if (!answer.read->has_elements()) {
+    Answer(request, answer.command.slot, answer.read->Whole());
+    return false;
+  }
+  const size_t bytes =
+      answer.read->value_bytes() + answer.read->size() * kElementBytes;
+  if (!request.sink->RoomFor(request.token, bytes)) {
+    // It is evaluated again when there is room, before the sink's later reads.
+    std::vector<ParkedRead> later = TakeParked(request.sink);
+    Park(request.sink, std::move(answer.command));
+    std::ranges::move(later,
+                      std::back_inserter(request.sink->routing().parked));
+    return false;
+  }
+  parts_.budget.Reserve(bytes);
+  answer.reserved_bytes = bytes;
+  return true;
+}
+
+void ReadQueue::AnswerEncoded(const RoutedRequest& request, Slot slot,
+                              const kv::ResultView& result, const Buffer& all) {
+  if (!IsLong(result)) return Answer(request, slot, result);
+  ++OrderOf(request.sink).long_reads;
+  kv::ArrayReader reader(result.bytes);
+  long_work_.Add([this, request, slot, all, reader, before = size_t{0},
+                  elements = std::vector<kv::ResultElement>()]() mutable {
+    elements.clear();
+    size_t bytes = 0;
+    while (!reader.done() && bytes < LongWork::kPieceBytes &&
+           elements.size() < LongWork::kPieceKeys) {
+      kv::ResultElement& element = elements.emplace_back();
+      element.nil = !reader.Next(&element.bytes);
+      bytes += element.bytes.size();
+    }
+    parts_.work.Add(elements.size() + bytes / TurnWork::kCopiedBytesPerUnit);
+    const kv::ResultView piece = {.kind = kv::PayloadKind::kArray,
+                                  .elements = elements,
+                                  .elements_before = before,
+                                  .elements_of_all = reader.count()};
+    before += elements.size();
+    if (!piece.ends()) {
+      request.sink->OnResult(request.token, piece);
+      return false;
+    }
+    --OrderOf(request.sink).long_reads;
+    Answer(request, slot, piece);
+    wake_();
+    return true;
+  });
+}
+
 bool ReadQueue::AwaitsRoom(RequestSink* sink) const {
-  return !leadership_.hosted() && OrderOf(sink).parked_reads > 0;
+  return !leadership_.hosted() && AwaitsEarlier(OrderOf(sink));
 }
 
 // A result is kept only behind other kept results: reads that are evaluated
 // again must not be older than it.
-Buffer ReadQueue::KeptResult(RequestSink* sink,
-                             const kv::ResultView& result) const {
-  for (const RequestSink::ParkedRead& read : sink->routing().parked) {
-    if (read.group == leadership_.group() && read.result.empty()) return {};
+bool ReadQueue::MayKeep(RequestSink* sink, const kv::ResultView& result) const {
+  for (const ParkedRead& read : sink->routing().parked) {
+    if (read.group == leadership_.group() && !read.result.has_value()) {
+      return false;
+    }
   }
-  if (!parts_.budget.Fits(result.bytes.size())) return {};
-  kv::ResultBuilder builder(kv::Version{});
-  builder.AddEncoded(result);
-  return builder.Finish();
+  return parts_.budget.Fits(result.bytes.size());
 }
 
-void ReadQueue::Park(RequestSink* sink, const ReadList::Item& item,
-                     const ReadList& reads, Buffer result) {
-  parts_.budget.Reserve(result.size());
-  const kv::CommandSpec spec = reads.CommandOf(item, &arguments_);
-  sink->routing().parked.push_back(
-      {std::move(result),
-       leadership_.group(),
-       item.token,
-       item.numbers,
-       item.slot,
-       item.op,
-       item.redirect,
-       {spec.arguments.begin(), spec.arguments.end()}});
+ReadQueue::ParkedRead ReadQueue::ReadToPark(const RoutedRequest& request,
+                                            const kv::CommandSpec& spec) const {
+  return {.group = leadership_.group(),
+          .token = request.token,
+          .numbers = spec.numbers,
+          .slot = spec.slot,
+          .op = spec.op,
+          .redirect = request.redirect,
+          .arguments = {spec.arguments.begin(), spec.arguments.end()}};
+}
+
+size_t ReadQueue::BytesOf(const ParkedRead& read) {
+  size_t bytes = read.result_bytes.size();
+  for (const std::string& argument : read.arguments) {
+    bytes += sizeof(argument) + argument.size();
+  }
+  return bytes;
+}
+
+void ReadQueue::Park(RequestSink* sink, ParkedRead read) {
+  parts_.budget.Reserve(BytesOf(read));
+  sink->routing().parked.push_back(std::move(read));
   ++OrderOf(sink).parked_reads;
 }
 
-std::vector<RequestSink::ParkedRead> ReadQueue::TakeParked(RequestSink* sink) {
-  std::vector<RequestSink::ParkedRead>& all = sink->routing().parked;
+void ReadQueue::Unpark(RequestSink* sink, const ParkedRead& read) {
+  parts_.budget.Release(BytesOf(read));
+  --OrderOf(sink).parked_reads;
+}
+
+std::vector<ReadQueue::ParkedRead> ReadQueue::TakeParked(RequestSink* sink) {
+  std::vector<ParkedRead>& all = sink->routing().parked;
   const auto first = std::stable_partition(
-      all.begin(), all.end(), [this](const RequestSink::ParkedRead& read) {
+      all.begin(), all.end(), [this](const ParkedRead& read) {
         return read.group != leadership_.group();
       });
-  std::vector<RequestSink::ParkedRead> taken(
-      std::make_move_iterator(first), std::make_move_iterator(all.end()));
+  std::vector<ParkedRead> taken(std::make_move_iterator(first),
+                                std::make_move_iterator(all.end()));
   all.erase(first, all.end());
   return taken;
 }
@@ -426,7 +617,7 @@ void ReadQueue::ServeParked(RequestSink* sink) {
   }
   ReadList behind_log;
   bool no_room = false;
-  for (RequestSink::ParkedRead& read : TakeParked(sink)) {
+  for (ParkedRead& read : TakeParked(sink)) {
     no_room = no_room || !ServeParkedRead(sink, read, &behind_log);
     if (no_room) sink->routing().parked.push_back(std::move(read));
   }
@@ -437,33 +628,33 @@ void ReadQueue::ServeParked(RequestSink* sink) {
   if (!no_room) RenewDeadlines(sink);
 }
 
-bool ReadQueue::ServeParkedRead(RequestSink* sink,
-                                const RequestSink::ParkedRead& read,
+bool ReadQueue::ServeParkedRead(RequestSink* sink, const ParkedRead& read,
                                 ReadList* behind_log) {
   RequestSink::ConnectionOrder& order = OrderOf(sink);
   const kv::CommandSpec spec = ParkedCommand(read, &arguments_);
   const RoutedRequest request = {sink, read.token, read.redirect};
-  if (!read.result.empty()) {
-    kv::ResultReader reader(read.result.view());
-    const kv::ResultView result = reader.Next();
+  if (read.result.has_value()) {
+    if (order.long_reads > 0) return false;
+    kv::ResultView result = *read.result;
+    result.bytes = read.result_bytes.view();
     if (!RoomForResult(request, result)) return false;
-    parts_.budget.Release(read.result.size());
-    --order.parked_reads;
-    Answer(request, read.slot, result);
+    Unpark(sink, read);
+    AnswerEncoded(request, read.slot, result, read.result_bytes);
     return true;
   }
   if (order.reads_in_log > 0 || leadership_.store() == nullptr) {
     // The read in the log may observe more than this node has applied. So the
     // other reads need a read point after it. Without a replica the leader
     // evaluates them.
-    --order.parked_reads;
+    Unpark(sink, read);
     behind_log->Append(request, NewDeadline(), spec);
     return true;
   }
   // The read is the first of those left, so no read of this group precedes it.
   const uint32_t left = std::exchange(order.parked_reads, 0);
   const bool done = Serve(request, spec, NewDeadline()) == Served::kDone;
-  OrderOf(sink).parked_reads = left - (done ? 1 : 0);
+  OrderOf(sink).parked_reads = left;
+  if (done) Unpark(sink, read);
   return done;
 }
 
@@ -474,11 +665,9 @@ void ReadQueue::RenewDeadlines(RequestSink* sink) {
 }
 
 void ReadQueue::DropParked(RequestSink* sink) {
-  for (const RequestSink::ParkedRead& read : TakeParked(sink)) {
-    RequestSink::ConnectionOrder& order = OrderOf(sink);
-    --order.parked_reads;
-    --order.issued_reads;
-    parts_.budget.Release(read.result.size());
+  for (const ParkedRead& read : TakeParked(sink)) {
+    Unpark(sink, read);
+    --OrderOf(sink).issued_reads;
     sink->OnFailure(read.token,
                     leadership_.MakeFailure(RequestFailure::Kind::kNoLeader,
                                             read.slot, absl::OkStatus()));

@@ -23,6 +23,7 @@
 #include "node/routing/batch_queue.h"
 #include "node/routing/forwarding.h"
 #include "node/routing/group_leadership.h"
+#include "node/routing/long_work.h"
 #include "node/routing/queue_parts.h"
 #include "node/routing/read_list.h"
 #include "node/routing/refused_commands.h"
@@ -32,10 +33,11 @@
 
 namespace quorate::node {
 
-// A read is in one of three states: waiting for a read point to be requested,
-// issued, or parked. A parked read has reached its read point, but its sink has
-// no room. If the leader evaluated the read, its result is kept, within the
-// node's budget for replies. The leader evaluates no further read of that sink.
+// A read is in one of four states: waiting for a read point to be requested,
+// issued, parked, or being answered in pieces. A parked read has reached its
+// read point, but its sink has no room. If the leader evaluated the read, its
+// result is kept, within the node's budget for replies. The leader evaluates no
+// further read of that sink.
 //
 // Invariants: at most one read point is requested at a time; a later one might
 // arrive first. Reads of one sink are evaluated in its order.
@@ -45,9 +47,14 @@ class ReadQueue {
   ReadQueue(const QueueParts& parts, GroupLeadership& leadership,
             Forwarding& forwarding, BatchQueue& batches,
             const ResultRoom& results, QueueCounters& counters,
-            absl::AnyInvocable<void()> wake);
+            LongWork& long_work, absl::AnyInvocable<void()> wake);
 
   void Add(const RoutedRequest& request, const kv::CommandSpec& spec);
+
+  // Answers a read without a read point, or parks it. Returns false if an
+  // earlier read of the sink travels in the log; then nothing has happened.
+  // Requires: a replica here that owns the slot.
+  bool ServeStale(const RoutedRequest& request, const kv::CommandSpec& spec);
 
   // ---- Moving to batches.
   // True if the results of the sink's waiting reads fit into a batch.
@@ -78,6 +85,7 @@ class ReadQueue {
   void DropParked(RequestSink* sink);
 
  private:
+  using ParkedRead = RequestSink::ParkedRead;
   // The outcome of serving a read whose read point is reached.
   enum class Served : uint8_t {
     kDone,
@@ -95,17 +103,18 @@ class ReadQueue {
   void IssueToLeader(std::unique_ptr<ReadList> reads);
   void OnLeaderRead(std::unique_ptr<ReadList> reads, const Buffer& asked,
                     const raft::ProposeResult& answer);
-  // Moves an issued read of serving_ to the log.
-  void MoveToLog(ReadList::Item& item);
-  // Gives the leader's result to the sink, or keeps or parks the read.
-  void Deliver(ReadList::Item& item, const kv::ResultView& result);
+  // Moves an issued read to the log.
+  void MoveReadToLog(const RoutedRequest& request, const kv::CommandSpec& spec);
+  // Gives the leader's result, which views `all`, to the sink, or keeps or
+  // parks the read.
+  void Deliver(ReadList::Item& item, const kv::ResultView& result,
+               const Buffer& all);
   // Serves the reads of serving_ while the turn has time for work, and
   // continues in the next turn. Their read point stays reached. `own_turn`: no
   // read was served in this turn, which serves at least one.
   void ServeReads(bool own_turn);
   // Brings the keys of the next reads of serving_ into the cache.
   void PrefetchServing() const;
-  bool ServesInThisTurn(const ReadList::Item& item, bool own_turn) const;
   // No read of serving_ is left to serve.
   void EndServing();
   Served Serve(const RoutedRequest& request, const kv::CommandSpec& spec,
@@ -121,22 +130,48 @@ class ReadQueue {
     parts_.refused.NoteExecuted(request.sink, slot, request.token);
     request.sink->OnResult(request.token, result);
   }
-  // True if `sink` waits for room, so that the leader evaluates no further read
-  // of it.
+  // ---- Long reads: each piece of the answer is one result (kv::ResultView).
+  // The whole answer is of one state, and the sink has room for all of it
+  // before the first piece.
+  struct LongAnswer;
+  // Answers an issued read over several turns.
+  void AnswerInPieces(const RoutedRequest& request,
+                      const kv::CommandSpec& spec);
+  // Gives the next piece to the sink. Returns true if the read has ended: it is
+  // answered, or was parked, refused or moved to the log.
+  bool AnswerPiece(LongAnswer& answer);
+  // Begins the read. Returns false if it has ended.
+  bool Begin(LongAnswer& answer);
+  // Returns false if the read has ended, now that its size is known.
+  bool TakesElements(LongAnswer& answer);
+  // Answers with a result of another node, which views `all`.
+  void AnswerEncoded(const RoutedRequest& request, Slot slot,
+                     const kv::ResultView& result, const Buffer& all);
+
+  // ---- Parked reads.
+  // True if the sink's next read has to wait for an earlier one.
+  static bool AwaitsEarlier(const RequestSink::ConnectionOrder& order) {
+    return order.parked_reads > 0 || order.long_reads > 0;
+  }
+  // True if the leader evaluates no further read of `sink`.
   bool AwaitsRoom(RequestSink* sink) const;
-  // The leader's result for a read that will be parked; empty if it is not
-  // kept.
-  Buffer KeptResult(RequestSink* sink, const kv::ResultView& result) const;
-  void Park(RequestSink* sink, const ReadList::Item& item,
-            const ReadList& reads, Buffer result);
+  // True if the leader's result for a read that will be parked is kept.
+  bool MayKeep(RequestSink* sink, const kv::ResultView& result) const;
+  ParkedRead ReadToPark(const RoutedRequest& request,
+                        const kv::CommandSpec& spec) const;
+  // Parked reads count in the node's budget for replies.
+  static size_t BytesOf(const ParkedRead& read);
+  void Park(RequestSink* sink, ParkedRead read);
+  // The read is not parked any more.
+  void Unpark(RequestSink* sink, const ParkedRead& read);
   // Gives the result to the sink, or adds the read to `behind_log`, the reads
   // that wait again. Returns false if the sink has no room.
-  bool ServeParkedRead(RequestSink* sink, const RequestSink::ParkedRead& read,
+  bool ServeParkedRead(RequestSink* sink, const ParkedRead& read,
                        ReadList* behind_log);
   // The sink's waiting reads waited for room so far, not for a leader.
   void RenewDeadlines(RequestSink* sink);
   // Takes the sink's parked reads of this group out of its list, in order.
-  std::vector<RequestSink::ParkedRead> TakeParked(RequestSink* sink);
+  std::vector<ParkedRead> TakeParked(RequestSink* sink);
   // Puts the reads back in front of those that arrived in the meantime.
   void KeepReads(const ReadList& reads);
   void KeepRead(const ReadList::Item& item, const ReadList& reads);
@@ -157,6 +192,7 @@ class ReadQueue {
   BatchQueue& batches_;
   const ResultRoom& results_;
   QueueCounters& counters_;
+  LongWork& long_work_;
   absl::AnyInvocable<void()> wake_;
   std::unique_ptr<ReadList> reads_;        // The waiting reads.
   std::unique_ptr<ReadList> spare_reads_;  // Kept for its memory; may be null.

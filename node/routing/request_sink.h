@@ -13,6 +13,7 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -67,9 +68,10 @@ class RequestSink {
  public:
   // A read whose read point is reached, but whose result had no room.
   struct ParkedRead {
-    // Another node's result, alone in a buffer; empty if the read has to be
-    // evaluated.
-    Buffer result;
+    // Another node's result, with the bytes that it views; none if the read has
+    // to be evaluated.
+    std::optional<kv::ResultView> result;
+    Buffer result_bytes;
     GroupId group;
     uint64_t token;
     std::array<int64_t, 2> numbers;
@@ -84,8 +86,11 @@ class RequestSink {
     uint32_t unapplied_writes = 0;
     uint32_t reads_in_log = 0;   // In batches, without an answer.
     uint32_t waiting_reads = 0;  // Not yet given to the host.
-    uint32_t issued_reads = 0;   // Given to the host, or parked.
+    // Given to the host, parked, or answered in pieces.
+    uint32_t issued_reads = 0;
     uint32_t parked_reads = 0;
+    // Reads that are answered in pieces; at most one. Later reads are parked.
+    uint32_t long_reads = 0;
     // Parked reads became waiting reads again, perhaps behind later reads.
     bool parked_went_back = false;
     // The newest batch of reads for the leader that has a read of this sink.
@@ -145,7 +150,8 @@ class RequestSink {
     absl::InlinedVector<ConnectionOrder, 3> orders_;
   };
 
-  // `result` is valid during the call.
+  // `result` is valid during the call. The result of a long read may arrive in
+  // pieces (kv::ResultView::ends); the last one is the answer.
   virtual void OnResult(uint64_t token, const kv::ResultView& result) = 0;
   virtual void OnFailure(uint64_t token, const RequestFailure& failure) = 0;
   // A request that GroupQueue blocked may be tried again. It has no answer.
