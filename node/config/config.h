@@ -217,6 +217,10 @@ struct BoundsConfig {
   uint64_t turn_work = 6'000;
   // Keys that one step of KEYS, SCAN and CLUSTER GETKEYSINSLOT visits.
   uint64_t scan_step_keys = 2'000;
+  // A read of more keys is answered in pieces (node/routing/read_queue.h), and
+  // so is one that copies more than four pieces of bytes.
+  size_t read_piece_keys = 512;
+  size_t read_piece_bytes = 64 << 10;
   // Replies that one connection may make before others get their turn.
   size_t turn_reply_bytes = 1 << 20;
   // Replies that all connections may make in one turn: other work of the loop

@@ -5,7 +5,6 @@
 #ifndef QUORATE_NODE_ROUTING_LONG_WORK_H_
 #define QUORATE_NODE_ROUTING_LONG_WORK_H_
 
-#include <cstddef>
 #include <deque>
 #include <utility>
 
@@ -18,10 +17,6 @@ namespace quorate::node {
 
 class LongWork {
  public:
-  // Bounds of the piece of a read, whose elements are copied.
-  static constexpr size_t kPieceKeys = 512;
-  static constexpr size_t kPieceBytes = 64 << 10;
-
   // Does a bounded piece of work, and counts it in TurnWork. Returns true once
   // all is done.
   using Task = absl::AnyInvocable<bool()>;

@@ -1,5 +1,6 @@
 #include "node/routing/peer_reads.h"
 
+#include <algorithm>
 #include <cstdint>
 #include <memory>
 #include <string_view>
@@ -12,6 +13,7 @@
 #include "kv/command/result.h"
 #include "kv/store/long_read.h"
 #include "node/base/turn_work.h"
+#include "node/config/config.h"
 #include "node/routing/refused_commands.h"
 #include "shardctrl/partition.h"
 
@@ -58,7 +60,7 @@ uint64_t WorkOfRead(const kv::CommandView& command) {
   return TurnWork::OfRead(command.arguments.count());
 }
 
-// A longer read is answered alone: its result may be large, as values are
+// A read of more keys is answered alone: its result may be large, as values are
 // copied into it.
 constexpr size_t kKeysAtOnce = 16;
 
@@ -79,9 +81,10 @@ struct PeerReads::LongAnswer {
   kv::ResultBuilder results{kv::Version{}};
 };
 
-bool PeerReads::IsLong(const kv::CommandView& command) {
+bool PeerReads::IsLong(const kv::CommandView& command) const {
   return kv::LongRead::Takes(command.op) &&
-         command.arguments.count() > kKeysAtOnce;
+         command.arguments.count() >
+             std::min(kKeysAtOnce, parts_.config.bounds.read_piece_keys);
 }
 
 // `*work` is in units of TurnWork. A command that is no read, or not of this
@@ -175,10 +178,11 @@ bool PeerReads::ServePiece(LongAnswer& answer) {
     answer.done(forwarding_.NotLeading());
     return true;
   }
+  const BoundsConfig& bounds = parts_.config.bounds;
   kv::LongRead& read = *answer.read;
   if (!answer.counted) {
-    parts_.work.Add(TurnWork::OfRead(LongWork::kPieceKeys));
-    if (read.Count(LongWork::kPieceKeys)) return false;
+    parts_.work.Add(TurnWork::OfRead(bounds.read_piece_keys));
+    if (read.Count(bounds.read_piece_keys)) return false;
     answer.counted = true;
     if (read.needs_time() || !read.has_elements()) {
       if (!read.needs_time()) answer.results.Add(read.Whole());
@@ -190,12 +194,12 @@ bool PeerReads::ServePiece(LongAnswer& answer) {
   }
   size_t bytes = 0;
   for (const kv::ResultElement& element :
-       read.Next(LongWork::kPieceKeys, LongWork::kPieceBytes)) {
+       read.Next(bounds.read_piece_keys, bounds.read_piece_bytes)) {
     bytes += element.bytes.size();
     element.nil ? answer.results.AddNil()
                 : answer.results.AddElement(element.bytes);
   }
-  parts_.work.Add(TurnWork::OfRead(LongWork::kPieceKeys) +
+  parts_.work.Add(TurnWork::OfRead(bounds.read_piece_keys) +
                   bytes / TurnWork::kCopiedBytesPerUnit);
   if (!read.done()) return false;
   answer.results.EndArray();

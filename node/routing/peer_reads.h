@@ -43,7 +43,7 @@ class PeerReads {
   struct LongAnswer;
 
   // True if the read is answered alone and in pieces.
-  static bool IsLong(const kv::CommandView& command);
+  bool IsLong(const kv::CommandView& command) const;
   void ServeNow(Buffer batch, PeerDone done);
   // Does the next piece. Returns true if the read is answered.
   bool ServePiece(LongAnswer& answer);

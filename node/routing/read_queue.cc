@@ -26,22 +26,10 @@ kv::CommandSpec ParkedCommand(const RequestSink::ParkedRead& read,
           .arguments = *arguments};
 }
 
-// A read of more keys is answered in pieces, and so is one that copies more
-// bytes of values.
-constexpr size_t kKeysAtOnce = LongWork::kPieceKeys;
-constexpr size_t kBytesAtOnce = 256 << 10;
 // A reply has this much around each value.
 constexpr size_t kElementBytes = 8;
-
-bool IsLong(kv::Op op, size_t keys) {
-  return kv::LongRead::Takes(op) && keys > kKeysAtOnce;
-}
-
-// Another node's result that is answered in pieces.
-bool IsLong(const kv::ResultView& result) {
-  return result.kind == kv::PayloadKind::kArray &&
-         result.bytes.size() > kBytesAtOnce;
-}
+// A result that copies the bytes of more pieces is answered in pieces.
+constexpr size_t kPiecesAtOnce = 4;
 
 // True if the sink has room for a result that another node evaluated.
 bool RoomForResult(const RoutedRequest& request, const kv::ResultView& result) {
@@ -389,24 +377,23 @@ ReadQueue::Served ReadQueue::Serve(const RoutedRequest& request,
   // Reads of one sink are evaluated in order.
   if (AwaitsEarlier(order)) return Served::kNoRoom;
   if (!request.sink->RoomFor(request.token, 0)) return Served::kNoRoom;
-  if (IsLong(spec.op, spec.arguments.size())) {
+  if (IsLong(spec)) {
     AnswerInPieces(request, spec);
     return Served::kDone;
   }
   parts_.work.Add(TurnWork::OfRead(spec.arguments.size()));
   bool room = true;
   bool is_long = false;
-  const bool done =
-      !parts_.buggify.Fire("node.read_in_log") &&
-      here->Read(
-          spec, leadership_.ReadTime(), [&](const kv::ResultView& result) {
-            if (!result.elements.empty()) {
-              const ElementBytes bytes = BytesOfElements(result);
-              is_long = bytes.copied > kBytesAtOnce;
-              room = is_long || request.sink->RoomFor(request.token, bytes.all);
-            }
-            if (room && !is_long) Answer(request, spec.slot, result);
-          });
+  const auto answer = [&](const kv::ResultView& result) {
+    if (!result.elements.empty()) {
+      const ElementBytes bytes = BytesOfElements(result);
+      is_long = bytes.copied > bounds().read_piece_bytes * kPiecesAtOnce;
+      room = is_long || request.sink->RoomFor(request.token, bytes.all);
+    }
+    if (room && !is_long) Answer(request, spec.slot, result);
+  };
+  const bool done = !parts_.buggify.Fire("node.read_in_log") &&
+                    here->Read(spec, leadership_.ReadTime(), answer);
   if (!room) return Served::kNoRoom;
   if (is_long) AnswerInPieces(request, spec);
   if (done) return Served::kDone;
@@ -414,6 +401,16 @@ ReadQueue::Served ReadQueue::Serve(const RoutedRequest& request,
   // entry with the read advances log time.
   MoveReadToLog(request, spec);
   return Served::kDone;
+}
+
+bool ReadQueue::IsLong(const kv::CommandSpec& spec) const {
+  return kv::LongRead::Takes(spec.op) &&
+         spec.arguments.size() > bounds().read_piece_keys;
+}
+
+bool ReadQueue::IsLong(const kv::ResultView& result) const {
+  return result.kind == kv::PayloadKind::kArray &&
+         result.bytes.size() > bounds().read_piece_bytes * kPiecesAtOnce;
 }
 
 struct ReadQueue::LongAnswer {
@@ -448,16 +445,16 @@ bool ReadQueue::AnswerPiece(LongAnswer& answer) {
   const RoutedRequest request = answer.request();
   if (answer.read == nullptr && !Begin(answer)) return true;
   if (!answer.counted) {
-    parts_.work.Add(TurnWork::OfRead(LongWork::kPieceKeys));
-    if (answer.read->Count(LongWork::kPieceKeys)) return false;
+    parts_.work.Add(TurnWork::OfRead(bounds().read_piece_keys));
+    if (answer.read->Count(bounds().read_piece_keys)) return false;
     answer.counted = true;
     if (!TakesElements(answer)) return true;
   }
   const size_t before = answer.read->taken();
   const kv::ResultView piece = {
       .kind = kv::PayloadKind::kArray,
-      .elements =
-          answer.read->Next(LongWork::kPieceKeys, LongWork::kPieceBytes),
+      .elements = answer.read->Next(bounds().read_piece_keys,
+                                    bounds().read_piece_bytes),
       .elements_before = before,
       .elements_of_all = answer.read->size()};
   const size_t bytes = BytesOfElements(piece).all;
@@ -527,8 +524,8 @@ void ReadQueue::AnswerEncoded(const RoutedRequest& request, Slot slot,
                   elements = std::vector<kv::ResultElement>()]() mutable {
     elements.clear();
     size_t bytes = 0;
-    while (!reader.done() && bytes < LongWork::kPieceBytes &&
-           elements.size() < LongWork::kPieceKeys) {
+    while (!reader.done() && bytes < bounds().read_piece_bytes &&
+           elements.size() < bounds().read_piece_keys) {
       kv::ResultElement& element = elements.emplace_back();
       element.nil = !reader.Next(&element.bytes);
       bytes += element.bytes.size();

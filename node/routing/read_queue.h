@@ -20,6 +20,7 @@
 #include "env/time.h"
 #include "kv/command/command.h"
 #include "kv/command/result.h"
+#include "node/config/config.h"
 #include "node/routing/batch_queue.h"
 #include "node/routing/forwarding.h"
 #include "node/routing/group_leadership.h"
@@ -134,6 +135,10 @@ class ReadQueue {
   // The whole answer is of one state, and the sink has room for all of it
   // before the first piece.
   struct LongAnswer;
+  const BoundsConfig& bounds() const { return parts_.config.bounds; }
+  bool IsLong(const kv::CommandSpec& spec) const;
+  // True if another node's result is answered in pieces.
+  bool IsLong(const kv::ResultView& result) const;
   // Answers an issued read over several turns.
   void AnswerInPieces(const RoutedRequest& request,
                       const kv::CommandSpec& spec);

@@ -354,6 +354,8 @@ node::BoundsConfig ShapeDraw::DrawBounds(NodeId node) {
   DrawBound("knob.bounds.reclaimed_pages", node, &bounds.reclaimed_pages, 1);
   DrawBound("knob.bounds.turn_work", node, &bounds.turn_work, 10);
   DrawBound("knob.bounds.scan_step_keys", node, &bounds.scan_step_keys, 2);
+  DrawBound("knob.bounds.read_piece_keys", node, &bounds.read_piece_keys, 1);
+  DrawBound("knob.bounds.read_piece_bytes", node, &bounds.read_piece_bytes, 1);
   DrawBound("knob.bounds.turn_reply_bytes", node, &bounds.turn_reply_bytes,
             2 << 10);
   DrawBound("knob.bounds.turn_total_bytes", node, &bounds.turn_total_bytes,
