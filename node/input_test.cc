@@ -55,6 +55,21 @@ std::string AlmostWhole(std::string_view key, size_t size) {
   return request;
 }
 
+// Each word of a queued command has memory beside its bytes.
+TEST_F(InputTest, QueuedCommands_CountTheMemoryOfTheirWords) {
+  auto client = cluster_.ConnectResp(0);
+  constexpr int kCommands = 500;
+  std::string requests = EncodeRequest({"MULTI"});
+  for (int i = 0; i < kCommands; ++i) {
+    requests += EncodeRequest({"MSET", "a", "1", "a", "2", "a", "3"});
+  }
+  cluster_.Call(*client, requests, kCommands + 1);
+  EXPECT_GE(Held(cluster_),
+            int64_t{kCommands} * 7 * static_cast<int64_t>(sizeof(std::string)));
+  EXPECT_EQ(cluster_.Command(*client, {"DISCARD"}), "+OK\r\n");
+  EXPECT_EQ(Held(cluster_), 0);
+}
+
 TEST_F(InputTest, IncompleteRequestsBeyondTheBudget_TheSlowOnesAreClosed) {
   std::vector<std::unique_ptr<TestClient>> slow;
   for (int i = 0; i < 40; ++i) {

@@ -304,7 +304,7 @@ std::string RespSession::Describe() const {
   if (transaction_.open()) flags += "x";
   if (key_commands_.stale_reads()) flags += "r";
   if (flags.empty()) flags = "N";
-  const size_t queued_bytes = transaction_.queued_bytes();
+  const size_t queued_bytes = transaction_.queued_memory_bytes();
   const size_t output_bytes = client_.unsent_bytes() + client_.held_bytes();
   return Concat(
       "id=", client_.id(), " addr=", client_.peer_address(),

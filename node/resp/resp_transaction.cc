@@ -108,6 +108,7 @@ void RespTransaction::Forget() {
   invalid_ = false;
   queued_.clear();
   queued_bytes_ = 0;
+  queued_memory_bytes_ = 0;
   Unwatch();
 }
 
@@ -152,6 +153,10 @@ void RespTransaction::Queue(const CommandRow& row, Arguments request) {
   }
   queued_.push_back(
       {&row, std::vector<std::string>(request.begin(), request.end())});
+  queued_memory_bytes_ += sizeof(QueuedCommand);
+  for (const std::string_view argument : request) {
+    queued_memory_bytes_ += sizeof(std::string) + argument.size();
+  }
   replies_.ReplyNow(row.id, [](RespWriter& reply) { reply.Simple("QUEUED"); });
 }
 

@@ -56,10 +56,11 @@ class RespTransaction {
   // True between MULTI and EXEC or DISCARD.
   bool open() const { return open_; }
   size_t queued_commands() const { return queued_.size(); }
-  size_t queued_bytes() const { return queued_bytes_; }
+  size_t queued_memory_bytes() const { return queued_memory_bytes_; }
   // Memory of queued commands and watched keys.
   size_t held_bytes() const {
-    return queued_bytes_ + watched_bytes_ + watched_.size() * sizeof(Watched);
+    return queued_memory_bytes_ + watched_bytes_ +
+           watched_.size() * sizeof(Watched);
   }
 
  private:
@@ -123,7 +124,8 @@ class RespTransaction {
   bool open_ = false;
   bool invalid_ = false;
   std::vector<QueuedCommand> queued_;
-  size_t queued_bytes_ = 0;
+  size_t queued_bytes_ = 0;  // About the size of the entry.
+  size_t queued_memory_bytes_ = 0;
   std::vector<Watched> watched_;
   size_t watched_bytes_ = 0;  // The sizes of their keys.
 };
