@@ -134,6 +134,19 @@ TEST_F(RemoteReadTest, LargeValues_ArriveInSeveralAnswers) {
   EXPECT_EQ(LastIndex(), before);
 }
 
+// An answer to a step of a scan is as large as a long MGET, and no such read.
+TEST_F(RemoteReadTest, LongKeys_AreScannedWhole) {
+  constexpr int kKeys = 400;
+  std::string requests;
+  for (int i = 0; i < kKeys; ++i) {
+    requests += EncodeRequest({"SET", Concat(std::string(1'000, 'k'), i), "v"});
+  }
+  cluster_.Call(*client_, requests, kKeys);
+  EXPECT_TRUE(Do({"KEYS", "*"}).starts_with(Concat("*", kKeys, "\r\n")));
+  EXPECT_TRUE(Do({"SCAN", "0", "COUNT", "1000"})
+                  .starts_with(Concat("*2\r\n$1\r\n0\r\n*", kKeys, "\r\n")));
+}
+
 // The connection takes a part of an answer at a time. The rest of the answer is
 // kept, so the leader sends each value once.
 TEST_F(RemoteReadTest, ResultsWithoutRoom_AreKept) {

@@ -331,7 +331,7 @@ void RespSession::OnResult(uint64_t token, const kv::ResultView& result) {
     // The answer made room for a question that waits.
     if (questions_.waiting()) client_.WantResume();
   } else if (client_.closed()) {
-    replies_.Drop(token);
+    if (result.ends()) replies_.Drop(token);
   } else {
     replies_.OnResult(token, result);
   }

@@ -255,14 +255,14 @@ void ReadQueue::Deliver(ReadList::Item& item, const kv::ResultView& result,
                   item.deadline);
   }
   if (!AwaitsEarlier(OrderOf(sink)) && RoomForResult(request, result)) {
-    return AnswerEncoded(request, item.slot, result, all);
+    return AnswerEncoded(request, item.op, item.slot, result, all);
   }
   ParkedRead read = ReadToPark(request, serving_->CommandOf(item, &arguments_));
   if (MayKeep(sink, result)) {
     read.result = result;
     // Small results do not keep the bytes of the others.
-    read.result_bytes = IsLong(result) ? kv::SliceOf(all, result.bytes)
-                                       : Buffer::Copy(result.bytes);
+    read.result_bytes = IsLong(item.op, result) ? kv::SliceOf(all, result.bytes)
+                                                : Buffer::Copy(result.bytes);
   }
   Park(sink, std::move(read));
 }
@@ -408,8 +408,8 @@ bool ReadQueue::IsLong(const kv::CommandSpec& spec) const {
          spec.arguments.size() > bounds().read_piece_keys;
 }
 
-bool ReadQueue::IsLong(const kv::ResultView& result) const {
-  return result.kind == kv::PayloadKind::kArray &&
+bool ReadQueue::IsLong(kv::Op op, const kv::ResultView& result) const {
+  return op == kv::Op::kMGet && result.kind == kv::PayloadKind::kArray &&
          result.bytes.size() > bounds().read_piece_bytes * kPiecesAtOnce;
 }
 
@@ -515,9 +515,10 @@ bool ReadQueue::TakesElements(LongAnswer& answer) {
   return true;
 }
 
-void ReadQueue::AnswerEncoded(const RoutedRequest& request, Slot slot,
-                              const kv::ResultView& result, const Buffer& all) {
-  if (!IsLong(result)) return Answer(request, slot, result);
+void ReadQueue::AnswerEncoded(const RoutedRequest& request, kv::Op op,
+                              Slot slot, const kv::ResultView& result,
+                              const Buffer& all) {
+  if (!IsLong(op, result)) return Answer(request, slot, result);
   ++OrderOf(request.sink).long_reads;
   kv::ArrayReader reader(result.bytes);
   long_work_.Add([this, request, slot, all, reader, before = size_t{0},
@@ -636,7 +637,7 @@ bool ReadQueue::ServeParkedRead(RequestSink* sink, const ParkedRead& read,
     result.bytes = read.result_bytes.view();
     if (!RoomForResult(request, result)) return false;
     Unpark(sink, read);
-    AnswerEncoded(request, read.slot, result, read.result_bytes);
+    AnswerEncoded(request, read.op, read.slot, result, read.result_bytes);
     return true;
   }
   if (order.reads_in_log > 0 || leadership_.store() == nullptr) {

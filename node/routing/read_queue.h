@@ -138,7 +138,7 @@ class ReadQueue {
   const BoundsConfig& bounds() const { return parts_.config.bounds; }
   bool IsLong(const kv::CommandSpec& spec) const;
   // True if another node's result is answered in pieces.
-  bool IsLong(const kv::ResultView& result) const;
+  bool IsLong(kv::Op op, const kv::ResultView& result) const;
   // Answers an issued read over several turns.
   void AnswerInPieces(const RoutedRequest& request,
                       const kv::CommandSpec& spec);
@@ -150,7 +150,7 @@ class ReadQueue {
   // Returns false if the read has ended, now that its size is known.
   bool TakesElements(LongAnswer& answer);
   // Answers with a result of another node, which views `all`.
-  void AnswerEncoded(const RoutedRequest& request, Slot slot,
+  void AnswerEncoded(const RoutedRequest& request, kv::Op op, Slot slot,
                      const kv::ResultView& result, const Buffer& all);
 
   // ---- Parked reads.
