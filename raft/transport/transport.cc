@@ -118,17 +118,35 @@ class StreamTransport::Outgoing final : env::Connection::Observer {
       StoreFixed(out, static_cast<uint32_t>(size));
     }));
     for (const Buffer& piece : pieces) connection_->Write(piece);
+    ++sends_;
   }
 
   const env::LinkState& state() const { return state_; }
   const std::string& address() const { return peer_.address; }
   bool Congested() {
     if (!open_) return true;
-    congested_ |= connection_->unsent_bytes() >= queue_bytes_max_ / 2;
+    if (!congested_ && connection_->unsent_bytes() >= queue_bytes_max_ / 2) {
+      congested_ = true;
+      CheckRoomInNextTurn();
+    }
     return congested_;
   }
 
  private:
+  // OnDrained concerns only bytes that a turn left unsent. Nothing else would
+  // report that all bytes left at the end of the turn that wrote them.
+  void CheckRoomInNextTurn() {
+    room_check_ =
+        transport_.loop_.At(transport_.loop_.ReadClock().mono,
+                            [this, sends = sends_] { CheckRoom(sends); });
+  }
+  // `sends` had been written when the check was set.
+  void CheckRoom(uint64_t sends) {
+    if (connection_->unsent_bytes() == 0) return OnDrained();
+    // Bytes of this turn may hide that the last one left none.
+    if (sends != sends_) CheckRoomInNextTurn();
+  }
+
   void OnConnected(absl::StatusOr<std::unique_ptr<env::Connection>> connected) {
     if (!connected.ok()) {
       Disconnect(std::string(connected.status().message()));
@@ -201,6 +219,7 @@ class StreamTransport::Outgoing final : env::Connection::Observer {
     Disconnect(std::string(reason.message()));
   }
   void OnDrained() override {
+    room_check_ = env::Pending();
     if (!std::exchange(congested_, false)) return;
     transport_.receiver_->OnLaneHasRoom(peer_.node, lane_);
   }
@@ -210,6 +229,7 @@ class StreamTransport::Outgoing final : env::Connection::Observer {
   // may have been lost long ago, while nothing was sent.
   void Disconnect(const std::string& why) {
     connection_.reset();
+    room_check_ = env::Pending();
     const bool was_open = std::exchange(open_, false);
     state_ = {.refusal = std::exchange(refusal_, HandshakeRefusal::kNone)};
     const bool refused = state_.refusal != HandshakeRefusal::kNone;
@@ -272,6 +292,8 @@ class StreamTransport::Outgoing final : env::Connection::Observer {
   bool lost_ = false;        // The other end does not run any more.
   MonoTime opened_at_;       // The last time.
   bool congested_ = false;   // The receiver was told so, and waits.
+  uint64_t sends_ = 0;       // Messages written to a connection.
+  env::Pending room_check_;
   std::string reply_;
   std::string last_logged_;
   env::Pending dialling_;

@@ -126,6 +126,7 @@ class Run::Impl final : public Subject {
     }
     world_.network_options().latency_min = shape_.link_latency;
     world_.stream_options().latency_min = shape_.link_latency;
+    world_.stream_options().buffer_bytes = shape_.stream_buffer_bytes;
     world_.network_options().bytes_per_second = shape_.bytes_per_second;
     for (uint64_t node = 1; node <= cluster_.machines().size(); ++node) {
       const MachineId machine = cluster_.machine(NodeId(node));

@@ -71,6 +71,9 @@ Shape ShapeDraw::DrawShape(const FixedShape& fixed) {
       "shape.link_latency_us", 0, {100, 100, 100, 100, 1'000, 5'000, 25'000}));
   shape.bytes_per_second = Pick<int64_t>("shape.bytes_per_second", 0,
                                          {0, 0, 0, 0, 50'000'000, 10'000'000});
+  shape.stream_buffer_bytes =
+      Pick<size_t>("shape.stream_buffer_bytes", 0,
+                   {StreamOptions().buffer_bytes, 64 << 10, 1 << 20, 8 << 20});
   // Links that carry large values all the time would never be free.
   if (shape.large_value_bytes > Shape().large_value_bytes) {
     shape.bytes_per_second *= 20;

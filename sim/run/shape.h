@@ -73,6 +73,8 @@ struct Shape {
   uint32_t multi_key_clients = 0;
   // The least latency of every link.
   Duration link_latency = NetworkOptions().latency_min;
+  // The larger ones take all that a node sends in one turn.
+  size_t stream_buffer_bytes = StreamOptions().buffer_bytes;
   // Of each direction of each link. 0: no bound.
   int64_t bytes_per_second = 0;
 };

@@ -96,6 +96,7 @@ TEST(ShapeDraw, NoChoiceOnATape_GivesTheDefaults) {
   EXPECT_EQ(shape.large_value_bytes, defaults.large_value_bytes);
   EXPECT_EQ(shape.value_bytes_max, defaults.value_bytes_max);
   EXPECT_EQ(shape.link_latency, defaults.link_latency);
+  EXPECT_EQ(shape.stream_buffer_bytes, defaults.stream_buffer_bytes);
   EXPECT_TRUE(shape.rules == defaults.rules);
   EXPECT_EQ(shape.http_clients, 0u);
   EXPECT_EQ(shape.library_clients, 0u);
