@@ -219,6 +219,24 @@ TEST_F(CoreTest, Follower_ThatLostDurableEntries_IsSentNothingMore) {
   EXPECT_EQ(core_->commit_index(), Index(2));
 }
 
+// Its copies are gone: counting them, the group could commit an entry that the
+// leader's disk alone has.
+TEST_F(CoreTest, Follower_ThatLostDurableEntries_DoesNotCount) {
+  Start(Term(1));
+  BecomeServingLeader();
+  Step(Proposal{0, EntryKind::kCommands, Buffer::Copy("a")});
+  Receive(Ack(2, 2, 3));
+  Step(Proposal{0, EntryKind::kCommands, Buffer::Copy("b")});
+  ASSERT_EQ(core_->commit_index(), Index(2));
+  Receive(Rejection(2, 2, At(1, 1)));
+  ASSERT_EQ(out_.events.size(), 1u);
+  EXPECT_EQ(out_.events[0].index, Index(3));
+  FinishWrites();
+  EXPECT_EQ(core_->commit_index(), Index(2));
+  Receive(Ack(3, 2, 4));
+  EXPECT_EQ(core_->commit_index(), Index(4));
+}
+
 TEST_F(CoreTest, Snapshot_ForAFollowerThatIsGone_IsNotSentAgain) {
   Start(Term(1));
   BecomeServingLeader();

@@ -183,7 +183,7 @@ void Core::Impl::LeaveLeadership() {
   const Progress* best = nullptr;
   for (const Progress& member : std::get<Leader>(role_).members) {
     if (!IsVoter(log_.configuration(), member.replica()) ||
-        IsInactive(member)) {
+        IsInactive(member) || member.match() == Index()) {
       continue;
     }
     if (best == nullptr || member.match() > best->match()) best = &member;

@@ -163,7 +163,10 @@ Progress::Rejection Progress::Rejected(AppendNumber number, Index hint,
                                        Index agreed, AppendNumber next) {
   if (number >= match_known_from_ && hint < match_) {
     lost_durable_ = true;
-    retry_at_ = MonoTime::Max();
+    Become(State::kProbe, next);
+    match_ = Index();
+    inflights_.Clear();
+    catch_up_ = CatchUp();
     return Rejection::kLostDurable;
   }
   if (number < current_from_ || state_ == State::kSnapshot) {

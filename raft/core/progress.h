@@ -108,7 +108,8 @@ class Progress {
 
   ReplicaId replica() const { return replica_; }
   State state() const { return state_; }
-  // Last entry known to be on the follower's disk and to match. Never falls.
+  // Last entry known to be on the follower's disk and to match. Never falls,
+  // except to zero when the follower has lost entries that were on its disk.
   Index match() const { return match_; }
   // First entry to send next. Invariant: match < next.
   Index next() const { return next_; }
@@ -151,8 +152,8 @@ class Progress {
   enum class Rejection : uint8_t {
     kStale,     // It is out of date.
     kWentBack,  // Entries were lost on the way, or the logs differ.
-    // The follower has lost entries that were on its disk. From now on it is
-    // sent nothing, and its replies do not count.
+    // The follower has lost entries that were on its disk. From now on it has
+    // no match, is sent nothing, and its replies do not count.
     kLostDurable,
   };
   // The follower rejected the append `number`. Its log may agree at `hint`, a
@@ -189,7 +190,7 @@ class Progress {
   // Replies to appends before this number are out of date: next_ has gone back
   // since, or the follower has accepted a newer append.
   AppendNumber current_from_;
-  bool lost_durable_ = false;
+  bool lost_durable_ = false;         // Invariant: match_ is zero then.
   bool probe_outstanding_ = false;    // kProbe only.
   Inflights inflights_;               // Empty in kSnapshot.
   PendingSnapshot pending_snapshot_;  // kSnapshot only.

@@ -243,7 +243,19 @@ TEST(ProgressTest, Rejected_BelowTheMatchAfterItWasKnown_WasLost) {
   EXPECT_EQ(
       progress.Rejected(AppendNumber(2), Index(8), Index(8), AppendNumber(3)),
       Progress::Rejection::kLostDurable);
-  EXPECT_EQ(progress.match(), Index(9));
+  EXPECT_EQ(progress.match(), Index(0));
+  EXPECT_TRUE(progress.inflights().empty());
+  EXPECT_EQ(progress.retry_at(), MonoTime::Max());
+}
+
+TEST(ProgressTest, Rejected_DuringASnapshotBelowTheMatch_WasLostAndEndsIt) {
+  Progress progress = Replicating();
+  progress.BecomeSnapshot(SnapshotAt(20), AppendNumber(3));
+  EXPECT_EQ(
+      progress.Rejected(AppendNumber(2), Index(8), Index(8), AppendNumber(3)),
+      Progress::Rejection::kLostDurable);
+  EXPECT_EQ(progress.state(), Progress::State::kProbe);
+  EXPECT_FALSE(progress.CanAppend(kLimits));
 }
 
 TEST(ProgressTest, Rejected_SeveralOfOneLoss_GoesBackOnce) {

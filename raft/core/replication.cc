@@ -437,6 +437,7 @@ void Core::Impl::OnAppendReply(const Message& message) {
     return;
   }
   if (message.reject) {
+    const Index match = member->match();
     const LogPosition agreed =
         log_.FindConflictByTerm(message.hint.index, message.hint.term);
     switch (member->Rejected(message.number, message.hint.index, agreed.index,
@@ -447,7 +448,7 @@ void Core::Impl::OnAppendReply(const Message& message) {
         leader->send_due = true;
         return;
       case Progress::Rejection::kLostDurable:
-        return Emit(Event::Kind::kFollowerLostEntries, member->match());
+        return Emit(Event::Kind::kFollowerLostEntries, match);
     }
     return;
   }
