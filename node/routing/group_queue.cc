@@ -272,8 +272,10 @@ MonoTime GroupQueue::next_deadline() const {
   // The queue waits for room or for a read point; an answer will wake it.
   if (!pausing && leadership_.kind() != Leadership::Kind::kUnknown &&
       (batches_.Submittable() || !batches_.has_waiting())) {
-    return batches_.stuck() ? std::min(answer_at, batches_.next_deadline())
-                            : answer_at;
+    const MonoTime expires_at = reads_.next_deadline();
+    return batches_.stuck()
+               ? std::min({answer_at, expires_at, batches_.next_deadline()})
+               : std::min(answer_at, expires_at);
   }
   const MonoTime retry_at = pausing ? leadership_.retry_at() : MonoTime::Max();
   return std::min(

@@ -309,11 +309,16 @@ MonoTime Core::Impl::ComputeDeadline() const {
 
 MonoTime Core::Impl::DeadlineWithoutBacklog() const {
   if (const Leader* leader = std::get_if<Leader>(&role_)) {
-    if (leader->members.empty()) return MonoTime::Max();
+    if (leader->members.empty() && leader->waiting_reads.empty()) {
+      return MonoTime::Max();
+    }
     if (leader->send_backlog) return now_.mono;
     MonoTime at = std::min({leader->heartbeat_at, leader->quorum_check_at,
                             leader->notification_at, leader->give_away_at});
     if (leader->transfer) at = std::min(at, leader->transfer->deadline);
+    for (const auto* reads : {&leader->round_reads, &leader->waiting_reads}) {
+      if (!reads->empty()) at = std::min(at, reads->front().expires_at);
+    }
     for (const Progress& member : leader->members) {
       at = std::min(at, member.retry_at());
     }

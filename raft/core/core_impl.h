@@ -252,6 +252,7 @@ class Core::Impl {
   // ---- reads.cc
   void OnReadRequested(const ReadRequested& event);
   void AddRead(PendingRead read);
+  void ExpireReads();
   void StartRound();
   void ConfirmRound();
   void FinishRound();

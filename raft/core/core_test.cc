@@ -615,6 +615,68 @@ TEST_F(CoreTest, Read_WhileARoundIsOut_JoinsTheNextWithOthers) {
   EXPECT_EQ(out_.reads.size(), 2u);
 }
 
+// The followers answer and write nothing.
+TEST_F(CoreTest, Read_NoEntryOfTheTermCommits_ExpiresAtTheLeader) {
+  Start(Term(1));
+  BecomeLeader();
+  Step(ReadRequested{42});
+  Message asked = From(3, MessageType::kReadIndex, 2);
+  asked.read_id = 7;
+  Receive(asked);
+  const MonoTime expires = now_.mono + options_.election_timeout_max;
+  std::vector<Message> replies;
+  while (out_.reads.empty() && now_.mono < expires + Seconds(1)) {
+    Receive(Confirm(2, 2, 0));
+    EXPECT_LE(core_->deadline(), expires);
+    PassToDeadline();
+    for (const Message& reply : Of(out_.messages, MessageType::kReadIndexReply))
+      replies.push_back(reply);
+  }
+  EXPECT_EQ(now_.mono, expires);
+  ASSERT_EQ(out_.reads.size(), 1u);
+  EXPECT_FALSE(out_.reads[0].ok);
+  ASSERT_EQ(replies.size(), 1u);
+  EXPECT_TRUE(replies[0].reject);
+  EXPECT_EQ(core_->role(), RoleKind::kLeader);
+}
+
+// Messages of the control lane are lost, and those of the others arrive.
+TEST_F(CoreTest, Read_RoundIsNeverConfirmed_ExpiresAndTheNextRoundBegins) {
+  Start(Term(1));
+  BecomeServingLeader();
+  Step(ReadRequested{1});
+  Pass(Milliseconds(10));
+  Step(ReadRequested{2});
+  Pass(options_.election_timeout_max - Milliseconds(10));
+  Receive(Ack(2, 2, 2));
+  Step(TimerFired());
+  ASSERT_EQ(out_.reads.size(), 1u);
+  EXPECT_EQ(out_.reads[0].tag, 1u);
+  EXPECT_FALSE(out_.reads[0].ok);
+  Receive(Confirm(2, 2, 1));
+  EXPECT_TRUE(out_.reads.empty()) << "the first round is not the second's";
+  Receive(Confirm(2, 2, 2));
+  ASSERT_EQ(out_.reads.size(), 1u);
+  EXPECT_EQ(out_.reads[0].tag, 2u);
+  EXPECT_TRUE(out_.reads[0].ok);
+}
+
+TEST_F(CoreTest, Read_OfTheOnlyVoterWithAHangingDisk_Expires) {
+  configuration_ = VotersUpTo(1);
+  Start(Term(1));
+  PassToDeadline();
+  FinishWrite();
+  ASSERT_EQ(core_->role(), RoleKind::kLeader);
+  ASSERT_FALSE(core_->CanServeReads());
+  Step(ReadRequested{42});
+  EXPECT_TRUE(out_.reads.empty());
+  const MonoTime expires = now_.mono + options_.election_timeout_max;
+  while (out_.reads.empty() && core_->deadline() <= expires) PassToDeadline();
+  ASSERT_EQ(out_.reads.size(), 1u);
+  EXPECT_FALSE(out_.reads[0].ok);
+  EXPECT_EQ(core_->deadline(), MonoTime::Max());
+}
+
 TEST_F(CoreTest, Read_TooMany_AreRefused) {
   options_.pending_reads_max = 3;
   Start(Term(1));

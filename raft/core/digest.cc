@@ -91,6 +91,7 @@ void Core::Impl::AddLeader(const Leader& leader, CoreDigest* digest) const {
     for (const PendingRead& read : *reads) {
       digest->Add(read.from);
       digest->Add(read.id);
+      digest->Add(read.expires_at);
     }
   }
   digest->Add(uint64_t{leader.confirmed_reads.size()});

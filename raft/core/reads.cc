@@ -41,7 +41,22 @@ void Core::Impl::AddRead(PendingRead read) {
     ReplyToRead(read, false, Index());
     return;
   }
+  read.expires_at = now_.mono + options_.election_timeout_max;
   leader.waiting_reads.push_back(read);
+  StartRound();
+}
+
+// A leader may be in contact with a majority and yet commit no entry of its
+// term, or get no answer to a round.
+void Core::Impl::ExpireReads() {
+  Leader& leader = std::get<Leader>(role_);
+  for (auto* reads : {&leader.round_reads, &leader.waiting_reads}) {
+    std::erase_if(*reads, [this](const PendingRead& read) {
+      if (now_.mono < read.expires_at) return false;
+      ReplyToRead(read, false, Index());
+      return true;
+    });
+  }
   StartRound();
 }
 

@@ -731,6 +731,7 @@ void Core::Impl::LeaderTimeout() {
     ContinueLeadershipTransfer();
     AppendNoops();
   }
+  ExpireReads();
   leader->send_due |= std::exchange(leader->send_backlog, false);
   if (now_.mono >= leader->notification_at) SendCommitNotifications();
   if (now_.mono >= leader->give_away_at) GiveAwayLeadership();

@@ -45,6 +45,7 @@ struct Candidate {
 struct PendingRead {
   ReplicaId from;   // The follower that asked; zero for a read of this node.
   uint64_t id = 0;  // The caller's tag, or the follower's read id.
+  MonoTime expires_at;  // Its caller may ask again from then on.
 };
 struct LeadershipTransfer {
   ReplicaId to;
@@ -77,7 +78,8 @@ struct Leader {
   MonoTime notification_at = MonoTime::Max();
   Index notification_commit;
   bool notification_due = false;  // This Step may schedule a notification.
-  // The newest read round and its reads; reads that arrived later wait.
+  // The newest read round and its reads; reads that arrived later wait. Both
+  // lists are in the order in which their reads expire.
   ReadRound read_round;
   Index round_index;
   std::vector<PendingRead> round_reads;

@@ -46,7 +46,7 @@ Host::Impl::Impl(env::Env& env, HostOptions options, MakeStateMachine make,
       fail_node_([this](absl::Status why) { Fail(std::move(why)); }),
       on_earlier_deadline_([this](GroupId id) { UpdateTimer(id); }),
       on_pulses_needed_([this] {
-        pulses_at_ = pulses_.NextAfter(env_.loop.ReadClock().mono);
+        pulses_.Schedule(env_.loop.ReadClock().mono);
         SetAlarm();
       }),
       pulses_(options_.core.heartbeat_interval,
@@ -244,7 +244,7 @@ void Host::Impl::UpdateTimer(GroupId id) {
 
 void Host::Impl::SetAlarm() {
   if (!deadlines_.empty()) alarm_.SetFor(deadlines_.begin()->first);
-  alarm_.SetFor(pulses_at_);
+  alarm_.SetFor(pulses_.next_at());
 }
 
 void Host::Impl::OnAlarm() {
@@ -271,12 +271,10 @@ void Host::Impl::OnAlarm() {
 }
 
 void Host::Impl::SendPulses() {
-  const MonoTime now = env_.loop.ReadClock().mono;
-  if (now < pulses_at_) return;
-  pulses_.ForEachDue(
-      now, [this](NodeId node) { return outbox_.LastSent(node); },
+  pulses_.SendDue(
+      env_.loop.ReadClock().mono,
+      [this](NodeId node) { return outbox_.LastSent(node); },
       [this](NodeId node) { outbox_.AddPulse(node); });
-  pulses_at_ = pulses_.NextAfter(now);
 }
 
 // ---- Budgets of the logs

@@ -172,7 +172,6 @@ class Host::Impl final : public env::Transport::Receiver {
   bool shorten_pending_ = false;
   env::Pending next_snapshot_;
   env::Alarm alarm_;
-  MonoTime pulses_at_ = MonoTime::Max();
 };
 
 }  // namespace quorate::raft

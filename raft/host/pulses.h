@@ -39,22 +39,22 @@ class Pulses {
     if (leads) --found->second.led;
     if (--found->second.groups == 0) needs_.erase(found);
   }
-  // When some pulse may be due next: the times are those of heartbeats, so that
-  // both share the envelopes. Max(): no node needs any.
-  MonoTime NextAfter(MonoTime now) const {
-    if (needs_.empty()) return MonoTime::Max();
-    const int64_t interval = leading_interval_.ns();
-    return MonoTime(0) + Nanoseconds((now.ns() / interval + 1) * interval);
-  }
-  // Calls `f` with each node to which nothing was sent for too long.
-  // `last_sent` gives the time of the last envelope to a node.
-  template <typename LastSent, typename F>
-  void ForEachDue(MonoTime now, const LastSent& last_sent, const F& f) const {
+  // When SendDue may have a pulse to send; Max() if no node needed any.
+  MonoTime next_at() const { return next_at_; }
+  // To be called after Add. A time that has come stays.
+  void Schedule(MonoTime now) { next_at_ = std::min(next_at_, NextAfter(now)); }
+  // Calls `send` with each node to which nothing was sent for too long.
+  // `last_sent` gives the time of the last envelope to a node. No effect before
+  // next_at().
+  template <typename LastSent, typename Send>
+  void SendDue(MonoTime now, const LastSent& last_sent, const Send& send) {
+    if (now < next_at_) return;
     for (const auto& [node, need] : needs_) {
       const Duration interval =
           need.led > 0 ? leading_interval_ : following_interval_;
-      if (now - last_sent(node) >= interval) f(node);
+      if (now - last_sent(node) >= interval) send(node);
     }
+    next_at_ = NextAfter(now);
   }
 
   // ---- Signs of other nodes.
@@ -78,6 +78,13 @@ class Pulses {
   }
 
  private:
+  // The times are those of heartbeats, so that both share the envelopes.
+  MonoTime NextAfter(MonoTime now) const {
+    if (needs_.empty()) return MonoTime::Max();
+    const int64_t interval = leading_interval_.ns();
+    return MonoTime(0) + Nanoseconds((now.ns() / interval + 1) * interval);
+  }
+
   struct Signs {
     uint64_t process = 0;
     MonoTime first;
@@ -90,6 +97,7 @@ class Pulses {
   const Duration leading_interval_;
   const Duration following_interval_;
   absl::btree_map<NodeId, Need> needs_;
+  MonoTime next_at_ = MonoTime::Max();
   absl::btree_map<NodeId, Signs> signs_;
 };
 

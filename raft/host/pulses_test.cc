@@ -11,9 +11,11 @@ MonoTime At(int64_t ms) { return MonoTime(0) + Milliseconds(ms); }
 
 const Pulses kNone(Milliseconds(75), Milliseconds(300));
 
-std::vector<NodeId> Due(const Pulses& pulses, int64_t last_sent, int64_t now) {
+// The nodes that get a pulse at `now`, if it is a time of pulses.
+std::vector<NodeId> Due(Pulses pulses, int64_t last_sent, int64_t now) {
   std::vector<NodeId> nodes;
-  pulses.ForEachDue(
+  pulses.Schedule(MonoTime(0));
+  pulses.SendDue(
       At(now), [last_sent](NodeId) { return At(last_sent); },
       [&nodes](NodeId node) { nodes.push_back(node); });
   return nodes;
@@ -21,19 +23,40 @@ std::vector<NodeId> Due(const Pulses& pulses, int64_t last_sent, int64_t now) {
 
 TEST(PulsesTest, Nodes_NeedPulsesUntilTheirLastGroupIsAwake) {
   Pulses pulses = kNone;
-  EXPECT_EQ(pulses.NextAfter(At(100)), MonoTime::Max());
+  pulses.Schedule(At(100));
+  EXPECT_EQ(pulses.next_at(), MonoTime::Max());
   pulses.Add(NodeId(3), true);
   pulses.Add(NodeId(2), true);
   pulses.Add(NodeId(3), true);
-  EXPECT_EQ(pulses.NextAfter(At(100)), At(150));
-  EXPECT_EQ(pulses.NextAfter(At(150)), At(225));
   EXPECT_EQ(Due(pulses, 0, 75), (std::vector<NodeId>{NodeId(2), NodeId(3)}));
   pulses.Remove(NodeId(2), true);
   pulses.Remove(NodeId(3), true);
   EXPECT_EQ(Due(pulses, 0, 75), std::vector<NodeId>{NodeId(3)});
   pulses.Remove(NodeId(3), true);
   EXPECT_TRUE(Due(pulses, 0, 75).empty());
-  EXPECT_EQ(pulses.NextAfter(At(100)), MonoTime::Max());
+}
+
+TEST(PulsesTest, NodeNeedsOneWhenATimeHasCome_TheTimeStays) {
+  Pulses pulses = kNone;
+  const auto send = [&pulses](int64_t now) {
+    int sent = 0;
+    pulses.SendDue(
+        At(now), [](NodeId) { return At(0); }, [&sent](NodeId) { ++sent; });
+    return sent;
+  };
+  pulses.Add(NodeId(2), true);
+  pulses.Schedule(At(100));
+  EXPECT_EQ(pulses.next_at(), At(150));
+  pulses.Add(NodeId(3), true);
+  pulses.Schedule(At(160));  // The turn of 150 ms is late.
+  EXPECT_EQ(pulses.next_at(), At(150));
+  EXPECT_EQ(send(160), 2);
+  EXPECT_EQ(pulses.next_at(), At(225));
+  EXPECT_EQ(send(224), 0);
+  pulses.Remove(NodeId(2), true);
+  pulses.Remove(NodeId(3), true);
+  EXPECT_EQ(send(225), 0);
+  EXPECT_EQ(pulses.next_at(), MonoTime::Max());
 }
 
 // Another envelope is as good as a pulse.
