@@ -1,18 +1,23 @@
 // Streams whose system calls fail: connections that cannot be accepted or
 // watched.
+#include <arpa/inet.h>
 #include <dlfcn.h>
 #include <errno.h>
+#include <netdb.h>
+#include <netinet/in.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
 
 #include <algorithm>
 #include <memory>
 #include <optional>
+#include <string>
 #include <utility>
 #include <vector>
 
 #include "env/buffer.h"
 #include "gtest/gtest.h"
+#include "net/disk/posix_file.h"
 #include "net/event_loop/clock.h"
 #include "net/streams/sockets.h"
 #include "net/testing/testing.h"
@@ -28,6 +33,8 @@ int failing_watches = 0;
 // None of them is of a stream.
 int floods = 0;
 int polls = 0;
+// Names resolve to these addresses, in this order, if there are any.
+std::vector<std::string> addresses_of_names;
 
 int Accept(int fd, sockaddr* address, socklen_t* size, int flags) {
   using Call = int (*)(int, sockaddr*, socklen_t*, int);
@@ -63,6 +70,20 @@ extern "C" int epoll_ctl(int epoll, int operation, int fd,
     return -1;
   }
   return real(epoll, operation, fd, event);
+}
+extern "C" int getaddrinfo(const char* name, const char* service,
+                           const addrinfo* hints, addrinfo** results) {
+  using Call = int (*)(const char*, const char*, const addrinfo*, addrinfo**);
+  static const auto real =
+      reinterpret_cast<Call>(dlsym(RTLD_NEXT, "getaddrinfo"));
+  if (addresses_of_names.empty()) return real(name, service, hints, results);
+  addrinfo** next = results;
+  for (const std::string& address : addresses_of_names) {
+    const int error = real(address.c_str(), service, hints, next);
+    if (error != 0) return error;
+    while (*next != nullptr) next = &(*next)->ai_next;
+  }
+  return 0;
 }
 extern "C" int epoll_wait(int epoll, epoll_event* events, int count,
                           int timeout) {
@@ -107,6 +128,7 @@ class FailingCallsTest : public testing::Test {
   }
   ~FailingCallsTest() override {
     failing_accepts = failing_watches = floods = 0;
+    addresses_of_names.clear();
     error_of_accepts = EMFILE;
   }
   std::unique_ptr<Side> Dial() {
@@ -182,6 +204,68 @@ TEST_F(FailingCallsTest, StreamThatCannotBeWatched_IsClosedAlone) {
   RunUntil(loop_, [&] { return accepted_.size() == 2; });
   other->connection->Write(Buffer::Copy("x"));
   RunUntil(loop_, [&] { return accepted_[1]->received == "x"; });
+}
+
+// Sockets of an address that answers no dial: the queue of its listener is
+// full.
+class SilentAddress {
+ public:
+  SilentAddress(const std::string& host, int port) {
+    sockaddr_in address = {};
+    address.sin_family = AF_INET;
+    address.sin_port = htons(static_cast<uint16_t>(port));
+    inet_pton(AF_INET, host.c_str(), &address.sin_addr);
+    const auto* const at = reinterpret_cast<const sockaddr*>(&address);
+    for (OwnedFd& socket : sockets_) {
+      socket = OwnedFd(::socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0));
+    }
+    EXPECT_EQ(bind(sockets_[0].get(), at, sizeof(address)), 0);
+    EXPECT_EQ(listen(sockets_[0].get(), 0), 0);
+    for (size_t i = 1; i < std::size(sockets_); ++i) {
+      (void)connect(sockets_[i].get(), at, sizeof(address));
+    }
+  }
+
+ private:
+  OwnedFd sockets_[4];
+};
+
+// Dials `name` until it is connected. Each dial ends after `dial_max`.
+// Returns the number of dials.
+int DialsUntilConnected(EventLoop& loop, Sockets& sockets,
+                        const std::string& name, Duration dial_max) {
+  bool connected = false;
+  int dials = 0;
+  while (!connected && dials < 10) {
+    ++dials;
+    bool ended = false;
+    const env::Pending dial = sockets.Connect(
+        name, [&](absl::StatusOr<std::unique_ptr<env::Connection>> connection) {
+          ended = true;
+          connected = connection.ok();
+        });
+    const MonoTime end = Clock::ReadMono() + dial_max;
+    while (!ended && Clock::ReadMono() < end) loop.RunTurn(Milliseconds(1));
+  }
+  return connected ? dials : -1;
+}
+
+TEST_F(FailingCallsTest, NameWhoseFirstAddressesAreSilent_IsReached) {
+  const std::string bound = listener_->address();
+  const std::string port = bound.substr(bound.rfind(':'));
+  const SilentAddress second("127.0.0.2", std::stoi(port.substr(1)));
+  const SilentAddress third("127.0.0.3", std::stoi(port.substr(1)));
+  Sockets sockets(loop_, tracer_, {.address_max = Milliseconds(50)});
+  addresses_of_names = {"127.0.0.2", "127.0.0.3", "127.0.0.1"};
+  EXPECT_EQ(DialsUntilConnected(loop_, sockets, "a" + port, Seconds(1)), 1);
+  // A dial begins behind the address at which the one before was given up.
+  EXPECT_EQ(DialsUntilConnected(loop_, sockets, "b" + port, Milliseconds(30)),
+            3);
+  EXPECT_EQ(DialsUntilConnected(loop_, sockets, "b" + port, Milliseconds(30)),
+            1);
+  addresses_of_names = {"127.0.0.1", "127.0.0.2", "127.0.0.3"};
+  EXPECT_EQ(DialsUntilConnected(loop_, sockets, "b" + port, Milliseconds(30)),
+            1);
 }
 
 // Thousands of streams have events at once. Timers must run between them.

@@ -10,6 +10,7 @@
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/ip/basic_resolver.hpp>
 #include <boost/asio/ip/tcp.hpp>
+#include <map>
 #include <utility>
 #include <vector>
 
@@ -62,6 +63,9 @@ struct Sockets::Core {
   const SocketOptions options;
   StreamPoller poller;
   CallbackTable<std::shared_ptr<Dial>> dials;
+  // For names of several addresses: the one to begin with. The last one that
+  // worked, or the one behind the last one that was tried.
+  std::map<std::string, tcp::endpoint> first;
 };
 
 // One attempt to connect. Owned by the table of dials, so cancelling its
@@ -100,33 +104,61 @@ class Sockets::Dial final : public std::enable_shared_from_this<Dial> {
           for (const auto& result : results) {
             dial->endpoints_.push_back(result.endpoint());
           }
+          dial->BeginWithFirst();
           dial->TryNext(error);
         });
   }
 
  private:
+  void BeginWithFirst() {
+    const auto first = core_.first.find(address_);
+    if (first == core_.first.end()) return;
+    const auto at =
+        std::find(endpoints_.begin(), endpoints_.end(), first->second);
+    if (at != endpoints_.end()) {
+      std::rotate(endpoints_.begin(), at, endpoints_.end());
+    }
+  }
+
   void TryNext(const error_code& last_error) {
     if (next_ == endpoints_.size()) {
       Finish(absl::UnavailableError("connecting to " + address_ + ": " +
                                     last_error.message()));
       return;
     }
-    const tcp::endpoint endpoint = endpoints_[next_++];
+    const size_t tried = next_++;
+    // The caller may give up before this attempt ends.
+    SetFirst((tried + 1) % endpoints_.size());
+    // The kernel would take minutes to find out that nothing answers.
+    give_up_ = env::Pending();
+    if (next_ < endpoints_.size()) {
+      give_up_ =
+          core_.loop.At(core_.loop.ReadClock().mono + core_.options.address_max,
+                        [this] { TryNext(asio::error::timed_out); });
+    }
     error_code ignored;
     socket_.close(ignored);
-    socket_.async_connect(endpoint,
-                          [weak = weak_from_this()](const error_code& error) {
-                            const std::shared_ptr<Dial> dial = weak.lock();
-                            if (dial == nullptr) return;
-                            if (error) {
-                              dial->TryNext(error);
-                            } else {
-                              dial->Finish(absl::OkStatus());
-                            }
-                          });
+    socket_.async_connect(endpoints_[tried], [weak = weak_from_this(),
+                                              tried](const error_code& error) {
+      const std::shared_ptr<Dial> dial = weak.lock();
+      // An attempt that was given up says so later.
+      if (dial == nullptr || dial->next_ != tried + 1) return;
+      if (error) {
+        dial->TryNext(error);
+      } else {
+        dial->SetFirst(tried);
+        dial->Finish(absl::OkStatus());
+      }
+    });
+  }
+
+  void SetFirst(size_t endpoint) {
+    if (endpoints_.size() < 2) return;
+    core_.first.insert_or_assign(address_, endpoints_[endpoint]);
   }
 
   void Finish(absl::Status status) {
+    give_up_ = env::Pending();
     // Never reported in the turn that asked for the connection.
     if (core_.loop.turn() == turn_) {
       core_.loop.Post([weak = weak_from_this(), status]() mutable {
@@ -156,7 +188,8 @@ class Sockets::Dial final : public std::enable_shared_from_this<Dial> {
   TcpResolver resolver_;
   TcpSocket socket_;
   std::vector<tcp::endpoint> endpoints_;
-  size_t next_ = 0;
+  size_t next_ = 0;  // The endpoint to try next.
+  env::Pending give_up_;
 };
 
 class Sockets::Acceptor final : public std::enable_shared_from_this<Acceptor> {

@@ -25,6 +25,9 @@ struct SocketOptions {
   // Accepted streams are probed after this time without traffic, then every
   // third of it. A peer that answers none of three probes is closed. 0: never.
   Duration keep_alive = Seconds(300);
+  // A name may have several addresses. They are tried one after the other, each
+  // but the last at most this long.
+  Duration address_max = Seconds(1);
   int listen_backlog = 4096;
 };
 

@@ -6,11 +6,13 @@
 #include <limits>
 
 #include "absl/strings/str_cat.h"
+#include "raft/transport/transport.h"
 
 namespace quorate::net {
 namespace {
 
-// Sockets and files that every node has.
+// Sockets and files that every node has, besides connections of peers that have
+// not said who they are.
 constexpr uint64_t kReserve = 64;
 // Links of all lanes in both directions, and some that replace others.
 constexpr uint64_t kPerNode = 8;
@@ -32,7 +34,8 @@ uint64_t RaiseDescriptorLimit() {
 }
 
 std::string FitConnections(uint64_t limit, node::Config* config) {
-  const uint64_t own = kReserve + kPerNode * config->nodes.size() +
+  const uint64_t own = kReserve + raft::kPendingHandshakesMax +
+                       kPerNode * config->nodes.size() +
                        kPerGroup * config->shards.size() +
                        kProtocols * config->bounds.refused_connections;
   const uint64_t wanted = config->limits.connections;

@@ -120,6 +120,26 @@ class Refuser final {
   const std::unique_ptr<env::Listener> listener_;
 };
 
+// A program in the place of the second node. It accepts and never answers.
+class Mute final : public env::Connection::Observer {
+ public:
+  explicit Mute(env::Env& env)
+      : listener_(*env.streams.Listen(
+            "n2:9001", [this](std::unique_ptr<env::Connection> connection) {
+              connection->SetObserver(this);
+              connections_.push_back(std::move(connection));
+            })) {}
+
+ private:
+  void OnBytes(std::string_view) override {}
+  void OnEnd() override {}
+  void OnClosed(absl::Status) override {}
+  void OnDrained() override {}
+
+  std::vector<std::unique_ptr<env::Connection>> connections_;
+  const std::unique_ptr<env::Listener> listener_;
+};
+
 class Redial : public testing::Test {
  protected:
   ~Redial() override {
@@ -179,6 +199,23 @@ TEST_F(Redial, DialThatHangs_IsRepeated) {
   world_.stream_options().hang = {};
   EXPECT_EQ(nodes_[0]->received(), 0);
   world_.RunFor(TransportOptions().dial_max + Seconds(2));
+  EXPECT_GT(nodes_[0]->received(), 0);
+  EXPECT_GT(nodes_[1]->received(), 0);
+}
+
+// A loss of power ends no connection, so nothing else shows that the answer
+// cannot come.
+TEST_F(Redial, PeerIsStartedAgainDuringTheHandshake_IsDialledAtOnce) {
+  std::shared_ptr<Mute> mute;
+  world_.Start(machines_[1], [&](env::Env& env) -> std::shared_ptr<void> {
+    if (mute == nullptr) return mute = std::make_shared<Mute>(env);
+    return nodes_[1] = std::make_shared<Node>(env, 2);
+  });
+  Start(1);
+  world_.RunFor(Seconds(1));
+  world_.Crash(machines_[1], sim::CrashKind::kMachine);
+  world_.Restart(machines_[1]);
+  world_.RunFor(Milliseconds(50));
   EXPECT_GT(nodes_[0]->received(), 0);
   EXPECT_GT(nodes_[1]->received(), 0);
 }

@@ -61,21 +61,21 @@ class StreamTransport::Outgoing final : env::Connection::Observer {
     timer_ = transport_.loop_.At(*dialled_at_ + transport_.options_.dial_max,
                                  [this] {
                                    dialling_.Cancel();
-                                   dialled_at_.reset();
                                    Disconnect("no answer to the dial");
                                  });
     dialling_ = transport_.streams_.Connect(
         peer_.address,
         [this](absl::StatusOr<std::unique_ptr<env::Connection>> connection) {
-          dialled_at_.reset();
           OnConnected(std::move(connection));
         });
   }
 
   // The peer is reachable: dial without waiting for the end of the pause. A
-  // dial that hangs was lost on its way, and is repeated at once, too. A pause
-  // after a refusal ends only if the peer's configuration may be another one.
-  // `start`: the tag in the peer's Hello.
+  // dial that hangs was lost on its way, and is repeated at once, too. A
+  // handshake that hangs is repeated once for each start of the peer, whose
+  // earlier program may have had the connection. A pause after a refusal ends
+  // only if the peer's configuration may be another one. `start`: the tag in
+  // the peer's Hello.
   void RedialNow(StartTag start) {
     const bool started_again = std::exchange(admitted_start_, start) != start;
     // A node that dials this node has it in its configuration now.
@@ -83,11 +83,14 @@ class StreamTransport::Outgoing final : env::Connection::Observer {
                             state_.refusal == HandshakeRefusal::kUnknownNode ||
                             started_again;
     if (waiting_ && !may_accept) return;
-    const bool hangs = dialled_at_.has_value() &&
+    const bool may_hang = connection_ == nullptr || started_again;
+    const bool hangs = may_hang && dialled_at_.has_value() &&
                        transport_.loop_.ReadClock().mono - *dialled_at_ >
                            transport_.options_.redial_min;
     if (!waiting_ && !hangs) return;
     waiting_ = false;
+    connection_.reset();
+    reply_.clear();
     pause_ = transport_.options_.redial_min;
     Dial();
   }
@@ -198,6 +201,7 @@ class StreamTransport::Outgoing final : env::Connection::Observer {
                  DescribeRefusal(transport_.identity_, MakeHello(), checked));
       return;
     }
+    dialled_at_.reset();
     open_ = true;
     peer_start_ = checked.start;
     state_ = {
@@ -229,6 +233,7 @@ class StreamTransport::Outgoing final : env::Connection::Observer {
   // may have been lost long ago, while nothing was sent.
   void Disconnect(const std::string& why) {
     connection_.reset();
+    dialled_at_.reset();
     room_check_ = env::Pending();
     const bool was_open = std::exchange(open_, false);
     state_ = {.refusal = std::exchange(refusal_, HandshakeRefusal::kNone)};
@@ -280,7 +285,8 @@ class StreamTransport::Outgoing final : env::Connection::Observer {
   // The link is given up instead of sending the last of them. 0: it is not.
   int messages_left_ = 0;
   bool waiting_ = false;
-  std::optional<MonoTime> dialled_at_;  // Set while a dial is under way.
+  // Set while a dial or its handshake is under way.
+  std::optional<MonoTime> dialled_at_;
   // The start in the last Hello that this node admitted from the peer, in this
   // lane.
   std::optional<StartTag> admitted_start_;

@@ -24,6 +24,9 @@
 
 namespace quorate::raft {
 
+// The default of TransportOptions::pending_handshakes_max.
+inline constexpr size_t kPendingHandshakesMax = 256;
+
 struct TransportOptions {
   // Limit of the bytes that wait in one lane to one peer. A message that would
   // exceed it is dropped. Congested returns true from half of it, until all
@@ -47,7 +50,7 @@ struct TransportOptions {
   Duration handshake_max = Seconds(5);
   // Limit of accepted connections whose Hello has not arrived. At the limit a
   // new one takes the place of the oldest.
-  size_t pending_handshakes_max = 256;
+  size_t pending_handshakes_max = kPendingHandshakesMax;
   // Points of unlikely behaviour. Null: none fires. It outlives the transport.
   env::Buggify* buggify = nullptr;
 };
