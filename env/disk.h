@@ -16,10 +16,10 @@
 // A crash of the machine can tear a write that was not durable. Each of its
 // 512-byte sectors then holds its old or its new contents, in any mix.
 //
-// Errors: kResourceExhausted (disk full), kDataLoss and kUnavailable (I/O
-// error), kNotFound, kAlreadyExists. After a failed Sync or durable Write the
-// contents of the unsynced range are undefined, and the file must not be
-// written again.
+// Errors: kResourceExhausted (no room on the disk, or the process lacks
+// descriptors or memory), kDataLoss and kUnavailable (I/O error), kNotFound,
+// kAlreadyExists. After a failed Sync or durable Write the contents of the
+// unsynced range are undefined, and the file must not be written again.
 //
 // An operating system reports an error of a sync once to each open file. Of two
 // syncs in flight, one could report the error of the other, which would then

@@ -37,10 +37,13 @@ class OwnedFd {
   int fd_ = -1;
 };
 
-// Returns the Status of a failed operation. kResourceExhausted: disk or quota
-// is full; kNotFound; kAlreadyExists; kPermissionDenied; kDataLoss: the device
-// could not read; else kUnavailable. Example: "writing 'wal-1.log': No space
-// left on device".
+// Returns the Status of a failed operation, such as "writing 'wal-1.log': No
+// space left on device":
+//   - kResourceExhausted: disk or quota is full, or the process lacks
+//     descriptors or memory.
+//   - kDataLoss: the device could not read.
+//   - kNotFound, kAlreadyExists, kPermissionDenied.
+//   - kUnavailable: all else.
 absl::Status FileError(int error, std::string_view action,
                        std::string_view name);
 

@@ -274,5 +274,13 @@ TEST_F(PosixFileTest, FileThatCannotBeAskedAbout_IsNotLeftOutOfTheList) {
   EXPECT_EQ(*files, (std::vector<std::string>{"a", "c"}));
 }
 
+// Such an error passes, and says nothing about the file.
+TEST(FileErrorTest, LackOfDescriptorsOrMemory_IsNoErrorOfTheDevice) {
+  for (const int error : {EMFILE, ENFILE, ENOMEM}) {
+    EXPECT_TRUE(absl::IsResourceExhausted(FileError(error, "opening", "f")));
+  }
+  EXPECT_TRUE(absl::IsDataLoss(FileError(EIO, "reading", "f")));
+}
+
 }  // namespace
 }  // namespace quorate::net

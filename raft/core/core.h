@@ -213,8 +213,9 @@ struct EntriesRead {
   Index after;
   EntryList entries;
 };
-// Answer to SnapshotWork::kRead: bytes of the snapshot at `offset`. `gone`,
-// with an empty `chunk`: the snapshot cannot be read any more.
+// Answer to SnapshotWork::kRead: bytes of the snapshot at `offset`. An empty
+// `chunk` means that they cannot be read. With `gone` they never can. Otherwise
+// the core asks again after a while.
 struct ChunkRead {
   ReplicaId to;
   SnapshotDescriptor snapshot;

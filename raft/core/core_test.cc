@@ -237,6 +237,32 @@ TEST_F(CoreTest, Follower_ThatLostDurableEntries_DoesNotCount) {
   EXPECT_EQ(core_->commit_index(), Index(4));
 }
 
+TEST_F(CoreTest, Snapshot_ThatCannotBeReadForAWhile_IsContinued) {
+  Start(Term(1));
+  BecomeServingLeader();
+  SnapshotDescriptor snapshot = SmallSnapshot(At(2, 2));
+  snapshot.size_bytes = 2;
+  Step(SnapshotTaken{snapshot, Index(2)});
+  Receive(Rejection(3, 2, At(1, 1)));
+  Step(ChunkRead{ReplicaId(3), snapshot, 0, Buffer::Copy("x"), false});
+  Message reply = From(3, MessageType::kSnapshotReply, 2);
+  reply.number = last_append_;
+  reply.part.Mutable().snapshot.position = snapshot.position;
+  reply.part.Mutable().offset = 1;
+  reply.part.Mutable().staged = 1;
+  Receive(reply);
+  ASSERT_EQ(out_.snapshots.size(), 1u);
+  for (int round = 0; round < 30; ++round) {
+    Step(ChunkRead{ReplicaId(3), snapshot, 1, Buffer(), false});
+    EXPECT_TRUE(out_.snapshots.empty()) << "a pause comes first";
+    Receive(From(3, MessageType::kHeartbeatReply, 2));
+    Pass(options_.retry_interval);
+    Step(TimerFired());
+    ASSERT_EQ(out_.snapshots.size(), 1u);
+    EXPECT_EQ(out_.snapshots[0].offset, 1u);
+  }
+}
+
 TEST_F(CoreTest, Snapshot_ForAFollowerThatIsGone_IsNotSentAgain) {
   Start(Term(1));
   BecomeServingLeader();

@@ -81,6 +81,10 @@ void Core::Impl::OnChunkRead(ChunkRead event) {
     return;  // The read belongs to an abandoned transfer.
   }
   transfer.reading = false;
+  if (event.chunk.empty() && !event.gone) {
+    member->set_retry_at(now_.mono + options_.retry_interval);
+    return;
+  }
   if (event.gone) {
     // A newer snapshot has replaced it or will.
     transfer.GoTo(0, 0, NextNumber());

@@ -115,6 +115,33 @@ TEST_F(HostEviction, LaggingFollowers_WhileLogsAreCut_CatchUp) {
   ASSERT_TRUE(cluster_.WaitConverged(lines_));
 }
 
+// The process has too many open files, or the disk fails once. No snapshot
+// takes the place of entries that can be read later.
+TEST_F(HostEviction, EntriesThatCannotBeReadForAWhile_AreReadLater) {
+  Propose(10);
+  const uint32_t lagging = cluster_.leader() % 3 + 1;
+  cluster_.Crash(lagging, sim::CrashKind::kMachine);
+  Propose(1000);
+  for (uint32_t n = 1; n <= 3; ++n) {
+    const sim::MachineId machine = cluster_.machines_[n - 1];
+    if (n != lagging) cluster_.world_.LimitOpenFiles(machine, 0);
+  }
+  cluster_.Restart(lagging);
+  cluster_.world_.RunFor(Seconds(10));
+  EXPECT_LT(core(lagging).last().index, Index(900));
+  const sim::MachineId leader = cluster_.machines_[cluster_.leader() - 1];
+  EXPECT_GT(cluster_.world_.disk_failures(leader), 0u);
+  for (const sim::MachineId machine : cluster_.machines_) {
+    cluster_.world_.HealDisk(machine);
+    cluster_.world_.FailDiskOperation(machine, sim::World::DiskOperation::kRead,
+                                      1,
+                                      /*persistent=*/false);
+  }
+  ASSERT_TRUE(cluster_.WaitConverged(lines_));
+  EXPECT_EQ(cluster_.node(lagging)->observer.restored, 0);
+  EXPECT_EQ(core(cluster_.leader()).log_start().index, Index(0));
+}
+
 TEST_F(HostEviction, EntriesThatTheLeaderCannotRead_AreReplacedByASnapshot) {
   Propose(10);
   const uint32_t lagging = cluster_.leader() % 3 + 1;

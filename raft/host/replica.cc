@@ -263,13 +263,34 @@ void Replica::HandleEntryReads(const Output& output) {
                       Replica& here, absl::StatusOr<EntryList> entries) {
           EntriesRead answer{.to = to, .after = after};
           if (entries.ok()) {
+            here.failed_entry_reads_.erase(to);
             answer.entries = *std::move(entries);
-          } else if (!absl::IsNotFound(entries.status())) {
+          } else if (!absl::IsNotFound(entries.status()) &&
+                     !here.MayReadAgain(&here.failed_entry_reads_, to,
+                                        entries.status())) {
             here.OnEntriesUnreadable(after, entries.status());
           }
           here.Step(std::move(answer));
         }));
   }
+}
+
+bool Replica::MayReadAgain(FailedReads* failed, ReplicaId to,
+                           const absl::Status& error) {
+  const auto [attempts, first] = failed->try_emplace(to);
+  if (first) {
+    services_.env.tracer.Log(
+        env::Severity::kWarning,
+        absl::StrCat("raft: group ", key_.group.value(),
+                     " cannot read what replica ", to.value(),
+                     " lacks, and tries again: ", error.ToString()));
+  }
+  // However long the process lacks descriptors or memory, the bytes are there.
+  if (absl::IsResourceExhausted(error) || attempts->second.MayRepeat(error)) {
+    return true;
+  }
+  failed->erase(attempts);
+  return false;
 }
 
 void Replica::ReportLogBytes() {

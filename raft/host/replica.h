@@ -10,6 +10,7 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -31,6 +32,7 @@
 #include "raft/host/snapshot_turn.h"
 #include "raft/host/state_digests.h"
 #include "raft/log/callback_queue.h"
+#include "raft/log/read_attempts.h"
 #include "raft/log/snapshot_store.h"
 
 namespace quorate::raft {
@@ -191,6 +193,12 @@ class Replica final : private HostGate {
   uint64_t LittleBytes() const;
   // The last entry up to `snapshot_index` that is not kept.
   Index TrailingIndex(Index snapshot_index) const;
+  // Reads for one follower that failed since the last one that did not.
+  using FailedReads = std::map<ReplicaId, ReadAttempts>;
+  // Whether a read for `to` that failed with `error` is to be repeated. If not,
+  // the next one is the first again.
+  bool MayReadAgain(FailedReads* failed, ReplicaId to,
+                    const absl::Status& error);
   void KeepSnapshotInTransfer();
   void ReadChunk(const SnapshotWork& work);
   void OnEntriesUnreadable(Index after, const absl::Status& why);
@@ -253,6 +261,8 @@ class Replica final : private HostGate {
   uint64_t reported_resident_bytes_ = 0;
   uint64_t reported_log_bytes_ = 0;
   uint64_t bytes_since_snapshot_ = 0;
+  FailedReads failed_entry_reads_;
+  FailedReads failed_chunk_reads_;
   // Index of a snapshot that could not be read and is not replaced yet.
   Index unreadable_snapshot_;
   // When one may be replaced again.

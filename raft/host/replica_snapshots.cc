@@ -293,8 +293,11 @@ void Replica::ReadChunk(const SnapshotWork& work) {
                     Replica& here, absl::StatusOr<Buffer> bytes) {
         ChunkRead answer{.to = to, .snapshot = snapshot, .offset = offset};
         if (bytes.ok()) {
+          here.failed_chunk_reads_.erase(to);
           answer.chunk = *std::move(bytes);
-        } else {
+        } else if (absl::IsNotFound(bytes.status()) ||
+                   !here.MayReadAgain(&here.failed_chunk_reads_, to,
+                                      bytes.status())) {
           answer.gone = true;
           here.OnUnreadable(snapshot.position.index, bytes.status());
         }
