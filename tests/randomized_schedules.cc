@@ -15,6 +15,7 @@
 #include "sim/run/run.h"
 #include "sim/tools/arguments.h"
 #include "sim/tools/files.h"
+#include "sim/tools/store_simulator.h"
 #include "sim/tools/worker.h"
 
 namespace quorate {
@@ -68,7 +69,7 @@ int Main(int argc, char** argv) {
                 ReplayLine(failing).c_str());
     std::fflush(stdout);
   };
-  const sim::SwarmReport swarm = sim::RunSwarm(options);
+  const sim::SwarmReport swarm = sim::RunSwarm(sim::StoreSimulator(), options);
   std::printf("%s", FormatSwarm(swarm).c_str());
   return swarm.failing_seeds.empty() ? 0 : 1;
 }

@@ -22,13 +22,25 @@ class SimulationTest(unittest.TestCase):
     def test_Run_WithATape_IsRepeatedByReplay(self):
         status, out, _ = self.run_program('run', '--seed', '7', '--duration', '5s', '--tape-out', 'seven.tape')
         self.assertEqual(0, status, out)
-        self.assertIn('seed 7: no violation', out)
+        self.assertIn('seed 7: clean', out)
+        self.assertIn('commands executed', out)
+        self.assertIn('faults: ', out)
         status, again, _ = self.run_program('replay', 'seven.tape')
         self.assertEqual(0, status, again)
         self.assertEqual(out.split('hash ')[1].split()[0], again.split('hash ')[1].split()[0])
 
-    def test_Swarm_PrintsHowManyFailed(self):
-        self.assertEqual((0, '3 runs, 0 failed\n', ''), self.run_program('swarm', '--seeds', '1..3', '--duration', '5s'))
+    def test_Swarm_PrintsHowManyFailedAndWhatWasReached(self):
+        status, out, _ = self.run_program('swarm', '--seeds', '1..3', '--jobs', '2', '--duration', '5s')
+        self.assertEqual(0, status, out)
+        self.assertIn('3 runs, 0 failed', out)
+        self.assertIn('family.loss', out)
+        self.assertIn('raft.', out)
+
+    def test_Diff_ComparesTwoRuns(self):
+        status, out, _ = self.run_program('diff', '3', '3', '--duration', '5s')
+        self.assertEqual((0, 'equal: '), (status, out[:7]))
+        status, out, _ = self.run_program('diff', '3', '4', '--duration', '5s')
+        self.assertEqual((1, 'different after'), (status, out[:15]))
 
     def test_WrongUsage_SaysWhatWasExpected(self):
         for words, error in ((('run', '--seed', 'x'), '--seed: expected a number'), (('run', '--nodes', '3'), 'unknown flag --nodes'),

@@ -137,6 +137,15 @@ void Harness::LosePower(Subject& subject) {
   if (!violated()) subject.CompareReplicas();
 }
 
+std::vector<std::string> Harness::Story() const {
+  std::vector<std::string> lines;
+  for (const TraceRecord& event : world_.story()) {
+    if (event.detail.empty()) continue;
+    lines.push_back(absl::StrCat(event.time.ms(), " ms: ", event.detail));
+  }
+  return lines;
+}
+
 Tape Harness::tape() const {
   Tape tape = world_.tape();
   if (options_.duration.has_value()) {

@@ -58,7 +58,14 @@ class Harness {
 
   World& world() { return world_; }
   const World& world() const { return world_; }
+  const HarnessOptions& options() const { return options_; }
   Duration duration() const { return duration_; }
+  // Whether the family of faults was drawn for the run.
+  bool on(FaultFamily family) const {
+    return schedule_.has_value() && schedule_->on(family);
+  }
+  // The faults and leaderships so far, one line each.
+  std::vector<std::string> Story() const;
   // Runs all phases. Call it once. The subject must not outlive the harness.
   void Execute(Subject& subject);
   // The tape of the run so far. Requires: record or replay.

@@ -9,23 +9,13 @@
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_split.h"
 #include "env/json_string.h"
+#include "sim/choices/trace_hash.h"
+#include "sim/schedule/schedule_options.h"
 #include "sim/state/faults.h"
+#include "sim/world/world.h"
 
 namespace quorate::sim {
 namespace {
-
-// Marks that every swarm should reach. Other marks are reported when they are
-// reached.
-constexpr std::string_view kExpectedMarks[] = {
-    "client.connection_reset_in_mid_reply",
-    "client.read_across_leader_change",
-    "kv.duplicate_answered_from_session",
-    "log.corrupt_record_fenced",
-    "log.torn_tail_cut",
-    "raft.conflicting_suffix_truncated",
-    "raft.leader_lost_during_snapshot_transfer",
-    "raft.snapshot_installed",
-};
 
 std::string Seconds3(Duration duration) {
   const int64_t ms = duration.ms();
@@ -98,23 +88,60 @@ void ForEachCounts(R& r, Visit&& visit) {
 
 }  // namespace
 
+RunReport ReportOf(const Harness& harness) {
+  const World& world = harness.world();
+  RunReport report{.seed = harness.options().seed,
+                   .violations = world.violations(),
+                   .trace_hash = world.trace_hash().ToString(),
+                   .virtual_time = Duration(world.now().ns()),
+                   .events = world.events()};
+  for (const TraceKind kind : kEventKinds) {
+    report.events_by_kind[std::string(TraceKindName(kind))] =
+        world.events(kind);
+  }
+  report.faults.insert(world.fault_counts().begin(),
+                       world.fault_counts().end());
+  report.marks.insert(world.marks().begin(), world.marks().end());
+  for (const auto& [name, count] : world.points()) {
+    report.drawn[absl::StrCat("point.", name)] = count;
+  }
+  if (!harness.options().duration.has_value()) {
+    const int64_t seconds = harness.duration().ms() / 1000;
+    report.drawn[absl::StrCat("shape.duration_s=", seconds)] = 1;
+  }
+  for (const FaultFamily family : OtherFaultFamilies({})) {
+    const std::string name(FaultFamilyName(family));
+    report.drawn[absl::StrCat("family.", name)] = harness.on(family) ? 1 : 0;
+  }
+  return report;
+}
+
 std::string FormatReport(const RunReport& r) {
   std::string text = absl::StrCat(
       "seed ", r.seed, ": ", r.ok() ? "clean" : "VIOLATION", "\n", "  virtual ",
       Seconds3(r.virtual_time), " s in ", Seconds3(r.wall_time), " s, ",
       r.events, " events (", PerSecond(r.events, r.wall_time), " a second)\n",
-      "  hash ", r.trace_hash, "\n", "  operations ", r.operations, ": ",
-      r.succeeded, " succeeded, ", r.refused, " refused, ", r.unknown,
-      " of unknown outcome; ", r.stale_reads, " stale reads\n",
-      "  succeeded: ", CountsToText(r.functions), "\n", "  leader changes ",
-      r.leader_changes, ", entries applied ", r.entries, ", keys expired ",
-      r.expired, "\n", "  faults: ", CountsToText(r.faults), "\n",
-      "  reached: ", CountsToText(r.marks), "\n",
-      "  shape: ", ShapeToText(r.drawn), "\n", "  checked: ", r.histories,
-      " histories",
-      r.undecided > 0 ? absl::StrCat(" (", r.undecided, " undecided)") : "",
-      ", ", r.digests_compared, " states, ", r.ordered,
-      " places in a connection's order\n");
+      "  hash ", r.trace_hash, "\n");
+  if (!r.summary.empty()) {
+    absl::StrAppend(&text, "  ", r.summary, "\n");
+  } else {
+    absl::StrAppend(&text, "  operations ", r.operations, ": ", r.succeeded,
+                    " succeeded, ", r.refused, " refused, ", r.unknown,
+                    " of unknown outcome; ", r.stale_reads, " stale reads\n",
+                    "  succeeded: ", CountsToText(r.functions), "\n",
+                    "  leader changes ", r.leader_changes, ", entries applied ",
+                    r.entries, ", keys expired ", r.expired, "\n");
+  }
+  absl::StrAppend(&text, "  faults: ", CountsToText(r.faults), "\n",
+                  "  reached: ", CountsToText(r.marks), "\n",
+                  "  shape: ", ShapeToText(r.drawn), "\n");
+  if (r.summary.empty()) {
+    absl::StrAppend(
+        &text, "  checked: ", r.histories, " histories",
+        r.undecided > 0 ? absl::StrCat(" (", r.undecided, " undecided)") : "",
+        ", ", r.digests_compared, " states, ", r.ordered,
+        " places in a connection's order\n");
+  }
   for (const std::string& violation : r.violations) {
     absl::StrAppend(&text, "  violation: ", violation, "\n");
   }
@@ -144,6 +171,7 @@ std::string ReportToJson(const RunReport& r) {
       ",\"leader_changes\":", r.leader_changes,
       ",\"entries_applied\":", r.entries, ",\"keys_expired\":", r.expired,
       ",\"histories\":", r.histories, ",\"undecided\":", r.undecided,
+      r.summary.empty() ? "" : ",\"summary\":" + JsonString(r.summary),
       ",\"violations\":[", violations, "]}");
 }
 
@@ -155,6 +183,7 @@ std::string EncodeReport(const RunReport& report) {
   absl::StrAppend(&text, "virtual_ns ", report.virtual_time.ns(), "\n");
   absl::StrAppend(&text, "wall_ns ", report.wall_time.ns(), "\n");
   absl::StrAppend(&text, "hash ", report.trace_hash, "\n");
+  absl::StrAppend(&text, "summary ", absl::CEscape(report.summary), "\n");
   ForEachCounts(report, [&](std::string_view kind, const Counts& counts) {
     for (const auto& [name, count] : counts) {
       absl::StrAppend(&text, std::string(kind), " ", name, " ", count, "\n");
@@ -166,9 +195,9 @@ std::string EncodeReport(const RunReport& report) {
   return text;
 }
 
-absl::StatusOr<RunReport> DecodeReport(std::string_view text) {
+absl::StatusOr<RunReport> DecodeReport(std::string_view encoded) {
   RunReport report;
-  const absl::string_view whole(text.data(), text.size());
+  const absl::string_view whole(encoded.data(), encoded.size());
   for (const absl::string_view line :
        absl::StrSplit(whole, '\n', absl::SkipEmpty())) {
     const std::vector<std::string> words =
@@ -198,22 +227,24 @@ absl::StatusOr<RunReport> DecodeReport(std::string_view text) {
     } else if (words[0] == "hash") {
       known = true;
       report.trace_hash = words[1];
-    } else if (words[0] == "violation") {
+    } else if (words[0] == "violation" || words[0] == "summary") {
       known = true;
-      std::string& violation = report.violations.emplace_back();
-      ok = absl::CUnescape(line.substr(words[0].size() + 1), &violation);
+      std::string& text = words[0] == "summary"
+                              ? report.summary
+                              : report.violations.emplace_back();
+      ok = absl::CUnescape(line.substr(words[0].size() + 1), &text);
     }
     if (!known || !ok) return bad();
   }
   return report;
 }
 
-SwarmReport SwarmReport::Empty() {
+SwarmReport SwarmReport::Empty(absl::Span<const std::string_view> marks) {
   SwarmReport swarm;
   for (size_t i = 0; i < kFaultKinds; ++i) {
     swarm.faults[std::string(FaultName(static_cast<Fault>(i)))] = 0;
   }
-  for (const std::string_view mark : kExpectedMarks) {
+  for (const std::string_view mark : marks) {
     swarm.marks[std::string(mark)] = 0;
   }
   return swarm;
@@ -243,12 +274,17 @@ void SwarmReport::Add(const RunReport& report) {
 }
 
 std::string FormatSwarm(const SwarmReport& s) {
-  std::string text = absl::StrCat(
-      s.runs, " runs, ", s.failing_seeds.size(), " failed, ",
-      Seconds3(s.wall_time), " s; virtual ", Seconds3(s.virtual_time), " s, ",
-      s.events, " events; operations ", s.operations, ": ", s.succeeded,
-      " succeeded, ", s.refused, " refused, ", s.unknown,
-      " of unknown outcome; ", s.undecided, " histories undecided\n");
+  std::string text =
+      absl::StrCat(s.runs, " runs, ", s.failing_seeds.size(), " failed, ",
+                   Seconds3(s.wall_time), " s; virtual ",
+                   Seconds3(s.virtual_time), " s, ", s.events, " events");
+  if (s.operations > 0) {
+    absl::StrAppend(&text, "; operations ", s.operations, ": ", s.succeeded,
+                    " succeeded, ", s.refused, " refused, ", s.unknown,
+                    " of unknown outcome; ", s.undecided,
+                    " histories undecided");
+  }
+  text += "\n";
   const auto table = [&](std::string_view title, const Counts& counts) {
     absl::StrAppend(&text, std::string(title), "\n");
     for (const auto& [name, count] : counts) {

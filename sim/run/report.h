@@ -12,7 +12,9 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "absl/types/span.h"
 #include "env/time.h"
+#include "sim/harness/harness.h"
 
 namespace quorate::sim {
 
@@ -25,6 +27,9 @@ struct RunReport {
   uint64_t events = 0;
   // Their numbers by kind, such as "timer" (TraceKindName).
   std::map<std::string, uint64_t> events_by_kind;
+  // The work of a user's subject, in a line. The numbers of operations below are
+  // those of a store.
+  std::string summary;
   uint64_t core_steps = 0;  // Inputs that a raft::Core handled.
   // Operations by outcome.
   uint64_t operations = 0;
@@ -52,6 +57,9 @@ struct RunReport {
 
   bool ok() const { return violations.empty(); }
 };
+
+// The parts of the report that all runs have.
+RunReport ReportOf(const Harness& harness);
 
 // Text of several lines for people.
 std::string FormatReport(const RunReport& report);
@@ -83,8 +91,8 @@ struct SwarmReport {
   // The number of runs in which each shape and setting was drawn, even 0.
   std::map<std::string, uint64_t> drawn;
 
-  // Has every kind of fault and every expected mark, with 0.
-  static SwarmReport Empty();
+  // Has every kind of fault and each of `marks`, with 0.
+  static SwarmReport Empty(absl::Span<const std::string_view> marks);
   void Add(const RunReport& report);
 };
 std::string FormatSwarm(const SwarmReport& swarm);

@@ -60,7 +60,7 @@ TEST(RunReport, Json_HasTheContract) {
 }
 
 TEST(SwarmReport, CountsRunsNotOccurrences) {
-  SwarmReport swarm = SwarmReport::Empty();
+  SwarmReport swarm = SwarmReport::Empty({});
   EXPECT_EQ(swarm.faults.at("message_lost"), 0u);
   swarm.Add(Sample());
   RunReport clean = Sample();

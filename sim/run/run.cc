@@ -139,7 +139,7 @@ class Run::Impl final : public Subject {
   RunReport Current() const;
   Tape tape() const;
   World& world() { return world_; }
-  std::vector<std::string> Story() const;
+  const Harness& harness() const { return harness_; }
   std::string History() const;
   const std::vector<IssuedOperation>& issued() const {
     return clients_.issued();
@@ -210,8 +210,7 @@ class Run::Impl final : public Subject {
   bool calm_for_long_ = false;
   ClientFleet clients_;
   ForeignNode foreign_node_{&world_, cluster_};
-  std::vector<MachineId> healed_;      // The nodes that must work.
-  std::vector<FaultFamily> families_;  // Those that are on.
+  std::vector<MachineId> healed_;  // The nodes that must work.
 };
 
 Duration Run::Impl::AvailabilityBound() const {
@@ -350,9 +349,6 @@ void Run::Impl::OnScheduled(const Schedule& schedule) {
   cluster_.SetErased([&schedule](MachineId machine) {
     return schedule.erased().contains(machine);
   });
-  for (const FaultFamily family : OtherFaultFamilies({})) {
-    if (schedule.on(family)) families_.push_back(family);
-  }
 }
 
 void Run::Impl::StopClients() {
@@ -488,61 +484,24 @@ RunReport Run::Impl::Execute() {
 
 RunReport Run::Impl::Current() const {
   const Recorder::Counts& counts = recorder_.counts();
-  RunReport report{.seed = options_.seed,
-                   .violations = world_.violations(),
-                   .trace_hash = world_.trace_hash().ToString(),
-                   .virtual_time = Duration(world_.now().ns()),
-                   .events = world_.events(),
-                   .core_steps = cluster_.core_steps(),
-                   .operations = counts.invoked,
-                   .succeeded = counts.succeeded,
-                   .refused = counts.refused,
-                   .unknown = counts.unknown,
-                   .stale_reads = counts.stale_reads,
-                   .leader_changes = replica_checker_.leader_changes(),
-                   .entries = replica_checker_.applied_entries(),
-                   .histories = recorder_.checker().partitions(),
-                   .undecided = recorder_.undecided(),
-                   .digests_compared = replica_checker_.digests_compared(),
-                   .expired = recorder_.expired(),
-                   .ordered = recorder_.order().writes_checked() +
-                              recorder_.order().reads_checked(),
-                   .functions = recorder_.succeeded_by_function(),
-                   .drawn = draw_.drawn()};
-  for (const TraceKind kind : kEventKinds) {
-    report.events_by_kind[std::string(TraceKindName(kind))] =
-        world_.events(kind);
-  }
-  const auto add = [](const TraceHash::Counts& from,
-                      std::map<std::string, uint64_t>* to) {
-    to->insert(from.begin(), from.end());
-  };
-  add(world_.fault_counts(), &report.faults);
-  add(world_.marks(), &report.marks);
-  for (const auto& [name, count] : world_.points()) {
-    report.drawn[absl::StrCat("point.", name)] = count;
-  }
-  if (!options_.duration.has_value()) {
-    const int64_t seconds = harness_.duration().ms() / 1000;
-    report.drawn[absl::StrCat("shape.duration_s=", seconds)] = 1;
-  }
-  for (const FaultFamily family : OtherFaultFamilies({})) {
-    const bool on = std::find(families_.begin(), families_.end(), family) !=
-                    families_.end();
-    report
-        .drawn[absl::StrCat("family.", std::string(FaultFamilyName(family)))] =
-        on ? 1 : 0;
-  }
+  RunReport report = ReportOf(harness_);
+  report.core_steps = cluster_.core_steps();
+  report.operations = counts.invoked;
+  report.succeeded = counts.succeeded;
+  report.refused = counts.refused;
+  report.unknown = counts.unknown;
+  report.stale_reads = counts.stale_reads;
+  report.leader_changes = replica_checker_.leader_changes();
+  report.entries = replica_checker_.applied_entries();
+  report.histories = recorder_.checker().partitions();
+  report.undecided = recorder_.undecided();
+  report.digests_compared = replica_checker_.digests_compared();
+  report.expired = recorder_.expired();
+  report.ordered =
+      recorder_.order().writes_checked() + recorder_.order().reads_checked();
+  report.functions = recorder_.succeeded_by_function();
+  report.drawn.insert(draw_.drawn().begin(), draw_.drawn().end());
   return report;
-}
-
-std::vector<std::string> Run::Impl::Story() const {
-  std::vector<std::string> lines;
-  for (const TraceRecord& event : world_.story()) {
-    if (event.detail.empty()) continue;
-    lines.push_back(absl::StrCat(event.time.ms(), " ms: ", event.detail));
-  }
-  return lines;
 }
 
 std::string Run::Impl::History() const {
@@ -596,9 +555,9 @@ absl::StatusOr<RunOptions> OptionsOfTape(const Tape& tape) {
   return options;
 }
 
-std::string ReplayLine(const RunOptions& options) {
-  std::string line = absl::StrCat(
-      "./bazelw run -c opt //:simulate -- run --seed ", options.seed);
+std::string ReplayLine(const RunOptions& options, std::string_view program) {
+  std::string line =
+      absl::StrCat(std::string(program), " run --seed ", options.seed);
   const auto add = [&](std::string_view flag, std::optional<uint32_t> value) {
     if (value.has_value()) {
       absl::StrAppend(&line, " --", std::string(flag), " ", *value);
@@ -629,7 +588,7 @@ void Run::SetLogSink(env::Severity severity, LogSink sink) {
 }
 RunReport Run::Execute() { return impl_->Execute(); }
 RunReport Run::Current() const { return impl_->Current(); }
-std::vector<std::string> Run::Story() const { return impl_->Story(); }
+std::vector<std::string> Run::Story() const { return impl_->harness().Story(); }
 std::string Run::History() const { return impl_->History(); }
 Tape Run::tape() const { return impl_->tape(); }
 const std::vector<IssuedOperation>& Run::issued() const {

@@ -17,6 +17,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "absl/status/statusor.h"
@@ -26,6 +27,7 @@
 #include "sim/harness/harness.h"
 #include "sim/run/report.h"
 #include "sim/run/shape.h"
+#include "sim/run/simulation.h"
 #include "sim/schedule/schedule_options.h"
 #include "sim/workload/client.h"
 #include "sim/world/world.h"
@@ -58,34 +60,26 @@ struct RunOptions {
 // a parameter that cannot be read.
 absl::StatusOr<RunOptions> OptionsOfTape(const Tape& tape);
 
-class Run {
+class Run final : public Simulation {
  public:
   // A new run.
   explicit Run(RunOptions options);
   // A run that replays `tape`. `options` are those of the tape; record and
   // keep_trace may differ.
   Run(RunOptions options, const Tape& tape);
-  ~Run();
+  ~Run() override;
   Run(const Run&) = delete;
   Run& operator=(const Run&) = delete;
 
-  // `sink` receives the nodes' log lines of at least `severity`. Call it before
-  // Execute.
-  void SetLogSink(env::Severity severity, LogSink sink);
-  // Runs everything. Call it once.
-  RunReport Execute();
-  // The results so far. It may be called during Execute, from the handler of a
-  // failed CHECK.
-  RunReport Current() const;
-  // The faults so far, one line each.
-  std::vector<std::string> Story() const;
-  // The history of clients so far on keys that do not expire, with faults and
-  // leaders, in a format that //lincheck reads.
-  std::string History() const;
-  // The tape of the run, with the options as parameters. Requires: record, or a
-  // replay.
-  Tape tape() const;
-  const std::vector<TraceRecord>& trace() const;
+  // Simulation.
+  void SetLogSink(env::Severity severity, LogSink sink) override;
+  RunReport Execute() override;
+  RunReport Current() const override;
+  std::vector<std::string> Story() const override;
+  // The history on keys that do not expire, with faults and leaders.
+  std::string History() const override;
+  Tape tape() const override;
+  const std::vector<TraceRecord>& trace() const override;
   // The operations of clients in the order in which they were issued. Requires:
   // keep_trace.
   const std::vector<IssuedOperation>& issued() const;
@@ -96,8 +90,24 @@ class Run {
 };
 
 // The command line that repeats the run, without default values: "simulate run
-// --seed 7 …".
-std::string ReplayLine(const RunOptions& options);
+// --seed 7 …". `program` is the command line without arguments.
+inline constexpr std::string_view kSimulateProgram =
+    "./bazelw run -c opt //:simulate --";
+std::string ReplayLine(const RunOptions& options,
+                       std::string_view program = kSimulateProgram);
+
+// Marks that every swarm of the store should reach. Other marks are reported
+// when they are reached.
+inline constexpr std::string_view kExpectedMarks[] = {
+    "client.connection_reset_in_mid_reply",
+    "client.read_across_leader_change",
+    "kv.duplicate_answered_from_session",
+    "log.corrupt_record_fenced",
+    "log.torn_tail_cut",
+    "raft.conflicting_suffix_truncated",
+    "raft.leader_lost_during_snapshot_transfer",
+    "raft.snapshot_installed",
+};
 
 }  // namespace quorate::sim
 

@@ -108,19 +108,13 @@ bool Allowed(SimulateArguments::Command command, Simulated simulated,
     return false;
   };
   const bool any = one_of({"--duration", "--no-faults", "--without", "--only"});
-  if (simulated == Simulated::kSubject) {
-    switch (command) {
-      case SimulateArguments::Command::kRun:
-        return any || one_of({"--seed", "--tape-out"});
-      case SimulateArguments::Command::kSwarm:
-        return any || flag == "--seeds";
-      default:
-        return false;
-    }
+  const bool shape =
+      one_of({"--nodes", "--groups", "--clients", "--rate", "--keys"});
+  if (simulated == Simulated::kSubject && (shape || flag == "--history-out")) {
+    return false;
   }
   if (flag == "--json") return true;
-  const bool world =
-      any || one_of({"--nodes", "--groups", "--clients", "--rate", "--keys"});
+  const bool world = any || shape;
   switch (command) {
     case SimulateArguments::Command::kRun:
       return world || one_of({"--seed", "--tape-out", "--history-out",
@@ -138,32 +132,28 @@ bool Allowed(SimulateArguments::Command command, Simulated simulated,
   return false;
 }
 
-std::optional<SimulateArguments::Command> CommandNamed(const std::string& name,
-                                                       Simulated simulated) {
+std::optional<SimulateArguments::Command> CommandNamed(
+    const std::string& name) {
   for (const std::string_view help : {"help", "--help", "-h"}) {
     if (name == help) return SimulateArguments::Command::kHelp;
   }
   if (name == "run") return SimulateArguments::Command::kRun;
   if (name == "swarm") return SimulateArguments::Command::kSwarm;
   if (name == "replay") return SimulateArguments::Command::kReplay;
-  if (name == "diff" && simulated == Simulated::kStore) {
-    return SimulateArguments::Command::kDiff;
-  }
+  if (name == "diff") return SimulateArguments::Command::kDiff;
   return std::nullopt;
 }
 
 constexpr size_t kUsageColumns = 80;
 
-constexpr char kUsageBegin[] =
-    "simulate runs a cluster of nodes in a deterministic simulation with "
-    "faults and checks the results.\n"
-    "\n"
+constexpr char kCommands[] =
     "  run      runs one seed and prints a report\n"
     "  swarm    runs many seeds and reports how often each fault happened\n"
     "  replay   repeats the run of a tape\n"
     "  diff     shows the first event in which two runs differ, and its "
     "causes\n"
-    "\n"
+    "\n";
+constexpr char kStoreUsage[] =
     "simulate run     --seed N [--nodes N] [--groups N] [--duration 60s] "
     "[--clients N]\n"
     "                 [--rate N] [--keys N] [--no-faults] [--without "
@@ -186,18 +176,31 @@ constexpr char kUsageBegin[] =
     "of all\n"
     "clients per second; --keys is the number of keys of each kind in use at a "
     "time.\n";
-constexpr char kUsageEnd[] =
-    "--history-out writes the clients' history for //:lincheck, --trace-out "
-    "one line per\n"
-    "event, --tape-out the choices of the run; --verbose prints the nodes' "
-    "logs.\n"
+constexpr char kSubjectUsage[] =
+    "run     --seed N [--duration 60s] [--no-faults] [--without FAMILIES]\n"
+    "        [--only FAMILIES] [--tape-out FILE] [--trace-out FILE] "
+    "[--verbose] [--json]\n"
+    "swarm   --seeds A..B [--jobs N] [--duration …] [--no-faults] "
+    "[--without …]\n"
+    "        [--only …] [--json]\n"
+    "replay  TAPE [--tape-out FILE] [--trace-out FILE] [--verbose] [--json]\n"
+    "diff    SEED|TAPE SEED|TAPE [--duration …] [--no-faults] and so on\n"
+    "\n"
+    "The seed draws --duration, in simulated time, if it has no value.\n";
+constexpr char kOutputs[] =
+    "--trace-out writes one line per event, --tape-out the choices of the run; "
+    "--verbose\n"
+    "prints the nodes' logs.";
+constexpr char kStoreOutputs[] =
+    " --history-out writes the clients' history for //:lincheck.";
+constexpr char kStatus[] =
+    "\n"
     "\n"
     "Exit status: 0 no violation, 1 a violation, 2 wrong usage; of diff: 0 "
     "equal,\n"
     "1 different.\n";
 
-}  // namespace
-
+// The paragraph that lists the families of faults.
 std::string FaultFamiliesUsage() {
   std::string text = "FAMILIES of faults are separated by commas:";
   size_t width = text.size();
@@ -211,8 +214,17 @@ std::string FaultFamiliesUsage() {
   return text + "\n";
 }
 
-std::string Usage() {
-  return absl::StrCat(kUsageBegin, FaultFamiliesUsage(), kUsageEnd);
+}  // namespace
+
+std::string Usage(Simulated simulated) {
+  const bool store = simulated == Simulated::kStore;
+  return absl::StrCat(
+      store ? "simulate runs a cluster of nodes in a deterministic simulation "
+              "with faults and checks the results.\n\n"
+            : "Runs a deterministic simulation with faults and checks the "
+              "results.\n\n",
+      kCommands, store ? kStoreUsage : kSubjectUsage, FaultFamiliesUsage(),
+      kOutputs, store ? kStoreOutputs : "", kStatus);
 }
 
 absl::StatusOr<Duration> ParseDuration(std::string_view text) {
@@ -245,8 +257,7 @@ absl::StatusOr<SimulateArguments> ParseArguments(
     return absl::InvalidArgumentError("expected run, swarm, replay or diff");
   }
   const std::string& command = arguments[0];
-  const std::optional<SimulateArguments::Command> named =
-      CommandNamed(command, simulated);
+  const std::optional<SimulateArguments::Command> named = CommandNamed(command);
   if (!named.has_value()) {
     return Expected("command", "run, swarm, replay or diff", command);
   }

@@ -1,4 +1,5 @@
-// sim/tools/arguments.h: the command line of `simulate`.
+// sim/tools/arguments.h: the command line of `simulate`, and of programs that
+// simulate a user's own subject.
 //
 // Parsing has no side effects: it returns a value, or an error of one line. The
 // main program prints.
@@ -39,13 +40,11 @@ inline constexpr int kClean = 0;
 inline constexpr int kViolation = 1;
 inline constexpr int kBadUsage = 2;
 
-std::string Usage();
-// The paragraph that lists the families of faults.
-std::string FaultFamiliesUsage();
-
 // The program whose command line it is: simulate runs the store, other programs
-// run a subject without a shape (sim/tools/subject_main.h).
+// run a subject without a shape and a history (sim/tools/subject_main.h).
 enum class Simulated : uint8_t { kStore, kSubject };
+
+std::string Usage(Simulated simulated);
 
 // kInvalidArgument has the name of the argument and what was expected.
 absl::StatusOr<SimulateArguments> ParseArguments(

@@ -1,23 +1,27 @@
 // sim/tools/subject_main.h: the main function of a program that simulates a
-// subject of one's own, like `simulate` does with the store:
+// subject of one's own, with the commands and outputs of `simulate`:
 //
-//   my_simulation run    --seed N [--duration 60s] [--no-faults]
-//                        [--without FAMILIES] [--only FAMILIES]
-//                        [--tape-out FILE]
-//   my_simulation swarm  --seeds A..B [the same but --tape-out]
+//   my_simulation run    --seed N [--duration 60s] [--tape-out FILE]
+//   my_simulation swarm  --seeds A..B [--jobs N]
 //   my_simulation replay TAPE
+//   my_simulation diff   SEED|TAPE SEED|TAPE
+//
+// Its --help lists all flags.
 #ifndef QUORATE_SIM_TOOLS_SUBJECT_MAIN_H_
 #define QUORATE_SIM_TOOLS_SUBJECT_MAIN_H_
 
+#include <string>
+
 #include "sim/harness/harness.h"
+#include "sim/tools/simulator.h"
 
 namespace quorate::sim {
 
-// Each run has a process of its own, so a failed CHECK is a violation, too.
-// Prints a line per run with a violation and a summary. Writes the tape of such
-// a run to seed-N.tape in the directory from which it was called. Exit status:
-// 0 no violation, 1 a violation, 2 wrong usage.
+// Returns the exit status: 0 no violation, 1 a violation, 2 wrong usage.
 int SubjectMain(int argc, char** argv, const MakeSubject& make);
+
+// The runs of the subject. `program` is the command line without arguments.
+Simulator SubjectSimulator(std::string program, const MakeSubject& make);
 
 }  // namespace quorate::sim
 

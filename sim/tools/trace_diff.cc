@@ -59,25 +59,43 @@ void Append(const char* name, const std::vector<std::string_view>& lines,
   }
 }
 
+// How a run ended.
+void AppendEnd(const char* name, const RecordedRun& run, std::string* text) {
+  for (const std::string& violation : run.violations) {
+    absl::StrAppend(text, name, " violation: ", violation, "\n");
+  }
+  if (run.violations.empty()) absl::StrAppend(text, name, " clean\n");
+}
+
 }  // namespace
 
-TraceDifference CompareTraces(std::string_view a, std::string_view b) {
-  const std::vector<std::string_view> of_a = LinesOf(a);
-  const std::vector<std::string_view> of_b = LinesOf(b);
+RunDifference CompareRuns(const RecordedRun& a, const RecordedRun& b) {
+  const std::vector<std::string_view> of_a = LinesOf(a.trace);
+  const std::vector<std::string_view> of_b = LinesOf(b.trace);
   const size_t common = std::min(of_a.size(), of_b.size());
   size_t first = 0;
   while (first < common && EventOf(of_a[first]) == EventOf(of_b[first])) {
     ++first;
   }
-  TraceDifference difference;
-  if (first == of_a.size() && first == of_b.size()) {
+  RunDifference difference;
+  if (first < of_a.size() || first < of_b.size()) {
+    difference.text =
+        absl::StrCat("different after ", first, " equal events\n");
+    Append("A:", of_a, first, &difference.text);
+    Append("B:", of_b, first, &difference.text);
+  } else if (first == 0) {
+    difference.text = "no event of either run was recorded\n";
+  } else if (a.violations != b.violations) {
+    difference.text =
+        absl::StrCat("equal: ", first, " events, but another end\n");
+  } else {
     difference.equal = true;
     difference.text = absl::StrCat("equal: ", first, " events\n");
-    return difference;
   }
-  difference.text = absl::StrCat("different after ", first, " equal events\n");
-  Append("A:", of_a, first, &difference.text);
-  Append("B:", of_b, first, &difference.text);
+  if (!a.violations.empty() || !b.violations.empty()) {
+    AppendEnd("A:", a, &difference.text);
+    AppendEnd("B:", b, &difference.text);
+  }
   return difference;
 }
 

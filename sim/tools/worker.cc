@@ -12,8 +12,7 @@
 #include <cstring>
 #include <ctime>
 #include <fstream>
-#include <map>
-#include <sstream>
+#include <memory>
 #include <utility>
 #include <vector>
 
@@ -26,6 +25,11 @@ namespace {
 
 // A run that takes longer than this time is taken to hang.
 constexpr unsigned kWallSecondsMax = 600;
+// A run that dies has so long to deliver its results.
+constexpr unsigned kLastSecondsMax = 60;
+// The signals of programs that die of their own mistakes, and of alarm().
+constexpr int kDeadlySignals[] = {SIGABRT, SIGALRM, SIGBUS,
+                                  SIGFPE,  SIGILL,  SIGSEGV};
 // A run in so many is made twice.
 constexpr uint64_t kTwiceEvery = 100;
 
@@ -35,10 +39,11 @@ int64_t WallNs() {
   return int64_t{now.tv_sec} * 1'000'000'000 + now.tv_nsec;
 }
 
-// The state that the handler of a failed CHECK needs in the child.
+// The state that the handlers of a failed CHECK and of a deadly signal need in
+// the child.
 struct Active {
   const Job* job = nullptr;
-  Run* run = nullptr;
+  Simulation* run = nullptr;
   int out = -1;
   int64_t begin_ns = 0;
 };
@@ -68,6 +73,9 @@ void Deliver(RunReport report) {
     for (const TraceRecord& record : active.run->trace()) {
       out << record.ToString() << "\n";
     }
+    if (!out.flush()) {
+      report.violations.push_back("cannot write " + active.job->trace_out);
+    }
   }
   if (active.job->verbose) {
     for (const std::string& line : active.run->Story()) {
@@ -85,36 +93,63 @@ void OnCheckFailed(std::string_view message) {
   ::_exit(0);
 }
 
-[[noreturn]] void Child(const Job& job, int out) {
+void ForEachDeadlySignal(void (*handler)(int)) {
+  // Another stack, because a run may die of a full one.
+  static char stack[1 << 20];
+  const stack_t other{.ss_sp = stack, .ss_flags = 0, .ss_size = sizeof(stack)};
+  ::sigaltstack(&other, nullptr);
+  struct sigaction action {};
+  action.sa_handler = handler;
+  action.sa_flags = SA_ONSTACK;
+  for (const int signal : kDeadlySignals) {
+    ::sigaction(signal, &action, nullptr);
+  }
+}
+
+// Delivers the results of a run that dies, and lets it die. The handler calls
+// functions that are not safe in the handler of a signal: at worst the run dies
+// of a second signal and leaves less.
+void OnDeadlySignal(int signal) {
+  ForEachDeadlySignal(SIG_DFL);
+  SetCheckHandler([](std::string_view) { ::_exit(3); });
+  ::alarm(kLastSecondsMax);
+  if (g_active.run != nullptr) Deliver(g_active.run->Current());
+  // The signal arrives when this handler returns.
+  ::raise(signal);
+}
+
+[[noreturn]] void Child(const Simulator& simulator, const Job& job, int out) {
+  ForEachDeadlySignal(&OnDeadlySignal);
   ::alarm(kWallSecondsMax);
   RunOptions options = job.run;
   options.record = !job.tape_out.empty();
   options.keep_trace = !job.trace_out.empty();
   g_active = {.job = &job, .out = out, .begin_ns = WallNs()};
-  Run run = job.replay.has_value() ? Run(options, *job.replay) : Run(options);
+  const std::unique_ptr<Simulation> run =
+      simulator.make(options, job.replay.has_value() ? &*job.replay : nullptr);
   if (job.verbose) {
-    run.SetLogSink(env::Severity::kDebug, [](SimTime time, MachineId machine,
-                                             env::Severity severity,
-                                             std::string_view line) {
+    run->SetLogSink(env::Severity::kDebug, [](SimTime time, MachineId machine,
+                                              env::Severity severity,
+                                              std::string_view line) {
       std::fprintf(stderr, "%10.6f m%u %c %.*s\n",
                    static_cast<double>(time.ns()) / 1e9, machine.value(),
                    "DIWE"[static_cast<int>(severity)],
                    static_cast<int>(line.size()), line.data());
     });
   }
-  g_active.run = &run;
+  g_active.run = run.get();
   SetCheckHandler(&OnCheckFailed);
-  RunReport report = run.Execute();
+  RunReport report = run->Execute();
   if (job.twice && report.ok()) {
-    Run again(options);
-    g_active.run = &again;
-    const RunReport second = again.Execute();
+    const std::unique_ptr<Simulation> again = simulator.make(options, nullptr);
+    g_active.run = again.get();
+    const RunReport second = again->Execute();
     if (second.trace_hash != report.trace_hash) {
       report.violations.push_back(
           absl::StrCat("determinism: the second run has the hash ",
                        second.trace_hash, ", the first ", report.trace_hash));
     }
-    g_active.run = &run;
+    g_active.run = run.get();
   }
   Deliver(std::move(report));
   // Exits without destructors to save time. Tests check the destructors of a
@@ -130,7 +165,7 @@ struct Worker {
   std::string text;
 };
 
-Worker Start(const Job& job) {
+Worker Start(const Simulator& simulator, const Job& job) {
   int ends[2];
   CHECK_EQ(::pipe(ends), 0) << std::strerror(errno);
   std::fflush(nullptr);
@@ -138,7 +173,7 @@ Worker Start(const Job& job) {
   CHECK_GE(pid, 0) << std::strerror(errno);
   if (pid == 0) {
     ::close(ends[0]);
-    Child(job, ends[1]);
+    Child(simulator, job, ends[1]);
   }
   ::close(ends[1]);
   return {.seed = job.run.seed, .pid = pid, .in = ends[0]};
@@ -178,16 +213,16 @@ RunReport End(Worker* worker) {
 
 }  // namespace
 
-RunReport RunInChild(const Job& job) {
-  Worker worker = Start(job);
+RunReport RunInChild(const Simulator& simulator, const Job& job) {
+  Worker worker = Start(simulator, job);
   while (!ReadSome(&worker)) {
   }
   return End(&worker);
 }
 
-SwarmReport RunSwarm(const SwarmOptions& options) {
+SwarmReport RunSwarm(const Simulator& simulator, const SwarmOptions& options) {
   const int64_t begin = WallNs();
-  SwarmReport swarm = SwarmReport::Empty();
+  SwarmReport swarm = SwarmReport::Empty(simulator.expected_marks);
   std::vector<Worker> workers;
   uint64_t next = options.first_seed;
   uint64_t left = options.last_seed - options.first_seed + 1;
@@ -196,7 +231,7 @@ SwarmReport RunSwarm(const SwarmOptions& options) {
       Job job{.run = options.run, .twice = next % kTwiceEvery == 0};
       job.run.seed = next++;
       --left;
-      workers.push_back(Start(job));
+      workers.push_back(Start(simulator, job));
     }
     std::vector<pollfd> polled;
     for (const Worker& worker : workers) {

@@ -1,5 +1,6 @@
 // sim/tools/worker.h: runs in child processes. So a failed CHECK or a crash of
-// the code under test is a violation like any other, and other runs go on.
+// the code under test is a violation like any other, and other runs go on. A
+// run that dies leaves its tape, trace and history up to its death.
 #ifndef QUORATE_SIM_TOOLS_WORKER_H_
 #define QUORATE_SIM_TOOLS_WORKER_H_
 
@@ -11,6 +12,7 @@
 #include "sim/choices/tape.h"
 #include "sim/run/report.h"
 #include "sim/run/run.h"
+#include "sim/tools/simulator.h"
 
 namespace quorate::sim {
 
@@ -18,13 +20,11 @@ namespace quorate::sim {
 struct Job {
   RunOptions run;
   std::optional<Tape> replay;
-  // If not empty: records the run and writes its tape to this file, also when a
-  // CHECK fails.
+  // If not empty: records the run and writes its tape to this file.
   std::string tape_out;
   // If not empty: writes one line per hashed event to this file.
   std::string trace_out;
-  // If not empty: writes the history of clients to this file, for //lincheck,
-  // also when a CHECK fails.
+  // If not empty: writes the history of clients to this file, for //lincheck.
   std::string history_out;
   bool verbose = false;  // Prints log lines to standard error.
   // Makes the run twice. It is a violation if the hashes differ.
@@ -32,8 +32,8 @@ struct Job {
 };
 
 // Runs the job in a child process and waits. If the child dies, the report has
-// a violation with the signal or exit status.
-RunReport RunInChild(const Job& job);
+// what the run did before, and a violation with the signal or exit status.
+RunReport RunInChild(const Simulator& simulator, const Job& job);
 
 struct SwarmOptions {
   RunOptions run;  // The seed is ignored.
@@ -45,7 +45,7 @@ struct SwarmOptions {
   std::function<void(const RunReport&, const SwarmReport&)> on_report;
 };
 
-SwarmReport RunSwarm(const SwarmOptions& options);
+SwarmReport RunSwarm(const Simulator& simulator, const SwarmOptions& options);
 
 }  // namespace quorate::sim
 

@@ -1,0 +1,42 @@
+// sim/run/simulation.h: one run, of the store or of a user's own subject, as
+// the programs that make runs use it (sim/tools/simulator.h).
+#ifndef QUORATE_SIM_RUN_SIMULATION_H_
+#define QUORATE_SIM_RUN_SIMULATION_H_
+
+#include <string>
+#include <vector>
+
+#include "sim/choices/tape.h"
+#include "sim/choices/trace_hash.h"
+#include "sim/run/report.h"
+#include "sim/world/world.h"
+
+namespace quorate::sim {
+
+class Simulation {
+ public:
+  virtual ~Simulation() = default;
+
+  // `sink` receives the nodes' log lines of at least `severity`. Call it before
+  // Execute.
+  virtual void SetLogSink(env::Severity severity, LogSink sink) = 0;
+  // Runs everything. Call it once.
+  virtual RunReport Execute() = 0;
+
+  // The functions below may be called at any time, also in the middle of
+  // Execute when the run fails a CHECK. They return what there is so far.
+  virtual RunReport Current() const = 0;
+  // The faults, one line each.
+  virtual std::vector<std::string> Story() const = 0;
+  // The history of clients, in a format that //lincheck reads. Empty: this
+  // simulation keeps none.
+  virtual std::string History() const { return ""; }
+  // The tape of the run, with the options as parameters. Requires: it is
+  // recorded, or a replay.
+  virtual Tape tape() const = 0;
+  virtual const std::vector<TraceRecord>& trace() const = 0;
+};
+
+}  // namespace quorate::sim
+
+#endif  // QUORATE_SIM_RUN_SIMULATION_H_

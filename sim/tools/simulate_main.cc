@@ -1,0 +1,243 @@
+#include "sim/tools/simulate_main.h"
+
+#include <unistd.h>
+
+#include <cstdint>
+#include <cstdio>
+#include <cstdlib>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+#include "sim/choices/tape.h"
+#include "sim/run/report.h"
+#include "sim/run/run.h"
+#include "sim/tools/arguments.h"
+#include "sim/tools/files.h"
+#include "sim/tools/trace_diff.h"
+#include "sim/tools/worker.h"
+
+namespace quorate::sim {
+namespace {
+
+int BadUsage(const Simulator& simulator, std::string_view what) {
+  std::fprintf(stderr, "%.*s\n\n%s", static_cast<int>(what.size()), what.data(),
+               Usage(simulator.simulated).c_str());
+  return kBadUsage;
+}
+
+void Print(const std::string& text) {
+  std::fwrite(text.data(), 1, text.size(), stdout);
+  std::fflush(stdout);
+}
+
+int Finish(const SimulateArguments& arguments, const RunReport& report) {
+  if (arguments.json) Print(ReportToJson(report) + "\n");
+  return report.ok() ? kClean : kViolation;
+}
+
+// The error if an output file cannot be written, or an empty string. It is
+// called before a run, because a failure afterwards would lose the results.
+std::string CannotWrite(const SimulateArguments& arguments) {
+  for (const std::string& path :
+       {arguments.tape_out, arguments.trace_out, arguments.history_out}) {
+    if (!path.empty() && !CanWriteFile(UserPath(path))) {
+      return absl::StrCat("cannot write ", UserPath(path));
+    }
+  }
+  return "";
+}
+
+// Prints how to view a history.
+void PrintHowToView(const std::string& path) {
+  if (path.empty()) return;
+  Print(absl::StrCat("history: ", path,
+                     "\n        ./bazelw run -c opt //:lincheck -- ", path,
+                     " --html ", path, ".html\n"));
+}
+
+// A run with the outputs that the command line names.
+Job JobOf(const SimulateArguments& arguments, RunOptions run) {
+  return {.run = std::move(run),
+          .tape_out = UserPath(arguments.tape_out),
+          .trace_out = UserPath(arguments.trace_out),
+          .history_out = UserPath(arguments.history_out),
+          .verbose = arguments.verbose};
+}
+
+int RunOnce(const Simulator& simulator, const SimulateArguments& arguments) {
+  Job job = JobOf(arguments, arguments.run);
+  const RunReport report = RunInChild(simulator, job);
+  Print(FormatReport(report));
+  std::string tape = job.tape_out;
+  if (!report.ok()) {
+    const std::string own =
+        UserPath(absl::StrCat("seed-", arguments.run.seed, ".tape"));
+    if (tape.empty() && !CanWriteFile(own)) {
+      Print(absl::StrCat("no tape: cannot write ", own, "; see --tape-out\n"));
+    } else if (tape.empty()) {
+      // Runs the same seed again and records every choice.
+      tape = job.tape_out = own;
+      job.trace_out.clear();
+      if (job.history_out.empty() && simulator.simulated == Simulated::kStore) {
+        const std::string history =
+            UserPath(absl::StrCat("seed-", arguments.run.seed, ".jsonl"));
+        if (CanWriteFile(history)) job.history_out = history;
+      }
+      job.verbose = false;
+      const RunReport again = RunInChild(simulator, job);
+      if (again.trace_hash != report.trace_hash) {
+        Print(absl::StrCat("  the second run differs: hash ", again.trace_hash,
+                           "\n"));
+      }
+    }
+    Print(
+        absl::StrCat("replay: ", ReplayLine(job.run, simulator.program), "\n"));
+  }
+  if (!tape.empty()) {
+    Print(absl::StrCat("tape: ", tape, "\n        ", simulator.program,
+                       " replay ", tape, "\n"));
+  }
+  PrintHowToView(job.history_out);
+  return Finish(arguments, report);
+}
+
+int Replay(const Simulator& simulator, const SimulateArguments& arguments) {
+  const std::string path = UserPath(arguments.tape_in);
+  const std::optional<std::string> text = ReadFile(path);
+  if (!text.has_value()) {
+    return BadUsage(simulator, absl::StrCat("cannot read ", path));
+  }
+  absl::StatusOr<Tape> tape = ParseTape(*text);
+  if (!tape.ok()) {
+    return BadUsage(
+        simulator,
+        absl::StrCat(path, ": ", std::string(tape.status().message())));
+  }
+  absl::StatusOr<RunOptions> options = simulator.options_of_tape(*tape);
+  if (!options.ok()) {
+    return BadUsage(
+        simulator,
+        absl::StrCat(path, ": ", std::string(options.status().message())));
+  }
+  Job job = JobOf(arguments, *std::move(options));
+  job.replay = *std::move(tape);
+  const RunReport report = RunInChild(simulator, job);
+  Print(FormatReport(report));
+  PrintHowToView(job.history_out);
+  return Finish(arguments, report);
+}
+
+// The run that `name` gives: a seed or the path of a tape. An error in words
+// goes to `error`.
+RecordedRun Record(const Simulator& simulator,
+                   const SimulateArguments& arguments, const std::string& name,
+                   std::string* error) {
+  Job job{.run = arguments.run};
+  if (!absl::SimpleAtoi(name, &job.run.seed)) {
+    const std::optional<std::string> text = ReadFile(UserPath(name));
+    if (!text.has_value()) {
+      *error = absl::StrCat(name, ": neither a seed nor a file to read");
+      return {};
+    }
+    absl::StatusOr<Tape> tape = ParseTape(*text);
+    const absl::StatusOr<RunOptions> options =
+        tape.ok() ? simulator.options_of_tape(*tape) : tape.status();
+    if (!options.ok()) {
+      *error =
+          absl::StrCat(name, ": ", std::string(options.status().message()));
+      return {};
+    }
+    job.run = *options;
+    job.replay = *std::move(tape);
+  }
+  char path[] = "/tmp/quorate-trace-XXXXXX";
+  const int file = ::mkstemp(path);
+  if (file < 0) {
+    *error = "cannot create a file in /tmp";
+    return {};
+  }
+  ::close(file);
+  job.trace_out = path;
+  RecordedRun run{.violations = RunInChild(simulator, job).violations};
+  run.trace = ReadFile(path).value_or("");
+  ::unlink(path);
+  return run;
+}
+
+int Diff(const Simulator& simulator, const SimulateArguments& arguments) {
+  RecordedRun runs[2];
+  for (size_t i = 0; i < 2; ++i) {
+    std::string error;
+    runs[i] = Record(simulator, arguments, arguments.compared[i], &error);
+    if (!error.empty()) return BadUsage(simulator, error);
+  }
+  const RunDifference difference = CompareRuns(runs[0], runs[1]);
+  Print(difference.text);
+  return difference.equal ? kClean : kViolation;
+}
+
+int RunSeeds(const Simulator& simulator, const SimulateArguments& arguments) {
+  const uint64_t total = arguments.last_seed - arguments.first_seed + 1;
+  const bool terminal = ::isatty(STDERR_FILENO) != 0;
+  SwarmOptions options{.run = arguments.run,
+                       .first_seed = arguments.first_seed,
+                       .last_seed = arguments.last_seed,
+                       .jobs = arguments.jobs};
+  options.on_report = [&](const RunReport& report, const SwarmReport& swarm) {
+    if (!report.ok()) {
+      RunOptions failing = arguments.run;
+      failing.seed = report.seed;
+      Print(absl::StrCat(terminal ? "\r" : "", "seed ", report.seed,
+                         " FAILED: ", report.violations[0], "\n  replay: ",
+                         ReplayLine(failing, simulator.program), "\n"));
+    }
+    // On a terminal one line of progress is overwritten. Otherwise every
+    // hundredth run prints a line.
+    if (terminal || swarm.runs % 100 == 0 || swarm.runs == total) {
+      std::fprintf(
+          stderr, "%s%llu/%llu runs, %zu failed, %lld s%s",
+          terminal ? "\r" : "", static_cast<unsigned long long>(swarm.runs),
+          static_cast<unsigned long long>(total), swarm.failing_seeds.size(),
+          static_cast<long long>(swarm.wall_time.ms() / 1000),
+          terminal && swarm.runs < total ? "" : "\n");
+    }
+  };
+  const SwarmReport swarm = RunSwarm(simulator, options);
+  Print(FormatSwarm(swarm));
+  if (arguments.json) Print(SwarmToJson(swarm) + "\n");
+  return swarm.failing_seeds.empty() ? kClean : kViolation;
+}
+
+}  // namespace
+
+int SimulateMain(const Simulator& simulator,
+                 const std::vector<std::string>& words) {
+  const absl::StatusOr<SimulateArguments> arguments =
+      ParseArguments(words, simulator.simulated);
+  if (!arguments.ok()) {
+    return BadUsage(simulator, std::string(arguments.status().message()));
+  }
+  const std::string cannot = CannotWrite(*arguments);
+  if (!cannot.empty()) return BadUsage(simulator, cannot);
+  switch (arguments->command) {
+    case SimulateArguments::Command::kHelp:
+      Print(Usage(simulator.simulated));
+      return kClean;
+    case SimulateArguments::Command::kRun:
+      return RunOnce(simulator, *arguments);
+    case SimulateArguments::Command::kDiff:
+      return Diff(simulator, *arguments);
+    case SimulateArguments::Command::kReplay:
+      return Replay(simulator, *arguments);
+    case SimulateArguments::Command::kSwarm:
+      return RunSeeds(simulator, *arguments);
+  }
+  return kBadUsage;
+}
+
+}  // namespace quorate::sim

@@ -1,0 +1,123 @@
+// A run that dies is a violation, and leaves its results up to its death.
+#include "sim/tools/worker.h"
+
+#include <csignal>
+#include <cstdlib>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "env/check.h"
+#include "gtest/gtest.h"
+#include "sim/choices/tape.h"
+#include "sim/harness/harness.h"
+#include "sim/tools/files.h"
+#include "sim/tools/subject_main.h"
+
+namespace quorate::sim {
+namespace {
+
+enum class Death { kNone, kCheck, kSignal };
+
+// Two nodes with timers. After some turns the run dies.
+class Mortal final : public Subject {
+ public:
+  Mortal(World& world, Death death) : world_(world), death_(death) {}
+
+  ScheduleOptions Start() override {
+    std::vector<MachineId> nodes;
+    for (int i = 0; i < 2; ++i) {
+      nodes.push_back(world_.AddMachine());
+      world_.Start(nodes.back(), [](env::Env& env) {
+        return std::make_shared<Program>(env);
+      });
+    }
+    return {.nodes = nodes, .groups = {nodes}};
+  }
+  void AfterTurn(MachineId machine) override {
+    world_.env(machine).tracer.Sometimes("mortal.turn");
+    if (world_.now() < SimTime() + Seconds(1)) return;
+    CHECK(death_ != Death::kCheck) << "planted";
+    if (death_ == Death::kSignal) std::raise(SIGSEGV);
+  }
+  void StopClients() override {}
+  void OnHealed(const std::vector<MachineId>&) override {}
+  bool ClientsIdle() const override { return true; }
+  std::vector<Probe> Probes(Stage) override { return {}; }
+  std::vector<Condition> Conditions(Stage) override { return {}; }
+  void Finish() override {}
+  std::string Summary() const override { return "two nodes"; }
+  std::string Describe() const override { return ""; }
+
+ private:
+  struct Program {
+    explicit Program(env::Env& env) : env(env) { Tick(); }
+    void Tick() {
+      timer = env.loop.At(env.loop.ReadClock().mono + Milliseconds(100),
+                          [this] { Tick(); });
+    }
+    env::Env& env;
+    env::Pending timer;
+  };
+
+  World& world_;
+  const Death death_;
+};
+
+Simulator MortalSimulator(Death death) {
+  return SubjectSimulator("mortal", [death](World& world) {
+    return std::make_unique<Mortal>(world, death);
+  });
+}
+
+std::string PathOf(const std::string& name) {
+  return std::string(std::getenv("TEST_TMPDIR")) + "/" + name;
+}
+
+class WorkerDeath : public testing::TestWithParam<Death> {};
+
+TEST_P(WorkerDeath, RunThatDies_LeavesItsResults) {
+  const Simulator simulator = MortalSimulator(GetParam());
+  const Job job{.run = {.seed = 3, .duration = Seconds(20)},
+                .tape_out = PathOf("tape"),
+                .trace_out = PathOf("trace")};
+  const RunReport report = RunInChild(simulator, job);
+  ASSERT_EQ(report.violations.size(), 1u);
+  const std::string expected =
+      GetParam() == Death::kCheck ? "planted" : "died of signal 11";
+  EXPECT_NE(report.violations[0].find(expected), std::string::npos)
+      << report.violations[0];
+  EXPECT_EQ(report.seed, 3u);
+  EXPECT_EQ(report.summary, "two nodes");
+  EXPECT_GT(report.events, 10u);
+  EXPECT_GT(report.marks.at("mortal.turn"), 10u);
+  EXPECT_TRUE(report.drawn.contains("family.loss"));
+  EXPECT_FALSE(ReadFile(job.trace_out).value().empty());
+  // The tape repeats the run and its death.
+  const absl::StatusOr<Tape> tape = ParseTape(ReadFile(job.tape_out).value());
+  ASSERT_TRUE(tape.ok()) << tape.status();
+  const RunReport again = RunInChild(
+      simulator, {.run = *simulator.options_of_tape(*tape), .replay = *tape});
+  EXPECT_EQ(again.trace_hash, report.trace_hash);
+  EXPECT_EQ(again.violations, report.violations);
+}
+
+INSTANTIATE_TEST_SUITE_P(Deaths, WorkerDeath,
+                         testing::Values(Death::kCheck, Death::kSignal));
+
+TEST(SubjectSwarm, OfASubject_RunsJobsAndCountsMarksAndFamilies) {
+  const SwarmOptions options{.run = {.duration = Seconds(5)},
+                             .first_seed = 1,
+                             .last_seed = 6,
+                             .jobs = 2};
+  const SwarmReport clean = RunSwarm(MortalSimulator(Death::kNone), options);
+  EXPECT_EQ(clean.runs, 6u);
+  EXPECT_TRUE(clean.failing_seeds.empty());
+  EXPECT_EQ(clean.marks.at("mortal.turn"), 6u);
+  EXPECT_TRUE(clean.drawn.contains("family.loss"));
+  const SwarmReport dead = RunSwarm(MortalSimulator(Death::kCheck), options);
+  EXPECT_EQ(dead.failing_seeds.size(), 6u);
+}
+
+}  // namespace
+}  // namespace quorate::sim
