@@ -32,6 +32,14 @@ std::string ReplicaChecker::CheckRecovered(GroupId group,
              : it->second.invariants.CheckRecovered(core.replica(), core);
 }
 
+std::vector<GroupId> ReplicaChecker::GroupsOf(NodeId node) const {
+  std::vector<GroupId> groups;
+  for (const auto& [id, group] : groups_) {
+    if (group.replicas.contains(node)) groups.push_back(id);
+  }
+  return groups;
+}
+
 void ReplicaChecker::OnWritten(NodeId node, GroupId group,
                                const raft::WriteToken& token) {
   Group& state = groups_[group];

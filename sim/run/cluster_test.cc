@@ -365,6 +365,31 @@ TEST(Cluster, ShadowOfADiskThatForgot_Found) {
       << found[before];
 }
 
+// A replica that started in the run is not on the disk any more.
+TEST(Cluster, ShadowWithoutAReplicaThatStarted_Found) {
+  Small small(1);
+  const NodeId first = small.Elect();
+  small.cluster().Recover(first);
+  EXPECT_EQ(small.world().violations(), std::vector<std::string>{});
+  small.replica_checker().OnStart(first, GroupId(2), small.core(first));
+  // The files stay, so the second copy is compared without a start.
+  small.cluster().Recover(first);
+  EXPECT_EQ(small.cluster().shadow_starts(), 1u);
+  small.ExpectFound("shadow recovery: node");
+}
+
+TEST(Cluster, MishapAfterWhichAReplicaIsForgotten_Found) {
+  Small small(1);
+  const Mishap nothing = {.name = "nothing",
+                          .happen = [](MishandledDirectory*) { return true; }};
+  const NodeId first = small.Elect();
+  small.cluster().RecoverAfter(nothing, first);
+  EXPECT_EQ(small.world().violations(), std::vector<std::string>{});
+  small.replica_checker().OnStart(first, GroupId(2), small.core(first));
+  small.cluster().RecoverAfter(nothing, first);
+  small.ExpectFound("mishap: node");
+}
+
 // A node that is down or starting has not agreed, unless its damaged disk keeps
 // it from starting.
 TEST(Cluster, Settled_OnceEveryAllowedNodeRunsAndHasCaughtUp) {

@@ -49,6 +49,7 @@ class Shadow final : public raft::Host::Observer {
   const absl::Status& status() const { return status_; }
   node::Server* server() const { return server_.get(); }
   const std::string& violation() const { return violation_; }
+  // Keeps the first violation. An empty string is none.
   void Note(const std::string& violation) {
     if (violation_.empty()) violation_ = violation;
   }
@@ -218,18 +219,31 @@ std::string ShadowRecovery::Start(NodeId node, const node::Config& config,
   }
   recovered->host = &shadow->server()->host();
   // OnRecovered has compared the replicas.
-  for (const node::ShardConfig& shard : config.shards) {
-    const absl::Status status = recovered->host->group_status(shard.group);
-    if (status.ok() && recovered->host->core(shard.group) != nullptr) continue;
-    if (absl::IsNotFound(status)) continue;
-    shadow->Note(InGroup(shard.group, status.ToString()));
-  }
+  shadow->Note(NotWorking(node, config, *recovered->host));
   CompareDigests(node, config, *recovered->host);
   return recovered->copy.Violation();
 }
 
+std::string ShadowRecovery::NotWorking(NodeId node, const node::Config& config,
+                                       const raft::Host& host) const {
+  for (const GroupId group : checker_->GroupsOf(node)) {
+    const absl::Status status = host.group_status(group);
+    if (!status.ok()) return InGroup(group, status.ToString());
+  }
+  // A replica that has not started in the run may be on the disk.
+  for (const node::ShardConfig& shard : config.shards) {
+    const absl::Status status = host.group_status(shard.group);
+    if (!status.ok() && !absl::IsNotFound(status)) {
+      return InGroup(shard.group, status.ToString());
+    }
+  }
+  return {};
+}
+
 std::string ShadowRecovery::Compare(NodeId node, const node::Config& config,
                                     const raft::Host& host) {
+  const std::string not_working = NotWorking(node, config, host);
+  if (!not_working.empty()) return not_working;
   CompareDigests(node, config, host);
   for (const node::ShardConfig& shard : config.shards) {
     const raft::Core* const core = host.core(shard.group);
@@ -285,6 +299,11 @@ void ShadowRecovery::RecoverAfter(const Mishap& mishap, NodeId node,
     shadow->Note("it does not start: " + status.ToString());
   }
   const raft::Host& host = shadow->server()->host();
+  for (const GroupId group : checker_->GroupsOf(node)) {
+    const absl::Status working = host.group_status(group);
+    if (!status.ok() || !absl::IsNotFound(working)) continue;
+    shadow->Note(InGroup(group, working.ToString()));
+  }
   for (const node::ShardConfig& shard : config.shards) {
     const raft::Core* core = host.core(shard.group);
     const absl::Status working = host.group_status(shard.group);

@@ -87,6 +87,11 @@ class ShadowRecovery {
   // an empty string.
   std::string Start(NodeId node, const node::Config& config,
                     Recovered* recovered);
+  // The first replica that does not work, or an empty string. A replica that
+  // has started in the run must work. Others work unless they are not on the
+  // disk.
+  std::string NotWorking(NodeId node, const node::Config& config,
+                         const raft::Host& host) const;
   // Compares the replicas with what must be durable now.
   std::string Compare(NodeId node, const node::Config& config,
                       const raft::Host& host);
