@@ -1,4 +1,5 @@
-// sim/tools/store_simulator.h: the runs of the store, for programs.
+// sim/tools/store_simulator.h: the runs of the store (sim/run/run.h), for
+// programs.
 #ifndef QUORATE_SIM_TOOLS_STORE_SIMULATOR_H_
 #define QUORATE_SIM_TOOLS_STORE_SIMULATOR_H_
 

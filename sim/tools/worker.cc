@@ -106,9 +106,9 @@ void ForEachDeadlySignal(void (*handler)(int)) {
   }
 }
 
-// Delivers the results of a run that dies, and lets it die. The handler calls
-// functions that are not safe in the handler of a signal: at worst the run dies
-// of a second signal and leaves less.
+// Delivers the results of a run that dies, and lets it die. The functions that
+// it calls are not safe in the handler of a signal. At worst the run dies of a
+// second signal and leaves less.
 void OnDeadlySignal(int signal) {
   ForEachDeadlySignal(SIG_DFL);
   SetCheckHandler([](std::string_view) { ::_exit(3); });
