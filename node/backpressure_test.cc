@@ -493,7 +493,7 @@ uint64_t MostHeld(TestCluster& cluster, size_t node, Duration time) {
   const MonoTime end = cluster.clients_env().loop.ReadClock().mono + time;
   cluster.world().RunUntilTrue(
       [&] {
-        most = std::max(most, cluster.server(node).output_held_bytes());
+        most = std::max(most, cluster.server(node).resources().reply_bytes);
         return cluster.clients_env().loop.ReadClock().mono >= end;
       },
       time);

@@ -80,13 +80,13 @@ TEST_F(RemoteReadTest, EveryRead_IsAnsweredWithoutALogEntry) {
 TEST_F(RemoteReadTest, Reads_AreWorkOfTheLeadersTurn) {
   const Server& leader = cluster_.server(cluster_.LeaderOf(GroupId(1)));
   EXPECT_EQ(Do({"DBSIZE"}), ":0\r\n");
-  EXPECT_GE(leader.longest_turn_work(),
+  EXPECT_GE(leader.resources().longest_turn_work,
             kHashSlotCount / TurnWork::kSlotsPerUnit - 1);
   constexpr size_t kWords = 1'000;
   std::vector<std::string_view> words(kWords, "k");
   words.insert(words.begin(), "EXISTS");
   EXPECT_EQ(Do(words), ":0\r\n");
-  EXPECT_GE(leader.longest_turn_work(), TurnWork::kRead * kWords);
+  EXPECT_GE(leader.resources().longest_turn_work, TurnWork::kRead * kWords);
 }
 
 TEST_F(RemoteReadTest, PipelineOfReads_IsForwardedInFewBatches) {

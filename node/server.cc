@@ -183,14 +183,32 @@ class ServerImpl final : public Server, public raft::Host::Observer {
     return static_cast<const kv::Store*>(host_.state_machine(group));
   }
   const Metrics& metrics() const override { return metrics_; }
-  uint64_t longest_turn_work() const override { return turn_work_.longest(); }
-  uint64_t output_held_bytes() const override {
-    return output_budget_.used_bytes();
-  }
-  uint64_t longest_apply_work() const override {
-    return host_.longest_apply_work();
-  }
   std::string MetricsText() const override { return MetricsPage(context_); }
+  ResourceUse resources() const override {
+    ResourceUse use = {
+        .connections = resp_clients_.count() + http_clients_.count(),
+        .reply_bytes = output_budget_.used_bytes(),
+        .request_bytes = input_budget_.used_bytes(),
+        .peer_bytes = router_.links().held_bytes(),
+        .log_memory_bytes = host_.log_memory_bytes(),
+        .store_bytes = memory_budget_.used_bytes(),
+        .store_reserved_bytes = memory_budget_.reserved_bytes(),
+        .longest_turn_work = turn_work_.longest(),
+        .longest_apply_work = host_.longest_apply_work()};
+    for (const auto& queue : router_.queues()) {
+      const raft::Core* const core = host_.core(queue->group());
+      if (core != nullptr) {
+        use.unapplied_entries += core->last().index - core->applied_index();
+      }
+      use.waiting_requests =
+          std::max<uint64_t>(use.waiting_requests, queue->waiting_requests());
+      use.waiting_bytes =
+          std::max<uint64_t>(use.waiting_bytes, queue->waiting_bytes());
+      use.entries_in_flight =
+          std::max<uint64_t>(use.entries_in_flight, queue->inflight());
+    }
+    return use;
+  }
   bool HasOpenWork() const override { return node::HasOpenWork(context_); }
   std::string resp_address() const override {
     return resp_listener_ == nullptr ? "" : resp_listener_->address();

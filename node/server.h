@@ -25,6 +25,29 @@ namespace quorate::node {
 
 class Metrics;
 
+// The resources of a node that its configuration bounds, as used now.
+struct ResourceUse {
+  // Client connections, without those that are being refused.
+  uint64_t connections = 0;
+  uint64_t reply_bytes = 0;    // Replies that clients have not received.
+  uint64_t request_bytes = 0;  // Requests that are not handled yet.
+  uint64_t peer_bytes = 0;     // Requests and answers between nodes that wait.
+  // The group with most of each: requests that wait for a leader or for room,
+  // their bytes, and entries without an answer.
+  uint64_t waiting_requests = 0;
+  uint64_t waiting_bytes = 0;
+  uint64_t entries_in_flight = 0;
+  uint64_t log_memory_bytes = 0;   // Entries of the log in memory.
+  uint64_t unapplied_entries = 0;  // Those that are not applied.
+  uint64_t store_bytes = 0;        // Keys, values and sessions, as counted.
+  // The most bytes that writes under way will add to them.
+  uint64_t store_reserved_bytes = 0;
+  // The most work of one step of a turn since the start: for requests, and of
+  // entries that were applied (node/base/turn_work.h, kv/store/work.h).
+  uint64_t longest_turn_work = 0;
+  uint64_t longest_apply_work = 0;
+};
+
 class Server {
  public:
   using Done = absl::AnyInvocable<void(absl::Status)>;
@@ -54,13 +77,8 @@ class Server {
   // Null if this node holds no replica of the group.
   virtual const kv::Store* store(GroupId group) const = 0;
   virtual const Metrics& metrics() const = 0;
-  // The most work of one step of a turn so far (node/base/turn_work.h).
-  virtual uint64_t longest_turn_work() const = 0;
-  // Bytes of replies that clients have not received yet.
-  virtual uint64_t output_held_bytes() const = 0;
-  // The most work of entries that were applied in one step of a turn
-  // (kv/store/work.h).
-  virtual uint64_t longest_apply_work() const = 0;
+  // Cheap enough to be called after every turn.
+  virtual ResourceUse resources() const = 0;
   // The text of GET /metrics.
   virtual std::string MetricsText() const = 0;
   // Whether a request waits, an entry is under way, or a reply is unsent.

@@ -44,7 +44,8 @@ class TurnWorkTest : public ::testing::Test {
   // The bound of a step of a turn, and the last piece of work that began.
   void ExpectBounded(uint64_t last_piece) {
     const uint64_t bound = cluster_.config(0).bounds.turn_work;
-    EXPECT_LE(cluster_.server(0).longest_turn_work(), bound + last_piece);
+    EXPECT_LE(cluster_.server(0).resources().longest_turn_work,
+              bound + last_piece);
   }
 
   // Sends the same requests on several connections at once, and returns the
@@ -244,7 +245,7 @@ TEST_F(TurnWorkTest, CountsOfAllSlots_AreWorkOfTheirTurn) {
        CallOnEach(300, EncodeRequest({"DBSIZE"}), 1)) {
     EXPECT_EQ(reply, ":0\r\n");
   }
-  EXPECT_GE(cluster_.server(0).longest_turn_work(),
+  EXPECT_GE(cluster_.server(0).resources().longest_turn_work,
             cluster_.config(0).bounds.turn_work);
   ExpectBounded(1'000);
 }
@@ -525,7 +526,8 @@ class ApplyWorkTest : public ::testing::Test {
   uint64_t longest() {
     uint64_t longest = 0;
     for (size_t i = 0; i < 3; ++i) {
-      longest = std::max(longest, cluster_.server(i).longest_apply_work());
+      longest =
+          std::max(longest, cluster_.server(i).resources().longest_apply_work);
     }
     return longest;
   }

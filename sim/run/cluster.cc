@@ -133,7 +133,9 @@ class Cluster::Program final : public ReplicaObserver {
     // A state that breaks an invariant of the server lasts, so that some turns
     // need no check.
     if (++turns_ % kTurnsPerCheck == 0) server_->CheckInvariants();
-    if (started_) CheckChanged(server_->host());
+    if (!started_) return;
+    CheckChanged(server_->host());
+    if (cluster_->turn_hook_) cluster_->turn_hook_(node_, *server_);
   }
 
  private:

@@ -72,6 +72,9 @@ class Cluster {
   using StateHook = absl::AnyInvocable<void(NodeId, GroupId, raft::Index index,
                                             WallTime log_time)>;
   void SetStateHook(StateHook hook) { state_hook_ = std::move(hook); }
+  // Called after each turn of a node whose server has started.
+  using TurnHook = absl::AnyInvocable<void(NodeId, const node::Server&)>;
+  void SetTurnHook(TurnHook hook) { turn_hook_ = std::move(hook); }
   // Ends the recoveries of copied disks.
   void EndShadows() { shadows_.End(); }
   // From now on the operators of all nodes make no mistakes in their files.
@@ -192,6 +195,7 @@ class Cluster {
   const ClusterOptions options_;
   absl::AnyInvocable<void(GroupId, const raft::Entry&)> commit_hook_;
   StateHook state_hook_;
+  TurnHook turn_hook_;
   absl::AnyInvocable<bool(MachineId) const> damaged_;
   absl::AnyInvocable<bool(MachineId) const> erased_;
   std::vector<node::NodeConfig> nodes_;

@@ -20,6 +20,7 @@
 #include "sim/run/cluster_views.h"
 #include "sim/run/foreign_node.h"
 #include "sim/run/message_key.h"
+#include "sim/run/resource_checker.h"
 #include "sim/run/timeline.h"
 #include "sim/schedule/schedule.h"
 
@@ -107,6 +108,11 @@ class Run::Impl final : public Subject {
       if (index == raft::Index()) return;
       recorder_.expiry().OnApplied(node, group, world_.now(), log_time);
     });
+    cluster_.SetTurnHook([this](NodeId node, const node::Server& server) {
+      resources_.OnTurn(world_.now(), node,
+                        cluster_.configs()[node.value() - 1],
+                        !cluster_.MayNotWork(node), server.resources());
+    });
     recorder_.CheckOrder(
         [this](std::string_view key) { return cluster_.GroupOf(key); });
     recorder_.SetReadHook([this](const std::string& key, SimTime invoked) {
@@ -181,6 +187,7 @@ class Run::Impl final : public Subject {
     return [this](NodeId node) { return draw_.DrawPeerStreams(node); };
   }
   ClockBounds BoundsOfClocks();
+  ResourceCheckerOptions BoundsOfMessages() const;
   void CheckAvailability();
   // A leader that hears no majority must give up its role.
   void CheckLeaders();
@@ -199,6 +206,9 @@ class Run::Impl final : public Subject {
   ReplicaChecker replica_checker_;
   Recorder recorder_;
   Cluster cluster_;
+  ResourceChecker resources_{BoundsOfMessages(), [this](std::string what) {
+                               world_.Violate(std::move(what));
+                             }};
   ClusterChecks checks_{&world_, &replica_checker_, &cluster_};
   ClusterViews views_{&world_, &cluster_};
   CalmWatch calm_{&world_, cluster_.machines()};
@@ -251,6 +261,20 @@ ClockBounds Run::Impl::BoundsOfClocks() {
       .unbounded = [this](NodeId node) {
         return !world_.clock(cluster_.machine(node)).wall_latest_known();
       }};
+}
+
+// Several large values go into one transaction or MSET. Pages such as COMMAND
+// DOCS are long.
+ResourceCheckerOptions Run::Impl::BoundsOfMessages() const {
+  ResourceCheckerOptions options = {
+      .nodes = shape_.nodes + shape_.read_only_nodes,
+      .message_bytes_max = 4 * shape_.large_value_bytes + (64 << 10),
+      .request_keys_max = 1024};
+  for (const node::Config& config : cluster_.configs()) {
+    options.entry_work_max =
+        std::max<uint64_t>(options.entry_work_max, config.bounds.entry_work);
+  }
+  return options;
 }
 
 void Run::Impl::CheckAvailability() {

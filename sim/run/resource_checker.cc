@@ -1,0 +1,111 @@
+#include "sim/run/resource_checker.h"
+
+#include <algorithm>
+
+#include "absl/strings/str_cat.h"
+
+namespace quorate::sim {
+namespace {
+
+// The most work of a request besides its bytes: that of a page for people, such
+// as CLIENT LIST, or of its keys (node/base/turn_work.h).
+constexpr uint64_t kPageWork = 20'000;
+constexpr uint64_t kKeyWork = 20;
+// While a snapshot reads the store, a command that changes a page has up to so
+// many times the work of its entry (kv/store/work.h).
+constexpr uint64_t kPageCopies = 4;
+
+}  // namespace
+
+void ResourceChecker::Require(NodeId node, std::string_view what, uint64_t used,
+                              uint64_t bound) {
+  if (used <= bound) return;
+  violate_(absl::StrCat("resources: node ", node.value(), " has ",
+                        std::string(what), " ", used, ", at most ", bound,
+                        " is allowed"));
+}
+
+void ResourceChecker::RequireTurns(NodeId node, const node::Config& config,
+                                   const node::ResourceUse& use) {
+  // The last piece of work in a turn may exceed the bound.
+  Require(node, "work of requests in one turn", use.longest_turn_work,
+          config.bounds.turn_work + kPageWork + options_.message_bytes_max +
+              kKeyWork * options_.request_keys_max);
+  Require(node, "work of entries in one turn", use.longest_apply_work,
+          config.raft.apply_bytes + kPageCopies * options_.entry_work_max +
+              options_.message_bytes_max);
+}
+
+void ResourceChecker::RequireMemory(NodeId node, uint64_t limit_bytes,
+                                    const node::ResourceUse& last,
+                                    const node::ResourceUse& use) {
+  const auto above = [limit_bytes](const node::ResourceUse& at) {
+    return at.store_bytes + at.store_reserved_bytes > limit_bytes;
+  };
+  if (limit_bytes == 0 || !above(last) || !above(use) ||
+      use.store_reserved_bytes <= last.store_reserved_bytes) {
+    return;
+  }
+  violate_(absl::StrCat("resources: node ", node.value(),
+                        " reserves more memory than before, ",
+                        use.store_reserved_bytes, " bytes beside ",
+                        use.store_bytes, ", above its limit of ", limit_bytes));
+}
+
+void ResourceChecker::RequireEviction(SimTime now, NodeId node,
+                                      uint64_t budget_bytes,
+                                      const node::ResourceUse& use,
+                                      Seen* seen) {
+  // A sum just above the budget need not cause an eviction.
+  const uint64_t bound =
+      budget_bytes + budget_bytes / 8 + options_.message_bytes_max;
+  if (budget_bytes == 0 || use.unapplied_entries > 0 ||
+      use.log_memory_bytes <= bound) {
+    seen->log_exceeds_since = SimTime::Max();
+    return;
+  }
+  seen->log_exceeds_since = std::min(seen->log_exceeds_since, now);
+  if (now - seen->log_exceeds_since < kEvictionMax) return;
+  violate_(absl::StrCat(
+      "resources: node ", node.value(), " has ", use.log_memory_bytes,
+      " bytes of applied entries in memory since ",
+      seen->log_exceeds_since.ms(), " ms, at most ", bound, " are allowed"));
+}
+
+void ResourceChecker::OnTurn(SimTime now, NodeId node,
+                             const node::Config& config, bool works,
+                             const node::ResourceUse& use) {
+  const node::LimitsConfig& limits = config.limits;
+  const node::BoundsConfig& bounds = config.bounds;
+  const uint64_t message = options_.message_bytes_max;
+  // So many of each protocol, RESP and HTTP.
+  Require(node, "client connections", use.connections, 2 * limits.connections);
+  Require(node, "bytes of requests that are not handled", use.request_bytes,
+          limits.query_total_bytes);
+  // Above the limit, a connection that has taken its replies gets a few more.
+  Require(node, "bytes of replies that are not taken", use.reply_bytes,
+          limits.output_total_bytes +
+              use.connections * (bounds.fresh_reply_bytes + message));
+  // Requests to each other node, requests of it, and answers to it.
+  Require(node, "bytes of requests between nodes", use.peer_bytes,
+          3 * (options_.nodes - 1) * (limits.peer_bytes + message));
+  Require(node, "entries under way in a group", use.entries_in_flight,
+          bounds.entries_in_flight);
+  // Entries that were under way wait again if a leader refuses them. The keys
+  // of one command are requests of their own.
+  Require(node, "requests that wait in a group", use.waiting_requests,
+          limits.held_requests +
+              bounds.entries_in_flight * limits.batch_commands +
+              options_.request_keys_max);
+  Require(node, "bytes of requests that wait in a group", use.waiting_bytes,
+          limits.held_bytes + config.raft.uncommitted_bytes / 2 + 2 * message);
+  RequireTurns(node, config, use);
+  Seen& seen = seen_[node];
+  RequireMemory(node, limits.memory_bytes, seen.use, use);
+  if (works) {
+    RequireEviction(now, node, config.snapshot.log_memory_bytes, use, &seen);
+  }
+  seen.use = use;
+}
+
+}  // namespace quorate::sim

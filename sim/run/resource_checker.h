@@ -1,0 +1,75 @@
+// sim/run/resource_checker.h: checks what a running node uses against the
+// bounds of its configuration, after each of its turns.
+//
+// The bounds are those that docs/operate/running.md states. Some of them may be
+// exceeded by a single request or reply, so the checker knows the largest ones
+// of the run.
+#ifndef QUORATE_SIM_RUN_RESOURCE_CHECKER_H_
+#define QUORATE_SIM_RUN_RESOURCE_CHECKER_H_
+
+#include <cstdint>
+#include <map>
+#include <string>
+#include <string_view>
+#include <utility>
+
+#include "absl/functional/any_invocable.h"
+#include "env/ids.h"
+#include "env/time.h"
+#include "node/config/config.h"
+#include "node/server.h"
+#include "sim/choices/sim_time.h"
+
+namespace quorate::sim {
+
+struct ResourceCheckerOptions {
+  uint32_t nodes = 0;
+  // No request and no reply of the run has more.
+  uint64_t message_bytes_max = 0;
+  uint64_t request_keys_max = 0;  // No request of the run names more.
+  // The largest bounds.entry_work of the nodes: any of them may lead.
+  uint64_t entry_work_max = 0;
+};
+
+class ResourceChecker {
+ public:
+  // Entries of the log beyond the budget leave the memory within this time,
+  // once all are applied.
+  static constexpr Duration kEvictionMax = Seconds(10);
+
+  using Report = absl::AnyInvocable<void(std::string)>;
+  ResourceChecker(const ResourceCheckerOptions& options, Report violate)
+      : options_(options), violate_(std::move(violate)) {}
+
+  // The node had a turn. `config` is its configuration. `works`: no fault of
+  // its disk excuses it.
+  void OnTurn(SimTime now, NodeId node, const node::Config& config, bool works,
+              const node::ResourceUse& use);
+
+ private:
+  struct Seen {
+    node::ResourceUse use;  // After the last turn.
+    // Since when entries of the log that need not be in memory exceed the
+    // budget. Max(): they do not.
+    SimTime log_exceeds_since = SimTime::Max();
+  };
+
+  void Require(NodeId node, std::string_view what, uint64_t used,
+               uint64_t bound);
+  void RequireTurns(NodeId node, const node::Config& config,
+                    const node::ResourceUse& use);
+  // A node above its limit of memory begins no write that may grow.
+  void RequireMemory(NodeId node, uint64_t limit_bytes,
+                     const node::ResourceUse& last,
+                     const node::ResourceUse& use);
+  void RequireEviction(SimTime now, NodeId node, uint64_t budget_bytes,
+                       const node::ResourceUse& use, Seen* seen);
+
+  const ResourceCheckerOptions options_;
+  Report violate_;
+  std::map<NodeId, Seen> seen_;
+};
+
+}  // namespace quorate::sim
+
+#endif  // QUORATE_SIM_RUN_RESOURCE_CHECKER_H_

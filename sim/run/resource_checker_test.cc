@@ -1,0 +1,119 @@
+// Each bound has a use that reaches it and one that exceeds it.
+#include "sim/run/resource_checker.h"
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "gtest/gtest.h"
+
+namespace quorate::sim {
+namespace {
+
+constexpr NodeId kNode(2);
+constexpr ResourceCheckerOptions kOptions = {.nodes = 3,
+                                             .message_bytes_max = 100,
+                                             .request_keys_max = 10,
+                                             .entry_work_max = 300};
+
+node::Config Small() {
+  node::Config config;
+  config.limits.connections = 5;
+  config.limits.query_total_bytes = 1'000;
+  config.limits.output_total_bytes = 2'000;
+  config.limits.peer_bytes = 500;
+  config.limits.held_requests = 16;
+  config.limits.held_bytes = 400;
+  config.limits.batch_commands = 2;
+  config.limits.memory_bytes = 5'000;
+  config.raft.uncommitted_bytes = 600;
+  config.raft.apply_bytes = 700;
+  config.bounds.entries_in_flight = 4;
+  config.bounds.fresh_reply_bytes = 50;
+  config.bounds.turn_work = 10;
+  config.snapshot.log_memory_bytes = 800;
+  return config;
+}
+
+class ResourceCheckerTest : public testing::Test {
+ protected:
+  // The violations of one turn.
+  std::vector<std::string> Turn(const node::ResourceUse& use,
+                                SimTime now = SimTime(), bool works = true) {
+    found_.clear();
+    checker_.OnTurn(now, kNode, Small(), works, use);
+    return found_;
+  }
+  void ExpectBound(uint64_t node::ResourceUse::*use, uint64_t bound,
+                   const std::string& what) {
+    node::ResourceUse at;
+    at.*use = bound;
+    EXPECT_EQ(Turn(at), std::vector<std::string>{}) << what;
+    at.*use = bound + 1;
+    const std::vector<std::string> found = Turn(at);
+    ASSERT_EQ(found.size(), 1u) << what;
+    EXPECT_EQ(found[0], "resources: node 2 has " + what + " " +
+                            std::to_string(bound + 1) + ", at most " +
+                            std::to_string(bound) + " is allowed");
+  }
+
+  std::vector<std::string> found_;
+  ResourceChecker checker_{
+      kOptions, [this](std::string what) { found_.push_back(what); }};
+};
+
+TEST_F(ResourceCheckerTest, MoreThanABound_Found) {
+  using Use = node::ResourceUse;
+  ExpectBound(&Use::connections, 10, "client connections");
+  ExpectBound(&Use::request_bytes, 1'000,
+              "bytes of requests that are not handled");
+  ExpectBound(&Use::reply_bytes, 2'000, "bytes of replies that are not taken");
+  ExpectBound(&Use::peer_bytes, 3 * 2 * 600, "bytes of requests between nodes");
+  ExpectBound(&Use::entries_in_flight, 4, "entries under way in a group");
+  ExpectBound(&Use::waiting_requests, 16 + 4 * 2 + 10,
+              "requests that wait in a group");
+  ExpectBound(&Use::waiting_bytes, 400 + 300 + 200,
+              "bytes of requests that wait in a group");
+  ExpectBound(&Use::longest_turn_work, 10 + 20'000 + 100 + 20 * 10,
+              "work of requests in one turn");
+  ExpectBound(&Use::longest_apply_work, 700 + 4 * 300 + 100,
+              "work of entries in one turn");
+}
+
+TEST_F(ResourceCheckerTest, EachConnection_MayHaveAReply) {
+  EXPECT_TRUE(Turn({.connections = 2, .reply_bytes = 2'300}).empty());
+  EXPECT_EQ(Turn({.connections = 2, .reply_bytes = 2'301}).size(), 1u);
+}
+
+TEST_F(ResourceCheckerTest, WritesThatBeginAboveTheLimitOfMemory_Found) {
+  // A follower's store grows with its leader.
+  EXPECT_TRUE(Turn({.store_bytes = 5'100}).empty());
+  EXPECT_TRUE(Turn({.store_bytes = 5'200}).empty());
+  const auto found = Turn({.store_bytes = 5'200, .store_reserved_bytes = 1});
+  ASSERT_EQ(found.size(), 1u);
+  EXPECT_TRUE(found[0].starts_with("resources: node 2 reserves more memory"));
+  // A deletion made room.
+  EXPECT_TRUE(
+      Turn({.store_bytes = 4'000, .store_reserved_bytes = 900}).empty());
+}
+
+TEST_F(ResourceCheckerTest, AppliedEntriesThatStayInMemory_Found) {
+  const uint64_t bound = 800 + 100 + 100;
+  const node::ResourceUse exceeds = {.log_memory_bytes = bound + 1};
+  const SimTime end = SimTime() + ResourceChecker::kEvictionMax;
+  EXPECT_TRUE(Turn(exceeds).empty());
+  // Entries that are not applied must be in memory.
+  EXPECT_TRUE(Turn({.log_memory_bytes = bound + 1, .unapplied_entries = 1}, end)
+                  .empty());
+  EXPECT_TRUE(Turn(exceeds, end).empty());
+  EXPECT_TRUE(Turn({.log_memory_bytes = bound}, end + Seconds(5)).empty());
+  EXPECT_TRUE(Turn(exceeds, end + Seconds(6)).empty());
+  const SimTime late = end + Seconds(6) + ResourceChecker::kEvictionMax;
+  EXPECT_TRUE(Turn(exceeds, late, /*works=*/false).empty());
+  const auto found = Turn(exceeds, late);
+  ASSERT_EQ(found.size(), 1u);
+  EXPECT_TRUE(found[0].starts_with("resources: node 2 has 1001 bytes of"));
+}
+
+}  // namespace
+}  // namespace quorate::sim
