@@ -196,16 +196,18 @@ class ServerImpl final : public Server, public raft::Host::Observer {
         .longest_turn_work = turn_work_.longest(),
         .longest_apply_work = host_.longest_apply_work()};
     for (const auto& queue : router_.queues()) {
-      const raft::Core* const core = host_.core(queue->group());
-      if (core != nullptr) {
-        use.unapplied_entries += core->last().index - core->applied_index();
-      }
       use.waiting_requests =
           std::max<uint64_t>(use.waiting_requests, queue->waiting_requests());
       use.waiting_bytes =
           std::max<uint64_t>(use.waiting_bytes, queue->waiting_bytes());
       use.entries_in_flight =
           std::max<uint64_t>(use.entries_in_flight, queue->inflight());
+    }
+    if (use.log_memory_bytes <= config_.snapshot.log_memory_bytes) return use;
+    for (const auto& queue : router_.queues()) {
+      const raft::Core* const core = host_.core(queue->group());
+      if (core == nullptr) continue;
+      use.unapplied_entries += core->last().index - core->applied_index();
     }
     return use;
   }

@@ -37,9 +37,11 @@ struct ResourceUse {
   uint64_t waiting_requests = 0;
   uint64_t waiting_bytes = 0;
   uint64_t entries_in_flight = 0;
-  uint64_t log_memory_bytes = 0;   // Entries of the log in memory.
-  uint64_t unapplied_entries = 0;  // Those that are not applied.
-  uint64_t store_bytes = 0;        // Keys, values and sessions, as counted.
+  uint64_t log_memory_bytes = 0;  // Entries of the log in memory.
+  // Entries of the log that are not applied. Counted only while the entries in
+  // memory exceed snapshot.log_memory_bytes.
+  uint64_t unapplied_entries = 0;
+  uint64_t store_bytes = 0;  // Keys, values and sessions, as counted.
   // The most bytes that writes under way will add to them.
   uint64_t store_reserved_bytes = 0;
   // The most work of one step of a turn since the start: for requests, and of

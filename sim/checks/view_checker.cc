@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <map>
 #include <set>
+#include <utility>
+#include <vector>
 
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
@@ -23,15 +25,38 @@ std::string AddressOf(const ClientReply& node) {
   return absl::StrCat(node.elements[0].text, ":", node.elements[1].integer);
 }
 
-// The group of each slot.
-std::vector<size_t> GroupsBySlot(const ClusterTruth& truth) {
-  std::vector<size_t> groups(kSlots);
+// A range of slots, both ends inclusive.
+struct SlotRange {
+  uint32_t first = 0;
+  uint32_t last = 0;
+  size_t group = 0;
+};
+
+// The ranges of all groups, ascending.
+std::vector<SlotRange> RangesOf(const ClusterTruth& truth) {
+  std::vector<SlotRange> ranges;
   for (size_t group = 0; group < truth.groups.size(); ++group) {
     for (const auto& [first, last] : truth.groups[group].slots) {
-      std::fill(groups.begin() + first, groups.begin() + last + 1, group);
+      ranges.push_back({first, last, group});
     }
   }
-  return groups;
+  std::sort(
+      ranges.begin(), ranges.end(),
+      [](const SlotRange& a, const SlotRange& b) { return a.first < b.first; });
+  return ranges;
+}
+
+// The parts of first..last that belong to one group each, ascending. Requires:
+// `ranges` cover all slots.
+std::vector<SlotRange> PartsOf(const std::vector<SlotRange>& ranges,
+                               uint32_t first, uint32_t last) {
+  std::vector<SlotRange> parts;
+  for (const SlotRange& range : ranges) {
+    if (range.last < first || range.first > last) continue;
+    parts.push_back({std::max(first, range.first), std::min(last, range.last),
+                     range.group});
+  }
+  return parts;
 }
 
 // "12" or "12-40".
@@ -72,8 +97,8 @@ std::string CheckRow(const ClusterTruth& truth,
 
 std::string CheckSlots(const ClusterTruth& truth, const ClientReply& reply) {
   if (reply.type != Type::kArray) return "SLOTS is " + reply.ToString();
-  const std::vector<size_t> groups = GroupsBySlot(truth);
-  std::vector<bool> listed(kSlots);
+  const std::vector<SlotRange> ranges = RangesOf(truth);
+  std::vector<std::pair<int64_t, int64_t>> listed;
   for (const ClientReply& row : reply.elements) {
     if (row.elements.size() < 3) return "SLOTS has the row " + row.ToString();
     const int64_t first = row.elements[0].integer;
@@ -81,26 +106,28 @@ std::string CheckSlots(const ClusterTruth& truth, const ClientReply& reply) {
     if (first < 0 || first > last || last >= kSlots) {
       return "SLOTS has the row " + row.ToString();
     }
-    size_t checked = truth.groups.size();
-    for (int64_t slot = first; slot <= last; ++slot) {
-      if (listed[slot]) return absl::StrCat("SLOTS has slot ", slot, " twice");
-      listed[slot] = true;
-      if (groups[slot] == checked) continue;
-      checked = groups[slot];
-      const std::string wrong = CheckRow(truth, truth.groups[checked], row);
+    listed.emplace_back(first, last);
+    for (const SlotRange& part : PartsOf(ranges, static_cast<uint32_t>(first),
+                                         static_cast<uint32_t>(last))) {
+      const std::string wrong = CheckRow(truth, truth.groups[part.group], row);
       if (!wrong.empty()) {
-        return absl::StrCat("SLOTS: slot ", slot, " ", wrong);
+        return absl::StrCat("SLOTS: slot ", part.first, " ", wrong);
       }
     }
   }
-  const auto missing = std::find(listed.begin(), listed.end(), false);
-  if (missing == listed.end()) return "";
-  return absl::StrCat("SLOTS lacks slot ", missing - listed.begin());
+  std::sort(listed.begin(), listed.end());
+  int64_t next = 0;
+  for (const auto& [first, last] : listed) {
+    if (first > next) return absl::StrCat("SLOTS lacks slot ", next);
+    if (first < next) return absl::StrCat("SLOTS has slot ", first, " twice");
+    next = last + 1;
+  }
+  return next == kSlots ? "" : absl::StrCat("SLOTS lacks slot ", next);
 }
 
 std::string CheckNodes(const ClusterTruth& truth, size_t self,
                        std::string_view text) {
-  const std::vector<size_t> groups = GroupsBySlot(truth);
+  const std::vector<SlotRange> ranges = RangesOf(truth);
   std::map<std::string, size_t> places;
   for (size_t i = 0; i < truth.nodes.size(); ++i) {
     places[truth.nodes[i].address] = i;
@@ -129,10 +156,11 @@ std::string CheckNodes(const ClusterTruth& truth, size_t self,
       uint32_t first = 0;
       uint32_t last = 0;
       if (!ParseRange(words[i], &first, &last)) return wrong;
-      for (uint32_t slot = first; slot <= last; ++slot, ++slots) {
-        if (truth.groups[groups[slot]].leader != node) {
+      for (const SlotRange& part : PartsOf(ranges, first, last)) {
+        slots += part.last - part.first + 1;
+        if (truth.groups[part.group].leader != node) {
           return absl::StrCat(wrong, " of a node that does not lead slot ",
-                              slot);
+                              part.first);
         }
       }
     }

@@ -28,6 +28,8 @@ constexpr ChoiceSite kWhichContradictoryFile(
     "operator.which_contradictory_file");
 constexpr Duration kClockStartMax = Seconds(100 * 24 * 3600);
 constexpr uint64_t kTurnsPerCheck = 8;
+// A queue beyond its bound stays there for longer.
+constexpr uint64_t kTurnsPerLook = 4;
 // The program on a server's machine. A crash destroys it.
 class Cluster::Program final : public ReplicaObserver {
  public:
@@ -135,7 +137,9 @@ class Cluster::Program final : public ReplicaObserver {
     if (++turns_ % kTurnsPerCheck == 0) server_->CheckInvariants();
     if (!started_) return;
     CheckChanged(server_->host());
-    if (cluster_->turn_hook_) cluster_->turn_hook_(node_, *server_);
+    if (turns_ % kTurnsPerLook == 0 && cluster_->turn_hook_) {
+      cluster_->turn_hook_(node_, *server_);
+    }
   }
 
  private:

@@ -72,7 +72,7 @@ class Cluster {
   using StateHook = absl::AnyInvocable<void(NodeId, GroupId, raft::Index index,
                                             WallTime log_time)>;
   void SetStateHook(StateHook hook) { state_hook_ = std::move(hook); }
-  // Called after each turn of a node whose server has started.
+  // Called after every fourth turn of a node whose server has started.
   using TurnHook = absl::AnyInvocable<void(NodeId, const node::Server&)>;
   void SetTurnHook(TurnHook hook) { turn_hook_ = std::move(hook); }
   // Ends the recoveries of copied disks.

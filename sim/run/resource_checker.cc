@@ -17,9 +17,8 @@ constexpr uint64_t kPageCopies = 4;
 
 }  // namespace
 
-void ResourceChecker::Require(NodeId node, std::string_view what, uint64_t used,
-                              uint64_t bound) {
-  if (used <= bound) return;
+void ResourceChecker::ReportMore(NodeId node, std::string_view what,
+                                 uint64_t used, uint64_t bound) {
   violate_(absl::StrCat("resources: node ", node.value(), " has ",
                         std::string(what), " ", used, ", at most ", bound,
                         " is allowed"));
@@ -72,9 +71,9 @@ void ResourceChecker::RequireEviction(SimTime now, NodeId node,
       seen->log_exceeds_since.ms(), " ms, at most ", bound, " are allowed"));
 }
 
-void ResourceChecker::OnTurn(SimTime now, NodeId node,
-                             const node::Config& config, bool works,
-                             const node::ResourceUse& use) {
+void ResourceChecker::AfterTurns(SimTime now, NodeId node,
+                                 const node::Config& config, bool works,
+                                 const node::ResourceUse& use) {
   const node::LimitsConfig& limits = config.limits;
   const node::BoundsConfig& bounds = config.bounds;
   const uint64_t message = options_.message_bytes_max;

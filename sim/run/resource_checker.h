@@ -1,5 +1,5 @@
 // sim/run/resource_checker.h: checks what a running node uses against the
-// bounds of its configuration, after each of its turns.
+// bounds of its configuration, after every fourth of its turns.
 //
 // The bounds are those that docs/operate/running.md states. Some of them may be
 // exceeded by a single request or reply, so the checker knows the largest ones
@@ -41,21 +41,25 @@ class ResourceChecker {
   ResourceChecker(const ResourceCheckerOptions& options, Report violate)
       : options_(options), violate_(std::move(violate)) {}
 
-  // The node had a turn. `config` is its configuration. `works`: no fault of
-  // its disk excuses it.
-  void OnTurn(SimTime now, NodeId node, const node::Config& config, bool works,
-              const node::ResourceUse& use);
+  // The node had some turns. `config` is its configuration. `works`: no fault
+  // of its disk excuses it.
+  void AfterTurns(SimTime now, NodeId node, const node::Config& config,
+                  bool works, const node::ResourceUse& use);
 
  private:
   struct Seen {
-    node::ResourceUse use;  // After the last turn.
+    node::ResourceUse use;  // At the last call.
     // Since when entries of the log that need not be in memory exceed the
     // budget. Max(): they do not.
     SimTime log_exceeds_since = SimTime::Max();
   };
 
   void Require(NodeId node, std::string_view what, uint64_t used,
-               uint64_t bound);
+               uint64_t bound) {
+    if (used > bound) ReportMore(node, what, used, bound);
+  }
+  void ReportMore(NodeId node, std::string_view what, uint64_t used,
+                  uint64_t bound);
   void RequireTurns(NodeId node, const node::Config& config,
                     const node::ResourceUse& use);
   // A node above its limit of memory begins no write that may grow.

@@ -41,7 +41,7 @@ class ResourceCheckerTest : public testing::Test {
   std::vector<std::string> Turn(const node::ResourceUse& use,
                                 SimTime now = SimTime(), bool works = true) {
     found_.clear();
-    checker_.OnTurn(now, kNode, Small(), works, use);
+    checker_.AfterTurns(now, kNode, Small(), works, use);
     return found_;
   }
   void ExpectBound(uint64_t node::ResourceUse::*use, uint64_t bound,

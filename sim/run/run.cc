@@ -109,9 +109,9 @@ class Run::Impl final : public Subject {
       recorder_.expiry().OnApplied(node, group, world_.now(), log_time);
     });
     cluster_.SetTurnHook([this](NodeId node, const node::Server& server) {
-      resources_.OnTurn(world_.now(), node,
-                        cluster_.configs()[node.value() - 1],
-                        !cluster_.MayNotWork(node), server.resources());
+      resources_.AfterTurns(world_.now(), node,
+                            cluster_.configs()[node.value() - 1],
+                            !cluster_.MayNotWork(node), server.resources());
     });
     recorder_.CheckOrder(
         [this](std::string_view key) { return cluster_.GroupOf(key); });
