@@ -20,9 +20,10 @@ constexpr int64_t kHealthyDivisor = 5;
 
 // The first duration is the default. The usual one is drawn most often, because
 // long runs take long.
+constexpr int64_t kSeconds[] = {60, 60, 60, 60, 60, 60, 60, 60,
+                                60, 60, 60, 60, 20, 30, 30, 120};
+
 Duration DrawDuration(Choices& choices) {
-  constexpr int64_t kSeconds[] = {60, 60, 60, 60, 60, 60, 60, 60,
-                                  60, 60, 60, 60, 20, 30, 30, 120};
   return Seconds(
       kSeconds[choices.Below(kDuration, ChoiceKey{}, std::size(kSeconds))]);
 }
@@ -135,6 +136,15 @@ void Harness::LosePower(Subject& subject) {
   Settle(subject, Stage::kPowerLoss);
   Probe(subject, Stage::kPowerLoss);
   if (!violated()) subject.CompareReplicas();
+}
+
+std::vector<Duration> Harness::DrawnDurations() {
+  std::vector<Duration> durations;
+  for (const int64_t seconds : kSeconds) durations.push_back(Seconds(seconds));
+  std::sort(durations.begin(), durations.end());
+  durations.erase(std::unique(durations.begin(), durations.end()),
+                  durations.end());
+  return durations;
 }
 
 std::vector<std::string> Harness::Story() const {

@@ -58,6 +58,8 @@ class Harness {
 
   World& world() { return world_; }
   const World& world() const { return world_; }
+  // The values of HarnessOptions::duration that a run may draw.
+  static std::vector<Duration> DrawnDurations();
   const HarnessOptions& options() const { return options_; }
   Duration duration() const { return duration_; }
   // Whether the family of faults was drawn for the run.

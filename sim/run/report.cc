@@ -106,8 +106,10 @@ RunReport ReportOf(const Harness& harness) {
     report.drawn[absl::StrCat("point.", name)] = count;
   }
   if (!harness.options().duration.has_value()) {
-    const int64_t seconds = harness.duration().ms() / 1000;
-    report.drawn[absl::StrCat("shape.duration_s=", seconds)] = 1;
+    for (const Duration duration : Harness::DrawnDurations()) {
+      report.drawn[absl::StrCat("shape.duration_s=", duration.ms() / 1000)] =
+          duration == harness.duration() ? 1 : 0;
+    }
   }
   for (const FaultFamily family : OtherFaultFamilies({})) {
     const std::string name(FaultFamilyName(family));

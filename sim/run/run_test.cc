@@ -50,6 +50,19 @@ TEST(Run, FamiliesOfFaults_AreReportedByName) {
   }
 }
 
+TEST(Run, DurationsThatNoRunDrew_AreReportedWithZero) {
+  const RunReport drawn =
+      sim::Run({.seed = 1, .shape = {.nodes = 1, .groups = 1, .clients = 1}})
+          .Current();
+  uint64_t durations = 0;
+  for (const int seconds : {20, 30, 60, 120}) {
+    const std::string name = "shape.duration_s=" + std::to_string(seconds);
+    ASSERT_TRUE(drawn.drawn.contains(name)) << name;
+    durations += drawn.drawn.at(name);
+  }
+  EXPECT_EQ(durations, 1u);
+}
+
 TEST(Run, AnotherSeed_AnotherHash) {
   EXPECT_NE(sim::Run(Short(1)).Execute().trace_hash,
             sim::Run(Short(2)).Execute().trace_hash);
