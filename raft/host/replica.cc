@@ -8,6 +8,25 @@
 #include "raft/core/configuration.h"
 
 namespace quorate::raft {
+namespace {
+
+// A proposal found no room, which is rare.
+void MarkRefusal(Refused::Reason reason, env::Tracer& tracer) {
+  switch (reason) {
+    case Refused::Reason::kTooMuchUncommitted:
+      return tracer.Sometimes("raft.too_much_uncommitted");
+    case Refused::Reason::kTooMuchUnapplied:
+      return tracer.Sometimes("raft.too_much_unapplied");
+    case Refused::Reason::kTooMuchUnwritten:
+      return tracer.Sometimes("raft.too_much_unwritten");
+    case Refused::Reason::kTransferInProgress:
+      return tracer.Sometimes("raft.refused_during_a_transfer");
+    default:
+      return;
+  }
+}
+
+}  // namespace
 
 Replica::Replica(const ReplicaServices& services, GroupKey key,
                  Restored restored, std::unique_ptr<StateMachine> state_machine)
@@ -392,6 +411,7 @@ void Replica::HandleProposals(const Output& output) {
         TakeProposalDone(proposed.tag));
   }
   for (const Refused& refused : output.refused) {
+    MarkRefusal(refused.reason, services_.env.tracer);
     ProposeResult result{.outcome = Outcome::kNotExecuted,
                          .status = RefusalStatus(refused.reason)};
     CompleteProposal(TakeProposalDone(refused.tag), std::move(result));
@@ -563,6 +583,12 @@ void Replica::HandleEvents(const Output& output) {
         break;
       case Event::Kind::kGivesLeadershipAway:
         services_.env.tracer.Sometimes("raft.gave_leadership_away");
+        break;
+      case Event::Kind::kStepDownNoQuorum:
+        services_.env.tracer.Sometimes("raft.leader_without_a_quorum");
+        break;
+      case Event::Kind::kTransferAbandoned:
+        services_.env.tracer.Sometimes("raft.transfer_abandoned");
         break;
       case Event::Kind::kFollowerLostEntries:
         LogLostEntries(event.index);

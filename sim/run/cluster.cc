@@ -120,10 +120,18 @@ class Cluster::Program final : public ReplicaObserver {
   void OnChanged(GroupId group) override {
     const kv::Store* store = server_->store(group);
     if (store == nullptr) return;
-    const uint64_t answered = store->counters().duplicates_answered;
-    if (answered > std::exchange(duplicates_answered_[group], answered)) {
-      cluster_->Mark(node_, "kv.duplicate_answered_from_session");
-    }
+    const kv::Store::Counters now = store->counters();
+    const kv::Store::Counters last = std::exchange(counters_[group], now);
+    using Counters = kv::Store::Counters;
+    Mark("kv.duplicate_answered_from_session", last, now,
+         &Counters::duplicates_answered);
+    Mark("kv.expired_session_refused", last, now,
+         &Counters::sessions_expired_refused);
+    Mark("kv.full_session_refused", last, now,
+         &Counters::sessions_refused_otherwise);
+    Mark("kv.session_expired", last, now, &Counters::sessions_expired);
+    Mark("kv.page_split", last, now, &Counters::pages_split);
+    Mark("kv.page_copied_for_a_snapshot", last, now, &Counters::pages_copied);
   }
   void OnStopped(const absl::Status& why) override {
     cluster_->OnNodeStopped(node_, why);
@@ -152,6 +160,13 @@ class Cluster::Program final : public ReplicaObserver {
     return std::make_unique<raft::StreamTransport>(
         env.loop, env.streams, env.tracer,
         env.random.Fork("sim.peer_streams", node.value()), options);
+  }
+
+  // The moment was reached if the counter of the store has grown.
+  void Mark(std::string_view mark, const kv::Store::Counters& last,
+            const kv::Store::Counters& now,
+            uint64_t kv::Store::Counters::*counter) {
+    if (now.*counter > last.*counter) cluster_->Mark(node_, mark);
   }
 
   // Follows the disk if a snapshot is installed or a conflicting suffix is
@@ -276,7 +291,7 @@ class Cluster::Program final : public ReplicaObserver {
   std::unique_ptr<node::Server> server_;
   bool started_ = false;
   uint64_t turns_ = 0;
-  std::map<GroupId, uint64_t> duplicates_answered_;
+  std::map<GroupId, kv::Store::Counters> counters_;  // At the last change.
   // The leader that sends a snapshot. Zero: no snapshot is being received.
   std::map<GroupId, ReplicaId> snapshot_from_;
 };
