@@ -340,6 +340,9 @@ class ServerImpl final : public Server, public raft::Host::Observer {
       case raft::Event::Kind::kTermChanged:
         router_.OnLeadershipEvent(group);
         break;
+      case raft::Event::Kind::kHalted:
+        router_.OnReplicasStopped();
+        break;
       case raft::Event::Kind::kSuffixTruncated:
         ++metrics_.suffixes_truncated;
         break;
@@ -375,7 +378,7 @@ class ServerImpl final : public Server, public raft::Host::Observer {
     if (observer_ != nullptr) observer_->OnStatesDiffer(group, index);
   }
   void OnFenced(GroupId group, const absl::Status& why) override {
-    router_.OnLeadershipEvent(group);
+    router_.OnReplicasStopped();
     if (observer_ != nullptr) observer_->OnFenced(group, why);
   }
   void OnWritten(GroupId group, const raft::WriteToken& token) override {

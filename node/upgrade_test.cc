@@ -48,6 +48,42 @@ class UpgradeTest : public ::testing::Test {
                 Concat(":", writes_, "\r\n"));
     }
   }
+  std::string Page(size_t node, std::string_view target) {
+    auto client = cluster_.ConnectHttp(node);
+    return cluster_.CallHttp(
+        *client, Concat("GET ", target, " HTTP/1.1\r\nHost: n1\r\n\r\n"));
+  }
+  // The node says so, and no node leads clients to its replica.
+  void ExpectShownAsHalted(size_t halted) {
+    const std::string ready = Page(halted, "/readyz");
+    EXPECT_TRUE(ready.starts_with("HTTP/1.1 503 ")) << ready;
+    EXPECT_NE(ready.find("[-]group 1 is halted: from entry "),
+              std::string::npos)
+        << ready;
+    const std::string metrics = Page(halted, "/metrics");
+    for (const std::string_view sample :
+         {"quorate_replica_halted{group=\"1\"} 1\n",
+          "quorate_replica_stopped{group=\"1\"} 0\n",
+          "quorate_replica_fenced{group=\"1\"} 0\n"}) {
+      EXPECT_NE(metrics.find(sample), std::string::npos) << sample;
+    }
+    const std::string info = Call(halted, {"INFO", "groups"});
+    EXPECT_NE(info.find("group1:role=halted,"), std::string::npos) << info;
+    EXPECT_NE(info.find(",status=halted\r\n"), std::string::npos) << info;
+    const std::string name = Concat("\r\nn", halted + 1, "\r\n");
+    for (size_t node = 0; node < cluster_.size(); ++node) {
+      auto client = cluster_.ConnectRespCluster(node);
+      EXPECT_EQ(cluster_.Command(*client, {"CLUSTER", "SLOTS"}).find(name),
+                std::string::npos)
+          << "node " << node;
+      const std::string nodes = cluster_.Command(*client, {"CLUSTER", "NODES"});
+      const size_t at = nodes.find(Concat(" n", halted + 1, ":"));
+      ASSERT_NE(at, std::string::npos) << nodes;
+      EXPECT_NE(nodes.substr(at, nodes.find('\n', at) - at).find("slave,fail "),
+                std::string::npos)
+          << nodes;
+    }
+  }
   uint64_t level() {
     return cluster_.server(0)
         .host()
@@ -95,6 +131,8 @@ TEST_F(UpgradeTest, NodeLeftBehind_ForwardsAndCatchesUp) {
            raft::Index();
   };
   ASSERT_TRUE(cluster_.world().RunUntilTrue(halted));
+  cluster_.world().RunFor(Seconds(2));
+  ExpectShownAsHalted(old);
   EXPECT_EQ(Call(leader, {"SETBIT", "bits", "7", "1"}), ":0\r\n");
   ExpectTraffic();
   StartProgram(old, 0);

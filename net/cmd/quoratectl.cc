@@ -18,8 +18,8 @@ int main(int argc, char** argv) {
       "Exit status: 0 on success, 1 on failure (no such key, no node at "
       "the address), 2 if the command line is wrong.\n"
       "`status` exits with 3 if a node does not answer, or if the node at the "
-      "address refuses a node. It also does so if a replica is fenced, stopped "
-      "or refused, or if slots have no leader.");
+      "address refuses a node. It also does so if a replica is halted, fenced, "
+      "stopped or refused, or if slots have no leader.");
   app.add_option("--address", options.address,
                  "Address for cluster clients (resp_cluster) of any node")
       ->capture_default_str();

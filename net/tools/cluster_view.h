@@ -46,7 +46,7 @@ struct GroupLine {
   uint64_t commit = 0;
   uint64_t applied = 0;
   uint32_t slots = 0;  // Number of slots that the group owns.
-  std::string status;  // "ok", "fenced", "stopped" or "refused".
+  std::string status;  // "ok", or the replica's state.
   bool leads() const { return role == "leader"; }
   friend bool operator==(const GroupLine&, const GroupLine&) = default;
 };

@@ -29,7 +29,7 @@ struct ControlAnswer {
 
 // Lists all nodes that the asked node lists, and the groups as each node
 // reports them. Exit status 1: the node cannot be asked. Exit status 3: a node
-// does not answer, a replica is fenced or stopped, or slots have no leader.
+// does not answer, a replica does not work, or slots have no leader.
 // Exit status 3 also means that the others refuse a node or a replica.
 ControlAnswer RunStatus(const ControlOptions& options);
 // Prints the value unchanged. Exit status 1 if the key does not exist.

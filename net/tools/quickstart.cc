@@ -574,11 +574,12 @@ void Quickstart::NoteReplica(Node& node, const GroupLine& line) {
     return;
   }
   if (std::exchange(node.unfit[group], line.status) == line.status) return;
-  const char* const why = line.status == "fenced" ? " (its data are damaged)"
-                          : line.status == "refused"
-                              ? " (its data directory is not the one that "
-                                "belongs to the group)"
-                              : " (the disk failed)";
+  const char* const why =
+      line.status == "fenced"   ? " (its data are damaged)"
+      : line.status == "halted" ? " (a newer program wrote its log or snapshot)"
+      : line.status == "refused" ? " (its data directory is not the one that "
+                                   "belongs to the group)"
+                                 : " (the disk failed)";
   Event(absl::StrCat(name, " is ", line.status, why, "; the node's log is ",
                      node.plan.log_file));
 }

@@ -225,6 +225,10 @@ void WriteView(Context& context, Page& page) {
       "quorate_replica_stopped",
       "1 if this node's replica of the group has stopped: the disk failed.",
       ReplicaState::kStopped);
+  replicas("quorate_replica_halted",
+           "1 if this node's replica of the group is halted: a newer program "
+           "wrote its log or snapshot.",
+           ReplicaState::kHalted);
   replicas("quorate_replica_refused",
            "1 if the other nodes of the group refuse this node's replica.",
            ReplicaState::kRefused);

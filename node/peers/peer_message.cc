@@ -166,7 +166,7 @@ absl::StatusOr<PeerMessage> DecodeStatusAnswer(const PeerRequestId& id,
     row.term = raft::Term(reader.Take<uint64_t>());
     row.level = raft::Level(reader.Take<uint64_t>());
     if (row.state == ReplicaState::kUnknown ||
-        row.state > ReplicaState::kRefused) {
+        row.state > ReplicaState::kHalted) {
       return Malformed("a report has an unknown state of a replica");
     }
   }

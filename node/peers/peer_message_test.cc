@@ -203,11 +203,13 @@ TEST(PeerMessage, ReportWithFieldsOutOfRange_IsRefused) {
             .status());
   };
   EXPECT_FALSE(refused([](NodeReport&) {}));
+  EXPECT_FALSE(
+      refused([](NodeReport& r) { r.rows[0].state = ReplicaState::kHalted; }));
   EXPECT_TRUE(refused([](NodeReport& r) { r.start = 0; }));
   EXPECT_TRUE(
       refused([](NodeReport& r) { r.rows[0].state = ReplicaState::kUnknown; }));
   EXPECT_TRUE(refused(
-      [](NodeReport& r) { r.rows[0].state = static_cast<ReplicaState>(5); }));
+      [](NodeReport& r) { r.rows[0].state = static_cast<ReplicaState>(6); }));
   // A count of rows that the message does not have.
   std::string bytes(
       Whole(EncodeStatusAnswer(kLink, StatusAnswers()[0])).view());

@@ -63,8 +63,8 @@ const kv::Store* GroupLeadership::store() const {
       std::as_const(parts_.host).state_machine(group_));
 }
 
-// A fenced, stopped or refused replica counts as absent. Its core keeps its
-// last state, which may be that of a leader.
+// A halted, fenced, stopped or refused replica counts as absent. Its core keeps
+// its last state, which may be that of a leader.
 void GroupLeadership::Refresh() {
   Leadership now;
   hosted_ = placed_ && parts_.view.OwnStatus(group_).ok();

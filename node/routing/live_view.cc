@@ -59,6 +59,8 @@ std::string_view ReplicaStateName(ReplicaState state) {
       return "stopped";
     case ReplicaState::kRefused:
       return "refused";
+    case ReplicaState::kHalted:
+      return "halted";
   }
   return "";
 }
@@ -200,10 +202,19 @@ ReplicaState LiveView::StateOf(const Peer& peer, GroupId group) {
 
 ReplicaState LiveView::replica(GroupId group, NodeId node) const {
   if (node == config_.node) {
-    if (OwnStatus(group).ok()) return ReplicaState::kFine;
-    if (host_.group_status(group).ok()) return ReplicaState::kRefused;
-    return host_.core(group) == nullptr ? ReplicaState::kFenced
-                                        : ReplicaState::kStopped;
+    using Condition = raft::Host::Condition;
+    switch (host_.condition(group)) {
+      case Condition::kWorks:
+        return OwnStatus(group).ok() ? ReplicaState::kFine
+                                     : ReplicaState::kRefused;
+      case Condition::kHalted:
+        return ReplicaState::kHalted;
+      case Condition::kFenced:
+        return ReplicaState::kFenced;
+      case Condition::kStopped:
+      case Condition::kNotHeld:
+        return ReplicaState::kStopped;
+    }
   }
   const Peer* peer = FindPeer(node);
   CHECK(peer != nullptr) << "node " << node;

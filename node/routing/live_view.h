@@ -28,11 +28,10 @@
 
 namespace quorate::node {
 
-// Returns "unknown", "ok", "fenced", "stopped" or "refused".
+// Returns "unknown", "ok", "fenced", "stopped", "refused" or "halted".
 std::string_view ReplicaStateName(ReplicaState state);
 constexpr bool Unfit(ReplicaState state) {
-  return state == ReplicaState::kFenced || state == ReplicaState::kStopped ||
-         state == ReplicaState::kRefused;
+  return state != ReplicaState::kUnknown && state != ReplicaState::kFine;
 }
 
 class LiveView final : public StatusObserver {
@@ -69,8 +68,8 @@ class LiveView final : public StatusObserver {
   // - Its store is not the one that belongs to a group.
   // - It reports that its peers refuse it.
   std::string refusal(NodeId node) const;
-  // Not OK if this node's replica of `group` is fenced, stopped, or refused by
-  // the other replicas; the message says why.
+  // Not OK if this node's replica of `group` is halted, fenced, stopped, or
+  // refused by the other replicas; the message says why.
   absl::Status OwnStatus(GroupId group) const;
   // Not OK if no leader of `group` can be a peer of this node. In this case too
   // many of the group's voters have an identity that differs, and the message

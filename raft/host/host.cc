@@ -486,6 +486,12 @@ absl::Status Host::group_status(GroupId group) const {
       absl::StrCat("this node holds no replica of group ", group.value()));
 }
 
+Host::Condition Host::condition(GroupId group) const {
+  if (const Replica* target = impl_->replica(group)) return target->condition();
+  if (impl_->fenced_.contains(group)) return Condition::kFenced;
+  return impl_->status_.ok() ? Condition::kNotHeld : Condition::kStopped;
+}
+
 absl::Status Host::status() const { return impl_->status_; }
 
 Log::Counters Host::log_counters() const {

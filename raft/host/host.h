@@ -94,6 +94,16 @@ class Host {
   // OK: during the call, a read of the state machine is linearizable. Otherwise
   // kUnavailable.
   using ReadDone = absl::AnyInvocable<void(absl::Status)>;
+  // Whether this node's replica of a group works, and if not, why.
+  enum class Condition : uint8_t {
+    kWorks,
+    // Its program does not know what the log or a snapshot holds. The replica
+    // votes and keeps its log, but applies no more.
+    kHalted,
+    kFenced,   // It may have lost what it promised, or its state is wrong.
+    kStopped,  // The node stopped.
+    kNotHeld,
+  };
   // Makes the empty state machine of a group. `configuration` is that of the
   // newest snapshot, or the first one. Null: the program cannot read its
   // parameters. The replica is fenced then.
@@ -239,8 +249,9 @@ class Host {
   // not learn it. Zero before the start ended.
   uint64_t hash_key() const;
   // OK if this node has a working replica of the group. Otherwise the message
-  // says why not: fenced, stopped, starting or not held.
+  // says why not: halted, fenced, stopped, starting or not held.
   absl::Status group_status(GroupId group) const;
+  Condition condition(GroupId group) const;
   absl::Status status() const;
   Log::Counters log_counters() const;
   // Size of the entries that the logs of all groups have in memory.

@@ -107,6 +107,11 @@ class Replica final : private HostGate {
   const absl::Status& status() const {
     return status_.ok() ? halted_ : status_;
   }
+  Host::Condition condition() const {
+    if (fenced_) return Host::Condition::kFenced;
+    if (!status_.ok()) return Host::Condition::kStopped;
+    return halted_.ok() ? Host::Condition::kWorks : Host::Condition::kHalted;
+  }
   GroupKey key() const { return key_; }
   // The configuration in effect names `node` with another store.
   bool RefusesStore(NodeId node, StoreIncarnation store) const;
@@ -217,7 +222,8 @@ class Replica final : private HostGate {
   const ReplicaServices& services_;
   const GroupKey key_;
   absl::Status halted_;  // Not OK: it takes part, but applies no more.
-  absl::Status status_;
+  absl::Status status_;  // Not OK: it is stopped or fenced.
+  bool fenced_ = false;
   std::unique_ptr<StateMachine> state_machine_;
   std::unique_ptr<Core> core_;
   MonoTime core_deadline_;

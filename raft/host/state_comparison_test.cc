@@ -59,6 +59,8 @@ TEST_F(StateComparisonTest, FollowerThatDiffers_IsFencedAndNamed) {
   EXPECT_TRUE(absl::StrContains(StatusOf(odd).message(),
                                 "differs from that of a majority"));
   EXPECT_EQ(cluster_.node(odd)->observer.fenced, 1);
+  EXPECT_EQ(cluster_.node(odd)->host.condition(kGroup),
+            Host::Condition::kFenced);
   EXPECT_EQ(cluster_.node(leader)->observer.alarms, 1);
   // The others go on. After a restart the state is made again from the log.
   Write(8);

@@ -68,8 +68,8 @@ class ControlTest(unittest.TestCase):
         status, out, _ = run(program('quoratectl'), '--help')
         self.assertEqual(0, status)
         text = ' '.join(out.split())
-        self.assertIn('exits with 3 if a node does not answer, or if the node at the address refuses a node. It also does so if a replica is fenced, '
-                      'stopped or refused, or if slots have no leader.', text)
+        self.assertIn('exits with 3 if a node does not answer, or if the node at the address refuses a node. It also does so if a replica is halted, '
+                      'fenced, stopped or refused, or if slots have no leader.', text)
 
 
 class QuickstartTest(unittest.TestCase):
