@@ -8,12 +8,14 @@
 #include <cstdlib>
 #include <cstring>
 #include <fstream>
+#include <map>
 #include <sstream>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "absl/strings/escaping.h"
+#include "absl/strings/match.h"
 #include "env/check.h"
 #include "env/crc32c.h"
 #include "gtest/gtest.h"
@@ -289,6 +291,66 @@ TEST(FormatVersion, NewerOnes_AreRefusedAndNamed) {
   }
 }
 
+// The record verifies, so it is no damage: a newer program wrote what this one
+// does not know.
+TEST(FormatVersion, UnknownFlagsAndReservedBytes_AreOfANewerProgram) {
+  const auto replayed = [](RecordType type, uint16_t flags,
+                           const std::string& body) {
+    std::string bytes = Joined(EncodeOpening(
+        {.header = {kCluster, kStore, 7, {}}, .write_number = 1}, 1 << 20)[0]);
+    BatchWriter writer;
+    writer.Start(SegmentSeed(kCluster, kStore, 7), {7, bytes.size()}, {}, 2);
+    writer.Add(type, flags, kKey, body);
+    bytes += Joined(writer.Take());
+    const Scan scan = ScanSample(bytes);
+    Replay replay;
+    const absl::Status status = replay.AddLast(7, scan, scan.synced, true);
+    EXPECT_TRUE(status.ok() || absl::StrContains(status.message(), "log-"));
+    return status;
+  };
+  const std::string start = EncodeLogStartBody({});
+  const std::string state = EncodeStateBody({});
+  const std::string entries(8, '\0');
+  EXPECT_TRUE(replayed(RecordType::kDrop, 0, "").ok());
+  EXPECT_TRUE(replayed(RecordType::kLogStart, 1, start).ok());
+  EXPECT_TRUE(replayed(RecordType::kState, 0, state).ok());
+  EXPECT_TRUE(replayed(RecordType::kAppend, 0, entries).ok());
+  const auto newer = [&](RecordType type, uint16_t flags,
+                         const std::string& body) {
+    return absl::IsFailedPrecondition(replayed(type, flags, body));
+  };
+  EXPECT_TRUE(newer(RecordType::kDrop, 1, ""));
+  EXPECT_TRUE(newer(RecordType::kLogStart, 2, start));
+  EXPECT_TRUE(newer(RecordType::kState, 1, state));
+  EXPECT_TRUE(newer(RecordType::kAppend, 2, entries));
+  EXPECT_TRUE(newer(RecordType::kRewrite, 1, std::string(24, '\0')));
+  EXPECT_TRUE(newer(RecordType::kWitness, 0x8000, ""));
+  for (const RecordType type : {RecordType::kAppend, RecordType::kRewrite}) {
+    EXPECT_TRUE(newer(type, 0, std::string("\0\0\0\0\1\0\0\0", 8)));
+  }
+  // Flags, generation, kind of state machine, both levels, and the rest.
+  for (const size_t at : {57, 63, 64, 72, 76, 80, 88, 95}) {
+    std::string changed = state;
+    changed[at] = 1;
+    EXPECT_TRUE(newer(RecordType::kState, 0, changed)) << at;
+  }
+  std::string flags = state;
+  flags[56] = 2;
+  EXPECT_TRUE(newer(RecordType::kState, 0, flags));
+}
+
+TEST(FormatVersion, ReservedBytesOfASegmentHeader_AreOfANewerProgram) {
+  for (const size_t at : {12, 15, 56, 59}) {
+    std::string header = EncodeSegmentHeader({kCluster, kStore, 7, {}});
+    header[at] = 1;
+    const uint32_t crc = Crc32c(0, std::string_view(header).substr(0, 60));
+    std::memcpy(header.data() + 60, &crc, 4);
+    EXPECT_TRUE(
+        absl::IsFailedPrecondition(DecodeSegmentHeader(header).status()))
+        << at;
+  }
+}
+
 // The start ends once, although it reads the next segment meanwhile.
 TEST(FormatVersion, NewerRecordInAnySegment_EndsTheStart) {
   LogHarness h;
@@ -312,9 +374,19 @@ TEST(FormatVersion, NewerRecordInAnySegment_EndsTheStart) {
     ASSERT_TRUE(
         h.world().OverwriteDisk(h.test().machine(), file, first.offset,
                                 NewerRecord(record, seed, first.offset)));
+    std::map<std::string, std::string> before;
+    for (const std::string& name : h.world().DiskFiles(h.test().machine())) {
+      before[name] = h.ReadFile(name);
+    }
     const absl::Status opened = h.Open();
     EXPECT_TRUE(absl::IsFailedPrecondition(opened)) << opened;
     EXPECT_NE(opened.message().find(file), std::string::npos) << opened;
+    // Nothing changed on the disk.
+    for (const std::string& name : h.world().DiskFiles(h.test().machine())) {
+      ASSERT_TRUE(before.contains(name)) << name;
+      EXPECT_EQ(before.extract(name).mapped(), h.ReadFile(name)) << name;
+    }
+    EXPECT_TRUE(before.empty());
     h.Crash(sim::CrashKind::kMachine);
     ASSERT_TRUE(h.world().OverwriteDisk(h.test().machine(), file, first.offset,
                                         record));

@@ -49,6 +49,12 @@ void EncodeHeader(const RecordHeader& header, uint32_t record_seed,
                        Crc32c(record_seed, covered));
 }
 
+// The checksum is right, so these bytes are no damage.
+absl::Status OfANewerProgram(const char* what) {
+  return absl::FailedPreconditionError(absl::StrCat(
+      what, " that this program does not know: a newer one wrote it"));
+}
+
 absl::Status BadBody(const char* what, size_t size) {
   return absl::DataLossError(
       absl::StrCat(what, ": body of ", size, " bytes does not parse"));
@@ -86,6 +92,10 @@ absl::StatusOr<SegmentHeader> DecodeSegmentHeader(std::string_view bytes) {
     return absl::FailedPreconditionError(
         absl::StrCat("log format version ", version, ", this program knows ",
                      kLogFormatVersion));
+  }
+  if (LoadFixed<uint32_t>(bytes, 12) != 0 ||
+      LoadFixed<uint32_t>(bytes, 56) != 0) {
+    return OfANewerProgram("a field of the segment's header");
   }
   SegmentHeader header;
   header.cluster = ClusterId(LoadFixed<uint64_t>(bytes, 16));
@@ -175,11 +185,11 @@ absl::StatusOr<StateBody> DecodeStateBody(std::string_view body) {
       *DecodeLogStartBody(body.substr(kHardStateBytes, kLogStartBytes));
   state.last = Index(LoadFixed<uint64_t>(body, 48));
   const uint64_t flags = LoadFixed<uint64_t>(body, 56);
-  if (flags > 1) return BadBody("state flags", flags);
+  if (flags > 1) return OfANewerProgram("a flag of a state");
   state.fenced = flags != 0;
   if (body.substr(kStateBodyBytes - kReservedStateBytes)
           .find_first_not_of('\0') != std::string_view::npos) {
-    return BadBody("reserved bytes of a state", body.size());
+    return OfANewerProgram("a field of a state");
   }
   return state;
 }
@@ -203,7 +213,8 @@ absl::StatusOr<EntriesBody> DecodeEntriesBody(uint16_t flags,
     result.hard_state = hard_state;
   }
   const uint32_t count = reader.Take<uint32_t>();
-  reader.Take<uint32_t>();
+  if (reader.Take<uint32_t>() != 0)
+    return OfANewerProgram("a field of entries");
   if (!reader.ok() || count > reader.rest().size() / kEntryHeaderBytes) {
     return BadBody("entries", body.size());
   }

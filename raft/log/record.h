@@ -73,8 +73,8 @@ struct SegmentHeader {
   SegmentOffset previous;
 };
 std::string EncodeSegmentHeader(const SegmentHeader& header);
-// kDataLoss: damaged or never written; kFailedPrecondition: a format version
-// that this program does not know.
+// kDataLoss: damaged or never written; kFailedPrecondition: a newer program
+// wrote it.
 absl::StatusOr<SegmentHeader> DecodeSegmentHeader(std::string_view bytes);
 
 // "log-" and 16 hexadecimal digits.
@@ -117,7 +117,8 @@ RecordCheck CheckRecord(std::string_view segment, uint64_t offset,
                         uint32_t segment_seed, RecordView* view,
                         uint64_t base = 0);
 
-// ---- Bodies
+// ---- Bodies. Decoders return kDataLoss for bytes that make no sense, and
+// kFailedPrecondition for those of a newer program.
 
 // The format has room for the group's generation, its kind of state machine and
 // its levels, which are zero for now.

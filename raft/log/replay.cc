@@ -17,9 +17,22 @@ std::string Describe(uint64_t segment, const ScannedRecord& record) {
 absl::Status NewerFormat(uint64_t segment, const ScannedRecord& record) {
   return absl::FailedPreconditionError(absl::StrCat(
       SegmentName(segment), " holds at ", record.offset, " a record of type ",
-      static_cast<int>(record.header.type), " version ", record.header.version,
+      static_cast<int>(record.header.type), ", version ", record.header.version,
+      " and flags ", record.header.flags,
       ", which this program does not know: it was written by a newer one; "
-      "start that one"));
+      "start that one. Nothing on the disk was changed"));
+}
+
+// The flags that a record of this type may have.
+uint16_t KnownFlags(RecordType type) {
+  switch (type) {
+    case RecordType::kAppend:
+      return kFlagHardState;
+    case RecordType::kLogStart:
+      return kFlagDiscardSuffix;
+    default:
+      return 0;
+  }
 }
 
 }  // namespace
@@ -116,8 +129,10 @@ void Replay::ApplyLogStart(GroupKey key, const LogStart& log_start,
 
 absl::Status Replay::Apply(const ScannedRecord& record, uint64_t segment,
                            const Place& place) {
-  if (record.header.version != kRecordVersion) {
-    return NewerFormat(segment, record);
+  const RecordHeader& header = record.header;
+  if (header.version != kRecordVersion ||
+      (header.flags & ~KnownFlags(header.type)) != 0) {
+    return absl::FailedPreconditionError("a record of a newer program");
   }
   const GroupKey key = record.header.key;
   switch (record.header.type) {
@@ -153,7 +168,7 @@ absl::Status Replay::Apply(const ScannedRecord& record, uint64_t segment,
       if (record.body.empty()) return absl::OkStatus();
       return absl::DataLossError("a witness has a body");
   }
-  return NewerFormat(segment, record);
+  return absl::FailedPreconditionError("a record of an unknown type");
 }
 
 absl::Status Replay::AddClosed(uint64_t number, const Scan& scan,
@@ -193,7 +208,7 @@ absl::Status Replay::AddLast(uint64_t number, const Scan& scan,
       if (fence_all_.empty()) fence_all_ = Describe(number, record);
       continue;
     }
-    if (!applied.ok()) return applied;
+    if (!applied.ok()) return NewerFormat(number, record);
     if (unconfirmed) {
       unconfirmed_.push_back({record.header.type, record.header.flags,
                               record.header.key, std::string(record.body)});

@@ -55,7 +55,7 @@ class Replay {
 
   // Adds a segment that is known to have been durable as a whole: an unreadable
   // record in it is damage. `header_ok`: the header of the segment verified.
-  // kFailedPrecondition: a record of a later format.
+  // kFailedPrecondition: a newer program wrote a record.
   absl::Status AddClosed(uint64_t number, const Scan& scan, bool header_ok);
   // Adds the last segment. `unconfirmed_from`: the first offset that no record
   // proves to be durable. A bad record from there on is a torn tail.
@@ -78,7 +78,8 @@ class Replay {
     absl::Status fenced;
   };
 
-  // `place.segment` is 0 if the record is unconfirmed.
+  // `place.segment` is 0 if the record is unconfirmed. Errors: those of the
+  // decoders of bodies.
   absl::Status Apply(const ScannedRecord& record, uint64_t segment,
                      const Place& place);
   absl::Status ApplyState(GroupKey key, const StateBody& state);
