@@ -283,6 +283,13 @@ bool SnapshotParser::Fail(std::string_view what) {
   return false;
 }
 
+bool SnapshotParser::FailAsNewer(std::string_view what) {
+  Fail(what);
+  status_ = absl::FailedPreconditionError(absl::StrCat(
+      status_.message(), ": a newer program wrote it, start that program"));
+  return false;
+}
+
 bool SnapshotParser::ParseItem() {
   const std::string_view bytes = std::string_view(pending_).substr(parsed_);
   if (bytes.empty()) return false;
@@ -309,7 +316,7 @@ bool SnapshotParser::ParseItem() {
         parsed = ParseEnd(bytes, &used);
         break;
       default:
-        return Fail(
+        return FailAsNewer(
             absl::StrCat("an item of the unknown kind ",
                          static_cast<int>(static_cast<uint8_t>(bytes[0]))));
     }
@@ -336,8 +343,8 @@ bool SnapshotParser::ParseHeader(std::string_view bytes, size_t* used) {
   if (!reader.ok()) return false;
   if (magic != kMagic) return Fail("not a snapshot of a key-value store");
   if (version == 0 || version > kSnapshotVersion) {
-    return Fail(absl::StrCat("version ", version, ", expected at most ",
-                             kSnapshotVersion));
+    return FailAsNewer(absl::StrCat("version ", version, ", expected at most ",
+                                    kSnapshotVersion));
   }
   if (header.slot_count == 0 || header.slot_count > kHashSlotCount ||
       ranges > header.slot_count) {
@@ -372,8 +379,11 @@ bool SnapshotParser::ParseRemovals(FixedReader* reader) {
   header.rules = reader->Take<uint32_t>();
   const auto count = reader->Take<uint32_t>();
   if (!reader->ok()) return false;
-  if (header.rules == 0 || header.rules > kRulesVersion ||
-      count > header.slot_count) {
+  if (header.rules > kRulesVersion) {
+    return FailAsNewer(absl::StrCat("rules of version ", header.rules,
+                                    ", expected at most ", kRulesVersion));
+  }
+  if (header.rules == 0 || count > header.slot_count) {
     return Fail(absl::StrCat(
         "rules of version ", header.rules, ", expected 1 to ", kRulesVersion,
         ", and removals from ", count, " of ", header.slot_count, " slots"));
@@ -426,7 +436,7 @@ bool SnapshotParser::ParseRecord(std::string_view bytes, size_t* used) {
   if (!reader.ok()) return false;
   if (!in_slot_ || any_row_) return Fail("a key outside of a slot");
   if (static_cast<ValueType>(type) != ValueType::kString) {
-    return Fail(
+    return FailAsNewer(
         absl::StrCat("a key of the unknown type ", static_cast<int>(type)));
   }
   if (key_size > kKeyBytesMax || value_size > kValueBytesMax) {

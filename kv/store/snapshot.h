@@ -113,7 +113,8 @@ class SnapshotParser {
                           std::shared_ptr<RecordPool> pool = nullptr)
       : rules_(rules), pool_(std::move(pool)) {}
 
-  // Returns the first error again on every later call.
+  // Returns the first error again on every later call. kFailedPrecondition: a
+  // newer program wrote the snapshot.
   absl::Status Add(std::string_view bytes);
   // Returns the state, once. kDataLoss if the end is missing.
   absl::Status Finish(State* state);
@@ -132,6 +133,7 @@ class SnapshotParser {
   bool ParseSlotEnd(std::string_view bytes, size_t* used);
   bool ParseEnd(std::string_view bytes, size_t* used);
   bool Fail(std::string_view what);
+  bool FailAsNewer(std::string_view what);
 
   const SessionRules rules_;
   const std::shared_ptr<RecordPool> pool_;

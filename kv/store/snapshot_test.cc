@@ -229,6 +229,26 @@ TEST(Snapshot, EveryFlippedBit_IsRefused) {
   }
 }
 
+// Format, rules of the newest batch, and type of a key.
+TEST(Snapshot, OfANewerProgram_IsToldFromDamage) {
+  const std::string bytes = BytesOf(SampleStore().get());
+  const size_t rules = 44 + 4 * kOptions.owned.size();
+  const auto removals = LoadFixed<uint32_t>(bytes, rules + 4);
+  const size_t record = rules + 8 + 18 * removals + 3;
+  ASSERT_EQ(bytes[record], 2);
+  for (const size_t at : {size_t{4}, rules, record + 1}) {
+    std::string newer = bytes;
+    newer[at] = 99;
+    Store store(kOptions);
+    const absl::Status status = Restore(&store, newer);
+    EXPECT_TRUE(absl::IsFailedPrecondition(status)) << at << ": " << status;
+    EXPECT_NE(std::string(status.message()).find("start that program"),
+              std::string::npos);
+    newer[0] = 'X';
+    EXPECT_TRUE(absl::IsDataLoss(Restore(&store, newer)));
+  }
+}
+
 TEST(Snapshot, SlotThatWasRead_IsSharedNoLonger) {
   Store store(kOptions);
   std::vector<std::string> keys = {"{a}", "{b}"};

@@ -123,8 +123,8 @@ void Host::Impl::OnOpened(absl::StatusOr<OpenedStore> opened) {
     creations_[key.group] = {.key = key, .prepared = true};
   }
   for (OpenedGroup& group : opened->groups) {
-    if (!group.fenced.ok()) {
-      fenced_[group.key.group] = {group.key.replica, group.fenced};
+    if (!group.failure.ok()) {
+      failed_[group.key.group] = {group.key.replica, group.failure};
       continue;
     }
     AddReplica(group.key, std::move(group.restored),
@@ -479,8 +479,8 @@ std::vector<GroupId> Host::groups() const {
 
 absl::Status Host::group_status(GroupId group) const {
   if (const Replica* target = impl_->replica(group)) return target->status();
-  auto fenced = impl_->fenced_.find(group);
-  if (fenced != impl_->fenced_.end()) return fenced->second.why;
+  auto failed = impl_->failed_.find(group);
+  if (failed != impl_->failed_.end()) return failed->second.why;
   if (!impl_->status_.ok()) return impl_->status_;
   return absl::NotFoundError(
       absl::StrCat("this node holds no replica of group ", group.value()));
@@ -488,7 +488,11 @@ absl::Status Host::group_status(GroupId group) const {
 
 Host::Condition Host::condition(GroupId group) const {
   if (const Replica* target = impl_->replica(group)) return target->condition();
-  if (impl_->fenced_.contains(group)) return Condition::kFenced;
+  const auto failed = impl_->failed_.find(group);
+  if (failed != impl_->failed_.end()) {
+    return absl::IsFailedPrecondition(failed->second.why) ? Condition::kHalted
+                                                          : Condition::kFenced;
+  }
   return impl_->status_.ok() ? Condition::kNotHeld : Condition::kStopped;
 }
 

@@ -98,7 +98,8 @@ class Host {
   enum class Condition : uint8_t {
     kWorks,
     // Its program does not know what the log or a snapshot holds. The replica
-    // votes and keeps its log, but applies no more.
+    // keeps its log, but applies no more. It votes if the program knows its
+    // configuration and its state.
     kHalted,
     kFenced,   // It may have lost what it promised, or its state is wrong.
     kStopped,  // The node stopped.
@@ -106,7 +107,7 @@ class Host {
   };
   // Makes the empty state machine of a group. `configuration` is that of the
   // newest snapshot, or the first one. Null: the program cannot read its
-  // parameters. The replica is fenced then.
+  // parameters. The replica is halted then.
   using MakeStateMachine = absl::AnyInvocable<std::unique_ptr<StateMachine>(
       GroupId, const Configuration&)>;
 
@@ -128,7 +129,8 @@ class Host {
     virtual void OnStatesDiffer(GroupId group, Index index) {
       (void)group, (void)index;
     }
-    // The replica of this node is fenced from now on; the other groups go on.
+    // The replica of this node does nothing from now on: it is fenced, or
+    // halted without a vote. The other groups go on.
     virtual void OnFenced(GroupId group, const absl::Status& why) {
       (void)group, (void)why;
     }

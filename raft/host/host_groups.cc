@@ -16,7 +16,7 @@ absl::Status Host::Impl::IsDropped(GroupId group) {
 absl::Status Host::Impl::CheckAbsent(GroupId group) const {
   if (!status_.ok()) return status_;
   if (drops_.contains(group)) return IsDropped(group);
-  if (replicas_.Find(group) == nullptr && !fenced_.contains(group)) {
+  if (replicas_.Find(group) == nullptr && !failed_.contains(group)) {
     return absl::OkStatus();
   }
   return absl::AlreadyExistsError(absl::StrCat(
@@ -155,9 +155,9 @@ void Host::Impl::DropReplica(GroupId group, Finished done) {
       deadlines_.erase({queued->second, group});
       queued_deadline_.erase(queued);
     }
-  } else if (const auto fenced = fenced_.find(group); fenced != fenced_.end()) {
-    key.replica = fenced->second.replica;
-    fenced_.erase(fenced);
+  } else if (const auto failed = failed_.find(group); failed != failed_.end()) {
+    key.replica = failed->second.replica;
+    failed_.erase(failed);
   } else if (creations_.contains(group)) {
     key = GiveUpCreation(group);
   } else {

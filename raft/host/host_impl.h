@@ -148,11 +148,13 @@ class Host::Impl final : public env::Transport::Receiver {
   // are destroyed first and call back no more.
   std::optional<ReplicaServices> services_;
   ReplicaTable replicas_;
-  struct Fenced {
+  // Replicas that the start could not run (OpenedGroup::failure). They keep
+  // silent.
+  struct Failed {
     ReplicaId replica;
     absl::Status why;
   };
-  absl::btree_map<GroupId, Fenced> fenced_;
+  absl::btree_map<GroupId, Failed> failed_;
   absl::btree_map<GroupId, Creation> creations_;
   absl::btree_map<GroupId, Finished> drops_;
   std::set<GroupKey> founded_;  // With the cluster, on this node.

@@ -668,7 +668,8 @@ void Replica::Fence(const absl::Status& why) {
   services_.env.tracer.Log(env::Severity::kError,
                            absl::StrCat("raft: ", why.message()));
   Stop(why);
-  fenced_ = true;
+  stopped_as_ = absl::IsFailedPrecondition(why) ? Host::Condition::kHalted
+                                                : Host::Condition::kFenced;
   reporting_fence_ = true;
   services_.observer.OnFenced(key_.group, why);
   reporting_fence_ = false;

@@ -108,8 +108,7 @@ class Replica final : private HostGate {
     return status_.ok() ? halted_ : status_;
   }
   Host::Condition condition() const {
-    if (fenced_) return Host::Condition::kFenced;
-    if (!status_.ok()) return Host::Condition::kStopped;
+    if (!status_.ok()) return stopped_as_;
     return halted_.ok() ? Host::Condition::kWorks : Host::Condition::kHalted;
   }
   GroupKey key() const { return key_; }
@@ -173,7 +172,8 @@ class Replica final : private HostGate {
   // Takes the question or answer in `message`.
   void TakeStateDigest(const Message& message);
   void FenceForState(Index index);
-  // Ends this replica until the program starts again.
+  // Ends this replica until the program starts again: kFailedPrecondition halts
+  // it, other errors fence it.
   void Fence(const absl::Status& why);
   void LogDifference(Index index, const std::string& which);
   void FlushProposals();
@@ -223,7 +223,7 @@ class Replica final : private HostGate {
   const GroupKey key_;
   absl::Status halted_;  // Not OK: it takes part, but applies no more.
   absl::Status status_;  // Not OK: it is stopped or fenced.
-  bool fenced_ = false;
+  Host::Condition stopped_as_ = Host::Condition::kStopped;
   std::unique_ptr<StateMachine> state_machine_;
   std::unique_ptr<Core> core_;
   MonoTime core_deadline_;

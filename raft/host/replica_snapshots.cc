@@ -449,7 +449,11 @@ void Replica::FinishInstall(const SnapshotDescriptor& snapshot,
     // The log on disk already begins after the snapshot, so this replica cannot
     // go on without it.
     const bool may_pass = ReadAttempts::MayPass(status);
-    if (cut_the_log && !may_pass) return Fence(absl::DataLossError(why));
+    if (cut_the_log && !may_pass) {
+      const bool newer = absl::IsFailedPrecondition(status);
+      return Fence(newer ? absl::FailedPreconditionError(why)
+                         : absl::DataLossError(why));
+    }
     LogStoreFailure(why);
     // The leader starts again at once, so the answer waits for a while.
     late_install_ =

@@ -193,7 +193,7 @@ void Startup::PrepareGroups() {
     if (PrepareGroup(&group) == Ready::kLater) {
       ++unready_;
     } else {
-      LogIfFenced(group);
+      LogFailure(group);
     }
   }
   if (unready_ == 0) FoundStoreIfNew();
@@ -203,14 +203,14 @@ void Startup::PrepareGroups() {
 // was lost.
 Startup::Ready Startup::PrepareGroup(OpenedGroup* group) {
   if (new_) return CreateGroup(group);
-  group->fenced = CheckOneLog(group->key.group);
-  if (!group->fenced.ok()) return Ready::kNow;
+  group->failure = CheckOneLog(group->key.group);
+  if (!group->failure.ok()) return Ready::kNow;
   auto in_log = opened_.log->recovered().extract(group->key);
   const auto& newest = opened_.snapshots->newest();
   const auto snapshot = newest.find(group->key);
   if (in_log.empty()) {
     // Damage may have left nothing but a snapshot.
-    group->fenced = absl::DataLossError(
+    group->failure = absl::DataLossError(
         absl::StrCat("group ", group->key.group.value(),
                      ": the log lost all that it held of it"));
     return Ready::kNow;
@@ -255,28 +255,31 @@ Startup::Ready Startup::PrepareKnownGroup(OpenedGroup* group,
                                           const SnapshotDescriptor* snapshot) {
   Restored& restored = group->restored;
   restored.hard_state = recovered.hard_state;
-  group->fenced = recovered.fenced;
+  group->failure = recovered.fenced;
   if (snapshot != nullptr) restored.snapshot = *snapshot;
   const LogPosition base = restored.snapshot.position;
   const LogPosition log_start = recovered.log_start.position;
-  if (group->fenced.ok() && base.index < log_start.index) {
-    auto damaged = opened_.snapshots->damaged().find(group->key);
-    group->fenced = absl::DataLossError(absl::StrCat(
-        "group ", group->key.group.value(), ": the log begins after index ",
-        log_start.index.value(), " but the newest snapshot is at ",
-        base.index.value(),
-        damaged == opened_.snapshots->damaged().end()
-            ? ""
-            : absl::StrCat(" (", damaged->second.why.message(), ")")));
+  if (group->failure.ok() && base.index < log_start.index) {
+    group->failure = absl::DataLossError(
+        absl::StrCat("group ", group->key.group.value(),
+                     ": the log begins after index ", log_start.index.value(),
+                     " but the newest snapshot is at ", base.index.value()));
+    const auto damaged = opened_.snapshots->damaged().find(group->key);
+    if (damaged != opened_.snapshots->damaged().end()) {
+      const absl::Status& why = damaged->second.why;
+      group->failure = absl::Status(
+          why.code(),
+          absl::StrCat(group->failure.message(), " (", why.message(), ")"));
+    }
   }
-  if (group->fenced.ok() && base.index == log_start.index &&
+  if (group->failure.ok() && base.index == log_start.index &&
       base.term != log_start.term) {
-    group->fenced = absl::DataLossError(absl::StrCat(
+    group->failure = absl::DataLossError(absl::StrCat(
         "group ", group->key.group.value(), ": at index ", base.index.value(),
         " the log begins in term ", log_start.term.value(),
         " but the newest snapshot is of term ", base.term.value()));
   }
-  if (!group->fenced.ok()) return Ready::kNow;
+  if (!group->failure.ok()) return Ready::kNow;
   // If the log ends before the snapshot's position, or holds another entry
   // there, an install was interrupted after the snapshot became durable. The
   // log is cut now.
@@ -297,9 +300,14 @@ Startup::Ready Startup::PrepareKnownGroup(OpenedGroup* group,
     configuration = DecodeConfiguration(
         restored.entries.empty() ? "" : restored.entries[0].payload.view());
   }
-  group->fenced = configuration.status();
-  if (group->fenced.ok()) MakeStateMachine(*configuration, group);
-  if (!group->fenced.ok()) return Ready::kNow;
+  if (absl::IsUnimplemented(configuration.status())) {
+    configuration = absl::FailedPreconditionError(absl::StrCat(
+        "group ", group->key.group.value(),
+        ": a newer program wrote its configuration: start that program"));
+  }
+  group->failure = configuration.status();
+  if (group->failure.ok()) MakeStateMachine(*configuration, group);
+  if (!group->failure.ok()) return Ready::kNow;
   if (continues) return LoadSnapshot(group);
   opened_.log->SetLogStart(
       group->key, restored.log_start, /*discard_suffix=*/true,
@@ -315,7 +323,7 @@ void Startup::MakeStateMachine(const Configuration& configuration,
                                OpenedGroup* group) {
   group->state_machine = make_(group->key.group, configuration);
   if (group->state_machine != nullptr) return;
-  group->fenced = absl::FailedPreconditionError(absl::StrCat(
+  group->failure = absl::FailedPreconditionError(absl::StrCat(
       "group ", group->key.group.value(), ": this program cannot read the ",
       configuration.parameters.size(),
       " bytes with which its state machine was founded: start the program that "
@@ -334,8 +342,8 @@ Startup::Ready Startup::LoadSnapshot(OpenedGroup* group) {
       env_.loop, opened_.snapshots.get(), group->key, snapshot,
       group->state_machine.get(), [this, group](absl::Status status) {
         loaders_.erase(group->key.group);
-        // A snapshot that cannot be read fences this replica only.
-        group->fenced = std::move(status);
+        // A snapshot that cannot be read concerns this replica only.
+        group->failure = std::move(status);
         OnGroupReady(group, absl::OkStatus());
       });
   loader->Start();
@@ -349,16 +357,18 @@ void Startup::OnGroupReady(OpenedGroup* group, absl::Status status) {
     return;
   }
   --unready_;
-  LogIfFenced(*group);
+  LogFailure(*group);
   PrepareGroups();
 }
 
-void Startup::LogIfFenced(const OpenedGroup& group) const {
-  if (group.fenced.ok()) return;
-  env_.tracer.Sometimes("raft.replica_fenced");
+void Startup::LogFailure(const OpenedGroup& group) const {
+  if (group.failure.ok()) return;
+  const bool halted = absl::IsFailedPrecondition(group.failure);
+  if (!halted) env_.tracer.Sometimes("raft.replica_fenced");
   env_.tracer.Log(env::Severity::kError,
                   absl::StrCat("raft: group ", group.key.group.value(),
-                               " is fenced: ", group.fenced.ToString()));
+                               halted ? " is halted: " : " is fenced: ",
+                               group.failure.ToString()));
 }
 
 // The replicas are durable: the record may follow.

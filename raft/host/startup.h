@@ -30,8 +30,9 @@ struct OpenedGroup {
   GroupKey key;
   Restored restored;
   std::unique_ptr<StateMachine> state_machine;
-  // Not OK: the replica is fenced.
-  absl::Status fenced;
+  // Not OK: the replica does not run. kFailedPrecondition: it is halted, since
+  // only a newer program can read its data. Other errors: it is fenced.
+  absl::Status failure;
 };
 
 struct OpenedStore {
@@ -88,11 +89,11 @@ class Startup {
   Ready CreateGroup(OpenedGroup* group);
   Ready PrepareKnownGroup(OpenedGroup* group, RecoveredGroup recovered,
                           const SnapshotDescriptor* snapshot);
-  // Fences the group if the program cannot make one.
+  // Halts the group if the program cannot make one.
   void MakeStateMachine(const Configuration& configuration, OpenedGroup* group);
   Ready LoadSnapshot(OpenedGroup* group);
   void OnGroupReady(OpenedGroup* group, absl::Status status);
-  void LogIfFenced(const OpenedGroup& group) const;
+  void LogFailure(const OpenedGroup& group) const;
   void FoundStoreIfNew();
   void Finish(absl::Status status);
   LogOptions StoreOptions() const;

@@ -2,6 +2,8 @@
 #include <malloc.h>
 
 #include <algorithm>
+#include <functional>
+#include <map>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -9,10 +11,13 @@
 #include <vector>
 
 #include "absl/strings/match.h"
+#include "env/crc32c.h"
+#include "env/little_endian.h"
 #include "gtest/gtest.h"
 #include "raft/core/configuration.h"
 #include "raft/host/bootstrap_record.h"
 #include "raft/host/host.h"
+#include "raft/log/snapshot_format.h"
 #include "raft/log/testing/log_harness.h"
 
 namespace quorate::raft {
@@ -22,6 +27,8 @@ namespace {
 struct Loads {
   int now = 0;
   int most = 0;
+  // The error of the state machine at a snapshot's bytes.
+  absl::Status refusal;
 };
 
 class Nothing final : public StateMachine {
@@ -42,7 +49,7 @@ class Nothing final : public StateMachine {
       loads_->most = std::max(loads_->most, ++loads_->now);
     }
     ~Load() override { --loads_->now; }
-    absl::Status Add(std::string_view) override { return absl::OkStatus(); }
+    absl::Status Add(std::string_view) override { return loads_->refusal; }
     absl::Status Commit() override { return absl::OkStatus(); }
 
    private:
@@ -116,8 +123,10 @@ class StartupTest : public testing::Test {
     absl::Status started = absl::UnknownError("not called");
     Host host(
         h_.test().env(), options_,
-        [this](GroupId, const Configuration&) {
-          return std::make_unique<Nothing>(&loads_);
+        [this](GroupId group, const Configuration&) {
+          return group == unknown_parameters_
+                     ? nullptr
+                     : std::make_unique<Nothing>(&loads_);
         },
         nullptr);
     h_.test().InTurn([&] {
@@ -128,14 +137,49 @@ class StartupTest : public testing::Test {
     std::vector<absl::Status> groups;
     for (const GroupPlan& group : options_.plan.groups) {
       groups.push_back(host.group_status(group.group));
+      conditions_[group.group] = host.condition(group.group);
     }
     return groups;
+  }
+  // Group 1 needs its snapshot, and group 2 has none.
+  void WriteGroupOfASnapshot() {
+    ASSERT_TRUE(AppendFirst(KeyOf(2)).ok());
+    for (uint64_t i = 1; i <= 7; ++i) {
+      ASSERT_TRUE(h_.Append(KeyOf(1), {TestEntry(4, i, "entry")}).ok());
+    }
+    ASSERT_TRUE(h_.SetLogStart(KeyOf(1), {Term(4), Index(5)}).ok());
+    WriteSnapshot(KeyOf(1), {Term(4), Index(5)}, "the state");
+    h_.Crash(sim::CrashKind::kMachine);
+  }
+  std::string SnapshotFile() {
+    for (const std::string& file : h_.world().DiskFiles(h_.test().machine())) {
+      if (file.starts_with("snap-")) return file;
+    }
+    return "";
+  }
+  // The start halts group 1 alone, and another one does so again. `repaired`
+  // brings back the program that knows the data.
+  void ExpectHalted(const std::function<void()>& repaired) {
+    for (int start = 0; start < 2; ++start) {
+      const std::vector<absl::Status> groups = Start();
+      EXPECT_TRUE(absl::IsFailedPrecondition(groups[0])) << groups[0];
+      EXPECT_TRUE(absl::StrContains(groups[0].message(), "start th"))
+          << groups[0];
+      EXPECT_EQ(conditions_[GroupId(1)], Host::Condition::kHalted);
+      EXPECT_EQ(groups[1], absl::OkStatus());
+      h_.Crash(sim::CrashKind::kMachine);
+    }
+    repaired();
+    EXPECT_EQ(Start(), std::vector<absl::Status>(2));
+    EXPECT_EQ(conditions_[GroupId(1)], Host::Condition::kWorks);
   }
 
   LogHarness h_;
   HostOptions options_;
   BootstrapRecord record_;
   Loads loads_;
+  GroupId unknown_parameters_;
+  std::map<GroupId, Host::Condition> conditions_;
   size_t allocated_bytes_ = 0;  // While the host ran.
 };
 
@@ -234,6 +278,73 @@ TEST_F(StartupTest, SnapshotThatIsUnreadableForAWhile_FencesNoGroup) {
     for (const absl::Status& group : Start()) EXPECT_TRUE(group.ok()) << group;
     EXPECT_GT(h_.world().disk_failures(machine), 0u);
   }
+}
+
+// The bytes verify, so nothing is lost: only this program does not know them.
+TEST_F(StartupTest, SnapshotOfANewerFormat_HaltsItsGroupAlone) {
+  WriteGroupOfASnapshot();
+  const std::string name = SnapshotFile();
+  const std::string file = h_.ReadFile(name);
+  std::string newer = file;
+  const size_t footer = newer.size() - kSnapshotFooterBytes;
+  newer[footer + 8] = kSnapshotFormatVersion + 1;
+  const uint32_t crc = Crc32c(
+      0, std::string_view(newer).substr(footer, kSnapshotFooterBytes - 4));
+  StoreFixed(newer.data() + newer.size() - 4, crc);
+  h_.world().OverwriteDisk(h_.test().machine(), name, 0, newer);
+  ExpectHalted([&] {
+    EXPECT_EQ(h_.ReadFile(name), newer);
+    h_.world().OverwriteDisk(h_.test().machine(), name, 0, file);
+  });
+}
+
+TEST_F(StartupTest, SnapshotWithANewerConfiguration_HaltsItsGroupAlone) {
+  WriteGroupOfASnapshot();
+  const std::string name = SnapshotFile();
+  const std::string file = h_.ReadFile(name);
+  std::string newer = file;
+  const std::string_view bytes = newer;
+  const size_t footer = bytes.size() - kSnapshotFooterBytes;
+  const uint32_t trailer_bytes = LoadFixed<uint32_t>(bytes, footer + 12);
+  const size_t trailer = footer - trailer_bytes;
+  // One block, then the fields of fixed size.
+  newer[trailer + 68] = 99;
+  StoreFixed(newer.data() + footer + 40,
+             Crc32c(0, bytes.substr(trailer, trailer_bytes)));
+  StoreFixed(newer.data() + footer + 44, Crc32c(0, bytes.substr(footer, 44)));
+  h_.world().OverwriteDisk(h_.test().machine(), name, 0, newer);
+  ExpectHalted(
+      [&] { h_.world().OverwriteDisk(h_.test().machine(), name, 0, file); });
+}
+
+TEST_F(StartupTest, SnapshotThatTheStateMachineIsTooOldFor_HaltsItsGroup) {
+  WriteGroupOfASnapshot();
+  loads_.refusal = absl::FailedPreconditionError("start that program");
+  ExpectHalted([&] { loads_.refusal = absl::OkStatus(); });
+  loads_.refusal = absl::DataLossError("damaged");
+  h_.Crash(sim::CrashKind::kMachine);
+  EXPECT_FALSE(Start()[0].ok());
+  EXPECT_EQ(conditions_[GroupId(1)], Host::Condition::kFenced);
+}
+
+TEST_F(StartupTest, ParametersThatTheProgramIsTooOldFor_HaltTheirGroup) {
+  WriteGroupOfASnapshot();
+  unknown_parameters_ = GroupId(1);
+  ExpectHalted([&] { unknown_parameters_ = GroupId(); });
+}
+
+TEST_F(StartupTest, FirstConfigurationOfANewerFormat_HaltsItsGroup) {
+  ASSERT_TRUE(AppendFirst(KeyOf(2)).ok());
+  Entry first = TestEntry(1, 1, "\x63 is a version to come");
+  first.kind = EntryKind::kConfiguration;
+  first.checksum = EntryChecksum(first);
+  const HardState hard_state{.term = Term(1)};
+  ASSERT_TRUE(h_.Append(KeyOf(1), {first}, &hard_state).ok());
+  h_.Crash(sim::CrashKind::kMachine);
+  const std::vector<absl::Status> groups = Start();
+  EXPECT_TRUE(absl::IsFailedPrecondition(groups[0])) << groups[0];
+  EXPECT_EQ(conditions_[GroupId(1)], Host::Condition::kHalted);
+  EXPECT_EQ(groups[1], absl::OkStatus());
 }
 
 // No replica has the entries of a fenced group, so the log alone could keep

@@ -34,8 +34,9 @@ class SnapshotReader {
 class SnapshotWriter {
  public:
   virtual ~SnapshotWriter() = default;
-  // Pieces arrive in order, but split anywhere. kDataLoss or kInvalidArgument
-  // end the restore and keep the current state.
+  // Pieces arrive in order, but split anywhere. An error ends the restore and
+  // keeps the current state. kFailedPrecondition: a newer program wrote them,
+  // so the replica is halted. Other errors fence it.
   virtual absl::Status Add(std::string_view bytes) = 0;
   // Verifies completeness, then replaces the current state. An error changes
   // nothing.

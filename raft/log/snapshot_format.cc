@@ -164,9 +164,9 @@ absl::StatusOr<SnapshotFooter> DecodeSnapshotFooter(std::string_view bytes,
   }
   const uint32_t version = LoadFixed<uint32_t>(bytes, 8);
   if (version != kSnapshotFormatVersion) {
-    return absl::FailedPreconditionError(
-        absl::StrCat("snapshot format version ", version,
-                     ", this program knows ", kSnapshotFormatVersion));
+    return absl::FailedPreconditionError(absl::StrCat(
+        "snapshot format version ", version, ", this program knows ",
+        kSnapshotFormatVersion, ": start the program that wrote it"));
   }
   SnapshotFooter footer;
   footer.trailer_bytes = LoadFixed<uint32_t>(bytes, 12);

@@ -82,9 +82,6 @@ class Opening final : public AsyncTask {
 
   void OnFooter(std::string_view bytes, uint64_t size) {
     const auto footer = DecodeSnapshotFooter(bytes, size);
-    if (absl::IsFailedPrecondition(footer.status())) {
-      return Finish(footer.status());
-    }
     if (!footer.ok()) return OnDamaged(footer.status());
     if (footer->cluster != options_.cluster ||
         footer->store != options_.store) {
@@ -105,9 +102,6 @@ class Opening final : public AsyncTask {
 
   void OnTrailer(std::string_view bytes, const SnapshotFooter& footer) {
     auto trailer = DecodeSnapshotTrailer(bytes, footer);
-    if (absl::IsFailedPrecondition(trailer.status())) {
-      return Finish(trailer.status());
-    }
     if (!trailer.ok()) return OnDamaged(trailer.status());
     if (trailer->group != current_.group ||
         trailer->descriptor.position != current_.position) {
@@ -142,8 +136,10 @@ class Opening final : public AsyncTask {
 
   void OnDamaged(const absl::Status& status) {
     SnapshotStore::Damaged& damaged = damaged_[current_.group];
-    damaged.why = absl::DataLossError(
-        absl::StrCat(Name(), ": ", std::string(status.message())));
+    const bool newer = absl::IsFailedPrecondition(status);
+    damaged.why =
+        absl::Status(newer ? status.code() : absl::StatusCode::kDataLoss,
+                     absl::StrCat(Name(), ": ", std::string(status.message())));
     damaged.files.push_back(Name());
     if (env_.tracer.Logs(env::Severity::kError)) {
       env_.tracer.Log(env::Severity::kError,

@@ -43,10 +43,12 @@ class SnapshotStore {
   // The newest complete snapshot of each group.
   virtual const std::map<GroupKey, SnapshotDescriptor>& newest() const = 0;
 
-  // Groups whose snapshot file cannot be used. If such a group needs the
-  // snapshot because of its log start, its replica must be fenced. The files
-  // are kept for inspection until the group is dropped.
+  // Groups whose snapshot file cannot be used. A replica that needs it, because
+  // of its log start, cannot run. The files are kept for inspection until the
+  // group is dropped.
   struct Damaged {
+    // kFailedPrecondition: a newer program wrote the file. kDataLoss: it is
+    // damaged or cannot be read.
     absl::Status why;
     std::vector<std::string> files;
   };
