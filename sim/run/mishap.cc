@@ -471,8 +471,9 @@ constexpr Mishap kMishaps[] = {
          SealSnapshot(file);
        });
      }},
-    {"snapshot of a newer program", Outcome::kRefused,
-     "snapshot format version",
+    {"snapshot of a newer program",
+     Outcome::kContained,
+     {},
      [](MishandledDirectory* d) {
        return EditSnapshot(d, [](SnapshotOnDisk* file) {
          Set<uint32_t>(&file->bytes, file->footer_at() + kFooterVersionAt,
@@ -480,8 +481,9 @@ constexpr Mishap kMishaps[] = {
          SealSnapshot(file);
        });
      }},
-    {"configuration of a newer program", Outcome::kRefused,
-     "a newer program wrote the snapshot's configuration",
+    {"configuration of a newer program",
+     Outcome::kContained,
+     {},
      [](MishandledDirectory* d) {
        return ReplaceConfiguration(d,
                                    {.version = kUnknown, .members = {{{1}}}});

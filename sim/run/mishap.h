@@ -66,9 +66,10 @@ bool ReadSomeSnapshot(MishandledDirectory* directory, SnapshotOnDisk* snapshot);
 
 struct Mishap {
   enum class Outcome : uint8_t {
-    kRefused,    // The start fails, and its message has the text `says`.
-    kContained,  // The start fails, or each replica is fenced or right.
-    kHarmless,   // All replicas work.
+    kRefused,  // The start fails, and its message has the text `says`.
+    // The start fails, or each replica is fenced, halted or right.
+    kContained,
+    kHarmless,  // All replicas work.
   };
   std::string_view name;
   Outcome outcome = Outcome::kContained;
