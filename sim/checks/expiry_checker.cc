@@ -128,6 +128,11 @@ void ExpiryChecker::NoteSkew(GroupClock& clock, SimTime now,
     skew.behind_ms = clock.taken_over_ms + clocks_.slowed().ms() + 1;
     skew.ahead_ms = std::max(skew.ahead_ms, clocks_.gained().ms() + 1);
   }
+  if (entry.leader != NodeId() && entry.term != clock.term) {
+    const bool known = entry.led_since != SimTime::Max();
+    clock.leaders.emplace_back(
+        now, Leader{entry.leader, known ? entry.led_since : SimTime()});
+  }
   clock.term = entry.term;
   if (skew.behind_ms != before.behind_ms || skew.ahead_ms != before.ahead_ms) {
     clock.skews.emplace_back(now, skew);
@@ -164,13 +169,28 @@ void ExpiryChecker::OnApplied(NodeId node, GroupId group, SimTime now,
   }
 }
 
+int64_t ExpiryChecker::ClockLagMs(const std::string& key, SimTime since) {
+  Duration most = clocks_.error_bound(NodeId(), since) * 2;
+  const GroupClock* const clock = ClockOf(key);
+  if (clock == nullptr) return most.ms();
+  VisitSince(clock->leaders, since, [&](const Leader& leader) {
+    most = std::max(most, clocks_.error_bound(leader.node, leader.since) * 2 +
+                              clocks_.lost(leader.node, leader.since));
+  });
+  return most.ms();
+}
+
+// A replica without an error bound moves the time of its last entry on by its
+// monotonic clock, which may have stood still since.
 int64_t ExpiryChecker::AppliedLagMs(const std::string& key, SimTime since) {
   const GroupClock* const clock = ClockOf(key);
   if (clock == nullptr) return 0;
   int64_t most = 0;
   for (const auto& [node, lags] : clock->applied_lags_ms) {
-    VisitSince(lags, since,
-               [&](int64_t lag_ms) { most = std::max(most, lag_ms); });
+    for (auto lag = lags.rbegin(); lag != lags.rend(); ++lag) {
+      most = std::max(most, lag->second + clocks_.lost(node, lag->first).ms());
+      if (lag->first < since) break;
+    }
   }
   return most == 0 ? 0 : most + clocks_.slowed().ms() + 1;
 }

@@ -9,7 +9,9 @@
 //   invocation and its return
 // - log time is never ahead of the true time, so no key expires too early
 // - log time lags by no more than the clocks allow, so a leader does not return
-//   a key that has expired
+//   a key that has expired. Only the clocks of the group's leaders count, each
+//   from when it began to lead, and the error bounds of nodes that may serve a
+//   read.
 //
 // The clock of a leader may have no error bound. Then log time keeps the lag
 // that the leader took over, and runs as fast as its monotonic clock (Skew). A
@@ -46,11 +48,16 @@ namespace quorate::sim {
 struct ClockBounds {
   // The true wall time at virtual time zero.
   WallTime epoch{};
-  // The earliest end of a node's clock lags the true time by at most this.
-  absl::AnyInvocable<Duration()> lag_max = [] { return Milliseconds(20); };
-  // The largest amount of monotonic time that one node has lost so far, beyond
-  // what slewing compensates.
-  absl::AnyInvocable<Duration()> lost = [] { return Duration(); };
+  // The widest error that the node's clock stated from a time on; node zero:
+  // the widest of all nodes. The earliest end of its interval lags the true
+  // time by at most twice this.
+  absl::AnyInvocable<Duration(NodeId, SimTime)> error_bound =
+      [](NodeId, SimTime) { return Milliseconds(10); };
+  // The monotonic time that the node has lost from a time on, beyond what
+  // slewing compensates.
+  absl::AnyInvocable<Duration(NodeId, SimTime)> lost = [](NodeId, SimTime) {
+    return Duration();
+  };
   // The most monotonic time that one node has gained so far by jumps and drift,
   // and the most that one has lost by drift. Leaders make up for it, unless
   // their clocks have no error bound.
@@ -66,7 +73,9 @@ struct EntryClock {
   WallTime log_time;
   // The leader's clock had an error bound.
   bool bounded = true;
-  // When the leader of the term began to lead. Max(): unknown.
+  // The leader of the term, zero: unknown. When it began to lead; Max():
+  // unknown.
+  NodeId leader = {};
   SimTime led_since = SimTime::Max();
 };
 
@@ -131,12 +140,18 @@ class ExpiryChecker {
     int64_t behind_ms = 0;
     int64_t ahead_ms = 0;
   };
+  struct Leader {
+    NodeId node;
+    SimTime since;
+  };
   struct GroupClock {
     WallTime log_time;
     raft::Term term;
     raft::Term begun_in;  // An unbounded leader began log time in this term.
     // The lag that the leader of `term` took over.
     int64_t taken_over_ms = 0;
+    // The leaders, from when the first entry of each was applied.
+    std::vector<std::pair<SimTime, Leader>> leaders;
     // The allowance from each time on, in order.
     std::vector<std::pair<SimTime, Skew>> skews;
     // By how much log time lagged when a replica without an error bound applied
@@ -188,9 +203,11 @@ class ExpiryChecker {
   }
   // The largest allowed lag of log time from `since` on. 2 ms are for rounding.
   int64_t LagMs(const std::string& key, SimTime since) {
-    return clocks_.lag_max().ms() + clocks_.lost().ms() + 2 +
+    return ClockLagMs(key, since) + 2 +
            std::max(SkewSince(key, since).behind_ms, AppliedLagMs(key, since));
   }
+  // The part of it that comes from clocks with an error bound.
+  int64_t ClockLagMs(const std::string& key, SimTime since);
   // The largest lag of the log times by which a replica without an error bound
   // may have served reads of the key from `since` on.
   int64_t AppliedLagMs(const std::string& key, SimTime since);

@@ -33,8 +33,12 @@ class ExpiryCheckerTest : public testing::Test {
   ExpiryCheckerTest() {
     checker_.SetClocks(
         {.epoch = kEpoch,
-         .lag_max = [] { return Milliseconds(20); },
-         .lost = [this] { return lost_; },
+         .error_bound = [](NodeId, SimTime) { return Milliseconds(10); },
+         .lost =
+             [this](NodeId node, SimTime since) {
+               const bool counts = node == NodeId(3) && since <= lost_at_;
+               return counts ? lost_ : Duration();
+             },
          .unbounded = [](NodeId node) { return node == NodeId(2); }});
   }
 
@@ -71,6 +75,7 @@ class ExpiryCheckerTest : public testing::Test {
         {.term = raft::Term(term_),
          .log_time = kEpoch + Duration(now_.ns()) - Milliseconds(lag_ms),
          .bounded = bounded_,
+         .leader = leader_,
          .led_since = led_since_});
   }
   // The node applies an entry whose log time lags by this much.
@@ -121,7 +126,10 @@ class ExpiryCheckerTest : public testing::Test {
   }
 
   SimTime now_;
+  // The clock of node 3 lost so much, at this time.
   Duration lost_;
+  SimTime lost_at_;
+  NodeId leader_{1};
   // The next entries have this term, and a leader with or without error bound.
   uint64_t term_ = 1;
   bool bounded_ = true;
@@ -178,12 +186,49 @@ TEST_F(ExpiryCheckerTest, ReadBesideAnExpireThatEndsIt_MaySeeWhatWas) {
   EXPECT_TRUE(found_.empty()) << found_[0];
 }
 
-TEST_F(ExpiryCheckerTest, ClockStoodStill_MayBeSoMuchLater) {
+TEST_F(ExpiryCheckerTest, ClockOfTheLeaderStoodStill_MayBeSoMuchLater) {
+  leader_ = NodeId(3);
   Set("a", 10);
   Pass(200);
   lost_ = Milliseconds(300);
+  lost_at_ = now_;
   Read(Verb::kGet, Bulk("a"));
   EXPECT_TRUE(found_.empty()) << found_[0];
+}
+
+TEST_F(ExpiryCheckerTest, ClockOfAnotherNodeStoodStill_ExcusesNothing) {
+  Set("a", 10);
+  Pass(200);
+  lost_ = Milliseconds(300);
+  lost_at_ = now_;
+  Read(Verb::kGet, Bulk("a"));
+  ExpectFound("after the key was due");
+}
+
+TEST_F(ExpiryCheckerTest, ClockStoodStillBeforeItsNodeLed_ExcusesNothing) {
+  lost_ = Milliseconds(300);
+  lost_at_ = now_;
+  Pass(1);
+  leader_ = NodeId(3);
+  led_since_ = now_;
+  Set("a", 10);
+  Pass(200);
+  Read(Verb::kGet, Bulk("a"));
+  ExpectFound("after the key was due");
+}
+
+TEST_F(ExpiryCheckerTest, ClockOfAnEarlierLeaderStoodStill_ExcusesNothing) {
+  leader_ = NodeId(3);
+  Set("a", 100);
+  lost_ = Milliseconds(300);
+  lost_at_ = now_;
+  term_ = 2;
+  leader_ = NodeId(1);
+  Pass(10);
+  Entry();
+  Pass(200);
+  Read(Verb::kGet, Bulk("a"));
+  ExpectFound("after the key was due");
 }
 
 TEST_F(ExpiryCheckerTest, LogTimeAheadOfTheTruth_Found) {

@@ -531,15 +531,17 @@ std::vector<std::string> Cluster::all_addresses() const {
   return addresses;
 }
 
-SimTime Cluster::LeadershipBegan(GroupId group, raft::Term term) const {
+Cluster::Led Cluster::LeadershipIn(GroupId group, raft::Term term) const {
   const uint64_t payload = LeadPayload{group.value(), term.value()}.Pack();
   const std::vector<TraceRecord>& story = world_.story();
   for (auto event = story.rbegin(); event != story.rend(); ++event) {
-    if (event->kind == TraceKind::kLead && event->payload == payload) {
-      return event->time;
-    }
+    if (event->kind != TraceKind::kLead || event->payload != payload) continue;
+    const auto led = std::ranges::find(machines_, event->machine);
+    CHECK(led != machines_.end()) << "group " << group;
+    const auto position = static_cast<uint32_t>(led - machines_.begin());
+    return {NodeId(position + 1), event->time};
   }
-  return SimTime::Max();
+  return {};
 }
 
 std::vector<std::string> Cluster::http_addresses() const {

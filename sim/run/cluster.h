@@ -136,8 +136,13 @@ class Cluster {
   GroupId GroupOf(std::string_view key) const;
   // When the group of `key` last got a leader.
   SimTime LastLeaderChange(std::string_view key) const;
-  // Max(): no node led the group in this term.
-  SimTime LeadershipBegan(GroupId group, raft::Term term) const;
+  // The leader of the group in this term, and when it began to lead. Node zero
+  // and Max(): no node led.
+  struct Led {
+    NodeId leader;
+    SimTime since = SimTime::Max();
+  };
+  Led LeadershipIn(GroupId group, raft::Term term) const;
   // How many copies of disks were recovered.
   uint64_t shadow_recoveries() const { return shadows_.recoveries(); }
   // How many of them started the node.

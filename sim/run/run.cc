@@ -94,12 +94,14 @@ class Run::Impl final : public Subject {
                   .keep_issued = options_.keep_trace}) {
     cluster_.SetCommitHook([this](GroupId group, const raft::Entry& entry) {
       const bool commands = entry.kind == raft::EntryKind::kCommands;
+      const Cluster::Led led = cluster_.LeadershipIn(group, entry.term);
       recorder_.log().OnCommitted(
           group, entry.index,
           {.term = entry.term,
            .log_time = entry.log_time,
            .bounded = entry.leader_wall.bounded(),
-           .led_since = cluster_.LeadershipBegan(group, entry.term)},
+           .leader = led.leader,
+           .led_since = led.since},
           commands ? entry.payload.view() : std::string_view());
     });
     cluster_.SetStateHook([this](NodeId node, GroupId group, raft::Index index,
@@ -245,22 +247,30 @@ ClockBounds Run::Impl::BoundsOfClocks() {
   };
   return {
       .epoch = WorldOptions().epoch,
-      // Clocks are within their error bound, so the earliest end of an interval
-      // lags by at most twice the bound.
-      .lag_max = most([](const SimClock& clock, SimTime) {
-        return clock.widest_error_bound() * 2;
-      }),
+      .error_bound =
+          [this](NodeId node, SimTime since) {
+            if (node != NodeId()) {
+              return world_.clock(cluster_.machine(node))
+                  .WidestErrorBound(since);
+            }
+            return Most([&](const SimClock& clock) {
+              return clock.WidestErrorBound(since);
+            });
+          },
       // Slewing of log time compensates drift, but not frozen clocks.
-      .lost = most([](const SimClock& clock, SimTime now) {
-        return clock.frozen_for(now);
-      }),
+      .lost =
+          [this](NodeId node, SimTime since) {
+            return world_.clock(cluster_.machine(node))
+                .FrozenFor(since, world_.now());
+          },
       .gained = most(
           [](const SimClock& clock, SimTime now) { return clock.gained(now); }),
       .slowed = most(
           [](const SimClock& clock, SimTime now) { return clock.slowed(now); }),
-      .unbounded = [this](NodeId node) {
-        return !world_.clock(cluster_.machine(node)).wall_latest_known();
-      }};
+      .unbounded =
+          [this](NodeId node) {
+            return !world_.clock(cluster_.machine(node)).wall_latest_known();
+          }};
 }
 
 // Several large values go into one transaction or MSET. Pages such as COMMAND

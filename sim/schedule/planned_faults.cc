@@ -415,7 +415,7 @@ void PlannedFaults::OpenClock(const FaultWindow& window) {
       constexpr int64_t kBoundsMs[] = {10, 1, 100, 1'000};
       const Duration widest = Milliseconds(kBoundsMs[window.Pick(3, 4)]);
       const auto bound = static_cast<uint64_t>(widest.ns());
-      clock.SetWallErrorBound(widest);
+      clock.SetWallErrorBound(context_->world().now(), widest);
       clock.SetWallOffset(
           Duration(static_cast<int64_t>(window.Pick(2, 2 * bound + 1)) -
                    static_cast<int64_t>(bound)));

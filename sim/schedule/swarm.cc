@@ -160,6 +160,7 @@ void Swarm::SetClocks() {
     // The offset is within the error bound that the clock states.
     constexpr int64_t kBoundsMs[] = {10, 1, 100};
     clock.SetWallErrorBound(
+        context_->world().now(),
         Milliseconds(kBoundsMs[draw(2, std::size(kBoundsMs))]));
     const int64_t bound = clock.wall_error_bound().ns();
     const int64_t offset = draw(1, 2 * static_cast<uint64_t>(bound) + 1);

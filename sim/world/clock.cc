@@ -16,7 +16,6 @@ SimClock::SimClock(const SimClockOptions& options, WallTime epoch)
       epoch_(epoch),
       wall_offset_(options.wall_offset),
       wall_error_bound_(options.wall_error_bound),
-      widest_error_bound_(options.wall_error_bound),
       wall_latest_known_(options.wall_latest_known) {
   CHECK_GT(mono_drift_ppm_, -kMillion);
 }
@@ -62,7 +61,6 @@ SimTime SimClock::WhenMono(MonoTime deadline, SimTime now) const {
 void SimClock::Anchor(SimTime now) {
   now = std::max(now, read_);
   anchor_mono_ = Mono(now);
-  frozen_for_ = frozen_for(now);
   anchor_ = now;
 }
 
@@ -86,7 +84,32 @@ void SimClock::RestartMono(SimTime now, MonoTime reading) {
 
 void SimClock::SetFrozen(SimTime now, bool frozen) {
   Anchor(now);
+  if (frozen && !frozen_) freezes_.emplace_back(anchor_, SimTime::Max());
+  if (!frozen && frozen_) freezes_.back().second = anchor_;
   frozen_ = frozen;
+}
+
+Duration SimClock::FrozenFor(SimTime since, SimTime now) const {
+  Duration total;
+  for (const auto& [begin, end] : freezes_) {
+    const SimTime from = std::max(begin, since);
+    const SimTime to = std::min(end, now);
+    if (from < to) total = total + (to - from);
+  }
+  return total;
+}
+
+void SimClock::SetWallErrorBound(SimTime now, Duration bound) {
+  past_error_bounds_.emplace_back(std::max(now, read_), wall_error_bound_);
+  wall_error_bound_ = bound;
+}
+
+Duration SimClock::WidestErrorBound(SimTime since) const {
+  Duration widest = wall_error_bound_;
+  for (const auto& [ended, bound] : past_error_bounds_) {
+    if (ended >= since) widest = std::max(widest, bound);
+  }
+  return widest;
 }
 
 }  // namespace quorate::sim

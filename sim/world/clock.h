@@ -5,6 +5,8 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <utility>
+#include <vector>
 
 #include "env/time.h"
 #include "sim/choices/sim_time.h"
@@ -56,24 +58,18 @@ class SimClock {
   // the same reading.
   void SetFrozen(SimTime now, bool frozen);
   bool frozen() const { return frozen_; }
-  // The total time for which it was frozen.
-  Duration frozen_for(SimTime now) const {
-    return frozen_for_ +
-           (frozen_ ? std::max(now, anchor_) - anchor_ : Duration());
-  }
+  // The time from `since` to `now` for which it was frozen.
+  Duration FrozenFor(SimTime since, SimTime now) const;
   // Steps the wall clock. With an offset beyond the bound the stated interval
   // is wrong, and no lease is safe.
   void SetWallOffset(Duration offset) { wall_offset_ = offset; }
-  void SetWallErrorBound(Duration bound) {
-    wall_error_bound_ = bound;
-    widest_error_bound_ = std::max(widest_error_bound_, bound);
-  }
+  void SetWallErrorBound(SimTime now, Duration bound);
   void SetWallLatestKnown(bool known) { wall_latest_known_ = known; }
   Duration wall_offset() const { return wall_offset_; }
   bool wall_latest_known() const { return wall_latest_known_; }
   Duration wall_error_bound() const { return wall_error_bound_; }
-  // The largest bound so far.
-  Duration widest_error_bound() const { return widest_error_bound_; }
+  // The largest bound that it stated from `since` on.
+  Duration WidestErrorBound(SimTime since) const;
   // An upper bound of the monotonic time that it has gained by jumps and drift,
   // and of the time that it has lost by drift.
   Duration gained(SimTime now) const {
@@ -97,11 +93,13 @@ class SimClock {
   MonoTime anchor_mono_;
   int64_t mono_drift_ppm_;
   bool frozen_ = false;
-  Duration frozen_for_;  // The frozen time before anchor_.
+  // Begin and end of each freeze. The last one lasts if frozen_.
+  std::vector<std::pair<SimTime, SimTime>> freezes_;
   WallTime epoch_;
   Duration wall_offset_;
   Duration wall_error_bound_;
-  Duration widest_error_bound_;
+  // Each bound but the present one, and when it ended.
+  std::vector<std::pair<SimTime, Duration>> past_error_bounds_;
   Duration jumped_;
   bool wall_latest_known_;
 };

@@ -32,13 +32,38 @@ TEST(SimClock, Frozen_StopsAndContinuesFromThere) {
   EXPECT_EQ(clock.Mono(SimTime(6500)), before + Nanoseconds(500));
 }
 
+TEST(SimClock, FrozenFor_CountsTheFreezesSinceATime) {
+  SimClock clock({}, kEpoch);
+  clock.SetFrozen(SimTime(1000), true);
+  clock.SetFrozen(SimTime(2000), true);  // It is frozen already.
+  clock.SetFrozen(SimTime(3000), false);
+  clock.SetFrozen(SimTime(3500), false);
+  clock.SetFrozen(SimTime(5000), true);
+  EXPECT_EQ(clock.FrozenFor(SimTime(0), SimTime(6000)), Nanoseconds(3000));
+  EXPECT_EQ(clock.FrozenFor(SimTime(2500), SimTime(6000)), Nanoseconds(1500));
+  EXPECT_EQ(clock.FrozenFor(SimTime(3000), SimTime(6000)), Nanoseconds(1000));
+  EXPECT_EQ(clock.FrozenFor(SimTime(5500), SimTime(6000)), Nanoseconds(500));
+  clock.SetFrozen(SimTime(7000), false);
+  EXPECT_EQ(clock.FrozenFor(SimTime(3000), SimTime(9000)), Nanoseconds(2000));
+  EXPECT_EQ(clock.FrozenFor(SimTime(7000), SimTime(9000)), Duration());
+}
+
+TEST(SimClock, WidestErrorBound_IsThatSinceATime) {
+  SimClock clock({.wall_error_bound = Milliseconds(10)}, kEpoch);
+  clock.SetWallErrorBound(SimTime(1000), Milliseconds(100));
+  clock.SetWallErrorBound(SimTime(2000), Milliseconds(1));
+  EXPECT_EQ(clock.WidestErrorBound(SimTime(0)), Milliseconds(100));
+  EXPECT_EQ(clock.WidestErrorBound(SimTime(1500)), Milliseconds(100));
+  EXPECT_EQ(clock.WidestErrorBound(SimTime(2001)), Milliseconds(1));
+}
+
 // A turn that pauses runs ahead of the world.
 TEST(SimClock, ChangesBeforeTheLatestReading_NeverTakeItBack) {
   SimClock clock({}, kEpoch);
   const MonoTime read = clock.Read(SimTime(5000)).mono;
   clock.SetFrozen(SimTime(1000), true);
   EXPECT_EQ(clock.Read(SimTime(6000)).mono, read);
-  EXPECT_EQ(clock.frozen_for(SimTime(6000)), Nanoseconds(1000));
+  EXPECT_EQ(clock.FrozenFor(SimTime(0), SimTime(6000)), Nanoseconds(1000));
   clock.SetFrozen(SimTime(4000), false);
   EXPECT_EQ(clock.Read(SimTime(6000)).mono, read);
   EXPECT_EQ(clock.Read(SimTime(6500)).mono, read + Nanoseconds(500));
@@ -86,7 +111,7 @@ TEST(SimClock, WallWithinItsBound_HoldsTheTruth) {
   }
   clock.SetWallOffset(Milliseconds(11));
   EXPECT_GT(clock.Wall(now).earliest, truth);  // The stated interval is wrong.
-  clock.SetWallErrorBound(Duration(-1));
+  clock.SetWallErrorBound(now, Duration(-1));
   EXPECT_FALSE(clock.Wall(now).bounded());
 }
 
