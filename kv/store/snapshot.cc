@@ -42,10 +42,15 @@ Version TakeVersion(FixedReader* reader) {
   return version;
 }
 
-void AppendRecord(std::string* out, const Record& record) {
-  AppendFields<uint8_t, uint8_t, uint32_t, uint32_t, int64_t>(
-      out, kRecordItem, static_cast<uint8_t>(record.type()),
-      static_cast<uint32_t>(record.key().size()),
+void AppendRecord(std::string* out, const Record& record, uint32_t version) {
+  AppendFixed<uint8_t>(out, kRecordItem);
+  if (version >= 3) {
+    AppendFixed<uint8_t>(out, static_cast<uint8_t>(record.type()));
+  } else {
+    CHECK(record.type() == ValueType::kString);
+  }
+  AppendFields<uint32_t, uint32_t, int64_t>(
+      out, static_cast<uint32_t>(record.key().size()),
       static_cast<uint32_t>(record.value().size()), record.expire_at_ms());
   AppendVersion(out, record.version());
   out->append(record.key());
@@ -104,6 +109,7 @@ StoreSnapshotReader::StoreSnapshotReader(
     SnapshotHeader header, std::vector<std::pair<Slot, TableView>> tables,
     Sessions::View sessions)
     : header_(std::move(header)),
+      version_(SnapshotVersionFor(header_.rules)),
       tables_(std::move(tables)),
       sessions_(std::move(sessions)),
       next_sessions_(sessions_.begin()) {}
@@ -150,7 +156,7 @@ bool StoreSnapshotReader::AppendItem() {
       }
       {
         const auto [hash, record] = page_[next_record_++];
-        AppendRecord(&pending_, *record);
+        AppendRecord(&pending_, *record, version_);
         ++slot_keys_;
         slot_digest_ += Table::RecordDigest(header_.hash_key, hash, *record);
       }
@@ -173,7 +179,7 @@ bool StoreSnapshotReader::AppendItem() {
 
 void StoreSnapshotReader::AppendHeader() {
   AppendFixed<uint32_t>(&pending_, kMagic);
-  AppendFixed<uint32_t>(&pending_, kSnapshotVersion);
+  AppendFixed<uint32_t>(&pending_, version_);
   AppendFixed<uint32_t>(&pending_, header_.group.value());
   AppendFixed<uint32_t>(&pending_, header_.slot_count);
   AppendFixed<uint64_t>(&pending_, header_.hash_key);

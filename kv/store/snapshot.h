@@ -32,6 +32,12 @@ namespace quorate::kv {
 // Version 1 has neither rules nor removals: it is read as made under rules of
 // version 1. Before version 3, keys have no type: they are strings.
 inline constexpr uint32_t kSnapshotVersion = 3;
+// The version in which a state is written whose newest batch has these rules.
+// Each program that knows the rules reads it. So an older program can be
+// started again as long as the group's level has not risen.
+constexpr uint32_t SnapshotVersionFor(uint32_t rules) {
+  return rules < 3 ? 2 : 3;
+}
 
 // The first item of a snapshot.
 struct SnapshotHeader {
@@ -69,6 +75,7 @@ class StoreSnapshotReader final : public raft::SnapshotReader {
   enum class Stage : uint8_t { kHeader, kSlot, kRecords, kSessions, kDone };
 
   const SnapshotHeader header_;
+  const uint32_t version_;  // That of the format.
   // The view of a slot ends when it was written: later writes to the slot copy
   // nothing.
   std::vector<std::pair<Slot, TableView>> tables_;

@@ -32,9 +32,9 @@ void Apply(Store* store, uint64_t index, Buffer payload) {
 }
 
 // Two slots, one with sessions; expiries; values of all sizes.
-Buffer SampleBatch() {
+Buffer SampleBatch(uint32_t rules = 2) {
   BatchBuilder batch;
-  batch.SetRules(2);
+  batch.SetRules(rules);
   const auto set = [&](std::string_view key, std::string_view value,
                        uint64_t sequence) {
     const std::string_view arguments[] = {key, value};
@@ -56,7 +56,7 @@ Buffer SampleBatch() {
 }
 
 // SampleBatch applied behind the last removals of two slots.
-std::unique_ptr<Store> SampleStore() {
+std::unique_ptr<Store> SampleStore(uint32_t rules = 2) {
   auto store = std::make_unique<Store>(kOptions);
   BatchBuilder batch;
   batch.SetRules(2);
@@ -68,7 +68,7 @@ std::unique_ptr<Store> SampleStore() {
         {.op = Op::kDel, .slot = HashSlot(key), .arguments = all.first(1)});
   }
   Apply(store.get(), 4, batch.Finish());
-  Apply(store.get(), 5, SampleBatch());
+  Apply(store.get(), 5, SampleBatch(rules));
   return store;
 }
 
@@ -104,19 +104,28 @@ TEST(StoreSnapshot, CommandsWhileItIsRead_CountAsMoreWork) {
   EXPECT_EQ(store->WorkOf(batch), alone);
 }
 
-TEST(Snapshot, SampleStore_HasTheBytesOfVersion3) {
-  testing::ExpectGolden("kv/store/testdata/snapshot_v3.golden",
+TEST(Snapshot, StateOfRules3_HasTheBytesOfVersion3) {
+  testing::ExpectGolden("kv/store/testdata/snapshot_v3_of_rules_3.golden",
+                        BytesOf(SampleStore(3).get()));
+}
+
+// A program that knows no later rules reads it.
+TEST(Snapshot, StateOfRules2_HasTheBytesOfVersion2) {
+  testing::ExpectGolden("kv/store/testdata/snapshot_v2.golden",
                         BytesOf(SampleStore().get()));
 }
 
-TEST(Snapshot, OfVersion2_IsReadAndHasStrings) {
-  Store store(kOptions);
-  const absl::Status status = Restore(
-      &store, testing::ReadGolden("kv/store/testdata/snapshot_v2.golden"));
-  ASSERT_TRUE(status.ok()) << status;
+// Earlier programs wrote version 3 under rules of version 2, too.
+TEST(Snapshot, OfVersions2And3_AreReadAndHaveStrings) {
   const auto sample = SampleStore();
-  EXPECT_EQ(store.Digest(), sample->Digest());
-  EXPECT_EQ(BytesOf(&store), BytesOf(sample.get()));
+  for (const char* golden : {"kv/store/testdata/snapshot_v2.golden",
+                             "kv/store/testdata/snapshot_v3.golden"}) {
+    Store store(kOptions);
+    const absl::Status status = Restore(&store, testing::ReadGolden(golden));
+    ASSERT_TRUE(status.ok()) << status;
+    EXPECT_EQ(store.Digest(), sample->Digest());
+    EXPECT_EQ(BytesOf(&store), BytesOf(sample.get()));
+  }
 }
 
 // A store that continues from a snapshot of version 1 is the one that applied
@@ -231,7 +240,7 @@ TEST(Snapshot, EveryFlippedBit_IsRefused) {
 
 // Format, rules of the newest batch, and type of a key.
 TEST(Snapshot, OfANewerProgram_IsToldFromDamage) {
-  const std::string bytes = BytesOf(SampleStore().get());
+  const std::string bytes = BytesOf(SampleStore(3).get());
   const size_t rules = 44 + 4 * kOptions.owned.size();
   const auto removals = LoadFixed<uint32_t>(bytes, rules + 4);
   const size_t record = rules + 8 + 18 * removals + 3;
