@@ -624,8 +624,12 @@ void LogImpl::PrepareSpare() {
           ? kZeroBytesMin
           : std::max(options_.preallocation_bytes_max, kZeroBytesMin);
   if (!unused_.empty() && !buggify_.Fire("log.new_file")) {
-    options.recycled = unused_.front();
-    unused_.pop_front();
+    // A shorter file must grow, which a full disk does not allow.
+    const auto longest = std::max_element(
+        unused_.begin(), unused_.end(),
+        [](const auto& a, const auto& b) { return a.bytes < b.bytes; });
+    options.recycled = *longest;
+    unused_.erase(longest);
     tracer_.Sometimes("log.segment_recycled");
   }
   spare_maker_ = std::make_unique<SpareSegment>(

@@ -732,6 +732,31 @@ TEST_F(LogTest, DiskWithoutRoomForASpare_TakesRecordsToItsEnd) {
   EXPECT_GT(UsedBytes(h_), capacity - (8 << 10));
 }
 
+// Files of before the segments were made longer are in front of longer ones.
+TEST_F(LogTest, FullDisk_TheLongestUnusedFileIsTheNextSegment) {
+  uint64_t index = 0;
+  const auto append = [&](uint64_t bytes) {
+    for (uint64_t end = index + bytes / 6000; index < end; ++index) {
+      const absl::Status status =
+          h_.Append(kGroup, {TestEntry(1, index + 1, std::string(6000, 'x'))});
+      if (!status.ok()) return status;
+    }
+    return absl::OkStatus();
+  };
+  const uint64_t segment_bytes = h_.options().segment_bytes;
+  ASSERT_TRUE(append(segment_bytes / 2).ok());
+  h_.options().segment_bytes *= 2;
+  h_.options().ballast_bytes = 0;
+  ASSERT_TRUE(h_.Restart().ok());
+  ASSERT_TRUE(append(8 * segment_bytes).ok());
+  ASSERT_TRUE(h_.SetLogStart(kGroup, {Term(1), Index(index)}).ok());
+  ASSERT_TRUE(append(6000).ok());
+  h_.world().RunFor(Seconds(2));
+  h_.world().disk_options(h_.test().machine()).capacity_bytes =
+      UsedBytes(h_) + 1024;  // A renaming needs some room.
+  EXPECT_EQ(append(5 * segment_bytes), absl::OkStatus());
+}
+
 TEST_F(LogTest, FullDisk_StopsTheLogAndSaysSo) {
   h_.world().disk_options(h_.test().machine()).capacity_bytes = 150 << 10;
   absl::Status status;
