@@ -40,7 +40,7 @@ std::vector<SlotRange> RangesOf(const ClusterTruth& truth) {
       ranges.push_back({first, last, group});
     }
   }
-  std::sort(
+  std::stable_sort(
       ranges.begin(), ranges.end(),
       [](const SlotRange& a, const SlotRange& b) { return a.first < b.first; });
   return ranges;
