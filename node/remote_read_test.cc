@@ -170,6 +170,32 @@ TEST_F(RemoteReadTest, ResultsWithoutRoom_AreKept) {
   EXPECT_LT(AnswerBytes(leader) - before, size / 4 * 5);
 }
 
+// The client asks for more than it reads, and than may wait for the group.
+TEST(RemoteRead_SlowClient, OthersAreServed) {
+  TestCluster cluster({.nodes = 4, .adjust = [](Config& config) {
+                         ThreeReplicas(config);
+                         config.limits.held_requests = 50;
+                       }});
+  ASSERT_TRUE(cluster.AwaitLeaders());
+  cluster.world().RunFor(Seconds(2));
+  auto other = cluster.ConnectResp(kWithout);
+  const std::string value(400'000, 'x');
+  EXPECT_EQ(cluster.Command(*other, {"SET", "k", value}), "+OK\r\n");
+  auto slow = cluster.ConnectResp(kWithout);
+  slow->PauseReads();
+  std::string requests;
+  for (int i = 0; i < 200; ++i) requests += EncodeRequest({"GET", "k"});
+  slow->Send(requests);
+  cluster.world().RunFor(Seconds(5));
+  EXPECT_EQ(cluster.Command(*other, {"STRLEN", "k"}), ":400000\r\n");
+  slow->ResumeReads();
+  const size_t size =
+      200 * (value.size() + std::string("$400000\r\n\r\n").size());
+  EXPECT_TRUE(cluster.world().RunUntilTrue(
+      [&] { return slow->received().size() >= size; }, Seconds(60)));
+  EXPECT_EQ(slow->received().size(), size);
+}
+
 TEST_F(RemoteReadTest, LeaderIsLost_ReadsWaitForTheNextOne) {
   EXPECT_EQ(Do({"SET", "k", "v"}), "+OK\r\n");
   cluster_.Crash(cluster_.LeaderOf(GroupId(1)));

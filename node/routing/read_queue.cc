@@ -144,7 +144,7 @@ void ReadQueue::Issue() {
   for (ReadList::Item& item : reads->items()) {
     if (item.sink == nullptr) continue;
     RequestSink::ConnectionOrder& order = OrderOf(item.sink);
-    if (order.reads_in_log > 0 || AwaitsRoom(item.sink)) {
+    if (order.reads_in_log > 0) {
       // This node may not have applied what the read in the log observes. So
       // this read needs a read point after it.
       KeepRead(item, *reads);
@@ -153,6 +153,15 @@ void ReadQueue::Issue() {
     }
     --waiting_requests_;
     --order.waiting_reads;
+    if (AwaitsRoom(item.sink)) {
+      // It waits for its client. As a waiting read it would keep the requests
+      // of others from being admitted.
+      ++order.issued_reads;
+      Park(item.sink,
+           ReadToPark(item.Request(), reads->CommandOf(item, &arguments_)));
+      item.sink = nullptr;
+      continue;
+    }
     if (remote && item.redirect) {
       Fail(item, RequestFailure::Kind::kMoved, absl::OkStatus());
       item.sink = nullptr;
