@@ -192,6 +192,7 @@ class ServerImpl final : public Server, public raft::Host::Observer {
         .peer_bytes = router_.links().held_bytes(),
         .log_memory_bytes = host_.log_memory_bytes(),
         .store_bytes = memory_budget_.used_bytes(),
+        .store_limit_bytes = memory_budget_.limit_bytes(),
         .store_reserved_bytes = memory_budget_.reserved_bytes(),
         .longest_turn_work = turn_work_.longest(),
         .longest_apply_work = host_.longest_apply_work()};

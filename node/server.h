@@ -41,7 +41,8 @@ struct ResourceUse {
   // Entries of the log that are not applied. Counted only while the entries in
   // memory exceed snapshot.log_memory_bytes.
   uint64_t unapplied_entries = 0;
-  uint64_t store_bytes = 0;  // Keys, values and sessions, as counted.
+  uint64_t store_bytes = 0;        // Keys, values and sessions, as counted.
+  uint64_t store_limit_bytes = 0;  // Of them, as last set; 0: there is none.
   // The most bytes that writes under way will add to them.
   uint64_t store_reserved_bytes = 0;
   // The most work of one step of a turn since the start: for requests, and of

@@ -13,7 +13,8 @@ namespace quorate::node {
 namespace {
 
 constexpr env::Lane kLane = env::Lane::kRequests;
-// Requests that waited are executed up to this size in a turn.
+// In a turn, requests that waited are executed up to this size of them and of
+// answers.
 constexpr size_t kTurnBytes = 256 << 10;
 
 size_t BytesOf(const PeerRequest& request) {
@@ -37,6 +38,8 @@ PeerAnswers::PeerAnswers(env::Env& env, const PeerLinkOptions& options,
       handler_(handler),
       alarm_(env.loop, [this] {
         SendWaiting();
+        RefuseExpired(unmade_);
+        RefuseExpired(unmade_long_);
         SetAlarm();
       }) {}
 
@@ -72,33 +75,83 @@ void PeerAnswers::OnRequest(PeerRequestMessage message) {
 
 void PeerAnswers::Execute(const PeerRequestId& id, PeerRequest request) {
   const size_t bytes = BytesOf(request);
-  handler_(std::move(request), [this, id, bytes](PeerResult result) {
+  auto done = [this, id, bytes](PeerResult result) {
     request_bytes_ -= bytes;
     Answer(id, std::move(result));
+  };
+  handler_(std::move(request), std::move(done), *this);
+}
+
+void PeerAnswers::Await(PeerDone done, Make make) {
+  if (unmade_.empty() && HasRoom()) return make(std::move(done));
+  env_.tracer.Sometimes("node.answer_waits_for_answers");
+  unmade_.push_back({.done = std::move(done),
+                     .make = std::move(make),
+                     .expires = env_.loop.ReadClock().mono + options_.timeout});
+  SetAlarm();
+}
+
+void PeerAnswers::AwaitLong(PeerDone done, Make make) {
+  if (!makes_long_ && unmade_long_.empty() && HasRoom()) {
+    return MakeLong(std::move(done), std::move(make));
+  }
+  env_.tracer.Sometimes("node.long_answer_waits_for_another");
+  unmade_long_.push_back(
+      {.done = std::move(done),
+       .make = std::move(make),
+       .expires = env_.loop.ReadClock().mono + options_.timeout});
+  SetAlarm();
+}
+
+void PeerAnswers::MakeLong(PeerDone done, Make make) {
+  makes_long_ = true;
+  make([this, done = std::move(done)](PeerResult result) mutable {
+    makes_long_ = false;
+    done(std::move(result));
   });
 }
 
-void PeerAnswers::ExecuteDelayed() {
-  size_t bytes = 0;
-  while (!delayed_.empty() && HasRoom() && bytes < kTurnBytes) {
-    Delayed first = std::move(delayed_.front());
-    delayed_.pop_front();
-    bytes += BytesOf(first.request);
-    Execute(first.id, std::move(first.request));
-  }
-  ContinueDelayed();
+bool PeerAnswers::MayContinue() const {
+  return HasRoom() && (!unmade_.empty() || !delayed_.empty() ||
+                       (!unmade_long_.empty() && !makes_long_));
 }
 
-void PeerAnswers::ContinueDelayed() {
-  if (delayed_.empty() || !HasRoom()) return;
-  next_turn_ =
-      env_.loop.At(env_.loop.ReadClock().mono, [this] { ExecuteDelayed(); });
+bool PeerAnswers::ContinueWithNext() {
+  if (!MayContinue()) return false;
+  if (!unmade_.empty()) {
+    Unmade first = std::move(unmade_.front());
+    unmade_.pop_front();
+    first.make(std::move(first.done));
+  } else if (!unmade_long_.empty() && !makes_long_) {
+    Unmade first = std::move(unmade_long_.front());
+    unmade_long_.pop_front();
+    MakeLong(std::move(first.done), std::move(first.make));
+  } else {
+    Delayed first = std::move(delayed_.front());
+    delayed_.pop_front();
+    made_bytes_ += BytesOf(first.request);
+    Execute(first.id, std::move(first.request));
+  }
+  return true;
+}
+
+void PeerAnswers::Continue() {
+  const uint64_t end = made_bytes_ + kTurnBytes;
+  while (made_bytes_ < end && ContinueWithNext()) {
+  }
+  ContinueLater();
+}
+
+void PeerAnswers::ContinueLater() {
+  if (!MayContinue()) return;
+  next_turn_ = env_.loop.At(env_.loop.ReadClock().mono, [this] { Continue(); });
 }
 
 void PeerAnswers::Answer(const PeerRequestId& id, PeerResult result) {
   if (result.channel.channel != 0) result.channel.life = options_.life;
   PeerAnswer answer = EncodePeerResult(result);
   answer_bytes_ += answer.size();
+  made_bytes_ += answer.size();
   counters_.answer_bytes += answer.size();
   waiting_.push_back(
       {.id = id,
@@ -129,7 +182,7 @@ void PeerAnswers::SendWaiting() {
     env_.transport.Send(options_.link.to, kLane, piece);
   }
   while (!sent_.empty() && !HasRoom()) DropSent();
-  ContinueDelayed();
+  ContinueLater();
 }
 
 // The connection of answers is not that of their requests. It may have been
@@ -174,10 +227,23 @@ void PeerAnswers::DropExpired() {
   while (!delayed_.empty() && delayed_.front().expires <= now) DropDelayed();
 }
 
+void PeerAnswers::RefuseExpired(Fifo<Unmade>& unmade) {
+  const MonoTime now = env_.loop.ReadClock().mono;
+  while (!unmade.empty() && unmade.front().expires <= now) {
+    Unmade first = std::move(unmade.front());
+    unmade.pop_front();
+    first.done(MakeResult(
+        Outcome::kNotExecuted,
+        absl::UnavailableError("answers wait for room on the link")));
+  }
+}
+
 void PeerAnswers::SetAlarm() {
   for (const Waiting& waiting : waiting_) alarm_.SetFor(waiting.expires);
   if (!sent_.empty()) alarm_.SetFor(sent_.front().expires);
   if (!delayed_.empty()) alarm_.SetFor(delayed_.front().expires);
+  if (!unmade_.empty()) alarm_.SetFor(unmade_.front().expires);
+  if (!unmade_long_.empty()) alarm_.SetFor(unmade_long_.front().expires);
 }
 
 }  // namespace quorate::node

@@ -30,6 +30,9 @@ struct Facts {
   size_t asked = 0;
   size_t refused = 0;
   size_t held_most = 0;
+  size_t made = 0;            // Answers that had room.
+  size_t made_long_most = 0;  // At a time.
+  size_t passed_long = 0;     // Answers while a long one was made.
   size_t reports = 0;  // Answers to queries of node 1 for the state of node 2.
   size_t links_opened = 0;
 };
@@ -43,6 +46,9 @@ struct Manner {
   Duration work;              // Of every fifth request.
   bool byte_streams = false;  // The nodes have connections.
   bool heeds_room = false;    // It asks while the link has room.
+  // Every request waits for `work`, then its answer for room.
+  bool awaits_room = false;
+  Duration make;  // Above 0: every tenth answer is long.
 };
 
 // Node 1 asks node 2, which echoes payloads and refuses some.
@@ -68,8 +74,8 @@ class Program final : private StatusObserver {
                            links_.get())
                     .ok());
     links_->Start(
-        [this](PeerRequest request, PeerDone done) {
-          Execute(std::move(request), std::move(done));
+        [this](PeerRequest request, PeerDone done, AnswerRoom& room) {
+          Execute(std::move(request), std::move(done), room);
         },
         [] {}, this);
     if (id == 1 && manner.requests > 0) Open();
@@ -91,7 +97,19 @@ class Program final : private StatusObserver {
             .random = env.random,
             .secrets = env.secrets};
   }
-  void Execute(PeerRequest request, PeerDone done) {
+  void After(Duration duration, absl::AnyInvocable<void()> call) {
+    later_.push_back(
+        env_.loop.At(env_.loop.ReadClock().mono + duration, std::move(call)));
+  }
+  void MakeLong(PeerDone done, PeerResult result) {
+    facts_->made_long_most = std::max(facts_->made_long_most, ++made_long_);
+    After(manner_.make,
+          [this, done = std::move(done), result = std::move(result)]() mutable {
+            --made_long_;
+            done(std::move(result));
+          });
+  }
+  void Execute(PeerRequest request, PeerDone done, AnswerRoom& room) {
     PeerResult result;
     result.result.outcome = Outcome::kDone;
     if (request.kind == Kind::kOpen) {
@@ -110,12 +128,36 @@ class Program final : private StatusObserver {
         count % 10 == 0 && manner_.result_bytes > 0
             ? Buffer::Copy(std::string(manner_.result_bytes, 'r'))
             : request.payload;
+    if (manner_.awaits_room) {
+      return AwaitRoom(count, std::move(done), std::move(result), room);
+    }
     if (count % 5 != 0) return done(std::move(result));
-    later_.push_back(env_.loop.At(
-        env_.loop.ReadClock().mono + manner_.work,
-        [done = std::move(done), result = std::move(result)]() mutable {
-          done(std::move(result));
-        }));
+    After(manner_.work,
+          [done = std::move(done), result = std::move(result)]() mutable {
+            done(std::move(result));
+          });
+  }
+  void AwaitRoom(uint64_t count, PeerDone done, PeerResult result,
+                 AnswerRoom& room) {
+    const bool is_long = manner_.make > Duration() && count % 10 == 0;
+    After(manner_.work, [this, is_long, &room, done = std::move(done),
+                         result = std::move(result)]() mutable {
+      if (is_long) {
+        return room.AwaitLong(
+            std::move(done),
+            [this, result = std::move(result)](PeerDone then) mutable {
+              MakeLong(std::move(then), std::move(result));
+            });
+      }
+      room.Await(std::move(done),
+                 [this, result = std::move(result)](PeerDone then) mutable {
+                   ++facts_->made;
+                   facts_->passed_long += made_long_;
+                   then(std::move(result));
+                   facts_->held_most =
+                       std::max(facts_->held_most, links_->held_bytes());
+                 });
+    });
   }
   // The report says how many queries of the asker it follows.
   NodeReport Report(NodeId asker, StoreIncarnation store,
@@ -188,6 +230,7 @@ class Program final : private StatusObserver {
   Config config_;
   std::unique_ptr<PeerLinks> links_;
   ForwardStamp stamp_;
+  size_t made_long_ = 0;  // Long answers that are being made.
   uint64_t executed_ = 0;
   uint64_t queries_ = 0;
   uint64_t reported_ = 0;  // The query of the last report.
@@ -368,6 +411,64 @@ TEST_F(PeerLinksTest, LargeAnswersToSmallRequests_AreAwaitedWithinTheBound) {
   EXPECT_EQ(Count(Outcome::kDone) + facts_.refused, 100u);
   EXPECT_GT(programs_[1]->counters().delayed, 0u);
   EXPECT_LE(facts_.held_most, kBound + kLarge + 20'000);
+}
+
+// All are executed at once, before any answer is made.
+TEST_F(PeerLinksTest, LargeAnswersAfterAWait_AreMadeWithinTheBound) {
+  constexpr size_t kBound = 128 << 10;
+  constexpr size_t kLarge = 100'000;
+  Begin(1, {.pause = Duration(),
+            .requests = 300,
+            .payload_bytes = 10,
+            .result_bytes = kLarge,
+            .bytes_max = kBound,
+            .work = Milliseconds(20),
+            .awaits_room = true});
+  StartProgram(2);
+  StartProgram(1);
+  world_->network_options().bytes_per_second = 20'000'000;
+  world_->network_options().lane_bytes_max = 150'000;
+  world_->RunFor(Seconds(5));
+  CheckFacts();
+  EXPECT_EQ(Count(Outcome::kDone) + facts_.refused, 300u);
+  EXPECT_GT(facts_.held_most, kLarge);
+  EXPECT_LE(facts_.held_most, kBound + kLarge + 40'000);
+  EXPECT_EQ(programs_[1]->held_bytes(), 0u);
+}
+
+TEST_F(PeerLinksTest, LongAnswers_AreMadeOneByOneAndOthersPass) {
+  Begin(1, {.requests = 300,
+            .payload_bytes = 10,
+            .work = Milliseconds(1),
+            .awaits_room = true,
+            .make = Milliseconds(15)});
+  StartProgram(2);
+  StartProgram(1);
+  world_->RunFor(Seconds(5));
+  CheckFacts();
+  EXPECT_EQ(Count(Outcome::kDone) + facts_.refused, 300u);
+  EXPECT_EQ(facts_.made_long_most, 1u);
+  EXPECT_GT(facts_.passed_long, 20u);
+}
+
+TEST_F(PeerLinksTest, AnswersWithoutRoomForLong_AreNotMade) {
+  Begin(1, {.requests = 200,
+            .payload_bytes = 10,
+            .result_bytes = 100'000,
+            .bytes_max = 50'000,
+            .work = Milliseconds(20),
+            .awaits_room = true});
+  StartProgram(2);
+  StartProgram(1);
+  world_->network_options().bytes_per_second = 50'000;
+  world_->network_options().lane_bytes_max = 50'000;
+  world_->RunFor(Seconds(1));
+  EXPECT_GT(programs_[1]->held_bytes(), 0u);
+  world_->RunFor(Seconds(20));
+  CheckFacts();
+  EXPECT_EQ(programs_[1]->held_bytes(), 0u);
+  EXPECT_GT(facts_.made, 0u);
+  EXPECT_LT(facts_.made, facts_.executed.size() / 2);
 }
 
 // The connection of answers stands still until their asker has left.

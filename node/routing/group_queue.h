@@ -20,6 +20,7 @@
 #include "env/time.h"
 #include "kv/command/command.h"
 #include "kv/store/store.h"
+#include "node/peers/answer_room.h"
 #include "node/peers/forward_channel.h"
 #include "node/peers/peer_message.h"
 #include "node/routing/batch_queue.h"
@@ -83,8 +84,8 @@ class GroupQueue {
     callbacks_.wake();
   }
   // Evaluates a batch of reads of another node at a read point.
-  void ReadForPeer(Buffer payload, PeerDone done) {
-    peer_reads_.Serve(std::move(payload), std::move(done));
+  void ReadForPeer(Buffer payload, PeerDone done, AnswerRoom& room) {
+    peer_reads_.Serve(std::move(payload), std::move(done), room);
   }
   PeerResult OpenForPeer(const ForwardStamp& replaces) {
     return forwarding_.OpenForPeer(replaces);

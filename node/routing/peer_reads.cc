@@ -22,6 +22,8 @@ namespace {
 
 // After this much work, the rest of the batch is left out.
 constexpr uint64_t kWorkPerAnswer = TurnWork::kRead * 4096;
+// An answer that copies the bytes of more pieces is made in pieces.
+constexpr size_t kPiecesAtOnce = 4;
 // The encoding of an element has at most this much beside its bytes.
 constexpr size_t kElementBytes = 10;
 
@@ -81,25 +83,35 @@ struct PeerReads::LongAnswer {
   kv::ResultBuilder results{kv::Version{}};
 };
 
-bool PeerReads::IsLong(const kv::CommandView& command) const {
+bool PeerReads::HasManyKeys(const kv::CommandView& command) const {
   return kv::LongRead::Takes(command.op) &&
          command.arguments.count() >
              std::min(kKeysAtOnce, parts_.config.bounds.read_piece_keys);
 }
 
-// `*work` is in units of TurnWork. A command that is no read, or not of this
-// store, is kMalformed.
-Buffer PeerReads::EvaluateReads(const kv::Store& store, const Buffer& batch,
-                                uint64_t* work) const {
+bool PeerReads::HasManyBytes(const kv::ResultView& result) const {
+  size_t bytes = 0;
+  for (const kv::ResultElement& element : result.elements) {
+    bytes += element.bytes.size();
+  }
+  return bytes > parts_.config.bounds.read_piece_bytes * kPiecesAtOnce;
+}
+
+PeerReads::Evaluated PeerReads::EvaluateReads(const kv::Store& store,
+                                              const Buffer& batch) const {
   const WallTime due_by = leadership_.ReadTime();
   const size_t bytes_max = parts_.config.bounds.entry_result_bytes;
+  Evaluated evaluated;
   kv::ResultBuilder results(kv::Version{});
   kv::CommandReader reader(batch.view());
   kv::CommandView command;
-  *work = 0;
+  uint64_t work = 0;
+  const auto all_work = [&] {
+    return work + results.size_bytes() / TurnWork::kBytesPerUnit;
+  };
   while (reader.ok() && !reader.done() &&
          (results.count() == 0 ||
-          (results.size_bytes() < bytes_max && *work < kWorkPerAnswer))) {
+          (results.size_bytes() < bytes_max && all_work() < kWorkPerAnswer))) {
     const bool valid = reader.Next(&command);
     if (!valid || !CanEvaluate(store, command)) {
       const bool moved = valid && kv::IsRead(command.op) &&
@@ -109,52 +121,57 @@ Buffer PeerReads::EvaluateReads(const kv::Store& store, const Buffer& batch,
                                        : kv::ResultStatus::kMalformed});
       continue;
     }
-    if (IsLong(command)) break;
-    *work += WorkOfRead(command);
-    if (!store.Read(command, due_by, [&](const kv::ResultView& result) {
+    bool is_long = HasManyKeys(command);
+    if (!is_long) work += WorkOfRead(command);
+    const bool added =
+        !is_long &&
+        store.Read(command, due_by, [&](const kv::ResultView& result) {
+          is_long = kv::LongRead::Takes(command.op) && HasManyBytes(result);
+          if (is_long) return;
           if (command.op == kv::Op::kScan) {
-            *work +=
+            work +=
                 TurnWork::kScannedKey * kv::ArrayReader(result.bytes).count();
           }
           results.Add(result);
-        })) {
-      break;
-    }
+        });
+    if (is_long) evaluated.begins_long = results.count() == 0;
+    if (is_long || !added) break;
   }
-  *work += results.size_bytes() / TurnWork::kBytesPerUnit;
-  return results.Finish();
+  evaluated.work = all_work();
+  evaluated.results = results.Finish();
+  return evaluated;
 }
 
-void PeerReads::Serve(Buffer batch, PeerDone done) {
+void PeerReads::Serve(Buffer batch, PeerDone done, AnswerRoom& room) {
   leadership_.Refresh();
   if (leadership_.kind() != Leadership::Kind::kSelf) {
     return done(forwarding_.NotLeading());
   }
-  auto answer = [this, batch = std::move(batch),
-                 done = std::move(done)](absl::Status status) mutable {
+  auto answer = [this, batch = std::move(batch), done = std::move(done),
+                 &room](absl::Status status) mutable {
     if (!status.ok()) return done(forwarding_.NotLeading());
-    ServeNow(std::move(batch), std::move(done));
+    room.Await(std::move(done),
+               [this, batch = std::move(batch), &room](PeerDone then) mutable {
+                 ServeNow(std::move(batch), std::move(then), room);
+               });
   };
   parts_.host.Read(leadership_.group(), std::move(answer));
 }
 
-void PeerReads::ServeNow(Buffer batch, PeerDone done) {
+void PeerReads::ServeNow(Buffer batch, PeerDone done, AnswerRoom& room) {
   const kv::Store* here = leadership_.store();
   if (here == nullptr) return done(forwarding_.NotLeading());
-  kv::CommandReader reader(batch.view());
-  kv::CommandView first;
-  if (reader.ok() && !reader.done() && reader.Next(&first) &&
-      CanEvaluate(*here, first) && IsLong(first)) {
-    auto answer = std::make_unique<LongAnswer>();
-    answer->batch = std::move(batch);
-    answer->done = std::move(done);
-    return long_work_.Add(
-        [this, answer = std::move(answer)] { return ServePiece(*answer); });
-  }
-  uint64_t work;
-  Buffer results = EvaluateReads(*here, batch, &work);
-  parts_.work.Add(work);
-  done(Done(std::move(results)));
+  Evaluated evaluated = EvaluateReads(*here, batch);
+  parts_.work.Add(evaluated.work);
+  if (!evaluated.begins_long) return done(Done(std::move(evaluated.results)));
+  room.AwaitLong(
+      std::move(done), [this, batch = std::move(batch)](PeerDone then) mutable {
+        auto answer = std::make_unique<LongAnswer>();
+        answer->batch = std::move(batch);
+        answer->done = std::move(then);
+        long_work_.Add(
+            [this, answer = std::move(answer)] { return ServePiece(*answer); });
+      });
 }
 
 bool PeerReads::Begin(LongAnswer& answer) {

@@ -10,7 +10,9 @@
 
 #include "env/buffer.h"
 #include "kv/command/command.h"
+#include "kv/command/result.h"
 #include "kv/store/store.h"
+#include "node/peers/answer_room.h"
 #include "node/peers/peer_message.h"
 #include "node/routing/forwarding.h"
 #include "node/routing/group_leadership.h"
@@ -33,23 +35,30 @@ class PeerReads {
   // kNotExecuted and the leader's name if this node does not lead. There is no
   // result only if the first read needs an entry. The rest is left out:
   // - after bounds.entry_result_bytes and one result more
-  // - after the work of a few thousand keys
+  // - after the work of a few thousand keys or a few hundred KiB
   // - from the first read on for which a key is due by now, but not by log time
-  // - from the first read of many keys on, unless it is alone
-  void Serve(Buffer batch, PeerDone done);
+  // - from the first read of many keys or bytes on, unless it is alone
+  // `room` outlives `done`.
+  void Serve(Buffer batch, PeerDone done, AnswerRoom& room);
 
  private:
-  // A read of many keys, over several turns.
+  // The answer of a read of many keys or bytes, over several turns.
   struct LongAnswer;
+  struct Evaluated {
+    Buffer results;
+    uint64_t work = 0;         // In units of TurnWork.
+    bool begins_long = false;  // The first read is long. There is no result.
+  };
 
   // True if the read is answered alone and in pieces.
-  bool IsLong(const kv::CommandView& command) const;
-  void ServeNow(Buffer batch, PeerDone done);
+  bool HasManyKeys(const kv::CommandView& command) const;
+  bool HasManyBytes(const kv::ResultView& result) const;
+  void ServeNow(Buffer batch, PeerDone done, AnswerRoom& room);
   // Does the next piece. Returns true if the read is answered.
   bool ServePiece(LongAnswer& answer);
   bool Begin(LongAnswer& answer);
-  Buffer EvaluateReads(const kv::Store& store, const Buffer& batch,
-                       uint64_t* work) const;
+  // A command that is no read, or not of this store, is kMalformed.
+  Evaluated EvaluateReads(const kv::Store& store, const Buffer& batch) const;
 
   const QueueParts& parts_;
   GroupLeadership& leadership_;

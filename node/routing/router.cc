@@ -53,8 +53,8 @@ Router::Router(env::Env& env, raft::Host& host, const Config& config,
 
 void Router::Start() {
   links_.Start(
-      [this](PeerRequest request, PeerDone done) {
-        OnPeerRequest(std::move(request), std::move(done));
+      [this](PeerRequest request, PeerDone done, AnswerRoom& room) {
+        OnPeerRequest(std::move(request), std::move(done), room);
       },
       [this] { WakeAll(); }, &view_);
   // Without delay: a request may arrive before the first flush of this turn.
@@ -85,7 +85,8 @@ void Router::WakeAll() {
   first_woken_ = (first_woken_ + 1) % queues_.size();
 }
 
-void Router::OnPeerRequest(PeerRequest request, PeerDone done) {
+void Router::OnPeerRequest(PeerRequest request, PeerDone done,
+                           AnswerRoom& room) {
   GroupQueue* const queue = FindQueue(request.group);
   if (queue == nullptr || refuses_peers_) {
     PeerResult refusal;
@@ -101,7 +102,8 @@ void Router::OnPeerRequest(PeerRequest request, PeerDone done) {
       return queue->ApplyForPeer(request.stamp, std::move(request.payload),
                                  std::move(done));
     case PeerRequest::Kind::kRead:
-      return queue->ReadForPeer(std::move(request.payload), std::move(done));
+      return queue->ReadForPeer(std::move(request.payload), std::move(done),
+                                room);
   }
 }
 

@@ -21,6 +21,7 @@
 #include "node/base/output_budget.h"
 #include "node/base/turn_work.h"
 #include "node/config/config.h"
+#include "node/peers/answer_room.h"
 #include "node/peers/peer_links.h"
 #include "node/peers/peer_message.h"
 #include "node/routing/group_queue.h"
@@ -120,7 +121,7 @@ class Router {
   void Wake(size_t index);
   void WakeAll();
   // Executes a request of another node.
-  void OnPeerRequest(PeerRequest request, PeerDone done);
+  void OnPeerRequest(PeerRequest request, PeerDone done, AnswerRoom& room);
   void Defer();
   void Flush();
   void SetAlarm();

@@ -11,6 +11,8 @@ namespace {
 // as CLIENT LIST, or of its keys (node/base/turn_work.h).
 constexpr uint64_t kPageWork = 20'000;
 constexpr uint64_t kKeyWork = 20;
+// Many reads of another node are answered up to this size, and one result more.
+constexpr uint64_t kBatchAnswerBytes = 512 << 10;
 // While a snapshot reads the store, a command that changes a page has up to so
 // many times the work of its entry (kv/store/work.h).
 constexpr uint64_t kPageCopies = 4;
@@ -35,9 +37,10 @@ void ResourceChecker::RequireTurns(NodeId node, const node::Config& config,
               options_.message_bytes_max);
 }
 
-void ResourceChecker::RequireMemory(NodeId node, uint64_t limit_bytes,
-                                    const node::ResourceUse& last,
+void ResourceChecker::RequireMemory(NodeId node, const node::ResourceUse& last,
                                     const node::ResourceUse& use) {
+  // A client may have changed the limit since.
+  const uint64_t limit_bytes = use.store_limit_bytes;
   const auto above = [limit_bytes](const node::ResourceUse& at) {
     return at.store_bytes + at.store_reserved_bytes > limit_bytes;
   };
@@ -49,6 +52,18 @@ void ResourceChecker::RequireMemory(NodeId node, uint64_t limit_bytes,
                         " reserves more memory than before, ",
                         use.store_reserved_bytes, " bytes beside ",
                         use.store_bytes, ", above its limit of ", limit_bytes));
+}
+
+void ResourceChecker::RequirePeers(NodeId node, const node::Config& config,
+                                   const node::ResourceUse& use) {
+  const uint64_t message = options_.message_bytes_max;
+  const uint64_t asked = config.limits.peer_bytes + message;
+  const uint64_t taken = options_.peer_bytes_max + message;
+  // Above the limit, two answers are made: one to many reads or to a long one.
+  const uint64_t answers = config.limits.peer_bytes + kBatchAnswerBytes +
+                           message + options_.answer_bytes_max;
+  Require(node, "bytes of requests between nodes", use.peer_bytes,
+          (options_.nodes - 1) * (asked + taken + answers));
 }
 
 void ResourceChecker::RequireEviction(SimTime now, NodeId node,
@@ -85,9 +100,7 @@ void ResourceChecker::AfterTurns(SimTime now, NodeId node,
   Require(node, "bytes of replies that are not taken", use.reply_bytes,
           limits.output_total_bytes +
               use.connections * (bounds.fresh_reply_bytes + message));
-  // Requests to each other node, requests of it, and answers to it.
-  Require(node, "bytes of requests between nodes", use.peer_bytes,
-          3 * (options_.nodes - 1) * (limits.peer_bytes + message));
+  RequirePeers(node, config, use);
   Require(node, "entries under way in a group", use.entries_in_flight,
           bounds.entries_in_flight);
   // Entries that were under way wait again if a leader refuses them. The keys
@@ -100,7 +113,7 @@ void ResourceChecker::AfterTurns(SimTime now, NodeId node,
           limits.held_bytes + config.raft.uncommitted_bytes / 2 + 2 * message);
   RequireTurns(node, config, use);
   Seen& seen = seen_[node];
-  RequireMemory(node, limits.memory_bytes, seen.use, use);
+  RequireMemory(node, seen.use, use);
   if (works) {
     RequireEviction(now, node, config.snapshot.log_memory_bytes, use, &seen);
   }

@@ -27,8 +27,12 @@ struct ResourceCheckerOptions {
   // No request and no reply of the run has more.
   uint64_t message_bytes_max = 0;
   uint64_t request_keys_max = 0;  // No request of the run names more.
+  // No answer of one node to another has more, unless it is to many reads.
+  uint64_t answer_bytes_max = 0;
   // The largest bounds.entry_work of the nodes: any of them may lead.
   uint64_t entry_work_max = 0;
+  // The largest limits.peer_bytes: each node bounds what it asks.
+  uint64_t peer_bytes_max = 0;
 };
 
 class ResourceChecker {
@@ -63,9 +67,10 @@ class ResourceChecker {
   void RequireTurns(NodeId node, const node::Config& config,
                     const node::ResourceUse& use);
   // A node above its limit of memory begins no write that may grow.
-  void RequireMemory(NodeId node, uint64_t limit_bytes,
-                     const node::ResourceUse& last,
+  void RequireMemory(NodeId node, const node::ResourceUse& last,
                      const node::ResourceUse& use);
+  void RequirePeers(NodeId node, const node::Config& config,
+                    const node::ResourceUse& use);
   void RequireEviction(SimTime now, NodeId node, uint64_t budget_bytes,
                        const node::ResourceUse& use, Seen* seen);
 

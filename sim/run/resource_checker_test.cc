@@ -14,7 +14,9 @@ constexpr NodeId kNode(2);
 constexpr ResourceCheckerOptions kOptions = {.nodes = 3,
                                              .message_bytes_max = 100,
                                              .request_keys_max = 10,
-                                             .entry_work_max = 300};
+                                             .answer_bytes_max = 1'000,
+                                             .entry_work_max = 300,
+                                             .peer_bytes_max = 700};
 
 node::Config Small() {
   node::Config config;
@@ -25,7 +27,6 @@ node::Config Small() {
   config.limits.held_requests = 16;
   config.limits.held_bytes = 400;
   config.limits.batch_commands = 2;
-  config.limits.memory_bytes = 5'000;
   config.raft.uncommitted_bytes = 600;
   config.raft.apply_bytes = 700;
   config.bounds.entries_in_flight = 4;
@@ -68,7 +69,9 @@ TEST_F(ResourceCheckerTest, MoreThanABound_Found) {
   ExpectBound(&Use::request_bytes, 1'000,
               "bytes of requests that are not handled");
   ExpectBound(&Use::reply_bytes, 2'000, "bytes of replies that are not taken");
-  ExpectBound(&Use::peer_bytes, 3 * 2 * 600, "bytes of requests between nodes");
+  ExpectBound(&Use::peer_bytes,
+              2 * (600 + 800 + (500 + (512 << 10) + 100 + 1'000)),
+              "bytes of requests between nodes");
   ExpectBound(&Use::entries_in_flight, 4, "entries under way in a group");
   ExpectBound(&Use::waiting_requests, 16 + 4 * 2 + 10,
               "requests that wait in a group");
@@ -87,14 +90,24 @@ TEST_F(ResourceCheckerTest, EachConnection_MayHaveAReply) {
 
 TEST_F(ResourceCheckerTest, WritesThatBeginAboveTheLimitOfMemory_Found) {
   // A follower's store grows with its leader.
-  EXPECT_TRUE(Turn({.store_bytes = 5'100}).empty());
-  EXPECT_TRUE(Turn({.store_bytes = 5'200}).empty());
-  const auto found = Turn({.store_bytes = 5'200, .store_reserved_bytes = 1});
+  node::ResourceUse use = {.store_bytes = 5'100, .store_limit_bytes = 5'000};
+  EXPECT_TRUE(Turn(use).empty());
+  use.store_bytes = 5'200;
+  EXPECT_TRUE(Turn(use).empty());
+  use.store_reserved_bytes = 1;
+  const auto found = Turn(use);
   ASSERT_EQ(found.size(), 1u);
   EXPECT_TRUE(found[0].starts_with("resources: node 2 reserves more memory"));
   // A deletion made room.
-  EXPECT_TRUE(
-      Turn({.store_bytes = 4'000, .store_reserved_bytes = 900}).empty());
+  use.store_bytes = 4'000;
+  use.store_reserved_bytes = 900;
+  EXPECT_TRUE(Turn(use).empty());
+  // A client raised the limit.
+  use.store_bytes = 5'200;
+  EXPECT_TRUE(Turn(use).empty());
+  use.store_reserved_bytes = 1'000;
+  use.store_limit_bytes = 7'000;
+  EXPECT_TRUE(Turn(use).empty());
 }
 
 TEST_F(ResourceCheckerTest, AppliedEntriesThatStayInMemory_Found) {

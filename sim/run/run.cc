@@ -23,11 +23,14 @@
 #include "sim/run/resource_checker.h"
 #include "sim/run/timeline.h"
 #include "sim/schedule/schedule.h"
+#include "sim/workload/surface_client.h"
 
 namespace quorate::sim {
 namespace {
 
 constexpr ChoiceSite kLogs("shape.logs");
+// No request of the surface names more keys with large values.
+constexpr uint64_t kLargeValuesRead = 16;
 constexpr Duration kIdle = Seconds(2);
 // After the last healing: the last fault at a mark ended two seconds ago.
 constexpr Duration kCalm = kPostHealFaults + kPostHealFaultMax + Seconds(2);
@@ -280,9 +283,14 @@ ResourceCheckerOptions Run::Impl::BoundsOfMessages() const {
       .nodes = shape_.nodes + shape_.read_only_nodes,
       .message_bytes_max = 4 * shape_.large_value_bytes + (64 << 10),
       .request_keys_max = 1024};
+  options.answer_bytes_max =
+      std::max(options.request_keys_max * shape_.large_value_bytes,
+               kLargeValuesRead * SurfaceClient::kLargeValueBytes);
   for (const node::Config& config : cluster_.configs()) {
     options.entry_work_max =
         std::max<uint64_t>(options.entry_work_max, config.bounds.entry_work);
+    options.peer_bytes_max =
+        std::max<uint64_t>(options.peer_bytes_max, config.limits.peer_bytes);
   }
   return options;
 }

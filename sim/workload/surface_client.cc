@@ -18,8 +18,6 @@ constexpr uint64_t kRequestsMax = 12;
 constexpr uint64_t kPauseMaxMs = 100;
 // Above limits.key_bytes and limits.http_header_bytes.
 constexpr size_t kLongKeyBytes = 17'000;
-// More than half of limits.value_bytes and of one log entry.
-constexpr size_t kLargeValueBytes = 300'000;
 // The beginning of a request that violations show.
 constexpr size_t kShownBytes = 100;
 // More than most visits add to the texts of their requests.

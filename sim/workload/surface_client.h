@@ -27,6 +27,9 @@ namespace quorate::sim {
 
 class SurfaceClient final : env::Connection::Observer {
  public:
+  // More than half of limits.value_bytes and of one log entry.
+  static constexpr size_t kLargeValueBytes = 300'000;
+
   using Violate = absl::AnyInvocable<void(std::string what)>;
 
   // `resp` and `http`: the addresses of all nodes; neither is empty.
