@@ -56,6 +56,10 @@ std::string_view ClientReply::error_code() const {
   return std::string_view(text).substr(0, text.find(' '));
 }
 
+bool ClientReply::refuses_connection() const {
+  return is_error() && text == "ERR max number of clients reached";
+}
+
 std::string ClientReply::ToString() const {
   switch (type) {
     case Type::kSimple:

@@ -38,6 +38,9 @@ struct ClientReply {
   // The first word of an error, such as "MOVED" or "ERR". Empty for other
   // replies.
   std::string_view error_code() const;
+  // True for the error of a node that has as many connections as it may have.
+  // No request of this connection was or will be executed.
+  bool refuses_connection() const;
   // The reply in the form of redis-cli, on one line.
   std::string ToString() const;
 };

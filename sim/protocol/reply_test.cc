@@ -68,5 +68,13 @@ TEST(ClientReply, ErrorCode_IsTheFirstWord) {
             "");
 }
 
+TEST(ClientReply, RefusesConnection_IsOneErrorOnly) {
+  ClientReply reply = {.type = ClientReply::Type::kError,
+                       .text = "ERR max number of clients reached"};
+  EXPECT_TRUE(reply.refuses_connection());
+  reply.text = "ERR syntax error";
+  EXPECT_FALSE(reply.refuses_connection());
+}
+
 }  // namespace
 }  // namespace quorate::sim

@@ -465,7 +465,7 @@ void WorkloadClient::OnError(OperationId id, const ClientReply& reply) {
   const bool refused = code == "MOVED" || code == "CLUSTERDOWN" ||
                        code == "TRYAGAIN" || code == "LOADING" ||
                        code == "MISCONF" || code == "READONLY" ||
-                       session_full || no_memory;
+                       reply.refuses_connection() || session_full || no_memory;
   if (refused && operation.recorded) {
     const bool elsewhere =
         code == "MOVED" || code == "READONLY" || session_full || no_memory;

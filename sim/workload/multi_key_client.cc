@@ -168,7 +168,7 @@ void MultiKeyClient::OnLinkReply(ClientLink::RequestId id, ClientReply reply,
 void MultiKeyClient::OnError(const ClientReply& reply) {
   const std::string_view code = reply.error_code();
   if (code == "CLUSTERDOWN" || code == "TRYAGAIN" || code == "LOADING" ||
-      code == "MISCONF" || code == "READONLY") {
+      code == "MISCONF" || code == "READONLY" || reply.refuses_connection()) {
     // Another node may know the leader.
     link_->Break();
     return TryLater();
