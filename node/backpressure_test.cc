@@ -562,9 +562,10 @@ TEST(Backpressure_Keys, WalksOfManyClients_StayWithinTheBudget) {
 
 // The gauges of work that ends, as in sim/run/cluster_checks.cc.
 constexpr std::string_view kWorkGauges[] = {
-    "quorate_output_held_bytes",  "quorate_clients_without_room",
-    "quorate_proposals_pending",  "quorate_held_requests",
-    "quorate_held_request_bytes", "quorate_peer_held_bytes",
+    "quorate_output_held_bytes",     "quorate_clients_without_room",
+    "quorate_proposals_pending",     "quorate_held_requests",
+    "quorate_held_request_bytes",    "quorate_peer_held_bytes",
+    "quorate_output_reserved_bytes", "quorate_memory_reserved_bytes",
 };
 
 // Adds the gauges of the server that are above zero. False: there are none.
@@ -587,8 +588,12 @@ bool AddWork(const Server& server, std::set<std::string_view>* gauges) {
 
 TEST(Backpressure_Requests, OpenWork_IsWhatTheGaugesShow) {
   const std::string value(16 << 10, 'x');
-  TestCluster cluster(
-      {.nodes = 3, .stream_buffer_bytes = 64 << 10, .adjust = HoldFewBytes});
+  TestCluster cluster({.nodes = 3,
+                       .stream_buffer_bytes = 64 << 10,
+                       .adjust = [](Config& config) {
+                         HoldFewBytes(config);
+                         config.limits.memory_bytes = 1 << 30;
+                       }});
   ASSERT_TRUE(cluster.AwaitLeaders());
   std::vector<std::unique_ptr<TestClient>> clients;
   for (size_t node = 0; node < 3; ++node) {

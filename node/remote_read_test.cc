@@ -89,6 +89,31 @@ TEST_F(RemoteReadTest, Reads_AreWorkOfTheLeadersTurn) {
   EXPECT_GE(leader.resources().longest_turn_work, TurnWork::kRead * kWords);
 }
 
+// Neither one read nor many of them hold the leader for long.
+TEST_F(RemoteReadTest, LargeValues_AreReadOverSeveralTurns) {
+  const std::string value(100'000, 'x');
+  EXPECT_EQ(Do({"SET", "{k}", value}), "+OK\r\n");
+  const std::string bulk = Concat("$100000\r\n", value, "\r\n");
+  std::string requests;
+  std::string expected;
+  for (int i = 0; i < 8; ++i) {
+    requests += EncodeRequest({"MGET", "{k}", "{k}", "{k}", "{k}"});
+    requests += EncodeRequest({"GET", "{k}"});
+    expected += Concat("*4\r\n", bulk, bulk, bulk, bulk, bulk);
+  }
+  std::vector<std::unique_ptr<TestClient>> clients;
+  for (int i = 0; i < 10; ++i) {
+    clients.push_back(cluster_.ConnectResp(kWithout));
+    clients.back()->Send(requests);
+  }
+  EXPECT_EQ(cluster_.Call(*client_, requests, 16), expected);
+  const Server& leader = cluster_.server(cluster_.LeaderOf(GroupId(1)));
+  // The last piece of work may exceed the limit of a turn.
+  constexpr uint64_t kPiece = 30'000;
+  EXPECT_LE(leader.resources().longest_turn_work,
+            cluster_.config(kWithout).bounds.turn_work + kPiece);
+}
+
 TEST_F(RemoteReadTest, PipelineOfReads_IsForwardedInFewBatches) {
   EXPECT_EQ(Do({"SET", "k", "v"}), "+OK\r\n");
   const raft::Index before = LastIndex();

@@ -91,6 +91,10 @@ void WriteConnections(Context& context, Page& page) {
   One(page, "quorate_output_held_bytes", "gauge",
       "Replies that clients have not received yet, in bytes.",
       context.output_budget.used_bytes());
+  One(page, "quorate_output_reserved_bytes", "gauge",
+      "The most bytes of replies to commands under way that are not written "
+      "yet.",
+      context.output_budget.reserved_bytes());
   One(page, "quorate_input_held_bytes", "gauge",
       "Requests that are not handled yet, in bytes.",
       context.input_budget.used_bytes());
@@ -416,6 +420,8 @@ bool HasOpenWork(const Context& context) {
   };
   const auto& queues = context.router.queues();
   return context.output_budget.used_bytes() > 0 ||
+         context.output_budget.reserved_bytes() > 0 ||
+         context.memory_budget.reserved_bytes() > 0 ||
          context.resp_clients.awaiting_room() > 0 ||
          context.http_clients.awaiting_room() > 0 ||
          context.router.links().held_bytes() > 0 ||

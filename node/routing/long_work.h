@@ -5,10 +5,10 @@
 #ifndef QUORATE_NODE_ROUTING_LONG_WORK_H_
 #define QUORATE_NODE_ROUTING_LONG_WORK_H_
 
-#include <deque>
 #include <utility>
 
 #include "absl/functional/any_invocable.h"
+#include "env/fifo.h"
 #include "env/loop.h"
 #include "env/pending.h"
 #include "node/base/turn_work.h"
@@ -35,7 +35,11 @@ class LongWork {
   void Run(bool own_turn) {
     while (!tasks_.empty() && (own_turn || !work_.exhausted())) {
       own_turn = false;
-      if (tasks_.front()()) tasks_.pop_front();
+      // A task may add others.
+      Task task = std::move(tasks_.front());
+      const bool done = task();
+      tasks_.front() = std::move(task);
+      if (done) tasks_.pop_front();
     }
     if (tasks_.empty()) return;
     continue_ =
@@ -44,7 +48,7 @@ class LongWork {
 
   env::Loop& loop_;
   TurnWork& work_;
-  std::deque<Task> tasks_;  // The first one is under way.
+  Fifo<Task> tasks_;  // The first one is under way.
   env::Pending continue_;
 };
 

@@ -150,12 +150,20 @@ void PeerReads::Serve(Buffer batch, PeerDone done, AnswerRoom& room) {
   auto answer = [this, batch = std::move(batch), done = std::move(done),
                  &room](absl::Status status) mutable {
     if (!status.ok()) return done(forwarding_.NotLeading());
+    ServeSoon(std::move(batch), std::move(done), room);
+  };
+  parts_.host.Read(leadership_.group(), std::move(answer));
+}
+
+void PeerReads::ServeSoon(Buffer batch, PeerDone done, AnswerRoom& room) {
+  short_work_.Add([this, batch = std::move(batch), done = std::move(done),
+                   &room]() mutable {
     room.Await(std::move(done),
                [this, batch = std::move(batch), &room](PeerDone then) mutable {
                  ServeNow(std::move(batch), std::move(then), room);
                });
-  };
-  parts_.host.Read(leadership_.group(), std::move(answer));
+    return true;
+  });
 }
 
 void PeerReads::ServeNow(Buffer batch, PeerDone done, AnswerRoom& room) {

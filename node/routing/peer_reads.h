@@ -29,6 +29,7 @@ class PeerReads {
       : parts_(parts),
         leadership_(leadership),
         forwarding_(forwarding),
+        short_work_(parts.loop, parts.work),
         long_work_(long_work) {}
 
   // Answers with the results of the first reads of the batch, or with
@@ -53,6 +54,8 @@ class PeerReads {
   // True if the read is answered alone and in pieces.
   bool HasManyKeys(const kv::CommandView& command) const;
   bool HasManyBytes(const kv::ResultView& result) const;
+  // Once the turn has time and the link has room.
+  void ServeSoon(Buffer batch, PeerDone done, AnswerRoom& room);
   void ServeNow(Buffer batch, PeerDone done, AnswerRoom& room);
   // Does the next piece. Returns true if the read is answered.
   bool ServePiece(LongAnswer& answer);
@@ -63,6 +66,7 @@ class PeerReads {
   const QueueParts& parts_;
   GroupLeadership& leadership_;
   const Forwarding& forwarding_;
+  LongWork short_work_;  // Answers that are made in one turn.
   LongWork& long_work_;
 };
 
