@@ -89,7 +89,7 @@ TEST_F(RemoteReadTest, Reads_AreWorkOfTheLeadersTurn) {
   EXPECT_GE(leader.resources().longest_turn_work, TurnWork::kRead * kWords);
 }
 
-// Neither one read nor many of them hold the leader for long.
+// No read holds the leader for long, and no number of them does.
 TEST_F(RemoteReadTest, LargeValues_AreReadOverSeveralTurns) {
   const std::string value(100'000, 'x');
   EXPECT_EQ(Do({"SET", "{k}", value}), "+OK\r\n");
