@@ -33,12 +33,26 @@ inline constexpr size_t kLanes = 3;
 
 // The version of the peer protocol: handshake, messages and the rules by which
 // replicas apply entries. Nodes of different versions refuse each other.
-inline constexpr uint32_t kPeerProtocolVersion = 15;
+inline constexpr uint32_t kPeerProtocolVersion = 16;
+
+// One start of the program of a store.
+struct StoreStart {
+  // Greater than those of all earlier starts of the store. 0: the store was in
+  // no cluster yet.
+  uint64_t number = 0;
+  // Random bits, at most kTagMax. A copy of a directory has the numbers of its
+  // original.
+  static constexpr uint32_t kTagMax = (1 << 24) - 1;
+  uint32_t tag = 0;
+
+  friend bool operator==(const StoreStart&, const StoreStart&) = default;
+};
 
 struct TransportIdentity {
   ClusterId cluster;
   NodeId node;
   StoreIncarnation incarnation;
+  StoreStart start;
   // Versions of the peer protocol that this node speaks, inclusive.
   uint32_t version_min = kPeerProtocolVersion;
   uint32_t version_max = kPeerProtocolVersion;
@@ -60,6 +74,9 @@ enum class HandshakeRefusal : uint32_t {
   kOtherBootstrap = 5,
   // Another store with the id of the dialling node is connected and alive.
   kOtherStore = 6,
+  // A later start of the store was seen, or another one with its number: the
+  // directory is a copy.
+  kEarlierStart = 7,
 };
 
 // The latest handshake with a peer, on the control lane to it.

@@ -45,7 +45,7 @@ constexpr char kAdvice[] = "; give the RESP address of a node";
 // Longer than a Hello: a peer address closes the connection at once instead of
 // waiting for more bytes.
 constexpr std::string_view kGreeting =
-    "quoratectl asks whether this address answers in RESP";
+    "quoratectl asks whether this address answers in RESP, or only nodes";
 static_assert(kGreeting.size() > raft::kHelloBytes);
 
 // Returns whether the address is a peer address: those answer a raft::Hello of
@@ -54,7 +54,7 @@ bool IsPeerAddress(const std::string& address, Duration timeout) {
   auto client = RespClient::Connect(address, timeout);
   if (!client.ok()) return false;
   const auto answer = (*client)->Exchange(
-      raft::EncodeHello({.lane = env::Lane::kBulk}), raft::kHelloReplyBytes);
+      raft::EncodeHello({.lane = env::Lane::kBulk}), raft::kHelloRefusalBytes);
   return answer.ok() && raft::DecodeHelloReply(*answer).ok();
 }
 

@@ -27,6 +27,8 @@ std::string_view RefusalText(env::HandshakeRefusal refusal) {
              "or slots than this node";
     case Refusal::kOtherStore:
       return "it is connected to another process that is this node";
+    case Refusal::kEarlierStart:
+      return "it or this node runs on an old copy of its data directory";
   }
   return "";
 }

@@ -65,7 +65,7 @@ void Host::Impl::Start(Started started) {
   startup_ = std::make_unique<Startup>(
       env_, options_, make_, founding_,
       [this](const StoreIdentity& store, const BootstrapPlan& plan) {
-        return Serve(store, plan);
+        return Serve(store, plan, /*start_number=*/0);
       },
       [this](absl::StatusOr<OpenedStore> opened) {
         OnOpened(std::move(opened));
@@ -74,11 +74,16 @@ void Host::Impl::Start(Started started) {
 }
 
 absl::Status Host::Impl::Serve(const StoreIdentity& store,
-                               const BootstrapPlan& plan) {
+                               const BootstrapPlan& plan,
+                               uint64_t start_number) {
   if (serving_) return absl::OkStatus();
   identity_ = {.cluster = options_.cluster,
                .node = options_.node,
                .incarnation = store.store,
+               .start = {.number = start_number,
+                         .tag = static_cast<uint32_t>(
+                             env_.random.Bits("raft.host.start_tag", 0, 0) &
+                             env::StoreStart::kTagMax)},
                .bootstrap_checksum = Crc32c(0, EncodePlan(plan))};
   absl::Status status = env_.transport.Start(identity_, options_.listen_address,
                                              options_.peers, this);
@@ -130,7 +135,7 @@ void Host::Impl::OnOpened(absl::StatusOr<OpenedStore> opened) {
     AddReplica(group.key, std::move(group.restored),
                std::move(group.state_machine));
   }
-  status_ = Serve(opened->identity, opened->record.plan);
+  status_ = Serve(opened->identity, opened->record.plan, log_->start_number());
   if (status_.ok()) {
     for (const auto& [id, replica] : replicas_) UpdateTimer(id);
   } else {

@@ -67,7 +67,9 @@ class Host::Impl final : public env::Transport::Receiver {
   void UpdateTimer(GroupId id);
 
   // Starts the transport, unless it has started.
-  absl::Status Serve(const StoreIdentity& store, const BootstrapPlan& plan);
+  // `start_number`: env::StoreStart::number.
+  absl::Status Serve(const StoreIdentity& store, const BootstrapPlan& plan,
+                     uint64_t start_number);
   void OnReplicaMessages(NodeId from, StoreIncarnation incarnation,
                          Buffer bytes);
   void OnOpened(absl::StatusOr<OpenedStore> opened);

@@ -248,6 +248,23 @@ TEST(Host, AllMachinesCrash_EverythingAcknowledgedIsThereAfterRestart) {
   ASSERT_TRUE(cluster.WaitConverged(11));
 }
 
+TEST(Host, EachStart_HasAGreaterNumber) {
+  Cluster cluster(5);
+  ASSERT_EQ(cluster.Propose("first").outcome, Outcome::kDone);
+  // The store was in no cluster when the program was started.
+  EXPECT_EQ(cluster.node(1)->host.identity().start.number, 0u);
+  uint64_t last = 0;
+  for (const sim::CrashKind kind :
+       {sim::CrashKind::kMachine, sim::CrashKind::kProcess}) {
+    cluster.Crash(1, kind);
+    cluster.Restart(1);
+    ASSERT_TRUE(cluster.WaitConverged(1));
+    const uint64_t number = cluster.node(1)->host.identity().start.number;
+    EXPECT_GT(number, last);
+    last = number;
+  }
+}
+
 TEST(Host, LaggingFollower_IsBroughtBackByASnapshot) {
   Cluster cluster(6, /*snapshot_threshold_bytes=*/4096);
   ASSERT_EQ(cluster.Propose("first").outcome, Outcome::kDone);

@@ -57,7 +57,8 @@ class Startup {
  public:
   using Done = absl::AnyInvocable<void(absl::StatusOr<OpenedStore>)>;
 
-  // Starts the transport under this identity, for a plan of this cluster.
+  // Starts the transport under this identity, for a plan of this cluster,
+  // before the store is in a cluster.
   using Serve = absl::AnyInvocable<absl::Status(const StoreIdentity&,
                                                 const BootstrapPlan&)>;
 

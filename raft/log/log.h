@@ -99,6 +99,10 @@ class Log {
   // clears the rest, which would stay in memory otherwise.
   virtual std::map<GroupKey, RecoveredGroup>& recovered() = 0;
 
+  // Greater than in every earlier run of this store, also after a crash. It is
+  // durable.
+  virtual uint64_t start_number() const = 0;
+
   // Queues one addition to the log of `group`. Entries replace everything from
   // entries.front().index on. The addition becomes part of a durable write that
   // begins at the end of this turn. If a write is in flight, the addition

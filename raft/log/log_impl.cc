@@ -45,7 +45,8 @@ LogImpl::LogImpl(env::Env& env, const LogOptions& options, Start start)
       recovered_(std::move(start.recovered)),
       write_number_(start.write_number),
       idle_alarm_(env.loop, [this] { OnIdleAlarm(); }),
-      last_number_(state_.current()->number),
+      start_number_(state_.current()->number),
+      last_number_(start_number_),
       remover_(env.disk, env.tracer, "log"),
       ballast_(env, options_.ballast_bytes),
       callbacks_(env.loop) {

@@ -50,6 +50,7 @@ class LogImpl final : public Log {
   std::map<GroupKey, RecoveredGroup>& recovered() override {
     return recovered_;
   }
+  uint64_t start_number() const override { return start_number_; }
   void Append(GroupKey group, const HardState* hard_state,
               const EntryList& entries, Done done) override;
   void SetLogStart(GroupKey group, const LogStart& log_start,
@@ -197,6 +198,8 @@ class LogImpl final : public Log {
   uint64_t next_read_ = 0;
   std::map<uint64_t, std::unique_ptr<EntryReader>> reads_;
 
+  // Each run opens a new segment first. This is its number.
+  const uint64_t start_number_;
   // The next segment: its number, then its file once it is ready. Null maker:
   // it is ready, or not begun.
   uint64_t last_number_ = 0;  // The largest number that a file has or had.

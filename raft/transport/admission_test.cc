@@ -17,14 +17,16 @@ namespace {
 // alone, and counts the messages and lost connections.
 class Talker final : public env::Transport::Receiver {
  public:
-  Talker(env::Env& env, uint32_t id, uint64_t incarnation)
+  Talker(env::Env& env, uint32_t id, uint64_t incarnation,
+         env::StoreStart start)
       : env_(env),
         peer_(3 - id),
         transport_(env.loop, env.streams, env.tracer, env.random) {
     EXPECT_TRUE(transport_
                     .Start({.cluster = ClusterId(7),
                             .node = NodeId(id),
-                            .incarnation = StoreIncarnation(incarnation)},
+                            .incarnation = StoreIncarnation(incarnation),
+                            .start = start},
                            AddressOf(NodeId(id)), {{peer_, AddressOf(peer_)}},
                            this)
                     .ok());
@@ -38,6 +40,7 @@ class Talker final : public env::Transport::Receiver {
   int received() const { return received_; }
   StoreIncarnation from() const { return from_; }
   int lost() const { return lost_; }
+  HandshakeRefusal refusal() const { return transport_.link(peer_).refusal; }
 
  private:
   static std::string AddressOf(NodeId node) {
@@ -104,10 +107,20 @@ class AdmissionTest : public testing::Test {
     strangers_.clear();
     for (auto& node : nodes_) node.reset();
   }
-  void Start(uint32_t id, uint64_t incarnation) {
-    world_.Start(machines_[id - 1], [this, id, incarnation](env::Env& env) {
-      return nodes_[id - 1] = std::make_shared<Talker>(env, id, incarnation);
+  void Start(uint32_t id, uint64_t incarnation, env::StoreStart start = {}) {
+    world_.Start(machines_[id - 1], [=, this](env::Env& env) {
+      return nodes_[id - 1] =
+                 std::make_shared<Talker>(env, id, incarnation, start);
     });
+  }
+  // Starts the second node again, and returns whether its messages arrive.
+  bool ArrivesAfterRestart(env::StoreStart start) {
+    Crash(2, sim::CrashKind::kProcess);
+    world_.RunFor(Milliseconds(10));
+    Start(2, 22, start);
+    const int before = nodes_[0]->received();
+    world_.RunFor(Seconds(10));
+    return nodes_[0]->received() > before;
   }
   void Crash(uint32_t id, sim::CrashKind kind) {
     nodes_[id - 1].reset();
@@ -174,6 +187,38 @@ TEST_F(AdmissionTest, ProcessThatReturnsWithAnotherStore_IsAdmittedAtOnce) {
   Start(2, 33);
   world_.RunFor(Seconds(1));
   EXPECT_EQ(nodes_[0]->from(), StoreIncarnation(33));
+}
+
+TEST_F(AdmissionTest, OldStateOfADirectory_IsRefusedAtBothEnds) {
+  Start(1, 11);
+  Start(2, 22, {.number = 5, .tag = 1});
+  world_.RunFor(Seconds(1));
+  EXPECT_FALSE(ArrivesAfterRestart({.number = 4, .tag = 2}));
+  EXPECT_EQ(nodes_[0]->refusal(), HandshakeRefusal::kEarlierStart);
+  EXPECT_EQ(nodes_[1]->refusal(), HandshakeRefusal::kEarlierStart);
+  EXPECT_EQ(nodes_[1]->received(), 0);
+  // The directory itself is started again.
+  EXPECT_TRUE(ArrivesAfterRestart({.number = 6, .tag = 3}));
+  EXPECT_EQ(nodes_[0]->refusal(), HandshakeRefusal::kNone);
+  EXPECT_EQ(nodes_[1]->refusal(), HandshakeRefusal::kNone);
+  EXPECT_GT(nodes_[1]->received(), 0);
+}
+
+// A directory was copied while its node was stopped, and both were started.
+TEST_F(AdmissionTest, CopyWithTheNumberOfItsOriginal_IsRefused) {
+  Start(1, 11);
+  Start(2, 22, {.number = 5, .tag = 1});
+  world_.RunFor(Seconds(1));
+  EXPECT_FALSE(ArrivesAfterRestart({.number = 5, .tag = 2}));
+  EXPECT_EQ(nodes_[1]->refusal(), HandshakeRefusal::kEarlierStart);
+}
+
+TEST_F(AdmissionTest, StartsBeforeTheClusterIsFounded_AreAllAdmitted) {
+  Start(1, 11);
+  Start(2, 22, {.number = 0, .tag = 1});
+  world_.RunFor(Seconds(1));
+  EXPECT_TRUE(ArrivesAfterRestart({.number = 0, .tag = 2}));
+  EXPECT_TRUE(ArrivesAfterRestart({.number = 2, .tag = 3}));
 }
 
 TEST_F(AdmissionTest, SilentConnections_KeepNoPeerOut) {

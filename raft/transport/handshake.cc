@@ -14,6 +14,12 @@ namespace {
 constexpr uint32_t kHelloMagic = 0x48545251;       // "QRTH"
 constexpr uint32_t kHelloReplyMagic = 0x57545251;  // "QRTW"
 
+// The least version whose nodes send the number of their start.
+constexpr uint32_t kNumberedStartVersion = 16;
+constexpr size_t kUnnumberedHelloBytes = 48;
+constexpr size_t kVersionMaxAt = 32;
+constexpr size_t kRefusalAt = 24;
+
 void Seal(std::string& out) { AppendFixed<uint32_t>(&out, Crc32c(0, out)); }
 
 absl::Status CheckSeal(std::string_view bytes, size_t size) {
@@ -28,15 +34,15 @@ absl::Status CheckSeal(std::string_view bytes, size_t size) {
   return absl::OkStatus();
 }
 
-// A byte and the three bytes of a start.
-void AppendTagged(std::string* out, uint32_t byte, StartTag start) {
-  CHECK_LE(start, kStartTagMax);
-  AppendFixed<uint32_t>(out, byte | start << 8);
+// A byte and the three bytes of a tag.
+void AppendTagged(std::string* out, uint32_t byte, uint32_t tag) {
+  CHECK_LE(tag, env::StoreStart::kTagMax);
+  AppendFixed<uint32_t>(out, byte | tag << 8);
 }
 
-uint32_t TakeTagged(FixedReader* in, StartTag* start) {
+uint32_t TakeTagged(FixedReader* in, uint32_t* tag) {
   const uint32_t tagged = in->Take<uint32_t>();
-  *start = tagged >> 8;
+  *tag = tagged >> 8;
   return tagged & 0xff;
 }
 
@@ -52,8 +58,10 @@ std::string EncodeHello(const Hello& hello) {
   AppendFixed<uint32_t>(&out, hello.to.value());
   AppendFixed<uint32_t>(&out, hello.from.version_min);
   AppendFixed<uint32_t>(&out, hello.from.version_max);
-  AppendTagged(&out, static_cast<uint32_t>(hello.lane), hello.start);
+  AppendTagged(&out, static_cast<uint32_t>(hello.lane), hello.from.start.tag);
   AppendFixed<uint32_t>(&out, hello.from.bootstrap_checksum);
+  Seal(out);
+  AppendFixed<uint64_t>(&out, hello.from.start.number);
   Seal(out);
   CHECK_EQ(out.size(), kHelloBytes);
   return out;
@@ -71,16 +79,32 @@ std::string EncodeHelloReply(const HelloReply& answer) {
   AppendFixed<uint64_t>(&out, reply.cluster.value());
   AppendFixed<uint64_t>(&out, reply.incarnation.value());
   AppendFixed<uint32_t>(&out, reply.node.value());
-  AppendTagged(&out, static_cast<uint32_t>(reply.refusal), reply.start);
+  AppendTagged(&out, static_cast<uint32_t>(reply.refusal), reply.start.tag);
   AppendFixed<uint32_t>(&out, reply.version);
   AppendFixed<uint32_t>(&out, reply.bootstrap_checksum);
   Seal(out);
-  CHECK_EQ(out.size(), kHelloReplyBytes);
+  if (reply.refusal == HandshakeRefusal::kNone) {
+    AppendFixed<uint64_t>(&out, reply.start.number);
+    Seal(out);
+  }
+  CHECK_EQ(out.size(), HelloReplySize(out));
   return out;
 }
 
+size_t HelloSize(std::string_view bytes) {
+  if (bytes.size() < kUnnumberedHelloBytes) return kUnnumberedHelloBytes;
+  return LoadFixed<uint32_t>(bytes, kVersionMaxAt) < kNumberedStartVersion
+             ? kUnnumberedHelloBytes
+             : kHelloBytes;
+}
+
+size_t HelloReplySize(std::string_view bytes) {
+  if (bytes.size() < kHelloRefusalBytes) return kHelloRefusalBytes;
+  return bytes[kRefusalAt] == 0 ? kHelloReplyBytes : kHelloRefusalBytes;
+}
+
 absl::StatusOr<Hello> DecodeHello(std::string_view bytes) {
-  absl::Status sealed = CheckSeal(bytes, kHelloBytes);
+  absl::Status sealed = CheckSeal(bytes, HelloSize(bytes));
   if (!sealed.ok()) return sealed;
   FixedReader in(bytes);
   if (in.Take<uint32_t>() != kHelloMagic) {
@@ -93,17 +117,21 @@ absl::StatusOr<Hello> DecodeHello(std::string_view bytes) {
   hello.to = NodeId(in.Take<uint32_t>());
   hello.from.version_min = in.Take<uint32_t>();
   hello.from.version_max = in.Take<uint32_t>();
-  const uint32_t lane = TakeTagged(&in, &hello.start);
+  const uint32_t lane = TakeTagged(&in, &hello.from.start.tag);
   if (lane >= env::kLanes) {
     return absl::InvalidArgumentError("a handshake for an unknown lane");
   }
   hello.lane = static_cast<env::Lane>(lane);
   hello.from.bootstrap_checksum = in.Take<uint32_t>();
+  if (bytes.size() == kHelloBytes) {
+    in.Take<uint32_t>();  // The checksum of the part before.
+    hello.from.start.number = in.Take<uint64_t>();
+  }
   return hello;
 }
 
 absl::StatusOr<HelloReply> DecodeHelloReply(std::string_view bytes) {
-  absl::Status sealed = CheckSeal(bytes, kHelloReplyBytes);
+  absl::Status sealed = CheckSeal(bytes, HelloReplySize(bytes));
   if (!sealed.ok()) return sealed;
   FixedReader in(bytes);
   if (in.Take<uint32_t>() != kHelloReplyMagic) {
@@ -114,8 +142,8 @@ absl::StatusOr<HelloReply> DecodeHelloReply(std::string_view bytes) {
   reply.cluster = ClusterId(in.Take<uint64_t>());
   reply.incarnation = StoreIncarnation(in.Take<uint64_t>());
   reply.node = NodeId(in.Take<uint32_t>());
-  const uint32_t refusal = TakeTagged(&in, &reply.start);
-  if (refusal > static_cast<uint32_t>(HandshakeRefusal::kOtherStore)) {
+  const uint32_t refusal = TakeTagged(&in, &reply.start.tag);
+  if (refusal > static_cast<uint32_t>(HandshakeRefusal::kEarlierStart)) {
     return absl::InvalidArgumentError(
         absl::StrCat("a refusal for the unknown reason ", refusal,
                      ": the node may have a newer program"));
@@ -123,6 +151,10 @@ absl::StatusOr<HelloReply> DecodeHelloReply(std::string_view bytes) {
   reply.refusal = static_cast<HandshakeRefusal>(refusal);
   reply.version = in.Take<uint32_t>();
   reply.bootstrap_checksum = in.Take<uint32_t>();
+  if (reply.refusal == HandshakeRefusal::kNone) {
+    in.Take<uint32_t>();  // The checksum of the part before.
+    reply.start.number = in.Take<uint64_t>();
+  }
   return reply;
 }
 
@@ -131,7 +163,8 @@ HelloReply MakeHelloReply(const env::TransportIdentity& self,
   HelloReply reply{.cluster = self.cluster,
                    .node = self.node,
                    .incarnation = self.incarnation,
-                   .bootstrap_checksum = self.bootstrap_checksum};
+                   .bootstrap_checksum = self.bootstrap_checksum,
+                   .start = self.start};
   const uint32_t version = std::min(self.version_max, hello.from.version_max);
   if (hello.from.cluster != self.cluster) {
     reply.refusal = HandshakeRefusal::kOtherCluster;
@@ -188,6 +221,13 @@ std::string DescribeRefusal(const env::TransportIdentity& self,
           "node ", other.value(), " is connected to another process that is ",
           "node ", hello.from.node.value(),
           " and has another data directory: only one of them may run");
+    case HandshakeRefusal::kEarlierStart:
+      return absl::StrCat(
+          "node ", other.value(), " knows a later start of the data directory ",
+          "of node ", hello.from.node.value(), " than start ",
+          hello.from.start.number,
+          ", or another start with this number: was it restored from a copy, "
+          "or does a copy run? See docs/operate/failures.md");
   }
   return absl::StrCat("node ", self.node.value(), " was not refused");
 }

@@ -18,23 +18,19 @@
 
 namespace quorate::raft {
 
-// Sizes on the wire.
-inline constexpr size_t kHelloBytes = 48;
-inline constexpr size_t kHelloReplyBytes = 40;
+// Sizes on the wire. The first 48 bytes of a Hello and the 40 of a refusal are
+// the same in all versions. So nodes of two versions can refuse each other with
+// the reason.
+inline constexpr size_t kHelloBytes = 60;
+inline constexpr size_t kHelloReplyBytes = 52;
+inline constexpr size_t kHelloRefusalBytes = 40;
 inline constexpr size_t kFrameHeaderBytes = 4;
-
-// Random bits that differ from one start of a node's program to the next; at
-// most kStartTagMax. Connections to an earlier start are dead, also if nothing
-// was sent on them since.
-using StartTag = uint32_t;
-inline constexpr StartTag kStartTagMax = (1 << 24) - 1;
 
 struct Hello {
   env::TransportIdentity from;
   // The node that the dialling node wants to reach.
   NodeId to;
   env::Lane lane = env::Lane::kControl;
-  StartTag start = 0;
 };
 
 using env::HandshakeRefusal;
@@ -48,7 +44,7 @@ struct HelloReply {
   uint32_t version = 0;
   // TransportIdentity::bootstrap_checksum of the answering node.
   uint32_t bootstrap_checksum = 0;
-  StartTag start = 0;
+  env::StoreStart start;
 
   friend bool operator==(const HelloReply&, const HelloReply&) = default;
 };
@@ -56,13 +52,17 @@ struct HelloReply {
 std::string EncodeHello(const Hello& hello);
 // A refusal carries nothing but its reason.
 std::string EncodeHelloReply(const HelloReply& reply);
-// kInvalidArgument if no node of this project sends such bytes. Require exactly
-// kHelloBytes or kHelloReplyBytes.
+// Return the size of the message that begins with `bytes`. It is larger than
+// theirs if some are missing.
+size_t HelloSize(std::string_view bytes);
+size_t HelloReplySize(std::string_view bytes);
+// kInvalidArgument if no node of this project sends such bytes. Require a whole
+// message. The start of a node before peer protocol 16 has no number.
 absl::StatusOr<Hello> DecodeHello(std::string_view bytes);
 absl::StatusOr<HelloReply> DecodeHelloReply(std::string_view bytes);
 
 // Returns the reply of node `self` to a Hello. `knows`: its configuration names
-// hello.from.node as a peer. The caller adds the start.
+// hello.from.node as a peer.
 HelloReply MakeHelloReply(const env::TransportIdentity& self,
                           const Hello& hello, bool knows);
 

@@ -8,18 +8,25 @@
 namespace quorate::raft {
 namespace {
 
+env::StoreStart AnyStart() {
+  env::StoreStart start;
+  start.number = *rc::gen::arbitrary<uint64_t>();
+  start.tag = *rc::gen::inRange<uint32_t>(0, env::StoreStart::kTagMax + 1);
+  return start;
+}
+
 Hello AnyHello() {
   Hello hello;
   hello.from.cluster = ClusterId(*rc::gen::arbitrary<uint64_t>());
   hello.from.node = NodeId(*rc::gen::arbitrary<uint32_t>());
   hello.from.incarnation = StoreIncarnation(*rc::gen::arbitrary<uint64_t>());
   hello.from.version_min = *rc::gen::arbitrary<uint32_t>();
-  hello.from.version_max = *rc::gen::arbitrary<uint32_t>();
+  hello.from.version_max = *rc::gen::inRange<uint32_t>(16, ~0u);
   hello.from.bootstrap_checksum = *rc::gen::arbitrary<uint32_t>();
   hello.to = NodeId(*rc::gen::arbitrary<uint32_t>());
   hello.lane =
       *rc::gen::arbitrary<bool>() ? env::Lane::kBulk : env::Lane::kControl;
-  hello.start = *rc::gen::inRange<StartTag>(0, kStartTagMax + 1);
+  hello.from.start = AnyStart();
   return hello;
 }
 
@@ -29,7 +36,7 @@ bool Same(const Hello& a, const Hello& b) {
          a.from.version_min == b.from.version_min &&
          a.from.version_max == b.from.version_max &&
          a.from.bootstrap_checksum == b.from.bootstrap_checksum &&
-         a.to == b.to && a.lane == b.lane && a.start == b.start;
+         a.from.start == b.from.start && a.to == b.to && a.lane == b.lane;
 }
 
 RC_GTEST_PROP(Handshake, Hello_Encoded_DecodesToItself, ()) {
@@ -41,13 +48,13 @@ RC_GTEST_PROP(Handshake, Hello_Encoded_DecodesToItself, ()) {
 
 RC_GTEST_PROP(Handshake, Reply_Encoded_DecodesToItselfOrARefusal, ()) {
   HelloReply reply{
-      .refusal = static_cast<HandshakeRefusal>(*rc::gen::inRange(0, 6)),
+      .refusal = static_cast<HandshakeRefusal>(*rc::gen::inRange(0, 8)),
       .cluster = ClusterId(*rc::gen::arbitrary<uint64_t>()),
       .node = NodeId(*rc::gen::arbitrary<uint32_t>()),
       .incarnation = StoreIncarnation(*rc::gen::arbitrary<uint64_t>()),
       .version = *rc::gen::arbitrary<uint32_t>(),
       .bootstrap_checksum = *rc::gen::arbitrary<uint32_t>(),
-      .start = *rc::gen::inRange<StartTag>(0, kStartTagMax + 1)};
+      .start = AnyStart()};
   const auto decoded = DecodeHelloReply(EncodeHelloReply(reply));
   RC_ASSERT(decoded.ok());
   // A refusal has no field of the node that refuses.
@@ -75,17 +82,39 @@ TEST(Handshake, HelloInBytes_IsAsWrittenDown) {
                 .node = NodeId(3),
                 .incarnation = StoreIncarnation(0x1112131415161718),
                 .version_min = 1,
-                .version_max = 2,
+                .version_max = 16,
                 .bootstrap_checksum = 0x21222324};
+  hello.from.start = {.number = 0x4142434445464748, .tag = 0x313233};
   hello.to = NodeId(4);
   hello.lane = env::Lane::kBulk;
-  hello.start = 0x313233;
   const std::string body(
       "QRTH\x08\x07\x06\x05\x04\x03\x02\x01\x18\x17\x16\x15\x14\x13\x12\x11"
-      "\x03\0\0\0\x04\0\0\0\x01\0\0\0\x02\0\0\0\x01\x33\x32\x31\x24\x23\x22"
+      "\x03\0\0\0\x04\0\0\0\x01\0\0\0\x10\0\0\0\x01\x33\x32\x31\x24\x23\x22"
       "\x21",
       44);
-  EXPECT_EQ(EncodeHello(hello).substr(0, 44), body);
+  const std::string bytes = EncodeHello(hello);
+  EXPECT_EQ(bytes.substr(0, 44), body);
+  EXPECT_EQ(bytes.substr(48, 8), "\x48\x47\x46\x45\x44\x43\x42\x41");
+}
+
+// The first 48 bytes are the whole Hello of such a node, which waits for the
+// refusal and sends no more.
+TEST(Handshake, HelloOfANodeBeforeProtocol16_IsCompleteWithoutANumber) {
+  Hello hello;
+  hello.from.version_min = hello.from.version_max = 15;
+  hello.from.start.tag = 7;
+  const std::string bytes = EncodeHello(hello).substr(0, 48);
+  EXPECT_EQ(HelloSize(bytes), bytes.size());
+  const auto decoded = DecodeHello(bytes);
+  ASSERT_TRUE(decoded.ok()) << decoded.status();
+  EXPECT_TRUE(Same(*decoded, hello));
+}
+
+// A node before protocol 16 reads 40 bytes.
+TEST(Handshake, Refusal_HasTheSizeThatEveryVersionReads) {
+  EXPECT_EQ(
+      EncodeHelloReply({.refusal = HandshakeRefusal::kNoCommonVersion}).size(),
+      40u);
 }
 
 class AnswerTest : public testing::Test {

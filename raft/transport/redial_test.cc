@@ -25,7 +25,8 @@ class Node final : public env::Transport::Receiver {
     EXPECT_TRUE(transport_
                     .Start({.cluster = ClusterId(7),
                             .node = NodeId(id),
-                            .incarnation = StoreIncarnation(id)},
+                            .incarnation = StoreIncarnation(id),
+                            .start = {.tag = Tag(env)}},
                            AddressOf(NodeId(id)), {{peer_, AddressOf(peer_)}},
                            this)
                     .ok());
@@ -45,6 +46,11 @@ class Node final : public env::Transport::Receiver {
   const std::set<env::Lane>& opened_again() const { return opened_again_; }
 
  private:
+  // Each program is another start.
+  static uint32_t Tag(env::Env& env) {
+    return static_cast<uint32_t>(env.random.Bits("test.start_tag", 0, 0) &
+                                 env::StoreStart::kTagMax);
+  }
   static std::string AddressOf(NodeId node) {
     return node == NodeId(1) ? "n1:9001" : "n2:9001";
   }
@@ -79,20 +85,20 @@ class Refuser final {
               Keep(std::move(connection));
             })) {}
   // Says Hello in the control lane.
-  void Dial(StartTag start) {
+  void Dial(uint32_t start_tag) {
     dial_ = env_.streams.Connect(
         "n1:9001",
-        [this,
-         start](absl::StatusOr<std::unique_ptr<env::Connection>> connection) {
+        [this, start_tag](
+            absl::StatusOr<std::unique_ptr<env::Connection>> connection) {
           ASSERT_TRUE(connection.ok()) << connection.status();
           (*connection)
               ->Write(Buffer::Copy(
                   EncodeHello({.from = {.cluster = ClusterId(7),
                                         .node = NodeId(2),
-                                        .incarnation = StoreIncarnation(2)},
+                                        .incarnation = StoreIncarnation(2),
+                                        .start = {.tag = start_tag}},
                                .to = NodeId(1),
-                               .lane = env::Lane::kControl,
-                               .start = start})));
+                               .lane = env::Lane::kControl})));
           Keep(*std::move(connection));
         });
   }
@@ -161,7 +167,7 @@ class Redial : public testing::Test {
     ASSERT_EQ(refuser_->refused(), static_cast<int>(env::kLanes));
   }
   // The dials of the first node in a short time, once the second one dialled.
-  int DialsAfterTheHelloOf(StartTag start) {
+  int DialsAfterTheHelloOf(uint32_t start) {
     const int before = refuser_->refused();
     refuser_->Dial(start);
     world_.RunFor(Milliseconds(100));

@@ -74,9 +74,9 @@ class StreamTransport::Outgoing final : env::Connection::Observer {
   // dial that hangs was lost on its way, and is repeated at once, too. A
   // handshake that hangs is repeated once for each start of the peer, whose
   // earlier program may have had the connection. A pause after a refusal ends
-  // only if the peer's configuration may be another one. `start`: the tag in
-  // the peer's Hello.
-  void RedialNow(StartTag start) {
+  // only if the peer's configuration may be another one. `start`: from the
+  // peer's Hello.
+  void RedialNow(env::StoreStart start) {
     const bool started_again = std::exchange(admitted_start_, start) != start;
     // A node that dials this node has it in its configuration now.
     const bool may_accept = state_.refusal == HandshakeRefusal::kNone ||
@@ -95,9 +95,9 @@ class StreamTransport::Outgoing final : env::Connection::Observer {
     Dial();
   }
 
-  // The peer's program was started with this tag. A connection to an earlier
-  // start is replaced in the next turn.
-  void OnStartKnown(StartTag start) {
+  // The peer runs since this start. A connection to another one is replaced in
+  // the next turn.
+  void OnStartKnown(env::StoreStart start) {
     if (!open_ || peer_start_ == start) return;
     lost_ = true;
     timer_ = transport_.loop_.At(transport_.loop_.ReadClock().mono, [this] {
@@ -164,10 +164,7 @@ class StreamTransport::Outgoing final : env::Connection::Observer {
   }
 
   Hello MakeHello() const {
-    return {.from = transport_.identity_,
-            .to = peer_.node,
-            .lane = lane_,
-            .start = transport_.start_};
+    return {.from = transport_.identity_, .to = peer_.node, .lane = lane_};
   }
 
   void OnBytes(std::string_view bytes) override {
@@ -176,7 +173,7 @@ class StreamTransport::Outgoing final : env::Connection::Observer {
       return;
     }
     reply_.append(bytes);
-    if (reply_.size() < kHelloReplyBytes) return;
+    if (reply_.size() < HelloReplySize(reply_)) return;
     const absl::StatusOr<HelloReply> reply = DecodeHelloReply(reply_);
     if (!reply.ok()) {
       Disconnect(std::string(reply.status().message()));
@@ -196,10 +193,14 @@ class StreamTransport::Outgoing final : env::Connection::Observer {
       checked.refusal = HandshakeRefusal::kOtherBootstrap;
     }
     if (checked.refusal != HandshakeRefusal::kNone) {
-      refusal_ = checked.refusal;
-      Disconnect("refused: " +
-                 DescribeRefusal(transport_.identity_, MakeHello(), checked));
-      return;
+      return Refuse(MakeHello(), checked);
+    }
+    if (!TakeStart(*transport_.peers_.at(peer_.node), checked.incarnation,
+                   checked.start)) {
+      late_ = true;
+      return Refuse({.from = {.node = peer_.node, .start = checked.start},
+                     .to = transport_.identity_.node},
+                    {.refusal = HandshakeRefusal::kEarlierStart});
     }
     dialled_at_.reset();
     open_ = true;
@@ -216,6 +217,13 @@ class StreamTransport::Outgoing final : env::Connection::Observer {
     transport_.OnStartKnown(peer_.node, checked.start);
     // The receiver may stop the transport, which destroys this object.
     transport_.receiver_->OnLaneOpened(peer_.node, lane_);
+  }
+
+  // Gives the connection up: `reply` refuses `hello`.
+  void Refuse(const Hello& hello, const HelloReply& reply) {
+    refusal_ = reply.refusal;
+    Disconnect("refused: " +
+               DescribeRefusal(transport_.identity_, hello, reply));
   }
 
   void OnEnd() override { Disconnect("it closed the connection"); }
@@ -244,7 +252,7 @@ class StreamTransport::Outgoing final : env::Connection::Observer {
     }
     last_logged_ = why;
     Duration pause = pause_;
-    if (refused) {
+    if (refused && !std::exchange(late_, false)) {
       pause = transport_.options_.redial_refused;
     } else {
       pause_ = std::min(pause_ * 2, transport_.options_.redial_max);
@@ -289,16 +297,18 @@ class StreamTransport::Outgoing final : env::Connection::Observer {
   std::optional<MonoTime> dialled_at_;
   // The start in the last Hello that this node admitted from the peer, in this
   // lane.
-  std::optional<StartTag> admitted_start_;
+  std::optional<env::StoreStart> admitted_start_;
   // Set while the connection of a refused handshake is closed.
   HandshakeRefusal refusal_ = HandshakeRefusal::kNone;
+  // The answer may be one that the peer sent before it was started again.
+  bool late_ = false;
   bool open_ = false;
   env::LinkState state_;
-  StartTag peer_start_ = 0;  // The program at the other end.
-  bool lost_ = false;        // The other end does not run any more.
-  MonoTime opened_at_;       // The last time.
-  bool congested_ = false;   // The receiver was told so, and waits.
-  uint64_t sends_ = 0;       // Messages written to a connection.
+  env::StoreStart peer_start_;  // The program at the other end.
+  bool lost_ = false;           // The other end does not run any more.
+  MonoTime opened_at_;          // The last time.
+  bool congested_ = false;      // The receiver was told so, and waits.
+  uint64_t sends_ = 0;          // Messages written to a connection.
   env::Pending room_check_;
   std::string reply_;
   std::string last_logged_;
@@ -311,6 +321,9 @@ struct StreamTransport::Peer {
   std::array<std::unique_ptr<Outgoing>, env::kLanes> outgoing;
   // The connections that the peer dialled, by lane. Owned by incoming_.
   std::array<Incoming*, env::kLanes> incoming = {};
+  // The latest start of the peer's store that this node accepted.
+  StoreIncarnation store;
+  env::StoreStart start;
 
   Outgoing& lane(Lane lane) { return *outgoing[static_cast<size_t>(lane)]; }
 };
@@ -357,11 +370,13 @@ class StreamTransport::Incoming final : env::Connection::Observer {
   // Moves bytes of the Hello from `bytes`. Returns true once the Hello is
   // complete and admitted.
   bool ReadHello(std::string_view& bytes) {
-    const size_t wanted =
-        std::min(kHelloBytes - hello_bytes_.size(), bytes.size());
-    hello_bytes_.append(bytes.substr(0, wanted));
-    bytes.remove_prefix(wanted);
-    if (hello_bytes_.size() < kHelloBytes) return false;
+    while (hello_bytes_.size() < HelloSize(hello_bytes_)) {
+      if (bytes.empty()) return false;
+      const size_t wanted =
+          std::min(HelloSize(hello_bytes_) - hello_bytes_.size(), bytes.size());
+      hello_bytes_.append(bytes.substr(0, wanted));
+      bytes.remove_prefix(wanted);
+    }
     const absl::StatusOr<Hello> hello = DecodeHello(hello_bytes_);
     if (!hello.ok()) {
       transport_.tracer_.Log(
@@ -449,7 +464,6 @@ StreamTransport::StreamTransport(env::Loop& loop, env::Streams& streams,
       streams_(streams),
       tracer_(tracer),
       random_(random),
-      start_(random.Bits("net.transport.start", 0, 0) & kStartTagMax),
       options_(options) {}
 
 StreamTransport::~StreamTransport() = default;
@@ -585,6 +599,10 @@ HelloReply StreamTransport::Admit(Incoming* incoming, const Hello& hello) {
   if (reply.refusal == HandshakeRefusal::kNone &&
       IsTaken(*it->second, hello.from.incarnation)) {
     reply.refusal = HandshakeRefusal::kOtherStore;
+  } else if (reply.refusal == HandshakeRefusal::kNone &&
+             !TakeStart(*it->second, hello.from.incarnation,
+                        hello.from.start)) {
+    reply.refusal = HandshakeRefusal::kEarlierStart;
   }
   if (reply.refusal != HandshakeRefusal::kNone) {
     if (hello.lane == Lane::kControl) {
@@ -609,13 +627,29 @@ HelloReply StreamTransport::Admit(Incoming* incoming, const Hello& hello) {
   if (other != nullptr && Fires("net.transport.other_lane_evicted")) {
     Remove(other);
   }
-  it->second->lane(hello.lane).RedialNow(hello.start);
-  OnStartKnown(hello.from.node, hello.start);
-  reply.start = start_;
+  it->second->lane(hello.lane).RedialNow(hello.from.start);
+  OnStartKnown(hello.from.node, hello.from.start);
   return reply;
 }
 
-void StreamTransport::OnStartKnown(NodeId node, StartTag start) {
+// The memory of starts ends with the program. It has one store for each peer:
+// groups refuse the messages of another one.
+bool StreamTransport::TakeStart(Peer& peer, StoreIncarnation store,
+                                env::StoreStart start) {
+  if (peer.store == store) {
+    if (start.number < peer.start.number) return false;
+    // A store in no cluster yet has promised nothing.
+    if (start.number == peer.start.number && start.number != 0 &&
+        start.tag != peer.start.tag) {
+      return false;
+    }
+  }
+  peer.store = store;
+  peer.start = start;
+  return true;
+}
+
+void StreamTransport::OnStartKnown(NodeId node, env::StoreStart start) {
   const auto found = peers_.find(node);
   if (found == peers_.end()) return;
   for (const std::unique_ptr<Outgoing>& lane : found->second->outgoing) {

@@ -101,7 +101,11 @@ class StreamTransport final : public env::Transport {
     return options_.buggify != nullptr && options_.buggify->Fire(point);
   }
   // Replaces the connections to earlier starts of the peer's program.
-  void OnStartKnown(NodeId node, StartTag start);
+  void OnStartKnown(NodeId node, env::StoreStart start);
+  // Remembers a start of the peer's store. False, and no effect, if it is not
+  // the latest.
+  static bool TakeStart(Peer& peer, StoreIncarnation store,
+                        env::StoreStart start);
   // Removes `incoming` from its tables and destroys it.
   void Remove(Incoming* incoming);
 
@@ -109,7 +113,6 @@ class StreamTransport final : public env::Transport {
   env::Streams& streams_;
   env::Tracer& tracer_;
   const Random random_;
-  const StartTag start_;
   const TransportOptions options_;
   env::TransportIdentity identity_;
   Receiver* receiver_ = nullptr;

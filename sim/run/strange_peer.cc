@@ -77,10 +77,10 @@ class StrangePeer::Visitor final : env::Connection::Observer {
  private:
   void OnBytes(std::string_view bytes) override {
     hello_.append(bytes);
-    if (answered_ || hello_.size() < raft::kHelloBytes) return;
+    if (answered_ || hello_.size() < raft::HelloSize(hello_)) return;
     answered_ = true;
     const auto hello = raft::DecodeHello(
-        std::string_view(hello_).substr(0, raft::kHelloBytes));
+        std::string_view(hello_).substr(0, raft::HelloSize(hello_)));
     if (!hello.ok()) {
       return peer_->options_.violate(
           absl::StrCat("handshake: a node sends one that does not parse: ",
@@ -187,7 +187,7 @@ void StrangePeer::Greet() {
 
 void StrangePeer::OnBytes(std::string_view bytes) {
   reply_.append(bytes);
-  if (reply_.size() < raft::kHelloReplyBytes) return;
+  if (reply_.size() < raft::HelloReplySize(reply_)) return;
   const auto reply = raft::DecodeHelloReply(reply_);
   const bool later = manner_ == Manner::kLaterVersion;
   const bool right =
