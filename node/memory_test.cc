@@ -134,6 +134,25 @@ TEST_F(MemoryTest, HttpPut_IsAnsweredWith507) {
   EXPECT_NE(reply.find("\"code\":\"OUT_OF_MEMORY\""), std::string::npos);
 }
 
+// Each key has a row, so the memory ends. Without a key, DELETE is executed.
+TEST_F(MemoryTest, HttpDeletesWithNewIdempotencyKeys_EndWith507) {
+  auto http = cluster_.ConnectHttp(0);
+  const auto status_of = [&](const std::string& headers) {
+    const std::string reply = cluster_.CallHttp(
+        *http,
+        Concat("DELETE /v1/kv/k HTTP/1.1\r\nHost: h\r\n", headers, "\r\n"));
+    return reply.substr(9, 3);
+  };
+  int executed = 0;
+  while (executed < 1'000 &&
+         status_of(Concat("Idempotency-Key: k", executed, "\r\n")) != "507") {
+    ++executed;
+  }
+  EXPECT_LT(executed, 1'000);
+  EXPECT_LE(UsedBy(cluster_.server(0), 1), kLimit);
+  EXPECT_EQ(status_of(""), "404");
+}
+
 TEST_F(MemoryTest, Sessions_CountAsMemory) {
   const uint64_t before = UsedBy(cluster_.server(0), 1);
   const std::string token = Do({"QUORATE.SESSION"});

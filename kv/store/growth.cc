@@ -72,8 +72,9 @@ uint64_t GrowthOfKeys(const CommandView& command) {
 
 // The most bytes of a result that the session keeps.
 uint64_t ResultBound(const CommandView& command) {
-  const bool returns_values =
-      command.op == Op::kAtomic || (command.flags & kReturnOld) != 0;
+  const bool returns_values = command.op == Op::kAtomic ||
+                              command.op == Op::kGetDel ||
+                              (command.flags & kReturnOld) != 0;
   if (returns_values) return SessionRules().result_bytes_max;
   return command.op == Op::kIncrByFloat ? Decimal::kTextBytesMax
                                         : sizeof(int64_t);
@@ -93,6 +94,10 @@ void ForEachNested(const CommandView& atomic, Visit visit) {
 }  // namespace
 
 bool MayGrow(const CommandView& command) {
+  // Each Idempotency-Key has a row of its own.
+  if (command.has_session && IsKeySession(command.session.token.client)) {
+    return true;
+  }
   if (command.op != Op::kAtomic) return MayGrow(command.op);
   bool grows = false;
   ForEachNested(command, [&](const CommandView& nested) {

@@ -7,12 +7,17 @@
 
 #include "gtest/gtest.h"
 #include "kv/command/command.h"
+#include "kv/command/session_stamp.h"
 #include "kv/slots/slot.h"
+#include "kv/store/sessions.h"
 #include "kv/store/store.h"
 #include "rapidcheck/gtest.h"
 
 namespace quorate::kv {
 namespace {
+
+// Clients from here on are Idempotency-Keys.
+constexpr uint64_t kFirstKeySession = uint64_t{1} << 63;
 
 // One drawn command: op, key, value, number, session.
 struct Drawn {
@@ -21,6 +26,7 @@ struct Drawn {
   CommandFlags flags = 0;
   int64_t number = 0;
   bool session = false;
+  uint64_t client = 0;  // Added to the number of its session.
 };
 
 Drawn Draw() {
@@ -37,6 +43,7 @@ Drawn Draw() {
                                       Op::kGetDel, Op::kPersist, Op::kGet)};
   drawn.arguments = {key()};
   drawn.session = *rc::gen::inRange(0, 3) == 0 && !IsRead(drawn.op);
+  if (*rc::gen::inRange(0, 2) == 0) drawn.client = kFirstKeySession;
   switch (drawn.op) {
     case Op::kSet:
       drawn.arguments.push_back(*rc::gen::inRange(0, 3) == 0 ? "12" : value());
@@ -78,9 +85,10 @@ CommandSpec SpecOf(const Drawn& drawn,
   spec.arguments = arguments;
   if (drawn.session) {
     // A new session each time.
-    spec.session = SessionStamp{.token = {ClientId(sequence), 60'000},
-                                .sequence = Sequence(1),
-                                .floor = Sequence(1)};
+    spec.session =
+        SessionStamp{.token = {ClientId(drawn.client + sequence), 60'000},
+                     .sequence = Sequence(1),
+                     .floor = Sequence(1)};
   }
   return spec;
 }
@@ -151,6 +159,27 @@ TEST(Growth_OfCommands_IsThatOfRedis, OfWritesThatMayGrowAlone) {
     ASSERT_TRUE(reader.Next(&command));
     EXPECT_FALSE(MayGrow(command)) << OpName(op);
     EXPECT_EQ(GrowthBound(command), 0u) << OpName(op);
+  }
+}
+
+// Otherwise requests that only delete could fill the memory with their rows.
+TEST(Growth_OfADelete, WithAnIdempotencyKey_IsARow) {
+  const std::vector<std::string_view> key = {"k"};
+  for (const uint64_t client : {uint64_t{5}, kFirstKeySession + 5}) {
+    BatchBuilder batch;
+    batch.Add({.op = Op::kDel,
+               .slot = HashSlot("k"),
+               .session = SessionStamp{.token = {ClientId(client), 60'000},
+                                       .sequence = Sequence(1),
+                                       .floor = Sequence(1)},
+               .arguments = key});
+    const Buffer payload = batch.Finish();
+    CommandReader reader(payload.view());
+    CommandView command;
+    ASSERT_TRUE(reader.Next(&command));
+    const bool grows = client >= kFirstKeySession;
+    EXPECT_EQ(MayGrow(command), grows);
+    EXPECT_EQ(GrowthBound(command) > Sessions::kRowOverheadBytes, grows);
   }
 }
 
