@@ -119,6 +119,32 @@ TEST(Expiry_IdleCluster, ManyDueKeys_AreRemovedOnEveryReplicaInFewEntries) {
   }
 }
 
+uint64_t SessionsOf(TestCluster& cluster) {
+  uint64_t sessions = 0;
+  for (size_t node = 0; node < cluster.size(); ++node) {
+    sessions = std::max(
+        sessions, cluster.server(node).store(GroupId(1))->session_count());
+  }
+  return sessions;
+}
+
+TEST(Expiry_IdleCluster, SessionsOfClientsThatAreGone_AreRemoved) {
+  constexpr int kSessions = 3'000;
+  TestCluster cluster({.nodes = 3});
+  ASSERT_TRUE(cluster.AwaitLeaders());
+  auto client = cluster.ConnectHttp(cluster.LeaderOf(GroupId(1)));
+  for (int i = 0; i < kSessions; ++i) {
+    cluster.CallHttp(*client, Concat("DELETE /v1/kv/k HTTP/1.1\r\nHost: h\r\n",
+                                     "Idempotency-Key: k", i, "\r\n\r\n"));
+  }
+  ASSERT_EQ(SessionsOf(cluster), uint64_t{kSessions});
+  const uint64_t entries = LastEntry(cluster);
+  EXPECT_TRUE(cluster.world().RunUntilTrue(
+      [&] { return SessionsOf(cluster) == 0; }, Seconds(3'600)));
+  EXPECT_LE(LastEntry(cluster) - entries,
+            kSessions / BoundsConfig().due_keys_per_entry + 60);
+}
+
 // Log time follows the clock slowly. Until log time reaches the expiry, an
 // entry would remove nothing.
 TEST(Expiry_IdleCluster, ClockAheadOfLogTime_ProposesNothingBeforeKeysAreDue) {

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "gtest/gtest.h"
+#include "kv/command/command.h"
 #include "node/base/text.h"
 #include "node/testing/test_cluster.h"
 
@@ -110,7 +111,8 @@ TEST_F(UpgradeTest, NodeByNode_TheNewCommandsWaitForTheLastNode) {
     EXPECT_EQ(cluster_.Command(*client, {"EXEC"}), kTooEarly);
     StartProgram(node, 0);
   }
-  ASSERT_TRUE(cluster_.world().RunUntilTrue([this] { return level() == 3; }));
+  ASSERT_TRUE(cluster_.world().RunUntilTrue(
+      [this] { return level() == kv::kRulesVersion; }));
   ExpectTraffic();
   for (size_t asked = 0; asked < 3; ++asked) {
     const bool first = asked == 0;
@@ -122,7 +124,8 @@ TEST_F(UpgradeTest, NodeByNode_TheNewCommandsWaitForTheLastNode) {
 
 TEST_F(UpgradeTest, NodeLeftBehind_ForwardsAndCatchesUp) {
   for (size_t node = 0; node < cluster_.size(); ++node) StartProgram(node, 0);
-  ASSERT_TRUE(cluster_.world().RunUntilTrue([this] { return level() == 3; }));
+  ASSERT_TRUE(cluster_.world().RunUntilTrue(
+      [this] { return level() == kv::kRulesVersion; }));
   const size_t old = (cluster_.LeaderOf(GroupId(1)) + 1) % 3;
   const size_t leader = cluster_.LeaderOf(GroupId(1));
   StartProgram(old, 2);

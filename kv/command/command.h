@@ -34,7 +34,7 @@ namespace quorate::kv {
 // (kv/store/rules_test.cc). It is also the level of a group (raft::Level):
 // batches of a version are proposed once all members of the group know it. A
 // batch carries its version. Batches of older versions keep their meaning:
-inline constexpr uint32_t kRulesVersion = 3;
+inline constexpr uint32_t kRulesVersion = 4;
 // The oldest version of batches that this program still makes.
 inline constexpr uint32_t kRulesVersionMin = 2;
 
@@ -50,7 +50,8 @@ inline constexpr size_t kReturnedBytesMax = 64 << 20;
 // Above it, a large result becomes kResultNotKept. Not a replicated rule:
 // replicas store nothing that depends on it.
 inline constexpr size_t kEntryResultBytesMax = 2 * kReturnedBytesMax;
-// The most keys that one kExpire may remove.
+// The most keys that one kExpire may remove, and since rules of version 4 the
+// most rows of sessions.
 inline constexpr int64_t kExpireKeysMax = 4'096;
 
 // Stored numbers: never renumber. Each comment lists: arguments; numbers; flags

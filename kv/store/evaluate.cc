@@ -27,6 +27,7 @@ class Evaluator {
         now_ms_(evaluation.now_ms),
         version_(evaluation.version),
         payload_(evaluation.payload),
+        rows_expired_(evaluation.rows_expired),
         results_(results) {}
 
   // Returns true if the command changed something.
@@ -114,6 +115,7 @@ class Evaluator {
   const int64_t now_ms_;
   const Version version_;
   const Buffer& payload_;
+  const size_t rows_expired_;
   ResultBuilder* results_;
   Buffer slice_;  // Keeps the shared value that is being written.
   size_t returned_bytes_ = 0;
@@ -434,8 +436,10 @@ bool Evaluator::Flush(const CommandView& command) {
 }
 
 bool Evaluator::Expire(const CommandView& command) {
-  const size_t removed = keyspace_.Expire(
-      now_ms_, static_cast<size_t>(command.numbers[0]), version_);
+  const size_t removed =
+      rows_expired_ + keyspace_.Expire(now_ms_,
+                                       static_cast<size_t>(command.numbers[0]),
+                                       version_);
   return ReplyInteger(static_cast<int64_t>(removed), version_, removed > 0);
 }
 

@@ -26,6 +26,8 @@ struct Evaluation {
   Version version;  // The version that written keys get.
   // The entry's payload, into which the command's views point.
   const Buffer& payload;
+  // The rows of sessions that the command removed, if it is a kExpire.
+  size_t rows_expired = 0;
 };
 
 // Runs a command and appends its result to `results`; null discards the result.

@@ -16,21 +16,23 @@
 #include "kv/slots/slot.h"
 #include "kv/slots/slot_scan.h"
 #include "kv/store/evaluate.h"
+#include "kv/store/sessions.h"
 #include "kv/store/store.h"
 #include "kv/testing/golden.h"
 
 namespace quorate::kv {
 namespace {
 
-TEST(Rules, OfVersion3_HaveTheseConstants) {
+TEST(Rules, OfVersion4_HaveTheseConstants) {
   const std::pair<const char*, std::pair<int64_t, int64_t>> pinned[] = {
-      {"kRulesVersion", {kRulesVersion, 3}},
+      {"kRulesVersion", {kRulesVersion, 4}},
       {"kRulesVersionMin", {kRulesVersionMin, 2}},
       {"kKeyBytesMax", {kKeyBytesMax, 64 << 10}},
       {"kValueBytesMax", {kValueBytesMax, 1 << 20}},
       {"kReturnedBytesMax", {kReturnedBytesMax, 64 << 20}},
       {"kExpireKeysMax", {kExpireKeysMax, 4'096}},
       {"kScanBytesMax", {kScanBytesMax, 1 << 20}},
+      {"Sessions::kRemovedForRoomMax", {Sessions::kRemovedForRoomMax, 64}},
       {"kSessionOutstandingMax", {kSessionOutstandingMax, 128}},
       {"Decimal::kFractionDigits", {Decimal::kFractionDigits, 17}},
       {"Decimal::kTextBytesMax", {Decimal::kTextBytesMax, 5'119}},
@@ -66,6 +68,11 @@ std::string AsVersion1(std::string_view payload) {
 // A store and the next batch.
 class RulesTest : public ::testing::Test {
  protected:
+  explicit RulesTest(const Rules& rules = {})
+      : store_({.group = GroupId(4),
+                .hash_key = 77,
+                .rules = rules,
+                .owned = {{Slot(0), Slot(16383)}}}) {}
   void Add(CommandSpec spec, std::vector<std::string_view> arguments) {
     if (!arguments.empty()) spec.slot = HashSlot(arguments[0]);
     spec.arguments = arguments;
@@ -92,8 +99,7 @@ class RulesTest : public ::testing::Test {
     return result.status;
   }
 
-  Store store_{
-      {.group = GroupId(4), .hash_key = 77, .owned = {{Slot(0), Slot(16383)}}}};
+  Store store_;
   BatchBuilder batch_;
   raft::Index index_{0};
 };
@@ -162,13 +168,13 @@ TEST_F(RulesTest, AScriptOfTheOpsOfVersion3_HasTheirResultsAndDigest) {
   }
   Add({.op = Op::kSetBit, .numbers = {2 * 24, 3}}, {"{a}1"});
   Add({.op = Op::kSetBit, .numbers = {-1, 3}}, {"{a}1"});
-  std::string results = Apply(1'000);
+  std::string results = Apply(1'000, 3);
   for (const int64_t bit : {0, 7, 16, 17, 24, -1}) {
     Add({.op = Op::kGetBit, .numbers = {bit, 0}}, {"{a}1"});
   }
   Add({.op = Op::kGetBit, .numbers = {1, 0}}, {"{a}none"});
   Add({.op = Op::kGet}, {"{a}1"});
-  results += Apply(1'001);
+  results += Apply(1'001, 3);
   AppendFixed(&results, store_.Digest());
   testing::ExpectGolden("kv/store/testdata/rules_v3.golden", results);
 }
@@ -176,6 +182,7 @@ TEST_F(RulesTest, AScriptOfTheOpsOfVersion3_HasTheirResultsAndDigest) {
 // Version 2 does not know them. A replica with an older program gives the same
 // result.
 TEST_F(RulesTest, OpsOfVersion3_AreMalformedInABatchOfVersion2) {
+  batch_.SetRules(2);
   Add({.op = Op::kSetBit, .numbers = {1, 3}}, {"k"});
   EXPECT_EQ(batch_.rules(), 3u);
   EXPECT_EQ(LastOf(Apply(1, /*rules=*/2)), ResultStatus::kMalformed);
@@ -188,6 +195,76 @@ TEST_F(RulesTest, StoreOfAnOlderProgram_KnowsAndAnnouncesItsOwnLevel) {
   batch_.SetRules(2);
   Add({.op = Op::kGet}, {"k"});
   EXPECT_EQ(older.LevelOf(batch_.Finish()), raft::Level(2));
+}
+
+// A slot of 200 sessions, all of which expire. Each entry removes one row.
+class SessionRulesTest : public RulesTest {
+ protected:
+  static constexpr uint64_t kRows = 200;
+
+  SessionRulesTest()
+      : RulesTest(
+            {.sessions = {.rows_per_slot_max = kRows, .keys_per_slot_max = 1},
+             .expiries_per_entry = 1,
+             .expiries_per_command = 0}) {
+    for (uint64_t client = 1; client <= kRows; ++client) Use(client, 0);
+    Apply(0, 2);
+    EXPECT_EQ(store_.session_count(), kRows);
+  }
+  // Adds a command of a session that is new at `now_ms`.
+  void Use(uint64_t client, int64_t now_ms) {
+    Add({.op = Op::kSet,
+         .session = SessionStamp{.token = {ClientId(client), now_ms + 1'000},
+                                 .sequence = Sequence(1),
+                                 .floor = Sequence(1)}},
+        {"k", "v"});
+  }
+  static constexpr int64_t kLaterMs = 2'000'000;  // All sessions are expired.
+};
+
+TEST_F(SessionRulesTest, NewSessionInAFullSlot_Removes64ExpiredRows) {
+  Use(kRows + 1, kLaterMs);
+  EXPECT_EQ(LastOf(Apply(kLaterMs)), ResultStatus::kOk);
+  EXPECT_EQ(store_.session_count(), kRows - 64 + 1 - 1);
+  EXPECT_EQ(store_.Digest(), store_.RecomputeDigest());
+}
+
+// Rows that have another maximum are left.
+TEST_F(SessionRulesTest, NewIdempotencyKeyInAFullSlot_RemovesNoClient) {
+  const uint64_t key = uint64_t{1} << 63;
+  Use(key, 1'000);
+  Apply(1'000);
+  Use(key + 1, 1'500);
+  EXPECT_EQ(LastOf(Apply(1'500)), ResultStatus::kTooManySessions);
+  EXPECT_EQ(store_.session_count(), kRows + 1);
+  Use(key + 1, kLaterMs);
+  EXPECT_EQ(LastOf(Apply(kLaterMs)), ResultStatus::kOk);
+  EXPECT_EQ(store_.session_count(), kRows + 1 - 1);
+}
+
+TEST_F(SessionRulesTest, BatchOfVersion3_RemovesAllExpiredRowsOfTheSlot) {
+  Use(kRows + 1, kLaterMs);
+  EXPECT_EQ(LastOf(Apply(kLaterMs, 3)), ResultStatus::kOk);
+  EXPECT_EQ(store_.session_count(), 1u);
+  EXPECT_EQ(store_.Digest(), store_.RecomputeDigest());
+}
+
+TEST_F(SessionRulesTest, Expire_RemovesAsManyRowsSinceVersion4) {
+  EXPECT_LE(store_.first_due_ms(), kLaterMs);
+  Add({.op = Op::kExpire, .numbers = {50, 0}}, {});
+  const std::string old = Apply(kLaterMs, 3);
+  EXPECT_EQ(ResultReader(old).Next().integer, 0);
+  EXPECT_EQ(store_.session_count(), kRows - 1);
+  Add({.op = Op::kExpire, .numbers = {50, 0}}, {});
+  const std::string results = Apply(kLaterMs);
+  EXPECT_EQ(ResultReader(results).Next().integer, 50);
+  EXPECT_EQ(store_.session_count(), kRows - 1 - 51);
+  for (int i = 0; i < 4; ++i) {
+    Add({.op = Op::kExpire, .numbers = {50, 0}}, {});
+    Apply(kLaterMs);
+  }
+  EXPECT_EQ(store_.session_count(), 0u);
+  EXPECT_FALSE(store_.first_due_ms().has_value());
 }
 
 TEST_F(RulesTest, AnEntry_RemovesSixteenDueKeysAndTwoForEachCommand) {

@@ -1,6 +1,7 @@
 #include "kv/store/sessions.h"
 
 #include <algorithm>
+#include <limits>
 
 #include "env/check.h"
 #include "kv/slots/keyed_hash.h"
@@ -11,6 +12,9 @@ namespace {
 // Rows expire at multiples of this step, so that a busy session seldom moves in
 // the expiry order.
 constexpr int64_t kExpiryStepMs = 1000;
+
+// Since these rules a command removes a bounded number of rows.
+constexpr uint32_t kBoundedRoomRules = 4;
 
 int64_t ExpiryOfUseAt(int64_t now_ms, Duration lifetime) {
   const int64_t end = now_ms + lifetime.ms() + kExpiryStepMs - 1;
@@ -59,7 +63,8 @@ const SessionRow* Sessions::Find(Slot slot, ClientId client) const {
 }
 
 Sessions::Decision Sessions::Check(Slot slot, const SessionStamp& stamp,
-                                   uint64_t request_hash, int64_t now_ms) {
+                                   uint64_t request_hash, int64_t now_ms,
+                                   uint32_t rules) {
   const SessionToken& token = stamp.token;
   const SessionRow* row = Find(slot, token.client);
   // An expired row counts as absent, whether or not it was removed.
@@ -70,7 +75,7 @@ Sessions::Decision Sessions::Check(Slot slot, const SessionStamp& stamp,
     const bool open = now_ms <= token.open_until_ms &&
                       token.open_until_ms - now_ms < rules_.lifetime.ms();
     if (!open) return Refuse(ResultStatus::kSessionExpired);
-    if (!MakeRoom(slot, token.client, now_ms)) {
+    if (!MakeRoom(slot, token.client, now_ms, rules)) {
       return Refuse(ResultStatus::kTooManySessions);
     }
     return {};
@@ -133,20 +138,54 @@ void Sessions::Renew(Slot slot, SessionRow* row, const SessionStamp& stamp,
   const int64_t expiry =
       std::max(row->expire_at_ms, ExpiryOfUseAt(now_ms, rules_.lifetime));
   if (expiry == row->expire_at_ms) return;
-  expiries_.erase({row->expire_at_ms, slot, row->token.client});
+  const Room room = RoomOf(slot, row->token.client);
+  RemoveExpiry(room, row->expire_at_ms, row->token.client);
   row->expire_at_ms = expiry;
-  expiries_.insert({expiry, slot, row->token.client});
+  AddExpiry(room, expiry, row->token.client);
 }
 
+// Clients' tokens are below those of Idempotency-Keys, so the order of rooms is
+// that of clients.
 size_t Sessions::Expire(int64_t now_ms, size_t count_max) {
   size_t removed = 0;
-  while (removed < count_max && !expiries_.empty() &&
-         std::get<0>(*expiries_.begin()) <= now_ms) {
-    const auto [at_ms, slot, client] = *expiries_.begin();
-    Remove(slot, client);
+  while (removed < count_max && !firsts_.empty() &&
+         firsts_.begin()->first <= now_ms) {
+    const Room room = firsts_.begin()->second;
+    Remove(room.slot, FirstOf(room)->second);
     ++removed;
   }
   return removed;
+}
+
+Sessions::Room Sessions::RoomOf(Slot slot, ClientId client) const {
+  return {slot, rules_.keys_per_slot_max > 0 && IsKeySession(client)};
+}
+
+std::optional<std::pair<int64_t, ClientId>> Sessions::FirstOf(Room room) const {
+  const auto first = expiries_.lower_bound(
+      {room, std::numeric_limits<int64_t>::min(), ClientId()});
+  if (first == expiries_.end() || std::get<Room>(*first) != room) {
+    return std::nullopt;
+  }
+  return std::pair(std::get<int64_t>(*first), std::get<ClientId>(*first));
+}
+
+void Sessions::AddExpiry(Room room, int64_t at_ms, ClientId client) {
+  const auto before = FirstOf(room);
+  expiries_.insert({room, at_ms, client});
+  if (before.has_value() && before->first <= at_ms) return;
+  if (before.has_value()) firsts_.erase({before->first, room});
+  firsts_.insert({at_ms, room});
+}
+
+void Sessions::RemoveExpiry(Room room, int64_t at_ms, ClientId client) {
+  const auto before = FirstOf(room);
+  // A new row has none yet.
+  if (expiries_.erase({room, at_ms, client}) == 0) return;
+  const auto after = FirstOf(room);
+  if (after.has_value() && after->first == before->first) return;
+  firsts_.erase({before->first, room});
+  if (after.has_value()) firsts_.insert({after->first, room});
 }
 
 void Sessions::Remove(Slot slot, ClientId client) {
@@ -157,7 +196,7 @@ void Sessions::Remove(Slot slot, ClientId client) {
   slot_rows->digest -= digest;
   digest_ -= digest;
   size_bytes_ -= SizeOf(*row->second);
-  expiries_.erase({row->second->expire_at_ms, slot, client});
+  RemoveExpiry(RoomOf(slot, client), row->second->expire_at_ms, client);
   if (IsKeySession(client)) --slot_rows->key_rows;
   slot_rows->rows.erase(row);
   if (slot_rows->rows.empty()) slots_.erase(slot);
@@ -171,24 +210,25 @@ bool Sessions::HasRoom(const SlotRows& slot_rows, ClientId client) const {
              : all - slot_rows.key_rows < rules_.rows_per_slot_max;
 }
 
-bool Sessions::MakeRoom(Slot slot, ClientId client, int64_t now_ms) {
+void Sessions::RemoveExpired(Room room, int64_t now_ms, size_t count_max) {
+  for (size_t count = 0; count < count_max; ++count) {
+    const auto first = FirstOf(room);
+    if (!first.has_value() || first->first > now_ms) return;
+    Remove(room.slot, first->second);
+  }
+}
+
+bool Sessions::MakeRoom(Slot slot, ClientId client, int64_t now_ms,
+                        uint32_t rules) {
   const auto found = slots_.find(slot);
-  if (found == slots_.end()) return true;
-  const SlotRows& full = *found->second;
-  if (HasRoom(full, client)) return true;
-  // Rows are looked through at most once per step of expiry.
-  if (full.earliest_expiry_ms > now_ms) return false;
-  std::vector<ClientId> expired;
-  int64_t earliest_ms = std::numeric_limits<int64_t>::max();
-  for (const auto& [other, row] : full.rows) {
-    if (row->expire_at_ms <= now_ms) {
-      expired.push_back(other);
-    } else {
-      earliest_ms = std::min(earliest_ms, row->expire_at_ms);
+  if (found == slots_.end() || HasRoom(*found->second, client)) return true;
+  if (rules >= kBoundedRoomRules) {
+    RemoveExpired(RoomOf(slot, client), now_ms, kRemovedForRoomMax);
+  } else {
+    for (const bool keys : {false, true}) {
+      RemoveExpired({slot, keys}, now_ms, expiries_.size());
     }
   }
-  UnshareSlot(slot)->earliest_expiry_ms = earliest_ms;
-  for (const ClientId other : expired) Remove(slot, other);
   const auto left = slots_.find(slot);
   return left == slots_.end() || HasRoom(*left->second, client);
 }
@@ -199,7 +239,7 @@ void Sessions::Restore(Slot slot, SessionRow row) {
     result.digest = ResultDigest(hash_key_, result);
   }
   const ClientId client = row.token.client;
-  expiries_.insert({row.expire_at_ms, slot, client});
+  AddExpiry(RoomOf(slot, client), row.expire_at_ms, client);
   const auto [restored, inserted] = slot_rows->rows.insert(
       {client, std::make_shared<SessionRow>(std::move(row))});
   CHECK(inserted) << "client " << client << " in slot " << slot;
@@ -241,8 +281,6 @@ Sessions::Target Sessions::BeginChange(Slot slot, const SessionToken& token) {
 }
 
 void Sessions::EndChange(Slot slot, const Target& target) {
-  target.slot_rows->earliest_expiry_ms =
-      std::min(target.slot_rows->earliest_expiry_ms, target.row->expire_at_ms);
   const uint64_t digest = RowDigest(slot, *target.row);
   target.slot_rows->digest += digest;
   digest_ += digest;

@@ -11,8 +11,8 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <limits>
 #include <memory>
+#include <optional>
 #include <string>
 #include <tuple>
 #include <utility>
@@ -60,8 +60,6 @@ class Sessions {
   // The rows of one slot by client.
   struct SlotRows {
     absl::btree_map<ClientId, Row> rows;
-    // No row expires before this time.
-    int64_t earliest_expiry_ms = std::numeric_limits<int64_t>::max();
     // Rows with IsKeySession.
     uint32_t key_rows = 0;
     // Sum of the rows' RowDigest, modulo 2^64.
@@ -83,8 +81,9 @@ class Sessions {
   };
   // Decides whether a command may run. A duplicate raises floor and lifetime of
   // its row. In a slot without room for a new row, expired rows are removed.
+  // `rules`: the version of the command's batch.
   Decision Check(Slot slot, const SessionStamp& stamp, uint64_t request_hash,
-                 int64_t now_ms);
+                 int64_t now_ms, uint32_t rules);
   // Stores the result of a command for which Check returned kRun. Creates the
   // row if there is none.
   void StoreResult(Slot slot, const SessionStamp& stamp, uint64_t request_hash,
@@ -93,12 +92,22 @@ class Sessions {
   // Removes up to `count_max` expired rows in the order of (time, slot,
   // client). Returns how many were removed.
   size_t Expire(int64_t now_ms, size_t count_max);
+  // The expiry of the first row that expires.
+  std::optional<int64_t> first_expiry_ms() const {
+    if (firsts_.empty()) return std::nullopt;
+    return firsts_.begin()->first;
+  }
 
   // Adds a row from a snapshot. Requires: there is none for its client in the
   // slot.
   void Restore(Slot slot, SessionRow row);
 
   View TakeView() const;
+
+  // Rows that one command removes to make room for its own, at most. Part of
+  // the replicated rules from version 4 on. Before, it removes all expired rows
+  // of its slot.
+  static constexpr size_t kRemovedForRoomMax = 64;
 
   // Counted for each row, and for each result of a row in addition to its
   // payload, in every budget.
@@ -115,6 +124,13 @@ class Sessions {
   uint64_t RecomputeDigest() const;
 
  private:
+  // Rows that have one maximum together: the rows of a slot, or those of its
+  // clients and those of its Idempotency-Keys.
+  struct Room {
+    Slot slot = {};
+    bool keys = false;
+    friend auto operator<=>(const Room&, const Room&) = default;
+  };
   struct Target {
     SlotRows* slot_rows = nullptr;
     SessionRow* row = nullptr;
@@ -128,9 +144,16 @@ class Sessions {
   void EndChange(Slot slot, const Target& target);
   // Whether the slot has room for a row of the client, after removing expired
   // ones.
-  bool MakeRoom(Slot slot, ClientId client, int64_t now_ms);
+  bool MakeRoom(Slot slot, ClientId client, int64_t now_ms, uint32_t rules);
   bool HasRoom(const SlotRows& slot_rows, ClientId client) const;
+  Room RoomOf(Slot slot, ClientId client) const;
+  // The first row of the room that expires: its time and client.
+  std::optional<std::pair<int64_t, ClientId>> FirstOf(Room room) const;
+  void AddExpiry(Room room, int64_t at_ms, ClientId client);
+  void RemoveExpiry(Room room, int64_t at_ms, ClientId client);
   void Remove(Slot slot, ClientId client);
+  // Removes up to `count_max` expired rows of the room.
+  void RemoveExpired(Room room, int64_t now_ms, size_t count_max);
   void Renew(Slot slot, SessionRow* row, const SessionStamp& stamp,
              int64_t now_ms);
   uint64_t RowDigest(Slot slot, const SessionRow& row) const;
@@ -138,7 +161,9 @@ class Sessions {
   const uint64_t hash_key_;
   const SessionRules rules_;
   absl::btree_map<Slot, std::shared_ptr<SlotRows>> slots_;
-  absl::btree_set<std::tuple<int64_t, Slot, ClientId>> expiries_;
+  absl::btree_set<std::tuple<Room, int64_t, ClientId>> expiries_;
+  // Invariant: the first expiry of each room that has rows.
+  absl::btree_set<std::pair<int64_t, Room>> firsts_;
   uint64_t digest_ = 0;
   uint64_t size_bytes_ = 0;
   uint64_t rows_made_ = 0;

@@ -112,6 +112,7 @@ class Store::Impl {
                const Buffer& payload, ResultBuilder* results);
   void ProcessStamped(const CommandView& command, const Version& version,
                       const Buffer& payload, ResultBuilder* results);
+  size_t ExpireRows(const CommandView& command);
   void CountRefusal(ResultStatus status);
 
   // With the counts of the tables that restores replaced: totals never
@@ -231,16 +232,26 @@ void Store::Impl::Process(const CommandView& command, const Version& version,
   Evaluate({.keyspace = *keyspace_,
             .now_ms = now_ms(),
             .version = version,
-            .payload = payload},
+            .payload = payload,
+            .rows_expired = ExpireRows(command)},
            command, results);
+}
+
+// Since rules of version 4 a kExpire also removes rows of sessions.
+size_t Store::Impl::ExpireRows(const CommandView& command) {
+  if (command.op != Op::kExpire || command.rules < 4) return 0;
+  const size_t expired =
+      sessions_->Expire(now_ms(), static_cast<size_t>(command.numbers[0]));
+  counters_.sessions_expired += expired;
+  return expired;
 }
 
 void Store::Impl::ProcessStamped(const CommandView& command,
                                  const Version& version, const Buffer& payload,
                                  ResultBuilder* results) {
   const uint64_t request_hash = RequestHash(hash_key_, command);
-  const Sessions::Decision decision =
-      sessions_->Check(command.slot, command.session, request_hash, now_ms());
+  const Sessions::Decision decision = sessions_->Check(
+      command.slot, command.session, request_hash, now_ms(), command.rules);
   switch (decision.verdict) {
     case Sessions::Decision::Verdict::kRefused:
       CountRefusal(decision.refusal);
@@ -547,7 +558,10 @@ bool Store::reclaimable() const {
 bool Store::shares_pages() const { return impl_->keyspace_->viewed(); }
 
 std::optional<int64_t> Store::first_due_ms() const {
-  return impl_->keyspace_->first_due_ms();
+  const auto key = impl_->keyspace_->first_due_ms();
+  const auto row = impl_->sessions_->first_expiry_ms();
+  if (!key.has_value() || !row.has_value()) return key.has_value() ? key : row;
+  return std::min(*key, *row);
 }
 
 Store::Counters Store::counters() const { return impl_->counters(); }

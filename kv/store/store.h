@@ -148,9 +148,9 @@ class Store final : public raft::StateMachine {
   // tests and checkers.
   uint64_t RecomputeDigest() const;
 
-  // The time at which the first key is due, in milliseconds of log time;
-  // nullopt if no key has an expiry. Each entry removes a few due keys; kExpire
-  // removes more.
+  // The time at which the first key or row of a session is due, in milliseconds
+  // of log time; nullopt if none expires. Each entry removes a few of them;
+  // kExpire removes more.
   std::optional<int64_t> first_due_ms() const;
 
   // Frees about `pages_max` pages of removed or replaced data. Returns false

@@ -11,7 +11,7 @@
 namespace quorate::node {
 namespace {
 
-// The number of keys that the entry removed; 0 if it was not executed.
+// How many keys and rows the entry removed; 0 if it was not executed.
 int64_t RemovedBy(const raft::ProposeResult& result) {
   if (result.outcome != Outcome::kDone) return 0;
   kv::ResultReader reader(result.result.view());
@@ -93,7 +93,7 @@ void Upkeep::Sweep(GroupId id) {
                 [this, id](const raft::ProposeResult& result) {
                   Group& done = groups_[id];
                   done.proposing = false;
-                  if (RemovedBy(result) == bounds_.due_keys_per_entry) {
+                  if (RemovedBy(result) >= bounds_.due_keys_per_entry) {
                     done.sweep_from = loop_.ReadClock().mono + kEntryPause;
                   }
                   ArmSweep(id, done);

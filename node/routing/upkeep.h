@@ -1,11 +1,11 @@
 // node/routing/upkeep.h: work of a node's stores that no request triggers:
-// removal of due keys, and freeing of memory.
+// removal of due keys and sessions, and freeing of memory.
 //
-// Removal is a replicated rule. The leader of a group proposes entries that
-// each remove a bounded number of due keys, and proposes none while no key is
-// due. Every replica frees its own memory, a bounded amount per turn. A group
-// without due keys, garbage and snapshot under way has one timer at most: for
-// its next due key.
+// Removal is a replicated rule. The leader of a group proposes entries while
+// something is due. Each removes a bounded number of keys and rows of sessions.
+// Every replica frees its own memory, a bounded
+// amount per turn. A group without garbage and snapshot under way has one timer
+// at most: for its next due key or row.
 #ifndef QUORATE_NODE_ROUTING_UPKEEP_H_
 #define QUORATE_NODE_ROUTING_UPKEEP_H_
 

@@ -63,7 +63,8 @@ Shape ShapeDraw::DrawShape(const FixedShape& fixed) {
   DrawOtherClients(&shape);
   shape.digest_interval =
       Pick<uint64_t>("shape.digest_interval", 0, {4096, 64, 64, 1});
-  shape.older_level = Pick<uint32_t>("shape.older_level", 0, {0, 0, 0, 2});
+  shape.older_level =
+      Pick<uint32_t>("shape.older_level", 0, {0, 0, 0, 0, 0, 0, 2, 3});
   // A cluster of one node would be bootstrapped again.
   shape.bootstrap_left_on =
       Pick<int>("shape.bootstrap_left_on", 0, {0, 1}) != 0 && shape.voters > 1;
