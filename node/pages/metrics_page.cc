@@ -317,6 +317,10 @@ void WriteRaft(Context& context, Page& page) {
   One(page, "quorate_raft_snapshots_installed_total", "counter",
       "Snapshots received from leaders and installed.",
       metrics.snapshots_installed);
+  One(page, "quorate_raft_snapshots_without_room_total", "counter",
+      "Attempts to write or receive a snapshot that were refused, because the "
+      "disk had no room beside the log.",
+      context.host.snapshots_without_room());
 }
 
 void WriteStorage(Context& context, Page& page) {

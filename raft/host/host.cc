@@ -101,6 +101,7 @@ void Host::Impl::OnOpened(absl::StatusOr<OpenedStore> opened) {
   }
   log_ = std::move(opened->log);
   snapshots_ = std::move(opened->snapshots);
+  snapshots_->OnLackOfRoom([this] { return log_->GiveBackUnused(); });
   founding_.Answer(opened->record);
   founded_level_ = opened->record.level;
   hash_key_ = opened->record.hash_key;
@@ -505,6 +506,11 @@ absl::Status Host::status() const { return impl_->status_; }
 
 Log::Counters Host::log_counters() const {
   return impl_->log_ == nullptr ? Log::Counters() : impl_->log_->counters();
+}
+
+uint64_t Host::snapshots_without_room() const {
+  return impl_->snapshots_ == nullptr ? 0
+                                      : impl_->snapshots_->refused_for_room();
 }
 
 uint64_t Host::log_memory_bytes() const { return impl_->log_memory_.bytes(); }

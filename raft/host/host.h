@@ -256,6 +256,8 @@ class Host {
   Condition condition(GroupId group) const;
   absl::Status status() const;
   Log::Counters log_counters() const;
+  // Attempts to write or receive a snapshot that the disk had no room for.
+  uint64_t snapshots_without_room() const;
   // Size of the entries that the logs of all groups have in memory.
   uint64_t log_memory_bytes() const;
   // The number of entries that left the memory and are not freed yet.

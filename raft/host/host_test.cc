@@ -265,6 +265,34 @@ TEST(Host, EachStart_HasAGreaterNumber) {
   }
 }
 
+// Too little room for a snapshot beside the log is no failure of the node.
+TEST(Host, SnapshotWithoutRoom_IsTakenWhenThereIsRoom) {
+  Cluster cluster(6, /*snapshot_threshold_bytes=*/4096);
+  ASSERT_EQ(cluster.Propose("first").outcome, Outcome::kDone);
+  uint64_t& capacity =
+      cluster.world_.disk_options(cluster.machines_[0]).capacity_bytes;
+  const uint64_t before = capacity;
+  uint64_t used = 0;
+  for (const auto& name : cluster.world_.DiskFiles(cluster.machines_[0])) {
+    used += cluster.world_.DiskFileSize(cluster.machines_[0], name);
+  }
+  capacity = used + (1 << 20);
+  for (int i = 0; i < 100; ++i) {
+    ASSERT_EQ(cluster.Propose(std::string(100, 'x')).outcome, Outcome::kDone);
+  }
+  cluster.world_.RunFor(Seconds(25));
+  ASSERT_EQ(cluster.Propose("more").outcome, Outcome::kDone);
+  cluster.world_.RunFor(Seconds(5));
+  EXPECT_EQ(cluster.SnapshotFiles(1), 0u);
+  EXPECT_EQ(cluster.node(1)->host.snapshots_without_room(), 2u);
+  EXPECT_TRUE(cluster.node(1)->host.status().ok());
+  capacity = before;
+  cluster.world_.RunFor(Seconds(10));
+  ASSERT_EQ(cluster.Propose("last").outcome, Outcome::kDone);
+  cluster.world_.RunFor(Seconds(1));
+  EXPECT_EQ(cluster.SnapshotFiles(1), 1u);
+}
+
 TEST(Host, LaggingFollower_IsBroughtBackByASnapshot) {
   Cluster cluster(6, /*snapshot_threshold_bytes=*/4096);
   ASSERT_EQ(cluster.Propose("first").outcome, Outcome::kDone);

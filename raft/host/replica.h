@@ -185,6 +185,8 @@ class Replica final : private HostGate {
   // In replica_snapshots.cc.
   uint64_t ResidentBytesMax() const;
   bool SnapshotIsDue();
+  // The disk had no room for the last snapshot, a short time ago.
+  bool WaitsForRoom() const;
   // Waits if another replica is writing one.
   void BeginSnapshot();
   void EndSnapshot();
@@ -267,6 +269,9 @@ class Replica final : private HostGate {
   uint64_t reported_resident_bytes_ = 0;
   uint64_t reported_log_bytes_ = 0;
   uint64_t bytes_since_snapshot_ = 0;
+  // The value from before the snapshot that is being written.
+  uint64_t bytes_before_snapshot_ = 0;
+  MonoTime snapshot_not_before_ = MonoTime::Min();
   FailedReads failed_entry_reads_;
   FailedReads failed_chunk_reads_;
   // Index of a snapshot that could not be read and is not replaced yet.

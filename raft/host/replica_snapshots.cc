@@ -32,7 +32,7 @@ constexpr Duration kFailurePause = Seconds(10);
 bool Replica::SnapshotIsDue() {
   const HostOptions& options = services_.options;
   if (options.snapshot_threshold_bytes == 0 || snapshot_reader_ != nullptr ||
-      core_->installing() ||
+      core_->installing() || WaitsForRoom() ||
       core_->applied_index() == core_->snapshot().position.index) {
     return false;
   }
@@ -51,6 +51,11 @@ bool Replica::SnapshotIsDue() {
   return true;
 }
 
+bool Replica::WaitsForRoom() const {
+  return snapshot_not_before_ != MonoTime::Min() &&
+         services_.env.loop.ReadClock().mono < snapshot_not_before_;
+}
+
 void Replica::MaybeBeginSnapshot() {
   if (status_.ok() && SnapshotIsDue()) BeginSnapshot();
 }
@@ -62,7 +67,7 @@ void Replica::EndSnapshot() {
 
 void Replica::BeginSnapshot() {
   if (!services_.snapshot_turn.Take(key_)) return;
-  bytes_since_snapshot_ = 0;
+  bytes_before_snapshot_ = std::exchange(bytes_since_snapshot_, 0);
   unreadable_snapshot_ = Index();
   const Index applied = core_->applied_index();
   SnapshotDescriptor descriptor{
@@ -107,7 +112,11 @@ void Replica::WriteSnapshotPiece() {
 
 void Replica::OnSnapshotFailed(const absl::Status& status) {
   // The log still has all entries. The next attempt is after as many bytes of
-  // entries again.
+  // entries again, or after a pause if only room is missing.
+  if (absl::IsResourceExhausted(status)) {
+    bytes_since_snapshot_ += bytes_before_snapshot_;
+    snapshot_not_before_ = services_.env.loop.ReadClock().mono + kFailurePause;
+  }
   services_.env.tracer.Log(
       env::Severity::kError,
       absl::StrCat("raft: group ", key_.group.value(),
@@ -181,7 +190,7 @@ bool Replica::ShortenLog() {
       keeps_little_ = true;
     }
     // A snapshot that would free little is not worth its work.
-    if (core_->applied_index() == snapshot.position.index ||
+    if (core_->applied_index() == snapshot.position.index || WaitsForRoom() ||
         bytes_since_snapshot_ < LittleBytes()) {
       keeps_little_ = false;
       return false;

@@ -133,6 +133,10 @@ class Log {
   // meanwhile.
   virtual void Witness(Done done) = 0;
 
+  // Removes the files that are kept to be overwritten, except the next segment,
+  // to make room on the disk. Returns false if there are none.
+  virtual bool GiveBackUnused() = 0;
+
   // Reads durable entries of `group` behind `after`: the next one, and those
   // that are stored beside it. Calls `done` in a later turn. kNotFound: the log
   // has no entry behind `after`; kDataLoss and errors of the disk.

@@ -612,10 +612,34 @@ void LogImpl::KeepOrRemove(UnusedFile file) {
   }
 }
 
+// A shorter file must grow, which a full disk does not allow.
+UnusedFile LogImpl::TakeLongestUnused() {
+  const auto longest = std::max_element(
+      unused_.begin(), unused_.end(),
+      [](const auto& a, const auto& b) { return a.bytes < b.bytes; });
+  UnusedFile file = std::move(*longest);
+  unused_.erase(longest);
+  return file;
+}
+
+bool LogImpl::GiveBackUnused() {
+  const bool next_is_made = spare_.file != nullptr || spare_maker_ != nullptr;
+  if (!status_.ok() || unused_.size() <= (next_is_made ? 0 : 1)) return false;
+  std::deque<UnusedFile> kept;
+  if (!next_is_made) kept.push_back(TakeLongestUnused());
+  for (UnusedFile& file : unused_) remover_.Remove(std::move(file.name));
+  unused_ = std::move(kept);
+  tracer_.Sometimes("log.unused_files_given_back");
+  return true;
+}
+
 void LogImpl::PrepareSpare() {
   const bool due = roll_waits_ || position_ - opening_end_ >=
                                       options_.segment_bytes / kSpareAfterPart;
-  if (!due || spare_.file != nullptr || spare_maker_ != nullptr) return;
+  if (!status_.ok() || !due || spare_.file != nullptr ||
+      spare_maker_ != nullptr) {
+    return;
+  }
   if (!roll_waits_ && loop_.ReadClock().mono < spare_retry_at_) return;
   SpareSegment::Options options;
   options.number = ++last_number_;
@@ -625,12 +649,7 @@ void LogImpl::PrepareSpare() {
           ? kZeroBytesMin
           : std::max(options_.preallocation_bytes_max, kZeroBytesMin);
   if (!unused_.empty() && !buggify_.Fire("log.new_file")) {
-    // A shorter file must grow, which a full disk does not allow.
-    const auto longest = std::max_element(
-        unused_.begin(), unused_.end(),
-        [](const auto& a, const auto& b) { return a.bytes < b.bytes; });
-    options.recycled = *longest;
-    unused_.erase(longest);
+    options.recycled = TakeLongestUnused();
     tracer_.Sometimes("log.segment_recycled");
   }
   spare_maker_ = std::make_unique<SpareSegment>(
@@ -654,13 +673,19 @@ void LogImpl::OnSpare(SpareSegment::Result spare) {
                 absl::StrCat("log: cannot prepare ", spare.made.name, ": ",
                              spare.status.ToString()));
   }
-  if (roll_waits_) return Fail(spare.status, "preparing the next segment");
   spare_retry_at_ = loop_.ReadClock().mono + kSpareRetry;
   if (spare.reusable) {
     unused_.push_front(std::move(spare.made));
   } else {
     remover_.Remove(std::move(spare.made.name));
   }
+  if (absl::IsResourceExhausted(spare.status) && GiveBackUnused()) {
+    return remover_.SyncDirectory([this](absl::Status) {
+      spare_retry_at_ = MonoTime::Min();
+      PrepareSpare();
+    });
+  }
+  if (roll_waits_) Fail(spare.status, "preparing the next segment");
 }
 
 // Called only when a record behind the opening of the current segment is

@@ -58,6 +58,7 @@ class LogImpl final : public Log {
   void Drop(GroupKey group, Done done) override;
   void Witness(Done done) override;
   void Read(GroupKey group, Index after, ReadDone done) override;
+  bool GiveBackUnused() override;
   absl::Status status() const override { return status_; }
   Counters counters() const override;
 
@@ -132,6 +133,8 @@ class LogImpl final : public Log {
                 uint64_t allocated_bytes);
   // Takes a segment that is not needed any more.
   void KeepOrRemove(UnusedFile file);
+  // Requires: there is one.
+  UnusedFile TakeLongestUnused();
   // Begins to prepare the next segment, if it is time.
   void PrepareSpare();
   void OnSpare(SpareSegment::Result spare);

@@ -757,6 +757,53 @@ TEST_F(LogTest, FullDisk_TheLongestUnusedFileIsTheNextSegment) {
   EXPECT_EQ(append(5 * segment_bytes), absl::OkStatus());
 }
 
+TEST_F(LogTest, GiveBackUnused_RemovesAllButTheNextSegment) {
+  uint64_t index = 0;
+  const auto append = [&](uint64_t bytes) {
+    for (uint64_t end = index + bytes / 6000; index < end; ++index) {
+      const Entry entry = TestEntry(1, index + 1, std::string(6000, 'x'));
+      ASSERT_TRUE(h_.Append(kGroup, {entry}).ok());
+    }
+  };
+  append(5 * h_.options().segment_bytes);
+  EXPECT_FALSE(h_.log()->GiveBackUnused());
+  ASSERT_TRUE(h_.SetLogStart(kGroup, {Term(1), Index(index)}).ok());
+  append(6000);
+  h_.Run();
+  const uint64_t used = UsedBytes(h_);
+  EXPECT_TRUE(h_.log()->GiveBackUnused());
+  h_.Run();
+  EXPECT_LE(UsedBytes(h_), used - 2 * h_.options().segment_bytes);
+  EXPECT_FALSE(h_.log()->GiveBackUnused());
+  // On a full disk the log still has its next segment.
+  h_.world().disk_options(h_.test().machine()).capacity_bytes =
+      UsedBytes(h_) + 1024;  // A renaming needs some room.
+  append(h_.options().segment_bytes);
+}
+
+// Files of before the segments were made longer: another one is made from the
+// space of two.
+TEST_F(LogTest, NearlyFullDisk_ShortUnusedFilesMakeRoomForTheNextSegment) {
+  uint64_t index = 0;
+  const auto append = [&](uint64_t bytes) {
+    for (uint64_t end = index + bytes / 6000; index < end; ++index) {
+      const Entry entry = TestEntry(1, index + 1, std::string(6000, 'x'));
+      const absl::Status status = h_.Append(kGroup, {entry});
+      if (!status.ok()) return status;
+    }
+    return absl::OkStatus();
+  };
+  const uint64_t short_bytes = h_.options().segment_bytes;
+  ASSERT_TRUE(append(5 * short_bytes).ok());
+  ASSERT_TRUE(h_.SetLogStart(kGroup, {Term(1), Index(index)}).ok());
+  ASSERT_TRUE(append(6000).ok());
+  h_.options().segment_bytes *= 2;
+  h_.world().disk_options(h_.test().machine()).capacity_bytes =
+      UsedBytes(h_) + short_bytes;
+  ASSERT_TRUE(h_.Restart().ok());
+  EXPECT_EQ(append(3 * short_bytes), absl::OkStatus());
+}
+
 TEST_F(LogTest, FullDisk_StopsTheLogAndSaysSo) {
   h_.world().disk_options(h_.test().machine()).capacity_bytes = 150 << 10;
   absl::Status status;

@@ -4,20 +4,28 @@
 #include <utility>
 #include <vector>
 
+#include "absl/strings/str_cat.h"
 #include "env/check.h"
 #include "env/crc32c.h"
 
 namespace quorate::raft {
+namespace {
+// How long files that are removed may take to become free space.
+constexpr Duration kRoomPause = Milliseconds(500);
+// The room is checked again when this part of the reserve was written.
+constexpr uint64_t kRoomParts = 8;
+}  // namespace
 
 SnapshotStaging::SnapshotStaging(env::Env& env, const LogOptions& options,
                                  GroupKey group,
                                  const SnapshotDescriptor& descriptor,
                                  std::string staging_name,
                                  uint64_t bytes_per_second, Origin origin,
-                                 FileRemover& remover)
+                                 FileRemover& remover, SnapshotRoom& room)
     : disk_(env.disk),
       loop_(env.loop),
       remover_(remover),
+      room_(room),
       cluster_(options.cluster),
       store_(options.store),
       sync_bytes_(options.snapshot_sync_bytes),
@@ -65,7 +73,7 @@ void SnapshotStaging::Next() {
   if (steps_.empty()) return;
   switch (steps_.front().kind) {
     case Step::Kind::kCreate:
-      return CreateFile();
+      return CheckRoom(&SnapshotStaging::CreateFile);
     case Step::Kind::kResume:
       return OpenFile();
     case Step::Kind::kWait:
@@ -73,7 +81,7 @@ void SnapshotStaging::Next() {
       pending_ = loop_.Defer([this] { EndStep(absl::OkStatus()); });
       return;
     case Step::Kind::kAppend:
-      return WritePiece();
+      return CheckRoom(&SnapshotStaging::WritePiece);
     case Step::Kind::kFinish:
       return WriteEnd();
   }
@@ -93,6 +101,35 @@ void SnapshotStaging::EndStep(absl::Status status) {
   steps_.pop_front();
   Next();
   done(absl::OkStatus());
+}
+
+void SnapshotStaging::CheckRoom(Then next, bool may_make_room) {
+  if (written_bytes_ + steps_.front().piece.size() <= room_checked_until_) {
+    return (this->*next)();
+  }
+  const uint64_t to_come = origin_ == Origin::kReceived
+                               ? descriptor_.size_bytes - written_bytes_
+                               : steps_.front().piece.size();
+  const uint64_t needed = room_.reserve_bytes + to_come;
+  const auto answered = [this, next, needed,
+                         may_make_room](absl::StatusOr<uint64_t> free) {
+    // The write itself shows whether there is room if the disk does not say.
+    if (!free.ok() || *free >= needed) {
+      room_checked_until_ = written_bytes_ + room_.reserve_bytes / kRoomParts;
+      return (this->*next)();
+    }
+    if (may_make_room && room_.make()) {
+      pending_ = loop_.At(loop_.ReadClock().mono + kRoomPause,
+                          [this, next] { CheckRoom(next, false); });
+      return;
+    }
+    ++room_.refusals;
+    EndStep(absl::ResourceExhaustedError(absl::StrCat(
+        staging_name_, " needs ", needed - room_.reserve_bytes, " bytes and ",
+        room_.reserve_bytes, " are kept for the log, but ", *free,
+        " bytes are free on the disk")));
+  };
+  pending_ = disk_.FreeBytes(answered);
 }
 
 void SnapshotStaging::CreateFile() {

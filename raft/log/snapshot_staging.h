@@ -22,6 +22,15 @@
 
 namespace quorate::raft {
 
+// The room on the disk that snapshots may take, shared by all of them.
+struct SnapshotRoom {
+  uint64_t reserve_bytes = 0;  // The log keeps so much room.
+  // Begins to remove files that are not needed. Returns false if there are
+  // none.
+  absl::AnyInvocable<bool()> make;
+  uint64_t refusals = 0;  // Snapshots that were refused for want of room.
+};
+
 // Carries out its calls in order, one disk operation at a time. The first error
 // is the result of all calls from then on; the file must then be discarded.
 // Destroying the object cancels it, but does not remove the file.
@@ -32,12 +41,14 @@ class SnapshotStaging {
   // `descriptor` gives position and configuration. Size and checksum are
   // computed from the appended bytes. `bytes_per_second`: limit of the speed of
   // appending; 0: none. kReceived: `descriptor` is complete, and the second
-  // file is kept. `remover` removes snapshots, and outlives the object.
+  // file is kept. `remover` removes snapshots. It and `room` outlive the
+  // object. Without room for the next piece, or for the rest of a received
+  // snapshot, the error is kResourceExhausted.
   enum class Origin : uint8_t { kOwn, kReceived };
   SnapshotStaging(env::Env& env, const LogOptions& options, GroupKey group,
                   const SnapshotDescriptor& descriptor,
                   std::string staging_name, uint64_t bytes_per_second,
-                  Origin origin, FileRemover& remover);
+                  Origin origin, FileRemover& remover, SnapshotRoom& room);
 
   // Creates the file. Must be the first call, or Resume.
   void Create(Done done);
@@ -79,6 +90,9 @@ class SnapshotStaging {
 
   void Add(Step step);
   void Next();
+  // Goes on with `next` if the disk has room for what comes.
+  using Then = void (SnapshotStaging::*)();
+  void CheckRoom(Then next, bool may_make_room = true);
   void CreateFile();
   void OpenFile();
   void VerifyPiece();
@@ -98,6 +112,7 @@ class SnapshotStaging {
   env::Disk& disk_;
   env::Loop& loop_;
   FileRemover& remover_;
+  SnapshotRoom& room_;
   const ClusterId cluster_;
   const StoreIncarnation store_;
   const size_t sync_bytes_;
@@ -109,6 +124,7 @@ class SnapshotStaging {
   std::unique_ptr<env::File> file_;
   uint64_t written_bytes_ = 0;
   uint64_t synced_bytes_ = 0;
+  uint64_t room_checked_until_ = 0;  // As written_bytes_.
   // Checksum of the bytes written since the last sync.
   uint32_t unsynced_crc_ = 0;
   const Origin origin_;

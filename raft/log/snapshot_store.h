@@ -54,6 +54,15 @@ class SnapshotStore {
   };
   virtual const std::map<GroupKey, Damaged>& damaged() const = 0;
 
+  // Snapshots leave some room on the disk to the log. Without room the store
+  // first removes received parts that no transfer has resumed. It also calls
+  // `give_back`, which begins to remove other files that are not needed, and
+  // returns whether there are any. Then the call for writing or receiving fails
+  // with kResourceExhausted. A later attempt may succeed.
+  virtual void OnLackOfRoom(absl::AnyInvocable<bool()> give_back) = 0;
+  // The snapshots that were refused.
+  virtual uint64_t refused_for_room() const = 0;
+
   // Every group with a file, in their order.
   virtual std::vector<GroupKey> groups() const = 0;
 

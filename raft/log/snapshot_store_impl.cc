@@ -40,6 +40,9 @@ SnapshotStoreImpl::SnapshotStoreImpl(env::Env& env, const LogOptions& options,
       disk_(env.disk),
       tracer_(env.tracer),
       remover_(env.disk, env.tracer, "snapshot"),
+      room_{.reserve_bytes = std::min<uint64_t>(options.segment_bytes,
+                                                env::kDiskOperationBytesMax),
+            .make = [this] { return MakeRoom(); }},
       options_(options),
       damaged_(std::move(damaged)),
       parts_(std::move(parts)),
@@ -70,7 +73,7 @@ SnapshotStoreImpl::Staging& SnapshotStoreImpl::Start(
       env_, options_, group, descriptor,
       absl::StrCat(SnapshotName(group, descriptor.position), suffix,
                    staging.number),
-      bytes_per_second, SnapshotStaging::Origin::kOwn, remover_);
+      bytes_per_second, SnapshotStaging::Origin::kOwn, remover_, room_);
   return staging;
 }
 
@@ -88,7 +91,8 @@ SnapshotStoreImpl::Staging& SnapshotStoreImpl::StartReceiving(
       resumes ? part->second.staging_name
               : absl::StrCat(SnapshotName(group, descriptor.position), ".r",
                              staging.number),
-      /*bytes_per_second=*/0, SnapshotStaging::Origin::kReceived, remover_);
+      /*bytes_per_second=*/0, SnapshotStaging::Origin::kReceived, remover_,
+      room_);
   const auto begun = [this, group, number = staging.number,
                       resumes](absl::Status status) {
     if (!status.ok()) return Discard(receiving_, group, number);
@@ -111,6 +115,12 @@ void SnapshotStoreImpl::RemovePart(GroupKey group) {
   remover_.Remove(part->second.staging_name);
   remover_.Remove(SnapshotProgressName(part->second.staging_name));
   parts_.erase(part);
+}
+
+bool SnapshotStoreImpl::MakeRoom() {
+  const bool any_part = !parts_.empty();
+  while (!parts_.empty()) RemovePart(parts_.begin()->first);
+  return (give_back_ != nullptr && give_back_()) || any_part;
 }
 
 void SnapshotStoreImpl::DiscardReceived(GroupKey group) {

@@ -54,6 +54,10 @@ class SnapshotStoreImpl final : public SnapshotStore {
   const std::map<GroupKey, Damaged>& damaged() const override {
     return damaged_;
   }
+  void OnLackOfRoom(absl::AnyInvocable<bool()> give_back) override {
+    give_back_ = std::move(give_back);
+  }
+  uint64_t refused_for_room() const override { return room_.refusals; }
   std::vector<GroupKey> groups() const override;
   void Begin(GroupKey group, const SnapshotDescriptor& descriptor,
              Done done) override;
@@ -95,6 +99,7 @@ class SnapshotStoreImpl final : public SnapshotStore {
   // Begins to receive a snapshot, behind the part that is there.
   Staging& StartReceiving(GroupKey group, const SnapshotDescriptor& descriptor);
   void RemovePart(GroupKey group);
+  bool MakeRoom();
   Staging& Start(Stagings& stagings, GroupKey group,
                  const SnapshotDescriptor& descriptor, const char* suffix,
                  uint64_t bytes_per_second);
@@ -123,6 +128,8 @@ class SnapshotStoreImpl final : public SnapshotStore {
   env::Disk& disk_;
   env::Tracer& tracer_;
   FileRemover remover_;
+  absl::AnyInvocable<bool()> give_back_;
+  SnapshotRoom room_;
   const LogOptions options_;
   std::map<GroupKey, ReadableSnapshot> stored_;
   std::map<GroupKey, SnapshotDescriptor> newest_;  // Descriptors of `stored_`.

@@ -824,6 +824,81 @@ void CheckNewest(LogHarness& h, uint64_t durable) {
   EXPECT_TRUE(h.snapshots()->damaged().empty());
 }
 
+// A disk on which the log's reserve is 64 KiB.
+class SnapshotRoomTest : public ReceivedPartTest {
+ protected:
+  void SetFreeBytes(uint64_t free) {
+    h_.Run();
+    uint64_t used = 0;
+    for (const auto& name : h_.world().DiskFiles(h_.test().machine())) {
+      used += h_.world().DiskFileSize(h_.test().machine(), name);
+    }
+    h_.world().disk_options(h_.test().machine()).capacity_bytes = used + free;
+  }
+  static constexpr uint64_t kReserve = 64 << 10;
+};
+
+TEST_F(SnapshotRoomTest, OwnSnapshotWithoutRoom_IsRefusedAndWorksLater) {
+  h_.snapshots()->DiscardReceived(kGroup);
+  SetFreeBytes(kReserve + 120'000);
+  const std::string data = Data(10, 200'000);
+  EXPECT_TRUE(absl::IsResourceExhausted(store_.Write(10, data)));
+  h_.Run();
+  EXPECT_EQ(h_.snapshots()->refused_for_room(), 1u);
+  EXPECT_EQ(Files().size(), 0u);
+  SetFreeBytes(kReserve + 220'000);
+  EXPECT_TRUE(store_.Write(10, data).ok());
+  EXPECT_EQ(*store_.ReadAll(10), data);
+  EXPECT_EQ(h_.snapshots()->refused_for_room(), 1u);
+}
+
+TEST_F(SnapshotRoomTest, TransferWithoutRoomForAll_IsNotBegun) {
+  h_.snapshots()->DiscardReceived(kGroup);
+  SetFreeBytes(kReserve + 90'000);
+  const auto refused = store_.Receive(descriptor_, 0, data_.substr(0, 4'000));
+  EXPECT_TRUE(absl::IsResourceExhausted(refused.status())) << refused.status();
+  EXPECT_EQ(h_.snapshots()->refused_for_room(), 1u);
+  EXPECT_EQ(Files().size(), 0u);
+  SetFreeBytes(kReserve + 110'000);
+  EXPECT_TRUE(store_.ReceiveAll(30, data_).ok());
+}
+
+TEST_F(SnapshotRoomTest, RoomThatTheLogTakes_EndsTheTransfer) {
+  SetFreeBytes(kReserve + 50'000);
+  absl::StatusOr<uint64_t> refused = 28'000;
+  while (refused.ok() && *refused < 50'000) {
+    refused =
+        store_.Receive(descriptor_, *refused, data_.substr(*refused, 4'000));
+  }
+  EXPECT_TRUE(absl::IsResourceExhausted(refused.status())) << refused.status();
+  h_.Run();
+  EXPECT_EQ(Files().size(), 0u) << "its space is free again";
+}
+
+TEST_F(SnapshotRoomTest, PartThatNoTransferResumed_IsRemovedFirst) {
+  Restart(CrashKind::kProcess);
+  EXPECT_EQ(Files().size(), 2u);
+  SetFreeBytes(kReserve);
+  EXPECT_TRUE(store_.Write(20, Data(20, 20'000), TestGroup(2)).ok());
+  EXPECT_EQ(h_.snapshots()->refused_for_room(), 0u);
+  h_.Run();
+  EXPECT_EQ(Files().size(), 1u);
+}
+
+TEST_F(SnapshotRoomTest, LackOfRoom_FirstAsksTheLogForItsUnusedFiles) {
+  h_.snapshots()->DiscardReceived(kGroup);
+  SetFreeBytes(kReserve);
+  int calls = 0;
+  h_.snapshots()->OnLackOfRoom([&] {
+    ++calls;
+    h_.world().disk_options(h_.test().machine()).capacity_bytes += 50'000;
+    return true;
+  });
+  EXPECT_TRUE(store_.Write(10, Data(10, 20'000)).ok());
+  EXPECT_EQ(calls, 1);
+  EXPECT_EQ(h_.snapshots()->refused_for_room(), 0u);
+}
+
 TEST(SnapshotFailNth, AnyOperation_IsReportedAndTheNextTryWorks) {
   for (const bool persistent : {false, true}) {
     for (uint64_t n = 1;; ++n) {
