@@ -264,13 +264,7 @@ Startup::Ready Startup::PrepareKnownGroup(OpenedGroup* group,
         absl::StrCat("group ", group->key.group.value(),
                      ": the log begins after index ", log_start.index.value(),
                      " but the newest snapshot is at ", base.index.value()));
-    const auto damaged = opened_.snapshots->damaged().find(group->key);
-    if (damaged != opened_.snapshots->damaged().end()) {
-      const absl::Status& why = damaged->second.why;
-      group->failure = absl::Status(
-          why.code(),
-          absl::StrCat(group->failure.message(), " (", why.message(), ")"));
-    }
+    AddDamagedSnapshot(log_start.index, group);
   }
   if (group->failure.ok() && base.index == log_start.index &&
       base.term != log_start.term) {
@@ -317,6 +311,24 @@ Startup::Ready Startup::PrepareKnownGroup(OpenedGroup* group,
         }
       });
   return Ready::kLater;
+}
+
+// A file from before the log's start would not help, even to a program that
+// can read it.
+void Startup::AddDamagedSnapshot(Index log_start, OpenedGroup* group) const {
+  const auto found = opened_.snapshots->damaged().find(group->key);
+  if (found == opened_.snapshots->damaged().end()) return;
+  const SnapshotStore::Damaged* needed = nullptr;
+  for (const SnapshotStore::Damaged& file : found->second) {
+    if (file.index < log_start) continue;
+    if (needed == nullptr || absl::IsFailedPrecondition(file.why)) {
+      needed = &file;
+    }
+  }
+  if (needed == nullptr) return;
+  group->failure = absl::Status(
+      needed->why.code(),
+      absl::StrCat(group->failure.message(), " (", needed->why.message(), ")"));
 }
 
 void Startup::MakeStateMachine(const Configuration& configuration,

@@ -91,6 +91,8 @@ class Startup {
   Ready PrepareKnownGroup(OpenedGroup* group, RecoveredGroup recovered,
                           const SnapshotDescriptor* snapshot);
   // Halts the group if the program cannot make one.
+  // Adds to the failure of a group that lacks a snapshot which file may be it.
+  void AddDamagedSnapshot(Index log_start, OpenedGroup* group) const;
   void MakeStateMachine(const Configuration& configuration, OpenedGroup* group);
   Ready LoadSnapshot(OpenedGroup* group);
   void OnGroupReady(OpenedGroup* group, absl::Status status);

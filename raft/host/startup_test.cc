@@ -157,6 +157,15 @@ class StartupTest : public testing::Test {
     }
     return "";
   }
+  // The snapshot file `bytes`, as a newer program would write it.
+  static std::string OfANewerFormat(std::string bytes) {
+    const size_t footer = bytes.size() - kSnapshotFooterBytes;
+    bytes[footer + 8] = kSnapshotFormatVersion + 1;
+    const uint32_t crc = Crc32c(
+        0, std::string_view(bytes).substr(footer, kSnapshotFooterBytes - 4));
+    StoreFixed(bytes.data() + bytes.size() - 4, crc);
+    return bytes;
+  }
   // The start halts group 1 alone, and another one does so again. `repaired`
   // brings back the program that knows the data.
   void ExpectHalted(const std::function<void()>& repaired) {
@@ -285,17 +294,32 @@ TEST_F(StartupTest, SnapshotOfANewerFormat_HaltsItsGroupAlone) {
   WriteGroupOfASnapshot();
   const std::string name = SnapshotFile();
   const std::string file = h_.ReadFile(name);
-  std::string newer = file;
-  const size_t footer = newer.size() - kSnapshotFooterBytes;
-  newer[footer + 8] = kSnapshotFormatVersion + 1;
-  const uint32_t crc = Crc32c(
-      0, std::string_view(newer).substr(footer, kSnapshotFooterBytes - 4));
-  StoreFixed(newer.data() + newer.size() - 4, crc);
+  const std::string newer = OfANewerFormat(file);
   h_.world().OverwriteDisk(h_.test().machine(), name, 0, newer);
   ExpectHalted([&] {
     EXPECT_EQ(h_.ReadFile(name), newer);
     h_.world().OverwriteDisk(h_.test().machine(), name, 0, file);
   });
+}
+
+// A file that a newer program left behind cannot stand for the snapshot that
+// was lost.
+TEST_F(StartupTest, SnapshotOfANewerFormatBelowTheLogStart_IsNotTheLostOne) {
+  WriteGroupOfASnapshot();
+  const sim::MachineId machine = h_.test().machine();
+  const std::string lost = SnapshotFile();
+  const std::string older =
+      SnapshotName(KeyOf(1), {.term = Term(4), .index = Index(3)});
+  const std::string newer = OfANewerFormat(h_.ReadFile(lost));
+  h_.world().Crash(machine, sim::CrashKind::kProcess);
+  h_.world().PutDiskFile(machine, older, newer);
+  h_.world().RemoveDiskFile(machine, lost);
+  h_.Reboot();
+  const std::vector<absl::Status> groups = Start();
+  EXPECT_TRUE(absl::IsDataLoss(groups[0])) << groups[0];
+  EXPECT_FALSE(absl::StrContains(groups[0].message(), older)) << groups[0];
+  EXPECT_EQ(conditions_[GroupId(1)], Host::Condition::kFenced);
+  EXPECT_TRUE(groups[1].ok()) << groups[1];
 }
 
 TEST_F(StartupTest, SnapshotWithANewerConfiguration_HaltsItsGroupAlone) {

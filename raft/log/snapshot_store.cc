@@ -135,12 +135,11 @@ class Opening final : public AsyncTask {
   }
 
   void OnDamaged(const absl::Status& status) {
-    SnapshotStore::Damaged& damaged = damaged_[current_.group];
     const bool newer = absl::IsFailedPrecondition(status);
-    damaged.why =
-        absl::Status(newer ? status.code() : absl::StatusCode::kDataLoss,
-                     absl::StrCat(Name(), ": ", std::string(status.message())));
-    damaged.files.push_back(Name());
+    damaged_[current_.group].push_back(
+        {Name(), current_.position.index,
+         absl::Status(newer ? status.code() : absl::StatusCode::kDataLoss,
+                      absl::StrCat(Name(), ": ", status.message()))});
     if (env_.tracer.Logs(env::Severity::kError)) {
       env_.tracer.Log(env::Severity::kError,
                       absl::StrCat("snapshot: ", Name(), " cannot be used: ",
@@ -252,7 +251,7 @@ class Opening final : public AsyncTask {
   ReadAttempts attempts_;  // Those at the file that is being read.
   std::unique_ptr<env::File> file_;
   std::map<GroupKey, StoredSnapshot> stored_;
-  std::map<GroupKey, SnapshotStore::Damaged> damaged_;
+  std::map<GroupKey, std::vector<SnapshotStore::Damaged>> damaged_;
   std::vector<std::string> surplus_;
   std::vector<std::string> received_;  // Staging files with their progress.
   std::map<GroupKey, ReceivedPart> parts_;

@@ -43,16 +43,17 @@ class SnapshotStore {
   // The newest complete snapshot of each group.
   virtual const std::map<GroupKey, SnapshotDescriptor>& newest() const = 0;
 
-  // Groups whose snapshot file cannot be used. A replica that needs it, because
-  // of its log start, cannot run. The files are kept for inspection until the
-  // group is dropped.
+  // Snapshot files that cannot be used. A replica that needs one of them,
+  // because of its log start, cannot run. The files are kept for inspection
+  // until the group is dropped.
   struct Damaged {
+    std::string name;
+    Index index;  // The position of the snapshot.
     // kFailedPrecondition: a newer program wrote the file. kDataLoss: it is
     // damaged or cannot be read.
     absl::Status why;
-    std::vector<std::string> files;
   };
-  virtual const std::map<GroupKey, Damaged>& damaged() const = 0;
+  virtual const std::map<GroupKey, std::vector<Damaged>>& damaged() const = 0;
 
   // Snapshots leave some room on the disk to the log. Without room the store
   // first removes received parts that no transfer has resumed. It also calls

@@ -31,11 +31,11 @@ absl::Status Superseded(const SnapshotDescriptor& newest) {
 
 }  // namespace
 
-SnapshotStoreImpl::SnapshotStoreImpl(env::Env& env, const LogOptions& options,
-                                     std::map<GroupKey, StoredSnapshot> stored,
-                                     std::map<GroupKey, Damaged> damaged,
-                                     std::map<GroupKey, ReceivedPart> parts,
-                                     uint64_t stagings_begun)
+SnapshotStoreImpl::SnapshotStoreImpl(
+    env::Env& env, const LogOptions& options,
+    std::map<GroupKey, StoredSnapshot> stored,
+    std::map<GroupKey, std::vector<Damaged>> damaged,
+    std::map<GroupKey, ReceivedPart> parts, uint64_t stagings_begun)
     : env_(env),
       disk_(env.disk),
       tracer_(env.tracer),
@@ -483,7 +483,7 @@ void SnapshotStoreImpl::Drop(GroupKey group, Done done) {
   stored_.erase(group);
   const auto damaged = damaged_.find(group);
   if (damaged != damaged_.end()) {
-    for (const std::string& name : damaged->second.files) remover_.Remove(name);
+    for (Damaged& file : damaged->second) remover_.Remove(file.name);
     damaged_.erase(damaged);
   }
   drops_.emplace(group, std::move(done));

@@ -44,14 +44,14 @@ class SnapshotStoreImpl final : public SnapshotStore {
  public:
   SnapshotStoreImpl(env::Env& env, const LogOptions& options,
                     std::map<GroupKey, StoredSnapshot> stored,
-                    std::map<GroupKey, Damaged> damaged,
+                    std::map<GroupKey, std::vector<Damaged>> damaged,
                     std::map<GroupKey, ReceivedPart> parts,
                     uint64_t stagings_begun);
 
   const std::map<GroupKey, SnapshotDescriptor>& newest() const override {
     return newest_;
   }
-  const std::map<GroupKey, Damaged>& damaged() const override {
+  const std::map<GroupKey, std::vector<Damaged>>& damaged() const override {
     return damaged_;
   }
   void OnLackOfRoom(absl::AnyInvocable<bool()> give_back) override {
@@ -133,7 +133,7 @@ class SnapshotStoreImpl final : public SnapshotStore {
   const LogOptions options_;
   std::map<GroupKey, ReadableSnapshot> stored_;
   std::map<GroupKey, SnapshotDescriptor> newest_;  // Descriptors of `stored_`.
-  std::map<GroupKey, Damaged> damaged_;
+  std::map<GroupKey, std::vector<Damaged>> damaged_;
   std::map<GroupKey, LogPosition> kept_;  // As Keep said.
   // Snapshots that newer ones replaced. Invariant: `kept_` names them.
   std::map<GroupKey, ReadableSnapshot> replaced_;

@@ -676,7 +676,8 @@ TEST_F(SnapshotStoreTest, AnyBitFlipped_IsReported) {
     if (i < data.size()) {
       EXPECT_TRUE(absl::IsDataLoss(store_.ReadAll(10).status()));
     } else {
-      EXPECT_TRUE(absl::IsDataLoss(h_.snapshots()->damaged().at(kGroup).why));
+      EXPECT_TRUE(
+          absl::IsDataLoss(h_.snapshots()->damaged().at(kGroup).at(0).why));
       EXPECT_TRUE(h_.snapshots()->newest().empty());
     }
     ASSERT_TRUE(h_.world().FlipDiskBit(h_.test().machine(), name, i, bit));
@@ -706,7 +707,8 @@ TEST_F(SnapshotStoreTest, UnreadableBytes_DamageTheirSnapshotAlone) {
       EXPECT_FALSE(store_.ReadAll(10).ok());
     } else {
       EXPECT_EQ(h_.snapshots()->newest().count(kGroup), 0u);
-      EXPECT_TRUE(absl::IsDataLoss(h_.snapshots()->damaged().at(kGroup).why));
+      EXPECT_TRUE(
+          absl::IsDataLoss(h_.snapshots()->damaged().at(kGroup).at(0).why));
     }
     h_.world().HealDisk(h_.test().machine());
   }
