@@ -700,6 +700,33 @@ TEST_F(LogTest, Ballast_IsRemovedOnAFullDiskAndMadeAgain) {
   EXPECT_FALSE(HasFile(h_, "ballast"));
 }
 
+// The disk reports free space that a quota keeps from the node.
+TEST_F(LogTest, QuotaIsReachedAtAStart_TheBallastIsRemoved) {
+  h_.options().ballast_bytes = 100 << 10;
+  sim::DiskOptions& disk = h_.world().disk_options(h_.test().machine());
+  ASSERT_TRUE(h_.Append(kGroup, {TestEntry(1, 1, "a")}).ok());
+  ASSERT_TRUE(h_.Restart().ok());
+  h_.Run();
+  EXPECT_TRUE(HasFile(h_, "ballast"));
+  h_.Close();
+  disk.capacity_bytes = UsedBytes(h_);
+  disk.unusable_bytes = 1 << 30;
+  const absl::Status opened = h_.Restart(CrashKind::kMachine);
+  ASSERT_TRUE(opened.ok()) << opened;
+  EXPECT_FALSE(HasFile(h_, "ballast"));
+  EXPECT_EQ(Recovered().entries.size(), 1u);
+  ASSERT_TRUE(h_.Append(kGroup, {TestEntry(1, 2, "b")}).ok());
+  // Nothing is left to be removed.
+  h_.Close();
+  disk.capacity_bytes = UsedBytes(h_);
+  const absl::Status full = h_.Restart(CrashKind::kMachine);
+  EXPECT_TRUE(absl::IsResourceExhausted(full)) << full;
+  EXPECT_NE(full.message().find("raise the quota"), std::string::npos) << full;
+  disk.capacity_bytes = uint64_t{1} << 30;
+  ASSERT_TRUE(h_.Restart().ok());
+  EXPECT_EQ(Recovered().entries.size(), 2u);
+}
+
 TEST(LogBallast, ErrorAtAnyOperation_IsMadeLater) {
   constexpr uint64_t kBytes = 3 << 20;
   uint64_t n = 1;

@@ -335,10 +335,11 @@ void Recovery::OnReplayed(absl::Status status) {
   FenceForUnreadable(last_);
   for (const std::string& why : fences_) replay_.FenceAll(why);
   result_ = replay_.Finish();
+  opening_.states = std::move(result_.states);
+  opening_.copies = std::move(result_.unconfirmed);
   last_bytes_ = Buffer();
   if (unconfirmed_from_ > 0) state_.AddSegment(last_, files_[last_].bytes);
-  if (!result_.unconfirmed.empty())
-    env_.tracer.Sometimes("log.suspects_copied");
+  if (!opening_.copies.empty()) env_.tracer.Sometimes("log.suspects_copied");
   if (result_.torn_tail_cut) env_.tracer.Sometimes("log.torn_tail_cut");
   if (result_.newly_fenced) env_.tracer.Sometimes("log.corrupt_record_fenced");
   for (const auto& [key, group] : result_.groups) {
@@ -379,7 +380,8 @@ bool Recovery::InChain(uint64_t number) const {
 void Recovery::RemoveLeftovers() {
   if (leftovers_.empty()) return CheckSpace();
   pending_ = env_.disk.Remove(leftovers_.back(), [this](absl::Status status) {
-    if (!status.ok() && env_.tracer.Logs(env::Severity::kWarning)) {
+    if (!status.ok() && !absl::IsNotFound(status) &&
+        env_.tracer.Logs(env::Severity::kWarning)) {
       env_.tracer.Log(env::Severity::kWarning,
                       absl::StrCat("log: cannot remove ", leftovers_.back(),
                                    ": ", status.ToString()));
@@ -397,8 +399,7 @@ void Recovery::CheckSpace() {
       const uint64_t needed =
           std::max(options_.ballast_bytes, options_.segment_bytes);
       if (!free.ok() || *free < needed) {
-        env_.tracer.Sometimes("log.received_snapshot_removed");
-        leftovers_ = std::exchange(received_, {});
+        GiveUpReceived();
         return RemoveLeftovers();
       }
       if (!has_ballast_) return BeginSegment();
@@ -407,35 +408,66 @@ void Recovery::CheckSpace() {
         options_.ballast_bytes > 0) {
       return BeginSegment();
     }
-    env_.tracer.Sometimes("log.ballast_removed");
-    if (env_.tracer.Logs(env::Severity::kWarning)) {
-      env_.tracer.Log(
-          env::Severity::kWarning,
-          absl::StrCat("log: the disk is nearly full (",
-                       free.ok() ? absl::StrCat(*free, " bytes are free")
-                                 : free.status().ToString(),
-                       "), so the start removes the file 'ballast': free "
-                       "space, see docs/operate/failures.md"));
-    }
-    leftovers_.push_back(std::string(kBallastName));
-    has_ballast_ = false;
+    GiveUpBallast(free.ok() ? absl::StrCat(*free, " bytes are free")
+                            : free.status().ToString());
     RemoveLeftovers();
   });
 }
 
+void Recovery::GiveUpReceived() {
+  env_.tracer.Sometimes("log.received_snapshot_removed");
+  for (std::string& name : received_) leftovers_.push_back(std::move(name));
+  received_.clear();
+}
+
+void Recovery::GiveUpBallast(const std::string& why) {
+  env_.tracer.Sometimes("log.ballast_removed");
+  if (env_.tracer.Logs(env::Severity::kWarning)) {
+    env_.tracer.Log(
+        env::Severity::kWarning,
+        absl::StrCat("log: the disk is nearly full (", why,
+                     "), so the start removes the file 'ballast': free "
+                     "space, see docs/operate/failures.md"));
+  }
+  leftovers_.push_back(std::string(kBallastName));
+  has_ballast_ = false;
+}
+
 void Recovery::BeginSegment() {
-  const uint64_t number = files_.rbegin()->first + 1;
-  SegmentOpening opening;
-  opening.header = {options_.cluster, options_.store, number, previous_};
-  opening.write_number = ++write_number_;
-  opening.states = std::move(result_.states);
-  opening.copies = std::move(result_.unconfirmed);
-  state_.AddSegment(number, 0);
+  opening_.header = {
+      options_.cluster, options_.store,
+      std::max(files_.rbegin()->first, opening_.header.number) + 1, previous_};
+  opening_.write_number = ++write_number_;
   opener_ = std::make_unique<SegmentOpener>(
-      env_.disk, opening, options_.batch_bytes_max, recycled_.name,
+      env_.disk, opening_, options_.batch_bytes_max, recycled_.name,
       [this](absl::StatusOr<SegmentOpener::Opened> opened) {
-        Finish(std::move(opened));
+        OnSegment(std::move(opened));
       });
+}
+
+// The free space of a disk shows neither a quota nor a lack of inodes. So files
+// that are not needed are removed, and another segment is begun.
+void Recovery::OnSegment(absl::StatusOr<SegmentOpener::Opened> opened) {
+  if (opened.ok()) return Finish(*std::move(opened));
+  if (!absl::IsResourceExhausted(opened.status())) {
+    return Fail(opened.status());
+  }
+  if (received_.empty() && !has_ballast_) {
+    return Fail(absl::ResourceExhaustedError(absl::StrCat(
+        opened.status().message(),
+        "; free space on the disk, or raise the quota or the limit that is "
+        "reached, and start again: see docs/operate/failures.md")));
+  }
+  opener_.reset();
+  leftovers_.push_back(SegmentName(opening_.header.number));
+  if (!recycled_.name.empty()) leftovers_.push_back(recycled_.name);
+  recycled_ = {};
+  if (!received_.empty()) {
+    GiveUpReceived();
+  } else {
+    GiveUpBallast(std::string(opened.status().message()));
+  }
+  RemoveLeftovers();
 }
 
 // Segments outside the chain hold no entries. Unconfirmed entries were copied
@@ -473,11 +505,11 @@ void Recovery::PlaceEntries(const std::vector<ByteRange>& copies) {
   }
 }
 
-void Recovery::Finish(absl::StatusOr<SegmentOpener::Opened> opened) {
-  if (!opened.ok()) return Fail(opened.status());
-  PlaceEntries(opened->copies);
+void Recovery::Finish(SegmentOpener::Opened opened) {
+  state_.AddSegment(opening_.header.number, 0);
+  PlaceEntries(opened.copies);
   LogImpl::Start start;
-  start.allocated_bytes = std::max(opened->end, recycled_.bytes);
+  start.allocated_bytes = std::max(opened.end, recycled_.bytes);
   state_.current()->file_bytes = start.allocated_bytes;
   if (!InChain(last_)) {
     start.unused.push_back({SegmentName(last_), files_[last_].bytes});
@@ -486,7 +518,7 @@ void Recovery::Finish(absl::StatusOr<SegmentOpener::Opened> opened) {
   for (UnusedFile& file : fallbacks_) start.unused.push_back(std::move(file));
   start.state = std::move(state_);
   start.recovered = std::move(result_.groups);
-  start.current = *std::move(opened);
+  start.current = std::move(opened);
   start.write_number = write_number_;
   Log::Opened callback = std::move(opened_);
   callback(std::unique_ptr<Log>(

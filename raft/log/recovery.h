@@ -70,11 +70,14 @@ class Recovery final : public AsyncTask {
   // Removes snapshots that were being received if the disk is nearly full, and
   // the ballast if it is full.
   void CheckSpace();
+  void GiveUpReceived();
+  void GiveUpBallast(const std::string& why);
   void BeginSegment();
+  void OnSegment(absl::StatusOr<SegmentOpener::Opened> opened);
   // Fills state_ with the groups. `copies`: the places of the unconfirmed
   // records.
   void PlaceEntries(const std::vector<ByteRange>& copies);
-  void Finish(absl::StatusOr<SegmentOpener::Opened> opened);
+  void Finish(SegmentOpener::Opened opened);
   void Fail(absl::Status status);
 
   env::Env& env_;
@@ -131,6 +134,7 @@ class Recovery final : public AsyncTask {
   // segment is durable.
   std::vector<UnusedFile> fallbacks_;
   LogState state_;
+  SegmentOpening opening_;  // The new segment.
   std::unique_ptr<SegmentOpener> opener_;
 };
 

@@ -414,7 +414,7 @@ void NodeDisk::Execute(Operation* operation) {
       if (options_.capacity_bytes < DiskOptions().capacity_bytes) {
         CountFailure(Fault::kDiskFull);
       }
-      operation->size = options_.capacity_bytes -
+      operation->size = options_.unusable_bytes + options_.capacity_bytes -
                         std::min(options_.capacity_bytes, image_->TotalBytes());
       break;
     default:

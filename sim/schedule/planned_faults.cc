@@ -385,6 +385,9 @@ void PlannedFaults::OpenDiskFull(const FaultWindow& window) {
   }
   context_->world().disk_options(node).capacity_bytes =
       used + window.Pick(1, 4096);
+  // In one of three the disk reports room, as with a quota.
+  context_->world().disk_options(node).unusable_bytes =
+      window.Pick(4, 3) == 2 ? uint64_t{1} << 30 : 0;
   context_->AddDiskFailure(node);
   context_->Note("disk full " + context_->Name(node), node);
   // In one window of three the node starts on the full disk.
@@ -393,8 +396,9 @@ void PlannedFaults::OpenDiskFull(const FaultWindow& window) {
   const bool restarts = window.Pick(3, 3) != 2;
   context_->After(window.Length(Milliseconds(200), Seconds(5)), node,
                   [this, node, restarts] {
-                    context_->world().disk_options(node).capacity_bytes =
-                        DiskOptions().capacity_bytes;
+                    DiskOptions& disk = context_->world().disk_options(node);
+                    disk.capacity_bytes = DiskOptions().capacity_bytes;
+                    disk.unusable_bytes = 0;
                     if (restarts) {
                       context_->KillAndRestart(node);
                     } else {

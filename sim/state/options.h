@@ -85,6 +85,8 @@ struct DiskOptions {
   bool one_at_a_time = false;
   // The limit for the sum of all files' sizes.
   uint64_t capacity_bytes = uint64_t{1} << 40;
+  // Free bytes that the disk reports and no file can take, as with a quota.
+  uint64_t unusable_bytes = 0;
 };
 
 // Turns of a machine's loop.
