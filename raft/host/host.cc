@@ -12,6 +12,7 @@
 #include "raft/core/configuration.h"
 #include "raft/host/host_impl.h"
 #include "raft/host/service.h"
+#include "raft/log/read_attempts.h"
 
 namespace quorate::raft {
 namespace {
@@ -496,8 +497,10 @@ Host::Condition Host::condition(GroupId group) const {
   if (const Replica* target = impl_->replica(group)) return target->condition();
   const auto failed = impl_->failed_.find(group);
   if (failed != impl_->failed_.end()) {
-    return absl::IsFailedPrecondition(failed->second.why) ? Condition::kHalted
-                                                          : Condition::kFenced;
+    const absl::Status& why = failed->second.why;
+    if (absl::IsFailedPrecondition(why)) return Condition::kHalted;
+    return ReadAttempts::MayPass(why) ? Condition::kStopped
+                                      : Condition::kFenced;
   }
   return impl_->status_.ok() ? Condition::kNotHeld : Condition::kStopped;
 }

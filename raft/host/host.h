@@ -101,8 +101,10 @@ class Host {
     // keeps its log, but applies no more. It votes if the program knows its
     // configuration and its state.
     kHalted,
-    kFenced,   // It may have lost what it promised, or its state is wrong.
-    kStopped,  // The node stopped.
+    kFenced,  // It may have lost what it promised, or its state is wrong.
+    // The node stopped, or its start could not read the replica's snapshot for
+    // a reason that may pass. A later start may run the replica.
+    kStopped,
     kNotHeld,
   };
   // Makes the empty state machine of a group. `configuration` is that of the

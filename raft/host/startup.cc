@@ -7,6 +7,7 @@
 #include "absl/strings/str_cat.h"
 #include "env/check.h"
 #include "raft/core/configuration.h"
+#include "raft/log/read_attempts.h"
 
 namespace quorate::raft {
 namespace {
@@ -375,12 +376,17 @@ void Startup::OnGroupReady(OpenedGroup* group, absl::Status status) {
 
 void Startup::LogFailure(const OpenedGroup& group) const {
   if (group.failure.ok()) return;
-  const bool halted = absl::IsFailedPrecondition(group.failure);
-  if (!halted) env_.tracer.Sometimes("raft.replica_fenced");
+  std::string state = "fenced";
+  if (absl::IsFailedPrecondition(group.failure)) {
+    state = "halted";
+  } else if (ReadAttempts::MayPass(group.failure)) {
+    state = "stopped until the next start";
+  } else {
+    env_.tracer.Sometimes("raft.replica_fenced");
+  }
   env_.tracer.Log(env::Severity::kError,
-                  absl::StrCat("raft: group ", group.key.group.value(),
-                               halted ? " is halted: " : " is fenced: ",
-                               group.failure.ToString()));
+                  absl::StrCat("raft: group ", group.key.group.value(), " is ",
+                               state, ": ", group.failure.ToString()));
 }
 
 // The replicas are durable: the record may follow.

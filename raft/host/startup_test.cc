@@ -17,6 +17,7 @@
 #include "raft/core/configuration.h"
 #include "raft/host/bootstrap_record.h"
 #include "raft/host/host.h"
+#include "raft/log/read_attempts.h"
 #include "raft/log/snapshot_format.h"
 #include "raft/log/testing/log_harness.h"
 
@@ -282,11 +283,31 @@ TEST_F(StartupTest, SnapshotThatIsUnreadableForAWhile_FencesNoGroup) {
     SCOPED_TRACE(at);
     h_.Crash(sim::CrashKind::kProcess);
     h_.world().MakeUnreadable(machine, name, at, 1);
-    h_.world().At(h_.world().now() + Seconds(2),
+    h_.world().At(h_.world().now() + ReadAttempts::kPause,
                   [&] { h_.world().HealDisk(machine); });
     for (const absl::Status& group : Start()) EXPECT_TRUE(group.ok()) << group;
     EXPECT_GT(h_.world().disk_failures(machine), 0u);
   }
+}
+
+// However long the disk opens no file, no data are lost.
+TEST_F(StartupTest, SnapshotThatCannotBeOpenedForLong_StopsItsGroupOnly) {
+  WriteGroupOfASnapshot();
+  const sim::MachineId machine = h_.test().machine();
+  // The log is open when the disk begins to open no more files.
+  const std::string name = SnapshotFile();
+  h_.world().MakeUnreadable(machine, name, h_.ReadFile(name).size() - 1, 1);
+  h_.world().At(h_.world().now() + ReadAttempts::kPause / 2, [&] {
+    h_.world().HealDisk(machine);
+    h_.world().LimitOpenFiles(machine, 0);
+  });
+  const std::vector<absl::Status> groups = Start();
+  EXPECT_TRUE(absl::IsResourceExhausted(groups[0])) << groups[0];
+  EXPECT_EQ(conditions_[GroupId(1)], Host::Condition::kStopped);
+  EXPECT_TRUE(groups[1].ok()) << groups[1];
+  h_.world().HealDisk(machine);
+  h_.Crash(sim::CrashKind::kProcess);
+  for (const absl::Status& group : Start()) EXPECT_TRUE(group.ok()) << group;
 }
 
 // The bytes verify, so nothing is lost: only this program does not know them.

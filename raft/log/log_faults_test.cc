@@ -220,7 +220,8 @@ uint64_t FailNthLoop(bool persistent) {
     bool failed = false;
     const auto heal = [&](const absl::Status& status) {
       EXPECT_FALSE(failed && !persistent) << "failed twice: " << status;
-      EXPECT_TRUE(absl::IsUnavailable(status)) << status;
+      EXPECT_TRUE(absl::IsUnavailable(status) || absl::IsDataLoss(status))
+          << status;
       EXPECT_NE(std::string(status.message()).find("injected"),
                 std::string::npos)
           << "the cause is not in: " << status;
@@ -366,7 +367,9 @@ void FailStartsThenCrashNthLoop(int starts, uint64_t failing, bool entries) {
       h.world().FailDiskOperation(machine, World::DiskOperation::kAny, failing,
                                   /*persistent=*/false);
       const absl::Status status = h.Open();
-      EXPECT_TRUE(status.ok() || absl::IsUnavailable(status)) << status;
+      EXPECT_TRUE(status.ok() || absl::IsUnavailable(status) ||
+                  absl::IsDataLoss(status))
+          << status;
       h.world().HealDisk(machine);
     }
     h.Crash(CrashKind::kProcess);
@@ -654,7 +657,8 @@ TEST(LogUnreadable, TransientError_FencesNothing) {
       const bool failed = h.world().disk_failures(h.test().machine()) > 0;
       h.world().HealDisk(h.test().machine());
       if (!opened.ok()) {
-        EXPECT_TRUE(absl::IsUnavailable(opened)) << opened;
+        EXPECT_TRUE(absl::IsUnavailable(opened) || absl::IsDataLoss(opened))
+            << opened;
         opened = h.Restart();
       }
       ASSERT_TRUE(opened.ok()) << opened;

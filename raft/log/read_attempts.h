@@ -1,7 +1,8 @@
 // raft/log/read_attempts.h: how often a read of a snapshot's file is tried.
 //
 // A lack of descriptors or of memory passes. Bytes that do not verify, or that
-// the disk cannot read, mostly stay so. Pure.
+// the disk cannot read, mostly stay so. An error that may pass never means that
+// data are lost, however long it lasts. Pure.
 #ifndef QUORATE_RAFT_LOG_READ_ATTEMPTS_H_
 #define QUORATE_RAFT_LOG_READ_ATTEMPTS_H_
 

@@ -135,10 +135,11 @@ class Opening final : public AsyncTask {
   }
 
   void OnDamaged(const absl::Status& status) {
-    const bool newer = absl::IsFailedPrecondition(status);
+    const bool says_more =
+        absl::IsFailedPrecondition(status) || ReadAttempts::MayPass(status);
     damaged_[current_.group].push_back(
         {Name(), current_.position.index,
-         absl::Status(newer ? status.code() : absl::StatusCode::kDataLoss,
+         absl::Status(says_more ? status.code() : absl::StatusCode::kDataLoss,
                       absl::StrCat(Name(), ": ", status.message()))});
     if (env_.tracer.Logs(env::Severity::kError)) {
       env_.tracer.Log(env::Severity::kError,

@@ -49,8 +49,9 @@ class SnapshotStore {
   struct Damaged {
     std::string name;
     Index index;  // The position of the snapshot.
-    // kFailedPrecondition: a newer program wrote the file. kDataLoss: it is
-    // damaged or cannot be read.
+    // The code is kFailedPrecondition if a newer program wrote the file. It is
+    // kDataLoss if the file is damaged, or the disk cannot read it. After many
+    // attempts that failed for a reason that may pass, it is another one.
     absl::Status why;
   };
   virtual const std::map<GroupKey, std::vector<Damaged>>& damaged() const = 0;

@@ -364,9 +364,12 @@ void NodeDisk::DiskEvent(uint64_t id) {
 }
 
 absl::Status NodeDisk::FaultStatus(const Operation& operation) const {
-  return absl::UnavailableError(
+  const std::string message =
       "I/O error (injected) on " +
-      (operation.name.empty() ? "the directory" : operation.name));
+      (operation.name.empty() ? "the directory" : operation.name);
+  // As a real disk reports an error of its medium.
+  return operation.kind == Kind::kRead ? absl::DataLossError(message)
+                                       : absl::UnavailableError(message);
 }
 
 void NodeDisk::WriteFirst(const Operation& operation, uint64_t size) {
