@@ -30,11 +30,7 @@ constexpr raft::GroupKey kGroup{GroupId(1), ReplicaId(1)};
 // One process on a store.
 class Life {
  public:
-  explicit Life(const std::string& directory) {
-    auto real = RealEnv::Create(
-        {.data_directory = directory, .log_level = env::Severity::kError});
-    EXPECT_TRUE(real.ok()) << real.status();
-    real_ = *std::move(real);
+  explicit Life(const std::string& directory) : directory_(directory) {
     options_.cluster = kCluster;
     options_.segment_bytes = 64 << 10;
     options_.snapshot_sync_bytes = 64 << 10;
@@ -42,6 +38,10 @@ class Life {
 
   // Opens the store; creates it if there is none.
   absl::Status Open() {
+    auto real = RealEnv::Create(
+        {.data_directory = directory_, .log_level = env::Severity::kError});
+    if (!real.ok()) return real.status();
+    real_ = *std::move(real);
     absl::StatusOr<raft::StoreIdentity> identity =
         Get<absl::StatusOr<raft::StoreIdentity>>([&](auto done) {
           step_ =
@@ -155,6 +155,7 @@ class Life {
     return *std::move(result);
   }
 
+  const std::string directory_;
   std::unique_ptr<RealEnv> real_;
   raft::LogOptions options_;
   std::unique_ptr<raft::AsyncTask> step_;
@@ -258,12 +259,30 @@ TEST_F(DiskOrderTest, TraceWithoutACallThatARuleAsksFor_BreaksIt) {
 // Of each kind the Nth call fails, for each N. The store reports it, or can do
 // without; a later life has everything that was acknowledged.
 TEST_F(DiskOrderTest, AnyCallFails_NothingAcknowledgedIsLost) {
-  const std::pair<DiskCallKind, int> kFailures[] = {
-      {DiskCallKind::kOpen, EMFILE},       {DiskCallKind::kWrite, ENOSPC},
-      {DiskCallKind::kDurableWrite, EIO},  {DiskCallKind::kSyncFile, EIO},
-      {DiskCallKind::kSyncDirectory, EIO}, {DiskCallKind::kRename, EIO},
-      {DiskCallKind::kRemove, EIO}};
-  for (const auto& [kind, error] : kFailures) {
+  struct Failure {
+    DiskCallKind kind;
+    int error;
+    bool in_second_life = false;  // The store is there already.
+  };
+  const Failure kFailures[] = {{DiskCallKind::kOpen, EMFILE},
+                               {DiskCallKind::kWrite, ENOSPC},
+                               {DiskCallKind::kDurableWrite, EIO},
+                               {DiskCallKind::kSyncFile, EIO},
+                               {DiskCallKind::kSyncDirectory, EIO},
+                               {DiskCallKind::kRename, EIO},
+                               {DiskCallKind::kRemove, EIO},
+                               {DiskCallKind::kMakeDirectory, ENOSPC},
+                               {DiskCallKind::kOpenDirectory, EMFILE},
+                               {DiskCallKind::kFreeSpace, EIO},
+                               {DiskCallKind::kClose, EIO},
+                               {DiskCallKind::kOpen, EMFILE, true},
+                               {DiskCallKind::kRead, EIO, true},
+                               {DiskCallKind::kSize, EIO, true},
+                               {DiskCallKind::kResize, EIO, true},
+                               {DiskCallKind::kLock, ENOLCK, true},
+                               {DiskCallKind::kAccess, EACCES, true},
+                               {DiskCallKind::kList, EIO, true}};
+  for (const auto& [kind, error, in_second_life] : kFailures) {
     int failures = 0;
     // Durable writes are many and alike.
     const uint64_t step = kind == DiskCallKind::kDurableWrite ? 7 : 1;
@@ -272,6 +291,11 @@ TEST_F(DiskOrderTest, AnyCallFails_NothingAcknowledgedIsLost) {
       const std::string directory =
           absl::StrCat(directory_, "/", static_cast<int>(kind), "-", n);
       uint64_t acknowledged = 0;
+      if (in_second_life) {
+        Life life(directory);
+        ASSERT_TRUE(life.Open().ok());
+        ASSERT_TRUE(life.Work(&acknowledged).ok());
+      }
       BeginRecordingDiskCalls();
       {
         Life life(directory);
@@ -297,7 +321,7 @@ TEST_F(DiskOrderTest, AnyCallFails_NothingAcknowledgedIsLost) {
       if (!failed) break;
       ++failures;
     }
-    EXPECT_GT(failures, 1) << static_cast<int>(kind);
+    EXPECT_GT(failures, 0) << static_cast<int>(kind);
   }
 }
 

@@ -176,7 +176,10 @@ TEST_F(PosixFileTest, FileSystemWithoutDurableWrites_GetsASync) {
   FailDiskCall(DiskCallKind::kDurableWrite, 1, EOPNOTSUPP);
   BeginRecordingDiskCalls();
   EXPECT_EQ(WriteAndRead(/*durable=*/true), 0);
-  const std::vector<DiskCall> calls = RecordedDiskCalls();
+  std::vector<DiskCall> calls = RecordedDiskCalls();
+  std::erase_if(calls, [](const DiskCall& call) {
+    return call.kind == DiskCallKind::kRead;
+  });
   EXPECT_EQ(Count(DiskCallKind::kSyncFile), 1u);
   ASSERT_GE(calls.size(), 2u);
   EXPECT_EQ(calls[calls.size() - 2].kind, DiskCallKind::kSyncFile);

@@ -1,10 +1,13 @@
 #include "net/testing/disk_calls.h"
 
+#include <dirent.h>
+#include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
 #include <stdarg.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
 #include <unistd.h>
@@ -42,7 +45,7 @@ Recorder& TheRecorder() {
 // Returns the path of an open directory; empty if `fd` is of something else.
 std::string DirectoryPath(int fd) {
   struct stat info;
-  if (fstat(fd, &info) != 0 || !S_ISDIR(info.st_mode)) return {};
+  if (syscall(SYS_fstat, fd, &info) != 0 || !S_ISDIR(info.st_mode)) return {};
   char path[PATH_MAX];
   const ssize_t size =
       readlink(absl::StrCat("/proc/self/fd/", fd).c_str(), path, sizeof(path));
@@ -90,7 +93,8 @@ auto Record(DiskCall call, Run run) -> decltype(run()) {
     recorder.calls.push_back(call);
   }
   decltype(run()) result = -1;
-  if (!fails) result = run();
+  if (!fails || call.kind == DiskCallKind::kClose) result = run();
+  if (fails) result = -1;
   const int error = fails ? recorder.failing_error : errno;
   {
     const std::lock_guard<std::mutex> lock(recorder.mutex);
@@ -212,7 +216,15 @@ class Checker {
       case DiskCallKind::kRemove:
         if (ok) Remove(call);
         return;
+      case DiskCallKind::kOpenDirectory:
+      case DiskCallKind::kRead:
       case DiskCallKind::kMakeDirectory:
+      case DiskCallKind::kSize:
+      case DiskCallKind::kResize:
+      case DiskCallKind::kLock:
+      case DiskCallKind::kAccess:
+      case DiskCallKind::kList:
+      case DiskCallKind::kFreeSpace:
         return;
       case DiskCallKind::kAcknowledgement:
         if (!AnyBetween(log_writes_, acknowledged_, call.begin)) {
@@ -352,10 +364,29 @@ int openat(int directory, const char* path, int flags, ...) {
   const auto run = [&] {
     return syscall(SYS_openat, directory, path, flags, mode);
   };
-  if ((flags & O_DIRECTORY) != 0) return static_cast<int>(run());
-  DiskCall call{.kind = DiskCallKind::kOpen, .name = path};
+  const bool of_directory = (flags & O_DIRECTORY) != 0;
+  DiskCall call{
+      .kind = of_directory ? DiskCallKind::kOpenDirectory : DiskCallKind::kOpen,
+      .name = path};
   call.creates = (flags & O_CREAT) != 0;
   return static_cast<int>(quorate::net::Record(call, run));
+}
+
+// Only directories are opened by this function.
+int open(const char* path, int flags, ...) {
+  mode_t mode = 0;
+  if ((flags & O_CREAT) != 0) {
+    va_list arguments;
+    va_start(arguments, flags);
+    mode = va_arg(arguments, mode_t);
+    va_end(arguments);
+  }
+  const auto run = [&] {
+    return syscall(SYS_openat, AT_FDCWD, path, flags, mode);
+  };
+  if ((flags & O_DIRECTORY) == 0) return static_cast<int>(run());
+  return static_cast<int>(quorate::net::Record(
+      DiskCall{.kind = DiskCallKind::kOpenDirectory, .name = path}, run));
 }
 
 int close(int fd) {
@@ -378,7 +409,90 @@ ssize_t pwritev2(int fd, const iovec* pieces, int count, off_t offset,
 ssize_t pread(int fd, void* bytes, size_t size, off_t offset) {
   const size_t most = quorate::net::BytesMax();
   if (most > 0) size = std::min(size, most);
-  return syscall(SYS_pread64, fd, bytes, size, offset);
+  return quorate::net::Record(
+      DiskCall{.kind = DiskCallKind::kRead, .fd = fd}, [&]() -> ssize_t {
+        return syscall(SYS_pread64, fd, bytes, size, offset);
+      });
+}
+
+// A test may have its own version of a weak function.
+__attribute__((weak)) ssize_t pwrite(int fd, const void* bytes, size_t size,
+                                     off_t offset) {
+  return quorate::net::Record(
+      DiskCall{.kind = DiskCallKind::kWrite, .fd = fd}, [&]() -> ssize_t {
+        return syscall(SYS_pwrite64, fd, bytes, size, offset);
+      });
+}
+
+int ftruncate(int fd, off_t size) noexcept {
+  return static_cast<int>(
+      quorate::net::Record(DiskCall{.kind = DiskCallKind::kResize, .fd = fd},
+                           [&] { return syscall(SYS_ftruncate, fd, size); }));
+}
+
+int fstat(int fd, struct stat* info) noexcept {
+  return static_cast<int>(
+      quorate::net::Record(DiskCall{.kind = DiskCallKind::kSize, .fd = fd},
+                           [&] { return syscall(SYS_fstat, fd, info); }));
+}
+
+__attribute__((weak)) int fstatat(int directory, const char* path,
+                                  struct stat* info, int flags) noexcept {
+  return static_cast<int>(quorate::net::Record(
+      DiskCall{.kind = DiskCallKind::kSize, .name = path},
+      [&] { return syscall(SYS_newfstatat, directory, path, info, flags); }));
+}
+
+__attribute__((weak)) int fcntl(int fd, int command, ...) {
+  va_list arguments;
+  va_start(arguments, command);
+  void* const argument = va_arg(arguments, void*);
+  va_end(arguments);
+  const auto run = [&] { return syscall(SYS_fcntl, fd, command, argument); };
+  if (command != F_OFD_SETLK) return static_cast<int>(run());
+  return static_cast<int>(quorate::net::Record(
+      DiskCall{.kind = DiskCallKind::kLock, .fd = fd}, run));
+}
+
+int faccessat(int directory, const char* path, int mode, int flags) noexcept {
+  static const auto library =
+      reinterpret_cast<decltype(&faccessat)>(dlsym(RTLD_NEXT, "faccessat"));
+  return quorate::net::Record(
+      DiskCall{.kind = DiskCallKind::kAccess, .name = path},
+      [&] { return library(directory, path, mode, flags); });
+}
+
+int fstatvfs(int fd, struct statvfs* info) noexcept {
+  static const auto library =
+      reinterpret_cast<decltype(&fstatvfs)>(dlsym(RTLD_NEXT, "fstatvfs"));
+  return quorate::net::Record(
+      DiskCall{.kind = DiskCallKind::kFreeSpace, .fd = fd},
+      [&] { return library(fd, info); });
+}
+
+DIR* fdopendir(int fd) {
+  static const auto library =
+      reinterpret_cast<decltype(&fdopendir)>(dlsym(RTLD_NEXT, "fdopendir"));
+  DIR* opened = nullptr;
+  quorate::net::Record(DiskCall{.kind = DiskCallKind::kList, .fd = fd}, [&] {
+    opened = library(fd);
+    return opened == nullptr ? -1 : 0;
+  });
+  return opened;
+}
+
+dirent* readdir(DIR* directory) {
+  static const auto library =
+      reinterpret_cast<decltype(&readdir)>(dlsym(RTLD_NEXT, "readdir"));
+  dirent* entry = nullptr;
+  quorate::net::Record(DiskCall{.kind = DiskCallKind::kList}, [&] {
+    const int before = std::exchange(errno, 0);
+    entry = library(directory);
+    if (entry == nullptr && errno != 0) return -1;
+    errno = before;
+    return 0;
+  });
+  return entry;
 }
 
 int fdatasync(int fd) {

@@ -1,8 +1,8 @@
 // net/testing/disk_calls.h: records the system calls that a program makes on
 // files, lets single ones fail or be short, and checks their order.
 //
-// Testonly. A program that links this library has its own openat, close,
-// pread, pwritev2, fdatasync, fsync, renameat, unlinkat and mkdir.
+// Testonly. A program that links this library has its own versions of all
+// functions of the C library that net/disk calls.
 #ifndef QUORATE_NET_TESTING_DISK_CALLS_H_
 #define QUORATE_NET_TESTING_DISK_CALLS_H_
 
@@ -15,7 +15,9 @@ namespace quorate::net {
 
 enum class DiskCallKind : uint8_t {
   kOpen,
+  kOpenDirectory,
   kClose,
+  kRead,
   kWrite,
   kDurableWrite,
   kSyncFile,
@@ -23,6 +25,12 @@ enum class DiskCallKind : uint8_t {
   kRename,
   kRemove,
   kMakeDirectory,
+  kSize,  // Or another fact about a file.
+  kResize,
+  kLock,
+  kAccess,
+  kList,  // Each step that lists a directory.
+  kFreeSpace,
   // No call: the test was told that an append to the log is durable.
   kAcknowledgement,
 };
@@ -44,8 +52,8 @@ struct DiskCall {
 void BeginRecordingDiskCalls();
 // Returns the calls in the order in which they began.
 std::vector<DiskCall> RecordedDiskCalls();
-// The `nth` call of the kind from now on fails with `error`, without effect.
-// 0: none fails.
+// The `nth` call of the kind from now on fails with `error`, without effect. A
+// kClose that fails closes the file, as on Linux. 0: none fails.
 void FailDiskCall(DiskCallKind kind, uint64_t nth, int error);
 // Whether that call was made.
 bool DiskCallFailed();
