@@ -208,7 +208,10 @@ class ServerImpl final : public Server, public raft::Host::Observer {
     for (const auto& queue : router_.queues()) {
       const raft::Core* const core = host_.core(queue->group());
       if (core == nullptr) continue;
-      use.unapplied_entries += core->last().index - core->applied_index();
+      for (raft::Index i = std::max(core->applied_index(), core->evicted());
+           i < core->last().index; i = i + 1) {
+        use.unapplied_bytes += core->EntryAt(i + 1).size_bytes();
+      }
     }
     return use;
   }

@@ -38,9 +38,9 @@ struct ResourceUse {
   uint64_t waiting_bytes = 0;
   uint64_t entries_in_flight = 0;
   uint64_t log_memory_bytes = 0;  // Entries of the log in memory.
-  // Entries of the log that are not applied. Counted only while the entries in
+  // Those of them that are not applied. Counted only while the entries in
   // memory exceed snapshot.log_memory_bytes.
-  uint64_t unapplied_entries = 0;
+  uint64_t unapplied_bytes = 0;
   uint64_t store_bytes = 0;        // Keys, values and sessions, as counted.
   uint64_t store_limit_bytes = 0;  // Of them, as last set; 0: there is none.
   // The most bytes that writes under way will add to them.

@@ -73,15 +73,15 @@ void ResourceChecker::RequireEviction(SimTime now, NodeId node,
   // A sum just above the budget need not cause an eviction.
   const uint64_t bound =
       budget_bytes + budget_bytes / 8 + options_.message_bytes_max;
-  if (budget_bytes == 0 || use.unapplied_entries > 0 ||
-      use.log_memory_bytes <= bound) {
+  const uint64_t applied_bytes = use.log_memory_bytes - use.unapplied_bytes;
+  if (budget_bytes == 0 || applied_bytes <= bound) {
     seen->log_exceeds_since = SimTime::Max();
     return;
   }
   seen->log_exceeds_since = std::min(seen->log_exceeds_since, now);
   if (now - seen->log_exceeds_since < kEvictionMax) return;
   violate_(absl::StrCat(
-      "resources: node ", node.value(), " has ", use.log_memory_bytes,
+      "resources: node ", node.value(), " has ", applied_bytes,
       " bytes of applied entries in memory since ",
       seen->log_exceeds_since.ms(), " ms, at most ", bound, " are allowed"));
 }

@@ -37,8 +37,8 @@ struct ResourceCheckerOptions {
 
 class ResourceChecker {
  public:
-  // Entries of the log beyond the budget leave the memory within this time,
-  // once all are applied.
+  // Applied entries of the log beyond the budget leave the memory within this
+  // time.
   static constexpr Duration kEvictionMax = Seconds(10);
 
   using Report = absl::AnyInvocable<void(std::string)>;
@@ -53,8 +53,8 @@ class ResourceChecker {
  private:
   struct Seen {
     node::ResourceUse use;  // At the last call.
-    // Since when entries of the log that need not be in memory exceed the
-    // budget. Max(): they do not.
+    // Since when applied entries in memory exceed the budget. Max(): they do
+    // not.
     SimTime log_exceeds_since = SimTime::Max();
   };
 

@@ -116,8 +116,8 @@ TEST_F(ResourceCheckerTest, AppliedEntriesThatStayInMemory_Found) {
   const SimTime end = SimTime() + ResourceChecker::kEvictionMax;
   EXPECT_TRUE(Turn(exceeds).empty());
   // Entries that are not applied must be in memory.
-  EXPECT_TRUE(Turn({.log_memory_bytes = bound + 1, .unapplied_entries = 1}, end)
-                  .empty());
+  EXPECT_TRUE(
+      Turn({.log_memory_bytes = bound + 9, .unapplied_bytes = 9}, end).empty());
   EXPECT_TRUE(Turn(exceeds, end).empty());
   EXPECT_TRUE(Turn({.log_memory_bytes = bound}, end + Seconds(5)).empty());
   EXPECT_TRUE(Turn(exceeds, end + Seconds(6)).empty());
@@ -126,6 +126,14 @@ TEST_F(ResourceCheckerTest, AppliedEntriesThatStayInMemory_Found) {
   const auto found = Turn(exceeds, late);
   ASSERT_EQ(found.size(), 1u);
   EXPECT_TRUE(found[0].starts_with("resources: node 2 has 1001 bytes of"));
+}
+
+TEST_F(ResourceCheckerTest, UnappliedEntries_ExcuseOnlyThemselves) {
+  const node::ResourceUse exceeds = {.log_memory_bytes = 1'001 + 9,
+                                     .unapplied_bytes = 9};
+  EXPECT_TRUE(Turn(exceeds).empty());
+  EXPECT_EQ(Turn(exceeds, SimTime() + ResourceChecker::kEvictionMax).size(),
+            1u);
 }
 
 }  // namespace
