@@ -61,9 +61,11 @@ std::string EncodeHello(const Hello& hello) {
   AppendTagged(&out, static_cast<uint32_t>(hello.lane), hello.from.start.tag);
   AppendFixed<uint32_t>(&out, hello.from.bootstrap_checksum);
   Seal(out);
-  AppendFixed<uint64_t>(&out, hello.from.start.number);
-  Seal(out);
-  CHECK_EQ(out.size(), kHelloBytes);
+  if (hello.from.version_max >= kNumberedStartVersion) {
+    AppendFixed<uint64_t>(&out, hello.from.start.number);
+    Seal(out);
+  }
+  CHECK_EQ(out.size(), HelloSize(out));
   return out;
 }
 

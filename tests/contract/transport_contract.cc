@@ -53,7 +53,11 @@ class Inbox : public env::Transport::Receiver {
 };
 
 TransportIdentity Identity(uint32_t node) {
-  return {ClusterId(77), NodeId(node), StoreIncarnation(1000 + node), 1, 1};
+  return {.cluster = ClusterId(77),
+          .node = NodeId(node),
+          .incarnation = StoreIncarnation(1000 + node),
+          .version_min = 1,
+          .version_max = 1};
 }
 
 // Two nodes, 1 on env(0) and 2 on env(1).
