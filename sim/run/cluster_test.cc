@@ -341,6 +341,33 @@ TEST(Cluster, HarmfulMishapThatIsCalledHarmless_Found) {
   small.ExpectFound("mishap: node");
 }
 
+TEST(Cluster, MishapThatIsRefusedWhereItMustHalt_Found) {
+  Small small(1);
+  const NodeId node = small.Elect();
+  const Mishap refused = {.name = "identity lost",
+                          .outcome = Mishap::Outcome::kHalted,
+                          .happen = [](MishandledDirectory* d) {
+                            return d->Remove("identity"), true;
+                          }};
+  small.cluster().RecoverAfter(refused, node);
+  small.ExpectFound(absl::StrCat("mishap: node ", node.value(),
+                                 ", identity lost: it does not start"));
+}
+
+TEST(Cluster, MishapThatFencesWhereItMustHalt_Found) {
+  Small small(1);
+  const NodeId node = small.Elect();
+  const auto mishaps = Mishaps();
+  Mishap mishap = *std::find_if(
+      mishaps.begin(), mishaps.end(),
+      [](const Mishap& m) { return m.name == "record that does not parse"; });
+  mishap.outcome = Mishap::Outcome::kHalted;
+  // Each attempt draws a record, and some records cannot have the mishap.
+  for (int i = 0; i < 20; ++i) small.cluster().RecoverAfter(mishap, node);
+  small.ExpectFound(absl::StrCat("mishap: node ", node.value(),
+                                 ", record that does not parse: "));
+}
+
 // The replica is reported with an entry on its disk that its disk lacks.
 TEST(Cluster, ShadowOfADiskThatForgot_Found) {
   Small future(1);

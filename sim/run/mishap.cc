@@ -472,7 +472,7 @@ constexpr Mishap kMishaps[] = {
        });
      }},
     {"snapshot of a newer program",
-     Outcome::kContained,
+     Outcome::kHalted,
      {},
      [](MishandledDirectory* d) {
        return EditSnapshot(d, [](SnapshotOnDisk* file) {
@@ -482,7 +482,7 @@ constexpr Mishap kMishaps[] = {
        });
      }},
     {"configuration of a newer program",
-     Outcome::kContained,
+     Outcome::kHalted,
      {},
      [](MishandledDirectory* d) {
        return ReplaceConfiguration(d,

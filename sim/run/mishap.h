@@ -69,6 +69,7 @@ struct Mishap {
     kRefused,  // The start fails, and its message has the text `says`.
     // The start fails, or each replica is fenced, halted or right.
     kContained,
+    kHalted,    // The node starts, and each replica is halted or right.
     kHarmless,  // All replicas work.
   };
   std::string_view name;

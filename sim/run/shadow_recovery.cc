@@ -295,29 +295,11 @@ void ShadowRecovery::RecoverAfter(const Mishap& mishap, NodeId node,
         !absl::StrContains(status.message(), std::string(mishap.says))) {
       shadow->Note("it is not refused: " + status.ToString());
     }
-  } else if (mishap.outcome == Outcome::kHarmless && !status.ok()) {
+  } else if (mishap.outcome != Outcome::kContained && !status.ok()) {
     shadow->Note("it does not start: " + status.ToString());
   }
-  const raft::Host& host = shadow->server()->host();
-  for (const GroupId group : checker_->GroupsOf(node)) {
-    const absl::Status working = host.group_status(group);
-    if (!status.ok() || !absl::IsNotFound(working)) continue;
-    shadow->Note(InGroup(group, working.ToString()));
-  }
-  for (const node::ShardConfig& shard : config.shards) {
-    const raft::Core* core = host.core(shard.group);
-    const absl::Status working = host.group_status(shard.group);
-    if (!status.ok() || absl::IsNotFound(working)) continue;
-    if (core == nullptr || !working.ok()) {
-      if (mishap.outcome == Outcome::kHarmless) {
-        shadow->Note(working.ToString());
-      }
-    } else if (!checker_->DigestMatches(
-                   shard.group, core->applied_index(),
-                   host.state_machine(shard.group)->Digest())) {
-      shadow->Note(absl::StrCat("another state of group ", shard.group.value(),
-                                " at index ", core->applied_index().value()));
-    }
+  if (status.ok()) {
+    shadow->Note(CompareAfter(mishap, node, config, shadow->server()->host()));
   }
   const std::string violation = copy.Violation();
   if (violation.empty()) {
@@ -325,6 +307,35 @@ void ShadowRecovery::RecoverAfter(const Mishap& mishap, NodeId node,
   }
   world_->Violate(absl::StrCat("mishap: node ", node.value(), ", ",
                                std::string(mishap.name), ": ", violation));
+}
+
+std::string ShadowRecovery::CompareAfter(const Mishap& mishap, NodeId node,
+                                         const node::Config& config,
+                                         const raft::Host& host) const {
+  using Outcome = Mishap::Outcome;
+  using Condition = raft::Host::Condition;
+  for (const GroupId group : checker_->GroupsOf(node)) {
+    if (host.condition(group) != Condition::kNotHeld) continue;
+    return InGroup(group, host.group_status(group).ToString());
+  }
+  for (const node::ShardConfig& shard : config.shards) {
+    const Condition condition = host.condition(shard.group);
+    if (condition == Condition::kNotHeld) continue;
+    if (condition != Condition::kWorks) {
+      const bool contained = mishap.outcome == Outcome::kHalted
+                                 ? condition == Condition::kHalted
+                                 : mishap.outcome != Outcome::kHarmless;
+      if (!contained) return host.group_status(shard.group).ToString();
+      continue;
+    }
+    const raft::Core& core = *host.core(shard.group);
+    if (!checker_->DigestMatches(shard.group, core.applied_index(),
+                                 host.state_machine(shard.group)->Digest())) {
+      return absl::StrCat("another state of group ", shard.group.value(),
+                          " at index ", core.applied_index().value());
+    }
+  }
+  return {};
 }
 
 void ShadowRecovery::ChangeStates(NodeId node, MachineId machine) {
