@@ -24,7 +24,7 @@ enum class ReplicaState : uint8_t {
   kFenced = 2,   // Its log or snapshot is damaged: it stays silent.
   kStopped = 3,  // The disk of its node failed.
   kRefused = 4,  // The other replicas refuse it: see LiveView::refusal.
-  kHalted = 5,   // Its program is too old. It votes, but applies no more.
+  kHalted = 5,   // Its program is too old. It applies no more.
 };
 
 struct ReplicaReport {
