@@ -92,9 +92,10 @@ class Cluster::Program final : public ReplicaObserver {
           LeadPayload{group.value(), event.term.value()}.Pack(),
           absl::StrCat("group ", group.value(), ", term ", event.term.value()));
       // The first leader of a group is not a change of leader.
-      if (!cluster_->led_.insert(group).second) {
-        cluster_->last_leader_change_[group] = cluster_->world_.now();
-      }
+      std::map<raft::Term, Led>& led = cluster_->led_[group];
+      const SimTime now = cluster_->world_.now();
+      if (!led.empty()) cluster_->last_leader_change_[group] = now;
+      led[event.term] = {node_, now};
     }
   }
   void OnCommitted(GroupId group, const raft::Entry& entry) override {
@@ -532,16 +533,10 @@ std::vector<std::string> Cluster::all_addresses() const {
 }
 
 Cluster::Led Cluster::LeadershipIn(GroupId group, raft::Term term) const {
-  const uint64_t payload = LeadPayload{group.value(), term.value()}.Pack();
-  const std::vector<TraceRecord>& story = world_.story();
-  for (auto event = story.rbegin(); event != story.rend(); ++event) {
-    if (event->kind != TraceKind::kLead || event->payload != payload) continue;
-    const auto led = std::ranges::find(machines_, event->machine);
-    CHECK(led != machines_.end()) << "group " << group;
-    const auto position = static_cast<uint32_t>(led - machines_.begin());
-    return {NodeId(position + 1), event->time};
-  }
-  return {};
+  const auto of_group = led_.find(group);
+  if (of_group == led_.end()) return {};
+  const auto led = of_group->second.find(term);
+  return led == of_group->second.end() ? Led() : led->second;
 }
 
 std::vector<std::string> Cluster::http_addresses() const {

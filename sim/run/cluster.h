@@ -221,7 +221,7 @@ class Cluster {
   // The last incarnation of each machine that was asked to stop.
   std::map<uint32_t, uint64_t> stopping_;
   uint64_t core_steps_ = 0;
-  std::set<GroupId> led_;  // Groups that have had a leader.
+  std::map<GroupId, std::map<raft::Term, Led>> led_;
   std::map<GroupId, SimTime> last_leader_change_;
 };
 
