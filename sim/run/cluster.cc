@@ -484,11 +484,7 @@ void Cluster::RecoverAfter(const Mishap& mishap, NodeId node) {
 void Cluster::Stop(MachineId machine) {
   node::Server* const server = this->server(nodes_[machine.value() - 1].id);
   const uint64_t incarnation = world_.incarnation(machine);
-  // A server is stopped once.
-  if (server == nullptr ||
-      std::exchange(stopping_[machine.value()], incarnation) == incarnation) {
-    return;
-  }
+  if (server == nullptr) return;
   server->Stop([this, machine, incarnation](absl::Status) {
     // The program ends after the turn that calls this.
     world_.At(world_.now(), [this, machine, incarnation] {

@@ -95,7 +95,8 @@ class Cluster {
   }
   // Boots every machine.
   void Start();
-  // Asks the server to stop, and ends its program when it has.
+  // Asks the server to stop, and ends its program when it has. Once in each
+  // incarnation.
   void Stop(MachineId machine);
   // Recovers a copy of the node's disk in a world of its own
   // (sim/run/shadow_recovery.h).
@@ -218,8 +219,6 @@ class Cluster {
   // The nodes that have refused a contradictory file; the next one is right.
   std::set<NodeId> mended_;
   bool files_mended_;
-  // The last incarnation of each machine that was asked to stop.
-  std::map<uint32_t, uint64_t> stopping_;
   uint64_t core_steps_ = 0;
   std::map<GroupId, std::map<raft::Term, Led>> led_;
   std::map<GroupId, SimTime> last_leader_change_;

@@ -83,6 +83,18 @@ void FaultContext::RestartIfDown(MachineId node) {
   Plan("restart " + Name(node), node);
 }
 
+void FaultContext::Stop(MachineId node) {
+  if (!world_->running(node) || IsStopping(node)) return;
+  stopping_[node] = world_->incarnation(node);
+  options_.stop(node);
+}
+
+bool FaultContext::IsStopping(MachineId node) const {
+  const auto stopping = stopping_.find(node);
+  return stopping != stopping_.end() && world_->running(node) &&
+         world_->incarnation(node) == stopping->second;
+}
+
 std::string FaultContext::FileToStall(
     MachineId node,
     absl::FunctionRef<uint64_t(uint64_t which, uint64_t bound)> draw) const {

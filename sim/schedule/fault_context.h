@@ -77,6 +77,10 @@ class FaultContext {
   // Kills the node if it runs, then starts it: a supervisor does so with a
   // process that stopped working.
   void KillAndRestart(MachineId node);
+  // Asks the node's program to stop, once. Requires: options().stop.
+  void Stop(MachineId node);
+  // Whether the node's program was asked to stop and still runs.
+  bool IsStopping(MachineId node) const;
   // Nodes whose program ran while their disk returned errors or was full. The
   // program may have stopped itself.
   void AddDiskFailure(MachineId node) { had_disk_failure_.insert(node); }
@@ -96,6 +100,8 @@ class FaultContext {
   bool liveness_ = false;
   absl::btree_set<MachineId> healed_;
   absl::btree_set<MachineId> had_disk_failure_;
+  // The last incarnation of each node that was asked to stop.
+  absl::btree_map<MachineId, uint64_t> stopping_;
 };
 
 }  // namespace quorate::sim

@@ -237,7 +237,7 @@ void PlannedFaults::OpenCrash(const FaultWindow& window, CrashKind kind) {
         break;
       case 4:
         if (context_->options().stop != nullptr) {
-          context_->options().stop(node);
+          context_->Stop(node);
           context_->Note("stop of " + context_->Name(node), node);
           context_->After(length + kStopMax, node,
                           [this, node] { context_->RestartIfDown(node); });

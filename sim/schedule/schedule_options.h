@@ -74,7 +74,7 @@ struct ScheduleOptions {
   // fault aims at leaders.
   absl::AnyInvocable<MachineId(uint64_t draw) const> leader{};
   // Stops the machine's program as an operator does: it finishes its requests
-  // and ends by itself. Null: programs only crash.
+  // and ends by itself. Once in each incarnation. Null: programs only crash.
   absl::AnyInvocable<void(MachineId)> stop{};
   // Whether no majority can make progress yet, so that the liveness phase needs
   // all nodes. Null: a majority of each group always can.

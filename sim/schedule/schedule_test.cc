@@ -127,6 +127,13 @@ Outcome RunOnce(uint64_t seed, const Tape* tape, Ratio family_on = {1, 2},
   plan.length = Seconds(20);
   plan.family_on = family_on;
   plan.needs_all_nodes = [needs_all_nodes] { return needs_all_nodes; };
+  plan.stop = [&world](MachineId machine) {
+    const uint64_t incarnation = world.incarnation(machine);
+    world.At(world.now() + Seconds(9), [&world, machine, incarnation] {
+      if (world.incarnation(machine) != incarnation) return;
+      if (world.running(machine)) world.Crash(machine, CrashKind::kProcess);
+    });
+  };
   plan.damage_limit = [](MachineId, std::string_view) {
     return uint64_t{8192};
   };
@@ -148,7 +155,8 @@ Outcome RunOnce(uint64_t seed, const Tape* tape, Ratio family_on = {1, 2},
   schedule.HealAll();
   outcome.all_running = true;
   for (MachineId node : nodes) outcome.all_running &= world.running(node);
-  world.RunFor(Seconds(1));
+  world.RunFor(Seconds(10));
+  for (MachineId node : nodes) outcome.all_running &= world.running(node);
   outcome.heard = heard;
   outcome.hash = world.trace_hash();
   outcome.tape = world.tape();
