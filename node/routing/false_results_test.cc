@@ -41,8 +41,8 @@ class Impostor final : private StatusObserver {
               .Start(identity, config.listen.peer,
                      {{NodeId(2), config.nodes[kWithout].peer}}, &links_)
               .ok());
-    links_.Start([this](const PeerRequest& request,
-                        PeerDone done) { done(Answer(request)); },
+    links_.Start([this](const PeerRequest& request, PeerDone done,
+                        AnswerRoom&) { done(Answer(request)); },
                  [] {}, this);
   }
   ~Impostor() { env_.transport.Stop(); }
