@@ -9,8 +9,11 @@
 namespace quorate::kv {
 namespace {
 
-// Shorter values are not noted: a turn may change many of them.
+// The keys of shorter values are not noted, since a turn may change many of
+// them. Any key may then have the longest of these values.
 constexpr uint64_t kNotedBytesMin = 16 << 10;
+// Values that are not longer are not counted.
+constexpr uint64_t kCountedBytesMin = 256;
 // Beyond this number all are forgotten. More commands that make values long do
 // not travel at a time.
 constexpr size_t kNotedMax = 4'096;
@@ -27,7 +30,10 @@ uint64_t Clamp(int64_t number, uint64_t most) {
 }  // namespace
 
 bool WorkEstimate::CopiesNothing(const CommandHeader& header) const {
-  if (!noted_.empty() || header.size_bytes > kNotedBytesMin) return false;
+  if (!noted_.empty() ||
+      header.size_bytes > std::max(longest_short_, kCountedBytesMin)) {
+    return false;
+  }
   switch (header.op) {
     case Op::kSet:
       return (header.flags & kReturnOld) == 0;
@@ -46,7 +52,12 @@ void WorkEstimate::Note(std::string_view key, uint64_t size) {
     found->second = size;
     return;
   }
-  if (size < kNotedBytesMin) return;
+  if (size < kNotedBytesMin) {
+    if (size > kCountedBytesMin) {
+      longest_short_ = std::max(longest_short_, size);
+    }
+    return;
+  }
   if (noted_.size() >= kNotedMax) noted_.clear();
   noted_.emplace(key, size);
 }
@@ -56,7 +67,9 @@ uint64_t WorkEstimate::AddOne(const Command& command, uint32_t arguments,
                               Next next, SizeOf size_of) {
   const auto present = [&](std::string_view key) {
     const auto found = noted_.find(key);
-    return found != noted_.end() ? found->second : size_of(command.slot, key);
+    return found != noted_.end()
+               ? found->second
+               : std::max(size_of(command.slot, key), longest_short_);
   };
   // Of a command that changes a part of the value, which then has this size at
   // least.

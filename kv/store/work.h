@@ -46,7 +46,10 @@ class WorkEstimate {
   bool CopiesNothing(const CommandHeader& header) const;
 
   // Forgets the commands.
-  void Clear() { noted_.clear(); }
+  void Clear() {
+    noted_.clear();
+    longest_short_ = 0;
+  }
 
  private:
   template <typename Command, typename Next>
@@ -56,6 +59,8 @@ class WorkEstimate {
 
   // Keys with long values that an added command wrote.
   std::map<std::string, uint64_t, std::less<>> noted_;
+  // The longest value of the other keys that an added command wrote.
+  uint64_t longest_short_ = 0;
 };
 
 // The work of a command of so many bytes in an entry.

@@ -44,6 +44,10 @@ class WorkTest : public ::testing::Test {
     EXPECT_EQ(of_specs_.AddValueBytes(spec, size_of_), bytes);
     return bytes;
   }
+  void Clear() {
+    of_views_.Clear();
+    of_specs_.Clear();
+  }
 
   std::map<std::string, uint64_t, std::less<>> sizes_ = {{"long", kLong},
                                                          {"short", 10}};
@@ -105,9 +109,26 @@ TEST_F(WorkTest, NewLengths_CountForTheNextCommands) {
   EXPECT_EQ(Add(Op::kGet, {"short"}), kLong);
   EXPECT_EQ(Add(Op::kSet, {"short", "v"}), 0u);
   EXPECT_EQ(Add(Op::kGet, {"short"}), 1u);
-  of_views_.Clear();
-  of_specs_.Clear();
+  Clear();
   EXPECT_EQ(Add(Op::kGet, {"new"}), 0u);
+}
+
+// Each of thousands of reads may return one of them.
+TEST_F(WorkTest, NewLengthsThatAreNotNoted_CountForAllKeys) {
+  constexpr uint64_t kMedium = 12'000;
+  Add(Op::kSet, {"new", std::string(kMedium, 'v')});
+  EXPECT_EQ(Add(Op::kGet, {"new"}), kMedium);
+  EXPECT_EQ(Add(Op::kGet, {"other"}), kMedium);
+  EXPECT_EQ(Add(Op::kGet, {"long"}), kLong);
+  // A longer one is not passed over.
+  const int copying_nothing = copying_nothing_;
+  Add(Op::kSet, {"new", std::string(kMedium / 2, 'v')});
+  EXPECT_EQ(copying_nothing_, copying_nothing + 1);
+  Add(Op::kSet, {"new", std::string(kMedium + 1'000, 'v')});
+  EXPECT_EQ(copying_nothing_, copying_nothing + 1);
+  EXPECT_EQ(Add(Op::kGet, {"other"}), kMedium + 1'000);
+  Clear();
+  EXPECT_EQ(Add(Op::kGet, {"other"}), 0u);
 }
 
 TEST_F(WorkTest, Transaction_CountsItsCommands) {
