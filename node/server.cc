@@ -207,11 +207,7 @@ class ServerImpl final : public Server, public raft::Host::Observer {
     if (use.log_memory_bytes <= config_.snapshot.log_memory_bytes) return use;
     for (const auto& queue : router_.queues()) {
       const raft::Core* const core = host_.core(queue->group());
-      if (core == nullptr) continue;
-      for (raft::Index i = std::max(core->applied_index(), core->evicted());
-           i < core->last().index; i = i + 1) {
-        use.unapplied_bytes += core->EntryAt(i + 1).size_bytes();
-      }
+      if (core != nullptr) use.unapplied_bytes += core->unapplied_bytes();
     }
     return use;
   }

@@ -481,6 +481,11 @@ size_t Core::log_bytes() const { return impl_->log().size_bytes(); }
 size_t Core::resident_log_bytes() const {
   return impl_->log().resident_bytes();
 }
+size_t Core::unapplied_bytes() const {
+  const LogView& log = impl_->log();
+  return log.BytesIn(std::max(applied_index(), log.evicted()),
+                     log.last().index);
+}
 Index Core::CutBefore(Index through, size_t bytes) const {
   return impl_->log().CutBefore(through, bytes);
 }

@@ -461,6 +461,8 @@ class Core {
   // that are in memory.
   size_t log_bytes() const;
   size_t resident_log_bytes() const;
+  // Sum of size_bytes of the entries (applied, last] that are in memory.
+  size_t unapplied_bytes() const;
   // The first index where the log may start such that the entries (index,
   // through] have about `bytes` or fewer. Requires: log_start <= through <=
   // last.
