@@ -8,6 +8,7 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "gtest/gtest.h"
@@ -477,6 +478,40 @@ TEST_F(TurnWorkTest, LinesOfManyClients_AreWrittenOverSeveralTurns) {
   client_->Close();
   for (auto& other : others) other->Close();
   cluster_.world().RunFor(Seconds(1));
+}
+
+// Groups whose reads take several turns share what a turn may do.
+TEST(ManyGroupsTest, ReadsOfManyGroups_ShareTheTurn) {
+  constexpr uint32_t kGroups = 16;
+  constexpr size_t kClients = 48;
+  constexpr size_t kReads = 6'000;
+  TestCluster cluster({.nodes = 3, .groups = kGroups});
+  ASSERT_TRUE(cluster.AwaitLeaders());
+  std::vector<std::unique_ptr<TestClient>> clients;
+  for (size_t i = 0; i < kClients; ++i) {
+    clients.push_back(cluster.ConnectResp(0));
+    EXPECT_EQ(cluster.Command(*clients[i], {"SET", Concat("k", i), "v"}),
+              "+OK\r\n");
+  }
+  for (size_t i = 0; i < kClients; ++i) {
+    std::string requests;
+    for (size_t k = 0; k < kReads; ++k) {
+      requests += EncodeRequest({"GET", Concat("k", i)});
+    }
+    clients[i]->Send(requests);
+  }
+  uint64_t before = 0;
+  uint64_t most = 0;
+  EXPECT_TRUE(cluster.world().RunUntilTrue(
+      [&] {
+        const Metrics& metrics = cluster.server(0).metrics();
+        const uint64_t reads = metrics.command(CommandId::kGet).calls;
+        most = std::max(most, reads - std::exchange(before, reads));
+        return reads == kClients * kReads;
+      },
+      Seconds(10)));
+  // A turn has two steps, and connections begin anew in the second.
+  EXPECT_LE(most, 3 * cluster.config(0).bounds.turn_work / TurnWork::kRead);
 }
 
 // A client that sends all the time does not keep the others waiting.

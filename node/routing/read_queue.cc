@@ -323,10 +323,8 @@ void ReadQueue::ServeReads(bool own_turn) {
     if (serving_next_ % kv::Store::kPrefetchMax == 0) PrefetchServing();
     ReadList::Item& item = serving_->items()[serving_next_];
     if (item.sink != nullptr && !own_turn && parts_.work.exhausted()) {
-      continue_ = parts_.loop.At(parts_.loop.ReadClock().mono, [this] {
-        parts_.work.Begin();
-        ServeReads(/*own_turn=*/true);
-      });
+      continue_ = parts_.loop.At(parts_.loop.ReadClock().mono,
+                                 [this] { ServeReads(/*own_turn=*/true); });
       return;
     }
     ++serving_next_;
