@@ -709,6 +709,29 @@ TEST(Backpressure_Http, LastOutstandingRequest_IsAnsweredAndTheStreamEnds) {
   EXPECT_TRUE(client->closed());
 }
 
+// Reads that wait for room go behind a read in the log, while later reads have
+// their read point already.
+TEST(Backpressure_Resp, ReadsBehindOneInTheLog_AreServedBeforeLaterOnes) {
+  for (uint64_t seed = 1; seed <= 40; ++seed) {
+    SCOPED_TRACE(seed);
+    TestCluster cluster(
+        {.nodes = 3, .seed = seed, .stream_buffer_bytes = 6'000});
+    ASSERT_TRUE(cluster.AwaitLeaders());
+    auto client = cluster.ConnectResp(seed % 3);
+    const std::string value(6'000, 'v');
+    EXPECT_EQ(cluster.Command(*client, {"SET", "k", value}), "+OK\r\n");
+    cluster.world().buggify_options() = {.active = {1, 1}, .fire = {1, 20}};
+    for (int i = 0; i < 30; ++i) {
+      client->Send(Repeat({"GET", "k"}, 10));
+      cluster.world().RunFor(Microseconds(static_cast<int64_t>(seed) * 30));
+    }
+    client->Send(EncodeRequest({"PING"}));
+    EXPECT_TRUE(cluster.world().RunUntilTrue(
+        [&] { return client->received().ends_with("\r\n+PONG\r\n"); },
+        Seconds(60)));
+  }
+}
+
 // Reads that wait for room when the replica stops are answered before later
 // reads.
 TEST(Backpressure_StoppedReplica, ReadsOfOneConnection_NeverGoBack) {

@@ -510,7 +510,7 @@ TEST(ManyGroupsTest, ReadsOfManyGroups_ShareTheTurn) {
         return reads == kClients * kReads;
       },
       Seconds(10)));
-  // A turn has two steps, and connections begin anew in the second.
+  // A turn has two steps. In the second one connections may do as much again.
   EXPECT_LE(most, 3 * cluster.config(0).bounds.turn_work / TurnWork::kRead);
 }
 

@@ -116,9 +116,11 @@ void HttpSession::Process() {
       client_.RequestHandled();
     }
   }
+  bool needs_more = false;
   while (!stalled_.has_value() && !Stopped()) {
     const HttpParser::Result next = parser_.Next();
-    if (next == HttpParser::Result::kNeedMore) {
+    needs_more = next == HttpParser::Result::kNeedMore;
+    if (needs_more) {
       SendContinueIfDue();
       break;
     }
@@ -138,7 +140,7 @@ void HttpSession::Process() {
     }
   }
   processing_ = false;
-  waiting_ = stalled_.has_value() || Stopped();
+  waiting_ = !needs_more;
   if (waiting_) {
     client_.PauseReads();
   } else {

@@ -168,9 +168,11 @@ void RespSession::Process() {
       client_.RequestHandled();
     }
   }
+  bool needs_more = false;
   while (stalled_.empty() && !Stopped()) {
     const RespParser::Result next = parser_.Next();
-    if (next == RespParser::Result::kNeedMore) break;
+    needs_more = next == RespParser::Result::kNeedMore;
+    if (needs_more) break;
     if (next == RespParser::Result::kError) {
       ++context_.metrics.connections.protocol_errors;
       replies_.ReplyError(std::nullopt, Concat("ERR ", parser_.error()));
@@ -185,7 +187,7 @@ void RespSession::Process() {
     }
   }
   processing_ = false;
-  waiting_ = !stalled_.empty() || Stopped();
+  waiting_ = !needs_more;
   if (waiting_) {
     client_.PauseReads();
   } else {

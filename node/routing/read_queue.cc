@@ -250,13 +250,8 @@ void ReadQueue::Deliver(ReadList::Item& item, const kv::ResultView& result,
   RequestSink* const sink = item.sink;
   // A read that follows one in the log has to be evaluated after it. The sink's
   // later reads stay behind it.
-  const bool later = OrderOf(sink).reads_in_log > 0 ||
-                     std::find(serving_later_.begin(), serving_later_.end(),
-                               sink) != serving_later_.end();
-  if (later) {
-    serving_later_.push_back(sink);
-    return;
-  }
+  if (OrderOf(sink).reads_in_log > 0) serving_later_.push_back(sink);
+  if (GoesBehindEarlier(sink)) return;
   const RoutedRequest request = item.Request();
   item.sink = nullptr;
   if (result.status == kv::ResultStatus::kNotOwner) {
@@ -274,6 +269,13 @@ void ReadQueue::Deliver(ReadList::Item& item, const kv::ResultView& result,
                                                 : Buffer::Copy(result.bytes);
   }
   Park(sink, std::move(read));
+}
+
+// Earlier reads of the sink need a new read point. So the rest of its reads of
+// the round need one, too.
+bool ReadQueue::GoesBehindEarlier(RequestSink* sink) const {
+  return OrderOf(sink).parked_went_back ||
+         std::ranges::find(serving_later_, sink) != serving_later_.end();
 }
 
 void ReadQueue::Refuse(RoutedRequest request, const kv::CommandSpec& spec,
@@ -330,10 +332,7 @@ void ReadQueue::ServeReads(bool own_turn) {
     ++serving_next_;
     if (item.sink == nullptr) continue;
     own_turn = false;
-    if (std::find(serving_later_.begin(), serving_later_.end(), item.sink) !=
-        serving_later_.end()) {
-      continue;
-    }
+    if (GoesBehindEarlier(item.sink)) continue;
     switch (Serve(item.Request(), serving_->CommandOf(item, &arguments_),
                   item.deadline)) {
       case Served::kDone:
@@ -628,7 +627,9 @@ void ReadQueue::ServeParked(RequestSink* sink) {
   }
   if (!behind_log.items().empty()) {
     KeepReads(behind_log);
-    OrderOf(sink).parked_went_back = true;
+    RequestSink::ConnectionOrder& order = OrderOf(sink);
+    order.parked_went_back =
+        order.issued_reads > order.parked_reads + order.long_reads;
   }
   if (!no_room) RenewDeadlines(sink);
 }

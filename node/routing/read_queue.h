@@ -116,6 +116,7 @@ class ReadQueue {
   void ServeReads(bool own_turn);
   // Brings the keys of the next reads of serving_ into the cache.
   void PrefetchServing() const;
+  bool GoesBehindEarlier(RequestSink* sink) const;
   // No read of serving_ is left to serve.
   void EndServing();
   Served Serve(const RoutedRequest& request, const kv::CommandSpec& spec,

@@ -91,7 +91,7 @@ class RequestSink {
     uint32_t parked_reads = 0;
     // Reads that are answered in pieces; at most one. Later reads are parked.
     uint32_t long_reads = 0;
-    // Parked reads became waiting reads again, perhaps behind later reads.
+    // Parked reads became waiting reads again, while the host has later reads.
     bool parked_went_back = false;
     // The newest batch of reads for the leader that has a read of this sink.
     uint64_t read_round = 0;
