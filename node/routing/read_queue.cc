@@ -243,6 +243,7 @@ void ReadQueue::MoveReadToLog(const RoutedRequest& request,
                               const kv::CommandSpec& spec) {
   --OrderOf(request.sink).issued_reads;
   batches_.Add(request, spec, results_.BytesOf(request.sink, spec));
+  wake_();
 }
 
 void ReadQueue::Deliver(ReadList::Item& item, const kv::ResultView& result,
@@ -620,10 +621,15 @@ void ReadQueue::ServeParked(RequestSink* sink) {
     return MoveParkedToBatch(sink);
   }
   ReadList behind_log;
-  bool no_room = false;
-  for (ParkedRead& read : TakeParked(sink)) {
-    no_room = no_room || !ServeParkedRead(sink, read, &behind_log);
-    if (no_room) sink->routing().parked.push_back(std::move(read));
+  std::vector<ParkedRead> reads = TakeParked(sink);
+  std::vector<ParkedRead>& parked = sink->routing().parked;
+  const size_t of_other_groups = parked.size();
+  for (ParkedRead& read : reads) {
+    // A long read may be parked again. The reads behind it wait, too.
+    if (parked.size() > of_other_groups ||
+        !ServeParkedRead(sink, read, &behind_log)) {
+      parked.push_back(std::move(read));
+    }
   }
   if (!behind_log.items().empty()) {
     KeepReads(behind_log);
@@ -631,7 +637,7 @@ void ReadQueue::ServeParked(RequestSink* sink) {
     order.parked_went_back =
         order.issued_reads > order.parked_reads + order.long_reads;
   }
-  if (!no_room) RenewDeadlines(sink);
+  if (parked.size() == of_other_groups) RenewDeadlines(sink);
 }
 
 bool ReadQueue::ServeParkedRead(RequestSink* sink, const ParkedRead& read,
@@ -659,7 +665,7 @@ bool ReadQueue::ServeParkedRead(RequestSink* sink, const ParkedRead& read,
   // The read is the first of those left, so no read of this group precedes it.
   const uint32_t left = std::exchange(order.parked_reads, 0);
   const bool done = Serve(request, spec, NewDeadline()) == Served::kDone;
-  OrderOf(sink).parked_reads = left;
+  OrderOf(sink).parked_reads += left;
   if (done) Unpark(sink, read);
   return done;
 }
