@@ -41,6 +41,8 @@ class RealEnv {
   env::Env& env() { return env_; }
   EventLoop& loop() { return *loop_; }
   env::Tracer& tracer() { return tracer_; }
+  // See FileDisk::WaitUntilIdle.
+  bool WaitForDisk(Duration limit) { return disk_->WaitUntilIdle(limit); }
   // The address that the transport actually bound; empty before it is started.
   std::string peer_address() const { return transport_.listen_address(); }
 

@@ -9,8 +9,9 @@ int main(int argc, char** argv) {
   using quorate::env::Severity;
   CLI::App app(
       "quorated: one node of a Quorate cluster.\n"
-      "Exit status: 0 after a clean stop (SIGTERM), 1 if the node cannot run, "
-      "2 if the command line or the configuration is wrong.");
+      "Exit status: 0 after a clean stop (SIGTERM), 1 if the node cannot run "
+      "or cannot stop cleanly, 2 if the command line or the configuration is "
+      "wrong.");
   quorate::net::DaemonOptions options;
   app.add_option("--config", options.config_file,
                  "The node's configuration, a TOML file")

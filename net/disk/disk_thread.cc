@@ -2,6 +2,7 @@
 
 #include <signal.h>
 
+#include <chrono>
 #include <utility>
 
 #include "env/check.h"
@@ -11,9 +12,11 @@ namespace quorate::net {
 struct DiskThread::Shared {
   std::mutex mutex;
   std::condition_variable work;
+  std::condition_variable idle;
   std::vector<std::unique_ptr<Job>> submitted;  // Guarded by mutex.
   std::vector<std::unique_ptr<Job>> finished;   // Guarded by mutex.
-  bool stop = false;                            // Guarded by mutex.
+  bool running = false;  // Jobs are being run. Guarded by mutex.
+  bool stop = false;     // Guarded by mutex.
   // Null once the DiskThread is destroyed. Used on the loop's thread only.
   DiskThread* owner = nullptr;
   EventLoop* loop = nullptr;
@@ -62,15 +65,25 @@ void DiskThread::Submit(std::unique_ptr<Job> job) {
   if (was_empty) shared_->work.notify_one();
 }
 
+bool DiskThread::WaitUntilIdle(Duration limit) {
+  std::unique_lock<std::mutex> lock(shared_->mutex);
+  return shared_->idle.wait_for(
+      lock, std::chrono::nanoseconds(limit.ns()),
+      [&] { return !shared_->running && shared_->submitted.empty(); });
+}
+
 void DiskThread::ThreadMain(Shared* shared) {
   std::vector<std::unique_ptr<Job>> jobs;
   while (true) {
     {
       std::unique_lock<std::mutex> lock(shared->mutex);
+      shared->running = false;
+      if (shared->submitted.empty()) shared->idle.notify_all();
       shared->work.wait(
           lock, [&] { return shared->stop || !shared->submitted.empty(); });
       if (shared->submitted.empty()) return;
       jobs.swap(shared->submitted);
+      shared->running = true;
     }
     for (std::unique_ptr<Job>& job : jobs) {
       job->Run();

@@ -11,6 +11,7 @@
 #include <thread>
 #include <vector>
 
+#include "env/time.h"
 #include "net/event_loop/loop.h"
 
 namespace quorate::net {
@@ -42,6 +43,9 @@ class DiskThread {
   bool full() const { return unfinished_ >= kJobsMax; }
   // Requires: !full().
   void Submit(std::unique_ptr<Job> job);
+  // Blocks until all submitted jobs have run, but at most for `limit`. Returns
+  // whether they have. Otherwise the destructor may never return.
+  bool WaitUntilIdle(Duration limit);
 
  private:
   struct Shared;

@@ -14,6 +14,7 @@
 #include "absl/strings/str_cat.h"
 #include "env/check.h"
 #include "net/disk/posix_file.h"
+#include "net/event_loop/clock.h"
 
 namespace quorate::net {
 namespace {
@@ -214,6 +215,13 @@ FileDisk::FileDisk(EventLoop& loop, std::string directory, int directory_fd)
       directory_fd_(directory_fd),
       log_thread_(std::make_unique<DiskThread>(loop)),
       bulk_thread_(std::make_unique<DiskThread>(loop)) {}
+
+bool FileDisk::WaitUntilIdle(Duration limit) {
+  const MonoTime end = Clock::ReadMono() + limit;
+  return log_thread_->WaitUntilIdle(limit) &&
+         bulk_thread_->WaitUntilIdle(
+             std::max(Duration(), end - Clock::ReadMono()));
+}
 
 FileDisk::~FileDisk() {
   closing_ = true;

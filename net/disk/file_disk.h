@@ -47,6 +47,11 @@ class FileDisk final : public env::Disk, private env::Pending::Source {
   // The lock file contains the process id of its holder.
   env::Pending Lock(std::string_view name, env::File::Done done) override;
 
+  // Blocks until all operations and closes have run, but at most for `limit`.
+  // Returns whether they have. A system call on a device that hangs never
+  // returns, and the destructor waits for it.
+  bool WaitUntilIdle(Duration limit);
+
   const std::string& directory() const { return directory_; }
 
  private:

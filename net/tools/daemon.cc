@@ -25,6 +25,9 @@
 namespace quorate::net {
 namespace {
 
+// A stop waits at most so long for system calls on files.
+constexpr Duration kDiskWithin = Seconds(5);
+
 int PrintError(const std::string& what, int exit_status) {
   std::fprintf(stderr, "quorated: %s\n", what.c_str());
   return exit_status;
@@ -51,7 +54,9 @@ absl::StatusOr<std::string> ReadWholeFile(const std::string& path) {
 class Daemon {
  public:
   Daemon(RealEnv& real, const node::Config& config)
-      : real_(real), server_(node::MakeServer(real.env(), config)) {}
+      : real_(real),
+        data_directory_(config.data_dir),
+        server_(node::MakeServer(real.env(), config)) {}
 
   // The exit status.
   int Run() {
@@ -61,6 +66,7 @@ class Daemon {
         [this](absl::Status status) { OnStarted(std::move(status)); });
     real_.loop().Run();
     server_.reset();
+    AwaitDisk();
     return exit_status_;
   }
   bool started() const { return started_; }
@@ -84,6 +90,7 @@ class Daemon {
     if (std::exchange(stopping_, true)) {
       real_.tracer().Log(env::Severity::kWarning,
                          "stopping at once after a second signal");
+      disk_within_ = Duration();
       Exit(kExitFailed);
       return;
     }
@@ -102,13 +109,29 @@ class Daemon {
     });
   }
 
+  // The destructor of the disk waits for the system calls of its threads. On a
+  // device that hangs they never return, so the process ends without them.
+  void AwaitDisk() {
+    signal(SIGTERM, SIG_DFL);
+    signal(SIGINT, SIG_DFL);
+    if (real_.WaitForDisk(disk_within_)) return;
+    real_.tracer().Log(
+        env::Severity::kError,
+        "ending without a complete stop: the disk hangs. A system call on a "
+        "file in " +
+            data_directory_ + " has not returned");
+    _exit(kExitFailed);
+  }
+
   void Exit(int exit_status) {
     exit_status_ = exit_status;
     real_.loop().Stop();
   }
 
   RealEnv& real_;
+  const std::string data_directory_;
   std::unique_ptr<node::Server> server_;
+  Duration disk_within_ = kDiskWithin;
   bool started_ = false;
   bool stopping_ = false;
   int exit_status_ = kExitClean;

@@ -23,14 +23,15 @@ struct DaemonOptions {
 // Exit statuses.
 inline constexpr int kExitClean = 0;
 // The node could not start because of its directory, an address or another
-// process.
+// process. Or it could not stop cleanly: a second signal came, or a system call
+// on a file has not returned.
 inline constexpr int kExitFailed = 1;
 // The command line or the configuration is wrong.
 inline constexpr int kExitUsage = 2;
 
 // Runs until SIGTERM or SIGINT, which stop the node cleanly; a second signal
-// ends it at once. When the node serves clients it prints one line on standard
-// output:
+// ends it at once. A disk that hangs delays the end by 5 s at most. When the
+// node serves clients it prints one line on standard output:
 int RunDaemon(const DaemonOptions& options);
 
 }  // namespace quorate::net
