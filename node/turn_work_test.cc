@@ -16,6 +16,7 @@
 #include "kv/store/work.h"
 #include "node/base/text.h"
 #include "node/commands/command_table.h"
+#include "node/commands/translate.h"
 #include "node/connections/metrics.h"
 #include "node/testing/test_cluster.h"
 
@@ -533,6 +534,85 @@ TEST_F(TurnWorkTest, RequestOfTooManyArguments_IsRefused) {
   EXPECT_EQ(cluster_.Command(*client_, words),
             "-ERR request is larger than one log entry holds (524288 "
             "bytes)\r\n");
+}
+
+// Commands with the most keys that are allowed.
+class ManyKeysTest : public TurnWorkTest {
+ protected:
+  ManyKeysTest() {
+    for (size_t i = 0; i <= kWrittenKeysMax; ++i) {
+      keys_.push_back(Concat("{s}", i));
+    }
+  }
+
+  std::string Request(std::string_view name, size_t keys) const {
+    std::vector<std::string_view> words = {name};
+    for (size_t i = 0; i < keys; ++i) {
+      words.push_back(keys_[i]);
+      if (name.starts_with("MSET")) words.push_back("v");
+    }
+    return EncodeRequest(words);
+  }
+
+  std::vector<std::string> keys_;
+};
+
+TEST_F(ManyKeysTest, Writes_OfMoreKeysThanATurnTakes_AreRefused) {
+  for (const char* name : {"DEL", "UNLINK", "MSET", "MSETNX"}) {
+    EXPECT_EQ(cluster_.Call(*client_, Request(name, kWrittenKeysMax + 1)),
+              "-ERR a command writes at most 10000 keys\r\n")
+        << name;
+  }
+  EXPECT_EQ(cluster_.Call(*client_, Request("EXISTS", kWrittenKeysMax + 1)),
+            ":0\r\n");
+  EXPECT_EQ(cluster_.Call(*client_, Request("MSET", kWrittenKeysMax)),
+            "+OK\r\n");
+  EXPECT_EQ(cluster_.Call(*client_, Request("DEL", kWrittenKeysMax)),
+            Concat(":", kWrittenKeysMax, "\r\n"));
+}
+
+TEST_F(ManyKeysTest, Transactions_CountTheKeysOfAllTheirCommands) {
+  const std::string half = Request("DEL", kWrittenKeysMax / 2);
+  const std::string most =
+      EncodeRequest({"MULTI"}) + half + half + EncodeRequest({"EXEC"});
+  EXPECT_EQ(cluster_.Call(*client_, most, 4),
+            "+OK\r\n+QUEUED\r\n+QUEUED\r\n*2\r\n:0\r\n:0\r\n");
+  // Reads do not count, and no key of an earlier transaction does.
+  EXPECT_EQ(cluster_.Call(*client_,
+                          EncodeRequest({"MULTI"}) + half + half +
+                              EncodeRequest({"GET", "{s}1"}) +
+                              EncodeRequest({"SET", "{s}1", "v"}) +
+                              EncodeRequest({"EXEC"}),
+                          6),
+            "+OK\r\n+QUEUED\r\n+QUEUED\r\n+QUEUED\r\n"
+            "-ERR a transaction writes at most 10000 keys\r\n"
+            "-EXECABORT Transaction discarded because of previous errors.\r\n");
+}
+
+// The turns of all nodes are counted: followers apply the same entries.
+TEST_F(ManyKeysTest, Pipelines_ChangeABoundedNumberOfKeysInATurn) {
+  std::vector<uint64_t> before(3);
+  uint64_t most = 0;
+  cluster_.world().SetStepHook([&](sim::MachineId machine) {
+    for (size_t i = 0; i < before.size(); ++i) {
+      if (machine != cluster_.machine(i)) continue;
+      uint64_t keys = 0;
+      for (const GroupId group : cluster_.server(i).host().groups()) {
+        keys += cluster_.server(i).store(group)->key_count();
+      }
+      const uint64_t old = std::exchange(before[i], keys);
+      most = std::max(most, keys > old ? keys - old : old - keys);
+    }
+  });
+  std::string requests;
+  for (int i = 0; i < 5; ++i) {
+    requests += Request("MSET", kWrittenKeysMax);
+    requests += Request("DEL", kWrittenKeysMax);
+  }
+  cluster_.Call(*client_, requests, 10);
+  cluster_.world().SetStepHook(nullptr);
+  EXPECT_EQ(most, kWrittenKeysMax);
+  ExpectBounded(TurnWork::kRequest + 2 * kWrittenKeysMax + 1);
 }
 
 constexpr size_t kLongValue = 400'000;

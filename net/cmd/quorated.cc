@@ -10,7 +10,7 @@ int main(int argc, char** argv) {
   CLI::App app(
       "quorated: one node of a Quorate cluster.\n"
       "Exit status: 0 after a clean stop (SIGTERM), 1 if the node cannot run "
-      "or cannot stop cleanly, 2 if the command line or the configuration is "
+      "or cannot stop cleanly. 2 if the command line or the configuration is "
       "wrong.");
   quorate::net::DaemonOptions options;
   app.add_option("--config", options.config_file,

@@ -222,6 +222,8 @@ struct KeyPositions {
   size_t first = 0;  // 0: no keys.
   size_t last = 0;   // Inclusive.
   size_t step = 1;
+
+  size_t count() const { return first == 0 ? 0 : (last - first) / step + 1; }
 };
 KeyPositions FindKeys(const CommandRow& spec, Arguments request);
 

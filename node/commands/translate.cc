@@ -486,6 +486,11 @@ void Translate(const CommandRow& row, Arguments request,
   TranslateOne(row, request, rules.now_ms, out);
   if (!out->error.empty()) return;
   const KeyPositions keys = FindKeys(row, request);
+  if (row.Has(kWrite) && keys.count() > kWrittenKeysMax) {
+    out->error =
+        Concat("ERR a command writes at most ", kWrittenKeysMax, " keys");
+    return;
+  }
   for (size_t i = keys.first; i <= keys.last; i += keys.step) {
     if (request[i].size() > limits.key_bytes) {
       out->error = KeyTooLong(limits);

@@ -109,6 +109,7 @@ void RespTransaction::Forget() {
   queued_.clear();
   queued_bytes_ = 0;
   queued_memory_bytes_ = 0;
+  written_keys_ = 0;
   Unwatch();
 }
 
@@ -126,6 +127,13 @@ std::string RespTransaction::QueueError(const CommandRow& row,
   queued_bytes_ += bytes;
   if (!IsKeyCommand(row)) return {};
   const KeyPositions keys = FindKeys(row, request);
+  if (row.Has(kWrite)) {
+    if (written_keys_ + keys.count() > kWrittenKeysMax) {
+      return Concat("ERR a transaction writes at most ", kWrittenKeysMax,
+                    " keys");
+    }
+    written_keys_ += keys.count();
+  }
   const std::optional<Slot> slot =
       context_.slots.CommonSlot(request, keys.first, keys.last, keys.step);
   if (!slot.has_value()) return std::string(kCrossSlot);

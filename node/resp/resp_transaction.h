@@ -102,7 +102,7 @@ class RespTransaction {
   };
 
   // Returns the error of a command that cannot be queued. Counts its bytes
-  // otherwise.
+  // and the keys that it writes otherwise.
   std::string QueueError(const CommandRow& row, Arguments request);
   // Adds one check for each watched key: the key must be unchanged.
   void AddWatchChecks(Specs* specs) const;
@@ -126,6 +126,7 @@ class RespTransaction {
   std::vector<QueuedCommand> queued_;
   size_t queued_bytes_ = 0;  // About the size of the entry.
   size_t queued_memory_bytes_ = 0;
+  size_t written_keys_ = 0;  // Keys of queued commands that write.
   std::vector<Watched> watched_;
   size_t watched_bytes_ = 0;  // The sizes of their keys.
 };
