@@ -2,6 +2,7 @@
 // them from there.
 #include <algorithm>
 #include <string>
+#include <vector>
 
 #include "gtest/gtest.h"
 #include "raft/host/host.h"
@@ -140,6 +141,47 @@ TEST_F(HostEviction, EntriesThatCannotBeReadForAWhile_AreReadLater) {
   ASSERT_TRUE(cluster_.WaitConverged(lines_));
   EXPECT_EQ(cluster_.node(lagging)->observer.restored, 0);
   EXPECT_EQ(core(cluster_.leader()).log_start().index, Index(0));
+}
+
+// A bad page below an idle group must not keep the segments of all groups.
+TEST(HostOldSegments, UnreadableEntriesOfAnIdleGroup_AreReplacedByASnapshot) {
+  constexpr GroupId kIdle(2);
+  testing::JournalCluster cluster{
+      33, /*snapshot_threshold_bytes=*/32 << 10, {}};
+  cluster.SetGroups(2);
+  cluster.options_.log.segment_bytes = 64 << 10;
+  cluster.options_.log.slack_segments = 1;
+  for (uint32_t n = 1; n <= 3; ++n) cluster.StartNode(n);
+  for (int i = 0; i < 5; ++i) {
+    ASSERT_EQ(cluster.Propose(std::string(3000, 'i'), kIdle).outcome,
+              Outcome::kDone);
+  }
+  ASSERT_TRUE(cluster.WaitConverged(5, kIdle));
+  const sim::MachineId machine = cluster.machines_[0];
+  const auto log_files = [&] {
+    std::vector<std::string> names = cluster.world_.DiskFiles(machine);
+    std::erase_if(names, [](const auto& s) { return !s.starts_with("log-"); });
+    return names;
+  };
+  cluster.world_.MakeUnreadable(machine, log_files().front(), 12 << 10, 4096);
+  size_t most = 0;
+  for (int round = 0; round < 40; ++round) {
+    for (int i = 0; i < 20; ++i) {
+      ASSERT_EQ(cluster.Propose(std::string(3000, 'x')).outcome,
+                Outcome::kDone);
+    }
+    cluster.world_.RunFor(Seconds(1));
+    most = std::max(most, log_files().size());
+  }
+  EXPECT_GT(cluster.world_.marks().at("log.unreadable_reported"), 0u);
+  EXPECT_GT(cluster.world_.marks().at("raft.unreadable_entries_cut"), 0u);
+  EXPECT_EQ(cluster.node(1)->host.core(kIdle)->log_start().index,
+            cluster.node(1)->host.core(kIdle)->applied_index());
+  EXPECT_LE(most, 20u);
+  ASSERT_TRUE(cluster.WaitConverged(800));
+  cluster.Crash(1, sim::CrashKind::kMachine);
+  cluster.Restart(1);
+  EXPECT_TRUE(cluster.WaitConverged(5, kIdle));
 }
 
 TEST_F(HostEviction, EntriesThatTheLeaderCannotRead_AreReplacedByASnapshot) {

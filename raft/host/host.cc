@@ -103,6 +103,11 @@ void Host::Impl::OnOpened(absl::StatusOr<OpenedStore> opened) {
   log_ = std::move(opened->log);
   snapshots_ = std::move(opened->snapshots);
   snapshots_->OnLackOfRoom([this] { return log_->GiveBackUnused(); });
+  log_->OnUnreadable([this](GroupKey key, Index last, const absl::Status& why) {
+    Replica* const owner = replica(key.group);
+    if (owner == nullptr || owner->key() != key) return;
+    owner->OnEntriesUnreadable(last - 1, why);
+  });
   founding_.Answer(opened->record);
   founded_level_ = opened->record.level;
   hash_key_ = opened->record.hash_key;

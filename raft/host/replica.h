@@ -95,6 +95,9 @@ class Replica final : private HostGate {
   bool ShortenLog();
   // Begins a snapshot if one is due and no other replica is writing one.
   void MaybeBeginSnapshot();
+  // The entry behind `after` cannot be read from the log. A snapshot that has
+  // it takes the place of all entries before it.
+  void OnEntriesUnreadable(Index after, const absl::Status& why);
   // Fails all waiting proposals and reads. The core is not stepped any more.
   void Stop(const absl::Status& why);
   // Stops it before its destruction: its entries count no more. Not within a
@@ -208,7 +211,6 @@ class Replica final : private HostGate {
                     const absl::Status& error);
   void KeepSnapshotInTransfer();
   void ReadChunk(const SnapshotWork& work);
-  void OnEntriesUnreadable(Index after, const absl::Status& why);
   void OnUnreadable(Index snapshot, const absl::Status& why);
   void WriteChunk(const SnapshotWork& work);
   void OnChunkWritten(const SnapshotDescriptor& snapshot, uint64_t end,

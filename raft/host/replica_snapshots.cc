@@ -231,15 +231,15 @@ Index Replica::TrailingIndex(Index snapshot_index) const {
 // A snapshot takes the place of entries that cannot be read. Followers that
 // lack them get the snapshot.
 void Replica::OnEntriesUnreadable(Index after, const absl::Status& why) {
-  if (!status_.ok() || core_->log_start().index > after ||
+  if (!status_.ok() || core_->installing() ||
+      core_->log_start().index > after || core_->applied_index() <= after ||
       services_.options.snapshot_threshold_bytes == 0) {
     return;
   }
   const SnapshotDescriptor& snapshot = core_->snapshot();
   if (snapshot.position.index > after) {
     CompactLog(snapshot, snapshot.position.index);
-  } else if (snapshot_reader_ == nullptr && !core_->installing() &&
-             !cuts_whole_log_) {
+  } else if (snapshot_reader_ == nullptr && !cuts_whole_log_) {
     cuts_whole_log_ = true;
     BeginSnapshot();
   } else {

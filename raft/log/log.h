@@ -143,6 +143,14 @@ class Log {
   using ReadDone = absl::AnyInvocable<void(absl::StatusOr<EntryList>)>;
   virtual void Read(GroupKey group, Index after, ReadDone done) = 0;
 
+  // `handler` is called when entries of a group up to `last` could not be read
+  // several times. The oldest segment, and all segments behind it, stay until a
+  // log start covers these entries. The owner of the group should take a
+  // snapshot and set it. The call is repeated until then.
+  using Unreadable = absl::AnyInvocable<void(GroupKey group, Index last,
+                                             const absl::Status& why)>;
+  virtual void OnUnreadable(Unreadable handler) = 0;
+
   // OK, or the error that stopped the log. After an error the node must not
   // acknowledge anything.
   virtual absl::Status status() const = 0;

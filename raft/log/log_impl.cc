@@ -21,6 +21,9 @@ constexpr uint64_t kSpareAfterPart = 16;
 // same holds for the attempt to rewrite old segments.
 constexpr Duration kSpareRetry = Seconds(1);
 constexpr Duration kRewriteRetry = Seconds(1);
+// Entries that cannot be read so often are reported, and tried again later.
+constexpr int kUnreadableReads = 3;
+constexpr Duration kUnreadableRetry = Seconds(10);
 // One read of entries that are rewritten has at most so many bytes, or one
 // record.
 constexpr uint64_t kRewriteReadBytesMax = 1 << 20;
@@ -374,7 +377,8 @@ void LogImpl::BeginRewriting(const Segment* segment) {
     const LiveEntries::Span* span = group->live.FirstIn(segment, Index(0));
     for (; span != nullptr;
          span = group->live.FirstIn(segment, span->last() + 1)) {
-      to_rewrite_.push_back({RangeOf(key, *span), span->bytes});
+      to_rewrite_.push_back(
+          {.range = RangeOf(key, *span), .bytes = span->bytes});
     }
   }
   std::stable_sort(to_rewrite_.begin(), to_rewrite_.end(),
@@ -385,12 +389,15 @@ void LogImpl::BeginRewriting(const Segment* segment) {
 
 // One read and one write have many spans: a segment may have one of each group.
 void LogImpl::ReadForRewrite() {
+  std::vector<ToRewrite> read;
   std::vector<EntryRange> ranges;
   size_t bytes = 0;
   while (!to_rewrite_.empty()) {
-    const auto& [range, size] = to_rewrite_.back();
+    const ToRewrite& next = to_rewrite_.back();
+    const EntryRange& range = next.range;
     if (!ranges.empty() &&
-        (bytes + size > options_.rewrite_bytes_max ||
+        (next.alone || read.back().alone ||
+         bytes + next.bytes > options_.rewrite_bytes_max ||
          range.end - ranges.front().begin > kRewriteReadBytesMax)) {
       break;
     }
@@ -399,45 +406,94 @@ void LogImpl::ReadForRewrite() {
         group == nullptr ? nullptr
                          : group->live.FirstIn(rewriting_, range.first);
     if (span != nullptr && span->first < range.first + range.count) {
-      bytes += size;
+      bytes += next.bytes;
       ranges.push_back(range);
+      read.push_back(next);
     }
     to_rewrite_.pop_back();
   }
-  if (ranges.empty()) {
-    CHECK_EQ(rewriting_->live_bytes, 0u);
-    EndRewriting();
-    tracer_.Sometimes("log.segment_rewritten");
-    return;
-  }
+  if (ranges.empty()) return EndPass();
   rewrite_reader_ = std::make_unique<EntryReader>(
-      disk_, ranges, [this, ranges](EntryReader::Result result) {
-        OnReadForRewrite(ranges, std::move(result));
+      disk_, std::move(ranges),
+      [this, read = std::move(read)](EntryReader::Result result) mutable {
+        OnReadForRewrite(std::move(read), std::move(result));
       });
 }
 
-void LogImpl::OnReadForRewrite(const std::vector<EntryRange>& ranges,
+void LogImpl::OnReadForRewrite(std::vector<ToRewrite> read,
                                EntryReader::Result result) {
-  // The ranges belong to the callback of the reader.
   const std::unique_ptr<EntryReader> reader = std::move(rewrite_reader_);
   if (!result.ok()) {
-    tracer_.Sometimes("log.rewrite_failed");
-    tracer_.Log(env::Severity::kError,
-                absl::StrCat("log: cannot rewrite an old segment: ",
-                             result.status().ToString()));
+    return OnRewriteReadFailed(std::move(read), result.status());
+  }
+  for (size_t i = 0; i < read.size(); ++i) {
+    rewrite_.push_back({read[i].range.key, std::move((*result)[i])});
+  }
+  ScheduleFlush();
+}
+
+// Bytes that are lost concern few of the ranges, so each is read alone then.
+// Other errors may pass.
+void LogImpl::OnRewriteReadFailed(std::vector<ToRewrite> read,
+                                  const absl::Status& why) {
+  tracer_.Sometimes("log.rewrite_failed");
+  if (!absl::IsDataLoss(why) && !absl::IsNotFound(why)) {
+    tracer_.Log(
+        env::Severity::kError,
+        absl::StrCat("log: cannot rewrite an old segment: ", why.ToString()));
     EndRewriting();
     rewrite_retry_at_ = loop_.ReadClock().mono + kRewriteRetry;
     return;
   }
-  for (size_t i = 0; i < ranges.size(); ++i) {
-    rewrite_.push_back({ranges[i].key, std::move((*result)[i])});
+  if (read.size() == 1) {
+    skipped_.push_back({read.front().range, why});
+  } else {
+    for (; !read.empty(); read.pop_back()) {
+      read.back().alone = true;
+      to_rewrite_.push_back(read.back());
+    }
   }
   ScheduleFlush();
+}
+
+void LogImpl::EndPass() {
+  if (!skipped_.empty()) return ReportSkipped();
+  CHECK_EQ(rewriting_->live_bytes, 0u);
+  EndRewriting();
+  tracer_.Sometimes("log.segment_rewritten");
+}
+
+void LogImpl::ReportSkipped() {
+  const Skipped& first = skipped_.front();
+  tracer_.Log(
+      env::Severity::kError,
+      absl::StrCat("log: ", SegmentName(rewriting_->number),
+                   " takes room until snapshots replace entries that cannot be "
+                   "read: ",
+                   skipped_.size(), " ranges; the first one is ",
+                   first.range.count, " entries from ",
+                   first.range.first.value(), " of group ",
+                   first.range.key.group.value(), ": ", first.why.ToString()));
+  Duration retry = kRewriteRetry;
+  for (Skipped& skipped : skipped_) {
+    const EntryRange& range = skipped.range;
+    if (++failed_reads_[{range.key, range.first}] < kUnreadableReads) continue;
+    retry = kUnreadableRetry;
+    tracer_.Sometimes("log.unreadable_reported");
+    callbacks_.Add([this, key = range.key,
+                    last = range.first + (range.count - 1),
+                    why = std::move(skipped.why)] {
+      if (unreadable_ != nullptr) unreadable_(key, last, why);
+    });
+  }
+  EndRewriting();
+  rewrite_retry_at_ = loop_.ReadClock().mono + retry;
 }
 
 void LogImpl::EndRewriting() {
   rewriting_ = nullptr;
   to_rewrite_.clear();
+  skipped_.clear();
   rewrite_reader_.reset();
   rewrite_.clear();
 }
@@ -701,6 +757,7 @@ void LogImpl::Reclaim() {
     UnusedFile file{SegmentName(segments.front()->number),
                     segments.front()->file_bytes};
     segments.pop_front();
+    failed_reads_.clear();
     KeepOrRemove(std::move(file));
   }
   if (rewriting_ == nullptr && witness_dones_.empty() && segments.size() > 1 &&

@@ -58,6 +58,9 @@ class LogImpl final : public Log {
   void Drop(GroupKey group, Done done) override;
   void Witness(Done done) override;
   void Read(GroupKey group, Index after, ReadDone done) override;
+  void OnUnreadable(Unreadable handler) override {
+    unreadable_ = std::move(handler);
+  }
   bool GiveBackUnused() override;
   absl::Status status() const override { return status_; }
   Counters counters() const override;
@@ -83,6 +86,12 @@ class LogImpl final : public Log {
   struct NextRecord {
     size_t entries = 0;
     size_t bytes = 0;
+  };
+  // Live entries of an old segment.
+  struct ToRewrite {
+    EntryRange range;
+    size_t bytes = 0;    // Of the entries, about.
+    bool alone = false;  // One read has no other range.
   };
 
   void Enqueue(GroupKey group, Item item);
@@ -110,8 +119,13 @@ class LogImpl final : public Log {
   bool WriteRewritten(GroupLog& group, EntryList& entries);
   void BeginRewriting(const Segment* segment);
   void ReadForRewrite();
-  void OnReadForRewrite(const std::vector<EntryRange>& ranges,
+  void OnReadForRewrite(std::vector<ToRewrite> read,
                         EntryReader::Result result);
+  void OnRewriteReadFailed(std::vector<ToRewrite> read,
+                           const absl::Status& why);
+  // All live entries of the segment were rewritten, except skipped_.
+  void EndPass();
+  void ReportSkipped();
   void EndRewriting();
   void WriteBatch();
   // A witness is to be written as soon as the log has no other work.
@@ -184,10 +198,6 @@ class LogImpl final : public Log {
   // The oldest segment, while its live entries are being rewritten; else null.
   const Segment* rewriting_ = nullptr;
   // Its live entries that are still to be read, those at its end first.
-  struct ToRewrite {
-    EntryRange range;
-    size_t bytes = 0;  // Of the entries, about.
-  };
   std::vector<ToRewrite> to_rewrite_;
   std::unique_ptr<EntryReader> rewrite_reader_;
   // Entries that were read and are to be written.
@@ -197,6 +207,16 @@ class LogImpl final : public Log {
   };
   std::deque<Rewrite> rewrite_;
   MonoTime rewrite_retry_at_ = MonoTime::Min();
+  // Entries of this segment that could not be read, and why not.
+  struct Skipped {
+    EntryRange range;
+    absl::Status why;
+  };
+  std::vector<Skipped> skipped_;
+  // How often the entries from this index on could not be read, while they are
+  // in the oldest segment.
+  std::map<std::pair<GroupKey, Index>, int> failed_reads_;
+  Unreadable unreadable_;
 
   uint64_t next_read_ = 0;
   std::map<uint64_t, std::unique_ptr<EntryReader>> reads_;

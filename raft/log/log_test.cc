@@ -274,6 +274,77 @@ TEST_F(LogTest, IdleGroupInAnOldSegment_IsBroughtForward) {
   }
 }
 
+// Returns the first position of `text` and its file.
+uint64_t FindText(LogHarness& h, const std::string& text, std::string* name) {
+  for (const std::string& file : h.LogFiles()) {
+    const size_t at = h.ReadFile(file).find(text);
+    if (at != std::string::npos) {
+      *name = file;
+      return at;
+    }
+  }
+  ADD_FAILURE() << text << " is nowhere";
+  return 0;
+}
+
+// The owner of the entries that cannot be read replaces them by a snapshot. The
+// entries of the other idle group are beside them.
+TEST_F(LogTest, UnreadablePageInAnOldSegment_IsReportedAndSpaceStaysBounded) {
+  const GroupKey lost = TestGroup(2);
+  const GroupKey other = TestGroup(3);
+  const std::vector<Entry> kept = {TestEntry(1, 1, std::string(900, 'k'))};
+  ASSERT_TRUE(h_.Append(other, kept).ok());
+  ASSERT_TRUE(h_.Append(lost, {TestEntry(1, 1, "a"), TestEntry(1, 2, "b"),
+                               TestEntry(1, 3, std::string(9000, 'l'))})
+                  .ok());
+  std::string name;
+  const uint64_t at = FindText(h_, std::string(4096, 'l'), &name);
+  h_.world().MakeUnreadable(h_.test().machine(), name, at, 512);
+  std::vector<std::string> reports;
+  h_.log()->OnUnreadable(
+      [&](GroupKey group, Index last, const absl::Status& why) {
+        EXPECT_EQ(group, lost);
+        EXPECT_EQ(last, Index(3));
+        reports.push_back(std::string(why.message()));
+      });
+  for (uint64_t i = 0; i < 12; ++i) {
+    Churn(h_, kGroup, 1 + 100 * i, 100);
+    h_.world().RunFor(Seconds(5));
+    if (reports.empty()) continue;
+    EXPECT_NE(reports.front().find(name), std::string::npos);
+    ASSERT_TRUE(h_.SetLogStart(lost, {Term(1), Index(3)}).ok());
+  }
+  EXPECT_FALSE(reports.empty());
+  EXPECT_GE(h_.Marks("log.rewrite_failed"), 3u);
+  EXPECT_LE(h_.LogFiles().size(), 9u);
+  ASSERT_TRUE(h_.Restart(CrashKind::kMachine).ok());
+  EXPECT_EQ(Recovered(other).entries, kept);
+  EXPECT_TRUE(Recovered(lost).fenced.ok()) << Recovered(lost).fenced;
+  EXPECT_EQ(Recovered(lost).log_start.position.index, Index(3));
+}
+
+// An error that passes is no reason for a snapshot.
+TEST_F(LogTest, OldSegmentThatCannotBeReadForAWhile_IsNotReported) {
+  ASSERT_TRUE(h_.Append(TestGroup(2), {TestEntry(1, 1, "first")}).ok());
+  bool reported = false;
+  h_.log()->OnUnreadable(
+      [&](GroupKey, Index, const absl::Status&) { reported = true; });
+  Churn(h_, kGroup, 1, 40);
+  h_.world().FailDiskOperation(h_.test().machine(),
+                               sim::World::DiskOperation::kRead, 1,
+                               /*persistent=*/true);
+  for (uint64_t i = 0; i < 10; ++i) {
+    Churn(h_, kGroup, 41 + 10 * i, 10);
+    h_.world().RunFor(Seconds(20));
+  }
+  EXPECT_GE(h_.Marks("log.rewrite_failed"), 3u);
+  EXPECT_FALSE(reported);
+  h_.world().HealDisk(h_.test().machine());
+  Churn(h_, kGroup, 141, 400);
+  EXPECT_GT(h_.Marks("log.segment_rewritten"), 0u);
+  EXPECT_LE(h_.LogFiles().size(), 9u);
+}
+
 TEST_F(LogTest, TornTail_IsCutAndMarked) {
   for (uint64_t seed = 1; seed <= 40; ++seed) {
     LogHarness h(seed);
@@ -295,19 +366,6 @@ TEST_F(LogTest, TornTail_IsCutAndMarked) {
     }
   }
   FAIL() << "no crash tore the write";
-}
-
-// Returns the first position of `text` and its file.
-uint64_t FindText(LogHarness& h, const std::string& text, std::string* name) {
-  for (const std::string& file : h.LogFiles()) {
-    const size_t at = h.ReadFile(file).find(text);
-    if (at != std::string::npos) {
-      *name = file;
-      return at;
-    }
-  }
-  ADD_FAILURE() << text << " is nowhere";
-  return 0;
 }
 
 TEST_F(LogTest, DamagedRecord_FencesItsGroupAlone) {
