@@ -34,6 +34,9 @@ using TcpAcceptor = asio::basic_socket_acceptor<tcp, Executor>;
 using TcpSocket = asio::basic_stream_socket<tcp, Executor>;
 using TcpResolver = asio::ip::basic_resolver<tcp, Executor>;
 
+// About so many connections are accepted in one turn: each takes several system
+// calls, and thousands may come at once.
+constexpr int kTurnAcceptsMax = 64;
 // Pause before accepting again after the process ran out of descriptors.
 constexpr Duration kAcceptRetry = Milliseconds(100);
 
@@ -62,6 +65,9 @@ struct Sockets::Core {
   env::Tracer& tracer;
   const SocketOptions options;
   StreamPoller poller;
+  // The connections that all listeners accepted in this turn.
+  uint64_t accepts_turn = 0;
+  int accepts = 0;
   CallbackTable<std::shared_ptr<Dial>> dials;
   // For names of several addresses: the one to begin with. The last one that
   // worked, or the one behind the last one that was tried.
@@ -259,6 +265,7 @@ class Sockets::Acceptor final : public std::enable_shared_from_this<Acceptor> {
  private:
   void OnAccepted(const error_code& error, TcpSocket socket) {
     if (!acceptor_.is_open()) return;
+    const bool last = CountAccept();
     if (!error) {
       Admit(std::move(socket));
     } else if (!IsOfThePeer(error)) {
@@ -269,7 +276,16 @@ class Sockets::Acceptor final : public std::enable_shared_from_this<Acceptor> {
                              [this] { Next(); });
       return;
     }
-    if (acceptor_.is_open()) Next();
+    if (!acceptor_.is_open()) return;
+    if (!last) return Next();
+    retry_ = core_.loop.At(core_.loop.ReadClock().mono, [this] { Next(); });
+  }
+
+  // Whether the next connection must wait for another turn.
+  bool CountAccept() {
+    if (core_.accepts_turn != core_.loop.turn()) core_.accepts = 0;
+    core_.accepts_turn = core_.loop.turn();
+    return ++core_.accepts >= kTurnAcceptsMax;
   }
 
   // Whether the peer closed before it was accepted, or the network failed it.

@@ -110,6 +110,27 @@ TEST_F(SocketsTest, Bytes_BothWays_ArriveInOrder) {
             "127.0.0.1:");
 }
 
+// After a failover, all clients of a node come at once.
+TEST_F(SocketsTest, ManyConnectionsAtOnce_AreAcceptedInManyTurns) {
+  size_t accepted = 0;
+  listener_ = *sockets_.Listen(
+      "127.0.0.1:0", [&](std::unique_ptr<env::Connection>) { ++accepted; });
+  constexpr size_t kConnections = 400;
+  std::vector<int> clients;
+  for (size_t i = 0; i < kConnections; ++i) {
+    clients.push_back(DialWithSmallBuffer());
+  }
+  size_t most = 0;
+  RunUntil(loop_, [&, before = size_t{0}]() mutable {
+    most = std::max(most, accepted - before);
+    before = accepted;
+    return accepted == kConnections;
+  });
+  EXPECT_LE(most, 64u);
+  EXPECT_GT(most, 1u);
+  for (const int client : clients) close(client);
+}
+
 // The sent bytes fit the buffers of the kernel, so the stream has no unsent
 // bytes: only the kernel can report the stall.
 TEST_F(SocketsTest, PeerThatNeverReads_IsClosedAfterAWhile) {
