@@ -7,8 +7,10 @@
 #include <netinet/in.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #include <algorithm>
+#include <atomic>
 #include <memory>
 #include <optional>
 #include <string>
@@ -33,8 +35,12 @@ int failing_watches = 0;
 // None of them is of a stream.
 int floods = 0;
 int polls = 0;
-// Names resolve to these addresses, in this order, if there are any.
+// Names resolve to these addresses, in this order, if there are any. A lookup
+// takes so long, waits until it is let go, and may fail.
 std::vector<std::string> addresses_of_names;
+std::atomic<int> lookup_ms = 0;
+std::atomic<bool> lookups_wait = false;
+std::atomic<bool> lookups_fail = false;
 
 int Accept(int fd, sockaddr* address, socklen_t* size, int flags) {
   using Call = int (*)(int, sockaddr*, socklen_t*, int);
@@ -77,6 +83,9 @@ extern "C" int getaddrinfo(const char* name, const char* service,
   static const auto real =
       reinterpret_cast<Call>(dlsym(RTLD_NEXT, "getaddrinfo"));
   if (addresses_of_names.empty()) return real(name, service, hints, results);
+  usleep(static_cast<useconds_t>(lookup_ms) * 1000);
+  while (lookups_wait) usleep(1000);
+  if (lookups_fail) return EAI_AGAIN;
   addrinfo** next = results;
   for (const std::string& address : addresses_of_names) {
     const int error = real(address.c_str(), service, hints, next);
@@ -128,7 +137,8 @@ class FailingCallsTest : public testing::Test {
   }
   ~FailingCallsTest() override {
     failing_accepts = failing_watches = floods = 0;
-    addresses_of_names.clear();
+    lookup_ms = 0;
+    lookups_wait = lookups_fail = false;
     error_of_accepts = EMFILE;
   }
   std::unique_ptr<Side> Dial() {
@@ -266,6 +276,24 @@ TEST_F(FailingCallsTest, NameWhoseFirstAddressesAreSilent_IsReached) {
   addresses_of_names = {"127.0.0.1", "127.0.0.2", "127.0.0.3"};
   EXPECT_EQ(DialsUntilConnected(loop_, sockets, "b" + port, Milliseconds(30)),
             1);
+}
+
+// A nameserver is dead, and the next one is asked after some seconds.
+TEST_F(FailingCallsTest, LookupThatTakesLongerThanADial_IsUsedByTheNext) {
+  addresses_of_names = {"127.0.0.1"};
+  lookup_ms = 400;
+  const std::string bound = listener_->address();
+  const std::string name = "slow" + bound.substr(bound.rfind(':'));
+  Sockets sockets(loop_, tracer_, {.lookup_max = Milliseconds(10)});
+  EXPECT_GT(DialsUntilConnected(loop_, sockets, name, Milliseconds(250)), 0);
+  // It is known by now.
+  lookups_wait = true;
+  EXPECT_EQ(DialsUntilConnected(loop_, sockets, name, Seconds(20)), 1);
+  lookups_wait = false;
+  lookup_ms = 0;
+  lookups_fail = true;
+  EXPECT_EQ(DialsUntilConnected(loop_, sockets, name, Seconds(20)), 1);
+  EXPECT_EQ(DialsUntilConnected(loop_, sockets, "no" + name, Seconds(20)), -1);
 }
 
 // Thousands of streams have events at once. Timers must run between them.

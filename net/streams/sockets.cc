@@ -11,6 +11,7 @@
 #include <boost/asio/ip/basic_resolver.hpp>
 #include <boost/asio/ip/tcp.hpp>
 #include <map>
+#include <optional>
 #include <utility>
 #include <vector>
 
@@ -57,6 +58,31 @@ OwnedFd Detach(TcpSocket& socket) {
 
 }  // namespace
 
+// A "host:port" that is dialled and must be looked up.
+class Sockets::Name final : public std::enable_shared_from_this<Name> {
+ public:
+  explicit Name(Core& core);
+
+  // Calls dial->OnLookedUp, now or later. One lookup is for all dials.
+  void LookUp(const HostPort& name, const std::shared_ptr<Dial>& dial);
+  // The addresses of the last lookup that worked; empty if none did.
+  const std::vector<tcp::endpoint>& endpoints() const { return endpoints_; }
+  // The address to begin with, if there are several. It is the last one that
+  // worked, or the one behind the last one that was tried.
+  void set_first(const tcp::endpoint& first) { first_ = first; }
+  const std::optional<tcp::endpoint>& first() const { return first_; }
+
+ private:
+  void OnResult(const error_code& error,
+                const tcp::resolver::results_type& results);
+
+  TcpResolver resolver_;
+  std::vector<std::weak_ptr<Dial>> waiting_;
+  bool under_way_ = false;
+  std::vector<tcp::endpoint> endpoints_;
+  std::optional<tcp::endpoint> first_;
+};
+
 struct Sockets::Core {
   Core(EventLoop& l, env::Tracer& t, const SocketOptions& o)
       : loop(l), tracer(t), options(o), poller(l) {}
@@ -69,9 +95,7 @@ struct Sockets::Core {
   uint64_t accepts_turn = 0;
   int accepts = 0;
   CallbackTable<std::shared_ptr<Dial>> dials;
-  // For names of several addresses: the one to begin with. The last one that
-  // worked, or the one behind the last one that was tried.
-  std::map<std::string, tcp::endpoint> first;
+  std::map<std::string, std::shared_ptr<Name>> names;
 };
 
 // One attempt to connect. Owned by the table of dials, so cancelling its
@@ -83,7 +107,6 @@ class Sockets::Dial final : public std::enable_shared_from_this<Dial> {
         address_(std::move(address)),
         connected_(std::move(connected)),
         turn_(core.loop.turn()),
-        resolver_(core.loop.context()),
         socket_(core.loop.context()) {}
 
   void Start(uint64_t id) {
@@ -101,26 +124,31 @@ class Sockets::Dial final : public std::enable_shared_from_this<Dial> {
       TryNext(error_code());
       return;
     }
-    resolver_.async_resolve(
-        to->host, std::to_string(to->port),
-        [weak = weak_from_this()](const error_code& error,
-                                  const tcp::resolver::results_type& results) {
-          const std::shared_ptr<Dial> dial = weak.lock();
-          if (dial == nullptr) return;
-          for (const auto& result : results) {
-            dial->endpoints_.push_back(result.endpoint());
-          }
-          dial->BeginWithFirst();
-          dial->TryNext(error);
-        });
+    std::shared_ptr<Name>& name = core_.names[address_];
+    if (name == nullptr) name = std::make_shared<Name>(core_);
+    name_ = name;
+    if (!name_->endpoints().empty()) {
+      give_up_ =
+          core_.loop.At(core_.loop.ReadClock().mono + core_.options.lookup_max,
+                        [this] { OnLookedUp(error_code()); });
+    }
+    name_->LookUp(*to, shared_from_this());
+  }
+
+  // A lookup ended, or takes longer than this dial waits. If it failed, the
+  // earlier addresses may still be right.
+  void OnLookedUp(const error_code& error) {
+    if (!endpoints_.empty()) return;
+    endpoints_ = name_->endpoints();
+    BeginWithFirst();
+    TryNext(error);
   }
 
  private:
   void BeginWithFirst() {
-    const auto first = core_.first.find(address_);
-    if (first == core_.first.end()) return;
+    if (!name_->first().has_value()) return;
     const auto at =
-        std::find(endpoints_.begin(), endpoints_.end(), first->second);
+        std::find(endpoints_.begin(), endpoints_.end(), *name_->first());
     if (at != endpoints_.end()) {
       std::rotate(endpoints_.begin(), at, endpoints_.end());
     }
@@ -160,7 +188,7 @@ class Sockets::Dial final : public std::enable_shared_from_this<Dial> {
 
   void SetFirst(size_t endpoint) {
     if (endpoints_.size() < 2) return;
-    core_.first.insert_or_assign(address_, endpoints_[endpoint]);
+    name_->set_first(endpoints_[endpoint]);
   }
 
   void Finish(absl::Status status) {
@@ -191,12 +219,39 @@ class Sockets::Dial final : public std::enable_shared_from_this<Dial> {
   Connected connected_;
   const uint64_t turn_;
   uint64_t id_ = 0;
-  TcpResolver resolver_;
+  std::shared_ptr<Name> name_;  // Null: a numeric address.
   TcpSocket socket_;
   std::vector<tcp::endpoint> endpoints_;
   size_t next_ = 0;  // The endpoint to try next.
   env::Pending give_up_;
 };
+
+Sockets::Name::Name(Core& core) : resolver_(core.loop.context()) {}
+
+void Sockets::Name::LookUp(const HostPort& name,
+                           const std::shared_ptr<Dial>& dial) {
+  std::erase_if(waiting_, [](const auto& other) { return other.expired(); });
+  waiting_.push_back(dial);
+  if (std::exchange(under_way_, true)) return;
+  resolver_.async_resolve(
+      name.host, std::to_string(name.port),
+      [weak = weak_from_this()](const error_code& error,
+                                const tcp::resolver::results_type& results) {
+        const std::shared_ptr<Name> self = weak.lock();
+        if (self != nullptr) self->OnResult(error, results);
+      });
+}
+
+void Sockets::Name::OnResult(const error_code& error,
+                             const tcp::resolver::results_type& results) {
+  under_way_ = false;
+  if (!results.empty()) endpoints_.clear();
+  for (const auto& result : results) endpoints_.push_back(result.endpoint());
+  for (const std::weak_ptr<Dial>& weak : std::exchange(waiting_, {})) {
+    const std::shared_ptr<Dial> dial = weak.lock();
+    if (dial != nullptr) dial->OnLookedUp(error);
+  }
+}
 
 class Sockets::Acceptor final : public std::enable_shared_from_this<Acceptor> {
  public:

@@ -25,6 +25,10 @@ struct SocketOptions {
   // Accepted streams are probed after this time without traffic, then every
   // third of it. A peer that answers none of three probes is closed. 0: never.
   Duration keep_alive = Seconds(300);
+  // A lookup of a name goes on when the dial that began it is given up, and
+  // later dials use its result. If an earlier lookup had a result, a dial waits
+  // at most this long for the present one.
+  Duration lookup_max = Milliseconds(500);
   // A name may have several addresses. They are tried one after the other, each
   // but the last at most this long.
   Duration address_max = Seconds(1);
@@ -48,6 +52,7 @@ class Sockets final : public env::Streams {
 
  private:
   struct Core;
+  class Name;
   class Dial;
   class Acceptor;
   class ListenerEnd;
