@@ -50,6 +50,15 @@ void SetOption(int fd, int level, int name, int value) {
   (void)setsockopt(fd, level, name, &value, sizeof(value));
 }
 
+void KeepAlive(int fd, Duration idle) {
+  const auto seconds = static_cast<int>(idle.ms() / 1000);
+  if (seconds == 0) return;
+  SetOption(fd, SOL_SOCKET, SO_KEEPALIVE, 1);
+  SetOption(fd, IPPROTO_TCP, TCP_KEEPIDLE, seconds);
+  SetOption(fd, IPPROTO_TCP, TCP_KEEPINTVL, std::max(1, seconds / 3));
+  SetOption(fd, IPPROTO_TCP, TCP_KEEPCNT, 3);
+}
+
 // From here on the poller of the stream watches the socket.
 OwnedFd Detach(TcpSocket& socket) {
   error_code ignored;
@@ -211,6 +220,7 @@ class Sockets::Dial final : public std::enable_shared_from_this<Dial> {
     SetOption(fd, IPPROTO_TCP, TCP_NODELAY, 1);
     SetOption(fd, IPPROTO_TCP, TCP_USER_TIMEOUT,
               static_cast<int>(core_.options.user_timeout_dialed.ms()));
+    KeepAlive(fd, core_.options.keep_alive_dialed);
     connected_(MakeConnection(core_.poller, Detach(socket_), address_));
   }
 
@@ -361,19 +371,10 @@ class Sockets::Acceptor final : public std::enable_shared_from_this<Acceptor> {
     SetOption(fd, IPPROTO_TCP, TCP_NODELAY, 1);
     SetOption(fd, IPPROTO_TCP, TCP_USER_TIMEOUT,
               static_cast<int>(core_.options.user_timeout_accepted.ms()));
-    KeepAlive(fd);
+    KeepAlive(fd, core_.options.keep_alive);
     if (!gone) {
       accept_(MakeConnection(core_.poller, Detach(socket), Format(peer)));
     }
-  }
-
-  void KeepAlive(int fd) const {
-    const auto seconds = static_cast<int>(core_.options.keep_alive.ms() / 1000);
-    if (seconds == 0) return;
-    SetOption(fd, SOL_SOCKET, SO_KEEPALIVE, 1);
-    SetOption(fd, IPPROTO_TCP, TCP_KEEPIDLE, seconds);
-    SetOption(fd, IPPROTO_TCP, TCP_KEEPINTVL, std::max(1, seconds / 3));
-    SetOption(fd, IPPROTO_TCP, TCP_KEEPCNT, 3);
   }
 
   Core& core_;

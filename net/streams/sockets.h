@@ -22,8 +22,11 @@ struct SocketOptions {
   // not take its sent bytes for this long, also if they fit the buffers of the
   // kernel.
   Duration user_timeout_accepted = Seconds(60);
-  // Accepted streams are probed after this time without traffic, then every
-  // third of it. A peer that answers none of three probes is closed. 0: never.
+  // Streams are probed after this time without traffic, then every third of it.
+  // A dialled one is closed at the second probe, if the first has no answer for
+  // user_timeout_dialed. An accepted one is closed if three probes have none.
+  // 0: never.
+  Duration keep_alive_dialed = Seconds(10);
   Duration keep_alive = Seconds(300);
   // A lookup of a name goes on when the dial that began it is given up, and
   // later dials use its result. If an earlier lookup had a result, a dial waits

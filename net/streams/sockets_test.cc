@@ -1,5 +1,6 @@
 #include "net/streams/sockets.h"
 
+#include <linux/filter.h>
 #include <malloc.h>
 #include <netinet/in.h>
 #include <sys/socket.h>
@@ -12,6 +13,7 @@
 #include <vector>
 
 #include "env/buffer.h"
+#include "net/disk/posix_file.h"
 #include "net/streams/stream_poller.h"
 #include "net/testing/testing.h"
 
@@ -152,6 +154,41 @@ TEST_F(SocketsTest, PeerThatNeverReads_IsClosedAfterAWhile) {
       << *server->closed;
   server.reset();
   close(client);
+}
+
+// A firewall forgot an idle connection, or the peer's machine is gone. The
+// stream ends before anything is sent on it.
+TEST_F(SocketsTest, IdleDialWhosePeerIsSilent_IsClosed) {
+  const OwnedFd listening(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  sockaddr_in address = {};
+  address.sin_family = AF_INET;
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  socklen_t size = sizeof(address);
+  auto* const at = reinterpret_cast<sockaddr*>(&address);
+  ASSERT_EQ(bind(listening.get(), at, size), 0);
+  ASSERT_EQ(listen(listening.get(), 1), 0);
+  ASSERT_EQ(getsockname(listening.get(), at, &size), 0);
+  SocketOptions options;
+  options.user_timeout_dialed = Milliseconds(500);
+  options.keep_alive_dialed = Seconds(1);
+  Sockets sockets(loop_, tracer_, options);
+  std::unique_ptr<End> client;
+  const env::Pending dial = sockets.Connect(
+      "127.0.0.1:" + std::to_string(ntohs(address.sin_port)),
+      [&](absl::StatusOr<std::unique_ptr<env::Connection>> connection) {
+        ASSERT_TRUE(connection.ok()) << connection.status();
+        client = std::make_unique<End>(*std::move(connection));
+      });
+  RunUntil(loop_, [&] { return client != nullptr; });
+  const OwnedFd peer(accept(listening.get(), nullptr, nullptr));
+  // It drops all packets from now on.
+  sock_filter drop = BPF_STMT(BPF_RET | BPF_K, 0);
+  const sock_fprog program = {.len = 1, .filter = &drop};
+  ASSERT_EQ(setsockopt(peer.get(), SOL_SOCKET, SO_ATTACH_FILTER, &program,
+                       sizeof(program)),
+            0);
+  RunUntil(loop_, [&] { return client->closed.has_value(); });
+  EXPECT_TRUE(absl::IsDeadlineExceeded(*client->closed)) << *client->closed;
 }
 
 TEST_F(SocketsTest, BytesOnManyStreams_AreReadOverSeveralTurns) {
