@@ -129,9 +129,11 @@ void Stats(const Page& page, std::string* out) {
 void Replication(const Page& page, std::string* out) {
   Context& context = page.context;
   const Topology::Node& self = context.topology.self();
-  if (!page.cluster() && !context.config.self().read_only) {
+  // A plain client sees a master wherever it may write.
+  const bool writable = !context.config.self().read_only;
+  if (!page.cluster() && writable) {
     out->append("role:master\r\nconnected_slaves:0\r\n");
-  } else if (self.master == NodeId()) {
+  } else if (page.cluster() && self.master == NodeId()) {
     size_t replicas = 0;
     size_t connected = 0;
     std::string lines;
@@ -146,13 +148,18 @@ void Replication(const Page& page, std::string* out) {
     }
     Append(out, "role:master\r\nconnected_slaves:", connected, "\r\n", lines);
   } else {
-    const NodeConfig& master = *context.config.FindNode(self.master);
-    const HostPort address =
-        *ParseHostPort(page.cluster() ? master.resp_cluster : master.resp);
+    // A node that is cut off from its cluster knows no master.
+    const NodeConfig* const master = context.config.FindNode(self.master);
+    HostPort address;
+    if (master != nullptr) {
+      address =
+          *ParseHostPort(page.cluster() ? master->resp_cluster : master->resp);
+    }
+    const bool up = master != nullptr &&
+                    context.router.view().alive(master->id) && !self.failed;
     Append(out, "role:slave\r\nmaster_host:", address.host,
-           "\r\nmaster_port:", address.port, "\r\nmaster_link_status:",
-           context.router.view().alive(self.master) && !self.failed ? "up"
-                                                                    : "down",
+           "\r\nmaster_port:", address.port,
+           "\r\nmaster_link_status:", up ? "up" : "down",
            "\r\nslave_read_only:1\r\n");
   }
   Append(out, "master_failover_state:no-failover\r\nmaster_replid:", self.id,

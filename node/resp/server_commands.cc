@@ -320,13 +320,16 @@ void ServerCommands::WriteRole(RespWriter& reply) {
     }
     return;
   }
-  const HostPort address =
-      *ParseHostPort(view_.AddressOf(*context_.config.FindNode(self.master)));
+  // A node that is cut off from its cluster knows no master.
+  const NodeConfig* const master = context_.config.FindNode(self.master);
+  HostPort address;
+  if (master != nullptr) address = *ParseHostPort(view_.AddressOf(*master));
   reply.Array(5);
   reply.Bulk("slave");
   reply.Bulk(address.host);
   reply.Integer(address.port);
-  reply.Bulk(context_.router.view().alive(self.master) && !self.failed
+  reply.Bulk(master != nullptr && context_.router.view().alive(master->id) &&
+                     !self.failed
                  ? "connected"
                  : "connect");
   reply.Integer(0);
