@@ -123,10 +123,11 @@ class Bench {
       entry.checksum = raft::EntryChecksum(entry);
       const int64_t begin = MonotonicNanos();
       bool done = false;
-      log_->Append(group, nullptr, {entry}, [&done](absl::Status status) {
-        CHECK(status.ok()) << status;
-        done = true;
-      });
+      log_->Append(group, nullptr, raft::Index(), {entry},
+                   [&done](absl::Status status) {
+                     CHECK(status.ok()) << status;
+                     done = true;
+                   });
       Await(done);
       latencies.Add(static_cast<uint64_t>(MonotonicNanos() - begin));
       if (index_ % 64 == 0) {

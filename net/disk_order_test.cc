@@ -100,7 +100,7 @@ class Life {
       entry.payload = Buffer::Copy(std::string(9000, 'x'));
       entry.checksum = raft::EntryChecksum(entry);
       const absl::Status status = Get<absl::Status>([&](auto done) {
-        log_->Append(kGroup, nullptr, {entry}, std::move(done));
+        log_->Append(kGroup, nullptr, raft::Index(), {entry}, std::move(done));
       });
       if (!status.ok()) return status;
       RecordAcknowledgement();

@@ -49,7 +49,6 @@ Core::Impl::Impl(const CoreOptions& options, Restored restored, Random random,
       log_(restored.log_start, restored.snapshot.position.index,
            restored.snapshot.configuration),
       commit_(restored.snapshot.position.index),
-      reacted_commit_(commit_),
       applied_(commit_),
       halted_at_(restored.snapshot.configuration.level > options.known_level
                      ? commit_ + 1
@@ -65,6 +64,10 @@ Core::Impl::Impl(const CoreOptions& options, Restored restored, Random random,
   CHECK_GE(hard_state_.term, log_.last().term);
   CHECK(log_.Matches(snapshot_.position));
   durable_ = log_.last().index;
+  commit_ = std::max(commit_, std::min(restored.commit, durable_));
+  reacted_commit_ = commit_;
+  unapplied_bytes_ = log_.BytesIn(applied_, commit_);
+  apply_backlog_ = applied_ < ApplyEnd();
   // Replies to read requests from before a restart must not match new requests.
   // The source of randomness differs from one start to the next.
   next_read_id_ = random_.Bits("raft.read_id", options_.replica.value(),
@@ -279,6 +282,7 @@ void Core::Impl::FinishStep() {
     Write& write = *out_->write;
     write.hard_state_changed = hard_state_ != written_hard_state_;
     write.hard_state = hard_state_;
+    write.commit = commit_;
     write.token.epoch = epoch_;
     write.token.hard_state = hard_state_;
     if (write_from_ != Index()) {

@@ -132,6 +132,10 @@ struct CoreOptions {
 // The data of a replica that recovery read from the disk.
 struct Restored {
   HardState hard_state;
+  // A hint: this replica knew before that the entries through this index are
+  // committed. It may be too low, and greater than the last index. Entries stay
+  // committed, so those that are here are applied before any leader is heard.
+  Index commit;
   // The newest snapshot, or the empty position (0, 0) with an empty
   // configuration.
   SnapshotDescriptor snapshot;
@@ -282,6 +286,9 @@ struct Write {
   WriteToken token;
   bool hard_state_changed = false;
   HardState hard_state;
+  // The commit index, which need not be durable. This write and earlier ones
+  // contain the entries through it.
+  Index commit;
   EntryList entries;
   std::vector<Message> after;  // Acknowledgements of `entries`.
 };

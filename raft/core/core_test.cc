@@ -390,6 +390,57 @@ TEST_F(CoreTest, Restart_FromSnapshot_BeginsAtItsPosition) {
   EXPECT_EQ(core_->configuration(), configuration_);
 }
 
+// An entry stays committed. So a replica applies those that it knew, also while
+// no leader is heard.
+TEST_F(CoreTest, Restart_WithAKnownCommit_AppliesWithoutALeader) {
+  Restored restored;
+  restored.hard_state.term = Term(2);
+  restored.commit = Index(3);
+  restored.entries = {BootstrapEntry(configuration_), Commands(2, 2),
+                      Commands(2, 3), Commands(2, 4)};
+  StartFrom(std::move(restored));
+  EXPECT_EQ(core_->commit_index(), Index(3));
+  EXPECT_EQ(core_->applied_index(), Index(0));
+  EXPECT_EQ(core_->deadline(), now_.mono);
+  Step(TimerFired());
+  EXPECT_EQ(core_->applied_index(), Index(3));
+  ASSERT_EQ(out_.apply.size(), 3u);
+  EXPECT_EQ(out_.apply.back().index, Index(3));
+  EXPECT_EQ(core_->role(), RoleKind::kFollower);
+  EXPECT_GT(core_->deadline(), now_.mono);
+}
+
+TEST_F(CoreTest, Restart_WithACommitBehindItsLog_TakesTheLastEntry) {
+  Restored restored;
+  restored.hard_state.term = Term(2);
+  restored.commit = Index(9);
+  restored.entries = {BootstrapEntry(configuration_), Commands(2, 2)};
+  StartFrom(std::move(restored));
+  EXPECT_EQ(core_->commit_index(), Index(2));
+}
+
+TEST_F(CoreTest, Restart_WithACommitBeforeItsSnapshot_TakesTheSnapshot) {
+  Restored restored;
+  restored.hard_state.term = Term(4);
+  restored.commit = Index(5);
+  restored.snapshot.position = At(3, 7);
+  restored.snapshot.configuration = configuration_;
+  restored.log_start = restored.snapshot.log_start();
+  restored.entries = {Commands(4, 8)};
+  StartFrom(std::move(restored));
+  EXPECT_EQ(core_->commit_index(), Index(7));
+  EXPECT_EQ(core_->applied_index(), Index(7));
+  EXPECT_GT(core_->deadline(), now_.mono);
+}
+
+TEST_F(CoreTest, Write_HasTheCommitIndexOfItsTime) {
+  Start(Term(2));
+  Receive(Append(2, 2, At(1, 1), {Commands(2, 2), Commands(2, 3)}, 2));
+  ASSERT_TRUE(out_.write.has_value());
+  EXPECT_EQ(core_->commit_index(), Index(2));
+  EXPECT_EQ(out_.write->commit, Index(2));
+}
+
 // ---- Configurations (thesis 4.1).
 
 // The log keeps entries behind the snapshot, for followers that lag a little.

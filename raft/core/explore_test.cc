@@ -71,6 +71,7 @@ struct Replica {
   Core core;
   // The contents of its disk.
   HardState hard_state;
+  Index commit;
   std::vector<Entry> entries;
   std::deque<Write> writes;  // Not durable yet, the oldest first.
 };
@@ -98,6 +99,7 @@ uint64_t State::Digest() const {
   for (const Replica& replica : replicas) {
     digest.Add(replica.core.Digest(now));
     digest.Add(replica.hard_state);
+    digest.Add(replica.commit);
     digest.Add(uint64_t{replica.entries.size()});
     for (const Entry& entry : replica.entries) digest.Add(entry);
     digest.Add(uint64_t{replica.writes.size()});
@@ -105,6 +107,7 @@ uint64_t State::Digest() const {
       digest.Add(write.token.epoch);
       digest.Add(write.token.last);
       digest.Add(write.hard_state);
+      digest.Add(write.commit);
       for (const Message& message : write.after) digest.Add(message);
     }
   }
@@ -134,8 +137,9 @@ class Explorer {
     first.budget = budget;
     for (size_t i = 0; i < kReplicas; ++i) {
       first.replicas.push_back(
-          {Boot(i, {Term(1), ReplicaId()}, {FirstEntry()}, first.now),
+          {Boot(i, {Term(1), ReplicaId()}, Index(), {FirstEntry()}, first.now),
            {Term(1), ReplicaId()},
+           Index(),
            {FirstEntry()},
            {}});
     }
@@ -153,7 +157,7 @@ class Explorer {
   uint64_t removals() const { return removals_; }
 
  private:
-  static Core Boot(size_t replica, HardState hard_state,
+  static Core Boot(size_t replica, HardState hard_state, Index commit,
                    const std::vector<Entry>& entries, MonoTime now) {
     CoreOptions options;
     options.replica = IdOf(replica);
@@ -162,6 +166,7 @@ class Explorer {
     options.election_timeout_max = kTimeout;
     Restored restored;
     restored.hard_state = hard_state;
+    restored.commit = commit;
     for (const Entry& entry : entries) restored.entries.push_back(entry);
     Now clock;
     clock.mono = now;
@@ -280,11 +285,12 @@ class Explorer {
       if (betrayal_ == Betrayal::kVoteForgotten) {
         replica.hard_state.voted_for = ReplicaId();
       }
-      Replica restarted = {
-          Boot(i, replica.hard_state, replica.entries, state.now),
-          replica.hard_state,
-          replica.entries,
-          {}};
+      Replica restarted = {Boot(i, replica.hard_state, replica.commit,
+                                replica.entries, state.now),
+                           replica.hard_state,
+                           replica.commit,
+                           replica.entries,
+                           {}};
       std::vector<Replica> replicas;
       for (size_t k = 0; k < kReplicas; ++k) {
         replicas.push_back(k == i ? restarted : state.replicas[k]);
@@ -303,6 +309,7 @@ class Explorer {
 
   static void Keep(Replica* replica, const Write& write) {
     if (write.hard_state_changed) replica->hard_state = write.hard_state;
+    replica->commit = std::max(replica->commit, write.commit);
     if (write.entries.empty()) return;
     replica->entries.resize(write.entries.front().index.value() - 1);
     for (const Entry& entry : write.entries) replica->entries.push_back(entry);

@@ -46,7 +46,7 @@ void Host::Impl::PrepareReplica(GroupId group, Prepared done) {
 
 void Host::Impl::WriteBlank(GroupKey key) {
   const HardState blank;
-  log_->Append(key, &blank, {}, [this, key](absl::Status status) {
+  log_->Append(key, &blank, Index(), {}, [this, key](absl::Status status) {
     OnPrepared(key, std::move(status));
   });
 }
@@ -103,7 +103,7 @@ void Host::Impl::FoundReplica(GroupId group, Configuration first,
   Creation& creation = found->second;
   creation.on_founded = std::move(done);
   log_->Append(creation.key, &creation.restored.hard_state,
-               creation.restored.entries,
+               creation.restored.commit, creation.restored.entries,
                [this, key = creation.key](absl::Status status) {
                  OnFounded(key, std::move(status));
                });
@@ -185,7 +185,7 @@ void Host::Impl::OnLogDropped(GroupKey key, absl::Status status) {
   }
   if (!founded_.contains(key)) return DropSnapshots(key);
   const HardState blank;
-  log_->Append(key, &blank, {}, [this, key](absl::Status written) {
+  log_->Append(key, &blank, Index(), {}, [this, key](absl::Status written) {
     if (written.ok()) return DropSnapshots(key);
     OnLogDropped(key, std::move(written));
   });

@@ -45,6 +45,9 @@ Replica::Replica(const ReplicaServices& services, GroupKey key,
       std::make_unique<Core>(options, std::move(restored), services.env.random,
                              services.env.loop.ReadClock());
   core_deadline_ = core_->deadline();
+  if (core_->commit_index() > core_->applied_index()) {
+    services_.env.tracer.Sometimes("raft.commit_known_at_start");
+  }
   ReportLogBytes();
   if (core_->halted_at() != Index()) OnHalted(core_->halted_at());
 }
@@ -429,7 +432,7 @@ void Replica::HandleWrite(Output& output) {
   Write& write = *output.write;
   services_.log.Append(
       key_, write.hard_state_changed ? &write.hard_state : nullptr,
-      write.entries,
+      write.commit, write.entries,
       WhileHere([token = write.token, after = std::move(write.after)](
                     Replica& here, absl::Status status) mutable {
         here.OnWritten(token, std::move(after), std::move(status));

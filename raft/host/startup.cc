@@ -242,7 +242,7 @@ Startup::Ready Startup::CreateGroup(OpenedGroup* group) {
   group->restored = FirstState(first);
   MakeStateMachine(first, group);
   opened_.log->Append(group->key, &group->restored.hard_state,
-                      group->restored.entries,
+                      group->restored.commit, group->restored.entries,
                       [this, group](absl::Status status) {
                         OnGroupReady(group, std::move(status));
                       });
@@ -256,6 +256,7 @@ Startup::Ready Startup::PrepareKnownGroup(OpenedGroup* group,
                                           const SnapshotDescriptor* snapshot) {
   Restored& restored = group->restored;
   restored.hard_state = recovered.hard_state;
+  restored.commit = recovered.commit;
   group->failure = recovered.fenced;
   if (snapshot != nullptr) restored.snapshot = *snapshot;
   const LogPosition base = restored.snapshot.position;

@@ -78,13 +78,15 @@ std::string Golden(const std::string& name, const std::string& bytes) {
   return FromHexLines(text.str());
 }
 
-// A segment with one record of every type but a witness.
-std::string SampleSegment() {
+// A segment with one record of every type but a witness. `commit` stands beside
+// each hard state.
+std::string SampleSegment(Index commit = Index()) {
   SegmentOpening opening;
   opening.header = {kCluster, kStore, 7, {6, 0x4142}};
   opening.write_number = 51;
   StateBody state;
   state.hard_state = {Term(9), ReplicaId(0x6162636465666768)};
+  state.commit = commit == Index() ? Index() : commit - 1;
   state.log_start = TestLogStart({Term(8), Index(100)});
   state.last = Index(104);
   opening.states = {{kKey, state}};
@@ -97,8 +99,8 @@ std::string SampleSegment() {
   const HardState hard_state{Term(10), ReplicaId(2)};
   const std::vector<Entry> entries = {
       TestEntry(9, 111, "hello"), TestEntry(10, 112, std::string(600, 'w'))};
-  writer.AddEntries(RecordType::kAppend, kKey, &hard_state, entries);
-  writer.AddEntries(RecordType::kRewrite, kKey, nullptr, {entries[0]});
+  writer.AddEntries(RecordType::kAppend, kKey, &hard_state, commit, entries);
+  writer.AddEntries(RecordType::kRewrite, kKey, nullptr, Index(), {entries[0]});
   writer.Add(RecordType::kLogStart, 0, kKey,
              EncodeLogStartBody(TestLogStart({Term(9), Index(111)})));
   writer.Add(RecordType::kDrop, 0, {GroupId(5), ReplicaId(6)}, "");
@@ -165,6 +167,26 @@ TEST(FormatGolden, Segment_IsAsEver) {
   EXPECT_EQ(group.entries,
             std::vector<Entry>{TestEntry(10, 112, std::string(600, 'w'))});
   EXPECT_EQ(group.hard_state, (HardState{Term(10), ReplicaId(2)}));
+  EXPECT_EQ(group.commit, Index());
+}
+
+TEST(FormatGolden, SegmentWithCommit_IsAsEver) {
+  const std::string bytes =
+      Golden("segment_with_commit_v4.hex", SampleSegment(Index(0x1111)));
+  EXPECT_EQ(bytes.size(), SampleSegment().size() + 8);
+  const Scan scan = ScanSample(bytes);
+  ASSERT_EQ(scan.records.size(), 7u);
+  const auto state = DecodeStateBody(scan.records[0].body);
+  ASSERT_TRUE(state.ok()) << state.status();
+  EXPECT_EQ(state->commit, Index(0x1110));
+  Replay replay;
+  ASSERT_TRUE(replay.AddLast(7, scan, scan.synced, true).ok());
+  const Replay::Result result = replay.Finish();
+  const RecoveredGroup& group = result.groups.at(kKey);
+  EXPECT_EQ(group.hard_state, (HardState{Term(10), ReplicaId(2)}));
+  EXPECT_EQ(group.commit, Index(0x1111));
+  ASSERT_EQ(group.entries.size(), 1u);
+  EXPECT_EQ(group.entries.back().index, Index(112));
 }
 
 TEST(FormatGolden, SegmentWithWitness_IsAsEver) {
@@ -322,14 +344,15 @@ TEST(FormatVersion, UnknownFlagsAndReservedBytes_AreOfANewerProgram) {
   EXPECT_TRUE(newer(RecordType::kDrop, 1, ""));
   EXPECT_TRUE(newer(RecordType::kLogStart, 2, start));
   EXPECT_TRUE(newer(RecordType::kState, 1, state));
-  EXPECT_TRUE(newer(RecordType::kAppend, 2, entries));
+  EXPECT_TRUE(newer(RecordType::kAppend, 4, entries));
+  EXPECT_TRUE(newer(RecordType::kRewrite, 2, std::string(16, '\0')));
   EXPECT_TRUE(newer(RecordType::kRewrite, 1, std::string(24, '\0')));
   EXPECT_TRUE(newer(RecordType::kWitness, 0x8000, ""));
   for (const RecordType type : {RecordType::kAppend, RecordType::kRewrite}) {
     EXPECT_TRUE(newer(type, 0, std::string("\0\0\0\0\1\0\0\0", 8)));
   }
   // Flags, generation, kind of state machine, both levels, and the rest.
-  for (const size_t at : {57, 63, 64, 72, 76, 80, 88, 95}) {
+  for (const size_t at : {57, 63, 64, 72, 76, 80, 87}) {
     std::string changed = state;
     changed[at] = 1;
     EXPECT_TRUE(newer(RecordType::kState, 0, changed)) << at;
@@ -421,7 +444,8 @@ rc::Gen<std::string> Bytes(size_t max) {
 }
 
 RC_GTEST_PROP(FormatRoundTrip, Entries_ComeBackAsTheyWere,
-              (uint64_t term, uint64_t index, bool with_hard_state)) {
+              (uint64_t term, uint64_t index, bool with_hard_state,
+               uint64_t commit)) {
   const auto payloads =
       *rc::gen::container<std::vector<std::string>>(Bytes(900));
   index %= uint64_t{1} << 60;
@@ -439,10 +463,11 @@ RC_GTEST_PROP(FormatRoundTrip, Entries_ComeBackAsTheyWere,
   BatchWriter writer;
   const uint32_t seed = SegmentSeed(kCluster, kStore, 3);
   writer.Start(seed, {3, 64}, {3, 64}, 9);
-  writer.AddEntries(RecordType::kAppend, kKey,
-                    with_hard_state ? &hard_state : nullptr, entries);
+  const HardState* const written = with_hard_state ? &hard_state : nullptr;
+  writer.AddEntries(RecordType::kAppend, kKey, written, Index(commit), entries);
   RC_ASSERT(writer.size_bytes() ==
-            RecordBytes(EntriesBodyBytes(with_hard_state, entries)));
+            RecordBytes(EntriesBodyBytes(AppendFlags(written, Index(commit)),
+                                         entries)));
   const std::string bytes = std::string(64, 'h') + Joined(writer.Take());
   RecordView view;
   RC_ASSERT(CheckRecord(bytes, 64, seed, &view) == RecordCheck::kGood);
@@ -452,6 +477,25 @@ RC_GTEST_PROP(FormatRoundTrip, Entries_ComeBackAsTheyWere,
   RC_ASSERT(decoded->entries == entries);
   RC_ASSERT(decoded->mismatch == Index());
   RC_ASSERT(decoded->hard_state.has_value() == with_hard_state);
+  RC_ASSERT(decoded->commit == (with_hard_state ? Index(commit) : Index()));
+}
+
+RC_GTEST_PROP(FormatRoundTrip, State_ComesBackAsItWas,
+              (uint64_t term, uint64_t voted_for, uint64_t commit,
+               uint64_t last, bool fenced)) {
+  StateBody state;
+  state.hard_state = {Term(term), ReplicaId(voted_for)};
+  state.commit = Index(commit);
+  state.fenced = fenced;
+  state.log_start = TestLogStart({Term(term), Index(last / 2)});
+  state.last = Index(last);
+  const auto decoded = DecodeStateBody(EncodeStateBody(state));
+  RC_ASSERT(decoded.ok());
+  RC_ASSERT(decoded->hard_state == state.hard_state);
+  RC_ASSERT(decoded->commit == state.commit);
+  RC_ASSERT(decoded->fenced == state.fenced);
+  RC_ASSERT(decoded->log_start == state.log_start);
+  RC_ASSERT(decoded->last == state.last);
 }
 
 RC_GTEST_PROP(FormatRoundTrip, SnapshotChecksums_DoNotDependOnThePieces, ()) {
@@ -484,7 +528,7 @@ void DecodeEverything(const std::string& bytes) {
   (void)DecodeIdentity(bytes);
   (void)DecodeSegmentHeader(bytes);
   (void)DecodeStateBody(bytes);
-  for (uint16_t flags = 0; flags < 2; ++flags) {
+  for (uint16_t flags = 0; flags < 4; ++flags) {
     const auto entries = DecodeEntriesBody(flags, bytes);
     if (entries.ok()) {
       size_t size = 0;

@@ -64,6 +64,9 @@ struct LogOptions {
 // The contents of the log for one group.
 struct RecoveredGroup {
   HardState hard_state;
+  // A hint: this replica once knew that the entries through this index are
+  // committed. It may be far behind, or behind the last entry. Zero: not known.
+  Index commit;
   // The last log start recorded. The log holds no entry at or before it, so a
   // snapshot at least as new must exist.
   LogStart log_start;
@@ -110,7 +113,10 @@ class Log {
   // a crash may be there afterwards or not. If it is larger than 1 MiB, a
   // prefix of its entries may be there, with the hard state. After a failure
   // every call reports the error.
-  virtual void Append(GroupKey group, const HardState* hard_state,
+  // `commit`: the commit index. These entries and those of earlier calls
+  // contain all entries through it. It is written with a hard state, and at the
+  // beginning of a segment, so it causes no write by itself.
+  virtual void Append(GroupKey group, const HardState* hard_state, Index commit,
                       const EntryList& entries, Done done) = 0;
 
   // Records in the stream that entries at or before `log_start` are not needed

@@ -80,7 +80,7 @@ absl::Status LogImpl::Refusal(GroupKey group) const {
   return known == nullptr ? absl::OkStatus() : known->fenced;
 }
 
-void LogImpl::Append(GroupKey group, const HardState* hard_state,
+void LogImpl::Append(GroupKey group, const HardState* hard_state, Index commit,
                      const EntryList& entries, Done done) {
   ++counters_.appends;
   const absl::Status refusal = Refusal(group);
@@ -88,6 +88,7 @@ void LogImpl::Append(GroupKey group, const HardState* hard_state,
   Item item;
   item.type = RecordType::kAppend;
   if (hard_state != nullptr) item.hard_state = *hard_state;
+  item.commit = commit;
   item.entries = entries;
   for (const Entry& entry : entries) {
     CHECK_LE(entry.payload.size(), kEntryPayloadBytesMax);
@@ -221,14 +222,17 @@ void LogImpl::Flush() {
   WriteBatch();
 }
 
+const HardState* LogImpl::NextHardState(const Item& item) {
+  const bool first = item.entries_written == 0;
+  return first && item.hard_state.has_value() ? &*item.hard_state : nullptr;
+}
+
 LogImpl::NextRecord LogImpl::Measure(const Item& item) const {
   NextRecord record;
   size_t body = 0;
   const size_t body_max = one_entry_records_ ? 0 : options_.record_bytes_max;
   if (item.type == RecordType::kAppend) {
-    const bool hard_state =
-        item.hard_state.has_value() && item.entries_written == 0;
-    body = EntriesBodyBytes(hard_state, {});
+    body = EntriesBodyBytes(AppendFlags(NextHardState(item), item.commit), {});
     for (auto it = item.entries.At(item.entries_written);
          it != item.entries.end(); ++it) {
       const size_t bytes = kEntryHeaderBytes + it->payload.size();
@@ -294,14 +298,12 @@ void LogImpl::Write(Queue& queue, const NextRecord& record) {
   const GroupKey key = queue.key;
   switch (item.type) {
     case RecordType::kAppend: {
-      const bool first = item.entries_written == 0;
-      const HardState* hard_state =
-          first && item.hard_state.has_value() ? &*item.hard_state : nullptr;
+      const HardState* hard_state = NextHardState(item);
       const EntryList entries =
           item.entries.Slice(item.entries_written, record.entries);
       const uint64_t begin = position_ + writer_.size_bytes();
-      writer_.AddEntries(item.type, key, hard_state, entries);
-      state_.Append(state_.group(key), hard_state, entries, begin,
+      writer_.AddEntries(item.type, key, hard_state, item.commit, entries);
+      state_.Append(state_.group(key), hard_state, item.commit, entries, begin,
                     position_ + writer_.size_bytes());
       item.entries_written += record.entries;
       if (item.entries_written < item.entries.size()) return;
@@ -361,9 +363,9 @@ bool LogImpl::WriteRewritten(GroupLog& group, EntryList& entries) {
         entries, 0,
         std::min<uint64_t>(span->last() - first + 1, entries.size()),
         options_.rewrite_bytes_max);
-    if (!Fits(RecordBytes(EntriesBodyBytes(false, run)))) return false;
+    if (!Fits(RecordBytes(EntriesBodyBytes(0, run)))) return false;
     const uint64_t begin = position_ + writer_.size_bytes();
-    writer_.AddEntries(RecordType::kRewrite, group.key, nullptr, run);
+    writer_.AddEntries(RecordType::kRewrite, group.key, nullptr, Index(), run);
     const uint64_t end = position_ + writer_.size_bytes();
     group.live.Move({first, run.size(), {state_.current(), begin, end}, bytes});
     entries.RemovePrefix(run.size());

@@ -51,7 +51,7 @@ class LogImpl final : public Log {
     return recovered_;
   }
   uint64_t start_number() const override { return start_number_; }
-  void Append(GroupKey group, const HardState* hard_state,
+  void Append(GroupKey group, const HardState* hard_state, Index commit,
               const EntryList& entries, Done done) override;
   void SetLogStart(GroupKey group, const LogStart& log_start,
                    bool discard_suffix, Done done) override;
@@ -70,6 +70,7 @@ class LogImpl final : public Log {
   struct Item {
     RecordType type = RecordType::kAppend;
     std::optional<HardState> hard_state;
+    Index commit;
     EntryList entries;
     size_t entries_written = 0;
     LogStart log_start;
@@ -101,6 +102,8 @@ class LogImpl final : public Log {
   void ScheduleFlush();
   void Flush();
   bool HasWork() const;
+  // The hard state of the next record of an item; null if it has none.
+  static const HardState* NextHardState(const Item& item);
   NextRecord Measure(const Item& item) const;
   // Puts records of `queue` into the batch, up to `share_bytes`. False: the
   // batch is full.

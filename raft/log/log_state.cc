@@ -10,6 +10,7 @@ namespace quorate::raft {
 StateBody GroupLog::state() const {
   StateBody state;
   state.hard_state = hard_state;
+  state.commit = commit;
   state.fenced = !fenced.ok();
   state.log_start = log_start;
   state.last = last();
@@ -36,7 +37,9 @@ void LogState::AddSegment(uint64_t number, uint64_t file_bytes) {
 }
 
 void LogState::Append(GroupLog& group, const HardState* hard_state,
-                      const EntryList& entries, uint64_t begin, uint64_t end) {
+                      Index commit, const EntryList& entries, uint64_t begin,
+                      uint64_t end) {
+  group.commit = std::max(group.commit, commit);
   if (hard_state != nullptr) {
     CHECK(hard_state->term >= group.hard_state.term)
         << "group " << group.key.group;

@@ -26,6 +26,7 @@ namespace quorate::raft {
 struct GroupLog {
   GroupKey key;
   HardState hard_state;
+  Index commit;  // The greatest of any addition.
   LogStart log_start;
   LiveEntries live;
   absl::Status fenced;
@@ -54,7 +55,7 @@ class LogState {
 
   // Applies the meaning of a record in the bytes [begin, end) of the current
   // segment.
-  void Append(GroupLog& group, const HardState* hard_state,
+  void Append(GroupLog& group, const HardState* hard_state, Index commit,
               const EntryList& entries, uint64_t begin, uint64_t end);
   void SetLogStart(GroupLog& group, const LogStart& log_start,
                    bool discard_suffix);

@@ -74,6 +74,43 @@ TEST_F(LogTest, ManySegments_RollAndComeBack) {
   EXPECT_EQ(Recovered().entries, expected);
 }
 
+TEST_F(LogTest, Commit_IsWrittenWithTheHardState) {
+  const HardState hard_state{Term(1), ReplicaId(1)};
+  const std::vector<Entry> entries = {TestEntry(1, 1, "a"),
+                                      TestEntry(1, 2, "b")};
+  ASSERT_TRUE(h_.Append(kGroup, entries, &hard_state, Index(2)).ok());
+  ASSERT_TRUE(h_.Restart(CrashKind::kMachine).ok());
+  EXPECT_EQ(Recovered().commit, Index(2));
+  EXPECT_EQ(Recovered().entries, entries);
+  // The replica may know less after a start. The log remembers.
+  const HardState later{Term(2), ReplicaId(1)};
+  ASSERT_TRUE(h_.Append(kGroup, {}, &later, Index(1)).ok());
+  for (int i = 0; i < 3; ++i) {
+    ASSERT_TRUE(h_.Restart(CrashKind::kMachine).ok());
+    EXPECT_EQ(Recovered().commit, Index(2));
+    EXPECT_EQ(Recovered().hard_state, later);
+  }
+}
+
+TEST_F(LogTest, CommitWithoutHardState_IsWrittenWithTheNextSegment) {
+  ASSERT_TRUE(
+      h_.Append(kGroup, {TestEntry(1, 1, "a")}, nullptr, Index(1)).ok());
+  EXPECT_EQ(h_.log()->counters().durable_writes, 2u);  // With the opening.
+  ASSERT_TRUE(h_.Restart(CrashKind::kMachine).ok());
+  EXPECT_EQ(Recovered().commit, Index());
+  ASSERT_TRUE(
+      h_.Append(kGroup, {TestEntry(1, 2, "b")}, nullptr, Index(2)).ok());
+  const uint64_t segments = h_.log()->counters().segments;
+  for (uint64_t i = 1; h_.log()->counters().segments == segments; ++i) {
+    ASSERT_LT(i, 1000u);
+    const std::string payload(4000, 'f');
+    ASSERT_TRUE(h_.Append(TestGroup(2), {TestEntry(1, i, payload)}).ok());
+  }
+  ASSERT_TRUE(h_.Restart(CrashKind::kMachine).ok());
+  EXPECT_EQ(Recovered().commit, Index(2));
+  EXPECT_TRUE(Recovered().fenced.ok()) << Recovered().fenced;
+}
+
 // Recovery copies unconfirmed records behind the states of a new segment, which
 // may become the first segment of the chain.
 TEST_F(LogTest, RestartsAndBoundaries_TakingTurns_NeverFence) {
@@ -182,7 +219,7 @@ TEST_F(LogTest, AppendsOfOneTurn_ShareOneDurableWrite) {
   h_.test().InTurn([&] {
     for (uint32_t group = 1; group <= 100; ++group) {
       for (uint64_t i = 1; i <= 3; ++i) {
-        h_.log()->Append(TestGroup(group), nullptr,
+        h_.log()->Append(TestGroup(group), nullptr, Index(),
                          {TestEntry(1, i, "payload")},
                          [&order, group](absl::Status status) {
                            EXPECT_TRUE(status.ok());
@@ -203,8 +240,8 @@ TEST_F(LogTest, WhileAWriteIsInFlight_TheNextOneCollects) {
     const MonoTime at =
         h_.test().env().loop.ReadClock().mono + Microseconds(4 * (i + 1));
     timers[i] = h_.test().env().loop.At(at, [&, i] {
-      h_.log()->Append(TestGroup(i + 1), nullptr, {TestEntry(1, 1, "x")},
-                       [&](absl::Status) { ++done; });
+      h_.log()->Append(TestGroup(i + 1), nullptr, Index(),
+                       {TestEntry(1, 1, "x")}, [&](absl::Status) { ++done; });
     });
   }
   h_.Run();
@@ -223,11 +260,11 @@ TEST_F(LogTest, BigGroup_DoesNotKeepOthersWaiting) {
   size_t big_when_small_done = 0;
   h_.test().InTurn([&] {
     for (uint64_t i = 1; i <= 100; ++i) {
-      h_.log()->Append(kGroup, nullptr,
+      h_.log()->Append(kGroup, nullptr, Index(),
                        {TestEntry(1, i, std::string(8 << 10, 'b'))},
                        [&](absl::Status) { ++big_done; });
     }
-    h_.log()->Append(TestGroup(2), nullptr, {TestEntry(1, 1, "small")},
+    h_.log()->Append(TestGroup(2), nullptr, Index(), {TestEntry(1, 1, "small")},
                      [&](absl::Status) { big_when_small_done = big_done; });
   });
   EXPECT_EQ(big_done, 100u);
@@ -352,7 +389,7 @@ TEST_F(LogTest, TornTail_IsCutAndMarked) {
     ASSERT_TRUE(h.Append(kGroup, {TestEntry(1, 1, "kept")}).ok());
     h.world().CrashAtDiskOperation(h.test().machine(), 1, CrashKind::kMachine);
     h.test().InTurn([&] {
-      h.log()->Append(kGroup, nullptr,
+      h.log()->Append(kGroup, nullptr, Index(),
                       {TestEntry(1, 2, std::string(20000, 't'))}, nullptr);
     });
     h.Reboot();
@@ -457,7 +494,8 @@ TEST_F(LogTest, SyncOfASnapshotThatHangs_DelaysNoAppend) {
   while (index < last) {
     env::Pending turn = h_.test().env().loop.Defer([&] {
       h_.log()->Append(
-          kGroup, nullptr, {TestEntry(1, ++index, std::string(4000, 's'))},
+          kGroup, nullptr, Index(),
+          {TestEntry(1, ++index, std::string(4000, 's'))},
           [&](absl::Status status) { acknowledged += status.ok(); });
     });
     h_.world().RunFor(Milliseconds(5));
@@ -616,7 +654,7 @@ TEST(LogSpare, ErrorWhileAWriteIsInFlight_EndsAllWork) {
     uint64_t index = 0;
     while (h.log()->counters().written_bytes - written < (512 - 20) << 10) {
       soon([&](Log::Done done) {
-        h.log()->Append(kGroup, nullptr,
+        h.log()->Append(kGroup, nullptr, Index(),
                         {TestEntry(1, ++index, std::string(4000, 'f'))},
                         std::move(done));
       });
@@ -633,7 +671,8 @@ TEST(LogSpare, ErrorWhileAWriteIsInFlight_EndsAllWork) {
     const uint64_t writes = h.log()->counters().durable_writes;
     absl::Status appended = absl::UnknownError("not called");
     h.test().InTurn([&] {
-      h.log()->Append(kGroup, nullptr, {TestEntry(1, index + 1, "small")},
+      h.log()->Append(kGroup, nullptr, Index(),
+                      {TestEntry(1, index + 1, "small")},
                       [&](absl::Status status) { appended = status; });
     });
     EXPECT_FALSE(h.log()->status().ok());
@@ -912,7 +951,7 @@ TEST_F(LogTest, ErrorInFlight_EndsEveryCallInOrder) {
   std::vector<int> ended;
   h_.test().InTurn([&] {
     for (int i = 0; i < 5; ++i) {
-      h_.log()->Append(kGroup, nullptr, {TestEntry(1, i + 1, "x")},
+      h_.log()->Append(kGroup, nullptr, Index(), {TestEntry(1, i + 1, "x")},
                        [&ended, i](absl::Status status) {
                          EXPECT_TRUE(absl::IsUnavailable(status));
                          ended.push_back(i);
@@ -927,7 +966,7 @@ TEST_F(LogTest, DestroyedWithinACallback_CallsNothingMore) {
   auto* harness = &h_;
   h_.test().InTurn([&] {
     for (int i = 0; i < 5; ++i) {
-      h_.log()->Append(kGroup, nullptr, {TestEntry(1, i + 1, "x")},
+      h_.log()->Append(kGroup, nullptr, Index(), {TestEntry(1, i + 1, "x")},
                        [&called, harness](absl::Status) {
                          ++called;
                          harness->Close();
@@ -990,8 +1029,8 @@ TEST_F(LogTest, ThousandsOfGroups_AreOneStream) {
   h_.test().InTurn([&] {
     for (uint32_t group = 1; group <= 5000; ++group) {
       const HardState hard_state{Term(group), ReplicaId(1)};
-      h_.log()->Append(TestGroup(group), &hard_state, {TestEntry(1, 1, "x")},
-                       nullptr);
+      h_.log()->Append(TestGroup(group), &hard_state, Index(),
+                       {TestEntry(1, 1, "x")}, nullptr);
     }
   });
   EXPECT_LE(h_.log()->counters().durable_writes, before + 1);

@@ -15,9 +15,11 @@ namespace {
 constexpr std::string_view kSegmentMagic = "quoratWL";
 constexpr std::string_view kSegmentPrefix = "log-";
 constexpr size_t kStateBodyBytes = 96;
-// Generation 8, kind of state machine 4, level of raft 4, level 8; zero.
-constexpr size_t kReservedStateBytes = 32;
+// Generation 8, kind of state machine 4, level of raft 4, level 8.
+constexpr size_t kReservedStateBytes = 24;
+constexpr size_t kStateCommitAt = 88;
 constexpr size_t kHardStateBytes = 16;
+constexpr size_t kCommitBytes = 8;
 constexpr size_t kLogStartBytes = 32;
 constexpr size_t kEntriesFixedBytes = 8;
 // A payload up to this size is copied, since that is cheaper than a piece of
@@ -172,6 +174,7 @@ std::string EncodeStateBody(const StateBody& state) {
   AppendFixed<uint64_t>(&out, state.last.value());
   AppendFixed<uint64_t>(&out, state.fenced ? 1 : 0);
   out.append(kReservedStateBytes, '\0');
+  AppendFixed<uint64_t>(&out, state.commit.value());
   CHECK_EQ(out.size(), kStateBodyBytes);
   return out;
 }
@@ -187,15 +190,23 @@ absl::StatusOr<StateBody> DecodeStateBody(std::string_view body) {
   const uint64_t flags = LoadFixed<uint64_t>(body, 56);
   if (flags > 1) return OfANewerProgram("a flag of a state");
   state.fenced = flags != 0;
-  if (body.substr(kStateBodyBytes - kReservedStateBytes)
+  if (body.substr(kStateCommitAt - kReservedStateBytes, kReservedStateBytes)
           .find_first_not_of('\0') != std::string_view::npos) {
     return OfANewerProgram("a field of a state");
   }
+  state.commit = Index(LoadFixed<uint64_t>(body, kStateCommitAt));
   return state;
 }
 
-size_t EntriesBodyBytes(bool hard_state, const EntryList& entries) {
-  size_t bytes = (hard_state ? kHardStateBytes : 0) + kEntriesFixedBytes;
+uint16_t AppendFlags(const HardState* hard_state, Index commit) {
+  if (hard_state == nullptr) return 0;
+  return commit == Index() ? kFlagHardState : kFlagHardState | kFlagCommit;
+}
+
+size_t EntriesBodyBytes(uint16_t flags, const EntryList& entries) {
+  size_t bytes = kEntriesFixedBytes;
+  if ((flags & kFlagHardState) != 0) bytes += kHardStateBytes;
+  if ((flags & kFlagCommit) != 0) bytes += kCommitBytes;
   for (const Entry& entry : entries) {
     bytes += kEntryHeaderBytes + entry.payload.size();
   }
@@ -211,6 +222,9 @@ absl::StatusOr<EntriesBody> DecodeEntriesBody(uint16_t flags,
     hard_state.term = Term(reader.Take<uint64_t>());
     hard_state.voted_for = ReplicaId(reader.Take<uint64_t>());
     result.hard_state = hard_state;
+  }
+  if ((flags & kFlagCommit) != 0) {
+    result.commit = Index(reader.Take<uint64_t>());
   }
   const uint32_t count = reader.Take<uint32_t>();
   if (reader.Take<uint32_t>() != 0)
@@ -347,13 +361,17 @@ void BatchWriter::Add(RecordType type, uint16_t flags, GroupKey key,
 }
 
 void BatchWriter::AddEntries(RecordType type, GroupKey key,
-                             const HardState* hard_state,
+                             const HardState* hard_state, Index commit,
                              const EntryList& entries) {
   Begin();
+  const uint16_t flags = AppendFlags(hard_state, commit);
   const size_t fixed_at = scratch_.size();
   if (hard_state != nullptr) {
     AppendFixed<uint64_t>(&scratch_, hard_state->term.value());
     AppendFixed<uint64_t>(&scratch_, hard_state->voted_for.value());
+  }
+  if ((flags & kFlagCommit) != 0) {
+    AppendFixed<uint64_t>(&scratch_, commit.value());
   }
   AppendFixed<uint32_t>(&scratch_, static_cast<uint32_t>(entries.size()));
   AppendFixed<uint32_t>(&scratch_, 0);
@@ -374,7 +392,7 @@ void BatchWriter::AddEntries(RecordType type, GroupKey key,
   body_crc_ = Crc32c(body_crc_, fixed);
   body_bytes_ += fixed.size();
   for (const Entry& entry : entries) Payload(entry.payload);
-  End(type, hard_state != nullptr ? kFlagHardState : uint16_t{0}, key);
+  End(type, flags, key);
 }
 
 std::vector<Buffer> BatchWriter::Take() {

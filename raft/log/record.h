@@ -51,8 +51,10 @@ enum class RecordType : uint8_t {
   kWitness = 7,
 };
 // Flags of a record header.
-// kAppend: the body begins with a hard state.
+// kAppend: the body begins with a hard state; with a commit index, behind the
+// hard state.
 inline constexpr uint16_t kFlagHardState = 1;
+inline constexpr uint16_t kFlagCommit = 2;
 inline constexpr uint16_t kFlagDiscardSuffix = 1;  // kLogStart.
 
 // Position of a byte in the log.
@@ -124,6 +126,7 @@ RecordCheck CheckRecord(std::string_view segment, uint64_t offset,
 // its levels, which are zero for now.
 struct StateBody {
   HardState hard_state;
+  Index commit;  // RecoveredGroup::commit.
   bool fenced = false;
   LogStart log_start;
   Index last;  // Index of the last entry; log_start.index if there is none.
@@ -133,13 +136,17 @@ absl::StatusOr<StateBody> DecodeStateBody(std::string_view body);
 
 struct EntriesBody {
   std::optional<HardState> hard_state;
+  Index commit;                // Zero: the record says nothing of it.
   std::vector<Entry> entries;  // Payloads do not point into the decoded bytes.
   // The first entry that does not match its checksum; zero: all match.
   Index mismatch = {};
 };
 absl::StatusOr<EntriesBody> DecodeEntriesBody(uint16_t flags,
                                               std::string_view body);
-size_t EntriesBodyBytes(bool hard_state, const EntryList& entries);
+// The flags of a kAppend with `hard_state`, unless null, and then with
+// `commit`, unless zero.
+uint16_t AppendFlags(const HardState* hard_state, Index commit);
+size_t EntriesBodyBytes(uint16_t flags, const EntryList& entries);
 
 std::string EncodeLogStartBody(const LogStart& log_start);
 absl::StatusOr<LogStart> DecodeLogStartBody(std::string_view body);
@@ -165,9 +172,10 @@ class BatchWriter {
   void AddSegmentHeader(const SegmentHeader& header);
   void Add(RecordType type, uint16_t flags, GroupKey key,
            std::string_view body);
-  // `type` is kAppend or kRewrite.
+  // `type` is kAppend or kRewrite. Without a hard state `commit` is not
+  // written.
   void AddEntries(RecordType type, GroupKey key, const HardState* hard_state,
-                  const EntryList& entries);
+                  Index commit, const EntryList& entries);
   size_t size_bytes() const { return size_bytes_; }
   // Returns the pieces in order. Call Start before the next record.
   std::vector<Buffer> Take();

@@ -480,6 +480,7 @@ void Recovery::PlaceEntries(const std::vector<ByteRange>& copies) {
   for (const auto& [key, recovered] : result_.groups) {
     GroupLog& group = state_.group(key);
     group.hard_state = recovered.hard_state;
+    group.commit = recovered.commit;
     group.log_start = recovered.log_start;
     group.fenced = recovered.fenced;
     if (!group.fenced.ok()) continue;

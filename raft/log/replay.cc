@@ -27,7 +27,7 @@ absl::Status NewerFormat(uint64_t segment, const ScannedRecord& record) {
 uint16_t KnownFlags(RecordType type) {
   switch (type) {
     case RecordType::kAppend:
-      return kFlagHardState;
+      return kFlagHardState | kFlagCommit;
     case RecordType::kLogStart:
       return kFlagDiscardSuffix;
     default:
@@ -64,6 +64,7 @@ absl::Status Replay::ApplyState(GroupKey key, const StateBody& state) {
   const auto found = groups_.find(key);
   // The state at the end of the previous segments must be the state with which
   // this segment begins. A difference shows a loss that left no damaged record.
+  // The commit index may differ: not every record has the newest one.
   if (found != groups_.end() && found->second.fenced.ok() && !state.fenced &&
       (found->second.hard_state != state.hard_state ||
        found->second.log_start != state.log_start ||
@@ -74,6 +75,7 @@ absl::Status Replay::ApplyState(GroupKey key, const StateBody& state) {
   }
   Group& group = groups_[key];
   group.hard_state = state.hard_state;
+  group.commit = std::max(group.commit, state.commit);
   group.log_start = state.log_start;
   group.last = state.last;
   if (state.fenced && group.fenced.ok()) {
@@ -90,6 +92,7 @@ absl::Status Replay::ApplyEntries(RecordType type, GroupKey key,
                                   EntriesBody body, const Place& place) {
   Group& group = groups_[key];
   if (body.hard_state.has_value()) group.hard_state = *body.hard_state;
+  group.commit = std::max(group.commit, body.commit);
   if (body.entries.empty()) return absl::OkStatus();
   const Index from = body.entries.front().index;
   if (type == RecordType::kAppend) {
@@ -224,6 +227,7 @@ std::vector<std::pair<GroupKey, StateBody>> Replay::States() const {
   for (const auto& [key, group] : groups_) {
     StateBody state;
     state.hard_state = group.hard_state;
+    state.commit = group.commit;
     state.log_start = group.log_start;
     state.last = group.last;
     states.emplace_back(key, state);
@@ -238,6 +242,7 @@ Replay::Result Replay::Finish() {
     RecoveredGroup& recovered = result.groups[key];
     std::vector<size_t>& place_of = result.place_of[key];
     recovered.hard_state = group.hard_state;
+    recovered.commit = group.commit;
     recovered.log_start = group.log_start;
     Index last = group.log_start.position.index;
     for (auto& [index, slot] : group.entries) {

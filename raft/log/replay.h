@@ -68,6 +68,7 @@ class Replay {
  private:
   struct Group {
     HardState hard_state;
+    Index commit;
     LogStart log_start;
     Index last;  // Last index according to the records, readable or not.
     struct Slot {

@@ -85,7 +85,7 @@ void AddEntries(BatchWriter& writer, RecordType type, uint64_t term,
                 uint64_t from, uint64_t to) {
   std::vector<Entry> entries;
   for (uint64_t i = from; i <= to; ++i) entries.push_back(At(term, i));
-  writer.AddEntries(type, kKey, nullptr, entries);
+  writer.AddEntries(type, kKey, nullptr, Index(), entries);
 }
 
 TEST(Replay, SegmentThatBeginsAsTheOneBeforeEnds_IsNotFenced) {
@@ -147,8 +147,8 @@ TEST(Replay, EntryThatDoesNotMatchItsChecksum_FencesItsGroup) {
   entry.payload = Buffer::Copy("y");
   const GroupKey other{GroupId(77), ReplicaId(78)};
   const auto result = ReplayAll({Segment(1, {}, [&](BatchWriter& w) {
-    w.AddEntries(RecordType::kAppend, kKey, nullptr, {entry});
-    w.AddEntries(RecordType::kAppend, other, nullptr, {At(1, 1)});
+    w.AddEntries(RecordType::kAppend, kKey, nullptr, Index(), {entry});
+    w.AddEntries(RecordType::kAppend, other, nullptr, Index(), {At(1, 1)});
   })});
   const absl::Status& fenced = result.groups.at(kKey).fenced;
   EXPECT_TRUE(absl::IsDataLoss(fenced));

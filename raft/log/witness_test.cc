@@ -63,7 +63,8 @@ class WitnessTest : public ::testing::Test {
   }
   void AppendOne() {
     InTurn(Milliseconds(10), [this] {
-      h_.log()->Append(kGroup, nullptr, {TestEntry(1, ++index_, "entry")},
+      h_.log()->Append(kGroup, nullptr, Index(),
+                       {TestEntry(1, ++index_, "entry")},
                        [this](absl::Status status) {
                          EXPECT_TRUE(status.ok()) << status;
                          ++acknowledged_;
@@ -132,7 +133,7 @@ TEST_F(WitnessTest, RequestedWhileOthersWait_FollowsThem) {
   h_.options().batch_bytes_max = 4096;
   ASSERT_TRUE(h_.Restart().ok());
   const auto append = [this] {
-    h_.log()->Append(kGroup, nullptr,
+    h_.log()->Append(kGroup, nullptr, Index(),
                      {TestEntry(1, ++index_, std::string(3000, 'q'))},
                      [this](absl::Status status) {
                        EXPECT_TRUE(status.ok()) << status;
@@ -168,7 +169,7 @@ TEST_F(WitnessTest, Requested_EndsRewriting) {
   const uint64_t rewritten = h_.Marks("log.segment_rewritten");
   const auto churn = [this] {
     ++index_;
-    h_.log()->Append(kGroup, nullptr,
+    h_.log()->Append(kGroup, nullptr, Index(),
                      {TestEntry(1, index_, std::string(4000, 'c'))}, nullptr);
     h_.log()->SetLogStart(kGroup, TestLogStart({Term(1), Index(index_)}), false,
                           nullptr);
@@ -198,7 +199,7 @@ TEST_F(WitnessTest, AfterAFailure_IsRefused) {
   absl::Status append;
   absl::Status during;
   InTurn(Seconds(10), [&] {
-    h_.log()->Append(kGroup, nullptr, {TestEntry(1, 1, "x")},
+    h_.log()->Append(kGroup, nullptr, Index(), {TestEntry(1, 1, "x")},
                      [&](absl::Status status) { append = status; });
     h_.log()->Witness([&](absl::Status status) { during = status; });
   });

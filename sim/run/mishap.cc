@@ -176,8 +176,9 @@ bool SpoilRecord(MishandledDirectory* directory) {
                        record.header.type == raft::RecordType::kRewrite;
   size_t at = record.offset + raft::kRecordHeaderBytes;
   if (entries) {
-    const bool state = (record.header.flags & raft::kFlagHardState) != 0;
-    at += state && record.header.type == raft::RecordType::kAppend ? 16 : 0;
+    const uint16_t flags = record.header.flags;
+    at += (flags & raft::kFlagHardState) != 0 ? 16 : 0;
+    at += (flags & raft::kFlagCommit) != 0 ? 8 : 0;
     Set<uint32_t>(&last.bytes, at, directory->Below(2) == 0 ? 0 : ~0u);
   } else if (record.header.type == raft::RecordType::kState) {
     Set<uint32_t>(&last.bytes, at + 12, kUnknown);  // Flags.

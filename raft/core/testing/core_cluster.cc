@@ -233,6 +233,7 @@ void CoreCluster::Compact(uint32_t id, uint64_t keep) {
 
 void CoreCluster::MakeDurable(Node& self, const Write& write) {
   if (write.hard_state_changed) self.hard_state = write.hard_state;
+  self.commit = std::max(self.commit, write.commit);
   if (write.entries.empty()) return;
   const Index first = write.entries.front().index;
   std::erase_if(self.entries,
@@ -347,6 +348,7 @@ void CoreCluster::Restart(uint32_t id) {
   Node& self = node(id);
   Restored restored;
   restored.hard_state = self.hard_state;
+  restored.commit = self.commit;
   restored.snapshot = self.snapshot;
   restored.log_start = self.log_start;
   restored.entries = self.entries;

@@ -49,6 +49,7 @@ class CoreCluster {
     MonoTime started;
     // Durable.
     HardState hard_state;
+    Index commit;
     LogStart log_start;
     std::vector<Entry> entries;  // After `log_start`.
     SnapshotDescriptor snapshot;

@@ -161,6 +161,7 @@ bool ClusterInvariants::CheckRestart(ReplicaId replica, const Core& core,
     return Fail(violation, "durability", replica, "forgot its vote for ",
                 written.voted_for, " in term ", written.term);
   }
+  if (!CheckKnownCommit(replica, core, seen, violation)) return false;
   const WrittenLog& disk = seen.disk;
   const Index certain = disk.certain();
   LogPosition durable = seen.durable;
@@ -191,6 +192,23 @@ bool ClusterInvariants::CheckRestart(ReplicaId replica, const Core& core,
                 " on disk");
   }
   return true;
+}
+
+bool ClusterInvariants::CheckKnownCommit(ReplicaId replica, const Core& core,
+                                         const Seen& seen,
+                                         std::string* violation) const {
+  const Index commit = core.commit_index();
+  if (commit <= core.snapshot().position.index) return true;
+  if (commit > seen.commit) {
+    return Fail(violation, "commit", replica, "restarts with commit index ",
+                commit, ", it knew ", seen.commit);
+  }
+  if (commit > committed()) return true;
+  const Term term = committed_[commit.value() - 1].term;
+  if (core.TermAt(commit) == term) return true;
+  return Fail(violation, "commit", replica, "restarts with entry ", commit,
+              " of term ", core.TermAt(commit),
+              " committed, though that of term ", term, " was");
 }
 
 std::string ClusterInvariants::ObserveWritten(ReplicaId replica,

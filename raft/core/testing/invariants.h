@@ -54,6 +54,7 @@ class ClusterInvariants {
   // Call when `replica` was created from its disk, also after a restart.
   //   Durability: the replica has the entries, the term and the vote that were
   //   on its disk. Only a newer snapshot that the log did not hold replaces it.
+  //   Commit: it takes for committed what it knew to be, behind its snapshot.
   std::string ObserveStart(ReplicaId replica, const Core& core);
 
   // Returns the violation if `replica` were created from a copy of its
@@ -143,6 +144,8 @@ class ClusterInvariants {
                      std::string* violation);
   bool CheckConfiguration(ReplicaId replica, const Core& core,
                           const Output& output, std::string* violation);
+  bool CheckKnownCommit(ReplicaId replica, const Core& core, const Seen& seen,
+                        std::string* violation) const;
   bool CheckRestart(ReplicaId replica, const Core& core, const Seen& seen,
                     std::string* violation) const;
   bool CheckReplica(ReplicaId replica, const Core& core, const Seen& seen,

@@ -44,6 +44,13 @@ class DrivenReplica : public ReplicaTest {
                .log_start = snapshot.log_start(),
                .entries = std::move(entries)});
   }
+  // With the bootstrap entry and one of `entry_term`.
+  void RestoreWithCommit(uint64_t term, uint64_t entry_term, uint64_t commit) {
+    StartFrom({.hard_state = {Term(term), ReplicaId()},
+               .commit = Index(commit),
+               .entries = {BootstrapEntry(configuration_),
+                           Commands(entry_term, 2, "a")}});
+  }
   void Compact(const SnapshotDescriptor& snapshot) {
     Step(SnapshotTaken{snapshot, snapshot.position.index});
   }
@@ -311,6 +318,33 @@ TEST_F(InvariantsTest, RestartInALaterTermThanWasOnDisk_IsAllowed) {
                              {.hard_state = {Term(2), ReplicaId(3)}});
   DrivenReplica after(3);
   EXPECT_EQ(Start(1, after), "");
+}
+
+TEST_F(InvariantsTest, RestartWithMoreCommittedThanItKnew_Commit) {
+  DrivenReplica before(2);
+  before.Follow(2, 2, 1, "a", 1);
+  EXPECT_EQ(Show(1, before), "");
+  DrivenReplica after(2);
+  after.RestoreWithCommit(2, 2, 2);
+  ExpectViolation("commit", Start(1, after));
+}
+
+TEST_F(InvariantsTest, RestartWithWhatItKnew_IsAllowed) {
+  DrivenReplica before(2);
+  before.Follow(2, 2, 1, "a", 2);
+  EXPECT_EQ(Show(1, before), "");
+  DrivenReplica after(2);
+  after.RestoreWithCommit(2, 2, 2);
+  EXPECT_EQ(Start(1, after), "");
+}
+
+TEST_F(InvariantsTest, RestartWithAnotherEntryCommitted_Commit) {
+  DrivenReplica before(3);
+  before.Follow(3, 2, 1, "a", 2);
+  EXPECT_EQ(Show(1, before), "");
+  DrivenReplica after(3);
+  after.RestoreWithCommit(3, 2, 2);
+  ExpectViolation("commit", Start(1, after));
 }
 
 TEST_F(InvariantsTest, ReportedDurableBeforeTheWrite_Durability) {

@@ -163,9 +163,10 @@ class LogHarness {
 
   // These calls wait for their result.
   absl::Status Append(GroupKey group, std::vector<Entry> entries,
-                      const HardState* hard_state = nullptr) {
+                      const HardState* hard_state = nullptr,
+                      Index commit = Index()) {
     return Wait([&](Log::Done done) {
-      log_->Append(group, hard_state, entries, std::move(done));
+      log_->Append(group, hard_state, commit, entries, std::move(done));
     });
   }
   absl::Status SetLogStart(GroupKey group, LogPosition position,

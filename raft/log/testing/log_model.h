@@ -105,14 +105,14 @@ class LogModel {
                           static_cast<char>('a' + ++payloads_ % 26))));
           next.entries.push_back(added.back());
         }
-        log.Append(key, operation.back > 0 ? &next.hard_state : nullptr, added,
-                   std::move(done));
+        log.Append(key, operation.back > 0 ? &next.hard_state : nullptr,
+                   Index(), added, std::move(done));
         break;
       }
       case ModelOperation::Kind::kHardState:
         next.hard_state.term = next.hard_state.term + 1;
         next.hard_state.voted_for = ReplicaId(operation.count % 5);
-        log.Append(key, &next.hard_state, {}, std::move(done));
+        log.Append(key, &next.hard_state, Index(), {}, std::move(done));
         break;
       case ModelOperation::Kind::kLogStart: {
         const size_t drop =
