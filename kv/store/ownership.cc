@@ -6,43 +6,71 @@
 #include "kv/slots/keyed_hash.h"
 
 namespace quorate::kv {
+namespace {
 
-Ownership::Ownership(uint32_t slot_count, absl::Span<const SlotRange> ranges)
-    : ranges_(ranges.begin(), ranges.end()) {
-  for (const SlotRange& range : ranges_) {
-    CHECK_LE(range.first, range.last);
-    CHECK_LT(range.last.value(), slot_count);
+// Bit of a run's first word in the digest: its epoch is the second word. Groups
+// without epochs keep the digests that earlier programs compute.
+constexpr uint64_t kEpochFollows = uint64_t{1} << 32;
+
+}  // namespace
+
+std::vector<SlotRange> RangesOf(absl::Span<const SlotRun> runs) {
+  std::vector<SlotRange> ranges;
+  for (const SlotRun& run : runs) {
+    if (!ranges.empty() &&
+        run.first.value() == ranges.back().last.value() + 1) {
+      ranges.back().last = run.last;
+    } else {
+      ranges.push_back({run.first, run.last});
+    }
+  }
+  return ranges;
+}
+
+Ownership::Ownership(uint32_t slot_count, absl::Span<const SlotRun> runs)
+    : runs_(runs.begin(), runs.end()) {
+  for (const SlotRun& run : runs_) {
+    CHECK_LE(run.first, run.last);
+    CHECK_LT(run.last.value(), slot_count);
   }
   Merge();
   digest_ = HashWord(0, slot_count);
-  for (const SlotRange& range : ranges_) {
-    digest_ = HashWord(digest_, uint64_t{range.first.value()} << 16 |
-                                    uint64_t{range.last.value()});
+  for (const SlotRun& run : runs_) {
+    const bool has_epoch = run.epoch != SlotEpoch();
+    digest_ = HashWord(digest_, (has_epoch ? kEpochFollows : 0) |
+                                    uint64_t{run.first.value()} << 16 |
+                                    uint64_t{run.last.value()});
+    if (has_epoch) digest_ = HashWord(digest_, run.epoch.value());
   }
 }
 
 void Ownership::Merge() {
   std::stable_sort(
-      ranges_.begin(), ranges_.end(),
-      [](const SlotRange& a, const SlotRange& b) { return a.first < b.first; });
+      runs_.begin(), runs_.end(),
+      [](const SlotRun& a, const SlotRun& b) { return a.first < b.first; });
   size_t merged = 0;
-  for (const SlotRange& range : ranges_) {
-    if (merged > 0 &&
-        range.first.value() <= ranges_[merged - 1].last.value() + 1) {
-      ranges_[merged - 1].last = std::max(ranges_[merged - 1].last, range.last);
-    } else {
-      ranges_[merged++] = range;
+  for (const SlotRun& run : runs_) {
+    SlotRun* const before = merged == 0 ? nullptr : &runs_[merged - 1];
+    if (before != nullptr && run.epoch == before->epoch &&
+        run.first.value() <= before->last.value() + 1) {
+      before->last = std::max(before->last, run.last);
+      continue;
     }
+    if (before != nullptr) CHECK_GT(run.first, before->last);
+    runs_[merged++] = run;
   }
-  ranges_.resize(merged);
+  runs_.resize(merged);
 }
 
 bool Ownership::OwnsAll(SlotRange range) const {
   if (range.last < range.first) return true;
-  return std::any_of(
-      ranges_.begin(), ranges_.end(), [&](const SlotRange& owned) {
-        return owned.first <= range.first && range.last <= owned.last;
-      });
+  uint32_t next = range.first.value();
+  for (auto run = Find(range.first);
+       run != runs_.end() && run->first.value() <= next; ++run) {
+    if (range.last <= run->last) return true;
+    next = std::max(next, run->last.value() + 1u);
+  }
+  return false;
 }
 
 }  // namespace quorate::kv

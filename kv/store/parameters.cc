@@ -1,17 +1,38 @@
 #include "kv/store/parameters.h"
 
+#include <algorithm>
 #include <string>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "env/check.h"
 #include "env/little_endian.h"
 
 namespace quorate::kv {
 namespace {
 
-constexpr uint32_t kVersion = 2;
-// Without the maximum of keys, which is 0 then.
+constexpr uint32_t kVersion = 3;
+// Without epochs, which are 0 then.
+constexpr uint32_t kVersionWithoutEpochs = 2;
+// Without the maximum of keys, too, which is 0 then.
 constexpr uint32_t kFirstVersion = 1;
+
+// The version that has all fields of these parameters.
+uint32_t VersionFor(const Parameters& parameters) {
+  const auto has_epoch = [](const SlotRun& run) {
+    return run.epoch != SlotEpoch();
+  };
+  const bool epochs =
+      !parameters.owned.empty() &&
+      std::all_of(parameters.owned.begin(), parameters.owned.end(), has_epoch);
+  const bool any =
+      std::any_of(parameters.owned.begin(), parameters.owned.end(), has_epoch);
+  const bool keys = parameters.rules.sessions.keys_per_slot_max > 0;
+  CHECK_EQ(epochs, any) << "some slots have an epoch, others none";
+  CHECK(keys || !epochs) << "no version has epochs and no maximum of keys";
+  if (!keys) return kFirstVersion;
+  return epochs ? kVersion : kVersionWithoutEpochs;
+}
 
 void AppendRules(std::string* out, const Rules& rules) {
   AppendFixed(out, static_cast<uint64_t>(rules.sessions.lifetime.ms()));
@@ -51,20 +72,34 @@ Rules TakeRules(FixedReader* reader, uint32_t version) {
   return rules;
 }
 
-std::vector<SlotRange> TakeSlots(FixedReader* reader, uint32_t slot_count) {
-  std::vector<SlotRange> slots;
+// The least first slot that may follow `before`: neighbours of one epoch are
+// one run.
+uint32_t LeastAfter(const SlotRun& before, SlotEpoch epoch) {
+  return before.last.value() + (before.epoch == epoch ? 2u : 1u);
+}
+
+std::vector<SlotRun> TakeSlots(FixedReader* reader, uint32_t version,
+                               uint32_t slot_count) {
+  std::vector<SlotRun> slots;
+  const bool epochs = version == kVersion;
   const auto count = reader->Take<uint32_t>();
-  if (count > reader->rest().size() / (2 * sizeof(uint16_t))) reader->Fail();
-  // Lower bound of the next range: adjacent ranges must be merged.
-  uint32_t least = 0;
+  const size_t run_bytes =
+      2 * sizeof(uint16_t) + (epochs ? sizeof(uint64_t) : 0);
+  if (count > reader->rest().size() / run_bytes || (epochs && count == 0)) {
+    reader->Fail();
+  }
   for (uint32_t i = 0; i < count && reader->ok(); ++i) {
-    const Slot first(reader->Take<uint16_t>());
-    const Slot last(reader->Take<uint16_t>());
-    if (first.value() < least || last < first || last.value() >= slot_count) {
+    SlotRun run;
+    run.first = Slot(reader->Take<uint16_t>());
+    run.last = Slot(reader->Take<uint16_t>());
+    if (epochs) run.epoch = SlotEpoch(reader->Take<uint64_t>());
+    const uint32_t least = i == 0 ? 0 : LeastAfter(slots.back(), run.epoch);
+    if (run.first.value() < least || run.last < run.first ||
+        run.last.value() >= slot_count ||
+        (run.epoch != SlotEpoch()) != epochs) {
       reader->Fail();
     }
-    slots.push_back({first, last});
-    least = last.value() + 2u;
+    slots.push_back(run);
   }
   return slots;
 }
@@ -73,15 +108,16 @@ std::vector<SlotRange> TakeSlots(FixedReader* reader, uint32_t slot_count) {
 
 Buffer EncodeParameters(const Parameters& parameters) {
   std::string out;
-  const bool first = parameters.rules.sessions.keys_per_slot_max == 0;
-  AppendFixed(&out, first ? kFirstVersion : kVersion);
+  const uint32_t version = VersionFor(parameters);
+  AppendFixed(&out, version);
   AppendFixed(&out, static_cast<uint32_t>(parameters.partitioner));
   AppendFixed(&out, parameters.slot_count);
   AppendRules(&out, parameters.rules);
   AppendFixed(&out, static_cast<uint32_t>(parameters.owned.size()));
-  for (const SlotRange& range : parameters.owned) {
-    AppendFixed(&out, range.first.value());
-    AppendFixed(&out, range.last.value());
+  for (const SlotRun& run : parameters.owned) {
+    AppendFixed(&out, run.first.value());
+    AppendFixed(&out, run.last.value());
+    if (version == kVersion) AppendFixed(&out, run.epoch.value());
   }
   return Buffer::Copy(out);
 }
@@ -89,7 +125,7 @@ Buffer EncodeParameters(const Parameters& parameters) {
 absl::StatusOr<Parameters> DecodeParameters(std::string_view bytes) {
   FixedReader reader(bytes);
   const auto version = reader.Take<uint32_t>();
-  if (reader.ok() && version != kVersion && version != kFirstVersion) {
+  if (reader.ok() && (version < kFirstVersion || version > kVersion)) {
     return absl::FailedPreconditionError(
         absl::StrCat("the store was founded with parameters of version ",
                      version, ", this program knows version ", kVersion,
@@ -105,7 +141,7 @@ absl::StatusOr<Parameters> DecodeParameters(std::string_view bytes) {
     reader.Fail();
   }
   parameters.rules = TakeRules(&reader, version);
-  parameters.owned = TakeSlots(&reader, parameters.slot_count);
+  parameters.owned = TakeSlots(&reader, version, parameters.slot_count);
   if (!reader.ok() || !reader.rest().empty()) {
     return absl::DataLossError(
         "the parameters with which the store was founded cannot be read");

@@ -14,17 +14,23 @@
 #include "env/buffer.h"
 #include "env/ids.h"
 #include "kv/command/rules.h"
+#include "kv/store/ownership.h"
 #include "kv/store/store.h"
 #include "raft/core/types.h"
 #include "shardctrl/partition.h"
 
 namespace quorate::kv {
 
+// That of every slot when its group is founded.
+inline constexpr SlotEpoch kFoundingEpoch{1};
+
 struct Parameters {
   Partitioner partitioner = Partitioner::kHashSlots;
   uint32_t slot_count = kHashSlotCount;
   Rules rules = {};
-  std::vector<SlotRange> owned = {};  // Sorted; adjacent ranges are merged.
+  // Sorted; neighbours are merged if they have one epoch. Groups of earlier
+  // versions have no epochs: all are zero.
+  std::vector<SlotRun> owned = {};
   friend bool operator==(const Parameters&, const Parameters&) = default;
 };
 

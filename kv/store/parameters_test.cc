@@ -31,14 +31,29 @@ Parameters AnyParameters() {
                    .row_bytes_max = *rc::gen::arbitrary<uint32_t>()},
       .expiries_per_entry = *rc::gen::inRange<uint32_t>(1, 9'999),
       .expiries_per_command = *rc::gen::arbitrary<uint32_t>()};
+  // Zero: no slot has an epoch.
+  const auto epochs_max = parameters.rules.sessions.keys_per_slot_max == 0
+                              ? uint64_t{0}
+                              : *rc::gen::inRange<uint64_t>(0, 4);
   uint32_t slot = 0;
   while (true) {
     slot += *rc::gen::inRange<uint32_t>(0, 6000);
     const uint32_t last = slot + *rc::gen::inRange<uint32_t>(0, 3000);
     if (last >= parameters.slot_count) break;
-    parameters.owned.push_back(
-        {Slot(static_cast<uint16_t>(slot)), Slot(static_cast<uint16_t>(last))});
-    slot = last + 2;
+    SlotRun run{Slot(static_cast<uint16_t>(slot)),
+                Slot(static_cast<uint16_t>(last))};
+    if (epochs_max > 0) {
+      run.epoch = SlotEpoch(*rc::gen::inRange<uint64_t>(1, epochs_max + 1));
+    }
+    // It may touch the one before if the epochs differ.
+    if (!parameters.owned.empty() &&
+        run.first.value() == parameters.owned.back().last.value() + 1 &&
+        run.epoch == parameters.owned.back().epoch) {
+      slot = last + 1;
+      continue;
+    }
+    parameters.owned.push_back(run);
+    slot = last + 1;
   }
   return parameters;
 }
@@ -65,10 +80,10 @@ RC_GTEST_PROP(Parameters, ChangedBytes_AreRefusedOrOthers, ()) {
 
 TEST(Parameters, AnotherVersion_IsNamed) {
   std::string bytes = Encoded({});
-  bytes[0] = 3;
+  bytes[0] = 4;
   const absl::Status status = DecodeParameters(bytes).status();
   EXPECT_TRUE(absl::IsFailedPrecondition(status)) << status;
-  EXPECT_NE(std::string(status.message()).find("version 3, this program"),
+  EXPECT_NE(std::string(status.message()).find("version 4, this program"),
             std::string::npos)
       << status;
 }
@@ -86,12 +101,31 @@ TEST(Parameters, RulesThatNoClusterMayHave_AreRefused) {
 TEST(Parameters, OfAConfiguration_GiveTheStore) {
   raft::Configuration first;
   first.hash_key = 5;
-  first.parameters = EncodeParameters({.owned = {{Slot(3), Slot(7)}}});
+  const std::vector<SlotRun> owned = {{Slot(3), Slot(7), SlotEpoch(1)}};
+  first.parameters = EncodeParameters({.owned = owned});
   const auto options = StoreOptionsOf(GroupId(2), first);
   ASSERT_TRUE(options.ok()) << options.status();
   EXPECT_EQ(options->group, GroupId(2));
   EXPECT_EQ(options->hash_key, 5u);
-  EXPECT_EQ(options->owned, (std::vector<SlotRange>{{Slot(3), Slot(7)}}));
+  EXPECT_EQ(options->owned, owned);
+}
+
+// Bytes that no encoder makes: slots have a version without epochs, or none.
+TEST(Parameters, EpochsOfSomeSlots_AreRefused) {
+  const std::vector<SlotRun> owned = {{Slot(0), Slot(9), SlotEpoch(7)},
+                                      {Slot(10), Slot(19), SlotEpoch(8)}};
+  const std::string bytes = Encoded({.owned = owned});
+  constexpr size_t kEpochBytes = 8;
+  for (const size_t run : {1, 2}) {
+    std::string none = bytes;
+    const size_t end = bytes.size() - (2 - run) * (4 + kEpochBytes);
+    none.replace(end - kEpochBytes, kEpochBytes, kEpochBytes, '\0');
+    EXPECT_TRUE(absl::IsDataLoss(DecodeParameters(none).status())) << run;
+  }
+  // Neighbours of one epoch are one run.
+  std::string equal = bytes;
+  equal[bytes.size() - kEpochBytes] = 7;
+  EXPECT_TRUE(absl::IsDataLoss(DecodeParameters(equal).status()));
 }
 
 std::string Golden(const std::string& version) {
@@ -111,10 +145,16 @@ TEST(Parameters, Bytes_AreThoseOfTheGoldenFiles) {
                              .row_bytes_max = 0x61626364},
                 .expiries_per_entry = 0x71727374,
                 .expiries_per_command = 0x01020304},
-      .owned = {{Slot(0), Slot(99)}, {Slot(200), Slot(8191)}}};
-  EXPECT_EQ(absl::BytesToHexString(Encoded(parameters)), Golden("v2"))
+      .owned = {{Slot(0), Slot(99), SlotEpoch(0x0807060504030201)},
+                {Slot(200), Slot(8191), SlotEpoch(1)}}};
+  EXPECT_EQ(absl::BytesToHexString(Encoded(parameters)), Golden("v3"))
       << "the stored form changed: raise its version";
-  // Groups that were founded with the first version keep its rules.
+  // Groups that were founded with an earlier version keep its rules.
+  for (SlotRun& run : parameters.owned) run.epoch = SlotEpoch();
+  EXPECT_EQ(absl::BytesToHexString(Encoded(parameters)), Golden("v2"));
+  const auto second = DecodeParameters(absl::HexStringToBytes(Golden("v2")));
+  ASSERT_TRUE(second.ok()) << second.status();
+  EXPECT_EQ(*second, parameters);
   parameters.rules.sessions.keys_per_slot_max = 0;
   const auto first = DecodeParameters(absl::HexStringToBytes(Golden("v1")));
   ASSERT_TRUE(first.ok()) << first.status();

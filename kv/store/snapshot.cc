@@ -13,6 +13,13 @@ namespace {
 
 constexpr uint32_t kMagic = 0x53564b51;  // "QKVS".
 
+// The first version of the format in which slots have epoch and state.
+constexpr uint32_t kFirstWithSlotHeaders = 4;
+// The revision and the migration of a slot that never moved. No slot moves in
+// this version of the program.
+constexpr uint64_t kNoRevision = 0;
+constexpr uint64_t kNoMigration = 0;
+
 // Kinds of items. Stored: never renumber.
 constexpr uint8_t kSlotItem = 1;
 constexpr uint8_t kRecordItem = 2;
@@ -185,10 +192,14 @@ void StoreSnapshotReader::AppendHeader() {
   AppendFixed<uint64_t>(&pending_, header_.hash_key);
   AppendFixed<uint64_t>(&pending_, header_.index.value());
   AppendFixed<int64_t>(&pending_, header_.log_time.ns());
-  AppendFixed<uint32_t>(&pending_, static_cast<uint32_t>(header_.owned.size()));
-  for (const SlotRange& range : header_.owned) {
-    AppendFixed<uint16_t>(&pending_, range.first.value());
-    AppendFixed<uint16_t>(&pending_, range.last.value());
+  AppendFixed<uint32_t>(&pending_, static_cast<uint32_t>(header_.slots.size()));
+  for (const SlotRun& run : header_.slots) {
+    AppendFixed<uint16_t>(&pending_, run.first.value());
+    AppendFixed<uint16_t>(&pending_, run.last.value());
+    if (version_ < kFirstWithSlotHeaders) continue;
+    AppendFields<uint32_t, uint64_t, uint64_t, uint64_t>(
+        &pending_, static_cast<uint32_t>(run.state), run.epoch.value(),
+        kNoRevision, kNoMigration);
   }
   AppendFixed<uint32_t>(&pending_, header_.rules);
   AppendFixed<uint32_t>(&pending_,
@@ -358,25 +369,45 @@ bool SnapshotParser::ParseHeader(std::string_view bytes, size_t* used) {
                              " ranges of them; at most ", kHashSlotCount,
                              " slots exist"));
   }
-  header.owned.clear();
-  for (uint32_t i = 0; i < ranges; ++i) {
-    SlotRange range;
-    range.first = Slot(reader.Take<uint16_t>());
-    range.last = Slot(reader.Take<uint16_t>());
-    if (!reader.ok()) return false;
-    if (range.last < range.first || range.last.value() >= header.slot_count) {
-      return Fail(absl::StrCat("slots ", range.first.value(), " to ",
-                               range.last.value(), " of ", header.slot_count,
-                               " are no range"));
-    }
-    header.owned.push_back(range);
-  }
+  if (!ParseSlotRuns(ranges, &reader)) return false;
   state_.keyspace =
       std::make_unique<Keyspace>(header.hash_key, header.slot_count, pool_);
   state_.sessions = std::make_unique<Sessions>(header.hash_key, rules_);
   if (version > 1 && !ParseRemovals(&reader)) return false;
   have_header_ = true;
   *used = bytes.size() - reader.rest().size();
+  return true;
+}
+
+bool SnapshotParser::ParseSlotRuns(uint32_t count, FixedReader* reader) {
+  SnapshotHeader& header = state_.header;
+  state_.has_slot_headers = version_ >= kFirstWithSlotHeaders;
+  header.slots.clear();
+  for (uint32_t i = 0; i < count; ++i) {
+    SlotRun run;
+    run.first = Slot(reader->Take<uint16_t>());
+    run.last = Slot(reader->Take<uint16_t>());
+    if (state_.has_slot_headers) {
+      const auto state = reader->Take<uint32_t>();
+      run.epoch = SlotEpoch(reader->Take<uint64_t>());
+      const auto revision = reader->Take<uint64_t>();
+      const auto migration = reader->Take<uint64_t>();
+      if (reader->ok() &&
+          (state != static_cast<uint32_t>(SlotState::kOwned) ||
+           revision != kNoRevision || migration != kNoMigration)) {
+        return FailAsNewer(absl::StrCat(
+            "slot ", run.first.value(), " has state ", state, ", revision ",
+            revision, " and migration ", migration));
+      }
+    }
+    if (!reader->ok()) return false;
+    if (run.last < run.first || run.last.value() >= header.slot_count) {
+      return Fail(absl::StrCat("slots ", run.first.value(), " to ",
+                               run.last.value(), " of ", header.slot_count,
+                               " are no range"));
+    }
+    header.slots.push_back(run);
+  }
   return true;
 }
 

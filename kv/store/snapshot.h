@@ -7,6 +7,7 @@
 #ifndef QUORATE_KV_STORE_SNAPSHOT_H_
 #define QUORATE_KV_STORE_SNAPSHOT_H_
 
+#include <algorithm>
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -21,6 +22,7 @@
 #include "env/time.h"
 #include "kv/command/rules.h"
 #include "kv/store/keyspace.h"
+#include "kv/store/ownership.h"
 #include "kv/store/record_pool.h"
 #include "kv/store/sessions.h"
 #include "raft/core/types.h"
@@ -30,13 +32,14 @@
 namespace quorate::kv {
 
 // Version 1 has neither rules nor removals: it is read as made under rules of
-// version 1. Before version 3, keys have no type: they are strings.
-inline constexpr uint32_t kSnapshotVersion = 3;
+// version 1. Before version 3, keys have no type: they are strings. Before
+// version 4, slots have neither epoch nor state.
+inline constexpr uint32_t kSnapshotVersion = 4;
 // The version in which a state is written whose newest batch has these rules.
 // Each program that knows the rules reads it. So an older program can be
 // started again as long as the group's level has not risen.
 constexpr uint32_t SnapshotVersionFor(uint32_t rules) {
-  return rules < 3 ? 2 : 3;
+  return std::clamp(rules, uint32_t{2}, kSnapshotVersion);
 }
 
 // The first item of a snapshot.
@@ -46,7 +49,7 @@ struct SnapshotHeader {
   uint32_t slot_count = 0;
   raft::Index index = {};
   WallTime log_time{0};
-  std::vector<SlotRange> owned = {};
+  std::vector<SlotRun> slots = {};
   // The rules version of the newest batch.
   uint32_t rules = 1;
   // The last removal of each slot that has one, by slot.
@@ -111,6 +114,8 @@ class SnapshotParser {
  public:
   struct State {
     SnapshotHeader header;
+    // False: `header.slots` has only the first and last slot of each run.
+    bool has_slot_headers = false;
     std::unique_ptr<Keyspace> keyspace;
     std::unique_ptr<Sessions> sessions;
   };
@@ -131,6 +136,9 @@ class SnapshotParser {
   // status_ is an error.
   bool ParseItem();
   bool ParseHeader(std::string_view bytes, size_t* used);
+  // Parses `count` runs of slots of the header. Returns false as ParseItem
+  // does.
+  bool ParseSlotRuns(uint32_t count, FixedReader* reader);
   // Parses the header's removals into the new keyspace. Returns false as
   // ParseItem does.
   bool ParseRemovals(FixedReader* reader);

@@ -6,6 +6,8 @@
 #include <string_view>
 #include <vector>
 
+#include "env/crc32c.h"
+#include "env/little_endian.h"
 #include "gtest/gtest.h"
 #include "kv/command/command.h"
 #include "kv/command/rules.h"
@@ -22,6 +24,13 @@ const StoreOptions kOptions = {
     .group = GroupId(4),
     .hash_key = 77,
     .owned = {{Slot(0), Slot(99)}, {Slot(200), Slot(16383)}}};
+
+// Two runs of slots that touch, and differ in their epochs.
+const StoreOptions kWithEpochs = {
+    .group = GroupId(4),
+    .hash_key = 77,
+    .owned = {{Slot(0), Slot(99), SlotEpoch(0x0807060504030201)},
+              {Slot(100), Slot(16383), SlotEpoch(3)}}};
 
 void Apply(Store* store, uint64_t index, Buffer payload) {
   raft::Entry entry;
@@ -56,8 +65,9 @@ Buffer SampleBatch(uint32_t rules = 2) {
 }
 
 // SampleBatch applied behind the last removals of two slots.
-std::unique_ptr<Store> SampleStore(uint32_t rules = 2) {
-  auto store = std::make_unique<Store>(kOptions);
+std::unique_ptr<Store> SampleStore(uint32_t rules = 2,
+                                   const StoreOptions& options = kOptions) {
+  auto store = std::make_unique<Store>(options);
   BatchBuilder batch;
   batch.SetRules(2);
   for (const std::string_view key : {"{a}0", "{c}0"}) {
@@ -102,6 +112,75 @@ TEST(StoreSnapshot, CommandsWhileItIsRead_CountAsMoreWork) {
   EXPECT_EQ(store->WorkOf(batch), alone + copied);
   reader.reset();
   EXPECT_EQ(store->WorkOf(batch), alone);
+}
+
+TEST(Snapshot, StateOfRules4_HasTheBytesOfVersion4) {
+  testing::ExpectGolden("kv/store/testdata/snapshot_v4.golden",
+                        BytesOf(SampleStore(4, kWithEpochs).get()));
+}
+
+TEST(Snapshot, EpochsOfSlots_AreState) {
+  const auto store = SampleStore(4, kWithEpochs);
+  const std::string bytes = BytesOf(store.get());
+  Store restored(kWithEpochs);
+  const absl::Status status = Restore(&restored, bytes);
+  ASSERT_TRUE(status.ok()) << status;
+  EXPECT_EQ(restored.slot_runs(), kWithEpochs.owned);
+  EXPECT_EQ(restored.Digest(), store->Digest());
+  EXPECT_EQ(BytesOf(&restored), bytes);
+  // Equal slots, but another epoch of one.
+  StoreOptions others = kWithEpochs;
+  others.owned[1].epoch = SlotEpoch(2);
+  EXPECT_NE(SampleStore(4, others)->Digest(), store->Digest());
+  Store other(others);
+  const uint64_t before = other.Digest();
+  const absl::Status refused = Restore(&other, bytes);
+  EXPECT_TRUE(absl::IsInvalidArgument(refused)) << refused;
+  EXPECT_NE(std::string(refused.message()).find("other epochs"),
+            std::string::npos)
+      << refused;
+  EXPECT_EQ(other.Digest(), before);
+}
+
+// The digest of a group without epochs is the one of earlier programs.
+TEST(Snapshot, EarlierFormats_HaveNoEpochsToCompare) {
+  const auto store = SampleStore(3, kWithEpochs);
+  Store restored(kWithEpochs);
+  const absl::Status status = Restore(&restored, BytesOf(store.get()));
+  ASSERT_TRUE(status.ok()) << status;
+  EXPECT_EQ(restored.slot_runs(), kWithEpochs.owned);
+  EXPECT_EQ(restored.Digest(), store->Digest());
+  // Earlier programs of rules 4 wrote version 3.
+  std::string third = BytesOf(SampleStore(3).get());
+  third[44 + 4 * kOptions.owned.size()] = 4;
+  const size_t crc = third.size() - 4;
+  StoreFixed<uint32_t>(third.data() + crc, Crc32c(0, third.substr(0, crc)));
+  Store fourth(kOptions);
+  const absl::Status read = Restore(&fourth, third);
+  ASSERT_TRUE(read.ok()) << read;
+  EXPECT_EQ(fourth.Digest(), SampleStore(4)->Digest());
+  EXPECT_EQ(BytesOf(&fourth), BytesOf(SampleStore(4).get()));
+}
+
+// State, revision and migration of a slot that moves: none of them stops in the
+// middle of the bytes.
+TEST(Snapshot, SlotThatMoves_IsOfANewerProgram) {
+  const std::string bytes = BytesOf(SampleStore(4, kWithEpochs).get());
+  constexpr size_t kRuns = 44;
+  constexpr size_t kRunBytes = 32;
+  for (const size_t run : {0, 1}) {
+    const size_t begin = kRuns + run * kRunBytes;
+    for (const size_t at : {4, 5, 7, 16, 23, 24, 31}) {
+      std::string newer = bytes;
+      newer[begin + at] = static_cast<char>(newer[begin + at] + 1);
+      Store store(kWithEpochs);
+      const absl::Status status = Restore(&store, newer);
+      EXPECT_TRUE(absl::IsFailedPrecondition(status)) << at << ": " << status;
+      EXPECT_NE(std::string(status.message()).find("start that program"),
+                std::string::npos);
+      EXPECT_EQ(store.key_count(), 0u);
+    }
+  }
 }
 
 TEST(Snapshot, StateOfRules3_HasTheBytesOfVersion3) {
@@ -214,25 +293,25 @@ TEST(Snapshot, SmallPieces_AreTheSameBytes) {
 }
 
 TEST(Snapshot, EveryCut_IsRefusedAndChangesNothing) {
-  const std::string bytes = BytesOf(SampleStore().get());
+  const std::string bytes = BytesOf(SampleStore(4, kWithEpochs).get());
   for (size_t size = 0; size < bytes.size(); ++size) {
-    Store store({.group = GroupId(4), .hash_key = 77, .owned = kOptions.owned});
+    Store store(kWithEpochs);
     const uint64_t before = store.Digest();
     EXPECT_EQ(Restore(&store, std::string_view(bytes).substr(0, size)).code(),
               absl::StatusCode::kDataLoss)
         << size;
     EXPECT_EQ(store.Digest(), before);
   }
-  Store store({.group = GroupId(4), .hash_key = 77, .owned = kOptions.owned});
+  Store store(kWithEpochs);
   EXPECT_FALSE(Restore(&store, bytes + "x").ok());
 }
 
 TEST(Snapshot, EveryFlippedBit_IsRefused) {
-  const std::string bytes = BytesOf(SampleStore().get());
+  const std::string bytes = BytesOf(SampleStore(4, kWithEpochs).get());
   for (size_t bit = 0; bit < bytes.size() * 8; ++bit) {
     std::string damaged = bytes;
     damaged[bit / 8] = static_cast<char>(damaged[bit / 8] ^ (1 << (bit % 8)));
-    Store store({.group = GroupId(4), .hash_key = 77, .owned = kOptions.owned});
+    Store store(kWithEpochs);
     EXPECT_FALSE(Restore(&store, damaged).ok()) << "bit " << bit;
     EXPECT_EQ(store.key_count(), 0u);
   }
@@ -338,7 +417,8 @@ TEST(Snapshot, OfAnotherGroupOrKey_IsRefused) {
 }
 
 RC_GTEST_PROP(SnapshotParser, AnyBytes_AreRefused, ()) {
-  std::string bytes = BytesOf(SampleStore().get());
+  const auto rules = *rc::gen::inRange<uint32_t>(2, 5);
+  std::string bytes = BytesOf(SampleStore(rules, kWithEpochs).get());
   // A good beginning, then anything.
   const auto keep = *rc::gen::inRange<size_t>(0, bytes.size());
   bytes.resize(keep);

@@ -329,7 +329,7 @@ std::unique_ptr<raft::SnapshotReader> Store::Impl::TakeSnapshot() {
                      .slot_count = slot_count_,
                      .index = applied_index_,
                      .log_time = log_time_,
-                     .owned = ownership_.ranges(),
+                     .slots = ownership_.runs(),
                      .rules = rules_,
                      .removals = keyspace_->Removals()},
       keyspace_->TakeView(), sessions_->TakeView());
@@ -344,12 +344,21 @@ absl::Status Store::Impl::Restore(SnapshotParser::State state) {
         header.slot_count, " slots or of another hash key, expected group ",
         group_.value(), " with ", slot_count_));
   }
-  if (header.owned != ownership_.ranges()) {
+  const std::vector<SlotRange> slots = RangesOf(header.slots);
+  const std::vector<SlotRange> owned = RangesOf(ownership_.runs());
+  if (slots != owned) {
     return absl::InvalidArgumentError(
         absl::StrCat("kv snapshot: group ", group_.value(), " owns slots ",
-                     shardctrl::FormatSlotRanges(header.owned),
+                     shardctrl::FormatSlotRanges(slots),
                      " in it, but was bootstrapped with slots ",
-                     shardctrl::FormatSlotRanges(ownership_.ranges())));
+                     shardctrl::FormatSlotRanges(owned)));
+  }
+  // Before version 4 a snapshot has no epochs. Nothing changes them, so they
+  // are those of the bootstrap.
+  if (state.has_slot_headers && header.slots != ownership_.runs()) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("kv snapshot: the slots of group ", group_.value(),
+                     " have other epochs in it than at the bootstrap"));
   }
   counters_ = counters();  // Those of the old tables count on.
   keyspace_->DropSlots({Slot(0), Slot(static_cast<uint16_t>(slot_count_ - 1))},
@@ -470,7 +479,10 @@ WallTime Store::log_time() const { return impl_->log_time_; }
 
 bool Store::Owns(Slot slot) const { return impl_->ownership_.Owns(slot); }
 std::vector<SlotRange> Store::owned() const {
-  return impl_->ownership_.ranges();
+  return RangesOf(impl_->ownership_.runs());
+}
+const std::vector<SlotRun>& Store::slot_runs() const {
+  return impl_->ownership_.runs();
 }
 
 Lookup Store::Get(Slot slot, std::string_view key, WallTime due_by) const {

@@ -27,6 +27,7 @@
 #include "kv/command/version.h"
 #include "kv/slots/slot_scan.h"
 #include "kv/store/long_read.h"
+#include "kv/store/ownership.h"
 #include "kv/store/read.h"
 #include "kv/store/record_pool.h"
 #include "raft/host/state_machine.h"
@@ -41,9 +42,9 @@ struct StoreOptions {
   uint64_t hash_key = 0;
   uint32_t slot_count = kHashSlotCount;
   Rules rules = {};
-  // Slots of the group, fixed at bootstrap. A snapshot with other slots is
-  // refused.
-  std::vector<SlotRange> owned = {};
+  // Slots of the group and their epochs, fixed at bootstrap. A snapshot with
+  // other ones is refused.
+  std::vector<SlotRun> owned = {};
   // The newest rules that this store knows, at most kRulesVersion. Lower: it
   // takes the part of an older program.
   uint32_t rules_known = kRulesVersion;
@@ -97,6 +98,8 @@ class Store final : public raft::StateMachine {
   // Ownership. A slot beyond the slot count is not owned.
   bool Owns(Slot slot) const;
   std::vector<SlotRange> owned() const;  // Sorted, merged.
+  // With epochs and states.
+  const std::vector<SlotRun>& slot_runs() const;
 
   // Reads one key at log_time(). A key counts as due at `due_by`: the leader's
   // clock for linearizable reads, WallTime::Min() where log time alone decides.

@@ -68,13 +68,29 @@ absl::Status CheckParameters(std::string_view slots_key, const GroupPlan& today,
                          Concat(PartitionerName(then->partitioner), " with ",
                                 then->slot_count, " slots"));
   }
-  if (now->owned != then->owned) {
+  // The file has no epochs.
+  const std::vector<SlotRange> slots = kv::RangesOf(now->owned);
+  const std::vector<SlotRange> owned = kv::RangesOf(then->owned);
+  if (slots != owned) {
     const std::string group = Concat("group ", founded.group, " with slots ");
-    return Contradiction(
-        slots_key, Concat(group, shardctrl::FormatSlotRanges(now->owned)),
-        Concat(group, shardctrl::FormatSlotRanges(then->owned)));
+    return Contradiction(slots_key,
+                         Concat(group, shardctrl::FormatSlotRanges(slots)),
+                         Concat(group, shardctrl::FormatSlotRanges(owned)));
   }
   return absl::OkStatus();
+}
+
+// Parameters of the first version have neither a maximum of keys nor epochs.
+std::vector<kv::SlotRun> FoundingRuns(const kv::Rules& rules,
+                                      absl::Span<const SlotRange> ranges) {
+  const bool first = rules.sessions.keys_per_slot_max == 0;
+  std::vector<kv::SlotRun> runs;
+  for (const SlotRange& range : ranges) {
+    runs.push_back({.first = range.first,
+                    .last = range.last,
+                    .epoch = first ? kv::SlotEpoch() : kv::kFoundingEpoch});
+  }
+  return runs;
 }
 
 }  // namespace
@@ -83,14 +99,15 @@ BootstrapPlan MakeBootstrapPlan(const shardctrl::ShardMap& map,
                                 const kv::Rules& rules) {
   BootstrapPlan plan;
   for (const shardctrl::Group& group : map.groups()) {
-    plan.groups.push_back({.group = group.id,
-                           .voters = group.voters,
-                           .learners = group.non_voters,
-                           .parameters = kv::EncodeParameters(
-                               {.partitioner = map.partitioner(),
-                                .slot_count = map.slot_count(),
-                                .rules = rules,
-                                .owned = map.RangesOf(group.id)})});
+    plan.groups.push_back(
+        {.group = group.id,
+         .voters = group.voters,
+         .learners = group.non_voters,
+         .parameters = kv::EncodeParameters(
+             {.partitioner = map.partitioner(),
+              .slot_count = map.slot_count(),
+              .rules = rules,
+              .owned = FoundingRuns(rules, map.RangesOf(group.id))})});
   }
   return plan;
 }

@@ -126,7 +126,36 @@ TEST(BootstrapPlan, Groups_HaveMembersAndSlotsOfTheFile) {
   const auto parameters = kv::DecodeParameters(second.parameters.view());
   ASSERT_TRUE(parameters.ok()) << parameters.status();
   EXPECT_EQ(parameters->owned,
-            (std::vector<SlotRange>{{Slot(8192), Slot(16383)}}));
+            (std::vector<kv::SlotRun>{
+                {Slot(8192), Slot(16383), kv::kFoundingEpoch}}));
+}
+
+TEST(BootstrapPlan, RulesOfTheFirstParameters_HaveNoEpochs) {
+  const Config config = Parse(Even("groups = 2", 3));
+  kv::Rules rules = config.rules;
+  rules.sessions.keys_per_slot_max = 0;
+  const raft::BootstrapPlan plan = MakeBootstrapPlan(MapOf(config), rules);
+  const auto parameters =
+      kv::DecodeParameters(plan.groups[0].parameters.view());
+  ASSERT_TRUE(parameters.ok()) << parameters.status();
+  EXPECT_EQ(parameters->rules, rules);
+  EXPECT_EQ(parameters->owned,
+            (std::vector<kv::SlotRun>{{Slot(0), Slot(8191)}}));
+}
+
+// Such a cluster was founded by an earlier program.
+TEST(BootstrapCheck, SlotsWithoutEpochs_AreThoseOfTheFile) {
+  const Config config = Parse(Even("groups = 2", 3));
+  raft::BootstrapPlan founded = PlanOf(config);
+  for (raft::GroupPlan& group : founded.groups) {
+    auto parameters = kv::DecodeParameters(group.parameters.view());
+    ASSERT_TRUE(parameters.ok()) << parameters.status();
+    for (kv::SlotRun& run : parameters->owned) run.epoch = kv::SlotEpoch();
+    group.parameters = kv::EncodeParameters(*parameters);
+  }
+  const absl::Status same =
+      CheckAgainstBootstrap(config, PlanOf(config), founded);
+  EXPECT_TRUE(same.ok()) << same;
 }
 
 // A program with other limits goes on with those of the cluster.

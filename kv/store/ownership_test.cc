@@ -1,0 +1,97 @@
+// Ownership against a plain map of every slot.
+#include "kv/store/ownership.h"
+
+#include <algorithm>
+#include <cstdint>
+#include <map>
+#include <vector>
+
+#include "gtest/gtest.h"
+#include "kv/slots/keyed_hash.h"
+#include "rapidcheck/gtest.h"
+
+namespace quorate::kv {
+namespace {
+
+constexpr uint32_t kSlots = 40;
+
+SlotRun SlotsOf(uint32_t first, uint32_t last, uint64_t epoch) {
+  return {Slot(static_cast<uint16_t>(first)), Slot(static_cast<uint16_t>(last)),
+          SlotEpoch(epoch)};
+}
+
+// Runs in any order that may touch, and the epoch of every slot.
+std::vector<SlotRun> AnyRuns(std::map<uint32_t, uint64_t>* epochs) {
+  std::vector<SlotRun> runs;
+  for (uint32_t slot = 0; slot < kSlots;) {
+    slot += *rc::gen::inRange<uint32_t>(0, 6);
+    const uint32_t last = slot + *rc::gen::inRange<uint32_t>(0, 8);
+    if (last >= kSlots) break;
+    const auto epoch = *rc::gen::inRange<uint64_t>(0, 3);
+    runs.push_back(SlotsOf(slot, last, epoch));
+    for (; slot <= last; ++slot) (*epochs)[slot] = epoch;
+  }
+  if (*rc::gen::arbitrary<bool>()) std::reverse(runs.begin(), runs.end());
+  return runs;
+}
+
+RC_GTEST_PROP(Ownership, Slots_AreThoseOfTheRuns, ()) {
+  std::map<uint32_t, uint64_t> epochs;
+  const Ownership ownership(kSlots, AnyRuns(&epochs));
+  for (uint32_t first = 0; first < kSlots; ++first) {
+    const Slot slot(static_cast<uint16_t>(first));
+    RC_ASSERT(ownership.Owns(slot) == epochs.contains(first));
+    bool all = true;
+    for (uint32_t last = first; last < kSlots; ++last) {
+      all = all && epochs.contains(last);
+      RC_ASSERT(ownership.OwnsAll({slot, Slot(static_cast<uint16_t>(last))}) ==
+                all);
+    }
+  }
+}
+
+RC_GTEST_PROP(Ownership, Runs_AreAsFewAsPossible, ()) {
+  std::map<uint32_t, uint64_t> epochs;
+  const Ownership ownership(kSlots, AnyRuns(&epochs));
+  std::vector<SlotRun> expected;
+  for (const auto& [slot, epoch] : epochs) {
+    const SlotRun run = SlotsOf(slot, slot, epoch);
+    if (!expected.empty() && expected.back().epoch == run.epoch &&
+        expected.back().last.value() + 1u == slot) {
+      expected.back().last = run.last;
+    } else {
+      expected.push_back(run);
+    }
+  }
+  RC_ASSERT(ownership.runs() == expected);
+  uint32_t count = 0;
+  for (const SlotRange& range : RangesOf(ownership.runs())) {
+    count += range.size();
+  }
+  RC_ASSERT(count == epochs.size());
+}
+
+TEST(Ownership, Digest_DependsOnEpochs) {
+  const auto digest = [](std::vector<SlotRun> runs) {
+    return Ownership(kSlots, runs).digest();
+  };
+  const uint64_t one = digest({SlotsOf(0, 9, 1)});
+  EXPECT_EQ(digest({SlotsOf(0, 4, 1), SlotsOf(5, 9, 1)}), one);
+  EXPECT_NE(digest({SlotsOf(0, 9, 0)}), one);
+  EXPECT_NE(digest({SlotsOf(0, 9, 2)}), one);
+  EXPECT_NE(digest({SlotsOf(0, 4, 1), SlotsOf(5, 9, 2)}), one);
+  // The digest of earlier programs, which knew no epochs.
+  const uint64_t earlier =
+      HashWord(HashWord(HashWord(0, kSlots), 9), 11 << 16 | 20);
+  EXPECT_EQ(digest({SlotsOf(0, 9, 0), SlotsOf(11, 20, 0)}), earlier);
+}
+
+TEST(RangesOf, RunsThatTouch_AreOneRange) {
+  const std::vector<SlotRun> runs = {SlotsOf(0, 4, 1), SlotsOf(5, 9, 2),
+                                     SlotsOf(11, 12, 2)};
+  EXPECT_EQ(RangesOf(runs),
+            (std::vector<SlotRange>{{Slot(0), Slot(9)}, {Slot(11), Slot(12)}}));
+}
+
+}  // namespace
+}  // namespace quorate::kv
