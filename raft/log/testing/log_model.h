@@ -74,6 +74,7 @@ class LogModel {
     }
     next.exists = true;
     const GroupKey key = Key(operation.group);
+    KnownCommit known = history.known.back();
     const size_t number = history.states.size();
     Log::Done done = [this, group = operation.group, number,
                       incarnation =
@@ -105,14 +106,19 @@ class LogModel {
                           static_cast<char>('a' + ++payloads_ % 26))));
           next.entries.push_back(added.back());
         }
-        log.Append(key, operation.back > 0 ? &next.hard_state : nullptr,
-                   Index(), added, std::move(done));
+        const bool hard_state = operation.back > 0;
+        const Index commit(next.last() - next.last() % 3);
+        known.Take(commit, hard_state);
+        log.Append(key, hard_state ? &next.hard_state : nullptr, commit, added,
+                   std::move(done));
         break;
       }
       case ModelOperation::Kind::kHardState:
         next.hard_state.term = next.hard_state.term + 1;
         next.hard_state.voted_for = ReplicaId(operation.count % 5);
-        log.Append(key, &next.hard_state, Index(), {}, std::move(done));
+        known.Take(Index(next.last()), /*hard_state=*/true);
+        log.Append(key, &next.hard_state, Index(next.last()), {},
+                   std::move(done));
         break;
       case ModelOperation::Kind::kLogStart: {
         const size_t drop =
@@ -134,11 +140,13 @@ class LogModel {
       case ModelOperation::Kind::kDrop:
         next = ModelGroup();
         next.dropped = true;
+        known = {};
         log.Drop(key, std::move(done));
         break;
     }
     const bool appends = operation.kind == ModelOperation::Kind::kAppend;
     history.appended.push_back(appends ? operation.count : 0);
+    history.known.push_back(known);
     history.states.push_back(std::move(next));
     ++issued_;
   }
@@ -154,6 +162,7 @@ class LogModel {
     auto& recovered = harness_->log()->recovered();
     for (auto& [group, history] : groups_) {
       ModelGroup found;
+      Index commit;
       const auto it = recovered.find(Key(group));
       if (it != recovered.end()) {
         if (!it->second.fenced.ok()) {
@@ -162,6 +171,7 @@ class LogModel {
         }
         found.exists = true;
         found.hard_state = it->second.hard_state;
+        commit = it->second.commit;
         found.log_start = it->second.log_start;
         found.entries = {it->second.entries.begin(), it->second.entries.end()};
       }
@@ -186,8 +196,18 @@ class LogModel {
                            << "\n  acknowledged: "
                            << Describe(history.states[history.acknowledged])
                            << "\n  newest: " << Describe(history.states.back());
+      if (found.exists) {
+        EXPECT_GE(commit, history.known[history.acknowledged].written)
+            << "group " << group;
+        Index any;  // Of the calls before a drop, too.
+        for (const KnownCommit& known : history.known) {
+          any = std::max(any, known.any);
+        }
+        EXPECT_LE(commit, any) << "group " << group;
+      }
       history = History();
       history.states = {found};
+      history.known = {{commit, commit}};
     }
   }
 
@@ -228,10 +248,19 @@ class LogModel {
   }
 
  private:
+  struct KnownCommit {
+    Index written;  // The greatest that the log got with a hard state.
+    Index any;      // The greatest of all.
+    void Take(Index commit, bool hard_state) {
+      any = std::max(any, commit);
+      if (hard_state) written = std::max(written, commit);
+    }
+  };
   struct History {
     // Indexed by the number of calls.
     std::vector<ModelGroup> states = {ModelGroup()};
     std::vector<size_t> appended = {0};  // Entries that the call appended.
+    std::vector<KnownCommit> known = {KnownCommit()};
     size_t acknowledged = 0;
   };
 
