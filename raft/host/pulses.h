@@ -1,11 +1,10 @@
 // raft/host/pulses.h: which nodes work, for groups that are quiet.
 //
-// A node that leads quiet groups sends the nodes of their followers an envelope
-// at each heartbeat interval, however many groups there are. It is empty if
-// there is nothing else to send: a pulse. So they learn of its end as early as
-// by the heartbeats of a group. In the other direction pulses tell the leader
-// that it reaches a majority. They are twice in the least election timeout.
-// Pure.
+// In quiet groups, the nodes of leader and follower send each other an envelope
+// twice in the least election timeout, however many groups there are. It is
+// empty if there is nothing else to send: a pulse. Pulses of the leader's node
+// spare its followers an election. Pulses of the followers' nodes tell the
+// leader that it reaches a majority. Pure.
 #ifndef QUORATE_RAFT_HOST_PULSES_H_
 #define QUORATE_RAFT_HOST_PULSES_H_
 
@@ -23,38 +22,38 @@ namespace quorate::raft {
 class Pulses {
  public:
   Pulses(Duration heartbeat_interval, Duration election_timeout_min)
-      : leading_interval_(heartbeat_interval),
-        following_interval_(
-            std::max(heartbeat_interval, election_timeout_min / 2)) {}
+      : heartbeat_interval_(heartbeat_interval),
+        beats_(std::max<int64_t>(
+            1, election_timeout_min.ns() / 2 / heartbeat_interval.ns())) {}
 
   // ---- Nodes that need pulses of this one.
-  // A quiet group begins or ends to need them. `leads`: this node leads it.
-  void Add(NodeId node, bool leads) {
-    ++needs_[node].groups;
-    if (leads) ++needs_[node].led;
-  }
-  void Remove(NodeId node, bool leads) {
+  // A quiet group begins or ends to need them.
+  void Add(NodeId node) { ++needs_[node]; }
+  void Remove(NodeId node) {
     const auto found = needs_.find(node);
     CHECK(found != needs_.end());
-    if (leads) --found->second.led;
-    if (--found->second.groups == 0) needs_.erase(found);
+    if (--found->second == 0) needs_.erase(found);
   }
   // When SendDue may have a pulse to send; Max() if no node needed any.
   MonoTime next_at() const { return next_at_; }
   // To be called after Add. A time that has come stays.
-  void Schedule(MonoTime now) { next_at_ = std::min(next_at_, NextAfter(now)); }
+  void Schedule(MonoTime now) {
+    if (!needs_.empty()) next_at_ = std::min(next_at_, AtBeat(BeatOf(now) + 1));
+  }
   // Calls `send` with each node to which nothing was sent for too long.
   // `last_sent` gives the time of the last envelope to a node. No effect before
   // next_at().
   template <typename LastSent, typename Send>
   void SendDue(MonoTime now, const LastSent& last_sent, const Send& send) {
     if (now < next_at_) return;
-    for (const auto& [node, need] : needs_) {
-      const Duration interval =
-          need.led > 0 ? leading_interval_ : following_interval_;
-      if (now - last_sent(node) >= interval) send(node);
+    next_at_ = MonoTime::Max();
+    for (const auto& [node, groups] : needs_) {
+      const MonoTime last = last_sent(node);
+      const bool due =
+          last == MonoTime::Min() || BeatOf(now) - BeatOf(last) >= beats_;
+      if (due) send(node);
+      next_at_ = std::min(next_at_, AtBeat(BeatOf(due ? now : last) + beats_));
     }
-    next_at_ = NextAfter(now);
   }
 
   // ---- Signs of other nodes.
@@ -78,11 +77,15 @@ class Pulses {
   }
 
  private:
-  // The times are those of heartbeats, so that both share the envelopes.
-  MonoTime NextAfter(MonoTime now) const {
-    if (needs_.empty()) return MonoTime::Max();
-    const int64_t interval = leading_interval_.ns();
-    return MonoTime(0) + Nanoseconds((now.ns() / interval + 1) * interval);
+  // Pulses are sent at the times of heartbeats, so that both share the
+  // envelopes: at multiples of the interval, which are beats with a number.
+  // Turns are a little late, so whole beats count, and not the time since the
+  // last envelope.
+  int64_t BeatOf(MonoTime time) const {
+    return time.ns() / heartbeat_interval_.ns();
+  }
+  MonoTime AtBeat(int64_t beat) const {
+    return MonoTime(0) + heartbeat_interval_ * beat;
   }
 
   struct Signs {
@@ -90,13 +93,10 @@ class Pulses {
     MonoTime first;
     MonoTime last = MonoTime::Min();
   };
-  struct Need {
-    size_t groups = 0;  // That are quiet.
-    size_t led = 0;     // By this node, of these.
-  };
-  const Duration leading_interval_;
-  const Duration following_interval_;
-  absl::btree_map<NodeId, Need> needs_;
+  const Duration heartbeat_interval_;
+  const int64_t beats_;  // Between two pulses.
+  // How many quiet groups need pulses to a node.
+  absl::btree_map<NodeId, size_t> needs_;
   MonoTime next_at_ = MonoTime::Max();
   absl::btree_map<NodeId, Signs> signs_;
 };

@@ -25,15 +25,15 @@ TEST(PulsesTest, Nodes_NeedPulsesUntilTheirLastGroupIsAwake) {
   Pulses pulses = kNone;
   pulses.Schedule(At(100));
   EXPECT_EQ(pulses.next_at(), MonoTime::Max());
-  pulses.Add(NodeId(3), true);
-  pulses.Add(NodeId(2), true);
-  pulses.Add(NodeId(3), true);
-  EXPECT_EQ(Due(pulses, 0, 75), (std::vector<NodeId>{NodeId(2), NodeId(3)}));
-  pulses.Remove(NodeId(2), true);
-  pulses.Remove(NodeId(3), true);
-  EXPECT_EQ(Due(pulses, 0, 75), std::vector<NodeId>{NodeId(3)});
-  pulses.Remove(NodeId(3), true);
-  EXPECT_TRUE(Due(pulses, 0, 75).empty());
+  pulses.Add(NodeId(3));
+  pulses.Add(NodeId(2));
+  pulses.Add(NodeId(3));
+  EXPECT_EQ(Due(pulses, 0, 150), (std::vector<NodeId>{NodeId(2), NodeId(3)}));
+  pulses.Remove(NodeId(2));
+  pulses.Remove(NodeId(3));
+  EXPECT_EQ(Due(pulses, 0, 150), std::vector<NodeId>{NodeId(3)});
+  pulses.Remove(NodeId(3));
+  EXPECT_TRUE(Due(pulses, 0, 150).empty());
 }
 
 TEST(PulsesTest, NodeNeedsOneWhenATimeHasCome_TheTimeStays) {
@@ -44,40 +44,64 @@ TEST(PulsesTest, NodeNeedsOneWhenATimeHasCome_TheTimeStays) {
         At(now), [](NodeId) { return At(0); }, [&sent](NodeId) { ++sent; });
     return sent;
   };
-  pulses.Add(NodeId(2), true);
+  pulses.Add(NodeId(2));
   pulses.Schedule(At(100));
   EXPECT_EQ(pulses.next_at(), At(150));
-  pulses.Add(NodeId(3), true);
+  pulses.Add(NodeId(3));
   pulses.Schedule(At(160));  // The turn of 150 ms is late.
   EXPECT_EQ(pulses.next_at(), At(150));
   EXPECT_EQ(send(160), 2);
-  EXPECT_EQ(pulses.next_at(), At(225));
-  EXPECT_EQ(send(224), 0);
-  pulses.Remove(NodeId(2), true);
-  pulses.Remove(NodeId(3), true);
-  EXPECT_EQ(send(225), 0);
+  EXPECT_EQ(pulses.next_at(), At(300));
+  EXPECT_EQ(send(299), 0);
+  pulses.Remove(NodeId(2));
+  pulses.Remove(NodeId(3));
+  EXPECT_EQ(send(300), 0);
   EXPECT_EQ(pulses.next_at(), MonoTime::Max());
 }
 
-// Another envelope is as good as a pulse.
-TEST(PulsesTest, NodeThatWasSentSomething_NeedsNoneForAnInterval) {
+// Another envelope is as good as a pulse. A node that was sent nothing so far
+// gets one at once.
+TEST(PulsesTest, NodeThatWasSentSomething_NeedsNoneForTwoBeats) {
   Pulses pulses = kNone;
-  pulses.Add(NodeId(2), true);
-  EXPECT_TRUE(Due(pulses, 1, 75).empty());
-  EXPECT_EQ(Due(pulses, 1, 76).size(), 1u);
+  pulses.Add(NodeId(2));
+  EXPECT_TRUE(Due(pulses, 76, 224).empty());
+  EXPECT_EQ(Due(pulses, 76, 225).size(), 1u);
+  std::vector<NodeId> sent;
+  pulses.Schedule(At(0));
+  pulses.SendDue(
+      At(75), [](NodeId) { return MonoTime::Min(); },
+      [&sent](NodeId node) { sent.push_back(node); });
+  EXPECT_EQ(sent, std::vector<NodeId>{NodeId(2)});
 }
 
-TEST(PulsesTest, NodeOfALeader_NeedsFewerThanNodesOfFollowers) {
+// Timers fire a little late, and not always by as much.
+TEST(PulsesTest, LateTurns_EachSecondBeatHasAPulse) {
   Pulses pulses = kNone;
-  pulses.Add(NodeId(2), false);
-  EXPECT_TRUE(Due(pulses, 0, 149).empty());
-  EXPECT_EQ(Due(pulses, 0, 150).size(), 1u);
-  pulses.Add(NodeId(2), true);
-  EXPECT_EQ(Due(pulses, 0, 75).size(), 1u);
-  pulses.Remove(NodeId(2), true);
-  EXPECT_TRUE(Due(pulses, 0, 149).empty());
-  pulses.Remove(NodeId(2), false);
-  EXPECT_TRUE(Due(pulses, 0, 150).empty());
+  pulses.Add(NodeId(2));
+  EXPECT_EQ(Due(pulses, 78, 226).size(), 1u);
+}
+
+TEST(PulsesTest, ShortestTimeoutOfTwoHeartbeats_EachBeatHasAPulse) {
+  Pulses pulses(Milliseconds(75), Milliseconds(150));
+  pulses.Add(NodeId(2));
+  EXPECT_EQ(Due(pulses, 78, 151).size(), 1u);
+}
+
+TEST(PulsesTest, NextTime_IsTheFirstAtWhichAPulseMayBeDue) {
+  Pulses pulses = kNone;
+  pulses.Add(NodeId(2));
+  pulses.Add(NodeId(3));
+  pulses.Schedule(At(80));
+  EXPECT_EQ(pulses.next_at(), At(150));
+  std::vector<NodeId> sent;
+  pulses.SendDue(
+      At(151), [](NodeId node) { return At(node == NodeId(2) ? 1 : 76); },
+      [&sent](NodeId node) { sent.push_back(node); });
+  EXPECT_EQ(sent, std::vector<NodeId>{NodeId(2)});
+  EXPECT_EQ(pulses.next_at(), At(225));
+  pulses.SendDue(
+      At(226), [](NodeId) { return At(151); }, [](NodeId) { FAIL(); });
+  EXPECT_EQ(pulses.next_at(), At(300));
 }
 
 TEST(PulsesTest, OneProcess_ItsLastSignCounts) {

@@ -356,9 +356,7 @@ void Replica::ReportQuiet() {
   const bool quiet = status_.ok() && core_->quiet();
   const ReplicaId leader = quiet ? core_->leader() : ReplicaId();
   if (std::exchange(reported_quiet_, leader) == leader) return;
-  for (const auto& [node, leads] : reported_pulses_) {
-    services_.pulses.Remove(node, leads);
-  }
+  for (const NodeId node : reported_pulses_) services_.pulses.Remove(node);
   reported_pulses_.clear();
   if (leader == ReplicaId()) return;
   const bool leads = leader == key_.replica;
@@ -366,8 +364,8 @@ void Replica::ReportQuiet() {
     const bool partner =
         leads ? member.replica != leader : member.replica == leader;
     if (!partner) return;
-    services_.pulses.Add(member.node, leads);
-    reported_pulses_.emplace_back(member.node, leads);
+    services_.pulses.Add(member.node);
+    reported_pulses_.push_back(member.node);
   });
   services_.on_pulses_needed();
 }

@@ -266,7 +266,7 @@ class Replica final : private HostGate {
   std::vector<Core::FollowerInFlight> in_flight_;  // Reused.
   // To Pulses. The leader of the quiet group; zero: it is not quiet.
   ReplicaId reported_quiet_;
-  std::vector<std::pair<NodeId, bool>> reported_pulses_;
+  std::vector<NodeId> reported_pulses_;
   // To the two budgets.
   uint64_t reported_resident_bytes_ = 0;
   uint64_t reported_log_bytes_ = 0;
