@@ -72,8 +72,8 @@ class Run::Impl final : public Subject {
       : options_(std::move(options)),
         harness_(HarnessOptionsOf(options_), replay),
         world_(harness_.world()),
-        draw_(&world_.choices()),
-        shape_(draw_.DrawShape(options_.shape)),
+        draw_(&world_.choices(), options_.shape),
+        shape_(draw_.DrawShape()),
         replica_checker_(
             [this](std::string what) { world_.Violate(std::move(what)); }),
         recorder_(
@@ -569,6 +569,7 @@ Tape Run::Impl::tape() const {
   add("clients", options_.shape.clients);
   add("operations_per_second", options_.shape.operations_per_second);
   add("keys", options_.shape.keys);
+  if (options_.shape.defaults) tape.SetParameter("defaults", "1");
   return tape;
 }
 
@@ -586,6 +587,7 @@ absl::StatusOr<RunOptions> OptionsOfTape(const Tape& tape) {
   shape("operations_per_second", RunOptions::kRateMax,
         &options.shape.operations_per_second);
   shape("keys", RunOptions::kKeysMax, &options.shape.keys);
+  options.shape.defaults = parameters.Number("defaults", 0, 0, 1) != 0;
   HarnessOptions harness;
   ReadOptions(parameters, &harness);
   const absl::Status status = parameters.Finish();
@@ -610,6 +612,7 @@ std::string ReplayLine(const RunOptions& options, std::string_view program) {
   add("clients", options.shape.clients);
   add("rate", options.shape.operations_per_second);
   add("keys", options.shape.keys);
+  if (options.shape.defaults) absl::StrAppend(&line, " --defaults");
   if (options.duration.has_value()) {
     absl::StrAppend(&line, " --duration ", options.duration->ms(), "ms");
   }

@@ -44,7 +44,7 @@ struct RunOptions {
   static constexpr Duration kDurationMax = HarnessOptions::kDurationMax;
 
   uint64_t seed = 1;
-  FixedShape shape;                    // Parts that have no value are drawn.
+  FixedShape shape;
   std::optional<Duration> duration{};  // How long clients work. Empty: drawn.
   bool faults = true;
   // Families of faults that are never on.

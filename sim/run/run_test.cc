@@ -86,6 +86,25 @@ TEST(Run, ReplayedTape_SameRun) {
   }
 }
 
+TEST(Run, Defaults_NothingButFaultsAndClientsIsOnTheTape) {
+  RunOptions options = Short(4);
+  options.shape.defaults = true;
+  sim::Run run(options);
+  const RunReport report = run.Execute();
+  EXPECT_FALSE(report.drawn.contains("shape.voters=3"));
+  const Tape tape = run.tape();
+  for (const TapeChoice& line : tape.choices) {
+    EXPECT_FALSE(line.site.starts_with("shape.") ||
+                 line.site.starts_with("knob.") ||
+                 line.site.starts_with("client."))
+        << line.site;
+  }
+  const auto again = OptionsOfTape(tape);
+  ASSERT_TRUE(again.ok()) << again.status();
+  EXPECT_TRUE(again->shape.defaults);
+  EXPECT_EQ(sim::Run(*again, tape).Execute().trace_hash, report.trace_hash);
+}
+
 TEST(Run, TapeWithLinesLeftOut_IsAValidRun) {
   sim::Run run(Short(7));
   run.Execute();
@@ -203,6 +222,9 @@ TEST(Run, ReplayLine_SaysWhatDiffersFromTheDefaults) {
       ReplayLine({.seed = 7, .shape = {.nodes = 3}, .duration = Seconds(2)}),
       "./bazelw run -c opt //:simulate -- run --seed 7 --nodes 3 "
       "--duration 2000ms");
+  EXPECT_EQ(ReplayLine({.seed = 7, .shape = {.nodes = 3, .defaults = true}}),
+            "./bazelw run -c opt //:simulate -- run --seed 7 --nodes 3 "
+            "--defaults");
 }
 
 }  // namespace

@@ -18,6 +18,7 @@ constexpr Duration kShortLatency = Milliseconds(5);
 // more often.
 template <typename T, size_t N>
 T ShapeDraw::Pick(const char* site, uint64_t entity, const T (&values)[N]) {
+  if (fixed_.defaults) return values[0];
   if (sites_.insert(site).second) {
     for (const T& other : values) drawn_[absl::StrCat(site, "=", other)];
   }
@@ -32,12 +33,12 @@ uint32_t ShapeDraw::FixedOr(std::optional<uint32_t> fixed, const char* site,
   return fixed.has_value() ? *fixed : Pick(site, 0, values);
 }
 
-Shape ShapeDraw::DrawShape(const FixedShape& fixed) {
+Shape ShapeDraw::DrawShape() {
   Shape shape;
   shape.nodes =
-      FixedOr(fixed.nodes, "shape.nodes",
+      FixedOr(fixed_.nodes, "shape.nodes",
               {5, 3, 4, 5, 3, 4, 5, 3, 4, 5, 3, 4, 5, 3, 1, 2, 6, 7, 8, 9});
-  shape.groups = FixedOr(fixed.groups, "shape.groups",
+  shape.groups = FixedOr(fixed_.groups, "shape.groups",
                          {3, 1, 2, 3, 1, 2, 3, 1, 2, 3, 1, 2, 4, 5, 7, 10, 16});
   shape.voters =
       std::min(shape.nodes,
@@ -46,11 +47,11 @@ Shape ShapeDraw::DrawShape(const FixedShape& fixed) {
   shape.read_only_nodes =
       Pick<uint32_t>("shape.read_only_nodes", 0, {0, 0, 0, 0, 0, 0, 1, 2});
   shape.clients =
-      FixedOr(fixed.clients, "shape.clients", {10, 10, 10, 5, 20, 3, 1, 40});
+      FixedOr(fixed_.clients, "shape.clients", {10, 10, 10, 5, 20, 3, 1, 40});
   shape.operations_per_second =
-      FixedOr(fixed.operations_per_second, "shape.operations_per_second",
+      FixedOr(fixed_.operations_per_second, "shape.operations_per_second",
               {100, 100, 100, 50, 50, 20, 20, 5, 200});
-  shape.keys = FixedOr(fixed.keys, "shape.keys", {6, 6, 6, 3, 1, 20, 60});
+  shape.keys = FixedOr(fixed_.keys, "shape.keys", {6, 6, 6, 3, 1, 20, 60});
   shape.peer_streams = Pick<int>("shape.peer_streams", 0, {0, 1}) != 0;
   DrawTimings(&shape);
   shape.tags = Pick<uint32_t>("shape.tags", 0, {0, 0, 0, 1, 3});

@@ -34,6 +34,8 @@ struct FixedShape {
   std::optional<uint32_t> operations_per_second;
   // Keys of each kind that are in use at a time.
   std::optional<uint32_t> keys;
+  // Parts without a value have their defaults, instead of being drawn.
+  bool defaults = false;
 };
 
 struct Shape {
@@ -82,9 +84,10 @@ struct Shape {
 // Draws the shapes and settings of runs, and lists what it drew.
 class ShapeDraw {
  public:
-  explicit ShapeDraw(Choices* choices) : choices_(choices) {}
+  explicit ShapeDraw(Choices* choices, const FixedShape& fixed = {})
+      : choices_(choices), fixed_(fixed) {}
 
-  Shape DrawShape(const FixedShape& fixed);
+  Shape DrawShape();
   // The configuration of one node of a run with `shape`. Settings that
   // replicas must agree on are the same for all nodes.
   node::Config DrawConfig(NodeId node, const Shape& shape);
@@ -138,6 +141,7 @@ class ShapeDraw {
   }
 
   Choices* const choices_;
+  const FixedShape fixed_;
   std::map<std::string, uint64_t> drawn_;
   std::set<std::string_view> sites_;  // Those that were asked.
 };

@@ -22,7 +22,7 @@ TEST(ShapeDraw, EachValue_IsDrawnInAtLeastTwoPercentOfRuns) {
   for (uint64_t seed = 1; seed <= kRuns; ++seed) {
     Choices choices(seed, /*record=*/false);
     ShapeDraw draw(&choices);
-    draw.DrawShape({});
+    draw.DrawShape();
     draw.DrawConfig(NodeId(1), {});
     draw.DrawPeerStreams(NodeId(1));
     DiskOptions disk;
@@ -54,7 +54,7 @@ TEST(ShapeDraw, EachKeyOfTheConfiguration_IsDrawnOrNamedAsNotSimulated) {
   for (uint64_t seed = 1; seed <= 200; ++seed) {
     Choices choices(seed, /*record=*/false);
     ShapeDraw draw(&choices);
-    draw.DrawConfig(NodeId(1), draw.DrawShape({}));
+    draw.DrawConfig(NodeId(1), draw.DrawShape());
     for (const auto& [value, count] : draw.drawn()) {
       drawn.insert(value.substr(0, value.find('=')));
     }
@@ -74,7 +74,7 @@ TEST(ShapeDraw, EachKeyOfTheConfiguration_IsDrawnOrNamedAsNotSimulated) {
 TEST(ShapeDraw, ValuesThatWereNotDrawn_AreListedWithZero) {
   Choices choices{Tape()};
   ShapeDraw draw(&choices);
-  draw.DrawShape({});
+  draw.DrawShape();
   EXPECT_EQ(draw.drawn().at("shape.voters=3"), 1u);
   EXPECT_EQ(draw.drawn().at("shape.voters=7"), 0u);
 }
@@ -82,7 +82,7 @@ TEST(ShapeDraw, ValuesThatWereNotDrawn_AreListedWithZero) {
 TEST(ShapeDraw, NoChoiceOnATape_GivesTheDefaults) {
   Choices choices{Tape()};
   ShapeDraw draw(&choices);
-  const Shape shape = draw.DrawShape({});
+  const Shape shape = draw.DrawShape();
   const Shape defaults;
   EXPECT_EQ(shape.nodes, defaults.nodes);
   EXPECT_EQ(shape.read_only_nodes, defaults.read_only_nodes);
@@ -124,12 +124,28 @@ TEST(ShapeDraw, NoChoiceOnATape_GivesTheDefaults) {
 TEST(ShapeDraw, FixedParts_AreNotDrawn) {
   for (uint64_t seed = 1; seed <= 50; ++seed) {
     Choices choices(seed, /*record=*/false);
-    ShapeDraw draw(&choices);
-    const Shape shape = draw.DrawShape({.nodes = 2, .groups = 9});
+    ShapeDraw draw(&choices, {.nodes = 2, .groups = 9});
+    const Shape shape = draw.DrawShape();
     EXPECT_EQ(shape.nodes, 2u);
     EXPECT_EQ(shape.groups, 9u);
     EXPECT_LE(shape.voters, 2u);
     EXPECT_FALSE(draw.drawn().contains("shape.nodes=2"));
+  }
+}
+
+TEST(ShapeDraw, Defaults_NothingIsDrawn) {
+  for (uint64_t seed = 1; seed <= 50; ++seed) {
+    Choices choices(seed, /*record=*/false);
+    ShapeDraw draw(&choices, {.nodes = 4, .defaults = true});
+    const Shape shape = draw.DrawShape();
+    EXPECT_EQ(shape.nodes, 4u);
+    EXPECT_EQ(shape.groups, Shape().groups);
+    EXPECT_EQ(shape.voters, Shape().voters);
+    EXPECT_EQ(draw.DrawConfig(NodeId(1), shape).timeouts.proxy,
+              node::Config().timeouts.proxy);
+    draw.DrawClient(1);
+    EXPECT_TRUE(draw.drawn().empty());
+    EXPECT_EQ(choices.draws(), 0u);
   }
 }
 
@@ -138,7 +154,7 @@ TEST(ShapeDraw, TimingsOfARun_AreValidAndAlikeOnAllNodes) {
   for (uint64_t seed = 1; seed <= 500; ++seed) {
     Choices choices(seed, /*record=*/false);
     ShapeDraw draw(&choices);
-    const Shape shape = draw.DrawShape({});
+    const Shape shape = draw.DrawShape();
     const node::RaftConfig one = draw.DrawConfig(NodeId(1), shape).raft;
     const node::RaftConfig two = draw.DrawConfig(NodeId(2), shape).raft;
     EXPECT_LT(one.election_timeout_min, one.election_timeout_max);

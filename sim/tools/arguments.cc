@@ -92,11 +92,13 @@ absl::Status Apply(const std::string& flag, const std::string& value,
   if (flag == "--json") a->json = true;
   if (flag == "--verbose") a->verbose = true;
   if (flag == "--no-faults") a->run.faults = false;
+  if (flag == "--defaults") a->run.shape.defaults = true;
   return absl::OkStatus();
 }
 
 bool TakesValue(const std::string& flag) {
-  return flag != "--json" && flag != "--verbose" && flag != "--no-faults";
+  return flag != "--json" && flag != "--verbose" && flag != "--no-faults" &&
+         flag != "--defaults";
 }
 
 bool Allowed(SimulateArguments::Command command, Simulated simulated,
@@ -108,8 +110,8 @@ bool Allowed(SimulateArguments::Command command, Simulated simulated,
     return false;
   };
   const bool any = one_of({"--duration", "--no-faults", "--without", "--only"});
-  const bool shape =
-      one_of({"--nodes", "--groups", "--clients", "--rate", "--keys"});
+  const bool shape = one_of(
+      {"--nodes", "--groups", "--clients", "--rate", "--keys", "--defaults"});
   if (simulated == Simulated::kSubject && (shape || flag == "--history-out")) {
     return false;
   }
@@ -156,15 +158,16 @@ constexpr char kCommands[] =
 constexpr char kStoreUsage[] =
     "simulate run     --seed N [--nodes N] [--groups N] [--duration 60s] "
     "[--clients N]\n"
-    "                 [--rate N] [--keys N] [--no-faults] [--without "
-    "FAMILIES]\n"
-    "                 [--only FAMILIES] [--tape-out FILE] [--trace-out FILE]\n"
-    "                 [--history-out FILE] [--verbose] [--json]\n"
+    "                 [--rate N] [--keys N] [--defaults] [--no-faults]\n"
+    "                 [--without FAMILIES] [--only FAMILIES] [--tape-out "
+    "FILE]\n"
+    "                 [--trace-out FILE] [--history-out FILE] [--verbose] "
+    "[--json]\n"
     "simulate swarm   --seeds A..B [--jobs N] [--nodes …] [--groups …] "
     "[--duration …]\n"
-    "                 [--clients …] [--rate …] [--keys …] [--no-faults] "
-    "[--json]\n"
-    "                 [--without …] [--only …]\n"
+    "                 [--clients …] [--rate …] [--keys …] [--defaults] "
+    "[--no-faults]\n"
+    "                 [--without …] [--only …] [--json]\n"
     "simulate replay  TAPE [--verbose] [--trace-out FILE] [--tape-out FILE]\n"
     "                 [--history-out FILE] [--json]\n"
     "simulate diff    SEED|TAPE SEED|TAPE [--nodes …] [--groups …] and so on\n"
@@ -175,7 +178,10 @@ constexpr char kStoreUsage[] =
     "requests "
     "of all\n"
     "clients per second; --keys is the number of keys of each kind in use at a "
-    "time.\n";
+    "time.\n"
+    "The seed draws the settings of nodes, clients, links and disks, too. With "
+    "--defaults\n"
+    "it draws none of these, and faults alone.\n";
 constexpr char kSubjectUsage[] =
     "run     --seed N [--duration 60s] [--no-faults] [--without FAMILIES]\n"
     "        [--only FAMILIES] [--tape-out FILE] [--trace-out FILE] "

@@ -6,16 +6,17 @@ namespace quorate::sim {
 namespace {
 
 TEST(SimulateArguments, Run_WithEverything) {
-  const auto parsed =
-      ParseArguments({"run", "--seed", "7", "--nodes=3", "--groups", "2",
-                      "--duration", "250ms", "--clients=4", "--tape-out",
-                      "x.tape", "--history-out", "x.jsonl", "--json"});
+  const auto parsed = ParseArguments(
+      {"run", "--seed", "7", "--nodes=3", "--groups", "2", "--duration",
+       "250ms", "--clients=4", "--tape-out", "x.tape", "--history-out",
+       "x.jsonl", "--defaults", "--json"});
   ASSERT_TRUE(parsed.ok()) << parsed.status();
   EXPECT_EQ(parsed->command, SimulateArguments::Command::kRun);
   EXPECT_EQ(parsed->run.seed, 7u);
   EXPECT_EQ(parsed->run.shape.nodes, 3u);
   EXPECT_EQ(parsed->run.shape.groups, 2u);
   EXPECT_EQ(parsed->run.shape.clients, 4u);
+  EXPECT_TRUE(parsed->run.shape.defaults);
   EXPECT_EQ(parsed->run.duration, Milliseconds(250));
   EXPECT_EQ(*ParseDuration("2h"), Seconds(7'200));
   EXPECT_FALSE(ParseDuration("169h").ok());
