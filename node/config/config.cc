@@ -129,16 +129,18 @@ MaybeProblem CheckNodes(const Config& config) {
         {"http", &node.http},
         {"peer", &node.peer}};
     for (const auto& [name, address] : columns) {
-      const std::string key = Concat("nodes[", row, "].", name);
+      const auto key = [&, name = name] {
+        return Concat("nodes[", row, "].", name);
+      };
       if (!ParseHostPort(*address).ok()) {
-        return Problem{
-            key, Concat("expected an address \"host:port\", found \"", *address,
-                        "\"")};
+        return Problem{key(),
+                       Concat("expected an address \"host:port\", found \"",
+                              *address, "\"")};
       }
       if (std::find(addresses.begin(), addresses.end(), *address) !=
           addresses.end()) {
-        return Problem{key, Concat("expected each address once, found \"",
-                                   *address, "\" twice")};
+        return Problem{key(), Concat("expected each address once, found \"",
+                                     *address, "\" twice")};
       }
       addresses.push_back(*address);
     }

@@ -53,22 +53,28 @@ absl::Status Malformed(std::string_view what) {
   return absl::InvalidArgumentError(Concat("a message of a node: ", what));
 }
 
-void AppendPrefix(uint8_t kind, const PeerRequestId& id, std::string* body) {
-  AppendFixed(body, kPeerMessageVersion);
-  AppendFixed(body, kind);
-  AppendFixed(body, id.asker);
-  AppendFixed(body, id.number);
+// Returns the first kPrefixBytes of a message, with room for `more` bytes. Seal
+// fills in the service and the checksum.
+std::string Begin(uint8_t kind, const PeerRequestId& id, size_t more) {
+  std::string message;
+  message.reserve(kPrefixBytes + more);
+  message.resize(kChecksumEnd);
+  AppendFixed(&message, kPeerMessageVersion);
+  AppendFixed(&message, kind);
+  AppendFixed(&message, id.asker);
+  AppendFixed(&message, id.number);
+  return message;
 }
 
-// `body` is all behind the checksum but the payloads.
-std::vector<Buffer> Seal(const MessageLink& link, const std::string& body,
-                         std::vector<Buffer> payloads) {
-  uint32_t crc = Crc32c(raft::ChecksumSeed(link, Service::kNodes), body);
+// `message` is all but the payloads.
+std::vector<Buffer> Seal(const MessageLink& link, std::string message,
+                         std::vector<Buffer> payloads = {}) {
+  uint32_t crc = Crc32c(raft::ChecksumSeed(link, Service::kNodes),
+                        std::string_view(message).substr(kChecksumEnd));
   for (const Buffer& payload : payloads) crc = Crc32c(crc, payload.view());
-  std::string head;
-  AppendFixed(&head, static_cast<uint8_t>(Service::kNodes));
-  AppendFixed(&head, crc);
-  payloads.insert(payloads.begin(), Buffer::Copy(head + body));
+  StoreFixed(message.data(), static_cast<uint8_t>(Service::kNodes));
+  StoreFixed(message.data() + kServiceBytes, crc);
+  payloads.insert(payloads.begin(), Buffer::Copy(message));
   return payloads;
 }
 
@@ -179,17 +185,16 @@ std::vector<Buffer> EncodePeerRequest(const MessageLink& link,
                                       const PeerRequestMessage& message) {
   const PeerRequest& request = message.request;
   CHECK_LE(request.payload.size(), raft::kEntryPayloadBytesMax);
-  std::string body;
-  body.reserve(kRequestHeaderBytes);
-  AppendPrefix(static_cast<uint8_t>(request.kind), message.id, &body);
+  std::string body = Begin(static_cast<uint8_t>(request.kind), message.id,
+                           kRequestHeaderBytes - kPrefixBytes);
   AppendFixed(&body, message.settled);
   AppendFixed(&body, request.group.value());
   AppendFixed(&body, request.stamp.term.value());
   AppendFixed(&body, request.stamp.channel);
   AppendFixed(&body, request.stamp.number);
   AppendFixed(&body, request.stamp.life);
-  if (request.payload.empty()) return Seal(link, body, {});
-  return Seal(link, body, {request.payload});
+  if (request.payload.empty()) return Seal(link, std::move(body));
+  return Seal(link, std::move(body), {request.payload});
 }
 
 PeerAnswer EncodePeerResult(const PeerResult& result) {
@@ -238,8 +243,7 @@ std::vector<Buffer> EncodePeerAnswerPiece(const MessageLink& link,
   CHECK_LT(offset, answer.size());
   CHECK_EQ(offset % kAnswerPieceBytes, size_t{0});
   const size_t end = std::min(answer.size(), offset + kAnswerPieceBytes);
-  std::string body;
-  AppendPrefix(kPiece, id, &body);
+  std::string body = Begin(kPiece, id, kPieceHeaderBytes - kPrefixBytes);
   AppendFixed(&body, static_cast<uint32_t>(answer.size()));
   AppendFixed(&body, static_cast<uint32_t>(offset));
   std::vector<Buffer> parts;
@@ -251,16 +255,15 @@ std::vector<Buffer> EncodePeerAnswerPiece(const MessageLink& link,
     const size_t from = std::max(offset, head);
     parts.push_back(answer.results.Slice(from - head, end - from));
   }
-  return Seal(link, body, std::move(parts));
+  return Seal(link, std::move(body), std::move(parts));
 }
 
 std::vector<Buffer> EncodeStatusQuery(const MessageLink& link,
                                       const StatusQuery& query) {
-  std::string body;
-  AppendPrefix(kStatusQuery, query.id, &body);
+  std::string body = Begin(kStatusQuery, query.id, 8 + 8);
   AppendFixed(&body, query.start);
   AppendFixed(&body, query.changes);
-  return Seal(link, body, {});
+  return Seal(link, std::move(body));
 }
 
 std::vector<Buffer> EncodeStatusAnswer(const MessageLink& link,
@@ -268,8 +271,9 @@ std::vector<Buffer> EncodeStatusAnswer(const MessageLink& link,
   const NodeReport& report = answer.report;
   CHECK_LE(report.refused.size(), kReportRowsMax);
   CHECK_LE(report.rows.size(), kReportRowsMax);
-  std::string body;
-  AppendPrefix(kStatusAnswer, answer.id, &body);
+  std::string body = Begin(kStatusAnswer, answer.id,
+                           8 + 8 + 4 + 4 + report.refused.size() * kGroupBytes +
+                               report.rows.size() * kRowBytes);
   AppendFixed(&body, report.start);
   AppendFixed(&body, report.changes);
   AppendFixed(&body, static_cast<uint32_t>(report.refused.size()));
@@ -284,7 +288,7 @@ std::vector<Buffer> EncodeStatusAnswer(const MessageLink& link,
     AppendFixed(&body, row.term.value());
     AppendFixed(&body, row.level.value());
   }
-  return Seal(link, body, {});
+  return Seal(link, std::move(body));
 }
 
 absl::StatusOr<PeerMessage> DecodePeerMessage(const MessageLink& link,
