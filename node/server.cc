@@ -204,10 +204,15 @@ class ServerImpl final : public Server, public raft::Host::Observer {
       use.entries_in_flight =
           std::max<uint64_t>(use.entries_in_flight, queue->inflight());
     }
-    if (use.log_memory_bytes <= config_.snapshot.log_memory_bytes) return use;
+    const bool evicts =
+        use.log_memory_bytes > config_.snapshot.log_memory_bytes;
     for (const auto& queue : router_.queues()) {
       const raft::Core* const core = host_.core(queue->group());
-      if (core != nullptr) use.unapplied_bytes += core->unapplied_bytes();
+      if (core == nullptr) continue;
+      if (evicts) use.unapplied_bytes += core->unapplied_bytes();
+      const uint64_t backlog = core->apply_backlog_bytes();
+      if (backlog <= config_.raft.unapplied_bytes) continue;
+      use.apply_backlogs.emplace_back(queue->group(), backlog);
     }
     return use;
   }

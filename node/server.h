@@ -41,6 +41,9 @@ struct ResourceUse {
   // Those of them that are not applied. Counted only while the entries in
   // memory exceed snapshot.log_memory_bytes.
   uint64_t unapplied_bytes = 0;
+  // The groups that have committed more than raft.unapplied_bytes and not
+  // applied it, each with its bytes.
+  std::vector<std::pair<GroupId, uint64_t>> apply_backlogs;
   uint64_t store_bytes = 0;        // Keys, values and sessions, as counted.
   uint64_t store_limit_bytes = 0;  // Of them, as last set; 0: there is none.
   // The most bytes that writes under way will add to them.

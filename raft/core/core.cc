@@ -217,6 +217,10 @@ Message Core::Impl::NewMessage(MessageType type, ReplicaId to) const {
   message.from = options_.replica;
   message.to = to;
   message.term = hard_state_.term;
+  if (type == MessageType::kAppendReply ||
+      type == MessageType::kHeartbeatReply) {
+    message.behind = IsBehind();
+  }
   return message;
 }
 
@@ -484,6 +488,9 @@ Index Core::evictable() const { return impl_->evictable(); }
 size_t Core::log_bytes() const { return impl_->log().size_bytes(); }
 size_t Core::resident_log_bytes() const {
   return impl_->log().resident_bytes();
+}
+size_t Core::apply_backlog_bytes() const {
+  return impl_->apply_backlog_bytes();
 }
 size_t Core::unapplied_bytes() const {
   const LogView& log = impl_->log();

@@ -98,7 +98,8 @@ struct CoreOptions {
   // A leader refuses proposals that would exceed one of these. They count the
   // bytes of entries that are not committed, that it has not applied, and that
   // its own disk has not written. A leader whose disk stays behind gives its
-  // leadership away.
+  // leadership away. A follower that has committed more than it may hold before
+  // applying it gets no entries meanwhile.
   size_t uncommitted_bytes_max = 16 << 20;
   size_t unapplied_bytes_max = 64 << 20;
   size_t unwritten_bytes_max = 32 << 20;
@@ -468,6 +469,9 @@ class Core {
   // that are in memory.
   size_t log_bytes() const;
   size_t resident_log_bytes() const;
+  // Sum of size_bytes of the entries (applied, commit]. Zero if it halted: it
+  // applies no more, and its entries may leave the memory.
+  size_t apply_backlog_bytes() const;
   // Sum of size_bytes of the entries (applied, last] that are in memory.
   size_t unapplied_bytes() const;
   // The first index where the log may start such that the entries (index,

@@ -71,6 +71,7 @@ class Core::Impl {
   Index evictable() const {
     return std::min(halted() ? commit_ : applied_, durable_);
   }
+  size_t apply_backlog_bytes() const { return halted() ? 0 : unapplied_bytes_; }
   const SnapshotDescriptor& snapshot() const { return snapshot_; }
   WallTime applied_log_time() const { return applied_log_time_; }
   WallTime applied_latest() const { return applied_latest_; }
@@ -169,12 +170,16 @@ class Core::Impl {
   // The write of this Step has the entries from `index` on.
   void WriteFrom(Index index);
   void OnAppend(const Message& message);
+  // Whether this replica wants no entries until it has applied more.
+  bool IsBehind() const;
   bool WellFormed(const Message& message) const;
   bool Continues(const Entry& entry) const;
   void RejectAppend(const Message& message);
   void ReplaceSuffix(const EntryList& entries, size_t from);
   void AckMatch(AppendNumber number, Index matched);
   void OnAppendReply(const Message& message);
+  // Notes whether the sender wants entries. It may get some again.
+  void TakeBehind(const Message& message, Progress& member);
   // The number of the leader's next kAppend or kSnapshotChunk.
   AppendNumber NextNumber() const {
     return std::get<Leader>(role_).last_append + 1;

@@ -269,6 +269,44 @@ TEST_F(BacklogTest, ProposalsBeyondTheLimit_AreRefused) {
   EXPECT_TRUE(propose());
 }
 
+// A follower that applies its entries more slowly than it gets them.
+TEST_F(BacklogTest, FollowerBeyondTheLimit_SaysSoUntilItHasAppliedEnough) {
+  options_.unapplied_bytes_max = 4 * 49;
+  StartWithBacklog();
+  const auto says_so = [this](const Message& question, MessageType reply) {
+    Receive(question);
+    const auto replies =
+        Of(reply == MessageType::kAppendReply ? out_.messages : out_.heartbeats,
+           reply);
+    EXPECT_EQ(replies.size(), 1u);
+    return !replies.empty() && replies[0].behind;
+  };
+  const Message heartbeat = From(2, MessageType::kHeartbeat, 2);
+  const Message append = Append(2, 2, At(2, 8), {}, 8);
+  EXPECT_TRUE(says_so(heartbeat, MessageType::kHeartbeatReply));
+  EXPECT_TRUE(says_so(append, MessageType::kAppendReply));
+  EXPECT_TRUE(
+      says_so(Append(2, 2, At(2, 9), {}, 8), MessageType::kAppendReply));
+  // It takes an append nevertheless, and says so.
+  Receive(Append(2, 2, At(2, 8), {Commands(2, 9)}, 8));
+  ASSERT_TRUE(out_.write.has_value());
+  EXPECT_TRUE(out_.write->after.at(0).behind);
+  EXPECT_EQ(core_->apply_backlog_bytes(), 7 * 49u);
+  PassToDeadline();
+  EXPECT_EQ(core_->apply_backlog_bytes(), 4 * 49u);
+  EXPECT_FALSE(says_so(heartbeat, MessageType::kHeartbeatReply));
+  EXPECT_FALSE(says_so(append, MessageType::kAppendReply));
+}
+
+// Entries must arrive although none before them is committed.
+TEST_F(BacklogTest, FollowerWithAnUncommittedLog_WantsEntries) {
+  options_.unapplied_bytes_max = 49;
+  Start(Term(2), {2, 2, 2, 2, 2, 2, 2});
+  Receive(Append(2, 2, At(2, 8), {}, 0));
+  ASSERT_EQ(out_.messages.size(), 1u);
+  EXPECT_FALSE(out_.messages[0].behind);
+}
+
 // A snapshot replaces the state machine, so nothing is applied meanwhile.
 TEST_F(BacklogTest, WaitsWhileASnapshotIsInstalled) {
   StartWithBacklog();
@@ -314,6 +352,72 @@ TEST_F(LimitsTest, EntriesBeyondTheLimitOfAStep_AreSentByTheTimer) {
   Step(TimerFired());
   EXPECT_EQ(Of(out_.messages, MessageType::kAppend).size(), 1u);
   EXPECT_GT(core_->deadline(), now_.mono);
+}
+
+class BehindTest : public LimitsTest {
+ protected:
+  void Lead() {
+    Start(Term(1));
+    BecomeServingLeader();
+    Receive(Ack(3, 2, 2));
+  }
+  // The followers that the last step sent entries.
+  std::vector<ReplicaId> Sent() const {
+    std::vector<ReplicaId> to;
+    for (const Message& message : Of(out_.messages, MessageType::kAppend)) {
+      if (!message.entries.empty()) to.push_back(message.to);
+    }
+    return to;
+  }
+  void Propose() { Step(Proposal{0, EntryKind::kCommands, Buffer::Copy("a")}); }
+  Message Behind(Message reply) const {
+    reply.behind = true;
+    return reply;
+  }
+};
+
+TEST_F(BehindTest, FollowerThatIsBehind_GetsEntriesOnceItHasCaughtUp) {
+  Lead();
+  Receive(Behind(From(2, MessageType::kHeartbeatReply, 2)));
+  for (int i = 0; i < 3; ++i) {
+    Propose();
+    EXPECT_EQ(Sent(), std::vector<ReplicaId>{ReplicaId(3)});
+  }
+  // Its copies count nevertheless, and heartbeats go on.
+  FinishWrites();
+  Receive(Ack(3, 2, 5));
+  EXPECT_EQ(core_->commit_index(), Index(5));
+  Receive(Behind(Ack(2, 2, 2)));
+  EXPECT_TRUE(out_.messages.empty());
+  Pass(options_.heartbeat_interval);
+  Step(TimerFired());
+  ASSERT_EQ(out_.heartbeats.size(), 2u);
+  Receive(From(2, MessageType::kHeartbeatReply, 2));
+  EXPECT_EQ(Sent(), std::vector<ReplicaId>{ReplicaId(2)});
+  EXPECT_EQ(out_.messages[0].entries.size(), 3u);
+}
+
+TEST_F(BehindTest, AcknowledgementOfAFollowerThatCaughtUp_BringsMore) {
+  Lead();
+  Propose();
+  Receive(Behind(From(2, MessageType::kHeartbeatReply, 2)));
+  Propose();
+  Receive(Ack(2, 2, 3));
+  EXPECT_EQ(Sent(), std::vector<ReplicaId>{ReplicaId(2)});
+}
+
+// A new leader must find out where the logs agree.
+TEST_F(BehindTest, ProbeOfAFollowerThatIsBehind_HasNoEntries) {
+  Lead();
+  Propose();
+  Receive(Behind(Rejection(2, 2, At(2, 2))));
+  const auto probes = Of(out_.messages, MessageType::kAppend);
+  ASSERT_EQ(probes.size(), 1u);
+  EXPECT_TRUE(probes[0].entries.empty());
+  Receive(Behind(Ack(2, 2, 2)));
+  EXPECT_TRUE(out_.messages.empty());
+  Receive(From(2, MessageType::kHeartbeatReply, 2));
+  EXPECT_EQ(Sent(), std::vector<ReplicaId>{ReplicaId(2)});
 }
 
 // Links that have no room.

@@ -56,6 +56,7 @@ class NonsenseTest : public ReplicaTest {
     if (m.type == MessageType::kPreVoteReply && Chance(50)) ++m.term;
     m.reject = Chance(30);
     m.forced = Chance(20);
+    m.behind = Chance(20);
     m.last_log = m.previous = SomePosition();
     m.received = m.durable = m.read_index = m.previous.index;
     if (Chance(20)) m.durable = SomeIndex();

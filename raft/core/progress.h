@@ -165,6 +165,9 @@ class Progress {
   // When a message of this term last arrived from the follower.
   MonoTime last_contact() const { return last_contact_; }
   void RecordContact(MonoTime now) { last_contact_ = now; }
+  // Whether the follower wants no entries, because it applies them too slowly.
+  bool behind() const { return behind_; }
+  void RecordBehind(bool behind) { behind_ = behind; }
   // The newest read round that the follower confirmed.
   ReadRound read_round() const { return read_round_; }
   void ConfirmReadRound(ReadRound round);
@@ -197,6 +200,7 @@ class Progress {
   CatchUp catch_up_;
   MonoTime retry_at_ = MonoTime::Max();
   MonoTime last_contact_;
+  bool behind_ = false;
   ReadRound read_round_;
   Level known_level_;
   Index commit_sent_;

@@ -154,7 +154,7 @@ void Core::Impl::SendAppends(Progress& member) {
       return;
     }
     const bool probe = member.state() == Progress::State::kProbe;
-    const bool room = MaySend(member);
+    const bool room = !member.behind() && MaySend(member);
     if (!probe && !room) return;
     if (bytes >= bytes_max) {
       std::get<Leader>(role_).send_backlog = true;
@@ -309,6 +309,13 @@ void Core::Impl::OnAppend(const Message& message) {
   FollowerCommit(message.commit, matched);
 }
 
+// The entries that are not committed do not count. They may have to be appended
+// before any of those before them are committed.
+bool Core::Impl::IsBehind() const {
+  return apply_backlog_bytes() > options_.unapplied_bytes_max ||
+         (apply_backlog_bytes() > 0 && Fires("raft.behind_early"));
+}
+
 // True if a leader of that term can have sent the entries. Those of an unknown
 // kind or version are kept; the replica halts before them (levels.cc).
 bool Core::Impl::WellFormed(const Message& message) const {
@@ -431,6 +438,7 @@ void Core::Impl::OnAppendReply(const Message& message) {
   Progress* member = leader == nullptr ? nullptr : FindMember(message.from);
   if (member == nullptr) return;
   member->RecordContact(now_.mono);
+  TakeBehind(message, *member);
   const AppendNumber next = leader->last_append + 1;
   if (message.number >= next) {
     DropInvalid();
@@ -478,6 +486,15 @@ void Core::Impl::OnAppendReply(const Message& message) {
   if (leader->transfer && leader->transfer->to == member->replica() && news) {
     ContinueLeadershipTransfer();
   }
+}
+
+// Every heartbeat asks again, so a follower that has caught up is sent entries
+// within one interval. A group is not quiet meanwhile.
+void Core::Impl::TakeBehind(const Message& message, Progress& member) {
+  if (member.behind() && !message.behind) {
+    std::get<Leader>(role_).send_due = true;
+  }
+  member.RecordBehind(message.behind);
 }
 
 // Only entries of the own term are committed by counting replicas; earlier
@@ -613,7 +630,8 @@ bool Core::Impl::IsIdle() const {
   for (const Progress& member : leader.members) {
     if (IsInactive(member)) continue;
     if (member.state() != Progress::State::kReplicate ||
-        member.match() != last || member.known_level() == Level() ||
+        member.match() != last || member.behind() ||
+        member.known_level() == Level() ||
         now_.mono - LastContact(member) > options_.election_timeout_min) {
       return false;
     }
@@ -675,6 +693,7 @@ void Core::Impl::OnHeartbeatReply(const Message& message) {
     return;
   }
   member->RecordContact(now_.mono);
+  TakeBehind(message, *member);
   member->ConfirmReadRound(message.read_round);
   member->RecordKnownLevel(message.known_level);
   ConfirmRound();

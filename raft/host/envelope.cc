@@ -29,6 +29,7 @@ constexpr size_t kMessageHeaderBytes = 30;
 constexpr size_t kEntryHeaderBytes = 44;
 constexpr uint8_t kFlagReject = 1;
 constexpr uint8_t kFlagForced = 2;
+constexpr uint8_t kFlagBehind = 4;
 
 // The flags that a message of `type` may have.
 uint8_t FlagsOf(MessageType type) {
@@ -37,10 +38,13 @@ uint8_t FlagsOf(MessageType type) {
       return kFlagForced;
     case MessageType::kPreVoteReply:
     case MessageType::kVoteReply:
-    case MessageType::kAppendReply:
     case MessageType::kSnapshotReply:
     case MessageType::kReadIndexReply:
       return kFlagReject;
+    case MessageType::kAppendReply:
+      return kFlagReject | kFlagBehind;
+    case MessageType::kHeartbeatReply:
+      return kFlagBehind;
     default:
       return 0;
   }
@@ -119,8 +123,9 @@ class HeaderPass {
       : header_(header), payloads_(payloads) {}
 
   MessageBytes Put(GroupId group, const Message& message) {
-    const uint8_t flags =
-        (message.reject ? kFlagReject : 0) | (message.forced ? kFlagForced : 0);
+    const uint8_t flags = (message.reject ? kFlagReject : 0) |
+                          (message.forced ? kFlagForced : 0) |
+                          (message.behind ? kFlagBehind : 0);
     CHECK_EQ(flags & ~FlagsOf(message.type), 0);
     Put(static_cast<uint8_t>(message.type));
     Put(flags);
@@ -198,6 +203,7 @@ class HeaderReader {
     }
     message.reject = (flags & kFlagReject) != 0;
     message.forced = (flags & kFlagForced) != 0;
+    message.behind = (flags & kFlagBehind) != 0;
     out->group = GroupId(headers_.Take<uint32_t>());
     message.to = ReplicaId(headers_.Take<uint64_t>());
     message.from = ReplicaId(headers_.Take<uint64_t>());

@@ -17,7 +17,7 @@
 namespace quorate::raft {
 
 // The version of the format, behind the checksum of every envelope.
-inline constexpr uint16_t kEnvelopeVersion = 10;
+inline constexpr uint16_t kEnvelopeVersion = 11;
 
 struct GroupMessage {
   GroupId group;

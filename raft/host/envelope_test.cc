@@ -104,6 +104,7 @@ class Drawing {
         break;
       case MessageType::kAppendReply:
         m->reject = Below(2) == 1;
+        m->behind = Below(2) == 1;
         m->number = AppendNumber(Below(1 << 20));
         if (m->reject) {
           m->hint = Position();
@@ -120,6 +121,7 @@ class Drawing {
         m->state = {Index(Below(9)), Below(99)};
         break;
       case MessageType::kHeartbeatReply:
+        m->behind = Below(2) == 1;
         m->read_round = ReadRound(Below(5));
         m->state = {Index(Below(9)), Below(99)};
         m->known_level = Level(Below(5));
@@ -256,6 +258,7 @@ std::vector<GroupMessage> GoldenMessages() {
                          .payload = Buffer::Copy("commands")}),
       WithChecksum(Entry{.term = Term(0x1d), .index = Index(0x18)})};
   Message& accepting = at(MessageType::kAppendReply);
+  accepting.behind = true;
   accepting.number = AppendNumber(0x36);
   accepting.received = Index(0x37);
   accepting.durable = Index(0x1e);
@@ -303,7 +306,7 @@ std::vector<GroupMessage> GoldenMessages() {
 }
 
 TEST(Envelope, Bytes_AreAsEver) {
-  std::ifstream file("raft/host/testdata/envelope_v10.hex");
+  std::ifstream file("raft/host/testdata/envelope_v11.hex");
   std::string hex;
   for (std::string line; std::getline(file, line);) hex += line;
   const std::vector<GroupMessage> messages = GoldenMessages();
@@ -368,9 +371,9 @@ TEST(EnvelopeBuilder, ManySmallMessages_FillAnEnvelope) {
 TEST(Envelope, UnknownVersion_IsRefused) {
   std::string bytes(
       Join(EncodeEnvelope(kLink, {Make(MessageType::kTimeoutNow)})).view());
-  bytes[kChecksumEnd] = 11;
+  bytes[kChecksumEnd] = 12;
   EXPECT_EQ(Refusal(bytes),
-            "envelope has version 11, but this program reads version 10");
+            "envelope has version 12, but this program reads version 11");
 }
 
 // The envelope's own checksum matches: its sender had the damage in memory.

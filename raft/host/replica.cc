@@ -59,6 +59,9 @@ void Replica::OnMessage(NodeId from, StoreIncarnation store,
   if (!status_.ok() || !SenderIsMember(message.from, from, store)) return;
   // Any message may be lost.
   if (services_.env.buggify.Fire("raft.host.message_dropped")) return;
+  if (message.behind) {
+    services_.env.tracer.Sometimes("raft.follower_is_behind");
+  }
   TakeStateDigest(message);
   // Without a second move: a message is large.
   Step(Input(std::in_place_type<MessageReceived>, std::move(message)));

@@ -67,7 +67,7 @@ class Headers {
     --left_;
     *name = {};
     name->type = rest_.Take<uint8_t>();
-    const bool reject = rest_.Take<uint8_t>() == kReject;
+    const bool reject = (rest_.Take<uint8_t>() & kReject) != 0;
     name->group = rest_.Take<uint32_t>();
     rest_.TakeBytes(16);  // Receiver and sender.
     name->term = rest_.Take<uint64_t>();

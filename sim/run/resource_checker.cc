@@ -86,6 +86,18 @@ void ResourceChecker::RequireEviction(SimTime now, NodeId node,
       seen->log_exceeds_since.ms(), " ms, at most ", bound, " are allowed"));
 }
 
+void ResourceChecker::RequireBacklogs(NodeId node, const node::ResourceUse& use,
+                                      Seen* seen) {
+  std::map<GroupId, uint64_t> before = std::exchange(seen->backlogs, {});
+  for (const auto& [group, bytes] : use.apply_backlogs) {
+    const auto least = before.try_emplace(group, bytes).first;
+    least->second = std::min(least->second, bytes);
+    seen->backlogs.insert(*least);
+    Require(node, absl::StrCat("bytes to apply in group ", group.value()),
+            bytes, least->second + options_.late_entry_bytes_max);
+  }
+}
+
 void ResourceChecker::AfterTurns(SimTime now, NodeId node,
                                  const node::Config& config, bool works,
                                  const node::ResourceUse& use) {
@@ -117,6 +129,7 @@ void ResourceChecker::AfterTurns(SimTime now, NodeId node,
   if (works) {
     RequireEviction(now, node, config.snapshot.log_memory_bytes, use, &seen);
   }
+  RequireBacklogs(node, use, &seen);
   seen.use = use;
 }
 

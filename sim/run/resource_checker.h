@@ -33,6 +33,10 @@ struct ResourceCheckerOptions {
   uint64_t entry_work_max = 0;
   // The largest limits.peer_bytes: each node bounds what it asks.
   uint64_t peer_bytes_max = 0;
+  // The most bytes of entries of a group that may reach a follower after it has
+  // raft.unapplied_bytes to apply. Such entries are on their way, or it does
+  // not know that they are committed.
+  uint64_t late_entry_bytes_max = 0;
 };
 
 class ResourceChecker {
@@ -56,6 +60,8 @@ class ResourceChecker {
     // Since when applied entries in memory exceed the budget. Max(): they do
     // not.
     SimTime log_exceeds_since = SimTime::Max();
+    // The least of each backlog since it exceeds its bound.
+    std::map<GroupId, uint64_t> backlogs;
   };
 
   void Require(NodeId node, std::string_view what, uint64_t used,
@@ -73,6 +79,10 @@ class ResourceChecker {
                     const node::ResourceUse& use);
   void RequireEviction(SimTime now, NodeId node, uint64_t budget_bytes,
                        const node::ResourceUse& use, Seen* seen);
+
+  // A backlog above its bound, such as that of a log after a restart, does not
+  // grow.
+  void RequireBacklogs(NodeId node, const node::ResourceUse& use, Seen* seen);
 
   const ResourceCheckerOptions options_;
   Report violate_;

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "gtest/gtest.h"
@@ -16,7 +17,8 @@ constexpr ResourceCheckerOptions kOptions = {.nodes = 3,
                                              .request_keys_max = 10,
                                              .answer_bytes_max = 1'000,
                                              .entry_work_max = 300,
-                                             .peer_bytes_max = 700};
+                                             .peer_bytes_max = 700,
+                                             .late_entry_bytes_max = 50};
 
 node::Config Small() {
   node::Config config;
@@ -126,6 +128,24 @@ TEST_F(ResourceCheckerTest, AppliedEntriesThatStayInMemory_Found) {
   const auto found = Turn(exceeds, late);
   ASSERT_EQ(found.size(), 1u);
   EXPECT_TRUE(found[0].starts_with("resources: node 2 has 1001 bytes of"));
+}
+
+TEST_F(ResourceCheckerTest, BacklogThatGrows_Found) {
+  const auto backlogs = [this](std::vector<std::pair<GroupId, uint64_t>> all) {
+    return Turn({.apply_backlogs = std::move(all)});
+  };
+  // A log after a restart may be as long as it was.
+  EXPECT_TRUE(backlogs({{GroupId(1), 9'000}}).empty());
+  EXPECT_TRUE(backlogs({{GroupId(1), 8'000}, {GroupId(2), 9'000}}).empty());
+  EXPECT_TRUE(backlogs({{GroupId(1), 8'050}, {GroupId(2), 8'500}}).empty());
+  const auto found = backlogs({{GroupId(1), 8'051}, {GroupId(2), 8'500}});
+  ASSERT_EQ(found.size(), 1u);
+  EXPECT_EQ(found[0],
+            "resources: node 2 has bytes to apply in group 1 8051, at most "
+            "8050 is allowed");
+  // Group 1 has applied it meanwhile.
+  EXPECT_TRUE(backlogs({{GroupId(2), 8'500}}).empty());
+  EXPECT_TRUE(backlogs({{GroupId(1), 9'500}, {GroupId(2), 8'500}}).empty());
 }
 
 TEST_F(ResourceCheckerTest, UnappliedEntries_ExcuseOnlyThemselves) {

@@ -291,6 +291,11 @@ ResourceCheckerOptions Run::Impl::BoundsOfMessages() const {
         std::max<uint64_t>(options.entry_work_max, config.bounds.entry_work);
     options.peer_bytes_max =
         std::max<uint64_t>(options.peer_bytes_max, config.limits.peer_bytes);
+    const node::RaftConfig& raft = config.raft;
+    options.late_entry_bytes_max = std::max<uint64_t>(
+        options.late_entry_bytes_max,
+        2 * (raft.inflight_bytes + raft.append_bytes) + raft.uncommitted_bytes +
+            options.message_bytes_max);
   }
   return options;
 }
