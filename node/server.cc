@@ -95,6 +95,8 @@ raft::HostOptions MakeHostOptions(const Config& config,
   options.snapshot_threshold_bytes_max = config.snapshot.threshold_bytes_max;
   options.snapshot_trailing_bytes = config.snapshot.trailing_bytes;
   options.peer_window_bytes = raft.peer_window_bytes;
+  options.unwritten_bytes_max = raft.unwritten_total_bytes;
+  options.snapshot_transfer_bytes_max = config.snapshot.inflight_total_bytes;
   options.log_memory_bytes_max = config.snapshot.log_memory_bytes;
   options.log_bytes_max = config.snapshot.log_bytes;
   options.digest_interval = config.bounds.digest_interval;
@@ -191,6 +193,9 @@ class ServerImpl final : public Server, public raft::Host::Observer {
         .request_bytes = input_budget_.used_bytes(),
         .peer_bytes = router_.links().held_bytes(),
         .log_memory_bytes = host_.log_memory_bytes(),
+        .unwritten_bytes = host_.unwritten_bytes(),
+        .staged_bytes = host_.staged_bytes(),
+        .chunk_read_bytes = host_.chunk_read_bytes(),
         .store_bytes = memory_budget_.used_bytes(),
         .store_limit_bytes = memory_budget_.limit_bytes(),
         .store_reserved_bytes = memory_budget_.reserved_bytes(),

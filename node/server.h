@@ -44,6 +44,11 @@ struct ResourceUse {
   // The groups that have committed more than raft.unapplied_bytes and not
   // applied it, each with its bytes.
   std::vector<std::pair<GroupId, uint64_t>> apply_backlogs;
+  uint64_t unwritten_bytes = 0;  // Entries that the disk has not written.
+  // Chunks of snapshots: received ones that the disk has not written, and ones
+  // that are being read for followers.
+  uint64_t staged_bytes = 0;
+  uint64_t chunk_read_bytes = 0;
   uint64_t store_bytes = 0;        // Keys, values and sessions, as counted.
   uint64_t store_limit_bytes = 0;  // Of them, as last set; 0: there is none.
   // The most bytes that writes under way will add to them.

@@ -139,6 +139,8 @@ struct RaftConfig {
   uint64_t peer_window_bytes = 32 << 20;
   size_t uncommitted_bytes = 16 << 20;
   size_t unwritten_bytes = 32 << 20;
+  // The same for all groups of the node, those that others lead included.
+  uint64_t unwritten_total_bytes = 128 << 20;
   size_t unapplied_bytes = 64 << 20;
   size_t apply_bytes = 64 << 10;
   uint32_t log_time_slew_ppm = 1'000;
@@ -167,6 +169,9 @@ struct SnapshotConfig {
   size_t chunk_bytes = 64 << 10;
   // Size of the chunks to a follower that it has not written.
   uint64_t inflight_bytes = 4 << 20;
+  // Chunks of all groups that are being read for followers; and chunks that
+  // were received and are not written.
+  uint64_t inflight_total_bytes = 32 << 20;
   // A follower that is silent for so long gets a snapshot from the beginning if
   // a newer one has replaced that in transfer.
   Duration transfer_timeout = Seconds(60);

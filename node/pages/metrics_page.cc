@@ -338,6 +338,12 @@ void WriteStorage(Context& context, Page& page) {
   One(page, "quorate_log_resident_bytes", "gauge",
       "Size of those of them that are in memory.",
       context.host.log_memory_bytes());
+  One(page, "quorate_log_unwritten_bytes", "gauge",
+      "Size of the entries of all groups that the disk has not written.",
+      context.host.unwritten_bytes());
+  One(page, "quorate_snapshot_unwritten_bytes", "gauge",
+      "Size of the received pieces of snapshots that are not written.",
+      context.host.staged_bytes());
   One(page, "quorate_log_segments", "gauge", "Segment files of the log.",
       log.segments);
   const auto store = [&](std::string_view name, std::string_view type,

@@ -294,6 +294,7 @@ void Core::Impl::FinishStep() {
       write.entries = log_.Slice(write_from_ - 1, log_.last().index);
       write_from_ = Index();
     }
+    proposed_bytes_ = 0;
     written_hard_state_ = hard_state_;
   }
   out_->removed = log_.TakeRemoved();

@@ -43,6 +43,20 @@ class HostGate {
   // Asked before entries or a chunk of a snapshot leave for `to`. False: they
   // wait. The host then steps the core with RoomToSend once there is room.
   virtual bool MaySend(ReplicaId to) = 0;
+  // Whether the disk of this node may be given so many further bytes of
+  // entries. After a refusal it may be given none for a while. False: a leader
+  // refuses proposals. A follower drops entries and keeps silent about those
+  // that it lacks, so its leader asks again later.
+  virtual bool MayWrite(uint64_t bytes) {
+    (void)bytes;
+    return true;
+  }
+  // The same for bytes of snapshots that leaders send. False: a follower
+  // accepts no chunk. Its leader asks again later.
+  virtual bool MayStage(uint64_t bytes) {
+    (void)bytes;
+    return true;
+  }
   // Asked before a committed entry is handed out. False: this program does not
   // know it, since a newer one wrote it. The replica halts before it: it keeps
   // its log and its vote, applies no more, and never leads.

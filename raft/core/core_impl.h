@@ -163,12 +163,21 @@ class Core::Impl {
   // Returns why the proposal is refused, or nothing after it was appended.
   std::optional<Refused::Reason> Append(Proposal proposal);
   bool LacksRoom(Leader& leader, size_t size_bytes, Refused::Reason* reason);
+  bool DiskIsBehind(const Leader& leader) const;
   void OnWriteDone(const WriteDone& event);
   void OnDurable(Index index);
   LogPosition AppendOwn(EntryKind kind, Buffer payload);
   void AppendToLog(Entry entry);
   // The write of this Step has the entries from `index` on.
   void WriteFrom(Index index);
+  // Whether the disk of this node is behind, whichever group's bytes it has.
+  bool MayWrite(size_t bytes) const {
+    return options_.gate == nullptr || options_.gate->MayWrite(bytes);
+  }
+  bool MayStage(size_t bytes) const {
+    return options_.gate == nullptr || options_.gate->MayStage(bytes);
+  }
+  static size_t SizeBehind(const EntryList& entries, size_t known);
   void OnAppend(const Message& message);
   // Whether this replica wants no entries until it has applied more.
   bool IsBehind() const;
@@ -320,8 +329,10 @@ class Core::Impl {
   Role role_;
   MonoTime election_deadline_;  // Unused by a leader.
 
-  Now now_;                // Time of the current Step.
-  Index write_from_;       // First entry that it appended; zero: none.
+  Now now_;           // Time of the current Step.
+  Index write_from_;  // First entry that it appended; zero: none.
+  // Size of the entries that it appended as the leader.
+  size_t proposed_bytes_ = 0;
   Output* out_ = nullptr;  // Output of the current Step.
 };
 

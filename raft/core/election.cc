@@ -284,15 +284,22 @@ void Core::Impl::OnTransferRequested(const TransferRequested& event) {
 
 // The disk of this leader is slower than those of its followers. The voter with
 // the longest log takes over. If it does not, this replica asks again while its
-// disk is behind.
+// disk is behind. If other groups have filled the disk, this log may be durable
+// here: a voter that has all of it takes over.
 void Core::Impl::GiveAwayLeadership() {
   Leader& leader = std::get<Leader>(role_);
+  // Other groups had filled the disk, and have room again.
+  if (leader.unwritten_bytes == 0 && !DiskIsBehind(leader)) {
+    leader.give_away_at = MonoTime::Max();
+    return;
+  }
   leader.give_away_at = now_.mono + options_.election_timeout_max;
   if (leader.transfer) return;
   const Progress* best = nullptr;
   for (const Progress& member : leader.members) {
     if (!IsVoter(log_.configuration(), member.replica()) ||
-        IsInactive(member) || member.match() <= durable_) {
+        IsInactive(member) ||
+        (member.match() <= durable_ && member.match() < log_.last().index)) {
       continue;
     }
     if (best == nullptr || member.match() > best->match()) best = &member;

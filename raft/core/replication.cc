@@ -47,6 +47,7 @@ LogPosition Core::Impl::AppendOwn(EntryKind kind, Buffer payload) {
   leader.send_due = true;
   leader.uncommitted_bytes += entry.size_bytes();
   leader.unwritten_bytes += entry.size_bytes();
+  proposed_bytes_ += entry.size_bytes();
   const LogPosition position = entry.position();
   AppendToLog(std::move(entry));
   return position;
@@ -101,7 +102,8 @@ bool Core::Impl::LacksRoom(Leader& leader, size_t size_bytes,
   const auto exceeds = [size_bytes](size_t held, size_t max) {
     return held > 0 && held + size_bytes > max;
   };
-  if (exceeds(leader.unwritten_bytes, options_.unwritten_bytes_max)) {
+  if (exceeds(leader.unwritten_bytes, options_.unwritten_bytes_max) ||
+      !MayWrite(proposed_bytes_ + size_bytes)) {
     *reason = Refused::Reason::kTooMuchUnwritten;
     leader.give_away_at = std::min(leader.give_away_at,
                                    now_.mono + options_.election_timeout_max);
@@ -118,6 +120,12 @@ bool Core::Impl::LacksRoom(Leader& leader, size_t size_bytes,
     return true;
   }
   return false;
+}
+
+// So much is not written that this replica should not lead.
+bool Core::Impl::DiskIsBehind(const Leader& leader) const {
+  return leader.unwritten_bytes > options_.unwritten_bytes_max / 2 ||
+         !MayWrite(1);
 }
 
 void Core::Impl::SendToMembers() {
@@ -267,6 +275,11 @@ MonoTime Core::Impl::LastContact(const Progress& member) const {
 
 // ---- The follower's log.
 
+size_t Core::Impl::SizeBehind(const EntryList& entries, size_t known) {
+  if (known == 0) return entries.totals().size_bytes;
+  return entries.Slice(known, entries.size() - known).totals().size_bytes;
+}
+
 // Raft paper Figure 2, AppendEntries RPC, receiver implementation.
 void Core::Impl::OnAppend(const Message& message) {
   if (!AcceptLeader(message)) return;
@@ -288,7 +301,8 @@ void Core::Impl::OnAppend(const Message& message) {
       return;
     }
   } else if (!log_.Matches(message.previous)) {
-    RejectAppend(message);
+    // The leader would send what is refused below.
+    if (MayWrite(1)) RejectAppend(message);
     return;
   }
   known = log_.FindConflict(entries, known);
@@ -298,6 +312,8 @@ void Core::Impl::OnAppend(const Message& message) {
   }
   if (known == entries.size()) {
     AckMatch(message.number, matched);
+  } else if (!MayWrite(SizeBehind(entries, known))) {
+    return FollowerCommit(message.commit, message.previous.index + known);
   } else {
     ReplaceSuffix(entries, known);
     Message reply = NewMessage(MessageType::kAppendReply, message.from);
@@ -426,9 +442,7 @@ void Core::Impl::OnDurable(Index index) {
   if (Leader* leader = std::get_if<Leader>(&role_)) {
     const Index from = std::max(durable_, log_.start().index);
     if (index > from) leader->unwritten_bytes -= log_.BytesIn(from, index);
-    if (leader->unwritten_bytes <= options_.unwritten_bytes_max / 2) {
-      leader->give_away_at = MonoTime::Max();
-    }
+    if (!DiskIsBehind(*leader)) leader->give_away_at = MonoTime::Max();
   }
   durable_ = index;
 }

@@ -134,5 +134,114 @@ TEST_F(SlowDiskTest, LeaderAsksForAnElection_OwnTermIsNotDurable_IsIgnored) {
   EXPECT_EQ(core_->role(), RoleKind::kCandidate);
 }
 
+// The disk of a node that has many groups: others have filled it.
+class DiskOfManyGroupsTest : public ReplicaTest, protected HostGate {
+ protected:
+  DiskOfManyGroupsTest() { options_.gate = this; }
+  bool MaySend(ReplicaId) override { return true; }
+  bool MayWrite(uint64_t bytes) override { return bytes <= room_; }
+
+  void Propose(size_t count = 1) {
+    Proposals proposals;
+    for (size_t i = 0; i < count; ++i) {
+      proposals.all.push_back(
+          {i, EntryKind::kCommands, Buffer::Copy(std::string(52, 'x'))});
+    }
+    Step(std::move(proposals));
+  }
+  // Heartbeats are answered until this time has passed. Returns the requests to
+  // take over.
+  std::vector<Message> Lead(Duration duration) {
+    std::vector<Message> requests;
+    const MonoTime end = now_.mono + duration;
+    while (core_->role() == RoleKind::kLeader && core_->deadline() <= end) {
+      PassToDeadline();
+      for (const Message& request :
+           Of(out_.messages, MessageType::kTimeoutNow)) {
+        requests.push_back(request);
+      }
+      for (const uint32_t node : {2, 3}) {
+        Receive(From(node, MessageType::kHeartbeatReply, 2));
+      }
+    }
+    return requests;
+  }
+
+  uint64_t room_ = 1 << 30;
+};
+
+TEST_F(DiskOfManyGroupsTest, Proposals_FitTheRoomOfTheNodeToTheByte) {
+  Start(Term(1));
+  BecomeServingLeader();
+  room_ = 300;
+  Propose(4);
+  EXPECT_EQ(out_.proposed.size(), 3u);
+  ASSERT_EQ(out_.refused.size(), 1u);
+  EXPECT_EQ(out_.refused[0].reason, Refused::Reason::kTooMuchUnwritten);
+  // The host has counted those of the step before.
+  room_ = 100;
+  Propose(2);
+  EXPECT_EQ(out_.proposed.size(), 1u);
+  room_ = 99;
+  Propose();
+  EXPECT_EQ(out_.refused.size(), 1u);
+}
+
+// All of this log is on the disk, but nothing more will be.
+TEST_F(DiskOfManyGroupsTest, LeaderWithoutRoom_GivesItsLeadershipAway) {
+  Start(Term(1));
+  BecomeServingLeader();
+  Receive(Ack(3, 2, 2));
+  room_ = 0;
+  Propose();
+  ASSERT_EQ(out_.refused.size(), 1u);
+  EXPECT_FALSE(Lead(options_.election_timeout_max * 2).empty());
+}
+
+TEST_F(DiskOfManyGroupsTest, LeaderThatGetsRoomAgain_KeepsItsLeadership) {
+  Start(Term(1));
+  BecomeServingLeader();
+  Receive(Ack(3, 2, 2));
+  room_ = 0;
+  Propose();
+  ASSERT_EQ(out_.refused.size(), 1u);
+  room_ = 1 << 30;
+  EXPECT_TRUE(Lead(options_.election_timeout_max * 4).empty());
+  EXPECT_EQ(core_->role(), RoleKind::kLeader);
+}
+
+// A rejection would make the leader send the entries again.
+TEST_F(DiskOfManyGroupsTest, Follower_DropsEntriesAndIsSilentAboutThem) {
+  Start(Term(2));
+  const auto append = [this](uint64_t after, std::vector<Entry> entries) {
+    Receive(Append(2, 2, At(after == 1 ? 1 : 2, after), std::move(entries),
+                   /*commit=*/2));
+  };
+  append(1, {Commands(2, 2)});
+  FinishWrites();
+  room_ = 49;
+  // The log has the first of them. Two do not fit.
+  append(1, {Commands(2, 2), Commands(2, 3), Commands(2, 4)});
+  EXPECT_FALSE(out_.write.has_value());
+  EXPECT_TRUE(out_.messages.empty());
+  EXPECT_EQ(core_->last().index, Index(2));
+  EXPECT_EQ(core_->commit_index(), Index(2)) << "known entries are committed";
+  append(1, {Commands(2, 2), Commands(2, 3)});
+  ASSERT_TRUE(out_.write.has_value());
+  EXPECT_EQ(out_.write->entries.size(), 1u);
+  FinishWrites();
+  room_ = 0;
+  append(4, {});
+  EXPECT_TRUE(out_.messages.empty());
+  append(3, {});
+  EXPECT_EQ(Of(out_.messages, MessageType::kAppendReply).size(), 1u)
+      << "known entries are acknowledged";
+  room_ = 1;
+  append(4, {});
+  const auto replies = Of(out_.messages, MessageType::kAppendReply);
+  ASSERT_EQ(replies.size(), 1u);
+  EXPECT_TRUE(replies[0].reject);
+}
+
 }  // namespace
 }  // namespace quorate::raft

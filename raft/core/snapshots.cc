@@ -193,11 +193,14 @@ void Core::Impl::OnSnapshotChunk(const Message& message) {
 void Core::Impl::AcceptChunk(const SnapshotPart& part) {
   IncomingSnapshot& incoming = *incoming_snapshot_;
   const uint64_t waiting = incoming.accepted - incoming.staged;
-  const bool room = waiting == 0 || waiting + part.chunk.size() <=
-                                        options_.snapshot_inflight_bytes_max;
+  const size_t size = part.chunk.size();
+  const bool room = (waiting == 0 ||
+                     waiting + size <= options_.snapshot_inflight_bytes_max) &&
+                    MayStage(std::max<size_t>(1, size));
   if (part.offset > incoming.accepted ||
       (part.offset == incoming.accepted && !room)) {
-    // The reply to the next write follows once there is room.
+    // The reply to the next write follows once there is room. If no write of
+    // this replica is under way, the leader asks.
     incoming.refused = !room;
     if (room) ReplyToChunk(incoming, /*reject=*/true);
     return;
@@ -263,7 +266,8 @@ void Core::Impl::OnChunkWritten(ChunkWritten event) {
   if (AlreadyCovered(event.snapshot.position)) return;
   if (incoming.staged < event.snapshot.size_bytes) {
     const bool room = incoming.accepted - incoming.staged <=
-                      options_.snapshot_inflight_bytes_max / 2;
+                          options_.snapshot_inflight_bytes_max / 2 &&
+                      MayStage(1);
     const bool reject = lost || (incoming.refused && room);
     if (reject) incoming.refused = false;
     ReplyToChunk(incoming, reject);

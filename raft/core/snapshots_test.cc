@@ -315,6 +315,42 @@ TEST_F(ReceivingTest, ChunkLargerThanTheBound_IsAcceptedAlone) {
   EXPECT_EQ(out_.snapshots.size(), 1u);
 }
 
+// Chunks of other groups wait for the disk of this node.
+class CrowdedReceivingTest : public ReceivingTest, protected HostGate {
+ protected:
+  CrowdedReceivingTest() { options_.gate = this; }
+  bool MaySend(ReplicaId) override { return true; }
+  bool MayStage(uint64_t bytes) override { return bytes <= room_; }
+  uint64_t room_ = 100;
+};
+
+TEST_F(CrowdedReceivingTest, ChunkWithoutRoom_IsAcceptedWhenTheLeaderAsks) {
+  room_ = kChunk - 1;
+  Chunk(0);
+  EXPECT_TRUE(out_.snapshots.empty());
+  EXPECT_TRUE(out_.messages.empty());
+  room_ = 0;
+  Chunk(10, 0);
+  EXPECT_TRUE(out_.messages.empty());
+  room_ = kChunk;
+  Chunk(10, 0);
+  ExpectReply(0, 0, /*reject=*/true);
+  Accepted(0);
+}
+
+TEST_F(CrowdedReceivingTest, ChunkWrittenWithoutRoom_AsksForNoFurtherOne) {
+  Chunk(0);
+  room_ = 0;
+  Chunk(10);
+  EXPECT_TRUE(out_.snapshots.empty());
+  Written(10, 10);
+  ExpectReply(10, 10, /*reject=*/false);
+  room_ = kChunk;
+  Chunk(20, 0);
+  ExpectReply(10, 10, /*reject=*/true);
+  Accepted(10);
+}
+
 TEST_F(ReceivingTest, MissingChunk_IsReportedAtOnce) {
   Chunk(0);
   Chunk(20);

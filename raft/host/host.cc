@@ -54,6 +54,9 @@ Host::Impl::Impl(env::Env& env, HostOptions options, MakeStateMachine make,
               options_.core.election_timeout_min),
       log_memory_(options_.log_memory_bytes_max, [this] { EvictLater(); }),
       log_size_(options_.log_bytes_max, [this] { ShortenLogsLater(); }),
+      unwritten_(options_.unwritten_bytes_max),
+      staged_(options_.snapshot_transfer_bytes_max),
+      chunk_reads_(options_.snapshot_transfer_bytes_max),
       snapshot_turn_([this] { NextSnapshotLater(); }),
       alarm_(env.loop, [this] { OnAlarm(); }) {}
 
@@ -127,6 +130,9 @@ void Host::Impl::OnOpened(absl::StatusOr<OpenedStore> opened) {
                                     .removed = removed_,
                                     .log_memory = log_memory_,
                                     .log_size = log_size_,
+                                    .unwritten = unwritten_,
+                                    .staged = staged_,
+                                    .chunk_reads = chunk_reads_,
                                     .replicas = replicas_,
                                     .snapshot_turn = snapshot_turn_,
                                     .pulses = pulses_});
@@ -522,6 +528,9 @@ uint64_t Host::snapshots_without_room() const {
 }
 
 uint64_t Host::log_memory_bytes() const { return impl_->log_memory_.bytes(); }
+uint64_t Host::unwritten_bytes() const { return impl_->unwritten_.bytes(); }
+uint64_t Host::staged_bytes() const { return impl_->staged_.bytes(); }
+uint64_t Host::chunk_read_bytes() const { return impl_->chunk_reads_.bytes(); }
 size_t Host::entries_to_free() const { return impl_->removed_.waiting(); }
 uint64_t Host::log_bytes() const { return impl_->log_size_.bytes(); }
 uint64_t Host::sent_bytes(NodeId to) const {

@@ -67,6 +67,14 @@ struct HostOptions {
   // Entries of all groups that one peer has not acknowledged. A first append
   // always fits.
   uint64_t peer_window_bytes = 32 << 20;
+  // Entries of all groups that the log on disk has not written. Beyond it
+  // leaders refuse proposals, and followers accept no entries. A first write
+  // always fits.
+  uint64_t unwritten_bytes_max = 128 << 20;
+  // Chunks of snapshots of all groups that are read to be sent; and as many
+  // bytes of chunks that were received and are not written. A first chunk
+  // always fits.
+  uint64_t snapshot_transfer_bytes_max = 32 << 20;
   // A limit of the size of the entries of all groups in memory; 0: none. Beyond
   // it the groups with most of them have their oldest ones on disk only. It is
   // exceeded by entries that are not applied or not durable.
@@ -262,6 +270,12 @@ class Host {
   uint64_t snapshots_without_room() const;
   // Size of the entries that the logs of all groups have in memory.
   uint64_t log_memory_bytes() const;
+  // Size of the entries of all groups that the log has not written.
+  uint64_t unwritten_bytes() const;
+  // Received chunks of snapshots that are not written, and chunks that are
+  // being read for followers.
+  uint64_t staged_bytes() const;
+  uint64_t chunk_read_bytes() const;
   // The number of entries that left the memory and are not freed yet.
   size_t entries_to_free() const;
   // The same with those that are only on disk.

@@ -15,6 +15,7 @@
 #include "absl/container/btree_map.h"
 #include "absl/container/btree_set.h"
 #include "env/alarm.h"
+#include "raft/host/disk_room.h"
 #include "raft/host/founding.h"
 #include "raft/host/host.h"
 #include "raft/host/log_budget.h"
@@ -144,6 +145,9 @@ class Host::Impl final : public env::Transport::Receiver {
   Pulses pulses_;
   LogBudget log_memory_;  // The entries in memory.
   LogBudget log_size_;    // All entries.
+  DiskRoom unwritten_;
+  DiskRoom staged_;
+  ChunkReads chunk_reads_;
   SnapshotTurn snapshot_turn_;
   // Replicas use the log and the snapshot store, and callbacks of both refer to
   // replicas. Members are destroyed in reverse order, so log and snapshot store

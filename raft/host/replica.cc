@@ -179,6 +179,12 @@ bool Replica::MaySend(ReplicaId to) {
   return services_.room.MaySend(key_.group, NodeOf(to));
 }
 
+bool Replica::MayHold(DiskRoom& room, uint64_t bytes, std::string_view mark) {
+  if (room.Admit(bytes)) return true;
+  services_.env.tracer.Sometimes(mark);
+  return false;
+}
+
 NodeId Replica::NodeOf(ReplicaId replica) const {
   const Member* member = FindMember(core_->configuration(), replica);
   if (member != nullptr) return member->node;
@@ -434,10 +440,14 @@ void Replica::HandleWrite(Output& output) {
   services_.log.Append(
       key_, write.hard_state_changed ? &write.hard_state : nullptr,
       write.commit, write.entries,
-      WhileHere([token = write.token, after = std::move(write.after)](
-                    Replica& here, absl::Status status) mutable {
-        here.OnWritten(token, std::move(after), std::move(status));
-      }));
+      [held = services_.unwritten.Hold(write.entries.totals().size_bytes),
+       done = WhileHere([token = write.token, after = std::move(write.after)](
+                            Replica& here, absl::Status status) mutable {
+         here.OnWritten(token, std::move(after), std::move(status));
+       })](absl::Status status) mutable {
+        held.End();
+        done(std::move(status));
+      });
 }
 
 void Replica::OnWritten(WriteToken token, std::vector<Message> after,

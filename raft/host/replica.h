@@ -21,6 +21,7 @@
 #include "env/boxed.h"
 #include "env/check.h"
 #include "raft/host/apply_room.h"
+#include "raft/host/disk_room.h"
 #include "raft/host/host.h"
 #include "raft/host/log_budget.h"
 #include "raft/host/outbox.h"
@@ -60,6 +61,9 @@ struct ReplicaServices {
   RemovedEntries& removed;
   LogBudget& log_memory;         // For entries in memory.
   LogBudget& log_size;           // For all entries.
+  DiskRoom& unwritten;           // Entries that the log has not written.
+  DiskRoom& staged;              // Received chunks that are not written.
+  ChunkReads& chunk_reads;       // For followers.
   const ReplicaTable& replicas;  // Those of this node.
   SnapshotTurn& snapshot_turn;
   Pulses& pulses;
@@ -126,6 +130,12 @@ class Replica final : private HostGate {
 
   // HostGate.
   bool MaySend(ReplicaId to) override;
+  bool MayWrite(uint64_t bytes) override {
+    return MayHold(services_.unwritten, bytes, "raft.disk_of_node_is_behind");
+  }
+  bool MayStage(uint64_t bytes) override {
+    return MayHold(services_.staged, bytes, "raft.chunks_of_node_wait");
+  }
   uint64_t ApplyRoom() override { return services_.apply_room.left(); }
   bool CanApply(const Entry& entry) override {
     return state_machine_->LevelOf(entry.payload) <=
@@ -141,6 +151,7 @@ class Replica final : private HostGate {
     return services_.pulses.Last(NodeOf(replica), since);
   }
   bool MayBeQuiet() override;
+  bool MayHold(DiskRoom& room, uint64_t bytes, std::string_view mark);
   // The node of another replica; zero if it is not known.
   NodeId NodeOf(ReplicaId replica) const;
   void Send(const Message& message);
@@ -211,6 +222,8 @@ class Replica final : private HostGate {
                     const absl::Status& error);
   void KeepSnapshotInTransfer();
   void ReadChunk(const SnapshotWork& work);
+  void BeginChunkRead(const SnapshotWork& work, size_t size,
+                      DiskRoom::Held held);
   void OnUnreadable(Index snapshot, const absl::Status& why);
   void WriteChunk(const SnapshotWork& work);
   void OnChunkWritten(const SnapshotDescriptor& snapshot, uint64_t end,

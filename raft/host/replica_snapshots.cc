@@ -295,23 +295,38 @@ void Replica::KeepSnapshotInTransfer() {
 
 void Replica::ReadChunk(const SnapshotWork& work) {
   const bool small = services_.env.buggify.Fire("raft.host.small_chunk");
-  services_.snapshots.Read(
-      key_, work.snapshot.position, work.offset,
-      small ? 64 : services_.options.core.snapshot_chunk_bytes,
-      WhileHere([to = work.to, snapshot = work.snapshot, offset = work.offset](
-                    Replica& here, absl::StatusOr<Buffer> bytes) {
-        ChunkRead answer{.to = to, .snapshot = snapshot, .offset = offset};
-        if (bytes.ok()) {
-          here.failed_chunk_reads_.erase(to);
-          answer.chunk = *std::move(bytes);
-        } else if (absl::IsNotFound(bytes.status()) ||
-                   !here.MayReadAgain(&here.failed_chunk_reads_, to,
-                                      bytes.status())) {
-          answer.gone = true;
-          here.OnUnreadable(snapshot.position.index, bytes.status());
-        }
-        here.Step(std::move(answer));
+  const size_t size = small ? 64 : services_.options.core.snapshot_chunk_bytes;
+  services_.chunk_reads.Add(
+      key_.replica, work.to, size,
+      WhileHere([work, size](Replica& here, DiskRoom::Held held) {
+        if (here.status_.ok()) here.BeginChunkRead(work, size, std::move(held));
       }));
+}
+
+void Replica::BeginChunkRead(const SnapshotWork& work, size_t size,
+                             DiskRoom::Held held) {
+  services_.snapshots.Read(
+      key_, work.snapshot.position, work.offset, size,
+      [&reads = services_.chunk_reads, held = std::move(held),
+       done = WhileHere(
+           [to = work.to, snapshot = work.snapshot, offset = work.offset](
+               Replica& here, absl::StatusOr<Buffer> bytes) {
+             ChunkRead answer{.to = to, .snapshot = snapshot, .offset = offset};
+             if (bytes.ok()) {
+               here.failed_chunk_reads_.erase(to);
+               answer.chunk = *std::move(bytes);
+             } else if (absl::IsNotFound(bytes.status()) ||
+                        !here.MayReadAgain(&here.failed_chunk_reads_, to,
+                                           bytes.status())) {
+               answer.gone = true;
+               here.OnUnreadable(snapshot.position.index, bytes.status());
+             }
+             here.Step(std::move(answer));
+           })](absl::StatusOr<Buffer> bytes) mutable {
+        held.End();
+        reads.BeginWaiting();
+        done(std::move(bytes));
+      });
 }
 
 // A snapshot that a newer one replaced may be gone. The newest one should be
@@ -349,10 +364,14 @@ void Replica::WriteChunk(const SnapshotWork& work) {
   }
   services_.snapshots.Receive(
       key_, work.snapshot, work.offset, work.chunk,
-      WhileHere([snapshot = work.snapshot, end](
-                    Replica& here, absl::StatusOr<uint64_t> received) {
-        here.OnChunkWritten(snapshot, end, received);
-      }));
+      [held = services_.staged.Hold(work.chunk.size()),
+       done = WhileHere([snapshot = work.snapshot, end](
+                            Replica& here, absl::StatusOr<uint64_t> received) {
+         here.OnChunkWritten(snapshot, end, received);
+       })](absl::StatusOr<uint64_t> received) mutable {
+        held.End();
+        done(std::move(received));
+      });
 }
 
 void Replica::OnChunkWritten(const SnapshotDescriptor& snapshot, uint64_t end,

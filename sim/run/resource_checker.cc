@@ -16,6 +16,10 @@ constexpr uint64_t kBatchAnswerBytes = 512 << 10;
 // While a snapshot reads the store, a command that changes a page has up to so
 // many times the work of its entry (kv/store/work.h).
 constexpr uint64_t kPageCopies = 4;
+// No node reads larger chunks.
+constexpr uint64_t kChunkBytesMax = 64 << 10;
+// First entries of terms and configurations of all groups, while a disk hangs.
+constexpr uint64_t kOwnEntryBytes = 64 << 10;
 
 }  // namespace
 
@@ -35,6 +39,19 @@ void ResourceChecker::RequireTurns(NodeId node, const node::Config& config,
   Require(node, "work of entries in one turn", use.longest_apply_work,
           config.raft.apply_bytes + kPageCopies * options_.entry_work_max +
               options_.message_bytes_max);
+}
+
+void ResourceChecker::RequireDisk(NodeId node, const node::Config& config,
+                                  const node::ResourceUse& use) {
+  // A first write always fits, and so do entries that no client asked for.
+  Require(node, "bytes that the log has not written", use.unwritten_bytes,
+          config.raft.unwritten_total_bytes + config.raft.append_bytes +
+              options_.message_bytes_max + kOwnEntryBytes);
+  // A first chunk always fits.
+  Require(node, "bytes of chunks that are not written", use.staged_bytes,
+          std::max(config.snapshot.inflight_total_bytes, kChunkBytesMax));
+  Require(node, "bytes of chunks that are being read", use.chunk_read_bytes,
+          std::max(config.snapshot.inflight_total_bytes, kChunkBytesMax));
 }
 
 void ResourceChecker::RequireMemory(NodeId node, const node::ResourceUse& last,
@@ -123,6 +140,7 @@ void ResourceChecker::AfterTurns(SimTime now, NodeId node,
               options_.request_keys_max);
   Require(node, "bytes of requests that wait in a group", use.waiting_bytes,
           limits.held_bytes + config.raft.uncommitted_bytes / 2 + 2 * message);
+  RequireDisk(node, config, use);
   RequireTurns(node, config, use);
   Seen& seen = seen_[node];
   RequireMemory(node, seen.use, use);

@@ -72,6 +72,8 @@ class ResourceChecker {
                   uint64_t bound);
   void RequireTurns(NodeId node, const node::Config& config,
                     const node::ResourceUse& use);
+  void RequireDisk(NodeId node, const node::Config& config,
+                   const node::ResourceUse& use);
   // A node above its limit of memory begins no write that may grow.
   void RequireMemory(NodeId node, const node::ResourceUse& last,
                      const node::ResourceUse& use);

@@ -31,6 +31,9 @@ node::Config Small() {
   config.limits.batch_commands = 2;
   config.raft.uncommitted_bytes = 600;
   config.raft.apply_bytes = 700;
+  config.raft.append_bytes = 30;
+  config.raft.unwritten_total_bytes = 900;
+  config.snapshot.inflight_total_bytes = 100'000;
   config.bounds.entries_in_flight = 4;
   config.bounds.fresh_reply_bytes = 50;
   config.bounds.turn_work = 10;
@@ -79,6 +82,12 @@ TEST_F(ResourceCheckerTest, MoreThanABound_Found) {
               "requests that wait in a group");
   ExpectBound(&Use::waiting_bytes, 400 + 300 + 200,
               "bytes of requests that wait in a group");
+  ExpectBound(&Use::unwritten_bytes, 900 + 30 + 100 + (64 << 10),
+              "bytes that the log has not written");
+  ExpectBound(&Use::staged_bytes, 100'000,
+              "bytes of chunks that are not written");
+  ExpectBound(&Use::chunk_read_bytes, 100'000,
+              "bytes of chunks that are being read");
   ExpectBound(&Use::longest_turn_work, 10 + 20'000 + 100 + 20 * 10,
               "work of requests in one turn");
   ExpectBound(&Use::longest_apply_work, 700 + 4 * 300 + 100,

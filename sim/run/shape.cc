@@ -265,6 +265,8 @@ node::RaftConfig ShapeDraw::DrawRaft(NodeId node, const Shape& shape) {
        {16 << 20, 64 << 10, 4 << 10});
   Draw("knob.raft.unwritten_bytes", node, &raft.unwritten_bytes,
        {32 << 20, 32 << 20, 16 << 10, 2 << 10});
+  Draw("knob.raft.unwritten_total_bytes", node, &raft.unwritten_total_bytes,
+       {128 << 20, 128 << 20, 64 << 10, 8 << 10});
   Draw("knob.raft.unapplied_bytes", node, &raft.unapplied_bytes,
        {64 << 20, 64 << 20, 16 << 10});
   Draw("knob.raft.apply_bytes", node, &raft.apply_bytes,
@@ -339,6 +341,8 @@ node::SnapshotConfig ShapeDraw::DrawSnapshots(NodeId node, const Shape& shape) {
        {64 << 10, 4 << 10, 1 << 10});
   Draw("knob.snapshot.inflight_bytes", node, &snapshot.inflight_bytes,
        {4 << 20, 4 << 20, 16 << 10, 1 << 10});
+  Draw("knob.snapshot.inflight_total_bytes", node,
+       &snapshot.inflight_total_bytes, {32 << 20, 32 << 20, 64 << 10, 1 << 10});
   DrawMs("knob.snapshot.transfer_timeout_ms", node, &snapshot.transfer_timeout,
          {60'000, 60'000, 1'000, 1});
   return snapshot;

@@ -1,0 +1,118 @@
+// raft/host/disk_room.h: bytes that all groups of a node have given to its
+// disk, or asked it for, and that wait for it.
+//
+// Each group bounds its own bytes. A node with many groups beside a disk that
+// hangs would hold as many times that bound. Used only by the host.
+#ifndef QUORATE_RAFT_HOST_DISK_ROOM_H_
+#define QUORATE_RAFT_HOST_DISK_ROOM_H_
+
+#include <algorithm>
+#include <cstdint>
+#include <deque>
+#include <map>
+#include <utility>
+
+#include "absl/functional/any_invocable.h"
+#include "env/check.h"
+#include "raft/core/types.h"
+
+namespace quorate::raft {
+
+class DiskRoom {
+ public:
+  // Bytes that count until the destruction of the object.
+  class Held {
+   public:
+    Held(DiskRoom* room, uint64_t bytes) : room_(room), bytes_(bytes) {
+      room_->bytes_ += bytes_;
+    }
+    Held(Held&& other) noexcept
+        : room_(std::exchange(other.room_, nullptr)), bytes_(other.bytes_) {}
+    Held& operator=(Held&&) = delete;
+    ~Held() { End(); }
+    // They count no more.
+    void End() {
+      if (room_ == nullptr) return;
+      CHECK_GE(room_->bytes_, bytes_);
+      std::exchange(room_, nullptr)->bytes_ -= bytes_;
+    }
+
+   private:
+    DiskRoom* room_;
+    const uint64_t bytes_;
+  };
+
+  explicit DiskRoom(uint64_t bytes_max) : bytes_max_(bytes_max) {}
+  DiskRoom(const DiskRoom&) = delete;
+  DiskRoom& operator=(const DiskRoom&) = delete;
+
+  // Whether so many bytes may be held now. If they do not fit, the room closes
+  // for all groups until half of it is free. Otherwise a group with small
+  // writes could keep others waiting, and leaders would send what few followers
+  // can take.
+  bool Admit(uint64_t bytes) {
+    if (closed_ && bytes_ > bytes_max_ / 2) return false;
+    closed_ = !Fits(bytes);
+    return !closed_;
+  }
+  // Whether so many bytes fit. Any number does while there are none.
+  bool Fits(uint64_t bytes) const {
+    return bytes_ == 0 || (bytes <= bytes_max_ && bytes_ <= bytes_max_ - bytes);
+  }
+  // The object outlives the result. The caller asks before, unless the bytes
+  // are few.
+  [[nodiscard]] Held Hold(uint64_t bytes) { return Held(this, bytes); }
+  uint64_t bytes() const { return bytes_; }
+
+ private:
+  const uint64_t bytes_max_;
+  uint64_t bytes_ = 0;
+  bool closed_ = false;
+};
+
+// Reads of chunks for followers. A read waits until its bytes fit, in the order
+// of the calls.
+class ChunkReads {
+ public:
+  using Begin = absl::AnyInvocable<void(DiskRoom::Held)>;
+
+  explicit ChunkReads(uint64_t bytes_max) : room_(bytes_max) {}
+
+  // Calls `begin`, perhaps at once. The read lasts as long as its argument. It
+  // replaces an earlier one of this leader for this follower that still waits.
+  void Add(ReplicaId leader, ReplicaId to, uint64_t bytes, Begin begin) {
+    const Key key(leader, to);
+    if (waiting_.insert_or_assign(key, Waiting{bytes, std::move(begin)})
+            .second) {
+      order_.push_back(key);
+    }
+    BeginWaiting();
+  }
+  // Call when a read has ended.
+  void BeginWaiting() {
+    while (!order_.empty()) {
+      const auto first = waiting_.find(order_.front());
+      if (!room_.Fits(first->second.bytes)) return;
+      Waiting read = std::move(first->second);
+      waiting_.erase(first);
+      order_.pop_front();
+      read.begin(room_.Hold(read.bytes));
+    }
+  }
+  uint64_t bytes() const { return room_.bytes(); }
+
+ private:
+  using Key = std::pair<ReplicaId, ReplicaId>;
+  struct Waiting {
+    uint64_t bytes;
+    Begin begin;
+  };
+
+  DiskRoom room_;
+  std::map<Key, Waiting> waiting_;
+  std::deque<Key> order_;
+};
+
+}  // namespace quorate::raft
+
+#endif  // QUORATE_RAFT_HOST_DISK_ROOM_H_

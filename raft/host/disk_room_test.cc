@@ -1,0 +1,116 @@
+#include "raft/host/disk_room.h"
+
+#include <optional>
+#include <utility>
+#include <vector>
+
+#include "gtest/gtest.h"
+
+namespace quorate::raft {
+namespace {
+
+TEST(DiskRoom, Bytes_FitUpToTheLimitTogether) {
+  DiskRoom room(100);
+  std::optional<DiskRoom::Held> first = room.Hold(60);
+  EXPECT_TRUE(room.Fits(40));
+  EXPECT_FALSE(room.Fits(41));
+  DiskRoom::Held second = room.Hold(40);
+  EXPECT_FALSE(room.Fits(1));
+  EXPECT_EQ(room.bytes(), 100u);
+  DiskRoom::Held moved = std::move(*first);
+  first.reset();
+  EXPECT_EQ(room.bytes(), 100u);
+  moved.End();
+  EXPECT_EQ(room.bytes(), 40u);
+  EXPECT_TRUE(room.Fits(60));
+}
+
+TEST(DiskRoom, FirstBytes_FitWhateverTheirNumber) {
+  DiskRoom room(100);
+  EXPECT_TRUE(room.Fits(101));
+  const DiskRoom::Held few = room.Hold(1);
+  EXPECT_FALSE(room.Fits(101));
+  EXPECT_FALSE(room.Fits(UINT64_MAX));
+}
+
+TEST(DiskRoom, FullRoom_ClosesForAllUntilHalfOfItIsFree) {
+  DiskRoom room(100);
+  EXPECT_TRUE(room.Admit(101));
+  DiskRoom::Held first = room.Hold(51);
+  EXPECT_TRUE(room.Admit(49));
+  DiskRoom::Held second = room.Hold(40);
+  EXPECT_FALSE(room.Admit(10));
+  EXPECT_FALSE(room.Admit(9)) << "it fits, but the room is closed";
+  second.End();
+  EXPECT_FALSE(room.Admit(1));
+  first.End();
+  EXPECT_TRUE(room.Admit(101));
+  DiskRoom::Held third = room.Hold(50);
+  EXPECT_FALSE(room.Admit(51));
+  EXPECT_TRUE(room.Admit(50)) << "half of it is free";
+}
+
+class ChunkReadsTest : public ::testing::Test {
+ protected:
+  void Add(uint64_t leader, uint64_t to, int name) {
+    reads_.Add(ReplicaId(leader), ReplicaId(to), 50,
+               [this, name](DiskRoom::Held held) {
+                 begun_.push_back(name);
+                 running_.push_back(std::move(held));
+               });
+  }
+  void EndFirst() {
+    std::vector<DiskRoom::Held> left;
+    for (size_t i = 1; i < running_.size(); ++i) {
+      left.push_back(std::move(running_[i]));
+    }
+    running_.swap(left);
+    left.clear();
+    reads_.BeginWaiting();
+  }
+
+  ChunkReads reads_{100};
+  std::vector<int> begun_;
+  std::vector<DiskRoom::Held> running_;
+};
+
+TEST_F(ChunkReadsTest, ReadsBeyondTheLimit_BeginInOrderWhenOthersHaveEnded) {
+  for (int i = 1; i <= 5; ++i) Add(i, 2, i);
+  EXPECT_EQ(begun_, (std::vector<int>{1, 2}));
+  EXPECT_EQ(reads_.bytes(), 100u);
+  EndFirst();
+  EXPECT_EQ(begun_, (std::vector<int>{1, 2, 3}));
+  EndFirst();
+  EndFirst();
+  EndFirst();
+  EXPECT_EQ(begun_, (std::vector<int>{1, 2, 3, 4, 5}));
+  EXPECT_EQ(reads_.bytes(), 50u);
+}
+
+// A leader that is elected again and again beside a disk that hangs.
+TEST_F(ChunkReadsTest, LaterReadForTheSameFollower_TakesThePlaceOfTheFirst) {
+  for (int i = 1; i <= 3; ++i) Add(i, 2, i);
+  Add(4, 2, 4);
+  for (int i = 10; i < 1000; ++i) Add(3, 2, i);
+  Add(3, 3, 5);
+  EndFirst();
+  EndFirst();
+  EXPECT_EQ(begun_, (std::vector<int>{1, 2, 999, 4}));
+  EndFirst();
+  EXPECT_EQ(begun_, (std::vector<int>{1, 2, 999, 4, 5}));
+}
+
+// The replicas of all waiting reads are gone: none of them takes room.
+TEST_F(ChunkReadsTest, ReadsThatAreNotMade_LetTheNextOnesBegin) {
+  Add(1, 2, 1);
+  Add(2, 2, 2);
+  for (uint64_t leader = 3; leader < 10'000; ++leader) {
+    reads_.Add(ReplicaId(leader), ReplicaId(2), 50, [](DiskRoom::Held) {});
+  }
+  Add(10'000, 2, 3);
+  EndFirst();
+  EXPECT_EQ(begun_, (std::vector<int>{1, 2, 3}));
+}
+
+}  // namespace
+}  // namespace quorate::raft
