@@ -22,12 +22,12 @@ namespace quorate::env {
 // Size of the largest message, in bytes; Send checks it.
 inline constexpr size_t kMessageBytesMax = 1 << 20;
 
-// Each peer has a queue for each lane. A heartbeat never waits for a snapshot,
-// and no message of consensus waits for requests of clients.
+// Each peer has a queue for each lane. So no heartbeat, entry or request waits
+// for a snapshot, and no heartbeat waits for entries or requests.
 enum class Lane : uint8_t {
   kControl,   // Small messages of consensus.
-  kBulk,      // Entries and snapshots.
-  kRequests,  // Requests that nodes forward, and their answers.
+  kBulk,      // Snapshots.
+  kRequests,  // Entries; requests that nodes forward, and their answers.
 };
 inline constexpr size_t kLanes = 3;
 

@@ -42,7 +42,8 @@ class HostGate {
  public:
   // Asked before entries or a chunk of a snapshot leave for `to`. False: they
   // wait. The host then steps the core with RoomToSend once there is room.
-  virtual bool MaySend(ReplicaId to) = 0;
+  enum class Load : uint8_t { kEntries, kChunk };
+  virtual bool MaySend(ReplicaId to, Load load) = 0;
   // Whether the disk of this node may be given so many further bytes of
   // entries. After a refusal it may be given none for a while. False: a leader
   // refuses proposals. A follower drops entries and keeps silent about those
@@ -280,7 +281,8 @@ struct ChangeConfiguration {
 };
 
 // The link to `to` has room after HostGate::MaySend refused, or it is new.
-// Messages of an older link may be lost.
+// Messages of an older link may be lost, and `to` may have been started again.
+// So a new link is used at once to ask what `to` has.
 struct RoomToSend {
   ReplicaId to;
   bool link_is_new = false;

@@ -217,8 +217,9 @@ class Core::Impl {
   bool StaysQuiet();
   MonoTime LastContact(const Progress& member) const;
   void Retry(Progress& member);
-  bool MaySend(const Progress& member) const {
-    return options_.gate == nullptr || options_.gate->MaySend(member.replica());
+  bool MaySend(const Progress& member, HostGate::Load load) const {
+    return options_.gate == nullptr ||
+           options_.gate->MaySend(member.replica(), load);
   }
   void OnRoomToSend(const RoomToSend& event);
   void AppendNoops();

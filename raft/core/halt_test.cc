@@ -10,7 +10,7 @@ namespace {
 
 class HaltTest : public ReplicaTest, protected HostGate {
  protected:
-  bool MaySend(ReplicaId) override { return true; }
+  bool MaySend(ReplicaId, Load) override { return true; }
   bool CanApply(const Entry& entry) override {
     return entry.payload.view() != "new";
   }

@@ -1,5 +1,6 @@
 // Proposals, and the limits of bytes: uncommitted, not written, not applied, of
 // one append, and of links.
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -165,7 +166,7 @@ TEST_F(BacklogTest, IsAppliedInPieces_ByTheTimer) {
 class HeavyBacklogTest : public BacklogTest, protected HostGate {
  protected:
   HeavyBacklogTest() { options_.gate = this; }
-  bool MaySend(ReplicaId) override { return true; }
+  bool MaySend(ReplicaId, Load) override { return true; }
   uint64_t WorkOf(const Entry& entry) override {
     // The work depends on what was applied before.
     EXPECT_GT(entry.index, core_->applied_index());
@@ -191,7 +192,7 @@ TEST_F(HeavyBacklogTest, WorkOfAPiece_IsBoundedToo) {
 class RoomBacklogTest : public BacklogTest, protected HostGate {
  protected:
   RoomBacklogTest() { options_.gate = this; }
-  bool MaySend(ReplicaId) override { return true; }
+  bool MaySend(ReplicaId, Load) override { return true; }
   uint64_t ApplyRoom() override { return room_; }
   uint64_t room_ = 1'000;
 };
@@ -423,7 +424,9 @@ TEST_F(BehindTest, ProbeOfAFollowerThatIsBehind_HasNoEntries) {
 // Links that have no room.
 class SendRoomTest : public LimitsTest, protected HostGate {
  protected:
-  bool MaySend(ReplicaId to) override { return to != full_; }
+  bool MaySend(ReplicaId to, Load load) override {
+    return to != full_ || load == spared_;
+  }
   void Lead() {
     options_.gate = this;
     Start(Term(1));
@@ -440,6 +443,7 @@ class SendRoomTest : public LimitsTest, protected HostGate {
   void Propose() { Step(Proposal{0, EntryKind::kCommands, Buffer::Copy("a")}); }
 
   ReplicaId full_;
+  std::optional<Load> spared_;  // It may be sent to `full_`, too.
 };
 
 TEST_F(SendRoomTest, EntriesForAFullLink_LeaveOnceThereIsRoom) {
@@ -476,6 +480,19 @@ TEST_F(SendRoomTest, NewLink_TheFollowerIsAskedAtOnce) {
   Receive(Ack(2, 2, 3));
   Step(RoomToSend{ReplicaId(2), true});
   EXPECT_TRUE(out_.messages.empty()) << "nothing is under way";
+}
+
+TEST_F(SendRoomTest, LaneOfSnapshotsIsFull_EntriesLeave) {
+  Lead();
+  const SnapshotDescriptor snapshot = SmallSnapshot(At(2, 2));
+  Step(SnapshotTaken{snapshot, Index(2)});
+  full_ = ReplicaId(3);
+  spared_ = Load::kEntries;
+  Receive(Rejection(3, 2, At(1, 1)));
+  EXPECT_TRUE(out_.snapshots.empty());
+  Receive(Ack(3, 2, 2));
+  Propose();
+  EXPECT_EQ(Appends(true), (std::vector<ReplicaId>{2, 3}));
 }
 
 TEST_F(SendRoomTest, ChunkForAFullLink_IsNotRead) {

@@ -162,7 +162,8 @@ void Core::Impl::SendAppends(Progress& member) {
       return;
     }
     const bool probe = member.state() == Progress::State::kProbe;
-    const bool room = !member.behind() && MaySend(member);
+    const bool room =
+        !member.behind() && MaySend(member, HostGate::Load::kEntries);
     if (!probe && !room) return;
     if (bytes >= bytes_max) {
       std::get<Leader>(role_).send_backlog = true;

@@ -56,7 +56,7 @@ void Core::Impl::ReadChunk(Progress& member) {
   }
   Progress::PendingSnapshot& transfer = member.pending_snapshot();
   if (!transfer.MaySendMore(options_.snapshot_inflight_bytes_max) ||
-      !MaySend(member)) {
+      !MaySend(member, HostGate::Load::kChunk)) {
     return;
   }
   transfer.reading = true;

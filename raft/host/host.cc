@@ -220,7 +220,7 @@ void Host::Impl::OnReplicaMessages(NodeId from, StoreIncarnation incarnation,
 
 void Host::Impl::OnLaneHasRoom(NodeId to, env::Lane lane) {
   if (receiver_ != nullptr) receiver_->OnLaneHasRoom(to, lane);
-  if (lane == env::Lane::kBulk) OfferRoom(to);
+  if (lane != env::Lane::kControl) OfferRoom(to);
 }
 
 void Host::Impl::OfferRoom(NodeId to) {
@@ -241,7 +241,9 @@ void Host::Impl::OnLaneClosed(NodeId to, env::Lane lane) {
 
 void Host::Impl::OnLaneOpened(NodeId to, env::Lane lane) {
   if (receiver_ != nullptr) receiver_->OnLaneOpened(to, lane);
-  if (!status_.ok() || lane != env::Lane::kBulk) return;
+  // Chunks that were lost are found by the next retry.
+  if (lane == env::Lane::kBulk) OfferRoom(to);
+  if (!status_.ok() || lane != env::Lane::kRequests) return;
   room_.TakeWaiting(to);
   for (const auto& [id, replica] : replicas_) {
     replica->OnRoomToSend(to, /*link_is_new=*/true);

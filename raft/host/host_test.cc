@@ -53,6 +53,36 @@ TEST(Host, SlowLinks_CarryNoMoreThanTheirLanesHold) {
   EXPECT_EQ(cluster.world_.faults().count(sim::Fault::kMessageOverflow), 0u);
 }
 
+// Chunks of snapshots have a lane of their own.
+TEST(Host, CongestedLaneOfSnapshots_DelaysNoEntry) {
+  Cluster cluster(9);
+  ASSERT_EQ(cluster.Propose("first").outcome, Outcome::kDone);
+  const uint32_t leader = cluster.leader();
+  cluster.world_.network_options().lane_bytes_max = 1 << 20;
+  cluster.world_.network_options().latency_min = Milliseconds(20);
+  env::Transport& transport =
+      cluster.world_.env(cluster.machines_[leader - 1]).transport;
+  const Buffer chunk = Buffer::Copy(std::string(200 << 10, 'x'));
+  const auto fill_lane = [&](NodeId to) {
+    while (!transport.Congested(to, env::Lane::kBulk)) {
+      transport.Send(to, env::Lane::kBulk, absl::MakeSpan(&chunk, 1));
+    }
+  };
+  bool done = false;
+  for (int i = 0; i < 100 && !done; ++i) {
+    for (uint32_t n = 1; n <= 3; ++n) {
+      if (n != leader) fill_lane(NodeId(n));
+    }
+    if (i == 0) {
+      cluster.node(leader)->host.Propose(
+          kGroup, Buffer::Copy("second"),
+          [&](const ProposeResult&) { done = true; });
+    }
+    cluster.world_.RunFor(Milliseconds(1));
+  }
+  EXPECT_TRUE(done);
+}
+
 TEST(Host, ProposalsOfOneTurn_ShareTheirWrites) {
   Cluster cluster(10);
   ASSERT_EQ(cluster.Propose("first").outcome, Outcome::kDone);

@@ -10,9 +10,14 @@ namespace quorate::raft {
 // An append without entries asks whether those before it arrived, so it must
 // not overtake them.
 env::Lane Outbox::LaneOf(const Message& message) {
-  const bool bulk = message.type == MessageType::kSnapshotChunk ||
-                    message.type == MessageType::kAppend;
-  return bulk ? env::Lane::kBulk : env::Lane::kControl;
+  switch (message.type) {
+    case MessageType::kAppend:
+      return env::Lane::kRequests;
+    case MessageType::kSnapshotChunk:
+      return env::Lane::kBulk;
+    default:
+      return env::Lane::kControl;
+  }
 }
 
 void Outbox::Add(NodeId to, GroupId group, const Message& message) {

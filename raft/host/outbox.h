@@ -1,10 +1,10 @@
 // raft/host/outbox.h: collects the messages of a turn to each node into as few
 // transport messages as possible.
 //
-// So the heartbeats of all groups between two nodes travel together. There are
-// two lanes: appends and snapshot chunks use the bulk lane, all other messages
-// the control lane. Used only by the host; knows nothing of the state of
-// groups.
+// So the heartbeats of all groups between two nodes travel together. Appends
+// use the lane of requests, snapshot chunks the bulk lane, and all other
+// messages the control lane. Used only by the host; knows nothing of the state
+// of groups.
 #ifndef QUORATE_RAFT_HOST_OUTBOX_H_
 #define QUORATE_RAFT_HOST_OUTBOX_H_
 

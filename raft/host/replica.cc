@@ -175,8 +175,10 @@ void Replica::OnRoomToSend(NodeId to, bool link_is_new) {
   }
 }
 
-bool Replica::MaySend(ReplicaId to) {
-  return services_.room.MaySend(key_.group, NodeOf(to));
+bool Replica::MaySend(ReplicaId to, Load load) {
+  return services_.room.MaySend(
+      key_.group, NodeOf(to),
+      load == Load::kChunk ? env::Lane::kBulk : env::Lane::kRequests);
 }
 
 bool Replica::MayHold(DiskRoom& room, uint64_t bytes, std::string_view mark) {

@@ -129,7 +129,7 @@ class Replica final : private HostGate {
   auto WhileHere(F f);
 
   // HostGate.
-  bool MaySend(ReplicaId to) override;
+  bool MaySend(ReplicaId to, Load load) override;
   bool MayWrite(uint64_t bytes) override {
     return MayHold(services_.unwritten, bytes, "raft.disk_of_node_is_behind");
   }

@@ -1,8 +1,8 @@
 // raft/host/send_room.h: the groups that wait until a peer has room for
 // entries.
 //
-// Appends and chunks of all groups share one lane of each link. A full lane
-// would drop whole messages. The entries that a peer has not acknowledged have
+// The appends of all groups share one lane of each link, and their chunks
+// another. A full lane would drop whole messages. The entries that a peer has not acknowledged have
 // one window for all groups: a peer with a slow disk has them in memory. Groups
 // ask before they send, and continue in the order in which they began to wait.
 #ifndef QUORATE_RAFT_HOST_SEND_ROOM_H_
@@ -32,12 +32,12 @@ class SendRoom {
         window_bytes_(window_bytes),
         on_room_(std::move(on_room)) {}
 
-  // Whether the group may send entries or a chunk to `to` now. If not, it
-  // waits.
-  bool MaySend(GroupId group, NodeId to) {
+  // Whether the group may send entries or a chunk to `to` now, in this lane. If
+  // not, it waits.
+  bool MaySend(GroupId group, NodeId to, env::Lane lane) {
     const auto window = windows_.find(to);
     const bool closed = window != windows_.end() && window->second.closed;
-    if (!closed && !transport_.Congested(to, env::Lane::kBulk)) return true;
+    if (!closed && !transport_.Congested(to, lane)) return true;
     Waiting& waiting = waiting_[to];
     if (waiting.known.insert(group).second) waiting.in_order.push_back(group);
     return false;
@@ -61,7 +61,8 @@ class SendRoom {
     const auto window = windows_.find(to);
     return window == windows_.end() ? 0 : window->second.bytes;
   }
-  // The groups that wait for this link. They no longer do.
+  // The groups that wait for a lane of this link, or for its window. They no
+  // longer do.
   std::vector<GroupId> TakeWaiting(NodeId to) {
     const auto found = waiting_.find(to);
     if (found == waiting_.end()) return {};

@@ -1,5 +1,6 @@
 #include "raft/host/send_room.h"
 
+#include <string>
 #include <vector>
 
 #include "gtest/gtest.h"
@@ -14,7 +15,9 @@ constexpr NodeId kPeer{2};
 
 class SendRoomTest : public ::testing::Test {
  protected:
-  bool MaySend(uint32_t group) { return room_.MaySend(GroupId(group), kPeer); }
+  bool MaySend(uint32_t group) {
+    return room_.MaySend(GroupId(group), kPeer, env::Lane::kRequests);
+  }
 
   sim::World world_{{.seed = 1}};
   env::Env& env_ = world_.env(world_.AddMachine());
@@ -43,7 +46,7 @@ TEST_F(SendRoomTest, FullWindow_ClosesForAllGroupsUntilHalfOfItIsFree) {
 
 TEST_F(SendRoomTest, OtherPeers_HaveWindowsOfTheirOwn) {
   room_.Change(kPeer, 0, 100);
-  EXPECT_TRUE(room_.MaySend(GroupId(1), NodeId(3)));
+  EXPECT_TRUE(room_.MaySend(GroupId(1), NodeId(3), env::Lane::kBulk));
 }
 
 TEST_F(SendRoomTest, NoGroupWaits_NothingIsOffered) {
@@ -51,6 +54,35 @@ TEST_F(SendRoomTest, NoGroupWaits_NothingIsOffered) {
   room_.Change(kPeer, 100, 0);
   EXPECT_TRUE(offered_.empty());
   EXPECT_TRUE(MaySend(1));
+}
+
+// A node whose transport is congested in one lane.
+class CongestedLane final : public env::Transport {
+ public:
+  absl::Status Start(const env::TransportIdentity&, const std::string&,
+                     std::vector<env::PeerAddress>, Receiver*) override {
+    return absl::OkStatus();
+  }
+  void Stop() override {}
+  void SetPeers(std::vector<env::PeerAddress>) override {}
+  void Send(NodeId, env::Lane, absl::Span<const Buffer>) override {}
+  bool Congested(NodeId, env::Lane lane) const override {
+    return lane == congested;
+  }
+  env::LinkState link(NodeId) const override { return {}; }
+
+  env::Lane congested = env::Lane::kBulk;
+};
+
+TEST(SendRoomLanes, EntriesLeave_WhileChunksWait) {
+  CongestedLane transport;
+  SendRoom room(transport, 100, [](NodeId) {});
+  EXPECT_FALSE(room.MaySend(GroupId(1), kPeer, env::Lane::kBulk));
+  EXPECT_TRUE(room.MaySend(GroupId(1), kPeer, env::Lane::kRequests));
+  EXPECT_EQ(room.TakeWaiting(kPeer), Groups{GroupId(1)});
+  transport.congested = env::Lane::kRequests;
+  EXPECT_TRUE(room.MaySend(GroupId(1), kPeer, env::Lane::kBulk));
+  EXPECT_FALSE(room.MaySend(GroupId(1), kPeer, env::Lane::kRequests));
 }
 
 }  // namespace

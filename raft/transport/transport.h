@@ -33,7 +33,7 @@ struct TransportOptions {
   // have left.
   size_t control_queue_bytes = 8 << 20;
   size_t bulk_queue_bytes = 16 << 20;
-  size_t requests_queue_bytes = 8 << 20;
+  size_t requests_queue_bytes = 16 << 20;
   // Pauses before dialling again: doubled from the first to the last, then
   // shortened by up to half at random.
   Duration redial_min = Milliseconds(50);

@@ -120,7 +120,7 @@ raft::TransportOptions ShapeDraw::DrawPeerStreams(NodeId node) {
   Draw("knob.peers.bulk_queue_bytes", node, &options.bulk_queue_bytes,
        {16 << 20, 1 << 20});
   Draw("knob.peers.requests_queue_bytes", node, &options.requests_queue_bytes,
-       {8 << 20, 1 << 20});
+       {16 << 20, 1 << 20});
   DrawMs("knob.peers.redial_min_ms", node, &options.redial_min, {50, 5, 200});
   DrawMs("knob.peers.redial_max_ms", node, &options.redial_max,
          {1'000, 200, 5'000});

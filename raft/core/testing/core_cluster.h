@@ -141,7 +141,7 @@ class CoreCluster {
   // The pulses that one node gets.
   struct PulseGate final : HostGate {
     MonoTime LastPulse(ReplicaId replica, MonoTime since) override;
-    bool MaySend(ReplicaId) override { return true; }
+    bool MaySend(ReplicaId, Load) override { return true; }
     CoreCluster* cluster = nullptr;
     ReplicaId id;
   };
