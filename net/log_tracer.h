@@ -1,7 +1,7 @@
 // net/log_tracer.h: env::Tracer that writes lines to standard error.
 //
-// A thread of its own writes them: standard error may be a pipe whose reader
-// has stopped, or a file on a disk that hangs, and no loop must wait for it.
+// A thread of its own writes them. Standard error may be a pipe whose reader
+// has stopped, or a file on a disk that hangs. No loop may wait for either.
 #ifndef QUORATE_NET_LOG_TRACER_H_
 #define QUORATE_NET_LOG_TRACER_H_
 
