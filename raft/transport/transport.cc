@@ -605,11 +605,7 @@ HelloReply StreamTransport::Admit(Incoming* incoming, const Hello& hello) {
     reply.refusal = HandshakeRefusal::kEarlierStart;
   }
   if (reply.refusal != HandshakeRefusal::kNone) {
-    if (hello.lane == Lane::kControl) {
-      tracer_.Log(Severity::kError,
-                  absl::StrCat("transport: refused ", incoming->peer_address(),
-                               ": ", DescribeRefusal(identity_, hello, reply)));
-    }
+    if (hello.lane == Lane::kControl) LogRefusal(*incoming, hello, reply);
     return reply;
   }
   const auto lane = static_cast<size_t>(hello.lane);
@@ -630,6 +626,22 @@ HelloReply StreamTransport::Admit(Incoming* incoming, const Hello& hello) {
   it->second->lane(hello.lane).RedialNow(hello.from.start);
   OnStartKnown(hello.from.node, hello.from.start);
   return reply;
+}
+
+void StreamTransport::LogRefusal(const Incoming& incoming, const Hello& hello,
+                                 const HelloReply& reply) {
+  const std::optional<uint64_t> left_out =
+      refusal_log_.Count(loop_.ReadClock().mono, incoming.peer_address(),
+                         hello.from.node, reply.refusal);
+  if (!left_out.has_value()) return;
+  std::string line =
+      absl::StrCat("transport: refused ", incoming.peer_address(), ": ",
+                   DescribeRefusal(identity_, hello, reply));
+  if (*left_out > 0) {
+    absl::StrAppend(&line, " (refused ", *left_out,
+                    " more times since the last line like this one)");
+  }
+  tracer_.Log(Severity::kError, line);
 }
 
 // The memory of starts ends with the program. It has one store for each peer:

@@ -21,6 +21,7 @@
 #include "env/tracer.h"
 #include "env/transport.h"
 #include "raft/transport/handshake.h"
+#include "raft/transport/refusal_log.h"
 
 namespace quorate::raft {
 
@@ -106,6 +107,8 @@ class StreamTransport final : public env::Transport {
   // the latest.
   static bool TakeStart(Peer& peer, StoreIncarnation store,
                         env::StoreStart start);
+  void LogRefusal(const Incoming& incoming, const Hello& hello,
+                  const HelloReply& reply);
   // Removes `incoming` from its tables and destroys it.
   void Remove(Incoming* incoming);
 
@@ -119,6 +122,7 @@ class StreamTransport final : public env::Transport {
   std::unique_ptr<env::Listener> listener_;
   std::map<NodeId, std::unique_ptr<Peer>> peers_;
   std::vector<std::unique_ptr<Incoming>> incoming_;
+  RefusalLog refusal_log_;
   Destruction destruction_;
 };
 
