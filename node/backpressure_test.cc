@@ -173,6 +173,40 @@ TEST(Backpressure_Resp, RepliesBehindAnOutstandingOne_AreBoundedAndArrive) {
   EXPECT_GT(client->Take().size(), least);
 }
 
+// Connections that read everything and wait leave little memory behind.
+TEST(Backpressure_Idle, ConnectionsAfterLargeReplies_KeepLittleMemory) {
+  TestCluster cluster({.stream_buffer_bytes = size_t{4} << 20});
+  ASSERT_TRUE(cluster.AwaitLeaders());
+  auto lister = cluster.ConnectResp(0);
+  std::vector<std::string> keys;
+  std::vector<std::string_view> mget = {"MGET"};
+  for (int i = 0; i < 66; ++i) keys.push_back(Concat("{k}", i));
+  for (const std::string& key : keys) {
+    mget.push_back(key);
+    cluster.Command(*lister, {"SET", key, std::string(15'000, 'x')});
+  }
+  cluster.Command(*lister, {"SET", "{k}shared", std::string(20'000, 'x')});
+  std::vector<std::unique_ptr<TestClient>> clients;
+  for (int i = 0; i < 10; ++i) {
+    clients.push_back(cluster.ConnectResp(0));
+    const std::string replies = cluster.Call(
+        *clients.back(),
+        EncodeRequest(mget) + Repeat({"GET", "{k}shared"}, 500), 501);
+    EXPECT_GT(replies.size(), size_t{10} << 20);
+  }
+  size_t lines = 0;
+  const std::string reply = cluster.Command(*lister, {"CLIENT", "LIST"});
+  for (size_t at = 0; (at = reply.find(" rbs=", at)) != std::string::npos;) {
+    at += 5;
+    size_t bytes = 0;
+    EXPECT_TRUE(ParseInteger(
+        std::string_view(reply).substr(at, reply.find(' ', at) - at), &bytes));
+    EXPECT_LE(bytes, size_t{32} << 10);
+    ++lines;
+  }
+  EXPECT_EQ(lines, 11u);
+}
+
 TEST(Backpressure_Resp, ClosedWhileResultsWaitForRoom_LeavesNothingBehind) {
   TestCluster cluster;
   ASSERT_TRUE(cluster.AwaitLeaders());

@@ -22,6 +22,14 @@ class ReplyText {
 
   // The text so far, without shared values. Callers may only append to it.
   std::string& text() { return text_; }
+  // Appends a reply, without a copy where possible.
+  void Append(std::string reply) {
+    if (text_.empty() && reply.size() > text_.capacity()) {
+      text_ = std::move(reply);
+    } else {
+      text_ += reply;
+    }
+  }
   // Appends `bytes` without a copy.
   void Share(Buffer bytes) {
     shared_bytes_ += bytes.size();
@@ -31,39 +39,64 @@ class ReplyText {
   size_t size() const { return text_.size() + shared_bytes_; }
   bool empty() const { return text_.empty() && shared_.empty(); }
 
+  // Memory of the object beside the shared values: contents and spare room.
+  size_t own_bytes() const {
+    return (text_.capacity() > std::string().capacity() ? text_.capacity()
+                                                        : 0) +
+           shared_.capacity() * sizeof(Shared);
+  }
+
   // Calls `write(Buffer)` with each piece in order. Afterwards the text is
-  // empty.
+  // empty, and own_bytes() is at most 2 * kKeptBytes.
   template <typename Write>
   void MoveTo(Write&& write) {
+    // Pieces of a long text share one block.
+    const Buffer taken =
+        text_.size() >= kTakenFromBytes ? TakeText() : Buffer();
+    const auto piece = [&](size_t begin, size_t end) {
+      return taken.empty() ? Buffer::Copy(std::string_view(text_).substr(
+                                 begin, end - begin))
+                           : taken.Slice(begin, end - begin);
+    };
+    const size_t size = taken.empty() ? text_.size() : taken.size();
     size_t begin = 0;
-    for (Shared& piece : shared_) {
-      const std::string_view before(text_);
-      if (piece.offset > begin) {
-        write(Buffer::Copy(before.substr(begin, piece.offset - begin)));
-      }
-      begin = piece.offset;
-      write(std::move(piece.bytes));
+    for (Shared& shared : shared_) {
+      if (shared.offset > begin) write(piece(begin, shared.offset));
+      begin = shared.offset;
+      write(std::move(shared.bytes));
     }
-    if (begin == 0 && text_.size() > kTakenFromBytes) {
-      write(Buffer::Take(std::exchange(text_, {})));
-    } else if (begin < text_.size()) {
-      write(Buffer::Copy(std::string_view(text_).substr(begin)));
-    }
+    if (begin < size) write(piece(begin, size));
     text_.clear();
     shared_.clear();
     shared_bytes_ = 0;
+    // Most connections are idle: a large reply must not leave memory behind.
+    if (text_.capacity() > kKeptBytes) std::string().swap(text_);
+    if (shared_.capacity() * sizeof(Shared) > kKeptBytes) {
+      std::vector<Shared>().swap(shared_);
+    }
   }
   // Frees the memory.
-  void Drop() { *this = ReplyText(); }
+  void Drop() {
+    std::string().swap(text_);
+    std::vector<Shared>().swap(shared_);
+    shared_bytes_ = 0;
+  }
 
  private:
-  // A longer text is moved out; a shorter one is copied, and its memory is used
-  // again.
-  static constexpr size_t kTakenFromBytes = 1 << 20;
+  // A text from this size on leaves without a copy. A shorter one is copied,
+  // and its memory is used again.
+  static constexpr size_t kTakenFromBytes = 64 << 10;
+  // Larger memory is not kept for the next reply.
+  static constexpr size_t kKeptBytes = 16 << 10;
   struct Shared {
     size_t offset;  // Offset in the text.
     Buffer bytes;
   };
+
+  // The text as one block, which has little spare room: it may wait for a slow
+  // reader.
+  Buffer TakeText();
+
   std::string text_;
   std::vector<Shared> shared_;
   size_t shared_bytes_ = 0;

@@ -8,6 +8,12 @@
 #include "node/http/http_reply.h"
 
 namespace quorate::node {
+namespace {
+
+// Most heads have fewer bytes beside the headers of their response.
+constexpr size_t kHeadBytes = 160;
+
+}  // namespace
 
 HttpReplies::HttpReplies(Context& context, ClientConnection& client)
     : context_(context), client_(client) {}
@@ -37,6 +43,9 @@ HttpReplies::Pending& HttpReplies::PendingOf(uint64_t token) {
 
 void HttpReplies::Write(Pending& pending, const Response& response) {
   std::string& out = pending.reply;
+  // Growth would copy a long body again, and leave spare room.
+  out.reserve(kHeadBytes + response.headers.size() +
+              (pending.head ? 0 : response.body.size()));
   Append(&out, "HTTP/1.1 ", response.status, ' ', HttpReason(response.status),
          "\r\nContent-Type: ", response.content_type,
          "\r\nContent-Length: ", response.body.size(), "\r\n", response.headers,
@@ -173,7 +182,7 @@ bool HttpReplies::Finish(Pending& pending) {
   }
   bool close = false;
   while (!pending_.empty() && pending_.front().ready) {
-    client_.out().text() += pending_.front().reply;
+    client_.out().Append(std::move(pending_.front().reply));
     client_.Unhold(pending_.front().held_bytes);
     close = close || !pending_.front().keep_alive;
     pending_.pop_front();
