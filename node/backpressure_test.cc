@@ -173,6 +173,40 @@ TEST(Backpressure_Resp, RepliesBehindAnOutstandingOne_AreBoundedAndArrive) {
   EXPECT_GT(client->Take().size(), least);
 }
 
+// A silent reply has no text, however long it waits: the queue of replies
+// checks that. Errors are counted.
+TEST(Backpressure_Silent, RepliesOfManyKinds_TakeNoMemory) {
+  TestCluster cluster({.nodes = 3, .groups = 2});
+  ASSERT_TRUE(cluster.AwaitLeaders());
+  const std::string value(400'000, 'x');
+  const size_t node = cluster.LeaderOf(GroupId(1));
+  auto client = cluster.ConnectResp(node);
+  EXPECT_EQ(cluster.Command(*client, {"SET", "b", value}), "+OK\r\n");
+  EXPECT_EQ(cluster.Command(*client, {"SET", "{b}s", "short"}), "+OK\r\n");
+  std::vector<std::string_view> mget(1'000, "{b}s");
+  mget[0] = "MGET";
+  mget.back() = "b";
+  const uint64_t sent = cluster.server(node).metrics().output_bytes;
+  const uint64_t errors = cluster.server(node).metrics().total_errors();
+  // The write to the other group keeps the replies behind it.
+  client->Send(EncodeRequest({"CLIENT", "REPLY", "OFF"}) +
+               EncodeRequest({"SET", "a", "v"}) + Repeat({"GET", "b"}, 300) +
+               Repeat(mget, 3) + Repeat({"INCR", "b"}, 7) +
+               EncodeRequest({"MULTI"}) + Repeat({"GET", "b"}, 5) +
+               EncodeRequest({"EXEC"}) + Repeat({"GETSET", "b", value}, 20) +
+               Repeat({"ECHO", value}, 3) + Repeat({"COMMAND"}, 3) +
+               EncodeRequest({"SET", "a", "v"}) + Repeat({"PING"}, 20) +
+               EncodeRequest({"KEYS", "*"}) + EncodeRequest({"NONE"}) +
+               EncodeRequest({"CLIENT", "REPLY", "ON"}));
+  ASSERT_TRUE(AwaitBytes(cluster, *client, 5));
+  EXPECT_EQ(client->Take(), "+OK\r\n");
+  const Metrics& metrics = cluster.server(node).metrics();
+  EXPECT_LT(metrics.output_bytes - sent, 100u);
+  EXPECT_EQ(metrics.total_errors() - errors, 8u);
+  EXPECT_EQ(metrics.command(CommandId::kGet).calls, 305u);
+  EXPECT_EQ(metrics.command(CommandId::kIncr).failed, 7u);
+}
+
 // Connections that read everything and wait leave little memory behind.
 TEST(Backpressure_Idle, ConnectionsAfterLargeReplies_KeepLittleMemory) {
   TestCluster cluster({.stream_buffer_bytes = size_t{4} << 20});

@@ -3,8 +3,16 @@
 #include <charconv>
 
 namespace quorate::node {
+namespace {
+
+// Without a reservation, the line end behind a longer text would double the
+// memory of a reply that consists of the text.
+constexpr size_t kReservedFromBytes = 256;
+
+}  // namespace
 
 void RespWriter::Header(char type, uint64_t value) {
+  if (LeavesOut({&type, 1})) return;
   char text[24];
   text[0] = type;
   char* end = std::to_chars(text + 1, text + 22, value).ptr;
@@ -14,12 +22,14 @@ void RespWriter::Header(char type, uint64_t value) {
 }
 
 void RespWriter::Simple(std::string_view text) {
+  if (LeavesOut("+")) return;
   out_->push_back('+');
   out_->append(text);
   out_->append("\r\n");
 }
 
 void RespWriter::Error(std::string_view text) {
+  if (LeavesOut("-")) return;
   out_->push_back('-');
   const size_t begin = out_->size();
   out_->append(text);
@@ -31,6 +41,7 @@ void RespWriter::Error(std::string_view text) {
 }
 
 void RespWriter::Integer(int64_t value) {
+  if (LeavesOut(":")) return;
   if (value >= 0) {
     Header(':', static_cast<uint64_t>(value));
     return;
@@ -44,6 +55,10 @@ void RespWriter::Integer(int64_t value) {
 
 void RespWriter::Bulk(std::string_view bytes) {
   Header('$', bytes.size());
+  if (error_alone_) return;
+  if (bytes.size() >= kReservedFromBytes) {
+    out_->reserve(out_->size() + bytes.size() + 2);
+  }
   out_->append(bytes);
   out_->append("\r\n");
 }
@@ -58,11 +73,9 @@ void RespWriter::Bulk(std::string_view bytes, const Buffer* shared) {
   out_->append("\r\n");
 }
 
-void RespWriter::Null() { out_->append(version_ >= 3 ? "_\r\n" : "$-1\r\n"); }
+void RespWriter::Null() { Raw(version_ >= 3 ? "_\r\n" : "$-1\r\n"); }
 
-void RespWriter::NullArray() {
-  out_->append(version_ >= 3 ? "_\r\n" : "*-1\r\n");
-}
+void RespWriter::NullArray() { Raw(version_ >= 3 ? "_\r\n" : "*-1\r\n"); }
 
 void RespWriter::Map(size_t pairs) {
   if (version_ >= 3) {
@@ -78,6 +91,7 @@ void RespWriter::Verbatim(std::string_view text) {
     return;
   }
   Header('=', text.size() + 4);
+  if (error_alone_) return;
   out_->append("txt:");
   out_->append(text);
   out_->append("\r\n");

@@ -24,8 +24,15 @@ class RespWriter {
   // Large values are shared, not copied.
   RespWriter(ReplyText* out, int version)
       : out_(&out->text()), reply_(out), version_(version) {}
+  // For a reply that is not sent: `error` receives the reply if it is an error,
+  // and else nothing.
+  static RespWriter OfErrorAlone(std::string* error, int version) {
+    RespWriter writer(error, version);
+    writer.error_alone_ = true;
+    return writer;
+  }
 
-  void Ok() { out_->append("+OK\r\n"); }
+  void Ok() { Raw("+OK\r\n"); }
   void Simple(std::string_view text);
   // `text` begins with its code, as in "ERR syntax error". Line ends inside it
   // become spaces.
@@ -44,19 +51,28 @@ class RespWriter {
   // Appends bytes that are already a reply, without a copy where possible.
   void Share(Buffer reply) {
     if (reply_ != nullptr) return reply_->Share(std::move(reply));
-    out_->append(reply.view());
+    Raw(reply.view());
   }
   // Appends bytes that are already a reply.
-  void Raw(std::string_view reply) { out_->append(reply); }
+  void Raw(std::string_view reply) {
+    if (!LeavesOut(reply)) out_->append(reply);
+  }
 
   int version() const { return version_; }
 
  private:
   void Header(char type, uint64_t value);
+  // True if `part` of a reply is not written, since the reply is no error.
+  bool LeavesOut(std::string_view part) {
+    if (!error_alone_) return false;
+    return std::exchange(begun_, true) || !part.starts_with('-');
+  }
 
   std::string* out_;
   ReplyText* reply_ = nullptr;
   int version_;
+  bool error_alone_ = false;
+  bool begun_ = false;  // With error_alone_: a part of the reply was given.
 };
 
 }  // namespace quorate::node

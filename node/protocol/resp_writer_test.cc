@@ -1,6 +1,10 @@
 #include "node/protocol/resp_writer.h"
 
+#include <string>
+
+#include "env/buffer.h"
 #include "gtest/gtest.h"
+#include "node/base/text.h"
 
 namespace quorate::node {
 namespace {
@@ -43,6 +47,50 @@ TEST(RespWriter_BothVersions, WriteEveryType) {
 TEST(RespWriter_ErrorWithLineEnds_StaysOneLine, SpacesReplaceThem) {
   EXPECT_EQ(Write(2, [](RespWriter& r) { r.Error("ERR a\r\nb"); }),
             "-ERR a  b\r\n");
+}
+
+// A reply that is not sent is counted if it is an error. Its text is not made.
+TEST(RespWriter_OfErrorAlone, WritesNothingElse) {
+  const std::string value(100'000, 'x');
+  const Buffer shared = Buffer::Copy(value);
+  const auto written = [&](auto write) {
+    std::string error;
+    RespWriter reply = RespWriter::OfErrorAlone(&error, 3);
+    write(reply);
+    EXPECT_LT(error.capacity(), 100u);
+    return error;
+  };
+  const auto none = [&](auto write) { EXPECT_EQ(written(write), ""); };
+  none([](RespWriter& r) { r.Ok(); });
+  none([](RespWriter& r) { r.Simple("PONG"); });
+  none([](RespWriter& r) { r.Integer(-42); });
+  none([](RespWriter& r) { r.Integer(42); });
+  none([](RespWriter& r) { r.Null(); });
+  none([](RespWriter& r) { r.NullArray(); });
+  none([](RespWriter& r) { r.Map(2); });
+  none([](RespWriter& r) { r.Set(2); });
+  none([&](RespWriter& r) { r.Bulk(value); });
+  none([&](RespWriter& r) { r.Bulk(value, &shared); });
+  none([&](RespWriter& r) { r.Verbatim(value); });
+  none([&](RespWriter& r) { r.Raw(Concat("$100000\r\n", value, "\r\n")); });
+  none([&](RespWriter& r) { r.Share(shared); });
+  none([&](RespWriter& r) {
+    r.Array(3);
+    r.Error("ERR of one element");
+    r.Bulk(value);
+    r.Raw("-ERR of another\r\n");
+  });
+  EXPECT_EQ(written([](RespWriter& r) { r.Error("ERR a"); }), "-ERR a\r\n");
+  EXPECT_EQ(written([](RespWriter& r) { r.Raw("-ERR a\r\n"); }), "-ERR a\r\n");
+}
+
+// A reply that waits takes the memory that its bytes need.
+TEST(RespWriter_Bulk, TakesNoMoreMemoryThanItsBytes) {
+  for (const size_t size : {300u, 15'000u, 1'000'000u}) {
+    std::string text;
+    RespWriter(&text, 2).Bulk(std::string(size, 'x'));
+    EXPECT_LE(text.capacity(), size + 30);
+  }
 }
 
 }  // namespace

@@ -94,8 +94,9 @@ void ReplyQueue::Drop(uint64_t token) { Finish(PendingOf(token)); }
 void ReplyQueue::Append(Pending& pending, size_t large_bytes, bool complete,
                         absl::FunctionRef<void(RespWriter&)> write) {
   CHECK(!pending.complete) << "a request has one answer";
+  if (pending.silent) return AppendSilent(pending, complete, write);
   // The first reply is written to the output directly.
-  const bool direct = &pending == &pending_.front() && !pending.silent;
+  const bool direct = &pending == &pending_.front();
   if (direct) Release(pending);
   std::string& text = direct ? client_.out().text() : pending.reply;
   const size_t begin = text.size();
@@ -109,16 +110,28 @@ void ReplyQueue::Append(Pending& pending, size_t large_bytes, bool complete,
     return Finish(pending);
   }
   if (direct) return client_.WantFlush();
-  pending.silent ? text.clear() : Hold(pending);
+  Hold(pending);
+}
+
+// Only an error leaves a trace, in the metrics. So the reply takes no memory
+// and no time, whatever its length and however long it waits.
+void ReplyQueue::AppendSilent(Pending& pending, bool complete,
+                              absl::FunctionRef<void(RespWriter&)> write) {
+  std::string error;
+  RespWriter reply = RespWriter::OfErrorAlone(&error, pending.version);
+  write(reply);
+  if (!complete) return;
+  CountReply(pending.command, context_.MonoNow() - pending.begun, error,
+             context_.metrics);
+  Finish(pending);
 }
 
 void ReplyQueue::Finish(Pending& pending) {
+  CHECK(!pending.silent || pending.reply.empty())
+      << "a silent reply holds " << pending.reply.size() << " bytes";
   pending.complete = true;
-  if (&pending == &pending_.front()) {
-    SendComplete();
-  } else if (!pending.silent) {
-    Hold(pending);
-  }
+  if (&pending == &pending_.front()) return SendComplete();
+  Hold(pending);
 }
 
 void ReplyQueue::Hold(Pending& pending) {
@@ -127,8 +140,7 @@ void ReplyQueue::Hold(Pending& pending) {
 }
 
 void ReplyQueue::Release(Pending& pending) {
-  if (!pending.silent) client_.out().text() += pending.reply;
-  pending.reply.clear();
+  client_.out().Append(std::exchange(pending.reply, {}));
   client_.Unhold(std::exchange(pending.held_bytes, 0));
 }
 

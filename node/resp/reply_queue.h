@@ -35,8 +35,8 @@ enum class Handled : uint8_t {
 // Each reply is counted in the metrics once, when it is complete.
 //
 // Invariants: The first reply is never complete, since complete replies leave
-// at once. Bytes of complete replies that are still queued are held by the
-// client, except those of silent replies.
+// at once. Bytes of replies that are still queued are held by the client.
+// Silent replies have no text.
 class ReplyQueue {
  public:
   // Writes a reply from the store's result.
@@ -116,6 +116,9 @@ class ReplyQueue {
   // for a large reply, or 0.
   void Append(Pending& pending, size_t large_bytes, bool complete,
               absl::FunctionRef<void(RespWriter&)> write);
+  // Appends to a silent reply, of which only an error is counted.
+  void AppendSilent(Pending& pending, bool complete,
+                    absl::FunctionRef<void(RespWriter&)> write);
   void Finish(Pending& pending);
   // Counts the text of a reply that waits for an earlier one, until Release.
   void Hold(Pending& pending);
