@@ -133,8 +133,9 @@ void HttpSession::Process() {
             parser_.error());
       break;
     }
-    if (Handle(parser_.request()) == HandleResult::kBlocked) {
-      stalled_ = std::move(parser_.request());
+    HttpRequest request = parser_.TakeRequest();
+    if (Handle(request) == HandleResult::kBlocked) {
+      stalled_ = std::move(request);
     } else {
       client_.RequestHandled();
     }

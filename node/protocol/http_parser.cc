@@ -465,7 +465,8 @@ bool HttpParser::TakeExpectsContinue() {
 
 void HttpParser::Drop() {
   grammar_ = nullptr;
-  request_ = HttpRequest();
+  // An assignment would keep the memory of the strings.
+  TakeRequest();
   input_ = {};
   std::string().swap(buffer_);
   std::string().swap(lines_);
@@ -474,6 +475,17 @@ void HttpParser::Drop() {
 
 size_t HttpParser::partial_bytes() const {
   return partial_bytes_ + input_.size();
+}
+
+size_t HttpParser::held_bytes() const {
+  size_t bytes = buffer_.capacity() + lines_.capacity() +
+                 request_.method.capacity() + request_.target.capacity() +
+                 request_.body.capacity() +
+                 request_.headers.capacity() * sizeof(request_.headers[0]);
+  for (const auto& [name, value] : request_.headers) {
+    bytes += name.capacity() + value.capacity();
+  }
+  return bytes;
 }
 
 }  // namespace quorate::node

@@ -8,7 +8,7 @@
 //
 //   parser.Feed(bytes);
 //   while (parser.Next() == HttpParser::Result::kRequest)
-//     Handle(parser.request());
+//     Handle(parser.TakeRequest());
 //   parser.Detach();
 #ifndef QUORATE_NODE_PROTOCOL_HTTP_PARSER_H_
 #define QUORATE_NODE_PROTOCOL_HTTP_PARSER_H_
@@ -59,8 +59,8 @@ class HttpParser {
   // Copies the unparsed bytes, so that the caller may free the fed bytes.
   void Detach();
 
-  // Valid after kRequest until the next call of Next.
-  HttpRequest& request() { return request_; }
+  // Call it once after kRequest. The parser keeps no memory of the request.
+  HttpRequest TakeRequest() { return std::move(request_); }
   // Marks the fed bytes as the last ones. An incomplete request is then an
   // error.
   void End() { ended_ = true; }
@@ -73,6 +73,8 @@ class HttpParser {
   bool TakeExpectsContinue();
   // Bytes of the incomplete request.
   size_t partial_bytes() const;
+  // Memory of all buffers: contents and spare room.
+  size_t held_bytes() const;
   // Frees them. The stream cannot continue.
   void Drop();
 

@@ -32,7 +32,7 @@ Parsed Parse(const std::string& bytes, std::vector<size_t> cuts) {
     parser.Feed(*piece);
     HttpParser::Result result;
     while ((result = parser.Next()) == HttpParser::Result::kRequest) {
-      const HttpRequest& request = parser.request();
+      const HttpRequest request = parser.TakeRequest();
       parsed.requests.push_back(Concat(request.method, " ", request.target,
                                        " [", request.body, "] ",
                                        request.keep_alive ? "keep" : "close"));
@@ -220,8 +220,9 @@ TEST(HttpParser_Persistence, FollowsVersionAndConnection) {
     HttpParser parser(kLimits);
     parser.Feed(bytes);
     ASSERT_EQ(parser.Next(), HttpParser::Result::kRequest) << bytes;
-    EXPECT_EQ(parser.request().keep_alive, keep) << bytes;
-    EXPECT_EQ(parser.request().minor_version,
+    const HttpRequest request = parser.TakeRequest();
+    EXPECT_EQ(request.keep_alive, keep) << bytes;
+    EXPECT_EQ(request.minor_version,
               bytes.find("HTTP/1.1") == std::string::npos ? 0 : 1);
   }
 }
@@ -241,7 +242,7 @@ TEST(HttpParser_Target, HasNoSchemeAndAuthority) {
     HttpParser parser(kLimits);
     parser.Feed(bytes);
     ASSERT_EQ(parser.Next(), HttpParser::Result::kRequest) << sent;
-    EXPECT_EQ(parser.request().target, expected);
+    EXPECT_EQ(parser.TakeRequest().target, expected);
   }
 }
 
@@ -253,6 +254,39 @@ TEST(HttpParser_EmptyLines_BeforeARequest, AreIgnored) {
   parser.Feed("\r\n");
   EXPECT_EQ(parser.Next(), HttpParser::Result::kNeedMore);
   EXPECT_EQ(parser.partial_bytes(), 0u);
+}
+
+// An idle connection keeps neither body nor headers of its last request.
+TEST(HttpParser_LargeRequest, FreesItsMemoryAfterUse) {
+  const std::string body(1'000'000, 'x');
+  const std::string head =
+      Concat("PUT /", std::string(50'000, 'k'),
+             " HTTP/1.1\r\nHost: h\r\nA: ", std::string(50'000, 'a'), "\r\n");
+  for (const std::string& bytes :
+       {Concat(head, "Content-Length: ", body.size(), "\r\n\r\n", body),
+        Concat(head, "Transfer-Encoding: chunked\r\n\r\nf4240\r\n", body,
+               "\r\n0\r\n\r\n")}) {
+    for (const bool drop : {false, true}) {
+      HttpParser parser(
+          {.header_bytes_max = 200'000, .body_bytes_max = 1'000'000});
+      HttpParser::Result result = HttpParser::Result::kNeedMore;
+      size_t most = 0;
+      for (size_t at = 0; at < bytes.size(); at += 10'000) {
+        parser.Feed(std::string_view(bytes).substr(at, 10'000));
+        result = parser.Next();
+        parser.Detach();
+        most = std::max(most, parser.held_bytes());
+      }
+      EXPECT_GT(most, body.size());
+      ASSERT_EQ(result, HttpParser::Result::kRequest);
+      if (drop) {
+        parser.Drop();
+      } else {
+        EXPECT_EQ(parser.TakeRequest().body, body);
+      }
+      EXPECT_LE(parser.held_bytes(), size_t{16} << 10);
+    }
+  }
 }
 
 TEST(HttpParser_Limits, AreReachedExactly) {
@@ -277,7 +311,8 @@ TEST(HttpParser_Limits, AreReachedExactly) {
                   std::string::npos);
       } else {
         ASSERT_EQ(result, HttpParser::Result::kRequest);
-        EXPECT_EQ(*parser.request().Header("a"), value);
+        const HttpRequest request = parser.TakeRequest();
+        EXPECT_EQ(*request.Header("a"), value);
       }
     }
   }
