@@ -40,9 +40,9 @@ namespace quorate::raft {
 // Answers what only the host knows.
 class HostGate {
  public:
+  enum class Load : uint8_t { kEntries, kChunk };
   // Asked before entries or a chunk of a snapshot leave for `to`. False: they
   // wait. The host then steps the core with RoomToSend once there is room.
-  enum class Load : uint8_t { kEntries, kChunk };
   virtual bool MaySend(ReplicaId to, Load load) = 0;
   // Whether the disk of this node may be given so many further bytes of
   // entries. After a refusal it may be given none for a while. False: a leader

@@ -138,7 +138,7 @@ TEST_F(SlowDiskTest, LeaderAsksForAnElection_OwnTermIsNotDurable_IsIgnored) {
 class DiskOfManyGroupsTest : public ReplicaTest, protected HostGate {
  protected:
   DiskOfManyGroupsTest() { options_.gate = this; }
-  bool MaySend(ReplicaId) override { return true; }
+  bool MaySend(ReplicaId, Load) override { return true; }
   bool MayWrite(uint64_t bytes) override { return bytes <= room_; }
 
   void Propose(size_t count = 1) {

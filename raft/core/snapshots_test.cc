@@ -319,7 +319,7 @@ TEST_F(ReceivingTest, ChunkLargerThanTheBound_IsAcceptedAlone) {
 class CrowdedReceivingTest : public ReceivingTest, protected HostGate {
  protected:
   CrowdedReceivingTest() { options_.gate = this; }
-  bool MaySend(ReplicaId) override { return true; }
+  bool MaySend(ReplicaId, Load) override { return true; }
   bool MayStage(uint64_t bytes) override { return bytes <= room_; }
   uint64_t room_ = 100;
 };
