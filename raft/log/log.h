@@ -57,6 +57,9 @@ struct LogOptions {
   // A snapshot file is synced after each piece of this size, so that no sync of
   // another file waits for all of it.
   size_t snapshot_sync_bytes = 4 << 20;
+  // Size limit of the state machine's bytes of a snapshot, at most 127 GiB. The
+  // end of the file has a checksum for each 64 KiB, and is written at once.
+  uint64_t snapshot_bytes_max = uint64_t{127} << 30;
   // How fast a group's own snapshot is written; 0: as fast as the disk allows.
   uint64_t snapshot_bytes_per_second = 0;
 };

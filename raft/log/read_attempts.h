@@ -1,8 +1,9 @@
 // raft/log/read_attempts.h: how often a read of a snapshot's file is tried.
 //
-// A lack of descriptors or of memory passes. Bytes that do not verify, or that
-// the disk cannot read, mostly stay so. An error that may pass never means that
-// data are lost, however long it lasts. Pure.
+// A lack of descriptors or of memory passes, and an operator can correct the
+// owner of a file. Bytes that do not verify, or that the disk cannot read,
+// mostly stay so. An error that may pass never means that data are lost,
+// however long it lasts. Pure.
 #ifndef QUORATE_RAFT_LOG_READ_ATTEMPTS_H_
 #define QUORATE_RAFT_LOG_READ_ATTEMPTS_H_
 
@@ -28,7 +29,8 @@ class ReadAttempts {
     return ++failed_ < (MayPass(error) ? kAttemptsMax : kDamagedAttemptsMax);
   }
   static bool MayPass(const absl::Status& error) {
-    return absl::IsUnavailable(error) || absl::IsResourceExhausted(error);
+    return absl::IsUnavailable(error) || absl::IsResourceExhausted(error) ||
+           absl::IsPermissionDenied(error);
   }
   // The read succeeded, or another one begins.
   void Reset() { failed_ = 0; }

@@ -29,6 +29,7 @@ SnapshotStaging::SnapshotStaging(env::Env& env, const LogOptions& options,
       cluster_(options.cluster),
       store_(options.store),
       sync_bytes_(options.snapshot_sync_bytes),
+      bytes_max_(options.snapshot_bytes_max),
       bytes_per_second_(bytes_per_second),
       group_(group),
       descriptor_(descriptor),
@@ -73,7 +74,7 @@ void SnapshotStaging::Next() {
   if (steps_.empty()) return;
   switch (steps_.front().kind) {
     case Step::Kind::kCreate:
-      return CheckRoom(&SnapshotStaging::CreateFile);
+      return CheckSize(&SnapshotStaging::CreateFile);
     case Step::Kind::kResume:
       return OpenFile();
     case Step::Kind::kWait:
@@ -81,7 +82,7 @@ void SnapshotStaging::Next() {
       pending_ = loop_.Defer([this] { EndStep(absl::OkStatus()); });
       return;
     case Step::Kind::kAppend:
-      return CheckRoom(&SnapshotStaging::WritePiece);
+      return CheckSize(&SnapshotStaging::WritePiece);
     case Step::Kind::kFinish:
       return WriteEnd();
   }
@@ -101,6 +102,19 @@ void SnapshotStaging::EndStep(absl::Status status) {
   steps_.pop_front();
   Next();
   done(absl::OkStatus());
+}
+
+void SnapshotStaging::CheckSize(Then next) {
+  const uint64_t size = origin_ == Origin::kReceived
+                            ? descriptor_.size_bytes
+                            : written_bytes_ + steps_.front().piece.size();
+  if (size <= bytes_max_) return CheckRoom(next);
+  // Not within the call that adds the step.
+  pending_ = loop_.Defer([this] {
+    EndStep(absl::InvalidArgumentError(absl::StrCat(
+        staging_name_, " has more than ", bytes_max_,
+        " bytes, the limit of a snapshot: its group must keep fewer")));
+  });
 }
 
 void SnapshotStaging::CheckRoom(Then next, bool may_make_room) {

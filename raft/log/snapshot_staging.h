@@ -43,7 +43,8 @@ class SnapshotStaging {
   // appending; 0: none. kReceived: `descriptor` is complete, and the second
   // file is kept. `remover` removes snapshots. It and `room` outlive the
   // object. Without room for the next piece, or for the rest of a received
-  // snapshot, the error is kResourceExhausted.
+  // snapshot, the error is kResourceExhausted. kInvalidArgument: the snapshot
+  // is too large.
   enum class Origin : uint8_t { kOwn, kReceived };
   SnapshotStaging(env::Env& env, const LogOptions& options, GroupKey group,
                   const SnapshotDescriptor& descriptor,
@@ -93,6 +94,7 @@ class SnapshotStaging {
   // Goes on with `next` if the disk has room for what comes.
   using Then = void (SnapshotStaging::*)();
   void CheckRoom(Then next, bool may_make_room = true);
+  void CheckSize(Then next);
   void CreateFile();
   void OpenFile();
   void VerifyPiece();
@@ -116,6 +118,7 @@ class SnapshotStaging {
   const ClusterId cluster_;
   const StoreIncarnation store_;
   const size_t sync_bytes_;
+  const uint64_t bytes_max_;
   const uint64_t bytes_per_second_;
   const GroupKey group_;
   SnapshotDescriptor descriptor_;

@@ -3,6 +3,7 @@
 #include "raft/log/snapshot_store.h"
 
 #include <algorithm>
+#include <memory>
 #include <optional>
 #include <string>
 #include <utility>
@@ -759,6 +760,103 @@ TEST_F(SnapshotStoreTest, SnapshotThatCannotBeOpened_DamagesItsGroupAlone) {
   EXPECT_TRUE(absl::IsResourceExhausted(why)) << why;
   EXPECT_EQ(h_.snapshots()->newest().count(kGroup), 0u);
   EXPECT_EQ(h_.snapshots()->newest().count(other), 1u);
+}
+
+// A disk on which one file belongs to another user.
+class DiskOfTwoUsers final : public env::Disk {
+ public:
+  DiskOfTwoUsers(env::Disk& disk, std::string other)
+      : disk_(disk), other_(std::move(other)) {}
+  env::Pending Open(std::string_view name, OpenMode mode, env::FileUse use,
+                    OpenDone done) override {
+    const bool refused = name == other_;
+    return disk_.Open(
+        name, mode, use,
+        [refused, done = std::move(done)](
+            absl::StatusOr<std::unique_ptr<env::File>> file) mutable {
+          if (refused) file = absl::PermissionDeniedError("of another user");
+          done(std::move(file));
+        });
+  }
+  env::Pending List(ListDone done) override {
+    return disk_.List(std::move(done));
+  }
+  env::Pending Remove(std::string_view name, env::File::Done done) override {
+    return disk_.Remove(name, std::move(done));
+  }
+  env::Pending Rename(std::string_view from, std::string_view to,
+                      env::File::Done done) override {
+    return disk_.Rename(from, to, std::move(done));
+  }
+  env::Pending SyncDirectory(env::File::Done done) override {
+    return disk_.SyncDirectory(std::move(done));
+  }
+  env::Pending FreeBytes(env::File::SizeDone done) override {
+    return disk_.FreeBytes(std::move(done));
+  }
+  env::Pending Lock(std::string_view name, env::File::Done done) override {
+    return disk_.Lock(name, std::move(done));
+  }
+
+ private:
+  env::Disk& disk_;
+  const std::string other_;
+};
+
+// A restore as another user loses no data: the start does not fence.
+TEST_F(SnapshotStoreTest, SnapshotOfAnotherUser_IsNotTakenForDamaged) {
+  const GroupKey other = TestGroup(2);
+  ASSERT_TRUE(store_.Write(10, Data(10, 3000)).ok());
+  ASSERT_TRUE(store_.Write(20, Data(20, 3000), other).ok());
+  h_.Crash(CrashKind::kProcess);
+  env::Env& real = h_.test().env();
+  DiskOfTwoUsers disk(real.disk, SnapshotName(kGroup, At(1, 10).position));
+  env::Env env{.loop = real.loop,
+               .disk = disk,
+               .transport = real.transport,
+               .streams = real.streams,
+               .tracer = real.tracer,
+               .buggify = real.buggify,
+               .process = real.process,
+               .random = real.random,
+               .secrets = real.secrets};
+  std::unique_ptr<SnapshotStore> opened;
+  const auto opening = SnapshotStore::Open(env, h_.options(), [&](auto store) {
+    ASSERT_TRUE(store.ok()) << store.status();
+    opened = *std::move(store);
+  });
+  h_.Run();
+  ASSERT_NE(opened, nullptr);
+  const absl::Status why = opened->damaged().at(kGroup).at(0).why;
+  EXPECT_TRUE(absl::IsPermissionDenied(why)) << why;
+  EXPECT_TRUE(ReadAttempts::MayPass(why));
+  EXPECT_EQ(opened->newest().count(other), 1u);
+}
+
+TEST_F(SnapshotStoreTest, SnapshotAboveTheLimit_IsRefused) {
+  h_.Close();
+  h_.options().snapshot_bytes_max = 120'000;
+  Restart(CrashKind::kProcess);
+  EXPECT_TRUE(absl::IsInvalidArgument(store_.Write(10, Data(10, 120'001))));
+  h_.Run();
+  EXPECT_EQ(Files().size(), 0u);
+  const std::string data = Data(20, 120'001);
+  EXPECT_TRUE(absl::IsInvalidArgument(
+      store_.Receive(Described(20, data), 0, data.substr(0, 4'000)).status()));
+  h_.Run();
+  EXPECT_EQ(Files().size(), 0u);
+  EXPECT_TRUE(store_.Write(30, Data(30, 120'000)).ok());
+  EXPECT_TRUE(store_.ReceiveAll(40, Data(40, 120'000)).ok());
+}
+
+// The end of the largest one fits into one operation of the disk, with room for
+// a configuration.
+TEST(SnapshotLimit, LargestSnapshot_HasAnEndOfOneOperation) {
+  SnapshotTrailer trailer{.descriptor = At(1, 1)};
+  trailer.blocks.resize(LogOptions().snapshot_bytes_max / kSnapshotBlockBytes);
+  const size_t bytes =
+      EncodeSnapshotEnd(kTestCluster, StoreIncarnation(1), trailer).size();
+  EXPECT_LE(bytes + (60 << 10), env::kDiskOperationBytesMax);
 }
 
 TEST_F(SnapshotStoreTest,
