@@ -1,6 +1,5 @@
 #include "node/peers/peer_link.h"
 
-#include <cstring>
 #include <string>
 
 #include "absl/status/status.h"
@@ -14,23 +13,14 @@ namespace {
 
 constexpr env::Lane kLane = env::Lane::kRequests;
 
-// Concatenates the pieces of an answer.
-Buffer Join(std::vector<Buffer>& pieces, size_t size) {
-  if (pieces.size() == 1) return std::move(pieces.front());
-  return Buffer::Create(size, [&](char* out) {
-    for (const Buffer& piece : pieces) {
-      std::memcpy(out, piece.data(), piece.size());
-      out += piece.size();
-    }
-  });
-}
-
 }  // namespace
 
 PeerLink::PeerLink(env::Env& env, const PeerLinkOptions& options,
-                   PeerCounters& counters, absl::AnyInvocable<void()> on_room)
+                   TurnWork& work, PeerCounters& counters,
+                   absl::AnyInvocable<void()> on_room)
     : env_(env),
       options_(options),
+      work_(work),
       counters_(counters),
       on_room_(std::move(on_room)),
       alarm_(env.loop, [this] { OnAlarm(); }) {}
@@ -95,7 +85,7 @@ void PeerLink::Fail(Requests::iterator found, const char* why) {
 }
 
 void PeerLink::OnLaneClosed() {
-  for (auto& [number, request] : requests_) request.lost = true;
+  for (auto& [number, request] : requests_) request.lost = !request.arrived();
   if (!requests_.empty()) FailLostLater();
 }
 
@@ -106,7 +96,7 @@ void PeerLink::FailLostLater() {
 void PeerLink::FailLost() {
   std::vector<uint64_t> lost;
   for (const auto& [number, request] : requests_) {
-    if (request.lost) lost.push_back(number);
+    if (request.lost && !request.arrived()) lost.push_back(number);
   }
   for (const uint64_t number : lost) {
     const auto found = requests_.find(number);
@@ -131,19 +121,58 @@ void PeerLink::OnAnswer(const PeerAnswerPiece& piece) {
     ++counters_.malformed;
     return;
   }
-  Buffer& place = request.pieces[piece.offset / kAnswerPieceBytes];
-  if (!place.empty()) return;  // It arrived twice.
+  const size_t at = piece.offset / kAnswerPieceBytes;
+  Buffer& place = request.pieces[at];
+  if (!place.empty() || at < request.joined_pieces) return;  // It came twice.
   place = piece.bytes;
   request.received += piece.bytes.size();
-  if (request.received == request.size) return TakeAnswer(found);
-  SetDeadline(piece.id.number, &request);
-  SetAlarm();
+  Join(request, /*own_turn=*/false);
+  if (!request.arrived()) {
+    SetDeadline(piece.id.number, &request);
+    return SetAlarm();
+  }
+  deadlines_.erase({request.deadline, piece.id.number});
+  arrived_.push_back(piece.id.number);
+  if (arrived_.size() == 1) TakeArrived(/*own_turn=*/false);
+}
+
+bool PeerLink::Join(Request& request, bool own_turn) {
+  // A single piece is the answer.
+  if (request.pieces.size() == 1) return true;
+  while (request.joined_pieces < request.pieces.size()) {
+    Buffer& piece = request.pieces[request.joined_pieces];
+    if (piece.empty() || (!own_turn && work_.exhausted())) return false;
+    own_turn = false;
+    // The memory is used as it is filled.
+    if (request.joined.empty()) request.joined.reserve(request.size);
+    request.joined.append(piece.view());
+    work_.Add(piece.size() / TurnWork::kCopiedBytesPerUnit);
+    piece = Buffer();
+    ++request.joined_pieces;
+  }
+  return true;
+}
+
+void PeerLink::TakeArrived(bool own_turn) {
+  while (!arrived_.empty()) {
+    const auto found = requests_.find(arrived_.front());
+    CHECK(found != requests_.end()) << arrived_.front();
+    if (!Join(found->second, std::exchange(own_turn, false))) {
+      continue_ = env_.loop.At(env_.loop.ReadClock().mono,
+                               [this] { TakeArrived(/*own_turn=*/true); });
+      return;
+    }
+    arrived_.pop_front();
+    TakeAnswer(found);
+  }
 }
 
 void PeerLink::TakeAnswer(Requests::iterator found) {
   Request& request = found->second;
-  absl::StatusOr<PeerResult> result =
-      DecodePeerResult(request.kind, Join(request.pieces, request.size));
+  const Buffer whole = request.pieces.size() == 1
+                           ? std::move(request.pieces.front())
+                           : Buffer::Take(std::move(request.joined));
+  absl::StatusOr<PeerResult> result = DecodePeerResult(request.kind, whole);
   if (!result.ok()) {
     ++counters_.malformed;
     return Fail(found, "the leader's answer is malformed");

@@ -10,6 +10,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <string>
 #include <utility>
 #include <vector>
 
@@ -18,7 +19,10 @@
 #include "absl/functional/any_invocable.h"
 #include "env/alarm.h"
 #include "env/env.h"
+#include "env/fifo.h"
+#include "env/pending.h"
 #include "env/time.h"
+#include "node/base/turn_work.h"
 #include "node/peers/peer_message.h"
 #include "raft/host/service.h"
 
@@ -49,9 +53,9 @@ struct PeerCounters {
 
 class PeerLink {
  public:
-  // `env` and `counters` outlive the link. `on_room` is called when HasRoom
-  // may have become true.
-  PeerLink(env::Env& env, const PeerLinkOptions& options,
+  // `env`, `work` and `counters` outlive the link. `on_room` is called when
+  // HasRoom may have become true.
+  PeerLink(env::Env& env, const PeerLinkOptions& options, TurnWork& work,
            PeerCounters& counters, absl::AnyInvocable<void()> on_room);
   PeerLink(const PeerLink&) = delete;
   PeerLink& operator=(const PeerLink&) = delete;
@@ -81,10 +85,15 @@ class PeerLink {
     MonoTime deadline;
     bool sent;
     bool lost;  // It was not sent, or its connection was lost since.
-    // The pieces of the answer, by their places; empty: not arrived.
+    // The pieces of the answer, by their places; empty: not arrived, or joined.
     std::vector<Buffer> pieces;
     uint32_t size = 0;    // Of the answer, by its first piece.
     size_t received = 0;  // Bytes of pieces.
+    // The bytes of the first pieces, if there are several, and their number.
+    std::string joined;
+    size_t joined_pieces = 0;
+
+    bool arrived() const { return size > 0 && received == size; }
   };
   using Requests = absl::btree_map<uint64_t, Request>;
 
@@ -98,6 +107,12 @@ class PeerLink {
   void Fail(Requests::iterator found, const char* why);
   void FailLostLater();
   void FailLost();
+  // Joins pieces while the turn has time for work, or one in any case. Returns
+  // true once the answer is in one piece.
+  bool Join(Request& request, bool own_turn);
+  // Gives the answers of arrived_ to their requests, in this turn and in later
+  // ones. `own_turn`: nothing was joined in this turn.
+  void TakeArrived(bool own_turn);
   void TakeAnswer(Requests::iterator found);
   void OfferRoom();
   void SetAlarm();
@@ -105,6 +120,7 @@ class PeerLink {
 
   env::Env& env_;
   const PeerLinkOptions options_;
+  TurnWork& work_;
   PeerCounters& counters_;
   absl::AnyInvocable<void()> on_room_;
   uint64_t next_number_ = 1;
@@ -114,6 +130,10 @@ class PeerLink {
   absl::btree_set<std::pair<MonoTime, uint64_t>> deadlines_;
   env::Alarm alarm_;
   env::Pending lost_;
+  // Requests whose answers have arrived, in the order of arrival. They have no
+  // deadline, and the loss of the connection does not concern them.
+  Fifo<uint64_t> arrived_;
+  env::Pending continue_;
 };
 
 }  // namespace quorate::node

@@ -11,7 +11,7 @@
 
 namespace quorate::node {
 
-PeerLinks::PeerLinks(env::Env& env, const Config& config)
+PeerLinks::PeerLinks(env::Env& env, const Config& config, TurnWork& work)
     : env_(env),
       config_(config),
       life_(env.random.Bits("node.peer_links", config.node.value(), 0) | 1) {
@@ -27,9 +27,10 @@ PeerLinks::PeerLinks(env::Env& env, const Config& config)
     options.link.to = node.id;
     Peer& peer = peers_[node.id];
     peer.way = options.link;
-    peer.link = std::make_unique<PeerLink>(env, options, counters_, [this] {
-      if (on_room_) on_room_();
-    });
+    peer.link =
+        std::make_unique<PeerLink>(env, options, work, counters_, [this] {
+          if (on_room_) on_room_();
+        });
     peer.answers =
         std::make_unique<PeerAnswers>(env, options, counters_, handler_);
   }

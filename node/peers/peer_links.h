@@ -10,6 +10,7 @@
 #include "absl/functional/any_invocable.h"
 #include "env/env.h"
 #include "env/transport.h"
+#include "node/base/turn_work.h"
 #include "node/config/config.h"
 #include "node/peers/peer_answers.h"
 #include "node/peers/peer_link.h"
@@ -38,8 +39,8 @@ class StatusObserver {
 
 class PeerLinks final : public env::Transport::Receiver {
  public:
-  // `env` and `config` outlive the object.
-  PeerLinks(env::Env& env, const Config& config);
+  // All outlive the object.
+  PeerLinks(env::Env& env, const Config& config, TurnWork& work);
   PeerLinks(const PeerLinks&) = delete;
   PeerLinks& operator=(const PeerLinks&) = delete;
 

@@ -8,8 +8,11 @@
 #include <utility>
 #include <vector>
 
+#include "env/buffer.h"
 #include "env/outcome.h"
 #include "gtest/gtest.h"
+#include "node/base/turn_work.h"
+#include "node/peers/peer_link.h"
 #include "raft/transport/transport.h"
 #include "sim/world/world.h"
 
@@ -57,6 +60,7 @@ class Program final : private StatusObserver {
   Program(env::Env& env, uint32_t id, const Manner& manner, Facts* facts)
       : transport_(env.loop, env.streams, env.tracer, env.random),
         env_(EnvOf(env, manner)),
+        work_(env.loop, 6'000),
         manner_(manner),
         facts_(facts),
         life_(env.random.Bits("life", id, 0) | 1) {
@@ -65,7 +69,7 @@ class Program final : private StatusObserver {
     config_.nodes = {{.id = NodeId(1)}, {.id = NodeId(2)}};
     config_.timeouts.proxy = Milliseconds(500);
     config_.limits.peer_bytes = manner.bytes_max;
-    links_ = std::make_unique<PeerLinks>(env_, config_);
+    links_ = std::make_unique<PeerLinks>(env_, config_, work_);
     EXPECT_TRUE(env_.transport
                     .Start({.cluster = ClusterId(7),
                             .node = NodeId(id),
@@ -224,6 +228,7 @@ class Program final : private StatusObserver {
 
   raft::StreamTransport transport_;
   env::Env env_;
+  TurnWork work_;
   const Manner manner_;
   Facts* const facts_;
   const uint64_t life_;  // Of this process.
@@ -285,6 +290,69 @@ class PeerLinksTest : public ::testing::Test {
   std::vector<sim::MachineId> machines_;
   std::shared_ptr<Program> programs_[2];
 };
+
+// All pieces of two answers arrive in one turn, the last one first.
+TEST_F(PeerLinksTest, LongAnswers_AreJoinedOverSeveralTurns) {
+  constexpr uint64_t kTurnWork = 1'000;
+  const std::string results(10 * kAnswerPieceBytes, 'r');
+  sim::World world({.seed = 1});
+  std::vector<std::string> taken;
+  std::unique_ptr<TurnWork> work;
+  std::unique_ptr<PeerLink> link;
+  PeerCounters counters;
+  const PeerLinkOptions options = {
+      .link = {.cluster = ClusterId(7), .from = NodeId(1), .to = NodeId(2)},
+      .life = 5,
+      .timeout = Seconds(1),
+      .open_timeout = Seconds(1),
+      .bytes_max = 1 << 20};
+  world.Start(world.AddMachine({.name = "n1"}), [&](env::Env& env) {
+    work = std::make_unique<TurnWork>(env.loop, kTurnWork);
+    link = std::make_unique<PeerLink>(env, options, *work, counters, [] {});
+    return std::make_shared<int>(0);
+  });
+  world.RunFor(Milliseconds(1));
+  const auto ask = [&](uint64_t number, const std::string& bytes) {
+    link->Ask({.kind = Kind::kRead, .group = GroupId(1)},
+              [&](PeerResult result) {
+                EXPECT_EQ(result.result.outcome, Outcome::kDone);
+                taken.emplace_back(result.result.result.view());
+              });
+    PeerResult result;
+    result.result.outcome = Outcome::kDone;
+    result.result.result = Buffer::Copy(bytes);
+    const PeerAnswer answer = EncodePeerResult(result);
+    const std::string whole =
+        std::string(answer.head.view()) + std::string(answer.results.view());
+    const size_t last = (whole.size() - 1) / kAnswerPieceBytes;
+    for (size_t i = last + 1; i > 0; --i) {
+      const size_t offset = (i - 1) * kAnswerPieceBytes;
+      const PeerAnswerPiece piece = {
+          .id = {options.life, number},
+          .size = static_cast<uint32_t>(whole.size()),
+          .offset = static_cast<uint32_t>(offset),
+          .bytes = Buffer::Copy(
+              std::string_view(whole).substr(offset, kAnswerPieceBytes))};
+      link->OnAnswer(piece);
+      link->OnAnswer(piece);  // A copy of the message.
+    }
+  };
+  ask(1, results);
+  ask(2, "short");
+  EXPECT_TRUE(taken.empty());
+  // The loss of the connection comes too late.
+  link->OnLaneClosed();
+  world.RunFor(Seconds(10));
+  ASSERT_EQ(taken.size(), 2u);
+  EXPECT_TRUE(taken[0] == results);
+  EXPECT_EQ(taken[1], "short");
+  // The first pieces are joined in the turn of the calls and in one at the same
+  // time.
+  EXPECT_LE(work->longest(),
+            kTurnWork + 2 * kAnswerPieceBytes / TurnWork::kCopiedBytesPerUnit);
+  EXPECT_EQ(link->asked_bytes(), 0u);
+  link.reset();
+}
 
 TEST_F(PeerLinksTest, HealthyLink_AnswersAllRequests) {
   Begin(1, {.requests = 100, .result_bytes = 3 << 20});

@@ -26,7 +26,7 @@ Router::Router(env::Env& env, raft::Host& host, const Config& config,
                const shardctrl::ShardMap& map, OutputBudget& budget,
                MemoryBudget& memory, TurnWork& work)
     : env_(env),
-      links_(env, config),
+      links_(env, config, work),
       view_(env, host, config, map, links_),
       map_(map),
       owners_(map),
