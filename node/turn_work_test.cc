@@ -421,6 +421,71 @@ TEST_F(LongReadsTest, LaterRequests_AreAnsweredBehindTheRead) {
   }
 }
 
+// Reads of many keys come faster than they are answered. They wait within the
+// bound of the group, and the others at their connections.
+TEST(ManyLongReadsTest, WaitWithinTheBoundOfTheirGroup) {
+  constexpr size_t kClients = 60;
+  constexpr size_t kArguments = 20'000;
+  constexpr size_t kArgumentBytes = 9;
+  constexpr size_t kReadBytes = kArguments * (kArgumentBytes + 4);
+  constexpr size_t kHeldBytes = 2 << 20;
+  TestCluster cluster(
+      {.stream_buffer_bytes = size_t{1} << 20, .adjust = [](Config& config) {
+         config.limits.held_bytes = kHeldBytes;
+       }});
+  ASSERT_TRUE(cluster.AwaitLeaders());
+  std::vector<std::string> keys;
+  for (size_t i = 0; i < kArguments; ++i)
+    keys.push_back(Concat("{k}", 100'000 + i));
+  std::vector<std::string_view> words(keys.begin(), keys.end());
+  ASSERT_EQ(words[0].size(), kArgumentBytes);
+  words.insert(words.begin(), "MGET");
+  const std::string request = EncodeRequest(words);
+  std::vector<std::unique_ptr<TestClient>> clients;
+  for (size_t i = 0; i < kClients; ++i) {
+    clients.push_back(cluster.ConnectResp(0));
+  }
+  cluster.world().RunFor(Milliseconds(100));
+  const Metrics& metrics = cluster.server(0).metrics();
+  const uint64_t begin_bytes = metrics.input_bytes;
+  uint64_t before = 0;
+  uint64_t growth = 0;
+  uint64_t most = 0;
+  uint64_t input_most = 0;
+  size_t uncounted_most = 0;
+  cluster.world().SetStepHook([&](sim::MachineId machine) {
+    if (machine != cluster.machine(0)) return;
+    const ResourceUse use = cluster.server(0).resources();
+    growth = std::max(growth,
+                      use.waiting_bytes - std::min(before, use.waiting_bytes));
+    before = use.waiting_bytes;
+    most = std::max(most, use.waiting_bytes);
+    input_most = std::max(input_most, use.request_bytes);
+    if (metrics.input_bytes - begin_bytes < kClients * request.size()) return;
+    const size_t unanswered =
+        (kClients - metrics.command(CommandId::kMget).calls) * kReadBytes;
+    const size_t counted = use.waiting_bytes + use.request_bytes;
+    uncounted_most =
+        std::max(uncounted_most, unanswered - std::min(unanswered, counted));
+  });
+  for (auto& client : clients) client->Send(request);
+  for (auto& client : clients) {
+    EXPECT_TRUE(cluster.world().RunUntilTrue(
+        [&] { return ReplySize(client->received()) > 0; }, Seconds(10)));
+  }
+  cluster.world().SetStepHook(nullptr);
+  EXPECT_EQ(metrics.command(CommandId::kMget).calls, kClients);
+  // The other requests waited at their connections.
+  EXPECT_GT(input_most, kClients * kReadBytes / 2);
+  // The reads that await their read point, or are served.
+  EXPECT_LE(uncounted_most, kHeldBytes + kReadBytes);
+  EXPECT_LE(most, 2 * kHeldBytes + kReadBytes);
+  EXPECT_LE(growth, 2 * kReadBytes);
+  EXPECT_LE(cluster.server(0).resources().longest_turn_work,
+            cluster.config(0).bounds.turn_work + 2 * kArguments);
+  EXPECT_EQ(cluster.server(0).resources().waiting_bytes, 0u);
+}
+
 // Reads that take thousands of turns.
 class SmallPiecesTest : public ::testing::Test {
  protected:

@@ -31,6 +31,8 @@ class TurnWork {
   static constexpr uint64_t kBytesPerUnit = 16;
   // Bytes of values that are copied, for each unit.
   static constexpr uint64_t kCopiedBytesPerUnit = 64;
+  // Arguments of a request that are copied, for each unit beside their bytes.
+  static constexpr uint64_t kCopiedArgumentsPerUnit = 8;
   static constexpr uint64_t kGlobStepsPerUnit = 64;
 
   // A read with so many keys. Those without any count as one.

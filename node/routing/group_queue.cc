@@ -259,7 +259,8 @@ void GroupQueue::Flush() {
 void GroupQueue::UnblockSinks() {
   const LimitsConfig& limits = parts_.config.limits;
   if (blocked_.empty() || waiting_requests() * 2 > limits.held_requests ||
-      batches_.waiting_bytes() * 2 > limits.held_bytes) {
+      (batches_.waiting_bytes() + reads_.long_bytes()) * 2 >
+          limits.held_bytes) {
     return;
   }
   blocked_.WakeAll();

@@ -122,7 +122,8 @@ class GroupQueue {
   size_t waiting_requests() const {
     return batches_.waiting_requests() + reads_.waiting_requests();
   }
-  // The bytes of waiting requests. Those of reads that moved to a batch count
+  // The bytes of waiting requests, and of reads whose answers take several
+  // turns. Those of reads that moved to a batch count
   // until the next read point is requested.
   size_t waiting_bytes() const {
     return batches_.waiting_bytes() + reads_.waiting_bytes();

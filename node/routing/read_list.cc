@@ -1,8 +1,38 @@
 #include "node/routing/read_list.h"
 
+#include <cstring>
+
 #include "env/little_endian.h"
 
 namespace quorate::node {
+
+Buffer ReadList::Pack(absl::Span<const std::string_view> arguments) {
+  size_t size = 0;
+  for (const std::string_view argument : arguments) {
+    size += sizeof(uint32_t) + argument.size();
+  }
+  return Buffer::Create(size, [arguments](char* out) {
+    for (const std::string_view argument : arguments) {
+      StoreFixed(out, static_cast<uint32_t>(argument.size()));
+      out += sizeof(uint32_t);
+      if (!argument.empty()) {
+        std::memcpy(out, argument.data(), argument.size());
+      }
+      out += argument.size();
+    }
+  });
+}
+
+void ReadList::Unpack(const char* packed, uint32_t count,
+                      std::vector<std::string_view>* arguments) {
+  arguments->clear();
+  arguments->reserve(count);
+  for (uint32_t i = 0; i < count; ++i) {
+    const auto size = LoadFixed<uint32_t>(packed);
+    arguments->emplace_back(packed + sizeof(size), size);
+    packed += sizeof(size) + size;
+  }
+}
 
 void ReadList::Append(const RoutedRequest& request, MonoTime deadline,
                       const kv::CommandSpec& spec) {
@@ -17,13 +47,8 @@ void ReadList::Append(const RoutedRequest& request, MonoTime deadline,
 
 kv::CommandSpec ReadList::CommandOf(
     const Item& item, std::vector<std::string_view>* arguments) const {
-  arguments->clear();
-  const char* p = arena_.data() + item.arguments_offset;
-  for (uint32_t i = 0; i < item.arguments_count; ++i) {
-    const auto size = LoadFixed<uint32_t>(p);
-    arguments->emplace_back(p + sizeof(size), size);
-    p += sizeof(size) + size;
-  }
+  Unpack(arena_.data() + item.arguments_offset, item.arguments_count,
+         arguments);
   return {.op = item.op,
           .slot = item.slot,
           .numbers = item.numbers,

@@ -13,6 +13,8 @@
 #include <string_view>
 #include <vector>
 
+#include "absl/types/span.h"
+#include "env/buffer.h"
 #include "env/time.h"
 #include "kv/command/command.h"
 #include "node/routing/request_sink.h"
@@ -36,6 +38,12 @@ class ReadList {
 
     RoutedRequest Request() const { return {sink, token, redirect}; }
   };
+
+  // The arguments in one block, each after its length.
+  static Buffer Pack(absl::Span<const std::string_view> arguments);
+  // The `count` arguments that begin at `packed`, as views into it.
+  static void Unpack(const char* packed, uint32_t count,
+                     std::vector<std::string_view>* arguments);
 
   // `spec` is a read outside the log: without flags, session and conditions.
   // Requires: the arguments of `spec` are not of this list.

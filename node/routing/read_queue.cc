@@ -19,7 +19,7 @@ namespace {
 // The command of a parked read. `arguments` is its storage.
 kv::CommandSpec ParkedCommand(const RequestSink::ParkedRead& read,
                               std::vector<std::string_view>* arguments) {
-  arguments->assign(read.arguments.begin(), read.arguments.end());
+  ReadList::Unpack(read.arguments.data(), read.arguments_count, arguments);
   return {.op = read.op,
           .slot = read.slot,
           .numbers = read.numbers,
@@ -225,6 +225,9 @@ void ReadQueue::OnLeaderRead(std::unique_ptr<ReadList> reads,
     leadership_.Pause();
     leadership_.Refresh();
     return EndServing();
+  }
+  for (const size_t item : asked_) {
+    parts_.work.Add(TurnWork::OfRead(serving_->items()[item].arguments_count));
   }
   kv::ResultReader results(bytes);
   // Without any result, the first read needs an entry.
@@ -440,8 +443,11 @@ void ReadQueue::AnswerInPieces(const RoutedRequest& request,
   auto answer = std::make_unique<LongAnswer>();
   answer->sink = request.sink;
   answer->command = ReadToPark(request, spec);
-  long_work_.Add([this, answer = std::move(answer)] {
+  const size_t bytes = answer->command.arguments.size();
+  long_bytes_ += bytes;
+  long_work_.Add([this, bytes, answer = std::move(answer)] {
     if (!AnswerPiece(*answer)) return false;
+    long_bytes_ -= bytes;
     --OrderOf(answer->sink).long_reads;
     wake_();
     return true;
@@ -479,6 +485,8 @@ bool ReadQueue::AnswerPiece(LongAnswer& answer) {
 }
 
 bool ReadQueue::Begin(LongAnswer& answer) {
+  parts_.work.Add(answer.command.arguments_count /
+                  TurnWork::kCopiedArgumentsPerUnit);
   const kv::CommandSpec spec = ParkedCommand(answer.command, &answer.arguments);
   const RoutedRequest request = answer.request();
   const kv::Store* here = leadership_.store();
@@ -528,7 +536,12 @@ void ReadQueue::AnswerEncoded(const RoutedRequest& request, kv::Op op,
   if (!IsLong(op, result)) return Answer(request, slot, result);
   ++OrderOf(request.sink).long_reads;
   kv::ArrayReader reader(result.bytes);
-  long_work_.Add([this, request, slot, all, reader, before = size_t{0},
+  // The bytes stay until the last piece, which may be long after the room was
+  // granted.
+  const size_t reserved = result.bytes.size();
+  parts_.budget.Reserve(reserved);
+  long_work_.Add([this, request, slot, all, reader, reserved,
+                  before = size_t{0},
                   elements = std::vector<kv::ResultElement>()]() mutable {
     elements.clear();
     size_t bytes = 0;
@@ -548,6 +561,7 @@ void ReadQueue::AnswerEncoded(const RoutedRequest& request, kv::Op op,
       request.sink->OnResult(request.token, piece);
       return false;
     }
+    parts_.budget.Release(reserved);
     --OrderOf(request.sink).long_reads;
     Answer(request, slot, piece);
     wake_();
@@ -570,23 +584,24 @@ bool ReadQueue::MayKeep(RequestSink* sink, const kv::ResultView& result) const {
   return parts_.budget.Fits(result.bytes.size());
 }
 
+// A copy of many arguments takes longer than the lookup of a few keys.
 ReadQueue::ParkedRead ReadQueue::ReadToPark(const RoutedRequest& request,
                                             const kv::CommandSpec& spec) const {
+  Buffer arguments = ReadList::Pack(spec.arguments);
+  parts_.work.Add(spec.arguments.size() / TurnWork::kCopiedArgumentsPerUnit +
+                  arguments.size() / TurnWork::kCopiedBytesPerUnit);
   return {.group = leadership_.group(),
           .token = request.token,
           .numbers = spec.numbers,
           .slot = spec.slot,
           .op = spec.op,
           .redirect = request.redirect,
-          .arguments = {spec.arguments.begin(), spec.arguments.end()}};
+          .arguments = std::move(arguments),
+          .arguments_count = static_cast<uint32_t>(spec.arguments.size())};
 }
 
 size_t ReadQueue::BytesOf(const ParkedRead& read) {
-  size_t bytes = read.result_bytes.size();
-  for (const std::string& argument : read.arguments) {
-    bytes += sizeof(argument) + argument.size();
-  }
-  return bytes;
+  return read.result_bytes.size() + read.arguments.size();
 }
 
 void ReadQueue::Park(RequestSink* sink, ParkedRead read) {
@@ -643,6 +658,7 @@ void ReadQueue::ServeParked(RequestSink* sink) {
 bool ReadQueue::ServeParkedRead(RequestSink* sink, const ParkedRead& read,
                                 ReadList* behind_log) {
   RequestSink::ConnectionOrder& order = OrderOf(sink);
+  parts_.work.Add(read.arguments_count / TurnWork::kCopiedArgumentsPerUnit);
   const kv::CommandSpec spec = ParkedCommand(read, &arguments_);
   const RoutedRequest request = {sink, read.token, read.redirect};
   if (read.result.has_value()) {

@@ -77,7 +77,10 @@ class ReadQueue {
   // The time at which the first waiting read expires; Max(): none waits.
   MonoTime next_deadline() const;
   size_t waiting_requests() const { return waiting_requests_; }
-  size_t waiting_bytes() const { return reads_->bytes(); }
+  // The bytes of waiting reads and of long ones.
+  size_t waiting_bytes() const { return reads_->bytes() + long_bytes_; }
+  // The bytes of reads here that are, or will be, answered in pieces.
+  size_t long_bytes() const { return long_bytes_; }
 
   // ---- Parked reads.
   // Evaluates the parked reads of `sink` while it has room for their results.
@@ -203,6 +206,7 @@ class ReadQueue {
   std::unique_ptr<ReadList> reads_;        // The waiting reads.
   std::unique_ptr<ReadList> spare_reads_;  // Kept for its memory; may be null.
   size_t waiting_requests_ = 0;
+  size_t long_bytes_ = 0;
   bool read_point_due_ = false;
   // The reads whose read point is reached, and the next one to serve; null if
   // there are none. read_point_due_ is true until all are served.

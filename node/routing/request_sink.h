@@ -14,7 +14,6 @@
 #include <cstddef>
 #include <cstdint>
 #include <optional>
-#include <string>
 #include <vector>
 
 #include "absl/container/inlined_vector.h"
@@ -78,7 +77,9 @@ class RequestSink {
     Slot slot;
     kv::Op op;
     bool redirect;
-    std::vector<std::string> arguments;
+    // In one block, as ReadList::Pack writes them, and their number.
+    Buffer arguments;
+    uint32_t arguments_count;
   };
   // The state that keeps the commands of one sink to one group in order.
   struct ConnectionOrder {

@@ -80,7 +80,7 @@ TEST_F(ResourceCheckerTest, MoreThanABound_Found) {
   ExpectBound(&Use::entries_in_flight, 4, "entries under way in a group");
   ExpectBound(&Use::waiting_requests, 16 + 4 * 2 + 10,
               "requests that wait in a group");
-  ExpectBound(&Use::waiting_bytes, 400 + 300 + 200,
+  ExpectBound(&Use::waiting_bytes, 2 * 400 + 300 + 200,
               "bytes of requests that wait in a group");
   ExpectBound(&Use::unwritten_bytes, 900 + 30 + 100 + (64 << 10),
               "bytes that the log has not written");
