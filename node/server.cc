@@ -132,11 +132,24 @@ class ServerImpl final : public Server, public raft::Host::Observer {
         http_clients_(env, config_, metrics_, output_budget_, input_budget_,
                       turn_work_),
         context_{
-            env,           config_,        founded_rules_,
-            map_,          *slots_,        host_,
-            router_,       topology_,      metrics_,
-            resp_clients_, http_clients_,  output_budget_,
-            input_budget_, memory_budget_, env.loop.ReadClock().mono,
+            env,
+            config_,
+            founded_rules_,
+            map_,
+            *slots_,
+            host_,
+            router_,
+            topology_,
+            metrics_,
+            resp_clients_,
+            http_clients_,
+            output_budget_,
+            input_budget_,
+            memory_budget_,
+            turn_work_,
+            parameters_,
+            cluster_parameters_,
+            env.loop.ReadClock().mono,
         },
         make_resp_([this](ClientConnection& client) {
           return std::make_unique<RespSession>(context_, client,
@@ -414,6 +427,10 @@ class ServerImpl final : public Server, public raft::Host::Observer {
   InputBudget input_budget_;
   MemoryBudget memory_budget_;
   TurnWork turn_work_;
+  const ConfigParameters parameters_ =
+      ConfigParameters(config_, /*cluster=*/false);
+  const ConfigParameters cluster_parameters_ =
+      ConfigParameters(config_, /*cluster=*/true);
   Router router_;
   LeaderBalance balance_;
   Upkeep upkeep_;

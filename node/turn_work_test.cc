@@ -126,8 +126,9 @@ TEST_F(TurnWorkTest, LongPattern_IsMatchedOverSeveralTurns) {
   EXPECT_EQ(cluster_.Command(*client_, {"KEYS", std::string(70'000, 'a')}),
             "-ERR the pattern is longer than 65536 bytes\r\n");
   EXPECT_EQ(
-      cluster_.Command(*client_, {"CONFIG", "GET", std::string(70'000, 'a')}),
-      "-ERR the pattern is longer than 65536 bytes\r\n");
+      cluster_.Command(*client_, {"CONFIG", "GET", std::string(1'025, 'a')}),
+      "-ERR a pattern of CONFIG GET has at most 1024 bytes in this "
+      "version\r\n");
   std::vector<std::string_view> many(35, "a");
   many[0] = "CONFIG";
   many[1] = "GET";
@@ -239,6 +240,35 @@ TEST_F(TurnWorkTest, WatchOfTooManyKeys_IsRefusedByTheirCount) {
   words.back() = "another";
   EXPECT_TRUE(cluster_.Command(*client_, words)
                   .starts_with("-ERR a connection watches at most 8192 keys"));
+}
+
+// A request with a short reply counts as work, too.
+TEST_F(TurnWorkTest, PatternsWithoutAMatch_AreWorkOfTheirTurn) {
+  for (const std::string& reply :
+       CallOnEach(300, EncodeRequest({"CONFIG", "GET", "nothing"}), 1)) {
+    EXPECT_EQ(reply, "*0\r\n");
+  }
+  EXPECT_GE(cluster_.server(0).resources().longest_turn_work,
+            cluster_.config(0).bounds.turn_work);
+  ExpectBounded(1'000);
+}
+
+TEST_F(TurnWorkTest, LongPatterns_AreWorkOfTheirTurn) {
+  constexpr size_t kBytes = 60'000;
+  const std::string pattern(kBytes, 'a');
+  for (const std::vector<std::string_view>& words :
+       std::vector<std::vector<std::string_view>>{
+           {"COMMAND", "LIST", "FILTERBY", "PATTERN", pattern},
+           {"KEYS", pattern},
+           {"SCAN", "0", "MATCH", pattern}}) {
+    cluster_.RestartWith(0, cluster_.config(0)).IgnoreError();
+    ASSERT_TRUE(cluster_.AwaitLeaders());
+    auto client = cluster_.ConnectResp(0);
+    cluster_.Command(*client, words);
+    EXPECT_GE(cluster_.server(0).resources().longest_turn_work,
+              kBytes / TurnWork::kPatternBytesPerUnit)
+        << words[0];
+  }
 }
 
 // Each DBSIZE visits the tables of all slots.

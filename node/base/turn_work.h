@@ -34,6 +34,13 @@ class TurnWork {
   // Arguments of a request that are copied, for each unit beside their bytes.
   static constexpr uint64_t kCopiedArgumentsPerUnit = 8;
   static constexpr uint64_t kGlobStepsPerUnit = 64;
+  // Bytes of a pattern that is read, for each unit.
+  static constexpr uint64_t kPatternBytesPerUnit = 8;
+  // For each unit: names that are compared with a pattern, groups of which a
+  // number is read, and connections that are visited.
+  static constexpr uint64_t kShortMatchesPerUnit = 4;
+  static constexpr uint64_t kGroupsPerUnit = 4;
+  static constexpr uint64_t kConnectionsPerUnit = 8;
 
   // A read with so many keys. Those without any count as one.
   static constexpr uint64_t OfRead(size_t keys) {

@@ -319,7 +319,7 @@ absl::Status CompleteConfig(Config* config, const EvenSharding& sharding);
 std::vector<ShardConfig> EvenShards(const std::vector<NodeConfig>& nodes,
                                     const EvenSharding& sharding);
 
-// One setting, for the reference page and for CONFIG GET.
+// One setting, for the reference page.
 struct ConfigKey {
   std::string name;      // "limits.key_bytes"; rows of tables as "nodes[].id".
   std::string expected;  // "an integer from 1 to 65536 (bytes)".
@@ -328,9 +328,12 @@ struct ConfigKey {
 // In the order of the reference page.
 std::vector<ConfigKey> ConfigKeys();
 
-// The value of a setting outside the tables as text ("2000", "true"); empty if
-// there is no such setting.
-std::string ConfigValue(const Config& config, std::string_view name);
+struct ConfigSetting {
+  std::string name;
+  std::string value;  // As text: "2000", "true".
+};
+// The settings outside the tables, in the order of the reference page.
+std::vector<ConfigSetting> ConfigSettings(const Config& config);
 
 }  // namespace quorate::node
 

@@ -700,17 +700,21 @@ std::vector<ConfigKey> ConfigKeys() {
   return keys;
 }
 
-std::string ConfigValue(const Config& config, std::string_view name) {
-  const Setting* setting = FindSetting(name);
-  if (setting == nullptr || setting->name.find('[') != std::string_view::npos ||
-      setting->name.starts_with("sharding.")) {
-    return "";
-  }
+std::vector<ConfigSetting> ConfigSettings(const Config& config) {
   Target target{config, {}, {}};
-  if (name == "node.id") return Concat(config.node);
-  if (name == "cluster.id") return Concat(config.cluster);
-  return std::visit(ShowDefault{InMicroseconds(*setting)},
-                    setting->place(target, 0));
+  std::vector<ConfigSetting> settings;
+  for (const Setting& setting : kSettings) {
+    if (setting.name.find('[') != std::string_view::npos ||
+        setting.name.starts_with("sharding.")) {
+      continue;
+    }
+    std::string value = std::visit(ShowDefault{InMicroseconds(setting)},
+                                   setting.place(target, 0));
+    if (setting.name == "node.id") value = Concat(config.node);
+    if (setting.name == "cluster.id") value = Concat(config.cluster);
+    settings.push_back({std::string(setting.name), std::move(value)});
+  }
+  return settings;
 }
 
 }  // namespace quorate::node

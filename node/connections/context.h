@@ -13,8 +13,10 @@
 #include "kv/slots/slot_strategy.h"
 #include "node/base/memory_budget.h"
 #include "node/base/output_budget.h"
+#include "node/base/turn_work.h"
 #include "node/commands/translate.h"
 #include "node/config/config.h"
+#include "node/config/config_parameters.h"
 #include "node/connections/clients.h"
 #include "node/connections/input_budget.h"
 #include "node/connections/metrics.h"
@@ -54,6 +56,10 @@ struct Context {
   OutputBudget& output_budget;
   InputBudget& input_budget;
   MemoryBudget& memory_budget;
+  TurnWork& work;
+  // The parameters of both addresses.
+  const ConfigParameters& parameters;
+  const ConfigParameters& cluster_parameters;
   MonoTime started;
   // The number of random draws since the start (opened sessions and random
   // keys); part of the key of each draw.
@@ -67,6 +73,10 @@ struct Context {
     const SipKey key = {env.secrets.Bits("node.session_key", 0, 0),
                         env.secrets.Bits("node.session_key", 0, 1)};
     return SipHash(key, random_draws++);
+  }
+
+  const ConfigParameters& parameters_of(RespAddress address) const {
+    return address == RespAddress::kCluster ? cluster_parameters : parameters;
   }
 
   MonoTime MonoNow() const { return env.loop.ReadClock().mono; }

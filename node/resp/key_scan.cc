@@ -77,11 +77,12 @@ std::string_view KeyScan::ReadOptions(Arguments request, uint64_t* cursor,
   }
   *cursor &= kCursorMask;
   int64_t count = 10;
+  std::string_view pattern = "*";
   for (size_t i = 2; i < request.size(); i += 2) {
     if (i + 1 == request.size()) return "ERR syntax error";
     if (EqualsIgnoreCase(request[i], "match")) {
       if (request[i + 1].size() > Glob::kPatternBytesMax) return kLongPattern;
-      walk->glob = Glob(request[i + 1]);
+      pattern = request[i + 1];
     } else if (EqualsIgnoreCase(request[i], "type")) {
       walk->any_type = EqualsIgnoreCase(request[i + 1], "string");
     } else if (EqualsIgnoreCase(request[i], "count")) {
@@ -93,9 +94,15 @@ std::string_view KeyScan::ReadOptions(Arguments request, uint64_t* cursor,
       return "ERR syntax error";
     }
   }
+  ReadPattern(pattern, walk);
   walk->wanted = std::min(static_cast<uint64_t>(count),
                           uint64_t{context_.config.limits.scan_keys});
   return {};
+}
+
+void KeyScan::ReadPattern(std::string_view pattern, Walk* walk) const {
+  client_.AddWork(pattern.size() / TurnWork::kPatternBytesPerUnit);
+  walk->glob = Glob(pattern);
 }
 
 uint64_t KeyScan::CursorTag() const {
@@ -149,7 +156,7 @@ Handled KeyScan::Scan(const CommandRow& row, Arguments request) {
       replies_.ReplyError(row.id, kLongPattern);
       return Handled::kDone;
     }
-    walk->glob = Glob(request[1]);
+    ReadPattern(request[1], walk.get());
   } else {
     walk->bits = context_.env.random.Bits("node.random_key", client_.id(),
                                           context_.random_draws++);

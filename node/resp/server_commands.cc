@@ -10,6 +10,7 @@
 #include "env/host_port.h"
 #include "env/parse_integer.h"
 #include "node/base/text.h"
+#include "node/base/turn_work.h"
 #include "node/commands/glob.h"
 #include "node/pages/info_page.h"
 #include "node/resp/help_reply.h"
@@ -17,75 +18,15 @@
 namespace quorate::node {
 namespace {
 
-// Parameters of Redis that clients and benchmarks read, with the values that
-// apply here.
-struct Parameter {
-  std::string_view name;
-  std::string_view value;
-};
-constexpr Parameter kParameters[] = {
-    {"appendfsync", "always"},
-    {"appendonly", "yes"},
-    {"cluster-require-full-coverage", "no"},
-    {"databases", "1"},
-    {"hz", "10"},
-    {"latency-monitor-threshold", "0"},
-    {"list-max-listpack-size", "128"},
-    {"lua-time-limit", "5000"},
-    {"maxmemory-policy", "noeviction"},
-    {"notify-keyspace-events", ""},
-    {"replicaof", ""},
-    {"save", ""},
-    {"slaveof", ""},
-    {"slowlog-log-slower-than", "10000"},
-    {"slowlog-max-len", "128"},
-};
-
 // CONFIG GET compares each pattern with each setting in one turn.
 constexpr size_t kConfigPatternsMax = 32;
+// No parameter has so long a name.
+constexpr size_t kConfigPatternBytesMax = 1024;
 
-// The parameters that CONFIG SET can change: two names for one limit.
-constexpr std::string_view kMemoryLimits[] = {"maxmemory",
-                                              "limits.memory_bytes"};
-
-bool IsMemoryLimit(std::string_view name) {
-  return std::find(std::begin(kMemoryLimits), std::end(kMemoryLimits), name) !=
-         std::end(kMemoryLimits);
-}
-
-std::vector<std::pair<std::string, std::string>> AllParameters(
-    const Context& context, RespAddress of) {
-  const Config& config = context.config;
-  const bool cluster = of == RespAddress::kCluster;
-  const HostPort address =
-      *ParseHostPort(cluster ? config.listen.resp_cluster : config.listen.resp);
-  std::vector<std::pair<std::string, std::string>> all;
-  for (const Parameter& parameter : kParameters) {
-    all.emplace_back(parameter.name, parameter.value);
-  }
-  all.emplace_back("maxclients", Concat(config.limits.connections));
-  all.emplace_back("timeout",
-                   Concat(config.timeouts.idle.ns() / 1'000'000'000));
-  all.emplace_back("proto-max-bulk-len", Concat(config.limits.value_bytes));
-  all.emplace_back("client-query-buffer-limit",
-                   Concat(config.limits.query_buffer_bytes));
-  all.emplace_back("cluster-enabled", cluster ? "yes" : "no");
-  all.emplace_back("port", Concat(address.port));
-  all.emplace_back("bind", address.host);
-  all.emplace_back("dir", config.data_dir);
-  for (const ConfigKey& key : ConfigKeys()) {
-    if (key.name.find('[') != std::string::npos ||
-        key.name.starts_with("sharding.")) {
-      continue;
-    }
-    if (IsMemoryLimit(key.name)) continue;
-    all.emplace_back(key.name, ConfigValue(config, key.name));
-  }
-  for (const std::string_view name : kMemoryLimits) {
-    all.emplace_back(name, Concat(context.memory_budget.limit_bytes()));
-  }
-  std::sort(all.begin(), all.end());
-  return all;
+std::string ValueOf(const ConfigParameters::Parameter& parameter,
+                    const Context& context) {
+  return parameter.memory_limit ? Concat(context.memory_budget.limit_bytes())
+                                : parameter.value;
 }
 
 void ConfigGet(const Context& context, RespAddress of, Arguments patterns,
@@ -96,22 +37,28 @@ void ConfigGet(const Context& context, RespAddress of, Arguments patterns,
   }
   std::vector<Glob> globs;
   for (const std::string_view pattern : patterns) {
-    if (pattern.size() > Glob::kPatternBytesMax) {
-      return reply.Error(kLongPattern);
+    if (pattern.size() > kConfigPatternBytesMax) {
+      return reply.Error(Concat("ERR a pattern of CONFIG GET has at most ",
+                                kConfigPatternBytesMax,
+                                " bytes in this version"));
     }
     globs.emplace_back(Lower(pattern));
+    context.work.Add(pattern.size() / TurnWork::kPatternBytesPerUnit);
   }
-  std::vector<std::pair<std::string, std::string>> found;
-  for (auto& [name, value] : AllParameters(context, of)) {
-    const bool matches =
-        std::any_of(globs.begin(), globs.end(),
-                    [&](const Glob& glob) { return glob.Matches(name); });
-    if (matches) found.emplace_back(std::move(name), std::move(value));
+  const auto& all = context.parameters_of(of).all();
+  context.work.Add(all.size() * globs.size() / TurnWork::kShortMatchesPerUnit);
+  std::vector<const ConfigParameters::Parameter*> found;
+  for (const ConfigParameters::Parameter& parameter : all) {
+    if (std::ranges::any_of(globs, [&](const Glob& glob) {
+          return glob.Matches(parameter.name);
+        })) {
+      found.push_back(&parameter);
+    }
   }
   reply.Map(found.size());
-  for (const auto& [name, value] : found) {
-    reply.Bulk(name);
-    reply.Bulk(value);
+  for (const ConfigParameters::Parameter* parameter : found) {
+    reply.Bulk(parameter->name);
+    reply.Bulk(ValueOf(*parameter, context));
   }
 }
 
@@ -145,10 +92,11 @@ bool SameValue(std::string_view asked, std::string_view present) {
 // Why a parameter cannot have this value; empty if it can. Only the memory
 // limit can change at run time. Other parameters may be "set" to their present
 // value. So a client does not rely on a change that was not made.
-std::string_view Refusal(const std::string& name, std::string_view asked,
-                         std::string_view present) {
-  if (!IsMemoryLimit(name)) {
-    return SameValue(asked, present) ? "" : "can't set immutable config";
+std::string_view Refusal(const ConfigParameters::Parameter& parameter,
+                         std::string_view asked) {
+  if (!parameter.memory_limit) {
+    return SameValue(asked, parameter.value) ? ""
+                                             : "can't set immutable config";
   }
   const auto amount = ParseAmount(Lower(asked));
   return amount.has_value() && *amount >= 0 ? ""
@@ -161,31 +109,31 @@ void ConfigSet(Context& context, RespAddress of, Arguments pairs,
   if (pairs.size() % 2 != 0) {
     return reply.Error("ERR syntax error");
   }
-  const auto parameters = AllParameters(context, of);
-  std::vector<std::string> seen;
+  const ConfigParameters& parameters = context.parameters_of(of);
+  // At most each parameter once.
+  std::vector<const ConfigParameters::Parameter*> seen;
   for (size_t i = 0; i < pairs.size(); i += 2) {
     const std::string name = Lower(pairs[i]);
-    const auto parameter =
-        std::find_if(parameters.begin(), parameters.end(),
-                     [&](const auto& pair) { return pair.first == name; });
-    if (parameter == parameters.end()) {
+    const ConfigParameters::Parameter* const parameter = parameters.Find(name);
+    if (parameter == nullptr) {
       return reply.Error(
           Concat("ERR Unknown option or number of arguments for CONFIG SET - '",
                  pairs[i], "'"));
     }
-    const bool twice = std::find(seen.begin(), seen.end(), name) != seen.end();
+    const bool twice =
+        std::find(seen.begin(), seen.end(), parameter) != seen.end();
     const std::string_view refusal =
-        twice ? "duplicate parameter"
-              : Refusal(name, pairs[i + 1], parameter->second);
+        twice ? "duplicate parameter" : Refusal(*parameter, pairs[i + 1]);
     if (!refusal.empty()) {
       return reply.Error(
           Concat("ERR CONFIG SET failed (possibly related to argument '", name,
                  "') - ", refusal));
     }
-    seen.push_back(name);
+    seen.push_back(parameter);
   }
+  context.work.Add(seen.size());
   for (size_t i = 0; i < pairs.size(); i += 2) {
-    if (!IsMemoryLimit(seen[i / 2])) continue;
+    if (!seen[i / 2]->memory_limit) continue;
     context.memory_budget.set_limit_bytes(
         static_cast<uint64_t>(*ParseAmount(Lower(pairs[i + 1]))));
   }
@@ -233,6 +181,9 @@ bool ServerCommands::Write(const CommandRow& row, Arguments request,
       WriteCommandDocs(request, reply);
       return true;
     case CommandId::kCommandList:
+      // Its pattern is the last argument.
+      context_.work.Add(request.back().size() / TurnWork::kPatternBytesPerUnit +
+                        CommandCount() / TurnWork::kShortMatchesPerUnit);
       WriteCommandList(request, reply);
       return true;
     case CommandId::kCommandGetkeys:

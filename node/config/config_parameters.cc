@@ -1,0 +1,77 @@
+#include "node/config/config_parameters.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "env/host_port.h"
+#include "node/base/text.h"
+
+namespace quorate::node {
+namespace {
+
+// Parameters of Redis that clients and benchmarks read, with the values that
+// apply here.
+struct Fixed {
+  std::string_view name;
+  std::string_view value;
+};
+constexpr Fixed kFixed[] = {
+    {"appendfsync", "always"},
+    {"appendonly", "yes"},
+    {"cluster-require-full-coverage", "no"},
+    {"databases", "1"},
+    {"hz", "10"},
+    {"latency-monitor-threshold", "0"},
+    {"list-max-listpack-size", "128"},
+    {"lua-time-limit", "5000"},
+    {"maxmemory-policy", "noeviction"},
+    {"notify-keyspace-events", ""},
+    {"replicaof", ""},
+    {"save", ""},
+    {"slaveof", ""},
+    {"slowlog-log-slower-than", "10000"},
+    {"slowlog-max-len", "128"},
+};
+
+// Two names for one limit.
+constexpr std::string_view kMemoryLimits[] = {"maxmemory",
+                                              "limits.memory_bytes"};
+
+}  // namespace
+
+ConfigParameters::ConfigParameters(const Config& config, bool cluster) {
+  const HostPort address =
+      *ParseHostPort(cluster ? config.listen.resp_cluster : config.listen.resp);
+  const auto add = [this](std::string_view name, std::string value) {
+    all_.push_back({.name = std::string(name), .value = std::move(value)});
+  };
+  for (const Fixed& fixed : kFixed) add(fixed.name, std::string(fixed.value));
+  add("maxclients", Concat(config.limits.connections));
+  add("timeout", Concat(config.timeouts.idle.ns() / 1'000'000'000));
+  add("proto-max-bulk-len", Concat(config.limits.value_bytes));
+  add("client-query-buffer-limit", Concat(config.limits.query_buffer_bytes));
+  add("cluster-enabled", cluster ? "yes" : "no");
+  add("port", Concat(address.port));
+  add("bind", address.host);
+  add("dir", config.data_dir);
+  for (ConfigSetting& setting : ConfigSettings(config)) {
+    if (std::ranges::find(kMemoryLimits, setting.name) !=
+        std::end(kMemoryLimits)) {
+      continue;
+    }
+    add(setting.name, std::move(setting.value));
+  }
+  for (const std::string_view name : kMemoryLimits) {
+    all_.push_back(
+        {.name = std::string(name), .value = "", .memory_limit = true});
+  }
+  std::ranges::sort(all_, {}, &Parameter::name);
+}
+
+const ConfigParameters::Parameter* ConfigParameters::Find(
+    std::string_view name) const {
+  const auto found = std::ranges::lower_bound(all_, name, {}, &Parameter::name);
+  return found == all_.end() || found->name != name ? nullptr : &*found;
+}
+
+}  // namespace quorate::node

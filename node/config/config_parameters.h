@@ -1,0 +1,41 @@
+// node/config/config_parameters.h: the parameters of CONFIG GET and CONFIG SET,
+// as names and values that are made once for each kind of address.
+//
+// A configuration does not change while a node runs. One value may: that of the
+// memory limit, which the caller knows.
+#ifndef QUORATE_NODE_CONFIG_CONFIG_PARAMETERS_H_
+#define QUORATE_NODE_CONFIG_CONFIG_PARAMETERS_H_
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "node/config/config.h"
+
+namespace quorate::node {
+
+// Immutable. Invariant: the names are in ascending order, each once.
+class ConfigParameters {
+ public:
+  struct Parameter {
+    std::string name;
+    std::string value;  // Empty for the memory limit.
+    // The limit of the memory budget, which CONFIG SET can change.
+    bool memory_limit = false;
+  };
+
+  // `cluster`: for the address of cluster clients, not of plain ones. Requires:
+  // `config` is complete.
+  ConfigParameters(const Config& config, bool cluster);
+
+  const std::vector<Parameter>& all() const { return all_; }
+  // Returns null for an unknown name. Names are in lower case.
+  const Parameter* Find(std::string_view name) const;
+
+ private:
+  std::vector<Parameter> all_;
+};
+
+}  // namespace quorate::node
+
+#endif  // QUORATE_NODE_CONFIG_CONFIG_PARAMETERS_H_
