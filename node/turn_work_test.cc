@@ -576,6 +576,60 @@ TEST_F(TurnWorkTest, LinesOfManyClients_AreWrittenOverSeveralTurns) {
   cluster_.world().RunFor(Seconds(1));
 }
 
+TEST_F(TurnWorkTest, VisitsOfAllConnections_AreWorkOfTheirTurn) {
+  constexpr size_t kClients = 1'000;
+  std::vector<std::unique_ptr<TestClient>> others;
+  for (size_t i = 0; i < kClients; ++i)
+    others.push_back(cluster_.ConnectResp(0));
+  cluster_.world().RunFor(Seconds(1));
+  const uint64_t each = kClients / TurnWork::kConnectionsPerUnit;
+  std::string requests;
+  for (int i = 0; i < 30; ++i) {
+    requests += EncodeRequest({"CLIENT", "KILL", "ADDR", "nothing:1"});
+  }
+  cluster_.Call(*client_, requests, 30);
+  EXPECT_GE(cluster_.server(0).resources().longest_turn_work, 30 * each);
+  ExpectBounded(1'000);
+}
+
+// A client that is named by its id is found without a look at the others.
+TEST_F(TurnWorkTest, ClientsById_AreFound) {
+  auto other = cluster_.ConnectResp(0);
+  const std::string id = cluster_.Command(*other, {"CLIENT", "ID"});
+  const std::string number = id.substr(1, id.size() - 3);
+  const std::string line = cluster_.Command(
+      *client_, {"CLIENT", "LIST", "ID", number, "-1", number, "999999"});
+  EXPECT_EQ(std::ranges::count(line, '\n'), 3) << line;
+  EXPECT_NE(line.find(Concat("id=", number, " ")), std::string::npos);
+  EXPECT_EQ(cluster_.Command(*client_, {"CLIENT", "KILL", "ID", "999999"}),
+            ":0\r\n");
+  EXPECT_EQ(cluster_.Command(*client_, {"CLIENT", "KILL", "ID", number, "ADDR",
+                                        "nothing:1"}),
+            ":0\r\n");
+  EXPECT_EQ(cluster_.Command(*client_, {"CLIENT", "KILL", "ID", number}),
+            ":1\r\n");
+  EXPECT_EQ(cluster_.Command(*client_, {"CLIENT", "KILL", "ID", number}),
+            ":0\r\n");
+}
+
+// Pages with sums over all groups.
+TEST(ManyGroupsTest, SumsOfAllGroups_AreWorkOfTheirTurn) {
+  constexpr uint32_t kGroups = 256;
+  TestCluster cluster({.groups = kGroups});
+  ASSERT_TRUE(cluster.AwaitLeaders());
+  auto client = cluster.ConnectResp(0);
+  std::string requests;
+  for (int i = 0; i < 60; ++i) requests += EncodeRequest({"INFO", "memory"});
+  cluster.Call(*client, requests, 60);
+  EXPECT_GE(cluster.server(0).resources().longest_turn_work,
+            60 * kGroups / TurnWork::kGroupsPerUnit);
+  auto http = cluster.ConnectHttp(0);
+  const std::string page =
+      cluster.CallHttp(*http, "GET /metrics HTTP/1.1\r\nHost: h\r\n\r\n");
+  EXPECT_GE(cluster.server(0).resources().longest_turn_work,
+            page.size() / TurnWork::kBytesPerUnit / 2);
+}
+
 // Groups whose reads take several turns share what a turn may do.
 TEST(ManyGroupsTest, ReadsOfManyGroups_ShareTheTurn) {
   constexpr uint32_t kGroups = 16;

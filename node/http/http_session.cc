@@ -201,6 +201,10 @@ bool HttpSession::HandleFixed(const HttpRequest& request,
   } else if (metrics) {
     const std::string page = MetricsPage(context_);
     replies_.Write(pending, {.content_type = "text/plain; version=0.0.4",
+    client_.AddWork(
+        page.size() / TurnWork::kBytesPerUnit +
+        (context_.resp_clients.count() + context_.http_clients.count()) /
+            TurnWork::kConnectionsPerUnit);
                              .headers = "",
                              .body = page});
   } else if (live) {

@@ -22,10 +22,12 @@ struct Totals {
 struct Page {
   Context& context;
   const InfoView& view;
+  const Totals& totals;
   bool cluster() const { return view.address == RespAddress::kCluster; }
 };
 
 Totals Sum(Context& context) {
+  context.work.Add(context.router.queues().size() / TurnWork::kGroupsPerUnit);
   Totals totals;
   for (const auto& queue : context.router.queues()) {
     const kv::Store* store = queue->store();
@@ -80,13 +82,13 @@ void Memory(const Page& page, std::string* out) {
   const MemoryBudget& budget = context.memory_budget;
   Append(out, "used_memory:", budget.used_bytes(),
          "\r\nused_memory_human:", budget.used_bytes(),
-         "B\r\nused_memory_dataset:", Sum(context).bytes,
+         "B\r\nused_memory_dataset:", page.totals.bytes,
          "\r\nused_memory_reserved:", budget.reserved_bytes(),
          "\r\nmaxmemory:", budget.limit_bytes(),
          "\r\nmaxmemory_human:", budget.limit_bytes(),
          "B\r\nmaxmemory_policy:noeviction"
          "\r\nlazyfree_pending_objects:",
-         Sum(context).reclaiming, "\r\nlazyfreed_objects:0\r\n");
+         page.totals.reclaiming, "\r\nlazyfreed_objects:0\r\n");
 }
 
 void Persistence(const Page& page, std::string* out) {
@@ -119,7 +121,7 @@ void Stats(const Page& page, std::string* out) {
          "\r\ntotal_net_output_bytes:", metrics.output_bytes,
          "\r\nlongest_turn_ms:", MillisecondsText(turns.longest),
          "\r\nlong_turns:", turns.long_turns,
-         "\r\nexpired_keys:", Sum(context).expired,
+         "\r\nexpired_keys:", page.totals.expired,
          "\r\nevicted_keys:0\r\nmigrate_cached_sockets:0"
          "\r\ntotal_error_replies:",
          metrics.total_errors(),
@@ -275,13 +277,14 @@ struct Section {
   std::string_view name;
   std::string_view title;
   void (*write)(const Page&, std::string*);
+  bool shows_totals = false;
 };
 constexpr Section kSections[] = {
     {"server", "Server", Server},
     {"clients", "Clients", ClientsSection},
-    {"memory", "Memory", Memory},
+    {"memory", "Memory", Memory, /*shows_totals=*/true},
     {"persistence", "Persistence", Persistence},
-    {"stats", "Stats", Stats},
+    {"stats", "Stats", Stats, /*shows_totals=*/true},
     {"replication", "Replication", Replication},
     {"cpu", "CPU", Cpu},
     {"commandstats", "Commandstats", Commandstats},
@@ -309,7 +312,12 @@ bool InfoHasKeyspace(Arguments sections) {
 
 std::string InfoText(Context& context, const InfoView& view,
                      Arguments sections) {
-  const Page page = {context, view};
+  Totals totals;
+  const bool shows_totals = std::ranges::any_of(kSections, [&](const auto& s) {
+    return s.shows_totals && Wanted(s, sections);
+  });
+  if (shows_totals) totals = Sum(context);
+  const Page page = {context, view, totals};
   std::string text;
   for (const Section& section : kSections) {
     if (!Wanted(section, sections)) continue;

@@ -291,14 +291,21 @@ std::vector<uint64_t> ClientCommands::SelectClients(Arguments options,
   std::vector<uint64_t> ids;
   if (!error->empty() || !any_type) return ids;
   std::sort(wanted.begin(), wanted.end());
-  for (const ClientConnection* client : context_.resp_clients.All()) {
-    const auto id = static_cast<int64_t>(client->id());
-    if (wanted.empty() ||
-        std::binary_search(wanted.begin(), wanted.end(), id)) {
-      ids.push_back(client->id());
+  wanted.erase(std::unique(wanted.begin(), wanted.end()), wanted.end());
+  for (const int64_t id : wanted) {
+    if (context_.resp_clients.Find(static_cast<uint64_t>(id)) != nullptr) {
+      ids.push_back(static_cast<uint64_t>(id));
     }
   }
+  if (!wanted.empty()) return ids;
+  for (const ClientConnection* client : VisitAll()) ids.push_back(client->id());
   return ids;
+}
+
+std::vector<ClientConnection*> ClientCommands::VisitAll() const {
+  client_.AddWork(context_.resp_clients.count() /
+                  TurnWork::kConnectionsPerUnit);
+  return context_.resp_clients.All();
 }
 
 size_t ClientCommands::Describe(uint64_t id, std::string* text) const {
@@ -384,9 +391,15 @@ void ClientCommands::KillClients(Arguments request, RespWriter& reply) {
       }
     }
   }
+  std::vector<ClientConnection*> clients;
+  if (!id.has_value()) {
+    clients = VisitAll();
+  } else if (auto* const one =
+                 context_.resp_clients.Find(static_cast<uint64_t>(*id))) {
+    clients.push_back(one);
+  }
   int64_t killed = 0;
-  for (ClientConnection* client : context_.resp_clients.All()) {
-    if (id.has_value() && client->id() != static_cast<uint64_t>(*id)) continue;
+  for (ClientConnection* client : clients) {
     if (!address.empty() && client->peer_address() != address) continue;
     if (none || (skip_me && client == &client_)) continue;
     if (client == &client_) {

@@ -67,6 +67,8 @@ class ClientCommands {
   // options are invalid.
   std::vector<uint64_t> SelectClients(Arguments options,
                                       std::string* error) const;
+  // The connections of RESP clients. Counts the visit of each as work.
+  std::vector<ClientConnection*> VisitAll() const;
   // Adds the line of a connection, if it is still there. Returns its size.
   size_t Describe(uint64_t id, std::string* text) const;
   void KillClients(Arguments request, RespWriter& reply);

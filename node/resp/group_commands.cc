@@ -17,6 +17,7 @@ namespace {
 // for cluster clients those that the node leads, otherwise all. Returns nullopt
 // if a group has no replica here. A replica may lag behind.
 std::optional<int64_t> ExpiringKeys(const Context& context, bool cluster) {
+  context.work.Add(context.router.queues().size() / TurnWork::kGroupsPerUnit);
   int64_t keys = 0;
   for (const auto& queue : context.router.queues()) {
     if (cluster && queue->leadership().kind != Leadership::Kind::kSelf) {
@@ -130,7 +131,8 @@ void GroupCommands::QueryEach(
     spec.op = op;
     spec.slot = part.slots.first;
     spec.numbers = {part.slots.first.value(), part.slots.last.value()};
-    client_.AddWork(part.slots.size() / TurnWork::kSlotsPerUnit);
+    client_.AddWork(TurnWork::kRequest +
+                    part.slots.size() / TurnWork::kSlotsPerUnit);
     questions_.Query(token, spec, part.may_lead);
   }
 }

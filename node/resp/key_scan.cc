@@ -107,6 +107,7 @@ void KeyScan::ReadPattern(std::string_view pattern, Walk* walk) const {
 
 uint64_t KeyScan::CursorTag() const {
   if (!cluster_) return 0;
+  client_.AddWork(context_.router.queues().size() / TurnWork::kGroupsPerUnit);
   std::vector<GroupId> led;
   for (const auto& queue : context_.router.queues()) {
     if (queue->leadership().kind == Leadership::Kind::kSelf) {

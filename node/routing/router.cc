@@ -60,7 +60,7 @@ void Router::Start() {
   // Without delay: a request may arrive before the first flush of this turn.
   for (size_t i = 0; i < queues_.size(); ++i) {
     queues_[i]->RefreshLeadership();
-    queues_[i]->NoteApplied();  // A snapshot may have been loaded.
+    NoteApplied(*queues_[i]);  // A snapshot may have been loaded.
     Wake(i);
   }
   view_.SetObserver([this] {
@@ -194,11 +194,17 @@ void Router::OnLeadershipEvent(GroupId group) {
   }
 }
 
+void Router::NoteApplied(GroupQueue& queue) {
+  queue.NoteApplied();
+  const kv::Store* const store = queue.store();
+  if (store != nullptr) log_time_ = std::max(log_time_, store->log_time());
+}
+
 void Router::OnApplied(GroupId group) {
   const auto found = std::ranges::lower_bound(
       queues_, group, {}, [](const auto& queue) { return queue->group(); });
   CHECK(found != queues_.end() && (*found)->group() == group) << group;
-  (*found)->NoteApplied();
+  NoteApplied(**found);
   if (!(*found)->awaits_leaders_entry()) return;
   Wake(static_cast<size_t>(found - queues_.begin()));
 }
@@ -280,15 +286,6 @@ void Router::SetAlarm() {
     next = std::min(next, queues_[index]->next_deadline());
   }
   alarm_.SetFor(next);
-}
-
-WallTime Router::LogTime() const {
-  WallTime latest;
-  for (const auto& queue : queues_) {
-    const kv::Store* const store = queue->store();
-    if (store != nullptr) latest = std::max(latest, store->log_time());
-  }
-  return latest;
 }
 
 }  // namespace quorate::node

@@ -82,7 +82,7 @@ class Router {
   GroupQueue* FindQueue(GroupId group);
   // The greatest log time that a replica of this node has applied. WallTime():
   // it has none.
-  WallTime LogTime() const;
+  WallTime LogTime() const { return log_time_; }
   const std::vector<std::unique_ptr<GroupQueue>>& queues() const {
     return queues_;
   }
@@ -117,6 +117,7 @@ class Router {
   Admission AddInOrder(const RoutedRequest& request,
                        const kv::CommandSpec& spec);
   void RouteRefused();
+  void NoteApplied(GroupQueue& queue);
   static std::vector<GroupId> GroupsOfParked(RequestSink& sink);
   void Wake(size_t index);
   void WakeAll();
@@ -143,6 +144,7 @@ class Router {
   env::Alarm alarm_;
   // Queues with a next_deadline() other than Max, as of their last Flush.
   absl::btree_set<size_t> timed_;
+  WallTime log_time_;
   bool leadership_changed_ = false;
   bool refuses_peers_ = false;
   absl::AnyInvocable<void()> on_leadership_;
