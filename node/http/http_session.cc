@@ -58,6 +58,7 @@ void HttpSession::OnEnd() {
 
 void HttpSession::Resume() {
   replies_.ForgetLackOfRoom();
+  if (replies_.empty()) routing().ForgetIdle();
   if (has_parked()) context_.router.ServeParked(this);
   Process();
   parser_.Detach();
@@ -433,7 +434,8 @@ void HttpSession::Finish(HttpReplies::Pending& pending) {
   if (client_.closed()) return;
   if (close) {
     client_.CloseAfterFlush();
-  } else if (waiting_ || has_parked()) {
+  } else if (waiting_ || has_parked() ||
+             (replies_.empty() && routing().further_orders() > 0)) {
     client_.WantResume();
   }
 }

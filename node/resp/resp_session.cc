@@ -99,6 +99,7 @@ void RespSession::Resume() {
   if (has_parked()) context_.router.ServeParked(this);
   questions_.AskWaiting();
   scan_.Resume();
+  if (replies_.empty()) routing().ForgetIdle();
   client_commands_.ResumeList();
   Process();
   parser_.Detach();
@@ -151,7 +152,10 @@ bool RespSession::RoomFor(uint64_t token, size_t bytes) {
 }
 
 void RespSession::OnRepliesSent() {
-  if ((waiting_ || has_parked()) && !client_.closed()) client_.WantResume();
+  const bool forgets = replies_.empty() && routing().further_orders() > 0;
+  if ((waiting_ || has_parked() || forgets) && !client_.closed()) {
+    client_.WantResume();
+  }
 }
 
 void RespSession::Process() {

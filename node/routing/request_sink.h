@@ -13,9 +13,11 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <vector>
 
+#include "absl/container/btree_map.h"
 #include "absl/container/inlined_vector.h"
 #include "absl/status/status.h"
 #include "env/buffer.h"
@@ -124,23 +126,41 @@ class RequestSink {
       return unapplied_writes > 0 || reads_in_log > 0 || waiting_reads > 0 ||
              issued_reads > 0;
     }
+    // True if later commands need nothing of it: a new order serves as well.
+    bool idle() const {
+      return !outstanding() && parked_reads == 0 && long_reads == 0 &&
+             result_bytes == 0 && submitted == 0 && unsettled == 0 &&
+             ticket == 0;
+    }
   };
   // The state that the router keeps for one sink. Only its queues change it.
+  // Most sinks use few groups at a time. The orders of further groups are in a
+  // map, until they are idle and forgotten.
   class RoutingState {
    public:
+    // The reference is valid until the order is idle.
     ConnectionOrder& OrderOf(GroupId group) {
-      for (ConnectionOrder& order : orders_) {
-        if (order.group == group) return order;
-      }
-      orders_.push_back({group});
-      return orders_.back();
+      ConnectionOrder* const order = FindOrder(group);
+      return order != nullptr ? *order : Add(group);
     }
-    // Returns null for a group that has got no command.
+    // Returns null for a group that has got no command, or whose order is
+    // forgotten.
     ConnectionOrder* FindOrder(GroupId group) {
-      for (ConnectionOrder& order : orders_) {
+      for (ConnectionOrder& order : few_) {
         if (order.group == group) return &order;
       }
-      return nullptr;
+      if (more_.empty()) return nullptr;
+      const auto found = more_.find(group);
+      return found == more_.end() ? nullptr : found->second.get();
+    }
+    // Orders that ForgetIdle may remove.
+    size_t further_orders() const { return more_.size(); }
+    size_t orders() const { return few_.size() + more_.size(); }
+    // Frees the memory of idle orders beyond the first few. The sink calls it
+    // when it has no outstanding answer, and no queue is on the call stack.
+    void ForgetIdle() {
+      absl::erase_if(more_,
+                     [](const auto& entry) { return entry.second->idle(); });
     }
     std::vector<ParkedRead> parked;  // In order within each group.
     uint32_t blocked_queues = 0;     // Queues that will call OnUnblocked.
@@ -148,7 +168,27 @@ class RequestSink {
     uint32_t refused_commands = 0;
 
    private:
-    absl::InlinedVector<ConnectionOrder, 3> orders_;
+    static constexpr size_t kFewMax = 3;
+    // Idle orders are looked for when so many more are kept than the last time.
+    static constexpr size_t kForgetStep = 16;
+
+    ConnectionOrder& Add(GroupId group) {
+      if (few_.size() < kFewMax) return few_.emplace_back(group);
+      for (ConnectionOrder& order : few_) {
+        if (order.idle()) return order = ConnectionOrder{group};
+      }
+      if (more_.size() >= forget_at_) {
+        ForgetIdle();
+        forget_at_ = 2 * more_.size() + kForgetStep;
+      }
+      auto& added = more_[group];
+      added = std::make_unique<ConnectionOrder>(group);
+      return *added;
+    }
+
+    absl::InlinedVector<ConnectionOrder, kFewMax> few_;
+    absl::btree_map<GroupId, std::unique_ptr<ConnectionOrder>> more_;
+    size_t forget_at_ = kForgetStep;
   };
 
   // `result` is valid during the call. The result of a long read may arrive in
