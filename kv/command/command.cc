@@ -444,7 +444,11 @@ Buffer BatchBuilder::Finish() {
   StoreFixed<uint32_t>(bytes_.data(), rules_);
   StoreFixed<uint32_t>(bytes_.data() + 4, count_);
   Buffer payload = Buffer::Copy(bytes_);
-  bytes_.clear();
+  if (bytes_.capacity() > kKeptBytesMax) {
+    std::string().swap(bytes_);  // Assigning an empty one keeps the memory.
+  } else {
+    bytes_.clear();
+  }
   count_ = 0;
   return payload;
 }

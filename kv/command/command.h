@@ -204,9 +204,12 @@ class BatchBuilder {
   size_t size_bytes() const;
   bool empty() const { return count_ == 0; }
 
-  // Returns the payload. The builder is empty afterwards and keeps its
-  // capacity.
+  // Returns the payload. The builder is empty afterwards. It keeps its memory
+  // for the next batch, up to kKeptBytesMax.
   Buffer Finish();
+  static constexpr size_t kKeptBytesMax = 64 << 10;
+  // Bytes of its memory.
+  size_t capacity_bytes() const { return bytes_.capacity(); }
 
  private:
   std::string bytes_;

@@ -182,6 +182,23 @@ TEST(CommandReader, SampleOfEveryOp_ComesBack) {
   EXPECT_EQ(first.op, Op::kCheckVersion);
 }
 
+TEST(BatchBuilder_Finish, KeepsLittleMemory) {
+  BatchBuilder batch;
+  const std::string value(400'000, 'v');
+  const std::string_view arguments[] = {"k", value};
+  batch.Add({.op = Op::kSet, .arguments = arguments});
+  EXPECT_GE(batch.capacity_bytes(), value.size());
+  EXPECT_GE(batch.Finish().size(), value.size());
+  EXPECT_LE(batch.capacity_bytes(), BatchBuilder::kKeptBytesMax);
+  // It is as good as a new one.
+  batch.Add({.op = Op::kSet, .arguments = arguments});
+  EXPECT_EQ(batch.count(), 1u);
+  const Buffer payload = batch.Finish();
+  CommandReader reader(payload.view());
+  EXPECT_TRUE(reader.ok());
+  EXPECT_EQ(reader.count(), 1u);
+}
+
 TEST(BatchBuilder, Sizes_AreKnownBefore) {
   BatchBuilder batch;
   const std::string_view kv[] = {"key", "value"};

@@ -3,6 +3,7 @@
 #include <cstring>
 
 #include "env/little_endian.h"
+#include "node/base/kept_memory.h"
 
 namespace quorate::node {
 
@@ -61,8 +62,8 @@ std::string_view ReadList::FirstArgumentOf(const Item& item) const {
 }
 
 void ReadList::Clear() {
-  items_.clear();
-  arena_.clear();
+  ClearAndTrim(&items_);
+  ClearAndTrim(&arena_);
 }
 
 }  // namespace quorate::node

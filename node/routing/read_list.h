@@ -17,6 +17,7 @@
 #include "env/buffer.h"
 #include "env/time.h"
 #include "kv/command/command.h"
+#include "node/base/kept_memory.h"
 #include "node/routing/request_sink.h"
 
 namespace quorate::node {
@@ -58,8 +59,12 @@ class ReadList {
   const std::vector<Item>& items() const { return items_; }
   // Bytes of the arguments of all items, also of those that were taken out.
   size_t bytes() const { return arena_.size(); }
-  // Keeps the memory.
+  // Keeps memory for the next reads (node/base/kept_memory.h).
   void Clear();
+  // Bytes of the list's memory.
+  size_t capacity_bytes() const {
+    return CapacityBytes(items_) + CapacityBytes(arena_);
+  }
 
  private:
   std::vector<Item> items_;

@@ -11,6 +11,7 @@
 #include "kv/command/result_check.h"
 #include "kv/store/long_read.h"
 #include "kv/store/store.h"
+#include "node/base/kept_memory.h"
 #include "node/base/turn_work.h"
 
 namespace quorate::node {
@@ -357,13 +358,15 @@ void ReadQueue::ServeReads(bool own_turn) {
 
 void ReadQueue::EndServing() {
   read_point_due_ = false;
-  serving_later_.clear();
+  ClearAndTrim(&serving_later_);
   std::unique_ptr<ReadList> reads = std::move(serving_);
   const bool kept = std::any_of(
       reads->items().begin(), reads->items().end(),
       [](const ReadList::Item& item) { return item.sink != nullptr; });
   if (kept) KeepReads(*reads);
   reads->Clear();
+  ClearAndTrim(&arguments_);
+  ClearAndTrim(&asked_);
   spare_reads_ = std::move(reads);
   wake_();
 }
