@@ -152,6 +152,81 @@ TEST_F(InputTest, LongNamesOfConnections_AreRefused) {
             Concat("$512\r\n", longest, "\r\n"));
 }
 
+// Requests of which only the reply is left. Their group has no leader.
+class WaitingTest : public ::testing::Test {
+ protected:
+  WaitingTest()
+      : cluster_({.nodes = 2, .adjust = [](Config& config) {
+                    config.timeouts.leader_wait = Seconds(60);
+                  }}) {
+    EXPECT_TRUE(cluster_.AwaitLeaders());
+    cluster_.Crash(1);
+    // The leader notices that it has lost its majority.
+    cluster_.world().RunFor(Seconds(10));
+  }
+
+  int64_t HeldReplies() const {
+    return Value(cluster_, "quorate_output_held_bytes");
+  }
+
+  TestCluster cluster_;
+};
+
+TEST_F(WaitingTest, TargetsOfRedirects_CountUntilTheReply) {
+  constexpr size_t kTargetBytes = 15'000;
+  auto client = cluster_.ConnectHttp(0);
+  std::string requests;
+  for (int i = 0; i < 10; ++i) {
+    requests += Concat("GET /v1/kv/b?redirect&", std::string(kTargetBytes, 'x'),
+                       " HTTP/1.1\r\nHost: a\r\n\r\n");
+  }
+  client->Send(requests);
+  cluster_.world().RunFor(Seconds(1));
+  EXPECT_GT(Value(cluster_, "quorate_held_requests{group=\"1\"}"), 0);
+  EXPECT_GE(HeldReplies() + Held(cluster_),
+            static_cast<int64_t>(10 * kTargetBytes));
+  cluster_.Restart(1);
+  cluster_.world().RunFor(Seconds(20));
+  const std::string& replies = client->received();
+  size_t count = 0;
+  for (size_t at = 0; (at = replies.find("HTTP/1.1 ", at)) != std::string::npos;
+       ++at) {
+    ++count;
+  }
+  EXPECT_EQ(count, 10u);
+  EXPECT_EQ(HeldReplies(), 0);
+}
+
+TEST_F(WaitingTest, ArgumentsOfLocalCommands_CountUntilExecIsAnswered) {
+  const std::string text(300'000, 'e');
+  auto client = cluster_.ConnectResp(0);
+  cluster_.Command(*client, {"MULTI"});
+  cluster_.Command(*client, {"ECHO", text});
+  cluster_.Command(*client, {"SET", "k", "v"});
+  client->Send(EncodeRequest({"EXEC"}));
+  cluster_.world().RunFor(Seconds(1));
+  EXPECT_GE(HeldReplies(), static_cast<int64_t>(text.size()));
+  cluster_.Restart(1);
+  cluster_.world().RunFor(Seconds(20));
+  EXPECT_EQ(client->received(),
+            Concat("*2\r\n$300000\r\n", text, "\r\n+OK\r\n"));
+  EXPECT_EQ(HeldReplies(), 0);
+}
+
+TEST_F(WaitingTest, RepliesBehindADueOne_CountTheirMemory) {
+  constexpr size_t kReplies = 900;
+  auto client = cluster_.ConnectResp(0);
+  std::string requests = EncodeRequest({"SET", "k", "v"});
+  for (size_t i = 0; i < kReplies; ++i) requests += EncodeRequest({"PING"});
+  client->Send(requests);
+  cluster_.world().RunFor(Seconds(1));
+  EXPECT_GE(Held(cluster_), static_cast<int64_t>(kReplies * 100));
+  cluster_.Restart(1);
+  cluster_.world().RunFor(Seconds(20));
+  EXPECT_EQ(client->received().size(), 5 + kReplies * 7);
+  EXPECT_EQ(Held(cluster_), 0);
+}
+
 // Replies to earlier requests come before the error.
 TEST_F(InputTest, RefusedConnection_GetsItsEarlierReplies) {
   auto client = cluster_.ConnectResp(0);

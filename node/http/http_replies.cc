@@ -22,7 +22,6 @@ HttpReplies::Pending& HttpReplies::Begin(std::string_view name,
                                          const HttpRequest& request) {
   Pending pending;
   pending.name = name;
-  pending.target = request.target;
   pending.head = request.method == "HEAD";
   pending.connection = !request.keep_alive ? "Connection: close\r\n"
                        : request.minor_version == 0
@@ -33,6 +32,18 @@ HttpReplies::Pending& HttpReplies::Begin(std::string_view name,
   pending_.push_back(std::move(pending));
   last_ = !request.keep_alive;
   return pending_.back();
+}
+
+void HttpReplies::KeepTarget(Pending& pending, std::string_view target) {
+  pending.target = target;
+  pending.held_bytes = target.size();
+  client_.Hold(pending.held_bytes);
+}
+
+void HttpReplies::DropNewest() {
+  client_.Unhold(pending_.back().held_bytes);
+  pending_.pop_back();
+  last_ = false;
 }
 
 HttpReplies::Pending& HttpReplies::PendingOf(uint64_t token) {
@@ -176,6 +187,8 @@ void HttpReplies::ForgetLackOfRoom() {
 bool HttpReplies::Finish(Pending& pending) {
   pending.ready = true;
   client_.AddWork(pending.reply.size() / TurnWork::kBytesPerUnit / 4);
+  client_.Unhold(std::exchange(pending.held_bytes, 0));
+  std::string().swap(pending.target);
   if (&pending != &pending_.front()) {
     pending.held_bytes = pending.reply.size();
     client_.Hold(pending.held_bytes);

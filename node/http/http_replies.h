@@ -38,14 +38,14 @@ class HttpReplies {
   struct Pending {
     HttpRoute route = HttpRoute::kOther;
     std::string_view name;  // The route's name in metrics.
-    std::string target;     // The target, for redirects.
+    std::string target;     // Set by KeepTarget.
     bool head = false;
     bool keep_alive = true;
     std::string_view connection;  // The header line of the reply, or "".
     bool ready = false;
     bool without_room = false;  // The result waits until RoomFor returns true.
     MonoTime begun;
-    // Size of the reply while it waits behind another one.
+    // Size of the target, and of the reply while it waits behind another one.
     size_t held_bytes = 0;
     std::string reply;
   };
@@ -63,11 +63,10 @@ class HttpReplies {
   // Adds a request without a reply. The reference is valid until the next call
   // of Begin, DropNewest or Finish.
   Pending& Begin(std::string_view name, const HttpRequest& request);
+  // Keeps the target for a redirect. It counts as a held reply until Finish.
+  void KeepTarget(Pending& pending, std::string_view target);
   // Removes the newest request, which was not accepted.
-  void DropNewest() {
-    pending_.pop_back();
-    last_ = false;
-  }
+  void DropNewest();
   // True if the newest request is the last one of its connection.
   bool last() const { return last_; }
   uint64_t newest_token() const { return front_token_ + pending_.size() - 1; }

@@ -201,11 +201,11 @@ bool HttpSession::HandleFixed(const HttpRequest& request,
                              .body = page.text});
   } else if (metrics) {
     const std::string page = MetricsPage(context_);
-    replies_.Write(pending, {.content_type = "text/plain; version=0.0.4",
     client_.AddWork(
         page.size() / TurnWork::kBytesPerUnit +
         (context_.resp_clients.count() + context_.http_clients.count()) /
             TurnWork::kConnectionsPerUnit);
+    replies_.Write(pending, {.content_type = "text/plain; version=0.0.4",
                              .headers = "",
                              .body = page});
   } else if (live) {
@@ -383,8 +383,9 @@ HttpSession::HandleResult HttpSession::Submit(HttpRoute route,
     Finish(pending);
     return HandleResult::kDone;
   }
-  const RoutedRequest routed = {this, replies_.newest_token(),
-                                target.Parameter("redirect") != nullptr};
+  const bool redirect = target.Parameter("redirect") != nullptr;
+  if (redirect) replies_.KeepTarget(pending, request.target);
+  const RoutedRequest routed = {this, replies_.newest_token(), redirect};
   if (context_.router.Add(routed, spec) == Admission::kBlocked) {
     replies_.DropNewest();
     return HandleResult::kBlocked;

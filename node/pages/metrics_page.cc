@@ -89,7 +89,8 @@ void WriteConnections(Context& context, Page& page) {
   page.Sample("protocol=\"resp\"", context.resp_clients.count());
   page.Sample("protocol=\"http\"", context.http_clients.count());
   One(page, "quorate_output_held_bytes", "gauge",
-      "Replies that clients have not received yet, in bytes.",
+      "Replies that clients have not received yet, and what replies to "
+      "requests under way need, in bytes.",
       context.output_budget.used_bytes());
   One(page, "quorate_output_reserved_bytes", "gauge",
       "The most bytes of replies to commands under way that are not written "

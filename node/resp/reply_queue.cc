@@ -38,7 +38,7 @@ ReplyQueue::ReplyQueue(Context& context, ClientConnection& client,
     : context_(context), client_(client), on_sent_(std::move(on_sent)) {}
 
 uint64_t ReplyQueue::Push(CommandId command, ReplyFormat format,
-                          WriteReply write) {
+                          WriteReply write, size_t kept_bytes) {
   Pending& pending = pending_.emplace_back();
   pending.command = command;
   pending.format = format;
@@ -46,11 +46,16 @@ uint64_t ReplyQueue::Push(CommandId command, ReplyFormat format,
   pending.silent = TakeSilence();
   pending.begun = context_.MonoNow();
   pending.write = std::move(write);
+  if (kept_bytes > 0) {
+    pending.held_bytes = kept_bytes;
+    client_.Hold(kept_bytes);
+  }
   return front_token_ + pending_.size() - 1;
 }
 
 void ReplyQueue::PopNewest() {
   if (pending_.back().silent && !silent_) skip_next_ = true;
+  client_.Unhold(pending_.back().held_bytes);
   pending_.pop_back();
 }
 

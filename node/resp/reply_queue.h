@@ -50,9 +50,10 @@ class ReplyQueue {
 
   // ---- Replies that follow.
   // Appends a reply that is due for `command`, and returns its token. `write`
-  // writes it from the result; if null, `format` says how.
+  // writes it from the result; if null, `format` says how. `kept_bytes`: memory
+  // that `write` keeps for the reply. The client holds it like a reply.
   uint64_t Push(CommandId command, ReplyFormat format,
-                WriteReply write = nullptr);
+                WriteReply write = nullptr, size_t kept_bytes = 0);
   // Removes the newest reply, because the router blocked its request.
   void PopNewest();
   // Completes a reply with the store's result, a failure, or what `write`
@@ -91,6 +92,8 @@ class ReplyQueue {
   }
 
   size_t size() const { return pending_.size(); }
+  // Memory of a reply in the queue, beside its text.
+  static constexpr size_t kBytesOfDueReply = 160;
   bool empty() const { return pending_.empty(); }
   // The RESP version of requests that are handled from now on: 2 or 3.
   int version() const { return version_; }
@@ -106,10 +109,14 @@ class ReplyQueue {
     bool silent = false;        // Not sent because of CLIENT REPLY OFF or SKIP.
     bool without_room = false;  // The result waits for room.
     MonoTime begun;
-    size_t held_bytes = 0;  // The size of `reply` as the client counts it.
-    std::string reply;      // Text that waits for an earlier reply.
+    // The size of `reply` as the client counts it. Until the reply is complete,
+    // the memory of `write`.
+    size_t held_bytes = 0;
+    std::string reply;  // Text that waits for an earlier reply.
     WriteReply write;
   };
+
+  static_assert(sizeof(Pending) <= kBytesOfDueReply);
 
   Pending& PendingOf(uint64_t token);
   // Appends to a reply that is not complete. `large_bytes`: memory to reserve

@@ -19,6 +19,9 @@ RespParser::Limits ParserLimits(const LimitsConfig& limits) {
   };
 }
 
+// So many due replies count as no memory.
+constexpr size_t kUncountedReplies = 128;
+
 // A web page can make a browser send these words to any port. The connection is
 // closed to protect against such forged requests.
 bool LooksLikeHttp(std::string_view word) {
@@ -96,13 +99,20 @@ void RespSession::OnBytes(std::string_view bytes) {
 
 void RespSession::Resume() {
   replies_.ForgetLackOfRoom();
+  if (replies_.empty()) routing().ForgetIdle();
   if (has_parked()) context_.router.ServeParked(this);
   questions_.AskWaiting();
   scan_.Resume();
-  if (replies_.empty()) routing().ForgetIdle();
   client_commands_.ResumeList();
   Process();
   parser_.Detach();
+}
+
+// A connection that closes takes no further request, so its part becomes less
+// in any case.
+size_t RespSession::BytesOfDueReplies() const {
+  if (client_.closing() || replies_.size() <= kUncountedReplies) return 0;
+  return replies_.size() * ReplyQueue::kBytesOfDueReply;
 }
 
 void RespSession::DropInput() {

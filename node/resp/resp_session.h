@@ -54,7 +54,8 @@ class RespSession final : public ListedProtocol, public RequestSink {
     return parser_.in_request() ? parser_.buffered_bytes() : 0;
   }
   size_t input_bytes() const override {
-    return parser_.input_bytes() + stalled_bytes_ + transaction_.held_bytes();
+    return parser_.input_bytes() + stalled_bytes_ + transaction_.held_bytes() +
+           BytesOfDueReplies();
   }
   void DropInput() override;
   void Refuse(std::string_view why) override;
@@ -76,6 +77,9 @@ class RespSession final : public ListedProtocol, public RequestSink {
   }
 
  private:
+  // Memory of requests whose replies are due, beside the text of replies. A few
+  // requests count nothing.
+  size_t BytesOfDueReplies() const;
   void Process();
   // True if no further request may be handled now.
   bool Stopped();

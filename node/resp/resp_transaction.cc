@@ -304,8 +304,13 @@ Handled RespTransaction::Exec(const CommandRow& row) {
   Submitted submitted;
   AddWatchChecks(&specs);
   submitted.checks = specs.all.size();
+  size_t kept_bytes = queued_.size() * sizeof(Step);
   for (const QueuedCommand& queued : queued_) {
-    submitted.steps.push_back(AddCommand(queued, &specs));
+    const Step& step = submitted.steps.emplace_back(AddCommand(queued, &specs));
+    kept_bytes += step.error.size();
+    for (const std::string& argument : step.arguments) {
+      kept_bytes += sizeof(argument) + argument.size();
+    }
   }
   if (specs.cross_slot || !FitOneEntry(specs.all)) {
     Forget();
@@ -319,12 +324,13 @@ Handled RespTransaction::Exec(const CommandRow& row) {
     });
     return Handled::kDone;
   }
-  const uint64_t token =
-      replies_.Push(row.id, ReplyFormat::kBulk,
-                    [this, submitted = std::move(submitted)](
-                        const kv::ResultView& result, RespWriter& reply) {
-                      Write(submitted, result, reply);
-                    });
+  const uint64_t token = replies_.Push(
+      row.id, ReplyFormat::kBulk,
+      [this, submitted = std::move(submitted)](const kv::ResultView& result,
+                                               RespWriter& reply) {
+        Write(submitted, result, reply);
+      },
+      kept_bytes);
   const RoutedRequest routed = {&sink_, token, cluster_};
   const Slot slot = *specs.slot;
   if (context_.router.AddAtomic(routed, slot, std::nullopt, specs.all) ==
