@@ -136,7 +136,8 @@ const Record* Evaluator::FindForWrite(const Key& key) {
 
 ValueSource Evaluator::Arrived(std::string_view value) {
   if (value.size() < kSharedValueBytesMin ||
-      value.size() < payload_.block_size() / 2) {
+      value.size() <
+          payload_.block_size() - payload_.block_size() / kUnusedShareOfBlock) {
     return {.head = value};
   }
   slice_ = SliceOf(payload_, value);

@@ -15,10 +15,12 @@
 
 namespace quorate::kv {
 
-// A value of at least this size is stored as a slice if it fills at least half
-// of the block it arrived in. The slice is a part of that block. Other values
-// are copied, so that a small value never keeps a large message in memory.
+// A value of at least this size may be stored as a slice of the block in which
+// it arrived. It has to fill seven eighths of the block. Others are copied.
+// So a small value never keeps a large message in memory, and values take at
+// most an eighth more memory than is counted.
 inline constexpr size_t kSharedValueBytesMin = 4 << 10;
+inline constexpr size_t kUnusedShareOfBlock = 8;
 
 struct Evaluation {
   Keyspace& keyspace;

@@ -606,6 +606,23 @@ TEST_F(StoreTest, Snapshot_IsTheStateWhenItWasTaken) {
                .hash_key = kHashKey,
                .owned = {{Slot(0), Slot(16000)}}});
   const auto writer = other.BeginRestore({});
+// A shared value keeps the whole entry in memory, but counts with its own size.
+TEST_F(StoreTest, LargeValueAmongOthers_DoesNotKeepItsEntry) {
+  const std::string large(33'300, 'x');
+  const std::string other(31'000, 'y');
+  const std::string_view first[] = {"k", large};
+  const std::string_view second[] = {"junk", other};
+  batch_.Add({.op = Op::kSet, .slot = HashSlot("k"), .arguments = first});
+  batch_.Add({.op = Op::kSet, .slot = HashSlot("junk"), .arguments = second});
+  Apply();
+  const Lookup found = Get("k");
+  EXPECT_EQ(found.value, large);
+  if (found.shared != nullptr) {
+    EXPECT_LE(found.shared->block_size(), large.size() + large.size() / 7);
+  }
+  EXPECT_EQ(Get("junk").value, other);
+}
+
   for (int i = 0; i < 400; ++i) {
     const Buffer piece = reader->Next(100);
     if (!piece.empty()) {
