@@ -454,8 +454,8 @@ TEST(Keyspace_MajorityLost, EveryCommand_NamesTheMissingGroup) {
     const std::string reply = client->Take();
     EXPECT_TRUE(reply.starts_with("-UNKNOWN group ")) << reply;
     EXPECT_TRUE(reply.ends_with(
-        " did not execute the command, other groups may have: no leader "
-        "known\r\n"))
+        " did not execute the command for all its slots, other slots may be "
+        "flushed: no leader known\r\n"))
         << reply;
   }
 }

@@ -851,6 +851,23 @@ TEST_F(ApplyWorkTest, LargeReadBehindAWrite_NeedsNoEntry) {
   ExpectBounded();
 }
 
+// A flush of all slots takes long, however few keys they have.
+TEST_F(ApplyWorkTest, Flush_IsAppliedInPieces) {
+  for (int i = 0; i < 300; ++i) {
+    cluster_.Command(*clients_[0], {"SET", Concat("key", i), "v"});
+  }
+  Settle();
+  const auto applied = [&] {
+    return cluster_.server(0).store(GroupId(1))->applied_index().value();
+  };
+  const uint64_t before = applied();
+  EXPECT_EQ(cluster_.Command(*clients_[0], {"FLUSHALL"}), "+OK\r\n");
+  EXPECT_GE(applied(), before + 8);
+  EXPECT_EQ(cluster_.Command(*clients_[1], {"DBSIZE"}), ":0\r\n");
+  Settle();
+  ExpectBounded();
+}
+
 TEST_F(ApplyWorkTest, LargeTransaction_IsRefusedAsAWhole) {
   const auto transaction = [&](TestClient& client, int gets,
                                std::string_view key) {
@@ -863,12 +880,12 @@ TEST_F(ApplyWorkTest, LargeTransaction_IsRefusedAsAWhole) {
     return replies.substr(replies.rfind("+QUEUED\r\n") + 9, 60);
   };
   for (auto& client : clients_) {
-    EXPECT_EQ(transaction(*client, 11, "large"),
+    EXPECT_EQ(transaction(*client, 6, "large"),
               "-EXECABORT Transaction discarded because of: ERR its command");
     EXPECT_EQ(cluster_.Command(*client, {"GET", "{k}done"}), "$-1\r\n");
   }
   for (auto& client : clients_) {
-    EXPECT_TRUE(transaction(*client, 10, "small").starts_with("*11\r\n+OK"));
+    EXPECT_TRUE(transaction(*client, 5, "small").starts_with("*6\r\n+OK"));
     EXPECT_EQ(cluster_.Command(*client, {"GET", "{k}done"}), "$5\r\nsmall\r\n");
   }
   // It makes its value long itself.

@@ -20,6 +20,8 @@ constexpr size_t kNotedMax = 4'096;
 // A due key or a slot counts as so many bytes of values.
 constexpr uint64_t kBytesPerDueKey = 256;
 constexpr uint64_t kBytesPerSlot = 32;
+// A slot that is flushed, even of few keys, costs as much as a small command.
+constexpr uint64_t kBytesPerFlushedSlot = 512;
 // An addition of decimals takes so much longer than a copy of their texts.
 constexpr uint64_t kDecimalFactor = 4;
 
@@ -126,8 +128,9 @@ uint64_t WorkEstimate::AddOne(const Command& command, uint32_t arguments,
     case Op::kExpire:
       return kBytesPerDueKey * Clamp(first, kExpireKeysMax);
     case Op::kKeyCount:
-    case Op::kFlush:
       return kBytesPerSlot * Clamp(second - first, kHashSlotCount);
+    case Op::kFlush:
+      return kBytesPerFlushedSlot * Clamp(second - first, kHashSlotCount);
     default:
       return 0;
   }

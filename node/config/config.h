@@ -99,7 +99,7 @@ struct LimitsConfig {
   // they return, and a part of those that they change. The leader
   // refuses larger transactions, which would hold the loop of each replica for
   // longer than a few milliseconds.
-  size_t transaction_bytes = 4 << 20;
+  size_t transaction_bytes = 2 << 20;
   // Maximum of commands and of bytes in one log entry.
   size_t batch_commands = 4'096;
   size_t batch_bytes = 384 << 10;

@@ -32,34 +32,45 @@ std::string FailureText(const Context& context, const RequestFailure& failure) {
   return "CLUSTERDOWN Hash slot not served";
 }
 
-std::string GroupFailureText(const Context& context, CommandId command,
-                             uint32_t asked, const RequestFailure& failure) {
+namespace {
+
+// "group 2 (slots 5461-10921)".
+std::string NameOfGroup(const Context& context, GroupId group) {
   std::string slots;
-  for (const SlotRange& range : context.map.RangesOf(failure.group)) {
+  for (const SlotRange& range : context.map.RangesOf(group)) {
     Append(&slots, slots.empty() ? "" : ",", range.first);
     if (range.first != range.last) Append(&slots, "-", range.last);
   }
-  const std::string group =
-      Concat("group ", failure.group, " (slots ", slots, ")");
-  const bool flush =
-      command == CommandId::kFlushall || command == CommandId::kFlushdb;
-  if (flush && asked > 1 && failure.kind != RequestFailure::Kind::kUnknown) {
+  return Concat("group ", group, " (slots ", slots, ")");
+}
+
+}  // namespace
+
+std::string FlushFailureText(const Context& context, bool others_may_have,
+                             const RequestFailure& failure) {
+  const std::string group = NameOfGroup(context, failure.group);
+  if (failure.kind == RequestFailure::Kind::kUnknown) {
     return Concat(
         "UNKNOWN ", group,
-        " did not execute the command, other groups may have: ",
-        failure.kind == RequestFailure::Kind::kOverloaded
-            ? "too many requests wait for its leader; try again later"
-        : failure.kind == RequestFailure::Kind::kRefused
-            ? Concat("this node does not serve it: ", Message(failure.why))
-            : "no leader known");
+        " may or may not have executed the command: ", Message(failure.why));
   }
+  if (!others_may_have) return GroupFailureText(context, failure);
+  return Concat(
+      "UNKNOWN ", group,
+      " did not execute the command for all its slots, other slots may be "
+      "flushed: ",
+      failure.kind == RequestFailure::Kind::kOverloaded
+          ? "too many requests wait for its leader; try again later"
+      : failure.kind == RequestFailure::Kind::kRefused
+          ? Concat("this node does not serve it: ", Message(failure.why))
+          : "no leader known");
+}
+
+std::string GroupFailureText(const Context& context,
+                             const RequestFailure& failure) {
+  const std::string group = NameOfGroup(context, failure.group);
   switch (failure.kind) {
     case RequestFailure::Kind::kUnknown:
-      if (flush) {
-        return Concat("UNKNOWN ", group,
-                      " may or may not have executed the command: ",
-                      Message(failure.why));
-      }
       return Concat("CLUSTERDOWN ", group,
                     " did not answer: ", Message(failure.why));
     case RequestFailure::Kind::kOverloaded:

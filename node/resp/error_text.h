@@ -29,10 +29,13 @@ inline constexpr std::string_view kClusterDisabled =
 // The error of a command on the keys of one slot.
 std::string FailureText(const Context& context, const RequestFailure& failure);
 
-// The error of a command on all covered groups if one group fails it. `asked`
-// is the number of the command's parts.
-std::string GroupFailureText(const Context& context, CommandId command,
-                             uint32_t asked, const RequestFailure& failure);
+// The error of a read of all covered groups if one group fails it.
+std::string GroupFailureText(const Context& context,
+                             const RequestFailure& failure);
+// The error of FLUSHALL if a part of it fails. `others_may_have`: another part
+// may have been executed.
+std::string FlushFailureText(const Context& context, bool others_may_have,
+                             const RequestFailure& failure);
 
 }  // namespace quorate::node
 

@@ -30,6 +30,27 @@ std::optional<int64_t> ExpiringKeys(const Context& context, bool cluster) {
   return keys;
 }
 
+// The slots that one command flushes. An entry flushes them in about a
+// millisecond, however many keys they have.
+constexpr uint32_t kFlushedSlotsMax = 2'048;
+
+// Divides ranges of slots into such of at most kFlushedSlotsMax.
+std::vector<GroupQuestions::Covered> InPieces(
+    const std::vector<GroupQuestions::Covered>& covered) {
+  std::vector<GroupQuestions::Covered> pieces;
+  for (const GroupQuestions::Covered& part : covered) {
+    const uint32_t end = uint32_t{part.slots.last.value()} + 1;
+    for (uint32_t first = part.slots.first.value(); first < end;
+         first += kFlushedSlotsMax) {
+      const uint32_t last = std::min(first + kFlushedSlotsMax, end) - 1;
+      pieces.push_back({.slots = {Slot(static_cast<uint16_t>(first)),
+                                  Slot(static_cast<uint16_t>(last))},
+                        .may_lead = part.may_lead});
+    }
+  }
+  return pieces;
+}
+
 }  // namespace
 
 GroupCommands::GroupCommands(Context& context, ClientConnection& client,
@@ -53,7 +74,7 @@ Handled GroupCommands::FlushAll(const CommandRow& row, Arguments request) {
     return Handled::kDone;
   }
   const std::vector<GroupQuestions::Covered> covered =
-      questions_.CoveredSlots();
+      InPieces(questions_.CoveredSlots());
   if (covered.empty()) {
     replies_.ReplyNow(row.id, [](RespWriter& reply) { reply.Ok(); });
   } else {
@@ -116,12 +137,18 @@ void GroupCommands::QueryEach(
     std::optional<std::vector<std::string>> info_sections) {
   CHECK(!running_.has_value()) << row.name;
   const auto count = static_cast<uint32_t>(covered.size());
+  const auto group_of = [&](const GroupQuestions::Covered& part) {
+    return context_.router.QueueOf(part.slots.first).group();
+  };
   running_ = {.token = replies_.Push(row.id, format),
-              .command = row.id,
               .format = format,
               .version = replies_.version(),
-              .asked = count,
               .due = count,
+              .several_groups = std::ranges::any_of(
+                  covered,
+                  [&](const auto& part) {
+                    return group_of(part) != group_of(covered.front());
+                  }),
               .info_sections = std::move(info_sections)};
   questions_.BeginCommand();
   // An answer may come during the call.
@@ -147,6 +174,7 @@ void GroupCommands::OnResult(const kv::ResultView& result) {
   Running& running = *running_;
   running.sum += result.integer;
   const std::string_view error = ErrorOf(result.status);
+  running.any_executed = running.any_executed || error.empty();
   if (running.reply.empty() && (running.due == 1 || !error.empty())) {
     RespWriter reply(&running.reply, running.version);
     if (running.info_sections.has_value()) {
@@ -166,10 +194,15 @@ void GroupCommands::OnFailure(const RequestFailure& failure) {
     return OnResult(kv::ResultView{});
   }
   Running& running = *running_;
-  if (running.reply.empty()) {
+  if (running.format == ReplyFormat::kStatusOk) {
+    // The error depends on what the other parts did.
+    if (failure.kind == RequestFailure::Kind::kUnknown) {
+      running.any_executed = true;
+    }
+    if (!running.failure.has_value()) running.failure = failure;
+  } else if (running.reply.empty()) {
     RespWriter reply(&running.reply, running.version);
-    const std::string error =
-        GroupFailureText(context_, running.command, running.asked, failure);
+    const std::string error = GroupFailureText(context_, failure);
     if (running.info_sections.has_value()) {
       WriteInfoOf(running, error, reply);
     } else {
@@ -181,7 +214,13 @@ void GroupCommands::OnFailure(const RequestFailure& failure) {
 
 void GroupCommands::EndPart() {
   if (--running_->due > 0) return;
-  const Running done = *std::exchange(running_, std::nullopt);
+  Running done = *std::exchange(running_, std::nullopt);
+  if (done.failure.has_value()) {
+    done.reply.clear();
+    RespWriter(&done.reply, done.version)
+        .Error(FlushFailureText(
+            context_, done.several_groups || done.any_executed, *done.failure));
+  }
   replies_.Reply(done.token, [&](RespWriter& reply) { reply.Raw(done.reply); });
 }
 

@@ -49,12 +49,15 @@ class GroupCommands {
  private:
   struct Running {
     uint64_t token;
-    CommandId command;
     ReplyFormat format;
-    int version;     // The RESP version of the reply.
-    uint32_t asked;  // The number of questions.
-    uint32_t due;    // The number of questions without an answer.
+    int version;          // The RESP version of the reply.
+    uint32_t due;         // The number of questions without an answer.
+    bool several_groups;  // The questions are for more than one group.
     int64_t sum = 0;
+    // An answer says that its part was executed, or may have been.
+    bool any_executed = false;
+    // The first failure of a part of FLUSHALL.
+    std::optional<RequestFailure> failure = std::nullopt;
     // Set for INFO: the sections that were requested.
     std::optional<std::vector<std::string>> info_sections;
     // Empty until the first error or the last answer.

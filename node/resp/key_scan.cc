@@ -241,7 +241,7 @@ void KeyScan::Resume() {
 
 void KeyScan::OnFailure(const RequestFailure& failure) {
   if (failure.kind != RequestFailure::Kind::kMoved) {
-    return End(GroupFailureText(context_, walk_->command, 0, failure));
+    return End(GroupFailureText(context_, failure));
   }
   // Another node leads the group, and answers for its keys.
   ++walk_->next;
