@@ -1,6 +1,7 @@
 #include "kv/store/sessions.h"
 
 #include <algorithm>
+#include <iterator>
 #include <limits>
 
 #include "env/check.h"
@@ -58,8 +59,8 @@ uint64_t ResultDigest(uint64_t hash_key, const StoredResult& result) {
 const SessionRow* Sessions::Find(Slot slot, ClientId client) const {
   const auto of_slot = slots_.find(slot);
   if (of_slot == slots_.end()) return nullptr;
-  const auto row = of_slot->second->rows.find(client);
-  return row == of_slot->second->rows.end() ? nullptr : row->second.get();
+  const SessionRows::Row* const row = of_slot->second->rows.Find(client);
+  return row == nullptr ? nullptr : row->get();
 }
 
 Sessions::Decision Sessions::Check(Slot slot, const SessionStamp& stamp,
@@ -190,15 +191,16 @@ void Sessions::RemoveExpiry(Room room, int64_t at_ms, ClientId client) {
 
 void Sessions::Remove(Slot slot, ClientId client) {
   SlotRows* slot_rows = UnshareSlot(slot);
-  const auto row = slot_rows->rows.find(client);
-  CHECK(row != slot_rows->rows.end());
-  const uint64_t digest = RowDigest(slot, *row->second);
+  const SessionRows::Row* const found = slot_rows->rows.Find(client);
+  CHECK(found != nullptr);
+  const SessionRow& row = **found;
+  const uint64_t digest = RowDigest(slot, row);
   slot_rows->digest -= digest;
   digest_ -= digest;
-  size_bytes_ -= SizeOf(*row->second);
-  RemoveExpiry(RoomOf(slot, client), row->second->expire_at_ms, client);
+  size_bytes_ -= SizeOf(row);
+  RemoveExpiry(RoomOf(slot, client), row.expire_at_ms, client);
   if (IsKeySession(client)) --slot_rows->key_rows;
-  slot_rows->rows.erase(row);
+  slot_rows->rows.Erase(client);
   if (slot_rows->rows.empty()) slots_.erase(slot);
 }
 
@@ -240,11 +242,34 @@ void Sessions::Restore(Slot slot, SessionRow row) {
   }
   const ClientId client = row.token.client;
   AddExpiry(RoomOf(slot, client), row.expire_at_ms, client);
-  const auto [restored, inserted] = slot_rows->rows.insert(
-      {client, std::make_shared<SessionRow>(std::move(row))});
-  CHECK(inserted) << "client " << client << " in slot " << slot;
+  SessionRows::Row& restored = slot_rows->rows.At(client);
+  CHECK(restored == nullptr) << "client " << client << " in slot " << slot;
+  restored = std::make_shared<SessionRow>(std::move(row));
   if (IsKeySession(client)) ++slot_rows->key_rows;
-  EndChange(slot, {slot_rows, restored->second.get()});
+  EndChange(slot, {slot_rows, restored.get()});
+}
+
+bool Sessions::Reclaim(size_t count_max) {
+  size_t left = count_max;
+  while (left > 0 && !slots_.empty()) {
+    const auto last = std::prev(slots_.end());
+    SessionRows& rows = last->second->rows;
+    // A view frees the rows that it shares.
+    if (last->second.use_count() > 1 || rows.size() <= left) {
+      left -= std::clamp<size_t>(rows.size(), 1, left);
+      slots_.erase(last);
+    } else {
+      rows.EraseLast(left);
+      left = 0;
+    }
+  }
+  for (size_t i = 0; i < count_max && !expiries_.empty(); ++i) {
+    expiries_.erase(std::prev(expiries_.end()));
+  }
+  for (size_t i = 0; i < count_max && !firsts_.empty(); ++i) {
+    firsts_.erase(std::prev(firsts_.end()));
+  }
+  return !slots_.empty() || !expiries_.empty() || !firsts_.empty();
 }
 
 Sessions::View Sessions::TakeView() const {
@@ -264,7 +289,7 @@ Sessions::SlotRows* Sessions::UnshareSlot(Slot slot) {
 Sessions::Target Sessions::BeginChange(Slot slot, const SessionToken& token) {
   Target target;
   target.slot_rows = UnshareSlot(slot);
-  Row& row = target.slot_rows->rows[token.client];
+  SessionRows::Row& row = target.slot_rows->rows.At(token.client);
   if (row == nullptr) {
     row = std::make_shared<SessionRow>(SessionRow{.token = token});
     ++rows_made_;
@@ -307,8 +332,8 @@ uint64_t Sessions::SlotDigest(Slot slot) const {
 uint64_t Sessions::RecomputeDigest() const {
   uint64_t digest = 0;
   for (const auto& [slot, slot_rows] : slots_) {
-    for (const auto& [client, row] : slot_rows->rows) {
-      SessionRow fresh = *row;
+    for (SessionRows::Cursor rows(slot_rows->rows); !rows.done(); rows.Next()) {
+      SessionRow fresh = rows.row();
       for (StoredResult& result : fresh.results) {
         result.digest = ResultDigest(hash_key_, result);
       }

@@ -5,7 +5,7 @@
 // commands that the client has not acknowledged. Rows are replicated state:
 // they change at apply, by log time alone. kv/command/session_stamp.h has the
 // rules and why they hold. A view shares rows with the present state until they
-// change (copy on write by slot, then by row).
+// change (copy on write by page of a slot, then by row).
 #ifndef QUORATE_KV_STORE_SESSIONS_H_
 #define QUORATE_KV_STORE_SESSIONS_H_
 
@@ -26,40 +26,18 @@
 #include "kv/command/result.h"
 #include "kv/command/rules.h"
 #include "kv/command/session_stamp.h"
+#include "kv/store/session_rows.h"
 #include "shardctrl/partition.h"
 
 namespace quorate::kv {
 
-// The result of a command, for answering duplicates of it.
-struct StoredResult {
-  Sequence sequence = {};
-  uint64_t request_hash = 0;
-  ResultStatus status = ResultStatus::kOk;
-  PayloadKind kind = PayloadKind::kNone;
-  bool wrote = false;
-  Version version = {};
-  Buffer payload = {};
-  // ResultDigest of the other fields, computed once.
-  uint64_t digest = 0;
-};
-
 uint64_t ResultDigest(uint64_t hash_key, const StoredResult& result);
-
-struct SessionRow {
-  SessionToken token = {};
-  int64_t expire_at_ms = 0;
-  Sequence floor = {};
-  // At most kSessionOutstandingMax results, ascending by sequence, none below
-  // `floor`.
-  std::vector<StoredResult> results = {};
-};
 
 class Sessions {
  public:
-  using Row = std::shared_ptr<SessionRow>;
-  // The rows of one slot by client.
+  // The rows of one slot.
   struct SlotRows {
-    absl::btree_map<ClientId, Row> rows;
+    SessionRows rows;
     // Rows with IsKeySession.
     uint32_t key_rows = 0;
     // Sum of the rows' RowDigest, modulo 2^64.
@@ -88,6 +66,11 @@ class Sessions {
   // row if there is none.
   void StoreResult(Slot slot, const SessionStamp& stamp, uint64_t request_hash,
                    const ResultView& result, int64_t now_ms);
+
+  // Frees up to `count_max` rows of an object that is no longer used, in no
+  // useful order. Returns true if there are more. Afterwards only Reclaim and
+  // the destructor may be called.
+  bool Reclaim(size_t count_max);
 
   // Removes up to `count_max` expired rows in the order of (time, slot,
   // client). Returns how many were removed.

@@ -169,9 +169,9 @@ bool StoreSnapshotReader::AppendItem() {
       }
       return true;
     case Stage::kSessions:
-      if (rows_ != nullptr && next_row_ != rows_->rows.end()) {
-        AppendRow(&pending_, *next_row_->second);
-        ++next_row_;
+      if (!next_row_.done()) {
+        AppendRow(&pending_, next_row_.row());
+        next_row_.Next();
         ++rows_written_;
         return true;
       }
@@ -224,12 +224,13 @@ bool StoreSnapshotReader::NextSlot() {
   }
   table_ = nullptr;
   rows_ = nullptr;
+  next_row_ = SessionRows::Cursor();
   if (table_left && tables_[next_table_].first == slot_) {
     table_ = &tables_[next_table_++].second;
   }
   if (rows_left && next_sessions_->first == slot_) {
     rows_ = (next_sessions_++)->second.get();
-    next_row_ = rows_->rows.begin();
+    next_row_ = SessionRows::Cursor(rows_->rows);
   }
   pages_left_ = table_ != nullptr;
   next_hash_ = 0;

@@ -24,6 +24,7 @@
 #include "kv/store/keyspace.h"
 #include "kv/store/ownership.h"
 #include "kv/store/record_pool.h"
+#include "kv/store/session_rows.h"
 #include "kv/store/sessions.h"
 #include "raft/core/types.h"
 #include "raft/host/state_machine.h"
@@ -91,7 +92,7 @@ class StoreSnapshotReader final : public raft::SnapshotReader {
   Slot slot_ = {};
   TableView* table_ = nullptr;
   const Sessions::SlotRows* rows_ = nullptr;
-  absl::btree_map<ClientId, Sessions::Row>::const_iterator next_row_;
+  SessionRows::Cursor next_row_;
   bool pages_left_ = false;
   uint64_t next_hash_ = 0;
   // Records of the current page, which the view keeps alive.

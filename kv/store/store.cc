@@ -28,6 +28,8 @@ namespace {
 // replicated: they affect memory only.
 constexpr size_t kReclaimedPagesPerEntry = 4;
 constexpr size_t kReclaimedPagesMax = 64;
+// Rows of sessions that are freed in the time of one page.
+constexpr size_t kReclaimedRowsPerPage = 16;
 // Commands decoded ahead, so that their keys are loaded into the cache while
 // earlier commands are evaluated.
 constexpr size_t kDecodedAhead = Keyspace::kPrefetchMax;
@@ -60,6 +62,12 @@ class Store::Impl {
   std::unique_ptr<raft::SnapshotReader> TakeSnapshot();
   absl::Status Restore(SnapshotParser::State state);
   bool Reclaim(size_t pages_max);
+
+  // State that a restore replaced.
+  struct Retired {
+    std::unique_ptr<Keyspace> keyspace;
+    std::unique_ptr<Sessions> sessions;  // Freed first.
+  };
 
   uint64_t Combine(uint64_t contents) const {
     uint64_t digest = HashWord(contents, ownership_.digest());
@@ -94,8 +102,8 @@ class Store::Impl {
   Ownership ownership_;
   std::unique_ptr<Keyspace> keyspace_;
   std::unique_ptr<Sessions> sessions_;
-  // State that a restore replaced; it is freed step by step.
-  std::vector<std::unique_ptr<Keyspace>> retired_;
+  // It is freed step by step.
+  std::vector<Retired> retired_;
 
  private:
   int64_t now_ms() const { return std::max<int64_t>(log_time_.ms(), 0); }
@@ -316,7 +324,14 @@ bool Store::Impl::Reclaim(size_t pages_max) {
   bool more = keyspace_->Reclaim(pages_max);
   if (!retired_.empty()) {
     more = true;
-    if (!retired_.back()->Reclaim(pages_max)) retired_.pop_back();
+    Retired& last = retired_.back();
+    if (last.sessions != nullptr) {
+      if (!last.sessions->Reclaim(pages_max * kReclaimedRowsPerPage)) {
+        last.sessions.reset();
+      }
+    } else if (!last.keyspace->Reclaim(pages_max)) {
+      retired_.pop_back();
+    }
   }
   return more;
 }
@@ -363,7 +378,7 @@ absl::Status Store::Impl::Restore(SnapshotParser::State state) {
   counters_ = counters();  // Those of the old tables count on.
   keyspace_->DropSlots({Slot(0), Slot(static_cast<uint16_t>(slot_count_ - 1))},
                        Version{});
-  retired_.push_back(std::move(keyspace_));
+  retired_.push_back({std::move(keyspace_), std::move(sessions_)});
   keyspace_ = std::move(state.keyspace);
   sessions_ = std::move(state.sessions);
   applied_index_ = header.index;

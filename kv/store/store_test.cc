@@ -502,6 +502,37 @@ TEST_F(StoreTest, EntryOfManyCommands_FreesABoundedNumberOfPages) {
   EXPECT_GE(entries, 2u);
 }
 
+TEST_F(StoreTest, RestoreOverManySessions_FreesABoundedNumberAtOnce) {
+  constexpr uint64_t kSessionCount = 3'000;
+  constexpr uint64_t kRowsPerStep = 16;
+  const auto empty = store_.TakeSnapshot();
+  for (uint64_t i = 0; i < kSessionCount; ++i) {
+    const std::string key = absl::StrCat("k", i);
+    const std::string_view arguments[] = {key};
+    SessionStamp stamp = Stamp(1);
+    stamp.token.client = ClientId(i + 1);
+    batch_.Add({.op = Op::kDel,
+                .slot = Slot(static_cast<uint16_t>(i % 3)),
+                .session = stamp,
+                .arguments = arguments});
+  }
+  Apply();
+  ASSERT_EQ(store_.session_count(), kSessionCount);
+  while (store_.Reclaim(64)) {
+  }
+  const auto writer = store_.BeginRestore({});
+  for (Buffer piece = empty->Next(1 << 16); !piece.empty();
+       piece = empty->Next(1 << 16)) {
+    ASSERT_TRUE(writer->Add(piece.view()).ok());
+  }
+  ASSERT_TRUE(writer->Commit().ok());
+  EXPECT_EQ(store_.session_count(), 0u);
+  uint64_t steps = 0;
+  while (store_.Reclaim(1)) ++steps;
+  EXPECT_GE(steps, kSessionCount / kRowsPerStep);
+  EXPECT_LE(steps, 2 * kSessionCount / kRowsPerStep);
+}
+
 TEST_F(StoreTest, ResultsOfABatchBeyondItsLimit_AreLeftOutUnlessSmall) {
   const std::string half(kValueBytesMax / 2, 'x');
   Do({.op = Op::kAppend}, {"k", half});
@@ -575,6 +606,23 @@ TEST_F(StoreTest, LargeValue_IsSharedWithItsEntry) {
   EXPECT_EQ(Get("k").shared, nullptr);
 }
 
+// A shared value keeps the whole entry in memory, but counts with its own size.
+TEST_F(StoreTest, LargeValueAmongOthers_DoesNotKeepItsEntry) {
+  const std::string large(33'300, 'x');
+  const std::string other(31'000, 'y');
+  const std::string_view first[] = {"k", large};
+  const std::string_view second[] = {"junk", other};
+  batch_.Add({.op = Op::kSet, .slot = HashSlot("k"), .arguments = first});
+  batch_.Add({.op = Op::kSet, .slot = HashSlot("junk"), .arguments = second});
+  Apply();
+  const Lookup found = Get("k");
+  EXPECT_EQ(found.value, large);
+  if (found.shared != nullptr) {
+    EXPECT_LE(found.shared->block_size(), large.size() + large.size() / 7);
+  }
+  EXPECT_EQ(Get("junk").value, other);
+}
+
 TEST_F(StoreTest, Scan_VisitsEveryKeyOfASlotOnce) {
   const Slot slot = HashSlot("{t}");
   for (int i = 0; i < 500; ++i) {
@@ -606,23 +654,6 @@ TEST_F(StoreTest, Snapshot_IsTheStateWhenItWasTaken) {
                .hash_key = kHashKey,
                .owned = {{Slot(0), Slot(16000)}}});
   const auto writer = other.BeginRestore({});
-// A shared value keeps the whole entry in memory, but counts with its own size.
-TEST_F(StoreTest, LargeValueAmongOthers_DoesNotKeepItsEntry) {
-  const std::string large(33'300, 'x');
-  const std::string other(31'000, 'y');
-  const std::string_view first[] = {"k", large};
-  const std::string_view second[] = {"junk", other};
-  batch_.Add({.op = Op::kSet, .slot = HashSlot("k"), .arguments = first});
-  batch_.Add({.op = Op::kSet, .slot = HashSlot("junk"), .arguments = second});
-  Apply();
-  const Lookup found = Get("k");
-  EXPECT_EQ(found.value, large);
-  if (found.shared != nullptr) {
-    EXPECT_LE(found.shared->block_size(), large.size() + large.size() / 7);
-  }
-  EXPECT_EQ(Get("junk").value, other);
-}
-
   for (int i = 0; i < 400; ++i) {
     const Buffer piece = reader->Next(100);
     if (!piece.empty()) {
