@@ -84,13 +84,6 @@ class LogTracer::Sink final : public spdlog::sinks::sink {
     });
   }
 
-  // The thread hangs in a write: what it uses is never destroyed.
-  void KeepForEver(std::shared_ptr<spdlog::logger> logger,
-                   std::shared_ptr<spdlog::details::thread_pool> pool) {
-    kept_logger_ = std::move(logger);
-    kept_pool_ = std::move(pool);
-  }
-
  private:
   void Write(const spdlog::details::log_msg& line) {
     spdlog::memory_buf_t bytes;
@@ -106,19 +99,26 @@ class LogTracer::Sink final : public spdlog::sinks::sink {
   std::mutex mutex_;
   std::condition_variable changed_;
   uint64_t written_ = 0;  // Guarded by mutex_.
-  std::shared_ptr<spdlog::logger> kept_logger_;
-  std::shared_ptr<spdlog::details::thread_pool> kept_pool_;
 };
 
 struct LogTracer::Logger {
+  // The thread owns it. It keeps what a thread needs that hangs in a write.
+  struct Kept {
+    std::shared_ptr<spdlog::details::thread_pool> pool;
+    std::shared_ptr<spdlog::logger> log;
+  };
+
   Logger(const std::string& name, int fd)
-      : pool(std::make_shared<spdlog::details::thread_pool>(kWaitingMax, 1)),
+      : kept(std::make_shared<Kept>()),
+        pool(std::make_shared<spdlog::details::thread_pool>(
+            kWaitingMax, 1, [] {}, [kept = kept] {})),
         sink(std::make_shared<Sink>(name, fd)),
         log(std::make_shared<spdlog::async_logger>(
             name, sink, pool, spdlog::async_overflow_policy::overrun_oldest)) {
     sink->set_pool(pool.get());
   }
-  std::shared_ptr<spdlog::details::thread_pool> pool;
+  const std::shared_ptr<Kept> kept;
+  const std::shared_ptr<spdlog::details::thread_pool> pool;
   const std::shared_ptr<Sink> sink;
   const std::shared_ptr<spdlog::async_logger> log;
 };
@@ -133,7 +133,7 @@ LogTracer::LogTracer(std::string name, env::Severity level, int fd)
 
 LogTracer::~LogTracer() {
   if (logger_->sink->AwaitEnd(logged_)) return;
-  logger_->sink->KeepForEver(logger_->log, logger_->pool);
+  *logger_->kept = {logger_->pool, logger_->log};
 }
 
 void LogTracer::Log(env::Severity severity, std::string_view message) {
