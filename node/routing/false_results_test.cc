@@ -12,6 +12,7 @@
 #include "gtest/gtest.h"
 #include "kv/command/command.h"
 #include "kv/command/result.h"
+#include "node/base/turn_work.h"
 #include "node/peers/node_report.h"
 #include "node/peers/peer_links.h"
 #include "node/peers/peer_message.h"
@@ -36,7 +37,10 @@ class Impostor final : private StatusObserver {
  public:
   Impostor(env::Env& env, const env::TransportIdentity& identity,
            const Config& config)
-      : env_(env), config_(config), links_(env, config_) {
+      : env_(env),
+        config_(config),
+        work_(env.loop, config.bounds.turn_work),
+        links_(env, config_, work_) {
     CHECK(env.transport
               .Start(identity, config.listen.peer,
                      {{NodeId(2), config.nodes[kWithout].peer}}, &links_)
@@ -102,6 +106,7 @@ class Impostor final : private StatusObserver {
 
   env::Env& env_;
   const Config config_;
+  TurnWork work_;
   PeerLinks links_;
   kv::PayloadKind kind_ = kv::PayloadKind::kNone;
   size_t writes_ = 0;
