@@ -577,6 +577,7 @@ RespLink* Client::Impl::LinkTo(const std::string& address) {
   std::unique_ptr<RespLink>& link = links_[address];
   if (link == nullptr) {
     link = std::make_unique<RespLink>(loop_, streams_, address,
+                                      options_.attempt_timeout,
                                       [this, address] { OnBroken(address); });
   }
   return link.get();

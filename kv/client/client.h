@@ -49,8 +49,8 @@ struct ClientOptions {
   bool sessions = true;
   // The limit from call to result.
   Duration deadline = Seconds(10);
-  // The limit of one try. Longer than a server holds a request while its group
-  // has no leader.
+  // The limit of one try, and of a dial. Longer than a server holds a request
+  // while its group has no leader.
   Duration attempt_timeout = Seconds(3);
   // A write whose tries were all refused is not sent in the last part of its
   // time. A later answer would leave its outcome unknown. The part is this

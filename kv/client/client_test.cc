@@ -404,6 +404,20 @@ TEST(Client, NoListener_IsNotExecuted) {
   EXPECT_EQ(result.outcome, Outcome::kNotExecuted);
 }
 
+// The session is asked for on a link of its own dial, which no request ends.
+TEST(Client, DialThatHangs_IsGivenUpAndRepeated) {
+  Scene scene(/*seed=*/1, /*servers=*/1);
+  scene.world().stream_options().hang = {1, 1};
+  scene.world().stream_options().connect_timeout = Seconds(127);
+  scene.MakeClient({.deadline = Seconds(20)});
+  scene.Run([&] { scene.client->Set("k", "v", scene.Keep()); });
+  scene.world().RunFor(Seconds(1));
+  scene.world().stream_options().hang = {};
+  scene.Await(1);
+  EXPECT_EQ(scene.results.at(0).outcome, Outcome::kDone)
+      << scene.results.at(0).status;
+}
+
 TEST(Client, Refusal_HasTheServersText) {
   Scene scene;
   scene.MakeClient();

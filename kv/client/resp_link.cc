@@ -8,17 +8,23 @@
 namespace quorate::kv {
 
 RespLink::RespLink(env::Loop& loop, env::Streams& streams, std::string address,
-                   Broken broken)
+                   Duration dial_max, Broken broken)
     : loop_(loop), address_(std::move(address)), broken_(std::move(broken)) {
   connecting_ = streams.Connect(
       address_,
       [this](absl::StatusOr<std::unique_ptr<env::Connection>> connected) {
         OnConnected(std::move(connected));
       });
+  // The network may answer nothing, which the kernel notices after minutes.
+  dial_timer_ = loop_.At(loop_.ReadClock().mono + dial_max, [this] {
+    Abort(absl::UnavailableError(
+        absl::StrCat(address_, " does not answer the dial")));
+  });
 }
 
 void RespLink::OnConnected(
     absl::StatusOr<std::unique_ptr<env::Connection>> connected) {
+  dial_timer_.Cancel();
   if (!connected.ok()) {
     Abort(connected.status());
     return;
@@ -91,6 +97,7 @@ void RespLink::Abort(absl::Status why) {
   CHECK(!why.ok());
   failure_ = std::move(why);
   connecting_.Cancel();
+  dial_timer_.Cancel();
   flush_.Cancel();
   connection_.reset();
   broken_();

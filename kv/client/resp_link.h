@@ -36,10 +36,10 @@ class RespLink final : private env::Connection::Observer {
   // later turn or deferred callback, not inside the call.
   using Broken = absl::AnyInvocable<void()>;
 
-  // Connects at once. `broken` is called once, before the callbacks of waiting
-  // commands.
+  // Connects at once, and breaks if that takes longer than `dial_max`. `broken`
+  // is called once, before the callbacks of waiting commands.
   RespLink(env::Loop& loop, env::Streams& streams, std::string address,
-           Broken broken);
+           Duration dial_max, Broken broken);
   RespLink(const RespLink&) = delete;
   RespLink& operator=(const RespLink&) = delete;
 
@@ -71,6 +71,7 @@ class RespLink final : private env::Connection::Observer {
   absl::Status failure_;
   std::unique_ptr<env::Connection> connection_;
   env::Pending connecting_;
+  env::Pending dial_timer_;
   env::Pending flush_;
   bool flush_due_ = false;
   std::string unsent_;
