@@ -791,6 +791,14 @@ TEST_F(LogTest, Ballast_IsRemovedOnAFullDiskAndMadeAgain) {
   capacity = uint64_t{1} << 30;
   h_.world().RunFor(Seconds(61));
   EXPECT_TRUE(HasFile(h_, "ballast"));
+  // An operator removes it for a while, and frees space meanwhile.
+  env::Pending removing;
+  ASSERT_TRUE(h_.Wait([&](env::File::Done done) {
+                  removing =
+                      h_.test().env().disk.Remove("ballast", std::move(done));
+                }).ok());
+  h_.world().RunFor(Seconds(700));
+  EXPECT_TRUE(HasFile(h_, "ballast"));
   // It is of no use for a node that is not to have one.
   h_.options().ballast_bytes = 0;
   ASSERT_TRUE(h_.Restart().ok());

@@ -8,6 +8,8 @@ namespace {
 
 constexpr Duration kFirstAttempt = Seconds(10);
 constexpr Duration kNextAttempt = Seconds(60);
+// The file was there, or was made: it is looked for again.
+constexpr Duration kNextLook = Seconds(600);
 // The file is made if more than this many times its size is free.
 constexpr uint64_t kBallastFreeFactor = 4;
 constexpr uint64_t kPieceBytes = 1 << 20;
@@ -38,7 +40,8 @@ void Ballast::OnOpened(absl::StatusOr<std::unique_ptr<env::File>> file) {
   pending_ = file_->Size([this](absl::StatusOr<uint64_t> size) {
     file_.reset();
     // An interrupted attempt, or another configuration, left another size.
-    if (!size.ok() || *size != bytes_) GiveUp();
+    if (!size.ok() || *size != bytes_) return GiveUp();
+    TryAfter(kNextLook);
   });
 }
 
@@ -60,6 +63,7 @@ void Ballast::Create() {
                        [this](absl::Status status, uint64_t) {
                          if (!status.ok()) return GiveUp();
                          file_.reset();
+                         TryAfter(kNextLook);
                        });
                  });
 }

@@ -19,7 +19,8 @@ namespace quorate::raft {
 inline constexpr std::string_view kBallastName = "ballast";
 
 // Makes the file in the background: soon after its construction, or when more
-// than kBallastFreeFactor times its size is free. An error only delays it.
+// than kBallastFreeFactor times its size is free. An error only delays it. It
+// makes the file again if an operator removes it.
 class Ballast {
  public:
   // `bytes`: size of the file; 0: none is made.
