@@ -492,7 +492,8 @@ TEST_F(SendRoomTest, LaneOfSnapshotsIsFull_EntriesLeave) {
   EXPECT_TRUE(out_.snapshots.empty());
   Receive(Ack(3, 2, 2));
   Propose();
-  EXPECT_EQ(Appends(true), (std::vector<ReplicaId>{2, 3}));
+  EXPECT_EQ(Appends(true),
+            (std::vector<ReplicaId>{ReplicaId(2), ReplicaId(3)}));
 }
 
 TEST_F(SendRoomTest, ChunkForAFullLink_IsNotRead) {

@@ -2,9 +2,10 @@
 // entries.
 //
 // The appends of all groups share one lane of each link, and their chunks
-// another. A full lane would drop whole messages. The entries that a peer has not acknowledged have
-// one window for all groups: a peer with a slow disk has them in memory. Groups
-// ask before they send, and continue in the order in which they began to wait.
+// another. A full lane would drop whole messages. The entries that a peer has
+// not acknowledged have one window for all groups: a peer with a slow disk has
+// them in memory. Groups ask before they send, and continue in the order in
+// which they began to wait.
 #ifndef QUORATE_RAFT_HOST_SEND_ROOM_H_
 #define QUORATE_RAFT_HOST_SEND_ROOM_H_
 

@@ -76,7 +76,9 @@ class CongestedLane final : public env::Transport {
 
 TEST(SendRoomLanes, EntriesLeave_WhileChunksWait) {
   CongestedLane transport;
-  SendRoom room(transport, 100, [](NodeId) {});
+  std::vector<NodeId> offered;
+  SendRoom room(transport, 100,
+                [&offered](NodeId to) { offered.push_back(to); });
   EXPECT_FALSE(room.MaySend(GroupId(1), kPeer, env::Lane::kBulk));
   EXPECT_TRUE(room.MaySend(GroupId(1), kPeer, env::Lane::kRequests));
   EXPECT_EQ(room.TakeWaiting(kPeer), Groups{GroupId(1)});
