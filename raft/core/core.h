@@ -394,8 +394,11 @@ struct Event {
     // This leader's disk is too slow; it transfers its leadership.
     kGivesLeadershipAway,
     // A follower's log has lost entries that it had acknowledged as durable.
-    // `index` is the last of them. Nothing is sent to it again.
+    // `index` is the last of them. It gets no more entries, and is told.
     kFollowerLostEntries,
+    // The leader says that this replica's log lacks entries that it had
+    // acknowledged as durable. It must be fenced.
+    kLostEntries,
     // This program does not know the entry `index`, or a snapshot that has it.
     kHalted,
     // A peer sent a message that no correct peer sends; it was dropped.

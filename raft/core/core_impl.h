@@ -179,8 +179,13 @@ class Core::Impl {
   }
   static size_t SizeBehind(const EntryList& entries, size_t known);
   void OnAppend(const Message& message);
-  // Whether this replica wants no entries until it has applied more.
-  bool IsBehind() const;
+  // Whether this replica wants no entries until it has applied more. Entries
+  // that are not committed do not count. They may have to be appended before
+  // any of those before them are committed.
+  bool IsBehind() const {
+    return apply_backlog_bytes() > options_.unapplied_bytes_max ||
+           (apply_backlog_bytes() > 0 && Fires("raft.behind_early"));
+  }
   bool WellFormed(const Message& message) const;
   bool Continues(const Entry& entry) const;
   void RejectAppend(const Message& message);

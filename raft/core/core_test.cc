@@ -212,11 +212,41 @@ TEST_F(CoreTest, Follower_ThatLostDurableEntries_IsSentNothingMore) {
   ASSERT_EQ(out_.events.size(), 1u);
   EXPECT_EQ(out_.events[0].kind, Event::Kind::kFollowerLostEntries);
   EXPECT_EQ(out_.events[0].index, Index(2));
+  // It is told at once, with each heartbeat, and over a new link.
+  const auto told = [this] {
+    for (const Message& message : out_.heartbeats) {
+      EXPECT_EQ(message.lost_entries, message.to == ReplicaId(2));
+      if (message.lost_entries) return true;
+    }
+    return false;
+  };
+  EXPECT_TRUE(told());
+  Pass(options_.heartbeat_interval);
+  Step(TimerFired());
+  EXPECT_TRUE(told());
+  Step(RoomToSend{ReplicaId(2), true});
+  EXPECT_TRUE(told());
+  EXPECT_TRUE(out_.messages.empty());
   Step(Proposal{0, EntryKind::kCommands, Buffer::Copy("b")});
   EXPECT_TRUE(Of(out_.messages, MessageType::kAppend).empty());
   FinishWrites();
   Receive(Ack(2, 2, 4));
   EXPECT_EQ(core_->commit_index(), Index(2));
+}
+
+// Only the leader of the present term is believed.
+TEST_F(CoreTest, Follower_ThatIsToldOfLostEntries_ReportsIt) {
+  Start(Term(2));
+  Message heartbeat = From(2, MessageType::kHeartbeat, 1);
+  heartbeat.lost_entries = true;
+  Receive(heartbeat);
+  EXPECT_TRUE(out_.events.empty());
+  heartbeat.term = Term(2);
+  heartbeat.to = ReplicaId(1);
+  Receive(heartbeat);
+  ASSERT_FALSE(out_.events.empty());
+  EXPECT_EQ(out_.events.back().kind, Event::Kind::kLostEntries);
+  EXPECT_TRUE(out_.heartbeats.empty());
 }
 
 // Its copies are gone: counting them, the group could commit an entry that the

@@ -57,6 +57,7 @@ class NonsenseTest : public ReplicaTest {
     m.reject = Chance(30);
     m.forced = Chance(20);
     m.behind = Chance(20);
+    m.lost_entries = Chance(5);
     m.last_log = m.previous = SomePosition();
     m.received = m.durable = m.read_index = m.previous.index;
     if (Chance(20)) m.durable = SomeIndex();

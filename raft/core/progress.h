@@ -165,6 +165,8 @@ class Progress {
   // When a message of this term last arrived from the follower.
   MonoTime last_contact() const { return last_contact_; }
   void RecordContact(MonoTime now) { last_contact_ = now; }
+  // Whether the follower has lost entries that were on its disk.
+  bool lost_durable() const { return lost_durable_; }
   // Whether the follower wants no entries, because it applies them too slowly.
   bool behind() const { return behind_; }
   void RecordBehind(bool behind) { behind_ = behind; }

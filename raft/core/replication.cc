@@ -326,13 +326,6 @@ void Core::Impl::OnAppend(const Message& message) {
   FollowerCommit(message.commit, matched);
 }
 
-// The entries that are not committed do not count. They may have to be appended
-// before any of those before them are committed.
-bool Core::Impl::IsBehind() const {
-  return apply_backlog_bytes() > options_.unapplied_bytes_max ||
-         (apply_backlog_bytes() > 0 && Fires("raft.behind_early"));
-}
-
 // True if a leader of that term can have sent the entries. Those of an unknown
 // kind or version are kept; the replica halts before them (levels.cc).
 bool Core::Impl::WellFormed(const Message& message) const {
@@ -471,6 +464,7 @@ void Core::Impl::OnAppendReply(const Message& message) {
         leader->send_due = true;
         return;
       case Progress::Rejection::kLostDurable:
+        SendHeartbeat(*member);
         return Emit(Event::Kind::kFollowerLostEntries, match);
     }
     return;
@@ -556,6 +550,7 @@ void Core::Impl::SendHeartbeat(Progress& member) {
   message.commit = std::min(commit_, member.match());
   message.read_round = std::get<Leader>(role_).read_round;
   if (quiet()) message.quiet_for = options_.quiet_interval;
+  message.lost_entries = member.lost_durable();
   if (message.commit >= log_.evicted()) {
     message.commit_log_time = log_.LogTimeAt(message.commit);
   }
@@ -643,6 +638,9 @@ void Core::Impl::OnHeartbeat(const Message& message) {
     return DropInvalid();
   }
   if (!AcceptLeader(message)) return;
+  // It is true for ever, also if the message is old: no other replica has this
+  // id.
+  if (message.lost_entries) return Emit(Event::Kind::kLostEntries);
   if (message.quiet_for > Duration() && options_.gate != nullptr) {
     Follower& follower = std::get<Follower>(role_);
     follower.quiet_from = now_.mono;
@@ -687,11 +685,14 @@ void Core::Impl::OnRoomToSend(const RoomToSend& event) {
   Progress* member =
       std::holds_alternative<Leader>(role_) ? FindMember(event.to) : nullptr;
   if (member == nullptr) return;
-  // The other node may have started again.
+  // The other node may have started again, and its disk may have lost what was
+  // acknowledged. So an idle group asks, too.
   if (event.link_is_new) Wake();
   if (member->state() == Progress::State::kSnapshot) {
     event.link_is_new ? RetryChunk(*member) : ReadChunk(*member);
-  } else if (event.link_is_new && member->retry_at() != MonoTime::Max()) {
+  } else if (event.link_is_new && member->lost_durable()) {
+    SendHeartbeat(*member);
+  } else if (event.link_is_new) {
     Retry(*member);
   }
   std::get<Leader>(role_).send_due = true;

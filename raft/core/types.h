@@ -152,7 +152,7 @@ enum class MessageType : uint8_t {
 //
 // kHeartbeat: `commit`, the least of the leader's commit index and the
 // receiver's match; `commit_log_time`; `read_round`, the newest one;
-// `quiet_for`. Also `state`, a question of the host
+// `quiet_for`; `lost_entries`. Also `state`, a question of the host
 // (raft/host/state_digests.h).
 // kHeartbeatReply: `read_round` of the kHeartbeat; `known_level`; `behind`;
 // `state`, the answer.
@@ -183,6 +183,8 @@ struct Message {
   // The sender has committed more than it may hold before applying it. It wants
   // no entries until a message without this flag.
   bool behind = false;
+  // The receiver lacks entries that it acknowledged as durable to this leader.
+  bool lost_entries = false;
   LogPosition last_log;  // The candidate's last entry.
   AppendNumber number;
   LogPosition previous;  // The entry just before `entries`.

@@ -114,6 +114,7 @@ class Drawing {
         }
         break;
       case MessageType::kHeartbeat:
+        m->lost_entries = Below(2) == 1;
         m->commit = Index(Below(1 << 20));
         m->commit_log_time = Time();
         m->read_round = ReadRound(Below(5));
@@ -263,6 +264,7 @@ std::vector<GroupMessage> GoldenMessages() {
   accepting.received = Index(0x37);
   accepting.durable = Index(0x1e);
   Message& heartbeat = at(MessageType::kHeartbeat);
+  heartbeat.lost_entries = true;
   heartbeat.commit = Index(0x1f);
   heartbeat.commit_log_time = WallTime(0x20);
   heartbeat.read_round = ReadRound(0x21);

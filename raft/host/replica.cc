@@ -283,6 +283,7 @@ void Replica::Step(Input&& input) {
   HandleEvents(output);
   services_.removed.Add(std::move(output.removed));
   stepping_ = false;
+  if (std::exchange(lost_entries_, false)) return FenceForLostEntries();
   // A timer that fires too early is set again.
   if (deadline() < deadline_before) services_.on_earlier_deadline(key_.group);
 }
@@ -609,6 +610,9 @@ void Replica::HandleEvents(const Output& output) {
       case Event::Kind::kFollowerLostEntries:
         LogLostEntries(event.index);
         break;
+      case Event::Kind::kLostEntries:
+        lost_entries_ = true;
+        break;
       case Event::Kind::kHalted:
         OnHalted(event.index);
         break;
@@ -677,6 +681,24 @@ void Replica::FenceForState(Index index) {
       index.value(),
       " differs from that of a majority, see docs/operate/failures.md"));
   services_.observer.OnStatesDiffer(key_.group, index);
+  FenceForGood(why);
+}
+
+// Without it, it could vote for a leader that lacks these entries, too.
+void Replica::FenceForLostEntries() {
+  services_.env.tracer.Sometimes("raft.fenced_for_lost_entries");
+  FenceForGood(absl::DataLossError(absl::StrCat(
+      "group ", key_.group.value(),
+      ": the log of this replica lacks entries that it had acknowledged as "
+      "durable, see docs/operate/failures.md")));
+}
+
+void Replica::FenceForGood(const absl::Status& why) {
+  services_.log.Fence(key_, why,
+                      WhileHere([](Replica& here, absl::Status status) {
+                        if (status.ok()) return;
+                        here.services_.fail_node(std::move(status));
+                      }));
   Fence(why);
 }
 
@@ -711,7 +733,7 @@ void Replica::LogLostEntries(Index last) {
                    ": the log of a follower lacks entries that were on its "
                    "disk, up to index ",
                    last.value(),
-                   ". It receives no more entries, see "
+                   ". It is fenced, see "
                    "docs/operate/failures.md"));
 }
 

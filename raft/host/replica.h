@@ -186,6 +186,10 @@ class Replica final : private HostGate {
   // Takes the question or answer in `message`.
   void TakeStateDigest(const Message& message);
   void FenceForState(Index index);
+  // The leader says that the log lacks acknowledged entries.
+  void FenceForLostEntries();
+  // Fences it, and does so again at each later start of the program.
+  void FenceForGood(const absl::Status& why);
   // Ends this replica until the program starts again: kFailedPrecondition halts
   // it, other errors fence it.
   void Fence(const absl::Status& why);
@@ -270,6 +274,7 @@ class Replica final : private HostGate {
   // The configuration may have members without a store.
   bool refusal_logged_ = false;
   bool lost_entries_logged_ = false;
+  bool lost_entries_ = false;  // The leader has said so in this step.
 
   StateDigests digests_;
   Index asked_digest_;  // The index in the leader's last heartbeat.

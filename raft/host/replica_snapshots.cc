@@ -438,6 +438,7 @@ void Replica::Install(const SnapshotDescriptor& snapshot) {
 }
 
 void Replica::OnInstallDurable(const SnapshotDescriptor& snapshot) {
+  if (!status_.ok()) return;
   services_.log.SetLogStart(
       key_, snapshot.log_start(), /*discard_suffix=*/true,
       WhileHere([snapshot](Replica& here, absl::Status status) {

@@ -129,6 +129,11 @@ class Log {
   virtual void SetLogStart(GroupKey group, const LogStart& log_start,
                            bool discard_suffix, Done done) = 0;
 
+  // Records that the replica must not take part any more, also after a restart.
+  // From now on every addition to its log fails with kDataLoss. Only Drop ends
+  // this. `why` is not stored.
+  virtual void Fence(GroupKey group, const absl::Status& why, Done done) = 0;
+
   // Removes the replica permanently. The log remembers nothing of it: its id is
   // never used again.
   virtual void Drop(GroupKey group, Done done) = 0;

@@ -76,6 +76,9 @@ absl::Status LogImpl::Refusal(GroupKey group) const {
     return absl::FailedPreconditionError(absl::StrCat(
         "group ", group.group.value(), " is being dropped from this log"));
   }
+  if (queue != queues_.end() && !queue->second.fenced.ok()) {
+    return queue->second.fenced;
+  }
   const GroupLog* known = state_.Find(group);
   return known == nullptr ? absl::OkStatus() : known->fenced;
 }
@@ -107,6 +110,19 @@ void LogImpl::SetLogStart(GroupKey group, const LogStart& log_start,
   item.discard_suffix = discard_suffix;
   item.done = std::move(done);
   Enqueue(group, std::move(item));
+}
+
+// The state at the end of the stream, with the mark of a fence, as recovery
+// writes it for a group that it fences.
+void LogImpl::Fence(GroupKey group, const absl::Status& why, Done done) {
+  const absl::Status refusal = Refusal(group);
+  if (!refusal.ok()) return CallLater(std::move(done), refusal);
+  Item item;
+  item.type = RecordType::kState;
+  item.why = absl::DataLossError(why.message());
+  item.done = std::move(done);
+  Enqueue(group, std::move(item));
+  queues_.at(group).fenced = absl::DataLossError(why.message());
 }
 
 void LogImpl::Drop(GroupKey group, Done done) {
@@ -242,6 +258,8 @@ LogImpl::NextRecord LogImpl::Measure(const Item& item) const {
     }
   } else if (item.type == RecordType::kLogStart) {
     body = EncodeLogStartBody(item.log_start).size();
+  } else if (item.type == RecordType::kState) {
+    body = EncodeStateBody({}).size();
   }
   record.bytes = RecordBytes(body);
   return record;
@@ -320,6 +338,14 @@ void LogImpl::Write(Queue& queue, const NextRecord& record) {
                   item.discard_suffix ? kFlagDiscardSuffix : uint16_t{0}, key,
                   EncodeLogStartBody(item.log_start));
       state_.SetLogStart(group, item.log_start, item.discard_suffix);
+      break;
+    }
+    case RecordType::kState: {
+      GroupLog& group = state_.group(key);
+      StateBody state = group.state();
+      state.fenced = true;
+      writer_.Add(item.type, 0, key, EncodeStateBody(state));
+      state_.Fence(group, item.why);
       break;
     }
     case RecordType::kDrop:

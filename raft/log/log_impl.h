@@ -55,6 +55,7 @@ class LogImpl final : public Log {
               const EntryList& entries, Done done) override;
   void SetLogStart(GroupKey group, const LogStart& log_start,
                    bool discard_suffix, Done done) override;
+  void Fence(GroupKey group, const absl::Status& why, Done done) override;
   void Drop(GroupKey group, Done done) override;
   void Witness(Done done) override;
   void Read(GroupKey group, Index after, ReadDone done) override;
@@ -75,6 +76,7 @@ class LogImpl final : public Log {
     size_t entries_written = 0;
     LogStart log_start;
     bool discard_suffix = false;
+    absl::Status why;  // The reason of a fence.
     Done done;
   };
   // The waiting additions of one group. Those of an idle group take no memory.
@@ -82,6 +84,7 @@ class LogImpl final : public Log {
     GroupKey key;
     Fifo<Item, 0> items;
     bool dropping = false;
+    absl::Status fenced;  // It is fenced, or will be.
   };
   // Number of entries and size of the next record of an item.
   struct NextRecord {

@@ -71,6 +71,12 @@ void LogState::SetLogStart(GroupLog& group, const LogStart& log_start,
   group.log_start = log_start;
 }
 
+void LogState::Fence(GroupLog& group, const absl::Status& why) {
+  CHECK(!why.ok()) << "group " << group.key.group;
+  group.fenced = why;
+  group.live.TruncateFrom(Index(0));
+}
+
 void LogState::Drop(GroupKey key) {
   const auto found = groups_.find(key);
   if (found == groups_.end()) return;

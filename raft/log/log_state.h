@@ -59,6 +59,8 @@ class LogState {
               const EntryList& entries, uint64_t begin, uint64_t end);
   void SetLogStart(GroupLog& group, const LogStart& log_start,
                    bool discard_suffix);
+  // Its entries are needed no more.
+  void Fence(GroupLog& group, const absl::Status& why);
   void Drop(GroupKey key);
 
   std::vector<std::pair<GroupKey, StateBody>> States() const;

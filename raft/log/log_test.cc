@@ -1,6 +1,7 @@
 // The log through its interface, on a disk that works or crashes.
 #include "raft/log/log.h"
 
+#include <algorithm>
 #include <optional>
 #include <string>
 #include <utility>
@@ -429,6 +430,53 @@ TEST_F(LogTest, DamagedRecord_FencesItsGroupAlone) {
   ASSERT_TRUE(h_.Drop(kGroup).ok());
   const GroupKey reborn{kGroup.group, ReplicaId(2)};
   EXPECT_TRUE(h_.Append(reborn, {TestEntry(1, 1, "reborn")}).ok());
+}
+
+TEST_F(LogTest, GroupFencedAtRunTime_StaysFenced) {
+  const HardState hard_state{Term(3), ReplicaId(1)};
+  ASSERT_TRUE(h_.Append(kGroup, {TestEntry(1, 1, "a")}, &hard_state).ok());
+  ASSERT_TRUE(h_.Append(TestGroup(2), {TestEntry(1, 1, "b")}).ok());
+  ASSERT_TRUE(h_.Fence(kGroup).ok());
+  const absl::Status refused = h_.Append(kGroup, {TestEntry(1, 2, "x")});
+  EXPECT_TRUE(absl::IsDataLoss(refused)) << refused;
+  EXPECT_EQ(refused.message(), "its state is wrong");
+  EXPECT_TRUE(absl::IsDataLoss(h_.SetLogStart(kGroup, {Term(1), Index(1)})));
+  EXPECT_TRUE(absl::IsDataLoss(h_.Fence(kGroup)));
+  // Later segments say so, too.
+  for (int i = 0; i < 2; ++i) {
+    ASSERT_TRUE(h_.Restart(CrashKind::kMachine).ok());
+    EXPECT_TRUE(absl::IsDataLoss(Recovered().fenced)) << Recovered().fenced;
+    EXPECT_TRUE(Recovered(TestGroup(2)).fenced.ok());
+    if (i == 0) Churn(h_, TestGroup(2), 2, 100);
+  }
+  EXPECT_EQ(h_.Marks("log.corrupt_record_fenced"), 0u);
+  ASSERT_TRUE(h_.Drop(kGroup).ok());
+  ASSERT_TRUE(h_.Restart(CrashKind::kMachine).ok());
+  EXPECT_EQ(h_.log()->recovered().count(kGroup), 0u);
+}
+
+// Additions that were queued before are written.
+TEST_F(LogTest, FenceBehindOtherAdditions_KeepsTheirOrder) {
+  std::vector<std::string> ended;
+  const auto done = [&](const char* name) {
+    return [&ended, name](absl::Status status) {
+      ended.push_back(std::string(name) + (status.ok() ? "" : " refused"));
+    };
+  };
+  h_.test().InTurn([&] {
+    const absl::Status why = absl::DataLossError("why");
+    h_.log()->Append(kGroup, nullptr, {TestEntry(1, 1, "a")}, done("append"));
+    h_.log()->Fence(kGroup, why, done("fence"));
+    h_.log()->Append(kGroup, nullptr, {TestEntry(1, 2, "b")}, done("late"));
+    h_.log()->Drop(kGroup, done("drop"));
+  });
+  h_.world().RunFor(Seconds(1));
+  ASSERT_EQ(ended.size(), 4u);
+  EXPECT_EQ(std::count(ended.begin(), ended.end(), "late refused"), 1);
+  std::erase(ended, "late refused");
+  EXPECT_EQ(ended, (std::vector<std::string>{"append", "fence", "drop"}));
+  ASSERT_TRUE(h_.Restart(CrashKind::kMachine).ok());
+  EXPECT_EQ(h_.log()->recovered().count(kGroup), 0u);
 }
 
 TEST_F(LogTest, FencedGroup_StaysFencedWithoutTheDamagedFile) {

@@ -81,9 +81,9 @@ absl::Status Replay::ApplyState(GroupKey key, const StateBody& state) {
   if (state.fenced && group.fenced.ok()) {
     group.fenced = absl::DataLossError(
         absl::StrCat("group ", key.group.value(),
-                     " is fenced: its log was found damaged at an earlier "
-                     "start; it stays fenced, its group goes on with the other "
-                     "replicas: see docs/operate/failures.md"));
+                     " is fenced: an earlier run found that its log or its "
+                     "state is wrong; it stays fenced, its group goes on with "
+                     "the other replicas: see docs/operate/failures.md"));
   }
   return absl::OkStatus();
 }

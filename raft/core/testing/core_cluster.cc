@@ -470,6 +470,9 @@ void CoreCluster::TraceEvent(uint32_t id, const Event& event) {
       absl::StrAppend(&line, "misses entries of a follower through ",
                       event.index.value());
       break;
+    case Event::Kind::kLostEntries:
+      absl::StrAppend(&line, "has lost entries");
+      break;
     case Event::Kind::kHalted:
       absl::StrAppend(&line, "halts before ", event.index.value());
       break;

@@ -176,6 +176,12 @@ class LogHarness {
                         std::move(done));
     });
   }
+  absl::Status Fence(GroupKey group) {
+    return Wait([&](Log::Done done) {
+      log_->Fence(group, absl::InternalError("its state is wrong"),
+                  std::move(done));
+    });
+  }
   absl::Status Drop(GroupKey group) {
     return Wait([&](Log::Done done) { log_->Drop(group, std::move(done)); });
   }
