@@ -422,6 +422,7 @@ TEST(Backpressure_SlowReaders,
      OfTransactionsAndReadsBehindWrites_HoldABoundedSum) {
   TestCluster cluster({.adjust = [](Config& config) {
     config.limits.output_total_bytes = 8 << 20;
+    config.limits.transaction_bytes = 4 << 20;
   }});
   ASSERT_TRUE(cluster.AwaitLeaders());
   auto other = cluster.ConnectResp(0);

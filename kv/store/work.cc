@@ -25,6 +25,10 @@ constexpr uint64_t kBytesPerFlushedSlot = 512;
 // An addition of decimals takes so much longer than a copy of their texts.
 constexpr uint64_t kDecimalFactor = 4;
 
+uint64_t BytesPerSlot(Op op) {
+  return op == Op::kFlush ? kBytesPerFlushedSlot : kBytesPerSlot;
+}
+
 uint64_t Clamp(int64_t number, uint64_t most) {
   return std::min(number < 0 ? 0 : static_cast<uint64_t>(number), most);
 }
@@ -128,9 +132,8 @@ uint64_t WorkEstimate::AddOne(const Command& command, uint32_t arguments,
     case Op::kExpire:
       return kBytesPerDueKey * Clamp(first, kExpireKeysMax);
     case Op::kKeyCount:
-      return kBytesPerSlot * Clamp(second - first, kHashSlotCount);
     case Op::kFlush:
-      return kBytesPerFlushedSlot * Clamp(second - first, kHashSlotCount);
+      return BytesPerSlot(command.op) * Clamp(second - first, kHashSlotCount);
     default:
       return 0;
   }
