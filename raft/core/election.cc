@@ -125,13 +125,9 @@ void Core::Impl::BecomeLeader() {
   Leader state;
   const LogPosition last = log_.last();
   RefreshMembers(state, last.index + 1);
-  for (const Entry& entry : log_.Slice(commit_, last.index)) {
-    state.uncommitted_bytes += entry.size_bytes();
-  }
+  state.uncommitted_bytes = log_.BytesIn(commit_, last.index);
   const Index written = std::max(durable_, log_.start().index);
-  for (const Entry& entry : log_.Slice(written, last.index)) {
-    state.unwritten_bytes += entry.size_bytes();
-  }
+  state.unwritten_bytes = log_.BytesIn(written, last.index);
   state.anchor_mono = now_.mono;
   state.anchor_log_time = log_.LogTimeAt(last.index);
   // Log time has to begin somewhere. Later it does not follow a clock whose

@@ -186,6 +186,23 @@ RC_GTEST_PROP(LogViewTest, AnyHistory_AgreesWithTheModel, ()) {
   }
 }
 
+TEST(LogViewTest, BytesIn_ManyEntries_IsTheSumOfEach) {
+  constexpr uint64_t kEntries = 2'000;
+  LogView log({}, Index(0), {});
+  std::vector<size_t> sum = {0};  // The bytes up to each index.
+  for (uint64_t i = 1; i <= kEntries; ++i) {
+    log.Append(EntryOf(1, i, 0, i % 300));
+    sum.push_back(sum.back() + log.At(Index(i)).size_bytes());
+  }
+  for (uint64_t after = 0; after < kEntries; after += 97) {
+    for (uint64_t through = after; through <= kEntries; through += 61) {
+      ASSERT_EQ(log.BytesIn(Index(after), Index(through)),
+                sum[through] - sum[after])
+          << after << " to " << through;
+    }
+  }
+}
+
 RC_GTEST_PROP(LogViewTest, SliceByBytes_AnySizes_IsTheLongestPrefixThatFits,
               (const std::vector<uint8_t>& sizes)) {
   LogView log({}, Index(0), {});
