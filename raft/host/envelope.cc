@@ -192,6 +192,7 @@ class HeaderReader {
         payload_at_(kEnvelopePrefixBytes + header_bytes) {}
 
   void Take(GroupMessage* out) {
+    damage_.clear();
     Message& message = out->message;
     const auto type = headers_.Take<uint8_t>();
     const auto flags = headers_.Take<uint8_t>();
@@ -221,6 +222,9 @@ class HeaderReader {
     if (!status_.ok() || headers_.ok()) return status_;
     return absl::InvalidArgumentError("a message header is cut short");
   }
+  // Why the last message is wrong although its fields could be read; empty: it
+  // is not.
+  const std::string& damage() const { return damage_; }
   // Whether everything was taken.
   bool AtEnd() const {
     return headers_.rest().empty() && payload_at_ == envelope_.size();
@@ -257,7 +261,8 @@ class HeaderReader {
     if (!headers_.ok()) return;
     absl::StatusOr<Configuration> configuration = DecodeConfiguration(bytes);
     if (!configuration.ok()) {
-      return Refuse(std::string(configuration.status().message()));
+      damage_ = std::string(configuration.status().message());
+      return;
     }
     *out = *std::move(configuration);
   }
@@ -272,8 +277,8 @@ class HeaderReader {
       VisitEntry(entry, [this](auto&... field) { (Take(&field), ...); });
       entry.index = ++index;
       if (headers_.ok() && entry.checksum != EntryChecksum(entry)) {
-        return Refuse(absl::StrCat("entry ", index.value(),
-                                   " does not match its checksum"));
+        damage_ = absl::StrCat("entry ", index.value(),
+                               " does not match its checksum");
       }
       entries->push_back(std::move(entry));
     }
@@ -292,6 +297,7 @@ class HeaderReader {
   size_t payload_at_;
   // The entry before those of the message; taken before them.
   const LogPosition* previous_ = nullptr;
+  std::string damage_;
   absl::Status status_;
 };
 
@@ -376,10 +382,22 @@ absl::StatusOr<Envelope> DecodeEnvelope(const MessageLink& link,
   Envelope envelope;
   envelope.process = LoadFixed<uint64_t>(bytes.data() + kProcessAt);
   envelope.messages.resize(count);
-  for (GroupMessage& message : envelope.messages) {
+  size_t taken = 0;
+  for (size_t i = 0; i < count; ++i) {
+    GroupMessage& message = envelope.messages[taken];
     reader.Take(&message);
     if (!reader.status().ok()) return reader.status();
+    if (reader.damage().empty()) {
+      ++taken;
+      continue;
+    }
+    if (envelope.damage.ok()) {
+      envelope.damage = absl::DataLossError(absl::StrCat(
+          "a message to group ", message.group.value(), ": ", reader.damage()));
+    }
+    message = GroupMessage();
   }
+  envelope.messages.resize(taken);
   if (!reader.AtEnd()) {
     return absl::InvalidArgumentError("extra bytes follow the last message");
   }

@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "env/buffer.h"
 #include "env/ids.h"
@@ -54,9 +55,13 @@ class EnvelopeBuilder {
 struct Envelope {
   uint64_t process = 0;  // Names the process that sent it.
   std::vector<GroupMessage> messages;
+  // Not OK if messages were left out: an entry does not match its checksum, or
+  // a configuration makes no sense. Names the first one.
+  absl::Status damage;
 };
 
 // Decodes what EnvelopeBuilder::Take returned. Payloads are slices of `bytes`.
+// A message that was wrong before its envelope was made is left out alone.
 // A wrong checksum is kDataLoss. Other malformed bytes are kInvalidArgument,
 // and so is a version, message type or flag that this program does not know.
 absl::StatusOr<Envelope> DecodeEnvelope(const MessageLink& link,

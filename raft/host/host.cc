@@ -197,17 +197,17 @@ void Host::Impl::OnReplicaMessages(NodeId from, StoreIncarnation incarnation,
                                    Buffer bytes) {
   absl::StatusOr<Envelope> envelope = DecodeEnvelope(
       {.cluster = options_.cluster, .from = from, .to = options_.node}, bytes);
-  if (!envelope.ok()) {
+  const absl::Status& wrong =
+      envelope.ok() ? envelope->damage : envelope.status();
+  if (!wrong.ok()) {
     env_.tracer.Sometimes("raft.bad_envelope");
-    if (!bad_envelope_logged_) {
-      bad_envelope_logged_ = true;
-      env_.tracer.Log(
-          env::Severity::kWarning,
-          absl::StrCat("raft: dropped an invalid message of node ",
-                       from.value(), ": ", envelope.status().ToString()));
+    if (!std::exchange(bad_envelope_logged_, true)) {
+      env_.tracer.Log(env::Severity::kWarning,
+                      absl::StrCat("raft: dropped an invalid message of node ",
+                                   from.value(), ": ", wrong.ToString()));
     }
-    return;
   }
+  if (!envelope.ok()) return;
   pulses_.Heard(from, envelope->process, env_.loop.ReadClock().mono);
   for (GroupMessage& message : envelope->messages) {
     Replica* target = replica(message.group);
