@@ -132,9 +132,11 @@ LogTracer::LogTracer(std::string name, env::Severity level, int fd)
 }
 
 LogTracer::~LogTracer() {
-  if (logger_->sink->AwaitEnd(logged_)) return;
+  if (Flush()) return;
   *logger_->kept = {logger_->pool, logger_->log};
 }
+
+bool LogTracer::Flush() { return logger_->sink->AwaitEnd(logged_); }
 
 void LogTracer::Log(env::Severity severity, std::string_view message) {
   if (!Logs(severity)) return;

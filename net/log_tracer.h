@@ -26,13 +26,14 @@ class LogTracer final : public env::Tracer {
   // Writes messages of at least `level` to the descriptor `fd`, by default
   // standard error. `name` identifies the node.
   LogTracer(std::string name, env::Severity level, int fd = 2);
-  // Waits until all lines are written, but not for long.
-  ~LogTracer();
+  ~LogTracer();  // Calls Flush.
 
   // Never waits for the descriptor.
   void Log(env::Severity severity, std::string_view message) override;
   bool Logs(env::Severity severity) const override;
   void Sometimes(std::string_view mark) override;
+  // Waits until all lines are written, but not for long. False: not all are.
+  bool Flush();
 
  private:
   class Sink;

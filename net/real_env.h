@@ -41,6 +41,8 @@ class RealEnv {
   env::Env& env() { return env_; }
   EventLoop& loop() { return *loop_; }
   env::Tracer& tracer() { return tracer_; }
+  // Waits until the lines of the log are written, but not for long.
+  void FlushLog() { tracer_.Flush(); }
   // See FileDisk::WaitUntilIdle.
   bool WaitForDisk(Duration limit) { return disk_->WaitUntilIdle(limit); }
   // The address that the transport actually bound; empty before it is started.

@@ -120,6 +120,7 @@ class Daemon {
         "ending without a complete stop: the disk hangs. A system call on a "
         "file in " +
             data_directory_ + " has not returned");
+    real_.FlushLog();
     _exit(kExitFailed);
   }
 

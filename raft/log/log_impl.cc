@@ -24,8 +24,7 @@ constexpr Duration kRewriteRetry = Seconds(1);
 // Entries that cannot be read so often are reported, and tried again later.
 constexpr int kUnreadableReads = 3;
 constexpr Duration kUnreadableRetry = Seconds(10);
-// One read of entries that are rewritten has at most so many bytes, or one
-// record.
+// One read to rewrite entries has at most so many bytes, or one record.
 constexpr uint64_t kRewriteReadBytesMax = 1 << 20;
 // While no next segment is ready, the present one grows up to this many times
 // its size, and not beyond kSegmentEndMax.
@@ -341,8 +340,7 @@ void LogImpl::Write(Queue& queue, const NextRecord& record) {
       break;
     }
     case RecordType::kState: {
-      GroupLog& group = state_.group(key);
-      StateBody state = group.state();
+      StateBody state = state_.group(key).state();
       state.fenced = true;
       writer_.Add(item.type, 0, key, EncodeStateBody(state));
       state_.Fence(group, item.why);

@@ -465,9 +465,11 @@ TEST_F(LogTest, FenceBehindOtherAdditions_KeepsTheirOrder) {
   };
   h_.test().InTurn([&] {
     const absl::Status why = absl::DataLossError("why");
-    h_.log()->Append(kGroup, nullptr, {TestEntry(1, 1, "a")}, done("append"));
+    h_.log()->Append(kGroup, nullptr, Index(), {TestEntry(1, 1, "a")},
+                     done("append"));
     h_.log()->Fence(kGroup, why, done("fence"));
-    h_.log()->Append(kGroup, nullptr, {TestEntry(1, 2, "b")}, done("late"));
+    h_.log()->Append(kGroup, nullptr, Index(), {TestEntry(1, 2, "b")},
+                     done("late"));
     h_.log()->Drop(kGroup, done("drop"));
   });
   h_.world().RunFor(Seconds(1));

@@ -290,7 +290,7 @@ node::LimitsConfig ShapeDraw::DrawLimits(NodeId node) {
        {4096, 4096, 4, 1});
   DrawBound("knob.limits.batch_bytes", node, &limits.batch_bytes, 1 << 10);
   Draw("knob.limits.transaction_bytes", node, &limits.transaction_bytes,
-       {4 << 20, 4 << 20, 1 << 20});
+       {2 << 20, 2 << 20, 1 << 20});
   Draw("knob.limits.pipeline", node, &limits.pipeline, {1024, 1024, 8});
   Draw("knob.limits.output_buffer_bytes", node, &limits.output_buffer_bytes,
        {16 << 20, 1 << 20, 64 << 10});
