@@ -16,6 +16,8 @@ constexpr uint64_t kBatchAnswerBytes = 512 << 10;
 // While a snapshot reads the store, a command that changes a page has up to so
 // many times the work of its entry (kv/store/work.h).
 constexpr uint64_t kPageCopies = 4;
+// The work of one command of FLUSHALL, which clears up to 2,048 slots.
+constexpr uint64_t kFlushWork = 64 << 10;
 // No node reads larger chunks.
 constexpr uint64_t kChunkBytesMax = 64 << 10;
 // First entries of terms and configurations of all groups, while a disk hangs.
@@ -38,7 +40,7 @@ void ResourceChecker::RequireTurns(NodeId node, const node::Config& config,
               kKeyWork * options_.request_keys_max);
   Require(node, "work of entries in one turn", use.longest_apply_work,
           config.raft.apply_bytes + kPageCopies * options_.entry_work_max +
-              options_.message_bytes_max);
+              options_.message_bytes_max + kFlushWork);
 }
 
 void ResourceChecker::RequireDisk(NodeId node, const node::Config& config,
