@@ -17,8 +17,7 @@ constexpr size_t kUnusedFilesMax = 4;
 constexpr uint64_t kSpaceFactor = 4;
 // The next segment is prepared when this part of the present one is written.
 constexpr uint64_t kSpareAfterPart = 16;
-// After an error the next attempt to prepare it is at least so much later. The
-// same holds for the attempt to rewrite old segments.
+// After an error, a spare segment and rewriting are tried again so much later.
 constexpr Duration kSpareRetry = Seconds(1);
 constexpr Duration kRewriteRetry = Seconds(1);
 // Entries that cannot be read so often are reported, and tried again later.
@@ -340,7 +339,8 @@ void LogImpl::Write(Queue& queue, const NextRecord& record) {
       break;
     }
     case RecordType::kState: {
-      StateBody state = state_.group(key).state();
+      GroupLog& group = state_.group(key);
+      StateBody state = group.state();
       state.fenced = true;
       writer_.Add(item.type, 0, key, EncodeStateBody(state));
       state_.Fence(group, item.why);
