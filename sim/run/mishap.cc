@@ -135,6 +135,8 @@ bool ReadLastSegment(MishandledDirectory* directory, Segment* last) {
 constexpr size_t kTypeAt = 4;
 constexpr size_t kVersionAt = 5;
 constexpr size_t kBodyCrcAt = 12;
+// In the body of a state record.
+constexpr size_t kStateFlagsAt = 56;
 
 // Renews the checksums of a record.
 void SealRecord(const raft::ScannedRecord& record, Segment* segment) {
@@ -181,7 +183,7 @@ bool SpoilRecord(MishandledDirectory* directory) {
     at += (flags & raft::kFlagCommit) != 0 ? 8 : 0;
     Set<uint32_t>(&last.bytes, at, directory->Below(2) == 0 ? 0 : ~0u);
   } else if (record.header.type == raft::RecordType::kState) {
-    Set<uint32_t>(&last.bytes, at + 12, kUnknown);  // Flags.
+    Set<uint32_t>(&last.bytes, at + kStateFlagsAt, kUnknown);
   } else {
     return false;
   }

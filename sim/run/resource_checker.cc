@@ -47,7 +47,7 @@ void ResourceChecker::RequireDisk(NodeId node, const node::Config& config,
                                   const node::ResourceUse& use) {
   // A first write always fits, and so do entries that no client asked for.
   Require(node, "bytes that the log has not written", use.unwritten_bytes,
-          config.raft.unwritten_total_bytes + config.raft.append_bytes +
+          config.raft.unwritten_total_bytes + options_.append_bytes_max +
               options_.message_bytes_max + kOwnEntryBytes);
   // A first chunk always fits.
   Require(node, "bytes of chunks that are not written", use.staged_bytes,

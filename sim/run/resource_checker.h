@@ -31,6 +31,8 @@ struct ResourceCheckerOptions {
   uint64_t answer_bytes_max = 0;
   // The largest bounds.entry_work of the nodes: any of them may lead.
   uint64_t entry_work_max = 0;
+  // The largest raft.append_bytes: any of them may send a node its entries.
+  uint64_t append_bytes_max = 0;
   // The largest limits.peer_bytes: each node bounds what it asks.
   uint64_t peer_bytes_max = 0;
   // The most bytes of entries of a group that may reach a follower after it has

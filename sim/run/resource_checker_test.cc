@@ -17,6 +17,7 @@ constexpr ResourceCheckerOptions kOptions = {.nodes = 3,
                                              .request_keys_max = 10,
                                              .answer_bytes_max = 1'000,
                                              .entry_work_max = 300,
+                                             .append_bytes_max = 30,
                                              .peer_bytes_max = 700,
                                              .late_entry_bytes_max = 50};
 
@@ -31,7 +32,6 @@ node::Config Small() {
   config.limits.batch_commands = 2;
   config.raft.uncommitted_bytes = 600;
   config.raft.apply_bytes = 700;
-  config.raft.append_bytes = 30;
   config.raft.unwritten_total_bytes = 900;
   config.snapshot.inflight_total_bytes = 100'000;
   config.bounds.entries_in_flight = 4;

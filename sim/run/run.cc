@@ -292,6 +292,8 @@ ResourceCheckerOptions Run::Impl::BoundsOfMessages() const {
     options.peer_bytes_max =
         std::max<uint64_t>(options.peer_bytes_max, config.limits.peer_bytes);
     const node::RaftConfig& raft = config.raft;
+    options.append_bytes_max =
+        std::max<uint64_t>(options.append_bytes_max, raft.append_bytes);
     options.late_entry_bytes_max = std::max<uint64_t>(
         options.late_entry_bytes_max,
         2 * (raft.inflight_bytes + raft.append_bytes) + raft.uncommitted_bytes +
