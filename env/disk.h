@@ -18,8 +18,9 @@
 //
 // Errors: kResourceExhausted (no room on the disk, or the process lacks
 // descriptors or memory), kDataLoss and kUnavailable (I/O error), kNotFound,
-// kAlreadyExists. After a failed Sync or durable Write the contents of the
-// unsynced range are undefined, and the file must not be written again.
+// kAlreadyExists, kPermissionDenied. After a failed Sync or durable Write the
+// contents of the unsynced range are undefined, and the file must not be
+// written again.
 //
 // An operating system reports an error of a sync once to each open file. Of two
 // syncs in flight, one could report the error of the other, which would then

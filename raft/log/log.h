@@ -153,7 +153,8 @@ class Log {
 
   // Reads durable entries of `group` behind `after`: the next one, and those
   // that are stored beside it. Calls `done` in a later turn. kNotFound: the log
-  // has no entry behind `after`; kDataLoss and errors of the disk.
+  // has no entry behind `after`, which is reported in step 2 of this turn.
+  // Other errors: kDataLoss and errors of the disk.
   using ReadDone = absl::AnyInvocable<void(absl::StatusOr<EntryList>)>;
   virtual void Read(GroupKey group, Index after, ReadDone done) = 0;
 
