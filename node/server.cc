@@ -209,9 +209,7 @@ class ServerImpl final : public Server, public raft::Host::Observer {
         .unwritten_bytes = host_.unwritten_bytes(),
         .staged_bytes = host_.staged_bytes(),
         .chunk_read_bytes = host_.chunk_read_bytes(),
-        .store_bytes = memory_budget_.used_bytes(),
-        .store_limit_bytes = memory_budget_.limit_bytes(),
-        .store_reserved_bytes = memory_budget_.reserved_bytes(),
+        .store_bytes_above_limit = memory_budget_.most_bytes_above_limit(),
         .longest_turn_work = turn_work_.longest(),
         .longest_apply_work = host_.longest_apply_work()};
     for (const auto& queue : router_.queues()) {

@@ -49,10 +49,8 @@ struct ResourceUse {
   // that are being read for followers.
   uint64_t staged_bytes = 0;
   uint64_t chunk_read_bytes = 0;
-  uint64_t store_bytes = 0;        // Keys, values and sessions, as counted.
-  uint64_t store_limit_bytes = 0;  // Of them, as last set; 0: there is none.
-  // The most bytes that writes under way will add to them.
-  uint64_t store_reserved_bytes = 0;
+  // The most bytes above the limit of memory at which a write was begun.
+  uint64_t store_bytes_above_limit = 0;
   // The most work of one step of a turn since the start: for requests, and of
   // entries that were applied (node/base/turn_work.h, kv/store/work.h).
   uint64_t longest_turn_work = 0;

@@ -8,6 +8,7 @@
 #ifndef QUORATE_NODE_BASE_MEMORY_BUDGET_H_
 #define QUORATE_NODE_BASE_MEMORY_BUDGET_H_
 
+#include <algorithm>
 #include <cstdint>
 
 #include "node/base/byte_account.h"
@@ -32,12 +33,26 @@ class MemoryBudget : public ByteAccount {
            used_bytes() + reserved_bytes() + bytes <= limit_bytes_;
   }
 
+  // Reserves what a write adds at most, until Release.
+  void ReserveGrowth(uint64_t bytes) {
+    Reserve(bytes);
+    if (!limited() || bytes == 0) return;
+    const uint64_t sum_bytes = used_bytes() + reserved_bytes();
+    if (sum_bytes <= limit_bytes_) return;
+    most_bytes_above_limit_ =
+        std::max(most_bytes_above_limit_, sum_bytes - limit_bytes_);
+  }
+  // The most bytes above the limit at which a write was begun. Always 0, since
+  // a write begins only if it fits.
+  uint64_t most_bytes_above_limit() const { return most_bytes_above_limit_; }
+
   // Counts commands that were refused because they did not fit.
   void CountRefused(uint64_t commands) { refused_commands_ += commands; }
   uint64_t refused_commands() const { return refused_commands_; }
 
  private:
   uint64_t limit_bytes_;
+  uint64_t most_bytes_above_limit_ = 0;
   uint64_t refused_commands_ = 0;
 };
 

@@ -39,7 +39,7 @@ GatedBatch PassMemoryGate(Buffer payload, MemoryBudget& budget,
                      rules < kv::kRulesVersionMin || rules > kv::kRulesVersion;
   if (whole) {
     gated.growth_bytes = growth;
-    budget.Reserve(growth);
+    budget.ReserveGrowth(growth);
     return gated;
   }
   kv::BatchBuilder rest;
@@ -58,7 +58,7 @@ GatedBatch PassMemoryGate(Buffer payload, MemoryBudget& budget,
                      return;
                    }
                    gated.refused.push_back(kv::ResultStatus::kOk);
-                   budget.Reserve(bytes);
+                   budget.ReserveGrowth(bytes);
                    gated.growth_bytes += bytes;
                    rest.AddEncoded(command);
                  });

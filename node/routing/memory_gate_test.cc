@@ -57,6 +57,20 @@ TEST(MemoryGate_BatchThatFits_IsReservedWhole, UntilReleased) {
   EXPECT_EQ(budget.reserved_bytes(), 0u);
 }
 
+// The simulator's checker of resources reads this.
+TEST(MemoryBudget_GrowthBeyondTheLimit, IsKnown) {
+  MemoryBudget budget(1'000);
+  budget.ReserveGrowth(1'000);
+  budget.ReserveGrowth(0);
+  EXPECT_EQ(budget.most_bytes_above_limit(), 0u);
+  budget.Change(0, 30);
+  EXPECT_EQ(budget.most_bytes_above_limit(), 0u) << "a follower's store grew";
+  budget.ReserveGrowth(5);
+  budget.Release(1'005);
+  budget.ReserveGrowth(1);
+  EXPECT_EQ(budget.most_bytes_above_limit(), 35u);
+}
+
 TEST(MemoryGate_BatchThatDoesNotFit_LosesItsGrowingCommands, FromTheFirst) {
   MemoryBudget budget(2'500);
   const GatedBatch gated = PassMemoryGate(BatchOf({{kv::Op::kDel, ""},

@@ -56,23 +56,6 @@ void ResourceChecker::RequireDisk(NodeId node, const node::Config& config,
           std::max(config.snapshot.inflight_total_bytes, kChunkBytesMax));
 }
 
-void ResourceChecker::RequireMemory(NodeId node, const node::ResourceUse& last,
-                                    const node::ResourceUse& use) {
-  // A client may have changed the limit since.
-  const uint64_t limit_bytes = use.store_limit_bytes;
-  const auto above = [limit_bytes](const node::ResourceUse& at) {
-    return at.store_bytes + at.store_reserved_bytes > limit_bytes;
-  };
-  if (limit_bytes == 0 || !above(last) || !above(use) ||
-      use.store_reserved_bytes <= last.store_reserved_bytes) {
-    return;
-  }
-  violate_(absl::StrCat("resources: node ", node.value(),
-                        " reserves more memory than before, ",
-                        use.store_reserved_bytes, " bytes beside ",
-                        use.store_bytes, ", above its limit of ", limit_bytes));
-}
-
 void ResourceChecker::RequirePeers(NodeId node, const node::Config& config,
                                    const node::ResourceUse& use) {
   const uint64_t message = options_.message_bytes_max;
@@ -144,15 +127,16 @@ void ResourceChecker::AfterTurns(SimTime now, NodeId node,
   Require(
       node, "bytes of requests that wait in a group", use.waiting_bytes,
       2 * limits.held_bytes + config.raft.uncommitted_bytes / 2 + 2 * message);
+  // A node above its limit begins no write that may grow.
+  Require(node, "bytes of memory above its limit when a write began",
+          use.store_bytes_above_limit, 0);
   RequireDisk(node, config, use);
   RequireTurns(node, config, use);
   Seen& seen = seen_[node];
-  RequireMemory(node, seen.use, use);
   if (works) {
     RequireEviction(now, node, config.snapshot.log_memory_bytes, use, &seen);
   }
   RequireBacklogs(node, use, &seen);
-  seen.use = use;
 }
 
 }  // namespace quorate::sim

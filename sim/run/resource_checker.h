@@ -58,7 +58,6 @@ class ResourceChecker {
 
  private:
   struct Seen {
-    node::ResourceUse use;  // At the last call.
     // Since when applied entries in memory exceed the budget. Max(): they do
     // not.
     SimTime log_exceeds_since = SimTime::Max();
@@ -76,9 +75,6 @@ class ResourceChecker {
                     const node::ResourceUse& use);
   void RequireDisk(NodeId node, const node::Config& config,
                    const node::ResourceUse& use);
-  // A node above its limit of memory begins no write that may grow.
-  void RequireMemory(NodeId node, const node::ResourceUse& last,
-                     const node::ResourceUse& use);
   void RequirePeers(NodeId node, const node::Config& config,
                     const node::ResourceUse& use);
   void RequireEviction(SimTime now, NodeId node, uint64_t budget_bytes,

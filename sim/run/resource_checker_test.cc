@@ -84,6 +84,8 @@ TEST_F(ResourceCheckerTest, MoreThanABound_Found) {
               "bytes of requests that wait in a group");
   ExpectBound(&Use::unwritten_bytes, 900 + 30 + 100 + (64 << 10),
               "bytes that the log has not written");
+  ExpectBound(&Use::store_bytes_above_limit, 0,
+              "bytes of memory above its limit when a write began");
   ExpectBound(&Use::staged_bytes, 100'000,
               "bytes of chunks that are not written");
   ExpectBound(&Use::chunk_read_bytes, 100'000,
@@ -97,28 +99,6 @@ TEST_F(ResourceCheckerTest, MoreThanABound_Found) {
 TEST_F(ResourceCheckerTest, EachConnection_MayHaveAReply) {
   EXPECT_TRUE(Turn({.connections = 2, .reply_bytes = 2'300}).empty());
   EXPECT_EQ(Turn({.connections = 2, .reply_bytes = 2'301}).size(), 1u);
-}
-
-TEST_F(ResourceCheckerTest, WritesThatBeginAboveTheLimitOfMemory_Found) {
-  // A follower's store grows with its leader.
-  node::ResourceUse use = {.store_bytes = 5'100, .store_limit_bytes = 5'000};
-  EXPECT_TRUE(Turn(use).empty());
-  use.store_bytes = 5'200;
-  EXPECT_TRUE(Turn(use).empty());
-  use.store_reserved_bytes = 1;
-  const auto found = Turn(use);
-  ASSERT_EQ(found.size(), 1u);
-  EXPECT_TRUE(found[0].starts_with("resources: node 2 reserves more memory"));
-  // A deletion made room.
-  use.store_bytes = 4'000;
-  use.store_reserved_bytes = 900;
-  EXPECT_TRUE(Turn(use).empty());
-  // A client raised the limit.
-  use.store_bytes = 5'200;
-  EXPECT_TRUE(Turn(use).empty());
-  use.store_reserved_bytes = 1'000;
-  use.store_limit_bytes = 7'000;
-  EXPECT_TRUE(Turn(use).empty());
 }
 
 TEST_F(ResourceCheckerTest, AppliedEntriesThatStayInMemory_Found) {
