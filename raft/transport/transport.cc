@@ -18,6 +18,8 @@ using env::Severity;
 namespace {
 
 constexpr Site kRedialSite = "net.transport.redial";
+// A short link is given up instead of sending this message.
+constexpr uint64_t kShortLinkMessages = 8;
 
 const char* LaneName(Lane lane) {
   switch (lane) {
@@ -107,7 +109,8 @@ class StreamTransport::Outgoing final : env::Connection::Observer {
 
   void Send(absl::Span<const Buffer> pieces, size_t size) {
     if (!open_) return;
-    if (messages_left_ > 0 && --messages_left_ == 0) {
+    if (++messages_ == kShortLinkMessages &&
+        transport_.Fires("net.transport.link_is_short")) {
       return Disconnect("the link was given up");
     }
     if (connection_->unsent_bytes() + kFrameHeaderBytes + size >
@@ -209,7 +212,7 @@ class StreamTransport::Outgoing final : env::Connection::Observer {
         .open = true, .version = checked.version, .store = checked.incarnation};
     opened_at_ = transport_.loop_.ReadClock().mono;
     congested_ = false;
-    messages_left_ = transport_.Fires("net.transport.link_is_short") ? 8 : 0;
+    messages_ = 0;
     timer_ = env::Pending();
     pause_ = transport_.options_.redial_min;
     last_logged_.clear();
@@ -290,8 +293,8 @@ class StreamTransport::Outgoing final : env::Connection::Observer {
   const size_t queue_bytes_max_;
   Duration pause_;
   uint64_t redials_ = 0;
-  // The link is given up instead of sending the last of them. 0: it is not.
-  int messages_left_ = 0;
+  // Since the link opened.
+  uint64_t messages_ = 0;
   bool waiting_ = false;
   // Set while a dial or its handshake is under way.
   std::optional<MonoTime> dialled_at_;
