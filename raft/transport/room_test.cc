@@ -1,8 +1,10 @@
-// Lanes that were congested and have room again, in the simulated world.
+// Lanes that were congested and have room again, and short links, in the
+// simulated world.
 #include <memory>
 #include <string>
 
 #include "env/buffer.h"
+#include "env/buggify.h"
 #include "env/env.h"
 #include "gtest/gtest.h"
 #include "raft/transport/transport.h"
@@ -17,14 +19,27 @@ constexpr size_t kQueueBytes = 64 << 10;
 // More than half of the queue.
 constexpr size_t kMessageBytes = 40 << 10;
 
-// One of two nodes. It counts the reports of room in the bulk lane.
+// Makes links short while it is on.
+class ShortLinks final : public env::Buggify {
+ public:
+  bool Fire(const Site& site) override {
+    return on_ && site.name() == "net.transport.link_is_short";
+  }
+  void set_on(bool on) { on_ = on; }
+
+ private:
+  bool on_ = false;
+};
+
+// One of two nodes. It counts the reports of room in the bulk lane, and how
+// often that lane closed.
 class Node final : public env::Transport::Receiver {
  public:
-  Node(env::Env& env, uint32_t id)
+  Node(env::Env& env, uint32_t id, env::Buggify* buggify)
       : env_(env),
         peer_(3 - id),
         transport_(env.loop, env.streams, env.tracer, env.random,
-                   {.bulk_queue_bytes = kQueueBytes}) {
+                   {.bulk_queue_bytes = kQueueBytes, .buggify = buggify}) {
     EXPECT_TRUE(transport_
                     .Start({.cluster = ClusterId(7),
                             .node = NodeId(id),
@@ -36,6 +51,9 @@ class Node final : public env::Transport::Receiver {
   void OnMessage(NodeId, StoreIncarnation, Buffer) override { ++received_; }
   void OnLaneHasRoom(NodeId, Lane lane) override {
     if (lane == Lane::kBulk) ++rooms_;
+  }
+  void OnLaneClosed(NodeId, Lane lane) override {
+    if (lane == Lane::kBulk) ++closed_;
   }
   // In one turn: sends two messages, asks for room after each, and sends a
   // small message in each of the next turns.
@@ -51,6 +69,7 @@ class Node final : public env::Transport::Receiver {
   bool congested() const { return transport_.Congested(peer_, Lane::kBulk); }
   int received() const { return received_; }
   int rooms() const { return rooms_; }
+  int closed() const { return closed_; }
 
  private:
   static std::string AddressOf(NodeId node) {
@@ -75,6 +94,7 @@ class Node final : public env::Transport::Receiver {
   env::Pending turn_;
   int received_ = 0;
   int rooms_ = 0;
+  int closed_ = 0;
 };
 
 class RoomTest : public testing::Test {
@@ -82,7 +102,7 @@ class RoomTest : public testing::Test {
   RoomTest() {
     for (uint32_t id : {1, 2}) {
       world_.Start(machines_[id - 1], [this, id](env::Env& env) {
-        return nodes_[id - 1] = std::make_shared<Node>(env, id);
+        return nodes_[id - 1] = std::make_shared<Node>(env, id, &short_links_);
       });
     }
     world_.RunFor(Seconds(1));
@@ -91,6 +111,7 @@ class RoomTest : public testing::Test {
     for (std::shared_ptr<Node>& node : nodes_) node.reset();
   }
 
+  ShortLinks short_links_;
   sim::World world_{{.seed = 1}};
   const sim::MachineId machines_[2] = {world_.AddMachine({.name = "n1"}),
                                        world_.AddMachine({.name = "n2"})};
@@ -129,6 +150,24 @@ TEST_F(RoomTest, ConnectionIsLostWhileCongested_NextOneHasRoom) {
   world_.stream_options().reset = {};
   world_.RunFor(Seconds(2));
   EXPECT_FALSE(nodes_[0]->congested());
+}
+
+// The tests below concern an exaggeration of simulated runs.
+TEST_F(RoomTest, ShortLink_IsGivenUpInsteadOfItsEighthMessage) {
+  short_links_.set_on(true);
+  nodes_[0]->SendInOneTurn(/*small_ones=*/7);
+  world_.RunFor(Seconds(1));
+  EXPECT_EQ(nodes_[0]->closed(), 1);
+}
+
+TEST_F(RoomTest, ExaggerationEndsBeforeTheEighthMessage_LinkStays) {
+  short_links_.set_on(true);
+  nodes_[0]->SendInOneTurn(/*small_ones=*/3);
+  world_.RunFor(Seconds(1));
+  short_links_.set_on(false);
+  nodes_[0]->SendInOneTurn(/*small_ones=*/20);
+  world_.RunFor(Seconds(1));
+  EXPECT_EQ(nodes_[0]->closed(), 0);
 }
 
 }  // namespace
