@@ -59,6 +59,21 @@ TEST_F(HaltTest, Follower_AcknowledgesAndVotesButNeverCampaigns) {
   EXPECT_EQ(core_->voted_for(), ReplicaId(3));
 }
 
+// Its last chunk is being written meanwhile.
+TEST_F(HaltTest, ArrivingSnapshot_IsDiscarded) {
+  Start(Term(2));
+  const SnapshotDescriptor snapshot = SmallSnapshot(At(2, 20));
+  Receive(ChunkOf(2, 2, snapshot));
+  Receive(Append(2, 2, At(1, 1),
+                 {Commands(2, 2), Commands(2, 3, "new"), Commands(2, 4)}, 4));
+  EXPECT_EQ(core_->halted_at(), Index(3));
+  ASSERT_EQ(out_.snapshots.size(), 1u);
+  EXPECT_EQ(out_.snapshots[0].kind, SnapshotWork::Kind::kDiscard);
+  Step(ChunkWritten{snapshot, 1});
+  EXPECT_FALSE(core_->installing());
+  EXPECT_TRUE(out_.snapshots.empty());
+}
+
 TEST_F(HaltTest, Leader_StepsDown) {
   Start(Term(1));
   BecomeServingLeader();

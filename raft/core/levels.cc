@@ -41,8 +41,10 @@ bool Core::Impl::Knows(const Entry& entry) const {
   return false;
 }
 
+// A snapshot that is arriving would install what this program does not know.
 void Core::Impl::HaltBefore(Index index) {
   halted_at_ = index;
+  if (incoming_snapshot_.has_value()) DiscardIncomingSnapshot();
   Emit(Event::Kind::kHalted, index);
 }
 
