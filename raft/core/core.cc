@@ -95,6 +95,7 @@ struct Core::Impl::InputDispatcher {
   void operator()(TransferRequested& e) { core.OnTransferRequested(e); }
   void operator()(ChangeConfiguration& e) { core.OnChangeConfiguration(e); }
   void operator()(RoomToSend& e) { core.OnRoomToSend(e); }
+  void operator()(RoomToWrite&) {}  // The end of the step asks the gate.
 };
 
 void Core::Impl::Step(Now now, Input& input, Output* output) {
@@ -217,20 +218,19 @@ Message Core::Impl::NewMessage(MessageType type, ReplicaId to) const {
   message.from = options_.replica;
   message.to = to;
   message.term = hard_state_.term;
-  if (type == MessageType::kAppendReply ||
-      type == MessageType::kHeartbeatReply) {
-    message.behind = IsBehind();
-  }
   return message;
 }
 
 // Figure 2: persistent state is on stable storage before a message of its term
 // leaves. Usually it is durable already and the message leaves at once.
 void Core::Impl::Send(Message message) {
-  if (hard_state_ != durable_hard_state_) {
-    Hold(std::move(message));
-  } else if (message.type == MessageType::kHeartbeat ||
-             message.type == MessageType::kHeartbeatReply) {
+  if (hard_state_ != durable_hard_state_) return Hold(std::move(message));
+  if (message.type == MessageType::kAppendReply ||
+      message.type == MessageType::kHeartbeatReply) {
+    AddWish(&message);
+  }
+  if (message.type == MessageType::kHeartbeat ||
+      message.type == MessageType::kHeartbeatReply) {
     out_->heartbeats.push_back(std::move(message));
   } else {
     out_->messages.push_back(std::move(message));
@@ -278,6 +278,7 @@ void Core::Impl::FinishStep() {
     SendToMembers();
     ScheduleCommitNotification();
   }
+  AskForEntries();
   if (hard_state_ != written_hard_state_ &&
       written_hard_state_ == durable_hard_state_) {
     MutableWrite();
@@ -492,6 +493,9 @@ size_t Core::resident_log_bytes() const {
 }
 size_t Core::apply_backlog_bytes() const {
   return impl_->apply_backlog_bytes();
+}
+bool Core::asked_for_no_entries() const {
+  return impl_->asked_for_no_entries();
 }
 size_t Core::unapplied_bytes() const {
   const LogView& log = impl_->log();

@@ -45,9 +45,9 @@ class HostGate {
   // wait. The host then steps the core with RoomToSend once there is room.
   virtual bool MaySend(ReplicaId to, Load load) = 0;
   // Whether the disk of this node may be given so many further bytes of
-  // entries. After a refusal it may be given none for a while. False: a leader
-  // refuses proposals. A follower drops entries and keeps silent about those
-  // that it lacks, so its leader asks again later.
+  // entries. After a refusal it may be given none for a while; then the host
+  // steps the core with RoomToWrite. False: a leader refuses proposals, and a
+  // follower entries.
   virtual bool MayWrite(uint64_t bytes) {
     (void)bytes;
     return true;
@@ -114,7 +114,7 @@ struct CoreOptions {
   // bytes of entries that are not committed, that it has not applied, and that
   // its own disk has not written. A leader whose disk stays behind gives its
   // leadership away. A follower that has committed more than it may hold before
-  // applying it gets no entries meanwhile.
+  // applying it asks for no entries meanwhile.
   size_t uncommitted_bytes_max = 16 << 20;
   size_t unapplied_bytes_max = 64 << 20;
   size_t unwritten_bytes_max = 32 << 20;
@@ -288,11 +288,15 @@ struct RoomToSend {
   bool link_is_new = false;
 };
 
+// The disk of this node has room after HostGate::MayWrite refused. Needed only
+// by a core that asked its leader for no entries (asked_for_no_entries).
+struct RoomToWrite {};
+
 using Input =
     std::variant<MessageReceived, Proposals, ReadRequested, TimerFired,
                  WriteDone, SnapshotTaken, Evict, EntriesRead, ChunkRead,
                  ChunkWritten, SnapshotInstalled, TransferRequested,
-                 ChangeConfiguration, RoomToSend>;
+                 ChangeConfiguration, RoomToSend, RoomToWrite>;
 
 // ---- Output
 
@@ -491,6 +495,8 @@ class Core {
   // Sum of size_bytes of the entries (applied, commit]. Zero if it halted: it
   // applies no more, and its entries may leave the memory.
   size_t apply_backlog_bytes() const;
+  // A follower that has asked its leader to send no entries.
+  bool asked_for_no_entries() const;
   // Sum of size_bytes of the entries (applied, last] that are in memory.
   size_t unapplied_bytes() const;
   // The first index where the log may start such that the entries (index,

@@ -2,7 +2,8 @@
 // implement its rules. Private to raft/core. core.cc dispatches inputs, and
 // digest.cc has the digest of the state. The rules are in election.cc (terms,
 // votes, leadership transfer), replication.cc (log, commit, heartbeats),
-// reads.cc, membership.cc (configurations), levels.cc and snapshots.cc.
+// reads.cc, membership.cc (configurations), limits.cc, levels.cc and
+// snapshots.cc.
 //
 // Three rules hold throughout:
 //   - Every message goes through Send. While term and vote are not durable,
@@ -63,6 +64,10 @@ class Core::Impl {
   Index commit_index() const { return commit_; }
   Index applied_index() const { return applied_; }
   Index halted_at() const { return halted_at_; }
+  bool asked_for_no_entries() const {
+    const Follower* follower = std::get_if<Follower>(&role_);
+    return follower != nullptr && follower->asked_for_none;
+  }
   bool installing() const {
     return incoming_snapshot_.has_value() && incoming_snapshot_->installing;
   }
@@ -162,38 +167,23 @@ class Core::Impl {
   void OnProposals(Proposals proposals);
   // Returns why the proposal is refused, or nothing after it was appended.
   std::optional<Refused::Reason> Append(Proposal proposal);
-  bool LacksRoom(Leader& leader, size_t size_bytes, Refused::Reason* reason);
-  bool DiskIsBehind(const Leader& leader) const;
   void OnWriteDone(const WriteDone& event);
   void OnDurable(Index index);
   LogPosition AppendOwn(EntryKind kind, Buffer payload);
   void AppendToLog(Entry entry);
   // The write of this Step has the entries from `index` on.
   void WriteFrom(Index index);
-  // Whether the disk of this node is behind, whichever group's bytes it has.
-  bool MayWrite(size_t bytes) const {
-    return options_.gate == nullptr || options_.gate->MayWrite(bytes);
-  }
   bool MayStage(size_t bytes) const {
     return options_.gate == nullptr || options_.gate->MayStage(bytes);
   }
   static size_t SizeBehind(const EntryList& entries, size_t known);
   void OnAppend(const Message& message);
-  // Whether this replica wants no entries until it has applied more. Entries
-  // that are not committed do not count. They may have to be appended before
-  // any of those before them are committed.
-  bool IsBehind() const {
-    return apply_backlog_bytes() > options_.unapplied_bytes_max ||
-           (apply_backlog_bytes() > 0 && Fires("raft.behind_early"));
-  }
   bool WellFormed(const Message& message) const;
   bool Continues(const Entry& entry) const;
   void RejectAppend(const Message& message);
   void ReplaceSuffix(const EntryList& entries, size_t from);
   void AckMatch(AppendNumber number, Index matched);
   void OnAppendReply(const Message& message);
-  // Notes whether the sender wants entries. It may get some again.
-  void TakeBehind(const Message& message, Progress& member);
   // The number of the leader's next kAppend or kSnapshotChunk.
   AppendNumber NextNumber() const {
     return std::get<Leader>(role_).last_append + 1;
@@ -244,6 +234,24 @@ class Core::Impl {
   const Progress* FindMember(ReplicaId replica) const {
     return const_cast<Impl*>(this)->FindMember(replica);
   }
+
+  // ---- limits.cc
+  bool LacksRoom(Leader& leader, size_t size_bytes, Refused::Reason* reason);
+  bool DiskIsBehind(const Leader& leader) const;
+  // Whether the disk of this node is behind, whichever group's bytes it has.
+  bool MayWrite(size_t bytes) const {
+    return options_.gate == nullptr || options_.gate->MayWrite(bytes);
+  }
+  // Whether the leader should send no entries now.
+  bool WantsNoEntries() const;
+  // Rejects an append. The log has its entries up to `matched`.
+  void RefuseEntries(const Message& message, Index matched);
+  // Says in `reply`, which leaves now, whether this replica wants entries.
+  void AddWish(Message* reply);
+  // At the end of a step: tells a leader that was asked for none to send some.
+  void AskForEntries();
+  // Notes whether the sender wants entries. It may get some again.
+  void TakeWish(const Message& message, Progress& member);
 
   // ---- membership.cc
   void OnChangeConfiguration(const ChangeConfiguration& change);

@@ -56,6 +56,7 @@ void Core::Impl::AddRole(CoreDigest* digest) const {
     digest->Add(follower->last_contact);
     digest->Add(follower->quiet_from);
     digest->Add(follower->quiet_until);
+    digest->Add(uint64_t{follower->asked_for_none});
     digest->Add(uint64_t{follower->reads.size()});
     for (const ForwardedRead& read : follower->reads) {
       digest->Add(read.tag);

@@ -280,7 +280,7 @@ TEST_F(BacklogTest, FollowerBeyondTheLimit_SaysSoUntilItHasAppliedEnough) {
         Of(reply == MessageType::kAppendReply ? out_.messages : out_.heartbeats,
            reply);
     EXPECT_EQ(replies.size(), 1u);
-    return !replies.empty() && replies[0].behind;
+    return !replies.empty() && replies[0].no_entries;
   };
   const Message heartbeat = From(2, MessageType::kHeartbeat, 2);
   const Message append = Append(2, 2, At(2, 8), {}, 8);
@@ -291,10 +291,20 @@ TEST_F(BacklogTest, FollowerBeyondTheLimit_SaysSoUntilItHasAppliedEnough) {
   // It takes an append nevertheless, and says so.
   Receive(Append(2, 2, At(2, 8), {Commands(2, 9)}, 8));
   ASSERT_TRUE(out_.write.has_value());
-  EXPECT_TRUE(out_.write->after.at(0).behind);
+  EXPECT_FALSE(out_.write->after.at(0).no_entries) << "it leaves later";
+  ASSERT_EQ(out_.messages.size(), 1u) << "this one leaves now";
+  EXPECT_TRUE(out_.messages[0].no_entries);
+  EXPECT_EQ(out_.messages[0].received, Index(9));
+  EXPECT_EQ(out_.messages[0].durable, Index(8));
   EXPECT_EQ(core_->apply_backlog_bytes(), 7 * 49u);
+  EXPECT_TRUE(core_->asked_for_no_entries());
   PassToDeadline();
   EXPECT_EQ(core_->apply_backlog_bytes(), 4 * 49u);
+  ASSERT_EQ(out_.messages.size(), 1u) << "its leader need not ask";
+  EXPECT_EQ(out_.messages[0].number, AppendNumber());
+  EXPECT_EQ(out_.messages[0].received, Index(8));
+  EXPECT_FALSE(out_.messages[0].no_entries);
+  EXPECT_FALSE(core_->asked_for_no_entries());
   EXPECT_FALSE(says_so(heartbeat, MessageType::kHeartbeatReply));
   EXPECT_FALSE(says_so(append, MessageType::kAppendReply));
 }
@@ -305,7 +315,7 @@ TEST_F(BacklogTest, FollowerWithAnUncommittedLog_WantsEntries) {
   Start(Term(2), {2, 2, 2, 2, 2, 2, 2});
   Receive(Append(2, 2, At(2, 8), {}, 0));
   ASSERT_EQ(out_.messages.size(), 1u);
-  EXPECT_FALSE(out_.messages[0].behind);
+  EXPECT_FALSE(out_.messages[0].no_entries);
 }
 
 // A snapshot replaces the state machine, so nothing is applied meanwhile.
@@ -355,7 +365,7 @@ TEST_F(LimitsTest, EntriesBeyondTheLimitOfAStep_AreSentByTheTimer) {
   EXPECT_GT(core_->deadline(), now_.mono);
 }
 
-class BehindTest : public LimitsTest {
+class NoEntriesTest : public LimitsTest {
  protected:
   void Lead() {
     Start(Term(1));
@@ -371,15 +381,21 @@ class BehindTest : public LimitsTest {
     return to;
   }
   void Propose() { Step(Proposal{0, EntryKind::kCommands, Buffer::Copy("a")}); }
-  Message Behind(Message reply) const {
-    reply.behind = true;
+  Message WantsNone(Message reply) const {
+    reply.no_entries = true;
     return reply;
+  }
+  // A follower sends it of its own accord.
+  Message WantsSome(uint32_t node, uint64_t match) const {
+    Message message = Ack(node, 2, match);
+    message.number = AppendNumber();
+    return message;
   }
 };
 
-TEST_F(BehindTest, FollowerThatIsBehind_GetsEntriesOnceItHasCaughtUp) {
+TEST_F(NoEntriesTest, FollowerThatWantsNone_GetsEntriesOnceItWantsSome) {
   Lead();
-  Receive(Behind(From(2, MessageType::kHeartbeatReply, 2)));
+  Receive(WantsNone(From(2, MessageType::kHeartbeatReply, 2)));
   for (int i = 0; i < 3; ++i) {
     Propose();
     EXPECT_EQ(Sent(), std::vector<ReplicaId>{ReplicaId(3)});
@@ -388,7 +404,7 @@ TEST_F(BehindTest, FollowerThatIsBehind_GetsEntriesOnceItHasCaughtUp) {
   FinishWrites();
   Receive(Ack(3, 2, 5));
   EXPECT_EQ(core_->commit_index(), Index(5));
-  Receive(Behind(Ack(2, 2, 2)));
+  Receive(WantsNone(Ack(2, 2, 2)));
   EXPECT_TRUE(out_.messages.empty());
   Pass(options_.heartbeat_interval);
   Step(TimerFired());
@@ -398,24 +414,74 @@ TEST_F(BehindTest, FollowerThatIsBehind_GetsEntriesOnceItHasCaughtUp) {
   EXPECT_EQ(out_.messages[0].entries.size(), 3u);
 }
 
-TEST_F(BehindTest, AcknowledgementOfAFollowerThatCaughtUp_BringsMore) {
+TEST_F(NoEntriesTest, FollowerThatWantsSomeAgain_GetsThemAtOnce) {
   Lead();
   Propose();
-  Receive(Behind(From(2, MessageType::kHeartbeatReply, 2)));
+  Receive(WantsNone(From(2, MessageType::kHeartbeatReply, 2)));
+  Propose();
+  Receive(WantsSome(2, 2));
+  EXPECT_EQ(Sent(), std::vector<ReplicaId>{ReplicaId(2)});
+  Receive(WantsSome(2, 2));
+  EXPECT_TRUE(out_.messages.empty());
+}
+
+// It may have been made before the reply that it follows.
+TEST_F(NoEntriesTest, AcknowledgementOfAWrite_DoesNotEndTheWish) {
+  Lead();
+  Propose();
+  Receive(WantsNone(From(2, MessageType::kHeartbeatReply, 2)));
   Propose();
   Receive(Ack(2, 2, 3));
+  EXPECT_TRUE(out_.messages.empty());
+  Receive(From(2, MessageType::kHeartbeatReply, 2));
   EXPECT_EQ(Sent(), std::vector<ReplicaId>{ReplicaId(2)});
 }
 
+// The follower has accepted the first of four appends.
+TEST_F(NoEntriesTest, RefusedAppends_CostOneProbeAndAreSentOnceMore) {
+  Lead();
+  std::vector<Message> rejections;
+  for (int i = 0; i < 4; ++i) {
+    Propose();
+    ASSERT_EQ(Sent(), (std::vector<ReplicaId>{ReplicaId(2), ReplicaId(3)}));
+    Message rejection = WantsNone(Rejection(2, 2, At(2, 3)));
+    rejection.number = out_.messages[0].number;
+    if (i > 0) rejections.push_back(rejection);
+  }
+  std::vector<Message> sent;
+  const auto note = [&] {
+    for (const Message& message : Of(out_.messages, MessageType::kAppend)) {
+      if (message.to == ReplicaId(2)) sent.push_back(message);
+    }
+  };
+  for (const Message& rejection : rejections) {
+    Receive(rejection);
+    note();
+  }
+  ASSERT_EQ(sent.size(), 1u);
+  EXPECT_TRUE(sent[0].entries.empty());
+  Message answer = WantsNone(Ack(2, 2, 3));
+  answer.number = sent[0].number;
+  answer.durable = Index(2);
+  Receive(answer);
+  note();
+  EXPECT_EQ(sent.size(), 1u);
+  Receive(WantsSome(2, 3));
+  note();
+  ASSERT_EQ(sent.size(), 2u);
+  EXPECT_EQ(sent[1].previous.index, Index(3));
+  EXPECT_EQ(sent[1].entries.size(), 3u);
+}
+
 // A new leader must find out where the logs agree.
-TEST_F(BehindTest, ProbeOfAFollowerThatIsBehind_HasNoEntries) {
+TEST_F(NoEntriesTest, ProbeOfAFollowerThatWantsNone_HasNoEntries) {
   Lead();
   Propose();
-  Receive(Behind(Rejection(2, 2, At(2, 2))));
+  Receive(WantsNone(Rejection(2, 2, At(2, 2))));
   const auto probes = Of(out_.messages, MessageType::kAppend);
   ASSERT_EQ(probes.size(), 1u);
   EXPECT_TRUE(probes[0].entries.empty());
-  Receive(Behind(Ack(2, 2, 2)));
+  Receive(WantsNone(Ack(2, 2, 2)));
   EXPECT_TRUE(out_.messages.empty());
   Receive(From(2, MessageType::kHeartbeatReply, 2));
   EXPECT_EQ(Sent(), std::vector<ReplicaId>{ReplicaId(2)});

@@ -56,7 +56,7 @@ class NonsenseTest : public ReplicaTest {
     if (m.type == MessageType::kPreVoteReply && Chance(50)) ++m.term;
     m.reject = Chance(30);
     m.forced = Chance(20);
-    m.behind = Chance(20);
+    m.no_entries = Chance(20);
     m.lost_entries = Chance(5);
     m.last_log = m.previous = SomePosition();
     m.received = m.durable = m.read_index = m.previous.index;

@@ -216,7 +216,7 @@ void Progress::AddTo(CoreDigest* digest) const {
   digest->Add(uint64_t{catch_up_.entries.size()});
   digest->Add(retry_at_);
   digest->Add(last_contact_);
-  digest->Add(uint64_t{behind_});
+  digest->Add(uint64_t{wants_no_entries_});
   digest->Add(read_round_);
   digest->Add(known_level_);
   digest->Add(commit_sent_);

@@ -167,9 +167,9 @@ class Progress {
   void RecordContact(MonoTime now) { last_contact_ = now; }
   // Whether the follower has lost entries that were on its disk.
   bool lost_durable() const { return lost_durable_; }
-  // Whether the follower wants no entries, because it applies them too slowly.
-  bool behind() const { return behind_; }
-  void RecordBehind(bool behind) { behind_ = behind; }
+  // Whether the follower wants no entries now.
+  bool wants_no_entries() const { return wants_no_entries_; }
+  void set_wants_no_entries(bool value) { wants_no_entries_ = value; }
   // The newest read round that the follower confirmed.
   ReadRound read_round() const { return read_round_; }
   void ConfirmReadRound(ReadRound round);
@@ -202,7 +202,7 @@ class Progress {
   CatchUp catch_up_;
   MonoTime retry_at_ = MonoTime::Max();
   MonoTime last_contact_;
-  bool behind_ = false;
+  bool wants_no_entries_ = false;
   ReadRound read_round_;
   Level known_level_;
   Index commit_sent_;

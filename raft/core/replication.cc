@@ -96,38 +96,6 @@ std::optional<Refused::Reason> Core::Impl::Append(Proposal proposal) {
   return std::nullopt;
 }
 
-// A first proposal always fits, whatever its size.
-bool Core::Impl::LacksRoom(Leader& leader, size_t size_bytes,
-                           Refused::Reason* reason) {
-  const auto exceeds = [size_bytes](size_t held, size_t max) {
-    return held > 0 && held + size_bytes > max;
-  };
-  if (exceeds(leader.unwritten_bytes, options_.unwritten_bytes_max) ||
-      !MayWrite(proposed_bytes_ + size_bytes)) {
-    *reason = Refused::Reason::kTooMuchUnwritten;
-    leader.give_away_at = std::min(leader.give_away_at,
-                                   now_.mono + options_.election_timeout_max);
-    return true;
-  }
-  if (exceeds(leader.uncommitted_bytes, options_.uncommitted_bytes_max) ||
-      (leader.uncommitted_bytes > 0 && Fires("raft.proposal_refused"))) {
-    *reason = Refused::Reason::kTooMuchUncommitted;
-    return true;
-  }
-  if (exceeds(leader.uncommitted_bytes + unapplied_bytes_,
-              options_.unapplied_bytes_max)) {
-    *reason = Refused::Reason::kTooMuchUnapplied;
-    return true;
-  }
-  return false;
-}
-
-// So much is not written that this replica should not lead.
-bool Core::Impl::DiskIsBehind(const Leader& leader) const {
-  return leader.unwritten_bytes > options_.unwritten_bytes_max / 2 ||
-         !MayWrite(1);
-}
-
 void Core::Impl::SendToMembers() {
   Leader& leader = std::get<Leader>(role_);
   if (!std::exchange(leader.send_due, false)) return;
@@ -163,7 +131,7 @@ void Core::Impl::SendAppends(Progress& member) {
     }
     const bool probe = member.state() == Progress::State::kProbe;
     const bool room =
-        !member.behind() && MaySend(member, HostGate::Load::kEntries);
+        !member.wants_no_entries() && MaySend(member, HostGate::Load::kEntries);
     if (!probe && !room) return;
     if (bytes >= bytes_max) {
       std::get<Leader>(role_).send_backlog = true;
@@ -290,7 +258,7 @@ void Core::Impl::OnAppend(const Message& message) {
     DropInvalid();
     return;
   }
-  const Index matched = message.previous.index + message.entries.size();
+  Index matched = message.previous.index + message.entries.size();
   const EntryList& entries = message.entries;
   size_t known = 0;  // The log has so many of them.
   if (message.previous.index < commit_) {
@@ -302,8 +270,7 @@ void Core::Impl::OnAppend(const Message& message) {
       return;
     }
   } else if (!log_.Matches(message.previous)) {
-    // The leader would send what is refused below.
-    if (MayWrite(1)) RejectAppend(message);
+    RejectAppend(message);
     return;
   }
   known = log_.FindConflict(entries, known);
@@ -314,9 +281,12 @@ void Core::Impl::OnAppend(const Message& message) {
   if (known == entries.size()) {
     AckMatch(message.number, matched);
   } else if (!MayWrite(SizeBehind(entries, known))) {
-    return FollowerCommit(message.commit, message.previous.index + known);
+    matched = message.previous.index + known;
+    RefuseEntries(message, matched);
   } else {
     ReplaceSuffix(entries, known);
+    // The reply below waits for the disk.
+    if (WantsNoEntries()) AckMatch(message.number, matched);
     Message reply = NewMessage(MessageType::kAppendReply, message.from);
     reply.number = message.number;
     reply.received = matched;
@@ -446,7 +416,7 @@ void Core::Impl::OnAppendReply(const Message& message) {
   Progress* member = leader == nullptr ? nullptr : FindMember(message.from);
   if (member == nullptr) return;
   member->RecordContact(now_.mono);
-  TakeBehind(message, *member);
+  TakeWish(message, *member);
   const AppendNumber next = leader->last_append + 1;
   if (message.number >= next) {
     DropInvalid();
@@ -495,15 +465,6 @@ void Core::Impl::OnAppendReply(const Message& message) {
   if (leader->transfer && leader->transfer->to == member->replica() && news) {
     ContinueLeadershipTransfer();
   }
-}
-
-// Every heartbeat asks again, so a follower that has caught up is sent entries
-// within one interval. A group is not quiet meanwhile.
-void Core::Impl::TakeBehind(const Message& message, Progress& member) {
-  if (member.behind() && !message.behind) {
-    std::get<Leader>(role_).send_due = true;
-  }
-  member.RecordBehind(message.behind);
 }
 
 // Only entries of the own term are committed by counting replicas; earlier
@@ -600,7 +561,7 @@ bool Core::Impl::IsIdle() const {
   for (const Progress& member : leader.members) {
     if (IsInactive(member)) continue;
     if (member.state() != Progress::State::kReplicate ||
-        member.match() != last || member.behind() ||
+        member.match() != last || member.wants_no_entries() ||
         member.known_level() == Level() ||
         now_.mono - LastContact(member) > options_.election_timeout_min) {
       return false;
@@ -666,7 +627,7 @@ void Core::Impl::OnHeartbeatReply(const Message& message) {
     return;
   }
   member->RecordContact(now_.mono);
-  TakeBehind(message, *member);
+  TakeWish(message, *member);
   member->ConfirmReadRound(message.read_round);
   member->RecordKnownLevel(message.known_level);
   ConfirmRound();

@@ -33,6 +33,8 @@ struct Follower {
   // In between, pulses of the leader's node count as contact.
   MonoTime quiet_from = MonoTime::Max();
   MonoTime quiet_until = MonoTime::Min();
+  // Its last reply that left at once asked the leader to send no entries.
+  bool asked_for_none = false;
   std::vector<ForwardedRead> reads;
 };
 struct PreCandidate {

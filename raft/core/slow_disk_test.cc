@@ -139,7 +139,7 @@ class DiskOfManyGroupsTest : public ReplicaTest, protected HostGate {
  protected:
   DiskOfManyGroupsTest() { options_.gate = this; }
   bool MaySend(ReplicaId, Load) override { return true; }
-  bool MayWrite(uint64_t bytes) override { return bytes <= room_; }
+  bool MayWrite(uint64_t bytes) override { return !closed_ && bytes <= room_; }
 
   void Propose(size_t count = 1) {
     Proposals proposals;
@@ -168,6 +168,7 @@ class DiskOfManyGroupsTest : public ReplicaTest, protected HostGate {
   }
 
   uint64_t room_ = 1 << 30;
+  bool closed_ = false;  // As after a refusal.
 };
 
 TEST_F(DiskOfManyGroupsTest, Proposals_FitTheRoomOfTheNodeToTheByte) {
@@ -210,37 +211,100 @@ TEST_F(DiskOfManyGroupsTest, LeaderThatGetsRoomAgain_KeepsItsLeadership) {
   EXPECT_EQ(core_->role(), RoleKind::kLeader);
 }
 
-// A rejection would make the leader send the entries again.
-TEST_F(DiskOfManyGroupsTest, Follower_DropsEntriesAndIsSilentAboutThem) {
+TEST_F(DiskOfManyGroupsTest, Follower_RefusesEntriesAndSaysWhatItHas) {
   Start(Term(2));
   const auto append = [this](uint64_t after, std::vector<Entry> entries) {
-    Receive(Append(2, 2, At(after == 1 ? 1 : 2, after), std::move(entries),
-                   /*commit=*/2));
+    Message message = Append(2, 2, At(after == 1 ? 1 : 2, after),
+                             std::move(entries), /*commit=*/2);
+    message.number = AppendNumber(7);
+    Receive(std::move(message));
+  };
+  const auto reply = [this] {
+    const auto replies = Of(out_.messages, MessageType::kAppendReply);
+    EXPECT_EQ(replies.size(), 1u);
+    return replies.empty() ? Message() : replies[0];
   };
   append(1, {Commands(2, 2)});
   FinishWrites();
   room_ = 49;
+  closed_ = true;
   // The log has the first of them. Two do not fit.
   append(1, {Commands(2, 2), Commands(2, 3), Commands(2, 4)});
   EXPECT_FALSE(out_.write.has_value());
-  EXPECT_TRUE(out_.messages.empty());
+  EXPECT_TRUE(reply().reject);
+  EXPECT_TRUE(reply().no_entries);
+  EXPECT_EQ(reply().number, AppendNumber(7));
+  EXPECT_EQ(reply().hint, At(2, 2));
   EXPECT_EQ(core_->last().index, Index(2));
   EXPECT_EQ(core_->commit_index(), Index(2)) << "known entries are committed";
+  // Those that followed on their way.
+  append(4, {Commands(2, 5)});
+  EXPECT_TRUE(reply().reject);
+  EXPECT_TRUE(reply().no_entries);
+  EXPECT_EQ(reply().hint, At(2, 2));
+  append(2, {});
+  EXPECT_FALSE(reply().reject) << "known entries are acknowledged";
+  EXPECT_TRUE(reply().no_entries);
+  closed_ = false;
   append(1, {Commands(2, 2), Commands(2, 3)});
   ASSERT_TRUE(out_.write.has_value());
   EXPECT_EQ(out_.write->entries.size(), 1u);
-  FinishWrites();
+}
+
+// Once for each time that it was asked for none.
+TEST_F(DiskOfManyGroupsTest, FollowerThatGetsRoom_AsksItsLeaderForEntries) {
+  Start(Term(2));
   room_ = 0;
-  append(4, {});
+  Step(RoomToWrite{});
   EXPECT_TRUE(out_.messages.empty());
-  append(3, {});
-  EXPECT_EQ(Of(out_.messages, MessageType::kAppendReply).size(), 1u)
-      << "known entries are acknowledged";
-  room_ = 1;
-  append(4, {});
-  const auto replies = Of(out_.messages, MessageType::kAppendReply);
-  ASSERT_EQ(replies.size(), 1u);
-  EXPECT_TRUE(replies[0].reject);
+  for (int i = 0; i < 3; ++i) {
+    room_ = 0;
+    Receive(From(2, MessageType::kHeartbeat, 2));
+    ASSERT_EQ(out_.heartbeats.size(), 1u);
+    EXPECT_TRUE(out_.heartbeats[0].no_entries);
+    EXPECT_TRUE(core_->asked_for_no_entries());
+    Step(RoomToWrite{});
+    EXPECT_TRUE(out_.messages.empty()) << "there is none yet";
+    room_ = 100;
+    Step(RoomToWrite{});
+    ASSERT_EQ(out_.messages.size(), 1u);
+    EXPECT_EQ(out_.messages[0].type, MessageType::kAppendReply);
+    EXPECT_EQ(out_.messages[0].to, ReplicaId(2));
+    EXPECT_FALSE(out_.messages[0].no_entries);
+    EXPECT_FALSE(core_->asked_for_no_entries());
+    Step(RoomToWrite{});
+    EXPECT_TRUE(out_.messages.empty());
+  }
+}
+
+// The host need not say so.
+TEST_F(DiskOfManyGroupsTest, EndOfTheOwnWrite_AsksForEntries) {
+  Start(Term(2));
+  Receive(Append(2, 2, At(1, 1), {Commands(2, 2)}));
+  room_ = 0;
+  Receive(Append(2, 2, At(2, 2), {Commands(2, 3)}));
+  EXPECT_TRUE(core_->asked_for_no_entries());
+  room_ = 100;
+  const std::vector<Message> left = FinishWrite();
+  ASSERT_EQ(left.size(), 2u);
+  EXPECT_EQ(left[0].durable, Index(2));
+  EXPECT_EQ(left[1].number, AppendNumber());
+  EXPECT_FALSE(left[1].no_entries);
+}
+
+// The leader of a new term was asked for nothing.
+TEST_F(DiskOfManyGroupsTest, RoomUnderAnotherLeader_IsNotAnnounced) {
+  Start(Term(2));
+  room_ = 0;
+  Receive(From(2, MessageType::kHeartbeat, 2));
+  Receive(From(3, MessageType::kHeartbeat, 3));
+  EXPECT_FALSE(core_->asked_for_no_entries());
+  room_ = 100;
+  for (const Message& message : FinishWrite()) {
+    EXPECT_FALSE(message.no_entries) << "it says how things are when it leaves";
+  }
+  Step(RoomToWrite{});
+  EXPECT_TRUE(out_.messages.empty());
 }
 
 }  // namespace

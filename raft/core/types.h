@@ -144,18 +144,18 @@ enum class MessageType : uint8_t {
 // kAppend: `number`; `previous`; `entries`, which are empty in some probes;
 // `commit`; `commit_log_time`.
 // kAppendReply, accepted: `number` of the kAppend, or none in reply to a
-// snapshot; `received`; `durable`; `behind`.
+// snapshot or to nothing; `received`; `durable`; `no_entries`.
 // kAppendReply, rejected: `reject`; `number` of the kAppend; `hint`, the
 // sender's last entry at or before `previous` whose term is not higher. Any
 // message of a stale leader gets a rejecting kAppendReply with the higher term
-// and no number. It may have `behind`, too.
+// and no number. It may have `no_entries`, too.
 //
 // kHeartbeat: `commit`, the least of the leader's commit index and the
 // receiver's match; `commit_log_time`; `read_round`, the newest one;
 // `quiet_for`; `lost_entries`. Also `state`, a question of the host
 // (raft/host/state_digests.h).
-// kHeartbeatReply: `read_round` of the kHeartbeat; `known_level`; `behind`;
-// `state`, the answer.
+// kHeartbeatReply: `read_round` of the kHeartbeat; `known_level`;
+// `no_entries`; `state`, the answer.
 //
 // kSnapshotChunk: `number`; `part`. Without bytes it asks what the receiver
 // has.
@@ -180,9 +180,10 @@ struct Message {
   // The leader itself requested this kVote (kTimeoutNow), so voters with recent
   // leader contact do not ignore it (thesis 4.2.3).
   bool forced = false;
-  // The sender has committed more than it may hold before applying it. It wants
-  // no entries until a message without this flag.
-  bool behind = false;
+  // The sender wants no entries now: its disk has no room, or it has too much
+  // that it has not applied. This ends with a later message without the flag
+  // that has no `number`. One with a number may have waited for the disk.
+  bool no_entries = false;
   // The receiver lacks entries that it acknowledged as durable to this leader.
   bool lost_entries = false;
   LogPosition last_log;  // The candidate's last entry.

@@ -23,6 +23,13 @@ class DiskBoundsTest : public ::testing::Test {
     cluster_ = std::make_unique<testing::JournalCluster>(
         5, snapshot_threshold_bytes, std::vector<uint32_t>());
     cluster_->options_.unwritten_bytes_max = kBound;
+    if (rare_heartbeats_) {
+      CoreOptions& core = cluster_->options_.core;
+      core.heartbeat_interval = Seconds(2);
+      core.election_timeout_min = Seconds(6);
+      core.election_timeout_max = Seconds(12);
+      core.retry_interval = Seconds(60);
+    }
     cluster_->SetGroups(kGroups);
     for (uint32_t n = 1; n <= 3; ++n) cluster_->StartNode(n);
     for (uint32_t g = 1; g <= kGroups; ++g) {
@@ -79,7 +86,17 @@ class DiskBoundsTest : public ::testing::Test {
     EXPECT_TRUE(HaveConverged());
   }
 
+  // The groups whose leaders were asked by this node for no entries.
+  int GroupsThatWait(uint32_t n) {
+    int count = 0;
+    for (uint32_t g = 1; g <= kGroups; ++g) {
+      count += host(n).core(GroupId(g))->asked_for_no_entries();
+    }
+    return count;
+  }
+
   std::unique_ptr<testing::JournalCluster> cluster_;
+  bool rare_heartbeats_ = false;
   int refused_ = 0;
   int done_ = 0;
 };
@@ -128,6 +145,24 @@ TEST_F(DiskBoundsTest, FollowerOfManyGroups_AcceptsNoMoreEntries) {
             2 * 100 * kGroups * kEntryBytes);
   StallDisk(slow, Duration());
   AwaitConvergence();
+}
+
+// No heartbeat and no retry is needed.
+TEST_F(DiskBoundsTest, FollowerThatGetsRoom_GetsEntriesOfAllGroupsAtOnce) {
+  rare_heartbeats_ = true;
+  Start();
+  const uint32_t slow = cluster_->leader(GroupId(1)) % 3 + 1;
+  world().RunFor(Seconds(1));
+  StallDisk(slow, Milliseconds(500));
+  for (int round = 0; round < 20; ++round) {
+    Propose();
+    world().RunFor(Milliseconds(10));
+  }
+  EXPECT_GT(GroupsThatWait(slow), static_cast<int>(kGroups / 4));
+  EXPECT_FALSE(HaveConverged());
+  world().RunFor(Milliseconds(500));
+  EXPECT_EQ(GroupsThatWait(slow), 0);
+  EXPECT_TRUE(HaveConverged());
 }
 
 class TransferBoundsTest : public DiskBoundsTest {

@@ -33,8 +33,7 @@ class DiskRoom {
     // They count no more.
     void End() {
       if (room_ == nullptr) return;
-      CHECK_GE(room_->bytes_, bytes_);
-      std::exchange(room_, nullptr)->bytes_ -= bytes_;
+      std::exchange(room_, nullptr)->End(bytes_);
     }
 
    private:
@@ -42,18 +41,21 @@ class DiskRoom {
     const uint64_t bytes_;
   };
 
-  explicit DiskRoom(uint64_t bytes_max) : bytes_max_(bytes_max) {}
+  // `on_room` is called when the room opens, and must not ask for bytes then.
+  explicit DiskRoom(uint64_t bytes_max,
+                    absl::AnyInvocable<void()> on_room = nullptr)
+      : bytes_max_(bytes_max), on_room_(std::move(on_room)) {}
   DiskRoom(const DiskRoom&) = delete;
   DiskRoom& operator=(const DiskRoom&) = delete;
 
   // Whether so many bytes may be held now. If they do not fit, the room closes
-  // for all groups until half of it is free. Otherwise a group with small
-  // writes could keep others waiting, and leaders would send what few followers
-  // can take.
+  // for all groups until half of it is free and all that it refused would fit.
+  // Otherwise a group with small writes could keep others waiting, and leaders
+  // would send what few followers can take.
   bool Admit(uint64_t bytes) {
-    if (closed_ && bytes_ > bytes_max_ / 2) return false;
-    closed_ = !Fits(bytes);
-    return !closed_;
+    if (refused_bytes_ == 0 && Fits(bytes)) return true;
+    refused_bytes_ = std::max({refused_bytes_, bytes, uint64_t{1}});
+    return false;
   }
   // Whether so many bytes fit. Any number does while there are none.
   bool Fits(uint64_t bytes) const {
@@ -65,9 +67,22 @@ class DiskRoom {
   uint64_t bytes() const { return bytes_; }
 
  private:
+  void End(uint64_t bytes) {
+    CHECK_GE(bytes_, bytes);
+    bytes_ -= bytes;
+    if (refused_bytes_ == 0 || bytes_ > bytes_max_ / 2 ||
+        !Fits(refused_bytes_)) {
+      return;
+    }
+    refused_bytes_ = 0;
+    if (on_room_) on_room_();
+  }
+
   const uint64_t bytes_max_;
+  absl::AnyInvocable<void()> on_room_;
   uint64_t bytes_ = 0;
-  bool closed_ = false;
+  // The most that was refused since it closed; zero: it is open.
+  uint64_t refused_bytes_ = 0;
 };
 
 // Reads of chunks for followers. A read waits until its bytes fit, in the order

@@ -46,8 +46,31 @@ TEST(DiskRoom, FullRoom_ClosesForAllUntilHalfOfItIsFree) {
   first.End();
   EXPECT_TRUE(room.Admit(101));
   DiskRoom::Held third = room.Hold(50);
-  EXPECT_FALSE(room.Admit(51));
   EXPECT_TRUE(room.Admit(50)) << "half of it is free";
+}
+
+TEST(DiskRoom, FullRoom_OpensWhenAllThatItRefusedWouldFit) {
+  int opened = 0;
+  DiskRoom room(100, [&] { ++opened; });
+  DiskRoom::Held first = room.Hold(30);
+  DiskRoom::Held second = room.Hold(30);
+  DiskRoom::Held third = room.Hold(10);
+  EXPECT_FALSE(room.Admit(80));
+  EXPECT_FALSE(room.Admit(60)) << "the room is closed";
+  first.End();
+  EXPECT_EQ(opened, 0);
+  EXPECT_FALSE(room.Admit(1)) << "80 bytes still do not fit";
+  second.End();
+  EXPECT_EQ(opened, 1);
+  EXPECT_TRUE(room.Admit(80));
+  third.End();
+  EXPECT_EQ(opened, 1) << "it was open";
+  // Any number fits an empty room.
+  DiskRoom::Held last = room.Hold(1);
+  EXPECT_FALSE(room.Admit(1000));
+  last.End();
+  EXPECT_EQ(opened, 2);
+  EXPECT_TRUE(room.Admit(1000));
 }
 
 class ChunkReadsTest : public ::testing::Test {

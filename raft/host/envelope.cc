@@ -29,7 +29,7 @@ constexpr size_t kMessageHeaderBytes = 30;
 constexpr size_t kEntryHeaderBytes = 44;
 constexpr uint8_t kFlagReject = 1;
 constexpr uint8_t kFlagForced = 2;
-constexpr uint8_t kFlagBehind = 4;
+constexpr uint8_t kFlagNoEntries = 4;
 constexpr uint8_t kFlagLostEntries = 8;
 
 // The flags that a message of `type` may have.
@@ -43,11 +43,11 @@ uint8_t FlagsOf(MessageType type) {
     case MessageType::kReadIndexReply:
       return kFlagReject;
     case MessageType::kAppendReply:
-      return kFlagReject | kFlagBehind;
+      return kFlagReject | kFlagNoEntries;
     case MessageType::kHeartbeat:
       return kFlagLostEntries;
     case MessageType::kHeartbeatReply:
-      return kFlagBehind;
+      return kFlagNoEntries;
     default:
       return 0;
   }
@@ -128,7 +128,7 @@ class HeaderPass {
   MessageBytes Put(GroupId group, const Message& message) {
     const uint8_t flags = (message.reject ? kFlagReject : 0) |
                           (message.forced ? kFlagForced : 0) |
-                          (message.behind ? kFlagBehind : 0) |
+                          (message.no_entries ? kFlagNoEntries : 0) |
                           (message.lost_entries ? kFlagLostEntries : 0);
     CHECK_EQ(flags & ~FlagsOf(message.type), 0);
     Put(static_cast<uint8_t>(message.type));
@@ -208,7 +208,7 @@ class HeaderReader {
     }
     message.reject = (flags & kFlagReject) != 0;
     message.forced = (flags & kFlagForced) != 0;
-    message.behind = (flags & kFlagBehind) != 0;
+    message.no_entries = (flags & kFlagNoEntries) != 0;
     message.lost_entries = (flags & kFlagLostEntries) != 0;
     out->group = GroupId(headers_.Take<uint32_t>());
     message.to = ReplicaId(headers_.Take<uint64_t>());

@@ -104,7 +104,7 @@ class Drawing {
         break;
       case MessageType::kAppendReply:
         m->reject = Below(2) == 1;
-        m->behind = Below(2) == 1;
+        m->no_entries = Below(2) == 1;
         m->number = AppendNumber(Below(1 << 20));
         if (m->reject) {
           m->hint = Position();
@@ -122,7 +122,7 @@ class Drawing {
         m->state = {Index(Below(9)), Below(99)};
         break;
       case MessageType::kHeartbeatReply:
-        m->behind = Below(2) == 1;
+        m->no_entries = Below(2) == 1;
         m->read_round = ReadRound(Below(5));
         m->state = {Index(Below(9)), Below(99)};
         m->known_level = Level(Below(5));
@@ -259,7 +259,7 @@ std::vector<GroupMessage> GoldenMessages() {
                          .payload = Buffer::Copy("commands")}),
       WithChecksum(Entry{.term = Term(0x1d), .index = Index(0x18)})};
   Message& accepting = at(MessageType::kAppendReply);
-  accepting.behind = true;
+  accepting.no_entries = true;
   accepting.number = AppendNumber(0x36);
   accepting.received = Index(0x37);
   accepting.durable = Index(0x1e);

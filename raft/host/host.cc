@@ -54,7 +54,11 @@ Host::Impl::Impl(env::Env& env, HostOptions options, MakeStateMachine make,
               options_.core.election_timeout_min),
       log_memory_(options_.log_memory_bytes_max, [this] { EvictLater(); }),
       log_size_(options_.log_bytes_max, [this] { ShortenLogsLater(); }),
-      unwritten_(options_.unwritten_bytes_max),
+      unwritten_(options_.unwritten_bytes_max,
+                 [this] {
+                   room_to_write_ =
+                       env_.loop.Defer([this] { OfferRoomToWrite(); });
+                 }),
       staged_(options_.snapshot_transfer_bytes_max),
       chunk_reads_(options_.snapshot_transfer_bytes_max),
       snapshot_turn_([this] { NextSnapshotLater(); }),
@@ -233,6 +237,12 @@ void Host::Impl::OfferRoom(NodeId to) {
 
 void Host::Impl::OfferRoomLater(NodeId to) {
   offers_[to] = env_.loop.Defer([this, to] { OfferRoom(to); });
+}
+
+// Seldom: half of `unwritten_bytes_max` was written since the last time.
+void Host::Impl::OfferRoomToWrite() {
+  if (!status_.ok()) return;
+  for (const auto& [id, replica] : replicas_) replica->OnRoomToWrite();
 }
 
 void Host::Impl::OnLaneClosed(NodeId to, env::Lane lane) {

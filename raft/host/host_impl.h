@@ -109,6 +109,7 @@ class Host::Impl final : public env::Transport::Receiver {
   void SendPulses();
   void OfferRoom(NodeId to);
   void OfferRoomLater(NodeId to);
+  void OfferRoomToWrite();
   void EvictLater();
   void Evict();
   void ShortenLogsLater();
@@ -143,8 +144,9 @@ class Host::Impl final : public env::Transport::Receiver {
   absl::AnyInvocable<void(GroupId)> on_earlier_deadline_;
   absl::AnyInvocable<void()> on_pulses_needed_;
   Pulses pulses_;
-  LogBudget log_memory_;  // The entries in memory.
-  LogBudget log_size_;    // All entries.
+  LogBudget log_memory_;        // The entries in memory.
+  LogBudget log_size_;          // All entries.
+  env::Pending room_to_write_;  // The end of writes in the log sets it.
   DiskRoom unwritten_;
   DiskRoom staged_;
   ChunkReads chunk_reads_;

@@ -59,8 +59,8 @@ void Replica::OnMessage(NodeId from, StoreIncarnation store,
   if (!status_.ok() || !SenderIsMember(message.from, from, store)) return;
   // Any message may be lost.
   if (services_.env.buggify.Fire("raft.host.message_dropped")) return;
-  if (message.behind) {
-    services_.env.tracer.Sometimes("raft.follower_is_behind");
+  if (message.no_entries) {
+    services_.env.tracer.Sometimes("raft.follower_wants_no_entries");
   }
   TakeStateDigest(message);
   // Without a second move: a message is large.
@@ -173,6 +173,12 @@ void Replica::OnRoomToSend(NodeId to, bool link_is_new) {
       Step(RoomToSend{member, link_is_new});
     }
   }
+}
+
+void Replica::OnRoomToWrite() {
+  if (!core_->asked_for_no_entries()) return;
+  services_.env.tracer.Sometimes("raft.disk_of_node_has_room_again");
+  Step(RoomToWrite());
 }
 
 bool Replica::MaySend(ReplicaId to, Load load) {

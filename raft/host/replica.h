@@ -83,6 +83,8 @@ class Replica final : private HostGate {
   void TransferLeadership(NodeId to);
   // The link to node `to` has room, or it is new.
   void OnRoomToSend(NodeId to, bool link_is_new);
+  // The disk of this node has room for entries after it had none.
+  void OnRoomToWrite();
   // Call when deadline() has come.
   void OnTimer();
   MonoTime deadline() const;
