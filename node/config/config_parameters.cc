@@ -39,22 +39,22 @@ constexpr std::string_view kMemoryLimits[] = {"maxmemory",
 
 }  // namespace
 
-ConfigParameters::ConfigParameters(const Config& config, bool cluster) {
-  const HostPort address =
-      *ParseHostPort(cluster ? config.listen.resp_cluster : config.listen.resp);
+void ConfigParameters::Make() const {
+  const HostPort address = *ParseHostPort(cluster_ ? config_.listen.resp_cluster
+                                                   : config_.listen.resp);
   const auto add = [this](std::string_view name, std::string value) {
     all_.push_back({.name = std::string(name), .value = std::move(value)});
   };
   for (const Fixed& fixed : kFixed) add(fixed.name, std::string(fixed.value));
-  add("maxclients", Concat(config.limits.connections));
-  add("timeout", Concat(config.timeouts.idle.ns() / 1'000'000'000));
-  add("proto-max-bulk-len", Concat(config.limits.value_bytes));
-  add("client-query-buffer-limit", Concat(config.limits.query_buffer_bytes));
-  add("cluster-enabled", cluster ? "yes" : "no");
+  add("maxclients", Concat(config_.limits.connections));
+  add("timeout", Concat(config_.timeouts.idle.ns() / 1'000'000'000));
+  add("proto-max-bulk-len", Concat(config_.limits.value_bytes));
+  add("client-query-buffer-limit", Concat(config_.limits.query_buffer_bytes));
+  add("cluster-enabled", cluster_ ? "yes" : "no");
   add("port", Concat(address.port));
   add("bind", address.host);
-  add("dir", config.data_dir);
-  for (ConfigSetting& setting : ConfigSettings(config)) {
+  add("dir", config_.data_dir);
+  for (ConfigSetting& setting : ConfigSettings(config_)) {
     if (std::ranges::find(kMemoryLimits, setting.name) !=
         std::end(kMemoryLimits)) {
       continue;
@@ -70,8 +70,9 @@ ConfigParameters::ConfigParameters(const Config& config, bool cluster) {
 
 const ConfigParameters::Parameter* ConfigParameters::Find(
     std::string_view name) const {
-  const auto found = std::ranges::lower_bound(all_, name, {}, &Parameter::name);
-  return found == all_.end() || found->name != name ? nullptr : &*found;
+  const auto found =
+      std::ranges::lower_bound(all(), name, {}, &Parameter::name);
+  return found == all().end() || found->name != name ? nullptr : &*found;
 }
 
 }  // namespace quorate::node

@@ -2,7 +2,8 @@
 // as names and values that are made once for each kind of address.
 //
 // A configuration does not change while a node runs. One value may: that of the
-// memory limit, which the caller knows.
+// memory limit, which the caller knows. The first use makes all names and
+// values. Most runs of a node receive no such command.
 #ifndef QUORATE_NODE_CONFIG_CONFIG_PARAMETERS_H_
 #define QUORATE_NODE_CONFIG_CONFIG_PARAMETERS_H_
 
@@ -14,7 +15,8 @@
 
 namespace quorate::node {
 
-// Immutable. Invariant: the names are in ascending order, each once.
+// Immutable to its callers. Invariant: the names are in ascending order, each
+// once.
 class ConfigParameters {
  public:
   struct Parameter {
@@ -25,15 +27,24 @@ class ConfigParameters {
   };
 
   // `cluster`: for the address of cluster clients, not of plain ones. Requires:
-  // `config` is complete.
-  ConfigParameters(const Config& config, bool cluster);
+  // `config` is complete, does not change and outlives the object.
+  ConfigParameters(const Config& config, bool cluster)
+      : config_(config), cluster_(cluster) {}
 
-  const std::vector<Parameter>& all() const { return all_; }
+  // Never empty.
+  const std::vector<Parameter>& all() const {
+    if (all_.empty()) Make();
+    return all_;
+  }
   // Returns null for an unknown name. Names are in lower case.
   const Parameter* Find(std::string_view name) const;
 
  private:
-  std::vector<Parameter> all_;
+  void Make() const;
+
+  const Config& config_;
+  const bool cluster_;
+  mutable std::vector<Parameter> all_;  // Empty before its first use.
 };
 
 }  // namespace quorate::node

@@ -22,7 +22,8 @@ Config Complete() {
 }
 
 TEST(ConfigParameters_All, AreAscendingAndFound) {
-  const ConfigParameters parameters(Complete(), /*cluster=*/false);
+  const Config config = Complete();
+  const ConfigParameters parameters(config, /*cluster=*/false);
   std::string previous;
   for (const ConfigParameters::Parameter& parameter : parameters.all()) {
     EXPECT_LT(previous, parameter.name);
@@ -52,7 +53,8 @@ TEST(ConfigParameters_Values, AreThoseOfTheConfiguration) {
 }
 
 TEST(ConfigParameters_MemoryLimit, IsKnownByBothNames) {
-  const ConfigParameters parameters(Complete(), /*cluster=*/false);
+  const Config config = Complete();
+  const ConfigParameters parameters(config, /*cluster=*/false);
   size_t limits = 0;
   for (const ConfigParameters::Parameter& parameter : parameters.all()) {
     if (parameter.memory_limit) ++limits;
