@@ -92,8 +92,11 @@ __attribute__((target("sse4.2"))) uint32_t InThreeLanes(
 
 __attribute__((target("sse4.2"))) uint32_t ByInstruction(
     uint32_t crc, std::string_view bytes) {
-  crc = InThreeLanes<1024>(crc, &bytes);
-  crc = InThreeLanes<128>(crc, &bytes);
+  // Most pieces of messages are shorter than one round of lanes.
+  if (bytes.size() >= 3 * 128) {
+    crc = InThreeLanes<1024>(crc, &bytes);
+    crc = InThreeLanes<128>(crc, &bytes);
+  }
   const char* p = bytes.data();
   size_t left = bytes.size();
   uint64_t wide = crc;
@@ -113,14 +116,15 @@ __attribute__((target("sse4.2"))) uint32_t ByInstruction(
     wide = _mm_crc32_u64(wide, LoadFixed<uint64_t>(p));
   }
   crc = static_cast<uint32_t>(wide);
-  if (left >= 4) {
+  if ((left & 4) != 0) {
     crc = _mm_crc32_u32(crc, LoadFixed<uint32_t>(p));
-    left -= 4;
     p += 4;
   }
-  for (; left > 0; --left, ++p) {
-    crc = _mm_crc32_u8(crc, static_cast<uint8_t>(*p));
+  if ((left & 2) != 0) {
+    crc = _mm_crc32_u16(crc, LoadFixed<uint16_t>(p));
+    p += 2;
   }
+  if ((left & 1) != 0) crc = _mm_crc32_u8(crc, static_cast<uint8_t>(*p));
   return crc;
 }
 

@@ -9,7 +9,10 @@ namespace {
 constexpr uint8_t kResultVersion = 1;
 constexpr size_t kFrameBytes = 24;
 constexpr size_t kHeadBytes = 8;
+constexpr size_t kVersionBytes = 16;
 constexpr uint32_t kNilSize = 0xffffffff;
+// A builder begins with room for the frame and a short result.
+constexpr size_t kReservedBytes = 56;
 // LeaveOutLast keeps smaller payloads.
 constexpr size_t kSmallPayloadBytes = 1 << 10;
 // Finish moves results of at least this size, and copies smaller ones.
@@ -23,13 +26,14 @@ constexpr uint8_t kDuplicateBit = 1 << 1;
 constexpr uint8_t kVersionBit = 1 << 2;  // A version follows the head.
 
 void AppendFrame(std::string* out, const Version& entry, uint8_t bits) {
-  AppendFixed<uint8_t>(out, kResultVersion);
-  AppendFixed<uint8_t>(out, bits);
-  AppendFixed<uint16_t>(out, 0);
-  AppendFixed<uint32_t>(out, 0);  // Count, in Finish.
-  AppendFixed<uint64_t>(out, entry.index.value());
-  AppendFixed<uint32_t>(out, entry.group.value());
-  AppendFixed<uint32_t>(out, entry.position);
+  char frame[kFrameBytes] = {};
+  StoreFixed(frame, kResultVersion);
+  StoreFixed(frame + 1, bits);
+  // Behind two bytes of zero: the count, which Finish stores.
+  StoreFixed(frame + 8, entry.index.value());
+  StoreFixed(frame + 16, entry.group.value());
+  StoreFixed(frame + 20, entry.position);
+  out->append(frame, sizeof(frame));
 }
 
 }  // namespace
@@ -220,6 +224,7 @@ Buffer SliceOf(const Buffer& buffer, std::string_view bytes) {
 }
 
 ResultBuilder::ResultBuilder(const Version& entry) : base_(entry) {
+  bytes_.reserve(kReservedBytes);
   AppendFrame(&bytes_, entry, /*bits=*/0);
 }
 
@@ -238,16 +243,18 @@ void ResultBuilder::AddHead(const ResultView& head, PayloadKind kind,
   if (head.wrote) bits |= kWroteBit;
   if (head.duplicate) bits |= kDuplicateBit;
   if (head.version != implied) bits |= kVersionBit;
-  AppendFixed<uint8_t>(&bytes_, static_cast<uint8_t>(head.status));
-  AppendFixed<uint8_t>(&bytes_, static_cast<uint8_t>(kind));
-  AppendFixed<uint8_t>(&bytes_, bits);
-  AppendFixed<uint8_t>(&bytes_, 0);
-  AppendFixed<uint32_t>(&bytes_, static_cast<uint32_t>(payload_bytes));
-  if (head.version != implied) {
-    AppendFixed<uint32_t>(&bytes_, head.version.group.value());
-    AppendFixed<uint32_t>(&bytes_, head.version.position);
-    AppendFixed<uint64_t>(&bytes_, head.version.index.value());
+  char bytes[kHeadBytes + kVersionBytes];
+  StoreFixed(bytes, static_cast<uint8_t>(head.status));
+  StoreFixed(bytes + 1, static_cast<uint8_t>(kind));
+  StoreFixed(bytes + 2, bits);
+  StoreFixed(bytes + 3, uint8_t{0});
+  StoreFixed(bytes + 4, static_cast<uint32_t>(payload_bytes));
+  if ((bits & kVersionBit) != 0) {
+    StoreFixed(bytes + kHeadBytes, head.version.group.value());
+    StoreFixed(bytes + kHeadBytes + 4, head.version.position);
+    StoreFixed(bytes + kHeadBytes + 8, head.version.index.value());
   }
+  bytes_.append(bytes, (bits & kVersionBit) != 0 ? sizeof(bytes) : kHeadBytes);
 }
 
 void ResultBuilder::Add(const ResultView& result) {

@@ -139,10 +139,8 @@ void Sessions::Renew(Slot slot, SessionRow* row, const SessionStamp& stamp,
   const int64_t expiry =
       std::max(row->expire_at_ms, ExpiryOfUseAt(now_ms, rules_.lifetime));
   if (expiry == row->expire_at_ms) return;
-  const Room room = RoomOf(slot, row->token.client);
-  RemoveExpiry(room, row->expire_at_ms, row->token.client);
-  row->expire_at_ms = expiry;
-  AddExpiry(room, expiry, row->token.client);
+  MoveExpiry(RoomOf(slot, row->token.client), row->token.client,
+             std::exchange(row->expire_at_ms, expiry), expiry);
 }
 
 // Clients' tokens are below those of Idempotency-Keys, so the order of rooms is
@@ -177,6 +175,23 @@ void Sessions::AddExpiry(Room room, int64_t at_ms, ClientId client) {
   if (before.has_value() && before->first <= at_ms) return;
   if (before.has_value()) firsts_.erase({before->first, room});
   firsts_.insert({at_ms, room});
+}
+
+void Sessions::MoveExpiry(Room room, ClientId client, int64_t from_ms,
+                          int64_t to_ms) {
+  const auto found = expiries_.find({room, from_ms, client});
+  // A new row has none yet.
+  if (found == expiries_.end()) return AddExpiry(room, to_ms, client);
+  const bool first =
+      found == expiries_.begin() || std::get<Room>(*std::prev(found)) != room;
+  const auto next = expiries_.erase(found);
+  const bool last = next == expiries_.end() || std::get<Room>(*next) != room;
+  const int64_t new_first_ms =
+      last ? to_ms : std::min(std::get<int64_t>(*next), to_ms);
+  expiries_.insert({room, to_ms, client});
+  if (!first || new_first_ms == from_ms) return;
+  firsts_.erase({from_ms, room});
+  firsts_.insert({new_first_ms, room});
 }
 
 void Sessions::RemoveExpiry(Room room, int64_t at_ms, ClientId client) {

@@ -134,6 +134,8 @@ class Sessions {
   std::optional<std::pair<int64_t, ClientId>> FirstOf(Room room) const;
   void AddExpiry(Room room, int64_t at_ms, ClientId client);
   void RemoveExpiry(Room room, int64_t at_ms, ClientId client);
+  // RemoveExpiry, then AddExpiry.
+  void MoveExpiry(Room room, ClientId client, int64_t from_ms, int64_t to_ms);
   void Remove(Slot slot, ClientId client);
   // Removes up to `count_max` expired rows of the room.
   void RemoveExpired(Room room, int64_t now_ms, size_t count_max);

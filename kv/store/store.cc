@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <functional>
+#include <optional>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -149,8 +150,9 @@ Buffer Store::Impl::Apply(const raft::Entry& entry, bool wants_result) {
     return wants_result ? ResultBuilder::Refused(first) : Buffer();
   }
   AdoptRules(reader.rules());
-  ResultBuilder builder(first);
-  ResultBuilder* results = wants_result ? &builder : nullptr;
+  std::optional<ResultBuilder> builder;
+  if (wants_result) builder.emplace(first);
+  ResultBuilder* const results = builder ? &*builder : nullptr;
   std::array<Decoded, kDecodedAhead> decoded;
   while (!reader.done()) {
     size_t count = 0;
@@ -167,7 +169,7 @@ Buffer Store::Impl::Apply(const raft::Entry& entry, bool wants_result) {
     }
   }
   Housekeep(reader.count());
-  return wants_result ? builder.Finish() : Buffer();
+  return builder ? builder->Finish() : Buffer();
 }
 
 void Store::Impl::Prefetch(absl::Span<const Decoded> chunk) const {
@@ -283,8 +285,9 @@ void Store::Impl::ProcessStamped(const CommandView& command,
   }
   // Results are replicated state: they are built even if no client waits for
   // them.
-  ResultBuilder kept(version);
-  ResultBuilder* builder = results != nullptr ? results : &kept;
+  std::optional<ResultBuilder> kept;
+  ResultBuilder* const builder =
+      results != nullptr ? results : &kept.emplace(version);
   Process(command, version, payload, builder);
   sessions_->StoreResult(command.slot, command.session, request_hash,
                          builder->last(), now_ms());
