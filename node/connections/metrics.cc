@@ -23,9 +23,13 @@ uint64_t LatencyHistogram::CumulativeCount(size_t i) const {
   return count;
 }
 
-Metrics::Metrics() : commands_(AllCommands().size()) {}
+const Metrics::Command& Metrics::command(CommandId id) const {
+  static const Command kNone;
+  return commands_.empty() ? kNone : commands_[static_cast<size_t>(id)];
+}
 
 void Metrics::OnCommand(CommandId id, Duration duration, bool failed) {
+  if (commands_.empty()) commands_.resize(AllCommands().size());
   Command& command = commands_[static_cast<size_t>(id)];
   ++command.calls;
   ++total_commands_;

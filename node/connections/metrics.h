@@ -54,8 +54,6 @@ class Metrics {
     uint64_t protocol_errors = 0;
   };
 
-  Metrics();
-
   void OnCommand(CommandId id, Duration duration, bool failed);
   // `reply` is an error reply, "-CODE …".
   void OnErrorReply(std::string_view reply);
@@ -63,9 +61,7 @@ class Metrics {
   // Resets what CONFIG RESETSTAT resets in Redis.
   void Reset();
 
-  const Command& command(CommandId id) const {
-    return commands_[static_cast<size_t>(id)];
-  }
+  const Command& command(CommandId id) const;
   // Error replies by code; at most 128 codes.
   const absl::btree_map<std::string, uint64_t>& errors() const {
     return errors_;
@@ -91,7 +87,7 @@ class Metrics {
   uint64_t snapshots_installed = 0;
 
  private:
-  std::vector<Command> commands_;
+  std::vector<Command> commands_;  // By CommandId. Empty before the first one.
   absl::btree_map<std::string, uint64_t> errors_;
   absl::btree_map<std::string, Http> http_;
   uint64_t total_commands_ = 0;
