@@ -345,6 +345,7 @@ void Replica::ReportLogBytes() {
 
 // The followers are those of the last report in nearly all steps.
 void Replica::ReportInFlight() {
+  if (core_->role() != RoleKind::kLeader && reported_in_flight_.empty()) return;
   core_->GetInFlight(&in_flight_);
   if (in_flight_ == reported_in_flight_) return;
   for (size_t i = 0;

@@ -169,6 +169,12 @@ class Choices {
 
  private:
   using Key = std::tuple<uint64_t, uint64_t, uint64_t>;
+  struct KeyHash {
+    size_t operator()(const Key& key) const {
+      const auto [site, entity, counter] = key;
+      return Mix64(site ^ Mix64(entity ^ counter * 0x9e3779b97f4a7c15));
+    }
+  };
   struct Replayed {
     size_t line = 0;  // The index in `choices_`.
     bool used = false;
@@ -185,8 +191,8 @@ class Choices {
   uint64_t draws_ = 0;
   std::vector<TapeChoice> choices_;
   // How often each description was counted. Looked up only.
-  absl::flat_hash_map<Key, uint64_t> counts_;
-  absl::flat_hash_map<Key, Replayed> replay_;
+  absl::flat_hash_map<Key, uint64_t, KeyHash> counts_;
+  absl::flat_hash_map<Key, Replayed, KeyHash> replay_;
 };
 
 }  // namespace quorate::sim

@@ -333,6 +333,7 @@ Cluster::Cluster(World& world, ReplicaChecker& checker,
     replica_checker_.SetVoters(shard.group, shard.replicas);
   }
   programs_.resize(nodes);
+  completed_.resize(nodes);
   created_.resize(nodes);
   created_late_.resize(nodes);
 }
@@ -358,11 +359,16 @@ node::Config Cluster::FileOf(NodeId node) const {
   return config;
 }
 
-node::Config Cluster::ConfigOf(NodeId node) const {
-  node::Config config = FileOf(node);
-  const absl::Status status = node::CompleteConfig(&config, {});
-  CHECK(status.ok()) << status.ToString();
-  return config;
+const node::Config& Cluster::ConfigOf(NodeId node) const {
+  const size_t index = node.value() - 1;
+  std::optional<node::Config>& config =
+      completed_[index][created_[index] ? 1 : 0];
+  if (!config.has_value()) {
+    config = FileOf(node);
+    const absl::Status status = node::CompleteConfig(&*config, {});
+    CHECK(status.ok()) << status.ToString();
+  }
+  return *config;
 }
 
 std::optional<node::Config> Cluster::WrongConfigOf(

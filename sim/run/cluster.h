@@ -4,6 +4,7 @@
 #ifndef QUORATE_SIM_RUN_CLUSTER_H_
 #define QUORATE_SIM_RUN_CLUSTER_H_
 
+#include <array>
 #include <cstdint>
 #include <functional>
 #include <map>
@@ -179,7 +180,7 @@ class Cluster {
 
   // The configuration as the file says it, before CompleteConfig.
   node::Config FileOf(NodeId node) const;
-  node::Config ConfigOf(NodeId node) const;
+  const node::Config& ConfigOf(NodeId node) const;
   // None if this configuration cannot have the mistake.
   std::optional<node::Config> WrongConfigOf(NodeId node,
                                             const WrongFile& wrong) const;
@@ -206,7 +207,9 @@ class Cluster {
   absl::AnyInvocable<bool(MachineId) const> erased_;
   std::vector<node::NodeConfig> nodes_;
   std::vector<node::ShardConfig> shards_;
-  std::vector<node::Config> configs_;                 // By node.
+  std::vector<node::Config> configs_;  // By node.
+  // By node: what ConfigOf returns before the node was created, and after.
+  mutable std::vector<std::array<std::optional<node::Config>, 2>> completed_;
   std::vector<raft::TransportOptions> peer_streams_;  // By node, or empty.
   std::vector<MachineId> machines_;
   // The program of each node. Null while the node is down.
