@@ -1,6 +1,7 @@
 #include "kv/store/record_pool.h"
 
 #include <new>
+#include <utility>
 
 #include "env/check.h"
 
@@ -39,11 +40,24 @@ struct RecordPool::Slab {
   bool full() const { return used_blocks == block_count; }
 };
 
-RecordPool::~RecordPool() { CHECK_EQ(slab_count_, size_t{0}); }
+RecordPool::~RecordPool() {
+  CHECK_EQ(slab_count_, size_t{0});
+  Release(spare_);
+}
+
+void RecordPool::Release(void* slab) {
+  if (slab == nullptr) return;
+  ASAN_UNPOISON_MEMORY_REGION(slab, kSlabBytes);
+  ::operator delete (slab, std::align_val_t{kSlabBytes});
+}
 
 RecordPool::Slab* RecordPool::NewSlab(size_t size_class) {
   static_assert(sizeof(Slab) % kStepBytes == 0);
-  void* bytes = ::operator new (kSlabBytes, std::align_val_t{kSlabBytes});
+  void* bytes = std::exchange(spare_, nullptr);
+  if (bytes == nullptr) {
+    bytes = ::operator new (kSlabBytes, std::align_val_t{kSlabBytes});
+  }
+  ASAN_UNPOISON_MEMORY_REGION(bytes, sizeof(Slab));
   Slab* slab = new (bytes) Slab();
   slab->pool = this;
   slab->size_class = static_cast<uint32_t>(size_class);
@@ -106,8 +120,9 @@ void RecordPool::FreeIn(Slab* slab, void* block) {
   if (slab->used_blocks == 0) {
     Unlink(slab);
     --slab_count_;
-    ASAN_UNPOISON_MEMORY_REGION(slab, kSlabBytes);
-    ::operator delete (slab, std::align_val_t{kSlabBytes});
+    // In a small store each write may empty one slab and begin another.
+    ASAN_POISON_MEMORY_REGION(slab, kSlabBytes);
+    Release(std::exchange(spare_, slab));
     return;
   }
   slab->free = new (block) FreeBlock{.next = slab->free};

@@ -47,9 +47,13 @@ class RecordPool {
   void FreeIn(Slab* slab, void* block);
   void Link(Slab* slab);
   void Unlink(Slab* slab);
+  static void Release(void* slab);
 
   // By size class, which is the size in steps: a list of the slabs with room.
   std::vector<Slab*> with_room_;
+  // The memory of the last slab that became empty, for the next one. May be
+  // null.
+  void* spare_ = nullptr;
   size_t slab_count_ = 0;
   size_t used_bytes_ = 0;
 };
