@@ -212,6 +212,8 @@ class ServerImpl final : public Server, public raft::Host::Observer {
         .store_bytes_above_limit = memory_budget_.most_bytes_above_limit(),
         .longest_turn_work = turn_work_.longest(),
         .longest_apply_work = host_.longest_apply_work()};
+    const bool evicts =
+        use.log_memory_bytes > config_.snapshot.log_memory_bytes;
     for (const auto& queue : router_.queues()) {
       use.waiting_requests =
           std::max<uint64_t>(use.waiting_requests, queue->waiting_requests());
@@ -219,10 +221,6 @@ class ServerImpl final : public Server, public raft::Host::Observer {
           std::max<uint64_t>(use.waiting_bytes, queue->waiting_bytes());
       use.entries_in_flight =
           std::max<uint64_t>(use.entries_in_flight, queue->inflight());
-    }
-    const bool evicts =
-        use.log_memory_bytes > config_.snapshot.log_memory_bytes;
-    for (const auto& queue : router_.queues()) {
       const raft::Core* const core = host_.core(queue->group());
       if (core == nullptr) continue;
       if (evicts) use.unapplied_bytes += core->unapplied_bytes();

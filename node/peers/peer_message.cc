@@ -74,8 +74,11 @@ std::vector<Buffer> Seal(const MessageLink& link, std::string message,
   for (const Buffer& payload : payloads) crc = Crc32c(crc, payload.view());
   StoreFixed(message.data(), static_cast<uint8_t>(Service::kNodes));
   StoreFixed(message.data() + kServiceBytes, crc);
-  payloads.insert(payloads.begin(), Buffer::Copy(message));
-  return payloads;
+  std::vector<Buffer> pieces;
+  pieces.reserve(1 + payloads.size());
+  pieces.push_back(Buffer::Copy(message));
+  for (Buffer& payload : payloads) pieces.push_back(std::move(payload));
+  return pieces;
 }
 
 // True if the request has the fields of its kind, and no others.

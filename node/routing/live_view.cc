@@ -338,6 +338,7 @@ void LiveView::QuerySoon(GroupId group) {
 NodeReport LiveView::Report(NodeId asker, StoreIncarnation store,
                             const StatusQuery& query) {
   std::vector<ReplicaReport> rows;
+  rows.reserve(std::min(own_groups_.size(), kReportRowsMax));
   for (const GroupId group : own_groups_) {
     if (rows.size() == kReportRowsMax) break;
     ReplicaReport& row = rows.emplace_back();
