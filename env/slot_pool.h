@@ -41,16 +41,28 @@ class SlotPool {
     const size_t index = id % kSlotsMax;
     if (index >= slots_.size()) return nullptr;
     Slot& slot = slots_[index];
-    if (slot.generation != id / kSlotsMax || !slot.value) return nullptr;
-    return &*slot.value;
+    // The generation of a free slot is that of no id yet.
+    return slot.generation == id / kSlotsMax ? &*slot.value : nullptr;
   }
   // Takes the value out. Requires: Find(id) is not null.
   T Take(uint64_t id) {
-    CHECK(Find(id) != nullptr);
+    T* const found = Find(id);
+    CHECK(found != nullptr);
+    T value = std::move(*found);
     const size_t index = id % kSlotsMax;
-    T value = std::move(*slots_[index].value);
     slots_[index].value.reset();
     Free(index);
+    return value;
+  }
+  // The value of `id`, taken out, or nothing if it is gone.
+  std::optional<T> TakeIfThere(uint64_t id) {
+    std::optional<T> value;
+    if (T* const found = Find(id)) {
+      value.emplace(std::move(*found));
+      const size_t index = id % kSlotsMax;
+      slots_[index].value.reset();
+      Free(index);
+    }
     return value;
   }
   void Remove(uint64_t id) {

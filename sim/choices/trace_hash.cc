@@ -4,6 +4,7 @@
 #include <xxhash.h>
 
 #include <cstdio>
+#include <initializer_list>
 #include <utility>
 
 #include "env/check.h"
@@ -73,37 +74,27 @@ std::string_view TraceKindName(TraceKind kind) {
 
 namespace {
 
-// Whether an event of this kind runs a program, and so causes others.
-bool RunsCode(TraceKind kind) {
-  switch (kind) {
-    case TraceKind::kBoot:
-    case TraceKind::kTimer:
-    case TraceKind::kMessage:
-    case TraceKind::kDiskCompletion:
-    case TraceKind::kStreamBytes:
-    case TraceKind::kStreamEvent:
-    case TraceKind::kConnect:
-    case TraceKind::kLaneReady:
-      return true;
-    default:
-      return false;
-  }
+// A bit for each kind.
+constexpr uint64_t SetOf(std::initializer_list<TraceKind> kinds) {
+  static_assert(kTraceKinds <= 64);
+  uint64_t set = 0;
+  for (const TraceKind kind : kinds) set |= 1ULL << static_cast<size_t>(kind);
+  return set;
 }
 
-bool InStory(TraceKind kind) {
-  switch (kind) {
-    case TraceKind::kBoot:
-    case TraceKind::kCrash:
-    case TraceKind::kPlan:
-    case TraceKind::kDeed:
-    case TraceKind::kPartitionBegins:
-    case TraceKind::kPartitionEnds:
-    case TraceKind::kLead:
-      return true;
-    default:
-      return false;
-  }
+constexpr bool IsIn(uint64_t set, TraceKind kind) {
+  return (set >> static_cast<size_t>(kind) & 1) != 0;
 }
+
+// An event of these kinds runs a program, and so causes others.
+constexpr uint64_t kRunsCode = SetOf(
+    {TraceKind::kBoot, TraceKind::kTimer, TraceKind::kMessage,
+     TraceKind::kDiskCompletion, TraceKind::kStreamBytes,
+     TraceKind::kStreamEvent, TraceKind::kConnect, TraceKind::kLaneReady});
+
+constexpr uint64_t kInStory = SetOf(
+    {TraceKind::kBoot, TraceKind::kCrash, TraceKind::kPlan, TraceKind::kDeed,
+     TraceKind::kPartitionBegins, TraceKind::kPartitionEnds, TraceKind::kLead});
 
 }  // namespace
 
@@ -133,11 +124,15 @@ void TraceHash::Add(SimTime time, MachineId machine, TraceKind kind,
   high_ = Mix64(high_ + (event ^ 0xa4093822299f31d0ULL));
   ++count_;
   ++counts_[static_cast<size_t>(kind)];
-  if (keep_) records_.push_back({time, machine, kind, payload, cause_, {}});
-  if (InStory(kind)) {
-    story_.push_back({time, machine, kind, payload, cause_, {}});
-  }
-  if (RunsCode(kind)) cause_ = count_;
+  if (keep_ || IsIn(kInStory, kind)) Keep(time, machine, kind, payload);
+  if (IsIn(kRunsCode, kind)) cause_ = count_;
+}
+
+void TraceHash::Keep(SimTime time, MachineId machine, TraceKind kind,
+                     uint64_t payload) {
+  const TraceRecord record = {time, machine, kind, payload, cause_, {}};
+  if (keep_) records_.push_back(record);
+  if (IsIn(kInStory, kind)) story_.push_back(record);
 }
 
 void TraceHash::AddNamed(SimTime time, MachineId machine, TraceKind kind,
@@ -155,7 +150,7 @@ void TraceHash::AddNamed(SimTime time, MachineId machine, TraceKind kind,
 
 void TraceHash::AddToStory(SimTime time, MachineId machine, TraceKind kind,
                            uint64_t payload, std::string words) {
-  CHECK(InStory(kind));
+  CHECK(IsIn(kInStory, kind));
   Add(time, machine, kind, payload);
   if (keep_) Detail(words);
   story_.back().detail = std::move(words);

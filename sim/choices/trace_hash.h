@@ -138,6 +138,10 @@ class TraceHash {
   const std::vector<TraceRecord>& story() const { return story_; }
 
  private:
+  // Stores the event in the lists that have it.
+  [[gnu::noinline]] void Keep(SimTime time, MachineId machine, TraceKind kind,
+                              uint64_t payload);
+
   uint64_t low_ = 0x243f6a8885a308d3;
   uint64_t high_ = 0x13198a2e03707344;
   uint64_t count_ = 0;

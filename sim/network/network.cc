@@ -185,13 +185,12 @@ void Network::Remember(const NetworkMessage& message, NetworkLink* link) {
       !state_->choices.TapeAddsFaults()) {
     return;
   }
-  if (link->old.size() >= kRememberedMax) {
-    messages_.Remove(link->old.front());
-    link->old.erase(link->old.begin());
+  if (link->old.size() < kRememberedMax) {
+    link->old.push_back(message);
+  } else {
+    link->old[link->oldest] = message;
+    link->oldest = (link->oldest + 1) % kRememberedMax;
   }
-  NetworkMessage copy = message;
-  copy.remembered = true;
-  link->old.push_back(messages_.Add(std::move(copy)));
 }
 
 void Network::Replay(const NetworkMessage& message, NetworkLink* link,
@@ -201,8 +200,8 @@ void Network::Replay(const NetworkMessage& message, NetworkLink* link,
   state_->faults.Count(Fault::kMessageReplayed);
   const size_t back = std::min<size_t>(which, link->old.size() - 1);
   NetworkMessage again =
-      *messages_.Find(link->old[link->old.size() - 1 - back]);
-  again.remembered = false;
+      link->old[(link->oldest + link->old.size() - 1 - back) %
+                link->old.size()];
   again.departs = message.departs;
   Schedule(std::move(again),
            message.departs + state_->network.latency_min +
@@ -312,7 +311,6 @@ void Network::MachineDied(MachineId machine, SimTime death) {
   }
   for (uint64_t id : messages_.Ids()) {
     const NetworkMessage& message = *messages_.Find(id);
-    if (message.remembered) continue;
     const bool unsent =
         message.from == machine && !message.arrived && message.departs > death;
     const bool undelivered = message.to == machine && message.arrived;

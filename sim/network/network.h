@@ -49,6 +49,8 @@ class AddressBook {
   uint16_t next_port_ = 40000;
 };
 
+struct NetworkMessage;
+
 // One direction between two machines.
 struct NetworkLink {
   int blocks = 0;  // The number of partitions that block it.
@@ -74,7 +76,9 @@ struct NetworkLink {
     bool congested = false;
   };
   std::array<Lane, env::kLanes> lanes;
-  std::vector<uint64_t> old;  // Ids of remembered messages, newest last.
+  // Copies of the last messages, for replay. Full, it is a ring.
+  std::vector<NetworkMessage> old;
+  size_t oldest = 0;  // The place of the first of them.
   // The handshake of the latest message that arrived.
   env::LinkState handshake;
   // The version of the address book at the last traced refusal.
@@ -90,8 +94,6 @@ struct NetworkMessage {
   SimTime departs;
   size_t charged = 0;    // Bytes counted on the lane.
   bool arrived = false;  // It waits for a turn of the receiver.
-  // It is a copy for replay and is not delivered itself.
-  bool remembered = false;
   Buffer bytes;
 };
 

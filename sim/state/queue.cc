@@ -43,9 +43,16 @@ QueuedEvent EventQueue::Pop(SimTime* time) {
 }
 
 std::optional<QueuedEvent> EventQueue::PopUntil(SimTime end, SimTime* time) {
-  DropDead();
-  if (heap_.empty() || SimTime(heap_.front().time) > end) return std::nullopt;
-  return TakeTop(time);
+  while (!heap_.empty() && heap_.front().time <= end.ns()) {
+    std::optional<QueuedEvent> event =
+        events_.TakeIfThere(heap_.front().handle);
+    if (event.has_value()) {
+      *time = last_ = SimTime(heap_.front().time);
+      return event;
+    }
+    DropTop();
+  }
+  return std::nullopt;
 }
 
 QueuedEvent EventQueue::TakeTop(SimTime* time) {
@@ -54,11 +61,13 @@ QueuedEvent EventQueue::TakeTop(SimTime* time) {
 }
 
 void EventQueue::DropDead() {
-  while (TopIsDead()) {
-    heap_.front() = heap_.back();
-    heap_.pop_back();
-    if (!heap_.empty()) SiftDown(0);
-  }
+  while (TopIsDead()) DropTop();
+}
+
+void EventQueue::DropTop() {
+  heap_.front() = heap_.back();
+  heap_.pop_back();
+  if (!heap_.empty()) SiftDown(0);
 }
 
 void EventQueue::SiftUp(size_t i) {

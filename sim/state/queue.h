@@ -65,6 +65,7 @@ class EventQueue {
     return !heap_.empty() && events_.Find(heap_.front().handle) == nullptr;
   }
   void DropDead();
+  void DropTop();
   // Requires: the first entry is that of an event.
   QueuedEvent TakeTop(SimTime* time);
   void Compact();

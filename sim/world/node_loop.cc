@@ -1,6 +1,7 @@
 #include "sim/world/node_loop.h"
 
 #include <algorithm>
+#include <optional>
 #include <utility>
 
 #include "absl/strings/str_format.h"
@@ -72,13 +73,13 @@ void NodeLoop::RunTimers() {
   }
   SimState& state = scheduler_->state();
   for (size_t i = 0; i < due_.size() && scheduler_->alive(); ++i) {
-    if (callbacks_.Find(due_[i].id) == nullptr) continue;
-    env::Callback callback = callbacks_.Take(due_[i].id);
+    std::optional<env::Callback> callback = callbacks_.TakeIfThere(due_[i].id);
+    if (!callback.has_value()) continue;
     state.hash.SetCause(due_[i].cause);
     state.hash.Add(state.now, scheduler_->id(), TraceKind::kTimer,
                    due_[i].order);
     if (state.hash.keeps_records()) state.hash.Detail(Describe(due_[i]));
-    callback();
+    (*callback)();
   }
 }
 
@@ -97,9 +98,9 @@ std::string NodeLoop::Describe(const Timer& timer) const {
 void NodeLoop::RunDeferred() {
   reading_ = clock_.Read(scheduler_->effect_time());
   for (size_t i = 0; i < deferred_.size() && scheduler_->alive(); ++i) {
-    if (callbacks_.Find(deferred_[i]) == nullptr) continue;
-    env::Callback callback = callbacks_.Take(deferred_[i]);
-    callback();
+    std::optional<env::Callback> callback =
+        callbacks_.TakeIfThere(deferred_[i]);
+    if (callback.has_value()) (*callback)();
   }
   deferred_.clear();
 }

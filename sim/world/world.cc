@@ -61,11 +61,6 @@ World::~World() {
   for (auto& machine : machines_) machine->Crash(CrashKind::kProcess);
 }
 
-Machine& World::machine(MachineId id) const {
-  CHECK(id.value() >= 1 && id.value() <= machines_.size()) << "machine " << id;
-  return *machines_[id.value() - 1];
-}
-
 // ---- Machines
 
 MachineId World::AddMachine(const MachineOptions& options) {

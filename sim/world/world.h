@@ -26,6 +26,7 @@
 #include "absl/container/btree_map.h"
 #include "absl/functional/any_invocable.h"
 #include "absl/functional/function_ref.h"
+#include "env/check.h"
 #include "env/env.h"
 #include "sim/choices/choices.h"
 #include "sim/choices/sim_time.h"
@@ -310,7 +311,11 @@ class World {
   // event, or StopRunning was called.
   bool StepBefore(SimTime end);
   void Dispatch(const QueuedEvent& event);
-  Machine& machine(MachineId id) const;
+  Machine& machine(MachineId id) const {
+    CHECK(id.value() >= 1 && id.value() <= machines_.size())
+        << "machine " << id;
+    return *machines_[id.value() - 1];
+  }
 
   WorldOptions options_;  // For machines that are added later.
   std::unique_ptr<SimState> state_;
