@@ -253,15 +253,19 @@ struct WrongConfiguration {
   // Voters, outgoing voters, learners, next learners.
   WrongMembers members[4];
   int64_t lease_ns = 0;
+  // How often each list of members stands in a row, as one list.
+  uint32_t repeats = 1;
 };
 
 std::string Encode(const WrongConfiguration& wrong) {
   std::string out(1, static_cast<char>(wrong.version));
   for (const WrongMembers& members : wrong.members) {
-    AppendFixed(&out, static_cast<uint32_t>(members.size()));
-    for (const WrongMember& member : members) {
-      AppendFixed(&out, member.node);
-      AppendFixed(&out, member.store);
+    AppendFixed(&out, static_cast<uint32_t>(members.size()) * wrong.repeats);
+    for (uint32_t i = 0; i < wrong.repeats; ++i) {
+      for (const WrongMember& member : members) {
+        AppendFixed(&out, member.node);
+        AppendFixed(&out, member.store);
+      }
     }
   }
   AppendFixed(&out, wrong.lease_ns);
@@ -279,7 +283,7 @@ std::vector<WrongConfiguration> WrongConfigurations() {
       {.members = {{{1, 5}}, {{1, 6}}}},       // Two stores of one node.
       {.members = {{{1}}, {{1}}, {}, {{1}}}},  // A voter is next learner.
       {.members = {{{1}}}, .lease_ns = -1},
-      {.members = {WrongMembers(100'000, WrongMember{1})}},
+      {.members = {{{1}}}, .repeats = 100'000},
   };
 }
 
