@@ -110,6 +110,7 @@ void Host::Impl::OnOpened(absl::StatusOr<OpenedStore> opened) {
   log_ = std::move(opened->log);
   snapshots_ = std::move(opened->snapshots);
   snapshots_->OnLackOfRoom([this] { return log_->GiveBackUnused(); });
+  snapshots_->OnSpeed([this] { return log_size_.Haste(); });
   log_->OnUnreadable([this](GroupKey key, Index last, const absl::Status& why) {
     Replica* const owner = replica(key.group);
     if (owner == nullptr || owner->key() != key) return;
@@ -359,9 +360,25 @@ void Host::Impl::ShortenLogsLater() {
   });
 }
 
+void Host::Impl::WarnOfLongLogs() {
+  const uint64_t bytes = log_size_.bytes();
+  const uint64_t twice = 2 * options_.log_bytes_max;
+  if (bytes < twice) long_logs_warned_bytes_ = 0;
+  if (bytes < std::max(twice, 2 * long_logs_warned_bytes_)) return;
+  long_logs_warned_bytes_ = bytes;
+  env_.tracer.Log(
+      env::Severity::kWarning,
+      absl::StrCat("raft: the logs of all groups have ", bytes,
+                   " bytes of entries, the limit is ", options_.log_bytes_max,
+                   ": snapshots are written more slowly than entries come. A "
+                   "start reads them all, see docs/operate/running.md"));
+}
+
 // While a snapshot is written, entries that it will remove are still counted.
 void Host::Impl::ShortenLogs() {
-  if (!status_.ok() || !log_size_.exceeded() || snapshot_turn_.taken()) return;
+  if (!status_.ok() || !log_size_.exceeded()) return;
+  WarnOfLongLogs();
+  if (snapshot_turn_.taken()) return;
   std::vector<std::pair<uint64_t, GroupId>> by_bytes;
   by_bytes.reserve(replicas_.size());
   for (const auto& [id, replica] : replicas_) {

@@ -81,7 +81,8 @@ struct HostOptions {
   uint64_t log_memory_bytes_max = 256 << 20;
   // A limit of the size of the entries of all groups, which a start reads; 0:
   // none. Beyond it the groups with most entries take snapshots early, one
-  // after another. They keep fewer entries behind these snapshots.
+  // after another. They keep fewer entries behind these snapshots, which are
+  // written faster (LogBudget::Haste).
   uint64_t log_bytes_max = 1 << 30;
 };
 

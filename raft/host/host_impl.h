@@ -114,6 +114,9 @@ class Host::Impl final : public env::Transport::Receiver {
   void Evict();
   void ShortenLogsLater();
   void ShortenLogs();
+  // Logs once that they are far beyond their budget, and again for each
+  // doubling.
+  void WarnOfLongLogs();
   void NextSnapshotLater();
   void NextSnapshot();
 
@@ -180,6 +183,7 @@ class Host::Impl final : public env::Transport::Receiver {
   bool evict_pending_ = false;
   env::Pending shorten_;
   bool shorten_pending_ = false;
+  uint64_t long_logs_warned_bytes_ = 0;
   env::Pending next_snapshot_;
   env::Alarm alarm_;
 };

@@ -44,6 +44,16 @@ class LogBudget {
   // A replica can help now that could not before.
   void Ask() { ask_(); }
 
+  // How many times as fast as otherwise the snapshots are written that make
+  // room: 1 within the budget, beyond it the square of sum / budget. So the
+  // logs stop growing, however large a state is and however fast it changes.
+  uint64_t Haste() const {
+    if (!exceeded()) return 1;
+    const uint64_t sixteenths =
+        std::min(bytes_ / (bytes_max_ / 16 + 1), 16 * kExcessMax);
+    return std::max<uint64_t>(1, sixteenths * sixteenths / 256);
+  }
+
   // The most that each of `replicas` may keep while the budget is exceeded. The
   // first one of a node asks before it is counted.
   uint64_t KeptBytesMax(uint64_t replicas) const {
@@ -51,6 +61,9 @@ class LogBudget {
   }
 
  private:
+  // Sums beyond this many budgets count as this many.
+  static constexpr uint64_t kExcessMax = 32;
+
   const uint64_t bytes_max_;
   absl::AnyInvocable<void()> ask_;
   uint64_t bytes_ = 0;

@@ -46,11 +46,23 @@ TEST_F(LogBudgetTest, Postponed_UntilTheSumFell) {
   EXPECT_EQ(asked_, 2);
 }
 
+TEST_F(LogBudgetTest, Haste_IsTheSquareOfTheExcess) {
+  budget_.Change(0, 1000);
+  EXPECT_EQ(budget_.Haste(), 1u);
+  budget_.Change(0, 1100);
+  EXPECT_EQ(budget_.Haste(), 4u);
+  budget_.Change(0, 3000);
+  EXPECT_NEAR(budget_.Haste(), 25u, 2);
+  budget_.Change(0, uint64_t{1} << 62);
+  EXPECT_EQ(budget_.Haste(), 1024u);
+}
+
 TEST(LogBudgetWithoutBudgetTest, NoReplicaIsEverAsked) {
   int asked = 0;
   LogBudget budget(0, [&asked] { ++asked; });
   budget.Change(0, uint64_t{1} << 50);
   EXPECT_EQ(budget.bytes(), uint64_t{1} << 50);
+  EXPECT_EQ(budget.Haste(), 1u);
   EXPECT_EQ(asked, 0);
 }
 

@@ -20,7 +20,7 @@ SnapshotStaging::SnapshotStaging(env::Env& env, const LogOptions& options,
                                  GroupKey group,
                                  const SnapshotDescriptor& descriptor,
                                  std::string staging_name,
-                                 uint64_t bytes_per_second, Origin origin,
+                                 Speed bytes_per_second, Origin origin,
                                  FileRemover& remover, SnapshotRoom& room)
     : disk_(env.disk),
       loop_(env.loop),
@@ -30,7 +30,7 @@ SnapshotStaging::SnapshotStaging(env::Env& env, const LogOptions& options,
       store_(options.store),
       sync_bytes_(options.snapshot_sync_bytes),
       bytes_max_(options.snapshot_bytes_max),
-      bytes_per_second_(bytes_per_second),
+      bytes_per_second_(std::move(bytes_per_second)),
       group_(group),
       descriptor_(descriptor),
       staging_name_(std::move(staging_name)),
@@ -205,9 +205,10 @@ void SnapshotStaging::EndResume() {
 
 void SnapshotStaging::WritePiece() {
   const Buffer& piece = steps_.front().piece;
-  if (bytes_per_second_ > 0) {
+  if (const uint64_t bytes_per_second = bytes_per_second_();
+      bytes_per_second > 0) {
     const uint64_t ns =
-        piece.size() * uint64_t{1'000'000'000} / bytes_per_second_;
+        piece.size() * uint64_t{1'000'000'000} / bytes_per_second;
     paced_until_ = std::max(paced_until_, loop_.ReadClock().mono) +
                    Nanoseconds(static_cast<int64_t>(ns));
   }

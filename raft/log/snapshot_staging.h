@@ -39,16 +39,17 @@ class SnapshotStaging {
   using Done = absl::AnyInvocable<void(absl::Status)>;
 
   // `descriptor` gives position and configuration. Size and checksum are
-  // computed from the appended bytes. `bytes_per_second`: limit of the speed of
-  // appending; 0: none. kReceived: `descriptor` is complete, and the second
-  // file is kept. `remover` removes snapshots. It and `room` outlive the
-  // object. Without room for the next piece, or for the rest of a received
-  // snapshot, the error is kResourceExhausted. kInvalidArgument: the snapshot
-  // is too large.
+  // computed from the appended bytes. `bytes_per_second` is called for each
+  // piece and returns the limit of the speed of appending; 0: none. kReceived:
+  // `descriptor` is complete, and the second file is kept. `remover` removes
+  // snapshots. It and `room` outlive the object. Without room for the next
+  // piece, or for the rest of a received snapshot, the error is
+  // kResourceExhausted. kInvalidArgument: the snapshot is too large.
   enum class Origin : uint8_t { kOwn, kReceived };
+  using Speed = absl::AnyInvocable<uint64_t()>;
   SnapshotStaging(env::Env& env, const LogOptions& options, GroupKey group,
                   const SnapshotDescriptor& descriptor,
-                  std::string staging_name, uint64_t bytes_per_second,
+                  std::string staging_name, Speed bytes_per_second,
                   Origin origin, FileRemover& remover, SnapshotRoom& room);
 
   // Creates the file. Must be the first call, or Resume.
@@ -119,7 +120,7 @@ class SnapshotStaging {
   const StoreIncarnation store_;
   const size_t sync_bytes_;
   const uint64_t bytes_max_;
-  const uint64_t bytes_per_second_;
+  Speed bytes_per_second_;
   const GroupKey group_;
   SnapshotDescriptor descriptor_;
   const std::string staging_name_;

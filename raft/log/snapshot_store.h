@@ -65,6 +65,11 @@ class SnapshotStore {
   // The snapshots that were refused.
   virtual uint64_t refused_for_room() const = 0;
 
+  // Own snapshots are written at most `times` as fast as
+  // LogOptions::snapshot_bytes_per_second. `times` is called for each piece.
+  // Without a call of OnSpeed, they have that limit.
+  virtual void OnSpeed(absl::AnyInvocable<uint64_t()> times) = 0;
+
   // Every group with a file, in their order.
   virtual std::vector<GroupKey> groups() const = 0;
 

@@ -61,19 +61,22 @@ void SnapshotStoreImpl::CallLater(Callback done, Value value) {
   });
 }
 
-SnapshotStoreImpl::Staging& SnapshotStoreImpl::Start(
-    Stagings& stagings, GroupKey group, const SnapshotDescriptor& descriptor,
-    const char* suffix, uint64_t bytes_per_second) {
-  Discard(stagings, group);
-  Staging& staging = stagings[group];
+SnapshotStoreImpl::Staging& SnapshotStoreImpl::StartWriting(
+    GroupKey group, const SnapshotDescriptor& descriptor) {
+  Discard(writing_, group);
+  Staging& staging = writing_[group];
   staging.number = ++stagings_begun_;
   // A name is used once: a late write to a discarded file cannot change the
   // next file.
   staging.file = std::make_unique<SnapshotStaging>(
       env_, options_, group, descriptor,
-      absl::StrCat(SnapshotName(group, descriptor.position), suffix,
+      absl::StrCat(SnapshotName(group, descriptor.position), ".w",
                    staging.number),
-      bytes_per_second, SnapshotStaging::Origin::kOwn, remover_, room_);
+      [this] {
+        const uint64_t limit = options_.snapshot_bytes_per_second;
+        return speed_times_ == nullptr ? limit : limit * speed_times_();
+      },
+      SnapshotStaging::Origin::kOwn, remover_, room_);
   return staging;
 }
 
@@ -91,8 +94,8 @@ SnapshotStoreImpl::Staging& SnapshotStoreImpl::StartReceiving(
       resumes ? part->second.staging_name
               : absl::StrCat(SnapshotName(group, descriptor.position), ".r",
                              staging.number),
-      /*bytes_per_second=*/0, SnapshotStaging::Origin::kReceived, remover_,
-      room_);
+      /*bytes_per_second=*/[] { return uint64_t{0}; },
+      SnapshotStaging::Origin::kReceived, remover_, room_);
   const auto begun = [this, group, number = staging.number,
                       resumes](absl::Status status) {
     if (!status.ok()) return Discard(receiving_, group, number);
@@ -245,8 +248,7 @@ void SnapshotStoreImpl::Begin(GroupKey group,
                               const SnapshotDescriptor& descriptor, Done done) {
   const absl::Status valid = ValidateConfiguration(descriptor.configuration);
   if (!valid.ok()) return CallLater(std::move(done), valid);
-  Staging& staging = Start(writing_, group, descriptor, ".w",
-                           options_.snapshot_bytes_per_second);
+  Staging& staging = StartWriting(group, descriptor);
   staging.file->Create([this, group, number = staging.number,
                         done = std::move(done)](absl::Status status) mutable {
     if (!status.ok()) Discard(writing_, group, number);

@@ -58,6 +58,9 @@ class SnapshotStoreImpl final : public SnapshotStore {
     give_back_ = std::move(give_back);
   }
   uint64_t refused_for_room() const override { return room_.refusals; }
+  void OnSpeed(absl::AnyInvocable<uint64_t()> times) override {
+    speed_times_ = std::move(times);
+  }
   std::vector<GroupKey> groups() const override;
   void Begin(GroupKey group, const SnapshotDescriptor& descriptor,
              Done done) override;
@@ -100,9 +103,7 @@ class SnapshotStoreImpl final : public SnapshotStore {
   Staging& StartReceiving(GroupKey group, const SnapshotDescriptor& descriptor);
   void RemovePart(GroupKey group);
   bool MakeRoom();
-  Staging& Start(Stagings& stagings, GroupKey group,
-                 const SnapshotDescriptor& descriptor, const char* suffix,
-                 uint64_t bytes_per_second);
+  Staging& StartWriting(GroupKey group, const SnapshotDescriptor& descriptor);
   // Discards the file being written for the group, if there is one; with a
   // number, only that file.
   void Discard(Stagings& stagings, GroupKey group, uint64_t number = 0);
@@ -129,6 +130,7 @@ class SnapshotStoreImpl final : public SnapshotStore {
   env::Tracer& tracer_;
   FileRemover remover_;
   absl::AnyInvocable<bool()> give_back_;
+  absl::AnyInvocable<uint64_t()> speed_times_;
   SnapshotRoom room_;
   const LogOptions options_;
   std::map<GroupKey, ReadableSnapshot> stored_;

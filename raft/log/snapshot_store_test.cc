@@ -247,6 +247,22 @@ TEST_F(SnapshotStoreTest, LimitedSpeed_DelaysThePiecesOfAnOwnSnapshot) {
   EXPECT_LT(h_.world().now() - received, Seconds(1));
 }
 
+TEST_F(SnapshotStoreTest, LimitedSpeed_FollowsTheFactorOfEachPiece) {
+  h_.options().snapshot_bytes_per_second = 100'000;
+  ASSERT_TRUE(h_.OpenSnapshots().ok());
+  uint64_t times = 2;
+  h_.snapshots()->OnSpeed([&times] { return times; });
+  sim::SimTime begin = h_.world().now();
+  ASSERT_TRUE(store_.Write(1, Data(1, 500'000)).ok());
+  EXPECT_GE(h_.world().now() - begin, Milliseconds(2500));
+  EXPECT_LT(h_.world().now() - begin, Milliseconds(3500));
+  times = 10;
+  begin = h_.world().now();
+  ASSERT_TRUE(store_.Write(2, Data(2, 500'000)).ok());
+  EXPECT_GE(h_.world().now() - begin, Milliseconds(500));
+  EXPECT_LT(h_.world().now() - begin, Milliseconds(1000));
+}
+
 TEST_F(SnapshotStoreTest, WrittenSnapshot_SurvivesAndReadsBack) {
   const std::string data = Data(10, 200'000);
   ASSERT_TRUE(store_.Write(10, data).ok());
