@@ -339,6 +339,13 @@ void WriteStorage(Context& context, Page& page) {
   One(page, "quorate_log_resident_bytes", "gauge",
       "Size of those of them that are in memory.",
       context.host.log_memory_bytes());
+  One(page, "quorate_raft_followers_cut_off_total", "counter",
+      "Times a log removed entries that a follower lacked which was in touch, "
+      "or was getting a snapshot.",
+      context.host.followers_cut_off());
+  One(page, "quorate_log_retained_bytes", "gauge",
+      "Size of the entries that are kept because followers lack them.",
+      context.host.log_retained_bytes());
   One(page, "quorate_log_unwritten_bytes", "gauge",
       "Size of the entries of all groups that the disk has not written.",
       context.host.unwritten_bytes());

@@ -505,6 +505,9 @@ size_t Core::unapplied_bytes() const {
 Index Core::CutBefore(Index through, size_t bytes) const {
   return impl_->log().CutBefore(through, bytes);
 }
+size_t Core::LogBytesThrough(Index index) const {
+  return impl_->log().BytesThrough(index);
+}
 Index Core::durable_index() const { return impl_->durable_index(); }
 const SnapshotDescriptor& Core::snapshot() const { return impl_->snapshot(); }
 bool Core::CanServeReads() const { return impl_->CanServeReads(); }

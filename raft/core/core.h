@@ -503,6 +503,9 @@ class Core {
   // through] have about `bytes` or fewer. Requires: log_start <= through <=
   // last.
   Index CutBefore(Index through, size_t bytes) const;
+  // Size of the entries (log_start, index]; among evicted ones about. Zero if
+  // there are none. Requires: index <= last.
+  size_t LogBytesThrough(Index index) const;
   // The configuration in effect: the newest in the log, committed or not.
   const Configuration& configuration() const;
   // The index of its entry. At most log_start() if the log does not hold it.

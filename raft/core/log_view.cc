@@ -95,6 +95,17 @@ Index LogView::CutBefore(Index through, size_t bytes) const {
   return start_.position.index;
 }
 
+size_t LogView::BytesThrough(Index index) const {
+  if (index <= start_.position.index) return 0;
+  if (index >= evicted()) return evicted_bytes_ + BytesIn(evicted(), index);
+  size_t bytes = 0;
+  for (const Mark& mark : marks_) {
+    if (mark.start.position.index > index) break;
+    bytes += mark.bytes;
+  }
+  return bytes;
+}
+
 Index LogView::CutToKeep(size_t bytes) const {
   Index cut = evicted();
   size_t behind = resident_bytes_;

@@ -61,6 +61,9 @@ class LogView {
   // The first index where the log may start such that the entries (index,
   // through] have about `bytes` or fewer. Requires: start <= through <= last.
   Index CutBefore(Index through, size_t bytes) const;
+  // Size of the entries (start, index]; zero if there are none. Among evicted
+  // entries it counts those up to the last mark that is not behind `index`.
+  size_t BytesThrough(Index index) const;
   // The first index behind which the entries have at most `bytes`, among those
   // in memory. Takes time for the entries before it alone.
   Index CutToKeep(size_t bytes) const;

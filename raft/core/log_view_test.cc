@@ -340,6 +340,21 @@ TEST(LogViewTest, CutBefore_AmongEvictedEntries_LeavesAboutTheBytes) {
   EXPECT_LE(earlier, Index(1600));
 }
 
+TEST(LogViewTest, BytesThrough_AmongAllEntries_CountsTheFirstOnes) {
+  LogView log({}, Index(0), {});
+  for (uint64_t i = 1; i <= 4000; ++i) log.Append(EntryOf(1, i, 0, 1000));
+  const size_t each = log.size_bytes() / 4000;
+  EXPECT_EQ(log.BytesThrough(Index(3500)), 3500 * each);
+  log.EvictTo(Index(3000));
+  EXPECT_EQ(log.BytesThrough(Index(3500)), 3500 * each);
+  EXPECT_EQ(log.BytesThrough(Index(3000)), 3000 * each);
+  EXPECT_LE(log.BytesThrough(Index(1000)), 1000 * each);
+  EXPECT_GE(log.BytesThrough(Index(1000)), 900 * each);
+  log.CompactTo(Index(2000));
+  EXPECT_EQ(log.BytesThrough(Index(1000)), 0u);
+  EXPECT_EQ(log.BytesThrough(Index(4000)), log.size_bytes());
+}
+
 using LogViewDeathTest = ::testing::Test;
 
 TEST(LogViewDeathTest, Append_Gap_Dies) {

@@ -54,6 +54,7 @@ Host::Impl::Impl(env::Env& env, HostOptions options, MakeStateMachine make,
               options_.core.election_timeout_min),
       log_memory_(options_.log_memory_bytes_max, [this] { EvictLater(); }),
       log_size_(options_.log_bytes_max, [this] { ShortenLogsLater(); }),
+      log_retained_(/*bytes_max=*/0, nullptr),
       unwritten_(options_.unwritten_bytes_max,
                  [this] {
                    room_to_write_ =
@@ -135,6 +136,8 @@ void Host::Impl::OnOpened(absl::StatusOr<OpenedStore> opened) {
                                     .removed = removed_,
                                     .log_memory = log_memory_,
                                     .log_size = log_size_,
+                                    .log_retained = log_retained_,
+                                    .followers_cut_off = followers_cut_off_,
                                     .unwritten = unwritten_,
                                     .staged = staged_,
                                     .chunk_reads = chunk_reads_,
@@ -369,7 +372,9 @@ void Host::Impl::WarnOfLongLogs() {
   env_.tracer.Log(
       env::Severity::kWarning,
       absl::StrCat("raft: the logs of all groups have ", bytes,
-                   " bytes of entries, the limit is ", options_.log_bytes_max,
+                   " bytes of entries beside those that followers lack, the "
+                   "limit is ",
+                   options_.log_bytes_max,
                    ": snapshots are written more slowly than entries come. A "
                    "start reads them all, see docs/operate/running.md"));
 }
@@ -382,7 +387,7 @@ void Host::Impl::ShortenLogs() {
   std::vector<std::pair<uint64_t, GroupId>> by_bytes;
   by_bytes.reserve(replicas_.size());
   for (const auto& [id, replica] : replicas_) {
-    by_bytes.emplace_back(replica->core().log_bytes(), id);
+    by_bytes.emplace_back(replica->budgeted_log_bytes(), id);
   }
   std::make_heap(by_bytes.begin(), by_bytes.end());
   while (!by_bytes.empty() && log_size_.exceeded()) {
@@ -561,7 +566,13 @@ uint64_t Host::unwritten_bytes() const { return impl_->unwritten_.bytes(); }
 uint64_t Host::staged_bytes() const { return impl_->staged_.bytes(); }
 uint64_t Host::chunk_read_bytes() const { return impl_->chunk_reads_.bytes(); }
 size_t Host::entries_to_free() const { return impl_->removed_.waiting(); }
-uint64_t Host::log_bytes() const { return impl_->log_size_.bytes(); }
+uint64_t Host::log_bytes() const {
+  return impl_->log_size_.bytes() + impl_->log_retained_.bytes();
+}
+uint64_t Host::log_retained_bytes() const {
+  return impl_->log_retained_.bytes();
+}
+uint64_t Host::followers_cut_off() const { return impl_->followers_cut_off_; }
 uint64_t Host::sent_bytes(NodeId to) const {
   return impl_->outbox_.SentBytes(to);
 }

@@ -82,7 +82,8 @@ struct HostOptions {
   // A limit of the size of the entries of all groups, which a start reads; 0:
   // none. Beyond it the groups with most entries take snapshots early, one
   // after another. They keep fewer entries behind these snapshots, which are
-  // written faster (LogBudget::Haste).
+  // written faster (LogBudget::Haste). Entries that a follower lacks are kept
+  // beyond it, up to the size of their group's snapshot.
   uint64_t log_bytes_max = 1 << 30;
 };
 
@@ -281,6 +282,12 @@ class Host {
   size_t entries_to_free() const;
   // The same with those that are only on disk.
   uint64_t log_bytes() const;
+  // Those of them that are kept because followers lack them, beyond
+  // HostOptions::log_bytes_max.
+  uint64_t log_retained_bytes() const;
+  // How often a log removed entries that a follower lacked which was in touch,
+  // or was getting a snapshot.
+  uint64_t followers_cut_off() const;
   // The bytes of all messages of consensus to another node.
   uint64_t sent_bytes(NodeId to) const;
   // The most work of the entries that all groups applied in one step of a turn

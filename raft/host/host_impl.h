@@ -147,8 +147,10 @@ class Host::Impl final : public env::Transport::Receiver {
   absl::AnyInvocable<void(GroupId)> on_earlier_deadline_;
   absl::AnyInvocable<void()> on_pulses_needed_;
   Pulses pulses_;
-  LogBudget log_memory_;        // The entries in memory.
-  LogBudget log_size_;          // All entries.
+  LogBudget log_memory_;  // The entries in memory.
+  LogBudget log_size_;    // All entries but those in log_retained_.
+  LogBudget log_retained_;
+  uint64_t followers_cut_off_ = 0;
   env::Pending room_to_write_;  // The end of writes in the log sets it.
   DiskRoom unwritten_;
   DiskRoom staged_;

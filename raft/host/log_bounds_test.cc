@@ -16,7 +16,8 @@ class LogBoundsTest : public ::testing::Test {
     cluster_.world_.SetLogSink(
         env::Severity::kWarning, [this](sim::SimTime, sim::MachineId,
                                         env::Severity, std::string_view line) {
-          warned_ += line.find("bytes of entries, the limit") != line.npos;
+          cut_off_ += line.find("needs another snapshot") != line.npos;
+          warned_ += line.find("bytes of entries beside") != line.npos;
         });
   }
   void Start() {
@@ -41,6 +42,7 @@ class LogBoundsTest : public ::testing::Test {
   size_t lines_ = 0;
   uint64_t most_ = 0;  // Size of the log of any node so far.
   int warned_ = 0;
+  int cut_off_ = 0;
 };
 
 // At the configured speed one snapshot would take longer than all of this.
@@ -55,6 +57,87 @@ TEST_F(LogBoundsTest, SnapshotsOfALargeState_AreFasterBeyondTheBudget) {
   EXPECT_LT(most_, 10 * kBudget);
   EXPECT_GE(warned_, 1);
   EXPECT_LE(warned_, 30);
+}
+
+// A follower needs the state while writes go on.
+class TransferUnderLoadTest : public LogBoundsTest {
+ protected:
+  static constexpr uint64_t kBudget = 64 << 10;
+
+  // Returns the follower, which gets chunks one after another.
+  uint32_t BeginTransfer(int lines) {
+    cluster_.options_.log_bytes_max = kBudget;
+    cluster_.options_.core.snapshot_chunk_bytes = 2000;
+    cluster_.options_.core.snapshot_inflight_bytes_max = 2000;
+    Start();
+    Propose(10);
+    const uint32_t lagging = cluster_.leader() % 3 + 1;
+    cluster_.Crash(lagging, sim::CrashKind::kMachine);
+    cluster_.world_.RunFor(Seconds(5));
+    Propose(lines, 1000);
+    cluster_.Restart(lagging);
+    cluster_.AwaitStart(lagging);
+    EXPECT_TRUE(cluster_.world_.RunUntilTrue([&] {
+      for (const auto& follower :
+           host(cluster_.leader()).core(testing::kGroup)->followers()) {
+        if (follower.snapshot != LogPosition()) return true;
+      }
+      return false;
+    }));
+    Propose(20, 1000);
+    cut_off_before_ = host(cluster_.leader()).followers_cut_off();
+    cut_off_ = 0;
+    return lagging;
+  }
+  uint64_t cut_off() {
+    return host(cluster_.leader()).followers_cut_off() - cut_off_before_;
+  }
+  // As many bytes as the state has, and what the budget allows.
+  void CheckLog() {
+    const Host& leader = host(cluster_.leader());
+    const Core& core = *leader.core(testing::kGroup);
+    ASSERT_LE(leader.log_retained_bytes(), core.snapshot().size_bytes);
+    ASSERT_LE(leader.log_bytes(), leader.log_retained_bytes() + 2 * kBudget);
+  }
+  // The log was cut when this follower had crashed, too.
+  uint64_t cut_off_before_ = 0;
+};
+
+TEST_F(TransferUnderLoadTest, FollowerThatGetsTheState_NeedsItOnce) {
+  const uint32_t lagging = BeginTransfer(2000);
+  uint64_t most_retained = 0;
+  for (int i = 0; i < 200; ++i) {
+    Propose(10, 1000);
+    ASSERT_NO_FATAL_FAILURE(CheckLog());
+    const uint64_t retained = host(cluster_.leader()).log_retained_bytes();
+    most_retained = std::max(most_retained, retained);
+    if (cluster_.node(lagging)->observer.restored > 0) break;
+  }
+  EXPECT_GT(most_retained, 6 * kBudget);
+  Propose(100, 100);
+  ASSERT_TRUE(cluster_.WaitConverged(lines_));
+  EXPECT_EQ(cluster_.node(lagging)->observer.restored, 1);
+  EXPECT_EQ(cut_off(), 0u);
+  // The entries are not kept any longer than the follower lacks them.
+  cluster_.world_.RunFor(Seconds(5));
+  EXPECT_EQ(host(cluster_.leader()).log_retained_bytes(), 0u);
+  EXPECT_LE(host(cluster_.leader()).log_bytes(), kBudget);
+}
+
+// The entries have more bytes than the state, which has lines without headers.
+TEST_F(TransferUnderLoadTest, MoreEntriesThanState_AreGivenUpAndReported) {
+  const uint32_t lagging = BeginTransfer(300);
+  ASSERT_EQ(cluster_.node(lagging)->observer.restored, 0);
+  cluster_.Crash(lagging, sim::CrashKind::kMachine);
+  for (int i = 0; i < 1000 && cut_off() == 0; ++i) {
+    Propose(20, 1);
+    ASSERT_NO_FATAL_FAILURE(CheckLog());
+  }
+  Propose(1000, 1);
+  EXPECT_EQ(cut_off(), 1u);
+  EXPECT_EQ(cut_off_, 1);
+  cluster_.Restart(lagging);
+  ASSERT_TRUE(cluster_.WaitConverged(lines_));
 }
 
 }  // namespace

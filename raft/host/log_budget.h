@@ -20,7 +20,7 @@ namespace quorate::raft {
 class LogBudget {
  public:
   // `ask` is called when replicas should be asked, and must not ask them during
-  // the call. `bytes_max` 0: there is no budget.
+  // the call. `bytes_max` 0: there is no budget, and `ask` may be null.
   LogBudget(uint64_t bytes_max, absl::AnyInvocable<void()> ask)
       : bytes_max_(bytes_max), ask_(std::move(ask)) {}
 

@@ -261,6 +261,7 @@ void Replica::Leave(const absl::Status& why) {
   Stop(why);
   services_.log_memory.Change(std::exchange(reported_resident_bytes_, 0), 0);
   services_.log_size.Change(std::exchange(reported_log_bytes_, 0), 0);
+  services_.log_retained.Change(std::exchange(reported_retained_bytes_, 0), 0);
 }
 
 // ---- Stepping
@@ -290,6 +291,7 @@ void Replica::Step(Input&& input) {
   services_.removed.Add(std::move(output.removed));
   stepping_ = false;
   if (std::exchange(lost_entries_, false)) return FenceForLostEntries();
+  if (retained_bytes_ > 0) CheckRetained();
   // A timer that fires too early is set again.
   if (deadline() < deadline_before) services_.on_earlier_deadline(key_.group);
 }
@@ -340,7 +342,10 @@ void Replica::ReportLogBytes() {
   report(services_.log_memory, core_->resident_log_bytes(),
          &reported_resident_bytes_);
   if (CanEvict()) services_.log_memory.Ask();
-  report(services_.log_size, core_->log_bytes(), &reported_log_bytes_);
+  const uint64_t log_bytes = core_->log_bytes();
+  const uint64_t retained = std::min(retained_bytes_, log_bytes);
+  report(services_.log_retained, retained, &reported_retained_bytes_);
+  report(services_.log_size, log_bytes - retained, &reported_log_bytes_);
 }
 
 // The followers are those of the last report in nearly all steps.

@@ -60,7 +60,9 @@ struct ReplicaServices {
   absl::AnyInvocable<void(GroupId)>& on_earlier_deadline;
   RemovedEntries& removed;
   LogBudget& log_memory;         // For entries in memory.
-  LogBudget& log_size;           // For all entries.
+  LogBudget& log_size;           // For all entries but those retained.
+  LogBudget& log_retained;       // Without a limit: see Replica::LogCut.
+  uint64_t& followers_cut_off;   // Host::followers_cut_off.
   DiskRoom& unwritten;           // Entries that the log has not written.
   DiskRoom& staged;              // Received chunks that are not written.
   ChunkReads& chunk_reads;       // For followers.
@@ -96,6 +98,8 @@ class Replica final : private HostGate {
   // Frees some of the oldest entries in memory, which stay in the log on disk.
   // It frees some if CanEvict().
   void Evict();
+  // Size of its entries that count in the budget of the logs.
+  uint64_t budgeted_log_bytes() const { return reported_log_bytes_; }
   // Removes entries that a snapshot covers. Returns true if a snapshot is being
   // written, after which more can be removed.
   bool ShortenLog();
@@ -210,16 +214,31 @@ class Replica final : private HostGate {
   // Waits if another replica is writing one.
   void BeginSnapshot();
   void EndSnapshot();
-  // Forgets entries through `compact_index`, which `snapshot` covers.
-  void CompactLog(SnapshotDescriptor snapshot, Index compact_index);
   void WriteSnapshotPiece();
   void OnPieceWritten(const absl::Status& status);
   void OnSnapshotWritten(absl::StatusOr<SnapshotDescriptor> snapshot);
   void OnSnapshotFailed(const absl::Status& status);
   // Size of the entries that a group keeps while the node has too many.
   uint64_t LittleBytes() const;
-  // The last entry up to `snapshot_index` that is not kept.
-  Index TrailingIndex(Index snapshot_index) const;
+  // Where the log begins behind a snapshot.
+  struct LogCut {
+    Index index;
+    // Where it would begin if no follower lacked entries. Those between are
+    // retained. They do not count in the budget up to the size of the snapshot:
+    // no other snapshot could remove them.
+    Index usual;
+    // A follower that lacks entries up to `index`, and the last one that it
+    // has; zero if there is none.
+    NodeId cut_off;
+    Index has;
+  };
+  LogCut CutBehind(Index snapshot_index) const;
+  // Forgets the entries before `cut`, which `snapshot` covers.
+  void CutLog(SnapshotDescriptor snapshot, const LogCut& cut);
+  void SetRetained(const LogCut& cut, uint64_t snapshot_bytes);
+  void NoteCutOff(const LogCut& cut);
+  // Removes retained entries once no follower lacks them any more.
+  void CheckRetained();
   // Reads for one follower that failed since the last one that did not.
   using FailedReads = std::map<ReplicaId, ReadAttempts>;
   // Whether a read for `to` that failed with `error` is to be repeated. If not,
@@ -290,6 +309,10 @@ class Replica final : private HostGate {
   // To the two budgets.
   uint64_t reported_resident_bytes_ = 0;
   uint64_t reported_log_bytes_ = 0;
+  uint64_t reported_retained_bytes_ = 0;
+  // Retained entries that are not to count in the budget (LogCut::usual).
+  uint64_t retained_bytes_ = 0;
+  MonoTime check_retained_at_ = MonoTime::Min();
   uint64_t bytes_since_snapshot_ = 0;
   // The value from before the snapshot that is being written.
   uint64_t bytes_before_snapshot_ = 0;

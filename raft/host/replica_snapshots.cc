@@ -13,9 +13,9 @@
 namespace quorate::raft {
 namespace {
 // While a follower catches up, the log keeps entries of up to this many
-// snapshot thresholds. Otherwise the next snapshot would remove the entries
-// that the follower needs behind the one in transfer to it. Under constant load
-// one transfer would follow another.
+// snapshot thresholds, or of the size of the snapshot. Otherwise the next
+// snapshot would remove the entries that the follower needs behind the one in
+// transfer to it. Under constant load one transfer would follow another.
 constexpr uint64_t kRetainThresholds = 8;
 // The size of the entries that one call evicts, about.
 constexpr uint64_t kEvictedBytes = 1 << 20;
@@ -25,6 +25,8 @@ constexpr uint64_t kQuietBytes = 64 << 10;
 // Errors of the snapshot store are logged, and a snapshot that cannot be read
 // is replaced, at most once in this time.
 constexpr Duration kFailurePause = Seconds(10);
+// How often a leader looks whether a follower still lacks retained entries.
+constexpr Duration kRetainedPause = Seconds(1);
 }  // namespace
 
 // ---- Taking snapshots
@@ -138,15 +140,18 @@ void Replica::OnSnapshotWritten(absl::StatusOr<SnapshotDescriptor> snapshot) {
       std::exchange(cuts_whole_log_, false) ||
       services_.env.buggify.Fire("raft.host.no_trailing_entries");
   const Index last = snapshot->position.index;
-  const Index compact_index = whole ? last : TrailingIndex(last);
-  CompactLog(*std::move(snapshot), compact_index);
+  const LogCut cut =
+      whole ? LogCut{.index = last, .usual = last} : CutBehind(last);
+  CutLog(*std::move(snapshot), cut);
   // Entries that were applied meanwhile may make the next one due.
   MaybeBeginSnapshot();
 }
 
-void Replica::CompactLog(SnapshotDescriptor snapshot, Index compact_index) {
+void Replica::CutLog(SnapshotDescriptor snapshot, const LogCut& cut) {
   keeps_little_ = false;
-  Step(SnapshotTaken{std::move(snapshot), compact_index});
+  NoteCutOff(cut);
+  SetRetained(cut, snapshot.size_bytes);
+  Step(SnapshotTaken{std::move(snapshot), cut.index});
   if (!status_.ok()) return;
   // The core keeps entries whose write is in flight.
   services_.log.SetLogStart(key_, core_->boundary(), /*discard_suffix=*/false,
@@ -154,6 +159,48 @@ void Replica::CompactLog(SnapshotDescriptor snapshot, Index compact_index) {
                               if (!status.ok())
                                 here.services_.fail_node(status);
                             }));
+}
+
+void Replica::SetRetained(const LogCut& cut, uint64_t snapshot_bytes) {
+  retained_bytes_ = std::min<uint64_t>(
+      core_->LogBytesThrough(cut.usual) - core_->LogBytesThrough(cut.index),
+      snapshot_bytes);
+}
+
+void Replica::NoteCutOff(const LogCut& cut) {
+  if (cut.cut_off == NodeId() || cut.has < core_->log_start().index) return;
+  ++services_.followers_cut_off;
+  services_.env.tracer.Sometimes("raft.follower_cut_off");
+  services_.env.tracer.Log(
+      env::Severity::kWarning,
+      absl::StrCat("raft: group ", key_.group.value(),
+                   " removes entries that node ", cut.cut_off.value(),
+                   " lacks, from ", (cut.has + 1).value(), " to ",
+                   cut.index.value(),
+                   ": there are too many of them. That node needs another "
+                   "snapshot"));
+}
+
+void Replica::CheckRetained() {
+  const MonoTime now = services_.env.loop.ReadClock().mono;
+  const bool leads = core_->role() == RoleKind::kLeader;
+  if (leads && now < check_retained_at_) return;
+  check_retained_at_ = now + kRetainedPause;
+  const auto none_is_needed = [](const Replica& here, LogCut* cut) {
+    // A snapshot that is being written cuts the log at its end.
+    if (!here.status_.ok() || here.snapshot_reader_ != nullptr ||
+        here.core_->installing()) {
+      return false;
+    }
+    *cut = here.CutBehind(here.core_->snapshot().position.index);
+    return cut->index == cut->usual;
+  };
+  LogCut cut;
+  if (!none_is_needed(*this, &cut)) return;
+  services_.callbacks.Add(WhileHere([none_is_needed](Replica& here) {
+    LogCut cut;
+    if (none_is_needed(here, &cut)) here.CutLog(here.core_->snapshot(), cut);
+  }));
 }
 
 uint64_t Replica::ResidentBytesMax() const {
@@ -183,12 +230,15 @@ bool Replica::ShortenLog() {
   const SnapshotDescriptor& snapshot = core_->snapshot();
   keeps_little_ = true;
   if (snapshot_reader_ == nullptr) {
-    const Index compact_index = TrailingIndex(snapshot.position.index);
-    if (compact_index > core_->log_start().index) {
-      CompactLog(snapshot, compact_index);
-      if (!status_.ok() || !services_.log_size.exceeded()) return false;
-      keeps_little_ = true;
+    const LogCut cut = CutBehind(snapshot.position.index);
+    if (cut.index > core_->log_start().index) {
+      CutLog(snapshot, cut);
+    } else {
+      SetRetained(cut, snapshot.size_bytes);
+      ReportLogBytes();
     }
+    keeps_little_ = services_.log_size.exceeded();
+    if (!status_.ok() || !keeps_little_) return false;
     // A snapshot that would free little is not worth its work.
     if (core_->applied_index() == snapshot.position.index || WaitsForRoom() ||
         bytes_since_snapshot_ < LittleBytes()) {
@@ -204,7 +254,7 @@ uint64_t Replica::LittleBytes() const {
   return services_.log_size.KeptBytesMax(services_.replicas.size());
 }
 
-Index Replica::TrailingIndex(Index snapshot_index) const {
+Replica::LogCut Replica::CutBehind(Index snapshot_index) const {
   uint64_t trailing = services_.options.snapshot_trailing_bytes;
   uint64_t retained_max =
       services_.options.snapshot_threshold_bytes * kRetainThresholds;
@@ -212,20 +262,30 @@ Index Replica::TrailingIndex(Index snapshot_index) const {
     retained_max = LittleBytes();
     trailing = std::min(trailing, retained_max);
   }
+  // These entries are sent in less time than another snapshot.
+  retained_max = std::max(retained_max, core_->snapshot().size_bytes);
   // The last entry that each follower has, or gets with the snapshot that is in
   // transfer to it.
-  Index needed = snapshot_index;
+  LogCut cut{.has = snapshot_index};
   for (const Core::FollowerStatus& follower : core_->followers()) {
+    Index has = snapshot_index;
     if (follower.snapshot != LogPosition()) {
-      needed = std::min(needed, follower.snapshot.index);
+      has = follower.snapshot.index;
     } else if (follower.active && follower.state == "replicate") {
-      needed = std::min(needed, follower.match);
+      has = follower.match;
     }
+    if (has >= cut.has) continue;
+    cut.has = has;
+    cut.cut_off = follower.node;
   }
-  const Index cut = core_->CutBefore(snapshot_index, trailing);
-  if (needed >= cut) return cut;
-  return std::min(
-      cut, std::max(needed, core_->CutBefore(snapshot_index, retained_max)));
+  cut.index = cut.usual = core_->CutBefore(snapshot_index, trailing);
+  if (cut.has < cut.usual) {
+    cut.index = std::min(
+        cut.usual,
+        std::max(cut.has, core_->CutBefore(snapshot_index, retained_max)));
+  }
+  if (cut.has >= cut.index) cut.cut_off = NodeId();
+  return cut;
 }
 
 // A snapshot takes the place of entries that cannot be read. Followers that
@@ -238,7 +298,8 @@ void Replica::OnEntriesUnreadable(Index after, const absl::Status& why) {
   }
   const SnapshotDescriptor& snapshot = core_->snapshot();
   if (snapshot.position.index > after) {
-    CompactLog(snapshot, snapshot.position.index);
+    CutLog(snapshot, {.index = snapshot.position.index,
+                      .usual = snapshot.position.index});
   } else if (snapshot_reader_ == nullptr && !cuts_whole_log_) {
     cuts_whole_log_ = true;
     BeginSnapshot();
@@ -494,7 +555,7 @@ void Replica::FinishInstall(const SnapshotDescriptor& snapshot,
                               });
     return;
   }
-  bytes_since_snapshot_ = 0;
+  bytes_since_snapshot_ = retained_bytes_ = 0;
   services_.env.tracer.Sometimes("raft.snapshot_installed");
   // The outcome of proposals that the snapshot covers is not known here.
   while (!proposals_.empty() &&
