@@ -36,6 +36,20 @@ SimTime EventQueue::NextTime() {
   return heap_.empty() ? SimTime::Max() : SimTime(heap_.front().time);
 }
 
+bool EventQueue::MayHaveMoreAt(SimTime time) {
+  if (heap_.empty()) return false;
+  if (heap_.front().time == time.ns() &&
+      events_.Find(heap_.front().handle) != nullptr) {
+    return true;
+  }
+  // The first entry is that of the popped event. One of these is next.
+  const size_t end = std::min<size_t>(heap_.size(), 5);
+  for (size_t i = 1; i < end; ++i) {
+    if (heap_[i].time == time.ns()) return true;
+  }
+  return false;
+}
+
 QueuedEvent EventQueue::Pop(SimTime* time) {
   DropDead();
   CHECK(!heap_.empty());

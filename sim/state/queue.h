@@ -41,6 +41,9 @@ class EventQueue {
   void Cancel(Handle handle);
   // The time of the next event, or Max() if there is none.
   SimTime NextTime();
+  // True if an event of this time may follow. It is true for each, and seldom
+  // also for one that was cancelled. Requires: no event is earlier.
+  bool MayHaveMoreAt(SimTime time);
   // Takes the next event. Requires: NextTime() != Max().
   QueuedEvent Pop(SimTime* time);
   // Takes the next event if there is one and its time is not after `end`.

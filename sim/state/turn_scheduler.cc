@@ -47,7 +47,8 @@ void TurnScheduler::Accept(TurnInput input) {
   if (!alive_ || dying_) return;
   input.cause = state_->hash.cause();
   inbox_.push_back(input);
-  if (ready()) {
+  // Inputs that arrive together share a turn, which may change their order.
+  if (ready() && !state_->queue.MayHaveMoreAt(state_->now)) {
     RunTurn();
   } else {
     ScheduleWake();

@@ -150,8 +150,8 @@ class Listener : public env::Transport::Receiver {
 };
 
 // Returns the messages of two nodes that node 3 receives in the turn after a
-// pause.
-Listener::Received ReceiveAfterPause(uint64_t seed, Ratio shuffle) {
+// pause; without a pause, in 20 ms, in which their messages arrive in pairs.
+Listener::Received Receive(uint64_t seed, Ratio shuffle, bool pause) {
   WorldOptions options;
   options.seed = seed;
   options.loop.shuffle = shuffle;
@@ -167,20 +167,23 @@ Listener::Received ReceiveAfterPause(uint64_t seed, Ratio shuffle) {
     return std::make_shared<Listener>(env, &received);
   });
   world.RunFor(Milliseconds(10));
-  world.Pause(listener);
-  world.RunFor(Milliseconds(20));
   received.clear();
-  world.Resume(listener);
-  world.RunFor(Nanoseconds(1));
+  if (pause) world.Pause(listener);
+  world.RunFor(Milliseconds(20));
+  if (pause) {
+    received.clear();
+    world.Resume(listener);
+    world.RunFor(Nanoseconds(1));
+  }
   return received;
 }
 
-TEST(World, InputsOfATurn_RunInAnyOrderThatKeepsEachSource) {
-  const Listener::Received fifo = ReceiveAfterPause(1, {});
+void ExpectAnyOrderThatKeepsEachSource(bool pause) {
+  const Listener::Received fifo = Receive(1, {}, pause);
   ASSERT_GT(fifo.size(), 20u);
   size_t orders = 0;
   for (uint64_t seed = 1; seed <= 10; ++seed) {
-    const Listener::Received shuffled = ReceiveAfterPause(seed, {1, 1});
+    const Listener::Received shuffled = Receive(seed, {1, 1}, pause);
     EXPECT_EQ(shuffled.size(), fifo.size());
     orders += shuffled != fifo ? 1 : 0;
     for (const NodeId from : {NodeId(1), NodeId(2)}) {
@@ -195,6 +198,14 @@ TEST(World, InputsOfATurn_RunInAnyOrderThatKeepsEachSource) {
     }
   }
   EXPECT_GE(orders, 9u);
+}
+
+TEST(World, InputsOfATurnAfterAPause_RunInAnyOrder) {
+  ExpectAnyOrderThatKeepsEachSource(/*pause=*/true);
+}
+
+TEST(World, InputsThatArriveTogether_RunInAnyOrder) {
+  ExpectAnyOrderThatKeepsEachSource(/*pause=*/false);
 }
 
 TEST(World, StartAfterALossOfPower_MayBeginANewClock) {
