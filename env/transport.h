@@ -33,7 +33,7 @@ inline constexpr size_t kLanes = 3;
 
 // The version of the peer protocol: handshake, messages and the rules by which
 // replicas apply entries. Nodes of different versions refuse each other.
-inline constexpr uint32_t kPeerProtocolVersion = 17;
+inline constexpr uint32_t kPeerProtocolVersion = 18;
 
 // One start of the program of a store.
 struct StoreStart {

@@ -151,6 +151,13 @@ absl::StatusOr<Parameters> DecodeParameters(std::string_view bytes) {
 
 absl::StatusOr<StoreOptions> StoreOptionsOf(
     GroupId group, const raft::Configuration& configuration) {
+  // A group that was founded before groups had a kind has 0.
+  if (configuration.machine_kind != kStoreKind &&
+      configuration.machine_kind != 0) {
+    return absl::FailedPreconditionError(
+        absl::StrCat("a group of kind ", configuration.machine_kind,
+                     " is no key-value store"));
+  }
   auto parameters = DecodeParameters(configuration.parameters.view());
   if (!parameters.ok()) return parameters.status();
   return StoreOptions{.group = group,

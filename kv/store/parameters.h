@@ -23,6 +23,8 @@ namespace quorate::kv {
 
 // That of every slot when its group is founded.
 inline constexpr SlotEpoch kFoundingEpoch{1};
+// raft::Configuration::machine_kind of groups of a key-value store: "QKVS".
+inline constexpr uint32_t kStoreKind = 0x53564b51;
 
 struct Parameters {
   Partitioner partitioner = Partitioner::kHashSlots;
@@ -40,7 +42,7 @@ Buffer EncodeParameters(const Parameters& parameters);
 absl::StatusOr<Parameters> DecodeParameters(std::string_view bytes);
 
 // The empty store of a group with this configuration. The errors are those of
-// DecodeParameters.
+// DecodeParameters, and kFailedPrecondition for another kind of group.
 absl::StatusOr<StoreOptions> StoreOptionsOf(
     GroupId group, const raft::Configuration& configuration);
 

@@ -103,11 +103,22 @@ TEST(Parameters, OfAConfiguration_GiveTheStore) {
   first.hash_key = 5;
   const std::vector<SlotRun> owned = {{Slot(3), Slot(7), SlotEpoch(1)}};
   first.parameters = EncodeParameters({.owned = owned});
+  first.machine_kind = kStoreKind;
   const auto options = StoreOptionsOf(GroupId(2), first);
   ASSERT_TRUE(options.ok()) << options.status();
   EXPECT_EQ(options->group, GroupId(2));
   EXPECT_EQ(options->hash_key, 5u);
   EXPECT_EQ(options->owned, owned);
+}
+
+TEST(Parameters, OfAnotherKindOfGroup_AreRefused) {
+  raft::Configuration first;
+  first.parameters = EncodeParameters({});
+  EXPECT_TRUE(StoreOptionsOf(GroupId(2), first).ok())
+      << "it was founded before groups had a kind";
+  first.machine_kind = kStoreKind + 1;
+  EXPECT_TRUE(
+      absl::IsFailedPrecondition(StoreOptionsOf(GroupId(2), first).status()));
 }
 
 // Bytes that no encoder makes: slots have a version without epochs, or none.

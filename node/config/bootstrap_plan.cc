@@ -103,6 +103,7 @@ BootstrapPlan MakeBootstrapPlan(const shardctrl::ShardMap& map,
         {.group = group.id,
          .voters = group.voters,
          .learners = group.non_voters,
+         .machine_kind = kv::kStoreKind,
          .parameters = kv::EncodeParameters(
              {.partitioner = map.partitioner(),
               .slot_count = map.slot_count(),

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstring>
 #include <string>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "env/check.h"
@@ -10,6 +11,9 @@
 
 namespace quorate::raft {
 namespace {
+
+// It had neither priorities, notes, a level of raft/, a generation nor a kind.
+constexpr uint8_t kVersionWithoutKinds = 4;
 
 using Members = std::vector<Member>;
 
@@ -39,6 +43,12 @@ absl::Status ValidateList(const std::string& name, const Members& members) {
                        member.replica.value(), " (zero is no replica)"));
     }
     previous = member.replica;
+    if (member.note.size() > kMemberNoteBytesMax) {
+      return absl::InvalidArgumentError(
+          absl::StrCat("the note about replica ", member.replica.value(),
+                       " has ", member.note.size(), " bytes, at most ",
+                       kMemberNoteBytesMax, " are allowed"));
+    }
   }
   return absl::OkStatus();
 }
@@ -52,7 +62,7 @@ absl::Status ValidateRoles(const Configuration& c) {
   }
   for (const Member& next : c.next_learners) {
     const Member* outgoing = Find(c.outgoing_voters, next.replica);
-    if (outgoing == nullptr || *outgoing != next ||
+    if (outgoing == nullptr || !SamePlace(*outgoing, next) ||
         Contains(c.voters, next.replica)) {
       return absl::InvalidArgumentError(
           absl::StrCat("next learner ", next.replica.value(),
@@ -61,7 +71,7 @@ absl::Status ValidateRoles(const Configuration& c) {
   }
   for (const Member& voter : c.voters) {
     const Member* outgoing = Find(c.outgoing_voters, voter.replica);
-    if (outgoing != nullptr && *outgoing != voter) {
+    if (outgoing != nullptr && !SamePlace(*outgoing, voter)) {
       return absl::InvalidArgumentError(absl::StrCat(
           "replica ", voter.replica.value(), " is on two nodes or stores"));
     }
@@ -75,18 +85,26 @@ void AppendMembers(std::string* out, const Members& members) {
     AppendFixed<uint64_t>(out, member.replica.value());
     AppendFixed<uint32_t>(out, member.node.value());
     AppendFixed<uint64_t>(out, member.store.value());
+    AppendFixed<uint32_t>(out, member.priority);
+    AppendFixed<uint32_t>(out, static_cast<uint32_t>(member.note.size()));
+    *out += member.note.view();
   }
 }
 
-Members TakeMembers(FixedReader* reader) {
+Members TakeMembers(FixedReader* reader, uint8_t version) {
   Members members;
   const auto count = reader->Take<uint32_t>();
   if (count > kConfigurationMembersMax) reader->Fail();
   for (uint32_t i = 0; i < count && reader->ok(); ++i) {
-    const ReplicaId replica(reader->Take<uint64_t>());
-    const NodeId node(reader->Take<uint32_t>());
-    const StoreIncarnation store(reader->Take<uint64_t>());
-    if (reader->ok()) members.push_back({replica, node, store});
+    Member member;
+    member.replica = ReplicaId(reader->Take<uint64_t>());
+    member.node = NodeId(reader->Take<uint32_t>());
+    member.store = StoreIncarnation(reader->Take<uint64_t>());
+    if (version > kVersionWithoutKinds) {
+      member.priority = reader->Take<uint32_t>();
+      member.note = Buffer::Copy(reader->TakeBytes(reader->Take<uint32_t>()));
+    }
+    if (reader->ok()) members.push_back(std::move(member));
   }
   return members;
 }
@@ -102,6 +120,16 @@ void SortUnique(std::vector<ReplicaId>* ids) {
 
 }  // namespace
 
+bool SamePlace(const Member& a, const Member& b) {
+  return a.node == b.node && a.store == b.store;
+}
+
+void SortMembers(std::vector<Member>* members) {
+  std::sort(
+      members->begin(), members->end(),
+      [](const Member& a, const Member& b) { return a.replica < b.replica; });
+}
+
 absl::Status ValidateConfiguration(const Configuration& c) {
   if (c.voters.empty()) {
     return absl::InvalidArgumentError(
@@ -111,7 +139,7 @@ absl::Status ValidateConfiguration(const Configuration& c) {
     return absl::InvalidArgumentError(
         absl::StrCat("lease length ", c.lease_length.ns(), "ns is negative"));
   }
-  if (c.level == Level()) {
+  if (c.level == Level() || c.raft_level == Level()) {
     return absl::InvalidArgumentError("a configuration has no level");
   }
   if (c.parameters.size() > kParametersBytesMax) {
@@ -136,8 +164,11 @@ Buffer EncodeConfiguration(const Configuration& c) {
   AppendMembers(&out, c.learners);
   AppendMembers(&out, c.next_learners);
   AppendFixed<int64_t>(&out, c.lease_length.ns());
+  AppendFixed<uint64_t>(&out, c.raft_level.value());
   AppendFixed<uint64_t>(&out, c.level.value());
+  AppendFixed<uint64_t>(&out, c.generation);
   AppendFixed<uint64_t>(&out, c.hash_key);
+  AppendFixed<uint32_t>(&out, c.machine_kind);
   AppendFixed<uint32_t>(&out, static_cast<uint32_t>(c.parameters.size()));
   out += c.parameters.view();
   return Buffer::Copy(out);
@@ -151,23 +182,31 @@ absl::StatusOr<Configuration> DecodeConfiguration(std::string_view bytes) {
         "configuration has version ", version,
         ", but this program supports versions up to ", kConfigurationVersion));
   }
+  const bool kinds = version > kVersionWithoutKinds;
   Configuration c;
-  c.voters = TakeMembers(&reader);
-  c.outgoing_voters = TakeMembers(&reader);
-  c.learners = TakeMembers(&reader);
-  c.next_learners = TakeMembers(&reader);
+  c.voters = TakeMembers(&reader, version);
+  c.outgoing_voters = TakeMembers(&reader, version);
+  c.learners = TakeMembers(&reader, version);
+  c.next_learners = TakeMembers(&reader, version);
   c.lease_length = Duration(reader.Take<int64_t>());
+  if (kinds) c.raft_level = Level(reader.Take<uint64_t>());
   c.level = Level(reader.Take<uint64_t>());
+  if (kinds) c.generation = reader.Take<uint64_t>();
   c.hash_key = reader.Take<uint64_t>();
+  if (kinds) c.machine_kind = reader.Take<uint32_t>();
   c.parameters = Buffer::Copy(reader.TakeBytes(reader.Take<uint32_t>()));
   if (!reader.ok() || !reader.rest().empty() ||
-      version != kConfigurationVersion) {
+      version < kVersionWithoutKinds) {
     return absl::InvalidArgumentError(
         absl::StrCat("configuration of ", bytes.size(), " bytes is malformed"));
   }
   absl::Status status = ValidateConfiguration(c);
   if (!status.ok()) return status;
   return c;
+}
+
+bool KnowsLevels(const Configuration& c, Level known_level) {
+  return c.raft_level <= kRaftLevel && c.level <= known_level;
 }
 
 bool IsVoter(const Configuration& c, ReplicaId replica) {

@@ -15,9 +15,11 @@
 
 namespace quorate::raft {
 
-inline constexpr uint8_t kConfigurationVersion = 4;
+inline constexpr uint8_t kConfigurationVersion = 5;
 // Largest number of members in one list.
 inline constexpr size_t kConfigurationMembersMax = 128;
+// Largest size of Member::note.
+inline constexpr size_t kMemberNoteBytesMax = 64;
 // Largest size of Configuration::parameters.
 inline constexpr size_t kParametersBytesMax = 64 << 10;
 
@@ -28,15 +30,24 @@ inline constexpr size_t kParametersBytesMax = 64 << 10;
 //   - every next learner is an outgoing voter and not a voter;
 //   - one replica has the same node and store in all lists;
 //   - the lease length is not negative;
-//   - there is a level;
-//   - the parameters are within their maximum.
+//   - there is a level of both kinds;
+//   - the parameters and the notes are within their maximum.
 absl::Status ValidateConfiguration(const Configuration& configuration);
 
 // Requires: ValidateConfiguration is OK.
 Buffer EncodeConfiguration(const Configuration& configuration);
-// kInvalidArgument for bytes that EncodeConfiguration cannot return;
-// kUnimplemented for a newer version.
+// Reads versions 4 and 5. kInvalidArgument for bytes that EncodeConfiguration
+// has never returned; kUnimplemented for a newer version.
 absl::StatusOr<Configuration> DecodeConfiguration(std::string_view bytes);
+
+// True if both members are on one node and store.
+bool SamePlace(const Member& a, const Member& b);
+// In the order of a list.
+void SortMembers(std::vector<Member>* members);
+
+// True if this program knows both levels; `known_level` is that of its state
+// machine. A replica halts before a configuration that it does not know.
+bool KnowsLevels(const Configuration& configuration, Level known_level);
 
 // True for a voter of the new or, in joint consensus, the old half.
 bool IsVoter(const Configuration& configuration, ReplicaId replica);

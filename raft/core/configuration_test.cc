@@ -12,7 +12,11 @@ namespace {
 // Two replicas are on each node, as while one takes the other's place.
 Member MemberOf(uint32_t replica) {
   const uint32_t node = 100 + replica / 2;
-  return {ReplicaId(replica), NodeId(node), StoreIncarnation(1000 + node)};
+  return {.replica = ReplicaId(replica),
+          .node = NodeId(node),
+          .store = StoreIncarnation(1000 + node),
+          .priority = replica % 3,
+          .note = Buffer::Copy(std::string(replica % 5, 'n'))};
 }
 
 // Every replica has one part, so that the configuration is valid.
@@ -44,7 +48,10 @@ Configuration DrawValid() {
   }
   c.voters.push_back(MemberOf(12));
   c.lease_length = Milliseconds(*rc::gen::inRange(0, 1000));
+  c.raft_level = Level(*rc::gen::inRange<uint64_t>(1, 5));
   c.level = Level(*rc::gen::inRange<uint64_t>(1, 5));
+  c.generation = *rc::gen::arbitrary<uint64_t>();
+  c.machine_kind = *rc::gen::arbitrary<uint32_t>();
   c.hash_key = *rc::gen::arbitrary<uint64_t>();
   c.parameters = Buffer::Copy(*rc::gen::string<std::string>());
   return c;
@@ -75,13 +82,16 @@ RC_GTEST_PROP(ConfigurationTest, Decode_DamagedBytes_RefusesOrIsCanonical, ()) {
   const auto decoded = DecodeConfiguration(bytes);
   if (!decoded.ok()) return;
   RC_ASSERT(ValidateConfiguration(*decoded).ok());
-  RC_ASSERT(EncodeConfiguration(*decoded).view() == bytes);
+  // Bytes of an earlier version become those of this one.
+  RC_ASSERT(bytes[0] != kConfigurationVersion ||
+            EncodeConfiguration(*decoded).view() == bytes);
 }
 
 RC_GTEST_PROP(ConfigurationTest, Decode_ArbitraryBytes_RefusesOrIsCanonical,
               (const std::string& bytes)) {
   const auto decoded = DecodeConfiguration(bytes);
-  if (decoded.ok()) RC_ASSERT(EncodeConfiguration(*decoded).view() == bytes);
+  if (!decoded.ok() || bytes[0] != kConfigurationVersion) return;
+  RC_ASSERT(EncodeConfiguration(*decoded).view() == bytes);
 }
 
 RC_GTEST_PROP(ConfigurationTest, IsVoterAndMember_AnyNode_AgreeWithTheLists,
@@ -107,12 +117,37 @@ RC_GTEST_PROP(ConfigurationTest, IsVoterAndMember_AnyNode_AgreeWithTheLists,
 
 TEST(ConfigurationTest, Encode_Simple_HasTheBytesOfTheFormat) {
   Configuration c;
-  c.voters = {{ReplicaId(3), NodeId(1), StoreIncarnation(0x0102)}};
+  c.voters = {{.replica = ReplicaId(3),
+               .node = NodeId(1),
+               .store = StoreIncarnation(0x0102),
+               .priority = 4,
+               .note = Buffer::Copy("xyz")}};
   c.lease_length = Nanoseconds(5);
+  c.raft_level = Level(9);
   c.level = Level(6);
+  c.generation = 8;
   c.hash_key = 7;
+  c.machine_kind = 10;
   c.parameters = Buffer::Copy("ab");
   const std::string expected(
+      "\x05"
+      "\x01\0\0\0"
+      "\x03\0\0\0\0\0\0\0\x01\0\0\0\x02\x01\0\0\0\0\0\0"
+      "\x04\0\0\0\x03\0\0\0xyz"
+      "\0\0\0\0\0\0\0\0\0\0\0\0"
+      "\x05\0\0\0\0\0\0\0"
+      "\x09\0\0\0\0\0\0\0"
+      "\x06\0\0\0\0\0\0\0"
+      "\x08\0\0\0\0\0\0\0"
+      "\x07\0\0\0\0\0\0\0"
+      "\x0a\0\0\0"
+      "\x02\0\0\0ab",
+      1 + 4 + 20 + 8 + 3 + 12 + 8 + 8 + 8 + 8 + 8 + 4 + 4 + 2);
+  EXPECT_EQ(EncodeConfiguration(c).view(), expected);
+}
+
+TEST(ConfigurationTest, Decode_Version4_HasNoKindAndTheFirstLevel) {
+  const std::string bytes(
       "\x04"
       "\x01\0\0\0"
       "\x03\0\0\0\0\0\0\0\x01\0\0\0\x02\x01\0\0\0\0\0\0"
@@ -122,14 +157,31 @@ TEST(ConfigurationTest, Encode_Simple_HasTheBytesOfTheFormat) {
       "\x07\0\0\0\0\0\0\0"
       "\x02\0\0\0ab",
       1 + 4 + 20 + 12 + 8 + 8 + 8 + 4 + 2);
-  EXPECT_EQ(EncodeConfiguration(c).view(), expected);
+  Configuration c;
+  c.voters = {{ReplicaId(3), NodeId(1), StoreIncarnation(0x0102)}};
+  c.lease_length = Nanoseconds(5);
+  c.level = Level(6);
+  c.hash_key = 7;
+  c.parameters = Buffer::Copy("ab");
+  const auto decoded = DecodeConfiguration(bytes);
+  ASSERT_TRUE(decoded.ok()) << decoded.status();
+  EXPECT_TRUE(*decoded == c);
+}
+
+TEST(ConfigurationTest, KnowsLevels_EitherIsHigher_No) {
+  Configuration c;
+  c.level = Level(3);
+  EXPECT_TRUE(KnowsLevels(c, Level(3)));
+  EXPECT_FALSE(KnowsLevels(c, Level(2)));
+  c.raft_level = Level(kRaftLevel.value() + 1);
+  EXPECT_FALSE(KnowsLevels(c, Level(3)));
 }
 
 TEST(ConfigurationTest, Decode_NewerVersion_IsUnimplemented) {
   Configuration c;
   c.voters = {MemberOf(1)};
   std::string bytes(EncodeConfiguration(c).view());
-  bytes[0] = 5;
+  bytes[0] = kConfigurationVersion + 1;
   EXPECT_EQ(DecodeConfiguration(bytes).status().code(),
             absl::StatusCode::kUnimplemented);
 }
@@ -188,11 +240,24 @@ Configuration NoLevel() {
   return c;
 }
 
+Configuration NoRaftLevel() {
+  Configuration c = Make({MemberOf(1)}, {}, {}, {});
+  c.raft_level = Level();
+  return c;
+}
+
+Configuration LongNote() {
+  Configuration c = Make({MemberOf(1)}, {}, {}, {});
+  c.voters[0].note = Buffer::Copy(std::string(kMemberNoteBytesMax + 1, 'n'));
+  return c;
+}
+
 INSTANTIATE_TEST_SUITE_P(
     Wrongs, ValidateTest,
     ::testing::Values(
         Wrong{"NoVoter", Make({}, {}, {MemberOf(1)}, {})},
-        Wrong{"NoLevel", NoLevel()},
+        Wrong{"NoLevel", NoLevel()}, Wrong{"NoRaftLevel", NoRaftLevel()},
+        Wrong{"LongNote", LongNote()},
         Wrong{"NodeZero", Make({MemberOf(0)}, {}, {}, {})},
         Wrong{"Unsorted", Make({MemberOf(2), MemberOf(1)}, {}, {}, {})},
         Wrong{"Twice", Make({MemberOf(1), MemberOf(1)}, {}, {}, {})},

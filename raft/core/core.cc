@@ -50,9 +50,10 @@ Core::Impl::Impl(const CoreOptions& options, Restored restored, Random random,
            restored.snapshot.configuration),
       commit_(restored.snapshot.position.index),
       applied_(commit_),
-      halted_at_(restored.snapshot.configuration.level > options.known_level
-                     ? commit_ + 1
-                     : Index()),
+      halted_at_(
+          KnowsLevels(restored.snapshot.configuration, options.known_level)
+              ? Index()
+              : commit_ + 1),
       applied_log_time_(restored.snapshot.log_time),
       applied_latest_(restored.snapshot.latest),
       snapshot_(std::move(restored.snapshot)),

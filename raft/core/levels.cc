@@ -4,6 +4,7 @@
 #include <optional>
 
 #include "env/check.h"
+#include "raft/core/configuration.h"
 #include "raft/core/core_impl.h"
 
 namespace quorate::raft {
@@ -34,7 +35,8 @@ bool Core::Impl::Knows(const Entry& entry) const {
     case EntryKind::kNoop:
       return true;
     case EntryKind::kConfiguration:
-      return log_.ConfigurationAt(entry.index).level <= options_.known_level;
+      return KnowsLevels(log_.ConfigurationAt(entry.index),
+                         options_.known_level);
     case EntryKind::kCommands:
       return options_.gate == nullptr || options_.gate->CanApply(entry);
   }

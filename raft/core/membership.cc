@@ -11,7 +11,9 @@ namespace quorate::raft {
 namespace {
 
 bool Contains(const std::vector<Member>& members, const Member& member) {
-  return std::binary_search(members.begin(), members.end(), member);
+  return std::any_of(members.begin(), members.end(), [&](const Member& one) {
+    return one.replica == member.replica;
+  });
 }
 
 // A replica keeps its node and its store.
@@ -19,7 +21,7 @@ bool SameReplicas(const Configuration& a, const Configuration& b) {
   bool same = true;
   ForEachMember(b, [&](const Member& member) {
     const Member* before = FindMember(a, member.replica);
-    same &= before == nullptr || *before == member;
+    same &= before == nullptr || SamePlace(*before, member);
   });
   return same;
 }
@@ -44,7 +46,7 @@ Configuration WithoutOutgoing(const Configuration& joint) {
   target.next_learners.clear();
   target.learners.insert(target.learners.end(), joint.next_learners.begin(),
                          joint.next_learners.end());
-  std::sort(target.learners.begin(), target.learners.end());
+  SortMembers(&target.learners);
   return target;
 }
 
@@ -88,7 +90,11 @@ std::optional<Refused::Reason> Core::Impl::RefuseTarget(
   if (!ValidateConfiguration(target).ok() || !target.outgoing_voters.empty() ||
       !target.next_learners.empty() ||
       target.lease_length != present.lease_length ||
-      target.level < present.level || target.hash_key != present.hash_key ||
+      target.level < present.level ||
+      target.raft_level != present.raft_level ||
+      target.generation != present.generation ||
+      target.machine_kind != present.machine_kind ||
+      target.hash_key != present.hash_key ||
       target.parameters.view() != present.parameters.view() ||
       !SameReplicas(present, target)) {
     return Refused::Reason::kConfigurationIsInvalid;

@@ -145,7 +145,7 @@ TEST_F(MembershipTest, InvalidTarget_Refuses) {
   Configuration present = With({1, 2, 3}, {4});
   present.level = Level(2);
   Lead(present);
-  std::vector<Configuration> targets(10, present);
+  std::vector<Configuration> targets(13, present);
   targets[0].voters.clear();
   std::swap(targets[1].voters[0], targets[1].voters[1]);
   targets[2].learners.push_back(targets[2].voters[2]);
@@ -157,6 +157,9 @@ TEST_F(MembershipTest, InvalidTarget_Refuses) {
   targets[7].parameters = Buffer::Copy("other");
   targets[8].lease_length = Milliseconds(10);
   targets[9].learners[0].store = StoreIncarnation(99);
+  targets[10].raft_level = Level(2);
+  targets[11].generation = 1;
+  targets[12].machine_kind = 1;
   for (size_t i = 0; i < targets.size(); ++i) {
     EXPECT_EQ(Change(targets[i]), Reason::kConfigurationIsInvalid) << i;
   }

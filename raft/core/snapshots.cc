@@ -172,7 +172,7 @@ void Core::Impl::OnSnapshotChunk(const Message& message) {
     return;
   }
   if (AlreadyCovered(snapshot.position)) return;
-  if (snapshot.configuration.level > options_.known_level) {
+  if (!KnowsLevels(snapshot.configuration, options_.known_level)) {
     return HaltBefore(commit_ + 1);
   }
   if (!incoming_snapshot_.has_value() ||

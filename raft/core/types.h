@@ -36,8 +36,16 @@ struct Member {
   ReplicaId replica;
   NodeId node;
   StoreIncarnation store;
-  friend constexpr auto operator<=>(const Member&, const Member&) = default;
+  // For choosing a leader: a higher one is preferred. Nothing reads it yet.
+  uint32_t priority = 0;
+  // What operators note about the member, in their own encoding.
+  Buffer note = {};
+  friend bool operator==(const Member&, const Member&) = default;
 };
+
+// The level of the rules of raft/ itself that this program knows: kinds of
+// entries, flags, and what configurations mean.
+inline constexpr Level kRaftLevel(1);
 
 // The members of a group. A configuration takes effect when it is appended
 // (thesis 4.1), and is derived again from the log after every truncation and
@@ -53,10 +61,17 @@ struct Configuration {
   // Zero: no leases. Otherwise shorter than the least election timeout minus
   // clock uncertainty.
   Duration lease_length;
-  // The level of the group. A leader raises it once all members have announced
-  // that their programs know a higher one. No entry needs more than the level
-  // of the configuration before it.
+  // The level of the rules of raft/ in the group.
+  Level raft_level = kRaftLevel;
+  // The level of the state machine's rules. A leader raises it once all members
+  // have announced that their programs know a higher one. No entry needs more
+  // than the level of the configuration before it.
   Level level{1};
+  // How often the group was created again or recovered by force.
+  uint64_t generation = 0;
+  // The kind of the state machine: a number that the maker of the program
+  // chooses, or 0. It never changes.
+  uint32_t machine_kind = 0;
   // Key of the state machine's hash tables; equal on every replica.
   uint64_t hash_key = 0;
   // The parameters with which the group's state machine was founded, in its own

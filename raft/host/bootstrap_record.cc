@@ -12,7 +12,9 @@
 namespace quorate::raft {
 namespace {
 
-constexpr uint32_t kVersion = 4;
+constexpr uint32_t kVersion = 5;
+// Its groups had no kind.
+constexpr uint32_t kVersionWithoutKinds = 4;
 
 bool IsStrictlySorted(const std::vector<NodeId>& nodes) {
   return std::adjacent_find(nodes.begin(), nodes.end(), [](NodeId a, NodeId b) {
@@ -57,14 +59,17 @@ std::vector<NodeId> TakeNodes(FixedReader* reader) {
   return nodes;
 }
 
-BootstrapPlan TakePlan(FixedReader* reader) {
+BootstrapPlan TakePlan(FixedReader* reader, uint32_t version) {
   BootstrapPlan plan;
-  // A group has 16 bytes besides the elements of its lists.
+  // A group has at least 16 bytes besides the elements of its lists.
   plan.groups.resize(TakeCount(reader, 16));
   for (GroupPlan& group : plan.groups) {
     group.group = GroupId(reader->Take<uint32_t>());
     group.voters = TakeNodes(reader);
     group.learners = TakeNodes(reader);
+    if (version > kVersionWithoutKinds) {
+      group.machine_kind = reader->Take<uint32_t>();
+    }
     const uint32_t size = TakeCount(reader, 1);
     group.parameters = Buffer::Copy(reader->TakeBytes(size));
   }
@@ -89,7 +94,7 @@ std::vector<Member> MembersOn(const BootstrapRecord& record, GroupId group,
     members.push_back(
         {FirstReplica(record.stores[0].store, store, group), node, store});
   }
-  std::sort(members.begin(), members.end());
+  SortMembers(&members);
   return members;
 }
 
@@ -152,6 +157,7 @@ std::string EncodePlan(const BootstrapPlan& plan) {
     AppendFixed(&out, group.group.value());
     AppendNodes(&out, group.voters);
     AppendNodes(&out, group.learners);
+    AppendFixed(&out, group.machine_kind);
     AppendFixed(&out, static_cast<uint32_t>(group.parameters.size()));
     out += group.parameters.view();
   }
@@ -173,10 +179,10 @@ std::string EncodeBootstrapRecord(const BootstrapRecord& record) {
 absl::StatusOr<BootstrapRecord> DecodeBootstrapRecord(std::string_view bytes) {
   FixedReader reader(bytes);
   const auto version = reader.Take<uint32_t>();
-  if (reader.ok() && version != kVersion) {
+  if (reader.ok() && (version < kVersionWithoutKinds || version > kVersion)) {
     return absl::FailedPreconditionError(
         absl::StrCat("the bootstrap record of the data directory has version ",
-                     version, ", this program knows version ", kVersion,
+                     version, ", this program knows versions up to ", kVersion,
                      ": start the program that wrote it"));
   }
   BootstrapRecord record;
@@ -188,7 +194,7 @@ absl::StatusOr<BootstrapRecord> DecodeBootstrapRecord(std::string_view bytes) {
     one.store = StoreIncarnation(reader.Take<uint64_t>());
     each_known &= one.store != StoreIncarnation();
   }
-  record.plan = TakePlan(&reader);
+  record.plan = TakePlan(&reader, version);
   const std::vector<NodeId> nodes = record.plan.Nodes();
   if (!reader.ok() || !reader.rest().empty() || !each_known ||
       record.level == Level() || !ValidatePlan(record.plan).ok() ||
@@ -209,6 +215,7 @@ Configuration FirstConfiguration(const BootstrapRecord& record, GroupId group) {
   first.learners = MembersOn(record, group, plan->learners);
   first.level = record.level;
   first.hash_key = record.hash_key;
+  first.machine_kind = plan->machine_kind;
   first.parameters = plan->parameters;
   return first;
 }

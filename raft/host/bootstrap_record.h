@@ -24,7 +24,8 @@ struct GroupPlan {
   GroupId group = {};
   std::vector<NodeId> voters = {};    // Sorted.
   std::vector<NodeId> learners = {};  // Sorted; none is a voter.
-  // Configuration::parameters.
+  // Configuration::machine_kind and Configuration::parameters.
+  uint32_t machine_kind = 0;
   Buffer parameters = {};
   friend bool operator==(const GroupPlan&, const GroupPlan&) = default;
 };

@@ -308,7 +308,7 @@ std::vector<GroupMessage> GoldenMessages() {
 }
 
 TEST(Envelope, Bytes_AreAsEver) {
-  std::ifstream file("raft/host/testdata/envelope_v11.hex");
+  std::ifstream file("raft/host/testdata/envelope_v12.hex");
   std::string hex;
   for (std::string line; std::getline(file, line);) hex += line;
   const std::vector<GroupMessage> messages = GoldenMessages();
@@ -373,9 +373,9 @@ TEST(EnvelopeBuilder, ManySmallMessages_FillAnEnvelope) {
 TEST(Envelope, UnknownVersion_IsRefused) {
   std::string bytes(
       Join(EncodeEnvelope(kLink, {Make(MessageType::kTimeoutNow)})).view());
-  bytes[kChecksumEnd] = 12;
+  bytes[kChecksumEnd] = kEnvelopeVersion + 1;
   EXPECT_EQ(Refusal(bytes),
-            "envelope has version 12, but this program reads version 11");
+            "envelope has version 13, but this program reads version 12");
 }
 
 // The envelope's own checksum matches: its sender had the damage in memory.

@@ -36,7 +36,7 @@ Configuration FirstConfigurationOf(testing::JournalCluster* cluster,
          .node = NodeId(n),
          .store = cluster->node(n)->host.identity().incarnation});
   }
-  std::sort(first.voters.begin(), first.voters.end());
+  SortMembers(&first.voters);
   first.level = Level(1);
   first.hash_key = cluster->node(1)->host.hash_key();
   return first;

@@ -81,8 +81,10 @@ absl::Status Host::Impl::BeginFounding(const Configuration& first,
     return refuse("its hash key is not that of the cluster");
   }
   std::unique_ptr<StateMachine> made = make_(creation->key.group, first);
-  if (made == nullptr || made->known_level() < first.level) {
-    return refuse("this program does not know its parameters or its level");
+  if (made == nullptr || !KnowsLevels(first, made->known_level())) {
+    return refuse(
+        "this program does not know its state machine, its parameters or its "
+        "levels");
   }
   creation->state_machine = std::move(made);
   creation->restored = FirstState(first);

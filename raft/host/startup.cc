@@ -338,17 +338,19 @@ void Startup::MakeStateMachine(const Configuration& configuration,
   group->state_machine = make_(group->key.group, configuration);
   if (group->state_machine != nullptr) return;
   group->failure = absl::FailedPreconditionError(absl::StrCat(
-      "group ", group->key.group.value(), ": this program cannot read the ",
+      "group ", group->key.group.value(),
+      ": this program has no state machine of kind ",
+      configuration.machine_kind, ", or cannot read the ",
       configuration.parameters.size(),
-      " bytes with which its state machine was founded: start the program that "
-      "wrote them"));
+      " bytes with which it was founded: start the program that wrote them"));
 }
 
 Startup::Ready Startup::LoadSnapshot(OpenedGroup* group) {
   const SnapshotDescriptor& snapshot = group->restored.snapshot;
   // The replica of a program that does not know the level halts at once.
   if (snapshot.position.index == Index(0) ||
-      snapshot.configuration.level > group->state_machine->known_level()) {
+      !KnowsLevels(snapshot.configuration,
+                   group->state_machine->known_level())) {
     return Ready::kNow;
   }
   std::unique_ptr<SnapshotLoader>& loader = loaders_[group->key.group];

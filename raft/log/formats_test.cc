@@ -132,6 +132,10 @@ SnapshotTrailer SampleTrailer(const std::string& data) {
       {ReplicaId(102), NodeId(2), StoreIncarnation(12)}};
   trailer.descriptor.configuration.learners = {
       {ReplicaId(104), NodeId(4), StoreIncarnation(14)}};
+  trailer.descriptor.configuration.voters[1].priority = 3;
+  trailer.descriptor.configuration.voters[1].note = Buffer::Copy("rack 4");
+  trailer.descriptor.configuration.generation = 97;
+  trailer.descriptor.configuration.machine_kind = 98;
   trailer.descriptor.configuration.hash_key = 99;
   trailer.descriptor.configuration.parameters = Buffer::Copy("parameters");
   SnapshotChecksums checksums(kKey, trailer.descriptor.position);
