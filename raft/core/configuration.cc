@@ -125,7 +125,7 @@ bool SamePlace(const Member& a, const Member& b) {
 }
 
 void SortMembers(std::vector<Member>* members) {
-  std::sort(
+  std::stable_sort(
       members->begin(), members->end(),
       [](const Member& a, const Member& b) { return a.replica < b.replica; });
 }

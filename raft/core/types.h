@@ -38,7 +38,7 @@ struct Member {
   StoreIncarnation store;
   // For choosing a leader: a higher one is preferred. Nothing reads it yet.
   uint32_t priority = 0;
-  // What operators note about the member, in their own encoding.
+  // Notes of operators about the member, in their own encoding.
   Buffer note = {};
   friend bool operator==(const Member&, const Member&) = default;
 };

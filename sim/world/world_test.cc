@@ -150,7 +150,7 @@ class Listener : public env::Transport::Receiver {
 };
 
 // Returns the messages of two nodes that node 3 receives in the turn after a
-// pause; without a pause, in 20 ms, in which their messages arrive in pairs.
+// pause. Without a pause: in 20 ms, in which messages arrive in pairs.
 Listener::Received Receive(uint64_t seed, Ratio shuffle, bool pause) {
   WorldOptions options;
   options.seed = seed;
