@@ -146,14 +146,35 @@ void SnapshotStaging::CheckRoom(Then next, bool may_make_room) {
   pending_ = disk_.FreeBytes(answered);
 }
 
+void SnapshotStaging::EndNaming(Done done) {
+  if (creating_) {
+    ended_ = std::move(done);
+  } else {
+    steps_.front().done = std::move(done);
+  }
+}
+
+void SnapshotStaging::CreateAs(const std::string& name,
+                               std::unique_ptr<env::File>* file,
+                               absl::AnyInvocable<void()> then) {
+  creating_ = true;
+  pending_ = disk_.Open(
+      name, env::Disk::OpenMode::kCreate,
+      [this, file, then = std::move(then)](
+          absl::StatusOr<std::unique_ptr<env::File>> created) mutable {
+        creating_ = false;
+        if (ended_ != nullptr) {
+          Done ended = std::move(ended_);
+          return ended(created.status());
+        }
+        if (!created.ok()) return EndStep(created.status());
+        *file = *std::move(created);
+        then();
+      });
+}
+
 void SnapshotStaging::CreateFile() {
-  pending_ =
-      disk_.Open(staging_name_, env::Disk::OpenMode::kCreate,
-                 [this](absl::StatusOr<std::unique_ptr<env::File>> file) {
-                   if (!file.ok()) return EndStep(file.status());
-                   file_ = *std::move(file);
-                   EndStep(absl::OkStatus());
-                 });
+  CreateAs(staging_name_, &file_, [this] { EndStep(absl::OkStatus()); });
 }
 
 void SnapshotStaging::OpenFile() {
@@ -236,15 +257,11 @@ void SnapshotStaging::RecordPiece() {
   if (origin_ == Origin::kOwn) return Pace();
   if (progress_file_ != nullptr) return WriteRecord();
   has_progress_ = true;
-  pending_ = disk_.Open(
-      SnapshotProgressName(staging_name_), env::Disk::OpenMode::kCreate,
-      [this](absl::StatusOr<std::unique_ptr<env::File>> file) {
-        if (!file.ok()) return EndStep(file.status());
-        progress_file_ = *std::move(file);
-        progress_header_ = EncodeSnapshotProgressHeader(
-            {cluster_, store_, group_, descriptor_});
-        WriteRecord();
-      });
+  CreateAs(SnapshotProgressName(staging_name_), &progress_file_, [this] {
+    progress_header_ =
+        EncodeSnapshotProgressHeader({cluster_, store_, group_, descriptor_});
+    WriteRecord();
+  });
 }
 
 void SnapshotStaging::WriteRecord() {

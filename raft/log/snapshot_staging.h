@@ -74,8 +74,12 @@ class SnapshotStaging {
   const absl::Status& status() const { return status_; }
   // True from when the file gets its final name until Finish ends.
   bool committing() const { return committing_; }
-  // Replaces the callback of Finish. Requires: committing().
-  void SetCommitted(Done done) { steps_.front().done = std::move(done); }
+  // A file of this snapshot is being created or renamed. If it is removed now,
+  // it may appear after that.
+  bool naming() const { return creating_ || committing_; }
+  // Does nothing more, and calls `done` when that has ended. Requires:
+  // naming(), and status() is OK.
+  void EndNaming(Done done);
 
  private:
   struct Step {
@@ -97,6 +101,9 @@ class SnapshotStaging {
   void CheckRoom(Then next, bool may_make_room = true);
   void CheckSize(Then next);
   void CreateFile();
+  // Creates a file of this snapshot and opens it as *file.
+  void CreateAs(const std::string& name, std::unique_ptr<env::File>* file,
+                absl::AnyInvocable<void()> then);
   void OpenFile();
   void VerifyPiece();
   void OnPiece(absl::StatusOr<Buffer> bytes);
@@ -142,6 +149,8 @@ class SnapshotStaging {
   // The time before which the limit of the speed allows no further piece.
   MonoTime paced_until_ = MonoTime::Min();
   bool committing_ = false;
+  bool creating_ = false;
+  Done ended_;              // Set by EndNaming while a file is being created.
   std::deque<Step> steps_;  // The first one is running.
   absl::Status status_;
   env::Pending pending_;

@@ -138,8 +138,8 @@ void SnapshotStoreImpl::Discard(Stagings& stagings, GroupKey group,
   if (number != 0 && number != found->second.number) return;
   Staging staging = std::move(found->second);
   stagings.erase(found);
-  if (staging.file->committing() && staging.file->status().ok()) {
-    return DiscardCommitted(group, std::move(staging));
+  if (staging.file->naming() && staging.file->status().ok()) {
+    return DiscardNamed(group, std::move(staging));
   }
   RemoveFiles(group, *staging.file);
 }
@@ -157,11 +157,11 @@ void SnapshotStoreImpl::RemoveFiles(GroupKey group,
   }
 }
 
-// The renaming is carried out or not, so the file is removed once that ended.
-void SnapshotStoreImpl::DiscardCommitted(GroupKey group, Staging staging) {
+// A removal would not wait for the creation or renaming of its file.
+void SnapshotStoreImpl::DiscardNamed(GroupKey group, Staging staging) {
   Discarded& discarded = discarded_[staging.number];
   discarded = {group, std::move(staging.file)};
-  discarded.file->SetCommitted(
+  discarded.file->EndNaming(
       [this, group, number = staging.number](absl::Status) {
         const Discarded ended = std::move(discarded_.extract(number).mapped());
         RemoveFiles(group, *ended.file);

@@ -110,8 +110,8 @@ class SnapshotStoreImpl final : public SnapshotStore {
   // Called when a staging file has its final name: makes it the newest
   // snapshot.
   void Install(Stagings& stagings, GroupKey group);
-  // Removes a file that was discarded while it got its final name.
-  void DiscardCommitted(GroupKey group, Staging staging);
+  // Removes a file that was discarded while it was being created or renamed.
+  void DiscardNamed(GroupKey group, Staging staging);
   // Ends the calls of Drop that waited for files of the group.
   void EndDrops(GroupKey group);
   // Removes a discarded file under each name that it may have.

@@ -8,6 +8,7 @@
 #include <string>
 #include <utility>
 
+#include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "raft/log/read_attempts.h"
 #include "raft/log/snapshot_format.h"
@@ -485,6 +486,32 @@ TEST_F(SnapshotStoreTest, DroppedGroup_LeavesNoFile) {
   Restart(CrashKind::kMachine);
   EXPECT_EQ(h_.snapshots()->newest().size(), 1u);
   EXPECT_EQ(Files().size(), 1u);
+}
+
+// Operations on a file end in any order, so its removal may come too early.
+TEST_F(SnapshotStoreTest, DroppedWhileItsFilesAreCreated_LeavesNoFile) {
+  h_.options().snapshot_sync_bytes = 1;
+  ASSERT_TRUE(h_.OpenSnapshots().ok());
+  h_.world().disk_options(h_.test().machine()).jitter = {1, 2};
+  const std::string data = Data(1, 1000);
+  for (uint64_t index = 1; index <= 200; ++index) {
+    SCOPED_TRACE(index);
+    // Creating the staging file takes about 0.2 ms, and the second file of a
+    // received snapshot comes after a sync.
+    if (index % 2 == 0) {
+      h_.snapshots()->Begin(kGroup, At(1, index), [](absl::Status) {});
+    } else {
+      h_.snapshots()->Receive(kGroup, Described(index, data), 0,
+                              Buffer::Copy(data.substr(0, 100)),
+                              [](absl::StatusOr<uint64_t>) {});
+    }
+    h_.world().RunFor(Microseconds(index * 13));
+    ASSERT_TRUE(h_.Wait([&](SnapshotStore::Done done) {
+                    h_.snapshots()->Drop(kGroup, std::move(done));
+                  }).ok());
+    h_.Run();
+    ASSERT_THAT(Files(), testing::IsEmpty());
+  }
 }
 
 // A snapshot that is being received, with a sync after 10,000 bytes or more.
