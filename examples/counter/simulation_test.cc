@@ -35,6 +35,19 @@ TEST(CounterSimulationTest, ManySeeds_BehaveLikeOneCounter) {
   }
 }
 
+// Some node stays out of the majority that is healed, and may lead.
+TEST(CounterSimulationTest, NoFamilyIsOn_AnyNodeMayLeadToTheEnd) {
+  for (uint64_t seed = 1; seed <= 10; ++seed) {
+    const sim::HarnessResult result =
+        sim::RunSeed({.seed = seed,
+                      .duration = Seconds(5),
+                      .without = sim::OtherFaultFamilies({})},
+                     SimulatedCounter<>);
+    EXPECT_TRUE(result.ok())
+        << "seed " << seed << ": " << result.violations.front();
+  }
+}
+
 TEST(CounterSimulationTest, ForgetfulCounter_IsReportedWithATape) {
   const sim::HarnessResult wrong =
       sim::RunSeed({.seed = 1}, SimulatedCounter<ForgetfulCounter>);

@@ -167,8 +167,9 @@ void StateMachineSubject::AfterTurn(MachineId machine) {
   if (node != nullptr) node->AfterTurn();
 }
 
+// A node that is not healed for good may lead nevertheless.
 bool StateMachineSubject::WantsCommand(size_t index) const {
-  return issuing_ || (probing_ && MustWork(index));
+  return issuing_ || (probing_ && (MustWork(index) || index == Leader()));
 }
 
 std::optional<Random> StateMachineSubject::DrawCommand(size_t index) {
