@@ -13,32 +13,35 @@ void ReplicaObserver::OnEvent(GroupId group, const raft::Event& event) {
   if (event.kind == raft::Event::Kind::kRoleChanged &&
       event.role == raft::RoleKind::kLeader) {
     ChangedOf(group).led = event.term;
-    checker_.OnLeader(node_, group, event.term);
+    CheckerOf(group).OnLeader(node_, group, event.term);
   }
 }
 
 void ReplicaObserver::OnApplied(GroupId group, const raft::Entry& entry) {
   Note(group);
-  if (checker_.OnApplied(node_, group, entry)) OnCommitted(group, entry);
+  if (CheckerOf(group).OnApplied(node_, group, entry))
+    OnCommitted(group, entry);
 }
 
 void ReplicaObserver::OnRestored(GroupId group,
                                  const raft::SnapshotDescriptor& snapshot) {
   Note(group);
-  checker_.OnRestored(node_, group, snapshot.position);
+  CheckerOf(group).OnRestored(node_, group, snapshot.position);
 }
 
 void ReplicaObserver::OnRecovered(GroupId group, const raft::Core& core) {
-  checker_.OnStart(node_, group, core);
+  CheckerOf(group).OnStart(node_, group, core);
 }
 
 void ReplicaObserver::OnWritten(GroupId group, const raft::WriteToken& token) {
-  checker_.OnWritten(node_, group, token);
+  CheckerOf(group).OnWritten(node_, group, token);
 }
+
+void ReplicaObserver::OnDropped(GroupId group) { ChangedOf(group) = {}; }
 
 void ReplicaObserver::OnStep(GroupId group, const raft::Core& core,
                              const raft::Output& output) {
-  checker_.OnStep(node_, group, core, output);
+  CheckerOf(group).OnStep(node_, group, core, output);
   const raft::Index durable = core.durable_index();
   raft::LogPosition& known = ChangedOf(group).holds;
   // Only these replace an entry.
@@ -49,14 +52,15 @@ void ReplicaObserver::OnStep(GroupId group, const raft::Core& core,
   const raft::LogPosition holds{core.TermAt(durable), durable};
   if (holds == known) return;
   known = holds;
-  checker_.OnHolds(node_, group, holds);
+  CheckerOf(group).OnHolds(node_, group, holds);
 }
 
 void ReplicaObserver::CheckRecovered(const raft::Host& host) {
   for (const GroupId group : host.groups()) {
     Note(group);
     const raft::Core* core = host.core(group);
-    if (core != nullptr) checker_.OnRecovered(node_, group, core->last());
+    if (core != nullptr)
+      CheckerOf(group).OnRecovered(node_, group, core->last());
   }
 }
 
@@ -75,7 +79,7 @@ void ReplicaObserver::Check(const raft::Host& host, GroupId group,
   if (core == nullptr || state == nullptr) return;
   const raft::Term led = std::exchange(changed->led, {});
   if (led != raft::Term{} && core->term() == led) {
-    checker_.OnLeaderLog(
+    CheckerOf(group).OnLeaderLog(
         node_, group, led, core->log_start().index,
         [core](raft::Index index) { return core->TermAt(index); });
   }
@@ -89,7 +93,7 @@ void ReplicaObserver::Check(const raft::Host& host, GroupId group,
                         core->term().value(), ", applied ",
                         core->applied_index().value());
   });
-  checker_.OnDigest(node_, group, core->applied_index(), digest);
+  CheckerOf(group).OnDigest(node_, group, core->applied_index(), digest);
 }
 
 }  // namespace quorate::sim

@@ -30,6 +30,7 @@ class ReplicaObserver : public raft::Host::Observer {
                   const raft::SnapshotDescriptor& snapshot) override;
   void OnRecovered(GroupId group, const raft::Core& core) override;
   void OnWritten(GroupId group, const raft::WriteToken& token) override;
+  void OnDropped(GroupId group) override;
   void OnStep(GroupId group, const raft::Core& core,
               const raft::Output& output) override;
 
@@ -38,6 +39,11 @@ class ReplicaObserver : public raft::Host::Observer {
 
   // The first replica applied the entry.
   virtual void OnCommitted(GroupId group, const raft::Entry& entry) = 0;
+  // The checker of a group's replica on this node.
+  virtual ReplicaChecker& CheckerOf(GroupId group) {
+    (void)group;
+    return checker_;
+  }
   // The state of a group's replica may have changed in this turn.
   virtual void OnChanged(GroupId group) { (void)group; }
 

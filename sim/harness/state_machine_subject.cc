@@ -12,6 +12,8 @@ constexpr GroupId kGroup(1);
 constexpr Duration kSupervisorDelay = Seconds(1);
 // A command of a client. Zero: a tape leaves it out.
 constexpr ChoiceSite kCommand("workload.command");
+// Whether the run has an operator.
+constexpr ChoiceSite kOperated("operator.works");
 
 std::string AddressOf(size_t index) {
   return absl::StrCat("n", index + 1, ":9001");
@@ -35,6 +37,7 @@ class StateMachineSubject::Node final : public ReplicaObserver {
             },
             this) {
     subject_->nodes_[index_] = this;
+    if (operated()) subject_->operator_->OnBoot(index_);
     host_.Start([this](absl::Status status) { OnStarted(status); });
   }
   ~Node() {
@@ -46,13 +49,28 @@ class StateMachineSubject::Node final : public ReplicaObserver {
     return host_.group_status(kGroup).ok() ? host_.core(kGroup) : nullptr;
   }
   bool idle() const { return open_ == 0; }
+  raft::Host* host() { return started_ ? &host_ : nullptr; }
 
   void AfterTurn() {
     if (started_) CheckChanged(host_);
   }
 
  private:
-  void OnCommitted(GroupId, const raft::Entry& entry) override {
+  bool operated() const { return subject_->operator_.has_value(); }
+  ReplicaChecker& CheckerOf(GroupId group) override {
+    return group == kGroup ? subject_->checker_
+                           : subject_->operator_->CheckerOf(index_);
+  }
+  void OnRecovered(GroupId group, const raft::Core& core) override {
+    if (group != kGroup) {
+      subject_->operator_->OnRecovered(index_, core.replica());
+    }
+    ReplicaObserver::OnRecovered(group, core);
+  }
+  void OnCommitted(GroupId group, const raft::Entry& entry) override {
+    if (group != kGroup) {
+      return subject_->operator_->OnCommitted(index_, entry);
+    }
     if (entry.kind != raft::EntryKind::kCommands) return;
     subject_->history_.OnApplied(subject_->world_.now(), entry.index,
                                  entry.payload.view());
@@ -74,6 +92,7 @@ class StateMachineSubject::Node final : public ReplicaObserver {
     timer_ =
         env_.loop.At(env_.loop.ReadClock().mono + subject_->options_.interval,
                      [this] { Tick(); });
+    if (operated()) subject_->operator_->OnTick(index_);
     if (!subject_->WantsCommand(index_)) return;
     const std::optional<Random> random = subject_->DrawCommand(index_);
     if (!random.has_value()) return;
@@ -129,6 +148,12 @@ ScheduleOptions StateMachineSubject::Start() {
     voters.push_back(NodeId(i + 1));
   }
   checker_.SetVoters(kGroup, std::move(voters));
+  if (world_.choices().Chance(kOperated, ChoiceKey{}, options_.operated)) {
+    operator_.emplace(
+        &world_, &machines_, test_.get(),
+        [this](size_t node) { return HostOf(node); },
+        [this](size_t node) { return PeersOf(node); });
+  }
   for (size_t i = 0; i < nodes_.size(); ++i) {
     world_.Start(machines_[i], [this, i](env::Env& env) {
       return std::make_shared<Node>(env, this, i);
@@ -147,17 +172,32 @@ raft::HostOptions StateMachineSubject::OptionsOf(size_t index) const {
   options.node = NodeId(index + 1);
   options.listen_address = AddressOf(index);
   raft::GroupPlan group{.group = kGroup};
-  for (size_t peer = 0; peer < nodes_.size(); ++peer) {
-    group.voters.push_back(NodeId(peer + 1));
-    if (peer != index) {
-      options.peers.push_back({NodeId(peer + 1), AddressOf(peer)});
-    }
+  for (size_t i = 0; i < nodes_.size(); ++i) {
+    group.voters.push_back(NodeId(i + 1));
   }
+  options.peers = PeersOf(index);
   options.plan.groups.push_back(std::move(group));
   options.bootstrap = !created_[index];
   options.snapshot_threshold_bytes = options_.snapshot_threshold_bytes;
   options.snapshot_trailing_bytes = options_.snapshot_trailing_bytes;
   return options;
+}
+
+std::vector<env::PeerAddress> StateMachineSubject::PeersOf(size_t index) const {
+  std::vector<env::PeerAddress> peers;
+  for (size_t i = 0; i < nodes_.size(); ++i) {
+    if (i != index) peers.push_back({NodeId(i + 1), AddressOf(i)});
+  }
+  return peers;
+}
+
+raft::Host* StateMachineSubject::HostOf(size_t index) const {
+  return nodes_[index] == nullptr ? nullptr : nodes_[index]->host();
+}
+
+void StateMachineSubject::StopClients() {
+  issuing_ = false;
+  if (operator_.has_value()) operator_->Finish();
 }
 
 void StateMachineSubject::AfterTurn(MachineId machine) {
@@ -247,17 +287,30 @@ std::vector<Subject::Condition> StateMachineSubject::Conditions(Stage stage) {
                             ? "agreement after a loss of power"
                             : "agreement of replicas",
                         [this] { return Agreed(); }});
+  // The group may need a node that has faults before.
+  if (operator_.has_value() && stage != Stage::kMajorities) {
+    operator_->Probe();
+    conditions.push_back({"the last wish of the operator",
+                          [this] { return operator_->Settled(); },
+                          [this] { return operator_->progress(); }});
+  }
   return conditions;
 }
 
 void StateMachineSubject::Finish() {
+  if (operator_.has_value()) operator_->CheckHistory();
   std::string violation = history_.Check(test_->model());
   if (!violation.empty()) world_.Violate(std::move(violation));
 }
 
 std::string StateMachineSubject::Summary() const {
-  return absl::StrCat(executed_, " commands executed, ",
-                      checker_.leader_changes(), " leader changes");
+  std::string text = absl::StrCat(executed_, " commands executed, ",
+                                  checker_.leader_changes(), " leader changes");
+  if (operator_.has_value()) {
+    absl::StrAppend(&text, ", a group created ", operator_->creations(),
+                    " times");
+  }
+  return text;
 }
 
 std::string StateMachineSubject::Describe() const {
@@ -276,6 +329,7 @@ std::string StateMachineSubject::Describe() const {
                       core->last().index.value(), "\n");
     }
   }
+  if (operator_.has_value()) text += operator_->Describe();
   return text;
 }
 

@@ -22,43 +22,20 @@
 #include <string_view>
 #include <vector>
 
-#include "env/buffer.h"
 #include "env/ids.h"
 #include "env/random.h"
 #include "lincheck/history.h"
-#include "lincheck/model.h"
 #include "raft/host/host.h"
-#include "raft/host/state_machine.h"
 #include "sim/checks/replica_checker.h"
 #include "sim/harness/command_history.h"
+#include "sim/harness/group_operator.h"
 #include "sim/harness/replica_observer.h"
+#include "sim/harness/state_machine_test.h"
 #include "sim/harness/subject.h"
 #include "sim/harness/supervisor.h"
 #include "sim/world/world.h"
 
 namespace quorate::sim {
-
-// The user's part: the state machine, its commands and its model.
-class StateMachineTest {
- public:
-  struct Command {
-    Buffer payload;
-    // Function and arguments, as the model knows them. Each object has a state
-    // of its own.
-    lincheck::Operation operation;
-    std::string object = "state";
-  };
-
-  virtual ~StateMachineTest() = default;
-  virtual std::unique_ptr<raft::StateMachine> Make() = 0;
-  // A random command. Strings of the operation are made with `values`.
-  virtual Command Draw(const Random& random, lincheck::History& values) = 0;
-  // The result of StateMachine::Apply as the model knows it.
-  virtual lincheck::Value ResultOf(const Command& command,
-                                   std::string_view result,
-                                   lincheck::History& values) = 0;
-  virtual const lincheck::Model& model() const = 0;
-};
 
 struct StateMachineSubjectOptions {
   uint32_t nodes = 3;
@@ -66,6 +43,9 @@ struct StateMachineSubjectOptions {
   // Small, so that snapshots are taken.
   uint64_t snapshot_threshold_bytes = 2'000;
   uint64_t snapshot_trailing_bytes = 500;
+  // In so many runs an operator creates a second group of state machines, and
+  // drops it (sim/harness/group_operator.h). Zero: never.
+  Ratio operated{1, 3};
 };
 
 class StateMachineSubject final : public Subject {
@@ -76,7 +56,7 @@ class StateMachineSubject final : public Subject {
 
   ScheduleOptions Start() override;
   void AfterTurn(MachineId machine) override;
-  void StopClients() override { issuing_ = false; }
+  void StopClients() override;
   void OnHealed(const std::vector<MachineId>& nodes) override {
     healed_ = nodes;
   }
@@ -90,6 +70,9 @@ class StateMachineSubject final : public Subject {
  private:
   class Node;
   raft::HostOptions OptionsOf(size_t index) const;
+  std::vector<env::PeerAddress> PeersOf(size_t index) const;
+  // Null: the node is down, or it starts.
+  raft::Host* HostOf(size_t index) const;
   // The index of the leader in nodes_; nodes_.size() if there is none.
   size_t Leader() const;
   // Whether the node is healed.
@@ -117,6 +100,7 @@ class StateMachineSubject final : public Subject {
   // Commands that clients know to be executed.
   uint64_t executed_ = 0;
   CommandHistory history_;
+  std::optional<GroupOperator> operator_;  // Empty: the run has none.
 };
 
 }  // namespace quorate::sim

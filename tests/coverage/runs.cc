@@ -1,11 +1,14 @@
 // Runs the seeds FIRST..LAST of the command line in this process, one after
-// the other. The simulate command runs each seed in a child, which ends without
-// writing the counts of gcov.
+// the other. Each is a run of the store, and one of the counter, whose groups
+// come and go. The simulate command runs each seed in a child, which ends
+// without writing the counts of gcov.
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
 #include <string>
 
+#include "examples/counter/simulation.h"
+#include "sim/harness/harness.h"
 #include "sim/run/report.h"
 #include "sim/run/run.h"
 
@@ -22,6 +25,9 @@ int main(int argc, char** argv) {
     const sim::RunReport report = run.Execute();
     std::printf("%llu %s\n", static_cast<unsigned long long>(seed),
                 report.ok() ? "clean" : report.violations[0].c_str());
+    const sim::HarnessResult counter =
+        sim::RunSeed({.seed = seed}, examples::SimulatedCounter<>);
+    if (!counter.ok()) std::printf("%s\n", counter.violations[0].c_str());
     std::fflush(stdout);
   }
   return 0;

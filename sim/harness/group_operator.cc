@@ -1,0 +1,472 @@
+#include "sim/harness/group_operator.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "absl/status/status.h"
+#include "absl/strings/str_cat.h"
+#include "raft/core/configuration.h"
+
+namespace quorate::sim {
+namespace {
+
+constexpr ChoiceSite kPause("operator.pause");
+constexpr ChoiceSite kAct("operator.act");
+constexpr ChoiceSite kDetail("operator.detail");
+constexpr ChoiceSite kMembers("operator.members");
+constexpr ChoiceSite kCommand("operator.command");
+constexpr ChoiceSite kLastWish("operator.last_wish");
+
+// Between two acts.
+constexpr Duration kPauseMin = Milliseconds(100);
+constexpr Duration kPauseMax = Seconds(3);
+constexpr Duration kCommandInterval = Milliseconds(150);
+
+// An act of the operator on a group that runs.
+enum class Deed : uint8_t {
+  kNothing,
+  kMoveLeadership,
+  kEndReplica,
+  kEndGroup,
+  kCutPeer,
+};
+constexpr Deed kDeeds[] = {
+    Deed::kNothing,    Deed::kMoveLeadership, Deed::kMoveLeadership,
+    Deed::kEndReplica, Deed::kEndReplica,     Deed::kEndGroup,
+    Deed::kCutPeer,    Deed::kCutPeer,
+};
+
+ReplicaChecker::Report ReporterTo(World* world) {
+  return [world](std::string what) { world->Violate(std::move(what)); };
+}
+
+}  // namespace
+
+GroupOperator::Creation::Creation(World* world, size_t nodes)
+    : ids(nodes), ended(nodes), gone(nodes), checker(ReporterTo(world)) {}
+
+GroupOperator::GroupOperator(
+    World* world, const std::vector<MachineId>* machines,
+    StateMachineTest* test, std::function<raft::Host*(size_t)> host,
+    std::function<std::vector<env::PeerAddress>(size_t)> peers)
+    : world_(*world),
+      machines_(*machines),
+      test_(*test),
+      host_(std::move(host)),
+      peers_(std::move(peers)),
+      nodes_(machines->size()),
+      stranger_(ReporterTo(world)) {
+  for (size_t i = 0; i < nodes_.size(); ++i) {
+    nodes_[i].without = nodes_[i].now_without = i;
+  }
+}
+
+void GroupOperator::Violate(size_t node, const std::string& rule,
+                            const std::string& what) {
+  world_.Violate(absl::StrCat(rule, ": node ", node + 1, ", group ",
+                              kGroup.value(), ": ", what));
+}
+
+void GroupOperator::Mark(size_t node, std::string_view mark) {
+  ++progress_;
+  world_.env(machines_[node]).tracer.Sometimes(mark);
+}
+
+// ---- Events of nodes
+
+void GroupOperator::OnBoot(size_t node) {
+  Node& state = nodes_[node];
+  state.calls = false;
+  state.creation = nullptr;
+  // Its file names all peers.
+  state.now_without = node;
+  for (const auto& creation : creations_) {
+    creation->checker.OnBoot(NodeId(node + 1));
+  }
+}
+
+void GroupOperator::OnRecovered(size_t node, ReplicaId replica) {
+  for (const auto& creation : creations_) {
+    if (creation->first.has_value() && creation->ids[node] == replica) {
+      nodes_[node].creation = creation.get();
+      if (!gone_.contains(replica)) return;
+      return Violate(node, "dropped", "the replica came back after its drop");
+    }
+  }
+  Violate(node, "founded", "no operator has founded the replica that runs");
+}
+
+void GroupOperator::OnCommitted(size_t node, const raft::Entry& entry) {
+  Creation* const creation = nodes_[node].creation;
+  if (creation == nullptr || entry.kind != raft::EntryKind::kCommands) return;
+  creation->history.OnApplied(world_.now(), entry.index, entry.payload.view());
+}
+
+ReplicaChecker& GroupOperator::CheckerOf(size_t node) {
+  const Creation* const creation = nodes_[node].creation;
+  return creation == nullptr ? stranger_ : nodes_[node].creation->checker;
+}
+
+void GroupOperator::OnTick(size_t node) {
+  raft::Host* const host = host_(node);
+  if (host == nullptr || !host->status().ok()) return;
+  if (acts_ && world_.now() >= next_act_) Act();
+  Reconcile(node, host);
+  if (Leader() != node) return;
+  if (move_to_ != NodeId()) {
+    host->TransferLeadership(kGroup, std::exchange(move_to_, NodeId()));
+    Mark(node, "operator.leadership_moved");
+  }
+  if (world_.now() >= next_command_) Propose(host);
+}
+
+// ---- Wishes of the operator
+
+void GroupOperator::Act() {
+  const ChoiceKey act{++acts_so_far_};
+  Choices& choices = world_.choices();
+  next_act_ = world_.now() + choices.Between(kPause, act, kPauseMin, kPauseMax);
+  const uint64_t draw = choices.Below(kAct, act, std::size(kDeeds));
+  if (present_ == nullptr) return Create();
+  const Deed deed = kDeeds[draw];
+  // A creation is given up now and then.
+  if (!present_->ran && deed != Deed::kEndGroup) return;
+  const uint64_t detail =
+      choices.Below(kDetail, act, nodes_.size() * nodes_.size());
+  switch (deed) {
+    case Deed::kNothing:
+      break;
+    case Deed::kMoveLeadership:
+      move_to_ = NodeId(1 + detail % nodes_.size());
+      break;
+    case Deed::kEndReplica:
+      if (MayEndReplica(detail % nodes_.size())) {
+        EndReplica(detail % nodes_.size());
+      }
+      break;
+    case Deed::kEndGroup:
+      EndGroup();
+      break;
+    case Deed::kCutPeer:
+      CutPeer(detail);
+      break;
+  }
+}
+
+void GroupOperator::Create() {
+  creations_.push_back(std::make_unique<Creation>(&world_, nodes_.size()));
+  present_ = creations_.back().get();
+}
+
+void GroupOperator::EndGroup() {
+  for (size_t i = 0; i < nodes_.size(); ++i) EndReplica(i);
+}
+
+void GroupOperator::EndReplica(size_t node) {
+  present_->ended[node] = true;
+  if (!present_->ran && !present_->first.has_value()) {
+    Mark(node, "operator.creation_given_up");
+  }
+}
+
+// The drop of a member is as harmful as the loss of its disk. So a majority of
+// each configuration that may be in effect keeps its replicas: all nodes work,
+// and have the same one.
+bool GroupOperator::MayEndReplica(size_t node) const {
+  const size_t leader = Leader();
+  if (leader == nodes_.size() || present_->ended[node]) return false;
+  const raft::Core& leading = *CoreOn(leader);
+  const raft::Configuration& present = leading.configuration();
+  if (!leading.CanServeReads() || !present.outgoing_voters.empty() ||
+      leading.configuration_index() > leading.commit_index()) {
+    return false;
+  }
+  size_t kept = 0;
+  for (size_t i = 0; i < nodes_.size(); ++i) {
+    if (present_->ended[i]) continue;
+    const raft::Core* const core = CoreOn(i);
+    if (core == nullptr) return false;
+    if (!raft::IsMember(present, core->replica())) continue;
+    if (core->configuration() != present) return false;
+    kept += i != node && raft::IsVoter(present, core->replica()) ? 1 : 0;
+  }
+  return kept > present.voters.size() / 2;
+}
+
+void GroupOperator::CutPeer(uint64_t draw) {
+  const size_t node = draw % nodes_.size();
+  // Its own number: it has all peers again.
+  nodes_[node].without = draw / nodes_.size();
+}
+
+// ---- Work of nodes
+
+void GroupOperator::Reconcile(size_t node, raft::Host* host) {
+  SetPeers(node, host);
+  if (nodes_[node].calls) return;
+  const bool held = host->condition(kGroup) != raft::Host::Condition::kNotHeld;
+  const bool prepared = host->prepared().contains(kGroup);
+  if (present_ == nullptr || present_->gone[node]) {
+    if (held || prepared) {
+      Violate(node, "dropped", "the node has a replica after its drop");
+    }
+    return;
+  }
+  if (!present_->ended[node]) return ReconcileMember(node, host, held);
+  if (held || prepared) return Drop(node, host);
+  OnGone(node);
+}
+
+void GroupOperator::ReconcileMember(size_t node, raft::Host* host, bool held) {
+  const ReplicaId id = present_->ids[node];
+  if (id == ReplicaId()) return Prepare(node, host);
+  if (held) return NoteRunning(node);
+  const auto prepared = host->prepared();
+  const auto found = prepared.find(kGroup);
+  if (found == prepared.end() || found->second != id) {
+    return Violate(node, "prepared",
+                   "the node has lost the replica that it had prepared");
+  }
+  if (present_->first.has_value()) return Found(node, host);
+  Compose();
+}
+
+void GroupOperator::NoteRunning(size_t node) {
+  if (present_->ran) return;
+  for (size_t i = 0; i < nodes_.size(); ++i) {
+    if (!present_->ended[i] && CoreOn(i) == nullptr) return;
+  }
+  present_->ran = true;
+  Mark(node, "operator.group_founded");
+}
+
+void GroupOperator::SetPeers(size_t node, raft::Host* host) {
+  Node& state = nodes_[node];
+  if (state.now_without == state.without) return;
+  std::vector<env::PeerAddress> peers = peers_(node);
+  peers.erase(std::remove_if(peers.begin(), peers.end(),
+                             [&](const env::PeerAddress& peer) {
+                               return peer.node == NodeId(state.without + 1);
+                             }),
+              peers.end());
+  state.now_without = state.without;
+  const absl::Status status = host->SetPeers(std::move(peers));
+  if (!status.ok()) Violate(node, "peers", status.ToString());
+  Mark(node,
+       state.without == node ? "operator.peer_came" : "operator.peer_left");
+}
+
+void GroupOperator::Prepare(size_t node, raft::Host* host) {
+  nodes_[node].calls = true;
+  Creation* const creation = present_;
+  host->PrepareReplica(kGroup,
+                       [this, node, creation](absl::StatusOr<ReplicaId> id) {
+                         nodes_[node].calls = false;
+                         // If it was given up meanwhile, it is dropped.
+                         if (id.ok()) creation->ids[node] = *id;
+                       });
+}
+
+// Entry 1 names the replicas of all nodes, or of some of them.
+void GroupOperator::Compose() {
+  const std::vector<ReplicaId>& ids = present_->ids;
+  std::vector<raft::Host*> hosts;
+  for (size_t i = 0; i < ids.size(); ++i) {
+    hosts.push_back(host_(i));
+    if (present_->ended[i] || ids[i] == ReplicaId()) return;
+    // A node that is down says its store later.
+    if (hosts[i] == nullptr || !hosts[i]->status().ok()) return;
+  }
+  enum Kind : uint64_t { kAllVote, kLastLearns, kFirstVotes, kWithoutLast };
+  const uint64_t kind = world_.choices().Below(
+      kMembers, ChoiceKey{creations_.size()}, kWithoutLast + 1);
+  raft::Configuration first;
+  first.level = hosts[0]->founded_level();
+  first.hash_key = hosts[0]->hash_key();
+  for (size_t i = 0; i < ids.size(); ++i) {
+    const bool last = i > 0 && i + 1 == ids.size();
+    if (kind == kWithoutLast && last) {
+      present_->ended[i] = true;
+      continue;
+    }
+    const bool learns =
+        (kind == kLastLearns && last) || (kind == kFirstVotes && i > 0);
+    (learns ? first.learners : first.voters)
+        .push_back({.replica = ids[i],
+                    .node = NodeId(i + 1),
+                    .store = hosts[i]->identity().incarnation});
+  }
+  std::sort(first.voters.begin(), first.voters.end());
+  std::sort(first.learners.begin(), first.learners.end());
+  present_->first = std::move(first);
+}
+
+void GroupOperator::Found(size_t node, raft::Host* host) {
+  nodes_[node].calls = true;
+  host->FoundReplica(kGroup, *present_->first, [this, node](absl::Status) {
+    nodes_[node].calls = false;
+  });
+}
+
+void GroupOperator::Drop(size_t node, raft::Host* host) {
+  nodes_[node].calls = true;
+  Creation* const creation = present_;
+  host->DropReplica(kGroup, [this, node, creation](absl::Status status) {
+    nodes_[node].calls = false;
+    if (!status.ok() || creation != present_) return;
+    Mark(node, "operator.replica_dropped");
+    const std::string left = FileOn(node);
+    if (!left.empty()) {
+      Violate(node, "dropped", absl::StrCat("the drop has left ", left));
+    }
+    OnGone(node);
+  });
+}
+
+void GroupOperator::OnGone(size_t node) {
+  present_->gone[node] = true;
+  gone_.insert(present_->ids[node]);
+  const std::vector<bool>& gone = present_->gone;
+  if (std::find(gone.begin(), gone.end(), false) != gone.end()) return;
+  CheckHistory();
+  if (present_->ran) Mark(node, "operator.group_dropped");
+  present_ = nullptr;
+}
+
+void GroupOperator::Propose(raft::Host* host) {
+  next_command_ = world_.now() + kCommandInterval;
+  std::optional<Random> random =
+      world_.choices().RandomOrNone(kCommand, ChoiceKey{++commands_});
+  // The last command does not depend on the tape.
+  if (!random.has_value() && !acts_ && executed_ == 0) random = Random(0);
+  if (!random.has_value()) return;
+  Creation* const creation = present_;
+  CommandHistory& history = creation->history;
+  StateMachineTest::Command command = test_.Draw(*random, history.values());
+  const size_t number =
+      history.Invoke(world_.now(), std::string(command.payload.view()),
+                     command.object, command.operation);
+  Buffer payload = command.payload;
+  host->Propose(kGroup, std::move(payload),
+                [this, creation, number, command = std::move(command)](
+                    const raft::ProposeResult& result) {
+                  CommandHistory& history = creation->history;
+                  if (result.outcome == Outcome::kNotExecuted)
+                    history.Withdraw(number);
+                  if (result.outcome != Outcome::kDone) return;
+                  history.Return(number, world_.now(), result.position.index,
+                                 test_.ResultOf(command, result.result.view(),
+                                                history.values()));
+                  ++executed_;
+                  ++progress_;
+                });
+}
+
+// ---- The end of a run
+
+void GroupOperator::Finish() {
+  acts_ = false;
+  for (size_t i = 0; i < nodes_.size(); ++i) nodes_[i].without = i;
+  enum Wish : uint64_t { kAsItIs, kThere, kGone };
+  const uint64_t wish =
+      world_.choices().Below(kLastWish, ChoiceKey{}, kGone + 1);
+  wants_group_ = wish == kThere || (wish == kAsItIs && present_ != nullptr);
+  if (!wants_group_ && present_ != nullptr) EndGroup();
+}
+
+bool GroupOperator::Settled() {
+  if (!wants_group_) return NothingIsLeft();
+  if (present_ == nullptr) Create();
+  return executed_ > 0 && MembersAgree();
+}
+
+bool GroupOperator::NothingIsLeft() const {
+  if (present_ != nullptr) return false;
+  for (size_t i = 0; i < nodes_.size(); ++i) {
+    raft::Host* const host = host_(i);
+    if (host == nullptr || !FileOn(i).empty() ||
+        host->condition(kGroup) != raft::Host::Condition::kNotHeld ||
+        host->prepared().contains(kGroup)) {
+      return false;
+    }
+  }
+  return true;
+}
+
+bool GroupOperator::MembersAgree() const {
+  const size_t leader = Leader();
+  if (leader == nodes_.size()) return false;
+  const raft::Core& leading = *CoreOn(leader);
+  for (size_t i = 0; i < nodes_.size(); ++i) {
+    if (present_->ended[i] ||
+        !raft::IsMember(leading.configuration(), present_->ids[i])) {
+      continue;
+    }
+    const raft::Core* const core = CoreOn(i);
+    if (core == nullptr || core->leader() != leading.leader() ||
+        core->applied_index() != leading.last().index) {
+      return false;
+    }
+  }
+  return true;
+}
+
+void GroupOperator::CheckHistory() {
+  if (present_ == nullptr) return;
+  std::string violation = present_->history.Check(test_.model());
+  if (!violation.empty()) {
+    world_.Violate(absl::StrCat("group ", kGroup.value(), ": ", violation));
+  }
+}
+
+size_t GroupOperator::Leader() const {
+  size_t leader = nodes_.size();
+  raft::Term latest;
+  for (size_t i = 0; i < nodes_.size(); ++i) {
+    const raft::Core* const core = CoreOn(i);
+    if (core == nullptr || core->role() != raft::RoleKind::kLeader) continue;
+    if (core->term() >= latest) leader = i;
+    latest = std::max(latest, core->term());
+  }
+  return leader;
+}
+
+const raft::Core* GroupOperator::CoreOn(size_t node) const {
+  const raft::Host* const host = host_(node);
+  return host != nullptr && host->group_status(kGroup).ok() ? host->core(kGroup)
+                                                            : nullptr;
+}
+
+std::string GroupOperator::FileOn(size_t node) const {
+  const std::string prefix =
+      absl::StrCat("snap-", absl::Hex(kGroup.value(), absl::kZeroPad8), "-");
+  for (const std::string& name : world_.DiskFiles(machines_[node])) {
+    if (name.starts_with(prefix)) return name;
+  }
+  return "";
+}
+
+std::string GroupOperator::Describe() const {
+  std::string text = absl::StrCat("group ", kGroup.value(), ": the operator ",
+                                  wants_group_ ? "wants it" : "wants it gone",
+                                  ", ", executed_, " commands\n");
+  for (size_t i = 0; i < nodes_.size(); ++i) {
+    const raft::Host* const host = host_(i);
+    const raft::Core* const core = CoreOn(i);
+    absl::StrAppend(&text, "group ", kGroup.value(), ", node ", i + 1, ": ");
+    if (host == nullptr) {
+      text += "down\n";
+    } else if (core == nullptr) {
+      absl::StrAppend(&text, host->group_status(kGroup).ToString(),
+                      ", files: ", FileOn(i), "\n");
+    } else {
+      absl::StrAppend(&text, std::string(raft::RoleName(core->role())),
+                      " of term ", core->term().value(), ", applied ",
+                      core->applied_index().value(), " of ",
+                      core->last().index.value(), "\n");
+    }
+  }
+  return text;
+}
+
+}  // namespace quorate::sim
