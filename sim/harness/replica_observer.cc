@@ -72,6 +72,17 @@ void ReplicaObserver::CheckChanged(const raft::Host& host) {
   }
 }
 
+void ReplicaObserver::HashCores(const raft::Host& host) {
+  for (const GroupId group : host.groups()) {
+    const MonoTime now = world_.clock(machine_).Mono(world_.now());
+    std::string note;
+    AppendFixed(&note, host.core(group)->Digest(now));
+    world_.HashNote(machine_, note, [&] {
+      return absl::StrCat("group ", group.value(), " ends with this state");
+    });
+  }
+}
+
 void ReplicaObserver::Check(const raft::Host& host, GroupId group,
                             Changed* changed) {
   const raft::Core* core = host.core(group);

@@ -52,6 +52,9 @@ class ReplicaObserver : public raft::Host::Observer {
   // Call it after every turn once the host has started. Adds the digests of
   // changed replicas to the hash of the run.
   void CheckChanged(const raft::Host& host);
+  // Adds the state of each core to the hash of the run. Call it at the end: it
+  // reads all entries in memory.
+  void HashCores(const raft::Host& host);
 
  private:
   struct Changed {

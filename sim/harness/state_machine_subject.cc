@@ -54,6 +54,9 @@ class StateMachineSubject::Node final : public ReplicaObserver {
   void AfterTurn() {
     if (started_) CheckChanged(host_);
   }
+  void HashCores() {
+    if (started_) ReplicaObserver::HashCores(host_);
+  }
 
  private:
   bool operated() const { return subject_->operator_.has_value(); }
@@ -299,6 +302,9 @@ std::vector<Subject::Condition> StateMachineSubject::Conditions(Stage stage) {
 
 void StateMachineSubject::Finish() {
   if (operator_.has_value()) operator_->CheckHistory();
+  for (Node* const node : nodes_) {
+    if (node != nullptr) node->HashCores();
+  }
   std::string violation = history_.Check(test_->model());
   if (!violation.empty()) world_.Violate(std::move(violation));
 }

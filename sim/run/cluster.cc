@@ -140,6 +140,10 @@ class Cluster::Program final : public ReplicaObserver {
   // An operator starts the node again.
   void OnFenced(GroupId, const absl::Status& why) override { OnStopped(why); }
 
+  void HashCores() {
+    if (started_) ReplicaObserver::HashCores(server_->host());
+  }
+
   void AfterTurn() {
     // A state that breaks an invariant of the server lasts, so that some turns
     // need no check.
@@ -477,6 +481,12 @@ void Cluster::AfterTurn(MachineId machine) {
   const NodeId node(machine.value());
   if (!shadows_.Due(machine) || MayNotWork(node)) return;
   Recover(node);
+}
+
+void Cluster::HashCores() {
+  for (Program* const program : programs_) {
+    if (program != nullptr) program->HashCores();
+  }
 }
 
 void Cluster::Recover(NodeId node) {

@@ -104,6 +104,8 @@ class Cluster {
   void Recover(NodeId node);
   // Recovers a copy of the node's disk after a mishap (sim/run/mishap.h).
   void RecoverAfter(const Mishap& mishap, NodeId node);
+  // Adds the states of all cores to the hash of the run.
+  void HashCores();
   // Checks the changes that the last turn of `machine` made.
   void AfterTurn(MachineId machine);
 

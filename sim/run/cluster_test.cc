@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
@@ -85,6 +86,27 @@ TEST(Cluster, CorrectReplicas_GiveNoViolation) {
   }
   EXPECT_GT(small.cluster().shadow_recoveries(), 0u);
   EXPECT_EQ(small.world().violations(), std::vector<std::string>{});
+}
+
+// The transfer has sent nothing yet, so only the state of the core has it.
+TEST(Cluster, StatesOfCores_AreInTheHash) {
+  const auto hashes = [](bool transfers) {
+    Small small(1);
+    const NodeId leader = small.Elect();
+    small.world().RunFor(Seconds(1));
+    if (transfers) {
+      small.cluster().server(leader)->host().TransferLeadership(
+          kGroup, NodeId(leader.value() % 3 + 1));
+    }
+    const std::string before = small.world().trace_hash().ToString();
+    small.cluster().HashCores();
+    return std::pair(before, small.world().trace_hash().ToString());
+  };
+  const auto idle = hashes(false);
+  const auto transferring = hashes(true);
+  EXPECT_EQ(idle, hashes(false));
+  EXPECT_EQ(idle.first, transferring.first);
+  EXPECT_NE(idle.second, transferring.second);
 }
 
 // A member is reported as leader of a term in which another one is elected

@@ -175,7 +175,10 @@ class Run::Impl final : public Subject {
     EndCalm();
     checks_.CompareStates();
   }
-  void Finish() override { recorder_.Finish(); }
+  void Finish() override {
+    recorder_.Finish();
+    cluster_.HashCores();
+  }
   std::string Describe() const override;
 
   // The largest value of a property among the clocks of all nodes.
