@@ -44,23 +44,45 @@ void PeerLinks::Start(PeerAnswers::Handler handler,
   status_ = status;
 }
 
-void PeerLinks::AskStatus(NodeId node, const NodeReport& known) {
+void PeerLinks::AskStatus(NodeId node) {
   const auto found = peers_.find(node);
   CHECK(found != peers_.end()) << "node " << node;
-  Peer& peer = found->second;
-  env_.transport.Send(
-      node, env::Lane::kControl,
-      EncodeStatusQuery(peer.way, {.id = {life_, ++peer.status_asked},
-                                   .start = known.start,
-                                   .changes = known.changes}));
+  SendStatus(node, found->second, StatusMessage::Kind::kAsks);
 }
 
-void PeerLinks::OnStatusQuery(NodeId from, StoreIncarnation store,
-                              const Peer& peer, const StatusQuery& query) {
-  env_.transport.Send(
-      from, env::Lane::kControl,
-      EncodeStatusAnswer(peer.way,
-                         {query.id, status_->Report(from, store, query)}));
+bool PeerLinks::TakeAsked(NodeId node) {
+  const auto found = peers_.find(node);
+  CHECK(found != peers_.end()) << "node " << node;
+  return std::exchange(found->second.asked, false);
+}
+
+void PeerLinks::SendStatus(NodeId to, Peer& peer, StatusMessage::Kind kind) {
+  const NodeReport& known = status_->Known(to);
+  StatusMessage message = {.kind = kind,
+                           .query = {.id = {life_, ++peer.status_asked},
+                                     .start = known.start,
+                                     .changes = known.changes}};
+  if (peer.waiting) {
+    message.answer = {peer.waiting->id,
+                      status_->Report(to, peer.store, *peer.waiting)};
+    peer.waiting.reset();
+  }
+  env_.transport.Send(to, env::Lane::kControl, EncodeStatus(peer.way, message));
+}
+
+void PeerLinks::OnStatus(NodeId from, StoreIncarnation store, Peer& peer,
+                         const StatusMessage& message) {
+  if (message.answer) OnStatusAnswer(from, store, peer, *message.answer);
+  // A copy may come after later queries.
+  const PeerRequestId& id = message.query.id;
+  if (!peer.waiting || peer.waiting->id.asker != id.asker ||
+      peer.waiting->id.number < id.number) {
+    peer.waiting = message.query;
+    peer.store = store;
+  }
+  if (message.kind != StatusMessage::Kind::kAsks) return;
+  peer.asked = true;
+  SendStatus(from, peer, StatusMessage::Kind::kAnswers);
 }
 
 void PeerLinks::OnStatusAnswer(NodeId from, StoreIncarnation store, Peer& peer,
@@ -108,10 +130,8 @@ void PeerLinks::OnMessage(NodeId from, StoreIncarnation store, Buffer bytes) {
     peer->second.answers->OnRequest(std::move(*request));
   } else if (auto* piece = std::get_if<PeerAnswerPiece>(&*message)) {
     peer->second.link->OnAnswer(*piece);
-  } else if (auto* query = std::get_if<StatusQuery>(&*message)) {
-    OnStatusQuery(from, store, peer->second, *query);
   } else {
-    OnStatusAnswer(from, store, peer->second, std::get<StatusAnswer>(*message));
+    OnStatus(from, store, peer->second, std::get<StatusMessage>(*message));
   }
 }
 

@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 
 #include "absl/container/btree_map.h"
 #include "absl/functional/any_invocable.h"
@@ -22,6 +23,8 @@ namespace quorate::node {
 // answers.
 class StatusObserver {
  public:
+  // The newest report of `node`, of which only start and changes are read.
+  virtual const NodeReport& Known(NodeId node) = 0;
   // `asker` has the store `store`.
   virtual NodeReport Report(NodeId asker, StoreIncarnation store,
                             const StatusQuery& query) = 0;
@@ -50,10 +53,12 @@ class PeerLinks final : public env::Transport::Receiver {
   void Start(PeerAnswers::Handler handler, absl::AnyInvocable<void()> on_room,
              StatusObserver* status);
 
-  // Asks `node` for its report, without rows if `known` has the newest. The
-  // query and the answer travel in the lane of heartbeats, and may be lost.
-  // Requires: `node` is another node of the configuration.
-  void AskStatus(NodeId node, const NodeReport& known);
+  // Asks `node` for its report, and answers its last query if that has no
+  // answer yet. Query and answer travel in the lane of heartbeats, and may be
+  // lost. Requires: `node` is another node of the configuration.
+  void AskStatus(NodeId node);
+  // True if `node` has asked for an answer at once since the last call.
+  bool TakeAsked(NodeId node);
 
   // Requires: `node` is another node of the configuration.
   PeerLink& To(NodeId node);
@@ -69,12 +74,18 @@ class PeerLinks final : public env::Transport::Receiver {
     raft::MessageLink way;      // From this node to the other one.
     uint64_t status_asked = 0;  // The number of the last query.
     uint64_t status_taken = 0;  // That of the last query with an answer.
+    // The last query of the other node that asked for no answer at once, until
+    // it is answered; and the node's store.
+    std::optional<StatusQuery> waiting;
+    StoreIncarnation store;
+    bool asked = false;  // See TakeAsked.
   };
 
   void OnMessage(NodeId from, StoreIncarnation incarnation,
                  Buffer message) override;
-  void OnStatusQuery(NodeId from, StoreIncarnation store, const Peer& peer,
-                     const StatusQuery& query);
+  void OnStatus(NodeId from, StoreIncarnation store, Peer& peer,
+                const StatusMessage& message);
+  void SendStatus(NodeId to, Peer& peer, StatusMessage::Kind kind);
   void OnStatusAnswer(NodeId from, StoreIncarnation store, Peer& peer,
                       const StatusAnswer& answer);
   void OnLaneHasRoom(NodeId to, env::Lane lane) override;

@@ -37,6 +37,7 @@ struct Facts {
   size_t made_long_most = 0;  // At a time.
   size_t passed_long = 0;     // Answers while a long one was made.
   size_t reports = 0;  // Answers to queries of node 1 for the state of node 2.
+  size_t reports_of_asker = 0;  // Of node 1 to node 2, which does not ask.
   size_t links_opened = 0;
 };
 
@@ -166,8 +167,8 @@ class Program final : private StatusObserver {
   // The report says how many queries of the asker it follows.
   NodeReport Report(NodeId asker, StoreIncarnation store,
                     const StatusQuery& query) override {
-    EXPECT_EQ(asker, NodeId(1));
-    EXPECT_EQ(store, StoreIncarnation(1));
+    EXPECT_EQ(asker, other());
+    EXPECT_EQ(store, StoreIncarnation(asker.value()));
     NodeReport report;
     report.start = query.start;
     report.changes = query.changes;
@@ -175,21 +176,21 @@ class Program final : private StatusObserver {
   }
   void OnReport(NodeId node, StoreIncarnation store,
                 const NodeReport& report) override {
-    EXPECT_EQ(node, NodeId(2));
-    EXPECT_EQ(store, StoreIncarnation(2));
+    EXPECT_EQ(node, other());
+    EXPECT_EQ(store, StoreIncarnation(node.value()));
     EXPECT_EQ(report.start, life_);
     EXPECT_GT(report.changes, reported_) << "a copy, or out of order";
     EXPECT_LE(report.changes, queries_);
     reported_ = report.changes;
-    ++facts_->reports;
+    ++(node == NodeId(2) ? facts_->reports : facts_->reports_of_asker);
   }
   void OnLinkOpened(NodeId) override { ++facts_->links_opened; }
-  void AskStatus() {
-    NodeReport known;
-    known.start = life_;
-    known.changes = ++queries_;
-    links_->AskStatus(NodeId(2), known);
+  const NodeReport& Known(NodeId) override {
+    known_.start = life_;
+    known_.changes = ++queries_;
+    return known_;
   }
+  NodeId other() const { return NodeId(3 - config_.node.value()); }
   void Open() {
     links_->To(NodeId(2)).Ask(
         {.kind = Kind::kOpen, .group = GroupId(1)}, [this](PeerResult result) {
@@ -208,7 +209,7 @@ class Program final : private StatusObserver {
         !links_->To(NodeId(2)).HasRoom(manner_.payload_bytes)) {
       return;
     }
-    AskStatus();
+    links_->AskStatus(NodeId(2));
     std::string payload = std::to_string(++facts_->asked);
     payload.resize(std::max(payload.size(), manner_.payload_bytes), '.');
     ++stamp_.number;
@@ -237,6 +238,7 @@ class Program final : private StatusObserver {
   ForwardStamp stamp_;
   size_t made_long_ = 0;  // Long answers that are being made.
   uint64_t executed_ = 0;
+  NodeReport known_;
   uint64_t queries_ = 0;
   uint64_t reported_ = 0;  // The query of the last report.
   env::Pending timer_;
@@ -366,6 +368,17 @@ TEST_F(PeerLinksTest, HealthyLink_AnswersAllRequests) {
   EXPECT_EQ(programs_[1]->held_bytes(), 0u);
 }
 
+// Each query of node 1 but the first one has the answer to the query that came
+// with the answer to the query before.
+TEST_F(PeerLinksTest, StatusQueries_OfOneNodeServeBoth) {
+  Begin(1, {.pause = Milliseconds(50), .requests = 10});
+  StartProgram(2);
+  StartProgram(1);
+  world_->RunFor(Seconds(5));
+  EXPECT_EQ(facts_.reports, 10u);
+  EXPECT_EQ(facts_.reports_of_asker, 9u);
+}
+
 // Messages are lost, doubled, replayed and overtaken, and the answering node
 // restarts. A copy of a request may reach it after it answered, or after it
 // forgot everything.
@@ -397,6 +410,7 @@ TEST_F(PeerLinksTest, FaultyLinks_RequestsRunAtMostOnceAndRefusalsAreTrue) {
     unknown += Count(Outcome::kUnknown);
     EXPECT_GT(Count(Outcome::kDone), 100u);
     EXPECT_GT(facts_.reports, 100u);
+    EXPECT_GT(facts_.reports_of_asker, 10u);
     EXPECT_EQ(programs_[0]->held_bytes(), 0u);
     EXPECT_EQ(programs_[1]->held_bytes(), 0u);
   }
@@ -520,7 +534,8 @@ TEST_F(PeerLinksTest, LongAnswers_AreMadeOneByOneAndOthersPass) {
 }
 
 TEST_F(PeerLinksTest, AnswersWithoutRoomForLong_AreNotMade) {
-  Begin(1, {.requests = 200,
+  Begin(1, {.pause = Milliseconds(4),
+            .requests = 200,
             .payload_bytes = 10,
             .result_bytes = 100'000,
             .bytes_max = 50'000,

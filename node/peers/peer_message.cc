@@ -26,16 +26,18 @@ using Kind = PeerRequest::Kind;
 
 // The kinds behind those of requests.
 constexpr uint8_t kPiece = 4;
-constexpr uint8_t kStatusQuery = 5;
-constexpr uint8_t kStatusAnswer = 6;
 // Service, checksum, version, kind, asker, number.
 constexpr size_t kPrefixBytes = kChecksumEnd + 1 + 1 + 8 + 8;
 // Size of the answer, offset.
 constexpr size_t kPieceHeaderBytes = kPrefixBytes + 4 + 4;
+// Start and changes of the newest known report.
+constexpr size_t kQueryBytes = 8 + 8;
+// Asker, number, start, changes, refused groups, rows.
+constexpr size_t kAnswerHeaderBytes = 8 + 8 + 8 + 8 + 4 + 4;
 // A refused group. Group, state, leader, term, level.
 constexpr size_t kGroupBytes = 4;
 constexpr size_t kRowBytes = 4 + 1 + 4 + 8 + 8;
-static_assert(kPrefixBytes + 8 + 8 + 4 + 4 +
+static_assert(kPrefixBytes + kQueryBytes + kAnswerHeaderBytes +
                   kReportRowsMax * (kGroupBytes + kRowBytes) <=
               env::kMessageBytesMax);
 // Settled, group; term, channel, number and life of the stamp.
@@ -140,27 +142,17 @@ absl::StatusOr<PeerMessage> DecodePiece(const PeerRequestId& id,
   return piece;
 }
 
-absl::StatusOr<PeerMessage> DecodeStatusQuery(const PeerRequestId& id,
-                                              FixedReader reader) {
-  StatusQuery query{.id = id};
-  query.start = reader.Take<uint64_t>();
-  query.changes = reader.Take<uint64_t>();
-  if (!reader.ok() || !reader.rest().empty()) {
-    return Malformed("a status query has another size");
-  }
-  return query;
-}
-
-absl::StatusOr<PeerMessage> DecodeStatusAnswer(const PeerRequestId& id,
-                                               FixedReader reader) {
-  StatusAnswer answer{.id = id};
+absl::StatusOr<StatusAnswer> DecodeStatusAnswer(FixedReader reader) {
+  StatusAnswer answer;
+  answer.id.asker = reader.Take<uint64_t>();
+  answer.id.number = reader.Take<uint64_t>();
   NodeReport& report = answer.report;
   report.start = reader.Take<uint64_t>();
   report.changes = reader.Take<uint64_t>();
   const auto refused = reader.Take<uint32_t>();
   const auto rows = reader.Take<uint32_t>();
-  if (!reader.ok() || report.start == 0 || refused > kReportRowsMax ||
-      rows > kReportRowsMax ||
+  if (!reader.ok() || answer.id.asker == 0 || answer.id.number == 0 ||
+      report.start == 0 || refused > kReportRowsMax || rows > kReportRowsMax ||
       reader.rest().size() != refused * kGroupBytes + rows * kRowBytes) {
     return Malformed("the size of a report does not fit its rows");
   }
@@ -180,6 +172,40 @@ absl::StatusOr<PeerMessage> DecodeStatusAnswer(const PeerRequestId& id,
     }
   }
   return answer;
+}
+
+absl::StatusOr<PeerMessage> DecodeStatus(StatusMessage::Kind kind,
+                                         const PeerRequestId& id,
+                                         FixedReader reader) {
+  StatusMessage message{.kind = kind, .query = {.id = id}};
+  message.query.start = reader.Take<uint64_t>();
+  message.query.changes = reader.Take<uint64_t>();
+  if (!reader.ok()) return Malformed("a status query is cut short");
+  if (kind == StatusMessage::Kind::kAsks && reader.rest().empty()) {
+    return message;
+  }
+  absl::StatusOr<StatusAnswer> answer = DecodeStatusAnswer(reader);
+  if (!answer.ok()) return answer.status();
+  message.answer = *std::move(answer);
+  return message;
+}
+
+void AppendAnswer(std::string* body, const StatusAnswer& answer) {
+  const NodeReport& report = answer.report;
+  AppendFixed(body, answer.id.asker);
+  AppendFixed(body, answer.id.number);
+  AppendFixed(body, report.start);
+  AppendFixed(body, report.changes);
+  AppendFixed(body, static_cast<uint32_t>(report.refused.size()));
+  AppendFixed(body, static_cast<uint32_t>(report.rows.size()));
+  for (const GroupId group : report.refused) AppendFixed(body, group.value());
+  for (const ReplicaReport& row : report.rows) {
+    AppendFixed(body, row.group.value());
+    AppendFixed(body, static_cast<uint8_t>(row.state));
+    AppendFixed(body, row.leader.value());
+    AppendFixed(body, row.term.value());
+    AppendFixed(body, row.level.value());
+  }
 }
 
 }  // namespace
@@ -261,36 +287,21 @@ std::vector<Buffer> EncodePeerAnswerPiece(const MessageLink& link,
   return Seal(link, std::move(body), std::move(parts));
 }
 
-std::vector<Buffer> EncodeStatusQuery(const MessageLink& link,
-                                      const StatusQuery& query) {
-  std::string body = Begin(kStatusQuery, query.id, 8 + 8);
-  AppendFixed(&body, query.start);
-  AppendFixed(&body, query.changes);
-  return Seal(link, std::move(body));
-}
-
-std::vector<Buffer> EncodeStatusAnswer(const MessageLink& link,
-                                       const StatusAnswer& answer) {
-  const NodeReport& report = answer.report;
-  CHECK_LE(report.refused.size(), kReportRowsMax);
-  CHECK_LE(report.rows.size(), kReportRowsMax);
-  std::string body = Begin(kStatusAnswer, answer.id,
-                           8 + 8 + 4 + 4 + report.refused.size() * kGroupBytes +
-                               report.rows.size() * kRowBytes);
-  AppendFixed(&body, report.start);
-  AppendFixed(&body, report.changes);
-  AppendFixed(&body, static_cast<uint32_t>(report.refused.size()));
-  AppendFixed(&body, static_cast<uint32_t>(report.rows.size()));
-  for (const GroupId group : report.refused) {
-    AppendFixed(&body, group.value());
+std::vector<Buffer> EncodeStatus(const MessageLink& link,
+                                 const StatusMessage& message) {
+  size_t more = kQueryBytes;
+  if (message.answer) {
+    const NodeReport& report = message.answer->report;
+    CHECK_LE(report.refused.size(), kReportRowsMax);
+    CHECK_LE(report.rows.size(), kReportRowsMax);
+    more += kAnswerHeaderBytes + report.refused.size() * kGroupBytes +
+            report.rows.size() * kRowBytes;
   }
-  for (const ReplicaReport& row : report.rows) {
-    AppendFixed(&body, row.group.value());
-    AppendFixed(&body, static_cast<uint8_t>(row.state));
-    AppendFixed(&body, row.leader.value());
-    AppendFixed(&body, row.term.value());
-    AppendFixed(&body, row.level.value());
-  }
+  std::string body =
+      Begin(static_cast<uint8_t>(message.kind), message.query.id, more);
+  AppendFixed(&body, message.query.start);
+  AppendFixed(&body, message.query.changes);
+  if (message.answer) AppendAnswer(&body, *message.answer);
   return Seal(link, std::move(body));
 }
 
@@ -311,14 +322,15 @@ absl::StatusOr<PeerMessage> DecodePeerMessage(const MessageLink& link,
   PeerRequestId id;
   id.asker = reader.Take<uint64_t>();
   id.number = reader.Take<uint64_t>();
-  if (version != kPeerMessageVersion || kind == 0 || kind > kStatusAnswer ||
-      id.asker == 0 || id.number == 0) {
+  using Status = StatusMessage::Kind;
+  if (version != kPeerMessageVersion || kind == 0 ||
+      kind > static_cast<uint8_t>(Status::kAnswers) || id.asker == 0 ||
+      id.number == 0) {
     return Malformed(
         Concat("version ", +version, ", kind ", +kind, ", number ", id.number));
   }
   if (kind == kPiece) return DecodePiece(id, reader, bytes);
-  if (kind == kStatusQuery) return DecodeStatusQuery(id, reader);
-  if (kind == kStatusAnswer) return DecodeStatusAnswer(id, reader);
+  if (kind > kPiece) return DecodeStatus(static_cast<Status>(kind), id, reader);
   return DecodeRequest(static_cast<Kind>(kind), id, reader, bytes);
 }
 

@@ -3,13 +3,15 @@
 // (docs/reference/formats/forwarding.md).
 //
 // A request is one message. An answer is cut into pieces, one message each.
-// Queries of the state of a node and their answers are one message each. The
-// bytes come from another node, so every field is checked.
+// Queries of the state of a node and their answers share messages: each has a
+// query, and may have an answer. The bytes come from another node, so every
+// field is checked.
 #ifndef QUORATE_NODE_PEERS_PEER_MESSAGE_H_
 #define QUORATE_NODE_PEERS_PEER_MESSAGE_H_
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <variant>
 #include <vector>
 
@@ -25,7 +27,7 @@
 
 namespace quorate::node {
 
-inline constexpr uint8_t kPeerMessageVersion = 1;
+inline constexpr uint8_t kPeerMessageVersion = 2;
 // Every piece of an answer but the last one has this size.
 inline constexpr size_t kAnswerPieceBytes = 256 << 10;
 // Above it, the outcome of the request is unknown to the asking node. More than
@@ -97,8 +99,19 @@ struct StatusAnswer {
   NodeReport report;
 };
 
-using PeerMessage = std::variant<PeerRequestMessage, PeerAnswerPiece,
-                                 StatusQuery, StatusAnswer>;
+// A query of the sender, and its answer to a query of the receiver.
+struct StatusMessage {
+  enum class Kind : uint8_t {
+    kAsks = 5,     // The receiver answers at once.
+    kAnswers = 6,  // The receiver answers with its next query. Has an answer.
+  };
+  Kind kind = Kind::kAsks;
+  StatusQuery query;
+  std::optional<StatusAnswer> answer;
+};
+
+using PeerMessage =
+    std::variant<PeerRequestMessage, PeerAnswerPiece, StatusMessage>;
 
 // The bytes of an answer before they are cut. The results are not copied.
 struct PeerAnswer {
@@ -120,11 +133,9 @@ std::vector<Buffer> EncodePeerAnswerPiece(const raft::MessageLink& link,
                                           const PeerAnswer& answer,
                                           size_t offset);
 
-std::vector<Buffer> EncodeStatusQuery(const raft::MessageLink& link,
-                                      const StatusQuery& query);
 // Requires: at most kReportRowsMax rows and as many refused groups.
-std::vector<Buffer> EncodeStatusAnswer(const raft::MessageLink& link,
-                                       const StatusAnswer& answer);
+std::vector<Buffer> EncodeStatus(const raft::MessageLink& link,
+                                 const StatusMessage& message);
 
 // kDataLoss: a wrong checksum; kInvalidArgument: other malformed bytes, and
 // versions and kinds that this program does not know. Bytes that are accepted

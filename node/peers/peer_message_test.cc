@@ -20,6 +20,7 @@ using Kind = PeerRequest::Kind;
 
 constexpr raft::MessageLink kLink{ClusterId(77), NodeId(1), NodeId(2)};
 constexpr PeerRequestId kId{.asker = 0x0102030405060708, .number = 9};
+constexpr PeerRequestId kOtherId{.asker = 0x1112131415161718, .number = 3};
 
 Buffer Whole(const std::vector<Buffer>& parts) {
   std::string bytes;
@@ -75,7 +76,7 @@ std::vector<PeerResult> Results() {
 
 StatusQuery Query() { return {.id = kId, .start = 6, .changes = 7}; }
 
-std::vector<StatusAnswer> StatusAnswers() {
+std::vector<StatusAnswer> Answers() {
   NodeReport none;
   none.start = 1;
   NodeReport report;
@@ -88,7 +89,23 @@ std::vector<StatusAnswer> StatusAnswers() {
                   .level = raft::Level(5)},
                  {.group = GroupId(2), .state = ReplicaState::kFenced},
                  {.group = GroupId(3), .state = ReplicaState::kRefused}};
-  return {{.id = kId, .report = none}, {.id = kId, .report = report}};
+  return {{.id = kOtherId, .report = none}, {.id = kOtherId, .report = report}};
+}
+
+StatusMessage WithAnswer(const StatusAnswer& answer) {
+  return {.kind = StatusMessage::Kind::kAnswers,
+          .query = Query(),
+          .answer = answer};
+}
+
+// A query alone, a query with an answer, answers.
+std::vector<StatusMessage> StatusMessages() {
+  std::vector<StatusMessage> messages = {
+      {.query = Query()}, {.query = Query(), .answer = Answers()[1]}};
+  for (const StatusAnswer& answer : Answers()) {
+    messages.push_back(WithAnswer(answer));
+  }
+  return messages;
 }
 
 std::vector<Buffer> Samples() {
@@ -99,9 +116,8 @@ std::vector<Buffer> Samples() {
   for (const PeerResult& result : Results()) {
     samples.push_back(EncodePiece(result));
   }
-  samples.push_back(Whole(EncodeStatusQuery(kLink, Query())));
-  for (const StatusAnswer& answer : StatusAnswers()) {
-    samples.push_back(Whole(EncodeStatusAnswer(kLink, answer)));
+  for (const StatusMessage& message : StatusMessages()) {
+    samples.push_back(Whole(EncodeStatus(kLink, message)));
   }
   return samples;
 }
@@ -123,11 +139,8 @@ Buffer EncodeAgain(const PeerMessage& message) {
   if (const auto* request = std::get_if<PeerRequestMessage>(&message)) {
     return Whole(EncodePeerRequest(kLink, *request));
   }
-  if (const auto* query = std::get_if<StatusQuery>(&message)) {
-    return Whole(EncodeStatusQuery(kLink, *query));
-  }
-  if (const auto* answer = std::get_if<StatusAnswer>(&message)) {
-    return Whole(EncodeStatusAnswer(kLink, *answer));
+  if (const auto* status = std::get_if<StatusMessage>(&message)) {
+    return Whole(EncodeStatus(kLink, *status));
   }
   // An answer of this size whose bytes at this place are those of the piece.
   const auto& piece = std::get<PeerAnswerPiece>(message);
@@ -179,27 +192,34 @@ TEST(PeerMessage, Answer_DecodesToItself) {
 }
 
 TEST(PeerMessage, Status_DecodesToItself) {
-  const auto query =
-      DecodePeerMessage(kLink, Whole(EncodeStatusQuery(kLink, Query())));
-  ASSERT_TRUE(query.ok()) << query.status();
-  EXPECT_EQ(std::get<StatusQuery>(*query).id, kId);
-  EXPECT_EQ(std::get<StatusQuery>(*query).start, 6u);
-  EXPECT_EQ(std::get<StatusQuery>(*query).changes, 7u);
-  for (const StatusAnswer& answer : StatusAnswers()) {
+  for (const StatusMessage& message : StatusMessages()) {
     const auto decoded =
-        DecodePeerMessage(kLink, Whole(EncodeStatusAnswer(kLink, answer)));
+        DecodePeerMessage(kLink, Whole(EncodeStatus(kLink, message)));
     ASSERT_TRUE(decoded.ok()) << decoded.status();
-    EXPECT_EQ(std::get<StatusAnswer>(*decoded).id, kId);
-    EXPECT_EQ(std::get<StatusAnswer>(*decoded).report, answer.report);
+    const auto& out = std::get<StatusMessage>(*decoded);
+    EXPECT_EQ(out.kind, message.kind);
+    EXPECT_EQ(out.query.id, kId);
+    EXPECT_EQ(out.query.start, 6u);
+    EXPECT_EQ(out.query.changes, 7u);
+    ASSERT_EQ(out.answer.has_value(), message.answer.has_value());
+    if (!out.answer) continue;
+    EXPECT_EQ(out.answer->id, kOtherId);
+    EXPECT_EQ(out.answer->report, message.answer->report);
   }
+}
+
+TEST(PeerMessage, StatusAnswerWithoutReport_IsRefused) {
+  StatusMessage message = {.kind = StatusMessage::Kind::kAnswers,
+                           .query = Query()};
+  EXPECT_FALSE(Accepted(Whole(EncodeStatus(kLink, message))));
 }
 
 TEST(PeerMessage, ReportWithFieldsOutOfRange_IsRefused) {
   const auto refused = [](auto change) {
-    StatusAnswer answer = StatusAnswers()[1];
+    StatusAnswer answer = Answers()[1];
     change(answer.report);
     return absl::IsInvalidArgument(
-        DecodePeerMessage(kLink, Whole(EncodeStatusAnswer(kLink, answer)))
+        DecodePeerMessage(kLink, Whole(EncodeStatus(kLink, WithAnswer(answer))))
             .status());
   };
   EXPECT_FALSE(refused([](NodeReport&) {}));
@@ -212,8 +232,8 @@ TEST(PeerMessage, ReportWithFieldsOutOfRange_IsRefused) {
       [](NodeReport& r) { r.rows[0].state = static_cast<ReplicaState>(6); }));
   // A count of rows that the message does not have.
   std::string bytes(
-      Whole(EncodeStatusAnswer(kLink, StatusAnswers()[0])).view());
-  constexpr size_t kRefusedAt = 39;
+      Whole(EncodeStatus(kLink, WithAnswer(Answers()[0]))).view());
+  constexpr size_t kRefusedAt = 71;
   for (const size_t at : {kRefusedAt, kRefusedAt + 4}) {
     std::string more = bytes;
     StoreFixed(more.data() + at, uint32_t{1} << 31);
@@ -223,10 +243,10 @@ TEST(PeerMessage, ReportWithFieldsOutOfRange_IsRefused) {
 }
 
 TEST(PeerMessage, LargestReport_FitsAMessage) {
-  StatusAnswer answer = StatusAnswers()[0];
+  StatusAnswer answer = Answers()[0];
   answer.report.rows.resize(kReportRowsMax);
   answer.report.refused.resize(kReportRowsMax);
-  const Buffer message = Whole(EncodeStatusAnswer(kLink, answer));
+  const Buffer message = Whole(EncodeStatus(kLink, WithAnswer(answer)));
   EXPECT_LE(message.size(), size_t{1} << 20);
   EXPECT_TRUE(Accepted(message));
 }
@@ -383,7 +403,7 @@ RC_GTEST_PROP(PeerMessageRandom, AnyAnswer_IsDecodedOrRefused, ()) {
 }
 
 TEST(PeerMessage, Bytes_AreAsEver) {
-  std::ifstream file("node/peers/testdata/peer_message_v1.hex");
+  std::ifstream file("node/peers/testdata/peer_message_v2.hex");
   for (const Buffer& sample : Samples()) {
     std::string golden;
     const std::string hex = absl::BytesToHexString(std::string(sample.view()));

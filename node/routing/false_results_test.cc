@@ -90,6 +90,7 @@ class Impostor final : private StatusObserver {
         return results.EndNested(/*wrote=*/false);
     }
   }
+  const NodeReport& Known(NodeId) override { return known_; }
   NodeReport Report(NodeId, StoreIncarnation, const StatusQuery&) override {
     return {.start = 1,
             .changes = 1,
@@ -109,6 +110,7 @@ class Impostor final : private StatusObserver {
   TurnWork work_;
   PeerLinks links_;
   kv::PayloadKind kind_ = kv::PayloadKind::kNone;
+  const NodeReport known_;
   size_t writes_ = 0;
   size_t reads_ = 0;
 };

@@ -89,23 +89,36 @@ LiveView::LiveView(env::Env& env, const raft::Host& host, const Config& config,
 void LiveView::Start() { Tick(); }
 
 void LiveView::Tick() {
-  for (Peer& peer : peers_) {
-    TakeHandshake(peer);
-    if (!std::exchange(peer.answered, false) && ++peer.misses >= kMissesMax &&
-        peer.alive) {
-      peer.alive = false;
-      Change();
-    }
-    if (!env_.buggify.Fire("node.status_not_asked")) Query(peer);
-  }
+  for (Peer& peer : peers_) TickPeer(peer);
   if (peers_.empty()) return;
   timer_ = env_.loop.At(MonoNow() + config_.raft.election_timeout_max,
                         [this] { Tick(); });
 }
 
+void LiveView::TickPeer(Peer& peer) {
+  TakeHandshake(peer);
+  const NodeId node = peer.config->id;
+  const bool answered = std::exchange(peer.answered, false);
+  if (!answered && ++peer.misses >= kMissesMax && peer.alive) {
+    peer.alive = false;
+    Change();
+  }
+  // That node's queries answer the ones which this node sends as its answers.
+  // One of the two always asks, so no interval passes without a question.
+  const bool asked = links_.TakeAsked(node);
+  if (answered && asked && node < config_.node) return;
+  if (!env_.buggify.Fire("node.status_not_asked")) Query(peer);
+}
+
 void LiveView::Query(Peer& peer) {
   peer.asked = MonoNow();
-  links_.AskStatus(peer.config->id, peer.known);
+  links_.AskStatus(peer.config->id);
+}
+
+const NodeReport& LiveView::Known(NodeId node) {
+  const Peer* peer = FindPeer(node);
+  CHECK(peer != nullptr) << "node " << node;
+  return peer->known;
 }
 
 void LiveView::OnLinkOpened(NodeId node) {

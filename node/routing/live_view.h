@@ -2,8 +2,9 @@
 // it: nodes that answer, replicas that work, leaders.
 //
 // Facts about this node come from its host. The view asks every other node for
-// its own facts once per election timeout, in messages between peers. A node
-// sends its facts again only after a change. Newer facts replace older ones:
+// its own facts once per election timeout, in messages between peers. One
+// exchange serves both nodes: the one with the lower id asks. A node sends its
+// facts again only after a change. Newer facts replace older ones:
 // leaders are ordered by their terms, the reports of one node by its questions.
 // The transport knows which nodes refuse this one, or are refused by it. No
 // replicated decision reads the view.
@@ -57,8 +58,8 @@ class LiveView final : public StatusObserver {
     observer_ = std::move(observer);
   }
 
-  // False if the last kMissesMax questions to `node` had no answer. True for
-  // this node.
+  // False if the last kMissesMax intervals passed without an answer of `node`.
+  // True for this node.
   bool alive(NodeId node) const;
   // Requires: `node` holds a replica of `group` by the configuration.
   ReplicaState replica(GroupId group, NodeId node) const;
@@ -93,11 +94,12 @@ class LiveView final : public StatusObserver {
   // Asks the nodes of the other replicas of `group` at once for their facts,
   // unless that happened a moment ago.
   void QuerySoon(GroupId group);
+  const NodeReport& Known(NodeId node) override;
   NodeReport Report(NodeId asker, StoreIncarnation store,
                     const StatusQuery& query) override;
 
-  // A node counts as dead after this many questions in a row without an answer.
-  // Each interval has one question.
+  // A node counts as dead after this many intervals in a row without an answer.
+  // An interval is an election timeout.
   static constexpr int kMissesMax = 3;
 
  private:
@@ -105,7 +107,7 @@ class LiveView final : public StatusObserver {
     const NodeConfig* config = nullptr;
     bool alive = true;
     bool answered = true;  // It answered since the last interval began.
-    int misses = 0;        // Questions in a row without an answer.
+    int misses = 0;        // Intervals in a row without an answer.
     MonoTime asked = MonoTime::Min();  // The time of the last question.
     // The version of its rows as last received.
     NodeReport known;
@@ -123,6 +125,8 @@ class LiveView final : public StatusObserver {
                 const NodeReport& report) override;
   void OnLinkOpened(NodeId node) override;
   void Tick();
+  // Begins an interval.
+  void TickPeer(Peer& peer);
   void Query(Peer& peer);
   // Takes the result of the latest handshake. A refusal is an answer.
   void TakeHandshake(Peer& peer);
