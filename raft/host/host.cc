@@ -267,18 +267,23 @@ void Host::Impl::OnLaneOpened(NodeId to, env::Lane lane) {
 // ---- Time
 
 void Host::Impl::UpdateTimer(GroupId id) {
+  if (QueueDeadline(id)) SetAlarm();
+}
+
+bool Host::Impl::QueueDeadline(GroupId id) {
   const MonoTime deadline = replica(id)->deadline();
   auto [it, fresh] = queued_deadline_.try_emplace(id, MonoTime::Max());
-  if (!fresh && it->second <= deadline) return;
+  if (!fresh && it->second <= deadline) return false;
   if (it->second != MonoTime::Max()) deadlines_.erase({it->second, id});
   it->second = deadline;
   if (deadline != MonoTime::Max()) deadlines_.insert({deadline, id});
-  SetAlarm();
+  return true;
 }
 
 void Host::Impl::SetAlarm() {
-  if (!deadlines_.empty()) alarm_.SetFor(deadlines_.begin()->first);
-  alarm_.SetFor(pulses_.next_at());
+  const MonoTime pulse = pulses_.next_at();
+  alarm_.SetFor(
+      deadlines_.empty() ? pulse : std::min(pulse, deadlines_.begin()->first));
 }
 
 void Host::Impl::OnAlarm() {
@@ -298,7 +303,7 @@ void Host::Impl::OnAlarm() {
                                   ? due->deadline_without_backlog()
                                   : due->deadline();
     if (deadline <= now) due->OnTimer();
-    UpdateTimer(id);
+    QueueDeadline(id);
   }
   SendPulses();
   SetAlarm();

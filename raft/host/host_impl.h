@@ -66,6 +66,8 @@ class Host::Impl final : public env::Transport::Receiver {
                   std::unique_ptr<StateMachine> state_machine);
   // Call when the deadline of the group may be earlier than before.
   void UpdateTimer(GroupId id);
+  // Returns true if the deadline is earlier than before. SetAlarm must follow.
+  bool QueueDeadline(GroupId id);
 
   // Starts the transport, unless it has started.
   // `start_number`: env::StoreStart::number.
