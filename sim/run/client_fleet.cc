@@ -26,6 +26,8 @@ constexpr uint64_t kFailuresMax = 3;
 constexpr Duration kDownMax = Seconds(3);
 constexpr Duration kPauseMax = Seconds(4);
 constexpr size_t kLibraryOpenMax = 16;
+// Longer than any run.
+constexpr Duration kPatience = Seconds(24 * 3'600);
 constexpr Duration kCalmLength = Seconds(3);
 constexpr const char* kImpostorAddress = "impostor:6379";
 
@@ -56,6 +58,8 @@ void ClientFleet::Start(ShapeDraw* draw) {
                        .stays_with_node = i % 2 == 0,
                        .operations = OperationsOf(i + 1),
                        .session_open_window = shape.rules.sessions.open_window};
+    member->options.reply_timeout =
+        ReplyTimeout().value_or(member->options.reply_timeout);
     machines_.push_back(member->machine);
     world_.Start(member->machine, [this, member = member.get()](env::Env& env) {
       return Run(member, env);
@@ -67,9 +71,21 @@ void ClientFleet::Start(ShapeDraw* draw) {
     }
   }
   StartOthers();
-  if (world_.choices().Chance(kDeepClient, 0, 0, {1, 3})) StartDeepClient();
+  // A node may forward one command at a time. Then its other clients wait for
+  // the long pipelines of this one.
+  if (world_.choices().Chance(kDeepClient, 0, 0, {1, 3}) && options_.lossy) {
+    StartDeepClient();
+  }
   if (world_.choices().Chance(kNoise, 0, 0, {1, 4})) StartNoiseClient();
-  if (world_.choices().Chance(kSurface, 0, 0, {1, 4})) StartSurfaceClient();
+  // It uses CLIENT KILL.
+  if (world_.choices().Chance(kSurface, 0, 0, {1, 4}) && options_.lossy) {
+    StartSurfaceClient();
+  }
+}
+
+std::optional<Duration> ClientFleet::ReplyTimeout() const {
+  if (options_.lossy) return std::nullopt;
+  return kPatience;
 }
 
 Duration ClientFleet::Interval() const {
@@ -120,8 +136,10 @@ void ClientFleet::StartOther(std::string_view kind, Make make) {
 
 SimpleClientOptions ClientFleet::NextSimpleClient() const {
   const auto id = static_cast<uint32_t>(machines_.size() + 1);
-  SimpleClientOptions options{
-      .id = id, .interval = Interval(), .operations = OperationsOf(id)};
+  SimpleClientOptions options{.id = id,
+                              .interval = Interval(),
+                              .reply_timeout = ReplyTimeout(),
+                              .operations = OperationsOf(id)};
   return options;
 }
 
@@ -137,7 +155,8 @@ void ClientFleet::StartOthers() {
                                           &recorder_);
     });
   }
-  const bool impostor = shape.library_clients > 0 && shape.library_impostor;
+  const bool impostor =
+      options_.lossy && shape.library_clients > 0 && shape.library_impostor;
   if (impostor) StartOne("impostor", &impostor_, kImpostorAddress);
   for (uint32_t i = 0; i < shape.library_clients; ++i) {
     SimpleClientOptions client = NextSimpleClient();
@@ -151,7 +170,9 @@ void ClientFleet::StartOthers() {
       library.waiting_max = 2;
       library.outstanding_max = 2;
       // A wrong port among the seeds: its node speaks another protocol.
-      library.common.servers.push_back(cluster_.http_addresses()[0]);
+      if (options_.lossy) {
+        library.common.servers.push_back(cluster_.http_addresses()[0]);
+      }
     }
     StartOther("library", [this, library](env::Env& env) {
       return std::make_shared<LibraryClient>(env, library, &world_.choices(),

@@ -10,6 +10,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -37,6 +38,11 @@ struct ClientFleetOptions {
   bool failures = true;
   // Clients fail in this time from the beginning of the run on.
   Duration failing_time = Seconds(40);
+  // Requests and replies may be lost, so clients wait for a limited time.
+  // Addresses may belong to other servers, and a client may close the
+  // connections of others. False: clients wait for each reply, so each outcome
+  // is known.
+  bool lossy = true;
   bool keep_issued = false;  // Collects the operations (issued()).
 };
 
@@ -104,6 +110,8 @@ class ClientFleet {
   template <typename Program, typename... Arguments>
   MachineId StartOne(std::string_view name, Program** program,
                      Arguments... arguments);
+  // The time that clients give to a reply. Empty: their defaults.
+  std::optional<Duration> ReplyTimeout() const;
   // Between two operations of one client.
   Duration Interval() const;
   OperationOptions OperationsOf(uint32_t client) const;

@@ -79,21 +79,20 @@ class Run::Impl final : public Subject {
         recorder_(
             [this] { return world_.now(); },
             [this](std::string what) { world_.Violate(std::move(what)); }),
-        cluster_(
-            world_, replica_checker_,
-            {.nodes = shape_.nodes,
-             .read_only_nodes = shape_.read_only_nodes,
-             .groups = shape_.groups,
-             .replicas = shape_.voters,
-             .configure =
-                 [this](NodeId node) { return draw_.DrawConfig(node, shape_); },
-             .peer_streams = DrawPeerStreams(),
-             .bootstrap_left_on = shape_.bootstrap_left_on,
-             .wrong_files = options_.faults}),
+        cluster_(world_, replica_checker_,
+                 {.nodes = shape_.nodes,
+                  .read_only_nodes = shape_.read_only_nodes,
+                  .groups = shape_.groups,
+                  .replicas = shape_.voters,
+                  .configure = [this](NodeId node) { return ConfigOf(node); },
+                  .peer_streams = DrawPeerStreams(),
+                  .bootstrap_left_on = shape_.bootstrap_left_on,
+                  .wrong_files = options_.faults}),
         clients_(world_, cluster_, recorder_,
                  {.shape = shape_,
                   .failures = ClientsFail(options_),
                   .failing_time = harness_.duration() * 7 / 10,
+                  .lossy = options_.faults,
                   .keep_issued = options_.keep_trace}) {
     cluster_.SetCommitHook([this](GroupId group, const raft::Entry& entry) {
       const bool commands = entry.kind == raft::EntryKind::kCommands;
@@ -189,6 +188,7 @@ class Run::Impl final : public Subject {
     }
     return most;
   }
+  node::Config ConfigOf(NodeId node);
   // Null in a run without byte streams between nodes.
   std::function<raft::TransportOptions(NodeId)> DrawPeerStreams() {
     if (!shape_.peer_streams) return nullptr;
@@ -277,6 +277,19 @@ ClockBounds Run::Impl::BoundsOfClocks() {
           [this](NodeId node) {
             return !world_.clock(cluster_.machine(node)).wall_latest_known();
           }};
+}
+
+// Without faults no outcome is unknown. So no node closes a connection that is
+// idle or whose client reads late, since a request may be under way to the
+// node. Leaders with slow disks have the default time to answer.
+node::Config Run::Impl::ConfigOf(NodeId node) {
+  node::Config config = draw_.DrawConfig(node, shape_);
+  if (options_.faults) return config;
+  const node::TimeoutsConfig defaults;
+  config.timeouts.idle = defaults.idle;
+  config.timeouts.stall = defaults.stall;
+  config.timeouts.proxy = std::max(config.timeouts.proxy, defaults.proxy);
+  return config;
 }
 
 // Several large values go into one transaction or MSET. Pages such as COMMAND

@@ -190,6 +190,19 @@ TEST(Run, WithoutFaults_EverythingSucceeds) {
   EXPECT_TRUE(report.faults.empty());
 }
 
+TEST(Run, DrawnShapesWithoutFaults_EachOutcomeIsKnown) {
+  uint64_t operations = 0;
+  for (uint64_t seed = 1; seed <= 50; ++seed) {
+    const RunReport report =
+        sim::Run({.seed = seed, .duration = Seconds(6), .faults = false})
+            .Execute();
+    EXPECT_TRUE(report.ok()) << FormatReport(report);
+    EXPECT_EQ(report.unknown, 0u) << "seed " << seed;
+    operations += report.operations;
+  }
+  EXPECT_GT(operations, 10'000u);
+}
+
 TEST(Run, History_IsReadByTheCheckerAndRight) {
   // Without faults every outcome is known, so every shape can be decided.
   RunOptions options = Short(7);

@@ -641,7 +641,7 @@ void WorkloadClient::Sweep() {
   std::vector<ClientLink*> overdue;
   const auto look_at = [&](const std::unique_ptr<ClientLink>& link) {
     if (link->oldest() == 0) return;
-    const bool stuck = now - link->oldest_since() > options_.operation_timeout;
+    const bool stuck = now - link->oldest_since() > options_.reply_timeout;
     const bool unreachable =
         !link->connected() && now - link->oldest_since() > kConnectTimeout;
     if (stuck || unreachable) overdue.push_back(link.get());

@@ -52,9 +52,10 @@ struct WorkloadClientOptions {
   OperationOptions operations;
   // The time in which a new session can be used in a new slot.
   Duration session_open_window = kv::SessionRules().open_window;
-  // An operation without a session is given up after this time. A connection
-  // is given up if a reply is overdue by this time.
+  // An operation without a session is given up after this time.
   Duration operation_timeout = Seconds(5);
+  // A connection is given up if a reply is overdue by this time.
+  Duration reply_timeout = Seconds(5);
 };
 
 // An operation as its client issued it: the command with its arguments, without

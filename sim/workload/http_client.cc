@@ -82,8 +82,10 @@ void HttpClient::Begin(OperationId id) {
 void HttpClient::Try() {
   ++attempts_;
   attempt_ = Attempt::kConnecting;
-  timeout_ = env().loop.At(env().loop.ReadClock().mono + kAttemptTimeout,
-                           [this] { Break(); });
+  timeout_ =
+      env().loop.At(env().loop.ReadClock().mono +
+                        options().reply_timeout.value_or(kAttemptTimeout),
+                    [this] { Break(); });
   if (connection_ != nullptr) return Write();
   parser_ = HttpAnswerParser();
   ++connections_;

@@ -31,6 +31,19 @@ bool RepliesWithStatus(const ClientOperation& operation) {
          operation.call.function == Kv::kPutIfExists;
 }
 
+// The library's own times, or the time that the run gives to each reply.
+kv::ClientOptions OptionsOf(const LibraryClientOptions& options) {
+  kv::ClientOptions library = {.seeds = options.common.servers,
+                               .sessions = options.common.retries_writes,
+                               .outstanding_max = options.outstanding_max,
+                               .waiting_max = options.waiting_max};
+  if (options.common.reply_timeout.has_value()) {
+    library.deadline = *options.common.reply_timeout;
+    library.attempt_timeout = *options.common.reply_timeout;
+  }
+  return library;
+}
+
 ClientReply ReplyOf(const ClientOperation& operation,
                     const kv::RespValue& value) {
   using Kind = kv::RespValue::Kind;
@@ -57,10 +70,7 @@ LibraryClient::LibraryClient(env::Env& env, const LibraryClientOptions& options,
                              Choices* choices, Recorder* recorder)
     : SimpleClient(env, options.common, choices, recorder),
       client_(env.loop, env.streams, env.random.Fork("client.library", 0),
-              {.seeds = options.common.servers,
-               .sessions = options.common.retries_writes,
-               .outstanding_max = options.outstanding_max,
-               .waiting_max = options.waiting_max}) {}
+              OptionsOf(options)) {}
 
 void LibraryClient::Adapt(ClientOperation* operation) const {
   operation->stale = false;

@@ -10,6 +10,7 @@
 #include <cstdint>
 #include <deque>
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -27,6 +28,9 @@ struct SimpleClientOptions {
   std::vector<std::string> servers;
   Duration interval = Milliseconds(100);  // Between two operations, on average.
   size_t open_max = 1;  // Operations under way at a time; others wait.
+  // A connection is given up if a reply is overdue by this time. Empty: the
+  // default of this kind of client.
+  std::optional<Duration> reply_timeout;
   // A retry takes effect once: by a session, or by an Idempotency-Key.
   bool retries_writes = false;
   OperationOptions operations;
