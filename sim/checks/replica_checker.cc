@@ -141,8 +141,12 @@ void ReplicaChecker::OnBoot(NodeId node) {
 
 void ReplicaChecker::OnDigest(NodeId node, GroupId id, raft::Index index,
                               uint64_t digest) {
-  std::vector<Committed>& log = groups_[id].log;
-  if (index.value() == 0 || index.value() > log.size()) return;
+  Group& group = groups_[id];
+  std::vector<Committed>& log = group.log;
+  if (index.value() == 0 || index.value() > log.size() ||
+      group.wrong.contains(node)) {
+    return;
+  }
   Committed& committed = log[index.value() - 1];
   ++digests_compared_;
   if (!committed.has_digest) {
@@ -152,6 +156,11 @@ void ReplicaChecker::OnDigest(NodeId node, GroupId id, raft::Index index,
     violate_(Text("digest: node ", node, " has another state of group ", id,
                   " after index ", index, " than a replica before it"));
   }
+}
+
+void ReplicaChecker::ExcuseState(NodeId node, GroupId group, bool excused) {
+  std::set<NodeId>& wrong = groups_[group].wrong;
+  excused ? void(wrong.insert(node)) : void(wrong.erase(node));
 }
 
 bool ReplicaChecker::DigestMatches(GroupId id, raft::Index index,

@@ -9,6 +9,7 @@
 
 #include <cstdint>
 #include <map>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -74,6 +75,9 @@ class ReplicaChecker {
   // The digest of a replica's state after applying through `index`. Checks that
   // it is equal on all replicas.
   void OnDigest(NodeId node, GroupId group, raft::Index index, uint64_t digest);
+  // From now on the digests of the replica are not compared, or again. A fault
+  // made its state wrong.
+  void ExcuseState(NodeId node, GroupId group, bool excused);
   // Whether replicas reported this digest after `index`, or none at all. For
   // states of changed copies: the checker learns nothing from them.
   bool DigestMatches(GroupId group, raft::Index index, uint64_t digest) const;
@@ -121,6 +125,7 @@ class ReplicaChecker {
     // The last index since the node's start.
     std::map<NodeId, raft::Index> applied;
     std::map<NodeId, raft::LogPosition> holds;
+    std::set<NodeId> wrong;  // See ExcuseState.
     std::vector<NodeId> voters;
   };
 

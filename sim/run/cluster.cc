@@ -26,6 +26,9 @@ constexpr ChoiceSite kWhichWrongMap("operator.which_wrong_map");
 constexpr ChoiceSite kContradictoryFile("operator.contradictory_file");
 constexpr ChoiceSite kWhichContradictoryFile(
     "operator.which_contradictory_file");
+// Replicas that compare their states at each of more entries may never do so in
+// a run.
+constexpr uint64_t kDigestIntervalMax = 64;
 constexpr Duration kClockStartMax = Seconds(100 * 24 * 3600);
 constexpr uint64_t kTurnsPerCheck = 8;
 // A queue beyond its bound stays there for longer.
@@ -75,6 +78,8 @@ class Cluster::Program final : public ReplicaObserver {
   ~Program() {
     Program*& registered = cluster_->programs_[node_.value() - 1];
     if (registered == this) registered = nullptr;
+    // A snapshot on its disk may have the wrong state.
+    if (cluster_->wrong_states_.HasWrong(node_)) cluster_->Lose(node_);
   }
 
   node::Server* server() const { return started_ ? server_.get() : nullptr; }
@@ -86,6 +91,8 @@ class Cluster::Program final : public ReplicaObserver {
     }
     if (event.kind == raft::Event::Kind::kRoleChanged &&
         event.role == raft::RoleKind::kLeader) {
+      // Its answers and snapshots would have the wrong state.
+      if (cluster_->wrong_states_.IsWrong(node_, group)) cluster_->Lose(node_);
       cluster_->Mark(node_, "raft.began_to_lead");
       cluster_->world_.AddToStory(
           cluster_->machine(node_), TraceKind::kLead,
@@ -103,11 +110,16 @@ class Cluster::Program final : public ReplicaObserver {
   }
   void OnApplied(GroupId group, const raft::Entry& entry) override {
     ReplicaObserver::OnApplied(group, entry);
+    cluster_->wrong_states_.OnApplied(node_, group, entry.index,
+                                      cluster_->world_.now());
     cluster_->NoteState(node_, group, entry.index, entry.log_time);
   }
   void OnRestored(GroupId group,
                   const raft::SnapshotDescriptor& snapshot) override {
     ReplicaObserver::OnRestored(group, snapshot);
+    cluster_->wrong_states_.OnRestored(node_, group);
+    cluster_->replica_checker_.ExcuseState(
+        node_, group, cluster_->wrong_states_.IsWrong(node_, group));
     cluster_->NoteState(node_, group, snapshot.position.index,
                         snapshot.log_time);
   }
@@ -138,7 +150,16 @@ class Cluster::Program final : public ReplicaObserver {
     cluster_->OnNodeStopped(node_, why);
   }
   // An operator starts the node again.
-  void OnFenced(GroupId, const absl::Status& why) override { OnStopped(why); }
+  void OnFenced(GroupId group, const absl::Status& why) override {
+    if (cluster_->wrong_states_.IsWrong(node_, group)) {
+      cluster_->Mark(node_, "raft.wrong_state_fenced");
+    }
+    cluster_->wrong_states_.OnFenced(node_, group, why);
+    OnStopped(why);
+  }
+  void OnStatesDiffer(GroupId group, raft::Index) override {
+    cluster_->wrong_states_.OnDiffer(node_, group);
+  }
 
   void HashCores() {
     if (started_) ReplicaObserver::HashCores(server_->host());
@@ -308,6 +329,8 @@ Cluster::Cluster(World& world, ReplicaChecker& checker,
       shadows_(&world, &checker),
       supervisor_(&world, options.supervisor_delay),
       options_(options),
+      wrong_states_(
+          [this](std::string what) { world_.Violate(std::move(what)); }),
       files_mended_(!options.wrong_files) {
   CHECK(options_.nodes > 0 && options_.groups > 0);
   const uint32_t nodes = options_.nodes + options_.read_only_nodes;
@@ -514,6 +537,48 @@ void Cluster::Stop(MachineId machine) {
   });
 }
 
+bool Cluster::SpoilState(MachineId machine, uint64_t draw) {
+  const NodeId node(machine.value());
+  const uint64_t interval = ConfigOf(node).bounds.digest_interval;
+  node::Server* const at = server(node);
+  if (at == nullptr || interval == 0 || interval > kDigestIntervalMax) {
+    return false;
+  }
+  for (size_t i = 0; i < shards_.size(); ++i) {
+    const GroupId group = shards_[(draw + i) % shards_.size()].group;
+    const raft::Core* const core = at->host().core(group);
+    // The memory changes, no program does it.
+    auto* const store = const_cast<kv::Store*>(at->store(group));
+    if (core == nullptr || store == nullptr || core->installing() ||
+        core->role() != raft::RoleKind::kFollower ||
+        core->leader() == ReplicaId() ||
+        !sim::SpoilState(store, group, draw / shards_.size())) {
+      continue;
+    }
+    wrong_states_.Add(node, group, core->applied_index(), interval);
+    replica_checker_.ExcuseState(node, group, true);
+    return true;
+  }
+  return false;
+}
+
+void Cluster::EndWrongStates() {
+  for (const node::NodeConfig& node : nodes_) {
+    if (wrong_states_.HasWrong(node.id)) Lose(node.id);
+  }
+}
+
+void Cluster::Lose(NodeId node) {
+  if (!lost_.insert(node).second) return;
+  const MachineId machine = this->machine(node);
+  world_.At(world_.now(), [this, machine] {
+    if (world_.running(machine)) world_.Crash(machine, CrashKind::kMachine);
+    world_.EraseDisk(machine);
+    world_.AddToStory(machine, TraceKind::kDeed, 0,
+                      absl::StrCat("lost machine ", world_.name(machine)));
+  });
+}
+
 void Cluster::OnNodeStopped(NodeId node, const absl::Status& why) {
   // Calls of a program that dies in this turn fail, too.
   const bool excused = MayNotWork(node) || !world_.running(machine(node));
@@ -598,6 +663,12 @@ void Cluster::CheckStart(NodeId node, const raft::Host& host) {
   const bool excused = MayNotWork(node);
   for (const node::ShardConfig& shard : shards_) {
     if (!IsMember(node, shard)) continue;
+    if (host.condition(shard.group) == raft::Host::Condition::kFenced) {
+      wrong_states_.OnFencedAtStart(node, shard.group);
+    } else if (host.core(shard.group) != nullptr &&
+               wrong_states_.OnWorks(node, shard.group)) {
+      Lose(node);
+    }
     replica_checker_.OnReplicaNotStarted(
         node, shard.group, host.group_status(shard.group), excused);
   }

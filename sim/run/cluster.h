@@ -26,6 +26,7 @@
 #include "sim/run/mishap.h"
 #include "sim/run/shadow_recovery.h"
 #include "sim/run/wrong_file.h"
+#include "sim/run/wrong_state.h"
 #include "sim/world/world.h"
 
 namespace quorate::sim {
@@ -88,7 +89,8 @@ class Cluster {
   }
   // Whether the node lost its disk.
   bool HasErasedDisk(NodeId node) const {
-    return erased_ != nullptr && erased_(machine(node));
+    return lost_.contains(node) ||
+           (erased_ != nullptr && erased_(machine(node)));
   }
   // Whether the simulator has damaged the node's disk.
   bool HasDamagedDisk(NodeId node) const {
@@ -99,6 +101,17 @@ class Cluster {
   // Asks the server to stop, and ends its program when it has. Once in each
   // incarnation.
   void Stop(MachineId machine);
+  // Makes the state of one replica of the machine wrong in memory. Returns
+  // false if no replica is fit for that now: it leads, follows no leader, or
+  // compares its state too seldom.
+  bool SpoilState(MachineId machine, uint64_t draw);
+  // Checks that wrong states were noticed (WrongStates::Check).
+  void CheckWrongStates(SimTime calm_since, Duration bound,
+                        WrongStates::Connected connected) {
+    wrong_states_.Check(world_.now(), calm_since, bound, connected);
+  }
+  // Machines that still have a wrong state are lost now.
+  void EndWrongStates();
   // Recovers a copy of the node's disk in a world of its own
   // (sim/run/shadow_recovery.h).
   void Recover(NodeId node);
@@ -192,6 +205,9 @@ class Cluster {
   void TryWrongMap(NodeId node);
   // The mistake that the operator makes before this start. Null: none.
   const WrongFile* DrawContradictoryFile(NodeId node) const;
+  // The machine breaks down after this turn: its disk is erased, for the rest
+  // of the run.
+  void Lose(NodeId node);
   void NoteState(NodeId node, GroupId group, raft::Index index,
                  WallTime log_time) {
     if (state_hook_) state_hook_(node, group, index, log_time);
@@ -221,6 +237,8 @@ class Cluster {
   std::vector<bool> created_;
   // For each node, whether the first start came after the disk was erased.
   std::vector<bool> created_late_;
+  WrongStates wrong_states_;
+  std::set<NodeId> lost_;  // See Lose.
   // The nodes that have refused a contradictory file; the next one is right.
   std::set<NodeId> mended_;
   bool files_mended_;

@@ -78,6 +78,20 @@ bool ClusterChecks::HasMajority(GroupId group,
   return false;
 }
 
+bool ClusterChecks::AllWorkExcept(
+    NodeId node, GroupId group, const std::vector<MachineId>& machines) const {
+  for (const node::ShardConfig& shard : cluster_.shards()) {
+    if (shard.group != group) continue;
+    const std::vector<NodeId> members = cluster_.MembersOf(shard);
+    return NeedSnapshot(group).empty() &&
+           std::all_of(members.begin(), members.end(), [&](NodeId member) {
+             return Contains(machines, cluster_.machine(member)) &&
+                    (member == node || !cluster_.MayNotWork(member));
+           });
+  }
+  return false;
+}
+
 size_t ClusterChecks::VotersAmong(
     const node::ShardConfig& shard,
     const std::vector<MachineId>& machines) const {

@@ -27,6 +27,10 @@ class ClusterChecks {
   // and need no snapshot.
   bool HasMajority(GroupId group, const std::vector<MachineId>& machines) const;
   // How many voters of the shard's group are among `machines`.
+  // Whether all members of the group are among the machines and, but for
+  // `node`, must work.
+  bool AllWorkExcept(NodeId node, GroupId group,
+                     const std::vector<MachineId>& machines) const;
   size_t VotersAmong(const node::ShardConfig& shard,
                      const std::vector<MachineId>& machines) const;
   // Whether every replica on `machines` has applied all entries of its leader,

@@ -12,12 +12,16 @@
 #include "absl/strings/str_join.h"
 #include "env/disk.h"
 #include "gtest/gtest.h"
+#include "kv/store/store.h"
+#include "node/config/config.h"
 #include "raft/core/core.h"
+#include "raft/host/host.h"
 #include "sim/checks/expiry_checker.h"
 #include "sim/checks/replica_checker.h"
 #include "sim/run/cluster_checks.h"
 #include "sim/run/mishap.h"
 #include "sim/run/shadow_recovery.h"
+#include "sim/run/wrong_state.h"
 #include "sim/world/world.h"
 
 namespace quorate::sim {
@@ -30,9 +34,16 @@ class Small {
  public:
   explicit Small(uint64_t seed, bool bootstrap_left_on = false)
       : world_({.seed = seed}),
-        cluster_(
-            world_, replica_checker_,
-            {.nodes = 3, .groups = 1, .bootstrap_left_on = bootstrap_left_on}) {
+        cluster_(world_, replica_checker_,
+                 {.nodes = 3,
+                  .groups = 1,
+                  .configure =
+                      [](NodeId) {
+                        node::Config config;
+                        config.bounds.digest_interval = 1;
+                        return config;
+                      },
+                  .bootstrap_left_on = bootstrap_left_on}) {
     world_.SetStepHook(
         [this](MachineId machine) { cluster_.AfterTurn(machine); });
     cluster_.Start();
@@ -267,6 +278,68 @@ TEST(Cluster, NodeWhoseDiskReturnsErrors_MayFailToStart) {
   small.world().RunFor(Seconds(1));
   EXPECT_GT(small.world().disk_failures(machine), 0u);
   EXPECT_EQ(small.world().violations(), std::vector<std::string>{});
+}
+
+// Crashes the leader after the state of a follower has become wrong, and
+// returns whether that follower leads next. The first leader starts again then.
+bool WrongOneLeads(Small* small, NodeId* wrong) {
+  small->Elect();
+  // The first leader may give its role to the preferred node.
+  small->world().RunFor(Seconds(2));
+  const NodeId first = small->Elect();
+  *wrong = NodeId(first.value() % 3 + 1);
+  const MachineId damaged = small->cluster().machine(*wrong);
+  small->cluster().SetDamaged(
+      [damaged](MachineId machine) { return machine == damaged; });
+  EXPECT_TRUE(small->cluster().SpoilState(damaged, 77));
+  small->world().Crash(small->cluster().machine(first), CrashKind::kProcess);
+  const NodeId next = small->Elect(first);
+  small->world().Restart(small->cluster().machine(first));
+  small->world().RunFor(Seconds(8));
+  return next == *wrong;
+}
+
+TEST(Cluster, FollowerWithAWrongState_IsFencedForGood) {
+  NodeId wrong;
+  uint64_t seed = 1;
+  auto small = std::make_unique<Small>(seed);
+  while (WrongOneLeads(small.get(), &wrong)) {
+    small = std::make_unique<Small>(++seed);
+  }
+  EXPECT_EQ(small->world().marks().at("raft.wrong_state_fenced"), 1u);
+  // The supervisor has started it again.
+  ASSERT_NE(small->cluster().server(wrong), nullptr);
+  EXPECT_EQ(small->cluster().server(wrong)->host().condition(kGroup),
+            raft::Host::Condition::kFenced);
+  EXPECT_EQ(small->world().violations(), std::vector<std::string>{});
+}
+
+TEST(Cluster, ReplicaWithAWrongStateThatWouldLead_IsLost) {
+  NodeId wrong;
+  uint64_t seed = 1;
+  auto small = std::make_unique<Small>(seed);
+  while (!WrongOneLeads(small.get(), &wrong)) {
+    small = std::make_unique<Small>(++seed);
+  }
+  EXPECT_EQ(small->cluster().server(wrong), nullptr);
+  EXPECT_TRUE(small->cluster().HasErasedDisk(wrong));
+  EXPECT_NE(small->Elect(), wrong);
+  EXPECT_EQ(small->world().violations(), std::vector<std::string>{});
+}
+
+TEST(Cluster, WrongStateWithoutAFault_Found) {
+  Small small(1);
+  small.Elect();
+  small.world().RunFor(Seconds(2));
+  const NodeId first = small.Elect();
+  const NodeId wrong(first.value() % 3 + 1);
+  ASSERT_TRUE(SpoilState(
+      const_cast<kv::Store*>(small.cluster().server(wrong)->store(kGroup)),
+      kGroup, 77));
+  small.world().Crash(small.cluster().machine(first), CrashKind::kProcess);
+  small.Elect(first);
+  small.world().RunFor(Seconds(1));
+  small.ExpectFound("digest: node");
 }
 
 // The copy of a sound disk recovers, whatever a crash leaves of it.

@@ -347,6 +347,11 @@ void Run::Impl::CheckAvailability() {
                                   .calm_since = calm_.since(),
                                   .bound = availability_bound_,
                                   .can_serve = can_serve});
+  cluster_.CheckWrongStates(
+      calm_.since(), availability_bound_, [this](NodeId node, GroupId group) {
+        return checks_.AllWorkExcept(node, group,
+                                     calm_.PartOf(cluster_.machine(node)));
+      });
   CheckLeaders();
 }
 
@@ -400,6 +405,10 @@ ScheduleOptions Run::Impl::Start() {
                                           : cluster_.machine(leader);
               },
           .stop = [this](MachineId machine) { cluster_.Stop(machine); },
+          .spoil_state =
+              [this](MachineId machine, uint64_t draw) {
+                return cluster_.SpoilState(machine, draw);
+              },
           .needs_all_nodes = [this] { return !cluster_.AllStartedOnce(); },
           .damage_limit =
               [this](MachineId machine, std::string_view file) {
@@ -418,6 +427,7 @@ void Run::Impl::OnScheduled(const Schedule& schedule) {
 
 void Run::Impl::StopClients() {
   cluster_.MendFiles();
+  cluster_.EndWrongStates();
   foreign_node_.Stop();
   std::vector<std::string> healthy;
   for (const MachineId machine : healed_) {

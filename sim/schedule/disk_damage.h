@@ -28,8 +28,9 @@ class DiskDamage {
   // Erases one whole disk.
   void OpenErase(const FaultWindow& window);
 
-  // Records that bytes of the disk cannot be read any more.
-  void AddUnreadable(MachineId node) { damaged_.insert(node); }
+  // Records that bytes of the disk cannot be read any more, or that a state is
+  // wrong.
+  void AddDamaged(MachineId node) { damaged_.insert(node); }
 
   // The nodes whose disk was damaged or erased. Their replicas may be fenced
   // for the rest of the run, or fail to start.

@@ -22,7 +22,7 @@ constexpr FaultFamily kWindowFamilies[] = {
     FaultFamily::kPause,        FaultFamily::kDiskSlow,
     FaultFamily::kDiskError,    FaultFamily::kDiskFull,
     FaultFamily::kDiskRot,      FaultFamily::kDiskWipe,
-    FaultFamily::kClock,
+    FaultFamily::kClock,        FaultFamily::kMemory,
 };
 
 // Mean seconds between two fault windows of a family, by draw.
@@ -30,6 +30,8 @@ constexpr uint32_t kMeanSeconds[] = {12, 8, 5, 3};
 
 // Crashes that follow in a storm of restarts.
 constexpr int64_t kStormCrashes = 4;
+// One window of so many makes a state wrong.
+constexpr uint64_t kWindowsPerWrongState = 3;
 // A program that is told to stop has ended after this time.
 constexpr Duration kStopMax = Seconds(5);
 
@@ -88,6 +90,8 @@ void PlannedFaults::Open(const FaultWindow& window) {
       return damage_->OpenErase(window);
     case FaultFamily::kClock:
       return OpenClock(window);
+    case FaultFamily::kMemory:
+      return OpenWrongState(window);
     default:
       return;
   }
@@ -352,7 +356,7 @@ void PlannedFaults::OpenDiskError(const FaultWindow& window) {
       const uint64_t size = world.DiskFileSize(node, file);
       const uint64_t offset = window.Pick(3, size + 1);
       world.MakeUnreadable(node, file, offset, 1 + window.Pick(4, 8192));
-      damage_->AddUnreadable(node);
+      damage_->AddDamaged(node);
       context_->Note("unreadable bytes of " + context_->Name(node) + " " +
                      file);
       // A node reads most at its start, so it is restarted.
@@ -405,6 +409,24 @@ void PlannedFaults::OpenDiskFull(const FaultWindow& window) {
                       context_->RestartIfDown(node);
                     }
                   });
+}
+
+// ---- Memory
+
+// At most one replica in a run: its node is lost to the group, like a node with
+// a damaged disk.
+void PlannedFaults::OpenWrongState(const FaultWindow& window) {
+  MachineId node;
+  if (spoilt_ || window.Pick(1, kWindowsPerWrongState) != 0 ||
+      !swarm_->PickDiskFaultTarget(window, &node) ||
+      damage_->erased().contains(node) || !context_->world().running(node) ||
+      !context_->options().spoil_state(node, window.Pick(2, UINT64_MAX))) {
+    return;
+  }
+  spoilt_ = true;
+  damage_->AddDamaged(node);
+  context_->world().faults().Count(Fault::kStateSpoilt, node);
+  context_->Note("wrong state in the memory of " + context_->Name(node), node);
 }
 
 // ---- Clocks

@@ -43,11 +43,13 @@ class PlannedFaults {
   void OpenDiskError(const FaultWindow& window);
   void OpenDiskFull(const FaultWindow& window);
   void OpenClock(const FaultWindow& window);
+  void OpenWrongState(const FaultWindow& window);
 
   FaultContext* const context_;
   const Swarm* const swarm_;
   DiskDamage* const damage_;
   const QuietStretch* const quiet_;
+  bool spoilt_ = false;  // Some state was made wrong.
 };
 
 }  // namespace quorate::sim

@@ -44,9 +44,11 @@ enum class FaultFamily : uint8_t {
   kDiskWipe,
   kClock,
   kBuggify,
+  // The state of a replica becomes wrong.
+  kMemory,
 };
 inline constexpr size_t kFaultFamilies =
-    static_cast<size_t>(FaultFamily::kBuggify) + 1;
+    static_cast<size_t>(FaultFamily::kMemory) + 1;
 std::string_view FaultFamilyName(FaultFamily family);
 // The names, with commas between them.
 std::string FaultFamilyNames(const std::vector<FaultFamily>& families);
@@ -76,6 +78,9 @@ struct ScheduleOptions {
   // Stops the machine's program as an operator does: it finishes its requests
   // and ends by itself. Once in each incarnation. Null: programs only crash.
   absl::AnyInvocable<void(MachineId)> stop{};
+  // Makes the state of a program wrong in memory; `draw` selects how. Returns
+  // false if that is not possible now. Null: no memory is wrong.
+  absl::AnyInvocable<bool(MachineId, uint64_t draw)> spoil_state{};
   // Whether no majority can make progress yet, so that the liveness phase needs
   // all nodes. Null: a majority of each group always can.
   absl::AnyInvocable<bool() const> needs_all_nodes{};

@@ -137,6 +137,7 @@ Outcome RunOnce(uint64_t seed, const Tape* tape, Ratio family_on = {1, 2},
   plan.damage_limit = [](MachineId, std::string_view) {
     return uint64_t{8192};
   };
+  plan.spoil_state = [](MachineId, uint64_t) { return true; };
   Schedule schedule(&world, std::move(plan));
   schedule.Begin();
   for (uint32_t i = 1; i <= kNodes; ++i) {

@@ -47,7 +47,9 @@ void Swarm::DrawFamilies() {
         std::find(without.begin(), without.end(), family) != without.end() ||
         ((family == FaultFamily::kDiskRot ||
           family == FaultFamily::kDiskWipe) &&
-         context_->options().damage_limit == nullptr);
+         context_->options().damage_limit == nullptr) ||
+        (family == FaultFamily::kMemory &&
+         context_->options().spoil_state == nullptr);
     on_[i] = !never && context_->choices().Chance(kFamily, i, 0, family_on);
     if (on_[i]) names += " " + std::string(FaultFamilyName(family));
   }

@@ -60,6 +60,7 @@ constexpr std::array<std::string_view, kFaultKinds> kNames = {
     "clock_bound",
     "clock_wrong",
     "buggify",
+    "state_spoilt",
 };
 
 }  // namespace

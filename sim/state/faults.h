@@ -71,8 +71,10 @@ enum class Fault : uint8_t {
   kClockBound,          // The clock states another error.
   kClockWrong,          // A clock without a stated error is wrong by hours.
   kBuggify,
+  kStateSpoilt,  // The state of a replica became wrong in memory.
 };
-inline constexpr size_t kFaultKinds = static_cast<size_t>(Fault::kBuggify) + 1;
+inline constexpr size_t kFaultKinds =
+    static_cast<size_t>(Fault::kStateSpoilt) + 1;
 
 // A stable name such as "message_lost", for output and documents.
 std::string_view FaultName(Fault fault);
