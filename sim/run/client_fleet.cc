@@ -55,9 +55,9 @@ void ClientFleet::Start(ShapeDraw* draw) {
                        .cluster_servers = cluster_.resp_cluster_addresses(),
                        .habits = draw->DrawClient(i + 1),
                        .interval = Interval(),
-                       .stays_with_node = i % 2 == 0,
-                       .operations = OperationsOf(i + 1),
+                       .operations = OperationsOf(),
                        .session_open_window = shape.rules.sessions.open_window};
+    member->options.operations.stale_reads = member->options.habits.stale_reads;
     member->options.reply_timeout =
         ReplyTimeout().value_or(member->options.reply_timeout);
     machines_.push_back(member->machine);
@@ -94,12 +94,11 @@ Duration ClientFleet::Interval() const {
          std::max<int64_t>(shape.operations_per_second, 1);
 }
 
-OperationOptions ClientFleet::OperationsOf(uint32_t client) const {
+OperationOptions ClientFleet::OperationsOf() const {
   const Shape& shape = options_.shape;
   return {.keys = shape.keys,
           .tags = shape.tags,
           .hot_keys = shape.hot_keys,
-          .stale_reads = client % 4 == 3,
           .value_bytes_max = shape.value_bytes_max,
           .large_value_bytes = shape.large_value_bytes};
 }
@@ -139,7 +138,7 @@ SimpleClientOptions ClientFleet::NextSimpleClient() const {
   SimpleClientOptions options{.id = id,
                               .interval = Interval(),
                               .reply_timeout = ReplyTimeout(),
-                              .operations = OperationsOf(id)};
+                              .operations = OperationsOf()};
   return options;
 }
 
@@ -324,8 +323,10 @@ void ClientFleet::AddToEach(const std::vector<std::string>& keys) {
   members_[0]->program->AddToEach(keys);
 }
 
-void ClientFleet::AskInCalm(const std::vector<NodeId>& nodes, Duration bound) {
-  CalmClientOptions options{.bound = bound, .length = kCalmLength};
+void ClientFleet::AskInCalm(const std::vector<NodeId>& nodes, Duration bound,
+                            std::function<void(Duration)> answered) {
+  CalmClientOptions options{
+      .bound = bound, .length = kCalmLength, .answered = std::move(answered)};
   for (const NodeId node : nodes) {
     const size_t place = node.value() - 1;
     options.nodes.push_back({.resp = cluster_.resp_addresses()[place],

@@ -114,7 +114,7 @@ class ClientFleet {
   std::optional<Duration> ReplyTimeout() const;
   // Between two operations of one client.
   Duration Interval() const;
-  OperationOptions OperationsOf(uint32_t client) const;
+  OperationOptions OperationsOf() const;
   // The options of a client with the next number.
   SimpleClientOptions NextSimpleClient() const;
   void StartOthers();

@@ -98,6 +98,16 @@ TEST(ClientFleet, WithoutFailures_NoOutcomeIsUnknown) {
   EXPECT_GT(marks["client.vanished_in_mid_request"], 0u);
 }
 
+TEST(ClientFleet, OneClient_ReadsStaleStatesInSomeRuns) {
+  uint64_t stale = 0;
+  for (uint64_t seed = 1; seed <= 8; ++seed) {
+    FleetRun run(seed, {.clients = 1}, /*failures=*/false);
+    stale += run.recorder().counts().stale_reads > 0;
+  }
+  EXPECT_GT(stale, 0u);
+  EXPECT_LT(stale, 8u);
+}
+
 TEST(ClientFleet, KilledAndPausedClients_EndTheirOperations) {
   std::map<std::string, uint64_t> marks;
   uint64_t crashes = 0;

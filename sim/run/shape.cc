@@ -1,6 +1,7 @@
 #include "sim/run/shape.h"
 
 #include <algorithm>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
 
@@ -9,6 +10,10 @@ namespace {
 
 // Bytes of this many large values, at least, between two snapshots.
 constexpr uint64_t kValuesPerSnapshot = 32;
+// Each number of voters is drawn from those that the nodes allow. The larger
+// ones are listed often, since few runs have so many nodes.
+constexpr uint32_t kVoters[] = {3, 3, 3, 3, 3, 3, 3, 2, 5, 5,
+                                5, 1, 4, 6, 6, 6, 7, 7, 7, 7};
 // Links with more than this latency are slow ones.
 constexpr Duration kShortLatency = Milliseconds(5);
 
@@ -18,13 +23,29 @@ constexpr Duration kShortLatency = Milliseconds(5);
 // more often.
 template <typename T, size_t N>
 T ShapeDraw::Pick(const char* site, uint64_t entity, const T (&values)[N]) {
-  if (fixed_.defaults) return values[0];
+  return PickFitting<T>(site, entity, values, values);
+}
+
+template <typename T>
+T ShapeDraw::PickFitting(const char* site, uint64_t entity,
+                         absl::Span<const T> values,
+                         absl::Span<const T> fitting) {
+  if (fixed_.defaults) return fitting[0];
   if (sites_.insert(site).second) {
     for (const T& other : values) drawn_[absl::StrCat(site, "=", other)];
   }
-  const T value = values[choices_->Below(ChoiceSite(site), entity, 0, N)];
+  const T value =
+      fitting[choices_->Below(ChoiceSite(site), entity, 0, fitting.size())];
   ++drawn_[absl::StrCat(site, "=", value)];
   return value;
+}
+
+uint32_t ShapeDraw::DrawVoters(uint32_t nodes) {
+  std::vector<uint32_t> fitting;
+  for (const uint32_t voters : kVoters) {
+    if (voters <= nodes) fitting.push_back(voters);
+  }
+  return PickFitting<uint32_t>("shape.voters", 0, kVoters, fitting);
 }
 
 template <size_t N>
@@ -40,10 +61,7 @@ Shape ShapeDraw::DrawShape() {
               {5, 3, 4, 5, 3, 4, 5, 3, 4, 5, 3, 4, 5, 3, 1, 2, 6, 7, 8, 9});
   shape.groups = FixedOr(fixed_.groups, "shape.groups",
                          {3, 1, 2, 3, 1, 2, 3, 1, 2, 3, 1, 2, 4, 5, 7, 10, 16});
-  shape.voters =
-      std::min(shape.nodes,
-               Pick<uint32_t>("shape.voters", 0,
-                              {3, 3, 3, 3, 3, 3, 3, 5, 5, 5, 1, 2, 4, 6, 7}));
+  shape.voters = DrawVoters(shape.nodes);
   shape.read_only_nodes =
       Pick<uint32_t>("shape.read_only_nodes", 0, {0, 0, 0, 0, 0, 0, 1, 2});
   shape.clients =
@@ -159,6 +177,10 @@ void ShapeDraw::DrawDisk(NodeId node, DiskOptions* disk) {
 ClientHabits ShapeDraw::DrawClient(uint32_t client) {
   ClientHabits habits;
   habits.cluster = Pick<int>("client.cluster", client, {0, 1}) != 0;
+  habits.stays_with_node =
+      Pick<int>("client.stays_with_node", client, {0, 1}) != 0;
+  habits.stale_reads =
+      Pick<int>("client.stale_reads", client, {0, 0, 0, 1}) != 0;
   habits.sessions =
       Pick<int>("client.sessions", client, {1, 1, 1, 1, 1, 1, 1, 1, 1, 0}) != 0;
   habits.sessions_max = Pick<uint32_t>("client.sessions_max", client, {1, 4});

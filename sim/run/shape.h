@@ -15,6 +15,7 @@
 #include <string_view>
 #include <type_traits>
 
+#include "absl/types/span.h"
 #include "env/time.h"
 #include "kv/command/rules.h"
 #include "node/config/config.h"
@@ -118,6 +119,12 @@ class ShapeDraw {
   node::BoundsConfig DrawBounds(NodeId node);
   template <typename T, size_t N>
   T Pick(const char* site, uint64_t entity, const T (&values)[N]);
+  // Draws one of `fitting`, which are those of `values` that this run may have.
+  // Not empty.
+  template <typename T>
+  T PickFitting(const char* site, uint64_t entity, absl::Span<const T> values,
+                absl::Span<const T> fitting);
+  uint32_t DrawVoters(uint32_t nodes);
   // `fixed`, or one of `values` where it is empty.
   template <size_t N>
   uint32_t FixedOr(std::optional<uint32_t> fixed, const char* site,

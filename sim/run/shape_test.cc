@@ -39,6 +39,24 @@ TEST(ShapeDraw, EachValue_IsDrawnInAtLeastTwoPercentOfRuns) {
   }
 }
 
+// The number that is listed is the one that the run has.
+TEST(ShapeDraw, EachNumberOfVoters_IsInEffectInAtLeastTwoPercentOfRuns) {
+  constexpr uint64_t kRuns = 4000;
+  std::map<uint32_t, uint64_t> runs;
+  for (uint64_t seed = 1; seed <= kRuns; ++seed) {
+    Choices choices(seed, /*record=*/false);
+    ShapeDraw draw(&choices);
+    const Shape shape = draw.DrawShape();
+    EXPECT_LE(shape.voters, shape.nodes);
+    EXPECT_EQ(draw.drawn().at("shape.voters=" + std::to_string(shape.voters)),
+              1u);
+    ++runs[shape.voters];
+  }
+  for (uint32_t voters = 1; voters <= 7; ++voters) {
+    EXPECT_GE(runs[voters] * 50, kRuns) << voters << " voters";
+  }
+}
+
 // Tables whose keys are not settings of behaviour: the cluster draws identities
 // and addresses, and ShapeDraw::DrawShape the groups.
 constexpr std::string_view kIdentities[] = {

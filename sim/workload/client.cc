@@ -47,7 +47,7 @@ WorkloadClient::WorkloadClient(env::Env& env,
       recorder_(recorder),
       generator_(options_.id, options_.operations, env_.random),
       router_(static_cast<uint32_t>(options_.servers.size()),
-              options_.stays_with_node,
+              options_.habits.stays_with_node,
               options_.id % static_cast<uint32_t>(options_.servers.size())) {
   if (note != nullptr) {
     ticks_ = note->ticks_;

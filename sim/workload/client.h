@@ -47,8 +47,6 @@ struct WorkloadClientOptions {
   ClientHabits habits;
   Duration interval = Milliseconds(100);  // Between two operations, on average.
   uint32_t burst_max = 4;  // Operations issued at once, pipelined.
-  // Stays with one node for slots whose leader it does not know.
-  bool stays_with_node = false;
   OperationOptions operations;
   // The time in which a new session can be used in a new slot.
   Duration session_open_window = kv::SessionRules().open_window;

@@ -19,6 +19,9 @@ enum class ClientMemory : uint8_t {
 struct ClientHabits {
   // Connects to the addresses of cluster clients and follows MOVED.
   bool cluster = false;
+  // Stays with one node for slots whose leader it does not know.
+  bool stays_with_node = false;
+  bool stale_reads = false;  // Some of its reads may return an old state.
   // Writes carry a session stamp and are retried until they are answered.
   bool sessions = false;
   uint32_t sessions_max = 1;  // Sessions in use at a time.
