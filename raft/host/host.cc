@@ -472,6 +472,17 @@ void Host::Propose(GroupId group, Buffer payload, ProposeDone done) {
   target->Propose(EntryKind::kCommands, std::move(payload), std::move(done));
 }
 
+void Host::ChangeConfiguration(GroupId group, Index base, Configuration target,
+                               ProposeDone done) {
+  Replica* replica = impl_->replica(group);
+  if (replica == nullptr) {
+    return impl_->Answer(std::move(done),
+                         ProposeResult{.outcome = Outcome::kNotExecuted,
+                                       .status = group_status(group)});
+  }
+  replica->ChangeConfiguration(base, std::move(target), std::move(done));
+}
+
 void Host::Read(GroupId group, ReadDone done) {
   Replica* target = impl_->replica(group);
   if (target == nullptr) {

@@ -216,6 +216,18 @@ class Host {
   // election timeout. Until then proposals are refused.
   void TransferLeadership(GroupId group, NodeId to);
 
+  // Proposes another configuration (raft::ChangeConfiguration). `base` is
+  // Core::configuration_index of the configuration from which the caller made
+  // `target`. Members of the first configuration change their roles, leave, and
+  // come back unless their replicas were dropped. Others cannot join.
+  //
+  // `done` is as for Propose. It gets kDone when the first entry of the change
+  // was applied here. The change is complete when Core::configuration has no
+  // outgoing voters and its entry is committed. A change that the core refuses
+  // is kNotExecuted, and the status says why.
+  void ChangeConfiguration(GroupId group, Index base, Configuration target,
+                           ProposeDone done);
+
   // ---- Groups at run time. They need status(): otherwise its error is the
   // answer. Unless the Host is destroyed first, `done` is called exactly once,
   // in a later turn. None of them may be called by Apply or the observer: call
@@ -242,7 +254,8 @@ class Host {
   // Stops the replica of the group at once, also one that is fenced or being
   // created, and removes its log and its snapshots. With `done` nothing of it
   // will come back. If the node crashes before, the replica is there again, or
-  // fenced, or gone. kNotFound: the node holds none. kUnavailable: it is being
+  // fenced, or gone. The next start removes a snapshot that the disk refused to
+  // remove. kNotFound: the node holds none. kUnavailable: it is being
   // dropped.
   //
   // For its group, the drop of a member is as harmful as the loss of its disk.

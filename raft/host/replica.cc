@@ -45,6 +45,7 @@ Replica::Replica(const ReplicaServices& services, GroupKey key,
       std::make_unique<Core>(options, std::move(restored), services.env.random,
                              services.env.loop.ReadClock());
   core_deadline_ = core_->deadline();
+  level_ = core_->configuration().level;
   if (core_->commit_index() > core_->applied_index()) {
     services_.env.tracer.Sometimes("raft.commit_known_at_start");
   }
@@ -67,21 +68,26 @@ void Replica::OnMessage(NodeId from, StoreIncarnation store,
   Step(Input(std::in_place_type<MessageReceived>, std::move(message)));
 }
 
+template <typename F>
+void Replica::AfterStep(Host::ProposeDone done, F f) {
+  services_.callbacks.Add([services = services_, key = key_,
+                           done = std::move(done), f = std::move(f)]() mutable {
+    Replica* const here = services.replicas.Find(key);
+    if (here != nullptr) return f(*here, std::move(done));
+    services.callbacks.AddForNextTurn([done = std::move(done)]() mutable {
+      done({.outcome = Outcome::kNotExecuted,
+            .status = absl::NotFoundError("the replica was dropped")});
+    });
+  });
+}
+
 void Replica::Propose(EntryKind kind, Buffer payload, Host::ProposeDone done) {
   if (stepping_) {
-    services_.callbacks.Add([services = services_, key = key_, kind,
-                             payload = std::move(payload),
-                             done = std::move(done)]() mutable {
-      Replica* const here = services.replicas.Find(key);
-      if (here != nullptr) {
-        return here->Propose(kind, std::move(payload), std::move(done));
-      }
-      services.callbacks.AddForNextTurn([done = std::move(done)]() mutable {
-        done({.outcome = Outcome::kNotExecuted,
-              .status = absl::NotFoundError("the replica was dropped")});
-      });
-    });
-    return;
+    return AfterStep(std::move(done),
+                     [kind, payload = std::move(payload)](
+                         Replica& here, Host::ProposeDone done) mutable {
+                       here.Propose(kind, std::move(payload), std::move(done));
+                     });
   }
   const absl::Status refusal = CheckProposal(kind, payload);
   if (!refusal.ok()) {
@@ -106,11 +112,36 @@ void Replica::Propose(EntryKind kind, Buffer payload, Host::ProposeDone done) {
 
 void Replica::FlushProposals() {
   turn_proposal_bytes_ = 0;
-  Step(std::exchange(turn_proposals_, {}));
+  StepProposals(std::exchange(turn_proposals_, {}));
+}
+
+void Replica::StepProposals(Input&& input) {
+  Step(std::move(input));
   for (const Host::ProposeDone& done : turn_proposals_dones_) {
     CHECK(!done) << "the core neither accepted nor refused a proposal";
   }
   turn_proposals_dones_.clear();
+}
+
+// Proposals of this turn come first, because they were made first.
+void Replica::ChangeConfiguration(Index base, Configuration target,
+                                  Host::ProposeDone done) {
+  if (stepping_) {
+    return AfterStep(
+        std::move(done), [base, target = std::move(target)](
+                             Replica& here, Host::ProposeDone done) mutable {
+          here.ChangeConfiguration(base, std::move(target), std::move(done));
+        });
+  }
+  flush_proposals_.Cancel();
+  if (!turn_proposals_dones_.empty()) FlushProposals();
+  if (!status().ok()) {
+    return CompleteProposal(std::move(done), {.outcome = Outcome::kNotExecuted,
+                                              .status = status()});
+  }
+  turn_proposals_dones_.push_back(std::move(done));
+  StepProposals(raft::ChangeConfiguration{
+      .tag = 0, .base = base, .target = std::move(target)});
 }
 
 absl::Status Replica::CheckProposal(EntryKind kind,
@@ -398,37 +429,6 @@ bool Replica::MayBeQuiet() {
   return digests_.Settled(services_.env.loop.ReadClock().mono);
 }
 
-absl::Status Replica::RefusalStatus(Refused::Reason reason) const {
-  const std::string group = absl::StrCat("group ", key_.group.value());
-  switch (reason) {
-    case Refused::Reason::kNotLeader:
-      return absl::UnavailableError(
-          absl::StrCat(group, " is not led by this node"));
-    case Refused::Reason::kTooMuchUncommitted:
-      return absl::ResourceExhaustedError(absl::StrCat(
-          group, " has too many uncommitted bytes; try again later"));
-    case Refused::Reason::kTooMuchUnapplied:
-      return absl::ResourceExhaustedError(absl::StrCat(
-          group, " has too many bytes that are not applied; try again later"));
-    case Refused::Reason::kTooMuchUnwritten:
-      return absl::ResourceExhaustedError(absl::StrCat(
-          group, ": the leader's disk is too slow; try again later"));
-    case Refused::Reason::kTransferInProgress:
-      return absl::UnavailableError(
-          absl::StrCat(group, " is transferring its leadership"));
-    case Refused::Reason::kNothingCommittedInTerm:
-    case Refused::Reason::kChangeInProgress:
-    case Refused::Reason::kConfigurationIsNewer:
-    case Refused::Reason::kConfigurationIsTheSame:
-    case Refused::Reason::kConfigurationIsInvalid:
-    case Refused::Reason::kLevelIsNotKnown:
-    case Refused::Reason::kVoterHasNotCaughtUp:
-      break;  // No proposal is refused for a reason of a configuration.
-  }
-  CHECK(false) << "reason " << static_cast<int>(reason);
-  return absl::OkStatus();
-}
-
 void Replica::HandleProposals(const Output& output) {
   for (const Proposed& proposed : output.proposed) {
     proposals_.emplace(
@@ -603,9 +603,10 @@ void Replica::HandleEvents(const Output& output) {
         }
         break;
       case Event::Kind::kConfigurationChanged:
-        if (event.role == RoleKind::kLeader) {
+        if (core_->configuration().level > level_) {
           services_.env.tracer.Sometimes("raft.level_raised");
         }
+        level_ = core_->configuration().level;
         break;
       case Event::Kind::kSuffixTruncated:
         services_.env.tracer.Sometimes("raft.conflicting_suffix_truncated");

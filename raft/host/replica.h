@@ -80,6 +80,8 @@ class Replica final : private HostGate {
   // `store`.
   void OnMessage(NodeId from, StoreIncarnation store, Message&& message);
   void Propose(EntryKind kind, Buffer payload, Host::ProposeDone done);
+  void ChangeConfiguration(Index base, Configuration target,
+                           Host::ProposeDone done);
   void Read(Host::ReadDone done);
   // To the voter on node `to`. Nothing happens if there is none.
   void TransferLeadership(NodeId to);
@@ -201,6 +203,11 @@ class Replica final : private HostGate {
   void Fence(const absl::Status& why);
   void LogDifference(Index index, const std::string& which);
   void FlushProposals();
+  // Steps the core with an input that answers all proposals of this turn.
+  void StepProposals(Input&& input);
+  // Calls `f` with this replica and `done` when the step has ended.
+  template <typename F>
+  void AfterStep(Host::ProposeDone done, F f);
   // The callback of a proposal that is being stepped.
   Host::ProposeDone TakeProposalDone(uint64_t tag);
   void FlushReads();
@@ -298,6 +305,7 @@ class Replica final : private HostGate {
   bool lost_entries_ = false;  // The leader has said so in this step.
 
   StateDigests digests_;
+  Level level_;         // The level of the configuration in effect.
   Index asked_digest_;  // The index in the leader's last heartbeat.
   Index differs_at_;    // The newest index at which a difference was logged.
   // To SendRoom.

@@ -13,6 +13,7 @@ namespace {
 constexpr ChoiceSite kPause("operator.pause");
 constexpr ChoiceSite kAct("operator.act");
 constexpr ChoiceSite kDetail("operator.detail");
+constexpr ChoiceSite kRoles("operator.roles");
 constexpr ChoiceSite kMembers("operator.members");
 constexpr ChoiceSite kCommand("operator.command");
 constexpr ChoiceSite kLastWish("operator.last_wish");
@@ -20,20 +21,23 @@ constexpr ChoiceSite kLastWish("operator.last_wish");
 // Between two acts.
 constexpr Duration kPauseMin = Milliseconds(100);
 constexpr Duration kPauseMax = Seconds(3);
+// Each role that is drawn has so many bits.
+constexpr uint64_t kRoleBits = 2;
 constexpr Duration kCommandInterval = Milliseconds(150);
 
 // An act of the operator on a group that runs.
 enum class Deed : uint8_t {
   kNothing,
   kMoveLeadership,
+  kChangeMembers,
   kEndReplica,
   kEndGroup,
   kCutPeer,
 };
 constexpr Deed kDeeds[] = {
-    Deed::kNothing,    Deed::kMoveLeadership, Deed::kMoveLeadership,
-    Deed::kEndReplica, Deed::kEndReplica,     Deed::kEndGroup,
-    Deed::kCutPeer,    Deed::kCutPeer,
+    Deed::kNothing,       Deed::kMoveLeadership, Deed::kChangeMembers,
+    Deed::kChangeMembers, Deed::kChangeMembers,  Deed::kEndReplica,
+    Deed::kEndGroup,      Deed::kCutPeer,
 };
 
 ReplicaChecker::Report ReporterTo(World* world) {
@@ -117,6 +121,7 @@ void GroupOperator::OnTick(size_t node) {
     host->TransferLeadership(kGroup, std::exchange(move_to_, NodeId()));
     Mark(node, "operator.leadership_moved");
   }
+  if (roles_.has_value()) ChangeMembers(node, host);
   if (world_.now() >= next_command_) Propose(host);
 }
 
@@ -138,6 +143,10 @@ void GroupOperator::Act() {
       break;
     case Deed::kMoveLeadership:
       move_to_ = NodeId(1 + detail % nodes_.size());
+      break;
+    case Deed::kChangeMembers:
+      roles_ =
+          choices.Below(kRoles, act, uint64_t{1} << kRoleBits * MostRoles());
       break;
     case Deed::kEndReplica:
       if (MayEndReplica(detail % nodes_.size())) {
@@ -316,7 +325,7 @@ void GroupOperator::Drop(size_t node, raft::Host* host) {
     if (!status.ok() || creation != present_) return;
     Mark(node, "operator.replica_dropped");
     const std::string left = FileOn(node);
-    if (!left.empty()) {
+    if (!left.empty() && !MayLeaveFiles(node)) {
       Violate(node, "dropped", absl::StrCat("the drop has left ", left));
     }
     OnGone(node);
@@ -331,6 +340,48 @@ void GroupOperator::OnGone(size_t node) {
   CheckHistory();
   if (present_->ran) Mark(node, "operator.group_dropped");
   present_ = nullptr;
+}
+
+// The roles that were drawn, as far as each node has a replica. A new voter
+// learns first.
+std::optional<raft::Configuration> GroupOperator::Target(
+    const raft::Configuration& present, uint64_t roles) const {
+  enum Role : uint64_t { kVotes, kVotesToo, kLearns, kIsOut };
+  raft::Configuration target = present;
+  target.voters.clear();
+  target.learners.clear();
+  const raft::Configuration& first = *present_->first;
+  for (size_t i = 0; i < nodes_.size(); ++i) {
+    const uint64_t role = roles >> kRoleBits * (i % MostRoles()) & kIsOut;
+    const raft::Member* const member =
+        raft::FindMember(first, present_->ids[i]);
+    if (present_->ended[i] || member == nullptr || role == kIsOut) continue;
+    const bool votes =
+        role != kLearns && raft::IsMember(present, member->replica);
+    (votes ? target.voters : target.learners).push_back(*member);
+  }
+  std::sort(target.voters.begin(), target.voters.end());
+  std::sort(target.learners.begin(), target.learners.end());
+  if (target.voters.empty()) return std::nullopt;
+  return target;
+}
+
+void GroupOperator::ChangeMembers(size_t node, raft::Host* host) {
+  const uint64_t roles = *std::exchange(roles_, std::nullopt);
+  const raft::Core& core = *host->core(kGroup);
+  if (!core.configuration().outgoing_voters.empty()) return;
+  std::optional<raft::Configuration> target =
+      Target(core.configuration(), roles);
+  if (!target.has_value()) return;
+  host->ChangeConfiguration(
+      kGroup, core.configuration_index(), *std::move(target),
+      [this, node](const raft::ProposeResult& result) {
+        if (result.outcome == Outcome::kDone) {
+          Mark(node, "operator.members_changed");
+        } else if (absl::IsFailedPrecondition(result.status)) {
+          Mark(node, "operator.change_refused");
+        }
+      });
 }
 
 void GroupOperator::Propose(raft::Host* host) {
@@ -366,6 +417,7 @@ void GroupOperator::Propose(raft::Host* host) {
 
 void GroupOperator::Finish() {
   acts_ = false;
+  roles_.reset();
   for (size_t i = 0; i < nodes_.size(); ++i) nodes_[i].without = i;
   enum Wish : uint64_t { kAsItIs, kThere, kGone };
   const uint64_t wish =
@@ -384,7 +436,7 @@ bool GroupOperator::NothingIsLeft() const {
   if (present_ != nullptr) return false;
   for (size_t i = 0; i < nodes_.size(); ++i) {
     raft::Host* const host = host_(i);
-    if (host == nullptr || !FileOn(i).empty() ||
+    if (host == nullptr || (!FileOn(i).empty() && !MayLeaveFiles(i)) ||
         host->condition(kGroup) != raft::Host::Condition::kNotHeld ||
         host->prepared().contains(kGroup)) {
       return false;
@@ -397,6 +449,7 @@ bool GroupOperator::MembersAgree() const {
   const size_t leader = Leader();
   if (leader == nodes_.size()) return false;
   const raft::Core& leading = *CoreOn(leader);
+  if (!leading.configuration().outgoing_voters.empty()) return false;
   for (size_t i = 0; i < nodes_.size(); ++i) {
     if (present_->ended[i] ||
         !raft::IsMember(leading.configuration(), present_->ids[i])) {
@@ -435,6 +488,11 @@ const raft::Core* GroupOperator::CoreOn(size_t node) const {
   const raft::Host* const host = host_(node);
   return host != nullptr && host->group_status(kGroup).ok() ? host->core(kGroup)
                                                             : nullptr;
+}
+
+// The next start removes a file that the disk has refused to remove.
+bool GroupOperator::MayLeaveFiles(size_t node) const {
+  return world_.disk_failures(machines_[node]) > 0;
 }
 
 std::string GroupOperator::FileOn(size_t node) const {

@@ -7,6 +7,7 @@
 //
 //   the wish           the work of a node
 //   a group            prepares a replica, then founds it with the others'
+//   other members      votes, learns, or is no member
 //   no replica on it   drops the replica; the others keep a majority
 //   no group           drops the replica
 //   other peers        has one peer less for a while
@@ -20,6 +21,7 @@
 #ifndef QUORATE_SIM_HARNESS_GROUP_OPERATOR_H_
 #define QUORATE_SIM_HARNESS_GROUP_OPERATOR_H_
 
+#include <algorithm>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -125,6 +127,10 @@ class GroupOperator {
   void Found(size_t node, raft::Host* host);
   void Drop(size_t node, raft::Host* host);
   void OnGone(size_t node);
+  // None: the group would have no voter.
+  std::optional<raft::Configuration> Target(const raft::Configuration& present,
+                                            uint64_t roles) const;
+  void ChangeMembers(size_t node, raft::Host* host);
   void Propose(raft::Host* host);
 
   // The node that leads in the highest term; the number of nodes: none.
@@ -133,6 +139,9 @@ class GroupOperator {
   const raft::Core* CoreOn(size_t node) const;
   // The first snapshot of the group on the node's disk; empty: there is none.
   std::string FileOn(size_t node) const;
+  bool MayLeaveFiles(size_t node) const;
+  // The number of roles that one draw has; further nodes have them again.
+  size_t MostRoles() const { return std::min<size_t>(nodes_.size(), 16); }
   bool MembersAgree() const;
   bool NothingIsLeft() const;
 
@@ -149,7 +158,9 @@ class GroupOperator {
   std::set<ReplicaId> gone_;     // Dropped for good.
   bool acts_ = true;
   bool wants_group_ = false;  // The last wish.
-  NodeId move_to_;            // The node that shall lead. Zero: none.
+  // The roles that the members shall have, in bits.
+  std::optional<uint64_t> roles_;
+  NodeId move_to_;  // The node that shall lead. Zero: none.
   SimTime next_act_;
   SimTime next_command_;
   uint64_t acts_so_far_ = 0;

@@ -253,6 +253,7 @@ TEST_F(GroupOperatorTest, Run_CreatesAndDropsGroups_AndSettles) {
   world_->RunFor(Seconds(60));
   EXPECT_GE(operator_->creations(), 3u);
   EXPECT_GE(world_->marks().at("operator.group_dropped"), 2u);
+  EXPECT_GE(world_->marks().at("operator.members_changed"), 1u);
   operator_->Finish();
   operator_->Probe();
   EXPECT_TRUE(Await([&] { return operator_->Settled(); }))
