@@ -1,6 +1,7 @@
 #include "sim/checks/availability_checker.h"
 
 #include <algorithm>
+#include <cstddef>
 #include <map>
 #include <utility>
 
@@ -16,25 +17,55 @@ void AvailabilityChecker::OnSent(Operation op, const Attempt& attempt) {
     waiting.held_since.reset();
   }
   waiting.last = attempt;
-  waiting.calm = calm_bound_.has_value();
+  waiting.calm = calm_.has_value();
+  if (!calm_.has_value() ||
+      ++waiting.calm_attempts != calm_->attempts_max + 1) {
+    return;
+  }
+  violate_(absl::StrCat("availability: ", describe_(op), " was sent ",
+                        waiting.calm_attempts,
+                        " times though no fault was left; at most ",
+                        calm_->attempts_max, " times"));
+}
+
+void AvailabilityChecker::BeginCalm(const CalmBounds& bounds) {
+  calm_ = bounds;
+  calm_answers_.clear();
+}
+
+void AvailabilityChecker::EndCalm() {
+  if (!calm_.has_value()) return;
+  const CalmBounds bounds = *std::exchange(calm_, std::nullopt);
+  if (calm_answers_.empty()) return;
+  // At most one answer of a hundred is above it.
+  const auto p99 = calm_answers_.end() - 1 -
+                   static_cast<ptrdiff_t>(calm_answers_.size() / 100);
+  std::nth_element(calm_answers_.begin(), p99, calm_answers_.end());
+  if (*p99 <= bounds.p99) return;
+  violate_(absl::StrCat("availability: the 99th percentile of ",
+                        calm_answers_.size(), " attempts took ", p99->ms(),
+                        " ms though no fault was left; at most ",
+                        bounds.p99.ms(), " ms"));
 }
 
 void AvailabilityChecker::CheckCalm(Operation op, Waiting* waiting,
                                     SimTime now) {
   const bool calm = std::exchange(waiting->calm, false);
   const Duration taken = now - std::max(waiting->last.sent, waiting->others);
-  if (!calm || !calm_bound_.has_value() || taken <= *calm_bound_) return;
+  if (!calm || !calm_.has_value()) return;
+  calm_answers_.push_back(taken);
+  if (taken <= calm_->attempt) return;
   violate_(absl::StrCat("availability: ", describe_(op), " took ", taken.ms(),
                         " ms at node ", waiting->last.node.value(),
                         " though no fault was left; at most ",
-                        calm_bound_->ms(), " ms"));
+                        calm_->attempt.ms(), " ms"));
 }
 
 void AvailabilityChecker::OnRefused(Operation op, SimTime now,
                                     Refusal refusal) {
   const auto found = open_.find(op);
   if (found == open_.end()) return;
-  const bool calm = found->second.calm && calm_bound_.has_value();
+  const bool calm = found->second.calm && calm_.has_value();
   if (refusal == Refusal::kElsewhere && !found->second.held_since) {
     found->second.held_since = now;
   }

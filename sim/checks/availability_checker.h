@@ -17,8 +17,10 @@
 // - an operation before it on its connection waits for such a turn
 //
 // Between BeginCalm and EndCalm the caller vouches that no fault is left
-// anywhere. Then each attempt has a bound from its turn on, and no node may say
-// that it cannot serve. Only the excuse of its turn is left.
+// anywhere. Then the time of each attempt from its turn on has a bound, and the
+// 99th percentile of these times has another one. Each operation has few
+// attempts, and no node may say that it cannot serve. Only the excuse of its
+// turn is left.
 #ifndef QUORATE_SIM_CHECKS_AVAILABILITY_CHECKER_H_
 #define QUORATE_SIM_CHECKS_AVAILABILITY_CHECKER_H_
 
@@ -27,6 +29,7 @@
 #include <optional>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "absl/functional/any_invocable.h"
 #include "absl/functional/function_ref.h"
@@ -60,6 +63,13 @@ class AvailabilityChecker {
     absl::FunctionRef<bool(const Attempt&)> can_serve;
   };
 
+  // The bounds of work while no fault is left.
+  struct CalmBounds {
+    Duration attempt;           // From the turn of an attempt to its answer.
+    Duration p99;               // Of these times, its 99th percentile.
+    uint64_t attempts_max = 0;  // Of one operation.
+  };
+
   AvailabilityChecker(Report violate, Describe describe)
       : violate_(std::move(violate)), describe_(std::move(describe)) {}
 
@@ -80,10 +90,12 @@ class AvailabilityChecker {
   void OnSucceeded(Operation op, SimTime now);
   // The operation was given up.
   void OnEnded(Operation op, SimTime now);
-  // From now on each attempt that is sent must be answered within `bound`, from
-  // its turn on.
-  void BeginCalm(Duration bound) { calm_bound_ = bound; }
-  void EndCalm() { calm_bound_.reset(); }
+  // From now on the bounds hold for attempts that are sent.
+  void BeginCalm(const CalmBounds& bounds);
+  // A request of another client was answered in the calm after this time.
+  void AddCalmAnswer(Duration taken) { calm_answers_.push_back(taken); }
+  // Reports the 99th percentile if it is above its bound.
+  void EndCalm();
   // Reports the first operation that is overdue.
   void Check(const View& view);
 
@@ -101,6 +113,7 @@ class AvailabilityChecker {
     // Until then any of the excuses about others.
     SimTime overtaken;
     bool calm = false;  // The last attempt was sent in the calm, and waits.
+    uint64_t calm_attempts = 0;  // Those that were sent in the calm.
     // From then on, the next attempt is the client's.
     // Connections that fail meanwhile are no attempts.
     std::optional<SimTime> held_since;
@@ -116,7 +129,8 @@ class AvailabilityChecker {
   std::map<Operation, Waiting> open_;
   Duration overtaking_max_;
   Duration longest_;
-  std::optional<Duration> calm_bound_;
+  std::optional<CalmBounds> calm_;
+  std::vector<Duration> calm_answers_;  // Of attempts in this calm.
 };
 
 }  // namespace quorate::sim

@@ -12,6 +12,8 @@ namespace {
 using Refusal = AvailabilityChecker::Refusal;
 
 constexpr Duration kBound = Seconds(10);
+constexpr AvailabilityChecker::CalmBounds kCalm = {
+    .attempt = Seconds(3), .p99 = Seconds(2), .attempts_max = 3};
 
 SimTime At(int64_t seconds) { return SimTime(Seconds(seconds).ns()); }
 
@@ -119,7 +121,7 @@ TEST_F(AvailabilityCheckerTest, Ends_IsForgotten) {
 }
 
 TEST_F(AvailabilityCheckerTest, SlowAttemptInTheCalm_Found) {
-  checker_.BeginCalm(Seconds(3));
+  checker_.BeginCalm(kCalm);
   Send(5);
   checker_.OnRefused(7, At(8), Refusal::kElsewhere);
   // The time before the next attempt is the client's.
@@ -140,7 +142,7 @@ TEST_F(AvailabilityCheckerTest, SlowAttemptInTheCalm_Found) {
 TEST_F(AvailabilityCheckerTest, UnavailableInTheCalm_Found) {
   Send(5);
   checker_.OnRefused(7, At(6), Refusal::kUnavailable);
-  checker_.BeginCalm(Seconds(3));
+  checker_.BeginCalm(kCalm);
   Send(7);
   checker_.OnRefused(7, At(7), Refusal::kElsewhere);
   EXPECT_TRUE(found_.empty());
@@ -153,7 +155,7 @@ TEST_F(AvailabilityCheckerTest, UnavailableInTheCalm_Found) {
 
 TEST_F(AvailabilityCheckerTest, SlowBeforeOrAfterTheCalm_IsNoViolation) {
   Send(1);
-  checker_.BeginCalm(Seconds(3));
+  checker_.BeginCalm(kCalm);
   checker_.OnEnded(7, At(9));
   Send(10);
   checker_.EndCalm();
@@ -243,7 +245,7 @@ TEST_F(AvailabilityCheckerTest, OthersOfTheGroupSucceed_IsAnExcuse) {
 }
 
 TEST_F(AvailabilityCheckerTest, LaterOneSucceedsInTheCalm_IsNoExcuse) {
-  checker_.BeginCalm(Seconds(3));
+  checker_.BeginCalm(kCalm);
   Send(5);
   checker_.OnSent(8, {.client = 4,
                       .group = GroupId(2),
@@ -290,6 +292,39 @@ TEST_F(AvailabilityCheckerTest, ANodeThatCannotServe_IsAnExcuse) {
   EXPECT_TRUE(found_.empty());
   Check(30, 30, 0);
   EXPECT_EQ(found_.size(), 1u);
+}
+
+TEST_F(AvailabilityCheckerTest, ManyAnswersOfTheCalmAreLate_Found) {
+  checker_.BeginCalm(kCalm);
+  for (int i = 0; i < 198; ++i) checker_.AddCalmAnswer(Milliseconds(10));
+  checker_.AddCalmAnswer(Milliseconds(2'500));
+  checker_.EndCalm();
+  EXPECT_TRUE(found_.empty());
+  checker_.BeginCalm(kCalm);
+  for (int i = 0; i < 198; ++i) checker_.AddCalmAnswer(Milliseconds(10));
+  checker_.AddCalmAnswer(Milliseconds(2'500));
+  checker_.AddCalmAnswer(Milliseconds(2'500));
+  Send(5);
+  checker_.OnSucceeded(7, At(8));
+  checker_.EndCalm();
+  ASSERT_EQ(found_.size(), 1u);
+  EXPECT_EQ(found_[0],
+            "availability: the 99th percentile of 201 attempts took 2500 ms "
+            "though no fault was left; at most 2000 ms");
+}
+
+TEST_F(AvailabilityCheckerTest, ManyAttemptsInTheCalm_FoundOnce) {
+  Send(1);
+  Send(2);
+  checker_.BeginCalm(kCalm);
+  for (int64_t second = 3; second < 6; ++second) Send(second);
+  EXPECT_TRUE(found_.empty());
+  Send(6);
+  Send(7);
+  ASSERT_EQ(found_.size(), 1u);
+  EXPECT_EQ(found_[0],
+            "availability: get on k was sent 4 times though no fault was left; "
+            "at most 3 times");
 }
 
 }  // namespace

@@ -77,8 +77,10 @@ class ClientFleet {
   void ReadAll(const std::vector<std::string>& keys);
   void AddToEach(const std::vector<std::string>& keys);
   // One more client asks each of these nodes over each of its front doors, for
-  // three seconds. Each answer must come within `bound`. Call it after Stop().
-  void AskInCalm(const std::vector<NodeId>& nodes, Duration bound);
+  // three seconds. Each answer must come within `bound`, and `answered` is
+  // called with the time that it took. Call it after Stop().
+  void AskInCalm(const std::vector<NodeId>& nodes, Duration bound,
+                 std::function<void(Duration)> answered);
   // One more client empties the store. Call it after Stop(), as the last.
   void Flush();
   // The operations so far, if the options say so.

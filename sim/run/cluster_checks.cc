@@ -156,6 +156,55 @@ uint64_t ClusterChecks::Progress() const {
   return progress;
 }
 
+void ClusterChecks::CheckLeaders(
+    SimTime since,
+    absl::FunctionRef<const std::vector<MachineId>&(MachineId)> part_of) {
+  for (const node::NodeConfig& config : cluster_.nodes()) {
+    const node::Server* const server = cluster_.server(config.id);
+    if (server == nullptr) continue;
+    const std::vector<MachineId>& part = part_of(cluster_.machine(config.id));
+    if (part.empty()) continue;
+    for (const node::ShardConfig& shard : cluster_.shards()) {
+      const raft::Core* const core = server->host().core(shard.group);
+      if (core == nullptr || core->role() != raft::RoleKind::kLeader ||
+          VotersAmong(shard, part) * 2 > shard.replicas.size()) {
+        continue;
+      }
+      world_.Violate(
+          absl::StrCat("check-quorum: node ", config.id.value(),
+                       " still leads group ", shard.group.value(),
+                       " without a majority, which it has not heard since ",
+                       since.ms(), " ms"));
+      return;
+    }
+  }
+}
+
+void ClusterChecks::BeginCalm() {
+  for (const node::ShardConfig& shard : cluster_.shards()) {
+    calm_leaderships_[shard.group] = replica_checker_.leaderships(shard.group);
+  }
+}
+
+void ClusterChecks::EndCalm(bool may_be_given) {
+  for (const node::ShardConfig& shard : cluster_.shards()) {
+    const auto before = calm_leaderships_.find(shard.group);
+    if (before == calm_leaderships_.end()) continue;
+    const size_t begun =
+        replica_checker_.leaderships(shard.group) - before->second;
+    const NodeId leader = replica_checker_.last_leader(shard.group);
+    if (begun == 0 ||
+        (may_be_given && begun == 1 && leader == shard.replicas.front())) {
+      continue;
+    }
+    world_.Violate(absl::StrCat("availability: ", begun,
+                                " leaderships of group ", shard.group.value(),
+                                ", the last at node ", leader.value(),
+                                ", began though no fault was left"));
+  }
+  calm_leaderships_.clear();
+}
+
 void ClusterChecks::CheckOwned(NodeId node, const node::ShardConfig& shard,
                                const kv::Store& store) {
   const auto owned = store.owned();

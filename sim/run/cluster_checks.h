@@ -3,12 +3,16 @@
 #ifndef QUORATE_SIM_RUN_CLUSTER_CHECKS_H_
 #define QUORATE_SIM_RUN_CLUSTER_CHECKS_H_
 
+#include <cstddef>
+#include <map>
 #include <string>
 #include <vector>
 
+#include "absl/functional/function_ref.h"
 #include "env/ids.h"
 #include "kv/store/store.h"
 #include "sim/checks/replica_checker.h"
+#include "sim/choices/sim_time.h"
 #include "sim/run/cluster.h"
 #include "sim/world/world.h"
 
@@ -40,6 +44,20 @@ class ClusterChecks {
   // The entries that replicas applied, and the pieces of snapshots that they
   // received.
   uint64_t Progress() const;
+  // Reports a leader that does not reach a majority of its voters, which it has
+  // not heard since `since`. `part_of` returns the machines that reach each
+  // other and this one. Empty: this is not known.
+  void CheckLeaders(
+      SimTime since,
+      absl::FunctionRef<const std::vector<MachineId>&(MachineId)> part_of);
+  // From now on no fault is left. EndCalm reports each group in which a
+  // leadership began meanwhile. With `may_be_given` one is allowed if its
+  // leader is the preferred node.
+  void BeginCalm();
+  void EndCalm(bool may_be_given);
+  // The store of `node` must own the slots of `shard`.
+  void CheckOwned(NodeId node, const node::ShardConfig& shard,
+                  const kv::Store& store);
   // Compares the whole states of running replicas that have applied the same
   // index.
   void CompareStates();
@@ -64,9 +82,6 @@ class ClusterChecks {
   size_t SnapshotsInTransfer(NodeId node) const;
   // Appends the lines of OpenWork for one node.
   void AddOpenWork(NodeId node, std::string* open) const;
-  // The store must own the slots of its group.
-  void CheckOwned(NodeId node, const node::ShardConfig& shard,
-                  const kv::Store& store);
   // Settled for the replicas of one shard.
   bool GroupSettled(const node::ShardConfig& shard,
                     const std::vector<MachineId>& machines) const;
@@ -76,6 +91,8 @@ class ClusterChecks {
   World& world_;
   ReplicaChecker& replica_checker_;
   const Cluster& cluster_;
+  // How many leaderships of each group had begun before the calm.
+  std::map<GroupId, size_t> calm_leaderships_;
   // The place of the shard that had not settled at the last call of Settled.
   size_t unsettled_ = 0;
 };

@@ -14,6 +14,7 @@
 #include "gtest/gtest.h"
 #include "kv/store/store.h"
 #include "node/config/config.h"
+#include "node/server.h"
 #include "raft/core/core.h"
 #include "raft/host/host.h"
 #include "sim/checks/expiry_checker.h"
@@ -532,6 +533,55 @@ TEST(Cluster, Settled_OnceEveryAllowedNodeRunsAndHasCaughtUp) {
   small.world().Crash(machine, CrashKind::kProcess);
   cluster.SetDamaged([machine](MachineId one) { return one == machine; });
   EXPECT_TRUE(settled());
+}
+
+// The leader reaches no other voter, and does not give up its role.
+TEST(Cluster, LeaderWithoutAMajority_Found) {
+  Small small(1);
+  const NodeId leader = small.Elect();
+  Cluster& cluster = small.cluster();
+  ClusterChecks checks(&small.world(), &small.replica_checker(), &cluster);
+  std::vector<MachineId> part = {
+      cluster.machine(leader), cluster.machine(NodeId(leader.value() % 3 + 1))};
+  const auto part_of = [&](MachineId) -> const std::vector<MachineId>& {
+    return part;
+  };
+  checks.CheckLeaders(SimTime(), part_of);
+  EXPECT_EQ(small.world().violations(), std::vector<std::string>{});
+  part.pop_back();
+  checks.CheckLeaders(SimTime(), part_of);
+  small.ExpectFound("check-quorum: node");
+}
+
+// A node that dies stands for one that loses its role without a reason.
+TEST(Cluster, LeadershipThatBeginsInTheCalm_Found) {
+  Small small(1);
+  const NodeId first = small.Elect();
+  Cluster& cluster = small.cluster();
+  ClusterChecks checks(&small.world(), &small.replica_checker(), &cluster);
+  checks.BeginCalm();
+  small.world().RunFor(Seconds(2));
+  checks.EndCalm(/*may_be_given=*/false);
+  EXPECT_EQ(small.world().violations(), std::vector<std::string>{});
+  checks.BeginCalm();
+  small.world().Crash(cluster.machine(first), CrashKind::kProcess);
+  small.Elect(first);
+  checks.EndCalm(/*may_be_given=*/false);
+  small.ExpectFound("availability: 1 leaderships of group 1");
+}
+
+TEST(Cluster, StoreOfOtherSlots_Found) {
+  Small small(1);
+  const NodeId leader = small.Elect();
+  Cluster& cluster = small.cluster();
+  ClusterChecks checks(&small.world(), &small.replica_checker(), &cluster);
+  node::ShardConfig shard = cluster.shards()[0];
+  const kv::Store& store = *cluster.server(leader)->store(kGroup);
+  checks.CheckOwned(leader, shard, store);
+  EXPECT_EQ(small.world().violations(), std::vector<std::string>{});
+  --shard.slots.back().second;
+  checks.CheckOwned(leader, shard, store);
+  small.ExpectFound("slots: node");
 }
 
 TEST(Cluster, FilesThatStayOpen_AreFound) {

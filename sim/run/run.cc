@@ -34,10 +34,16 @@ constexpr uint64_t kLargeValuesRead = 16;
 constexpr Duration kIdle = Seconds(2);
 // After the last healing: the last fault at a mark ended two seconds ago.
 constexpr Duration kCalm = kPostHealFaults + kPostHealFaultMax + Seconds(2);
-// An attempt in the calm: the bound is a fixed time and so many trips to the
-// farthest node.
-constexpr Duration kCalmBound = Milliseconds(500);
-constexpr int64_t kCalmTrips = 8;
+// An attempt in the calm has a fixed time, and more by the configuration: for
+// trips to the farthest node, for heartbeats, and for syncs of the slowest disk
+// for each group.
+constexpr Duration kCalmWork = Milliseconds(100);
+constexpr int64_t kCalmTrips = 12;
+constexpr int64_t kCalmSyncs = 4;
+constexpr int64_t kCalmHeartbeats = 2;
+// With the default configuration.
+constexpr Duration kDefaultCalmP99 = Milliseconds(100);
+constexpr uint64_t kCalmAttempts = 4;
 // A leader checks its quorum once per election timeout.
 constexpr int64_t kLeaderTimeouts = 4;
 // The elections that a calm group may need before it serves.
@@ -199,6 +205,7 @@ class Run::Impl final : public Subject {
   void CheckAvailability();
   // A leader that hears no majority must give up its role.
   void CheckLeaders();
+  AvailabilityChecker::CalmBounds BoundsOfCalm();
   void BeginCalm();
   void EndCalm();
   // Time for an operation of which no fault is in the way.
@@ -221,8 +228,6 @@ class Run::Impl final : public Subject {
   ClusterViews views_{&world_, &cluster_};
   CalmWatch calm_{&world_, cluster_.machines()};
   SimTime next_look_;
-  // How many leaderships of each group had begun before the calm.
-  std::map<GroupId, size_t> calm_leaderships_;
   const Duration availability_bound_ = AvailabilityBound();
   // The bound has passed without a fault while clients were at work.
   bool calm_for_long_ = false;
@@ -358,26 +363,11 @@ void Run::Impl::CheckAvailability() {
 void Run::Impl::CheckLeaders() {
   const Duration patience = shape_.election_timeout_max * kLeaderTimeouts;
   if (world_.now() - calm_.since() < patience) return;
-  for (const node::NodeConfig& config : cluster_.nodes()) {
-    const node::Server* const server = cluster_.server(config.id);
-    if (server == nullptr) continue;
-    const std::vector<MachineId>& part =
-        calm_.PartOf(cluster_.machine(config.id));
-    if (part.empty()) continue;
-    for (const node::ShardConfig& shard : cluster_.shards()) {
-      const raft::Core* const core = server->host().core(shard.group);
-      if (core == nullptr || core->role() != raft::RoleKind::kLeader ||
-          checks_.VotersAmong(shard, part) * 2 > shard.replicas.size()) {
-        continue;
-      }
-      world_.Violate(absl::StrCat("check-quorum: node ", config.id.value(),
-                                  " still leads group ", shard.group.value(),
-                                  " without a majority, which it has not "
-                                  "heard since ",
-                                  calm_.since().ms(), " ms"));
-      return;
-    }
-  }
+  checks_.CheckLeaders(
+      calm_.since(),
+      [this](MachineId machine) -> const std::vector<MachineId>& {
+        return calm_.PartOf(machine);
+      });
 }
 
 ScheduleOptions Run::Impl::Start() {
@@ -484,43 +474,42 @@ std::vector<Subject::Probe> Run::Impl::Probes(Stage stage) {
   return probes;
 }
 
-void Run::Impl::BeginCalm() {
+AvailabilityChecker::CalmBounds Run::Impl::BoundsOfCalm() {
   Duration farthest;
+  Duration slowest;
   for (const MachineId node : cluster_.machines()) {
     farthest = std::max(farthest, world_.distance(node));
+    slowest = std::max(slowest, world_.disk_options(node).sync_latency);
   }
-  const Duration bound = kCalmBound + farthest * kCalmTrips;
-  recorder_.availability().BeginCalm(bound);
-  for (const node::ShardConfig& shard : cluster_.shards()) {
-    calm_leaderships_[shard.group] = replica_checker_.leaderships(shard.group);
-  }
+  const Duration attempt = kCalmWork +
+                           (shape_.link_latency + farthest) * kCalmTrips +
+                           slowest * shape_.groups * kCalmSyncs +
+                           shape_.heartbeat_interval * kCalmHeartbeats;
+  return {.attempt = attempt,
+          .p99 = options_.shape.defaults ? kDefaultCalmP99 : attempt,
+          .attempts_max = kCalmAttempts};
+}
+
+void Run::Impl::BeginCalm() {
+  const AvailabilityChecker::CalmBounds bounds = BoundsOfCalm();
+  recorder_.availability().BeginCalm(bounds);
+  checks_.BeginCalm();
   clients_.AddToEach(NumberKeys());
   std::vector<NodeId> nodes;
   for (const node::NodeConfig& node : cluster_.nodes()) {
     if (!cluster_.MayNotWork(node.id)) nodes.push_back(node.id);
   }
-  if (!nodes.empty()) clients_.AskInCalm(nodes, bound);
+  if (nodes.empty()) return;
+  clients_.AskInCalm(nodes, bounds.attempt, [this](Duration taken) {
+    recorder_.availability().AddCalmAnswer(taken);
+  });
 }
 
 void Run::Impl::EndCalm() {
   recorder_.availability().EndCalm();
   cluster_.EndShadows();
-  for (const node::ShardConfig& shard : cluster_.shards()) {
-    const auto before = calm_leaderships_.find(shard.group);
-    if (before == calm_leaderships_.end()) continue;
-    const size_t begun =
-        replica_checker_.leaderships(shard.group) - before->second;
-    const NodeId leader = replica_checker_.last_leader(shard.group);
-    // The leadership may be given to the preferred node.
-    if (begun == 0 || (begun == 1 && leader == shard.replicas.front())) {
-      continue;
-    }
-    world_.Violate(absl::StrCat("availability: ", begun,
-                                " leaderships of group ", shard.group.value(),
-                                ", the last at node ", leader.value(),
-                                ", began though no fault was left"));
-  }
-  calm_leaderships_.clear();
+  // The leadership may be given to the preferred node.
+  checks_.EndCalm(/*may_be_given=*/!options_.shape.defaults);
 }
 
 std::vector<Subject::Condition> Run::Impl::Conditions(Stage stage) {

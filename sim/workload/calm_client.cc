@@ -156,6 +156,7 @@ void CalmClient::Answer(const std::string& answer) {
   const Duration taken = env_.loop.ReadClock().mono - asked_;
   const std::string what = Describe();
   open_ = false;
+  options_.answered(taken);
   if (answer != questions_[next_ - 1].expected) {
     violate_(absl::StrCat("availability: ", what, ": ", answer,
                           ", though no fault was left"));

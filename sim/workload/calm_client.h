@@ -10,6 +10,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -36,6 +37,8 @@ struct CalmClientOptions {
   std::vector<std::string> keys;  // One for each group; not empty.
   Duration bound;                 // From a connect to the answer.
   Duration length;                // The questions are spread over this time.
+  // Called with the time that each answer took.
+  std::function<void(Duration)> answered = [](Duration) {};
 };
 
 class CalmClient final : env::Connection::Observer {
