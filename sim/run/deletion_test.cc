@@ -1,11 +1,11 @@
-// Deleting a line of a tape is local: the operations that clients issue after
-// it are the same ones. Operations issued before it do not count, because
-// nothing can change them. The test also reports how many of the messages and
-// choices stay.
+// Deleting a line of a tape is local: the operations that clients issue later
+// are the same ones. Those before it do not count, because nothing can change
+// them. The test also reports how many of the later messages and choices stay.
 #include <algorithm>
 #include <cstdint>
 #include <cstdio>
 #include <map>
+#include <set>
 #include <string>
 #include <string_view>
 #include <tuple>
@@ -43,11 +43,13 @@ double ShareKept(const Bag<T>& whole, const Bag<T>& other) {
 
 using Name = std::tuple<std::string, uint64_t, uint64_t, uint64_t>;
 
+using Message = std::pair<uint32_t, uint64_t>;  // Receiver, hash of bytes.
+
 struct Outcome {
   Tape tape;
   std::vector<IssuedOperation> issued;
-  Bag<std::pair<uint32_t, uint64_t>> messages;  // By receiver, hash of bytes.
-  Bag<Name> choices;
+  std::vector<Message> messages;
+  std::vector<Name> choices;
   std::vector<std::string> violations;
 };
 
@@ -58,11 +60,11 @@ Outcome Finish(sim::Run* run) {
   outcome.issued = run->issued();
   for (const TraceRecord& record : run->trace()) {
     if (record.kind != TraceKind::kMessage) continue;
-    ++outcome.messages[{record.machine.value(), record.payload}];
+    outcome.messages.emplace_back(record.machine.value(), record.payload);
   }
   for (const TapeChoice& choice : outcome.tape.choices) {
-    ++outcome
-          .choices[{choice.site, choice.entity, choice.counter, choice.value}];
+    outcome.choices.emplace_back(choice.site, choice.entity, choice.counter,
+                                 choice.value);
   }
   return outcome;
 }
@@ -79,39 +81,65 @@ std::vector<size_t> LinesOfTheFirstHalf(const Tape& tape) {
   return lines;
 }
 
-// The operations that were issued after the choice of this line. The tape has a
-// line for each operation, in the order in which they were issued.
+// The operations that were issued by a line after this one.
 Bag<IssuedOperation> IssuedAfter(const Outcome& whole, size_t line) {
-  const auto begin = whole.tape.choices.begin();
-  const auto earlier = std::count_if(
-      begin, begin + static_cast<ptrdiff_t>(line) + 1,
-      [](const TapeChoice& choice) { return choice.site == kOperation; });
+  std::set<std::pair<uint64_t, uint64_t>> numbers;
+  for (size_t i = line + 1; i < whole.tape.choices.size(); ++i) {
+    const TapeChoice& choice = whole.tape.choices[i];
+    if (choice.site == kOperation) {
+      numbers.insert({choice.entity, choice.counter});
+    }
+  }
   Bag<IssuedOperation> later;
-  for (auto i = static_cast<size_t>(earlier); i < whole.issued.size(); ++i) {
-    ++later[whole.issued[i]];
+  for (const IssuedOperation& operation : whole.issued) {
+    if (numbers.contains({operation.client, operation.number})) {
+      ++later[operation];
+    }
   }
   return later;
+}
+
+// The share of the messages after the first difference that the other run has
+// after it, too.
+double MessagesKept(const Outcome& whole, const Outcome& rest) {
+  const auto [first, other] =
+      std::mismatch(whole.messages.begin(), whole.messages.end(),
+                    rest.messages.begin(), rest.messages.end());
+  Bag<Message> later;
+  for (auto one = first; one != whole.messages.end(); ++one) ++later[*one];
+  Bag<Message> kept;
+  for (auto one = other; one != rest.messages.end(); ++one) ++kept[*one];
+  return ShareKept(later, kept);
+}
+
+// The share of the choices after the deleted one that the other run has.
+double ChoicesKept(const Outcome& whole, const Outcome& rest, size_t line) {
+  Bag<Name> later;
+  for (size_t i = line + 1; i < whole.choices.size(); ++i) {
+    ++later[whole.choices[i]];
+  }
+  Bag<Name> kept;
+  for (const Name& choice : rest.choices) ++kept[choice];
+  return ShareKept(later, kept);
+}
+
+// The first tapes have a shape with much work. The last has a drawn one.
+FixedShape ShapeOf(uint64_t seed) {
+  if (seed > 4) return {};
+  return {.nodes = 5, .groups = 3, .clients = 10, .operations_per_second = 100};
 }
 
 class Deletion : public testing::TestWithParam<uint64_t> {};
 
 TEST_P(Deletion, OfALine_LeavesLaterOperationsAsTheyWere) {
   sim::Run recorded({.seed = GetParam(),
-                     .shape = {.nodes = 5,
-                               .groups = 3,
-                               .clients = 10,
-                               .operations_per_second = 100},
+                     .shape = ShapeOf(GetParam()),
                      .duration = Seconds(6),
                      .record = true,
                      .keep_trace = true});
   const Outcome whole = Finish(&recorded);
   ASSERT_EQ(whole.violations, std::vector<std::string>{});
-  ASSERT_GT(whole.issued.size(), 300u);
-  ASSERT_EQ(
-      static_cast<size_t>(std::count_if(
-          whole.tape.choices.begin(), whole.tape.choices.end(),
-          [](const TapeChoice& choice) { return choice.site == kOperation; })),
-      whole.issued.size());
+  ASSERT_GT(whole.issued.size(), GetParam() > 4 ? 100u : 300u);
   const std::vector<size_t> lines = LinesOfTheFirstHalf(whole.tape);
   ASSERT_GT(lines.size(), 4 * kLines);
   const Random random(GetParam());
@@ -134,7 +162,7 @@ TEST_P(Deletion, OfALine_LeavesLaterOperationsAsTheyWere) {
     Bag<IssuedOperation> issued;
     for (const IssuedOperation& operation : rest.issued) ++issued[operation];
     const Bag<IssuedOperation> later = IssuedAfter(whole, line);
-    ASSERT_GE(later.size(), whole.issued.size() / 2 - 1);
+    ASSERT_GE(later.size(), whole.issued.size() / 3);
     const double kept = ShareKept(later, issued);
     least = std::min(least, kept);
     EXPECT_GE(kept, kOperationsKept)
@@ -142,17 +170,21 @@ TEST_P(Deletion, OfALine_LeavesLaterOperationsAsTheyWere) {
         << deleted.counter;
     // An operation is a line of the tape, so it can be deleted.
     if (deleted.site == kOperation) {
-      EXPECT_EQ(rest.issued.size(), whole.issued.size() - 1);
+      EXPECT_TRUE(std::none_of(rest.issued.begin(), rest.issued.end(),
+                               [&](const IssuedOperation& operation) {
+                                 return operation.client == deleted.entity &&
+                                        operation.number == deleted.counter;
+                               }));
     }
-    messages += ShareKept(whole.messages, rest.messages);
-    choices += ShareKept(whole.choices, rest.choices);
+    messages += MessagesKept(whole, rest);
+    choices += ChoicesKept(whole, rest, line);
   }
   std::printf(
-      "seed %llu: at least %.1f %% of later operations stay; of the whole run "
-      "%.0f %% of messages and %.0f %% of choices, on average over %zu deleted "
-      "lines\n",
-      static_cast<unsigned long long>(GetParam()), 100 * least,
-      100 * messages / kLines, 100 * choices / kLines, kLines);
+      "seed %llu: of what follows a deleted line, at least %.1f %% of "
+      "operations stay; on average over %zu lines %.0f %% of messages and %.0f "
+      "%% of choices\n",
+      static_cast<unsigned long long>(GetParam()), 100 * least, kLines,
+      100 * messages / kLines, 100 * choices / kLines);
 }
 
 INSTANTIATE_TEST_SUITE_P(Tapes, Deletion, testing::Values(1, 2, 3, 4, 5));

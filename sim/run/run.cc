@@ -34,9 +34,8 @@ constexpr uint64_t kLargeValuesRead = 16;
 constexpr Duration kIdle = Seconds(2);
 // After the last healing: the last fault at a mark ended two seconds ago.
 constexpr Duration kCalm = kPostHealFaults + kPostHealFaultMax + Seconds(2);
-// An attempt in the calm has a fixed time, and more by the configuration: for
-// trips to the farthest node, for heartbeats, and for syncs of the slowest disk
-// for each group.
+// The bound of an attempt in the calm is a sum. The trips go to the farthest
+// node. The syncs are those of the slowest disk, for each group.
 constexpr Duration kCalmWork = Milliseconds(100);
 constexpr int64_t kCalmTrips = 12;
 constexpr int64_t kCalmSyncs = 4;
