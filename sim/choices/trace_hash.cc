@@ -137,15 +137,21 @@ void TraceHash::Keep(SimTime time, MachineId machine, TraceKind kind,
 
 void TraceHash::AddNamed(SimTime time, MachineId machine, TraceKind kind,
                          std::string_view name) {
-  Add(time, machine, kind, HashBytes(name));
+  const uint64_t hash = HashBytes(name);
+  Add(time, machine, kind, hash);
   if (keep_) Detail(std::string(name));
-  Counts& counts = named_[static_cast<size_t>(kind)];
-  const auto count = counts.lower_bound(name);
-  if (count != counts.end() && count->first == name) {
-    ++count->second;
-  } else {
-    counts.emplace_hint(count, name, 1);
+  // Two kinds with equal names have two places.
+  Counts::value_type*& recent =
+      recent_[(hash ^ static_cast<size_t>(kind)) % recent_.size()];
+  if (recent == nullptr || recent->first != name) {
+    Counts& counts = named_[static_cast<size_t>(kind)];
+    auto count = counts.lower_bound(name);
+    if (count == counts.end() || count->first != name) {
+      count = counts.emplace_hint(count, name, 0);
+    }
+    recent = &*count;
   }
+  ++recent->second;
 }
 
 void TraceHash::AddToStory(SimTime time, MachineId machine, TraceKind kind,

@@ -147,6 +147,8 @@ class TraceHash {
   uint64_t count_ = 0;
   std::array<uint64_t, 256> counts_{};  // By kind, valid or not.
   std::array<Counts, kTraceKinds> named_;
+  // The last counts that were raised, by a hash of kind and name; null: none.
+  std::array<Counts::value_type*, 64> recent_{};
   uint64_t cause_ = 0;
   const bool keep_;
   const bool hashes_bytes_;

@@ -145,6 +145,29 @@ TEST(TraceHash, NamedEvents_AreCountedByKindAndNameAndChangeTheHash) {
   EXPECT_EQ(hash.records()[4].detail, "log.full");
 }
 
+// More names than recent counts.
+TEST(TraceHash, NamedEvents_OfManyNamesAndKinds_AreCounted) {
+  TraceHash hash(false);
+  constexpr int kNames = 300;
+  for (int round = 0; round < 3; ++round) {
+    for (int i = 0; i < kNames; ++i) {
+      const std::string name = std::to_string(i);
+      hash.AddNamed(SimTime(1), MachineId(1), TraceKind::kMark, name);
+      if (round > 0) {
+        hash.AddNamed(SimTime(1), MachineId(1), TraceKind::kFault, name);
+      }
+    }
+  }
+  const auto expect = [&](TraceKind kind, uint64_t count) {
+    EXPECT_EQ(hash.named(kind).size(), size_t{kNames});
+    for (const auto& [name, number] : hash.named(kind)) {
+      EXPECT_EQ(number, count) << name;
+    }
+  };
+  expect(TraceKind::kMark, 3);
+  expect(TraceKind::kFault, 2);
+}
+
 TEST(TraceHash, Story_IsKeptWithoutTheOtherRecords) {
   TraceHash hash(false);
   hash.Add(SimTime(1), MachineId(1), TraceKind::kBoot, uint64_t{0});
