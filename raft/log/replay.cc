@@ -88,6 +88,46 @@ absl::Status Replay::ApplyState(GroupKey key, const StateBody& state) {
   return absl::OkStatus();
 }
 
+void Replay::Entries::Put(Slot slot) {
+  const Index index = slot.entry.index;
+  const bool is_older = newest_.empty()
+                            ? !older_.empty() && index <= older_.rbegin()->first
+                            : index < newest_.front().entry.index;
+  if (is_older) {
+    older_.insert_or_assign(index, std::move(slot));
+    return;
+  }
+  if (!newest_.empty() && index > newest_.back().entry.index + 1) {
+    for (Slot& before : newest_) {
+      older_.insert_or_assign(older_.end(), before.entry.index,
+                              std::move(before));
+    }
+    newest_.clear();
+  }
+  if (newest_.empty() || index > newest_.back().entry.index) {
+    newest_.push_back(std::move(slot));
+  } else {
+    newest_[index.value() - newest_.front().entry.index.value()] =
+        std::move(slot);
+  }
+}
+
+void Replay::Entries::EraseFrom(Index index) {
+  while (!newest_.empty() && newest_.back().entry.index >= index) {
+    newest_.pop_back();
+  }
+  if (newest_.empty()) {
+    older_.erase(older_.lower_bound(index), older_.end());
+  }
+}
+
+void Replay::Entries::EraseTo(Index index) {
+  older_.erase(older_.begin(), older_.upper_bound(index));
+  while (!newest_.empty() && newest_.front().entry.index <= index) {
+    newest_.pop_front();
+  }
+}
+
 absl::Status Replay::ApplyEntries(RecordType type, GroupKey key,
                                   EntriesBody body, const Place& place) {
   Group& group = groups_[key];
@@ -100,18 +140,13 @@ absl::Status Replay::ApplyEntries(RecordType type, GroupKey key,
       Fence(key,
             absl::StrCat("entries after ", group.last.value(), " are missing"));
     }
-    group.entries.erase(group.entries.lower_bound(from.value()),
-                        group.entries.end());
+    group.entries.EraseFrom(from);
     group.last = body.entries.back().index;
   }
   places_.push_back(place);
   for (Entry& entry : body.entries) {
     if (entry.index <= group.log_start.position.index) continue;
-    const uint64_t index = entry.index.value();
-    // Most entries come behind all others.
-    group.entries.insert_or_assign(
-        group.entries.end(), index,
-        Group::Slot{std::move(entry), places_.size() - 1});
+    group.entries.Put({std::move(entry), places_.size() - 1});
   }
   return absl::OkStatus();
 }
@@ -121,12 +156,10 @@ void Replay::ApplyLogStart(GroupKey key, const LogStart& log_start,
   Group& group = groups_[key];
   group.log_start = log_start;
   if (discard_suffix) {
-    group.entries.clear();
+    group.entries = {};
     group.last = log_start.position.index;
   }
-  group.entries.erase(
-      group.entries.begin(),
-      group.entries.upper_bound(log_start.position.index.value()));
+  group.entries.EraseTo(log_start.position.index);
   group.last = std::max(group.last, log_start.position.index);
 }
 
@@ -245,12 +278,13 @@ Replay::Result Replay::Finish() {
     recovered.commit = group.commit;
     recovered.log_start = group.log_start;
     Index last = group.log_start.position.index;
-    for (auto& [index, slot] : group.entries) {
-      if (index != last.value() + 1) break;
+    group.entries.ForEach([&](Slot& slot) {
+      if (slot.entry.index != last + 1) return false;
       last = slot.entry.index;
       recovered.entries.push_back(std::move(slot.entry));
       place_of.push_back(slot.place);
-    }
+      return true;
+    });
     if (last != group.last) {
       Fence(key, absl::StrCat("entries after ", last.value(), " up to ",
                               group.last.value(), " are missing"));

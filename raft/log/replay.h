@@ -6,7 +6,9 @@
 #ifndef QUORATE_RAFT_LOG_REPLAY_H_
 #define QUORATE_RAFT_LOG_REPLAY_H_
 
+#include <cstddef>
 #include <cstdint>
+#include <deque>
 #include <map>
 #include <set>
 #include <string>
@@ -66,16 +68,40 @@ class Replay {
   Result Finish();
 
  private:
+  struct Slot {
+    Entry entry;
+    size_t place;
+  };
+  // Entries by index; some may be missing. Most calls add the next entry, which
+  // is cheap.
+  class Entries {
+   public:
+    // Replaces an entry of the same index.
+    void Put(Slot slot);
+    void EraseFrom(Index index);
+    void EraseTo(Index index);  // Inclusive.
+    // Calls `visit` with each slot, ascending, until it returns false.
+    template <typename Visit>
+    void ForEach(const Visit& visit) {
+      for (auto& [index, slot] : older_) {
+        if (!visit(slot)) return;
+      }
+      for (Slot& slot : newest_) {
+        if (!visit(slot)) return;
+      }
+    }
+
+   private:
+    // The entries without a gap that end with the last one.
+    std::deque<Slot> newest_;
+    absl::btree_map<Index, Slot> older_;  // Before all of newest_.
+  };
   struct Group {
     HardState hard_state;
     Index commit;
     LogStart log_start;
     Index last;  // Last index according to the records, readable or not.
-    struct Slot {
-      Entry entry;
-      size_t place;
-    };
-    absl::btree_map<uint64_t, Slot> entries;
+    Entries entries;
     absl::Status fenced;
   };
 

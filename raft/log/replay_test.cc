@@ -1,6 +1,9 @@
 // Replay of hand-made segments: which groups are fenced, and why.
 #include "raft/log/replay.h"
 
+#include <algorithm>
+#include <map>
+#include <random>
 #include <string>
 #include <utility>
 #include <vector>
@@ -131,6 +134,50 @@ TEST(Replay, RewrittenEntries_FillTheHoleOfALostSegment) {
   ASSERT_EQ(group.entries.size(), 3u);
   EXPECT_EQ(group.entries.back().index, Index(8));
   EXPECT_EQ(SegmentsOf(result), (std::vector<uint64_t>{2, 2, 1}));
+}
+
+// Entries 6 to 20 were in a segment that is gone. The records that follow
+// append, and write entries again. Each record has a term of its own.
+TEST(Replay, RandomRecords_GiveTheEntriesOfAMap) {
+  std::mt19937_64 random(7);
+  size_t whole = 0;
+  for (int round = 0; round < 300; ++round) {
+    std::map<uint64_t, uint64_t> terms;
+    uint64_t last = 20;
+    const std::string segment =
+        Segment(1, {{kKey, State(1, 5, last)}}, [&](BatchWriter& w) {
+          for (uint64_t term = 2; term < 25; ++term) {
+            const bool append = random() % 2 == 0;
+            const uint64_t from = append && random() % 4 > 0
+                                      ? last + 1
+                                      : 6 + random() % (last - 5);
+            uint64_t to = from + random() % 4;
+            if (append) {
+              terms.erase(terms.lower_bound(from), terms.end());
+              last = to;
+            } else {
+              to = std::min(to, last);
+              if (from > to) continue;
+            }
+            AddEntries(w, append ? RecordType::kAppend : RecordType::kRewrite,
+                       term, from, to);
+            for (uint64_t i = from; i <= to; ++i) terms[i] = term;
+          }
+        });
+    const auto result = ReplayAll({segment});
+    const RecoveredGroup& group = result.groups.at(kKey);
+    uint64_t next = 6;
+    for (const Entry& entry : group.entries) {
+      ASSERT_EQ(entry.index, Index(next));
+      ASSERT_EQ(entry.term, Term(terms.at(next))) << "entry " << next;
+      ++next;
+    }
+    EXPECT_FALSE(terms.contains(next));
+    EXPECT_EQ(group.fenced.ok(), next == last + 1) << group.fenced;
+    whole += group.fenced.ok() ? 1 : 0;
+  }
+  EXPECT_GT(whole, 10u);
+  EXPECT_LT(whole, 290u);
 }
 
 TEST(Replay, EntriesThatWereNotRewritten_FenceTheGroup) {
