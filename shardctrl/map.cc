@@ -6,6 +6,7 @@
 #include <set>
 #include <utility>
 
+#include "absl/container/flat_hash_set.h"
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
@@ -24,9 +25,13 @@ std::string Quoted(std::string_view text) {
   return quoted;
 }
 
+using Names = absl::flat_hash_set<std::string_view>;
+
 absl::Status CheckNodes(const std::vector<Node>& nodes) {
-  std::set<std::string_view> names;
-  std::set<std::string_view> addresses;
+  Names names;
+  Names addresses;
+  names.reserve(nodes.size());
+  addresses.reserve(3 * nodes.size());
   for (size_t i = 0; i < nodes.size(); ++i) {
     const Node& node = nodes[i];
     if (node.id == NodeId{}) return Wrong("a node has id 0");
