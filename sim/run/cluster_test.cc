@@ -343,6 +343,38 @@ TEST(Cluster, WrongStateWithoutAFault_Found) {
   small.ExpectFound("digest: node");
 }
 
+// An entry that no program of this version knows. The replica keeps its log.
+TEST(Cluster, EntryOfANewerProgram_HaltsTheReplica) {
+  Small small(1);
+  // Each leader writes an entry.
+  for (int i = 0; i < 6; ++i) {
+    const MachineId machine = small.cluster().machine(small.Elect());
+    small.world().Crash(machine, CrashKind::kProcess);
+    small.world().RunFor(Seconds(2));
+    small.world().Restart(machine);
+    small.world().RunFor(Seconds(2));
+  }
+  const auto mishaps = Mishaps();
+  const auto entry =
+      std::find_if(mishaps.begin(), mishaps.end(), [](const Mishap& mishap) {
+        return mishap.name == "entry of a newer program";
+      });
+  ASSERT_NE(entry, mishaps.end());
+  const auto recover = [&](const Mishap& mishap) {
+    for (int i = 0; i < 60; ++i) {
+      small.cluster().RecoverAfter(mishap, NodeId(1 + i % 3));
+    }
+  };
+  recover(*entry);
+  EXPECT_EQ(small.world().violations(), std::vector<std::string>{});
+  EXPECT_GT(small.world().marks().at("node.disk_mishandled"), 10u);
+  // Some of the replicas are not right, so they were halted.
+  Mishap harmless = *entry;
+  harmless.outcome = Mishap::Outcome::kHarmless;
+  recover(harmless);
+  small.ExpectFound("mishap: node");
+}
+
 // The copy of a sound disk recovers, whatever a crash leaves of it.
 TEST(Cluster, ShadowOfASoundDisk_GivesNoViolation) {
   Small small(1);

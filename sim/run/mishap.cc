@@ -192,6 +192,32 @@ bool SpoilRecord(MishandledDirectory* directory) {
   return true;
 }
 
+// Fields of the header of an entry in the body of a record.
+constexpr size_t kCountBytes = 8;
+constexpr size_t kEntryVersionAt = 41;
+constexpr size_t kEntryChecksumAt = 44;
+
+// An entry as a newer program may have written it: the first one of a record.
+bool RenumberEntry(MishandledDirectory* directory) {
+  Segment last;
+  if (!ReadLastSegment(directory, &last)) return false;
+  const auto& record = last.records[directory->Below(last.records.size())];
+  const uint16_t flags = record.header.flags;
+  if (record.header.type != raft::RecordType::kAppend) return false;
+  auto body = raft::DecodeEntriesBody(flags, record.body);
+  if (!body.ok() || body->entries.empty()) return false;
+  raft::Entry& entry = body->entries.front();
+  entry.version = kUnknown;
+  size_t at = record.offset + raft::kRecordHeaderBytes + kCountBytes;
+  at += (flags & raft::kFlagHardState) != 0 ? 16 : 0;
+  at += (flags & raft::kFlagCommit) != 0 ? 8 : 0;
+  Set<uint8_t>(&last.bytes, at + kEntryVersionAt, entry.version);
+  Set<uint32_t>(&last.bytes, at + kEntryChecksumAt, raft::EntryChecksum(entry));
+  SealRecord(record, &last);
+  directory->Write(last.name, last.bytes);
+  return true;
+}
+
 // A segment before the last one; empty if there is none.
 std::string EarlierSegment(MishandledDirectory* directory) {
   Segment last;
@@ -380,6 +406,7 @@ constexpr Mishap kMishaps[] = {
      "which this program does not know",
      [](MishandledDirectory* d) { return RenumberRecord(d, kVersionAt); }},
     {"record that does not parse", Outcome::kContained, {}, SpoilRecord},
+    {"entry of a newer program", Outcome::kHalted, {}, RenumberEntry, true},
     {"segment removed",
      Outcome::kContained,
      {},

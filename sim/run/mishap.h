@@ -77,6 +77,8 @@ struct Mishap {
   std::string_view says = {};
   // Changes the directory. False: this directory cannot have the mishap.
   bool (*happen)(MishandledDirectory* directory);
+  // The log then has entries that no log of the run held.
+  bool other_entries = false;
 };
 
 absl::Span<const Mishap> Mishaps();
