@@ -23,6 +23,7 @@ constexpr FaultFamily kWindowFamilies[] = {
     FaultFamily::kDiskError,    FaultFamily::kDiskFull,
     FaultFamily::kDiskRot,      FaultFamily::kDiskWipe,
     FaultFamily::kClock,        FaultFamily::kMemory,
+   
 };
 
 // Mean seconds between two fault windows of a family, by draw.
@@ -342,7 +343,7 @@ void PlannedFaults::OpenDiskError(const FaultWindow& window) {
   constexpr World::DiskOperation kKinds[] = {
       World::DiskOperation::kAny, World::DiskOperation::kWrite,
       World::DiskOperation::kSync, World::DiskOperation::kRead};
-  switch (const uint64_t what = window.Pick(1, std::size(kKinds) + 2)) {
+  switch (const uint64_t what = window.Pick(1, std::size(kKinds) + 3)) {
     case std::size(kKinds):
       world.LimitOpenFiles(node, window.Pick(2, 3));
       context_->Note("no descriptors " + context_->Name(node), node);
@@ -362,6 +363,19 @@ void PlannedFaults::OpenDiskError(const FaultWindow& window) {
       // A node reads most at its start, so it is restarted.
       context_->KillAndRestart(node);
       break;
+    }
+    case std::size(kKinds) + 2: {
+      if (context_->options().damage_limit == nullptr) return;
+      const std::vector<std::string> files = world.DiskFiles(node);
+      if (files.empty()) return;
+      const std::string& file = files[window.Pick(2, files.size())];
+      // The running node must do without the file, for the rest of the safety
+      // phase.
+      world.MakeUnreadable(node, file, 0, UINT64_MAX / 2);
+      damage_->AddDamaged(node);
+      context_->Note("unreadable file of " + context_->Name(node) + " " + file,
+                     node);
+      return;
     }
     default:
       world.FailDiskOperation(node, kKinds[what], 1 + window.Pick(2, 20),
