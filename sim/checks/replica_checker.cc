@@ -209,6 +209,29 @@ void ReplicaChecker::CheckMajority(NodeId node, GroupId id,
   }
 }
 
+bool ReplicaChecker::HeldWithout(NodeId node, GroupId group,
+                                 raft::LogPosition last,
+                                 absl::FunctionRef<bool(NodeId)> sound) const {
+  const auto it = groups_.find(group);
+  if (it == groups_.end()) return false;
+  const std::vector<NodeId>& voters = it->second.voters;
+  const auto count =
+      std::count_if(voters.begin(), voters.end(), [&](NodeId voter) {
+        const auto holds = it->second.holds.find(voter);
+        return voter != node && holds != it->second.holds.end() &&
+               holds->second >= last && sound(voter);
+      });
+  return static_cast<size_t>(count) * 2 > voters.size();
+}
+
+void ReplicaChecker::OnOlderDisk(NodeId node) {
+  for (auto& [id, group] : groups_) {
+    const auto replica = group.replicas.find(node);
+    if (replica == group.replicas.end()) continue;
+    group.invariants.ObserveOlderDisk(replica->second);
+  }
+}
+
 void ReplicaChecker::OnReplicaNotStarted(NodeId node, GroupId group,
                                          const absl::Status& why,
                                          bool excused) {

@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "absl/functional/any_invocable.h"
+#include "absl/functional/function_ref.h"
 #include "absl/status/status.h"
 #include "env/ids.h"
 #include "raft/core/core.h"
@@ -90,6 +91,14 @@ class ReplicaChecker {
   // checks that a majority of voters still has every committed entry.
   void OnHolds(NodeId node, GroupId group, raft::LogPosition last);
   void OnRecovered(NodeId node, GroupId group, raft::LogPosition last);
+
+  // Whether a majority of the voters, of which each is `sound` and none is
+  // `node`, has what a log that ends with `last` has.
+  bool HeldWithout(NodeId node, GroupId group, raft::LogPosition last,
+                   absl::FunctionRef<bool(NodeId)> sound) const;
+  // The disk of the node, which is down, now has an older state. No group needs
+  // what it lost.
+  void OnOlderDisk(NodeId node);
 
   // A replica of a node that started does not work, for the reason `why`. That
   // is a violation, whatever the reason, unless a fault excuses it.

@@ -154,6 +154,33 @@ TEST_F(ReplicaCheckerTest, UnequalStatesAtOneIndex_Found) {
   ExpectFound("digest");
 }
 
+TEST_F(ReplicaCheckerTest, ExcusedState_OnlyThatReplicaMayDiffer) {
+  replica_checker_.OnApplied(NodeId(1), kGroup, MakeEntry(1, 1));
+  replica_checker_.ExcuseState(NodeId(2), kGroup, true);
+  replica_checker_.OnDigest(NodeId(2), kGroup, Index(1), 9);
+  replica_checker_.OnDigest(NodeId(1), kGroup, Index(1), 7);
+  EXPECT_TRUE(found_.empty());
+  replica_checker_.ExcuseState(NodeId(2), kGroup, false);
+  replica_checker_.OnDigest(NodeId(2), kGroup, Index(1), 9);
+  ExpectFound("digest");
+}
+
+TEST_F(ReplicaCheckerTest, HeldWithout_CountsSoundVotersWithAllEntries) {
+  replica_checker_.SetVoters(kGroup, {NodeId(1), NodeId(2), NodeId(3)});
+  const auto held = [&](NodeId unsound) {
+    return replica_checker_.HeldWithout(
+        NodeId(3), kGroup, {Term(1), Index(2)},
+        [unsound](NodeId node) { return node != unsound; });
+  };
+  replica_checker_.OnHolds(NodeId(1), kGroup, {Term(1), Index(2)});
+  replica_checker_.OnHolds(NodeId(3), kGroup, {Term(1), Index(2)});
+  replica_checker_.OnHolds(NodeId(2), kGroup, {Term(1), Index(1)});
+  EXPECT_FALSE(held(NodeId()));
+  replica_checker_.OnHolds(NodeId(2), kGroup, {Term(2), Index(2)});
+  EXPECT_TRUE(held(NodeId()));
+  EXPECT_FALSE(held(NodeId(2)));
+}
+
 TEST_F(ReplicaCheckerTest, CommittedEntryOnAMinority_Found) {
   replica_checker_.SetVoters(kGroup, {NodeId(1), NodeId(2), NodeId(3)});
   replica_checker_.OnApplied(NodeId(1), kGroup, MakeEntry(1, 1));

@@ -562,6 +562,31 @@ bool Cluster::SpoilState(MachineId machine, uint64_t draw) {
   return false;
 }
 
+bool Cluster::MayPutBack(MachineId machine,
+                         const ShadowRecovery::Files& older) {
+  const NodeId node(machine.value());
+  if (MayNotWork(node) || !created_[node.value() - 1]) return false;
+  const auto now = shadows_.Recall(machine, ConfigOf(node), nullptr);
+  const auto then = shadows_.Recall(machine, ConfigOf(node), &older);
+  if (now.empty() || now.size() != then.size()) return false;
+  const auto sound = [this](NodeId voter) { return !MayNotWork(voter); };
+  for (const auto& [group, promise] : now) {
+    const auto old = then.find(group);
+    if (old == then.end() || old->second.term != promise.term ||
+        old->second.voted_for != promise.voted_for ||
+        !replica_checker_.HeldWithout(node, group, promise.last, sound)) {
+      return false;
+    }
+  }
+  older_.insert(node);
+  replica_checker_.OnOlderDisk(node);
+  return true;
+}
+
+void Cluster::EndOlderDisks() {
+  for (const NodeId node : older_) Lose(node);
+}
+
 void Cluster::EndWrongStates() {
   for (const node::NodeConfig& node : nodes_) {
     if (wrong_states_.HasWrong(node.id)) Lose(node.id);

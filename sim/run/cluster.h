@@ -105,6 +105,10 @@ class Cluster {
   // false if no replica is fit for that now: it leads, follows no leader, or
   // compares its state too seldom.
   bool SpoilState(MachineId machine, uint64_t draw);
+  // Whether the machine, which is down, may start from `older`, its disk of
+  // before. No vote may be lost with it. Of each group a majority without the
+  // machine must have all its entries. The checkers excuse it from then on.
+  bool MayPutBack(MachineId machine, const ShadowRecovery::Files& older);
   // Checks that wrong states were noticed (WrongStates::Check).
   void CheckWrongStates(SimTime calm_since, Duration bound,
                         WrongStates::Connected connected) {
@@ -112,6 +116,8 @@ class Cluster {
   }
   // Machines that still have a wrong state are lost now.
   void EndWrongStates();
+  // Machines that started from an older disk are lost now.
+  void EndOlderDisks();
   // Recovers a copy of the node's disk in a world of its own
   // (sim/run/shadow_recovery.h).
   void Recover(NodeId node);
@@ -238,7 +244,8 @@ class Cluster {
   // For each node, whether the first start came after the disk was erased.
   std::vector<bool> created_late_;
   WrongStates wrong_states_;
-  std::set<NodeId> lost_;  // See Lose.
+  std::set<NodeId> lost_;   // See Lose.
+  std::set<NodeId> older_;  // The nodes with an older disk.
   // The nodes that have refused a contradictory file; the next one is right.
   std::set<NodeId> mended_;
   bool files_mended_;

@@ -343,6 +343,50 @@ TEST(Cluster, WrongStateWithoutAFault_Found) {
   small.ExpectFound("digest: node");
 }
 
+// The files of a machine.
+ShadowRecovery::Files FilesOf(Small& small, MachineId machine) {
+  ShadowRecovery::Files files;
+  for (const std::string& file : small.world().DiskFiles(machine)) {
+    files.emplace_back(file, small.world().ReadDiskFile(machine, file));
+  }
+  return files;
+}
+
+TEST(Cluster, OlderDisk_IsPutBackOnlyIfNoVoteIsLost) {
+  Small small(1);
+  small.Elect();
+  small.world().RunFor(Seconds(2));
+  const NodeId first = small.Elect();
+  const NodeId other(first.value() % 3 + 1);
+  const MachineId machine = small.cluster().machine(other);
+  const ShadowRecovery::Files older = FilesOf(small, machine);
+  small.world().Crash(machine, CrashKind::kProcess);
+  EXPECT_TRUE(small.cluster().MayPutBack(machine, older));
+  small.world().Restart(machine);
+  small.world().RunFor(Seconds(2));
+  // A later term.
+  small.world().Crash(small.cluster().machine(first), CrashKind::kProcess);
+  small.Elect(first);
+  small.world().Crash(machine, CrashKind::kProcess);
+  EXPECT_FALSE(small.cluster().MayPutBack(machine, older));
+  EXPECT_EQ(small.world().violations(), std::vector<std::string>{});
+}
+
+TEST(Cluster, OlderDisk_IsNotPutBackIfAMajorityNeedsIt) {
+  Small small(1);
+  small.Elect();
+  small.world().RunFor(Seconds(2));
+  const NodeId first = small.Elect();
+  const MachineId machine =
+      small.cluster().machine(NodeId(first.value() % 3 + 1));
+  const MachineId third =
+      small.cluster().machine(NodeId((first.value() + 1) % 3 + 1));
+  small.cluster().SetDamaged([third](MachineId one) { return one == third; });
+  const ShadowRecovery::Files older = FilesOf(small, machine);
+  small.world().Crash(machine, CrashKind::kProcess);
+  EXPECT_FALSE(small.cluster().MayPutBack(machine, older));
+}
+
 // An entry that no program of this version knows. The replica keeps its log.
 TEST(Cluster, EntryOfANewerProgram_HaltsTheReplica) {
   Small small(1);

@@ -398,6 +398,10 @@ ScheduleOptions Run::Impl::Start() {
               [this](MachineId machine, uint64_t draw) {
                 return cluster_.SpoilState(machine, draw);
               },
+          .put_back =
+              [this](MachineId machine, const ScheduleOptions::Files& older) {
+                return cluster_.MayPutBack(machine, older);
+              },
           .needs_all_nodes = [this] { return !cluster_.AllStartedOnce(); },
           .damage_limit =
               [this](MachineId machine, std::string_view file) {
@@ -417,6 +421,7 @@ void Run::Impl::OnScheduled(const Schedule& schedule) {
 void Run::Impl::StopClients() {
   cluster_.MendFiles();
   cluster_.EndWrongStates();
+  cluster_.EndOlderDisks();
   foreign_node_.Stop();
   std::vector<std::string> healthy;
   for (const MachineId machine : healed_) {

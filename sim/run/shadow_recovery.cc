@@ -23,6 +23,8 @@ constexpr ChoiceSite kWhichMishap("shadow.which_mishap");
 // The draws of a mishap that change the states of a snapshot instead.
 constexpr uint64_t kSharesOfStates = 8;
 constexpr uint32_t kChangedStates = 8;
+// One of so many seeds copies a disk as after a crash of the process alone.
+constexpr uint64_t kSeedsOfCrashes = 4;
 // A start reads a log and snapshots, on a disk without faults.
 constexpr Duration kStartMax = Seconds(5);
 constexpr Duration kApplyMax = Milliseconds(50);
@@ -84,7 +86,8 @@ class Copy {
       : world_({.seed = seed, .hash_bytes = false}),
         machine_(world_.AddMachine({.name = from.name(source)})) {
     world_.CopyDisk(machine_, from, source,
-                    seed % 4 == 0 ? CrashKind::kProcess : CrashKind::kMachine);
+                    seed % kSeedsOfCrashes == 0 ? CrashKind::kProcess
+                                                : CrashKind::kMachine);
   }
 
   // Runs the start of a server to its end.
@@ -341,6 +344,31 @@ std::string ShadowRecovery::CompareAfter(const Mishap& mishap, NodeId node,
     }
   }
   return {};
+}
+
+ShadowRecovery::Promises ShadowRecovery::Recall(MachineId machine,
+                                                const node::Config& config,
+                                                const Files* files) {
+  // The seed of a copy that has all writes of the program.
+  Copy copy(*world_, machine, NextSeed() * kSeedsOfCrashes);
+  if (files != nullptr) {
+    for (const std::string& name : copy.world().DiskFiles(copy.machine())) {
+      copy.world().RemoveDiskFile(copy.machine(), name);
+    }
+    for (const auto& [name, bytes] : *files) {
+      copy.world().PutDiskFile(copy.machine(), name, bytes);
+    }
+  }
+  const Shadow* const shadow = copy.Start(config, nullptr);
+  Promises promises;
+  if (!shadow->status().ok()) return promises;
+  const raft::Host& host = shadow->server()->host();
+  for (const GroupId group : host.groups()) {
+    const raft::Core* const core = host.core(group);
+    if (core == nullptr || !host.group_status(group).ok()) return {};
+    promises[group] = {core->term(), core->voted_for(), core->last()};
+  }
+  return promises;
 }
 
 void ShadowRecovery::ChangeStates(NodeId node, MachineId machine) {

@@ -23,6 +23,7 @@
 #include <set>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "env/ids.h"
 #include "node/config/config.h"
@@ -51,6 +52,9 @@ class ShadowRecovery {
   // The mishandled copies in one run, at most.
   static constexpr uint32_t kMishapsMax = 6;
 
+  // The names and contents of all files of a disk.
+  using Files = std::vector<std::pair<std::string, std::string>>;
+
   // Both outlive this object. Violations go to `world`.
   ShadowRecovery(World* world, ReplicaChecker* checker);
   ~ShadowRecovery();
@@ -71,6 +75,18 @@ class ShadowRecovery {
   // Recovers a copy of the disk after the mishap. A violation names it.
   void RecoverAfter(const Mishap& mishap, NodeId node, MachineId machine,
                     const node::Config& config);
+
+  // The promises of a replica to others.
+  struct Promise {
+    raft::Term term;
+    ReplicaId voted_for;
+    raft::LogPosition last;
+  };
+  using Promises = std::map<GroupId, Promise>;
+  // The promises that a machine which is down recovers from its disk, or from
+  // `files` in its place. Empty: it does not start, or a replica does not work.
+  Promises Recall(MachineId machine, const node::Config& config,
+                  const Files* files);
 
   uint64_t recoveries() const { return recoveries_; }
   // How many of them started the node.

@@ -10,6 +10,8 @@ namespace {
 
 // A disk writes this many bytes as a whole.
 constexpr uint64_t kBlockBytes = 4096;
+// Meanwhile other nodes write what the node has.
+constexpr Duration kDownBeforeOldDisk = Milliseconds(400);
 
 }  // namespace
 
@@ -148,6 +150,48 @@ bool DiskDamage::TearBlock(const FaultWindow& window, const Place& place) {
                           }
                           return torn;
                         });
+}
+
+// At most one node per run: its votes and entries are older than it promised,
+// so it is lost for its groups.
+void DiskDamage::OpenOldDisk(const FaultWindow& window) {
+  MachineId node;
+  if (put_back_ || !swarm_->PickDiskFaultTarget(window, &node) ||
+      damaged_.contains(node) || !context_->world().running(node)) {
+    return;
+  }
+  Files older = ReadFiles(node);
+  const Duration delay = window.Length(Milliseconds(50), Seconds(4));
+  // With a start after the copy, other nodes know a later start than the one
+  // from the copy.
+  if (window.Pick(1, 2) == 1) context_->KillAndRestart(node);
+  context_->After(delay, node, [this, node] {
+    if (context_->liveness() || !context_->world().running(node)) return;
+    context_->world().Crash(node, CrashKind::kProcess);
+    context_->Note("crash before an older disk " + context_->Name(node), node);
+  });
+  context_->After(delay + kDownBeforeOldDisk, node,
+                  [this, node, older = std::move(older)] {
+                    const bool fits = !context_->liveness() && !put_back_ &&
+                                      !damaged_.contains(node) &&
+                                      !context_->world().running(node);
+                    if (fits && context_->options().put_back(node, older)) {
+                      PutBack(node, older);
+                    }
+                    context_->RestartIfDown(node);
+                  });
+}
+
+void DiskDamage::PutBack(MachineId node, const Files& files) {
+  World& world = context_->world();
+  for (const std::string& name : world.DiskFiles(node)) {
+    world.RemoveDiskFile(node, name);
+  }
+  for (const auto& [name, bytes] : files) world.PutDiskFile(node, name, bytes);
+  put_back_ = true;
+  damaged_.insert(node);
+  world.faults().Count(Fault::kDiskPutBack, node);
+  context_->Note("older disk of " + context_->Name(node), node);
 }
 
 // A node whose disk was erased has lost its promises, so it must not take part

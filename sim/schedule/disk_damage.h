@@ -25,6 +25,8 @@ class DiskDamage {
 
   // Damages one sector or block of one disk fault target, or of all of them.
   void OpenDamage(const FaultWindow& window);
+  // Copies a disk. Later the node starts from the copy.
+  void OpenOldDisk(const FaultWindow& window);
   // Erases one whole disk.
   void OpenErase(const FaultWindow& window);
 
@@ -40,9 +42,11 @@ class DiskDamage {
 
  private:
   // Names and contents.
-  using Files = std::vector<std::pair<std::string, std::string>>;
+  using Files = ScheduleOptions::Files;
 
   Files ReadFiles(MachineId node) const;
+  // Replaces all files of a machine that is down.
+  void PutBack(MachineId node, const Files& files);
   // Damages one stored sector or block of a machine that is down. `before` has
   // its files as they were when the fault window began.
   void Damage(const FaultWindow& window, MachineId node, const Files& before);
@@ -69,6 +73,7 @@ class DiskDamage {
   const Swarm* const swarm_;
   absl::btree_set<MachineId> damaged_;
   absl::btree_set<MachineId> erased_;
+  bool put_back_ = false;  // Some node started from an older disk.
 };
 
 }  // namespace quorate::sim

@@ -23,7 +23,7 @@ constexpr FaultFamily kWindowFamilies[] = {
     FaultFamily::kDiskError,    FaultFamily::kDiskFull,
     FaultFamily::kDiskRot,      FaultFamily::kDiskWipe,
     FaultFamily::kClock,        FaultFamily::kMemory,
-   
+    FaultFamily::kOldDisk,
 };
 
 // Mean seconds between two fault windows of a family, by draw.
@@ -93,6 +93,8 @@ void PlannedFaults::Open(const FaultWindow& window) {
       return OpenClock(window);
     case FaultFamily::kMemory:
       return OpenWrongState(window);
+    case FaultFamily::kOldDisk:
+      return damage_->OpenOldDisk(window);
     default:
       return;
   }

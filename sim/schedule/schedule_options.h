@@ -8,6 +8,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "absl/functional/any_invocable.h"
@@ -46,9 +47,11 @@ enum class FaultFamily : uint8_t {
   kBuggify,
   // The state of a replica becomes wrong.
   kMemory,
+  // A node starts from an older copy of its disk.
+  kOldDisk,
 };
 inline constexpr size_t kFaultFamilies =
-    static_cast<size_t>(FaultFamily::kMemory) + 1;
+    static_cast<size_t>(FaultFamily::kOldDisk) + 1;
 std::string_view FaultFamilyName(FaultFamily family);
 // The names, with commas between them.
 std::string FaultFamilyNames(const std::vector<FaultFamily>& families);
@@ -81,6 +84,10 @@ struct ScheduleOptions {
   // Makes the state of a program wrong in memory; `draw` selects how. Returns
   // false if that is not possible now. Null: no memory is wrong.
   absl::AnyInvocable<bool(MachineId, uint64_t draw)> spoil_state{};
+  // Whether the machine, which is down, may start from these files of before.
+  // The caller then puts them back. Null: no disk is put back.
+  using Files = std::vector<std::pair<std::string, std::string>>;
+  absl::AnyInvocable<bool(MachineId, const Files& older)> put_back{};
   // Whether no majority can make progress yet, so that the liveness phase needs
   // all nodes. Null: a majority of each group always can.
   absl::AnyInvocable<bool() const> needs_all_nodes{};

@@ -137,6 +137,7 @@ Outcome RunOnce(uint64_t seed, const Tape* tape, Ratio family_on = {1, 2},
   plan.damage_limit = [](MachineId, std::string_view) {
     return uint64_t{8192};
   };
+  plan.put_back = [](MachineId, const auto&) { return true; };
   plan.spoil_state = [](MachineId, uint64_t) { return true; };
   Schedule schedule(&world, std::move(plan));
   schedule.Begin();

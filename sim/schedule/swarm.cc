@@ -49,7 +49,9 @@ void Swarm::DrawFamilies() {
           family == FaultFamily::kDiskWipe) &&
          context_->options().damage_limit == nullptr) ||
         (family == FaultFamily::kMemory &&
-         context_->options().spoil_state == nullptr);
+         context_->options().spoil_state == nullptr) ||
+        (family == FaultFamily::kOldDisk &&
+         context_->options().put_back == nullptr);
     on_[i] = !never && context_->choices().Chance(kFamily, i, 0, family_on);
     if (on_[i]) names += " " + std::string(FaultFamilyName(family));
   }

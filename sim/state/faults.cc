@@ -61,6 +61,7 @@ constexpr std::array<std::string_view, kFaultKinds> kNames = {
     "clock_wrong",
     "buggify",
     "state_spoilt",
+    "disk_put_back",
 };
 
 }  // namespace

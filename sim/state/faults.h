@@ -72,9 +72,10 @@ enum class Fault : uint8_t {
   kClockWrong,          // A clock without a stated error is wrong by hours.
   kBuggify,
   kStateSpoilt,  // The state of a replica became wrong in memory.
+  kDiskPutBack,  // A node starts from an older copy of its disk.
 };
 inline constexpr size_t kFaultKinds =
-    static_cast<size_t>(Fault::kStateSpoilt) + 1;
+    static_cast<size_t>(Fault::kDiskPutBack) + 1;
 
 // A stable name such as "message_lost", for output and documents.
 std::string_view FaultName(Fault fault);

@@ -124,6 +124,16 @@ std::string ClusterInvariants::ObserveStart(ReplicaId replica,
   return violation;
 }
 
+// Its term and its vote are those of before.
+void ClusterInvariants::ObserveOlderDisk(ReplicaId replica) {
+  Seen& seen = SeenOf(replica);
+  Seen older;
+  older.commit = seen.commit;
+  older.disk.hard_state = seen.disk.hard_state;
+  seen = std::move(older);
+  older_.insert(replica);
+}
+
 std::string ClusterInvariants::CheckRecovered(ReplicaId replica,
                                               const Core& core) const {
   const Seen* const seen = FindSeen(replica);
@@ -237,7 +247,7 @@ std::string ClusterInvariants::ObserveWritten(ReplicaId replica,
 bool ClusterInvariants::CheckKept(ReplicaId replica, const WrittenLog& disk,
                                   std::string* violation) {
   LeaderTerm* const leader_term = FindLeader(disk.hard_state.term);
-  if (leader_term == nullptr) return true;
+  if (leader_term == nullptr || older_.contains(replica)) return true;
   const auto* const acknowledged = leader_term->FindAcknowledged(replica);
   if (acknowledged == nullptr || acknowledged->index <= disk.base) return true;
   const Index index = acknowledged->index;
@@ -667,7 +677,8 @@ bool ClusterInvariants::CheckMatches(ReplicaId replica, const Core& core,
     known->match = follower.match;
     known->disk = disk.changes;
     // In a later term another leader may have replaced these entries.
-    if (disk.hard_state.term != core.term() || follower.match <= disk.base ||
+    if (older_.contains(follower.replica) ||
+        disk.hard_state.term != core.term() || follower.match <= disk.base ||
         follower.match < core.log_start().index) {
       continue;
     }

@@ -17,6 +17,7 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -56,6 +57,11 @@ class ClusterInvariants {
   //   on its disk. Only a newer snapshot that the log did not hold replaces it.
   //   Commit: it takes for committed what it knew to be, behind its snapshot.
   std::string ObserveStart(ReplicaId replica, const Core& core);
+
+  // The disk of `replica`, which is down, now has older entries, and the same
+  // term and vote. No other replica needs what it lost. From now on the replica
+  // need not have what it acknowledged.
+  void ObserveOlderDisk(ReplicaId replica);
 
   // Returns the violation if `replica` were created from a copy of its
   // disk now. The checker learns nothing from it.
@@ -173,6 +179,7 @@ class ClusterInvariants {
 
   // A group has few replicas.
   std::vector<std::pair<ReplicaId, std::unique_ptr<Seen>>> seen_;
+  std::set<ReplicaId> older_;  // See ObserveOlderDisk.
   std::map<Term, LeaderTerm> leaders_;
   // The element that was looked up last.
   std::pair<Term, LeaderTerm*> last_leader_;

@@ -284,6 +284,20 @@ TEST_F(InvariantsTest, RecoveredCopyWithAnEntryThatNoLogHeld_LogMatching) {
                   invariants_.CheckRecovered(ReplicaId(1), after.core()));
 }
 
+TEST_F(InvariantsTest, RestartFromAnOlderDisk_KeepsItsTermAndVote) {
+  DrivenReplica before(2);
+  before.Follow(2, 2, 1, "a", 0);
+  before.Flush();
+  EXPECT_EQ(Show(1, before), "");
+  invariants_.ObserveOlderDisk(ReplicaId(1));
+  DrivenReplica after(2);
+  EXPECT_EQ(Start(1, after), "");
+  invariants_.ObserveWritten(ReplicaId(1),
+                             {.hard_state = {Term(2), ReplicaId(3)}});
+  invariants_.ObserveOlderDisk(ReplicaId(1));
+  ExpectViolation("durability", Start(1, after));
+}
+
 TEST_F(InvariantsTest, RestartWithAnotherEntryThanWasOnDisk_Durability) {
   DrivenReplica before(3, {1, 2});
   DrivenReplica after(3, {1, 1});
