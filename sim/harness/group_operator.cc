@@ -305,8 +305,8 @@ void GroupOperator::Compose() {
                     .node = NodeId(i + 1),
                     .store = hosts[i]->identity().incarnation});
   }
-  std::sort(first.voters.begin(), first.voters.end());
-  std::sort(first.learners.begin(), first.learners.end());
+  raft::SortMembers(&first.voters);
+  raft::SortMembers(&first.learners);
   present_->first = std::move(first);
 }
 
