@@ -47,8 +47,11 @@ void TurnScheduler::Accept(TurnInput input) {
   if (!alive_ || dying_) return;
   input.cause = state_->hash.cause();
   inbox_.push_back(input);
-  // Inputs that arrive together share a turn, which may change their order.
-  if (ready() && !state_->queue.MayHaveMoreAt(state_->now)) {
+  // Inputs that arrive together share a turn, which may change their order. A
+  // program starts at once, since its starter may look at it.
+  const bool alone = input.kind == TurnInputKind::kBoot ||
+                     !state_->queue.MayHaveMoreAt(state_->now);
+  if (ready() && alone) {
     RunTurn();
   } else {
     ScheduleWake();
