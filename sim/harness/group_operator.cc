@@ -360,8 +360,8 @@ std::optional<raft::Configuration> GroupOperator::Target(
         role != kLearns && raft::IsMember(present, member->replica);
     (votes ? target.voters : target.learners).push_back(*member);
   }
-  std::sort(target.voters.begin(), target.voters.end());
-  std::sort(target.learners.begin(), target.learners.end());
+  raft::SortMembers(&target.voters);
+  raft::SortMembers(&target.learners);
   if (target.voters.empty()) return std::nullopt;
   return target;
 }
