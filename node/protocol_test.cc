@@ -69,6 +69,19 @@ TEST(Protocol_Info, FieldsThatToolsRead_ArePresent) {
             "*4\r\n$9\r\nreplicaof\r\n$0\r\n\r\n$7\r\nslaveof\r\n$0\r\n\r\n");
 }
 
+TEST(Protocol_Info, CommandStatistics_AreShownWhereTheyAreAskedFor) {
+  Single one;
+  const auto shown = [&one](const std::vector<std::string_view>& command) {
+    return one.cluster.Command(*one.client, command).find("# Commandstats") !=
+           std::string::npos;
+  };
+  EXPECT_FALSE(shown({"INFO"}));
+  EXPECT_FALSE(shown({"INFO", "default"}));
+  EXPECT_TRUE(shown({"INFO", "commandstats"}));
+  EXPECT_TRUE(shown({"INFO", "ALL"}));
+  EXPECT_TRUE(shown({"INFO", "everything"}));
+}
+
 // Nodes query each other's state and forward requests over the connections
 // between peers.
 TEST(Protocol_Clients, LinksOfOtherNodes_AreNotCounted) {

@@ -278,6 +278,7 @@ struct Section {
   std::string_view title;
   void (*write)(const Page&, std::string*);
   bool shows_totals = false;
+  bool by_default = true;
 };
 constexpr Section kSections[] = {
     {"server", "Server", Server},
@@ -287,7 +288,8 @@ constexpr Section kSections[] = {
     {"stats", "Stats", Stats, /*shows_totals=*/true},
     {"replication", "Replication", Replication},
     {"cpu", "CPU", Cpu},
-    {"commandstats", "Commandstats", Commandstats},
+    {"commandstats", "Commandstats", Commandstats, /*shows_totals=*/false,
+     /*by_default=*/false},
     {"errorstats", "Errorstats", Errorstats},
     {"cluster", "Cluster", Cluster},
     {"groups", "Groups", Groups},
@@ -296,10 +298,11 @@ constexpr Section kSections[] = {
 };
 
 bool Wanted(const Section& section, Arguments names) {
-  if (names.empty()) return true;
+  if (names.empty()) return section.by_default;
   return std::any_of(names.begin(), names.end(), [&](std::string_view name) {
+    if (EqualsIgnoreCase(name, "default")) return section.by_default;
     return EqualsIgnoreCase(name, section.name) ||
-           EqualsIgnoreCase(name, "default") || EqualsIgnoreCase(name, "all") ||
+           EqualsIgnoreCase(name, "all") ||
            EqualsIgnoreCase(name, "everything");
   });
 }
