@@ -177,6 +177,9 @@ class Redial : public testing::Test {
     Start(1);
     Start(2);
   }
+  // The peer accepts the first node's dial and loses its power after so long.
+  // It is dialled in so long after its start.
+  void ExpectDialAfterALossOfPower(Duration handshake, Duration dial);
 
   sim::World world_{{.seed = 1}};
   const sim::MachineId machines_[2] = {world_.AddMachine({.name = "n1"}),
@@ -211,19 +214,29 @@ TEST_F(Redial, DialThatHangs_IsRepeated) {
 
 // A loss of power ends no connection, so nothing else shows that the answer
 // cannot come.
-TEST_F(Redial, PeerIsStartedAgainDuringTheHandshake_IsDialledAtOnce) {
+void Redial::ExpectDialAfterALossOfPower(Duration handshake, Duration dial) {
   std::shared_ptr<Mute> mute;
   world_.Start(machines_[1], [&](env::Env& env) -> std::shared_ptr<void> {
     if (mute == nullptr) return mute = std::make_shared<Mute>(env);
     return nodes_[1] = std::make_shared<Node>(env, 2);
   });
   Start(1);
-  world_.RunFor(Seconds(1));
+  world_.RunFor(handshake);
   world_.Crash(machines_[1], sim::CrashKind::kMachine);
   world_.Restart(machines_[1]);
-  world_.RunFor(Milliseconds(50));
+  world_.RunFor(dial);
   EXPECT_GT(nodes_[0]->received(), 0);
   EXPECT_GT(nodes_[1]->received(), 0);
+}
+
+TEST_F(Redial, PeerIsStartedAgainDuringTheHandshake_IsDialledAtOnce) {
+  ExpectDialAfterALossOfPower(/*handshake=*/Seconds(1),
+                              /*dial=*/Milliseconds(50));
+}
+
+TEST_F(Redial, PeerIsStartedAgainRightAfterTheDial_IsDialledSoon) {
+  ExpectDialAfterALossOfPower(/*handshake=*/Milliseconds(10),
+                              /*dial=*/Milliseconds(200));
 }
 
 // The sender of requests must not wait for answers that cannot come.

@@ -89,12 +89,25 @@ class StreamTransport::Outgoing final : env::Connection::Observer {
     const bool hangs = may_hang && dialled_at_.has_value() &&
                        transport_.loop_.ReadClock().mono - *dialled_at_ >
                            transport_.options_.redial_min;
-    if (!waiting_ && !hangs) return;
+    if (!waiting_ && !hangs) {
+      if (started_again && !open_) ExpectAnswerSoon();
+      return;
+    }
     waiting_ = false;
     connection_.reset();
     reply_.clear();
     pause_ = transport_.options_.redial_min;
     Dial();
+  }
+
+  // The dial has just begun. It may have gone to the earlier program.
+  void ExpectAnswerSoon() {
+    timer_ = transport_.loop_.At(
+        transport_.loop_.ReadClock().mono + transport_.options_.redial_min,
+        [this] {
+          dialling_.Cancel();
+          Disconnect("no answer, and the node was started again");
+        });
   }
 
   // The peer runs since this start. A connection to another one is replaced in

@@ -17,9 +17,9 @@ void AvailabilityChecker::OnSent(Operation op, const Attempt& attempt) {
     waiting.held_since.reset();
   }
   waiting.last = attempt;
-  waiting.calm = calm_.has_value();
-  if (!calm_.has_value() ||
-      ++waiting.calm_attempts != calm_->attempts_max + 1) {
+  waiting.calm =
+      calm_.has_value() && !calm_->excused.contains(waiting.last.node);
+  if (!waiting.calm || ++waiting.calm_attempts != calm_->attempts_max + 1) {
     return;
   }
   violate_(absl::StrCat("availability: ", describe_(op), " was sent ",

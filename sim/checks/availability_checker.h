@@ -27,6 +27,7 @@
 #include <cstdint>
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -68,6 +69,8 @@ class AvailabilityChecker {
     Duration attempt;           // From the turn of an attempt to its answer.
     Duration p99;               // Of these times, its 99th percentile.
     uint64_t attempts_max = 0;  // Of one operation.
+    // Nodes that need not work: attempts there have no bound.
+    std::set<NodeId> excused = {};
   };
 
   AvailabilityChecker(Report violate, Describe describe)

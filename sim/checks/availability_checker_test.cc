@@ -12,7 +12,7 @@ namespace {
 using Refusal = AvailabilityChecker::Refusal;
 
 constexpr Duration kBound = Seconds(10);
-constexpr AvailabilityChecker::CalmBounds kCalm = {
+const AvailabilityChecker::CalmBounds kCalm = {
     .attempt = Seconds(3), .p99 = Seconds(2), .attempts_max = 3};
 
 SimTime At(int64_t seconds) { return SimTime(Seconds(seconds).ns()); }
@@ -137,6 +137,15 @@ TEST_F(AvailabilityCheckerTest, SlowAttemptInTheCalm_Found) {
   Send(80);
   checker_.OnEnded(7, At(85));
   EXPECT_EQ(found_.size(), 2u);
+}
+
+TEST_F(AvailabilityCheckerTest, SlowAttemptAtANodeThatNeedNotWork_Passes) {
+  AvailabilityChecker::CalmBounds bounds = kCalm;
+  bounds.excused.insert(NodeId(1));
+  checker_.BeginCalm(bounds);
+  Send(5);
+  checker_.OnRefused(7, At(60), Refusal::kUnavailable);
+  EXPECT_TRUE(found_.empty());
 }
 
 TEST_F(AvailabilityCheckerTest, UnavailableInTheCalm_Found) {

@@ -495,14 +495,18 @@ AvailabilityChecker::CalmBounds Run::Impl::BoundsOfCalm() {
 }
 
 void Run::Impl::BeginCalm() {
-  const AvailabilityChecker::CalmBounds bounds = BoundsOfCalm();
+  AvailabilityChecker::CalmBounds bounds = BoundsOfCalm();
+  std::vector<NodeId> nodes;
+  for (const node::NodeConfig& node : cluster_.nodes()) {
+    if (cluster_.MayNotWork(node.id)) {
+      bounds.excused.insert(node.id);
+    } else {
+      nodes.push_back(node.id);
+    }
+  }
   recorder_.availability().BeginCalm(bounds);
   checks_.BeginCalm();
   clients_.AddToEach(NumberKeys());
-  std::vector<NodeId> nodes;
-  for (const node::NodeConfig& node : cluster_.nodes()) {
-    if (!cluster_.MayNotWork(node.id)) nodes.push_back(node.id);
-  }
   if (nodes.empty()) return;
   clients_.AskInCalm(nodes, bounds.attempt, [this](Duration taken) {
     recorder_.availability().AddCalmAnswer(taken);
