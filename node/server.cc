@@ -191,6 +191,12 @@ class ServerImpl final : public Server, public raft::Host::Observer {
     PollStop();
   }
 
+  void SetMap(shardctrl::ShardMap map) override {
+    map_ = std::move(map);
+    router_.OnMapChanged();
+    topology_.OnMapChanged();
+  }
+
   absl::Status status() const override { return host_.status(); }
   raft::Host& host() override { return host_; }
   const raft::Host& host() const override { return host_; }
@@ -410,7 +416,7 @@ class ServerImpl final : public Server, public raft::Host::Observer {
 
   env::Env& env_;
   const Config config_;
-  const shardctrl::ShardMap map_;
+  shardctrl::ShardMap map_;
   const std::unique_ptr<const kv::SlotStrategy> slots_;
   raft::Host::Observer* const observer_;
   kv::Rules founded_rules_;

@@ -16,6 +16,7 @@
 #include "env/ids.h"
 #include "node/config/config.h"
 #include "raft/host/host.h"
+#include "shardctrl/map.h"
 
 namespace quorate::kv {
 class Store;
@@ -75,6 +76,13 @@ class Server {
   // order, if the disk does so within a second, and calls `stopped`. Destroy
   // the Server after that.
   virtual void Stop(Done stopped) = 0;
+
+  // Takes a newer map, in which slots may belong to other groups. Commands of
+  // one connection to one slot stay in order. A command that its group refuses,
+  // since the group does not own the slot yet or any more, waits for the next
+  // map (decision 0063). Requires: Start has succeeded; `map` has a higher
+  // version, and the nodes, groups and number of slots of the map before.
+  virtual void SetMap(shardctrl::ShardMap map) = 0;
 
   // OK, or the reason why this node has stopped acknowledging (a failed or full
   // disk).

@@ -2,9 +2,13 @@
 #include "node/server.h"
 
 #include <string>
+#include <utility>
 
+#include "env/check.h"
 #include "gtest/gtest.h"
+#include "node/config/map_parts.h"
 #include "node/testing/test_cluster.h"
+#include "shardctrl/map.h"
 
 namespace quorate::node {
 namespace {
@@ -39,6 +43,49 @@ TEST(Server_ThreeNodes, Follower_RedirectsClientsToTheLeader) {
   EXPECT_EQ(
       cluster.Command(*follower, {"GET", "foo"}),
       "-MOVED 12182 " + cluster.config(leader).listen.resp_cluster + "\r\n");
+}
+
+// The slots of group 2 from `first` on belong to group 1.
+shardctrl::ShardMap MapWithSlotsOfGroup1From(const Config& config,
+                                             uint64_t version, Slot first) {
+  shardctrl::ShardMap::Parts parts = MapParts(config);
+  parts.version = shardctrl::MapVersion(version);
+  SlotRange& second = parts.assignments[1].slots;
+  const SlotRange moved = {first, second.last};
+  second.last = Slot(static_cast<uint16_t>(first.value() - 1));
+  parts.assignments.push_back({moved, GroupId(1)});
+  auto map = shardctrl::ShardMap::Create(std::move(parts));
+  CHECK(map.ok()) << map.status().ToString();
+  return *std::move(map);
+}
+
+TEST(Server_TwoGroups, CommandThatAMapSendsToTheWrongGroup_WaitsForTheNext) {
+  TestCluster cluster({.groups = 2});
+  ASSERT_TRUE(cluster.AwaitLeaders());
+  Server& server = cluster.server(0);
+  auto client = cluster.ConnectResp(0);
+  // Slot 12182.
+  EXPECT_EQ(cluster.Command(*client, {"SET", "foo", "1"}), "+OK\r\n");
+  server.SetMap(MapWithSlotsOfGroup1From(cluster.config(0), 2, Slot(12000)));
+  EXPECT_EQ(cluster.Command(*client, {"INCR", "foo"}), "");
+  server.SetMap(MapWithSlotsOfGroup1From(cluster.config(0), 3, Slot(13000)));
+  EXPECT_EQ(cluster.Call(*client, ""), ":2\r\n");
+  EXPECT_EQ(cluster.Command(*client, {"GET", "foo"}), "$1\r\n2\r\n");
+}
+
+TEST(Server_TwoGroups, AnotherMap_IsWhatClusterClientsAreTold) {
+  TestCluster cluster({.nodes = 3, .groups = 2});
+  ASSERT_TRUE(cluster.AwaitLeaders());
+  // Until each group is led by its preferred node.
+  cluster.world().RunFor(Seconds(60));
+  ASSERT_NE(cluster.LeaderOf(GroupId(1)), cluster.LeaderOf(GroupId(2)));
+  auto client = cluster.ConnectRespCluster(0);
+  const std::string before = cluster.Command(*client, {"CLUSTER", "SLOTS"});
+  EXPECT_EQ(before.find(":12000\r\n"), std::string::npos);
+  cluster.server(0).SetMap(
+      MapWithSlotsOfGroup1From(cluster.config(0), 2, Slot(12000)));
+  const std::string after = cluster.Command(*client, {"CLUSTER", "SLOTS"});
+  EXPECT_NE(after.find(":12000\r\n"), std::string::npos) << after;
 }
 
 }  // namespace

@@ -116,7 +116,8 @@ uint64_t KeyScan::CursorTag() const {
   }
   // Each start of each node counts from another number.
   const uint64_t first = context_.env.random.Bits("node.scan_coverage", 0, 0);
-  return 1 + (first + context_.scan_coverage.NumberOf(std::move(led))) %
+  return 1 + (first + context_.scan_coverage.NumberOf(context_.map.version(),
+                                                      std::move(led))) %
                  (kCursorTags - 1);
 }
 

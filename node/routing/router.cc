@@ -173,9 +173,11 @@ void Router::RouteRefused() {
   refused_.RouteAgain([this](const RefusedCommands::Command& command) {
     GroupQueue* const queue =
         QueueFor(command.request.sink, command.slot, command.slot);
-    return queue != nullptr &&
-           queue->AddAgain(command.request, command.batch) ==
-               Admission::kAccepted;
+    const bool routed =
+        queue != nullptr &&
+        queue->AddAgain(command.request, command.batch) == Admission::kAccepted;
+    if (routed) env_.tracer.Sometimes("node.refused_command_routed_again");
+    return routed;
   });
 }
 

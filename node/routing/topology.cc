@@ -46,7 +46,13 @@ Topology::Topology(const Config& config, const shardctrl::ShardMap& map,
     shards_.push_back(&*shard);
     leaders_.push_back(shard->replicas.front());
   }
-  for (const shardctrl::Assignment& assignment : map.assignments()) {
+  OnMapChanged();
+}
+
+void Topology::OnMapChanged() {
+  version_.reset();
+  assigned_.clear();
+  for (const shardctrl::Assignment& assignment : map_.assignments()) {
     assigned_.push_back(PositionOf(assignment.group));
   }
 }

@@ -8,6 +8,7 @@
 #ifndef QUORATE_NODE_ROUTING_TOPOLOGY_H_
 #define QUORATE_NODE_ROUTING_TOPOLOGY_H_
 
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -35,9 +36,12 @@ class Topology {
     bool failed = false;
   };
 
-  // Both outlive it. `map` is the configuration's.
+  // All outlive it. `map` has the groups and nodes of the configuration.
   Topology(const Config& config, const shardctrl::ShardMap& map,
            Router& router);
+
+  // Reports that slots of the map have other groups.
+  void OnMapChanged();
 
   // The present nodes; valid until the next call.
   const std::vector<Node>& nodes();
@@ -87,7 +91,8 @@ class Topology {
   const Config& config_;
   const shardctrl::ShardMap& map_;
   Router& router_;
-  uint64_t version_ = 0;  // The version of the view from which nodes_ was made.
+  // The version of the view from which nodes_ was made. None: the map changed.
+  std::optional<uint64_t> version_;
   std::vector<NodeId> leaders_;  // By the group's position in the map.
   // The same positions: shards of the configuration.
   std::vector<const ShardConfig*> shards_;

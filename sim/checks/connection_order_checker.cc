@@ -7,8 +7,8 @@
 namespace quorate::sim {
 
 void ConnectionOrderChecker::OnSent(Operation op, uint64_t connection,
-                                    GroupId group) {
-  Line& line = lines_[{connection, group}];
+                                    GroupId group, Slot slot) {
+  Line& line = lines_[{connection, group, slot}];
   line.connection = connection;
   line.group = group;
   if (op >= sends_.size()) sends_.resize(op + 1);

@@ -12,12 +12,14 @@
 #include <cstdint>
 #include <map>
 #include <string>
+#include <tuple>
 #include <utility>
 #include <vector>
 
 #include "absl/container/inlined_vector.h"
 #include "absl/functional/any_invocable.h"
 #include "env/ids.h"
+#include "shardctrl/partition.h"
 #include "sim/checks/value_history.h"
 
 namespace quorate::sim {
@@ -38,8 +40,10 @@ class ConnectionOrderChecker {
         values_(values) {}
 
   // The operation was written to a connection, after all earlier ones. An
-  // operation may be sent again, on any connection.
-  void OnSent(Operation op, uint64_t connection, GroupId group);
+  // operation may be sent again, on any connection. Operations of a connection
+  // to one group and slot must keep their order.
+  void OnSent(Operation op, uint64_t connection, GroupId group,
+              Slot slot = Slot());
   // The operation was not executed where it was sent last on this connection.
   // Nothing happens if it was never written there.
   void OnRefused(Operation op, uint64_t connection);
@@ -54,7 +58,7 @@ class ConnectionOrderChecker {
   uint64_t reads_checked() const { return reads_checked_; }
 
  private:
-  // The commands of one connection to one group.
+  // The commands of one connection to one group and slot.
   struct Line {
     uint64_t connection = 0;
     GroupId group;
@@ -82,7 +86,7 @@ class ConnectionOrderChecker {
   Report violate_;
   Describe describe_;
   const ValueHistory* const values_;
-  std::map<std::pair<uint64_t, GroupId>, Line> lines_;
+  std::map<std::tuple<uint64_t, GroupId, Slot>, Line> lines_;
   // For each operation, the sends that may still take effect.
   std::vector<absl::InlinedVector<Send, 1>> sends_;
   uint64_t writes_checked_ = 0;

@@ -75,6 +75,21 @@ TEST_F(ConnectionOrderCheckerTest, OtherConnectionsAndGroups_AreNotCompared) {
   EXPECT_TRUE(found_.empty());
 }
 
+TEST_F(ConnectionOrderCheckerTest, SlotsThatKeepOrderApart_AreNotCompared) {
+  checker_.OnSent(operations_, kConnection, kGroup, Slot(1));
+  const auto first = operations_++;
+  checker_.OnSent(operations_, kConnection, kGroup, Slot(2));
+  Commit(operations_++);
+  Commit(first);
+  EXPECT_TRUE(found_.empty());
+  checker_.OnSent(operations_, kConnection, kGroup, Slot(1));
+  const auto third = operations_++;
+  checker_.OnSent(operations_, kConnection, kGroup, Slot(1));
+  Commit(operations_++);
+  Commit(third);
+  ExpectFound(3, 2);
+}
+
 TEST_F(ConnectionOrderCheckerTest,
        SentAgainAfterARefusal_CountsWhereItWasSentLast) {
   const auto first = Send();

@@ -159,6 +159,7 @@ void LogChecker::OnCommand(const kv::Version& version,
   if (command.op == kv::Op::kFlush && flushed_) return;
   const std::string_view first_key = FirstKeyOf(command);
   if (NoCheckerFollows(first_key)) return;
+  if (owner_of_ && owner_of_(command.slot) != version.group) return;
   if (command.has_session && !replay_.TakesEffect(command, log_time_)) return;
   if (ExpiryChecker::Covers(first_key)) {
     return followers_.expiry->OnCommand(version.group, clock_(), command);

@@ -24,6 +24,7 @@
 #include "kv/command/rules.h"
 #include "lincheck/history.h"
 #include "raft/core/types.h"
+#include "shardctrl/partition.h"
 #include "sim/checks/connection_order_checker.h"
 #include "sim/checks/expiry_checker.h"
 #include "sim/checks/history_checker.h"
@@ -82,6 +83,12 @@ class LogChecker {
   void SetSessionRules(const kv::SessionRules& rules) {
     replay_.SetSessionRules(rules);
   }
+  // `owner_of` returns the group that owns a slot. The others refuse commands
+  // on it, so that these have no effect. Without this call each group owns all
+  // slots.
+  void SetOwners(absl::AnyInvocable<GroupId(Slot)> owner_of) {
+    owner_of_ = std::move(owner_of);
+  }
 
   // A client calls `call` on `key`.
   void OnInvoked(Number op, const std::string& key,
@@ -125,6 +132,7 @@ class LogChecker {
   Report violate_;
   Describe describe_;
   const Followers followers_;
+  absl::AnyInvocable<GroupId(Slot)> owner_of_;
   bool flushed_ = false;
   // The strings of arguments and results.
   lincheck::History strings_;

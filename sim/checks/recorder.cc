@@ -5,6 +5,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "env/check.h"
+#include "kv/slots/slot.h"
 #include "lincheck/checker.h"
 #include "sim/choices/trace_hash.h"
 
@@ -114,14 +115,17 @@ bool Recorder::ChecksOrder(const Operation& operation) const {
 void Recorder::OnSent(Ticket ticket, uint64_t connection, NodeId node) {
   if (!group_of_) return;
   const Operation& operation = operations_[ticket];
-  const GroupId group =
-      group_of_(history_.partition_name(operation.recorded.partition));
+  const std::string_view key =
+      history_.partition_name(operation.recorded.partition);
+  const GroupId group = group_of_(key);
   availability_.OnSent(ticket, {.client = operation.recorded.client,
                                 .group = group,
                                 .node = node,
                                 .connection = connection,
                                 .sent = clock_()});
-  if (ChecksOrder(operation)) order_.OnSent(ticket, connection, group);
+  if (!ChecksOrder(operation)) return;
+  order_.OnSent(ticket, connection, group,
+                orders_by_slot_ ? kv::HashSlot(key) : Slot());
 }
 
 void Recorder::End(Ticket ticket) {

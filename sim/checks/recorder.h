@@ -107,6 +107,9 @@ class Recorder final : private HistoryChecker::Source {
   void CheckOrder(absl::AnyInvocable<GroupId(std::string_view key)> group_of) {
     group_of_ = std::move(group_of);
   }
+  // From now on nodes may have other maps than the groups. A connection then
+  // keeps its order only for each slot (docs/guarantees.md).
+  void OrderBySlot() { orders_by_slot_ = true; }
   // The operation was written to a connection with `node`.
   void OnSent(Ticket ticket, uint64_t connection, NodeId node);
   // The last attempt, on this connection, was not executed.
@@ -202,6 +205,7 @@ class Recorder final : private HistoryChecker::Source {
   Report violate_;
   absl::AnyInvocable<void(const std::string& key, SimTime invoked)> read_hook_;
   absl::AnyInvocable<GroupId(std::string_view key)> group_of_;
+  bool orders_by_slot_ = false;
   const lincheck::ModelOf<lincheck::Kv> model_;
   HistoryChecker histories_;
   ValueHistory values_;

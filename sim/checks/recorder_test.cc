@@ -106,6 +106,16 @@ class RecorderTest : public testing::Test {
   Recorder recorder_;
 };
 
+TEST_F(RecorderTest, CommandInTheLogOfAnotherGroup_HasNoEffect) {
+  recorder_.log().SetOwners([](Slot) { return GroupId(2); });
+  const auto ticket = Invoke(Kv::kPut, "r1", "c1.1:xx");
+  Commit(kv::Op::kSet, "r1", "c1.1:xx");
+  EXPECT_EQ(found_, std::vector<std::string>{});
+  // The group of the log refused it.
+  recorder_.ReturnNothing(ticket);
+  ExpectFound("is in no log");
+}
+
 TEST_F(RecorderTest, LawfulHistory_IsSilent) {
   Put("r1", "c1.1:xx");
   Get("r1", "c1.1:xx");

@@ -84,6 +84,14 @@ class Cluster::Program final : public ReplicaObserver {
 
   node::Server* server() const { return started_ ? server_.get() : nullptr; }
 
+  // The versions of maps rise in each life of the program.
+  void SetMap(shardctrl::ShardMap::Parts parts, bool is_true) {
+    parts.version = shardctrl::MapVersion(++map_version_);
+    server_->SetMap(*shardctrl::ShardMap::Create(std::move(parts)));
+    has_true_map_ = is_true;
+  }
+  bool has_true_map() const { return has_true_map_; }
+
   void OnEvent(GroupId group, const raft::Event& event) override {
     ReplicaObserver::OnEvent(group, event);
     if (event.kind == raft::Event::Kind::kConfigurationChanged) {
@@ -316,6 +324,8 @@ class Cluster::Program final : public ReplicaObserver {
   env::Env env_;  // The parts that the server uses.
   std::unique_ptr<node::Server> server_;
   bool started_ = false;
+  uint64_t map_version_ = shardctrl::ShardMap::Parts().version.value();
+  bool has_true_map_ = true;
   uint64_t turns_ = 0;
   std::map<GroupId, kv::Store::Counters> counters_;  // At the last change.
   // The leader that sends a snapshot. Zero: no snapshot is being received.
@@ -562,6 +572,46 @@ bool Cluster::SpoilState(MachineId machine, uint64_t draw) {
   return false;
 }
 
+bool Cluster::ChangeMap(MachineId machine, uint64_t draw) {
+  Program* const program = programs_[machine.value() - 1];
+  if (program == nullptr || program->server() == nullptr ||
+      !program->server()->status().ok() || !program->has_true_map() ||
+      shards_.size() < 2) {
+    return false;
+  }
+  shardctrl::ShardMap::Parts parts =
+      node::MapParts(ConfigOf(NodeId(machine.value())));
+  const auto take = [&draw](uint64_t bound) {
+    const uint64_t taken = draw % bound;
+    draw /= bound;
+    return taken;
+  };
+  // The slots of a range from `first` on go to another group.
+  shardctrl::Assignment& from =
+      parts.assignments[take(parts.assignments.size())];
+  const uint64_t other = take(parts.groups.size() - 1);
+  const SlotRange slots = from.slots;
+  const auto first =
+      static_cast<uint16_t>(slots.first.value() + take(slots.size()));
+  GroupId to = parts.groups[other].id;
+  if (to >= from.group) to = parts.groups[other + 1].id;
+  if (first == slots.first.value()) {
+    from.group = to;
+  } else {
+    from.slots.last = Slot(static_cast<uint16_t>(first - 1));
+    parts.assignments.push_back({{Slot(first), slots.last}, to});
+  }
+  program->SetMap(std::move(parts), /*is_true=*/false);
+  return true;
+}
+
+void Cluster::RestoreMap(MachineId machine) {
+  Program* const program = programs_[machine.value() - 1];
+  if (program == nullptr || program->has_true_map()) return;
+  program->SetMap(node::MapParts(ConfigOf(NodeId(machine.value()))),
+                  /*is_true=*/true);
+}
+
 bool Cluster::MayPutBack(MachineId machine,
                          const ShadowRecovery::Files& older) {
   const NodeId node(machine.value());
@@ -670,10 +720,13 @@ void Cluster::Mark(NodeId node, std::string_view mark) {
 }
 
 GroupId Cluster::GroupOf(std::string_view key) const {
-  const uint16_t slot = kv::HashSlot(key).value();
+  return GroupOf(kv::HashSlot(key));
+}
+
+GroupId Cluster::GroupOf(Slot slot) const {
   for (const node::ShardConfig& shard : shards_) {
     for (const auto& [first, last] : shard.slots) {
-      if (slot >= first && slot <= last) return shard.group;
+      if (slot.value() >= first && slot.value() <= last) return shard.group;
     }
   }
   return GroupId();

@@ -21,6 +21,7 @@
 #include "node/server.h"
 #include "raft/host/host.h"
 #include "raft/transport/transport.h"
+#include "shardctrl/partition.h"
 #include "sim/checks/replica_checker.h"
 #include "sim/harness/supervisor.h"
 #include "sim/run/mishap.h"
@@ -105,6 +106,13 @@ class Cluster {
   // false if no replica is fit for that now: it leads, follows no leader, or
   // compares its state too seldom.
   bool SpoilState(MachineId machine, uint64_t draw);
+  // Gives some slots of one group to another one in the map of the machine's
+  // server. The groups themselves keep their slots, so they refuse commands
+  // that follow this map. Returns false if the server does not work, has such a
+  // map already, or if there is one group only.
+  bool ChangeMap(MachineId machine, uint64_t draw);
+  // Gives the server the true map, if it has another.
+  void RestoreMap(MachineId machine);
   // Whether the machine, which is down, may start from `older`, its disk of
   // before. No vote may be lost with it. Of each group a majority without the
   // machine must have all its entries. The checkers excuse it from then on.
@@ -155,8 +163,9 @@ class Cluster {
   // The running node that considers itself the leader of the group, in the
   // latest term. Zero if there is none.
   NodeId LeaderOf(GroupId group) const;
-  // The group that owns `key`.
+  // The group that owns the key, or the slot.
   GroupId GroupOf(std::string_view key) const;
+  GroupId GroupOf(Slot slot) const;
   // When the group of `key` last got a leader.
   SimTime LastLeaderChange(std::string_view key) const;
   // The leader of the group in this term, and when it began to lead. Node zero

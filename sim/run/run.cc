@@ -124,6 +124,8 @@ class Run::Impl final : public Subject {
     });
     recorder_.CheckOrder(
         [this](std::string_view key) { return cluster_.GroupOf(key); });
+    recorder_.log().SetOwners(
+        [this](Slot slot) { return cluster_.GroupOf(slot); });
     recorder_.SetReadHook([this](const std::string& key, SimTime invoked) {
       if (cluster_.LastLeaderChange(key) > invoked) {
         const NodeId leader = cluster_.LeaderOf(cluster_.GroupOf(key));
@@ -402,6 +404,12 @@ ScheduleOptions Run::Impl::Start() {
               [this](MachineId machine, const ScheduleOptions::Files& older) {
                 return cluster_.MayPutBack(machine, older);
               },
+          .change_map =
+              [this](MachineId machine, uint64_t draw) {
+                return cluster_.ChangeMap(machine, draw);
+              },
+          .restore_map =
+              [this](MachineId machine) { cluster_.RestoreMap(machine); },
           .needs_all_nodes = [this] { return !cluster_.AllStartedOnce(); },
           .damage_limit =
               [this](MachineId machine, std::string_view file) {
@@ -416,6 +424,7 @@ void Run::Impl::OnScheduled(const Schedule& schedule) {
   cluster_.SetErased([&schedule](MachineId machine) {
     return schedule.erased().contains(machine);
   });
+  if (schedule.on(FaultFamily::kMap)) recorder_.OrderBySlot();
 }
 
 void Run::Impl::StopClients() {

@@ -92,6 +92,7 @@ void Healing::HealNode(MachineId node) {
   world.ClockChanged(node);
   world.PauseAfterCalls(node, 0, Duration(0));
   if (world.paused(node)) world.Resume(node);
+  if (context_->options().restore_map) context_->options().restore_map(node);
   // A program that stopped itself because of its disk starts on a good one. One
   // that is still stopping would be down later.
   if (context_->HadDiskFailure(node) || context_->IsStopping(node)) {

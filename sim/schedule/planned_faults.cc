@@ -23,7 +23,7 @@ constexpr FaultFamily kWindowFamilies[] = {
     FaultFamily::kDiskError,    FaultFamily::kDiskFull,
     FaultFamily::kDiskRot,      FaultFamily::kDiskWipe,
     FaultFamily::kClock,        FaultFamily::kMemory,
-    FaultFamily::kOldDisk,
+    FaultFamily::kOldDisk,      FaultFamily::kMap,
 };
 
 // Mean seconds between two fault windows of a family, by draw.
@@ -95,6 +95,8 @@ void PlannedFaults::Open(const FaultWindow& window) {
       return OpenWrongState(window);
     case FaultFamily::kOldDisk:
       return damage_->OpenOldDisk(window);
+    case FaultFamily::kMap:
+      return OpenMap(window);
     default:
       return;
   }
@@ -443,6 +445,18 @@ void PlannedFaults::OpenWrongState(const FaultWindow& window) {
   damage_->AddDamaged(node);
   context_->world().faults().Count(Fault::kStateSpoilt, node);
   context_->Note("wrong state in the memory of " + context_->Name(node), node);
+}
+
+// ---- Maps
+
+// As while slots move: a node learns of it before their groups do, or after.
+void PlannedFaults::OpenMap(const FaultWindow& window) {
+  const MachineId node = window.PickNode();
+  if (!context_->options().change_map(node, window.Pick(1, UINT64_MAX))) return;
+  context_->world().faults().Count(Fault::kMapChanged, node);
+  context_->Note("another map of " + context_->Name(node), node);
+  context_->After(window.Length(Milliseconds(10), Seconds(3)), node,
+                  [this, node] { context_->options().restore_map(node); });
 }
 
 // ---- Clocks

@@ -44,6 +44,7 @@ class PlannedFaults {
   void OpenDiskFull(const FaultWindow& window);
   void OpenClock(const FaultWindow& window);
   void OpenWrongState(const FaultWindow& window);
+  void OpenMap(const FaultWindow& window);
 
   FaultContext* const context_;
   const Swarm* const swarm_;

@@ -12,7 +12,7 @@ constexpr std::array<std::string_view, kFaultFamilies> kNames = {
     "delay",     "loss",       "duplication",   "corruption",    "partition",
     "clog",      "streams",    "process_crash", "machine_crash", "pause",
     "disk_slow", "disk_error", "disk_full",     "disk_rot",      "disk_wipe",
-    "clock",     "buggify",    "memory",        "old_disk",
+    "clock",     "buggify",    "memory",        "old_disk",      "map",
 };
 
 }  // namespace

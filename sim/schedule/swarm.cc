@@ -51,7 +51,9 @@ void Swarm::DrawFamilies() {
         (family == FaultFamily::kMemory &&
          context_->options().spoil_state == nullptr) ||
         (family == FaultFamily::kOldDisk &&
-         context_->options().put_back == nullptr);
+         context_->options().put_back == nullptr) ||
+        (family == FaultFamily::kMap &&
+         context_->options().change_map == nullptr);
     on_[i] = !never && context_->choices().Chance(kFamily, i, 0, family_on);
     if (on_[i]) names += " " + std::string(FaultFamilyName(family));
   }
