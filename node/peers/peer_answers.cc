@@ -61,7 +61,8 @@ void PeerAnswers::OnRequest(PeerRequestMessage message) {
                        absl::UnavailableError("the leader has restarted")));
   }
   request_bytes_ += BytesOf(message.request);
-  if (delayed_.empty() && HasRoom()) {
+  if (delayed_.empty() && HasRoom() &&
+      !env_.buggify.Fire("node.request_waits_a_turn")) {
     return Execute(id, std::move(message.request));
   }
   ++counters_.delayed;
@@ -71,6 +72,7 @@ void PeerAnswers::OnRequest(PeerRequestMessage message) {
        .request = std::move(message.request),
        .expires = env_.loop.ReadClock().mono + options_.timeout});
   SetAlarm();
+  ContinueLater();
 }
 
 void PeerAnswers::Execute(const PeerRequestId& id, PeerRequest request) {
@@ -83,12 +85,16 @@ void PeerAnswers::Execute(const PeerRequestId& id, PeerRequest request) {
 }
 
 void PeerAnswers::Await(PeerDone done, Make make) {
-  if (unmade_.empty() && HasRoom()) return make(std::move(done));
+  if (unmade_.empty() && HasRoom() &&
+      !env_.buggify.Fire("node.answer_waits_a_turn")) {
+    return make(std::move(done));
+  }
   env_.tracer.Sometimes("node.answer_waits_for_answers");
   unmade_.push_back({.done = std::move(done),
                      .make = std::move(make),
                      .expires = env_.loop.ReadClock().mono + options_.timeout});
   SetAlarm();
+  ContinueLater();
 }
 
 void PeerAnswers::AwaitLong(PeerDone done, Make make) {
