@@ -18,6 +18,8 @@ constexpr uint64_t kRequestsMax = 12;
 constexpr uint64_t kPauseMaxMs = 100;
 // Above limits.key_bytes and limits.http_header_bytes.
 constexpr size_t kLongKeyBytes = 17'000;
+// A command writes at most 10,000 keys, and a connection watches fewer.
+constexpr int kWordsOfTooMany = 10'001;
 // The beginning of a request that violations show.
 constexpr size_t kShownBytes = 100;
 // More than most visits add to the texts of their requests.
@@ -139,6 +141,10 @@ void SurfaceClient::Fill(std::string_view text, uint64_t which,
         break;
       case 'K':
         out->append(kLongKeyBytes, 'k');
+        break;
+      case 'W':
+        for (int i = 0; i < kWordsOfTooMany; ++i)
+          out->append(i == 0 ? "w" : " w");
         break;
       case 'L':  // AskResp puts the value in place.
         out->append(kLargeMark);

@@ -4,12 +4,14 @@
 // - %k for a key, %n for the key of a number, and %f for that of a decimal
 // - %m for many keys, and %p for the same keys with a value behind each
 // - %K for a key above every limit
+// - %W for more words than any command takes as keys to write or to watch
 // - %v for a value
 // - %L for a large value, in words of RESP requests that have nothing else; two
 //   of these are above every limit
 // - %s for the slot of the keys
 // - %i for the identity of a node, as CLUSTER MYID replied before
-// All keys of a text share a slot, except those of %K.
+//
+// All keys of a text share a slot, except those of %K and %W.
 #ifndef QUORATE_SIM_WORKLOAD_SURFACE_REQUESTS_H_
 #define QUORATE_SIM_WORKLOAD_SURFACE_REQUESTS_H_
 
@@ -178,6 +180,10 @@ inline constexpr std::string_view kRespScripts[] = {
     "WATCH %k\nUNWATCH",
     "!WATCH %k other",
     "!WATCH %K",
+    "!WATCH %W",
+    "!DEL %W",
+    "!COMMAND DOCS %W",
+    "MULTI\n!DEL %W\n!EXEC",
     "UNWATCH",
     // ---- The connection.
     "PING",
@@ -208,6 +214,7 @@ inline constexpr std::string_view kRespScripts[] = {
     "CLIENT ID",
     "CLIENT SETNAME visitor\nCLIENT GETNAME",
     "CLIENT GETNAME",
+    "!CLIENT SETNAME %K",
     "CLIENT SETINFO LIB-NAME visitor",
     "CLIENT SETINFO LIB-VER 1.0",
     "!CLIENT SETINFO LIB-COLOUR red",
@@ -295,6 +302,8 @@ inline constexpr std::string_view kRespScripts[] = {
     "INFO everything",
     "CONFIG GET *",
     "CONFIG GET maxclients raft.*",
+    "!CONFIG GET %m",
+    "!CONFIG GET %K",
     "CONFIG SET slowlog-max-len 128",
     "CONFIG SET proto-max-bulk-len 448kb",
     "CONFIG SET maxmemory 999gb maxmemory-policy noeviction",
@@ -416,6 +425,8 @@ inline constexpr HttpScript kHttpScripts[] = {
     {.head = "POST /get HTTP/1.1\r\nContent-Length: 0", .status = 405},
     {.head = "GET /set?key=%k&value=%v HTTP/1.1"},
     {.head = "GET /set?key=%k HTTP/1.1"},
+    {.head = "GET /set?key=%k&value=%v HTTP/1.1\r\nOrigin: http://page",
+     .status = 403},
     // ---- Connections, and forms of requests.
     {.head = "GET /livez HTTP/1.1\r\nConnection: close", .status = 200},
     {.head = "GET /livez HTTP/1.0\r\nConnection: keep-alive", .status = 200},
