@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "sim/harness/program_env.h"
 
 namespace quorate::sim {
 namespace {
@@ -14,6 +15,7 @@ constexpr Duration kSupervisorDelay = Seconds(1);
 constexpr ChoiceSite kCommand("workload.command");
 // Whether the run has an operator.
 constexpr ChoiceSite kOperated("operator.works");
+constexpr ChoiceSite kPeerStreams("shape.peer_streams");
 
 std::string AddressOf(size_t index) {
   return absl::StrCat("n", index + 1, ":9001");
@@ -27,11 +29,12 @@ class StateMachineSubject::Node final : public ReplicaObserver {
   Node(env::Env& env, StateMachineSubject* subject, size_t index)
       : ReplicaObserver(&subject->world_, subject->machines_[index],
                         NodeId(index + 1), &subject->checker_),
-        env_(env),
+        env_(env, subject->peer_streams_,
+             env.random.Fork("sim.peer_streams", index + 1)),
         subject_(subject),
         index_(index),
         host_(
-            env, subject->OptionsOf(index),
+            env_.env(), subject->OptionsOf(index),
             [subject](GroupId, const raft::Configuration&) {
               return subject->test_->Make();
             },
@@ -92,8 +95,8 @@ class StateMachineSubject::Node final : public ReplicaObserver {
   }
 
   void Tick() {
-    timer_ =
-        env_.loop.At(env_.loop.ReadClock().mono + subject_->options_.interval,
+    env::Loop& loop = env_.env().loop;
+    timer_ = loop.At(loop.ReadClock().mono + subject_->options_.interval,
                      [this] { Tick(); });
     if (operated()) subject_->operator_->OnTick(index_);
     if (!subject_->WantsCommand(index_)) return;
@@ -115,7 +118,7 @@ class StateMachineSubject::Node final : public ReplicaObserver {
                   });
   }
 
-  env::Env& env_;
+  ProgramEnv env_;
   StateMachineSubject* const subject_;
   const size_t index_;
   bool started_ = false;
@@ -151,6 +154,10 @@ ScheduleOptions StateMachineSubject::Start() {
     voters.push_back(NodeId(i + 1));
   }
   checker_.SetVoters(kGroup, std::move(voters));
+  if (world_.choices().Chance(kPeerStreams, ChoiceKey{},
+                              options_.peer_streams)) {
+    peer_streams_.emplace();
+  }
   if (world_.choices().Chance(kOperated, ChoiceKey{}, options_.operated)) {
     operator_.emplace(
         &world_, &machines_, test_.get(),

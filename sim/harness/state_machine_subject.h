@@ -26,6 +26,7 @@
 #include "env/random.h"
 #include "lincheck/history.h"
 #include "raft/host/host.h"
+#include "raft/transport/transport.h"
 #include "sim/checks/replica_checker.h"
 #include "sim/harness/command_history.h"
 #include "sim/harness/group_operator.h"
@@ -46,6 +47,9 @@ struct StateMachineSubjectOptions {
   // In so many runs an operator creates a second group of state machines, and
   // drops it (sim/harness/group_operator.h). Zero: never.
   Ratio operated{1, 3};
+  // In so many runs nodes send with the product's transport over byte streams,
+  // in the others over the simulated network of messages.
+  Ratio peer_streams{1, 2};
 };
 
 class StateMachineSubject final : public Subject {
@@ -90,6 +94,8 @@ class StateMachineSubject final : public Subject {
   const StateMachineSubjectOptions options_;
   ReplicaChecker checker_;
   Supervisor supervisor_;
+  // Empty: nodes send over the network of messages.
+  std::optional<raft::TransportOptions> peer_streams_;
   std::vector<MachineId> machines_;
   std::vector<Node*> nodes_;   // Owned by their machines. Null: it is down.
   std::vector<bool> created_;  // The node has started once.

@@ -12,6 +12,7 @@
 #include "raft/log/record.h"
 #include "raft/log/scan.h"
 #include "shardctrl/map.h"
+#include "sim/harness/program_env.h"
 #include "sim/harness/replica_observer.h"
 
 namespace quorate::sim {
@@ -41,18 +42,8 @@ class Cluster::Program final : public ReplicaObserver {
                         &cluster->replica_checker_),
         cluster_(cluster),
         node_(node),
-        peer_streams_(MakePeerStreams(env, cluster->peer_streams_, node)),
-        env_{.loop = env.loop,
-             .disk = env.disk,
-             .transport = peer_streams_ == nullptr
-                              ? env.transport
-                              : static_cast<env::Transport&>(*peer_streams_),
-             .streams = env.streams,
-             .tracer = env.tracer,
-             .buggify = env.buggify,
-             .process = env.process,
-             .random = env.random,
-             .secrets = env.secrets} {
+        env_(env, cluster->PeerStreamsOf(node),
+             env.random.Fork("sim.peer_streams", node.value())) {
     cluster_->programs_[node_.value() - 1] = this;
     for (const node::ShardConfig& shard : cluster_->shards_) {
       cluster_->NoteState(node_, shard.group, raft::Index(), WallTime());
@@ -68,7 +59,7 @@ class Cluster::Program final : public ReplicaObserver {
     cluster_->TryInvalidFile(node_);
     cluster_->TryWrongMap(node_);
     wrong_ = cluster_->DrawContradictoryFile(node_);
-    server_ = node::MakeServer(env_,
+    server_ = node::MakeServer(env_.env(),
                                wrong_ == nullptr
                                    ? cluster_->ConfigOf(node_)
                                    : *cluster_->WrongConfigOf(node_, *wrong_),
@@ -185,17 +176,6 @@ class Cluster::Program final : public ReplicaObserver {
   }
 
  private:
-  static std::unique_ptr<raft::StreamTransport> MakePeerStreams(
-      env::Env& env, const std::vector<raft::TransportOptions>& by_node,
-      NodeId node) {
-    if (by_node.empty()) return nullptr;
-    raft::TransportOptions options = by_node[node.value() - 1];
-    options.buggify = &env.buggify;
-    return std::make_unique<raft::StreamTransport>(
-        env.loop, env.streams, env.tracer,
-        env.random.Fork("sim.peer_streams", node.value()), options);
-  }
-
   // The moment was reached if the counter of the store has grown.
   void Mark(std::string_view mark, const kv::Store::Counters& last,
             const kv::Store::Counters& now,
@@ -320,8 +300,7 @@ class Cluster::Program final : public ReplicaObserver {
   // The mistake in the file of this start, which contradicts the store. Null:
   // there is none.
   const WrongFile* wrong_ = nullptr;
-  const std::unique_ptr<raft::StreamTransport> peer_streams_;
-  env::Env env_;  // The parts that the server uses.
+  ProgramEnv env_;
   std::unique_ptr<node::Server> server_;
   bool started_ = false;
   uint64_t map_version_ = shardctrl::ShardMap::Parts().version.value();
@@ -475,6 +454,12 @@ const WrongFile* Cluster::DrawContradictoryFile(NodeId node) const {
   const WrongFile& wrong = files[world_.choices().Below(kWhichContradictoryFile,
                                                         start, files.size())];
   return WrongConfigOf(node, wrong).has_value() ? &wrong : nullptr;
+}
+
+std::optional<raft::TransportOptions> Cluster::PeerStreamsOf(
+    NodeId node) const {
+  if (peer_streams_.empty()) return std::nullopt;
+  return peer_streams_[node.value() - 1];
 }
 
 std::vector<NodeId> Cluster::MembersOf(const node::ShardConfig& shard) const {

@@ -149,6 +149,9 @@ class Cluster {
   // All nodes with a replica of the shard's group.
   std::vector<NodeId> MembersOf(const node::ShardConfig& shard) const;
   bool IsMember(NodeId node, const node::ShardConfig& shard) const;
+  // The settings of its transport; empty if nodes send over the network of
+  // messages.
+  std::optional<raft::TransportOptions> PeerStreamsOf(NodeId node) const;
   // Whether the node has a replica of some group.
   bool HasReplica(NodeId node) const;
   // The addresses of all nodes, in order: for plain clients, and for cluster

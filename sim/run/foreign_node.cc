@@ -11,6 +11,7 @@
 #include "env/check.h"
 #include "node/server.h"
 #include "raft/host/host.h"
+#include "sim/harness/program_env.h"
 
 namespace quorate::sim {
 namespace {
@@ -37,19 +38,9 @@ class ForeignNode::Program {
  public:
   Program(env::Env& env, const raft::TransportOptions& options,
           const node::Config& config)
-      : transport_(env.loop, env.streams, env.tracer,
-                   env.random.Fork("sim.foreign_node", 0), options),
-        env_{.loop = env.loop,
-             .disk = env.disk,
-             .transport = transport_,
-             .streams = env.streams,
-             .tracer = env.tracer,
-             .buggify = env.buggify,
-             .process = env.process,
-             .random = env.random,
-             .secrets = env.secrets},
-        server_(node::MakeServer(env_, config, nullptr)) {
-    env_.tracer.Sometimes("node.foreign_node_started");
+      : env_(env, options, env.random.Fork("sim.foreign_node", 0)),
+        server_(node::MakeServer(env_.env(), config, nullptr)) {
+    env_.env().tracer.Sometimes("node.foreign_node_started");
     server_->Start([](const absl::Status& status) {
       CHECK(!status.ok()) << "it founded a cluster without the other nodes";
     });
@@ -57,15 +48,15 @@ class ForeignNode::Program {
 
   node::Server& server() { return *server_; }
   void End() {
-    end_ = env_.loop.At(env_.loop.ReadClock().mono, [this] {
+    env::Env& env = env_.env();
+    end_ = env.loop.At(env.loop.ReadClock().mono, [this, &env] {
       server_.reset();
-      transport_.Stop();
+      env.transport.Stop();
     });
   }
 
  private:
-  raft::StreamTransport transport_;
-  env::Env env_;
+  ProgramEnv env_;
   std::unique_ptr<node::Server> server_;
   env::Pending end_;
 };

@@ -1,0 +1,55 @@
+// sim/harness/program_env.h: the environment of a simulated program that may
+// send with the product's transport.
+#ifndef QUORATE_SIM_HARNESS_PROGRAM_ENV_H_
+#define QUORATE_SIM_HARNESS_PROGRAM_ENV_H_
+
+#include <memory>
+#include <optional>
+
+#include "env/env.h"
+#include "env/random.h"
+#include "raft/transport/transport.h"
+
+namespace quorate::sim {
+
+// The environment of a machine. With options of a transport, messages go over
+// byte streams of the machine, by raft::StreamTransport. Without them, they go
+// over the simulated network of messages.
+class ProgramEnv {
+ public:
+  // `machine` outlives the object.
+  ProgramEnv(env::Env& machine,
+             const std::optional<raft::TransportOptions>& options,
+             Random random)
+      : transport_(MakeTransport(machine, options, random)),
+        env_{.loop = machine.loop,
+             .disk = machine.disk,
+             .transport = transport_ == nullptr
+                              ? machine.transport
+                              : static_cast<env::Transport&>(*transport_),
+             .streams = machine.streams,
+             .tracer = machine.tracer,
+             .buggify = machine.buggify,
+             .process = machine.process,
+             .random = machine.random,
+             .secrets = machine.secrets} {}
+
+  env::Env& env() { return env_; }
+
+ private:
+  static std::unique_ptr<raft::StreamTransport> MakeTransport(
+      env::Env& machine, std::optional<raft::TransportOptions> options,
+      Random random) {
+    if (!options.has_value()) return nullptr;
+    options->buggify = &machine.buggify;
+    return std::make_unique<raft::StreamTransport>(
+        machine.loop, machine.streams, machine.tracer, random, *options);
+  }
+
+  const std::unique_ptr<raft::StreamTransport> transport_;
+  env::Env env_;
+};
+
+}  // namespace quorate::sim
+
+#endif  // QUORATE_SIM_HARNESS_PROGRAM_ENV_H_
