@@ -20,6 +20,7 @@ namespace quorate::sim {
 // The reading of a node's monotonic clock when the run begins.
 constexpr ChoiceSite kClockStart("clock.start");
 constexpr ChoiceSite kShadowOfStart("shadow.of_start");
+constexpr ChoiceSite kHashOfEnd("cluster.hash_of_end");
 constexpr ChoiceSite kInvalidFile("operator.invalid_file");
 constexpr ChoiceSite kWhichInvalidFile("operator.which_invalid_file");
 constexpr ChoiceSite kWrongMap("operator.wrong_map");
@@ -34,6 +35,7 @@ constexpr Duration kClockStartMax = Seconds(100 * 24 * 3600);
 constexpr uint64_t kTurnsPerCheck = 8;
 // A queue beyond its bound stays there for longer.
 constexpr uint64_t kTurnsPerLook = 4;
+constexpr Ratio kEndsHashed{1, 8};
 // The program on a server's machine. A crash destroys it.
 class Cluster::Program final : public ReplicaObserver {
  public:
@@ -69,6 +71,12 @@ class Cluster::Program final : public ReplicaObserver {
   ~Program() {
     Program*& registered = cluster_->programs_[node_.value() - 1];
     if (registered == this) registered = nullptr;
+    // Cores are busy when a program ends, and idle when the run does.
+    const ChoiceKey life{
+        node_.value(), cluster_->world_.incarnation(cluster_->machine(node_))};
+    if (cluster_->world_.choices().Chance(kHashOfEnd, life, kEndsHashed)) {
+      HashCores();
+    }
     // A snapshot on its disk may have the wrong state.
     if (cluster_->wrong_states_.HasWrong(node_)) cluster_->Lose(node_);
   }
