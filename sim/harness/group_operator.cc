@@ -59,6 +59,7 @@ GroupOperator::GroupOperator(
       host_(std::move(host)),
       peers_(std::move(peers)),
       nodes_(machines->size()),
+      mistakes_(world, machines),
       stranger_(ReporterTo(world)) {
   for (size_t i = 0; i < nodes_.size(); ++i) {
     nodes_[i].without = nodes_[i].now_without = i;
@@ -79,6 +80,7 @@ void GroupOperator::Mark(size_t node, std::string_view mark) {
 // ---- Events of nodes
 
 void GroupOperator::OnBoot(size_t node) {
+  mistakes_.OnBoot(node);
   Node& state = nodes_[node];
   state.calls = false;
   state.creation = nullptr;
@@ -115,6 +117,7 @@ void GroupOperator::OnTick(size_t node) {
   raft::Host* const host = host_(node);
   if (host == nullptr || !host->status().ok()) return;
   if (acts_ && world_.now() >= next_act_) Act();
+  mistakes_.OnTick(node, host, kFounded);
   Reconcile(node, host);
   if (Leader() != node) return;
   if (move_to_ != NodeId()) {
@@ -417,6 +420,7 @@ void GroupOperator::Propose(raft::Host* host) {
 
 void GroupOperator::Finish() {
   acts_ = false;
+  mistakes_.Finish();
   roles_.reset();
   for (size_t i = 0; i < nodes_.size(); ++i) nodes_[i].without = i;
   enum Wish : uint64_t { kAsItIs, kThere, kGone };

@@ -12,6 +12,8 @@
 //   no group           drops the replica
 //   other peers        has one peer less for a while
 //
+// Beside that the operator makes mistakes (sim/harness/wrong_requests.h).
+//
 // These are its rules, beside those of ReplicaChecker and CommandHistory:
 //   prepared: an id that a node told is prepared there, or its replica runs.
 //   dropped: a replica does not come back after its drop has ended, and has no
@@ -39,6 +41,7 @@
 #include "sim/checks/replica_checker.h"
 #include "sim/harness/command_history.h"
 #include "sim/harness/state_machine_test.h"
+#include "sim/harness/wrong_requests.h"
 #include "sim/world/world.h"
 
 namespace quorate::sim {
@@ -47,6 +50,8 @@ class GroupOperator {
  public:
   // The group's id, which no plan of a founding names.
   static constexpr GroupId kGroup{2};
+  // The group of the founding, which is always there.
+  static constexpr GroupId kFounded{1};
 
   // Node i + 1 runs on the i-th machine. All outlive the operator. `host`
   // returns null while a node is down or starts.
@@ -151,6 +156,7 @@ class GroupOperator {
   const std::function<raft::Host*(size_t)> host_;
   const std::function<std::vector<env::PeerAddress>(size_t)> peers_;
   std::vector<Node> nodes_;
+  WrongRequester mistakes_;
   // All of the run: callbacks of hosts refer to them.
   std::vector<std::unique_ptr<Creation>> creations_;
   ReplicaChecker stranger_;      // Of replicas that the operator did not found.
