@@ -71,6 +71,105 @@ bool ParseRange(absl::string_view text, uint32_t* first, uint32_t* last) {
   return *first <= *last && *last < kSlots;
 }
 
+absl::string_view View(std::string_view text) {
+  return {text.data(), text.size()};
+}
+
+// The lines of a text, "key", a separator and a value each, by their keys.
+// Lines without the separator are left out.
+using Fields = std::map<std::string, std::string>;
+Fields FieldsOf(std::string_view text, char separator) {
+  Fields fields;
+  for (absl::string_view line :
+       absl::StrSplit(View(text), '\n', absl::SkipEmpty())) {
+    if (line.back() == '\r') line.remove_suffix(1);
+    const size_t at = separator == ' ' ? line.rfind(' ') : line.find(separator);
+    if (at == absl::string_view::npos) continue;
+    fields.emplace(line.substr(0, at), line.substr(at + 1));
+  }
+  return fields;
+}
+
+// Returns the contradiction to "the field `key` is `right`".
+std::string CheckField(const char* where, const Fields& fields,
+                       const std::string& key, const std::string& right) {
+  const auto found = fields.find(key);
+  if (found == fields.end()) return absl::StrCat(where, " lacks ", key);
+  if (found->second == right) return "";
+  return absl::StrCat(where, ": ", key, " is ", found->second, " instead of ",
+                      right);
+}
+
+// A field that must have a value.
+struct RightField {
+  std::string key;
+  std::string value;
+};
+std::string CheckFields(const char* where, const Fields& fields,
+                        const std::vector<RightField>& right) {
+  for (const RightField& field : right) {
+    std::string wrong = CheckField(where, fields, field.key, field.value);
+    if (!wrong.empty()) return wrong;
+  }
+  return "";
+}
+
+size_t SlotsOf(const ClusterTruth::Group& group) {
+  size_t slots = 0;
+  for (const auto& [first, last] : group.slots) slots += last - first + 1;
+  return slots;
+}
+
+size_t SlotsLedBy(const ClusterTruth& truth, size_t node) {
+  size_t slots = 0;
+  for (const ClusterTruth::Group& group : truth.groups) {
+    if (group.leader == node) slots += SlotsOf(group);
+  }
+  return slots;
+}
+
+// The value of a line of INFO about the replica of a group.
+std::string GroupLine(const ClusterTruth::Group& group,
+                      const ClusterTruth::Replica& replica) {
+  const std::string tail =
+      absl::StrCat(",slots=", SlotsOf(group), ",status=", replica.state);
+  const std::string leader = absl::StrCat(",leader=", group.leader + 1);
+  if (replica.state != "ok") {
+    return absl::StrCat("role=", replica.state, leader, tail);
+  }
+  return absl::StrCat(
+      "role=", replica.node == group.leader ? "leader" : "follower", leader,
+      ",term=", replica.term, ",commit=", replica.commit,
+      ",applied=", replica.applied, ",last=", replica.last, tail);
+}
+
+// A node that leads nothing is a replica of the leader of a group whose replica
+// works there.
+std::string CheckRole(const ClusterTruth& truth, size_t self,
+                      const Fields& fields) {
+  std::set<std::string> masters;
+  for (const ClusterTruth::Group& group : truth.groups) {
+    if (group.leader == self)
+      return CheckField("INFO", fields, "role", "master");
+    if (std::count(group.others.begin(), group.others.end(), self) > 0) {
+      masters.insert(truth.nodes[group.leader].address);
+    }
+  }
+  if (masters.empty()) return "";
+  const auto host = fields.find("master_host");
+  const auto port = fields.find("master_port");
+  const std::string master =
+      host == fields.end() || port == fields.end()
+          ? ""
+          : absl::StrCat(host->second, ":", port->second);
+  if (masters.count(master) == 0) {
+    return absl::StrCat("INFO: the master is ", master, " instead of ",
+                        *masters.begin());
+  }
+  return CheckFields("INFO", fields,
+                     {{"role", "slave"}, {"master_link_status", "up"}});
+}
+
 // Contradictions of one row of CLUSTER SLOTS to the group of a slot.
 std::string CheckRow(const ClusterTruth& truth,
                      const ClusterTruth::Group& group, const ClientReply& row) {
@@ -175,6 +274,80 @@ std::string CheckReadiness(const ClusterTruth& truth, size_t self, int status) {
   const int right = truth.nodes[self].ready ? 200 : 503;
   if (status == right) return "";
   return absl::StrCat("/readyz has the status ", status, " instead of ", right);
+}
+
+std::string CheckClusterInfo(const ClusterTruth& truth, std::string_view text) {
+  size_t leading = 0;
+  for (size_t node = 0; node < truth.nodes.size(); ++node) {
+    leading += SlotsLedBy(truth, node) > 0 ? 1 : 0;
+  }
+  return CheckFields("CLUSTER INFO", FieldsOf(text, ':'),
+                     {{"cluster_state", "ok"},
+                      {"cluster_slots_assigned", absl::StrCat(kSlots)},
+                      {"cluster_slots_ok", absl::StrCat(kSlots)},
+                      {"cluster_slots_pfail", "0"},
+                      {"cluster_slots_fail", "0"},
+                      {"cluster_known_nodes", absl::StrCat(truth.nodes.size())},
+                      {"cluster_size", absl::StrCat(leading)}});
+}
+
+std::string CheckInfo(const ClusterTruth& truth, size_t self,
+                      std::string_view text) {
+  const Fields fields = FieldsOf(text, ':');
+  std::vector<RightField> right;
+  for (const ClusterTruth::Group& group : truth.groups) {
+    const std::string key = absl::StrCat("group", group.id);
+    bool placed = false;
+    for (const ClusterTruth::Replica& replica : group.replicas) {
+      if (replica.node != self) continue;
+      placed = true;
+      right.push_back({key, GroupLine(group, replica)});
+    }
+    if (!placed && fields.count(key) > 0) {
+      return absl::StrCat("INFO has ", key,
+                          ", of which the node has no replica");
+    }
+  }
+  for (size_t node = 0; node < truth.nodes.size(); ++node) {
+    if (node == self) continue;
+    right.push_back({absl::StrCat("node", node + 1), truth.nodes[node].runs
+                                                         ? "state=online"
+                                                         : "state=offline"});
+  }
+  std::string wrong = CheckFields("INFO", fields, right);
+  return wrong.empty() ? CheckRole(truth, self, fields) : wrong;
+}
+
+std::string CheckMetrics(const ClusterTruth& truth, size_t self,
+                         std::string_view text) {
+  std::vector<RightField> right = {
+      {"quorate_slots_owned", absl::StrCat(SlotsLedBy(truth, self))}};
+  const auto flag = [&right](const std::string& key, bool value) {
+    right.push_back({key, value ? "1" : "0"});
+  };
+  for (const ClusterTruth::Group& group : truth.groups) {
+    const std::string labels = absl::StrCat("{group=\"", group.id, "\"}");
+    for (const ClusterTruth::Replica& replica : group.replicas) {
+      if (replica.node != self) continue;
+      for (const char* state : {"fenced", "halted", "stopped", "refused"}) {
+        flag(absl::StrCat("quorate_replica_", state, labels),
+             replica.state == state);
+      }
+      if (replica.state != "ok") continue;
+      flag("quorate_raft_has_leader" + labels, true);
+      flag("quorate_raft_is_leader" + labels, group.leader == self);
+      right.push_back(
+          {"quorate_raft_term" + labels, absl::StrCat(replica.term)});
+      right.push_back({"quorate_raft_applied_index" + labels,
+                       absl::StrCat(replica.applied)});
+    }
+  }
+  for (size_t node = 0; node < truth.nodes.size(); ++node) {
+    if (node == self) continue;
+    flag(absl::StrCat("quorate_peer_alive{node=\"", node + 1, "\"}"),
+         truth.nodes[node].runs);
+  }
+  return CheckFields("/metrics", FieldsOf(text, ' '), right);
 }
 
 }  // namespace quorate::sim

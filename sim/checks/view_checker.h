@@ -1,5 +1,6 @@
 // sim/checks/view_checker.h: whether the words in which a node describes its
-// cluster to clients are true: CLUSTER SLOTS, CLUSTER NODES and /readyz.
+// cluster to clients are true: CLUSTER SLOTS, NODES and INFO, the INFO that
+// quoratectl reads, /readyz and /metrics.
 //
 // It reads the replies as a client does, apart from the product's own code. The
 // caller states the truth, and decides from when on the replies must have it.
@@ -24,12 +25,25 @@ struct ClusterTruth {
     bool works = true;
     // It is to say that it is ready: all its replicas work.
     bool ready = true;
+    bool runs = true;  // It answers other nodes.
+  };
+  // A replica on a node that runs.
+  struct Replica {
+    size_t node = 0;           // A place in `nodes`.
+    std::string state = "ok";  // Or "fenced", "halted" or "stopped".
+    // These are valid if the replica works.
+    uint64_t term = 0;
+    uint64_t commit = 0;
+    uint64_t applied = 0;
+    uint64_t last = 0;
   };
   struct Group {
+    uint32_t id = 0;
     std::vector<std::pair<uint16_t, uint16_t>> slots;  // Inclusive ranges.
     size_t leader = 0;                                 // A place in `nodes`.
     // The places of its other members whose replica works.
     std::vector<size_t> others;
+    std::vector<Replica> replicas;
   };
   std::vector<Node> nodes;
   std::vector<Group> groups;
@@ -41,6 +55,15 @@ std::string CheckSlots(const ClusterTruth& truth, const ClientReply& reply);
 std::string CheckNodes(const ClusterTruth& truth, size_t self,
                        std::string_view text);
 std::string CheckReadiness(const ClusterTruth& truth, size_t self, int status);
+// The reply to CLUSTER INFO.
+std::string CheckClusterInfo(const ClusterTruth& truth, std::string_view text);
+// The sections of INFO about the groups, the other nodes, and the role. The
+// role is that at the address for cluster clients.
+std::string CheckInfo(const ClusterTruth& truth, size_t self,
+                      std::string_view text);
+// The page /metrics: leaders, states of replicas, and nodes that answer.
+std::string CheckMetrics(const ClusterTruth& truth, size_t self,
+                         std::string_view text);
 
 }  // namespace quorate::sim
 

@@ -18,6 +18,11 @@ void ClusterViews::Begin() {
         env, cluster_.resp_cluster_addresses(), cluster_.http_addresses(),
         [this](size_t node, const NodeView* view) {
           problems_[node] = CheckView(node, view);
+          if (!problems_[node].empty()) return false;
+          if (!view->metrics.has_value()) {
+            problems_[node] = "was not asked for /metrics yet";
+          }
+          return true;
         });
     client_ = client.get();
     return client;
@@ -60,7 +65,37 @@ ClusterTruth::Node ClusterViews::TruthOf(const node::NodeConfig& node) const {
     any = any || works;
     all = all && works;
   }
-  return {.address = node.resp_cluster, .works = any, .ready = all};
+  return {.address = node.resp_cluster,
+          .works = any,
+          .ready = all,
+          .runs = server != nullptr};
+}
+
+ClusterTruth::Replica ClusterViews::ReplicaOn(NodeId node,
+                                              GroupId group) const {
+  using Condition = raft::Host::Condition;
+  const raft::Host& host = cluster_.server(node)->host();
+  ClusterTruth::Replica replica{.node = node.value() - 1};
+  const raft::Core* const core = host.core(group);
+  switch (host.condition(group)) {
+    case Condition::kWorks:
+      replica.term = core->term().value();
+      replica.commit = core->commit_index().value();
+      replica.applied = core->applied_index().value();
+      replica.last = core->last().index.value();
+      break;
+    case Condition::kHalted:
+      replica.state = "halted";
+      break;
+    case Condition::kFenced:
+      replica.state = "fenced";
+      break;
+    case Condition::kStopped:
+    case Condition::kNotHeld:
+      replica.state = "stopped";
+      break;
+  }
+  return replica;
 }
 
 std::optional<ClusterTruth> ClusterViews::Truth() const {
@@ -72,9 +107,12 @@ std::optional<ClusterTruth> ClusterViews::Truth() const {
     const NodeId leader = cluster_.LeaderOf(shard.group);
     if (leader == NodeId()) return std::nullopt;
     ClusterTruth::Group& group = truth.groups.emplace_back();
+    group.id = shard.group.value();
     group.slots = shard.slots;
     group.leader = leader.value() - 1;
     for (const NodeId member : cluster_.MembersOf(shard)) {
+      if (cluster_.server(member) == nullptr) continue;
+      group.replicas.push_back(ReplicaOn(member, shard.group));
       if (member != leader && HasWorkingReplica(member, shard.group)) {
         group.others.push_back(member.value() - 1);
       }
@@ -89,7 +127,11 @@ std::string ClusterViews::CheckView(size_t node, const NodeView* view) const {
   if (!truth.has_value()) return "a group has no leader";
   for (const std::string& wrong :
        {CheckSlots(*truth, view->slots), CheckNodes(*truth, node, view->nodes),
-        CheckReadiness(*truth, node, view->ready_status)}) {
+        CheckReadiness(*truth, node, view->ready_status),
+        CheckClusterInfo(*truth, view->cluster_info),
+        CheckInfo(*truth, node, view->info),
+        view->metrics.has_value() ? CheckMetrics(*truth, node, *view->metrics)
+                                  : std::string()}) {
     if (!wrong.empty()) return wrong;
   }
   return "";

@@ -40,6 +40,8 @@ class ClusterViews {
   // Whether the node runs and its replica in the group works.
   bool HasWorkingReplica(NodeId node, GroupId group) const;
   ClusterTruth::Node TruthOf(const node::NodeConfig& node) const;
+  // Requires: the node runs.
+  ClusterTruth::Replica ReplicaOn(NodeId node, GroupId group) const;
   std::string CheckView(size_t node, const NodeView* view) const;
 
   World& world_;

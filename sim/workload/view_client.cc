@@ -3,6 +3,7 @@
 #include <string_view>
 #include <utility>
 
+#include "absl/strings/str_cat.h"
 #include "sim/protocol/http.h"
 
 namespace quorate::sim {
@@ -10,6 +11,11 @@ namespace {
 
 constexpr Duration kVisitMax = Seconds(2);
 constexpr Duration kPause = Milliseconds(100);
+
+std::string GetOf(std::string_view path) {
+  return absl::StrCat("GET ", std::string(path),
+                      " HTTP/1.1\r\nHost: n\r\n\r\n");
+}
 
 }  // namespace
 
@@ -37,12 +43,14 @@ class ViewClient::Visitor final : env::Connection::Observer {
     view_ = {};
     replies_ = {};
     answers_ = {};
-    has_slots_ = false;
+    has_replies_ = 0;
     asks_http_ = false;
     timer_ = env_.loop.At(env_.loop.ReadClock().mono + kVisitMax,
                           [this] { End(nullptr); });
     Ask(resp_, EncodeCommand({"CLUSTER", "SLOTS"}) +
-                   EncodeCommand({"CLUSTER", "NODES"}));
+                   EncodeCommand({"CLUSTER", "NODES"}) +
+                   EncodeCommand({"CLUSTER", "INFO"}) +
+                   EncodeCommand({"INFO", "groups", "nodes", "replication"}));
   }
   void Ask(const std::string& address, std::string request) {
     connection_.reset();
@@ -62,26 +70,42 @@ class ViewClient::Visitor final : env::Connection::Observer {
     connection_.reset();
     timer_ =
         env_.loop.At(env_.loop.ReadClock().mono + kPause, [this] { Begin(); });
-    client_->observer_(node_, view);
+    was_right_ = client_->observer_(node_, view);
   }
   void OnBytes(std::string_view bytes) override {
-    if (asks_http_) {
-      answers_.Feed(bytes);
-      HttpAnswer answer;
-      if (answers_.Next(&answer) != HttpAnswerParser::Result::kAnswer) return;
-      view_.ready_status = answer.status;
-      return End(&view_);
-    }
+    if (asks_http_) return TakeAnswers(bytes);
     replies_.Feed(bytes);
     ClientReply reply;
     while (replies_.Next(&reply) == ReplyParser::Result::kReply) {
-      if (!std::exchange(has_slots_, true)) {
-        view_.slots = std::move(reply);
-        continue;
+      switch (has_replies_++) {
+        case 0:
+          view_.slots = std::move(reply);
+          break;
+        case 1:
+          view_.nodes = reply.text;
+          break;
+        case 2:
+          view_.cluster_info = reply.text;
+          break;
+        default:
+          view_.info = reply.text;
+          asks_http_ = true;
+          return Ask(http_,
+                     GetOf("/readyz") + (was_right_ ? GetOf("/metrics") : ""));
       }
-      view_.nodes = reply.text;
-      asks_http_ = true;
-      return Ask(http_, "GET /readyz HTTP/1.1\r\nHost: n\r\n\r\n");
+    }
+  }
+  void TakeAnswers(std::string_view bytes) {
+    answers_.Feed(bytes);
+    HttpAnswer answer;
+    while (answers_.Next(&answer) == HttpAnswerParser::Result::kAnswer) {
+      if (view_.ready_status == 0) {
+        view_.ready_status = answer.status;
+        if (was_right_) continue;
+      } else {
+        view_.metrics = answer.body;
+      }
+      return End(&view_);
     }
   }
   void OnEnd() override { End(nullptr); }
@@ -94,8 +118,9 @@ class ViewClient::Visitor final : env::Connection::Observer {
   const std::string resp_;
   const std::string http_;
   NodeView view_;
-  bool has_slots_ = false;
+  int has_replies_ = 0;
   bool asks_http_ = false;
+  bool was_right_ = false;  // The last view.
   ReplyParser replies_;
   HttpAnswerParser answers_;
   env::Pending connecting_;

@@ -1,13 +1,16 @@
 // sim/workload/view_client.h: a simulated client that asks every node how it
 // describes the cluster, again and again.
 //
-// It requests CLUSTER SLOTS, CLUSTER NODES and /readyz. The caller compares the
-// replies with the truth (sim/checks/view_checker.h).
+// It requests CLUSTER SLOTS, NODES and INFO, three sections of INFO, and
+// /readyz. It requests the long page /metrics from a node whose last replies
+// were right. The caller compares the replies with the truth
+// (sim/checks/view_checker.h).
 #ifndef QUORATE_SIM_WORKLOAD_VIEW_CLIENT_H_
 #define QUORATE_SIM_WORKLOAD_VIEW_CLIENT_H_
 
 #include <cstddef>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -21,14 +24,17 @@ namespace quorate::sim {
 struct NodeView {
   ClientReply slots;
   std::string nodes;
-  int ready_status = 0;  // Of HTTP.
+  std::string cluster_info;
+  std::string info;
+  int ready_status = 0;                // Of HTTP.
+  std::optional<std::string> metrics;  // Null: it was not requested.
 };
 
 class ViewClient {
  public:
   // Receives the view of the node at a place of the addresses. Null: the node
-  // did not answer.
-  using Observer = absl::AnyInvocable<void(size_t node, const NodeView* view)>;
+  // did not answer. Returns whether the replies were right.
+  using Observer = absl::AnyInvocable<bool(size_t node, const NodeView* view)>;
 
   // Begins at once. `resp` and `http`: the addresses of all nodes for cluster
   // clients and for HTTP, in one order.

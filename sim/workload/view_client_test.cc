@@ -2,6 +2,7 @@
 #include "sim/workload/view_client.h"
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -20,8 +21,8 @@ struct Outcome {
 };
 
 // Asks a node that gives fixed answers for two seconds, and one that does not
-// exist.
-Outcome RunWith(const std::string& resp, const std::string& http) {
+// exist. `right`: whether the replies of the first one count as right.
+Outcome RunWith(const std::string& resp, const std::string& http, bool right) {
   World world({.seed = 1});
   world.Start(world.AddMachine({.name = "n1"}), [resp](env::Env& env) {
     return std::make_shared<Parrot>(env, "n1:7101", resp);
@@ -34,24 +35,38 @@ Outcome RunWith(const std::string& resp, const std::string& http) {
     return std::make_shared<ViewClient>(
         env, std::vector<std::string>{"n1:7101", "n3:7101"},
         std::vector<std::string>{"n2:8001", "n3:8001"},
-        [&outcome](size_t node, const NodeView* view) {
+        [&outcome, right](size_t node, const NodeView* view) {
           EXPECT_EQ(view != nullptr, node == 0);
           ++(view == nullptr ? outcome.failures : outcome.views);
           if (view != nullptr) outcome.last = *view;
+          return right && view != nullptr;
         });
   });
   world.RunFor(Seconds(2));
   return outcome;
 }
 
+constexpr char kReplies[] = "*0\r\n$2\r\nab\r\n$2\r\ncd\r\n$2\r\nef\r\n";
+constexpr char kAnswer[] = "HTTP/1.1 503 no\r\nContent-Length: 2\r\n\r\nno";
+
 TEST(ViewClient, Node_IsAskedOverBothProtocolsAgainAndAgain) {
-  const Outcome outcome = RunWith(
-      "*0\r\n$2\r\nab\r\n", "HTTP/1.1 503 no\r\nContent-Length: 2\r\n\r\nno");
+  const Outcome outcome = RunWith(kReplies, kAnswer, /*right=*/false);
   EXPECT_GE(outcome.views, 10u);
   EXPECT_GE(outcome.failures, 10u);
   EXPECT_EQ(outcome.last.slots.type, ClientReply::Type::kArray);
   EXPECT_EQ(outcome.last.nodes, "ab");
+  EXPECT_EQ(outcome.last.cluster_info, "cd");
+  EXPECT_EQ(outcome.last.info, "ef");
   EXPECT_EQ(outcome.last.ready_status, 503);
+  EXPECT_EQ(outcome.last.metrics, std::nullopt);
+}
+
+TEST(ViewClient, NodeWhoseRepliesAreRight_IsAskedForMetrics) {
+  // The Parrot answers two requests that arrive together.
+  const Outcome outcome =
+      RunWith(kReplies, std::string(kAnswer) + kAnswer, /*right=*/true);
+  EXPECT_GE(outcome.views, 10u);
+  EXPECT_EQ(outcome.last.metrics, "no");
 }
 
 }  // namespace
