@@ -136,6 +136,7 @@ class Cluster::Program final : public ReplicaObserver {
     ReplicaObserver::OnStep(group, core, output);
     NoteTransfer(group, core, output);
     FollowIfRare(core, output);
+    if (cluster_->step_hook_) cluster_->step_hook_(group, core, output);
   }
   void OnChanged(GroupId group) override {
     const kv::Store* store = server_->store(group);
@@ -693,6 +694,15 @@ std::vector<std::string> Cluster::http_addresses() const {
 node::Server* Cluster::server(NodeId node) const {
   const Program* program = programs_[node.value() - 1];
   return program == nullptr ? nullptr : program->server();
+}
+
+const raft::Core* Cluster::FindReplica(GroupId group, ReplicaId replica) const {
+  for (const node::NodeConfig& node : nodes_) {
+    const node::Server* at = server(node.id);
+    const raft::Core* core = at == nullptr ? nullptr : at->host().core(group);
+    if (core != nullptr && core->replica() == replica) return core;
+  }
+  return nullptr;
 }
 
 NodeId Cluster::LeaderOf(GroupId group) const {

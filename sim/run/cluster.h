@@ -78,6 +78,10 @@ class Cluster {
   // Called after every fourth turn of a node whose server has started.
   using TurnHook = absl::AnyInvocable<void(NodeId, const node::Server&)>;
   void SetTurnHook(TurnHook hook) { turn_hook_ = std::move(hook); }
+  // Called after every step of a replica. Null: no longer.
+  using StepHook =
+      absl::AnyInvocable<void(GroupId, const raft::Core&, const raft::Output&)>;
+  void SetStepHook(StepHook hook) { step_hook_ = std::move(hook); }
   // Ends the recoveries of copied disks.
   void EndShadows() { shadows_.End(); }
   // From now on the operators of all nodes make no mistakes in their files.
@@ -163,6 +167,8 @@ class Cluster {
   std::vector<std::string> http_addresses() const;
   // Null while the machine is down or the server has not started.
   node::Server* server(NodeId node) const;
+  // The running replica of the group with this id. Null: there is none.
+  const raft::Core* FindReplica(GroupId group, ReplicaId replica) const;
   // The running node that considers itself the leader of the group, in the
   // latest term. Zero if there is none.
   NodeId LeaderOf(GroupId group) const;
@@ -239,6 +245,7 @@ class Cluster {
   absl::AnyInvocable<void(GroupId, const raft::Entry&)> commit_hook_;
   StateHook state_hook_;
   TurnHook turn_hook_;
+  StepHook step_hook_;
   absl::AnyInvocable<bool(MachineId) const> damaged_;
   absl::AnyInvocable<bool(MachineId) const> erased_;
   std::vector<node::NodeConfig> nodes_;

@@ -11,6 +11,7 @@
 #include "lincheck/formats/json_lines.h"
 #include "lincheck/models/kv.h"
 #include "sim/checks/recorder.h"
+#include "sim/checks/repeated_work.h"
 #include "sim/checks/replica_checker.h"
 #include "sim/harness/harness.h"
 #include "sim/run/calm_watch.h"
@@ -207,6 +208,8 @@ class Run::Impl final : public Subject {
   // A leader that hears no majority must give up its role.
   void CheckLeaders();
   AvailabilityChecker::CalmBounds BoundsOfCalm();
+  // The largest windows of all nodes: each may lead.
+  RepeatedWork::Windows WindowsOfLeaders() const;
   void BeginCalm();
   void EndCalm();
   // Time for an operation of which no fault is in the way.
@@ -225,6 +228,8 @@ class Run::Impl final : public Subject {
   ResourceChecker resources_{BoundsOfMessages(), [this](std::string what) {
                                world_.Violate(std::move(what));
                              }};
+  RepeatedWork repeated_work_{
+      [this](std::string what) { world_.Violate(std::move(what)); }};
   ClusterChecks checks_{&world_, &replica_checker_, &cluster_};
   ClusterViews views_{&world_, &cluster_};
   CalmWatch calm_{&world_, cluster_.machines()};
@@ -503,6 +508,19 @@ AvailabilityChecker::CalmBounds Run::Impl::BoundsOfCalm() {
           .attempts_max = kCalmAttempts};
 }
 
+RepeatedWork::Windows Run::Impl::WindowsOfLeaders() const {
+  RepeatedWork::Windows most;
+  for (const node::Config& config : cluster_.configs()) {
+    const node::RaftConfig& raft = config.raft;
+    const node::SnapshotConfig& snapshot = config.snapshot;
+    most.entry_bytes = std::max<uint64_t>(
+        most.entry_bytes, raft.inflight_bytes + raft.append_bytes);
+    most.chunk_bytes = std::max<uint64_t>(
+        most.chunk_bytes, snapshot.inflight_bytes + snapshot.chunk_bytes);
+  }
+  return most;
+}
+
 void Run::Impl::BeginCalm() {
   AvailabilityChecker::CalmBounds bounds = BoundsOfCalm();
   std::vector<NodeId> nodes;
@@ -515,6 +533,13 @@ void Run::Impl::BeginCalm() {
   }
   recorder_.availability().BeginCalm(bounds);
   checks_.BeginCalm();
+  repeated_work_.Begin(WindowsOfLeaders());
+  cluster_.SetStepHook([this](GroupId group, const raft::Core& core,
+                              const raft::Output& output) {
+    repeated_work_.OnStep(group, core, output, [&](ReplicaId replica) {
+      return cluster_.FindReplica(group, replica);
+    });
+  });
   clients_.AddToEach(NumberKeys());
   if (nodes.empty()) return;
   clients_.AskInCalm(nodes, bounds.attempt, [this](Duration taken) {
@@ -524,6 +549,8 @@ void Run::Impl::BeginCalm() {
 
 void Run::Impl::EndCalm() {
   recorder_.availability().EndCalm();
+  repeated_work_.End();
+  cluster_.SetStepHook(nullptr);
   cluster_.EndShadows();
   // The leadership may be given to the preferred node.
   checks_.EndCalm(/*may_be_given=*/!options_.shape.defaults);
