@@ -29,6 +29,9 @@ constexpr size_t kLibraryOpenMax = 16;
 // Longer than any run.
 constexpr Duration kPatience = Seconds(24 * 3'600);
 constexpr Duration kCalmLength = Seconds(3);
+// A node may take the requests of one connection before those of others, and
+// answer one in each round trip. Without faults no client waits for long.
+constexpr uint64_t kKnownReadsMax = 40;
 constexpr const char* kImpostorAddress = "impostor:6379";
 
 auto Violator(World* world) {
@@ -71,16 +74,9 @@ void ClientFleet::Start(ShapeDraw* draw) {
     }
   }
   StartOthers();
-  // A node may forward one command at a time. Then its other clients wait for
-  // the long pipelines of this one.
-  if (world_.choices().Chance(kDeepClient, 0, 0, {1, 3}) && options_.lossy) {
-    StartDeepClient();
-  }
+  if (world_.choices().Chance(kDeepClient, 0, 0, {1, 3})) StartDeepClient();
   if (world_.choices().Chance(kNoise, 0, 0, {1, 4})) StartNoiseClient();
-  // It uses CLIENT KILL.
-  if (world_.choices().Chance(kSurface, 0, 0, {1, 4}) && options_.lossy) {
-    StartSurfaceClient();
-  }
+  if (world_.choices().Chance(kSurface, 0, 0, {1, 4})) StartSurfaceClient();
 }
 
 std::optional<Duration> ClientFleet::ReplyTimeout() const {
@@ -204,8 +200,10 @@ MachineId ClientFleet::StartOne(std::string_view name, Program** program,
 }
 
 void ClientFleet::StartDeepClient() {
-  machines_.push_back(StartOne("deep", &deep_client_, cluster_.resp_addresses(),
-                               Violator(&world_)));
+  DeepClientOptions options{.servers = cluster_.resp_addresses()};
+  if (!options_.lossy) options.reads_max = kKnownReadsMax;
+  machines_.push_back(
+      StartOne("deep", &deep_client_, std::move(options), Violator(&world_)));
 }
 
 void ClientFleet::StartNoiseClient() {
@@ -213,11 +211,13 @@ void ClientFleet::StartNoiseClient() {
 }
 
 void ClientFleet::StartSurfaceClient() {
-  std::vector<std::string> resp = cluster_.resp_addresses();
+  SurfaceClientOptions options{.resp = cluster_.resp_addresses(),
+                               .http = cluster_.http_addresses(),
+                               .closes_others = options_.lossy};
   for (const std::string& address : cluster_.resp_cluster_addresses()) {
-    resp.push_back(address);
+    options.resp.push_back(address);
   }
-  StartOne("surface_client", &surface_client_, resp, cluster_.http_addresses(),
+  StartOne("surface_client", &surface_client_, std::move(options),
            Violator(&world_));
 }
 

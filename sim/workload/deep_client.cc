@@ -17,9 +17,9 @@ constexpr Duration kReplyTimeout = Seconds(15);
 
 }  // namespace
 
-DeepClient::DeepClient(env::Env& env, std::vector<std::string> servers,
+DeepClient::DeepClient(env::Env& env, DeepClientOptions options,
                        Violate violate)
-    : env_(env), servers_(std::move(servers)), violate_(std::move(violate)) {
+    : env_(env), options_(std::move(options)), violate_(std::move(violate)) {
   ArmTimer(kBetweenRounds);
 }
 
@@ -58,7 +58,7 @@ void DeepClient::BeginRound() {
   value_ = absl::StrCat(round_, ":");
   value_.resize(kSizes[Draw("deep.size", 3)], 'x');
   const std::vector<std::string>& servers =
-      healthy_.empty() ? servers_ : healthy_;
+      healthy_.empty() ? options_.servers : healthy_;
   Connect(servers[Draw("deep.server", servers.size())]);
 }
 
@@ -81,7 +81,8 @@ void DeepClient::Connect(const std::string& server) {
 
 void DeepClient::Ask() {
   static constexpr uint64_t kReads[] = {20, 300, 800};
-  const uint64_t reads = kReads[Draw("deep.reads", 3)];
+  const uint64_t reads =
+      std::min(kReads[Draw("deep.reads", 3)], options_.reads_max);
   const std::string key = absl::StrCat(std::string(kDeepKeyPrefix), round_ % 4);
   std::string requests = EncodeCommand({"SET", key, value_});
   const std::string read = EncodeCommand({"GET", key});

@@ -21,11 +21,16 @@
 
 namespace quorate::sim {
 
+struct DeepClientOptions {
+  std::vector<std::string> servers;
+  uint64_t reads_max = 800;  // In one pipeline.
+};
+
 class DeepClient final : public env::Connection::Observer {
  public:
   using Violate = absl::AnyInvocable<void(std::string what)>;
 
-  DeepClient(env::Env& env, std::vector<std::string> servers, Violate violate);
+  DeepClient(env::Env& env, DeepClientOptions options, Violate violate);
   DeepClient(const DeepClient&) = delete;
   DeepClient& operator=(const DeepClient&) = delete;
 
@@ -59,7 +64,7 @@ class DeepClient final : public env::Connection::Observer {
   }
 
   env::Env& env_;
-  const std::vector<std::string> servers_;
+  const DeepClientOptions options_;
   std::vector<std::string> healthy_;
   Violate violate_;
   Last last_ = Last::kNotYet;

@@ -61,12 +61,9 @@ bool TakeMark(char mark, std::string_view* request) {
 
 }  // namespace
 
-SurfaceClient::SurfaceClient(env::Env& env, std::vector<std::string> resp,
-                             std::vector<std::string> http, Violate violate)
-    : env_(env),
-      resp_(std::move(resp)),
-      http_(std::move(http)),
-      violate_(std::move(violate)) {
+SurfaceClient::SurfaceClient(env::Env& env, SurfaceClientOptions options,
+                             Violate violate)
+    : env_(env), options_(std::move(options)), violate_(std::move(violate)) {
   Leave();
 }
 
@@ -91,7 +88,8 @@ void SurfaceClient::Leave() {
 void SurfaceClient::Visit() {
   ++visits_;
   speaks_http_ = Draw("surface.http", 4) == 0;
-  const std::vector<std::string>& addresses = speaks_http_ ? http_ : resp_;
+  const std::vector<std::string>& addresses =
+      speaks_http_ ? options_.http : options_.resp;
   timer_ =
       env_.loop.At(env_.loop.ReadClock().mono + kVisitMax, [this] { Leave(); });
   connecting_ = env_.streams.Connect(
@@ -175,13 +173,20 @@ std::string_view SurfaceClient::LargeValues(size_t count) {
   return std::string_view(large_values_).substr(0, size);
 }
 
+std::string_view SurfaceClient::DrawScript(uint64_t which) {
+  const std::string_view script =
+      kRespScripts[Draw("surface.script", std::size(kRespScripts), which)];
+  const bool left_out =
+      !options_.closes_others && script.starts_with(kClosesOthers);
+  return left_out ? "PING" : script;
+}
+
 void SurfaceClient::AskResp() {
   std::string text(kIdentityQuery);
   const uint64_t scripts = 1 + Draw("surface.scripts", kRequestsMax);
   for (uint64_t i = 0; i < scripts; ++i) {
     text.push_back('\n');
-    Fill(kRespScripts[Draw("surface.script", std::size(kRespScripts), i)], i,
-         &text);
+    Fill(DrawScript(i), i, &text);
   }
   std::string bytes;
   bytes.reserve(text.size() + kBesideTexts +

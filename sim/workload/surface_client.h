@@ -25,6 +25,15 @@
 
 namespace quorate::sim {
 
+struct SurfaceClientOptions {
+  // The addresses of all nodes; neither is empty.
+  std::vector<std::string> resp;
+  std::vector<std::string> http;
+  // Requests may close the connections of other clients, which then do not
+  // learn the outcome of what they sent.
+  bool closes_others = true;
+};
+
 class SurfaceClient final : env::Connection::Observer {
  public:
   // More than half of limits.value_bytes and of one log entry.
@@ -32,9 +41,7 @@ class SurfaceClient final : env::Connection::Observer {
 
   using Violate = absl::AnyInvocable<void(std::string what)>;
 
-  // `resp` and `http`: the addresses of all nodes; neither is empty.
-  SurfaceClient(env::Env& env, std::vector<std::string> resp,
-                std::vector<std::string> http, Violate violate);
+  SurfaceClient(env::Env& env, SurfaceClientOptions options, Violate violate);
   SurfaceClient(const SurfaceClient&) = delete;
   SurfaceClient& operator=(const SurfaceClient&) = delete;
 
@@ -57,6 +64,8 @@ class SurfaceClient final : env::Connection::Observer {
   void Visit();
   void AskResp();
   void AskHttp();
+  // A drawn element of the list of requests.
+  std::string_view DrawScript(uint64_t which);
   // Appends the request with its key, number and value in place. Large values
   // stay marks.
   void Fill(std::string_view text, uint64_t which, std::string* out);
@@ -78,8 +87,7 @@ class SurfaceClient final : env::Connection::Observer {
   }
 
   env::Env& env_;
-  const std::vector<std::string> resp_;
-  const std::vector<std::string> http_;
+  const SurfaceClientOptions options_;
   Violate violate_;
   bool stopped_ = false;
   uint64_t visits_ = 0;

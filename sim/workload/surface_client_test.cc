@@ -31,8 +31,7 @@ std::string ViolationsOf(const std::string& resp, const std::string& http) {
   SurfaceClient* client = nullptr;
   world.Start(world.AddMachine({.client = true}), [&](env::Env& env) {
     auto made = std::make_shared<SurfaceClient>(
-        env, std::vector<std::string>{"n1:7001"},
-        std::vector<std::string>{"n2:8001"},
+        env, SurfaceClientOptions{.resp = {"n1:7001"}, .http = {"n2:8001"}},
         [&](std::string what) { world.Violate(std::move(what)); });
     client = made.get();
     return made;

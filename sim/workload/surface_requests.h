@@ -28,6 +28,9 @@ inline constexpr char kRawMark = '=';
 // Before a request without a reply.
 inline constexpr char kSilentMark = '-';
 
+// The beginning of the requests that close connections of other clients.
+inline constexpr std::string_view kClosesOthers = "CLIENT KILL TYPE normal";
+
 // The keys of %m.
 inline constexpr int kManyKeys = 100;
 
