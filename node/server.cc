@@ -215,11 +215,17 @@ class ServerImpl final : public Server, public raft::Host::Observer {
         .unwritten_bytes = host_.unwritten_bytes(),
         .staged_bytes = host_.staged_bytes(),
         .chunk_read_bytes = host_.chunk_read_bytes(),
+        .retained_bytes = host_.log_retained_bytes(),
+        .kept_snapshots = host_.kept_snapshots(),
+        .memory_bytes = memory_budget_.used_bytes(),
+        .memory_limit_bytes = memory_budget_.limit_bytes(),
+        .leads_all = memory_budget_.limited(),
         .store_bytes_above_limit = memory_budget_.most_bytes_above_limit(),
         .longest_turn_work = turn_work_.longest(),
         .longest_apply_work = host_.longest_apply_work()};
     const bool evicts =
         use.log_memory_bytes > config_.snapshot.log_memory_bytes;
+    const bool retains = use.retained_bytes > 0 || use.kept_snapshots > 0;
     for (const auto& queue : router_.queues()) {
       use.waiting_requests =
           std::max<uint64_t>(use.waiting_requests, queue->waiting_requests());
@@ -228,7 +234,17 @@ class ServerImpl final : public Server, public raft::Host::Observer {
       use.entries_in_flight =
           std::max<uint64_t>(use.entries_in_flight, queue->inflight());
       const raft::Core* const core = host_.core(queue->group());
+      const kv::Store* const store = this->store(queue->group());
+      use.any_stopped |= queue->placed() && !queue->hosted();
+      if (store != nullptr) {
+        use.stores_bytes += store->memory_bytes();
+        use.key_bytes += store->size_bytes();
+      }
       if (core == nullptr) continue;
+      use.leads_all = use.leads_all &&
+                      core->role() == raft::RoleKind::kLeader &&
+                      core->TermAt(core->applied_index()) == core->term();
+      if (retains) AddRetained(*core, &use);
       if (evicts) use.unapplied_bytes += core->unapplied_bytes();
       const uint64_t backlog = core->apply_backlog_bytes();
       if (backlog <= config_.raft.unapplied_bytes) continue;
@@ -261,6 +277,16 @@ class ServerImpl final : public Server, public raft::Host::Observer {
   }
 
  private:
+  static void AddRetained(const raft::Core& core, ResourceUse* use) {
+    const raft::Index snapshot = core.snapshot().position.index;
+    use->snapshot_bytes += core.snapshot().size_bytes;
+    bool in_transfer = false;
+    for (const auto& follower : core.followers()) {
+      in_transfer |= follower.snapshot != raft::LogPosition();
+      use->follower_lags |= follower.match < snapshot;
+    }
+    use->groups_in_transfer += in_transfer ? 1 : 0;
+  }
   raft::HostOptions HostOptionsOf() {
     raft::HostOptions options = MakeHostOptions(config_, map_);
     options.accept_plan = [this, today = options.plan](

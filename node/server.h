@@ -50,6 +50,25 @@ struct ResourceUse {
   // that are being read for followers.
   uint64_t staged_bytes = 0;
   uint64_t chunk_read_bytes = 0;
+  // Entries that are kept because followers lack them, and snapshots that are
+  // kept to be sent though newer ones replaced them.
+  uint64_t retained_bytes = 0;
+  uint64_t kept_snapshots = 0;
+  // The next three are counted only while one of those two is above zero.
+  uint64_t snapshot_bytes = 0;  // The newest snapshots.
+  // A follower lacks entries before the newest snapshot of its group.
+  bool follower_lags = false;
+  uint64_t groups_in_transfer = 0;  // A snapshot of these groups is being sent.
+  // Keys, values and sessions: as the budget of memory counts them, and as the
+  // stores do. The second number lacks the replicas that stopped.
+  uint64_t memory_bytes = 0;
+  uint64_t stores_bytes = 0;
+  bool any_stopped = false;         // A replica does not work.
+  uint64_t key_bytes = 0;           // Those of the stores without sessions.
+  uint64_t memory_limit_bytes = 0;  // Zero: there is none.
+  // Whether this node leads each group that it holds, and has applied an entry
+  // of its own in each. Counted only with a limit.
+  bool leads_all = false;
   // The most bytes above the limit of memory at which a write was begun.
   uint64_t store_bytes_above_limit = 0;
   // The most work of one step of a turn since the start: for requests, and of

@@ -588,6 +588,9 @@ uint64_t Host::log_bytes() const {
 uint64_t Host::log_retained_bytes() const {
   return impl_->log_retained_.bytes();
 }
+size_t Host::kept_snapshots() const {
+  return impl_->snapshots_ == nullptr ? 0 : impl_->snapshots_->kept();
+}
 uint64_t Host::followers_cut_off() const { return impl_->followers_cut_off_; }
 uint64_t Host::sent_bytes(NodeId to) const {
   return impl_->outbox_.SentBytes(to);

@@ -298,6 +298,8 @@ class Host {
   // Those of them that are kept because followers lack them, beyond
   // HostOptions::log_bytes_max.
   uint64_t log_retained_bytes() const;
+  // The snapshots that newer ones replaced and that are kept to be sent.
+  size_t kept_snapshots() const;
   // How often a log removed entries that a follower lacked which was in touch,
   // or was getting a snapshot.
   uint64_t followers_cut_off() const;

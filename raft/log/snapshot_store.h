@@ -115,6 +115,8 @@ class SnapshotStore {
   // keeps none. A snapshot that is not kept any more is removed. A start keeps
   // none.
   virtual void Keep(GroupKey group, LogPosition position) = 0;
+  // The number of snapshots that newer ones replaced and that are kept.
+  virtual size_t kept() const = 0;
 
   // Removes every file of the group, durably. Callbacks of writing and
   // receiving are not called any more; reads end as if the file were there.

@@ -77,6 +77,7 @@ class SnapshotStoreImpl final : public SnapshotStore {
   void Read(GroupKey group, LogPosition position, uint64_t offset, size_t size,
             ReadDone done) override;
   void Keep(GroupKey group, LogPosition position) override;
+  size_t kept() const override { return replaced_.size(); }
   void Drop(GroupKey group, Done done) override;
 
  private:

@@ -83,6 +83,11 @@ class ReplicaChecker {
   // states of changed copies: the checker learns nothing from them.
   bool DigestMatches(GroupId group, raft::Index index, uint64_t digest) const;
 
+  // See raft::ClusterInvariants::SetSendWindow.
+  void SetSendWindow(GroupId group, uint64_t bytes) {
+    groups_[group].invariants.SetSendWindow(bytes);
+  }
+
   // ---- Durability of committed entries.
   // The voting members of the group.
   void SetVoters(GroupId group, std::vector<NodeId> voters);

@@ -1,6 +1,7 @@
 #include "sim/run/resource_checker.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
 
@@ -100,6 +101,43 @@ void ResourceChecker::RequireBacklogs(NodeId node, const node::ResourceUse& use,
   }
 }
 
+void ResourceChecker::RequireEnd(SimTime now, NodeId node,
+                                 std::string_view what, bool is,
+                                 SimTime* since) {
+  *since = is ? std::min(*since, now) : SimTime::Max();
+  if (!is || now - *since < kReleaseMax) return;
+  violate_(absl::StrCat("resources: node ", node.value(), " keeps ",
+                        std::string(what), " that no follower needs since ",
+                        since->ms(), " ms"));
+}
+
+void ResourceChecker::RequireRelease(SimTime now, NodeId node,
+                                     const node::ResourceUse& use, Seen* seen) {
+  // Another snapshot would take no less.
+  Require(node, "bytes of entries that followers lack", use.retained_bytes,
+          use.snapshot_bytes);
+  RequireEnd(now, node, "entries", use.retained_bytes > 0 && !use.follower_lags,
+             &seen->retains_since);
+  RequireEnd(now, node, "a snapshot",
+             use.kept_snapshots > use.groups_in_transfer, &seen->keeps_since);
+}
+
+void ResourceChecker::RequireMemory(NodeId node, const node::ResourceUse& use,
+                                    Seen* seen) {
+  if (!use.any_stopped && use.memory_bytes != use.stores_bytes) {
+    violate_(absl::StrCat("resources: node ", node.value(), " counts ",
+                          use.memory_bytes, " bytes of its stores, they have ",
+                          use.stores_bytes));
+  }
+  const std::optional<uint64_t> before =
+      std::exchange(seen->led_key_bytes, std::nullopt);
+  if (!use.leads_all) return;
+  seen->led_key_bytes = use.key_bytes;
+  if (!before.has_value()) return;
+  Require(node, "bytes of keys by its own writes", use.key_bytes,
+          std::max(use.memory_limit_bytes, *before));
+}
+
 void ResourceChecker::AfterTurns(SimTime now, NodeId node,
                                  const node::Config& config, bool works,
                                  const node::ResourceUse& use) {
@@ -135,8 +173,10 @@ void ResourceChecker::AfterTurns(SimTime now, NodeId node,
   Seen& seen = seen_[node];
   if (works) {
     RequireEviction(now, node, config.snapshot.log_memory_bytes, use, &seen);
+    RequireRelease(now, node, use, &seen);
   }
   RequireBacklogs(node, use, &seen);
+  RequireMemory(node, use, &seen);
 }
 
 }  // namespace quorate::sim

@@ -9,6 +9,7 @@
 
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -46,6 +47,9 @@ class ResourceChecker {
   // Applied entries of the log beyond the budget leave the memory within this
   // time.
   static constexpr Duration kEvictionMax = Seconds(10);
+  // Entries and snapshots that are kept for followers go within this time, once
+  // no follower needs them. A quiet group looks once in ten seconds.
+  static constexpr Duration kReleaseMax = Seconds(20);
 
   using Report = absl::AnyInvocable<void(std::string)>;
   ResourceChecker(const ResourceCheckerOptions& options, Report violate)
@@ -63,6 +67,13 @@ class ResourceChecker {
     SimTime log_exceeds_since = SimTime::Max();
     // The least of each backlog since it exceeds its bound.
     std::map<GroupId, uint64_t> backlogs;
+    // Since when entries, or snapshots, are kept though no follower needs them.
+    // Max(): they are not.
+    SimTime retains_since = SimTime::Max();
+    SimTime keeps_since = SimTime::Max();
+    // The size of the keys at the last look, if the node led all its groups
+    // then.
+    std::optional<uint64_t> led_key_bytes;
   };
 
   void Require(NodeId node, std::string_view what, uint64_t used,
@@ -79,6 +90,15 @@ class ResourceChecker {
                     const node::ResourceUse& use);
   void RequireEviction(SimTime now, NodeId node, uint64_t budget_bytes,
                        const node::ResourceUse& use, Seen* seen);
+
+  void RequireRelease(SimTime now, NodeId node, const node::ResourceUse& use,
+                      Seen* seen);
+  // Reports `what` if it lasts. `*since` is when it began, Max() if it did not.
+  void RequireEnd(SimTime now, NodeId node, std::string_view what, bool is,
+                  SimTime* since);
+  // Writes of this node's own leaders never take the keys above the limit. Rows
+  // of sessions may be added beyond it.
+  void RequireMemory(NodeId node, const node::ResourceUse& use, Seen* seen);
 
   // A backlog above its bound, such as that of a log after a restart, does not
   // grow.

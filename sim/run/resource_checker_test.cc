@@ -119,6 +119,76 @@ TEST_F(ResourceCheckerTest, AppliedEntriesThatStayInMemory_Found) {
   EXPECT_TRUE(found[0].starts_with("resources: node 2 has 1001 bytes of"));
 }
 
+TEST_F(ResourceCheckerTest, MoreEntriesRetainedThanASnapshotHas_Found) {
+  node::ResourceUse use = {
+      .retained_bytes = 900, .snapshot_bytes = 900, .follower_lags = true};
+  EXPECT_TRUE(Turn(use).empty());
+  ++use.retained_bytes;
+  EXPECT_EQ(Turn(use),
+            std::vector<std::string>{"resources: node 2 has bytes of entries "
+                                     "that followers lack 901, at most 900 is "
+                                     "allowed"});
+}
+
+TEST_F(ResourceCheckerTest, EntriesThatNoFollowerNeeds_Found) {
+  const node::ResourceUse kept = {.retained_bytes = 9, .snapshot_bytes = 9};
+  node::ResourceUse needed = kept;
+  needed.follower_lags = true;
+  const SimTime end = SimTime() + ResourceChecker::kReleaseMax;
+  EXPECT_TRUE(Turn(kept).empty());
+  EXPECT_TRUE(Turn(needed, end).empty());
+  EXPECT_TRUE(Turn(kept, end).empty());
+  const SimTime late = end + ResourceChecker::kReleaseMax;
+  EXPECT_TRUE(Turn(kept, late, /*works=*/false).empty());
+  EXPECT_EQ(Turn(kept, late),
+            std::vector<std::string>{"resources: node 2 keeps entries that no "
+                                     "follower needs since 20000 ms"});
+}
+
+TEST_F(ResourceCheckerTest, SnapshotThatIsNotSent_Found) {
+  const node::ResourceUse kept = {.kept_snapshots = 2, .groups_in_transfer = 1};
+  const SimTime end = SimTime() + ResourceChecker::kReleaseMax;
+  EXPECT_TRUE(Turn(kept).empty());
+  EXPECT_TRUE(
+      Turn({.kept_snapshots = 2, .groups_in_transfer = 2}, end).empty());
+  EXPECT_TRUE(Turn(kept, end).empty());
+  EXPECT_EQ(Turn(kept, end + ResourceChecker::kReleaseMax),
+            std::vector<std::string>{"resources: node 2 keeps a snapshot that "
+                                     "no follower needs since 20000 ms"});
+}
+
+TEST_F(ResourceCheckerTest, MemoryThatIsNotCounted_Found) {
+  EXPECT_TRUE(Turn({.memory_bytes = 70, .stores_bytes = 70}).empty());
+  EXPECT_EQ(Turn({.memory_bytes = 70, .stores_bytes = 71}).size(), 1u);
+  EXPECT_EQ(Turn({.memory_bytes = 71, .stores_bytes = 70}),
+            std::vector<std::string>{"resources: node 2 counts 71 bytes of its "
+                                     "stores, they have 70"});
+  // A replica that stopped keeps its memory.
+  EXPECT_TRUE(Turn({.memory_bytes = 71, .stores_bytes = 9, .any_stopped = true})
+                  .empty());
+}
+
+TEST_F(ResourceCheckerTest, MemoryThatOwnWritesTakeBeyondTheLimit_Found) {
+  const auto turn = [this](uint64_t bytes, bool leads_all = true) {
+    return Turn({.memory_bytes = 9'000,
+                 .stores_bytes = 9'000,
+                 .key_bytes = bytes,
+                 .memory_limit_bytes = 500,
+                 .leads_all = leads_all});
+  };
+  EXPECT_TRUE(turn(400).empty());
+  EXPECT_TRUE(turn(500).empty());
+  EXPECT_EQ(turn(501),
+            std::vector<std::string>{"resources: node 2 has bytes of keys by "
+                                     "its own writes 501, at most 500 is "
+                                     "allowed"});
+  // The leaders of other nodes have other limits.
+  EXPECT_TRUE(turn(900, /*leads_all=*/false).empty());
+  EXPECT_TRUE(turn(950).empty());
+  EXPECT_TRUE(turn(950).empty());
+  EXPECT_EQ(turn(951).size(), 1u);
+}
+
 TEST_F(ResourceCheckerTest, BacklogThatGrows_Found) {
   const auto backlogs = [this](std::vector<std::pair<GroupId, uint64_t>> all) {
     return Turn({.apply_backlogs = std::move(all)});

@@ -648,7 +648,13 @@ bool ClusterInvariants::CheckSentOnce(ReplicaId replica, const Core& core,
                   " again. It was sent entries through ", to.last,
                   " and has rejected ", to.reasons, " appends");
     }
-    to.last = message.entries.back().index;
+    to.NoteSent(message.entries);
+    const uint64_t bound = to.reasons * (send_window_bytes_ + to.largest_bytes);
+    if (to.again_bytes > bound) {
+      return Fail(violation, "sent once", replica, "of term ", core.term(),
+                  " has sent replica ", message.to, " ", to.again_bytes,
+                  " bytes of entries again, of at most ", bound);
+    }
   }
   return true;
 }

@@ -45,12 +45,17 @@ class ClusterInvariants {
   //   Configuration: the newest one in the log is in effect.
   //   Sent once: a leader sends a member an entry again only after the member
   //   rejected an append, or if it lacks entries that the log no longer has.
+  //   Each such reason allows a window of bytes (SetSendWindow).
   //   Installing: while a snapshot replaces its log, no replica campaigns,
   //   writes entries or rejects appends.
   //   Monotonic: term, commit and applied never fall in one life; nor does log
   //   time along a log; one vote per term.
   std::string Observe(ReplicaId replica, const Core& core,
                       const Output& output);
+
+  // The most bytes of entries that a leader may have under way to a member, and
+  // those of one append more.
+  void SetSendWindow(uint64_t bytes) { send_window_bytes_ = bytes; }
 
   // Call when `replica` was created from its disk, also after a restart.
   //   Durability: the replica has the entries, the term and the vote that were
@@ -180,6 +185,8 @@ class ClusterInvariants {
   // A group has few replicas.
   std::vector<std::pair<ReplicaId, std::unique_ptr<Seen>>> seen_;
   std::set<ReplicaId> older_;  // See ObserveOlderDisk.
+  uint64_t send_window_bytes_ =
+      CoreOptions().inflight_bytes_max + CoreOptions().append_bytes_max;
   std::map<Term, LeaderTerm> leaders_;
   // The element that was looked up last.
   std::pair<Term, LeaderTerm*> last_leader_;

@@ -554,6 +554,34 @@ TEST_F(SentOnceTest, OncePerRejection_IsAllowed) {
   ExpectViolation("sent once", SendAgain());
 }
 
+// One rejection lets it go back once, by what it may have under way.
+TEST_F(SentOnceTest, MoreThanAWindow_Found) {
+  const uint64_t size = leader_.core().EntryAt(Index(2)).size_bytes();
+  invariants_.SetSendWindow(2 * size);
+  const auto send = [this](uint64_t first, uint64_t last) {
+    append_.entries.clear();
+    for (uint64_t i = first; i <= last; ++i) {
+      Entry entry = leader_.core().EntryAt(Index(2));
+      entry.index = Index(i);
+      append_.entries.push_back(entry);
+    }
+    return SendAgain();
+  };
+  EXPECT_EQ(send(3, 9), "");
+  DrivenReplica follower(2);
+  EXPECT_EQ(Start(2, follower), "");
+  Message rejection;
+  rejection.type = MessageType::kAppendReply;
+  rejection.term = Term(2);
+  rejection.reject = true;
+  follower.out().messages.push_back(rejection);
+  EXPECT_EQ(Show(2, follower), "");
+  // A single entry may exceed the window.
+  EXPECT_EQ(send(6, 7), "");
+  EXPECT_EQ(send(8, 8), "");
+  ExpectViolation("sent once", send(9, 10));
+}
+
 // A snapshot through entry 2 is committed. Node 2 has a log of its own.
 class InstallTest : public InvariantsTest {
  protected:

@@ -24,6 +24,18 @@ Term LeaderTerm::TermAt(Index index) const {
   return after == runs.begin() ? Term() : std::prev(after)->term;
 }
 
+void LeaderTerm::Sending::NoteSent(const EntryList& entries) {
+  last = entries.back().index;
+  if (entries.front().index <= highest) {
+    for (const Entry& entry : entries) {
+      if (entry.index > highest) break;
+      again_bytes += entry.size_bytes();
+      largest_bytes = std::max<uint64_t>(largest_bytes, entry.size_bytes());
+    }
+  }
+  highest = std::max(highest, last);
+}
+
 LeaderTerm::Sending& LeaderTerm::SendingTo(ReplicaId member) {
   for (Sending& to : sending) {
     if (to.member == member) return to;

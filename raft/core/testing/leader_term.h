@@ -28,6 +28,12 @@ struct LeaderTerm {
     // Each rejection and each transfer of a snapshot lets the leader go back
     // once.
     uint64_t reasons = 0;
+    Index highest;               // The latest entry that it ever was sent.
+    uint64_t largest_bytes = 0;  // The largest entry that it was sent again.
+    uint64_t again_bytes = 0;    // Entries that it was sent again.
+
+    // An append with these entries was sent. Requires: at least one.
+    void NoteSent(const EntryList& entries);
   };
   std::vector<Sending> sending;
   Sending& SendingTo(ReplicaId member);
