@@ -1,6 +1,7 @@
 // The operator's rules on real hosts, each with a violation that a test plants.
 #include "sim/harness/group_operator.h"
 
+#include <functional>
 #include <memory>
 #include <optional>
 #include <set>
@@ -121,7 +122,8 @@ class GroupOperatorTest : public testing::Test {
     });
     operator_ = std::make_unique<GroupOperator>(
         world_.get(), &machines_, &test_,
-        [this](size_t node) { return HostOf(node); }, PeersOf);
+        [this](size_t node) { return HostOf(node); },
+        [this](size_t node) { return peers_of_(node); });
     for (size_t i = 0; i < kNodes; ++i) {
       world_->Start(machines_[i], [this, i](env::Env& env) {
         return std::make_shared<Program>(env, this, i);
@@ -164,6 +166,7 @@ class GroupOperatorTest : public testing::Test {
   }
 
   std::unique_ptr<World> world_;
+  std::function<std::vector<env::PeerAddress>(size_t)> peers_of_ = PeersOf;
   TallyTest test_;
   std::vector<MachineId> machines_;
   std::vector<Program*> programs_{kNodes};
@@ -289,6 +292,17 @@ TEST_F(GroupOperatorTest, UnfoundedReplica_IsReported) {
   EXPECT_EQ(Violation(),
             "founded: node 2, group 2: no operator has founded the replica "
             "that runs");
+}
+
+TEST_F(GroupOperatorTest, ListThatANodeRefuses_IsReported) {
+  peers_of_ = [](size_t node) {
+    std::vector<env::PeerAddress> peers = PeersOf(node);
+    peers.push_back({NodeId(node + 1), AddressOf(node)});
+    return peers;
+  };
+  Begin(1);
+  world_->RunFor(Seconds(60));
+  EXPECT_TRUE(Violation().starts_with("peers: node ")) << Violation();
 }
 
 TEST_F(GroupOperatorTest, ReplicaThatVanishes_IsReported) {

@@ -1,10 +1,17 @@
 // A Harness leads a subject through all phases, and reports one that is stuck.
 #include "sim/harness/harness.h"
 
+#include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "env/disk.h"
+#include "env/env.h"
 #include "gtest/gtest.h"
+#include "sim/schedule/schedule_options.h"
 
 namespace quorate::sim {
 namespace {
@@ -18,7 +25,10 @@ class SmallSubject final : public Subject {
     kProbeNeverEnds,
     kProbeTakesLong,  // Its progress can be seen.
     kNodesNeverAgree,
-    kFinds
+    kFinds,
+    // The loss of power of all machines shows these.
+    kStuckAfterPowerLoss,
+    kAcknowledgesTooSoon,
   };
   SmallSubject(World& world, std::vector<std::string>* story,
                Mistake mistake = Mistake::kNone)
@@ -28,10 +38,14 @@ class SmallSubject final : public Subject {
     std::vector<MachineId> nodes;
     for (int i = 0; i < 3; ++i) {
       nodes.push_back(world_.AddMachine());
-      world_.Start(nodes.back(), [](env::Env& env) {
-        return std::make_shared<Program>(env);
+      world_.Start(nodes.back(), [this](env::Env& env) {
+        return std::make_shared<Program>(
+            env, mistake_ == Mistake::kAcknowledgesTooSoon
+                     ? env::Durability::kLater
+                     : env::Durability::kDurable);
       });
     }
+    nodes_ = nodes;
     return {.nodes = nodes, .groups = {nodes}};
   }
   void StopClients() override { story_.push_back("stop clients"); }
@@ -50,6 +64,7 @@ class SmallSubject final : public Subject {
                         probing_ = true;
                         probe_began_ = world_.now();
                         Note("probe", stage);
+                        if (stage == Stage::kPowerLoss) ReadAll();
                       }});
     if (mistake_ == Mistake::kProbeTakesLong) {
       probes.back().progress = [this] {
@@ -61,8 +76,11 @@ class SmallSubject final : public Subject {
   std::vector<Condition> Conditions(Stage stage) override {
     Note("conditions", stage);
     std::vector<Condition> conditions;
-    conditions.push_back({"agreement", [this] {
-                            return mistake_ != Mistake::kNodesNeverAgree;
+    conditions.push_back({"agreement", [this, stage] {
+                            return mistake_ != Mistake::kNodesNeverAgree &&
+                                   !(mistake_ ==
+                                         Mistake::kStuckAfterPowerLoss &&
+                                     stage == Stage::kPowerLoss);
                           }});
     return conditions;
   }
@@ -74,15 +92,44 @@ class SmallSubject final : public Subject {
   std::string Describe() const override { return "small"; }
 
  private:
+  // Its timer fires again and again. Its first life stores a value.
   struct Program {
-    explicit Program(env::Env& env) : env(env) { Tick(); }
+    Program(env::Env& env, env::Durability durability)
+        : env(env), durability(durability) {
+      Tick();
+      pending = env.disk.Open(
+          kFile, env::Disk::OpenMode::kCreate,
+          [this](absl::StatusOr<std::unique_ptr<env::File>> opened) {
+            if (!opened.ok()) return;
+            file = *std::move(opened);
+            pending = this->env.disk.SyncDirectory(
+                [this](const absl::Status&) { Write(); });
+          });
+    }
     void Tick() {
       timer = env.loop.At(env.loop.ReadClock().mono + Milliseconds(100),
                           [this] { Tick(); });
     }
+    void Write() {
+      const Buffer value = Buffer::Copy(kValue);
+      pending =
+          file->Write(0, {&value, 1}, durability, [](const absl::Status&) {});
+    }
     env::Env& env;
+    const env::Durability durability;
+    std::unique_ptr<env::File> file;
     env::Pending timer;
+    env::Pending pending;
   };
+  static constexpr const char* kFile = "stored";
+  static constexpr const char* kValue = "an acknowledged value";
+
+  void ReadAll() {
+    for (const MachineId node : nodes_) {
+      if (world_.ReadDiskFile(node, kFile) == kValue) return;
+    }
+    world_.Violate("acknowledged: no machine has the value");
+  }
   void Note(const std::string& what, Stage stage) {
     story_.push_back(what + " " + std::to_string(static_cast<int>(stage)));
   }
@@ -90,6 +137,7 @@ class SmallSubject final : public Subject {
   World& world_;
   std::vector<std::string>& story_;
   const Mistake mistake_;
+  std::vector<MachineId> nodes_;
   bool probing_ = false;
   SimTime probe_began_;
 };
@@ -144,6 +192,34 @@ TEST_F(HarnessTest, ProbeThatMakesProgress_HasMoreTime) {
 TEST_F(HarnessTest, NodesThatNeverAgree_Liveness) {
   ExpectViolation(SmallSubject::Mistake::kNodesNeverAgree,
                   "liveness: agreement");
+}
+
+TEST_F(HarnessTest, NodesThatAreStuckAfterALossOfPower_Liveness) {
+  ExpectViolation(SmallSubject::Mistake::kStuckAfterPowerLoss,
+                  "liveness: agreement");
+  EXPECT_EQ(story_.back(), "conditions 2");
+}
+
+// A write that is not durable may survive, so one seed alone may show nothing.
+TEST_F(HarnessTest, ValueThatIsAcknowledgedTooSoon_IsLostWithAllPower) {
+  const auto lost = [this](SmallSubject::Mistake mistake) {
+    int runs = 0;
+    for (uint64_t seed = 1; seed <= 20; ++seed) {
+      const HarnessResult result = RunSeed(
+          {.seed = seed,
+           .duration = Seconds(1),
+           .without = OtherFaultFamilies({FaultFamily::kMachineCrash})},
+          [&](World& world) {
+            return std::make_unique<SmallSubject>(world, &story_, mistake);
+          });
+      if (result.ok()) continue;
+      EXPECT_EQ(result.violations[0], "acknowledged: no machine has the value");
+      ++runs;
+    }
+    return runs;
+  };
+  EXPECT_EQ(lost(SmallSubject::Mistake::kNone), 0);
+  EXPECT_GT(lost(SmallSubject::Mistake::kAcknowledgesTooSoon), 0);
 }
 
 TEST_F(HarnessTest, Tape_RepeatsTheRun) {

@@ -8,9 +8,13 @@
 #include <utility>
 #include <vector>
 
+#include "absl/status/statusor.h"
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "env/buffer.h"
 #include "env/disk.h"
+#include "env/env.h"
 #include "gtest/gtest.h"
 #include "kv/store/store.h"
 #include "node/config/config.h"
@@ -33,14 +37,16 @@ constexpr GroupId kGroup(1);
 // Three nodes of one group in a world without faults.
 class Small {
  public:
-  explicit Small(uint64_t seed, bool bootstrap_left_on = false)
+  explicit Small(uint64_t seed, bool bootstrap_left_on = false,
+                 const node::ListenConfig& listen = {})
       : world_({.seed = seed}),
         cluster_(world_, replica_checker_,
                  {.nodes = 3,
                   .groups = 1,
                   .configure =
-                      [](NodeId) {
+                      [listen](NodeId) {
                         node::Config config;
+                        config.listen = listen;
                         config.bounds.digest_interval = 1;
                         return config;
                       },
@@ -267,6 +273,17 @@ TEST(Cluster, NodeThatDoesNotStart_Found) {
   small.world().Restart(machine);
   small.world().RunFor(Seconds(1));
   small.ExpectFound("stopped: node");
+}
+
+TEST(Cluster, NodeThatListensElsewhere_Found) {
+  for (const node::ListenConfig& listen :
+       {node::ListenConfig{.resp = "host:1"},
+        node::ListenConfig{.resp_cluster = "host:2"},
+        node::ListenConfig{.http = "host:3"}}) {
+    Small small(1, /*bootstrap_left_on=*/false, listen);
+    small.world().RunFor(Seconds(5));
+    small.ExpectFound("addresses: node");
+  }
 }
 
 TEST(Cluster, NodeWhoseDiskReturnsErrors_MayFailToStart) {
@@ -658,6 +675,43 @@ TEST(Cluster, StoreOfOtherSlots_Found) {
   --shard.slots.back().second;
   checks.CheckOwned(leader, shard, store);
   small.ExpectFound("slots: node");
+}
+
+// Sends one write, and waits.
+struct Asker {
+  Asker(env::Env& env, const std::string& address)
+      : connecting(env.streams.Connect(
+            address,
+            [this](absl::StatusOr<std::unique_ptr<env::Connection>> made) {
+              connection = *std::move(made);
+              connection->Write(Buffer::Copy("SET k v\r\n"));
+            })) {}
+
+  std::unique_ptr<env::Connection> connection;
+  const env::Pending connecting;
+};
+
+// The request waits for a leader while two of three nodes are down.
+TEST(Cluster, WorkThatDoesNotEnd_IsFound) {
+  Small small(1);
+  World& world = small.world();
+  const ClusterChecks checks(&world, &small.replica_checker(),
+                             &small.cluster());
+  const NodeId leader = small.Elect();
+  EXPECT_TRUE(world.RunUntilTrue([&] { return !checks.HasOpenWork(); }));
+  EXPECT_EQ(checks.OpenWork(), "");
+  const NodeId asked(leader.value() % 3 + 1);
+  const NodeId third(asked.value() % 3 + 1);
+  world.Crash(small.cluster().machine(leader), CrashKind::kMachine);
+  world.Crash(small.cluster().machine(third), CrashKind::kMachine);
+  const std::string address =
+      small.cluster().resp_addresses()[asked.value() - 1];
+  world.Start(world.AddMachine({.client = true}), [&](env::Env& env) {
+    return std::make_shared<Asker>(env, address);
+  });
+  EXPECT_TRUE(world.RunUntilTrue([&] { return checks.HasOpenWork(); }));
+  EXPECT_TRUE(absl::StrContains(checks.OpenWork(), "quorate_held_requests"))
+      << checks.OpenWork();
 }
 
 TEST(Cluster, FilesThatStayOpen_AreFound) {

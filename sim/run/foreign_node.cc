@@ -36,13 +36,14 @@ constexpr uint64_t kMistakes = 5;
 
 class ForeignNode::Program {
  public:
-  Program(env::Env& env, const raft::TransportOptions& options,
+  Program(env::Env& env, World* world, const raft::TransportOptions& options,
           const node::Config& config)
       : env_(env, options, env.random.Fork("sim.foreign_node", 0)),
         server_(node::MakeServer(env_.env(), config, nullptr)) {
     env_.env().tracer.Sometimes("node.foreign_node_started");
-    server_->Start([](const absl::Status& status) {
-      CHECK(!status.ok()) << "it founded a cluster without the other nodes";
+    server_->Start([world](const absl::Status& status) {
+      std::string violation = CheckStart(status);
+      if (!violation.empty()) world->Violate(std::move(violation));
     });
   }
 
@@ -119,7 +120,7 @@ void ForeignNode::Start() {
       world_->AddMachine({.name = "foreign", .client = true});
   world_->Start(machine, [this](env::Env& env) {
     auto program = std::make_shared<Program>(
-        env, cluster_.peer_streams().front(), config_);
+        env, world_, cluster_.peer_streams().front(), config_);
     program_ = program.get();
     return program;
   });
@@ -156,17 +157,28 @@ bool ForeignNode::HelloTo(NodeId to, raft::Hello* hello) const {
   return false;
 }
 
-void ForeignNode::Stop() {
-  if (program_ == nullptr) return;
-  for (const node::ShardConfig& shard : config_.shards) {
-    const raft::Core* const core = program_->server().host().core(shard.group);
+std::string ForeignNode::CheckStart(const absl::Status& status) {
+  if (!status.ok()) return "";
+  return "foreign: it founded a cluster without the other nodes";
+}
+
+std::string ForeignNode::CheckRoles(
+    const node::Server& server, const std::vector<node::ShardConfig>& shards) {
+  for (const node::ShardConfig& shard : shards) {
+    const raft::Core* const core = server.host().core(shard.group);
     if (shard.replicas.size() > 1 && core != nullptr &&
         core->role() == raft::RoleKind::kLeader) {
-      world_->Violate(absl::StrCat("foreign: it leads group ",
-                                   shard.group.value(),
-                                   " with votes of other nodes"));
+      return absl::StrCat("foreign: it leads group ", shard.group.value(),
+                          " with votes of other nodes");
     }
   }
+  return "";
+}
+
+void ForeignNode::Stop() {
+  if (program_ == nullptr) return;
+  std::string violation = CheckRoles(program_->server(), config_.shards);
+  if (!violation.empty()) world_->Violate(std::move(violation));
   std::exchange(program_, nullptr)->End();
   strange_peer_->Stop();
 }

@@ -7,7 +7,12 @@
 #ifndef QUORATE_SIM_RUN_FOREIGN_NODE_H_
 #define QUORATE_SIM_RUN_FOREIGN_NODE_H_
 
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
 #include "node/config/config.h"
+#include "node/server.h"
 #include "raft/transport/handshake.h"
 #include "sim/run/cluster.h"
 #include "sim/run/strange_peer.h"
@@ -26,6 +31,13 @@ class ForeignNode {
   void Start();
   // Checks that no other node voted for it, and ends the programs.
   void Stop();
+  // Returns the violation of the foreign node whose start ended with `status`,
+  // or an empty string: without the other nodes it founds no cluster.
+  static std::string CheckStart(const absl::Status& status);
+  // Returns the violation of the foreign node `server`, or an empty string: it
+  // leads no group of `shards` that has another voter.
+  static std::string CheckRoles(const node::Server& server,
+                                const std::vector<node::ShardConfig>& shards);
 
  private:
   class Program;

@@ -4,6 +4,7 @@
 
 #include <string>
 
+#include "raft/core/configuration.h"
 #include "raft/core/testing/replica_fixture.h"
 
 namespace quorate::raft {
@@ -28,6 +29,13 @@ class DrivenReplica : public ReplicaTest {
               const std::string& payload, uint64_t commit) {
     Receive(Append(2, term, At(previous_term, index - 1),
                    {Commands(term, index, payload)}, commit));
+  }
+  // Receives entry 2, a configuration, from node 2, leader of term 2.
+  void Reconfigure(const Buffer& payload) {
+    Entry entry = Commands(2, 2);
+    entry.kind = EntryKind::kConfiguration;
+    entry.payload = payload;
+    Receive(Append(2, 2, At(1, 1), {entry}));
   }
   void Acknowledge(uint32_t node, uint64_t match) {
     Receive(Ack(node, core().term().value(), match));
@@ -769,6 +777,32 @@ TEST_F(SnapshotInvariantsTest, AnotherConfiguration_Snapshot) {
   ExpectViolation("snapshot", Take([](SnapshotDescriptor* snapshot) {
                     snapshot->configuration.voters.pop_back();
                   }));
+}
+
+// The configurations of the log through entry 2, whose payload is `payload`.
+class ConfigurationInvariantsTest : public InvariantsTest {
+ protected:
+  std::string Take(DrivenReplica* one, const Buffer& payload) {
+    EXPECT_EQ(Start(1, *one), "");
+    one->Reconfigure(payload);
+    return Show(1, *one);
+  }
+};
+
+TEST_F(ConfigurationInvariantsTest, NewestOfTheLogInEffect_IsAllowed) {
+  DrivenReplica one(2);
+  Configuration fewer = one.core().configuration();
+  fewer.voters.pop_back();
+  EXPECT_EQ(Take(&one, EncodeConfiguration(fewer)), "");
+  EXPECT_EQ(one.core().configuration(), fewer);
+}
+
+// No program can go by this one, so an older one stays in effect.
+TEST_F(ConfigurationInvariantsTest,
+       AnotherThanTheNewestInEffect_Configuration) {
+  DrivenReplica one(2);
+  ExpectViolation("configuration",
+                  Take(&one, Buffer::Copy("no configuration")));
 }
 
 TEST_F(InvariantsTest, LogTimeFalls_MonotonicLogTime) {
