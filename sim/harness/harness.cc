@@ -110,7 +110,8 @@ void Harness::Probe(Subject& subject, Stage stage) {
         world_, what, kFinishMax, [&] { return subject.ClientsIdle(); },
         [&] { return subject.Describe(); }, progress);
   };
-  require_idle("finishing all open operations", [] { return uint64_t{0}; });
+  require_idle("finishing all open operations",
+               [&] { return subject.FinishedOperations(); });
   if (violated()) return;
   for (Subject::Probe& probe : subject.Probes(stage)) {
     if (probe.pause > Duration(0)) world_.RunFor(probe.pause);

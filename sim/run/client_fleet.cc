@@ -103,9 +103,9 @@ std::shared_ptr<void> ClientFleet::Run(Member* member, env::Env& env) {
   auto program =
       std::make_shared<WorkloadClient>(env, member->options, &world_.choices(),
                                        &recorder_, std::move(member->note));
-  if (options_.keep_issued) {
-    program->SetIssueHook([this](IssuedOperation operation) {
-      issued_.push_back(std::move(operation));
+  if (options_.keep_sent) {
+    program->SetSendHook([this](SentOperation operation) {
+      sent_.push_back(std::move(operation));
     });
   }
   if (stopped_) program->StopIssuing();

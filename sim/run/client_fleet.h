@@ -43,7 +43,7 @@ struct ClientFleetOptions {
   // connections of others. False: clients wait for each reply, so each outcome
   // is known.
   bool lossy = true;
-  bool keep_issued = false;  // Collects the operations (issued()).
+  bool keep_sent = false;  // Collects the operations (sent()).
 };
 
 class ClientFleet {
@@ -62,10 +62,10 @@ class ClientFleet {
   }
   // Those of the clients that want answers.
   const std::vector<MachineId>& machines() const { return machines_; }
-  // No client begins another operation. From now on the nodes at the addresses
+  // No client issues another operation. From now on the nodes at the addresses
   // `healthy` must serve.
   void Stop(const std::vector<std::string>& healthy);
-  // Whether no operation is open.
+  // Whether no operation is open or waits.
   bool idle() const;
   // The open operations, for people.
   std::string Describe() const;
@@ -83,8 +83,8 @@ class ClientFleet {
                  std::function<void(Duration)> answered);
   // One more client empties the store. Call it after Stop(), as the last.
   void Flush();
-  // The operations so far, if the options say so.
-  const std::vector<IssuedOperation>& issued() const { return issued_; }
+  // The operations that were sent so far, if the options say so.
+  const std::vector<SentOperation>& sent() const { return sent_; }
 
  private:
   struct Member {
@@ -139,7 +139,7 @@ class ClientFleet {
   FlushClient* flush_client_ = nullptr;
   Impostor* impostor_ = nullptr;
   std::vector<MachineId> machines_;  // By the clients' numbers, then others.
-  std::vector<IssuedOperation> issued_;
+  std::vector<SentOperation> sent_;
 };
 
 }  // namespace quorate::sim

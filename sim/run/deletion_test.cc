@@ -1,4 +1,4 @@
-// Deleting a line of a tape is local: the operations that clients issue later
+// Deleting a line of a tape is local: the operations that clients send later
 // are the same ones. Those before it do not count, because nothing can change
 // them. The test also reports how many of the later messages and choices stay.
 #include <algorithm>
@@ -47,7 +47,7 @@ using Message = std::pair<uint32_t, uint64_t>;  // Receiver, hash of bytes.
 
 struct Outcome {
   Tape tape;
-  std::vector<IssuedOperation> issued;
+  std::vector<SentOperation> sent;
   std::vector<Message> messages;
   std::vector<Name> choices;
   std::vector<std::string> violations;
@@ -57,7 +57,7 @@ Outcome Finish(sim::Run* run) {
   Outcome outcome;
   outcome.violations = run->Execute().violations;
   outcome.tape = run->tape();
-  outcome.issued = run->issued();
+  outcome.sent = run->sent();
   for (const TraceRecord& record : run->trace()) {
     if (record.kind != TraceKind::kMessage) continue;
     outcome.messages.emplace_back(record.machine.value(), record.payload);
@@ -81,8 +81,8 @@ std::vector<size_t> LinesOfTheFirstHalf(const Tape& tape) {
   return lines;
 }
 
-// The operations that were issued by a line after this one.
-Bag<IssuedOperation> IssuedAfter(const Outcome& whole, size_t line) {
+// The operations that were sent and have a line after this one.
+Bag<SentOperation> SentAfter(const Outcome& whole, size_t line) {
   std::set<std::pair<uint64_t, uint64_t>> numbers;
   for (size_t i = line + 1; i < whole.tape.choices.size(); ++i) {
     const TapeChoice& choice = whole.tape.choices[i];
@@ -90,8 +90,8 @@ Bag<IssuedOperation> IssuedAfter(const Outcome& whole, size_t line) {
       numbers.insert({choice.entity, choice.counter});
     }
   }
-  Bag<IssuedOperation> later;
-  for (const IssuedOperation& operation : whole.issued) {
+  Bag<SentOperation> later;
+  for (const SentOperation& operation : whole.sent) {
     if (numbers.contains({operation.client, operation.number})) {
       ++later[operation];
     }
@@ -139,7 +139,7 @@ TEST_P(Deletion, OfALine_LeavesLaterOperationsAsTheyWere) {
                      .keep_trace = true});
   const Outcome whole = Finish(&recorded);
   ASSERT_EQ(whole.violations, std::vector<std::string>{});
-  ASSERT_GT(whole.issued.size(), GetParam() > 4 ? 100u : 300u);
+  ASSERT_GT(whole.sent.size(), GetParam() > 4 ? 100u : 300u);
   const std::vector<size_t> lines = LinesOfTheFirstHalf(whole.tape);
   ASSERT_GT(lines.size(), 4 * kLines);
   const Random random(GetParam());
@@ -159,19 +159,19 @@ TEST_P(Deletion, OfALine_LeavesLaterOperationsAsTheyWere) {
     EXPECT_EQ(rest.violations, std::vector<std::string>{})
         << "without " << deleted.site << " " << deleted.entity << " "
         << deleted.counter;
-    Bag<IssuedOperation> issued;
-    for (const IssuedOperation& operation : rest.issued) ++issued[operation];
-    const Bag<IssuedOperation> later = IssuedAfter(whole, line);
-    ASSERT_GE(later.size(), whole.issued.size() / 3);
-    const double kept = ShareKept(later, issued);
+    Bag<SentOperation> sent;
+    for (const SentOperation& operation : rest.sent) ++sent[operation];
+    const Bag<SentOperation> later = SentAfter(whole, line);
+    ASSERT_GE(later.size(), whole.sent.size() / 3);
+    const double kept = ShareKept(later, sent);
     least = std::min(least, kept);
     EXPECT_GE(kept, kOperationsKept)
         << "without " << deleted.site << " " << deleted.entity << " "
         << deleted.counter;
     // An operation is a line of the tape, so it can be deleted.
     if (deleted.site == kOperation) {
-      EXPECT_TRUE(std::none_of(rest.issued.begin(), rest.issued.end(),
-                               [&](const IssuedOperation& operation) {
+      EXPECT_TRUE(std::none_of(rest.sent.begin(), rest.sent.end(),
+                               [&](const SentOperation& operation) {
                                  return operation.client == deleted.entity &&
                                         operation.number == deleted.counter;
                                }));

@@ -99,7 +99,7 @@ class Run::Impl final : public Subject {
                   .failures = ClientsFail(options_),
                   .failing_time = harness_.duration() * 7 / 10,
                   .lossy = options_.faults,
-                  .keep_issued = options_.keep_trace}) {
+                  .keep_sent = options_.keep_trace}) {
     cluster_.SetCommitHook([this](GroupId group, const raft::Entry& entry) {
       const bool commands = entry.kind == raft::EntryKind::kCommands;
       const Cluster::Led led = cluster_.LeadershipIn(group, entry.term);
@@ -159,9 +159,7 @@ class Run::Impl final : public Subject {
   World& world() { return world_; }
   const Harness& harness() const { return harness_; }
   std::string History() const;
-  const std::vector<IssuedOperation>& issued() const {
-    return clients_.issued();
-  }
+  const std::vector<SentOperation>& sent() const { return clients_.sent(); }
 
  private:
   // Subject.
@@ -176,6 +174,10 @@ class Run::Impl final : public Subject {
     healed_ = nodes;
   }
   bool ClientsIdle() const override { return clients_.idle(); }
+  uint64_t FinishedOperations() const override {
+    const Recorder::Counts& counts = recorder_.counts();
+    return counts.succeeded + counts.refused + counts.unknown;
+  }
   std::vector<Probe> Probes(Stage stage) override;
   std::vector<Condition> Conditions(Stage stage) override;
   void CompareReplicas() override {
@@ -702,8 +704,8 @@ RunReport Run::Current() const { return impl_->Current(); }
 std::vector<std::string> Run::Story() const { return impl_->harness().Story(); }
 std::string Run::History() const { return impl_->History(); }
 Tape Run::tape() const { return impl_->tape(); }
-const std::vector<IssuedOperation>& Run::issued() const {
-  return impl_->issued();
+const std::vector<SentOperation>& Run::sent() const {
+  return impl_->sent();
 }
 const std::vector<TraceRecord>& Run::trace() const {
   return impl_->world().trace();

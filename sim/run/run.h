@@ -52,7 +52,7 @@ struct RunOptions {
   // Keeps the tape (Run::tape).
   bool record = false;
   // Keeps one record per hashed event (Run::trace), and the operations of
-  // clients (Run::issued).
+  // clients (Run::sent).
   bool keep_trace = false;
 };
 
@@ -80,9 +80,9 @@ class Run final : public Simulation {
   std::string History() const override;
   Tape tape() const override;
   const std::vector<TraceRecord>& trace() const override;
-  // The operations of clients in the order in which they were issued. Requires:
+  // The operations of clients in the order in which they were sent. Requires:
   // keep_trace.
-  const std::vector<IssuedOperation>& issued() const;
+  const std::vector<SentOperation>& sent() const;
 
  private:
   class Impl;

@@ -55,12 +55,15 @@ WorkloadClient::WorkloadClient(env::Env& env,
     sessions_asked_ = note->sessions_asked_;
     links_made_ = note->links_made_;
     sessions_ = std::move(note->sessions_);
+    held_ = std::move(note->held_);
+    waiting_ = std::move(note->waiting_);
     for (Operation& operation : note->operations_) {
       const OperationId id = next_operation_++;
       operations_.emplace(id, std::move(operation));
       SendLater(id, Milliseconds(1));
     }
     ArmSweep();
+    ReleaseSoon();
     env_.tracer.Sometimes(operations_.empty() ? "client.restarted"
                                               : "client.resumed_operations");
   }
@@ -99,8 +102,8 @@ std::unique_ptr<WorkloadClient::Note> WorkloadClient::Die() {
   }
   if (memory != ClientMemory::kNothing) note->sessions_ = sessions_;
   operations_.clear();
-  held_.clear();
-  waiting_.clear();
+  note->held_ = std::exchange(held_, {});
+  note->waiting_ = std::exchange(waiting_, {});
   return note;
 }
 
@@ -110,12 +113,6 @@ bool WorkloadClient::reads_late() const {
   };
   return std::any_of(links_.begin(), links_.end(), late) ||
          std::any_of(ending_.begin(), ending_.end(), late);
-}
-
-void WorkloadClient::StopIssuing() {
-  issuing_ = false;
-  held_.clear();
-  waiting_.clear();
 }
 
 void WorkloadClient::ReadAll(const std::vector<std::string>& keys) {
@@ -133,6 +130,10 @@ std::string WorkloadClient::Describe() const {
                     operation.call.key, " (function ", operation.call.function,
                     ", node ", operation.node + 1,
                     delayed_.contains(id) ? ", waiting to try again)" : ")");
+  }
+  if (!held_.empty() || !waiting_.empty()) {
+    absl::StrAppend(&text, " and ", held_.size() + waiting_.size(),
+                    " that were never sent");
   }
   return text;
 }
@@ -200,9 +201,6 @@ void WorkloadClient::Issue() {
   if (!random.has_value()) return;
   ClientOperation operation = generator_.Draw(
       number, *random, env_.loop.ReadClock().wall.earliest.ms());
-  if (issue_hook_ != nullptr) {
-    issue_hook_({options_.id, number, operation.Words()});
-  }
   const bool stamped = options_.habits.sessions && operation.may_have_session();
   (stamped ? held_ : waiting_).push_back(std::move(operation));
   Release();
@@ -312,6 +310,10 @@ void WorkloadClient::Send(OperationId id) {
     operation.in_flight = true;
     operation.sent_at = env_.loop.ReadClock().mono;
     ++in_flight_;
+  }
+  if (send_hook_ != nullptr && operation.number != 0 &&
+      operation.attempts == 1) {
+    send_hook_({options_.id, operation.number, operation.Words()});
   }
   operation.node = operation.moved_to.has_value()
                        ? *operation.moved_to

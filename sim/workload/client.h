@@ -56,14 +56,13 @@ struct WorkloadClientOptions {
   Duration reply_timeout = Seconds(5);
 };
 
-// An operation as its client issued it: the command with its arguments, without
-// a session's stamp.
-struct IssuedOperation {
+// An operation as its client sent it: the command with its arguments, without a
+// session's stamp.
+struct SentOperation {
   uint32_t client = 0;
   uint64_t number = 0;
   std::vector<std::string> words;
-  friend auto operator<=>(const IssuedOperation&,
-                          const IssuedOperation&) = default;
+  friend auto operator<=>(const SentOperation&, const SentOperation&) = default;
 };
 
 class WorkloadClient final : public ClientLink::Owner {
@@ -80,12 +79,12 @@ class WorkloadClient final : public ClientLink::Owner {
   WorkloadClient(const WorkloadClient&) = delete;
   WorkloadClient& operator=(const WorkloadClient&) = delete;
 
-  // `hook` is called with each operation that is issued by its number.
-  void SetIssueHook(absl::AnyInvocable<void(IssuedOperation)> hook) {
-    issue_hook_ = std::move(hook);
+  // `hook` is called with each operation when it is sent for the first time.
+  void SetSendHook(absl::AnyInvocable<void(SentOperation)> hook) {
+    send_hook_ = std::move(hook);
   }
-  // Begins no further operation.
-  void StopIssuing();
+  // Issues no further operation. Those that wait are still sent.
+  void StopIssuing() { issuing_ = false; }
   // Reads every key of `keys` from its leader, and retries until it succeeds.
   void ReadAll(const std::vector<std::string>& keys);
   // Adds to the number at every key of `keys`, and retries until it is
@@ -97,8 +96,10 @@ class WorkloadClient final : public ClientLink::Owner {
   std::unique_ptr<Note> Die();
   // Whether the client reads nothing from some connection on purpose.
   bool reads_late() const;
-  // Whether no operation is open.
-  bool idle() const { return operations_.empty(); }
+  // Whether no operation is open or waits.
+  bool idle() const {
+    return operations_.empty() && held_.empty() && waiting_.empty();
+  }
   // The open operations, for people.
   std::string Describe() const;
 
@@ -180,7 +181,7 @@ class WorkloadClient final : public ClientLink::Owner {
   Recorder* const recorder_;
   OperationGenerator generator_;
   ClientRouter router_;
-  absl::AnyInvocable<void(IssuedOperation)> issue_hook_;
+  absl::AnyInvocable<void(SentOperation)> send_hook_;
   uint32_t links_made_ = 0;
   bool issuing_ = true;
   uint64_t ticks_ = 0;
@@ -227,6 +228,9 @@ class WorkloadClient::Note {
   uint32_t links_made_ = 0;
   std::vector<std::shared_ptr<WorkloadSession>> sessions_;
   std::vector<Operation> operations_;
+  // Those that no process has sent. Every memory has them.
+  std::deque<ClientOperation> held_;
+  std::deque<ClientOperation> waiting_;
 };
 
 }  // namespace quorate::sim

@@ -22,6 +22,8 @@ struct ClientOperation {
   // The RESP form of a swap.
   enum class SwapForm : uint8_t { kSetGet, kGetSet, kTransaction, kWatched };
 
+  // Among those that its client issues on its own, from 1. 0: another one.
+  uint64_t number = 0;
   // Everything random about the operation and its attempts.
   Random random{0};
   ClientCall call;

@@ -29,8 +29,7 @@ std::string NameInSlots(const std::string& begin, const std::string& end,
 
 ClientOperation OperationGenerator::Draw(uint64_t number, Random random,
                                          int64_t now_ms) {
-  ClientOperation operation;
-  operation.random = random;
+  ClientOperation operation{.number = number, .random = random};
   if (options_.expiry && random.Below(6, "client.timed", 0, 0) == 0) {
     operation.expiry = DrawExpiryCommand(
         client_, DrawKey('t', number, random), now_ms,

@@ -51,7 +51,6 @@ void SimpleClient::Issue() {
   if (!random.has_value()) return;
   Operation operation{generator_.Draw(
       number, *random, env_.loop.ReadClock().wall.earliest.ms())};
-  operation.number = number;
   Adapt(&operation);
   waiting_.push_back(std::move(operation));
   BeginNext();

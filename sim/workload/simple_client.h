@@ -56,7 +56,6 @@ class SimpleClient {
   using OperationId = uint64_t;
 
   struct Operation : ClientOperation {
-    uint64_t number = 0;  // Among all operations of the client.
     Recorder::Ticket ticket = 0;
   };
 
