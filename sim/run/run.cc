@@ -216,6 +216,8 @@ class Run::Impl final : public Subject {
   void EndCalm();
   // Time for an operation of which no fault is in the way.
   Duration AvailabilityBound() const;
+  // The greatest value of a timing among all nodes.
+  Duration Greatest(Duration node::RaftConfig::*timing) const;
   // Number keys, enough for each group to own some.
   std::vector<std::string> NumberKeys() const;
 
@@ -244,6 +246,14 @@ class Run::Impl final : public Subject {
   std::vector<MachineId> healed_;  // The nodes that must work.
 };
 
+Duration Run::Impl::Greatest(Duration node::RaftConfig::*timing) const {
+  Duration greatest;
+  for (const node::Config& config : cluster_.configs()) {
+    greatest = std::max(greatest, config.raft.*timing);
+  }
+  return greatest;
+}
+
 Duration Run::Impl::AvailabilityBound() const {
   // A node may wait for the reply of a leader that has just lost its role.
   Duration proxy;
@@ -254,7 +264,8 @@ Duration Run::Impl::AvailabilityBound() const {
   for (const raft::TransportOptions& options : cluster_.peer_streams()) {
     redial = std::max(redial, options.redial_max);
   }
-  return shape_.election_timeout_max * kElectionTimeouts + proxy + redial;
+  return Greatest(&node::RaftConfig::election_timeout_max) * kElectionTimeouts +
+         proxy + redial;
 }
 
 ClockBounds Run::Impl::BoundsOfClocks() {
@@ -369,7 +380,8 @@ void Run::Impl::CheckAvailability() {
 }
 
 void Run::Impl::CheckLeaders() {
-  const Duration patience = shape_.election_timeout_max * kLeaderTimeouts;
+  const Duration patience =
+      Greatest(&node::RaftConfig::election_timeout_max) * kLeaderTimeouts;
   if (world_.now() - calm_.since() < patience) return;
   checks_.CheckLeaders(
       calm_.since(),
@@ -501,10 +513,10 @@ AvailabilityChecker::CalmBounds Run::Impl::BoundsOfCalm() {
     farthest = std::max(farthest, world_.distance(node));
     slowest = std::max(slowest, world_.disk_options(node).sync_latency);
   }
-  const Duration attempt = kCalmWork +
-                           (shape_.link_latency + farthest) * kCalmTrips +
-                           slowest * shape_.groups * kCalmSyncs +
-                           shape_.heartbeat_interval * kCalmHeartbeats;
+  const Duration attempt =
+      kCalmWork + (shape_.link_latency + farthest) * kCalmTrips +
+      slowest * shape_.groups * kCalmSyncs +
+      Greatest(&node::RaftConfig::heartbeat_interval) * kCalmHeartbeats;
   return {.attempt = attempt,
           .p99 = options_.shape.defaults ? kDefaultCalmP99 : attempt,
           .attempts_max = kCalmAttempts};
@@ -704,9 +716,7 @@ RunReport Run::Current() const { return impl_->Current(); }
 std::vector<std::string> Run::Story() const { return impl_->harness().Story(); }
 std::string Run::History() const { return impl_->History(); }
 Tape Run::tape() const { return impl_->tape(); }
-const std::vector<SentOperation>& Run::sent() const {
-  return impl_->sent();
-}
+const std::vector<SentOperation>& Run::sent() const { return impl_->sent(); }
 const std::vector<TraceRecord>& Run::trace() const {
   return impl_->world().trace();
 }

@@ -71,7 +71,8 @@ Shape ShapeDraw::DrawShape() {
               {100, 100, 100, 50, 50, 20, 20, 5, 200});
   shape.keys = FixedOr(fixed_.keys, "shape.keys", {6, 6, 6, 3, 1, 20, 60});
   shape.peer_streams = Pick<int>("shape.peer_streams", 0, {0, 1}) != 0;
-  DrawTimings(&shape);
+  shape.election_timeout_min = Milliseconds(Pick<int64_t>(
+      "shape.election_timeout_min_ms", 0, {300, 300, 300, 300, 150, 500}));
   shape.tags = Pick<uint32_t>("shape.tags", 0, {0, 0, 0, 1, 3});
   shape.hot_keys = Pick<uint32_t>("shape.hot_keys", 0, {0, 0, 1}) != 0;
   shape.large_value_bytes = Pick<size_t>(
@@ -99,18 +100,6 @@ Shape ShapeDraw::DrawShape() {
     shape.bytes_per_second *= 20;
   }
   return shape;
-}
-
-void ShapeDraw::DrawTimings(Shape* shape) {
-  const NodeId all;
-  DrawMs("knob.raft.election_timeout_min_ms", all, &shape->election_timeout_min,
-         {300, 300, 300, 300, 150, 500});
-  DrawMs("knob.raft.election_timeout_max_ms", all, &shape->election_timeout_max,
-         {600, 600, 600, 600, 1'200});
-  DrawMs("knob.raft.heartbeat_interval_ms", all, &shape->heartbeat_interval,
-         {75, 75, 75, 20, 150});
-  shape->heartbeat_interval =
-      std::min(shape->heartbeat_interval, shape->election_timeout_min / 2);
 }
 
 void ShapeDraw::DrawOtherClients(Shape* shape) {
@@ -273,12 +262,28 @@ node::TimeoutsConfig ShapeDraw::DrawTimeouts(NodeId node, const Shape& shape) {
   return timeouts;
 }
 
+// Timings that follow the rules across nodes in
+// docs/reference/configuration.md. So heartbeats and pulses come often
+// enough for every node.
+void ShapeDraw::DrawTimings(NodeId node, const Shape& shape,
+                            node::RaftConfig* raft) {
+  const int64_t least = shape.election_timeout_min.ms();
+  DrawMs("knob.raft.election_timeout_min_ms", node, &raft->election_timeout_min,
+         {least, least, least * 5 / 4, least * 3 / 2});
+  DrawMs("knob.raft.election_timeout_max_ms", node, &raft->election_timeout_max,
+         {600, 600, 600, 800, 1'200});
+  raft->election_timeout_max =
+      std::max(raft->election_timeout_max, raft->election_timeout_min * 5 / 4);
+  DrawMs("knob.raft.heartbeat_interval_ms", node, &raft->heartbeat_interval,
+         {75, 75, 75, 20, 150});
+  raft->heartbeat_interval =
+      std::min(raft->heartbeat_interval, shape.election_timeout_min / 2);
+}
+
 node::RaftConfig ShapeDraw::DrawRaft(NodeId node, const Shape& shape) {
   node::RaftConfig raft;
   raft.level_max = shape.older_level;
-  raft.election_timeout_min = shape.election_timeout_min;
-  raft.election_timeout_max = shape.election_timeout_max;
-  raft.heartbeat_interval = shape.heartbeat_interval;
+  DrawTimings(node, shape, &raft);
   DrawMs("knob.raft.quiet_interval_ms", node, &raft.quiet_interval,
          {2'000, 2'000, 2'000, 0, 500, 10'000});
   DrawMs("knob.raft.retry_interval_ms", node, &raft.retry_interval,

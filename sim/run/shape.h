@@ -58,11 +58,9 @@ struct Shape {
   uint32_t older_level = 0;
   size_t value_bytes_max = 200;
   bool peer_streams = false;  // Nodes send to each other over byte streams.
-  // A leader whose followers wait for less time than its heartbeats need loses
-  // its role again and again, so all nodes have the same timings.
+  // The least election_timeout_min that a node may have. Each node draws its
+  // timings so that it neither sends nor waits too seldom for such a node.
   Duration election_timeout_min = node::RaftConfig().election_timeout_min;
-  Duration election_timeout_max = node::RaftConfig().election_timeout_max;
-  Duration heartbeat_interval = node::RaftConfig().heartbeat_interval;
   size_t large_value_bytes = 6'000;  // One value in sixteen has this size.
   kv::Rules rules;
   // Clients of other kinds (sim/workload).
@@ -110,9 +108,9 @@ class ShapeDraw {
 
  private:
   kv::Rules DrawRules();
-  void DrawTimings(Shape* shape);
   void DrawOtherClients(Shape* shape);
   node::TimeoutsConfig DrawTimeouts(NodeId node, const Shape& shape);
+  void DrawTimings(NodeId node, const Shape& shape, node::RaftConfig* raft);
   node::RaftConfig DrawRaft(NodeId node, const Shape& shape);
   node::LimitsConfig DrawLimits(NodeId node);
   node::SnapshotConfig DrawSnapshots(NodeId node, const Shape& shape);
