@@ -231,6 +231,7 @@ uint64_t DiskFile::ChooseLost(Loss loss, SimState* state, uint64_t entity,
 }
 
 void DiskFile::LosePower(Loss loss, SimState* state, uint64_t entity) {
+  writeback_failed_ = false;  // The operating system knew it.
   // Per change: 1 if some sectors are kept, 2 if some are lost.
   absl::btree_map<uint64_t, int> fates;
   for (auto& [sector, unsynced] : sectors_) {

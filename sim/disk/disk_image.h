@@ -13,6 +13,7 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "absl/container/btree_map.h"
@@ -88,6 +89,15 @@ class DiskFile {
   void Sync(uint64_t mark);
   // The sync with this mark failed. No later sync makes these changes durable.
   void Poison();
+  // Data of earlier changes could not be written in the background. No sync
+  // makes these changes durable.
+  void FailWriteback() {
+    Poison();
+    writeback_failed_ = true;
+  }
+  // Whether FailWriteback was called since the last TakeWritebackError, in this
+  // process or an earlier one.
+  bool TakeWritebackError() { return std::exchange(writeback_failed_, false); }
 
   // The machine lost power: each sector, and the size, keeps one of its
   // versions.
@@ -143,6 +153,7 @@ class DiskFile {
   absl::btree_map<uint64_t, Unsynced<Sector>> sectors_;
   Unsynced<uint64_t> sizes_{0, {}};
   uint64_t poisoned_ = 0;  // Changes up to this one never become durable.
+  bool writeback_failed_ = false;  // And no sync has reported it yet.
 };
 
 // The directory and its files.

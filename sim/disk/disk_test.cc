@@ -383,6 +383,42 @@ TEST(DiskFault, FailedSyncOfADurableWrite_WritesAllDurablyNothing) {
   EXPECT_EQ(outcomes, (Set{"mid", "not", "new"}));
 }
 
+TEST(DiskFault, FailedWriteback_IsReportedByALaterDurableWrite) {
+  const Set outcomes = Outcomes([](Driver& d) {
+    auto file = d.OpenDurably("f");
+    EXPECT_TRUE(d.Write(file.get(), 0, "old", kDurable).ok());
+    d.world().disk_options(d.machine()).writeback_error = {1, 1};
+    EXPECT_TRUE(d.Write(file.get(), 0, "new", kLater).ok());
+    d.world().disk_options(d.machine()).writeback_error = {};
+    const absl::Status status = d.Write(file.get(), 512, "end", kDurable);
+    EXPECT_TRUE(absl::IsUnavailable(status)) << status;
+    EXPECT_EQ(d.world().faults().count(Fault::kDiskWritebackError), 1u);
+    // Nothing is left to report, and nothing to write.
+    EXPECT_TRUE(d.Sync(file.get()).ok());
+    EXPECT_TRUE(d.world().violations().empty());
+    file.reset();
+    d.Crash(CrashKind::kMachine);
+    const std::string found = d.Contents("f");
+    return found.substr(0, 3) + found.substr(512);
+  });
+  EXPECT_EQ(outcomes, (Set{"oldend", "newend"}));
+}
+
+TEST(DiskFault, FailedWriteback_IsReportedToTheNextProcessButNotAfterAReboot) {
+  for (const CrashKind kind : {CrashKind::kProcess, CrashKind::kMachine}) {
+    Driver d;
+    auto file = d.OpenDurably("f");
+    d.world().disk_options(d.machine()).writeback_error = {1, 1};
+    EXPECT_TRUE(d.Write(file.get(), 0, "new", kLater).ok());
+    d.world().disk_options(d.machine()).writeback_error = {};
+    file.reset();
+    d.Crash(kind);
+    file = d.Open("f");
+    EXPECT_EQ(d.Sync(file.get()).ok(), kind == CrashKind::kMachine);
+    EXPECT_TRUE(d.Sync(file.get()).ok());
+  }
+}
+
 TEST(DiskFault, WritingAfterAFailedSync_IsAViolation) {
   Driver d;
   auto file = d.Open("f");

@@ -18,6 +18,7 @@ constexpr ChoiceSite kSlow("disk.slow");
 constexpr ChoiceSite kReadError("disk.read_error");
 constexpr ChoiceSite kWriteError("disk.write_error");
 constexpr ChoiceSite kSyncError("disk.sync_error");
+constexpr ChoiceSite kWritebackError("disk.writeback_error");
 // How much of a failed or interrupted write was done: 0 nothing, 1 all, 2 + n
 // its first n sectors.
 constexpr ChoiceSite kPartial("disk.partial");
@@ -287,6 +288,9 @@ void NodeDisk::DrawFault(Operation* operation) {
     operation->sync_fails = operation->kind == Kind::kWrite;
   }
   operation->failing = fails || sync_fails;
+  operation->writeback_fails = operation->kind == Kind::kWrite &&
+                               !Syncs(*operation) &&
+                               draws(kWritebackError, options_.writeback_error);
 }
 
 bool NodeDisk::HitsUnreadable(const Operation& operation) const {
@@ -402,12 +406,15 @@ void NodeDisk::Execute(Operation* operation) {
   switch (operation->kind) {
     case Kind::kWrite:
       ExecuteWrite(operation);
+      if (operation->writeback_fails) file->FailWriteback();
+      if (Syncs(*operation)) ReportWriteback(operation);
       break;
     case Kind::kRead:
       operation->bytes = file->ReadBuffer(operation->offset, operation->size);
       break;
     case Kind::kSync:
       file->Sync(operation->mark);
+      ReportWriteback(operation);
       break;
     case Kind::kSize:
       operation->size = file->size();
@@ -519,9 +526,20 @@ void NodeDisk::ExecuteFailing(Operation* operation) {
        operation->durability == env::Durability::kDurable);
   if (!file_is_lost) return;
   operation->file->Poison();
+  LoseFile(operation->file);
+}
+
+void NodeDisk::ReportWriteback(Operation* operation) {
+  if (!operation->status.ok() || !operation->file->TakeWritebackError()) return;
+  CountFailure(Fault::kDiskWritebackError);
+  operation->status = FaultStatus(*operation);
+  LoseFile(operation->file);
+}
+
+void NodeDisk::LoseFile(const DiskImage::FileRef& file) {
   for (uint64_t id : files_.Ids()) {
     OpenFile* open = files_.Find(id);
-    if (open->file == operation->file) open->sync_failed = true;
+    if (open->file == file) open->sync_failed = true;
   }
 }
 

@@ -105,6 +105,8 @@ class NodeDisk final : public env::Disk, public env::Pending::Source {
     bool failing = false;  // A fault makes it fail.
     // A durable write whose sync fails after a complete write.
     bool sync_fails = false;
+    // A write whose data never reach the disk, although it is reported as done.
+    bool writeback_fails = false;
     bool executed = false;  // It is done, and its callback waits for a turn.
     ChoiceKey key;          // Describes it in choices.
     SimTime begins;
@@ -158,6 +160,10 @@ class NodeDisk final : public env::Disk, public env::Pending::Source {
   void Execute(Operation* operation);
   void ExecuteDirectory(Operation* operation);
   void ExecuteFailing(Operation* operation);
+  // A sync reports the error of an earlier write, if there is one.
+  void ReportWriteback(Operation* operation);
+  // The program must not write to the file any more.
+  void LoseFile(const DiskImage::FileRef& file);
   // Reports a file that is opened for the log while other work writes it.
   void CheckHandover(const Operation& open);
   // Whether another sync of the same open file has not been reported.

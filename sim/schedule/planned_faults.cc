@@ -347,40 +347,29 @@ void PlannedFaults::OpenDiskError(const FaultWindow& window) {
   constexpr World::DiskOperation kKinds[] = {
       World::DiskOperation::kAny, World::DiskOperation::kWrite,
       World::DiskOperation::kSync, World::DiskOperation::kRead};
-  switch (const uint64_t what = window.Pick(1, std::size(kKinds) + 3)) {
+  switch (const uint64_t what = window.Pick(1, std::size(kKinds) + 5)) {
     case std::size(kKinds):
       world.LimitOpenFiles(node, window.Pick(2, 3));
       context_->Note("no descriptors " + context_->Name(node), node);
       break;
-    case std::size(kKinds) + 1: {
-      // It may fence a replica for good.
-      if (context_->options().damage_limit == nullptr) return;
-      const std::vector<std::string> files = world.DiskFiles(node);
-      if (files.empty()) return;
-      const std::string& file = files[window.Pick(2, files.size())];
-      const uint64_t size = world.DiskFileSize(node, file);
-      const uint64_t offset = window.Pick(3, size + 1);
-      world.MakeUnreadable(node, file, offset, 1 + window.Pick(4, 8192));
-      damage_->AddDamaged(node);
-      context_->Note("unreadable bytes of " + context_->Name(node) + " " +
-                     file);
+    case std::size(kKinds) + 1:
+      MakeUnreadable(window, node, /*whole=*/false);
       // A node reads most at its start, so it is restarted.
       context_->KillAndRestart(node);
       break;
-    }
-    case std::size(kKinds) + 2: {
-      if (context_->options().damage_limit == nullptr) return;
-      const std::vector<std::string> files = world.DiskFiles(node);
-      if (files.empty()) return;
-      const std::string& file = files[window.Pick(2, files.size())];
+    case std::size(kKinds) + 2:
       // The running node must do without the file, for the rest of the safety
       // phase.
-      world.MakeUnreadable(node, file, 0, UINT64_MAX / 2);
-      damage_->AddDamaged(node);
-      context_->Note("unreadable file of " + context_->Name(node) + " " + file,
-                     node);
-      return;
-    }
+      return MakeUnreadable(window, node, /*whole=*/true);
+    case std::size(kKinds) + 3:
+      SetErrorRates(window, node);
+      context_->Note("transient disk errors " + context_->Name(node), node);
+      break;
+    case std::size(kKinds) + 4:
+      // Few writes are not durable.
+      world.disk_options(node).writeback_error = {1, 2};
+      context_->Note("failing write-back " + context_->Name(node), node);
+      break;
     default:
       world.FailDiskOperation(node, kKinds[what], 1 + window.Pick(2, 20),
                               window.Pick(3, 2) == 1);
@@ -393,9 +382,48 @@ void PlannedFaults::OpenDiskError(const FaultWindow& window) {
   // disk that works.
   context_->After(window.Length(Milliseconds(200), Seconds(5)), node,
                   [this, node] {
-                    context_->world().HealDisk(node);
+                    World& world = context_->world();
+                    DiskOptions& disk = world.disk_options(node);
+                    disk.read_error = disk.write_error = {};
+                    disk.sync_error = disk.writeback_error = {};
+                    world.HealDisk(node);
                     context_->KillAndRestart(node);
                   });
+}
+
+// Reads of a file, or of some of its bytes, fail. That may fence a replica for
+// good.
+void PlannedFaults::MakeUnreadable(const FaultWindow& window, MachineId node,
+                                   bool whole) {
+  World& world = context_->world();
+  const std::vector<std::string> files = world.DiskFiles(node);
+  if (context_->options().damage_limit == nullptr || files.empty()) return;
+  const std::string& file = files[window.Pick(2, files.size())];
+  const uint64_t size = world.DiskFileSize(node, file);
+  const uint64_t offset = whole ? 0 : window.Pick(3, size + 1);
+  world.MakeUnreadable(node, file, offset,
+                       whole ? UINT64_MAX / 2 : 1 + window.Pick(4, 8192));
+  damage_->AddDamaged(node);
+  context_->Note((whole ? "unreadable file of " : "unreadable bytes of ") +
+                     context_->Name(node) + " " + file,
+                 node);
+}
+
+// Each operation of one kind fails with a probability.
+void PlannedFaults::SetErrorRates(const FaultWindow& window, MachineId node) {
+  constexpr uint32_t kOneIn[] = {100, 20, 5};
+  const Ratio rate{1, kOneIn[window.Pick(2, std::size(kOneIn))]};
+  DiskOptions& disk = context_->world().disk_options(node);
+  switch (window.Pick(3, 3)) {
+    case 0:
+      disk.write_error = rate;
+      break;
+    case 1:
+      disk.sync_error = rate;
+      break;
+    default:
+      disk.read_error = rate;
+  }
 }
 
 void PlannedFaults::OpenDiskFull(const FaultWindow& window) {

@@ -41,6 +41,8 @@ class PlannedFaults {
   void OpenPause(const FaultWindow& window);
   void OpenStall(const FaultWindow& window);
   void OpenDiskError(const FaultWindow& window);
+  void MakeUnreadable(const FaultWindow& window, MachineId node, bool whole);
+  void SetErrorRates(const FaultWindow& window, MachineId node);
   void OpenDiskFull(const FaultWindow& window);
   void OpenClock(const FaultWindow& window);
   void OpenWrongState(const FaultWindow& window);

@@ -60,6 +60,10 @@ class Busy : public env::Transport::Receiver {
         [this, durable](absl::Status status) {
           if (!status.ok()) return;
           if (writes_ % 100 == 0) env_.tracer.Sometimes("busy.many_writes");
+          if (writes_ % 8 == 0) {
+            opening_ = env_.disk.Open(
+                "other", env::Disk::OpenMode::kCreateIfAbsent, [](auto) {});
+          }
           offset_ = (offset_ + 2000) % 100000;
           if (durable) {
             Read();
@@ -227,7 +231,7 @@ TEST(Schedule, Liveness_HealedNodesRunAndAreConnected) {
 
 TEST(Schedule, ASwarm_ReachesEveryFaultItCan) {
   std::set<std::string> reached;
-  for (uint64_t seed = 1; seed <= 40; ++seed) {
+  for (uint64_t seed = 1; seed <= 80; ++seed) {
     const Outcome outcome = RunOnce(seed, nullptr);
     for (const auto& [name, count] : outcome.faults) reached.insert(name);
   }

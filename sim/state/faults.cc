@@ -42,6 +42,7 @@ constexpr std::array<std::string_view, kFaultKinds> kNames = {
     "disk_read_error",
     "disk_write_error",
     "disk_sync_error",
+    "disk_writeback_error",
     "disk_full",
     "disk_open_limit",
     "disk_slow",

@@ -53,6 +53,7 @@ enum class Fault : uint8_t {
   kDiskReadError,
   kDiskWriteError,
   kDiskSyncError,
+  kDiskWritebackError,  // A sync reported the error of an earlier write.
   kDiskFull,
   kDiskOpenLimit,  // A file could not be opened: no descriptor was left.
   kDiskSlow,

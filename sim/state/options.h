@@ -81,6 +81,10 @@ struct DiskOptions {
   // Hits syncs. It also hits the sync in a durable write: the write is
   // complete, but not durable.
   Ratio sync_error{};
+  // Hits writes that are not durable. The write is reported as done, but its
+  // data never become durable. The next sync or durable write of the file, by
+  // any handle, reports the error, although its own data are durable.
+  Ratio writeback_error{};
   // Operations wait for the end of earlier ones of their use (env/disk.h).
   bool one_at_a_time = false;
   // The limit for the sum of all files' sizes.
