@@ -210,15 +210,28 @@ void PlannedFaults::OpenSlowLink(const FaultWindow& window) {
   const MachineId from = window.PickNode();
   const MachineId to =
       context_->nodes()[window.Pick(1, context_->nodes().size())];
-  if (from == to) return;
   const Duration extra =
       Milliseconds(1 + static_cast<int64_t>(window.Pick(2, 100)));
-  context_->world().SlowLink(from, to, extra);
+  // In one window of four all links of the node are slow, both ways.
+  const bool all = window.Pick(3, 4) == 3;
+  FaultContext::Links links;
+  for (const MachineId other : context_->nodes()) {
+    if (all || other == to) FaultContext::AddLink(from, other, &links);
+    if (all) FaultContext::AddLink(other, from, &links);
+  }
+  if (links.empty()) return;
   context_->world().faults().Count(Fault::kMessageSpike);
-  context_->Note("slow " + context_->Name(from) + ">" + context_->Name(to));
-  context_->After(
-      window.Length(Milliseconds(500), Seconds(10)), to,
-      [this, from, to] { context_->world().SlowLink(from, to, Duration(0)); });
+  context_->Note(all ? "slow links of " + context_->Name(from)
+                     : "slow " + context_->Name(from) + ">" +
+                           context_->Name(to));
+  const Duration length = window.Length(Milliseconds(500), Seconds(10));
+  for (const auto& [sender, receiver] : links) {
+    context_->world().SlowLink(sender, receiver, extra);
+    context_->After(length, receiver,
+                    [this, sender = sender, receiver = receiver] {
+                      context_->world().SlowLink(sender, receiver, Duration(0));
+                    });
+  }
 }
 
 void PlannedFaults::OpenReset(const FaultWindow& window) {
@@ -284,22 +297,22 @@ void PlannedFaults::PlanStorm(const FaultWindow& window, MachineId node,
   }
 }
 
-// One node; or the nodes of one host, which fail together; or all nodes.
-// Acknowledged writes must survive that, too.
+// One node, the nodes of its host or of its rack, or all nodes. Acknowledged
+// writes must survive each.
 std::vector<MachineId> PlannedFaults::PickVictims(const FaultWindow& window) {
+  const MachineId node = window.PickNode();
   switch (window.Pick(3, 16)) {
     case 15:
       return context_->nodes();
     case 14:
-    case 13: {
-      std::vector<MachineId> host;
-      for (const MachineId node : context_->nodes()) {
-        if (window.Pick(16 + node.value(), 3) == 1) host.push_back(node);
-      }
-      return host;
-    }
+      return swarm_->InRackOf(node);
+    case 13:
+    case 12:
+    case 11:
+    case 10:
+      return swarm_->OnHostOf(node);
     default:
-      return {window.PickNode()};
+      return {node};
   }
 }
 
@@ -326,17 +339,17 @@ void PlannedFaults::OpenPause(const FaultWindow& window) {
 // ---- Disks
 
 void PlannedFaults::OpenStall(const FaultWindow& window) {
-  const MachineId node = window.PickNode();
-  const std::string file =
-      context_->FileToStall(node, [&](uint64_t which, uint64_t bound) {
-        return window.Pick(1 + which, bound);
-      });
-  context_->world().StallDisk(
-      node,
-      context_->world().now() + window.Length(Milliseconds(50), Seconds(5)),
-      file);
-  context_->Note("stalled disk " + context_->Name(node) +
-                 (file.empty() ? "" : " " + file));
+  const SimTime end =
+      context_->world().now() + window.Length(Milliseconds(50), Seconds(5));
+  for (const MachineId node : PickVictims(window)) {
+    const std::string file =
+        context_->FileToStall(node, [&](uint64_t which, uint64_t bound) {
+          return window.Pick(1 + which, bound);
+        });
+    context_->world().StallDisk(node, end, file);
+    context_->Note("stalled disk " + context_->Name(node) +
+                   (file.empty() ? "" : " " + file));
+  }
 }
 
 void PlannedFaults::OpenDiskError(const FaultWindow& window) {

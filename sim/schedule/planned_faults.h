@@ -33,7 +33,7 @@ class PlannedFaults {
   void OpenClog(const FaultWindow& window);
   void OpenSlowLink(const FaultWindow& window);
   void OpenReset(const FaultWindow& window);
-  // The nodes that a crash or a pause hits.
+  // The nodes that a crash, a pause or a stall of disks hits.
   std::vector<MachineId> PickVictims(const FaultWindow& window);
   void OpenCrash(const FaultWindow& window, CrashKind kind);
   void PlanStorm(const FaultWindow& window, MachineId node, Duration length,

@@ -8,6 +8,8 @@
 #include <vector>
 
 #include "gtest/gtest.h"
+#include "sim/schedule/fault_context.h"
+#include "sim/schedule/swarm.h"
 
 namespace quorate::sim {
 namespace {
@@ -319,6 +321,34 @@ TEST(Schedule, PauseOfAnIdleNode_EndsWithTheFaultsAfterHealing) {
     world.RunFor(Seconds(3));
     EXPECT_EQ(pauses(), before) << "seed " << seed;
   }
+}
+
+// A host that several nodes share is drawn once, so that they fail together
+// again and again.
+TEST(Schedule, NodesOfAHost_FailTogetherAndAreTheSameInTheWholeRun) {
+  size_t runs_with_shared_hosts = 0;
+  for (uint64_t seed = 1; seed <= 100; ++seed) {
+    World world({.seed = seed});
+    std::vector<MachineId> nodes;
+    for (uint32_t i = 1; i <= kNodes; ++i) nodes.push_back(world.AddMachine());
+    FaultContext context(&world, {.nodes = nodes, .groups = Groups()});
+    Swarm swarm(&context);
+    swarm.Draw();
+    bool shared = false;
+    for (const MachineId node : nodes) {
+      const std::vector<MachineId> host = swarm.OnHostOf(node);
+      const std::vector<MachineId> rack = swarm.InRackOf(node);
+      EXPECT_EQ(std::count(host.begin(), host.end(), node), 1);
+      shared |= host.size() > 1;
+      for (const MachineId other : host) {
+        EXPECT_EQ(swarm.OnHostOf(other), host);
+        EXPECT_EQ(std::count(rack.begin(), rack.end(), other), 1);
+      }
+    }
+    runs_with_shared_hosts += shared;
+  }
+  EXPECT_GT(runs_with_shared_hosts, 30u);
+  EXPECT_LT(runs_with_shared_hosts, 95u);
 }
 
 TEST(Schedule, NoFamilyOn_IsAWorldOfDefaultChoices) {

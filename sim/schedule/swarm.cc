@@ -4,6 +4,8 @@
 #include <string>
 #include <utility>
 
+#include "env/check.h"
+
 namespace quorate::sim {
 namespace {
 
@@ -11,16 +13,24 @@ constexpr ChoiceSite kFamilyOn("swarm.family_on");
 constexpr ChoiceSite kFamily("swarm.family");
 constexpr ChoiceSite kRate("swarm.rate");
 constexpr ChoiceSite kDiskFaultTarget("swarm.breakable");
+constexpr ChoiceSite kHost("swarm.host");
+constexpr ChoiceSite kRack("swarm.rack");
 constexpr ChoiceSite kLaneBytes("swarm.lane_bytes");
 constexpr ChoiceSite kClockDraw("swarm.clock");
 
 // The capacity of a lane of a link, by draw, when links clog.
 constexpr size_t kLaneBytesMax[] = {8 << 20, 64 << 10, 8 << 10, 2 << 10};
 
+// The first draws of a node's host give it a host of its own. The others name
+// one of two hosts that several nodes may share.
+constexpr uint64_t kOwnHosts = 2;
+constexpr uint64_t kSharedHosts = 2;
+
 }  // namespace
 
 void Swarm::Draw() {
   DrawFamilies();
+  DrawHosts();
   DrawDiskFaultTargets();
   SetMessageRates();
   SetNodeRates();
@@ -58,6 +68,48 @@ void Swarm::DrawFamilies() {
     if (on_[i]) names += " " + std::string(FaultFamilyName(family));
   }
   context_->Plan("families:" + (names.empty() ? " none" : names));
+}
+
+void Swarm::DrawHosts() {
+  std::string shared;
+  for (const MachineId node : context_->nodes()) {
+    const uint64_t draw = context_->choices().Below(kHost, node.value(), 0,
+                                                    kOwnHosts + kSharedHosts);
+    const uint64_t host =
+        draw < kOwnHosts ? kSharedHosts + node.value() : draw - kOwnHosts;
+    const auto neighbour =
+        std::find_if(places_.begin(), places_.end(),
+                     [host](const Place& place) { return place.host == host; });
+    const uint64_t rack = neighbour != places_.end()
+                              ? neighbour->rack
+                              : context_->choices().Below(kRack, host, 0, 2);
+    places_.push_back({.node = node, .host = host, .rack = rack});
+    if (host < kSharedHosts) {
+      shared += " " + context_->Name(node) + "@" + std::to_string(host);
+    }
+  }
+  if (!shared.empty()) context_->Plan("nodes on shared hosts:" + shared);
+}
+
+std::vector<MachineId> Swarm::OnHostOf(MachineId node) const {
+  return NodesWith(node, &Place::host);
+}
+
+std::vector<MachineId> Swarm::InRackOf(MachineId node) const {
+  return NodesWith(node, &Place::rack);
+}
+
+std::vector<MachineId> Swarm::NodesWith(MachineId node,
+                                        uint64_t Place::*place) const {
+  const auto own =
+      std::find_if(places_.begin(), places_.end(),
+                   [node](const Place& other) { return other.node == node; });
+  CHECK(own != places_.end()) << "node " << node;
+  std::vector<MachineId> nodes;
+  for (const Place& other : places_) {
+    if (other.*place == (*own).*place) nodes.push_back(other.node);
+  }
+  return nodes;
 }
 
 // Adds nodes in random order, as long as the targets are a minority of each

@@ -29,11 +29,17 @@ class Swarm {
   const std::vector<MachineId>& disk_fault_targets() const {
     return disk_fault_targets_;
   }
+  // The nodes on the host of `node`, with it: they share its power, its
+  // processors and its disks. Most hosts have one node.
+  std::vector<MachineId> OnHostOf(MachineId node) const;
+  // The nodes of all hosts in the rack of `node`. There are two racks.
+  std::vector<MachineId> InRackOf(MachineId node) const;
   // The disk fault target that the fault window hits. False: there are none.
   bool PickDiskFaultTarget(const FaultWindow& window, MachineId* node) const;
 
  private:
   void DrawFamilies();
+  void DrawHosts();
   void DrawDiskFaultTargets();
   void SetMessageRates();
   void SetNodeRates();
@@ -42,9 +48,19 @@ class Swarm {
   // is off.
   Ratio DrawRate(FaultFamily family, uint64_t which, Ratio most);
 
+  struct Place {
+    MachineId node;
+    uint64_t host = 0;
+    uint64_t rack = 0;
+  };
+  // The nodes at the same place as `node`.
+  std::vector<MachineId> NodesWith(MachineId node,
+                                   uint64_t Place::*place) const;
+
   FaultContext* const context_;
   std::array<bool, kFaultFamilies> on_{};
   std::vector<MachineId> disk_fault_targets_;
+  std::vector<Place> places_;  // By node.
 };
 
 }  // namespace quorate::sim
