@@ -22,6 +22,7 @@
 #include "sim/run/foreign_node.h"
 #include "sim/run/message_key.h"
 #include "sim/run/resource_checker.h"
+#include "sim/run/rolling_restart.h"
 #include "sim/run/timeline.h"
 #include "sim/schedule/schedule.h"
 #include "sim/workload/surface_client.h"
@@ -30,6 +31,7 @@ namespace quorate::sim {
 namespace {
 
 constexpr ChoiceSite kLogs("shape.logs");
+constexpr ChoiceSite kRollingRestart("operator.rolling_restart");
 // No request of the surface names more keys with large values.
 constexpr uint64_t kLargeValuesRead = 16;
 constexpr Duration kIdle = Seconds(2);
@@ -173,7 +175,9 @@ class Run::Impl final : public Subject {
   void OnHealed(const std::vector<MachineId>& nodes) override {
     healed_ = nodes;
   }
-  bool ClientsIdle() const override { return clients_.idle(); }
+  bool ClientsIdle() const override {
+    return clients_.idle() && rolling_restart_.done();
+  }
   uint64_t FinishedOperations() const override {
     const Recorder::Counts& counts = recorder_.counts();
     return counts.succeeded + counts.refused + counts.unknown;
@@ -212,6 +216,8 @@ class Run::Impl final : public Subject {
   AvailabilityChecker::CalmBounds BoundsOfCalm();
   // The largest windows of all nodes: each may lead.
   RepeatedWork::Windows WindowsOfLeaders() const;
+  // Restarts the nodes that work, one after the other, while clients write.
+  void RestartAll();
   void BeginCalm();
   void EndCalm();
   // Time for an operation of which no fault is in the way.
@@ -243,6 +249,7 @@ class Run::Impl final : public Subject {
   bool calm_for_long_ = false;
   ClientFleet clients_;
   ForeignNode foreign_node_{&world_, cluster_};
+  RollingRestart rolling_restart_{&world_, &cluster_};
   std::vector<MachineId> healed_;  // The nodes that must work.
 };
 
@@ -461,7 +468,8 @@ void Run::Impl::StopClients() {
 }
 
 std::string Run::Impl::Describe() const {
-  return clients_.Describe() + views_.Describe() + checks_.Describe();
+  return clients_.Describe() + views_.Describe() + checks_.Describe() +
+         rolling_restart_.Describe();
 }
 
 std::vector<std::string> Run::Impl::NumberKeys() const {
@@ -495,6 +503,12 @@ std::vector<Subject::Probe> Run::Impl::Probes(Stage stage) {
       probes.push_back({"writing in the calm", [this] { BeginCalm(); }, kCalm});
       break;
     case Stage::kPowerLoss:
+      if (world_.choices().Chance(kRollingRestart, ChoiceKey{}, {1, 8})) {
+        probes.push_back({"restarting one node after the other",
+                          [this] { RestartAll(); },
+                          {},
+                          [this] { return rolling_restart_.restarted(); }});
+      }
       probes.push_back(
           {"reading every key after a loss of power of all machines",
            read_all,
@@ -504,6 +518,15 @@ std::vector<Subject::Probe> Run::Impl::Probes(Stage stage) {
       break;
   }
   return probes;
+}
+
+void Run::Impl::RestartAll() {
+  std::vector<NodeId> nodes;
+  for (const node::NodeConfig& node : cluster_.nodes()) {
+    if (!cluster_.MayNotWork(node.id)) nodes.push_back(node.id);
+  }
+  rolling_restart_.Begin(std::move(nodes),
+                         [this] { clients_.AddToEach(NumberKeys()); });
 }
 
 AvailabilityChecker::CalmBounds Run::Impl::BoundsOfCalm() {
