@@ -367,6 +367,13 @@ Cluster::Cluster(World& world, ReplicaChecker& checker,
   completed_.resize(nodes);
   created_.resize(nodes);
   created_late_.resize(nodes);
+  world_.AddMarkHook([this](MachineId machine, std::string_view mark) {
+    // A directory that is not created yet would be created by the copy.
+    const size_t place = machine.value() - 1;
+    if (place < created_.size() && created_[place]) {
+      shadows_.OnMark(machine, mark);
+    }
+  });
 }
 
 Cluster::~Cluster() {

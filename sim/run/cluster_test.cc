@@ -488,6 +488,28 @@ TEST(Cluster, RepeatedInstall_EveryThirdChangeIsRecovered) {
   EXPECT_EQ(recovered(Moment::kInstall), ShadowRecovery::kChanges / 3);
 }
 
+// Which marks are followed is drawn, so the test reaches many of them.
+TEST(Cluster, RareMarkOfRaft_IsFollowedOnceInARun) {
+  Small small(1);
+  const MachineId machine = small.cluster().machine(small.Elect());
+  ShadowRecovery shadows(&small.world(), &small.replica_checker());
+  const auto changes_followed = [&](std::string_view area) {
+    uint32_t due = 0;
+    for (int mark = 0; mark < 160; ++mark) {
+      shadows.OnMark(machine, std::string(area) + std::to_string(mark));
+      small.world().Crash(machine, CrashKind::kProcess);
+      small.world().Restart(machine);
+      small.world().RunFor(Seconds(1));
+      due += shadows.Due(machine) ? 1 : 0;
+    }
+    return due;
+  };
+  EXPECT_EQ(changes_followed("kv.mark_"), 0u);
+  EXPECT_GE(changes_followed("raft.mark_"), ShadowRecovery::kChanges);
+  // The first time in a run is rare, and later times are not.
+  EXPECT_LT(changes_followed("raft.mark_"), ShadowRecovery::kChanges);
+}
+
 TEST(Cluster, ShadowOfADamagedDisk_Found) {
   Small small(1);
   const NodeId first = small.Elect();

@@ -13,6 +13,8 @@
 #include "node/server.h"
 #include "raft/host/host.h"
 #include "raft/log/identity_format.h"
+#include "sim/choices/choices.h"
+#include "sim/choices/trace_hash.h"
 #include "sim/run/changed_state.h"
 
 namespace quorate::sim {
@@ -20,6 +22,9 @@ namespace {
 
 constexpr ChoiceSite kMishap("shadow.mishap");
 constexpr ChoiceSite kWhichMishap("shadow.which_mishap");
+constexpr ChoiceSite kOfMark("shadow.of_mark");
+// The share of the marks of raft/ that are followed.
+constexpr Ratio kMarksFollowed{1, 16};
 // The draws of a mishap that change the states of a snapshot instead.
 constexpr uint64_t kSharesOfStates = 8;
 constexpr uint32_t kChangedStates = 8;
@@ -150,13 +155,26 @@ void ShadowRecovery::End() {
 
 void ShadowRecovery::Follow(MachineId machine, Moment moment) {
   Followed& followed = followed_[machine];
-  const bool first = moments_.emplace(machine, moment).second;
+  const bool first =
+      moments_.emplace(machine, moment).second || moment == Moment::kMark;
   const bool rarest =
       moment == Moment::kReplace || (followed.rarest && followed.left > 0);
   followed = {.left = kChanges,
               .changes = world_->disk_changes(machine),
               .again = !first && !rarest,
               .rarest = rarest};
+}
+
+void ShadowRecovery::OnMark(MachineId machine, std::string_view mark) {
+  const bool of_raft = mark.starts_with("raft.") || mark.starts_with("log.");
+  if (!of_raft || ended_ || marks_.contains(mark)) return;
+  marks_.emplace(mark);
+  if (!world_->choices().Chance(kOfMark, ChoiceKey{HashBytes(mark), 0},
+                                kMarksFollowed) ||
+      followed_[machine].left > 0) {
+    return;
+  }
+  Follow(machine, Moment::kMark);
 }
 
 bool ShadowRecovery::Due(MachineId machine) {

@@ -18,10 +18,12 @@
 #define QUORATE_SIM_RUN_SHADOW_RECOVERY_H_
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <set>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -46,6 +48,7 @@ class ShadowRecovery {
     kInstall,   // A snapshot replaces the log.
     kTruncate,  // A conflicting suffix is replaced.
     kReplace,   // A snapshot replaces a longer log. Few runs have it at all.
+    kMark,      // A rare mark of raft/ (OnMark).
   };
   // The recoveries in one run, at most. As many again are for kReplace.
   static constexpr uint32_t kRecoveriesMax = 60;
@@ -62,6 +65,9 @@ class ShadowRecovery {
   // Something rare happens on the machine: its disk is copied after each of the
   // next changes, or after some of them.
   void Follow(MachineId machine, Moment moment);
+  // The machine reached a mark. The first time in a run that a mark of raft/ is
+  // reached, it may be a rare moment.
+  void OnMark(MachineId machine, std::string_view mark);
   // Copies no disk any more: the run will recover all of them itself.
   void End();
   // Whether a copy is due after a turn of the machine.
@@ -136,6 +142,7 @@ class ShadowRecovery {
   ReplicaChecker* const checker_;
   std::map<MachineId, Followed> followed_;
   std::set<std::pair<MachineId, Moment>> moments_;  // All so far.
+  std::set<std::string, std::less<>> marks_;        // All that were reached.
   uint32_t recoveries_ = 0;
   uint32_t rarest_ = 0;  // The recoveries that are due to a kReplace.
   uint64_t starts_ = 0;

@@ -51,7 +51,7 @@ class Schedule {
     swarm_.Draw();
     quiet_.Plan();
     windows_.Plan();
-    context_.world().SetMarkHook([this](MachineId node, std::string_view mark) {
+    context_.world().AddMarkHook([this](MachineId node, std::string_view mark) {
       if (!quiet_.Covers(context_.world().now())) triggers_.OnMark(node, mark);
     });
   }

@@ -26,12 +26,12 @@ class World::Hooks final : public MachineObserver {
   }
 
   void OnMark(MachineId machine, std::string_view mark) override {
-    if (mark_hook != nullptr) mark_hook(machine, mark);
+    for (MarkHook& hook : mark_hooks) hook(machine, mark);
   }
 
   SimState* state = nullptr;
   absl::AnyInvocable<void(MachineId)> step_hook;
-  MarkHook mark_hook;
+  std::vector<MarkHook> mark_hooks;
   env::Severity least = env::Severity::kInfo;
   LogSink sink;
 };
@@ -57,7 +57,7 @@ World::World(const WorldOptions& options)
 World::~World() {
   // Destroys programs first, while everything that they may call still exists.
   hooks_->step_hook = nullptr;
-  hooks_->mark_hook = nullptr;
+  hooks_->mark_hooks.clear();
   for (auto& machine : machines_) machine->Crash(CrashKind::kProcess);
 }
 
@@ -416,7 +416,9 @@ void World::SetStepHook(absl::AnyInvocable<void(MachineId)> hook) {
   hooks_->step_hook = std::move(hook);
 }
 
-void World::SetMarkHook(MarkHook hook) { hooks_->mark_hook = std::move(hook); }
+void World::AddMarkHook(MarkHook hook) {
+  hooks_->mark_hooks.push_back(std::move(hook));
+}
 
 void World::SetLogSink(env::Severity severity, LogSink sink) {
   hooks_->least = severity;

@@ -283,8 +283,8 @@ class World {
   // How often each kind of fault hit, by FaultName.
   const TraceHash::Counts& fault_counts() const;
   // `hook` is called when a running machine reaches a mark, in the middle of
-  // its turn.
-  void SetMarkHook(MarkHook hook);
+  // its turn. Hooks are called in the order in which they were added.
+  void AddMarkHook(MarkHook hook);
   // How often each mark was reached (env::Tracer::Sometimes).
   const TraceHash::Counts& marks() const;
   // How often each point of env::Buggify fired, by name.
