@@ -362,8 +362,7 @@ void PlannedFaults::OpenDiskError(const FaultWindow& window) {
       World::DiskOperation::kSync, World::DiskOperation::kRead};
   switch (const uint64_t what = window.Pick(1, std::size(kKinds) + 5)) {
     case std::size(kKinds):
-      world.LimitOpenFiles(node, window.Pick(2, 3));
-      context_->Note("no descriptors " + context_->Name(node), node);
+      LimitOpenFiles(window, node);
       break;
     case std::size(kKinds) + 1:
       MakeUnreadable(window, node, /*whole=*/false);
@@ -402,6 +401,14 @@ void PlannedFaults::OpenDiskError(const FaultWindow& window) {
                     world.HealDisk(node);
                     context_->KillAndRestart(node);
                   });
+}
+
+// In half of the windows the node starts with few descriptors.
+void PlannedFaults::LimitOpenFiles(const FaultWindow& window, MachineId node) {
+  const bool starts = window.Pick(3, 2) == 1;
+  if (starts) context_->KillAndRestart(node);
+  context_->world().LimitOpenFiles(node, window.Pick(2, starts ? 6 : 3));
+  context_->Note("no descriptors " + context_->Name(node), node);
 }
 
 // Reads of a file, or of some of its bytes, fail. That may fence a replica for

@@ -41,6 +41,7 @@ class PlannedFaults {
   void OpenPause(const FaultWindow& window);
   void OpenStall(const FaultWindow& window);
   void OpenDiskError(const FaultWindow& window);
+  void LimitOpenFiles(const FaultWindow& window, MachineId node);
   void MakeUnreadable(const FaultWindow& window, MachineId node, bool whole);
   void SetErrorRates(const FaultWindow& window, MachineId node);
   void OpenDiskFull(const FaultWindow& window);
