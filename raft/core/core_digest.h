@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <string_view>
 
+#include "env/little_endian.h"
 #include "env/random.h"
 #include "env/strong_types.h"
 #include "env/time.h"
@@ -47,7 +48,13 @@ class CoreDigest {
   }
   void Add(std::string_view bytes) {
     Add(uint64_t{bytes.size()});
-    for (const char c : bytes) Add(uint64_t{static_cast<uint8_t>(c)});
+    for (; bytes.size() >= sizeof(uint64_t);
+         bytes.remove_prefix(sizeof(uint64_t))) {
+      Add(LoadFixed<uint64_t>(bytes.data()));
+    }
+    uint64_t rest = 0;
+    for (const char c : bytes) rest = rest << 8 | static_cast<uint8_t>(c);
+    Add(rest);
   }
   // All but its times.
   void Add(const Entry& entry) {
