@@ -6,6 +6,7 @@
 #include <optional>
 #include <utility>
 
+#include "absl/container/inlined_vector.h"
 #include "absl/strings/str_cat.h"
 #include "absl/types/span.h"
 #include "env/check.h"
@@ -153,7 +154,9 @@ Buffer Store::Impl::Apply(const raft::Entry& entry, bool wants_result) {
   std::optional<ResultBuilder> builder;
   if (wants_result) builder.emplace(first);
   ResultBuilder* const results = builder ? &*builder : nullptr;
-  std::array<Decoded, kDecodedAhead> decoded;
+  // Most entries have one command.
+  absl::InlinedVector<Decoded, 1> decoded(
+      std::min<size_t>(reader.count(), kDecodedAhead));
   while (!reader.done()) {
     size_t count = 0;
     for (; count < decoded.size() && !reader.done(); ++count) {
