@@ -170,10 +170,15 @@ std::optional<std::pair<int64_t, ClientId>> Sessions::FirstOf(Room room) const {
 }
 
 void Sessions::AddExpiry(Room room, int64_t at_ms, ClientId client) {
-  const auto before = FirstOf(room);
-  expiries_.insert({room, at_ms, client});
-  if (before.has_value() && before->first <= at_ms) return;
-  if (before.has_value()) firsts_.erase({before->first, room});
+  const auto added = expiries_.insert({room, at_ms, client}).first;
+  if (added != expiries_.begin() && std::get<Room>(*std::prev(added)) == room) {
+    return;
+  }
+  const auto next = std::next(added);
+  if (next != expiries_.end() && std::get<Room>(*next) == room) {
+    if (std::get<int64_t>(*next) == at_ms) return;
+    firsts_.erase({std::get<int64_t>(*next), room});
+  }
   firsts_.insert({at_ms, room});
 }
 
