@@ -15,7 +15,16 @@ EventQueue::Handle EventQueue::Push(SimTime time, QueuedEvent event) {
   CHECK_GE(time, last_);
   if (cause_ != nullptr) event.cause = *cause_;
   const bool top_is_dead = TopIsDead();
-  const Entry entry{time.ns(), order_++, events_.Add(std::move(event))};
+  if (free_.empty()) {
+    CHECK_LT(slots_.size(), kSlotsMax);
+    free_.push_back(static_cast<uint32_t>(slots_.size()));
+    slots_.emplace_back();
+  }
+  const uint32_t slot = free_.back();
+  free_.pop_back();
+  const Handle handle = ++pushed_ << kSlotBits | slot;
+  slots_[slot] = {handle, event};
+  const Entry entry{time.ns(), handle};
   if (top_is_dead) {
     heap_.front() = entry;
     SiftDown(0);
@@ -23,11 +32,17 @@ EventQueue::Handle EventQueue::Push(SimTime time, QueuedEvent event) {
     heap_.push_back(entry);
     SiftUp(heap_.size() - 1);
   }
-  return entry.handle;
+  return handle;
+}
+
+void EventQueue::Free(Slot* slot) {
+  free_.push_back(static_cast<uint32_t>(slot - slots_.data()));
+  slot->handle = 0;
 }
 
 void EventQueue::Cancel(Handle handle) {
-  events_.Remove(handle);
+  if (handle == 0 || !IsAlive(handle)) return;
+  Free(&SlotOf(handle));
   if (heap_.size() >= kCompactAtLeast && heap_.size() > 2 * size()) Compact();
 }
 
@@ -38,8 +53,7 @@ SimTime EventQueue::NextTime() {
 
 bool EventQueue::MayHaveMoreAt(SimTime time) {
   if (heap_.empty()) return false;
-  if (heap_.front().time == time.ns() &&
-      events_.Find(heap_.front().handle) != nullptr) {
+  if (heap_.front().time == time.ns() && IsAlive(heap_.front().handle)) {
     return true;
   }
   // The first entry is that of the popped event. One of these is next.
@@ -58,12 +72,7 @@ QueuedEvent EventQueue::Pop(SimTime* time) {
 
 std::optional<QueuedEvent> EventQueue::PopUntil(SimTime end, SimTime* time) {
   while (!heap_.empty() && heap_.front().time <= end.ns()) {
-    std::optional<QueuedEvent> event =
-        events_.TakeIfThere(heap_.front().handle);
-    if (event.has_value()) {
-      *time = last_ = SimTime(heap_.front().time);
-      return event;
-    }
+    if (IsAlive(heap_.front().handle)) return TakeTop(time);
     DropTop();
   }
   return std::nullopt;
@@ -71,7 +80,9 @@ std::optional<QueuedEvent> EventQueue::PopUntil(SimTime end, SimTime* time) {
 
 QueuedEvent EventQueue::TakeTop(SimTime* time) {
   *time = last_ = SimTime(heap_.front().time);
-  return events_.Take(heap_.front().handle);
+  Slot& slot = SlotOf(heap_.front().handle);
+  Free(&slot);
+  return slot.event;
 }
 
 void EventQueue::DropDead() {
@@ -100,10 +111,14 @@ void EventQueue::SiftDown(size_t i) {
   Entry* const heap = heap_.data();
   Entry* hole = heap + i;
   for (size_t first; (first = i * kArity + 1) < heap_.size();) {
-    Entry* const end = heap + std::min(first + kArity, heap_.size());
     Entry* least = heap + first;
-    for (Entry* child = least + 1; child < end; ++child) {
-      if (child->Before(*least)) least = child;
+    if (first + kArity <= heap_.size()) {
+      Entry* const last = FirstOf(least + 2, least + 3);
+      least = FirstOf(FirstOf(least, least + 1), last);
+    } else {
+      for (Entry* child = least + 1; child < heap + heap_.size(); ++child) {
+        least = FirstOf(least, child);
+      }
     }
     if (!least->Before(entry)) break;
     *hole = *least;
@@ -116,10 +131,10 @@ void EventQueue::SiftDown(size_t i) {
 void EventQueue::Compact() {
   size_t kept = 0;
   for (const Entry& entry : heap_) {
-    if (events_.Find(entry.handle) != nullptr) heap_[kept++] = entry;
+    if (IsAlive(entry.handle)) heap_[kept++] = entry;
   }
   heap_.resize(kept);
-  // The order by (time, order) is total, so the shape of the heap has no
+  // The order by (time, handle) is total, so the shape of the heap has no
   // effect.
   for (size_t i = kept / kArity + 1; i-- > 0;) {
     if (i < kept) SiftDown(i);
