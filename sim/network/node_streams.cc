@@ -242,6 +242,7 @@ void NodeStreams::AcceptInTurn(uint64_t id) {
 // ---- Turns
 
 void NodeStreams::EndTurn() {
+  if (dirty_.empty()) return;
   std::swap(dirty_, flushing_);
   for (const auto& [id, side] : flushing_) net_->Flush(id, side);
   flushing_.clear();

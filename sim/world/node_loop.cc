@@ -59,6 +59,7 @@ void NodeLoop::PopFirst() {
 void NodeLoop::RunTimers() {
   // Runs only timers that were set before this turn. Timers that the turn sets
   // run in a later turn.
+  if (timers_.empty() || timers_.front().deadline > reading_.mono) return;
   due_.clear();
   set_in_turn_.clear();
   while (!timers_.empty() && timers_.front().deadline <= reading_.mono) {
@@ -96,6 +97,7 @@ std::string NodeLoop::Describe(const Timer& timer) const {
 }
 
 void NodeLoop::RunDeferred() {
+  if (deferred_.empty()) return;
   reading_ = clock_.Read(scheduler_->effect_time());
   for (size_t i = 0; i < deferred_.size() && scheduler_->alive(); ++i) {
     std::optional<env::Callback> callback =
