@@ -28,27 +28,35 @@ constexpr Fault kDisturbing[] = {
 
 void CalmWatch::Look() {
   const uint64_t fingerprint = Fingerprint();
+  const bool changed = fingerprint != fingerprint_;
   // The parts depend on nothing else.
-  if (fingerprint != fingerprint_) {
+  if (changed) {
     fingerprint_ = fingerprint;
     divided_ = FindParts();
+  }
+  const uint64_t disturbances = Disturbances();
+  if (changed || disturbances != disturbances_ || !divided_) {
+    disturbances_ = disturbances;
     since_ = world_->now();
   }
-  if (!divided_) since_ = world_->now();
+}
+
+// Counts only grow, so their sum changes with each of them.
+uint64_t CalmWatch::Disturbances() const {
+  const FaultCounters& faults = world_->faults();
+  uint64_t disturbances = 0;
+  for (const Fault fault : kDisturbing) disturbances += faults.count(fault);
+  return disturbances;
 }
 
 uint64_t CalmWatch::Fingerprint() const {
   uint64_t hash = 0;
-  const auto add = [&hash](uint64_t value) { hash = Mix64(hash ^ value); };
-  // Counts only grow, so their sum changes with each of them.
-  uint64_t disturbances = 0;
-  for (const Fault fault : kDisturbing) {
-    disturbances += world_->faults().count(fault);
-  }
-  add(disturbances);
   for (const MachineId a : nodes_) {
-    add(world_->incarnation(a) << 1 | (Works(a) ? 1 : 0));
-    for (const MachineId b : nodes_) add(world_->blocked(a, b) ? 1 : 0);
+    uint64_t of_node = world_->incarnation(a) << 1 | (Works(a) ? 1 : 0);
+    for (const MachineId b : nodes_) {
+      of_node = of_node << 1 | (world_->blocked(a, b) ? 1 : 0);
+    }
+    hash = Mix64(hash ^ of_node);
   }
   return hash;
 }
@@ -63,11 +71,14 @@ bool CalmWatch::Connected(MachineId a, MachineId b) const {
 }
 
 bool CalmWatch::FindParts() {
+  std::vector<MachineId> working;
+  for (const MachineId node : nodes_) {
+    if (Works(node)) working.push_back(node);
+  }
   for (size_t i = 0; i < nodes_.size(); ++i) {
     parts_[i].clear();
     if (!Works(nodes_[i])) continue;
-    for (const MachineId other : nodes_) {
-      if (!Works(other)) continue;
+    for (const MachineId other : working) {
       // A link in one direction lets a node disturb others.
       if (world_->blocked(nodes_[i], other) !=
           world_->blocked(other, nodes_[i])) {

@@ -32,7 +32,10 @@ class CalmWatch {
   const std::vector<MachineId>& PartOf(MachineId node) const;
 
  private:
-  // A number that changes with each fault.
+  // How often a fault hit after which requests may wait.
+  uint64_t Disturbances() const;
+  // A number that changes with the nodes that work and with the links between
+  // nodes.
   uint64_t Fingerprint() const;
   bool Works(MachineId node) const;
   bool Connected(MachineId a, MachineId b) const;
@@ -42,6 +45,7 @@ class CalmWatch {
   World* const world_;
   const std::vector<MachineId> nodes_;
   std::vector<std::vector<MachineId>> parts_;  // By place in nodes_.
+  uint64_t disturbances_ = 0;
   uint64_t fingerprint_ = 0;
   bool divided_ = false;  // The result of FindParts.
   SimTime since_;
