@@ -48,6 +48,22 @@ void SparseBytes::Read(uint64_t offset, size_t size, char* out) const {
   }
 }
 
+void SparseBytes::AppendTo(std::string* out, uint64_t offset,
+                           size_t size) const {
+  out->reserve(out->size() + size);
+  while (size > 0) {
+    const uint64_t within = offset % kPageBytes;
+    const size_t part = std::min<size_t>(size, kPageBytes - within);
+    if (PageIsZero(offset)) {
+      out->append(part, '\0');
+    } else {
+      out->append(pages_[offset / kPageBytes]->data() + within, part);
+    }
+    offset += part;
+    size -= part;
+  }
+}
+
 std::string_view SparseBytes::ViewSector(uint64_t sector) const {
   static_assert(kPageBytes % kSectorBytes == 0);
   const uint64_t offset = sector * kSectorBytes;
@@ -100,8 +116,8 @@ bool SparseBytes::HasBytesOf(const SparseBytes& other) const {
 
 std::string DiskFile::Read(uint64_t offset, size_t size) const {
   if (offset >= size_) return "";
-  std::string bytes(std::min<uint64_t>(size, size_ - offset), '\0');
-  cache_.Read(offset, bytes.size(), bytes.data());
+  std::string bytes;
+  cache_.AppendTo(&bytes, offset, std::min<uint64_t>(size, size_ - offset));
   return bytes;
 }
 

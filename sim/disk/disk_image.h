@@ -30,6 +30,7 @@ inline constexpr uint64_t kSectorBytes = 512;
 class SparseBytes {
  public:
   void Read(uint64_t offset, size_t size, char* out) const;
+  void AppendTo(std::string* out, uint64_t offset, size_t size) const;
   // The bytes of a sector, until the next change. Empty: its page is zero.
   std::string_view ViewSector(uint64_t sector) const;
   void Write(uint64_t offset, std::string_view bytes);

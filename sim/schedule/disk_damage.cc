@@ -36,7 +36,7 @@ void DiskDamage::OpenDamage(const FaultWindow& window) {
   for (MachineId node : victims) {
     if (erased_.contains(node)) continue;
     // Writes from now on may be the ones that get lost.
-    Files before = ReadFiles(node);
+    std::vector<FileContents> before = context_->world().DiskContents(node);
     context_->After(
         delay, node,
         [this, window, node, kind, delay, before = std::move(before)] {
@@ -52,7 +52,7 @@ void DiskDamage::OpenDamage(const FaultWindow& window) {
 }
 
 void DiskDamage::Damage(const FaultWindow& window, MachineId node,
-                        const Files& before) {
+                        const std::vector<FileContents>& before) {
   const std::vector<std::string> files = context_->world().DiskFiles(node);
   // Lost writes get more of the draws, because there is not always a write to
   // lose.
@@ -91,8 +91,10 @@ bool DiskDamage::FlipBit(const FaultWindow& window, const Place& place) {
 // Replaces one sector by another sector of the same disk.
 bool DiskDamage::Misdirect(const FaultWindow& window, const Place& place) {
   const uint64_t sectors = place.limit / kSectorBytes;
-  const Files files = ReadFiles(place.node);
-  const std::string& source = files[window.Pick(7, files.size())].second;
+  const World& world = context_->world();
+  const std::vector<std::string> files = world.DiskFiles(place.node);
+  const std::string source =
+      world.ReadDiskFile(place.node, files[window.Pick(7, files.size())]);
   const uint64_t sources = source.size() / kSectorBytes;
   if (sectors == 0 || sources == 0) return false;
   const std::string bytes =
@@ -110,8 +112,8 @@ bool DiskDamage::ReplaceWritten(
     const FaultWindow& window, const Place& place, size_t size, Fault fault,
     absl::FunctionRef<std::string(std::string_view old)> replace) {
   std::string old;
-  for (const auto& [name, bytes] : place.before) {
-    if (name == place.file) old = bytes;
+  for (const FileContents& file : place.before) {
+    if (file.name == place.file) file.bytes.AppendTo(&old, 0, file.size);
   }
   World& world = context_->world();
   const std::string now = world.ReadDiskFile(place.node, place.file);

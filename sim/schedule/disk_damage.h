@@ -12,6 +12,7 @@
 
 #include "absl/container/btree_set.h"
 #include "absl/functional/function_ref.h"
+#include "sim/disk/disk_image.h"
 #include "sim/schedule/fault_context.h"
 #include "sim/schedule/fault_window.h"
 #include "sim/schedule/swarm.h"
@@ -49,14 +50,15 @@ class DiskDamage {
   void PutBack(MachineId node, const Files& files);
   // Damages one stored sector or block of a machine that is down. `before` has
   // its files as they were when the fault window began.
-  void Damage(const FaultWindow& window, MachineId node, const Files& before);
+  void Damage(const FaultWindow& window, MachineId node,
+              const std::vector<FileContents>& before);
   // A file of a machine that is down, of which the first `limit` bytes may be
   // damaged.
   struct Place {
     MachineId node;
     const std::string& file;
     uint64_t limit;
-    const Files& before;
+    const std::vector<FileContents>& before;
   };
   // Each kind of damage returns false if the file has no place for it.
   bool FlipBit(const FaultWindow& window, const Place& place);
