@@ -116,7 +116,7 @@ Network::Fate Network::ChooseFate(const ChoiceKey& key) {
       }));
 }
 
-void Network::Send(NetworkMessage message) {
+void Network::Send(NetworkMessage&& message) {
   NetworkLink& link = this->link(message.from, message.to);
   NetworkLink::Lane& lane = link.lanes[static_cast<size_t>(message.lane)];
   const NetworkOptions& options = state_->network;
@@ -151,7 +151,7 @@ void Network::Send(NetworkMessage message) {
       return;
     case Fate::kDuplicate:
       state_->faults.Count(Fault::kMessageDuplicated);
-      Schedule(message, arrives + late(options.reorder_max));
+      Schedule(NetworkMessage(message), arrives + late(options.reorder_max));
       break;
     case Fate::kReorder:
       state_->faults.Count(Fault::kMessageReordered);
@@ -171,7 +171,7 @@ void Network::Send(NetworkMessage message) {
   Schedule(std::move(message), arrives);
 }
 
-void Network::Schedule(NetworkMessage message, SimTime arrives) {
+void Network::Schedule(NetworkMessage&& message, SimTime arrives) {
   message.charged = message.bytes.size();
   link(message.from, message.to)
       .lanes[static_cast<size_t>(message.lane)]

@@ -124,7 +124,7 @@ class Network {
   }
 
   // Sends a message. The transport has checked it already.
-  void Send(NetworkMessage message);
+  void Send(NetworkMessage&& message);
   void MessageEvent(uint64_t id);  // Handles kEventMessage.
   // Removes the message from the network, for a turn of its receiver.
   NetworkMessage Take(uint64_t id) { return messages_.Take(id); }
@@ -144,7 +144,7 @@ class Network {
 
   ChoiceKey KeyOf(const NetworkMessage& message);
   Fate ChooseFate(const ChoiceKey& key);
-  void Schedule(NetworkMessage message, SimTime arrives);
+  void Schedule(NetworkMessage&& message, SimTime arrives);
   void Remember(const NetworkMessage& message, NetworkLink* link);
   void Replay(const NetworkMessage& message, NetworkLink* link,
               const ChoiceKey& key);
