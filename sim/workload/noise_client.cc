@@ -73,10 +73,11 @@ std::string NoiseClient::DrawBytes() {
   constexpr uint64_t kNoiseMax[] = {0, 16, 3'000};
   const uint64_t noise = Draw(
       "noise.length", 1 + kNoiseMax[Draw("noise.noise", std::size(kNoiseMax))]);
-  for (uint64_t i = 0; i < noise; ++i) {
+  uint64_t bits = 0;
+  for (uint64_t i = 0; i < noise; ++i, bits >>= 8) {
+    if (i % 8 == 0) bits = env_.random.Bits("noise.bytes", visits_, i);
     // Without line ends: no noise completes a command.
-    const auto byte =
-        static_cast<char>(env_.random.Below(256, "noise.byte", visits_, i));
+    const auto byte = static_cast<char>(bits);
     bytes += byte == '\r' || byte == '\n' ? ' ' : byte;
   }
   return bytes;
