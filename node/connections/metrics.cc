@@ -25,12 +25,16 @@ uint64_t LatencyHistogram::CumulativeCount(size_t i) const {
 
 const Metrics::Command& Metrics::command(CommandId id) const {
   static const Command kNone;
-  return commands_.empty() ? kNone : commands_[static_cast<size_t>(id)];
+  if (commands_.empty()) return kNone;
+  const Command* const command = commands_[static_cast<size_t>(id)].get();
+  return command == nullptr ? kNone : *command;
 }
 
 void Metrics::OnCommand(CommandId id, Duration duration, bool failed) {
   if (commands_.empty()) commands_.resize(AllCommands().size());
-  Command& command = commands_[static_cast<size_t>(id)];
+  std::unique_ptr<Command>& place = commands_[static_cast<size_t>(id)];
+  if (place == nullptr) place = std::make_unique<Command>();
+  Command& command = *place;
   ++command.calls;
   ++total_commands_;
   if (failed) ++command.failed;

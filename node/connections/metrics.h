@@ -8,6 +8,7 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -87,7 +88,8 @@ class Metrics {
   uint64_t snapshots_installed = 0;
 
  private:
-  std::vector<Command> commands_;  // By CommandId. Empty before the first one.
+  // By CommandId, and empty before the first command. Null: none of its kind.
+  std::vector<std::unique_ptr<Command>> commands_;
   absl::btree_map<std::string, uint64_t> errors_;
   absl::btree_map<std::string, Http> http_;
   uint64_t total_commands_ = 0;
