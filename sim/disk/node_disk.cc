@@ -167,7 +167,7 @@ env::Pending NodeDisk::FileOperation(uint64_t handle, Operation&& operation) {
 void NodeDisk::CheckHandover(const Operation& open) {
   bool busy = false;
   for (const uint64_t id : operations_.Ids()) {
-    const Operation& other = *operations_.Find(id);
+    const Operation& other = **operations_.Find(id);
     busy |= other.file == open.file && !other.executed &&
             (Syncs(other) || other.kind == Kind::kWrite);
   }
@@ -184,7 +184,7 @@ void NodeDisk::CheckHandover(const Operation& open) {
 
 bool NodeDisk::SyncsInFlight(uint64_t handle) {
   for (const uint64_t id : operations_.Ids()) {
-    const Operation& operation = *operations_.Find(id);
+    const Operation& operation = **operations_.Find(id);
     if (operation.handle == handle && Syncs(operation)) return true;
   }
   return false;
@@ -224,7 +224,8 @@ env::Pending NodeDisk::Issue(Operation&& operation) {
     state.faults.Count(Fault::kDiskStalled, scheduler_->id());
   }
   busy_until = ends;
-  const uint64_t id = operations_.Add(std::move(operation));
+  const uint64_t id =
+      operations_.Add(std::make_unique<Operation>(std::move(operation)));
   state.queue.Push(ends, {kEventDisk, scheduler_->id().value(), id});
   if (operations_to_crash_ > 0 && --operations_to_crash_ == 0) {
     state.faults.Count(Fault::kCrashAtDiskOperation, scheduler_->id());
@@ -345,7 +346,7 @@ void NodeDisk::HashIssue(const Operation& operation) {
 // ---- Executing
 
 void NodeDisk::DiskEvent(uint64_t id) {
-  Operation* operation = operations_.Find(id);
+  Operation* operation = FindOperation(id);
   if (operation == nullptr) return;  // Its process died.
   if (StalledUntil(*operation) > scheduler_->state().now) {
     scheduler_->state().faults.Count(Fault::kDiskStalled, scheduler_->id());
@@ -567,7 +568,7 @@ void NodeDisk::Interrupt(Operation* operation) {
 // ---- Reporting results
 
 void NodeDisk::Cancel(uint64_t id) {
-  Operation* operation = operations_.Find(id);
+  Operation* operation = FindOperation(id);
   if (operation == nullptr) return;
   if (operation->executed) {
     operations_.Remove(id);
@@ -580,7 +581,8 @@ void NodeDisk::Cancel(uint64_t id) {
 void NodeDisk::RunInput(uint64_t id) {
   if (operations_.Find(id) == nullptr) return;  // Cancelled.
   SimState& state = scheduler_->state();
-  Operation operation = operations_.Take(id);
+  const std::unique_ptr<Operation> taken = operations_.Take(id);
+  Operation& operation = *taken;
   const uint64_t code = static_cast<uint64_t>(operation.status.code());
   state.hash.Add(state.now, scheduler_->id(), TraceKind::kDiskCompletion,
                  Mix64(operation.key.counter + code) ^
@@ -642,7 +644,7 @@ std::vector<std::string> NodeDisk::OpenFiles() {
 void NodeDisk::Close(uint64_t handle) {
   if (files_.Find(handle) == nullptr) return;
   for (uint64_t id : operations_.Ids()) {
-    Operation* operation = operations_.Find(id);
+    Operation* operation = FindOperation(id);
     if (operation != nullptr && operation->handle == handle) Cancel(id);
   }
   files_.Remove(handle);
@@ -650,7 +652,7 @@ void NodeDisk::Close(uint64_t handle) {
 
 void NodeDisk::Die(bool power_lost) {
   for (uint64_t id : operations_.Ids()) {
-    Operation* operation = operations_.Find(id);
+    Operation* operation = FindOperation(id);
     auto dying = std::exchange(operation->done, std::monostate());
     // Operations that had not begun yet do not happen.
     if (!operation->executed && operation->begins <= scheduler_->death_time()) {

@@ -137,6 +137,11 @@ class NodeDisk final : public env::Disk, public env::Pending::Source {
 
   static DiskAccess AccessOf(Kind kind);
   env::Pending Issue(Operation&& operation);
+  // Null: it has ended or was cancelled.
+  Operation* FindOperation(uint64_t id) {
+    std::unique_ptr<Operation>* const found = operations_.Find(id);
+    return found == nullptr ? nullptr : found->get();
+  }
   Duration Latency(const Operation& operation);
   static bool Syncs(const Operation& operation) {
     return AccessOf(operation.kind) == DiskAccess::kSync ||
@@ -186,7 +191,7 @@ class NodeDisk final : public env::Disk, public env::Pending::Source {
   TurnScheduler* const scheduler_;
   const std::shared_ptr<DiskImage> image_;
   DiskOptions options_;
-  SlotPool<Operation> operations_;
+  SlotPool<std::unique_ptr<Operation>> operations_;
   SlotPool<OpenFile> files_;
   uint64_t operations_to_crash_ = 0;
   uint64_t failures_ = 0;
