@@ -397,7 +397,7 @@ absl::StatusOr<Envelope> DecodeEnvelope(const MessageLink& link,
     }
     message = GroupMessage();
   }
-  envelope.messages.resize(taken);
+  if (taken < count) envelope.messages.resize(taken);
   if (!reader.AtEnd()) {
     return absl::InvalidArgumentError("extra bytes follow the last message");
   }
