@@ -243,7 +243,8 @@ bool NestedFit(const CommandView& atomic) {
 bool PlaceFits(const CommandView& command, bool nested) {
   if (nested) {
     return !command.has_session && command.op != Op::kAtomic &&
-           command.op != Op::kExpire && !SlotsOf(command).has_value();
+           command.op != Op::kExpire &&
+           !SlotsOf(command.op, command.numbers).has_value();
   }
   return command.op != Op::kCheckVersion &&
          !(command.op == Op::kExpire && command.has_session);
@@ -309,9 +310,10 @@ int64_t DueOf(const CommandView& command, int64_t now_ms) {
              : due_ms;
 }
 
-std::optional<std::pair<int64_t, int64_t>> SlotsOf(const CommandView& command) {
-  const auto [first, second] = command.numbers;
-  switch (command.op) {
+std::optional<std::pair<int64_t, int64_t>> SlotsOf(
+    Op op, const std::array<int64_t, 2>& numbers) {
+  const auto [first, second] = numbers;
+  switch (op) {
     case Op::kKeyCount:
     case Op::kFlush:
       return std::pair(first, second);

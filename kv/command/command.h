@@ -265,7 +265,8 @@ int64_t DueOf(const CommandView& command, int64_t now_ms);
 // First and last slot of a command on whole slots (kKeyCount, kScan, kFlush).
 // They are as encoded, so they may be out of range or in the wrong order.
 // Returns nullopt for other commands.
-std::optional<std::pair<int64_t, int64_t>> SlotsOf(const CommandView& command);
+std::optional<std::pair<int64_t, int64_t>> SlotsOf(
+    Op op, const std::array<int64_t, 2>& numbers);
 
 // The hash by which a session recognises a request. It is a keyed hash of
 // everything but the request's stamp and its absolute times, which a retry may

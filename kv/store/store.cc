@@ -81,6 +81,9 @@ class Store::Impl {
   ReadTime TimeOf(WallTime due_by) const {
     return {.log_ms = log_time_.ms(), .due_by_ms = due_by.ms()};
   }
+  // See Store::RefusalOfSlots.
+  ResultStatus RefusalOfSlots(Op op, Slot slot,
+                              const std::array<int64_t, 2>& numbers) const;
   template <typename Arguments>
   bool Read(const ReadCommand<Arguments>& command, WallTime due_by,
             ReadDone done) const {
@@ -222,22 +225,30 @@ ResultStatus Store::Impl::Refusal(const CommandView& command) {
     return count > 0 && count <= kExpireKeysMax ? ResultStatus::kOk
                                                 : ResultStatus::kMalformed;
   }
-  const auto slots = SlotsOf(command);
+  // The session row lives in the slot of the command, so the group must own
+  // that slot as well.
+  const ResultStatus refusal =
+      RefusalOfSlots(command.op, command.slot, command.numbers);
+  return refusal == ResultStatus::kOk && command.has_session &&
+                 !ownership_.Owns(command.slot)
+             ? ResultStatus::kNotOwner
+             : refusal;
+}
+
+ResultStatus Store::Impl::RefusalOfSlots(
+    Op op, Slot slot, const std::array<int64_t, 2>& numbers) const {
+  const auto slots = SlotsOf(op, numbers);
   if (!slots.has_value()) {
-    return ownership_.Owns(command.slot) ? ResultStatus::kOk
-                                         : ResultStatus::kNotOwner;
+    return ownership_.Owns(slot) ? ResultStatus::kOk : ResultStatus::kNotOwner;
   }
   const auto [first, last] = *slots;
   if (first < 0 || last < first || last >= int64_t{slot_count_}) {
     return ResultStatus::kMalformed;
   }
-  const SlotRange range{Slot(static_cast<uint16_t>(first)),
-                        Slot(static_cast<uint16_t>(last))};
-  // The session row lives in the slot of the command, so the group must own
-  // that slot as well.
-  const bool owned = ownership_.OwnsAll(range) &&
-                     (!command.has_session || ownership_.Owns(command.slot));
-  return owned ? ResultStatus::kOk : ResultStatus::kNotOwner;
+  return ownership_.OwnsAll({Slot(static_cast<uint16_t>(first)),
+                             Slot(static_cast<uint16_t>(last))})
+             ? ResultStatus::kOk
+             : ResultStatus::kNotOwner;
 }
 
 void Store::Impl::Process(const CommandView& command, const Version& version,
@@ -499,6 +510,12 @@ raft::Index Store::applied_index() const { return impl_->applied_index_; }
 WallTime Store::log_time() const { return impl_->log_time_; }
 
 bool Store::Owns(Slot slot) const { return impl_->ownership_.Owns(slot); }
+
+ResultStatus Store::RefusalOfSlots(
+    Op op, Slot slot, const std::array<int64_t, 2>& numbers) const {
+  return impl_->RefusalOfSlots(op, slot, numbers);
+}
+
 std::vector<SlotRange> Store::owned() const {
   return RangesOf(impl_->ownership_.runs());
 }

@@ -9,6 +9,7 @@
 #ifndef QUORATE_KV_STORE_STORE_H_
 #define QUORATE_KV_STORE_STORE_H_
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -97,6 +98,10 @@ class Store final : public raft::StateMachine {
 
   // Ownership. A slot beyond the slot count is not owned.
   bool Owns(Slot slot) const;
+  // kNotOwner if the group lacks a slot of a command with these fields
+  // (SlotsOf), kMalformed if there are no such slots, else kOk.
+  ResultStatus RefusalOfSlots(Op op, Slot slot,
+                              const std::array<int64_t, 2>& numbers) const;
   std::vector<SlotRange> owned() const;  // Sorted, merged.
   // With epochs and states.
   const std::vector<SlotRun>& slot_runs() const;
@@ -110,7 +115,8 @@ class Store final : public raft::StateMachine {
   uint64_t ValueBytes(Slot slot, std::string_view key) const;
   // Calls `done` with the result that the command would have in an entry that
   // is applied next, and returns true. Returns false without a call if a key is
-  // due by `due_by` but not by log time. Requires: IsRead(op), and Owns(slot).
+  // due by `due_by` but not by log time. Requires: IsRead(op), and that
+  // RefusalOfSlots is kOk.
   using ReadDone = absl::FunctionRef<void(const ResultView&)>;
   bool Read(const CommandSpec& command, WallTime due_by, ReadDone done) const;
   bool Read(const CommandView& command, WallTime due_by, ReadDone done) const;

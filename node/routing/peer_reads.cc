@@ -14,7 +14,6 @@
 #include "kv/store/long_read.h"
 #include "node/base/turn_work.h"
 #include "node/config/config.h"
-#include "node/routing/refused_commands.h"
 #include "shardctrl/partition.h"
 
 namespace quorate::node {
@@ -27,8 +26,10 @@ constexpr size_t kPiecesAtOnce = 4;
 // The encoding of an element has at most this much beside its bytes.
 constexpr size_t kElementBytes = 10;
 
-// True if kv::Store::Read takes the command. It comes from another node.
-bool CanEvaluate(const kv::Store& store, const kv::CommandView& command) {
+// Why kv::Store::Read does not take the command; kOk if it does. The command
+// comes from another node.
+kv::ResultStatus RefusalOf(const kv::Store& store,
+                           const kv::CommandView& command) {
   switch (command.op) {
     case kv::Op::kGet:
     case kv::Op::kStrlen:
@@ -39,24 +40,19 @@ bool CanEvaluate(const kv::Store& store, const kv::CommandView& command) {
     case kv::Op::kTtl:
     case kv::Op::kType:
     case kv::Op::kGetBit:
-      return !command.has_session && store.Owns(command.slot);
     case kv::Op::kKeyCount:
-    case kv::Op::kScan: {
-      const auto [first, last] = *kv::SlotsOf(command);
-      return !command.has_session && first >= 0 && first <= last &&
-             last < kHashSlotCount &&
-             store.Owns(Slot(static_cast<uint16_t>(first))) &&
-             store.Owns(Slot(static_cast<uint16_t>(last)));
-    }
+    case kv::Op::kScan:
+      if (command.has_session) return kv::ResultStatus::kMalformed;
+      return store.RefusalOfSlots(command.op, command.slot, command.numbers);
     default:
-      return false;
+      return kv::ResultStatus::kMalformed;
   }
 }
 
 // The work of finding what a read asks for.
 uint64_t WorkOfRead(const kv::CommandView& command) {
   if (command.op == kv::Op::kKeyCount) {
-    const auto [first, last] = *kv::SlotsOf(command);
+    const auto [first, last] = *kv::SlotsOf(command.op, command.numbers);
     return static_cast<uint64_t>(last - first) / TurnWork::kSlotsPerUnit;
   }
   return TurnWork::OfRead(command.arguments.count());
@@ -112,13 +108,11 @@ PeerReads::Evaluated PeerReads::EvaluateReads(const kv::Store& store,
   while (reader.ok() && !reader.done() &&
          (results.count() == 0 ||
           (results.size_bytes() < bytes_max && all_work() < kWorkPerAnswer))) {
-    const bool valid = reader.Next(&command);
-    if (!valid || !CanEvaluate(store, command)) {
-      const bool moved = valid && kv::IsRead(command.op) &&
-                         RefusedCommands::MayHold(command.op) &&
-                         !store.Owns(command.slot);
-      results.AddNone({.status = moved ? kv::ResultStatus::kNotOwner
-                                       : kv::ResultStatus::kMalformed});
+    const kv::ResultStatus refusal = reader.Next(&command)
+                                         ? RefusalOf(store, command)
+                                         : kv::ResultStatus::kMalformed;
+    if (refusal != kv::ResultStatus::kOk) {
+      results.AddNone({.status = refusal});
       continue;
     }
     bool is_long = HasManyKeys(command);

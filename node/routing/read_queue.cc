@@ -383,7 +383,8 @@ ReadQueue::Served ReadQueue::Serve(const RoutedRequest& request,
     return Served::kDone;
   }
   if (order.reads_in_log > 0) return Served::kLater;
-  if (!here->Owns(spec.slot)) {
+  if (here->RefusalOfSlots(spec.op, spec.slot, spec.numbers) !=
+      kv::ResultStatus::kOk) {
     Refuse(request, spec, deadline);
     return Served::kDone;
   }

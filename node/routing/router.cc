@@ -14,10 +14,8 @@ namespace {
 
 // The last slot of a command on whole slots (kv::SlotsOf).
 Slot LastSlotOf(const kv::CommandSpec& spec) {
-  kv::CommandView command;
-  command.op = spec.op;
-  command.numbers = spec.numbers;
-  return Slot(static_cast<uint16_t>(kv::SlotsOf(command)->second));
+  return Slot(
+      static_cast<uint16_t>(kv::SlotsOf(spec.op, spec.numbers)->second));
 }
 
 }  // namespace

@@ -288,6 +288,15 @@ TEST_F(SlotOrderTest, RefusedRead_IsRoutedAgain) {
   EXPECT_EQ(writer.AnswerTo(0), "ok");
 }
 
+TEST_F(SlotOrderTest, CountOfSlotsThatAreNotAllThere_IsNeverShort) {
+  // Group 1 has its first slot, and not the last one.
+  const kv::CommandSpec count = {
+      .op = kv::Op::kKeyCount, .slot = kStays, .numbers = {1, 100}};
+  ASSERT_TRUE(sink_->Send(count, {}));
+  ASSERT_TRUE(Await(1));
+  EXPECT_EQ(sink_->AnswerTo(0), "failed");
+}
+
 TEST_F(SlotOrderTest, NoNewerMap_CommandEndsAtItsDeadline) {
   ASSERT_TRUE(sink_->Append(kMoves, "a"));
   ASSERT_TRUE(sink_->Get(kMoves));
