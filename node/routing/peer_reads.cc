@@ -14,7 +14,6 @@
 #include "kv/store/long_read.h"
 #include "node/base/turn_work.h"
 #include "node/config/config.h"
-#include "shardctrl/partition.h"
 
 namespace quorate::node {
 namespace {
