@@ -73,6 +73,44 @@ TEST(Server_TwoGroups, CommandThatAMapSendsToTheWrongGroup_WaitsForTheNext) {
   EXPECT_EQ(cluster.Command(*client, {"GET", "foo"}), "$1\r\n2\r\n");
 }
 
+// The former group's leader would send the client back, and this node would
+// send it there again.
+TEST(Server_TwoGroups, BehindAnUnknownOutcome_ClusterClientIsNotSentInCircles) {
+  TestCluster cluster({.nodes = 3, .groups = 2});
+  ASSERT_TRUE(cluster.AwaitLeaders());
+  cluster.world().RunFor(Seconds(60));
+  ASSERT_EQ(cluster.LeaderOf(GroupId(1)), 0u);
+  ASSERT_EQ(cluster.LeaderOf(GroupId(2)), 1u);
+  Server& server = cluster.server(0);
+  server.SetMap(MapWithSlotsOfGroup1From(cluster.config(0), 2, Slot(12000)));
+  sim::World& world = cluster.world();
+  for (const size_t other : {1, 2}) {
+    world.StallDisk(cluster.machine(other), world.now() + Milliseconds(5'500));
+  }
+  auto client = cluster.ConnectRespCluster(0);
+  client->Send(EncodeRequest({"SET", "foo", "1"}));  // Slot 12182.
+  world.RunFor(Seconds(6));
+  ASSERT_TRUE(client->Take().starts_with("-UNKNOWN "));
+  for (const size_t other : {1, 2}) {
+    world.BlockLink(cluster.machine(0), cluster.machine(other));
+    world.BlockLink(cluster.machine(other), cluster.machine(0));
+  }
+  server.SetMap(MapWithSlotsOfGroup1From(cluster.config(0), 3, Slot(13000)));
+  world.RunFor(Seconds(2));
+  world.HealNetwork();
+  const raft::Host& host = std::as_const(server).host();
+  ASSERT_TRUE(world.RunUntilTrue(
+      [&] {
+        return host.leader(GroupId(1)) != NodeId() &&
+               host.leader(GroupId(2)) != NodeId();
+      },
+      Seconds(2)));
+  ASSERT_NE(host.leader(GroupId(1)), NodeId(1));
+  EXPECT_EQ(cluster.Command(*client, {"SET", "foo", "2"}), "+OK\r\n");
+  EXPECT_EQ(cluster.Command(*client, {"SET", "foo", "3"}),
+            "-MOVED 12182 n2:7101\r\n");
+}
+
 TEST(Server_TwoGroups, AnotherMap_IsWhatClusterClientsAreTold) {
   TestCluster cluster({.nodes = 3, .groups = 2});
   ASSERT_TRUE(cluster.AwaitLeaders());

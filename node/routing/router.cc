@@ -135,33 +135,38 @@ const RequestSink::ConnectionOrder* Router::FindUnsettled(
 // was sent to. So the next command follows it there. That group executes the
 // next command behind it, or refuses the next one. Then it has decided about
 // the first one too, and the next one is routed again.
-GroupQueue* Router::QueueFor(RequestSink* sink, Slot first, Slot last) {
+//
+// The node forwards it there, also for a client that wants MOVED: the former
+// group's leader would send that client back here, and so on.
+GroupQueue* Router::QueueFor(RoutedRequest* request, Slot first, Slot last) {
   const SlotOwners::Range& own = owners_.RangeOf(first);
   if (first == last && own.former.empty()) return queues_[own.position].get();
   GroupQueue* queue = queues_[own.position].get();
   for (const SlotOwners::Range* range : owners_.RangesOf(first, last)) {
-    const RequestSink::ConnectionOrder* order = FindUnsettled(sink, *range);
+    const RequestSink::ConnectionOrder* order =
+        FindUnsettled(request->sink, *range);
     if (order == nullptr) continue;
     if (order->outstanding()) return nullptr;
     queue = FindQueue(order->group);
+    request->redirect = false;
   }
   return queue;
 }
 
-Admission Router::AddInOrder(const RoutedRequest& request,
+Admission Router::AddInOrder(RoutedRequest request,
                              const kv::CommandSpec& spec) {
   if (request.sink->routing().refused_commands > 0) return Admission::kBlocked;
   Slot last = spec.slot;
   if (!RefusedCommands::MayHold(spec.op)) last = LastSlotOf(spec);
-  GroupQueue* const queue = QueueFor(request.sink, spec.slot, last);
+  GroupQueue* const queue = QueueFor(&request, spec.slot, last);
   return queue == nullptr ? Admission::kBlocked : queue->Add(request, spec);
 }
 
-Admission Router::AddAtomic(const RoutedRequest& request, Slot slot,
+Admission Router::AddAtomic(RoutedRequest request, Slot slot,
                             const std::optional<kv::SessionStamp>& session,
                             absl::Span<const kv::CommandSpec> specs) {
   if (request.sink->routing().refused_commands > 0) return Admission::kBlocked;
-  GroupQueue* const queue = QueueFor(request.sink, slot, slot);
+  GroupQueue* const queue = QueueFor(&request, slot, slot);
   return queue == nullptr ? Admission::kBlocked
                           : queue->AddAtomic(request, slot, session, specs);
 }
@@ -169,11 +174,11 @@ Admission Router::AddAtomic(const RoutedRequest& request, Slot slot,
 void Router::RouteRefused() {
   if (refused_.empty()) return;
   refused_.RouteAgain([this](const RefusedCommands::Command& command) {
-    GroupQueue* const queue =
-        QueueFor(command.request.sink, command.slot, command.slot);
+    RoutedRequest request = command.request;
+    GroupQueue* const queue = QueueFor(&request, command.slot, command.slot);
     const bool routed =
         queue != nullptr &&
-        queue->AddAgain(command.request, command.batch) == Admission::kAccepted;
+        queue->AddAgain(request, command.batch) == Admission::kAccepted;
     if (routed) env_.tracer.Sometimes("node.refused_command_routed_again");
     return routed;
   });

@@ -69,7 +69,7 @@ class Router {
     }
     return QueueOf(spec.slot).Add(request, spec);
   }
-  Admission AddAtomic(const RoutedRequest& request, Slot slot,
+  Admission AddAtomic(RoutedRequest request, Slot slot,
                       const std::optional<kv::SessionStamp>& session,
                       absl::Span<const kv::CommandSpec> specs);
   GroupQueue& QueueOf(Slot slot) {
@@ -106,16 +106,16 @@ class Router {
   bool idle() const;
 
  private:
-  // The queue that takes the sink's next command to these slots. Null while
-  // earlier commands of the sink to them are under way at another group.
-  GroupQueue* QueueFor(RequestSink* sink, Slot first, Slot last);
+  // The queue that takes the request, the sink's next command to these slots.
+  // Null while earlier commands of the sink to them are under way at another
+  // group. A request for a former group of the slots is not redirected.
+  GroupQueue* QueueFor(RoutedRequest* request, Slot first, Slot last);
   // The order of the sink at a former group of the range, if that group may
   // still execute commands of the sink. Null: there is no such group.
   const RequestSink::ConnectionOrder* FindUnsettled(
       RequestSink* sink, const SlotOwners::Range& range) const;
   // Add, with regard to commands that are under way elsewhere.
-  Admission AddInOrder(const RoutedRequest& request,
-                       const kv::CommandSpec& spec);
+  Admission AddInOrder(RoutedRequest request, const kv::CommandSpec& spec);
   void RouteRefused();
   void NoteApplied(GroupQueue& queue);
   static std::vector<GroupId> GroupsOfParked(RequestSink& sink);
