@@ -562,6 +562,30 @@ TEST_F(SentOnceTest, OncePerRejection_IsAllowed) {
   ExpectViolation("sent once", SendAgain());
 }
 
+// The first append of a term may be far ahead of the member's log. What the
+// member lacks before it was not sent yet.
+TEST_F(SentOnceTest, EntriesBeforeTheFirstAppend_AreNotSentAgain) {
+  const uint64_t size = leader_.core().EntryAt(Index(2)).size_bytes();
+  invariants_.SetSendWindow(2 * size);
+  DrivenReplica follower(2);
+  EXPECT_EQ(Start(2, follower), "");
+  const auto send = [this](uint64_t index) {
+    Entry entry = leader_.core().EntryAt(Index(2));
+    entry.index = Index(index);
+    append_.entries.clear();
+    append_.entries.push_back(entry);
+    return SendAgain();
+  };
+  EXPECT_EQ(send(99), "");
+  Message rejection;
+  rejection.type = MessageType::kAppendReply;
+  rejection.term = Term(2);
+  rejection.reject = true;
+  follower.out().messages.push_back(rejection);
+  EXPECT_EQ(Show(2, follower), "");
+  for (uint64_t index = 10; index < 99; ++index) EXPECT_EQ(send(index), "");
+}
+
 // One rejection lets it go back once, by what it may have under way.
 TEST_F(SentOnceTest, MoreThanAWindow_Found) {
   const uint64_t size = leader_.core().EntryAt(Index(2)).size_bytes();

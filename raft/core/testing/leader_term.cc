@@ -25,13 +25,17 @@ Term LeaderTerm::TermAt(Index index) const {
 }
 
 void LeaderTerm::Sending::NoteSent(const EntryList& entries) {
+  const Index first = entries.front().index;
   last = entries.back().index;
-  if (entries.front().index <= highest) {
-    for (const Entry& entry : entries) {
-      if (entry.index > highest) break;
-      again_bytes += entry.size_bytes();
-      largest_bytes = std::max<uint64_t>(largest_bytes, entry.size_bytes());
-    }
+  if (first < lowest || first > highest + 1) {
+    lowest = first;
+    highest = last;
+    return;
+  }
+  for (const Entry& entry : entries) {
+    if (entry.index > highest) break;
+    again_bytes += entry.size_bytes();
+    largest_bytes = std::max<uint64_t>(largest_bytes, entry.size_bytes());
   }
   highest = std::max(highest, last);
 }

@@ -28,7 +28,11 @@ struct LeaderTerm {
     // Each rejection and each transfer of a snapshot lets the leader go back
     // once.
     uint64_t reasons = 0;
-    Index highest;               // The latest entry that it ever was sent.
+    // It was sent all entries from `lowest` through `highest`. If it is sent
+    // earlier ones, the run starts anew: a first append may be far ahead of
+    // what the member has.
+    Index lowest;
+    Index highest;
     uint64_t largest_bytes = 0;  // The largest entry that it was sent again.
     uint64_t again_bytes = 0;    // Entries that it was sent again.
 
