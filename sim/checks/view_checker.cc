@@ -6,6 +6,7 @@
 #include <utility>
 #include <vector>
 
+#include "absl/container/flat_hash_map.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
@@ -77,7 +78,8 @@ absl::string_view View(std::string_view text) {
 
 // The lines of a text, "key", a separator and a value each, by their keys.
 // Lines without the separator are left out.
-using Fields = std::map<std::string, std::string>;
+// They view the text.
+using Fields = absl::flat_hash_map<absl::string_view, absl::string_view>;
 Fields FieldsOf(std::string_view text, char separator) {
   Fields fields;
   for (absl::string_view line :

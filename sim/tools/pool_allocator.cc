@@ -1,5 +1,7 @@
 #include "sim/tools/pool_allocator.h"
 
+#include <malloc.h>
+
 #include <array>
 #include <cstddef>
 #include <cstdlib>
@@ -90,6 +92,17 @@ inline void Release(void* bytes) {
   block->next = pool.free[size_class];
   pool.free[size_class] = block;
 }
+
+// Each run allocates and frees the same large blocks, such as files. The C
+// library keeps what is freed, so the kernel does not hand out and clear the
+// same pages for each run.
+constexpr int kMappedBytes = 32 << 20;  // The most that it takes.
+constexpr int kKeptBytes = 1 << 30;
+constexpr int kGrownBytes = 16 << 20;
+[[maybe_unused]] const bool kept =
+    mallopt(M_MMAP_THRESHOLD, kMappedBytes) != 0 &&
+    mallopt(M_TRIM_THRESHOLD, kKeptBytes) != 0 &&
+    mallopt(M_TOP_PAD, kGrownBytes) != 0;
 
 // Rare: such blocks come from the C library, without a header.
 void* AllocateAligned(size_t size, std::align_val_t alignment) {

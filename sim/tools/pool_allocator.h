@@ -2,7 +2,7 @@
 //
 // A simulated run allocates about ten times for each event, mostly small blocks
 // that live for a short time. Lists of free blocks by size serve them with a
-// few instructions. Memory of small blocks stays with the process.
+// few instructions. Memory that is freed stays with the process.
 //
 // A program uses it by naming it in its attribute `malloc`. Tests and builds
 // with sanitizers do not, so that the C library and sanitizers see each block.

@@ -20,6 +20,8 @@ constexpr uint64_t kPauseMaxMs = 100;
 constexpr size_t kLongKeyBytes = 17'000;
 // A command writes at most 10,000 keys, and a connection watches fewer.
 constexpr int kWordsOfTooMany = 10'001;
+constexpr std::string_view kManyWordsMark = "%W";
+constexpr uint64_t kManyWordsOneIn = 4;
 // The beginning of a request that violations show.
 constexpr size_t kShownBytes = 100;
 // More than most visits add to the texts of their requests.
@@ -176,8 +178,11 @@ std::string_view SurfaceClient::LargeValues(size_t count) {
 std::string_view SurfaceClient::DrawScript(uint64_t which) {
   const std::string_view script =
       kRespScripts[Draw("surface.script", std::size(kRespScripts), which)];
+  // Requests of very many words are dear, and few suffice.
   const bool left_out =
-      !options_.closes_others && script.starts_with(kClosesOthers);
+      (!options_.closes_others && script.starts_with(kClosesOthers)) ||
+      (script.find(kManyWordsMark) != script.npos &&
+       Draw("surface.many_words", kManyWordsOneIn, which) != 0);
   return left_out ? "PING" : script;
 }
 
