@@ -27,7 +27,7 @@ void RepeatedWork::OnStep(GroupId id, const raft::Core& core,
   Group& group = groups_[id];
   if (group.first == raft::Term()) group.first = core.term();
   for (const raft::SnapshotWork& work : output.snapshots) {
-    OnSnapshotWork(&group, core, work);
+    OnSnapshotWork(&group, core, work, find);
   }
   if (core.role() != raft::RoleKind::kLeader) return;
   for (const raft::Message& message : output.messages) {
@@ -36,11 +36,14 @@ void RepeatedWork::OnStep(GroupId id, const raft::Core& core,
 }
 
 void RepeatedWork::OnSnapshotWork(Group* group, const raft::Core& core,
-                                  const raft::SnapshotWork& work) {
+                                  const raft::SnapshotWork& work, Find find) {
   using Kind = raft::SnapshotWork::Kind;
   Group::Accepted& accepted = group->accepted[work.to];
   if (work.kind == Kind::kRead && work.offset == 0) {
-    ++group->sent[{core.term(), work.to}].transfers;
+    const raft::Core* const member = find(work.to);
+    if (member != nullptr && Has(*member, work.snapshot.position)) return;
+    group->sent[{core.term(), work.to}].snapshots.insert(
+        work.snapshot.position.index);
   } else if (work.kind == Kind::kWrite) {
     accepted = {work.snapshot.position, work.offset + work.chunk.size()};
   } else if (work.kind == Kind::kDiscard) {
@@ -78,7 +81,7 @@ void RepeatedWork::OnMessage(GroupId id, Group* group,
   if (!has) return;
   sent.chunk_bytes += part.chunk.size();
   Require(id, message, "chunks", sent.chunk_bytes,
-          sent.transfers * windows_->chunk_bytes);
+          sent.snapshots.size() * windows_->chunk_bytes);
 }
 
 void RepeatedWork::Require(GroupId id, const raft::Message& message,

@@ -3,14 +3,15 @@
 //
 // It is told of the steps of all replicas between Begin and End. A leader that
 // began meanwhile does not know yet what the members have, so it may send a
-// window once more. So may each transfer of a snapshot that began meanwhile.
-// Nothing else may be repeated.
+// window once more. So may the first transfer of a snapshot to a member, which
+// lacks it. Nothing else may be repeated.
 #ifndef QUORATE_SIM_CHECKS_REPEATED_WORK_H_
 #define QUORATE_SIM_CHECKS_REPEATED_WORK_H_
 
 #include <cstdint>
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -47,7 +48,8 @@ class RepeatedWork {
   struct Sent {
     uint64_t entry_bytes = 0;  // The member had these entries.
     uint64_t chunk_bytes = 0;  // The member had these chunks.
-    uint64_t transfers = 0;    // Transfers that began.
+    // The snapshots of transfers that began when the member lacked them.
+    std::set<raft::Index> snapshots;
   };
   struct Group {
     // The first term seen: its leader began before Begin, if there was one.
@@ -62,7 +64,7 @@ class RepeatedWork {
   };
 
   void OnSnapshotWork(Group* group, const raft::Core& core,
-                      const raft::SnapshotWork& work);
+                      const raft::SnapshotWork& work, Find find);
   void OnMessage(GroupId id, Group* group, const raft::Message& message,
                  Find find);
   void Require(GroupId id, const raft::Message& message, std::string_view what,

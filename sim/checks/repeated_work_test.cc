@@ -184,6 +184,29 @@ TEST_F(RepeatedWorkTest, ChunksThatTheMemberAccepted_FoundBeyondTheWindow) {
   EXPECT_THAT(found_, testing::SizeIs(1));
 }
 
+TEST_F(RepeatedWorkTest, TransferOfAStateThatTheMemberHas_Found) {
+  const raft::LogPosition snapshot{raft::Term(1), raft::Index(3)};
+  Begin(/*led_before=*/true);
+  Work(*leader_, raft::SnapshotWork::Kind::kRead, snapshot, 0);
+  SendChunk(snapshot, 0);
+  EXPECT_THAT(found_, testing::SizeIs(1));
+}
+
+TEST_F(RepeatedWorkTest, SameTransferOverAndOver_FoundBeyondTheWindow) {
+  using Kind = raft::SnapshotWork::Kind;
+  const raft::LogPosition snapshot{raft::Term(2), raft::Index(9)};
+  Begin(/*led_before=*/true);
+  for (int i = 0; i < 3; ++i) {
+    Work(*leader_, Kind::kRead, snapshot, 0);
+    SendChunk(snapshot, 0);
+    Work(*member_, Kind::kWrite, snapshot, 0);
+  }
+  EXPECT_THAT(found_, IsEmpty());
+  Work(*leader_, Kind::kRead, snapshot, 0);
+  SendChunk(snapshot, 0);
+  EXPECT_THAT(found_, testing::SizeIs(1));
+}
+
 TEST_F(RepeatedWorkTest, OutsideTheCalm_NothingIsFound) {
   SendEntry(3);
   Begin(/*led_before=*/true);

@@ -49,9 +49,12 @@ void ReplicaChecker::OnWritten(NodeId node, GroupId group,
 
 void ReplicaChecker::OnStep(NodeId node, GroupId group, const raft::Core& core,
                             const raft::Output& output) {
-  ReportInvariant(
-      node, group,
-      groups_[group].invariants.Observe(core.replica(), core, output));
+  raft::ClusterInvariants& invariants = groups_[group].invariants;
+  if (!send_windows_.empty()) {
+    invariants.SetSendWindow(send_windows_[node.value() - 1]);
+  }
+  ReportInvariant(node, group,
+                  invariants.Observe(core.replica(), core, output));
 }
 
 void ReplicaChecker::ReportInvariant(NodeId node, GroupId group,

@@ -7,6 +7,7 @@
 #ifndef QUORATE_SIM_CHECKS_REPLICA_CHECKER_H_
 #define QUORATE_SIM_CHECKS_REPLICA_CHECKER_H_
 
+#include <algorithm>
 #include <cstdint>
 #include <map>
 #include <set>
@@ -83,9 +84,11 @@ class ReplicaChecker {
   // states of changed copies: the checker learns nothing from them.
   bool DigestMatches(GroupId group, raft::Index index, uint64_t digest) const;
 
-  // See raft::ClusterInvariants::SetSendWindow.
-  void SetSendWindow(GroupId group, uint64_t bytes) {
-    groups_[group].invariants.SetSendWindow(bytes);
+  // The window of leaders on the node
+  // (raft::ClusterInvariants::SetSendWindow). Call it for every node, or none.
+  void SetSendWindow(NodeId node, uint64_t bytes) {
+    send_windows_.resize(std::max<size_t>(send_windows_.size(), node.value()));
+    send_windows_[node.value() - 1] = bytes;
   }
 
   // ---- Durability of committed entries.
@@ -151,6 +154,7 @@ class ReplicaChecker {
 
   Report violate_;
   std::map<GroupId, Group> groups_;
+  std::vector<uint64_t> send_windows_;  // By node id - 1.
   uint64_t leader_changes_ = 0;
   uint64_t applied_entries_ = 0;
   uint64_t digests_compared_ = 0;

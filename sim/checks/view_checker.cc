@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "absl/container/flat_hash_map.h"
+#include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
@@ -81,10 +82,14 @@ absl::string_view View(std::string_view text) {
 // They view the text.
 using Fields = absl::flat_hash_map<absl::string_view, absl::string_view>;
 Fields FieldsOf(std::string_view text, char separator) {
+  constexpr size_t kUsualLine = 48;
   Fields fields;
-  for (absl::string_view line :
-       absl::StrSplit(View(text), '\n', absl::SkipEmpty())) {
-    if (line.back() == '\r') line.remove_suffix(1);
+  fields.reserve(text.size() / kUsualLine);
+  for (absl::string_view rest = View(text); !rest.empty();) {
+    const size_t end = std::min(rest.find('\n'), rest.size());
+    absl::string_view line = rest.substr(0, end);
+    rest.remove_prefix(std::min(end + 1, rest.size()));
+    if (absl::EndsWith(line, "\r")) line.remove_suffix(1);
     const size_t at = separator == ' ' ? line.rfind(' ') : line.find(separator);
     if (at == absl::string_view::npos) continue;
     fields.emplace(line.substr(0, at), line.substr(at + 1));

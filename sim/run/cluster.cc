@@ -354,14 +354,13 @@ Cluster::Cluster(World& world, ReplicaChecker& checker,
   shards_ = node::EvenShards(
       nodes_, {.groups = options_.groups,
                .replicas = std::min(options_.replicas, options_.nodes)});
-  uint64_t window_bytes = 0;  // The largest of all nodes: each may lead.
-  for (const node::Config& config : configs_) {
-    window_bytes = std::max<uint64_t>(
-        window_bytes, config.raft.inflight_bytes + config.raft.append_bytes);
+  for (const node::NodeConfig& node : nodes_) {
+    const node::RaftConfig& raft = configs_[node.id.value() - 1].raft;
+    replica_checker_.SetSendWindow(node.id,
+                                   raft.inflight_bytes + raft.append_bytes);
   }
   for (const node::ShardConfig& shard : shards_) {
     replica_checker_.SetVoters(shard.group, shard.replicas);
-    replica_checker_.SetSendWindow(shard.group, window_bytes);
   }
   programs_.resize(nodes);
   completed_.resize(nodes);

@@ -12,6 +12,7 @@ namespace {
 // as CLIENT LIST, or of its keys (node/base/turn_work.h).
 constexpr uint64_t kPageWork = 20'000;
 constexpr uint64_t kKeyWork = 20;
+constexpr uint64_t kBytesPerUnit = 16;
 // Many reads of another node are answered up to this size, and one result more.
 constexpr uint64_t kBatchAnswerBytes = 512 << 10;
 // While a snapshot reads the store, a command that changes a page has up to so
@@ -37,7 +38,8 @@ void ResourceChecker::RequireTurns(NodeId node, const node::Config& config,
                                    const node::ResourceUse& use) {
   // The last piece of work in a turn may exceed the bound.
   Require(node, "work of requests in one turn", use.longest_turn_work,
-          config.bounds.turn_work + kPageWork + options_.message_bytes_max +
+          config.bounds.turn_work + kPageWork +
+              options_.message_bytes_max / kBytesPerUnit +
               kKeyWork * options_.request_keys_max);
   Require(node, "work of entries in one turn", use.longest_apply_work,
           config.raft.apply_bytes + kPageCopies * options_.entry_work_max +

@@ -90,7 +90,7 @@ TEST_F(ResourceCheckerTest, MoreThanABound_Found) {
               "bytes of chunks that are not written");
   ExpectBound(&Use::chunk_read_bytes, 100'000,
               "bytes of chunks that are being read");
-  ExpectBound(&Use::longest_turn_work, 10 + 20'000 + 100 + 20 * 10,
+  ExpectBound(&Use::longest_turn_work, 10 + 20'000 + 100 / 16 + 20 * 10,
               "work of requests in one turn");
   ExpectBound(&Use::longest_apply_work, 700 + 4 * 300 + 100 + (64 << 10),
               "work of entries in one turn");

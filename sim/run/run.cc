@@ -174,6 +174,7 @@ class Run::Impl final : public Subject {
   void StopClients() override;
   void OnHealed(const std::vector<MachineId>& nodes) override {
     healed_ = nodes;
+    healed_at_ = world_.now();
   }
   bool ClientsIdle() const override {
     return clients_.idle() && rolling_restart_.done();
@@ -251,6 +252,7 @@ class Run::Impl final : public Subject {
   ForeignNode foreign_node_{&world_, cluster_};
   RollingRestart rolling_restart_{&world_, &cluster_};
   std::vector<MachineId> healed_;  // The nodes that must work.
+  SimTime healed_at_;
 };
 
 Duration Run::Impl::Greatest(Duration node::RaftConfig::*timing) const {
@@ -500,7 +502,9 @@ std::vector<Subject::Probe> Run::Impl::Probes(Stage stage) {
       probes.push_back({"reading every key", read_all, kIdle, reads});
       break;
     case Stage::kAll:
-      probes.push_back({"writing in the calm", [this] { BeginCalm(); }, kCalm});
+      probes.push_back(
+          {"writing in the calm", [this] { BeginCalm(); },
+           std::max(Duration(0), kCalm - (world_.now() - healed_at_))});
       break;
     case Stage::kPowerLoss:
       if (world_.choices().Chance(kRollingRestart, ChoiceKey{}, {1, 8})) {
@@ -615,8 +619,12 @@ std::vector<Subject::Condition> Run::Impl::Conditions(Stage stage) {
            [this] { return checks_.OpenSnapshotBytes(); }});
       break;
     case Stage::kPowerLoss:
+      views_.Begin();
       conditions.push_back({"agreement after a loss of power of all machines",
                             settled, progress});
+      conditions.push_back(
+          {"every node's view of the cluster after a loss of power",
+           [this] { return views_.AreTrue(); }});
       break;
   }
   return conditions;

@@ -7,8 +7,25 @@
 namespace quorate::sim {
 
 FaultContext::FaultContext(World* world, ScheduleOptions options)
-    : world_(world), options_(std::move(options)) {
+    : world_(world),
+      options_(std::move(options)),
+      network_(world->network_options()),
+      streams_(world->stream_options()) {
   CHECK(!options_.nodes.empty());
+  for (const MachineId node : options_.nodes) {
+    machines_[node] = {world->disk_options(node), world->loop_options(node)};
+  }
+}
+
+void FaultContext::RestoreNetwork() {
+  world_->network_options() = network_;
+  world_->stream_options() = streams_;
+}
+
+void FaultContext::RestoreMachine(MachineId node) {
+  const Machine& before = machines_.at(node);
+  world_->disk_options(node) = before.disk;
+  world_->loop_options(node) = before.loop;
 }
 
 void FaultContext::Note(std::string what, MachineId node) {

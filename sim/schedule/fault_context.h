@@ -77,29 +77,35 @@ class FaultContext {
   // Kills the node if it runs, then starts it: a supervisor does so with a
   // process that stopped working.
   void KillAndRestart(MachineId node);
+  // Links and streams, or the disk and the loop of a node, get back the options
+  // that they had before the first fault.
+  void RestoreNetwork();
+  void RestoreMachine(MachineId node);
   // Asks the node's program to stop, once. Requires: options().stop.
   void Stop(MachineId node);
   // Whether the node's program was asked to stop and still runs.
   bool IsStopping(MachineId node) const;
-  // Nodes whose program ran while their disk returned errors or was full. The
-  // program may have stopped itself.
-  void AddDiskFailure(MachineId node) { had_disk_failure_.insert(node); }
-  bool HadDiskFailure(MachineId node) const {
-    return had_disk_failure_.contains(node);
-  }
 
  private:
   void EndPartition(uint64_t number, const Links& links);
   void TellEndOfPartition(uint64_t number);
 
+  struct Machine {
+    DiskOptions disk;
+    LoopOptions loop;
+  };
+
   World* const world_;
   ScheduleOptions options_;
+  // Links, streams and machines before the first fault.
+  const NetworkOptions network_;
+  const StreamOptions streams_;
+  absl::btree_map<MachineId, Machine> machines_;
   // The partitions that have not ended, by number.
   absl::btree_map<uint64_t, Links> partitions_;
   uint64_t partitions_begun_ = 0;
   bool liveness_ = false;
   absl::btree_set<MachineId> healed_;
-  absl::btree_set<MachineId> had_disk_failure_;
   // The last incarnation of each node that was asked to stop.
   absl::btree_map<MachineId, uint64_t> stopping_;
 };

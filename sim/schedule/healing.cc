@@ -48,8 +48,7 @@ std::vector<MachineId> Healing::HealMajorities() {
   const absl::btree_set<MachineId>& healed = context_->healed();
   World& world = context_->world();
   triggers_->BeginHealing();
-  world.network_options() = NetworkOptions();
-  world.stream_options() = StreamOptions();
+  context_->RestoreNetwork();
   world.buggify_options().active = {};
   std::vector<MachineId> reachable(healed.begin(), healed.end());
   const std::vector<MachineId>& clients = context_->options().clients;
@@ -85,17 +84,15 @@ void Healing::Isolate(MachineId node, const std::vector<MachineId>& others) {
 void Healing::HealNode(MachineId node) {
   World& world = context_->world();
   world.HealDisk(node);
-  world.disk_options(node) = DiskOptions();
-  world.loop_options(node) = LoopOptions();
+  context_->RestoreMachine(node);
   SimClock& clock = world.clock(node);
   if (clock.frozen()) clock.SetFrozen(world.now(), false);
   world.ClockChanged(node);
   world.PauseAfterCalls(node, 0, Duration(0));
   if (world.paused(node)) world.Resume(node);
   if (context_->options().restore_map) context_->options().restore_map(node);
-  // A program that stopped itself because of its disk starts on a good one. One
-  // that is still stopping would be down later.
-  if (context_->HadDiskFailure(node) || context_->IsStopping(node)) {
+  // A program that is still stopping would be down later.
+  if (context_->IsStopping(node)) {
     context_->KillAndRestart(node);
   } else {
     context_->RestartIfDown(node);

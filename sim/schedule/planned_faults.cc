@@ -356,7 +356,6 @@ void PlannedFaults::OpenDiskError(const FaultWindow& window) {
   MachineId node;
   if (!swarm_->PickDiskFaultTarget(window, &node)) return;
   World& world = context_->world();
-  context_->AddDiskFailure(node);
   constexpr World::DiskOperation kKinds[] = {
       World::DiskOperation::kAny, World::DiskOperation::kWrite,
       World::DiskOperation::kSync, World::DiskOperation::kRead};
@@ -458,7 +457,6 @@ void PlannedFaults::OpenDiskFull(const FaultWindow& window) {
   // In one of three the disk reports room, as with a quota.
   context_->world().disk_options(node).unusable_bytes =
       window.Pick(4, 3) == 2 ? uint64_t{1} << 30 : 0;
-  context_->AddDiskFailure(node);
   context_->Note("disk full " + context_->Name(node), node);
   // In one window of three the node starts on the full disk.
   if (window.Pick(2, 3) == 2) context_->KillAndRestart(node);

@@ -157,20 +157,20 @@ Ratio Swarm::DrawRate(FaultFamily family, uint64_t which, Ratio most) {
 void Swarm::SetMessageRates() {
   NetworkOptions& network = context_->world().network_options();
   network.jitter = DrawRate(FaultFamily::kDelay, 0, {1, 2});
-  network.spike = DrawRate(FaultFamily::kDelay, 1, {1, 50});
-  network.loss = DrawRate(FaultFamily::kLoss, 0, {1, 10});
-  network.duplicate = DrawRate(FaultFamily::kDuplication, 0, {1, 10});
-  network.reorder = DrawRate(FaultFamily::kDuplication, 1, {1, 10});
-  network.replay = DrawRate(FaultFamily::kDuplication, 2, {1, 20});
-  network.corrupt = DrawRate(FaultFamily::kCorruption, 0, {1, 50});
+  network.spike = DrawRate(FaultFamily::kDelay, 1, {1, 40});
+  network.loss = DrawRate(FaultFamily::kLoss, 0, {1, 5});
+  network.duplicate = DrawRate(FaultFamily::kDuplication, 0, {1, 4});
+  network.reorder = DrawRate(FaultFamily::kDuplication, 1, {1, 2});
+  network.replay = DrawRate(FaultFamily::kDuplication, 2, {1, 5});
+  network.corrupt = DrawRate(FaultFamily::kCorruption, 0, {1, 40});
   if (on(FaultFamily::kClog)) {
     network.lane_bytes_max = kLaneBytesMax[context_->choices().Below(
         kLaneBytes, 0, 0, std::size(kLaneBytesMax))];
   }
   StreamOptions& streams = context_->world().stream_options();
-  streams.jitter = DrawRate(FaultFamily::kStreams, 0, {1, 4});
-  streams.split = DrawRate(FaultFamily::kStreams, 1, {1, 3});
-  streams.reset = DrawRate(FaultFamily::kStreams, 2, {1, 200});
+  streams.jitter = DrawRate(FaultFamily::kStreams, 0, {1, 2});
+  streams.split = DrawRate(FaultFamily::kStreams, 1, {2, 3});
+  streams.reset = DrawRate(FaultFamily::kStreams, 2, {1, 60});
   if (on(FaultFamily::kStreams)) {
     // Few streams are closed while bytes are in flight, so at least half of
     // those lose their tail.
@@ -191,10 +191,10 @@ void Swarm::SetNodeRates() {
   }
   for (MachineId node : context_->nodes()) {
     DiskOptions& disk = context_->world().disk_options(node);
-    disk.jitter = DrawRate(FaultFamily::kDiskSlow, 0, {1, 2});
-    disk.slow = DrawRate(FaultFamily::kDiskSlow, 1, {1, 100});
+    disk.jitter = DrawRate(FaultFamily::kDiskSlow, 0, {1, 1});
+    disk.slow = DrawRate(FaultFamily::kDiskSlow, 1, {1, 60});
     LoopOptions& loop = context_->world().loop_options(node);
-    loop.hiccup = DrawRate(FaultFamily::kPause, 0, {1, 500});
+    loop.hiccup = DrawRate(FaultFamily::kPause, 0, {1, 250});
     loop.timers_first = DrawRate(FaultFamily::kDelay, 2, {1, 2});
     loop.shuffle = DrawRate(FaultFamily::kDelay, 3, {1, 1});
   }

@@ -357,9 +357,15 @@ bool ClusterInvariants::CheckMessages(ReplicaId replica,
     LeaderTerm* const leader_term = FindLeader(message.term);
     if (leader_term != nullptr) ++leader_term->SendingTo(replica).reasons;
   }
-  if (!disk.watched) return true;
   for (const Message& message : messages) {
     const MessageType type = message.type;
+    if (!disk.watched) {
+      // Its disk is not known, and the leader may rely on the message.
+      if (type == MessageType::kAppendReply && !message.reject) {
+        NoteAcknowledgement(replica, message);
+      }
+      continue;
+    }
     // A pre-vote carries a term that has not begun yet.
     if (type == MessageType::kPreVote ||
         (type == MessageType::kPreVoteReply && !message.reject)) {
@@ -405,12 +411,20 @@ bool ClusterInvariants::CheckAcknowledgement(ReplicaId replica,
                 message.term, ", whose entry there is of term ", term,
                 "; on its disk is one of term ", disk.TermAt(index));
   }
-  if (auto* const known = leader_term.FindAcknowledged(replica)) {
-    known->index = std::max(known->index, index);
-  } else {
-    leader_term.acknowledged.push_back({.member = replica, .index = index});
-  }
+  NoteAcknowledgement(replica, message);
   return true;
+}
+
+void ClusterInvariants::NoteAcknowledgement(ReplicaId replica,
+                                            const Message& message) {
+  LeaderTerm* const leader_term = FindLeader(message.term);
+  if (leader_term == nullptr) return;
+  if (auto* const known = leader_term->FindAcknowledged(replica)) {
+    known->index = std::max(known->index, message.durable);
+  } else {
+    leader_term->acknowledged.push_back(
+        {.member = replica, .index = message.durable});
+  }
 }
 
 bool ClusterInvariants::CheckSnapshot(ReplicaId replica, const Core& core,

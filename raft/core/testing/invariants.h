@@ -149,6 +149,8 @@ class ClusterInvariants {
                      const WrittenLog& disk, std::string* violation);
   bool CheckAcknowledgement(ReplicaId replica, const Message& message,
                             const WrittenLog& disk, std::string* violation);
+  // The leader of the message's term may take its entry for durable.
+  void NoteAcknowledgement(ReplicaId replica, const Message& message);
   bool CheckKept(ReplicaId replica, const WrittenLog& disk,
                  std::string* violation);
   bool CheckSnapshot(ReplicaId replica, const Core& core, Seen* seen,

@@ -492,6 +492,15 @@ TEST_F(AcknowledgementTest, TakenFromAnEarlierTerm_Found) {
   ExpectViolation("acknowledged entries", Show(1, leader_));
 }
 
+// An installed snapshot is acknowledged before any write has ended.
+TEST_F(AcknowledgementTest, OfAReplicaWithAnOlderDisk_IsKnown) {
+  invariants_.ObserveOlderDisk(ReplicaId(2));
+  EXPECT_EQ(Acknowledge(3, 2), "");
+  EXPECT_EQ(Written(3), "");
+  leader_.Acknowledge(2, 2);
+  EXPECT_EQ(Show(1, leader_), "");
+}
+
 TEST_F(AcknowledgementTest, BehindAWriteThatEndsEarlier_Found) {
   Write write;
   write.token = {.epoch = 7, .hard_state = {Term(3), ReplicaId()}};
@@ -562,8 +571,8 @@ TEST_F(SentOnceTest, OncePerRejection_IsAllowed) {
   ExpectViolation("sent once", SendAgain());
 }
 
-// The first append of a term may be far ahead of the member's log. What the
-// member lacks before it was not sent yet.
+// The first append of a term may be far ahead of the member's log. The entries
+// between them were not sent yet.
 TEST_F(SentOnceTest, EntriesBeforeTheFirstAppend_AreNotSentAgain) {
   const uint64_t size = leader_.core().EntryAt(Index(2)).size_bytes();
   invariants_.SetSendWindow(2 * size);

@@ -28,9 +28,9 @@ struct LeaderTerm {
     // Each rejection and each transfer of a snapshot lets the leader go back
     // once.
     uint64_t reasons = 0;
-    // It was sent all entries from `lowest` through `highest`. If it is sent
-    // earlier ones, the run starts anew: a first append may be far ahead of
-    // what the member has.
+    // It was sent all entries from `lowest` through `highest`. An append of
+    // earlier entries begins another run: the first append of a term may be far
+    // ahead of the member's log.
     Index lowest;
     Index highest;
     uint64_t largest_bytes = 0;  // The largest entry that it was sent again.
