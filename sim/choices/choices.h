@@ -7,6 +7,7 @@
 #ifndef QUORATE_SIM_CHOICES_CHOICES_H_
 #define QUORATE_SIM_CHOICES_CHOICES_H_
 
+#include <algorithm>
 #include <cstdint>
 #include <optional>
 #include <string_view>
@@ -71,13 +72,14 @@ class Choices {
   ChoiceKey Count(const ChoiceSite& kind, uint64_t entity, uint64_t counter);
 
   // The choice: the value on the tape, or `default_value` if the tape does not
-  // have it; without a tape draw(const Random&, Site, entity, counter).
+  // have it; without a tape draw(const Random&, Site, entity, counter). A value
+  // on the tape above `most`, the largest one that is drawn, becomes `most`.
   // Requires: each key is used once at a site. The caller makes it unique, or
   // takes it from Count.
   template <typename Draw>
   uint64_t Choose(const ChoiceSite& site, const ChoiceKey& key,
-                  uint64_t default_value, Draw&& draw) {
-    if (replaying_) return Find(site, key, default_value);
+                  uint64_t default_value, uint64_t most, Draw&& draw) {
+    if (replaying_) return std::min(Find(site, key, default_value), most);
     ++draws_;
     const uint64_t value = draw(random_, site.site, key.entity, key.counter);
     if (recording_ && value != default_value) Record(site, key, value);
@@ -86,43 +88,39 @@ class Choices {
   // True with probability `ratio`. Default: false.
   bool Chance(const ChoiceSite& site, const ChoiceKey& key, Ratio ratio) {
     if (ratio.numerator == 0 && !TapeAddsFaults()) return false;
-    return Choose(site, key, 0,
+    return Choose(site, key, 0, 1,
                   [ratio](const Random& random, Site s, uint64_t e,
                           uint64_t c) -> uint64_t {
                     return random.Chance(ratio, s, e, c) ? 1 : 0;
                   }) != 0;
   }
-  // Uniform in [0, bound). Default: 0. Requires: bound > 0. A larger value on a
-  // tape becomes the largest allowed one.
+  // Uniform in [0, bound). Default: 0. Requires: bound > 0.
   uint64_t Below(const ChoiceSite& site, const ChoiceKey& key, uint64_t bound) {
-    const uint64_t value =
-        Choose(site, key, 0,
-               [bound](const Random& random, Site s, uint64_t e, uint64_t c) {
-                 return random.Below(bound, s, e, c);
-               });
-    return value < bound ? value : bound - 1;
+    return Choose(site, key, 0, bound - 1,
+                  [bound](const Random& random, Site s, uint64_t e,
+                          uint64_t c) { return random.Below(bound, s, e, c); });
   }
-  // With probability `ratio` uniform in [1, most], else 0. Default: 0. A larger
-  // value on a tape becomes `most`. Requires: most > 0.
+  // With probability `ratio` uniform in [1, most], else 0. Default: 0.
+  // Requires: most > 0.
   uint64_t SometimesUpTo(const ChoiceSite& site, const ChoiceKey& key,
                          Ratio ratio, uint64_t most) {
     if (ratio.numerator == 0 && !TapeAddsFaults()) return 0;
-    const uint64_t value = Choose(
-        site, key, 0,
+    return Choose(
+        site, key, 0, most,
         [&](const Random& random, Site s, uint64_t e, uint64_t c) -> uint64_t {
           if (!random.Chance(ratio, s, e, c)) return 0;
           return 1 + random.Fork(s, e).Below(most, s, e, c);
         });
-    return value < most ? value : most;
   }
   // The randomness of a thing that a tape may leave out. Empty, the default: it
   // is left out.
   std::optional<Random> RandomOrNone(const ChoiceSite& site,
                                      const ChoiceKey& key) {
-    const uint64_t bits = Choose(
-        site, key, 0, [](const Random& random, Site s, uint64_t e, uint64_t c) {
-          return random.Bits(s, e, c) | 1;
-        });
+    const uint64_t bits =
+        Choose(site, key, 0, UINT64_MAX,
+               [](const Random& random, Site s, uint64_t e, uint64_t c) {
+                 return random.Bits(s, e, c) | 1;
+               });
     if (bits == 0) return std::nullopt;
     return Random(bits);
   }
@@ -136,8 +134,8 @@ class Choices {
   // Shorter forms for a name that may be used more than once: they count it.
   template <typename Draw>
   uint64_t Choose(const ChoiceSite& site, uint64_t entity, uint64_t counter,
-                  uint64_t default_value, Draw&& draw) {
-    return Choose(site, Count(site, entity, counter), default_value,
+                  uint64_t default_value, uint64_t most, Draw&& draw) {
+    return Choose(site, Count(site, entity, counter), default_value, most,
                   std::forward<Draw>(draw));
   }
   bool Chance(const ChoiceSite& site, uint64_t entity, uint64_t counter,

@@ -105,7 +105,7 @@ Network::Fate Network::ChooseFate(const ChoiceKey& key) {
   for (uint64_t part : scaled) total += part;
   if (total == 0 && !state_->choices.TapeAddsFaults()) return Fate::kDeliver;
   return static_cast<Fate>(state_->choices.Choose(
-      kFate, key, 0,
+      kFate, key, 0, scaled.size(),
       [&](const Random& random, Site site, uint64_t entity, uint64_t counter) {
         uint64_t drawn = random.Bits(site, entity, counter) >> 32;
         for (size_t i = 0; i < scaled.size(); ++i) {

@@ -113,7 +113,7 @@ env::Pending NodeStreams::Connect(const std::string& address,
   attempt.connected = std::move(connected);
   attempt.gives_up = scheduler_->effect_time() + options.connect_timeout;
   attempt.fate = state.choices.Choose(
-      kConnectFate, key, 0,
+      kConnectFate, key, 0, 2,
       [&](const Random& random, Site s, uint64_t e, uint64_t c) -> uint64_t {
         if (random.Chance(options.refuse, s, e, c)) return 1;
         return random.Chance(options.hang, s, e, c + 1) ? 2 : 0;

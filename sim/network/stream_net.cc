@@ -141,7 +141,7 @@ void StreamNet::Close(uint64_t id, int side) {
   uint64_t lost = 0;
   if (tail > 0) {
     lost = state_->choices.Choose(
-        kLostTail, ChoiceKey{Encode(stream->key, side), 0}, 0,
+        kLostTail, ChoiceKey{Encode(stream->key, side), 0}, 0, tail,
         [&](const Random& random, Site s, uint64_t e, uint64_t c) {
           return random.Chance(state_->streams.lost_tail, s, e, c)
                      ? 1 + random.Below(tail, s, e, c + 1)

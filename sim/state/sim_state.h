@@ -54,7 +54,7 @@ class SimState {
                  Duration most, Fault fault, MachineId machine = MachineId()) {
     if (!choices.TapeAddsFaults() && ratio.numerator == 0) return Duration(0);
     const auto ns = static_cast<int64_t>(choices.Choose(
-        site, key, 0,
+        site, key, 0, static_cast<uint64_t>(most.ns()),
         [&](const Random& random, Site s, uint64_t e, uint64_t c) {
           // One draw serves both: its low half decides whether there is a
           // delay, its high half how long it is.

@@ -165,7 +165,7 @@ void TurnScheduler::RunTurn() {
   std::swap(inbox_, draining_);
   if (draining_.size() > 1) {
     const uint64_t order =
-        state_->choices.Choose(kOrder, turn, 0,
+        state_->choices.Choose(kOrder, turn, 0, UINT64_MAX,
                                [this](const Random& random, Site s, uint64_t e,
                                       uint64_t c) -> uint64_t {
                                  if (!random.Chance(options_.shuffle, s, e, c))
