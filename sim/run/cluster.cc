@@ -11,6 +11,7 @@
 #include "node/config/map_parts.h"
 #include "raft/log/record.h"
 #include "raft/log/scan.h"
+#include "raft/log/snapshot_format.h"
 #include "shardctrl/map.h"
 #include "sim/harness/program_env.h"
 #include "sim/harness/replica_observer.h"
@@ -752,8 +753,20 @@ SimTime Cluster::LastLeaderChange(std::string_view key) const {
   return it == last_leader_change_.end() ? SimTime() : it->second;
 }
 
+bool Cluster::MayNotWork(NodeId node, GroupId group) const {
+  if (HasErasedDisk(node) || world_.disk_failures(machine(node)) > 0) {
+    return true;
+  }
+  if (!HasDamagedDisk(node)) return false;
+  const auto is_needed = [group](const std::string& file) {
+    const auto snapshot = raft::ParseSnapshotName(file);
+    return !snapshot.has_value() || snapshot->group.group == group;
+  };
+  const DamagedFiles& files = *damaged_(machine(node));
+  return std::any_of(files.begin(), files.end(), is_needed);
+}
+
 void Cluster::CheckStart(NodeId node, const raft::Host& host) {
-  const bool excused = MayNotWork(node);
   for (const node::ShardConfig& shard : shards_) {
     if (!IsMember(node, shard)) continue;
     if (host.condition(shard.group) == raft::Host::Condition::kFenced) {
@@ -762,8 +775,9 @@ void Cluster::CheckStart(NodeId node, const raft::Host& host) {
                wrong_states_.OnWorks(node, shard.group)) {
       Lose(node);
     }
-    replica_checker_.OnReplicaNotStarted(
-        node, shard.group, host.group_status(shard.group), excused);
+    replica_checker_.OnReplicaNotStarted(node, shard.group,
+                                         host.group_status(shard.group),
+                                         MayNotWork(node, shard.group));
   }
 }
 

@@ -16,6 +16,7 @@
 #include <utility>
 #include <vector>
 
+#include "absl/container/btree_set.h"
 #include "absl/functional/any_invocable.h"
 #include "node/config/config.h"
 #include "node/server.h"
@@ -86,12 +87,17 @@ class Cluster {
   void EndShadows() { shadows_.End(); }
   // From now on the operators of all nodes make no mistakes in their files.
   void MendFiles() { files_mended_ = true; }
-  // Whether a replica need not work: its disk was damaged or erased, or it
-  // returned an error to the running program.
+  // Whether some replica of the node need not work: the disk was damaged or
+  // erased, or it returned an error to the running program.
   bool MayNotWork(NodeId node) const {
     return HasDamagedDisk(node) || HasErasedDisk(node) ||
            world_.disk_failures(machine(node)) > 0;
   }
+  // Whether the replica of the group need not work. It needs no snapshots of
+  // other groups.
+  bool MayNotWork(NodeId node, GroupId group) const;
+  // Whether the whole node need not start. It needs no snapshots for that.
+  bool MayNotStart(NodeId node) const { return MayNotWork(node, GroupId()); }
   // Whether the node lost its disk.
   bool HasErasedDisk(NodeId node) const {
     return lost_.contains(node) ||
@@ -99,7 +105,7 @@ class Cluster {
   }
   // Whether the simulator has damaged the node's disk.
   bool HasDamagedDisk(NodeId node) const {
-    return damaged_ != nullptr && damaged_(machine(node));
+    return damaged_ != nullptr && damaged_(machine(node)) != nullptr;
   }
   // Boots every machine.
   void Start();
@@ -193,9 +199,12 @@ class Cluster {
   // How many leading bytes of a file may be damaged so that recovery can tell
   // the damage from a torn tail. The machine must be down.
   uint64_t DamageLimit(MachineId machine, std::string_view file) const;
-  // `damaged` returns whether the simulator has damaged a machine's disk. On
-  // other machines a damaged log or snapshot is a violation.
-  void SetDamaged(absl::AnyInvocable<bool(MachineId) const> damaged) {
+  // `damaged` returns the files of a machine that the simulator has damaged, or
+  // null. An empty name stands for all files. Other damage of a log or a
+  // snapshot is a violation.
+  using DamagedFiles = absl::btree_set<std::string>;
+  void SetDamaged(
+      absl::AnyInvocable<const DamagedFiles*(MachineId) const> damaged) {
     damaged_ = std::move(damaged);
   }
   // `erased` returns whether a machine's disk was erased. A server must not
@@ -246,7 +255,7 @@ class Cluster {
   StateHook state_hook_;
   TurnHook turn_hook_;
   StepHook step_hook_;
-  absl::AnyInvocable<bool(MachineId) const> damaged_;
+  absl::AnyInvocable<const DamagedFiles*(MachineId) const> damaged_;
   absl::AnyInvocable<bool(MachineId) const> erased_;
   std::vector<node::NodeConfig> nodes_;
   std::vector<node::ShardConfig> shards_;

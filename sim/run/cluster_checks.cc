@@ -67,7 +67,7 @@ bool ClusterChecks::HasMajority(GroupId group,
     if (shard.group != group) continue;
     const std::vector<NodeId> behind = NeedSnapshot(group);
     const auto works = [&](NodeId node) {
-      return !cluster_.MayNotWork(node) &&
+      return !cluster_.MayNotWork(node, group) &&
              Contains(machines, cluster_.machine(node)) &&
              std::find(behind.begin(), behind.end(), node) == behind.end();
     };
@@ -86,7 +86,7 @@ bool ClusterChecks::AllWorkExcept(
     return NeedSnapshot(group).empty() &&
            std::all_of(members.begin(), members.end(), [&](NodeId member) {
              return Contains(machines, cluster_.machine(member)) &&
-                    (member == node || !cluster_.MayNotWork(member));
+                    (member == node || !cluster_.MayNotWork(member, group));
            });
   }
   return false;
@@ -122,15 +122,12 @@ bool ClusterChecks::GroupSettled(const node::ShardConfig& shard,
   for (const NodeId node : cluster_.MembersOf(shard)) {
     if (!Contains(machines, cluster_.machine(node))) continue;
     const node::Server* at = cluster_.server(node);
-    // The node does not run yet. On a damaged disk it need not start.
-    if (at == nullptr && !cluster_.HasDamagedDisk(node) &&
-        !cluster_.HasErasedDisk(node)) {
-      return false;
-    }
+    // The node does not run yet.
+    if (at == nullptr && !cluster_.MayNotStart(node)) return false;
     const raft::Core* core =
         at == nullptr ? nullptr : at->host().core(shard.group);
     if (core == nullptr) {
-      if (!cluster_.MayNotWork(node)) return false;
+      if (!cluster_.MayNotWork(node, shard.group)) return false;
       continue;
     }
     if (core->applied_index() != end ||

@@ -21,6 +21,7 @@
 #include "node/server.h"
 #include "raft/core/core.h"
 #include "raft/host/host.h"
+#include "raft/log/snapshot_format.h"
 #include "sim/checks/expiry_checker.h"
 #include "sim/checks/replica_checker.h"
 #include "sim/run/cluster_checks.h"
@@ -298,6 +299,13 @@ TEST(Cluster, NodeWhoseDiskReturnsErrors_MayFailToStart) {
   EXPECT_EQ(small.world().violations(), std::vector<std::string>{});
 }
 
+// These files of one machine are damaged. An empty name stands for all.
+auto FilesOfOne(MachineId machine, Cluster::DamagedFiles files) {
+  return [machine, files = std::move(files)](MachineId one) {
+    return one == machine ? &files : nullptr;
+  };
+}
+
 // Crashes the leader after the state of a follower has become wrong, and
 // returns whether that follower leads next. The first leader starts again then.
 bool WrongOneLeads(Small* small, NodeId* wrong) {
@@ -307,8 +315,7 @@ bool WrongOneLeads(Small* small, NodeId* wrong) {
   const NodeId first = small->Elect();
   *wrong = NodeId(first.value() % 3 + 1);
   const MachineId damaged = small->cluster().machine(*wrong);
-  small->cluster().SetDamaged(
-      [damaged](MachineId machine) { return machine == damaged; });
+  small->cluster().SetDamaged(FilesOfOne(damaged, {""}));
   EXPECT_TRUE(small->cluster().SpoilState(damaged, 77));
   small->world().Crash(small->cluster().machine(first), CrashKind::kProcess);
   const NodeId next = small->Elect(first);
@@ -398,7 +405,7 @@ TEST(Cluster, OlderDisk_IsNotPutBackIfAMajorityNeedsIt) {
       small.cluster().machine(NodeId(first.value() % 3 + 1));
   const MachineId third =
       small.cluster().machine(NodeId((first.value() + 1) % 3 + 1));
-  small.cluster().SetDamaged([third](MachineId one) { return one == third; });
+  small.cluster().SetDamaged(FilesOfOne(third, {""}));
   const ShadowRecovery::Files older = FilesOf(small, machine);
   small.world().Crash(machine, CrashKind::kProcess);
   EXPECT_FALSE(small.cluster().MayPutBack(machine, older));
@@ -646,8 +653,14 @@ TEST(Cluster, Settled_OnceEveryAllowedNodeRunsAndHasCaughtUp) {
   EXPECT_TRUE(small.world().RunUntilTrue(settled));
   EXPECT_NE(cluster.server(other), nullptr);
   small.world().Crash(machine, CrashKind::kProcess);
-  cluster.SetDamaged([machine](MachineId one) { return one == machine; });
+  cluster.SetDamaged(FilesOfOne(machine, {""}));
   EXPECT_TRUE(settled());
+  const std::string snapshot = raft::SnapshotName(
+      {GroupId(1), ReplicaId(7)}, {raft::Term(2), raft::Index(9)});
+  cluster.SetDamaged(FilesOfOne(machine, {snapshot}));
+  EXPECT_FALSE(settled());
+  EXPECT_TRUE(cluster.MayNotWork(other, GroupId(1)));
+  EXPECT_FALSE(cluster.MayNotWork(other, GroupId(2)));
 }
 
 // The leader reaches no other voter, and does not give up its role.

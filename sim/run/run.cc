@@ -32,6 +32,7 @@ namespace {
 
 constexpr ChoiceSite kLogs("shape.logs");
 constexpr ChoiceSite kRollingRestart("operator.rolling_restart");
+constexpr ChoiceSite kViewsAgain("cluster.views_again");
 // No request of the surface names more keys with large values.
 constexpr uint64_t kLargeValuesRead = 16;
 constexpr Duration kIdle = Seconds(2);
@@ -219,6 +220,8 @@ class Run::Impl final : public Subject {
   RepeatedWork::Windows WindowsOfLeaders() const;
   // Restarts the nodes that work, one after the other, while clients write.
   void RestartAll();
+  // Asks once the conditions before it are met.
+  Condition TrueViews();
   void BeginCalm();
   void EndCalm();
   // Time for an operation of which no fault is in the way.
@@ -447,7 +450,8 @@ ScheduleOptions Run::Impl::Start() {
 
 void Run::Impl::OnScheduled(const Schedule& schedule) {
   cluster_.SetDamaged([&schedule](MachineId machine) {
-    return schedule.damaged().contains(machine);
+    const auto damaged = schedule.damaged().find(machine);
+    return damaged == schedule.damaged().end() ? nullptr : &damaged->second;
   });
   cluster_.SetErased([&schedule](MachineId machine) {
     return schedule.erased().contains(machine);
@@ -597,6 +601,13 @@ void Run::Impl::EndCalm() {
   checks_.EndCalm(/*may_be_given=*/!options_.shape.defaults);
 }
 
+Subject::Condition Run::Impl::TrueViews() {
+  return {"every node's view of the cluster", [this, asked = false]() mutable {
+            if (!std::exchange(asked, true)) views_.Begin();
+            return views_.AreTrue();
+          }};
+}
+
 std::vector<Subject::Condition> Run::Impl::Conditions(Stage stage) {
   const auto settled = [this] { return checks_.Settled(healed_); };
   const auto progress = [this] { return checks_.Progress(); };
@@ -607,10 +618,8 @@ std::vector<Subject::Condition> Run::Impl::Conditions(Stage stage) {
           {"agreement of the healed replicas", settled, progress});
       break;
     case Stage::kAll:
-      views_.Begin();
       conditions.push_back({"agreement of all replicas", settled, progress});
-      conditions.push_back({"every node's view of the cluster",
-                            [this] { return views_.AreTrue(); }});
+      conditions.push_back(TrueViews());
       conditions.push_back({"resources: the end of all work in the nodes",
                             [this] { return !checks_.HasOpenWork(); }});
       conditions.push_back(
@@ -619,12 +628,10 @@ std::vector<Subject::Condition> Run::Impl::Conditions(Stage stage) {
            [this] { return checks_.OpenSnapshotBytes(); }});
       break;
     case Stage::kPowerLoss:
-      views_.Begin();
       conditions.push_back({"agreement after a loss of power of all machines",
                             settled, progress});
-      conditions.push_back(
-          {"every node's view of the cluster after a loss of power",
-           [this] { return views_.AreTrue(); }});
+      if (!world_.choices().Chance(kViewsAgain, ChoiceKey{}, {1, 4})) break;
+      conditions.push_back(TrueViews());
       break;
   }
   return conditions;

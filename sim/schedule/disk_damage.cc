@@ -75,7 +75,7 @@ void DiskDamage::Damage(const FaultWindow& window, MachineId node,
     if (!done) continue;
     constexpr const char* kWhat[] = {"bit rot ", "misdirected write ",
                                      "lost write ", "torn block "};
-    damaged_.insert(node);
+    AddDamaged(node, file);
     context_->Note(kWhat[kind] + context_->Name(node) + " " + file);
     return;
   }
@@ -191,7 +191,7 @@ void DiskDamage::PutBack(MachineId node, const Files& files) {
   }
   for (const auto& [name, bytes] : files) world.PutDiskFile(node, name, bytes);
   put_back_ = true;
-  damaged_.insert(node);
+  AddDamaged(node);
   world.faults().Count(Fault::kDiskPutBack, node);
   context_->Note("older disk of " + context_->Name(node), node);
 }
@@ -210,7 +210,7 @@ void DiskDamage::OpenErase(const FaultWindow& window) {
     context_->world().Crash(node, CrashKind::kMachine);
   context_->world().EraseDisk(node);
   erased_.insert(node);
-  damaged_.insert(node);
+  AddDamaged(node);
   context_->Note("erased disk of " + context_->Name(node), node);
   context_->After(window.Length(Milliseconds(10), Seconds(5)), node,
                   [this, node] { context_->RestartIfDown(node); });

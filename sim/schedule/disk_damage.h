@@ -10,6 +10,7 @@
 #include <utility>
 #include <vector>
 
+#include "absl/container/btree_map.h"
 #include "absl/container/btree_set.h"
 #include "absl/functional/function_ref.h"
 #include "sim/disk/disk_image.h"
@@ -31,13 +32,17 @@ class DiskDamage {
   // Erases one whole disk.
   void OpenErase(const FaultWindow& window);
 
-  // Records that bytes of the disk cannot be read any more, or that a state is
-  // wrong.
-  void AddDamaged(MachineId node) { damaged_.insert(node); }
+  // Records that bytes of a file cannot be read any more. Without a name: that
+  // any part of the node may be wrong.
+  void AddDamaged(MachineId node, const std::string& file = "") {
+    damaged_[node].insert(file);
+  }
 
-  // The nodes whose disk was damaged or erased. Their replicas may be fenced
-  // for the rest of the run, or fail to start.
-  const absl::btree_set<MachineId>& damaged() const { return damaged_; }
+  // The nodes whose disk was damaged or erased, with the names of the damaged
+  // files. An empty name stands for all files. Replicas that need the files may
+  // be fenced for the rest of the run, or fail to start.
+  using Damaged = absl::btree_map<MachineId, absl::btree_set<std::string>>;
+  const Damaged& damaged() const { return damaged_; }
   // The nodes whose disk was erased. They must not start.
   const absl::btree_set<MachineId>& erased() const { return erased_; }
 
@@ -73,7 +78,7 @@ class DiskDamage {
 
   FaultContext* const context_;
   const Swarm* const swarm_;
-  absl::btree_set<MachineId> damaged_;
+  Damaged damaged_;
   absl::btree_set<MachineId> erased_;
   bool put_back_ = false;  // Some node started from an older disk.
 };

@@ -20,8 +20,9 @@ constexpr Ratio kPostHealFaultChance{1, 3};
 // first. A node stays in if a group would lose its majority of sound nodes. All
 // stay in until the cluster is founded.
 absl::btree_set<MachineId> Healing::DrawHealed() {
-  const absl::btree_set<MachineId>& damaged = damage_->damaged();
-  std::vector<MachineId> order(damaged.begin(), damaged.end());
+  const DiskDamage::Damaged& damaged = damage_->damaged();
+  std::vector<MachineId> order;
+  for (const auto& [node, files] : damaged) order.push_back(node);
   for (MachineId node : context_->nodes()) {
     if (!damaged.contains(node)) order.push_back(node);
   }

@@ -422,7 +422,7 @@ void PlannedFaults::MakeUnreadable(const FaultWindow& window, MachineId node,
   const uint64_t offset = whole ? 0 : window.Pick(3, size + 1);
   world.MakeUnreadable(node, file, offset,
                        whole ? UINT64_MAX / 2 : 1 + window.Pick(4, 8192));
-  damage_->AddDamaged(node);
+  damage_->AddDamaged(node, file);
   context_->Note((whole ? "unreadable file of " : "unreadable bytes of ") +
                      context_->Name(node) + " " + file,
                  node);

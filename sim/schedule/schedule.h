@@ -69,9 +69,7 @@ class Schedule {
   const std::vector<MachineId>& disk_fault_targets() const {
     return swarm_.disk_fault_targets();
   }
-  const absl::btree_set<MachineId>& damaged() const {
-    return damage_.damaged();
-  }
+  const DiskDamage::Damaged& damaged() const { return damage_.damaged(); }
   const absl::btree_set<MachineId>& erased() const { return damage_.erased(); }
 
  private:

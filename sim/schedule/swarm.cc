@@ -170,7 +170,7 @@ void Swarm::SetMessageRates() {
   StreamOptions& streams = context_->world().stream_options();
   streams.jitter = DrawRate(FaultFamily::kStreams, 0, {1, 2});
   streams.split = DrawRate(FaultFamily::kStreams, 1, {2, 3});
-  streams.reset = DrawRate(FaultFamily::kStreams, 2, {1, 60});
+  streams.reset = DrawRate(FaultFamily::kStreams, 2, {1, 100});
   if (on(FaultFamily::kStreams)) {
     // Few streams are closed while bytes are in flight, so at least half of
     // those lose their tail.
