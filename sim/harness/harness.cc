@@ -34,7 +34,7 @@ HarnessResult Execute(uint64_t seed, Harness& harness,
   harness.Execute(*subject);
   const World& world = harness.world();
   return {.seed = seed,
-          .violations = world.violations(),
+          .violations = harness.Violations(),
           .trace_hash = world.trace_hash().ToString(),
           .virtual_time = Duration(world.now().ns()),
           .events = world.events(),
@@ -146,6 +146,12 @@ std::vector<Duration> Harness::DrawnDurations() {
   durations.erase(std::unique(durations.begin(), durations.end()),
                   durations.end());
   return durations;
+}
+
+std::vector<std::string> Harness::Violations() const {
+  const std::vector<std::string>& all = world_.violations();
+  if (all.empty()) return {};
+  return {all.front()};
 }
 
 std::vector<std::string> Harness::Story() const {

@@ -4,7 +4,7 @@
 //   Harness harness({.seed = 7});
 //   MySubject subject(&harness.world());
 //   harness.Execute(subject);
-//   for (const std::string& violation : harness.world().violations()) …
+//   for (const std::string& violation : harness.Violations()) …
 //
 // The phases: for the duration clients work, and for its first four fifths
 // faults hit the nodes. Then a random majority of each group is healed for
@@ -68,6 +68,9 @@ class Harness {
   }
   // The faults and leaderships so far, one line each.
   std::vector<std::string> Story() const;
+  // The violation that ended the run. Later violations of one turn follow from
+  // it, and are left out.
+  std::vector<std::string> Violations() const;
   // Runs all phases. Call it once. The subject must not outlive the harness.
   void Execute(Subject& subject);
   // The tape of the run so far. Requires: record or replay.

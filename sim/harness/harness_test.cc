@@ -88,6 +88,7 @@ class SmallSubject final : public Subject {
   void Finish() override {
     story_.push_back("finish");
     if (mistake_ == Mistake::kFinds) world_.Violate("found");
+    if (mistake_ == Mistake::kFinds) world_.Violate("found again");
   }
   std::string Describe() const override { return "small"; }
 
@@ -220,6 +221,11 @@ TEST_F(HarnessTest, ValueThatIsAcknowledgedTooSoon_IsLostWithAllPower) {
   };
   EXPECT_EQ(lost(SmallSubject::Mistake::kNone), 0);
   EXPECT_GT(lost(SmallSubject::Mistake::kAcknowledgesTooSoon), 0);
+}
+
+TEST_F(HarnessTest, SeveralViolationsAtOnce_TheFirstIsReported) {
+  EXPECT_EQ(Run(SmallSubject::Mistake::kFinds).violations,
+            std::vector<std::string>{"found"});
 }
 
 TEST_F(HarnessTest, Tape_RepeatsTheRun) {

@@ -91,7 +91,7 @@ void ForEachCounts(R& r, Visit&& visit) {
 RunReport ReportOf(const Harness& harness) {
   const World& world = harness.world();
   RunReport report{.seed = harness.options().seed,
-                   .violations = world.violations(),
+                   .violations = harness.Violations(),
                    .trace_hash = world.trace_hash().ToString(),
                    .virtual_time = Duration(world.now().ns()),
                    .events = world.events()};
