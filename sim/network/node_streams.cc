@@ -1,7 +1,9 @@
 #include "sim/network/node_streams.h"
 
 #include <algorithm>
+#include <string>
 
+#include "absl/strings/str_cat.h"
 #include "env/check.h"
 #include "env/random.h"
 #include "sim/choices/trace_hash.h"
@@ -211,6 +213,11 @@ void NodeStreams::RunConnect(uint64_t input) {
   SimState& state = scheduler_->state();
   state.hash.Add(state.now, scheduler_->id(), TraceKind::kConnect,
                  attempt.key << 1 | (attempt.status.ok() ? 1 : 0));
+  if (state.hash.keeps_records()) {
+    state.hash.Detail(attempt.status.ok()
+                          ? absl::StrCat("to ", attempt.address, ": connected")
+                          : std::string(attempt.status.message()));
+  }
   if (!attempt.status.ok()) {
     attempt.connected(attempt.status);
   } else {
@@ -234,6 +241,10 @@ void NodeStreams::AcceptInTurn(uint64_t id) {
   }
   SimState& state = scheduler_->state();
   state.hash.Add(state.now, scheduler_->id(), TraceKind::kConnect, stream->key);
+  if (state.hash.keeps_records()) {
+    state.hash.Detail(
+        absl::StrCat("from ", stream->ends[1].peer_address, ": accepted"));
+  }
   const std::shared_ptr<Accept> accept = listening->accept;
   net_->HandOut(id, 1);
   (*accept)(std::make_unique<NodeConnection>(net_, id, 1));

@@ -152,6 +152,9 @@ void NodeTransport::RunLaneReady(uint64_t id) {
   state.hash.Add(state.now, scheduler_->id(), TraceKind::kLaneReady, id);
   const MachineId machine(static_cast<uint32_t>(id >> 2));
   const auto lane = static_cast<env::Lane>(id & 3);
+  if (state.hash.keeps_records()) {
+    state.hash.Detail(absl::StrCat("lane ", id & 3, " to m", machine.value()));
+  }
   for (size_t i = 0; i < peers_.size() && receiver_ != nullptr; ++i) {
     const NodeId node = peers_[i].node;
     if (FindPeer(node)->machine == machine)

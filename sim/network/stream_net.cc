@@ -516,10 +516,14 @@ void StreamNet::RunInput(uint64_t input) {
     }
     return e.node->scheduler().alive() ? &e : nullptr;
   };
-  const auto note = [&](const StreamEnd& e, uint64_t what) {
+  const auto note = [&](const StreamEnd& e, uint64_t what,
+                        std::string_view words) {
     state_->hash.Add(state_->now, e.node->scheduler().id(),
                      TraceKind::kStreamEvent,
                      Mix64(Encode(Find(id)->key, side)) + what);
+    if (!state_->hash.keeps_records()) return;
+    state_->hash.Detail(
+        absl::StrCat("from ", e.peer_address, ": ", std::string(words)));
   };
   StreamEnd* e = end();
   if (e != nullptr && e->received_bytes > 0 && !e->paused) {
@@ -529,21 +533,21 @@ void StreamNet::RunInput(uint64_t input) {
   if (e != nullptr && !e->failure.ok()) {
     if (e->failure_reported) return;
     e->failure_reported = true;
-    note(*e, 1);
+    note(*e, 1, {e->failure.message().data(), e->failure.message().size()});
     e->observer->OnClosed(absl::Status(e->failure));
     return;
   }
   if (e != nullptr && e->fin_received && !e->fin_reported && !e->paused &&
       e->received_bytes == 0) {
     e->fin_reported = true;
-    note(*e, 2);
+    note(*e, 2, "end of its bytes");
     e->observer->OnEnd();
     e = end();
   }
   if (e != nullptr && e->drained) {
     e->drained = false;
     if (e->unsent_bytes > 0) return;
-    note(*e, 3);
+    note(*e, 3, "it took all bytes");
     e->observer->OnDrained();
   }
 }

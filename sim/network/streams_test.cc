@@ -6,6 +6,7 @@
 #include <utility>
 #include <vector>
 
+#include "absl/strings/str_cat.h"
 #include "gtest/gtest.h"
 #include "sim/world/world.h"
 
@@ -245,6 +246,25 @@ TEST(Streams, ConnectFaults_RefuseOrHang) {
   EXPECT_GT(timed_out, 5);
   EXPECT_GT(connected, 5);
   EXPECT_EQ(refused + timed_out + connected, 60);
+}
+
+TEST(Streams, RecordsOfConnectsAndEnds_HaveWords) {
+  WorldOptions options;
+  options.keep_trace = true;
+  Connected c(options);
+  ASSERT_TRUE(c.Up());
+  c.world.ResetStreams(c.server_machine);
+  c.world.RunFor(Milliseconds(1));
+  std::set<std::string> words;
+  for (const TraceRecord& record : c.world.trace()) {
+    words.insert(absl::StrCat(std::string(TraceKindName(record.kind)), " ",
+                              record.detail));
+  }
+  for (const char* expected :
+       {"connect to s:1: connected", "connect from m1:20001: accepted",
+        "stream_event from s:1: connection reset"}) {
+    EXPECT_TRUE(words.contains(expected)) << expected;
+  }
 }
 
 TEST(Streams, ResetStreams_IsReportedToBothEnds) {

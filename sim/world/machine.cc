@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "absl/strings/str_cat.h"
 #include "env/check.h"
 
 namespace quorate::sim {
@@ -76,6 +77,9 @@ void Machine::RunInput(const TurnInput& input) {
     case TurnInputKind::kBoot:
       state_->hash.Add(state_->now, scheduler_.id(), TraceKind::kBoot,
                        incarnation_);
+      if (state_->hash.keeps_records()) {
+        state_->hash.Detail(absl::StrCat("start ", incarnation_));
+      }
       if (factory_ != nullptr) program_ = factory_(env_);
       break;
     case TurnInputKind::kMessage:
@@ -108,6 +112,9 @@ void Machine::Die() {
   power_lost_ |= power_lost;
   state_->hash.Add(state_->now, scheduler_.id(), TraceKind::kCrash,
                    power_lost ? 1 : 0);
+  if (state_->hash.keeps_records()) {
+    state_->hash.Detail(power_lost ? "loss of power" : "end of the process");
+  }
   state_->faults.Count(client_      ? Fault::kClientCrash
                        : power_lost ? Fault::kMachineCrash
                                     : Fault::kProcessCrash,

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <memory>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -277,6 +278,22 @@ TEST(World, TheRecordOfATimer_SaysWhenItWasSet) {
   }
   EXPECT_EQ(timers,
             (std::vector<std::string>{"set 1.000 ms ago, due 0.000 ms ago"}));
+}
+
+// Hashes alone do not show a person how two events differ.
+TEST(World, RecordsOfEveryEvent_HaveWords) {
+  WorldOptions options = Stormy(7);
+  options.keep_trace = true;
+  World world(options);
+  RunStorm(&world);
+  std::set<std::string> words;
+  for (const TraceRecord& record : world.trace()) {
+    EXPECT_NE(record.detail, "") << record.ToString();
+    words.insert(record.detail);
+  }
+  EXPECT_TRUE(words.contains("start 2"));
+  EXPECT_TRUE(words.contains("loss of power"));
+  EXPECT_TRUE(words.contains("end of the process"));
 }
 
 TEST(World, RecordingAndKeepingTheTrace_ChangeNothing) {
