@@ -81,8 +81,9 @@ class HistoryChecker {
   // No operation is open any more: checks what is left.
   void Finish();
 
-  // Keys whose history could not be decided.
-  uint64_t undecided() const { return undecided_; }
+  // The number of keys for which Finish gave up the search, too. Where the
+  // source observes the logs, their order alone decided these keys.
+  uint64_t given_up() const { return given_up_; }
 
  private:
   void CheckGivenUp();
@@ -95,7 +96,7 @@ class HistoryChecker {
   lincheck::OnlineChecker online_;
   // How many violations of the online checker were reported.
   size_t reported_ = 0;
-  uint64_t undecided_ = 0;
+  uint64_t given_up_ = 0;
 };
 
 }  // namespace quorate::sim

@@ -153,8 +153,8 @@ class Recorder final : private HistoryChecker::Source {
   MultiKeyChecker& multi_keys() { return multi_keys_; }
 
   const Counts& counts() const { return counts_; }
-  // Keys whose history could not be decided.
-  uint64_t undecided() const { return histories_.undecided(); }
+  // See HistoryChecker.
+  uint64_t given_up() const { return histories_.given_up(); }
   // How many keys expired.
   uint64_t expired() const { return expiry_.expired(); }
   // How often each function succeeded, by name.

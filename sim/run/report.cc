@@ -72,7 +72,7 @@ void ForEachNumber(R& r, Visit&& visit) {
   visit("leader_changes", r.leader_changes);
   visit("entries", r.entries);
   visit("histories", r.histories);
-  visit("undecided", r.undecided);
+  visit("decided_by_log_alone", r.decided_by_log_alone);
   visit("digests_compared", r.digests_compared);
   visit("expired", r.expired);
   visit("ordered", r.ordered);
@@ -138,11 +138,10 @@ std::string FormatReport(const RunReport& r) {
                   "  reached: ", CountsToText(r.marks), "\n",
                   "  shape: ", ShapeToText(r.drawn), "\n");
   if (r.summary.empty()) {
-    absl::StrAppend(
-        &text, "  checked: ", r.histories, " histories",
-        r.undecided > 0 ? absl::StrCat(" (", r.undecided, " undecided)") : "",
-        ", ", r.digests_compared, " states, ", r.ordered,
-        " places in a connection's order\n");
+    absl::StrAppend(&text, "  checked: ", r.histories, " histories", " (",
+                    r.decided_by_log_alone, " by the order of the log alone), ",
+                    r.digests_compared, " states, ", r.ordered,
+                    " places in a connection's order\n");
   }
   for (const std::string& violation : r.violations) {
     absl::StrAppend(&text, "  violation: ", violation, "\n");
@@ -172,7 +171,8 @@ std::string ReportToJson(const RunReport& r) {
       ",\"drawn\":", CountsToJson(r.drawn),
       ",\"leader_changes\":", r.leader_changes,
       ",\"entries_applied\":", r.entries, ",\"keys_expired\":", r.expired,
-      ",\"histories\":", r.histories, ",\"undecided\":", r.undecided,
+      ",\"histories\":", r.histories,
+      ",\"decided_by_log_alone\":", r.decided_by_log_alone,
       r.summary.empty() ? "" : ",\"summary\":" + JsonString(r.summary),
       ",\"violations\":[", violations, "]}");
 }
@@ -265,7 +265,8 @@ void SwarmReport::Add(const RunReport& report) {
   succeeded += report.succeeded;
   refused += report.refused;
   unknown += report.unknown;
-  undecided += report.undecided;
+  histories += report.histories;
+  decided_by_log_alone += report.decided_by_log_alone;
   for (const auto& [name, count] : report.faults) {
     if (count > 0) ++faults[name];
   }
@@ -283,8 +284,9 @@ std::string FormatSwarm(const SwarmReport& s) {
   if (s.operations > 0) {
     absl::StrAppend(&text, "; operations ", s.operations, ": ", s.succeeded,
                     " succeeded, ", s.refused, " refused, ", s.unknown,
-                    " of unknown outcome; ", s.undecided,
-                    " histories undecided");
+                    " of unknown outcome; checked ", s.histories,
+                    " histories, ", s.decided_by_log_alone,
+                    " by the order of the log alone");
   }
   text += "\n";
   const auto table = [&](std::string_view title, const Counts& counts) {
@@ -314,7 +316,8 @@ std::string SwarmToJson(const SwarmReport& s) {
       ",\"virtual_seconds\":", Seconds3(s.virtual_time),
       ",\"events\":", s.events, ",\"operations\":", s.operations,
       ",\"succeeded\":", s.succeeded, ",\"refused\":", s.refused,
-      ",\"unknown\":", s.unknown, ",\"undecided\":", s.undecided,
+      ",\"unknown\":", s.unknown, ",\"histories\":", s.histories,
+      ",\"decided_by_log_alone\":", s.decided_by_log_alone,
       ",\"faults\":", CountsToJson(s.faults),
       ",\"marks\":", CountsToJson(s.marks),
       ",\"drawn\":", CountsToJson(s.drawn), "}");

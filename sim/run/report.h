@@ -40,7 +40,9 @@ struct RunReport {
   uint64_t leader_changes = 0;
   uint64_t entries = 0;    // Entries applied by all replicas together.
   uint64_t histories = 0;  // Keys whose history was checked.
-  uint64_t undecided = 0;  // Histories that the checker gave up.
+  // Histories for which the search was given up. The order of the log alone
+  // decided them.
+  uint64_t decided_by_log_alone = 0;
   uint64_t digests_compared = 0;
   uint64_t expired = 0;  // Keys that expired.
   // Operations whose place in the order of their connection was checked.
@@ -83,7 +85,8 @@ struct SwarmReport {
   uint64_t succeeded = 0;
   uint64_t refused = 0;
   uint64_t unknown = 0;
-  uint64_t undecided = 0;
+  uint64_t histories = 0;
+  uint64_t decided_by_log_alone = 0;
   // The number of runs in which each fault and mark occurred. Faults and marks
   // that every swarm should reach are listed even with 0.
   std::map<std::string, uint64_t> faults;

@@ -16,7 +16,9 @@ RunReport Sample() {
                    .operations = 10,
                    .succeeded = 8,
                    .refused = 1,
-                   .unknown = 1};
+                   .unknown = 1,
+                   .histories = 5,
+                   .decided_by_log_alone = 2};
   report.events_by_kind["timer"] = 999;
   report.functions["get"] = 8;
   report.faults["message_lost"] = 3;
@@ -55,7 +57,8 @@ TEST(RunReport, Json_HasTheContract) {
             "\"shape.nodes=9\":0},"
             "\"leader_changes\":0,\"entries_applied\":0,"
             "\"keys_expired\":0,"
-            "\"histories\":0,\"undecided\":0,\"violations\":[\"two\\nlines\","
+            "\"histories\":5,\"decided_by_log_alone\":2,\"violations\":["
+            "\"two\\nlines\","
             "\"a \\\"quote\\\" and 100 %\"]}");
 }
 
@@ -75,6 +78,9 @@ TEST(SwarmReport, CountsRunsNotOccurrences) {
   EXPECT_EQ(swarm.operations, 20u);
   EXPECT_EQ(swarm.refused, 2u);
   EXPECT_EQ(swarm.unknown, 2u);
+  EXPECT_NE(FormatSwarm(swarm).find(
+                "checked 10 histories, 4 by the order of the log alone"),
+            std::string::npos);
 }
 
 }  // namespace

@@ -654,7 +654,7 @@ RunReport Run::Impl::Current() const {
   report.leader_changes = replica_checker_.leader_changes();
   report.entries = replica_checker_.applied_entries();
   report.histories = recorder_.checker().partitions();
-  report.undecided = recorder_.undecided();
+  report.decided_by_log_alone = recorder_.given_up();
   report.digests_compared = replica_checker_.digests_compared();
   report.expired = recorder_.expired();
   report.ordered =
