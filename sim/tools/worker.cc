@@ -19,6 +19,7 @@
 #include "absl/strings/str_cat.h"
 #include "env/check.h"
 #include "sim/tools/files.h"
+#include "sim/tools/trace_diff.h"
 
 namespace quorate::sim {
 namespace {
@@ -118,12 +119,42 @@ void OnDeadlySignal(int signal) {
   ::raise(signal);
 }
 
+RecordedRun Recorded(const Simulation& run) {
+  RecordedRun recorded;
+  for (const TraceRecord& record : run.trace()) {
+    absl::StrAppend(&recorded.trace, record.ToString(), "\n");
+  }
+  return recorded;
+}
+
+constexpr char kDeterminism[] = "determinism: ";
+
+// Makes the run of `job` again. Returns a violation if the hashes differ,
+// otherwise an empty string. `first` has made the run with `hash`.
+std::string RunAgain(const Simulator& simulator, const Job& job,
+                     const RunOptions& options, const Simulation& first,
+                     const std::string& hash) {
+  const std::unique_ptr<Simulation> again = simulator.make(options, nullptr);
+  Simulation* const active = std::exchange(g_active.run, again.get());
+  const RunReport second = again->Execute();
+  g_active.run = active;
+  if (second.trace_hash == hash) return "";
+  std::string violation =
+      absl::StrCat(kDeterminism, "the second run has the hash ",
+                   second.trace_hash, ", the first ", hash);
+  if (job.compare) {
+    absl::StrAppend(&violation, "\n",
+                    CompareRuns(Recorded(first), Recorded(*again)).text);
+  }
+  return violation;
+}
+
 [[noreturn]] void Child(const Simulator& simulator, const Job& job, int out) {
   ForEachDeadlySignal(&OnDeadlySignal);
   ::alarm(kWallSecondsMax);
   RunOptions options = job.run;
   options.record = !job.tape_out.empty();
-  options.keep_trace = !job.trace_out.empty();
+  options.keep_trace = !job.trace_out.empty() || job.compare;
   g_active = {.job = &job, .out = out, .begin_ns = WallNs()};
   const std::unique_ptr<Simulation> run =
       simulator.make(options, job.replay.has_value() ? &*job.replay : nullptr);
@@ -141,15 +172,9 @@ void OnDeadlySignal(int signal) {
   SetCheckHandler(&OnCheckFailed);
   RunReport report = run->Execute();
   if (job.twice && report.ok()) {
-    const std::unique_ptr<Simulation> again = simulator.make(options, nullptr);
-    g_active.run = again.get();
-    const RunReport second = again->Execute();
-    if (second.trace_hash != report.trace_hash) {
-      report.violations.push_back(
-          absl::StrCat("determinism: the second run has the hash ",
-                       second.trace_hash, ", the first ", report.trace_hash));
-    }
-    g_active.run = run.get();
+    std::string violation =
+        RunAgain(simulator, job, options, *run, report.trace_hash);
+    if (!violation.empty()) report.violations.push_back(std::move(violation));
   }
   Deliver(std::move(report));
   // Exits without destructors to save time. Tests check the destructors of a
@@ -211,6 +236,21 @@ RunReport End(Worker* worker) {
   return result;
 }
 
+// The words of a run whose repetition differed. Two more runs show the first
+// event that differs, unless they are equal.
+void ExplainDifference(const Simulator& simulator, Job job, RunReport* report) {
+  if (report->ok() || !report->violations[0].starts_with(kDeterminism)) return;
+  job.compare = true;
+  const RunReport compared = RunInChild(simulator, job);
+  if (compared.ok()) {
+    report->violations[0] += "; two more runs were equal";
+  } else if (compared.violations[0].starts_with(kDeterminism)) {
+    report->violations = compared.violations;
+  } else {
+    report->violations[0] += "; two more runs: " + compared.violations[0];
+  }
+}
+
 }  // namespace
 
 RunReport RunInChild(const Simulator& simulator, const Job& job) {
@@ -240,7 +280,12 @@ SwarmReport RunSwarm(const Simulator& simulator, const SwarmOptions& options) {
     if (::poll(polled.data(), polled.size(), -1) < 0) continue;
     for (size_t i = polled.size(); i-- > 0;) {
       if (polled[i].revents == 0 || !ReadSome(&workers[i])) continue;
-      const RunReport report = End(&workers[i]);
+      RunReport report = End(&workers[i]);
+      if (report.seed % kTwiceEvery == 0) {
+        Job job{.run = options.run, .twice = true};
+        job.run.seed = report.seed;
+        ExplainDifference(simulator, std::move(job), &report);
+      }
       workers.erase(workers.begin() + static_cast<ptrdiff_t>(i));
       swarm.Add(report);
       swarm.wall_time = Nanoseconds(WallNs() - begin);

@@ -29,6 +29,9 @@ struct Job {
   bool verbose = false;  // Prints log lines to standard error.
   // Makes the run twice. It is a violation if the hashes differ.
   bool twice = false;
+  // Requires `twice`. Keeps the events of both runs, so that the violation has
+  // the first difference.
+  bool compare = false;
 };
 
 // Runs the job in a child process and waits. If the child dies, the report has
@@ -41,7 +44,8 @@ struct SwarmOptions {
   uint64_t last_seed = 1;
   uint32_t jobs = 1;
   // Receives the report of each run when it ends, in any order. One run in a
-  // hundred is made twice.
+  // hundred is made twice. If the two differ, two more runs are made to compare
+  // their events.
   std::function<void(const RunReport&, const SwarmReport&)> on_report;
 };
 

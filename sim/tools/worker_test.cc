@@ -105,6 +105,28 @@ TEST_P(WorkerDeath, RunThatDies_LeavesItsResults) {
 INSTANTIATE_TEST_SUITE_P(Deaths, WorkerDeath,
                          testing::Values(Death::kCheck, Death::kSignal));
 
+// The second run in a process has another number of nodes.
+TEST(SubjectSwarm, RepetitionThatDiffers_NamesTheFirstEvent) {
+  const auto made = std::make_shared<uint32_t>(0);
+  const Simulator simulator = SubjectSimulator("mortal", [made](World& world) {
+    if (++*made == 2) world.Start(world.AddMachine(), nullptr);
+    return std::make_unique<Mortal>(world, Death::kNone);
+  });
+  SwarmOptions options{
+      .run = {.duration = Seconds(1)}, .first_seed = 100, .last_seed = 100};
+  std::string violation;
+  options.on_report = [&](const RunReport& report, const SwarmReport&) {
+    ASSERT_EQ(report.violations.size(), 1u);
+    violation = report.violations[0];
+  };
+  RunSwarm(simulator, options);
+  EXPECT_TRUE(violation.starts_with("determinism: the second run has the hash"))
+      << violation;
+  EXPECT_NE(violation.find("different after"), std::string::npos) << violation;
+  EXPECT_NE(violation.find("B: t=0.000000000 m2 boot"), std::string::npos)
+      << violation;
+}
+
 TEST(SubjectSwarm, OfASubject_RunsJobsAndCountsMarksAndFamilies) {
   const SwarmOptions options{.run = {.duration = Seconds(5)},
                              .first_seed = 1,
