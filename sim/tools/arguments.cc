@@ -2,6 +2,7 @@
 
 #include <limits>
 #include <optional>
+#include <set>
 
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
@@ -93,6 +94,33 @@ absl::Status Apply(const std::string& flag, const std::string& value,
   if (flag == "--verbose") a->verbose = true;
   if (flag == "--no-faults") a->run.faults = false;
   if (flag == "--defaults") a->run.shape.defaults = true;
+  return absl::OkStatus();
+}
+
+// Refuses what is missing, and flags of which one would have no effect.
+absl::Status CheckWhole(const SimulateArguments& result,
+                        const std::set<std::string>& given) {
+  if (result.command == SimulateArguments::Command::kReplay &&
+      result.tape_in.empty()) {
+    return absl::InvalidArgumentError("replay: expected the path of a tape");
+  }
+  if (result.command == SimulateArguments::Command::kDiff &&
+      result.compared.size() != 2) {
+    return absl::InvalidArgumentError(
+        "diff: expected two runs, each a seed or the path of a tape");
+  }
+  const bool only = given.contains("--only");
+  const bool without = given.contains("--without");
+  if (only && without) {
+    return absl::InvalidArgumentError(
+        "--only and --without: give one of them; --only leaves out all other "
+        "families");
+  }
+  if (given.contains("--no-faults") && (only || without)) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        only ? "--only" : "--without",
+        ": leave it out, or --no-faults, which leaves out all families"));
+  }
   return absl::OkStatus();
 }
 
@@ -259,6 +287,7 @@ absl::Status ParseSeeds(std::string_view text, uint64_t* first,
 absl::StatusOr<SimulateArguments> ParseArguments(
     const std::vector<std::string>& arguments, Simulated simulated) {
   SimulateArguments result;
+  std::set<std::string> given;
   if (arguments.empty()) {
     return absl::InvalidArgumentError("expected run, swarm, replay or diff");
   }
@@ -310,18 +339,15 @@ absl::StatusOr<SimulateArguments> ParseArguments(
       return absl::InvalidArgumentError(
           absl::StrCat(flag, ": expected a value"));
     }
+    if (!given.insert(flag).second) {
+      return absl::InvalidArgumentError(
+          absl::StrCat(flag, ": given twice; give it once"));
+    }
     const absl::Status status = Apply(flag, value, &result);
     if (!status.ok()) return status;
   }
-  if (result.command == SimulateArguments::Command::kReplay &&
-      result.tape_in.empty()) {
-    return absl::InvalidArgumentError("replay: expected the path of a tape");
-  }
-  if (result.command == SimulateArguments::Command::kDiff &&
-      result.compared.size() != 2) {
-    return absl::InvalidArgumentError(
-        "diff: expected two runs, each a seed or the path of a tape");
-  }
+  const absl::Status whole = CheckWhole(result, given);
+  if (!whole.ok()) return whole;
   return result;
 }
 

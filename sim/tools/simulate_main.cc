@@ -30,6 +30,13 @@ int BadUsage(const Simulator& simulator, std::string_view what) {
   return kBadUsage;
 }
 
+// A file that cannot be used: the command line is right, and its help would
+// hide the error.
+int BadFile(std::string_view what) {
+  std::fprintf(stderr, "%.*s\n", static_cast<int>(what.size()), what.data());
+  return kBadUsage;
+}
+
 void Print(const std::string& text) {
   std::fwrite(text.data(), 1, text.size(), stdout);
   std::fflush(stdout);
@@ -110,18 +117,16 @@ int Replay(const Simulator& simulator, const SimulateArguments& arguments) {
   const std::string path = UserPath(arguments.tape_in);
   const std::optional<std::string> text = ReadFile(path);
   if (!text.has_value()) {
-    return BadUsage(simulator, absl::StrCat("cannot read ", path));
+    return BadFile(absl::StrCat("cannot read ", path));
   }
   absl::StatusOr<Tape> tape = ParseTape(*text);
   if (!tape.ok()) {
-    return BadUsage(
-        simulator,
+    return BadFile(
         absl::StrCat(path, ": ", std::string(tape.status().message())));
   }
   absl::StatusOr<RunOptions> options = simulator.options_of_tape(*tape);
   if (!options.ok()) {
-    return BadUsage(
-        simulator,
+    return BadFile(
         absl::StrCat(path, ": ", std::string(options.status().message())));
   }
   Job job = JobOf(arguments, *std::move(options));
@@ -174,7 +179,7 @@ int Diff(const Simulator& simulator, const SimulateArguments& arguments) {
   for (size_t i = 0; i < 2; ++i) {
     std::string error;
     runs[i] = Record(simulator, arguments, arguments.compared[i], &error);
-    if (!error.empty()) return BadUsage(simulator, error);
+    if (!error.empty()) return BadFile(error);
   }
   const RunDifference difference = CompareRuns(runs[0], runs[1]);
   Print(difference.text);
@@ -223,7 +228,7 @@ int SimulateMain(const Simulator& simulator,
     return BadUsage(simulator, std::string(arguments.status().message()));
   }
   const std::string cannot = CannotWrite(*arguments);
-  if (!cannot.empty()) return BadUsage(simulator, cannot);
+  if (!cannot.empty()) return BadFile(cannot);
   switch (arguments->command) {
     case SimulateArguments::Command::kHelp:
       Print(Usage(simulator.simulated));
