@@ -211,7 +211,7 @@ void WrongRequester::Check(size_t node, raft::Host* host,
   if (!host->status().ok()) return;
   const std::string wrong = WrongAnswer(request, status);
   if (wrong.empty()) {
-    world_.env(machines_[node]).tracer.Sometimes("operator.refused");
+    world_.CountMark(machines_[node], "operator.refused");
   } else {
     world_.Violate(absl::StrCat("wrong request: node ", node + 1, ": ", wrong));
   }

@@ -250,7 +250,8 @@ class Cluster::Program final : public ReplicaObserver {
         absl::IsFailedPrecondition(status) &&
         absl::StrContains(status.message(), std::string(wrong_->says));
     if (refused) {
-      cluster_->Mark(node_, "node.contradictory_file_refused");
+      cluster_->world_.CountMark(cluster_->machine(node_),
+                                 "node.contradictory_file_refused");
     } else if (status.ok() || !cluster_->MayNotWork(node_)) {
       cluster_->world_.Violate(absl::StrCat(
           "configuration: node ", node_.value(),
@@ -433,7 +434,7 @@ void Cluster::TryInvalidFile(NodeId node) {
   const absl::Status status = node::CompleteConfig(&config, sharding);
   if (absl::IsInvalidArgument(status) &&
       absl::StrContains(status.message(), std::string(wrong.says))) {
-    return Mark(node, "node.invalid_file_refused");
+    return world_.CountMark(machine(node), "node.invalid_file_refused");
   }
   world_.Violate(absl::StrCat("configuration: the file of node ", node.value(),
                               " is not refused with ", std::string(wrong.says),
@@ -454,7 +455,7 @@ void Cluster::TryWrongMap(NodeId node) {
       shardctrl::ShardMap::Create(std::move(parts)).status();
   if (absl::IsInvalidArgument(status) &&
       absl::StrContains(status.message(), std::string(wrong.says))) {
-    return Mark(node, "shardctrl.wrong_map_refused");
+    return world_.CountMark(machine(node), "shardctrl.wrong_map_refused");
   }
   world_.Violate(absl::StrCat("configuration: a shard map of node ",
                               node.value(), " is not refused with ",

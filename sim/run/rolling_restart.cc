@@ -32,7 +32,7 @@ void RollingRestart::Step() {
       }
       phase_ = Phase::kWorks;
       if (++restarted_ == nodes_.size()) {
-        cluster_->Mark(node, "operator.restarted_one_after_the_other");
+        world_->CountMark(machine, "operator.restarted_one_after_the_other");
       }
       break;
   }

@@ -133,8 +133,9 @@ class Run::Impl final : public Subject {
     recorder_.SetReadHook([this](const std::string& key, SimTime invoked) {
       if (cluster_.LastLeaderChange(key) > invoked) {
         const NodeId leader = cluster_.LeaderOf(cluster_.GroupOf(key));
-        cluster_.Mark(leader == NodeId() ? NodeId(1) : leader,
-                      "client.read_across_leader_change");
+        if (leader == NodeId()) return;
+        world_.CountMark(cluster_.machine(leader),
+                         "client.read_across_leader_change");
       }
     });
     recorder_.SetSessionRules(shape_.rules.sessions);
@@ -377,7 +378,7 @@ void Run::Impl::CheckAvailability() {
   };
   if (healed_.empty() && world_.now() - calm_.since() >= availability_bound_ &&
       !std::exchange(calm_for_long_, true)) {
-    cluster_.Mark(NodeId(1), "availability.calm_for_the_bound");
+    world_.CountMark(MachineId(), "availability.calm_for_the_bound");
   }
   recorder_.availability().Check({.now = world_.now(),
                                   .calm_since = calm_.since(),

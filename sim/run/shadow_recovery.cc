@@ -329,7 +329,7 @@ void ShadowRecovery::RecoverAfter(const Mishap& mishap, NodeId node,
   }
   const std::string violation = copy.Violation();
   if (violation.empty()) {
-    return world_->env(machine).tracer.Sometimes("node.disk_mishandled");
+    return world_->CountMark(machine, "node.disk_mishandled");
   }
   world_->Violate(absl::StrCat("mishap: node ", node.value(), ", ",
                                std::string(mishap.name), ": ", violation));

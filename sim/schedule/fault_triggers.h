@@ -2,7 +2,8 @@
 // rare mark (env::Tracer::Sometimes).
 //
 // Bugs hide in half-finished work, and a fault that is planned by time seldom
-// comes in the middle of something rare.
+// comes in the middle of something rare. A mark of the harness itself is no
+// such moment (World::CountMark).
 #ifndef QUORATE_SIM_SCHEDULE_FAULT_TRIGGERS_H_
 #define QUORATE_SIM_SCHEDULE_FAULT_TRIGGERS_H_
 

@@ -392,6 +392,9 @@ uint64_t World::events(TraceKind kind) const {
   return state_->hash.count(kind);
 }
 FaultCounters& World::faults() { return state_->faults; }
+void World::CountMark(MachineId id, std::string_view mark) {
+  state_->hash.AddNamed(state_->now, id, TraceKind::kMark, mark);
+}
 const TraceHash::Counts& World::marks() const {
   return state_->hash.named(TraceKind::kMark);
 }

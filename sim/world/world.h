@@ -285,7 +285,10 @@ class World {
   // `hook` is called when a running machine reaches a mark, in the middle of
   // its turn. Hooks are called in the order in which they were added.
   void AddMarkHook(MarkHook hook);
-  // How often each mark was reached (env::Tracer::Sometimes).
+  // Counts a mark that the harness reached, not the program of the machine: no
+  // hook is called, so no fault hits a node for it.
+  void CountMark(MachineId machine, std::string_view mark);
+  // How often each mark was reached (env::Tracer::Sometimes, CountMark).
   const TraceHash::Counts& marks() const;
   // How often each point of env::Buggify fired, by name.
   const TraceHash::Counts& points() const;

@@ -201,6 +201,21 @@ void ExpectAnyOrderThatKeepsEachSource(bool pause) {
   EXPECT_GE(orders, 9u);
 }
 
+TEST(World, MarkOfTheHarness_IsCountedWithoutAHook) {
+  World world({.seed = 1});
+  const MachineId machine = world.AddMachine();
+  world.Start(machine, nullptr);
+  std::vector<std::string> hooked;
+  world.AddMarkHook([&](MachineId, std::string_view mark) {
+    hooked.push_back(std::string(mark));
+  });
+  world.env(machine).tracer.Sometimes("of the program");
+  world.CountMark(machine, "of the harness");
+  EXPECT_EQ(hooked, std::vector<std::string>{"of the program"});
+  EXPECT_EQ(world.marks().at("of the program"), 1u);
+  EXPECT_EQ(world.marks().at("of the harness"), 1u);
+}
+
 TEST(World, InputsOfATurnAfterAPause_RunInAnyOrder) {
   ExpectAnyOrderThatKeepsEachSource(/*pause=*/true);
 }
