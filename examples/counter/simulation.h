@@ -1,5 +1,5 @@
 // examples/counter/simulation.h: what the simulator needs to test the counter:
-// its commands, and a model of it.
+// its commands, a model of it, and a checker.
 #ifndef QUORATE_EXAMPLES_COUNTER_SIMULATION_H_
 #define QUORATE_EXAMPLES_COUNTER_SIMULATION_H_
 
@@ -8,6 +8,8 @@
 #include <string>
 #include <string_view>
 
+#include "absl/strings/str_cat.h"
+#include "absl/types/span.h"
 #include "env/check.h"
 #include "env/parse_integer.h"
 #include "examples/counter/counter.h"
@@ -37,9 +39,10 @@ class CounterTest final : public sim::StateMachineTest {
   std::unique_ptr<raft::StateMachine> Make() override {
     return std::make_unique<T>();
   }
+  // The numbers are so large that hardly two commands are equal.
   Command Draw(const Random& random, lincheck::History&) override {
-    const auto delta =
-        static_cast<int64_t>(1 + random.Below(9, "example.delta", 0, 0));
+    const auto delta = static_cast<int64_t>(
+        1 + random.Below(uint64_t{1} << 40, "example.delta", 0, 0));
     return {.payload = Buffer::Copy(std::to_string(delta)),
             .operation = {.argument = lincheck::Value::Integer(delta)}};
   }
@@ -50,8 +53,24 @@ class CounterTest final : public sim::StateMachineTest {
     return lincheck::Value::Integer(sum);
   }
   const lincheck::Model& model() const override { return model_; }
+  // All numbers are positive, so a replica with more entries has no less.
+  std::string Check(absl::Span<const Replica> replicas) override {
+    for (const Replica& one : replicas) {
+      for (const Replica& other : replicas) {
+        if (one.applied > other.applied || SumOf(one) <= SumOf(other)) continue;
+        return absl::StrCat("growth: node ", one.node.value(), " has ",
+                            SumOf(one), ", node ", other.node.value(), " has ",
+                            SumOf(other), " after more entries");
+      }
+    }
+    return "";
+  }
 
  private:
+  static int64_t SumOf(const Replica& replica) {
+    return static_cast<const Counter*>(replica.state)->sum();
+  }
+
   const lincheck::ModelOf<CounterModel> model_;
 };
 

@@ -25,6 +25,19 @@ class ForgetfulCounter final : public Counter {
   }
 };
 
+// Returns the right sum, and begins again at 0 now and then.
+class ShrinkingCounter final : public Counter {
+ public:
+  Buffer Apply(const raft::Entry& entry, bool wants_result) override {
+    Buffer result = Counter::Apply(entry, wants_result);
+    if (entry.index.value() % 50 != 0) return result;
+    raft::Entry undo = entry;
+    undo.payload = Buffer::Copy("-" + std::to_string(sum()));
+    Counter::Apply(undo, false);
+    return result;
+  }
+};
+
 TEST(CounterSimulationTest, ManySeeds_BehaveLikeOneCounter) {
   for (uint64_t seed = 1; seed <= 20; ++seed) {
     const sim::HarnessResult result =
@@ -58,6 +71,14 @@ TEST(CounterSimulationTest, ForgetfulCounter_IsReportedWithATape) {
   ASSERT_TRUE(again.ok()) << again.status();
   EXPECT_EQ(again->trace_hash, wrong.trace_hash);
   EXPECT_EQ(again->violations, wrong.violations);
+}
+
+TEST(CounterSimulationTest, ShrinkingCounter_IsFoundByTheCheckerOfReplicas) {
+  const sim::HarnessResult wrong =
+      sim::RunSeed({.seed = 1}, SimulatedCounter<ShrinkingCounter>);
+  ASSERT_EQ(wrong.violations.size(), 1u);
+  EXPECT_TRUE(wrong.violations[0].starts_with("growth: node "))
+      << wrong.violations[0];
 }
 
 }  // namespace

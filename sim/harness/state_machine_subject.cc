@@ -54,8 +54,15 @@ class StateMachineSubject::Node final : public ReplicaObserver {
   bool idle() const { return open_ == 0; }
   raft::Host* host() { return started_ ? &host_ : nullptr; }
 
-  void AfterTurn() {
+  // True if the replica may have changed.
+  bool AfterTurn() {
     if (started_) CheckChanged(host_);
+    return std::exchange(changed_, false);
+  }
+  // The state of the replica, if it works.
+  const raft::StateMachine* state() const {
+    return started_ && core() != nullptr ? host_.state_machine(kGroup)
+                                         : nullptr;
   }
   void HashCores() {
     if (started_) ReplicaObserver::HashCores(host_);
@@ -81,6 +88,7 @@ class StateMachineSubject::Node final : public ReplicaObserver {
     subject_->history_.OnApplied(subject_->world_.now(), entry.index,
                                  entry.payload.view());
   }
+  void OnChanged(GroupId group) override { changed_ |= group == kGroup; }
   void OnStopped(const absl::Status& why) override {
     subject_->supervisor_.OnStopped(subject_->machines_[index_], why);
   }
@@ -122,6 +130,7 @@ class StateMachineSubject::Node final : public ReplicaObserver {
   StateMachineSubject* const subject_;
   const size_t index_;
   bool started_ = false;
+  bool changed_ = false;  // The replica may have changed in this turn.
   size_t open_ = 0;
   env::Pending timer_;
   // Destroyed first: its callbacks use the members above.
@@ -214,7 +223,20 @@ void StateMachineSubject::AfterTurn(MachineId machine) {
   const auto it = std::find(machines_.begin(), machines_.end(), machine);
   if (it == machines_.end()) return;
   Node* const node = nodes_[it - machines_.begin()];
-  if (node != nullptr) node->AfterTurn();
+  if (node != nullptr && node->AfterTurn()) CheckReplicas();
+}
+
+void StateMachineSubject::CheckReplicas() {
+  replicas_.clear();
+  for (size_t i = 0; i < nodes_.size(); ++i) {
+    const raft::StateMachine* state =
+        nodes_[i] == nullptr ? nullptr : nodes_[i]->state();
+    if (state == nullptr) continue;
+    replicas_.push_back(
+        {NodeId(i + 1), nodes_[i]->core()->applied_index(), state});
+  }
+  std::string violation = test_->Check(replicas_);
+  if (!violation.empty()) world_.Violate(std::move(violation));
 }
 
 // A node that is not healed for good may lead nevertheless.

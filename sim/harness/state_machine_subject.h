@@ -11,7 +11,8 @@
 // Each node has a replica of one group in a raft::Host, and a client that
 // proposes commands there. A node that does not lead refuses them. The checkers
 // are those of consensus and of equal digests (ReplicaChecker), progress after
-// faults, and linearizability by the test's model (CommandHistory).
+// faults, linearizability by the test's model (CommandHistory), and the test's
+// own (StateMachineTest::Check).
 #ifndef QUORATE_SIM_HARNESS_STATE_MACHINE_SUBJECT_H_
 #define QUORATE_SIM_HARNESS_STATE_MACHINE_SUBJECT_H_
 
@@ -82,6 +83,7 @@ class StateMachineSubject final : public Subject {
   // Whether the node is healed.
   bool MustWork(size_t index) const;
   bool Agreed() const;
+  void CheckReplicas();  // By the test's own checker.
   // Whether the client on a node begins commands now.
   bool WantsCommand(size_t index) const;
   // The randomness of the client's next command. Empty: the tape leaves it out.
@@ -105,6 +107,7 @@ class StateMachineSubject final : public Subject {
   bool probing_ = false;  // The clients try until one command is executed.
   // Commands that clients know to be executed.
   uint64_t executed_ = 0;
+  std::vector<StateMachineTest::Replica> replicas_;  // Kept for its memory.
   CommandHistory history_;
   std::optional<GroupOperator> operator_;  // Empty: the run has none.
 };
