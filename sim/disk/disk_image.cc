@@ -380,7 +380,14 @@ uint64_t DiskImage::TotalBytes() const {
   return total;
 }
 
+// A pending change would name the file that takes the place of its own.
+void DiskImage::FlushDirectory() {
+  durable_ = entries_;
+  unsynced_.clear();
+}
+
 void DiskImage::Put(std::string_view name, std::string_view bytes) {
+  FlushDirectory();
   const auto file = std::make_shared<DiskFile>();
   file->Write(0, bytes, /*durable=*/true);
   entries_[std::string(name)] = file;
@@ -388,6 +395,7 @@ void DiskImage::Put(std::string_view name, std::string_view bytes) {
 }
 
 void DiskImage::Delete(std::string_view name) {
+  FlushDirectory();
   entries_.erase(std::string(name));
   durable_.erase(std::string(name));
 }

@@ -170,7 +170,8 @@ class DiskImage {
   std::vector<FileContents> Contents() const;
   uint64_t TotalBytes() const;
   // Replaces or creates a file, or deletes it: on the disk at once, without an
-  // operation of a program.
+  // operation of a program. All earlier changes of the directory are durable
+  // then.
   void Put(std::string_view name, std::string_view bytes);
   void Delete(std::string_view name);
 
@@ -204,6 +205,7 @@ class DiskImage {
   using Entries = absl::btree_map<std::string, FileRef, std::less<>>;
 
   static bool Apply(const Change& change, Entries* entries);
+  void FlushDirectory();
   uint64_t Add(Change change);
 
   Entries entries_;  // The directory as programs see it.

@@ -261,6 +261,25 @@ TEST(Disk, RenameAfterDirectorySync_IsThere) {
             (Set{"n(none)"}));
 }
 
+// The simulator puts a file in the place of one whose name is not durable yet.
+TEST(Disk, RenameOfAFileThatWasReplaced_IsThereAfterDirectorySync) {
+  EXPECT_EQ(Outcomes([](Driver& d) {
+              auto file = d.OpenDurably("old");
+              EXPECT_TRUE(d.Write(file.get(), 0, "o", kDurable).ok());
+              file.reset();
+              EXPECT_TRUE(d.Rename("old", "f").ok());
+              d.world().Crash(d.machine(), CrashKind::kProcess);
+              d.world().RemoveDiskFile(d.machine(), "f");
+              d.world().PutDiskFile(d.machine(), "f", "n");
+              d.world().Start(d.machine(), nullptr);
+              EXPECT_TRUE(d.Rename("f", "new").ok());
+              EXPECT_TRUE(d.SyncDirectory().ok());
+              d.Crash(CrashKind::kMachine);
+              return d.Contents("f") + d.Contents("new");
+            }),
+            (Set{"(none)n"}));
+}
+
 TEST(Disk, RemovalWithoutDirectorySync_MayComeBack) {
   EXPECT_EQ(Outcomes([](Driver& d) {
               auto file = d.OpenDurably("f");

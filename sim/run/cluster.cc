@@ -11,7 +11,6 @@
 #include "node/config/map_parts.h"
 #include "raft/log/record.h"
 #include "raft/log/scan.h"
-#include "raft/log/snapshot_format.h"
 #include "shardctrl/map.h"
 #include "sim/harness/program_env.h"
 #include "sim/harness/replica_observer.h"
@@ -91,6 +90,9 @@ class Cluster::Program final : public ReplicaObserver {
     has_true_map_ = is_true;
   }
   bool has_true_map() const { return has_true_map_; }
+  bool IsRunning() const {
+    return cluster_->world_.running(cluster_->machine(node_));
+  }
 
   void OnEvent(GroupId group, const raft::Event& event) override {
     ReplicaObserver::OnEvent(group, event);
@@ -176,8 +178,10 @@ class Cluster::Program final : public ReplicaObserver {
 
   void AfterTurn() {
     // A state that breaks an invariant of the server lasts, so that some turns
-    // need no check.
-    if (++turns_ % kTurnsPerCheck == 0) server_->CheckInvariants();
+    // need no check. A crash cuts a turn short.
+    if (++turns_ % kTurnsPerCheck == 0 && IsRunning()) {
+      server_->CheckInvariants();
+    }
     if (!started_) return;
     CheckChanged(server_->host());
     if (turns_ % kTurnsPerLook == 0 && cluster_->turn_hook_) {
@@ -752,19 +756,6 @@ GroupId Cluster::GroupOf(Slot slot) const {
 SimTime Cluster::LastLeaderChange(std::string_view key) const {
   const auto it = last_leader_change_.find(GroupOf(key));
   return it == last_leader_change_.end() ? SimTime() : it->second;
-}
-
-bool Cluster::MayNotWork(NodeId node, GroupId group) const {
-  if (HasErasedDisk(node) || world_.disk_failures(machine(node)) > 0) {
-    return true;
-  }
-  if (!HasDamagedDisk(node)) return false;
-  const auto is_needed = [group](const std::string& file) {
-    const auto snapshot = raft::ParseSnapshotName(file);
-    return !snapshot.has_value() || snapshot->group.group == group;
-  };
-  const DamagedFiles& files = *damaged_(machine(node));
-  return std::any_of(files.begin(), files.end(), is_needed);
 }
 
 void Cluster::CheckStart(NodeId node, const raft::Host& host) {

@@ -21,6 +21,7 @@
 #include "node/config/config.h"
 #include "node/server.h"
 #include "raft/host/host.h"
+#include "raft/log/snapshot_format.h"
 #include "raft/transport/transport.h"
 #include "shardctrl/partition.h"
 #include "sim/checks/replica_checker.h"
@@ -95,7 +96,17 @@ class Cluster {
   }
   // Whether the replica of the group need not work. It needs no snapshots of
   // other groups.
-  bool MayNotWork(NodeId node, GroupId group) const;
+  bool MayNotWork(NodeId node, GroupId group) const {
+    if (HasErasedDisk(node) || world_.disk_failures(machine(node)) > 0) {
+      return true;
+    }
+    if (!HasDamagedDisk(node)) return false;
+    for (const std::string& file : *damaged_(machine(node))) {
+      const auto snapshot = raft::ParseSnapshotName(file);
+      if (!snapshot.has_value() || snapshot->group.group == group) return true;
+    }
+    return false;
+  }
   // Whether the whole node need not start. It needs no snapshots for that.
   bool MayNotStart(NodeId node) const { return MayNotWork(node, GroupId()); }
   // Whether the node lost its disk.
