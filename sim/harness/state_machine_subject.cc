@@ -178,11 +178,20 @@ ScheduleOptions StateMachineSubject::Start() {
       return std::make_shared<Node>(env, this, i);
     });
   }
-  return {
-      .nodes = machines_, .groups = {machines_}, .leader = [this](uint64_t) {
-        const size_t leader = Leader();
-        return leader == nodes_.size() ? MachineId() : machines_[leader];
-      }};
+  return {.nodes = machines_,
+          .groups = {machines_},
+          .leader =
+              [this](uint64_t) {
+                const size_t leader = Leader();
+                return leader == nodes_.size() ? MachineId()
+                                               : machines_[leader];
+              },
+          // A group is founded by all members.
+          .needs_all_nodes =
+              [this] {
+                return std::find(created_.begin(), created_.end(), false) !=
+                       created_.end();
+              }};
 }
 
 raft::HostOptions StateMachineSubject::OptionsOf(size_t index) const {
