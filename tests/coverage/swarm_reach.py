@@ -14,7 +14,7 @@ import subprocess
 import sys
 
 FOLDERS = ('raft', 'kv', 'node', 'shardctrl', 'sim')
-MARK = re.compile(r'\b(?:Sometimes|Mark)\(')
+MARK = re.compile(r'\b(?:Sometimes|Mark|CountMark)\(')
 POINT = re.compile(r'\bFires?\(')
 LITERAL = re.compile(r'"([a-z0-9_]+(?:\.[a-z0-9_]+)+)"')
 SITE = re.compile(r'"((?:shape|knob|client)\.[a-z0-9_.]+)"')
