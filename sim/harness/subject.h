@@ -58,7 +58,7 @@ class Subject {
   virtual void OnHealed(const std::vector<MachineId>& nodes) = 0;
   // Whether no client has an open operation.
   virtual bool ClientsIdle() const = 0;
-  // How many operations have ended. While the number grows, those that were
+  // How much work has ended. While the number grows, operations that were
   // issued before the clients stopped get more time.
   virtual uint64_t FinishedOperations() const { return 0; }
   virtual std::vector<Probe> Probes(Stage stage) = 0;

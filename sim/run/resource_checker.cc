@@ -134,6 +134,9 @@ void ResourceChecker::RequireMemory(NodeId node, const node::ResourceUse& use,
   const std::optional<uint64_t> before =
       std::exchange(seen->led_key_bytes, std::nullopt);
   if (!use.leads_all) return;
+  // A leader may have accepted writes before it had applied the entries of its
+  // predecessor, and so by a smaller state.
+  if (!before.has_value() && use.entries_in_flight > 0) return;
   seen->led_key_bytes = use.key_bytes;
   if (!before.has_value()) return;
   Require(node, "bytes of keys by its own writes", use.key_bytes,

@@ -169,8 +169,10 @@ TEST_F(ResourceCheckerTest, MemoryThatIsNotCounted_Found) {
 }
 
 TEST_F(ResourceCheckerTest, MemoryThatOwnWritesTakeBeyondTheLimit_Found) {
-  const auto turn = [this](uint64_t bytes, bool leads_all = true) {
-    return Turn({.memory_bytes = 9'000,
+  const auto turn = [this](uint64_t bytes, bool leads_all = true,
+                           uint64_t entries = 0) {
+    return Turn({.entries_in_flight = entries,
+                 .memory_bytes = 9'000,
                  .stores_bytes = 9'000,
                  .key_bytes = bytes,
                  .memory_limit_bytes = 500,
@@ -184,6 +186,9 @@ TEST_F(ResourceCheckerTest, MemoryThatOwnWritesTakeBeyondTheLimit_Found) {
                                      "allowed"});
   // The leaders of other nodes have other limits.
   EXPECT_TRUE(turn(900, /*leads_all=*/false).empty());
+  // These were accepted before it knew its state.
+  EXPECT_TRUE(turn(910, /*leads_all=*/true, /*entries=*/2).empty());
+  EXPECT_TRUE(turn(930, /*leads_all=*/true, /*entries=*/1).empty());
   EXPECT_TRUE(turn(950).empty());
   EXPECT_TRUE(turn(950).empty());
   EXPECT_EQ(turn(951).size(), 1u);

@@ -183,7 +183,10 @@ class Run::Impl final : public Subject {
   }
   uint64_t FinishedOperations() const override {
     const Recorder::Counts& counts = recorder_.counts();
-    return counts.succeeded + counts.refused + counts.unknown;
+    // Queues may be full of requests of which the clients have given up the
+    // replies.
+    return counts.succeeded + counts.refused + counts.unknown +
+           replica_checker_.applied_entries();
   }
   std::vector<Probe> Probes(Stage stage) override;
   std::vector<Condition> Conditions(Stage stage) override;

@@ -24,7 +24,7 @@ constexpr Duration kReadsLateMax = Milliseconds(2'500);
 // recorded, so the log must never hold their values.
 constexpr uint64_t kFirstHalfRequest = 75'000'000;
 constexpr Duration kSweepInterval = Milliseconds(250);
-constexpr uint64_t kInFlightMin = 4;
+constexpr uint64_t kInFlightMin = 1;
 constexpr Duration kLateReply = Seconds(1);
 constexpr Duration kShrinkInterval = Milliseconds(200);
 constexpr Duration kConnectTimeout = Milliseconds(500);
@@ -233,11 +233,14 @@ void WorkloadClient::Release() {
   }
 }
 
-void WorkloadClient::Landed(Operation* operation, bool lost) {
+void WorkloadClient::Landed(Operation* operation, Landing landing) {
   if (!std::exchange(operation->in_flight, false)) return;
   --in_flight_;
   const MonoTime now = env_.loop.ReadClock().mono;
-  if (!lost && now - operation->sent_at < kLateReply) {
+  if (landing == Landing::kRefused) {
+    // The window stays.
+  } else if (landing == Landing::kServed &&
+             now - operation->sent_at < kLateReply) {
     in_flight_max_ =
         std::min<uint64_t>(in_flight_max_ + 1, kv::kSessionOutstandingMax);
   } else if (now >= may_shrink_at_) {
@@ -393,7 +396,9 @@ void WorkloadClient::OnLinkReply(OperationId id, ClientReply reply,
     }
   }
   const ClientReply copy = *answer;
-  Landed(&operation, copy.error_code() == "UNKNOWN");
+  Landed(&operation, !copy.is_error()                 ? Landing::kServed
+                     : copy.error_code() == "UNKNOWN" ? Landing::kLost
+                                                      : Landing::kRefused);
   Finish(id, copy);
 }
 
@@ -543,7 +548,7 @@ void WorkloadClient::OnLinkMalformed(std::string_view server) {
 
 void WorkloadClient::OnLinkBroken(OperationId id) {
   Operation& operation = operations_.at(id);
-  Landed(&operation, /*lost=*/true);
+  Landed(&operation, Landing::kLost);
   // Another node may know the leader.
   router_.Forget(operation.call.key);
   // Reads and commands with a session may be sent twice.
@@ -561,7 +566,7 @@ void WorkloadClient::OnLinkBroken(OperationId id) {
 
 void WorkloadClient::OnLinkRefused(OperationId id) {
   Operation& operation = operations_.at(id);
-  Landed(&operation, /*lost=*/false);
+  Landed(&operation, Landing::kRefused);
   if (operation.recorded) {
     recorder_->OnRefused(operation.ticket, operation.connection,
                          Refusal::kElsewhere);

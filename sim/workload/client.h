@@ -136,8 +136,10 @@ class WorkloadClient final : public ClientLink::Owner {
   void Release();
   void ReleaseSoon();
   // The operation has a reply, or will not have one on this connection.
-  // `lost`: its outcome is unknown, so the servers may be overloaded.
-  void Landed(Operation* operation, bool lost);
+  // If it was lost, its outcome is unknown, so the servers may be overloaded. A
+  // refusal says nothing about that: a node that does not lead answers at once.
+  enum class Landing : uint8_t { kServed, kRefused, kLost };
+  void Landed(Operation* operation, Landing landing);
   // A session with room. Null: there is none yet.
   std::shared_ptr<WorkloadSession> PickSession();
   void OpenSession();
