@@ -111,7 +111,7 @@ void Harness::Probe(Subject& subject, Stage stage) {
         [&] { return subject.Describe(); }, progress);
   };
   require_idle("finishing all open operations",
-               [&] { return subject.FinishedOperations(); });
+               [&] { return subject.FinishedWork(); });
   if (violated()) return;
   for (Subject::Probe& probe : subject.Probes(stage)) {
     if (probe.pause > Duration(0)) world_.RunFor(probe.pause);

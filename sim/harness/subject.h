@@ -60,7 +60,7 @@ class Subject {
   virtual bool ClientsIdle() const = 0;
   // How much work has ended. While the number grows, operations that were
   // issued before the clients stopped get more time.
-  virtual uint64_t FinishedOperations() const { return 0; }
+  virtual uint64_t FinishedWork() const { return 0; }
   virtual std::vector<Probe> Probes(Stage stage) = 0;
   virtual std::vector<Condition> Conditions(Stage stage) = 0;
   // Compares the states of all replicas. The conditions of the stage hold.

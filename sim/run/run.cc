@@ -181,7 +181,7 @@ class Run::Impl final : public Subject {
   bool ClientsIdle() const override {
     return clients_.idle() && rolling_restart_.done();
   }
-  uint64_t FinishedOperations() const override {
+  uint64_t FinishedWork() const override {
     const Recorder::Counts& counts = recorder_.counts();
     // Queues may be full of requests of which the clients have given up the
     // replies.

@@ -13,6 +13,8 @@
 #include <ctime>
 #include <fstream>
 #include <memory>
+#include <ostream>
+#include <sstream>
 #include <utility>
 #include <vector>
 
@@ -60,6 +62,13 @@ void WriteAll(int fd, const std::string& text) {
   }
 }
 
+// One line for each event.
+void WriteTrace(const Simulation& run, std::ostream& out) {
+  for (const TraceRecord& record : run.trace()) {
+    out << record.ToString() << "\n";
+  }
+}
+
 void Deliver(RunReport report) {
   const Active& active = g_active;
   report.wall_time = Nanoseconds(WallNs() - active.begin_ns);
@@ -71,9 +80,7 @@ void Deliver(RunReport report) {
   }
   if (!active.job->trace_out.empty()) {
     std::ofstream out(active.job->trace_out);
-    for (const TraceRecord& record : active.run->trace()) {
-      out << record.ToString() << "\n";
-    }
+    WriteTrace(*active.run, out);
     if (!out.flush()) {
       report.violations.push_back("cannot write " + active.job->trace_out);
     }
@@ -120,11 +127,9 @@ void OnDeadlySignal(int signal) {
 }
 
 RecordedRun Recorded(const Simulation& run) {
-  RecordedRun recorded;
-  for (const TraceRecord& record : run.trace()) {
-    absl::StrAppend(&recorded.trace, record.ToString(), "\n");
-  }
-  return recorded;
+  std::ostringstream trace;
+  WriteTrace(run, trace);
+  return {.trace = trace.str()};
 }
 
 constexpr char kDeterminism[] = "determinism: ";

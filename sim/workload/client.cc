@@ -237,13 +237,10 @@ void WorkloadClient::Landed(Operation* operation, Landing landing) {
   if (!std::exchange(operation->in_flight, false)) return;
   --in_flight_;
   const MonoTime now = env_.loop.ReadClock().mono;
-  if (landing == Landing::kRefused) {
-    // The window stays.
-  } else if (landing == Landing::kServed &&
-             now - operation->sent_at < kLateReply) {
+  if (landing == Landing::kServed && now - operation->sent_at < kLateReply) {
     in_flight_max_ =
         std::min<uint64_t>(in_flight_max_ + 1, kv::kSessionOutstandingMax);
-  } else if (now >= may_shrink_at_) {
+  } else if (landing != Landing::kRefused && now >= may_shrink_at_) {
     in_flight_max_ = std::max(in_flight_max_ / 2, kInFlightMin);
     may_shrink_at_ = now + kShrinkInterval;
   }

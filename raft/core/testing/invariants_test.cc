@@ -545,6 +545,28 @@ class SentOnceTest : public InvariantsTest {
     leader_.out().messages.push_back(append_);
     return Show(1, leader_);
   }
+  std::string Send(uint64_t first, uint64_t last) {
+    append_.entries.clear();
+    for (uint64_t i = first; i <= last; ++i) {
+      Entry entry = leader_.core().EntryAt(Index(2));
+      entry.index = Index(i);
+      append_.entries.push_back(entry);
+    }
+    return SendAgain();
+  }
+  // The follower rejects an append.
+  std::string Reject(DrivenReplica& follower) {
+    Message rejection;
+    rejection.type = MessageType::kAppendReply;
+    rejection.term = Term(2);
+    rejection.reject = true;
+    follower.out().Clear();
+    follower.out().messages.push_back(rejection);
+    return Show(2, follower);
+  }
+  uint64_t EntryBytes() const {
+    return leader_.core().EntryAt(Index(2)).size_bytes();
+  }
 
   DrivenReplica leader_;
   Message append_;
@@ -560,13 +582,7 @@ TEST_F(SentOnceTest, OncePerRejection_IsAllowed) {
   EXPECT_EQ(invariants_.ObserveWritten(ReplicaId(2),
                                        {.hard_state = {Term(2), ReplicaId()}}),
             "");
-  Message rejection;
-  rejection.type = MessageType::kAppendReply;
-  rejection.term = Term(2);
-  rejection.reject = true;
-  follower.out().Clear();
-  follower.out().messages.push_back(rejection);
-  EXPECT_EQ(Show(2, follower), "");
+  EXPECT_EQ(Reject(follower), "");
   EXPECT_EQ(SendAgain(), "");
   ExpectViolation("sent once", SendAgain());
 }
@@ -574,53 +590,25 @@ TEST_F(SentOnceTest, OncePerRejection_IsAllowed) {
 // The first append of a term may be far ahead of the member's log. The entries
 // between them were not sent yet.
 TEST_F(SentOnceTest, EntriesBeforeTheFirstAppend_AreNotSentAgain) {
-  const uint64_t size = leader_.core().EntryAt(Index(2)).size_bytes();
-  invariants_.SetSendWindow(2 * size);
+  invariants_.SetSendWindow(2 * EntryBytes());
   DrivenReplica follower(2);
   EXPECT_EQ(Start(2, follower), "");
-  const auto send = [this](uint64_t index) {
-    Entry entry = leader_.core().EntryAt(Index(2));
-    entry.index = Index(index);
-    append_.entries.clear();
-    append_.entries.push_back(entry);
-    return SendAgain();
-  };
-  EXPECT_EQ(send(99), "");
-  Message rejection;
-  rejection.type = MessageType::kAppendReply;
-  rejection.term = Term(2);
-  rejection.reject = true;
-  follower.out().messages.push_back(rejection);
-  EXPECT_EQ(Show(2, follower), "");
-  for (uint64_t index = 10; index < 99; ++index) EXPECT_EQ(send(index), "");
+  EXPECT_EQ(Send(99, 99), "");
+  EXPECT_EQ(Reject(follower), "");
+  for (uint64_t i = 10; i < 99; ++i) EXPECT_EQ(Send(i, i), "");
 }
 
 // One rejection lets it go back once, by what it may have under way.
 TEST_F(SentOnceTest, MoreThanAWindow_Found) {
-  const uint64_t size = leader_.core().EntryAt(Index(2)).size_bytes();
-  invariants_.SetSendWindow(2 * size);
-  const auto send = [this](uint64_t first, uint64_t last) {
-    append_.entries.clear();
-    for (uint64_t i = first; i <= last; ++i) {
-      Entry entry = leader_.core().EntryAt(Index(2));
-      entry.index = Index(i);
-      append_.entries.push_back(entry);
-    }
-    return SendAgain();
-  };
-  EXPECT_EQ(send(3, 9), "");
+  invariants_.SetSendWindow(2 * EntryBytes());
+  EXPECT_EQ(Send(3, 9), "");
   DrivenReplica follower(2);
   EXPECT_EQ(Start(2, follower), "");
-  Message rejection;
-  rejection.type = MessageType::kAppendReply;
-  rejection.term = Term(2);
-  rejection.reject = true;
-  follower.out().messages.push_back(rejection);
-  EXPECT_EQ(Show(2, follower), "");
+  EXPECT_EQ(Reject(follower), "");
   // A single entry may exceed the window.
-  EXPECT_EQ(send(6, 7), "");
-  EXPECT_EQ(send(8, 8), "");
-  ExpectViolation("sent once", send(9, 10));
+  EXPECT_EQ(Send(6, 7), "");
+  EXPECT_EQ(Send(8, 8), "");
+  ExpectViolation("sent once", Send(9, 10));
 }
 
 // A snapshot through entry 2 is committed. Node 2 has a log of its own.
