@@ -104,6 +104,9 @@ class PipelinesTest : public ::testing::TestWithParam<uint64_t> {
             {"EXISTS", "{t}k0", "{t}k1", "{t}k2", "{t}k3", "{t}k4", "{t}k5"});
       case 10:
         return EncodeRequest({Draw(2) == 0 ? "DBSIZE" : "RANDOMKEY"});
+      case 11:
+        // Later reads are, or are not, answered from the state of this node.
+        return EncodeRequest({Draw(2) == 0 ? "READONLY" : "READWRITE"});
       default:
         return EncodeRequest({"GET", key});
     }

@@ -154,7 +154,7 @@ void ReadQueue::Issue() {
     }
     --waiting_requests_;
     --order.waiting_reads;
-    if (AwaitsRoom(item.sink)) {
+    if (AwaitsRoom(item.sink, item.token)) {
       // It waits for its client. As a waiting read it would keep the requests
       // of others from being admitted.
       ++order.issued_reads;
@@ -263,7 +263,7 @@ void ReadQueue::Deliver(ReadList::Item& item, const kv::ResultView& result,
     return Refuse(request, serving_->CommandOf(item, &arguments_),
                   item.deadline);
   }
-  if (!AwaitsEarlier(OrderOf(sink)) && RoomForResult(request, result)) {
+  if (!AwaitsEarlier(sink, item.token) && RoomForResult(request, result)) {
     return AnswerEncoded(request, item.op, item.slot, result, all);
   }
   ParkedRead read = ReadToPark(request, serving_->CommandOf(item, &arguments_));
@@ -389,7 +389,7 @@ ReadQueue::Served ReadQueue::Serve(const RoutedRequest& request,
     return Served::kDone;
   }
   // Reads of one sink are evaluated in order.
-  if (AwaitsEarlier(order)) return Served::kNoRoom;
+  if (AwaitsEarlier(request.sink, request.token)) return Served::kNoRoom;
   if (!request.sink->RoomFor(request.token, 0)) return Served::kNoRoom;
   if (IsLong(spec)) {
     AnswerInPieces(request, spec);
@@ -443,7 +443,7 @@ struct ReadQueue::LongAnswer {
 
 void ReadQueue::AnswerInPieces(const RoutedRequest& request,
                                const kv::CommandSpec& spec) {
-  ++OrderOf(request.sink).long_reads;
+  BeginLong(request);
   auto answer = std::make_unique<LongAnswer>();
   answer->sink = request.sink;
   answer->command = ReadToPark(request, spec);
@@ -523,10 +523,7 @@ bool ReadQueue::TakesElements(LongAnswer& answer) {
       answer.read->value_bytes() + answer.read->size() * kElementBytes;
   if (!request.sink->RoomFor(request.token, bytes)) {
     // It is evaluated again when there is room, before the sink's later reads.
-    std::vector<ParkedRead> later = TakeParked(request.sink);
     Park(request.sink, std::move(answer.command));
-    std::ranges::move(later,
-                      std::back_inserter(request.sink->routing().parked));
     return false;
   }
   parts_.budget.Reserve(bytes);
@@ -573,8 +570,30 @@ void ReadQueue::AnswerEncoded(const RoutedRequest& request, kv::Op op,
   });
 }
 
-bool ReadQueue::AwaitsRoom(RequestSink* sink) const {
-  return !leadership_.hosted() && AwaitsEarlier(OrderOf(sink));
+void ReadQueue::BeginLong(const RoutedRequest& request) {
+  RequestSink::ConnectionOrder& order = OrderOf(request.sink);
+  order.long_token = order.long_reads == 0
+                         ? request.token
+                         : std::min(order.long_token, request.token);
+  ++order.long_reads;
+}
+
+bool ReadQueue::AwaitsLong(RequestSink* sink, uint64_t token) const {
+  const RequestSink::ConnectionOrder& order = OrderOf(sink);
+  return order.long_reads > 0 && order.long_token < token;
+}
+
+bool ReadQueue::AwaitsEarlier(RequestSink* sink, uint64_t token) const {
+  if (AwaitsLong(sink, token)) return true;
+  if (OrderOf(sink).parked_reads == 0) return false;
+  const auto& parked = sink->routing().parked;
+  const auto first = std::ranges::find(parked, leadership_.group(),
+                                       &ParkedRead::group);
+  return first != parked.end() && first->token < token;
+}
+
+bool ReadQueue::AwaitsRoom(RequestSink* sink, uint64_t token) const {
+  return !leadership_.hosted() && AwaitsEarlier(sink, token);
 }
 
 // A result is kept only behind other kept results: reads that are evaluated
@@ -610,7 +629,16 @@ size_t ReadQueue::BytesOf(const ParkedRead& read) {
 
 void ReadQueue::Park(RequestSink* sink, ParkedRead read) {
   parts_.budget.Reserve(BytesOf(read));
-  sink->routing().parked.push_back(std::move(read));
+  std::vector<ParkedRead>& parked = sink->routing().parked;
+  auto later = parked.end();
+  for (auto it = parked.end();
+       OrderOf(sink).parked_reads > 0 && it != parked.begin();) {
+    --it;
+    if (it->group != read.group) continue;
+    if (it->token < read.token) break;
+    later = it;
+  }
+  parked.insert(later, std::move(read));
   ++OrderOf(sink).parked_reads;
 }
 
@@ -666,7 +694,7 @@ bool ReadQueue::ServeParkedRead(RequestSink* sink, const ParkedRead& read,
   const kv::CommandSpec spec = ParkedCommand(read, &arguments_);
   const RoutedRequest request = {sink, read.token, read.redirect};
   if (read.result.has_value()) {
-    if (order.long_reads > 0) return false;
+    if (AwaitsLong(sink, read.token)) return false;
     kv::ResultView result = *read.result;
     result.bytes = read.result_bytes.view();
     if (!RoomForResult(request, result)) return false;
@@ -682,12 +710,10 @@ bool ReadQueue::ServeParkedRead(RequestSink* sink, const ParkedRead& read,
     behind_log->Append(request, NewDeadline(), spec);
     return true;
   }
-  // The read is the first of those left, so no read of this group precedes it.
-  const uint32_t left = std::exchange(order.parked_reads, 0);
-  const bool done = Serve(request, spec, NewDeadline()) == Served::kDone;
-  OrderOf(sink).parked_reads += left;
-  if (done) Unpark(sink, read);
-  return done;
+  // The read is the first of those left: those before it are not parked now.
+  if (Serve(request, spec, NewDeadline()) != Served::kDone) return false;
+  Unpark(sink, read);
+  return true;
 }
 
 void ReadQueue::RenewDeadlines(RequestSink* sink) {
@@ -759,7 +785,7 @@ void ReadQueue::ExpireWaiting() {
   reads_ = std::make_unique<ReadList>();
   for (const ReadList::Item& item : reads->items()) {
     if (item.sink == nullptr) continue;
-    if (why.ok() && (item.deadline > now || AwaitsRoom(item.sink))) {
+    if (why.ok() && (item.deadline > now || AwaitsRoom(item.sink, item.token))) {
       KeepRead(item, *reads);
       continue;
     }
@@ -776,7 +802,7 @@ void ReadQueue::ExpireWaiting() {
 MonoTime ReadQueue::next_deadline() const {
   MonoTime next = MonoTime::Max();
   for (const ReadList::Item& item : reads_->items()) {
-    if (item.sink == nullptr || AwaitsRoom(item.sink)) continue;
+    if (item.sink == nullptr || AwaitsRoom(item.sink, item.token)) continue;
     next = std::min(next, item.deadline);
   }
   return next;

@@ -41,7 +41,8 @@ namespace quorate::node {
 // further read of that sink.
 //
 // Invariants: at most one read point is requested at a time; a later one might
-// arrive first. Reads of one sink are evaluated in its order.
+// arrive first. Reads of one sink are evaluated in its order, except for a read
+// that another group refused first: its slot has moved.
 class ReadQueue {
  public:
   // All outlive the object. `wake` requests a Flush of the queue.
@@ -158,12 +159,15 @@ class ReadQueue {
                      const kv::ResultView& result, const Buffer& all);
 
   // ---- Parked reads.
-  // True if the sink's next read has to wait for an earlier one.
-  static bool AwaitsEarlier(const RequestSink::ConnectionOrder& order) {
-    return order.parked_reads > 0 || order.long_reads > 0;
-  }
-  // True if the leader evaluates no further read of `sink`.
-  bool AwaitsRoom(RequestSink* sink) const;
+  // A read of the sink is answered in pieces from now on.
+  void BeginLong(const RoutedRequest& request);
+  // True if the sink's read `token` has to wait for an earlier one: for one
+  // that is answered in pieces, or for any. It never waits for a later read. A
+  // later read is there if another group refused this one first.
+  bool AwaitsLong(RequestSink* sink, uint64_t token) const;
+  bool AwaitsEarlier(RequestSink* sink, uint64_t token) const;
+  // True if the leader does not evaluate the read yet.
+  bool AwaitsRoom(RequestSink* sink, uint64_t token) const;
   // True if the leader's result for a read that will be parked is kept.
   bool MayKeep(RequestSink* sink, const kv::ResultView& result) const;
   ParkedRead ReadToPark(const RoutedRequest& request,

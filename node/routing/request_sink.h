@@ -92,8 +92,10 @@ class RequestSink {
     // Given to the host, parked, or answered in pieces.
     uint32_t issued_reads = 0;
     uint32_t parked_reads = 0;
-    // Reads that are answered in pieces; at most one. Later reads are parked.
+    // Reads that are answered in pieces, and the first of them. Later reads are
+    // parked.
     uint32_t long_reads = 0;
+    uint64_t long_token = 0;
     // Parked reads became waiting reads again, while the host has later reads.
     bool parked_went_back = false;
     // The newest batch of reads for the leader that has a read of this sink.
@@ -162,7 +164,7 @@ class RequestSink {
       absl::erase_if(more_,
                      [](const auto& entry) { return entry.second->idle(); });
     }
-    std::vector<ParkedRead> parked;  // In order within each group.
+    std::vector<ParkedRead> parked;  // By token within each group.
     uint32_t blocked_queues = 0;     // Queues that will call OnUnblocked.
     // Commands in RefusedCommands (node/routing/refused_commands.h).
     uint32_t refused_commands = 0;

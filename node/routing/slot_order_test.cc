@@ -31,6 +31,7 @@ namespace {
 
 constexpr Slot kStays{1};    // Group 1 in both maps.
 constexpr Slot kMoves{100};  // From group 1 to group 2.
+constexpr Slot kOther{200};  // Group 2 in both maps.
 
 Config MakeConfig() {
   Config config;
@@ -197,7 +198,11 @@ class Sink final : public RequestSink {
          failure.kind == RequestFailure::Kind::kUnknown ? "unknown" : "failed");
   }
   void OnUnblocked() override {}
-  bool RoomFor(uint64_t, size_t) override { return true; }
+  // From now on there is room for the next answer in order alone.
+  void TakeAnswersInOrder() { in_order_ = true; }
+  bool RoomFor(uint64_t token, size_t) override {
+    return !in_order_ || token == order_.size();
+  }
   bool RoomForNext(size_t) override { return true; }
 
  private:
@@ -210,6 +215,7 @@ class Sink final : public RequestSink {
   uint64_t next_ = 0;
   std::map<uint64_t, std::string> answers_;
   std::vector<uint64_t> order_;
+  bool in_order_ = false;
 };
 
 class SlotOrderTest : public ::testing::Test {
@@ -286,6 +292,21 @@ TEST_F(SlotOrderTest, RefusedRead_IsRoutedAgain) {
   ASSERT_TRUE(Await(2));
   EXPECT_EQ(sink_->AnswerTo(1), "v");
   EXPECT_EQ(writer.AnswerTo(0), "ok");
+}
+
+TEST_F(SlotOrderTest, RefusedRead_DoesNotWaitForLaterReadsWithoutRoom) {
+  sink_->TakeAnswersInOrder();
+  ASSERT_TRUE(sink_->Get(kMoves));
+  ASSERT_TRUE(sink_->Get(kOther));
+  ASSERT_TRUE(sink_->Get(kOther));
+  world_.RunFor(Milliseconds(200));
+  EXPECT_EQ(sink_->answers(), 0u);
+  node_->TakeMap(2, /*moved=*/true);
+  ASSERT_TRUE(Await(1));
+  EXPECT_EQ(sink_->AnswerTo(0), "nil");
+  node_->router().ServeParked(sink_.get());
+  ASSERT_TRUE(Await(3));
+  EXPECT_EQ(sink_->order(), (std::vector<uint64_t>{0, 1, 2}));
 }
 
 TEST_F(SlotOrderTest, CountOfSlotsThatAreNotAllThere_IsNeverShort) {
