@@ -340,6 +340,7 @@ void DiskImage::CopyFrom(const DiskImage& other) {
       return;
     }
     FileRef made = std::make_shared<DiskFile>(**file);
+    made->TakeWritebackError();
     copies.emplace_back(*file, made);
     *file = std::move(made);
   };

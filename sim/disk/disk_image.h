@@ -162,7 +162,8 @@ class DiskImage {
  public:
   using FileRef = std::shared_ptr<DiskFile>;
 
-  // Becomes a copy of `other`, with files of its own.
+  // Becomes a copy of `other`, with files of its own. Errors that wait for a
+  // sync are not copied: they are faults of the first machine.
   void CopyFrom(const DiskImage& other);
 
   FileRef Find(std::string_view name) const;

@@ -7,6 +7,7 @@
 
 #include "gtest/gtest.h"
 #include "rapidcheck/gtest.h"
+#include "sim/disk/disk_image.h"
 #include "sim/testing/test_env.h"
 
 namespace quorate::sim {
@@ -436,6 +437,18 @@ TEST(DiskFault, FailedWriteback_IsReportedToTheNextProcessButNotAfterAReboot) {
     EXPECT_EQ(d.Sync(file.get()).ok(), kind == CrashKind::kMachine);
     EXPECT_TRUE(d.Sync(file.get()).ok());
   }
+}
+
+TEST(DiskFault, FailedWriteback_IsNotReportedByACopyOfTheDisk) {
+  DiskImage image;
+  DiskImage::FileRef file;
+  image.Create("f", &file);
+  file->Write(0, "new", /*durable=*/false);
+  file->FailWriteback();
+  DiskImage copy;
+  copy.CopyFrom(image);
+  EXPECT_FALSE(copy.Find("f")->TakeWritebackError());
+  EXPECT_TRUE(file->TakeWritebackError());
 }
 
 TEST(DiskFault, WritingAfterAFailedSync_IsAViolation) {
