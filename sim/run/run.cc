@@ -614,7 +614,10 @@ Subject::Condition Run::Impl::TrueViews() {
 
 std::vector<Subject::Condition> Run::Impl::Conditions(Stage stage) {
   const auto settled = [this] { return checks_.Settled(healed_); };
-  const auto progress = [this] { return checks_.Progress(); };
+  // Pieces of snapshots that have arrived wait for the disk.
+  const auto progress = [this] {
+    return checks_.Progress() + checks_.OpenSnapshotBytes();
+  };
   std::vector<Condition> conditions;
   switch (stage) {
     case Stage::kMajorities:

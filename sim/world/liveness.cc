@@ -19,7 +19,7 @@ void RequireWithin(World& world, std::string_view what, Duration limit,
   for (int period = 1;; ++period) {
     if (world.RunUntilTrue([&] { return violated() || done(); }, limit)) return;
     const uint64_t before = std::exchange(reached, progress());
-    if (reached > before && period < kPeriodsMax) continue;
+    if (reached != before && period < kPeriodsMax) continue;
     return world.Violate(absl::StrCat("liveness: ", std::string(what),
                                       " took more than ", (limit * period).ms(),
                                       " ms after healing\n", describe()));
