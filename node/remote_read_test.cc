@@ -221,6 +221,28 @@ TEST(RemoteRead_SlowClient, OthersAreServed) {
   EXPECT_EQ(slow->received().size(), size);
 }
 
+// Replies are scarce, so the node asks for one read of a client at a time.
+TEST(RemoteRead_LostClient, ItsReads_AreNotAskedFor) {
+  TestCluster cluster({.nodes = 4, .adjust = [](Config& config) {
+                         ThreeReplicas(config);
+                         config.limits.output_total_bytes = 1 << 20;
+                       }});
+  ASSERT_TRUE(cluster.AwaitLeaders());
+  cluster.world().RunFor(Seconds(2));
+  auto client = cluster.ConnectResp(kWithout);
+  EXPECT_EQ(cluster.Command(*client, {"SET", "k", "v"}), "+OK\r\n");
+  std::string requests;
+  for (int i = 0; i < 500; ++i) requests += EncodeRequest({"GET", "k"});
+  client->Send(requests);
+  ASSERT_TRUE(cluster.world().RunUntilTrue(
+      [&] { return !client->received().empty(); }, Seconds(1)));
+  EXPECT_TRUE(cluster.server(kWithout).HasOpenWork());
+  client->Close();
+  EXPECT_TRUE(cluster.world().RunUntilTrue(
+      [&] { return !cluster.server(kWithout).HasOpenWork(); },
+      Milliseconds(10)));
+}
+
 TEST_F(RemoteReadTest, LeaderIsLost_ReadsWaitForTheNextOne) {
   EXPECT_EQ(Do({"SET", "k", "v"}), "+OK\r\n");
   cluster_.Crash(cluster_.LeaderOf(GroupId(1)));

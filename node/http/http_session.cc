@@ -92,7 +92,7 @@ void HttpSession::OnClosed() {
   if (!processing_) parser_.Drop();
   stalled_.reset();
   context_.router.ForgetBlocked(this);
-  context_.router.DropParked(this);
+  context_.router.DropReads(this);
 }
 
 bool HttpSession::Stopped() {

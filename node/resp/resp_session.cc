@@ -141,7 +141,7 @@ void RespSession::OnClosed() {
   transaction_.Forget();
   const std::vector<uint64_t> unasked = questions_.DropWaiting();
   context_.router.ForgetBlocked(this);
-  context_.router.DropParked(this);
+  context_.router.DropReads(this);
   for (const uint64_t token : unasked) {
     RequestFailure overloaded;
     overloaded.kind = RequestFailure::Kind::kOverloaded;

@@ -163,6 +163,11 @@ void ReadQueue::Issue() {
       item.sink = nullptr;
       continue;
     }
+    if (item.sink->routing().drops_reads) {
+      Fail(item, RequestFailure::Kind::kNoLeader, absl::OkStatus());
+      item.sink = nullptr;
+      continue;
+    }
     if (remote && item.redirect) {
       Fail(item, RequestFailure::Kind::kMoved, absl::OkStatus());
       item.sink = nullptr;

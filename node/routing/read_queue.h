@@ -86,7 +86,7 @@ class ReadQueue {
   // ---- Parked reads.
   // Evaluates the parked reads of `sink` while it has room for their results.
   void ServeParked(RequestSink* sink);
-  // Fails all parked reads of `sink`, which does not need the results.
+  // Fails all parked reads of `sink`, which needs no results any more.
   void DropParked(RequestSink* sink);
 
  private:

@@ -165,6 +165,7 @@ class RequestSink {
                      [](const auto& entry) { return entry.second->idle(); });
     }
     std::vector<ParkedRead> parked;  // By token within each group.
+    bool drops_reads = false;        // It needs no results any more.
     uint32_t blocked_queues = 0;     // Queues that will call OnUnblocked.
     // Commands in RefusedCommands (node/routing/refused_commands.h).
     uint32_t refused_commands = 0;

@@ -234,7 +234,8 @@ void Router::ServeParked(RequestSink* sink) {
   }
 }
 
-void Router::DropParked(RequestSink* sink) {
+void Router::DropReads(RequestSink* sink) {
+  sink->routing().drops_reads = true;
   for (const GroupId group : GroupsOfParked(*sink)) {
     FindQueue(group)->DropParked(sink);
   }

@@ -92,8 +92,9 @@ class Router {
   void ForgetBlocked(RequestSink* sink);
   // Gives `sink` the results of its parked reads while it has room for them.
   void ServeParked(RequestSink* sink);
-  // Fails the parked reads of `sink`, which does not need the results.
-  void DropParked(RequestSink* sink);
+  // `sink` needs no results from now on. Its parked reads fail now, and its
+  // waiting ones when their turn comes.
+  void DropReads(RequestSink* sink);
 
   // Reports that replicas of this node stopped; callable from the host's
   // observer.
