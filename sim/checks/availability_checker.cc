@@ -70,7 +70,10 @@ void AvailabilityChecker::OnRefused(Operation op, SimTime now,
     found->second.held_since = now;
   }
   CheckCalm(op, &found->second, now);
-  if (!calm || refusal == Refusal::kElsewhere) return;
+  if (!calm || refusal == Refusal::kElsewhere ||
+      calm_->impatient.contains(found->second.last.node)) {
+    return;
+  }
   violate_(absl::StrCat("availability: node ", found->second.last.node.value(),
                         " refused ", describe_(op),
                         " though no fault was left"));

@@ -71,6 +71,9 @@ class AvailabilityChecker {
     uint64_t attempts_max = 0;  // Of one operation.
     // Nodes that need not work: attempts there have no bound.
     std::set<NodeId> excused = {};
+    // Nodes that hold requests for a shorter time than an attempt may take. They
+    // may refuse while a leader hands over to the next.
+    std::set<NodeId> impatient = {};
   };
 
   AvailabilityChecker(Report violate, Describe describe)

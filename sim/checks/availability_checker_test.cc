@@ -162,6 +162,15 @@ TEST_F(AvailabilityCheckerTest, UnavailableInTheCalm_Found) {
             "availability: node 1 refused get on k though no fault was left");
 }
 
+TEST_F(AvailabilityCheckerTest, RefusedByANodeThatHoldsRequestsBriefly_Passes) {
+  AvailabilityChecker::CalmBounds bounds = kCalm;
+  bounds.impatient.insert(NodeId(1));
+  checker_.BeginCalm(bounds);
+  Send(5);
+  checker_.OnRefused(7, At(5), Refusal::kUnavailable);
+  EXPECT_TRUE(found_.empty());
+}
+
 TEST_F(AvailabilityCheckerTest, SlowBeforeOrAfterTheCalm_IsNoViolation) {
   Send(1);
   checker_.BeginCalm(kCalm);

@@ -15,8 +15,10 @@ namespace {
 constexpr Duration kSettleMax = Seconds(30);
 constexpr Duration kFinishMax = Seconds(60);
 constexpr ChoiceSite kDuration("harness.duration");
-// Faults end before clients do, by this fraction of the duration.
-constexpr int64_t kHealthyDivisor = 5;
+// Faults end before clients do, by this fraction of the duration, or more: the
+// last faults soon after the healing end before clients do, too.
+constexpr int64_t kHealthyDivisor = 8;
+constexpr Duration kPostHeal = kPostHealFaults + kPostHealFaultMax;
 
 // The first duration is the default. The usual one is drawn most often, because
 // long runs take long.
@@ -65,10 +67,11 @@ void Harness::Execute(Subject& subject) {
   nodes_ = schedule.nodes;
   std::vector<MachineId> healed = nodes_;
   if (options_.faults) PlanFaults(subject, std::move(schedule));
-  const SimTime end = world_.now() + duration_;
+  SimTime end = world_.now() + duration_;
   world_.RunUntil(end - duration_ / kHealthyDivisor);
   if (schedule_.has_value() && !violated()) {
     healed = schedule_->BeginLiveness();
+    end = std::max(end, world_.now() + kPostHeal);
   }
   if (!violated()) world_.RunUntil(end);
   if (violated()) return;
@@ -76,7 +79,10 @@ void Harness::Execute(Subject& subject) {
   subject.StopClients();
   Probe(subject, Stage::kMajorities);
   Settle(subject, Stage::kMajorities);
-  if (schedule_.has_value()) schedule_->HealAll();
+  if (schedule_.has_value() && !violated()) {
+    schedule_->HealAll();
+    world_.RunFor(kPostHeal);
+  }
   subject.OnHealed(nodes_);
   Settle(subject, Stage::kAll);
   if (!violated()) Probe(subject, Stage::kAll);

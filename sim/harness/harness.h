@@ -6,11 +6,12 @@
 //   harness.Execute(subject);
 //   for (const std::string& violation : harness.Violations()) …
 //
-// The phases: for the duration clients work, and for its first four fifths
-// faults hit the nodes. Then a random majority of each group is healed for
-// good. All open operations must end, and the healed replicas must agree. Then
-// all nodes are healed, and must agree. At the end all machines lose power at
-// once and start again. The run stops at the first violation.
+// The phases: for the duration clients work, and for its first seven eighths
+// faults hit the nodes. Then a random majority of each group is healed, for
+// good after a few more faults. All open operations must end, and the healed
+// replicas must agree. Then all nodes are healed, and must agree. At the end
+// all machines lose power at once and start again. The run stops at the first
+// violation.
 #ifndef QUORATE_SIM_HARNESS_HARNESS_H_
 #define QUORATE_SIM_HARNESS_HARNESS_H_
 

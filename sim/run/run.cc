@@ -36,8 +36,8 @@ constexpr ChoiceSite kViewsAgain("cluster.views_again");
 // No request of the surface names more keys with large values.
 constexpr uint64_t kLargeValuesRead = 16;
 constexpr Duration kIdle = Seconds(2);
-// After the last healing: the last fault at a mark ended two seconds ago.
-constexpr Duration kCalm = kPostHealFaults + kPostHealFaultMax + Seconds(2);
+// After the last fault.
+constexpr Duration kCalm = Seconds(2);
 // The bound of an attempt in the calm is a sum. The trips go to the farthest
 // node. The syncs are those of the slowest disk, for each group.
 constexpr Duration kCalmWork = Milliseconds(100);
@@ -578,6 +578,11 @@ void Run::Impl::BeginCalm() {
       bounds.excused.insert(node.id);
     } else {
       nodes.push_back(node.id);
+    }
+  }
+  for (const node::Config& config : cluster_.configs()) {
+    if (config.timeouts.leader_wait < bounds.attempt) {
+      bounds.impatient.insert(config.node);
     }
   }
   recorder_.availability().BeginCalm(bounds);

@@ -27,7 +27,7 @@ constexpr FaultFamily kWindowFamilies[] = {
 };
 
 // Mean seconds between two fault windows of a family, by draw.
-constexpr uint32_t kMeanSeconds[] = {12, 8, 5, 3};
+constexpr uint32_t kMeanSeconds[] = {8, 5, 3, 2};
 
 // Crashes that follow in a storm of restarts.
 constexpr int64_t kStormCrashes = 4;
@@ -136,7 +136,7 @@ void PlannedFaults::OpenPartition(const FaultWindow& window) {
     }
     return machines;
   };
-  const Duration length = window.Length(Milliseconds(100), Seconds(8));
+  const Duration length = window.Length(Milliseconds(100), Seconds(12));
   FaultCounters& faults = context_->world().faults();
   switch (window.Pick(1, 5)) {
     case 0:  // One node is cut off from all others, both ways.

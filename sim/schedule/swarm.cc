@@ -44,7 +44,7 @@ bool Swarm::any_on() const {
 void Swarm::DrawFamilies() {
   const std::vector<FaultFamily>& without = context_->options().without;
   // The first value is the default.
-  constexpr Ratio kFamilyOnRatios[] = {{1, 2}, {1, 2}, {1, 5}, {4, 5}};
+  constexpr Ratio kFamilyOnRatios[] = {{2, 3}, {4, 5}, {1, 5}, {4, 5}};
   const Ratio family_on =
       context_->options().family_on.has_value()
           ? *context_->options().family_on
@@ -150,27 +150,27 @@ Ratio Swarm::DrawRate(FaultFamily family, uint64_t which, Ratio most) {
   if (!on(family)) return {};
   const uint64_t step = context_->choices().Below(
       kRate, static_cast<uint64_t>(family) << 8 | which, 0, 3);
-  const uint32_t divisor = step == 0 ? 25 : step == 1 ? 5 : 1;
+  const uint32_t divisor = step == 0 ? 5 : step == 1 ? 2 : 1;
   return {most.numerator, most.denominator * divisor};
 }
 
 void Swarm::SetMessageRates() {
   NetworkOptions& network = context_->world().network_options();
-  network.jitter = DrawRate(FaultFamily::kDelay, 0, {1, 2});
-  network.spike = DrawRate(FaultFamily::kDelay, 1, {1, 40});
-  network.loss = DrawRate(FaultFamily::kLoss, 0, {1, 5});
-  network.duplicate = DrawRate(FaultFamily::kDuplication, 0, {1, 4});
-  network.reorder = DrawRate(FaultFamily::kDuplication, 1, {1, 2});
-  network.replay = DrawRate(FaultFamily::kDuplication, 2, {1, 5});
-  network.corrupt = DrawRate(FaultFamily::kCorruption, 0, {1, 40});
+  network.jitter = DrawRate(FaultFamily::kDelay, 0, {1, 1});
+  network.spike = DrawRate(FaultFamily::kDelay, 1, {1, 20});
+  network.loss = DrawRate(FaultFamily::kLoss, 0, {1, 4});
+  network.duplicate = DrawRate(FaultFamily::kDuplication, 0, {1, 3});
+  network.reorder = DrawRate(FaultFamily::kDuplication, 1, {2, 3});
+  network.replay = DrawRate(FaultFamily::kDuplication, 2, {1, 4});
+  network.corrupt = DrawRate(FaultFamily::kCorruption, 0, {1, 30});
   if (on(FaultFamily::kClog)) {
     network.lane_bytes_max = kLaneBytesMax[context_->choices().Below(
         kLaneBytes, 0, 0, std::size(kLaneBytesMax))];
   }
   StreamOptions& streams = context_->world().stream_options();
-  streams.jitter = DrawRate(FaultFamily::kStreams, 0, {1, 2});
-  streams.split = DrawRate(FaultFamily::kStreams, 1, {2, 3});
-  streams.reset = DrawRate(FaultFamily::kStreams, 2, {1, 100});
+  streams.jitter = DrawRate(FaultFamily::kStreams, 0, {1, 1});
+  streams.split = DrawRate(FaultFamily::kStreams, 1, {3, 4});
+  streams.reset = DrawRate(FaultFamily::kStreams, 2, {1, 60});
   if (on(FaultFamily::kStreams)) {
     // Few streams are closed while bytes are in flight, so at least half of
     // those lose their tail.
@@ -187,12 +187,12 @@ void Swarm::SetNodeRates() {
   if (on(FaultFamily::kBuggify)) {
     context_->world().buggify_options().active = {1, 2};
     context_->world().buggify_options().fire =
-        DrawRate(FaultFamily::kBuggify, 0, {1, 4});
+        DrawRate(FaultFamily::kBuggify, 0, {1, 3});
   }
   for (MachineId node : context_->nodes()) {
     DiskOptions& disk = context_->world().disk_options(node);
     disk.jitter = DrawRate(FaultFamily::kDiskSlow, 0, {1, 1});
-    disk.slow = DrawRate(FaultFamily::kDiskSlow, 1, {1, 60});
+    disk.slow = DrawRate(FaultFamily::kDiskSlow, 1, {1, 40});
     LoopOptions& loop = context_->world().loop_options(node);
     loop.hiccup = DrawRate(FaultFamily::kPause, 0, {1, 250});
     loop.timers_first = DrawRate(FaultFamily::kDelay, 2, {1, 2});
