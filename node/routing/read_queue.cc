@@ -592,8 +592,8 @@ bool ReadQueue::AwaitsEarlier(RequestSink* sink, uint64_t token) const {
   if (AwaitsLong(sink, token)) return true;
   if (OrderOf(sink).parked_reads == 0) return false;
   const auto& parked = sink->routing().parked;
-  const auto first = std::ranges::find(parked, leadership_.group(),
-                                       &ParkedRead::group);
+  const auto first =
+      std::ranges::find(parked, leadership_.group(), &ParkedRead::group);
   return first != parked.end() && first->token < token;
 }
 
@@ -790,7 +790,8 @@ void ReadQueue::ExpireWaiting() {
   reads_ = std::make_unique<ReadList>();
   for (const ReadList::Item& item : reads->items()) {
     if (item.sink == nullptr) continue;
-    if (why.ok() && (item.deadline > now || AwaitsRoom(item.sink, item.token))) {
+    if (why.ok() &&
+        (item.deadline > now || AwaitsRoom(item.sink, item.token))) {
       KeepRead(item, *reads);
       continue;
     }

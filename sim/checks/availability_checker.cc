@@ -66,15 +66,19 @@ void AvailabilityChecker::OnRefused(Operation op, SimTime now,
   const auto found = open_.find(op);
   if (found == open_.end()) return;
   const bool calm = found->second.calm && calm_.has_value();
+  const Attempt attempt = found->second.last;
   if (refusal == Refusal::kElsewhere && !found->second.held_since) {
     found->second.held_since = now;
   }
   CheckCalm(op, &found->second, now);
   if (!calm || refusal == Refusal::kElsewhere ||
-      calm_->impatient.contains(found->second.last.node)) {
+      calm_->impatient.contains(attempt.node)) {
     return;
   }
-  violate_(absl::StrCat("availability: node ", found->second.last.node.value(),
+  const bool handed_over =
+      calm_->led_since && calm_->led_since(attempt.group) > attempt.sent;
+  if (handed_over) return;
+  violate_(absl::StrCat("availability: node ", attempt.node.value(),
                         " refused ", describe_(op),
                         " though no fault was left"));
 }

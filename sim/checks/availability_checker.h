@@ -25,6 +25,7 @@
 #define QUORATE_SIM_CHECKS_AVAILABILITY_CHECKER_H_
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <optional>
 #include <set>
@@ -74,6 +75,9 @@ class AvailabilityChecker {
     // Nodes that hold requests for a shorter time than an attempt may take. They
     // may refuse while a leader hands over to the next.
     std::set<NodeId> impatient = {};
+    // When a group got its leader. An attempt that was under way then may be
+    // refused: a later request of its connection came first.
+    std::function<SimTime(GroupId)> led_since = nullptr;
   };
 
   AvailabilityChecker(Report violate, Describe describe)

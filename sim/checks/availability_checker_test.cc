@@ -171,6 +171,18 @@ TEST_F(AvailabilityCheckerTest, RefusedByANodeThatHoldsRequestsBriefly_Passes) {
   EXPECT_TRUE(found_.empty());
 }
 
+TEST_F(AvailabilityCheckerTest, RefusedAfterAHandover_PassesOnlyDuringIt) {
+  AvailabilityChecker::CalmBounds bounds = kCalm;
+  bounds.led_since = [](GroupId) { return At(6); };
+  checker_.BeginCalm(bounds);
+  Send(5);
+  checker_.OnRefused(7, At(6), Refusal::kUnavailable);
+  EXPECT_TRUE(found_.empty());
+  Send(7);
+  checker_.OnRefused(7, At(7), Refusal::kUnavailable);
+  EXPECT_EQ(found_.size(), 1u);
+}
+
 TEST_F(AvailabilityCheckerTest, SlowBeforeOrAfterTheCalm_IsNoViolation) {
   Send(1);
   checker_.BeginCalm(kCalm);

@@ -753,8 +753,8 @@ GroupId Cluster::GroupOf(Slot slot) const {
   return GroupId();
 }
 
-SimTime Cluster::LastLeaderChange(std::string_view key) const {
-  const auto it = last_leader_change_.find(GroupOf(key));
+SimTime Cluster::LastLeaderChange(GroupId group) const {
+  const auto it = last_leader_change_.find(group);
   return it == last_leader_change_.end() ? SimTime() : it->second;
 }
 

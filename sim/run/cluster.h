@@ -192,8 +192,8 @@ class Cluster {
   // The group that owns the key, or the slot.
   GroupId GroupOf(std::string_view key) const;
   GroupId GroupOf(Slot slot) const;
-  // When the group of `key` last got a leader.
-  SimTime LastLeaderChange(std::string_view key) const;
+  // When the group last got a leader.
+  SimTime LastLeaderChange(GroupId group) const;
   // The leader of the group in this term, and when it began to lead. Node zero
   // and Max(): no node led.
   struct Led {

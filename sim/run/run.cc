@@ -131,8 +131,9 @@ class Run::Impl final : public Subject {
     recorder_.log().SetOwners(
         [this](Slot slot) { return cluster_.GroupOf(slot); });
     recorder_.SetReadHook([this](const std::string& key, SimTime invoked) {
-      if (cluster_.LastLeaderChange(key) > invoked) {
-        const NodeId leader = cluster_.LeaderOf(cluster_.GroupOf(key));
+      const GroupId group = cluster_.GroupOf(key);
+      if (cluster_.LastLeaderChange(group) > invoked) {
+        const NodeId leader = cluster_.LeaderOf(group);
         if (leader == NodeId()) return;
         world_.CountMark(cluster_.machine(leader),
                          "client.read_across_leader_change");
@@ -554,7 +555,10 @@ AvailabilityChecker::CalmBounds Run::Impl::BoundsOfCalm() {
       Greatest(&node::RaftConfig::heartbeat_interval) * kCalmHeartbeats;
   return {.attempt = attempt,
           .p99 = options_.shape.defaults ? kDefaultCalmP99 : attempt,
-          .attempts_max = kCalmAttempts};
+          .attempts_max = kCalmAttempts,
+          .led_since = [this](GroupId group) {
+            return cluster_.LastLeaderChange(group);
+          }};
 }
 
 RepeatedWork::Windows Run::Impl::WindowsOfLeaders() const {
