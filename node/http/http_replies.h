@@ -94,6 +94,8 @@ class HttpReplies {
     return !pending_.empty() && !pending_.front().without_room;
   }
 
+  // The token of the first reply, if there is one.
+  uint64_t front_token() const { return front_token_; }
   size_t size() const { return pending_.size(); }
   bool empty() const { return pending_.empty(); }
 

@@ -41,7 +41,8 @@ class HttpSession final : public Protocol, public RequestSink {
     return (waiting_ && !client_.refuses_requests()) || has_parked();
   }
   bool awaits_answer() const override {
-    return blocked() || replies_.awaits_answer();
+    return blocked() ||
+           (replies_.awaits_answer() && !WaitsForRoom(replies_.front_token()));
   }
   void OnClosed() override;
 

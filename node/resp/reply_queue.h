@@ -91,6 +91,8 @@ class ReplyQueue {
     return !pending_.empty() && !pending_.front().without_room;
   }
 
+  // The token of the first reply, if there is one.
+  uint64_t front_token() const { return front_token_; }
   size_t size() const { return pending_.size(); }
   // Memory of a reply in the queue, beside its text.
   static constexpr size_t kBytesOfDueReply = 160;

@@ -63,7 +63,8 @@ class RespSession final : public ListedProtocol, public RequestSink {
     return (waiting_ && !client_.refuses_requests()) || has_parked();
   }
   bool awaits_answer() const override {
-    return blocked() || replies_.awaits_answer();
+    return blocked() ||
+           (replies_.awaits_answer() && !WaitsForRoom(replies_.front_token()));
   }
   void OnClosed() override;
 

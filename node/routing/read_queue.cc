@@ -154,17 +154,17 @@ void ReadQueue::Issue() {
     }
     --waiting_requests_;
     --order.waiting_reads;
+    if (item.sink->routing().drops_reads) {
+      Fail(item, RequestFailure::Kind::kNoLeader, absl::OkStatus());
+      item.sink = nullptr;
+      continue;
+    }
     if (AwaitsRoom(item.sink, item.token)) {
       // It waits for its client. As a waiting read it would keep the requests
       // of others from being admitted.
       ++order.issued_reads;
       Park(item.sink,
            ReadToPark(item.Request(), reads->CommandOf(item, &arguments_)));
-      item.sink = nullptr;
-      continue;
-    }
-    if (item.sink->routing().drops_reads) {
-      Fail(item, RequestFailure::Kind::kNoLeader, absl::OkStatus());
       item.sink = nullptr;
       continue;
     }
@@ -268,7 +268,8 @@ void ReadQueue::Deliver(ReadList::Item& item, const kv::ResultView& result,
     return Refuse(request, serving_->CommandOf(item, &arguments_),
                   item.deadline);
   }
-  if (!AwaitsEarlier(sink, item.token) && RoomForResult(request, result)) {
+  if (!AwaitsEarlier(OrderOf(sink), item.token) &&
+      RoomForResult(request, result)) {
     return AnswerEncoded(request, item.op, item.slot, result, all);
   }
   ParkedRead read = ReadToPark(request, serving_->CommandOf(item, &arguments_));
@@ -394,7 +395,7 @@ ReadQueue::Served ReadQueue::Serve(const RoutedRequest& request,
     return Served::kDone;
   }
   // Reads of one sink are evaluated in order.
-  if (AwaitsEarlier(request.sink, request.token)) return Served::kNoRoom;
+  if (AwaitsEarlier(order, request.token)) return Served::kNoRoom;
   if (!request.sink->RoomFor(request.token, 0)) return Served::kNoRoom;
   if (IsLong(spec)) {
     AnswerInPieces(request, spec);
@@ -448,7 +449,7 @@ struct ReadQueue::LongAnswer {
 
 void ReadQueue::AnswerInPieces(const RoutedRequest& request,
                                const kv::CommandSpec& spec) {
-  BeginLong(request);
+  ++OrderOf(request.sink).long_reads;
   auto answer = std::make_unique<LongAnswer>();
   answer->sink = request.sink;
   answer->command = ReadToPark(request, spec);
@@ -457,8 +458,7 @@ void ReadQueue::AnswerInPieces(const RoutedRequest& request,
   long_work_.Add([this, bytes, answer = std::move(answer)] {
     if (!AnswerPiece(*answer)) return false;
     long_bytes_ -= bytes;
-    --OrderOf(answer->sink).long_reads;
-    wake_();
+    EndLong(answer->sink);
     return true;
   });
 }
@@ -568,37 +568,20 @@ void ReadQueue::AnswerEncoded(const RoutedRequest& request, kv::Op op,
       return false;
     }
     parts_.budget.Release(reserved);
-    --OrderOf(request.sink).long_reads;
     Answer(request, slot, piece);
-    wake_();
+    EndLong(request.sink);
     return true;
   });
 }
 
-void ReadQueue::BeginLong(const RoutedRequest& request) {
-  RequestSink::ConnectionOrder& order = OrderOf(request.sink);
-  order.long_token = order.long_reads == 0
-                         ? request.token
-                         : std::min(order.long_token, request.token);
-  ++order.long_reads;
-}
-
-bool ReadQueue::AwaitsLong(RequestSink* sink, uint64_t token) const {
-  const RequestSink::ConnectionOrder& order = OrderOf(sink);
-  return order.long_reads > 0 && order.long_token < token;
-}
-
-bool ReadQueue::AwaitsEarlier(RequestSink* sink, uint64_t token) const {
-  if (AwaitsLong(sink, token)) return true;
-  if (OrderOf(sink).parked_reads == 0) return false;
-  const auto& parked = sink->routing().parked;
-  const auto first =
-      std::ranges::find(parked, leadership_.group(), &ParkedRead::group);
-  return first != parked.end() && first->token < token;
+void ReadQueue::EndLong(RequestSink* sink) {
+  --OrderOf(sink).long_reads;
+  if (OrderOf(sink).parked_reads > 0) sink->OnUnblocked();
+  wake_();
 }
 
 bool ReadQueue::AwaitsRoom(RequestSink* sink, uint64_t token) const {
-  return !leadership_.hosted() && AwaitsEarlier(sink, token);
+  return !leadership_.hosted() && AwaitsEarlier(OrderOf(sink), token);
 }
 
 // A result is kept only behind other kept results: reads that are evaluated
@@ -633,18 +616,24 @@ size_t ReadQueue::BytesOf(const ParkedRead& read) {
 }
 
 void ReadQueue::Park(RequestSink* sink, ParkedRead read) {
+  RequestSink::ConnectionOrder& order = OrderOf(sink);
+  if (sink->routing().drops_reads) {
+    --order.issued_reads;
+    return FailParked(sink, read);
+  }
   parts_.budget.Reserve(BytesOf(read));
   std::vector<ParkedRead>& parked = sink->routing().parked;
   auto later = parked.end();
   for (auto it = parked.end();
-       OrderOf(sink).parked_reads > 0 && it != parked.begin();) {
+       order.parked_reads > 0 && it != parked.begin();) {
     --it;
     if (it->group != read.group) continue;
     if (it->token < read.token) break;
     later = it;
   }
+  order.first_parked = std::min(order.first_parked, read.token);
   parked.insert(later, std::move(read));
-  ++OrderOf(sink).parked_reads;
+  ++order.parked_reads;
 }
 
 void ReadQueue::Unpark(RequestSink* sink, const ParkedRead& read) {
@@ -661,6 +650,7 @@ std::vector<ReadQueue::ParkedRead> ReadQueue::TakeParked(RequestSink* sink) {
   std::vector<ParkedRead> taken(std::make_move_iterator(first),
                                 std::make_move_iterator(all.end()));
   all.erase(first, all.end());
+  OrderOf(sink).first_parked = RequestSink::kNoToken;
   return taken;
 }
 
@@ -680,6 +670,8 @@ void ReadQueue::ServeParked(RequestSink* sink) {
     // A long read may be parked again. The reads behind it wait, too.
     if (parked.size() > of_other_groups ||
         !ServeParkedRead(sink, read, &behind_log)) {
+      uint64_t& first = OrderOf(sink).first_parked;
+      first = std::min(first, read.token);
       parked.push_back(std::move(read));
     }
   }
@@ -699,7 +691,7 @@ bool ReadQueue::ServeParkedRead(RequestSink* sink, const ParkedRead& read,
   const kv::CommandSpec spec = ParkedCommand(read, &arguments_);
   const RoutedRequest request = {sink, read.token, read.redirect};
   if (read.result.has_value()) {
-    if (AwaitsLong(sink, read.token)) return false;
+    if (order.long_reads > 0) return false;
     kv::ResultView result = *read.result;
     result.bytes = read.result_bytes.view();
     if (!RoomForResult(request, result)) return false;
@@ -731,10 +723,14 @@ void ReadQueue::DropParked(RequestSink* sink) {
   for (const ParkedRead& read : TakeParked(sink)) {
     Unpark(sink, read);
     --OrderOf(sink).issued_reads;
-    sink->OnFailure(read.token,
-                    leadership_.MakeFailure(RequestFailure::Kind::kNoLeader,
-                                            read.slot, absl::OkStatus()));
+    FailParked(sink, read);
   }
+}
+
+void ReadQueue::FailParked(RequestSink* sink, const ParkedRead& read) {
+  sink->OnFailure(read.token,
+                  leadership_.MakeFailure(RequestFailure::Kind::kNoLeader,
+                                          read.slot, absl::OkStatus()));
 }
 
 void ReadQueue::KeepReads(const ReadList& reads) {

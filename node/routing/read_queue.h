@@ -159,13 +159,16 @@ class ReadQueue {
                      const kv::ResultView& result, const Buffer& all);
 
   // ---- Parked reads.
-  // A read of the sink is answered in pieces from now on.
-  void BeginLong(const RoutedRequest& request);
-  // True if the sink's read `token` has to wait for an earlier one: for one
-  // that is answered in pieces, or for any. It never waits for a later read. A
-  // later read is there if another group refused this one first.
-  bool AwaitsLong(RequestSink* sink, uint64_t token) const;
-  bool AwaitsEarlier(RequestSink* sink, uint64_t token) const;
+  // A read of the sink that was answered in pieces has ended. Its reply may have
+  // to wait for others, so nothing else wakes the sink's parked reads.
+  void EndLong(RequestSink* sink);
+  // True if the sink's read `token` waits for one that is answered in pieces, or
+  // for an earlier one that is parked. It never waits for a later one's room.
+  // A later read is there if another group refused this one first.
+  static bool AwaitsEarlier(const RequestSink::ConnectionOrder& order,
+                            uint64_t token) {
+    return order.long_reads > 0 || order.first_parked < token;
+  }
   // True if the leader does not evaluate the read yet.
   bool AwaitsRoom(RequestSink* sink, uint64_t token) const;
   // True if the leader's result for a read that will be parked is kept.
@@ -174,7 +177,9 @@ class ReadQueue {
                         const kv::CommandSpec& spec) const;
   // Parked reads count in the node's budget for replies.
   static size_t BytesOf(const ParkedRead& read);
+  // A read of a sink that drops its reads fails instead.
   void Park(RequestSink* sink, ParkedRead read);
+  void FailParked(RequestSink* sink, const ParkedRead& read);
   // The read is not parked any more.
   void Unpark(RequestSink* sink, const ParkedRead& read);
   // Gives the result to the sink, or adds the read to `behind_log`, the reads

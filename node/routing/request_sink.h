@@ -13,8 +13,10 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <limits>
 #include <memory>
 #include <optional>
+#include <utility>
 #include <vector>
 
 #include "absl/container/btree_map.h"
@@ -57,8 +59,8 @@ struct RoutedRequest {
   // The sink wants to learn who leads (MOVED) instead of having the command
   // forwarded.
   bool redirect = false;
-  // A further part of a command whose first part this group accepted.
-  // limits.held_requests counts all parts as one request.
+  // A further part of a command whose first part this group accepted, or a
+  // command that another group refused. limits.held_requests does not count it.
   bool further = false;
   // The request waits for a leader no longer than until then, nor longer than
   // timeouts.leader_wait.
@@ -83,6 +85,7 @@ class RequestSink {
     Buffer arguments;
     uint32_t arguments_count;
   };
+  static constexpr uint64_t kNoToken = std::numeric_limits<uint64_t>::max();
   // The state that keeps the commands of one sink to one group in order.
   struct ConnectionOrder {
     GroupId group;
@@ -92,10 +95,11 @@ class RequestSink {
     // Given to the host, parked, or answered in pieces.
     uint32_t issued_reads = 0;
     uint32_t parked_reads = 0;
-    // Reads that are answered in pieces, and the first of them. Later reads are
-    // parked.
+    // Parked reads have this token and later ones; kNoToken: none is parked, or
+    // ServeParked has taken them.
+    uint64_t first_parked = kNoToken;
+    // Reads that are answered in pieces. Other reads are parked until they end.
     uint32_t long_reads = 0;
-    uint64_t long_token = 0;
     // Parked reads became waiting reads again, while the host has later reads.
     bool parked_went_back = false;
     // The newest batch of reads for the leader that has a read of this sink.
@@ -148,7 +152,11 @@ class RequestSink {
     // Returns null for a group that has got no command, or whose order is
     // forgotten.
     ConnectionOrder* FindOrder(GroupId group) {
-      for (ConnectionOrder& order : few_) {
+      return const_cast<ConnectionOrder*>(
+          std::as_const(*this).FindOrder(group));
+    }
+    const ConnectionOrder* FindOrder(GroupId group) const {
+      for (const ConnectionOrder& order : few_) {
         if (order.group == group) return &order;
       }
       if (more_.empty()) return nullptr;
@@ -198,7 +206,8 @@ class RequestSink {
   // pieces (kv::ResultView::ends); the last one is the answer.
   virtual void OnResult(uint64_t token, const kv::ResultView& result) = 0;
   virtual void OnFailure(uint64_t token, const RequestFailure& failure) = 0;
-  // A request that GroupQueue blocked may be tried again. It has no answer.
+  // A request that GroupQueue blocked may be tried again. It has no answer. Or
+  // parked reads may be served again.
   virtual void OnUnblocked() = 0;
   // True if the sink can take the result of `token`, of about `bytes`, now. If
   // not, the sink calls Router::ServeParked once it can.
@@ -215,6 +224,14 @@ class RequestSink {
   // True if a queue will call OnUnblocked.
   bool blocked() const { return routing_.blocked_queues > 0; }
   bool has_parked() const { return !routing_.parked.empty(); }
+  // True if the read is parked, and waits for nothing but room.
+  bool WaitsForRoom(uint64_t token) const {
+    for (const ParkedRead& read : routing_.parked) {
+      if (read.token != token) continue;
+      return routing_.FindOrder(read.group)->long_reads == 0;
+    }
+    return false;
+  }
 
  private:
   RoutingState routing_;

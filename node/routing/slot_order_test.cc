@@ -40,6 +40,7 @@ Config MakeConfig() {
   config.data_dir = "unused";
   config.bootstrap = true;
   config.listen.allow_non_loopback = true;
+  config.bounds.read_piece_keys = 4;
   config.nodes = {{.id = NodeId(1),
                    .resp = "n1:7001",
                    .http = "n1:8001",
@@ -186,6 +187,7 @@ class Sink final : public RequestSink {
   const std::vector<uint64_t>& order() const { return order_; }
 
   void OnResult(uint64_t token, const kv::ResultView& result) override {
+    if (!result.ends()) return;
     std::string text = "ok";
     if (result.status == kv::ResultStatus::kNotOwner) text = "not owner";
     if (result.status == kv::ResultStatus::kNil) text = "nil";
@@ -197,7 +199,9 @@ class Sink final : public RequestSink {
     Note(token,
          failure.kind == RequestFailure::Kind::kUnknown ? "unknown" : "failed");
   }
-  void OnUnblocked() override {}
+  void OnUnblocked() override {
+    if (has_parked()) router_.ServeParked(this);
+  }
   // From now on there is room for the next answer in order alone.
   void TakeAnswersInOrder() { in_order_ = true; }
   bool RoomFor(uint64_t token, size_t) override {
@@ -307,6 +311,38 @@ TEST_F(SlotOrderTest, RefusedRead_DoesNotWaitForLaterReadsWithoutRoom) {
   node_->router().ServeParked(sink_.get());
   ASSERT_TRUE(Await(3));
   EXPECT_EQ(sink_->order(), (std::vector<uint64_t>{0, 1, 2}));
+}
+
+TEST_F(SlotOrderTest, RefusedRead_IsServedAfterALaterLongOne) {
+  Sink writer(node_->router());
+  ASSERT_TRUE(writer.Set(kOther, "v"));
+  world_.RunFor(Milliseconds(200));
+  const std::vector<std::string_view> keys(4'000, "k");
+  ASSERT_TRUE(sink_->Get(kMoves));
+  ASSERT_TRUE(sink_->Send({.op = kv::Op::kMGet, .slot = kOther}, keys));
+  const RequestSink::RoutingState& state = sink_->routing();
+  ASSERT_TRUE(world_.RunUntilTrue([&] { return state.refused_commands > 0; },
+                                  Seconds(1)));
+  node_->TakeMap(2, /*moved=*/true);
+  ASSERT_TRUE(world_.RunUntilTrue(
+      [&] { return state.refused_commands == 0 && !state.parked.empty(); },
+      Seconds(1)));
+  ASSERT_TRUE(Await(2));
+  EXPECT_EQ(sink_->AnswerTo(0), "nil");
+}
+
+TEST_F(SlotOrderTest, RefusedWrite_DoesNotWaitForLaterReadsWithoutRoom) {
+  sink_->TakeAnswersInOrder();
+  ASSERT_TRUE(sink_->Append(kMoves, "a"));
+  ASSERT_TRUE(sink_->Get(kOther));
+  ASSERT_TRUE(sink_->Get(kOther));
+  world_.RunFor(Milliseconds(200));
+  EXPECT_EQ(sink_->answers(), 0u);
+  node_->TakeMap(2, /*moved=*/true);
+  ASSERT_TRUE(Await(1));
+  EXPECT_EQ(sink_->AnswerTo(0), "ok");
+  node_->router().ServeParked(sink_.get());
+  ASSERT_TRUE(Await(3));
 }
 
 TEST_F(SlotOrderTest, CountOfSlotsThatAreNotAllThere_IsNeverShort) {

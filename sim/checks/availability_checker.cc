@@ -17,6 +17,8 @@ void AvailabilityChecker::OnSent(Operation op, const Attempt& attempt) {
     waiting.held_since.reset();
   }
   waiting.last = attempt;
+  waiting.number = ++attempts_;
+  newest_[{attempt.connection, attempt.group}] = waiting.number;
   waiting.calm =
       calm_.has_value() && !calm_->excused.contains(waiting.last.node);
   if (!waiting.calm || ++waiting.calm_attempts != calm_->attempts_max + 1) {
@@ -31,11 +33,16 @@ void AvailabilityChecker::OnSent(Operation op, const Attempt& attempt) {
 void AvailabilityChecker::BeginCalm(const CalmBounds& bounds) {
   calm_ = bounds;
   calm_answers_.clear();
+  refused_.clear();
 }
 
 void AvailabilityChecker::EndCalm() {
   if (!calm_.has_value()) return;
   const CalmBounds bounds = *std::exchange(calm_, std::nullopt);
+  for (const Refused& refused : refused_) {
+    const SimTime led = bounds.led_since(refused.group);
+    if (led <= refused.sent || led > refused.until) violate_(refused.violation);
+  }
   if (calm_answers_.empty()) return;
   // At most one answer of a hundred is above it.
   const auto p99 = calm_answers_.end() - 1 -
@@ -71,16 +78,18 @@ void AvailabilityChecker::OnRefused(Operation op, SimTime now,
     found->second.held_since = now;
   }
   CheckCalm(op, &found->second, now);
-  if (!calm || refusal == Refusal::kElsewhere ||
-      calm_->impatient.contains(attempt.node)) {
-    return;
+  if (!calm || refusal == Refusal::kElsewhere) return;
+  std::string violation =
+      absl::StrCat("availability: node ", attempt.node.value(), " refused ",
+                   describe_(op), " though no fault was left");
+  const bool overtaken =
+      newest_[{attempt.connection, attempt.group}] > found->second.number;
+  if (!calm_->led_since ||
+      (!overtaken && !calm_->impatient.contains(attempt.node))) {
+    return violate_(std::move(violation));
   }
-  const bool handed_over =
-      calm_->led_since && calm_->led_since(attempt.group) > attempt.sent;
-  if (handed_over) return;
-  violate_(absl::StrCat("availability: node ", attempt.node.value(),
-                        " refused ", describe_(op),
-                        " though no fault was left"));
+  refused_.push_back({attempt.group, attempt.sent, now + calm_->attempt,
+                      std::move(violation)});
 }
 
 void AvailabilityChecker::OnHeld(Operation op, SimTime now) {

@@ -72,12 +72,12 @@ class AvailabilityChecker {
     uint64_t attempts_max = 0;  // Of one operation.
     // Nodes that need not work: attempts there have no bound.
     std::set<NodeId> excused = {};
-    // Nodes that hold requests for a shorter time than an attempt may take. They
-    // may refuse while a leader hands over to the next.
-    std::set<NodeId> impatient = {};
-    // When a group got its leader. An attempt that was under way then may be
-    // refused: a later request of its connection came first.
+    // When a group got its leader. While one leader hands over to the next, a
+    // node may refuse an attempt: if a later one of its connection reached the
+    // next leader first, or if the node holds requests for a short time.
     std::function<SimTime(GroupId)> led_since = nullptr;
+    // Nodes that hold requests for a shorter time than an attempt may take.
+    std::set<NodeId> impatient = {};
   };
 
   AvailabilityChecker(Report violate, Describe describe)
@@ -104,7 +104,8 @@ class AvailabilityChecker {
   void BeginCalm(const CalmBounds& bounds);
   // A request of another client was answered in the calm after this time.
   void AddCalmAnswer(Duration taken) { calm_answers_.push_back(taken); }
-  // Reports the 99th percentile if it is above its bound.
+  // Reports the 99th percentile if it is above its bound, and refusals that no
+  // handover explains.
   void EndCalm();
   // Reports the first operation that is overdue.
   void Check(const View& view);
@@ -124,9 +125,19 @@ class AvailabilityChecker {
     SimTime overtaken;
     bool calm = false;  // The last attempt was sent in the calm, and waits.
     uint64_t calm_attempts = 0;  // Those that were sent in the calm.
+    uint64_t number = 0;         // Of the last attempt, among all.
     // From then on, the next attempt is the client's.
     // Connections that fail meanwhile are no attempts.
     std::optional<SimTime> held_since;
+  };
+
+  // An attempt that a handover of the group may explain: a leadership that began
+  // after the attempt was sent, until some time.
+  struct Refused {
+    GroupId group;
+    SimTime sent;
+    SimTime until;
+    std::string violation;
   };
 
   // It was this attempt's turn until now.
@@ -141,6 +152,10 @@ class AvailabilityChecker {
   Duration longest_;
   std::optional<CalmBounds> calm_;
   std::vector<Duration> calm_answers_;  // Of attempts in this calm.
+  std::vector<Refused> refused_;        // In this calm.
+  uint64_t attempts_ = 0;
+  // The newest attempt of a connection to a group.
+  std::map<std::pair<uint64_t, GroupId>, uint64_t> newest_;
 };
 
 }  // namespace quorate::sim

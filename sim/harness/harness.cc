@@ -18,7 +18,6 @@ constexpr ChoiceSite kDuration("harness.duration");
 // Faults end before clients do, by this fraction of the duration, or more: the
 // last faults soon after the healing end before clients do, too.
 constexpr int64_t kHealthyDivisor = 8;
-constexpr Duration kPostHeal = kPostHealFaults + kPostHealFaultMax;
 
 // The first duration is the default. The usual one is drawn most often, because
 // long runs take long.
@@ -71,7 +70,7 @@ void Harness::Execute(Subject& subject) {
   world_.RunUntil(end - duration_ / kHealthyDivisor);
   if (schedule_.has_value() && !violated()) {
     healed = schedule_->BeginLiveness();
-    end = std::max(end, world_.now() + kPostHeal);
+    end = std::max(end, world_.now() + kPostHealEnd);
   }
   if (!violated()) world_.RunUntil(end);
   if (violated()) return;
@@ -81,7 +80,7 @@ void Harness::Execute(Subject& subject) {
   Settle(subject, Stage::kMajorities);
   if (schedule_.has_value() && !violated()) {
     schedule_->HealAll();
-    world_.RunFor(kPostHeal);
+    world_.RunFor(kPostHealEnd);
   }
   subject.OnHealed(nodes_);
   Settle(subject, Stage::kAll);

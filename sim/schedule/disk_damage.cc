@@ -25,7 +25,7 @@ DiskDamage::Files DiskDamage::ReadFiles(MachineId node) const {
 
 void DiskDamage::OpenDamage(const FaultWindow& window) {
   MachineId one;
-  if (!swarm_->PickDiskFaultTarget(window, &one)) return;
+  if (!MayLoseNodes() || !swarm_->PickDiskFaultTarget(window, &one)) return;
   // One fault window in four damages all targets at once.
   const bool all = window.Pick(4, 4) == 3;
   const CrashKind kind =
@@ -158,8 +158,9 @@ bool DiskDamage::TearBlock(const FaultWindow& window, const Place& place) {
 // so it is lost for its groups.
 void DiskDamage::OpenOldDisk(const FaultWindow& window) {
   MachineId node;
-  if (put_back_ || !swarm_->PickDiskFaultTarget(window, &node) ||
-      damaged_.contains(node) || !context_->world().running(node)) {
+  if (!MayLoseNodes() || put_back_ ||
+      !swarm_->PickDiskFaultTarget(window, &node) || damaged_.contains(node) ||
+      !context_->world().running(node)) {
     return;
   }
   Files older = ReadFiles(node);
@@ -184,6 +185,11 @@ void DiskDamage::OpenOldDisk(const FaultWindow& window) {
                   });
 }
 
+bool DiskDamage::MayLoseNodes() const {
+  const auto& needs_all = context_->options().needs_all_nodes;
+  return needs_all == nullptr || !needs_all();
+}
+
 void DiskDamage::PutBack(MachineId node, const Files& files) {
   World& world = context_->world();
   for (const std::string& name : world.DiskFiles(node)) {
@@ -202,7 +208,7 @@ void DiskDamage::OpenErase(const FaultWindow& window) {
   MachineId node;
   const auto seconds =
       static_cast<uint64_t>(context_->options().length.ns() / Seconds(1).ns());
-  if (!erased_.empty() || window.second() < seconds / 2 ||
+  if (!MayLoseNodes() || !erased_.empty() || window.second() < seconds / 2 ||
       !swarm_->PickDiskFaultTarget(window, &node)) {
     return;
   }

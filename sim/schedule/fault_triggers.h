@@ -20,6 +20,10 @@ namespace quorate::sim {
 // one such fault lasts.
 inline constexpr Duration kPostHealFaults = Seconds(4);
 inline constexpr Duration kPostHealFaultMax = Milliseconds(1500);
+// So long after a healing the last fault is over: one that was armed at the end
+// may begin just before it is disarmed.
+inline constexpr Duration kPostHealEnd =
+    kPostHealFaults + kPostHealFaultMax + kPostHealFaultMax;
 
 class FaultTriggers {
  public:

@@ -416,7 +416,10 @@ void PlannedFaults::MakeUnreadable(const FaultWindow& window, MachineId node,
                                    bool whole) {
   World& world = context_->world();
   const std::vector<std::string> files = world.DiskFiles(node);
-  if (context_->options().damage_limit == nullptr || files.empty()) return;
+  if (context_->options().damage_limit == nullptr || !damage_->MayLoseNodes() ||
+      files.empty()) {
+    return;
+  }
   const std::string& file = files[window.Pick(2, files.size())];
   const uint64_t size = world.DiskFileSize(node, file);
   const uint64_t offset = whole ? 0 : window.Pick(3, size + 1);

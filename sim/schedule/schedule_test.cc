@@ -311,7 +311,7 @@ TEST(Schedule, PauseOfAnIdleNode_EndsWithTheFaultsAfterHealing) {
     schedule.BeginLiveness();
     world.RunFor(Seconds(1));
     schedule.HealAll();
-    world.RunFor(kPostHealFaults + kPostHealFaultMax);
+    world.RunFor(kPostHealEnd);
     const auto pauses = [&world] {
       const auto count = world.fault_counts().find("pause_in_turn");
       return count == world.fault_counts().end() ? 0 : count->second;

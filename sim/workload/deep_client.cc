@@ -14,6 +14,9 @@ namespace {
 constexpr Duration kBetweenRounds = Seconds(4);
 // A round without a reply for this long is given up.
 constexpr Duration kReplyTimeout = Seconds(15);
+// In some rounds one read of so many names the key so often.
+constexpr uint64_t kReadsPerLongOne = 8;
+constexpr uint64_t kKeysOfALongOne = 12;
 
 }  // namespace
 
@@ -86,7 +89,13 @@ void DeepClient::Ask() {
   const std::string key = absl::StrCat(std::string(kDeepKeyPrefix), round_ % 4);
   std::string requests = EncodeCommand({"SET", key, value_});
   const std::string read = EncodeCommand({"GET", key});
-  for (uint64_t i = 0; i < reads; ++i) requests += read;
+  std::vector<std::string> keys(1 + kKeysOfALongOne, key);
+  keys[0] = "MGET";
+  const std::string long_read =
+      Draw("deep.long_reads", 4) == 0 ? EncodeCommand(keys) : read;
+  for (uint64_t i = 0; i < reads; ++i) {
+    requests += i % kReadsPerLongOne == 0 ? long_read : read;
+  }
   expected_ = reads + 1;
   connection_->Write(Buffer::Take(std::move(requests)));
   const bool last = last_ == Last::kUnderWay;
@@ -146,17 +155,28 @@ bool DeepClient::TakeReply(const ClientReply& reply) {
     }
   } else if (reply.is_error()) {
     refused_ = true;
-  } else if (reply.text != value_) {
-    violate_(absl::StrCat("deep client: reply ", replies_, " of round ", round_,
-                          " holds ", reply.text.size(), " bytes beginning \"",
-                          reply.text.substr(0, 20),
-                          "\", not the value written"));
+  } else if (reply.type == ClientReply::Type::kArray) {
+    if (reply.elements.size() != kKeysOfALongOne) {
+      violate_(absl::StrCat("deep client: reply ", replies_, " of round ",
+                            round_, " has ", reply.elements.size(),
+                            " elements instead of ", kKeysOfALongOne));
+    }
+    for (const ClientReply& element : reply.elements) CheckValue(element);
+  } else {
+    CheckValue(reply);
   }
   if (replies_ < expected_) return true;
   env_.tracer.Sometimes("client.deep_pipeline_answered");
   if (last_ == Last::kUnderWay && !refused_) last_ = Last::kDone;
   EndRound();
   return false;
+}
+
+void DeepClient::CheckValue(const ClientReply& reply) {
+  if (reply.text == value_) return;
+  violate_(absl::StrCat("deep client: reply ", replies_, " of round ", round_,
+                        " holds ", reply.text.size(), " bytes beginning \"",
+                        reply.text.substr(0, 20), "\", not the value written"));
 }
 
 void DeepClient::EndRound() {

@@ -1,7 +1,8 @@
 // sim/workload/deep_client.h: a simulated client that requests more than any
 // buffer can hold.
 //
-// In each round it writes a value, then pipelines many reads of it. Sometimes
+// In each round it writes a value, then pipelines many reads of it. In some
+// rounds a few of them name its key many times. Sometimes
 // it reads the replies late, half-closes the connection, or closes it in the
 // middle. Replies must come in order, complete, and with the written value.
 // Once faults are over the last round must finish without an error. Only this
@@ -55,6 +56,7 @@ class DeepClient final : public env::Connection::Observer {
   void Ask();
   // Handles a reply. False: the reply ended the round.
   bool TakeReply(const ClientReply& reply);
+  void CheckValue(const ClientReply& reply);
   void EndRound();
   void ArmTimer(Duration wait);
   void OnTimer();
