@@ -593,30 +593,6 @@ TEST(Backpressure_Stale, ReadsOfAReplica_WaitForRoom) {
   EXPECT_TRUE(client->received().ends_with("\r\n+PONG\r\n"));
 }
 
-// The client is gone at some moment of a read in pieces, with another read
-// behind it.
-TEST(Backpressure_LostClient, ReadBehindALongOne_LeavesNothing) {
-  TestCluster cluster({.adjust = [](Config& config) {
-    config.bounds.read_piece_keys = 4;
-    config.bounds.turn_work = 50;
-  }});
-  ASSERT_TRUE(cluster.AwaitLeaders());
-  auto other = cluster.ConnectResp(0);
-  EXPECT_EQ(cluster.Command(*other, {"SET", "k", "v"}), "+OK\r\n");
-  std::vector<std::string_view> keys(400, "k");
-  keys[0] = "MGET";
-  for (int64_t delay = 0; delay < 40; ++delay) {
-    auto client = cluster.ConnectResp(0);
-    cluster.world().RunFor(Milliseconds(10));
-    client->Send(EncodeRequest(keys) + EncodeRequest({"GET", "k"}));
-    cluster.world().RunFor(Microseconds(delay * 25));
-    client->Close();
-    ASSERT_TRUE(cluster.world().RunUntilTrue(
-        [&] { return !cluster.server(0).HasOpenWork(); }, Seconds(1)))
-        << delay;
-  }
-}
-
 // Each of the walks collects more than the budget of the node.
 TEST(Backpressure_Keys, WalksOfManyClients_StayWithinTheBudget) {
   TestCluster cluster({.adjust = SmallOutput});

@@ -41,6 +41,7 @@ Config MakeConfig() {
   config.bootstrap = true;
   config.listen.allow_non_loopback = true;
   config.bounds.read_piece_keys = 4;
+  config.bounds.turn_work = 100;
   config.nodes = {{.id = NodeId(1),
                    .resp = "n1:7001",
                    .http = "n1:8001",
@@ -329,6 +330,24 @@ TEST_F(SlotOrderTest, RefusedRead_IsServedAfterALaterLongOne) {
       Seconds(1)));
   ASSERT_TRUE(Await(2));
   EXPECT_EQ(sink_->AnswerTo(0), "nil");
+}
+
+// A read in pieces has begun, and the next turn serves the one behind it.
+TEST_F(SlotOrderTest, SinkThatDropsItsReads_GetsNoReadParked) {
+  Sink writer(node_->router());
+  ASSERT_TRUE(writer.Set(kOther, "v"));
+  world_.RunFor(Milliseconds(200));
+  const std::vector<std::string_view> keys(4'000, "k");
+  ASSERT_TRUE(sink_->Send({.op = kv::Op::kMGet, .slot = kOther}, keys));
+  ASSERT_TRUE(sink_->Get(kOther));
+  const RequestSink::ConnectionOrder& order =
+      sink_->routing().OrderOf(GroupId(2));
+  ASSERT_TRUE(
+      world_.RunUntilTrue([&] { return order.long_reads > 0; }, Seconds(1)));
+  EXPECT_EQ(order.parked_reads, 0u);
+  node_->router().DropReads(sink_.get());
+  ASSERT_TRUE(Await(2));
+  EXPECT_EQ(sink_->AnswerTo(1), "failed");
 }
 
 TEST_F(SlotOrderTest, RefusedWrite_DoesNotWaitForLaterReadsWithoutRoom) {
