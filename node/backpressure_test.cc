@@ -632,9 +632,10 @@ TEST(Backpressure_Keys, WalksOfManyClients_StayWithinTheBudget) {
 // The gauges of work that ends, as in sim/run/cluster_checks.cc.
 constexpr std::string_view kWorkGauges[] = {
     "quorate_output_held_bytes",     "quorate_clients_without_room",
-    "quorate_proposals_pending",     "quorate_held_requests",
-    "quorate_held_request_bytes",    "quorate_peer_held_bytes",
-    "quorate_output_reserved_bytes", "quorate_memory_reserved_bytes",
+    "quorate_clients_gone",          "quorate_proposals_pending",
+    "quorate_held_requests",         "quorate_held_request_bytes",
+    "quorate_peer_held_bytes",       "quorate_output_reserved_bytes",
+    "quorate_memory_reserved_bytes",
 };
 
 // Adds the gauges of the server that are above zero. False: there are none.
@@ -683,6 +684,9 @@ TEST(Backpressure_Requests, OpenWork_IsWhatTheGaugesShow) {
     return false;
   };
   cluster.world().RunUntilTrue(look, Seconds(1));
+  // The requests of one connection outlive it for a while.
+  cluster.ConnectResp(0)->Send(Repeat({"GET", "{k}"}, 1000));
+  cluster.world().RunUntilTrue(look, Milliseconds(1));
   for (const auto& client : clients) client->ResumeReads();
   cluster.world().RunUntilTrue(look, Seconds(5));
   for (const std::string_view gauge : kWorkGauges) {

@@ -534,6 +534,12 @@ size_t Clients::awaiting_room() const {
       [](const auto& entry) { return entry.second->awaits_room_; }));
 }
 
+size_t Clients::gone() const {
+  return static_cast<size_t>(
+      std::count_if(clients_.begin(), clients_.end(),
+                    [](const auto& entry) { return entry.second->closed(); }));
+}
+
 void Clients::CheckInvariants() const {
   for (const auto& [id, client] : clients_) {
     if (client->connection_ != nullptr) client->CheckInvariants();

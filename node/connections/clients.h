@@ -233,6 +233,8 @@ class Clients {
   void StopReading();
   // Connections that wait for room.
   size_t awaiting_room() const;
+  // Connections that are closed and whose requests are under way.
+  size_t gone() const;
   // CHECKs that no connection with work waits for an event that cannot come.
   // Holds between turns.
   void CheckInvariants() const;

@@ -104,6 +104,11 @@ void WriteConnections(Context& context, Page& page) {
               "replies, by protocol.");
   page.Sample("protocol=\"resp\"", context.resp_clients.awaiting_room());
   page.Sample("protocol=\"http\"", context.http_clients.awaiting_room());
+  page.Family(
+      "quorate_clients_gone", "gauge",
+      "Closed client connections with requests under way, by protocol.");
+  page.Sample("protocol=\"resp\"", context.resp_clients.gone());
+  page.Sample("protocol=\"http\"", context.http_clients.gone());
   One(page, "quorate_connections_total", "counter",
       "Client connections accepted.", metrics.connections.accepted);
   page.Family("quorate_connections_closed_total", "counter",
@@ -442,6 +447,7 @@ bool HasOpenWork(const Context& context) {
          context.memory_budget.reserved_bytes() > 0 ||
          context.resp_clients.awaiting_room() > 0 ||
          context.http_clients.awaiting_room() > 0 ||
+         context.resp_clients.gone() > 0 || context.http_clients.gone() > 0 ||
          context.router.links().held_bytes() > 0 ||
          std::any_of(queues.begin(), queues.end(), has_work);
 }

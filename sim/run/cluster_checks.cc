@@ -20,9 +20,10 @@ namespace {
 // a connection to a client that lost power may have watched keys for ever.
 constexpr absl::string_view kWorkGauges[] = {
     "quorate_output_held_bytes",     "quorate_clients_without_room",
-    "quorate_proposals_pending",     "quorate_held_requests",
-    "quorate_held_request_bytes",    "quorate_peer_held_bytes",
-    "quorate_output_reserved_bytes", "quorate_memory_reserved_bytes",
+    "quorate_clients_gone",          "quorate_proposals_pending",
+    "quorate_held_requests",         "quorate_held_request_bytes",
+    "quorate_peer_held_bytes",       "quorate_output_reserved_bytes",
+    "quorate_memory_reserved_bytes",
 };
 
 // The log has its present file open, and the next one. The snapshot of each
