@@ -6,9 +6,9 @@
 //   simulate run --seed N --nodes (3 + N mod 3) --rate 10 --duration 43s
 //     --defaults
 // That is about 60 simulated seconds with 500 operations, faults and all
-// checkers: after the duration follow the healing, the calm, and a loss of
-// power. Its settings are the defaults, so a new setting that swarms draw does
-// not change its cost. --drawn measures runs as swarms draw them. Times
+// checkers. The healing, the calm and a loss of power follow the duration. The
+// settings are the defaults, so a new setting that swarms draw does not change
+// the cost. --drawn measures runs as swarms draw them. Times
 // are processor time of this process, which has one thread. A median is over
 // the seeds; other figures are sums over all seeds.
 #include <CLI/CLI.hpp>

@@ -17,11 +17,16 @@
 #include <map>
 #include <optional>
 #include <set>
+#include <string>
+#include <string_view>
 #include <utility>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "absl/strings/str_split.h"
+#include "absl/strings/strip.h"
 #include "env/annotate.h"
 #include "kv/client/resp_reply.h"
 #include "net/disk/posix_file.h"
@@ -50,6 +55,21 @@ constexpr Duration kSilentAfter = Seconds(3);
 // Size from which a node's log of earlier runs is dropped at start.
 constexpr uintmax_t kLogBytesMax = 16 << 20;
 constexpr char kStateName[] = "quickstart.state";
+// A start that fails says why in one of the last lines of its log.
+constexpr ptrdiff_t kLastLines = 3;
+
+// The line that says why a program ended, or the last line of its log. Few
+// warnings may come behind that line; lines far above are of earlier starts.
+std::string LastWord(const std::string& log) {
+  const std::vector<std::string> lines =
+      absl::StrSplit(absl::StripSuffix(log, "\n"), '\n');
+  const auto last = lines.rbegin();
+  const auto end = last + std::min<ptrdiff_t>(kLastLines, lines.rend() - last);
+  const auto why = std::find_if(last, end, [](const std::string& line) {
+    return line.starts_with("quorated: ");
+  });
+  return why == end ? lines.back() : *why;
+}
 
 std::string ReadText(const std::string& path, uintmax_t from = 0) {
   std::ifstream in(path, std::ios::binary);
@@ -382,13 +402,8 @@ absl::Status Quickstart::AwaitReady(Node& node) {
       const int status = node.child->Stop(SIGTERM, kStopWithin);
       const std::string log = ReadText(node.plan.log_file);
       node.child.reset();
-      const size_t tail = log.size() > 2000 ? log.size() - 2000 : 0;
-      const size_t last = log.rfind('\n', log.size() < 2 ? 0 : log.size() - 2);
-      std::string line =
-          log.substr(last == std::string::npos ? tail : last + 1);
-      if (line.ends_with('\n')) line.pop_back();
       return absl::UnavailableError(
-          absl::StrCat(who, " ", DescribeEnd(status), ": ", line));
+          absl::StrCat(who, " ", DescribeEnd(status), ": ", LastWord(log)));
     }
     if (Clock::ReadMono() > limit) {
       return absl::DeadlineExceededError(

@@ -97,8 +97,8 @@ std::optional<Admission> GroupQueue::CheckAdmission(
     RequestSink::ConnectionOrder& order =
         request.sink->routing().OrderOf(group());
     // The sink's issued reads must not observe this write, nor more than this
-    // read. Their answers unblock the sink. A command that another group refused
-    // comes before them, and they may wait for its reply.
+    // read. Their answers unblock the sink. A command that another group
+    // refused comes before them, and they may wait for its reply.
     if (order.issued_reads > 0 && !request.further) return Admission::kBlocked;
     if (order.waiting_reads > 0) {
       if (!reads_.WaitingFit(request.sink)) return Admission::kBlocked;

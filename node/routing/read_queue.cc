@@ -103,7 +103,7 @@ bool ReadQueue::WaitingFit(RequestSink* sink) {
 
 void ReadQueue::MoveParkedToBatch(RequestSink* sink) {
   if (OrderOf(sink).parked_reads == 0) return;
-  for (ParkedRead& read : TakeParked(sink)) {
+  for (ParkedRead& read : sink->routing().TakeParked(leadership_.group())) {
     Unpark(sink, read);
     std::vector<std::string_view> arguments;
     MoveReadToLog({sink, read.token, read.redirect},
@@ -458,7 +458,7 @@ void ReadQueue::AnswerInPieces(const RoutedRequest& request,
   long_work_.Add([this, bytes, answer = std::move(answer)] {
     if (!AnswerPiece(*answer)) return false;
     long_bytes_ -= bytes;
-    EndLong(answer->sink);
+    EndLong(answer->request());
     return true;
   });
 }
@@ -569,14 +569,18 @@ void ReadQueue::AnswerEncoded(const RoutedRequest& request, kv::Op op,
     }
     parts_.budget.Release(reserved);
     Answer(request, slot, piece);
-    EndLong(request.sink);
+    EndLong(request);
     return true;
   });
 }
 
-void ReadQueue::EndLong(RequestSink* sink) {
-  --OrderOf(sink).long_reads;
-  if (OrderOf(sink).parked_reads > 0) sink->OnUnblocked();
+void ReadQueue::EndLong(const RoutedRequest& request) {
+  RequestSink::ConnectionOrder& order = OrderOf(request.sink);
+  --order.long_reads;
+  // If it is parked itself, it waits for room.
+  const bool wakes =
+      order.parked_reads > 0 && order.first_parked != request.token;
+  if (wakes) request.sink->OnUnblocked();
   wake_();
 }
 
@@ -587,7 +591,7 @@ bool ReadQueue::AwaitsRoom(RequestSink* sink, uint64_t token) const {
 // A result is kept only behind other kept results: reads that are evaluated
 // again must not be older than it.
 bool ReadQueue::MayKeep(RequestSink* sink, const kv::ResultView& result) const {
-  for (const ParkedRead& read : sink->routing().parked) {
+  for (const ParkedRead& read : sink->routing().parked()) {
     if (read.group == leadership_.group() && !read.result.has_value()) {
       return false;
     }
@@ -622,36 +626,13 @@ void ReadQueue::Park(RequestSink* sink, ParkedRead read) {
     return FailParked(sink, read);
   }
   parts_.budget.Reserve(BytesOf(read));
-  std::vector<ParkedRead>& parked = sink->routing().parked;
-  auto later = parked.end();
-  for (auto it = parked.end();
-       order.parked_reads > 0 && it != parked.begin();) {
-    --it;
-    if (it->group != read.group) continue;
-    if (it->token < read.token) break;
-    later = it;
-  }
-  order.first_parked = std::min(order.first_parked, read.token);
-  parked.insert(later, std::move(read));
   ++order.parked_reads;
+  sink->routing().Park(std::move(read));
 }
 
 void ReadQueue::Unpark(RequestSink* sink, const ParkedRead& read) {
   parts_.budget.Release(BytesOf(read));
   --OrderOf(sink).parked_reads;
-}
-
-std::vector<ReadQueue::ParkedRead> ReadQueue::TakeParked(RequestSink* sink) {
-  std::vector<ParkedRead>& all = sink->routing().parked;
-  const auto first = std::stable_partition(
-      all.begin(), all.end(), [this](const ParkedRead& read) {
-        return read.group != leadership_.group();
-      });
-  std::vector<ParkedRead> taken(std::make_move_iterator(first),
-                                std::make_move_iterator(all.end()));
-  all.erase(first, all.end());
-  OrderOf(sink).first_parked = RequestSink::kNoToken;
-  return taken;
 }
 
 void ReadQueue::ServeParked(RequestSink* sink) {
@@ -663,16 +644,15 @@ void ReadQueue::ServeParked(RequestSink* sink) {
     return MoveParkedToBatch(sink);
   }
   ReadList behind_log;
-  std::vector<ParkedRead> reads = TakeParked(sink);
-  std::vector<ParkedRead>& parked = sink->routing().parked;
+  std::vector<ParkedRead> reads =
+      sink->routing().TakeParked(leadership_.group());
+  const std::vector<ParkedRead>& parked = sink->routing().parked();
   const size_t of_other_groups = parked.size();
   for (ParkedRead& read : reads) {
     // A long read may be parked again. The reads behind it wait, too.
     if (parked.size() > of_other_groups ||
         !ServeParkedRead(sink, read, &behind_log)) {
-      uint64_t& first = OrderOf(sink).first_parked;
-      first = std::min(first, read.token);
-      parked.push_back(std::move(read));
+      sink->routing().Park(std::move(read));
     }
   }
   if (!behind_log.items().empty()) {
@@ -720,7 +700,8 @@ void ReadQueue::RenewDeadlines(RequestSink* sink) {
 }
 
 void ReadQueue::DropParked(RequestSink* sink) {
-  for (const ParkedRead& read : TakeParked(sink)) {
+  for (const ParkedRead& read :
+       sink->routing().TakeParked(leadership_.group())) {
     Unpark(sink, read);
     --OrderOf(sink).issued_reads;
     FailParked(sink, read);

@@ -159,12 +159,12 @@ class ReadQueue {
                      const kv::ResultView& result, const Buffer& all);
 
   // ---- Parked reads.
-  // A read of the sink that was answered in pieces has ended. Its reply may have
-  // to wait for others, so nothing else wakes the sink's parked reads.
-  void EndLong(RequestSink* sink);
-  // True if the sink's read `token` waits for one that is answered in pieces, or
-  // for an earlier one that is parked. It never waits for a later one's room.
-  // A later read is there if another group refused this one first.
+  // A read that was answered in pieces has ended. Its reply may have to wait
+  // for others, so nothing else wakes the sink's parked reads.
+  void EndLong(const RoutedRequest& request);
+  // True if the sink's read `token` waits for one that is answered in pieces,
+  // or for an earlier one that is parked. It never waits for a later one's
+  // room. A later read is there if another group refused this one first.
   static bool AwaitsEarlier(const RequestSink::ConnectionOrder& order,
                             uint64_t token) {
     return order.long_reads > 0 || order.first_parked < token;
@@ -188,8 +188,6 @@ class ReadQueue {
                        ReadList* behind_log);
   // The sink's waiting reads waited for room so far, not for a leader.
   void RenewDeadlines(RequestSink* sink);
-  // Takes the sink's parked reads of this group out of its list, in order.
-  std::vector<ParkedRead> TakeParked(RequestSink* sink);
   // Puts the reads back in front of those that arrived in the meantime.
   void KeepReads(const ReadList& reads);
   void KeepRead(const ReadList::Item& item, const ReadList& reads);

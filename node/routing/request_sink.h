@@ -10,9 +10,11 @@
 #ifndef QUORATE_NODE_ROUTING_REQUEST_SINK_H_
 #define QUORATE_NODE_ROUTING_REQUEST_SINK_H_
 
+#include <algorithm>
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <iterator>
 #include <limits>
 #include <memory>
 #include <optional>
@@ -163,6 +165,12 @@ class RequestSink {
       const auto found = more_.find(group);
       return found == more_.end() ? nullptr : found->second.get();
     }
+    // The parked reads, by token within each group.
+    const std::vector<ParkedRead>& parked() const { return parked_; }
+    // Puts the read at its place.
+    void Park(ParkedRead read);
+    // Takes those of a group out of the list, in order.
+    std::vector<ParkedRead> TakeParked(GroupId group);
     // Orders that ForgetIdle may remove.
     size_t further_orders() const { return more_.size(); }
     size_t orders() const { return few_.size() + more_.size(); }
@@ -172,9 +180,8 @@ class RequestSink {
       absl::erase_if(more_,
                      [](const auto& entry) { return entry.second->idle(); });
     }
-    std::vector<ParkedRead> parked;  // By token within each group.
-    bool drops_reads = false;        // It needs no results any more.
-    uint32_t blocked_queues = 0;     // Queues that will call OnUnblocked.
+    bool drops_reads = false;     // It needs no results any more.
+    uint32_t blocked_queues = 0;  // Queues that will call OnUnblocked.
     // Commands in RefusedCommands (node/routing/refused_commands.h).
     uint32_t refused_commands = 0;
 
@@ -197,6 +204,7 @@ class RequestSink {
       return *added;
     }
 
+    std::vector<ParkedRead> parked_;
     absl::InlinedVector<ConnectionOrder, kFewMax> few_;
     absl::btree_map<GroupId, std::unique_ptr<ConnectionOrder>> more_;
     size_t forget_at_ = kForgetStep;
@@ -223,19 +231,47 @@ class RequestSink {
 
   // True if a queue will call OnUnblocked.
   bool blocked() const { return routing_.blocked_queues > 0; }
-  bool has_parked() const { return !routing_.parked.empty(); }
+  bool has_parked() const { return !routing_.parked().empty(); }
   // True if the read is parked, and waits for nothing but room.
-  bool WaitsForRoom(uint64_t token) const {
-    for (const ParkedRead& read : routing_.parked) {
-      if (read.token != token) continue;
-      return routing_.FindOrder(read.group)->long_reads == 0;
-    }
-    return false;
-  }
+  bool WaitsForRoom(uint64_t token) const;
 
  private:
   RoutingState routing_;
 };
+
+inline void RequestSink::RoutingState::Park(ParkedRead read) {
+  uint64_t& first = OrderOf(read.group).first_parked;
+  // Nearly always behind the others.
+  auto place = parked_.end();
+  for (auto it = parked_.end(); first != kNoToken && it != parked_.begin();) {
+    --it;
+    if (it->group != read.group) continue;
+    if (it->token < read.token) break;
+    place = it;
+  }
+  first = std::min(first, read.token);
+  parked_.insert(place, std::move(read));
+}
+
+inline std::vector<RequestSink::ParkedRead>
+RequestSink::RoutingState::TakeParked(GroupId group) {
+  const auto first = std::stable_partition(
+      parked_.begin(), parked_.end(),
+      [group](const ParkedRead& read) { return read.group != group; });
+  std::vector<ParkedRead> taken(std::make_move_iterator(first),
+                                std::make_move_iterator(parked_.end()));
+  parked_.erase(first, parked_.end());
+  OrderOf(group).first_parked = kNoToken;
+  return taken;
+}
+
+inline bool RequestSink::WaitsForRoom(uint64_t token) const {
+  for (const ParkedRead& read : routing_.parked()) {
+    if (read.token != token) continue;
+    return routing_.FindOrder(read.group)->long_reads == 0;
+  }
+  return false;
+}
 
 }  // namespace quorate::node
 

@@ -220,7 +220,7 @@ void Router::ForgetBlocked(RequestSink* sink) {
 
 std::vector<GroupId> Router::GroupsOfParked(RequestSink& sink) {
   std::vector<GroupId> groups;
-  for (const RequestSink::ParkedRead& read : sink.routing().parked) {
+  for (const RequestSink::ParkedRead& read : sink.routing().parked()) {
     if (std::find(groups.begin(), groups.end(), read.group) == groups.end()) {
       groups.push_back(read.group);
     }

@@ -326,10 +326,27 @@ TEST_F(SlotOrderTest, RefusedRead_IsServedAfterALaterLongOne) {
                                   Seconds(1)));
   node_->TakeMap(2, /*moved=*/true);
   ASSERT_TRUE(world_.RunUntilTrue(
-      [&] { return state.refused_commands == 0 && !state.parked.empty(); },
+      [&] { return state.refused_commands == 0 && !state.parked().empty(); },
       Seconds(1)));
   ASSERT_TRUE(Await(2));
   EXPECT_EQ(sink_->AnswerTo(0), "nil");
+}
+
+TEST_F(SlotOrderTest, LongReadWithoutRoom_WaitsForRoom) {
+  Sink writer(node_->router());
+  ASSERT_TRUE(writer.Set(kOther, "v"));
+  world_.RunFor(Milliseconds(200));
+  sink_->TakeAnswersInOrder();
+  const std::vector<std::string_view> keys(8, "k");
+  ASSERT_TRUE(sink_->Get(kMoves));
+  ASSERT_TRUE(sink_->Send({.op = kv::Op::kMGet, .slot = kOther}, keys));
+  world_.RunFor(Milliseconds(200));
+  EXPECT_EQ(sink_->routing().parked().size(), 1u);
+  node_->TakeMap(2, /*moved=*/true);
+  ASSERT_TRUE(Await(1));
+  node_->router().ServeParked(sink_.get());
+  ASSERT_TRUE(Await(2));
+  EXPECT_EQ(sink_->AnswerTo(1), "v");
 }
 
 // A read in pieces has begun, and the next turn serves the one behind it.

@@ -72,9 +72,9 @@ class AvailabilityChecker {
     uint64_t attempts_max = 0;  // Of one operation.
     // Nodes that need not work: attempts there have no bound.
     std::set<NodeId> excused = {};
-    // When a group got its leader. While one leader hands over to the next, a
-    // node may refuse an attempt: if a later one of its connection reached the
-    // next leader first, or if the node holds requests for a short time.
+    // When a group got its leader. During a transfer of the leadership a node
+    // may refuse an attempt if a later one of its connection came first. It may
+    // also do so if it holds requests for a short time.
     std::function<SimTime(GroupId)> led_since = nullptr;
     // Nodes that hold requests for a shorter time than an attempt may take.
     std::set<NodeId> impatient = {};
@@ -105,7 +105,7 @@ class AvailabilityChecker {
   // A request of another client was answered in the calm after this time.
   void AddCalmAnswer(Duration taken) { calm_answers_.push_back(taken); }
   // Reports the 99th percentile if it is above its bound, and refusals that no
-  // handover explains.
+  // transfer of a leadership explains.
   void EndCalm();
   // Reports the first operation that is overdue.
   void Check(const View& view);
@@ -131,8 +131,8 @@ class AvailabilityChecker {
     std::optional<SimTime> held_since;
   };
 
-  // An attempt that a handover of the group may explain: a leadership that began
-  // after the attempt was sent, until some time.
+  // An attempt that a transfer of the leadership may explain: one that ended
+  // after the attempt was sent, and until some time.
   struct Refused {
     GroupId group;
     SimTime sent;

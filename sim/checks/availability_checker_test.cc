@@ -162,9 +162,9 @@ TEST_F(AvailabilityCheckerTest, UnavailableInTheCalm_Found) {
             "availability: node 1 refused get on k though no fault was left");
 }
 
-TEST_F(AvailabilityCheckerTest, RefusedDuringAHandover_PassesWithAReason) {
+TEST_F(AvailabilityCheckerTest, RefusedDuringATransfer_PassesWithAReason) {
   struct Case {
-    int64_t led;     // The handover ends then; the attempt lasts from 5 to 6.
+    int64_t led;     // The transfer ends then; the attempt lasts from 5 to 6.
     bool impatient;  // The node holds requests for a short time.
     bool overtaken;  // A later request of the connection was sent meanwhile.
     bool passes;

@@ -25,8 +25,8 @@ class DiskDamage {
   DiskDamage(FaultContext* context, const Swarm* swarm)
       : context_(context), swarm_(swarm) {}
 
-  // False while the cluster may still have to be founded, which needs all nodes.
-  // No disk is damaged then.
+  // False while the cluster may still have to be founded, which needs all
+  // nodes. No disk is damaged then.
   bool MayLoseNodes() const;
 
   // Damages one sector or block of one disk fault target, or of all of them.
