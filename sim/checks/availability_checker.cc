@@ -21,7 +21,8 @@ void AvailabilityChecker::OnSent(Operation op, const Attempt& attempt) {
   newest_[{attempt.connection, attempt.group}] = waiting.number;
   waiting.calm =
       calm_.has_value() && !calm_->excused.contains(waiting.last.node);
-  if (!waiting.calm || ++waiting.calm_attempts != calm_->attempts_max + 1) {
+  if (!waiting.calm || calm_->read_only.contains(attempt.node) ||
+      ++waiting.calm_attempts != calm_->attempts_max + 1) {
     return;
   }
   violate_(absl::StrCat("availability: ", describe_(op), " was sent ",

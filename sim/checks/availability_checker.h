@@ -69,7 +69,8 @@ class AvailabilityChecker {
   struct CalmBounds {
     Duration attempt;           // From the turn of an attempt to its answer.
     Duration p99;               // Of these times, its 99th percentile.
-    uint64_t attempts_max = 0;  // Of one operation.
+    uint64_t attempts_max = 0;  // Of one operation, at nodes that take writes.
+    std::set<NodeId> read_only = {};
     // Nodes that need not work: attempts there have no bound.
     std::set<NodeId> excused = {};
     // When a group got its leader. During a transfer of the leadership a node

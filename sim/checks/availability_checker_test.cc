@@ -370,5 +370,17 @@ TEST_F(AvailabilityCheckerTest, ManyAttemptsInTheCalm_FoundOnce) {
             "at most 3 times");
 }
 
+// A client that knows no better asks any node.
+TEST_F(AvailabilityCheckerTest, AttemptsAtReadOnlyNodes_DoNotCount) {
+  AvailabilityChecker::CalmBounds bounds = kCalm;
+  bounds.read_only.insert(NodeId(2));
+  checker_.BeginCalm(bounds);
+  for (int64_t second = 3; second < 9; ++second) Send(second, NodeId(2));
+  for (int64_t second = 9; second < 12; ++second) Send(second);
+  EXPECT_TRUE(found_.empty());
+  Send(12);
+  EXPECT_EQ(found_.size(), 1u);
+}
+
 }  // namespace
 }  // namespace quorate::sim

@@ -585,6 +585,7 @@ void Run::Impl::BeginCalm() {
     }
   }
   for (const node::Config& config : cluster_.configs()) {
+    if (config.self().read_only) bounds.read_only.insert(config.node);
     if (config.timeouts.leader_wait < bounds.attempt) {
       bounds.impatient.insert(config.node);
     }
