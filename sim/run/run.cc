@@ -578,6 +578,7 @@ void Run::Impl::BeginCalm() {
   AvailabilityChecker::CalmBounds bounds = BoundsOfCalm();
   std::vector<NodeId> nodes;
   for (const node::NodeConfig& node : cluster_.nodes()) {
+    if (node.read_only) bounds.read_only.insert(node.id);
     if (cluster_.MayNotWork(node.id)) {
       bounds.excused.insert(node.id);
     } else {
@@ -585,7 +586,6 @@ void Run::Impl::BeginCalm() {
     }
   }
   for (const node::Config& config : cluster_.configs()) {
-    if (config.self().read_only) bounds.read_only.insert(config.node);
     if (config.timeouts.leader_wait < bounds.attempt) {
       bounds.impatient.insert(config.node);
     }
