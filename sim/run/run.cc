@@ -576,18 +576,19 @@ RepeatedWork::Windows Run::Impl::WindowsOfLeaders() const {
 
 void Run::Impl::BeginCalm() {
   AvailabilityChecker::CalmBounds bounds = BoundsOfCalm();
+  for (const node::Config& config : cluster_.configs()) {
+    const node::TimeoutsConfig& timeouts = config.timeouts;
+    if (std::min(timeouts.leader_wait, timeouts.proxy) < bounds.attempt) {
+      bounds.impatient.insert(config.node);
+    }
+  }
   std::vector<NodeId> nodes;
   for (const node::NodeConfig& node : cluster_.nodes()) {
     if (node.read_only) bounds.read_only.insert(node.id);
     if (cluster_.MayNotWork(node.id)) {
       bounds.excused.insert(node.id);
-    } else {
+    } else if (!bounds.impatient.contains(node.id)) {
       nodes.push_back(node.id);
-    }
-  }
-  for (const node::Config& config : cluster_.configs()) {
-    if (config.timeouts.leader_wait < bounds.attempt) {
-      bounds.impatient.insert(config.node);
     }
   }
   recorder_.availability().BeginCalm(bounds);
