@@ -576,18 +576,17 @@ RepeatedWork::Windows Run::Impl::WindowsOfLeaders() const {
 
 void Run::Impl::BeginCalm() {
   AvailabilityChecker::CalmBounds bounds = BoundsOfCalm();
-  for (const node::Config& config : cluster_.configs()) {
-    const node::TimeoutsConfig& timeouts = config.timeouts;
-    if (std::min(timeouts.leader_wait, timeouts.proxy) < bounds.attempt) {
-      bounds.impatient.insert(config.node);
-    }
-  }
   std::vector<NodeId> nodes;
   for (const node::NodeConfig& node : cluster_.nodes()) {
+    const node::TimeoutsConfig& timeouts =
+        cluster_.configs()[node.id.value() - 1].timeouts;
+    const bool impatient =
+        std::min(timeouts.leader_wait, timeouts.proxy) < bounds.attempt;
+    if (impatient) bounds.impatient.insert(node.id);
     if (node.read_only) bounds.read_only.insert(node.id);
     if (cluster_.MayNotWork(node.id)) {
       bounds.excused.insert(node.id);
-    } else if (!bounds.impatient.contains(node.id)) {
+    } else if (!impatient) {
       nodes.push_back(node.id);
     }
   }
