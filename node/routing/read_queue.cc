@@ -155,7 +155,7 @@ void ReadQueue::Issue() {
     --waiting_requests_;
     --order.waiting_reads;
     if (item.sink->routing().drops_reads) {
-      Fail(item, RequestFailure::Kind::kNoLeader, absl::OkStatus());
+      Fail(item.Request(), item.slot, RequestFailure::Kind::kNoLeader);
       item.sink = nullptr;
       continue;
     }
@@ -169,7 +169,7 @@ void ReadQueue::Issue() {
       continue;
     }
     if (remote && item.redirect) {
-      Fail(item, RequestFailure::Kind::kMoved, absl::OkStatus());
+      Fail(item.Request(), item.slot, RequestFailure::Kind::kMoved);
       item.sink = nullptr;
       continue;
     }
@@ -293,9 +293,7 @@ void ReadQueue::Refuse(RoutedRequest request, const kv::CommandSpec& spec,
                        MonoTime deadline) {
   --OrderOf(request.sink).issued_reads;
   if (!RefusedCommands::MayHold(spec.op)) {
-    return request.sink->OnFailure(
-        request.token, leadership_.MakeFailure(RequestFailure::Kind::kNoLeader,
-                                               spec.slot, absl::OkStatus()));
+    return Fail(request, spec.slot, RequestFailure::Kind::kNoLeader);
   }
   request.deadline = deadline;
   kv::BatchBuilder alone;
@@ -623,7 +621,7 @@ void ReadQueue::Park(RequestSink* sink, ParkedRead read) {
   RequestSink::ConnectionOrder& order = OrderOf(sink);
   if (sink->routing().drops_reads) {
     --order.issued_reads;
-    return FailParked(sink, read);
+    return Fail({sink, read.token}, read.slot, RequestFailure::Kind::kNoLeader);
   }
   parts_.budget.Reserve(BytesOf(read));
   ++order.parked_reads;
@@ -704,14 +702,8 @@ void ReadQueue::DropParked(RequestSink* sink) {
        sink->routing().TakeParked(leadership_.group())) {
     Unpark(sink, read);
     --OrderOf(sink).issued_reads;
-    FailParked(sink, read);
+    Fail({sink, read.token}, read.slot, RequestFailure::Kind::kNoLeader);
   }
-}
-
-void ReadQueue::FailParked(RequestSink* sink, const ParkedRead& read) {
-  sink->OnFailure(read.token,
-                  leadership_.MakeFailure(RequestFailure::Kind::kNoLeader,
-                                          read.slot, absl::OkStatus()));
 }
 
 void ReadQueue::KeepReads(const ReadList& reads) {
@@ -775,7 +767,7 @@ void ReadQueue::ExpireWaiting() {
     --OrderOf(item.sink).waiting_reads;
     --waiting_requests_;
     if (why.ok()) ++counters_.leader_wait_expired;
-    Fail(item,
+    Fail(item.Request(), item.slot,
          why.ok() ? RequestFailure::Kind::kNoLeader
                   : RequestFailure::Kind::kRefused,
          why);
@@ -791,10 +783,10 @@ MonoTime ReadQueue::next_deadline() const {
   return next;
 }
 
-void ReadQueue::Fail(const ReadList::Item& item, RequestFailure::Kind kind,
-                     const absl::Status& why) {
-  item.sink->OnFailure(item.token,
-                       leadership_.MakeFailure(kind, item.slot, why));
+void ReadQueue::Fail(const RoutedRequest& request, Slot slot,
+                     RequestFailure::Kind kind, const absl::Status& why) {
+  request.sink->OnFailure(request.token,
+                          leadership_.MakeFailure(kind, slot, why));
 }
 
 }  // namespace quorate::node

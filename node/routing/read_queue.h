@@ -179,7 +179,6 @@ class ReadQueue {
   static size_t BytesOf(const ParkedRead& read);
   // A read of a sink that drops its reads fails instead.
   void Park(RequestSink* sink, ParkedRead read);
-  void FailParked(RequestSink* sink, const ParkedRead& read);
   // The read is not parked any more.
   void Unpark(RequestSink* sink, const ParkedRead& read);
   // Gives the result to the sink, or adds the read to `behind_log`, the reads
@@ -193,8 +192,8 @@ class ReadQueue {
   void KeepRead(const ReadList::Item& item, const ReadList& reads);
   // Sorts the waiting reads of the sink in the order in which it sent them.
   void SortReadsOf(RequestSink* sink);
-  void Fail(const ReadList::Item& item, RequestFailure::Kind kind,
-            const absl::Status& why);
+  void Fail(const RoutedRequest& request, Slot slot, RequestFailure::Kind kind,
+            const absl::Status& why = absl::OkStatus());
   RequestSink::ConnectionOrder& OrderOf(RequestSink* sink) const {
     return sink->routing().OrderOf(leadership_.group());
   }

@@ -247,6 +247,27 @@ class SlotOrderTest : public ::testing::Test {
         node_->store(GroupId(group)).Get(slot, "k", WallTime::Min()).value);
   }
 
+  // Gives the slot of group 2 a value.
+  void SetOther() {
+    Sink writer(node_->router());
+    ASSERT_TRUE(writer.Set(kOther, "v"));
+    world_.RunFor(Milliseconds(200));
+    ASSERT_EQ(writer.AnswerTo(0), "ok");
+  }
+  // The sink has one command to the slot that moves. Behind it come two reads,
+  // which find no room. The slot moves, and the answers come in order.
+  void MoveBeforeLaterReads() {
+    ASSERT_TRUE(sink_->Get(kOther));
+    ASSERT_TRUE(sink_->Get(kOther));
+    world_.RunFor(Milliseconds(200));
+    EXPECT_EQ(sink_->answers(), 0u);
+    node_->TakeMap(2, /*moved=*/true);
+    ASSERT_TRUE(Await(1));
+    node_->router().ServeParked(sink_.get());
+    ASSERT_TRUE(Await(3));
+    EXPECT_EQ(sink_->order(), (std::vector<uint64_t>{0, 1, 2}));
+  }
+
   sim::World world_;
   sim::MachineId machine_;
   Node* node_ = nullptr;
@@ -302,22 +323,12 @@ TEST_F(SlotOrderTest, RefusedRead_IsRoutedAgain) {
 TEST_F(SlotOrderTest, RefusedRead_DoesNotWaitForLaterReadsWithoutRoom) {
   sink_->TakeAnswersInOrder();
   ASSERT_TRUE(sink_->Get(kMoves));
-  ASSERT_TRUE(sink_->Get(kOther));
-  ASSERT_TRUE(sink_->Get(kOther));
-  world_.RunFor(Milliseconds(200));
-  EXPECT_EQ(sink_->answers(), 0u);
-  node_->TakeMap(2, /*moved=*/true);
-  ASSERT_TRUE(Await(1));
+  MoveBeforeLaterReads();
   EXPECT_EQ(sink_->AnswerTo(0), "nil");
-  node_->router().ServeParked(sink_.get());
-  ASSERT_TRUE(Await(3));
-  EXPECT_EQ(sink_->order(), (std::vector<uint64_t>{0, 1, 2}));
 }
 
 TEST_F(SlotOrderTest, RefusedRead_IsServedAfterALaterLongOne) {
-  Sink writer(node_->router());
-  ASSERT_TRUE(writer.Set(kOther, "v"));
-  world_.RunFor(Milliseconds(200));
+  SetOther();
   const std::vector<std::string_view> keys(4'000, "k");
   ASSERT_TRUE(sink_->Get(kMoves));
   ASSERT_TRUE(sink_->Send({.op = kv::Op::kMGet, .slot = kOther}, keys));
@@ -333,9 +344,7 @@ TEST_F(SlotOrderTest, RefusedRead_IsServedAfterALaterLongOne) {
 }
 
 TEST_F(SlotOrderTest, LongReadWithoutRoom_WaitsForRoom) {
-  Sink writer(node_->router());
-  ASSERT_TRUE(writer.Set(kOther, "v"));
-  world_.RunFor(Milliseconds(200));
+  SetOther();
   sink_->TakeAnswersInOrder();
   const std::vector<std::string_view> keys(8, "k");
   ASSERT_TRUE(sink_->Get(kMoves));
@@ -351,9 +360,7 @@ TEST_F(SlotOrderTest, LongReadWithoutRoom_WaitsForRoom) {
 
 // A read in pieces has begun, and the next turn serves the one behind it.
 TEST_F(SlotOrderTest, SinkThatDropsItsReads_GetsNoReadParked) {
-  Sink writer(node_->router());
-  ASSERT_TRUE(writer.Set(kOther, "v"));
-  world_.RunFor(Milliseconds(200));
+  SetOther();
   const std::vector<std::string_view> keys(4'000, "k");
   ASSERT_TRUE(sink_->Send({.op = kv::Op::kMGet, .slot = kOther}, keys));
   ASSERT_TRUE(sink_->Get(kOther));
@@ -370,15 +377,8 @@ TEST_F(SlotOrderTest, SinkThatDropsItsReads_GetsNoReadParked) {
 TEST_F(SlotOrderTest, RefusedWrite_DoesNotWaitForLaterReadsWithoutRoom) {
   sink_->TakeAnswersInOrder();
   ASSERT_TRUE(sink_->Append(kMoves, "a"));
-  ASSERT_TRUE(sink_->Get(kOther));
-  ASSERT_TRUE(sink_->Get(kOther));
-  world_.RunFor(Milliseconds(200));
-  EXPECT_EQ(sink_->answers(), 0u);
-  node_->TakeMap(2, /*moved=*/true);
-  ASSERT_TRUE(Await(1));
+  MoveBeforeLaterReads();
   EXPECT_EQ(sink_->AnswerTo(0), "ok");
-  node_->router().ServeParked(sink_.get());
-  ASSERT_TRUE(Await(3));
 }
 
 TEST_F(SlotOrderTest, CountOfSlotsThatAreNotAllThere_IsNeverShort) {
