@@ -161,7 +161,7 @@ void Swarm::SetMessageRates() {
   network.loss = DrawRate(FaultFamily::kLoss, 0, {1, 4});
   network.duplicate = DrawRate(FaultFamily::kDuplication, 0, {1, 3});
   network.reorder = DrawRate(FaultFamily::kDuplication, 1, {2, 3});
-  network.replay = DrawRate(FaultFamily::kDuplication, 2, {1, 4});
+  network.replay = DrawRate(FaultFamily::kDuplication, 2, {1, 3});
   network.corrupt = DrawRate(FaultFamily::kCorruption, 0, {1, 30});
   if (on(FaultFamily::kClog)) {
     network.lane_bytes_max = kLaneBytesMax[context_->choices().Below(
@@ -169,8 +169,8 @@ void Swarm::SetMessageRates() {
   }
   StreamOptions& streams = context_->world().stream_options();
   streams.jitter = DrawRate(FaultFamily::kStreams, 0, {1, 1});
-  streams.split = DrawRate(FaultFamily::kStreams, 1, {3, 4});
-  streams.reset = DrawRate(FaultFamily::kStreams, 2, {1, 60});
+  streams.split = DrawRate(FaultFamily::kStreams, 1, {4, 5});
+  streams.reset = DrawRate(FaultFamily::kStreams, 2, {1, 50});
   if (on(FaultFamily::kStreams)) {
     // Few streams are closed while bytes are in flight, so at least half of
     // those lose their tail.
@@ -192,7 +192,7 @@ void Swarm::SetNodeRates() {
   for (MachineId node : context_->nodes()) {
     DiskOptions& disk = context_->world().disk_options(node);
     disk.jitter = DrawRate(FaultFamily::kDiskSlow, 0, {1, 1});
-    disk.slow = DrawRate(FaultFamily::kDiskSlow, 1, {1, 40});
+    disk.slow = DrawRate(FaultFamily::kDiskSlow, 1, {1, 30});
     LoopOptions& loop = context_->world().loop_options(node);
     loop.hiccup = DrawRate(FaultFamily::kPause, 0, {1, 250});
     loop.timers_first = DrawRate(FaultFamily::kDelay, 2, {1, 2});

@@ -208,12 +208,11 @@ bool ClusterInvariants::CheckKnownCommit(ReplicaId replica, const Core& core,
                                          const Seen& seen,
                                          std::string* violation) const {
   const Index commit = core.commit_index();
-  if (commit <= core.snapshot().position.index) return true;
-  if (commit > seen.commit) {
+  if (commit > core.snapshot().position.index && commit > seen.commit) {
     return Fail(violation, "commit", replica, "restarts with commit index ",
                 commit, ", it knew ", seen.commit);
   }
-  if (commit > committed()) return true;
+  if (commit == Index(0) || commit > committed()) return true;
   const Term term = committed_[commit.value() - 1].term;
   if (core.TermAt(commit) == term) return true;
   return Fail(violation, "commit", replica, "restarts with entry ", commit,

@@ -61,6 +61,7 @@ class ClusterInvariants {
   //   Durability: the replica has the entries, the term and the vote that were
   //   on its disk. Only a newer snapshot that the log did not hold replaces it.
   //   Commit: it takes for committed what it knew to be, behind its snapshot.
+  //   Its log holds the committed entry at that index, also at the snapshot's.
   std::string ObserveStart(ReplicaId replica, const Core& core);
 
   // The disk of `replica`, which is down, now has older entries, and the same

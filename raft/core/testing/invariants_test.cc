@@ -45,6 +45,7 @@ class DrivenReplica : public ReplicaTest {
     ReceiveSnapshot(2, 3, snapshot);
     ASSERT_TRUE(core_->installing());
   }
+  using ReplicaTest::SmallSnapshot;
   void Restore(const SnapshotDescriptor& snapshot, uint64_t term,
                std::vector<Entry> entries) {
     StartFrom({.hard_state = {Term(term), ReplicaId()},
@@ -367,6 +368,15 @@ TEST_F(InvariantsTest, RestartWithAnotherEntryCommitted_Commit) {
   DrivenReplica after(3);
   after.RestoreWithCommit(3, 2, 2);
   ExpectViolation("commit", Start(1, after));
+}
+
+TEST_F(InvariantsTest, RestartWithAnotherEntryAtItsSnapshot_Commit) {
+  DrivenReplica before(3);
+  before.Follow(3, 2, 1, "a", 2);
+  EXPECT_EQ(Show(1, before), "");
+  DrivenReplica after(3);
+  after.Restore(after.SmallSnapshot({Term(2), Index(2)}), 3, {});
+  ExpectViolation("commit", Start(2, after));
 }
 
 TEST_F(InvariantsTest, ReportedDurableBeforeTheWrite_Durability) {
