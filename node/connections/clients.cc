@@ -135,7 +135,7 @@ bool ClientConnection::HasRoom(size_t bytes, bool in_front) const {
 
 bool ClientConnection::RoomFor(size_t bytes, bool in_front) {
   Count();
-  const bool waits = unsent_bytes() + held_bytes_ > 0 &&
+  const bool waits = !closed() && unsent_bytes() + held_bytes_ > 0 &&
                      clients_.env_.buggify.Fire("node.reply_waits_for_room");
   // Work that has begun is finished: it asks for the room of its reply.
   // Connections that wait continue in step 2 of the next turn, whatever work

@@ -344,9 +344,12 @@ void BatchQueue::RecordAnswered(const Batch& batch, Outcome outcome,
     if (outcome == Outcome::kNotExecuted) continue;
     order.executed_through = std::max(order.executed_through, batch.sequence);
     if (outcome == Outcome::kDone) {
-      if (batch.sequence > order.unsettled) order.unsettled = 0;
+      if (batch.sequence > order.unsettled) {
+        order.unsettled = order.unsettled_bytes = 0;
+      }
     } else if (undecided) {
       order.unsettled = std::max(order.unsettled, batch.sequence);
+      if (item.write) order.unsettled_bytes += item.bytes;
     }
   }
 }

@@ -118,6 +118,8 @@ class RequestSink {
     // The newest batch that was answered as unknown and may still be executed;
     // 0 once a later batch is known to be executed.
     uint64_t unsettled = 0;
+    // Encoded size of the writes in such batches.
+    size_t unsettled_bytes = 0;
     // The number of the open batch that got its newest batched command;
     // outdated if that batch was closed.
     uint64_t open_batch = 0;

@@ -37,7 +37,8 @@ size_t ResultRoom::BytesOf(RequestSink* sink,
   const size_t keys =
       spec.op == kv::Op::kMGet ? spec.arguments.size() : size_t{1};
   const kv::Store* here = leadership_.store();
-  const size_t added = OrderOf(sink).unapplied_bytes;
+  const RequestSink::ConnectionOrder& order = OrderOf(sink);
+  const size_t added = order.unapplied_bytes + order.unsettled_bytes;
   size_t bytes = kResultFrameBytes;
   for (const std::string_view key : spec.arguments.first(keys)) {
     size_t value = kv::kValueBytesMax;

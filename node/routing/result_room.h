@@ -29,8 +29,8 @@ class ResultRoom {
       : parts_(parts), leadership_(leadership) {}
 
   // Upper bound of the result of `spec`, in bytes. Exact for the state applied
-  // here plus the sink's own writes in flight. Without a replica, the largest
-  // value counts.
+  // here plus the sink's own writes that are in flight, or may still be
+  // executed. Without a replica, the largest value counts.
   size_t BytesOf(RequestSink* sink, const kv::CommandSpec& spec) const;
   // Upper bound of the result of `specs` as one kAtomic.
   size_t BytesOfAtomic(RequestSink* sink,

@@ -452,5 +452,21 @@ TEST_F(SlotOrderTest, CommandBehindAnUnknownOutcome_FollowsItToItsGroup) {
   EXPECT_EQ(ValueOf(2, kMoves), "b");
 }
 
+// The read is in the log behind the write, so it may return what that wrote.
+TEST_F(SlotOrderTest, ReadBehindAnUnknownOutcome_ReservesRoomForWhatItWrote) {
+  const std::string value(100'000, 'v');
+  world_.StallDisk(machine_, world_.now() + Milliseconds(5'500));
+  ASSERT_TRUE(sink_->Set(kStays, value));
+  world_.RunFor(Milliseconds(5'100));
+  ASSERT_EQ(sink_->AnswerTo(0), "unknown");
+  ASSERT_TRUE(sink_->Get(kStays));
+  const auto* order = sink_->routing().FindOrder(GroupId(1));
+  EXPECT_GE(order->result_bytes, value.size());
+  ASSERT_TRUE(Await(2));
+  EXPECT_EQ(sink_->AnswerTo(1), value);
+  EXPECT_EQ(order->result_bytes, 0u);
+  EXPECT_EQ(order->unsettled_bytes, 0u);
+}
+
 }  // namespace
 }  // namespace quorate::node

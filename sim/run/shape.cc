@@ -79,6 +79,11 @@ Shape ShapeDraw::DrawShape() {
       "shape.large_value_bytes", 0, {6'000, 6'000, 6'000, 60'000, 300'000});
   shape.value_bytes_max =
       Pick<size_t>("shape.value_bytes_max", 0, {200, 200, 200, 20, 2'000});
+  DrawBound("shape.value_limit_bytes", NodeId(), &shape.value_limit_bytes,
+            128 << 10);
+  shape.value_limit_bytes =
+      std::min(Shape().value_limit_bytes,
+               std::max(shape.value_limit_bytes, 2 * shape.large_value_bytes));
   shape.rules = DrawRules();
   DrawOtherClients(&shape);
   shape.digest_interval =
@@ -236,7 +241,7 @@ node::Config ShapeDraw::DrawConfig(NodeId node, const Shape& shape) {
   Draw("knob.log.ballast_bytes", node, &config.log.ballast_bytes,
        {64 << 10, 0, 256 << 10});
   config.raft = DrawRaft(node, shape);
-  config.limits = DrawLimits(node);
+  config.limits = DrawLimits(node, shape);
   config.bounds = DrawBounds(node);
   config.bounds.digest_interval = shape.digest_interval;
   return config;
@@ -311,8 +316,11 @@ node::RaftConfig ShapeDraw::DrawRaft(NodeId node, const Shape& shape) {
   return raft;
 }
 
-node::LimitsConfig ShapeDraw::DrawLimits(NodeId node) {
+node::LimitsConfig ShapeDraw::DrawLimits(NodeId node, const Shape& shape) {
   node::LimitsConfig limits;
+  // Only the client of the whole surface has longer keys.
+  DrawBound("knob.limits.key_bytes", node, &limits.key_bytes, 128);
+  limits.value_bytes = shape.value_limit_bytes;
   Draw("knob.limits.batch_commands", node, &limits.batch_commands,
        {4096, 4096, 4, 1});
   DrawBound("knob.limits.batch_bytes", node, &limits.batch_bytes, 1 << 10);

@@ -62,6 +62,9 @@ struct Shape {
   // timings so that it neither sends nor waits too seldom for such a node.
   Duration election_timeout_min = node::RaftConfig().election_timeout_min;
   size_t large_value_bytes = 6'000;  // One value in sixteen has this size.
+  // limits.value_bytes of all nodes. Only the client of the whole surface has
+  // longer values.
+  size_t value_limit_bytes = node::LimitsConfig().value_bytes;
   kv::Rules rules;
   // Clients of other kinds (sim/workload).
   uint32_t http_clients = 0;
@@ -112,7 +115,7 @@ class ShapeDraw {
   node::TimeoutsConfig DrawTimeouts(NodeId node, const Shape& shape);
   void DrawTimings(NodeId node, const Shape& shape, node::RaftConfig* raft);
   node::RaftConfig DrawRaft(NodeId node, const Shape& shape);
-  node::LimitsConfig DrawLimits(NodeId node);
+  node::LimitsConfig DrawLimits(NodeId node, const Shape& shape);
   node::SnapshotConfig DrawSnapshots(NodeId node, const Shape& shape);
   node::BoundsConfig DrawBounds(NodeId node);
   template <typename T, size_t N>

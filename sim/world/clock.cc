@@ -89,6 +89,14 @@ void SimClock::SetFrozen(SimTime now, bool frozen) {
   frozen_ = frozen;
 }
 
+void SimClock::NoteStandstill(SimTime now) {
+  if (freezes_.empty() || freezes_.back().second < anchor_) {
+    freezes_.emplace_back(now, anchor_);
+  }
+  SimTime& begin = freezes_.back().first;
+  begin = std::min(begin, now);
+}
+
 Duration SimClock::FrozenFor(SimTime since, SimTime now) const {
   Duration total;
   for (const auto& [begin, end] : freezes_) {

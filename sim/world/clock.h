@@ -37,6 +37,7 @@ class SimClock {
   MonoTime Mono(SimTime now) const;
   WallInterval Wall(SimTime now) const;
   Now Read(SimTime now) {
+    if (now < anchor_) NoteStandstill(now);
     read_ = std::max(read_, now);
     return {Mono(now), Wall(now)};
   }
@@ -58,7 +59,9 @@ class SimClock {
   // the same reading.
   void SetFrozen(SimTime now, bool frozen);
   bool frozen() const { return frozen_; }
-  // The time from `since` to `now` for which it was frozen.
+  // The time from `since` to `now` for which it was frozen or stood still. It
+  // stands still if it changed during a turn that paused, and that program
+  // died. The next program reads the same time until the end of the pause.
   Duration FrozenFor(SimTime since, SimTime now) const;
   // Steps the wall clock. With an offset beyond the bound the stated interval
   // is wrong, and no lease is safe.
@@ -83,6 +86,8 @@ class SimClock {
  private:
   // Makes `now` the beginning of a new piece.
   void Anchor(SimTime now);
+  // It stands still from `now` to the anchor.
+  void NoteStandstill(SimTime now);
   // The drift is drawn once, before the first turn.
   Duration drifted(SimTime now) const {
     return Duration(now.ns() / 1'000'000 * mono_drift_ppm_);
@@ -93,7 +98,7 @@ class SimClock {
   MonoTime anchor_mono_;
   int64_t mono_drift_ppm_;
   bool frozen_ = false;
-  // Begin and end of each freeze. The last one lasts if frozen_.
+  // Begin and end of each freeze or standstill. The last one lasts if frozen_.
   std::vector<std::pair<SimTime, SimTime>> freezes_;
   WallTime epoch_;
   Duration wall_offset_;

@@ -81,6 +81,19 @@ TEST(SimClock, ReadBeforeAChangeThatBeganLater_IsNotBelowIt) {
   EXPECT_EQ(clock.Mono(SimTime(5000)), read);
 }
 
+TEST(SimClock, FrozenFor_CountsTheRestOfAPauseWhoseProgramDied) {
+  SimClock clock({}, kEpoch);
+  const MonoTime read = clock.Read(SimTime(5000)).mono;
+  clock.JumpMono(SimTime(1000), Nanoseconds(10));
+  EXPECT_EQ(clock.FrozenFor(SimTime(0), SimTime(9000)), Duration());
+  EXPECT_EQ(clock.Read(SimTime(3000)).mono, read + Nanoseconds(10));
+  EXPECT_EQ(clock.Read(SimTime(4000)).mono, read + Nanoseconds(10));
+  EXPECT_EQ(clock.FrozenFor(SimTime(0), SimTime(9000)), Nanoseconds(2000));
+  clock.SetFrozen(SimTime(4500), true);
+  EXPECT_EQ(clock.Read(SimTime(6000)).mono, read + Nanoseconds(10));
+  EXPECT_EQ(clock.FrozenFor(SimTime(0), SimTime(9000)), Nanoseconds(6000));
+}
+
 TEST(SimClock, RestartMono_CountsFromTheNewReading) {
   SimClock clock({}, kEpoch);
   clock.Read(SimTime(Seconds(9).ns()));
