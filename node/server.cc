@@ -100,6 +100,11 @@ raft::HostOptions MakeHostOptions(const Config& config,
   options.log_memory_bytes_max = config.snapshot.log_memory_bytes;
   options.log_bytes_max = config.snapshot.log_bytes;
   options.digest_interval = config.bounds.digest_interval;
+  options.core.send_bytes_max = config.bounds.send_bytes;
+  options.core.pending_reads_max = config.bounds.pending_reads;
+  options.core.commit_notification_delay =
+      config.bounds.commit_notification_delay;
+  options.turn_apply_work_max = config.bounds.turn_apply_work;
   return options;
 }
 

@@ -250,6 +250,11 @@ struct BoundsConfig {
   size_t snapshot_sync_bytes = 4 << 20;
   uint64_t log_slack_segments = 4;
   Duration log_witness_delay = Seconds(1);
+  // For raft::CoreOptions and raft::HostOptions.
+  size_t send_bytes = 1 << 20;
+  uint32_t pending_reads = 64 << 10;
+  Duration commit_notification_delay = Milliseconds(5);
+  uint64_t turn_apply_work = 64 << 10;
   // Connections of one protocol above limits.connections that receive their
   // error. Above this number the oldest of them is closed at once.
   size_t refused_connections = 32;

@@ -105,16 +105,18 @@ void ExpiryChecker::NoteSkew(GroupClock& clock, SimTime now,
   if (!clock.skews.empty()) skew = clock.skews.back().second;
   const Skew before = skew;
   const int64_t ahead_ms = entry.log_time.ms() - UnixMs(now);
+  const bool known = entry.led_since != SimTime::Max();
+  const SimTime led_since = known ? entry.led_since : SimTime();
   if (entry.bounded) {
     skew.behind_ms = 0;
     skew.ahead_ms = std::clamp<int64_t>(ahead_ms + 1, 0, skew.ahead_ms);
   } else if (entry.term != clock.term) {
     clock.taken_over_ms = std::max<int64_t>(-ahead_ms, 0);
     // The lead of the last entry, too: it may have been applied later.
+    clock.lead_taken_over_ms = 0;
     if (clock.log_time > WallTime() && entry.led_since <= now) {
-      skew.ahead_ms = std::max(skew.ahead_ms, clock.log_time.ms() -
-                                                  UnixMs(entry.led_since) +
-                                                  clocks_.gained().ms() + 1);
+      clock.lead_taken_over_ms =
+          std::max<int64_t>(clock.log_time.ms() - UnixMs(entry.led_since), 0);
     }
     // The first leader of a group begins log time at its reading.
     if (clock.log_time <= WallTime()) clock.begun_in = entry.term;
@@ -125,13 +127,14 @@ void ExpiryChecker::NoteSkew(GroupClock& clock, SimTime now,
     skew.ahead_ms = std::max(skew.ahead_ms, ahead_ms + 1);
   }
   if (!entry.bounded) {
-    skew.behind_ms = clock.taken_over_ms + clocks_.slowed().ms() + 1;
-    skew.ahead_ms = std::max(skew.ahead_ms, clocks_.gained().ms() + 1);
+    skew.behind_ms =
+        clock.taken_over_ms + clocks_.slowed(entry.leader, led_since).ms() + 1;
+    skew.ahead_ms = std::max(
+        skew.ahead_ms, clock.lead_taken_over_ms +
+                           clocks_.gained(entry.leader, led_since).ms() + 1);
   }
   if (entry.leader != NodeId() && entry.term != clock.term) {
-    const bool known = entry.led_since != SimTime::Max();
-    clock.leaders.emplace_back(
-        now, Leader{entry.leader, known ? entry.led_since : SimTime()});
+    clock.leaders.emplace_back(now, Leader{entry.leader, led_since});
   }
   clock.term = entry.term;
   if (skew.behind_ms != before.behind_ms || skew.ahead_ms != before.ahead_ms) {
@@ -188,11 +191,12 @@ int64_t ExpiryChecker::AppliedLagMs(const std::string& key, SimTime since) {
   int64_t most = 0;
   for (const auto& [node, lags] : clock->applied_lags_ms) {
     for (auto lag = lags.rbegin(); lag != lags.rend(); ++lag) {
-      most = std::max(most, lag->second + clocks_.lost(node, lag->first).ms());
+      most = std::max(most, lag->second + clocks_.lost(node, lag->first).ms() +
+                                clocks_.slowed(node, lag->first).ms() + 1);
       if (lag->first < since) break;
     }
   }
-  return most == 0 ? 0 : most + clocks_.slowed().ms() + 1;
+  return most;
 }
 
 void ExpiryChecker::OnEntry(GroupId group, SimTime now,
@@ -265,6 +269,13 @@ void ExpiryChecker::OnCommand(GroupId group, SimTime now,
   written.verb = Verb::kGetEx;
   written.reply = before.there ? Bulk(before.value) : Nil();
   key(name).writes.push_back(std::move(written));
+}
+
+bool ExpiryChecker::HasHadExpiry(const std::string& name) const {
+  const auto found = keys_.find(name);
+  return found != keys_.end() &&
+         std::any_of(found->second.states.begin(), found->second.states.end(),
+                     [](const State& state) { return state.due_ms != 0; });
 }
 
 void ExpiryChecker::Attribute(const std::string& token, Written written) {

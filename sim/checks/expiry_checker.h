@@ -58,11 +58,15 @@ struct ClockBounds {
   absl::AnyInvocable<Duration(NodeId, SimTime)> lost = [](NodeId, SimTime) {
     return Duration();
   };
-  // The most monotonic time that one node has gained so far by jumps and drift,
-  // and the most that one has lost by drift. Leaders make up for it, unless
-  // their clocks have no error bound.
-  absl::AnyInvocable<Duration()> gained = [] { return Duration(); };
-  absl::AnyInvocable<Duration()> slowed = [] { return Duration(); };
+  // The monotonic time that the node has gained from a time on by jumps and
+  // drift, and the time that it has lost by drift. Node zero: the most of all
+  // nodes. Leaders make up for it, unless their clocks have no error bound.
+  absl::AnyInvocable<Duration(NodeId, SimTime)> gained = [](NodeId, SimTime) {
+    return Duration();
+  };
+  absl::AnyInvocable<Duration(NodeId, SimTime)> slowed = [](NodeId, SimTime) {
+    return Duration();
+  };
   // Whether the node's clock has no error bound, in the whole run.
   absl::AnyInvocable<bool(NodeId)> unbounded = [](NodeId) { return false; };
 };
@@ -114,6 +118,8 @@ class ExpiryChecker {
   ExpiryCommand::Verb verb(Ticket ticket) const {
     return operations_[ticket].call.verb;
   }
+  // Whether the key has had a time to expire.
+  bool HasHadExpiry(const std::string& name) const;
   // The number of keys that expired.
   uint64_t expired() const { return expired_; }
 
@@ -148,8 +154,9 @@ class ExpiryChecker {
     WallTime log_time;
     raft::Term term;
     raft::Term begun_in;  // An unbounded leader began log time in this term.
-    // The lag that the leader of `term` took over.
+    // The lag and the lead that the leader of `term` took over.
     int64_t taken_over_ms = 0;
+    int64_t lead_taken_over_ms = 0;
     // The leaders, from when the first entry of each was applied.
     std::vector<std::pair<SimTime, Leader>> leaders;
     // The allowance from each time on, in order.

@@ -68,6 +68,9 @@ void LogChecker::OnInvoked(Number op, const std::string& key,
   } else if (call.function == Kv::kIncrement) {
     token = TokenOfIncrement(key, call.argument.integer());
   }
+  if (call.function == Kv::kDelete || call.function == Kv::kTake) {
+    ++removals_left_[{key, call.function}];
+  }
   if (token.empty()) return;
   tokens_[token] = op;
   writes_[op] = {.token = std::move(token), .function = call.function};
@@ -215,8 +218,16 @@ void LogChecker::OnCommand(const kv::Version& version,
   if (!token.empty()) {
     OnToken(token, at, result);
   } else {
-    removals_[key].push_back({op.function, clock_(), at, result});
+    OnRemoval(key, {op.function, clock_(), at, result});
   }
+}
+
+void LogChecker::OnRemoval(const std::string& key, const Removal& removal) {
+  removals_[key].push_back(removal);
+  if (--removals_left_[{key, removal.function}] >= 0) return;
+  violate_(absl::StrCat("log: it removes ", key,
+                        " more often than clients sent ",
+                        removal.function == Kv::kTake ? "GETDEL" : "DEL"));
 }
 
 Value LogChecker::Replay(const std::string& key, lincheck::Version at,

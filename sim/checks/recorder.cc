@@ -37,7 +37,10 @@ Recorder::Recorder(Clock clock, Report violate, const Budget& budget)
             .expiry = &expiry_,
             .order = &order_,
             .stale_reads = &stale_reads_,
-            .multi_keys = &multi_keys_}) {}
+            .multi_keys = &multi_keys_}) {
+  stale_reads_.SetMayExpire(
+      [this](const std::string& key) { return expiry_.HasHadExpiry(key); });
+}
 
 Recorder::Ticket Recorder::Invoke(const ClientCall& call) {
   const uint32_t partition = history_.Partition(call.key);
@@ -226,6 +229,17 @@ void Recorder::StaleRead(const StaleReadChecker::Sent& sent,
 void Recorder::Unexpected(uint32_t client, std::string_view what) {
   violate_(absl::StrCat("client ", client,
                         ": unexpected reply: ", std::string(what)));
+}
+
+void Recorder::OnReadOnly(uint32_t client, NodeId node) {
+  if (!limits_.has_value() || limits_->read_only.contains(node)) return;
+  Unexpected(client, absl::StrCat("READONLY of node ", node.value(),
+                                  ", which has a vote"));
+}
+
+void Recorder::OnNoMemory(uint32_t client) {
+  if (!limits_.has_value() || limits_->memory) return;
+  Unexpected(client, "OOM, though no node has a limit of its memory");
 }
 
 void Recorder::OrderRemovals(const std::string& key,

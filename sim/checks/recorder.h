@@ -12,6 +12,8 @@
 #include <array>
 #include <cstdint>
 #include <map>
+#include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -138,6 +140,18 @@ class Recorder final : private HistoryChecker::Source {
   void StaleRead(const StaleReadChecker::Sent& sent, const std::string& key,
                  const ClientReply& reply);
 
+  // The nodes that may refuse writes for good, and whether some node may run
+  // out of memory. Call it before the first operation. Else all may.
+  struct Limits {
+    std::set<NodeId> read_only;
+    bool memory = false;
+  };
+  void SetLimits(Limits limits) { limits_ = std::move(limits); }
+  // A node refused a command: it has no vote (READONLY), or no memory left. An
+  // unexpected reply if no limit of the run explains it.
+  void OnReadOnly(uint32_t client, NodeId node);
+  void OnNoMemory(uint32_t client);
+
   // A reply that no correct server gives.
   void Unexpected(uint32_t client, std::string_view what);
 
@@ -206,6 +220,7 @@ class Recorder final : private HistoryChecker::Source {
   absl::AnyInvocable<void(const std::string& key, SimTime invoked)> read_hook_;
   absl::AnyInvocable<GroupId(std::string_view key)> group_of_;
   bool orders_by_slot_ = false;
+  std::optional<Limits> limits_;
   const lincheck::ModelOf<lincheck::Kv> model_;
   HistoryChecker histories_;
   ValueHistory values_;

@@ -449,6 +449,33 @@ TEST_F(RecorderTest, ReadOfAnUncommittedValue_FoundAtOnce) {
   ExpectFound("by the order of the log");
 }
 
+TEST_F(RecorderTest, RemovalThatNoClientSent_Found) {
+  const auto removal = Invoke(Kv::kDelete, "k");
+  Commit(kv::Op::kDel, "k", "");
+  recorder_.ReturnNumber(removal, 0);
+  EXPECT_TRUE(found_.empty()) << found_[0];
+  Commit(kv::Op::kDel, "k", "");
+  ExpectFound("log: it removes k more often than clients sent DEL");
+}
+
+TEST_F(RecorderTest, RefusalThatNoLimitExplains_Found) {
+  recorder_.OnNoMemory(1);
+  recorder_.OnReadOnly(1, NodeId(2));
+  recorder_.SetLimits({.read_only = {NodeId(3)}, .memory = true});
+  recorder_.OnNoMemory(1);
+  recorder_.OnReadOnly(1, NodeId(3));
+  EXPECT_TRUE(found_.empty()) << found_[0];
+  recorder_.OnReadOnly(1, NodeId(2));
+  recorder_.SetLimits({});
+  recorder_.OnNoMemory(1);
+  ASSERT_EQ(found_.size(), 2u);
+  EXPECT_EQ(found_[0],
+            "client 1: unexpected reply: READONLY of node 2, which has a vote");
+  EXPECT_EQ(found_[1],
+            "client 1: unexpected reply: OOM, though no node has a limit of "
+            "its memory");
+}
+
 TEST_F(RecorderTest, UnexpectedReply_Found) {
   recorder_.Unexpected(3, "-ERR what");
   ExpectFound("client 3: unexpected reply: -ERR what");

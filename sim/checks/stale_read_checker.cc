@@ -2,7 +2,6 @@
 
 #include "absl/strings/str_cat.h"
 #include "env/check.h"
-#include "sim/checks/expiry_checker.h"
 #include "sim/choices/trace_hash.h"
 
 namespace quorate::sim {
@@ -36,10 +35,12 @@ StaleReadChecker::Sent StaleReadChecker::Send(NodeId node,
 void StaleReadChecker::OnReply(const Sent& sent, const std::string& key,
                                const ClientReply& reply) {
   if (entries_.empty()) return;
+  // TTL and EXISTS.
+  if (reply.type == ClientReply::Type::kInteger) return;
   const bool found = reply.type == ClientReply::Type::kBulk;
   // A replica whose own clock says that a key is due returns nil before the log
   // removes the key.
-  if (!found && ExpiryChecker::Covers(key)) return;
+  if (!found && may_expire_ && may_expire_(key)) return;
   const uint64_t value = found ? HashBytes(reply.text) : ValueHistory::kNothing;
   const auto replica = replicas_.find({sent.node, sent.group});
   const bool same =

@@ -30,6 +30,11 @@ class StaleReadChecker {
   StaleReadChecker(const ValueHistory* values, Report violate)
       : values_(values), violate_(std::move(violate)) {}
 
+  // `may_expire` returns whether the key has had a time to expire.
+  void SetMayExpire(
+      absl::AnyInvocable<bool(const std::string& key)> may_expire) {
+    may_expire_ = std::move(may_expire);
+  }
   // An entry was committed. `last` is the last position so far.
   void OnEntry(GroupId group, raft::Index index, Position last);
   // The replica's state is that after the entry `index`. Zero: it starts.
@@ -55,6 +60,7 @@ class StaleReadChecker {
 
   const ValueHistory* const values_;
   Report violate_;
+  absl::AnyInvocable<bool(const std::string& key)> may_expire_;
   // For each group, the last position of entry i + 1 and of those before it.
   std::map<GroupId, std::vector<Position>> entries_;
   std::map<std::pair<NodeId, GroupId>, Replica> replicas_;

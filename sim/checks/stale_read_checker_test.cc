@@ -77,8 +77,17 @@ TEST_F(StaleReadCheckerTest, ReplicaThatHasStartedAgain_MayReturnOlderValues) {
   EXPECT_TRUE(found_.empty());
 }
 
+TEST_F(StaleReadCheckerTest, KeyThatNeverHadAnExpiry_MayNotBeAbsent) {
+  checker_.SetMayExpire([](const std::string&) { return false; });
+  Commit("t1", "a");
+  checker_.OnApplied(kNode, kGroup, raft::Index(1));
+  checker_.OnReply(checker_.Send(kNode, kGroup), "t1", kNil);
+  ExpectFound("older than the replica's state");
+}
+
 // A replica whose own clock says that the key is due returns nil.
 TEST_F(StaleReadCheckerTest, KeyThatExpires_MayBeAbsent) {
+  checker_.SetMayExpire([](const std::string& key) { return key == "t1"; });
   Commit("t1", "a");
   checker_.OnApplied(kNode, kGroup, raft::Index(1));
   const StaleReadChecker::Sent sent = checker_.Send(kNode, kGroup);

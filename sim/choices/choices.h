@@ -164,6 +164,10 @@ class Choices {
   // While recording: the choices so far. While replaying: the lines of the tape
   // that were used.
   std::vector<TapeChoice> taken() const;
+  // While replaying: the number of lines of the tape that were not used.
+  size_t unused() const {
+    return replaying_ ? choices_.size() - taken().size() : 0;
+  }
 
  private:
   using Key = std::tuple<uint64_t, uint64_t, uint64_t>;

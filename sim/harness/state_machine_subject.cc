@@ -90,7 +90,12 @@ class StateMachineSubject::Node final : public ReplicaObserver {
   }
   void OnChanged(GroupId group) override { changed_ |= group == kGroup; }
   void OnStopped(const absl::Status& why) override {
-    subject_->supervisor_.OnStopped(subject_->machines_[index_], why);
+    const MachineId machine = subject_->machines_[index_];
+    // Calls of a program that dies in this turn fail, too.
+    const bool excused = subject_->world_.disk_failures(machine) > 0 ||
+                         !subject_->world_.running(machine);
+    subject_->checker_.OnNodeStopped(NodeId(index_ + 1), why, excused);
+    subject_->supervisor_.OnStopped(machine, why);
   }
   void OnFenced(GroupId, const absl::Status& why) override { OnStopped(why); }
 

@@ -122,13 +122,13 @@ void Network::Send(NetworkMessage&& message) {
   const NetworkOptions& options = state_->network;
   const ChoiceKey key = KeyOf(message);
   if (link.blocks > 0) {
-    state_->faults.Count(Fault::kMessageBlocked);
+    state_->faults.Count(Fault::kMessageBlocked, message.to);
     return;
   }
   // An empty lane accepts any message.
   if (lane.bytes > 0 &&
       lane.bytes + message.bytes.size() > options.lane_bytes_max) {
-    state_->faults.Count(Fault::kMessageOverflow);
+    state_->faults.Count(Fault::kMessageOverflow, message.to);
     return;
   }
   Duration latency = options.latency_min + link.distance + link.extra_latency;
@@ -147,14 +147,14 @@ void Network::Send(NetworkMessage&& message) {
   };
   switch (ChooseFate(key)) {
     case Fate::kLose:
-      state_->faults.Count(Fault::kMessageLost);
+      state_->faults.Count(Fault::kMessageLost, message.to);
       return;
     case Fate::kDuplicate:
-      state_->faults.Count(Fault::kMessageDuplicated);
+      state_->faults.Count(Fault::kMessageDuplicated, message.to);
       Schedule(NetworkMessage(message), arrives + late(options.reorder_max));
       break;
     case Fate::kReorder:
-      state_->faults.Count(Fault::kMessageReordered);
+      state_->faults.Count(Fault::kMessageReordered, message.to);
       // This message does not keep the order of its lane.
       Schedule(std::move(message), arrives + late(options.reorder_max));
       return;
@@ -197,7 +197,7 @@ void Network::Replay(const NetworkMessage& message, NetworkLink* link,
                      const ChoiceKey& key) {
   const uint64_t which = state_->choices.Below(kWhichOld, key, kRememberedMax);
   if (link->old.empty()) return;
-  state_->faults.Count(Fault::kMessageReplayed);
+  state_->faults.Count(Fault::kMessageReplayed, message.to);
   const size_t back = std::min<size_t>(which, link->old.size() - 1);
   NetworkMessage again =
       link->old[(link->oldest + link->old.size() - 1 - back) %
@@ -211,7 +211,7 @@ void Network::Replay(const NetworkMessage& message, NetworkLink* link,
 
 void Network::Corrupt(NetworkMessage* message, const ChoiceKey& key) {
   if (message->bytes.empty()) return;
-  state_->faults.Count(Fault::kMessageCorrupted);
+  state_->faults.Count(Fault::kMessageCorrupted, message->to);
   const uint64_t bit =
       state_->choices.Below(kBit, key, message->bytes.size() * 8);
   const std::string_view original = message->bytes.view();
@@ -231,7 +231,7 @@ void Network::MessageEvent(uint64_t id) {
   }
   LeaveLane(*message);
   if (link.blocks > 0) {
-    state_->faults.Count(Fault::kMessageBlocked);
+    state_->faults.Count(Fault::kMessageBlocked, message->to);
     messages_.Remove(id);
     return;
   }

@@ -413,7 +413,7 @@ void StreamNet::ResetAll(NodeStreams* node) {
   for (uint64_t id : streams_.Ids()) {
     Stream& stream = *Find(id);
     if (stream.ends[0].node != node && stream.ends[1].node != node) continue;
-    state_->faults.Count(Fault::kStreamReset);
+    state_->faults.Count(Fault::kStreamReset, node->scheduler().id());
     Reset(id, "connection reset");
     MaybeRemove(id);
   }
@@ -442,7 +442,7 @@ void StreamNet::MachineDied(NodeStreams* node, bool power_lost) {
       if (power_lost) {
         end.state = StreamEnd::State::kGone;
         if (peer.state == StreamEnd::State::kOpen && peer.failure.ok()) {
-          state_->faults.Count(Fault::kStreamHalfOpen);
+          state_->faults.Count(Fault::kStreamHalfOpen, node->scheduler().id());
         }
       } else if (open) {
         end.state = StreamEnd::State::kClosed;
@@ -566,8 +566,10 @@ bool StreamNet::TellBytes(uint64_t id, int side) {
       state_->now, end.node->scheduler().id(), TraceKind::kStreamBytes,
       Mix64(Encode(stream.key, side)) ^ state_->hash.Of(bytes.view()));
   if (state_->hash.keeps_records()) {
-    state_->hash.Detail(absl::StrCat("from ", end.peer_address, ", ", size,
-                                     " bytes: ", FirstBytes(bytes.view())));
+    const std::string words = network_->Describe(bytes.view());
+    state_->hash.Detail(absl::StrCat(
+        "from ", end.peer_address, ", ", size,
+        " bytes: ", words.empty() ? FirstBytes(bytes.view()) : words));
   }
   end.observer->OnBytes(bytes.view());
   return Find(id) != nullptr;

@@ -99,15 +99,19 @@ OperationOptions ClientFleet::OperationsOf() const {
           .large_value_bytes = shape.large_value_bytes};
 }
 
+template <typename Program>
+void ClientFleet::NoteSent(Program& program) {
+  if (!options_.keep_sent) return;
+  program.SetSendHook([this](SentOperation operation) {
+    sent_.push_back(std::move(operation));
+  });
+}
+
 std::shared_ptr<void> ClientFleet::Run(Member* member, env::Env& env) {
   auto program =
       std::make_shared<WorkloadClient>(env, member->options, &world_.choices(),
                                        &recorder_, std::move(member->note));
-  if (options_.keep_sent) {
-    program->SetSendHook([this](SentOperation operation) {
-      sent_.push_back(std::move(operation));
-    });
-  }
+  NoteSent(*program);
   if (stopped_) program->StopIssuing();
   member->program = program.get();
   return program;
@@ -121,6 +125,7 @@ void ClientFleet::StartOther(std::string_view kind, Make make) {
   machines_.push_back(machine);
   world_.Start(machine, [this, make](env::Env& env) {
     auto program = make(env);
+    NoteSent(*program);
     others_.push_back(
         {.stop_issuing = [p = program.get()] { p->StopIssuing(); },
          .idle = [p = program.get()] { return p->idle(); },
@@ -202,6 +207,7 @@ MachineId ClientFleet::StartOne(std::string_view name, Program** program,
 void ClientFleet::StartDeepClient() {
   DeepClientOptions options{.servers = cluster_.resp_addresses()};
   if (!options_.lossy) options.reads_max = kKnownReadsMax;
+  options.on_no_memory = [this] { recorder_.OnNoMemory(0); };
   machines_.push_back(
       StartOne("deep", &deep_client_, std::move(options), Violator(&world_)));
 }

@@ -104,6 +104,9 @@ class ClientFleet {
     std::function<bool()> idle;
     std::function<std::string()> describe;
   };
+  // Keeps what the program sends, if the options ask for it.
+  template <typename Program>
+  void NoteSent(Program& program);
   // Starts a client on a machine of its own. `make` makes its program.
   template <typename Make>
   void StartOther(std::string_view kind, Make make);

@@ -250,17 +250,14 @@ class Cluster::Program final : public ReplicaObserver {
 
   // The node must have refused the contradictory file. The operator mends it.
   void OnWrongFile(const absl::Status& status) {
-    const bool refused =
-        absl::IsFailedPrecondition(status) &&
-        absl::StrContains(status.message(), std::string(wrong_->says));
-    if (refused) {
+    std::string violation =
+        NotRefused(absl::StrCat("the edited file of node ", node_.value()),
+                   wrong_->says, absl::StatusCode::kFailedPrecondition, status);
+    if (violation.empty()) {
       cluster_->world_.CountMark(cluster_->machine(node_),
                                  "node.contradictory_file_refused");
     } else if (status.ok() || !cluster_->MayNotWork(node_)) {
-      cluster_->world_.Violate(absl::StrCat(
-          "configuration: node ", node_.value(),
-          " does not refuse a file with ", std::string(wrong_->says),
-          " but says ", status.ToString()));
+      cluster_->world_.Violate(std::move(violation));
     }
     cluster_->mended_.insert(node_);
     cluster_->supervisor_.OnStopped(cluster_->machine(node_), status);
@@ -436,13 +433,11 @@ void Cluster::TryInvalidFile(NodeId node) {
   node::EvenSharding sharding;
   if (!wrong.edit(&config, &sharding)) return;
   const absl::Status status = node::CompleteConfig(&config, sharding);
-  if (absl::IsInvalidArgument(status) &&
-      absl::StrContains(status.message(), std::string(wrong.says))) {
-    return world_.CountMark(machine(node), "node.invalid_file_refused");
-  }
-  world_.Violate(absl::StrCat("configuration: the file of node ", node.value(),
-                              " is not refused with ", std::string(wrong.says),
-                              ": ", status.ToString()));
+  std::string violation =
+      NotRefused(absl::StrCat("the file of node ", node.value()), wrong.says,
+                 absl::StatusCode::kInvalidArgument, status);
+  if (!violation.empty()) return world_.Violate(std::move(violation));
+  world_.CountMark(machine(node), "node.invalid_file_refused");
 }
 
 void Cluster::TryWrongMap(NodeId node) {
@@ -457,14 +452,11 @@ void Cluster::TryWrongMap(NodeId node) {
   wrong.edit(&parts);
   const absl::Status status =
       shardctrl::ShardMap::Create(std::move(parts)).status();
-  if (absl::IsInvalidArgument(status) &&
-      absl::StrContains(status.message(), std::string(wrong.says))) {
-    return world_.CountMark(machine(node), "shardctrl.wrong_map_refused");
-  }
-  world_.Violate(absl::StrCat("configuration: a shard map of node ",
-                              node.value(), " is not refused with ",
-                              std::string(wrong.says), ": ",
-                              status.ToString()));
+  std::string violation =
+      NotRefused(absl::StrCat("a shard map of node ", node.value()), wrong.says,
+                 absl::StatusCode::kInvalidArgument, status);
+  if (!violation.empty()) return world_.Violate(std::move(violation));
+  world_.CountMark(machine(node), "shardctrl.wrong_map_refused");
 }
 
 const WrongFile* Cluster::DrawContradictoryFile(NodeId node) const {

@@ -24,9 +24,15 @@
 namespace quorate::sim {
 namespace {
 
-constexpr std::string_view kOperation = "workload.operation";
 constexpr size_t kLines = 50;
 constexpr double kOperationsKept = 0.95;
+
+// Whether the choice is an operation of a client.
+bool IsOperation(const TapeChoice& choice) {
+  return choice.site == "workload.operation" ||
+         choice.site == "workload.simple_operation" ||
+         choice.site == "workload.multi_key_operation";
+}
 
 // Things with their numbers of occurrence.
 template <typename T>
@@ -78,7 +84,7 @@ Outcome Finish(sim::Run* run) {
 std::vector<size_t> LinesOfTheFirstHalf(const Tape& tape) {
   std::vector<size_t> operations;
   for (size_t i = 0; i < tape.choices.size(); ++i) {
-    if (tape.choices[i].site == kOperation) operations.push_back(i);
+    if (IsOperation(tape.choices[i])) operations.push_back(i);
   }
   std::vector<size_t> lines;
   for (size_t i = 0; i < operations[operations.size() / 2]; ++i) {
@@ -92,7 +98,7 @@ Bag<SentOperation> SentAfter(const Outcome& whole, size_t line) {
   std::set<std::pair<uint64_t, uint64_t>> numbers;
   for (size_t i = line + 1; i < whole.tape.choices.size(); ++i) {
     const TapeChoice& choice = whole.tape.choices[i];
-    if (choice.site == kOperation) {
+    if (IsOperation(choice)) {
       numbers.insert({choice.entity, choice.counter});
     }
   }
@@ -175,7 +181,7 @@ TEST_P(Deletion, OfALine_LeavesLaterOperationsAsTheyWere) {
         << "without " << deleted.site << " " << deleted.entity << " "
         << deleted.counter;
     // An operation is a line of the tape, so it can be deleted.
-    if (deleted.site == kOperation) {
+    if (IsOperation(deleted)) {
       EXPECT_TRUE(std::none_of(rest.sent.begin(), rest.sent.end(),
                                [&](const SentOperation& operation) {
                                  return operation.client == deleted.entity &&

@@ -18,8 +18,8 @@ namespace {
 
 constexpr ChoiceSite kForeignNode("foreign_node.runs");
 constexpr ChoiceSite kMistake("foreign_node.mistake");
-// More than any run has.
-constexpr uint32_t kOwnNumber = 50;
+// More than any run has (RunOptions::kNodesMax, and its read-only nodes).
+constexpr uint32_t kOwnNumber = 100;
 constexpr const char* kStrangeAddress = "strange:9001";
 
 // The mistake in the file.

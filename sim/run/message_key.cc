@@ -224,4 +224,20 @@ std::string EnvelopeText(std::string_view bytes) {
   return pulse ? "pulse" : text;
 }
 
+std::string MessageText(std::string_view bytes) {
+  std::string frames;
+  std::string_view rest = bytes;
+  // A frame has the size of its message in front.
+  for (uint32_t size; rest.size() >= sizeof(size);) {
+    size = LoadFixed<uint32_t>(rest.data());
+    rest.remove_prefix(sizeof(size));
+    if (size > rest.size()) break;
+    const std::string message = EnvelopeText(rest.substr(0, size));
+    if (message.empty()) break;
+    absl::StrAppend(&frames, frames.empty() ? "" : "; ", message);
+    rest.remove_prefix(size);
+  }
+  return frames.empty() ? EnvelopeText(bytes) : frames;
+}
+
 }  // namespace quorate::sim

@@ -24,6 +24,10 @@ uint64_t EnvelopeKey(std::string_view bytes);
 // bytes that no node sends.
 std::string EnvelopeText(std::string_view bytes);
 
+// The same for bytes that arrive together: a message, or frames with messages
+// on a stream between nodes.
+std::string MessageText(std::string_view bytes);
+
 }  // namespace quorate::sim
 
 #endif  // QUORATE_SIM_RUN_MESSAGE_KEY_H_

@@ -1,8 +1,10 @@
 #include "sim/run/message_key.h"
 
+#include <cstdint>
 #include <string>
 #include <vector>
 
+#include "env/little_endian.h"
 #include "gtest/gtest.h"
 #include "raft/host/envelope.h"
 
@@ -95,6 +97,18 @@ TEST(EnvelopeText, EachMessage_IsNamed) {
             "append of group 7, term 300, index 1000000; heartbeat of group 8, "
             "term 4");
   EXPECT_EQ(EnvelopeText("no"), "");
+}
+
+TEST(MessageText, FramesOfAStream_AreNamed) {
+  const std::string message = Envelope({Append()});
+  std::string frame(4, '\0');
+  StoreFixed(frame.data(), static_cast<uint32_t>(message.size()));
+  frame += message;
+  const std::string text = "append of group 7, term 300, index 1000000";
+  EXPECT_EQ(MessageText(message), text);
+  EXPECT_EQ(MessageText(frame), text);
+  EXPECT_EQ(MessageText(frame + frame + "part"), text + "; " + text);
+  EXPECT_EQ(MessageText("*1\r\n$4\r\nPING\r\n"), "");
 }
 
 // A timeout now behind `one` is found only if the whole of `one` is skipped.

@@ -76,6 +76,7 @@ void ForEachNumber(R& r, Visit&& visit) {
   visit("digests_compared", r.digests_compared);
   visit("expired", r.expired);
   visit("ordered", r.ordered);
+  visit("unused_lines", r.unused_lines);
 }
 template <typename R, typename Visit>
 void ForEachCounts(R& r, Visit&& visit) {
@@ -94,7 +95,8 @@ RunReport ReportOf(const Harness& harness) {
                    .violations = harness.Violations(),
                    .trace_hash = world.trace_hash().ToString(),
                    .virtual_time = Duration(world.now().ns()),
-                   .events = world.events()};
+                   .events = world.events(),
+                   .unused_lines = world.choices().unused()};
   for (const TraceKind kind : kEventKinds) {
     report.events_by_kind[std::string(TraceKindName(kind))] =
         world.events(kind);
@@ -143,6 +145,11 @@ std::string FormatReport(const RunReport& r) {
                     r.digests_compared, " states, ", r.ordered,
                     " places in a connection's order\n");
   }
+  if (r.unused_lines > 0) {
+    absl::StrAppend(&text, "  tape: ", r.unused_lines,
+                    r.unused_lines == 1 ? " line was" : " lines were",
+                    " not used\n");
+  }
   for (const std::string& violation : r.violations) {
     absl::StrAppend(&text, "  violation: ", violation, "\n");
   }
@@ -174,7 +181,8 @@ std::string ReportToJson(const RunReport& r) {
       ",\"histories\":", r.histories,
       ",\"decided_by_log_alone\":", r.decided_by_log_alone,
       r.summary.empty() ? "" : ",\"summary\":" + JsonString(r.summary),
-      ",\"violations\":[", violations, "]}");
+      ",\"unused_lines\":", r.unused_lines, ",\"violations\":[", violations,
+      "]}");
 }
 
 std::string EncodeReport(const RunReport& report) {
@@ -193,6 +201,9 @@ std::string EncodeReport(const RunReport& report) {
   });
   for (const std::string& violation : report.violations) {
     absl::StrAppend(&text, "violation ", absl::CEscape(violation), "\n");
+  }
+  for (const std::string& path : report.unwritten) {
+    absl::StrAppend(&text, "unwritten ", absl::CEscape(path), "\n");
   }
   return text;
 }
@@ -229,10 +240,12 @@ absl::StatusOr<RunReport> DecodeReport(std::string_view encoded) {
     } else if (words[0] == "hash") {
       known = true;
       report.trace_hash = words[1];
-    } else if (words[0] == "violation" || words[0] == "summary") {
+    } else if (words[0] == "violation" || words[0] == "summary" ||
+               words[0] == "unwritten") {
       known = true;
-      std::string& text = words[0] == "summary"
-                              ? report.summary
+      std::string& text = words[0] == "summary" ? report.summary
+                          : words[0] == "unwritten"
+                              ? report.unwritten.emplace_back()
                               : report.violations.emplace_back();
       ok = absl::CUnescape(line.substr(words[0].size() + 1), &text);
     }

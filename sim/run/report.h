@@ -56,6 +56,10 @@ struct RunReport {
   // number of draws of the value. Values that a draw could have had instead are
   // listed with 0. So are the families of faults ("family.loss") that are off.
   std::map<std::string, uint64_t> drawn;
+  // Lines of the replayed tape that had no effect.
+  uint64_t unused_lines = 0;
+  // Files that could not be written.
+  std::vector<std::string> unwritten;
 
   bool ok() const { return violations.empty(); }
 };

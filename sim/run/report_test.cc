@@ -57,7 +57,8 @@ TEST(RunReport, Json_HasTheContract) {
             "\"shape.nodes=9\":0},"
             "\"leader_changes\":0,\"entries_applied\":0,"
             "\"keys_expired\":0,"
-            "\"histories\":5,\"decided_by_log_alone\":2,\"violations\":["
+            "\"histories\":5,\"decided_by_log_alone\":2,\"unused_lines\":0,"
+            "\"violations\":["
             "\"two\\nlines\","
             "\"a \\\"quote\\\" and 100 %\"]}");
 }

@@ -3,11 +3,13 @@
 #include <algorithm>
 #include <functional>
 #include <map>
+#include <set>
 #include <string_view>
 #include <utility>
 
 #include "absl/functional/function_ref.h"
 #include "absl/strings/str_cat.h"
+#include "kv/slots/slot.h"
 #include "lincheck/formats/json_lines.h"
 #include "lincheck/models/kv.h"
 #include "sim/checks/recorder.h"
@@ -60,7 +62,7 @@ HarnessOptions HarnessOptionsOf(const RunOptions& options) {
           .record = options.record,
           .keep_trace = options.keep_trace,
           .message_key = EnvelopeKey,
-          .message_text = EnvelopeText};
+          .message_text = MessageText};
 }
 
 // Clients fail by the families of nodes.
@@ -140,6 +142,7 @@ class Run::Impl final : public Subject {
       }
     });
     recorder_.SetSessionRules(shape_.rules.sessions);
+    recorder_.SetLimits(LimitsOfNodes());
     recorder_.SetClocks(BoundsOfClocks());
     // Texts of logs are made in some runs, so that their code runs, too.
     if (world_.choices().Chance(kLogs, ChoiceKey{}, {1, 8})) {
@@ -233,7 +236,8 @@ class Run::Impl final : public Subject {
   Duration AvailabilityBound() const;
   // The greatest value of a timing among all nodes.
   Duration Greatest(Duration node::RaftConfig::*timing) const;
-  // Number keys, enough for each group to own some.
+  Recorder::Limits LimitsOfNodes() const;
+  // Numbers that clients used last, and one of each group.
   std::vector<std::string> NumberKeys() const;
 
   const RunOptions options_;
@@ -286,36 +290,30 @@ Duration Run::Impl::AvailabilityBound() const {
 }
 
 ClockBounds Run::Impl::BoundsOfClocks() {
-  const auto most = [this](auto property) {
-    return [this, property] {
-      return Most(
-          [&](const SimClock& clock) { return property(clock, world_.now()); });
+  const auto of = [this](auto property) {
+    return [this, property](NodeId node, SimTime since) {
+      if (node == NodeId()) {
+        return Most(
+            [&](const SimClock& clock) { return property(clock, since); });
+      }
+      return property(world_.clock(cluster_.machine(node)), since);
     };
   };
-  return {
-      .epoch = WorldOptions().epoch,
-      .error_bound =
-          [this](NodeId node, SimTime since) {
-            if (node != NodeId()) {
-              return world_.clock(cluster_.machine(node))
-                  .WidestErrorBound(since);
-            }
-            return Most([&](const SimClock& clock) {
-              return clock.WidestErrorBound(since);
-            });
-          },
-      // Slewing of log time compensates drift, but not frozen clocks.
-      .lost =
-          [this](NodeId node, SimTime since) {
-            return world_.clock(cluster_.machine(node))
-                .FrozenFor(since, world_.now());
-          },
-      .gained = most(
-          [](const SimClock& clock, SimTime now) { return clock.gained(now); }),
-      .slowed = most(
-          [](const SimClock& clock, SimTime now) { return clock.slowed(now); }),
-      .unbounded =
-          [this](NodeId node) {
+  return {.epoch = WorldOptions().epoch,
+          .error_bound = of([](const SimClock& clock, SimTime since) {
+            return clock.WidestErrorBound(since);
+          }),
+          // Slewing of log time compensates drift, but not frozen clocks.
+          .lost = of([this](const SimClock& clock, SimTime since) {
+            return clock.FrozenFor(since, world_.now());
+          }),
+          .gained = of([this](const SimClock& clock, SimTime since) {
+            return clock.Gained(since, world_.now());
+          }),
+          .slowed = of([this](const SimClock& clock, SimTime since) {
+            return clock.Slowed(since, world_.now());
+          }),
+          .unbounded = [this](NodeId node) {
             return !world_.clock(cluster_.machine(node)).wall_latest_known();
           }};
 }
@@ -483,12 +481,33 @@ std::string Run::Impl::Describe() const {
          rolling_restart_.Describe();
 }
 
+Recorder::Limits Run::Impl::LimitsOfNodes() const {
+  Recorder::Limits limits;
+  for (const node::NodeConfig& node : cluster_.nodes()) {
+    if (node.read_only) limits.read_only.insert(node.id);
+  }
+  for (const node::Config& config : cluster_.configs()) {
+    limits.memory |= config.limits.memory_bytes > 0;
+  }
+  return limits;
+}
+
 std::vector<std::string> Run::Impl::NumberKeys() const {
   const std::vector<std::string> keys = recorder_.keys();
   std::vector<std::string> numbers;
+  std::set<GroupId> groups;
   for (auto key = keys.rbegin(); key != keys.rend(); ++key) {
     if ((*key)[0] == 'n' && numbers.size() < 8 * shape_.groups) {
       numbers.push_back(*key);
+      groups.insert(cluster_.GroupOf(*key));
+    }
+  }
+  for (uint64_t i = 0; groups.size() < cluster_.shards().size(); ++i) {
+    std::string key = absl::StrCat("n.of_group", i);
+    // Odd slots are those of keys that expire.
+    if (kv::HashSlot(key).value() % 2 == 1) continue;
+    if (groups.insert(cluster_.GroupOf(key)).second) {
+      numbers.push_back(std::move(key));
     }
   }
   return numbers;

@@ -420,6 +420,11 @@ node::BoundsConfig ShapeDraw::DrawBounds(NodeId node) {
             1);
   DrawMs("knob.bounds.log_witness_delay_ms", node, &bounds.log_witness_delay,
          {1'000, 1'000, 1'000, 50, 1});
+  DrawBound("knob.bounds.send_bytes", node, &bounds.send_bytes, 2 << 10);
+  DrawBound("knob.bounds.pending_reads", node, &bounds.pending_reads, 4);
+  DrawMs("knob.bounds.commit_notification_delay_ms", node,
+         &bounds.commit_notification_delay, {5, 5, 5, 0, 50});
+  DrawBound("knob.bounds.turn_apply_work", node, &bounds.turn_apply_work, 100);
   DrawBound("knob.bounds.refused_connections", node,
             &bounds.refused_connections, 1);
   return bounds;

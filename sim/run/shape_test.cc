@@ -77,7 +77,8 @@ TEST(ShapeDraw, EachKeyOfTheConfiguration_IsDrawnOrNamedAsNotSimulated) {
       drawn.insert(value.substr(0, value.find('=')));
     }
   }
-  drawn.insert("knob.raft.level_max");  // As shape.older_level.
+  drawn.insert("knob.raft.level_max");      // As shape.older_level.
+  drawn.insert("knob.limits.value_bytes");  // As shape.value_limit_bytes.
   for (const node::ConfigKey& key : node::ConfigKeys()) {
     const bool identity = std::any_of(
         std::begin(kIdentities), std::end(kIdentities),

@@ -6,6 +6,7 @@
 #include <utility>
 #include <vector>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 
 namespace quorate::sim {
@@ -258,5 +259,15 @@ constexpr WrongMap kWrongMaps[] = {
 absl::Span<const WrongMap> WrongMaps() { return kWrongMaps; }
 absl::Span<const WrongFile> InvalidFiles() { return kInvalid; }
 absl::Span<const WrongFile> ContradictoryFiles() { return kContradictory; }
+
+std::string NotRefused(std::string_view what, std::string_view says,
+                       absl::StatusCode code, const absl::Status& status) {
+  if (status.code() == code &&
+      absl::StrContains(status.message(), std::string(says))) {
+    return "";
+  }
+  return absl::StrCat("mistake: ", std::string(what), " is not refused with ",
+                      std::string(says), " but says ", status.ToString());
+}
 
 }  // namespace quorate::sim

@@ -7,8 +7,10 @@
 #ifndef QUORATE_SIM_RUN_WRONG_FILE_H_
 #define QUORATE_SIM_RUN_WRONG_FILE_H_
 
+#include <string>
 #include <string_view>
 
+#include "absl/status/status.h"
 #include "absl/types/span.h"
 #include "node/config/config.h"
 #include "shardctrl/map.h"
@@ -38,6 +40,11 @@ struct WrongMap {
 
 // Maps that break a rule: ShardMap::Create refuses them.
 absl::Span<const WrongMap> WrongMaps();
+
+// The violation if `status` is not the refusal of the mistake that `says`
+// names, with this code. Otherwise an empty string. `what` has the mistake.
+std::string NotRefused(std::string_view what, std::string_view says,
+                       absl::StatusCode code, const absl::Status& status);
 
 }  // namespace quorate::sim
 

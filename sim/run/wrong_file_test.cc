@@ -60,6 +60,19 @@ TEST(WrongMaps, Each_IsRefusedForItsMistake) {
   }
 }
 
+TEST(NotRefused, FileThatStartsOrIsRefusedForAnotherReason_Found) {
+  constexpr auto kCode = absl::StatusCode::kInvalidArgument;
+  const auto found = [&](const absl::Status& status) {
+    return NotRefused("the file of node 1", "nodes[].id", kCode, status);
+  };
+  EXPECT_EQ(found(absl::OkStatus()),
+            "mistake: the file of node 1 is not refused with nodes[].id but "
+            "says OK");
+  EXPECT_NE(found(absl::InvalidArgumentError("key 'listen.resp'")), "");
+  EXPECT_NE(found(absl::InternalError("key 'nodes[].id'")), "");
+  EXPECT_EQ(found(absl::InvalidArgumentError("key 'nodes[].id': twice")), "");
+}
+
 TEST(ContradictoryFiles, Each_BreaksNoRule) {
   for (const WrongFile& wrong : ContradictoryFiles()) {
     node::Config config = File(3);

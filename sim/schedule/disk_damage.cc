@@ -104,7 +104,7 @@ bool DiskDamage::Misdirect(const FaultWindow& window, const Place& place) {
                                        bytes)) {
     return false;
   }
-  context_->world().faults().Count(Fault::kDiskMisdirected);
+  context_->world().faults().Count(Fault::kDiskMisdirected, place.node);
   return true;
 }
 
@@ -129,7 +129,7 @@ bool DiskDamage::ReplaceWritten(
                            replace(std::string_view(old).substr(at, size)))) {
     return false;
   }
-  world.faults().Count(fault);
+  world.faults().Count(fault, place.node);
   return true;
 }
 

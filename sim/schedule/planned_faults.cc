@@ -144,7 +144,7 @@ void PlannedFaults::OpenPartition(const FaultWindow& window) {
         FaultContext::AddLink(one, node, &cut);
         FaultContext::AddLink(node, one, &cut);
       }
-      faults.Count(Fault::kPartitionIsolate);
+      faults.Count(Fault::kPartitionIsolate, one);
       return context_->Partition(length, "isolate", std::move(cut));
     case 1:  // Two sides. Clients are on both.
       CutSides(window, with_clients(nodes), MachineId(), &cut);
@@ -152,16 +152,16 @@ void PlannedFaults::OpenPartition(const FaultWindow& window) {
       return context_->Partition(length, "two sides", std::move(cut));
     case 2: {  // All links from one node, or all links to it.
       const bool mute = window.Pick(2, 2) == 0;
-      for (MachineId node : nodes) {
+      for (MachineId node : with_clients(nodes)) {
         mute ? FaultContext::AddLink(one, node, &cut)
              : FaultContext::AddLink(node, one, &cut);
       }
-      faults.Count(Fault::kPartitionOneWay);
+      faults.Count(Fault::kPartitionOneWay, one);
       return context_->Partition(length, "one way", std::move(cut));
     }
     case 3:  // Two sides; both reach one bridge node.
       CutSides(window, with_clients(nodes), one, &cut);
-      faults.Count(Fault::kPartitionBridge);
+      faults.Count(Fault::kPartitionBridge, one);
       return context_->Partition(length, "bridge", std::move(cut));
     default: {  // One node and one other node or client.
       std::vector<MachineId> all = nodes;
@@ -220,7 +220,7 @@ void PlannedFaults::OpenSlowLink(const FaultWindow& window) {
     if (all) FaultContext::AddLink(other, from, &links);
   }
   if (links.empty()) return;
-  context_->world().faults().Count(Fault::kMessageSpike);
+  context_->world().faults().Count(Fault::kMessageSpike, to);
   context_->Note(all ? "slow links of " + context_->Name(from)
                      : "slow " + context_->Name(from) + ">" +
                            context_->Name(to));
@@ -524,7 +524,7 @@ void PlannedFaults::OpenClock(const FaultWindow& window) {
       clock.SetWallOffset(
           Duration(static_cast<int64_t>(window.Pick(2, 2 * bound + 1)) -
                    static_cast<int64_t>(bound)));
-      context_->world().faults().Count(Fault::kClockBound);
+      context_->world().faults().Count(Fault::kClockBound, node);
       context_->Note("another clock error bound " + context_->Name(node), node);
       break;
     }
@@ -533,7 +533,7 @@ void PlannedFaults::OpenClock(const FaultWindow& window) {
       if (!clock.wall_latest_known()) {
         clock.SetWallOffset(
             Seconds(static_cast<int64_t>(window.Pick(2, 4 * 3600)) - 2 * 3600));
-        context_->world().faults().Count(Fault::kClockWrong);
+        context_->world().faults().Count(Fault::kClockWrong, node);
         context_->Note("wrong wall clock " + context_->Name(node), node);
         break;
       }
@@ -544,20 +544,20 @@ void PlannedFaults::OpenClock(const FaultWindow& window) {
       clock.SetWallOffset(
           Duration(static_cast<int64_t>(window.Pick(2, 2 * bound + 1)) -
                    static_cast<int64_t>(bound)));
-      context_->world().faults().Count(Fault::kClockStep);
+      context_->world().faults().Count(Fault::kClockStep, node);
       context_->Note("wall clock step " + context_->Name(node), node);
       break;
     }
     case 1:
       clock.JumpMono(context_->world().now(),
                      Milliseconds(static_cast<int64_t>(window.Pick(2, 5000))));
-      context_->world().faults().Count(Fault::kClockStep);
+      context_->world().faults().Count(Fault::kClockStep, node);
       context_->Note("clock jump " + context_->Name(node), node);
       break;
     default:
       if (clock.frozen()) return;
       clock.SetFrozen(context_->world().now(), true);
-      context_->world().faults().Count(Fault::kClockFreeze);
+      context_->world().faults().Count(Fault::kClockFreeze, node);
       context_->Note("clock freeze " + context_->Name(node), node);
       context_->After(window.Length(Milliseconds(10), Seconds(2)), node,
                       [this, node] {

@@ -213,7 +213,7 @@ void Swarm::SetClocks() {
     const int64_t ppm = draw(0, 2001);
     if (ppm != 0) {
       clock.SetMonoDrift(context_->world().now(), ppm - 1000);
-      context_->world().faults().Count(Fault::kClockDrift);
+      context_->world().faults().Count(Fault::kClockDrift, node);
     }
     // The offset is within the error bound that the clock states.
     constexpr int64_t kBoundsMs[] = {10, 1, 100};
@@ -224,11 +224,11 @@ void Swarm::SetClocks() {
     const int64_t offset = draw(1, 2 * static_cast<uint64_t>(bound) + 1);
     if (offset != 0) {
       clock.SetWallOffset(Duration(offset - bound));
-      context_->world().faults().Count(Fault::kClockOffset);
+      context_->world().faults().Count(Fault::kClockOffset, node);
     }
     if (draw(3, 3) == 1) {
       clock.SetWallLatestKnown(false);
-      context_->world().faults().Count(Fault::kClockUndisciplined);
+      context_->world().faults().Count(Fault::kClockUndisciplined, node);
     }
     context_->world().ClockChanged(node);
   }

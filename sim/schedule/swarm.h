@@ -44,8 +44,7 @@ class Swarm {
   void SetMessageRates();
   void SetNodeRates();
   void SetClocks();
-  // Draws a twenty-fifth, a fifth or the whole of `most`. Zero if the family
-  // is off.
+  // Draws a fifth, a half or the whole of `most`. Zero if the family is off.
   Ratio DrawRate(FaultFamily family, uint64_t which, Ratio most);
 
   struct Place {

@@ -222,6 +222,9 @@ constexpr char kSubjectUsage[] =
     "\n"
     "The seed draws --duration, in simulated time, if it has no value.\n";
 constexpr char kOutputs[] =
+    "--without leaves these families of faults out, --only leaves out all "
+    "others. The\n"
+    "seed draws which of the rest a run has.\n"
     "--trace-out writes one line per event, --tape-out the choices of the run; "
     "--verbose\n"
     "prints the nodes' logs.";

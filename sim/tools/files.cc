@@ -28,10 +28,4 @@ bool CanWriteFile(const std::string& path) {
   return static_cast<bool>(std::ofstream(path, std::ios::app));
 }
 
-bool WriteFile(const std::string& path, const std::string& text) {
-  std::ofstream out(path, std::ios::binary);
-  out << text;
-  return static_cast<bool>(out.flush());
-}
-
 }  // namespace quorate::sim

@@ -17,7 +17,6 @@ std::optional<std::string> ReadFile(const std::string& path);
 // Whether a file can be written at `path`. Creates an empty file if there is
 // none.
 bool CanWriteFile(const std::string& path);
-bool WriteFile(const std::string& path, const std::string& text);
 
 }  // namespace quorate::sim
 

@@ -44,7 +44,11 @@ void Print(const std::string& text) {
 
 int Finish(const SimulateArguments& arguments, const RunReport& report) {
   if (arguments.json) Print(ReportToJson(report) + "\n");
-  return report.ok() ? kClean : kViolation;
+  for (const std::string& path : report.unwritten) {
+    BadFile("cannot write " + path);
+  }
+  if (!report.ok()) return kViolation;
+  return report.unwritten.empty() ? kClean : kBadUsage;
 }
 
 // The error if an output file cannot be written, or an empty string. It is

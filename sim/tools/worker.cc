@@ -20,7 +20,6 @@
 
 #include "absl/strings/str_cat.h"
 #include "env/check.h"
-#include "sim/tools/files.h"
 #include "sim/tools/trace_diff.h"
 
 namespace quorate::sim {
@@ -72,19 +71,18 @@ void WriteTrace(const Simulation& run, std::ostream& out) {
 void Deliver(RunReport report) {
   const Active& active = g_active;
   report.wall_time = Nanoseconds(WallNs() - active.begin_ns);
-  if (!active.job->tape_out.empty()) {
-    WriteFile(active.job->tape_out, FormatTape(active.run->tape()));
-  }
-  if (!active.job->history_out.empty()) {
-    WriteFile(active.job->history_out, active.run->History());
-  }
-  if (!active.job->trace_out.empty()) {
-    std::ofstream out(active.job->trace_out);
-    WriteTrace(*active.run, out);
-    if (!out.flush()) {
-      report.violations.push_back("cannot write " + active.job->trace_out);
-    }
-  }
+  const auto write = [&report](const std::string& path, auto&& make) {
+    if (path.empty()) return;
+    std::ofstream out(path, std::ios::binary);
+    make(out);
+    if (!out.flush()) report.unwritten.push_back(path);
+  };
+  write(active.job->tape_out,
+        [&](std::ostream& out) { out << FormatTape(active.run->tape()); });
+  write(active.job->history_out,
+        [&](std::ostream& out) { out << active.run->History(); });
+  write(active.job->trace_out,
+        [&](std::ostream& out) { WriteTrace(*active.run, out); });
   if (active.job->verbose) {
     for (const std::string& line : active.run->Story()) {
       std::fprintf(stderr, "schedule: %s\n", line.c_str());

@@ -480,7 +480,11 @@ void WorkloadClient::OnError(OperationId id, const ClientReply& reply) {
   if ((session_full || no_memory) && operation.recorded) {
     recorder_->OnAnswered(operation.ticket);
   }
+  if (code == "READONLY") {
+    recorder_->OnReadOnly(options_.id, NodeId(operation.node + 1));
+  }
   if (no_memory) {
+    recorder_->OnNoMemory(options_.id);
     // No memory may become free before the end of the run.
     operation.final_write = false;
     return GiveUp(id);

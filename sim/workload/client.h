@@ -56,15 +56,6 @@ struct WorkloadClientOptions {
   Duration reply_timeout = Seconds(5);
 };
 
-// An operation as its client sent it: the command with its arguments, without a
-// session's stamp.
-struct SentOperation {
-  uint32_t client = 0;
-  uint64_t number = 0;
-  std::vector<std::string> words;
-  friend auto operator<=>(const SentOperation&, const SentOperation&) = default;
-};
-
 class WorkloadClient final : public ClientLink::Owner {
  public:
   // The state that survives a crash of the client's process, as a file would.
@@ -80,9 +71,7 @@ class WorkloadClient final : public ClientLink::Owner {
   WorkloadClient& operator=(const WorkloadClient&) = delete;
 
   // `hook` is called with each operation when it is sent for the first time.
-  void SetSendHook(absl::AnyInvocable<void(SentOperation)> hook) {
-    send_hook_ = std::move(hook);
-  }
+  void SetSendHook(SendHook hook) { send_hook_ = std::move(hook); }
   // Issues no further operation. Those that wait are still sent.
   void StopIssuing() { issuing_ = false; }
   // Reads every key of `keys` from its leader, and retries until it succeeds.
@@ -183,7 +172,7 @@ class WorkloadClient final : public ClientLink::Owner {
   Recorder* const recorder_;
   OperationGenerator generator_;
   ClientRouter router_;
-  absl::AnyInvocable<void(SentOperation)> send_hook_;
+  SendHook send_hook_;
   uint32_t links_made_ = 0;
   bool issuing_ = true;
   uint64_t ticks_ = 0;

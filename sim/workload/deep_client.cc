@@ -149,6 +149,7 @@ bool DeepClient::TakeReply(const ClientReply& reply) {
     if (reply.is_error()) {
       // The node's memory stays full until the end of the run.
       const bool no_memory = reply.error_code() == "OOM";
+      if (no_memory) options_.on_no_memory();
       if (no_memory && last_ == Last::kUnderWay) last_ = Last::kDone;
       EndRound();
       return false;

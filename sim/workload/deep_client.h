@@ -11,6 +11,7 @@
 #define QUORATE_SIM_WORKLOAD_DEEP_CLIENT_H_
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -25,6 +26,8 @@ namespace quorate::sim {
 struct DeepClientOptions {
   std::vector<std::string> servers;
   uint64_t reads_max = 800;  // In one pipeline.
+  // Called when a node has no memory left.
+  std::function<void()> on_no_memory = [] {};
 };
 
 class DeepClient final : public env::Connection::Observer {

@@ -190,6 +190,7 @@ void HttpClient::OnAnswer(const HttpAnswer& answer) {
     case 507:
       // The leader's node has no memory left.
       if (answer.body.find("OUT_OF_MEMORY") == std::string::npos) break;
+      recorder().OnNoMemory(options().id);
       return GiveUp();
     case 504:
       if (!operation(current_).is_read()) maybe_done_ = true;

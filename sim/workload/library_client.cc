@@ -141,9 +141,10 @@ void LibraryClient::OnResult(OperationId id, const kv::ClientResult& result) {
     case Outcome::kNotExecuted:
       // The clients send no command that a server may refuse, unless it has no
       // memory left.
-      if (result.status.code() == absl::StatusCode::kInvalidArgument &&
-          !std::string(result.status.message()).starts_with("OOM ")) {
-        return Unexpected(id, std::string(result.status.message()));
+      if (result.status.code() == absl::StatusCode::kInvalidArgument) {
+        const std::string why(result.status.message());
+        if (!why.starts_with("OOM ")) return Unexpected(id, why);
+        recorder().OnNoMemory(options().id);
       }
       return Withdraw(id);
   }

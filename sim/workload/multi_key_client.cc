@@ -94,6 +94,9 @@ void MultiKeyClient::Tick() {
   current_->called = clock_();
   current_->deadline = env_.loop.ReadClock().mono + kGiveUpAfter;
   if (current_->writes()) checker_.Invoke(current_->token);
+  if (send_hook_ != nullptr) {
+    send_hook_({options_.id, number, current_->Words()});
+  }
   Try();
 }
 
@@ -174,6 +177,7 @@ void MultiKeyClient::OnError(const ClientReply& reply) {
     return TryLater();
   }
   if (code == "OOM") {
+    recorder_->OnNoMemory(options_.id);
     // Not executed; earlier attempts were refused too.
     if (current_->writes()) checker_.Withdraw(current_->token);
     current_.reset();

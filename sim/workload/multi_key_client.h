@@ -23,6 +23,7 @@
 #include "sim/choices/sim_time.h"
 #include "sim/protocol/reply.h"
 #include "sim/workload/client_link.h"
+#include "sim/workload/operation.h"
 
 namespace quorate::sim {
 
@@ -41,6 +42,8 @@ class MultiKeyClient final : public ClientLink::Owner {
   MultiKeyClient(const MultiKeyClient&) = delete;
   MultiKeyClient& operator=(const MultiKeyClient&) = delete;
 
+  // `hook` is called with each operation when it begins.
+  void SetSendHook(SendHook hook) { send_hook_ = std::move(hook); }
   // Begins no further operation.
   void StopIssuing() { issuing_ = false; }
   // Whether no operation is under way.
@@ -90,6 +93,7 @@ class MultiKeyClient final : public ClientLink::Owner {
   Recorder* const recorder_;
   MultiKeyChecker& checker_;
   Recorder::Clock clock_;
+  SendHook send_hook_;
   bool issuing_ = true;
   uint64_t numbers_ = 0;
   std::optional<Operation> current_;

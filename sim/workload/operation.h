@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "absl/functional/any_invocable.h"
 #include "env/random.h"
 #include "sim/checks/recorder.h"
 #include "sim/protocol/expiry_command.h"
@@ -49,6 +50,16 @@ struct ClientOperation {
   // The name of the operation for people.
   std::string Describe() const;
 };
+
+// An operation as its client sent it: the command with its arguments, without a
+// session's stamp.
+struct SentOperation {
+  uint32_t client = 0;
+  uint64_t number = 0;
+  std::vector<std::string> words;
+  friend auto operator<=>(const SentOperation&, const SentOperation&) = default;
+};
+using SendHook = absl::AnyInvocable<void(SentOperation)>;
 
 struct EncodedOperation {
   std::string bytes;

@@ -22,11 +22,6 @@ SimpleClient::SimpleClient(env::Env& env, const SimpleClientOptions& options,
                        [this] { Tick(); });
 }
 
-void SimpleClient::StopIssuing() {
-  issuing_ = false;
-  waiting_.clear();
-}
-
 std::string SimpleClient::Describe() const {
   std::string text;
   for (const auto& [id, operation] : open_) {
@@ -64,6 +59,9 @@ void SimpleClient::BeginNext() {
                            ? recorder_->Invoke(*operation.expiry)
                            : recorder_->Invoke(operation.call);
     const OperationId id = operation.number;
+    if (send_hook_ != nullptr) {
+      send_hook_({options_.id, id, operation.Words()});
+    }
     open_.emplace(id, std::move(operation));
     Begin(id);
   }

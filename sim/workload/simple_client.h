@@ -12,6 +12,7 @@
 #include <map>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "env/env.h"
@@ -45,10 +46,12 @@ class SimpleClient {
   SimpleClient(const SimpleClient&) = delete;
   SimpleClient& operator=(const SimpleClient&) = delete;
 
-  // Begins no further operation.
-  void StopIssuing();
-  // Whether no operation is under way.
-  bool idle() const { return open_.empty(); }
+  // `hook` is called with each operation when it begins.
+  void SetSendHook(SendHook hook) { send_hook_ = std::move(hook); }
+  // Issues no further operation. Those that wait still begin.
+  void StopIssuing() { issuing_ = false; }
+  // Whether no operation is open or waits.
+  bool idle() const { return open_.empty() && waiting_.empty(); }
   // The open operations, for people.
   std::string Describe() const;
 
@@ -87,6 +90,7 @@ class SimpleClient {
   Choices* const choices_;
   Recorder* const recorder_;
   OperationGenerator generator_;
+  SendHook send_hook_;
   bool issuing_ = true;
   uint64_t numbers_ = 0;
   std::deque<Operation> waiting_;

@@ -74,7 +74,7 @@ void SimClock::JumpMono(SimTime now, Duration by) {
   CHECK_GE(by, Duration(0));
   Anchor(now);
   anchor_mono_ = anchor_mono_ + by;
-  jumped_ = jumped_ + by;
+  jumps_.emplace_back(anchor_, by);
 }
 
 void SimClock::RestartMono(SimTime now, MonoTime reading) {
@@ -105,6 +105,14 @@ Duration SimClock::FrozenFor(SimTime since, SimTime now) const {
     if (from < to) total = total + (to - from);
   }
   return total;
+}
+
+Duration SimClock::Gained(SimTime since, SimTime now) const {
+  Duration gained = std::max(Drifted(since, now), Duration());
+  for (const auto& [at, by] : jumps_) {
+    if (at >= since) gained = gained + by;
+  }
+  return gained;
 }
 
 void SimClock::SetWallErrorBound(SimTime now, Duration bound) {

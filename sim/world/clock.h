@@ -73,13 +73,11 @@ class SimClock {
   Duration wall_error_bound() const { return wall_error_bound_; }
   // The largest bound that it stated from `since` on.
   Duration WidestErrorBound(SimTime since) const;
-  // An upper bound of the monotonic time that it has gained by jumps and drift,
-  // and of the time that it has lost by drift.
-  Duration gained(SimTime now) const {
-    return jumped_ + std::max(drifted(now), Duration());
-  }
-  Duration slowed(SimTime now) const {
-    return std::max(Duration() - drifted(now), Duration());
+  // Upper bounds of the monotonic time that it has gained from `since` to `now`
+  // by jumps and drift. Slowed: that it has lost by drift.
+  Duration Gained(SimTime since, SimTime now) const;
+  Duration Slowed(SimTime since, SimTime now) const {
+    return std::max(Duration() - Drifted(since, now), Duration());
   }
   int64_t mono_drift_ppm() const { return mono_drift_ppm_; }
 
@@ -89,8 +87,8 @@ class SimClock {
   // It stands still from `now` to the anchor.
   void NoteStandstill(SimTime now);
   // The drift is drawn once, before the first turn.
-  Duration drifted(SimTime now) const {
-    return Duration(now.ns() / 1'000'000 * mono_drift_ppm_);
+  Duration Drifted(SimTime since, SimTime now) const {
+    return Duration((now - since).ns() / 1'000'000 * mono_drift_ppm_);
   }
 
   SimTime read_;  // The latest time at which it was read.
@@ -105,7 +103,7 @@ class SimClock {
   Duration wall_error_bound_;
   // Each bound but the present one, and when it ended.
   std::vector<std::pair<SimTime, Duration>> past_error_bounds_;
-  Duration jumped_;
+  std::vector<std::pair<SimTime, Duration>> jumps_;  // When, and how far.
   bool wall_latest_known_;
 };
 

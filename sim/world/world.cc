@@ -80,6 +80,7 @@ env::Env& World::env(MachineId id) { return machine(id).env(); }
 void World::Start(MachineId id, Factory factory) {
   state_->hash.SetCause(0);
   machine(id).Start(std::move(factory));
+  state_->hash.SetCause(0);
 }
 
 void World::Restart(MachineId id) {
@@ -267,7 +268,7 @@ bool World::blocked(MachineId from, MachineId to) const {
 }
 
 void World::ClogLink(MachineId from, MachineId to, SimTime until) {
-  state_->faults.Count(Fault::kLinkClogged);
+  state_->faults.Count(Fault::kLinkClogged, to);
   network_->link(from, to).clogged_until = until;
 }
 
@@ -405,6 +406,7 @@ const TraceHash::Counts& World::fault_counts() const {
   return state_->hash.named(TraceKind::kFault);
 }
 Choices& World::choices() { return state_->choices; }
+const Choices& World::choices() const { return state_->choices; }
 
 Tape World::tape() const {
   Tape tape;

@@ -91,7 +91,8 @@ struct WorldOptions {
   // Choices about the message have as their key the link, this value, and how
   // often the value was seen. Null: link and count.
   uint64_t (*message_key)(std::string_view message) = nullptr;
-  // A peer message in words, for records. Null: records have none.
+  // A peer message, or bytes of a stream, in words for records. Empty: they
+  // have none. Null: records have no words.
   std::string (*message_text)(std::string_view message) = nullptr;
 };
 
@@ -294,6 +295,7 @@ class World {
   const TraceHash::Counts& points() const;
   // For choices of schedules and workloads.
   Choices& choices();
+  const Choices& choices() const;
   // The choices so far, with `seed`. While replaying, the choices that were
   // used. Requires: record or replay.
   Tape tape() const;
