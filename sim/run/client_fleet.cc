@@ -26,6 +26,9 @@ constexpr uint64_t kFailuresMax = 3;
 constexpr Duration kDownMax = Seconds(3);
 constexpr Duration kPauseMax = Seconds(4);
 constexpr size_t kLibraryOpenMax = 16;
+// Those that wait for few answers at a time would lag behind a shorter interval
+// on slow links and disks, and go on long after the others.
+constexpr Duration kSimpleInterval = Milliseconds(250);
 // Longer than any run.
 constexpr Duration kPatience = Seconds(24 * 3'600);
 constexpr Duration kCalmLength = Seconds(3);
@@ -137,7 +140,7 @@ void ClientFleet::StartOther(std::string_view kind, Make make) {
 SimpleClientOptions ClientFleet::NextSimpleClient() const {
   const auto id = static_cast<uint32_t>(machines_.size() + 1);
   SimpleClientOptions options{.id = id,
-                              .interval = Interval(),
+                              .interval = std::max(Interval(), kSimpleInterval),
                               .reply_timeout = ReplyTimeout(),
                               .operations = OperationsOf()};
   return options;

@@ -160,7 +160,7 @@ void Swarm::SetMessageRates() {
   network.spike = DrawRate(FaultFamily::kDelay, 1, {1, 20});
   network.loss = DrawRate(FaultFamily::kLoss, 0, {1, 4});
   network.duplicate = DrawRate(FaultFamily::kDuplication, 0, {1, 3});
-  network.reorder = DrawRate(FaultFamily::kDuplication, 1, {2, 3});
+  network.reorder = DrawRate(FaultFamily::kDuplication, 1, {3, 4});
   network.replay = DrawRate(FaultFamily::kDuplication, 2, {1, 3});
   network.corrupt = DrawRate(FaultFamily::kCorruption, 0, {1, 30});
   if (on(FaultFamily::kClog)) {
@@ -169,7 +169,7 @@ void Swarm::SetMessageRates() {
   }
   StreamOptions& streams = context_->world().stream_options();
   streams.jitter = DrawRate(FaultFamily::kStreams, 0, {1, 1});
-  streams.split = DrawRate(FaultFamily::kStreams, 1, {4, 5});
+  streams.split = DrawRate(FaultFamily::kStreams, 1, {5, 6});
   streams.reset = DrawRate(FaultFamily::kStreams, 2, {1, 50});
   if (on(FaultFamily::kStreams)) {
     // Few streams are closed while bytes are in flight, so at least half of
