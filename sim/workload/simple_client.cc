@@ -22,6 +22,11 @@ SimpleClient::SimpleClient(env::Env& env, const SimpleClientOptions& options,
                        [this] { Tick(); });
 }
 
+void SimpleClient::StopIssuing() {
+  issuing_ = false;
+  while (waiting_.size() > options_.open_max) waiting_.pop_back();
+}
+
 std::string SimpleClient::Describe() const {
   std::string text;
   for (const auto& [id, operation] : open_) {

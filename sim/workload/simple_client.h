@@ -48,8 +48,9 @@ class SimpleClient {
 
   // `hook` is called with each operation when it begins.
   void SetSendHook(SendHook hook) { send_hook_ = std::move(hook); }
-  // Issues no further operation. Those that wait still begin.
-  void StopIssuing() { issuing_ = false; }
+  // Issues no further operation. Of those that wait, as many begin as may be
+  // open at a time: each may take as long as its client waits for a result.
+  void StopIssuing();
   // Whether no operation is open or waits.
   bool idle() const { return open_.empty() && waiting_.empty(); }
   // The open operations, for people.
