@@ -231,6 +231,13 @@ void Recorder::Unexpected(uint32_t client, std::string_view what) {
                         ": unexpected reply: ", std::string(what)));
 }
 
+void Recorder::Count(Outcome outcome) {
+  ++counts_.invoked;
+  ++(outcome == Outcome::kDone           ? counts_.succeeded
+     : outcome == Outcome::kNotExecuted ? counts_.refused
+                                        : counts_.unknown);
+}
+
 void Recorder::OnReadOnly(uint32_t client, NodeId node) {
   if (!limits_.has_value() || limits_->read_only.contains(node)) return;
   Unexpected(client, absl::StrCat("READONLY of node ", node.value(),

@@ -22,6 +22,7 @@
 #include "absl/container/flat_hash_map.h"
 #include "absl/functional/any_invocable.h"
 #include "env/ids.h"
+#include "env/outcome.h"
 #include "env/time.h"
 #include "kv/command/rules.h"
 #include "lincheck/history.h"
@@ -139,6 +140,9 @@ class Recorder final : private HistoryChecker::Source {
   // That read returned a bulk or nil.
   void StaleRead(const StaleReadChecker::Sent& sent, const std::string& key,
                  const ClientReply& reply);
+
+  // An operation that only another checker follows has ended. It is counted.
+  void Count(Outcome outcome);
 
   // The nodes that may refuse writes for good, and whether some node may run
   // out of memory. Call it before the first operation. Else all may.

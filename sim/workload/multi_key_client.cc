@@ -152,6 +152,11 @@ void MultiKeyClient::TryLater() {
   }
   // Every attempt was refused.
   if (current_->writes()) checker_.Withdraw(current_->token);
+  End(Outcome::kNotExecuted);
+}
+
+void MultiKeyClient::End(Outcome outcome) {
+  recorder_->Count(outcome);
   current_.reset();
 }
 
@@ -180,13 +185,11 @@ void MultiKeyClient::OnError(const ClientReply& reply) {
     recorder_->OnNoMemory(options_.id);
     // Not executed; earlier attempts were refused too.
     if (current_->writes()) checker_.Withdraw(current_->token);
-    current_.reset();
-    return;
+    return End(Outcome::kNotExecuted);
   }
   if (code == "UNKNOWN") {
     if (!current_->writes()) return TryLater();
-    current_.reset();
-    return;
+    return End(Outcome::kUnknown);
   }
   Unexpected(reply);
   current_.reset();
@@ -220,7 +223,7 @@ void MultiKeyClient::OnResult(const ClientReply& reply) {
       break;
     }
   }
-  current_.reset();
+  End(Outcome::kDone);
 }
 
 void MultiKeyClient::OnScanned(const ClientReply& reply) {
@@ -236,7 +239,7 @@ void MultiKeyClient::OnScanned(const ClientReply& reply) {
   if (current_->cursor != "0") return Try();
   env_.tracer.Sometimes("client.scan_finished");
   checker_.OnScan(current_->found, current_->called, clock_());
-  current_.reset();
+  End(Outcome::kDone);
 }
 
 void MultiKeyClient::Unexpected(const ClientReply& reply) {
@@ -249,7 +252,7 @@ void MultiKeyClient::OnLinkBroken(ClientLink::RequestId id) {
   if (!current_->writes()) return TryLater();
   timeout_.Cancel();
   node_ = (node_ + 1) % options_.servers.size();
-  current_.reset();
+  End(Outcome::kUnknown);
 }
 
 void MultiKeyClient::OnLinkMalformed(std::string_view server) {

@@ -17,6 +17,7 @@
 #include <vector>
 
 #include "env/env.h"
+#include "env/outcome.h"
 #include "sim/checks/multi_key_checker.h"
 #include "sim/checks/recorder.h"
 #include "sim/choices/choices.h"
@@ -82,6 +83,8 @@ class MultiKeyClient final : public ClientLink::Owner {
   Operation Draw(uint64_t number, Random random) const;
   void Try();
   void TryLater();
+  // The operation has ended.
+  void End(Outcome outcome);
   void OnError(const ClientReply& reply);
   void OnResult(const ClientReply& reply);
   void OnScanned(const ClientReply& reply);
