@@ -5,8 +5,11 @@
 
 #include <memory>
 #include <string>
+#include <string_view>
 
+#include "absl/status/status.h"
 #include "gtest/gtest.h"
+#include "raft/host/state_machine.h"
 #include "sim/harness/harness.h"
 
 namespace quorate::examples {
@@ -35,6 +38,19 @@ class ShrinkingCounter final : public Counter {
     undo.payload = Buffer::Copy("-" + std::to_string(sum()));
     Counter::Apply(undo, false);
     return result;
+  }
+};
+
+// Takes no state from a snapshot.
+class StubbornCounter final : public Counter {
+ public:
+  std::unique_ptr<raft::SnapshotWriter> BeginRestore(
+      const raft::SnapshotDescriptor&) override {
+    class Writer final : public raft::SnapshotWriter {
+      absl::Status Add(std::string_view) override { return absl::OkStatus(); }
+      absl::Status Commit() override { return absl::DataLossError("stubborn"); }
+    };
+    return std::make_unique<Writer>();
   }
 };
 
@@ -78,6 +94,14 @@ TEST(CounterSimulationTest, ShrinkingCounter_IsFoundByTheCheckerOfReplicas) {
       sim::RunSeed({.seed = 1}, SimulatedCounter<ShrinkingCounter>);
   ASSERT_EQ(wrong.violations.size(), 1u);
   EXPECT_TRUE(wrong.violations[0].starts_with("growth: node "))
+      << wrong.violations[0];
+}
+
+TEST(CounterSimulationTest, StubbornCounter_FencesItsReplica) {
+  const sim::HarnessResult wrong =
+      sim::RunSeed({.seed = 1}, SimulatedCounter<StubbornCounter>);
+  ASSERT_EQ(wrong.violations.size(), 1u);
+  EXPECT_TRUE(wrong.violations[0].starts_with("fenced: node "))
       << wrong.violations[0];
 }
 

@@ -18,8 +18,8 @@ static_assert(kv::kValueBytesMax + 2 * kResultFrameBytes <=
 
 }  // namespace
 
-size_t ResultRoom::BytesOf(RequestSink* sink,
-                           const kv::CommandSpec& spec) const {
+size_t ResultRoom::BytesOf(RequestSink* sink, const kv::CommandSpec& spec,
+                           size_t before_bytes) const {
   switch (spec.op) {
     case kv::Op::kSet:
       if ((spec.flags & kv::kReturnOld) == 0) return kResultFrameBytes;
@@ -38,7 +38,8 @@ size_t ResultRoom::BytesOf(RequestSink* sink,
       spec.op == kv::Op::kMGet ? spec.arguments.size() : size_t{1};
   const kv::Store* here = leadership_.store();
   const RequestSink::ConnectionOrder& order = OrderOf(sink);
-  const size_t added = order.unapplied_bytes + order.unsettled_bytes;
+  const size_t added =
+      order.unapplied_bytes + order.unsettled_bytes + before_bytes;
   size_t bytes = kResultFrameBytes;
   for (const std::string_view key : spec.arguments.first(keys)) {
     size_t value = kv::kValueBytesMax;
@@ -55,8 +56,12 @@ size_t ResultRoom::BytesOf(RequestSink* sink,
 size_t ResultRoom::BytesOfAtomic(
     RequestSink* sink, absl::Span<const kv::CommandSpec> specs) const {
   size_t bytes = kResultFrameBytes;
+  size_t before_bytes = 0;
   for (const kv::CommandSpec& spec : specs) {
-    bytes += BytesOf(sink, spec);
+    bytes += BytesOf(sink, spec, before_bytes);
+    if (!kv::IsRead(spec.op)) {
+      before_bytes += kv::BatchBuilder::EncodedSize(spec);
+    }
   }
   return std::min(bytes, kv::kReturnedBytesMax);
 }

@@ -31,7 +31,9 @@ class ResultRoom {
   // Upper bound of the result of `spec`, in bytes. Exact for the state applied
   // here plus the sink's own writes that are in flight, or may still be
   // executed. Without a replica, the largest value counts.
-  size_t BytesOf(RequestSink* sink, const kv::CommandSpec& spec) const;
+  // `before_bytes` is the encoded size of writes before it in a transaction.
+  size_t BytesOf(RequestSink* sink, const kv::CommandSpec& spec,
+                 size_t before_bytes = 0) const;
   // Upper bound of the result of `specs` as one kAtomic.
   size_t BytesOfAtomic(RequestSink* sink,
                        absl::Span<const kv::CommandSpec> specs) const;

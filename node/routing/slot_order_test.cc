@@ -452,6 +452,15 @@ TEST_F(SlotOrderTest, CommandBehindAnUnknownOutcome_FollowsItToItsGroup) {
   EXPECT_EQ(ValueOf(2, kMoves), "b");
 }
 
+TEST_F(SlotOrderTest, ReadInATransaction_ReservesRoomForWhatIsWrittenThere) {
+  const std::string value(100'000, 'v');
+  ASSERT_TRUE(sink_->Exec(kStays, value));
+  const auto* order = sink_->routing().FindOrder(GroupId(1));
+  EXPECT_GE(order->result_bytes, value.size());
+  ASSERT_TRUE(Await(1));
+  EXPECT_EQ(order->result_bytes, 0u);
+}
+
 // The read is in the log behind the write, so it may return what that wrote.
 TEST_F(SlotOrderTest, ReadBehindAnUnknownOutcome_ReservesRoomForWhatItWrote) {
   const std::string value(100'000, 'v');

@@ -199,6 +199,19 @@ int64_t ExpiryChecker::AppliedLagMs(const std::string& key, SimTime since) {
   return most;
 }
 
+int64_t ExpiryChecker::AppliedLeadMs(const std::string& key, SimTime since) {
+  const GroupClock* const clock = ClockOf(key);
+  if (clock == nullptr) return 0;
+  int64_t most = 0;
+  for (const auto& [node, lags] : clock->applied_lags_ms) {
+    for (auto lag = lags.rbegin(); lag != lags.rend(); ++lag) {
+      most = std::max(most, clocks_.gained(node, lag->first).ms() + 1);
+      if (lag->first < since) break;
+    }
+  }
+  return most;
+}
+
 void ExpiryChecker::OnEntry(GroupId group, SimTime now,
                             const EntryClock& entry) {
   GroupClock& clock = group_clocks_[group];
@@ -472,7 +485,8 @@ bool ExpiryChecker::Explains(const State& state, const Operation& operation,
   int64_t earliest = state.due_ms;
   int64_t latest = state.due_ms;
   if (call.verb == Verb::kTtl) {
-    earliest -= UnixMs(now) + SkewSince(call.key, operation.invoked).ahead_ms;
+    earliest -= UnixMs(now) + SkewSince(call.key, operation.invoked).ahead_ms +
+                AppliedLeadMs(call.key, operation.invoked);
     latest -= UnixMs(operation.invoked) - LagMs(call.key, operation.invoked);
     // The reply never exceeds the lifetime that was asked for.
     if (state.life_ms > 0) latest = std::min(latest, state.life_ms);

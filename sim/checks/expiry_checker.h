@@ -218,6 +218,9 @@ class ExpiryChecker {
   // The largest lag of the log times by which a replica without an error bound
   // may have served reads of the key from `since` on.
   int64_t AppliedLagMs(const std::string& key, SimTime since);
+  // The largest lead of such a replica, which its monotonic clock has gained
+  // since it applied an entry.
+  int64_t AppliedLeadMs(const std::string& key, SimTime since);
   // The clock of the group of the key. Null: the key has no group yet.
   const GroupClock* ClockOf(const std::string& key) const;
   // The largest allowances for the key's group from `since` on.

@@ -70,6 +70,7 @@ void LogChecker::OnInvoked(Number op, const std::string& key,
   }
   if (call.function == Kv::kDelete || call.function == Kv::kTake) {
     ++removals_left_[{key, call.function}];
+    removals_asked_[op] = {key, call.function};
   }
   if (token.empty()) return;
   tokens_[token] = op;
@@ -88,6 +89,11 @@ void LogChecker::OnAcknowledged(Number op, Value result) {
 }
 
 void LogChecker::OnRefused(Number op) {
+  const auto removal = removals_asked_.find(op);
+  if (removal != removals_asked_.end()) {
+    const auto& [key, function] = removal->second;
+    return CountRemoval(key, function);
+  }
   const auto it = writes_.find(op);
   if (it == writes_.end()) return;
   it->second.refused = true;
@@ -224,10 +230,14 @@ void LogChecker::OnCommand(const kv::Version& version,
 
 void LogChecker::OnRemoval(const std::string& key, const Removal& removal) {
   removals_[key].push_back(removal);
-  if (--removals_left_[{key, removal.function}] >= 0) return;
-  violate_(absl::StrCat("log: it removes ", key,
-                        " more often than clients sent ",
-                        removal.function == Kv::kTake ? "GETDEL" : "DEL"));
+  CountRemoval(key, removal.function);
+}
+
+void LogChecker::CountRemoval(const std::string& key, uint8_t function) {
+  if (--removals_left_[{key, function}] >= 0) return;
+  violate_(absl::StrCat(
+      "log: it removes ", key, " more often than clients sent ",
+      function == Kv::kTake ? "GETDEL" : "DEL", " without a refusal"));
 }
 
 Value LogChecker::Replay(const std::string& key, lincheck::Version at,

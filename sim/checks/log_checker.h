@@ -118,6 +118,8 @@ class LogChecker {
  private:
   // `version` is the version that the command gives to its keys.
   void OnRemoval(const std::string& key, const Removal& removal);
+  // One removal less may be in a log: it was committed or refused.
+  void CountRemoval(const std::string& key, uint8_t function);
   void OnCommand(const kv::Version& version, const kv::CommandView& command);
   void OnAtomic(const kv::Version& version, const kv::CommandView& command);
   // Moves the key's value on, and returns the result of the command.
@@ -142,9 +144,10 @@ class LogChecker {
   absl::flat_hash_map<std::string, Number> tokens_;
   LogReplay replay_;
   std::map<std::string, std::vector<Removal>> removals_;
-  // How many DEL and GETDEL of a key clients sent that are in no log. Those
-  // without a session have no unique text.
+  // How many DEL and GETDEL of a key clients sent that are in no log and were
+  // not refused. They have no unique text.
   std::map<std::pair<std::string, uint8_t>, int64_t> removals_left_;
+  absl::flat_hash_map<Number, std::pair<std::string, uint8_t>> removals_asked_;
   const std::vector<Removal> no_removals_;
   bool started_ = false;
   WallTime log_time_;  // The log time of the entry at hand.

@@ -458,6 +458,19 @@ TEST_F(RecorderTest, RemovalThatNoClientSent_Found) {
   ExpectFound("log: it removes k more often than clients sent DEL");
 }
 
+TEST_F(RecorderTest, RefusedRemovalThatIsCommitted_FoundInEitherOrder) {
+  const auto before = Invoke(Kv::kDelete, "k");
+  recorder_.Withdraw(before);
+  EXPECT_TRUE(found_.empty());
+  Commit(kv::Op::kDel, "k", "");
+  ASSERT_EQ(found_.size(), 1u);
+  const auto after = Invoke(Kv::kDelete, "l");
+  Commit(kv::Op::kDel, "l", "");
+  EXPECT_EQ(found_.size(), 1u);
+  recorder_.Withdraw(after);
+  EXPECT_EQ(found_.size(), 2u);
+}
+
 TEST_F(RecorderTest, RefusalThatNoLimitExplains_Found) {
   recorder_.OnNoMemory(1);
   recorder_.OnReadOnly(1, NodeId(2));

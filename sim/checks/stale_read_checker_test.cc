@@ -85,6 +85,13 @@ TEST_F(StaleReadCheckerTest, KeyThatNeverHadAnExpiry_MayNotBeAbsent) {
   ExpectFound("older than the replica's state");
 }
 
+TEST_F(StaleReadCheckerTest, NumberForAKeyThatDoesNotExpire_Found) {
+  Commit("k", "a");
+  checker_.OnReply(checker_.Send(kNode, kGroup), "k",
+                   {.type = ClientReply::Type::kInteger, .integer = 5});
+  ExpectFound("which the key never had");
+}
+
 // A replica whose own clock says that the key is due returns nil.
 TEST_F(StaleReadCheckerTest, KeyThatExpires_MayBeAbsent) {
   checker_.SetMayExpire([](const std::string& key) { return key == "t1"; });

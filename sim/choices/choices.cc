@@ -47,11 +47,15 @@ void Choices::Record(const ChoiceSite& site, const ChoiceKey& key,
 std::vector<TapeChoice> Choices::taken() const {
   if (!replaying_) return choices_;
   std::vector<TapeChoice> used;
-  for (const TapeChoice& choice : choices_) {
+  for (size_t line = 0; line < choices_.size(); ++line) {
+    const TapeChoice& choice = choices_[line];
     const auto found =
         replay_.find(Key(Site(std::string_view(choice.site)).hash(),
                          choice.entity, choice.counter));
-    if (found->second.used) used.push_back(choice);
+    // Of two lines with one name the first counts.
+    if (found->second.used && found->second.line == line) {
+      used.push_back(choice);
+    }
   }
   return used;
 }

@@ -90,17 +90,22 @@ class StateMachineSubject::Node final : public ReplicaObserver {
   }
   void OnChanged(GroupId group) override { changed_ |= group == kGroup; }
   void OnStopped(const absl::Status& why) override {
-    const MachineId machine = subject_->machines_[index_];
-    // Calls of a program that dies in this turn fail, too.
-    const bool excused = subject_->world_.disk_failures(machine) > 0 ||
-                         !subject_->world_.running(machine);
-    subject_->checker_.OnNodeStopped(NodeId(index_ + 1), why, excused);
-    subject_->supervisor_.OnStopped(machine, why);
+    subject_->checker_.OnNodeStopped(NodeId(index_ + 1), why, MayNotWork());
+    subject_->supervisor_.OnStopped(subject_->machines_[index_], why);
   }
   void OnFenced(GroupId, const absl::Status& why) override { OnStopped(why); }
 
+  // Calls of a program that dies in this turn fail, too.
+  bool MayNotWork() const {
+    const MachineId machine = subject_->machines_[index_];
+    return subject_->world_.disk_failures(machine) > 0 ||
+           !subject_->world_.running(machine);
+  }
+
   void OnStarted(const absl::Status& status) {
     if (!status.ok()) return OnStopped(status);
+    subject_->checker_.OnReplicaNotStarted(
+        NodeId(index_ + 1), kGroup, host_.group_status(kGroup), MayNotWork());
     subject_->created_[index_] = true;
     started_ = true;
     CheckRecovered(host_);

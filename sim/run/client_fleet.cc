@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "kv/slots/slot.h"
 #include "sim/workload/http_client.h"
 #include "sim/workload/library_client.h"
 #include "sim/workload/multi_key_client.h"
@@ -26,8 +27,8 @@ constexpr uint64_t kFailuresMax = 3;
 constexpr Duration kDownMax = Seconds(3);
 constexpr Duration kPauseMax = Seconds(4);
 constexpr size_t kLibraryOpenMax = 16;
-// Those that wait for few answers at a time would lag behind a shorter interval
-// on slow links and disks, and go on long after the others.
+// Such a client waits for few answers at a time. On slow links and disks it
+// would lag behind a shorter interval, and go on long after the others.
 constexpr Duration kSimpleInterval = Milliseconds(250);
 // Longer than any run.
 constexpr Duration kPatience = Seconds(24 * 3'600);
@@ -328,8 +329,29 @@ void ClientFleet::ReadAll(const std::vector<std::string>& keys) {
   members_[0]->program->ReadAll(keys);
 }
 
-void ClientFleet::AddToEach(const std::vector<std::string>& keys) {
-  members_[0]->program->AddToEach(keys);
+std::vector<std::string> ClientFleet::NumberKeys() const {
+  const std::vector<std::string> keys = recorder_.keys();
+  std::vector<std::string> numbers;
+  std::set<GroupId> groups;
+  for (auto key = keys.rbegin(); key != keys.rend(); ++key) {
+    if ((*key)[0] == 'n' && numbers.size() < 8 * options_.shape.groups) {
+      numbers.push_back(*key);
+      groups.insert(cluster_.GroupOf(*key));
+    }
+  }
+  for (uint64_t i = 0; groups.size() < cluster_.shards().size(); ++i) {
+    std::string key = absl::StrCat("n.of_group", i);
+    // Odd slots are those of keys that expire.
+    if (kv::HashSlot(key).value() % 2 == 1) continue;
+    if (groups.insert(cluster_.GroupOf(key)).second) {
+      numbers.push_back(std::move(key));
+    }
+  }
+  return numbers;
+}
+
+void ClientFleet::AddToNumbers() {
+  members_[0]->program->AddToEach(NumberKeys());
 }
 
 void ClientFleet::AskInCalm(const std::vector<NodeId>& nodes, Duration bound,

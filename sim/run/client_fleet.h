@@ -72,10 +72,11 @@ class ClientFleet {
   // Whether the client with this number, from 1, does not read on purpose: its
   // process is down or paused, or it reads late.
   bool away(uint32_t client) const;
-  // One client reads every key, or adds to the number at every key, and retries
-  // until it succeeds. Call it after Stop().
+  // One client reads every key, or adds to the numbers that clients used last
+  // and to one of each group. It retries until it succeeds. Call these after
+  // Stop().
   void ReadAll(const std::vector<std::string>& keys);
-  void AddToEach(const std::vector<std::string>& keys);
+  void AddToNumbers();
   // One more client asks each of these nodes over each of its front doors, for
   // three seconds. Each answer must come within `bound`, and `answered` is
   // called with the time that it took. Call it after Stop().
@@ -120,6 +121,7 @@ class ClientFleet {
   // Between two operations of one client.
   Duration Interval() const;
   OperationOptions OperationsOf() const;
+  std::vector<std::string> NumberKeys() const;
   // The options of a client with the next number.
   SimpleClientOptions NextSimpleClient() const;
   void StartOthers();

@@ -3,13 +3,11 @@
 #include <algorithm>
 #include <functional>
 #include <map>
-#include <set>
 #include <string_view>
 #include <utility>
 
 #include "absl/functional/function_ref.h"
 #include "absl/strings/str_cat.h"
-#include "kv/slots/slot.h"
 #include "lincheck/formats/json_lines.h"
 #include "lincheck/models/kv.h"
 #include "sim/checks/recorder.h"
@@ -124,9 +122,7 @@ class Run::Impl final : public Subject {
       recorder_.expiry().OnApplied(node, group, world_.now(), log_time);
     });
     cluster_.SetTurnHook([this](NodeId node, const node::Server& server) {
-      resources_.AfterTurns(world_.now(), node,
-                            cluster_.configs()[node.value() - 1],
-                            !cluster_.MayNotWork(node), server.resources());
+      CheckResources(node, server.resources());
     });
     recorder_.CheckOrder(
         [this](std::string_view key) { return cluster_.GroupOf(key); });
@@ -236,9 +232,8 @@ class Run::Impl final : public Subject {
   Duration AvailabilityBound() const;
   // The greatest value of a timing among all nodes.
   Duration Greatest(Duration node::RaftConfig::*timing) const;
+  void CheckResources(NodeId node, node::ResourceUse use);
   Recorder::Limits LimitsOfNodes() const;
-  // Numbers that clients used last, and one of each group.
-  std::vector<std::string> NumberKeys() const;
 
   const RunOptions options_;
   Harness harness_;
@@ -481,6 +476,17 @@ std::string Run::Impl::Describe() const {
          rolling_restart_.Describe();
 }
 
+void Run::Impl::CheckResources(NodeId node, node::ResourceUse use) {
+  // A node knows turns by its clock (node/base/turn_work.h).
+  const SimClock& clock = world_.clock(cluster_.machine(node));
+  if (clock.FrozenFor(SimTime(), world_.now()) > Duration(0)) {
+    use.longest_turn_work = 0;
+  }
+  resources_.AfterTurns(world_.now(), node,
+                        cluster_.configs()[node.value() - 1],
+                        !cluster_.MayNotWork(node), use);
+}
+
 Recorder::Limits Run::Impl::LimitsOfNodes() const {
   Recorder::Limits limits;
   for (const node::NodeConfig& node : cluster_.nodes()) {
@@ -490,27 +496,6 @@ Recorder::Limits Run::Impl::LimitsOfNodes() const {
     limits.memory |= config.limits.memory_bytes > 0;
   }
   return limits;
-}
-
-std::vector<std::string> Run::Impl::NumberKeys() const {
-  const std::vector<std::string> keys = recorder_.keys();
-  std::vector<std::string> numbers;
-  std::set<GroupId> groups;
-  for (auto key = keys.rbegin(); key != keys.rend(); ++key) {
-    if ((*key)[0] == 'n' && numbers.size() < 8 * shape_.groups) {
-      numbers.push_back(*key);
-      groups.insert(cluster_.GroupOf(*key));
-    }
-  }
-  for (uint64_t i = 0; groups.size() < cluster_.shards().size(); ++i) {
-    std::string key = absl::StrCat("n.of_group", i);
-    // Odd slots are those of keys that expire.
-    if (kv::HashSlot(key).value() % 2 == 1) continue;
-    if (groups.insert(cluster_.GroupOf(key)).second) {
-      numbers.push_back(std::move(key));
-    }
-  }
-  return numbers;
 }
 
 std::vector<Subject::Probe> Run::Impl::Probes(Stage stage) {
@@ -523,8 +508,7 @@ std::vector<Subject::Probe> Run::Impl::Probes(Stage stage) {
   switch (stage) {
     case Stage::kMajorities:
       // Every group accepts writes.
-      probes.push_back(
-          {"writing", [this] { clients_.AddToEach(NumberKeys()); }});
+      probes.push_back({"writing", [this] { clients_.AddToNumbers(); }});
       // Groups are idle for a while. Keys that expire then are removed by a
       // read.
       probes.push_back({"reading every key", read_all, kIdle, reads});
@@ -557,8 +541,7 @@ void Run::Impl::RestartAll() {
   for (const node::NodeConfig& node : cluster_.nodes()) {
     if (!cluster_.MayNotWork(node.id)) nodes.push_back(node.id);
   }
-  rolling_restart_.Begin(std::move(nodes),
-                         [this] { clients_.AddToEach(NumberKeys()); });
+  rolling_restart_.Begin(std::move(nodes), [this] { clients_.AddToNumbers(); });
 }
 
 AvailabilityChecker::CalmBounds Run::Impl::BoundsOfCalm() {
@@ -618,7 +601,7 @@ void Run::Impl::BeginCalm() {
       return cluster_.FindReplica(group, replica);
     });
   });
-  clients_.AddToEach(NumberKeys());
+  clients_.AddToNumbers();
   if (nodes.empty()) return;
   clients_.AskInCalm(nodes, bounds.attempt, [this](Duration taken) {
     recorder_.availability().AddCalmAnswer(taken);

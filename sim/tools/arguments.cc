@@ -233,9 +233,9 @@ constexpr char kStoreOutputs[] =
 constexpr char kStatus[] =
     "\n"
     "\n"
-    "Exit status: 0 no violation, 1 a violation, 2 wrong usage; of diff: 0 "
-    "equal,\n"
-    "1 different.\n";
+    "Exit status: 0 no violation, 1 a violation, 2 wrong usage or a file that "
+    "cannot\n"
+    "be written; of diff: 0 equal, 1 different.\n";
 
 // The paragraph that lists the families of faults.
 std::string FaultFamiliesUsage() {

@@ -2,6 +2,7 @@
 
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
@@ -82,7 +83,7 @@ Job JobOf(const SimulateArguments& arguments, RunOptions run) {
 
 int RunOnce(const Simulator& simulator, const SimulateArguments& arguments) {
   Job job = JobOf(arguments, arguments.run);
-  const RunReport report = RunInChild(simulator, job);
+  RunReport report = RunInChild(simulator, job);
   Print(FormatReport(report));
   std::string tape = job.tape_out;
   if (!report.ok()) {
@@ -101,6 +102,8 @@ int RunOnce(const Simulator& simulator, const SimulateArguments& arguments) {
       }
       job.verbose = false;
       const RunReport again = RunInChild(simulator, job);
+      report.unwritten.insert(report.unwritten.end(), again.unwritten.begin(),
+                              again.unwritten.end());
       if (again.trace_hash != report.trace_hash) {
         Print(absl::StrCat("  the second run differs: hash ", again.trace_hash,
                            "\n"));
@@ -108,6 +111,10 @@ int RunOnce(const Simulator& simulator, const SimulateArguments& arguments) {
     }
     Print(
         absl::StrCat("replay: ", ReplayLine(job.run, simulator.program), "\n"));
+  }
+  const auto& unwritten = report.unwritten;
+  if (std::find(unwritten.begin(), unwritten.end(), tape) != unwritten.end()) {
+    tape.clear();
   }
   if (!tape.empty()) {
     Print(absl::StrCat("tape: ", tape, "\n        ", simulator.program,

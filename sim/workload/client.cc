@@ -460,11 +460,10 @@ void WorkloadClient::OnError(OperationId id, const ClientReply& reply) {
   Operation& operation = operations_.at(id);
   const std::string_view code = reply.error_code();
   const bool session_full = code == "SESSION_FULL" || code == "SESSION_LIMIT";
-  // A node refuses a transaction as a whole if it is full or if the transaction
-  // is too large.
-  const bool no_memory =
-      code == "OOM" || (code == "EXECABORT" &&
-                        reply.text.find("because of: ") != std::string::npos);
+  // A node without memory refuses a transaction as a whole.
+  const bool no_memory = code == "OOM" || (code == "EXECABORT" &&
+                                           reply.text.find("because of: OOM") !=
+                                               std::string::npos);
   // All of these replies say that the request was not executed.
   const bool refused = code == "MOVED" || code == "CLUSTERDOWN" ||
                        code == "TRYAGAIN" || code == "LOADING" ||

@@ -174,6 +174,10 @@ void HttpClient::OnAnswer(const HttpAnswer& answer) {
     case 412:
       return Succeed(answer);
     case 403:
+      if (answer.body.find("READ_ONLY_NODE") == std::string::npos) break;
+      recorder().OnReadOnly(options().id,
+                            NodeId(static_cast<uint32_t>(node_ + 1)));
+      [[fallthrough]];
     case 503:
       // Another node may have a vote, or know the leader.
       connection_.reset();

@@ -150,7 +150,7 @@ void MultiKeyClient::TryLater() {
     next_attempt_ = env_.loop.At(at, [this] { Try(); });
     return;
   }
-  // Every attempt was refused.
+  // Every attempt of a write was refused. A read has no effect.
   if (current_->writes()) checker_.Withdraw(current_->token);
   End(Outcome::kNotExecuted);
 }
@@ -177,6 +177,10 @@ void MultiKeyClient::OnError(const ClientReply& reply) {
   const std::string_view code = reply.error_code();
   if (code == "CLUSTERDOWN" || code == "TRYAGAIN" || code == "LOADING" ||
       code == "MISCONF" || code == "READONLY" || reply.refuses_connection()) {
+    if (code == "READONLY") {
+      recorder_->OnReadOnly(options_.id,
+                            NodeId(static_cast<uint32_t>(node_ + 1)));
+    }
     // Another node may know the leader.
     link_->Break();
     return TryLater();

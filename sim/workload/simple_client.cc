@@ -9,6 +9,8 @@ namespace {
 
 constexpr ChoiceSite kOperation("workload.simple_operation");
 
+constexpr Duration kBeginsFor = Seconds(10);
+
 }  // namespace
 
 SimpleClient::SimpleClient(env::Env& env, const SimpleClientOptions& options,
@@ -24,7 +26,7 @@ SimpleClient::SimpleClient(env::Env& env, const SimpleClientOptions& options,
 
 void SimpleClient::StopIssuing() {
   issuing_ = false;
-  while (waiting_.size() > options_.open_max) waiting_.pop_back();
+  begins_until_ = env_.loop.ReadClock().mono + kBeginsFor;
 }
 
 std::string SimpleClient::Describe() const {
@@ -57,6 +59,7 @@ void SimpleClient::Issue() {
 }
 
 void SimpleClient::BeginNext() {
+  if (env_.loop.ReadClock().mono >= begins_until_) waiting_.clear();
   while (!waiting_.empty() && open_.size() < options_.open_max) {
     Operation operation = std::move(waiting_.front());
     waiting_.pop_front();

@@ -48,8 +48,8 @@ class SimpleClient {
 
   // `hook` is called with each operation when it begins.
   void SetSendHook(SendHook hook) { send_hook_ = std::move(hook); }
-  // Issues no further operation. Of those that wait, as many begin as may be
-  // open at a time: each may take as long as its client waits for a result.
+  // Issues no further operation. Those that wait begin for a while longer, not
+  // all of them: each may take as long as its client waits for a result.
   void StopIssuing();
   // Whether no operation is open or waits.
   bool idle() const { return open_.empty() && waiting_.empty(); }
@@ -93,6 +93,7 @@ class SimpleClient {
   OperationGenerator generator_;
   SendHook send_hook_;
   bool issuing_ = true;
+  MonoTime begins_until_ = MonoTime::Max();
   uint64_t numbers_ = 0;
   std::deque<Operation> waiting_;
   std::map<OperationId, Operation> open_;
