@@ -233,7 +233,7 @@ void Recorder::Unexpected(uint32_t client, std::string_view what) {
 
 void Recorder::Count(Outcome outcome) {
   ++counts_.invoked;
-  ++(outcome == Outcome::kDone           ? counts_.succeeded
+  ++(outcome == Outcome::kDone          ? counts_.succeeded
      : outcome == Outcome::kNotExecuted ? counts_.refused
                                         : counts_.unknown);
 }
