@@ -67,9 +67,6 @@ class Evaluator {
     ArgumentReader arguments = command.arguments;
     return NextKey(command, &arguments);
   }
-  const Record* Find(const Key& key) const {
-    return keyspace_.Find(key, now_ms_);
-  }
   // Finds a key for a write, after removing the key if it is due.
   const Record* FindForWrite(const Key& key);
   bool VersionIs(const Record* record, const Version& expected) const {

@@ -75,13 +75,6 @@ const Record* Keyspace::FindEvenIfDue(const Key& key) const {
   return of == nullptr ? nullptr : of->Find(key.hash, key.bytes);
 }
 
-const Record* Keyspace::Find(const Key& key, int64_t now_ms) const {
-  const Record* record = FindEvenIfDue(key);
-  if (record == nullptr) return nullptr;
-  const int64_t expire_at_ms = record->expire_at_ms();
-  return expire_at_ms != 0 && expire_at_ms <= now_ms ? nullptr : record;
-}
-
 void Keyspace::Put(const Key& key, const ValueSource& value,
                    const Version& version, int64_t expire_at_ms) {
   Change table(this, key.slot);

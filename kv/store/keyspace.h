@@ -53,9 +53,6 @@ class Keyspace {
   // keys.
   void Prefetch(absl::Span<const Key> keys) const;
 
-  // Returns null if the key is absent or due at `now_ms`. The record is valid
-  // until the next change of its slot.
-  const Record* Find(const Key& key, int64_t now_ms) const;
   // Returns the record whether or not it is due; null if the key is absent.
   const Record* FindEvenIfDue(const Key& key) const;
 

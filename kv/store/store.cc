@@ -575,16 +575,6 @@ void Store::Prefetch(absl::Span<const KeyOfSlot> keys) const {
   impl_->keyspace_->Prefetch(absl::MakeConstSpan(places.data(), count));
 }
 
-ScanStep Store::Scan(Slot slot, ScanPosition from, size_t count_max,
-                     WallTime due_by, Visit visit) const {
-  if (slot.value() >= impl_->slot_count_) return {.done = true};
-  return impl_->keyspace_->Scan(
-      slot, from, count_max, [&](const Record& record) {
-        const Lookup found = LookUp(&record, impl_->TimeOf(due_by));
-        if (found.found()) visit(record.key(), found);
-      });
-}
-
 uint64_t Store::key_count(const SlotRange& slots) const {
   CHECK_LT(slots.last.value(), impl_->slot_count_);
   return impl_->keyspace_->KeyCount(slots);

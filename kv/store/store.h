@@ -136,13 +136,6 @@ class Store final : public raft::StateMachine {
   };
   void Prefetch(absl::Span<const KeyOfSlot> keys) const;
 
-  // Visits about `count_max` keys of one slot in hash order, beginning at
-  // `from`. Each call visits at least one page. Keys that are due by log time
-  // or by `due_by` are skipped.
-  using Visit = absl::FunctionRef<void(std::string_view key, const Lookup&)>;
-  ScanStep Scan(Slot slot, ScanPosition from, size_t count_max, WallTime due_by,
-                Visit visit) const;
-
   // Numbers of keys, and logical bytes: keys, values and a fixed amount for
   // each key. Due keys count until they are removed.
   uint64_t key_count(const SlotRange& slots) const;

@@ -11,12 +11,14 @@
 #include <utility>
 #include <vector>
 
+#include "env/parse_integer.h"
 #include "gtest/gtest.h"
 #include "kv/command/command.h"
 #include "kv/command/result.h"
 #include "kv/command/result_check.h"
 #include "kv/command/rules.h"
 #include "kv/slots/slot.h"
+#include "kv/slots/slot_scan.h"
 #include "kv/store/store.h"
 #include "rapidcheck/gtest.h"
 
@@ -634,18 +636,26 @@ std::unique_ptr<Store> NewStore() {
 std::map<std::string, Model::Value> Contents(const Store& store) {
   std::map<std::string, Model::Value> contents;
   for (const char* tag : kTags) {
-    ScanStep step{.done = false};
-    while (!step.done) {
-      step = store.Scan(HashSlot(tag), step.next, 1, WallTime::Min(),
-                        [&](std::string_view key, const Lookup& found) {
-                          const bool fresh =
-                              contents
-                                  .insert({std::string(key),
-                                           {std::string(found.value),
-                                            found.version, found.expire_at_ms}})
-                                  .second;
-                          RC_ASSERT(fresh);
-                        });
+    const Slot slot = HashSlot(tag);
+    int64_t cursor = static_cast<int64_t>(MakeCursor(slot, {}));
+    while (cursor != 0) {
+      const CommandSpec step = {.op = Op::kScan,
+                                .slot = slot,
+                                .numbers = {cursor, ScanBounds(slot, 1)}};
+      store.Read(step, WallTime::Min(), [&](const ResultView& result) {
+        ArrayReader reader(result.bytes);
+        std::string_view bytes;
+        RC_ASSERT(reader.Next(&bytes));
+        RC_ASSERT(ParseInteger(bytes, &cursor));
+        while (!reader.done()) {
+          RC_ASSERT(reader.Next(&bytes));
+          const Lookup found = store.Get(slot, bytes, WallTime::Min());
+          RC_ASSERT(found.found());
+          const Model::Value value = {std::string(found.value), found.version,
+                                      found.expire_at_ms};
+          RC_ASSERT(contents.emplace(std::string(bytes), value).second);
+        }
+      });
     }
   }
   return contents;

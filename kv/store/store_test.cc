@@ -623,24 +623,6 @@ TEST_F(StoreTest, LargeValueAmongOthers_DoesNotKeepItsEntry) {
   EXPECT_EQ(Get("junk").value, other);
 }
 
-TEST_F(StoreTest, Scan_VisitsEveryKeyOfASlotOnce) {
-  const Slot slot = HashSlot("{t}");
-  for (int i = 0; i < 500; ++i) {
-    Do({.op = Op::kSet, .slot = slot}, {"{t}" + std::to_string(i), "v"});
-  }
-  std::map<std::string, int> seen;
-  ScanStep step{.done = false};
-  while (!step.done) {
-    step = store_.Scan(slot, step.next, 10, WallTime::Min(),
-                       [&](std::string_view key, const Lookup& found) {
-                         EXPECT_EQ(found.value, "v");
-                         ++seen[std::string(key)];
-                       });
-  }
-  EXPECT_EQ(seen.size(), 500u);
-  for (const auto& [key, times] : seen) EXPECT_EQ(times, 1) << key;
-}
-
 TEST_F(StoreTest, Snapshot_IsTheStateWhenItWasTaken) {
   for (int i = 0; i < 300; ++i) {
     Do({.op = Op::kSet,
