@@ -33,12 +33,13 @@ int64_t LifeOf(const kv::CommandView& command) {
   return Has(command, kv::kRelativeExpiry) ? command.expire_at_ms : 0;
 }
 
-// Calls `visit` with the values that a history had from `since` on.
+// Calls `visit` with the values that a history had from `since` on, and when
+// each began.
 template <typename T, typename Visit>
 void VisitSince(const std::vector<std::pair<SimTime, T>>& history,
                 SimTime since, Visit&& visit) {
   for (auto value = history.rbegin(); value != history.rend(); ++value) {
-    visit(value->second);
+    visit(value->first, value->second);
     if (value->first < since) break;
   }
 }
@@ -155,7 +156,7 @@ ExpiryChecker::Skew ExpiryChecker::SkewSince(const std::string& key,
   Skew most;
   const GroupClock* const clock = ClockOf(key);
   if (clock == nullptr) return most;
-  VisitSince(clock->skews, since, [&](const Skew& skew) {
+  VisitSince(clock->skews, since, [&](SimTime, const Skew& skew) {
     most.behind_ms = std::max(most.behind_ms, skew.behind_ms);
     most.ahead_ms = std::max(most.ahead_ms, skew.ahead_ms);
   });
@@ -176,7 +177,7 @@ int64_t ExpiryChecker::ClockLagMs(const std::string& key, SimTime since) {
   Duration most = clocks_.error_bound(NodeId(), since) * 2;
   const GroupClock* const clock = ClockOf(key);
   if (clock == nullptr) return most.ms();
-  VisitSince(clock->leaders, since, [&](const Leader& leader) {
+  VisitSince(clock->leaders, since, [&](SimTime, const Leader& leader) {
     most = std::max(most, clocks_.error_bound(leader.node, leader.since) * 2 +
                               clocks_.lost(leader.node, leader.since));
   });
@@ -186,28 +187,30 @@ int64_t ExpiryChecker::ClockLagMs(const std::string& key, SimTime since) {
 // A replica without an error bound moves the time of its last entry on by its
 // monotonic clock, which may have stood still since.
 int64_t ExpiryChecker::AppliedLagMs(const std::string& key, SimTime since) {
-  const GroupClock* const clock = ClockOf(key);
-  if (clock == nullptr) return 0;
-  int64_t most = 0;
-  for (const auto& [node, lags] : clock->applied_lags_ms) {
-    for (auto lag = lags.rbegin(); lag != lags.rend(); ++lag) {
-      most = std::max(most, lag->second + clocks_.lost(node, lag->first).ms() +
-                                clocks_.slowed(node, lag->first).ms() + 1);
-      if (lag->first < since) break;
-    }
-  }
-  return most;
+  return MostApplied(key, since,
+                     [this](NodeId node, SimTime at, int64_t lag_ms) {
+                       return lag_ms + clocks_.lost(node, at).ms() +
+                              clocks_.slowed(node, at).ms() + 1;
+                     });
 }
 
 int64_t ExpiryChecker::AppliedLeadMs(const std::string& key, SimTime since) {
+  return MostApplied(key, since, [this](NodeId node, SimTime at, int64_t) {
+    return clocks_.gained(node, at).ms() + 1;
+  });
+}
+
+int64_t ExpiryChecker::MostApplied(
+    const std::string& key, SimTime since,
+    absl::FunctionRef<int64_t(NodeId, SimTime, int64_t)> allowance) const {
   const GroupClock* const clock = ClockOf(key);
   if (clock == nullptr) return 0;
   int64_t most = 0;
-  for (const auto& [node, lags] : clock->applied_lags_ms) {
-    for (auto lag = lags.rbegin(); lag != lags.rend(); ++lag) {
-      most = std::max(most, clocks_.gained(node, lag->first).ms() + 1);
-      if (lag->first < since) break;
-    }
+  for (const auto& entry : clock->applied_lags_ms) {
+    const NodeId node = entry.first;
+    VisitSince(entry.second, since, [&](SimTime at, int64_t lag_ms) {
+      most = std::max(most, allowance(node, at, lag_ms));
+    });
   }
   return most;
 }

@@ -34,6 +34,7 @@
 
 #include "absl/container/flat_hash_map.h"
 #include "absl/functional/any_invocable.h"
+#include "absl/functional/function_ref.h"
 #include "env/ids.h"
 #include "env/time.h"
 #include "kv/command/command.h"
@@ -221,6 +222,11 @@ class ExpiryChecker {
   // The largest lead of such a replica, which its monotonic clock has gained
   // since it applied an entry.
   int64_t AppliedLeadMs(const std::string& key, SimTime since);
+  // The largest allowance for such a replica: by the node, when it applied an
+  // entry, and by how much log time lagged then.
+  int64_t MostApplied(
+      const std::string& key, SimTime since,
+      absl::FunctionRef<int64_t(NodeId, SimTime, int64_t)> allowance) const;
   // The clock of the group of the key. Null: the key has no group yet.
   const GroupClock* ClockOf(const std::string& key) const;
   // The largest allowances for the key's group from `since` on.

@@ -339,15 +339,26 @@ std::vector<std::string> ClientFleet::NumberKeys() const {
       groups.insert(cluster_.GroupOf(*key));
     }
   }
-  for (uint64_t i = 0; groups.size() < cluster_.shards().size(); ++i) {
-    std::string key = absl::StrCat("n.of_group", i);
+  uint64_t number = 0;
+  AddKeysOfOthers(std::move(groups), &numbers, [&number] {
+    std::string key;
     // Odd slots are those of keys that expire.
-    if (kv::HashSlot(key).value() % 2 == 1) continue;
+    do key = absl::StrCat("n.of_group", number++);
+    while (kv::HashSlot(key).value() % 2 == 1);
+    return key;
+  });
+  return numbers;
+}
+
+void ClientFleet::AddKeysOfOthers(std::set<GroupId> groups,
+                                  std::vector<std::string>* keys,
+                                  absl::FunctionRef<std::string()> next) const {
+  while (groups.size() < cluster_.shards().size()) {
+    std::string key = next();
     if (groups.insert(cluster_.GroupOf(key)).second) {
-      numbers.push_back(std::move(key));
+      keys->push_back(std::move(key));
     }
   }
-  return numbers;
 }
 
 void ClientFleet::AddToNumbers() {
@@ -365,13 +376,9 @@ void ClientFleet::AskInCalm(const std::vector<NodeId>& nodes, Duration bound,
                              .writes = !cluster_.nodes()[place].read_only});
     options.library_seeds.push_back(cluster_.resp_cluster_addresses()[place]);
   }
-  std::set<GroupId> asked;
-  for (uint64_t i = 0; asked.size() < cluster_.shards().size(); ++i) {
-    std::string key = CalmClient::KeyOf(i);
-    if (asked.insert(cluster_.GroupOf(key)).second) {
-      options.keys.push_back(std::move(key));
-    }
-  }
+  uint64_t number = 0;
+  AddKeysOfOthers({}, &options.keys,
+                  [&number] { return CalmClient::KeyOf(number++); });
   StartOne("calm_client", &calm_client_, std::move(options), Violator(&world_));
 }
 

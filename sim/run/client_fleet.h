@@ -11,10 +11,12 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "absl/functional/function_ref.h"
 #include "env/time.h"
 #include "sim/checks/recorder.h"
 #include "sim/run/cluster.h"
@@ -122,6 +124,10 @@ class ClientFleet {
   Duration Interval() const;
   OperationOptions OperationsOf() const;
   std::vector<std::string> NumberKeys() const;
+  // Appends one key of each group that is not in `groups`: the first one that
+  // `next` returns.
+  void AddKeysOfOthers(std::set<GroupId> groups, std::vector<std::string>* keys,
+                       absl::FunctionRef<std::string()> next) const;
   // The options of a client with the next number.
   SimpleClientOptions NextSimpleClient() const;
   void StartOthers();

@@ -105,6 +105,19 @@ TEST(SimClock, RestartMono_CountsFromTheNewReading) {
       SimTime(Seconds(11).ns()));
 }
 
+TEST(SimClock, GainedAndSlowed_CountFromATimeOn) {
+  SimClock fast({.mono_drift_ppm = 100}, kEpoch);
+  fast.JumpMono(SimTime(Seconds(2).ns()), Seconds(3));
+  const auto at = [](int64_t s) { return SimTime(Seconds(s).ns()); };
+  EXPECT_EQ(fast.Gained(at(0), at(10)), Seconds(3) + Milliseconds(1));
+  EXPECT_EQ(fast.Gained(at(2), at(2)), Seconds(3));
+  EXPECT_EQ(fast.Gained(at(5), at(10)), Microseconds(500));
+  EXPECT_EQ(fast.Slowed(at(0), at(10)), Duration());
+  const SimClock slow({.mono_drift_ppm = -100}, kEpoch);
+  EXPECT_EQ(slow.Gained(at(0), at(10)), Duration());
+  EXPECT_EQ(slow.Slowed(at(5), at(10)), Microseconds(500));
+}
+
 TEST(SimClock, Jump_IsAhead) {
   SimClock clock({}, kEpoch);
   const MonoTime before = clock.Mono(SimTime(1000));

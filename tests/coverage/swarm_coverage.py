@@ -118,8 +118,9 @@ def name_of(demangled):
 def lines_of_functions(counts, functions):
     """{(file, function): {line: count}}. A line of a lambda belongs to the function around it. Other lines are initial values of members."""
     lines = collections.defaultdict(dict)
+    of_file = {path: sorted(ranges.items()) for path, ranges in functions.items()}
     for (path, line), count in sorted(counts.items()):
-        around = [name for (first, last), name in sorted(functions[path].items()) if first <= line <= last]
+        around = [name for (first, last), name in of_file.get(path, []) if first <= line <= last]
         if around:
             lines[path, around[0]][line] = count
     return lines
