@@ -108,6 +108,7 @@ class Disk {
   // Renames a file atomically, replacing `to` if it exists.
   virtual Pending Rename(std::string_view from, std::string_view to,
                          File::Done done) = 0;
+  // After an error every later call may fail, until the program starts again.
   virtual Pending SyncDirectory(File::Done done) = 0;
   // The number of bytes that files can still take. It may change at once.
   virtual Pending FreeBytes(File::SizeDone done) = 0;

@@ -254,6 +254,16 @@ TEST_F(DiskOrderTest, TraceWithoutACallThatARuleAsksFor_BreaksIt) {
         return true;
       },
       "a write after a failed sync"));
+  bool first = true;
+  EXPECT_TRUE(found(
+      [&first](DiskCall* call) {
+        if (call->kind == DiskCallKind::kSyncDirectory &&
+            std::exchange(first, false)) {
+          call->error = EIO;
+        }
+        return true;
+      },
+      "the directory is synced after a failed sync"));
 }
 
 // Of each kind the Nth call fails, for each N. The store reports it, or can do

@@ -365,10 +365,16 @@ Pending FileDisk::Rename(std::string_view from, std::string_view to,
 Pending FileDisk::SyncDirectory(env::File::Done done) {
   return Do<absl::Status>(
       FileUse::kBulk, nullptr,
-      [fd = directory_fd_, directory = directory_] {
-        return fsync(fd) == 0
-                   ? absl::OkStatus()
-                   : FileError(errno, "syncing directory", directory);
+      [this, fd = directory_fd_] {
+        // The kernel reports an error once, perhaps to the sync of another
+        // name. No later success can be relied on.
+        if (directory_failed_) {
+          return absl::UnavailableError("syncing directory " + directory_ +
+                                        " failed before");
+        }
+        if (fsync(fd) == 0) return absl::OkStatus();
+        directory_failed_ = true;
+        return FileError(errno, "syncing directory", directory_);
       },
       std::move(done));
 }

@@ -78,6 +78,8 @@ class FileDisk final : public env::Disk, private env::Pending::Source {
   EventLoop& loop_;
   const std::string directory_;
   const int directory_fd_;
+  // A sync of the directory has failed. The bulk thread uses it.
+  bool directory_failed_ = false;
   std::map<std::string, OwnedFd> locks_;
   CallbackTable<Operation*> operations_;
   // Operations refused because the queue of their thread was full. A timer

@@ -40,6 +40,8 @@ using TcpResolver = asio::ip::basic_resolver<tcp, Executor>;
 constexpr int kTurnAcceptsMax = 64;
 // Pause before accepting again after the process ran out of descriptors.
 constexpr Duration kAcceptRetry = Milliseconds(100);
+// A listener logs such an error at most once in this time.
+constexpr Duration kAcceptLogPause = Seconds(10);
 
 std::string Format(const tcp::endpoint& endpoint) {
   return FormatHostPort(endpoint.address().to_string(), endpoint.port());
@@ -334,9 +336,7 @@ class Sockets::Acceptor final : public std::enable_shared_from_this<Acceptor> {
     if (!error) {
       Admit(std::move(socket));
     } else if (!IsOfThePeer(error)) {
-      core_.tracer.Log(env::Severity::kWarning,
-                       "net: cannot accept a connection on " + address_ + ": " +
-                           error.message());
+      LogFailure(error);
       retry_ = core_.loop.At(core_.loop.ReadClock().mono + kAcceptRetry,
                              [this] { Next(); });
       return;
@@ -344,6 +344,15 @@ class Sockets::Acceptor final : public std::enable_shared_from_this<Acceptor> {
     if (!acceptor_.is_open()) return;
     if (!last) return Next();
     retry_ = core_.loop.At(core_.loop.ReadClock().mono, [this] { Next(); });
+  }
+
+  void LogFailure(const error_code& error) {
+    const MonoTime now = core_.loop.ReadClock().mono;
+    if (now < failure_logged_at_ + kAcceptLogPause) return;
+    failure_logged_at_ = now;
+    core_.tracer.Log(env::Severity::kWarning,
+                     "net: cannot accept a connection on " + address_ + ": " +
+                         error.message());
   }
 
   // Whether the next connection must wait for another turn.
@@ -382,6 +391,7 @@ class Sockets::Acceptor final : public std::enable_shared_from_this<Acceptor> {
   TcpAcceptor acceptor_;
   std::string address_;
   env::Pending retry_;
+  MonoTime failure_logged_at_ = MonoTime(0) - kAcceptLogPause;
 };
 
 class Sockets::ListenerEnd final : public env::Listener {

@@ -229,6 +229,47 @@ TEST_F(SocketsTest, BytesOnManyStreams_AreReadOverSeveralTurns) {
   for (const Pair& pair : pairs) EXPECT_EQ(pair.server->received, sent);
 }
 
+// All of them begin to read at the same time.
+TEST_F(SocketsTest, ManySlowReaders_GetTheirBytesOverSeveralTurns) {
+  constexpr size_t kStreams = 24;
+  constexpr size_t kBytes = 8 << 20;
+  listener_ = *sockets_.Listen(
+      "127.0.0.1:0", [this](std::unique_ptr<env::Connection> connection) {
+        accepted_.push_back(std::make_unique<End>(std::move(connection)));
+      });
+  std::vector<int> readers;
+  for (size_t i = 0; i < kStreams; ++i) {
+    readers.push_back(DialWithSmallBuffer());
+  }
+  RunUntil(loop_, [&] { return accepted_.size() == kStreams; });
+  const Buffer bytes = Buffer::Copy(std::string(kBytes, 'x'));
+  for (auto& end : accepted_) end->connection->Write(bytes);
+  for (int turn = 0; turn < 100; ++turn) loop_.RunTurn(Milliseconds(1));
+  const auto unsent = [&] {
+    size_t sum = 0;
+    for (auto& end : accepted_) sum += end->connection->unsent_bytes();
+    return sum;
+  };
+  ASSERT_GT(unsent(), 0u);
+  std::vector<char> buffer(1 << 20);
+  size_t read = 0;
+  for (int turn = 0; read < kStreams * kBytes; ++turn) {
+    ASSERT_LT(turn, 20'000) << "bytes are missing";
+    for (const int reader : readers) {
+      ssize_t size = 0;
+      while ((size = recv(reader, buffer.data(), buffer.size(), MSG_DONTWAIT)) >
+             0) {
+        read += static_cast<size_t>(size);
+      }
+    }
+    const size_t before = unsent();
+    loop_.RunTurn(Milliseconds(1));
+    // The last stream of a turn sends what the kernel takes.
+    EXPECT_LE(before - unsent(), StreamPoller::kTurnSentBytes + kBytes);
+  }
+  for (const int reader : readers) close(reader);
+}
+
 // One stream always has more to read.
 TEST_F(SocketsTest, StreamThatIsAlwaysReadable_DelaysNoOther) {
   Pair busy = Connect();

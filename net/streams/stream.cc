@@ -56,6 +56,7 @@ class Stream final : public StreamPoller::Watcher,
  private:
   void OnReady(uint32_t events) override;
   size_t OnRead() override;
+  size_t OnSend() override;
   void OnFlush() override;
   void QueueRead();
   bool WantsReads() const {
@@ -93,6 +94,7 @@ class Stream final : public StreamPoller::Watcher,
   bool flush_queued_ = false;
   // The send buffer is full. The poller reports when there is room.
   bool blocked_ = false;
+  bool send_queued_ = false;
   bool end_requested_ = false;
   bool end_sent_ = false;
   // OnDrained was called after the end was sent, or will be at the end of this
@@ -102,16 +104,9 @@ class Stream final : public StreamPoller::Watcher,
 
 void Stream::OnReady(uint32_t events) {
   const std::shared_ptr<Stream> self = shared_from_this();
-  if (blocked_ && (events & (EPOLLOUT | EPOLLERR | EPOLLHUP)) != 0) {
-    const int error = Send();
-    if (error == 0) {
-      blocked_ = false;
-      end_reported_ = end_sent_;
-      observer_->OnDrained();
-    } else if (error != EAGAIN) {
-      Fail("writing to ", error);
-    }
-    if (closed_) return;
+  if (blocked_ && (events & (EPOLLOUT | EPOLLERR | EPOLLHUP)) != 0 &&
+      !std::exchange(send_queued_, true)) {
+    poller_.QueueSend(this);
   }
   // While reads are paused, no other event would show that the peer has reset
   // the stream.
@@ -157,6 +152,22 @@ size_t Stream::OnRead() {
   }
   QueueRead();
   return static_cast<size_t>(std::max<ssize_t>(size, 0));
+}
+
+size_t Stream::OnSend() {
+  const std::shared_ptr<Stream> self = shared_from_this();
+  send_queued_ = false;
+  const size_t unsent = unsent_bytes_;
+  const int error = Send();
+  const size_t sent = unsent - unsent_bytes_;
+  if (error == 0) {
+    blocked_ = false;
+    end_reported_ = end_sent_;
+    observer_->OnDrained();
+  } else if (error != EAGAIN) {
+    Fail("writing to ", error);
+  }
+  return sent;
 }
 
 void Stream::ResumeReads() {

@@ -69,6 +69,7 @@ void StreamPoller::Remove(int fd, Watcher* watcher) {
     }
   }
   Erase(reads_, watcher);
+  Erase(sends_, watcher);
   Erase(flush_, watcher);
 }
 
@@ -97,7 +98,7 @@ void StreamPoller::Dispatch() {
   }
   epoll_->count = 0;
   if (!more_events_) Wait();
-  Read();
+  Transfer();
 }
 
 void StreamPoller::QueueRead(Watcher* watcher) {
@@ -105,17 +106,30 @@ void StreamPoller::QueueRead(Watcher* watcher) {
   if (!in_turn_) Continue();
 }
 
-void StreamPoller::Read() {
+void StreamPoller::QueueSend(Watcher* watcher) {
+  sends_.push_back(watcher);
+  if (!in_turn_) Continue();
+}
+
+void StreamPoller::Transfer() {
   in_turn_ = true;
-  if (std::exchange(turn_, loop_.turn()) != loop_.turn()) budget_ = kTurnBytes;
-  while (!reads_.empty() && budget_ > 0) {
-    Watcher* const watcher = reads_.front();
-    reads_.pop_front();
-    if (watcher == nullptr) continue;
-    budget_ -= std::min(budget_, std::max(watcher->OnRead(), kReadBytesMin));
+  if (std::exchange(turn_, loop_.turn()) != loop_.turn()) {
+    read_budget_ = kTurnBytes;
+    send_budget_ = kTurnSentBytes;
   }
+  const auto run = [](std::deque<Watcher*>& queue, size_t& budget,
+                      const auto& call) {
+    while (!queue.empty() && budget > 0) {
+      Watcher* const watcher = queue.front();
+      queue.pop_front();
+      if (watcher == nullptr) continue;
+      budget -= std::min(budget, std::max(call(watcher), kTransferBytesMin));
+    }
+  };
+  run(sends_, send_budget_, [](Watcher* one) { return one->OnSend(); });
+  run(reads_, read_budget_, [](Watcher* one) { return one->OnRead(); });
   in_turn_ = false;
-  if (!reads_.empty() || more_events_) Continue();
+  if (!reads_.empty() || !sends_.empty() || more_events_) Continue();
 }
 
 void StreamPoller::Continue() {
@@ -125,7 +139,7 @@ void StreamPoller::Continue() {
     if (more_events_) {
       Dispatch();
     } else {
-      Read();
+      Transfer();
     }
   });
 }

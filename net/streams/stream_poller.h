@@ -27,8 +27,11 @@ class StreamPoller final : public EventLoop::TurnEnd {
   // A turn begins no further read after so many bytes. A follower touches new
   // memory for each byte of an entry several times.
   static constexpr size_t kTurnBytes = 256 << 10;
-  // A read counts as so many bytes at least.
-  static constexpr size_t kReadBytesMin = 256;
+  // A read or a send counts as so many bytes at least.
+  static constexpr size_t kTransferBytesMin = 256;
+  // A turn begins no further send to a stream that had been full after so many
+  // bytes. Thousands of slow readers may begin to read at once.
+  static constexpr size_t kTurnSentBytes = 4 << 20;
 
   // A stream. Must be removed before it is destroyed.
   class Watcher {
@@ -38,6 +41,9 @@ class StreamPoller final : public EventLoop::TurnEnd {
     // Reads at most kReadBytes once, after QueueRead. Returns the number of
     // bytes that were read.
     virtual size_t OnRead() = 0;
+    // Sends what the kernel takes, after QueueSend. Returns the number of bytes
+    // that were sent.
+    virtual size_t OnSend() = 0;
     // Called at the end of a turn in which Flush was called.
     virtual void OnFlush() = 0;
 
@@ -59,6 +65,8 @@ class StreamPoller final : public EventLoop::TurnEnd {
   // Calls OnRead soon: in this turn or in a later one, in the order of these
   // calls. Requires: the watcher is not in the queue.
   void QueueRead(Watcher* watcher);
+  // The same with OnSend.
+  void QueueSend(Watcher* watcher);
   // Calls OnFlush at the end of this turn.
   void Flush(Watcher* watcher);
 
@@ -70,9 +78,9 @@ class StreamPoller final : public EventLoop::TurnEnd {
   struct Epoll;
 
   void Wait();
-  // Takes events, then reads.
+  // Takes events, then sends and reads.
   void Dispatch();
-  void Read();
+  void Transfer();
   // Goes on in the next turn.
   void Continue();
   void OnTurnEnd() override;
@@ -81,10 +89,13 @@ class StreamPoller final : public EventLoop::TurnEnd {
   const std::unique_ptr<char[]> read_buffer_;
   // Null entries were removed meanwhile.
   std::deque<Watcher*> reads_;
+  std::deque<Watcher*> sends_;
   std::vector<Watcher*> flush_;
   uint64_t turn_ = 0;
-  size_t budget_ = 0;  // The bytes that turn `turn_` may still read.
-  // Dispatch or Read is running.
+  // The bytes that turn `turn_` may still read and send.
+  size_t read_budget_ = 0;
+  size_t send_budget_ = 0;
+  // Dispatch or Transfer is running.
   bool in_turn_ = false;
   // epoll may have further events, and does not report that again.
   bool more_events_ = false;

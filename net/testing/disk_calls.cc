@@ -203,6 +203,10 @@ class Checker {
         descriptors_.erase(call.fd);
         return;
       case DiskCallKind::kSyncDirectory:
+        if (directory_failed_) {
+          Report("the directory is synced after a failed sync", call);
+        }
+        directory_failed_ = !ok;
         if (ok) directory_syncs_.push_back({call.begin, call.end});
         bulk_threads_.insert(call.thread);
         return;
@@ -329,8 +333,9 @@ class Checker {
   std::map<std::string, FileState> files_;
   std::map<int, DescriptorState> descriptors_;
   std::vector<Span> directory_syncs_;
-  std::vector<Span> log_writes_;  // The durable ones.
-  uint64_t acknowledged_ = 0;     // When the last append was acknowledged.
+  bool directory_failed_ = false;  // A sync of it has failed.
+  std::vector<Span> log_writes_;   // The durable ones.
+  uint64_t acknowledged_ = 0;      // When the last append was acknowledged.
   std::set<uint64_t> log_threads_;
   std::set<uint64_t> bulk_threads_;
   std::vector<std::string> found_;
