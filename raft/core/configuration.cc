@@ -209,6 +209,12 @@ bool KnowsLevels(const Configuration& c, Level known_level) {
   return c.raft_level <= kRaftLevel && c.level <= known_level;
 }
 
+Configuration UnreadableConfiguration() {
+  Configuration unreadable;
+  unreadable.raft_level = Level(UINT64_MAX);
+  return unreadable;
+}
+
 bool IsVoter(const Configuration& c, ReplicaId replica) {
   return Contains(c.voters, replica) || Contains(c.outgoing_voters, replica);
 }

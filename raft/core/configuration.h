@@ -48,6 +48,9 @@ void SortMembers(std::vector<Member>* members);
 // True if this program knows both levels; `known_level` is that of its state
 // machine. A replica halts before a configuration that it does not know.
 bool KnowsLevels(const Configuration& configuration, Level known_level);
+// Stands for a configuration that only a newer program can read. No program
+// knows its levels.
+Configuration UnreadableConfiguration();
 
 // True for a voter of the new or, in joint consensus, the old half.
 bool IsVoter(const Configuration& configuration, ReplicaId replica);

@@ -408,8 +408,10 @@ void Core::Impl::CheckInvariants() const {
   CHECK(held_.empty() || hard_state_ != durable_hard_state_);
   CHECK_LE(held_.size(), kHeldMessagesMax);
   CHECK_LE(log_.start().index, log_.evicted());
-  CHECK_LE(log_.evicted(), halted() ? commit_ : applied_);
-  CHECK_LE(log_.evicted(), std::max(durable_, log_.start().index));
+  if (!released_) {
+    CHECK_LE(log_.evicted(), halted() ? commit_ : applied_);
+    CHECK_LE(log_.evicted(), std::max(durable_, log_.start().index));
+  }
   CHECK_LE(applied_, commit_);
   CHECK_EQ(apply_backlog_, applied_ < ApplyEnd() && !installing());
   CHECK_EQ(unapplied_bytes_ == 0, applied_ == commit_);
@@ -488,6 +490,7 @@ const Configuration& Core::ConfigurationAt(Index index) const {
 }
 Index Core::evicted() const { return impl_->log().evicted(); }
 Index Core::evictable() const { return impl_->evictable(); }
+EntryList Core::ReleaseEntries() { return impl_->ReleaseEntries(); }
 size_t Core::log_bytes() const { return impl_->log().size_bytes(); }
 size_t Core::resident_log_bytes() const {
   return impl_->log().resident_bytes();

@@ -68,6 +68,9 @@ class HostGate {
   // The work of applying the entry to the present state, in bytes of entries
   // that take least. It decides only how many entries are handed out at a time.
   virtual uint64_t WorkOf(const Entry& entry) { return entry.size_bytes(); }
+  // Whether a halted replica may take further entries of its leader. It takes
+  // no snapshot, so nothing shortens its log.
+  virtual bool MayGrowHalted() { return true; }
   // The work that may be handed out now; further entries wait for the core's
   // timer. 0: all do.
   virtual uint64_t ApplyRoom() { return UINT64_MAX; }
@@ -232,6 +235,9 @@ struct EntriesRead {
   ReplicaId to;
   Index after;
   EntryList entries;
+  // Nothing was read: there is no room to send it. The core asks again when
+  // there is (RoomToSend).
+  bool waits = false;
 };
 // Answer to SnapshotWork::kRead: bytes of the snapshot at `offset`. An empty
 // `chunk` means that they cannot be read. With `gone` they never can. Otherwise
@@ -486,6 +492,9 @@ class Core {
   Index evicted() const;
   // The last entry that Evict may free.
   Index evictable() const;
+  // Takes the entries out of the memory, for a caller that steps the core no
+  // more. As if all of them were only on disk.
+  EntryList ReleaseEntries();
   // The entry at `index`. Requires: evicted < index <= last.
   const Entry& EntryAt(Index index) const;
   // Sum of size_bytes of the entries (log_start, last], and of those of them

@@ -63,6 +63,7 @@ class Core::Impl {
   const LogView& log() const { return log_; }
   Index commit_index() const { return commit_; }
   Index applied_index() const { return applied_; }
+  EntryList ReleaseEntries();
   Index halted_at() const { return halted_at_; }
   bool asked_for_no_entries() const {
     const Follower* follower = std::get_if<Follower>(&role_);
@@ -147,6 +148,7 @@ class Core::Impl {
   void BecomeLeader();
   void LeaveRole();
   void ElectionTimeout();
+  VoteResult Count(Tally& tally, ReplicaId voter, bool granted);
   void CountPreVote(ReplicaId voter, bool granted);
   void CountVote(ReplicaId voter, bool granted);
   // Takes the sender of a message that only leaders send as the leader of this
@@ -324,9 +326,10 @@ class Core::Impl {
   std::vector<Message> held_;
   LogView log_;
   Index commit_;
-  Index reacted_commit_;  // The commit index after the last Step.
-  Index applied_;         // At most ApplyEnd().
-  Index halted_at_;       // Zero: it is not halted.
+  Index reacted_commit_;   // The commit index after the last Step.
+  Index applied_;          // At most ApplyEnd().
+  bool released_ = false;  // ReleaseEntries was called.
+  Index halted_at_;        // Zero: it is not halted.
   // The times of LogStart at applied_.
   WallTime applied_log_time_;
   WallTime applied_latest_;

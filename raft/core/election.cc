@@ -181,10 +181,14 @@ void Core::Impl::ElectionTimeout() {
   BecomePreCandidate();
 }
 
+// A sender that is no voter would only fill the tally.
+VoteResult Core::Impl::Count(Tally& tally, ReplicaId voter, bool granted) {
+  if (IsVoter(log_.configuration(), voter)) tally.Record(voter, granted);
+  return tally.Result(log_.configuration());
+}
+
 void Core::Impl::CountPreVote(ReplicaId voter, bool granted) {
-  Tally& tally = std::get<PreCandidate>(role_).tally;
-  tally.Record(voter, granted);
-  switch (tally.Result(log_.configuration())) {
+  switch (Count(std::get<PreCandidate>(role_).tally, voter, granted)) {
     case VoteResult::kWon:
       return BecomeCandidate(/*forced=*/false);
     case VoteResult::kLost:
@@ -195,9 +199,7 @@ void Core::Impl::CountPreVote(ReplicaId voter, bool granted) {
 }
 
 void Core::Impl::CountVote(ReplicaId voter, bool granted) {
-  Tally& tally = std::get<Candidate>(role_).tally;
-  tally.Record(voter, granted);
-  switch (tally.Result(log_.configuration())) {
+  switch (Count(std::get<Candidate>(role_).tally, voter, granted)) {
     case VoteResult::kWon:
       return BecomeLeader();
     case VoteResult::kLost:

@@ -149,6 +149,24 @@ TEST_F(EvictionTest, Laggard_GetsEntriesFromTheDisk) {
   EXPECT_TRUE(out_.entry_reads.empty());
 }
 
+// A leader keeps no entries for followers with a full window.
+TEST_F(EvictionTest, EntriesReadThatCannotBeSent_AreReadAgain) {
+  options_.inflight_messages_max = 1;
+  StartLeader();
+  Step(Evict{0});
+  Receive(Rejection(3, 2, At(2, 4)));
+  Receive(Ack(3, 2, 4));
+  ASSERT_EQ(out_.entry_reads.size(), 1u);
+  Step(EntriesRead{ReplicaId(3), Index(4), OnDisk(5, 9)});
+  ASSERT_EQ(AppendsTo3().size(), 1u);
+  EXPECT_EQ(AppendsTo3()[0].entries.size(), 3u);
+  EXPECT_TRUE(out_.entry_reads.empty()) << "the window is full";
+  Receive(Ack(3, 2, 7));
+  EXPECT_TRUE(AppendsTo3().empty());
+  ASSERT_EQ(out_.entry_reads.size(), 1u);
+  EXPECT_EQ(out_.entry_reads[0].after, Index(7));
+}
+
 TEST_F(EvictionTest, EntriesThatCannotBeRead_AreAskedForAtTheNextHeartbeat) {
   StartLeader();
   Step(Evict{0});

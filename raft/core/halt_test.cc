@@ -11,6 +11,7 @@ namespace {
 class HaltTest : public ReplicaTest, protected HostGate {
  protected:
   bool MaySend(ReplicaId, Load) override { return true; }
+  bool MayGrowHalted() override { return may_grow_; }
   bool CanApply(const Entry& entry) override {
     return entry.payload.view() != "new";
   }
@@ -22,6 +23,7 @@ class HaltTest : public ReplicaTest, protected HostGate {
     Receive(Append(2, 2, At(1, 1),
                    {Commands(2, 2), Commands(2, 3, "new"), Commands(2, 4)}, 4));
   }
+  bool may_grow_ = true;
   bool HasEvent(Event::Kind kind) const {
     return std::any_of(
         out_.events.begin(), out_.events.end(),
@@ -164,6 +166,36 @@ TEST_F(HaltTest, Follower_TakesNoSnapshot) {
   HaltAsFollower();
   Receive(ChunkOf(2, 2, SmallSnapshot(At(2, 9))));
   EXPECT_TRUE(out_.snapshots.empty());
+}
+
+// An older program cannot even read its configuration.
+TEST_F(HaltTest, SnapshotWithAConfigurationOfANewerProgram_Halts) {
+  Start(Term(2));
+  SnapshotDescriptor snapshot = SmallSnapshot(At(2, 20));
+  snapshot.configuration = UnreadableConfiguration();
+  Receive(ChunkOf(2, 2, snapshot));
+  EXPECT_TRUE(HasEvent(Event::Kind::kHalted));
+  EXPECT_EQ(core_->halted_at(), core_->commit_index() + 1);
+  EXPECT_TRUE(out_.snapshots.empty());
+}
+
+// It takes no snapshot, so nothing would shorten its log.
+TEST_F(HaltTest, FollowerWithALongLog_WantsNoEntries) {
+  HaltAsFollower();
+  EXPECT_TRUE(Of(out_.messages, MessageType::kAppendReply).empty());
+  std::vector<Message> replies = Of(FinishWrite(), MessageType::kAppendReply);
+  ASSERT_EQ(replies.size(), 1u);
+  EXPECT_FALSE(replies[0].no_entries);
+  may_grow_ = false;
+  Receive(Append(2, 2, At(2, 4), {Commands(2, 5), Commands(2, 6)}, 6));
+  // It says so at once.
+  replies = Of(out_.messages, MessageType::kAppendReply);
+  ASSERT_EQ(replies.size(), 1u);
+  EXPECT_TRUE(replies[0].no_entries);
+  Receive(From(2, MessageType::kHeartbeat, 2));
+  replies = Of(out_.heartbeats, MessageType::kHeartbeatReply);
+  ASSERT_EQ(replies.size(), 1u);
+  EXPECT_TRUE(replies[0].no_entries);
 }
 
 }  // namespace

@@ -47,6 +47,8 @@ bool Core::Impl::DiskIsBehind(const Leader& leader) const {
 // appended before any of those before them are committed.
 bool Core::Impl::WantsNoEntries() const {
   return apply_backlog_bytes() > options_.unapplied_bytes_max || !MayWrite(1) ||
+         (halted() && options_.gate != nullptr &&
+          !options_.gate->MayGrowHalted()) ||
          (apply_backlog_bytes() > 0 && Fires("raft.no_entries_early"));
 }
 

@@ -213,7 +213,6 @@ void Progress::AddTo(CoreDigest* digest) const {
   digest->Add(pending_snapshot_.read_offset);
   digest->Add(static_cast<uint64_t>(catch_up_.read));
   digest->Add(catch_up_.after);
-  digest->Add(uint64_t{catch_up_.entries.size()});
   digest->Add(retry_at_);
   digest->Add(last_contact_);
   digest->Add(uint64_t{wants_no_entries_});

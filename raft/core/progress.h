@@ -94,8 +94,8 @@ class Progress {
   // Begins in kProbe. `number`: the leader's next kAppend. Requires: next > 0.
   Progress(ReplicaId replica, Index next, AppendNumber number, MonoTime now);
 
-  // Entries for a follower that lags behind the entries in memory. They are
-  // read from the disk one piece at a time.
+  // Reads of entries for a follower that lags behind the entries in memory, one
+  // piece at a time.
   struct CatchUp {
     enum class Read : uint8_t {
       kNone,
@@ -103,6 +103,8 @@ class Progress {
       kFailed
     } read = Read::kNone;
     Index after;  // The last read began behind it.
+    // The entries that were read, during the step that sends them. The rest is
+    // read again, so a leader keeps no entries for slow followers.
     EntryList entries;
   };
 

@@ -99,7 +99,10 @@ std::optional<Refused::Reason> Core::Impl::Append(Proposal proposal) {
 void Core::Impl::SendToMembers() {
   Leader& leader = std::get<Leader>(role_);
   if (!std::exchange(leader.send_due, false)) return;
-  for (Progress& member : leader.members) SendAppends(member);
+  for (Progress& member : leader.members) {
+    SendAppends(member);
+    member.catch_up().entries.clear();
+  }
 }
 
 void Core::Impl::SendAppends(Progress& member) {
@@ -165,7 +168,6 @@ size_t Core::Impl::SendAppend(Progress& member, WithEntries with_entries) {
                              : options_.retry_interval;
   member.AppendSent(last, bytes, now_.mono + retry);
   member.CommitSent(std::min(commit_, last));
-  if (member.next() > log_.evicted()) member.catch_up().entries.clear();
   Send(std::move(message));
   return bytes;
 }
@@ -207,6 +209,10 @@ void Core::Impl::OnEntriesRead(EntriesRead event) {
       catch_up.after != event.after) {
     return;  // The read belongs to an earlier leadership or transfer.
   }
+  if (event.waits) {
+    catch_up.read = Progress::CatchUp::Read::kNone;
+    return;
+  }
   Index next = event.after + 1;
   bool good = !event.entries.empty();
   for (const Entry& entry : event.entries) {
@@ -225,6 +231,12 @@ void Core::Impl::OnEvict(const Evict& event) {
   const Index cut = log_.CutToKeep(event.keep_bytes);
   const Index through = std::min(cut, evictable());
   if (through > log_.evicted()) log_.EvictTo(through);
+}
+
+EntryList Core::Impl::ReleaseEntries() {
+  released_ = true;
+  log_.EvictTo(log_.last().index);
+  return log_.TakeRemoved();
 }
 
 bool Core::Impl::IsInactive(const Progress& member) const {

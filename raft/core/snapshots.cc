@@ -166,15 +166,15 @@ void Core::Impl::OnSnapshotChunk(const Message& message) {
       snapshot.position.index > kIndexMax || snapshot.position.term == Term() ||
       snapshot.position.term > message.term ||
       message.part->offset > snapshot.size_bytes ||
-      message.part->chunk.size() > snapshot.size_bytes - message.part->offset ||
-      !ValidateConfiguration(snapshot.configuration).ok()) {
-    DropInvalid();
-    return;
+      message.part->chunk.size() > snapshot.size_bytes - message.part->offset) {
+    return DropInvalid();
+  }
+  const bool known = KnowsLevels(snapshot.configuration, options_.known_level);
+  if (known && !ValidateConfiguration(snapshot.configuration).ok()) {
+    return DropInvalid();
   }
   if (AlreadyCovered(snapshot.position)) return;
-  if (!KnowsLevels(snapshot.configuration, options_.known_level)) {
-    return HaltBefore(commit_ + 1);
-  }
+  if (!known) return HaltBefore(commit_ + 1);
   if (!incoming_snapshot_.has_value() ||
       incoming_snapshot_->snapshot != snapshot) {
     incoming_snapshot_ = Boxed(IncomingSnapshot{.snapshot = snapshot});

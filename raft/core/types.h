@@ -20,6 +20,14 @@
 
 namespace quorate::raft {
 
+// Names a replica of a node, and its log. A node may hold several replicas of a
+// group while one replaces another.
+struct GroupKey {
+  GroupId group;
+  ReplicaId replica;
+  friend constexpr auto operator<=>(const GroupKey&, const GroupKey&) = default;
+};
+
 // Numbers the kAppend and kSnapshotChunk messages of one leader in one term,
 // from 1; zero means none.
 using AppendNumber = StrongOrdinal<struct AppendNumberTag>;

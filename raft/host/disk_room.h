@@ -85,18 +85,18 @@ class DiskRoom {
   uint64_t refused_bytes_ = 0;
 };
 
-// Reads of chunks for followers. A read waits until its bytes fit, in the order
-// of the calls.
-class ChunkReads {
+// Reads of the disk for several replicas. A read waits until its bytes fit, in
+// the order of the calls.
+class ReadRoom {
  public:
   using Begin = absl::AnyInvocable<void(DiskRoom::Held)>;
 
-  explicit ChunkReads(uint64_t bytes_max) : room_(bytes_max) {}
+  explicit ReadRoom(uint64_t bytes_max) : room_(bytes_max) {}
 
   // Calls `begin`, perhaps at once. The read lasts as long as its argument. It
-  // replaces an earlier one of this leader for this follower that still waits.
-  void Add(ReplicaId leader, ReplicaId to, uint64_t bytes, Begin begin) {
-    const Key key(leader, to);
+  // replaces an earlier one of `reader` for `to` that still waits.
+  void Add(ReplicaId reader, ReplicaId to, uint64_t bytes, Begin begin) {
+    const Key key(reader, to);
     if (waiting_.insert_or_assign(key, Waiting{bytes, std::move(begin)})
             .second) {
       order_.push_back(key);

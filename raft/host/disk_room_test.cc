@@ -73,7 +73,7 @@ TEST(DiskRoom, FullRoom_OpensWhenAllThatItRefusedWouldFit) {
   EXPECT_TRUE(room.Admit(1000));
 }
 
-class ChunkReadsTest : public ::testing::Test {
+class ReadRoomTest : public ::testing::Test {
  protected:
   void Add(uint64_t leader, uint64_t to, int name) {
     reads_.Add(ReplicaId(leader), ReplicaId(to), 50,
@@ -92,12 +92,12 @@ class ChunkReadsTest : public ::testing::Test {
     reads_.BeginWaiting();
   }
 
-  ChunkReads reads_{100};
+  ReadRoom reads_{100};
   std::vector<int> begun_;
   std::vector<DiskRoom::Held> running_;
 };
 
-TEST_F(ChunkReadsTest, ReadsBeyondTheLimit_BeginInOrderWhenOthersHaveEnded) {
+TEST_F(ReadRoomTest, ReadsBeyondTheLimit_BeginInOrderWhenOthersHaveEnded) {
   for (int i = 1; i <= 5; ++i) Add(i, 2, i);
   EXPECT_EQ(begun_, (std::vector<int>{1, 2}));
   EXPECT_EQ(reads_.bytes(), 100u);
@@ -111,7 +111,7 @@ TEST_F(ChunkReadsTest, ReadsBeyondTheLimit_BeginInOrderWhenOthersHaveEnded) {
 }
 
 // A leader that is elected again and again beside a disk that hangs.
-TEST_F(ChunkReadsTest, LaterReadForTheSameFollower_TakesThePlaceOfTheFirst) {
+TEST_F(ReadRoomTest, LaterReadForTheSameFollower_TakesThePlaceOfTheFirst) {
   for (int i = 1; i <= 3; ++i) Add(i, 2, i);
   Add(4, 2, 4);
   for (int i = 10; i < 1000; ++i) Add(3, 2, i);
@@ -124,7 +124,7 @@ TEST_F(ChunkReadsTest, LaterReadForTheSameFollower_TakesThePlaceOfTheFirst) {
 }
 
 // The replicas of all waiting reads are gone: none of them takes room.
-TEST_F(ChunkReadsTest, ReadsThatAreNotMade_LetTheNextOnesBegin) {
+TEST_F(ReadRoomTest, ReadsThatAreNotMade_LetTheNextOnesBegin) {
   Add(1, 2, 1);
   Add(2, 2, 2);
   for (uint64_t leader = 3; leader < 10'000; ++leader) {

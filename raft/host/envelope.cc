@@ -260,6 +260,9 @@ class HeaderReader {
         headers_.TakeBytes(headers_.Take<uint32_t>());
     if (!headers_.ok()) return;
     absl::StatusOr<Configuration> configuration = DecodeConfiguration(bytes);
+    if (absl::IsUnimplemented(configuration.status())) {
+      configuration = UnreadableConfiguration();  // The receiver halts.
+    }
     if (!configuration.ok()) {
       damage_ = std::string(configuration.status().message());
       return;

@@ -20,6 +20,9 @@ namespace {
 // Bytes of entries that one turn evicts, about.
 constexpr uint64_t kTurnEvictedBytesMax = 8 << 20;
 
+// Pieces of snapshots that are loaded at a time. A turn may take them all.
+constexpr uint64_t kLoadedPieces = 4;
+
 std::vector<NodeId> PeersOf(const HostOptions& options) {
   std::vector<NodeId> nodes;
   for (const env::PeerAddress& peer : options.peers) nodes.push_back(peer.node);
@@ -55,13 +58,16 @@ Host::Impl::Impl(env::Env& env, HostOptions options, MakeStateMachine make,
       log_memory_(options_.log_memory_bytes_max, [this] { EvictLater(); }),
       log_size_(options_.log_bytes_max, [this] { ShortenLogsLater(); }),
       log_retained_(/*bytes_max=*/0, nullptr),
+      log_places_(/*bytes_max=*/0, nullptr),
+      log_halted_(options_.log_bytes_max / 4, [] {}),
       unwritten_(options_.unwritten_bytes_max,
                  [this] {
                    room_to_write_ =
                        env_.loop.Defer([this] { OfferRoomToWrite(); });
                  }),
       staged_(options_.snapshot_transfer_bytes_max),
-      chunk_reads_(options_.snapshot_transfer_bytes_max),
+      follower_reads_(options_.snapshot_transfer_bytes_max),
+      loads_(kLoadedPieces * SnapshotLoader::kPieceBytes),
       snapshot_turn_([this] { NextSnapshotLater(); }),
       alarm_(env.loop, [this] { OnAlarm(); }) {}
 
@@ -137,10 +143,13 @@ void Host::Impl::OnOpened(absl::StatusOr<OpenedStore> opened) {
                                     .log_memory = log_memory_,
                                     .log_size = log_size_,
                                     .log_retained = log_retained_,
+                                    .log_places = log_places_,
+                                    .log_halted = log_halted_,
                                     .followers_cut_off = followers_cut_off_,
                                     .unwritten = unwritten_,
                                     .staged = staged_,
-                                    .chunk_reads = chunk_reads_,
+                                    .follower_reads = follower_reads_,
+                                    .loads = loads_,
                                     .replicas = replicas_,
                                     .snapshot_turn = snapshot_turn_,
                                     .pulses = pulses_});
@@ -377,8 +386,8 @@ void Host::Impl::WarnOfLongLogs() {
   env_.tracer.Log(
       env::Severity::kWarning,
       absl::StrCat("raft: the logs of all groups have ", bytes,
-                   " bytes of entries beside those that followers lack, the "
-                   "limit is ",
+                   " bytes of entries, and of their places in memory, beside "
+                   "those that followers lack. The limit is ",
                    options_.log_bytes_max,
                    ": snapshots are written more slowly than entries come. A "
                    "start reads them all, see docs/operate/running.md"));
@@ -580,10 +589,13 @@ uint64_t Host::snapshots_without_room() const {
 uint64_t Host::log_memory_bytes() const { return impl_->log_memory_.bytes(); }
 uint64_t Host::unwritten_bytes() const { return impl_->unwritten_.bytes(); }
 uint64_t Host::staged_bytes() const { return impl_->staged_.bytes(); }
-uint64_t Host::chunk_read_bytes() const { return impl_->chunk_reads_.bytes(); }
+uint64_t Host::follower_read_bytes() const {
+  return impl_->follower_reads_.bytes();
+}
 size_t Host::entries_to_free() const { return impl_->removed_.waiting(); }
 uint64_t Host::log_bytes() const {
-  return impl_->log_size_.bytes() + impl_->log_retained_.bytes();
+  return impl_->log_size_.bytes() + impl_->log_retained_.bytes() +
+         impl_->log_halted_.bytes() - impl_->log_places_.bytes();
 }
 uint64_t Host::log_retained_bytes() const {
   return impl_->log_retained_.bytes();

@@ -71,8 +71,8 @@ struct HostOptions {
   // leaders refuse proposals, and followers accept no entries. A first write
   // always fits.
   uint64_t unwritten_bytes_max = 128 << 20;
-  // Chunks of snapshots of all groups that are read to be sent; and as many
-  // bytes of chunks that were received and are not written. A first chunk
+  // Chunks and entries of all groups that are being read for followers. As many
+  // bytes of chunks may have been received and not be written. A first one
   // always fits.
   uint64_t snapshot_transfer_bytes_max = 32 << 20;
   // A limit of the size of the entries of all groups in memory; 0: none. Beyond
@@ -287,10 +287,10 @@ class Host {
   uint64_t log_memory_bytes() const;
   // Size of the entries of all groups that the log has not written.
   uint64_t unwritten_bytes() const;
-  // Received chunks of snapshots that are not written, and chunks that are
-  // being read for followers.
+  // Received chunks of snapshots that are not written; and chunks and entries
+  // that are being read for followers.
   uint64_t staged_bytes() const;
-  uint64_t chunk_read_bytes() const;
+  uint64_t follower_read_bytes() const;
   // The number of entries that left the memory and are not freed yet.
   size_t entries_to_free() const;
   // The same with those that are only on disk.

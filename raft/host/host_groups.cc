@@ -40,18 +40,19 @@ void Host::Impl::PrepareReplica(GroupId group, Prepared done) {
   creations_[group] = {.key = key, .on_prepared = std::move(done)};
   BeginDrop(earlier, [this, key](absl::Status dropped) {
     if (dropped.ok()) return WriteBlank(key);
-    OnPrepared(key, std::move(dropped));
+    EndPreparation(key, std::move(dropped));
   });
 }
 
 void Host::Impl::WriteBlank(GroupKey key) {
   const HardState blank;
   log_->Append(key, &blank, Index(), {}, [this, key](absl::Status status) {
-    OnPrepared(key, std::move(status));
+    if (!status.ok()) Fail(status);
+    EndPreparation(key, std::move(status));
   });
 }
 
-void Host::Impl::OnPrepared(GroupKey key, absl::Status status) {
+void Host::Impl::EndPreparation(GroupKey key, absl::Status status) {
   const auto found = creations_.find(key.group);
   if (found == creations_.end() || found->second.key != key) return;
   Prepared done = std::move(found->second.on_prepared);
@@ -60,7 +61,6 @@ void Host::Impl::OnPrepared(GroupKey key, absl::Status status) {
     return done(key.replica);
   }
   creations_.erase(found);
-  Fail(status);
   done(std::move(status));
 }
 

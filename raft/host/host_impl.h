@@ -85,7 +85,7 @@ class Host::Impl final : public env::Transport::Receiver {
   void PrepareReplica(GroupId group, Prepared done);
   // Makes the id of a replica durable.
   void WriteBlank(GroupKey key);
-  void OnPrepared(GroupKey key, absl::Status status);
+  void EndPreparation(GroupKey key, absl::Status status);
   void FoundReplica(GroupId group, Configuration first, Finished done);
   // Reads `first` as entry 1 of the prepared replica and makes its state
   // machine.
@@ -150,13 +150,18 @@ class Host::Impl final : public env::Transport::Receiver {
   absl::AnyInvocable<void()> on_pulses_needed_;
   Pulses pulses_;
   LogBudget log_memory_;  // The entries in memory.
-  LogBudget log_size_;    // All entries but those in log_retained_.
+  // All entries but those in log_retained_ and log_halted_, and what
+  // log_places_ counts.
+  LogBudget log_size_;
   LogBudget log_retained_;
+  LogBudget log_places_;
+  LogBudget log_halted_;
   uint64_t followers_cut_off_ = 0;
   env::Pending room_to_write_;  // The end of writes in the log sets it.
   DiskRoom unwritten_;
   DiskRoom staged_;
-  ChunkReads chunk_reads_;
+  ReadRoom follower_reads_;
+  ReadRoom loads_;
   SnapshotTurn snapshot_turn_;
   // Replicas use the log and the snapshot store, and callbacks of both refer to
   // replicas. Members are destroyed in reverse order, so log and snapshot store

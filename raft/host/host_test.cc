@@ -203,6 +203,66 @@ TEST(Host, RefusedCallerThatAsksAgain_TakesATurnEachTime) {
   }
 }
 
+// With one voter, a read is confirmed in the turn in which it is asked for. A
+// caller that reads again must leave turns to others.
+TEST(Host, SoleVoter_CallerThatReadsAgain_TakesATurnEachTime) {
+  Cluster cluster(2, /*snapshot_threshold_bytes=*/0, /*first=*/{});
+  cluster.options_.plan.groups.front().voters = {NodeId(1)};
+  for (uint32_t n = 1; n <= 3; ++n) cluster.StartNode(n);
+  ASSERT_TRUE(cluster.WaitForLeader());
+  ASSERT_EQ(cluster.leader(), 1u);
+  Host& host = cluster.node(1)->host;
+  constexpr int kReads = 100;
+  int turns = 0;
+  int reads = 0;
+  int last_turn = -1;
+  cluster.world_.SetStepHook([&](sim::MachineId machine) {
+    if (machine == cluster.machines_[0]) ++turns;
+  });
+  std::function<void(absl::Status)> again = [&](const absl::Status& status) {
+    EXPECT_TRUE(status.ok()) << status;
+    EXPECT_NE(turns, last_turn) << "read " << reads;
+    last_turn = turns;
+    if (++reads < kReads) host.Read(kGroup, again);
+  };
+  host.Read(kGroup, again);
+  EXPECT_TRUE(cluster.world_.RunUntilTrue([&] { return reads == kReads; }));
+  cluster.world_.SetStepHook(nullptr);
+}
+
+// Both reads have one round.
+TEST(Host, ReadWhoseReplicaAnotherReadDrops_IsNotLinearizable) {
+  Cluster cluster(2);
+  ASSERT_EQ(cluster.Propose("first").outcome, Outcome::kDone);
+  Host& host = cluster.node(cluster.leader())->host;
+  absl::Status first = absl::UnknownError("not yet");
+  absl::Status second = first;
+  host.Read(kGroup, [&](absl::Status status) {
+    first = std::move(status);
+    host.DropReplica(kGroup, [](const absl::Status&) {});
+  });
+  host.Read(kGroup, [&](absl::Status status) { second = std::move(status); });
+  ASSERT_TRUE(
+      cluster.world_.RunUntilTrue([&] { return !absl::IsUnknown(second); }));
+  EXPECT_TRUE(first.ok()) << first;
+  EXPECT_TRUE(absl::IsNotFound(second)) << second;
+}
+
+TEST(Host, TransferThatTheObserverAsksFor_IsNoStepWithinAStep) {
+  Cluster cluster(2);
+  ASSERT_EQ(cluster.Propose("first").outcome, Outcome::kDone);
+  const uint32_t before = cluster.leader();
+  const NodeId to(before % 3 + 1);
+  Program& leader = *cluster.node(before);
+  leader.observer.on_applied = [&] {
+    leader.host.TransferLeadership(kGroup, to);
+  };
+  ASSERT_EQ(cluster.Propose("second").outcome, Outcome::kDone);
+  EXPECT_TRUE(cluster.world_.RunUntilTrue(
+      [&] { return NodeId(cluster.leader()) == to; }));
+  EXPECT_EQ(leader.observer.nested_steps, 0);
+}
+
 // The list of a turn's proposals is full, so the proposal would be a step of
 // its own.
 TEST(Host, ProposalsAndReadsOfTheObserver_AreNoStepWithinAStep) {
@@ -457,6 +517,80 @@ TEST(Host, EntriesBeyondTheBudgetOfTheLogs_MakeAGroupTakeSnapshots) {
   ASSERT_TRUE(cluster.WaitConverged(400));
   EXPECT_EQ(cluster.node(1)->host.log_bytes(),
             cluster.node(1)->host.core(kGroup)->log_bytes());
+}
+
+// One group has nearly all entries: its snapshot makes the room.
+TEST(Host, EntriesBeyondTheBudgetOfTheLogs_TheLargestGroupTakesTheSnapshot) {
+  Cluster cluster(21, /*snapshot_threshold_bytes=*/1 << 30, /*first=*/{});
+  cluster.options_.log_bytes_max = 64 << 10;
+  cluster.SetGroups(8);
+  for (uint32_t n = 1; n <= 3; ++n) cluster.StartNode(n);
+  const GroupId large(5);
+  for (uint32_t g = 1; g <= 8; ++g) {
+    for (int i = 0; i < 10; ++i) {
+      ASSERT_EQ(cluster.Propose(std::string(200, 'x'), GroupId(g)).outcome,
+                Outcome::kDone);
+    }
+  }
+  for (int i = 0; i < 150; ++i) {
+    ASSERT_EQ(cluster.Propose(std::string(200, 'x'), large).outcome,
+              Outcome::kDone);
+  }
+  cluster.world_.RunFor(Seconds(1));
+  for (uint32_t n = 1; n <= 3; ++n) {
+    for (uint32_t g = 1; g <= 8; ++g) {
+      const Core& core = *cluster.node(n)->host.core(GroupId(g));
+      EXPECT_EQ(core.snapshot().position.index > Index(0), GroupId(g) == large)
+          << "node " << n << ", group " << g;
+    }
+  }
+}
+
+// The places of entries on disk take memory. Those of many groups with small
+// entries count more than the entries.
+TEST(Host, PlacesOfEntries_CountInTheBudgetOfTheLogs) {
+  constexpr uint32_t kGroups = 100;
+  Cluster cluster(22, /*snapshot_threshold_bytes=*/1 << 30, /*first=*/{});
+  cluster.options_.log_bytes_max = 256 << 10;
+  cluster.SetGroups(kGroups);
+  for (uint32_t n = 1; n <= 3; ++n) cluster.StartNode(n);
+  for (uint32_t g = 1; g <= kGroups; ++g) {
+    ASSERT_TRUE(cluster.WaitForLeader(GroupId(g)));
+  }
+  size_t done = 0;
+  size_t asked = 0;
+  for (int round = 0; round < 10; ++round) {
+    for (uint32_t g = 1; g <= kGroups; ++g) {
+      const uint32_t leader = cluster.leader(GroupId(g));
+      if (leader == 0) continue;
+      ++asked;
+      cluster.node(leader)->host.Propose(
+          GroupId(g), Buffer::Copy("x"),
+          [&done](const ProposeResult&) { ++done; });
+    }
+    ASSERT_TRUE(cluster.world_.RunUntilTrue([&] { return done == asked; }));
+  }
+  cluster.world_.RunFor(Seconds(1));
+  const auto snapshots = [&] {
+    int taken = 0;
+    for (uint32_t g = 1; g <= kGroups; ++g) {
+      taken += cluster.node(1)->host.core(GroupId(g))->snapshot().position >
+               LogPosition();
+    }
+    return taken;
+  };
+  EXPECT_GT(snapshots(), 0);
+  // The entries and their places are within the budget, and no further
+  // snapshots are taken. Two entries or more share a place here.
+  uint64_t entries = 0;
+  for (uint32_t g = 1; g <= kGroups; ++g) {
+    const Core& core = *cluster.node(1)->host.core(GroupId(g));
+    entries += core.last().index - core.log_start().index;
+  }
+  EXPECT_LE(cluster.node(1)->host.log_bytes() + entries * 512, 256u << 10);
+  const int before = snapshots();
+  cluster.world_.RunFor(Seconds(5));
+  EXPECT_EQ(snapshots(), before);
 }
 
 // Nothing is proposed any more, so no other snapshot would be due.

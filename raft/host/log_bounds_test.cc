@@ -17,7 +17,8 @@ class LogBoundsTest : public ::testing::Test {
         env::Severity::kWarning, [this](sim::SimTime, sim::MachineId,
                                         env::Severity, std::string_view line) {
           cut_off_ += line.find("needs another snapshot") != line.npos;
-          warned_ += line.find("bytes of entries beside") != line.npos;
+          warned_ +=
+              line.find("bytes of entries, and of their places") != line.npos;
         });
   }
   void Start() {

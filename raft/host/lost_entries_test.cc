@@ -22,7 +22,7 @@ class LostEntriesTest : public ::testing::Test {
   uint32_t LoseALine() {
     EXPECT_EQ(cluster_.Propose("first").outcome, Outcome::kDone);
     EXPECT_EQ(cluster_.Propose("lost line").outcome, Outcome::kDone);
-    EXPECT_TRUE(cluster_.WaitConverged(2));
+    EXPECT_TRUE(cluster_.WaitConverged(lines_ + 2));
     cluster_.world_.RunFor(Milliseconds(50));
     const uint32_t n = cluster_.leader() % 3 + 1;
     const sim::MachineId machine = cluster_.machines_[n - 1];
@@ -52,6 +52,7 @@ class LostEntriesTest : public ::testing::Test {
   }
 
   JournalCluster cluster_{17};
+  size_t lines_ = 0;  // Written before LoseALine.
 };
 
 TEST_F(LostEntriesTest, Follower_IsToldAndFenced) {
@@ -69,6 +70,23 @@ TEST_F(LostEntriesTest, Follower_IsToldAndFenced) {
   cluster_.AwaitStart(n);
   EXPECT_TRUE(cluster_.node(n)->started.ok());
   EXPECT_EQ(cluster_.node(n)->host.condition(kGroup), Host::Condition::kFenced);
+}
+
+// Its entries leave the memory, and the other groups have the whole budgets.
+TEST_F(LostEntriesTest, FencedFollower_GivesItsLogBack) {
+  for (; lines_ < 100; ++lines_) {
+    ASSERT_EQ(cluster_.Propose(std::string(1'000, 'x')).outcome,
+              Outcome::kDone);
+  }
+  const uint32_t n = LoseALine();
+  Host& host = cluster_.node(n)->host;
+  EXPECT_GT(host.log_memory_bytes(), 100'000u);
+  EXPECT_GT(host.log_bytes(), 100'000u);
+  ASSERT_EQ(cluster_.Propose("after").outcome, Outcome::kDone);
+  ASSERT_TRUE(FencedSoon(n));
+  EXPECT_LT(host.log_memory_bytes(), 1'000u);
+  EXPECT_EQ(host.log_bytes(), 0u);
+  EXPECT_LT(host.core(kGroup)->resident_log_bytes(), 1'000u);
 }
 
 // The third replica may lack them, too. Both together would lose them.

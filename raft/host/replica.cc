@@ -10,6 +10,11 @@
 namespace quorate::raft {
 namespace {
 
+// A place of entries in memory (Log::places) counts as so many bytes of
+// entries. So the places of many groups with small entries take a tenth of the
+// budget.
+constexpr uint64_t kPlaceBytes = 1024;
+
 // A proposal found no room, which is rare.
 void MarkRefusal(Refused::Reason reason, env::Tracer& tracer) {
   switch (reason) {
@@ -187,10 +192,17 @@ void Replica::FlushReads() {
   const uint64_t tag = next_tag_++;
   reads_in_core_.emplace(tag, std::move(turn_reads_));
   turn_reads_.clear();
+  flushing_reads_ = tag;
   Step(ReadRequested{tag});
+  flushing_reads_ = 0;
 }
 
 void Replica::TransferLeadership(NodeId to) {
+  if (stepping_) {
+    services_.callbacks.Add(
+        WhileHere([to](Replica& here) { here.TransferLeadership(to); }));
+    return;
+  }
   if (!status_.ok() || core_->role() != RoleKind::kLeader) return;
   for (const Member& voter : core_->configuration().voters) {
     if (voter.node == to) return Step(TransferRequested{voter.replica});
@@ -269,10 +281,11 @@ void Replica::Stop(const absl::Status& why) {
   turn_proposals_ = {};
   turn_proposals_dones_.clear();
   flush_reads_.Cancel();
-  CompleteReads(std::move(turn_reads_), why);
+  CompleteReads(std::move(turn_reads_), why, /*at_once=*/true);
   turn_reads_.clear();
-  for (auto& [tag, reads] : reads_in_core_)
-    CompleteReads(std::move(reads), why);
+  for (auto& [tag, reads] : reads_in_core_) {
+    CompleteReads(std::move(reads), why, /*at_once=*/true);
+  }
   reads_in_core_.clear();
   if (snapshot_reader_ != nullptr) services_.snapshots.Abandon(key_);
   EndSnapshot();
@@ -290,9 +303,20 @@ void Replica::Leave(const absl::Status& why) {
       << " is dropped by Apply or the observer: drop it in a later turn "
          "(env::Loop::Defer)";
   Stop(why);
-  services_.log_memory.Change(std::exchange(reported_resident_bytes_, 0), 0);
-  services_.log_size.Change(std::exchange(reported_log_bytes_, 0), 0);
-  services_.log_retained.Change(std::exchange(reported_retained_bytes_, 0), 0);
+  GiveBackLog();
+}
+
+// Others have the whole budget then. The entries are freed over several turns.
+void Replica::GiveBackLog() {
+  services_.removed.Add(core_->ReleaseEntries());
+  const auto end = [](LogBudget& budget, uint64_t* reported) {
+    budget.Change(std::exchange(*reported, 0), 0);
+  };
+  end(services_.log_memory, &reported_resident_bytes_);
+  end(services_.log_size, &reported_log_bytes_);
+  end(services_.log_retained, &reported_retained_bytes_);
+  end(services_.log_places, &reported_places_bytes_);
+  end(services_.log_halted, &reported_halted_bytes_);
 }
 
 // ---- Stepping
@@ -330,22 +354,65 @@ void Replica::Step(Input&& input) {
 void Replica::HandleEntryReads(const Output& output) {
   for (const EntryRead& read : output.entry_reads) {
     services_.env.tracer.Sometimes("raft.entries_read_again");
-    services_.log.Read(
-        key_, read.after,
-        WhileHere([to = read.to, after = read.after](
-                      Replica& here, absl::StatusOr<EntryList> entries) {
-          EntriesRead answer{.to = to, .after = after};
-          if (entries.ok()) {
-            here.failed_entry_reads_.erase(to);
-            answer.entries = *std::move(entries);
-          } else if (!absl::IsNotFound(entries.status()) &&
-                     !here.MayReadAgain(&here.failed_entry_reads_, to,
-                                        entries.status())) {
-            here.OnEntriesUnreadable(after, entries.status());
+    services_.follower_reads.Add(
+        key_.replica, read.to, services_.log.BytesToRead(key_, read.after),
+        WhileHere([to = read.to, after = read.after](Replica& here,
+                                                     DiskRoom::Held held) {
+          if (!here.status_.ok()) return;
+          // Others may have used the room on the link meanwhile.
+          if (!here.stepping_ && !here.MaySend(to, Load::kEntries)) {
+            return here.Step(
+                EntriesRead{.to = to, .after = after, .waits = true});
           }
-          here.Step(std::move(answer));
+          here.BeginEntryRead(to, after, std::move(held));
         }));
   }
+}
+
+void Replica::BeginEntryRead(ReplicaId to, Index after, DiskRoom::Held held) {
+  services_.log.Read(
+      key_, after,
+      [&reads = services_.follower_reads, held = std::move(held),
+       done = WhileHere(
+           [to, after](Replica& here, absl::StatusOr<EntryList> entries) {
+             here.OnEntriesRead(to, after, std::move(entries));
+           })](absl::StatusOr<EntryList> entries) mutable {
+        done(std::move(entries));
+        held.End();
+        reads.BeginWaiting();
+      });
+}
+
+void Replica::OnEntriesRead(ReplicaId to, Index after,
+                            absl::StatusOr<EntryList> entries) {
+  if (entries.ok() && !AgreeWithLog(*entries)) {
+    entries = absl::DataLossError(absl::StrCat("the entries behind index ",
+                                               after.value(),
+                                               " are not those of the log"));
+  }
+  EntriesRead answer{.to = to, .after = after};
+  if (entries.ok()) {
+    failed_entry_reads_.erase(to);
+    answer.entries = *std::move(entries);
+  } else if (!absl::IsNotFound(entries.status()) &&
+             !MayReadAgain(&failed_entry_reads_, to, entries.status())) {
+    OnEntriesUnreadable(after, entries.status());
+  }
+  Step(std::move(answer));
+}
+
+// A leader never replaces entries of its log. Those that were compacted during
+// the read are not compared.
+bool Replica::AgreeWithLog(const EntryList& entries) const {
+  if (core_->role() != RoleKind::kLeader) return true;
+  for (const Entry& entry : entries) {
+    if (entry.index > core_->log_start().index &&
+        (entry.index > core_->last().index ||
+         entry.term != core_->TermAt(entry.index))) {
+      return false;
+    }
+  }
+  return true;
 }
 
 bool Replica::MayReadAgain(FailedReads* failed, ReplicaId to,
@@ -376,7 +443,15 @@ void Replica::ReportLogBytes() {
   const uint64_t log_bytes = core_->log_bytes();
   const uint64_t retained = std::min(retained_bytes_, log_bytes);
   report(services_.log_retained, retained, &reported_retained_bytes_);
-  report(services_.log_size, log_bytes - retained, &reported_log_bytes_);
+  report(services_.log_places, services_.log.places(key_) * kPlaceBytes,
+         &reported_places_bytes_);
+  report(services_.log_halted,
+         core_->halted_at() == Index() ? 0 : log_bytes - retained,
+         &reported_halted_bytes_);
+  // No snapshot can shorten the log of a halted replica.
+  report(services_.log_size,
+         log_bytes - retained - reported_halted_bytes_ + reported_places_bytes_,
+         &reported_log_bytes_);
 }
 
 // The followers are those of the last report in nearly all steps.
@@ -568,23 +643,29 @@ void Replica::HandleReads(const Output& output) {
     CompleteReads(std::move(it->second),
                   ready.ok
                       ? absl::OkStatus()
-                      : absl::UnavailableError("no leader confirmed the read"));
+                      : absl::UnavailableError("no leader confirmed the read"),
+                  ready.tag == flushing_reads_);
     reads_in_core_.erase(it);
   }
 }
 
+// Reads that end within the call that asked for them, and refusals, are
+// answered in the next turn. A caller that reads again at once would keep the
+// loop otherwise. An earlier caller may drop the replica.
 void Replica::CompleteReads(std::vector<Host::ReadDone> reads,
-                            absl::Status status) {
-  if (reads.empty()) return;
-  const bool refused = !status.ok();
-  env::Callback complete = [reads = std::move(reads),
-                            status = std::move(status)]() mutable {
-    for (Host::ReadDone& done : reads) done(status);
-  };
-  if (refused) {
-    services_.callbacks.AddForNextTurn(std::move(complete));
-  } else {
-    services_.callbacks.Add(std::move(complete));
+                            const absl::Status& status, bool at_once) {
+  for (Host::ReadDone& done : reads) {
+    env::Callback complete = [&replicas = services_.replicas, key = key_,
+                              status, done = std::move(done)]() mutable {
+      const bool dropped = status.ok() && replicas.Find(key) == nullptr;
+      done(dropped ? absl::NotFoundError("the replica was dropped")
+                   : std::move(status));
+    };
+    if (at_once || !status.ok()) {
+      services_.callbacks.AddForNextTurn(std::move(complete));
+    } else {
+      services_.callbacks.Add(std::move(complete));
+    }
   }
 }
 
@@ -643,111 +724,6 @@ void Replica::OnHalted(Index index) {
       "keeps its log, but applies no more: start the newer program"));
   services_.env.tracer.Log(env::Severity::kError,
                            absl::StrCat("raft: ", halted_.message()));
-}
-
-// ---- Comparing states
-
-void Replica::AddStateDigest(Message* message) {
-  if (message->type == MessageType::kHeartbeat) {
-    message->state = digests_.Question(services_.env.loop.ReadClock().mono);
-  } else {
-    message->state = {asked_digest_, digests_.At(asked_digest_)};
-  }
-}
-
-void Replica::TakeStateDigest(const Message& message) {
-  if (message.type != MessageType::kHeartbeat &&
-      message.type != MessageType::kHeartbeatReply) {
-    return;
-  }
-  const Configuration& configuration = core_->configuration();
-  if (FindMember(configuration, message.from) == nullptr) return;
-  if (message.type == MessageType::kHeartbeat) {
-    asked_digest_ = message.state.index;
-    const uint64_t own = digests_.At(asked_digest_);
-    const bool differs =
-        own != 0 && message.state.digest != 0 && own != message.state.digest;
-    if (differs) FenceForState(asked_digest_);
-    return;
-  }
-  if (core_->role() != RoleKind::kLeader ||
-      !digests_.Answer(message.from, message.state)) {
-    return;
-  }
-  const StateDigests::Verdict verdict =
-      digests_.Compare(key_.replica, MemberReplicas(configuration));
-  if (verdict.tie) {
-    LogDifference(message.state.index, "no majority has one of them");
-  }
-  for (const ReplicaId odd : verdict.odd) {
-    if (odd == key_.replica) return FenceForState(message.state.index);
-    LogDifference(message.state.index,
-                  absl::StrCat("that of node ", NodeOf(odd).value(),
-                               " differs from a majority"));
-  }
-}
-
-// Nothing that it has acknowledged is lost, but its answers are wrong.
-void Replica::FenceForState(Index index) {
-  const absl::Status why = absl::DataLossError(absl::StrCat(
-      "group ", key_.group.value(), ": the state of this replica after entry ",
-      index.value(),
-      " differs from that of a majority, see docs/operate/failures.md"));
-  services_.observer.OnStatesDiffer(key_.group, index);
-  FenceForGood(why);
-}
-
-// Without it, it could vote for a leader that lacks these entries, too.
-void Replica::FenceForLostEntries() {
-  services_.env.tracer.Sometimes("raft.fenced_for_lost_entries");
-  FenceForGood(absl::DataLossError(absl::StrCat(
-      "group ", key_.group.value(),
-      ": the log of this replica lacks entries that it had acknowledged as "
-      "durable, see docs/operate/failures.md")));
-}
-
-void Replica::FenceForGood(const absl::Status& why) {
-  services_.log.Fence(key_, why,
-                      WhileHere([](Replica& here, absl::Status status) {
-                        if (status.ok()) return;
-                        here.services_.fail_node(std::move(status));
-                      }));
-  Fence(why);
-}
-
-void Replica::Fence(const absl::Status& why) {
-  services_.env.tracer.Log(env::Severity::kError,
-                           absl::StrCat("raft: ", why.message()));
-  Stop(why);
-  stopped_as_ = absl::IsFailedPrecondition(why) ? Host::Condition::kHalted
-                                                : Host::Condition::kFenced;
-  reporting_fence_ = true;
-  services_.observer.OnFenced(key_.group, why);
-  reporting_fence_ = false;
-}
-
-void Replica::LogDifference(Index index, const std::string& which) {
-  if (index <= differs_at_) return;
-  differs_at_ = index;
-  services_.env.tracer.Log(
-      env::Severity::kError,
-      absl::StrCat("raft: group ", key_.group.value(),
-                   ": replicas have different states after entry ",
-                   index.value(), ": ", which,
-                   ", see docs/operate/failures.md"));
-  services_.observer.OnStatesDiffer(key_.group, index);
-}
-
-void Replica::LogLostEntries(Index last) {
-  if (std::exchange(lost_entries_logged_, true)) return;
-  services_.env.tracer.Log(
-      env::Severity::kError,
-      absl::StrCat("raft: group ", key_.group.value(),
-                   ": the log of a follower lacks entries that were on its "
-                   "disk, up to index ",
-                   last.value(),
-                   ". It is fenced, see "
-                   "docs/operate/failures.md"));
 }
 
 // ---- Members and their stores

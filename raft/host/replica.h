@@ -62,10 +62,13 @@ struct ReplicaServices {
   LogBudget& log_memory;         // For entries in memory.
   LogBudget& log_size;           // For all entries but those retained.
   LogBudget& log_retained;       // Without a limit: see Replica::LogCut.
+  LogBudget& log_places;         // Without a limit: log_size counts them too.
+  LogBudget& log_halted;         // For those of halted replicas.
   uint64_t& followers_cut_off;   // Host::followers_cut_off.
   DiskRoom& unwritten;           // Entries that the log has not written.
   DiskRoom& staged;              // Received chunks that are not written.
-  ChunkReads& chunk_reads;       // For followers.
+  ReadRoom& follower_reads;      // Chunks and entries that followers lack.
+  ReadRoom& loads;               // Pieces of snapshots that are installed.
   const ReplicaTable& replicas;  // Those of this node.
   SnapshotTurn& snapshot_turn;
   Pulses& pulses;
@@ -138,6 +141,7 @@ class Replica final : private HostGate {
 
   // HostGate.
   bool MaySend(ReplicaId to, Load load) override;
+  bool MayGrowHalted() override { return !services_.log_halted.exceeded(); }
   bool MayWrite(uint64_t bytes) override {
     return MayHold(services_.unwritten, bytes, "raft.disk_of_node_is_behind");
   }
@@ -176,12 +180,18 @@ class Replica final : private HostGate {
   void HandleApply(const Output& output);
   void HandleReads(const Output& output);
   void HandleEntryReads(const Output& output);
+  void BeginEntryRead(ReplicaId to, Index after, DiskRoom::Held held);
+  void OnEntriesRead(ReplicaId to, Index after,
+                     absl::StatusOr<EntryList> entries);
+  // Whether these are the entries that the log has, by their terms.
+  bool AgreeWithLog(const EntryList& entries) const;
   void HandleSnapshots(const Output& output);  // In replica_snapshots.cc.
   void HandleEvents(const Output& output);
   void ApplyEntry(const Entry& entry);
   void OnWritten(WriteToken token, std::vector<Message> after,
                  absl::Status status);
-  void CompleteReads(std::vector<Host::ReadDone> reads, absl::Status status);
+  void CompleteReads(std::vector<Host::ReadDone> reads,
+                     const absl::Status& status, bool at_once);
   void CompleteProposal(Host::ProposeDone done, ProposeResult result);
   // Why this payload cannot be proposed at present, if it cannot.
   absl::Status CheckProposal(EntryKind kind, const Buffer& payload) const;
@@ -201,6 +211,9 @@ class Replica final : private HostGate {
   // Ends this replica until the program starts again: kFailedPrecondition halts
   // it, other errors fence it.
   void Fence(const absl::Status& why);
+  // Frees the entries in memory, and takes all entries out of the budgets. The
+  // replica has stopped.
+  void GiveBackLog();
   void LogDifference(Index index, const std::string& which);
   void FlushProposals();
   // Steps the core with an input that answers all proposals of this turn.
@@ -294,6 +307,7 @@ class Replica final : private HostGate {
 
   // Reads of this turn; then those that the core has not answered, by tag.
   std::vector<Host::ReadDone> turn_reads_;
+  uint64_t flushing_reads_ = 0;  // Their tag during FlushReads, else 0.
   env::Pending flush_reads_;
   absl::btree_map<uint64_t, std::vector<Host::ReadDone>> reads_in_core_;
 
@@ -314,9 +328,11 @@ class Replica final : private HostGate {
   // To Pulses. The leader of the quiet group; zero: it is not quiet.
   ReplicaId reported_quiet_;
   std::vector<NodeId> reported_pulses_;
-  // To the two budgets.
+  // To the budgets of the log.
   uint64_t reported_resident_bytes_ = 0;
   uint64_t reported_log_bytes_ = 0;
+  uint64_t reported_places_bytes_ = 0;
+  uint64_t reported_halted_bytes_ = 0;
   uint64_t reported_retained_bytes_ = 0;
   // Retained entries that are not to count in the budget (LogCut::usual).
   uint64_t retained_bytes_ = 0;

@@ -156,8 +156,11 @@ void Replica::CutLog(SnapshotDescriptor snapshot, const LogCut& cut) {
   // The core keeps entries whose write is in flight.
   services_.log.SetLogStart(key_, core_->boundary(), /*discard_suffix=*/false,
                             WhileHere([](Replica& here, absl::Status status) {
-                              if (!status.ok())
-                                here.services_.fail_node(status);
+                              if (!status.ok()) {
+                                return here.services_.fail_node(status);
+                              }
+                              // The log has forgotten places.
+                              if (here.status_.ok()) here.ReportLogBytes();
                             }));
 }
 
@@ -250,8 +253,15 @@ bool Replica::ShortenLog() {
   return snapshot_reader_ != nullptr;
 }
 
+// The places of the entries that are kept count, too.
 uint64_t Replica::LittleBytes() const {
-  return services_.log_size.KeptBytesMax(services_.replicas.size());
+  const uint64_t kept =
+      services_.log_size.KeptBytesMax(services_.replicas.size());
+  const uint64_t entries = core_->log_bytes();
+  const uint64_t all = entries + reported_places_bytes_;
+  if (all == 0) return kept;
+  return static_cast<uint64_t>(static_cast<unsigned __int128>(kept) * entries /
+                               all);
 }
 
 Replica::LogCut Replica::CutBehind(Index snapshot_index) const {
@@ -357,7 +367,7 @@ void Replica::KeepSnapshotInTransfer() {
 void Replica::ReadChunk(const SnapshotWork& work) {
   const bool small = services_.env.buggify.Fire("raft.host.small_chunk");
   const size_t size = small ? 64 : services_.options.core.snapshot_chunk_bytes;
-  services_.chunk_reads.Add(
+  services_.follower_reads.Add(
       key_.replica, work.to, size,
       WhileHere([work, size](Replica& here, DiskRoom::Held held) {
         if (here.status_.ok()) here.BeginChunkRead(work, size, std::move(held));
@@ -368,7 +378,7 @@ void Replica::BeginChunkRead(const SnapshotWork& work, size_t size,
                              DiskRoom::Held held) {
   services_.snapshots.Read(
       key_, work.snapshot.position, work.offset, size,
-      [&reads = services_.chunk_reads, held = std::move(held),
+      [&reads = services_.follower_reads, held = std::move(held),
        done = WhileHere(
            [to = work.to, snapshot = work.snapshot, offset = work.offset](
                Replica& here, absl::StatusOr<Buffer> bytes) {
@@ -395,8 +405,10 @@ void Replica::BeginChunkRead(const SnapshotWork& work, size_t size,
 // noop makes sure that it has another index.
 void Replica::OnUnreadable(Index snapshot, const absl::Status& why) {
   const MonoTime now = services_.env.loop.ReadClock().mono;
+  const bool is_applied = core_->applied_index() > snapshot;
   if (!status_.ok() || snapshot != core_->snapshot().position.index ||
-      snapshot == unreadable_snapshot_ || now < replace_snapshot_at_) {
+      (snapshot == unreadable_snapshot_ && is_applied) ||
+      now < replace_snapshot_at_) {
     return;
   }
   unreadable_snapshot_ = snapshot;
@@ -407,7 +419,7 @@ void Replica::OnUnreadable(Index snapshot, const absl::Status& why) {
                    " takes another snapshot, because it cannot read the one "
                    "at index ",
                    snapshot.value(), ": ", why.ToString()));
-  if (core_->applied_index() > snapshot) return MaybeBeginSnapshot();
+  if (is_applied) return MaybeBeginSnapshot();
   services_.callbacks.Add(WhileHere([](Replica& here) {
     here.Propose(EntryKind::kNoop, Buffer(), [](const ProposeResult&) {});
   }));
@@ -415,6 +427,10 @@ void Replica::OnUnreadable(Index snapshot, const absl::Status& why) {
 
 void Replica::WriteChunk(const SnapshotWork& work) {
   const uint64_t end = work.offset + work.chunk.size();
+  // A chunk that waits for the disk must not hold a whole envelope.
+  const Buffer chunk = work.chunk.block_size() > 2 * work.chunk.size()
+                           ? Buffer::Copy(work.chunk.view())
+                           : work.chunk;
   // The answer names the bytes that the leader sends next.
   if (services_.env.buggify.Fire("raft.host.chunk_not_kept")) {
     services_.callbacks.Add(WhileHere(
@@ -424,8 +440,8 @@ void Replica::WriteChunk(const SnapshotWork& work) {
     return;
   }
   services_.snapshots.Receive(
-      key_, work.snapshot, work.offset, work.chunk,
-      [held = services_.staged.Hold(work.chunk.size()),
+      key_, work.snapshot, work.offset, chunk,
+      [held = services_.staged.Hold(chunk.size()),
        done = WhileHere([snapshot = work.snapshot, end](
                             Replica& here, absl::StatusOr<uint64_t> received) {
          here.OnChunkWritten(snapshot, end, received);
@@ -511,8 +527,8 @@ void Replica::OnInstallDurable(const SnapshotDescriptor& snapshot) {
 void Replica::LoadInstalled(const SnapshotDescriptor& snapshot) {
   if (!status_.ok()) return;
   loader_ = std::make_unique<SnapshotLoader>(
-      services_.env.loop, &services_.snapshots, key_, snapshot,
-      state_machine_.get(), [this, snapshot](absl::Status loaded) {
+      services_.env.loop, &services_.snapshots, &services_.loads, key_,
+      snapshot, state_machine_.get(), [this, snapshot](absl::Status loaded) {
         FinishInstall(snapshot, std::move(loaded));
       });
   if (!services_.env.buggify.Fire("raft.host.snapshot_loaded_late")) {

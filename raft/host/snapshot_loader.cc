@@ -7,11 +7,12 @@
 namespace quorate::raft {
 
 SnapshotLoader::SnapshotLoader(env::Loop& loop, SnapshotStore* store,
-                               GroupKey group,
+                               ReadRoom* room, GroupKey group,
                                const SnapshotDescriptor& snapshot,
                                StateMachine* state_machine, Done done)
     : loop_(loop),
       store_(store),
+      room_(room),
       group_(group),
       snapshot_(snapshot),
       writer_(state_machine->BeginRestore(snapshot)),
@@ -20,9 +21,19 @@ SnapshotLoader::SnapshotLoader(env::Loop& loop, SnapshotStore* store,
 void SnapshotLoader::Start() { ReadNext(); }
 
 void SnapshotLoader::ReadNext() {
+  room_->Add(group_.replica, ReplicaId(), kPieceBytes,
+             [this, alive = alive_](DiskRoom::Held held) {
+               if (*alive) BeginRead(std::move(held));
+             });
+}
+
+void SnapshotLoader::BeginRead(DiskRoom::Held held) {
   store_->Read(group_, snapshot_.position, offset_, kPieceBytes,
-               [this, alive = alive_](absl::StatusOr<Buffer> bytes) {
+               [this, alive = alive_, room = room_,
+                held = std::move(held)](absl::StatusOr<Buffer> bytes) mutable {
                  if (*alive) OnRead(std::move(bytes));
+                 held.End();
+                 room->BeginWaiting();
                });
 }
 

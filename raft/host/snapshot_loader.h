@@ -13,14 +13,16 @@
 #include "absl/functional/any_invocable.h"
 #include "absl/status/status.h"
 #include "env/env.h"
+#include "raft/host/disk_room.h"
 #include "raft/host/state_machine.h"
 #include "raft/log/read_attempts.h"
 #include "raft/log/snapshot_store.h"
 
 namespace quorate::raft {
 
-// One load. Destroying it abandons the load without a call. The loop, the store
-// and the state machine outlive it.
+// One load. Destroying it abandons the load without a call. The loop, the
+// store, the room and the state machine outlive it. Loads share the room, so
+// however many there are, a turn takes few pieces.
 class SnapshotLoader {
  public:
   using Done = absl::AnyInvocable<void(absl::Status)>;
@@ -28,8 +30,8 @@ class SnapshotLoader {
   // of the processor, and there may be more than a thousand.
   static constexpr size_t kPieceBytes = 64 << 10;
 
-  SnapshotLoader(env::Loop& loop, SnapshotStore* store, GroupKey group,
-                 const SnapshotDescriptor& snapshot,
+  SnapshotLoader(env::Loop& loop, SnapshotStore* store, ReadRoom* room,
+                 GroupKey group, const SnapshotDescriptor& snapshot,
                  StateMachine* state_machine, Done done);
 
   ~SnapshotLoader() { *alive_ = false; }
@@ -43,10 +45,12 @@ class SnapshotLoader {
 
  private:
   void ReadNext();
+  void BeginRead(DiskRoom::Held held);
   void OnRead(absl::StatusOr<Buffer> bytes);
 
   env::Loop& loop_;
   SnapshotStore* const store_;
+  ReadRoom* const room_;
   const GroupKey group_;
   const SnapshotDescriptor snapshot_;
   std::unique_ptr<SnapshotWriter> writer_;

@@ -11,10 +11,6 @@
 
 namespace quorate::raft {
 namespace {
-// Groups of a known store that are prepared at a time. Each has a piece of its
-// snapshot in memory.
-constexpr size_t kLoadsMax = 4;
-
 // The log of a replica that was prepared only, or dropped: no term and no
 // entry.
 bool IsBlank(const RecoveredGroup& group) {
@@ -355,7 +351,7 @@ Startup::Ready Startup::LoadSnapshot(OpenedGroup* group) {
   }
   std::unique_ptr<SnapshotLoader>& loader = loaders_[group->key.group];
   loader = std::make_unique<SnapshotLoader>(
-      env_.loop, opened_.snapshots.get(), group->key, snapshot,
+      env_.loop, opened_.snapshots.get(), &loads_room_, group->key, snapshot,
       group->state_machine.get(), [this, group](absl::Status status) {
         loaders_.erase(group->key.group);
         // A snapshot that cannot be read concerns this replica only.

@@ -59,6 +59,14 @@ std::string FromHexLines(const std::string& text) {
   return absl::HexStringToBytes(hex);
 }
 
+// Returns the bytes of raft/log/testdata/NAME, of an earlier program.
+std::string Earlier(const std::string& name) {
+  std::ifstream in("raft/log/testdata/" + name);
+  std::ostringstream text;
+  text << in.rdbuf();
+  return FromHexLines(text.str());
+}
+
 // Compares with (or writes) raft/log/testdata/NAME; returns the contents of the
 // file.
 std::string Golden(const std::string& name, const std::string& bytes) {
@@ -251,6 +259,45 @@ TEST(FormatGolden, SnapshotProgress_IsAsEver) {
   ASSERT_EQ(decoded->pieces.size(), 2u);
   EXPECT_EQ(decoded->pieces[1].end, 70000u);
   EXPECT_EQ(decoded->pieces[1].crc32c, 0x12u);
+}
+
+// A configuration of version 4 has neither priorities, notes, a generation nor
+// a kind.
+SnapshotDescriptor OfConfiguration4() {
+  SnapshotDescriptor descriptor =
+      SampleTrailer(std::string(70000, 's')).descriptor;
+  Configuration& configuration = descriptor.configuration;
+  configuration.voters[1].priority = Member().priority;
+  configuration.voters[1].note = Buffer();
+  configuration.generation = Configuration().generation;
+  configuration.machine_kind = Configuration().machine_kind;
+  return descriptor;
+}
+
+TEST(FormatGolden, SnapshotOfConfiguration4_IsRead) {
+  const std::string end = Earlier("snapshot_end_v4_of_configuration_4.hex");
+  ASSERT_GE(end.size(), kSnapshotFooterBytes);
+  const auto footer = DecodeSnapshotFooter(
+      std::string_view(end).substr(end.size() - kSnapshotFooterBytes),
+      70000 + end.size());
+  ASSERT_TRUE(footer.ok()) << footer.status();
+  const auto decoded = DecodeSnapshotTrailer(
+      std::string_view(end).substr(0, footer->trailer_bytes), *footer);
+  ASSERT_TRUE(decoded.ok()) << decoded.status();
+  EXPECT_EQ(decoded->descriptor, OfConfiguration4());
+}
+
+TEST(FormatGolden, SnapshotProgressOfConfiguration4_IsRead) {
+  const auto decoded = DecodeSnapshotProgress(
+      Earlier("snapshot_progress_v1_of_configuration_4.hex"));
+  ASSERT_TRUE(decoded.ok()) << decoded.status();
+  EXPECT_EQ(decoded->header.descriptor, OfConfiguration4());
+  EXPECT_EQ(decoded->pieces.size(), 2u);
+}
+
+// Names of files that an earlier program has written.
+TEST(FormatGolden, NamesOfFiles_AreAsEver) {
+  EXPECT_EQ(SegmentName(0x1234abcd), "log-000000001234abcd");
 }
 
 // The directory of version 1 had no bootstrap record, that of version 2 no

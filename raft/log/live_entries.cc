@@ -11,9 +11,10 @@ namespace {
 
 constexpr Index kLastIndex(~uint64_t{0});
 // A span has at most this many times the bytes of its entries, and so many
-// more. Otherwise a reader would read much of other groups.
+// more. Otherwise a reader would read much of other groups. To read so many
+// more takes a disk hardly longer than to read a single page.
 constexpr uint64_t kReadFactor = 4;
-constexpr uint64_t kReadBytesMore = 4096;
+constexpr uint64_t kReadBytesMore = 16 << 10;
 
 // The entries [first, last] of `span`. Its bytes count in proportion, so that
 // an entry has at least one.
@@ -36,10 +37,10 @@ const LiveEntries::Span* LiveEntries::Find(Index index) const {
 }
 
 const LiveEntries::Span* LiveEntries::FirstIn(const Segment* segment,
-                                              Index from) const {
+                                              Index from, Index through) const {
   auto it = spans_.upper_bound(from);
   if (it != spans_.begin()) --it;
-  for (; it != spans_.end(); ++it) {
+  for (; it != spans_.end() && it->first <= through; ++it) {
     if (it->second.place.segment == segment && it->second.last() >= from) {
       return &it->second;
     }
@@ -71,9 +72,11 @@ void LiveEntries::Remove(Index first, Index last) {
     const Span span = it->second;
     it = spans_.erase(it);
     span.place.segment->live_bytes -= span.bytes;
+    span.place.segment->spans.erase(PlaceOf(span));
     const auto keep = [&](Index from, Index to) {
       const Span part = PartOf(span, from, to);
       part.place.segment->live_bytes += part.bytes;
+      part.place.segment->spans.insert(PlaceOf(part));
       it = std::next(spans_.emplace(from, part).first);
     };
     if (span.first < first) keep(span.first, first - 1);
@@ -99,6 +102,7 @@ void LiveEntries::Add(const Span& span) {
     }
   }
   spans_.emplace_hint(next, span.first, span);
+  span.place.segment->spans.insert(PlaceOf(span));
 }
 
 }  // namespace quorate::raft

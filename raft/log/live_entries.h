@@ -7,9 +7,22 @@
 #include <cstdint>
 
 #include "absl/container/btree_map.h"
+#include "absl/container/btree_set.h"
 #include "raft/core/types.h"
 
 namespace quorate::raft {
+
+// A span of LiveEntries, by its place in a segment.
+struct SpanPlace {
+  uint64_t begin = 0;
+  Index first;
+  GroupKey key;
+
+  // A record belongs to one group, so the group need not be compared.
+  bool operator<(const SpanPlace& other) const {
+    return begin != other.begin ? begin < other.begin : first < other.first;
+  }
+};
 
 // A segment file of the chain.
 struct Segment {
@@ -18,6 +31,8 @@ struct Segment {
   // Bytes of entries whose newest record is here. Zero only if there is none.
   size_t live_bytes = 0;
   uint32_t readers = 0;  // The file stays while there are any.
+  // The spans of all groups here.
+  absl::btree_set<SpanPlace> spans;
 };
 
 // The bytes [begin, end) of a segment: whole records.
@@ -28,11 +43,13 @@ struct RecordPlace {
 };
 
 // The entries of one group after its log start, by the places of their newest
-// records. Memory: a span for each record, or for up to kSpanBytesMax of
-// records that are near to each other.
+// records. Memory: about 110 bytes for a span. A span is one record, or up to
+// kSpanBytesMax of records that are near to each other.
 class LiveEntries {
  public:
   static constexpr uint64_t kSpanBytesMax = 256 << 10;
+
+  explicit LiveEntries(GroupKey key) : key_(key) {}
 
   // Entries without a gap, whose newest records are in one place. The place has
   // records of other groups, too, and older ones of the same entries: the last
@@ -47,13 +64,14 @@ class LiveEntries {
   };
 
   bool empty() const { return spans_.empty(); }
+  size_t spans() const { return spans_.size(); }
   // Requires: not empty.
   Index last() const { return spans_.rbegin()->second.last(); }
   // The span that has the entry at `index`; null if there is none.
   const Span* Find(Index index) const;
-  // The first span in `segment` that has entries from `from` on; null if there
-  // is none.
-  const Span* FirstIn(const Segment* segment, Index from) const;
+  // The first span in `segment` that has entries of [from, through]; null if
+  // there is none.
+  const Span* FirstIn(const Segment* segment, Index from, Index through) const;
 
   // Entries behind the last one.
   void Append(const Span& span);
@@ -68,7 +86,11 @@ class LiveEntries {
  private:
   void Remove(Index first, Index last);
   void Add(const Span& span);
+  SpanPlace PlaceOf(const Span& span) const {
+    return {span.place.begin, span.first, key_};
+  }
 
+  const GroupKey key_;
   absl::btree_map<Index, Span> spans_;  // By first index.
 };
 

@@ -10,6 +10,8 @@
 namespace quorate::raft {
 namespace {
 
+constexpr GroupKey kKey = {GroupId(1), ReplicaId(2)};
+
 struct Model {
   Index first{1};
   std::vector<RecordPlace> entries;
@@ -29,6 +31,22 @@ LiveEntries::Span AnyRecord(Index first, uint64_t count,
   const size_t bytes = count * *rc::gen::element<size_t>(64, 100, 5000);
   (*ends)[at] = begin + bytes;
   return {first, count, {&(*segments)[at], begin, begin + bytes}, bytes};
+}
+
+// Each span stands once in the list of its segment, at its place.
+void CheckSegments(const LiveEntries& live, const Model& model,
+                   const std::vector<Segment>& segments) {
+  size_t spans = 0;
+  for (Index at = model.first; at < model.next(); ++spans) {
+    const LiveEntries::Span* span = live.Find(at);
+    const auto& here = span->place.segment->spans;
+    const auto found = here.find({span->place.begin, span->first, kKey});
+    RC_ASSERT((found != here.end() && found->key == kKey));
+    at = span->last() + 1;
+  }
+  RC_ASSERT(live.spans() == spans);
+  for (const Segment& one : segments) spans -= one.spans.size();
+  RC_ASSERT(spans == 0u);
 }
 
 void Check(const LiveEntries& live, const Model& model,
@@ -57,20 +75,24 @@ void Check(const LiveEntries& live, const Model& model,
     }
     RC_ASSERT(one.live_bytes >= 64 * count);
     RC_ASSERT((one.live_bytes == 0) == (count == 0));
-    const LiveEntries::Span* span = live.FirstIn(&one, model.first);
+    const Index last = model.next();
+    const LiveEntries::Span* span = live.FirstIn(&one, model.first, last);
     RC_ASSERT((span == nullptr) == (count == 0));
     if (span == nullptr) continue;
     RC_ASSERT(std::max(span->first, model.first) == first);
+    RC_ASSERT((live.FirstIn(&one, model.first, first - 1) == nullptr));
+    RC_ASSERT((live.FirstIn(&one, model.first, first) == span));
     // From the end of that span on, the next one follows.
-    const LiveEntries::Span* next = live.FirstIn(&one, span->last() + 1);
+    const LiveEntries::Span* next = live.FirstIn(&one, span->last() + 1, last);
     RC_ASSERT((next == nullptr || next->first > span->last()));
   }
+  CheckSegments(live, model, segments);
 }
 
 RC_GTEST_PROP(LiveEntriesTest, AnyHistory_AgreesWithTheModel, ()) {
   std::vector<Segment> segments(4);
   std::vector<uint64_t> ends(4, 64);
-  LiveEntries live;
+  LiveEntries live(kKey);
   Model model;
   const int steps = *rc::gen::inRange(1, 40);
   for (int step = 0; step < steps; ++step) {
@@ -120,22 +142,18 @@ RC_GTEST_PROP(LiveEntriesTest, AnyHistory_AgreesWithTheModel, ()) {
 // Ten thousand small records of one write after another take few spans.
 TEST(LiveEntriesTest, SmallRecords_ShareSpans) {
   Segment segment;
-  LiveEntries live;
+  LiveEntries live(kKey);
   constexpr uint64_t kRecords = 10'000;
   for (uint64_t i = 0; i < kRecords; ++i) {
     live.Append({Index(i + 1), 1, {&segment, i * 150, (i + 1) * 150}, 100});
   }
-  size_t spans = 0;
-  for (Index at(1); at <= Index(kRecords); at = live.Find(at)->last() + 1) {
-    ++spans;
-  }
-  EXPECT_LE(spans, kRecords * 150 / LiveEntries::kSpanBytesMax + 1);
+  EXPECT_LE(live.spans(), kRecords * 150 / LiveEntries::kSpanBytesMax + 1);
 }
 
 // Reading the entries of one group must not mean reading all of a segment.
 TEST(LiveEntriesTest, RecordsFarFromEachOther_HaveTheirOwnSpans) {
   Segment segment;
-  LiveEntries live;
+  LiveEntries live(kKey);
   for (uint64_t i = 0; i < 10; ++i) {
     live.Append(
         {Index(i + 1), 1, {&segment, i * 20'000, i * 20'000 + 150}, 100});

@@ -24,14 +24,6 @@
 
 namespace quorate::raft {
 
-// Names the log of one replica. A node may hold several replicas of a group
-// while one replaces another.
-struct GroupKey {
-  GroupId group;
-  ReplicaId replica;
-  friend constexpr auto operator<=>(const GroupKey&, const GroupKey&) = default;
-};
-
 struct LogOptions {
   ClusterId cluster;
   StoreIncarnation store;
@@ -155,8 +147,15 @@ class Log {
   // that are stored beside it. Calls `done` in a later turn. kNotFound: the log
   // has no entry behind `after`, which is reported in step 2 of this turn.
   // Other errors: kDataLoss and errors of the disk.
+  // Reading BytesToRead(group, after) bytes is one operation of the disk.
   using ReadDone = absl::AnyInvocable<void(absl::StatusOr<EntryList>)>;
   virtual void Read(GroupKey group, Index after, ReadDone done) = 0;
+  // Zero if the log has no entry behind `after`.
+  virtual uint64_t BytesToRead(GroupKey group, Index after) const = 0;
+
+  // The places of entries of `group` that the log has in memory: one for
+  // entries that are near to each other on disk. Each takes about 110 bytes.
+  virtual size_t places(GroupKey group) const = 0;
 
   // `handler` is called when entries of a group up to `last` could not be read
   // several times. The oldest segment, and all segments behind it, stay until a

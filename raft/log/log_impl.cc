@@ -171,9 +171,7 @@ EntryRange LogImpl::RangeOf(GroupKey key, const LiveEntries::Span& span) const {
 }
 
 void LogImpl::Read(GroupKey group, Index after, ReadDone done) {
-  const GroupLog* known = state_.Find(group);
-  const LiveEntries::Span* span =
-      known == nullptr ? nullptr : known->live.Find(after + 1);
+  const LiveEntries::Span* span = state_.FindSpan(group, after + 1);
   if (span == nullptr) {
     callbacks_.Add([done = std::move(done)]() mutable {
       done(absl::NotFoundError("the log does not have the entry"));
@@ -195,6 +193,16 @@ void LogImpl::Read(GroupKey group, Index after, ReadDone done) {
         if (!result.ok()) return done(result.status());
         done(std::move(result->front()));
       });
+}
+
+uint64_t LogImpl::BytesToRead(GroupKey group, Index after) const {
+  const LiveEntries::Span* span = state_.FindSpan(group, after + 1);
+  return span == nullptr ? 0 : span->place.end - span->place.begin;
+}
+
+size_t LogImpl::places(GroupKey group) const {
+  const GroupLog* known = state_.Find(group);
+  return known == nullptr ? 0 : known->live.spans();
 }
 
 bool LogImpl::HasWork() const {
@@ -376,8 +384,9 @@ bool LogImpl::WriteRewritten() {
 bool LogImpl::WriteRewritten(GroupLog& group, EntryList& entries) {
   while (!entries.empty()) {
     const Index first = entries.front().index;
-    const LiveEntries::Span* span = group.live.FirstIn(rewriting_, first);
-    if (span == nullptr || span->first > entries.back().index) return true;
+    const LiveEntries::Span* span =
+        group.live.FirstIn(rewriting_, first, entries.back().index);
+    if (span == nullptr) return true;
     if (span->first > first) {
       entries.RemovePrefix(span->first - first);
       continue;
@@ -399,68 +408,47 @@ bool LogImpl::WriteRewritten(GroupLog& group, EntryList& entries) {
 
 void LogImpl::BeginRewriting(const Segment* segment) {
   rewriting_ = segment;
-  for (const auto& [key, group] : state_.groups()) {
-    const LiveEntries::Span* span = group->live.FirstIn(segment, Index(0));
-    for (; span != nullptr;
-         span = group->live.FirstIn(segment, span->last() + 1)) {
-      to_rewrite_.push_back(
-          {.range = RangeOf(key, *span), .bytes = span->bytes});
-    }
-  }
-  std::stable_sort(to_rewrite_.begin(), to_rewrite_.end(),
-                   [](const ToRewrite& a, const ToRewrite& b) {
-                     return a.range.begin > b.range.begin;
-                   });
+  rewrite_next_ = alone_through_ = SpanPlace();
 }
 
 // One read and one write have many spans: a segment may have one of each group.
 void LogImpl::ReadForRewrite() {
-  std::vector<ToRewrite> read;
   std::vector<EntryRange> ranges;
   size_t bytes = 0;
-  while (!to_rewrite_.empty()) {
-    const ToRewrite& next = to_rewrite_.back();
-    const EntryRange& range = next.range;
+  for (auto it = rewriting_->spans.lower_bound(rewrite_next_);
+       it != rewriting_->spans.end(); ++it) {
+    const LiveEntries::Span* span = state_.Find(it->key)->live.Find(it->first);
+    const bool alone = !(alone_through_ < *it);
     if (!ranges.empty() &&
-        (next.alone || read.back().alone ||
-         bytes + next.bytes > options_.rewrite_bytes_max ||
-         range.end - ranges.front().begin > kRewriteReadBytesMax)) {
+        (alone || bytes + span->bytes > options_.rewrite_bytes_max ||
+         span->place.end - ranges.front().begin > kRewriteReadBytesMax)) {
       break;
     }
-    const GroupLog* group = state_.Find(range.key);
-    const LiveEntries::Span* span =
-        group == nullptr ? nullptr
-                         : group->live.FirstIn(rewriting_, range.first);
-    if (span != nullptr && span->first < range.first + range.count) {
-      bytes += next.bytes;
-      ranges.push_back(range);
-      read.push_back(next);
-    }
-    to_rewrite_.pop_back();
+    bytes += span->bytes;
+    ranges.push_back(RangeOf(it->key, *span));
+    rewrite_next_ = {it->begin, it->first + 1, it->key};
+    if (alone) break;
   }
   if (ranges.empty()) return EndPass();
   rewrite_reader_ = std::make_unique<EntryReader>(
-      disk_, std::move(ranges),
-      [this, read = std::move(read)](EntryReader::Result result) mutable {
-        OnReadForRewrite(std::move(read), std::move(result));
+      disk_, ranges, [this, ranges](EntryReader::Result result) {
+        OnReadForRewrite(ranges, std::move(result));
       });
 }
 
-void LogImpl::OnReadForRewrite(std::vector<ToRewrite> read,
+void LogImpl::OnReadForRewrite(const std::vector<EntryRange>& read,
                                EntryReader::Result result) {
   const std::unique_ptr<EntryReader> reader = std::move(rewrite_reader_);
-  if (!result.ok()) {
-    return OnRewriteReadFailed(std::move(read), result.status());
-  }
+  if (!result.ok()) return OnRewriteReadFailed(read, result.status());
   for (size_t i = 0; i < read.size(); ++i) {
-    rewrite_.push_back({read[i].range.key, std::move((*result)[i])});
+    rewrite_.push_back({read[i].key, std::move((*result)[i])});
   }
   ScheduleFlush();
 }
 
 // Bytes that are lost concern few of the ranges, so each is read alone then.
 // Other errors may pass.
-void LogImpl::OnRewriteReadFailed(std::vector<ToRewrite> read,
+void LogImpl::OnRewriteReadFailed(const std::vector<EntryRange>& read,
                                   const absl::Status& why) {
   tracer_.Sometimes("log.rewrite_failed");
   if (!absl::IsDataLoss(why) && !absl::IsNotFound(why)) {
@@ -472,12 +460,13 @@ void LogImpl::OnRewriteReadFailed(std::vector<ToRewrite> read,
     return;
   }
   if (read.size() == 1) {
-    skipped_.push_back({read.front().range, why});
+    skipped_.push_back({read.front(), why});
   } else {
-    for (; !read.empty(); read.pop_back()) {
-      read.back().alone = true;
-      to_rewrite_.push_back(read.back());
-    }
+    const auto place = [](const EntryRange& range) {
+      return SpanPlace{range.begin, range.first, range.key};
+    };
+    rewrite_next_ = place(read.front());
+    alone_through_ = place(read.back());
   }
   ScheduleFlush();
 }
@@ -518,7 +507,6 @@ void LogImpl::ReportSkipped() {
 
 void LogImpl::EndRewriting() {
   rewriting_ = nullptr;
-  to_rewrite_.clear();
   skipped_.clear();
   rewrite_reader_.reset();
   rewrite_.clear();
@@ -722,7 +710,10 @@ void LogImpl::PrepareSpare() {
       spare_maker_ != nullptr) {
     return;
   }
-  if (!roll_waits_ && loop_.ReadClock().mono < spare_retry_at_) return;
+  if ((!roll_waits_ || lacks_descriptors_) &&
+      loop_.ReadClock().mono < spare_retry_at_) {
+    return;
+  }
   SpareSegment::Options options;
   options.number = ++last_number_;
   options.bytes = options_.segment_bytes;
@@ -760,6 +751,13 @@ void LogImpl::OnSpare(SpareSegment::Result spare) {
     unused_.push_front(std::move(spare.made));
   } else {
     remover_.Remove(std::move(spare.made.name));
+  }
+  lacks_descriptors_ = spare.lacks_descriptors;
+  if (lacks_descriptors_) {
+    if (!roll_waits_) return;
+    tracer_.Sometimes("log.roll_waits_for_descriptors");
+    spare_retry_ = loop_.At(spare_retry_at_, [this] { PrepareSpare(); });
+    return;
   }
   if (absl::IsResourceExhausted(spare.status) && GiveBackUnused()) {
     return remover_.SyncDirectory([this](absl::Status) {

@@ -59,6 +59,8 @@ class LogImpl final : public Log {
   void Drop(GroupKey group, Done done) override;
   void Witness(Done done) override;
   void Read(GroupKey group, Index after, ReadDone done) override;
+  uint64_t BytesToRead(GroupKey group, Index after) const override;
+  size_t places(GroupKey group) const override;
   void OnUnreadable(Unreadable handler) override {
     unreadable_ = std::move(handler);
   }
@@ -92,12 +94,6 @@ class LogImpl final : public Log {
     size_t bytes = 0;
   };
   // Live entries of an old segment.
-  struct ToRewrite {
-    EntryRange range;
-    size_t bytes = 0;    // Of the entries, about.
-    bool alone = false;  // One read has no other range.
-  };
-
   void Enqueue(GroupKey group, Item item);
   // OK if `group` may be written; else the reason why not.
   absl::Status Refusal(GroupKey group) const;
@@ -125,9 +121,9 @@ class LogImpl final : public Log {
   bool WriteRewritten(GroupLog& group, EntryList& entries);
   void BeginRewriting(const Segment* segment);
   void ReadForRewrite();
-  void OnReadForRewrite(std::vector<ToRewrite> read,
+  void OnReadForRewrite(const std::vector<EntryRange>& read,
                         EntryReader::Result result);
-  void OnRewriteReadFailed(std::vector<ToRewrite> read,
+  void OnRewriteReadFailed(const std::vector<EntryRange>& read,
                            const absl::Status& why);
   // All live entries of the segment were rewritten, except skipped_.
   void EndPass();
@@ -203,8 +199,10 @@ class LogImpl final : public Log {
 
   // The oldest segment, while its live entries are being rewritten; else null.
   const Segment* rewriting_ = nullptr;
-  // Its live entries that are still to be read, those at its end first.
-  std::vector<ToRewrite> to_rewrite_;
+  // Its spans before this place were read. Those through the other place are
+  // read one at a time.
+  SpanPlace rewrite_next_;
+  SpanPlace alone_through_;
   std::unique_ptr<EntryReader> rewrite_reader_;
   // Entries that were read and are to be written.
   struct Rewrite {
@@ -235,6 +233,8 @@ class LogImpl final : public Log {
   std::unique_ptr<SpareSegment> spare_maker_;
   SpareSegment::Result spare_;  // Ready if it has a file.
   MonoTime spare_retry_at_ = MonoTime::Min();
+  env::Pending spare_retry_;
+  bool lacks_descriptors_ = false;  // The last attempt did.
   // The present segment is as long as it may become.
   bool roll_waits_ = false;
 

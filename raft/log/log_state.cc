@@ -19,10 +19,7 @@ StateBody GroupLog::state() const {
 
 GroupLog& LogState::group(GroupKey key) {
   std::unique_ptr<GroupLog>& group = groups_[key];
-  if (group == nullptr) {
-    group = std::make_unique<GroupLog>();
-    group->key = key;
-  }
+  if (group == nullptr) group = std::make_unique<GroupLog>(key);
   return *group;
 }
 
@@ -31,9 +28,16 @@ const GroupLog* LogState::Find(GroupKey key) const {
   return found == groups_.end() ? nullptr : found->second.get();
 }
 
+const LiveEntries::Span* LogState::FindSpan(GroupKey key, Index index) const {
+  const GroupLog* const group = Find(key);
+  return group == nullptr ? nullptr : group->live.Find(index);
+}
+
 void LogState::AddSegment(uint64_t number, uint64_t file_bytes) {
   CHECK(segments_.empty() || segments_.back()->number < number);
-  segments_.push_back(std::make_unique<Segment>(Segment{number, file_bytes}));
+  segments_.push_back(std::make_unique<Segment>());
+  segments_.back()->number = number;
+  segments_.back()->file_bytes = file_bytes;
 }
 
 void LogState::Append(GroupLog& group, const HardState* hard_state,

@@ -24,7 +24,9 @@
 namespace quorate::raft {
 
 struct GroupLog {
-  GroupKey key;
+  explicit GroupLog(GroupKey key) : key(key), live(key) {}
+
+  const GroupKey key;
   HardState hard_state;
   Index commit;  // The greatest of any addition.
   LogStart log_start;
@@ -43,6 +45,8 @@ class LogState {
   GroupLog& group(GroupKey key);
   // Returns null if there is no such group.
   const GroupLog* Find(GroupKey key) const;
+  // Where the entry is; null if it is not live.
+  const LiveEntries::Span* FindSpan(GroupKey key, Index index) const;
   std::map<GroupKey, std::unique_ptr<GroupLog>>& groups() { return groups_; }
 
   // Oldest first. The last one is being written.

@@ -652,25 +652,71 @@ TEST(LogSpare, ErrorOfAnExtendedFile_NeverReachesTheLog) {
   FailEachOperationOfASpare(SpareKind::kExtended, 7);
 }
 
+uint64_t UsedBytes(LogHarness& h) {
+  uint64_t used = 0;
+  for (const std::string& name : h.world().DiskFiles(h.test().machine())) {
+    used += h.world().DiskFileSize(h.test().machine(), name);
+  }
+  return used;
+}
+
 // Without room for another file the present one grows, and no further.
 TEST(LogSpare, NoneCanBeMade_TheSegmentGrowsToItsLimit) {
   LogHarness h;
   h.options().segment_bytes = 16 << 10;
   h.Start();
-  h.world().LimitOpenFiles(h.test().machine(), 0);
+  // Half of the free space is too little for another segment.
+  sim::DiskOptions& disk = h.world().disk_options(h.test().machine());
+  const uint64_t used = UsedBytes(h);
+  disk.capacity_bytes = used + (20 << 10);
   uint64_t acknowledged = 0;
   absl::Status status;
   while (status.ok() && acknowledged < 1000) {
     const Entry entry = TestEntry(1, acknowledged + 1, std::string(4000, 'g'));
     status = h.Append(kGroup, {entry});
     acknowledged += status.ok();
+    // The present segment grows, and the rest stays too little.
+    disk.capacity_bytes =
+        std::max(disk.capacity_bytes, UsedBytes(h) + (20 << 10));
   }
   EXPECT_TRUE(absl::IsResourceExhausted(status)) << status;
   EXPECT_GT(acknowledged * 4000, uint64_t{16 << 10} * 30);
   EXPECT_EQ(h.log()->counters().segments, 1u);
-  h.world().HealDisk(h.test().machine());
+  disk.capacity_bytes = uint64_t{1} << 30;
   ASSERT_TRUE(h.Restart(CrashKind::kMachine).ok());
   EXPECT_GE(h.log()->recovered()[kGroup].entries.size(), acknowledged);
+}
+
+// A lack of descriptors puts no data at risk, so it does not stop the log.
+TEST(LogSpare, NoDescriptorsAtTheLimit_WritesWaitForThem) {
+  LogHarness h;
+  h.options().segment_bytes = 16 << 10;
+  h.Start();
+  h.world().LimitOpenFiles(h.test().machine(), 0);
+  uint64_t written = 0;
+  uint64_t acknowledged = 0;
+  const auto write = [&] {
+    h.log()->Append(
+        kGroup, nullptr, Index(),
+        {TestEntry(1, ++written, std::string(4000, 'g'))},
+        [&](const absl::Status& status) { acknowledged += status.ok(); });
+    h.world().RunFor(Milliseconds(20));
+  };
+  while (written < 1000 && acknowledged == written) write();
+  EXPECT_GT(acknowledged * 4000, uint64_t{16 << 10} * 30);
+  EXPECT_LT(written, 1000u);
+  const uint64_t attempts = h.Marks("log.spare_discarded");
+  for (int i = 0; i < 1500; ++i) write();
+  EXPECT_LT(acknowledged, written);
+  EXPECT_TRUE(h.log()->status().ok()) << h.log()->status();
+  // One attempt each second, however many writes wait.
+  EXPECT_LE(h.Marks("log.spare_discarded") - attempts, 31u);
+  h.world().HealDisk(h.test().machine());
+  h.world().RunFor(Seconds(2));
+  EXPECT_EQ(acknowledged, written);
+  EXPECT_GE(h.log()->counters().segments, 2u);
+  ASSERT_TRUE(h.Restart(CrashKind::kMachine).ok());
+  EXPECT_EQ(h.log()->recovered()[kGroup].entries.size(), acknowledged);
 }
 
 // The rewriting of an old segment waits for the next one. Meanwhile a small
@@ -679,7 +725,7 @@ TEST(LogSpare, NoneCanBeMade_TheSegmentGrowsToItsLimit) {
 TEST(LogSpare, ErrorWhileAWriteIsInFlight_EndsAllWork) {
   const GroupKey old = TestGroup(2);
   int in_flight = 0;
-  for (int64_t us = 0; us <= 200; us += 10) {
+  for (int64_t us = 10; us <= 200; us += 10) {
     SCOPED_TRACE(us);
     LogHarness h;
     const auto machine = h.test().machine();
@@ -716,8 +762,10 @@ TEST(LogSpare, ErrorWhileAWriteIsInFlight_EndsAllWork) {
                            std::move(done));
     });
     h.world().RunFor(Milliseconds(5));
-    h.world().LimitOpenFiles(machine, 0);
     h.world().RunFor(until - h.world().now() - Microseconds(us));
+    // That of the next segment. The small record is written first.
+    h.world().FailDiskOperation(machine, sim::World::DiskOperation::kWrite, 2,
+                                /*persistent=*/false);
     const uint64_t writes = h.log()->counters().durable_writes;
     absl::Status appended = absl::UnknownError("not called");
     h.test().InTurn([&] {
@@ -746,14 +794,6 @@ void MakeFile(LogHarness& h, const std::string& name, size_t size) {
       file->Write(0, absl::MakeConstSpan(&bytes, 1), env::Durability::kDurable,
                   [](absl::Status status) { ASSERT_TRUE(status.ok()); });
   h.Run();
-}
-
-uint64_t UsedBytes(LogHarness& h) {
-  uint64_t used = 0;
-  for (const std::string& name : h.world().DiskFiles(h.test().machine())) {
-    used += h.world().DiskFileSize(h.test().machine(), name);
-  }
-  return used;
 }
 
 bool HasFile(LogHarness& h, const std::string& name) {

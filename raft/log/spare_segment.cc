@@ -44,8 +44,8 @@ void SpareSegment::OpenToFill(env::Disk::OpenMode mode) {
       disk_.Open(result_.made.name, mode, env::FileUse::kBulk,
                  [this, mode](absl::StatusOr<std::unique_ptr<env::File>> file) {
                    if (!file.ok()) {
-                     result_.reusable = mode == env::Disk::OpenMode::kExisting;
-                     return Finish(file.status());
+                     return OpeningFailed(
+                         file.status(), mode == env::Disk::OpenMode::kExisting);
                    }
                    filled_ = *std::move(file);
                    Fill();
@@ -77,13 +77,16 @@ void SpareSegment::OpenForLog() {
   pending_ = disk_.Open(
       result_.made.name, env::Disk::OpenMode::kExisting, env::FileUse::kLog,
       [this](absl::StatusOr<std::unique_ptr<env::File>> file) {
-        if (!file.ok()) {
-          result_.reusable = true;
-          return Finish(file.status());
-        }
+        if (!file.ok()) return OpeningFailed(file.status(), true);
         result_.file = *std::move(file);
         Finish(absl::OkStatus());
       });
+}
+
+void SpareSegment::OpeningFailed(absl::Status status, bool reusable) {
+  result_.reusable = reusable;
+  result_.lacks_descriptors = absl::IsResourceExhausted(status);
+  Finish(std::move(status));
 }
 
 void SpareSegment::Finish(absl::Status status) {

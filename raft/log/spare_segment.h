@@ -42,9 +42,12 @@ class SpareSegment {
     absl::Status status;
     std::unique_ptr<env::File> file;  // Open for the log, if OK.
     // The file as it is. After an error it is to be removed, or, if `reusable`,
-    // only the opening failed.
+    // it is kept for the next attempt.
     UnusedFile made;
     bool reusable = false;
+    // A file could not be opened, for lack of descriptors, memory or room for a
+    // name. That passes, and concerns no data.
+    bool lacks_descriptors = false;
   };
   using Done = absl::AnyInvocable<void(Result)>;
 
@@ -57,6 +60,7 @@ class SpareSegment {
   void Fill();
   void SyncDirectory();
   void OpenForLog();
+  void OpeningFailed(absl::Status status, bool reusable);
   void Finish(absl::Status status);
 
   env::Disk& disk_;

@@ -22,6 +22,8 @@ constexpr uint64_t kPageCopies = 4;
 constexpr uint64_t kFlushWork = 64 << 10;
 // No node reads larger chunks.
 constexpr uint64_t kChunkBytesMax = 64 << 10;
+// Records of entries that one read takes, and that are near to each other.
+constexpr uint64_t kReadRangeBytesMax = 256 << 10;
 // First entries of terms and configurations of all groups, while a disk hangs.
 constexpr uint64_t kOwnEntryBytes = 64 << 10;
 
@@ -55,8 +57,11 @@ void ResourceChecker::RequireDisk(NodeId node, const node::Config& config,
   // A first chunk always fits.
   Require(node, "bytes of chunks that are not written", use.staged_bytes,
           std::max(config.snapshot.inflight_total_bytes, kChunkBytesMax));
-  Require(node, "bytes of chunks that are being read", use.chunk_read_bytes,
-          std::max(config.snapshot.inflight_total_bytes, kChunkBytesMax));
+  // A first read always fits. It takes whole records.
+  Require(
+      node, "bytes that are being read for followers", use.follower_read_bytes,
+      std::max({config.snapshot.inflight_total_bytes, kReadRangeBytesMax,
+                config.bounds.log_record_bytes + options_.message_bytes_max}));
 }
 
 void ResourceChecker::RequirePeers(NodeId node, const node::Config& config,

@@ -33,7 +33,8 @@ node::Config Small() {
   config.raft.uncommitted_bytes = 600;
   config.raft.apply_bytes = 700;
   config.raft.unwritten_total_bytes = 900;
-  config.snapshot.inflight_total_bytes = 100'000;
+  config.snapshot.inflight_total_bytes = 300'000;
+  config.bounds.log_record_bytes = 1'000;
   config.bounds.entries_in_flight = 4;
   config.bounds.fresh_reply_bytes = 50;
   config.bounds.turn_work = 10;
@@ -86,10 +87,10 @@ TEST_F(ResourceCheckerTest, MoreThanABound_Found) {
               "bytes that the log has not written");
   ExpectBound(&Use::store_bytes_above_limit, 0,
               "bytes of memory above its limit when a write began");
-  ExpectBound(&Use::staged_bytes, 100'000,
+  ExpectBound(&Use::staged_bytes, 300'000,
               "bytes of chunks that are not written");
-  ExpectBound(&Use::chunk_read_bytes, 100'000,
-              "bytes of chunks that are being read");
+  ExpectBound(&Use::follower_read_bytes, 300'000,
+              "bytes that are being read for followers");
   ExpectBound(&Use::longest_turn_work, 10 + 20'000 + 100 / 16 + 20 * 10,
               "work of requests in one turn");
   ExpectBound(&Use::longest_apply_work, 700 + 4 * 300 + 100 + (64 << 10),
