@@ -4,6 +4,7 @@
 // turn.
 #include <algorithm>
 #include <memory>
+#include <numeric>
 #include <set>
 #include <string>
 #include <string_view>
@@ -487,20 +488,24 @@ TEST(Backpressure_SlowReaders, ThatReadAFewBytesAtATime_AreNotClosed) {
 // Twenty clients pipeline large writes with large results through a node that
 // does not lead.
 // The largest value of a metric that each group has, over groups.
-int64_t LargestOf(const Server& server, std::string_view metric) {
-  int64_t largest = 0;
+std::vector<int64_t> SamplesOf(const Server& server, std::string_view metric) {
+  std::vector<int64_t> samples;
   const std::string text = server.MetricsText();
   const std::string line = Concat("\n", metric, "{");
   for (size_t at = text.find(line); at != std::string::npos;
        at = text.find(line, at + 1)) {
     const size_t value = text.find("} ", at) + 2;
-    int64_t number = 0;
     EXPECT_TRUE(ParseInteger(
         std::string_view(text).substr(value, text.find('\n', value) - value),
-        &number));
-    largest = std::max(largest, number);
+        &samples.emplace_back()));
   }
-  return largest;
+  return samples;
+}
+
+int64_t LargestOf(const Server& server, std::string_view metric) {
+  const std::vector<int64_t> samples = SamplesOf(server, metric);
+  return samples.empty() ? 0
+                         : *std::max_element(samples.begin(), samples.end());
 }
 
 void HoldFewBytes(Config& config) {
@@ -549,6 +554,45 @@ TEST(Backpressure_Requests, LargeWrites_AreHeldWithinTheBoundAndAllSucceed) {
   // One more request per connection may be in hand at the bound, and batches
   // that the leader refused return to the queue.
   EXPECT_LT(most, (64 << 10) + 2 * (128 << 10));
+}
+
+void HoldFewBytesInAll(Config& config) {
+  config.limits.held_total_bytes = 64 << 10;
+  config.limits.batch_bytes = 10 << 10;
+  config.timeouts.leader_wait = Seconds(1);
+}
+
+// No group has a leader. Each may hold about one batch.
+TEST(Backpressure_Requests, OfManyGroups_ShareTheBoundOfTheNode) {
+  constexpr uint32_t kGroups = 16;
+  const std::string value(8 << 10, 'x');
+  TestCluster cluster(
+      {.nodes = 3, .groups = kGroups, .adjust = HoldFewBytesInAll});
+  ASSERT_TRUE(cluster.AwaitLeaders());
+  cluster.Crash(1);
+  cluster.Crash(2);
+  cluster.world().RunFor(Seconds(5));
+  std::vector<std::unique_ptr<TestClient>> clients;
+  for (int i = 0; i < 40; ++i) {
+    clients.push_back(cluster.ConnectResp(0));
+    std::string requests;
+    for (int k = 0; k < 4; ++k) {
+      requests += EncodeRequest({"SET", Concat("key", i, "-", k), value});
+    }
+    clients.back()->Send(requests);
+  }
+  int64_t most = 0;
+  cluster.world().RunUntilTrue(
+      [&] {
+        const std::vector<int64_t> held =
+            SamplesOf(cluster.server(0), "quorate_held_request_bytes");
+        most = std::max(most,
+                        std::accumulate(held.begin(), held.end(), int64_t{0}));
+        return false;
+      },
+      Milliseconds(500));
+  EXPECT_GE(most, 64 << 10);
+  EXPECT_LE(most, (64 << 10) + kGroups * int64_t{19 << 10});
 }
 
 void SmallOutput(Config& config) {

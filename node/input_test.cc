@@ -64,8 +64,8 @@ TEST_F(InputTest, QueuedCommands_CountTheMemoryOfTheirWords) {
     requests += EncodeRequest({"MSET", "a", "1", "a", "2", "a", "3"});
   }
   cluster_.Call(*client, requests, kCommands + 1);
-  EXPECT_GE(Held(cluster_),
-            int64_t{kCommands} * 7 * static_cast<int64_t>(sizeof(std::string)));
+  EXPECT_GE(Held(cluster_), int64_t{kCommands} * 7 *
+                                static_cast<int64_t>(sizeof(std::string_view)));
   EXPECT_EQ(cluster_.Command(*client, {"DISCARD"}), "+OK\r\n");
   EXPECT_EQ(Held(cluster_), 0);
 }

@@ -51,7 +51,7 @@ TEST(Protocol_ClientList, Line_HasTheFieldsOfRedis) {
                       "user=default redir=-1 resp=2 "),
             std::string::npos)
       << list;
-  EXPECT_NE(list.find(" multi=1 qbuf=20 qbuf-free=0 argv-mem=0 multi-mem=139 "),
+  EXPECT_NE(list.find(" multi=1 qbuf=20 qbuf-free=0 argv-mem=0 multi-mem=115 "),
             std::string::npos)
       << list;
   const std::string info = one.cluster.Command(*one.client, {"CLIENT", "INFO"});

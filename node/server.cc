@@ -128,7 +128,8 @@ class ServerImpl final : public Server, public raft::Host::Observer {
         memory_budget_(config_.limits.memory_bytes),
         turn_work_(env.loop, config_.bounds.turn_work),
         router_(env, host_, config_, map_, output_budget_, memory_budget_,
-                turn_work_),
+                turn_work_,
+                [this](std::string_view key) { return slots_->SlotOf(key); }),
         balance_(env, config_, host_, router_),
         upkeep_(env.loop, config_.bounds, host_),
         topology_(config_, map_, router_),
@@ -209,7 +210,12 @@ class ServerImpl final : public Server, public raft::Host::Observer {
     return static_cast<const kv::Store*>(host_.state_machine(group));
   }
   const Metrics& metrics() const override { return metrics_; }
-  std::string MetricsText() const override { return MetricsPage(context_); }
+  std::string MetricsText() const override {
+    MetricsPage page(context_);
+    while (page.WriteNext()) {
+    }
+    return page.text();
+  }
   ResourceUse resources() const override {
     ResourceUse use = {
         .connections = resp_clients_.count() + http_clients_.count(),
@@ -219,7 +225,7 @@ class ServerImpl final : public Server, public raft::Host::Observer {
         .log_memory_bytes = host_.log_memory_bytes(),
         .unwritten_bytes = host_.unwritten_bytes(),
         .staged_bytes = host_.staged_bytes(),
-        .chunk_read_bytes = host_.chunk_read_bytes(),
+        .follower_read_bytes = host_.follower_read_bytes(),
         .retained_bytes = host_.log_retained_bytes(),
         .kept_snapshots = host_.kept_snapshots(),
         .memory_bytes = memory_budget_.used_bytes(),

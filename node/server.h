@@ -46,10 +46,10 @@ struct ResourceUse {
   // applied it, each with its bytes.
   std::vector<std::pair<GroupId, uint64_t>> apply_backlogs;
   uint64_t unwritten_bytes = 0;  // Entries that the disk has not written.
-  // Chunks of snapshots: received ones that the disk has not written, and ones
-  // that are being read for followers.
+  // Received chunks of snapshots that the disk has not written; and chunks and
+  // entries that are being read for followers.
   uint64_t staged_bytes = 0;
-  uint64_t chunk_read_bytes = 0;
+  uint64_t follower_read_bytes = 0;
   // Entries that are kept because followers lack them, and snapshots that are
   // kept to be sent though newer ones replaced them.
   uint64_t retained_bytes = 0;

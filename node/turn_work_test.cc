@@ -626,8 +626,59 @@ TEST(ManyGroupsTest, SumsOfAllGroups_AreWorkOfTheirTurn) {
   auto http = cluster.ConnectHttp(0);
   const std::string page =
       cluster.CallHttp(*http, "GET /metrics HTTP/1.1\r\nHost: h\r\n\r\n");
-  EXPECT_GE(cluster.server(0).resources().longest_turn_work,
-            page.size() / TurnWork::kBytesPerUnit / 2);
+  EXPECT_NE(page.find("\nquorate_snapshots_taken_total{"), std::string::npos);
+  const uint64_t bound = cluster.config(0).bounds.turn_work;
+  const uint64_t longest = cluster.server(0).resources().longest_turn_work;
+  EXPECT_GE(longest, bound);
+  EXPECT_LE(longest, bound + page.size() / TurnWork::kBytesPerUnit / 2);
+}
+
+void ShortTurns(Config& config) { config.bounds.turn_work = 500; }
+
+// The page of 64 groups takes several turns.
+TEST(ManyGroupsTest, MetricsInParts_AreOneReply) {
+  TestCluster cluster({.groups = 64, .adjust = ShortTurns});
+  ASSERT_TRUE(cluster.AwaitLeaders());
+  const std::string get = "GET /metrics HTTP/1.1\r\nHost: h\r\n\r\n";
+  const std::string live = "GET /livez HTTP/1.1\r\nHost: h\r\n\r\n";
+  // Later requests wait for it.
+  auto client = cluster.ConnectHttp(0);
+  const auto call = [&](const std::string& requests) {
+    client->Send(requests);
+    cluster.world().RunFor(Seconds(2));
+    return client->Take();
+  };
+  const std::string replies = call(get + live + get + live);
+  const std::string last = "\nquorate_snapshots_taken_total{group=\"64\"} 0\n";
+  const size_t first = replies.find(last);
+  ASSERT_NE(first, std::string::npos);
+  EXPECT_EQ(replies.find("HTTP/1.1 200", 1), first + last.size());
+  EXPECT_NE(replies.find(last, first + 1), std::string::npos);
+  EXPECT_TRUE(replies.ends_with("\r\n\r\nok\n"));
+  const std::string head =
+      call("HEAD /metrics HTTP/1.1\r\nHost: h\r\n\r\n" + live);
+  EXPECT_EQ(head.find("quorate_"), std::string::npos);
+  EXPECT_TRUE(head.ends_with("\r\n\r\nok\n"));
+  // The client ends its side, or is gone, before the page is complete.
+  for (const bool gone : {false, true}) {
+    auto other = cluster.ConnectHttp(0);
+    uint64_t turns = 0;
+    cluster.world().SetStepHook([&](sim::MachineId machine) {
+      if (machine == cluster.machine(0)) ++turns;
+    });
+    other->Send(get);
+    const uint64_t begin = turns;
+    EXPECT_TRUE(
+        cluster.world().RunUntilTrue([&] { return turns > begin + 1; }));
+    gone ? other->Close() : other->End();
+    cluster.world().RunFor(Seconds(2));
+    EXPECT_EQ(other->received().find(last) == std::string::npos, gone);
+    EXPECT_EQ(cluster.server(0).open_connections(), 1u);
+    EXPECT_NE(cluster.server(0).MetricsText().find(
+                  "quorate_clients_gone{protocol=\"http\"} 0\n"),
+              std::string::npos);
+    cluster.world().SetStepHook(nullptr);
+  }
 }
 
 // Groups whose reads take several turns share what a turn may do.
@@ -689,7 +740,7 @@ TEST_F(TurnWorkTest, RequestOfTooManyArguments_IsRefused) {
 class ManyKeysTest : public TurnWorkTest {
  protected:
   ManyKeysTest() {
-    for (size_t i = 0; i <= kWrittenKeysMax; ++i) {
+    for (size_t i = 0; i <= kv::kEntryKeysMax; ++i) {
       keys_.push_back(Concat("{s}", i));
     }
   }
@@ -708,34 +759,76 @@ class ManyKeysTest : public TurnWorkTest {
 
 TEST_F(ManyKeysTest, Writes_OfMoreKeysThanATurnTakes_AreRefused) {
   for (const char* name : {"DEL", "UNLINK", "MSET", "MSETNX"}) {
-    EXPECT_EQ(cluster_.Call(*client_, Request(name, kWrittenKeysMax + 1)),
+    EXPECT_EQ(cluster_.Call(*client_, Request(name, kv::kEntryKeysMax + 1)),
               "-ERR a command writes at most 10000 keys\r\n")
         << name;
   }
-  EXPECT_EQ(cluster_.Call(*client_, Request("EXISTS", kWrittenKeysMax + 1)),
+  EXPECT_EQ(cluster_.Call(*client_, Request("EXISTS", kv::kEntryKeysMax + 1)),
             ":0\r\n");
-  EXPECT_EQ(cluster_.Call(*client_, Request("MSET", kWrittenKeysMax)),
+  EXPECT_EQ(cluster_.Call(*client_, Request("MSET", kv::kEntryKeysMax)),
             "+OK\r\n");
-  EXPECT_EQ(cluster_.Call(*client_, Request("DEL", kWrittenKeysMax)),
-            Concat(":", kWrittenKeysMax, "\r\n"));
+  EXPECT_EQ(cluster_.Call(*client_, Request("DEL", kv::kEntryKeysMax)),
+            Concat(":", kv::kEntryKeysMax, "\r\n"));
 }
 
 TEST_F(ManyKeysTest, Transactions_CountTheKeysOfAllTheirCommands) {
-  const std::string half = Request("DEL", kWrittenKeysMax / 2);
+  const std::string half = Request("DEL", kv::kEntryKeysMax / 2);
   const std::string most =
       EncodeRequest({"MULTI"}) + half + half + EncodeRequest({"EXEC"});
   EXPECT_EQ(cluster_.Call(*client_, most, 4),
             "+OK\r\n+QUEUED\r\n+QUEUED\r\n*2\r\n:0\r\n:0\r\n");
-  // Reads do not count, and no key of an earlier transaction does.
+  // Reads count, too. No key of an earlier transaction does.
   EXPECT_EQ(cluster_.Call(*client_,
                           EncodeRequest({"MULTI"}) + half + half +
                               EncodeRequest({"GET", "{s}1"}) +
                               EncodeRequest({"SET", "{s}1", "v"}) +
                               EncodeRequest({"EXEC"}),
                           6),
-            "+OK\r\n+QUEUED\r\n+QUEUED\r\n+QUEUED\r\n"
-            "-ERR a transaction writes at most 10000 keys\r\n"
+            "+OK\r\n+QUEUED\r\n+QUEUED\r\n"
+            "-ERR a transaction names at most 10000 keys\r\n"
+            "-ERR a transaction names at most 10000 keys\r\n"
             "-EXECABORT Transaction discarded because of previous errors.\r\n");
+}
+
+// An EXEC of a few bytes does the work of all its commands.
+TEST_F(ManyKeysTest, TransactionsOfManyConnections_ShareTurns) {
+  constexpr size_t kNamed = kv::kEntryKeysMax / 2;
+  std::vector<std::unique_ptr<TestClient>> clients;
+  for (int i = 0; i < 20; ++i) {
+    clients.push_back(cluster_.ConnectResp(0));
+    EXPECT_EQ(
+        cluster_.Call(*clients.back(),
+                      EncodeRequest({"MULTI"}) + Request("EXISTS", kNamed), 2),
+        "+OK\r\n+QUEUED\r\n");
+  }
+  for (auto& client : clients) client->Send(EncodeRequest({"EXEC"}));
+  for (auto& client : clients) {
+    EXPECT_EQ(cluster_.Call(*client, ""), "*1\r\n:0\r\n");
+  }
+  ExpectBounded(TurnWork::kRequest + 1 + kNamed * TurnWork::kExecArgument);
+}
+
+TEST_F(ManyKeysTest, ReadOfManyKeysBehindAWrite_NeedsNoEntry) {
+  // The commands that were proposed for a write and a read of so many keys.
+  const auto proposed = [&](size_t keys) {
+    const auto now = [&] {
+      const std::string text = cluster_.server(0).MetricsText();
+      const std::string line =
+          "\nquorate_proposed_commands_total{group=\"1\"} ";
+      const size_t at = text.find(line);
+      EXPECT_NE(at, std::string::npos);
+      return std::atoi(text.c_str() + at + line.size());
+    };
+    const int before = now();
+    EXPECT_EQ(
+        cluster_.Call(
+            *client_,
+            EncodeRequest({"SET", "{s}1", "v"}) + Request("EXISTS", keys), 2),
+        "+OK\r\n:1\r\n");
+    return now() - before;
+  };
+  EXPECT_EQ(proposed(2), 2);
+  EXPECT_EQ(proposed(kv::kEntryKeysMax + 1), 1);
 }
 
 // The turns of all nodes are counted: followers apply the same entries.
@@ -755,13 +848,13 @@ TEST_F(ManyKeysTest, Pipelines_ChangeABoundedNumberOfKeysInATurn) {
   });
   std::string requests;
   for (int i = 0; i < 5; ++i) {
-    requests += Request("MSET", kWrittenKeysMax);
-    requests += Request("DEL", kWrittenKeysMax);
+    requests += Request("MSET", kv::kEntryKeysMax);
+    requests += Request("DEL", kv::kEntryKeysMax);
   }
   cluster_.Call(*client_, requests, 10);
   cluster_.world().SetStepHook(nullptr);
-  EXPECT_EQ(most, kWrittenKeysMax);
-  ExpectBounded(TurnWork::kRequest + 2 * kWrittenKeysMax + 1);
+  EXPECT_EQ(most, kv::kEntryKeysMax);
+  ExpectBounded(TurnWork::kRequest + 2 * kv::kEntryKeysMax + 1);
 }
 
 constexpr size_t kLongValue = 400'000;

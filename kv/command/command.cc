@@ -331,6 +331,11 @@ bool IsRead(Op op) {
   return rule != nullptr && rule->access == Access::kRead;
 }
 
+uint32_t KeyStep(Op op) {
+  const Rule* const rule = FindRule(op);
+  return rule == nullptr ? 0 : rule->arguments.step;
+}
+
 std::string_view OpName(Op op) {
   const Rule* rule = FindRule(op);
   return rule == nullptr ? "invalid" : rule->name;

@@ -50,6 +50,10 @@ inline constexpr size_t kReturnedBytesMax = 64 << 20;
 // Above it, a large result becomes kResultNotKept. Not a replicated rule:
 // replicas store nothing that depends on it.
 inline constexpr size_t kEntryResultBytesMax = 2 * kReturnedBytesMax;
+// The most keys of a write, or of all commands of a kAtomic: an entry is
+// applied without a pause. Callers keep to it; it is no replicated rule. A read
+// of more keys travels in an entry only if it must.
+inline constexpr size_t kEntryKeysMax = 10'000;
 // The most keys that one kExpire may remove, and since rules of version 4 the
 // most rows of sessions.
 inline constexpr int64_t kExpireKeysMax = 4'096;
@@ -156,6 +160,9 @@ inline constexpr CommandFlags kRelativeExpiry = 1 << 6;
 // True if the op never changes keys.
 bool IsRead(Op op);
 std::string_view OpName(Op op);
+// The distance of the keys among the arguments: every KeyStep-th is a key, the
+// first one included. 0: no argument is a key.
+uint32_t KeyStep(Op op);
 // The first rules version that knows the op.
 uint32_t RulesSince(Op op);
 

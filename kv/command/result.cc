@@ -223,6 +223,17 @@ Buffer SliceOf(const Buffer& buffer, std::string_view bytes) {
                       bytes.size());
 }
 
+ResultView ShareValue(const ResultView& result, const Buffer& all,
+                      Buffer* slice) {
+  ResultView shared = result;
+  if (result.kind == PayloadKind::kBytes &&
+      result.bytes.size() > all.size() / 2) {
+    *slice = SliceOf(all, result.bytes);
+    shared.shared = slice;
+  }
+  return shared;
+}
+
 ResultBuilder::ResultBuilder(const Version& entry) : base_(entry) {
   bytes_.reserve(kReservedBytes);
   AppendFrame(&bytes_, entry, /*bits=*/0);

@@ -149,6 +149,11 @@ class ArrayReader {
 // The part of the Buffer that `bytes` views, sharing its block. Requires:
 // `bytes` lies in `buffer`.
 Buffer SliceOf(const Buffer& buffer, std::string_view bytes);
+// The result with a shared value, if the value is most of `all`: a reader that
+// keeps it then keeps little else. `slice` outlives the result. Requires: the
+// result was read from `all`.
+ResultView ShareValue(const ResultView& result, const Buffer& all,
+                      Buffer* slice);
 
 // Builds the results of an entry, or of one command.
 class ResultBuilder {

@@ -61,6 +61,26 @@ TEST(Result_Whole, MadeByTheBuilder) {
   EXPECT_TRUE(ResultsAreWhole(ResultBuilder::Refused(kEntry).view(), kKinds));
 }
 
+// A value that a slow reader keeps must not keep much else.
+TEST(Result_ShareValue, OnlyAValueThatIsMostOfTheBytes_IsShared) {
+  const std::string value(20'000, 'v');
+  ResultBuilder builder(Version{});
+  builder.AddBytes({}, value);
+  const Buffer alone = builder.Finish();
+  Buffer slice;
+  ResultReader reader(alone.view());
+  const ResultView shared = ShareValue(reader.Next(), alone, &slice);
+  ASSERT_NE(shared.shared, nullptr);
+  EXPECT_EQ(shared.shared->view(), value);
+  EXPECT_EQ(shared.shared->data(), shared.bytes.data());
+  ResultBuilder two(Version{});
+  two.AddBytes({}, value);
+  two.AddBytes({}, value);
+  const Buffer both = two.Finish();
+  ResultReader of_both(both.view());
+  EXPECT_EQ(ShareValue(of_both.Next(), both, &slice).shared, nullptr);
+}
+
 TEST(Result_NotWhole, CutShortLengthenedOrOfOtherCount) {
   const Buffer results = AllKinds();
   const std::string bytes(results.view());

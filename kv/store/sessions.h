@@ -96,6 +96,9 @@ class Sessions {
   // payload, in every budget.
   static constexpr size_t kRowOverheadBytes = 192;
   static constexpr size_t kResultOverheadBytes = 96;
+  bool Has(Slot slot, ClientId client) const {
+    return Find(slot, client) != nullptr;
+  }
   // Logical bytes of all rows.
   uint64_t size_bytes() const { return size_bytes_; }
 

@@ -508,6 +508,9 @@ uint64_t Store::RecomputeDigest() const {
 
 raft::Index Store::applied_index() const { return impl_->applied_index_; }
 WallTime Store::log_time() const { return impl_->log_time_; }
+bool Store::HasSession(Slot slot, ClientId client) const {
+  return impl_->sessions_->Has(slot, client);
+}
 
 bool Store::Owns(Slot slot) const { return impl_->ownership_.Owns(slot); }
 

@@ -95,6 +95,8 @@ class Store final : public raft::StateMachine {
   // The state after the last entry.
   raft::Index applied_index() const;
   WallTime log_time() const;
+  // Whether the slot has a row of this client's session.
+  bool HasSession(Slot slot, ClientId client) const;
 
   // Ownership. A slot beyond the slot count is not owned.
   bool Owns(Slot slot) const;

@@ -33,6 +33,14 @@ class MemoryBudget : public ByteAccount {
            used_bytes() + reserved_bytes() + bytes <= limit_bytes_;
   }
 
+  // True if the row of a session may be added. Commands of sessions that add
+  // nothing else may exceed the limit by a part. Otherwise clients could not
+  // delete at the limit.
+  bool FitsRow() const {
+    return !limited() ||
+           used_bytes() <= limit_bytes_ + limit_bytes_ / kRowsPart;
+  }
+
   // Reserves what a write adds at most, until Release.
   void ReserveGrowth(uint64_t bytes) {
     Reserve(bytes);
@@ -51,6 +59,8 @@ class MemoryBudget : public ByteAccount {
   uint64_t refused_commands() const { return refused_commands_; }
 
  private:
+  static constexpr uint64_t kRowsPart = 16;
+
   uint64_t limit_bytes_;
   uint64_t most_bytes_above_limit_ = 0;
   uint64_t refused_commands_ = 0;

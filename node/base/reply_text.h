@@ -30,6 +30,19 @@ class ReplyText {
       text_ += reply;
     }
   }
+  // The same with shared values.
+  void Append(ReplyText reply) {
+    if (empty() && text_.capacity() <= reply.text_.capacity()) {
+      *this = std::move(reply);
+      return;
+    }
+    for (Shared& shared : reply.shared_) {
+      shared_.push_back(
+          {text_.size() + shared.offset, std::move(shared.bytes)});
+    }
+    text_ += reply.text_;
+    shared_bytes_ += reply.shared_bytes_;
+  }
   // Appends `bytes` without a copy.
   void Share(Buffer bytes) {
     shared_bytes_ += bytes.size();

@@ -34,6 +34,31 @@ TEST(ReplyText, SharedValues_KeepTheirPositions) {
   EXPECT_EQ(reply.size(), 0u);
 }
 
+TEST(ReplyText, AppendedReplies_KeepTheirSharedValues) {
+  const Buffer value = Buffer::Copy("value");
+  const auto make = [&](const std::string& before, const std::string& behind) {
+    ReplyText reply;
+    reply.text() += before;
+    reply.Share(value);
+    reply.text() += behind;
+    return reply;
+  };
+  ReplyText all;
+  all.Append(make("a", "b"));
+  all.Append(make("", "c"));
+  all.text() += "d";
+  all.Append(make("e", ""));
+  EXPECT_EQ(all.size(), 20u);
+  std::string whole;
+  int shared = 0;
+  for (const Buffer& piece : Pieces(&all)) {
+    whole += piece.view();
+    shared += piece.data() == value.data() ? 1 : 0;
+  }
+  EXPECT_EQ(whole, "avaluebvaluecdevalue");
+  EXPECT_EQ(shared, 3);
+}
+
 TEST(ReplyText, WithoutSharedValues_IsOnePiece) {
   for (const size_t size : {5u, 2'000'000u}) {
     ReplyText reply;

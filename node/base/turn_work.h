@@ -24,6 +24,9 @@ class TurnWork {
   static constexpr uint64_t kRead = 5;     // A read of one key, and its reply.
   static constexpr uint64_t kHttpRequest = 20;
   static constexpr uint64_t kScannedKey = 3;
+  // An argument of a queued command: its slot, its encoding, and the sizes of
+  // what is stored there.
+  static constexpr uint64_t kExecArgument = 3;
   static constexpr uint64_t kDescribedClient = 60;  // A line of CLIENT LIST.
   // Slots of which the keys are counted, and bytes of a reply that is written,
   // for each unit.

@@ -486,9 +486,9 @@ void Translate(const CommandRow& row, Arguments request,
   TranslateOne(row, request, rules.now_ms, out);
   if (!out->error.empty()) return;
   const KeyPositions keys = FindKeys(row, request);
-  if (row.Has(kWrite) && keys.count() > kWrittenKeysMax) {
+  if (row.Has(kWrite) && keys.count() > kv::kEntryKeysMax) {
     out->error =
-        Concat("ERR a command writes at most ", kWrittenKeysMax, " keys");
+        Concat("ERR a command writes at most ", kv::kEntryKeysMax, " keys");
     return;
   }
   for (size_t i = keys.first; i <= keys.last; i += keys.step) {

@@ -82,10 +82,6 @@ void Translate(const CommandRow& row, Arguments request,
 // The error for a key that is longer than limits.key_bytes.
 std::string KeyTooLong(const LimitsConfig& limits);
 
-// The most keys that one command, or one transaction, writes. They are written
-// without a pause: its entry cannot be applied in pieces.
-inline constexpr size_t kWrittenKeysMax = 10'000;
-
 inline constexpr std::string_view kCrossSlot =
     "CROSSSLOT Keys in request don't hash to the same slot";
 

@@ -86,6 +86,9 @@ struct LimitsConfig {
   // leader; if it has one, their connections wait.
   size_t held_requests = 16'384;
   size_t held_bytes = 16 << 20;
+  // The bytes of such requests of all groups. Beyond it a group takes none
+  // while it has a batch.
+  size_t held_total_bytes = 256 << 20;
   // Requests to one other node that wait to be sent, and requests of one other
   // node with their answers until these are sent, in bytes. At the limit
   // forwarded requests wait at their node.

@@ -107,7 +107,7 @@ class MetricsText {
   // Writes a sample without labels.
   void Seconds(Duration duration);
   void Samples(std::string_view labels, const LatencyHistogram& histogram);
-  std::string Take() { return std::move(text_); }
+  const std::string& text() const { return text_; }
 
  private:
   std::string name_;

@@ -53,15 +53,21 @@ HttpReplies::Pending& HttpReplies::PendingOf(uint64_t token) {
 }
 
 void HttpReplies::Write(Pending& pending, const Response& response) {
-  std::string& out = pending.reply;
+  std::string& out = pending.reply.text();
+  const bool shares = response.shared != nullptr &&
+                      response.body.size() >= ReplyText::kSharedFromBytes;
   // Growth would copy a long body again, and leave spare room.
   out.reserve(kHeadBytes + response.headers.size() +
-              (pending.head ? 0 : response.body.size()));
+              (pending.head || shares ? 0 : response.body.size()));
   Append(&out, "HTTP/1.1 ", response.status, ' ', HttpReason(response.status),
          "\r\nContent-Type: ", response.content_type,
          "\r\nContent-Length: ", response.body.size(), "\r\n", response.headers,
          pending.connection, "\r\n");
-  if (!pending.head) out += response.body;
+  if (shares && !pending.head) {
+    pending.reply.Share(*response.shared);
+  } else if (!pending.head) {
+    out += response.body;
+  }
   context_.metrics.OnHttp(pending.name, response.status,
                           context_.MonoNow() - pending.begun);
 }
@@ -97,6 +103,7 @@ void HttpReplies::WriteResult(Pending& pending, const kv::ResultView& result) {
                                   ? "application/octet-stream"
                                   : "text/plain";
       response.body = result.bytes;
+      response.shared = result.shared;
       break;
     case HttpRoute::kPlainSet:
       response.content_type = "text/plain";

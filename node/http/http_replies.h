@@ -14,6 +14,7 @@
 
 #include "env/time.h"
 #include "kv/command/result.h"
+#include "node/base/reply_text.h"
 #include "node/connections/clients.h"
 #include "node/connections/context.h"
 #include "node/protocol/http_parser.h"
@@ -47,7 +48,7 @@ class HttpReplies {
     MonoTime begun;
     // Size of the target, and of the reply while it waits behind another one.
     size_t held_bytes = 0;
-    std::string reply;
+    ReplyText reply;
   };
   // A reply without framing.
   struct Response {
@@ -55,6 +56,7 @@ class HttpReplies {
     std::string_view content_type = "application/json";
     std::string headers;  // Complete lines.
     std::string_view body;
+    const Buffer* shared = nullptr;  // The Buffer of `body` if there is one.
   };
 
   // Both outlive the object.

@@ -60,6 +60,7 @@ void HttpSession::Resume() {
   replies_.ForgetLackOfRoom();
   if (replies_.empty()) routing().ForgetIdle();
   if (has_parked()) context_.router.ServeParked(this);
+  ContinueMetrics();
   Process();
   parser_.Detach();
 }
@@ -91,12 +92,14 @@ void HttpSession::Refuse(std::string_view why) {
 void HttpSession::OnClosed() {
   if (!processing_) parser_.Drop();
   stalled_.reset();
+  if (metrics_.has_value()) EndMetrics();
   context_.router.ForgetBlocked(this);
   context_.router.DropReads(this);
 }
 
 bool HttpSession::Stopped() {
   return replies_.last() || client_.refuses_requests() || has_parked() ||
+         metrics_.has_value() ||
          replies_.size() >= context_.config.limits.pipeline ||
          !client_.RoomFor(0, replies_.empty());
 }
@@ -193,6 +196,7 @@ bool HttpSession::HandleFixed(const HttpRequest& request,
   }
   HttpReplies::Pending& pending = replies_.Begin(name, request);
   if (ready) {
+    client_.AddWork(context_.router.queues().size());
     const ReadyPage page =
         MakeReadyPage(context_, target.Parameter("verbose") != nullptr);
     replies_.Write(pending, {.status = page.ready ? 200 : 503,
@@ -200,14 +204,13 @@ bool HttpSession::HandleFixed(const HttpRequest& request,
                              .headers = "",
                              .body = page.text});
   } else if (metrics) {
-    const std::string page = MetricsPage(context_);
     client_.AddWork(
-        page.size() / TurnWork::kBytesPerUnit +
         (context_.resp_clients.count() + context_.http_clients.count()) /
-            TurnWork::kConnectionsPerUnit);
-    replies_.Write(pending, {.content_type = "text/plain; version=0.0.4",
-                             .headers = "",
-                             .body = page});
+        TurnWork::kConnectionsPerUnit);
+    metrics_.emplace(context_);
+    metrics_token_ = replies_.newest_token();
+    ContinueMetrics();
+    return true;
   } else if (live) {
     replies_.Write(
         pending, {.content_type = "text/plain", .headers = "", .body = "ok\n"});
@@ -219,6 +222,26 @@ bool HttpSession::HandleFixed(const HttpRequest& request,
   }
   Finish(pending);
   return true;
+}
+
+// A part may begin in each turn that has room for it.
+void HttpSession::ContinueMetrics() {
+  while (metrics_.has_value() && client_.RoomFor(0, /*in_front=*/true)) {
+    const size_t before = metrics_->text().size();
+    const bool more = metrics_->WriteNext();
+    client_.AddWork((metrics_->text().size() - before) /
+                    TurnWork::kBytesPerUnit);
+    if (!more) EndMetrics();
+  }
+}
+
+void HttpSession::EndMetrics() {
+  HttpReplies::Pending& pending = replies_.PendingOf(metrics_token_);
+  replies_.Write(pending, {.content_type = "text/plain; version=0.0.4",
+                           .headers = "",
+                           .body = metrics_->text()});
+  metrics_.reset();
+  Finish(pending);
 }
 
 HttpSession::HandleResult HttpSession::HandleKey(const HttpRequest& request,

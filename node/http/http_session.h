@@ -16,6 +16,7 @@
 #include "node/connections/clients.h"
 #include "node/connections/context.h"
 #include "node/http/http_replies.h"
+#include "node/pages/metrics_page.h"
 #include "node/protocol/http_parser.h"
 #include "node/routing/request_sink.h"
 
@@ -41,8 +42,8 @@ class HttpSession final : public Protocol, public RequestSink {
     return (waiting_ && !client_.refuses_requests()) || has_parked();
   }
   bool awaits_answer() const override {
-    return blocked() ||
-           (replies_.awaits_answer() && !WaitsForRoom(replies_.front_token()));
+    return blocked() || (replies_.awaits_answer() && !writes_metrics_first() &&
+                         !WaitsForRoom(replies_.front_token()));
   }
   void OnClosed() override;
 
@@ -86,12 +87,22 @@ class HttpSession final : public Protocol, public RequestSink {
   // Sends the reply as soon as its turn comes, and closes the connection or
   // goes on.
   void Finish(HttpReplies::Pending& pending);
+  // True if the page of metrics is the next reply. It waits for the turn only.
+  bool writes_metrics_first() const {
+    return metrics_.has_value() && replies_.front_token() == metrics_token_;
+  }
+  // Writes further parts of the page of metrics while the turn has time.
+  void ContinueMetrics();
+  void EndMetrics();
 
   Context& context_;
   ClientConnection& client_;
   HttpParser parser_;
   HttpReplies replies_;
   std::optional<HttpRequest> stalled_;
+  // The page that is being written, and its request.
+  std::optional<MetricsPage> metrics_;
+  uint64_t metrics_token_ = 0;
   bool processing_ = false;
   bool waiting_ = false;
 };

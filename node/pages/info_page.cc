@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <iterator>
 
+#include "absl/container/btree_map.h"
 #include "env/host_port.h"
 #include "node/base/text.h"
 #include "node/base/version.h"
@@ -213,10 +214,10 @@ void Cluster(const Page& page, std::string* out) {
   Append(out, "cluster_enabled:", page.cluster() ? 1 : 0, "\r\n");
 }
 
-uint64_t SlotsOf(const Context& context, GroupId group) {
-  uint64_t slots = 0;
-  for (const SlotRange& range : context.map.RangesOf(group)) {
-    slots += range.size();
+absl::btree_map<GroupId, uint64_t> SlotsByGroup(const Context& context) {
+  absl::btree_map<GroupId, uint64_t> slots;
+  for (const shardctrl::Assignment& range : context.map.assignments()) {
+    slots[range.group] += range.slots.size();
   }
   return slots;
 }
@@ -226,6 +227,7 @@ uint64_t SlotsOf(const Context& context, GroupId group) {
 void Groups(const Page& page, std::string* out) {
   Context& context = page.context;
   const LiveView& view = context.router.view();
+  absl::btree_map<GroupId, uint64_t> slots = SlotsByGroup(context);
   for (const auto& queue : context.router.queues()) {
     if (!queue->placed()) continue;
     const GroupId group = queue->group();
@@ -239,7 +241,7 @@ void Groups(const Page& page, std::string* out) {
       Append(out, ",term=", core->term(), ",commit=", core->commit_index(),
              ",applied=", core->applied_index(), ",last=", core->last().index);
     }
-    Append(out, ",slots=", SlotsOf(context, group), ",status=", status, "\r\n");
+    Append(out, ",slots=", slots[group], ",status=", status, "\r\n");
   }
 }
 

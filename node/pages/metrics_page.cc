@@ -1,6 +1,7 @@
 #include "node/pages/metrics_page.h"
 
 #include <algorithm>
+#include <iterator>
 
 #include "absl/functional/function_ref.h"
 #include "node/base/text.h"
@@ -394,10 +395,7 @@ void WriteStorage(Context& context, Page& page) {
         [](const kv::Store& s) { return s.counters().snapshots_taken; });
 }
 
-}  // namespace
-
-std::string MetricsPage(Context& context) {
-  Page page;
+void WriteNode(Context& context, Page& page) {
   page.Family("quorate_build_info", "gauge",
               "The version of the node; always 1.");
   page.Sample(Concat("version=\"", kQuorateVersion, "\",node=\"",
@@ -424,15 +422,22 @@ std::string MetricsPage(Context& context) {
     slots += range.size();
   }
   page.Sample("", slots);
-  WriteConnections(context, page);
+}
+
+void WriteCommandsAndHttp(Context& context, Page& page) {
   WriteCommands(context.metrics, page);
   WriteHttp(context.metrics, page);
-  WriteRouting(context, page);
-  WritePeers(context, page);
-  WriteView(context, page);
-  WriteRaft(context, page);
-  WriteStorage(context, page);
-  return page.Take();
+}
+
+constexpr void (*kParts[])(Context&, Page&) = {
+    WriteNode, WriteConnections, WriteCommandsAndHttp, WriteRouting, WritePeers,
+    WriteView, WriteRaft,        WriteStorage};
+
+}  // namespace
+
+bool MetricsPage::WriteNext() {
+  kParts[next_++](context_, text_);
+  return next_ < std::size(kParts);
 }
 
 bool HasOpenWork(const Context& context) {

@@ -12,7 +12,26 @@
 
 namespace quorate::node {
 
-std::string MetricsPage(Context& context);
+// The page in parts: a node with a thousand groups has twenty thousand samples.
+// Example:
+//
+//   MetricsPage page(context);
+//   while (page.WriteNext()) {}
+//   Send(page.text());
+class MetricsPage {
+ public:
+  // `context` outlives the object.
+  explicit MetricsPage(Context& context) : context_(context) {}
+
+  // Writes the next part. Returns false once all parts are written.
+  bool WriteNext();
+  const std::string& text() const { return text_.text(); }
+
+ private:
+  Context& context_;
+  MetricsText text_;
+  size_t next_ = 0;
+};
 
 // Whether a request waits, an entry is under way, or a reply is unsent: one of
 // the page's gauges of them is above zero.

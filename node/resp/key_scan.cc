@@ -126,6 +126,7 @@ std::vector<KeyScan::SlotCursor> KeyScan::CursorsFrom(uint64_t cursor,
   const Slot from = kv::CursorSlot(cursor);
   std::vector<SlotCursor> cursors;
   std::vector<SlotCursor> before;
+  client_.AddWork(context_.map.assignments().size() / TurnWork::kGroupsPerUnit);
   for (const auto& [slots, may_lead] : questions_.CoveredSlots()) {
     const uint64_t begin = kv::MakeCursor(slots.first, {});
     const bool inside = slots.first <= from && from <= slots.last;

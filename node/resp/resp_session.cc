@@ -117,7 +117,7 @@ size_t RespSession::BytesOfDueReplies() const {
 
 void RespSession::DropInput() {
   parser_.Drop();
-  Stall({});
+  stalled_ = OwnedRequest();
   transaction_.Forget();
   context_.router.ForgetBlocked(this);
 }
@@ -127,17 +127,9 @@ void RespSession::Refuse(std::string_view why) {
   client_.CloseAfterFlush();
 }
 
-void RespSession::Stall(std::vector<std::string> request) {
-  stalled_bytes_ = 0;
-  for (const std::string& argument : request) {
-    stalled_bytes_ += sizeof(argument) + argument.size();
-  }
-  stalled_ = std::move(request);
-}
-
 void RespSession::OnClosed() {
   if (!processing_) parser_.Drop();
-  Stall({});
+  stalled_ = OwnedRequest();
   transaction_.Forget();
   const std::vector<uint64_t> unasked = questions_.DropWaiting();
   context_.router.ForgetBlocked(this);
@@ -172,12 +164,9 @@ void RespSession::Process() {
   if (processing_) return;
   processing_ = true;
   if (!stalled_.empty() && !Stopped()) {
-    std::vector<std::string> stalled = std::exchange(stalled_, {});
-    const size_t stalled_bytes = std::exchange(stalled_bytes_, 0);
-    const std::vector<std::string_view> request(stalled.begin(), stalled.end());
-    if (Handle(request) == Handled::kBlocked) {
+    OwnedRequest stalled = std::exchange(stalled_, OwnedRequest());
+    if (Handle(stalled.view()) == Handled::kBlocked) {
       stalled_ = std::move(stalled);
-      stalled_bytes_ = stalled_bytes;
     } else {
       client_.RequestHandled();
     }
@@ -196,8 +185,7 @@ void RespSession::Process() {
     if (Handle(parser_.arguments()) != Handled::kBlocked) {
       client_.RequestHandled();
     } else if (!client_.closed()) {
-      const Arguments request = parser_.arguments();
-      Stall(std::vector<std::string>(request.begin(), request.end()));
+      stalled_ = OwnedRequest(parser_.arguments());
     }
   }
   processing_ = false;
@@ -247,6 +235,7 @@ Handled RespSession::HandleRow(const CommandRow& row, Arguments request) {
     case CommandId::kMulti:
       return transaction_.Multi();
     case CommandId::kExec:
+      client_.AddWork(transaction_.ExecWork());
       return transaction_.Exec(row);
     case CommandId::kDiscard:
       return transaction_.Discard();
@@ -330,10 +319,12 @@ std::string RespSession::Describe() const {
       transaction_.open() ? static_cast<int64_t>(transaction_.queued_commands())
                           : -1,
       " qbuf=", parser_.buffered_bytes(),
-      " qbuf-free=0 argv-mem=", stalled_bytes_, " multi-mem=", queued_bytes,
-      " rbs=", client_.out().own_bytes(), " rbp=0 obl=", client_.unsent_bytes(),
-      " oll=", replies_.size(), " omem=", output_bytes, " tot-mem=",
-      parser_.buffered_bytes() + stalled_bytes_ + queued_bytes + output_bytes,
+      " qbuf-free=0 argv-mem=", stalled_.size_bytes(),
+      " multi-mem=", queued_bytes, " rbs=", client_.out().own_bytes(),
+      " rbp=0 obl=", client_.unsent_bytes(), " oll=", replies_.size(),
+      " omem=", output_bytes, " tot-mem=",
+      parser_.buffered_bytes() + stalled_.size_bytes() + queued_bytes +
+          output_bytes,
       " events=r cmd=", last_command_,
       " user=default redir=-1 resp=", replies_.version(),
       " lib-name=", client_commands_.library_name(),

@@ -15,6 +15,7 @@
 
 #include "kv/command/result.h"
 #include "node/commands/command_table.h"
+#include "node/commands/owned_request.h"
 #include "node/connections/clients.h"
 #include "node/connections/context.h"
 #include "node/protocol/resp_parser.h"
@@ -54,8 +55,8 @@ class RespSession final : public ListedProtocol, public RequestSink {
     return parser_.in_request() ? parser_.buffered_bytes() : 0;
   }
   size_t input_bytes() const override {
-    return parser_.input_bytes() + stalled_bytes_ + transaction_.held_bytes() +
-           BytesOfDueReplies();
+    return parser_.input_bytes() + stalled_.size_bytes() +
+           transaction_.held_bytes() + BytesOfDueReplies();
   }
   void DropInput() override;
   void Refuse(std::string_view why) override;
@@ -84,8 +85,6 @@ class RespSession final : public ListedProtocol, public RequestSink {
   void Process();
   // True if no further request may be handled now.
   bool Stopped();
-  // Keeps `request`, which was blocked.
-  void Stall(std::vector<std::string> request);
   Handled Handle(Arguments request);
   Handled HandleRow(const CommandRow& row, Arguments request);
   void RefuseUnknown(std::string_view name, std::string_view error);
@@ -101,8 +100,7 @@ class RespSession final : public ListedProtocol, public RequestSink {
   bool processing_ = false;
   bool waiting_ = false;  // Process stopped before the end of the input.
   // A request that was blocked, kept until it can go on.
-  std::vector<std::string> stalled_;
-  size_t stalled_bytes_ = 0;  // Its memory.
+  OwnedRequest stalled_;
   std::string_view last_command_ = "NULL";
 
   ReplyQueue replies_;

@@ -109,7 +109,7 @@ void RespTransaction::Forget() {
   queued_.clear();
   queued_bytes_ = 0;
   queued_memory_bytes_ = 0;
-  written_keys_ = 0;
+  named_keys_ = 0;
   Unwatch();
 }
 
@@ -127,13 +127,11 @@ std::string RespTransaction::QueueError(const CommandRow& row,
   queued_bytes_ += bytes;
   if (!IsKeyCommand(row)) return {};
   const KeyPositions keys = FindKeys(row, request);
-  if (row.Has(kWrite)) {
-    if (written_keys_ + keys.count() > kWrittenKeysMax) {
-      return Concat("ERR a transaction writes at most ", kWrittenKeysMax,
-                    " keys");
-    }
-    written_keys_ += keys.count();
+  if (named_keys_ + keys.count() > kv::kEntryKeysMax) {
+    return Concat("ERR a transaction names at most ", kv::kEntryKeysMax,
+                  " keys");
   }
+  named_keys_ += keys.count();
   const std::optional<Slot> slot =
       context_.slots.CommonSlot(request, keys.first, keys.last, keys.step);
   if (!slot.has_value()) return std::string(kCrossSlot);
@@ -159,12 +157,9 @@ void RespTransaction::Queue(const CommandRow& row, Arguments request) {
     replies_.ReplyError(row.id, error);
     return;
   }
-  queued_.push_back(
-      {&row, std::vector<std::string>(request.begin(), request.end())});
-  queued_memory_bytes_ += sizeof(QueuedCommand);
-  for (const std::string_view argument : request) {
-    queued_memory_bytes_ += sizeof(std::string) + argument.size();
-  }
+  queued_.push_back({&row, OwnedRequest(request)});
+  queued_memory_bytes_ +=
+      sizeof(QueuedCommand) + queued_.back().request.size_bytes();
   replies_.ReplyNow(row.id, [](RespWriter& reply) { reply.Simple("QUEUED"); });
 }
 
@@ -265,20 +260,26 @@ void RespTransaction::AddWatchChecks(Specs* specs) const {
   }
 }
 
+uint64_t RespTransaction::ExecWork() const {
+  uint64_t arguments = watched_.size();
+  for (const QueuedCommand& queued : queued_) {
+    arguments += queued.request.view().size();
+  }
+  return arguments * TurnWork::kExecArgument;
+}
+
 RespTransaction::Step RespTransaction::AddCommand(const QueuedCommand& queued,
                                                   Specs* specs) const {
   Step step;
   step.row = queued.row;
   step.local = !IsKeyCommand(*queued.row);
   if (step.local) {
-    step.arguments = queued.arguments;
+    step.request = OwnedRequest(queued.request.view());
     return step;
   }
-  specs->requests.emplace_back(queued.arguments.begin(),
-                               queued.arguments.end());
   specs->commands.push_back(std::make_unique<Translated>());
   Translated& command = *specs->commands.back();
-  Translate(*queued.row, specs->requests.back(), context_.TranslationRulesNow(),
+  Translate(*queued.row, queued.request.view(), context_.TranslationRulesNow(),
             &command);
   step.format = command.format;
   step.error = command.error;
@@ -307,10 +308,7 @@ Handled RespTransaction::Exec(const CommandRow& row) {
   size_t kept_bytes = queued_.size() * sizeof(Step);
   for (const QueuedCommand& queued : queued_) {
     const Step& step = submitted.steps.emplace_back(AddCommand(queued, &specs));
-    kept_bytes += step.error.size();
-    for (const std::string& argument : step.arguments) {
-      kept_bytes += sizeof(argument) + argument.size();
-    }
+    kept_bytes += step.error.size() + step.request.size_bytes();
   }
   if (specs.cross_slot || !FitOneEntry(specs.all)) {
     Forget();
@@ -377,9 +375,7 @@ void RespTransaction::Write(const Submitted& transaction,
     if (!step.error.empty()) {
       reply.Error(step.error);
     } else if (step.local) {
-      const std::vector<std::string_view> request(step.arguments.begin(),
-                                                  step.arguments.end());
-      if (!write_local_(*step.row, request, reply)) {
+      if (!write_local_(*step.row, step.request.view(), reply)) {
         reply.Error("ERR Command not allowed inside a transaction");
       }
     } else if (!nested.has_value() || nested->done()) {

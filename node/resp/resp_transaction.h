@@ -17,6 +17,7 @@
 #include "kv/command/command.h"
 #include "kv/command/result.h"
 #include "node/commands/command_table.h"
+#include "node/commands/owned_request.h"
 #include "node/commands/translate.h"
 #include "node/connections/context.h"
 #include "node/resp/reply_queue.h"
@@ -41,6 +42,8 @@ class RespTransaction {
   // Queues a command of the open transaction.
   void Queue(const CommandRow& row, Arguments request);
   Handled Exec(const CommandRow& row);
+  // The work of Exec for the turn, whatever comes of it.
+  uint64_t ExecWork() const;
   Handled Discard();
   Handled Watch(const CommandRow& row, Arguments request);
   void Unwatch() {
@@ -66,7 +69,7 @@ class RespTransaction {
  private:
   struct QueuedCommand {
     const CommandRow* row;
-    std::vector<std::string> arguments;
+    OwnedRequest request;
   };
   struct Watched {
     std::string key;
@@ -83,7 +86,7 @@ class RespTransaction {
     bool local = false;
     // Set if the command was invalid before it was submitted.
     std::string error;
-    std::vector<std::string> arguments;  // Arguments of local commands.
+    OwnedRequest request;  // That of a local command.
   };
   struct Submitted {
     size_t checks = 0;  // The number of watched keys, whose results come first.
@@ -95,14 +98,13 @@ class RespTransaction {
     std::optional<Slot> slot;  // Unset if no command has a key.
     bool cross_slot = false;
     std::vector<std::string_view> watched_keys;
-    std::vector<std::vector<std::string_view>> requests;
     std::vector<std::unique_ptr<Translated>> commands;
 
     void TakeSlot(Slot other);
   };
 
   // Returns the error of a command that cannot be queued. Counts its bytes
-  // and the keys that it writes otherwise.
+  // and its keys otherwise.
   std::string QueueError(const CommandRow& row, Arguments request);
   // Adds one check for each watched key: the key must be unchanged.
   void AddWatchChecks(Specs* specs) const;
@@ -126,7 +128,7 @@ class RespTransaction {
   std::vector<QueuedCommand> queued_;
   size_t queued_bytes_ = 0;  // About the size of the entry.
   size_t queued_memory_bytes_ = 0;
-  size_t written_keys_ = 0;  // Keys of queued commands that write.
+  size_t named_keys_ = 0;  // Keys of queued commands.
   std::vector<Watched> watched_;
   size_t watched_bytes_ = 0;  // The sizes of their keys.
 };

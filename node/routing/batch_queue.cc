@@ -6,6 +6,7 @@
 #include "env/check.h"
 #include "kv/command/result.h"
 #include "kv/command/result_check.h"
+#include "node/base/reply_text.h"
 #include "node/routing/memory_gate.h"
 #include "node/routing/refused_commands.h"
 
@@ -238,8 +239,8 @@ bool BatchQueue::PassMemory(Batch* batch) {
     too_large.resize(batch->items.size());
     too_large[i] = true;
   }
-  GatedBatch gated =
-      PassMemoryGate(std::move(batch->payload), parts_.memory, too_large);
+  GatedBatch gated = PassMemoryGate(std::move(batch->payload), parts_.memory,
+                                    leadership_.store(), too_large);
   batch->payload = std::move(gated.payload);
   batch->growth_bytes = gated.growth_bytes;
   if (!gated.changed()) return true;
@@ -421,7 +422,12 @@ void BatchQueue::Deliver(const Batch& batch, const Buffer& results) {
     }
     Release(item);
     parts_.refused.NoteExecuted(item.sink, item.slot, item.token);
-    item.sink->OnResult(item.token, result);
+    if (result.bytes.size() < ReplyText::kSharedFromBytes) {
+      item.sink->OnResult(item.token, result);
+      continue;
+    }
+    Buffer slice;
+    item.sink->OnResult(item.token, kv::ShareValue(result, results, &slice));
   }
 }
 

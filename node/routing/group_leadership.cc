@@ -79,7 +79,8 @@ void GroupLeadership::Refresh() {
     if (core.role() == raft::RoleKind::kLeader) {
       now = {Leadership::Kind::kSelf, parts_.config.node, core.term()};
     } else if (const NodeId leader = parts_.host.leader(group_);
-               leader != NodeId() && leader != parts_.config.node) {
+               leader != parts_.config.node &&
+               parts_.config.FindNode(leader) != nullptr) {
       now = {Leadership::Kind::kRemote, leader, core.term()};
     }
     parts_.view.LearnLeader(group_, core.term(), now.leader);

@@ -62,7 +62,14 @@ GroupQueue::GroupQueue(const QueueParts& parts, GroupId group,
 bool GroupQueue::Congested() const {
   const LimitsConfig& limits = parts_.config.limits;
   return waiting_requests() >= limits.held_requests ||
-         waiting_bytes() >= limits.held_bytes;
+         waiting_bytes() >= limits.held_bytes ||
+         (waiting_bytes() >= limits.batch_bytes &&
+          parts_.held.used_bytes() >= limits.held_total_bytes);
+}
+
+void GroupQueue::CountHeld() {
+  const uint64_t now = waiting_bytes();
+  parts_.held.Change(std::exchange(counted_held_bytes_, now), now);
 }
 
 Admission GroupQueue::Refuse(const RoutedRequest& request, Slot slot,
@@ -164,7 +171,8 @@ Admission GroupQueue::TryToAdd(const RoutedRequest& request,
   // which would copy what it returns.
   if (in_batch && kv::IsRead(spec.op) &&
       request.sink->routing().OrderOf(group()).unsettled == 0 &&
-      kv::WorkOf(0, result_bytes) > parts_.config.bounds.entry_work) {
+      (kv::WorkOf(0, result_bytes) > parts_.config.bounds.entry_work ||
+       spec.arguments.size() > kv::kEntryKeysMax)) {
     return Admission::kBlocked;
   }
   if (const auto admission = CheckAdmission(request, spec.slot, result_bytes)) {
@@ -175,6 +183,7 @@ Admission GroupQueue::TryToAdd(const RoutedRequest& request,
   } else {
     reads_.Add(request, spec);
   }
+  CountHeld();
   callbacks_.wake();
   return Admission::kAccepted;
 }
@@ -193,6 +202,7 @@ Admission GroupQueue::AddAtomic(const RoutedRequest& request, Slot slot,
   }
   blocked_.GiveUpPlace(request.sink);
   batches_.AddAtomic(request, slot, session, specs, result_bytes);
+  CountHeld();
   callbacks_.wake();
   return Admission::kAccepted;
 }
@@ -234,10 +244,36 @@ void GroupQueue::NoteApplied() {
   if (store == nullptr) return;
   const uint64_t now = store->memory_bytes();
   parts_.memory.Change(std::exchange(counted_memory_bytes_, now), now);
+  if (inherited_through_ != raft::Index()) ReserveInherited();
+}
+
+// Earlier leaders have counted these writes on their nodes. They had at most so
+// many bytes under way; a start applies more, which memory held before.
+void GroupQueue::ReserveInherited() {
+  const bool leads = leadership_.kind() == Leadership::Kind::kSelf;
+  const raft::Term term = leads ? leadership_.known().term : raft::Term();
+  const raft::Term before = std::exchange(led_in_, term);
+  if (term == raft::Term() && before == raft::Term()) return;
+  const raft::Core* const core = parts_.host.core(group());
+  if (leads && term != before) inherited_through_ = core->last().index;
+  uint64_t bytes = 0;
+  // The core may have lost the leadership since the last look, and entries.
+  const raft::Index through = std::min(inherited_through_, core->last().index);
+  if (leads && core->applied_index() < through) {
+    bytes = std::min<uint64_t>(core->LogBytesThrough(through) -
+                                   core->LogBytesThrough(core->applied_index()),
+                               parts_.config.raft.uncommitted_bytes / 2);
+  } else {
+    inherited_through_ = raft::Index();
+  }
+  if (bytes == inherited_bytes_) return;
+  parts_.memory.Reserve(bytes);
+  parts_.memory.Release(std::exchange(inherited_bytes_, bytes));
 }
 
 void GroupQueue::Flush() {
   leadership_.Refresh();
+  ReserveInherited();
   if (leadership_.kind() != Leadership::Kind::kSelf ||
       batches_.inflight() < kInflightBatchesBeforeGathering ||
       batches_.stuck() || parts_.buggify.Fire("node.no_gathering")) {
@@ -250,6 +286,7 @@ void GroupQueue::Flush() {
   batches_.ExpireProposed();
   batches_.ExpireWaiting();
   reads_.ExpireWaiting();
+  CountHeld();
   UnblockSinks();
   if (!hosted() && waiting_requests() > 0 &&
       leadership_.kind() == Leadership::Kind::kUnknown) {
@@ -259,9 +296,11 @@ void GroupQueue::Flush() {
 
 void GroupQueue::UnblockSinks() {
   const LimitsConfig& limits = parts_.config.limits;
+  const size_t waiting = batches_.waiting_bytes() + reads_.long_bytes();
   if (blocked_.empty() || waiting_requests() * 2 > limits.held_requests ||
-      (batches_.waiting_bytes() + reads_.long_bytes()) * 2 >
-          limits.held_bytes) {
+      waiting * 2 > limits.held_bytes ||
+      (waiting >= limits.batch_bytes &&
+       parts_.held.used_bytes() * 2 > limits.held_total_bytes)) {
     return;
   }
   blocked_.WakeAll();

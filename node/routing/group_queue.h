@@ -132,7 +132,8 @@ class GroupQueue {
 
  private:
   // True if as many requests or bytes wait as limits.held_requests and
-  // limits.held_bytes allow.
+  // limits.held_bytes allow. If the requests of all groups have more than
+  // limits.held_total_bytes, a group holds about one batch.
   bool Congested() const;
   Admission Refuse(const RoutedRequest& request, Slot slot,
                    RequestFailure::Kind kind);
@@ -145,6 +146,11 @@ class GroupQueue {
   // its result in a batch; 0 for a read outside the log.
   std::optional<Admission> CheckAdmission(const RoutedRequest& request,
                                           Slot slot, size_t result_bytes);
+  // Counts the waiting bytes in the account of the node.
+  void CountHeld();
+  // Reserves memory for the writes of earlier leaders that are not applied, as
+  // long as this node leads and they are not.
+  void ReserveInherited();
   void UnblockSinks();
 
   const QueueParts& parts_;
@@ -160,6 +166,12 @@ class GroupQueue {
   WaitOrder blocked_;  // Sinks that wait because too many requests wait.
   // The memory of the store here, as counted in the node's budget.
   uint64_t counted_memory_bytes_ = 0;
+  uint64_t counted_held_bytes_ = 0;  // In QueueParts::held.
+  raft::Term led_in_;  // The term in which this node leads; zero: it does not.
+  // The last entry of earlier leaders while it is not applied, else zero; and
+  // what is reserved for such entries.
+  raft::Index inherited_through_;
+  uint64_t inherited_bytes_ = 0;
 };
 
 }  // namespace quorate::node

@@ -211,8 +211,7 @@ ReplicaState LiveView::StateOf(const Peer& peer, GroupId group) {
     return ReplicaState::kRefused;
   }
   const auto found = peer.replicas.find(group);
-  CHECK(found != peer.replicas.end()) << "group " << group;
-  return found->second;
+  return found == peer.replicas.end() ? ReplicaState::kStopped : found->second;
 }
 
 ReplicaState LiveView::replica(GroupId group, NodeId node) const {
@@ -232,8 +231,7 @@ ReplicaState LiveView::replica(GroupId group, NodeId node) const {
     }
   }
   const Peer* peer = FindPeer(node);
-  CHECK(peer != nullptr) << "node " << node;
-  return StateOf(*peer, group);
+  return peer == nullptr ? ReplicaState::kStopped : StateOf(*peer, group);
 }
 
 std::string LiveView::refusal(NodeId node) const {
@@ -383,7 +381,11 @@ NodeReport LiveView::Report(NodeId asker, StoreIncarnation store,
 
 void LiveView::Change() {
   ++version_;
-  if (observer_) observer_();
+  if (!observer_ || std::exchange(change_pending_, true)) return;
+  observer_call_ = env_.loop.Defer([this] {
+    change_pending_ = false;
+    observer_();
+  });
 }
 
 }  // namespace quorate::node

@@ -53,7 +53,7 @@ class LiveView final : public StatusObserver {
 
   // Begins to ask the other nodes. Requires: the host has started.
   void Start();
-  // `observer` is called after every change; it must not call back.
+  // `observer` is called in step 2 of each turn with changes.
   void SetObserver(absl::AnyInvocable<void()> observer) {
     observer_ = std::move(observer);
   }
@@ -171,6 +171,8 @@ class LiveView final : public StatusObserver {
   uint64_t reported_ = 0;
   std::vector<ReplicaReport> rows_;
   absl::AnyInvocable<void()> observer_;
+  bool change_pending_ = false;  // observer_call_ will call it.
+  env::Pending observer_call_;
   env::Pending timer_;
 };
 

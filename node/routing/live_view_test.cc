@@ -352,6 +352,22 @@ TEST_F(LiveViewTest, NodeWithoutReplica_LeaderMoved_SlotsNameTheNewOne) {
   }
 }
 
+// No client is sent to a node that does not answer.
+TEST_F(LiveViewTest, NodeWithoutReplica_LeaderDied_NoMovedNamesIt) {
+  Make({.nodes = 4, .adjust = [](Config& config) { ThreeOfFour(config); }});
+  const size_t dead = cluster().LeaderOf(GroupId(1));
+  auto client = cluster().ConnectRespCluster(3);
+  EXPECT_EQ(cluster().Command(*client, {"GET", "foo"}),
+            Concat("-MOVED 12182 n", dead + 1, ":7101\r\n"));
+  // The others elect no leader.
+  cluster().Crash((dead + 1) % 3);
+  cluster().Crash(dead);
+  cluster().world().RunFor(Seconds(5));
+  client->Send(EncodeRequest({"GET", "foo"}));
+  cluster().world().RunFor(Milliseconds(2'200));
+  EXPECT_EQ(client->Take(), "-CLUSTERDOWN Hash slot not served\r\n");
+}
+
 TEST_F(LiveViewTest, NodeWithoutReplica_GroupWithoutLeader_IsReported) {
   Make({.nodes = 4, .adjust = ThreeOfFour});
   EXPECT_NE(Ask(3, {"CLUSTER", "INFO"}).find("cluster_slots_ok:16384\r\n"),

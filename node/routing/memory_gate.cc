@@ -26,16 +26,27 @@ void ForEachCommand(const Buffer& payload, Visit visit) {
 }  // namespace
 
 GatedBatch PassMemoryGate(Buffer payload, MemoryBudget& budget,
+                          const kv::Store* store,
                           const std::vector<bool>& too_large) {
   GatedBatch gated{.payload = std::move(payload)};
   if (!budget.limited() && too_large.empty()) return gated;
+  // A second try of a command finds the row of the first one.
+  const auto lacks_row = [&](const kv::CommandView& command) {
+    return command.has_session && !budget.FitsRow() &&
+           (store == nullptr ||
+            !store->HasSession(command.slot, command.session.token.client));
+  };
   uint64_t growth = 0;
-  ForEachCommand(gated.payload, [&](const kv::CommandView&, uint64_t bytes) {
-    growth += bytes;
-  });
+  bool rows = false;  // Whether a command would add the row of a session.
+  ForEachCommand(gated.payload,
+                 [&](const kv::CommandView& command, uint64_t bytes) {
+                   growth += bytes;
+                   rows = rows || lacks_row(command);
+                 });
   // A batch of rules that this program does not make is proposed as a whole.
   const uint32_t rules = kv::RulesOf(gated.payload.view());
-  const bool whole = (budget.Fits(growth) && too_large.empty()) ||
+  const bool fits = budget.Fits(growth) && !rows;
+  const bool whole = (fits && too_large.empty()) ||
                      rules < kv::kRulesVersionMin || rules > kv::kRulesVersion;
   if (whole) {
     gated.growth_bytes = growth;
@@ -52,7 +63,7 @@ GatedBatch PassMemoryGate(Buffer payload, MemoryBudget& budget,
                      gated.refused.push_back(kv::ResultStatus::kTooLarge);
                      return;
                    }
-                   if (!budget.Fits(bytes)) {
+                   if (!budget.Fits(bytes) || lacks_row(command)) {
                      ++refused;
                      gated.refused.push_back(kv::ResultStatus::kOutOfMemory);
                      return;

@@ -32,9 +32,12 @@ struct GatedBatch {
 };
 
 // Reserves the growth of a batch. Refuses commands that may grow and do not
-// fit, in order; commands that cannot grow are never refused for that. Refuses
-// also the commands of `too_large`, by position; empty: there is none.
+// fit, in order. Commands that can only add the row of a session are refused
+// a part above the limit (MemoryBudget::FitsRow), if `store` has no such row.
+// Others are never refused for that. Refuses also the commands of `too_large`,
+// by position; empty: there is none. `store`: as for LargeTransactions.
 GatedBatch PassMemoryGate(Buffer payload, MemoryBudget& budget,
+                          const kv::Store* store,
                           const std::vector<bool>& too_large = {});
 
 // The transactions of a batch that copy more bytes of values than this, by

@@ -35,21 +35,26 @@ std::vector<kv::Op> OpsOf(const Buffer& payload) {
   return ops;
 }
 
+// Without a store.
+GatedBatch Pass(Buffer payload, MemoryBudget& budget,
+                const std::vector<bool>& too_large = {}) {
+  return PassMemoryGate(std::move(payload), budget, nullptr, too_large);
+}
+
 const std::string kLarge(1'000, 'x');
 
 TEST(MemoryGate_WithoutLimit_PassesAndReservesNothing, Always) {
   MemoryBudget budget(0);
   budget.Change(0, 1 << 30);
-  const GatedBatch gated =
-      PassMemoryGate(BatchOf({{kv::Op::kSet, kLarge}}), budget);
+  const GatedBatch gated = Pass(BatchOf({{kv::Op::kSet, kLarge}}), budget);
   EXPECT_FALSE(gated.changed());
   EXPECT_EQ(budget.reserved_bytes(), 0u);
 }
 
 TEST(MemoryGate_BatchThatFits_IsReservedWhole, UntilReleased) {
   MemoryBudget budget(10'000);
-  const GatedBatch gated = PassMemoryGate(
-      BatchOf({{kv::Op::kSet, kLarge}, {kv::Op::kGet, ""}}), budget);
+  const GatedBatch gated =
+      Pass(BatchOf({{kv::Op::kSet, kLarge}, {kv::Op::kGet, ""}}), budget);
   EXPECT_FALSE(gated.changed());
   EXPECT_GE(gated.growth_bytes, kLarge.size());
   EXPECT_EQ(budget.reserved_bytes(), gated.growth_bytes);
@@ -71,14 +76,63 @@ TEST(MemoryBudget_GrowthBeyondTheLimit, IsKnown) {
   EXPECT_EQ(budget.most_bytes_above_limit(), 35u);
 }
 
+// Each may add a row, however little it changes.
+TEST(MemoryGate_CommandsOfSessions, AreRefusedAPartAboveTheLimit) {
+  const std::vector<std::string_view> key = {"key"};
+  kv::BatchBuilder builder;
+  builder.Add({.op = kv::Op::kDel, .slot = Slot(7), .arguments = key});
+  builder.Add(
+      {.op = kv::Op::kDel,
+       .slot = Slot(7),
+       .session = kv::SessionStamp{{}, kv::Sequence(1), kv::Sequence(1)},
+       .arguments = key});
+  const Buffer batch = builder.Finish();
+  MemoryBudget budget(16'000);
+  budget.Change(0, 17'000);
+  EXPECT_FALSE(Pass(batch, budget).changed());
+  budget.Change(0, 1);
+  const GatedBatch gated = Pass(batch, budget);
+  EXPECT_EQ(gated.refused,
+            (std::vector<kv::ResultStatus>{kv::ResultStatus::kOk,
+                                           kv::ResultStatus::kOutOfMemory}));
+  EXPECT_EQ(OpsOf(gated.payload), (std::vector<kv::Op>{kv::Op::kDel}));
+}
+
+// Its first try was executed, so the store has its result.
+TEST(MemoryGate_SecondTryOfASession, IsNotRefused) {
+  const std::vector<std::string_view> key = {"key"};
+  const kv::SessionStamp stamp = {
+      kv::MakeSessionToken(5, WallTime(0), Seconds(60)), kv::Sequence(1),
+      kv::Sequence(1)};
+  const auto del = [&](Slot slot) {
+    kv::BatchBuilder builder;
+    builder.Add(
+        {.op = kv::Op::kDel, .slot = slot, .session = stamp, .arguments = key});
+    return builder.Finish();
+  };
+  kv::Store store({.group = GroupId(1),
+                   .hash_key = 7,
+                   .owned = {{Slot(0), Slot(kHashSlotCount - 1)}}});
+  raft::Entry entry;
+  entry.index = raft::Index(1);
+  entry.kind = raft::EntryKind::kCommands;
+  entry.payload = del(Slot(7));
+  store.Apply(entry, /*wants_result=*/false);
+  MemoryBudget budget(16'000);
+  budget.Change(0, 20'000);
+  EXPECT_FALSE(PassMemoryGate(del(Slot(7)), budget, &store).changed());
+  EXPECT_TRUE(PassMemoryGate(del(Slot(8)), budget, &store).changed())
+      << "it would add a row";
+}
+
 TEST(MemoryGate_BatchThatDoesNotFit_LosesItsGrowingCommands, FromTheFirst) {
   MemoryBudget budget(2'500);
-  const GatedBatch gated = PassMemoryGate(BatchOf({{kv::Op::kDel, ""},
-                                                   {kv::Op::kSet, kLarge},
-                                                   {kv::Op::kSet, kLarge},
-                                                   {kv::Op::kSet, kLarge},
-                                                   {kv::Op::kGet, ""}}),
-                                          budget);
+  const GatedBatch gated = Pass(BatchOf({{kv::Op::kDel, ""},
+                                         {kv::Op::kSet, kLarge},
+                                         {kv::Op::kSet, kLarge},
+                                         {kv::Op::kSet, kLarge},
+                                         {kv::Op::kGet, ""}}),
+                                budget);
   using enum kv::ResultStatus;
   EXPECT_EQ(gated.refused,
             (std::vector<kv::ResultStatus>{kOk, kOk, kOk, kOutOfMemory, kOk}));
@@ -94,7 +148,7 @@ TEST(MemoryGate_UsedAboveTheLimit_RefusesEveryGrowingCommand, AndNoOther) {
   MemoryBudget budget(1'000);
   budget.Change(0, 5'000);
   const GatedBatch gated =
-      PassMemoryGate(BatchOf({{kv::Op::kSet, ""}, {kv::Op::kDel, ""}}), budget);
+      Pass(BatchOf({{kv::Op::kSet, ""}, {kv::Op::kDel, ""}}), budget);
   using enum kv::ResultStatus;
   EXPECT_EQ(gated.refused, (std::vector<kv::ResultStatus>{kOutOfMemory, kOk}));
   EXPECT_EQ(gated.growth_bytes, 0u);
@@ -127,7 +181,7 @@ TEST(MemoryGate_LargeTransaction_IsRefusedAlone, WithoutAMemoryLimit) {
   MemoryBudget budget(0);
   const Buffer batch =
       BatchOf({{kv::Op::kDel, ""}, {kv::Op::kGet, ""}, {kv::Op::kGet, ""}});
-  const GatedBatch gated = PassMemoryGate(batch, budget, {false, true, false});
+  const GatedBatch gated = Pass(batch, budget, {false, true, false});
   using enum kv::ResultStatus;
   EXPECT_EQ(gated.refused,
             (std::vector<kv::ResultStatus>{kOk, kTooLarge, kOk}));

@@ -44,8 +44,8 @@ Submission PeerBatches::Submit() {
   const std::vector<bool> too_large =
       LargeTransactions(batch.payload, leadership_.store(),
                         parts_.config.limits.transaction_bytes);
-  GatedBatch gated =
-      PassMemoryGate(std::move(batch.payload), parts_.memory, too_large);
+  GatedBatch gated = PassMemoryGate(std::move(batch.payload), parts_.memory,
+                                    leadership_.store(), too_large);
   parts_.host.Propose(
       leadership_.group(), std::move(gated.payload),
       [this, bytes, stamp = batch.stamp, done = std::move(batch.done),

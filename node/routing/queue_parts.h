@@ -6,6 +6,7 @@
 #include <cstdint>
 
 #include "env/env.h"
+#include "node/base/byte_account.h"
 #include "node/base/memory_budget.h"
 #include "node/base/output_budget.h"
 #include "node/base/turn_work.h"
@@ -29,6 +30,7 @@ struct QueueParts {
   MemoryBudget& memory;
   TurnWork& work;
   RefusedCommands& refused;
+  ByteAccount& held;  // Requests that wait in all queues.
 };
 
 // Counters for metrics.

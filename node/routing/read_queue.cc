@@ -95,6 +95,10 @@ bool ReadQueue::WaitingFit(RequestSink* sink) {
     const ReadList::Item& item = reads_->items()[i - 1];
     if (item.sink != sink) continue;
     --count;
+    if (item.arguments_count > kv::kEntryKeysMax &&
+        OrderOf(sink).unsettled == 0) {
+      return false;
+    }
     result_bytes +=
         results_.BytesOf(sink, reads_->CommandOf(item, &arguments_));
   }
@@ -537,7 +541,10 @@ bool ReadQueue::TakesElements(LongAnswer& answer) {
 void ReadQueue::AnswerEncoded(const RoutedRequest& request, kv::Op op,
                               Slot slot, const kv::ResultView& result,
                               const Buffer& all) {
-  if (!IsLong(op, result)) return Answer(request, slot, result);
+  if (!IsLong(op, result)) {
+    Buffer slice;
+    return Answer(request, slot, kv::ShareValue(result, all, &slice));
+  }
   ++OrderOf(request.sink).long_reads;
   kv::ArrayReader reader(result.bytes);
   // The bytes stay until the last piece, which may be long after the room was

@@ -18,19 +18,48 @@ Slot LastSlotOf(const kv::CommandSpec& spec) {
       static_cast<uint16_t>(kv::SlotsOf(spec.op, spec.numbers)->second));
 }
 
+bool SlotsAgree(const kv::CommandView& command, const Router::SlotOf& slot_of) {
+  const uint32_t step = kv::KeyStep(command.op);
+  kv::ArgumentReader arguments = command.arguments;
+  for (uint32_t i = 0; step > 0 && i < command.arguments.count(); ++i) {
+    const std::string_view argument = arguments.Next();
+    if (i % step == 0 && slot_of(argument) != command.slot) return false;
+  }
+  return true;
+}
+
+// Whether each key of the batch of another node belongs to the slot of its
+// command. Malformed commands do nothing.
+bool SlotsAgree(const Buffer& batch, const Router::SlotOf& slot_of) {
+  kv::CommandReader reader(batch.view());
+  kv::CommandView command;
+  while (reader.ok() && !reader.done()) {
+    if (!reader.Next(&command)) continue;
+    if (!SlotsAgree(command, slot_of)) return false;
+    if (command.op != kv::Op::kAtomic) continue;
+    kv::CommandReader nested = kv::CommandReader::Nested(command);
+    kv::CommandView one;
+    while (!nested.done()) {
+      if (nested.Next(&one) && !SlotsAgree(one, slot_of)) return false;
+    }
+  }
+  return true;
+}
+
 }  // namespace
 
 Router::Router(env::Env& env, raft::Host& host, const Config& config,
                const shardctrl::ShardMap& map, OutputBudget& budget,
-               MemoryBudget& memory, TurnWork& work)
+               MemoryBudget& memory, TurnWork& work, SlotOf slot_of)
     : env_(env),
+      slot_of_(std::move(slot_of)),
       links_(env, config, work),
       view_(env, host, config, map, links_),
       map_(map),
       owners_(map),
       refused_(env.loop, owners_),
-      parts_{env.loop, env.buggify, host,   config, links_,
-             view_,    budget,      memory, work,   refused_},
+      parts_{env.loop, env.buggify, host, config,   links_, view_,
+             budget,   memory,      work, refused_, held_},
       alarm_(env.loop, [this] {
         for (const size_t index : timed_) Wake(index);
         Defer();
@@ -86,12 +115,22 @@ void Router::WakeAll() {
 void Router::OnPeerRequest(PeerRequest request, PeerDone done,
                            AnswerRoom& room) {
   GroupQueue* const queue = FindQueue(request.group);
-  if (queue == nullptr || refuses_peers_) {
+  const auto refuse = [&done](absl::Status why) {
     PeerResult refusal;
     refusal.result.outcome = Outcome::kNotExecuted;
-    refusal.result.status = absl::UnavailableError(
-        queue == nullptr ? "no such group" : "the node is stopping");
-    return done(std::move(refusal));
+    refusal.result.status = std::move(why);
+    done(std::move(refusal));
+  };
+  if (queue == nullptr || refuses_peers_) {
+    return refuse(absl::UnavailableError(
+        queue == nullptr ? "no such group" : "the node is stopping"));
+  }
+  parts_.work.Add(request.payload.size() / TurnWork::kCopiedBytesPerUnit);
+  // A key in another slot would be found by no client.
+  if (request.kind != PeerRequest::Kind::kOpen &&
+      !SlotsAgree(request.payload, slot_of_)) {
+    return refuse(absl::InvalidArgumentError(
+        "a key does not belong to the slot of its command"));
   }
   switch (request.kind) {
     case PeerRequest::Kind::kOpen:
@@ -185,18 +224,21 @@ void Router::RouteRefused() {
 }
 
 GroupQueue* Router::FindQueue(GroupId group) {
-  const auto found = std::lower_bound(
-      queues_.begin(), queues_.end(), group,
-      [](const auto& queue, GroupId id) { return queue->group() < id; });
-  if (found == queues_.end() || (*found)->group() != group) return nullptr;
-  return found->get();
+  const size_t index = IndexOf(group);
+  return index == queues_.size() ? nullptr : queues_[index].get();
+}
+
+size_t Router::IndexOf(GroupId group) const {
+  const auto found = std::ranges::lower_bound(
+      queues_, group, {}, [](const auto& queue) { return queue->group(); });
+  return found == queues_.end() || (*found)->group() != group
+             ? queues_.size()
+             : static_cast<size_t>(found - queues_.begin());
 }
 
 void Router::OnLeadershipEvent(GroupId group) {
-  for (size_t i = 0; i < queues_.size(); ++i) {
-    if (queues_[i]->group() != group) continue;
-    Wake(i);
-  }
+  const size_t index = IndexOf(group);
+  if (index < queues_.size()) Wake(index);
 }
 
 void Router::NoteApplied(GroupQueue& queue) {
@@ -206,12 +248,10 @@ void Router::NoteApplied(GroupQueue& queue) {
 }
 
 void Router::OnApplied(GroupId group) {
-  const auto found = std::ranges::lower_bound(
-      queues_, group, {}, [](const auto& queue) { return queue->group(); });
-  CHECK(found != queues_.end() && (*found)->group() == group) << group;
-  NoteApplied(**found);
-  if (!(*found)->awaits_leaders_entry()) return;
-  Wake(static_cast<size_t>(found - queues_.begin()));
+  const size_t index = IndexOf(group);
+  CHECK(index < queues_.size()) << group;
+  NoteApplied(*queues_[index]);
+  if (queues_[index]->awaits_leaders_entry()) Wake(index);
 }
 
 void Router::ForgetBlocked(RequestSink* sink) {

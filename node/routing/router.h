@@ -17,6 +17,7 @@
 #include "env/alarm.h"
 #include "env/env.h"
 #include "kv/command/command.h"
+#include "node/base/byte_account.h"
 #include "node/base/memory_budget.h"
 #include "node/base/output_budget.h"
 #include "node/base/turn_work.h"
@@ -37,10 +38,13 @@ namespace quorate::node {
 
 class Router {
  public:
-  // All outlive the router.
+  // The slot of a key.
+  using SlotOf = absl::AnyInvocable<Slot(std::string_view) const>;
+
+  // All objects outlive the router.
   Router(env::Env& env, raft::Host& host, const Config& config,
          const shardctrl::ShardMap& map, OutputBudget& budget,
-         MemoryBudget& memory, TurnWork& work);
+         MemoryBudget& memory, TurnWork& work, SlotOf slot_of);
   Router(const Router&) = delete;
   Router& operator=(const Router&) = delete;
 
@@ -120,6 +124,9 @@ class Router {
   void RouteRefused();
   void NoteApplied(GroupQueue& queue);
   static std::vector<GroupId> GroupsOfParked(RequestSink& sink);
+  // The position of the group's queue; that behind the last one if there is
+  // none.
+  size_t IndexOf(GroupId group) const;
   void Wake(size_t index);
   void WakeAll();
   // Executes a request of another node.
@@ -129,11 +136,13 @@ class Router {
   void SetAlarm();
 
   env::Env& env_;
+  const SlotOf slot_of_;
   PeerLinks links_;
   LiveView view_;
   const shardctrl::ShardMap& map_;
   SlotOwners owners_;
   RefusedCommands refused_;
+  ByteAccount held_;
   const QueueParts parts_;                           // All queues share it.
   std::vector<std::unique_ptr<GroupQueue>> queues_;  // Ascending by group.
   // Indexes of the queues that requested a Flush, each once.

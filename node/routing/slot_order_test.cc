@@ -88,7 +88,8 @@ class Node final : public raft::Host::Observer {
         output_(config_.limits.output_total_bytes),
         memory_(config_.limits.memory_bytes),
         work_(env.loop, config_.bounds.turn_work),
-        router_(env, host_, config_, map_, output_, memory_, work_) {
+        router_(env, host_, config_, map_, output_, memory_, work_,
+                [](std::string_view) { return Slot(0); }) {
     host_.SetReceiver(&router_.receiver());
     host_.Start([this](absl::Status status) {
       CHECK(status.ok()) << status.message();

@@ -344,6 +344,8 @@ node::LimitsConfig ShapeDraw::DrawLimits(NodeId node, const Shape& shape) {
        {16'384, 16'384, 16'384, 16});
   Draw("knob.limits.held_bytes", node, &limits.held_bytes,
        {16 << 20, 16 << 20, 16 << 20, 2 << 10});
+  Draw("knob.limits.held_total_bytes", node, &limits.held_total_bytes,
+       {256 << 20, 256 << 20, 256 << 20, 4 << 10});
   Draw("knob.limits.peer_bytes", node, &limits.peer_bytes,
        {16 << 20, 16 << 20, 2 << 10});
   Draw("knob.limits.memory_bytes", node, &limits.memory_bytes,
