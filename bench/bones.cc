@@ -3,12 +3,14 @@
 //
 //   ./bazelw run -c opt //bench:bones -- --json FILE
 //   ./bazelw run -c opt //bench:bones -- --only store_memory
+//   ./bazelw run -c opt //bench:bones -- --check
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <cstdint>
 #include <cstdio>
 #include <fstream>
 #include <functional>
+#include <limits>
 #include <map>
 #include <string>
 #include <vector>
@@ -27,7 +29,47 @@ struct Options {
   uint64_t entries = 1'000'000;
   std::vector<std::string> only = {};
   std::string json = {};
+  bool check = false;
 };
+
+// The goals, by the names of their rows.
+struct Goal {
+  const char* row;
+  double least = 0;
+  double most = std::numeric_limits<double>::infinity();
+};
+constexpr Goal kGoals[] = {
+    {"core_entries_per_second", 2e6}, {"key_overhead_bytes", 0, 56},
+    {"group_fixed_bytes", 0, 4096},   {"rss_ratio_to_redis", 0, 1},
+    {"restart_seconds", 0, 5},        {"snapshot_p999_ratio", 0, 3},
+    {"snapshot_seconds", 0, 60},      {"stalled_follower_windows", 0, 2},
+    {"rss_over_budget", 0, 1},
+};
+
+// The number of rows that miss their goals, or that are missing.
+int CountMissed(const std::vector<Figure>& figures, bool all_parts) {
+  int missed = 0;
+  for (const Goal& goal : kGoals) {
+    const bool found = std::any_of(
+        figures.begin(), figures.end(),
+        [&goal](const Figure& figure) { return figure.name == goal.row; });
+    if (found || !all_parts) continue;
+    ++missed;
+    std::fprintf(stderr, "there is no %s\n", goal.row);
+  }
+  for (const Figure& figure : figures) {
+    for (const Goal& goal : kGoals) {
+      if (figure.name != goal.row ||
+          (figure.value >= goal.least && figure.value <= goal.most)) {
+        continue;
+      }
+      ++missed;
+      std::fprintf(stderr, "%s is %g, not from %g to %g\n", goal.row,
+                   figure.value, goal.least, goal.most);
+    }
+  }
+  return missed;
+}
 
 struct Part {
   std::string name;
@@ -83,7 +125,9 @@ int Main(const Options& options) {
     }
   }
   for (const auto& [name, figure] : most) figures.push_back(figure);
-  if (options.json.empty()) return 0;
+  const int status =
+      options.check && CountMissed(figures, options.only.empty()) > 0 ? 3 : 0;
+  if (options.json.empty()) return status;
   std::ofstream file(FromUsersFolder(options.json));
   file << FiguresJson(figures);
   file.close();
@@ -91,7 +135,7 @@ int Main(const Options& options) {
     std::fprintf(stderr, "cannot write %s\n", options.json.c_str());
     return 1;
   }
-  return 0;
+  return status;
 }
 
 }  // namespace
@@ -105,6 +149,8 @@ int main(int argc, char** argv) {
   app.add_option("--keys", options.keys, "Keys of the measured stores")
       ->check(CLI::Range(1, 1 << 26))
       ->capture_default_str();
+  app.add_flag("--check", options.check,
+               "End with status 3 if a row misses its goal");
   app.add_option("--entries", options.entries, "Entries of the measured cores")
       ->check(CLI::Range(1, 1 << 26))
       ->capture_default_str();

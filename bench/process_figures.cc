@@ -81,17 +81,27 @@ absl::StatusOr<Cluster> StartFilled(QuorateOptions options, uint64_t keys,
   return cluster;
 }
 
-// The figures that every part has.
-absl::StatusOr<std::vector<Figure>> Bounds(QuorateSystem* quorate) {
+// The bytes that each node counts for its keys and values.
+absl::StatusOr<std::vector<double>> CountedBytes(QuorateSystem* quorate) {
+  std::vector<double> counted;
+  for (int i = 0; i < kServers; ++i) {
+    const absl::StatusOr<double> bytes =
+        quorate->Metric(i, "quorate_memory_bytes");
+    if (!bytes.ok()) return bytes.status();
+    counted.push_back(*bytes);
+  }
+  return counted;
+}
+
+// The figures that every part has. `counted`: the most that each node counted.
+absl::StatusOr<std::vector<Figure>> Bounds(QuorateSystem* quorate,
+                                           const std::vector<double>& counted) {
   double most = 0;
   double longest = 0;
   for (int i = 0; i < kServers; ++i) {
-    const absl::StatusOr<double> counted =
-        quorate->Metric(i, "quorate_memory_bytes");
-    if (!counted.ok()) return counted.status();
     const auto peak =
         static_cast<double>(quorate->server(i).PeakResidentBytes());
-    most = std::max(most, peak / (kBudgetShare * *counted + kBudgetBytes));
+    most = std::max(most, peak / (kBudgetShare * counted[i] + kBudgetBytes));
     const absl::StatusOr<double> turn =
         quorate->Metric(i, "quorate_longest_turn_seconds");
     if (!turn.ok()) return turn.status();
@@ -104,7 +114,9 @@ absl::StatusOr<std::vector<Figure>> Bounds(QuorateSystem* quorate) {
 // The figures of a part, then those that every part has.
 absl::StatusOr<std::vector<Figure>> WithBounds(std::vector<Figure> figures,
                                                QuorateSystem* quorate) {
-  const absl::StatusOr<std::vector<Figure>> bounds = Bounds(quorate);
+  const absl::StatusOr<std::vector<double>> counted = CountedBytes(quorate);
+  if (!counted.ok()) return counted.status();
+  const absl::StatusOr<std::vector<Figure>> bounds = Bounds(quorate, *counted);
   if (!bounds.ok()) return bounds;
   figures.insert(figures.end(), bounds->begin(), bounds->end());
   return figures;
@@ -200,6 +212,10 @@ absl::Status AskLongQuestions(QuorateSystem* quorate, uint64_t keys) {
     }
   }
   questions.push_back(all);
+  questions.push_back("EXISTS");
+  for (int i = 0; i < 36'000; ++i) {
+    absl::StrAppend(&questions.back(), " {many}", i);
+  }
   for (const std::string& question : questions) {
     if (absl::Status s = quorate->Ask(question); !s.ok()) return s;
   }
@@ -231,6 +247,8 @@ absl::StatusOr<Cluster> StartForSnapshots(const char* settings) {
 double P999Micros(const Measurement& measurement) {
   return static_cast<double>(measurement.latency_ns.Percentile(9'990)) / 1e3;
 }
+
+std::string ValueOf(const std::string& key) { return "value-of-" + key; }
 
 // A key of each group. Groups have equal ranges of slots.
 std::vector<std::string> KeyOfEachGroup() {
@@ -267,10 +285,12 @@ absl::StatusOr<std::vector<Figure>> ProcessMemoryFigures(uint64_t keys) {
     figures.push_back({"rss_ratio_to_redis", resident / of_redis, "1"});
   }
   if (absl::Status s = AskLongQuestions(quorate, keys); !s.ok()) return s;
-  const absl::StatusOr<std::vector<Figure>> bounds = Bounds(quorate);
-  if (!bounds.ok()) return bounds;
+  const absl::StatusOr<std::vector<double>> counted = CountedBytes(quorate);
+  if (!counted.ok()) return counted.status();
   if (absl::Status s = quorate->RemoveAllKeys(); !s.ok()) return s;
   std::this_thread::sleep_for(kRest);
+  const absl::StatusOr<std::vector<Figure>> bounds = Bounds(quorate, *counted);
+  if (!bounds.ok()) return bounds;
   figures.push_back({"rss_after_flushall_bytes",
                      static_cast<double>(quorate->ResidentBytes()), "B"});
   figures.insert(figures.end(), bounds->begin(), bounds->end());
@@ -285,10 +305,17 @@ absl::StatusOr<std::vector<Figure>> RestartTimeFigures(uint64_t keys) {
   const auto await_groups = [&](int server) {
     absl::Status status;
     for (const std::string& key : KeyOfEachGroup()) {
-      status.Update(quorate->AwaitRead(server, key));
+      status.Update(quorate->AwaitRead(server, key, ValueOf(key)));
     }
     return status;
   };
+  for (const std::string& key : KeyOfEachGroup()) {
+    if (absl::Status s =
+            quorate->Ask(absl::StrCat("SET ", key, " ", ValueOf(key)));
+        !s.ok()) {
+      return s;
+    }
+  }
   if (absl::Status s = await_groups(0); !s.ok()) return s;
   if (absl::Status s = Fill(quorate, keys, 1024); !s.ok()) return s;
   quorate->Stop(kRestarted);
@@ -299,6 +326,10 @@ absl::StatusOr<std::vector<Figure>> RestartTimeFigures(uint64_t keys) {
   const absl::StatusOr<double> log =
       quorate->Metric(kRestarted, "quorate_log_entries_bytes");
   if (!log.ok()) return log.status();
+  if (keys >= 1'000'000 && *log < double{1 << 30}) {
+    return absl::InternalError(
+        absl::StrCat("the log has only ", *log, " bytes"));
+  }
   return WithBounds(
       {{"restart_seconds", took / 1e9, "s"}, {"restart_log_bytes", *log, "B"}},
       quorate);
@@ -336,13 +367,17 @@ absl::StatusOr<std::vector<Figure>> SnapshotFigures() {
   }
   const double median = MedianOf(p999);
   const double median_with = MedianOf(p999_with);
-  return WithBounds(
-      {{"snapshot_p999_ratio", median_with / median, "1"},
-       {"set_p999_us", median, "us"},
-       {"set_p999_with_snapshots_us", median_with, "us"},
-       {"snapshot_seconds", longest, "s"},
-       {"snapshot_bytes", LargestSnapshot(with->quorate.get()), "B"}},
-      with->quorate.get());
+  const double snapshot = LargestSnapshot(with->quorate.get());
+  if (snapshot < static_cast<double>(kSnapshotBytes)) {
+    return absl::InternalError(
+        absl::StrCat("a snapshot has only ", snapshot, " bytes"));
+  }
+  return WithBounds({{"snapshot_p999_ratio", median_with / median, "1"},
+                     {"set_p999_us", median, "us"},
+                     {"set_p999_with_snapshots_us", median_with, "us"},
+                     {"snapshot_seconds", longest, "s"},
+                     {"snapshot_bytes", snapshot, "B"}},
+                    with->quorate.get());
 }
 
 absl::StatusOr<std::vector<Figure>> StalledFollowerFigures() {
@@ -372,6 +407,7 @@ absl::StatusOr<std::vector<Figure>> StalledFollowerFigures() {
   const absl::StatusOr<double> before = metric(kSent);
   std::this_thread::sleep_for(std::chrono::seconds(10));
   const absl::StatusOr<double> after = metric(kSent);
+  const absl::StatusOr<int> leads = quorate->Leader();
   const int64_t begin_ns = MonotonicNanos();
   quorate->server(follower).Continue();
   absl::StatusOr<double> lag = absl::UnavailableError("not asked");
@@ -387,7 +423,7 @@ absl::StatusOr<std::vector<Figure>> StalledFollowerFigures() {
         lag.status()}) {
     if (!status.ok()) return status;
   }
-  if (*before <= *running) {
+  if (*before <= *running || !leads.ok() || *leads != *leader) {
     return absl::UnavailableError("the leader changed");
   }
   if (*lag >= kCaughtUpEntries) {

@@ -42,7 +42,8 @@ class Quorate final : public QuorateSystem {
   absl::Status StartAgain(int i) override {
     return StartServer(i, {"--exit-with-parent"});
   }
-  absl::Status AwaitRead(int i, const std::string& key) override;
+  absl::Status AwaitRead(int i, const std::string& key,
+                         const std::string& value) override;
   absl::StatusOr<double> Metric(int i, const std::string& name,
                                 const std::string& label) override;
   absl::StatusOr<int> Leader() override;
@@ -143,12 +144,17 @@ int64_t Quorate::ResidentBytes() {
   return largest;
 }
 
-absl::Status Quorate::AwaitRead(int i, const std::string& key) {
+absl::Status Quorate::AwaitRead(int i, const std::string& key,
+                                const std::string& value) {
   const int64_t deadline_ns = MonotonicNanos() + 120'000'000'000;
   absl::StatusOr<std::string> reply = absl::UnavailableError("interrupted");
   while (MonotonicNanos() < deadline_ns && !Interrupted()) {
     reply = AskResp(plain_port(i), absl::StrCat("GET ", key));
-    if (reply.ok() && !reply->starts_with('-')) return absl::OkStatus();
+    if (reply.ok() && !reply->starts_with('-')) {
+      return *reply == value ? absl::OkStatus()
+                             : absl::DataLossError(absl::StrCat(
+                                   "GET ", key, " answered ", *reply));
+    }
     std::this_thread::sleep_for(std::chrono::milliseconds(5));
   }
   return absl::UnavailableError(absl::StrCat(

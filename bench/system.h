@@ -54,7 +54,8 @@ class QuorateSystem : public System {
   // Starts it again, and does not wait until it serves.
   virtual absl::Status StartAgain(int i) = 0;
   // Returns when a GET of the key through this server has succeeded.
-  virtual absl::Status AwaitRead(int i, const std::string& key) = 0;
+  virtual absl::Status AwaitRead(int i, const std::string& key,
+                                 const std::string& value) = 0;
   // The sum of a metric's samples with this label on this server.
   virtual absl::StatusOr<double> Metric(int i, const std::string& name,
                                         const std::string& label = "") = 0;
