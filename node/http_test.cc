@@ -11,9 +11,10 @@ namespace quorate::node {
 namespace {
 
 std::string Request(std::string_view method, std::string_view target,
-                    std::string_view body = "", std::string_view headers = "") {
-  return Concat(method, " ", target, " HTTP/1.1\r\nHost: h\r\n", headers,
-                "Content-Length: ", body.size(), "\r\n\r\n", body);
+                    std::string_view body = "", std::string_view headers = "",
+                    std::string_view host = "localhost") {
+  return Concat(method, " ", target, " HTTP/1.1\r\nHost: ", host, "\r\n",
+                headers, "Content-Length: ", body.size(), "\r\n\r\n", body);
 }
 
 std::string StatusLine(const std::string& reply) {
@@ -177,6 +178,29 @@ TEST_F(HttpTest, PlainWrites_OfWebPages_AreRefused) {
   EXPECT_EQ(StatusLine(Call("GET", "/set?key=page&value=1", "",
                             "Sec-Fetch-Site: none\r\n")),
             "HTTP/1.1 200 OK");
+}
+
+// Browsers say nothing about the page if it came without TLS and wants no
+// referrer, and any name can be made to lead here.
+TEST_F(HttpTest, PlainWrites_ToNamesThatPagesChoose_AreRefused) {
+  for (const std::string_view host :
+       {"evil.example", "evil.example:8001", "localhost.evil.example",
+        "127.0.0.1.evil.example:8001", "1.example"}) {
+    const std::string reply = cluster_.CallHttp(
+        *client_, Request("GET", "/set?key=name&value=1", "", "", host));
+    EXPECT_EQ(StatusLine(reply), "HTTP/1.1 403 Forbidden") << host;
+    EXPECT_NE(reply.find("FROM_A_WEB_PAGE"), std::string::npos);
+    EXPECT_EQ(StatusLine(Call("GET", "/get?key=name")),
+              "HTTP/1.1 404 Not Found");
+  }
+  for (const std::string_view host : {"LocalHost:8001", "127.0.0.1:8001",
+                                      "127.0.0.1", "[::1]:8001", "[::1]"}) {
+    EXPECT_EQ(
+        StatusLine(cluster_.CallHttp(
+            *client_, Request("GET", "/set?key=name&value=1", "", "", host))),
+        "HTTP/1.1 200 OK")
+        << host;
+  }
 }
 
 TEST_F(HttpTest, PlainRoutes_SetAndGet) {

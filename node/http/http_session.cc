@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "absl/strings/ascii.h"
 #include "env/parse_duration.h"
 #include "env/siphash.h"
 #include "kv/command/session_stamp.h"
@@ -26,6 +27,26 @@ bool IsFromWebPage(const HttpRequest& request) {
   if (site != nullptr) return *site != "none";
   return request.Header("origin") != nullptr ||
          request.Header("referer") != nullptr;
+}
+
+// True if a request names the host as no page of another site can: by an
+// address, as localhost, or as the node's own `address`. A site may give
+// itself a name that leads here, and then browsers take its pages for ours.
+bool NamesThisNode(const HttpRequest& request, std::string_view address) {
+  const std::string* const header = request.Header("host");
+  if (header == nullptr) return true;  // No browser.
+  const auto without_port = [](std::string_view text) {
+    const size_t colon = text.rfind(':');
+    return colon < text.size() && text.find(']', colon) == text.npos
+               ? text.substr(0, colon)
+               : text;
+  };
+  const std::string host =
+      absl::AsciiStrToLower(std::string(without_port(*header)));
+  return host.starts_with('[') ||
+         host.find_first_not_of("0123456789.") == host.npos ||
+         host == "localhost" ||
+         host == absl::AsciiStrToLower(std::string(without_port(address)));
 }
 
 // Parses a version in the form of X-Quorate-Version. "0" is the version of an
@@ -304,6 +325,14 @@ HttpSession::HandleResult HttpSession::HandlePlain(const HttpRequest& request,
   if (set && IsFromWebPage(request)) {
     Error(request, name, 403, "FROM_A_WEB_PAGE",
           "a web page may not write by GET; use PUT /v1/kv/KEY");
+    return HandleResult::kDone;
+  }
+  const std::string& own = context_.config.self().http;
+  if (set && !NamesThisNode(request, own)) {
+    Error(request, name, 403, "FROM_A_WEB_PAGE",
+          Concat("to write by GET, name this node by its address, as "
+                 "localhost or as ",
+                 own, "; or use PUT /v1/kv/KEY"));
     return HandleResult::kDone;
   }
   if (request.method != "GET") {

@@ -233,7 +233,7 @@ void SurfaceClient::AskHttp() {
     Await(head, /*error=*/false, script.status);
     const bool has_host = head.find("\r\nHost:") != head.npos;
     const bool waits = head.find("\r\nExpect:") != head.npos;
-    absl::StrAppend(&bytes, has_host ? "" : "\r\nHost: q", "\r\n\r\n");
+    absl::StrAppend(&bytes, has_host ? "" : "\r\nHost: localhost", "\r\n\r\n");
     // A client that expects an interim reply waits with the body.
     if (waits) first = bytes.size();
     Fill(script.body, i, &bytes);

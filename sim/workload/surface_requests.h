@@ -430,6 +430,8 @@ inline constexpr HttpScript kHttpScripts[] = {
     {.head = "GET /set?key=%k HTTP/1.1"},
     {.head = "GET /set?key=%k&value=%v HTTP/1.1\r\nOrigin: http://page",
      .status = 403},
+    {.head = "GET /set?key=%k&value=%v HTTP/1.1\r\nHost: page.example",
+     .status = 403},
     // ---- Connections, and forms of requests.
     {.head = "GET /livez HTTP/1.1\r\nConnection: close", .status = 200},
     {.head = "GET /livez HTTP/1.0\r\nConnection: keep-alive", .status = 200},
