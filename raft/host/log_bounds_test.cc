@@ -1,5 +1,6 @@
 // Bounds of the logs of a node while snapshots and their transfers are slow.
 #include <algorithm>
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -58,6 +59,43 @@ TEST_F(LogBoundsTest, SnapshotsOfALargeState_AreFasterBeyondTheBudget) {
   EXPECT_LT(most_, 10 * kBudget);
   EXPECT_GE(warned_, 1);
   EXPECT_LE(warned_, 30);
+}
+
+// None of them can shorten its log by a snapshot.
+TEST_F(LogBoundsTest, HaltedReplicasOfANode_ShareABound) {
+  constexpr uint64_t kBudget = 512 << 10;
+  constexpr uint32_t kGroups = 2;
+  constexpr int kLines = 200;
+  cluster_.options_.log_bytes_max = kBudget;
+  cluster_.SetGroups(kGroups);
+  for (uint32_t n = 1; n <= 3; ++n) cluster_.known_[n] = Level(2);
+  Start();
+  const auto each = [](const std::function<bool(GroupId)>& holds) {
+    return holds(GroupId(1)) && holds(GroupId(2));
+  };
+  ASSERT_TRUE(cluster_.world_.RunUntilTrue([&] {
+    return each([&](GroupId group) {
+      const uint32_t n = cluster_.leader(group);
+      return n != 0 && host(n).core(group)->configuration().level == Level(2);
+    });
+  }));
+  cluster_.Replace(3, Level(1));
+  cluster_.AwaitStart(3);
+  const auto propose = [&](GroupId group) {
+    return cluster_.Propose("new" + std::string(3000, 'x'), group).outcome ==
+           Outcome::kDone;
+  };
+  for (int i = 0; i < kLines; ++i) ASSERT_TRUE(each(propose));
+  uint64_t halted_bytes = 0;
+  EXPECT_TRUE(each([&](GroupId group) {
+    halted_bytes += host(3).core(group)->log_bytes();
+    return host(3).core(group)->halted_at() != Index();
+  }));
+  EXPECT_GT(halted_bytes, kBudget / 4 - (8 << 10));
+  EXPECT_LT(halted_bytes, kBudget / 4 + (32 << 10));
+  cluster_.Replace(3, Level(2));
+  EXPECT_TRUE(each(
+      [&](GroupId group) { return cluster_.WaitConverged(kLines, group); }));
 }
 
 // A follower needs the state while writes go on.
