@@ -214,7 +214,7 @@ absl::Status AskLongQuestions(QuorateSystem* quorate, uint64_t keys) {
   questions.push_back(all);
   questions.push_back("EXISTS");
   for (int i = 0; i < 36'000; ++i) {
-    absl::StrAppend(&questions.back(), " {many}", i);
+    absl::StrAppend(&questions.back(), " {m}", i);
   }
   for (const std::string& question : questions) {
     if (absl::Status s = quorate->Ask(question); !s.ok()) return s;
