@@ -24,7 +24,7 @@
 namespace quorate::node {
 namespace {
 
-constexpr const char* kClusters[] = {"1"};
+constexpr const char* kClusters[] = {"configuration-4", "1"};
 std::string write_name;  // NOLINT: the argument of --write.
 
 constexpr int kKeys = 60;
@@ -227,7 +227,8 @@ TEST_P(StoredClusters, OfAnEarlierProgram_AreRead) {
     session = line.substr(8);
     ASSERT_TRUE(std::getline(file, line));
     ASSERT_TRUE(line.starts_with("fenced "));
-    fenced = line.substr(7) + "\n";
+    fenced = line.substr(7);
+    if (!fenced.empty()) fenced += "\n";
     std::ostringstream text;
     text << file.rdbuf();
     ASSERT_NO_FATAL_FAILURE(
