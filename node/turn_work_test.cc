@@ -753,6 +753,13 @@ class ManyKeysTest : public TurnWorkTest {
     }
     return EncodeRequest(words);
   }
+  int ProposedCommands() {
+    const std::string text = cluster_.server(0).MetricsText();
+    const std::string line = "\nquorate_proposed_commands_total{group=\"1\"} ";
+    const size_t at = text.find(line);
+    EXPECT_NE(at, std::string::npos);
+    return std::atoi(text.c_str() + at + line.size());
+  }
 
   std::vector<std::string> keys_;
 };
@@ -801,31 +808,32 @@ TEST_F(ManyKeysTest, TransactionsOfManyConnections_ShareTurns) {
                       EncodeRequest({"MULTI"}) + Request("EXISTS", kNamed), 2),
         "+OK\r\n+QUEUED\r\n");
   }
+  int before = ProposedCommands();
+  int most = 0;  // The transactions that one turn proposed.
+  cluster_.world().SetStepHook([&](sim::MachineId machine) {
+    if (machine != cluster_.machine(0)) return;
+    const int now = ProposedCommands();
+    most = std::max(most, now - std::exchange(before, now));
+  });
   for (auto& client : clients) client->Send(EncodeRequest({"EXEC"}));
   for (auto& client : clients) {
     EXPECT_EQ(cluster_.Call(*client, ""), "*1\r\n:0\r\n");
   }
+  cluster_.world().SetStepHook(nullptr);
+  EXPECT_EQ(most, 1);
   ExpectBounded(TurnWork::kRequest + 1 + kNamed * TurnWork::kExecArgument);
 }
 
 TEST_F(ManyKeysTest, ReadOfManyKeysBehindAWrite_NeedsNoEntry) {
   // The commands that were proposed for a write and a read of so many keys.
   const auto proposed = [&](size_t keys) {
-    const auto now = [&] {
-      const std::string text = cluster_.server(0).MetricsText();
-      const std::string line =
-          "\nquorate_proposed_commands_total{group=\"1\"} ";
-      const size_t at = text.find(line);
-      EXPECT_NE(at, std::string::npos);
-      return std::atoi(text.c_str() + at + line.size());
-    };
-    const int before = now();
+    const int before = ProposedCommands();
     EXPECT_EQ(
         cluster_.Call(
             *client_,
             EncodeRequest({"SET", "{s}1", "v"}) + Request("EXISTS", keys), 2),
         "+OK\r\n:1\r\n");
-    return now() - before;
+    return ProposedCommands() - before;
   };
   EXPECT_EQ(proposed(2), 2);
   EXPECT_EQ(proposed(kv::kEntryKeysMax + 1), 1);
