@@ -52,6 +52,11 @@ class Impostor final : private StatusObserver {
   ~Impostor() { env_.transport.Stop(); }
 
   void AnswerWith(kv::PayloadKind kind) { kind_ = kind; }
+  // Answers with one result for each status, without a payload, within another.
+  void AnswerWithNested(std::vector<kv::ResultStatus> statuses) {
+    kind_ = kv::PayloadKind::kNested;
+    nested_ = std::move(statuses);
+  }
   size_t writes() const { return writes_; }
   size_t reads() const { return reads_; }
 
@@ -86,7 +91,10 @@ class Impostor final : private StatusObserver {
         return results.EndArray();
       case kv::PayloadKind::kNested:
         results.BeginNested(head);
-        results.AddInteger(head, 7);
+        for (const kv::ResultStatus status : nested_) {
+          results.AddNone({.status = status, .version = entry});
+        }
+        if (nested_.empty()) results.AddInteger(head, 7);
         return results.EndNested(/*wrote=*/false);
     }
   }
@@ -110,6 +118,7 @@ class Impostor final : private StatusObserver {
   TurnWork work_;
   PeerLinks links_;
   kv::PayloadKind kind_ = kv::PayloadKind::kNone;
+  std::vector<kv::ResultStatus> nested_;
   const NodeReport known_;
   size_t writes_ = 0;
   size_t reads_ = 0;
@@ -206,6 +215,26 @@ TEST_F(FalseResultsTest, OfTransactions_HaveAnUnknownOutcome) {
   EXPECT_EQ(Do({"MULTI"}), "+OK\r\n");
   EXPECT_EQ(Do({"APPEND", "k", "v"}), "+QUEUED\r\n");
   EXPECT_EQ(Do({"EXEC"}), "*1\r\n:7\r\n");
+}
+
+// A result for one of two keys, and one that is an error.
+TEST_F(FalseResultsTest, OfWatches_AreErrorsAndWatchNothing) {
+  using enum kv::ResultStatus;
+  impostor_->AnswerWithNested({kOk});
+  EXPECT_TRUE(Do({"WATCH", "{k}1", "{k}2"}).starts_with('-'));
+  impostor_->AnswerWithNested({kOk, kWrongType});
+  EXPECT_TRUE(Do({"WATCH", "{k}1", "{k}2"}).starts_with('-'));
+  impostor_->AnswerWithNested({});
+  EXPECT_EQ(Do({"MULTI"}), "+OK\r\n");
+  EXPECT_EQ(Do({"APPEND", "k", "v"}), "+QUEUED\r\n");
+  // One result suffices, so there are no checks.
+  EXPECT_EQ(Do({"EXEC"}), "*1\r\n:7\r\n");
+  impostor_->AnswerWithNested({kOk, kOk});
+  EXPECT_EQ(Do({"WATCH", "{k}1", "{k}2"}), "+OK\r\n");
+  impostor_->AnswerWithNested({});
+  EXPECT_EQ(Do({"MULTI"}), "+OK\r\n");
+  EXPECT_EQ(Do({"APPEND", "k", "v"}), "+QUEUED\r\n");
+  EXPECT_TRUE(Do({"EXEC"}).starts_with("-UNKNOWN "));
 }
 
 }  // namespace

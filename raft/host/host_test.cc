@@ -763,11 +763,20 @@ TEST(Host, SnapshotThatCannotBeStored_IsSentAgainAfterPauses) {
     cluster.options_.log.snapshot_sync_bytes = sync_bytes;
     const uint32_t lagging = StopFollowerForASnapshot(&cluster, 256);
     const sim::MachineId machine = cluster.machines_[lagging - 1];
+    int logged = 0;
+    cluster.world_.SetLogSink(
+        env::Severity::kError, [&](sim::SimTime, sim::MachineId, env::Severity,
+                                   std::string_view line) {
+          logged += line.find("could not store") != line.npos ||
+                    line.find("could not install") != line.npos;
+        });
     cluster.Restart(lagging);
     cluster.AwaitStart(lagging);
     cluster.world_.FailDiskOperation(machine, sim::World::DiskOperation::kSync,
                                      1, /*persistent=*/true);
     cluster.world_.RunFor(Seconds(10));
+    EXPECT_GE(logged, 1);
+    EXPECT_LE(logged, 2);
     EXPECT_EQ(cluster.node(lagging)->observer.restored, 0);
     // A snapshot has 126 chunks, and a pause takes 0.6 s.
     EXPECT_GT(cluster.world_.disk_changes(machine), 150u);

@@ -6,6 +6,7 @@ import re
 import resource
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -353,6 +354,38 @@ class LostDirectoryTest(Cleaned):
         except urllib.error.HTTPError as error:
             self.assertIn(error.code, (404, 503))
             return '' if error.code == 404 else None
+
+
+class FewDescriptorsTest(Cleaned):
+
+    def test_FewerThanConnectionsNeed_TheBoundIsLoweredAndTheLogSaysSo(self):
+
+        def few():
+            die_with_parent()
+            resource.setrlimit(resource.RLIMIT_NOFILE, (450, 450))
+
+        nodes = self.nodes()
+        nodes.processes[1] = nodes.popen(nodes.config(1), '--bootstrap', preexec_fn=few)
+        nodes.await_ready(1)
+        host, port = nodes.address(1, 'resp').split(':')
+        clients = []
+        self.addCleanup(lambda: [client.close() for client in clients])
+
+        def answer():
+            clients.append(socket.create_connection((host, int(port)), timeout=60))
+            clients[-1].sendall(b'PING\r\n')
+            return clients[-1].recv(100)
+
+        taken = 0
+        while (last := answer()) == b'+PONG\r\n':
+            taken += 1
+            self.assertLess(taken, 450)
+        self.assertEqual(b'-ERR max number of clients reached\r\n', last)
+        clients[0].sendall(b'SET key value\r\n')
+        self.assertEqual(b'+OK\r\n', clients[0].recv(100))
+        log = nodes.stop(1)
+        self.assertIn('the system allows this process 450 open files. limits.connections = 10000 needs', log)
+        self.assertIn(f'lowered to {taken}. ', log)
 
 
 class QuickstartTest(unittest.TestCase):
