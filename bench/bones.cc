@@ -50,23 +50,18 @@ constexpr Goal kGoals[] = {
 int CountMissed(const std::vector<Figure>& figures, bool all_parts) {
   int missed = 0;
   for (const Goal& goal : kGoals) {
-    const bool found = std::any_of(
-        figures.begin(), figures.end(),
-        [&goal](const Figure& figure) { return figure.name == goal.row; });
-    if (found || !all_parts) continue;
-    ++missed;
-    std::fprintf(stderr, "there is no %s\n", goal.row);
-  }
-  for (const Figure& figure : figures) {
-    for (const Goal& goal : kGoals) {
-      if (figure.name != goal.row ||
-          (figure.value >= goal.least && figure.value <= goal.most)) {
-        continue;
-      }
-      ++missed;
+    const auto figure =
+        std::find_if(figures.begin(), figures.end(),
+                     [&goal](const Figure& f) { return f.name == goal.row; });
+    if (figure == figures.end()) {
+      if (!all_parts) continue;
+      std::fprintf(stderr, "there is no %s\n", goal.row);
+    } else {
+      if (figure->value >= goal.least && figure->value <= goal.most) continue;
       std::fprintf(stderr, "%s is %g, not from %g to %g\n", goal.row,
-                   figure.value, goal.least, goal.most);
+                   figure->value, goal.least, goal.most);
     }
+    ++missed;
   }
   return missed;
 }

@@ -53,7 +53,8 @@ class QuorateSystem : public System {
   virtual void Stop(int i) = 0;
   // Starts it again, and does not wait until it serves.
   virtual absl::Status StartAgain(int i) = 0;
-  // Returns when a GET of the key through this server has succeeded.
+  // Returns when a GET of the key through this server has succeeded. kDataLoss
+  // if the answer is another value.
   virtual absl::Status AwaitRead(int i, const std::string& key,
                                  const std::string& value) = 0;
   // The sum of a metric's samples with this label on this server.

@@ -485,9 +485,7 @@ TEST(Backpressure_SlowReaders, ThatReadAFewBytesAtATime_AreNotClosed) {
   EXPECT_EQ(cluster.server(0).metrics().connections.closed_stalled, 1u);
 }
 
-// Twenty clients pipeline large writes with large results through a node that
-// does not lead.
-// The largest value of a metric that each group has, over groups.
+// The values of a metric that each group has.
 std::vector<int64_t> SamplesOf(const Server& server, std::string_view metric) {
   std::vector<int64_t> samples;
   const std::string text = server.MetricsText();
@@ -739,6 +737,8 @@ TEST(Backpressure_Requests, OpenWork_IsWhatTheGaugesShow) {
   EXPECT_TRUE(idle);
 }
 
+// Twenty clients pipeline large writes with large results through a node that
+// does not lead.
 TEST(Backpressure_Forwarding, LargeResults_NeverBreakTheLink) {
   TestCluster cluster({.nodes = 3});
   ASSERT_TRUE(cluster.AwaitLeaders());

@@ -7,16 +7,13 @@
 #include <utility>
 #include <vector>
 
-#include "env/check.h"
 #include "env/env.h"
 #include "env/outcome.h"
 #include "gtest/gtest.h"
 #include "kv/command/command.h"
 #include "kv/command/result.h"
-#include "node/base/turn_work.h"
-#include "node/peers/node_report.h"
-#include "node/peers/peer_links.h"
 #include "node/peers/peer_message.h"
+#include "node/routing/false_peer.h"
 #include "node/testing/test_cluster.h"
 
 namespace quorate::node {
@@ -27,48 +24,12 @@ constexpr size_t kLeader = 0;  // The node with the only replica.
 constexpr size_t kAsker = 1;
 constexpr Slot kSlotOfK(7629);  // The key is "k".
 
-void OneReplica(Config& config) {
-  config.shards.push_back({.group = kGroup,
-                           .name = "g1",
-                           .slots = {{0, 16383}},
-                           .replicas = {NodeId(1)}});
-}
-
-class Asker final : private StatusObserver {
+class Asker final : public FalsePeer {
  public:
-  Asker(env::Env& env, const env::TransportIdentity& identity,
-        const Config& config)
-      : env_(env),
-        config_(config),
-        work_(env.loop, config.bounds.turn_work),
-        links_(env, config_, work_) {
-    CHECK(env.transport
-              .Start(identity, config.listen.peer,
-                     {{NodeId(1), config.nodes[kLeader].peer}}, &links_)
-              .ok());
-    links_.Start([](const PeerRequest&, PeerDone done,
-                    AnswerRoom&) { done(PeerResult()); },
-                 [] {}, this);
-  }
-  ~Asker() { env_.transport.Stop(); }
-
+  using FalsePeer::FalsePeer;
   void Ask(PeerRequest request, PeerDone done) {
-    links_.To(NodeId(1)).Ask(std::move(request), std::move(done));
+    links().To(NodeId(1)).Ask(std::move(request), std::move(done));
   }
-
- private:
-  const NodeReport& Known(NodeId) override { return known_; }
-  NodeReport Report(NodeId, StoreIncarnation, const StatusQuery&) override {
-    return {.start = 1, .changes = 1};
-  }
-  void OnReport(NodeId, StoreIncarnation, const NodeReport&) override {}
-  void OnLinkOpened(NodeId) override {}
-
-  env::Env& env_;
-  const Config config_;
-  TurnWork work_;
-  PeerLinks links_;
-  const NodeReport known_;
 };
 
 class FalseRequestsTest : public ::testing::Test {
@@ -76,17 +37,7 @@ class FalseRequestsTest : public ::testing::Test {
   FalseRequestsTest() : cluster_({.nodes = 2, .adjust = OneReplica}) {
     EXPECT_TRUE(cluster_.AwaitLeaders());
     client_ = cluster_.ConnectResp(kLeader);
-    const env::TransportIdentity identity =
-        cluster_.server(kAsker).host().identity();
-    cluster_.Crash(kAsker);
-    cluster_.world().Start(
-        cluster_.machine(kAsker), [this, identity](env::Env& env) {
-          auto program =
-              std::make_shared<Asker>(env, identity, cluster_.config(kAsker));
-          asker_ = program.get();
-          return program;
-        });
-    cluster_.world().RunFor(Seconds(5));
+    asker_ = ReplaceByFalsePeer<Asker>(cluster_, kAsker, kLeader);
   }
 
   PeerResult Ask(PeerRequest request) {

@@ -6,16 +6,14 @@
 #include <utility>
 #include <vector>
 
-#include "env/check.h"
 #include "env/env.h"
 #include "env/outcome.h"
 #include "gtest/gtest.h"
 #include "kv/command/command.h"
 #include "kv/command/result.h"
-#include "node/base/turn_work.h"
 #include "node/peers/node_report.h"
-#include "node/peers/peer_links.h"
 #include "node/peers/peer_message.h"
+#include "node/routing/false_peer.h"
 #include "node/testing/test_cluster.h"
 
 namespace quorate::node {
@@ -25,32 +23,10 @@ constexpr GroupId kGroup(1);
 constexpr size_t kLeader = 0;   // The node with the only replica.
 constexpr size_t kWithout = 1;  // The node without a replica.
 
-void OneReplica(Config& config) {
-  config.shards.push_back({.group = kGroup,
-                           .name = "g1",
-                           .slots = {{0, 16383}},
-                           .replicas = {NodeId(1)}});
-}
-
 // Says that it leads, and answers each command with a result of one kind.
-class Impostor final : private StatusObserver {
+class Impostor final : public FalsePeer {
  public:
-  Impostor(env::Env& env, const env::TransportIdentity& identity,
-           const Config& config)
-      : env_(env),
-        config_(config),
-        work_(env.loop, config.bounds.turn_work),
-        links_(env, config_, work_) {
-    CHECK(env.transport
-              .Start(identity, config.listen.peer,
-                     {{NodeId(2), config.nodes[kWithout].peer}}, &links_)
-              .ok());
-    links_.Start([this](const PeerRequest& request, PeerDone done,
-                        AnswerRoom&) { done(Answer(request)); },
-                 [] {}, this);
-  }
-  ~Impostor() { env_.transport.Stop(); }
-
+  using FalsePeer::FalsePeer;
   void AnswerWith(kv::PayloadKind kind) { kind_ = kind; }
   // Answers with one result for each status, without a payload, within another.
   void AnswerWithNested(std::vector<kv::ResultStatus> statuses) {
@@ -61,7 +37,7 @@ class Impostor final : private StatusObserver {
   size_t reads() const { return reads_; }
 
  private:
-  PeerResult Answer(const PeerRequest& request) {
+  PeerResult Answer(const PeerRequest& request) override {
     PeerResult result;
     result.result.outcome = Outcome::kDone;
     if (request.kind == PeerRequest::Kind::kOpen) {
@@ -98,28 +74,20 @@ class Impostor final : private StatusObserver {
         return results.EndNested(/*wrote=*/false);
     }
   }
-  const NodeReport& Known(NodeId) override { return known_; }
   NodeReport Report(NodeId, StoreIncarnation, const StatusQuery&) override {
     return {.start = 1,
             .changes = 1,
             .rows = {{.group = kGroup,
-                      .leader = config_.node,
+                      .leader = config().node,
                       .term = kTerm,
                       .level = raft::Level(1)}}};
   }
-  void OnReport(NodeId, StoreIncarnation, const NodeReport&) override {}
-  void OnLinkOpened(NodeId) override {}
 
   // Above the terms of the leader in whose place it answers.
   static constexpr raft::Term kTerm = raft::Term(100);
 
-  env::Env& env_;
-  const Config config_;
-  TurnWork work_;
-  PeerLinks links_;
   kv::PayloadKind kind_ = kv::PayloadKind::kNone;
   std::vector<kv::ResultStatus> nested_;
-  const NodeReport known_;
   size_t writes_ = 0;
   size_t reads_ = 0;
 };
@@ -128,17 +96,7 @@ class FalseResultsTest : public ::testing::Test {
  protected:
   FalseResultsTest() : cluster_({.nodes = 2, .adjust = OneReplica}) {
     EXPECT_TRUE(cluster_.AwaitLeaders());
-    const env::TransportIdentity identity =
-        cluster_.server(kLeader).host().identity();
-    cluster_.Crash(kLeader);
-    cluster_.world().Start(cluster_.machine(kLeader),
-                           [this, identity](env::Env& env) {
-                             auto program = std::make_shared<Impostor>(
-                                 env, identity, cluster_.config(kLeader));
-                             impostor_ = program.get();
-                             return program;
-                           });
-    cluster_.world().RunFor(Seconds(5));
+    impostor_ = ReplaceByFalsePeer<Impostor>(cluster_, kLeader, kWithout);
     client_ = cluster_.ConnectResp(kWithout);
   }
 

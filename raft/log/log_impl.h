@@ -93,7 +93,6 @@ class LogImpl final : public Log {
     size_t entries = 0;
     size_t bytes = 0;
   };
-  // Live entries of an old segment.
   void Enqueue(GroupKey group, Item item);
   // OK if `group` may be written; else the reason why not.
   absl::Status Refusal(GroupKey group) const;
