@@ -15,7 +15,9 @@ namespace {
 constexpr size_t kBatchHeaderBytes = 8;
 constexpr size_t kCommandHeaderBytes = 16;
 constexpr size_t kStampBytes = 32;
+constexpr size_t kExpiryBytes = 8;
 constexpr size_t kVersionBytes = 16;
+constexpr size_t kNumbersBytes = 16;
 
 // Offsets of header fields in a command.
 constexpr size_t kOpOffset = 4;
@@ -146,12 +148,33 @@ bool FlagsAgree(const CommandView& command) {
                             : (command.flags & kRelativeExpiry) == 0;
 }
 
-void AppendStamp(std::string* out, const SessionStamp& stamp) {
-  AppendFixed<uint64_t>(out, stamp.token.client.value());
-  AppendFixed<int64_t>(out, stamp.token.open_until_ms);
-  AppendFixed<uint64_t>(out, stamp.sequence.value());
-  AppendFixed<uint64_t>(out, stamp.floor.value());
-}
+// Fields of a command, collected to be appended at once.
+class Fields {
+ public:
+  template <typename T>
+  void Add(T value) {
+    StoreFixed<T>(bytes_ + size_, value);
+    size_ += sizeof(T);
+  }
+  void AddStamp(const SessionStamp& stamp) {
+    Add<uint64_t>(stamp.token.client.value());
+    Add<int64_t>(stamp.token.open_until_ms);
+    Add<uint64_t>(stamp.sequence.value());
+    Add<uint64_t>(stamp.floor.value());
+  }
+  void AppendTo(std::string* out) {
+    out->append(bytes_, size_);
+    size_ = 0;
+  }
+
+ private:
+  // The size of an argument follows.
+  static constexpr size_t kBytesMax = kCommandHeaderBytes + kStampBytes +
+                                      kExpiryBytes + kVersionBytes +
+                                      kNumbersBytes + sizeof(uint32_t);
+  char bytes_[kBytesMax];
+  size_t size_ = 0;
+};
 
 SessionStamp TakeStamp(FixedReader* reader) {
   SessionStamp stamp;
@@ -359,9 +382,9 @@ size_t BatchBuilder::EncodedSize(const CommandSpec& spec) {
   CHECK(rule != nullptr) << "op " << static_cast<int>(spec.op);
   size_t size = kCommandHeaderBytes;
   if (spec.session.has_value()) size += kStampBytes;
-  if (spec.expire_at_ms.has_value()) size += sizeof(int64_t);
+  if (spec.expire_at_ms.has_value()) size += kExpiryBytes;
   if (spec.expected.has_value()) size += kVersionBytes;
-  if (rule->HasNumbers(kRulesVersion)) size += 2 * sizeof(int64_t);
+  if (rule->HasNumbers(kRulesVersion)) size += kNumbersBytes;
   for (std::string_view argument : spec.arguments) {
     size += sizeof(uint32_t) + argument.size();
   }
@@ -383,30 +406,31 @@ uint32_t BatchBuilder::Add(const CommandSpec& spec) {
   if (bytes_.empty()) bytes_.resize(kBatchHeaderBytes);
   const Rule& rule = *FindRule(spec.op);
   rules_ = std::max(rules_, rule.since);
-  AppendFixed<uint32_t>(&bytes_, static_cast<uint32_t>(size));
-  AppendFixed<uint8_t>(&bytes_, static_cast<uint8_t>(spec.op));
-  AppendFixed<uint8_t>(&bytes_, PresentBits(spec, rule));
-  AppendFixed<uint16_t>(&bytes_, spec.flags);
-  AppendFixed<uint16_t>(&bytes_, spec.slot.value());
-  AppendFixed<uint16_t>(&bytes_, 0);
-  AppendFixed<uint32_t>(&bytes_, static_cast<uint32_t>(spec.arguments.size()));
-  if (spec.session.has_value()) AppendStamp(&bytes_, *spec.session);
-  if (spec.expire_at_ms.has_value()) {
-    AppendFixed<int64_t>(&bytes_, *spec.expire_at_ms);
-  }
+  Fields fields;
+  fields.Add<uint32_t>(static_cast<uint32_t>(size));
+  fields.Add<uint8_t>(static_cast<uint8_t>(spec.op));
+  fields.Add<uint8_t>(PresentBits(spec, rule));
+  fields.Add<uint16_t>(spec.flags);
+  fields.Add<uint16_t>(spec.slot.value());
+  fields.Add<uint16_t>(0);
+  fields.Add<uint32_t>(static_cast<uint32_t>(spec.arguments.size()));
+  if (spec.session.has_value()) fields.AddStamp(*spec.session);
+  if (spec.expire_at_ms.has_value()) fields.Add<int64_t>(*spec.expire_at_ms);
   if (spec.expected.has_value()) {
-    AppendFixed<uint32_t>(&bytes_, spec.expected->group.value());
-    AppendFixed<uint32_t>(&bytes_, spec.expected->position);
-    AppendFixed<uint64_t>(&bytes_, spec.expected->index.value());
+    fields.Add<uint32_t>(spec.expected->group.value());
+    fields.Add<uint32_t>(spec.expected->position);
+    fields.Add<uint64_t>(spec.expected->index.value());
   }
   if (rule.HasNumbers(kRulesVersion)) {
-    AppendFixed<int64_t>(&bytes_, spec.numbers[0]);
-    AppendFixed<int64_t>(&bytes_, spec.numbers[1]);
+    fields.Add<int64_t>(spec.numbers[0]);
+    fields.Add<int64_t>(spec.numbers[1]);
   }
-  for (std::string_view argument : spec.arguments) {
-    AppendFixed<uint32_t>(&bytes_, static_cast<uint32_t>(argument.size()));
+  for (const std::string_view argument : spec.arguments) {
+    fields.Add<uint32_t>(static_cast<uint32_t>(argument.size()));
+    fields.AppendTo(&bytes_);
     bytes_.append(argument);
   }
+  fields.AppendTo(&bytes_);
   return atomic_offset_ != 0 ? atomic_count_++ : count_++;
 }
 
@@ -424,14 +448,16 @@ uint32_t BatchBuilder::BeginAtomic(Slot slot,
   if (bytes_.empty()) bytes_.resize(kBatchHeaderBytes);
   atomic_offset_ = bytes_.size();
   atomic_count_ = 0;
-  AppendFixed<uint32_t>(&bytes_, 0);  // Size, in EndAtomic.
-  AppendFixed<uint8_t>(&bytes_, static_cast<uint8_t>(Op::kAtomic));
-  AppendFixed<uint8_t>(&bytes_, session.has_value() ? kHasSession : 0);
-  AppendFixed<uint16_t>(&bytes_, 0);
-  AppendFixed<uint16_t>(&bytes_, slot.value());
-  AppendFixed<uint16_t>(&bytes_, 0);
-  AppendFixed<uint32_t>(&bytes_, 0);  // Count, in EndAtomic.
-  if (session.has_value()) AppendStamp(&bytes_, *session);
+  Fields fields;
+  fields.Add<uint32_t>(0);  // Size, in EndAtomic.
+  fields.Add<uint8_t>(static_cast<uint8_t>(Op::kAtomic));
+  fields.Add<uint8_t>(session.has_value() ? kHasSession : 0);
+  fields.Add<uint16_t>(0);
+  fields.Add<uint16_t>(slot.value());
+  fields.Add<uint16_t>(0);
+  fields.Add<uint32_t>(0);  // Count, in EndAtomic.
+  if (session.has_value()) fields.AddStamp(*session);
+  fields.AppendTo(&bytes_);
   return count_++;
 }
 

@@ -72,6 +72,14 @@ class Evaluator {
   bool VersionIs(const Record* record, const Version& expected) const {
     return record == nullptr ? expected.none() : record->version() == expected;
   }
+  // True if a kSet does the same whatever the key was. A due key is removed
+  // before a write, which counts.
+  bool Overwrites(const CommandView& command) const {
+    constexpr CommandFlags kLooks =
+        kIfAbsent | kIfPresent | kReturnOld | kKeepExpiry;
+    return (command.flags & kLooks) == 0 && !command.has_expected &&
+           keyspace_.first_due_ms().value_or(now_ms_ + 1) > now_ms_;
+  }
   // The new value as a source to share or to copy.
   ValueSource Arrived(std::string_view value);
   // Puts the key, or removes it if its expiry is due already.
@@ -179,7 +187,7 @@ bool Evaluator::Set(const CommandView& command) {
   ArgumentReader arguments = command.arguments;
   const Key key = NextKey(command, &arguments);
   const std::string_view value = arguments.Next();
-  const Record* old = FindForWrite(key);
+  const Record* old = Overwrites(command) ? nullptr : FindForWrite(key);
   bool holds = true;
   if (command.has_expected) holds = VersionIs(old, command.expected);
   if ((command.flags & kIfAbsent) != 0) holds = old == nullptr;

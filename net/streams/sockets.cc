@@ -223,7 +223,8 @@ class Sockets::Dial final : public std::enable_shared_from_this<Dial> {
     SetOption(fd, IPPROTO_TCP, TCP_USER_TIMEOUT,
               static_cast<int>(core_.options.user_timeout_dialed.ms()));
     KeepAlive(fd, core_.options.keep_alive_dialed);
-    connected_(MakeConnection(core_.poller, Detach(socket_), address_));
+    connected_(MakeConnection(core_.poller, Detach(socket_), address_,
+                              /*dialed=*/true));
   }
 
   Core& core_;
@@ -382,7 +383,8 @@ class Sockets::Acceptor final : public std::enable_shared_from_this<Acceptor> {
               static_cast<int>(core_.options.user_timeout_accepted.ms()));
     KeepAlive(fd, core_.options.keep_alive);
     if (!gone) {
-      accept_(MakeConnection(core_.poller, Detach(socket), Format(peer)));
+      accept_(MakeConnection(core_.poller, Detach(socket), Format(peer),
+                             /*dialed=*/false));
     }
   }
 

@@ -29,10 +29,12 @@ constexpr size_t kIdleCapacity = 64;
 class Stream final : public StreamPoller::Watcher,
                      public std::enable_shared_from_this<Stream> {
  public:
-  Stream(StreamPoller& poller, OwnedFd socket, std::string peer_address)
+  Stream(StreamPoller& poller, OwnedFd socket, std::string peer_address,
+         bool dialed)
       : peer_address_(std::move(peer_address)),
         poller_(poller),
-        socket_(std::move(socket)) {}
+        socket_(std::move(socket)),
+        dialed_(dialed) {}
 
   void SetObserver(env::Connection::Observer* observer) {
     CHECK(observer_ == nullptr);
@@ -72,6 +74,7 @@ class Stream final : public StreamPoller::Watcher,
   const std::string peer_address_;
   StreamPoller& poller_;
   OwnedFd socket_;
+  const bool dialed_;
   env::Connection::Observer* observer_ = nullptr;
   bool closed_ = false;
 
@@ -198,7 +201,7 @@ void Stream::End() {
 
 void Stream::Flush() {
   if (blocked_ || std::exchange(flush_queued_, true)) return;
-  poller_.Flush(this);
+  poller_.Flush(this, /*urgent=*/dialed_);
 }
 
 int Stream::Send() {
@@ -315,9 +318,10 @@ class ConnectionEnd final : public env::Connection {
 
 std::unique_ptr<env::Connection> MakeConnection(StreamPoller& poller,
                                                 OwnedFd socket,
-                                                std::string peer_address) {
+                                                std::string peer_address,
+                                                bool dialed) {
   return std::make_unique<ConnectionEnd>(std::make_shared<Stream>(
-      poller, std::move(socket), std::move(peer_address)));
+      poller, std::move(socket), std::move(peer_address), dialed));
 }
 
 }  // namespace quorate::net

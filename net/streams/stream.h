@@ -15,9 +15,12 @@
 namespace quorate::net {
 
 // Takes ownership of a connected socket. `poller` must outlive the connection.
+// What a turn writes to streams that this process dialled leaves first: other
+// nodes work with it while the turn sends to its clients.
 std::unique_ptr<env::Connection> MakeConnection(StreamPoller& poller,
                                                 OwnedFd socket,
-                                                std::string peer_address);
+                                                std::string peer_address,
+                                                bool dialed);
 
 }  // namespace quorate::net
 

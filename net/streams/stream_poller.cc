@@ -70,6 +70,7 @@ void StreamPoller::Remove(int fd, Watcher* watcher) {
   }
   Erase(reads_, watcher);
   Erase(sends_, watcher);
+  Erase(urgent_flush_, watcher);
   Erase(flush_, watcher);
 }
 
@@ -144,16 +145,18 @@ void StreamPoller::Continue() {
   });
 }
 
-void StreamPoller::Flush(Watcher* watcher) {
-  if (flush_.empty()) loop_.AtTurnEnd(this);
-  flush_.push_back(watcher);
+void StreamPoller::Flush(Watcher* watcher, bool urgent) {
+  if (urgent_flush_.empty() && flush_.empty()) loop_.AtTurnEnd(this);
+  (urgent ? urgent_flush_ : flush_).push_back(watcher);
 }
 
 void StreamPoller::OnTurnEnd() {
-  for (Watcher* watcher : flush_) {
-    if (watcher != nullptr) watcher->OnFlush();
+  for (std::vector<Watcher*>* const queue : {&urgent_flush_, &flush_}) {
+    for (Watcher* watcher : *queue) {
+      if (watcher != nullptr) watcher->OnFlush();
+    }
+    queue->clear();
   }
-  flush_.clear();
 }
 
 }  // namespace quorate::net

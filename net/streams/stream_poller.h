@@ -67,8 +67,8 @@ class StreamPoller final : public EventLoop::TurnEnd {
   void QueueRead(Watcher* watcher);
   // The same with OnSend.
   void QueueSend(Watcher* watcher);
-  // Calls OnFlush at the end of this turn.
-  void Flush(Watcher* watcher);
+  // Calls OnFlush at the end of this turn, of urgent watchers first.
+  void Flush(Watcher* watcher, bool urgent);
 
   // May be used during a call of OnRead.
   char* read_buffer() { return read_buffer_.get(); }
@@ -90,6 +90,7 @@ class StreamPoller final : public EventLoop::TurnEnd {
   // Null entries were removed meanwhile.
   std::deque<Watcher*> reads_;
   std::deque<Watcher*> sends_;
+  std::vector<Watcher*> urgent_flush_;
   std::vector<Watcher*> flush_;
   uint64_t turn_ = 0;
   // The bytes that turn `turn_` may still read and send.

@@ -58,8 +58,18 @@ constexpr size_t kKeylessArgumentsMax = 8'192;
 // The position of the command that QUORATE.DO wraps.
 constexpr size_t kWrappedAt = 4;
 
-constexpr bool IsSubcommand(const CommandRow& spec) {
-  return spec.name.find('|') != std::string_view::npos;
+// By CommandId.
+constexpr std::array<bool, kCommandCount> MakeIsSubcommand() {
+  std::array<bool, kCommandCount> is_subcommand = {};
+  for (size_t i = 0; i < kCommandCount; ++i) {
+    is_subcommand[i] = kCommands[i].name.find('|') != std::string_view::npos;
+  }
+  return is_subcommand;
+}
+constexpr std::array<bool, kCommandCount> kIsSubcommand = MakeIsSubcommand();
+
+bool IsSubcommand(const CommandRow& spec) {
+  return kIsSubcommand[static_cast<size_t>(spec.id)];
 }
 
 std::string WrongArity(const CommandRow& spec) {

@@ -1,5 +1,8 @@
 #include "node/connections/metrics.h"
 
+#include <algorithm>
+#include <bit>
+
 #include "node/base/text.h"
 
 namespace quorate::node {
@@ -7,11 +10,27 @@ namespace {
 
 constexpr size_t kErrorCodesMax = 128;
 
+// By the number of bits of a duration in microseconds: the first bucket that
+// such a duration may fall into.
+constexpr std::array<uint8_t, 64> MakeFirstBucket() {
+  std::array<uint8_t, 64> first = {};
+  for (size_t bits = 1; bits < first.size(); ++bits) {
+    const int64_t least = int64_t{1} << (bits - 1);
+    size_t i = first[bits - 1];
+    const auto& bounds = LatencyHistogram::kBoundsUs;
+    while (i < bounds.size() && least > bounds[i]) ++i;
+    first[bits] = static_cast<uint8_t>(i);
+  }
+  return first;
+}
+constexpr std::array<uint8_t, 64> kFirstBucket = MakeFirstBucket();
+
 }  // namespace
 
 void LatencyHistogram::Add(Duration duration) {
-  size_t i = 0;
-  while (i < kBoundsUs.size() && duration.us() > kBoundsUs[i]) ++i;
+  const int64_t us = std::max<int64_t>(duration.us(), 0);
+  size_t i = kFirstBucket[std::bit_width(static_cast<uint64_t>(us))];
+  while (i < kBoundsUs.size() && us > kBoundsUs[i]) ++i;
   ++buckets_[i];
   ++count_;
   sum_ = sum_ + duration;

@@ -45,7 +45,7 @@ uint64_t ReplyQueue::Push(CommandId command, ReplyFormat format,
   pending.version = version_;
   pending.silent = TakeSilence();
   pending.begun = context_.MonoNow();
-  pending.write = std::move(write);
+  if (write) pending.write = std::move(write);
   if (kept_bytes > 0) {
     pending.held_bytes = kept_bytes;
     client_.Hold(kept_bytes);
@@ -145,8 +145,12 @@ void ReplyQueue::Hold(Pending& pending) {
 }
 
 void ReplyQueue::Release(Pending& pending) {
-  client_.out().Append(std::exchange(pending.reply, {}));
-  client_.Unhold(std::exchange(pending.held_bytes, 0));
+  if (!pending.reply.empty()) {
+    client_.out().Append(std::exchange(pending.reply, {}));
+  }
+  if (pending.held_bytes > 0) {
+    client_.Unhold(std::exchange(pending.held_bytes, 0));
+  }
 }
 
 void ReplyQueue::SendComplete() {

@@ -29,7 +29,8 @@ void BatchQueue::Add(const RoutedRequest& request, const kv::CommandSpec& spec,
   const bool write = !kv::IsRead(spec.op);
   const size_t size = kv::BatchBuilder::EncodedSize(spec);
   OpenBatch& open_batch = OpenBatchFor(
-      request, {size, result_bytes, kv::WorkOf(size, ValueBytesOf(spec))});
+      request,
+      {size, result_bytes, kv::WorkOf(size, ValueBytesOf(spec, size))});
   open_batch.builder.Add(spec);
   CountItem(open_batch, open_batch.items.emplace_back(
                             request.sink, request.token, spec.slot, write,
@@ -45,8 +46,9 @@ void BatchQueue::AddAtomic(const RoutedRequest& request, Slot slot,
   size_t size = kv::BatchBuilder::AtomicOverhead(session.has_value());
   uint64_t value_bytes = 0;
   for (const kv::CommandSpec& spec : specs) {
-    size += kv::BatchBuilder::EncodedSize(spec);
-    value_bytes += ValueBytesOf(spec);
+    const size_t bytes = kv::BatchBuilder::EncodedSize(spec);
+    size += bytes;
+    value_bytes += ValueBytesOf(spec, bytes);
   }
   const bool too_large = leadership_.store() != nullptr &&
                          value_bytes > parts_.config.limits.transaction_bytes;
@@ -61,7 +63,12 @@ void BatchQueue::AddAtomic(const RoutedRequest& request, Slot slot,
                             static_cast<uint32_t>(result_bytes), too_large));
 }
 
-uint64_t BatchQueue::ValueBytesOf(const kv::CommandSpec& spec) {
+uint64_t BatchQueue::ValueBytesOf(const kv::CommandSpec& spec,
+                                  size_t encoded_bytes) {
+  if (unapplied_.CopiesNothing(
+          {.op = spec.op, .flags = spec.flags, .size_bytes = encoded_bytes})) {
+    return 0;
+  }
   const kv::Store* store = leadership_.store();
   if (store == nullptr) {
     return kv::WorkEstimate().AddValueBytes(

@@ -61,9 +61,10 @@ GroupQueue::GroupQueue(const QueueParts& parts, GroupId group,
 
 bool GroupQueue::Congested() const {
   const LimitsConfig& limits = parts_.config.limits;
+  const size_t bytes = waiting_bytes();
   return waiting_requests() >= limits.held_requests ||
-         waiting_bytes() >= limits.held_bytes ||
-         (waiting_bytes() >= limits.batch_bytes &&
+         bytes >= limits.held_bytes ||
+         (bytes >= limits.batch_bytes &&
           parts_.held.used_bytes() >= limits.held_total_bytes);
 }
 
