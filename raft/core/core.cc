@@ -325,7 +325,8 @@ MonoTime Core::Impl::DeadlineWithoutBacklog() const {
     }
     if (leader->send_backlog) return now_.mono;
     MonoTime at = std::min({leader->heartbeat_at, leader->quorum_check_at,
-                            leader->notification_at, leader->give_away_at});
+                            leader->notification_at, leader->give_away_at,
+                            leader->ask_others_at});
     if (leader->transfer) at = std::min(at, leader->transfer->deadline);
     for (const auto* reads : {&leader->round_reads, &leader->waiting_reads}) {
       if (!reads->empty()) at = std::min(at, reads->front().expires_at);

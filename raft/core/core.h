@@ -140,6 +140,9 @@ struct CoreOptions {
   // The next append carries the commit index to a follower. If there is none
   // within this time, a heartbeat does.
   Duration commit_notification_delay = Milliseconds(5);
+  // A round of read confirmations asks the members that confirmed the last one,
+  // and the others after this time. Once in a heartbeat interval it asks all.
+  Duration read_hedge_delay = Milliseconds(2);
   // Unanswered read requests; more are refused.
   uint32_t pending_reads_max = 64 << 10;
   // Points of unlikely behaviour. Null: none fires. It outlives the core.

@@ -284,6 +284,8 @@ class Core::Impl {
   void AddRead(PendingRead read);
   void ExpireReads();
   void StartRound();
+  void AskQuickMembers();
+  void AskOtherMembers();
   void ConfirmRound();
   void FinishRound();
   void ReleaseConfirmedReads();

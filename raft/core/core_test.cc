@@ -714,12 +714,83 @@ TEST_F(CoreTest, Read_WhileARoundIsOut_JoinsTheNextWithOthers) {
   EXPECT_TRUE(out_.heartbeats.empty());
   Receive(Confirm(2, 2, 1));
   ASSERT_EQ(out_.reads.size(), 1u);
-  ASSERT_EQ(out_.heartbeats.size(), 2u);
+  ASSERT_EQ(out_.heartbeats.size(), 1u);
+  EXPECT_EQ(out_.heartbeats[0].to, ReplicaId(2));
   EXPECT_EQ(out_.heartbeats[0].read_round, ReadRound(2));
   Receive(Confirm(3, 2, 1));
   EXPECT_TRUE(out_.reads.empty());
   Receive(Confirm(3, 2, 2));
   EXPECT_EQ(out_.reads.size(), 2u);
+}
+
+std::vector<ReplicaId> AskedIn(const Output& out) {
+  std::vector<ReplicaId> asked;
+  for (const Message& heartbeat : out.heartbeats) asked.push_back(heartbeat.to);
+  return asked;
+}
+
+TEST_F(CoreTest, ReadRound_AsksTheVotersThatConfirmedTheLastOne) {
+  configuration_ = VotersUpTo(5);
+  configuration_.learners = {{ReplicaId(6), NodeId(6), StoreIncarnation(6)}};
+  Start(Term(1));
+  PassToDeadline();
+  for (const uint32_t node : {2, 3}) {
+    Receive(From(node, MessageType::kPreVoteReply, 2));
+  }
+  FinishWrites();
+  for (const uint32_t node : {2, 3}) {
+    Receive(From(node, MessageType::kVoteReply, 2));
+  }
+  FinishWrites();
+  for (const uint32_t node : {2, 3}) Receive(Ack(node, 2, 2));
+  ASSERT_TRUE(core_->CanServeReads());
+  Step(ReadRequested{1});
+  EXPECT_EQ(out_.heartbeats.size(), 5u);
+  Receive(Confirm(6, 2, 1));
+  Receive(Confirm(5, 2, 1));
+  EXPECT_TRUE(out_.reads.empty());
+  Receive(Confirm(3, 2, 1));
+  EXPECT_EQ(out_.reads.size(), 1u);
+  Receive(Confirm(2, 2, 1));
+  Step(ReadRequested{2});
+  EXPECT_EQ(AskedIn(out_), (std::vector{ReplicaId(3), ReplicaId(5)}));
+  Receive(Confirm(3, 2, 2));
+  Receive(Confirm(5, 2, 2));
+  EXPECT_EQ(out_.reads.size(), 1u);
+}
+
+TEST_F(CoreTest, ReadRound_AQuickVoterIsSilent_AsksTheOthersSoon) {
+  Start(Term(1));
+  BecomeServingLeader();
+  Step(ReadRequested{1});
+  Receive(Confirm(2, 2, 1));
+  Step(ReadRequested{2});
+  EXPECT_EQ(AskedIn(out_), std::vector{ReplicaId(2)});
+  EXPECT_EQ(core_->deadline(), now_.mono + options_.read_hedge_delay);
+  PassToDeadline();
+  EXPECT_EQ(AskedIn(out_), std::vector{ReplicaId(3)});
+  EXPECT_EQ(out_.heartbeats[0].read_round, ReadRound(2));
+  Receive(Confirm(3, 2, 2));
+  EXPECT_EQ(out_.reads.size(), 1u);
+  // It confirmed the last round.
+  Step(ReadRequested{3});
+  EXPECT_EQ(AskedIn(out_), std::vector{ReplicaId(3)});
+  Receive(Confirm(3, 2, 3));
+  EXPECT_GT(core_->deadline(), now_.mono + options_.read_hedge_delay);
+}
+
+// Another voter may have become quicker.
+TEST_F(CoreTest, ReadRound_OnceInAHeartbeatInterval_AsksAll) {
+  Start(Term(1));
+  BecomeServingLeader();
+  Step(ReadRequested{1});
+  Receive(Confirm(2, 2, 1));
+  Pass(options_.heartbeat_interval);
+  Step(ReadRequested{2});
+  EXPECT_EQ(AskedIn(out_), (std::vector{ReplicaId(2), ReplicaId(3)}));
+  Receive(Confirm(3, 2, 2));
+  Step(ReadRequested{3});
+  EXPECT_EQ(AskedIn(out_), std::vector{ReplicaId(3)});
 }
 
 // The followers answer and write nothing.

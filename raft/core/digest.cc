@@ -87,6 +87,8 @@ void Core::Impl::AddLeader(const Leader& leader, CoreDigest* digest) const {
   digest->Add(leader.notification_commit);
   digest->Add(leader.read_round);
   digest->Add(leader.round_index);
+  digest->Add(leader.ask_all_at);
+  digest->Add(leader.ask_others_at);
   for (const auto* reads : {&leader.round_reads, &leader.waiting_reads}) {
     digest->Add(uint64_t{reads->size()});
     for (const PendingRead& read : *reads) {

@@ -217,6 +217,7 @@ void Progress::AddTo(CoreDigest* digest) const {
   digest->Add(last_contact_);
   digest->Add(uint64_t{wants_no_entries_});
   digest->Add(read_round_);
+  digest->Add(uint64_t{quick_});
   digest->Add(known_level_);
   digest->Add(commit_sent_);
 }

@@ -175,6 +175,10 @@ class Progress {
   // The newest read round that the follower confirmed.
   ReadRound read_round() const { return read_round_; }
   void ConfirmReadRound(ReadRound round);
+  // Whether the last read round ended by confirmations of this voter and
+  // others.
+  bool quick() const { return quick_; }
+  void set_quick(bool value) { quick_ = value; }
   // The highest level that the follower's program knows; zero until it has
   // announced one in this term.
   Level known_level() const { return known_level_; }
@@ -205,6 +209,7 @@ class Progress {
   MonoTime retry_at_ = MonoTime::Max();
   MonoTime last_contact_;
   bool wants_no_entries_ = false;
+  bool quick_ = false;
   ReadRound read_round_;
   Level known_level_;
   Index commit_sent_;

@@ -5,10 +5,14 @@
 // One round is outstanding at a time. A request joins the next round, never the
 // outstanding one: the heartbeats of that one may have left before a newer
 // leader committed an entry.
+//
+// Any majority confirms a round. So it asks the quick members first, and the
+// others only if these do not answer soon (decision 0075).
 #include <algorithm>
 #include <utility>
 
 #include "env/check.h"
+#include "raft/core/configuration.h"
 #include "raft/core/core_impl.h"
 
 namespace quorate::raft {
@@ -74,7 +78,28 @@ void Core::Impl::StartRound() {
   if (leader.round_reads.empty()) return;
   // The next heartbeat has the number of the round, too.
   if (Fires("raft.round_waits_for_heartbeat")) return Wake();
+  if (now_.mono < leader.ask_all_at) return AskQuickMembers();
+  leader.ask_all_at = now_.mono + options_.heartbeat_interval;
   BroadcastHeartbeats();
+}
+
+void Core::Impl::AskQuickMembers() {
+  Leader& leader = std::get<Leader>(role_);
+  Wake();
+  for (Progress& member : leader.members) {
+    if (member.quick()) SendHeartbeat(member);
+  }
+  leader.ask_others_at = now_.mono + options_.read_hedge_delay;
+}
+
+void Core::Impl::AskOtherMembers() {
+  Leader& leader = std::get<Leader>(role_);
+  leader.ask_others_at = MonoTime::Max();
+  for (Progress& member : leader.members) {
+    if (!member.quick() && IsVoter(log_.configuration(), member.replica())) {
+      SendHeartbeat(member);
+    }
+  }
 }
 
 void Core::Impl::ConfirmRound() {
@@ -100,6 +125,11 @@ void Core::Impl::FinishRound() {
     }
   }
   leader.round_reads.clear();
+  leader.ask_others_at = MonoTime::Max();
+  for (Progress& member : leader.members) {
+    member.set_quick(member.read_round() == leader.read_round &&
+                     IsVoter(log_.configuration(), member.replica()));
+  }
   StartRound();
 }
 

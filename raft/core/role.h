@@ -86,6 +86,10 @@ struct Leader {
   Index round_index;
   std::vector<PendingRead> round_reads;
   std::vector<PendingRead> waiting_reads;
+  // From then on, a round asks all members, which shows who confirms quickly.
+  MonoTime ask_all_at = MonoTime::Min();
+  // When the newest round asks the members that it has not asked; Max(): never.
+  MonoTime ask_others_at = MonoTime::Max();
   // Reads of this node that are confirmed and wait until their index is
   // applied.
   std::vector<std::pair<uint64_t, Index>> confirmed_reads;

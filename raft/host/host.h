@@ -201,6 +201,9 @@ class Host {
   //   kUnknown: leadership was lost, and one election timeout later the entry
   //     was neither applied nor replaced here; or a snapshot covers it, or the
   //     node stopped.
+  // There is no deadline: while this replica keeps the leadership and a
+  // majority of the disks does not store the entry, `done` waits. A caller that
+  // answers a client in time answers "unknown" and still expects `done`.
   // kNotExecuted is reported in a later turn, so that a caller who proposes
   // again at once does not keep the loop. Propose and Read may be called at any
   // time, also by Apply and by the observer.
