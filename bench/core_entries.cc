@@ -47,14 +47,14 @@ class Group {
       restored.hard_state.term = raft::Term(1);
       restored.entries.push_back(std::move(first));
       raft::CoreOptions options;
-      options.replica = IdOf(i);
-      options.group = GroupId(1);
       if (i > 0) {
         options.election_timeout_min = Seconds(1'000'000);
         options.election_timeout_max = Seconds(1'000'000);
       }
       replicas_[i].core = std::make_unique<raft::Core>(
-          options, std::move(restored), Random(1), now_);
+          std::make_shared<const raft::CoreOptions>(options),
+          raft::CoreContext{.replica = IdOf(i), .group = GroupId(1)},
+          std::move(restored), Random(1), now_);
     }
     while (!leader().CanServeReads()) {
       now_.mono = leader().deadline();

@@ -54,7 +54,7 @@ class Buffer {
     std::swap(size_, other.size_);
     return *this;
   }
-  ~Buffer() {
+  constexpr ~Buffer() {
     if (block_ != nullptr && --*block_ == 0) Free(block_);
   }
 

@@ -9,6 +9,7 @@
 #include "absl/container/inlined_vector.h"
 #include "absl/strings/str_cat.h"
 #include "absl/types/span.h"
+#include "env/boxed.h"
 #include "env/check.h"
 #include "kv/command/command.h"
 #include "kv/command/result.h"
@@ -55,9 +56,7 @@ class Store::Impl {
         pool_(options.pool),
         ownership_(options.slot_count, options.owned),
         keyspace_(std::make_unique<Keyspace>(options.hash_key,
-                                             options.slot_count, pool_)),
-        sessions_(std::make_unique<Sessions>(options.hash_key,
-                                             options.rules.sessions)) {}
+                                             options.slot_count, pool_)) {}
 
   Buffer Apply(const raft::Entry& entry, bool wants_result);
   void Advance(const raft::Entry& entry);
@@ -106,7 +105,7 @@ class Store::Impl {
   uint32_t rules_ = 1;
   Ownership ownership_;
   std::unique_ptr<Keyspace> keyspace_;
-  std::unique_ptr<Sessions> sessions_;
+  std::unique_ptr<Sessions> sessions_;  // Null: there was no session yet.
   // It is freed step by step.
   std::vector<Retired> retired_;
 
@@ -125,12 +124,20 @@ class Store::Impl {
                const Buffer& payload, ResultBuilder* results);
   void ProcessStamped(const CommandView& command, const Version& version,
                       const Buffer& payload, ResultBuilder* results);
+  // Makes them if there are none.
+  Sessions& sessions() {
+    if (sessions_ == nullptr) {
+      sessions_ = std::make_unique<Sessions>(hash_key_, limits_.sessions);
+    }
+    return *sessions_;
+  }
   size_t ExpireRows(const CommandView& command);
+  size_t ExpireRows(size_t count_max);
   void CountRefusal(ResultStatus status);
 
   // With the counts of the tables that restores replaced: totals never
-  // decrease.
-  Counters counters_;
+  // decrease. None while all are zero.
+  Boxed<Counters> counters_;
 };
 
 void Store::Impl::AdvanceTo(const raft::Entry& entry) {
@@ -149,7 +156,7 @@ Buffer Store::Impl::Apply(const raft::Entry& entry, bool wants_result) {
   const Version first{group_, entry.index, 0};
   CommandReader reader(entry.payload.view());
   if (!reader.ok()) {
-    ++counters_.refused_malformed;
+    ++counters_.Mutable().refused_malformed;
     Housekeep(0);
     return wants_result ? ResultBuilder::Refused(first) : Buffer();
   }
@@ -194,7 +201,7 @@ void Store::Impl::Prefetch(absl::Span<const Decoded> chunk) const {
 
 void Store::Impl::Run(const Decoded& one, const Version& version,
                       const Buffer& payload, ResultBuilder* results) {
-  ++counters_.commands;
+  ++counters_.Mutable().commands;
   const ResultStatus refusal =
       one.well_formed ? Refusal(one.command) : ResultStatus::kMalformed;
   if (refusal != ResultStatus::kOk) {
@@ -264,9 +271,13 @@ void Store::Impl::Process(const CommandView& command, const Version& version,
 // Since rules of version 4 a kExpire also removes rows of sessions.
 size_t Store::Impl::ExpireRows(const CommandView& command) {
   if (command.op != Op::kExpire || command.rules < 4) return 0;
-  const size_t expired =
-      sessions_->Expire(now_ms(), static_cast<size_t>(command.numbers[0]));
-  counters_.sessions_expired += expired;
+  return ExpireRows(static_cast<size_t>(command.numbers[0]));
+}
+
+size_t Store::Impl::ExpireRows(size_t count_max) {
+  if (sessions_ == nullptr) return 0;
+  const size_t expired = sessions_->Expire(now_ms(), count_max);
+  if (expired > 0) counters_.Mutable().sessions_expired += expired;
   return expired;
 }
 
@@ -274,7 +285,7 @@ void Store::Impl::ProcessStamped(const CommandView& command,
                                  const Version& version, const Buffer& payload,
                                  ResultBuilder* results) {
   const uint64_t request_hash = RequestHash(hash_key_, command);
-  const Sessions::Decision decision = sessions_->Check(
+  const Sessions::Decision decision = sessions().Check(
       command.slot, command.session, request_hash, now_ms(), command.rules);
   switch (decision.verdict) {
     case Sessions::Decision::Verdict::kRefused:
@@ -284,7 +295,7 @@ void Store::Impl::ProcessStamped(const CommandView& command,
       }
       return;
     case Sessions::Decision::Verdict::kDuplicate:
-      ++counters_.duplicates_answered;
+      ++counters_.Mutable().duplicates_answered;
       if (results != nullptr) {
         results->AddEncoded({.status = decision.result.status,
                              .kind = decision.result.kind,
@@ -303,26 +314,26 @@ void Store::Impl::ProcessStamped(const CommandView& command,
   ResultBuilder* const builder =
       results != nullptr ? results : &kept.emplace(version);
   Process(command, version, payload, builder);
-  sessions_->StoreResult(command.slot, command.session, request_hash,
+  sessions().StoreResult(command.slot, command.session, request_hash,
                          builder->last(), now_ms());
 }
 
 void Store::Impl::CountRefusal(ResultStatus status) {
   switch (status) {
     case ResultStatus::kNotOwner:
-      ++counters_.refused_not_owner;
+      ++counters_.Mutable().refused_not_owner;
       return;
     case ResultStatus::kMalformed:
-      ++counters_.refused_malformed;
+      ++counters_.Mutable().refused_malformed;
       return;
     case ResultStatus::kSessionExpired:
-      ++counters_.sessions_expired_refused;
+      ++counters_.Mutable().sessions_expired_refused;
       return;
     case ResultStatus::kSequenceReused:
-      ++counters_.sequences_reused_refused;
+      ++counters_.Mutable().sequences_reused_refused;
       return;
     default:
-      ++counters_.sessions_refused_otherwise;
+      ++counters_.Mutable().sessions_refused_otherwise;
       return;
   }
 }
@@ -333,7 +344,7 @@ void Store::Impl::Housekeep(uint32_t commands) {
   // This position differs from every command's.
   const Version by = {group_, applied_index_, commands};
   keyspace_->Expire(now_ms(), expiries, by);
-  counters_.sessions_expired += sessions_->Expire(now_ms(), expiries);
+  ExpireRows(expiries);
   Reclaim(std::min(kReclaimedPagesPerEntry + commands, kReclaimedPagesMax));
 }
 
@@ -354,7 +365,7 @@ bool Store::Impl::Reclaim(size_t pages_max) {
 }
 
 std::unique_ptr<raft::SnapshotReader> Store::Impl::TakeSnapshot() {
-  ++counters_.snapshots_taken;
+  ++counters_.Mutable().snapshots_taken;
   return std::make_unique<StoreSnapshotReader>(
       SnapshotHeader{.group = group_,
                      .hash_key = hash_key_,
@@ -364,7 +375,8 @@ std::unique_ptr<raft::SnapshotReader> Store::Impl::TakeSnapshot() {
                      .slots = ownership_.runs(),
                      .rules = rules_,
                      .removals = keyspace_->Removals()},
-      keyspace_->TakeView(), sessions_->TakeView());
+      keyspace_->TakeView(),
+      sessions_ == nullptr ? Sessions::View() : sessions_->TakeView());
 }
 
 absl::Status Store::Impl::Restore(SnapshotParser::State state) {
@@ -392,7 +404,7 @@ absl::Status Store::Impl::Restore(SnapshotParser::State state) {
         absl::StrCat("kv snapshot: the slots of group ", group_.value(),
                      " have other epochs in it than at the bootstrap"));
   }
-  counters_ = counters();  // Those of the old tables count on.
+  counters_ = Boxed(counters());  // Those of the old tables count on.
   keyspace_->DropSlots({Slot(0), Slot(static_cast<uint16_t>(slot_count_ - 1))},
                        Version{});
   retired_.push_back({std::move(keyspace_), std::move(sessions_)});
@@ -402,13 +414,13 @@ absl::Status Store::Impl::Restore(SnapshotParser::State state) {
   log_time_ = header.log_time;
   rules_ = 1;
   AdoptRules(header.rules);
-  ++counters_.snapshots_restored;
+  ++counters_.Mutable().snapshots_restored;
   return absl::OkStatus();
 }
 
 Store::Counters Store::Impl::counters() const {
-  Counters all = counters_;
-  all.sessions_made += sessions_->rows_made();
+  Counters all = counters_.has_value() ? *counters_ : Counters();
+  if (sessions_ != nullptr) all.sessions_made += sessions_->rows_made();
   all.keys_expired += keyspace_->keys_expired();
   all.pages_copied += keyspace_->page_counters().copied;
   all.pages_split += keyspace_->page_counters().split;
@@ -497,19 +509,22 @@ std::unique_ptr<raft::SnapshotWriter> Store::BeginRestore(
 }
 
 uint64_t Store::Digest() const {
+  const Sessions* const sessions = impl_->sessions_.get();
   return impl_->Combine(impl_->keyspace_->digest() +
-                        impl_->sessions_->digest());
+                        (sessions == nullptr ? 0 : sessions->digest()));
 }
 
 uint64_t Store::RecomputeDigest() const {
-  return impl_->Combine(impl_->keyspace_->RecomputeDigest() +
-                        impl_->sessions_->RecomputeDigest());
+  const Sessions* const sessions = impl_->sessions_.get();
+  return impl_->Combine(
+      impl_->keyspace_->RecomputeDigest() +
+      (sessions == nullptr ? 0 : sessions->RecomputeDigest()));
 }
 
 raft::Index Store::applied_index() const { return impl_->applied_index_; }
 WallTime Store::log_time() const { return impl_->log_time_; }
 bool Store::HasSession(Slot slot, ClientId client) const {
-  return impl_->sessions_->Has(slot, client);
+  return impl_->sessions_ != nullptr && impl_->sessions_->Has(slot, client);
 }
 
 bool Store::Owns(Slot slot) const { return impl_->ownership_.Owns(slot); }
@@ -587,9 +602,13 @@ uint64_t Store::expiring_key_count() const {
   return impl_->keyspace_->expiring_key_count();
 }
 uint64_t Store::size_bytes() const { return impl_->keyspace_->size_bytes(); }
-uint64_t Store::session_count() const { return impl_->sessions_->row_count(); }
+uint64_t Store::session_count() const {
+  return impl_->sessions_ == nullptr ? 0 : impl_->sessions_->row_count();
+}
 uint64_t Store::memory_bytes() const {
-  return impl_->keyspace_->size_bytes() + impl_->sessions_->size_bytes();
+  const Sessions* const sessions = impl_->sessions_.get();
+  return impl_->keyspace_->size_bytes() +
+         (sessions == nullptr ? 0 : sessions->size_bytes());
 }
 
 bool Store::Reclaim(size_t pages_max) { return impl_->Reclaim(pages_max); }
@@ -602,7 +621,9 @@ bool Store::shares_pages() const { return impl_->keyspace_->viewed(); }
 
 std::optional<int64_t> Store::first_due_ms() const {
   const auto key = impl_->keyspace_->first_due_ms();
-  const auto row = impl_->sessions_->first_expiry_ms();
+  const auto row = impl_->sessions_ == nullptr
+                       ? std::nullopt
+                       : impl_->sessions_->first_expiry_ms();
   if (!key.has_value() || !row.has_value()) return key.has_value() ? key : row;
   return std::min(*key, *row);
 }

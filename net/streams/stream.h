@@ -15,8 +15,8 @@
 namespace quorate::net {
 
 // Takes ownership of a connected socket. `poller` must outlive the connection.
-// What a turn writes to streams that this process dialled leaves first: other
-// nodes work with it while the turn sends to its clients.
+// At the end of a turn, streams that this process dialled send first: other
+// nodes work while the turn sends to its clients.
 std::unique_ptr<env::Connection> MakeConnection(StreamPoller& poller,
                                                 OwnedFd socket,
                                                 std::string peer_address,

@@ -46,18 +46,21 @@ kv::CommandSpec SpecOf(kv::CommandView command,
 GroupQueue::GroupQueue(const QueueParts& parts, GroupId group,
                        Callbacks callbacks)
     : parts_(parts),
-      callbacks_(std::move(callbacks)),
-      leadership_(parts_, group, [this] { callbacks_.leadership_changed(); }),
-      forwarding_(parts_, leadership_, counters_,
-                  [this] { callbacks_.wake(); }),
-      results_(parts_, leadership_),
-      batches_(parts_, leadership_, forwarding_, results_, counters_,
-               [this] { callbacks_.wake(); }),
-      long_work_(parts_.loop, parts_.work),
-      reads_(parts_, leadership_, forwarding_, batches_, results_, counters_,
-             long_work_, [this] { callbacks_.wake(); }),
-      peer_reads_(parts_, leadership_, forwarding_, long_work_),
-      blocked_(parts_.loop, group, [this] { callbacks_.wake(); }) {}
+      wake_(std::move(callbacks.wake)),
+      leadership_(parts_, group, std::move(callbacks.leadership_changed)) {}
+
+GroupQueue::Requests::Requests(const QueueParts& parts,
+                               GroupLeadership& leadership,
+                               absl::AnyInvocable<void()>& wake)
+    : forwarding(parts, leadership, counters, [&wake] { wake(); }),
+      results(parts, leadership),
+      batches(parts, leadership, forwarding, results, counters,
+              [&wake] { wake(); }),
+      long_work(parts.loop, parts.work),
+      reads(parts, leadership, forwarding, batches, results, counters,
+            long_work, [&wake] { wake(); }),
+      peer_reads(parts, leadership, forwarding, long_work),
+      blocked(parts.loop, leadership.group(), [&wake] { wake(); }) {}
 
 bool GroupQueue::Congested() const {
   const LimitsConfig& limits = parts_.config.limits;
@@ -92,13 +95,14 @@ std::optional<Admission> GroupQueue::CheckAdmission(
     return Refuse(request, slot, RequestFailure::Kind::kMoved);
   }
   const bool blocks = parts_.buggify.Fire("node.request_blocked");
-  if (blocks) callbacks_.wake();
+  if (blocks) wake_();
   const bool full = Congested() || blocks;
-  if ((full || blocked_.IsBehindOthers(request.sink)) && !request.further) {
+  WaitOrder& blocked = requests().blocked;
+  if ((full || blocked.IsBehindOthers(request.sink)) && !request.further) {
     if (full && leadership_.kind() == Leadership::Kind::kUnknown) {
       return Refuse(request, slot, RequestFailure::Kind::kOverloaded);
     }
-    blocked_.Wait(request.sink, /*has_room=*/!full);
+    blocked.Wait(request.sink, /*has_room=*/!full);
     return Admission::kBlocked;
   }
   if (result_bytes > 0) {
@@ -109,11 +113,14 @@ std::optional<Admission> GroupQueue::CheckAdmission(
     // refused comes before them, and they may wait for its reply.
     if (order.issued_reads > 0 && !request.further) return Admission::kBlocked;
     if (order.waiting_reads > 0) {
-      if (!reads_.WaitingFit(request.sink)) return Admission::kBlocked;
-      reads_.MoveToBatch(request.sink);
+      ReadQueue& reads = requests().reads;
+      if (!reads.WaitingFit(request.sink)) return Admission::kBlocked;
+      reads.MoveToBatch(request.sink);
     }
     // Answers to commands in flight unblock the sink.
-    if (!results_.Fits(request.sink, result_bytes)) return Admission::kBlocked;
+    if (!requests().results.Fits(request.sink, result_bytes)) {
+      return Admission::kBlocked;
+    }
     if (result_bytes > ResultRoom::kSmallBytes &&
         !request.sink->RoomForNext(result_bytes)) {
       return Admission::kBlocked;
@@ -125,7 +132,9 @@ std::optional<Admission> GroupQueue::CheckAdmission(
 Admission GroupQueue::Add(const RoutedRequest& request,
                           const kv::CommandSpec& spec) {
   const Admission admission = TryToAdd(request, spec);
-  if (admission == Admission::kAccepted) blocked_.GiveUpPlace(request.sink);
+  if (admission == Admission::kAccepted) {
+    requests().blocked.GiveUpPlace(request.sink);
+  }
   return admission;
 }
 
@@ -167,7 +176,7 @@ Admission GroupQueue::TryToAdd(const RoutedRequest& request,
     if (!in_batch && order.reads_in_log > 0) return Admission::kBlocked;
   }
   const size_t result_bytes =
-      in_batch ? results_.BytesOf(request.sink, spec) : 0;
+      in_batch ? requests().results.BytesOf(request.sink, spec) : 0;
   // The answers to the sink's writes unblock it. Then the read needs no entry,
   // which would copy what it returns.
   if (in_batch && kv::IsRead(spec.op) &&
@@ -180,31 +189,34 @@ Admission GroupQueue::TryToAdd(const RoutedRequest& request,
     return *admission;
   }
   if (in_batch) {
-    batches_.Add(request, spec, result_bytes);
+    requests().batches.Add(request, spec, result_bytes);
   } else {
-    reads_.Add(request, spec);
+    requests().reads.Add(request, spec);
   }
   CountHeld();
-  callbacks_.wake();
+  wake_();
   return Admission::kAccepted;
 }
 
 Admission GroupQueue::AddAtomic(const RoutedRequest& request, Slot slot,
                                 const std::optional<kv::SessionStamp>& session,
                                 absl::Span<const kv::CommandSpec> specs) {
+  Requests& to = requests();
   if (RefuseAboveLevel(request, slot, specs)) {
-    blocked_.GiveUpPlace(request.sink);
+    to.blocked.GiveUpPlace(request.sink);
     return Admission::kAccepted;
   }
-  const size_t result_bytes = results_.BytesOfAtomic(request.sink, specs);
+  const size_t result_bytes = to.results.BytesOfAtomic(request.sink, specs);
   if (const auto admission = CheckAdmission(request, slot, result_bytes)) {
-    if (*admission == Admission::kAccepted) blocked_.GiveUpPlace(request.sink);
+    if (*admission == Admission::kAccepted) {
+      to.blocked.GiveUpPlace(request.sink);
+    }
     return *admission;
   }
-  blocked_.GiveUpPlace(request.sink);
-  batches_.AddAtomic(request, slot, session, specs, result_bytes);
+  to.blocked.GiveUpPlace(request.sink);
+  to.batches.AddAtomic(request, slot, session, specs, result_bytes);
   CountHeld();
-  callbacks_.wake();
+  wake_();
   return Admission::kAccepted;
 }
 
@@ -213,7 +225,7 @@ bool GroupQueue::ReadStale(const RoutedRequest& request,
   const kv::Store* here = stale_store();
   return here != nullptr && here->Owns(spec.slot) &&
          leadership_.kind() != Leadership::Kind::kSelf &&
-         reads_.ServeStale(request, spec);
+         requests().reads.ServeStale(request, spec);
 }
 
 Admission GroupQueue::AddAgain(RoutedRequest request, const Buffer& batch) {
@@ -275,18 +287,21 @@ void GroupQueue::ReserveInherited() {
 void GroupQueue::Flush() {
   leadership_.Refresh();
   ReserveInherited();
+  if (requests_ == nullptr) return;
+  BatchQueue& batches = requests_->batches;
+  ReadQueue& reads = requests_->reads;
   if (leadership_.kind() != Leadership::Kind::kSelf ||
-      batches_.inflight() < kInflightBatchesBeforeGathering ||
-      batches_.stuck() || parts_.buggify.Fire("node.no_gathering")) {
-    batches_.CloseOpenBatches();
+      batches.inflight() < kInflightBatchesBeforeGathering || batches.stuck() ||
+      parts_.buggify.Fire("node.no_gathering")) {
+    batches.CloseOpenBatches();
   }
   if (!leadership_.pausing()) {
-    batches_.SubmitWaiting();
-    reads_.Issue();
+    batches.SubmitWaiting();
+    reads.Issue();
   }
-  batches_.ExpireProposed();
-  batches_.ExpireWaiting();
-  reads_.ExpireWaiting();
+  batches.ExpireProposed();
+  batches.ExpireWaiting();
+  reads.ExpireWaiting();
   CountHeld();
   UnblockSinks();
   if (!hosted() && waiting_requests() > 0 &&
@@ -297,31 +312,36 @@ void GroupQueue::Flush() {
 
 void GroupQueue::UnblockSinks() {
   const LimitsConfig& limits = parts_.config.limits;
-  const size_t waiting = batches_.waiting_bytes() + reads_.long_bytes();
-  if (blocked_.empty() || waiting_requests() * 2 > limits.held_requests ||
+  WaitOrder& blocked = requests_->blocked;
+  const size_t waiting =
+      requests_->batches.waiting_bytes() + requests_->reads.long_bytes();
+  if (blocked.empty() || waiting_requests() * 2 > limits.held_requests ||
       waiting * 2 > limits.held_bytes ||
       (waiting >= limits.batch_bytes &&
        parts_.held.used_bytes() * 2 > limits.held_total_bytes)) {
     return;
   }
-  blocked_.WakeAll();
+  blocked.WakeAll();
 }
 
 MonoTime GroupQueue::next_deadline() const {
-  const MonoTime answer_at = batches_.next_answer();
-  if (!batches_.has_waiting() && reads_.empty()) return answer_at;
+  if (requests_ == nullptr) return MonoTime::Max();
+  const BatchQueue& batches = requests_->batches;
+  const ReadQueue& reads = requests_->reads;
+  const MonoTime answer_at = batches.next_answer();
+  if (!batches.has_waiting() && reads.empty()) return answer_at;
   const bool pausing = leadership_.pausing();
   // The queue waits for room or for a read point; an answer will wake it.
   if (!pausing && leadership_.kind() != Leadership::Kind::kUnknown &&
-      (batches_.Submittable() || !batches_.has_waiting())) {
-    const MonoTime expires_at = reads_.next_deadline();
-    return batches_.stuck()
-               ? std::min({answer_at, expires_at, batches_.next_deadline()})
+      (batches.Submittable() || !batches.has_waiting())) {
+    const MonoTime expires_at = reads.next_deadline();
+    return batches.stuck()
+               ? std::min({answer_at, expires_at, batches.next_deadline()})
                : std::min(answer_at, expires_at);
   }
   const MonoTime retry_at = pausing ? leadership_.retry_at() : MonoTime::Max();
   return std::min(
-      {retry_at, answer_at, batches_.next_deadline(), reads_.next_deadline()});
+      {retry_at, answer_at, batches.next_deadline(), reads.next_deadline()});
 }
 
 }  // namespace quorate::node

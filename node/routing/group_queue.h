@@ -10,6 +10,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <utility>
 
@@ -42,6 +43,8 @@ enum class Admission : uint8_t {
 };
 
 // The whole of one group: it admits requests and decides when its parts act.
+// The parts are made for the first request. A node may have thousands of groups
+// without any.
 //
 // Invariant: an accepted request has exactly one answer.
 class GroupQueue {
@@ -70,25 +73,28 @@ class GroupQueue {
   // of waiting requests do not apply again: it was accepted before.
   Admission AddAgain(RoutedRequest request, const Buffer& batch);
   // Cancels the OnUnblocked that `sink` waits for.
-  void ForgetBlocked(RequestSink* sink) { blocked_.Forget(sink); }
+  void ForgetBlocked(RequestSink* sink) {
+    if (requests_ != nullptr) requests_->blocked.Forget(sink);
+  }
   // Serves or fails the sink's parked reads (node/routing/read_queue.h).
-  void ServeParked(RequestSink* sink) { reads_.ServeParked(sink); }
-  void DropParked(RequestSink* sink) { reads_.DropParked(sink); }
+  void ServeParked(RequestSink* sink) { requests().reads.ServeParked(sink); }
+  void DropParked(RequestSink* sink) { requests().reads.DropParked(sink); }
 
   // ---- For other nodes (node/routing/forwarding.h).
   // Proposes a batch of another node when there is room. kNotExecuted with the
   // leader's name unless this node leads and accepts the stamp.
   void ApplyForPeer(const ForwardStamp& stamp, Buffer payload, PeerDone done) {
-    if (!forwarding_.Accept(stamp)) return done(forwarding_.NotLeading());
-    batches_.AddForPeer(stamp, std::move(payload), std::move(done));
-    callbacks_.wake();
+    Forwarding& forwarding = requests().forwarding;
+    if (!forwarding.Accept(stamp)) return done(forwarding.NotLeading());
+    requests().batches.AddForPeer(stamp, std::move(payload), std::move(done));
+    wake_();
   }
   // Evaluates a batch of reads of another node at a read point.
   void ReadForPeer(Buffer payload, PeerDone done, AnswerRoom& room) {
-    peer_reads_.Serve(std::move(payload), std::move(done), room);
+    requests().peer_reads.Serve(std::move(payload), std::move(done), room);
   }
   PeerResult OpenForPeer(const ForwardStamp& replaces) {
-    return forwarding_.OpenForPeer(replaces);
+    return requests().forwarding.OpenForPeer(replaces);
   }
 
   // ---- For the router.
@@ -118,19 +124,50 @@ class GroupQueue {
   const kv::Store* stale_store() const {
     return leadership_.applied_of_leader() ? store() : nullptr;
   }
-  const QueueCounters& counters() const { return counters_; }
+  QueueCounters counters() const {
+    return requests_ == nullptr ? QueueCounters() : requests_->counters;
+  }
   size_t waiting_requests() const {
-    return batches_.waiting_requests() + reads_.waiting_requests();
+    return requests_ == nullptr ? 0
+                                : requests_->batches.waiting_requests() +
+                                      requests_->reads.waiting_requests();
   }
   // The bytes of waiting requests, and of reads whose answers take several
   // turns. Those of reads that moved to a batch count
   // until the next read point is requested.
   size_t waiting_bytes() const {
-    return batches_.waiting_bytes() + reads_.waiting_bytes();
+    return requests_ == nullptr ? 0
+                                : requests_->batches.waiting_bytes() +
+                                      requests_->reads.waiting_bytes();
   }
-  size_t inflight() const { return batches_.inflight(); }
+  size_t inflight() const {
+    return requests_ == nullptr ? 0 : requests_->batches.inflight();
+  }
 
  private:
+  // The parts that hold and answer requests.
+  struct Requests {
+    // All outlive the object. `wake` requests a Flush.
+    Requests(const QueueParts& parts, GroupLeadership& leadership,
+             absl::AnyInvocable<void()>& wake);
+
+    QueueCounters counters;
+    Forwarding forwarding;
+    ResultRoom results;
+    BatchQueue batches;
+    LongWork long_work;
+    ReadQueue reads;
+    PeerReads peer_reads;
+    WaitOrder blocked;  // Sinks that wait because too many requests wait.
+  };
+
+  // Makes the parts if there are none.
+  Requests& requests() {
+    if (requests_ == nullptr) {
+      requests_ = std::make_unique<Requests>(parts_, leadership_, wake_);
+    }
+    return *requests_;
+  }
   // True if as many requests or bytes wait as limits.held_requests and
   // limits.held_bytes allow. If the requests of all groups have more than
   // limits.held_total_bytes, a group holds about one batch.
@@ -154,16 +191,9 @@ class GroupQueue {
   void UnblockSinks();
 
   const QueueParts& parts_;
-  Callbacks callbacks_;
-  QueueCounters counters_;
+  absl::AnyInvocable<void()> wake_;  // Callbacks::wake.
   GroupLeadership leadership_;
-  Forwarding forwarding_;
-  ResultRoom results_;
-  BatchQueue batches_;
-  LongWork long_work_;
-  ReadQueue reads_;
-  PeerReads peer_reads_;
-  WaitOrder blocked_;  // Sinks that wait because too many requests wait.
+  std::unique_ptr<Requests> requests_;  // Null: there was no request yet.
   // The memory of the store here, as counted in the node's budget.
   uint64_t counted_memory_bytes_ = 0;
   uint64_t counted_held_bytes_ = 0;  // In QueueParts::held.

@@ -37,7 +37,15 @@ void Upkeep::SweepChanged() {
     group.changed = false;
     ArmSweep(id, group);
     ArmReclaim(id, group);
+    if (IsIdle(group)) groups_.erase(id);
   }
+}
+
+// A sweep that may begin now, or might have begun before, need not be kept.
+bool Upkeep::IsIdle(const Group& group) const {
+  return !group.proposing && !group.reclaiming &&
+         group.sweep_at == MonoTime::Max() &&
+         group.sweep_from <= loop_.ReadClock().mono;
 }
 
 const kv::Store* Upkeep::LedStore(GroupId id) const {

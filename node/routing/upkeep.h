@@ -58,6 +58,8 @@ class Upkeep {
   };
 
   void SweepChanged();
+  // True if there is nothing to remember of the group.
+  bool IsIdle(const Group& group) const;
   // Sets the timer for the group's next due key, if this node leads it.
   void ArmSweep(GroupId id, Group& group);
   void Sweep(GroupId id);
@@ -72,6 +74,7 @@ class Upkeep {
   env::Loop& loop_;
   const BoundsConfig& bounds_;
   raft::Host& host_;
+  // SweepChanged removes those that are idle.
   absl::btree_map<GroupId, Group> groups_;
   std::vector<GroupId> changed_;
   env::Pending deferred_;

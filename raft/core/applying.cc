@@ -15,13 +15,13 @@ void Core::Impl::ApplyCommitted() {
     return;
   }
   const uint64_t room =
-      options_.gate == nullptr ? UINT64_MAX : options_.gate->ApplyRoom();
+      context_.gate == nullptr ? UINT64_MAX : context_.gate->ApplyRoom();
   if (room == 0) {
     apply_backlog_ = true;
     return;
   }
   const uint64_t bytes_max = std::min<uint64_t>(
-      room, Fires("raft.apply_one_entry") ? 1 : options_.apply_bytes_max);
+      room, Fires("raft.apply_one_entry") ? 1 : options_->apply_bytes_max);
   log_.SliceByBytes(applied_, end, bytes_max, &out_->apply);
   size_t known = 0;
   for (const Entry& entry : out_->apply) {
@@ -29,9 +29,9 @@ void Core::Impl::ApplyCommitted() {
       HaltBefore(entry.index);
       break;
     }
-    const uint64_t work = options_.gate == nullptr
+    const uint64_t work = context_.gate == nullptr
                               ? entry.size_bytes()
-                              : options_.gate->WorkOf(entry);
+                              : context_.gate->WorkOf(entry);
     if (known > 0 && out_->apply_work + work > bytes_max) break;
     out_->apply_work += work;
     ++known;

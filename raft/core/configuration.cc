@@ -95,6 +95,7 @@ Members TakeMembers(FixedReader* reader, uint8_t version) {
   Members members;
   const auto count = reader->Take<uint32_t>();
   if (count > kConfigurationMembersMax) reader->Fail();
+  if (reader->ok()) members.reserve(count);
   for (uint32_t i = 0; i < count && reader->ok(); ++i) {
     Member member;
     member.replica = ReplicaId(reader->Take<uint64_t>());

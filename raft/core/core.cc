@@ -39,9 +39,11 @@ void Output::Clear() {
   deadline = MonoTime::Max();
 }
 
-Core::Impl::Impl(const CoreOptions& options, Restored restored, Random random,
+Core::Impl::Impl(std::shared_ptr<const CoreOptions> options,
+                 const CoreContext& context, Restored restored, Random random,
                  Now now)
-    : options_(options),
+    : options_(std::move(options)),
+      context_(context),
       random_(random),
       hard_state_(restored.hard_state),
       written_hard_state_(restored.hard_state),
@@ -51,19 +53,21 @@ Core::Impl::Impl(const CoreOptions& options, Restored restored, Random random,
       commit_(restored.snapshot.position.index),
       applied_(commit_),
       halted_at_(
-          KnowsLevels(restored.snapshot.configuration, options.known_level)
+          KnowsLevels(restored.snapshot.configuration, context.known_level)
               ? Index()
               : commit_ + 1),
       applied_log_time_(restored.snapshot.log_time),
       applied_latest_(restored.snapshot.latest),
-      snapshot_(std::move(restored.snapshot)),
       now_(now) {
-  CHECK_NE(options_.replica, ReplicaId());
-  CHECK_GT(options_.election_timeout_min, options_.heartbeat_interval);
-  CHECK_GE(options_.election_timeout_max, options_.election_timeout_min);
+  if (restored.snapshot != kNoSnapshot) {
+    snapshot_ = Boxed(std::move(restored.snapshot));
+  }
+  CHECK_NE(context_.replica, ReplicaId());
+  CHECK_GT(options_->election_timeout_min, options_->heartbeat_interval);
+  CHECK_GE(options_->election_timeout_max, options_->election_timeout_min);
   log_.Adopt(restored.entries);
   CHECK_GE(hard_state_.term, log_.last().term);
-  CHECK(log_.Matches(snapshot_.position));
+  CHECK(log_.Matches(snapshot().position));
   durable_ = log_.last().index;
   commit_ = std::max(commit_, std::min(restored.commit, durable_));
   reacted_commit_ = commit_;
@@ -71,8 +75,8 @@ Core::Impl::Impl(const CoreOptions& options, Restored restored, Random random,
   apply_backlog_ = applied_ < ApplyEnd();
   // Replies to read requests from before a restart must not match new requests.
   // The source of randomness differs from one start to the next.
-  next_read_id_ = random_.Bits("raft.read_id", options_.replica.value(),
-                               options_.group.value());
+  next_read_id_ = random_.Bits("raft.read_id", context_.replica.value(),
+                               context_.group.value());
   ResetElectionTimer();
 }
 
@@ -110,7 +114,7 @@ void Core::Impl::Step(Now now, Input& input, Output* output) {
 }
 
 void Core::Impl::OnMessage(const Message& message) {
-  if (message.to != options_.replica || message.from == options_.replica ||
+  if (message.to != context_.replica || message.from == context_.replica ||
       message.from == ReplicaId() || message.term == Term() ||
       message.term > kTermMax) {
     DropInvalid();
@@ -121,7 +125,7 @@ void Core::Impl::OnMessage(const Message& message) {
 
 void Core::Impl::OnTimer() {
   apply_backlog_ = false;
-  if (std::holds_alternative<Leader>(role_)) {
+  if (leads()) {
     LeaderTimeout();
     return;
   }
@@ -216,7 +220,7 @@ void Core::Impl::Dispatch(const Message& message) {
 Message Core::Impl::NewMessage(MessageType type, ReplicaId to) const {
   Message message;
   message.type = type;
-  message.from = options_.replica;
+  message.from = context_.replica;
   message.to = to;
   message.term = hard_state_.term;
   return message;
@@ -265,7 +269,7 @@ void Core::Impl::FinishStep() {
       incoming_snapshot_->snapshot.position.index <= commit_) {
     DiscardIncomingSnapshot();
   }
-  if (Leader* leader = std::get_if<Leader>(&role_)) {
+  if (Leader* leader = LeaderOrNull()) {
     if (std::exchange(leader->commit_due, false)) TryCommit();
   }
   ReactToCommit();
@@ -275,7 +279,7 @@ void Core::Impl::FinishStep() {
   if (halted() && !std::holds_alternative<Follower>(role_)) {
     BecomeFollower(hard_state_.term, ReplicaId());
   }
-  if (std::holds_alternative<Leader>(role_)) {
+  if (leads()) {
     SendToMembers();
     ScheduleCommitNotification();
   }
@@ -319,7 +323,7 @@ MonoTime Core::Impl::ComputeDeadline() const {
 }
 
 MonoTime Core::Impl::DeadlineWithoutBacklog() const {
-  if (const Leader* leader = std::get_if<Leader>(&role_)) {
+  if (const Leader* leader = LeaderOrNull()) {
     if (leader->members.empty() && leader->waiting_reads.empty()) {
       return MonoTime::Max();
     }
@@ -353,11 +357,11 @@ ReplicaId Core::Impl::leader() const {
   if (const Follower* follower = std::get_if<Follower>(&role_)) {
     return follower->leader;
   }
-  return std::holds_alternative<Leader>(role_) ? options_.replica : ReplicaId();
+  return leads() ? context_.replica : ReplicaId();
 }
 
 bool Core::Impl::quiet() const {
-  if (const Leader* leader = std::get_if<Leader>(&role_)) {
+  if (const Leader* leader = LeaderOrNull()) {
     return leader->quiet_from != MonoTime::Max();
   }
   const Follower* follower = std::get_if<Follower>(&role_);
@@ -367,7 +371,7 @@ bool Core::Impl::quiet() const {
 
 std::vector<Core::FollowerStatus> Core::Impl::followers() const {
   std::vector<FollowerStatus> statuses;
-  if (const Leader* leader = std::get_if<Leader>(&role_)) {
+  if (const Leader* leader = LeaderOrNull()) {
     statuses.reserve(leader->members.size());
     for (const Progress& member : leader->members) {
       statuses.push_back(
@@ -376,7 +380,7 @@ std::vector<Core::FollowerStatus> Core::Impl::followers() const {
            !IsInactive(member), LogPosition()});
       if (member.state() == Progress::State::kSnapshot &&
           now_.mono - LastContact(member) <
-              options_.snapshot_transfer_timeout) {
+              options_->snapshot_transfer_timeout) {
         statuses.back().snapshot = member.pending_snapshot().snapshot.position;
       }
     }
@@ -386,7 +390,7 @@ std::vector<Core::FollowerStatus> Core::Impl::followers() const {
 
 void Core::Impl::GetInFlight(std::vector<FollowerInFlight>* followers) const {
   followers->clear();
-  const Leader* leader = std::get_if<Leader>(&role_);
+  const Leader* leader = LeaderOrNull();
   if (leader == nullptr) return;
   for (const Progress& member : leader->members) {
     const size_t bytes = member.inflights().bytes();
@@ -397,7 +401,7 @@ void Core::Impl::GetInFlight(std::vector<FollowerInFlight>* followers) const {
 
 void Core::Impl::GetMatches(std::vector<FollowerMatch>* matches) const {
   matches->clear();
-  const Leader* const leader = std::get_if<Leader>(&role_);
+  const Leader* const leader = LeaderOrNull();
   if (leader == nullptr) return;
   for (const Progress& member : leader->members) {
     matches->push_back({member.replica(), member.match()});
@@ -420,23 +424,24 @@ void Core::Impl::CheckInvariants() const {
   CHECK_LE(durable_, last.index);
   CHECK_LE(last.term, hard_state_.term);
   CHECK_LE(durable_hard_state_.term, hard_state_.term);
-  CHECK_LE(log_.start().index, snapshot_.position.index);
-  CHECK_LE(snapshot_.position.index, applied_);
+  CHECK_LE(log_.start().index, snapshot().position.index);
+  CHECK_LE(snapshot().position.index, applied_);
   if (incoming_snapshot_.has_value()) {
     CHECK_LE(incoming_snapshot_->staged, incoming_snapshot_->accepted);
     CHECK_LE(incoming_snapshot_->accepted,
              incoming_snapshot_->snapshot.size_bytes);
   }
-  if (const Leader* leader = std::get_if<Leader>(&role_)) {
+  if (const Leader* leader = LeaderOrNull()) {
     // A leader first appends an entry of its own term, and no other replica
     // appends to its log.
     CHECK_EQ(last.term, hard_state_.term);
-    CHECK_EQ(hard_state_.voted_for, options_.replica);
+    CHECK_EQ(hard_state_.voted_for, context_.replica);
     CHECK(!installing());
     for (const Progress& member : leader->members) {
       CHECK_LT(member.match(), member.next());
       CHECK_LE(member.match(), last.index);
       CHECK_LE(member.next(), last.index + 1);
+      if (member.state() != Progress::State::kSnapshot) continue;
       const Progress::PendingSnapshot& transfer = member.pending_snapshot();
       CHECK_LE(transfer.staged, transfer.next);
       CHECK_LE(transfer.next, transfer.snapshot.size_bytes);
@@ -451,10 +456,11 @@ void Core::Impl::CheckInvariants() const {
 
 // ---- Core
 
-Core::Core(const CoreOptions& options, Restored restored, Random random,
+Core::Core(std::shared_ptr<const CoreOptions> options,
+           const CoreContext& context, Restored restored, Random random,
            Now now)
-    : impl_(std::make_unique<Impl>(options, std::move(restored), random, now)) {
-}
+    : impl_(std::make_unique<Impl>(std::move(options), context,
+                                   std::move(restored), random, now)) {}
 Core::~Core() = default;
 Core::Core(const Core& other) : impl_(std::make_unique<Impl>(*other.impl_)) {}
 

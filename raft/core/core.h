@@ -90,12 +90,21 @@ class HostGate {
   ~HostGate() = default;
 };
 
-struct CoreOptions {
+// Which replica a core is, and what it uses.
+struct CoreContext {
   ReplicaId replica;
   GroupId group;  // Only a key of random draws.
   // The highest level that this program knows. A replica halts before a
   // configuration of a higher one.
   Level known_level{1};
+  // Points of unlikely behaviour. Null: none fires. It outlives the core.
+  env::Buggify* buggify = nullptr;
+  // Null: every link has room, and every entry is known. It outlives the core.
+  HostGate* gate = nullptr;
+};
+
+// May be the same for all cores of a node.
+struct CoreOptions {
   // A follower without contact to a leader campaigns after a time that is drawn
   // for each wait, uniform in [min, max].
   Duration election_timeout_min = Milliseconds(300);
@@ -145,10 +154,6 @@ struct CoreOptions {
   Duration read_hedge_delay = Milliseconds(2);
   // Unanswered read requests; more are refused.
   uint32_t pending_reads_max = 64 << 10;
-  // Points of unlikely behaviour. Null: none fires. It outlives the core.
-  env::Buggify* buggify = nullptr;
-  // Null: every link has room, and every entry is known. It outlives the core.
-  HostGate* gate = nullptr;
 };
 
 // The data of a replica that recovery read from the disk.
@@ -450,7 +455,8 @@ class Core {
  public:
   // Starts as a follower without a known leader. `random` is used for election
   // timeouts and, with the clocks, for the ids of forwarded reads.
-  Core(const CoreOptions& options, Restored restored, Random random, Now now);
+  Core(std::shared_ptr<const CoreOptions> options, const CoreContext& context,
+       Restored restored, Random random, Now now);
   ~Core();
   // A copy for a search of states. It has the same gate and points of unlikely
   // behaviour.

@@ -15,6 +15,7 @@
 #define QUORATE_RAFT_CORE_CORE_IMPL_H_
 
 #include <algorithm>
+#include <memory>
 #include <optional>
 #include <vector>
 
@@ -32,6 +33,8 @@ inline constexpr Term kTermMax(uint64_t{1} << 62);
 inline constexpr Index kIndexMax(uint64_t{1} << 62);
 // Messages that wait until term and vote are durable.
 inline constexpr size_t kHeldMessagesMax = 64;
+// The snapshot of a replica that has none.
+inline constexpr SnapshotDescriptor kNoSnapshot = {};
 // No leader is quiet for longer.
 inline constexpr Duration kQuietMax = Seconds(3600);
 
@@ -47,7 +50,8 @@ inline constexpr Duration kQuietMax = Seconds(3600);
 // with the role.
 class Core::Impl {
  public:
-  Impl(const CoreOptions& options, Restored restored, Random random, Now now);
+  Impl(std::shared_ptr<const CoreOptions> options, const CoreContext& context,
+       Restored restored, Random random, Now now);
 
   // Moves out of `input`.
   void Step(Now now, Input& input, Output* output);
@@ -58,7 +62,7 @@ class Core::Impl {
 
   RoleKind role() const;
   ReplicaId leader() const;
-  ReplicaId replica() const { return options_.replica; }
+  ReplicaId replica() const { return context_.replica; }
   const HardState& hard_state() const { return hard_state_; }
   const LogView& log() const { return log_; }
   Index commit_index() const { return commit_; }
@@ -78,7 +82,9 @@ class Core::Impl {
     return std::min(halted() ? commit_ : applied_, durable_);
   }
   size_t apply_backlog_bytes() const { return halted() ? 0 : unapplied_bytes_; }
-  const SnapshotDescriptor& snapshot() const { return snapshot_; }
+  const SnapshotDescriptor& snapshot() const {
+    return snapshot_.has_value() ? *snapshot_ : kNoSnapshot;
+  }
   WallTime applied_log_time() const { return applied_log_time_; }
   WallTime applied_latest() const { return applied_latest_; }
   // Log time of the leader's next entry.
@@ -126,7 +132,16 @@ class Core::Impl {
   void Emit(Event::Kind kind, Index index = Index());
   void DropInvalid() { Emit(Event::Kind::kInvalidMessage); }
   bool Fires(Site point) const {
-    return options_.buggify != nullptr && options_.buggify->Fire(point);
+    return context_.buggify != nullptr && context_.buggify->Fire(point);
+  }
+
+  bool leads() const { return std::holds_alternative<Boxed<Leader>>(role_); }
+  // Require: leads().
+  Leader& leader_role() { return *std::get<Boxed<Leader>>(role_); }
+  const Leader& leader_role() const { return *std::get<Boxed<Leader>>(role_); }
+  Leader* LeaderOrNull() { return leads() ? &leader_role() : nullptr; }
+  const Leader* LeaderOrNull() const {
+    return leads() ? &leader_role() : nullptr;
   }
 
   // ---- election.cc
@@ -176,7 +191,7 @@ class Core::Impl {
   // The write of this Step has the entries from `index` on.
   void WriteFrom(Index index);
   bool MayStage(size_t bytes) const {
-    return options_.gate == nullptr || options_.gate->MayStage(bytes);
+    return context_.gate == nullptr || context_.gate->MayStage(bytes);
   }
   static size_t SizeBehind(const EntryList& entries, size_t known);
   void OnAppend(const Message& message);
@@ -187,9 +202,7 @@ class Core::Impl {
   void AckMatch(AppendNumber number, Index matched);
   void OnAppendReply(const Message& message);
   // The number of the leader's next kAppend or kSnapshotChunk.
-  AppendNumber NextNumber() const {
-    return std::get<Leader>(role_).last_append + 1;
-  }
+  AppendNumber NextNumber() const { return leader_role().last_append + 1; }
   void OnHeartbeat(const Message& message);
   void OnHeartbeatReply(const Message& message);
   void SendAppends(Progress& member);
@@ -215,8 +228,8 @@ class Core::Impl {
   MonoTime LastContact(const Progress& member) const;
   void Retry(Progress& member);
   bool MaySend(const Progress& member, HostGate::Load load) const {
-    return options_.gate == nullptr ||
-           options_.gate->MaySend(member.replica(), load);
+    return context_.gate == nullptr ||
+           context_.gate->MaySend(member.replica(), load);
   }
   void OnRoomToSend(const RoomToSend& event);
   void AppendNoops();
@@ -242,7 +255,7 @@ class Core::Impl {
   bool DiskIsBehind(const Leader& leader) const;
   // Whether the disk of this node is behind, whichever group's bytes it has.
   bool MayWrite(size_t bytes) const {
-    return options_.gate == nullptr || options_.gate->MayWrite(bytes);
+    return context_.gate == nullptr || context_.gate->MayWrite(bytes);
   }
   // Whether the leader should send no entries now.
   bool WantsNoEntries() const;
@@ -315,7 +328,8 @@ class Core::Impl {
   bool AlreadyCovered(LogPosition position);
   void ReplyToChunk(const IncomingSnapshot& incoming, bool reject);
 
-  const CoreOptions options_;
+  const std::shared_ptr<const CoreOptions> options_;
+  const CoreContext context_;
   const Random random_;
   uint64_t campaigns_ = 0;  // Pre-votes that it began in this term.
   uint64_t next_read_id_ = 0;
@@ -342,7 +356,7 @@ class Core::Impl {
   Index durable_;
   // Rises when an index may hold another entry than before.
   uint64_t epoch_ = 1;
-  SnapshotDescriptor snapshot_;
+  Boxed<SnapshotDescriptor> snapshot_;  // None if it has none.
   Boxed<IncomingSnapshot> incoming_snapshot_;
 
   Role role_;

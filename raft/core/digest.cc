@@ -5,8 +5,8 @@
 namespace quorate::raft {
 
 uint64_t Core::Impl::Digest(MonoTime now) const {
-  CoreDigest digest(now, options_.election_timeout_max * 2);
-  digest.Add(options_.replica);
+  CoreDigest digest(now, options_->election_timeout_max * 2);
+  digest.Add(context_.replica);
   digest.Add(campaigns_);
   digest.Add(next_read_id_);
   digest.Add(hard_state_);
@@ -21,7 +21,7 @@ uint64_t Core::Impl::Digest(MonoTime now) const {
   digest.Add(uint64_t{apply_backlog_});
   digest.Add(durable_);
   digest.Add(epoch_);
-  digest.Add(snapshot_.position);
+  digest.Add(snapshot().position);
   digest.Add(uint64_t{incoming_snapshot_.has_value()});
   if (incoming_snapshot_.has_value()) {
     digest.Add(incoming_snapshot_->snapshot.position);
@@ -47,7 +47,7 @@ void Core::Impl::AddLog(CoreDigest* digest) const {
 
 void Core::Impl::AddRole(CoreDigest* digest) const {
   digest->Add(static_cast<uint64_t>(role()));
-  if (const Leader* leader = std::get_if<Leader>(&role_)) {
+  if (const Leader* leader = LeaderOrNull()) {
     return AddLeader(*leader, digest);
   }
   digest->Add(election_deadline_);

@@ -12,7 +12,7 @@ namespace quorate::raft {
 void Core::Impl::SetTerm(Term term) {
   CHECK_GT(term, hard_state_.term);
   hard_state_ = {term, ReplicaId()};
-  held_.clear();
+  held_ = std::vector<Message>();
   campaigns_ = 0;
   Emit(Event::Kind::kTermChanged);
 }
@@ -26,10 +26,10 @@ void Core::Impl::SetVote(ReplicaId replica) {
 // collided once are unlikely to collide again (Raft paper 5.2).
 void Core::Impl::SetElectionTimer(MonoTime from) {
   const uint64_t entity =
-      options_.replica.value() << 32 | options_.group.value();
+      context_.replica.value() << 32 | context_.group.value();
   election_deadline_ =
-      from + random_.Between(options_.election_timeout_min,
-                             options_.election_timeout_max,
+      from + random_.Between(options_->election_timeout_min,
+                             options_->election_timeout_max,
                              "raft.election_timeout", entity,
                              Mix64(hard_state_.term.value()) + campaigns_);
 }
@@ -38,10 +38,10 @@ void Core::Impl::SetElectionTimer(MonoTime from) {
 // its last contact. A leader always has contact to itself; check-quorum ends
 // its role in time.
 bool Core::Impl::HasRecentLeaderContact() const {
-  if (std::holds_alternative<Leader>(role_)) return true;
+  if (leads()) return true;
   const Follower* follower = std::get_if<Follower>(&role_);
   return follower != nullptr && follower->leader != ReplicaId() &&
-         now_.mono - LeaderContact() < options_.election_timeout_min;
+         now_.mono - LeaderContact() < options_->election_timeout_min;
 }
 
 // The last message of the leader, or the last pulse of its node while the group
@@ -50,12 +50,12 @@ MonoTime Core::Impl::LeaderContact() const {
   const Follower& follower = std::get<Follower>(role_);
   if (follower.quiet_from == MonoTime::Max()) return follower.last_contact;
   const MonoTime pulse =
-      options_.gate->LastPulse(follower.leader, follower.quiet_from);
+      context_.gate->LastPulse(follower.leader, follower.quiet_from);
   return std::max(follower.last_contact, std::min(pulse, follower.quiet_until));
 }
 
 void Core::Impl::LeaveRole() {
-  if (std::holds_alternative<Leader>(role_)) FailReads();
+  if (leads()) FailReads();
   if (std::holds_alternative<Follower>(role_)) FailForwardedReads();
 }
 
@@ -88,13 +88,13 @@ void Core::Impl::BecomePreCandidate() {
   Emit(Event::Kind::kRoleChanged);
   if (old_leader != ReplicaId()) Emit(Event::Kind::kLeaderKnown);
   for (const ReplicaId voter : VoterReplicas(log_.configuration())) {
-    if (voter == options_.replica) continue;
+    if (voter == context_.replica) continue;
     Message message = NewMessage(MessageType::kPreVote, voter);
     message.term = hard_state_.term + 1;
     message.last_log = log_.last();
     Send(std::move(message));
   }
-  CountPreVote(options_.replica, true);
+  CountPreVote(context_.replica, true);
 }
 
 // The requests leave after the write that holds the own vote, and the own vote
@@ -106,12 +106,12 @@ void Core::Impl::BecomeCandidate(bool forced) {
   LeaveRole();
   role_ = Candidate();
   SetTerm(hard_state_.term + 1);
-  SetVote(options_.replica);
+  SetVote(context_.replica);
   ResetElectionTimer();
   Emit(Event::Kind::kRoleChanged);
   if (old_leader != ReplicaId()) Emit(Event::Kind::kLeaderKnown);
   for (const ReplicaId voter : VoterReplicas(log_.configuration())) {
-    if (voter == options_.replica) continue;
+    if (voter == context_.replica) continue;
     Message message = NewMessage(MessageType::kVote, voter);
     message.last_log = log_.last();
     message.forced = forced;
@@ -137,8 +137,8 @@ void Core::Impl::BecomeLeader() {
       begins ? now_.wall.earliest : now_.wall.bounded_earliest();
   state.anchor_log_time = std::max(state.anchor_log_time, reading);
   state.heartbeat_at = NextHeartbeat();
-  state.quorum_check_at = now_.mono + options_.election_timeout_max;
-  role_ = std::move(state);
+  state.quorum_check_at = now_.mono + options_->election_timeout_max;
+  role_ = Boxed(std::move(state));
   Emit(Event::Kind::kRoleChanged);
   Emit(Event::Kind::kLeaderKnown);
   // An entry of the own term allows earlier entries to be committed (Raft paper
@@ -150,10 +150,10 @@ void Core::Impl::BecomeLeader() {
 // that one may not be committed. It may have the only log that the others can
 // vote for. Its own vote does not count then.
 bool Core::Impl::IsNeededInElections() const {
-  if (IsVoter(log_.configuration(), options_.replica)) return true;
+  if (IsVoter(log_.configuration(), context_.replica)) return true;
   const Index newest = log_.configuration_index();
   return newest > commit_ &&
-         IsVoter(log_.ConfigurationAt(newest - 1), options_.replica);
+         IsVoter(log_.ConfigurationAt(newest - 1), context_.replica);
 }
 
 // Nothing of a campaign would leave before the hard state is durable. A
@@ -268,15 +268,15 @@ void Core::Impl::OnVoteReply(const Message& message) {
 // ---- Leadership transfer (thesis 3.10).
 
 void Core::Impl::OnTransferRequested(const TransferRequested& event) {
-  Leader* leader = std::get_if<Leader>(&role_);
-  if (leader == nullptr || event.to == options_.replica ||
+  Leader* leader = LeaderOrNull();
+  if (leader == nullptr || event.to == context_.replica ||
       !IsVoter(log_.configuration(), event.to)) {
     Emit(Event::Kind::kTransferAbandoned);
     return;
   }
   Wake();
   leader->transfer =
-      LeadershipTransfer{event.to, now_.mono + options_.election_timeout_max};
+      LeadershipTransfer{event.to, now_.mono + options_->election_timeout_max};
   ContinueLeadershipTransfer();
 }
 
@@ -285,13 +285,13 @@ void Core::Impl::OnTransferRequested(const TransferRequested& event) {
 // disk is behind. If other groups have filled the disk, this log may be durable
 // here: a voter that has all of it takes over.
 void Core::Impl::GiveAwayLeadership() {
-  Leader& leader = std::get<Leader>(role_);
+  Leader& leader = leader_role();
   // Other groups had filled the disk, and have room again.
   if (leader.unwritten_bytes == 0 && !DiskIsBehind(leader)) {
     leader.give_away_at = MonoTime::Max();
     return;
   }
-  leader.give_away_at = now_.mono + options_.election_timeout_max;
+  leader.give_away_at = now_.mono + options_->election_timeout_max;
   if (leader.transfer) return;
   const Progress* best = nullptr;
   for (const Progress& member : leader.members) {
@@ -310,7 +310,7 @@ void Core::Impl::GiveAwayLeadership() {
 // Sends kTimeoutNow to the target once its disk has the whole log, and again
 // with each heartbeat. The term makes a second kTimeoutNow harmless.
 void Core::Impl::ContinueLeadershipTransfer() {
-  const Leader& leader = std::get<Leader>(role_);
+  const Leader& leader = leader_role();
   if (!leader.transfer) return;
   const Progress* target = FindMember(leader.transfer->to);
   if (target == nullptr || target->match() != log_.last().index) return;
@@ -327,7 +327,7 @@ void Core::Impl::OnTimeoutNow(const Message& message) {
 MonoTime Core::Impl::QuorumContact() const {
   return QuorumValue<MonoTime>(
       log_.configuration(), MonoTime::Max(), [this](ReplicaId replica) {
-        if (replica == options_.replica) return now_.mono;
+        if (replica == context_.replica) return now_.mono;
         const Progress* member = FindMember(replica);
         return member == nullptr ? MonoTime::Min() : LastContact(*member);
       });
@@ -336,12 +336,12 @@ MonoTime Core::Impl::QuorumContact() const {
 // Thesis 6.2: a leader that cannot reach a majority for an election timeout
 // steps down. Learners do not count.
 void Core::Impl::CheckQuorum() {
-  Leader& leader = std::get<Leader>(role_);
-  leader.quorum_check_at = QuorumContact() + options_.election_timeout_max;
+  Leader& leader = leader_role();
+  leader.quorum_check_at = QuorumContact() + options_->election_timeout_max;
   if (now_.mono < leader.quorum_check_at) return;
   if (quiet()) {
     Wake();
-    leader.quorum_check_at = now_.mono + options_.election_timeout_max;
+    leader.quorum_check_at = now_.mono + options_->election_timeout_max;
     return;
   }
   Emit(Event::Kind::kStepDownNoQuorum);

@@ -10,7 +10,8 @@
 namespace quorate::raft {
 namespace {
 
-constexpr uint32_t kBlockEntriesMin = 4;
+// The log of an idle group has little more than its first configuration.
+constexpr uint32_t kBlockEntriesMin = 2;
 // Payloads are copied together into a buffer of at most this size, or of one
 // payload.
 constexpr size_t kCopiedTogetherBytesMax = 4 << 10;

@@ -14,6 +14,7 @@
 #include <cstdio>
 #include <deque>
 #include <map>
+#include <memory>
 #include <optional>
 #include <string>
 #include <utility>
@@ -160,8 +161,6 @@ class Explorer {
   static Core Boot(size_t replica, HardState hard_state, Index commit,
                    const std::vector<Entry>& entries, MonoTime now) {
     CoreOptions options;
-    options.replica = IdOf(replica);
-    options.group = GroupId(1);
     options.election_timeout_min = kTimeout;
     options.election_timeout_max = kTimeout;
     Restored restored;
@@ -170,7 +169,9 @@ class Explorer {
     for (const Entry& entry : entries) restored.entries.push_back(entry);
     Now clock;
     clock.mono = now;
-    return Core(options, std::move(restored), Random(1), clock);
+    return Core(std::make_shared<const CoreOptions>(options),
+                {.replica = IdOf(replica), .group = GroupId(1)},
+                std::move(restored), Random(1), clock);
   }
 
   bool Done() const { return !violation_.empty() || cut_short_; }

@@ -15,7 +15,7 @@ class HaltTest : public ReplicaTest, protected HostGate {
   bool CanApply(const Entry& entry) override {
     return entry.payload.view() != "new";
   }
-  void SetUp() override { options_.gate = this; }
+  void SetUp() override { context_.gate = this; }
 
   // A follower of node 2 in term 2, whose log is "x", "new", "x" from index 2.
   void HaltAsFollower() {

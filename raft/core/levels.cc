@@ -10,12 +10,12 @@
 namespace quorate::raft {
 
 void Core::Impl::RaiseLevelIfAnnounced() {
-  const Leader* leader = std::get_if<Leader>(&role_);
-  if (leader == nullptr || options_.known_level <= log_.configuration().level ||
+  const Leader* leader = LeaderOrNull();
+  if (leader == nullptr || context_.known_level <= log_.configuration().level ||
       RefuseAnyChange().has_value()) {
     return;
   }
-  Level level = options_.known_level;
+  Level level = context_.known_level;
   for (const Progress& member : leader->members) {
     level = std::min(level, member.known_level());
   }
@@ -36,9 +36,9 @@ bool Core::Impl::Knows(const Entry& entry) const {
       return true;
     case EntryKind::kConfiguration:
       return KnowsLevels(log_.ConfigurationAt(entry.index),
-                         options_.known_level);
+                         context_.known_level);
     case EntryKind::kCommands:
-      return options_.gate == nullptr || options_.gate->CanApply(entry);
+      return context_.gate == nullptr || context_.gate->CanApply(entry);
   }
   return false;
 }

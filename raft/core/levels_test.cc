@@ -13,7 +13,7 @@ namespace {
 // Replica 1 knows level 3; the group begins at level 1.
 class LevelsTest : public ReplicaTest {
  protected:
-  void SetUp() override { options_.known_level = Level(3); }
+  void SetUp() override { context_.known_level = Level(3); }
 
   // A reply to a heartbeat: `node` knows `level`.
   void Announce(uint32_t node, uint64_t level) {

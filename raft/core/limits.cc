@@ -15,20 +15,20 @@ bool Core::Impl::LacksRoom(Leader& leader, size_t size_bytes,
   const auto exceeds = [size_bytes](size_t held, size_t max) {
     return held > 0 && held + size_bytes > max;
   };
-  if (exceeds(leader.unwritten_bytes, options_.unwritten_bytes_max) ||
+  if (exceeds(leader.unwritten_bytes, options_->unwritten_bytes_max) ||
       !MayWrite(proposed_bytes_ + size_bytes)) {
     *reason = Refused::Reason::kTooMuchUnwritten;
     leader.give_away_at = std::min(leader.give_away_at,
-                                   now_.mono + options_.election_timeout_max);
+                                   now_.mono + options_->election_timeout_max);
     return true;
   }
-  if (exceeds(leader.uncommitted_bytes, options_.uncommitted_bytes_max) ||
+  if (exceeds(leader.uncommitted_bytes, options_->uncommitted_bytes_max) ||
       (leader.uncommitted_bytes > 0 && Fires("raft.proposal_refused"))) {
     *reason = Refused::Reason::kTooMuchUncommitted;
     return true;
   }
   if (exceeds(leader.uncommitted_bytes + unapplied_bytes_,
-              options_.unapplied_bytes_max)) {
+              options_->unapplied_bytes_max)) {
     *reason = Refused::Reason::kTooMuchUnapplied;
     return true;
   }
@@ -37,7 +37,7 @@ bool Core::Impl::LacksRoom(Leader& leader, size_t size_bytes,
 
 // So much is not written that this replica should not lead.
 bool Core::Impl::DiskIsBehind(const Leader& leader) const {
-  return leader.unwritten_bytes > options_.unwritten_bytes_max / 2 ||
+  return leader.unwritten_bytes > options_->unwritten_bytes_max / 2 ||
          !MayWrite(1);
 }
 
@@ -46,9 +46,10 @@ bool Core::Impl::DiskIsBehind(const Leader& leader) const {
 // Entries that are not committed do not count as backlog. They may have to be
 // appended before any of those before them are committed.
 bool Core::Impl::WantsNoEntries() const {
-  return apply_backlog_bytes() > options_.unapplied_bytes_max || !MayWrite(1) ||
-         (halted() && options_.gate != nullptr &&
-          !options_.gate->MayGrowHalted()) ||
+  return apply_backlog_bytes() > options_->unapplied_bytes_max ||
+         !MayWrite(1) ||
+         (halted() && context_.gate != nullptr &&
+          !context_.gate->MayGrowHalted()) ||
          (apply_backlog_bytes() > 0 && Fires("raft.no_entries_early"));
 }
 
@@ -91,7 +92,7 @@ void Core::Impl::TakeWish(const Message& message, Progress& member) {
     member.set_wants_no_entries(true);
   } else if (message.number == AppendNumber() && member.wants_no_entries()) {
     member.set_wants_no_entries(false);
-    std::get<Leader>(role_).send_due = true;
+    leader_role().send_due = true;
   }
 }
 

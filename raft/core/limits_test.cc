@@ -165,7 +165,7 @@ TEST_F(BacklogTest, IsAppliedInPieces_ByTheTimer) {
 // Each entry costs as much as 60 bytes, although it has 49.
 class HeavyBacklogTest : public BacklogTest, protected HostGate {
  protected:
-  HeavyBacklogTest() { options_.gate = this; }
+  HeavyBacklogTest() { context_.gate = this; }
   bool MaySend(ReplicaId, Load) override { return true; }
   uint64_t WorkOf(const Entry& entry) override {
     // The work depends on what was applied before.
@@ -191,7 +191,7 @@ TEST_F(HeavyBacklogTest, WorkOfAPiece_IsBoundedToo) {
 // All groups of a node share the work of a turn.
 class RoomBacklogTest : public BacklogTest, protected HostGate {
  protected:
-  RoomBacklogTest() { options_.gate = this; }
+  RoomBacklogTest() { context_.gate = this; }
   bool MaySend(ReplicaId, Load) override { return true; }
   uint64_t ApplyRoom() override { return room_; }
   uint64_t room_ = 1'000;
@@ -494,7 +494,7 @@ class SendRoomTest : public LimitsTest, protected HostGate {
     return to != full_ || load == spared_;
   }
   void Lead() {
-    options_.gate = this;
+    context_.gate = this;
     Start(Term(1));
     BecomeServingLeader();
   }
@@ -586,7 +586,7 @@ TEST_F(SendRoomTest, ChunkForAFullLink_IsNotRead) {
 }
 
 TEST_F(SendRoomTest, RoomAtAFollower_DoesNothing) {
-  options_.gate = this;
+  context_.gate = this;
   Start(Term(1));
   Step(RoomToSend{ReplicaId(2), true});
   EXPECT_TRUE(out_.messages.empty());

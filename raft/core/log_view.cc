@@ -16,8 +16,15 @@ constexpr uint64_t kMarkEntries = 1024;
 LogView::LogView(const LogStart& start, Index configured,
                  Configuration configuration) {
   CHECK_LE(start.position.index, configured);
-  Reset(start, std::move(configuration));
-  configurations_.front().index = configured;
+  Reset(start, Configuration());
+  SetConfiguration(configured, std::move(configuration));
+}
+
+void LogView::SetConfiguration(Index configured, Configuration configuration) {
+  configurations_.clear();
+  configured_ = configured;
+  if (configuration == kNoConfiguration) return;
+  configurations_.push_back({configured, std::move(configuration)});
 }
 
 Term LogView::TermAt(Index index) const {
@@ -143,8 +150,7 @@ void LogView::Admit(const Entry& entry) {
   CHECK_EQ(entry.index, last_.index + 1);
   CHECK_GE(entry.term, last_.term);
   CHECK_GE(entry.log_time, last_log_time_);
-  if (entry.kind == EntryKind::kConfiguration &&
-      entry.index > configurations_.front().index) {
+  if (entry.kind == EntryKind::kConfiguration && entry.index > configured_) {
     auto decoded = DecodeConfiguration(entry.payload.view());
     const bool known =
         decoded.ok() && entry.version == kEntryVersion && entry.flags == 0;
@@ -166,7 +172,8 @@ void LogView::TruncateFrom(Index first) {
   last_log_time_ = LogTimeAt(first - 1);
   last_ = {TermAt(first - 1), first - 1};
   RemoveLast(entries_.size() - OffsetOf(first));
-  while (configurations_.size() > 1 && configurations_.back().index >= first) {
+  while (configuration_index() > configured_ &&
+         configuration_index() >= first) {
     configurations_.pop_back();
   }
   if (first <= unknown_configuration_) unknown_configuration_ = Index();
@@ -274,8 +281,7 @@ void LogView::Reset(const LogStart& start, Configuration configuration) {
   resident_bytes_ = evicted_bytes_ = 0;
   marks_.clear();
   terms_.clear();
-  configurations_.clear();
-  configurations_.push_back({start.position.index, std::move(configuration)});
+  SetConfiguration(start.position.index, std::move(configuration));
   unknown_configuration_ = Index();
   start_ = resident_ = start;
   last_ = start.position;
@@ -301,12 +307,13 @@ LogPosition LogView::FindConflictByTerm(Index index, Term term) const {
 }
 
 const Configuration& LogView::ConfigurationAt(Index index) const {
-  CHECK_GE(index, configurations_.front().index);
+  CHECK_GE(index, configured_);
   CHECK_GE(index, start_.position.index);
   CHECK_LE(index, last_.index);
   auto placed = configurations_.rbegin();
-  while (placed->index > index) ++placed;
-  return placed->configuration;
+  while (placed != configurations_.rend() && placed->index > index) ++placed;
+  return placed == configurations_.rend() ? kNoConfiguration
+                                          : placed->configuration;
 }
 
 }  // namespace quorate::raft

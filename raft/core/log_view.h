@@ -103,10 +103,13 @@ class LogView {
   LogPosition FindConflictByTerm(Index index, Term term) const;
 
   const Configuration& configuration() const {
-    return configurations_.back().configuration;
+    return configurations_.empty() ? kNoConfiguration
+                                   : configurations_.back().configuration;
   }
   // The entry of configuration(); at most start() if that is not in the log.
-  Index configuration_index() const { return configurations_.back().index; }
+  Index configuration_index() const {
+    return configurations_.empty() ? configured_ : configurations_.back().index;
+  }
   // The first configuration in the log that this program cannot decode, since a
   // newer one wrote it; zero if there is none. It has no effect.
   Index unknown_configuration() const { return unknown_configuration_; }
@@ -119,6 +122,8 @@ class LogView {
     Index index;
     Configuration configuration;
   };
+  // In effect before the first entry of a group.
+  static constexpr Configuration kNoConfiguration = {};
   // A place among evicted entries where the log may be cut.
   struct Mark {
     LogStart start;    // A log that begins there.
@@ -132,6 +137,8 @@ class LogView {
     CHECK_LE(through, last_.index);
     return after - evicted();
   }
+  // Begins the list of configurations.
+  void SetConfiguration(Index configured, Configuration configuration);
   // Checks the next entry and takes all that follows from it but the entry.
   void Admit(const Entry& entry);
   // Removes `count` entries in memory from offset 0 or up to the end.
@@ -157,9 +164,11 @@ class LogView {
   size_t evicted_bytes_ = 0;  // The sum over marks_.
   LogPosition last_;
   WallTime last_log_time_;
-  // Invariant: not empty, sorted by index. The first is in effect at start(),
-  // or from its own index on if that is greater.
+  // Sorted by index, without kNoConfiguration. The first is in effect at
+  // start(), or from its own index on if that is greater.
   std::vector<Placed> configurations_;
+  // A configuration with a greater index came with an entry of the log.
+  Index configured_;
   Index unknown_configuration_;
 };
 

@@ -54,7 +54,7 @@ Configuration WithoutOutgoing(const Configuration& joint) {
 
 void Core::Impl::OnChangeConfiguration(const ChangeConfiguration& change) {
   std::optional<Refused::Reason> refusal;
-  if (!std::holds_alternative<Leader>(role_)) {
+  if (!leads()) {
     refusal = Refused::Reason::kNotLeader;
   } else if (change.base != log_.configuration_index()) {
     refusal = Refused::Reason::kConfigurationIsNewer;
@@ -73,7 +73,7 @@ void Core::Impl::OnChangeConfiguration(const ChangeConfiguration& change) {
 // of this term: an earlier leader may have appended another change (thesis 4.1
 // and its published bug fix).
 std::optional<Refused::Reason> Core::Impl::RefuseAnyChange() const {
-  const Leader& leader = std::get<Leader>(role_);
+  const Leader& leader = leader_role();
   if (leader.transfer) return Refused::Reason::kTransferInProgress;
   if (!CanServeReads()) return Refused::Reason::kNothingCommittedInTerm;
   if (log_.configuration_index() > commit_ ||
@@ -122,14 +122,14 @@ std::optional<Refused::Reason> Core::Impl::Change(const Configuration& target) {
 // The configuration takes effect at once (thesis 4.1).
 void Core::Impl::AppendConfiguration(const Configuration& configuration) {
   AppendOwn(EntryKind::kConfiguration, EncodeConfiguration(configuration));
-  RefreshMembers(std::get<Leader>(role_), log_.last().index);
+  RefreshMembers(leader_role(), log_.last().index);
 }
 
 // Members that stay keep their progress.
 void Core::Impl::RefreshMembers(Leader& leader, Index next) const {
   std::vector<Progress> members;
   for (const ReplicaId replica : MemberReplicas(log_.configuration())) {
-    if (replica == options_.replica) continue;
+    if (replica == context_.replica) continue;
     const auto known = std::find_if(
         leader.members.begin(), leader.members.end(),
         [&](const Progress& member) { return member.replica() == replica; });
@@ -149,15 +149,15 @@ bool Core::Impl::HasCaughtUp(ReplicaId replica) {
   if (member == nullptr || IsInactive(*member)) return false;
   if (member->match() >= commit_) return true;
   return member->match() >= log_.evicted() &&
-         log_.BytesIn(member->match(), commit_) <= options_.append_bytes_max;
+         log_.BytesIn(member->match(), commit_) <= options_->append_bytes_max;
 }
 
 // The highest level that the programs of all members know. A member that has
 // not answered in this term has announced nothing.
 Level Core::Impl::KnownLevel(const Configuration& configuration) {
-  Level level = options_.known_level;
+  Level level = context_.known_level;
   for (const ReplicaId replica : MemberReplicas(configuration)) {
-    if (replica == options_.replica) continue;
+    if (replica == context_.replica) continue;
     const Progress* member = FindMember(replica);
     level =
         std::min(level, member == nullptr ? Level() : member->known_level());
@@ -169,7 +169,7 @@ Level Core::Impl::KnownLevel(const Configuration& configuration) {
 // leader that is no voter steps down. Called at the end of a step, when nothing
 // refers to the members.
 void Core::Impl::ContinueChange() {
-  const Leader* leader = std::get_if<Leader>(&role_);
+  const Leader* leader = LeaderOrNull();
   if (leader == nullptr || log_.configuration_index() > commit_) return;
   const Configuration& present = log_.configuration();
   if (!present.outgoing_voters.empty()) {
@@ -179,14 +179,14 @@ void Core::Impl::ContinueChange() {
     }
     return;
   }
-  if (!IsVoter(present, options_.replica)) LeaveLeadership();
+  if (!IsVoter(present, context_.replica)) LeaveLeadership();
 }
 
 // Thesis 4.2.2. The voter with the longest log campaigns at once, so that the
 // group does not wait for an election timeout.
 void Core::Impl::LeaveLeadership() {
   const Progress* best = nullptr;
-  for (const Progress& member : std::get<Leader>(role_).members) {
+  for (const Progress& member : leader_role().members) {
     if (!IsVoter(log_.configuration(), member.replica()) ||
         IsInactive(member) || member.match() == Index()) {
       continue;

@@ -141,7 +141,7 @@ TEST_F(MembershipTest, PresentConfiguration_Refuses) {
 
 TEST_F(MembershipTest, InvalidTarget_Refuses) {
   configuration_.level = Level(2);
-  options_.known_level = Level(2);
+  context_.known_level = Level(2);
   Configuration present = With({1, 2, 3}, {4});
   present.level = Level(2);
   Lead(present);
@@ -166,7 +166,7 @@ TEST_F(MembershipTest, InvalidTarget_Refuses) {
 }
 
 TEST_F(MembershipTest, LevelThatAMemberHasNotAnnounced_Refuses) {
-  options_.known_level = Level(3);
+  context_.known_level = Level(3);
   Lead();
   Announce(2, 3);
   Configuration raised = With({1, 2, 3});

@@ -48,7 +48,7 @@ void Progress::Become(State state, AppendNumber number) {
   state_ = state;
   current_from_ = number;
   probe_outstanding_ = false;
-  pending_snapshot_ = PendingSnapshot();
+  pending_snapshot_.reset();
   retry_at_ = MonoTime::Max();
 }
 
@@ -64,8 +64,8 @@ void Progress::BecomeSnapshot(const SnapshotDescriptor& snapshot,
   Become(State::kSnapshot, current_from_);
   inflights_.Clear();
   next_ = match_ + 1;
-  pending_snapshot_.snapshot = snapshot;
-  pending_snapshot_.current_from = number;
+  pending_snapshot_ =
+      Boxed(PendingSnapshot{.snapshot = snapshot, .current_from = number});
   catch_up_ = CatchUp();
 }
 
@@ -204,13 +204,16 @@ void Progress::AddTo(CoreDigest* digest) const {
   digest->Add(uint64_t{lost_durable_});
   digest->Add(uint64_t{probe_outstanding_});
   inflights_.AddTo(digest);
-  digest->Add(pending_snapshot_.snapshot.position);
-  digest->Add(pending_snapshot_.next);
-  digest->Add(pending_snapshot_.staged);
-  digest->Add(pending_snapshot_.current_from);
-  digest->Add(uint64_t{pending_snapshot_.probing});
-  digest->Add(uint64_t{pending_snapshot_.reading});
-  digest->Add(pending_snapshot_.read_offset);
+  const PendingSnapshot none;
+  const PendingSnapshot& pending =
+      pending_snapshot_.has_value() ? *pending_snapshot_ : none;
+  digest->Add(pending.snapshot.position);
+  digest->Add(pending.next);
+  digest->Add(pending.staged);
+  digest->Add(pending.current_from);
+  digest->Add(uint64_t{pending.probing});
+  digest->Add(uint64_t{pending.reading});
+  digest->Add(pending.read_offset);
   digest->Add(static_cast<uint64_t>(catch_up_.read));
   digest->Add(catch_up_.after);
   digest->Add(retry_at_);

@@ -21,6 +21,7 @@
 #include <string_view>
 #include <vector>
 
+#include "env/boxed.h"
 #include "env/ids.h"
 #include "env/time.h"
 #include "raft/core/core_digest.h"
@@ -116,9 +117,9 @@ class Progress {
   // First entry to send next. Invariant: match < next.
   Index next() const { return next_; }
   const Inflights& inflights() const { return inflights_; }
-  // Valid in kSnapshot.
-  const PendingSnapshot& pending_snapshot() const { return pending_snapshot_; }
-  PendingSnapshot& pending_snapshot() { return pending_snapshot_; }
+  // Require: kSnapshot.
+  const PendingSnapshot& pending_snapshot() const { return *pending_snapshot_; }
+  PendingSnapshot& pending_snapshot() { return *pending_snapshot_; }
   const CatchUp& catch_up() const { return catch_up_; }
   CatchUp& catch_up() { return catch_up_; }
   // The offset of the entry at next() in the entries that were read; their
@@ -194,6 +195,10 @@ class Progress {
 
   ReplicaId replica_;
   State state_ = State::kProbe;
+  bool lost_durable_ = false;       // Invariant: match_ is zero then.
+  bool probe_outstanding_ = false;  // kProbe only.
+  bool wants_no_entries_ = false;
+  bool quick_ = false;
   Index match_;
   // Appends from this number on were sent after match_ was known.
   AppendNumber match_known_from_;
@@ -201,15 +206,12 @@ class Progress {
   // Replies to appends before this number are out of date: next_ has gone back
   // since, or the follower has accepted a newer append.
   AppendNumber current_from_;
-  bool lost_durable_ = false;         // Invariant: match_ is zero then.
-  bool probe_outstanding_ = false;    // kProbe only.
-  Inflights inflights_;               // Empty in kSnapshot.
-  PendingSnapshot pending_snapshot_;  // kSnapshot only.
+  Inflights inflights_;  // Empty in kSnapshot.
+  // Invariant: none but in kSnapshot.
+  Boxed<PendingSnapshot> pending_snapshot_;
   CatchUp catch_up_;
   MonoTime retry_at_ = MonoTime::Max();
   MonoTime last_contact_;
-  bool wants_no_entries_ = false;
-  bool quick_ = false;
   ReadRound read_round_;
   Level known_level_;
   Index commit_sent_;

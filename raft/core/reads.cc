@@ -20,8 +20,7 @@ namespace quorate::raft {
 // Thesis 6.4, step 1: until an entry of the own term is committed, the leader
 // does not know which earlier entries are.
 bool Core::Impl::CanServeReads() const {
-  return std::holds_alternative<Leader>(role_) &&
-         log_.TermAt(commit_) == hard_state_.term;
+  return leads() && log_.TermAt(commit_) == hard_state_.term;
 }
 
 void Core::Impl::OnReadRequested(const ReadRequested& event) {
@@ -37,15 +36,15 @@ void Core::Impl::OnReadRequested(const ReadRequested& event) {
 }
 
 void Core::Impl::AddRead(PendingRead read) {
-  Leader& leader = std::get<Leader>(role_);
+  Leader& leader = leader_role();
   if (leader.waiting_reads.size() + leader.round_reads.size() +
               leader.confirmed_reads.size() >=
-          options_.pending_reads_max ||
+          options_->pending_reads_max ||
       Fires("raft.read_refused")) {
     ReplyToRead(read, false, Index());
     return;
   }
-  read.expires_at = now_.mono + options_.election_timeout_max;
+  read.expires_at = now_.mono + options_->election_timeout_max;
   leader.waiting_reads.push_back(read);
   StartRound();
 }
@@ -53,7 +52,7 @@ void Core::Impl::AddRead(PendingRead read) {
 // A leader may be in contact with a majority and yet commit no entry of its
 // term, or get no answer to a round.
 void Core::Impl::ExpireReads() {
-  Leader& leader = std::get<Leader>(role_);
+  Leader& leader = leader_role();
   for (auto* reads : {&leader.round_reads, &leader.waiting_reads}) {
     std::erase_if(*reads, [this](const PendingRead& read) {
       if (now_.mono < read.expires_at) return false;
@@ -66,7 +65,7 @@ void Core::Impl::ExpireReads() {
 
 // Begins the next round if no round is outstanding and reads are waiting.
 void Core::Impl::StartRound() {
-  Leader& leader = std::get<Leader>(role_);
+  Leader& leader = leader_role();
   if (!leader.round_reads.empty() || leader.waiting_reads.empty() ||
       !CanServeReads()) {
     return;
@@ -79,21 +78,21 @@ void Core::Impl::StartRound() {
   // The next heartbeat has the number of the round, too.
   if (Fires("raft.round_waits_for_heartbeat")) return Wake();
   if (now_.mono < leader.ask_all_at) return AskQuickMembers();
-  leader.ask_all_at = now_.mono + options_.heartbeat_interval;
+  leader.ask_all_at = now_.mono + options_->heartbeat_interval;
   BroadcastHeartbeats();
 }
 
 void Core::Impl::AskQuickMembers() {
-  Leader& leader = std::get<Leader>(role_);
+  Leader& leader = leader_role();
   Wake();
   for (Progress& member : leader.members) {
     if (member.quick()) SendHeartbeat(member);
   }
-  leader.ask_others_at = now_.mono + options_.read_hedge_delay;
+  leader.ask_others_at = now_.mono + options_->read_hedge_delay;
 }
 
 void Core::Impl::AskOtherMembers() {
-  Leader& leader = std::get<Leader>(role_);
+  Leader& leader = leader_role();
   leader.ask_others_at = MonoTime::Max();
   for (Progress& member : leader.members) {
     if (!member.quick() && IsVoter(log_.configuration(), member.replica())) {
@@ -103,11 +102,11 @@ void Core::Impl::AskOtherMembers() {
 }
 
 void Core::Impl::ConfirmRound() {
-  Leader& leader = std::get<Leader>(role_);
+  Leader& leader = leader_role();
   if (leader.round_reads.empty()) return;
   const ReadRound confirmed = QuorumValue<ReadRound>(
       log_.configuration(), ReadRound(0), [this, &leader](ReplicaId replica) {
-        if (replica == options_.replica) return leader.read_round;
+        if (replica == context_.replica) return leader.read_round;
         const Progress* member = FindMember(replica);
         return member == nullptr ? ReadRound(0) : member->read_round();
       });
@@ -115,7 +114,7 @@ void Core::Impl::ConfirmRound() {
 }
 
 void Core::Impl::FinishRound() {
-  Leader& leader = std::get<Leader>(role_);
+  Leader& leader = leader_role();
   CHECK(CanServeReads());
   for (const PendingRead& read : leader.round_reads) {
     if (read.from == ReplicaId() && leader.round_index > applied_) {
@@ -155,7 +154,7 @@ void Core::Impl::ReplyToRead(const PendingRead& read, bool ok, Index index) {
 
 // Leadership ends before these reads are served. Their callers may ask again.
 void Core::Impl::FailReads() {
-  Leader& leader = std::get<Leader>(role_);
+  Leader& leader = leader_role();
   for (auto* reads : {&leader.round_reads, &leader.waiting_reads}) {
     for (const PendingRead& read : *reads) ReplyToRead(read, false, Index());
     reads->clear();
@@ -167,7 +166,7 @@ void Core::Impl::FailReads() {
 }
 
 void Core::Impl::ReleaseConfirmedReads() {
-  Leader* leader = std::get_if<Leader>(&role_);
+  Leader* leader = LeaderOrNull();
   if (leader == nullptr || leader->confirmed_reads.empty()) return;
   std::erase_if(leader->confirmed_reads, [this](const auto& read) {
     if (read.second > applied_) return false;
@@ -178,7 +177,7 @@ void Core::Impl::ReleaseConfirmedReads() {
 
 void Core::Impl::OnReadIndex(const Message& message) {
   const PendingRead read = {message.from, message.read_id};
-  if (!std::holds_alternative<Leader>(role_)) {
+  if (!leads()) {
     ReplyToRead(read, false, Index());
     return;
   }
@@ -190,20 +189,20 @@ void Core::Impl::OnReadIndex(const Message& message) {
 void Core::Impl::ForwardRead(uint64_t tag) {
   Follower& follower = std::get<Follower>(role_);
   if (follower.leader == ReplicaId() ||
-      follower.reads.size() >= options_.pending_reads_max) {
+      follower.reads.size() >= options_->pending_reads_max) {
     ReplyToRead({ReplicaId(), tag}, false, Index());
     return;
   }
   ForwardedRead read;
   read.read_id = next_read_id_++;
   read.tag = tag;
-  read.expires_at = now_.mono + options_.election_timeout_max;
+  read.expires_at = now_.mono + options_->election_timeout_max;
   SendReadIndex(read);
   follower.reads.push_back(read);
 }
 
 void Core::Impl::SendReadIndex(ForwardedRead& read) {
-  read.retry_at = now_.mono + options_.retry_interval;
+  read.retry_at = now_.mono + options_->retry_interval;
   Message message = NewMessage(MessageType::kReadIndex, leader());
   message.read_id = read.read_id;
   Send(std::move(message));

@@ -10,7 +10,7 @@
 namespace quorate::raft {
 
 Progress* Core::Impl::FindMember(ReplicaId replica) {
-  std::vector<Progress>& members = std::get<Leader>(role_).members;
+  std::vector<Progress>& members = leader_role().members;
   for (Progress& member : members) {
     if (member.replica() == replica) return &member;
   }
@@ -24,9 +24,9 @@ Progress* Core::Impl::FindMember(ReplicaId replica) {
 // expire all keys. Under a clock whose error is not known, log time advances by
 // monotonic time alone.
 WallTime Core::Impl::NextLogTime(const Now& now) const {
-  const Leader& leader = std::get<Leader>(role_);
+  const Leader& leader = leader_role();
   const Duration elapsed = now.mono - leader.anchor_mono;
-  const Duration slew(elapsed.ns() / 1'000'000 * options_.log_time_slew_ppm);
+  const Duration slew(elapsed.ns() / 1'000'000 * options_->log_time_slew_ppm);
   const WallTime steady = leader.anchor_log_time + elapsed;
   const WallTime wall =
       now.wall.bounded() ? std::min(now.wall.earliest, steady + slew) : steady;
@@ -42,7 +42,7 @@ LogPosition Core::Impl::AppendOwn(EntryKind kind, Buffer payload) {
   entry.leader_wall = now_.wall;
   entry.payload = std::move(payload);
   entry.checksum = EntryChecksum(entry);
-  Leader& leader = std::get<Leader>(role_);
+  Leader& leader = leader_role();
   Wake();
   leader.send_due = true;
   leader.uncommitted_bytes += entry.size_bytes();
@@ -86,7 +86,7 @@ void Core::Impl::OnProposals(Proposals proposals) {
 std::optional<Refused::Reason> Core::Impl::Append(Proposal proposal) {
   CHECK_LE(proposal.payload.size(), kEntryPayloadBytesMax);
   CHECK(proposal.kind != EntryKind::kConfiguration);
-  Leader* leader = std::get_if<Leader>(&role_);
+  Leader* leader = LeaderOrNull();
   if (leader == nullptr) return Refused::Reason::kNotLeader;
   if (leader->transfer) return Refused::Reason::kTransferInProgress;
   const size_t size_bytes = Entry().size_bytes() + proposal.payload.size();
@@ -97,7 +97,7 @@ std::optional<Refused::Reason> Core::Impl::Append(Proposal proposal) {
 }
 
 void Core::Impl::SendToMembers() {
-  Leader& leader = std::get<Leader>(role_);
+  Leader& leader = leader_role();
   if (!std::exchange(leader.send_due, false)) return;
   for (Progress& member : leader.members) {
     SendAppends(member);
@@ -111,14 +111,14 @@ void Core::Impl::SendAppends(Progress& member) {
     return;
   }
   const Inflights::Limits limits = {
-      Fires("raft.no_pipeline") ? 1 : options_.inflight_messages_max,
-      options_.inflight_bytes_max};
+      Fires("raft.no_pipeline") ? 1 : options_->inflight_messages_max,
+      options_->inflight_bytes_max};
   const size_t bytes_max =
-      Fires("raft.send_one_append") ? 1 : options_.send_bytes_max;
+      Fires("raft.send_one_append") ? 1 : options_->send_bytes_max;
   size_t bytes = 0;
   // A leader may send its snapshot although its log has the entries.
   if (member.state() == Progress::State::kProbe && member.CanAppend(limits) &&
-      snapshot_.position.index > member.match() &&
+      snapshot().position.index > member.match() &&
       Fires("raft.snapshot_instead_of_entries")) {
     return StartSnapshot(member);
   }
@@ -137,7 +137,7 @@ void Core::Impl::SendAppends(Progress& member) {
         !member.wants_no_entries() && MaySend(member, HostGate::Load::kEntries);
     if (!probe && !room) return;
     if (bytes >= bytes_max) {
-      std::get<Leader>(role_).send_backlog = true;
+      leader_role().send_backlog = true;
       return;
     }
     const bool empty =
@@ -154,7 +154,7 @@ void Core::Impl::SendAppends(Progress& member) {
 size_t Core::Impl::SendAppend(Progress& member, WithEntries with_entries) {
   const Index previous = member.next() - 1;
   Message message = NewMessage(MessageType::kAppend, member.replica());
-  message.number = ++std::get<Leader>(role_).last_append;
+  message.number = ++leader_role().last_append;
   message.previous = {log_.TermAt(previous), previous};
   message.commit = commit_;
   message.commit_log_time = log_.LogTimeAt(commit_);
@@ -165,7 +165,7 @@ size_t Core::Impl::SendAppend(Progress& member, WithEntries with_entries) {
   const Index last = previous + message.entries.size();
   const Duration retry = Fires("raft.append_again_soon")
                              ? Milliseconds(1)
-                             : options_.retry_interval;
+                             : options_->retry_interval;
   member.AppendSent(last, bytes, now_.mono + retry);
   member.CommitSent(std::min(commit_, last));
   Send(std::move(message));
@@ -175,7 +175,7 @@ size_t Core::Impl::SendAppend(Progress& member, WithEntries with_entries) {
 size_t Core::Impl::TakeEntries(const Progress& member,
                                EntryList* entries) const {
   const size_t bytes_max =
-      Fires("raft.append_of_one_entry") ? 1 : options_.append_bytes_max;
+      Fires("raft.append_of_one_entry") ? 1 : options_->append_bytes_max;
   if (member.next() > log_.evicted()) {
     return log_.SliceByBytes(member.next() - 1, log_.last().index, bytes_max,
                              entries);
@@ -201,8 +201,7 @@ void Core::Impl::ReadEntries(Progress& member) {
 }
 
 void Core::Impl::OnEntriesRead(EntriesRead event) {
-  Progress* member =
-      std::holds_alternative<Leader>(role_) ? FindMember(event.to) : nullptr;
+  Progress* member = leads() ? FindMember(event.to) : nullptr;
   if (member == nullptr) return;
   Progress::CatchUp& catch_up = member->catch_up();
   if (catch_up.read != Progress::CatchUp::Read::kOutstanding ||
@@ -224,7 +223,7 @@ void Core::Impl::OnEntriesRead(EntriesRead event) {
       good ? Progress::CatchUp::Read::kNone : Progress::CatchUp::Read::kFailed;
   if (!good) return;
   catch_up.entries = std::move(event.entries);
-  std::get<Leader>(role_).send_due = true;
+  leader_role().send_due = true;
 }
 
 void Core::Impl::OnEvict(const Evict& event) {
@@ -240,18 +239,18 @@ EntryList Core::Impl::ReleaseEntries() {
 }
 
 bool Core::Impl::IsInactive(const Progress& member) const {
-  return now_.mono - LastContact(member) >= options_.election_timeout_max;
+  return now_.mono - LastContact(member) >= options_->election_timeout_max;
 }
 
 // The last message of the member, or the last pulse of its node. Pulses count
 // while the group is quiet, if the member has answered since it became so. They
 // do not speak for a fenced replica, whose node works.
 MonoTime Core::Impl::LastContact(const Progress& member) const {
-  const Leader& leader = std::get<Leader>(role_);
+  const Leader& leader = leader_role();
   if (member.last_contact() < leader.quiet_from) return member.last_contact();
   return std::max(
       member.last_contact(),
-      options_.gate->LastPulse(member.replica(), leader.quiet_from));
+      context_.gate->LastPulse(member.replica(), leader.quiet_from));
 }
 
 // ---- The follower's log.
@@ -408,14 +407,14 @@ void Core::Impl::OnWriteDone(const WriteDone& event) {
   if (durable_hard_state_ != hard_state_) return;
   SendHeld();
   if (std::holds_alternative<Candidate>(role_)) {
-    CountVote(options_.replica, true);
-  } else if (Leader* leader = std::get_if<Leader>(&role_)) {
+    CountVote(context_.replica, true);
+  } else if (Leader* leader = LeaderOrNull()) {
     leader->commit_due = true;
   }
 }
 
 void Core::Impl::OnDurable(Index index) {
-  if (Leader* leader = std::get_if<Leader>(&role_)) {
+  if (Leader* leader = LeaderOrNull()) {
     const Index from = std::max(durable_, log_.start().index);
     if (index > from) leader->unwritten_bytes -= log_.BytesIn(from, index);
     if (!DiskIsBehind(*leader)) leader->give_away_at = MonoTime::Max();
@@ -424,7 +423,7 @@ void Core::Impl::OnDurable(Index index) {
 }
 
 void Core::Impl::OnAppendReply(const Message& message) {
-  Leader* leader = std::get_if<Leader>(&role_);
+  Leader* leader = LeaderOrNull();
   Progress* member = leader == nullptr ? nullptr : FindMember(message.from);
   if (member == nullptr) return;
   member->RecordContact(now_.mono);
@@ -458,7 +457,7 @@ void Core::Impl::OnAppendReply(const Message& message) {
   }
   const bool news =
       member->Acknowledged({message.number, message.received, message.durable},
-                           next, now_.mono + options_.retry_interval);
+                           next, now_.mono + options_->retry_interval);
   if (member->state() == Progress::State::kSnapshot &&
       member->match() >= log_.start().index) {
     // The entries that the follower lacks are in the log.
@@ -485,7 +484,7 @@ void Core::Impl::OnAppendReply(const Message& message) {
 void Core::Impl::TryCommit() {
   const Index index = QuorumValue<Index>(
       log_.configuration(), Index(0), [this](ReplicaId replica) {
-        if (replica == options_.replica) return durable_;
+        if (replica == context_.replica) return durable_;
         const Progress* member = FindMember(replica);
         return member == nullptr ? Index(0) : member->match();
       });
@@ -501,7 +500,7 @@ void Core::Impl::CommitTo(Index index) {
   commit_ = index;
   unapplied_bytes_ += bytes;
   Emit(Event::Kind::kCommitAdvanced, index);
-  if (Leader* leader = std::get_if<Leader>(&role_)) {
+  if (Leader* leader = LeaderOrNull()) {
     CHECK_GE(leader->uncommitted_bytes, bytes);
     leader->uncommitted_bytes -= bytes;
   }
@@ -510,7 +509,7 @@ void Core::Impl::CommitTo(Index index) {
 void Core::Impl::ReactToCommit() {
   if (commit_ == reacted_commit_) return;
   reacted_commit_ = commit_;
-  if (Leader* leader = std::get_if<Leader>(&role_)) {
+  if (Leader* leader = LeaderOrNull()) {
     leader->notification_due = true;
     StartRound();
   }
@@ -521,8 +520,8 @@ void Core::Impl::ReactToCommit() {
 void Core::Impl::SendHeartbeat(Progress& member) {
   Message message = NewMessage(MessageType::kHeartbeat, member.replica());
   message.commit = std::min(commit_, member.match());
-  message.read_round = std::get<Leader>(role_).read_round;
-  if (quiet()) message.quiet_for = options_.quiet_interval;
+  message.read_round = leader_role().read_round;
+  if (quiet()) message.quiet_for = options_->quiet_interval;
   message.lost_entries = member.lost_durable();
   if (message.commit >= log_.evicted()) {
     message.commit_log_time = log_.LogTimeAt(message.commit);
@@ -534,18 +533,18 @@ void Core::Impl::SendHeartbeat(Progress& member) {
 // Heartbeats are at multiples of the interval. All groups that a node leads
 // therefore send them in one turn, and the host sends one message to each peer.
 MonoTime Core::Impl::NextHeartbeat() const {
-  const int64_t interval = options_.heartbeat_interval.ns();
+  const int64_t interval = options_->heartbeat_interval.ns();
   return MonoTime(0) + Nanoseconds((now_.mono.ns() / interval + 1) * interval);
 }
 
 void Core::Impl::BroadcastHeartbeats() {
-  Leader& leader = std::get<Leader>(role_);
+  Leader& leader = leader_role();
   const bool idle = IsIdle();
   Wake();
   if (idle) leader.quiet_from = now_.mono;
   leader.heartbeat_at = NextHeartbeat();
   if (idle) {  // Leaves time for the replies.
-    leader.heartbeat_at = leader.heartbeat_at + options_.heartbeat_interval;
+    leader.heartbeat_at = leader.heartbeat_at + options_->heartbeat_interval;
   }
   for (Progress& member : leader.members) {
     SendHeartbeat(member);
@@ -560,14 +559,14 @@ void Core::Impl::BroadcastHeartbeats() {
 // contact does not count: its new link or its election timeout wakes the leader
 // when it is back.
 bool Core::Impl::IsIdle() const {
-  const Leader& leader = std::get<Leader>(role_);
+  const Leader& leader = leader_role();
   const Index last = log_.last().index;
-  if (options_.gate == nullptr ||
-      options_.quiet_interval <= options_.heartbeat_interval * 2 ||
+  if (context_.gate == nullptr ||
+      options_->quiet_interval <= options_->heartbeat_interval * 2 ||
       leader.transfer || applied_ != last || durable_ != last ||
       !CanServeReads() || !log_.configuration().outgoing_voters.empty() ||
-      now_.mono - QuorumContact() > options_.election_timeout_min ||
-      !options_.gate->MayBeQuiet() || Fires("raft.not_quiet")) {
+      now_.mono - QuorumContact() > options_->election_timeout_min ||
+      !context_.gate->MayBeQuiet() || Fires("raft.not_quiet")) {
     return false;
   }
   for (const Progress& member : leader.members) {
@@ -575,7 +574,7 @@ bool Core::Impl::IsIdle() const {
     if (member.state() != Progress::State::kReplicate ||
         member.match() != last || member.wants_no_entries() ||
         member.known_level() == Level() ||
-        now_.mono - LastContact(member) > options_.election_timeout_min) {
+        now_.mono - LastContact(member) > options_->election_timeout_min) {
       return false;
     }
   }
@@ -583,7 +582,7 @@ bool Core::Impl::IsIdle() const {
 }
 
 void Core::Impl::Wake() {
-  Leader* leader = std::get_if<Leader>(&role_);
+  Leader* leader = LeaderOrNull();
   if (leader == nullptr || !quiet()) return;
   for (Progress& member : leader->members) {
     member.RecordContact(LastContact(member));
@@ -594,8 +593,8 @@ void Core::Impl::Wake() {
 
 // The quiet lasts if every member has answered the heartbeat that began it.
 bool Core::Impl::StaysQuiet() {
-  Leader& leader = std::get<Leader>(role_);
-  const MonoTime end = leader.quiet_from + options_.quiet_interval;
+  Leader& leader = leader_role();
+  const MonoTime end = leader.quiet_from + options_->quiet_interval;
   if (!quiet() || now_.mono >= end) return false;
   for (const Progress& member : leader.members) {
     if (member.last_contact() < leader.quiet_from && !IsInactive(member)) {
@@ -614,7 +613,7 @@ void Core::Impl::OnHeartbeat(const Message& message) {
   // It is true for ever, also if the message is old: no other replica has this
   // id.
   if (message.lost_entries) return Emit(Event::Kind::kLostEntries);
-  if (message.quiet_for > Duration() && options_.gate != nullptr) {
+  if (message.quiet_for > Duration() && context_.gate != nullptr) {
     Follower& follower = std::get<Follower>(role_);
     follower.quiet_from = now_.mono;
     follower.quiet_until = now_.mono + message.quiet_for;
@@ -626,12 +625,12 @@ void Core::Impl::OnHeartbeat(const Message& message) {
   }
   Message reply = NewMessage(MessageType::kHeartbeatReply, message.from);
   reply.read_round = message.read_round;
-  reply.known_level = options_.known_level;
+  reply.known_level = context_.known_level;
   Send(std::move(reply));
 }
 
 void Core::Impl::OnHeartbeatReply(const Message& message) {
-  Leader* leader = std::get_if<Leader>(&role_);
+  Leader* leader = LeaderOrNull();
   Progress* member = leader == nullptr ? nullptr : FindMember(message.from);
   if (member == nullptr) return;
   if (message.read_round > leader->read_round) {
@@ -655,8 +654,7 @@ void Core::Impl::Retry(Progress& member) {
 
 // The link took no entries for a while, or they were lost with an older link.
 void Core::Impl::OnRoomToSend(const RoomToSend& event) {
-  Progress* member =
-      std::holds_alternative<Leader>(role_) ? FindMember(event.to) : nullptr;
+  Progress* member = leads() ? FindMember(event.to) : nullptr;
   if (member == nullptr) return;
   // The other node may have started again, and its disk may have lost what was
   // acknowledged. So an idle group asks, too.
@@ -668,18 +666,18 @@ void Core::Impl::OnRoomToSend(const RoomToSend& event) {
   } else if (event.link_is_new) {
     Retry(*member);
   }
-  std::get<Leader>(role_).send_due = true;
+  leader_role().send_due = true;
 }
 
 // A leader may append noops at any time. As a point of unlikely behaviour, one
 // that is cut off does, so that its log has many entries that never commit.
 void Core::Impl::AppendNoops() {
   constexpr size_t kNoops = 8;
-  Leader& leader = std::get<Leader>(role_);
+  Leader& leader = leader_role();
   const size_t bytes = kNoops * Entry().size_bytes();
-  if (QuorumContact() + options_.heartbeat_interval * 2 > now_.mono ||
+  if (QuorumContact() + options_->heartbeat_interval * 2 > now_.mono ||
       leader.transfer ||
-      leader.uncommitted_bytes + bytes > options_.uncommitted_bytes_max ||
+      leader.uncommitted_bytes + bytes > options_->uncommitted_bytes_max ||
       !Fires("raft.noops_of_a_lonely_leader")) {
     return;
   }
@@ -687,8 +685,8 @@ void Core::Impl::AppendNoops() {
 }
 
 void Core::Impl::LeaderTimeout() {
-  if (now_.mono >= std::get<Leader>(role_).quorum_check_at) CheckQuorum();
-  Leader* leader = std::get_if<Leader>(&role_);
+  if (now_.mono >= leader_role().quorum_check_at) CheckQuorum();
+  Leader* leader = LeaderOrNull();
   if (leader == nullptr) return;
   if (leader->transfer && now_.mono >= leader->transfer->deadline) {
     leader->transfer.reset();
@@ -712,7 +710,7 @@ void Core::Impl::LeaderTimeout() {
 // The next append carries the commit index to a follower. This schedules a
 // heartbeat for the case that no append follows soon.
 void Core::Impl::ScheduleCommitNotification() {
-  Leader& leader = std::get<Leader>(role_);
+  Leader& leader = leader_role();
   if (!std::exchange(leader.notification_due, false) ||
       leader.notification_at != MonoTime::Max() ||
       // The next heartbeat carries the commit index, too.
@@ -721,7 +719,7 @@ void Core::Impl::ScheduleCommitNotification() {
   }
   for (const Progress& member : leader.members) {
     if (member.commit_sent() < std::min(commit_, member.match())) {
-      leader.notification_at = now_.mono + options_.commit_notification_delay;
+      leader.notification_at = now_.mono + options_->commit_notification_delay;
       leader.notification_commit = commit_;
       return;
     }
@@ -729,7 +727,7 @@ void Core::Impl::ScheduleCommitNotification() {
 }
 
 void Core::Impl::SendCommitNotifications() {
-  Leader& leader = std::get<Leader>(role_);
+  Leader& leader = leader_role();
   leader.notification_at = MonoTime::Max();
   leader.notification_due = true;
   if (IsIdle()) return BroadcastHeartbeats();

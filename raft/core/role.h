@@ -10,6 +10,7 @@
 #include <variant>
 #include <vector>
 
+#include "env/boxed.h"
 #include "env/ids.h"
 #include "env/time.h"
 #include "raft/core/progress.h"
@@ -96,8 +97,9 @@ struct Leader {
   std::optional<LeadershipTransfer> transfer;
 };
 
-// In the order of RoleKind.
-using Role = std::variant<Follower, PreCandidate, Candidate, Leader>;
+// In the order of RoleKind. Most replicas follow, and a leader takes several
+// times as much memory.
+using Role = std::variant<Follower, PreCandidate, Candidate, Boxed<Leader>>;
 
 }  // namespace quorate::raft
 

@@ -137,7 +137,7 @@ TEST_F(SlowDiskTest, LeaderAsksForAnElection_OwnTermIsNotDurable_IsIgnored) {
 // The disk of a node that has many groups: others have filled it.
 class DiskOfManyGroupsTest : public ReplicaTest, protected HostGate {
  protected:
-  DiskOfManyGroupsTest() { options_.gate = this; }
+  DiskOfManyGroupsTest() { context_.gate = this; }
   bool MaySend(ReplicaId, Load) override { return true; }
   bool MayWrite(uint64_t bytes) override { return !closed_ && bytes <= room_; }
 

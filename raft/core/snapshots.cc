@@ -23,9 +23,9 @@ namespace quorate::raft {
 void Core::Impl::OnSnapshotTaken(SnapshotTaken event) {
   CHECK_LE(event.compact_index, event.snapshot.position.index);
   CHECK_LE(event.snapshot.position.index, applied_);
-  if (event.snapshot.position.index < snapshot_.position.index) return;
+  if (event.snapshot.position.index < snapshot().position.index) return;
   CHECK(log_.Matches(event.snapshot.position));
-  snapshot_ = std::move(event.snapshot);
+  snapshot_ = Boxed(std::move(event.snapshot));
   // Entries whose write is in flight stay in memory.
   const Index boundary = std::min(event.compact_index, durable_);
   if (boundary > log_.start().index) log_.CompactTo(boundary);
@@ -34,10 +34,10 @@ void Core::Impl::OnSnapshotTaken(SnapshotTaken event) {
 // ---- The leader's side.
 
 void Core::Impl::StartSnapshot(Progress& member) {
-  CHECK_GE(snapshot_.position.index, log_.start().index);
-  member.BecomeSnapshot(snapshot_, NextNumber());
-  member.set_retry_at(now_.mono + options_.retry_interval);
-  if (snapshot_.size_bytes == 0) {
+  CHECK_GE(snapshot().position.index, log_.start().index);
+  member.BecomeSnapshot(snapshot(), NextNumber());
+  member.set_retry_at(now_.mono + options_->retry_interval);
+  if (snapshot().size_bytes == 0) {
     SendChunk(member, Buffer());
   } else {
     ReadChunk(member);
@@ -49,13 +49,13 @@ void Core::Impl::StartSnapshot(Progress& member) {
 void Core::Impl::ReadChunk(Progress& member) {
   if (member.pending_snapshot().reading) return;
   if (member.pending_snapshot().next == 0 &&
-      member.pending_snapshot().snapshot.position != snapshot_.position) {
+      member.pending_snapshot().snapshot.position != snapshot().position) {
     const MonoTime retry_at = member.retry_at();
-    member.BecomeSnapshot(snapshot_, NextNumber());
+    member.BecomeSnapshot(snapshot(), NextNumber());
     member.set_retry_at(retry_at);
   }
   Progress::PendingSnapshot& transfer = member.pending_snapshot();
-  if (!transfer.MaySendMore(options_.snapshot_inflight_bytes_max) ||
+  if (!transfer.MaySendMore(options_->snapshot_inflight_bytes_max) ||
       !MaySend(member, HostGate::Load::kChunk)) {
     return;
   }
@@ -70,8 +70,7 @@ void Core::Impl::ReadChunk(Progress& member) {
 }
 
 void Core::Impl::OnChunkRead(ChunkRead event) {
-  Progress* member =
-      std::holds_alternative<Leader>(role_) ? FindMember(event.to) : nullptr;
+  Progress* member = leads() ? FindMember(event.to) : nullptr;
   if (member == nullptr || member->state() != Progress::State::kSnapshot) {
     return;
   }
@@ -82,14 +81,14 @@ void Core::Impl::OnChunkRead(ChunkRead event) {
   }
   transfer.reading = false;
   if (event.chunk.empty() && !event.gone) {
-    member->set_retry_at(now_.mono + options_.retry_interval);
+    member->set_retry_at(now_.mono + options_->retry_interval);
     return;
   }
   if (event.gone) {
     // A newer snapshot has replaced it or will.
     transfer.GoTo(0, 0, NextNumber());
-    member->set_retry_at(now_.mono + options_.retry_interval);
-    if (snapshot_.position != transfer.snapshot.position) ReadChunk(*member);
+    member->set_retry_at(now_.mono + options_->retry_interval);
+    if (snapshot().position != transfer.snapshot.position) ReadChunk(*member);
     return;
   }
   if (transfer.next == event.offset) {
@@ -108,7 +107,7 @@ void Core::Impl::OnChunkRead(ChunkRead event) {
 void Core::Impl::SendChunk(Progress& member, Buffer chunk) {
   const Progress::PendingSnapshot& transfer = member.pending_snapshot();
   Message message = NewMessage(MessageType::kSnapshotChunk, member.replica());
-  message.number = ++std::get<Leader>(role_).last_append;
+  message.number = ++leader_role().last_append;
   message.part.Mutable().snapshot = transfer.snapshot;
   message.part.Mutable().offset = transfer.next;
   message.part.Mutable().chunk = std::move(chunk);
@@ -118,7 +117,7 @@ void Core::Impl::SendChunk(Progress& member, Buffer chunk) {
 // A reply is overdue. Nothing is read or sent for a follower that does not
 // answer.
 void Core::Impl::RetryChunk(Progress& member) {
-  member.set_retry_at(now_.mono + options_.retry_interval);
+  member.set_retry_at(now_.mono + options_->retry_interval);
   if (IsInactive(member)) return;
   const Progress::PendingSnapshot& transfer = member.pending_snapshot();
   if (transfer.next > transfer.staged ||
@@ -129,9 +128,7 @@ void Core::Impl::RetryChunk(Progress& member) {
 }
 
 void Core::Impl::OnSnapshotReply(const Message& message) {
-  Progress* member = std::holds_alternative<Leader>(role_)
-                         ? FindMember(message.from)
-                         : nullptr;
+  Progress* member = leads() ? FindMember(message.from) : nullptr;
   if (member == nullptr) return;
   member->RecordContact(now_.mono);
   if (!message.part.has_value()) return DropInvalid();
@@ -149,7 +146,7 @@ void Core::Impl::OnSnapshotReply(const Message& message) {
   } else {
     transfer.Accepted(part.offset, part.staged);
   }
-  member->set_retry_at(now_.mono + options_.retry_interval);
+  member->set_retry_at(now_.mono + options_->retry_interval);
   ReadChunk(*member);
 }
 
@@ -169,7 +166,7 @@ void Core::Impl::OnSnapshotChunk(const Message& message) {
       message.part->chunk.size() > snapshot.size_bytes - message.part->offset) {
     return DropInvalid();
   }
-  const bool known = KnowsLevels(snapshot.configuration, options_.known_level);
+  const bool known = KnowsLevels(snapshot.configuration, context_.known_level);
   if (known && !ValidateConfiguration(snapshot.configuration).ok()) {
     return DropInvalid();
   }
@@ -195,7 +192,7 @@ void Core::Impl::AcceptChunk(const SnapshotPart& part) {
   const uint64_t waiting = incoming.accepted - incoming.staged;
   const size_t size = part.chunk.size();
   const bool room = (waiting == 0 ||
-                     waiting + size <= options_.snapshot_inflight_bytes_max) &&
+                     waiting + size <= options_->snapshot_inflight_bytes_max) &&
                     MayStage(std::max<size_t>(1, size));
   if (part.offset > incoming.accepted ||
       (part.offset == incoming.accepted && !room)) {
@@ -213,7 +210,7 @@ void Core::Impl::AcceptChunk(const SnapshotPart& part) {
   incoming.refused = false;
   SnapshotWork work;
   work.kind = SnapshotWork::Kind::kWrite;
-  work.to = options_.replica;
+  work.to = context_.replica;
   work.snapshot = part.snapshot;
   work.offset = part.offset;
   work.chunk = part.chunk;
@@ -266,7 +263,7 @@ void Core::Impl::OnChunkWritten(ChunkWritten event) {
   if (AlreadyCovered(event.snapshot.position)) return;
   if (incoming.staged < event.snapshot.size_bytes) {
     const bool room = incoming.accepted - incoming.staged <=
-                          options_.snapshot_inflight_bytes_max / 2 &&
+                          options_->snapshot_inflight_bytes_max / 2 &&
                       MayStage(1);
     const bool reject = lost || (incoming.refused && room);
     if (reject) incoming.refused = false;
@@ -274,10 +271,11 @@ void Core::Impl::OnChunkWritten(ChunkWritten event) {
     return;
   }
   incoming_snapshot_->installing = true;
-  held_.clear();  // They describe the log that is replaced.
+  // They describe the log that is replaced.
+  held_ = std::vector<Message>();
   SnapshotWork work;
   work.kind = SnapshotWork::Kind::kInstall;
-  work.to = options_.replica;
+  work.to = context_.replica;
   work.snapshot = std::move(event.snapshot);
   out_->snapshots.push_back(std::move(work));
 }
@@ -285,7 +283,7 @@ void Core::Impl::OnChunkWritten(ChunkWritten event) {
 void Core::Impl::DiscardIncomingSnapshot() {
   SnapshotWork work;
   work.kind = SnapshotWork::Kind::kDiscard;
-  work.to = options_.replica;
+  work.to = context_.replica;
   work.snapshot = std::move(incoming_snapshot_->snapshot);
   out_->snapshots.push_back(std::move(work));
   incoming_snapshot_.reset();
@@ -307,7 +305,7 @@ void Core::Impl::OnSnapshotInstalled(SnapshotInstalled event) {
   log_.Reset(event.snapshot.log_start(), event.snapshot.configuration);
   applied_log_time_ = event.snapshot.log_time;
   applied_latest_ = event.snapshot.latest;
-  snapshot_ = std::move(event.snapshot);
+  snapshot_ = Boxed(std::move(event.snapshot));
   ++epoch_;
   commit_ = reacted_commit_ = applied_ = durable_ = position.index;
   unapplied_bytes_ = 0;

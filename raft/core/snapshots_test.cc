@@ -318,7 +318,7 @@ TEST_F(ReceivingTest, ChunkLargerThanTheBound_IsAcceptedAlone) {
 // Chunks of other groups wait for the disk of this node.
 class CrowdedReceivingTest : public ReceivingTest, protected HostGate {
  protected:
-  CrowdedReceivingTest() { options_.gate = this; }
+  CrowdedReceivingTest() { context_.gate = this; }
   bool MaySend(ReplicaId, Load) override { return true; }
   bool MayStage(uint64_t bytes) override { return bytes <= room_; }
   uint64_t room_ = 100;

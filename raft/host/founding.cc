@@ -30,7 +30,7 @@ void Founding::Begin(const BootstrapPlan& plan, StoreIncarnation store,
 }
 
 void Founding::Answer(const BootstrapRecord& record) {
-  record_ = record;
+  record_ = {.stores = record.stores};
   record_bytes_ = Buffer::Copy(EncodeBootstrapRecord(record));
 }
 
@@ -139,6 +139,7 @@ void Founding::Send(NodeId to, const FoundingMessage& message) {
 
 void Founding::Finish(absl::StatusOr<BootstrapRecord> result) {
   timer_ = env::Pending();
+  plan_ = {};
   Done done = std::exchange(done_, nullptr);
   done(std::move(result));
 }

@@ -68,7 +68,7 @@ class Founding {
   const std::vector<NodeId> peers_;
   const Level level_;
 
-  // While it asks.
+  // While it asks. Afterwards the plan is empty.
   BootstrapPlan plan_;
   std::vector<NodeId> nodes_;  // Those of the plan.
   StoreIncarnation store_;
@@ -78,7 +78,8 @@ class Founding {
   MonoTime log_at_{0};
   env::Pending timer_;
 
-  // Once it has the record.
+  // Once it has the record. Without its plan, which is long if there are many
+  // groups.
   BootstrapRecord record_;
   Buffer record_bytes_;
 };

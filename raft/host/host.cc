@@ -37,6 +37,7 @@ Host::Impl::Impl(env::Env& env, HostOptions options, MakeStateMachine make,
                  Observer* observer)
     : env_(env),
       options_(std::move(options)),
+      core_options_(std::make_shared<const CoreOptions>(options_.core)),
       make_(std::move(make)),
       observer_(observer != nullptr ? *observer : silent_),
       founding_(env, options_.cluster, options_.node, PeersOf(options_),
@@ -128,6 +129,7 @@ void Host::Impl::OnOpened(absl::StatusOr<OpenedStore> opened) {
   hash_key_ = opened->record.hash_key;
   services_.emplace(ReplicaServices{.env = env_,
                                     .options = options_,
+                                    .core_options = core_options_,
                                     .log = *log_,
                                     .snapshots = *snapshots_,
                                     .outbox = outbox_,
@@ -151,9 +153,11 @@ void Host::Impl::OnOpened(absl::StatusOr<OpenedStore> opened) {
                                     .follower_reads = follower_reads_,
                                     .loads = loads_,
                                     .replicas = replicas_,
+                                    .in_flight = in_flight_,
                                     .snapshot_turn = snapshot_turn_,
                                     .pulses = pulses_});
   founded_ = std::move(opened->founded);
+  ForgetPlan();
   for (const GroupKey& key : opened->prepared) {
     creations_[key.group] = {.key = key, .prepared = true};
   }
@@ -172,6 +176,11 @@ void Host::Impl::OnOpened(absl::StatusOr<OpenedStore> opened) {
     for (const auto& [id, replica] : replicas_) replica->Stop(status_);
   }
   started(status_);
+}
+
+void Host::Impl::ForgetPlan() {
+  options_.plan = {};
+  options_.accept_plan = nullptr;
 }
 
 void Host::Impl::AddReplica(GroupKey key, Restored restored,

@@ -47,8 +47,8 @@ struct HostOptions {
   // Called once with the plan that the cluster was founded with, before any
   // state machine is made. An error ends the start. Null: it must equal `plan`.
   std::function<absl::Status(const BootstrapPlan& founded)> accept_plan;
-  CoreOptions core;  // The host fills in node and group.
-  LogOptions log;    // The host fills in cluster and store.
+  CoreOptions core;
+  LogOptions log;  // The host fills in cluster and store.
   // All groups together apply entries of about so much work
   // (StateMachine::WorkOf) in one step of a turn. Those of one group are
   // limited by core.apply_bytes_max, too. Others wait for the next turn.
@@ -201,9 +201,9 @@ class Host {
   //   kUnknown: leadership was lost, and one election timeout later the entry
   //     was neither applied nor replaced here; or a snapshot covers it, or the
   //     node stopped.
-  // There is no deadline: while this replica keeps the leadership and a
-  // majority of the disks does not store the entry, `done` waits. A caller that
-  // answers a client in time answers "unknown" and still expects `done`.
+  // There is no deadline: `done` waits while this replica leads and a majority
+  // of the disks does not store the entry.
+  //
   // kNotExecuted is reported in a later turn, so that a caller who proposes
   // again at once does not keep the loop. Propose and Read may be called at any
   // time, also by Apply and by the observer.

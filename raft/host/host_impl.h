@@ -8,7 +8,6 @@
 #include <map>
 #include <memory>
 #include <optional>
-#include <set>
 #include <utility>
 #include <vector>
 
@@ -76,6 +75,8 @@ class Host::Impl final : public env::Transport::Receiver {
   void OnReplicaMessages(NodeId from, StoreIncarnation incarnation,
                          Buffer bytes);
   void OnOpened(absl::StatusOr<OpenedStore> opened);
+  // Only the start needs it.
+  void ForgetPlan();
   void Fail(absl::Status why);
   void StopReplicas();
 
@@ -123,7 +124,10 @@ class Host::Impl final : public env::Transport::Receiver {
   void NextSnapshot();
 
   env::Env& env_;
-  const HostOptions options_;
+  // Without `plan` and `accept_plan` once the start has succeeded: both take
+  // memory for each group.
+  HostOptions options_;
+  const std::shared_ptr<const CoreOptions> core_options_;  // A copy for cores.
   MakeStateMachine make_;
   SilentObserver silent_;
   Observer& observer_;
@@ -167,6 +171,7 @@ class Host::Impl final : public env::Transport::Receiver {
   // replicas. Members are destroyed in reverse order, so log and snapshot store
   // are destroyed first and call back no more.
   std::optional<ReplicaServices> services_;
+  std::vector<Core::FollowerInFlight> in_flight_;  // Reused.
   ReplicaTable replicas_;
   // Replicas that the start could not run (OpenedGroup::failure). They keep
   // silent.
@@ -177,7 +182,7 @@ class Host::Impl final : public env::Transport::Receiver {
   absl::btree_map<GroupId, Failed> failed_;
   absl::btree_map<GroupId, Creation> creations_;
   absl::btree_map<GroupId, Finished> drops_;
-  std::set<GroupKey> founded_;  // With the cluster, on this node.
+  absl::btree_set<GroupKey> founded_;  // With the cluster, on this node.
   uint64_t next_draw_ = 1;
   std::unique_ptr<SnapshotStore> snapshots_;
   std::unique_ptr<Log> log_;

@@ -40,15 +40,14 @@ Replica::Replica(const ReplicaServices& services, GroupKey key,
       state_machine_(std::move(state_machine)),
       digests_(services.options.digest_interval,
                services.options.core.heartbeat_interval * 8) {
-  CoreOptions options = services.options.core;
-  options.replica = key.replica;
-  options.group = key.group;
-  options.buggify = &services.env.buggify;
-  options.gate = this;
-  options.known_level = state_machine_->known_level();
-  core_ =
-      std::make_unique<Core>(options, std::move(restored), services.env.random,
-                             services.env.loop.ReadClock());
+  const CoreContext context = {.replica = key.replica,
+                               .group = key.group,
+                               .known_level = state_machine_->known_level(),
+                               .buggify = &services.env.buggify,
+                               .gate = this};
+  core_ = std::make_unique<Core>(services.core_options, context,
+                                 std::move(restored), services.env.random,
+                                 services.env.loop.ReadClock());
   core_deadline_ = core_->deadline();
   level_ = core_->configuration().level;
   if (core_->commit_index() > core_->applied_index()) {
@@ -100,32 +99,34 @@ void Replica::Propose(EntryKind kind, Buffer payload, Host::ProposeDone done) {
                      {.outcome = Outcome::kNotExecuted, .status = refusal});
     return;
   }
-  turn_proposal_bytes_ += payload.size();
-  turn_proposals_.all.push_back(
-      {turn_proposals_dones_.size(), kind, std::move(payload)});
-  turn_proposals_dones_.push_back(std::move(done));
-  if (turn_proposal_bytes_ >= services_.options.core.append_bytes_max ||
+  Callers& callers = this->callers();
+  callers.turn_proposal_bytes += payload.size();
+  callers.turn_proposals.all.push_back(
+      {callers.turn_proposals_dones.size(), kind, std::move(payload)});
+  callers.turn_proposals_dones.push_back(std::move(done));
+  if (callers.turn_proposal_bytes >= services_.options.core.append_bytes_max ||
       services_.env.buggify.Fire("raft.host.proposals_not_gathered")) {
-    flush_proposals_.Cancel();
+    callers.flush_proposals.Cancel();
     FlushProposals();
     return;
   }
-  if (turn_proposals_dones_.size() == 1) {
-    flush_proposals_ = services_.env.loop.Defer([this] { FlushProposals(); });
+  if (callers.turn_proposals_dones.size() == 1) {
+    callers.flush_proposals =
+        services_.env.loop.Defer([this] { FlushProposals(); });
   }
 }
 
 void Replica::FlushProposals() {
-  turn_proposal_bytes_ = 0;
-  StepProposals(std::exchange(turn_proposals_, {}));
+  callers().turn_proposal_bytes = 0;
+  StepProposals(std::exchange(callers().turn_proposals, {}));
 }
 
 void Replica::StepProposals(Input&& input) {
   Step(std::move(input));
-  for (const Host::ProposeDone& done : turn_proposals_dones_) {
+  for (const Host::ProposeDone& done : callers().turn_proposals_dones) {
     CHECK(!done) << "the core neither accepted nor refused a proposal";
   }
-  turn_proposals_dones_.clear();
+  callers().turn_proposals_dones.clear();
 }
 
 // Proposals of this turn come first, because they were made first.
@@ -138,13 +139,13 @@ void Replica::ChangeConfiguration(Index base, Configuration target,
           here.ChangeConfiguration(base, std::move(target), std::move(done));
         });
   }
-  flush_proposals_.Cancel();
-  if (!turn_proposals_dones_.empty()) FlushProposals();
+  callers().flush_proposals.Cancel();
+  if (!callers().turn_proposals_dones.empty()) FlushProposals();
   if (!status().ok()) {
     return CompleteProposal(std::move(done), {.outcome = Outcome::kNotExecuted,
                                               .status = status()});
   }
-  turn_proposals_dones_.push_back(std::move(done));
+  callers().turn_proposals_dones.push_back(std::move(done));
   StepProposals(raft::ChangeConfiguration{
       .tag = 0, .base = base, .target = std::move(target)});
 }
@@ -176,25 +177,27 @@ void Replica::Read(Host::ReadDone done) {
         });
     return;
   }
-  turn_reads_.push_back(std::move(done));
+  Callers& callers = this->callers();
+  callers.turn_reads.push_back(std::move(done));
   if (!stepping_ &&
       services_.env.buggify.Fire("raft.host.reads_not_gathered")) {
-    flush_reads_.Cancel();
+    callers.flush_reads.Cancel();
     FlushReads();
     return;
   }
-  if (turn_reads_.size() == 1) {
-    flush_reads_ = services_.env.loop.Defer([this] { FlushReads(); });
+  if (callers.turn_reads.size() == 1) {
+    callers.flush_reads = services_.env.loop.Defer([this] { FlushReads(); });
   }
 }
 
 void Replica::FlushReads() {
-  const uint64_t tag = next_tag_++;
-  reads_in_core_.emplace(tag, std::move(turn_reads_));
-  turn_reads_.clear();
-  flushing_reads_ = tag;
+  Callers& callers = this->callers();
+  const uint64_t tag = callers.next_tag++;
+  callers.reads_in_core.emplace(tag, std::move(callers.turn_reads));
+  callers.turn_reads.clear();
+  callers.flushing_reads = tag;
   Step(ReadRequested{tag});
-  flushing_reads_ = 0;
+  callers.flushing_reads = 0;
 }
 
 void Replica::TransferLeadership(NodeId to) {
@@ -268,25 +271,7 @@ MonoTime Replica::deadline_without_backlog() const {
 void Replica::Stop(const absl::Status& why) {
   if (!status_.ok()) return;
   status_ = why;
-  for (auto& [position, done] : proposals_) {
-    CompleteProposal(std::move(done),
-                     {.outcome = Outcome::kUnknown, .status = why});
-  }
-  proposals_.clear();
-  flush_proposals_.Cancel();
-  for (Host::ProposeDone& done : turn_proposals_dones_) {
-    CompleteProposal(std::move(done),
-                     {.outcome = Outcome::kNotExecuted, .status = why});
-  }
-  turn_proposals_ = {};
-  turn_proposals_dones_.clear();
-  flush_reads_.Cancel();
-  CompleteReads(std::move(turn_reads_), why, /*at_once=*/true);
-  turn_reads_.clear();
-  for (auto& [tag, reads] : reads_in_core_) {
-    CompleteReads(std::move(reads), why, /*at_once=*/true);
-  }
-  reads_in_core_.clear();
+  if (callers_ != nullptr) EndCallers(why);
   if (snapshot_reader_ != nullptr) services_.snapshots.Abandon(key_);
   EndSnapshot();
   loader_.reset();
@@ -295,6 +280,29 @@ void Replica::Stop(const absl::Status& why) {
   }
   reported_in_flight_.clear();
   ReportQuiet();
+}
+
+void Replica::EndCallers(const absl::Status& why) {
+  Callers& callers = this->callers();
+  for (auto& [position, done] : callers.proposals) {
+    CompleteProposal(std::move(done),
+                     {.outcome = Outcome::kUnknown, .status = why});
+  }
+  callers.proposals.clear();
+  callers.flush_proposals.Cancel();
+  for (Host::ProposeDone& done : callers.turn_proposals_dones) {
+    CompleteProposal(std::move(done),
+                     {.outcome = Outcome::kNotExecuted, .status = why});
+  }
+  callers.turn_proposals = {};
+  callers.turn_proposals_dones.clear();
+  callers.flush_reads.Cancel();
+  CompleteReads(std::move(callers.turn_reads), why, /*at_once=*/true);
+  callers.turn_reads.clear();
+  for (auto& [tag, reads] : callers.reads_in_core) {
+    CompleteReads(std::move(reads), why, /*at_once=*/true);
+  }
+  callers.reads_in_core.clear();
 }
 
 void Replica::Leave(const absl::Status& why) {
@@ -457,17 +465,18 @@ void Replica::ReportLogBytes() {
 // The followers are those of the last report in nearly all steps.
 void Replica::ReportInFlight() {
   if (core_->role() != RoleKind::kLeader && reported_in_flight_.empty()) return;
-  core_->GetInFlight(&in_flight_);
-  if (in_flight_ == reported_in_flight_) return;
-  for (size_t i = 0;
-       i < std::max(in_flight_.size(), reported_in_flight_.size()); ++i) {
+  std::vector<Core::FollowerInFlight>& in_flight = services_.in_flight;
+  core_->GetInFlight(&in_flight);
+  if (in_flight == reported_in_flight_) return;
+  for (size_t i = 0; i < std::max(in_flight.size(), reported_in_flight_.size());
+       ++i) {
     const bool is_new = i >= reported_in_flight_.size();
-    const bool is_gone = i >= in_flight_.size();
+    const bool is_gone = i >= in_flight.size();
     if (!is_new && !is_gone &&
-        in_flight_[i].node == reported_in_flight_[i].node) {
-      if (in_flight_[i].bytes == reported_in_flight_[i].bytes) continue;
-      services_.room.Change(in_flight_[i].node, reported_in_flight_[i].bytes,
-                            in_flight_[i].bytes);
+        in_flight[i].node == reported_in_flight_[i].node) {
+      if (in_flight[i].bytes == reported_in_flight_[i].bytes) continue;
+      services_.room.Change(in_flight[i].node, reported_in_flight_[i].bytes,
+                            in_flight[i].bytes);
       continue;
     }
     if (!is_new) {
@@ -475,10 +484,10 @@ void Replica::ReportInFlight() {
                             reported_in_flight_[i].bytes, 0);
     }
     if (!is_gone) {
-      services_.room.Change(in_flight_[i].node, 0, in_flight_[i].bytes);
+      services_.room.Change(in_flight[i].node, 0, in_flight[i].bytes);
     }
   }
-  std::swap(reported_in_flight_, in_flight_);
+  std::swap(reported_in_flight_, in_flight);
 }
 
 // The members do not change while a leader is quiet.
@@ -506,7 +515,7 @@ bool Replica::MayBeQuiet() {
 
 void Replica::HandleProposals(const Output& output) {
   for (const Proposed& proposed : output.proposed) {
-    proposals_.emplace(
+    callers().proposals.emplace(
         std::make_pair(proposed.position.index, proposed.position.term),
         TakeProposalDone(proposed.tag));
   }
@@ -519,9 +528,10 @@ void Replica::HandleProposals(const Output& output) {
 }
 
 Host::ProposeDone Replica::TakeProposalDone(uint64_t tag) {
-  CHECK_LT(tag, turn_proposals_dones_.size());
-  CHECK(turn_proposals_dones_[tag]) << "one proposal was answered twice";
-  return std::exchange(turn_proposals_dones_[tag], nullptr);
+  std::vector<Host::ProposeDone>& dones = callers().turn_proposals_dones;
+  CHECK_LT(tag, dones.size());
+  CHECK(dones[tag]) << "one proposal was answered twice";
+  return std::exchange(dones[tag], nullptr);
 }
 
 void Replica::HandleWrite(Output& output) {
@@ -570,12 +580,12 @@ void Replica::HandleApply(const Output& output) {
 void Replica::ApplyEntry(const Entry& entry) {
   bytes_since_snapshot_ += entry.size_bytes();
   Host::ProposeDone waiting;
-  while (!proposals_.empty() &&
-         proposals_.begin()->first.first <= entry.index) {
-    auto it = proposals_.begin();
+  while (has_proposals() &&
+         callers_->proposals.begin()->first.first <= entry.index) {
+    auto it = callers_->proposals.begin();
     Host::ProposeDone done = std::move(it->second);
     const auto [index, term] = it->first;
-    proposals_.erase(it);
+    callers_->proposals.erase(it);
     if (index == entry.index && term == entry.term) {
       waiting = std::move(done);
       continue;
@@ -622,7 +632,8 @@ void Replica::CompleteProposal(Host::ProposeDone done, ProposeResult result) {
 void Replica::ExpireProposals() {
   proposals_deadline_ = MonoTime::Max();
   const bool leads = core_->role() == RoleKind::kLeader;
-  for (auto it = proposals_.begin(); it != proposals_.end();) {
+  auto& proposals = callers().proposals;
+  for (auto it = proposals.begin(); it != proposals.end();) {
     if (leads && it->first.second == core_->term()) {
       ++it;
       continue;
@@ -632,20 +643,21 @@ void Replica::ExpireProposals() {
         {.outcome = Outcome::kUnknown,
          .status = absl::UnknownError(
              "the leader changed before the command was confirmed")});
-    it = proposals_.erase(it);
+    it = proposals.erase(it);
   }
 }
 
 void Replica::HandleReads(const Output& output) {
   for (const ReadReady& ready : output.reads) {
-    auto it = reads_in_core_.find(ready.tag);
-    if (it == reads_in_core_.end()) continue;
+    Callers& callers = this->callers();
+    auto it = callers.reads_in_core.find(ready.tag);
+    if (it == callers.reads_in_core.end()) continue;
     CompleteReads(std::move(it->second),
                   ready.ok
                       ? absl::OkStatus()
                       : absl::UnavailableError("no leader confirmed the read"),
-                  ready.tag == flushing_reads_);
-    reads_in_core_.erase(it);
+                  ready.tag == callers.flushing_reads);
+    callers.reads_in_core.erase(it);
   }
 }
 
@@ -673,7 +685,7 @@ void Replica::HandleEvents(const Output& output) {
   for (const Event& event : output.events) {
     switch (event.kind) {
       case Event::Kind::kRoleChanged:
-        if (event.role != RoleKind::kLeader && !proposals_.empty() &&
+        if (event.role != RoleKind::kLeader && has_proposals() &&
             proposals_deadline_ == MonoTime::Max()) {
           const bool at_once =
               services_.env.buggify.Fire("raft.host.proposals_expire_at_once");

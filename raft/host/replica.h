@@ -10,7 +10,6 @@
 
 #include <algorithm>
 #include <cstdint>
-#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -44,6 +43,7 @@ class ReplicaTable;
 struct ReplicaServices {
   env::Env& env;
   const HostOptions& options;
+  const std::shared_ptr<const CoreOptions>& core_options;
   Log& log;
   SnapshotStore& snapshots;
   Outbox& outbox;
@@ -70,6 +70,8 @@ struct ReplicaServices {
   ReadRoom& follower_reads;      // Chunks and entries that followers lack.
   ReadRoom& loads;               // Pieces of snapshots that are installed.
   const ReplicaTable& replicas;  // Those of this node.
+  // Reused by Replica::ReportInFlight.
+  std::vector<Core::FollowerInFlight>& in_flight;
   SnapshotTurn& snapshot_turn;
   Pulses& pulses;
 };
@@ -260,7 +262,7 @@ class Replica final : private HostGate {
   // Removes retained entries once no follower lacks them any more.
   void CheckRetained();
   // Reads for one follower that failed since the last one that did not.
-  using FailedReads = std::map<ReplicaId, ReadAttempts>;
+  using FailedReads = absl::btree_map<ReplicaId, ReadAttempts>;
   // Whether a read for `to` that failed with `error` is to be repeated. If not,
   // the next one is the first again.
   bool MayReadAgain(FailedReads* failed, ReplicaId to,
@@ -281,6 +283,33 @@ class Replica final : private HostGate {
   void LoadInstalled(const SnapshotDescriptor& snapshot);
   void FinishInstall(const SnapshotDescriptor& snapshot, absl::Status status);
 
+  // The callers of Propose, ChangeConfiguration and Read that have no answer.
+  struct Callers {
+    // Proposals of this turn, which the core gets in one step. Tags are places
+    // in the list of their callbacks.
+    Proposals turn_proposals;
+    std::vector<Host::ProposeDone> turn_proposals_dones;
+    size_t turn_proposal_bytes = 0;
+    env::Pending flush_proposals;
+    absl::btree_map<std::pair<Index, Term>, Host::ProposeDone> proposals;
+
+    // Reads of this turn; then those that the core has not answered, by tag.
+    std::vector<Host::ReadDone> turn_reads;
+    uint64_t next_tag = 1;
+    uint64_t flushing_reads = 0;  // Their tag during FlushReads, else 0.
+    env::Pending flush_reads;
+    absl::btree_map<uint64_t, std::vector<Host::ReadDone>> reads_in_core;
+  };
+  Callers& callers() {
+    if (callers_ == nullptr) callers_ = std::make_unique<Callers>();
+    return *callers_;
+  }
+  bool has_proposals() const {
+    return callers_ != nullptr && !callers_->proposals.empty();
+  }
+  // Fails all callers, as the replica stops. Requires: callers_ is not null.
+  void EndCallers(const absl::Status& why);
+
   const ReplicaServices& services_;
   const GroupKey key_;
   absl::Status halted_;  // Not OK: it takes part, but applies no more.
@@ -293,23 +322,11 @@ class Replica final : private HostGate {
   // A step is under way: its output is being handled.
   bool stepping_ = false;
   bool reporting_fence_ = false;  // The observer is told of the fence.
-  uint64_t next_tag_ = 1;
-  // Proposals of this turn, which the core gets in one step. Tags are places in
-  // the list of their callbacks.
-  Proposals turn_proposals_;
-  std::vector<Host::ProposeDone> turn_proposals_dones_;
-  size_t turn_proposal_bytes_ = 0;
-  env::Pending flush_proposals_;
-  absl::btree_map<std::pair<Index, Term>, Host::ProposeDone> proposals_;
+  // Null: there was no proposal and no read yet.
+  std::unique_ptr<Callers> callers_;
   // When proposals of a lost leadership end as unknown; Max() if there are
   // none.
   MonoTime proposals_deadline_ = MonoTime::Max();
-
-  // Reads of this turn; then those that the core has not answered, by tag.
-  std::vector<Host::ReadDone> turn_reads_;
-  uint64_t flushing_reads_ = 0;  // Their tag during FlushReads, else 0.
-  env::Pending flush_reads_;
-  absl::btree_map<uint64_t, std::vector<Host::ReadDone>> reads_in_core_;
 
   // The last sender that the configuration does not name, and its node.
   std::pair<ReplicaId, NodeId> unnamed_sender_;
@@ -324,7 +341,6 @@ class Replica final : private HostGate {
   Index differs_at_;    // The newest index at which a difference was logged.
   // To SendRoom.
   std::vector<Core::FollowerInFlight> reported_in_flight_;
-  std::vector<Core::FollowerInFlight> in_flight_;  // Reused.
   // To Pulses. The leader of the quiet group; zero: it is not quiet.
   ReplicaId reported_quiet_;
   std::vector<NodeId> reported_pulses_;

@@ -574,14 +574,14 @@ void Replica::FinishInstall(const SnapshotDescriptor& snapshot,
   bytes_since_snapshot_ = retained_bytes_ = 0;
   services_.env.tracer.Sometimes("raft.snapshot_installed");
   // The outcome of proposals that the snapshot covers is not known here.
-  while (!proposals_.empty() &&
-         proposals_.begin()->first.first <= snapshot.position.index) {
-    auto it = proposals_.begin();
+  while (has_proposals() &&
+         callers_->proposals.begin()->first.first <= snapshot.position.index) {
+    auto it = callers_->proposals.begin();
     CompleteProposal(std::move(it->second),
                      {.outcome = Outcome::kUnknown,
                       .status = absl::UnknownError(
                           "a snapshot covers the entry's position")});
-    proposals_.erase(it);
+    callers_->proposals.erase(it);
   }
   // The observer must learn of the snapshot before later entries are applied.
   services_.observer.OnRestored(key_.group, snapshot);

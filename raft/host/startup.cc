@@ -1,7 +1,6 @@
 #include "raft/host/startup.h"
 
 #include <algorithm>
-#include <set>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -153,7 +152,7 @@ void Startup::ListGroups() {
         {group,
          ReplicaOn(FirstConfiguration(opened_.record, group), options_.node)});
   }
-  std::set<GroupKey> held = opened_.founded;
+  absl::btree_set<GroupKey> held = opened_.founded;
   for (const auto& [key, group] : opened_.log->recovered()) {
     if (!IsBlank(group)) {
       held.insert(key);
@@ -402,6 +401,9 @@ void Startup::Finish(absl::Status status) {
   Done done = std::move(done_);
   if (opened_.log != nullptr) opened_.log->recovered().clear();
   if (status.ok()) {
+    // This object remains, so it gives back what it has of each group.
+    step_.reset();
+    groups_ = {};
     done(std::move(opened_));
   } else {
     done(std::move(status));

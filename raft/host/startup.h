@@ -9,11 +9,11 @@
 #define QUORATE_RAFT_HOST_STARTUP_H_
 
 #include <memory>
-#include <set>
 #include <string>
 #include <vector>
 
 #include "absl/container/btree_map.h"
+#include "absl/container/btree_set.h"
 #include "absl/functional/any_invocable.h"
 #include "absl/status/statusor.h"
 #include "raft/host/bootstrap_record.h"
@@ -45,7 +45,7 @@ struct OpenedStore {
   std::vector<GroupKey> prepared;
   // The replicas of this node that were founded with the cluster, whether or
   // not they were dropped.
-  std::set<GroupKey> founded;
+  absl::btree_set<GroupKey> founded;
 };
 
 // The state with which a member of a new group starts: entry 1 is the

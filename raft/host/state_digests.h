@@ -14,6 +14,7 @@
 
 #include "absl/container/btree_map.h"
 #include "absl/types/span.h"
+#include "env/boxed.h"
 #include "env/fifo.h"
 #include "env/ids.h"
 #include "env/time.h"
@@ -64,14 +65,19 @@ class StateDigests {
   static constexpr size_t kKeptMax = 64;
 
  private:
+  struct Comparison {
+    Fifo<StateDigest> kept;  // Oldest first.
+    // The present question, and when it was first asked.
+    StateDigest question;
+    MonoTime asked_at;
+    bool settled = true;  // All members have answered.
+    absl::btree_map<ReplicaId, uint64_t> answers;
+  };
+
   const uint64_t interval_;
   const Duration patience_;
-  Fifo<StateDigest> kept_;  // Oldest first.
-  // The present question, and when it was first asked.
-  StateDigest question_;
-  MonoTime asked_at_;
-  bool settled_ = true;  // All members have answered.
-  absl::btree_map<ReplicaId, uint64_t> answers_;
+  // None until the first digest is kept.
+  Boxed<Comparison> comparison_;
 };
 
 }  // namespace quorate::raft

@@ -45,14 +45,13 @@ raft::Entry EntryAt(uint64_t index) {
 
 // A replica with the entries through `last` on its disk.
 std::unique_ptr<raft::Core> Replica(ReplicaId id, uint64_t last) {
-  raft::CoreOptions options;
-  options.replica = id;
-  options.group = kGroup;
   raft::Restored restored;
   restored.hard_state.term = raft::Term(1);
   for (uint64_t i = 1; i <= last; ++i) restored.entries.push_back(EntryAt(i));
-  return std::make_unique<raft::Core>(options, std::move(restored), Random(1),
-                                      Now{MonoTime(1'000'000'000), {}});
+  return std::make_unique<raft::Core>(
+      std::make_shared<const raft::CoreOptions>(),
+      raft::CoreContext{.replica = id, .group = kGroup}, std::move(restored),
+      Random(1), Now{MonoTime(1'000'000'000), {}});
 }
 
 class RepeatedWorkTest : public testing::Test {

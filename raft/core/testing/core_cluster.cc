@@ -1,6 +1,7 @@
 #include "raft/core/testing/core_cluster.h"
 
 #include <algorithm>
+#include <memory>
 
 #include "absl/strings/str_cat.h"
 #include "env/check.h"
@@ -358,19 +359,18 @@ void CoreCluster::Restart(uint32_t id) {
   self.applied = self.snapshot.position.index;
   self.states.clear();
   self.states[self.applied] = self.state;
-  CoreOptions core_options = options_.core;
-  core_options.replica = ReplicaId(id);
-  core_options.group = GroupId(1);
+  CoreContext context = {.replica = ReplicaId(id), .group = GroupId(1)};
   if (options_.pulses) {
     PulseGate& gate = gates_[ReplicaId(id)];
     gate.cluster = this;
     gate.id = ReplicaId(id);
-    core_options.gate = &gate;
+    context.gate = &gate;
   }
   self.started = now_;
   self.core = std::make_unique<Core>(
-      core_options, std::move(restored),
-      Random(options_.seed).Fork("test.start", starts_++), ReadClock());
+      std::make_shared<const CoreOptions>(options_.core), context,
+      std::move(restored), Random(options_.seed).Fork("test.start", starts_++),
+      ReadClock());
   self.core->CheckInvariants();
   Report(invariants_.ObserveStart(ReplicaId(id), *self.core));
 }

@@ -61,11 +61,11 @@ class ReplicaTest : public ::testing::Test {
   }
 
   void StartFrom(Restored restored) {
-    options_.replica = ReplicaId(1);
-    options_.group = GroupId(1);
-    core_ =
-        std::make_unique<Core>(options_, std::move(restored),
-                               Random(1).Fork("test.start", starts_++), now_);
+    context_.replica = ReplicaId(1);
+    context_.group = GroupId(1);
+    core_ = std::make_unique<Core>(
+        std::make_shared<const CoreOptions>(options_), context_,
+        std::move(restored), Random(1).Fork("test.start", starts_++), now_);
     core_->CheckInvariants();
   }
 
@@ -211,6 +211,7 @@ class ReplicaTest : public ::testing::Test {
   }
 
   CoreOptions options_;
+  CoreContext context_;
   Configuration configuration_ = VotersUpTo(3);
   Now now_{MonoTime(1'000'000'000), {}};
   uint64_t starts_ = 0;  // Each start has draws of its own.
