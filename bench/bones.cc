@@ -18,9 +18,9 @@
 #include "absl/status/statusor.h"
 #include "bench/core_entries.h"
 #include "bench/figures.h"
-#include "bench/group_memory.h"
+#include "bench/memory/group_memory.h"
+#include "bench/memory/store_memory.h"
 #include "bench/process_figures.h"
-#include "bench/store_memory.h"
 
 namespace quorate::bench {
 namespace {

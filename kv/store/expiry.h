@@ -13,6 +13,7 @@
 
 #include "absl/container/btree_map.h"
 #include "absl/container/btree_set.h"
+#include "env/check.h"
 #include "shardctrl/partition.h"
 
 namespace quorate::kv {
@@ -35,8 +36,12 @@ class ExpiryIndex {
   // True if Step has something to free.
   bool dropped() const { return !dropped_.empty(); }
   uint64_t size() const { return size_; }
-  // The earliest element. Requires: !empty().
+  // The earliest element, and its time alone. Require: !empty().
   Due First() const;
+  int64_t first_ms() const {
+    CHECK(!empty());
+    return firsts_.begin()->first;
+  }
 
   // Frees up to `count_max` dropped elements. Returns false when none is left.
   bool Step(size_t count_max);

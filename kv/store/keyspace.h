@@ -79,7 +79,7 @@ class Keyspace {
   // nullopt if no key has an expiry.
   std::optional<int64_t> first_due_ms() const {
     if (expiries_.empty()) return std::nullopt;
-    return expiries_.First().at_ms;
+    return expiries_.first_ms();
   }
 
   // The command that last removed a key from the slot; none if no removal was

@@ -240,7 +240,7 @@ int Stream::Send() {
       unsent_begin_ = 0;
     }
   }
-  if (unsent_.capacity() > kIdleCapacity) unsent_ = {};
+  if (unsent_.capacity() > kIdleCapacity) unsent_ = std::vector<Buffer>();
   if (end_requested_ && !std::exchange(end_sent_, true)) {
     (void)shutdown(socket_.get(), SHUT_WR);
   }

@@ -161,8 +161,9 @@ class BatchQueue {
   // The open batch for the sink's next command. Closes batches that must not
   // take the command.
   OpenBatch& OpenBatchFor(const RoutedRequest& request, const Arrival& arrival);
-  // The bytes of values that the command copies once the commands of this node
-  // before it are applied. Without a replica each value counts as the largest.
+  // The bytes of values that a command of `encoded_bytes` copies once the
+  // commands of this node before it are applied. Without a replica each value
+  // counts as the largest.
   uint64_t ValueBytesOf(const kv::CommandSpec& spec, size_t encoded_bytes);
   void CountItem(OpenBatch& open_batch, const Item& item);
   void CloseOpenBatch(bool redirect);

@@ -324,7 +324,8 @@ MonoTime Core::Impl::ComputeDeadline() const {
 
 MonoTime Core::Impl::DeadlineWithoutBacklog() const {
   if (const Leader* leader = LeaderOrNull()) {
-    if (leader->members.empty() && leader->waiting_reads.empty()) {
+    if (leader->members.empty() && leader->round_reads.empty() &&
+        leader->waiting_reads.empty()) {
       return MonoTime::Max();
     }
     if (leader->send_backlog) return now_.mono;

@@ -149,8 +149,9 @@ struct CoreOptions {
   // The next append carries the commit index to a follower. If there is none
   // within this time, a heartbeat does.
   Duration commit_notification_delay = Milliseconds(5);
-  // A round of read confirmations asks the members that confirmed the last one,
-  // and the others after this time. Once in a heartbeat interval it asks all.
+  // A round of read confirmations asks the voters that confirmed the last one.
+  // It asks the others after this time, or after twice the time of the last
+  // round if that is longer. Once in a heartbeat interval it asks all members.
   Duration read_hedge_delay = Milliseconds(2);
   // Unanswered read requests; more are refused.
   uint32_t pending_reads_max = 64 << 10;
@@ -533,7 +534,8 @@ class Core {
   const Configuration& ConfigurationAt(Index index) const;
   // Last entry known to be on this replica's own disk.
   Index durable_index() const;
-  // The newest snapshot known to be durable here, or the empty descriptor.
+  // The newest snapshot known to be durable here, or the empty descriptor. The
+  // reference is valid until the next Step.
   const SnapshotDescriptor& snapshot() const;
   // True if this replica leads and an entry of its own term is committed. Every
   // read path of a leader asks it (thesis 6.4 step 1).

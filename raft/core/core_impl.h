@@ -297,8 +297,8 @@ class Core::Impl {
   void AddRead(PendingRead read);
   void ExpireReads();
   void StartRound();
-  void AskQuickMembers();
-  void AskOtherMembers();
+  void AskQuickVoters();
+  void AskOtherVoters();
   void ConfirmRound();
   void FinishRound();
   void ReleaseConfirmedReads();

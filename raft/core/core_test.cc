@@ -779,6 +779,19 @@ TEST_F(CoreTest, ReadRound_AQuickVoterIsSilent_AsksTheOthersSoon) {
   EXPECT_GT(core_->deadline(), now_.mono + options_.read_hedge_delay);
 }
 
+// Where rounds take long, a slow answer does not mean that it is lost.
+TEST_F(CoreTest, ReadRound_AfterALongOne_WaitsLonger) {
+  options_.commit_notification_delay = Seconds(1);
+  Start(Term(1));
+  BecomeServingLeader();
+  Step(ReadRequested{1});
+  Pass(Milliseconds(3));
+  Receive(Confirm(2, 2, 1));
+  Step(ReadRequested{2});
+  EXPECT_EQ(core_->deadline(), now_.mono + Milliseconds(6));
+  EXPECT_EQ(AskedIn(out_), std::vector{ReplicaId(2)});
+}
+
 // Another voter may have become quicker.
 TEST_F(CoreTest, ReadRound_OnceInAHeartbeatInterval_AsksAll) {
   Start(Term(1));

@@ -1,5 +1,7 @@
 // The digest of a replica's state. It covers all that a Step reads, but for the
-// options and the times of entries.
+// options, the context and the times of entries.
+#include <algorithm>
+
 #include "raft/core/core_impl.h"
 
 namespace quorate::raft {
@@ -87,8 +89,10 @@ void Core::Impl::AddLeader(const Leader& leader, CoreDigest* digest) const {
   digest->Add(leader.notification_commit);
   digest->Add(leader.read_round);
   digest->Add(leader.round_index);
-  digest->Add(leader.ask_all_at);
+  digest->Add(std::max(leader.ask_all_at, now_.mono));
   digest->Add(leader.ask_others_at);
+  digest->Add(leader.round_began_at);
+  digest->Add(static_cast<uint64_t>(leader.last_round.ns()));
   for (const auto* reads : {&leader.round_reads, &leader.waiting_reads}) {
     digest->Add(uint64_t{reads->size()});
     for (const PendingRead& read : *reads) {

@@ -123,6 +123,7 @@ std::optional<Refused::Reason> Core::Impl::Change(const Configuration& target) {
 void Core::Impl::AppendConfiguration(const Configuration& configuration) {
   AppendOwn(EntryKind::kConfiguration, EncodeConfiguration(configuration));
   RefreshMembers(leader_role(), log_.last().index);
+  ConfirmRound();  // Voters whose answers it awaited may have left.
 }
 
 // Members that stay keep their progress.

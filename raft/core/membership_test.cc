@@ -73,6 +73,12 @@ class MembershipTest : public ReplicaTest {
   void AckAll(uint32_t id) {
     Receive(Ack(id, core_->term().value(), core_->last().index.value()));
   }
+  void Confirm(uint32_t id, uint64_t round) {
+    Message reply =
+        From(id, MessageType::kHeartbeatReply, core_->term().value());
+    reply.read_round = ReadRound(round);
+    Receive(reply);
+  }
   void Announce(uint32_t id, uint64_t level) {
     Message reply =
         From(id, MessageType::kHeartbeatReply, core_->term().value());
@@ -286,6 +292,39 @@ TEST_F(MembershipTest, Voters_ChangeThroughJointConsensus) {
   EXPECT_TRUE(committed());
   EXPECT_EQ(core_->role(), RoleKind::kLeader);
   EXPECT_EQ(Change(With({1, 4, 5}, {2})), std::nullopt);
+}
+
+TEST_F(MembershipTest, ReadRound_OfAJointConfiguration_NeedsBothHalves) {
+  Lead(With({1, 2, 3}, {4, 5}));
+  AckAll(4);
+  AckAll(5);
+  EXPECT_EQ(Change(With({1, 4, 5})), std::nullopt);
+  FinishWrites();
+  Step(ReadRequested{1});
+  EXPECT_EQ(out_.heartbeats.size(), 4u);
+  Confirm(4, 1);
+  Confirm(5, 1);
+  EXPECT_TRUE(out_.reads.empty());
+  Confirm(2, 1);
+  EXPECT_EQ(out_.reads.size(), 1u);
+  Step(ReadRequested{2});
+  Replicas asked;
+  for (const Message& heartbeat : out_.heartbeats) {
+    asked.push_back(heartbeat.to.value());
+  }
+  EXPECT_EQ(asked, (Replicas{2, 4, 5}));
+}
+
+TEST_F(MembershipTest, ReadRound_OfAVoterThatLeaves_Ends) {
+  Lead(With({1, 2}));
+  EXPECT_EQ(Change(With({1})), std::nullopt);
+  FinishWrites();
+  Step(ReadRequested{1});
+  EXPECT_TRUE(out_.reads.empty());
+  AckAll(2);
+  EXPECT_EQ(core_->configuration(), With({1}));
+  ASSERT_EQ(out_.reads.size(), 1u);
+  EXPECT_TRUE(out_.reads[0].ok);
 }
 
 TEST_F(MembershipTest, VoterThatBecomesALearner_VotesUntilTheEnd) {

@@ -6,7 +6,7 @@
 // outstanding one: the heartbeats of that one may have left before a newer
 // leader committed an entry.
 //
-// Any majority confirms a round. So it asks the quick members first, and the
+// Any majority confirms a round. So it asks the quick voters first, and the
 // others only if these do not answer soon (decision 0075).
 #include <algorithm>
 #include <utility>
@@ -73,25 +73,29 @@ void Core::Impl::StartRound() {
   leader.round_reads.swap(leader.waiting_reads);
   ++leader.read_round;
   leader.round_index = commit_;
+  leader.round_began_at = now_.mono;
   ConfirmRound();  // A single voter confirms the round at once.
   if (leader.round_reads.empty()) return;
   // The next heartbeat has the number of the round, too.
   if (Fires("raft.round_waits_for_heartbeat")) return Wake();
-  if (now_.mono < leader.ask_all_at) return AskQuickMembers();
+  if (now_.mono < leader.ask_all_at) return AskQuickVoters();
   leader.ask_all_at = now_.mono + options_->heartbeat_interval;
   BroadcastHeartbeats();
 }
 
-void Core::Impl::AskQuickMembers() {
+void Core::Impl::AskQuickVoters() {
   Leader& leader = leader_role();
   Wake();
   for (Progress& member : leader.members) {
     if (member.quick()) SendHeartbeat(member);
   }
-  leader.ask_others_at = now_.mono + options_->read_hedge_delay;
+  leader.ask_others_at =
+      now_.mono +
+      std::max(options_->read_hedge_delay,
+               std::min(leader.last_round * 2, options_->heartbeat_interval));
 }
 
-void Core::Impl::AskOtherMembers() {
+void Core::Impl::AskOtherVoters() {
   Leader& leader = leader_role();
   leader.ask_others_at = MonoTime::Max();
   for (Progress& member : leader.members) {
@@ -124,6 +128,7 @@ void Core::Impl::FinishRound() {
     }
   }
   leader.round_reads.clear();
+  leader.last_round = now_.mono - leader.round_began_at;
   leader.ask_others_at = MonoTime::Max();
   for (Progress& member : leader.members) {
     member.set_quick(member.read_round() == leader.read_round &&

@@ -698,7 +698,7 @@ void Core::Impl::LeaderTimeout() {
     AppendNoops();
   }
   ExpireReads();
-  if (now_.mono >= leader->ask_others_at) AskOtherMembers();
+  if (now_.mono >= leader->ask_others_at) AskOtherVoters();
   leader->send_due |= std::exchange(leader->send_backlog, false);
   if (now_.mono >= leader->notification_at) SendCommitNotifications();
   if (now_.mono >= leader->give_away_at) GiveAwayLeadership();

@@ -89,8 +89,10 @@ struct Leader {
   std::vector<PendingRead> waiting_reads;
   // From then on, a round asks all members, which shows who confirms quickly.
   MonoTime ask_all_at = MonoTime::Min();
-  // When the newest round asks the members that it has not asked; Max(): never.
+  // When the newest round asks the voters that are not quick; Max(): never.
   MonoTime ask_others_at = MonoTime::Max();
+  MonoTime round_began_at;
+  Duration last_round;  // The time from its beginning to its end.
   // Reads of this node that are confirmed and wait until their index is
   // applied.
   std::vector<std::pair<uint64_t, Index>> confirmed_reads;

@@ -25,7 +25,7 @@ void Core::Impl::OnSnapshotTaken(SnapshotTaken event) {
   CHECK_LE(event.snapshot.position.index, applied_);
   if (event.snapshot.position.index < snapshot().position.index) return;
   CHECK(log_.Matches(event.snapshot.position));
-  snapshot_ = Boxed(std::move(event.snapshot));
+  snapshot_.Mutable() = std::move(event.snapshot);
   // Entries whose write is in flight stay in memory.
   const Index boundary = std::min(event.compact_index, durable_);
   if (boundary > log_.start().index) log_.CompactTo(boundary);
@@ -305,7 +305,7 @@ void Core::Impl::OnSnapshotInstalled(SnapshotInstalled event) {
   log_.Reset(event.snapshot.log_start(), event.snapshot.configuration);
   applied_log_time_ = event.snapshot.log_time;
   applied_latest_ = event.snapshot.latest;
-  snapshot_ = Boxed(std::move(event.snapshot));
+  snapshot_.Mutable() = std::move(event.snapshot);
   ++epoch_;
   commit_ = reacted_commit_ = applied_ = durable_ = position.index;
   unapplied_bytes_ = 0;

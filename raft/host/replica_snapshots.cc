@@ -230,20 +230,20 @@ bool Replica::ShortenLog() {
       core_->installing()) {
     return false;
   }
-  const SnapshotDescriptor& snapshot = core_->snapshot();
   keeps_little_ = true;
   if (snapshot_reader_ == nullptr) {
-    const LogCut cut = CutBehind(snapshot.position.index);
+    const Index newest = core_->snapshot().position.index;
+    const LogCut cut = CutBehind(newest);
     if (cut.index > core_->log_start().index) {
-      CutLog(snapshot, cut);
+      CutLog(core_->snapshot(), cut);
     } else {
-      SetRetained(cut, snapshot.size_bytes);
+      SetRetained(cut, core_->snapshot().size_bytes);
       ReportLogBytes();
     }
     keeps_little_ = services_.log_size.exceeded();
     if (!status_.ok() || !keeps_little_) return false;
     // A snapshot that would free little is not worth its work.
-    if (core_->applied_index() == snapshot.position.index || WaitsForRoom() ||
+    if (core_->applied_index() == newest || WaitsForRoom() ||
         bytes_since_snapshot_ < LittleBytes()) {
       keeps_little_ = false;
       return false;

@@ -403,7 +403,7 @@ void Startup::Finish(absl::Status status) {
   if (status.ok()) {
     // This object remains, so it gives back what it has of each group.
     step_.reset();
-    groups_ = {};
+    groups_ = std::vector<GroupKey>();
     done(std::move(opened_));
   } else {
     done(std::move(status));

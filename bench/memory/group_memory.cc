@@ -1,4 +1,4 @@
-#include "bench/group_memory.h"
+#include "bench/memory/group_memory.h"
 
 #include <cstdint>
 #include <memory>
@@ -8,7 +8,7 @@
 
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
-#include "bench/counted_memory.h"
+#include "bench/memory/counted_memory.h"
 #include "bench/processes.h"
 #include "bench/workload.h"
 #include "env/env.h"

@@ -1,7 +1,7 @@
-// bench/store_memory.h: the memory of stores in this process, by counted
-// allocations (bench/counted_memory.h).
-#ifndef QUORATE_BENCH_STORE_MEMORY_H_
-#define QUORATE_BENCH_STORE_MEMORY_H_
+// bench/memory/store_memory.h: the memory of stores in this process, by counted
+// allocations (bench/memory/counted_memory.h).
+#ifndef QUORATE_BENCH_MEMORY_STORE_MEMORY_H_
+#define QUORATE_BENCH_MEMORY_STORE_MEMORY_H_
 
 #include <cstdint>
 #include <vector>
@@ -22,4 +22,4 @@ std::vector<Figure> StoreMemoryFigures(uint64_t keys);
 
 }  // namespace quorate::bench
 
-#endif  // QUORATE_BENCH_STORE_MEMORY_H_
+#endif  // QUORATE_BENCH_MEMORY_STORE_MEMORY_H_

@@ -1,7 +1,7 @@
-// bench/group_memory.h: the memory of the groups of whole nodes in this
-// process, by counted allocations (bench/counted_memory.h).
-#ifndef QUORATE_BENCH_GROUP_MEMORY_H_
-#define QUORATE_BENCH_GROUP_MEMORY_H_
+// bench/memory/group_memory.h: the memory of the groups of whole nodes in this
+// process, by counted allocations (bench/memory/counted_memory.h).
+#ifndef QUORATE_BENCH_MEMORY_GROUP_MEMORY_H_
+#define QUORATE_BENCH_MEMORY_GROUP_MEMORY_H_
 
 #include <vector>
 
@@ -17,4 +17,4 @@ absl::StatusOr<std::vector<Figure>> GroupMemoryFigures();
 
 }  // namespace quorate::bench
 
-#endif  // QUORATE_BENCH_GROUP_MEMORY_H_
+#endif  // QUORATE_BENCH_MEMORY_GROUP_MEMORY_H_

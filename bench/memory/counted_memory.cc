@@ -1,4 +1,4 @@
-#include "bench/counted_memory.h"
+#include "bench/memory/counted_memory.h"
 
 #include <malloc.h>
 #include <unistd.h>

@@ -1,4 +1,4 @@
-#include "bench/store_memory.h"
+#include "bench/memory/store_memory.h"
 
 #include <memory>
 #include <string>
@@ -6,7 +6,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "bench/counted_memory.h"
+#include "bench/memory/counted_memory.h"
 #include "env/check.h"
 #include "kv/command/command.h"
 #include "kv/slots/slot.h"

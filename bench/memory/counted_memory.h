@@ -1,10 +1,10 @@
-// bench/counted_memory.h: counts the memory that a program allocates. A program
-// that links this library has replaced operators new and delete.
+// bench/memory/counted_memory.h: counts the memory that a program allocates. A
+// program that links this library has replaced operators new and delete.
 //
 // Counted bytes are those that the allocator sets aside, so they include its
 // rounding, but not its own bookkeeping.
-#ifndef QUORATE_BENCH_COUNTED_MEMORY_H_
-#define QUORATE_BENCH_COUNTED_MEMORY_H_
+#ifndef QUORATE_BENCH_MEMORY_COUNTED_MEMORY_H_
+#define QUORATE_BENCH_MEMORY_COUNTED_MEMORY_H_
 
 #include <cstdint>
 
@@ -18,4 +18,4 @@ int64_t ResidentBytes();
 
 }  // namespace quorate::bench
 
-#endif  // QUORATE_BENCH_COUNTED_MEMORY_H_
+#endif  // QUORATE_BENCH_MEMORY_COUNTED_MEMORY_H_
