@@ -110,10 +110,9 @@ raft::HostOptions MakeHostOptions(const Config& config,
 
 class ServerImpl final : public Server, public raft::Host::Observer {
  public:
-  ServerImpl(env::Env& env, const Config& config,
-             raft::Host::Observer* observer)
+  ServerImpl(env::Env& env, Config config, raft::Host::Observer* observer)
       : env_(env),
-        config_(config),
+        config_(std::move(config)),
         map_(MakeMap(config_)),
         slots_(kv::MakeSlotStrategy(map_.partitioner(), map_.slot_count())),
         observer_(observer),
@@ -492,9 +491,9 @@ class ServerImpl final : public Server, public raft::Host::Observer {
 
 }  // namespace
 
-std::unique_ptr<Server> MakeServer(env::Env& env, const Config& config,
+std::unique_ptr<Server> MakeServer(env::Env& env, Config config,
                                    raft::Host::Observer* observer) {
-  return std::make_unique<ServerImpl>(env, config, observer);
+  return std::make_unique<ServerImpl>(env, std::move(config), observer);
 }
 
 }  // namespace quorate::node

@@ -134,7 +134,7 @@ class Server {
 // `env` must outlive the server. `observer`, if not null, receives every call
 // of the host's observer. Requires: `config` came from ParseConfig or passed
 // CompleteConfig.
-std::unique_ptr<Server> MakeServer(env::Env& env, const Config& config,
+std::unique_ptr<Server> MakeServer(env::Env& env, Config config,
                                    raft::Host::Observer* observer = nullptr);
 
 }  // namespace quorate::node

@@ -84,7 +84,7 @@ class Cluster {
     if (!real.ok()) return real.status();
     Node& node = nodes_.emplace_back();
     node.real = *std::move(real);
-    node.server = node::MakeServer(node.real->env(), config);
+    node.server = node::MakeServer(node.real->env(), std::move(config));
     node.server->Start([this](const absl::Status& s) { failure_.Update(s); });
     return absl::OkStatus();
   }

@@ -53,10 +53,10 @@ absl::StatusOr<std::string> ReadWholeFile(const std::string& path) {
 // The node, from its first turn to its last.
 class Daemon {
  public:
-  Daemon(RealEnv& real, const node::Config& config)
+  Daemon(RealEnv& real, node::Config config)
       : real_(real),
         data_directory_(config.data_dir),
-        server_(node::MakeServer(real.env(), config)) {}
+        server_(node::MakeServer(real.env(), std::move(config))) {}
 
   // The exit status.
   int Run() {
@@ -166,7 +166,7 @@ int RunNode(node::Config config, const DaemonOptions& options) {
   if (!lowered.empty()) {
     (*real)->tracer().Log(env::Severity::kWarning, lowered);
   }
-  Daemon daemon(**real, config);
+  Daemon daemon(**real, std::move(config));
   const int exit_status = daemon.Run();
   if (!daemon.started()) {
     real->reset();  // Closes the files.

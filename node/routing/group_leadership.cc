@@ -1,7 +1,6 @@
 #include "node/routing/group_leadership.h"
 
 #include <algorithm>
-#include <utility>
 #include <vector>
 
 #include "env/check.h"
@@ -40,13 +39,11 @@ uint32_t GroupLeadership::rules() const {
                                     : core->configuration().level);
 }
 
-GroupLeadership::GroupLeadership(const QueueParts& parts, GroupId group,
-                                 absl::AnyInvocable<void()> changed)
+GroupLeadership::GroupLeadership(const QueueParts& parts, GroupId group)
     : parts_(parts),
       group_(group),
       placed_(HoldsReplica(parts.config, group)),
       hosted_(placed_),
-      changed_(std::move(changed)),
       applied_at_(MonoNow()) {}
 
 WallTime GroupLeadership::ReadTime() const {
@@ -91,7 +88,7 @@ void GroupLeadership::Refresh() {
   if (now == known_) return;
   known_ = now;
   retry_at_ = MonoTime::Min();
-  changed_();
+  parts_.leadership_changed();
 }
 
 // With another replica the request is passed on or held until one leads.

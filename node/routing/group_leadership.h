@@ -7,7 +7,6 @@
 
 #include <cstdint>
 
-#include "absl/functional/any_invocable.h"
 #include "absl/status/status.h"
 #include "env/ids.h"
 #include "env/time.h"
@@ -32,9 +31,8 @@ struct Leadership {
 // Invariant: known() changes only in Refresh, and each change is reported.
 class GroupLeadership {
  public:
-  // `parts` outlives the object. `changed` is called when known() has changed.
-  GroupLeadership(const QueueParts& parts, GroupId group,
-                  absl::AnyInvocable<void()> changed);
+  // `parts` outlives the object.
+  GroupLeadership(const QueueParts& parts, GroupId group);
 
   // Updates known() and hosted() from the host and the live view.
   void Refresh();
@@ -83,7 +81,6 @@ class GroupLeadership {
   const bool placed_;
   bool hosted_;
   bool applied_of_leader_ = false;
-  absl::AnyInvocable<void()> changed_;
   Leadership known_;
   MonoTime retry_at_ = MonoTime::Min();
   MonoTime applied_at_;

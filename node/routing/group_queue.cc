@@ -43,24 +43,19 @@ kv::CommandSpec SpecOf(kv::CommandView command,
 
 }  // namespace
 
-GroupQueue::GroupQueue(const QueueParts& parts, GroupId group,
-                       Callbacks callbacks)
-    : parts_(parts),
-      wake_(std::move(callbacks.wake)),
-      leadership_(parts_, group, std::move(callbacks.leadership_changed)) {}
-
 GroupQueue::Requests::Requests(const QueueParts& parts,
-                               GroupLeadership& leadership,
-                               absl::AnyInvocable<void()>& wake)
-    : forwarding(parts, leadership, counters, [&wake] { wake(); }),
+                               GroupLeadership& leadership, size_t place)
+    : forwarding(parts, leadership, counters,
+                 [&parts, place] { parts.wake(place); }),
       results(parts, leadership),
       batches(parts, leadership, forwarding, results, counters,
-              [&wake] { wake(); }),
+              [&parts, place] { parts.wake(place); }),
       long_work(parts.loop, parts.work),
       reads(parts, leadership, forwarding, batches, results, counters,
-            long_work, [&wake] { wake(); }),
+            long_work, [&parts, place] { parts.wake(place); }),
       peer_reads(parts, leadership, forwarding, long_work),
-      blocked(parts.loop, leadership.group(), [&wake] { wake(); }) {}
+      blocked(parts.loop, leadership.group(),
+              [&parts, place] { parts.wake(place); }) {}
 
 bool GroupQueue::Congested() const {
   const LimitsConfig& limits = parts_.config.limits;
@@ -95,7 +90,7 @@ std::optional<Admission> GroupQueue::CheckAdmission(
     return Refuse(request, slot, RequestFailure::Kind::kMoved);
   }
   const bool blocks = parts_.buggify.Fire("node.request_blocked");
-  if (blocks) wake_();
+  if (blocks) Wake();
   const bool full = Congested() || blocks;
   WaitOrder& blocked = requests().blocked;
   if ((full || blocked.IsBehindOthers(request.sink)) && !request.further) {
@@ -194,7 +189,7 @@ Admission GroupQueue::TryToAdd(const RoutedRequest& request,
     requests().reads.Add(request, spec);
   }
   CountHeld();
-  wake_();
+  Wake();
   return Admission::kAccepted;
 }
 
@@ -216,7 +211,7 @@ Admission GroupQueue::AddAtomic(const RoutedRequest& request, Slot slot,
   to.blocked.GiveUpPlace(request.sink);
   to.batches.AddAtomic(request, slot, session, specs, result_bytes);
   CountHeld();
-  wake_();
+  Wake();
   return Admission::kAccepted;
 }
 

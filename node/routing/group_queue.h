@@ -14,7 +14,6 @@
 #include <optional>
 #include <utility>
 
-#include "absl/functional/any_invocable.h"
 #include "absl/types/span.h"
 #include "env/buffer.h"
 #include "env/ids.h"
@@ -49,14 +48,9 @@ enum class Admission : uint8_t {
 // Invariant: an accepted request has exactly one answer.
 class GroupQueue {
  public:
-  struct Callbacks {
-    // Requests a Flush in step 2 of this turn.
-    absl::AnyInvocable<void()> wake;
-    // Called when leadership() has changed.
-    absl::AnyInvocable<void()> leadership_changed;
-  };
-
-  GroupQueue(const QueueParts& parts, GroupId group, Callbacks callbacks);
+  // `place`: its place for QueueParts::wake.
+  GroupQueue(const QueueParts& parts, GroupId group, size_t place)
+      : parts_(parts), place_(place), leadership_(parts, group) {}
   GroupQueue(const GroupQueue&) = delete;
   GroupQueue& operator=(const GroupQueue&) = delete;
 
@@ -87,7 +81,7 @@ class GroupQueue {
     Forwarding& forwarding = requests().forwarding;
     if (!forwarding.Accept(stamp)) return done(forwarding.NotLeading());
     requests().batches.AddForPeer(stamp, std::move(payload), std::move(done));
-    wake_();
+    Wake();
   }
   // Evaluates a batch of reads of another node at a read point.
   void ReadForPeer(Buffer payload, PeerDone done, AnswerRoom& room) {
@@ -147,9 +141,9 @@ class GroupQueue {
  private:
   // The parts that hold and answer requests.
   struct Requests {
-    // All outlive the object. `wake` requests a Flush.
+    // Both outlive the object.
     Requests(const QueueParts& parts, GroupLeadership& leadership,
-             absl::AnyInvocable<void()>& wake);
+             size_t place);
 
     QueueCounters counters;
     Forwarding forwarding;
@@ -164,10 +158,11 @@ class GroupQueue {
   // Makes the parts if there are none.
   Requests& requests() {
     if (requests_ == nullptr) {
-      requests_ = std::make_unique<Requests>(parts_, leadership_, wake_);
+      requests_ = std::make_unique<Requests>(parts_, leadership_, place_);
     }
     return *requests_;
   }
+  void Wake() const { parts_.wake(place_); }
   // True if as many requests or bytes wait as limits.held_requests and
   // limits.held_bytes allow. If the requests of all groups have more than
   // limits.held_total_bytes, a group holds about one batch.
@@ -191,7 +186,7 @@ class GroupQueue {
   void UnblockSinks();
 
   const QueueParts& parts_;
-  absl::AnyInvocable<void()> wake_;  // Callbacks::wake.
+  const size_t place_;
   GroupLeadership leadership_;
   std::unique_ptr<Requests> requests_;  // Null: there was no request yet.
   // The memory of the store here, as counted in the node's budget.

@@ -3,8 +3,10 @@
 #ifndef QUORATE_NODE_ROUTING_QUEUE_PARTS_H_
 #define QUORATE_NODE_ROUTING_QUEUE_PARTS_H_
 
+#include <cstddef>
 #include <cstdint>
 
+#include "absl/functional/any_invocable.h"
 #include "env/env.h"
 #include "node/base/byte_account.h"
 #include "node/base/memory_budget.h"
@@ -31,6 +33,10 @@ struct QueueParts {
   TurnWork& work;
   RefusedCommands& refused;
   ByteAccount& held;  // Requests that wait in all queues.
+  // Requests a Flush of the queue at this place in step 2 of this turn.
+  absl::AnyInvocable<void(size_t place) const> wake;
+  // Called when the leadership() of a queue has changed.
+  absl::AnyInvocable<void() const> leadership_changed;
 };
 
 // Counters for metrics.

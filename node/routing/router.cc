@@ -58,22 +58,29 @@ Router::Router(env::Env& env, raft::Host& host, const Config& config,
       map_(map),
       owners_(map),
       refused_(env.loop, owners_),
-      parts_{env.loop, env.buggify, host, config,   links_, view_,
-             budget,   memory,      work, refused_, held_},
+      parts_{env.loop,
+             env.buggify,
+             host,
+             config,
+             links_,
+             view_,
+             budget,
+             memory,
+             work,
+             refused_,
+             held_,
+             [this](size_t place) { Wake(place); },
+             [this] {
+               leadership_changed_ = true;
+               Defer();
+             }},
       alarm_(env.loop, [this] {
         for (const size_t index : timed_) Wake(index);
         Defer();
       }) {
   for (const shardctrl::Group& group : map.groups()) {
-    const size_t index = queues_.size();
-    queues_.push_back(std::make_unique<GroupQueue>(
-        parts_, group.id,
-        GroupQueue::Callbacks{.wake = [this, index] { Wake(index); },
-                              .leadership_changed =
-                                  [this] {
-                                    leadership_changed_ = true;
-                                    Defer();
-                                  }}));
+    queues_.push_back(std::make_unique<GroupQueue>(parts_, group.id,
+                                                   /*place=*/queues_.size()));
   }
   is_woken_.resize(queues_.size());
 }

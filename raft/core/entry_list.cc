@@ -10,8 +10,9 @@
 namespace quorate::raft {
 namespace {
 
-// The log of an idle group has little more than its first configuration.
-constexpr uint32_t kBlockEntriesMin = 2;
+// The log of an idle group has little more than its first configuration and
+// the first entries of two leaders.
+constexpr uint32_t kBlockEntriesMin = 3;
 // Payloads are copied together into a buffer of at most this size, or of one
 // payload.
 constexpr size_t kCopiedTogetherBytesMax = 4 << 10;

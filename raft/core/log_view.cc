@@ -37,10 +37,11 @@ Term LogView::TermAt(Index index) const {
 
 Term LogView::EvictedTermAt(Index index) const {
   if (index == start_.position.index) return start_.position.term;
+  const std::vector<LogPosition>& terms = evicted_->terms;
   const auto next = std::upper_bound(
-      terms_.begin(), terms_.end(), index,
+      terms.begin(), terms.end(), index,
       [](Index i, const LogPosition& first) { return i < first.index; });
-  CHECK(next != terms_.begin()) << index;
+  CHECK(next != terms.begin()) << index;
   return std::prev(next)->term;
 }
 
@@ -92,8 +93,10 @@ Index LogView::CutBefore(Index through, size_t bytes) const {
     cut = cut - kept;
     if (kept < end) return cut;
   }
+  if (!evicted_.has_value()) return start_.position.index;
   size_t behind = bytes - left;
-  for (auto mark = marks_.rbegin(); mark != marks_.rend(); ++mark) {
+  const std::vector<Mark>& marks = evicted_->marks;
+  for (auto mark = marks.rbegin(); mark != marks.rend(); ++mark) {
     if (mark->start.position.index > cut) continue;
     cut = mark->start.position.index;
     behind += mark->bytes;
@@ -104,9 +107,9 @@ Index LogView::CutBefore(Index through, size_t bytes) const {
 
 size_t LogView::BytesThrough(Index index) const {
   if (index <= start_.position.index) return 0;
-  if (index >= evicted()) return evicted_bytes_ + BytesIn(evicted(), index);
+  if (index >= evicted()) return evicted_bytes() + BytesIn(evicted(), index);
   size_t bytes = 0;
-  for (const Mark& mark : marks_) {
+  for (const Mark& mark : evicted_->marks) {
     if (mark.start.position.index > index) break;
     bytes += mark.bytes;
   }
@@ -155,6 +158,12 @@ void LogView::Admit(const Entry& entry) {
     const bool known =
         decoded.ok() && entry.version == kEntryVersion && entry.flags == 0;
     if (known) {
+      // Their copy is not needed: they are the end of the payload.
+      Buffer& parameters = decoded->parameters;
+      if (!parameters.empty()) {
+        parameters =
+            entry.payload.Suffix(entry.payload.size() - parameters.size());
+      }
       configurations_.push_back({entry.index, *std::move(decoded)});
     } else if (unknown_configuration_ == Index()) {
       unknown_configuration_ = entry.index;
@@ -201,17 +210,18 @@ void LogView::RemoveLast(size_t count) {
 
 void LogView::AddMark(size_t bytes) {
   resident_bytes_ -= bytes;
-  evicted_bytes_ += bytes;
+  evicted_->bytes += bytes;
+  std::vector<Mark>& marks = evicted_->marks;
   // The last mark moves while few entries are behind the one before.
-  const Index before = marks_.size() < 2
+  const Index before = marks.size() < 2
                            ? start_.position.index
-                           : marks_[marks_.size() - 2].start.position.index;
-  if (!marks_.empty() && marks_.back().bytes + bytes <= kMarkBytes &&
+                           : marks[marks.size() - 2].start.position.index;
+  if (!marks.empty() && marks.back().bytes + bytes <= kMarkBytes &&
       evicted() - before <= kMarkEntries) {
-    marks_.back().start = resident_;
-    marks_.back().bytes += bytes;
+    marks.back().start = resident_;
+    marks.back().bytes += bytes;
   } else {
-    marks_.push_back({resident_, bytes});
+    marks.push_back({resident_, bytes});
   }
 }
 
@@ -219,13 +229,15 @@ void LogView::EvictTo(Index index) {
   CHECK_GE(index, evicted());
   CHECK_LE(index, last_.index);
   const size_t count = index - evicted();
+  if (count == 0) return;
+  std::vector<LogPosition>& terms = evicted_.Mutable().terms;
   auto it = entries_.begin();
   while (evicted() < index) {
     const Index from = evicted();
     size_t bytes = 0;
     do {
-      if (it->term != (terms_.empty() ? Term() : terms_.back().term)) {
-        terms_.push_back(it->position());
+      if (it->term != (terms.empty() ? Term() : terms.back().term)) {
+        terms.push_back(it->position());
       }
       bytes += it->size_bytes();
       resident_.position = it->position();
@@ -240,19 +252,21 @@ void LogView::EvictTo(Index index) {
 }
 
 void LogView::DropMarksThrough(Index index) {
-  auto end = marks_.begin();
-  for (; end != marks_.end() && end->start.position.index <= index; ++end) {
-    evicted_bytes_ -= end->bytes;
+  if (!evicted_.has_value()) return;
+  auto& [marks, terms, bytes] = *evicted_;
+  auto end = marks.begin();
+  for (; end != marks.end() && end->start.position.index <= index; ++end) {
+    bytes -= end->bytes;
     start_ = end->start;
   }
-  marks_.erase(marks_.begin(), end);
+  marks.erase(marks.begin(), end);
   // The first position that is left may be that of a removed entry.
-  auto first = terms_.begin();
-  while (first != terms_.end() && std::next(first) != terms_.end() &&
+  auto first = terms.begin();
+  while (first != terms.end() && std::next(first) != terms.end() &&
          std::next(first)->index <= start_.position.index + 1) {
     ++first;
   }
-  terms_.erase(terms_.begin(), first);
+  terms.erase(terms.begin(), first);
 }
 
 void LogView::CompactTo(Index index) {
@@ -268,7 +282,7 @@ void LogView::CompactTo(Index index) {
     resident_bytes_ -= totals.size_bytes;
     RemoveFirst(count);
     start_ = resident_;
-    terms_.clear();
+    evicted_.reset();
   }
   while (configurations_.size() > 1 &&
          configurations_[1].index <= start_.position.index) {
@@ -278,9 +292,8 @@ void LogView::CompactTo(Index index) {
 
 void LogView::Reset(const LogStart& start, Configuration configuration) {
   RemoveFirst(entries_.size());
-  resident_bytes_ = evicted_bytes_ = 0;
-  marks_.clear();
-  terms_.clear();
+  resident_bytes_ = 0;
+  evicted_.reset();
   SetConfiguration(start.position.index, std::move(configuration));
   unknown_configuration_ = Index();
   start_ = resident_ = start;

@@ -17,6 +17,7 @@
 #include <utility>
 #include <vector>
 
+#include "env/boxed.h"
 #include "env/check.h"
 #include "env/time.h"
 #include "raft/core/types.h"
@@ -57,7 +58,7 @@ class LogView {
   size_t BytesIn(Index after, Index through) const;
   // Sum of size_bytes of the entries in memory, and of all entries.
   size_t resident_bytes() const { return resident_bytes_; }
-  size_t size_bytes() const { return evicted_bytes_ + resident_bytes_; }
+  size_t size_bytes() const { return evicted_bytes() + resident_bytes_; }
   // The first index where the log may start such that the entries (index,
   // through] have about `bytes` or fewer. Requires: start <= through <= last.
   Index CutBefore(Index through, size_t bytes) const;
@@ -129,7 +130,17 @@ class LogView {
     LogStart start;    // A log that begins there.
     size_t bytes = 0;  // Of the entries behind the mark before, or start().
   };
+  struct Evicted {
+    std::vector<Mark> marks;
+    // The first positions of terms among evicted entries. The first one may be
+    // that of an entry before start_.
+    std::vector<LogPosition> terms;
+    size_t bytes = 0;  // The sum over `marks`.
+  };
 
+  size_t evicted_bytes() const {
+    return evicted_.has_value() ? evicted_->bytes : 0;
+  }
   size_t OffsetOf(Index index) const { return index - evicted() - 1; }
   size_t OffsetBehind(Index after, Index through) const {
     CHECK_GE(after, evicted());
@@ -157,11 +168,7 @@ class LogView {
   EntryList entries_;
   EntryList removed_;
   size_t resident_bytes_ = 0;
-  std::vector<Mark> marks_;
-  // The first positions of terms among evicted entries. The first one may be
-  // that of an entry before start_.
-  std::vector<LogPosition> terms_;
-  size_t evicted_bytes_ = 0;  // The sum over marks_.
+  Boxed<Evicted> evicted_;  // None: there are no evicted entries.
   LogPosition last_;
   WallTime last_log_time_;
   // Sorted by index, without kNoConfiguration. The first is in effect at

@@ -27,6 +27,10 @@ constexpr size_t kEnvelopePrefixBytes = kProcessAt + 8;
 // Without the fields that depend on the type of message.
 constexpr size_t kMessageHeaderBytes = 30;
 constexpr size_t kEntryHeaderBytes = 44;
+// An EnvelopeBuilder keeps so much memory for the next envelope, which is
+// plenty for heartbeats and short appends.
+constexpr size_t kKeptHeaderBytes = 16 << 10;
+constexpr size_t kKeptPayloads = 256;
 constexpr uint8_t kFlagReject = 1;
 constexpr uint8_t kFlagForced = 2;
 constexpr uint8_t kFlagNoEntries = 4;
@@ -352,6 +356,10 @@ std::vector<Buffer> EnvelopeBuilder::Take(const MessageLink& link,
 void EnvelopeBuilder::Clear() {
   headers_.clear();
   payloads_.clear();
+  if (headers_.capacity() > kKeptHeaderBytes) std::string().swap(headers_);
+  if (payloads_.capacity() > kKeptPayloads) {
+    std::vector<Buffer>().swap(payloads_);
+  }
   payload_bytes_ = 0;
   count_ = 0;
 }

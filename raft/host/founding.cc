@@ -140,6 +140,7 @@ void Founding::Send(NodeId to, const FoundingMessage& message) {
 void Founding::Finish(absl::StatusOr<BootstrapRecord> result) {
   timer_ = env::Pending();
   plan_ = {};
+  std::vector<NodeId>().swap(nodes_);
   Done done = std::exchange(done_, nullptr);
   done(std::move(result));
 }

@@ -45,9 +45,8 @@ Replica::Replica(const ReplicaServices& services, GroupKey key,
                                .known_level = state_machine_->known_level(),
                                .buggify = &services.env.buggify,
                                .gate = this};
-  core_ = std::make_unique<Core>(services.core_options, context,
-                                 std::move(restored), services.env.random,
-                                 services.env.loop.ReadClock());
+  core_.emplace(services.core_options, context, std::move(restored),
+                services.env.random, services.env.loop.ReadClock());
   core_deadline_ = core_->deadline();
   level_ = core_->configuration().level;
   if (core_->commit_index() > core_->applied_index()) {
@@ -400,10 +399,10 @@ void Replica::OnEntriesRead(ReplicaId to, Index after,
   }
   EntriesRead answer{.to = to, .after = after};
   if (entries.ok()) {
-    failed_entry_reads_.erase(to);
+    if (failures_ != nullptr) failures_->entry_reads.erase(to);
     answer.entries = *std::move(entries);
   } else if (!absl::IsNotFound(entries.status()) &&
-             !MayReadAgain(&failed_entry_reads_, to, entries.status())) {
+             !MayReadAgain(&failures().entry_reads, to, entries.status())) {
     OnEntriesUnreadable(after, entries.status());
   }
   Step(std::move(answer));

@@ -17,7 +17,6 @@
 #include <vector>
 
 #include "absl/container/btree_map.h"
-#include "env/boxed.h"
 #include "env/check.h"
 #include "raft/host/apply_room.h"
 #include "raft/host/disk_room.h"
@@ -310,18 +309,27 @@ class Replica final : private HostGate {
   // Fails all callers, as the replica stops. Requires: callers_ is not null.
   void EndCallers(const absl::Status& why);
 
+  // Reads that failed, and answers and installations that wait since they did.
+  struct Failures {
+    FailedReads entry_reads;
+    FailedReads chunk_reads;
+    std::optional<ChunkWritten> late_chunk;
+    env::Pending late_answer;
+    env::Pending late_install;
+  };
+  Failures& failures() {
+    if (failures_ == nullptr) failures_ = std::make_unique<Failures>();
+    return *failures_;
+  }
+
   const ReplicaServices& services_;
   const GroupKey key_;
   absl::Status halted_;  // Not OK: it takes part, but applies no more.
   absl::Status status_;  // Not OK: it is stopped or fenced.
-  Host::Condition stopped_as_ = Host::Condition::kStopped;
   std::unique_ptr<StateMachine> state_machine_;
-  std::unique_ptr<Core> core_;
+  std::optional<Core> core_;  // Always there, from the constructor on.
   MonoTime core_deadline_;
 
-  // A step is under way: its output is being handled.
-  bool stepping_ = false;
-  bool reporting_fence_ = false;  // The observer is told of the fence.
   // Null: there was no proposal and no read yet.
   std::unique_ptr<Callers> callers_;
   // When proposals of a lost leadership end as unknown; Max() if there are
@@ -330,10 +338,19 @@ class Replica final : private HostGate {
 
   // The last sender that the configuration does not name, and its node.
   std::pair<ReplicaId, NodeId> unnamed_sender_;
+  Host::Condition stopped_as_ = Host::Condition::kStopped;
+  // A step is under way: its output is being handled.
+  bool stepping_ = false;
+  bool reporting_fence_ = false;  // The observer is told of the fence.
   // The configuration may have members without a store.
   bool refusal_logged_ = false;
   bool lost_entries_logged_ = false;
   bool lost_entries_ = false;  // The leader has said so in this step.
+  // The next snapshot keeps no entries behind: they cannot be read, or this is
+  // a point of unlikely behaviour.
+  bool cuts_whole_log_ = false;
+  // The logs of the node are too long, so this group keeps fewer entries.
+  bool keeps_little_ = false;
 
   StateDigests digests_;
   Level level_;         // The level of the configuration in effect.
@@ -357,27 +374,19 @@ class Replica final : private HostGate {
   // The value from before the snapshot that is being written.
   uint64_t bytes_before_snapshot_ = 0;
   MonoTime snapshot_not_before_ = MonoTime::Min();
-  FailedReads failed_entry_reads_;
-  FailedReads failed_chunk_reads_;
   // Index of a snapshot that could not be read and is not replaced yet.
   Index unreadable_snapshot_;
   // When one may be replaced again.
   MonoTime replace_snapshot_at_ = MonoTime::Min();
-  Boxed<ChunkWritten> late_chunk_;
-  env::Pending late_answer_;
   // When an error of the snapshot store may be logged again.
   MonoTime log_failure_at_ = MonoTime::Min();
-  // The next snapshot keeps no entries behind: they cannot be read, or this is
-  // a point of unlikely behaviour.
-  bool cuts_whole_log_ = false;
-  // The logs of the node are too long, so this group keeps fewer entries.
-  bool keeps_little_ = false;
   // Set while a snapshot is being written.
   std::unique_ptr<SnapshotReader> snapshot_reader_;
   // The oldest snapshot in transfer to a follower; the store keeps it.
   LogPosition kept_snapshot_;
   std::unique_ptr<SnapshotLoader> loader_;
-  env::Pending late_install_;
+  // Null: nothing failed or waited yet.
+  std::unique_ptr<Failures> failures_;
 };
 
 // The replicas of a node that are not fenced, one for each group. They are

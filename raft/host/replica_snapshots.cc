@@ -384,10 +384,12 @@ void Replica::BeginChunkRead(const SnapshotWork& work, size_t size,
                Replica& here, absl::StatusOr<Buffer> bytes) {
              ChunkRead answer{.to = to, .snapshot = snapshot, .offset = offset};
              if (bytes.ok()) {
-               here.failed_chunk_reads_.erase(to);
+               if (here.failures_ != nullptr) {
+                 here.failures_->chunk_reads.erase(to);
+               }
                answer.chunk = *std::move(bytes);
              } else if (absl::IsNotFound(bytes.status()) ||
-                        !here.MayReadAgain(&here.failed_chunk_reads_, to,
+                        !here.MayReadAgain(&here.failures().chunk_reads, to,
                                            bytes.status())) {
                answer.gone = true;
                here.OnUnreadable(snapshot.position.index, bytes.status());
@@ -476,23 +478,24 @@ void Replica::LogStoreFailure(const std::string& what) {
 // names the bytes that are there by then. It stands for the chunks of both. The
 // core waits for the answer to the last chunk, which may be the earlier one.
 void Replica::AnswerChunk(ChunkWritten answer, bool late) {
-  if (late_chunk_.has_value()) {
-    if (late_chunk_->snapshot == answer.snapshot) {
-      answer.end = std::max(answer.end, late_chunk_->end);
+  if (failures_ != nullptr && failures_->late_chunk.has_value()) {
+    ChunkWritten& waiting = *failures_->late_chunk;
+    if (waiting.snapshot == answer.snapshot) {
+      answer.end = std::max(answer.end, waiting.end);
     }
-    *late_chunk_ = std::move(answer);
+    waiting = std::move(answer);
     return;
   }
   if (!late) return Step(std::move(answer));
-  late_chunk_ = Boxed(std::move(answer));
-  late_answer_ =
-      services_.env.loop.At(services_.env.loop.ReadClock().mono +
-                                services_.options.core.election_timeout_max,
-                            [this] {
-                              ChunkWritten waiting = std::move(*late_chunk_);
-                              late_chunk_.reset();
-                              Step(std::move(waiting));
-                            });
+  failures().late_chunk = std::move(answer);
+  failures().late_answer = services_.env.loop.At(
+      services_.env.loop.ReadClock().mono +
+          services_.options.core.election_timeout_max,
+      [this] {
+        ChunkWritten waiting = *std::move(failures().late_chunk);
+        failures().late_chunk.reset();
+        Step(std::move(waiting));
+      });
 }
 
 // Two phases: first the file and the log start become durable, then the
@@ -534,7 +537,7 @@ void Replica::LoadInstalled(const SnapshotDescriptor& snapshot) {
   if (!services_.env.buggify.Fire("raft.host.snapshot_loaded_late")) {
     return loader_->Start();
   }
-  late_install_ =
+  failures().late_install =
       services_.env.loop.At(services_.env.loop.ReadClock().mono +
                                 services_.options.core.election_timeout_max * 2,
                             [this] {
@@ -562,7 +565,7 @@ void Replica::FinishInstall(const SnapshotDescriptor& snapshot,
     }
     LogStoreFailure(why);
     // The leader starts again at once, so the answer waits for a while.
-    late_install_ =
+    failures().late_install =
         services_.env.loop.At(services_.env.loop.ReadClock().mono +
                                   services_.options.core.election_timeout_max,
                               [this, snapshot, cut_the_log] {

@@ -22,8 +22,9 @@ LiveEntries::Span PartOf(const LiveEntries::Span& span, Index first,
                          Index last) {
   LiveEntries::Span part = span;
   part.first = first;
-  part.count = last - first + 1;
-  part.bytes = span.bytes * part.count / span.count;
+  part.count = static_cast<uint32_t>(last - first + 1);
+  part.bytes =
+      static_cast<uint32_t>(uint64_t{span.bytes} * part.count / span.count);
   return part;
 }
 
@@ -32,7 +33,7 @@ LiveEntries::Span PartOf(const LiveEntries::Span& span, Index first,
 const LiveEntries::Span* LiveEntries::Find(Index index) const {
   const auto next = spans_.upper_bound(index);
   if (next == spans_.begin()) return nullptr;
-  const Span& span = std::prev(next)->second;
+  const Span& span = *std::prev(next);
   return index <= span.last() ? &span : nullptr;
 }
 
@@ -41,9 +42,7 @@ const LiveEntries::Span* LiveEntries::FirstIn(const Segment* segment,
   auto it = spans_.upper_bound(from);
   if (it != spans_.begin()) --it;
   for (; it != spans_.end() && it->first <= through; ++it) {
-    if (it->second.place.segment == segment && it->second.last() >= from) {
-      return &it->second;
-    }
+    if (it->place.segment == segment && it->last() >= from) return &*it;
   }
   return nullptr;
 }
@@ -67,9 +66,9 @@ void LiveEntries::Move(const Span& span) {
 
 void LiveEntries::Remove(Index first, Index last) {
   auto it = spans_.upper_bound(first);
-  if (it != spans_.begin() && std::prev(it)->second.last() >= first) --it;
-  while (it != spans_.end() && it->second.first <= last) {
-    const Span span = it->second;
+  if (it != spans_.begin() && std::prev(it)->last() >= first) --it;
+  while (it != spans_.end() && it->first <= last) {
+    const Span span = *it;
     it = spans_.erase(it);
     span.place.segment->live_bytes -= span.bytes;
     span.place.segment->spans.erase(PlaceOf(span));
@@ -77,7 +76,7 @@ void LiveEntries::Remove(Index first, Index last) {
       const Span part = PartOf(span, from, to);
       part.place.segment->live_bytes += part.bytes;
       part.place.segment->spans.insert(PlaceOf(part));
-      it = std::next(spans_.emplace(from, part).first);
+      it = std::next(spans_.insert(part).first);
     };
     if (span.first < first) keep(span.first, first - 1);
     if (span.last() > last) keep(last + 1, span.last());
@@ -89,7 +88,8 @@ void LiveEntries::Add(const Span& span) {
   span.place.segment->live_bytes += span.bytes;
   const auto next = spans_.lower_bound(span.first);
   if (next != spans_.begin()) {
-    Span& before = std::prev(next)->second;
+    // Its first index, by which the spans are sorted, stays.
+    Span& before = const_cast<Span&>(*std::prev(next));
     const uint64_t range = span.place.end - before.place.begin;
     if (before.last() + 1 == span.first &&
         before.place.segment == span.place.segment &&
@@ -101,7 +101,7 @@ void LiveEntries::Add(const Span& span) {
       return;
     }
   }
-  spans_.emplace_hint(next, span.first, span);
+  spans_.insert(next, span);
   span.place.segment->spans.insert(PlaceOf(span));
 }
 

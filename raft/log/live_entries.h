@@ -6,7 +6,6 @@
 #include <cstddef>
 #include <cstdint>
 
-#include "absl/container/btree_map.h"
 #include "absl/container/btree_set.h"
 #include "raft/core/types.h"
 
@@ -43,7 +42,7 @@ struct RecordPlace {
 };
 
 // The entries of one group after its log start, by the places of their newest
-// records. Memory: about 110 bytes for a span. A span is one record, or up to
+// records. Memory: about 90 bytes for a span. A span is one record, or up to
 // kSpanBytesMax of records that are near to each other.
 class LiveEntries {
  public:
@@ -56,17 +55,18 @@ class LiveEntries {
   // record there counts, as in a replay.
   struct Span {
     Index first;
-    uint64_t count = 0;
     RecordPlace place;
-    size_t bytes = 0;  // An estimate after a part was removed.
+    uint32_t count = 0;
+    uint32_t bytes = 0;  // An estimate after a part was removed.
 
     Index last() const { return first + (count - 1); }
   };
 
+  GroupKey key() const { return key_; }
   bool empty() const { return spans_.empty(); }
   size_t spans() const { return spans_.size(); }
   // Requires: not empty.
-  Index last() const { return spans_.rbegin()->second.last(); }
+  Index last() const { return spans_.rbegin()->last(); }
   // The span that has the entry at `index`; null if there is none.
   const Span* Find(Index index) const;
   // The first span in `segment` that has entries of [from, through]; null if
@@ -90,8 +90,17 @@ class LiveEntries {
     return {span.place.begin, span.first, key_};
   }
 
+  struct ByFirst {
+    using is_transparent = void;
+    bool operator()(const Span& a, const Span& b) const {
+      return a.first < b.first;
+    }
+    bool operator()(const Span& a, Index b) const { return a.first < b; }
+    bool operator()(Index a, const Span& b) const { return a < b.first; }
+  };
+
   const GroupKey key_;
-  absl::btree_map<Index, Span> spans_;  // By first index.
+  absl::btree_set<Span, ByFirst> spans_;
 };
 
 }  // namespace quorate::raft

@@ -22,15 +22,15 @@ struct Model {
 
 // A record of `count` entries from `first` on, behind all others of its
 // segment, and perhaps far behind.
-LiveEntries::Span AnyRecord(Index first, uint64_t count,
+LiveEntries::Span AnyRecord(Index first, uint32_t count,
                             std::vector<Segment>* segments,
                             std::vector<uint64_t>* ends) {
   const auto at = *rc::gen::inRange<size_t>(0, segments->size());
   const uint64_t begin =
       (*ends)[at] + *rc::gen::element<uint64_t>(0, 0, 0, 8, 100'000);
-  const size_t bytes = count * *rc::gen::element<size_t>(64, 100, 5000);
+  const uint32_t bytes = count * *rc::gen::element<uint32_t>(64, 100, 5000);
   (*ends)[at] = begin + bytes;
-  return {first, count, {&(*segments)[at], begin, begin + bytes}, bytes};
+  return {first, {&(*segments)[at], begin, begin + bytes}, count, bytes};
 }
 
 // Each span stands once in the list of its segment, at its place.
@@ -145,7 +145,7 @@ TEST(LiveEntriesTest, SmallRecords_ShareSpans) {
   LiveEntries live(kKey);
   constexpr uint64_t kRecords = 10'000;
   for (uint64_t i = 0; i < kRecords; ++i) {
-    live.Append({Index(i + 1), 1, {&segment, i * 150, (i + 1) * 150}, 100});
+    live.Append({Index(i + 1), {&segment, i * 150, (i + 1) * 150}, 1, 100});
   }
   EXPECT_LE(live.spans(), kRecords * 150 / LiveEntries::kSpanBytesMax + 1);
 }
@@ -156,7 +156,7 @@ TEST(LiveEntriesTest, RecordsFarFromEachOther_HaveTheirOwnSpans) {
   LiveEntries live(kKey);
   for (uint64_t i = 0; i < 10; ++i) {
     live.Append(
-        {Index(i + 1), 1, {&segment, i * 20'000, i * 20'000 + 150}, 100});
+        {Index(i + 1), {&segment, i * 20'000, i * 20'000 + 150}, 1, 100});
   }
   for (uint64_t i = 1; i <= 10; ++i) {
     EXPECT_EQ(live.Find(Index(i))->count, 1u);

@@ -154,7 +154,7 @@ class Log {
   virtual uint64_t BytesToRead(GroupKey group, Index after) const = 0;
 
   // The places of entries of `group` that the log has in memory: one for
-  // entries that are near to each other on disk. Each takes about 110 bytes.
+  // entries that are near to each other on disk. Each takes about 90 bytes.
   virtual size_t places(GroupKey group) const = 0;
 
   // `handler` is called when entries of a group up to `last` could not be read

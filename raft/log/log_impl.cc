@@ -287,9 +287,8 @@ void LogImpl::NextQueue() {
   ready_.pop_front();
   if (!queue->items.empty()) {
     ready_.push_back(queue);
-  } else if (queue->dropping) {
-    const GroupKey key = queue->key;
-    queues_.erase(key);
+  } else {
+    queues_.erase(GroupKey(queue->key));
   }
 }
 
@@ -398,9 +397,12 @@ bool LogImpl::WriteRewritten(GroupLog& group, EntryList& entries) {
         options_.rewrite_bytes_max);
     if (!Fits(RecordBytes(EntriesBodyBytes(0, run)))) return false;
     const uint64_t begin = position_ + writer_.size_bytes();
-    writer_.AddEntries(RecordType::kRewrite, group.key, nullptr, Index(), run);
-    const uint64_t end = position_ + writer_.size_bytes();
-    group.live.Move({first, run.size(), {state_.current(), begin, end}, bytes});
+    writer_.AddEntries(RecordType::kRewrite, group.key(), nullptr, Index(),
+                       run);
+    const RecordPlace place{state_.current(), begin,
+                            position_ + writer_.size_bytes()};
+    group.live.Move({first, place, static_cast<uint32_t>(run.size()),
+                     static_cast<uint32_t>(bytes)});
     entries.RemovePrefix(run.size());
   }
   return true;

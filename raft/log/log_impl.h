@@ -106,8 +106,8 @@ class LogImpl final : public Log {
   // Puts records of `queue` into the batch, up to `share_bytes`. False: the
   // batch is full.
   bool TakeShare(Queue& queue, size_t share_bytes, bool* took);
-  // Moves the first queue behind the other ready queues, or removes it from
-  // them if it is empty.
+  // Moves the first queue behind the other ready queues, or removes it if it
+  // is empty.
   void NextQueue();
   void Write(Queue& queue, const NextRecord& record);
   bool Fits(size_t record_bytes) const;

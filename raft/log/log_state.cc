@@ -18,14 +18,12 @@ StateBody GroupLog::state() const {
 }
 
 GroupLog& LogState::group(GroupKey key) {
-  std::unique_ptr<GroupLog>& group = groups_[key];
-  if (group == nullptr) group = std::make_unique<GroupLog>(key);
-  return *group;
+  return groups_.try_emplace(key, key).first->second;
 }
 
 const GroupLog* LogState::Find(GroupKey key) const {
   const auto found = groups_.find(key);
-  return found == groups_.end() ? nullptr : found->second.get();
+  return found == groups_.end() ? nullptr : &found->second;
 }
 
 const LiveEntries::Span* LogState::FindSpan(GroupKey key, Index index) const {
@@ -46,7 +44,7 @@ void LogState::Append(GroupLog& group, const HardState* hard_state,
   group.commit = std::max(group.commit, commit);
   if (hard_state != nullptr) {
     CHECK(hard_state->term >= group.hard_state.term)
-        << "group " << group.key.group;
+        << "group " << group.key().group;
     group.hard_state = *hard_state;
   }
   if (entries.empty()) return;
@@ -61,7 +59,10 @@ void LogState::Append(GroupLog& group, const HardState* hard_state,
     next = next + 1;
     bytes += entry.size_bytes();
   }
-  group.live.Append({from, entries.size(), {current(), begin, end}, bytes});
+  group.live.Append({from,
+                     {current(), begin, end},
+                     static_cast<uint32_t>(entries.size()),
+                     static_cast<uint32_t>(bytes)});
 }
 
 void LogState::SetLogStart(GroupLog& group, const LogStart& log_start,
@@ -76,7 +77,7 @@ void LogState::SetLogStart(GroupLog& group, const LogStart& log_start,
 }
 
 void LogState::Fence(GroupLog& group, const absl::Status& why) {
-  CHECK(!why.ok()) << "group " << group.key.group;
+  CHECK(!why.ok()) << "group " << group.key().group;
   group.fenced = why;
   group.live.TruncateFrom(Index(0));
 }
@@ -84,7 +85,7 @@ void LogState::Fence(GroupLog& group, const absl::Status& why) {
 void LogState::Drop(GroupKey key) {
   const auto found = groups_.find(key);
   if (found == groups_.end()) return;
-  found->second->live.TruncateFrom(Index(0));
+  found->second.live.TruncateFrom(Index(0));
   groups_.erase(found);
 }
 
@@ -92,7 +93,7 @@ std::vector<std::pair<GroupKey, StateBody>> LogState::States() const {
   std::vector<std::pair<GroupKey, StateBody>> states;
   states.reserve(groups_.size());
   for (const auto& [key, group] : groups_) {
-    states.emplace_back(key, group->state());
+    states.emplace_back(key, group.state());
   }
   return states;
 }

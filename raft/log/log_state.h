@@ -24,9 +24,10 @@
 namespace quorate::raft {
 
 struct GroupLog {
-  explicit GroupLog(GroupKey key) : key(key), live(key) {}
+  explicit GroupLog(GroupKey key) : live(key) {}
 
-  const GroupKey key;
+  GroupKey key() const { return live.key(); }
+
   HardState hard_state;
   Index commit;  // The greatest of any addition.
   LogStart log_start;
@@ -47,7 +48,6 @@ class LogState {
   const GroupLog* Find(GroupKey key) const;
   // Where the entry is; null if it is not live.
   const LiveEntries::Span* FindSpan(GroupKey key, Index index) const;
-  std::map<GroupKey, std::unique_ptr<GroupLog>>& groups() { return groups_; }
 
   // Oldest first. The last one is being written.
   std::deque<std::unique_ptr<Segment>>& segments() { return segments_; }
@@ -73,7 +73,7 @@ class LogState {
   uint64_t file_bytes() const;
 
  private:
-  std::map<GroupKey, std::unique_ptr<GroupLog>> groups_;
+  std::map<GroupKey, GroupLog> groups_;
   std::deque<std::unique_ptr<Segment>> segments_;
 };
 

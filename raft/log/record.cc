@@ -1,5 +1,6 @@
 #include "raft/log/record.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -25,6 +26,9 @@ constexpr size_t kEntriesFixedBytes = 8;
 // A payload up to this size is copied, since that is cheaper than a piece of
 // its own.
 constexpr size_t kCopiedPayloadBytesMax = 512;
+// A BatchWriter keeps so much memory for the next batch, or four times what
+// this one needed.
+constexpr size_t kKeptScratchBytes = 64 << 10;
 
 uint32_t RecordSeed(uint32_t segment_seed, uint64_t offset) {
   char bytes[8];
@@ -409,6 +413,9 @@ std::vector<Buffer> BatchWriter::Take() {
   }
   if (scratch.size() > begin) result.push_back(scratch.Suffix(begin));
   pieces_.clear();
+  if (scratch_.capacity() > std::max(kKeptScratchBytes, 4 * scratch_.size())) {
+    std::string().swap(scratch_);
+  }
   return result;
 }
 
