@@ -133,13 +133,15 @@ void EventLoop::DrainReady(Duration wait_max) {
     wait = std::min(wait, timers_.front().deadline - Clock::ReadMono());
   }
   int handlers = 0;
+  input_ended_ = false;
   if (wait > Nanoseconds(0)) {
     // The clock is read after the wait, which is not part of the turn.
     handlers += static_cast<int>(
         asio_->context.run_one_for(std::chrono::nanoseconds(wait.ns())));
   }
   RunPosted();
-  while (handlers < kTurnHandlersMax && asio_->context.poll_one() > 0) {
+  while (!input_ended_ && handlers < kTurnHandlersMax &&
+         asio_->context.poll_one() > 0) {
     ++handlers;
   }
 }

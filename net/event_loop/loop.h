@@ -63,6 +63,11 @@ class EventLoop final : public env::Loop {
   void OnSignals(const std::vector<int>& signals,
                  absl::AnyInvocable<void(int)> callback);
 
+  // The handler that calls this is the last of this turn: the others wait for
+  // the next one. For a handler that takes the input of all streams at once.
+  // Whether another is ready would cost each turn a system call to ask.
+  void EndInput() { input_ended_ = true; }
+
   // Calls end->OnTurnEnd() once, at the end of this turn.
   void AtTurnEnd(TurnEnd* end) { turn_ends_.push_back(end); }
   void CancelTurnEnd(TurnEnd* end);
@@ -104,6 +109,7 @@ class EventLoop final : public env::Loop {
   // If false, the next ReadClock reads the clocks.
   bool now_valid_ = false;
   bool stopped_ = false;
+  bool input_ended_ = false;
   uint64_t turn_ = 0;
   env::TurnTimes turn_times_;
   // The processor time of the loop's thread at the end of the last turn; zero

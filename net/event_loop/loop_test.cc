@@ -188,6 +188,21 @@ TEST(EventLoop, HandlersBeyondTheTurnsMaximum_WaitForTheNextTurn) {
   EXPECT_EQ(ran, EventLoop::kTurnHandlersMax + 10);
 }
 
+TEST(EventLoop, EndInput_LeavesOtherHandlersToTheNextTurn) {
+  EventLoop loop;
+  std::string text;
+  for (const char* name : {"a", "b"}) {
+    boost::asio::post(loop.context(), [&text, &loop, name] {
+      text += name;
+      loop.EndInput();
+    });
+  }
+  loop.RunTurn(Seconds(3600));
+  EXPECT_EQ(text, "a");
+  loop.RunTurn(Seconds(3600));
+  EXPECT_EQ(text, "ab");
+}
+
 TEST(EventLoop, Signal_IsGivenToTheCallback) {
   EventLoop loop;
   int seen = 0;

@@ -79,7 +79,9 @@ void StreamPoller::Wait() {
                                 [this](const boost::system::error_code& error) {
                                   // An error means that this object was
                                   // destroyed.
-                                  if (!error) Dispatch();
+                                  if (error) return;
+                                  loop_.EndInput();
+                                  Dispatch();
                                 });
 }
 
