@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "env/check.h"
+#include "env/kept_memory.h"
 
 namespace quorate {
 
@@ -22,7 +23,7 @@ class Fifo {
   bool empty() const { return head_ == items_.size(); }
   size_t size() const { return items_.size() - head_; }
   // Bytes of memory for elements.
-  size_t capacity_bytes() const { return items_.capacity() * sizeof(T); }
+  size_t capacity_bytes() const { return CapacityBytes(items_); }
   // Require: not empty.
   T& front() { return items_[head_]; }
   const T& front() const { return items_[head_]; }
@@ -42,8 +43,8 @@ class Fifo {
     CHECK(!empty());
     // Destroyed last: its destructor may use the queue.
     [[maybe_unused]] const T gone = std::move(items_[head_]);
-    if (++head_ == items_.size() && capacity_bytes() > kKeptBytes) {
-      std::vector<T>().swap(items_);
+    if (++head_ == items_.size()) {
+      ClearAndTrim(&items_, kKeptBytes);
       head_ = 0;
     } else if (head_ * 2 >= items_.size()) {
       items_.erase(items_.begin(), items_.begin() + head_);

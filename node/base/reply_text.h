@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "env/buffer.h"
+#include "env/kept_memory.h"
 
 namespace quorate::node {
 
@@ -79,14 +80,10 @@ class ReplyText {
       write(std::move(shared.bytes));
     }
     if (begin < size) write(piece(begin, size));
-    text_.clear();
-    shared_.clear();
-    shared_bytes_ = 0;
     // Most connections are idle: a large reply must not leave memory behind.
-    if (text_.capacity() > kKeptBytes) std::string().swap(text_);
-    if (shared_.capacity() * sizeof(Shared) > kKeptBytes) {
-      std::vector<Shared>().swap(shared_);
-    }
+    ClearAndTrim(&text_, kKeptBytes);
+    ClearAndTrim(&shared_, kKeptBytes);
+    shared_bytes_ = 0;
   }
   // Frees the memory.
   void Drop() {

@@ -2,8 +2,8 @@
 
 #include <cstring>
 
+#include "env/kept_memory.h"
 #include "env/little_endian.h"
-#include "node/base/kept_memory.h"
 
 namespace quorate::node {
 

@@ -15,9 +15,9 @@
 
 #include "absl/types/span.h"
 #include "env/buffer.h"
+#include "env/kept_memory.h"
 #include "env/time.h"
 #include "kv/command/command.h"
-#include "node/base/kept_memory.h"
 #include "node/routing/request_sink.h"
 
 namespace quorate::node {
@@ -59,7 +59,7 @@ class ReadList {
   const std::vector<Item>& items() const { return items_; }
   // Bytes of the arguments of all items, also of those that were taken out.
   size_t bytes() const { return arena_.size(); }
-  // Keeps memory for the next reads (node/base/kept_memory.h).
+  // Keeps memory for the next reads (env/kept_memory.h).
   void Clear();
   // Bytes of the list's memory.
   size_t capacity_bytes() const {

@@ -5,8 +5,8 @@
 #include <vector>
 
 #include "absl/types/span.h"
+#include "env/kept_memory.h"
 #include "gtest/gtest.h"
-#include "node/base/kept_memory.h"
 
 namespace quorate::node {
 namespace {

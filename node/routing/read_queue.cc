@@ -7,11 +7,11 @@
 
 #include "absl/types/span.h"
 #include "env/check.h"
+#include "env/kept_memory.h"
 #include "kv/command/result.h"
 #include "kv/command/result_check.h"
 #include "kv/store/long_read.h"
 #include "kv/store/store.h"
-#include "node/base/kept_memory.h"
 #include "node/base/turn_work.h"
 
 namespace quorate::node {

@@ -12,6 +12,7 @@
 #include "absl/strings/str_cat.h"
 #include "env/check.h"
 #include "env/crc32c.h"
+#include "env/kept_memory.h"
 #include "env/little_endian.h"
 #include "env/transport.h"
 #include "raft/core/configuration.h"
@@ -30,7 +31,7 @@ constexpr size_t kEntryHeaderBytes = 44;
 // An EnvelopeBuilder keeps so much memory for the next envelope, which is
 // plenty for heartbeats and short appends.
 constexpr size_t kKeptHeaderBytes = 16 << 10;
-constexpr size_t kKeptPayloads = 256;
+constexpr size_t kKeptPayloadsBytes = 256 * sizeof(Buffer);
 constexpr uint8_t kFlagReject = 1;
 constexpr uint8_t kFlagForced = 2;
 constexpr uint8_t kFlagNoEntries = 4;
@@ -354,12 +355,8 @@ std::vector<Buffer> EnvelopeBuilder::Take(const MessageLink& link,
 }
 
 void EnvelopeBuilder::Clear() {
-  headers_.clear();
-  payloads_.clear();
-  if (headers_.capacity() > kKeptHeaderBytes) std::string().swap(headers_);
-  if (payloads_.capacity() > kKeptPayloads) {
-    std::vector<Buffer>().swap(payloads_);
-  }
+  ClearAndTrim(&headers_, kKeptHeaderBytes);
+  ClearAndTrim(&payloads_, kKeptPayloadsBytes);
   payload_bytes_ = 0;
   count_ = 0;
 }

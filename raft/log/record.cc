@@ -7,6 +7,7 @@
 #include "absl/strings/str_format.h"
 #include "env/check.h"
 #include "env/crc32c.h"
+#include "env/kept_memory.h"
 #include "env/little_endian.h"
 #include "env/parse_integer.h"
 
@@ -26,9 +27,6 @@ constexpr size_t kEntriesFixedBytes = 8;
 // A payload up to this size is copied, since that is cheaper than a piece of
 // its own.
 constexpr size_t kCopiedPayloadBytesMax = 512;
-// A BatchWriter keeps so much memory for the next batch, or four times what
-// this one needed.
-constexpr size_t kKeptScratchBytes = 64 << 10;
 
 uint32_t RecordSeed(uint32_t segment_seed, uint64_t offset) {
   char bytes[8];
@@ -412,10 +410,10 @@ std::vector<Buffer> BatchWriter::Take() {
     result.push_back(std::move(piece.payload));
   }
   if (scratch.size() > begin) result.push_back(scratch.Suffix(begin));
-  pieces_.clear();
-  if (scratch_.capacity() > std::max(kKeptScratchBytes, 4 * scratch_.size())) {
-    std::string().swap(scratch_);
-  }
+  ClearAndTrim(&pieces_);
+  // A busy node writes large batches one after another, so the memory may be
+  // four times what this batch needed.
+  ClearAndTrim(&scratch_, std::max(kKeptBytesMax, 4 * scratch_.size()));
   return result;
 }
 
