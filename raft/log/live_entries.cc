@@ -88,8 +88,7 @@ void LiveEntries::Add(const Span& span) {
   span.place.segment->live_bytes += span.bytes;
   const auto next = spans_.lower_bound(span.first);
   if (next != spans_.begin()) {
-    // Its first index, by which the spans are sorted, stays.
-    Span& before = const_cast<Span&>(*std::prev(next));
+    const Span& before = *std::prev(next);
     const uint64_t range = span.place.end - before.place.begin;
     if (before.last() + 1 == span.first &&
         before.place.segment == span.place.segment &&

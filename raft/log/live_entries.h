@@ -55,9 +55,11 @@ class LiveEntries {
   // record there counts, as in a replay.
   struct Span {
     Index first;
-    RecordPlace place;
-    uint32_t count = 0;
-    uint32_t bytes = 0;  // An estimate after a part was removed.
+    // Mutable: a span of the sorted set grows at its end. Its order is that of
+    // `first`, which stays.
+    mutable RecordPlace place;
+    mutable uint32_t count = 0;
+    mutable uint32_t bytes = 0;  // An estimate after a part was removed.
 
     Index last() const { return first + (count - 1); }
   };
