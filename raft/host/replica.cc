@@ -98,7 +98,7 @@ void Replica::Propose(EntryKind kind, Buffer payload, Host::ProposeDone done) {
                      {.outcome = Outcome::kNotExecuted, .status = refusal});
     return;
   }
-  Callers& callers = this->callers();
+  Callers& callers = callers_.Mutable();
   callers.turn_proposal_bytes += payload.size();
   callers.turn_proposals.all.push_back(
       {callers.turn_proposals_dones.size(), kind, std::move(payload)});
@@ -116,16 +116,16 @@ void Replica::Propose(EntryKind kind, Buffer payload, Host::ProposeDone done) {
 }
 
 void Replica::FlushProposals() {
-  callers().turn_proposal_bytes = 0;
-  StepProposals(std::exchange(callers().turn_proposals, {}));
+  callers_->turn_proposal_bytes = 0;
+  StepProposals(std::exchange(callers_->turn_proposals, {}));
 }
 
 void Replica::StepProposals(Input&& input) {
   Step(std::move(input));
-  for (const Host::ProposeDone& done : callers().turn_proposals_dones) {
+  for (const Host::ProposeDone& done : callers_->turn_proposals_dones) {
     CHECK(!done) << "the core neither accepted nor refused a proposal";
   }
-  callers().turn_proposals_dones.clear();
+  callers_->turn_proposals_dones.clear();
 }
 
 // Proposals of this turn come first, because they were made first.
@@ -138,13 +138,14 @@ void Replica::ChangeConfiguration(Index base, Configuration target,
           here.ChangeConfiguration(base, std::move(target), std::move(done));
         });
   }
-  callers().flush_proposals.Cancel();
-  if (!callers().turn_proposals_dones.empty()) FlushProposals();
+  Callers& callers = callers_.Mutable();
+  callers.flush_proposals.Cancel();
+  if (!callers.turn_proposals_dones.empty()) FlushProposals();
   if (!status().ok()) {
     return CompleteProposal(std::move(done), {.outcome = Outcome::kNotExecuted,
                                               .status = status()});
   }
-  callers().turn_proposals_dones.push_back(std::move(done));
+  callers.turn_proposals_dones.push_back(std::move(done));
   StepProposals(raft::ChangeConfiguration{
       .tag = 0, .base = base, .target = std::move(target)});
 }
@@ -176,7 +177,7 @@ void Replica::Read(Host::ReadDone done) {
         });
     return;
   }
-  Callers& callers = this->callers();
+  Callers& callers = callers_.Mutable();
   callers.turn_reads.push_back(std::move(done));
   if (!stepping_ &&
       services_.env.buggify.Fire("raft.host.reads_not_gathered")) {
@@ -190,7 +191,7 @@ void Replica::Read(Host::ReadDone done) {
 }
 
 void Replica::FlushReads() {
-  Callers& callers = this->callers();
+  Callers& callers = *callers_;
   const uint64_t tag = callers.next_tag++;
   callers.reads_in_core.emplace(tag, std::move(callers.turn_reads));
   callers.turn_reads.clear();
@@ -270,7 +271,7 @@ MonoTime Replica::deadline_without_backlog() const {
 void Replica::Stop(const absl::Status& why) {
   if (!status_.ok()) return;
   status_ = why;
-  if (callers_ != nullptr) EndCallers(why);
+  if (callers_.has_value()) EndCallers(why);
   if (snapshot_reader_ != nullptr) services_.snapshots.Abandon(key_);
   EndSnapshot();
   loader_.reset();
@@ -282,7 +283,7 @@ void Replica::Stop(const absl::Status& why) {
 }
 
 void Replica::EndCallers(const absl::Status& why) {
-  Callers& callers = this->callers();
+  Callers& callers = *callers_;
   for (auto& [position, done] : callers.proposals) {
     CompleteProposal(std::move(done),
                      {.outcome = Outcome::kUnknown, .status = why});
@@ -399,10 +400,11 @@ void Replica::OnEntriesRead(ReplicaId to, Index after,
   }
   EntriesRead answer{.to = to, .after = after};
   if (entries.ok()) {
-    if (failures_ != nullptr) failures_->entry_reads.erase(to);
+    if (failures_.has_value()) failures_->entry_reads.erase(to);
     answer.entries = *std::move(entries);
   } else if (!absl::IsNotFound(entries.status()) &&
-             !MayReadAgain(&failures().entry_reads, to, entries.status())) {
+             !MayReadAgain(&failures_.Mutable().entry_reads, to,
+                           entries.status())) {
     OnEntriesUnreadable(after, entries.status());
   }
   Step(std::move(answer));
@@ -514,7 +516,7 @@ bool Replica::MayBeQuiet() {
 
 void Replica::HandleProposals(const Output& output) {
   for (const Proposed& proposed : output.proposed) {
-    callers().proposals.emplace(
+    callers_->proposals.emplace(
         std::make_pair(proposed.position.index, proposed.position.term),
         TakeProposalDone(proposed.tag));
   }
@@ -527,7 +529,7 @@ void Replica::HandleProposals(const Output& output) {
 }
 
 Host::ProposeDone Replica::TakeProposalDone(uint64_t tag) {
-  std::vector<Host::ProposeDone>& dones = callers().turn_proposals_dones;
+  std::vector<Host::ProposeDone>& dones = callers_->turn_proposals_dones;
   CHECK_LT(tag, dones.size());
   CHECK(dones[tag]) << "one proposal was answered twice";
   return std::exchange(dones[tag], nullptr);
@@ -631,7 +633,7 @@ void Replica::CompleteProposal(Host::ProposeDone done, ProposeResult result) {
 void Replica::ExpireProposals() {
   proposals_deadline_ = MonoTime::Max();
   const bool leads = core_->role() == RoleKind::kLeader;
-  auto& proposals = callers().proposals;
+  auto& proposals = callers_->proposals;
   for (auto it = proposals.begin(); it != proposals.end();) {
     if (leads && it->first.second == core_->term()) {
       ++it;
@@ -648,7 +650,7 @@ void Replica::ExpireProposals() {
 
 void Replica::HandleReads(const Output& output) {
   for (const ReadReady& ready : output.reads) {
-    Callers& callers = this->callers();
+    Callers& callers = *callers_;
     auto it = callers.reads_in_core.find(ready.tag);
     if (it == callers.reads_in_core.end()) continue;
     CompleteReads(std::move(it->second),

@@ -17,6 +17,7 @@
 #include <vector>
 
 #include "absl/container/btree_map.h"
+#include "env/boxed.h"
 #include "env/check.h"
 #include "raft/host/apply_room.h"
 #include "raft/host/disk_room.h"
@@ -299,14 +300,10 @@ class Replica final : private HostGate {
     env::Pending flush_reads;
     absl::btree_map<uint64_t, std::vector<Host::ReadDone>> reads_in_core;
   };
-  Callers& callers() {
-    if (callers_ == nullptr) callers_ = std::make_unique<Callers>();
-    return *callers_;
-  }
   bool has_proposals() const {
-    return callers_ != nullptr && !callers_->proposals.empty();
+    return callers_.has_value() && !callers_->proposals.empty();
   }
-  // Fails all callers, as the replica stops. Requires: callers_ is not null.
+  // Fails all callers, as the replica stops. Requires: callers_ has a value.
   void EndCallers(const absl::Status& why);
 
   // Reads that failed, and answers and installations that wait since they did.
@@ -317,10 +314,6 @@ class Replica final : private HostGate {
     env::Pending late_answer;
     env::Pending late_install;
   };
-  Failures& failures() {
-    if (failures_ == nullptr) failures_ = std::make_unique<Failures>();
-    return *failures_;
-  }
 
   const ReplicaServices& services_;
   const GroupKey key_;
@@ -330,8 +323,8 @@ class Replica final : private HostGate {
   std::optional<Core> core_;  // Always there, from the constructor on.
   MonoTime core_deadline_;
 
-  // Null: there was no proposal and no read yet.
-  std::unique_ptr<Callers> callers_;
+  // None before the first proposal or read.
+  Boxed<Callers> callers_;
   // When proposals of a lost leadership end as unknown; Max() if there are
   // none.
   MonoTime proposals_deadline_ = MonoTime::Max();
@@ -385,8 +378,8 @@ class Replica final : private HostGate {
   // The oldest snapshot in transfer to a follower; the store keeps it.
   LogPosition kept_snapshot_;
   std::unique_ptr<SnapshotLoader> loader_;
-  // Null: nothing failed or waited yet.
-  std::unique_ptr<Failures> failures_;
+  // None before the first failure.
+  Boxed<Failures> failures_;
 };
 
 // The replicas of a node that are not fenced, one for each group. They are

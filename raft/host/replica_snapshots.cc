@@ -379,23 +379,23 @@ void Replica::BeginChunkRead(const SnapshotWork& work, size_t size,
   services_.snapshots.Read(
       key_, work.snapshot.position, work.offset, size,
       [&reads = services_.follower_reads, held = std::move(held),
-       done = WhileHere(
-           [to = work.to, snapshot = work.snapshot, offset = work.offset](
-               Replica& here, absl::StatusOr<Buffer> bytes) {
-             ChunkRead answer{.to = to, .snapshot = snapshot, .offset = offset};
-             if (bytes.ok()) {
-               if (here.failures_ != nullptr) {
-                 here.failures_->chunk_reads.erase(to);
-               }
-               answer.chunk = *std::move(bytes);
-             } else if (absl::IsNotFound(bytes.status()) ||
-                        !here.MayReadAgain(&here.failures().chunk_reads, to,
-                                           bytes.status())) {
-               answer.gone = true;
-               here.OnUnreadable(snapshot.position.index, bytes.status());
-             }
-             here.Step(std::move(answer));
-           })](absl::StatusOr<Buffer> bytes) mutable {
+       done = WhileHere([to = work.to, snapshot = work.snapshot,
+                         offset = work.offset](Replica& here,
+                                               absl::StatusOr<Buffer> bytes) {
+         ChunkRead answer{.to = to, .snapshot = snapshot, .offset = offset};
+         if (bytes.ok()) {
+           if (here.failures_.has_value()) {
+             here.failures_->chunk_reads.erase(to);
+           }
+           answer.chunk = *std::move(bytes);
+         } else if (absl::IsNotFound(bytes.status()) ||
+                    !here.MayReadAgain(&here.failures_.Mutable().chunk_reads,
+                                       to, bytes.status())) {
+           answer.gone = true;
+           here.OnUnreadable(snapshot.position.index, bytes.status());
+         }
+         here.Step(std::move(answer));
+       })](absl::StatusOr<Buffer> bytes) mutable {
         held.End();
         reads.BeginWaiting();
         done(std::move(bytes));
@@ -478,7 +478,7 @@ void Replica::LogStoreFailure(const std::string& what) {
 // names the bytes that are there by then. It stands for the chunks of both. The
 // core waits for the answer to the last chunk, which may be the earlier one.
 void Replica::AnswerChunk(ChunkWritten answer, bool late) {
-  if (failures_ != nullptr && failures_->late_chunk.has_value()) {
+  if (failures_.has_value() && failures_->late_chunk.has_value()) {
     ChunkWritten& waiting = *failures_->late_chunk;
     if (waiting.snapshot == answer.snapshot) {
       answer.end = std::max(answer.end, waiting.end);
@@ -487,13 +487,14 @@ void Replica::AnswerChunk(ChunkWritten answer, bool late) {
     return;
   }
   if (!late) return Step(std::move(answer));
-  failures().late_chunk = std::move(answer);
-  failures().late_answer = services_.env.loop.At(
+  Failures& failures = failures_.Mutable();
+  failures.late_chunk = std::move(answer);
+  failures.late_answer = services_.env.loop.At(
       services_.env.loop.ReadClock().mono +
           services_.options.core.election_timeout_max,
       [this] {
-        ChunkWritten waiting = *std::move(failures().late_chunk);
-        failures().late_chunk.reset();
+        ChunkWritten waiting = *std::move(failures_->late_chunk);
+        failures_->late_chunk.reset();
         Step(std::move(waiting));
       });
 }
@@ -537,7 +538,7 @@ void Replica::LoadInstalled(const SnapshotDescriptor& snapshot) {
   if (!services_.env.buggify.Fire("raft.host.snapshot_loaded_late")) {
     return loader_->Start();
   }
-  failures().late_install =
+  failures_.Mutable().late_install =
       services_.env.loop.At(services_.env.loop.ReadClock().mono +
                                 services_.options.core.election_timeout_max * 2,
                             [this] {
@@ -565,7 +566,7 @@ void Replica::FinishInstall(const SnapshotDescriptor& snapshot,
     }
     LogStoreFailure(why);
     // The leader starts again at once, so the answer waits for a while.
-    failures().late_install =
+    failures_.Mutable().late_install =
         services_.env.loop.At(services_.env.loop.ReadClock().mono +
                                   services_.options.core.election_timeout_max,
                               [this, snapshot, cut_the_log] {
