@@ -32,6 +32,27 @@ std::string BulkReply(std::string_view value) {
   return Concat("$", value.size(), "\r\n", value, "\r\n");
 }
 
+// A client of node 0 that has set "{k}" to `value`. All groups have leaders.
+std::unique_ptr<TestClient> ConnectAndSet(TestCluster& cluster,
+                                          std::string_view value) {
+  EXPECT_TRUE(cluster.AwaitLeaders());
+  auto client = cluster.ConnectResp(0);
+  EXPECT_EQ(cluster.Command(*client, {"SET", "{k}", value}), "+OK\r\n");
+  return client;
+}
+
+// Clients of a node that read nothing and have sent `requests`.
+std::vector<std::unique_ptr<TestClient>> ConnectSlowReaders(
+    TestCluster& cluster, size_t node, int count, const std::string& requests) {
+  std::vector<std::unique_ptr<TestClient>> slow;
+  for (int i = 0; i < count; ++i) {
+    slow.push_back(cluster.ConnectResp(node));
+    slow.back()->PauseReads();
+    slow.back()->Send(requests);
+  }
+  return slow;
+}
+
 // Runs until `client` has received `size` bytes, at most a minute.
 bool AwaitBytes(TestCluster& cluster, TestClient& client, size_t size) {
   return cluster.world().RunUntilTrue(
@@ -55,10 +76,8 @@ void ExpectAllReplies(TestCluster& cluster, TestClient& client, int count,
 TEST(Backpressure_Resp,
      RepliesOfOneTurnBeyondOneMiB_AllComeAndTheConnectionGoesOn) {
   TestCluster cluster;
-  ASSERT_TRUE(cluster.AwaitLeaders());
-  auto client = cluster.ConnectResp(0);
   const std::string value(1'100, 'x');
-  EXPECT_EQ(cluster.Command(*client, {"SET", "{k}", value}), "+OK\r\n");
+  auto client = ConnectAndSet(cluster, value);
   ExpectAllReplies(cluster, *client, 2'000, value);
   ExpectAllReplies(cluster, *client, 2'000, value);
 }
@@ -67,28 +86,22 @@ TEST(Backpressure_Resp,
 TEST(Backpressure_Resp,
      StreamThatTakesEverythingAtOnce_DoesNotStopTheConnection) {
   TestCluster cluster({.stream_buffer_bytes = size_t{1} << 30});
-  ASSERT_TRUE(cluster.AwaitLeaders());
-  auto client = cluster.ConnectResp(0);
   const std::string value(100'000, 'x');
-  EXPECT_EQ(cluster.Command(*client, {"SET", "{k}", value}), "+OK\r\n");
+  auto client = ConnectAndSet(cluster, value);
   ExpectAllReplies(cluster, *client, 1'500, value);
 }
 
 TEST(Backpressure_Resp, StreamThatTakesAFewBytes_DeliversEveryReply) {
   TestCluster cluster({.stream_buffer_bytes = 700});
-  ASSERT_TRUE(cluster.AwaitLeaders());
-  auto client = cluster.ConnectResp(0);
   const std::string value(1'000, 'x');
-  EXPECT_EQ(cluster.Command(*client, {"SET", "{k}", value}), "+OK\r\n");
+  auto client = ConnectAndSet(cluster, value);
   ExpectAllReplies(cluster, *client, 2'500, value);
 }
 
 TEST(Backpressure_Resp, WritesThatReturnOldValues_AreBoundedToo) {
   TestCluster cluster;
-  ASSERT_TRUE(cluster.AwaitLeaders());
-  auto client = cluster.ConnectResp(0);
   const std::string value(400'000, 'x');
-  EXPECT_EQ(cluster.Command(*client, {"SET", "{k}", value}), "+OK\r\n");
+  auto client = ConnectAndSet(cluster, value);
   // Each read follows a write of its own connection, so it goes through the
   // log.
   const int count = 300;
@@ -110,11 +123,9 @@ TEST(Backpressure_Resp, WritesThatReturnOldValues_AreBoundedToo) {
 
 TEST(Backpressure_Resp, ManyLargeMgets_AreAnsweredOneAfterTheOther) {
   TestCluster cluster;
-  ASSERT_TRUE(cluster.AwaitLeaders());
-  auto client = cluster.ConnectResp(0);
-  auto other = cluster.ConnectResp(0);
   const std::string value(400'000, 'x');
-  EXPECT_EQ(cluster.Command(*client, {"SET", "{k}", value}), "+OK\r\n");
+  auto client = ConnectAndSet(cluster, value);
+  auto other = cluster.ConnectResp(0);
   std::vector<std::string_view> mget = {"MGET"};
   mget.resize(101, "{k}");
   const size_t one = 6 + 100 * BulkReply(value).size();
@@ -244,10 +255,8 @@ TEST(Backpressure_Idle, ConnectionsAfterLargeReplies_KeepLittleMemory) {
 
 TEST(Backpressure_Resp, ClosedWhileResultsWaitForRoom_LeavesNothingBehind) {
   TestCluster cluster;
-  ASSERT_TRUE(cluster.AwaitLeaders());
-  auto client = cluster.ConnectResp(0);
   const std::string value(400'000, 'x');
-  EXPECT_EQ(cluster.Command(*client, {"SET", "{k}", value}), "+OK\r\n");
+  auto client = ConnectAndSet(cluster, value);
   client->PauseReads();
   client->Send(Repeat({"GET", "{k}"}, 1'000));
   cluster.world().RunFor(Seconds(1));
@@ -260,10 +269,8 @@ TEST(Backpressure_Resp, ClosedWhileResultsWaitForRoom_LeavesNothingBehind) {
 
 TEST(Backpressure_Resp, QuitAfterRepliesWithoutRoom_SendsThemFirst) {
   TestCluster cluster;
-  ASSERT_TRUE(cluster.AwaitLeaders());
-  auto client = cluster.ConnectResp(0);
   const std::string value(400'000, 'x');
-  EXPECT_EQ(cluster.Command(*client, {"SET", "{k}", value}), "+OK\r\n");
+  auto client = ConnectAndSet(cluster, value);
   client->Send(Repeat({"GET", "{k}"}, 100) + EncodeRequest({"QUIT"}));
   const size_t expected = 100 * BulkReply(value).size() + 5;
   ASSERT_TRUE(AwaitBytes(cluster, *client, expected));
@@ -302,16 +309,9 @@ TEST(Backpressure_SlowReaders, HoldABoundedSumAndDelayNoOtherClient) {
   TestCluster cluster({.adjust = [](Config& config) {
     config.limits.output_total_bytes = 8 << 20;
   }});
-  ASSERT_TRUE(cluster.AwaitLeaders());
-  auto other = cluster.ConnectResp(0);
   const std::string value(400'000, 'x');
-  EXPECT_EQ(cluster.Command(*other, {"SET", "{k}", value}), "+OK\r\n");
-  std::vector<std::unique_ptr<TestClient>> slow;
-  for (int i = 0; i < 30; ++i) {
-    slow.push_back(cluster.ConnectResp(0));
-    slow.back()->PauseReads();
-    slow.back()->Send(Repeat({"GET", "{k}"}, 1000));
-  }
+  auto other = ConnectAndSet(cluster, value);
+  auto slow = ConnectSlowReaders(cluster, 0, 30, Repeat({"GET", "{k}"}, 1000));
   cluster.world().RunFor(Seconds(2));
   // Beyond the limit each connection may make one reply more.
   const size_t bound = cluster.config(0).limits.output_total_bytes + 30 * kMi;
@@ -332,10 +332,8 @@ TEST(Backpressure_SlowReaders, WithRequestsAtOnce_HoldABoundedSum) {
   TestCluster cluster({.adjust = [](Config& config) {
     config.limits.output_total_bytes = 8 << 20;
   }});
-  ASSERT_TRUE(cluster.AwaitLeaders());
-  auto writer = cluster.ConnectResp(0);
   const std::string value(400'000, 'x');
-  EXPECT_EQ(cluster.Command(*writer, {"SET", "{k}", value}), "+OK\r\n");
+  auto writer = ConnectAndSet(cluster, value);
   std::vector<std::unique_ptr<TestClient>> slow;
   for (int i = 0; i < 30; ++i) {
     slow.push_back(cluster.ConnectResp(0));
@@ -361,19 +359,13 @@ TEST(Backpressure_SlowReaders, OfLargeRepliesDelayNoLargeReplyToAReader) {
   TestCluster cluster({.adjust = [](Config& config) {
     config.limits.output_total_bytes = 16 << 20;
   }});
-  ASSERT_TRUE(cluster.AwaitLeaders());
-  auto other = cluster.ConnectResp(0);
   const std::string value(400'000, 'x');
-  EXPECT_EQ(cluster.Command(*other, {"SET", "{k}", value}), "+OK\r\n");
+  auto other = ConnectAndSet(cluster, value);
   EXPECT_EQ(cluster.Command(*other, {"GET", "{k}"}), BulkReply(value));
-  std::vector<std::unique_ptr<TestClient>> slow;
   std::vector<std::string_view> mget(11, "{k}");
   mget[0] = "MGET";
-  for (int i = 0; i < 20; ++i) {
-    slow.push_back(cluster.ConnectResp(0));
-    slow.back()->PauseReads();
-    slow.back()->Send(Repeat({"PING"}, 20) + EncodeRequest(mget));
-  }
+  auto slow = ConnectSlowReaders(cluster, 0, 20,
+                                 Repeat({"PING"}, 20) + EncodeRequest(mget));
   cluster.world().RunFor(Seconds(2));
   EXPECT_GT(cluster.server(0).metrics().output_bytes, 12u << 20);
   const size_t one = 5 + 10 * BulkReply(value).size();
@@ -403,12 +395,8 @@ TEST(Backpressure_SlowReaders, OfResultsFromTheLog_HoldABoundedSumToo) {
   // "a" has slot 15495, of the third group; "foo" slot 12182; "user" slot 5474,
   // of the second.
   EXPECT_EQ(cluster.Command(*other, {"SET", "user", value}), "+OK\r\n");
-  std::vector<std::unique_ptr<TestClient>> slow;
-  for (int i = 0; i < 40; ++i) {
-    slow.push_back(cluster.ConnectResp(node));
-    slow.back()->PauseReads();
-    slow.back()->Send(Repeat({"GET", "user"}, 40));
-  }
+  auto slow =
+      ConnectSlowReaders(cluster, node, 40, Repeat({"GET", "user"}, 40));
   cluster.world().RunFor(Seconds(5));
   EXPECT_LT(cluster.server(node).metrics().output_bytes,
             (8u << 20) + 40 * (2u << 20));
@@ -425,10 +413,8 @@ TEST(Backpressure_SlowReaders,
     config.limits.output_total_bytes = 8 << 20;
     config.limits.transaction_bytes = 4 << 20;
   }});
-  ASSERT_TRUE(cluster.AwaitLeaders());
-  auto other = cluster.ConnectResp(0);
   const std::string value(400'000, 'x');
-  EXPECT_EQ(cluster.Command(*other, {"SET", "{k}", value}), "+OK\r\n");
+  auto other = ConnectAndSet(cluster, value);
   std::vector<std::string_view> mget(11, "{k}");
   mget[0] = "MGET";
   const std::string transaction =
@@ -462,10 +448,8 @@ TEST(Backpressure_SlowReaders,
 TEST(Backpressure_SlowReaders, ThatReadAFewBytesAtATime_AreNotClosed) {
   TestCluster cluster(
       {.adjust = [](Config& config) { config.timeouts.stall = Seconds(10); }});
-  ASSERT_TRUE(cluster.AwaitLeaders());
-  auto client = cluster.ConnectResp(0);
   const std::string value(400'000, 'x');
-  EXPECT_EQ(cluster.Command(*client, {"SET", "{k}", value}), "+OK\r\n");
+  auto client = ConnectAndSet(cluster, value);
   client->PauseReads();
   client->Send(Repeat({"GET", "{k}"}, 3));
   const size_t expected = 3 * BulkReply(value).size();
@@ -648,12 +632,8 @@ TEST(Backpressure_Keys, WalksOfManyClients_StayWithinTheBudget) {
   }
   cluster.Call(*writer, requests, kKeys);
   constexpr size_t kClients = 20;
-  std::vector<std::unique_ptr<TestClient>> clients;
-  for (size_t i = 0; i < kClients; ++i) {
-    clients.push_back(cluster.ConnectResp(0));
-    clients.back()->PauseReads();
-    clients.back()->Send(EncodeRequest({"KEYS", "*"}));
-  }
+  auto clients =
+      ConnectSlowReaders(cluster, 0, kClients, EncodeRequest({"KEYS", "*"}));
   // Each holds a MiB before it asks, and the keys of a step.
   EXPECT_LE(MostHeld(cluster, 0, Seconds(5)), (6 + 2 * kClients) * kMi);
   size_t refused = 0;

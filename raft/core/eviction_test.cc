@@ -28,6 +28,14 @@ class EvictionTest : public ReplicaTest {
     Receive(Ack(2, 2, core_->last().index.value()));
     ASSERT_EQ(core_->applied_index(), Index(2 + kEntries));
   }
+  // The leader's entries are on disk only. Replica 3 has those up to `last`, so
+  // the leader reads the next ones.
+  void LetReplica3Lack(LogPosition last) {
+    Step(Evict{0});
+    Receive(Rejection(3, 2, last));
+    Receive(Ack(3, 2, last.index.value()));
+    ASSERT_EQ(out_.entry_reads.size(), 1u);
+  }
   // The entries [from, from + count) of the log on disk.
   EntryList OnDisk(uint64_t from, uint64_t count) const {
     EntryList entries;
@@ -153,10 +161,7 @@ TEST_F(EvictionTest, Laggard_GetsEntriesFromTheDisk) {
 TEST_F(EvictionTest, EntriesReadThatCannotBeSent_AreReadAgain) {
   options_.inflight_messages_max = 1;
   StartLeader();
-  Step(Evict{0});
-  Receive(Rejection(3, 2, At(2, 4)));
-  Receive(Ack(3, 2, 4));
-  ASSERT_EQ(out_.entry_reads.size(), 1u);
+  LetReplica3Lack(At(2, 4));
   Step(EntriesRead{ReplicaId(3), Index(4), OnDisk(5, 9)});
   ASSERT_EQ(AppendsTo3().size(), 1u);
   EXPECT_EQ(AppendsTo3()[0].entries.size(), 3u);
@@ -169,10 +174,7 @@ TEST_F(EvictionTest, EntriesReadThatCannotBeSent_AreReadAgain) {
 
 TEST_F(EvictionTest, EntriesThatCannotBeRead_AreAskedForAtTheNextHeartbeat) {
   StartLeader();
-  Step(Evict{0});
-  Receive(Rejection(3, 2, At(1, 1)));
-  Receive(Ack(3, 2, 1));
-  ASSERT_EQ(out_.entry_reads.size(), 1u);
+  LetReplica3Lack(At(1, 1));
   Step(EntriesRead{ReplicaId(3), Index(1), {}});
   EXPECT_TRUE(out_.entry_reads.empty());
   Receive(Ack(3, 2, 1));
@@ -188,10 +190,7 @@ TEST_F(EvictionTest, EntriesThatCannotBeRead_AreAskedForAtTheNextHeartbeat) {
 // Entries of another term than those of the log, a gap, or another read.
 TEST_F(EvictionTest, OtherEntriesThanThoseOfTheLog_AreNotSent) {
   StartLeader();
-  Step(Evict{0});
-  Receive(Rejection(3, 2, At(2, 4)));
-  Receive(Ack(3, 2, 4));
-  ASSERT_EQ(out_.entry_reads.size(), 1u);
+  LetReplica3Lack(At(2, 4));
   Step(EntriesRead{ReplicaId(3), Index(3), OnDisk(4, 3)});
   EXPECT_TRUE(AppendsTo3().empty());
   Step(EntriesRead{ReplicaId(2), Index(4), OnDisk(5, 3)});
@@ -204,10 +203,7 @@ TEST_F(EvictionTest, OtherEntriesThanThoseOfTheLog_AreNotSent) {
 
 TEST_F(EvictionTest, Laggard_LogWasCutMeanwhile_GetsTheSnapshot) {
   StartLeader();
-  Step(Evict{0});
-  Receive(Rejection(3, 2, At(1, 1)));
-  Receive(Ack(3, 2, 1));
-  ASSERT_EQ(out_.entry_reads.size(), 1u);
+  LetReplica3Lack(At(1, 1));
   Step(SnapshotTaken{SmallSnapshot(At(2, 22)), Index(22)});
   EXPECT_EQ(core_->log_start(), At(2, 22));
   Step(EntriesRead{ReplicaId(3), Index(1), {}});
