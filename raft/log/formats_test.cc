@@ -588,7 +588,7 @@ void DecodeEverything(const std::string& bytes) {
     }
   }
   (void)DecodeLogStartBody(bytes);
-  (void)DecodeOpenedBody(bytes);
+  (void)CheckOpenedBody(bytes);
   (void)DecodeSnapshotFooter(bytes, bytes.size());
   SnapshotFooter footer;
   footer.data_bytes = ~uint64_t{0} / 2;
@@ -627,7 +627,7 @@ RC_GTEST_PROP(FormatFuzz, MutatedFiles_AreSurvived, ()) {
       EncodeSnapshotEnd(kCluster, kStore, SampleTrailer(data)),
       EncodeStateBody({}),
       EncodeLogStartBody({}),
-      EncodeOpenedBody({}),
+      EncodeOpenedBody(0),
       SnapshotName(kKey, {}),
       SegmentName(5)};
   std::string bytes = *rc::gen::elementOf(files);
@@ -658,7 +658,7 @@ RC_GTEST_PROP(FormatFuzz, VerifiedNonsense_IsFencedOrRefused, ()) {
   std::string body = *Bytes(400);
   if (*rc::gen::arbitrary<bool>()) {
     body = *rc::gen::element(EncodeStateBody({}), EncodeLogStartBody({}),
-                             EncodeOpenedBody({}));
+                             EncodeOpenedBody(0));
     if (!body.empty()) body[body.size() / 2] ^= 0x5a;
   }
   std::string bytes = Joined(EncodeOpening(

@@ -284,15 +284,15 @@ absl::StatusOr<LogStart> DecodeLogStartBody(std::string_view body) {
   return log_start;
 }
 
-std::string EncodeOpenedBody(const OpenedBody& opened) {
+std::string EncodeOpenedBody(uint64_t states) {
   std::string out;
-  AppendFixed<uint64_t>(&out, opened.states);
+  AppendFixed<uint64_t>(&out, states);
   return out;
 }
 
-absl::StatusOr<OpenedBody> DecodeOpenedBody(std::string_view body) {
+absl::Status CheckOpenedBody(std::string_view body) {
   if (body.size() != 8) return BadBody("opening", body.size());
-  return OpenedBody{LoadFixed<uint64_t>(body, 0)};
+  return absl::OkStatus();
 }
 
 void BatchWriter::Start(uint32_t segment_seed, SegmentOffset start,

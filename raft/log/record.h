@@ -151,13 +151,10 @@ size_t EntriesBodyBytes(uint16_t flags, const EntryList& entries);
 std::string EncodeLogStartBody(const LogStart& log_start);
 absl::StatusOr<LogStart> DecodeLogStartBody(std::string_view body);
 
-struct OpenedBody {
-  // Number of kState records in this opening. Recovery needs no count: where a
-  // record was lost, the bytes do not verify.
-  uint64_t states = 0;
-};
-std::string EncodeOpenedBody(const OpenedBody& opened);
-absl::StatusOr<OpenedBody> DecodeOpenedBody(std::string_view body);
+// `states`: the number of kState records in this opening. Recovery needs no
+// count: where a record was lost, the bytes do not verify.
+std::string EncodeOpenedBody(uint64_t states);
+absl::Status CheckOpenedBody(std::string_view body);
 
 // ---- Writing
 

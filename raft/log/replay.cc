@@ -199,7 +199,7 @@ absl::Status Replay::Apply(const ScannedRecord& record, uint64_t segment,
       groups_.erase(key);
       return absl::OkStatus();
     case RecordType::kOpened:
-      return DecodeOpenedBody(record.body).status();
+      return CheckOpenedBody(record.body);
     case RecordType::kWitness:
       if (record.body.empty()) return absl::OkStatus();
       return absl::DataLossError("a witness has a body");

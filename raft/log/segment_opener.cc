@@ -35,7 +35,7 @@ std::vector<std::vector<Buffer>> EncodeOpening(const SegmentOpening& opening,
     if (copies != nullptr) copies->push_back(place_of_copy);
   }
   add(RecordType::kOpened, 0, GroupKey{},
-      EncodeOpenedBody({opening.states.size()}));
+      EncodeOpenedBody(opening.states.size()));
   writes.push_back(writer.Take());
   return writes;
 }
