@@ -20,9 +20,6 @@ namespace {
 // Bytes of entries that one turn evicts, about.
 constexpr uint64_t kTurnEvictedBytesMax = 8 << 20;
 
-// Pieces of snapshots that are loaded at a time. A turn may take them all.
-constexpr uint64_t kLoadedPieces = 4;
-
 std::vector<NodeId> PeersOf(const HostOptions& options) {
   std::vector<NodeId> nodes;
   for (const env::PeerAddress& peer : options.peers) nodes.push_back(peer.node);
@@ -68,7 +65,7 @@ Host::Impl::Impl(env::Env& env, HostOptions options, MakeStateMachine make,
                  }),
       staged_(options_.snapshot_transfer_bytes_max),
       follower_reads_(options_.snapshot_transfer_bytes_max),
-      loads_(kLoadedPieces * SnapshotLoader::kPieceBytes),
+      loads_(SnapshotLoader::kRoomBytes),
       snapshot_turn_([this] { NextSnapshotLater(); }),
       alarm_(env.loop, [this] { OnAlarm(); }) {}
 

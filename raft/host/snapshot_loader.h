@@ -29,6 +29,10 @@ class SnapshotLoader {
   // Bytes of a snapshot that a turn reads or takes. Their keys are in no cache
   // of the processor, and there may be more than a thousand.
   static constexpr size_t kPieceBytes = 64 << 10;
+  // Pieces that are loaded at a time. A turn may take them all.
+  static constexpr size_t kPiecesMax = 4;
+  // The room that loads share.
+  static constexpr size_t kRoomBytes = kPiecesMax * kPieceBytes;
 
   SnapshotLoader(env::Loop& loop, SnapshotStore* store, ReadRoom* room,
                  GroupKey group, const SnapshotDescriptor& snapshot,

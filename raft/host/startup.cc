@@ -179,10 +179,10 @@ void Startup::RemoveLeftSnapshots() {
   }
 }
 
-// The first entries of a new store share durable writes. Snapshots are loaded a
-// few at a time.
+// The first entries of a new store share durable writes. Groups of a known
+// store load their snapshots: more of them at a time would only wait for room.
 void Startup::PrepareGroups() {
-  const size_t unready_max = new_ ? groups_.size() : kLoadsMax;
+  const size_t unready_max = new_ ? groups_.size() : SnapshotLoader::kPiecesMax;
   while (next_group_ < groups_.size() && unready_ < unready_max) {
     OpenedGroup& group = opened_.groups.emplace_back();
     group.key = groups_[next_group_++];

@@ -107,10 +107,8 @@ class Startup {
   Founding& founding_;
   Serve serve_;
   Done done_;
-  // Groups of a known store that are prepared at a time.
-  static constexpr size_t kLoadsMax = 4;
   // Reads of the snapshot store hold parts of it.
-  ReadRoom loads_room_{kLoadsMax * SnapshotLoader::kPieceBytes};
+  ReadRoom loads_room_{SnapshotLoader::kRoomBytes};
   OpenedStore opened_;
   bool new_ = false;  // The store has no record yet.
   std::vector<GroupKey> groups_;
