@@ -411,13 +411,12 @@ void Replica::OnEntriesRead(ReplicaId to, Index after,
 }
 
 // A leader never replaces entries of its log. Those that were compacted during
-// the read are not compared.
+// the read are not compared. Behind the last entry, the term is zero.
 bool Replica::AgreeWithLog(const EntryList& entries) const {
   if (core_->role() != RoleKind::kLeader) return true;
   for (const Entry& entry : entries) {
     if (entry.index > core_->log_start().index &&
-        (entry.index > core_->last().index ||
-         entry.term != core_->TermAt(entry.index))) {
+        entry.term != core_->TermAt(entry.index)) {
       return false;
     }
   }
