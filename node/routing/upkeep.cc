@@ -4,6 +4,7 @@
 #include <optional>
 #include <utility>
 
+#include "env/kept_memory.h"
 #include "kv/command/command.h"
 #include "kv/command/result.h"
 #include "node/routing/group_leadership.h"
@@ -22,23 +23,30 @@ int64_t RemovedBy(const raft::ProposeResult& result) {
 }  // namespace
 
 void Upkeep::OnChanged(GroupId id) {
-  Group& group = groups_[id];
-  if (group.changed) return;
-  group.changed = true;
   if (changed_.empty()) {
     deferred_ = loop_.Defer([this] { SweepChanged(); });
+  } else if (changed_.back() == id) {
+    return;  // As for each entry of a step but the first.
   }
   changed_.push_back(id);
 }
 
+// A busy group is idle here in nearly all turns, so it is not added to the
+// groups just to be removed again.
 void Upkeep::SweepChanged() {
-  for (const GroupId id : std::exchange(changed_, {})) {
-    Group& group = groups_[id];
-    group.changed = false;
+  for (const GroupId id : changed_) {
+    Group added;
+    const auto known = groups_.find(id);
+    Group& group = known == groups_.end() ? added : known->second;
     ArmSweep(id, group);
     ArmReclaim(id, group);
-    if (IsIdle(group)) groups_.erase(id);
+    if (known == groups_.end()) {
+      if (!IsIdle(group)) groups_.emplace(id, std::move(added));
+    } else if (IsIdle(group)) {
+      groups_.erase(known);
+    }
   }
+  ClearAndTrim(&changed_);
 }
 
 // A sweep that may begin now, or might have begun before, need not be kept.

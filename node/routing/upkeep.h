@@ -47,7 +47,6 @@ class Upkeep {
 
  private:
   struct Group {
-    bool changed = false;    // True while listed in changed_.
     bool proposing = false;  // An entry is in flight.
     // Due keys are not checked before this time.
     MonoTime sweep_from = MonoTime::Min();
@@ -74,8 +73,10 @@ class Upkeep {
   env::Loop& loop_;
   const BoundsConfig& bounds_;
   raft::Host& host_;
-  // SweepChanged removes those that are idle.
+  // Without those that were idle after their last change.
   absl::btree_map<GroupId, Group> groups_;
+  // The groups that changed in this turn, in this order. A group may be listed
+  // again: another look at it changes nothing.
   std::vector<GroupId> changed_;
   env::Pending deferred_;
 };
