@@ -1,0 +1,140 @@
+// The texts that describe the cluster are made again only when the view has
+// changed. With many slots and groups they are long, and clients ask often.
+#include "node/routing/topology.h"
+
+#include <memory>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "env/check.h"
+#include "gtest/gtest.h"
+#include "node/config/config.h"
+#include "node/config/map_parts.h"
+#include "node/routing/router.h"
+#include "raft/host/host.h"
+#include "shardctrl/map.h"
+#include "sim/world/world.h"
+
+namespace quorate::node {
+namespace {
+
+// Node n1 of three, with groups that the other nodes have, too.
+Config MakeConfig() {
+  Config config;
+  config.cluster = ClusterId(42);
+  config.node = NodeId(1);
+  config.data_dir = "unused";
+  config.listen.allow_non_loopback = true;
+  config.nodes = {{.id = NodeId(1),
+                   .resp = "n1:7001",
+                   .http = "n1:8001",
+                   .peer = "n1:9001"},
+                  {.id = NodeId(2),
+                   .resp = "n2:7001",
+                   .http = "n2:8001",
+                   .peer = "n2:9001"},
+                  {.id = NodeId(3),
+                   .resp = "n3:7001",
+                   .http = "n3:8001",
+                   .peer = "n3:9001"}};
+  CHECK(CompleteConfig(&config, {.groups = 8, .replicas = 3}).ok());
+  return config;
+}
+
+shardctrl::ShardMap MakeMap(const Config& config) {
+  auto map = shardctrl::ShardMap::Create(MapParts(config));
+  CHECK(map.ok()) << map.status().message();
+  return *std::move(map);
+}
+
+raft::HostOptions MakeOptions(const Config& config) {
+  raft::HostOptions options;
+  options.cluster = config.cluster;
+  options.node = config.node;
+  return options;
+}
+
+// The topology of a node that has not started. Its view has no leader and takes
+// the other nodes as working, so one of them is listed for each group.
+class Parts {
+ public:
+  explicit Parts(env::Env& env)
+      : config_(MakeConfig()),
+        map_(MakeMap(config_)),
+        host_(
+            env, MakeOptions(config_),
+            [](GroupId, const raft::Configuration&) {
+              return std::unique_ptr<raft::StateMachine>();
+            },
+            /*observer=*/nullptr),
+        output_(config_.limits.output_total_bytes),
+        memory_(config_.limits.memory_bytes),
+        work_(env.loop, config_.bounds.turn_work),
+        router_(env, host_, config_, map_, output_, memory_, work_,
+                [](std::string_view) { return Slot(0); }),
+        topology_(config_, map_, router_) {}
+
+  Router& router() { return router_; }
+  Topology& topology() { return topology_; }
+
+ private:
+  const Config config_;
+  const shardctrl::ShardMap map_;
+  raft::Host host_;
+  OutputBudget output_;
+  MemoryBudget memory_;
+  TurnWork work_;
+  Router router_;
+  Topology topology_;
+};
+
+class TopologyTest : public ::testing::Test {
+ protected:
+  TopologyTest() {
+    const sim::MachineId machine = world_.AddMachine({.name = "n1"});
+    world_.Start(machine, nullptr);
+    parts_ = std::make_unique<Parts>(world_.env(machine));
+  }
+
+  Topology& topology() { return parts_->topology(); }
+  LiveView& view() { return parts_->router().view(); }
+  // Where the texts are in memory. A text that is made again is at another
+  // place, because the old one is freed after the new one is made.
+  std::vector<const void*> Places() {
+    return {topology().SlotsReply(2).data(), topology().SlotsReply(3).data(),
+            topology().ShardsReply(2).data(), topology().ShardsReply(3).data(),
+            topology().NodesText().data()};
+  }
+
+  sim::World world_{{.seed = 1}};
+  std::unique_ptr<Parts> parts_;
+};
+
+TEST_F(TopologyTest, ViewThatStays_TextsAreMadeOnce) {
+  const std::vector<const void*> places = Places();
+  for (int i = 0; i < 3; ++i) {
+    EXPECT_EQ(topology().nodes().size(), 3u);
+    EXPECT_EQ(topology().Find(topology().self().id), &topology().self());
+    EXPECT_EQ(Places(), places);
+  }
+}
+
+TEST_F(TopologyTest, ViewThatChanged_TextsAreMadeAgain) {
+  const std::string slots(topology().SlotsReply(2));
+  const std::string nodes(topology().NodesText());
+  view().LearnLeader(GroupId(1), raft::Term(1), NodeId(3));
+  EXPECT_NE(topology().SlotsReply(2), slots);
+  EXPECT_NE(topology().NodesText(), nodes);
+}
+
+TEST_F(TopologyTest, MapThatChanged_TextsAreMadeAgain) {
+  const std::vector<const void*> places = Places();
+  topology().OnMapChanged();
+  EXPECT_NE(Places(), places);
+  EXPECT_EQ(Places(), Places());
+}
+
+}  // namespace
+}  // namespace quorate::node
