@@ -135,8 +135,9 @@ class QuietObserver final : public Host::Observer {
     on_applied();
     handling = false;
   }
-  void OnStep(GroupId, const Core&, const Output&) override {
+  void OnStep(GroupId group, const Core&, const Output& output) override {
     if (handling) ++nested_steps;
+    if (on_step != nullptr) on_step(group, output);
   }
   void OnRestored(GroupId, const SnapshotDescriptor&) override { ++restored; }
   void OnStopped(const absl::Status& why) override { stopped = why; }
@@ -151,6 +152,7 @@ class QuietObserver final : public Host::Observer {
   absl::Status stopped;
   std::function<void()> on_fenced;
   std::function<void()> on_applied;
+  std::function<void(GroupId, const Output&)> on_step;
   bool handling = false;  // on_applied is being called.
   int nested_steps = 0;
 };
