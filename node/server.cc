@@ -255,7 +255,8 @@ class ServerImpl final : public Server, public raft::Host::Observer {
                       core->role() == raft::RoleKind::kLeader &&
                       core->TermAt(core->applied_index()) == core->term();
       if (retains) AddRetained(*core, &use);
-      if (evicts) use.unapplied_bytes += core->unapplied_bytes();
+      if (evicts)
+        use.unapplied_bytes += core->UnappliedBytes(core->last().index);
       const uint64_t backlog = core->apply_backlog_bytes();
       if (backlog <= config_.raft.unapplied_bytes) continue;
       use.apply_backlogs.emplace_back(queue->group(), backlog);

@@ -268,9 +268,8 @@ void GroupQueue::ReserveInherited() {
   // The core may have lost the leadership since the last look, and entries.
   const raft::Index through = std::min(inherited_through_, core->last().index);
   if (leads && core->applied_index() < through) {
-    bytes = std::min<uint64_t>(core->LogBytesThrough(through) -
-                                   core->LogBytesThrough(core->applied_index()),
-                               parts_.config.raft.uncommitted_bytes / 2);
+    const uint64_t most = parts_.config.raft.uncommitted_bytes / 2;
+    bytes = std::min<uint64_t>(core->UnappliedBytes(through, most), most);
   } else {
     inherited_through_ = raft::Index();
   }

@@ -40,7 +40,8 @@ NodeId LeaderBalance::CaughtUp(GroupId group, NodeId wanted) const {
         voters.begin(), voters.end(),
         [&](const auto& voter) { return voter.node == follower.node; });
     if (votes && (wanted == NodeId() || follower.node == wanted) &&
-        follower.active && follower.state == "replicate" &&
+        follower.active && !follower.wants_no_entries &&
+        follower.state == "replicate" &&
         follower.match.value() + kLagMax >= last) {
       return follower.node;
     }

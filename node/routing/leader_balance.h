@@ -2,7 +2,9 @@
 // preferred replica, so that leaders are spread over the nodes.
 //
 // Only the leader transfers, and only to a replica that has nearly the whole
-// log. The pause before the next transfer doubles after each transfer that did
+// log and has not asked for no more entries. After a start a replica may have
+// seconds of work with its log, and could answer nothing as the leader. The
+// pause before the next transfer doubles after each transfer that did
 // not last, so a preferred node that cannot keep leadership is left alone.
 #ifndef QUORATE_NODE_ROUTING_LEADER_BALANCE_H_
 #define QUORATE_NODE_ROUTING_LEADER_BALANCE_H_
@@ -41,8 +43,8 @@ class LeaderBalance {
   };
 
   void Tick();
-  // Another voter that has nearly the whole log: `wanted`, or any voter if
-  // `wanted` is zero.
+  // Another voter that can lead at once: `wanted`, or any voter if `wanted` is
+  // zero.
   NodeId CaughtUp(GroupId group, NodeId wanted) const;
 
   env::Env& env_;

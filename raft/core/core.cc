@@ -378,7 +378,7 @@ std::vector<Core::FollowerStatus> Core::Impl::followers() const {
       statuses.push_back(
           {member.replica(), NodeOf(log_.configuration(), member.replica()),
            member.match(), member.next(), ProgressStateName(member.state()),
-           !IsInactive(member), LogPosition()});
+           !IsInactive(member), member.wants_no_entries(), LogPosition()});
       if (member.state() == Progress::State::kSnapshot &&
           now_.mono - LastContact(member) <
               options_->snapshot_transfer_timeout) {
@@ -509,10 +509,10 @@ size_t Core::apply_backlog_bytes() const {
 bool Core::asked_for_no_entries() const {
   return impl_->asked_for_no_entries();
 }
-size_t Core::unapplied_bytes() const {
+size_t Core::UnappliedBytes(Index through, size_t enough) const {
   const LogView& log = impl_->log();
-  return log.BytesIn(std::max(applied_index(), log.evicted()),
-                     log.last().index);
+  const Index after = std::max(applied_index(), log.evicted());
+  return after < through ? log.BytesIn(after, through, enough) : 0;
 }
 Index Core::CutBefore(Index through, size_t bytes) const {
   return impl_->log().CutBefore(through, bytes);

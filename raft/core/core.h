@@ -516,8 +516,9 @@ class Core {
   size_t apply_backlog_bytes() const;
   // A follower that has asked its leader to send no entries.
   bool asked_for_no_entries() const;
-  // Sum of size_bytes of the entries (applied, last] that are in memory.
-  size_t unapplied_bytes() const;
+  // Sum of size_bytes of the entries (applied, through] that are in memory, or
+  // a part of it that is at least `enough`. Requires: through <= last.
+  size_t UnappliedBytes(Index through, size_t enough = SIZE_MAX) const;
   // The first index where the log may start such that the entries (index,
   // through] have about `bytes` or fewer. Requires: log_start <= through <=
   // last.
@@ -558,6 +559,8 @@ class Core {
     std::string_view state;  // "probe", "replicate", "snapshot".
     // A message of this term arrived within the greatest election timeout.
     bool active = false;
+    // It has much to apply or to write, and asked for no further entries.
+    bool wants_no_entries = false;
     // The snapshot in transfer to it; empty if there is none, or if the
     // follower has been silent for snapshot_transfer_timeout.
     LogPosition snapshot;

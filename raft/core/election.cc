@@ -296,7 +296,7 @@ void Core::Impl::GiveAwayLeadership() {
   const Progress* best = nullptr;
   for (const Progress& member : leader.members) {
     if (!IsVoter(log_.configuration(), member.replica()) ||
-        IsInactive(member) ||
+        IsInactive(member) || member.wants_no_entries() ||
         (member.match() <= durable_ && member.match() < log_.last().index)) {
       continue;
     }

@@ -150,20 +150,30 @@ size_t EntryList::AppendByBytes(const EntryList& other, size_t offset,
   return bytes;
 }
 
-EntryList::Totals EntryList::totals() const {
+EntryList::Totals EntryList::TotalsOf(size_t offset, size_t count,
+                                      size_t enough) const {
+  CHECK_LE(offset, size());
+  CHECK_LE(count, size() - offset);
   Totals totals;
+  if (count == 0) return totals;
   const auto add = [&totals](size_t bytes, WallTime latest) {
     totals.size_bytes += bytes;
     totals.latest = std::max(totals.latest, latest);
   };
-  for (const Piece& piece : pieces_) {
-    if (piece.has_whole_block()) {
-      add(piece.block()->size_bytes, piece.block()->latest);
-      continue;
+  uint64_t number = pieces_.front().first + offset;
+  const uint64_t end = number + count;
+  for (const Piece* piece = &pieces_[Find(number)];
+       number < end && totals.size_bytes < enough; ++piece) {
+    const uint64_t part = std::min(End(*piece), end) - number;
+    if (part == piece->block()->size) {
+      add(piece->block()->size_bytes, piece->block()->latest);
+    } else {
+      const Entry* const first = piece->begin() + (number - piece->first);
+      for (const Entry* entry = first; entry != first + part; ++entry) {
+        add(entry->size_bytes(), entry->bounded_latest());
+      }
     }
-    for (const Entry* entry = piece.begin(); entry != piece.end(); ++entry) {
-      add(entry->size_bytes(), entry->bounded_latest());
-    }
+    number += part;
   }
   return totals;
 }

@@ -85,11 +85,13 @@ class EntryList {
     size_t size_bytes = 0;
     WallTime latest = WallTime::Min();  // The greatest Entry::bounded_latest.
   };
-  // Takes time for each block, and for each entry of a block of which the list
-  // has only a part.
-  Totals totals() const;
+  // Counts the `count` entries from `offset` on, or the first of them alone
+  // once these have `enough` bytes. Takes time for each block, and for each
+  // entry of a block of which only a part counts. Requires: they exist.
+  Totals TotalsOf(size_t offset, size_t count, size_t enough = SIZE_MAX) const;
+  Totals totals() const { return TotalsOf(0, size()); }
   // The most entries that stand right before offset `end` and have `*bytes`
-  // together at most. Takes their size off `*bytes`. Takes time as totals does.
+  // together at most. Takes their size off `*bytes`. Takes time as TotalsOf.
   size_t CountBefore(size_t end, size_t* bytes) const;
 
   // Bytes that its blocks and its list of blocks take, without payloads.
@@ -140,7 +142,6 @@ class EntryList {
     const Entry* begin() const { return block_->entries() + at_; }
     const Entry* end() const { return begin() + count; }
     Block* block() const { return block_; }
-    bool has_whole_block() const { return count == block_->size; }
     uint32_t block_end() const { return at_ + count; }
     void RemovePrefix(uint32_t removed) {
       first += removed;

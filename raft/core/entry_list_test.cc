@@ -59,6 +59,15 @@ void CompareSums(const EntryList& list, const std::vector<Entry>& model) {
   }
   RC_ASSERT(list.totals().size_bytes == totals.size_bytes);
   RC_ASSERT(list.totals().latest == totals.latest);
+  const auto from = *rc::gen::inRange<size_t>(0, model.size() + 1);
+  const auto count = *rc::gen::inRange<size_t>(0, model.size() - from + 1);
+  EntryList::Totals part;
+  for (size_t i = from; i < from + count; ++i) {
+    part.size_bytes += model[i].size_bytes();
+    part.latest = std::max(part.latest, model[i].bounded_latest());
+  }
+  RC_ASSERT(list.TotalsOf(from, count).size_bytes == part.size_bytes);
+  RC_ASSERT(list.TotalsOf(from, count).latest == part.latest);
   const auto end = *rc::gen::inRange<size_t>(0, model.size() + 1);
   const auto bytes = *rc::gen::inRange<size_t>(0, totals.size_bytes + 2);
   size_t expected = 0;

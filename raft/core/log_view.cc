@@ -69,19 +69,6 @@ size_t LogView::SliceByBytes(Index after, Index through, size_t bytes_max,
                               through - after, bytes_max);
 }
 
-size_t LogView::BytesIn(Index after, Index through) const {
-  const size_t offset = OffsetBehind(after, through);
-  const size_t count = through - after;
-  // Blocks know their sums.
-  if (count > 2 * EntryList::kBlockEntriesMax) {
-    return entries_.Slice(offset, count).totals().size_bytes;
-  }
-  auto it = entries_.At(offset);
-  size_t bytes = 0;
-  for (Index i = after; i < through; i = i + 1, ++it) bytes += it->size_bytes();
-  return bytes;
-}
-
 Index LogView::CutBefore(Index through, size_t bytes) const {
   CHECK_GE(through, start_.position.index);
   CHECK_LE(through, last_.index);
@@ -275,7 +262,7 @@ void LogView::CompactTo(Index index) {
   DropMarksThrough(index);
   if (index > evicted()) {
     const size_t count = index - evicted();
-    const EntryList::Totals totals = entries_.Slice(0, count).totals();
+    const EntryList::Totals totals = entries_.TotalsOf(0, count);
     resident_ = {.position = {TermAt(index), index},
                  .log_time = LogTimeAt(index),
                  .latest = std::max(resident_.latest, totals.latest)};

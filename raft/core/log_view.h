@@ -54,8 +54,13 @@ class LogView {
   // `slice`, and at least one entry if there is any. Returns its size.
   size_t SliceByBytes(Index after, Index through, size_t bytes_max,
                       EntryList* slice) const;
-  // Sum of size_bytes over (after, through]. Requires: as for Slice.
-  size_t BytesIn(Index after, Index through) const;
+  // Sum of size_bytes over (after, through], or a part of it that is at least
+  // `enough`. Requires: as for Slice.
+  size_t BytesIn(Index after, Index through, size_t enough = SIZE_MAX) const {
+    return entries_
+        .TotalsOf(OffsetBehind(after, through), through - after, enough)
+        .size_bytes;
+  }
   // Sum of size_bytes of the entries in memory, and of all entries.
   size_t resident_bytes() const { return resident_bytes_; }
   size_t size_bytes() const { return evicted_bytes() + resident_bytes_; }

@@ -186,6 +186,19 @@ RC_GTEST_PROP(LogViewTest, AnyHistory_AgreesWithTheModel, ()) {
   }
 }
 
+// A replica with a long backlog is asked again and again whether it has much.
+TEST(LogViewTest, BytesIn_Enough_LooksAtNoFurtherBlock) {
+  LogView log({}, Index(0), {});
+  for (uint64_t i = 1; i <= 2'000; ++i) log.Append(EntryOf(1, i, 0, 1000));
+  const size_t all = log.BytesIn(Index(0), Index(2'000));
+  for (const size_t enough : {size_t{1}, all / 4, all / 2}) {
+    const size_t bytes = log.BytesIn(Index(3), Index(1'990), enough);
+    EXPECT_GE(bytes, enough);
+    EXPECT_LE(bytes, enough + EntryList::kBlockBytesMax + 2000);
+  }
+  EXPECT_EQ(log.BytesIn(Index(0), Index(2'000), all + 1), all);
+}
+
 TEST(LogViewTest, BytesIn_ManyEntries_IsTheSumOfEach) {
   constexpr uint64_t kEntries = 2'000;
   LogView log({}, Index(0), {});

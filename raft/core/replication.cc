@@ -256,8 +256,7 @@ MonoTime Core::Impl::LastContact(const Progress& member) const {
 // ---- The follower's log.
 
 size_t Core::Impl::SizeBehind(const EntryList& entries, size_t known) {
-  if (known == 0) return entries.totals().size_bytes;
-  return entries.Slice(known, entries.size() - known).totals().size_bytes;
+  return entries.TotalsOf(known, entries.size() - known).size_bytes;
 }
 
 // Raft paper Figure 2, AppendEntries RPC, receiver implementation.

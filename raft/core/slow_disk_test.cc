@@ -161,7 +161,9 @@ class DiskOfManyGroupsTest : public ReplicaTest, protected HostGate {
         requests.push_back(request);
       }
       for (const uint32_t node : {2, 3}) {
-        Receive(From(node, MessageType::kHeartbeatReply, 2));
+        Message reply = From(node, MessageType::kHeartbeatReply, 2);
+        reply.no_entries = node == wants_none_;
+        Receive(std::move(reply));
       }
     }
     return requests;
@@ -169,6 +171,7 @@ class DiskOfManyGroupsTest : public ReplicaTest, protected HostGate {
 
   uint64_t room_ = 1 << 30;
   bool closed_ = false;  // As after a refusal.
+  uint32_t wants_none_ = 0;
 };
 
 TEST_F(DiskOfManyGroupsTest, Proposals_FitTheRoomOfTheNodeToTheByte) {
@@ -197,6 +200,24 @@ TEST_F(DiskOfManyGroupsTest, LeaderWithoutRoom_GivesItsLeadershipAway) {
   Propose();
   ASSERT_EQ(out_.refused.size(), 1u);
   EXPECT_FALSE(Lead(options_.election_timeout_max * 2).empty());
+}
+
+// It could do no more than this leader.
+TEST_F(DiskOfManyGroupsTest, FollowerThatWantsNoEntries_IsNotMadeLeader) {
+  Start(Term(1));
+  BecomeServingLeader();
+  Receive(Ack(3, 2, 2));
+  wants_none_ = 2;
+  room_ = 0;
+  Propose();
+  const std::vector<Message> requests = Lead(options_.election_timeout_max * 2);
+  ASSERT_FALSE(requests.empty());
+  for (const Message& request : requests) {
+    EXPECT_EQ(request.to, ReplicaId(3));
+  }
+  for (const auto& follower : core_->followers()) {
+    EXPECT_EQ(follower.wants_no_entries, follower.replica == ReplicaId(2));
+  }
 }
 
 TEST_F(DiskOfManyGroupsTest, LeaderThatGetsRoomAgain_KeepsItsLeadership) {
