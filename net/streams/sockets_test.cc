@@ -146,8 +146,9 @@ TEST_F(SocketsTest, PeerThatNeverReads_IsClosedAfterAWhile) {
         server->Write(std::string(300'000, 'x'));
       });
   const int client = DialWithSmallBuffer();
-  RunUntil(loop_, [&] { return server != nullptr; });
-  EXPECT_EQ(server->connection->unsent_bytes(), 0u);
+  RunUntil(loop_, [&] {
+    return server != nullptr && server->connection->unsent_bytes() == 0;
+  });
   EXPECT_LT(server->connection->taken_bytes(), 200'000u);
   RunUntil(loop_, [&] { return server->closed.has_value(); });
   EXPECT_EQ(server->closed->code(), absl::StatusCode::kDeadlineExceeded)
@@ -264,10 +265,44 @@ TEST_F(SocketsTest, ManySlowReaders_GetTheirBytesOverSeveralTurns) {
     }
     const size_t before = unsent();
     loop_.RunTurn(Milliseconds(1));
-    // The last stream of a turn sends what the kernel takes.
-    EXPECT_LE(before - unsent(), StreamPoller::kTurnSentBytes + kBytes);
+    EXPECT_LE(before - unsent(),
+              StreamPoller::kTurnSentBytes + StreamPoller::kSendBytes);
   }
   for (const int reader : readers) close(reader);
+}
+
+// All of them get long replies in one turn, and one gets a short reply.
+TEST_F(SocketsTest, LongRepliesOfOneTurn_LeaveOverSeveralTurns) {
+  constexpr size_t kStreams = 64;
+  constexpr size_t kBytes = 1 << 20;
+  std::vector<Pair> pairs;
+  for (size_t i = 0; i < kStreams; ++i) pairs.push_back(Connect());
+  Pair brief = Connect();
+  const Buffer bytes = Buffer::Copy(std::string(kBytes, 'x'));
+  for (Pair& pair : pairs) pair.server->connection->Write(bytes);
+  brief.server->Write("pong");
+  const auto unsent = [&] {
+    size_t sum = 0;
+    for (Pair& pair : pairs) sum += pair.server->connection->unsent_bytes();
+    return sum;
+  };
+  size_t before = unsent();
+  loop_.RunTurn(Milliseconds(1));
+  EXPECT_EQ(brief.server->connection->unsent_bytes(), 0u);
+  for (int turn = 0; unsent() > 0; ++turn) {
+    ASSERT_LT(turn, 20'000) << "bytes are missing";
+    EXPECT_LE(before - unsent(),
+              StreamPoller::kTurnSentBytes + StreamPoller::kSendBytes +
+                  kStreams * StreamPoller::kFirstSendBytesMin);
+    before = unsent();
+    loop_.RunTurn(Milliseconds(1));
+  }
+  RunUntil(loop_, [&] {
+    return std::all_of(pairs.begin(), pairs.end(), [](const Pair& pair) {
+      return pair.client->received.size() == kBytes &&
+             pair.server->drained == 1;
+    });
+  });
 }
 
 // One stream always has more to read.

@@ -58,15 +58,17 @@ class Stream final : public StreamPoller::Watcher,
  private:
   void OnReady(uint32_t events) override;
   size_t OnRead() override;
-  size_t OnSend() override;
-  void OnFlush() override;
+  size_t OnSend(size_t bytes_max) override;
+  size_t OnFlush(size_t bytes_max) override;
   void QueueRead();
+  void QueueSend();
   bool WantsReads() const {
     return readable_ && !paused_ && !ended_ && !closed_;
   }
   void Flush();
-  // Returns 0, EAGAIN or another errno.
-  int Send();
+  // Sends what the kernel takes, at most `bytes_max` bytes. Returns 0, EAGAIN
+  // or another errno.
+  int Send(size_t bytes_max);
   void Fail(const char* doing, int error);
   void FailLater(const char* doing, int error);
   void Close();
@@ -95,7 +97,8 @@ class Stream final : public StreamPoller::Watcher,
   size_t unsent_bytes_ = 0;
   uint64_t written_bytes_ = 0;
   bool flush_queued_ = false;
-  // The send buffer is full. The poller reports when there is room.
+  // The send buffer is full, and the poller reports when there is room; or the
+  // stream is in the poller's queue of those that send on.
   bool blocked_ = false;
   bool send_queued_ = false;
   bool end_requested_ = false;
@@ -107,10 +110,7 @@ class Stream final : public StreamPoller::Watcher,
 
 void Stream::OnReady(uint32_t events) {
   const std::shared_ptr<Stream> self = shared_from_this();
-  if (blocked_ && (events & (EPOLLOUT | EPOLLERR | EPOLLHUP)) != 0 &&
-      !std::exchange(send_queued_, true)) {
-    poller_.QueueSend(this);
-  }
+  if (blocked_ && (events & (EPOLLOUT | EPOLLERR | EPOLLHUP)) != 0) QueueSend();
   // While reads are paused, no other event would show that the peer has reset
   // the stream.
   if (paused_ && (events & EPOLLERR) != 0) {
@@ -157,13 +157,19 @@ size_t Stream::OnRead() {
   return static_cast<size_t>(std::max<ssize_t>(size, 0));
 }
 
-size_t Stream::OnSend() {
+void Stream::QueueSend() {
+  if (!std::exchange(send_queued_, true)) poller_.QueueSend(this);
+}
+
+size_t Stream::OnSend(size_t bytes_max) {
   const std::shared_ptr<Stream> self = shared_from_this();
   send_queued_ = false;
   const size_t unsent = unsent_bytes_;
-  const int error = Send();
+  const int error = Send(bytes_max);
   const size_t sent = unsent - unsent_bytes_;
-  if (error == 0) {
+  if (error == 0 && unsent_bytes_ > 0) {
+    QueueSend();
+  } else if (error == 0) {
     blocked_ = false;
     end_reported_ = end_sent_;
     observer_->OnDrained();
@@ -204,14 +210,18 @@ void Stream::Flush() {
   poller_.Flush(this, /*urgent=*/dialed_);
 }
 
-int Stream::Send() {
+int Stream::Send(size_t bytes_max) {
   while (unsent_begin_ < unsent_.size()) {
+    if (bytes_max == 0) return 0;
     iovec pieces[kSendPiecesMax];
-    const size_t count =
-        std::min(kSendPiecesMax, unsent_.size() - unsent_begin_);
-    for (size_t i = 0; i < count; ++i) {
-      const Buffer& piece = unsent_[unsent_begin_ + i];
-      pieces[i] = {const_cast<char*>(piece.data()), piece.size()};
+    const size_t end = std::min(unsent_.size(), unsent_begin_ + kSendPiecesMax);
+    size_t count = 0;
+    size_t bytes = 0;
+    while (unsent_begin_ + count < end && bytes < bytes_max) {
+      const Buffer& piece = unsent_[unsent_begin_ + count];
+      const size_t size = std::min(piece.size(), bytes_max - bytes);
+      pieces[count++] = {const_cast<char*>(piece.data()), size};
+      bytes += size;
     }
     msghdr message = {};
     message.msg_iov = pieces;
@@ -226,6 +236,7 @@ int Stream::Send() {
       return errno;
     }
     unsent_bytes_ -= sent;
+    bytes_max -= sent;
     size_t left = sent;
     while (left > 0) {
       Buffer& piece = unsent_[unsent_begin_];
@@ -250,11 +261,16 @@ int Stream::Send() {
   return 0;
 }
 
-void Stream::OnFlush() {
+size_t Stream::OnFlush(size_t bytes_max) {
   flush_queued_ = false;
-  if (closed_) return;
-  const int error = Send();
-  if (error == EAGAIN) {
+  if (closed_) return 0;
+  const size_t unsent = unsent_bytes_;
+  const int error = Send(bytes_max);
+  const size_t sent = unsent - unsent_bytes_;
+  if (error == 0 && unsent_bytes_ > 0) {
+    blocked_ = true;
+    QueueSend();
+  } else if (error == EAGAIN) {
     blocked_ = true;
   } else if (error != 0) {
     FailLater("writing to ", error);
@@ -263,6 +279,7 @@ void Stream::OnFlush() {
       if (!self->closed_) self->observer_->OnDrained();
     });
   }
+  return sent;
 }
 
 // No callback runs at the end of a turn, or from a call of the observer.
@@ -283,7 +300,7 @@ void Stream::Fail(const char* doing, int error) {
 
 void Stream::CloseNow() {
   if (closed_) return;
-  (void)Send();
+  (void)Send(StreamPoller::kTurnSentBytes);
   Close();
 }
 

@@ -114,12 +114,15 @@ void StreamPoller::QueueSend(Watcher* watcher) {
   if (!in_turn_) Continue();
 }
 
+void StreamPoller::RefreshBudgets() {
+  if (std::exchange(turn_, loop_.turn()) == loop_.turn()) return;
+  read_budget_ = kTurnBytes;
+  send_budget_ = kTurnSentBytes;
+}
+
 void StreamPoller::Transfer() {
   in_turn_ = true;
-  if (std::exchange(turn_, loop_.turn()) != loop_.turn()) {
-    read_budget_ = kTurnBytes;
-    send_budget_ = kTurnSentBytes;
-  }
+  RefreshBudgets();
   const auto run = [](std::deque<Watcher*>& queue, size_t& budget,
                       const auto& call) {
     while (!queue.empty() && budget > 0) {
@@ -129,7 +132,8 @@ void StreamPoller::Transfer() {
       budget -= std::min(budget, std::max(call(watcher), kTransferBytesMin));
     }
   };
-  run(sends_, send_budget_, [](Watcher* one) { return one->OnSend(); });
+  run(sends_, send_budget_,
+      [](Watcher* one) { return one->OnSend(kSendBytes); });
   run(reads_, read_budget_, [](Watcher* one) { return one->OnRead(); });
   in_turn_ = false;
   if (!reads_.empty() || !sends_.empty() || more_events_) Continue();
@@ -153,12 +157,17 @@ void StreamPoller::Flush(Watcher* watcher, bool urgent) {
 }
 
 void StreamPoller::OnTurnEnd() {
-  for (std::vector<Watcher*>* const queue : {&urgent_flush_, &flush_}) {
-    for (Watcher* watcher : *queue) {
-      if (watcher != nullptr) watcher->OnFlush();
-    }
-    queue->clear();
+  RefreshBudgets();
+  for (Watcher* watcher : urgent_flush_) {
+    if (watcher != nullptr) watcher->OnFlush(SIZE_MAX);
   }
+  urgent_flush_.clear();
+  for (Watcher* watcher : flush_) {
+    if (watcher == nullptr) continue;
+    const size_t bytes_max = send_budget_ > 0 ? kSendBytes : kFirstSendBytesMin;
+    send_budget_ -= std::min(send_budget_, watcher->OnFlush(bytes_max));
+  }
+  flush_.clear();
 }
 
 }  // namespace quorate::net

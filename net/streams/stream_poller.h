@@ -29,9 +29,15 @@ class StreamPoller final : public EventLoop::TurnEnd {
   static constexpr size_t kTurnBytes = 256 << 10;
   // A read or a send counts as so many bytes at least.
   static constexpr size_t kTransferBytesMin = 256;
-  // A turn begins no further send to a stream that had been full after so many
-  // bytes. Thousands of slow readers may begin to read at once.
-  static constexpr size_t kTurnSentBytes = 4 << 20;
+  // A turn begins no further send on a stream that is not urgent after so many
+  // bytes; the rest waits for the next turn. Thousands of slow readers may begin
+  // to read at once, and one pipeline may ask for many megabytes.
+  static constexpr size_t kTurnSentBytes = 2 << 20;
+  // Limit of one send on such a stream.
+  static constexpr size_t kSendBytes = 256 << 10;
+  // The first send of a stream takes so many bytes in any case. So a short reply
+  // does not wait behind long ones.
+  static constexpr size_t kFirstSendBytesMin = 16 << 10;
 
   // A stream. Must be removed before it is destroyed.
   class Watcher {
@@ -41,11 +47,11 @@ class StreamPoller final : public EventLoop::TurnEnd {
     // Reads at most kReadBytes once, after QueueRead. Returns the number of
     // bytes that were read.
     virtual size_t OnRead() = 0;
-    // Sends what the kernel takes, after QueueSend. Returns the number of bytes
-    // that were sent.
-    virtual size_t OnSend() = 0;
-    // Called at the end of a turn in which Flush was called.
-    virtual void OnFlush() = 0;
+    // Sends what the kernel takes, at most `bytes_max` bytes, after QueueSend.
+    // Returns the number of bytes that were sent.
+    virtual size_t OnSend(size_t bytes_max) = 0;
+    // The same at the end of a turn in which Flush was called.
+    virtual size_t OnFlush(size_t bytes_max) = 0;
 
    protected:
     ~Watcher() = default;
@@ -67,7 +73,8 @@ class StreamPoller final : public EventLoop::TurnEnd {
   void QueueRead(Watcher* watcher);
   // The same with OnSend.
   void QueueSend(Watcher* watcher);
-  // Calls OnFlush at the end of this turn, of urgent watchers first.
+  // Calls OnFlush at the end of this turn, of urgent watchers first. These may
+  // send all that they have: it is a part of the requests of this turn.
   void Flush(Watcher* watcher, bool urgent);
 
   // May be used during a call of OnRead.
@@ -81,6 +88,8 @@ class StreamPoller final : public EventLoop::TurnEnd {
   // Takes events, then sends and reads.
   void Dispatch();
   void Transfer();
+  // Gives a new turn its budgets.
+  void RefreshBudgets();
   // Goes on in the next turn.
   void Continue();
   void OnTurnEnd() override;

@@ -29,6 +29,8 @@ constexpr Duration kRoomInterval = Milliseconds(20);
 // its side, or for this time. Closing at once would reset the stream, and the
 // peer could lose the reply.
 constexpr Duration kLingerMax = Seconds(2);
+// Connections that one turn sweeps.
+constexpr int kTurnSweepsMax = 256;
 
 }  // namespace
 
@@ -555,12 +557,25 @@ void Clients::ArmSweep() {
     interval = std::min(interval, timeouts.idle / 4);
   }
   interval = std::max(interval, Milliseconds(10));
-  sweep_ = env_.loop.At(env_.loop.ReadClock().mono + interval, [this] {
-    sweep_armed_ = false;
-    const MonoTime now = env_.loop.ReadClock().mono;
-    for (const auto& [id, client] : clients_) client->Sweep(now);
-    ArmSweep();
-  });
+  sweep_ = env_.loop.At(env_.loop.ReadClock().mono + interval,
+                        [this] { SweepFrom(/*first=*/0); });
+}
+
+// A sweep may close every connection that it looks at.
+void Clients::SweepFrom(uint64_t first) {
+  const MonoTime now = env_.loop.ReadClock().mono;
+  auto client = clients_.lower_bound(first);
+  for (int i = 0; i < kTurnSweepsMax && client != clients_.end(); ++i) {
+    client->second->Sweep(now);
+    ++client;
+  }
+  if (client != clients_.end()) {
+    sweep_ =
+        env_.loop.At(now, [this, next = client->first] { SweepFrom(next); });
+    return;
+  }
+  sweep_armed_ = false;
+  ArmSweep();
 }
 
 }  // namespace quorate::node

@@ -247,6 +247,8 @@ class Clients {
   void Schedule(ClientConnection& client);
   void RunTurnEnd();
   void ArmSweep();
+  // Looks at the clients from id `first` on, a bounded number in each turn.
+  void SweepFrom(uint64_t first);
   // Checks `client` at the beginning of the next turn.
   void RecheckNextTurn(ClientConnection& client);
   void RunLook();

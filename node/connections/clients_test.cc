@@ -610,6 +610,25 @@ TEST(Clients_Kill, ConnectionsWithOutstandingReplies_AreClosedInTheSameTurn) {
   EXPECT_EQ(table.replies(2), 1u);
 }
 
+// Closing a connection costs the kernel as much as a request.
+TEST(Clients_Idle, ManyConnections_AreClosedOverSeveralTurns) {
+  Config config;
+  config.timeouts.idle = Seconds(1);
+  Table table(config);
+  constexpr size_t kOpen = 1000;
+  for (size_t i = 0; i < kOpen; ++i) table.Open(Taking::kEverything, 5);
+  table.RunTurn();
+  ASSERT_EQ(table.count(), kOpen);
+  table.Pass(Seconds(2));
+  size_t before = kOpen;
+  for (int turn = 0; turn < 5; ++turn) {
+    table.RunTurn();
+    EXPECT_LE(before - table.count(), 256u);
+    before = table.count();
+  }
+  EXPECT_EQ(before, 0u);
+}
+
 TEST(Clients_Refused, AboveTheirBound_TheOldestIsClosedAtOnce) {
   Config config = SmallLimits();
   config.limits.connections = 1;
