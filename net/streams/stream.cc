@@ -97,7 +97,7 @@ class Stream final : public StreamPoller::Watcher,
   size_t unsent_bytes_ = 0;
   uint64_t written_bytes_ = 0;
   bool flush_queued_ = false;
-  // The send buffer is full, and the poller reports when there is room; or the
+  // The send buffer is full, and the poller reports when there is room. Or the
   // stream is in the poller's queue of those that send on.
   bool blocked_ = false;
   bool send_queued_ = false;

@@ -30,13 +30,13 @@ class StreamPoller final : public EventLoop::TurnEnd {
   // A read or a send counts as so many bytes at least.
   static constexpr size_t kTransferBytesMin = 256;
   // A turn begins no further send on a stream that is not urgent after so many
-  // bytes; the rest waits for the next turn. Thousands of slow readers may begin
-  // to read at once, and one pipeline may ask for many megabytes.
-  static constexpr size_t kTurnSentBytes = 2 << 20;
+  // bytes; the rest waits for the next turn. Thousands of slow readers may
+  // begin to read at once, and one pipeline may ask for many megabytes.
+  static constexpr size_t kTurnSentBytes = 1 << 20;
   // Limit of one send on such a stream.
   static constexpr size_t kSendBytes = 256 << 10;
-  // The first send of a stream takes so many bytes in any case. So a short reply
-  // does not wait behind long ones.
+  // The first send of a stream takes so many bytes in any case. So a short
+  // reply does not wait behind long ones.
   static constexpr size_t kFirstSendBytesMin = 16 << 10;
 
   // A stream. Must be removed before it is destroyed.

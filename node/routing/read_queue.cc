@@ -596,12 +596,8 @@ bool ReadQueue::AwaitsRoom(RequestSink* sink, uint64_t token) const {
 // A result is kept only behind other kept results: reads that are evaluated
 // again must not be older than it.
 bool ReadQueue::MayKeep(RequestSink* sink, const kv::ResultView& result) const {
-  for (const ParkedRead& read : sink->routing().parked()) {
-    if (read.group == leadership_.group() && !read.result.has_value()) {
-      return false;
-    }
-  }
-  return parts_.budget.Fits(result.bytes.size());
+  return OrderOf(sink).parked_without_result == 0 &&
+         parts_.budget.Fits(result.bytes.size());
 }
 
 // A copy of many arguments takes longer than the lookup of a few keys.
@@ -632,12 +628,15 @@ void ReadQueue::Park(RequestSink* sink, ParkedRead read) {
   }
   parts_.budget.Reserve(BytesOf(read));
   ++order.parked_reads;
+  if (!read.result.has_value()) ++order.parked_without_result;
   sink->routing().Park(std::move(read));
 }
 
 void ReadQueue::Unpark(RequestSink* sink, const ParkedRead& read) {
   parts_.budget.Release(BytesOf(read));
-  --OrderOf(sink).parked_reads;
+  RequestSink::ConnectionOrder& order = OrderOf(sink);
+  --order.parked_reads;
+  if (!read.result.has_value()) --order.parked_without_result;
 }
 
 void ReadQueue::ServeParked(RequestSink* sink) {
@@ -649,16 +648,14 @@ void ReadQueue::ServeParked(RequestSink* sink) {
     return MoveParkedToBatch(sink);
   }
   ReadList behind_log;
-  std::vector<ParkedRead> reads =
-      sink->routing().TakeParked(leadership_.group());
-  const std::vector<ParkedRead>& parked = sink->routing().parked();
-  const size_t of_other_groups = parked.size();
-  for (ParkedRead& read : reads) {
-    // A long read may be parked again. The reads behind it wait, too.
-    if (parked.size() > of_other_groups ||
-        !ServeParkedRead(sink, read, &behind_log)) {
-      sink->routing().Park(std::move(read));
+  while (std::optional<ParkedRead> read =
+             sink->routing().TakeFirstParked(leadership_.group())) {
+    const size_t others = sink->routing().parked();
+    if (!ServeParkedRead(sink, *read, &behind_log)) {
+      sink->routing().Park(*std::move(read));
     }
+    // A long read may be parked again as well. The reads behind it wait.
+    if (sink->routing().parked() > others) break;
   }
   if (!behind_log.items().empty()) {
     KeepReads(behind_log);
@@ -666,7 +663,7 @@ void ReadQueue::ServeParked(RequestSink* sink) {
     order.parked_went_back =
         order.issued_reads > order.parked_reads + order.long_reads;
   }
-  if (parked.size() == of_other_groups) RenewDeadlines(sink);
+  if (OrderOf(sink).first_parked == RequestSink::kNoToken) RenewDeadlines(sink);
 }
 
 bool ReadQueue::ServeParkedRead(RequestSink* sink, const ParkedRead& read,

@@ -14,7 +14,6 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
-#include <iterator>
 #include <limits>
 #include <memory>
 #include <optional>
@@ -97,8 +96,10 @@ class RequestSink {
     // Given to the host, parked, or answered in pieces.
     uint32_t issued_reads = 0;
     uint32_t parked_reads = 0;
-    // Parked reads have this token and later ones; kNoToken: none is parked, or
-    // ServeParked has taken them.
+    // Those of them that have no result yet.
+    uint32_t parked_without_result = 0;
+    // The first token of RoutingState's parked reads of the group; kNoToken:
+    // there is none.
     uint64_t first_parked = kNoToken;
     // Reads that are answered in pieces. Other reads are parked until they end.
     uint32_t long_reads = 0;
@@ -167,12 +168,18 @@ class RequestSink {
       const auto found = more_.find(group);
       return found == more_.end() ? nullptr : found->second.get();
     }
-    // The parked reads, by token within each group.
-    const std::vector<ParkedRead>& parked() const { return parked_; }
-    // Puts the read at its place.
+    // ---- Parked reads, in the order of their tokens within each group. One
+    // step takes logarithmic time: a pipeline may have thousands of them.
+    size_t parked() const { return parked_.size(); }
     void Park(ParkedRead read);
-    // Takes those of a group out of the list, in order.
+    // The first of a group; none: nullopt.
+    std::optional<ParkedRead> TakeFirstParked(GroupId group);
+    // All of a group.
     std::vector<ParkedRead> TakeParked(GroupId group);
+    std::vector<GroupId> GroupsOfParked() const;
+    // The group in which the read is parked; none: nullopt.
+    std::optional<GroupId> GroupOfParked(uint64_t token) const;
+
     // Orders that ForgetIdle may remove.
     size_t further_orders() const { return more_.size(); }
     size_t orders() const { return few_.size() + more_.size(); }
@@ -206,7 +213,9 @@ class RequestSink {
       return *added;
     }
 
-    std::vector<ParkedRead> parked_;
+    // By group and token. A command has several reads with its token if it asks
+    // a group for several ranges of slots.
+    absl::btree_multimap<std::pair<GroupId, uint64_t>, ParkedRead> parked_;
     absl::InlinedVector<ConnectionOrder, kFewMax> few_;
     absl::btree_map<GroupId, std::unique_ptr<ConnectionOrder>> more_;
     size_t forget_at_ = kForgetStep;
@@ -233,7 +242,7 @@ class RequestSink {
 
   // True if a queue will call OnUnblocked.
   bool blocked() const { return routing_.blocked_queues > 0; }
-  bool has_parked() const { return !routing_.parked().empty(); }
+  bool has_parked() const { return routing_.parked() > 0; }
   // True if the read is parked, and waits for nothing but room.
   bool WaitsForRoom(uint64_t token) const;
 
@@ -243,36 +252,53 @@ class RequestSink {
 
 inline void RequestSink::RoutingState::Park(ParkedRead read) {
   uint64_t& first = OrderOf(read.group).first_parked;
-  // Nearly always behind the others.
-  auto place = parked_.end();
-  for (auto it = parked_.end(); first != kNoToken && it != parked_.begin();) {
-    --it;
-    if (it->group != read.group) continue;
-    if (it->token < read.token) break;
-    place = it;
-  }
   first = std::min(first, read.token);
-  parked_.insert(place, std::move(read));
+  const std::pair place(read.group, read.token);
+  parked_.emplace(place, std::move(read));
+}
+
+inline std::optional<RequestSink::ParkedRead>
+RequestSink::RoutingState::TakeFirstParked(GroupId group) {
+  auto first = parked_.lower_bound({group, 0});
+  if (first == parked_.end() || first->first.first != group) {
+    return std::nullopt;
+  }
+  std::optional<ParkedRead> taken = std::move(first->second);
+  first = parked_.erase(first);
+  const bool more = first != parked_.end() && first->first.first == group;
+  OrderOf(group).first_parked = more ? first->first.second : kNoToken;
+  return taken;
 }
 
 inline std::vector<RequestSink::ParkedRead>
 RequestSink::RoutingState::TakeParked(GroupId group) {
-  const auto first = std::stable_partition(
-      parked_.begin(), parked_.end(),
-      [group](const ParkedRead& read) { return read.group != group; });
-  std::vector<ParkedRead> taken(std::make_move_iterator(first),
-                                std::make_move_iterator(parked_.end()));
-  parked_.erase(first, parked_.end());
-  OrderOf(group).first_parked = kNoToken;
+  std::vector<ParkedRead> taken;
+  while (std::optional<ParkedRead> read = TakeFirstParked(group)) {
+    taken.push_back(*std::move(read));
+  }
   return taken;
 }
 
-inline bool RequestSink::WaitsForRoom(uint64_t token) const {
-  for (const ParkedRead& read : routing_.parked()) {
-    if (read.token != token) continue;
-    return routing_.FindOrder(read.group)->long_reads == 0;
+inline std::vector<GroupId> RequestSink::RoutingState::GroupsOfParked() const {
+  std::vector<GroupId> groups;
+  for (auto it = parked_.begin(); it != parked_.end();
+       it = parked_.upper_bound({groups.back(), kNoToken})) {
+    groups.push_back(it->first.first);
   }
-  return false;
+  return groups;
+}
+
+inline std::optional<GroupId> RequestSink::RoutingState::GroupOfParked(
+    uint64_t token) const {
+  for (const GroupId group : GroupsOfParked()) {
+    if (parked_.contains({group, token})) return group;
+  }
+  return std::nullopt;
+}
+
+inline bool RequestSink::WaitsForRoom(uint64_t token) const {
+  const std::optional<GroupId> group = routing_.GroupOfParked(token);
+  return group.has_value() && routing_.FindOrder(*group)->long_reads == 0;
 }
 
 }  // namespace quorate::node

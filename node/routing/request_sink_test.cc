@@ -61,5 +61,45 @@ TEST(RoutingState_BusySink, KeepsAFewIdleOrders) {
   EXPECT_LE(state.orders(), 100u);
 }
 
+RequestSink::ParkedRead ReadOf(uint32_t group, uint64_t token,
+                               int64_t mark = 0) {
+  RequestSink::ParkedRead read = {};
+  read.group = GroupId(group);
+  read.token = token;
+  read.numbers[0] = mark;
+  return read;
+}
+
+TEST(RoutingState_ParkedReads, AreTakenByTokenWithinTheirGroup) {
+  RequestSink::RoutingState state;
+  for (const uint64_t token : {7, 2, 9, 4}) {
+    for (const uint32_t group : {3, 1}) state.Park(ReadOf(group, token));
+  }
+  EXPECT_EQ(state.GroupsOfParked(), (std::vector{GroupId(1), GroupId(3)}));
+  EXPECT_EQ(state.GroupOfParked(9), GroupId(1));
+  for (const uint64_t token : {2, 4, 7, 9}) {
+    EXPECT_EQ(state.OrderOf(GroupId(1)).first_parked, token);
+    EXPECT_EQ(state.TakeFirstParked(GroupId(1))->token, token);
+  }
+  EXPECT_EQ(state.OrderOf(GroupId(1)).first_parked, RequestSink::kNoToken);
+  EXPECT_FALSE(state.TakeFirstParked(GroupId(1)).has_value());
+  EXPECT_EQ(state.GroupOfParked(9), GroupId(3));
+  EXPECT_EQ(state.TakeParked(GroupId(3)).size(), 4u);
+  EXPECT_EQ(state.OrderOf(GroupId(3)).first_parked, RequestSink::kNoToken);
+  EXPECT_EQ(state.parked(), 0u);
+  EXPECT_EQ(state.GroupOfParked(9), std::nullopt);
+  EXPECT_TRUE(state.GroupsOfParked().empty());
+}
+
+// A command may ask a group for several ranges of slots.
+TEST(RoutingState_ParkedReads, OfOneToken_AreAllKept) {
+  RequestSink::RoutingState state;
+  for (const int64_t mark : {1, 2}) state.Park(ReadOf(1, 5, mark));
+  EXPECT_EQ(state.TakeFirstParked(GroupId(1))->numbers[0], 1);
+  EXPECT_EQ(state.OrderOf(GroupId(1)).first_parked, 5u);
+  EXPECT_EQ(state.TakeFirstParked(GroupId(1))->numbers[0], 2);
+  EXPECT_EQ(state.parked(), 0u);
+}
+
 }  // namespace
 }  // namespace quorate::node

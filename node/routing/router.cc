@@ -265,25 +265,15 @@ void Router::ForgetBlocked(RequestSink* sink) {
   for (const auto& queue : queues_) queue->ForgetBlocked(sink);
 }
 
-std::vector<GroupId> Router::GroupsOfParked(RequestSink& sink) {
-  std::vector<GroupId> groups;
-  for (const RequestSink::ParkedRead& read : sink.routing().parked()) {
-    if (std::find(groups.begin(), groups.end(), read.group) == groups.end()) {
-      groups.push_back(read.group);
-    }
-  }
-  return groups;
-}
-
 void Router::ServeParked(RequestSink* sink) {
-  for (const GroupId group : GroupsOfParked(*sink)) {
+  for (const GroupId group : sink->routing().GroupsOfParked()) {
     FindQueue(group)->ServeParked(sink);
   }
 }
 
 void Router::DropReads(RequestSink* sink) {
   sink->routing().drops_reads = true;
-  for (const GroupId group : GroupsOfParked(*sink)) {
+  for (const GroupId group : sink->routing().GroupsOfParked()) {
     FindQueue(group)->DropParked(sink);
   }
 }

@@ -123,7 +123,6 @@ class Router {
   Admission AddInOrder(RoutedRequest request, const kv::CommandSpec& spec);
   void RouteRefused();
   void NoteApplied(GroupQueue& queue);
-  static std::vector<GroupId> GroupsOfParked(RequestSink& sink);
   // The position of the group's queue; that behind the last one if there is
   // none.
   size_t IndexOf(GroupId group) const;
