@@ -50,7 +50,7 @@ class Connection {
   // observer must be alive whenever one of its functions can be called. It may
   // destroy the connection inside any of them.
   virtual void SetObserver(Observer* observer) = 0;
-  // Queues bytes; never blocks. Bytes queued in one turn leave together.
+  // Queues bytes; never blocks. They leave from the end of this turn on.
   virtual void Write(Buffer bytes) = 0;
   // Bytes queued and not yet taken by the peer's side. The caller must limit
   // them.

@@ -305,6 +305,29 @@ TEST_F(SocketsTest, LongRepliesOfOneTurn_LeaveOverSeveralTurns) {
   });
 }
 
+// A stream to another node was full while many clients have replies left.
+TEST_F(SocketsTest, DialledStreamThatWasFull_SendsBeforeTheClients) {
+  constexpr size_t kStreams = 64;
+  constexpr size_t kBytes = 8 << 20;
+  Pair node = Connect();
+  node.server->connection->PauseReads();
+  const Buffer bytes = Buffer::Copy(std::string(kBytes, 'x'));
+  node.client->connection->Write(bytes);
+  for (int turn = 0; turn < 100; ++turn) loop_.RunTurn(Milliseconds(1));
+  const size_t full = node.client->connection->unsent_bytes();
+  ASSERT_GT(full, 0u);
+  std::vector<Pair> clients;
+  for (size_t i = 0; i < kStreams; ++i) clients.push_back(Connect());
+  for (Pair& client : clients) {
+    client.client->connection->PauseReads();
+    client.server->connection->Write(bytes);
+  }
+  loop_.RunTurn(Milliseconds(1));
+  node.server->connection->ResumeReads();
+  for (int turn = 0; turn < 40; ++turn) loop_.RunTurn(Milliseconds(1));
+  EXPECT_LT(node.client->connection->unsent_bytes(), full / 2);
+}
+
 // One stream always has more to read.
 TEST_F(SocketsTest, StreamThatIsAlwaysReadable_DelaysNoOther) {
   Pair busy = Connect();

@@ -48,8 +48,8 @@ class Stream final : public StreamPoller::Watcher,
   void End();
   void PauseReads() { paused_ = true; }
   void ResumeReads();
-  // Called by the destructor of ConnectionEnd: sends the bytes that the kernel
-  // takes at once, then closes.
+  // Called by the destructor of ConnectionEnd: sends a few bytes if the kernel
+  // takes them at once, such as an error, then closes.
   void CloseNow();
   size_t unsent_bytes() const { return unsent_bytes_; }
   uint64_t taken_bytes() const;
@@ -158,7 +158,9 @@ size_t Stream::OnRead() {
 }
 
 void Stream::QueueSend() {
-  if (!std::exchange(send_queued_, true)) poller_.QueueSend(this);
+  if (!std::exchange(send_queued_, true)) {
+    poller_.QueueSend(this, /*urgent=*/dialed_);
+  }
 }
 
 size_t Stream::OnSend(size_t bytes_max) {
@@ -300,7 +302,7 @@ void Stream::Fail(const char* doing, int error) {
 
 void Stream::CloseNow() {
   if (closed_) return;
-  (void)Send(StreamPoller::kTurnSentBytes);
+  (void)Send(StreamPoller::kFirstSendBytesMin);
   Close();
 }
 

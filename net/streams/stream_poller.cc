@@ -69,6 +69,7 @@ void StreamPoller::Remove(int fd, Watcher* watcher) {
     }
   }
   Erase(reads_, watcher);
+  Erase(urgent_sends_, watcher);
   Erase(sends_, watcher);
   Erase(urgent_flush_, watcher);
   Erase(flush_, watcher);
@@ -109,8 +110,8 @@ void StreamPoller::QueueRead(Watcher* watcher) {
   if (!in_turn_) Continue();
 }
 
-void StreamPoller::QueueSend(Watcher* watcher) {
-  sends_.push_back(watcher);
+void StreamPoller::QueueSend(Watcher* watcher, bool urgent) {
+  (urgent ? urgent_sends_ : sends_).push_back(watcher);
   if (!in_turn_) Continue();
 }
 
@@ -132,11 +133,20 @@ void StreamPoller::Transfer() {
       budget -= std::min(budget, std::max(call(watcher), kTransferBytesMin));
     }
   };
+  // Those that have more are behind the others again, for the next turn.
+  for (size_t left = urgent_sends_.size(); left > 0; --left) {
+    Watcher* const watcher = urgent_sends_.front();
+    urgent_sends_.pop_front();
+    if (watcher != nullptr) watcher->OnSend(kTurnSentBytes);
+  }
   run(sends_, send_budget_,
       [](Watcher* one) { return one->OnSend(kSendBytes); });
   run(reads_, read_budget_, [](Watcher* one) { return one->OnRead(); });
   in_turn_ = false;
-  if (!reads_.empty() || !sends_.empty() || more_events_) Continue();
+  if (!reads_.empty() || !urgent_sends_.empty() || !sends_.empty() ||
+      more_events_) {
+    Continue();
+  }
 }
 
 void StreamPoller::Continue() {
@@ -159,7 +169,7 @@ void StreamPoller::Flush(Watcher* watcher, bool urgent) {
 void StreamPoller::OnTurnEnd() {
   RefreshBudgets();
   for (Watcher* watcher : urgent_flush_) {
-    if (watcher != nullptr) watcher->OnFlush(SIZE_MAX);
+    if (watcher != nullptr) watcher->OnFlush(kTurnSentBytes);
   }
   urgent_flush_.clear();
   for (Watcher* watcher : flush_) {

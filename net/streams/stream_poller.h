@@ -27,11 +27,12 @@ class StreamPoller final : public EventLoop::TurnEnd {
   // A turn begins no further read after so many bytes. A follower touches new
   // memory for each byte of an entry several times.
   static constexpr size_t kTurnBytes = 256 << 10;
-  // A read or a send counts as so many bytes at least.
+  // A read or a send of a queue counts as so many bytes at least.
   static constexpr size_t kTransferBytesMin = 256;
-  // A turn begins no further send on a stream that is not urgent after so many
+  // A turn begins no further send on streams that are not urgent after so many
   // bytes; the rest waits for the next turn. Thousands of slow readers may
-  // begin to read at once, and one pipeline may ask for many megabytes.
+  // begin to read at once, and one pipeline may ask for many megabytes. An
+  // urgent stream sends so many bytes in each turn, whatever others send.
   static constexpr size_t kTurnSentBytes = 1 << 20;
   // Limit of one send on such a stream.
   static constexpr size_t kSendBytes = 256 << 10;
@@ -71,10 +72,9 @@ class StreamPoller final : public EventLoop::TurnEnd {
   // Calls OnRead soon: in this turn or in a later one, in the order of these
   // calls. Requires: the watcher is not in the queue.
   void QueueRead(Watcher* watcher);
-  // The same with OnSend.
-  void QueueSend(Watcher* watcher);
-  // Calls OnFlush at the end of this turn, of urgent watchers first. These may
-  // send all that they have: it is a part of the requests of this turn.
+  // The same with OnSend, of urgent watchers first.
+  void QueueSend(Watcher* watcher, bool urgent);
+  // Calls OnFlush at the end of this turn, of urgent watchers first.
   void Flush(Watcher* watcher, bool urgent);
 
   // May be used during a call of OnRead.
@@ -98,6 +98,7 @@ class StreamPoller final : public EventLoop::TurnEnd {
   const std::unique_ptr<char[]> read_buffer_;
   // Null entries were removed meanwhile.
   std::deque<Watcher*> reads_;
+  std::deque<Watcher*> urgent_sends_;
   std::deque<Watcher*> sends_;
   std::vector<Watcher*> urgent_flush_;
   std::vector<Watcher*> flush_;

@@ -30,7 +30,8 @@ LeaderBalance::LeaderBalance(env::Env& env, const Config& config,
   }
 }
 
-NodeId LeaderBalance::CaughtUp(GroupId group, NodeId wanted) const {
+NodeId LeaderBalance::CaughtUp(GroupId group, NodeId wanted,
+                               bool also_busy) const {
   const raft::Core* core = std::as_const(host_).core(group);
   if (core == nullptr || !core->CanServeReads()) return NodeId();
   const uint64_t last = core->last().index.value();
@@ -40,7 +41,7 @@ NodeId LeaderBalance::CaughtUp(GroupId group, NodeId wanted) const {
         voters.begin(), voters.end(),
         [&](const auto& voter) { return voter.node == follower.node; });
     if (votes && (wanted == NodeId() || follower.node == wanted) &&
-        follower.active && !follower.wants_no_entries &&
+        follower.active && (also_busy || !follower.wants_no_entries) &&
         follower.state == "replicate" &&
         follower.match.value() + kLagMax >= last) {
       return follower.node;
@@ -89,7 +90,9 @@ void LeaderBalance::TransferAllLeaderships() {
   stopped_ = true;
   timer_.Cancel();
   for (const auto& queue : router_.queues()) {
-    const NodeId to = CaughtUp(queue->group(), NodeId());
+    NodeId to = CaughtUp(queue->group(), NodeId());
+    // Without a transfer the group would have no leader for a while.
+    if (to == NodeId()) to = CaughtUp(queue->group(), NodeId(), true);
     if (to == NodeId()) continue;
     ++transfers_;
     host_.TransferLeadership(queue->group(), to);

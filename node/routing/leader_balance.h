@@ -44,8 +44,8 @@ class LeaderBalance {
 
   void Tick();
   // Another voter that can lead at once: `wanted`, or any voter if `wanted` is
-  // zero.
-  NodeId CaughtUp(GroupId group, NodeId wanted) const;
+  // zero. `also_busy`: it may want no entries now.
+  NodeId CaughtUp(GroupId group, NodeId wanted, bool also_busy = false) const;
 
   env::Env& env_;
   const Config& config_;

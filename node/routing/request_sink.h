@@ -214,7 +214,7 @@ class RequestSink {
     }
 
     // By group and token. A command has several reads with its token if it asks
-    // a group for several ranges of slots.
+    // a group for several ranges of slots; their order does not matter.
     absl::btree_multimap<std::pair<GroupId, uint64_t>, ParkedRead> parked_;
     absl::InlinedVector<ConnectionOrder, kFewMax> few_;
     absl::btree_map<GroupId, std::unique_ptr<ConnectionOrder>> more_;
