@@ -5,6 +5,7 @@
 #include <memory>
 
 #include "env/check.h"
+#include "env/kept_memory.h"
 #include "env/little_endian.h"
 #include "kv/slots/keyed_hash.h"
 #include "kv/slots/slot_scan.h"
@@ -477,11 +478,7 @@ Buffer BatchBuilder::Finish() {
   StoreFixed<uint32_t>(bytes_.data(), rules_);
   StoreFixed<uint32_t>(bytes_.data() + 4, count_);
   Buffer payload = Buffer::Copy(bytes_);
-  if (bytes_.capacity() > kKeptBytesMax) {
-    std::string().swap(bytes_);  // Assigning an empty one keeps the memory.
-  } else {
-    bytes_.clear();
-  }
+  ClearAndTrim(&bytes_, kKeptBytesMax);
   count_ = 0;
   return payload;
 }

@@ -15,14 +15,15 @@
 
 #include "absl/status/status.h"
 #include "env/check.h"
+#include "env/kept_memory.h"
 
 namespace quorate::net {
 namespace {
 
 // Limit of pieces in one gathered send.
 constexpr size_t kSendPiecesMax = 128;
-// Places for unsent pieces that a stream keeps when it has sent everything.
-constexpr size_t kIdleCapacity = 64;
+// Memory for unsent pieces that a stream keeps when it has sent everything.
+constexpr size_t kIdleBytes = 64 * sizeof(Buffer);
 
 // Shared by its ConnectionEnd and by the code that is calling it. closed_ is
 // final: nothing is read, written or called afterwards.
@@ -67,7 +68,8 @@ class Stream final : public StreamPoller::Watcher,
   }
   void Flush();
   // Sends what the kernel takes, at most `bytes_max` bytes. Returns 0, EAGAIN
-  // or another errno.
+  // if there is more to send, or another errno. The stream goes on by itself
+  // after EAGAIN.
   int Send(size_t bytes_max);
   void Fail(const char* doing, int error);
   void FailLater(const char* doing, int error);
@@ -169,9 +171,7 @@ size_t Stream::OnSend(size_t bytes_max) {
   const size_t unsent = unsent_bytes_;
   const int error = Send(bytes_max);
   const size_t sent = unsent - unsent_bytes_;
-  if (error == 0 && unsent_bytes_ > 0) {
-    QueueSend();
-  } else if (error == 0) {
+  if (error == 0) {
     blocked_ = false;
     end_reported_ = end_sent_;
     observer_->OnDrained();
@@ -214,7 +214,10 @@ void Stream::Flush() {
 
 int Stream::Send(size_t bytes_max) {
   while (unsent_begin_ < unsent_.size()) {
-    if (bytes_max == 0) return 0;
+    if (bytes_max == 0) {
+      QueueSend();
+      return EAGAIN;
+    }
     iovec pieces[kSendPiecesMax];
     const size_t end = std::min(unsent_.size(), unsent_begin_ + kSendPiecesMax);
     size_t count = 0;
@@ -256,7 +259,7 @@ int Stream::Send(size_t bytes_max) {
       unsent_begin_ = 0;
     }
   }
-  if (unsent_.capacity() > kIdleCapacity) unsent_ = std::vector<Buffer>();
+  ClearAndTrim(&unsent_, kIdleBytes);
   if (end_requested_ && !std::exchange(end_sent_, true)) {
     (void)shutdown(socket_.get(), SHUT_WR);
   }
@@ -269,10 +272,7 @@ size_t Stream::OnFlush(size_t bytes_max) {
   const size_t unsent = unsent_bytes_;
   const int error = Send(bytes_max);
   const size_t sent = unsent - unsent_bytes_;
-  if (error == 0 && unsent_bytes_ > 0) {
-    blocked_ = true;
-    QueueSend();
-  } else if (error == EAGAIN) {
+  if (error == EAGAIN) {
     blocked_ = true;
   } else if (error != 0) {
     FailLater("writing to ", error);

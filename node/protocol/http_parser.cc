@@ -7,6 +7,7 @@
 #include <limits>
 
 #include "env/check.h"
+#include "env/kept_memory.h"
 #include "env/parse_integer.h"
 #include "node/base/text.h"
 
@@ -22,7 +23,7 @@ constexpr std::string_view kTooLong =
     "limits.http_header_bytes";
 
 // An idle connection keeps blocks up to this size.
-constexpr size_t kKeptBytesMax = 4 << 10;
+constexpr size_t kKeptBytes = 4 << 10;
 
 // RFC 3986 3.2.2 and 3.2.3: the characters of a host, in brackets or not, and a
 // port.
@@ -43,11 +44,6 @@ std::string_view ViewOf(BeastText text) { return {text.data(), text.size()}; }
 
 bool HasToken(std::string_view list, const char* token) {
   return http::token_list(BeastText(list.data(), list.size())).exists(token);
-}
-
-// Frees a large block that an empty string still holds.
-void Release(std::string* text) {
-  if (text->capacity() > kKeptBytesMax) std::string().swap(*text);
 }
 
 std::string Malformed(const BeastError& error) {
@@ -273,8 +269,7 @@ void HttpParser::Feed(std::string_view bytes) {
 
 void HttpParser::Detach() {
   if (input_.empty()) {
-    buffer_.clear();
-    Release(&buffer_);
+    ClearAndTrim(&buffer_, kKeptBytes);
     return;
   }
   if (!buffer_.empty()) return;
@@ -308,7 +303,7 @@ HttpParser::Result HttpParser::Next() {
     if (!more) return NeedMore();
   }
   grammar_ = nullptr;
-  Release(&lines_);
+  ClearAndTrim(&lines_, kKeptBytes);
   expects_continue_ = false;
   partial_bytes_ = 0;
   return Result::kRequest;
