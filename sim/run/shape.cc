@@ -175,6 +175,7 @@ ClientHabits ShapeDraw::DrawClient(uint32_t client) {
       Pick<int>("client.stays_with_node", client, {0, 1}) != 0;
   habits.stale_reads =
       Pick<int>("client.stale_reads", client, {0, 0, 0, 1}) != 0;
+  habits.reads_back = Pick<int>("client.reads_back", client, {0, 1}) != 0;
   habits.sessions =
       Pick<int>("client.sessions", client, {1, 1, 1, 1, 1, 1, 1, 1, 1, 0}) != 0;
   habits.sessions_max = Pick<uint32_t>("client.sessions_max", client, {1, 4});

@@ -19,6 +19,8 @@ constexpr ChoiceSite kOperation("workload.operation");
 
 // A client shows each of its habits once in this number of bursts, on average.
 constexpr uint64_t kTicksPerHabit = 40;
+// A client that reads back does so after this share of its writes.
+constexpr Ratio kReadsBack{1, 2};
 constexpr Duration kReadsLateMax = Milliseconds(2'500);
 // The number of the first request that is sent in part. Such requests are not
 // recorded, so the log must never hold their values.
@@ -413,8 +415,25 @@ void WorkloadClient::Finish(OperationId id, const ClientReply& reply) {
     recorder_->StaleRead(operation.sent, operation.call.key, reply);
   } else {
     Succeed(operation, reply);
+    if (ReadsBack(operation)) ReadBack(operation);
   }
   Erase(id);
+}
+
+// A cluster client does not: a node that does not lead would redirect it.
+bool WorkloadClient::ReadsBack(const Operation& operation) const {
+  return options_.habits.reads_back && !options_.habits.cluster &&
+         !operation.is_read() && !operation.final &&
+         operation.random.Chance(kReadsBack, "client.reads_back", 0, 0);
+}
+
+void WorkloadClient::ReadBack(const Operation& write) {
+  ClientOperation read = generator_.ReadBack(write);
+  const auto nodes = static_cast<uint32_t>(options_.servers.size());
+  const auto step = static_cast<uint32_t>(
+      1 + read.random.Below(nodes, "client.reads_back_at", 0, 0));
+  read.first_node = (write.node + step) % nodes;
+  waiting_.push_front(std::move(read));
 }
 
 void WorkloadClient::Erase(OperationId id) {

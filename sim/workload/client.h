@@ -3,7 +3,8 @@
 //
 // Each operation is one choice of the world: the random bits from which its
 // key, command and arguments are drawn. So a tape has a line for each
-// operation, and removing one leaves the others unchanged.
+// operation, and removing one leaves the others unchanged. A read that follows
+// a write belongs to the write.
 //
 // The client pipelines, follows MOVED, reconnects after resets, and records
 // every call with its outcome. It retries commands that were not executed.
@@ -151,6 +152,10 @@ class WorkloadClient final : public ClientLink::Owner {
   void OnLinkClosed(ClientLink* link) override;
   void Finish(OperationId id, const ClientReply& reply);
   void Succeed(Operation& operation, const ClientReply& reply);
+  // Whether the client reads the key of the operation, which has succeeded.
+  bool ReadsBack(const Operation& operation) const;
+  // Reads it at any node but, in most cases, that of the write.
+  void ReadBack(const Operation& write);
   void OnError(OperationId id, const ClientReply& reply);
   void OnMoved(OperationId id, const ClientReply& reply);
   // The request was not executed. Sends it again, perhaps to another node,

@@ -22,6 +22,8 @@ struct ClientHabits {
   // Stays with one node for slots whose leader it does not know.
   bool stays_with_node = false;
   bool stale_reads = false;  // Some of its reads may return an old state.
+  // Reads some keys right after a write, at another node.
+  bool reads_back = false;
   // Writes carry a session stamp and are retried until they are answered.
   bool sessions = false;
   uint32_t sessions_max = 1;  // Sessions in use at a time.

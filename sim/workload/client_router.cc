@@ -9,6 +9,7 @@ constexpr Duration kAvoidTime = Seconds(3);
 
 uint32_t ClientRouter::Route(const ClientOperation& operation, uint64_t attempt,
                              MonoTime now) {
+  if (attempt == 1 && operation.first_node) return *operation.first_node;
   uint32_t any = preferred_;
   if (!stays_with_node_) {
     any = static_cast<uint32_t>(

@@ -49,5 +49,13 @@ TEST(ClientRouter, NodeThatFailed_IsAvoidedForATime) {
   EXPECT_EQ(router.Route(Append(), 1, MonoTime() + Seconds(10)), 3u);
 }
 
+TEST(ClientRouter, FirstNode_IsThatOfTheFirstAttemptOnly) {
+  ClientRouter router(kNodes, /*stays_with_node=*/true, /*preferred=*/2);
+  ClientOperation operation = Append();
+  operation.first_node = 1;
+  EXPECT_EQ(router.Route(operation, 1, MonoTime()), 1u);
+  EXPECT_EQ(router.Route(operation, 2, MonoTime()), 2u);
+}
+
 }  // namespace
 }  // namespace quorate::sim

@@ -134,6 +134,38 @@ TEST(WorkloadClient, EveryMistake_Found) {
   }
 }
 
+// Each of two servers has only what it was sent. A client that stays with the
+// first one never notices, unless it reads back.
+TEST(WorkloadClient, ReadsBack_AtAnotherNode) {
+  for (const bool reads_back : {false, true}) {
+    World world({.seed = 1});
+    Recorder recorder([&] { return world.now(); },
+                      [&](std::string what) { world.Violate(what); });
+    const std::vector<std::string> servers = {"n1:7001", "n2:7001"};
+    for (const std::string& server : servers) {
+      world.Start(world.AddMachine({.name = server.substr(0, 2)}),
+                  [server](env::Env& env) {
+                    return std::make_shared<FakeServer>(env, server,
+                                                        ServerMistake::kNone);
+                  });
+    }
+    world.Start(world.AddMachine({.client = true}), [&](env::Env& env) {
+      return std::make_shared<WorkloadClient>(
+          env,
+          WorkloadClientOptions{
+              .id = 2,
+              .servers = servers,
+              .cluster_servers = servers,
+              .habits = {.stays_with_node = true, .reads_back = reads_back},
+              .operations = {.expiry = false}},
+          &world.choices(), &recorder);
+    });
+    world.RunFor(Seconds(20));
+    recorder.Finish();
+    EXPECT_EQ(!world.violations().empty(), reads_back);
+  }
+}
+
 // Clients never give up these reads, and the server does not reply.
 TEST(Liveness, RequestThatIsStuck_Found) {
   for (const bool stands_still : {false, true}) {

@@ -32,6 +32,8 @@ struct ClientOperation {
   std::optional<ExpiryCommand> expiry;
   SwapForm form = SwapForm::kSetGet;
   bool stale = false;  // A read of any replica.
+  // The node of the first attempt, if the router does not choose it.
+  std::optional<uint32_t> first_node;
   bool opens_session = false;
   bool final = false;  // It is never given up.
   // If its outcome is unknown, another write replaces it.

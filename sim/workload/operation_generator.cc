@@ -52,13 +52,25 @@ ClientOperation OperationGenerator::Draw(uint64_t number, Random random,
   return operation;
 }
 
-ClientOperation OperationGenerator::FinalRead(const std::string& key) {
+ClientOperation OperationGenerator::ReadOf(const std::string& key,
+                                           const Random& random) const {
   ClientOperation operation;
-  operation.random = random_.Fork("client.final", finals_++);
+  operation.random = random;
   operation.call = {.client = client_, .key = key};
   if (ExpiryChecker::Covers(key)) {
     operation.expiry = ExpiryCommand{.client = client_, .key = key};
   }
+  return operation;
+}
+
+ClientOperation OperationGenerator::ReadBack(
+    const ClientOperation& write) const {
+  return ReadOf(write.call.key, write.random.Fork("client.read_back", 0));
+}
+
+ClientOperation OperationGenerator::FinalRead(const std::string& key) {
+  ClientOperation operation =
+      ReadOf(key, random_.Fork("client.final", finals_++));
   operation.final = true;
   return operation;
 }

@@ -44,11 +44,14 @@ class OperationGenerator {
   // The operation of this number, drawn from `random`. `now_ms` is about the
   // current Unix time.
   ClientOperation Draw(uint64_t number, Random random, int64_t now_ms);
+  // A read of the key that the operation wrote.
+  ClientOperation ReadBack(const ClientOperation& write) const;
   // Final operations: they are tried until they succeed.
   ClientOperation FinalRead(const std::string& key);
   ClientOperation FinalWrite(const std::string& key);
 
  private:
+  ClientOperation ReadOf(const std::string& key, const Random& random) const;
   ClientCall DrawCall(uint64_t number, Random random);
   // A key of the kind that the letter names.
   std::string DrawKey(char kind, uint64_t number, Random random) const;
