@@ -96,6 +96,7 @@ raft::HostOptions MakeHostOptions(const Config& config,
   options.snapshot_trailing_bytes = config.snapshot.trailing_bytes;
   options.peer_window_bytes = raft.peer_window_bytes;
   options.unwritten_bytes_max = raft.unwritten_total_bytes;
+  options.unapplied_bytes_max = raft.unapplied_total_bytes;
   options.snapshot_transfer_bytes_max = config.snapshot.inflight_total_bytes;
   options.log_memory_bytes_max = config.snapshot.log_memory_bytes;
   options.log_bytes_max = config.snapshot.log_bytes;
@@ -222,6 +223,7 @@ class ServerImpl final : public Server, public raft::Host::Observer {
         .request_bytes = input_budget_.used_bytes(),
         .peer_bytes = router_.links().held_bytes(),
         .log_memory_bytes = host_.log_memory_bytes(),
+        .apply_backlog_bytes = host_.unapplied_bytes(),
         .unwritten_bytes = host_.unwritten_bytes(),
         .staged_bytes = host_.staged_bytes(),
         .follower_read_bytes = host_.follower_read_bytes(),

@@ -45,6 +45,8 @@ struct ResourceUse {
   // The groups that have committed more than raft.unapplied_bytes and not
   // applied it, each with its bytes.
   std::vector<std::pair<GroupId, uint64_t>> apply_backlogs;
+  // Committed entries of all groups that are not applied.
+  uint64_t apply_backlog_bytes = 0;
   uint64_t unwritten_bytes = 0;  // Entries that the disk has not written.
   // Received chunks of snapshots that the disk has not written; and chunks and
   // entries that are being read for followers.

@@ -145,6 +145,8 @@ struct RaftConfig {
   // The same for all groups of the node, those that others lead included.
   uint64_t unwritten_total_bytes = 128 << 20;
   size_t unapplied_bytes = 64 << 20;
+  // The same for all groups of the node.
+  uint64_t unapplied_total_bytes = 128 << 20;
   size_t apply_bytes = 64 << 10;
   uint32_t log_time_slew_ppm = 1'000;
   // The highest level of groups that this node announces, as if its program

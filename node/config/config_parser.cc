@@ -177,6 +177,8 @@ constexpr Setting kSettings[] = {
      kMi, 64 * kGi, "bytes"},
     {"raft.unapplied_bytes", PLACE(config.raft.unapplied_bytes), kMi, 4 * kGi,
      "bytes"},
+    {"raft.unapplied_total_bytes", PLACE(config.raft.unapplied_total_bytes),
+     kMi, 64 * kGi, "bytes"},
     {"raft.apply_bytes", PLACE(config.raft.apply_bytes), kKi, 64 * kMi,
      "bytes"},
     {"raft.log_time_slew_ppm", PLACE(config.raft.log_time_slew_ppm), 0,

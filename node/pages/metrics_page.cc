@@ -355,6 +355,9 @@ void WriteStorage(Context& context, Page& page) {
   One(page, "quorate_log_unwritten_bytes", "gauge",
       "Size of the entries of all groups that the disk has not written.",
       context.host.unwritten_bytes());
+  One(page, "quorate_log_unapplied_bytes", "gauge",
+      "Size of the entries of all groups that are committed and not applied.",
+      context.host.unapplied_bytes());
   One(page, "quorate_snapshot_unwritten_bytes", "gauge",
       "Size of the received pieces of snapshots that are not written.",
       context.host.staged_bytes());

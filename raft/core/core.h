@@ -46,12 +46,15 @@ class HostGate {
   virtual bool MaySend(ReplicaId to, Load load) = 0;
   // Whether the disk of this node may be given so many further bytes of
   // entries. After a refusal it may be given none for a while; then the host
-  // steps the core with RoomToWrite. False: a leader refuses proposals, and a
-  // follower entries.
+  // steps the core with RoomForEntries. False: a leader refuses proposals, and
+  // a follower entries.
   virtual bool MayWrite(uint64_t bytes) {
     (void)bytes;
     return true;
   }
+  // The same for committed entries of all groups that this node has not
+  // applied: whether there may be more of them.
+  virtual bool MayLag() { return true; }
   // The same for bytes of snapshots that leaders send. False: a follower
   // accepts no chunk. Its leader asks again later.
   virtual bool MayStage(uint64_t bytes) {
@@ -303,15 +306,15 @@ struct RoomToSend {
   bool link_is_new = false;
 };
 
-// The disk of this node has room after HostGate::MayWrite refused. Needed only
-// by a core that asked its leader for no entries (asked_for_no_entries).
-struct RoomToWrite {};
+// There is room after HostGate::MayWrite or MayLag refused. Needed only by a
+// core that asked its leader for no entries (asked_for_no_entries).
+struct RoomForEntries {};
 
 using Input =
     std::variant<MessageReceived, Proposals, ReadRequested, TimerFired,
                  WriteDone, SnapshotTaken, Evict, EntriesRead, ChunkRead,
                  ChunkWritten, SnapshotInstalled, TransferRequested,
-                 ChangeConfiguration, RoomToSend, RoomToWrite>;
+                 ChangeConfiguration, RoomToSend, RoomForEntries>;
 
 // ---- Output
 

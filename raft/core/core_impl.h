@@ -257,6 +257,10 @@ class Core::Impl {
   bool MayWrite(size_t bytes) const {
     return context_.gate == nullptr || context_.gate->MayWrite(bytes);
   }
+  // Whether all groups of this node may have more to apply.
+  bool MayLag() const {
+    return context_.gate == nullptr || context_.gate->MayLag();
+  }
   // Whether the leader should send no entries now.
   bool WantsNoEntries() const;
   // Rejects an append. The log has its entries up to `matched`.

@@ -27,8 +27,9 @@ bool Core::Impl::LacksRoom(Leader& leader, size_t size_bytes,
     *reason = Refused::Reason::kTooMuchUncommitted;
     return true;
   }
-  if (exceeds(leader.uncommitted_bytes + unapplied_bytes_,
-              options_->unapplied_bytes_max)) {
+  const size_t unapplied = leader.uncommitted_bytes + unapplied_bytes_;
+  if (exceeds(unapplied, options_->unapplied_bytes_max) ||
+      (unapplied > 0 && !MayLag())) {
     *reason = Refused::Reason::kTooMuchUnapplied;
     return true;
   }
@@ -47,7 +48,7 @@ bool Core::Impl::DiskIsBehind(const Leader& leader) const {
 // appended before any of those before them are committed.
 bool Core::Impl::WantsNoEntries() const {
   return apply_backlog_bytes() > options_->unapplied_bytes_max ||
-         !MayWrite(1) ||
+         !MayWrite(1) || (apply_backlog_bytes() > 0 && !MayLag()) ||
          (halted() && context_.gate != nullptr &&
           !context_.gate->MayGrowHalted()) ||
          (apply_backlog_bytes() > 0 && Fires("raft.no_entries_early"));

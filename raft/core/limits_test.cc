@@ -213,6 +213,49 @@ TEST_F(RoomBacklogTest, EntriesWithoutRoom_WaitForTheTimer) {
   EXPECT_GT(core_->applied_index(), before + 2);
 }
 
+// All groups of a node share a bound of what they have to apply.
+class LagOfManyGroupsTest : public BacklogTest, protected HostGate {
+ protected:
+  LagOfManyGroupsTest() { context_.gate = this; }
+  bool MaySend(ReplicaId, Load) override { return true; }
+  bool MayLag() override { return may_lag_; }
+  bool may_lag_ = true;
+};
+
+TEST_F(LagOfManyGroupsTest, FollowerWithABacklog_WantsNoEntries) {
+  StartWithBacklog();
+  may_lag_ = false;
+  Receive(From(2, MessageType::kHeartbeat, 2));
+  ASSERT_EQ(out_.heartbeats.size(), 1u);
+  EXPECT_TRUE(out_.heartbeats[0].no_entries);
+  EXPECT_TRUE(core_->asked_for_no_entries());
+  may_lag_ = true;
+  Step(RoomForEntries());
+  ASSERT_EQ(out_.messages.size(), 1u) << "its leader need not ask";
+  EXPECT_FALSE(out_.messages[0].no_entries);
+  EXPECT_FALSE(core_->asked_for_no_entries());
+}
+
+// Others have the backlog, and it takes nothing of what they need.
+TEST_F(LagOfManyGroupsTest, GroupWithoutABacklog_TakesEntriesAndProposals) {
+  may_lag_ = false;
+  Start(Term(1));
+  Receive(From(2, MessageType::kHeartbeat, 2));
+  FinishWrites();
+  EXPECT_FALSE(core_->asked_for_no_entries());
+  BecomeServingLeader();
+  const auto propose = [this] {
+    Proposals proposals;
+    proposals.all.push_back({1, EntryKind::kCommands, Buffer::Copy("a")});
+    Step(std::move(proposals));
+  };
+  propose();
+  EXPECT_EQ(out_.proposed.size(), 1u);
+  propose();
+  ASSERT_EQ(out_.refused.size(), 1u) << "the first one is not applied";
+  EXPECT_EQ(out_.refused[0].reason, Refused::Reason::kTooMuchUnapplied);
+}
+
 TEST_F(BacklogTest, ReadOfAFollower_WaitsUntilItsIndexIsApplied) {
   StartWithBacklog();
   Step(ReadRequested{7});

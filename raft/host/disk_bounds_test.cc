@@ -1,4 +1,5 @@
-// Bytes that wait for the disk of a node have a limit for all groups together.
+// Bytes that wait for the disk of a node, or to be applied, have a limit for
+// all groups together.
 #include <algorithm>
 #include <cstdint>
 #include <functional>
@@ -23,6 +24,12 @@ class DiskBoundsTest : public ::testing::Test {
     cluster_ = std::make_unique<testing::JournalCluster>(
         5, snapshot_threshold_bytes, std::vector<uint32_t>());
     cluster_->options_.unwritten_bytes_max = kBound;
+    cluster_->options_.unapplied_bytes_max = kBound;
+    if (slow_at_applying_) cluster_->options_.turn_apply_work_max = 1;
+    if (window_bytes_ > 0) {
+      cluster_->options_.core.inflight_bytes_max = window_bytes_;
+      cluster_->options_.core.append_bytes_max = window_bytes_ / 2;
+    }
     if (rare_heartbeats_) {
       CoreOptions& core = cluster_->options_.core;
       core.heartbeat_interval = Seconds(2);
@@ -97,6 +104,8 @@ class DiskBoundsTest : public ::testing::Test {
 
   std::unique_ptr<testing::JournalCluster> cluster_;
   bool rare_heartbeats_ = false;
+  bool slow_at_applying_ = false;  // A node applies one entry in a turn.
+  uint64_t window_bytes_ = 0;  // If not 0: that of a follower, for each group.
   int refused_ = 0;
   int done_ = 0;
 };
@@ -235,6 +244,30 @@ TEST_F(TransferBoundsTest, EntriesOfManyGroups_ShareTheBytesThatAreRead) {
   EXPECT_LE(read, 64u << 10);
   AwaitConvergence();
   EXPECT_EQ(host(1).follower_read_bytes() + host(2).follower_read_bytes(), 0u);
+}
+
+// Each group may have one window of entries on its way beyond the limit.
+TEST_F(DiskBoundsTest, FollowerThatWasAway_HasABoundedBacklog) {
+  constexpr uint64_t kWindow = 8 << 10;
+  slow_at_applying_ = true;
+  window_bytes_ = kWindow;
+  Start();
+  const uint32_t away = cluster_->leader(GroupId(1)) % 3 + 1;
+  cluster_->Crash(away, sim::CrashKind::kProcess);
+  RunFor(Seconds(2), [] {});
+  for (int round = 0; round < 100; ++round) {
+    Propose();
+    RunFor(Milliseconds(20), [] {});
+  }
+  cluster_->Restart(away);
+  cluster_->AwaitStart(away);
+  uint64_t most = 0;
+  RunFor(Seconds(5),
+         [&] { most = std::max(most, host(away).unapplied_bytes()); });
+  EXPECT_GT(most, kBound / 2);
+  EXPECT_LE(most, kBound + kGroups * kWindow);
+  AwaitConvergence();
+  EXPECT_EQ(host(away).unapplied_bytes(), 0u);
 }
 
 }  // namespace

@@ -59,10 +59,9 @@ Host::Impl::Impl(env::Env& env, HostOptions options, MakeStateMachine make,
       log_places_(/*bytes_max=*/0, nullptr),
       log_halted_(options_.log_bytes_max / 4, [] {}),
       unwritten_(options_.unwritten_bytes_max,
-                 [this] {
-                   room_to_write_ =
-                       env_.loop.Defer([this] { OfferRoomToWrite(); });
-                 }),
+                 [this] { OfferRoomForEntriesLater(); }),
+      unapplied_(options_.unapplied_bytes_max,
+                 [this] { OfferRoomForEntriesLater(); }),
       staged_(options_.snapshot_transfer_bytes_max),
       follower_reads_(options_.snapshot_transfer_bytes_max),
       loads_(SnapshotLoader::kRoomBytes),
@@ -124,6 +123,30 @@ void Host::Impl::OnOpened(absl::StatusOr<OpenedStore> opened) {
   founding_.Answer(opened->record);
   founded_level_ = opened->record.level;
   hash_key_ = opened->record.hash_key;
+  MakeServices();
+  founded_ = std::move(opened->founded);
+  ForgetPlan();
+  for (const GroupKey& key : opened->prepared) {
+    creations_[key.group] = {.key = key, .prepared = true};
+  }
+  for (OpenedGroup& group : opened->groups) {
+    if (!group.failure.ok()) {
+      failed_[group.key.group] = {group.key.replica, group.failure};
+      continue;
+    }
+    AddReplica(group.key, std::move(group.restored),
+               std::move(group.state_machine));
+  }
+  status_ = Serve(opened->identity, opened->record.plan, log_->start_number());
+  if (status_.ok()) {
+    for (const auto& [id, replica] : replicas_) UpdateTimer(id);
+  } else {
+    for (const auto& [id, replica] : replicas_) replica->Stop(status_);
+  }
+  started(status_);
+}
+
+void Host::Impl::MakeServices() {
   services_.emplace(ReplicaServices{.env = env_,
                                     .options = options_,
                                     .core_options = core_options_,
@@ -146,6 +169,7 @@ void Host::Impl::OnOpened(absl::StatusOr<OpenedStore> opened) {
                                     .log_halted = log_halted_,
                                     .followers_cut_off = followers_cut_off_,
                                     .unwritten = unwritten_,
+                                    .unapplied = unapplied_,
                                     .staged = staged_,
                                     .follower_reads = follower_reads_,
                                     .loads = loads_,
@@ -153,26 +177,6 @@ void Host::Impl::OnOpened(absl::StatusOr<OpenedStore> opened) {
                                     .in_flight = in_flight_,
                                     .snapshot_turn = snapshot_turn_,
                                     .pulses = pulses_});
-  founded_ = std::move(opened->founded);
-  ForgetPlan();
-  for (const GroupKey& key : opened->prepared) {
-    creations_[key.group] = {.key = key, .prepared = true};
-  }
-  for (OpenedGroup& group : opened->groups) {
-    if (!group.failure.ok()) {
-      failed_[group.key.group] = {group.key.replica, group.failure};
-      continue;
-    }
-    AddReplica(group.key, std::move(group.restored),
-               std::move(group.state_machine));
-  }
-  status_ = Serve(opened->identity, opened->record.plan, log_->start_number());
-  if (status_.ok()) {
-    for (const auto& [id, replica] : replicas_) UpdateTimer(id);
-  } else {
-    for (const auto& [id, replica] : replicas_) replica->Stop(status_);
-  }
-  started(status_);
 }
 
 void Host::Impl::ForgetPlan() {
@@ -258,10 +262,14 @@ void Host::Impl::OfferRoomLater(NodeId to) {
   offers_[to] = env_.loop.Defer([this, to] { OfferRoom(to); });
 }
 
-// Seldom: half of `unwritten_bytes_max` was written since the last time.
-void Host::Impl::OfferRoomToWrite() {
+// Seldom: half of a node's bound was written or applied since the last time.
+void Host::Impl::OfferRoomForEntriesLater() {
+  room_for_entries_ = env_.loop.Defer([this] { OfferRoomForEntries(); });
+}
+
+void Host::Impl::OfferRoomForEntries() {
   if (!status_.ok()) return;
-  for (const auto& [id, replica] : replicas_) replica->OnRoomToWrite();
+  for (const auto& [id, replica] : replicas_) replica->OnRoomForEntries();
 }
 
 void Host::Impl::OnLaneClosed(NodeId to, env::Lane lane) {
@@ -594,6 +602,7 @@ uint64_t Host::snapshots_without_room() const {
 
 uint64_t Host::log_memory_bytes() const { return impl_->log_memory_.bytes(); }
 uint64_t Host::unwritten_bytes() const { return impl_->unwritten_.bytes(); }
+uint64_t Host::unapplied_bytes() const { return impl_->unapplied_.bytes(); }
 uint64_t Host::staged_bytes() const { return impl_->staged_.bytes(); }
 uint64_t Host::follower_read_bytes() const {
   return impl_->follower_reads_.bytes();

@@ -71,6 +71,10 @@ struct HostOptions {
   // leaders refuse proposals, and followers accept no entries. A first write
   // always fits.
   uint64_t unwritten_bytes_max = 128 << 20;
+  // Entries of all groups that are committed and not applied here. Beyond it
+  // leaders refuse proposals and followers entries, until half of it is free.
+  // Entries that they have by then may exceed it.
+  uint64_t unapplied_bytes_max = 128 << 20;
   // Chunks and entries of all groups that are being read for followers. As many
   // bytes of chunks may have been received and not be written. A first one
   // always fits.
@@ -290,6 +294,8 @@ class Host {
   uint64_t log_memory_bytes() const;
   // Size of the entries of all groups that the log has not written.
   uint64_t unwritten_bytes() const;
+  // Size of the entries of all groups that are committed and not applied here.
+  uint64_t unapplied_bytes() const;
   // Received chunks of snapshots that are not written; and chunks and entries
   // that are being read for followers.
   uint64_t staged_bytes() const;

@@ -14,10 +14,10 @@
 #include "absl/container/btree_map.h"
 #include "absl/container/btree_set.h"
 #include "env/alarm.h"
-#include "raft/host/disk_room.h"
 #include "raft/host/founding.h"
 #include "raft/host/host.h"
 #include "raft/host/log_budget.h"
+#include "raft/host/node_room.h"
 #include "raft/host/outbox.h"
 #include "raft/host/pulses.h"
 #include "raft/host/removed_entries.h"
@@ -75,6 +75,8 @@ class Host::Impl final : public env::Transport::Receiver {
   void OnReplicaMessages(NodeId from, StoreIncarnation incarnation,
                          Buffer bytes);
   void OnOpened(absl::StatusOr<OpenedStore> opened);
+  // Requires: there are log and snapshot store.
+  void MakeServices();
   // Only the start needs it.
   void ForgetPlan();
   void Fail(absl::Status why);
@@ -112,7 +114,8 @@ class Host::Impl final : public env::Transport::Receiver {
   void SendPulses();
   void OfferRoom(NodeId to);
   void OfferRoomLater(NodeId to);
-  void OfferRoomToWrite();
+  void OfferRoomForEntriesLater();
+  void OfferRoomForEntries();
   void EvictLater();
   void Evict();
   void ShortenLogsLater();
@@ -161,9 +164,10 @@ class Host::Impl final : public env::Transport::Receiver {
   LogBudget log_places_;
   LogBudget log_halted_;
   uint64_t followers_cut_off_ = 0;
-  env::Pending room_to_write_;  // The end of writes in the log sets it.
-  DiskRoom unwritten_;
-  DiskRoom staged_;
+  env::Pending room_for_entries_;  // unwritten_ and unapplied_ set it.
+  NodeRoom unwritten_;
+  NodeRoom unapplied_;
+  NodeRoom staged_;
   ReadRoom follower_reads_;
   ReadRoom loads_;
   SnapshotTurn snapshot_turn_;

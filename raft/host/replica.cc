@@ -221,10 +221,10 @@ void Replica::OnRoomToSend(NodeId to, bool link_is_new) {
   }
 }
 
-void Replica::OnRoomToWrite() {
+void Replica::OnRoomForEntries() {
   if (!core_->asked_for_no_entries()) return;
-  services_.env.tracer.Sometimes("raft.disk_of_node_has_room_again");
-  Step(RoomToWrite());
+  services_.env.tracer.Sometimes("raft.node_has_room_again");
+  Step(RoomForEntries());
 }
 
 bool Replica::MaySend(ReplicaId to, Load load) {
@@ -233,7 +233,7 @@ bool Replica::MaySend(ReplicaId to, Load load) {
       load == Load::kChunk ? env::Lane::kBulk : env::Lane::kRequests);
 }
 
-bool Replica::MayHold(DiskRoom& room, uint64_t bytes, std::string_view mark) {
+bool Replica::MayHold(NodeRoom& room, uint64_t bytes, std::string_view mark) {
   if (room.Admit(bytes)) return true;
   services_.env.tracer.Sometimes(mark);
   return false;
@@ -317,6 +317,7 @@ void Replica::Leave(const absl::Status& why) {
 // Others have the whole budget then. The entries are freed over several turns.
 void Replica::GiveBackLog() {
   services_.removed.Add(core_->ReleaseEntries());
+  unapplied_.Resize(0);
   const auto end = [](LogBudget& budget, uint64_t* reported) {
     budget.Change(std::exchange(*reported, 0), 0);
   };
@@ -365,7 +366,7 @@ void Replica::HandleEntryReads(const Output& output) {
     services_.follower_reads.Add(
         key_.replica, read.to, services_.log.BytesToRead(key_, read.after),
         WhileHere([to = read.to, after = read.after](Replica& here,
-                                                     DiskRoom::Held held) {
+                                                     NodeRoom::Held held) {
           if (!here.status_.ok()) return;
           // Others may have used the room on the link meanwhile.
           if (!here.stepping_ && !here.MaySend(to, Load::kEntries)) {
@@ -377,7 +378,7 @@ void Replica::HandleEntryReads(const Output& output) {
   }
 }
 
-void Replica::BeginEntryRead(ReplicaId to, Index after, DiskRoom::Held held) {
+void Replica::BeginEntryRead(ReplicaId to, Index after, NodeRoom::Held held) {
   services_.log.Read(
       key_, after,
       [&reads = services_.follower_reads, held = std::move(held),
@@ -448,6 +449,8 @@ void Replica::ReportLogBytes() {
   report(services_.log_memory, core_->resident_log_bytes(),
          &reported_resident_bytes_);
   if (CanEvict()) services_.log_memory.Ask();
+  // A snapshot that is installed replaces most of them.
+  unapplied_.Resize(core_->installing() ? 0 : core_->apply_backlog_bytes());
   const uint64_t log_bytes = core_->log_bytes();
   const uint64_t retained = std::min(retained_bytes_, log_bytes);
   report(services_.log_retained, retained, &reported_retained_bytes_);

@@ -20,9 +20,9 @@
 #include "env/boxed.h"
 #include "env/check.h"
 #include "raft/host/apply_room.h"
-#include "raft/host/disk_room.h"
 #include "raft/host/host.h"
 #include "raft/host/log_budget.h"
+#include "raft/host/node_room.h"
 #include "raft/host/outbox.h"
 #include "raft/host/output_pool.h"
 #include "raft/host/pulses.h"
@@ -65,8 +65,9 @@ struct ReplicaServices {
   LogBudget& log_places;         // Without a limit: log_size counts them too.
   LogBudget& log_halted;         // For those of halted replicas.
   uint64_t& followers_cut_off;   // Host::followers_cut_off.
-  DiskRoom& unwritten;           // Entries that the log has not written.
-  DiskRoom& staged;              // Received chunks that are not written.
+  NodeRoom& unwritten;           // Entries that the log has not written.
+  NodeRoom& unapplied;           // Committed entries that are not applied.
+  NodeRoom& staged;              // Received chunks that are not written.
   ReadRoom& follower_reads;      // Chunks and entries that followers lack.
   ReadRoom& loads;               // Pieces of snapshots that are installed.
   const ReplicaTable& replicas;  // Those of this node.
@@ -93,7 +94,7 @@ class Replica final : private HostGate {
   // The link to node `to` has room, or it is new.
   void OnRoomToSend(NodeId to, bool link_is_new);
   // The disk of this node has room for entries after it had none.
-  void OnRoomToWrite();
+  void OnRoomForEntries();
   // Call when deadline() has come.
   void OnTimer();
   MonoTime deadline() const;
@@ -147,6 +148,9 @@ class Replica final : private HostGate {
   bool MayWrite(uint64_t bytes) override {
     return MayHold(services_.unwritten, bytes, "raft.disk_of_node_is_behind");
   }
+  bool MayLag() override {
+    return MayHold(services_.unapplied, 1, "raft.node_has_much_to_apply");
+  }
   bool MayStage(uint64_t bytes) override {
     return MayHold(services_.staged, bytes, "raft.chunks_of_node_wait");
   }
@@ -165,7 +169,7 @@ class Replica final : private HostGate {
     return services_.pulses.Last(NodeOf(replica), since);
   }
   bool MayBeQuiet() override;
-  bool MayHold(DiskRoom& room, uint64_t bytes, std::string_view mark);
+  bool MayHold(NodeRoom& room, uint64_t bytes, std::string_view mark);
   // The node of another replica; zero if it is not known.
   NodeId NodeOf(ReplicaId replica) const;
   void Send(const Message& message);
@@ -182,7 +186,7 @@ class Replica final : private HostGate {
   void HandleApply(const Output& output);
   void HandleReads(const Output& output);
   void HandleEntryReads(const Output& output);
-  void BeginEntryRead(ReplicaId to, Index after, DiskRoom::Held held);
+  void BeginEntryRead(ReplicaId to, Index after, NodeRoom::Held held);
   void OnEntriesRead(ReplicaId to, Index after,
                      absl::StatusOr<EntryList> entries);
   // Whether these are the entries that the log has, by their terms.
@@ -270,7 +274,7 @@ class Replica final : private HostGate {
   void KeepSnapshotInTransfer();
   void ReadChunk(const SnapshotWork& work);
   void BeginChunkRead(const SnapshotWork& work, size_t size,
-                      DiskRoom::Held held);
+                      NodeRoom::Held held);
   void OnUnreadable(Index snapshot, const absl::Status& why);
   void WriteChunk(const SnapshotWork& work);
   void OnChunkWritten(const SnapshotDescriptor& snapshot, uint64_t end,
@@ -355,6 +359,7 @@ class Replica final : private HostGate {
   ReplicaId reported_quiet_;
   std::vector<NodeId> reported_pulses_;
   // To the budgets of the log.
+  NodeRoom::Held unapplied_ = services_.unapplied.Hold(0);
   uint64_t reported_resident_bytes_ = 0;
   uint64_t reported_log_bytes_ = 0;
   uint64_t reported_places_bytes_ = 0;

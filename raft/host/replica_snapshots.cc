@@ -369,13 +369,13 @@ void Replica::ReadChunk(const SnapshotWork& work) {
   const size_t size = small ? 64 : services_.options.core.snapshot_chunk_bytes;
   services_.follower_reads.Add(
       key_.replica, work.to, size,
-      WhileHere([work, size](Replica& here, DiskRoom::Held held) {
+      WhileHere([work, size](Replica& here, NodeRoom::Held held) {
         if (here.status_.ok()) here.BeginChunkRead(work, size, std::move(held));
       }));
 }
 
 void Replica::BeginChunkRead(const SnapshotWork& work, size_t size,
-                             DiskRoom::Held held) {
+                             NodeRoom::Held held) {
   services_.snapshots.Read(
       key_, work.snapshot.position, work.offset, size,
       [&reads = services_.follower_reads, held = std::move(held),

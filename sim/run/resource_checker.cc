@@ -96,8 +96,19 @@ void ResourceChecker::RequireEviction(SimTime now, NodeId node,
       seen->log_exceeds_since.ms(), " ms, at most ", bound, " are allowed"));
 }
 
-void ResourceChecker::RequireBacklogs(NodeId node, const node::ResourceUse& use,
+void ResourceChecker::RequireBacklogs(NodeId node, const node::Config& config,
+                                      const node::ResourceUse& use,
                                       Seen* seen) {
+  if (use.apply_backlog_bytes <= config.raft.unapplied_total_bytes) {
+    seen->whole_backlog.reset();
+  } else {
+    seen->whole_backlog =
+        std::min(seen->whole_backlog.value_or(use.apply_backlog_bytes),
+                 use.apply_backlog_bytes);
+    Require(
+        node, "bytes to apply in all groups", use.apply_backlog_bytes,
+        *seen->whole_backlog + options_.groups * options_.late_entry_bytes_max);
+  }
   std::map<GroupId, uint64_t> before = std::exchange(seen->backlogs, {});
   for (const auto& [group, bytes] : use.apply_backlogs) {
     const auto least = before.try_emplace(group, bytes).first;
@@ -185,7 +196,7 @@ void ResourceChecker::AfterTurns(SimTime now, NodeId node,
     RequireEviction(now, node, config.snapshot.log_memory_bytes, use, &seen);
     RequireRelease(now, node, use, &seen);
   }
-  RequireBacklogs(node, use, &seen);
+  RequireBacklogs(node, config, use, &seen);
   RequireMemory(node, use, &seen);
 }
 

@@ -25,6 +25,7 @@ namespace quorate::sim {
 
 struct ResourceCheckerOptions {
   uint32_t nodes = 0;
+  uint32_t groups = 0;
   // No request and no reply of the run has more.
   uint64_t message_bytes_max = 0;
   uint64_t request_keys_max = 0;  // No request of the run names more.
@@ -65,8 +66,10 @@ class ResourceChecker {
     // Since when applied entries in memory exceed the budget. Max(): they do
     // not.
     SimTime log_exceeds_since = SimTime::Max();
-    // The least of each backlog since it exceeds its bound.
+    // The least of each backlog since it exceeds its bound, and that of their
+    // sum.
     std::map<GroupId, uint64_t> backlogs;
+    std::optional<uint64_t> whole_backlog;
     // Since when entries, or snapshots, are kept though no follower needs them.
     // Max(): they are not.
     SimTime retains_since = SimTime::Max();
@@ -102,7 +105,8 @@ class ResourceChecker {
 
   // A backlog above its bound, such as that of a log after a restart, does not
   // grow.
-  void RequireBacklogs(NodeId node, const node::ResourceUse& use, Seen* seen);
+  void RequireBacklogs(NodeId node, const node::Config& config,
+                       const node::ResourceUse& use, Seen* seen);
 
   const ResourceCheckerOptions options_;
   Report violate_;

@@ -13,6 +13,7 @@ namespace {
 
 constexpr NodeId kNode(2);
 constexpr ResourceCheckerOptions kOptions = {.nodes = 3,
+                                             .groups = 2,
                                              .message_bytes_max = 100,
                                              .request_keys_max = 10,
                                              .answer_bytes_max = 1'000,
@@ -33,6 +34,7 @@ node::Config Small() {
   config.raft.uncommitted_bytes = 600;
   config.raft.apply_bytes = 700;
   config.raft.unwritten_total_bytes = 900;
+  config.raft.unapplied_total_bytes = 5'000;
   config.snapshot.inflight_total_bytes = 300'000;
   config.bounds.log_record_bytes = 1'000;
   config.bounds.entries_in_flight = 4;
@@ -211,6 +213,21 @@ TEST_F(ResourceCheckerTest, BacklogThatGrows_Found) {
   // Group 1 has applied it meanwhile.
   EXPECT_TRUE(backlogs({{GroupId(2), 8'500}}).empty());
   EXPECT_TRUE(backlogs({{GroupId(1), 9'500}, {GroupId(2), 8'500}}).empty());
+}
+
+TEST_F(ResourceCheckerTest, WholeBacklogThatGrows_Found) {
+  const auto backlog = [this](uint64_t bytes) {
+    return Turn({.apply_backlog_bytes = bytes});
+  };
+  EXPECT_TRUE(backlog(9'000).empty()) << "a start";
+  EXPECT_TRUE(backlog(8'000).empty());
+  EXPECT_TRUE(backlog(8'100).empty());
+  EXPECT_EQ(backlog(8'101),
+            std::vector<std::string>{"resources: node 2 has bytes to apply in "
+                                     "all groups 8101, at most 8100 is "
+                                     "allowed"});
+  EXPECT_TRUE(backlog(5'000).empty());
+  EXPECT_TRUE(backlog(9'000).empty());
 }
 
 TEST_F(ResourceCheckerTest, UnappliedEntries_ExcuseOnlyThemselves) {

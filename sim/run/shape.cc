@@ -302,6 +302,8 @@ node::RaftConfig ShapeDraw::DrawRaft(NodeId node, const Shape& shape) {
        {128 << 20, 128 << 20, 64 << 10, 8 << 10});
   Draw("knob.raft.unapplied_bytes", node, &raft.unapplied_bytes,
        {64 << 20, 64 << 20, 16 << 10});
+  Draw("knob.raft.unapplied_total_bytes", node, &raft.unapplied_total_bytes,
+       {128 << 20, 128 << 20, 32 << 10});
   Draw("knob.raft.apply_bytes", node, &raft.apply_bytes,
        {256 << 10, 1 << 10, 256 << 10, 100});
   Draw("knob.raft.append_bytes", node, &raft.append_bytes,

@@ -1,4 +1,4 @@
-#include "raft/host/disk_room.h"
+#include "raft/host/node_room.h"
 
 #include <optional>
 #include <utility>
@@ -9,15 +9,15 @@
 namespace quorate::raft {
 namespace {
 
-TEST(DiskRoom, Bytes_FitUpToTheLimitTogether) {
-  DiskRoom room(100);
-  std::optional<DiskRoom::Held> first = room.Hold(60);
+TEST(NodeRoom, Bytes_FitUpToTheLimitTogether) {
+  NodeRoom room(100);
+  std::optional<NodeRoom::Held> first = room.Hold(60);
   EXPECT_TRUE(room.Fits(40));
   EXPECT_FALSE(room.Fits(41));
-  DiskRoom::Held second = room.Hold(40);
+  NodeRoom::Held second = room.Hold(40);
   EXPECT_FALSE(room.Fits(1));
   EXPECT_EQ(room.bytes(), 100u);
-  DiskRoom::Held moved = std::move(*first);
+  NodeRoom::Held moved = std::move(*first);
   first.reset();
   EXPECT_EQ(room.bytes(), 100u);
   moved.End();
@@ -25,36 +25,51 @@ TEST(DiskRoom, Bytes_FitUpToTheLimitTogether) {
   EXPECT_TRUE(room.Fits(60));
 }
 
-TEST(DiskRoom, FirstBytes_FitWhateverTheirNumber) {
-  DiskRoom room(100);
+TEST(NodeRoom, BytesThatBecomeOthers_OpenItWhenTheyAreFewer) {
+  int opened = 0;
+  NodeRoom room(100, [&] { ++opened; });
+  NodeRoom::Held held = room.Hold(0);
+  held.Resize(120);
+  EXPECT_EQ(room.bytes(), 120u);
+  EXPECT_FALSE(room.Admit(1));
+  held.Resize(51);
+  EXPECT_EQ(opened, 0);
+  held.Resize(50);
+  EXPECT_EQ(opened, 1);
+  held.End();
+  EXPECT_EQ(room.bytes(), 0u);
+}
+
+TEST(NodeRoom, FirstBytes_FitWhateverTheirNumber) {
+  NodeRoom room(100);
   EXPECT_TRUE(room.Fits(101));
-  const DiskRoom::Held few = room.Hold(1);
+  const NodeRoom::Held few = room.Hold(1);
   EXPECT_FALSE(room.Fits(101));
   EXPECT_FALSE(room.Fits(UINT64_MAX));
 }
 
-TEST(DiskRoom, FullRoom_ClosesForAllUntilHalfOfItIsFree) {
-  DiskRoom room(100);
+TEST(NodeRoom, FullRoom_ClosesForAllUntilHalfOfItIsFree) {
+  NodeRoom room(100);
   EXPECT_TRUE(room.Admit(101));
-  DiskRoom::Held first = room.Hold(51);
+  NodeRoom::Held first = room.Hold(51);
   EXPECT_TRUE(room.Admit(49));
-  DiskRoom::Held second = room.Hold(40);
+  NodeRoom::Held second = room.Hold(40);
   EXPECT_FALSE(room.Admit(10));
   EXPECT_FALSE(room.Admit(9)) << "it fits, but the room is closed";
   second.End();
   EXPECT_FALSE(room.Admit(1));
   first.End();
   EXPECT_TRUE(room.Admit(101));
-  DiskRoom::Held third = room.Hold(50);
+  NodeRoom::Held third = room.Hold(50);
   EXPECT_TRUE(room.Admit(50)) << "half of it is free";
 }
 
-TEST(DiskRoom, FullRoom_OpensWhenAllThatItRefusedWouldFit) {
+TEST(NodeRoom, FullRoom_OpensWhenAllThatItRefusedWouldFit) {
   int opened = 0;
-  DiskRoom room(100, [&] { ++opened; });
-  DiskRoom::Held first = room.Hold(30);
-  DiskRoom::Held second = room.Hold(30);
-  DiskRoom::Held third = room.Hold(10);
+  NodeRoom room(100, [&] { ++opened; });
+  NodeRoom::Held first = room.Hold(30);
+  NodeRoom::Held second = room.Hold(30);
+  NodeRoom::Held third = room.Hold(10);
   EXPECT_FALSE(room.Admit(80));
   EXPECT_FALSE(room.Admit(60)) << "the room is closed";
   first.End();
@@ -66,7 +81,7 @@ TEST(DiskRoom, FullRoom_OpensWhenAllThatItRefusedWouldFit) {
   third.End();
   EXPECT_EQ(opened, 1) << "it was open";
   // Any number fits an empty room.
-  DiskRoom::Held last = room.Hold(1);
+  NodeRoom::Held last = room.Hold(1);
   EXPECT_FALSE(room.Admit(1000));
   last.End();
   EXPECT_EQ(opened, 2);
@@ -77,13 +92,13 @@ class ReadRoomTest : public ::testing::Test {
  protected:
   void Add(uint64_t leader, uint64_t to, int name) {
     reads_.Add(ReplicaId(leader), ReplicaId(to), 50,
-               [this, name](DiskRoom::Held held) {
+               [this, name](NodeRoom::Held held) {
                  begun_.push_back(name);
                  running_.push_back(std::move(held));
                });
   }
   void EndFirst() {
-    std::vector<DiskRoom::Held> left;
+    std::vector<NodeRoom::Held> left;
     for (size_t i = 1; i < running_.size(); ++i) {
       left.push_back(std::move(running_[i]));
     }
@@ -94,7 +109,7 @@ class ReadRoomTest : public ::testing::Test {
 
   ReadRoom reads_{100};
   std::vector<int> begun_;
-  std::vector<DiskRoom::Held> running_;
+  std::vector<NodeRoom::Held> running_;
 };
 
 TEST_F(ReadRoomTest, ReadsBeyondTheLimit_BeginInOrderWhenOthersHaveEnded) {
@@ -128,7 +143,7 @@ TEST_F(ReadRoomTest, ReadsThatAreNotMade_LetTheNextOnesBegin) {
   Add(1, 2, 1);
   Add(2, 2, 2);
   for (uint64_t leader = 3; leader < 10'000; ++leader) {
-    reads_.Add(ReplicaId(leader), ReplicaId(2), 50, [](DiskRoom::Held) {});
+    reads_.Add(ReplicaId(leader), ReplicaId(2), 50, [](NodeRoom::Held) {});
   }
   Add(10'000, 2, 3);
   EndFirst();

@@ -1,10 +1,10 @@
-// raft/host/disk_room.h: bytes that all groups of a node have given to its
-// disk, or asked it for, and that wait for it.
+// raft/host/node_room.h: bytes of all groups of a node that wait for its disk
+// or its processor.
 //
 // Each group bounds its own bytes. A node with many groups beside a disk that
 // hangs would hold as many times that bound. Used only by the host.
-#ifndef QUORATE_RAFT_HOST_DISK_ROOM_H_
-#define QUORATE_RAFT_HOST_DISK_ROOM_H_
+#ifndef QUORATE_RAFT_HOST_NODE_ROOM_H_
+#define QUORATE_RAFT_HOST_NODE_ROOM_H_
 
 #include <algorithm>
 #include <cstdint>
@@ -18,18 +18,25 @@
 
 namespace quorate::raft {
 
-class DiskRoom {
+class NodeRoom {
  public:
-  // Bytes that count until the destruction of the object.
+  // Bytes that count until the destruction of the object, or until End.
   class Held {
    public:
-    Held(DiskRoom* room, uint64_t bytes) : room_(room), bytes_(bytes) {
+    Held(NodeRoom* room, uint64_t bytes) : room_(room), bytes_(bytes) {
       room_->bytes_ += bytes_;
     }
     Held(Held&& other) noexcept
         : room_(std::exchange(other.room_, nullptr)), bytes_(other.bytes_) {}
     Held& operator=(Held&&) = delete;
     ~Held() { End(); }
+    // They are so many from now on.
+    void Resize(uint64_t bytes) {
+      CHECK(room_ != nullptr) << "the bytes count no more";
+      const uint64_t before = std::exchange(bytes_, bytes);
+      if (bytes > before) room_->bytes_ += bytes - before;
+      if (bytes < before) room_->End(before - bytes);
+    }
     // They count no more.
     void End() {
       if (room_ == nullptr) return;
@@ -37,16 +44,16 @@ class DiskRoom {
     }
 
    private:
-    DiskRoom* room_;
-    const uint64_t bytes_;
+    NodeRoom* room_;
+    uint64_t bytes_;
   };
 
   // `on_room` is called when the room opens, and must not ask for bytes then.
-  explicit DiskRoom(uint64_t bytes_max,
+  explicit NodeRoom(uint64_t bytes_max,
                     absl::AnyInvocable<void()> on_room = nullptr)
       : bytes_max_(bytes_max), on_room_(std::move(on_room)) {}
-  DiskRoom(const DiskRoom&) = delete;
-  DiskRoom& operator=(const DiskRoom&) = delete;
+  NodeRoom(const NodeRoom&) = delete;
+  NodeRoom& operator=(const NodeRoom&) = delete;
 
   // Whether so many bytes may be held now. If they do not fit, the room closes
   // for all groups until half of it is free and all that it refused would fit.
@@ -89,7 +96,7 @@ class DiskRoom {
 // the order of the calls.
 class ReadRoom {
  public:
-  using Begin = absl::AnyInvocable<void(DiskRoom::Held)>;
+  using Begin = absl::AnyInvocable<void(NodeRoom::Held)>;
 
   explicit ReadRoom(uint64_t bytes_max) : room_(bytes_max) {}
 
@@ -123,11 +130,11 @@ class ReadRoom {
     Begin begin;
   };
 
-  DiskRoom room_;
+  NodeRoom room_;
   std::map<Key, Waiting> waiting_;
   std::deque<Key> order_;
 };
 
 }  // namespace quorate::raft
 
-#endif  // QUORATE_RAFT_HOST_DISK_ROOM_H_
+#endif  // QUORATE_RAFT_HOST_NODE_ROOM_H_
