@@ -40,6 +40,7 @@ class Result:
     seeds_tried: int = 0
     lucky: int = 0  # Seeds that ended with a failed CHECK or a crash.
     seconds: float = 0.0
+    error: str = ''  # Why it was not hunted: the patch does not apply or build.
 
     @property
     def found(self):
@@ -137,6 +138,9 @@ def hunt_with_test(patch, tree):
 def format_table(results):
     lines = ['| bug | catalogue | rated | seeds | checker | seconds |', '|---|---|---|---|---|---|']
     for r in results:
+        if r.error:
+            lines.append(f'| {r.patch.name} | {r.patch.catalogue} | {r.patch.rating} | | not hunted | |')
+            continue
         if r.patch.test:
             case = r.message or 'not found' + (', but the test died' if r.lucky else '')
             lines.append(f'| {r.patch.name} | {r.patch.catalogue} | {r.patch.rating} | | {case} | {r.seconds:.0f} |')
@@ -173,20 +177,27 @@ def run(chosen, arguments):
     for number, patch in enumerate(chosen, 1):
         stage = f'{number} of {len(chosen)}: {patch.name}'
         progress.say(stage, ': building')
-        if patch.test:
-            result = hunt_with_test(patch, copy)
-        else:
-            planted = copy.build_patched(patch)
-            result = hunt(patch, planted, clean, arguments.seeds, arguments.jobs, lambda detail, s=stage: progress.say(s, detail))
+        try:
+            if patch.test:
+                result = hunt_with_test(patch, copy)
+            else:
+                planted = copy.build_patched(patch)
+                result = hunt(patch, planted, clean, arguments.seeds, arguments.jobs, lambda detail, s=stage: progress.say(s, detail))
+        except tree_copy.BuildFailed as error:
+            result = Result(patch, error=str(error))
         results.append(result)
         progress.end()
-        if result.found:
+        if result.error:
+            print(f'{patch.name}: NOT HUNTED: {result.error}', flush=True)
+        elif result.found:
             where = patch.test or f'seed {result.seed}'
             print(f'{patch.name} ({patch.catalogue}, rated {patch.rating}): {where}: {result.message[:200]}', flush=True)
         else:
             print(f'{patch.name} ({patch.catalogue}, rated {patch.rating}): NOT FOUND', flush=True)
     found = sum(r.found for r in results)
     print(f'\n{format_table(results)}\n\n{found} of {len(results)} found')
+    if any(r.error for r in results):
+        return 2
     return 0 if found == len(results) else 1
 
 

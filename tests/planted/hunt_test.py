@@ -1,10 +1,12 @@
 """The hunt counts the right outcomes of a seed as found."""
 
+import argparse
 import contextlib
 import io
 import os
 import tempfile
 import unittest
+from unittest import mock
 
 import hunt
 import patches
@@ -87,6 +89,18 @@ class TestThatFindsTest(unittest.TestCase):
 
 
 class MainTest(unittest.TestCase):
+
+    def test_patch_that_does_not_build_leaves_the_others_to_be_hunted(self):
+        broken, found = (patches.Patch(name, 'p', 'own', 1, '', 'Why.', '', '//x:y') for name in ('broken', 'found'))
+        tree = mock.Mock(run_test=lambda target: '')
+        tree.run_test_patched.side_effect = [tree_copy.BuildFailed('no member x'), '[ RUN      ] A.B\nf.cc:1: Failure\n']
+        with mock.patch.object(tree_copy, 'TreeCopy', return_value=tree), \
+                contextlib.redirect_stdout(io.StringIO()) as out, contextlib.redirect_stderr(io.StringIO()):
+            status = hunt.run([broken, found], argparse.Namespace(jobs=1, seeds=(1, 20)))
+        self.assertEqual(status, 2)
+        self.assertIn('broken: NOT HUNTED: no member x', out.getvalue())
+        self.assertIn('found (own, rated 1): //x:y: A.B', out.getvalue())
+        self.assertIn('1 of 2 found', out.getvalue())
 
     def test_table_says_what_was_not_found(self):
         table = hunt.format_table([hunt.Result(PATCH, 7, 'digest: other', 7, 0, 3.0), hunt.Result(PATCH, seeds_tried=500)])
