@@ -714,6 +714,9 @@ void LogImpl::PrepareSpare() {
   }
   if ((!roll_waits_ || lacks_descriptors_) &&
       loop_.ReadClock().mono < spare_retry_at_) {
+    if (!roll_waits_) return;
+    tracer_.Sometimes("log.roll_waits_for_descriptors");
+    spare_retry_ = loop_.At(spare_retry_at_, [this] { PrepareSpare(); });
     return;
   }
   SpareSegment::Options options;
@@ -755,12 +758,8 @@ void LogImpl::OnSpare(SpareSegment::Result spare) {
     remover_.Remove(std::move(spare.made.name));
   }
   lacks_descriptors_ = spare.lacks_descriptors;
-  if (lacks_descriptors_) {
-    if (!roll_waits_) return;
-    tracer_.Sometimes("log.roll_waits_for_descriptors");
-    spare_retry_ = loop_.At(spare_retry_at_, [this] { PrepareSpare(); });
-    return;
-  }
+  // If the roll waits, that sets the timer.
+  if (lacks_descriptors_) return PrepareSpare();
   if (absl::IsResourceExhausted(spare.status) && GiveBackUnused()) {
     return remover_.SyncDirectory([this](absl::Status) {
       spare_retry_at_ = MonoTime::Min();
