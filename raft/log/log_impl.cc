@@ -48,6 +48,7 @@ LogImpl::LogImpl(env::Env& env, const LogOptions& options, Start start)
       idle_alarm_(env.loop, [this] { OnIdleAlarm(); }),
       start_number_(state_.current()->number),
       last_number_(start_number_),
+      spare_warning_(env.loop, env.tracer),
       remover_(env.disk, env.tracer, "log"),
       ballast_(env, options_.ballast_bytes),
       callbacks_(env.loop) {
@@ -743,14 +744,13 @@ void LogImpl::OnSpare(SpareSegment::Result spare) {
   if (spare.status.ok()) {
     spare_ = std::move(spare);
     roll_waits_ = false;
+    spare_warning_.Reset();
     return ScheduleFlush();
   }
   tracer_.Sometimes("log.spare_discarded");
-  if (tracer_.Logs(env::Severity::kWarning)) {
-    tracer_.Log(env::Severity::kWarning,
-                absl::StrCat("log: cannot prepare ", spare.made.name, ": ",
-                             spare.status.ToString()));
-  }
+  if (spare.lacks_descriptors != lacks_descriptors_) spare_warning_.Reset();
+  spare_warning_.Log(absl::StrCat("log: cannot prepare ", spare.made.name),
+                     spare.status);
   spare_retry_at_ = loop_.ReadClock().mono + kSpareRetry;
   if (spare.reusable) {
     unused_.push_front(std::move(spare.made));

@@ -28,6 +28,7 @@
 #include "raft/log/log.h"
 #include "raft/log/log_state.h"
 #include "raft/log/record.h"
+#include "raft/log/repeated_warning.h"
 #include "raft/log/segment_opener.h"
 #include "raft/log/spare_segment.h"
 
@@ -234,6 +235,7 @@ class LogImpl final : public Log {
   MonoTime spare_retry_at_ = MonoTime::Min();
   env::Pending spare_retry_;
   bool lacks_descriptors_ = false;  // The last attempt did.
+  RepeatedWarning spare_warning_;
   // The present segment is as long as it may become.
   bool roll_waits_ = false;
 

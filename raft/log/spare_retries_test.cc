@@ -1,6 +1,9 @@
-// The log while no next segment can be prepared: when it tries again.
+// The log while no next segment can be prepared: how often it tries, and says
+// so.
+#include <algorithm>
 #include <cstdint>
 #include <string>
+#include <string_view>
 
 #include "gtest/gtest.h"
 #include "raft/log/testing/log_harness.h"
@@ -12,6 +15,13 @@ const GroupKey kGroup = TestGroup(1);
 
 class SpareRetriesTest : public ::testing::Test {
  protected:
+  SpareRetriesTest() {
+    h_.world().SetLogSink(
+        env::Severity::kWarning, [this](sim::SimTime, sim::MachineId,
+                                        env::Severity, std::string_view line) {
+          logged_ += line.find("cannot prepare log-") != line.npos;
+        });
+  }
   // Appends one entry, and runs the world for a while.
   void Append(size_t bytes, Duration then) {
     h_.log()->Append(
@@ -20,11 +30,57 @@ class SpareRetriesTest : public ::testing::Test {
         [this](const absl::Status& status) { acknowledged_ += status.ok(); });
     h_.world().RunFor(then);
   }
+  // Appends an entry each 500 ms. So many bytes of the disk stay free.
+  void AppendFor(Duration time, uint64_t free_bytes) {
+    const sim::SimTime end = h_.world().now() + time;
+    while (h_.world().now() < end) {
+      SetFreeBytes(free_bytes);
+      Append(100, Milliseconds(500));
+    }
+    EXPECT_EQ(acknowledged_, written_);
+  }
+  void SetFreeBytes(uint64_t free) {
+    uint64_t used = 0;
+    for (const std::string& name : h_.world().DiskFiles(h_.test().machine())) {
+      used += h_.world().DiskFileSize(h_.test().machine(), name);
+    }
+    h_.world().disk_options(h_.test().machine()).capacity_bytes = used + free;
+  }
 
+  int logged_ = 0;
   uint64_t written_ = 0;
   uint64_t acknowledged_ = 0;
   LogHarness h_;
 };
+
+// The messages differ: they name the file and the free bytes.
+TEST_F(SpareRetriesTest, OneReason_IsLoggedOnceInTenMinutes) {
+  // Half of the free space is too little for a segment of 64 KiB.
+  constexpr uint64_t kLittle = 80 << 10;
+  constexpr uint64_t kEnough = 1 << 30;
+  h_.Start();
+  SetFreeBytes(kLittle);
+  Append(5'000, Milliseconds(100));
+  AppendFor(Seconds(60), kLittle);
+  EXPECT_GT(h_.Marks("log.spare_discarded"), 30u);
+  EXPECT_EQ(logged_, 1);
+  // Another reason.
+  h_.world().LimitOpenFiles(h_.test().machine(), 0);
+  AppendFor(Seconds(60), kEnough);
+  EXPECT_EQ(logged_, 2);
+  AppendFor(Seconds(600), kEnough);
+  EXPECT_EQ(logged_, 3);
+  // A success ends the silence.
+  const uint64_t segments = h_.Marks("log.segment_begun");
+  h_.world().HealDisk(h_.test().machine());
+  for (int i = 0; i < 20 && h_.Marks("log.segment_begun") == segments; ++i) {
+    AppendFor(Milliseconds(500), kEnough);
+  }
+  h_.world().LimitOpenFiles(h_.test().machine(), 0);
+  Append(5'000, Milliseconds(100));
+  AppendFor(Seconds(60), kEnough);
+  EXPECT_EQ(logged_, 4);
+}
 
 // The last attempt failed less than a second before the segment has its
 // greatest length. Nothing but the timer of the log leads to the next one.
