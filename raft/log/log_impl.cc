@@ -49,7 +49,7 @@ LogImpl::LogImpl(env::Env& env, const LogOptions& options, Start start)
       start_number_(state_.current()->number),
       last_number_(start_number_),
       spare_warning_(env.loop, env.tracer),
-      remover_(env.disk, env.tracer, "log"),
+      remover_(env, "log"),
       ballast_(env, options_.ballast_bytes),
       callbacks_(env.loop) {
   file_ = std::move(start.current.file);

@@ -39,7 +39,7 @@ SnapshotStoreImpl::SnapshotStoreImpl(
     : env_(env),
       disk_(env.disk),
       tracer_(env.tracer),
-      remover_(env.disk, env.tracer, "snapshot"),
+      remover_(env, "snapshot"),
       room_{.reserve_bytes = std::min<uint64_t>(options.segment_bytes,
                                                 env::kDiskOperationBytesMax),
             .make = [this] { return MakeRoom(); }},
