@@ -2,6 +2,7 @@
 // links, with a state machine of this test.
 #include "raft/host/host.h"
 
+#include <algorithm>
 #include <functional>
 #include <map>
 #include <memory>
@@ -957,6 +958,70 @@ struct Impostor final : env::Transport::Receiver {
   env::Env& env;
   MessageLink link;
 };
+
+// A heartbeat says that a majority has another state, while a snapshot comes.
+TEST(Host, ReplicaThatIsFencedWhileItReceives_KeepsNoPart) {
+  Cluster cluster(24, /*snapshot_threshold_bytes=*/4096);
+  cluster.options_.log.snapshot_sync_bytes = 2048;
+  cluster.options_.core.snapshot_chunk_bytes = 256;
+  cluster.options_.core.snapshot_inflight_bytes_max = 256 * 8;
+  for (uint32_t n = 1; n <= 3; ++n) {
+    cluster.Crash(n, sim::CrashKind::kProcess);
+    cluster.Restart(n);
+  }
+  for (int i = 0; i < 16; ++i) {
+    ASSERT_EQ(cluster.Propose("x").outcome, Outcome::kDone);
+  }
+  ASSERT_TRUE(cluster.WaitConverged(16));
+  const uint32_t leader = cluster.leader();
+  const uint32_t lagging = leader % 3 + 1;
+  const sim::MachineId machine = cluster.machines_[lagging - 1];
+  for (const sim::MachineId other : cluster.machines_) {
+    if (other == machine) continue;
+    cluster.world_.BlockLink(machine, other);
+    cluster.world_.BlockLink(other, machine);
+  }
+  for (int i = 0; i < 300; ++i) {
+    ASSERT_EQ(cluster.Propose(std::string(100, 'x')).outcome, Outcome::kDone);
+  }
+  const auto parts = [](const std::vector<std::string>& names) {
+    return std::count_if(names.begin(), names.end(), [](const auto& name) {
+      return name.find(".r") != name.npos;
+    });
+  };
+  cluster.world_.HealNetwork();
+  // The part, and the list of its pieces.
+  ASSERT_TRUE(cluster.world_.RunUntilTrue(
+      [&] { return parts(cluster.world_.DiskFiles(machine)) == 2; }));
+  const env::TransportIdentity identity = cluster.node(leader)->host.identity();
+  const Message heartbeat{
+      .type = MessageType::kHeartbeat,
+      .from = cluster.ReplicaOn(leader),
+      .to = cluster.ReplicaOn(lagging),
+      .term = cluster.node(leader)->host.core(kGroup)->term(),
+      .state = {.index = Index(8), .digest = 1}};
+  cluster.Crash(leader, sim::CrashKind::kProcess);
+  Impostor* impostor = nullptr;
+  cluster.world_.Start(cluster.machines_[leader - 1], [&](env::Env& env) {
+    auto program =
+        std::make_shared<Impostor>(env, identity, cluster.OptionsOf(leader));
+    impostor = program.get();
+    return program;
+  });
+  const auto& observer = cluster.node(lagging)->observer;
+  // A message may come before the link is there.
+  for (int i = 0; i < 20 && observer.fenced == 0; ++i) {
+    impostor->Send(NodeId(lagging), heartbeat);
+    cluster.world_.RunUntilTrue([&] { return observer.fenced == 1; },
+                                Milliseconds(5));
+  }
+  ASSERT_EQ(observer.fenced, 1);
+  EXPECT_EQ(observer.restored, 0);
+  EXPECT_GT(parts(cluster.world_.DiskFiles(machine)), 0);
+  cluster.world_.RunFor(Seconds(1));
+  EXPECT_EQ(parts(cluster.world_.DiskFiles(machine)), 0);
+  EXPECT_EQ(parts(cluster.world_.OpenFiles(machine)), 0);
+}
 
 // A message counts if its receiver is the replica here, and if it came from its
 // sender's node.

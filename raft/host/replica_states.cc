@@ -81,6 +81,8 @@ void Replica::Fence(const absl::Status& why) {
   services_.env.tracer.Log(env::Severity::kError,
                            absl::StrCat("raft: ", why.message()));
   Stop(why);
+  // While a snapshot is installed, FinishReceive may run, and ends by itself.
+  if (!core_->installing()) services_.snapshots.DiscardReceived(key_);
   GiveBackLog();
   stopped_as_ = absl::IsFailedPrecondition(why) ? Host::Condition::kHalted
                                                 : Host::Condition::kFenced;
