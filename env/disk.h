@@ -108,7 +108,9 @@ class Disk {
   // Renames a file atomically, replacing `to` if it exists.
   virtual Pending Rename(std::string_view from, std::string_view to,
                          File::Done done) = 0;
-  // After an error every later call may fail, until the program starts again.
+  // After an error, whatever its code, no later call can be relied on: it may
+  // report success for names that are lost. So the program must end. Names that
+  // its next start creates and syncs are durable again.
   virtual Pending SyncDirectory(File::Done done) = 0;
   // The number of bytes that files can still take. It may change at once.
   virtual Pending FreeBytes(File::SizeDone done) = 0;

@@ -26,6 +26,18 @@ std::vector<NodeId> PeersOf(const HostOptions& options) {
   return nodes;
 }
 
+env::Env WithDisk(const env::Env& env, env::Disk& disk) {
+  return {.loop = env.loop,
+          .disk = disk,
+          .transport = env.transport,
+          .streams = env.streams,
+          .tracer = env.tracer,
+          .buggify = env.buggify,
+          .process = env.process,
+          .random = env.random,
+          .secrets = env.secrets};
+}
+
 }  // namespace
 
 // ---- Starting and stopping
@@ -33,6 +45,9 @@ std::vector<NodeId> PeersOf(const HostOptions& options) {
 Host::Impl::Impl(env::Env& env, HostOptions options, MakeStateMachine make,
                  Observer* observer)
     : env_(env),
+      disk_(env.disk,
+            [this] { callbacks_.Add([this] { Fail(disk_.status()); }); }),
+      disk_env_(WithDisk(env, disk_)),
       options_(std::move(options)),
       core_options_(std::make_shared<const CoreOptions>(options_.core)),
       make_(std::move(make)),
@@ -75,7 +90,7 @@ Host::Impl::~Impl() {
 void Host::Impl::Start(Started started) {
   started_ = std::move(started);
   startup_ = std::make_unique<Startup>(
-      env_, options_, make_, founding_,
+      disk_env_, options_, make_, founding_,
       [this](const StoreIdentity& store, const BootstrapPlan& plan) {
         return Serve(store, plan, /*start_number=*/0);
       },
@@ -88,7 +103,7 @@ void Host::Impl::Start(Started started) {
 absl::Status Host::Impl::Serve(const StoreIdentity& store,
                                const BootstrapPlan& plan,
                                uint64_t start_number) {
-  if (serving_) return absl::OkStatus();
+  if (serving_ || !disk_.status().ok()) return disk_.status();
   identity_ = {.cluster = options_.cluster,
                .node = options_.node,
                .incarnation = store.store,

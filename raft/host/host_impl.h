@@ -23,6 +23,7 @@
 #include "raft/host/removed_entries.h"
 #include "raft/host/replica.h"
 #include "raft/host/startup.h"
+#include "raft/host/watched_disk.h"
 
 namespace quorate::raft {
 
@@ -127,6 +128,8 @@ class Host::Impl final : public env::Transport::Receiver {
   void NextSnapshot();
 
   env::Env& env_;
+  WatchedDisk disk_;
+  env::Env disk_env_;  // env_ with disk_, for the log and the snapshots.
   // Without `plan` and `accept_plan` once the start has succeeded: both take
   // memory for each group.
   HostOptions options_;
