@@ -865,6 +865,78 @@ TEST_F(ManyKeysTest, Pipelines_ChangeABoundedNumberOfKeysInATurn) {
   ExpectBounded(TurnWork::kRequest + 2 * kv::kEntryKeysMax + 1);
 }
 
+// The arguments of one read are more than a turn copies.
+class LongParkedReadTest : public ::testing::Test {
+ protected:
+  static constexpr uint64_t kTurnWork = 500;
+  static constexpr size_t kWords =
+      2 * kTurnWork * TurnWork::kCopiedArgumentsPerUnit;
+
+  LongParkedReadTest()
+      : cluster_({.nodes = 3, .adjust = [](Config& config) {
+                    config.bounds.turn_work = kTurnWork;
+                  }}) {
+    EXPECT_TRUE(cluster_.AwaitLeaders());
+    leader_ = cluster_.LeaderOf(GroupId(1));
+    auto client = cluster_.ConnectResp(leader_);
+    EXPECT_EQ(cluster_.Command(*client, {"SET", "k", "v"}), "+OK\r\n");
+    cluster_.world().RunFor(Seconds(1));
+  }
+
+  static std::string Request(std::string_view name) {
+    std::vector<std::string_view> words(kWords + 1, "k");
+    words[0] = name;
+    return EncodeRequest(words);
+  }
+  static std::string Values() {
+    std::string reply = Concat("*", kWords, "\r\n");
+    for (size_t i = 0; i < kWords; ++i) reply += "$1\r\nv\r\n";
+    return reply;
+  }
+
+  TestCluster cluster_;
+  size_t leader_ = 0;
+};
+
+// The turn that handles the request has no time to evaluate it.
+TEST_F(LongParkedReadTest, StaleReads_AreAnswered) {
+  auto client = cluster_.ConnectRespCluster((leader_ + 1) % 3);
+  EXPECT_EQ(cluster_.Command(*client, {"READONLY"}), "+OK\r\n");
+  EXPECT_EQ(cluster_.Call(*client, Request("MGET")), Values());
+  const std::string count = Concat(":", kWords, "\r\n");
+  EXPECT_EQ(cluster_.Call(*client, Request("EXISTS")), count);
+  EXPECT_EQ(cluster_.Call(*client, Request("TOUCH")), count);
+}
+
+TEST_F(LongParkedReadTest, ReadsOfSeveralConnections_AreAnswered) {
+  std::vector<std::unique_ptr<TestClient>> clients;
+  for (int i = 0; i < 8; ++i) {
+    clients.push_back(cluster_.ConnectResp(leader_));
+  }
+  for (auto& client : clients) client->Send(Request("MGET") + Request("MGET"));
+  const std::string both = Values() + Values();
+  for (auto& client : clients) {
+    EXPECT_TRUE(cluster_.world().RunUntilTrue(
+        [&] { return client->received().size() >= both.size(); }, Seconds(5)));
+    EXPECT_EQ(client->received(), both);
+  }
+}
+
+// The node does not read from a client whose request waits. It notices that the
+// client is gone once it replies.
+TEST_F(LongParkedReadTest, ReadsOfClientsThatLeave_End) {
+  const size_t follower = (leader_ + 1) % 3;
+  for (int i = 0; i < 4; ++i) {
+    auto client = cluster_.ConnectRespCluster(follower);
+    client->Send(EncodeRequest({"READONLY"}) + Request("MGET"));
+    EXPECT_TRUE(cluster_.world().RunUntilTrue(
+        [&] { return !client->received().empty(); }, Seconds(1)));
+    client->Close();
+  }
+  cluster_.world().RunFor(Seconds(5));
+  EXPECT_EQ(cluster_.server(follower).open_connections(), 0u);
+}
+
 constexpr size_t kLongValue = 400'000;
 
 // Values are long, so commands of a few bytes take much work.

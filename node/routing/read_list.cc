@@ -1,5 +1,6 @@
 #include "node/routing/read_list.h"
 
+#include <algorithm>
 #include <cstring>
 
 #include "env/kept_memory.h"
@@ -54,6 +55,20 @@ kv::CommandSpec ReadList::CommandOf(
           .slot = item.slot,
           .numbers = item.numbers,
           .arguments = *arguments};
+}
+
+void ReadList::SortReadsOf(RequestSink* sink) {
+  std::vector<size_t> places;
+  std::vector<Item> sorted;
+  for (size_t i = 0; i < items_.size(); ++i) {
+    if (items_[i].sink != sink) continue;
+    places.push_back(i);
+    sorted.push_back(items_[i]);
+  }
+  std::stable_sort(
+      sorted.begin(), sorted.end(),
+      [](const Item& a, const Item& b) { return a.token < b.token; });
+  for (size_t i = 0; i < places.size(); ++i) items_[places[i]] = sorted[i];
 }
 
 std::string_view ReadList::FirstArgumentOf(const Item& item) const {

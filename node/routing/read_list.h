@@ -53,6 +53,9 @@ class ReadList {
   // The command of `item`, which is of this list. `arguments` is its storage.
   kv::CommandSpec CommandOf(const Item& item,
                             std::vector<std::string_view>* arguments) const;
+  // Sorts the reads of the sink in the order in which it sent them. Those of
+  // others stay in place.
+  void SortReadsOf(RequestSink* sink);
   // Requires: the item has arguments.
   std::string_view FirstArgumentOf(const Item& item) const;
   std::vector<Item>& items() { return items_; }

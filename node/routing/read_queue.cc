@@ -396,9 +396,19 @@ ReadQueue::Served ReadQueue::Serve(const RoutedRequest& request,
     Refuse(request, spec, deadline);
     return Served::kDone;
   }
+  if (!MayBegin(request)) return Served::kNoRoom;
+  return Evaluate(request, spec, *here);
+}
+
+bool ReadQueue::MayBegin(const RoutedRequest& request) const {
   // Reads of one sink are evaluated in order.
-  if (AwaitsEarlier(order, request.token)) return Served::kNoRoom;
-  if (!request.sink->RoomFor(request.token, 0)) return Served::kNoRoom;
+  return !AwaitsEarlier(OrderOf(request.sink), request.token) &&
+         request.sink->RoomFor(request.token, 0);
+}
+
+ReadQueue::Served ReadQueue::Evaluate(const RoutedRequest& request,
+                                      const kv::CommandSpec& spec,
+                                      const kv::Store& here) {
   if (IsLong(spec)) {
     AnswerInPieces(request, spec);
     return Served::kDone;
@@ -415,7 +425,7 @@ ReadQueue::Served ReadQueue::Serve(const RoutedRequest& request,
     if (room && !is_long) Answer(request, spec.slot, result);
   };
   const bool done = !parts_.buggify.Fire("node.read_in_log") &&
-                    here->Read(spec, leadership_.ReadTime(), answer);
+                    here.Read(spec, leadership_.ReadTime(), answer);
   if (!room) return Served::kNoRoom;
   if (is_long) AnswerInPieces(request, spec);
   if (done) return Served::kDone;
@@ -669,8 +679,6 @@ void ReadQueue::ServeParked(RequestSink* sink) {
 bool ReadQueue::ServeParkedRead(RequestSink* sink, const ParkedRead& read,
                                 ReadList* behind_log) {
   RequestSink::ConnectionOrder& order = OrderOf(sink);
-  parts_.work.Add(read.arguments_count / TurnWork::kCopiedArgumentsPerUnit);
-  const kv::CommandSpec spec = ParkedCommand(read, &arguments_);
   const RoutedRequest request = {sink, read.token, read.redirect};
   if (read.result.has_value()) {
     if (order.long_reads > 0) return false;
@@ -681,16 +689,27 @@ bool ReadQueue::ServeParkedRead(RequestSink* sink, const ParkedRead& read,
     AnswerEncoded(request, read.op, read.slot, result, read.result_bytes);
     return true;
   }
-  if (order.reads_in_log > 0 || leadership_.store() == nullptr) {
+  const kv::Store* here = leadership_.store();
+  const bool goes_back = order.reads_in_log > 0 || here == nullptr;
+  const bool refused =
+      !goes_back && here->RefusalOfSlots(read.op, read.slot, read.numbers) !=
+                        kv::ResultStatus::kOk;
+  // The arguments are unpacked once the read may begin. Otherwise that work
+  // alone, of a long read, would end each turn before it. The read is the first
+  // of those left: those before it are not parked now.
+  if (!goes_back && !refused && !MayBegin(request)) return false;
+  parts_.work.Add(read.arguments_count / TurnWork::kCopiedArgumentsPerUnit);
+  const kv::CommandSpec spec = ParkedCommand(read, &arguments_);
+  if (goes_back) {
     // The read in the log may observe more than this node has applied. So the
     // other reads need a read point after it. Without a replica the leader
     // evaluates them.
-    Unpark(sink, read);
     behind_log->Append(request, NewDeadline(), spec);
-    return true;
+  } else if (refused) {
+    Refuse(request, spec, NewDeadline());
+  } else if (Evaluate(request, spec, *here) == Served::kNoRoom) {
+    return false;
   }
-  // The read is the first of those left: those before it are not parked now.
-  if (Serve(request, spec, NewDeadline()) != Served::kDone) return false;
   Unpark(sink, read);
   return true;
 }
@@ -729,24 +748,7 @@ void ReadQueue::KeepReads(const ReadList& reads) {
   for (const ReadList::Item& item : later->items()) {
     if (item.sink != nullptr) KeepRead(item, *later);
   }
-  for (RequestSink* sink : unsorted) SortReadsOf(sink);
-}
-
-void ReadQueue::SortReadsOf(RequestSink* sink) {
-  std::vector<size_t> places;
-  std::vector<ReadList::Item> sorted;
-  for (size_t i = 0; i < reads_->items().size(); ++i) {
-    if (reads_->items()[i].sink != sink) continue;
-    places.push_back(i);
-    sorted.push_back(reads_->items()[i]);
-  }
-  std::stable_sort(sorted.begin(), sorted.end(),
-                   [](const ReadList::Item& a, const ReadList::Item& b) {
-                     return a.token < b.token;
-                   });
-  for (size_t i = 0; i < places.size(); ++i) {
-    reads_->items()[places[i]] = sorted[i];
-  }
+  for (RequestSink* sink : unsorted) reads_->SortReadsOf(sink);
 }
 
 void ReadQueue::KeepRead(const ReadList::Item& item, const ReadList& reads) {

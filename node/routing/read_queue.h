@@ -20,6 +20,7 @@
 #include "env/time.h"
 #include "kv/command/command.h"
 #include "kv/command/result.h"
+#include "kv/store/store.h"
 #include "node/config/config.h"
 #include "node/routing/batch_queue.h"
 #include "node/routing/forwarding.h"
@@ -125,6 +126,13 @@ class ReadQueue {
   void EndServing();
   Served Serve(const RoutedRequest& request, const kv::CommandSpec& spec,
                MonoTime deadline);
+  // True if the sink has room, and the turn has time, for a read whose turn it
+  // is. Work for the read is counted after the question: only that of others
+  // makes it wait.
+  bool MayBegin(const RoutedRequest& request) const;
+  // Serves a read that may begin. Never returns kLater.
+  Served Evaluate(const RoutedRequest& request, const kv::CommandSpec& spec,
+                  const kv::Store& here);
   // Ends an issued read that the group refused, as it does not own the slot: it
   // goes to parts_.refused if it may.
   void Refuse(RoutedRequest request, const kv::CommandSpec& spec,
@@ -190,8 +198,6 @@ class ReadQueue {
   // Puts the reads back in front of those that arrived in the meantime.
   void KeepReads(const ReadList& reads);
   void KeepRead(const ReadList::Item& item, const ReadList& reads);
-  // Sorts the waiting reads of the sink in the order in which it sent them.
-  void SortReadsOf(RequestSink* sink);
   void Fail(const RoutedRequest& request, Slot slot, RequestFailure::Kind kind,
             const absl::Status& why = absl::OkStatus());
   RequestSink::ConnectionOrder& OrderOf(RequestSink* sink) const {
