@@ -839,6 +839,21 @@ TEST_F(ManyKeysTest, ReadOfManyKeysBehindAWrite_NeedsNoEntry) {
   EXPECT_EQ(proposed(kv::kEntryKeysMax + 1), 1);
 }
 
+// The size of each value is looked up before a read enters an entry, in each
+// attempt. A read of more keys than an entry takes waits without lookups.
+TEST_F(ManyKeysTest, ReadOfManyKeysBehindAWrite_CountsItsLookups) {
+  // Short lines: both requests arrive at once.
+  const auto longest = [&](size_t keys) {
+    std::string requests = "SET k v\r\nMGET";
+    for (size_t i = 0; i < keys; ++i) requests += " k";
+    const std::string reply = cluster_.Call(*client_, requests + "\r\n", 2);
+    EXPECT_TRUE(reply.starts_with(Concat("+OK\r\n*", keys, "\r\n$1\r\nv")));
+    return cluster_.server(0).resources().longest_turn_work;
+  };
+  EXPECT_LT(longest(kv::kEntryKeysMax + 1), 2 * kv::kEntryKeysMax);
+  EXPECT_GE(longest(kv::kEntryKeysMax), 2 * kv::kEntryKeysMax);
+}
+
 // The turns of all nodes are counted: followers apply the same entries.
 TEST_F(ManyKeysTest, Pipelines_ChangeABoundedNumberOfKeysInATurn) {
   std::vector<uint64_t> before(3);

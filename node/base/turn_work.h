@@ -27,6 +27,7 @@ class TurnWork {
   // An argument of a queued command: its slot, its encoding, and the sizes of
   // what is stored there.
   static constexpr uint64_t kExecArgument = 3;
+  static constexpr uint64_t kLookup = 1;            // A value's size.
   static constexpr uint64_t kDescribedClient = 60;  // A line of CLIENT LIST.
   // Slots of which the keys are counted, and bytes of a reply that is written,
   // for each unit.

@@ -170,14 +170,18 @@ Admission GroupQueue::TryToAdd(const RoutedRequest& request,
     // applied what the reads observed, and unblock the sink.
     if (!in_batch && order.reads_in_log > 0) return Admission::kBlocked;
   }
-  const size_t result_bytes =
-      in_batch ? requests().results.BytesOf(request.sink, spec) : 0;
   // The answers to the sink's writes unblock it. Then the read needs no entry,
   // which would copy what it returns.
-  if (in_batch && kv::IsRead(spec.op) &&
-      request.sink->routing().OrderOf(group()).unsettled == 0 &&
-      (kv::WorkOf(0, result_bytes) > parts_.config.bounds.entry_work ||
-       spec.arguments.size() > kv::kEntryKeysMax)) {
+  const bool may_wait = in_batch && kv::IsRead(spec.op) &&
+                        request.sink->routing().OrderOf(group()).unsettled == 0;
+  // The count comes first: BytesOf looks each key up, in each attempt.
+  if (may_wait && spec.arguments.size() > kv::kEntryKeysMax) {
+    return Admission::kBlocked;
+  }
+  const size_t result_bytes =
+      in_batch ? requests().results.BytesOf(request.sink, spec) : 0;
+  if (may_wait &&
+      kv::WorkOf(0, result_bytes) > parts_.config.bounds.entry_work) {
     return Admission::kBlocked;
   }
   if (const auto admission = CheckAdmission(request, spec.slot, result_bytes)) {

@@ -89,16 +89,16 @@ bool ReadQueue::ServeStale(const RoutedRequest& request,
 
 bool ReadQueue::WaitingFit(RequestSink* sink) {
   size_t count = OrderOf(sink).waiting_reads;
+  size_t keys = 0;
   size_t result_bytes = 0;
   for (size_t i = reads_->items().size(); count > 0; --i) {
     CHECK_GT(i, size_t{0});
     const ReadList::Item& item = reads_->items()[i - 1];
     if (item.sink != sink) continue;
     --count;
-    if (item.arguments_count > kv::kEntryKeysMax &&
-        OrderOf(sink).unsettled == 0) {
-      return false;
-    }
+    // Each attempt of the write looks the keys up again.
+    keys += item.arguments_count;
+    if (keys > kv::kEntryKeysMax && OrderOf(sink).unsettled == 0) return false;
     result_bytes +=
         results_.BytesOf(sink, reads_->CommandOf(item, &arguments_));
   }

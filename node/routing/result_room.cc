@@ -4,6 +4,7 @@
 #include <string_view>
 
 #include "kv/store/store.h"
+#include "node/base/turn_work.h"
 
 namespace quorate::node {
 namespace {
@@ -18,8 +19,16 @@ static_assert(kv::kValueBytesMax + 2 * kResultFrameBytes <=
 
 }  // namespace
 
-size_t ResultRoom::BytesOf(RequestSink* sink, const kv::CommandSpec& spec,
-                           size_t before_bytes) const {
+size_t ResultRoom::BytesOf(RequestSink* sink,
+                           const kv::CommandSpec& spec) const {
+  if (spec.op == kv::Op::kMGet && leadership_.store() != nullptr) {
+    parts_.work.Add(TurnWork::kLookup * spec.arguments.size());
+  }
+  return BytesBehind(/*before_bytes=*/0, sink, spec);
+}
+
+size_t ResultRoom::BytesBehind(size_t before_bytes, RequestSink* sink,
+                               const kv::CommandSpec& spec) const {
   switch (spec.op) {
     case kv::Op::kSet:
       if ((spec.flags & kv::kReturnOld) == 0) return kResultFrameBytes;
@@ -58,7 +67,7 @@ size_t ResultRoom::BytesOfAtomic(
   size_t bytes = kResultFrameBytes;
   size_t before_bytes = 0;
   for (const kv::CommandSpec& spec : specs) {
-    bytes += BytesOf(sink, spec, before_bytes);
+    bytes += BytesBehind(before_bytes, sink, spec);
     if (!kv::IsRead(spec.op)) {
       before_bytes += kv::BatchBuilder::EncodedSize(spec);
     }

@@ -30,11 +30,11 @@ class ResultRoom {
 
   // Upper bound of the result of `spec`, in bytes. Exact for the state applied
   // here plus the sink's own writes that are in flight, or may still be
-  // executed. Without a replica, the largest value counts.
-  // `before_bytes` is the encoded size of writes before it in a transaction.
-  size_t BytesOf(RequestSink* sink, const kv::CommandSpec& spec,
-                 size_t before_bytes = 0) const;
-  // Upper bound of the result of `specs` as one kAtomic.
+  // executed. Without a replica, the largest value counts. The lookups of an
+  // MGET are work of the turn.
+  size_t BytesOf(RequestSink* sink, const kv::CommandSpec& spec) const;
+  // Upper bound of the result of `specs` as one kAtomic. Its lookups are part
+  // of TurnWork::kExecArgument.
   size_t BytesOfAtomic(RequestSink* sink,
                        absl::Span<const kv::CommandSpec> specs) const;
   // True if batches may carry results of this many more bytes for the sink.
@@ -43,6 +43,9 @@ class ResultRoom {
   void Release(RequestSink* sink, size_t bytes);
 
  private:
+  // As BytesOf, behind writes of a transaction of this encoded size.
+  size_t BytesBehind(size_t before_bytes, RequestSink* sink,
+                     const kv::CommandSpec& spec) const;
   RequestSink::ConnectionOrder& OrderOf(RequestSink* sink) const {
     return sink->routing().OrderOf(leadership_.group());
   }

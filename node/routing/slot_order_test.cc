@@ -305,6 +305,22 @@ TEST_F(SlotOrderTest, RefusedCommands_AreRoutedByTheNewMapInOrder) {
   EXPECT_TRUE(sink_->Append(kStays, "x"));
 }
 
+// A write takes reads that wait into its entry. It waits for them if they name
+// more keys together than an entry may: none of these is looked up then.
+TEST_F(SlotOrderTest, WriteBehindReadsOfManyKeys_WaitsForThem) {
+  const std::vector<std::string_view> keys(kv::kEntryKeysMax / 2 + 1, "k");
+  const kv::CommandSpec read = {.op = kv::Op::kMGet, .slot = kStays};
+  ASSERT_TRUE(sink_->Send(read, keys));
+  ASSERT_TRUE(sink_->Send(read, keys));
+  EXPECT_FALSE(sink_->Set(kStays, "v"));
+  ASSERT_TRUE(Await(2));
+  ASSERT_TRUE(sink_->Set(kStays, "v"));
+  ASSERT_TRUE(Await(3));
+  ASSERT_TRUE(sink_->Send(read, keys));
+  ASSERT_TRUE(sink_->Set(kStays, "v"));
+  ASSERT_TRUE(Await(5));
+}
+
 TEST_F(SlotOrderTest, RefusedRead_IsRoutedAgain) {
   Sink writer(node_->router());
   ASSERT_TRUE(sink_->Get(kMoves));
