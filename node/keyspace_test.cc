@@ -605,6 +605,47 @@ TEST(Keyspace_HeldRequests, CommandOnManyRanges_CountsAsOneRequest) {
   EXPECT_EQ(cluster.Command(*writer, {"DBSIZE"}), ":0\r\n");
 }
 
+// Each slot is a range of its own: those of two groups alternate.
+void RangesOfOneSlot(Config& config) {
+  config.timeouts.leader_wait = Seconds(10);
+  config.shards = EvenShards(config.nodes, {2, 3});
+  for (size_t i = 0; i < 2; ++i) {
+    config.shards[i].slots.clear();
+    for (size_t slot = i; slot < kHashSlotCount; slot += 2) {
+      const auto number = static_cast<uint16_t>(slot);
+      config.shards[i].slots.push_back({number, number});
+    }
+  }
+}
+
+// A node that has just started may lead each range, and then learns that others
+// lead all. It skips the ranges one after the other, over several turns.
+TEST(Keyspace_Cluster, ManyRangesThatOthersLead_AreSkipped) {
+  constexpr size_t kNode = 2;
+  TestCluster cluster({.nodes = 3, .adjust = RangesOfOneSlot});
+  ASSERT_TRUE(cluster.AwaitLeaders());
+  // Without these writes the node is not elected.
+  cluster.Crash(kNode);
+  cluster.world().RunFor(Seconds(3));
+  auto writer = cluster.ConnectResp(0);
+  Fill(cluster, *writer, 20);
+  cluster.Crash(0);
+  cluster.Crash(1);
+  ASSERT_TRUE(cluster.RestartWith(kNode, cluster.config(kNode)).ok());
+  auto client = cluster.ConnectRespCluster(kNode);
+  client->Send(EncodeRequest({"KEYS", "*"}));
+  cluster.world().RunFor(Milliseconds(10));
+  EXPECT_EQ(client->received(), "");
+  cluster.Restart(0);
+  cluster.Restart(1);
+  ASSERT_TRUE(cluster.world().RunUntilTrue(
+      [&] { return !client->received().empty(); }, Seconds(10)));
+  EXPECT_EQ(client->Take(), "*0\r\n");
+  const uint64_t longest = cluster.server(kNode).resources().longest_turn_work;
+  EXPECT_GE(longest, cluster.config(kNode).bounds.turn_work);
+  EXPECT_LE(longest, 2 * cluster.config(kNode).bounds.turn_work);
+}
+
 // Requests of other connections fill the queue. The command waits for room, and
 // later ones of its connection wait behind it.
 TEST(Keyspace_HeldRequests, BehindRequestsOfOthers_Waits) {

@@ -205,6 +205,13 @@ void KeyScan::Begin(std::unique_ptr<Walk> walk) {
 }
 
 void KeyScan::Step() {
+  step_due_ = true;
+  if (std::exchange(stepping_, true)) return;
+  while (std::exchange(step_due_, false)) TakeStep();
+  stepping_ = false;
+}
+
+void KeyScan::TakeStep() {
   const Walk& walk = *walk_;
   const bool found =
       walk.command == CommandId::kRandomkey && !walk.random_keys.empty();
@@ -245,7 +252,9 @@ void KeyScan::OnFailure(const RequestFailure& failure) {
   if (failure.kind != RequestFailure::Kind::kMoved) {
     return End(GroupFailureText(context_, failure));
   }
-  // Another node leads the group, and answers for its keys.
+  // Another node leads the group, and answers for its keys. A map may have
+  // thousands of ranges.
+  client_.AddWork(TurnWork::kRequest);
   ++walk_->next;
   Step();
 }

@@ -90,8 +90,11 @@ class KeyScan {
   // follow.
   std::vector<SlotCursor> CursorsFrom(uint64_t cursor, bool wrap) const;
   void Begin(std::unique_ptr<Walk> walk);
-  // Begins the next step, now or when Resume is called.
+  // Begins the next step, now or when Resume is called. A group may refuse a
+  // step at once, which calls Step again. A loop takes that step: thousands
+  // inside each other would exhaust the stack.
   void Step();
+  void TakeStep();
   // Matches keys of the last answer, now or when Resume is called, and goes on.
   void MatchRest();
   // Takes the key if it matches. False if the steps end before.
@@ -107,7 +110,9 @@ class KeyScan {
   GroupQuestions& questions_;
   ReplyQueue& replies_;
   std::unique_ptr<Walk> walk_;
-  bool waits_ = false;  // For Resume.
+  bool waits_ = false;     // For Resume.
+  bool stepping_ = false;  // Step is on the call stack.
+  bool step_due_ = false;  // It has to take a further step.
 };
 
 }  // namespace quorate::node
