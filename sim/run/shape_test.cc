@@ -12,6 +12,7 @@
 #include <string_view>
 
 #include "gtest/gtest.h"
+#include "sim/workload/surface_requests.h"
 
 namespace quorate::sim {
 namespace {
@@ -55,6 +56,26 @@ TEST(ShapeDraw, EachNumberOfVoters_IsInEffectInAtLeastTwoPercentOfRuns) {
   for (uint32_t voters = 1; voters <= 7; ++voters) {
     EXPECT_GE(runs[voters] * 50, kRuns) << voters << " voters";
   }
+}
+
+// Reads of many keys reach the nodes on which even their arguments take more
+// work than a turn has.
+TEST(ShapeDraw, WorkOfATurn_IsLessThanThatOfALongReadInSomeRuns) {
+  constexpr uint64_t kRuns = 400;
+  // As TurnWork::kCopiedArgumentsPerUnit says (node/base/turn_work.h).
+  constexpr uint64_t kWork = kManyKeys / 8;
+  uint64_t runs = 0;
+  for (uint64_t seed = 1; seed <= kRuns; ++seed) {
+    Choices choices(seed, /*record=*/false);
+    ShapeDraw draw(&choices);
+    draw.DrawShape();
+    if (draw.DrawConfig(NodeId(1), {}).bounds.turn_work <= kWork) ++runs;
+  }
+  EXPECT_GE(runs * 10, kRuns);
+  EXPECT_TRUE(std::any_of(std::begin(kRespScripts), std::end(kRespScripts),
+                          [](std::string_view script) {
+                            return script.find("MGET %m") != script.npos;
+                          }));
 }
 
 // Tables whose keys are not settings of behaviour: the cluster draws identities
