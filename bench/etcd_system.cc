@@ -77,7 +77,8 @@ absl::Status Etcd::Start(const ScratchFolder& folder) {
 absl::StatusOr<uint16_t> Etcd::FindLeader() {
   for (int i = 0; i < kServers; ++i) {
     absl::StatusOr<std::string> page = HttpGet(ports_[i], "/metrics");
-    if (page.ok() && PrometheusSum(*page, "etcd_server_is_leader") == 1) {
+    if (!page.ok()) continue;
+    if (PrometheusSum(*page, "etcd_server_is_leader").value_or(0) == 1) {
       return ports_[i];
     }
   }
@@ -103,6 +104,7 @@ Usage Etcd::ReadUsage() {
     const double syncs =
         page.ok()
             ? PrometheusSum(*page, "etcd_disk_wal_fsync_duration_seconds_count")
+                  .value_or(-1)
             : -1;
     usage.syncs = syncs < 0 || usage.syncs < 0 ? -1 : usage.syncs + syncs;
     usage.processor_ns += servers_[i].ProcessorNanos();

@@ -205,8 +205,9 @@ absl::StatusOr<std::string> HttpGet(uint16_t port, const std::string& path) {
   return in.substr(body + 4);
 }
 
-double PrometheusSum(const std::string& page, const std::string& name,
-                     const std::string& label) {
+absl::StatusOr<double> PrometheusSum(const std::string& page,
+                                     const std::string& name,
+                                     const std::string& label) {
   double sum = 0;
   bool found = false;
   for (const std::string& line :
@@ -222,7 +223,9 @@ double PrometheusSum(const std::string& page, const std::string& name,
       found = true;
     }
   }
-  return found ? sum : -1;
+  if (found) return sum;
+  return absl::NotFoundError(absl::StrCat(
+      "there is no metric ", name, label.empty() ? "" : " with ", label));
 }
 
 }  // namespace quorate::bench

@@ -82,10 +82,11 @@ std::vector<uint16_t> FreePorts(int count);
 // The body of the answer to an HTTP GET on 127.0.0.1.
 absl::StatusOr<std::string> HttpGet(uint16_t port, const std::string& path);
 
-// The sum of a counter's samples in a page of Prometheus text; -1 if it has
-// none. `label`: of those with this label alone, such as `node="2"`.
-double PrometheusSum(const std::string& page, const std::string& name,
-                     const std::string& label = "");
+// The sum of a counter's samples in a page of Prometheus text. NotFound if it
+// has none. `label`: of those with this label alone, such as `node="2"`.
+absl::StatusOr<double> PrometheusSum(const std::string& page,
+                                     const std::string& name,
+                                     const std::string& label = "");
 
 }  // namespace quorate::bench
 

@@ -16,9 +16,21 @@ TEST(ProcessesTest, Counter_OfSeveralLabels_IsSummedByItsWholeName) {
       "writes_total{node=\"c\"} 4\n"
       "writes_total_of_something_else 100\n"
       "up 1\n";
-  EXPECT_EQ(PrometheusSum(page, "writes_total"), 7);
-  EXPECT_EQ(PrometheusSum(page, "up"), 1);
-  EXPECT_EQ(PrometheusSum(page, "writes"), -1);
+  EXPECT_EQ(PrometheusSum(page, "writes_total").value(), 7);
+  EXPECT_EQ(PrometheusSum(page, "up").value(), 1);
+  EXPECT_EQ(PrometheusSum(page, "writes_total", "node=\"c\"").value(), 4);
+}
+
+TEST(ProcessesTest, Counter_WithoutSamples_IsAnErrorWithItsName) {
+  const std::string page = "writes_total{node=\"c\"} 4\n";
+  const absl::Status renamed = PrometheusSum(page, "writes").status();
+  EXPECT_TRUE(absl::IsNotFound(renamed)) << renamed;
+  EXPECT_EQ(renamed.message(), "there is no metric writes");
+  const absl::Status of_another =
+      PrometheusSum(page, "writes_total", "node=\"b\"").status();
+  EXPECT_TRUE(absl::IsNotFound(of_another)) << of_another;
+  EXPECT_EQ(of_another.message(),
+            "there is no metric writes_total with node=\"b\"");
 }
 
 TEST(ProcessesTest, Folder_AtItsEnd_IsRemovedWithItsContents) {

@@ -180,11 +180,9 @@ absl::Status Quorate::Ask(const std::string& request) {
 Usage Quorate::ReadUsage() {
   Usage usage = {.processor_ns = 0, .syncs = 0};
   for (int i = 0; i < kServers; ++i) {
-    absl::StatusOr<std::string> page = HttpGet(http_port(i), "/metrics");
-    const double syncs =
-        page.ok() ? PrometheusSum(*page, "quorate_log_durable_writes_total")
-                  : -1;
-    usage.syncs = syncs < 0 || usage.syncs < 0 ? -1 : usage.syncs + syncs;
+    const absl::StatusOr<double> syncs =
+        Metric(i, "quorate_log_durable_writes_total", /*label=*/"");
+    usage.syncs = !syncs.ok() || usage.syncs < 0 ? -1 : usage.syncs + *syncs;
     usage.processor_ns += servers_[i]->ProcessorNanos();
   }
   return usage;

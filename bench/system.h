@@ -57,7 +57,8 @@ class QuorateSystem : public System {
   // if the answer is another value.
   virtual absl::Status AwaitRead(int i, const std::string& key,
                                  const std::string& value) = 0;
-  // The sum of a metric's samples with this label on this server.
+  // The sum of a metric's samples with this label on this server. NotFound if
+  // it has none.
   virtual absl::StatusOr<double> Metric(int i, const std::string& name,
                                         const std::string& label = "") = 0;
   // The server that leads the first group.
