@@ -33,7 +33,10 @@ struct Options {
   bool check = false;
 };
 
-// The goals, by the names of their rows.
+// The goals, by the names of their rows. longest_turn_ms has none. It is
+// processor time, but where a host shares its processors, pauses of the machine
+// count as such. One pause in all parts would decide. Tests bound the counted
+// work of a turn instead (node/turn_work_test.cc).
 struct Goal {
   const char* row;
   double least = 0;

@@ -3,8 +3,8 @@
 #include <algorithm>
 #include <chrono>
 #include <cstdint>
-#include <filesystem>
 #include <future>
+#include <limits>
 #include <memory>
 #include <set>
 #include <string>
@@ -15,6 +15,7 @@
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
 #include "bench/processes.h"
+#include "bench/snapshot_files.h"
 #include "bench/system.h"
 #include "bench/workload.h"
 #include "kv/slots/slot.h"
@@ -93,49 +94,48 @@ absl::StatusOr<std::vector<double>> CountedBytes(QuorateSystem* quorate) {
   return counted;
 }
 
-// The figures that every part has. `counted`: the most that each node counted.
-absl::StatusOr<std::vector<Figure>> Bounds(QuorateSystem* quorate,
-                                           const std::vector<double>& counted) {
-  double most = 0;
-  double longest = 0;
-  for (int i = 0; i < kServers; ++i) {
-    const auto peak =
-        static_cast<double>(quorate->server(i).PeakResidentBytes());
-    most = std::max(most, peak / (kBudgetShare * counted[i] + kBudgetBytes));
-    const absl::StatusOr<double> turn =
-        quorate->Metric(i, "quorate_longest_turn_seconds");
-    if (!turn.ok()) return turn.status();
-    longest = std::max(longest, *turn);
+// The figures that every part has: the most of all clusters that are added.
+class Bounds {
+ public:
+  // `counted`: the most that each node counted.
+  absl::Status AddAll(QuorateSystem* quorate,
+                      const std::vector<double>& counted) {
+    for (int i = 0; i < kServers; ++i) {
+      const auto peak =
+          static_cast<double>(quorate->server(i).PeakResidentBytes());
+      over_budget_ = std::max(
+          over_budget_, peak / (kBudgetShare * counted[i] + kBudgetBytes));
+      const absl::StatusOr<double> turn =
+          quorate->Metric(i, "quorate_longest_turn_seconds");
+      if (!turn.ok()) return turn.status();
+      longest_turn_ = std::max(longest_turn_, *turn);
+    }
+    return absl::OkStatus();
   }
-  return std::vector<Figure>{{std::string(kOverBudget), most, "1"},
-                             {std::string(kLongestTurn), longest * 1e3, "ms"}};
-}
+  // With what the nodes count now.
+  absl::Status AddAll(QuorateSystem* quorate) {
+    const absl::StatusOr<std::vector<double>> counted = CountedBytes(quorate);
+    return counted.ok() ? AddAll(quorate, *counted) : counted.status();
+  }
+
+  // The figures of a part, then these.
+  std::vector<Figure> Behind(std::vector<Figure> figures) const {
+    figures.push_back({std::string(kOverBudget), over_budget_, "1"});
+    figures.push_back({std::string(kLongestTurn), longest_turn_ * 1e3, "ms"});
+    return figures;
+  }
+
+ private:
+  double over_budget_ = 0;
+  double longest_turn_ = 0;  // In seconds.
+};
 
 // The figures of a part, then those that every part has.
 absl::StatusOr<std::vector<Figure>> WithBounds(std::vector<Figure> figures,
-                                               QuorateSystem* quorate) {
-  const absl::StatusOr<std::vector<double>> counted = CountedBytes(quorate);
-  if (!counted.ok()) return counted.status();
-  const absl::StatusOr<std::vector<Figure>> bounds = Bounds(quorate, *counted);
-  if (!bounds.ok()) return bounds;
-  figures.insert(figures.end(), bounds->begin(), bounds->end());
-  return figures;
-}
-
-// The names of a node's snapshots that are complete, or being written.
-std::vector<std::filesystem::path> Snapshots(QuorateSystem* quorate, int server,
-                                             bool complete) {
-  std::vector<std::filesystem::path> found;
-  std::error_code error;
-  for (const auto& file : std::filesystem::directory_iterator(
-           quorate->DataFolder(server), error)) {
-    const std::string name = file.path().filename();
-    const bool staging = name.find(".w") != std::string::npos;
-    if (name.starts_with("snap-") && staging != complete) {
-      found.push_back(file.path());
-    }
-  }
-  return found;
+                                               QuorateSystem* quorate,
+                                               Bounds bounds = {}) {
+  if (absl::Status s = bounds.AddAll(quorate); !s.ok()) return s;
+  return bounds.Behind(std::move(figures));
 }
 
 absl::Status AwaitNoSnapshots(QuorateSystem* quorate) {
@@ -143,7 +143,7 @@ absl::Status AwaitNoSnapshots(QuorateSystem* quorate) {
   while (MonotonicNanos() < deadline_ns && !Interrupted()) {
     bool none = true;
     for (int i = 0; i < kServers; ++i) {
-      none &= Snapshots(quorate, i, /*complete=*/false).empty();
+      none &= !ReadSnapshotFiles(quorate->DataFolder(i)).writing;
     }
     if (none) return absl::OkStatus();
     std::this_thread::sleep_for(std::chrono::milliseconds(100));
@@ -151,50 +151,34 @@ absl::Status AwaitNoSnapshots(QuorateSystem* quorate) {
   return absl::DeadlineExceededError("a snapshot takes more than 300 s");
 }
 
-// The longest time in which a node writes the first snapshot that it begins.
-// Returns once each has written one.
-absl::StatusOr<double> TimeSnapshots(QuorateSystem* quorate) {
-  struct Written {
-    std::filesystem::path file;
-    int64_t begin_ns = 0;
-    bool done = false;
-  };
-  Written written[kServers];
-  int left = kServers;
-  double longest = 0;
+struct SnapshotsWritten {
+  double seconds = 0;  // The longest time.
+  double bytes = 0;    // The size of the smallest.
+};
+
+// Returns once each node has completed a snapshot that it began meanwhile.
+absl::StatusOr<SnapshotsWritten> TimeSnapshots(QuorateSystem* quorate) {
+  std::vector<SnapshotTimer> timers;
+  for (int i = 0; i < kServers; ++i) {
+    timers.emplace_back(quorate->DataFolder(i));
+  }
   const int64_t deadline_ns = MonotonicNanos() + 300'000'000'000;
-  while (left > 0) {
+  for (bool all = false; !all;) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(20));
     const int64_t now_ns = MonotonicNanos();
     if (now_ns > deadline_ns || Interrupted()) {
       return absl::DeadlineExceededError("a snapshot takes more than 300 s");
     }
-    for (int i = 0; i < kServers; ++i) {
-      Written& one = written[i];
-      if (one.done) continue;
-      if (one.begin_ns == 0) {
-        const auto begun = Snapshots(quorate, i, /*complete=*/false);
-        if (!begun.empty()) one = {.file = begun.front(), .begin_ns = now_ns};
-      } else if (std::error_code error;
-                 !std::filesystem::exists(one.file, error)) {
-        one.done = true;
-        --left;
-        longest =
-            std::max(longest, static_cast<double>(now_ns - one.begin_ns) / 1e9);
-      }
-    }
-    std::this_thread::sleep_for(std::chrono::milliseconds(20));
+    all = true;
+    for (SnapshotTimer& timer : timers) all = timer.Look(now_ns) && all;
   }
-  return longest;
-}
-
-double LargestSnapshot(QuorateSystem* quorate) {
-  double largest = 0;
-  for (const auto& file : Snapshots(quorate, 0, /*complete=*/true)) {
-    std::error_code error;
-    largest = std::max(
-        largest, static_cast<double>(std::filesystem::file_size(file, error)));
+  SnapshotsWritten written = {.bytes = static_cast<double>(timers[0].bytes())};
+  for (const SnapshotTimer& timer : timers) {
+    written.seconds =
+        std::max(written.seconds, static_cast<double>(timer.took_ns()) / 1e9);
+    written.bytes = std::min(written.bytes, static_cast<double>(timer.bytes()));
   }
-  return largest;
+  return written;
 }
 
 // Requests that take much work, and pipelines that are deep.
@@ -289,12 +273,11 @@ absl::StatusOr<std::vector<Figure>> ProcessMemoryFigures(uint64_t keys) {
   if (!counted.ok()) return counted.status();
   if (absl::Status s = quorate->RemoveAllKeys(); !s.ok()) return s;
   std::this_thread::sleep_for(kRest);
-  const absl::StatusOr<std::vector<Figure>> bounds = Bounds(quorate, *counted);
-  if (!bounds.ok()) return bounds;
   figures.push_back({"rss_after_flushall_bytes",
                      static_cast<double>(quorate->ResidentBytes()), "B"});
-  figures.insert(figures.end(), bounds->begin(), bounds->end());
-  return figures;
+  Bounds bounds;
+  if (absl::Status s = bounds.AddAll(quorate, *counted); !s.ok()) return s;
+  return bounds.Behind(std::move(figures));
 }
 
 absl::StatusOr<std::vector<Figure>> RestartTimeFigures(uint64_t keys) {
@@ -319,6 +302,9 @@ absl::StatusOr<std::vector<Figure>> RestartTimeFigures(uint64_t keys) {
   if (absl::Status s = await_groups(0); !s.ok()) return s;
   // The entries of a million keys have a little less than 1 GiB.
   if (absl::Status s = Fill(quorate, keys + keys / 20, 1024); !s.ok()) return s;
+  // The peak of a process ends with it.
+  Bounds bounds;
+  if (absl::Status s = bounds.AddAll(quorate); !s.ok()) return s;
   quorate->Stop(kRestarted);
   const int64_t begin_ns = MonotonicNanos();
   if (absl::Status s = quorate->StartAgain(kRestarted); !s.ok()) return s;
@@ -333,7 +319,7 @@ absl::StatusOr<std::vector<Figure>> RestartTimeFigures(uint64_t keys) {
   }
   return WithBounds(
       {{"restart_seconds", took / 1e9, "s"}, {"restart_log_bytes", *log, "B"}},
-      quorate);
+      quorate, bounds);
 }
 
 absl::StatusOr<std::vector<Figure>> SnapshotFigures() {
@@ -350,6 +336,7 @@ absl::StatusOr<std::vector<Figure>> SnapshotFigures() {
   std::vector<double> p999;
   std::vector<double> p999_with;
   double longest = 0;
+  double smallest = std::numeric_limits<double>::infinity();
   for (int round = 0; round < kRounds; ++round) {
     const absl::StatusOr<Measurement> quiet =
         Load(without->quorate.get(), load);
@@ -357,28 +344,31 @@ absl::StatusOr<std::vector<Figure>> SnapshotFigures() {
     p999.push_back(P999Micros(*quiet));
     auto loaded = std::async(std::launch::async,
                              [&] { return Load(with->quorate.get(), load); });
-    const absl::StatusOr<double> seconds = TimeSnapshots(with->quorate.get());
+    const absl::StatusOr<SnapshotsWritten> written =
+        TimeSnapshots(with->quorate.get());
     const absl::StatusOr<Measurement> busy = loaded.get();
     if (!busy.ok()) return busy.status();
-    if (!seconds.ok()) return seconds.status();
+    if (!written.ok()) return written.status();
     p999_with.push_back(P999Micros(*busy));
-    longest = std::max(longest, *seconds);
+    longest = std::max(longest, written->seconds);
+    smallest = std::min(smallest, written->bytes);
     const absl::Status done = AwaitNoSnapshots(with->quorate.get());
     if (!done.ok()) return done;
   }
   const double median = MedianOf(p999);
   const double median_with = MedianOf(p999_with);
-  const double snapshot = LargestSnapshot(with->quorate.get());
-  if (snapshot < static_cast<double>(kSnapshotBytes)) {
+  if (smallest < static_cast<double>(kSnapshotBytes)) {
     return absl::InternalError(
-        absl::StrCat("a snapshot has only ", snapshot, " bytes"));
+        absl::StrCat("a snapshot has only ", smallest, " bytes"));
   }
+  Bounds bounds;
+  if (absl::Status s = bounds.AddAll(without->quorate.get()); !s.ok()) return s;
   return WithBounds({{"snapshot_p999_ratio", median_with / median, "1"},
                      {"set_p999_us", median, "us"},
                      {"set_p999_with_snapshots_us", median_with, "us"},
                      {"snapshot_seconds", longest, "s"},
-                     {"snapshot_bytes", snapshot, "B"}},
-                    with->quorate.get());
+                     {"snapshot_bytes", smallest, "B"}},
+                    with->quorate.get(), bounds);
 }
 
 absl::StatusOr<std::vector<Figure>> StalledFollowerFigures() {
@@ -415,6 +405,7 @@ absl::StatusOr<std::vector<Figure>> StalledFollowerFigures() {
   while (!Interrupted() && MonotonicNanos() - begin_ns < 120'000'000'000) {
     std::this_thread::sleep_for(std::chrono::milliseconds(20));
     lag = metric("quorate_raft_replication_lag_entries");
+    if (absl::IsNotFound(lag.status())) break;
     if (lag.ok() && *lag < kCaughtUpEntries) break;
   }
   const auto took = static_cast<double>(MonotonicNanos() - begin_ns);

@@ -3,9 +3,9 @@
 // still.
 //
 // Each function also returns
-// - rss_over_budget: the most memory that a node ever had, divided by its
-//   budget. The budget is 1.3 times the keys, values and overhead that it
-//   counts, plus 512 MiB;
+// - rss_over_budget: the most memory that a node of any of its clusters ever
+//   had, divided by its budget. The budget is 1.3 times the keys, values and
+//   overhead that it counts, plus 512 MiB;
 // - longest_turn_ms: the processor time of the longest turn of a node's loop.
 #ifndef QUORATE_BENCH_PROCESS_FIGURES_H_
 #define QUORATE_BENCH_PROCESS_FIGURES_H_
@@ -49,8 +49,9 @@ absl::StatusOr<std::vector<Figure>> RestartTimeFigures(uint64_t keys);
 // connections.
 // - snapshot_p999_ratio: the median p99.9 with snapshots by that without;
 // - set_p999_us, set_p999_with_snapshots_us: the medians;
-// - snapshot_seconds: the longest time of a snapshot;
-// - snapshot_bytes: the size of the largest one.
+// - snapshot_seconds: the longest time of a snapshot, of one on each node in
+//   each round. Failed attempts before it count, too;
+// - snapshot_bytes: the size of the smallest of them.
 // Takes about ten minutes.
 absl::StatusOr<std::vector<Figure>> SnapshotFigures();
 
