@@ -12,6 +12,7 @@
 
 #include "env/parse_integer.h"
 #include "gtest/gtest.h"
+#include "kv/store/store.h"
 #include "node/base/text.h"
 #include "node/connections/metrics.h"
 #include "node/testing/test_cluster.h"
@@ -119,6 +120,26 @@ TEST(Backpressure_Resp, WritesThatReturnOldValues_AreBoundedToo) {
   client->ResumeReads();
   ASSERT_TRUE(AwaitBytes(cluster, *client, expected));
   EXPECT_EQ(client->Take().size(), expected);
+}
+
+// The reads follow a write of their connection, so they go through the log.
+TEST(Backpressure_Resp, ReadsInTheLog_AreInEntriesOfBoundedResults) {
+  TestCluster cluster({.adjust = [](Config& config) {
+    config.bounds.entry_result_bytes = 250'000;
+  }});
+  const std::string value(100'000, 'x');
+  auto client = ConnectAndSet(cluster, value);
+  const auto applied = [&] {
+    return cluster.server(0).store(GroupId(1))->applied_index().value();
+  };
+  const uint64_t before = applied();
+  constexpr int kReads = 20;
+  client->Send(EncodeRequest({"SET", "{k}other", "y"}) +
+               Repeat({"GET", "{k}"}, kReads));
+  ASSERT_TRUE(
+      AwaitBytes(cluster, *client, 5 + kReads * BulkReply(value).size()));
+  // Three values are beyond the bound.
+  EXPECT_GE(applied() - before, uint64_t{kReads / 2});
 }
 
 TEST(Backpressure_Resp, ManyLargeMgets_AreAnsweredOneAfterTheOther) {

@@ -340,6 +340,25 @@ TEST(Protocol_HeldRequests, OfOne_StillAnswersAPipeline) {
   EXPECT_EQ(cluster.Call(*client, requests, 40), expected);
 }
 
+// The first write takes the only place, so the second one is handled twice.
+TEST(Protocol_HeldRequests, CommandThatIsHandledAgain_IsStillSkipped) {
+  TestCluster cluster({.adjust = HoldOne});
+  ASSERT_TRUE(cluster.AwaitLeaders());
+  auto client = cluster.ConnectResp(0);
+  for (const std::vector<std::string_view>& skipped :
+       {std::vector<std::string_view>{"SET", "k", "2"},
+        {"GET", "k"},
+        {"MSET", "{k}1", "v", "{k}2", "v"}}) {
+    EXPECT_EQ(cluster.Call(*client,
+                           EncodeRequest({"SET", "k", "1"}) +
+                               EncodeRequest({"CLIENT", "REPLY", "SKIP"}) +
+                               EncodeRequest(skipped) + EncodeRequest({"PING"}),
+                           2),
+              "+OK\r\n+PONG\r\n")
+        << skipped[0];
+  }
+}
+
 // Keys of the three even groups: foo is of slot 12182, bar of 5061, hello of
 // 866.
 TEST(Protocol_Watch, AnsweredMoved_WatchesNothing) {

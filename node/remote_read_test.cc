@@ -159,6 +159,17 @@ TEST_F(RemoteReadTest, LargeValues_ArriveInSeveralAnswers) {
   EXPECT_EQ(LastIndex(), before);
 }
 
+// The answer is written in pieces. Its reservation ends with the last one.
+TEST_F(RemoteReadTest, LongMget_LeavesNoBytesReserved) {
+  const std::string value(100'000, 'x');
+  EXPECT_EQ(Do({"SET", "{k}", value}), "+OK\r\n");
+  const std::string bulk = Concat("$100000\r\n", value, "\r\n");
+  EXPECT_EQ(Do({"MGET", "{k}", "{k}", "{k}", "{k}"}),
+            Concat("*4\r\n", bulk, bulk, bulk, bulk));
+  EXPECT_TRUE(cluster_.world().RunUntilTrue(
+      [&] { return !cluster_.server(kWithout).HasOpenWork(); }, Seconds(1)));
+}
+
 // An answer to a step of a scan is as large as a long MGET, and no such read.
 TEST_F(RemoteReadTest, LongKeys_AreScannedWhole) {
   constexpr int kKeys = 400;

@@ -301,6 +301,26 @@ TEST_F(TurnWorkTest, HttpPipelines_AreServedOverSeveralTurns) {
   ExpectBounded(1'000);
 }
 
+// A write that is not applied yet may have made any key as long as its value.
+// Once it is applied, each key counts with its own size.
+TEST_F(TurnWorkTest, LongValueThatIsApplied_CountsForItsKeyAlone) {
+  EXPECT_EQ(cluster_.Command(*client_, {"SET", "{k}", "v"}), "+OK\r\n");
+  EXPECT_EQ(
+      cluster_.Command(*client_, {"SET", "{k}long", std::string(15'000, 'v')}),
+      "+OK\r\n");
+  // 200 values of that size would be more than limits.transaction_bytes.
+  std::string requests = EncodeRequest({"MULTI"});
+  requests += EncodeRequest({"SET", "{k}other", "v"});
+  std::string expected = "*201\r\n+OK\r\n";
+  for (int i = 0; i < 200; ++i) {
+    requests += EncodeRequest({"GET", "{k}"});
+    expected += "$1\r\nv\r\n";
+  }
+  const std::string replies =
+      cluster_.Call(*client_, requests + EncodeRequest({"EXEC"}), 203);
+  EXPECT_EQ(replies.substr(replies.rfind("+QUEUED\r\n") + 9), expected);
+}
+
 // Values of one slot, and reads of many of them. The stream takes any reply at
 // once, so only the work of the read takes turns.
 class LongReadsTest : public ::testing::Test {

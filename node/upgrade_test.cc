@@ -7,6 +7,7 @@
 
 #include "gtest/gtest.h"
 #include "kv/command/command.h"
+#include "kv/store/store.h"
 #include "node/base/text.h"
 #include "node/testing/test_cluster.h"
 
@@ -119,6 +120,20 @@ TEST_F(UpgradeTest, NodeByNode_TheNewCommandsWaitForTheLastNode) {
     EXPECT_EQ(Call(asked, {"SETBIT", "bits", "7", "1"}),
               first ? ":0\r\n" : ":1\r\n");
     EXPECT_EQ(Call(asked, {"GETBIT", "bits", "7"}), ":1\r\n");
+  }
+}
+
+// The entry that removes the key has the rules of the group's level.
+TEST_F(UpgradeTest, DueKeyAtTheLowerLevel_IsRemovedOnEveryNode) {
+  const auto keys = [this](size_t node) {
+    return cluster_.server(node).store(GroupId(1))->key_count();
+  };
+  EXPECT_EQ(Call(0, {"SET", "k", "v", "PX", "1000"}), "+OK\r\n");
+  EXPECT_EQ(keys(cluster_.LeaderOf(GroupId(1))), 1u);
+  cluster_.world().RunFor(Seconds(5));
+  EXPECT_EQ(level(), 2u);
+  for (size_t node = 0; node < cluster_.size(); ++node) {
+    EXPECT_EQ(keys(node), 0u) << "node " << node;
   }
 }
 

@@ -72,6 +72,16 @@ TEST_F(StoreTest, Session_ExpiresByLogTime_AndIsNotReopened) {
   EXPECT_EQ(Get("n").value, "1");
 }
 
+void ReplaceByItsSnapshot(Store& store) {
+  std::unique_ptr<raft::SnapshotReader> reader = store.TakeSnapshot();
+  std::unique_ptr<raft::SnapshotWriter> writer = store.BeginRestore({});
+  for (Buffer piece = reader->Next(4096); piece.size() > 0;
+       piece = reader->Next(4096)) {
+    ASSERT_TRUE(writer->Add(piece.view()).ok());
+  }
+  ASSERT_TRUE(writer->Commit().ok());
+}
+
 class ShortSessionsTest : public StoreTest {
  protected:
   ShortSessionsTest()
@@ -100,13 +110,7 @@ TEST_F(ShortSessionsTest, RowLivesForTheLifetimeAfterItsLastUse) {
 
 TEST_F(ShortSessionsTest, RestoredRow_LivesAsLong) {
   Do({.op = Op::kSet, .session = Stamp(1, 1, 2'000)}, {"k", "1"});
-  std::unique_ptr<raft::SnapshotReader> reader = store_.TakeSnapshot();
-  std::unique_ptr<raft::SnapshotWriter> writer = store_.BeginRestore({});
-  for (Buffer piece = reader->Next(4096); piece.size() > 0;
-       piece = reader->Next(4096)) {
-    ASSERT_TRUE(writer->Add(piece.view()).ok());
-  }
-  ASSERT_TRUE(writer->Commit().ok());
+  ReplaceByItsSnapshot(store_);
   SetTime(4'500);
   EXPECT_EQ(
       Do({.op = Op::kSet, .session = Stamp(2, 1, 2'000)}, {"k", "2"}).status,
@@ -211,6 +215,23 @@ TEST_F(FewKeysTest, KeysOfASlot_TakeNoRoomFromClients) {
   }
   EXPECT_EQ(UseKey(16, 5'500), ResultStatus::kTooManySessions);
   EXPECT_EQ(UseClient(11, 5'500), ResultStatus::kOk);
+}
+
+// Else a replica with a snapshot would decide otherwise than the others.
+TEST_F(FewKeysTest, RestoredRows_CountByTheirKind) {
+  for (uint64_t i = 1; i <= 4; ++i) EXPECT_EQ(UseKey(i), ResultStatus::kOk);
+  for (uint64_t i = 1; i <= 2; ++i) EXPECT_EQ(UseClient(i), ResultStatus::kOk);
+  ReplaceByItsSnapshot(store_);
+  EXPECT_EQ(UseClient(3), ResultStatus::kOk);
+  EXPECT_EQ(UseClient(4), ResultStatus::kTooManySessions);
+  EXPECT_EQ(UseKey(5), ResultStatus::kOk);
+  EXPECT_EQ(UseKey(6), ResultStatus::kTooManySessions);
+  // The rows that the snapshot had give their room back when they expire.
+  SetTime(5'500);
+  for (uint64_t i = 11; i <= 15; ++i) {
+    EXPECT_EQ(UseKey(i, 5'500), ResultStatus::kOk) << i;
+  }
+  EXPECT_EQ(UseKey(16, 5'500), ResultStatus::kTooManySessions);
 }
 
 // A slot full of keys gains nothing from expired rows of clients.

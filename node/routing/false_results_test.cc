@@ -33,6 +33,8 @@ class Impostor final : public FalsePeer {
     kind_ = kv::PayloadKind::kNested;
     nested_ = std::move(statuses);
   }
+  // The next write is answered as a batch that was refused as malformed.
+  void RefuseOnce() { refuses_ = true; }
   size_t writes() const { return writes_; }
   size_t reads() const { return reads_; }
 
@@ -47,6 +49,11 @@ class Impostor final : public FalsePeer {
     ++(request.kind == PeerRequest::Kind::kRead ? reads_ : writes_);
     const kv::CommandReader commands(request.payload.view());
     const kv::Version entry = {kGroup, raft::Index(1'000), 0};
+    if (request.kind == PeerRequest::Kind::kApply &&
+        std::exchange(refuses_, false)) {
+      result.result.result = kv::ResultBuilder::Refused(entry);
+      return result;
+    }
     kv::ResultBuilder results(entry);
     for (uint32_t i = 0; i < commands.count(); ++i) AddTo(results, entry);
     result.result.result = results.Finish();
@@ -88,6 +95,7 @@ class Impostor final : public FalsePeer {
 
   kv::PayloadKind kind_ = kv::PayloadKind::kNone;
   std::vector<kv::ResultStatus> nested_;
+  bool refuses_ = false;
   size_t writes_ = 0;
   size_t reads_ = 0;
 };
@@ -158,6 +166,20 @@ TEST_F(FalseResultsTest, OfReads_AreNotUsed) {
   }
   impostor_->AnswerWith(kv::PayloadKind::kBytes);
   EXPECT_EQ(Do({"GET", "k"}), "$5\r\nbytes\r\n");
+}
+
+// The pieces are batches of their own. The first one certainly had no effect,
+// but the others may have had one.
+TEST_F(FalseResultsTest, OfSomePiecesOfAFlush_LeaveItsOutcomeUnknown) {
+  impostor_->AnswerWith(kv::PayloadKind::kArray);
+  impostor_->RefuseOnce();
+  const std::string reply = Do({"FLUSHALL"});
+  EXPECT_EQ(impostor_->writes(), 8u);
+  EXPECT_TRUE(reply.starts_with("-UNKNOWN ")) << reply;
+  EXPECT_NE(reply.find(" did not execute the command for all its slots, other "
+                       "slots may be flushed: "),
+            std::string::npos)
+      << reply;
 }
 
 // The steps of a transaction have results of their own.
