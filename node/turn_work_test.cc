@@ -1108,6 +1108,65 @@ TEST_F(ApplyWorkTest, LargeTransaction_IsRefusedAsAWhole) {
   EXPECT_EQ(cluster_.Command(*clients_[0], {"EXISTS", "{k}new"}), ":0\r\n");
 }
 
+// Only the values of a transaction's own keys count, whatever is under way.
+TEST_F(ApplyWorkTest, SmallTransactionBesideLongWrites_IsExecuted) {
+  constexpr int kGets = 200;
+  const size_t leader = cluster_.LeaderOf(GroupId(1));
+  const std::string value(15'000, 'w');
+  std::vector<std::unique_ptr<TestClient>> writers;
+  for (int i = 0; i < 3; ++i) writers.push_back(cluster_.ConnectResp(leader));
+  auto client = cluster_.ConnectResp(leader);
+  std::string reads;
+  std::string expected = Concat("*", kGets, "\r\n");
+  for (int i = 0; i < kGets; ++i) {
+    const std::string key = Concat("{k}s", i);
+    EXPECT_EQ(cluster_.Command(*client, {"SET", key, "tiny"}), "+OK\r\n");
+    reads += EncodeRequest({"GET", key});
+    expected += "$4\r\ntiny\r\n";
+  }
+  for (int round = 0; round < 10; ++round) {
+    for (size_t i = 0; i < writers.size(); ++i) {
+      const std::string write =
+          EncodeRequest({"SET", Concat("{k}big", i), value});
+      for (int k = 0; k < 10; ++k) writers[i]->Send(write);
+    }
+    const std::string replies = cluster_.Call(
+        *client, EncodeRequest({"MULTI"}) + reads + EncodeRequest({"EXEC"}),
+        kGets + 2);
+    EXPECT_TRUE(replies.ends_with(expected))
+        << replies.substr(replies.rfind("+QUEUED\r\n") + 9, 100);
+  }
+}
+
+// A transaction that may be too large waits for the writes before it, and is
+// decided by the values that they leave.
+TEST_F(ApplyWorkTest, TransactionBehindWritesOfItsKeys_IsDecidedByTheirValues) {
+  constexpr int kChanges = 12;
+  const std::string value(kLongValue, 'v');
+  for (size_t node = 0; node < clients_.size(); ++node) {
+    // The reply to EXEC of changes of the key that `write` names.
+    const auto exec_behind = [&](const std::vector<std::string_view>& write) {
+      std::string requests = EncodeRequest(write) + EncodeRequest({"MULTI"});
+      for (int i = 0; i < kChanges; ++i) {
+        requests += EncodeRequest({"SETBIT", write[1], "6", "0"});
+      }
+      const std::string replies = cluster_.Call(
+          *clients_[node], requests + EncodeRequest({"EXEC"}), kChanges + 3);
+      return replies.substr(replies.rfind("+QUEUED\r\n") + 9, 40);
+    };
+    EXPECT_TRUE(
+        exec_behind({"DEL", Concat("{k}", node)}).starts_with("*12\r\n"));
+    EXPECT_TRUE(exec_behind({"SET", Concat("{k}", 3 + node), "v"})
+                    .starts_with("*12\r\n"));
+    const std::string key = Concat("{k}new", node);
+    EXPECT_TRUE(exec_behind({"SET", key, value}).starts_with("-EXECABORT"));
+    EXPECT_EQ(cluster_.Command(*clients_[node], {"STRLEN", key}),
+              Concat(":", kLongValue, "\r\n"));
+  }
+  Settle();
+  ExpectBounded();
+}
+
 // Without the bounds the tests above would fail.
 class UnboundedApplyWorkTest : public ApplyWorkTest {
  protected:

@@ -108,6 +108,7 @@ class Store::Impl {
   std::unique_ptr<Sessions> sessions_;  // Null: there was no session yet.
   // It is freed step by step.
   std::vector<Retired> retired_;
+  WorkEstimate estimate_;  // Of one entry; kept for its table.
 
  private:
   int64_t now_ms() const { return std::max<int64_t>(log_time_.ms(), 0); }
@@ -469,7 +470,8 @@ raft::Level Store::LevelOf(const Buffer& payload) const {
 uint64_t Store::WorkOf(const Buffer& payload) const {
   CommandReader reader(payload.view());
   CommandView command;
-  WorkEstimate estimate;
+  WorkEstimate& estimate = impl_->estimate_;
+  estimate.Clear();
   const uint64_t copies = shares_pages() ? WorkEstimate::kPageCopyBytes : 0;
   uint64_t work = 0;
   while (reader.ok() && !reader.done()) {

@@ -1,22 +1,21 @@
 #include "kv/store/work.h"
 
 #include <algorithm>
+#include <limits>
 
 #include "env/check.h"
 #include "kv/command/decimal.h"
+#include "kv/slots/keyed_hash.h"
 #include "kv/slots/slot_scan.h"
 
 namespace quorate::kv {
 namespace {
 
-// The keys of shorter values are not noted, since a turn may change many of
-// them. Any key may then have the longest of these values.
-constexpr uint64_t kNotedBytesMin = 16 << 10;
 // Values that are not longer are not counted.
 constexpr uint64_t kCountedBytesMin = 256;
-// Beyond this number all are forgotten. More commands that make values long do
-// not travel at a time.
-constexpr size_t kNotedMax = 4'096;
+constexpr size_t kCells = 512;
+// Any number; the cells of keys need not be secret.
+constexpr uint64_t kHashKey = 0x9d3c;
 // A due key or a slot counts as so many bytes of values.
 constexpr uint64_t kBytesPerDueKey = 256;
 constexpr uint64_t kBytesPerSlot = 32;
@@ -29,6 +28,17 @@ uint64_t BytesPerSlot(Op op) {
   return op == Op::kFlush ? kBytesPerFlushedSlot : kBytesPerSlot;
 }
 
+uint32_t TagOf(uint64_t hash) { return static_cast<uint32_t>(hash >> 32) | 1; }
+
+bool IsConditional(const CommandSpec& command) {
+  return command.expected.has_value() ||
+         (command.flags & (kIfAbsent | kIfPresent)) != 0;
+}
+bool IsConditional(const CommandView& command) {
+  return command.has_expected ||
+         (command.flags & (kIfAbsent | kIfPresent)) != 0;
+}
+
 uint64_t Clamp(int64_t number, uint64_t most) {
   return std::min(number < 0 ? 0 : static_cast<uint64_t>(number), most);
 }
@@ -36,10 +46,7 @@ uint64_t Clamp(int64_t number, uint64_t most) {
 }  // namespace
 
 bool WorkEstimate::CopiesNothing(const CommandHeader& header) const {
-  if (!noted_.empty() ||
-      header.size_bytes > std::max(longest_short_, kCountedBytesMin)) {
-    return false;
-  }
+  if (!none_noted() || header.size_bytes > kCountedBytesMin) return false;
   switch (header.op) {
     case Op::kSet:
       return (header.flags & kReturnOld) == 0;
@@ -52,30 +59,70 @@ bool WorkEstimate::CopiesNothing(const CommandHeader& header) const {
   }
 }
 
+uint64_t WorkEstimate::Present(Slot slot, std::string_view key,
+                               SizeOf size_of) const {
+  if (none_noted()) return size_of(slot, key);
+  const uint64_t hash = KeyedHash(kHashKey, key);
+  const Cell& cell = cells_[hash % kCells];
+  if (cell.number <= forgotten_) return size_of(slot, key);
+  if (cell.tag == TagOf(hash)) return cell.bytes;
+  const uint64_t size = size_of(slot, key);
+  return cell.tag == kShared ? std::max<uint64_t>(size, cell.bytes) : size;
+}
+
 void WorkEstimate::Note(std::string_view key, uint64_t size) {
-  const auto found = noted_.find(key);
-  if (found != noted_.end()) {
-    found->second = size;
-    return;
+  const bool is_long = size > kCountedBytesMin;
+  if (!is_long && none_noted()) return;
+  if (cells_.empty()) cells_.resize(kCells);
+  const uint64_t hash = KeyedHash(kHashKey, key);
+  Cell& cell = cells_[hash % kCells];
+  const bool used = cell.number > forgotten_;
+  const bool same = used && cell.tag == TagOf(hash);
+  if (!is_long && !same) return;
+  const auto bytes = static_cast<uint32_t>(
+      std::min<uint64_t>(size, std::numeric_limits<uint32_t>::max()));
+  if (used && !same) {
+    cell = {number_, kShared, std::max(cell.bytes, bytes)};
+  } else {
+    cell = {number_, TagOf(hash), bytes};
   }
-  if (size < kNotedBytesMin) {
-    if (size > kCountedBytesMin) {
-      longest_short_ = std::max(longest_short_, size);
+  newest_ = number_;
+}
+
+template <typename Command, typename Next>
+uint64_t WorkEstimate::AddReplacement(const Command& command,
+                                      uint32_t arguments, Next next,
+                                      SizeOf size_of) {
+  // A conditional command may leave the value as it is.
+  const bool replaces = !IsConditional(command);
+  const auto replace = [&](std::string_view key, uint64_t size) {
+    Note(key,
+         replaces ? size : std::max(Present(command.slot, key, size_of), size));
+  };
+  if (command.op == Op::kDel) {
+    for (uint32_t i = 0; i < arguments; ++i) replace(next(), 0);
+    return 0;
+  }
+  if (command.op == Op::kMSet) {
+    for (uint32_t i = 0; i < arguments / 2; ++i) {
+      const std::string_view key = next();
+      replace(key, next().size());
     }
-    return;
+    return 0;
   }
-  if (noted_.size() >= kNotedMax) noted_.clear();
-  noted_.emplace(key, size);
+  const std::string_view key = next();
+  const bool removes = command.op == Op::kGetDel;
+  const bool returns = removes || (command.flags & kReturnOld) != 0;
+  const uint64_t returned = returns ? Present(command.slot, key, size_of) : 0;
+  replace(key, removes ? 0 : next().size());
+  return returned;
 }
 
 template <typename Command, typename Next>
 uint64_t WorkEstimate::AddOne(const Command& command, uint32_t arguments,
                               Next next, SizeOf size_of) {
   const auto present = [&](std::string_view key) {
-    const auto found = noted_.find(key);
-    return found != noted_.end()
-               ? found->second
-               : std::max(size_of(command.slot, key), longest_short_);
+    return Present(command.slot, key, size_of);
   };
   // Of a command that changes a part of the value, which then has this size at
   // least.
@@ -88,7 +135,6 @@ uint64_t WorkEstimate::AddOne(const Command& command, uint32_t arguments,
   const auto [first, second] = command.numbers;
   switch (command.op) {
     case Op::kGet:
-    case Op::kGetDel:
       return present(next());
     case Op::kGetRange: {
       const uint64_t size = present(next());
@@ -100,19 +146,11 @@ uint64_t WorkEstimate::AddOne(const Command& command, uint32_t arguments,
       for (uint32_t i = 0; i < arguments; ++i) bytes += present(next());
       return bytes;
     }
-    case Op::kSet: {
-      const std::string_view key = next();
-      const bool returns = (command.flags & kReturnOld) != 0;
-      const uint64_t returned = returns ? present(key) : 0;
-      Note(key, next().size());
-      return returned;
-    }
+    case Op::kGetDel:
+    case Op::kDel:
+    case Op::kSet:
     case Op::kMSet:
-      for (uint32_t i = 0; i < arguments / 2; ++i) {
-        const std::string_view key = next();
-        Note(key, next().size());
-      }
-      return 0;
+      return AddReplacement(command, arguments, next, size_of);
     case Op::kAppend: {
       const std::string_view key = next();
       const uint64_t size = present(key) + next().size();

@@ -10,18 +10,21 @@
 
 #include <algorithm>
 #include <cstdint>
-#include <functional>
-#include <map>
-#include <string>
 #include <string_view>
+#include <vector>
 
 #include "absl/functional/function_ref.h"
 #include "kv/command/command.h"
 
 namespace quorate::kv {
 
-// Commands that follow one another. Commands that were added may make values
-// longer, so later ones are estimated by the new lengths.
+// Commands that follow one another. Commands that were added change the lengths
+// of values, so later ones are estimated by the new lengths. Only long values
+// are noted, and later changes of their keys. Keys that a flush removes count
+// until it is executed.
+//
+// Memory and time are bounded: a table of fixed size, made once. If two keys
+// with long values meet in a cell, each counts as the longer of them.
 class WorkEstimate {
  public:
   // So many bytes of values count as one byte of an entry.
@@ -45,22 +48,40 @@ class WorkEstimate {
   // would not change what it returns for later ones.
   bool CopiesNothing(const CommandHeader& header) const;
 
-  // Forgets the commands.
-  void Clear() {
-    noted_.clear();
-    longest_short_ = 0;
-  }
+  // The commands that are added from now on have this number, which never
+  // decreases.
+  void SetNumber(uint64_t number) { number_ = number; }
+  // Forgets the commands with this number and with lower ones.
+  void ForgetThrough(uint64_t number) { forgotten_ = number; }
+  // Forgets all commands.
+  void Clear() { forgotten_ = number_++; }
 
  private:
+  // The value that the commands give to a key. Keys share cells by their
+  // hashes. Void if its number is forgotten.
+  struct Cell {
+    uint64_t number = 0;
+    uint32_t tag = 0;  // kShared: the longest value of several keys.
+    uint32_t bytes = 0;
+  };
+  static constexpr uint32_t kShared = 0;
+
+  bool none_noted() const { return newest_ <= forgotten_; }
   template <typename Command, typename Next>
   uint64_t AddOne(const Command& command, uint32_t arguments, Next next,
                   SizeOf size_of);
+  // Adds a command that replaces or removes whole values.
+  template <typename Command, typename Next>
+  uint64_t AddReplacement(const Command& command, uint32_t arguments, Next next,
+                          SizeOf size_of);
+  // The size of the value once the added commands are executed.
+  uint64_t Present(Slot slot, std::string_view key, SizeOf size_of) const;
   void Note(std::string_view key, uint64_t size);
 
-  // Keys with long values that an added command wrote.
-  std::map<std::string, uint64_t, std::less<>> noted_;
-  // The longest value of the other keys that an added command wrote.
-  uint64_t longest_short_ = 0;
+  std::vector<Cell> cells_;  // Empty: no command made a value long.
+  uint64_t number_ = 1;
+  uint64_t forgotten_ = 0;
+  uint64_t newest_ = 0;  // The number of the last command in a cell.
 };
 
 // The work of a command of so many bytes in an entry.

@@ -113,22 +113,75 @@ TEST_F(WorkTest, NewLengths_CountForTheNextCommands) {
   EXPECT_EQ(Add(Op::kGet, {"new"}), 0u);
 }
 
-// Each of thousands of reads may return one of them.
-TEST_F(WorkTest, NewLengthsThatAreNotNoted_CountForAllKeys) {
-  constexpr uint64_t kMedium = 12'000;
+TEST_F(WorkTest, NewLengths_CountForTheirKeysOnly) {
+  constexpr uint64_t kMedium = 15'000;
   Add(Op::kSet, {"new", std::string(kMedium, 'v')});
   EXPECT_EQ(Add(Op::kGet, {"new"}), kMedium);
-  EXPECT_EQ(Add(Op::kGet, {"other"}), kMedium);
-  EXPECT_EQ(Add(Op::kGet, {"long"}), kLong);
-  // A longer one is not passed over.
-  const int copying_nothing = copying_nothing_;
-  Add(Op::kSet, {"new", std::string(kMedium / 2, 'v')});
-  EXPECT_EQ(copying_nothing_, copying_nothing + 1);
-  Add(Op::kSet, {"new", std::string(kMedium + 1'000, 'v')});
-  EXPECT_EQ(copying_nothing_, copying_nothing + 1);
-  EXPECT_EQ(Add(Op::kGet, {"other"}), kMedium + 1'000);
-  Clear();
   EXPECT_EQ(Add(Op::kGet, {"other"}), 0u);
+  EXPECT_EQ(Add(Op::kGet, {"short"}), 10u);
+  EXPECT_EQ(Add(Op::kGet, {"long"}), kLong);
+  // A shorter one replaces it, however short it is.
+  Add(Op::kSet, {"new", std::string(kMedium / 2, 'v')});
+  EXPECT_EQ(Add(Op::kGet, {"new"}), kMedium / 2);
+  Add(Op::kSet, {"new", "v"});
+  EXPECT_EQ(Add(Op::kGet, {"new"}), 1u);
+  EXPECT_EQ(copying_nothing_, 0);
+  Clear();
+  EXPECT_EQ(Add(Op::kGet, {"new"}), 0u);
+}
+
+TEST_F(WorkTest, RemovedKey_CountsNothing) {
+  constexpr uint64_t kBytes = 20'000;
+  const std::string value(kBytes, 'v');
+  Add(Op::kMSet, {"first", value, "second", value, "third", value});
+  EXPECT_EQ(Add(Op::kGetDel, {"first"}), kBytes);
+  EXPECT_EQ(Add(Op::kDel, {"second", "none"}), 0u);
+  EXPECT_EQ(Add(Op::kMGet, {"first", "second", "third"}), kBytes);
+}
+
+// The condition may not hold.
+TEST_F(WorkTest, ConditionalCommand_CountsAsTheLongerValue) {
+  Add(Op::kSet, {"noted", std::string(kLong, 'v')});
+  Add(Op::kSet, {"noted", "v"}, {}, kIfAbsent);
+  EXPECT_EQ(Add(Op::kGet, {"noted"}), kLong);
+  Add(Op::kSet, {"long", std::string(1'000, 'v')}, {}, kIfPresent);
+  EXPECT_EQ(Add(Op::kGet, {"long"}), kLong);
+}
+
+TEST_F(WorkTest, AppliedCommands_AreForgottenByTheirNumbers) {
+  constexpr uint64_t kBytes = 20'000;
+  const std::string value(kBytes, 'v');
+  of_views_.SetNumber(1);
+  of_specs_.SetNumber(1);
+  Add(Op::kMSet, {"first", value, "second", value});
+  of_views_.SetNumber(2);
+  of_specs_.SetNumber(2);
+  Add(Op::kAppend, {"second", "v"});
+  of_views_.ForgetThrough(1);
+  of_specs_.ForgetThrough(1);
+  EXPECT_EQ(Add(Op::kGet, {"first"}), 0u);
+  EXPECT_EQ(Add(Op::kGet, {"second"}), kBytes + 1);
+  of_views_.ForgetThrough(2);
+  of_specs_.ForgetThrough(2);
+  EXPECT_EQ(Add(Op::kGet, {"second"}), 0u);
+  const int copying_nothing = copying_nothing_;
+  Add(Op::kSet, {"first", "v"});
+  EXPECT_EQ(copying_nothing_, copying_nothing + 1);
+}
+
+// More keys than the table has cells: no key counts less than its value has.
+TEST_F(WorkTest, KeysThatShareCells_CountAsTheLongestOfThem) {
+  constexpr size_t kKeys = 5'000;
+  constexpr size_t kBytes = 300;
+  for (size_t i = 0; i < kKeys; ++i) {
+    Add(Op::kSet, {std::to_string(i), std::string(kBytes + i % 7, 'v')});
+  }
+  for (size_t i = 0; i < kKeys; ++i) {
+    const uint64_t size = Add(Op::kGet, {std::to_string(i)});
+    EXPECT_GE(size, kBytes + i % 7) << i;
+    EXPECT_LE(size, kBytes + 6) << i;
+  }
+  EXPECT_EQ(Add(Op::kGet, {"long"}), kLong);
 }
 
 TEST_F(WorkTest, Transaction_CountsItsCommands) {

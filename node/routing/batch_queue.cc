@@ -28,9 +28,10 @@ void BatchQueue::Add(const RoutedRequest& request, const kv::CommandSpec& spec,
                      size_t result_bytes) {
   const bool write = !kv::IsRead(spec.op);
   const size_t size = kv::BatchBuilder::EncodedSize(spec);
+  const uint64_t number = next_sequence_;
   OpenBatch& open_batch = OpenBatchFor(
       request,
-      {size, result_bytes, kv::WorkOf(size, ValueBytesOf(spec, size))});
+      {size, result_bytes, kv::WorkOf(size, ValueBytesOf(spec, size)), number});
   open_batch.builder.Add(spec);
   CountItem(open_batch, open_batch.items.emplace_back(
                             request.sink, request.token, spec.slot, write,
@@ -44,23 +45,28 @@ void BatchQueue::AddAtomic(const RoutedRequest& request, Slot slot,
                            absl::Span<const kv::CommandSpec> specs,
                            size_t result_bytes) {
   size_t size = kv::BatchBuilder::AtomicOverhead(session.has_value());
+  const uint64_t number = next_sequence_;
   uint64_t value_bytes = 0;
   for (const kv::CommandSpec& spec : specs) {
     const size_t bytes = kv::BatchBuilder::EncodedSize(spec);
     size += bytes;
     value_bytes += ValueBytesOf(spec, bytes);
   }
-  const bool too_large = leadership_.store() != nullptr &&
-                         value_bytes > parts_.config.limits.transaction_bytes;
+  // Alone in its batch it can wait for the commands before it.
+  const bool maybe_large = leadership_.store() != nullptr &&
+                           value_bytes > parts_.config.limits.transaction_bytes;
+  if (maybe_large) CloseOpenBatch(request.redirect);
   OpenBatch& open_batch = OpenBatchFor(
-      request, {size, result_bytes, kv::WorkOf(size, value_bytes)});
+      request, {size, result_bytes, kv::WorkOf(size, value_bytes), number});
   open_batch.builder.BeginAtomic(slot, session);
   for (const kv::CommandSpec& spec : specs) open_batch.builder.Add(spec);
   open_batch.builder.EndAtomic();
   CountItem(open_batch, open_batch.items.emplace_back(
                             request.sink, request.token, slot, /*write=*/true,
                             static_cast<uint32_t>(size),
-                            static_cast<uint32_t>(result_bytes), too_large));
+                            static_cast<uint32_t>(result_bytes)));
+  open_batch.maybe_large = maybe_large;
+  if (maybe_large) CloseOpenBatch(request.redirect);
 }
 
 uint64_t BatchQueue::ValueBytesOf(const kv::CommandSpec& spec,
@@ -69,17 +75,13 @@ uint64_t BatchQueue::ValueBytesOf(const kv::CommandSpec& spec,
           {.op = spec.op, .flags = spec.flags, .size_bytes = encoded_bytes})) {
     return 0;
   }
+  unapplied_.SetNumber(next_sequence_);
   const kv::Store* store = leadership_.store();
-  if (store == nullptr) {
-    return kv::WorkEstimate().AddValueBytes(
-        spec, [this](Slot, std::string_view) {
-          return parts_.config.limits.value_bytes;
-        });
-  }
-  return unapplied_.AddValueBytes(spec,
-                                  [store](Slot slot, std::string_view key) {
-                                    return store->ValueBytes(slot, key);
-                                  });
+  return unapplied_.AddValueBytes(
+      spec, [this, store](Slot slot, std::string_view key) -> uint64_t {
+        return store == nullptr ? parts_.config.limits.value_bytes
+                                : store->ValueBytes(slot, key);
+      });
 }
 
 BatchQueue::OpenBatch& BatchQueue::OpenBatchFor(const RoutedRequest& request,
@@ -108,7 +110,10 @@ BatchQueue::OpenBatch& BatchQueue::OpenBatchFor(const RoutedRequest& request,
     }
     order.open_batch_redirect = request.redirect;
   }
-  if (open_batch.items.empty()) open_batch.builder.SetRules(rules);
+  if (open_batch.items.empty()) {
+    open_batch.builder.SetRules(rules);
+    open_batch.first_number = arrival.number;
+  }
   open_batch.deadline = request.deadline;
   order.open_batch = open_batch.number;
   open_batch.work += arrival.work;
@@ -138,6 +143,9 @@ void BatchQueue::CloseOpenBatch(bool redirect) {
   if (open_batch.items.empty()) return;
   Batch batch;
   batch.sequence = next_sequence_++;
+  batch.first_number = open_batch.first_number;
+  without_outcome_.insert(batch.place());
+  batch.maybe_large = std::exchange(open_batch.maybe_large, false);
   batch.payload = open_batch.builder.Finish();
   batch.items = std::move(open_batch.items);
   batch.result_bytes = std::exchange(open_batch.result_bytes, 0);
@@ -176,14 +184,14 @@ Submission BatchQueue::SubmitOwn() {
   if (waiting_.empty()) return Submission::kNone;
   const Batch& front = waiting_.front();
   if (const absl::Status why = leadership_.Unservable(); !why.ok()) {
-    FailBatch(PopWaiting(), RequestFailure::Kind::kRefused, why);
+    FailWaiting(RequestFailure::Kind::kRefused, why);
     return Submission::kDone;
   }
   if (leadership_.kind() == Leadership::Kind::kUnknown) {
     return Submission::kNone;
   }
   if (leadership_.kind() == Leadership::Kind::kRemote && front.redirect) {
-    FailBatch(PopWaiting(), RequestFailure::Kind::kMoved, absl::OkStatus());
+    FailWaiting(RequestFailure::Kind::kMoved, absl::OkStatus());
     return Submission::kDone;
   }
   // Behind a batch that is not executed in time, the others are refused in
@@ -191,6 +199,7 @@ Submission BatchQueue::SubmitOwn() {
   if (leadership_.kind() == Leadership::Kind::kSelf && stuck()) {
     return Submission::kNone;
   }
+  if (front.maybe_large && !in_flight_.empty()) return Submission::kNoRoom;
   if (!in_flight_.HasRoom(front.payload.size(), front.result_bytes)) {
     return Submission::kNoRoom;
   }
@@ -202,7 +211,7 @@ Submission BatchQueue::SubmitOwn() {
     return Submission::kNone;
   }
   if (again == RetryDecision::kNever) {
-    FailBatch(PopWaiting(), RequestFailure::Kind::kNoLeader, absl::OkStatus());
+    FailWaiting(RequestFailure::Kind::kNoLeader, absl::OkStatus());
   } else {
     Submit(PopWaiting());
   }
@@ -226,6 +235,13 @@ BatchQueue::Batch BatchQueue::PopWaiting() {
   return batch;
 }
 
+void BatchQueue::FailWaiting(RequestFailure::Kind kind,
+                             const absl::Status& why) {
+  const Batch batch = PopWaiting();
+  ForgetLengths(batch.place());
+  FailBatch(batch, kind, why);
+}
+
 // A batch may be refused although a later batch is not. Either the leader had
 // room for the later, smaller batch, or the later batch went to the next
 // leader.
@@ -241,10 +257,9 @@ BatchQueue::RetryDecision BatchQueue::DecideRetry(const Batch& batch) {
 
 bool BatchQueue::PassMemory(Batch* batch) {
   std::vector<bool> too_large;
-  for (size_t i = 0; i < batch->items.size(); ++i) {
-    if (!batch->items[i].too_large) continue;
-    too_large.resize(batch->items.size());
-    too_large[i] = true;
+  if (batch->maybe_large) {
+    too_large = LargeTransactions(batch->payload, leadership_.store(),
+                                  parts_.config.limits.transaction_bytes);
   }
   GatedBatch gated = PassMemoryGate(std::move(batch->payload), parts_.memory,
                                     leadership_.store(), too_large);
@@ -265,6 +280,7 @@ bool BatchQueue::PassMemory(Batch* batch) {
     Release(all[i]);
     all[i].sink->OnResult(all[i].token, {.status = gated.refused[i]});
   }
+  if (batch->items.empty()) ForgetLengths(batch->place());
   return !batch->items.empty();
 }
 
@@ -311,6 +327,7 @@ void BatchQueue::OnProposed(uint64_t number,
   const auto overdue = overdue_.find(number);
   CHECK(overdue != overdue_.end()) << "proposal " << number;
   EndFlight(overdue->second);
+  ForgetLengths(overdue->second.place);
   overdue_.erase(overdue);
   if (result.outcome == Outcome::kDone) {
     in_flight_.RecordExecuted(parts_.loop.ReadClock().mono);
@@ -323,7 +340,18 @@ void BatchQueue::EndFlight(const Overdue& taken) {
   --inflight_batches_;
   in_flight_.End(taken.payload_bytes, taken.result_bytes);
   parts_.memory.Release(taken.growth_bytes);
-  if (inflight_batches_ == 0 && waiting_requests() == 0) unapplied_.Clear();
+}
+
+void BatchQueue::ForgetLengths(const Place& place) {
+  without_outcome_.erase(place);
+  uint64_t oldest = without_outcome_.empty()
+                        ? next_sequence_
+                        : without_outcome_.begin()->first_number;
+  for (const OpenBatch& open_batch : open_batches_) {
+    if (open_batch.items.empty()) continue;
+    oldest = std::min(oldest, open_batch.first_number);
+  }
+  unapplied_.ForgetThrough(oldest - 1);
 }
 
 void BatchQueue::ExpireProposed() {
@@ -331,9 +359,9 @@ void BatchQueue::ExpireProposed() {
   while (next_answer() <= now) {
     const auto first = proposed_.begin();
     const Batch batch = std::move(first->second);
-    overdue_.emplace(
-        first->first,
-        Overdue{batch.payload.size(), batch.result_bytes, batch.growth_bytes});
+    overdue_.emplace(first->first,
+                     Overdue{batch.place(), batch.payload.size(),
+                             batch.result_bytes, batch.growth_bytes});
     proposed_.erase(first);
     RecordAnswered(batch, Outcome::kUnknown, /*undecided=*/true);
     ++counters_.proposals_unknown;
@@ -363,8 +391,9 @@ void BatchQueue::RecordAnswered(const Batch& batch, Outcome outcome,
 }
 
 void BatchQueue::OnDone(Batch batch, const raft::ProposeResult& result) {
-  EndFlight({batch.payload.size(), batch.result_bytes,
+  EndFlight({batch.place(), batch.payload.size(), batch.result_bytes,
              std::exchange(batch.growth_bytes, 0)});
+  if (result.outcome != Outcome::kNotExecuted) ForgetLengths(batch.place());
   // With the leadership a proposal of this node is decided: the next leader's
   // first entry follows it, or it has no effect.
   RecordAnswered(batch, result.outcome, batch.forwarded);
@@ -507,9 +536,8 @@ void BatchQueue::ExpireWaiting() {
     // While a leader executes proposals nothing expires: the batch waits for
     // room.
     if (Submittable() && !leadership_.pausing() && !stuck()) break;
-    const Batch batch = PopWaiting();
-    counters_.leader_wait_expired += batch.items.size();
-    FailBatch(batch, RequestFailure::Kind::kNoLeader, absl::OkStatus());
+    counters_.leader_wait_expired += waiting_.front().items.size();
+    FailWaiting(RequestFailure::Kind::kNoLeader, absl::OkStatus());
   }
 }
 

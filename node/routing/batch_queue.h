@@ -7,6 +7,7 @@
 #ifndef QUORATE_NODE_ROUTING_BATCH_QUEUE_H_
 #define QUORATE_NODE_ROUTING_BATCH_QUEUE_H_
 
+#include <compare>
 #include <cstddef>
 #include <cstdint>
 #include <optional>
@@ -14,6 +15,7 @@
 #include <vector>
 
 #include "absl/container/btree_map.h"
+#include "absl/container/btree_set.h"
 #include "absl/functional/any_invocable.h"
 #include "absl/status/status.h"
 #include "absl/types/span.h"
@@ -104,18 +106,29 @@ class BatchQueue {
     bool write;
     uint32_t bytes;         // Encoded size.
     uint32_t result_bytes;  // Upper bound of the result's size.
-    // A transaction that copies more values than limits.transaction_bytes.
-    bool too_large = false;
   };
   // A command that is about to be added.
   struct Arrival {
     size_t encoded_bytes = 0;
     size_t result_bytes = 0;
-    uint64_t work = 0;  // kv::WorkOf.
+    uint64_t work = 0;    // kv::WorkOf.
+    uint64_t number = 0;  // In unapplied_.
+  };
+  // Places a batch among those without an outcome. Its commands have the
+  // numbers from `first_number` to `sequence` in unapplied_.
+  struct Place {
+    uint64_t first_number;
+    uint64_t sequence;
+    auto operator<=>(const Place&) const = default;
   };
   // The commands of one entry.
   struct Batch {
     uint64_t sequence = 0;
+    uint64_t first_number = 0;
+    // One transaction, which by the estimate copies more values than
+    // limits.transaction_bytes. It waits until all batches before it have an
+    // outcome, so that the leader decides by values that are no longer changed.
+    bool maybe_large = false;
     Buffer payload;
     size_t result_bytes = 0;
     // Reserved in the memory of the node while the batch is proposed.
@@ -126,9 +139,12 @@ class BatchQueue {
     bool refused = false;  // It was submitted and refused.
     bool forwarded = false;
     MonoTime answer_by;  // Set when this node proposes the batch.
+
+    Place place() const { return {first_number, sequence}; }
   };
   // The part of a batch that outlives its answer.
   struct Overdue {
+    Place place;
     size_t payload_bytes;
     size_t result_bytes;
     uint64_t growth_bytes;
@@ -138,6 +154,8 @@ class BatchQueue {
   // requests is closed first.
   struct OpenBatch {
     uint64_t number = 1;  // Counts the batches that were collected here.
+    uint64_t first_number = 0;
+    bool maybe_large = false;
     kv::BatchBuilder builder;
     size_t result_bytes = 0;
     uint64_t work = 0;
@@ -163,12 +181,14 @@ class BatchQueue {
   OpenBatch& OpenBatchFor(const RoutedRequest& request, const Arrival& arrival);
   // The bytes of values that a command of `encoded_bytes` copies once the
   // commands of this node before it are applied. Without a replica each value
-  // counts as the largest.
+  // that they do not write counts as the largest.
   uint64_t ValueBytesOf(const kv::CommandSpec& spec, size_t encoded_bytes);
   void CountItem(OpenBatch& open_batch, const Item& item);
   void CloseOpenBatch(bool redirect);
   Submission SubmitOwn();
   Batch PopWaiting();
+  // Fails the first waiting batch.
+  void FailWaiting(RequestFailure::Kind kind, const absl::Status& why);
   RetryDecision DecideRetry(const Batch& batch);
   void Submit(Batch batch);
   // Refuses commands for which the node has no memory, and transactions that
@@ -181,6 +201,8 @@ class BatchQueue {
   void OnDone(Batch batch, const raft::ProposeResult& result);
   // Gives back what a submitted batch takes.
   void EndFlight(const Overdue& taken);
+  // The batch has an outcome, so its commands no longer count.
+  void ForgetLengths(const Place& place);
   void Deliver(const Batch& batch, const Buffer& results);
   // Gives a command that the group refused, as it does not own the slot, to
   // parts_.refused. Returns false if the refusal has to be answered.
@@ -203,9 +225,11 @@ class BatchQueue {
   QueueCounters& counters_;
   absl::AnyInvocable<void()> wake_;
   OpenBatch open_batches_[2];  // By RoutedRequest::redirect.
-  // The lengths of values that this node's commands in flight make.
+  // The lengths of values that this node's commands in flight make. A command
+  // has the number of the next batch at the time when it is added.
   kv::WorkEstimate unapplied_;
-  Fifo<Batch> waiting_;  // In ascending order of sequence.
+  absl::btree_set<Place> without_outcome_;  // Open batches are not in it.
+  Fifo<Batch> waiting_;                     // In ascending order of sequence.
   size_t waiting_requests_ = 0;
   size_t waiting_bytes_ = 0;  // Bytes of the payloads in waiting_.
   uint64_t next_sequence_ = 1;

@@ -50,6 +50,8 @@ class EntriesInFlight {
     result_bytes_ -= result_bytes;
   }
 
+  bool empty() const { return count_ == 0; }
+
   void RecordExecuted(MonoTime now) { executed_at_ = now; }
   // The time at which an entry was executed last; Min(): never.
   MonoTime executed_at() const { return executed_at_; }

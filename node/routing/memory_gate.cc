@@ -83,12 +83,14 @@ std::vector<bool> LargeTransactions(const Buffer& payload,
                                     uint64_t bytes_max) {
   std::vector<bool> large;
   if (store == nullptr) return large;
+  kv::WorkEstimate estimate;
   kv::CommandReader reader(payload.view());
   kv::CommandView command;
   while (reader.ok() && !reader.done()) {
     const size_t at = reader.position();
     if (!reader.Next(&command) || command.op != kv::Op::kAtomic) continue;
-    const uint64_t bytes = kv::WorkEstimate().AddValueBytes(
+    estimate.Clear();
+    const uint64_t bytes = estimate.AddValueBytes(
         command, [store](Slot slot, std::string_view key) {
           return store->ValueBytes(slot, key);
         });

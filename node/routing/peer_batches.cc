@@ -31,6 +31,13 @@ Submission PeerBatches::Submit() {
   if (allowed && !in_flight_.HasRoom(bytes, /*result_bytes=*/0)) {
     return Submission::kNoRoom;
   }
+  std::vector<bool> too_large;
+  if (allowed) {
+    too_large = LargeTransactions(waiting_.front().payload, leadership_.store(),
+                                  parts_.config.limits.transaction_bytes);
+  }
+  // The entries before it may make its values shorter.
+  if (!too_large.empty() && !in_flight_.empty()) return Submission::kNoRoom;
   PeerBatch batch = std::move(waiting_.front());
   waiting_.pop_front();
   if (!allowed) {
@@ -41,9 +48,6 @@ Submission PeerBatches::Submit() {
   in_flight_.Begin(bytes, /*result_bytes=*/0);
   // If every command is refused, an empty entry still shows that the earlier
   // batches of the other node are settled.
-  const std::vector<bool> too_large =
-      LargeTransactions(batch.payload, leadership_.store(),
-                        parts_.config.limits.transaction_bytes);
   GatedBatch gated = PassMemoryGate(std::move(batch.payload), parts_.memory,
                                     leadership_.store(), too_large);
   parts_.host.Propose(
