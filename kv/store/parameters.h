@@ -6,6 +6,7 @@
 #ifndef QUORATE_KV_STORE_PARAMETERS_H_
 #define QUORATE_KV_STORE_PARAMETERS_H_
 
+#include <cstddef>
 #include <cstdint>
 #include <string_view>
 #include <vector>
@@ -16,6 +17,7 @@
 #include "kv/command/rules.h"
 #include "kv/store/ownership.h"
 #include "kv/store/store.h"
+#include "raft/core/configuration.h"
 #include "raft/core/types.h"
 #include "shardctrl/partition.h"
 
@@ -23,6 +25,13 @@ namespace quorate::kv {
 
 // That of every slot when its group is founded.
 inline constexpr SlotEpoch kFoundingEpoch{1};
+// The bytes of parameters with rules and epochs, without their runs, and those
+// of each run.
+inline constexpr size_t kParametersFrameBytes = 56;
+inline constexpr size_t kRunBytes = 12;
+// So many runs always fit into the parameters of a group.
+inline constexpr size_t kOwnedRunsMax =
+    (raft::kParametersBytesMax - kParametersFrameBytes) / kRunBytes;
 // raft::Configuration::machine_kind of groups of a key-value store: "QKVS".
 inline constexpr uint32_t kStoreKind = 0x53564b51;
 

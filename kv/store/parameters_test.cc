@@ -6,6 +6,7 @@
 
 #include "absl/strings/escaping.h"
 #include "gtest/gtest.h"
+#include "raft/core/configuration.h"
 #include "rapidcheck/gtest.h"
 
 namespace quorate::kv {
@@ -144,6 +145,18 @@ std::string Golden(const std::string& version) {
   std::string golden;
   std::getline(file, golden);
   return golden;
+}
+
+TEST(Parameters, MostRuns_FitIntoAConfiguration) {
+  Parameters parameters{.rules = {.sessions = {.keys_per_slot_max = 1}}};
+  for (size_t i = 0; i < kOwnedRunsMax; ++i) {
+    const Slot slot(static_cast<uint16_t>(2 * i));
+    parameters.owned.push_back({slot, slot, kFoundingEpoch});
+  }
+  const size_t bytes = Encoded(parameters).size();
+  EXPECT_LE(bytes, raft::kParametersBytesMax);
+  EXPECT_EQ(bytes, kParametersFrameBytes + kOwnedRunsMax * kRunBytes);
+  EXPECT_GT(bytes + kRunBytes, raft::kParametersBytesMax);
 }
 
 TEST(Parameters, Bytes_AreThoseOfTheGoldenFiles) {

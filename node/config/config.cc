@@ -7,10 +7,12 @@
 #include <string>
 #include <tuple>
 #include <utility>
+#include <vector>
 
 #include "env/check.h"
 #include "env/host_port.h"
 #include "kv/command/command.h"
+#include "kv/store/parameters.h"
 #include "node/base/text.h"
 #include "shardctrl/planner.h"
 
@@ -158,6 +160,28 @@ MaybeProblem CheckNodes(const Config& config) {
   return std::nullopt;
 }
 
+// Neighbours are one range.
+size_t CountRanges(const std::vector<std::pair<uint16_t, uint16_t>>& slots) {
+  size_t count = 0;
+  for (size_t i = 0; i < slots.size(); ++i) {
+    if (i == 0 || slots[i].first != slots[i - 1].second + 1) ++count;
+  }
+  return count;
+}
+
+// The parameters of a group name its ranges, and are stored by its replicas.
+MaybeProblem CheckRangeCounts(const Config& config) {
+  for (const ShardConfig& shard : config.shards) {
+    const size_t ranges = CountRanges(shard.slots);
+    if (ranges <= kv::kOwnedRunsMax) continue;
+    return Problem{"shards[].slots",
+                   Concat("expected at most ", kv::kOwnedRunsMax,
+                          " ranges that do not touch in shard '", shard.name,
+                          "', found ", ranges)};
+  }
+  return std::nullopt;
+}
+
 MaybeProblem CheckShards(const Config& config) {
   // The last slot of each range so far, by its first slot.
   std::map<uint32_t, uint32_t> taken;
@@ -214,7 +238,7 @@ MaybeProblem CheckShards(const Config& config) {
                           "slot ",
                           next)};
   }
-  return std::nullopt;
+  return CheckRangeCounts(config);
 }
 
 MaybeProblem CheckTimings(const Config& config) {
