@@ -18,6 +18,22 @@ std::string_view WithoutGroup(std::string_view message, GroupId group) {
   return message;
 }
 
+// Appends the line of a group for which this node only passes requests on, if
+// none can be served now. Clients still reach the other groups by this node,
+// and no other node is better, so the line does not count.
+void AppendGroupElsewhere(const LiveView& view, const GroupQueue& queue,
+                          std::string* lines) {
+  if (queue.leadership().kind != Leadership::Kind::kUnknown) return;
+  const GroupId group = queue.group();
+  const absl::Status cut_off = view.CutOff(group);
+  Append(lines, "[ ]group ", group, " (no replica here) ");
+  if (cut_off.ok()) {
+    Append(lines, "has no leader\n");
+  } else {
+    Append(lines, "is cut off: ", WithoutGroup(Message(cut_off), group), "\n");
+  }
+}
+
 // Appends why a replica is fenced or stopped, unless the line of the log gives
 // this reason already.
 void AppendReplicaWhy(const absl::Status& status, const absl::Status& log,
@@ -36,7 +52,10 @@ ReadyPage MakeReadyPage(const Context& context, bool verbose) {
                              log.ok() ? "ok" : Message(log), "\n");
   const LiveView& view = context.router.view();
   for (const auto& queue : context.router.queues()) {
-    if (!queue->placed()) continue;
+    if (!queue->placed()) {
+      AppendGroupElsewhere(view, *queue, &lines);
+      continue;
+    }
     const absl::Status status = view.OwnStatus(queue->group());
     const bool led = queue->leadership().kind != Leadership::Kind::kUnknown;
     ready = ready && status.ok() && led;

@@ -15,8 +15,9 @@ struct ReadyPage {
 };
 
 // A node is ready if the log works, and if every replica of the node works and
-// has a leader. Other nodes are listed but do not count. `verbose` lists the
-// parts of a node that is ready as well.
+// has a leader. Other nodes are listed but do not count, and neither do groups
+// that have no replica here. `verbose` lists the parts of a node that is ready
+// as well.
 ReadyPage MakeReadyPage(const Context& context, bool verbose);
 
 }  // namespace quorate::node

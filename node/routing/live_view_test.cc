@@ -271,6 +271,41 @@ TEST_F(LiveViewTest, FailedDisk_OfTheOnlyReplica_IsRefusedAtOnce) {
             std::string::npos);
 }
 
+// All nodes that only pass its requests on would leave a load balancer at once,
+// with the groups that they serve.
+TEST_F(LiveViewTest, DeadGroupElsewhere_ShowsAndLeavesTheNodeReady) {
+  Make({.nodes = 4, .adjust = [](Config& config) {
+          config.shards = {{.group = GroupId(1),
+                            .name = "g1",
+                            .slots = {{0, 8191}},
+                            .replicas = {NodeId(1), NodeId(2), NodeId(3)}},
+                           {.group = GroupId(2),
+                            .name = "g2",
+                            .slots = {{8192, 16383}},
+                            .replicas = {NodeId(4)}}};
+        }});
+  const std::string line = "[ ]group 1 (no replica here) has no leader\n";
+  EXPECT_EQ(AskHttp(3, "/readyz?verbose").find("group 1"), std::string::npos);
+  cluster().Crash(0, sim::CrashKind::kMachine);
+  cluster().Crash(1, sim::CrashKind::kMachine);
+  cluster().world().RunFor(Seconds(10));
+  EXPECT_NE(Ask(3, {"CLUSTER", "INFO"}).find("cluster_state:fail\r\n"),
+            std::string::npos);
+  std::string ready = AskHttp(3, "/readyz");
+  EXPECT_TRUE(ready.starts_with("HTTP/1.1 200 ")) << ready;
+  EXPECT_TRUE(ready.ends_with("\r\n\r\nok\n")) << ready;
+  ready = AskHttp(3, "/readyz?verbose");
+  EXPECT_TRUE(ready.starts_with("HTTP/1.1 200 ")) << ready;
+  EXPECT_NE(ready.find(line), std::string::npos) << ready;
+  EXPECT_NE(ready.find("[+]group 2 ok\n"), std::string::npos) << ready;
+  // A replica of the group is not ready without a leader.
+  ready = AskHttp(2, "/readyz");
+  EXPECT_TRUE(ready.starts_with("HTTP/1.1 503 ")) << ready;
+  cluster().Restart(0);
+  cluster().world().RunFor(Seconds(10));
+  EXPECT_EQ(AskHttp(3, "/readyz?verbose").find(line), std::string::npos);
+}
+
 TEST_F(LiveViewTest, DeadNode_ShowsUntilItIsBack) {
   Make({.nodes = 3});
   const size_t dead = (cluster().LeaderOf(GroupId(1)) + 1) % 3;
