@@ -60,6 +60,11 @@ raft::HostOptions MakeHostOptions(const Config& config,
   options.bootstrap = config.bootstrap;
   options.plan = MakeBootstrapPlan(map, config.rules);
   options.founding_level = raft::Level(KnownRules(config));
+  if (KnownRules(config) < kv::kRulesVersion) {
+    options.halted_advice = Concat(
+        "raise or remove raft.level_max, which is ", config.raft.level_max,
+        " here. If the replica still halts, start the newer program");
+  }
   for (const NodeConfig& node : config.nodes) {
     if (node.id != config.node) options.peers.push_back({node.id, node.peer});
   }

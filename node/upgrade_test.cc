@@ -62,6 +62,9 @@ class UpgradeTest : public ::testing::Test {
     EXPECT_NE(ready.find("[-]group 1 is halted: from entry "),
               std::string::npos)
         << ready;
+    EXPECT_NE(ready.find("remove raft.level_max, which is 2"),
+              std::string::npos)
+        << ready;
     const std::string metrics = Page(halted, "/metrics");
     for (const std::string_view sample :
          {"quorate_replica_halted{group=\"1\"} 1\n",

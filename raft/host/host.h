@@ -53,6 +53,8 @@ struct HostOptions {
   // (StateMachine::WorkOf) in one step of a turn. Those of one group are
   // limited by core.apply_bytes_max, too. Others wait for the next turn.
   uint64_t turn_apply_work_max = 64 << 10;
+  // Tells the operator how a halted replica goes on.
+  std::string halted_advice = "start the newer program";
   // A replica takes a snapshot when its entries since the last one exceed this
   // size; 0: never. The size grows with the last snapshot, up to the maximum,
   // and a draw varies it (snapshot_threshold.h).

@@ -736,7 +736,8 @@ void Replica::OnHalted(Index index) {
   halted_ = absl::FailedPreconditionError(absl::StrCat(
       "group ", key_.group.value(), ": from entry ", index.value(),
       " on, the log is of a newer program than this one. The replica votes and "
-      "keeps its log, but applies no more: start the newer program"));
+      "keeps its log, but applies no more: ",
+      services_.options.halted_advice));
   services_.env.tracer.Log(env::Severity::kError,
                            absl::StrCat("raft: ", halted_.message()));
 }

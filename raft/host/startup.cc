@@ -1,6 +1,7 @@
 #include "raft/host/startup.h"
 
 #include <algorithm>
+#include <string>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -15,6 +16,16 @@ namespace {
 bool IsBlank(const RecoveredGroup& group) {
   return group.fenced.ok() && group.hard_state == HardState() &&
          group.log_start == LogStart() && group.entries.empty();
+}
+
+// The message without the words that name the group and its state.
+std::string WithoutGroup(const absl::Status& failure, GroupId group) {
+  std::string message(failure.message());
+  const std::string name = absl::StrCat("group ", group.value());
+  for (const std::string& words : {name + " is fenced: ", name + ": "}) {
+    if (message.starts_with(words)) return message.substr(words.size());
+  }
+  return message;
 }
 
 }  // namespace
@@ -382,9 +393,10 @@ void Startup::LogFailure(const OpenedGroup& group) const {
   } else {
     env_.tracer.Sometimes("raft.replica_fenced");
   }
-  env_.tracer.Log(env::Severity::kError,
-                  absl::StrCat("raft: group ", group.key.group.value(), " is ",
-                               state, ": ", group.failure.ToString()));
+  env_.tracer.Log(
+      env::Severity::kError,
+      absl::StrCat("raft: group ", group.key.group.value(), " is ", state, ": ",
+                   WithoutGroup(group.failure, group.key.group)));
 }
 
 // The replicas are durable: the record may follow.

@@ -224,9 +224,25 @@ TEST_F(StartupTest, SnapshotOfAGroupThatADamagedLogLacks_FencesItsGroup) {
     damaged = h_.world().FlipDiskBit(h_.test().machine(), name, at - 100, 3);
   }
   ASSERT_TRUE(damaged);
+  std::vector<std::string> lines;
+  h_.world().SetLogSink(
+      env::Severity::kError,
+      [&](sim::SimTime, sim::MachineId, env::Severity, std::string_view line) {
+        if (line.starts_with("raft: group 1 is ")) {
+          lines.emplace_back(line);
+        }
+      });
   for (const absl::Status& group : Start()) {
     EXPECT_TRUE(absl::IsDataLoss(group)) << group;
   }
+  h_.world().SetLogSink(env::Severity::kError, nullptr);
+  // The line names the group and its state once.
+  ASSERT_EQ(lines.size(), 1u);
+  const std::string prefix = "raft: group 1 is fenced: ";
+  EXPECT_TRUE(lines[0].starts_with(prefix)) << lines[0];
+  EXPECT_EQ(lines[0].find("group 1", prefix.size()), std::string::npos)
+      << lines[0];
+  EXPECT_EQ(lines[0].find("DATA_LOSS"), std::string::npos) << lines[0];
 }
 
 TEST_F(StartupTest, SnapshotOfAnotherTermThanTheLogStart_FencesItsGroup) {
