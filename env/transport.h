@@ -31,8 +31,9 @@ enum class Lane : uint8_t {
 };
 inline constexpr size_t kLanes = 3;
 
-// The version of the peer protocol: handshake, messages and the rules by which
-// replicas apply entries. Nodes of different versions refuse each other.
+// The version of the peer protocol: handshake and messages. Nodes of different
+// versions refuse each other. The rules by which replicas apply entries have
+// levels instead (raft::Configuration::level).
 inline constexpr uint32_t kPeerProtocolVersion = 18;
 
 // One start of the program of a store.
