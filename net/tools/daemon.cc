@@ -140,7 +140,11 @@ class Daemon {
 
 // A failed start removes everything that it created on disk.
 int RunNode(node::Config config, const DaemonOptions& options) {
-  const std::string lowered = FitConnections(RaiseDescriptorLimit(), &config);
+  const absl::StatusOr<std::string> lowered =
+      FitConnections(RaiseDescriptorLimit(), &config);
+  if (!lowered.ok()) {
+    return PrintError(std::string(lowered.status().message()), kExitFailed);
+  }
   const StartTraces traces(config.data_dir);
   if (!traces.was_store()) {
     // Checked before a store is created. An existing store is opened first: if
@@ -163,8 +167,8 @@ int RunNode(node::Config config, const DaemonOptions& options) {
     traces.Remove();
     return PrintError(std::string(real.status().message()), kExitFailed);
   }
-  if (!lowered.empty()) {
-    (*real)->tracer().Log(env::Severity::kWarning, lowered);
+  if (!lowered->empty()) {
+    (*real)->tracer().Log(env::Severity::kWarning, *lowered);
   }
   Daemon daemon(**real, std::move(config));
   const int exit_status = daemon.Run();

@@ -2,9 +2,9 @@
 
 #include <sys/resource.h>
 
-#include <algorithm>
 #include <limits>
 
+#include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
 #include "raft/transport/transport.h"
 
@@ -33,19 +33,28 @@ uint64_t RaiseDescriptorLimit() {
   return setrlimit(RLIMIT_NOFILE, &limit) == 0 ? limit.rlim_max : before;
 }
 
-std::string FitConnections(uint64_t limit, node::Config* config) {
+absl::StatusOr<std::string> FitConnections(uint64_t limit,
+                                           node::Config* config) {
+  const uint64_t groups = config->shards.size();
   const uint64_t own = kReserve + raft::kPendingHandshakesMax +
-                       kPerNode * config->nodes.size() +
-                       kPerGroup * config->shards.size() +
+                       kPerNode * config->nodes.size() + kPerGroup * groups +
                        kProtocols * config->bounds.refused_connections;
+  const std::string allowed =
+      absl::StrCat("the system allows this process ", limit, " open files. ");
+  if (limit < own + kProtocols) {
+    return absl::FailedPreconditionError(absl::StrCat(
+        allowed, "The node needs at least ", own + kProtocols, ": ", kPerGroup,
+        " for each of its groups (", groups, "), and ",
+        own + kProtocols - kPerGroup * groups,
+        " more. Raise the limit (ulimit -n, LimitNOFILE in a unit of systemd), "
+        "or found the cluster with fewer groups"));
+  }
   const uint64_t wanted = config->limits.connections;
-  if (limit >= own && (limit - own) / kProtocols >= wanted) return "";
-  const uint64_t possible =
-      std::max<uint64_t>(1, limit > own ? (limit - own) / kProtocols : 1);
+  const uint64_t possible = (limit - own) / kProtocols;
+  if (possible >= wanted) return "";
   config->limits.connections = possible;
   return absl::StrCat(
-      "the system allows this process ", limit,
-      " open files. limits.connections = ", wanted, " needs ",
+      allowed, "limits.connections = ", wanted, " needs ",
       kProtocols * wanted + own, " (", kProtocols, " protocols, and ", own,
       " for the node itself), so it is lowered to ", possible,
       ". Raise the limit (ulimit -n, LimitNOFILE in a unit of systemd), or "

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <string>
 
+#include "absl/status/statusor.h"
 #include "node/config/config.h"
 
 namespace quorate::net {
@@ -16,8 +17,10 @@ uint64_t RaiseDescriptorLimit();
 
 // Lowers limits.connections if the clients of both protocols and the node's own
 // files and links need more than `limit` open files. Returns the message for
-// the operator, or an empty string if the limit suffices.
-std::string FitConnections(uint64_t limit, node::Config* config);
+// the operator, or an empty string if the limit suffices. The error is
+// kFailedPrecondition if not even one client of each protocol would fit.
+absl::StatusOr<std::string> FitConnections(uint64_t limit,
+                                           node::Config* config);
 
 }  // namespace quorate::net
 

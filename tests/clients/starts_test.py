@@ -387,6 +387,18 @@ class FewDescriptorsTest(Cleaned):
         self.assertIn('the system allows this process 450 open files. limits.connections = 10000 needs', log)
         self.assertIn(f'lowered to {taken}. ', log)
 
+    def test_FewerThanTheNodeNeeds_TheStartIsRefused(self):
+
+        def few():
+            die_with_parent()
+            resource.setrlimit(resource.RLIMIT_NOFILE, (300, 300))
+
+        nodes = self.nodes()
+        status, text = nodes.fail(nodes.config(1), '--bootstrap', preexec_fn=few)
+        self.assertEqual(1, status)
+        self.assertIn('the system allows this process 300 open files. The node needs at least ', text)
+        self.assertFalse(os.path.exists(nodes.data(1)))
+
 
 class QuickstartTest(unittest.TestCase):
 
