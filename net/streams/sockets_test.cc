@@ -20,6 +20,10 @@
 namespace quorate::net {
 namespace {
 
+int PortOf(const std::string& address) {
+  return std::stoi(address.substr(address.rfind(':') + 1));
+}
+
 // One end of a stream and the events it received.
 class End final : public env::Connection::Observer {
  public:
@@ -81,9 +85,8 @@ class SocketsTest : public testing::Test {
     sockaddr_in address = {};
     address.sin_family = AF_INET;
     address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    const std::string bound = listener_->address();
-    address.sin_port = htons(
-        static_cast<uint16_t>(std::stoi(bound.substr(bound.rfind(':') + 1))));
+    address.sin_port =
+        htons(static_cast<uint16_t>(PortOf(listener_->address())));
     EXPECT_EQ(
         connect(client, reinterpret_cast<sockaddr*>(&address), sizeof(address)),
         0);
@@ -157,13 +160,13 @@ TEST_F(SocketsTest, PeerThatNeverReads_IsClosedAfterAWhile) {
   close(client);
 }
 
-// The socket of this process that is connected to `address`; -1: none is.
-int SocketTo(const sockaddr_in& address) {
+// The socket of this process that is connected to `port`; -1: none is.
+int SocketTo(int port) {
   for (int fd = 0; fd < 1024; ++fd) {
     sockaddr_in peer = {};
     socklen_t size = sizeof(peer);
     if (getpeername(fd, reinterpret_cast<sockaddr*>(&peer), &size) == 0 &&
-        peer.sin_port == address.sin_port) {
+        ntohs(peer.sin_port) == port) {
       return fd;
     }
   }
@@ -178,34 +181,50 @@ int OptionOf(int fd, int level, int option) {
 }
 
 // A firewall may forget an idle connection, or the peer's machine may be gone.
-// The kernel's probes end the stream before anything is sent on it.
-TEST_F(SocketsTest, DialledSocket_IsProbedWhileItIsIdle) {
-  const OwnedFd listening(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
-  sockaddr_in address = {};
-  address.sin_family = AF_INET;
-  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  socklen_t size = sizeof(address);
-  auto* const at = reinterpret_cast<sockaddr*>(&address);
-  ASSERT_EQ(bind(listening.get(), at, size), 0);
-  ASSERT_EQ(listen(listening.get(), 1), 0);
-  ASSERT_EQ(getsockname(listening.get(), at, &size), 0);
+// The kernel's probes end the stream before anything is sent on it. Sent bytes
+// end it if they stay unacknowledged. A small message never waits for the
+// acknowledgement of the one before.
+TEST_F(SocketsTest, EachSide_HasItsOptions) {
   SocketOptions options;
+  options.user_timeout_dialed = Seconds(4);
+  options.user_timeout_accepted = Seconds(50);
   options.keep_alive_dialed = Seconds(6);
+  options.keep_alive = Seconds(90);
   Sockets sockets(loop_, tracer_, options);
+  std::unique_ptr<End> server;
+  listener_ = *sockets.Listen(
+      "127.0.0.1:0", [&](std::unique_ptr<env::Connection> connection) {
+        server = std::make_unique<End>(std::move(connection));
+      });
   std::unique_ptr<End> client;
   const env::Pending dial = sockets.Connect(
-      "127.0.0.1:" + std::to_string(ntohs(address.sin_port)),
+      listener_->address(),
       [&](absl::StatusOr<std::unique_ptr<env::Connection>> connection) {
         ASSERT_TRUE(connection.ok()) << connection.status();
         client = std::make_unique<End>(*std::move(connection));
       });
-  RunUntil(loop_, [&] { return client != nullptr; });
-  const int fd = SocketTo(address);
-  ASSERT_GE(fd, 0);
-  EXPECT_EQ(OptionOf(fd, SOL_SOCKET, SO_KEEPALIVE), 1);
-  EXPECT_EQ(OptionOf(fd, IPPROTO_TCP, TCP_KEEPIDLE), 6);
-  EXPECT_EQ(OptionOf(fd, IPPROTO_TCP, TCP_KEEPINTVL), 2);
-  EXPECT_EQ(OptionOf(fd, IPPROTO_TCP, TCP_KEEPCNT), 3);
+  RunUntil(loop_, [&] { return client != nullptr && server != nullptr; });
+  const int dialed = SocketTo(PortOf(listener_->address()));
+  const int accepted = SocketTo(PortOf(server->connection->peer_address()));
+  ASSERT_GE(dialed, 0);
+  ASSERT_GE(accepted, 0);
+  struct Row {
+    int level;
+    int option;
+    int dialed;
+    int accepted;
+  };
+  for (const Row& row : {Row{IPPROTO_TCP, TCP_NODELAY, 1, 1},
+                         Row{IPPROTO_TCP, TCP_USER_TIMEOUT, 4000, 50'000},
+                         Row{SOL_SOCKET, SO_KEEPALIVE, 1, 1},
+                         Row{IPPROTO_TCP, TCP_KEEPIDLE, 6, 90},
+                         Row{IPPROTO_TCP, TCP_KEEPINTVL, 2, 30},
+                         Row{IPPROTO_TCP, TCP_KEEPCNT, 3, 3}}) {
+    EXPECT_EQ(OptionOf(dialed, row.level, row.option), row.dialed)
+        << row.option;
+    EXPECT_EQ(OptionOf(accepted, row.level, row.option), row.accepted)
+        << row.option;
+  }
 }
 
 TEST_F(SocketsTest, BytesOnManyStreams_AreReadOverSeveralTurns) {
@@ -454,6 +473,34 @@ TEST_F(SocketsTest, PeerResets_TheStreamIsClosedOnce) {
   EXPECT_TRUE(absl::IsUnavailable(*pair.server->closed));
   pair.server->Write("into the void");
   loop_.RunTurn(Milliseconds(1));
+}
+
+// Such a stream waits in the poller's queue to go on. Streams to other nodes
+// have a queue of their own.
+TEST_F(SocketsTest, StreamThatClosesWithMoreToSend_MakesNoFurtherCall) {
+  const std::string much(4 * StreamPoller::kTurnSentBytes, 'x');
+  for (const bool dialed : {true, false}) {
+    SCOPED_TRACE(dialed);
+    Pair reset = Connect();
+    Pair destroyed = Connect();
+    End& writer = dialed ? *reset.client : *reset.server;
+    End& reader = dialed ? *reset.server : *reset.client;
+    // Its peer resets it.
+    writer.connection->PauseReads();
+    reader.connection->PauseReads();
+    writer.Write(much);
+    loop_.RunTurn(Milliseconds(1));
+    ASSERT_LT(writer.connection->unsent_bytes(), much.size());
+    reader.connection.reset();
+    RunUntil(loop_, [&] { return writer.closed.has_value(); });
+    End& gone = dialed ? *destroyed.client : *destroyed.server;
+    gone.Write(much);
+    gone.connection.reset();
+    for (int turn = 0; turn < 5; ++turn) loop_.RunTurn(Milliseconds(1));
+    EXPECT_EQ(writer.drained, 0);
+    EXPECT_EQ(gone.drained, 0);
+    EXPECT_FALSE(gone.closed.has_value());
+  }
 }
 
 // Nothing else would show that the peer is gone: there is nothing to write.
