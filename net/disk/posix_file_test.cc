@@ -277,10 +277,31 @@ TEST_F(PosixFileTest, FileThatCannotBeAskedAbout_IsNotLeftOutOfTheList) {
   EXPECT_EQ(*files, (std::vector<std::string>{"a", "c"}));
 }
 
-// Such an error passes, and says nothing about the file.
-TEST(FileErrorTest, LackOfDescriptorsOrMemory_IsNoErrorOfTheDevice) {
-  for (const int error : {EMFILE, ENFILE, ENOMEM}) {
-    EXPECT_TRUE(absl::IsResourceExhausted(FileError(error, "opening", "f")));
+// The log makes room after a lack of it, and tries again. Such an error says
+// nothing about the file.
+TEST(FileErrorTest, ErrorsThatARemedyFollows_HaveCodesOfTheirOwn) {
+  struct Row {
+    int error;
+    absl::StatusCode code;
+  };
+  constexpr Row kRows[] = {
+      // The disk, a quota, the longest file that the process may make.
+      {ENOSPC, absl::StatusCode::kResourceExhausted},
+      {EDQUOT, absl::StatusCode::kResourceExhausted},
+      {EFBIG, absl::StatusCode::kResourceExhausted},
+      // Descriptors of the process and of the system, and memory.
+      {EMFILE, absl::StatusCode::kResourceExhausted},
+      {ENFILE, absl::StatusCode::kResourceExhausted},
+      {ENOMEM, absl::StatusCode::kResourceExhausted},
+      {ENOENT, absl::StatusCode::kNotFound},
+      {EEXIST, absl::StatusCode::kAlreadyExists},
+      {EACCES, absl::StatusCode::kPermissionDenied},
+      {EPERM, absl::StatusCode::kPermissionDenied},
+      {EROFS, absl::StatusCode::kPermissionDenied},
+      {EIO, absl::StatusCode::kUnavailable},
+      {EINVAL, absl::StatusCode::kUnavailable}};
+  for (const auto& [error, code] : kRows) {
+    EXPECT_EQ(FileError(error, "writing", "f").code(), code) << error;
   }
   EXPECT_TRUE(absl::IsDataLoss(FileError(EIO, "reading", "f")));
 }
