@@ -218,6 +218,23 @@ TEST_F(MembershipTest, VoterThatLacksEntries_Refuses) {
   }
 }
 
+// The leader knows the sizes of entries in memory only.
+TEST_F(MembershipTest, VoterThatLacksEntriesOfTheDisk_Refuses) {
+  Lead(With({1, 2, 3}, {4}));
+  AckAll(4);
+  for (int i = 0; i < 3; ++i) {
+    Step(Proposal{0, EntryKind::kCommands, Buffer::Copy("x")});
+  }
+  FinishWrites();
+  AckAll(2);
+  const Configuration target = With({1, 2, 3, 4});
+  Step(Evict{0});
+  ASSERT_EQ(core_->evicted(), core_->last().index);
+  EXPECT_EQ(Change(target), Reason::kVoterHasNotCaughtUp);
+  AckAll(4);
+  EXPECT_EQ(Change(target), std::nullopt);
+}
+
 TEST_F(MembershipTest, VoterThatIsSilent_Refuses) {
   Lead(With({1, 2, 3}, {4}));
   AckAll(4);
