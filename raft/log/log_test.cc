@@ -928,6 +928,43 @@ TEST_F(LogTest, QuotaIsReachedAtAStart_TheBallastIsRemoved) {
   EXPECT_EQ(Recovered().entries.size(), 2u);
 }
 
+TEST_F(LogTest, BallastOfAnotherSize_IsMadeAgain) {
+  for (const uint64_t bytes : {100 << 10, 300 << 10, 200 << 10}) {
+    h_.options().ballast_bytes = bytes;
+    ASSERT_TRUE(h_.Restart().ok());
+    h_.Run();
+    EXPECT_EQ(h_.world().DiskFileSize(h_.test().machine(), "ballast"), bytes);
+  }
+}
+
+TEST(LogBallast, CrashAtAnyOperation_IsCompleteLater) {
+  constexpr uint64_t kBytes = 3 << 20;
+  bool crashed = true;
+  uint64_t parts = 0;
+  for (uint64_t n = 1; crashed; ++n) {
+    for (const CrashKind kind : {CrashKind::kProcess, CrashKind::kMachine}) {
+      SCOPED_TRACE(n);
+      LogHarness h;
+      const auto size = [&] {
+        return h.world().DiskFileSize(h.test().machine(), "ballast");
+      };
+      auto ballast = std::make_unique<Ballast>(h.test().env(), kBytes);
+      h.world().CrashAtDiskOperation(h.test().machine(), n, kind);
+      h.Run();
+      crashed = !h.running();
+      if (crashed) {
+        parts += HasFile(h, "ballast") && size() > 0 && size() < kBytes;
+        ballast.reset();
+        h.Reboot();
+        ballast = std::make_unique<Ballast>(h.test().env(), kBytes);
+        h.Run();
+      }
+      EXPECT_EQ(size(), kBytes);
+    }
+  }
+  EXPECT_GT(parts, 1u);
+}
+
 TEST(LogBallast, ErrorAtAnyOperation_IsMadeLater) {
   constexpr uint64_t kBytes = 3 << 20;
   uint64_t n = 1;
