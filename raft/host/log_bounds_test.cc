@@ -1,10 +1,13 @@
 // Bounds of the logs of a node while snapshots and their transfers are slow.
 #include <algorithm>
 #include <functional>
+#include <map>
+#include <set>
 #include <string>
 #include <vector>
 
 #include "gtest/gtest.h"
+#include "raft/core/configuration.h"
 #include "raft/host/host.h"
 #include "raft/host/journal_cluster.h"
 
@@ -96,6 +99,71 @@ TEST_F(LogBoundsTest, HaltedReplicasOfANode_ShareABound) {
   cluster_.Replace(3, Level(2));
   EXPECT_TRUE(each(
       [&](GroupId group) { return cluster_.WaitConverged(kLines, group); }));
+}
+
+// The second follower comes when there is another snapshot. The newest one is
+// there in any case. Without the older one, the first would begin again.
+TEST_F(LogBoundsTest, TransfersOfTwoSnapshots_EachBeginOnce) {
+  cluster_.options_.plan.groups = {{.group = testing::kGroup,
+                                    .voters = {NodeId(1)},
+                                    .learners = {NodeId(2), NodeId(3)}}};
+  cluster_.options_.log_bytes_max = 64 << 10;
+  cluster_.options_.core.snapshot_chunk_bytes = 2000;
+  cluster_.options_.core.snapshot_inflight_bytes_max = 2000;
+  Start();
+  Propose(10);
+  const Core& leader = *host(1).core(testing::kGroup);
+  // The snapshots whose first bytes are read for each follower.
+  std::map<ReplicaId, std::set<Index>> begun;
+  uint64_t most_offset = 0;
+  cluster_.node(1)->observer.on_step = [&](GroupId, const Output& output) {
+    for (const SnapshotWork& work : output.snapshots) {
+      if (work.kind != SnapshotWork::Kind::kRead) continue;
+      most_offset = std::max(most_offset, work.offset);
+      if (work.offset > 0) continue;
+      begun[work.to].insert(work.snapshot.position.index);
+    }
+  };
+  const auto change = [&](const Configuration& target) {
+    bool done = false;
+    host(1).ChangeConfiguration(testing::kGroup, leader.configuration_index(),
+                                target, [&](const ProposeResult& result) {
+                                  EXPECT_EQ(result.outcome, Outcome::kDone);
+                                  done = true;
+                                });
+    ASSERT_TRUE(cluster_.world_.RunUntilTrue([&] { return done; }));
+  };
+  const Configuration both = leader.configuration();
+  const ReplicaId first = ReplicaOn(both, NodeId(2));
+  const ReplicaId second = ReplicaOn(both, NodeId(3));
+  Configuration one = both;
+  std::erase_if(one.learners, [&](const Member& learner) {
+    return learner.replica == second;
+  });
+  change(one);
+  cluster_.Crash(2, sim::CrashKind::kMachine);
+  cluster_.world_.RunFor(Seconds(5));
+  Propose(2000, 1000);
+  cluster_.Restart(2);
+  // A transfer that is still at its beginning changes to the newest snapshot.
+  ASSERT_TRUE(cluster_.world_.RunUntilTrue([&] { return most_offset > 0; }));
+  begun[first] = {leader.snapshot().position.index};
+  const Index older = leader.snapshot().position.index;
+  for (int i = 0; i < 1000 && leader.snapshot().position.index == older; ++i) {
+    Propose(1, 1000);
+  }
+  change(both);
+  ASSERT_TRUE(cluster_.world_.RunUntilTrue([&] { return begun.size() == 2; }));
+  ASSERT_EQ(cluster_.node(2)->observer.restored, 0);
+  ASSERT_TRUE(cluster_.world_.RunUntilTrue([&] {
+    return cluster_.node(2)->observer.restored > 0 &&
+           cluster_.node(3)->observer.restored > 0;
+  }));
+  cluster_.world_.RunFor(Seconds(1));
+  EXPECT_TRUE(cluster_.Converged(lines_));
+  EXPECT_EQ(begun[first], std::set<Index>{older});
+  EXPECT_EQ(begun[second].size(), 1u);
+  EXPECT_GT(*begun[second].begin(), older);
 }
 
 // A follower needs the state while writes go on.

@@ -4,6 +4,7 @@
 #include <optional>
 #include <string>
 
+#include "absl/status/status.h"
 #include "gtest/gtest.h"
 #include "raft/host/host.h"
 #include "raft/host/journal_cluster.h"
@@ -119,6 +120,50 @@ TEST(SnapshotTurnOfHosts, SnapshotsOfAllGroups_AreWrittenOneAfterAnother) {
   };
   EXPECT_TRUE(cluster.world_.RunUntilTrue(all_done));
   EXPECT_EQ(most, 1u);
+}
+
+// Else no other group of the node would have a snapshot until the next start.
+TEST(SnapshotTurnOfHosts, ReplicaThatStopsWhileItWrites_GivesTheTurnBack) {
+  constexpr GroupId kStops(1);
+  constexpr GroupId kOther(2);
+  for (const bool fenced : {false, true}) {
+    SCOPED_TRACE(fenced);
+    testing::JournalCluster cluster(3, /*snapshot_threshold_bytes=*/4'000, {});
+    cluster.options_.log.snapshot_bytes_per_second = 2'000;
+    cluster.SetGroups(2);
+    for (uint32_t n = 1; n <= 3; ++n) cluster.StartNode(n);
+    ASSERT_TRUE(cluster.WaitForLeader(kStops));
+    const uint32_t n = cluster.leader(kStops) % 3 + 1;
+    const auto propose = [&](GroupId group, int count) {
+      for (int i = 0; i < count; ++i) {
+        ASSERT_EQ(cluster.Propose(std::string(100, 'x'), group).outcome,
+                  Outcome::kDone);
+      }
+    };
+    const auto writes = [&] {
+      const auto files = cluster.world_.DiskFiles(cluster.machines_[n - 1]);
+      return std::any_of(files.begin(), files.end(), [](const auto& name) {
+        return name.find(".w") != std::string::npos;
+      });
+    };
+    for (int i = 0; i < 100 && !writes(); ++i) propose(kStops, 1);
+    ASSERT_TRUE(writes());
+    testing::JournalProgram& program = *cluster.node(n);
+    bool stopped = false;
+    if (fenced) {
+      program.observer.on_fenced = [&] { stopped = true; };
+      program.journal(kStops)->Damage();
+      propose(kStops, 8);
+    } else {
+      program.host.DropReplica(kStops,
+                               [&](const absl::Status&) { stopped = true; });
+    }
+    ASSERT_TRUE(cluster.world_.RunUntilTrue([&] { return stopped; }));
+    ASSERT_EQ(cluster.SnapshotFiles(n), 0u) << "it had written the snapshot";
+    propose(kOther, 60);
+    EXPECT_TRUE(cluster.world_.RunUntilTrue(
+        [&] { return cluster.SnapshotFiles(n) == 1; }));
+  }
 }
 
 }  // namespace
