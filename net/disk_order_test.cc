@@ -2,6 +2,7 @@
 // system calls, and each of these calls failing.
 #include <errno.h>
 
+#include <algorithm>
 #include <cstdlib>
 #include <filesystem>
 #include <map>
@@ -12,6 +13,7 @@
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "env/crc32c.h"
 #include "gtest/gtest.h"
 #include "net/real_env.h"
 #include "net/testing/disk_calls.h"
@@ -26,6 +28,18 @@ namespace {
 constexpr ClusterId kCluster(5);
 constexpr NodeId kNode(1);
 constexpr raft::GroupKey kGroup{GroupId(1), ReplicaId(1)};
+// Gets its state from a leader.
+constexpr raft::GroupKey kFollower{GroupId(2), ReplicaId(2)};
+constexpr GroupId kDropped(3);
+
+// The facts of a store that its lives were told to be durable.
+struct Acknowledged {
+  uint64_t last = 0;      // The index of the last entry of kGroup.
+  uint64_t received = 0;  // The position of the last snapshot of kFollower.
+  // Replicas of kDropped. None has an id of an earlier one.
+  uint64_t created = 0;
+  uint64_t dropped = 0;
+};
 
 // One process on a store.
 class Life {
@@ -84,67 +98,167 @@ class Life {
           });
     });
   }
-  // Returns the index of the last entry.
-  uint64_t last() {
-    const raft::RecoveredGroup& group = log_->recovered()[kGroup];
-    EXPECT_TRUE(group.fenced.ok()) << group.fenced;
-    return group.log_start.position.index.value() + group.entries.size();
+  // The store has everything that was acknowledged. Sets the index of the last
+  // entry, which may be higher.
+  void Check(Acknowledged* acknowledged) {
+    const auto start_of = [&](raft::GroupKey group) {
+      const auto& recovered = log_->recovered()[group];
+      EXPECT_TRUE(recovered.fenced.ok()) << recovered.fenced;
+      const uint64_t start = recovered.log_start.position.index.value();
+      const auto newest = snapshots_->newest().find(group);
+      EXPECT_GE(newest == snapshots_->newest().end()
+                    ? 0
+                    : newest->second.position.index.value(),
+                start);
+      return start;
+    };
+    const uint64_t last =
+        start_of(kGroup) + log_->recovered()[kGroup].entries.size();
+    EXPECT_GE(last, acknowledged->last);
+    acknowledged->last = last;
+    EXPECT_GE(start_of(kFollower), acknowledged->received);
+    EXPECT_TRUE(snapshots_->damaged().empty());
+    for (const auto& [group, recovered] : log_->recovered()) {
+      if (group.group != kDropped) continue;
+      EXPECT_GT(group.replica.value(), acknowledged->dropped);
+    }
+  }
+  // A file that could not be removed may be left.
+  bool HasDroppedFiles() const {
+    const std::vector<raft::GroupKey> groups = snapshots_->groups();
+    return std::any_of(groups.begin(), groups.end(), [](const auto& group) {
+      return group.group == kDropped;
+    });
   }
 
-  // Appends `count` entries that follow `*acknowledged`.
-  absl::Status Append(int count, uint64_t* acknowledged) {
+  // Appends `count` entries that follow `*last`.
+  absl::Status Append(raft::GroupKey group, int count, uint64_t* last) {
     for (int i = 0; i < count; ++i) {
       raft::Entry entry;
       entry.term = raft::Term(1);
-      entry.index = raft::Index(*acknowledged + 1);
+      entry.index = raft::Index(*last + 1);
       entry.payload = Buffer::Copy(std::string(9000, 'x'));
       entry.checksum = raft::EntryChecksum(entry);
       const absl::Status status = Get<absl::Status>([&](auto done) {
-        log_->Append(kGroup, nullptr, raft::Index(), {entry}, std::move(done));
+        log_->Append(group, nullptr, raft::Index(), {entry}, std::move(done));
       });
       if (!status.ok()) return status;
       RecordAcknowledgement();
-      ++*acknowledged;
+      ++*last;
     }
     return absl::OkStatus();
   }
-  absl::Status Snapshot(uint64_t index) {
-    raft::SnapshotDescriptor descriptor;
-    descriptor.position = {raft::Term(1), raft::Index(index)};
-    descriptor.configuration.voters = {
-        {kGroup.replica, kNode, StoreIncarnation(1)}};
+  absl::Status Snapshot(raft::GroupKey group, uint64_t index) {
+    const raft::SnapshotDescriptor descriptor = At(group, index);
     absl::Status status = Get<absl::Status>([&](auto done) {
-      snapshots_->Begin(kGroup, descriptor, std::move(done));
+      snapshots_->Begin(group, descriptor, std::move(done));
     });
     for (int i = 0; status.ok() && i < 4; ++i) {
       status = Get<absl::Status>([&](auto done) {
-        snapshots_->Append(kGroup, Buffer::Copy(std::string(50'000, 's')),
+        snapshots_->Append(group, Buffer::Copy(std::string(kPieceBytes, 's')),
                            std::move(done));
       });
     }
     if (!status.ok()) return status;
     status = Get<absl::Status>([&](auto done) {
-      snapshots_->Finish(kGroup,
+      snapshots_->Finish(group,
                          [done = std::move(done)](auto finished) mutable {
                            done(finished.status());
                          });
     });
+    return status.ok() ? CutLog(group, descriptor, false) : status;
+  }
+  // Receives pieces of the snapshot at `index` until `end`. `*resumed` is the
+  // number of bytes that an earlier life had received.
+  absl::Status Receive(uint64_t index, uint64_t end, uint64_t* resumed) {
+    const std::string piece(kPieceBytes, 's');
+    uint64_t at = 0;
+    while (at < end) {
+      const auto received = Get<absl::StatusOr<uint64_t>>([&](auto done) {
+        snapshots_->Receive(kFollower, Described(index), at,
+                            Buffer::Copy(piece), std::move(done));
+      });
+      if (!received.ok()) return received.status();
+      if (at == 0 && *received > kPieceBytes) *resumed = *received;
+      at = *received;
+    }
+    return absl::OkStatus();
+  }
+  // The snapshot behind the last one, which an earlier life may have begun.
+  absl::Status ReceiveNext(Acknowledged* acknowledged) {
+    const uint64_t index = acknowledged->received + 10;
+    absl::Status status = Receive(index, kSnapshotBytes, &resumed_);
     if (!status.ok()) return status;
-    return Get<absl::Status>([&](auto done) {
-      log_->SetLogStart(kGroup, descriptor.log_start(), false, std::move(done));
+    const raft::SnapshotDescriptor descriptor = Described(index);
+    status = Get<absl::Status>([&](auto done) {
+      snapshots_->FinishReceive(kFollower, descriptor, std::move(done));
     });
+    if (status.ok()) status = CutLog(kFollower, descriptor, true);
+    if (status.ok()) acknowledged->received = index;
+    return status;
+  }
+  // As the host does it: first in the log.
+  absl::Status CreateAndDrop(Acknowledged* acknowledged) {
+    const raft::GroupKey group{kDropped, ReplicaId(++acknowledged->created)};
+    uint64_t last = 0;
+    absl::Status status = Append(group, 2, &last);
+    if (status.ok()) status = Snapshot(group, 1);
+    if (!status.ok()) return status;
+    status = Get<absl::Status>(
+        [&](auto done) { log_->Drop(group, std::move(done)); });
+    if (!status.ok()) return status;
+    RecordAcknowledgement();
+    status = Get<absl::Status>(
+        [&](auto done) { snapshots_->Drop(group, std::move(done)); });
+    if (status.ok()) acknowledged->dropped = acknowledged->created;
+    return status;
   }
   // Everything that a store does. Ends at the first error.
-  absl::Status Work(uint64_t* acknowledged) {
-    absl::Status status;
+  absl::Status Work(Acknowledged* acknowledged) {
+    absl::Status status = ReceiveNext(acknowledged);
     for (int i = 0; status.ok() && i < 3; ++i) {
-      status = Append(12, acknowledged);
-      if (status.ok()) status = Snapshot(*acknowledged - 3);
+      status = Append(kGroup, 12, &acknowledged->last);
+      if (status.ok()) status = Snapshot(kGroup, acknowledged->last - 3);
+    }
+    if (status.ok()) status = CreateAndDrop(acknowledged);
+    // The next life goes on with it.
+    uint64_t resumed = 0;
+    if (status.ok()) {
+      status = Receive(acknowledged->received + 10, 3 * kPieceBytes, &resumed);
     }
     return status;
   }
+  // The bytes that ReceiveNext did not need to receive.
+  uint64_t resumed() const { return resumed_; }
 
  private:
+  static constexpr uint64_t kPieceBytes = 50'000;
+  static constexpr uint64_t kSnapshotBytes = 4 * kPieceBytes;
+
+  static raft::SnapshotDescriptor At(raft::GroupKey group, uint64_t index) {
+    raft::SnapshotDescriptor descriptor;
+    descriptor.position = {raft::Term(1), raft::Index(index)};
+    descriptor.configuration.voters = {
+        {group.replica, kNode, StoreIncarnation(1)}};
+    return descriptor;
+  }
+  // One that a leader sends.
+  static raft::SnapshotDescriptor Described(uint64_t index) {
+    raft::SnapshotDescriptor descriptor = At(kFollower, index);
+    descriptor.size_bytes = kSnapshotBytes;
+    descriptor.crc32c = Crc32c(0, std::string(kSnapshotBytes, 's'));
+    return descriptor;
+  }
+  absl::Status CutLog(raft::GroupKey group,
+                      const raft::SnapshotDescriptor& snapshot,
+                      bool discard_suffix) {
+    const absl::Status status = Get<absl::Status>([&](auto done) {
+      log_->SetLogStart(group, snapshot.log_start(), discard_suffix,
+                        std::move(done));
+    });
+    if (status.ok()) RecordAcknowledgement();
+    return status;
+  }
   template <typename Result, typename Issue>
   Result Get(Issue&& issue) {
     std::unique_ptr<Result> result;
@@ -161,6 +275,7 @@ class Life {
   std::unique_ptr<raft::AsyncTask> step_;
   std::unique_ptr<raft::Log> log_;
   std::unique_ptr<raft::SnapshotStore> snapshots_;
+  uint64_t resumed_ = 0;
 };
 
 class DiskOrderTest : public testing::Test {
@@ -180,15 +295,19 @@ class DiskOrderTest : public testing::Test {
 // One life of a new store, then one on the store that it left.
 std::vector<std::vector<DiskCall>> TwoLives(const std::string& directory) {
   std::vector<std::vector<DiskCall>> lives;
-  uint64_t acknowledged = 0;
+  Acknowledged acknowledged;
   for (int i = 0; i < 2; ++i) {
     BeginRecordingDiskCalls();
     {
       Life life(directory);
       EXPECT_TRUE(life.Open().ok());
-      EXPECT_EQ(life.last(), acknowledged);
+      const uint64_t last = acknowledged.last;
+      life.Check(&acknowledged);
+      EXPECT_EQ(acknowledged.last, last);
+      EXPECT_FALSE(life.HasDroppedFiles());
       const absl::Status worked = life.Work(&acknowledged);
       EXPECT_TRUE(worked.ok()) << worked;
+      EXPECT_EQ(life.resumed() > 0, i > 0) << life.resumed();
     }
     lives.push_back(RecordedDiskCalls());
   }
@@ -294,13 +413,11 @@ TEST_F(DiskOrderTest, AnyCallFails_NothingAcknowledgedIsLost) {
                                {DiskCallKind::kList, EIO, true}};
   for (const auto& [kind, error, in_second_life] : kFailures) {
     int failures = 0;
-    // Durable writes are many and alike.
-    const uint64_t step = kind == DiskCallKind::kDurableWrite ? 7 : 1;
-    for (uint64_t n = 1;; n += step) {
+    for (uint64_t n = 1;; ++n) {
       SCOPED_TRACE(absl::StrCat("kind ", static_cast<int>(kind), " call ", n));
       const std::string directory =
           absl::StrCat(directory_, "/", static_cast<int>(kind), "-", n);
-      uint64_t acknowledged = 0;
+      Acknowledged acknowledged;
       if (in_second_life) {
         Life life(directory);
         ASSERT_TRUE(life.Open().ok());
@@ -322,9 +439,10 @@ TEST_F(DiskOrderTest, AnyCallFails_NothingAcknowledgedIsLost) {
         Life life(directory);
         const absl::Status opened = life.Open();
         ASSERT_TRUE(opened.ok()) << opened;
-        EXPECT_GE(life.last(), acknowledged);
-        acknowledged = life.last();
-        EXPECT_TRUE(life.Append(5, &acknowledged).ok());
+        life.Check(&acknowledged);
+        EXPECT_TRUE(life.Append(kGroup, 5, &acknowledged.last).ok());
+        EXPECT_TRUE(life.ReceiveNext(&acknowledged).ok());
+        EXPECT_TRUE(life.CreateAndDrop(&acknowledged).ok());
       }
       std::filesystem::remove_all(directory);
       if (HasFailure()) return;
