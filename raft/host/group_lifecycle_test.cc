@@ -300,8 +300,13 @@ TEST_F(GroupLifecycle, FencedReplica_IsDroppedAndCreatedAgain) {
 // operations. An operation whose node crashed is tried again.
 class Lifecycles {
  public:
-  explicit Lifecycles(uint64_t seed)
-      : random_(seed), cluster_(seed, kSnapshotBytes) {
+  // `founded`: the first group that is dropped was founded with the cluster.
+  explicit Lifecycles(uint64_t seed, bool founded = false)
+      : random_(seed),
+        founded_(founded),
+        cluster_(seed, kSnapshotBytes, /*first=*/{}) {
+    if (founded) cluster_.SetGroups(kMade.value());
+    for (uint32_t n = 1; n <= 3; ++n) cluster_.StartNode(n);
     cluster_.options_.log.segment_bytes = 64 << 10;
     EXPECT_TRUE(cluster_.WaitForLeader());
   }
@@ -316,9 +321,10 @@ class Lifecycles {
   // Operations during which a node crashed.
   uint64_t interrupted() const { return interrupted_; }
 
-  void Run() {
-    for (int round = 0; round < 8 && !::testing::Test::HasFailure(); ++round) {
-      Create();
+  void Run(int rounds = 8) {
+    for (int round = 0; round < rounds && !::testing::Test::HasFailure();
+         ++round) {
+      if (!founded_ || round > 0) Create();
       Propose();
       if (Draw(3) == 0) LosePower();
       EXPECT_TRUE(cluster_.WaitConverged(lines_, kMade));
@@ -365,6 +371,8 @@ class Lifecycles {
       if (cluster_.node(n) == nullptr) cluster_.Restart(n);
       cluster_.AwaitStart(n);
       ASSERT_EQ(cluster_.node(n)->started, absl::OkStatus());
+      // No crash looks like a loss.
+      EXPECT_FALSE(absl::IsDataLoss(StatusOn(n))) << StatusOn(n);
     }
   }
   void LosePower() {
@@ -462,6 +470,7 @@ class Lifecycles {
   }
 
   const Random random_;
+  const bool founded_;
   uint64_t next_draw_ = 0;
   testing::JournalCluster cluster_;
   size_t lines_ = 0;
@@ -481,6 +490,50 @@ TEST(GroupLifecycles, InAnyOrderOfCrashes_NothingIsLostAndNothingComesBack) {
   }
   EXPECT_GT(left_snapshots, 10u);
   EXPECT_GT(interrupted, 500u);
+}
+
+TEST(GroupLifecycles, GroupOfTheFounding_InAnyOrderOfCrashes_IsNeverFenced) {
+  uint64_t interrupted = 0;
+  for (uint64_t seed = 1; seed <= 300; ++seed) {
+    SCOPED_TRACE(absl::StrCat("seed ", seed));
+    Lifecycles lifecycles(seed, /*founded=*/true);
+    lifecycles.Run(/*rounds=*/2);
+    if (::testing::Test::HasFailure()) return;
+    interrupted += lifecycles.interrupted();
+  }
+  EXPECT_GT(interrupted, 100u);
+}
+
+// Crashes node 3 at the `nth` operation of its disk after it began to drop the
+// founded group. Returns false if the drop ended before.
+bool CrashDuringDrop(uint64_t nth, sim::CrashKind kind) {
+  testing::JournalCluster cluster(nth, kSnapshotBytes);
+  for (int i = 0; i < 20; ++i) {
+    EXPECT_EQ(cluster.Propose(std::string(100, 'x')).outcome, Outcome::kDone);
+  }
+  EXPECT_TRUE(cluster.WaitConverged(20));
+  cluster.world_.CrashAtDiskOperation(cluster.machines_[2], nth, kind);
+  std::optional<absl::Status> dropped;
+  cluster.node(3)->host.DropReplica(kGroup,
+                                    [&](absl::Status s) { dropped = s; });
+  EXPECT_TRUE(cluster.world_.RunUntilTrue(
+      [&] { return dropped.has_value() || cluster.node(3) == nullptr; }));
+  const bool crashed = cluster.node(3) == nullptr;
+  cluster.world_.CrashAtDiskOperation(cluster.machines_[2], 0, kind);
+  if (!crashed) cluster.Crash(3, kind);
+  cluster.Restart(3);
+  cluster.AwaitStart(3);
+  const absl::Status status = cluster.node(3)->host.group_status(kGroup);
+  EXPECT_TRUE(absl::IsNotFound(status) || (crashed && status.ok())) << status;
+  return crashed;
+}
+
+TEST(GroupLifecycles, GroupOfTheFounding_CrashesDuringItsDrop_IsThereOrGone) {
+  for (const auto kind : {sim::CrashKind::kProcess, sim::CrashKind::kMachine}) {
+    uint64_t nth = 1;
+    while (CrashDuringDrop(nth, kind)) ++nth;
+    EXPECT_GT(nth, 3u);
+  }
 }
 
 }  // namespace

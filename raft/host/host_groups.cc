@@ -171,32 +171,26 @@ void Host::Impl::DropReplica(GroupId group, Finished done) {
   BeginDrop(key, std::move(done));
 }
 
+// The absence of a replica that was founded with the cluster would look like a
+// loss. A blank log marks it as dropped. If a crash tears the mark off, the
+// next start writes it.
 void Host::Impl::BeginDrop(GroupKey key, Finished done) {
   drops_[key.group] = std::move(done);
-  log_->Drop(key, [this, key](absl::Status status) {
+  const auto leaves =
+      founded_.contains(key) ? Log::Leaves::kBlank : Log::Leaves::kNothing;
+  log_->Drop(key, leaves, [this, key](absl::Status status) {
     OnLogDropped(key, std::move(status));
   });
 }
 
-// The absence of a replica that was founded with the cluster would look like a
-// loss. An empty log marks it as dropped.
 void Host::Impl::OnLogDropped(GroupKey key, absl::Status status) {
   if (!status.ok()) {
     Fail(status);
     return EndDrop(key.group, std::move(status));
   }
-  if (!founded_.contains(key)) return DropSnapshots(key);
-  const HardState blank;
-  log_->Append(key, &blank, Index(), {}, [this, key](absl::Status written) {
-    if (written.ok()) return DropSnapshots(key);
-    OnLogDropped(key, std::move(written));
-  });
-}
-
-void Host::Impl::DropSnapshots(GroupKey key) {
-  snapshots_->Drop(key, [this, key](absl::Status status) {
+  snapshots_->Drop(key, [this, key](absl::Status removed) {
     env_.tracer.Sometimes("raft.replica_dropped");
-    EndDrop(key.group, std::move(status));
+    EndDrop(key.group, std::move(removed));
   });
 }
 

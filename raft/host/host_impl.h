@@ -100,7 +100,6 @@ class Host::Impl final : public env::Transport::Receiver {
   void BeginDrop(GroupKey key, Finished done);
   // Its log is removed.
   void OnLogDropped(GroupKey key, absl::Status status);
-  void DropSnapshots(GroupKey key);
   void EndDrop(GroupId group, absl::Status status);
   // Calls `done` in the next turn.
   template <typename Done, typename Result>

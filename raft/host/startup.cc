@@ -173,8 +173,26 @@ void Startup::ListGroups() {
       opened_.prepared.push_back(key);
     }
   }
+  for (const GroupKey& key : opened_.log->dropped()) {
+    if (held.erase(key) > 0) MarkDropped(key);
+  }
   groups_.assign(held.begin(), held.end());
   if (!new_) RemoveLeftSnapshots();
+}
+
+// A crash tore the end of the drop off. The log keeps the record of the drop
+// until it frees its segment, for which a later record must be durable. This is
+// the first addition since the log was opened, so it comes before that one.
+void Startup::MarkDropped(GroupKey key) {
+  env_.tracer.Sometimes("raft.torn_drop_completed");
+  ++unready_;
+  const HardState blank;
+  opened_.log->Append(key, &blank, Index(), {}, [this](absl::Status status) {
+    if (done_ == nullptr) return;  // The start has failed.
+    if (!status.ok()) return Finish(std::move(status));
+    --unready_;
+    PrepareGroups();
+  });
 }
 
 // A crash came after the log of a dropped replica was removed. While a group is
@@ -411,7 +429,10 @@ void Startup::FoundStoreIfNew() {
 
 void Startup::Finish(absl::Status status) {
   Done done = std::move(done_);
-  if (opened_.log != nullptr) opened_.log->recovered().clear();
+  if (opened_.log != nullptr) {
+    opened_.log->recovered().clear();
+    opened_.log->dropped().clear();
+  }
   if (status.ok()) {
     // This object remains, so it gives back what it has of each group.
     step_.reset();

@@ -78,6 +78,8 @@ class Startup {
   void OnSnapshots(absl::StatusOr<std::unique_ptr<SnapshotStore>> snapshots);
   // Finds the replicas of a known store.
   void ListGroups();
+  // Writes the blank log of a founded replica whose drop left none.
+  void MarkDropped(GroupKey key);
   // Removes snapshots of replicas that are gone.
   void RemoveLeftSnapshots();
   // Whether a group is ready at once. If not, OnGroupReady is called later.

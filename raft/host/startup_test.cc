@@ -499,6 +499,35 @@ TEST(StartupOfANewStoreTest, FirstEntriesOfAllGroups_ShareDurableWrites) {
   }
 }
 
+// A crash tore the blank log off the drop of group 1.
+TEST_F(StartupTest, TornDropOfAFoundedGroup_IsCompleted) {
+  ASSERT_TRUE(AppendFirst(KeyOf(1)).ok());
+  ASSERT_TRUE(AppendFirst(KeyOf(2)).ok());
+  WriteSnapshot(KeyOf(1), {Term(1), Index(1)}, "the state");
+  ASSERT_TRUE(h_.Drop(KeyOf(1), Log::Leaves::kNothing).ok());
+  h_.Crash(sim::CrashKind::kMachine);
+  for (int start = 0; start < 3; ++start) {
+    const std::vector<absl::Status> groups = Start();
+    EXPECT_TRUE(absl::IsNotFound(groups[0])) << groups[0];
+    EXPECT_EQ(groups[1], absl::OkStatus());
+    EXPECT_EQ(SnapshotFile(), "");
+    h_.Crash(sim::CrashKind::kMachine);
+    // The segment with the record of the drop is freed.
+    ASSERT_TRUE(h_.Open().ok());
+    EXPECT_TRUE(h_.log()->recovered().contains(KeyOf(1)));
+    for (uint64_t i = 2; i <= 100; ++i) {
+      const GroupKey other{GroupId(9), ReplicaId(9)};
+      const Index next(100 * start + i);
+      ASSERT_TRUE(h_.SetLogStart(other, {Term(1), next - 1}).ok());
+      ASSERT_TRUE(
+          h_.Append(other, {TestEntry(1, next.value(), std::string(4000, 'c'))})
+              .ok());
+    }
+    ASSERT_TRUE(h_.Drop({GroupId(9), ReplicaId(9)}).ok());
+    h_.Crash(sim::CrashKind::kMachine);
+  }
+}
+
 // The founding wrote every replica before the record.
 TEST_F(StartupTest, GroupThatTheLogLacks_IsFencedAndNotMadeAgain) {
   ASSERT_TRUE(AppendFirst(KeyOf(1)).ok());

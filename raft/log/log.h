@@ -11,6 +11,7 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -96,6 +97,9 @@ class Log {
   // The result of recovery, by group. The caller takes out what it needs, and
   // clears the rest, which would stay in memory otherwise.
   virtual std::map<GroupKey, RecoveredGroup>& recovered() = 0;
+  // Replicas that were dropped, and of which the log has nothing else: those of
+  // its older drops are forgotten. The caller clears it, too.
+  virtual std::set<GroupKey>& dropped() = 0;
 
   // Greater than in every earlier run of this store, also after a crash. It is
   // durable.
@@ -126,9 +130,14 @@ class Log {
   // this. `why` is not stored.
   virtual void Fence(GroupKey group, const absl::Status& why, Done done) = 0;
 
-  // Removes the replica permanently. The log remembers nothing of it: its id is
-  // never used again.
-  virtual void Drop(GroupKey group, Done done) = 0;
+  // The remains of a dropped replica. kBlank: a group without a term and
+  // entries, as if a blank hard state were appended.
+  enum class Leaves : uint8_t { kNothing, kBlank };
+  // Removes the replica permanently: its id is never used again. A crash may
+  // tear the blank group off a drop that was not acknowledged. Then the next
+  // start has the replica in dropped(). It should append the blank hard state
+  // before anything else, while the log still has the drop.
+  virtual void Drop(GroupKey group, Leaves leaves, Done done) = 0;
 
   // Writes a witness, unless one follows the last durable write: a record that
   // shows that everything before it is durable. Without such a record, damage

@@ -29,6 +29,7 @@ LogImpl::LogImpl(env::Env& env, const LogOptions& options, Start start)
       options_(options),
       state_(std::move(start.state)),
       recovered_(std::move(start.recovered)),
+      dropped_(std::move(start.dropped)),
       write_number_(start.write_number),
       idle_alarm_(env.loop, [this] { OnIdleAlarm(); }),
       start_number_(state_.current()->number),
@@ -109,7 +110,7 @@ void LogImpl::Fence(GroupKey group, const absl::Status& why, Done done) {
   queues_.at(group).fenced = absl::DataLossError(why.message());
 }
 
-void LogImpl::Drop(GroupKey group, Done done) {
+void LogImpl::Drop(GroupKey group, Leaves leaves, Done done) {
   // A fenced group may be dropped: its damaged records are then not needed.
   const absl::Status refusal = Refusal(group);
   if (!status_.ok() || absl::IsFailedPrecondition(refusal)) {
@@ -117,6 +118,7 @@ void LogImpl::Drop(GroupKey group, Done done) {
   }
   Item item;
   item.type = RecordType::kDrop;
+  item.leaves = leaves;
   item.done = std::move(done);
   Enqueue(group, std::move(item));
   queues_.at(group).dropping = true;
@@ -254,6 +256,9 @@ LogImpl::NextRecord LogImpl::Measure(const Item& item) const {
     body = EncodeStateBody({}).size();
   }
   record.bytes = RecordBytes(body);
+  if (item.leaves == Leaves::kBlank) {
+    record.bytes += RecordBytes(EntriesBodyBytes(kFlagHardState, {}));
+  }
   return record;
 }
 
@@ -310,10 +315,7 @@ void LogImpl::Write(Queue& queue, const NextRecord& record) {
       const HardState* hard_state = NextHardState(item);
       const EntryList entries =
           item.entries.Slice(item.entries_written, record.entries);
-      const uint64_t begin = position_ + writer_.size_bytes();
-      writer_.AddEntries(item.type, key, hard_state, item.commit, entries);
-      state_.Append(state_.group(key), hard_state, item.commit, entries, begin,
-                    position_ + writer_.size_bytes());
+      WriteAppend(key, hard_state, item.commit, entries);
       item.entries_written += record.entries;
       if (item.entries_written < item.entries.size()) return;
       break;
@@ -340,15 +342,34 @@ void LogImpl::Write(Queue& queue, const NextRecord& record) {
       break;
     }
     case RecordType::kDrop:
-      writer_.Add(item.type, 0, key, {});
-      state_.Drop(key);
-      recovered_.erase(key);
+      WriteDrop(key, item.leaves);
       break;
     default:
       CHECK(false) << "no item has type " << static_cast<int>(item.type);
   }
   written_.push_back(std::move(item.done));
   queue.items.pop_front();
+}
+
+void LogImpl::WriteAppend(GroupKey key, const HardState* hard_state,
+                          Index commit, const EntryList& entries) {
+  const uint64_t begin = position_ + writer_.size_bytes();
+  writer_.AddEntries(RecordType::kAppend, key, hard_state, commit, entries);
+  state_.Append(state_.group(key), hard_state, commit, entries, begin,
+                position_ + writer_.size_bytes());
+}
+
+// A later write begins only when both records are durable. So a drop without
+// its blank group is the last record of the log, and no record behind it proves
+// it durable. Recovery copies it into the next opening, and says that the
+// replica was dropped.
+void LogImpl::WriteDrop(GroupKey key, Leaves leaves) {
+  writer_.Add(RecordType::kDrop, 0, key, {});
+  state_.Drop(key);
+  recovered_.erase(key);
+  if (leaves == Leaves::kNothing) return;
+  const HardState blank;
+  WriteAppend(key, &blank, Index(), {});
 }
 
 void LogImpl::RewriteLiveRecords() {

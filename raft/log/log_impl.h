@@ -11,6 +11,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -41,6 +42,7 @@ class LogImpl final : public Log {
   struct Start {
     LogState state;
     std::map<GroupKey, RecoveredGroup> recovered;
+    std::set<GroupKey> dropped;
     SegmentOpener::Opened current;
     uint64_t allocated_bytes = 0;  // Size of the file of `current`.
     uint64_t write_number = 0;     // Number of the last durable write.
@@ -51,13 +53,14 @@ class LogImpl final : public Log {
   std::map<GroupKey, RecoveredGroup>& recovered() override {
     return recovered_;
   }
+  std::set<GroupKey>& dropped() override { return dropped_; }
   uint64_t start_number() const override { return start_number_; }
   void Append(GroupKey group, const HardState* hard_state, Index commit,
               const EntryList& entries, Done done) override;
   void SetLogStart(GroupKey group, const LogStart& log_start,
                    bool discard_suffix, Done done) override;
   void Fence(GroupKey group, const absl::Status& why, Done done) override;
-  void Drop(GroupKey group, Done done) override;
+  void Drop(GroupKey group, Leaves leaves, Done done) override;
   void Witness(Done done) override;
   void Read(GroupKey group, Index after, ReadDone done) override;
   uint64_t BytesToRead(GroupKey group, Index after) const override;
@@ -80,6 +83,7 @@ class LogImpl final : public Log {
     LogStart log_start;
     bool discard_suffix = false;
     absl::Status why;  // The reason of a fence.
+    Leaves leaves = Leaves::kNothing;
     Done done;
   };
   // The waiting additions of one group. Those of an idle group take no memory.
@@ -89,7 +93,8 @@ class LogImpl final : public Log {
     bool dropping = false;
     absl::Status fenced;  // It is fenced, or will be.
   };
-  // Number of entries and size of the next record of an item.
+  // Number of entries and size of the next record of an item. Those of a drop
+  // are one: they are in one write.
   struct NextRecord {
     size_t entries = 0;
     size_t bytes = 0;
@@ -111,6 +116,9 @@ class LogImpl final : public Log {
   // is empty.
   void NextQueue();
   void Write(Queue& queue, const NextRecord& record);
+  void WriteAppend(GroupKey key, const HardState* hard_state, Index commit,
+                   const EntryList& entries);
+  void WriteDrop(GroupKey key, Leaves leaves);
   bool Fits(size_t record_bytes) const;
   void FillBatch();
   EntryRange RangeOf(GroupKey key, const LiveEntries::Span& span) const;
@@ -166,6 +174,7 @@ class LogImpl final : public Log {
 
   LogState state_;
   std::map<GroupKey, RecoveredGroup> recovered_;
+  std::set<GroupKey> dropped_;
   absl::Status status_;
   Counters counters_;
 

@@ -470,7 +470,7 @@ TEST_F(LogTest, FenceBehindOtherAdditions_KeepsTheirOrder) {
     h_.log()->Fence(kGroup, why, done("fence"));
     h_.log()->Append(kGroup, nullptr, Index(), {TestEntry(1, 2, "b")},
                      done("late"));
-    h_.log()->Drop(kGroup, done("drop"));
+    h_.log()->Drop(kGroup, Log::Leaves::kNothing, done("drop"));
   });
   h_.world().RunFor(Seconds(1));
   ASSERT_EQ(ended.size(), 4u);

@@ -519,6 +519,7 @@ void Recovery::Finish(SegmentOpener::Opened opened) {
   for (UnusedFile& file : fallbacks_) start.unused.push_back(std::move(file));
   start.state = std::move(state_);
   start.recovered = std::move(result_.groups);
+  start.dropped = std::move(result_.dropped);
   start.current = std::move(opened);
   start.write_number = write_number_;
   Log::Opened callback = std::move(opened_);

@@ -197,6 +197,7 @@ absl::Status Replay::Apply(const ScannedRecord& record, uint64_t segment,
     }
     case RecordType::kDrop:
       groups_.erase(key);
+      dropped_.insert(key);
       return absl::OkStatus();
     case RecordType::kOpened:
       return CheckOpenedBody(record.body);
@@ -302,6 +303,8 @@ Replay::Result Replay::Finish() {
     state.fenced = true;
     states_.emplace_back(key, state);
   }
+  for (const auto& [key, group] : groups_) dropped_.erase(key);
+  result.dropped = std::move(dropped_);
   result.places = std::move(places_);
   result.states = std::move(states_);
   result.unconfirmed = std::move(unconfirmed_);

@@ -43,6 +43,7 @@ class Replay {
   };
   struct Result {
     std::map<GroupKey, RecoveredGroup> groups;
+    std::set<GroupKey> dropped;  // Log::dropped.
     // The place in `places` of the record of each entry of
     // RecoveredGroup::entries.
     std::map<GroupKey, std::vector<size_t>> place_of;
@@ -121,6 +122,7 @@ class Replay {
   bool first_ = true;
   std::vector<Place> places_;
   std::map<GroupKey, Group> groups_;
+  std::set<GroupKey> dropped_;  // Those of all drops.
   // If not empty, the reason to fence every group with state in the segment
   // being read.
   std::string fence_all_;

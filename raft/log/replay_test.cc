@@ -210,6 +210,19 @@ TEST(Replay, DroppedGroup_IsGone) {
   })});
   EXPECT_TRUE(result.groups.empty());
   EXPECT_TRUE(result.states.empty());
+  EXPECT_EQ(result.dropped, (std::set<GroupKey>{kKey}));
+}
+
+TEST(Replay, DroppedGroupWithABlankLog_IsBlank) {
+  const auto result = ReplayAll({Segment(1, {}, [](BatchWriter& w) {
+    AddEntries(w, RecordType::kAppend, 1, 1, 3);
+    w.Add(RecordType::kDrop, 0, kKey, "");
+    const HardState blank;
+    w.AddEntries(RecordType::kAppend, kKey, &blank, Index(), {});
+  })});
+  EXPECT_EQ(result.groups.at(kKey).hard_state, HardState());
+  EXPECT_TRUE(result.groups.at(kKey).entries.empty());
+  EXPECT_TRUE(result.dropped.empty());
 }
 
 TEST(Replay, UnconfirmedRecords_AreReturnedWithTheStatesBeforeThem) {

@@ -23,6 +23,7 @@ LEAST = 2.0
 NOT_OF_THE_STORE = ('sim/harness/group_operator.cc', 'sim/harness/wrong_requests.cc')
 # The marks that no run of the store can reach, each with the reason.
 UNREACHED = {
+    'raft.torn_drop_completed': 'No command of the store drops a group. //raft/host:startup_test does.',
     'raft.left_snapshot_removed': 'No command of the store drops a group. //raft/host:group_lifecycle_test does.',
     'raft.replica_dropped': 'No command of the store drops a group. //raft/host:group_lifecycle_test does.',
     'raft.replica_founded_at_run_time': 'No command of the store creates a group. //raft/host:group_lifecycle_test does.',

@@ -182,8 +182,10 @@ class LogHarness {
                   std::move(done));
     });
   }
-  absl::Status Drop(GroupKey group) {
-    return Wait([&](Log::Done done) { log_->Drop(group, std::move(done)); });
+  absl::Status Drop(GroupKey group,
+                    Log::Leaves leaves = Log::Leaves::kNothing) {
+    return Wait(
+        [&](Log::Done done) { log_->Drop(group, leaves, std::move(done)); });
   }
   absl::Status Witness() {
     return Wait([&](Log::Done done) { log_->Witness(std::move(done)); });

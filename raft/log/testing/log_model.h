@@ -141,7 +141,7 @@ class LogModel {
         next = ModelGroup();
         next.dropped = true;
         known = {};
-        log.Drop(key, std::move(done));
+        log.Drop(key, Log::Leaves::kNothing, std::move(done));
         break;
     }
     const bool appends = operation.kind == ModelOperation::Kind::kAppend;

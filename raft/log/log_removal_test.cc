@@ -1,0 +1,79 @@
+// Groups and entries that leave the log.
+#include <map>
+#include <string>
+#include <vector>
+
+#include "gtest/gtest.h"
+#include "raft/log/log.h"
+#include "raft/log/testing/log_harness.h"
+
+namespace quorate::raft {
+namespace {
+
+using sim::CrashKind;
+
+const GroupKey kGroup = TestGroup(1);
+
+// A crash during the drop leaves all of the group, the blank group, or the
+// record of the drop alone. The latter says that the group was dropped.
+TEST(LogDrop, InterruptedDropThatLeavesABlankGroup_LosesNoGroup) {
+  std::map<std::string, int> reached;
+  for (uint64_t seed = 1; seed <= 60; ++seed) {
+    SCOPED_TRACE(seed);
+    LogHarness h(seed);
+    h.Start();
+    const HardState hard_state{Term(3), ReplicaId(1)};
+    ASSERT_TRUE(h.Append(kGroup, {TestEntry(1, 1, "a")}, &hard_state).ok());
+    const uint64_t writes = h.log()->counters().durable_writes;
+    h.world().CrashAtDiskOperation(h.test().machine(), 1, CrashKind::kMachine);
+    h.test().InTurn([&] {
+      h.log()->Drop(kGroup, Log::Leaves::kBlank, [](absl::Status) {});
+    });
+    EXPECT_EQ(h.log()->counters().durable_writes, writes + 1);
+    h.Reboot();
+    ASSERT_TRUE(h.Open().ok());
+    for (int start = 0; start < 3; ++start) {
+      const auto& recovered = h.log()->recovered();
+      const auto found = recovered.find(kGroup);
+      const bool dropped = h.log()->dropped().contains(kGroup);
+      EXPECT_NE(found == recovered.end(), !dropped);
+      if (dropped) {
+        ++reached["torn"];
+      } else {
+        EXPECT_TRUE(found->second.fenced.ok());
+        ++reached[found->second.entries.empty() ? "blank" : "whole"];
+      }
+      ASSERT_TRUE(h.Restart(CrashKind::kMachine).ok());
+    }
+  }
+  EXPECT_GT(reached["whole"], 0);
+  EXPECT_GT(reached["blank"], 0);
+}
+
+TEST(LogDrop, DropThatLeavesABlankGroup_IsOneDurableWrite) {
+  LogHarness h;
+  h.Start();
+  const HardState hard_state{Term(3), ReplicaId(1)};
+  ASSERT_TRUE(h.Append(kGroup, {TestEntry(1, 1, "a")}, &hard_state).ok());
+  const uint64_t writes = h.log()->counters().durable_writes;
+  ASSERT_TRUE(h.Drop(kGroup, Log::Leaves::kBlank).ok());
+  EXPECT_EQ(h.log()->counters().durable_writes, writes + 1);
+  // The segment that holds the record of the drop is removed.
+  for (uint64_t i = 1; i <= 100; ++i) {
+    const std::string large(4000, 'c');
+    ASSERT_TRUE(h.Append(TestGroup(2), {TestEntry(1, i, large)}).ok());
+    ASSERT_TRUE(h.SetLogStart(TestGroup(2), {Term(1), Index(i)}).ok());
+  }
+  for (int i = 0; i < 2; ++i) {
+    ASSERT_TRUE(h.Restart(CrashKind::kMachine).ok());
+    ASSERT_TRUE(h.log()->recovered().contains(kGroup));
+    const RecoveredGroup& group = h.log()->recovered()[kGroup];
+    EXPECT_EQ(group.hard_state, HardState());
+    EXPECT_TRUE(group.entries.empty());
+    EXPECT_TRUE(group.fenced.ok());
+    EXPECT_TRUE(h.log()->dropped().empty());
+  }
+}
+
+}  // namespace
+}  // namespace quorate::raft
