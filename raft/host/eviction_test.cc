@@ -2,6 +2,7 @@
 // them from there.
 #include <algorithm>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "gtest/gtest.h"
@@ -204,6 +205,65 @@ TEST_F(HostEviction, EntriesThatTheLeaderCannotRead_AreReplacedByASnapshot) {
   EXPECT_GT(core(cluster_.leader()).log_start().index, Index(900));
   Propose(10);
   ASSERT_TRUE(cluster_.WaitConverged(lines_));
+}
+
+// An installed snapshot replaces the entries that cannot be read, so the own
+// one that was to do so is not begun again.
+TEST_F(HostEviction, SnapshotInstalledOverAnOwnOne_LeavesNoneToTake) {
+  Propose(10);
+  const uint32_t slow = cluster_.leader();
+  const uint32_t lagging = slow % 3 + 1;
+  const uint32_t other = lagging % 3 + 1;
+  const auto restart = [&](uint32_t n) {
+    cluster_.Crash(n, sim::CrashKind::kProcess);
+    cluster_.Restart(n);
+    cluster_.AwaitStart(n);
+  };
+  // Its snapshot takes many minutes.
+  cluster_.options_.log.snapshot_bytes_per_second = 100;
+  restart(slow);
+  cluster_.options_.log.snapshot_bytes_per_second = 0;
+  cluster_.options_.snapshot_threshold_bytes = 32 << 10;
+  cluster_.options_.snapshot_threshold_bytes_max = 32 << 10;
+  cluster_.options_.snapshot_trailing_bytes = 8 << 10;
+  restart(lagging);
+  restart(other);
+  while (cluster_.leader() != slow) {
+    ASSERT_TRUE(cluster_.WaitForLeader());
+    host(cluster_.leader()).TransferLeadership(testing::kGroup, NodeId(slow));
+    cluster_.world_.RunFor(Seconds(1));
+  }
+  cluster_.Crash(lagging, sim::CrashKind::kMachine);
+  Propose(1000);
+  const sim::MachineId machine = cluster_.machines_[slow - 1];
+  const auto files = [&](std::string_view part) {
+    std::vector<std::string> names = cluster_.world_.DiskFiles(machine);
+    std::erase_if(names, [&](const auto& s) { return s.find(part) == s.npos; });
+    return names;
+  };
+  const std::vector<std::string> segments = files("log-");
+  cluster_.world_.MakeUnreadable(machine, segments[segments.size() / 2], 4096,
+                                 1 << 20);
+  cluster_.Restart(lagging);
+  ASSERT_TRUE(cluster_.world_.RunUntilTrue(
+      [&] { return cluster_.leader() == slow && !files(".w").empty(); }));
+  for (const uint32_t n : {lagging, other}) {
+    cluster_.world_.BlockLink(machine, cluster_.machines_[n - 1]);
+    cluster_.world_.BlockLink(cluster_.machines_[n - 1], machine);
+  }
+  ASSERT_TRUE(cluster_.world_.RunUntilTrue(
+      [&] { return cluster_.leader() != 0 && cluster_.leader() != slow; }));
+  Propose(500);
+  ASSERT_GT(core(cluster_.leader()).log_start().index,
+            core(slow).applied_index());
+  ASSERT_FALSE(files(".w").empty());
+  cluster_.world_.HealNetwork();
+  ASSERT_TRUE(cluster_.WaitConverged(lines_));
+  EXPECT_EQ(cluster_.node(slow)->observer.restored, 1);
+  Propose(1);
+  ASSERT_TRUE(cluster_.WaitConverged(lines_));
+  cluster_.world_.RunFor(Seconds(1));
+  EXPECT_TRUE(files(".w").empty());
 }
 
 }  // namespace

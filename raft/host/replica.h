@@ -240,6 +240,8 @@ class Replica final : private HostGate {
   // Waits if another replica is writing one.
   void BeginSnapshot();
   void EndSnapshot();
+  // Ends the one that is being written, and forgets the one that is to come.
+  void GiveUpSnapshot();
   void WriteSnapshotPiece();
   void OnPieceWritten(const absl::Status& status);
   void OnSnapshotWritten(absl::StatusOr<SnapshotDescriptor> snapshot);
@@ -387,8 +389,9 @@ class Replica final : private HostGate {
   Boxed<Failures> failures_;
 };
 
-// The replicas of a node that are not fenced, one for each group. They are
-// found much more often than added, so they are in a sorted list.
+// The replicas of a node that its start could run, one for each group. One that
+// is stopped or fenced later stays until it is dropped. They are found much
+// more often than added, so they are in a sorted list.
 class ReplicaTable {
  public:
   // Null if there is none.

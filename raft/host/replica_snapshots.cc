@@ -123,8 +123,14 @@ void Replica::OnSnapshotFailed(const absl::Status& status) {
       env::Severity::kError,
       absl::StrCat("raft: group ", key_.group.value(),
                    " could not write a snapshot: ", status.ToString()));
-  services_.snapshots.Abandon(key_);
-  EndSnapshot();
+  GiveUpSnapshot();
+}
+
+void Replica::GiveUpSnapshot() {
+  if (snapshot_reader_ != nullptr) {
+    services_.snapshots.Abandon(key_);
+    EndSnapshot();
+  }
   keeps_little_ = false;
   cuts_whole_log_ = false;
 }
@@ -504,10 +510,9 @@ void Replica::AnswerChunk(ChunkWritten answer, bool late) {
 // loads the newest snapshot.
 void Replica::Install(const SnapshotDescriptor& snapshot) {
   services_.env.tracer.Sometimes("raft.snapshot_install_begun");
-  if (snapshot_reader_ != nullptr) {
-    services_.snapshots.Abandon(key_);
-    EndSnapshot();
-  }
+  // The installed one replaces the log, so it takes the place of one that waits
+  // for its turn, too.
+  GiveUpSnapshot();
   services_.snapshots.FinishReceive(
       key_, snapshot, WhileHere([snapshot](Replica& here, absl::Status status) {
         if (!status.ok()) {
