@@ -118,6 +118,18 @@ absl::Status Host::Impl::Serve(const StoreIdentity& store,
   return status;
 }
 
+void Host::Impl::ListenToLog() {
+  log_->OnUnreadable([this](GroupKey key, Index last, const absl::Status& why) {
+    Replica* const owner = replica(key.group);
+    if (owner == nullptr || owner->key() != key) return;
+    owner->OnEntriesUnreadable(last - 1, why);
+  });
+  log_->OnPlacesFreed([this](GroupKey key) {
+    Replica* const owner = replicas_.Find(key);
+    if (owner != nullptr) owner->OnPlacesFreed();
+  });
+}
+
 void Host::Impl::OnOpened(absl::StatusOr<OpenedStore> opened) {
   Started started = std::move(started_);
   if (!opened.ok()) {
@@ -130,11 +142,7 @@ void Host::Impl::OnOpened(absl::StatusOr<OpenedStore> opened) {
   snapshots_ = std::move(opened->snapshots);
   snapshots_->OnLackOfRoom([this] { return log_->GiveBackUnused(); });
   snapshots_->OnSpeed([this] { return log_size_.Haste(); });
-  log_->OnUnreadable([this](GroupKey key, Index last, const absl::Status& why) {
-    Replica* const owner = replica(key.group);
-    if (owner == nullptr || owner->key() != key) return;
-    owner->OnEntriesUnreadable(last - 1, why);
-  });
+  ListenToLog();
   founding_.Answer(opened->record);
   founded_level_ = opened->record.level;
   hash_key_ = opened->record.hash_key;

@@ -76,6 +76,7 @@ class Host::Impl final : public env::Transport::Receiver {
   void OnReplicaMessages(NodeId from, StoreIncarnation incarnation,
                          Buffer bytes);
   void OnOpened(absl::StatusOr<OpenedStore> opened);
+  void ListenToLog();
   // Requires: there are log and snapshot store.
   void MakeServices();
   // Only the start needs it.

@@ -116,6 +116,10 @@ class Replica final : private HostGate {
   // The entry behind `after` cannot be read from the log. A snapshot that has
   // it takes the place of all entries before it.
   void OnEntriesUnreadable(Index after, const absl::Status& why);
+  // The log has forgotten the places of entries that a snapshot covers.
+  void OnPlacesFreed() {
+    if (status_.ok()) ReportLogBytes();
+  }
   // Fails all waiting proposals and reads. The core is not stepped any more.
   void Stop(const absl::Status& why);
   // Stops it before its destruction: its entries count no more. Not within a

@@ -31,6 +31,7 @@ LiveEntries::Span PartOf(const LiveEntries::Span& span, Index first,
 }  // namespace
 
 const LiveEntries::Span* LiveEntries::Find(Index index) const {
+  if (index < begin_) return nullptr;
   const auto next = spans_.upper_bound(index);
   if (next == spans_.begin()) return nullptr;
   const Span& span = *std::prev(next);
@@ -39,6 +40,7 @@ const LiveEntries::Span* LiveEntries::Find(Index index) const {
 
 const LiveEntries::Span* LiveEntries::FirstIn(const Segment* segment,
                                               Index from, Index through) const {
+  from = std::max(from, begin_);
   auto it = spans_.upper_bound(from);
   if (it != spans_.begin()) --it;
   for (; it != spans_.end() && it->first <= through; ++it) {
@@ -53,9 +55,34 @@ void LiveEntries::Append(const Span& span) {
   Add(span);
 }
 
-void LiveEntries::TruncateFrom(Index first) { Remove(first, kLastIndex); }
+void LiveEntries::TruncateFrom(Index first) {
+  Remove(std::max(first, begin_), kLastIndex);
+}
 
-void LiveEntries::DropThrough(Index last) { Remove(Index(0), last); }
+void LiveEntries::DropThrough(Index last) {
+  if (last < begin_) return;
+  const Span* const cut = Find(last);
+  if (cut != nullptr && cut->last() > last) Remove(cut->first, last);
+  begin_ = last + 1;
+}
+
+LiveEntries LiveEntries::RemoveAll() {
+  LiveEntries removed(key_);
+  removed.begin_ = kLastIndex;
+  removed.spans_.swap(spans_);
+  return removed;
+}
+
+size_t LiveEntries::FreeRemoved(size_t most) {
+  size_t freed = 0;
+  auto it = spans_.begin();
+  for (; freed < most && it != spans_.end() && !IsLive(*it); ++it, ++freed) {
+    it->place.segment->live_bytes -= it->bytes;
+    it->place.segment->spans.erase(PlaceOf(*it));
+  }
+  spans_.erase(spans_.begin(), it);
+  return freed;
+}
 
 void LiveEntries::Move(const Span& span) {
   CHECK(Find(span.first) != nullptr && Find(span.last()) != nullptr)
@@ -90,7 +117,7 @@ void LiveEntries::Add(const Span& span) {
   if (next != spans_.begin()) {
     const Span& before = *std::prev(next);
     const uint64_t range = span.place.end - before.place.begin;
-    if (before.last() + 1 == span.first &&
+    if (IsLive(before) && before.last() + 1 == span.first &&
         before.place.segment == span.place.segment &&
         before.place.end <= span.place.begin && range <= kSpanBytesMax &&
         range <= kReadFactor * (before.bytes + span.bytes) + kReadBytesMore) {

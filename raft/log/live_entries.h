@@ -27,10 +27,11 @@ struct SpanPlace {
 struct Segment {
   uint64_t number = 0;
   uint64_t file_bytes = 0;
-  // Bytes of entries whose newest record is here. Zero only if there is none.
+  // Bytes of entries whose newest record is here, and of removed ones whose
+  // spans wait. Zero only if there is none.
   size_t live_bytes = 0;
   uint32_t readers = 0;  // The file stays while there are any.
-  // The spans of all groups here.
+  // The spans of all groups here, with those that wait.
   absl::btree_set<SpanPlace> spans;
 };
 
@@ -44,6 +45,9 @@ struct RecordPlace {
 // The entries of one group after its log start, by the places of their newest
 // records. Memory: about 90 bytes for a span. A span is one record, or up to
 // kSpanBytesMax of records that are near to each other.
+//
+// A snapshot removes the spans of a whole log at once. They wait here, and in
+// their segments, until FreeRemoved. The other calls do not see them.
 class LiveEntries {
  public:
   static constexpr uint64_t kSpanBytesMax = 256 << 10;
@@ -65,7 +69,8 @@ class LiveEntries {
   };
 
   GroupKey key() const { return key_; }
-  bool empty() const { return spans_.empty(); }
+  bool empty() const { return spans_.empty() || !IsLive(*spans_.rbegin()); }
+  // Includes those that wait.
   size_t spans() const { return spans_.size(); }
   // Requires: not empty.
   Index last() const { return spans_.rbegin()->last(); }
@@ -79,8 +84,16 @@ class LiveEntries {
   void Append(const Span& span);
   // Removes the entries from `first` on.
   void TruncateFrom(Index first);
-  // Removes the entries through `last`.
+  // Removes the entries through `last`. Their spans wait.
   void DropThrough(Index last);
+  // Removes all entries. Their spans wait in the result.
+  LiveEntries RemoveAll();
+  bool has_removed() const {
+    return !spans_.empty() && !IsLive(*spans_.begin());
+  }
+  // Takes up to `most` spans that wait out of their segments, and frees them.
+  // Returns their number.
+  size_t FreeRemoved(size_t most);
   // The newest records of these entries, which are live, are now in
   // `span.place`.
   void Move(const Span& span);
@@ -88,6 +101,7 @@ class LiveEntries {
  private:
   void Remove(Index first, Index last);
   void Add(const Span& span);
+  bool IsLive(const Span& span) const { return span.first >= begin_; }
   SpanPlace PlaceOf(const Span& span) const {
     return {span.place.begin, span.first, key_};
   }
@@ -102,6 +116,7 @@ class LiveEntries {
   };
 
   const GroupKey key_;
+  Index begin_;  // Entries before it are removed. No span has it inside.
   absl::btree_set<Span, ByFirst> spans_;
 };
 

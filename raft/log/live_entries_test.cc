@@ -5,6 +5,8 @@
 #include <rapidcheck.h>
 #include <rapidcheck/gtest.h>
 
+#include <algorithm>
+#include <optional>
 #include <vector>
 
 namespace quorate::raft {
@@ -34,8 +36,8 @@ LiveEntries::Span AnyRecord(Index first, uint32_t count,
 }
 
 // Each span stands once in the list of its segment, at its place.
-void CheckSegments(const LiveEntries& live, const Model& model,
-                   const std::vector<Segment>& segments) {
+void CheckSegments(const LiveEntries& live, const LiveEntries& removed,
+                   const Model& model, const std::vector<Segment>& segments) {
   size_t spans = 0;
   for (Index at = model.first; at < model.next(); ++spans) {
     const LiveEntries::Span* span = live.Find(at);
@@ -44,13 +46,15 @@ void CheckSegments(const LiveEntries& live, const Model& model,
     RC_ASSERT((found != here.end() && found->key == kKey));
     at = span->last() + 1;
   }
-  RC_ASSERT(live.spans() == spans);
+  RC_ASSERT(live.spans() >= spans);
+  RC_ASSERT((live.spans() == spans) == !live.has_removed());
+  spans = live.spans() + removed.spans();
   for (const Segment& one : segments) spans -= one.spans.size();
   RC_ASSERT(spans == 0u);
 }
 
-void Check(const LiveEntries& live, const Model& model,
-           const std::vector<Segment>& segments) {
+void Check(const LiveEntries& live, const LiveEntries& removed,
+           const Model& model, const std::vector<Segment>& segments) {
   RC_ASSERT(live.empty() == model.entries.empty());
   RC_ASSERT((live.Find(model.first - 1) == nullptr));
   RC_ASSERT((live.Find(model.next()) == nullptr));
@@ -74,7 +78,10 @@ void Check(const LiveEntries& live, const Model& model,
       if (count++ == 0) first = model.first + i;
     }
     RC_ASSERT(one.live_bytes >= 64 * count);
-    RC_ASSERT((one.live_bytes == 0) == (count == 0));
+    RC_ASSERT(one.live_bytes > 0 || count == 0);
+    if (!live.has_removed() && !removed.has_removed()) {
+      RC_ASSERT((one.live_bytes == 0) == (count == 0));
+    }
     const Index last = model.next();
     const LiveEntries::Span* span = live.FirstIn(&one, model.first, last);
     RC_ASSERT((span == nullptr) == (count == 0));
@@ -86,17 +93,18 @@ void Check(const LiveEntries& live, const Model& model,
     const LiveEntries::Span* next = live.FirstIn(&one, span->last() + 1, last);
     RC_ASSERT((next == nullptr || next->first > span->last()));
   }
-  CheckSegments(live, model, segments);
+  CheckSegments(live, removed, model, segments);
 }
 
 RC_GTEST_PROP(LiveEntriesTest, AnyHistory_AgreesWithTheModel, ()) {
   std::vector<Segment> segments(4);
   std::vector<uint64_t> ends(4, 64);
   LiveEntries live(kKey);
+  std::optional<LiveEntries> removed(kKey);
   Model model;
   const int steps = *rc::gen::inRange(1, 40);
   for (int step = 0; step < steps; ++step) {
-    switch (*rc::gen::inRange(0, 6)) {
+    switch (*rc::gen::inRange(0, 8)) {
       case 0:
       case 1:
       case 2: {
@@ -121,6 +129,21 @@ RC_GTEST_PROP(LiveEntriesTest, AnyHistory_AgreesWithTheModel, ()) {
             model.entries.begin() + static_cast<ptrdiff_t>(count));
         break;
       }
+      case 5: {
+        const auto most = *rc::gen::inRange<size_t>(1, 10);
+        const size_t before = live.spans();
+        const size_t freed = live.FreeRemoved(most);
+        RC_ASSERT(freed <= most);
+        RC_ASSERT(live.spans() == before - freed);
+        RC_ASSERT((freed == most || !live.has_removed()));
+        removed->FreeRemoved(most);
+        break;
+      }
+      case 6:
+        if (removed->spans() > 0) break;
+        removed.emplace(live.RemoveAll());
+        model.entries.clear();  // Later entries may have the same indexes.
+        break;
       default: {
         if (model.entries.empty()) break;
         const auto offset = *rc::gen::inRange<size_t>(0, model.size());
@@ -135,7 +158,7 @@ RC_GTEST_PROP(LiveEntriesTest, AnyHistory_AgreesWithTheModel, ()) {
         break;
       }
     }
-    Check(live, model, segments);
+    Check(live, *removed, model, segments);
   }
 }
 
@@ -161,6 +184,32 @@ TEST(LiveEntriesTest, RecordsFarFromEachOther_HaveTheirOwnSpans) {
   for (uint64_t i = 1; i <= 10; ++i) {
     EXPECT_EQ(live.Find(Index(i))->count, 1u);
   }
+}
+
+// A snapshot covers a log of 1 GiB that has a small record every 18,000 bytes.
+TEST(LiveEntriesTest, SpansOfALongLog_AreFreedAFewAtATime) {
+  Segment segment;
+  LiveEntries live(kKey);
+  constexpr uint64_t kSpans = 60'000;
+  for (uint64_t i = 1; i <= kSpans; ++i) {
+    live.Append({Index(i), {&segment, i * 18'000, i * 18'000 + 150}, 1, 100});
+  }
+  live.DropThrough(Index(kSpans - 1));
+  EXPECT_EQ(live.Find(Index(kSpans - 1)), nullptr);
+  EXPECT_EQ(live.FirstIn(&segment, Index(1), Index(kSpans - 1)), nullptr);
+  EXPECT_EQ(segment.spans.size(), kSpans) << "the call frees none";
+  for (uint64_t left = kSpans; left > 1; left = segment.spans.size()) {
+    EXPECT_EQ(live.FreeRemoved(1000), std::min<uint64_t>(1000, left - 1));
+    EXPECT_EQ(segment.live_bytes, segment.spans.size() * 100);
+    EXPECT_EQ(live.spans(), segment.spans.size());
+    ASSERT_LT(segment.spans.size(), left);
+  }
+  EXPECT_FALSE(live.has_removed());
+  LiveEntries removed = live.RemoveAll();
+  EXPECT_TRUE(live.empty());
+  EXPECT_EQ(segment.live_bytes, 100u);
+  EXPECT_EQ(removed.FreeRemoved(1000), 1u);
+  EXPECT_EQ(segment.live_bytes, 0u);
 }
 
 }  // namespace

@@ -164,7 +164,11 @@ class Log {
 
   // The places of entries of `group` that the log has in memory: one for
   // entries that are near to each other on disk. Each takes about 90 bytes.
+  // Those of removed entries go over several turns. `handler` is called when
+  // all of them are gone.
   virtual size_t places(GroupKey group) const = 0;
+  using PlacesFreed = absl::AnyInvocable<void(GroupKey group)>;
+  virtual void OnPlacesFreed(PlacesFreed handler) = 0;
 
   // `handler` is called when entries of a group up to `last` could not be read
   // several times. The oldest segment, and all segments behind it, stay until a

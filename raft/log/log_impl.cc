@@ -223,6 +223,7 @@ void LogImpl::Flush() {
   const SegmentOffset place{state_.current()->number, position_};
   writer_.Start(segment_seed_, place, place, write_number_ + 1);
   FillBatch();
+  if (state_.has_removed() && !freeing_) FreeRemoved();
   if (rewriting_ != nullptr) RewriteLiveRecords();
   if (writer_.size_bytes() == 0) {
     if (HasWork()) return Roll();

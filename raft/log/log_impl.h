@@ -68,6 +68,9 @@ class LogImpl final : public Log {
   void OnUnreadable(Unreadable handler) override {
     unreadable_ = std::move(handler);
   }
+  void OnPlacesFreed(PlacesFreed handler) override {
+    places_freed_ = std::move(handler);
+  }
   bool GiveBackUnused() override;
   absl::Status status() const override { return status_; }
   Counters counters() const override;
@@ -163,6 +166,10 @@ class LogImpl final : public Log {
   void PrepareSpare();
   void OnSpare(SpareSegment::Result spare);
   void Reclaim();
+  // Frees spans of removed entries, a bounded number in a turn. Returns groups
+  // of which none waits any more.
+  std::vector<GroupKey> FreeRemoved();
+  void OnFreeTimer();
 
   env::Disk& disk_;
   env::Loop& loop_;
@@ -230,6 +237,7 @@ class LogImpl final : public Log {
   // in the oldest segment.
   std::map<std::pair<GroupKey, Index>, int> failed_reads_;
   Unreadable unreadable_;
+  PlacesFreed places_freed_;
 
   uint64_t next_read_ = 0;
   std::map<uint64_t, std::unique_ptr<EntryReader>> reads_;
@@ -257,6 +265,8 @@ class LogImpl final : public Log {
   env::Pending flush_pending_;
   bool flush_scheduled_ = false;
   env::Pending write_pending_;
+  env::Pending free_pending_;
+  bool freeing_ = false;  // The next turn frees spans.
   CallbackQueue callbacks_;
 };
 

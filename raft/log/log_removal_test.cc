@@ -14,6 +14,40 @@ using sim::CrashKind;
 
 const GroupKey kGroup = TestGroup(1);
 
+// Snapshots cover logs of many small records that are far from each other. Each
+// turn frees 1024 places. The segments go without another write.
+TEST(LogOfManyPlaces, RemovedPlaces_AreFreedOverTurns) {
+  constexpr uint64_t kPlaces = 3000;
+  const GroupKey other = TestGroup(2);
+  LogHarness h;
+  h.options().segment_bytes = 8 << 20;
+  h.options().slack_segments = 100;  // Nothing is rewritten.
+  h.Start();
+  const std::string large(20'000, 'y');
+  for (uint64_t i = 1; i <= kPlaces; ++i) {
+    ASSERT_TRUE(h.Append(kGroup, {TestEntry(1, i, "x")}).ok());
+    ASSERT_TRUE(h.Append(other, {TestEntry(1, i, large)}).ok());
+  }
+  ASSERT_EQ(h.log()->places(kGroup), kPlaces);
+  ASSERT_TRUE(h.Drop(other).ok());
+  h.Run();
+  EXPECT_EQ(h.Marks("log.removed_spans_wait"), 0u) << "it has few places";
+  ASSERT_GT(h.log()->counters().segments, 5u);
+  std::vector<size_t> freed;
+  h.log()->OnPlacesFreed(
+      [&](GroupKey key) { freed.push_back(h.log()->places(key)); });
+  const uint64_t writes = h.log()->counters().durable_writes;
+  ASSERT_TRUE(h.SetLogStart(kGroup, {Term(1), Index(kPlaces - 1)}).ok());
+  h.Run();
+  EXPECT_EQ(h.Marks("log.removed_spans_wait"), 2u);
+  EXPECT_EQ(freed, (std::vector<size_t>{1}));
+  EXPECT_EQ(h.log()->places(kGroup), 1u);
+  EXPECT_EQ(h.log()->counters().durable_writes, writes + 1);
+  EXPECT_EQ(h.log()->counters().segments, 1u);
+  ASSERT_TRUE(h.Restart(CrashKind::kMachine).ok());
+  EXPECT_EQ(h.log()->recovered()[kGroup].entries.size(), 1u);
+}
+
 // A crash during the drop leaves all of the group, the blank group, or the
 // record of the drop alone. The latter says that the group was dropped.
 TEST(LogDrop, InterruptedDropThatLeavesABlankGroup_LosesNoGroup) {

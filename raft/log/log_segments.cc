@@ -1,6 +1,7 @@
 // The part of LogImpl that begins segments and frees them.
 #include <algorithm>
 #include <utility>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "env/check.h"
@@ -25,6 +26,10 @@ constexpr Duration kSpareRetry = Seconds(1);
 constexpr uint64_t kGrowthFactor = 32;
 constexpr uint64_t kSegmentEndMax = uint64_t{2} << 30;
 constexpr size_t kZeroBytesMin = 64 << 10;
+// A turn frees so many spans of removed entries, or this part of all spans. The
+// part keeps pace with turns that remove more than the number.
+constexpr size_t kTurnSpans = 1024;
+constexpr size_t kTurnPart = 256;
 
 }  // namespace
 
@@ -180,7 +185,8 @@ void LogImpl::Reclaim() {
     failed_reads_.clear();
     KeepOrRemove(std::move(file));
   }
-  if (rewriting_ == nullptr && witness_dones_.empty() && segments.size() > 1 &&
+  if (rewriting_ == nullptr && !state_.has_removed() &&
+      witness_dones_.empty() && segments.size() > 1 &&
       segments.front()->live_bytes > 0 &&
       loop_.ReadClock().mono >= rewrite_retry_at_ &&
       (state_.file_bytes() >
@@ -189,6 +195,38 @@ void LogImpl::Reclaim() {
        buggify_.Fire("log.rewrite_early"))) {
     BeginRewriting(segments.front().get());
   }
+}
+
+// While spans wait, their segments count as live and stay. Nothing is rewritten
+// meanwhile, since it would be for their sake.
+std::vector<GroupKey> LogImpl::FreeRemoved() {
+  const size_t most = buggify_.Fire("log.few_spans_freed")
+                          ? 1
+                          : std::max(kTurnSpans, state_.spans() / kTurnPart);
+  std::vector<GroupKey> ended = state_.FreeRemoved(most);
+  freeing_ = state_.has_removed();
+  if (freeing_) {
+    if (rewriting_ != nullptr) EndRewriting();
+    tracer_.Sometimes("log.removed_spans_wait");
+    free_pending_ = loop_.At(loop_.ReadClock().mono, [this] { OnFreeTimer(); });
+  }
+  return ended;
+}
+
+// A segment is freed only when the records that removed its entries are
+// durable. If a write is in flight, its end calls Reclaim.
+void LogImpl::OnFreeTimer() {
+  if (!status_.ok()) return;
+  for (const GroupKey& key : FreeRemoved()) {
+    callbacks_.Add([this, key] {
+      if (places_freed_ != nullptr) places_freed_(key);
+    });
+  }
+  if (freeing_ || writing_ || opener_ != nullptr || position_ == opening_end_) {
+    return;
+  }
+  Reclaim();
+  if (HasWork()) ScheduleFlush();
 }
 
 }  // namespace quorate::raft

@@ -69,9 +69,10 @@ void LogState::SetLogStart(GroupLog& group, const LogStart& log_start,
                            bool discard_suffix) {
   CHECK_GE(log_start.position.index, group.log_start.position.index);
   if (discard_suffix || log_start.position.index >= group.last()) {
-    group.live.TruncateFrom(Index(0));
+    RemoveAll(group);
   } else {
     group.live.DropThrough(log_start.position.index);
+    if (group.live.has_removed()) shortened_.insert(group.key());
   }
   group.log_start = log_start;
 }
@@ -79,14 +80,43 @@ void LogState::SetLogStart(GroupLog& group, const LogStart& log_start,
 void LogState::Fence(GroupLog& group, const absl::Status& why) {
   CHECK(!why.ok()) << "group " << group.key().group;
   group.fenced = why;
-  group.live.TruncateFrom(Index(0));
+  RemoveAll(group);
 }
 
 void LogState::Drop(GroupKey key) {
   const auto found = groups_.find(key);
   if (found == groups_.end()) return;
-  found->second.live.TruncateFrom(Index(0));
+  RemoveAll(found->second);
   groups_.erase(found);
+}
+
+void LogState::RemoveAll(GroupLog& group) {
+  shortened_.erase(group.key());
+  LiveEntries removed = group.live.RemoveAll();
+  if (removed.has_removed()) removed_.push_back(std::move(removed));
+}
+
+std::vector<GroupKey> LogState::FreeRemoved(size_t most) {
+  std::vector<GroupKey> ended;
+  while (most > 0 && !removed_.empty()) {
+    most -= removed_.back().FreeRemoved(most);
+    if (!removed_.back().has_removed()) removed_.pop_back();
+  }
+  while (most > 0 && !shortened_.empty()) {
+    const GroupKey key = *shortened_.begin();
+    LiveEntries& live = groups_.at(key).live;
+    most -= live.FreeRemoved(most);
+    if (live.has_removed()) break;
+    shortened_.erase(shortened_.begin());
+    ended.push_back(key);
+  }
+  return ended;
+}
+
+size_t LogState::spans() const {
+  size_t spans = 0;
+  for (const auto& segment : segments_) spans += segment->spans.size();
+  return spans;
 }
 
 std::vector<std::pair<GroupKey, StateBody>> LogState::States() const {

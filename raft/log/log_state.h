@@ -58,7 +58,8 @@ class LogState {
   void AddSegment(uint64_t number, uint64_t file_bytes);
 
   // Applies the meaning of a record in the bytes [begin, end) of the current
-  // segment.
+  // segment. An append removes the spans of entries that it replaces at once:
+  // their number is that of entries which are not committed.
   void Append(GroupLog& group, const HardState* hard_state, Index commit,
               const EntryList& entries, uint64_t begin, uint64_t end);
   void SetLogStart(GroupLog& group, const LogStart& log_start,
@@ -67,13 +68,25 @@ class LogState {
   void Fence(GroupLog& group, const absl::Status& why);
   void Drop(GroupKey key);
 
+  // Spans of removed entries wait until they are freed.
+  bool has_removed() const { return !removed_.empty() || !shortened_.empty(); }
+  // Frees up to `most` of them. Returns groups of which none waits any more.
+  std::vector<GroupKey> FreeRemoved(size_t most);
+  // The number of spans, with those that wait.
+  size_t spans() const;
+
   std::vector<std::pair<GroupKey, StateBody>> States() const;
 
   size_t live_bytes() const;
   uint64_t file_bytes() const;
 
  private:
+  void RemoveAll(GroupLog& group);
+
   std::map<GroupKey, GroupLog> groups_;
+  // Groups whose first spans wait, and the spans of logs that ended as a whole.
+  std::set<GroupKey> shortened_;
+  std::vector<LiveEntries> removed_;
   std::deque<std::unique_ptr<Segment>> segments_;
 };
 
