@@ -204,8 +204,9 @@ class Life {
     absl::Status status = Append(group, 2, &last);
     if (status.ok()) status = Snapshot(group, 1);
     if (!status.ok()) return status;
-    status = Get<absl::Status>(
-        [&](auto done) { log_->Drop(group, std::move(done)); });
+    status = Get<absl::Status>([&](auto done) {
+      log_->Drop(group, raft::Log::Leaves::kNothing, std::move(done));
+    });
     if (!status.ok()) return status;
     RecordAcknowledgement();
     status = Get<absl::Status>(

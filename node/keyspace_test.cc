@@ -605,13 +605,14 @@ TEST(Keyspace_HeldRequests, CommandOnManyRanges_CountsAsOneRequest) {
   EXPECT_EQ(cluster.Command(*writer, {"DBSIZE"}), ":0\r\n");
 }
 
-// Each slot is a range of its own: those of two groups alternate.
+// Each slot is a range of its own: those of four groups alternate.
 void RangesOfOneSlot(Config& config) {
   config.timeouts.leader_wait = Seconds(10);
-  config.shards = EvenShards(config.nodes, {2, 3});
-  for (size_t i = 0; i < 2; ++i) {
+  config.shards = EvenShards(config.nodes, {4, 3});
+  const size_t groups = config.shards.size();
+  for (size_t i = 0; i < groups; ++i) {
     config.shards[i].slots.clear();
-    for (size_t slot = i; slot < kHashSlotCount; slot += 2) {
+    for (size_t slot = i; slot < kHashSlotCount; slot += groups) {
       const auto number = static_cast<uint16_t>(slot);
       config.shards[i].slots.push_back({number, number});
     }

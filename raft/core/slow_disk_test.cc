@@ -276,7 +276,7 @@ TEST_F(DiskOfManyGroupsTest, Follower_RefusesEntriesAndSaysWhatItHas) {
 TEST_F(DiskOfManyGroupsTest, FollowerThatGetsRoom_AsksItsLeaderForEntries) {
   Start(Term(2));
   room_ = 0;
-  Step(RoomToWrite{});
+  Step(RoomForEntries{});
   EXPECT_TRUE(out_.messages.empty());
   for (int i = 0; i < 3; ++i) {
     room_ = 0;
@@ -284,16 +284,16 @@ TEST_F(DiskOfManyGroupsTest, FollowerThatGetsRoom_AsksItsLeaderForEntries) {
     ASSERT_EQ(out_.heartbeats.size(), 1u);
     EXPECT_TRUE(out_.heartbeats[0].no_entries);
     EXPECT_TRUE(core_->asked_for_no_entries());
-    Step(RoomToWrite{});
+    Step(RoomForEntries{});
     EXPECT_TRUE(out_.messages.empty()) << "there is none yet";
     room_ = 100;
-    Step(RoomToWrite{});
+    Step(RoomForEntries{});
     ASSERT_EQ(out_.messages.size(), 1u);
     EXPECT_EQ(out_.messages[0].type, MessageType::kAppendReply);
     EXPECT_EQ(out_.messages[0].to, ReplicaId(2));
     EXPECT_FALSE(out_.messages[0].no_entries);
     EXPECT_FALSE(core_->asked_for_no_entries());
-    Step(RoomToWrite{});
+    Step(RoomForEntries{});
     EXPECT_TRUE(out_.messages.empty());
   }
 }
@@ -324,7 +324,7 @@ TEST_F(DiskOfManyGroupsTest, RoomUnderAnotherLeader_IsNotAnnounced) {
   for (const Message& message : FinishWrite()) {
     EXPECT_FALSE(message.no_entries) << "it says how things are when it leaves";
   }
-  Step(RoomToWrite{});
+  Step(RoomForEntries{});
   EXPECT_TRUE(out_.messages.empty());
 }
 
