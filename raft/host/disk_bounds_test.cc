@@ -259,6 +259,8 @@ TEST_F(DiskBoundsTest, FollowerThatWasAway_HasABoundedBacklog) {
     Propose();
     RunFor(Milliseconds(20), [] {});
   }
+  world().loop_options(cluster_->machines_[away - 1]).turn_cost =
+      Microseconds(50);
   cluster_->Restart(away);
   cluster_->AwaitStart(away);
   uint64_t most = 0;
