@@ -451,6 +451,20 @@ void Minimiser::FillContext() {
     }
   };
   add(named_);
+  // Without its writer a version might be anybody's. With it, less is possible:
+  // it is there before the questions.
+  size_t writers = 0;
+  absl::flat_hash_set<Version> versions_seen;  // Looked up only.
+  for (const size_t i : small_.core) versions_seen.insert(operations_[i].seen);
+  for (size_t i = 0; i < operations_.size(); ++i) {
+    const Version written = operations_[i].written;
+    if (written != kNoVersion && versions_seen.contains(written) &&
+        !in_core_[i] && !among[i]) {
+      among[i] = true;
+      small_.context.push_back(i);
+      ++writers;
+    }
+  }
   for (const auto& [left_out, order] : orders_) {
     std::vector<size_t> rest = small_.core;
     std::erase(rest, left_out);
@@ -461,16 +475,8 @@ void Minimiser::FillContext() {
     const Answer answer = Try(rest);
     add(answer.result == Result::kOk ? answer.order : order);
   }
-  if (small_.context.empty() && small_.core.size() == 1) add(LastWrites());
-  // Without its writer a version might be anybody's.
-  absl::flat_hash_set<Version> versions_seen;  // Looked up only.
-  for (const size_t i : small_.core) versions_seen.insert(operations_[i].seen);
-  for (size_t i = 0; i < operations_.size(); ++i) {
-    const Version written = operations_[i].written;
-    if (written != kNoVersion && versions_seen.contains(written) &&
-        !in_core_[i] && !among[i]) {
-      small_.context.push_back(i);
-    }
+  if (small_.context.size() == writers && small_.core.size() == 1) {
+    add(LastWrites());
   }
   std::sort(small_.context.begin(), small_.context.end());
 }

@@ -250,6 +250,48 @@ RC_GTEST_PROP(VersionsProperty, Transaction_AgreesWithBruteForce,
   AgreeWithBruteForce<Transaction, TransactionSpecification>(seed, kHistories);
 }
 
+// The first operation saw version 3, and so not the value 1, only because the
+// second one came before the third. The context has both writes.
+TEST(Versions, ContextOfAVersionThatIsSeen_LeavesItsWriterPossible) {
+  History history;
+  history.Partition("k");
+  history.Add({.invoke = 40,
+               .ret = 57,
+               .client = 2,
+               .function = Kv::kCas,
+               .argument = history.String("b"),
+               .expected = Value::Integer(1),
+               .result = Value::Integer(0),
+               .seen = 3});
+  history.Add({.invoke = 0,
+               .client = 1,
+               .function = Kv::kPut,
+               .argument = Value::Integer(2),
+               .written = 2});
+  history.Add({.invoke = 0,
+               .ret = 45,
+               .client = 2,
+               .function = Kv::kPutIfExists,
+               .argument = Value::Integer(0),
+               .result = Value::Integer(0),
+               .seen = 6});
+  history.Add({.invoke = 21,
+               .ret = 36,
+               .client = 1,
+               .function = Kv::kIncrement,
+               .argument = Value::Integer(1),
+               .result = Value::Integer(3),
+               .seen = 2,
+               .written = 3});
+  const ModelOf<Kv> model;
+  const Verdict verdict = Check(history, model, {.explain = true});
+  ASSERT_EQ(verdict.result, Result::kViolation);
+  ASSERT_TRUE(verdict.counter_example->minimal);
+  const ModelOf<WithVersions<Kv, KvSpecification>> truth(
+      {Kv(), KvSpecification(), {}, 20, {2, 3}});
+  EXPECT_EQ(Refute(history, truth, *verdict.counter_example), "");
+}
+
 // A write that tells what it saw and not what it made stands after all who saw
 // the same, wherever the file has it.
 TEST(Versions, WriteThatTellsOnlyWhatItSaw_KeepsRealTime) {
