@@ -214,13 +214,23 @@ Topology::Listing Topology::ListingOf(size_t position) const {
 }
 
 std::string Topology::MakeSlotsReply(int version) const {
-  // A group can have many ranges: its listing is made once.
+  // A group can have thousands of ranges: its listing, and the nodes of its
+  // rows, are made once.
   std::vector<Listing> listings;
-  for (size_t i = 0; i < leaders_.size(); ++i) listings.push_back(ListingOf(i));
+  std::vector<std::string> nodes(leaders_.size());
+  for (size_t i = 0; i < leaders_.size(); ++i) {
+    const Listing& listing = listings.emplace_back(ListingOf(i));
+    if (listing.master == nodes_.size()) continue;
+    RespWriter writer(&nodes[i], version);
+    WriteNode(nodes_[listing.master], writer);
+    for (const size_t replica : listing.replicas) {
+      WriteNode(nodes_[replica], writer);
+    }
+  }
   // One row for each range of one listing.
   struct Row {
     SlotRange slots;
-    const Listing* listing;
+    size_t group;
   };
   std::vector<Row> rows;
   const auto assignments = map_.assignments();
@@ -228,24 +238,21 @@ std::string Topology::MakeSlotsReply(int version) const {
     const Listing& listing = listings[assigned_[i]];
     const SlotRange& slots = assignments[i].slots;
     if (listing.master == nodes_.size()) continue;
-    if (!rows.empty() && *rows.back().listing == listing &&
+    if (!rows.empty() && listings[rows.back().group] == listing &&
         rows.back().slots.last.value() + 1u == slots.first.value()) {
       rows.back().slots.last = slots.last;
     } else {
-      rows.push_back({slots, &listing});
+      rows.push_back({slots, assigned_[i]});
     }
   }
   std::string text;
   RespWriter reply(&text, version);
   reply.Array(rows.size());
   for (const Row& row : rows) {
-    reply.Array(3 + row.listing->replicas.size());
+    reply.Array(3 + listings[row.group].replicas.size());
     reply.Integer(row.slots.first.value());
     reply.Integer(row.slots.last.value());
-    WriteNode(nodes_[row.listing->master], reply);
-    for (const size_t replica : row.listing->replicas) {
-      WriteNode(nodes_[replica], reply);
-    }
+    reply.Raw(nodes[row.group]);
   }
   return text;
 }
