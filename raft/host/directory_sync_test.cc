@@ -9,6 +9,7 @@
 #include "absl/status/status.h"
 #include "absl/strings/match.h"
 #include "env/env.h"
+#include "env/forwarding_disk.h"
 #include "gtest/gtest.h"
 #include "raft/host/host.h"
 #include "raft/host/journal_cluster.h"
@@ -23,25 +24,11 @@ using testing::kGroup;
 
 // A disk whose directory cannot be synced any more once `fails` is set, and
 // `succeeding` further syncs have ended.
-class BrokenDirectory final : public env::Disk {
+class BrokenDirectory final : public env::ForwardingDisk {
  public:
-  explicit BrokenDirectory(env::Disk& disk) : disk_(disk) {}
-  env::Pending Open(std::string_view name, OpenMode mode, env::FileUse use,
-                    OpenDone done) override {
-    return disk_.Open(name, mode, use, std::move(done));
-  }
-  env::Pending List(ListDone done) override {
-    return disk_.List(std::move(done));
-  }
-  env::Pending Remove(std::string_view name, env::File::Done done) override {
-    return disk_.Remove(name, std::move(done));
-  }
-  env::Pending Rename(std::string_view from, std::string_view to,
-                      env::File::Done done) override {
-    return disk_.Rename(from, to, std::move(done));
-  }
+  using ForwardingDisk::ForwardingDisk;
   env::Pending SyncDirectory(env::File::Done done) override {
-    return disk_.SyncDirectory(
+    return ForwardingDisk::SyncDirectory(
         [this, done = std::move(done)](absl::Status status) mutable {
           if (fails && succeeding-- <= 0) {
             ++failures;
@@ -50,34 +37,17 @@ class BrokenDirectory final : public env::Disk {
           done(std::move(status));
         });
   }
-  env::Pending FreeBytes(env::File::SizeDone done) override {
-    return disk_.FreeBytes(std::move(done));
-  }
-  env::Pending Lock(std::string_view name, env::File::Done done) override {
-    return disk_.Lock(name, std::move(done));
-  }
 
   bool fails = false;
   int succeeding = 0;
   int failures = 0;
-
- private:
-  env::Disk& disk_;
 };
 
 // The program of a node on such a disk.
 struct ProgramOnBrokenDirectory {
   ProgramOnBrokenDirectory(env::Env& real, HostOptions options)
       : disk(real.disk),
-        env{.loop = real.loop,
-            .disk = disk,
-            .transport = real.transport,
-            .streams = real.streams,
-            .tracer = real.tracer,
-            .buggify = real.buggify,
-            .process = real.process,
-            .random = real.random,
-            .secrets = real.secrets},
+        env(env::WithDisk(real, disk)),
         program(env, std::move(options), Level(1)) {}
 
   BrokenDirectory disk;

@@ -26,18 +26,6 @@ std::vector<NodeId> PeersOf(const HostOptions& options) {
   return nodes;
 }
 
-env::Env WithDisk(const env::Env& env, env::Disk& disk) {
-  return {.loop = env.loop,
-          .disk = disk,
-          .transport = env.transport,
-          .streams = env.streams,
-          .tracer = env.tracer,
-          .buggify = env.buggify,
-          .process = env.process,
-          .random = env.random,
-          .secrets = env.secrets};
-}
-
 }  // namespace
 
 // ---- Starting and stopping
@@ -47,7 +35,7 @@ Host::Impl::Impl(env::Env& env, HostOptions options, MakeStateMachine make,
     : env_(env),
       disk_(env.disk,
             [this] { callbacks_.Add([this] { Fail(disk_.status()); }); }),
-      disk_env_(WithDisk(env, disk_)),
+      disk_env_(env::WithDisk(env, disk_)),
       options_(std::move(options)),
       core_options_(std::make_shared<const CoreOptions>(options_.core)),
       make_(std::move(make)),

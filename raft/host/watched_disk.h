@@ -6,45 +6,30 @@
 #ifndef QUORATE_RAFT_HOST_WATCHED_DISK_H_
 #define QUORATE_RAFT_HOST_WATCHED_DISK_H_
 
-#include <string_view>
 #include <utility>
 
 #include "absl/functional/any_invocable.h"
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
 #include "env/disk.h"
+#include "env/forwarding_disk.h"
 #include "env/pending.h"
 
 namespace quorate::raft {
 
-// Passes every call on to another disk.
-class WatchedDisk final : public env::Disk {
+class WatchedDisk final : public env::ForwardingDisk {
  public:
   // `disk` outlives the object. `failed` is called once, before the caller of
   // the sync has its result, and only takes note.
   WatchedDisk(env::Disk& disk, absl::AnyInvocable<void()> failed)
-      : disk_(disk), failed_(std::move(failed)) {}
+      : ForwardingDisk(disk), failed_(std::move(failed)) {}
 
   // Not OK once a sync of the directory has failed.
   const absl::Status& status() const { return status_; }
 
-  env::Pending Open(std::string_view name, OpenMode mode, env::FileUse use,
-                    OpenDone done) override {
-    return disk_.Open(name, mode, use, std::move(done));
-  }
-  env::Pending List(ListDone done) override {
-    return disk_.List(std::move(done));
-  }
-  env::Pending Remove(std::string_view name, env::File::Done done) override {
-    return disk_.Remove(name, std::move(done));
-  }
-  env::Pending Rename(std::string_view from, std::string_view to,
-                      env::File::Done done) override {
-    return disk_.Rename(from, to, std::move(done));
-  }
   env::Pending SyncDirectory(env::File::Done done) override {
-    return disk_.SyncDirectory([this, done = std::move(done)](
-                                   absl::Status status) mutable {
+    return ForwardingDisk::SyncDirectory([this, done = std::move(done)](
+                                             absl::Status status) mutable {
       if (!status.ok() && status_.ok()) {
         status_ = absl::Status(
             status.code(),
@@ -56,15 +41,8 @@ class WatchedDisk final : public env::Disk {
       done(std::move(status));
     });
   }
-  env::Pending FreeBytes(env::File::SizeDone done) override {
-    return disk_.FreeBytes(std::move(done));
-  }
-  env::Pending Lock(std::string_view name, env::File::Done done) override {
-    return disk_.Lock(name, std::move(done));
-  }
 
  private:
-  env::Disk& disk_;
   absl::AnyInvocable<void()> failed_;
   absl::Status status_;
 };

@@ -8,6 +8,7 @@
 #include <string>
 #include <utility>
 
+#include "env/forwarding_disk.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "raft/log/read_attempts.h"
@@ -806,14 +807,14 @@ TEST_F(SnapshotStoreTest, SnapshotThatCannotBeOpened_DamagesItsGroupAlone) {
 }
 
 // A disk on which one file belongs to another user.
-class DiskOfTwoUsers final : public env::Disk {
+class DiskOfTwoUsers final : public env::ForwardingDisk {
  public:
   DiskOfTwoUsers(env::Disk& disk, std::string other)
-      : disk_(disk), other_(std::move(other)) {}
+      : ForwardingDisk(disk), other_(std::move(other)) {}
   env::Pending Open(std::string_view name, OpenMode mode, env::FileUse use,
                     OpenDone done) override {
     const bool refused = name == other_;
-    return disk_.Open(
+    return ForwardingDisk::Open(
         name, mode, use,
         [refused, done = std::move(done)](
             absl::StatusOr<std::unique_ptr<env::File>> file) mutable {
@@ -821,28 +822,8 @@ class DiskOfTwoUsers final : public env::Disk {
           done(std::move(file));
         });
   }
-  env::Pending List(ListDone done) override {
-    return disk_.List(std::move(done));
-  }
-  env::Pending Remove(std::string_view name, env::File::Done done) override {
-    return disk_.Remove(name, std::move(done));
-  }
-  env::Pending Rename(std::string_view from, std::string_view to,
-                      env::File::Done done) override {
-    return disk_.Rename(from, to, std::move(done));
-  }
-  env::Pending SyncDirectory(env::File::Done done) override {
-    return disk_.SyncDirectory(std::move(done));
-  }
-  env::Pending FreeBytes(env::File::SizeDone done) override {
-    return disk_.FreeBytes(std::move(done));
-  }
-  env::Pending Lock(std::string_view name, env::File::Done done) override {
-    return disk_.Lock(name, std::move(done));
-  }
 
  private:
-  env::Disk& disk_;
   const std::string other_;
 };
 
@@ -854,15 +835,7 @@ TEST_F(SnapshotStoreTest, SnapshotOfAnotherUser_IsNotTakenForDamaged) {
   h_.Crash(CrashKind::kProcess);
   env::Env& real = h_.test().env();
   DiskOfTwoUsers disk(real.disk, SnapshotName(kGroup, At(1, 10).position));
-  env::Env env{.loop = real.loop,
-               .disk = disk,
-               .transport = real.transport,
-               .streams = real.streams,
-               .tracer = real.tracer,
-               .buggify = real.buggify,
-               .process = real.process,
-               .random = real.random,
-               .secrets = real.secrets};
+  env::Env env = env::WithDisk(real, disk);
   std::unique_ptr<SnapshotStore> opened;
   const auto opening = SnapshotStore::Open(env, h_.options(), [&](auto store) {
     ASSERT_TRUE(store.ok()) << store.status();

@@ -40,7 +40,7 @@ class Result:
     seeds_tried: int = 0
     lucky: int = 0  # Seeds that ended with a failed CHECK or a crash.
     seconds: float = 0.0
-    error: str = ''  # Why it was not hunted: the patch does not apply or build.
+    error: str = ''  # Why it was not hunted: a build failed, or the test fails without the patch.
 
     @property
     def found(self):
