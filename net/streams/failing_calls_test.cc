@@ -297,7 +297,7 @@ TEST_F(FailingCallsTest, LookupThatTakesLongerThanADial_IsUsedByTheNext) {
 }
 
 // Thousands of streams have events at once. Timers must run between them.
-TEST_F(FailingCallsTest, EventsWithoutEnd_TakeFourRoundsOfATurn) {
+TEST_F(FailingCallsTest, EventsWithoutEnd_AreAskedForFourTimesInATurn) {
   const std::unique_ptr<Side> client = Dial();
   RunUntil(loop_, [&] { return !accepted_.empty(); });
   if (HasFatalFailure()) return;

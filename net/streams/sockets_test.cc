@@ -3,10 +3,12 @@
 #include <malloc.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -33,6 +35,7 @@ class End final : public env::Connection::Observer {
   void OnBytes(std::string_view bytes) override {
     received.append(bytes);
     ++reads;
+    if (on_bytes) on_bytes();
     if (destroy_on_bytes) connection.reset();
   }
   void OnEnd() override { ended = true; }
@@ -46,6 +49,7 @@ class End final : public env::Connection::Observer {
   int drained = 0;
   bool ended = false;
   bool destroy_on_bytes = false;
+  std::function<void()> on_bytes;
   std::optional<absl::Status> closed;
 };
 
@@ -75,6 +79,26 @@ class SocketsTest : public testing::Test {
     pair.server = std::move(accepted_.back());
     accepted_.pop_back();
     return pair;
+  }
+
+  // A blocking socket of a client, and the End that accepted it.
+  struct Dialled {
+    OwnedFd client;
+    std::unique_ptr<End> server;
+    // The bytes are readable at the other end at once, or a little later.
+    void Send(std::string_view bytes) const {
+      EXPECT_EQ(send(client.get(), bytes.data(), bytes.size(), MSG_NOSIGNAL),
+                static_cast<ssize_t>(bytes.size()));
+    }
+  };
+  Dialled Dial() {
+    if (listener_ == nullptr) Connect();
+    Dialled dialled;
+    dialled.client = OwnedFd(DialWithSmallBuffer());
+    RunUntil(loop_, [&] { return !accepted_.empty(); });
+    dialled.server = std::move(accepted_.back());
+    accepted_.pop_back();
+    return dialled;
   }
 
   // Connects to listener_. The kernel buffers little for the returned socket.
@@ -247,6 +271,82 @@ TEST_F(SocketsTest, BytesOnManyStreams_AreReadOverSeveralTurns) {
     before = after;
   }
   for (const Pair& pair : pairs) EXPECT_EQ(pair.server->received, sent);
+}
+
+// Fewer turns make fewer entries of the log for the same requests. The kernel
+// may deliver bytes late, so there are several attempts.
+TEST_F(SocketsTest, BytesThatArriveDuringReads_AreReadInTheSameTurn) {
+  std::vector<Dialled> busy;
+  for (int i = 0; i < 16; ++i) busy.push_back(Dial());
+  const Dialled late = Dial();
+  busy.back().server->on_bytes = [&] { late.Send("late"); };
+  bool same_turn = false;
+  for (int attempt = 0; attempt < 20 && !same_turn; ++attempt) {
+    late.server->received.clear();
+    busy.back().server->received.clear();
+    for (const Dialled& one : busy) one.Send("x");
+    RunUntil(loop_, [&] { return !busy.back().server->received.empty(); });
+    same_turn = !late.server->received.empty();
+    RunUntil(loop_, [&] { return !late.server->received.empty(); });
+  }
+  EXPECT_TRUE(same_turn);
+}
+
+// With one client at a time, asking again only costs time.
+TEST_F(SocketsTest, BytesThatArriveDuringTheOnlyRead_WaitForTheNextTurn) {
+  const Dialled dialled = Dial();
+  dialled.server->on_bytes = [&] { dialled.Send("again"); };
+  dialled.Send("once");
+  for (int turn = 0; turn < 20; ++turn) {
+    const int before = dialled.server->reads;
+    loop_.RunTurn(Milliseconds(1));
+    EXPECT_LE(dialled.server->reads - before, 1);
+  }
+  EXPECT_GT(dialled.server->reads, 1);
+}
+
+TEST_F(SocketsTest, BytesThatArriveDuringEachRead_EndTheTurn) {
+  std::vector<Dialled> all;
+  for (int i = 0; i < 16; ++i) all.push_back(Dial());
+  int reads = 0;
+  for (const Dialled& one : all) {
+    one.server->on_bytes = [&] {
+      ++reads;
+      one.Send("again");
+    };
+    one.Send("once");
+  }
+  for (int turn = 0; turn < 20; ++turn) {
+    const int before = reads;
+    loop_.RunTurn(Milliseconds(1));
+    EXPECT_LE(reads - before, 64);
+  }
+  EXPECT_GT(reads, 64);
+}
+
+// Each read costs a system call and a request, however short it is.
+TEST_F(SocketsTest, ShortReadsOfManyStreams_TakeSeveralTurns) {
+  constexpr size_t kStreams = 600;
+  rlimit descriptors;
+  ASSERT_EQ(getrlimit(RLIMIT_NOFILE, &descriptors), 0);
+  descriptors.rlim_cur = descriptors.rlim_max;
+  ASSERT_EQ(setrlimit(RLIMIT_NOFILE, &descriptors), 0);
+  if (descriptors.rlim_cur < 3 * kStreams) {
+    GTEST_SKIP() << "the system allows " << descriptors.rlim_cur
+                 << " open files only";
+  }
+  std::vector<Dialled> all;
+  for (size_t i = 0; i < kStreams; ++i) all.push_back(Dial());
+  for (const Dialled& one : all) one.Send("x");
+  size_t read = 0;
+  for (const Dialled& one : all) {
+    one.server->on_bytes = [&read] { ++read; };
+  }
+  RunUntil(loop_, [&, before = size_t{0}]() mutable {
+    EXPECT_LE(read - before, 512u);
+    before = read;
+    return read == kStreams;
+  });
 }
 
 // All of them begin to read at the same time.

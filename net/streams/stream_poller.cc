@@ -17,13 +17,26 @@ namespace asio = boost::asio;
 namespace {
 
 constexpr int kEventsMax = 256;
-// How often one turn asks for so many events.
-constexpr int kRoundsMax = 4;
+// How often a turn asks for so many events, at most.
+constexpr int kTurnAsksMax = 4;
 
 template <typename Watchers>
 void Erase(Watchers& watchers, StreamPoller::Watcher* watcher) {
   std::replace(watchers.begin(), watchers.end(), watcher,
                static_cast<StreamPoller::Watcher*>(nullptr));
+}
+
+// Calls the watchers of `queue` while there is budget.
+template <typename Call>
+void Run(std::deque<StreamPoller::Watcher*>& queue, size_t& budget,
+         const Call& call) {
+  while (!queue.empty() && budget > 0) {
+    StreamPoller::Watcher* const watcher = queue.front();
+    queue.pop_front();
+    if (watcher == nullptr) continue;
+    budget -= std::min(
+        budget, std::max(call(watcher), StreamPoller::kTransferBytesMin));
+  }
 }
 
 }  // namespace
@@ -86,23 +99,41 @@ void StreamPoller::Wait() {
                                 });
 }
 
-void StreamPoller::Dispatch() {
-  in_turn_ = true;
-  more_events_ = true;
-  for (int round = 0; more_events_ && round < kRoundsMax; ++round) {
-    epoll_->next = 0;
-    epoll_->count = epoll_wait(epoll_->descriptor.native_handle(),
-                               epoll_->events, kEventsMax, 0);
-    more_events_ = epoll_->count == kEventsMax;
-    while (epoll_->next < epoll_->count) {
-      const epoll_event& event = epoll_->events[epoll_->next++];
-      if (event.data.ptr == nullptr) continue;
-      static_cast<Watcher*>(event.data.ptr)->OnReady(event.events);
-    }
+int StreamPoller::TakeEvents() {
+  --asks_left_;
+  epoll_->next = 0;
+  epoll_->count = epoll_wait(epoll_->descriptor.native_handle(), epoll_->events,
+                             kEventsMax, 0);
+  const int count = epoll_->count;
+  more_events_ = count == kEventsMax;
+  while (epoll_->next < epoll_->count) {
+    const epoll_event& event = epoll_->events[epoll_->next++];
+    if (event.data.ptr == nullptr) continue;
+    static_cast<Watcher*>(event.data.ptr)->OnReady(event.events);
   }
   epoll_->count = 0;
+  return count;
+}
+
+void StreamPoller::Dispatch() {
+  in_turn_ = true;
+  RefreshBudgets();
+  int events = 0;
+  while (asks_left_ > 0) {
+    events = TakeEvents();
+    if (!more_events_) break;
+  }
+  Send();
+  Read();
+  // Reading takes time. Requests that arrive meanwhile join this turn. So a
+  // busy node makes fewer entries and syncs of the same requests. A single
+  // event does not show that the node is busy.
+  while (events > 1 && asks_left_ > 0 && reads_.empty()) {
+    events = TakeEvents();
+    Read();
+  }
   if (!more_events_) Wait();
-  Transfer();
+  EndTransfers();
 }
 
 void StreamPoller::QueueRead(Watcher* watcher) {
@@ -119,29 +150,33 @@ void StreamPoller::RefreshBudgets() {
   if (std::exchange(turn_, loop_.turn()) == loop_.turn()) return;
   read_budget_ = kTurnBytes;
   send_budget_ = kTurnSentBytes;
+  asks_left_ = kTurnAsksMax;
 }
 
-void StreamPoller::Transfer() {
-  in_turn_ = true;
-  RefreshBudgets();
-  const auto run = [](std::deque<Watcher*>& queue, size_t& budget,
-                      const auto& call) {
-    while (!queue.empty() && budget > 0) {
-      Watcher* const watcher = queue.front();
-      queue.pop_front();
-      if (watcher == nullptr) continue;
-      budget -= std::min(budget, std::max(call(watcher), kTransferBytesMin));
-    }
-  };
+void StreamPoller::Send() {
   // Those that have more are behind the others again, for the next turn.
   for (size_t left = urgent_sends_.size(); left > 0; --left) {
     Watcher* const watcher = urgent_sends_.front();
     urgent_sends_.pop_front();
     if (watcher != nullptr) watcher->OnSend(kTurnSentBytes);
   }
-  run(sends_, send_budget_,
+  Run(sends_, send_budget_,
       [](Watcher* one) { return one->OnSend(kSendBytes); });
-  run(reads_, read_budget_, [](Watcher* one) { return one->OnRead(); });
+}
+
+void StreamPoller::Read() {
+  Run(reads_, read_budget_, [](Watcher* one) { return one->OnRead(); });
+}
+
+void StreamPoller::Transfer() {
+  in_turn_ = true;
+  RefreshBudgets();
+  Send();
+  Read();
+  EndTransfers();
+}
+
+void StreamPoller::EndTransfers() {
   in_turn_ = false;
   if (!reads_.empty() || !urgent_sends_.empty() || !sends_.empty() ||
       more_events_) {

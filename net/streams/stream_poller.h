@@ -28,7 +28,7 @@ class StreamPoller final : public EventLoop::TurnEnd {
   // memory for each byte of an entry several times.
   static constexpr size_t kTurnBytes = 256 << 10;
   // A read or a send of a queue counts as so many bytes at least.
-  static constexpr size_t kTransferBytesMin = 256;
+  static constexpr size_t kTransferBytesMin = 512;
   // A turn begins no further send on streams that are not urgent after so many
   // bytes; the rest waits for the next turn. Thousands of slow readers may
   // begin to read at once, and one pipeline may ask for many megabytes. An
@@ -85,9 +85,16 @@ class StreamPoller final : public EventLoop::TurnEnd {
   struct Epoll;
 
   void Wait();
-  // Takes events, then sends and reads.
+  // Asks once for events, and reports them. Returns their number.
+  int TakeEvents();
+  // Takes events, sends and reads. Then takes and reads what has come since.
   void Dispatch();
+  // Sends and reads.
   void Transfer();
+  void Send();
+  void Read();
+  // The next turn goes on if something is left.
+  void EndTransfers();
   // Gives a new turn its budgets.
   void RefreshBudgets();
   // Goes on in the next turn.
@@ -106,6 +113,8 @@ class StreamPoller final : public EventLoop::TurnEnd {
   // The bytes that turn `turn_` may still read and send.
   size_t read_budget_ = 0;
   size_t send_budget_ = 0;
+  // How often it may still ask for events.
+  int asks_left_ = 0;
   // Dispatch or Transfer is running.
   bool in_turn_ = false;
   // epoll may have further events, and does not report that again.
