@@ -6,6 +6,6 @@ extern "C" {
 // Read by jemalloc before main.
 extern const char* malloc_conf;
 const char* malloc_conf =
-    "background_thread:true,max_background_threads:1,dirty_decay_ms:5000,"
+    "background_thread:true,max_background_threads:1,dirty_decay_ms:2000,"
     "muzzy_decay_ms:0";
 }
