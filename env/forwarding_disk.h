@@ -7,7 +7,6 @@
 #include <utility>
 
 #include "env/disk.h"
-#include "env/env.h"
 #include "env/pending.h"
 
 namespace quorate::env {
@@ -47,19 +46,6 @@ class ForwardingDisk : public Disk {
  private:
   Disk& disk_;
 };
-
-// `env` with another disk.
-inline Env WithDisk(const Env& env, Disk& disk) {
-  return {.loop = env.loop,
-          .disk = disk,
-          .transport = env.transport,
-          .streams = env.streams,
-          .tracer = env.tracer,
-          .buggify = env.buggify,
-          .process = env.process,
-          .random = env.random,
-          .secrets = env.secrets};
-}
 
 }  // namespace quorate::env
 

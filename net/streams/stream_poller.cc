@@ -104,15 +104,13 @@ int StreamPoller::TakeEvents() {
   epoll_->next = 0;
   epoll_->count = epoll_wait(epoll_->descriptor.native_handle(), epoll_->events,
                              kEventsMax, 0);
-  const int count = epoll_->count;
-  more_events_ = count == kEventsMax;
+  more_events_ = epoll_->count == kEventsMax;
   while (epoll_->next < epoll_->count) {
     const epoll_event& event = epoll_->events[epoll_->next++];
     if (event.data.ptr == nullptr) continue;
     static_cast<Watcher*>(event.data.ptr)->OnReady(event.events);
   }
-  epoll_->count = 0;
-  return count;
+  return epoll_->count;
 }
 
 void StreamPoller::Dispatch() {

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "env/buffer.h"
+#include "env/changed_env.h"
 #include "env/outcome.h"
 #include "gtest/gtest.h"
 #include "node/base/turn_work.h"
@@ -89,18 +90,8 @@ class Program final : private StatusObserver {
   size_t held_bytes() const { return links_->held_bytes(); }
 
  private:
-  env::Env EnvOf(env::Env& env, const Manner& manner) {
-    return {.loop = env.loop,
-            .disk = env.disk,
-            .transport = manner.byte_streams
-                             ? static_cast<env::Transport&>(transport_)
-                             : env.transport,
-            .streams = env.streams,
-            .tracer = env.tracer,
-            .buggify = env.buggify,
-            .process = env.process,
-            .random = env.random,
-            .secrets = env.secrets};
+  env::Env EnvOf(const env::Env& env, const Manner& manner) {
+    return manner.byte_streams ? env::WithTransport(env, transport_) : env;
   }
   void After(Duration duration, absl::AnyInvocable<void()> call) {
     later_.push_back(

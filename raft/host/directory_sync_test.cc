@@ -8,6 +8,7 @@
 
 #include "absl/status/status.h"
 #include "absl/strings/match.h"
+#include "env/changed_env.h"
 #include "env/env.h"
 #include "env/forwarding_disk.h"
 #include "gtest/gtest.h"

@@ -7,6 +7,7 @@
 
 #include "absl/container/btree_set.h"
 #include "absl/strings/str_cat.h"
+#include "env/changed_env.h"
 #include "env/check.h"
 #include "env/crc32c.h"
 #include "raft/core/configuration.h"

@@ -8,6 +8,7 @@
 #include <string>
 #include <utility>
 
+#include "env/changed_env.h"
 #include "env/forwarding_disk.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"

@@ -6,6 +6,7 @@
 #include <memory>
 #include <optional>
 
+#include "env/changed_env.h"
 #include "env/env.h"
 #include "env/random.h"
 #include "raft/transport/transport.h"
@@ -22,17 +23,9 @@ class ProgramEnv {
              const std::optional<raft::TransportOptions>& options,
              Random random)
       : transport_(MakeTransport(machine, options, random)),
-        env_{.loop = machine.loop,
-             .disk = machine.disk,
-             .transport = transport_ == nullptr
-                              ? machine.transport
-                              : static_cast<env::Transport&>(*transport_),
-             .streams = machine.streams,
-             .tracer = machine.tracer,
-             .buggify = machine.buggify,
-             .process = machine.process,
-             .random = machine.random,
-             .secrets = machine.secrets} {}
+        env_(transport_ == nullptr ? machine
+                                   : env::WithTransport(machine, *transport_)) {
+  }
 
   env::Env& env() { return env_; }
 
