@@ -192,13 +192,11 @@ class ServerImpl final : public Server, public raft::Host::Observer {
 
   void Stop(Done stopped) override {
     stopped_ = std::move(stopped);
-    resp_listener_.reset();
-    resp_cluster_listener_.reset();
-    http_listener_.reset();
-    resp_clients_.StopReading();
-    http_clients_.StopReading();
-    router_.RefusePeers();
-    stop_deadline_ = env_.loop.ReadClock().mono + config_.timeouts.stop;
+    const MonoTime now = env_.loop.ReadClock().mono;
+    stop_deadline_ = now + config_.timeouts.stop;
+    // A target that does not lead by then never will: it stops as well, or is
+    // dead.
+    lead_until_ = now + config_.raft.election_timeout_max;
     PollStop();
   }
 
@@ -353,21 +351,38 @@ class ServerImpl final : public Server, public raft::Host::Observer {
     return absl::OkStatus();
   }
 
+  // While another node takes over, this one takes requests, also those of other
+  // nodes: a leader that refused them would keep them waiting.
   void PollStop() {
     const MonoTime now = env_.loop.ReadClock().mono;
-    const bool idle =
-        router_.idle() && resp_clients_.idle() && http_clients_.idle();
-    if (idle && !transferred_) {
-      transferred_ = true;
+    const bool hands_over = LeadsAny() && now < lead_until_;
+    if (hands_over) {
       balance_.TransferAllLeaderships();
-      // A target that does not lead after this time never will: it stops as
-      // well, or is dead.
-      stop_deadline_ =
-          std::min(stop_deadline_, now + config_.raft.election_timeout_max);
-    } else if (now >= stop_deadline_ || (transferred_ && !LeadsAny())) {
+    } else if (!takes_no_requests_) {
+      TakeNoRequests();
+    }
+    if (hands_over || !IsIdle()) idle_since_ = now;
+    // Within a heartbeat interval the last answers to other nodes arrive. The
+    // end of the process may reset the links.
+    if (now >= std::max(stop_deadline_, lead_until_) ||
+        now - idle_since_ >= config_.raft.heartbeat_interval) {
       return StopHost();
     }
     stop_timer_ = env_.loop.At(now + kStopPoll, [this] { PollStop(); });
+  }
+
+  void TakeNoRequests() {
+    takes_no_requests_ = true;
+    resp_listener_.reset();
+    resp_cluster_listener_.reset();
+    http_listener_.reset();
+    resp_clients_.StopReading();
+    http_clients_.StopReading();
+    router_.RefusePeers();
+  }
+
+  bool IsIdle() const {
+    return router_.idle() && resp_clients_.idle() && http_clients_.idle();
   }
 
   // A disk that hangs must not keep the process from ending.
@@ -494,7 +509,9 @@ class ServerImpl final : public Server, public raft::Host::Observer {
   Done stopped_;
   env::Pending stop_timer_;
   MonoTime stop_deadline_;
-  bool transferred_ = false;
+  MonoTime lead_until_;
+  MonoTime idle_since_;
+  bool takes_no_requests_ = false;
 };
 
 }  // namespace

@@ -91,11 +91,12 @@ class Server {
   // error the server does not listen.
   virtual void Start(Done started) = 0;
 
-  // Accepts no further connection and reads no further request. Transfers its
-  // leaderships to other voters where possible, when the outstanding requests
-  // are answered, or when timeouts.stop has passed. Then ends the log in good
-  // order, if the disk does so within a second, and calls `stopped`. Destroy
-  // the Server after that.
+  // Transfers its leaderships to other voters where possible, and serves every
+  // client meanwhile. Gives that up after the greatest election timeout. Then
+  // accepts no further connection and reads no further request. Answers
+  // the outstanding ones until timeouts.stop has passed. Then ends the log in
+  // good order, if the disk does so within a second, and calls `stopped`.
+  // Destroy the Server after that.
   virtual void Stop(Done stopped) = 0;
 
   // Takes a newer map, in which slots may belong to other groups. Commands of

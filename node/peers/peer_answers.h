@@ -50,6 +50,8 @@ class PeerAnswers final : public AnswerRoom {
   // Bytes of requests without an answer, and of answers. An answer that was
   // sent is kept while the asking node may miss it and while there is room.
   size_t held_bytes() const { return request_bytes_ + answer_bytes_; }
+  // Every request has an answer, which was sent.
+  bool idle() const { return request_bytes_ == 0 && waiting_.empty(); }
 
   // AnswerRoom:
   void Await(PeerDone done, Make make) override;

@@ -111,6 +111,13 @@ size_t PeerLinks::held_bytes() const {
   return bytes;
 }
 
+bool PeerLinks::idle() const {
+  return std::all_of(peers_.begin(), peers_.end(), [](const auto& entry) {
+    return entry.second.link->asked_bytes() == 0 &&
+           entry.second.answers->idle();
+  });
+}
+
 void PeerLinks::OnMessage(NodeId from, StoreIncarnation store, Buffer bytes) {
   const auto peer = peers_.find(from);
   if (peer == peers_.end() || !handler_) return;

@@ -302,9 +302,10 @@ void GroupQueue::Flush() {
   reads.ExpireWaiting();
   CountHeld();
   UnblockSinks();
+  query_at_ = MonoTime::Max();
   if (!hosted() && waiting_requests() > 0 &&
       leadership_.kind() == Leadership::Kind::kUnknown) {
-    parts_.view.QuerySoon(group());
+    query_at_ = parts_.view.QuerySoon(group());
   }
 }
 
@@ -338,8 +339,8 @@ MonoTime GroupQueue::next_deadline() const {
                : std::min(answer_at, expires_at);
   }
   const MonoTime retry_at = pausing ? leadership_.retry_at() : MonoTime::Max();
-  return std::min(
-      {retry_at, answer_at, batches.next_deadline(), reads.next_deadline()});
+  return std::min({retry_at, answer_at, query_at_, batches.next_deadline(),
+                   reads.next_deadline()});
 }
 
 }  // namespace quorate::node

@@ -192,6 +192,8 @@ class GroupQueue {
   // The memory of the store here, as counted in the node's budget.
   uint64_t counted_memory_bytes_ = 0;
   uint64_t counted_held_bytes_ = 0;  // In QueueParts::held.
+  // Without a replica here: when to ask others who leads; Max(): not now.
+  MonoTime query_at_ = MonoTime::Max();
   raft::Term led_in_;  // The term in which this node leads; zero: it does not.
   // The last entry of earlier leaders while it is not applied, else zero; and
   // what is reserved for such entries.

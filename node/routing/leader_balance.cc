@@ -90,6 +90,8 @@ void LeaderBalance::TransferAllLeaderships() {
   stopped_ = true;
   timer_.Cancel();
   for (const auto& queue : router_.queues()) {
+    const raft::Core* core = std::as_const(host_).core(queue->group());
+    if (core == nullptr || core->transferring()) continue;
     NodeId to = CaughtUp(queue->group(), NodeId());
     // Without a transfer the group would have no leader for a while.
     if (to == NodeId()) to = CaughtUp(queue->group(), NodeId(), true);

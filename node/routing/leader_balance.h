@@ -29,8 +29,9 @@ class LeaderBalance {
   // Call when leadership changed. A timer runs only while this node leads a
   // group that prefers another node.
   void OnLeadershipChanged();
-  // Transfers every leadership that another voter can take, before this node
-  // stops. Balancing ends.
+  // Transfers every leadership that another voter can take now, because this
+  // node stops. Call it again until this node leads nothing: a target may fail,
+  // or catch up later. Balancing ends.
   void TransferAllLeaderships();
   uint64_t transfers() const { return transfers_; }
 

@@ -8,6 +8,9 @@
 namespace quorate::node {
 namespace {
 
+// An election takes a small part of its timeout if it begins by a transfer.
+constexpr int64_t kQueriesInATimeout = 16;
+
 // The reason in words about "it", the other node. Empty: none.
 std::string_view RefusalText(env::HandshakeRefusal refusal) {
   using Refusal = env::HandshakeRefusal;
@@ -335,15 +338,19 @@ void LiveView::LearnLeader(GroupId group, raft::Term term, NodeId leader) {
   Change();
 }
 
-void LiveView::QuerySoon(GroupId group) {
+MonoTime LiveView::QuerySoon(GroupId group) {
   const MonoTime now = MonoNow();
-  const Duration pause = config_.raft.election_timeout_min / 4;
+  const Duration pause = config_.raft.election_timeout_min / kQueriesInATimeout;
+  MonoTime again = now + pause;
   for (Peer& peer : peers_) {
-    if (peer.replicas.contains(group) &&
-        (peer.asked == MonoTime::Min() || now >= peer.asked + pause)) {
+    if (!peer.replicas.contains(group)) continue;
+    if (peer.asked == MonoTime::Min() || now >= peer.asked + pause) {
       Query(peer);
+    } else {
+      again = std::min(again, peer.asked + pause);
     }
   }
+  return again;
 }
 
 NodeReport LiveView::Report(NodeId asker, StoreIncarnation store,

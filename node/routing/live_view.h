@@ -92,8 +92,8 @@ class LiveView final : public StatusObserver {
   // Records that this node's replicas changed their state.
   void OnOwnChange() { Change(); }
   // Asks the nodes of the other replicas of `group` at once for their facts,
-  // unless that happened a moment ago.
-  void QuerySoon(GroupId group);
+  // unless that happened a moment ago. Returns when the next call may ask.
+  MonoTime QuerySoon(GroupId group);
   const NodeReport& Known(NodeId node) override;
   NodeReport Report(NodeId asker, StoreIncarnation store,
                     const StatusQuery& query) override;

@@ -279,7 +279,7 @@ void Router::DropReads(RequestSink* sink) {
 }
 
 bool Router::idle() const {
-  return links_.held_bytes() == 0 && refused_.empty() &&
+  return links_.idle() && refused_.empty() &&
          std::all_of(queues_.begin(), queues_.end(), [](const auto& queue) {
            return queue->waiting_requests() == 0 && queue->inflight() == 0;
          });

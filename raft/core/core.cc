@@ -506,6 +506,7 @@ size_t Core::resident_log_bytes() const {
 size_t Core::apply_backlog_bytes() const {
   return impl_->apply_backlog_bytes();
 }
+bool Core::transferring() const { return impl_->transferring(); }
 bool Core::asked_for_no_entries() const {
   return impl_->asked_for_no_entries();
 }

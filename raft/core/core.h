@@ -490,6 +490,9 @@ class Core {
   // Whether a snapshot replaces this replica's log and state now, between
   // SnapshotWork::kInstall and SnapshotInstalled.
   bool installing() const;
+  // Whether this leader transfers its leadership, and takes no proposals
+  // meanwhile.
+  bool transferring() const;
   // Whether this replica relies on pulses since the last Step. A leader does on
   // those of all members' nodes, a follower on that of its leader's node.
   bool quiet() const;

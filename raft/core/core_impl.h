@@ -69,6 +69,9 @@ class Core::Impl {
   Index applied_index() const { return applied_; }
   EntryList ReleaseEntries();
   Index halted_at() const { return halted_at_; }
+  bool transferring() const {
+    return leads() && leader_role().transfer.has_value();
+  }
   bool asked_for_no_entries() const {
     const Follower* follower = std::get_if<Follower>(&role_);
     return follower != nullptr && follower->asked_for_none;

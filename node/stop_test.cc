@@ -1,0 +1,283 @@
+// The stop of a node: its groups go on under other leaders at once, and every
+// request is answered.
+#include <algorithm>
+#include <deque>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "gtest/gtest.h"
+#include "node/base/text.h"
+#include "node/testing/test_cluster.h"
+
+namespace quorate::node {
+namespace {
+
+// Keys of the three even groups.
+constexpr std::string_view kKeys[] = {"foo", "bar", "hello"};
+// A forced election takes a few round trips and syncs. Without a transfer the
+// groups would wait for an election timeout, at least 300 ms.
+constexpr Duration kGapMax = Milliseconds(100);
+constexpr Duration kStopMax = Milliseconds(200);
+
+// A client that sends a request, waits for the reply, and so on.
+class Asker {
+ public:
+  Asker(TestCluster& cluster, size_t node, std::vector<std::string_view> words,
+        std::string reply)
+      : cluster_(cluster),
+        client_(cluster.ConnectResp(node)),
+        request_(EncodeRequest(words)),
+        reply_(std::move(reply)) {}
+
+  void Go() {
+    const MonoTime now = Time();
+    if (asks_ && client_->received().empty() && !client_->closed()) return;
+    if (std::exchange(asks_, true)) {
+      longest_ = std::max(longest_, now - sent_);
+      const std::string reply = client_->Take();
+      if (reply != reply_ && other_.empty()) other_ = reply + " or an end";
+      ++answered_;
+    }
+    sent_ = now;
+    client_->Send(request_);
+  }
+  int answered() const { return answered_; }
+  // The first reply other than the expected one.
+  const std::string& other() const { return other_; }
+  Duration longest() const { return std::max(longest_, Time() - sent_); }
+
+ private:
+  MonoTime Time() const { return cluster_.clients_env().loop.ReadClock().mono; }
+
+  TestCluster& cluster_;
+  const std::unique_ptr<TestClient> client_;
+  const std::string request_;
+  const std::string reply_;
+  bool asks_ = false;
+  MonoTime sent_;
+  int answered_ = 0;
+  std::string other_;
+  Duration longest_;
+};
+
+class StopUnderLoad {
+ public:
+  explicit StopUnderLoad(TestCluster& cluster) : cluster_(cluster) {}
+
+  // Clients of `node` read and write keys of all groups.
+  void AskAt(size_t node) {
+    auto client = cluster_.ConnectResp(node);
+    for (const std::string_view key : kKeys) {
+      EXPECT_EQ(cluster_.Command(*client, {"SET", key, "1"}), "+OK\r\n");
+      askers_.emplace_back(cluster_, node,
+                           std::vector<std::string_view>{"SET", key, "1"},
+                           "+OK\r\n");
+      askers_.emplace_back(cluster_, node,
+                           std::vector<std::string_view>{"GET", key},
+                           "$1\r\n1\r\n");
+    }
+  }
+  void RunFor(Duration length) {
+    const MonoTime end = Time() + length;
+    while (Time() < end) Pass();
+  }
+  // Stops the node. Returns how long that took.
+  Duration Stop(size_t node) {
+    bool stopped = false;
+    const MonoTime begin = Time();
+    env::Pending stop =
+        cluster_.world().env(cluster_.machine(node)).loop.Defer([&] {
+          cluster_.server(node).Stop([&](absl::Status) { stopped = true; });
+        });
+    while (!stopped && Time() < begin + Seconds(10)) Pass();
+    const Duration taken = Time() - begin;
+    stop.Cancel();
+    cluster_.Crash(node);
+    return taken;
+  }
+  void ExpectServed() const {
+    for (const Asker& asker : askers_) {
+      EXPECT_EQ(asker.other(), "");
+      EXPECT_GT(asker.answered(), 100);
+      EXPECT_LE(asker.longest(), kGapMax) << asker.longest().ms();
+    }
+  }
+
+ private:
+  MonoTime Time() const { return cluster_.clients_env().loop.ReadClock().mono; }
+  void Pass() {
+    for (Asker& asker : askers_) asker.Go();
+    cluster_.world().RunFor(Milliseconds(1));
+  }
+
+  TestCluster& cluster_;
+  std::deque<Asker> askers_;
+};
+
+// Node 4 has no replica.
+TestCluster::Options FourNodes() {
+  return {.nodes = 4, .adjust = [](Config& config) {
+            const NodeId n1(1), n2(2), n3(3);
+            config.shards = {{.group = GroupId(1),
+                              .name = "g1",
+                              .slots = {{0, 5460}},
+                              .replicas = {n1, n2, n3}},
+                             {.group = GroupId(2),
+                              .name = "g2",
+                              .slots = {{5461, 10922}},
+                              .replicas = {n1, n3, n2}},
+                             {.group = GroupId(3),
+                              .name = "g3",
+                              .slots = {{10923, 16383}},
+                              .replicas = {n1, n2, n3}}};
+          }};
+}
+
+TEST(Stop, LeaderWithClientsOfOtherNodes_NoneIsRefusedOrWaitsLong) {
+  TestCluster cluster(FourNodes());
+  ASSERT_TRUE(cluster.AwaitLeaders());
+  cluster.world().RunFor(Seconds(5));
+  for (int group = 1; group <= 3; ++group) {
+    ASSERT_EQ(cluster.LeaderOf(GroupId(group)), 0u);
+  }
+  StopUnderLoad load(cluster);
+  for (const size_t node : {1, 2, 3}) load.AskAt(node);
+  load.RunFor(Milliseconds(300));
+  EXPECT_LE(load.Stop(0), kStopMax);
+  load.RunFor(Seconds(1));
+  load.ExpectServed();
+}
+
+TEST(Stop, OneNodeAfterTheOther_ClientsOfOtherNodesAreServed) {
+  TestCluster cluster({.nodes = 3, .groups = 3});
+  ASSERT_TRUE(cluster.AwaitLeaders());
+  cluster.world().RunFor(Seconds(5));
+  for (const size_t node : {0, 1, 2}) {
+    StopUnderLoad load(cluster);
+    load.AskAt((node + 1) % 3);
+    load.AskAt((node + 2) % 3);
+    load.RunFor(Milliseconds(300));
+    EXPECT_LE(load.Stop(node), kStopMax);
+    load.RunFor(Milliseconds(500));
+    cluster.Restart(node);
+    load.RunFor(Seconds(1));
+    load.ExpectServed();
+  }
+}
+
+// The replies to all requests that arrived before the stop, and to those that
+// arrive while other nodes take over.
+TEST(Stop, OwnClients_AreServedUntilOthersLead) {
+  TestCluster cluster({.nodes = 3, .groups = 3});
+  ASSERT_TRUE(cluster.AwaitLeaders());
+  cluster.world().RunFor(Seconds(5));
+  auto client = cluster.ConnectResp(0);
+  ASSERT_EQ(cluster.Command(*client, {"PING"}), "+PONG\r\n");
+  bool stopped = false;
+  env::Pending stop = cluster.world().env(cluster.machine(0)).loop.Defer([&] {
+    cluster.server(0).Stop([&](absl::Status) { stopped = true; });
+  });
+  std::string expected;
+  while (!stopped && cluster.LeaderOf(GroupId(1)) == 0) {
+    for (const std::string_view key : kKeys) {
+      client->Send(EncodeRequest({"SET", key, "1"}));
+      expected += "+OK\r\n";
+    }
+    cluster.world().RunFor(Microseconds(200));
+  }
+  ASSERT_TRUE(
+      cluster.world().RunUntilTrue([&] { return stopped; }, Seconds(1)));
+  cluster.world().RunFor(Milliseconds(1));
+  EXPECT_EQ(client->received(), expected);
+}
+
+TEST(Stop, Leader_TransfersLeadershipFirst) {
+  TestCluster cluster({.nodes = 3});
+  ASSERT_TRUE(cluster.AwaitLeaders());
+  cluster.world().RunFor(Seconds(5));
+  const size_t leader = cluster.LeaderOf(GroupId(1));
+  ASSERT_EQ(leader, 0u);
+  bool stopped = false;
+  env::Env& env = cluster.world().env(cluster.machine(leader));
+  env::Pending stop = env.loop.Defer([&] {
+    cluster.server(leader).Stop([&](absl::Status) { stopped = true; });
+  });
+  EXPECT_TRUE(
+      cluster.world().RunUntilTrue([&] { return stopped; }, Seconds(1)));
+  EXPECT_NE(cluster.LeaderOf(GroupId(1)), leader);
+}
+
+TEST(Stop, AllLeadersAtOnce_TransferLeadershipForAShortTimeOnly) {
+  TestCluster cluster({.nodes = 3, .groups = 3});
+  ASSERT_TRUE(cluster.AwaitLeaders());
+  cluster.world().RunFor(Seconds(5));
+  size_t stopped = 0;
+  std::vector<env::Pending> stops;
+  for (size_t node = 0; node < cluster.size(); ++node) {
+    stops.push_back(
+        cluster.world().env(cluster.machine(node)).loop.Defer([&, node] {
+          cluster.server(node).Stop([&](absl::Status) { ++stopped; });
+        }));
+  }
+  EXPECT_TRUE(cluster.world().RunUntilTrue([&] { return stopped == 3; },
+                                           Milliseconds(900)));
+}
+
+TEST(Stop, AnswersOutstandingRequests) {
+  TestCluster cluster;
+  ASSERT_TRUE(cluster.AwaitLeaders());
+  auto client = cluster.ConnectResp(0);
+  EXPECT_EQ(cluster.Command(*client, {"PING"}), "+PONG\r\n");
+  client->Send(EncodeRequest({"SET", "a", "1"}));
+  cluster.world().RunFor(Microseconds(300));
+  bool stopped = false;
+  env::Env& env = cluster.world().env(cluster.machine(0));
+  env::Pending stop = env.loop.Defer([&] {
+    cluster.server(0).Stop([&](absl::Status status) { stopped = status.ok(); });
+  });
+  cluster.world().RunFor(Seconds(5));
+  EXPECT_TRUE(stopped);
+}
+
+TEST(Stop, EndsTheLogWithAWitness) {
+  TestCluster cluster({.nodes = 3, .groups = 2});
+  ASSERT_TRUE(cluster.AwaitLeaders());
+  auto client = cluster.ConnectResp(0);
+  EXPECT_EQ(cluster.Command(*client, {"SET", "a", "1"}), "+OK\r\n");
+  const raft::Host& host = cluster.server(0).host();
+  const uint64_t before = host.log_counters().witnesses;
+  bool stopped = false;
+  env::Pending stop = cluster.world().env(cluster.machine(0)).loop.Defer([&] {
+    cluster.server(0).Stop([&](absl::Status) { stopped = true; });
+  });
+  EXPECT_TRUE(
+      cluster.world().RunUntilTrue([&] { return stopped; }, Milliseconds(700)));
+  EXPECT_EQ(host.log_counters().witnesses, before + 1);
+  // The others go on, and nothing is written here.
+  const uint64_t writes = host.log_counters().durable_writes;
+  cluster.world().RunFor(Seconds(5));
+  EXPECT_EQ(host.log_counters().durable_writes, writes);
+}
+
+TEST(Stop, OnADiskThatHangs_EndsNevertheless) {
+  TestCluster cluster({.nodes = 3});
+  ASSERT_TRUE(cluster.AwaitLeaders());
+  auto client = cluster.ConnectResp(0);
+  EXPECT_EQ(cluster.Command(*client, {"SET", "a", "1"}), "+OK\r\n");
+  cluster.world().StallDisk(cluster.machine(0),
+                            cluster.world().now() + Seconds(60));
+  int stopped = 0;
+  env::Pending stop = cluster.world().env(cluster.machine(0)).loop.Defer([&] {
+    cluster.server(0).Stop([&](absl::Status) { ++stopped; });
+  });
+  cluster.world().RunFor(Seconds(2));
+  EXPECT_EQ(stopped, 1);
+  cluster.world().RunFor(Seconds(100));
+  EXPECT_EQ(stopped, 1);
+}
+
+}  // namespace
+}  // namespace quorate::node
