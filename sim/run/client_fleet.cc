@@ -33,6 +33,8 @@ constexpr Duration kSimpleInterval = Milliseconds(250);
 // Longer than any run.
 constexpr Duration kPatience = Seconds(24 * 3'600);
 constexpr Duration kCalmLength = Seconds(3);
+// The questions of a stop.
+constexpr Duration kStopLength = Milliseconds(500);
 // A node may take the requests of one connection before those of others, and
 // answer one in each round trip. Without faults no client waits for long.
 constexpr uint64_t kKnownReadsMax = 40;
@@ -294,8 +296,7 @@ bool ClientFleet::idle() const {
          std::all_of(others_.begin(), others_.end(),
                      [](const Other& other) { return other.idle(); }) &&
          (deep_client_ == nullptr || deep_client_->last_round_done()) &&
-         (calm_client_ == nullptr || calm_client_->done()) &&
-         (flush_client_ == nullptr || flush_client_->done());
+         AskedAll() && (flush_client_ == nullptr || flush_client_->done());
 }
 
 std::string ClientFleet::Describe() const {
@@ -309,7 +310,7 @@ std::string ClientFleet::Describe() const {
   }
   for (const Other& other : others_) open += other.describe();
   if (deep_client_ != nullptr) open += deep_client_->Describe();
-  if (calm_client_ != nullptr && !calm_client_->done()) {
+  if (!AskedAll()) {
     absl::StrAppend(&open, "calm client: ", calm_client_->Describe(), "\n");
   }
   if (flush_client_ != nullptr && !flush_client_->done()) {
@@ -365,21 +366,41 @@ void ClientFleet::AddToNumbers() {
   members_[0]->program->AddToEach(NumberKeys());
 }
 
-void ClientFleet::AskInCalm(const std::vector<NodeId>& nodes, Duration bound,
-                            std::function<void(Duration)> answered) {
-  CalmClientOptions options{
-      .bound = bound, .length = kCalmLength, .answered = std::move(answered)};
+CalmClientOptions ClientFleet::QuestionsFor(
+    const std::vector<NodeId>& nodes, const std::set<GroupId>& without) const {
+  CalmClientOptions options;
   for (const NodeId node : nodes) {
     const size_t place = node.value() - 1;
     options.nodes.push_back({.resp = cluster_.resp_addresses()[place],
                              .http = cluster_.http_addresses()[place],
                              .writes = !cluster_.nodes()[place].read_only});
-    options.library_seeds.push_back(cluster_.resp_cluster_addresses()[place]);
   }
   uint64_t number = 0;
-  AddKeysOfOthers({}, &options.keys,
+  AddKeysOfOthers(without, &options.keys,
                   [&number] { return CalmClient::KeyOf(number++); });
+  return options;
+}
+
+void ClientFleet::AskInCalm(const std::vector<NodeId>& nodes, Duration bound,
+                            std::function<void(Duration)> answered) {
+  CalmClientOptions options = QuestionsFor(nodes, /*without=*/{});
+  options.bound = bound;
+  options.length = kCalmLength;
+  options.answered = std::move(answered);
+  for (const NodeId node : nodes) {
+    options.library_seeds.push_back(
+        cluster_.resp_cluster_addresses()[node.value() - 1]);
+  }
   StartOne("calm_client", &calm_client_, std::move(options), Violator(&world_));
+}
+
+void ClientFleet::AskDuringAStop(const std::vector<NodeId>& nodes,
+                                 const std::set<GroupId>& without,
+                                 Duration bound) {
+  CalmClientOptions options = QuestionsFor(nodes, without);
+  options.bound = bound;
+  options.length = kStopLength;
+  StartOne("stop_client", &calm_client_, std::move(options), Violator(&world_));
 }
 
 void ClientFleet::Flush() {

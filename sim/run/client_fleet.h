@@ -84,6 +84,14 @@ class ClientFleet {
   // called with the time that it took. Call it after Stop().
   void AskInCalm(const std::vector<NodeId>& nodes, Duration bound,
                  std::function<void(Duration)> answered);
+  // One more client asks these nodes about keys of all groups but `without`,
+  // while another node stops and starts again. Requires: AskedAll().
+  void AskDuringAStop(const std::vector<NodeId>& nodes,
+                      const std::set<GroupId>& without, Duration bound);
+  // Whether the client of the last call of these two has all answers.
+  bool AskedAll() const {
+    return calm_client_ == nullptr || calm_client_->done();
+  }
   // One more client empties the store. Call it after Stop(), as the last.
   void Flush();
   // The operations that were sent so far, if the options say so.
@@ -128,6 +136,9 @@ class ClientFleet {
   // `next` returns.
   void AddKeysOfOthers(std::set<GroupId> groups, std::vector<std::string>* keys,
                        absl::FunctionRef<std::string()> next) const;
+  // Questions about a key of each group that is not in `without`.
+  CalmClientOptions QuestionsFor(const std::vector<NodeId>& nodes,
+                                 const std::set<GroupId>& without) const;
   // The options of a client with the next number.
   SimpleClientOptions NextSimpleClient() const;
   void StartOthers();

@@ -16,7 +16,8 @@ void RollingRestart::Step() {
   const MachineId machine = cluster_->machine(node);
   switch (phase_) {
     case Phase::kWorks:
-      before_stop_();
+      if (!may_stop_()) break;
+      before_stop_(node);
       cluster_->Stop(machine);
       phase_ = Phase::kStops;
       break;
@@ -42,8 +43,9 @@ void RollingRestart::Step() {
 std::string RollingRestart::Describe() const {
   if (done()) return "";
   return absl::StrCat("node ", nodes_[restarted_].value(),
-                      phase_ == Phase::kStarts ? " does not start again\n"
-                                               : " does not stop\n");
+                      phase_ == Phase::kStarts  ? " does not start again\n"
+                      : phase_ == Phase::kStops ? " does not stop\n"
+                                                : " may not be stopped yet\n");
 }
 
 }  // namespace quorate::sim

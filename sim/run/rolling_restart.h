@@ -25,11 +25,13 @@ class RollingRestart {
   RollingRestart(const RollingRestart&) = delete;
   RollingRestart& operator=(const RollingRestart&) = delete;
 
-  // Restarts these nodes, which work. `before_stop` is called before each stop.
-  // Call Begin once.
-  void Begin(std::vector<NodeId> nodes,
-             absl::AnyInvocable<void()> before_stop) {
+  // Restarts these nodes, which work. `may_stop` says when the next one may be
+  // stopped, and `before_stop` is called with it before each stop. Call Begin
+  // once.
+  void Begin(std::vector<NodeId> nodes, absl::AnyInvocable<bool()> may_stop,
+             absl::AnyInvocable<void(NodeId)> before_stop) {
     nodes_ = std::move(nodes);
+    may_stop_ = std::move(may_stop);
     before_stop_ = std::move(before_stop);
     Step();
   }
@@ -48,7 +50,8 @@ class RollingRestart {
   World* const world_;
   Cluster* const cluster_;
   std::vector<NodeId> nodes_;
-  absl::AnyInvocable<void()> before_stop_;
+  absl::AnyInvocable<bool()> may_stop_;
+  absl::AnyInvocable<void(NodeId)> before_stop_;
   size_t restarted_ = 0;
   Phase phase_ = Phase::kWorks;  // The node that is next is in this phase.
 };

@@ -31,8 +31,9 @@ TEST(RollingRestart, EachNode_StopsAndStartsWhileTheOthersWork) {
   cluster.Start();
   world.RunFor(Seconds(5));
   EXPECT_TRUE(restart.done());
-  restart.Begin({NodeId(1), NodeId(2), NodeId(3)},
-                [&] { stops.push_back(restart.restarted()); });
+  restart.Begin(
+      {NodeId(1), NodeId(2), NodeId(3)}, [] { return true; },
+      [&](NodeId) { stops.push_back(restart.restarted()); });
   EXPECT_FALSE(restart.done());
   EXPECT_NE(restart.Describe(), "");
   EXPECT_TRUE(world.RunUntilTrue([&] { return restart.done(); }, Seconds(30)));

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <functional>
 #include <map>
+#include <set>
 #include <string_view>
 #include <utility>
 
@@ -32,6 +33,7 @@ namespace {
 
 constexpr ChoiceSite kLogs("shape.logs");
 constexpr ChoiceSite kRollingRestart("operator.rolling_restart");
+constexpr ChoiceSite kPatientOperator("operator.waits_for_agreement");
 constexpr ChoiceSite kViewsAgain("cluster.views_again");
 // No request of the surface names more keys with large values.
 constexpr uint64_t kLargeValuesRead = 16;
@@ -224,6 +226,10 @@ class Run::Impl final : public Subject {
   RepeatedWork::Windows WindowsOfLeaders() const;
   // Restarts the nodes that work, one after the other, while clients write.
   void RestartAll();
+  // A client asks the other nodes while this one stops and starts again.
+  void AskDuringAStop(NodeId stopping);
+  // The nodes that work, and hold a request for the time of an attempt.
+  std::vector<NodeId> PatientNodes(Duration attempt) const;
   // Asks once the conditions before it are met.
   Condition TrueViews();
   void BeginCalm();
@@ -542,7 +548,49 @@ void Run::Impl::RestartAll() {
   for (const node::NodeConfig& node : cluster_.nodes()) {
     if (!cluster_.MayNotWork(node.id)) nodes.push_back(node.id);
   }
-  rolling_restart_.Begin(std::move(nodes), [this] { clients_.AddToNumbers(); });
+  // A patient operator waits until all replicas agree. Then the others serve
+  // during a stop as they do in the calm.
+  const bool patient =
+      world_.choices().Chance(kPatientOperator, ChoiceKey{}, {3, 4});
+  rolling_restart_.Begin(
+      std::move(nodes),
+      [this, patient] {
+        return !patient || (clients_.AskedAll() && checks_.Settled(healed_));
+      },
+      [this, patient](NodeId node) {
+        clients_.AddToNumbers();
+        if (patient) AskDuringAStop(node);
+      });
+}
+
+void Run::Impl::AskDuringAStop(NodeId stopping) {
+  const AvailabilityChecker::CalmBounds bounds = BoundsOfCalm();
+  std::vector<NodeId> nodes;
+  for (const NodeId node : PatientNodes(bounds.attempt)) {
+    if (node != stopping) nodes.push_back(node);
+  }
+  std::vector<MachineId> others = cluster_.machines();
+  std::erase(others, cluster_.machine(stopping));
+  std::set<GroupId> without;
+  for (const node::ShardConfig& shard : cluster_.shards()) {
+    if (!checks_.HasMajority(shard.group, others)) without.insert(shard.group);
+  }
+  if (nodes.empty() || without.size() == cluster_.shards().size()) return;
+  world_.CountMark(cluster_.machine(stopping), "operator.asked_during_a_stop");
+  clients_.AskDuringAStop(nodes, without, bounds.attempt);
+}
+
+std::vector<NodeId> Run::Impl::PatientNodes(Duration attempt) const {
+  std::vector<NodeId> nodes;
+  for (const node::NodeConfig& node : cluster_.nodes()) {
+    const node::TimeoutsConfig& timeouts =
+        cluster_.configs()[node.id.value() - 1].timeouts;
+    if (!cluster_.MayNotWork(node.id) &&
+        std::min(timeouts.leader_wait, timeouts.proxy) >= attempt) {
+      nodes.push_back(node.id);
+    }
+  }
+  return nodes;
 }
 
 AvailabilityChecker::CalmBounds Run::Impl::BoundsOfCalm() {
@@ -579,18 +627,13 @@ RepeatedWork::Windows Run::Impl::WindowsOfLeaders() const {
 
 void Run::Impl::BeginCalm() {
   AvailabilityChecker::CalmBounds bounds = BoundsOfCalm();
-  std::vector<NodeId> nodes;
+  const std::vector<NodeId> nodes = PatientNodes(bounds.attempt);
   for (const node::NodeConfig& node : cluster_.nodes()) {
-    const node::TimeoutsConfig& timeouts =
-        cluster_.configs()[node.id.value() - 1].timeouts;
-    const bool impatient =
-        std::min(timeouts.leader_wait, timeouts.proxy) < bounds.attempt;
-    if (impatient) bounds.impatient.insert(node.id);
     if (node.read_only) bounds.read_only.insert(node.id);
     if (cluster_.MayNotWork(node.id)) {
       bounds.excused.insert(node.id);
-    } else if (!impatient) {
-      nodes.push_back(node.id);
+    } else if (std::find(nodes.begin(), nodes.end(), node.id) == nodes.end()) {
+      bounds.impatient.insert(node.id);
     }
   }
   recorder_.availability().BeginCalm(bounds);
@@ -709,56 +752,6 @@ Tape Run::Impl::tape() const {
   add("keys", options_.shape.keys);
   if (options_.shape.defaults) tape.SetParameter("defaults", "1");
   return tape;
-}
-
-absl::StatusOr<RunOptions> OptionsOfTape(const Tape& tape) {
-  RunOptions options;
-  TapeParameters parameters(tape);
-  const auto shape = [&](std::string_view key, uint32_t most,
-                         std::optional<uint32_t>* value) {
-    const int64_t number = parameters.Number(key, 1, 1, most);
-    if (parameters.Has(key)) *value = static_cast<uint32_t>(number);
-  };
-  shape("nodes", RunOptions::kNodesMax, &options.shape.nodes);
-  shape("groups", RunOptions::kGroupsMax, &options.shape.groups);
-  shape("clients", RunOptions::kClientsMax, &options.shape.clients);
-  shape("operations_per_second", RunOptions::kRateMax,
-        &options.shape.operations_per_second);
-  shape("keys", RunOptions::kKeysMax, &options.shape.keys);
-  options.shape.defaults = parameters.Number("defaults", 0, 0, 1) != 0;
-  HarnessOptions harness;
-  ReadOptions(parameters, &harness);
-  const absl::Status status = parameters.Finish();
-  if (!status.ok()) return status;
-  options.seed = tape.seed;
-  options.duration = harness.duration;
-  options.faults = harness.faults;
-  options.without = std::move(harness.without);
-  return options;
-}
-
-std::string ReplayLine(const RunOptions& options, std::string_view program) {
-  std::string line =
-      absl::StrCat(std::string(program), " run --seed ", options.seed);
-  const auto add = [&](std::string_view flag, std::optional<uint32_t> value) {
-    if (value.has_value()) {
-      absl::StrAppend(&line, " --", std::string(flag), " ", *value);
-    }
-  };
-  add("nodes", options.shape.nodes);
-  add("groups", options.shape.groups);
-  add("clients", options.shape.clients);
-  add("rate", options.shape.operations_per_second);
-  add("keys", options.shape.keys);
-  if (options.shape.defaults) absl::StrAppend(&line, " --defaults");
-  if (options.duration.has_value()) {
-    absl::StrAppend(&line, " --duration ", options.duration->ms(), "ms");
-  }
-  if (!options.faults) absl::StrAppend(&line, " --no-faults");
-  if (!options.without.empty()) {
-    absl::StrAppend(&line, " --without ", FaultFamilyNames(options.without));
-  }
-  return line;
 }
 
 Run::Run(RunOptions options)
