@@ -1,0 +1,118 @@
+// Nodes stop (SIGTERM) one after the other while clients of the other nodes
+// write. No client is refused or loses its connection. An election without a
+// transfer of the leadership would take longer than a node holds a request.
+#include <signal.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <mutex>
+#include <string>
+#include <string_view>
+#include <thread>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "gtest/gtest.h"
+#include "net/tools/resp_client.h"
+#include "tests/processes/cluster.h"
+
+namespace quorate::tests {
+namespace {
+
+constexpr const char* kLongElections =
+    "[raft]\nelection_timeout_min_ms = 4000\n"
+    "election_timeout_max_ms = 5000\n\n"
+    "[timeouts]\nleader_wait_ms = 2000\n";
+constexpr int kWritersOfANode = 3;
+constexpr uint64_t kProgress = 300;
+
+// Clients in threads, each with a connection to one node. They write and read
+// keys of all groups.
+class Clients {
+ public:
+  explicit Clients(const std::vector<std::string>& addresses) {
+    for (const std::string& address : addresses) {
+      for (int i = 0; i < kWritersOfANode; ++i) {
+        threads_.emplace_back([this, address, i] { Run(address, i); });
+      }
+    }
+  }
+  ~Clients() { Stop(); }
+  void Stop() {
+    stopping_ = true;
+    for (std::thread& thread : threads_) thread.join();
+    threads_.clear();
+  }
+  uint64_t answered() const { return answered_; }
+  // The first answer that was neither OK nor the value, and its address.
+  std::string complaint() const {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    return complaint_;
+  }
+
+ private:
+  void Run(const std::string& address, int number) {
+    auto client = net::RespClient::Connect(address, Seconds(20));
+    if (!client.ok()) return Complain(address, client.status().ToString());
+    for (int i = 0; !stopping_; ++i) {
+      const std::string key = absl::StrCat(address, "-", number, "-", i % 50);
+      const std::string value = absl::StrCat(i);
+      for (const auto& command :
+           {std::vector<std::string_view>{"SET", key, value},
+            std::vector<std::string_view>{"GET", key}}) {
+        const auto reply = (*client)->Call(command);
+        if (!reply.ok()) return Complain(address, reply.status().ToString());
+        if (reply->text != "OK" && reply->text != value) {
+          return Complain(address, reply->text);
+        }
+        ++answered_;
+      }
+    }
+  }
+  void Complain(const std::string& address, const std::string& what) {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    if (complaint_.empty()) complaint_ = address + ": " + what;
+  }
+
+  std::atomic<bool> stopping_ = false;
+  std::atomic<uint64_t> answered_ = 0;
+  mutable std::mutex mutex_;
+  std::string complaint_;
+  std::vector<std::thread> threads_;
+};
+
+void AwaitProgress(const Clients& clients) {
+  const uint64_t before = clients.answered();
+  for (int i = 0; clients.answered() < before + kProgress; ++i) {
+    ASSERT_EQ(clients.complaint(), "");
+    ASSERT_LT(i, 6'000) << "no progress in a minute";
+    usleep(10'000);
+  }
+}
+
+TEST(RollingRestart, ClientsOfOtherNodes_SeeNoError) {
+  ProcessCluster cluster({.more_toml = kLongElections});
+  absl::Status status = cluster.StartAll();
+  ASSERT_TRUE(status.ok()) << status;
+  status = cluster.AwaitLeaders(Seconds(60));
+  ASSERT_TRUE(status.ok()) << status;
+  for (int node = 0; node < cluster.size(); ++node) {
+    SCOPED_TRACE(absl::StrCat("node ", node + 1));
+    std::vector<std::string> others;
+    for (int i = 0; i < cluster.size(); ++i) {
+      if (i != node) others.push_back(cluster.node(i).resp);
+    }
+    Clients clients(others);
+    ASSERT_NO_FATAL_FAILURE(AwaitProgress(clients));
+    cluster.Kill(node, SIGTERM);
+    ASSERT_NO_FATAL_FAILURE(AwaitProgress(clients));
+    status = cluster.StartAll();
+    ASSERT_TRUE(status.ok()) << status;
+    ASSERT_NO_FATAL_FAILURE(AwaitProgress(clients));
+    clients.Stop();
+    ASSERT_EQ(clients.complaint(), "") << cluster.LogTail(node);
+  }
+}
+
+}  // namespace
+}  // namespace quorate::tests
