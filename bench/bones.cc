@@ -48,6 +48,7 @@ constexpr Goal kGoals[] = {
     {"rss_ratio_to_redis", 0, 1},       {"restart_seconds", 0, 5},
     {"snapshot_p999_ratio", 0, 3},      {"snapshot_seconds", 0, 60},
     {"stalled_follower_windows", 0, 2}, {"rss_over_budget", 0, 1},
+    {"stop_gap_max_ms", 0, 300},        {"stop_errors", 0, 0},
 };
 
 // The number of rows that miss their goals, or that are missing.
@@ -94,6 +95,7 @@ std::vector<Part> Parts() {
       {"snapshots", [](const Options&) { return SnapshotFigures(); }},
       {"stalled_follower",
        [](const Options&) { return StalledFollowerFigures(); }},
+      {"leader_gap", [](const Options&) { return LeaderGapFigures(); }},
   };
 }
 

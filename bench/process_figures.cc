@@ -1,6 +1,7 @@
 #include "bench/process_figures.h"
 
 #include <algorithm>
+#include <atomic>
 #include <chrono>
 #include <cstdint>
 #include <future>
@@ -28,6 +29,7 @@ constexpr int kGroups = 10;
 constexpr int kServers = 3;
 constexpr int kRestarted = 2;  // One of them.
 constexpr int kRounds = 5;
+constexpr int kGapRounds = 10;  // Of each kind.
 constexpr uint64_t kSnapshotBytes = uint64_t{1} << 30;
 constexpr size_t kSnapshotValueBytes = 1024;
 constexpr double kInflightBytes = 8 << 20;  // raft.inflight_bytes
@@ -248,6 +250,48 @@ std::vector<std::string> KeyOfEachGroup() {
   return keys;
 }
 
+struct Gap {
+  double ms = 0;   // The longest time of a write, with all its attempts.
+  int errors = 0;  // The attempts that failed.
+};
+
+// Writes through the server until `end` is true.
+Gap WriteUntil(const std::atomic<bool>& end, QuorateSystem* quorate,
+               int server) {
+  Gap gap;
+  for (int key = 0; !end && !Interrupted(); ++key) {
+    const std::string request = absl::StrCat("SET gap:", key % 100, " ", key);
+    const int64_t begin_ns = MonotonicNanos();
+    while (!quorate->AskAt(server, request).ok() && !Interrupted()) {
+      ++gap.errors;
+    }
+    const auto took = static_cast<double>(MonotonicNanos() - begin_ns);
+    gap.ms = std::max(gap.ms, took / 1e6);
+  }
+  return gap;
+}
+
+// Ends the leader while a follower takes writes, and starts it again. Returns
+// once it has the newest write.
+absl::StatusOr<Gap> GapOf(QuorateSystem* quorate, int leader, bool stop) {
+  const int follower = (leader + 1) % kServers;
+  std::atomic<bool> end = false;
+  auto written = std::async(std::launch::async,
+                            [&] { return WriteUntil(end, quorate, follower); });
+  std::this_thread::sleep_for(std::chrono::seconds(1));
+  stop ? quorate->Stop(leader) : quorate->Kill(leader);
+  std::this_thread::sleep_for(std::chrono::seconds(2));
+  absl::Status status = quorate->StartAgain(leader);
+  std::this_thread::sleep_for(std::chrono::seconds(1));
+  end = true;
+  Gap gap = written.get();
+  status.Update(quorate->AskAt(follower, "SET gap:end 1"));
+  if (!status.ok()) return status;
+  status.Update(quorate->AwaitRead(leader, "gap:end", "1"));
+  if (!status.ok()) return status;
+  return gap;
+}
+
 }  // namespace
 
 absl::StatusOr<std::vector<Figure>> ProcessMemoryFigures(uint64_t keys) {
@@ -427,6 +471,32 @@ absl::StatusOr<std::vector<Figure>> StalledFollowerFigures() {
        {"running_follower_windows", 2 * (*before - *running) / kInflightBytes,
         "1"},
        {"stalled_follower_seconds", took / 1e9, "s"}},
+      quorate);
+}
+
+absl::StatusOr<std::vector<Figure>> LeaderGapFigures() {
+  const absl::StatusOr<Cluster> cluster = StartCluster();
+  if (!cluster.ok()) return cluster.status();
+  QuorateSystem* const quorate = cluster->quorate.get();
+  std::vector<double> stops;
+  std::vector<double> kills;
+  double errors = 0;
+  for (int round = 0; round < 2 * kGapRounds; ++round) {
+    const bool stops_now = round % 2 == 0;
+    const absl::StatusOr<int> leader = quorate->Leader();
+    if (!leader.ok()) return leader.status();
+    const absl::StatusOr<Gap> gap = GapOf(quorate, *leader, stops_now);
+    if (!gap.ok()) return gap.status();
+    (stops_now ? stops : kills).push_back(gap->ms);
+    if (stops_now) errors += gap->errors;
+  }
+  return WithBounds(
+      {{"stop_gap_ms", MedianOf(stops), "ms"},
+       {"stop_gap_max_ms", *std::max_element(stops.begin(), stops.end()), "ms"},
+       {"stop_errors", errors, "1"},
+       {"kill_gap_ms", MedianOf(kills), "ms"},
+       {"kill_gap_max_ms", *std::max_element(kills.begin(), kills.end()),
+        "ms"}},
       quorate);
 }
 

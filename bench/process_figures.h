@@ -63,6 +63,16 @@ absl::StatusOr<std::vector<Figure>> SnapshotFigures();
 // - stalled_follower_seconds: until it has the newest entries again.
 absl::StatusOr<std::vector<Figure>> StalledFollowerFigures();
 
+// Three nodes with one group and default settings. A client writes through a
+// follower, one key after the other, while the leader ends. It is started again
+// before the next round; there are ten rounds of each kind.
+// - stop_gap_ms: the median of the longest writes while the leader stops
+//   (SIGTERM); stop_gap_max_ms: the longest of all;
+// - stop_errors: the writes with another answer than OK meanwhile;
+// - kill_gap_ms, kill_gap_max_ms: the same after SIGKILL.
+// Takes about two minutes.
+absl::StatusOr<std::vector<Figure>> LeaderGapFigures();
+
 }  // namespace quorate::bench
 
 #endif  // QUORATE_BENCH_PROCESS_FIGURES_H_

@@ -130,6 +130,7 @@ int64_t ServerProcess::PeakResidentBytes() const {
   return std::strtoll(status.c_str() + at + 6, nullptr, 10) * 1024;
 }
 
+void ServerProcess::Kill() { child_.Signal(SIGKILL); }
 void ServerProcess::Pause() { child_.Signal(SIGSTOP); }
 void ServerProcess::Continue() { child_.Signal(SIGCONT); }
 

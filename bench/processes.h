@@ -53,6 +53,7 @@ class ServerProcess {
   // that ever were.
   int64_t ResidentBytes() const;
   int64_t PeakResidentBytes() const;
+  void Kill();  // SIGKILL
   // SIGSTOP and SIGCONT.
   void Pause();
   void Continue();

@@ -37,8 +37,12 @@ class Quorate final : public QuorateSystem {
   Usage ReadUsage() override;
   int64_t ResidentBytes() override;
   absl::Status RemoveAllKeys() override;
-  absl::Status Ask(const std::string& request) override;
+  absl::Status AskAt(int i, const std::string& request) override;
   void Stop(int i) override { servers_[i].reset(); }
+  void Kill(int i) override {
+    servers_[i]->Kill();
+    servers_[i].reset();
+  }
   absl::Status StartAgain(int i) override {
     return StartServer(i, {"--exit-with-parent"});
   }
@@ -170,8 +174,8 @@ absl::StatusOr<double> Quorate::Metric(int i, const std::string& name,
 
 absl::Status Quorate::RemoveAllKeys() { return Ask("FLUSHALL"); }
 
-absl::Status Quorate::Ask(const std::string& request) {
-  absl::StatusOr<std::string> reply = AskResp(plain_port(0), request);
+absl::Status Quorate::AskAt(int i, const std::string& request) {
+  absl::StatusOr<std::string> reply = AskResp(plain_port(i), request);
   if (!reply.ok()) return reply.status();
   return reply->starts_with('-') ? absl::InternalError(*reply)
                                  : absl::OkStatus();

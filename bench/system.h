@@ -46,11 +46,14 @@ class QuorateSystem : public System {
  public:
   // FLUSHALL.
   virtual absl::Status RemoveAllKeys() = 0;
-  // Sends a request, given as arguments separated by spaces. An error reply is
-  // an error.
-  virtual absl::Status Ask(const std::string& request) = 0;
-  // Stops the server `i` of 0 to 2 as an operator does.
+  // Sends a request, given as arguments separated by spaces, to the server `i`
+  // of 0 to 2. An error reply is an error.
+  virtual absl::Status AskAt(int i, const std::string& request) = 0;
+  absl::Status Ask(const std::string& request) { return AskAt(0, request); }
+  // Stops the server as an operator does.
   virtual void Stop(int i) = 0;
+  // Ends the server with SIGKILL.
+  virtual void Kill(int i) = 0;
   // Starts it again, and does not wait until it serves.
   virtual absl::Status StartAgain(int i) = 0;
   // Returns when a GET of the key through this server has succeeded. kDataLoss
