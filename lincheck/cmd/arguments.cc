@@ -36,7 +36,7 @@ std::string ModelNames(absl::Span<const ModelEntry> own) {
 
 bool TakesValue(std::string_view flag) {
   return flag == "--model" || flag == "--format" || flag == "--html" ||
-         flag == "--timeout" || flag == "--jobs";
+         flag == "--timeout" || flag == "--jobs" || flag == "--failed-cas";
 }
 
 absl::Status Apply(std::string_view flag, const std::string& value,
@@ -49,6 +49,10 @@ absl::Status Apply(std::string_view flag, const std::string& value,
   } else if (flag == "--format") {
     if (!ParseForm(value, &a->read.form)) {
       return Bad(flag, "auto, jsonl, edn, jepsen-log or map-lines", value);
+    }
+  } else if (flag == "--failed-cas") {
+    if (!ParseFailedCas(value, &a->read.jepsen.failed_cas_observes)) {
+      return Bad(flag, "absent or observes", value);
     }
   } else if (flag == "--html") {
     if (value.empty() || value == "-") return Bad(flag, "a file's name", value);
@@ -75,7 +79,7 @@ std::string Usage(absl::Span<const ModelEntry> own) {
       "lincheck: is this history linearizable, and if not, why?\n"
       "\n"
       "lincheck FILE… [--model MODEL] [--format FORM] [--html OUT] [--json]\n"
-      "               [--timeout 60s] [--jobs N]\n"
+      "               [--timeout 60s] [--jobs N] [--failed-cas absent]\n"
       "\n"
       "FILE       a history; \"-\" is standard input\n"
       "--model    what the object should do [told by the file]:\n";
@@ -94,6 +98,11 @@ std::string Usage(absl::Span<const ModelEntry> own) {
       "or h;\n"
       "           0 is none [60s]\n"
       "--jobs     partitions judged side by side [all processors]\n"
+      "--failed-cas\n"
+      "           what a cas is that ends with :fail in a history of Jepsen:\n"
+      "           absent, it did not take place; observes, it saw another "
+      "value\n"
+      "           than it expected, if the store promises that [absent]\n"
       "\n"
       "Exit status: 0 if every file is linearizable, 1 if any is not, 3 if "
       "none\n"

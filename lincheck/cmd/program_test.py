@@ -99,6 +99,30 @@ class ProgramTest(unittest.TestCase):
         with open(path + '.html', encoding='utf-8') as file:
             self.assertIn('"cas(\\"a\\" -> \\"b\\")","false",1]', file.read())
 
+    def test_FailedCas_DidNotTakePlace_UnlessTheStorePromisesMore(self):
+        for name in ('failed_cas.edn', 'failed_cas.jepsen.log'):
+            path = f'{FOLDER}/{name}'
+            page = self.write('')
+            for words, status, meaning, sentence in (
+                    ((), 0, 'absent', '1 cas operation failed: read as not having taken place (--failed-cas absent).'),
+                    (('--failed-cas=observes',), 1, 'observes',
+                     '1 cas operation failed: 1 read as having seen another value than expected (--failed-cas observes).')):
+                with self.subTest(name, meaning=meaning):
+                    found, out, err = run(path, *words, '--html', page)
+                    self.assertEqual((status, ''), (found, err))
+                    self.assertIn(f'  {sentence}\n', out)
+                    with open(page, encoding='utf-8') as file:
+                        self.assertIn(f' · {sentence}"', file.read())
+                    told = json.loads(run('--json', path, *words)[1])
+                    self.assertEqual((meaning, 1), (told['failed_cas'], told['failed_cas_operations']))
+        # A result that a file tells is an observation, and no :fail.
+        told = self.write('{"lincheck":1,"model":"cas-register"}\n{"client":0,"f":"write","arg":7,"invoke":1,"return":2}\n'
+                          '{"client":1,"f":"cas","expected":7,"arg":8,"result":false,"invoke":3,"return":4}\n')
+        status, out, _ = run(told)
+        self.assertEqual(1, status)
+        self.assertNotIn('--failed-cas', out)
+        self.assertNotIn('failed_cas', json.loads(run('--json', told)[1]))
+
     def test_Json_OneObjectForEachFile(self):
         paths = [path for path, _, _ in examples()]
         status, out, err = run('--json', *paths)
@@ -241,7 +265,7 @@ class ProgramTest(unittest.TestCase):
 
     def test_Usage_WrongWords_AreExplained(self):
         for words, said in ((('--model', 'banana', 'x'), 'banana'), (('--format', 'xml', 'x'), 'xml'), (('--jobs', '0', 'x'), '--jobs'),
-                            (('--timeout', 'soon', 'x'), 'soon'), (('--frob', 'x'), '--frob'), (('x', '--html'), '--html'), ((), 'no file')):
+                            (('--failed-cas', 'maybe', 'x'), 'maybe'), (('--timeout', 'soon', 'x'), 'soon'), (('--frob', 'x'), '--frob'), (('x', '--html'), '--html'), ((), 'no file')):
             status, out, err = run(*words)
             self.assertEqual((2, ''), (status, out), words)
             self.assertIn(said, err.splitlines()[0])

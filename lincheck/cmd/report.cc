@@ -245,6 +245,11 @@ void AppendFigures(const FileReport& report, JsonObject* object) {
   object->Text("form", report.recording.form);
   object->Text("model", report.recording.model);
   object->Number("operations", report.recording.history.operations().size());
+  const FailedCas& failed = report.recording.failed_cas;
+  if (failed.count > 0) {
+    object->Text("failed_cas", FailedCasName(failed.observes));
+    object->Number("failed_cas_operations", failed.count);
+  }
   object->Number("partitions", verdict.partitions);
   object->Number("wrong_partitions", verdict.wrong.size());
   object->Number("undecided_partitions", verdict.undecided.size());
@@ -332,6 +337,8 @@ std::string ReportText(const FileReport& report) {
                   report.recording.form, ", model ", report.recording.model,
                   "); read in ", Seconds(report.read_seconds), ", judged in ",
                   Seconds(report.seconds), "\n");
+  const std::string failed = DescribeFailedCas(report.recording.failed_cas);
+  if (!failed.empty()) absl::StrAppend(&text, "  ", failed, "\n");
   if (history.operations().empty() && report.recording.form == "jepsen-log") {
     text += "  No line of this log is an operation: is it the right file?\n";
   }

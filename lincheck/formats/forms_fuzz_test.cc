@@ -15,6 +15,9 @@
 namespace quorate::lincheck {
 namespace {
 
+// What fails saw another value, so that it is an operation to compare.
+constexpr JepsenOptions kObserves{.failed_cas_observes = true};
+
 // One step of a test: what a process did, as every form could tell it.
 struct Entry {
   uint32_t process = 0;
@@ -232,7 +235,8 @@ void ExpectReadBack(const Script& script, const std::string& text,
 
 RC_GTEST_PROP(FormsFuzz, WrittenAsEdn_IsReadBack, ()) {
   const Script script(/*kv=*/false, /*go_on=*/false);
-  ExpectReadBack(script, script.AsEdn(), {.form = Form::kEdn});
+  ExpectReadBack(script, script.AsEdn(),
+                 {.form = Form::kEdn, .jepsen = kObserves});
 }
 
 RC_GTEST_PROP(FormsFuzz, WrittenAsMapLines_IsReadBack, ()) {
@@ -244,7 +248,7 @@ RC_GTEST_PROP(FormsFuzz, WrittenAsMapLines_IsReadBack, ()) {
 RC_GTEST_PROP(FormsFuzz, WrittenAsLog_IsReadBack, ()) {
   const Script script(/*kv=*/false, /*go_on=*/false);
   const Form form = script.size() == 0 ? Form::kJepsenLog : Form::kAuto;
-  ExpectReadBack(script, script.AsLog(), {.form = form});
+  ExpectReadBack(script, script.AsLog(), {.form = form, .jepsen = kObserves});
 }
 
 RC_GTEST_PROP(FormsFuzz, WrittenAsJsonLines_IsReadBack, ()) {
@@ -252,7 +256,8 @@ RC_GTEST_PROP(FormsFuzz, WrittenAsJsonLines_IsReadBack, ()) {
   const Script script(kv, kv);
   absl::StatusOr<Recording> first =
       kv ? Read(script.AsMapLines(), {.form = Form::kMapLines})
-         : Read(script.AsLog(), {.form = Form::kJepsenLog});
+         : Read(script.AsLog(),
+                {.form = Form::kJepsenLog, .jepsen = kObserves});
   RC_ASSERT(first.ok());
   const std::unique_ptr<Model> model = FindModel(first->model)->make();
   ExpectReadBack(script, WriteJsonLines(*first, *model), {});

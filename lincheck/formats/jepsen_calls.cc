@@ -45,7 +45,9 @@ JepsenCalls::JepsenCalls(Recording* recording, Vocabulary vocabulary,
       vocabulary_(std::move(vocabulary)),
       options_(options),
       pairing_(&recording->history,
-               {.processes_go_on = options.processes_go_on}) {}
+               {.processes_go_on = options.processes_go_on}) {
+  recording_->failed_cas.observes = options.jepsen.failed_cas_observes;
+}
 
 absl::Status JepsenCalls::Take(const EdnParser& edn, const JepsenEntry& entry,
                                Locate locate) {
@@ -239,12 +241,7 @@ absl::Status JepsenCalls::End(const EdnParser& edn, const JepsenEntry& entry,
   const uint32_t value =
       keyed ? SplitKey(edn, entry, form, /*returned=*/true, &key) : entry.value;
   if (type == "fail") {
-    if (entry.error == kNoNode && HasOwnArguments(edn, value, form, *op)) {
-      op->result = Value::Integer(0);
-      pairing_.Return(process, entry.time);
-    } else {
-      pairing_.Drop(process);
-    }
+    Fail(edn, entry, value, form, op);
     return absl::OkStatus();
   }
   if (PartitionOf(edn, key) != op->partition) {
@@ -265,6 +262,21 @@ absl::Status JepsenCalls::End(const EdnParser& edn, const JepsenEntry& entry,
   absl::Status status = FillResult(edn, value, form, at, op, locate);
   if (status.ok()) pairing_.Return(process, entry.time);
   return status;
+}
+
+void JepsenCalls::Fail(const EdnParser& edn, const JepsenEntry& entry,
+                       uint32_t value, const FunctionForm& form,
+                       Operation* op) {
+  const bool cas = form.argument == ArgumentForm::kPair;
+  if (cas) ++recording_->failed_cas.count;
+  // A value that is not the arguments, or an :error, is a reason of its own.
+  if (!cas || !options_.jepsen.failed_cas_observes || entry.error != kNoNode ||
+      !HasOwnArguments(edn, value, form, *op)) {
+    return pairing_.Drop(op->client);
+  }
+  ++recording_->failed_cas.observed;
+  op->result = Value::Integer(0);
+  pairing_.Return(op->client, entry.time);
 }
 
 bool JepsenCalls::RepeatsCall(const EdnParser& edn, uint32_t value,

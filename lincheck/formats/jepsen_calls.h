@@ -3,9 +3,7 @@
 //
 // An entry says that a process invokes a function or that its invocation ended:
 // `:ok`, `:fail` (it did not take effect) or `:info` (nobody knows, and the
-// process never comes back). A compare-and-swap that fails with its own
-// arguments as its value has seen another value than it expected; one that
-// fails with anything else, or with an :error beside it, tells nothing.
+// process never comes back).
 #ifndef QUORATE_LINCHECK_FORMATS_JEPSEN_CALLS_H_
 #define QUORATE_LINCHECK_FORMATS_JEPSEN_CALLS_H_
 
@@ -17,6 +15,7 @@
 #include "absl/functional/function_ref.h"
 #include "absl/status/status.h"
 #include "lincheck/formats/edn.h"
+#include "lincheck/formats/jepsen_options.h"
 #include "lincheck/formats/pairing.h"
 #include "lincheck/formats/recording.h"
 #include "lincheck/formats/vocabulary.h"
@@ -44,6 +43,7 @@ class JepsenCalls {
   using Locate = absl::FunctionRef<Position(size_t offset)>;
 
   struct Options {
+    JepsenOptions jepsen;
     // In files that name keys beside values: no value is a pair of key and
     // value, and results that are nil are an error.
     bool keys_beside_values = false;
@@ -71,6 +71,9 @@ class JepsenCalls {
   absl::Status End(const EdnParser& edn, const JepsenEntry& entry,
                    const FunctionForm& form, uint32_t process,
                    std::string_view type, Locate locate);
+  // `op` ended with :fail.
+  void Fail(const EdnParser& edn, const JepsenEntry& entry, uint32_t value,
+            const FunctionForm& form, Operation* op);
   absl::Status FillArguments(const EdnParser& edn, uint32_t value, size_t at,
                              const FunctionForm& form, Operation* op,
                              Locate locate);

@@ -14,6 +14,7 @@ namespace {
 
 struct Rules {
   std::string_view form;
+  JepsenOptions jepsen;
   bool map_lines = false;
 };
 
@@ -23,7 +24,8 @@ class Reader {
       : window_(window),
         rules_(rules),
         calls_(&recording_, std::move(vocabulary),
-               {.keys_beside_values = rules.map_lines,
+               {.jepsen = rules.jepsen,
+                .keys_beside_values = rules.map_lines,
                 .processes_go_on = rules.map_lines}) {}
 
   absl::StatusOr<Recording> Run();
@@ -221,13 +223,17 @@ void Reader::SetTime(uint32_t node, JepsenEntry* entry) {
 
 }  // namespace
 
-absl::StatusOr<Recording> ReadJepsenEdn(Window* window, Vocabulary vocabulary) {
-  return Reader(window, std::move(vocabulary), {.form = "edn"}).Run();
+absl::StatusOr<Recording> ReadJepsenEdn(Window* window, Vocabulary vocabulary,
+                                        const JepsenOptions& options) {
+  return Reader(window, std::move(vocabulary),
+                {.form = "edn", .jepsen = options})
+      .Run();
 }
 
-absl::StatusOr<Recording> ReadMapLines(Window* window, Vocabulary vocabulary) {
+absl::StatusOr<Recording> ReadMapLines(Window* window, Vocabulary vocabulary,
+                                       const JepsenOptions& options) {
   return Reader(window, std::move(vocabulary),
-                {.form = "map-lines", .map_lines = true})
+                {.form = "map-lines", .jepsen = options, .map_lines = true})
       .Run();
 }
 

@@ -8,6 +8,7 @@
 #define QUORATE_LINCHECK_FORMATS_JEPSEN_EDN_H_
 
 #include "absl/status/statusor.h"
+#include "lincheck/formats/jepsen_options.h"
 #include "lincheck/formats/recording.h"
 #include "lincheck/formats/vocabulary.h"
 #include "lincheck/formats/window.h"
@@ -16,11 +17,13 @@ namespace quorate::lincheck {
 
 // Jepsen's histories. Keys, where there are several, are the first of a pair
 // [key value], or stand beside the value.
-absl::StatusOr<Recording> ReadJepsenEdn(Window* window, Vocabulary vocabulary);
+absl::StatusOr<Recording> ReadJepsenEdn(Window* window, Vocabulary vocabulary,
+                                        const JepsenOptions& options);
 
 // Lines such as {:process 9, :type :invoke, :f :append, :key "0", :value "x"}:
 // every map has a :key, and a process whose operation never returned may go on.
-absl::StatusOr<Recording> ReadMapLines(Window* window, Vocabulary vocabulary);
+absl::StatusOr<Recording> ReadMapLines(Window* window, Vocabulary vocabulary,
+                                       const JepsenOptions& options);
 
 }  // namespace quorate::lincheck
 

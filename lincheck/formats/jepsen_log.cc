@@ -180,11 +180,12 @@ bool IsLogLine(std::string_view line) {
   return false;
 }
 
-absl::StatusOr<Recording> ReadJepsenLog(Window* window, Vocabulary vocabulary) {
+absl::StatusOr<Recording> ReadJepsenLog(Window* window, Vocabulary vocabulary,
+                                        const JepsenOptions& options) {
   Recording recording;
   recording.form = "jepsen-log";
   JepsenCalls calls(&recording, std::move(vocabulary),
-                    {.returns_repeat = true});
+                    {.jepsen = options, .returns_repeat = true});
   LineReader lines(window);
   LineParser parser;
   Line line;

@@ -10,13 +10,15 @@
 #include <string_view>
 
 #include "absl/status/statusor.h"
+#include "lincheck/formats/jepsen_options.h"
 #include "lincheck/formats/recording.h"
 #include "lincheck/formats/vocabulary.h"
 #include "lincheck/formats/window.h"
 
 namespace quorate::lincheck {
 
-absl::StatusOr<Recording> ReadJepsenLog(Window* window, Vocabulary vocabulary);
+absl::StatusOr<Recording> ReadJepsenLog(Window* window, Vocabulary vocabulary,
+                                        const JepsenOptions& options);
 
 // Where the entry begins (its process) in a line that has one; npos if the line
 // is one to skip.

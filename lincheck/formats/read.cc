@@ -197,10 +197,10 @@ absl::StatusOr<Recording> Opener::Run() {
   const std::string model = vocabulary->model();
   absl::StatusOr<Recording> recording =
       form_ == Form::kJepsenLog
-          ? ReadJepsenLog(&window_, *std::move(vocabulary))
+          ? ReadJepsenLog(&window_, *std::move(vocabulary), options_.jepsen)
       : form_ == Form::kMapLines
-          ? ReadMapLines(&window_, *std::move(vocabulary))
-          : ReadJepsenEdn(&window_, *std::move(vocabulary));
+          ? ReadMapLines(&window_, *std::move(vocabulary), options_.jepsen)
+          : ReadJepsenEdn(&window_, *std::move(vocabulary), options_.jepsen);
   if (recording.ok()) recording->model = model;
   return recording;
 }

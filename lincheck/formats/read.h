@@ -13,6 +13,7 @@
 
 #include "absl/status/statusor.h"
 #include "absl/types/span.h"
+#include "lincheck/formats/jepsen_options.h"
 #include "lincheck/formats/recording.h"
 #include "lincheck/formats/source.h"
 #include "lincheck/models/registry.h"
@@ -36,6 +37,8 @@ struct ReadOptions {
   std::string model;
   // Models beside those that come with the checker.
   absl::Span<const ModelEntry> own;
+  // For the forms of Jepsen.
+  JepsenOptions jepsen;
 };
 
 absl::StatusOr<Recording> ReadHistory(ByteSource* source,

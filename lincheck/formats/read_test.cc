@@ -242,11 +242,49 @@ constexpr std::string_view kEdnShown =
     "0  write(3) [100, 140]\n"
     "1  cas(3 -> 4) = ? [130, …]\n"
     "0  read() = 4 [152, 200]\n"
-    "0  cas(1 -> 2) = false [210, 220]\n"
     "0  write(\"last\") = ? [250, …]\n";
 
 TEST(ReadEdn, JepsensHistory_MeansWhatItSays) {
   EXPECT_EQ(Shown(Read(kEdn)), kEdnShown);
+}
+
+// Three fail: one with its own arguments, one with an :error beside them, one
+// with something else as its value.
+constexpr std::string_view kFailing =
+    "{:type :invoke :f :cas :value [1 2] :process 0}"
+    "{:type :fail :f :cas :value [1 2] :process 0}"
+    "{:type :invoke :f :cas :value [3 4] :process 0}"
+    "{:type :fail :f :cas :value [3 4] :process 0 :error :down}"
+    "{:type :invoke :f :cas :value [5 6] :process 0}"
+    "{:type :fail :f :cas :value :timed-out :process 0}";
+
+TEST(ReadEdn, FailedCas_DidNotTakePlace) {
+  const absl::StatusOr<Recording> recording = Read(kFailing);
+  EXPECT_EQ(Shown(recording), "edn cas-register\n");
+  EXPECT_EQ(recording->failed_cas.count, 3u);
+  EXPECT_EQ(
+      DescribeFailedCas(recording->failed_cas),
+      "3 cas operations failed: read as not having taken place (--failed-cas "
+      "absent).");
+}
+
+TEST(ReadEdn, FailedCasOfAStoreThatPromisesMore_SawAnotherValue) {
+  const absl::StatusOr<Recording> recording =
+      Read(kFailing, {.jepsen = {.failed_cas_observes = true}});
+  EXPECT_EQ(Shown(recording),
+            "edn cas-register\n0  cas(1 -> 2) = false [0, 1]\n");
+  EXPECT_EQ(DescribeFailedCas(recording->failed_cas),
+            "3 cas operations failed: 1 read as having seen another value than "
+            "expected, 2 that gave another reason as not having taken place "
+            "(--failed-cas observes).");
+}
+
+TEST(ReadEdn, NoFailedCas_NothingIsSaidOfIt) {
+  EXPECT_EQ(
+      DescribeFailedCas(Read("{:type :invoke :f :write :value 1 :process 0}"
+                             "{:type :fail :f :write :value 1 :process 0}")
+                            ->failed_cas),
+      "");
 }
 
 TEST(ReadEdn, OneVectorOrList_IsTheSame) {
@@ -459,7 +497,6 @@ TEST(ReadJepsenLog, EveryRule_Holds) {
             "fault [3, …] : kill \"n1\"\n"
             "4  read() = nil [1, 2]\n"
             "0  write(3) [0, 4]\n"
-            "4  cas(1 -> 2) = false [5, 6]\n"
             "4  cas(3 -> 4) = true [9, 10]\n"
             "0  write(5) = ? [13, …]\n"
             "7  write(6) = ? [15, …]\n");

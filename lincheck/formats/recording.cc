@@ -2,11 +2,14 @@
 
 #include <iterator>
 
+#include "absl/strings/str_cat.h"
+
 namespace quorate::lincheck {
 namespace {
 
 constexpr std::string_view kUnits[] = {"order", "ns", "us", "ms"};
 constexpr std::string_view kKinds[] = {"fault", "leader", "note"};
+constexpr std::string_view kFailedCas[] = {"absent", "observes"};
 
 template <typename Enum, size_t n>
 bool Parse(std::string_view name, const std::string_view (&names)[n],
@@ -32,6 +35,31 @@ std::string_view TimelineEventKindName(TimelineEvent::Kind kind) {
 }
 bool ParseTimelineEventKind(std::string_view name, TimelineEvent::Kind* kind) {
   return Parse(name, kKinds, kind);
+}
+
+std::string_view FailedCasName(bool observes) {
+  return kFailedCas[observes ? 1 : 0];
+}
+
+bool ParseFailedCas(std::string_view name, bool* observes) {
+  return Parse(name, kFailedCas, observes);
+}
+
+std::string DescribeFailedCas(const FailedCas& failed) {
+  if (failed.count == 0) return "";
+  std::string text = absl::StrCat(
+      failed.count, failed.count == 1 ? " cas operation" : " cas operations",
+      " failed: ");
+  if (!failed.observes) {
+    return text + "read as not having taken place (--failed-cas absent).";
+  }
+  absl::StrAppend(&text, failed.observed,
+                  " read as having seen another value than expected");
+  if (failed.observed < failed.count) {
+    absl::StrAppend(&text, ", ", failed.count - failed.observed,
+                    " that gave another reason as not having taken place");
+  }
+  return text + " (--failed-cas observes).";
 }
 
 }  // namespace quorate::lincheck

@@ -35,12 +35,27 @@ struct TimelineEvent {
 std::string_view TimelineEventKindName(TimelineEvent::Kind kind);
 bool ParseTimelineEventKind(std::string_view name, TimelineEvent::Kind* kind);
 
+// The compare-and-swaps that end with :fail in the history of a Jepsen test.
+struct FailedCas {
+  bool observes = false;  // JepsenOptions::failed_cas_observes.
+  uint64_t count = 0;
+  // How many of them saw another value than they expected. They are operations
+  // of the history; the others are left out.
+  uint64_t observed = 0;
+};
+// "absent", "observes".
+std::string_view FailedCasName(bool observes);
+bool ParseFailedCas(std::string_view name, bool* observes);
+// What a failed cas was read as, in a sentence; empty if there is none.
+std::string DescribeFailedCas(const FailedCas& failed);
+
 struct Recording {
   History history;
   TimeUnit unit = TimeUnit::kOrder;
   std::vector<TimelineEvent> events;  // By `at`.
   std::string form;                   // Of the file: "jsonl", "edn", …
   std::string model;                  // ModelNamed.
+  FailedCas failed_cas;
 };
 
 }  // namespace quorate::lincheck

@@ -328,6 +328,7 @@ std::string PageMaker::Facts() const {
     for (size_t i = digits.size(); i > 3; i -= 3) digits.insert(i - 3, 1, ',');
     return absl::StrCat(digits, " ", std::string(one), n == 1 ? "" : "s");
   };
+  const std::string failed = DescribeFailedCas(input_.recording->failed_cas);
   return absl::StrCat(counted(history_.operations().size(), "operation"),
                       " of ", counted(count, "client"), " on ",
                       counted(history_.partition_count(), "object"),
@@ -336,7 +337,8 @@ std::string PageMaker::Facts() const {
                                          " of which are wrong")
                           : "",
                       " · model ", input_.recording->model, " · read from ",
-                      input_.recording->form);
+                      input_.recording->form,
+                      failed.empty() ? "" : absl::StrCat(" · ", failed));
 }
 
 std::string PageMaker::Run() {
