@@ -405,7 +405,7 @@ RC_GTEST_PROP(LevelsProperty, EveryModel_AgreesWithBruteForce,
   Counts counts;
   SmallOnesOf<Register>(random, &counts);
   SmallOnesOf<CasRegister>(random, &counts);
-  SmallOnesOf<Kv>(random, &counts, {.starts_empty = true});
+  SmallOnesOf<Kv>(random, &counts, {.initial = Datum::Text("")});
   SmallOnesOf<ExpiringKv>(random, &counts);
   SmallOnesOf<Set>(random, &counts);
   SmallOnesOf<Queue>(random, &counts);

@@ -15,6 +15,7 @@
 #include "lincheck/models/expiring_kv.h"
 #include "lincheck/models/kv.h"
 #include "lincheck/models/lock.h"
+#include "lincheck/models/mutex.h"
 #include "lincheck/models/queue.h"
 #include "lincheck/models/register.h"
 #include "lincheck/models/set.h"
@@ -194,6 +195,16 @@ struct Draw<Lock> {
     if (op.function != Lock::kAcquire) return Numbers(2);
     return {Value::Nil(), Value::Integer(1), Value::Integer(2),
             Value::Integer(state.front().greatest.value_or(0) + 1)};
+  }
+};
+
+template <>
+struct Draw<Mutex> {
+  static void Call(Random& random, History*, Operation* op) {
+    op->function = random() % 2;
+  }
+  static std::vector<Value> Answers(const Operation&, bool, History*) {
+    return Numbers(2);
   }
 };
 

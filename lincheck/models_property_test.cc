@@ -179,6 +179,7 @@ RC_GTEST_PROP(ModelProperty, UnreportedResults_ConstrainNothing,
   StayRightUnreported<ExpiringKv>(random);
   StayRightUnreported<Set>(random);
   StayRightUnreported<Queue>(random);
+  StayRightUnreported<Mutex>(random);
   StayRightUnreported<Lock>(random);
   StayRightUnreported<Transaction>(random);
 }
@@ -213,6 +214,10 @@ RC_GTEST_PROP(UnreportedProperty, Set_AgreesWithBruteForce, (uint64_t seed)) {
 RC_GTEST_PROP(UnreportedProperty, Queue_AgreesWithBruteForce, (uint64_t seed)) {
   Random random(seed);
   RC_ASSERT(AgreeUnreported<Queue>(random, 600) > kWrongAtLeast);
+}
+RC_GTEST_PROP(UnreportedProperty, Mutex_AgreesWithBruteForce, (uint64_t seed)) {
+  Random random(seed);
+  RC_ASSERT(AgreeUnreported<Mutex>(random, 600) > kWrongAtLeast);
 }
 RC_GTEST_PROP(UnreportedProperty, Lock_AgreesWithBruteForce, (uint64_t seed)) {
   Random random(seed);
@@ -276,11 +281,33 @@ RC_GTEST_PROP(ModelProperty, CasRegister_AgreesWithBruteForce,
               (uint64_t seed)) {
   AgreeWithBruteForce<CasRegister>(seed);
 }
+// Histories in which the initial value is one of those that are written.
+Datum AnyInitial(uint64_t seed) {
+  Datum initial;
+  initial.AssignInteger(static_cast<int64_t>(seed % 4));
+  return initial;
+}
+RC_GTEST_PROP(ModelProperty, RegisterThatBeginsAtAValue_AgreesWithBruteForce,
+              (uint64_t seed)) {
+  AgreeWithBruteForce<Register>(seed, {.initial = AnyInitial(seed)});
+}
+RC_GTEST_PROP(ModelProperty, CasRegisterThatBeginsAtAValue_AgreesWithBruteForce,
+              (uint64_t seed)) {
+  AgreeWithBruteForce<CasRegister>(seed, {.initial = AnyInitial(seed)});
+}
+RC_GTEST_PROP(ModelProperty, KvThatBeginsAtAValue_AgreesWithBruteForce,
+              (uint64_t seed)) {
+  AgreeWithBruteForce<Kv>(seed, {.initial = AnyInitial(seed)});
+}
+RC_GTEST_PROP(ModelProperty, TransactionsThatBeginAtAValue_AgreeWithBruteForce,
+              (uint64_t seed)) {
+  AgreeWithBruteForce<Transaction>(seed, {.initial = AnyInitial(seed)});
+}
 RC_GTEST_PROP(ModelProperty, Kv_AgreesWithBruteForce, (uint64_t seed)) {
   AgreeWithBruteForce<Kv>(seed);
 }
 RC_GTEST_PROP(ModelProperty, KvText_AgreesWithBruteForce, (uint64_t seed)) {
-  AgreeWithBruteForce<Kv>(seed, {.starts_empty = true});
+  AgreeWithBruteForce<Kv>(seed, {.initial = Datum::Text("")});
 }
 RC_GTEST_PROP(ModelProperty, ExpiringKv_AgreesWithBruteForce, (uint64_t seed)) {
   AgreeWithBruteForce<ExpiringKv>(seed);
@@ -290,6 +317,9 @@ RC_GTEST_PROP(ModelProperty, Set_AgreesWithBruteForce, (uint64_t seed)) {
 }
 RC_GTEST_PROP(ModelProperty, Queue_AgreesWithBruteForce, (uint64_t seed)) {
   AgreeWithBruteForce<Queue>(seed);
+}
+RC_GTEST_PROP(ModelProperty, Mutex_AgreesWithBruteForce, (uint64_t seed)) {
+  AgreeWithBruteForce<Mutex>(seed);
 }
 RC_GTEST_PROP(ModelProperty, Lock_AgreesWithBruteForce, (uint64_t seed)) {
   AgreeWithBruteForce<Lock>(seed);

@@ -203,7 +203,7 @@ RC_GTEST_PROP(OnlineProperty, AtAnyTime_VerdictsAreWhatIsPromised,
   VerdictsAreRightAtAnyTime<Register>(random);
   VerdictsAreRightAtAnyTime<CasRegister>(random);
   VerdictsAreRightAtAnyTime<Kv>(random);
-  VerdictsAreRightAtAnyTime<Kv>(random, {.starts_empty = true});
+  VerdictsAreRightAtAnyTime<Kv>(random, {.initial = Datum::Text("")});
   VerdictsAreRightAtAnyTime<ExpiringKv>(random);
   VerdictsAreRightAtAnyTime<Set>(random);
   VerdictsAreRightAtAnyTime<Queue>(random);
@@ -237,7 +237,7 @@ RC_GTEST_PROP(OnlineProperty, LongHistoriesOfEveryModel_AgreeWithTheWholeCheck,
     LongOnesAgree<Register>(random, &decided);
     LongOnesAgree<CasRegister>(random, &decided);
     LongOnesAgree<Kv>(random, &decided);
-    LongOnesAgree<Kv>(random, &decided, {.starts_empty = true});
+    LongOnesAgree<Kv>(random, &decided, {.initial = Datum::Text("")});
     LongOnesAgree<ExpiringKv>(random, &decided);
     LongOnesAgree<Set>(random, &decided);
     LongOnesAgree<Queue>(random, &decided);

@@ -67,7 +67,8 @@ RC_GTEST_PROP(RelaxedProperty, BothWaysOfAsking_AgreeWithBruteForce,
   int asked = 0;
   int sure[2] = {0, 0};
   for (int i = 0; i < kHistoriesPerCase; ++i) {
-    const ModelOf<Kv> model(Kv{.starts_empty = random() % 4 == 0});
+    const ModelOf<Kv> model(
+        Kv{.initial = random() % 4 == 0 ? Datum::Text("") : Datum()});
     const History history =
         RandomKvHistory(random, {.operations = 3 + random() % 6,
                                  .clients = 4,
@@ -239,7 +240,7 @@ TEST(Relaxed, AnEndlessOneComesBackToWhereItWas_OthersAreTriedThere) {
     op.partition = key;
     history.Add(op);
   }
-  const ModelOf<Kv> model(Kv{.starts_empty = true});
+  const ModelOf<Kv> model(Kv{.initial = Datum::Text("")});
   const Relaxed relaxed(history.operations(), model);
   const size_t kept[] = {1, 3, 4};
   EXPECT_EQ(relaxed.Judge({.kept = kept}, kLimits).result, Result::kOk);
@@ -283,7 +284,7 @@ TEST(Relaxed, EndlessOnesComeBackToWhereTheyWere_OthersAreTriedThere) {
     op.partition = key;
     history.Add(op);
   }
-  const ModelOf<Kv> model(Kv{.starts_empty = true});
+  const ModelOf<Kv> model(Kv{.initial = Datum::Text("")});
   const Relaxed relaxed(history.operations(), model);
   const size_t kept[] = {0, 3, 6};
   EXPECT_EQ(relaxed.Judge({.kept = kept}, kLimits).result, Result::kOk);

@@ -226,7 +226,7 @@ RC_GTEST_PROP(VersionsProperty, Kv_AgreesWithBruteForce, (uint64_t seed)) {
 }
 RC_GTEST_PROP(VersionsProperty, KvText_AgreesWithBruteForce, (uint64_t seed)) {
   AgreeWithBruteForce<Kv, KvSpecification>(
-      seed, kHistories, {}, {.starts_empty = true}, std::string());
+      seed, kHistories, {}, {.initial = Datum::Text("")}, std::string());
 }
 RC_GTEST_PROP(VersionsProperty, ExpiringKv_AgreesWithBruteForce,
               (uint64_t seed)) {

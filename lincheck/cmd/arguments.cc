@@ -36,7 +36,8 @@ std::string ModelNames(absl::Span<const ModelEntry> own) {
 
 bool TakesValue(std::string_view flag) {
   return flag == "--model" || flag == "--format" || flag == "--html" ||
-         flag == "--timeout" || flag == "--jobs" || flag == "--failed-cas";
+         flag == "--timeout" || flag == "--jobs" || flag == "--failed-cas" ||
+         flag == "--initial";
 }
 
 absl::Status Apply(std::string_view flag, const std::string& value,
@@ -53,6 +54,11 @@ absl::Status Apply(std::string_view flag, const std::string& value,
   } else if (flag == "--failed-cas") {
     if (!ParseFailedCas(value, &a->read.jepsen.failed_cas_observes)) {
       return Bad(flag, "absent or observes", value);
+    }
+  } else if (flag == "--initial") {
+    a->read.initial = ParseInitial(value);
+    if (!a->read.initial.has_value()) {
+      return Bad(flag, "a value such as 0, nil, word or \"two words\"", value);
     }
   } else if (flag == "--html") {
     if (value.empty() || value == "-") return Bad(flag, "a file's name", value);
@@ -79,7 +85,8 @@ std::string Usage(absl::Span<const ModelEntry> own) {
       "lincheck: is this history linearizable, and if not, why?\n"
       "\n"
       "lincheck FILE… [--model MODEL] [--format FORM] [--html OUT] [--json]\n"
-      "               [--timeout 60s] [--jobs N] [--failed-cas absent]\n"
+      "               [--timeout 60s] [--jobs N] [--initial VALUE]\n"
+      "               [--failed-cas absent]\n"
       "\n"
       "FILE       a history; \"-\" is standard input\n"
       "--model    what the object should do [told by the file]:\n";
@@ -98,6 +105,9 @@ std::string Usage(absl::Span<const ModelEntry> own) {
       "or h;\n"
       "           0 is none [60s]\n"
       "--jobs     partitions judged side by side [all processors]\n"
+      "--initial  what every object holds before any operation, such as 0: of\n"
+      "           the models register, cas-register, kv, kv-text, counter and\n"
+      "           txn (there each key) [as the model says]\n"
       "--failed-cas\n"
       "           what a cas is that ends with :fail in a history of Jepsen:\n"
       "           absent, it did not take place; observes, it saw another "

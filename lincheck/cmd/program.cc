@@ -62,8 +62,11 @@ absl::Status Read(const Arguments& arguments, Progress* progress,
   absl::StatusOr<Recording> recording = ReadHistory(&source, arguments.read);
   if (!recording.ok()) return std::move(recording).status();
   report->recording = *std::move(recording);
-  report->model =
-      FindModelAmong(report->recording.model, arguments.read.own)->make();
+  const ModelEntry* const model =
+      FindModelAmong(report->recording.model, arguments.read.own);
+  report->model = arguments.read.initial.has_value()
+                      ? model->make_from(arguments.read.initial->datum)
+                      : model->make();
   return absl::OkStatus();
 }
 

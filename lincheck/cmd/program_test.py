@@ -123,6 +123,28 @@ class ProgramTest(unittest.TestCase):
         self.assertNotIn('--failed-cas', out)
         self.assertNotIn('failed_cas', json.loads(run('--json', told)[1]))
 
+    def test_Initial_ObjectsStartAsTold(self):
+        path = f'{FOLDER}/starts_at_zero.edn'
+        self.assertIn('model cas-register)', run(path)[1])
+        status, out, err = run(path, '--initial', '0', '--html', self.write(''))
+        self.assertEqual((0, ''), (status, err))
+        self.assertIn('(edn, model cas-register that starts as 0)', out)
+        with open(out.split('Page: ')[1].strip(), encoding='utf-8') as file:
+            self.assertIn(' · model cas-register that starts as 0 · ', file.read())
+        self.assertEqual('0', json.loads(run('--json', path, '--initial=0')[1])['initial'])
+        self.assertEqual(1, run(path, '--initial', '"0"')[0])
+        # The initial value counts where all values differ, and for every key of transactions.
+        for model, call in (('register', {'f': 'read', 'result': 0}), ('kv', {'f': 'get', 'result': 0}), ('counter', {'f': 'get', 'result': 0}),
+                            ('txn', {'f': 'txn', 'arg': [['r', 'x', None]], 'result': [['r', 'x', 0]]})):
+            file = self.write('\n'.join(json.dumps(line) for line in (
+                {'lincheck': 1, 'model': model}, {'client': 0, 'invoke': 1, 'return': 2, **call})))
+            for initial, expected in (('0', 0), ('null', 1)):
+                with self.subTest(model, initial=initial):
+                    self.assertEqual(expected, run(file, '--initial', initial)[0])
+        status, out, err = run(f'{FOLDER}/queue_out_of_order.jsonl', '--initial', '0')
+        self.assertEqual((2, ''), (status, out))
+        self.assertIn('objects of the model queue have no initial value to choose (--initial)', err)
+
     def test_Json_OneObjectForEachFile(self):
         paths = [path for path, _, _ in examples()]
         status, out, err = run('--json', *paths)
@@ -265,7 +287,7 @@ class ProgramTest(unittest.TestCase):
 
     def test_Usage_WrongWords_AreExplained(self):
         for words, said in ((('--model', 'banana', 'x'), 'banana'), (('--format', 'xml', 'x'), 'xml'), (('--jobs', '0', 'x'), '--jobs'),
-                            (('--failed-cas', 'maybe', 'x'), 'maybe'), (('--timeout', 'soon', 'x'), 'soon'), (('--frob', 'x'), '--frob'), (('x', '--html'), '--html'), ((), 'no file')):
+                            (('--failed-cas', 'maybe', 'x'), 'maybe'), (('--initial', '1 2', 'x'), '1 2'), (('--timeout', 'soon', 'x'), 'soon'), (('--frob', 'x'), '--frob'), (('x', '--html'), '--html'), ((), 'no file')):
             status, out, err = run(*words)
             self.assertEqual((2, ''), (status, out), words)
             self.assertIn(said, err.splitlines()[0])

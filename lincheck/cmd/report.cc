@@ -244,6 +244,9 @@ void AppendFigures(const FileReport& report, JsonObject* object) {
                                         : VerdictWord(Result::kUnknown));
   object->Text("form", report.recording.form);
   object->Text("model", report.recording.model);
+  if (!report.recording.initial.empty()) {
+    object->Text("initial", report.recording.initial);
+  }
   object->Number("operations", report.recording.history.operations().size());
   const FailedCas& failed = report.recording.failed_cas;
   if (failed.count > 0) {
@@ -334,8 +337,9 @@ std::string ReportText(const FileReport& report) {
                   Count(history.operations().size(), "operation", "operations"),
                   " of ", Count(CountClients(history), "client", "clients"),
                   " on ", Count(verdict.partitions, "object", "objects"), " (",
-                  report.recording.form, ", model ", report.recording.model,
-                  "); read in ", Seconds(report.read_seconds), ", judged in ",
+                  report.recording.form, ", model ",
+                  ModelText(report.recording), "); read in ",
+                  Seconds(report.read_seconds), ", judged in ",
                   Seconds(report.seconds), "\n");
   const std::string failed = DescribeFailedCas(report.recording.failed_cas);
   if (!failed.empty()) absl::StrAppend(&text, "  ", failed, "\n");

@@ -44,6 +44,16 @@ Datum DatumOf(const EdnParser& edn, uint32_t node) {
   return datum;
 }
 
+std::optional<InitialValue> ParseInitial(std::string_view text) {
+  if (text == "null") return InitialValue();
+  EdnParser edn;
+  if (edn.Parse(text, /*complete=*/true) != EdnParser::Outcome::kForm ||
+      edn.used() + CountEdnBlanks(text.substr(edn.used())) != text.size()) {
+    return std::nullopt;
+  }
+  return InitialValue{DatumOf(edn, 0), edn.node(0).kind};
+}
+
 bool ListOf(const EdnParser& edn, uint32_t node, std::string* list) {
   if (!IsSequence(edn.node(node))) return false;
   std::vector<Datum> items;

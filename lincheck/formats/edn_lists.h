@@ -4,7 +4,9 @@
 #define QUORATE_LINCHECK_FORMATS_EDN_LISTS_H_
 
 #include <cstdint>
+#include <optional>
 #include <string>
+#include <string_view>
 
 #include "lincheck/formats/edn.h"
 #include "lincheck/models/datum.h"
@@ -14,6 +16,15 @@ namespace quorate::lincheck {
 // Nil, an integer, a string; true and false as 1 and 0; anything else as its
 // text in one spelling.
 Datum DatumOf(const EdnParser& edn, uint32_t node);
+
+// What an object holds before any operation.
+struct InitialValue {
+  Datum datum;
+  EdnKind kind = EdnKind::kNil;
+};
+// `text` is one form, such as 0, "a" or [1 2]; null is another word for nil.
+// Nothing if it is none.
+std::optional<InitialValue> ParseInitial(std::string_view text);
 
 // The members of a vector, list or set. False if `node` is none.
 bool ListOf(const EdnParser& edn, uint32_t node, std::string* list);

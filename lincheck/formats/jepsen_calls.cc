@@ -299,6 +299,7 @@ bool JepsenCalls::MayHaveBeenLonger(const EdnParser& edn, uint32_t value,
   switch (form.result) {
     case ResultForm::kNone:
     case ResultForm::kFlag:
+    case ResultForm::kDone:
       return false;  // It tells nothing, or was held against the call.
     case ResultForm::kValue:
       break;
@@ -325,8 +326,7 @@ bool JepsenCalls::MayHaveBeenLonger(const EdnParser& edn, uint32_t value,
 bool JepsenCalls::HasOwnArguments(const EdnParser& edn, uint32_t value,
                                   const FunctionForm& form,
                                   const Operation& op) {
-  return form.result == ResultForm::kFlag &&
-         form.argument == ArgumentForm::kPair && value != kNoNode &&
+  return form.argument == ArgumentForm::kPair && value != kNoNode &&
          IsPair(edn, value) && ToValue(edn, value + 1) == op.expected &&
          ToValue(edn, edn.node(value + 1).end) == op.argument;
 }
@@ -343,11 +343,12 @@ absl::Status JepsenCalls::FillResult(const EdnParser& edn, uint32_t value,
       }
       return absl::OkStatus();
     case ResultForm::kFlag:
-      // A value that is a truth value tells; otherwise :ok says that a
-      // compare-and-swap replaced what it expected, and of others nothing.
+    case ResultForm::kDone:
+      // A value that is a truth value tells; otherwise :ok says that what has
+      // to succeed did, and of others nothing.
       if (value != kNoNode && edn.node(value).kind == EdnKind::kBoolean) {
         op->result = Value::Integer(edn.node(value).integer);
-      } else if (form.argument == ArgumentForm::kPair) {
+      } else if (form.result == ResultForm::kDone) {
         op->result = Value::Integer(1);
       }
       return absl::OkStatus();

@@ -584,7 +584,7 @@ bool Reader::CheckResult(JsonCursor* cursor, Fields* fields) {
   if (form == ResultForm::kInteger) {
     return IntegerOf(result) || fail("an integer");
   }
-  if (form == ResultForm::kFlag) {
+  if (form == ResultForm::kFlag || form == ResultForm::kDone) {
     return result == Value::Integer(0) || result == Value::Integer(1) ||
            fail("true or false");
   }

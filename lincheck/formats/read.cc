@@ -32,6 +32,7 @@ struct EdnBeginning {
   bool any_map = false;
   bool keys = false;  // The first entry of a client has a :key.
   std::vector<std::string> functions;  // Of clients, each once.
+  GuessHints hints;
 };
 
 class EdnPeek {
@@ -57,9 +58,19 @@ class EdnPeek {
       text.remove_prefix(edn.used());
     }
   }
+  // An integer, or a pair of a key and one.
+  static bool EndsWithInteger(const EdnParser& edn, uint32_t value) {
+    const EdnNode& node = edn.node(value);
+    if (node.kind == EdnKind::kVector && node.children == 2) {
+      value = edn.node(value + 1).end;
+    }
+    return edn.node(value).kind == EdnKind::kInteger;
+  }
   void LookAtMap(const EdnParser& edn, uint32_t map) {
     bool client = false;
     bool key = false;
+    bool integer = false;
+    bool ok = false;
     std::string function;
     for (uint32_t name = map + 1; name < edn.node(map).end;) {
       const uint32_t value = edn.node(name).end;
@@ -68,11 +79,18 @@ class EdnPeek {
       }
       if (edn.IsKeyword(name, "key")) key = true;
       if (edn.IsKeyword(name, "f")) function = edn.Text(edn.node(value));
+      if (edn.IsKeyword(name, "type")) ok = edn.IsKeyword(value, "ok");
+      if (edn.IsKeyword(name, "value")) integer = EndsWithInteger(edn, value);
       name = edn.node(value).end;
     }
     beginning_.any_map = true;
     if (!client || function.empty()) return;
     if (beginning_.functions.empty()) beginning_.keys = key;
+    const bool releases = function == "release" || function == "unlock";
+    const bool acquires = function == "acquire" || function == "lock";
+    GuessHints& hints = beginning_.hints;
+    hints.reads_integers |= integer && ok && function == "read";
+    hints.tokens |= integer && ((acquires && ok) || releases);
     std::vector<std::string>& functions = beginning_.functions;
     if (std::find(functions.begin(), functions.end(), function) ==
         functions.end()) {
@@ -138,6 +156,7 @@ class Opener {
   absl::StatusOr<Recording> Run();
 
  private:
+  absl::StatusOr<Recording> ReadForm();
   absl::Status FindForm();
   // The functions that the model must have.
   absl::StatusOr<Vocabulary> FindVocabulary();
@@ -176,7 +195,7 @@ absl::StatusOr<Vocabulary> Opener::FindVocabulary() {
     const EdnPeek peek(window_.rest());
     // The reader says which function the plainest model does not have, and
     // where.
-    model = GuessModel(peek.beginning().functions);
+    model = GuessModel(peek.beginning().functions, peek.beginning().hints);
   }
   std::optional<Vocabulary> vocabulary = Vocabulary::Of(model, options_.own);
   if (!vocabulary.has_value()) {
@@ -189,6 +208,18 @@ absl::StatusOr<Vocabulary> Opener::FindVocabulary() {
 absl::StatusOr<Recording> Opener::Run() {
   absl::Status status = FindForm();
   if (!status.ok()) return status;
+  absl::StatusOr<Recording> recording = ReadForm();
+  if (!recording.ok() || !options_.initial.has_value()) return recording;
+  if (FindModelAmong(recording->model, options_.own)->make_from == nullptr) {
+    return absl::FailedPreconditionError(
+        absl::StrCat("objects of the model ", recording->model,
+                     " have no initial value to choose (--initial)"));
+  }
+  recording->initial = options_.initial->datum.ToString();
+  return recording;
+}
+
+absl::StatusOr<Recording> Opener::ReadForm() {
   if (form_ == Form::kJsonLines) {
     return ReadJsonLines(&window_, options_.model, options_.own);
   }

@@ -2,17 +2,19 @@
 //
 // Reading is one pass over a byte source; only the history is kept.
 // docs/reference/formats/history.md says what each form means. Errors are
-// kInvalidArgument with "line:column: reason", or whatever the byte source
-// says.
+// kInvalidArgument with "line:column: reason", kFailedPrecondition where the
+// model has no initial value that could be told, or what the byte source says.
 #ifndef QUORATE_LINCHECK_FORMATS_READ_H_
 #define QUORATE_LINCHECK_FORMATS_READ_H_
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 
 #include "absl/status/statusor.h"
 #include "absl/types/span.h"
+#include "lincheck/formats/edn_lists.h"
 #include "lincheck/formats/jepsen_options.h"
 #include "lincheck/formats/recording.h"
 #include "lincheck/formats/source.h"
@@ -37,6 +39,8 @@ struct ReadOptions {
   std::string model;
   // Models beside those that come with the checker.
   absl::Span<const ModelEntry> own;
+  // The value that every object starts as; absent: the model's own.
+  std::optional<InitialValue> initial;
   // For the forms of Jepsen.
   JepsenOptions jepsen;
 };

@@ -374,6 +374,41 @@ TEST(ReadEdn, SetsQueuesAndLocks_ChooseTheirModels) {
             "1:276: a fencing token, an integer, expected");
 }
 
+TEST(ReadEdn, LocksWithoutTokens_AreMutexes) {
+  EXPECT_EQ(Shown(Read("{:process 0 :type :invoke :f :acquire :value nil}"
+                       "{:process 0 :type :ok :f :acquire :value nil}"
+                       "{:process 1 :type :invoke :f :unlock}"
+                       "{:process 1 :type :ok :f :unlock}"
+                       "{:process 1 :type :invoke :f :lock :value nil}"
+                       "{:process 1 :type :fail :f :lock :error :held}")),
+            "edn mutex\n"
+            "0  acquire() = true [0, 1]\n"
+            "1  release() = true [2, 3]\n");
+}
+
+TEST(ReadEdn, IntegersReadOfWhatIsAdded_MakeACounter) {
+  EXPECT_EQ(Shown(Read("{:process 0 :type :invoke :f :add :value 5}"
+                       "{:process 0 :type :ok :f :add :value 5}"
+                       "{:process 1 :type :invoke :f :read :value nil}"
+                       "{:process 1 :type :ok :f :read :value 5}")),
+            "edn counter\n"
+            "0  incr(5) [0, 1]\n"
+            "1  get() = 5 [2, 3]\n");
+}
+
+TEST(ReadHistory, InitialValue_IsOneForm) {
+  EXPECT_EQ(ParseInitial("0")->datum.ToString(), "0");
+  EXPECT_EQ(ParseInitial(" \"0\" ")->datum.ToString(), "\"0\"");
+  EXPECT_EQ(ParseInitial("word")->datum.ToString(), "\"word\"");
+  EXPECT_EQ(ParseInitial("[2, 1]")->datum.ToString(), "\"[2 1]\"");
+  EXPECT_EQ(ParseInitial("[2, 1]")->kind, EdnKind::kVector);
+  EXPECT_EQ(ParseInitial("nil")->datum.ToString(), "nil");
+  EXPECT_EQ(ParseInitial("null")->datum.ToString(), "nil");
+  for (const char* text : {"", "1 2", "[", "]", "\"a"}) {
+    EXPECT_FALSE(ParseInitial(text).has_value()) << text;
+  }
+}
+
 TEST(ReadEdn, ResultsThatAreIntegers_Count) {
   const auto read = [](const std::string& call, const std::string& end,
                        const std::string& model = "kv") {

@@ -62,4 +62,9 @@ std::string DescribeFailedCas(const FailedCas& failed) {
   return text + " (--failed-cas observes).";
 }
 
+std::string ModelText(const Recording& recording) {
+  if (recording.initial.empty()) return recording.model;
+  return absl::StrCat(recording.model, " that starts as ", recording.initial);
+}
+
 }  // namespace quorate::lincheck

@@ -55,8 +55,12 @@ struct Recording {
   std::vector<TimelineEvent> events;  // By `at`.
   std::string form;                   // Of the file: "jsonl", "edn", …
   std::string model;                  // ModelNamed.
+  // What objects start as, where that was told; else empty.
+  std::string initial;
   FailedCas failed_cas;
 };
+// The model with what objects start as, where that was told.
+std::string ModelText(const Recording& recording);
 
 }  // namespace quorate::lincheck
 

@@ -21,19 +21,21 @@ constexpr Row kRows[] = {
     {"register", {"write", "put", A::kValue, R::kNone}},
     {"cas-register", {"read", "get", A::kNone, R::kValue}},
     {"cas-register", {"write", "put", A::kValue, R::kNone}},
-    {"cas-register", {"cas", "", A::kPair, R::kFlag}},
+    {"cas-register", {"cas", "", A::kPair, R::kDone}},
     {"kv", {"get", "read", A::kNone, R::kValue}},
     {"kv", {"put", "write", A::kValue, R::kNone}},
     {"kv", {"append", "", A::kText, R::kInteger}},
     {"kv", {"delete", "", A::kNone, R::kFlag}},
     {"kv", {"incr", "", A::kInteger, R::kInteger}},
-    {"kv", {"cas", "", A::kPair, R::kFlag}},
+    {"kv", {"cas", "", A::kPair, R::kDone}},
     {"kv", {"swap", "", A::kValue, R::kValue}},
     {"kv", {"take", "", A::kNone, R::kValue}},
     {"kv", {"put_if_exists", "", A::kValue, R::kFlag}},
     {"kv-expiring", {"put_for", "", A::kFor, R::kNone}},
     {"kv-expiring", {"expire", "", A::kDuration, R::kFlag}},
     {"kv-expiring", {"persist", "", A::kNone, R::kFlag}},
+    {"counter", {"incr", "add", A::kInteger, R::kInteger}},
+    {"counter", {"get", "read", A::kNone, R::kInteger}},
     {"set", {"add", "", A::kValue, R::kFlag}},
     {"set", {"remove", "", A::kValue, R::kFlag}},
     {"set", {"contains", "", A::kValue, R::kFlag}},
@@ -42,8 +44,10 @@ constexpr Row kRows[] = {
     {"queue", {"dequeue", "", A::kNone, R::kValue}},
     {"queue", {"peek", "", A::kNone, R::kValue}},
     {"queue", {"length", "", A::kNone, R::kInteger}},
-    {"lock", {"acquire", "", A::kNone, R::kToken}},
-    {"lock", {"release", "", A::kInteger, R::kFlag}},
+    {"mutex", {"acquire", "lock", A::kNone, R::kDone}},
+    {"mutex", {"release", "unlock", A::kNone, R::kDone}},
+    {"lock", {"acquire", "lock", A::kNone, R::kToken}},
+    {"lock", {"release", "unlock", A::kInteger, R::kFlag}},
     {"lock", {"check", "", A::kInteger, R::kFlag}},
     {"txn", {"txn", "", A::kTriples, R::kTriples}},
 };
@@ -138,15 +142,19 @@ std::string Vocabulary::Names() const {
   return names;
 }
 
-std::string GuessModel(const std::vector<std::string>& functions) {
+std::string GuessModel(const std::vector<std::string>& functions,
+                       const GuessHints& hints) {
   // Plainest first.
   constexpr std::string_view kModels[] = {
-      "cas-register", "kv", "kv-expiring", "set", "queue", "lock", "txn"};
+      "cas-register", "kv",    "kv-expiring", "set", "counter",
+      "queue",        "mutex", "lock",        "txn"};
   std::string_view best = kModels[0];
   size_t best_known = 0;
   for (const std::string_view name : kModels) {
     const std::optional<Vocabulary> vocabulary = Vocabulary::Of(name);
-    if (!vocabulary.has_value()) continue;
+    const bool refuted =
+        name == "set" ? hints.reads_integers : name == "mutex" && hints.tokens;
+    if (!vocabulary.has_value() || refuted) continue;
     const auto known = static_cast<size_t>(std::count_if(
         functions.begin(), functions.end(), [&](const std::string& function) {
           return vocabulary->Find(function) != nullptr;

@@ -34,6 +34,7 @@ enum class ResultForm : uint8_t {
   kValue,
   kInteger,
   kFlag,     // Whether it did something: 1 or 0.
+  kDone,     // A flag; a return of Jepsen's without one says 1.
   kToken,    // An integer, or nil: it was refused.
   kList,     // A list (models/value_list.h).
   kTriples,  // The transaction, with what was read.
@@ -87,10 +88,17 @@ class Vocabulary {
   std::vector<FunctionForm> functions_;
 };
 
-// The plainest of the models that know the most of `functions`. Reads and
-// writes alone make a "cas-register": what was looked at may be the beginning
-// only.
-std::string GuessModel(const std::vector<std::string>& functions);
+// What values say of models that have the same functions.
+struct GuessHints {
+  bool reads_integers = false;  // A read returns one: no set.
+  bool tokens = false;          // Locks have fencing tokens: no mutex.
+};
+
+// The plainest of the models that know the most of `functions` and are not
+// refuted by `hints`. Reads and writes alone make a "cas-register": what was
+// looked at may be the beginning only.
+std::string GuessModel(const std::vector<std::string>& functions,
+                       const GuessHints& hints);
 
 }  // namespace quorate::lincheck
 

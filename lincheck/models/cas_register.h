@@ -21,7 +21,8 @@ struct CasRegister {
   };
   static constexpr bool kHooksAreTested = true;
   using State = Datum;
-  State Initial() const { return {}; }
+  Datum initial;
+  State Initial() const { return initial; }
   bool Step(State& state, const Operation& op) const {
     switch (op.function) {
       case kRead:
@@ -48,11 +49,12 @@ struct CasRegister {
   bool FindLinks(const Operation& op, Links* links) const {
     switch (op.function) {
       case kRead:
+        if (op.result.is_none()) return false;
         *links = {.reads = true, .seen = op.result};
-        return !op.result.is_none();
+        break;
       case kWrite:
         *links = {.writes = true, .written = OrNil(op.argument)};
-        return true;
+        break;
       case kCas:
         // A failed one saw some other value, and does not say which.
         if (op.known() && op.result != Value::Integer(1)) return false;
@@ -60,9 +62,11 @@ struct CasRegister {
                   .writes = true,
                   .seen = OrNil(op.expected),
                   .written = OrNil(op.argument)};
-        return true;
+        break;
+      default:
+        return false;
     }
-    return false;
+    return RenameInitial(initial, links);
   }
   bool LooksFor(const Operation& op, Value* value) const {
     *value = {};

@@ -27,4 +27,15 @@ std::string Datum::ToString() const {
   return arena.String(bytes_).ToString();
 }
 
+bool RenameInitial(const Datum& initial, Links* links) {
+  if (initial.is_nil()) return true;
+  // To those who append, nil is the empty string.
+  if (links->appends) return initial == Datum::Text("");
+  for (Value* const value : {&links->seen, &links->written}) {
+    if (value->is_nil()) return false;
+    if (initial.Equals(*value)) *value = Value::Nil();
+  }
+  return true;
+}
+
 }  // namespace quorate::lincheck

@@ -29,6 +29,12 @@ std::optional<int64_t> LargeIntegerOf(std::string_view digits);
 // is too large for a Value is its digits.
 class Datum {
  public:
+  // A string.
+  static Datum Text(std::string_view bytes) {
+    Datum datum;
+    datum.Append(bytes);
+    return datum;
+  }
   bool is_nil() const { return kind_ == Kind::kNil; }
   bool is_integer() const { return kind_ == Kind::kInteger; }
   bool is_string() const { return kind_ == Kind::kString; }
@@ -123,6 +129,11 @@ class Datum {
   int64_t integer_ = 0;
   std::string bytes_;
 };
+
+// Names the initial value nil, as Links do, in those of an object that starts as
+// `initial`. False if that is impossible: nil is another value of this object,
+// or something is appended to a text.
+bool RenameInitial(const Datum& initial, Links* links);
 
 }  // namespace quorate::lincheck
 

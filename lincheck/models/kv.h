@@ -30,14 +30,9 @@ struct Kv {
   };
   static constexpr bool kHooksAreTested = true;
   using State = Datum;
-  // True: a key starts as the empty string, not as nil.
-  bool starts_empty = false;
+  Datum initial;
 
-  State Initial() const {
-    State state;
-    if (starts_empty) state.Append("");
-    return state;
-  }
+  State Initial() const { return initial; }
 
   bool Step(State& state, const Operation& op) const {
     switch (op.function) {
@@ -116,9 +111,7 @@ struct Kv {
   }
 
   bool FindLinks(const Operation& op, Links* links) const {
-    if (!FindValues(op, links)) return false;
-    return !starts_empty || links->appends ||
-           (Rename(&links->seen) && Rename(&links->written));
+    return FindValues(op, links) && RenameInitial(initial, links);
   }
 
   bool MaySee(const State& state, const Operation& op) const {
@@ -243,13 +236,6 @@ struct Kv {
               .writes = true,
               .seen = Value::Integer(before),
               .written = op.result};
-    return true;
-  }
-  // Links call the initial state nil. False if `value` is a nil that is not the
-  // initial state.
-  static bool Rename(Value* value) {
-    if (value->is_nil()) return false;
-    if (value->is_string() && value->bytes().empty()) *value = Value::Nil();
     return true;
   }
   static bool Increment(State& state, Value by) {

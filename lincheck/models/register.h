@@ -20,7 +20,8 @@ struct Register {
   };
   static constexpr bool kHooksAreTested = true;
   using State = Datum;
-  State Initial() const { return {}; }
+  Datum initial;
+  State Initial() const { return initial; }
   bool Step(State& state, const Operation& op) const {
     if (op.function == kWrite) {
       state.Assign(op.argument);
@@ -32,10 +33,12 @@ struct Register {
   bool FindLinks(const Operation& op, Links* links) const {
     if (op.function == kWrite) {
       *links = {.writes = true, .written = OrNil(op.argument)};
-      return true;
+    } else if (op.result.is_none()) {
+      return false;
+    } else {
+      *links = {.reads = true, .seen = op.result};
     }
-    *links = {.reads = true, .seen = op.result};
-    return !op.result.is_none();
+    return RenameInitial(initial, links);
   }
   bool LooksFor(const Operation& op, Value* value) const {
     *value = op.function == kRead && op.known() ? op.result : Value();

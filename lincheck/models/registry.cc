@@ -4,6 +4,7 @@
 #include "lincheck/models/expiring_kv.h"
 #include "lincheck/models/kv.h"
 #include "lincheck/models/lock.h"
+#include "lincheck/models/mutex.h"
 #include "lincheck/models/queue.h"
 #include "lincheck/models/register.h"
 #include "lincheck/models/set.h"
@@ -17,31 +18,45 @@ std::unique_ptr<Model> Make() {
   return std::make_unique<ModelOf<M>>();
 }
 
-std::unique_ptr<Model> MakeTextKv() {
-  return std::make_unique<ModelOf<Kv>>(Kv{.starts_empty = true});
+template <typename M>
+std::unique_ptr<Model> MakeFrom(const Datum& initial) {
+  return std::make_unique<ModelOf<M>>(M{.initial = initial});
+}
+
+std::unique_ptr<Model> MakeTextKv() { return MakeFrom<Kv>(Datum::Text("")); }
+
+std::unique_ptr<Model> MakeCounter() {
+  Datum zero;
+  zero.AssignInteger(0);
+  return MakeFrom<Kv>(zero);
 }
 
 constexpr ModelEntry kModels[] = {
-    {"register", "read, write; starts as nil", Make<Register>},
-    {"cas-register", "read, write, cas; starts as nil", Make<CasRegister>},
+    {"register", "read, write; starts as nil", Make<Register>,
+     MakeFrom<Register>},
+    {"cas-register", "read, write, cas; starts as nil", Make<CasRegister>,
+     MakeFrom<CasRegister>},
     {"kv",
      "one key: get, put, append, delete, incr, cas, swap, take, put_if_exists; "
      "starts as nil",
-     Make<Kv>},
-    {"kv-text", "the same, but a key starts as the empty string", MakeTextKv},
+     Make<Kv>, MakeFrom<Kv>},
+    {"kv-text", "the same, but a key starts as the empty string", MakeTextKv,
+     MakeFrom<Kv>},
     {"kv-expiring",
      "kv, and put_for, expire, persist; durations in the unit of the history's "
      "times",
      Make<ExpiringKv>},
+    {"counter", "incr, get; starts at 0", MakeCounter, MakeFrom<Kv>},
     {"set", "add, remove, contains, read; starts empty", Make<Set>},
     {"queue",
      "enqueue, dequeue, peek, length: first in first out; starts empty",
      Make<Queue>},
+    {"mutex", "acquire, release, without tokens; starts free", Make<Mutex>},
     {"lock", "acquire, release, check, with fencing tokens; starts free",
      Make<Lock>},
     {"txn",
      "transactions of reads, writes and appends; every key starts as nil",
-     Make<Transaction>},
+     Make<Transaction>, MakeFrom<Transaction>},
 };
 
 }  // namespace

@@ -10,6 +10,7 @@
 
 #include "absl/types/span.h"
 #include "lincheck/model.h"
+#include "lincheck/models/datum.h"
 
 namespace quorate::lincheck {
 
@@ -17,6 +18,9 @@ struct ModelEntry {
   std::string_view name;
   std::string_view description;  // One line, for people.
   std::unique_ptr<Model> (*make)();
+  // With objects (of transactions: keys) that start as this value. Null if the
+  // model has no such value.
+  std::unique_ptr<Model> (*make_from)(const Datum& initial) = nullptr;
 };
 
 // All of them, in the order in which they are listed to people.

@@ -243,6 +243,13 @@ auto LockSpecification::Do(const World& world, const Call& call) const
   return {{after, One(Flag(holds))}};
 }
 
+auto MutexSpecification::Do(const World& world, const Call& call) const
+    -> Outcomes<World> {
+  if (call.function == "acquire") return {{true, One(Flag(!world))}};
+  if (call.function == "release") return {{false, One(Flag(world))}};
+  return {};
+}
+
 auto TransactionSpecification::Do(const World& world, const Call& call) const
     -> Outcomes<World> {
   const std::optional<std::vector<Item>> list = ListOf(call.argument);
@@ -256,17 +263,18 @@ auto TransactionSpecification::Do(const World& world, const Call& call) const
     const Item& key = told[i + 1];
     Item& value = told[i + 2];
     if (what == Item("r")) {
-      value = after[key];
+      value = after.try_emplace(key, initial).first->second;
     } else if (what == Item("w")) {
       after[key] = value;
     } else if (what == Item("append") &&
                std::holds_alternative<std::string>(value)) {
-      after[key] = TextOf(after[key]) + std::get<std::string>(value);
+      Item& text = after.try_emplace(key, initial).first->second;
+      text = TextOf(text) + std::get<std::string>(value);
     } else {
       return {};
     }
   }
-  std::erase_if(after, [](const auto& row) { return IsNil(row.second); });
+  std::erase_if(after, [&](const auto& row) { return row.second == initial; });
   return {{after, {Reply::Kind::kList, told}}};
 }
 

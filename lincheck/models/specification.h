@@ -117,8 +117,15 @@ struct LockSpecification {
   Outcomes<World> Do(const World& world, const Call& call) const;
 };
 
+struct MutexSpecification {
+  using World = bool;  // Held.
+  Outcomes<World> Do(const World& world, const Call& call) const;
+};
+
 struct TransactionSpecification {
-  using World = std::map<Item, Item>;  // Without keys that are nil.
+  // Of keys that were written; the others hold `initial`.
+  using World = std::map<Item, Item>;
+  Item initial;
   Outcomes<World> Do(const World& world, const Call& call) const;
 };
 

@@ -14,6 +14,7 @@
 #include "lincheck/models/expiring_kv.h"
 #include "lincheck/models/kv.h"
 #include "lincheck/models/lock.h"
+#include "lincheck/models/mutex.h"
 #include "lincheck/models/queue.h"
 #include "lincheck/models/register.h"
 #include "lincheck/models/set.h"
@@ -310,6 +311,41 @@ void FollowsSpecification(uint64_t seed, M model = {}, S specification = {},
 RC_GTEST_PROP(ModelSpecification, Register_IsFollowed, (uint64_t seed)) {
   FollowsSpecification<Register, RegisterSpecification>(seed);
 }
+// The value that an object begins with: one that calls write and see, too.
+Datum AnyInitial(uint64_t seed) {
+  const std::string_view texts[] = {"", "a", "1"};
+  if (seed % 2 == 0) return Datum::Text(texts[seed / 2 % std::size(texts)]);
+  Datum initial;
+  initial.AssignInteger(static_cast<int64_t>(seed / 2 % 3));
+  return initial;
+}
+RC_GTEST_PROP(ModelSpecification, RegisterThatBeginsAtAValue_IsFollowed,
+              (uint64_t seed)) {
+  const Datum initial = AnyInitial(seed);
+  FollowsSpecification<Register, RegisterSpecification>(
+      seed, {.initial = initial}, {}, ItemOf(initial));
+}
+RC_GTEST_PROP(ModelSpecification, CasRegisterThatBeginsAtAValue_IsFollowed,
+              (uint64_t seed)) {
+  const Datum initial = AnyInitial(seed);
+  FollowsSpecification<CasRegister, CasRegisterSpecification>(
+      seed, {.initial = initial}, {}, ItemOf(initial));
+}
+RC_GTEST_PROP(ModelSpecification, KvThatBeginsAtAValue_IsFollowed,
+              (uint64_t seed)) {
+  const Datum initial = AnyInitial(seed);
+  FollowsSpecification<Kv, KvSpecification>(seed, {.initial = initial}, {},
+                                            ItemOf(initial));
+}
+RC_GTEST_PROP(ModelSpecification, TransactionsThatBeginAtAValue_AreFollowed,
+              (uint64_t seed)) {
+  const Datum initial = AnyInitial(seed);
+  FollowsSpecification<Transaction, TransactionSpecification>(
+      seed, {.initial = initial}, {.initial = ItemOf(initial)});
+}
+RC_GTEST_PROP(ModelSpecification, Mutex_IsFollowed, (uint64_t seed)) {
+  FollowsSpecification<Mutex, MutexSpecification>(seed);
+}
 RC_GTEST_PROP(ModelSpecification, CasRegister_IsFollowed, (uint64_t seed)) {
   FollowsSpecification<CasRegister, CasRegisterSpecification>(seed);
 }
@@ -317,8 +353,8 @@ RC_GTEST_PROP(ModelSpecification, Kv_IsFollowed, (uint64_t seed)) {
   FollowsSpecification<Kv, KvSpecification>(seed);
 }
 RC_GTEST_PROP(ModelSpecification, KvText_IsFollowed, (uint64_t seed)) {
-  FollowsSpecification<Kv, KvSpecification>(seed, {.starts_empty = true}, {},
-                                            std::string());
+  FollowsSpecification<Kv, KvSpecification>(seed, {.initial = Datum::Text("")},
+                                            {}, std::string());
 }
 RC_GTEST_PROP(ModelSpecification, ExpiringKv_IsFollowed, (uint64_t seed)) {
   FollowsSpecification<ExpiringKv, ExpiringKvSpecification>(seed, {},

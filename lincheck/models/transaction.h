@@ -26,6 +26,8 @@ struct Transaction {
   };
   static constexpr bool kHooksAreTested = true;
   using State = std::vector<std::pair<Datum, Datum>>;  // By key, in order.
+  // What every key holds that is not in a state.
+  Datum initial;
   State Initial() const { return {}; }
 
   bool Step(State& state, const Operation& op) const {
@@ -47,7 +49,8 @@ struct Transaction {
         return false;
       }
     }
-    std::erase_if(state, [](const auto& row) { return row.second.is_nil(); });
+    std::erase_if(state,
+                  [&](const auto& row) { return row.second == initial; });
     return true;
   }
   bool IsRead(const Operation& op) const {
@@ -80,12 +83,15 @@ struct Transaction {
   }
   std::string_view Subject() const { return "the store"; }
   std::string Describe(const State& state) const {
-    if (state.empty()) return "empty";
+    const std::string others =
+        initial.is_nil() ? "" : "others: " + initial.ToString();
+    if (state.empty()) return initial.is_nil() ? "empty" : "{" + others + "}";
     std::string text = "{";
     for (const auto& [key, value] : state) {
       if (text.size() > 1) text += ", ";
       text += key.ToString() + ": " + value.ToString();
     }
+    if (!others.empty()) text += ", " + others;
     return text + "}";
   }
   // txn(read "x" = 1, write "y" = 2, append "a" to "z")
@@ -135,12 +141,12 @@ struct Transaction {
     }
     return true;
   }
-  static Datum& At(State& state, const Datum& key) {
+  Datum& At(State& state, const Datum& key) const {
     auto at = std::lower_bound(
         state.begin(), state.end(), key,
         [](const auto& row, const Datum& k) { return row.first < k; });
     if (at == state.end() || at->first != key) {
-      at = state.insert(at, {key, Datum()});
+      at = state.insert(at, {key, initial});
     }
     return at->second;
   }

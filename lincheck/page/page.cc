@@ -336,8 +336,8 @@ std::string PageMaker::Facts() const {
                           ? absl::StrCat(", ", input_.verdict->wrong.size(),
                                          " of which are wrong")
                           : "",
-                      " · model ", input_.recording->model, " · read from ",
-                      input_.recording->form,
+                      " · model ", ModelText(*input_.recording),
+                      " · read from ", input_.recording->form,
                       failed.empty() ? "" : absl::StrCat(" · ", failed));
 }
 
