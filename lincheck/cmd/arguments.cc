@@ -37,7 +37,7 @@ std::string ModelNames(absl::Span<const ModelEntry> own) {
 bool TakesValue(std::string_view flag) {
   return flag == "--model" || flag == "--format" || flag == "--html" ||
          flag == "--timeout" || flag == "--jobs" || flag == "--failed-cas" ||
-         flag == "--initial";
+         flag == "--initial" || flag == "--keys";
 }
 
 absl::Status Apply(std::string_view flag, const std::string& value,
@@ -50,6 +50,10 @@ absl::Status Apply(std::string_view flag, const std::string& value,
   } else if (flag == "--format") {
     if (!ParseForm(value, &a->read.form)) {
       return Bad(flag, "auto, jsonl, edn, jepsen-log or map-lines", value);
+    }
+  } else if (flag == "--keys") {
+    if (!ParseKeyForm(value, &a->read.jepsen.keys)) {
+      return Bad(flag, "auto, independent or none", value);
     }
   } else if (flag == "--failed-cas") {
     if (!ParseFailedCas(value, &a->read.jepsen.failed_cas_observes)) {
@@ -86,7 +90,7 @@ std::string Usage(absl::Span<const ModelEntry> own) {
       "\n"
       "lincheck FILE… [--model MODEL] [--format FORM] [--html OUT] [--json]\n"
       "               [--timeout 60s] [--jobs N] [--initial VALUE]\n"
-      "               [--failed-cas absent]\n"
+      "               [--keys auto] [--failed-cas absent]\n"
       "\n"
       "FILE       a history; \"-\" is standard input\n"
       "--model    what the object should do [told by the file]:\n";
@@ -108,6 +112,11 @@ std::string Usage(absl::Span<const ModelEntry> own) {
       "--initial  what every object holds before any operation, such as 0: of\n"
       "           the models register, cas-register, kv, kv-text, counter and\n"
       "           txn (there each key) [as the model says]\n"
+      "--keys     whether the values of a history of Jepsen are pairs of a "
+      "key\n"
+      "           and a value: independent, none, or auto (all are, or none "
+      "is)\n"
+      "           [auto]\n"
       "--failed-cas\n"
       "           what a cas is that ends with :fail in a history of Jepsen:\n"
       "           absent, it did not take place; observes, it saw another "

@@ -123,6 +123,15 @@ class ProgramTest(unittest.TestCase):
         self.assertNotIn('--failed-cas', out)
         self.assertNotIn('failed_cas', json.loads(run('--json', told)[1]))
 
+    def test_Keys_WhereBothReadingsFit_AreTold(self):
+        path = f'{FOLDER}/bad/keys_or_pairs.edn'
+        self.assertIn('--keys', run(path)[2])
+        wrong = self.write('{:process 0, :type :invoke, :f :write, :value [5 6]}\n{:process 0, :type :ok, :f :write, :value [5 6]}\n'
+                           '{:process 0, :type :invoke, :f :cas, :value [5 [6 7]]}\n{:process 0, :type :ok, :f :cas, :value [5 [6 7]]}\n')
+        self.assertEqual((0, 2, 1), (run(wrong, '--keys', 'independent')[0], run(wrong)[0], run(wrong, '--keys=none')[0]))
+        self.assertEqual(0, run('--keys', 'none', f'{FOLDER}/pairs.edn')[0])
+        self.assertEqual(2, run('--keys', 'independent', f'{FOLDER}/pairs.edn')[0])
+
     def test_Initial_ObjectsStartAsTold(self):
         path = f'{FOLDER}/starts_at_zero.edn'
         self.assertIn('model cas-register)', run(path)[1])
@@ -287,7 +296,7 @@ class ProgramTest(unittest.TestCase):
 
     def test_Usage_WrongWords_AreExplained(self):
         for words, said in ((('--model', 'banana', 'x'), 'banana'), (('--format', 'xml', 'x'), 'xml'), (('--jobs', '0', 'x'), '--jobs'),
-                            (('--failed-cas', 'maybe', 'x'), 'maybe'), (('--initial', '1 2', 'x'), '1 2'), (('--timeout', 'soon', 'x'), 'soon'), (('--frob', 'x'), '--frob'), (('x', '--html'), '--html'), ((), 'no file')):
+                            (('--failed-cas', 'maybe', 'x'), 'maybe'), (('--keys', 'some', 'x'), 'some'), (('--initial', '1 2', 'x'), '1 2'), (('--timeout', 'soon', 'x'), 'soon'), (('--frob', 'x'), '--frob'), (('x', '--html'), '--html'), ((), 'no file')):
             status, out, err = run(*words)
             self.assertEqual((2, ''), (status, out), words)
             self.assertIn(said, err.splitlines()[0])
@@ -298,6 +307,16 @@ class ProgramTest(unittest.TestCase):
         status, out, _ = run('--help')
         self.assertEqual(0, status)
         self.assertIn('Exit status', out)
+
+    def test_Help_NamesTheFlagsAndModelsOfTheDocs(self):
+        out = run('--help')[1]
+        with open('docs/lincheck.md', encoding='utf-8') as file:
+            flags = set(re.findall(r'^\| `(--[a-z-]+)` \|', file.read(), re.M))
+        self.assertEqual(flags, set(re.findall(r'^(--[a-z-]+)', out, re.M)))
+        self.assertIn('--keys', flags)
+        with open('docs/reference/formats/history.md', encoding='utf-8') as file:
+            models = re.findall(r'^\| `([a-z-]+)` \| [^|]+\|$', file.read(), re.M)
+        self.assertEqual(sorted(models), sorted(re.findall(r'^ {13}([a-z-]+): ', out, re.M)))
 
 
 def hard_history():

@@ -9,8 +9,14 @@ namespace quorate::lincheck {
 namespace {
 
 bool IsSequence(const EdnNode& node) {
-  return node.kind == EdnKind::kVector || node.kind == EdnKind::kList ||
-         node.kind == EdnKind::kSet;
+  return node.kind == EdnKind::kVector || node.kind == EdnKind::kList;
+}
+
+// "r", "w" or "append"; empty if `node` names nothing that transactions do.
+std::string_view MicroOperation(const EdnParser& edn, uint32_t node) {
+  if (edn.IsKeyword(node, "r") || edn.IsKeyword(node, "read")) return "r";
+  if (edn.IsKeyword(node, "w") || edn.IsKeyword(node, "write")) return "w";
+  return edn.IsKeyword(node, "append") ? "append" : "";
 }
 
 // "1 2 ": what appending one after the other leaves.
@@ -55,7 +61,9 @@ std::optional<InitialValue> ParseInitial(std::string_view text) {
 }
 
 bool ListOf(const EdnParser& edn, uint32_t node, std::string* list) {
-  if (!IsSequence(edn.node(node))) return false;
+  if (!IsSequence(edn.node(node)) && edn.node(node).kind != EdnKind::kSet) {
+    return false;
+  }
   std::vector<Datum> items;
   for (uint32_t child = node + 1; child < edn.node(node).end;
        child = edn.node(child).end) {
@@ -81,11 +89,8 @@ bool TriplesOf(const EdnParser& edn, uint32_t node, std::string* list,
     const uint32_t what = micro + 1;
     const uint32_t key = edn.node(what).end;
     const uint32_t value = edn.node(key).end;
-    if (!edn.IsKeyword(what, "r") && !edn.IsKeyword(what, "w") &&
-        !edn.IsKeyword(what, "append")) {
-      return false;
-    }
-    const std::string_view name = edn.Text(edn.node(what));
+    const std::string_view name = MicroOperation(edn, what);
+    if (name.empty()) return false;
     items.emplace_back().Append(name);
     items.push_back(DatumOf(edn, key));
     if (name == "append") {

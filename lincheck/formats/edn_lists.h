@@ -29,10 +29,10 @@ std::optional<InitialValue> ParseInitial(std::string_view text);
 // The members of a vector, list or set. False if `node` is none.
 bool ListOf(const EdnParser& edn, uint32_t node, std::string* list);
 
-// Micro-operations, [[:r k v] [:w k v] [:append k v]], as triples. What is
-// appended gets a space behind it; a collection that is read becomes its
-// members so, nil if it has none. False: `error` says what is wrong with
-// `node`.
+// Micro-operations, [[:r k v] [:w k v] [:append k v]], as triples; :read and
+// :write are other names. What is appended gets a space behind it; a vector or
+// list that is read becomes its members so, nil if it has none. False: `error`
+// says what is wrong with `node`.
 bool TriplesOf(const EdnParser& edn, uint32_t node, std::string* list,
                std::string* error);
 

@@ -13,9 +13,33 @@ namespace {
 
 constexpr size_t kEventTextBytesMax = 300;
 
-bool IsPair(const EdnParser& edn, uint32_t index) {
-  const EdnNode& node = edn.node(index);
-  return node.kind == EdnKind::kVector && node.children == 2;
+EdnKind KindOf(const EdnParser& edn, uint32_t value) {
+  return value == kNoNode ? EdnKind::kNil : edn.node(value).kind;
+}
+
+// A bit for each kind; a list is a vector.
+uint32_t ShapeOf(EdnKind kind) {
+  if (kind == EdnKind::kList) kind = EdnKind::kVector;
+  return uint32_t{1} << static_cast<uint32_t>(kind);
+}
+
+std::string_view CollectionName(EdnKind kind) {
+  switch (kind) {
+    case EdnKind::kVector:
+    case EdnKind::kList:
+      return "a vector";
+    case EdnKind::kMap:
+      return "a map";
+    case EdnKind::kSet:
+      return "a set";
+    default:
+      return "";
+  }
+}
+
+bool IsTransaction(const EdnParser& edn, uint32_t value) {
+  std::string list, error;
+  return edn.node(value).children > 0 && TriplesOf(edn, value, &list, &error);
 }
 
 // What begins, and what ends it, among the names that nemeses use.
@@ -39,6 +63,11 @@ bool SplitWord(std::string_view name, std::string_view word,
 
 }  // namespace
 
+bool IsPair(const EdnParser& edn, uint32_t node) {
+  return edn.node(node).kind == EdnKind::kVector &&
+         edn.node(node).children == 2;
+}
+
 JepsenCalls::JepsenCalls(Recording* recording, Vocabulary vocabulary,
                          Options options)
     : recording_(recording),
@@ -47,6 +76,7 @@ JepsenCalls::JepsenCalls(Recording* recording, Vocabulary vocabulary,
       pairing_(&recording->history,
                {.processes_go_on = options.processes_go_on}) {
   recording_->failed_cas.observes = options.jepsen.failed_cas_observes;
+  written_kinds_ = ShapeOf(options.initial);
 }
 
 absl::Status JepsenCalls::Take(const EdnParser& edn, const JepsenEntry& entry,
@@ -79,45 +109,50 @@ absl::Status JepsenCalls::Take(const EdnParser& edn, const JepsenEntry& entry,
                                " is none of :invoke, :ok, :fail, :info"));
 }
 
-void JepsenCalls::Finish() {
+absl::Status JepsenCalls::Finish() {
   pairing_.Finish();
   std::stable_sort(recording_->events.begin(), recording_->events.end(),
                    [](const TimelineEvent& a, const TimelineEvent& b) {
                      return a.at < b.at;
                    });
+  return CheckShapes();
 }
 
-uint32_t JepsenCalls::SplitKey(const EdnParser& edn, const JepsenEntry& entry,
-                               const FunctionForm& form, bool returned,
-                               uint32_t* key) const {
+bool JepsenCalls::SplitKey(const EdnParser& edn, const JepsenEntry& entry,
+                           uint32_t* key, uint32_t* value) const {
   *key = entry.key;
-  const uint32_t value = entry.value;
-  if (options_.keys_beside_values || entry.key != kNoNode || value == kNoNode ||
-      !IsPair(edn, value)) {
-    return value;
+  *value = entry.value;
+  if (!options_.independent) return true;
+  if (entry.key != kNoNode || entry.value == kNoNode ||
+      !IsPair(edn, entry.value)) {
+    return false;
   }
-  const uint32_t first = value + 1;
-  const uint32_t second = edn.node(first).end;
-  // Pairs and transactions are vectors themselves; a key is none.
-  const bool two = form.argument == ArgumentForm::kPair ||
-                   form.argument == ArgumentForm::kFor;
-  const bool told = returned && edn.node(second).kind == EdnKind::kBoolean;
-  if (two && !told && !IsPair(edn, second)) return value;
-  if (form.argument == ArgumentForm::kTriples &&
-      edn.node(first).kind == EdnKind::kVector) {
-    return value;
-  }
-  *key = first;
-  return second;
+  *key = entry.value + 1;
+  *value = edn.node(*key).end;
+  return true;
 }
 
-uint32_t JepsenCalls::PartitionOf(const EdnParser& edn, uint32_t key) {
-  if (key == kNoNode) return recording_->history.Partition("");
-  const EdnNode& node = edn.node(key);
-  if (node.kind == EdnKind::kString) {
-    return recording_->history.Partition(edn.String(node, &scratch_));
+std::string JepsenCalls::KeyName(const EdnParser& edn, uint32_t key,
+                                 bool* is_string) {
+  *is_string = key != kNoNode && edn.node(key).kind == EdnKind::kString;
+  if (key == kNoNode) return "";
+  return *is_string ? std::string(edn.String(edn.node(key), &scratch_))
+                    : edn.Print(key);
+}
+
+absl::StatusOr<uint32_t> JepsenCalls::PartitionOf(const EdnParser& edn,
+                                                  uint32_t key, Locate locate) {
+  bool is_string = false;
+  const std::string name = KeyName(edn, key, &is_string);
+  const uint32_t partition = recording_->history.Partition(name);
+  if (partition == string_keys_.size()) string_keys_.push_back(is_string);
+  if (string_keys_[partition] != is_string) {
+    return BadInput(locate(edn.OffsetOf(key)),
+                    absl::StrCat("the key ", name,
+                                 " is a string in one entry and none in "
+                                 "another: write it in one way"));
   }
-  return recording_->history.Partition(edn.Print(key));
+  return partition;
 }
 
 Value JepsenCalls::ToValue(const EdnParser& edn, uint32_t node) {
@@ -146,15 +181,49 @@ absl::Status JepsenCalls::Invoke(const EdnParser& edn, const JepsenEntry& entry,
                                  const FunctionForm& form, uint32_t process,
                                  Locate locate) {
   uint32_t key = kNoNode;
-  const uint32_t value = SplitKey(edn, entry, form, /*returned=*/false, &key);
+  uint32_t value = kNoNode;
+  const bool split = SplitKey(edn, entry, &key, &value);
+  const size_t at = edn.OffsetOf(value == kNoNode ? entry.function : value);
+  misfits_ = !split;
+  if (!split) return BadInput(locate(at), "a pair [key value] expected");
+  const bool transacts = form.argument == ArgumentForm::kTriples ||
+                         form.argument == ArgumentForm::kAny;
+  for (const uint32_t node : {entry.value, value}) {
+    if (transacts || node == kNoNode || !IsTransaction(edn, node)) continue;
+    return BadInput(locate(at),
+                    absl::StrCat(":", std::string(form.name),
+                                 " takes no transaction; the function of a "
+                                 "transaction is :txn"));
+  }
+  const absl::StatusOr<uint32_t> partition = PartitionOf(edn, key, locate);
+  if (!partition.ok()) return partition.status();
   Operation op{.invoke = entry.time,
                .client = process,
-               .partition = PartitionOf(edn, key),
+               .partition = *partition,
                .function = form.function};
-  const size_t at = edn.OffsetOf(value == kNoNode ? entry.function : value);
   absl::Status status = FillArguments(edn, value, at, form, &op, locate);
+  misfits_ = !status.ok() && value != kNoNode && IsPair(edn, value);
   if (!status.ok()) return status;
   return pairing_.Invoke(op, locate(edn.OffsetOf(entry.process)));
+}
+
+absl::Status JepsenCalls::FillForetold(const EdnParser& edn, uint32_t value,
+                                       size_t at, const FunctionForm& form,
+                                       Operation* op, Locate locate) {
+  if (KindOf(edn, value) == EdnKind::kNil) return absl::OkStatus();
+  const bool foretells =
+      form.result == ResultForm::kValue || form.result == ResultForm::kInteger;
+  // A read of the key in front of it.
+  const bool keyed = options_.jepsen.keys == KeyForm::kAuto &&
+                     !options_.independent && IsPair(edn, value) &&
+                     edn.node(edn.node(value + 1).end).kind == EdnKind::kNil;
+  if (!foretells || keyed) {
+    return BadInput(locate(at), absl::StrCat(":", std::string(form.name),
+                                             " takes no value: nil expected"));
+  }
+  // An analysed history has results in its invocations, too.
+  op->result = ToValue(edn, value);
+  return absl::OkStatus();
 }
 
 absl::Status JepsenCalls::FillArguments(const EdnParser& edn, uint32_t value,
@@ -164,12 +233,17 @@ absl::Status JepsenCalls::FillArguments(const EdnParser& edn, uint32_t value,
     return BadInput(locate(at), absl::StrCat(":", std::string(form.name),
                                              " takes ", std::string(what)));
   };
-  const EdnKind kind = value == kNoNode ? EdnKind::kNil : edn.node(value).kind;
+  const EdnKind kind = KindOf(edn, value);
   switch (form.argument) {
     case ArgumentForm::kNone:
-      return absl::OkStatus();
+      return FillForetold(edn, value, at, form, op, locate);
     case ArgumentForm::kValue:
       if (value == kNoNode) return fail("a value");
+      if (form.result == ResultForm::kFlag && kind == EdnKind::kBoolean) {
+        return fail(
+            "a value other than true and false, which as its result would be "
+            "an answer or the value");
+      }
       break;
     case ArgumentForm::kItem:
       if (kind == EdnKind::kNil) return fail("a value that is not nil");
@@ -186,6 +260,7 @@ absl::Status JepsenCalls::FillArguments(const EdnParser& edn, uint32_t value,
       if (value == kNoNode || !TriplesOf(edn, value, &list, &error)) {
         return BadInput(locate(at), error);
       }
+      NoteTransaction(edn, value, /*returned=*/false, locate);
       return KeepList(list, locate(at), &op->argument);
     }
     case ArgumentForm::kAny:
@@ -199,6 +274,8 @@ absl::Status JepsenCalls::FillArguments(const EdnParser& edn, uint32_t value,
       }
       op->expected = ToValue(edn, value + 1);
       op->argument = ToValue(edn, edn.node(value + 1).end);
+      NoteWritten(edn, value + 1);
+      NoteWritten(edn, edn.node(value + 1).end);
       if (form.argument == ArgumentForm::kFor && !op->expected.is_integer()) {
         return fail("a pair [duration value]");
       }
@@ -206,6 +283,7 @@ absl::Status JepsenCalls::FillArguments(const EdnParser& edn, uint32_t value,
     }
   }
   op->argument = ToValue(edn, value);
+  NoteWritten(edn, value);
   if (form.argument == ArgumentForm::kDuration && !op->argument.is_integer()) {
     return fail("an integer of less than 2^61");
   }
@@ -235,22 +313,24 @@ absl::Status JepsenCalls::End(const EdnParser& edn, const JepsenEntry& entry,
     pairing_.Retire(process, position);
     return absl::OkStatus();
   }
-  // A result that is a pair has a key in it only if the invocation had one.
-  const bool keyed = !recording_->history.partition_name(op->partition).empty();
-  uint32_t key = entry.key;
-  const uint32_t value =
-      keyed ? SplitKey(edn, entry, form, /*returned=*/true, &key) : entry.value;
+  uint32_t key = kNoNode;
+  uint32_t value = kNoNode;
+  const bool split = SplitKey(edn, entry, &key, &value);
   if (type == "fail") {
     Fail(edn, entry, value, form, op);
     return absl::OkStatus();
   }
-  if (PartitionOf(edn, key) != op->partition) {
+  const size_t at = edn.OffsetOf(value == kNoNode ? entry.function : value);
+  misfits_ = !split;
+  if (!split) return BadInput(locate(at), "a pair [key value] expected");
+  const absl::StatusOr<uint32_t> partition = PartitionOf(edn, key, locate);
+  if (!partition.ok()) return partition.status();
+  if (*partition != op->partition) {
     return BadInput(position, absl::StrCat("process ", process,
                                            " returns for another key than it "
                                            "invoked for"));
   }
-  const size_t at = edn.OffsetOf(value == kNoNode ? entry.function : value);
-  if (options_.returns_repeat && !RepeatsCall(edn, value, form, *op)) {
+  if (!RepeatsCall(edn, value, form, *op)) {
     return BadInput(locate(at),
                     absl::StrCat("this is not what process ", process,
                                  " invoked the function with in line ",
@@ -259,9 +339,18 @@ absl::Status JepsenCalls::End(const EdnParser& edn, const JepsenEntry& entry,
   if (entry.value_may_be_cut && MayHaveBeenLonger(edn, value, form)) {
     return BadInput(locate(at), "this may be the beginning of what was read");
   }
+  const Value foretold = std::exchange(op->result, Value());
   absl::Status status = FillResult(edn, value, form, at, op, locate);
-  if (status.ok()) pairing_.Return(process, entry.time);
-  return status;
+  if (!status.ok()) return status;
+  if (!foretold.is_none() && op->result != foretold) {
+    return BadInput(
+        locate(at),
+        absl::StrCat("line ", pairing_.LineOf(process), " has another value, ",
+                     foretold.ToString(),
+                     ": an invocation has nil, or what it returns"));
+  }
+  pairing_.Return(process, entry.time);
+  return absl::OkStatus();
 }
 
 void JepsenCalls::Fail(const EdnParser& edn, const JepsenEntry& entry,
@@ -281,13 +370,26 @@ void JepsenCalls::Fail(const EdnParser& edn, const JepsenEntry& entry,
 
 bool JepsenCalls::RepeatsCall(const EdnParser& edn, uint32_t value,
                               const FunctionForm& form, const Operation& op) {
-  if (value == kNoNode || edn.node(value).kind == EdnKind::kNil) return true;
-  if (form.argument == ArgumentForm::kPair) {
-    return edn.node(value).kind == EdnKind::kBoolean ||
-           HasOwnArguments(edn, value, form, op);
+  const EdnKind kind = KindOf(edn, value);
+  switch (form.result) {
+    case ResultForm::kNone:
+      break;
+    case ResultForm::kFlag:
+    case ResultForm::kDone:
+      if (kind == EdnKind::kBoolean) return true;
+      // Without arguments it has to be a result.
+      if (form.argument == ArgumentForm::kNone) return true;
+      break;
+    case ResultForm::kInteger:
+      if (kind == EdnKind::kInteger) return true;
+      if (form.argument == ArgumentForm::kNone) return true;
+      break;
+    default:
+      return true;
   }
-  if (form.result != ResultForm::kNone) return true;
-  if (form.argument == ArgumentForm::kFor) {
+  if (kind == EdnKind::kNil) return true;
+  if (form.argument == ArgumentForm::kFor ||
+      form.argument == ArgumentForm::kPair) {
     return IsPair(edn, value) && ToValue(edn, value + 1) == op.expected &&
            ToValue(edn, edn.node(value + 1).end) == op.argument;
   }
@@ -336,6 +438,8 @@ absl::Status JepsenCalls::FillResult(const EdnParser& edn, uint32_t value,
                                      Operation* op, Locate locate) {
   switch (form.result) {
     case ResultForm::kValue:
+      if (value == kNoNode) return BadInput(locate(at), "no :value, no result");
+      NoteRead(edn, value, locate(at));
       op->result = ToValue(edn, value);
       if (options_.keys_beside_values && op->result.is_nil()) {
         return BadInput(locate(at),
@@ -344,25 +448,22 @@ absl::Status JepsenCalls::FillResult(const EdnParser& edn, uint32_t value,
       return absl::OkStatus();
     case ResultForm::kFlag:
     case ResultForm::kDone:
-      // A value that is a truth value tells; otherwise :ok says that what has
-      // to succeed did, and of others nothing.
-      if (value != kNoNode && edn.node(value).kind == EdnKind::kBoolean) {
-        op->result = Value::Integer(edn.node(value).integer);
-      } else if (form.result == ResultForm::kDone) {
-        op->result = Value::Integer(1);
-      }
-      return absl::OkStatus();
+      return FillFlag(edn, value, form, at, op, locate);
     case ResultForm::kToken:
-      // Whoever got nothing says :fail.
-      if (value == kNoNode || edn.node(value).kind != EdnKind::kInteger) {
-        return BadInput(locate(at), "a fencing token, an integer, expected");
+      // An acquisition that got nothing is a :fail.
+      if (KindOf(edn, value) != EdnKind::kInteger) {
+        return BadInput(locate(at),
+                        "a fencing token, an integer, expected (--model mutex "
+                        "has none)");
       }
       op->result = ToValue(edn, value);
       return absl::OkStatus();
     case ResultForm::kList: {
       std::string list;
       if (value == kNoNode || !ListOf(edn, value, &list)) {
-        return BadInput(locate(at), "a vector, list or set expected");
+        return BadInput(locate(at),
+                        "a vector, list or set expected (--model counter reads "
+                        "integers)");
       }
       return KeepList(list, locate(at), &op->result);
     }
@@ -373,6 +474,7 @@ absl::Status JepsenCalls::FillResult(const EdnParser& edn, uint32_t value,
       }
       error = WhyNotResultOf(op->argument.bytes(), list);
       if (!error.empty()) return BadInput(locate(at), error);
+      NoteTransaction(edn, value, /*returned=*/true, locate);
       return KeepList(list, locate(at), &op->result);
     }
     case ResultForm::kAny:
@@ -389,10 +491,29 @@ absl::Status JepsenCalls::FillResult(const EdnParser& edn, uint32_t value,
   return absl::OkStatus();
 }
 
+absl::Status JepsenCalls::FillFlag(const EdnParser& edn, uint32_t value,
+                                   const FunctionForm& form, size_t at,
+                                   Operation* op, Locate locate) {
+  const EdnKind kind = KindOf(edn, value);
+  if (kind == EdnKind::kBoolean) {
+    op->result = Value::Integer(edn.node(value).integer);
+    return absl::OkStatus();
+  }
+  if (form.argument == ArgumentForm::kNone && kind != EdnKind::kNil) {
+    return BadInput(locate(at),
+                    form.result == ResultForm::kDone
+                        ? "true, false or nil expected (--model lock has "
+                          "fencing tokens)"
+                        : "true, false or nil expected");
+  }
+  if (form.result == ResultForm::kDone) op->result = Value::Integer(1);
+  return absl::OkStatus();
+}
+
 absl::Status JepsenCalls::FillInteger(const EdnParser& edn, uint32_t value,
                                       const FunctionForm& form, size_t at,
                                       Operation* op, Locate locate) {
-  const EdnKind kind = value == kNoNode ? EdnKind::kNil : edn.node(value).kind;
+  const EdnKind kind = KindOf(edn, value);
   if (kind == EdnKind::kInteger) {
     const Value result = ToValue(edn, value);
     // What is the argument may stand there to repeat it.
@@ -401,6 +522,95 @@ absl::Status JepsenCalls::FillInteger(const EdnParser& edn, uint32_t value,
     }
   } else if (kind != EdnKind::kNil && form.argument == ArgumentForm::kNone) {
     return BadInput(locate(at), "an integer expected");
+  }
+  return absl::OkStatus();
+}
+
+void JepsenCalls::NoteWritten(const EdnParser& edn, uint32_t value) {
+  written_kinds_ |= ShapeOf(edn.node(value).kind);
+}
+
+void JepsenCalls::NoteRead(const EdnParser& edn, uint32_t value,
+                           Position position) {
+  const EdnNode& node = edn.node(value);
+  const bool digits =
+      node.kind == EdnKind::kString && node.size > 0 &&
+      edn.Text(node).find_first_not_of("0123456789") == std::string_view::npos;
+  if (digits || node.kind == EdnKind::kInteger ||
+      !CollectionName(node.kind).empty()) {
+    read_shapes_.try_emplace(ShapeOf(node.kind), position);
+  }
+}
+
+void JepsenCalls::NoteTransaction(const EdnParser& edn, uint32_t value,
+                                  bool returned, Locate locate) {
+  for (uint32_t micro = value + 1; micro < edn.node(value).end;
+       micro = edn.node(micro).end) {
+    const uint32_t key = edn.node(micro + 1).end;
+    const uint32_t item = edn.node(key).end;
+    const EdnKind kind = edn.node(item).kind;
+    const bool list = kind == EdnKind::kVector || kind == EdnKind::kList;
+    const bool reads =
+        edn.IsKeyword(micro + 1, "r") || edn.IsKeyword(micro + 1, "read");
+    if (reads && (!returned || kind == EdnKind::kNil)) continue;
+    bool is_string = false;
+    KeyShapes& shapes = key_shapes_[KeyName(edn, key, &is_string)];
+    if (reads) {
+      std::optional<Position>& first =
+          list ? shapes.list_read : shapes.other_read;
+      if (!first.has_value()) first = locate(edn.OffsetOf(item));
+    } else if (edn.IsKeyword(micro + 1, "append")) {
+      shapes.appended = true;
+    } else {
+      shapes.list_written = shapes.list_written || list;
+    }
+  }
+}
+
+absl::Status JepsenCalls::CheckShapes() const {
+  for (const EdnKind kind : {EdnKind::kVector, EdnKind::kMap, EdnKind::kSet}) {
+    const auto read = read_shapes_.find(ShapeOf(kind));
+    if (read == read_shapes_.end() || (written_kinds_ & ShapeOf(kind)) != 0) {
+      continue;
+    }
+    const std::string name(CollectionName(kind));
+    return BadInput(
+        read->second,
+        absl::StrCat(name, " is read, but nothing in the history writes ", name,
+                     ", so that it has no meaning here: let the history have "
+                     "the value itself"));
+  }
+  const uint32_t texts = ShapeOf(EdnKind::kString);
+  const uint32_t integers =
+      ShapeOf(EdnKind::kInteger) | ShapeOf(EdnKind::kBoolean);
+  for (const auto& [shape, position] : read_shapes_) {
+    if (shape == texts && (written_kinds_ & texts) == 0 &&
+        (written_kinds_ & integers) != 0) {
+      return BadInput(position,
+                      "a string of digits is read, but what the history writes "
+                      "are integers: let it have integers");
+    }
+    if ((shape & integers) != 0 && (written_kinds_ & integers) == 0 &&
+        (written_kinds_ & texts) != 0) {
+      return BadInput(position,
+                      "an integer is read, but what the history writes are "
+                      "strings: let it have strings");
+    }
+  }
+  for (const auto& [key, shapes] : key_shapes_) {
+    if (shapes.appended && shapes.other_read.has_value()) {
+      return BadInput(*shapes.other_read,
+                      absl::StrCat("a vector or nil expected: there are "
+                                   "appends to the key ",
+                                   key));
+    }
+    if (shapes.list_read.has_value() && !shapes.appended &&
+        !shapes.list_written) {
+      return BadInput(*shapes.list_read,
+                      absl::StrCat("a vector is read, but nothing in the "
+                                   "history appends to the key ",
+                                   key, " or writes a vector to it"));
+    }
   }
   return absl::OkStatus();
 }

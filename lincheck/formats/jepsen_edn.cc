@@ -1,13 +1,14 @@
 #include "lincheck/formats/jepsen_edn.h"
 
 #include <algorithm>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "lincheck/formats/edn.h"
-#include "lincheck/formats/jepsen_calls.h"
+#include "lincheck/formats/jepsen_readings.h"
 
 namespace quorate::lincheck {
 namespace {
@@ -15,18 +16,19 @@ namespace {
 struct Rules {
   std::string_view form;
   JepsenOptions jepsen;
+  EdnKind initial = EdnKind::kNil;
   bool map_lines = false;
 };
 
 class Reader {
  public:
-  Reader(Window* window, Vocabulary vocabulary, const Rules& rules)
+  Reader(Window* window, const Vocabulary& vocabulary, const Rules& rules)
       : window_(window),
         rules_(rules),
-        calls_(&recording_, std::move(vocabulary),
-               {.jepsen = rules.jepsen,
-                .keys_beside_values = rules.map_lines,
-                .processes_go_on = rules.map_lines}) {}
+        calls_(vocabulary, {.jepsen = rules.jepsen,
+                            .keys_beside_values = rules.map_lines,
+                            .processes_go_on = rules.map_lines,
+                            .initial = rules.initial}) {}
 
   absl::StatusOr<Recording> Run();
 
@@ -45,13 +47,14 @@ class Reader {
 
   Window* const window_;
   const Rules rules_;
-  Recording recording_;
-  JepsenCalls calls_;
+  JepsenReadings calls_;
+  TimeUnit unit_ = TimeUnit::kOrder;
   EdnParser edn_;
   char bracket_ = 0;     // What closes the vector or list that we are in.
   bool closed_ = false;  // It was closed.
   Position opened_;
   bool any_entry_ = false;
+  std::optional<bool> keys_beside_;  // Entries of clients have a :key.
   Time now_ = -1;
   int64_t last_index_ = -1;
 };
@@ -83,7 +86,6 @@ absl::Status Reader::Close() {
 }
 
 absl::StatusOr<Recording> Reader::Run() {
-  recording_.form = rules_.form;
   absl::Status status = Open();
   while (status.ok()) {
     const EdnParser::Outcome outcome =
@@ -113,8 +115,11 @@ absl::StatusOr<Recording> Reader::Run() {
         absl::StrCat("the file ends within the collection that begins in line ",
                      opened_.line));
   }
-  calls_.Finish();
-  return std::move(recording_);
+  absl::StatusOr<Recording> recording = calls_.Finish();
+  if (!recording.ok()) return recording;
+  recording->form = rules_.form;
+  recording->unit = unit_;
+  return recording;
 }
 
 absl::Status Reader::TakeForm(uint32_t node) {
@@ -169,11 +174,18 @@ absl::Status Reader::TakeMap(uint32_t map) {
   if (!status.ok()) return status;
   SetTime(time, &entry);
   if (edn_.node(entry.process).kind != EdnKind::kInteger) {
+    if (!edn_.IsKeyword(entry.process, "nemesis") &&
+        !edn_.IsKeyword(entry.type, "info")) {
+      return Fail(entry.process, "a client's process is a number");
+    }
     calls_.TakeNemesis(edn_, entry);
     return absl::OkStatus();
   }
-  if (rules_.map_lines && entry.key == kNoNode) {
-    return Fail(map, "an entry without :key");
+  const bool keyed = entry.key != kNoNode;
+  if (!keys_beside_.has_value()) keys_beside_ = rules_.map_lines || keyed;
+  if (*keys_beside_ != keyed) {
+    return Fail(map, keyed ? "an entry with :key behind others without"
+                           : "an entry without :key");
   }
   return calls_.Take(edn_, entry, [this](size_t offset) {
     return window_->PositionAt(offset);
@@ -212,10 +224,10 @@ void Reader::SetTime(uint32_t node, JepsenEntry* entry) {
       node != kNoNode && edn_.node(node).kind == EdnKind::kInteger;
   if (!any_entry_) {
     any_entry_ = true;
-    if (told) recording_.unit = TimeUnit::kNanoseconds;
+    if (told) unit_ = TimeUnit::kNanoseconds;
   }
   Time time = now_ + 1;
-  if (told && recording_.unit == TimeUnit::kNanoseconds) {
+  if (told && unit_ == TimeUnit::kNanoseconds) {
     time = std::max(time, std::min(edn_.node(node).integer, kTimeMax));
   }
   now_ = entry->time = time;
@@ -223,17 +235,24 @@ void Reader::SetTime(uint32_t node, JepsenEntry* entry) {
 
 }  // namespace
 
-absl::StatusOr<Recording> ReadJepsenEdn(Window* window, Vocabulary vocabulary,
-                                        const JepsenOptions& options) {
-  return Reader(window, std::move(vocabulary),
-                {.form = "edn", .jepsen = options})
+absl::StatusOr<Recording> ReadJepsenEdn(Window* window,
+                                        const Vocabulary& vocabulary,
+                                        const JepsenOptions& options,
+                                        EdnKind initial) {
+  return Reader(window, vocabulary,
+                {.form = "edn", .jepsen = options, .initial = initial})
       .Run();
 }
 
-absl::StatusOr<Recording> ReadMapLines(Window* window, Vocabulary vocabulary,
-                                       const JepsenOptions& options) {
-  return Reader(window, std::move(vocabulary),
-                {.form = "map-lines", .jepsen = options, .map_lines = true})
+absl::StatusOr<Recording> ReadMapLines(Window* window,
+                                       const Vocabulary& vocabulary,
+                                       const JepsenOptions& options,
+                                       EdnKind initial) {
+  return Reader(window, vocabulary,
+                {.form = "map-lines",
+                 .jepsen = options,
+                 .initial = initial,
+                 .map_lines = true})
       .Run();
 }
 

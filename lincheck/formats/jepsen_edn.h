@@ -8,6 +8,7 @@
 #define QUORATE_LINCHECK_FORMATS_JEPSEN_EDN_H_
 
 #include "absl/status/statusor.h"
+#include "lincheck/formats/edn.h"
 #include "lincheck/formats/jepsen_options.h"
 #include "lincheck/formats/recording.h"
 #include "lincheck/formats/vocabulary.h"
@@ -16,14 +17,19 @@
 namespace quorate::lincheck {
 
 // Jepsen's histories. Keys, where there are several, are the first of a pair
-// [key value], or stand beside the value.
-absl::StatusOr<Recording> ReadJepsenEdn(Window* window, Vocabulary vocabulary,
-                                        const JepsenOptions& options);
+// [key value], or stand beside the value. `initial`: what objects hold before
+// any operation.
+absl::StatusOr<Recording> ReadJepsenEdn(Window* window,
+                                        const Vocabulary& vocabulary,
+                                        const JepsenOptions& options,
+                                        EdnKind initial);
 
 // Lines such as {:process 9, :type :invoke, :f :append, :key "0", :value "x"}:
 // every map has a :key, and a process whose operation never returned may go on.
-absl::StatusOr<Recording> ReadMapLines(Window* window, Vocabulary vocabulary,
-                                       const JepsenOptions& options);
+absl::StatusOr<Recording> ReadMapLines(Window* window,
+                                       const Vocabulary& vocabulary,
+                                       const JepsenOptions& options,
+                                       EdnKind initial);
 
 }  // namespace quorate::lincheck
 

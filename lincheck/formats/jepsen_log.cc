@@ -7,7 +7,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "lincheck/formats/edn.h"
-#include "lincheck/formats/jepsen_calls.h"
+#include "lincheck/formats/jepsen_readings.h"
 
 namespace quorate::lincheck {
 namespace {
@@ -180,12 +180,11 @@ bool IsLogLine(std::string_view line) {
   return false;
 }
 
-absl::StatusOr<Recording> ReadJepsenLog(Window* window, Vocabulary vocabulary,
-                                        const JepsenOptions& options) {
-  Recording recording;
-  recording.form = "jepsen-log";
-  JepsenCalls calls(&recording, std::move(vocabulary),
-                    {.jepsen = options, .returns_repeat = true});
+absl::StatusOr<Recording> ReadJepsenLog(Window* window,
+                                        const Vocabulary& vocabulary,
+                                        const JepsenOptions& options,
+                                        EdnKind initial) {
+  JepsenReadings calls(vocabulary, {.jepsen = options, .initial = initial});
   LineReader lines(window);
   LineParser parser;
   Line line;
@@ -214,7 +213,8 @@ absl::StatusOr<Recording> ReadJepsenLog(Window* window, Vocabulary vocabulary,
     });
     if (!status.ok()) return Explained(std::move(status), line);
   }
-  calls.Finish();
+  absl::StatusOr<Recording> recording = calls.Finish();
+  if (recording.ok()) recording->form = "jepsen-log";
   return recording;
 }
 

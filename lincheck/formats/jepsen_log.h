@@ -10,6 +10,7 @@
 #include <string_view>
 
 #include "absl/status/statusor.h"
+#include "lincheck/formats/edn.h"
 #include "lincheck/formats/jepsen_options.h"
 #include "lincheck/formats/recording.h"
 #include "lincheck/formats/vocabulary.h"
@@ -17,8 +18,11 @@
 
 namespace quorate::lincheck {
 
-absl::StatusOr<Recording> ReadJepsenLog(Window* window, Vocabulary vocabulary,
-                                        const JepsenOptions& options);
+// `initial`: what objects hold before any operation.
+absl::StatusOr<Recording> ReadJepsenLog(Window* window,
+                                        const Vocabulary& vocabulary,
+                                        const JepsenOptions& options,
+                                        EdnKind initial);
 
 // Where the entry begins (its process) in a line that has one; npos if the line
 // is one to skip.

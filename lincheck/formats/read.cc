@@ -8,6 +8,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "lincheck/formats/edn.h"
+#include "lincheck/formats/jepsen_calls.h"
 #include "lincheck/formats/jepsen_edn.h"
 #include "lincheck/formats/jepsen_log.h"
 #include "lincheck/formats/json_lines.h"
@@ -58,19 +59,27 @@ class EdnPeek {
       text.remove_prefix(edn.used());
     }
   }
-  // An integer, or a pair of a key and one.
-  static bool EndsWithInteger(const EdnParser& edn, uint32_t value) {
-    const EdnNode& node = edn.node(value);
-    if (node.kind == EdnKind::kVector && node.children == 2) {
-      value = edn.node(value + 1).end;
-    }
-    return edn.node(value).kind == EdnKind::kInteger;
+  static bool Is(const EdnParser& edn, uint32_t value, EdnKind kind) {
+    return edn.node(value).kind == kind;
+  }
+  // The second of two; kNoNode if `value` is no pair.
+  static uint32_t SecondOf(const EdnParser& edn, uint32_t value) {
+    if (value == kNoNode || !IsPair(edn, value)) return kNoNode;
+    return edn.node(value + 1).end;
+  }
+  // An integer, or a key and one where a call with a key and nil came before.
+  bool GivesInteger(const EdnParser& edn, uint32_t value) {
+    if (value == kNoNode) return false;
+    const uint32_t second = SecondOf(edn, value);
+    if (second == kNoNode) return Is(edn, value, EdnKind::kInteger);
+    keyed_ |= Is(edn, second, EdnKind::kNil);
+    return keyed_ && Is(edn, second, EdnKind::kInteger);
   }
   void LookAtMap(const EdnParser& edn, uint32_t map) {
     bool client = false;
     bool key = false;
-    bool integer = false;
     bool ok = false;
+    uint32_t given = kNoNode;
     std::string function;
     for (uint32_t name = map + 1; name < edn.node(map).end;) {
       const uint32_t value = edn.node(name).end;
@@ -80,7 +89,7 @@ class EdnPeek {
       if (edn.IsKeyword(name, "key")) key = true;
       if (edn.IsKeyword(name, "f")) function = edn.Text(edn.node(value));
       if (edn.IsKeyword(name, "type")) ok = edn.IsKeyword(value, "ok");
-      if (edn.IsKeyword(name, "value")) integer = EndsWithInteger(edn, value);
+      if (edn.IsKeyword(name, "value")) given = value;
       name = edn.node(value).end;
     }
     beginning_.any_map = true;
@@ -88,6 +97,7 @@ class EdnPeek {
     if (beginning_.functions.empty()) beginning_.keys = key;
     const bool releases = function == "release" || function == "unlock";
     const bool acquires = function == "acquire" || function == "lock";
+    const bool integer = GivesInteger(edn, given);
     GuessHints& hints = beginning_.hints;
     hints.reads_integers |= integer && ok && function == "read";
     hints.tokens |= integer && ((acquires && ok) || releases);
@@ -99,6 +109,7 @@ class EdnPeek {
   }
 
   EdnBeginning beginning_;
+  bool keyed_ = false;  // Some value is a pair of something and nil.
 };
 
 bool HasLogLine(std::string_view text) {
@@ -210,10 +221,16 @@ absl::StatusOr<Recording> Opener::Run() {
   if (!status.ok()) return status;
   absl::StatusOr<Recording> recording = ReadForm();
   if (!recording.ok() || !options_.initial.has_value()) return recording;
-  if (FindModelAmong(recording->model, options_.own)->make_from == nullptr) {
+  const std::string& model = recording->model;
+  if (FindModelAmong(model, options_.own)->make_from == nullptr) {
     return absl::FailedPreconditionError(
-        absl::StrCat("objects of the model ", recording->model,
+        absl::StrCat("objects of the model ", model,
                      " have no initial value to choose (--initial)"));
+  }
+  const EdnKind kind = options_.initial->kind;
+  if (model == "txn" && (kind == EdnKind::kVector || kind == EdnKind::kList)) {
+    return absl::FailedPreconditionError(
+        "a key of transactions cannot start as a vector (--initial)");
   }
   recording->initial = options_.initial->datum.ToString();
   return recording;
@@ -225,14 +242,14 @@ absl::StatusOr<Recording> Opener::ReadForm() {
   }
   absl::StatusOr<Vocabulary> vocabulary = FindVocabulary();
   if (!vocabulary.ok()) return std::move(vocabulary).status();
-  const std::string model = vocabulary->model();
+  const auto read = form_ == Form::kJepsenLog  ? ReadJepsenLog
+                    : form_ == Form::kMapLines ? ReadMapLines
+                                               : ReadJepsenEdn;
+  const EdnKind initial =
+      options_.initial.has_value() ? options_.initial->kind : EdnKind::kNil;
   absl::StatusOr<Recording> recording =
-      form_ == Form::kJepsenLog
-          ? ReadJepsenLog(&window_, *std::move(vocabulary), options_.jepsen)
-      : form_ == Form::kMapLines
-          ? ReadMapLines(&window_, *std::move(vocabulary), options_.jepsen)
-          : ReadJepsenEdn(&window_, *std::move(vocabulary), options_.jepsen);
-  if (recording.ok()) recording->model = model;
+      read(&window_, *vocabulary, options_.jepsen, initial);
+  if (recording.ok()) recording->model = vocabulary->model();
   return recording;
 }
 
