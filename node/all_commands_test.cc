@@ -1,7 +1,6 @@
 // Every command on nodes in every bad state: cut off from their cluster,
 // fenced, halted, stopped, read-only, or without a leader. A node answers each
 // request, and it never fails.
-#include <cstdlib>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -10,101 +9,21 @@
 
 #include "gtest/gtest.h"
 #include "node/base/text.h"
-#include "node/commands/command_table.h"
 #include "node/connections/metrics.h"
+#include "node/testing/every_request.h"
 #include "node/testing/test_cluster.h"
 
 namespace quorate::node {
 namespace {
 
-using Words = std::vector<std::string_view>;
-
-// Requests of commands whose arguments have a form of their own.
-std::vector<Words> FormedRequests() {
-  return {
-      {"SET", "foo", "v", "EX", "10", "GET"},
-      {"SET", "foo", "v", "NX", "PX", "10"},
-      {"GETEX", "foo", "EX", "10"},
-      {"GETRANGE", "foo", "0", "-1"},
-      {"SETRANGE", "foo", "1", "v"},
-      {"SETBIT", "foo", "7", "1"},
-      {"GETBIT", "foo", "7"},
-      {"INCRBY", "foo", "2"},
-      {"INCRBYFLOAT", "foo", "2.5"},
-      {"SETEX", "foo", "10", "v"},
-      {"EXPIRE", "foo", "10", "NX"},
-      {"PEXPIREAT", "foo", "10000000000000"},
-      {"MSET", "{f}a", "1", "{f}b", "2"},
-      {"MGET", "{f}a", "{f}b", "foo"},
-      {"KEYS", "*"},
-      {"SCAN", "0", "MATCH", "*", "COUNT", "10"},
-      {"FLUSHALL", "ASYNC"},
-      {"FLUSHDB", "SYNC"},
-      {"OBJECT", "ENCODING", "foo"},
-      {"MEMORY", "USAGE", "foo"},
-      {"HELLO", "3", "AUTH", "default", "x", "SETNAME", "a"},
-      {"HELLO", "2"},
-      {"AUTH", "x"},
-      {"SELECT", "0"},
-      {"CLIENT", "SETNAME", "a"},
-      {"CLIENT", "SETINFO", "LIB-NAME", "a"},
-      {"CLIENT", "LIST", "TYPE", "normal"},
-      {"CLIENT", "LIST", "ID", "1", "2"},
-      {"CLIENT", "NO-EVICT", "ON"},
-      {"CLIENT", "REPLY", "ON"},
-      {"CLIENT", "KILL", "ID", "1"},
-      {"CLIENT", "TRACKING", "OFF"},
-      {"COMMAND", "INFO", "get", "role"},
-      {"COMMAND", "DOCS", "get"},
-      {"COMMAND", "GETKEYS", "MGET", "a", "b"},
-      {"COMMAND", "LIST", "FILTERBY", "PATTERN", "c*"},
-      {"INFO", "everything"},
-      {"INFO", "replication"},
-      {"INFO", "keyspace"},
-      {"CONFIG", "GET", "*"},
-      {"CONFIG", "SET", "maxmemory", "1gb"},
-      {"WAIT", "1", "0"},
-      {"CLUSTER", "KEYSLOT", "foo"},
-      {"CLUSTER", "COUNTKEYSINSLOT", "12182"},
-      {"CLUSTER", "GETKEYSINSLOT", "12182", "10"},
-      {"CLUSTER", "REPLICAS", "0000000000000000000000000000000000000000"},
-      {"QUORATE.DO", "1", "1", "1", "SET", "foo", "v"},
-  };
-}
-
-// The row's name, and so many words in total.
-Words Request(const CommandRow& row, size_t count, std::string_view word) {
-  Words words;
-  const size_t bar = row.name.find('|');
-  words.push_back(row.name.substr(0, bar));
-  if (bar != std::string_view::npos) words.push_back(row.name.substr(bar + 1));
-  if (words.size() < count) words.resize(count, word);
-  return words;
-}
-
-// Each row with the fewest arguments that it accepts, with some more, and with
-// wrong numbers of them.
-std::vector<Words> Requests() {
-  std::vector<Words> requests = FormedRequests();
-  for (const CommandRow& row : AllCommands()) {
-    const size_t least = static_cast<size_t>(std::abs(row.arity));
-    for (const size_t count : {least - 1, least, least + 1, least + 2}) {
-      for (const std::string_view word : {"foo", "1"}) {
-        requests.push_back(Request(row, count, word));
-      }
-    }
-  }
-  return requests;
-}
-
-std::string Line(const Words& words) {
+std::string Line(const RequestWords& words) {
   std::string line;
   for (const std::string_view word : words) Append(&line, word, " ");
   return line;
 }
 
 // Without a reply, or with the end of the connection in its place.
-bool MayHaveNoReply(const Words& words) {
+bool MayHaveNoReply(const RequestWords& words) {
   const std::string line = Lower(Line(words));
   return line.starts_with("client reply ") || line.starts_with("client kill ");
 }
@@ -120,13 +39,13 @@ class AllCommandsTest : public ::testing::Test {
 
   // Sends each request on a connection of its own, behind `first` and followed
   // by `last`, and expects a reply to each.
-  void SendAll(size_t node, bool plain, const std::vector<Words>& first,
-               const std::vector<Words>& last) {
+  void SendAll(size_t node, bool plain, const std::vector<RequestWords>& first,
+               const std::vector<RequestWords>& last) {
     std::string before;
-    for (const Words& words : first) before += EncodeRequest(words);
+    for (const RequestWords& words : first) before += EncodeRequest(words);
     std::string after;
-    for (const Words& words : last) after += EncodeRequest(words);
-    const std::vector<Words> requests = Requests();
+    for (const RequestWords& words : last) after += EncodeRequest(words);
+    const std::vector<RequestWords> requests = EveryRequest();
     std::vector<std::unique_ptr<TestClient>> clients;
     for (size_t i = 0; i < requests.size(); ++i) {
       clients.push_back(plain ? cluster().ConnectResp(node)
@@ -151,7 +70,7 @@ class AllCommandsTest : public ::testing::Test {
     }
   }
 
-  std::string Ask(size_t node, bool plain, Words words) {
+  std::string Ask(size_t node, bool plain, RequestWords words) {
     auto client = plain ? cluster().ConnectResp(node)
                         : cluster().ConnectRespCluster(node);
     return cluster().Command(*client, std::move(words));

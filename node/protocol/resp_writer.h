@@ -59,6 +59,8 @@ class RespWriter {
   }
 
   int version() const { return version_; }
+  // For what follows, in the same reply too.
+  void set_version(int version) { version_ = version; }
 
  private:
   void Header(char type, uint64_t value);

@@ -153,25 +153,24 @@ void ClientCommands::WriteHello(Arguments request, RespWriter& reply) {
   }
   if (name.has_value()) name_ = *name;
   replies_.set_version(static_cast<int>(version));
-  // The reply uses the new version already.
-  std::string text;
-  RespWriter hello(&text, replies_.version());
-  hello.Map(7);
-  hello.Bulk("server");
-  hello.Bulk("redis");
-  hello.Bulk("version");
-  hello.Bulk(kRedisVersion);
-  hello.Bulk("proto");
-  hello.Integer(version);
-  hello.Bulk("id");
-  hello.Integer(static_cast<int64_t>(client_.id()));
-  hello.Bulk("mode");
-  hello.Bulk(view_.cluster() ? "cluster" : "standalone");
-  hello.Bulk("role");
-  hello.Bulk(view_.IsMaster() ? "master" : "replica");
-  hello.Bulk("modules");
-  hello.Array(0);
-  reply.Raw(text);
+  // This reply uses the new version already. Within an EXEC, so do the replies
+  // that follow in it.
+  reply.set_version(replies_.version());
+  reply.Map(7);
+  reply.Bulk("server");
+  reply.Bulk("redis");
+  reply.Bulk("version");
+  reply.Bulk(kRedisVersion);
+  reply.Bulk("proto");
+  reply.Integer(version);
+  reply.Bulk("id");
+  reply.Integer(static_cast<int64_t>(client_.id()));
+  reply.Bulk("mode");
+  reply.Bulk(view_.cluster() ? "cluster" : "standalone");
+  reply.Bulk("role");
+  reply.Bulk(view_.IsMaster() ? "master" : "replica");
+  reply.Bulk("modules");
+  reply.Array(0);
 }
 
 void ClientCommands::WriteAuth(Arguments request, RespWriter& reply) {

@@ -73,6 +73,7 @@ class ReplyQueue {
 
   // ---- CLIENT REPLY. A silent request gets no reply.
   void SetSilent(bool silent) { silent_ = silent; }
+  bool silent() const { return silent_; }
   // The next request is silent.
   void SkipNext() { skip_next_ = skip_next_ || !silent_; }
   // Ends both kinds of silence.

@@ -144,7 +144,8 @@ void RespSession::OnClosed() {
 
 bool RespSession::Stopped() {
   return scan_.running() || client_commands_.listing() ||
-         questions_.waiting() || client_.refuses_requests() || has_parked() ||
+         transaction_.holds_connection() || questions_.waiting() ||
+         client_.refuses_requests() || has_parked() ||
          replies_.size() >= context_.config.limits.pipeline ||
          !client_.RoomFor(0, replies_.empty());
 }

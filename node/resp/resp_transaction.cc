@@ -12,6 +12,10 @@ namespace {
 
 constexpr std::string_view kAborted =
     "EXECABORT Transaction discarded because of previous errors.";
+// EXEC would announce more replies than it sends.
+constexpr std::string_view kClientReplyInMulti =
+    "ERR CLIENT REPLY OFF and SKIP are not allowed inside a transaction, nor "
+    "is ON while replies are off";
 constexpr std::string_view kTooLarge =
     "ERR transaction is larger than one log entry holds";
 // Space for stamps, checks and headers in addition to the commands.
@@ -113,10 +117,18 @@ void RespTransaction::Forget() {
   Unwatch();
 }
 
+bool RespTransaction::StopsReplies(std::string_view mode) const {
+  if (EqualsIgnoreCase(mode, "on")) return replies_.silent();
+  return EqualsIgnoreCase(mode, "off") || EqualsIgnoreCase(mode, "skip");
+}
+
 std::string RespTransaction::QueueError(const CommandRow& row,
                                         Arguments request) {
   if (!MayBeQueued(row)) {
     return "ERR Command not allowed inside a transaction";
+  }
+  if (row.id == CommandId::kClientReply && StopsReplies(request[2])) {
+    return std::string(kClientReplyInMulti);
   }
   size_t bytes = IsKeyCommand(row) ? 0 : kLocalReplyBytes;
   for (const std::string_view argument : request) bytes += argument.size() + 16;
@@ -306,9 +318,11 @@ Handled RespTransaction::Exec(const CommandRow& row) {
   AddWatchChecks(&specs);
   submitted.checks = specs.all.size();
   size_t kept_bytes = queued_.size() * sizeof(Step);
+  bool holds = false;
   for (const QueuedCommand& queued : queued_) {
     const Step& step = submitted.steps.emplace_back(AddCommand(queued, &specs));
     kept_bytes += step.error.size() + step.request.size_bytes();
+    holds = holds || step.local;
   }
   if (specs.cross_slot || !FitOneEntry(specs.all)) {
     Forget();
@@ -336,6 +350,7 @@ Handled RespTransaction::Exec(const CommandRow& row) {
     replies_.PopNewest();
     return Handled::kBlocked;
   }
+  if (holds) holding_token_ = token;
   Forget();
   return Handled::kDone;
 }

@@ -3,6 +3,9 @@
 //
 // A transaction is one kAtomic in one entry, which checks the versions of the
 // watched keys first. So all its keys are in one slot.
+//
+// Commands without keys run when the reply of EXEC is written, in their place
+// among the others. If EXEC fails, none of them runs.
 #ifndef QUORATE_NODE_RESP_RESP_TRANSACTION_H_
 #define QUORATE_NODE_RESP_RESP_TRANSACTION_H_
 
@@ -58,6 +61,11 @@ class RespTransaction {
 
   // True between MULTI and EXEC or DISCARD.
   bool open() const { return open_; }
+  // True while an EXEC with commands without keys has no answer. They read and
+  // change the state of the connection, so later requests must wait.
+  bool holds_connection() const {
+    return !replies_.empty() && replies_.front_token() == holding_token_;
+  }
   size_t queued_commands() const { return queued_.size(); }
   size_t queued_memory_bytes() const { return queued_memory_bytes_; }
   // Memory of queued commands and watched keys.
@@ -103,6 +111,9 @@ class RespTransaction {
     void TakeSlot(Slot other);
   };
 
+  // Whether CLIENT REPLY with this mode would make EXEC send fewer replies than
+  // it announces.
+  bool StopsReplies(std::string_view mode) const;
   // Returns the error of a command that cannot be queued. Counts its bytes
   // and its keys otherwise.
   std::string QueueError(const CommandRow& row, Arguments request);
@@ -131,6 +142,8 @@ class RespTransaction {
   size_t named_keys_ = 0;  // Keys of queued commands.
   std::vector<Watched> watched_;
   size_t watched_bytes_ = 0;  // The sizes of their keys.
+  // The token of the newest EXEC with commands without keys; 0: none.
+  uint64_t holding_token_ = 0;
 };
 
 }  // namespace quorate::node
