@@ -415,5 +415,48 @@ TEST_F(MultiTest, Readonly_ActsOnLaterRequests) {
                   .starts_with("+OK\r\n+QUEUED\r\n*1\r\n+OK\r\n-MOVED "));
 }
 
+constexpr std::string_view kOtherSlot =
+    "-CROSSSLOT Keys of a transaction, watched keys included, must hash to the "
+    "same slot\r\n";
+
+TEST_F(MultiTest, KeyOfAnotherSlot_IsRefusedWhenItIsQueued) {
+  for (const bool plain : {true, false}) {
+    auto client = plain ? cluster_.ConnectResp(Leader())
+                        : cluster_.ConnectRespCluster(Leader());
+    EXPECT_EQ(AskAs(*client,
+                    {"MULTI", "SET {a}1 v", "GET b", "PING", "EXEC", "GET b",
+                     "GET {a}1"},
+                    7),
+              Concat("+OK\r\n+QUEUED\r\n", kOtherSlot, "+QUEUED\r\n", kAborted,
+                     "$-1\r\n$-1\r\n"));
+    EXPECT_EQ(AskAs(*client, {"MULTI", "MGET a b", "EXEC"}, 3),
+              Concat("+OK\r\n-CROSSSLOT Keys in request don't hash to the same "
+                     "slot\r\n",
+                     kAborted));
+    // The next transaction has a slot of its own.
+    EXPECT_EQ(AskAs(*client, {"MULTI", "GET b", "EXEC"}, 3),
+              "+OK\r\n+QUEUED\r\n*1\r\n$-1\r\n");
+    EXPECT_EQ(AskAs(*client,
+                    {"MULTI", "GET a", "DISCARD", "MULTI", "GET b", "EXEC"}, 6),
+              "+OK\r\n+QUEUED\r\n+OK\r\n+OK\r\n+QUEUED\r\n*1\r\n$-1\r\n");
+  }
+}
+
+// A command that fails in EXEC has keys, too.
+TEST_F(MultiTest, KeyOfAnotherSlot_BehindAnInvalidCommand_IsRefused) {
+  EXPECT_EQ(Ask({"MULTI", "SET a v EX x", "GET b", "EXEC"}, 4),
+            Concat("+OK\r\n+QUEUED\r\n", kOtherSlot, kAborted));
+}
+
+TEST_F(MultiTest, WatchedKeyOfAnotherSlot_IsRefusedBeforeExec) {
+  // All at once: the WATCH is not answered when MULTI arrives.
+  EXPECT_EQ(Ask({"WATCH a", "MULTI", "GET b", "EXEC"}, 4),
+            Concat("+OK\r\n+OK\r\n", kOtherSlot, kAborted));
+  EXPECT_EQ(Ask({"WATCH a", "WATCH b", "MULTI", "GET a", "EXEC"}, 5),
+            Concat("+OK\r\n", kOtherSlot, "+OK\r\n+QUEUED\r\n*1\r\n$-1\r\n"));
+  EXPECT_EQ(Ask({"WATCH a b", "UNWATCH", "WATCH a", "UNWATCH", "WATCH b"}, 5),
+            Concat(kOtherSlot, "+OK\r\n+OK\r\n+OK\r\n+OK\r\n"));
+}
+
 }  // namespace
 }  // namespace quorate::node

@@ -29,7 +29,8 @@ bool LooksLikeHttp(std::string_view word) {
 }
 
 // Commands that wait until all earlier commands of the connection are answered,
-// because they read the store outside the log, or take several turns.
+// because they read the store outside the log, or take several turns. MULTI
+// and those that end a transaction need to know which keys are watched.
 bool WaitsForEarlier(const CommandRow& row) {
   switch (row.id) {
     case CommandId::kKeys:
@@ -43,6 +44,7 @@ bool WaitsForEarlier(const CommandRow& row) {
     case CommandId::kWatch:
     case CommandId::kUnwatch:
     case CommandId::kReset:
+    case CommandId::kMulti:
     case CommandId::kDiscard:
     case CommandId::kExec:
     case CommandId::kClientList:

@@ -3,6 +3,7 @@
 #include <iterator>
 #include <utility>
 
+#include "env/check.h"
 #include "node/base/text.h"
 #include "node/resp/error_text.h"
 #include "raft/core/types.h"
@@ -12,6 +13,9 @@ namespace {
 
 constexpr std::string_view kAborted =
     "EXECABORT Transaction discarded because of previous errors.";
+constexpr std::string_view kOtherSlot =
+    "CROSSSLOT Keys of a transaction, watched keys included, must hash to the "
+    "same slot";
 // EXEC would announce more replies than it sends.
 constexpr std::string_view kClientReplyInMulti =
     "ERR CLIENT REPLY OFF and SKIP are not allowed inside a transaction, nor "
@@ -114,6 +118,7 @@ void RespTransaction::Forget() {
   queued_bytes_ = 0;
   queued_memory_bytes_ = 0;
   named_keys_ = 0;
+  queued_slot_.reset();
   Unwatch();
 }
 
@@ -147,15 +152,21 @@ std::string RespTransaction::QueueError(const CommandRow& row,
   const std::optional<Slot> slot =
       context_.slots.CommonSlot(request, keys.first, keys.last, keys.step);
   if (!slot.has_value()) return std::string(kCrossSlot);
+  return SlotError(row, *slot);
+}
+
+std::string RespTransaction::SlotError(const CommandRow& row, Slot slot) {
+  if (this->slot().value_or(slot) != slot) return std::string(kOtherSlot);
+  queued_slot_ = slot;
   if (row.Has(kWrite) && context_.config.self().read_only && !cluster_) {
     return std::string(kReadOnlyReplica);
   }
-  const GroupQueue& queue = context_.router.QueueOf(*slot);
+  const GroupQueue& queue = context_.router.QueueOf(slot);
   if (cluster_ && queue.leadership().kind == Leadership::Kind::kRemote) {
     ++context_.metrics.redirects_moved;
     RequestFailure moved;
     moved.kind = RequestFailure::Kind::kMoved;
-    moved.slot = *slot;
+    moved.slot = slot;
     moved.leader = queue.leadership().leader;
     return FailureText(context_, moved);
   }
@@ -192,12 +203,13 @@ Handled RespTransaction::Watch(const CommandRow& row, Arguments request) {
   if (watched_.size() + request.size() - 1 > kWatchedMax) {
     return refuse_too_many();
   }
-  const Slot slot = context_.slots.SlotOf(request[1]);
+  // All keys of one transaction are of one slot.
+  const Slot slot = this->slot().value_or(context_.slots.SlotOf(request[1]));
   std::vector<kv::CommandSpec> specs;
   size_t bytes = 0;
   for (size_t i = 1; i < request.size(); ++i) {
     if (context_.slots.SlotOf(request[i]) != slot) {
-      replies_.ReplyError(row.id, kCrossSlot);
+      replies_.ReplyError(row.id, kOtherSlot);
       return Handled::kDone;
     }
     if (request[i].size() > context_.config.limits.key_bytes) {
@@ -251,11 +263,6 @@ void RespTransaction::FinishWatch(std::vector<Watched> watch,
   reply.Ok();
 }
 
-void RespTransaction::Specs::TakeSlot(Slot other) {
-  if (slot.has_value() && *slot != other) cross_slot = true;
-  slot = other;
-}
-
 void RespTransaction::AddWatchChecks(Specs* specs) const {
   // The checks point to its elements.
   specs->watched_keys.reserve(watched_.size());
@@ -268,7 +275,6 @@ void RespTransaction::AddWatchChecks(Specs* specs) const {
     if (watched.absent) check.flags = kv::kIfAbsent;
     check.arguments = absl::MakeSpan(&specs->watched_keys.back(), 1);
     specs->all.push_back(check);
-    specs->TakeSlot(watched.slot);
   }
 }
 
@@ -296,7 +302,7 @@ RespTransaction::Step RespTransaction::AddCommand(const QueuedCommand& queued,
   step.format = command.format;
   step.error = command.error;
   if (command.error.empty()) {
-    specs->TakeSlot(command.slot);
+    CHECK_EQ(command.slot, *slot()) << queued.row->name;
     const auto all = command.all();
     specs->all.insert(specs->all.end(), all.begin(), all.end());
   }
@@ -324,12 +330,12 @@ Handled RespTransaction::Exec(const CommandRow& row) {
     kept_bytes += step.error.size() + step.request.size_bytes();
     holds = holds || step.local;
   }
-  if (specs.cross_slot || !FitOneEntry(specs.all)) {
+  if (!FitOneEntry(specs.all)) {
     Forget();
-    replies_.ReplyError(row.id, specs.cross_slot ? kCrossSlot : kTooLarge);
+    replies_.ReplyError(row.id, kTooLarge);
     return Handled::kDone;
   }
-  if (!specs.slot.has_value()) {
+  if (specs.all.empty()) {
     Forget();
     replies_.ReplyNow(row.id, [&](RespWriter& reply) {
       Write(submitted, kv::ResultView{}, reply);
@@ -344,8 +350,7 @@ Handled RespTransaction::Exec(const CommandRow& row) {
       },
       kept_bytes);
   const RoutedRequest routed = {&sink_, token, cluster_};
-  const Slot slot = *specs.slot;
-  if (context_.router.AddAtomic(routed, slot, std::nullopt, specs.all) ==
+  if (context_.router.AddAtomic(routed, *slot(), std::nullopt, specs.all) ==
       Admission::kBlocked) {
     replies_.PopNewest();
     return Handled::kBlocked;

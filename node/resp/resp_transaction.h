@@ -2,7 +2,8 @@
 // connection.
 //
 // A transaction is one kAtomic in one entry, which checks the versions of the
-// watched keys first. So all its keys are in one slot.
+// watched keys first. So all its keys are in one slot, which is checked when
+// they are watched and queued.
 //
 // Commands without keys run when the reply of EXEC is written, in their place
 // among the others. If EXEC fails, none of them runs.
@@ -29,7 +30,8 @@
 namespace quorate::node {
 
 // Invariants: commands are queued only between MULTI and EXEC or DISCARD. A key
-// is watched only with the version that the store returned for it.
+// is watched only with the version that the store returned for it. All queued
+// and watched keys are of one slot.
 class RespTransaction {
  public:
   // Writes the reply of a command without keys, which transactions may contain.
@@ -103,17 +105,20 @@ class RespTransaction {
   // The store's commands of a transaction, and the storage that they point to.
   struct Specs {
     std::vector<kv::CommandSpec> all;
-    std::optional<Slot> slot;  // Unset if no command has a key.
-    bool cross_slot = false;
     std::vector<std::string_view> watched_keys;
     std::vector<std::unique_ptr<Translated>> commands;
-
-    void TakeSlot(Slot other);
   };
 
+  // The slot of the watched and queued keys; unset if there are none.
+  std::optional<Slot> slot() const {
+    return watched_.empty() ? queued_slot_ : watched_.front().slot;
+  }
   // Whether CLIENT REPLY with this mode would make EXEC send fewer replies than
   // it announces.
   bool StopsReplies(std::string_view mode) const;
+  // The error of a queued command on keys because of their slot; empty: none.
+  std::string SlotError(const CommandRow& row, Slot slot);
+
   // Returns the error of a command that cannot be queued. Counts its bytes
   // and its keys otherwise.
   std::string QueueError(const CommandRow& row, Arguments request);
@@ -140,6 +145,7 @@ class RespTransaction {
   size_t queued_bytes_ = 0;  // About the size of the entry.
   size_t queued_memory_bytes_ = 0;
   size_t named_keys_ = 0;  // Keys of queued commands.
+  std::optional<Slot> queued_slot_;
   std::vector<Watched> watched_;
   size_t watched_bytes_ = 0;  // The sizes of their keys.
   // The token of the newest EXEC with commands without keys; 0: none.
