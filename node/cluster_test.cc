@@ -100,7 +100,9 @@ TEST(Cluster_Plain, ClusterCommands_AnswerAsRedisWithoutClusterMode) {
     }
     EXPECT_EQ(cluster.Command(*client, {"SELECT", "0"}), "+OK\r\n");
     EXPECT_EQ(cluster.Command(*client, {"SELECT", "1"}),
-              "-ERR DB index is out of range\r\n");
+              "-ERR DB index is out of range: this store has one database, 0. "
+              "Give the keys of each application a prefix, or run another "
+              "cluster\r\n");
     EXPECT_EQ(cluster.Command(*client, {"MGET", kThird, kFirst}),
               "-CROSSSLOT Keys in request don't hash to the same slot\r\n");
     const std::string hello = cluster.Command(*client, {"HELLO"});

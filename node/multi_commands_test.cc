@@ -458,5 +458,29 @@ TEST_F(MultiTest, WatchedKeyOfAnotherSlot_IsRefusedBeforeExec) {
             Concat(kOtherSlot, "+OK\r\n+OK\r\n+OK\r\n+OK\r\n"));
 }
 
+TEST_F(MultiTest, Select_AcceptsTheOneDatabase) {
+  constexpr std::string_view kInstead =
+      ": this store has one database, 0. Give the keys of each application a "
+      "prefix, or run another cluster\r\n";
+  for (const bool plain : {true, false}) {
+    const std::string error =
+        Concat(plain ? "-ERR DB index is out of range"
+                     : "-ERR SELECT is not allowed in cluster mode",
+               kInstead);
+    for (const size_t node : {Leader(), (Leader() + 1) % 3}) {
+      auto client = plain ? cluster_.ConnectResp(node)
+                          : cluster_.ConnectRespCluster(node);
+      EXPECT_EQ(AskAs(*client,
+                      {"SELECT 0", "SELECT 1", "SELECT -1", "SELECT x", "MULTI",
+                       "SELECT 0", "SELECT 1", "EXEC", "PING"},
+                      9),
+                Concat("+OK\r\n", error, error,
+                       "-ERR value is not an integer or out of range\r\n"
+                       "+OK\r\n+QUEUED\r\n+QUEUED\r\n*2\r\n+OK\r\n",
+                       error, "+PONG\r\n"));
+    }
+  }
+}
+
 }  // namespace
 }  // namespace quorate::node

@@ -29,6 +29,10 @@ constexpr std::string_view kDefaultUser = "default";
 
 constexpr std::string_view kSyntax = "ERR syntax error";
 
+constexpr std::string_view kOneDatabase =
+    ": this store has one database, 0. Give the keys of each application a "
+    "prefix, or run another cluster";
+
 // The types of connections in CLIENT LIST and CLIENT KILL. Every connection is
 // normal.
 bool IsClientType(std::string_view name) {
@@ -190,8 +194,11 @@ void ClientCommands::WriteSelect(Arguments request, RespWriter& reply) {
   if (!ParseInteger(request[1], &index)) {
     reply.Error("ERR value is not an integer or out of range");
   } else if (index != 0) {
-    reply.Error(view_.cluster() ? "ERR SELECT is not allowed in cluster mode"
-                                : "ERR DB index is out of range");
+    // Redis's text, then what this store has instead.
+    reply.Error(Concat(view_.cluster()
+                           ? "ERR SELECT is not allowed in cluster mode"
+                           : "ERR DB index is out of range",
+                       kOneDatabase));
   } else {
     reply.Ok();
   }
