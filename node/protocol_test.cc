@@ -419,6 +419,35 @@ TEST(Protocol_Watch, AbsentKeySetAndDeleted_Aborts) {
   EXPECT_EQ(one.cluster.Command(*one.client, {"GET", "k"}), "$-1\r\n");
 }
 
+// As Redis 7.0.15 does.
+TEST(Protocol_Watch, CommandThatChangesNothing_AbortsWhereRedisDoes) {
+  Single one;
+  auto other = one.cluster.ConnectResp(0);
+  const std::pair<std::vector<std::string_view>, bool> commands[] = {
+      {{"SETBIT", "k", "7", "1"}, false},
+      {{"SETBIT", "k", "0", "0"}, false},
+      {{"SETBIT", "k", "15", "0"}, true},
+      {{"SETBIT", "k", "7", "0"}, true},
+      {{"APPEND", "k", ""}, true},
+      {{"SETRANGE", "k", "0", ""}, false},
+      {{"SETRANGE", "k", "0", "a"}, true},
+      {{"SET", "k", "a"}, true},
+      {{"PERSIST", "k"}, false},
+      {{"GETEX", "k"}, false},
+      {{"TOUCH", "k"}, false},
+      {{"SET", "k", "b", "NX"}, false},
+  };
+  for (const auto& [command, aborts] : commands) {
+    one.cluster.Command(*other, {"SET", "k", "a"});
+    EXPECT_EQ(one.cluster.Command(*one.client, {"WATCH", "k"}), "+OK\r\n");
+    one.cluster.Command(*other, command);
+    EXPECT_EQ(one.Pipeline({{"MULTI"}, {"PING"}, {"EXEC"}}, 3),
+              aborts ? "+OK\r\n+QUEUED\r\n*-1\r\n"
+                     : "+OK\r\n+QUEUED\r\n*1\r\n+PONG\r\n")
+        << command[0] << " " << command.back();
+  }
+}
+
 TEST(Protocol_Watch, BeforeReset_WatchesNothingAfterIt) {
   Single one;
   auto other = one.cluster.ConnectResp(0);

@@ -19,6 +19,10 @@ namespace {
 // Under rules of version 1, longer texts are no numbers.
 constexpr size_t kDecimalBytesMaxRules1 = 255;
 
+// Since these rules an APPEND of no bytes writes, and a SETBIT that changes
+// nothing does not, as in Redis.
+constexpr uint32_t kWritesOfRedisRules = 5;
+
 // Evaluates one command. A null builder discards results.
 class Evaluator {
  public:
@@ -296,8 +300,10 @@ bool Evaluator::Append(const CommandView& command) {
       old == nullptr ? std::string_view() : old->value();
   const size_t size = before.size() + suffix.size();
   if (old != nullptr && suffix.empty()) {
-    return ReplyInteger(static_cast<int64_t>(size), old->version(),
-                        /*wrote=*/false);
+    const bool writes = command.rules >= kWritesOfRedisRules;
+    const Version version = writes ? version_ : old->version();
+    if (writes) keyspace_.SetExpiry(key, version, old->expire_at_ms());
+    return ReplyInteger(static_cast<int64_t>(size), version, writes);
   }
   if (size > GrowthMax(command.numbers[0])) {
     return ReplyNone(ResultStatus::kTooLarge, VersionOf(old), /*wrote=*/false);
@@ -347,9 +353,13 @@ bool Evaluator::SetBit(const CommandView& command) {
   }
   const bool before = ValueBit(value, bit);
   const auto at = static_cast<size_t>(bit / 8);
+  const bool set = (command.numbers[0] & 1) != 0;
+  if (old != nullptr && at < value.size() && before == set &&
+      command.rules >= kWritesOfRedisRules) {
+    return ReplyInteger(before ? 1 : 0, old->version(), /*wrote=*/false);
+  }
   value.resize(std::max(value.size(), at + 1));
   const int mask = 0x80 >> (bit % 8);
-  const bool set = (command.numbers[0] & 1) != 0;
   value[at] = static_cast<char>(set ? value[at] | mask : value[at] & ~mask);
   keyspace_.Put(key, {.head = value}, version_,
                 old == nullptr ? 0 : old->expire_at_ms());

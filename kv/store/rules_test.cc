@@ -23,9 +23,9 @@
 namespace quorate::kv {
 namespace {
 
-TEST(Rules, OfVersion4_HaveTheseConstants) {
+TEST(Rules, OfVersion5_HaveTheseConstants) {
   const std::pair<const char*, std::pair<int64_t, int64_t>> pinned[] = {
-      {"kRulesVersion", {kRulesVersion, 4}},
+      {"kRulesVersion", {kRulesVersion, 5}},
       {"kRulesVersionMin", {kRulesVersionMin, 2}},
       {"kKeyBytesMax", {kKeyBytesMax, 64 << 10}},
       {"kValueBytesMax", {kValueBytesMax, 1 << 20}},
@@ -177,6 +177,78 @@ TEST_F(RulesTest, AScriptOfTheOpsOfVersion3_HasTheirResultsAndDigest) {
   results += Apply(1'001, 3);
   AppendFixed(&results, store_.Digest());
   testing::ExpectGolden("kv/store/testdata/rules_v3.golden", results);
+}
+
+// Which commands write decides which of them abort an EXEC.
+TEST_F(RulesTest, AScriptOfTheChangesOfVersion5_HasTheirResultsAndDigest) {
+  std::string results;
+  for (const uint32_t rules : {4, 5}) {
+    const int64_t now_ms = rules * 1'000;
+    Add({.op = Op::kSet, .expire_at_ms = 900'000}, {"{a}1", "a"});
+    for (const char* key : {"{a}1", "{a}2"}) {
+      Add({.op = Op::kAppend, .numbers = {448 << 10, 0}}, {key, ""});
+      Add({.op = Op::kWatch}, {key});
+      // The bits that "a" has, then another one, then one behind the end.
+      for (const int64_t bit : {2 * 0, 2 * 7 + 1, 2 * 7, 2 * 15, 2 * 15}) {
+        Add({.op = Op::kSetBit, .numbers = {bit, 448 << 10}}, {key});
+        Add({.op = Op::kWatch}, {key});
+      }
+    }
+    Add({.op = Op::kExpireTime}, {"{a}1"});
+    Add({.op = Op::kGet}, {"{a}1"});
+    Add({.op = Op::kDel}, {"{a}1", "{a}2"});
+    results += Apply(now_ms, rules);
+  }
+  AppendFixed(&results, store_.Digest());
+  testing::ExpectGolden("kv/store/testdata/rules_v5.golden", results);
+}
+
+class WritesTest : public RulesTest {
+ protected:
+  // Whether the command wrote, of a key with the value "a" or without one, and
+  // whether its version is a new one then.
+  std::pair<bool, bool> Writes(const CommandSpec& spec, bool present,
+                               std::vector<std::string_view> arguments,
+                               uint32_t rules = kRulesVersion) {
+    Add({.op = Op::kDel}, {"k"});
+    if (present) Add({.op = Op::kSet, .expire_at_ms = 50'000}, {"k", "a"});
+    Add({.op = Op::kWatch}, {"k"});
+    Add(spec, arguments);
+    Add({.op = Op::kWatch}, {"k"});
+    Add({.op = Op::kExpireTime}, {"k"});
+    const std::string results = Apply(++now_ms_, rules);
+    ResultReader reader(results);
+    std::vector<ResultView> all;
+    while (!reader.done()) all.push_back(reader.Next());
+    EXPECT_EQ(all.back().integer, present ? 50'000 : -1);
+    const size_t at = all.size() - 3;
+    return {all[at].wrote, !(all[at - 1].version == all[at + 1].version)};
+  }
+  static CommandSpec SetBit(int64_t bit, bool value) {
+    return {.op = Op::kSetBit, .numbers = {2 * bit + (value ? 1 : 0), 0}};
+  }
+
+  int64_t now_ms_ = 0;
+};
+
+// As Redis 7.0.15 does.
+TEST_F(WritesTest, SetBit_WritesOnlyIfItChangesTheValue) {
+  const std::pair<bool, bool> yes = {true, true};
+  const std::pair<bool, bool> no = {false, false};
+  EXPECT_EQ(Writes(SetBit(7, true), true, {"k"}), no);
+  EXPECT_EQ(Writes(SetBit(0, false), true, {"k"}), no);
+  EXPECT_EQ(Writes(SetBit(7, false), true, {"k"}), yes);
+  EXPECT_EQ(Writes(SetBit(15, false), true, {"k"}), yes);
+  EXPECT_EQ(Writes(SetBit(0, false), false, {"k"}), yes);
+  EXPECT_EQ(Writes(SetBit(7, true), true, {"k"}, /*rules=*/4), yes);
+}
+
+TEST_F(WritesTest, AppendOfNothing_Writes) {
+  const std::pair<bool, bool> yes = {true, true};
+  EXPECT_EQ(Writes({.op = Op::kAppend}, true, {"k", ""}), yes);
+  EXPECT_EQ(Writes({.op = Op::kAppend}, false, {"k", ""}), yes);
+  EXPECT_EQ(Writes({.op = Op::kAppend}, true, {"k", ""}, /*rules=*/4),
+            std::pair(false, false));
 }
 
 // Version 2 does not know them. A replica with an older program gives the same
