@@ -457,6 +457,120 @@ TEST(Protocol_Watch, BeforeReset_WatchesNothingAfterIt) {
             "+OK\r\n+QUEUED\r\n*1\r\n$6\r\ntheirs\r\n");
 }
 
+// The field of INFO's section Stats on each node, summed up.
+int64_t SumOfStats(TestCluster& cluster, std::string_view field) {
+  int64_t sum = 0;
+  for (size_t node = 0; node < cluster.size(); ++node) {
+    auto client = cluster.ConnectResp(node);
+    const std::string info = cluster.Command(*client, {"INFO", "stats"});
+    sum += static_cast<int64_t>(Field(info, std::string(field)));
+  }
+  return sum;
+}
+
+// The counts are those of Redis 7.0.15, but for MEMORY USAGE. Each command is
+// sent alone, behind a write of its connection, and inside MULTI.
+TEST(Protocol_Info, KeyspaceHitsAndMisses_CountAsInRedis) {
+  TestCluster cluster({.nodes = 3});
+  ASSERT_TRUE(cluster.AwaitLeaders());
+  struct Row {
+    std::string_view command;
+    int64_t hits;
+    int64_t misses;
+  };
+  // {t}k and {t}x exist, {t}n does not.
+  const Row rows[] = {
+      {"GET {t}k", 1, 0},
+      {"GET {t}n", 0, 1},
+      {"MGET {t}k {t}n {t}k", 2, 1},
+      {"EXISTS {t}k {t}n {t}k", 2, 1},
+      {"TOUCH {t}k {t}n", 1, 1},
+      {"TYPE {t}k", 1, 0},
+      {"TYPE {t}n", 0, 1},
+      {"TTL {t}k", 1, 0},
+      {"TTL {t}n", 0, 1},
+      {"PTTL {t}x", 1, 0},
+      {"EXPIRETIME {t}n", 0, 1},
+      {"STRLEN {t}k", 1, 0},
+      {"STRLEN {t}n", 0, 1},
+      {"GETRANGE {t}k 0 1", 1, 0},
+      {"GETRANGE {t}n 0 1", 0, 1},
+      {"GETBIT {t}k 1", 1, 0},
+      {"GETBIT {t}n 1", 0, 1},
+      {"OBJECT ENCODING {t}k", 1, 0},
+      {"OBJECT REFCOUNT {t}n", 0, 1},
+      {"GETDEL {t}k", 1, 0},
+      {"GETDEL {t}n", 0, 1},
+      {"GETEX {t}k", 1, 0},
+      {"GETEX {t}n EX 10", 0, 1},
+      {"GETEX {t}k PERSIST", 1, 0},
+      {"GETSET {t}k 1", 1, 0},
+      {"GETSET {t}n 1", 0, 1},
+      {"SET {t}k 1", 0, 0},
+      {"SET {t}k 1 GET", 1, 0},
+      {"SET {t}n 1 GET", 0, 1},
+      {"SET {t}k 1 NX", 0, 0},
+      {"SETNX {t}n 1", 0, 0},
+      {"INCR {t}k", 0, 0},
+      {"INCRBYFLOAT {t}k 1", 0, 0},
+      {"APPEND {t}n 1", 0, 0},
+      {"SETRANGE {t}k 0 1", 0, 0},
+      {"SETBIT {t}k 0 1", 0, 0},
+      {"EXPIRE {t}k 10", 0, 0},
+      {"PERSIST {t}x", 0, 0},
+      {"DEL {t}k {t}n", 0, 0},
+      {"MSETNX {t}k 1 {t}n 1", 0, 0},
+      {"WATCH {t}k", 0, 0},
+      {"DBSIZE", 0, 0},
+      {"KEYS *", 0, 0},
+      {"SCAN 0", 0, 0},
+  };
+  for (const Row& row : rows) {
+    for (const std::string_view way : {"alone", "written", "multi"}) {
+      const bool queued = row.command.find("{t}") != std::string_view::npos &&
+                          !row.command.starts_with("WATCH");
+      if (way == "multi" && !queued) continue;
+      const size_t node = (cluster.LeaderOf(GroupId(1)) + 1) % 3;
+      auto client = cluster.ConnectResp(node);
+      cluster.Call(*client,
+                   "MSET {t}k 12 {t}x abc\r\nDEL {t}n\r\n"
+                   "EXPIRE {t}x 100\r\nCONFIG RESETSTAT\r\n",
+                   4);
+      const int64_t hits = SumOfStats(cluster, "keyspace_hits");
+      const int64_t misses = SumOfStats(cluster, "keyspace_misses");
+      std::string bytes = Concat(row.command, "\r\n");
+      size_t replies = 1;
+      if (way == "written") {
+        bytes = Concat("SET {t}other 1\r\n", bytes);
+        replies = 2;
+      } else if (way == "multi") {
+        bytes = Concat("MULTI\r\n", bytes, "EXEC\r\n");
+        replies = 3;
+      }
+      const std::string answer = cluster.Call(*client, bytes, replies);
+      EXPECT_EQ(answer.find("-ERR"), std::string::npos) << answer;
+      EXPECT_EQ(SumOfStats(cluster, "keyspace_hits") - hits, row.hits)
+          << row.command << ", " << way;
+      EXPECT_EQ(SumOfStats(cluster, "keyspace_misses") - misses, row.misses)
+          << row.command << ", " << way;
+    }
+  }
+}
+
+// More keys than one turn looks up.
+TEST(Protocol_Info, ReadInPieces_CountsEachKeyOnce) {
+  Single one;
+  one.cluster.Command(*one.client, {"SET", "k", "v"});
+  std::vector<std::string_view> words(100'001, "k");
+  words[0] = "EXISTS";
+  words[1] = "{k}none";
+  EXPECT_EQ(one.cluster.Command(*one.client, words), ":99999\r\n");
+  EXPECT_EQ(SumOfStats(one.cluster, "keyspace_hits"), 99'999);
+  EXPECT_EQ(SumOfStats(one.cluster, "keyspace_misses"), 1);
+  one.cluster.Command(*one.client, {"CONFIG", "RESETSTAT"});
+  EXPECT_EQ(SumOfStats(one.cluster, "keyspace_hits"), 0);
+}
+
 TEST(Protocol_Growth, HasTheLimitOfSet) {
   Single one;
   const size_t longest = one.cluster.config(0).limits.value_bytes;

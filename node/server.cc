@@ -323,6 +323,7 @@ class ServerImpl final : public Server, public raft::Host::Observer {
     if (!options.ok()) return nullptr;
     options->pool = record_pool_;
     options->rules_known = KnownRules(config_);
+    options->key_reads = &metrics_.key_reads;
     return std::make_unique<kv::Store>(*std::move(options));
   }
 

@@ -32,6 +32,7 @@ class Evaluator {
         version_(evaluation.version),
         payload_(evaluation.payload),
         rows_expired_(evaluation.rows_expired),
+        key_reads_(evaluation.key_reads),
         results_(results) {}
 
   // Returns true if the command changed something.
@@ -90,6 +91,10 @@ class Evaluator {
   void Write(const Key& key, const ValueSource& value, int64_t expire_at_ms,
              bool has_expiry);
 
+  void CountRead(const Record* record) {
+    if (key_reads_ == nullptr) return;
+    key_reads_->Add(record == nullptr ? 0 : 1, record == nullptr ? 1 : 0);
+  }
   bool MayReturn(size_t bytes) {
     return kv::MayReturn(bytes, &returned_bytes_);
   }
@@ -125,6 +130,7 @@ class Evaluator {
   const Version version_;
   const Buffer& payload_;
   const size_t rows_expired_;
+  KeyReads* const key_reads_;
   ResultBuilder* results_;
   Buffer slice_;  // Keeps the shared value that is being written.
   size_t returned_bytes_ = 0;
@@ -167,7 +173,8 @@ bool Evaluator::Read(const CommandView& command) {
       EvaluateRead({.keyspace = keyspace_,
                     .time = {.log_ms = now_ms_, .due_by_ms = now_ms_},
                     .version = version_,
-                    .returned_bytes = &returned_bytes_},
+                    .returned_bytes = &returned_bytes_,
+                    .key_reads = key_reads_},
                    ReadCommand<ArgumentReader>{.op = command.op,
                                                .slot = command.slot,
                                                .numbers = command.numbers,
@@ -199,6 +206,7 @@ bool Evaluator::Set(const CommandView& command) {
   const ResultStatus status =
       holds ? ResultStatus::kOk : ResultStatus::kConditionFailed;
   const Version version = holds ? version_ : VersionOf(old);
+  if ((command.flags & kReturnOld) != 0) CountRead(old);
   if ((command.flags & kReturnOld) != 0 && old != nullptr) {
     if (!MayReturn(old->value().size())) return ReplyTooLarge(old->version());
     ReplyBytes(status, old->value(), version, holds);
@@ -217,6 +225,7 @@ bool Evaluator::Set(const CommandView& command) {
 bool Evaluator::GetDel(const CommandView& command) {
   const Key key = FirstKey(command);
   const Record* record = FindForWrite(key);
+  CountRead(record);
   if (record == nullptr) return ReplyNil();
   if (!MayReturn(record->value().size())) {
     return ReplyTooLarge(record->version());

@@ -10,6 +10,7 @@
 
 #include "env/buffer.h"
 #include "kv/command/command.h"
+#include "kv/command/key_reads.h"
 #include "kv/command/result.h"
 #include "kv/store/keyspace.h"
 
@@ -30,6 +31,8 @@ struct Evaluation {
   const Buffer& payload;
   // The rows of sessions that the command removed, if it is a kExpire.
   size_t rows_expired = 0;
+  // Counts the keys that the command reads. Null: not counted.
+  KeyReads* key_reads = nullptr;
 };
 
 // Runs a command and appends its result to `results`; null discards the result.

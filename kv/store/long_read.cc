@@ -9,8 +9,12 @@
 namespace quorate::kv {
 
 LongRead::LongRead(Op op, TableView view, const ReadTime& time,
-                   std::vector<std::string_view> keys)
-    : op_(op), view_(std::move(view)), time_(time), keys_(std::move(keys)) {
+                   std::vector<std::string_view> keys, KeyReads* key_reads)
+    : op_(op),
+      view_(std::move(view)),
+      time_(time),
+      keys_(std::move(keys)),
+      key_reads_(key_reads) {
   CHECK(Takes(op));
 }
 
@@ -42,6 +46,9 @@ bool LongRead::Count(size_t keys_max) {
     if (needs_time_ || too_large()) break;
   }
   counted_ = needs_time_ || too_large() || next_ == keys_.size();
+  if (counted_ && !needs_time_ && key_reads_ != nullptr) {
+    key_reads_->Add(found_, next_ - found_);
+  }
   if (counted_) next_ = 0;
   return !counted_;
 }

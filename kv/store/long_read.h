@@ -15,6 +15,7 @@
 
 #include "absl/types/span.h"
 #include "kv/command/command.h"
+#include "kv/command/key_reads.h"
 #include "kv/command/result.h"
 #include "kv/store/read.h"
 #include "kv/store/table.h"
@@ -28,9 +29,9 @@ class LongRead {
   static bool Takes(Op op) { return op == Op::kMGet || op == Op::kExists; }
 
   // Requires: Takes(op). The keys are of the view's slot, and outlive the
-  // object.
+  // object. So does `key_reads`, which counts them unless it is null.
   LongRead(Op op, TableView view, const ReadTime& time,
-           std::vector<std::string_view> keys);
+           std::vector<std::string_view> keys, KeyReads* key_reads);
 
   // Looks up at most `keys_max` further keys. Returns false once all are looked
   // up, or once the read has no elements.
@@ -75,6 +76,7 @@ class LongRead {
   bool counted_ = false;
   bool needs_time_ = false;
   std::vector<ResultElement> elements_;
+  KeyReads* const key_reads_;
 };
 
 }  // namespace quorate::kv

@@ -92,6 +92,10 @@ ResultView OfOneKey(Op op, const std::array<int64_t, 2>& numbers,
   return nil;
 }
 
+void CountKeys(const ReadState& state, size_t found, size_t all) {
+  if (state.key_reads != nullptr) state.key_reads->Add(found, all - found);
+}
+
 template <typename Arguments>
 bool CountExisting(const ReadState& state,
                    const ReadCommand<Arguments>& command, Done done) {
@@ -106,6 +110,7 @@ bool CountExisting(const ReadState& state,
                return !needs_time;
              });
   if (needs_time) return false;
+  CountKeys(state, static_cast<size_t>(count), command.arguments.count());
   done(Integer(count, state.version));
   return true;
 }
@@ -114,6 +119,7 @@ template <typename Arguments>
 bool GetMany(const ReadState& state, const ReadCommand<Arguments>& command,
              Done done) {
   size_t bytes = 0;
+  size_t count = 0;
   std::vector<ResultElement> elements;
   elements.reserve(command.arguments.count());
   bool needs_time = false;
@@ -123,12 +129,14 @@ bool GetMany(const ReadState& state, const ReadCommand<Arguments>& command,
                    LookUp(state.keyspace.FindEvenIfDue(key), state.time);
                needs_time = found.state == Lookup::State::kNeedsTime;
                bytes += found.value.size();
+               if (found.found()) ++count;
                elements.push_back({.nil = !found.found(),
                                    .bytes = found.value,
                                    .shared = found.shared});
                return !needs_time;
              });
   if (needs_time) return false;
+  CountKeys(state, count, command.arguments.count());
   if (!MayReturn(bytes, state.returned_bytes)) {
     done({.status = ResultStatus::kTooLarge, .version = state.version});
   } else {
@@ -221,6 +229,7 @@ bool EvaluateRead(const ReadState& state, const ReadCommand<Arguments>& command,
                  state.keyspace.MakeKey(command.slot, arguments.Next())),
              state.time);
   if (found.state == Lookup::State::kNeedsTime) return false;
+  if (command.op != Op::kWatch) CountKeys(state, found.found() ? 1 : 0, 1);
   done(OfOneKey(command.op, command.numbers, found, state,
                 command.op == Op::kWatch
                     ? state.keyspace.last_removal(command.slot)

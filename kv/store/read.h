@@ -16,6 +16,7 @@
 #include "env/buffer.h"
 #include "env/ids.h"
 #include "kv/command/command.h"
+#include "kv/command/key_reads.h"
 #include "kv/command/result.h"
 #include "kv/command/version.h"
 #include "kv/store/keyspace.h"
@@ -107,6 +108,8 @@ struct ReadState {
   // Bytes that the commands of the entry returned so far. At most
   // kReturnedBytesMax: a longer result is kTooLarge.
   size_t* returned_bytes;
+  // Counts the keys of a read that has a result. Null: not counted.
+  KeyReads* key_reads = nullptr;
 };
 
 // Calls `done` with the result and returns true. Returns false without a call

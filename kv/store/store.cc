@@ -53,6 +53,7 @@ class Store::Impl {
         slot_count_(options.slot_count),
         limits_(options.rules),
         rules_known_(options.rules_known),
+        key_reads_(options.key_reads),
         pool_(options.pool),
         ownership_(options.slot_count, options.owned),
         keyspace_(std::make_unique<Keyspace>(options.hash_key,
@@ -89,7 +90,8 @@ class Store::Impl {
     size_t returned_bytes = 0;
     return EvaluateRead({.keyspace = *keyspace_,
                          .time = TimeOf(due_by),
-                         .returned_bytes = &returned_bytes},
+                         .returned_bytes = &returned_bytes,
+                         .key_reads = key_reads_},
                         command, done);
   }
 
@@ -98,6 +100,9 @@ class Store::Impl {
   const uint32_t slot_count_;
   const Rules limits_;
   const uint32_t rules_known_;
+  KeyReads* const key_reads_;
+  // Null while an entry is applied whose results this node does not need.
+  KeyReads* key_reads_of_entry_ = nullptr;
   const std::shared_ptr<RecordPool> pool_;
   raft::Index applied_index_;
   WallTime log_time_{0};
@@ -162,6 +167,7 @@ Buffer Store::Impl::Apply(const raft::Entry& entry, bool wants_result) {
     return wants_result ? ResultBuilder::Refused(first) : Buffer();
   }
   AdoptRules(reader.rules());
+  key_reads_of_entry_ = wants_result ? key_reads_ : nullptr;
   std::optional<ResultBuilder> builder;
   if (wants_result) builder.emplace(first);
   ResultBuilder* const results = builder ? &*builder : nullptr;
@@ -265,7 +271,8 @@ void Store::Impl::Process(const CommandView& command, const Version& version,
             .now_ms = now_ms(),
             .version = version,
             .payload = payload,
-            .rows_expired = ExpireRows(command)},
+            .rows_expired = ExpireRows(command),
+            .key_reads = key_reads_of_entry_},
            command, results);
 }
 
@@ -580,7 +587,8 @@ std::unique_ptr<LongRead> Store::BeginLongRead(
     Op op, Slot slot, std::vector<std::string_view> keys,
     WallTime due_by) const {
   return std::make_unique<LongRead>(op, impl_->keyspace_->TakeView(slot),
-                                    impl_->TimeOf(due_by), std::move(keys));
+                                    impl_->TimeOf(due_by), std::move(keys),
+                                    impl_->key_reads_);
 }
 
 void Store::Prefetch(absl::Span<const KeyOfSlot> keys) const {

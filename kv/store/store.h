@@ -23,6 +23,7 @@
 #include "env/ids.h"
 #include "env/time.h"
 #include "kv/command/command.h"
+#include "kv/command/key_reads.h"
 #include "kv/command/result.h"
 #include "kv/command/rules.h"
 #include "kv/command/version.h"
@@ -51,6 +52,9 @@ struct StoreOptions {
   uint32_t rules_known = kRulesVersion;
   // Memory of records, shared by the stores of a node. Null: a pool of its own.
   std::shared_ptr<RecordPool> pool = nullptr;
+  // Counts the keys of reads whose results this node needs. Outlives the store.
+  // Null: they are not counted.
+  KeyReads* key_reads = nullptr;
 };
 
 class Store final : public raft::StateMachine {

@@ -15,6 +15,7 @@
 
 #include "absl/container/btree_map.h"
 #include "env/time.h"
+#include "kv/command/key_reads.h"
 #include "node/commands/command_table.h"
 
 namespace quorate::node {
@@ -86,6 +87,8 @@ class Metrics {
   // Indexes at which replicas had different states.
   uint64_t state_differences = 0;
   uint64_t snapshots_installed = 0;
+  // The stores of this node count here.
+  kv::KeyReads key_reads;
 
  private:
   // By CommandId, and empty before the first command. Null: none of its kind.

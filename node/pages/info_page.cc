@@ -123,7 +123,9 @@ void Stats(const Page& page, std::string* out) {
          "\r\nlongest_turn_ms:", MillisecondsText(turns.longest),
          "\r\nlong_turns:", turns.long_turns,
          "\r\nexpired_keys:", page.totals.expired,
-         "\r\nevicted_keys:0\r\nmigrate_cached_sockets:0"
+         "\r\nevicted_keys:0\r\nkeyspace_hits:", metrics.key_reads.hits,
+         "\r\nkeyspace_misses:", metrics.key_reads.misses,
+         "\r\nmigrate_cached_sockets:0"
          "\r\ntotal_error_replies:",
          metrics.total_errors(),
          "\r\nclient_output_buffer_limit_disconnections:0\r\n");

@@ -163,6 +163,10 @@ void WriteRouting(Context& context, Page& page) {
               }));
   One(page, "quorate_stale_reads_total", "counter",
       "Reads answered without a read point.", context.metrics.stale_reads);
+  page.Family("quorate_key_reads_total", "counter",
+              "Keys that reads found, and did not find, on this node.");
+  page.Sample("result=\"hit\"", context.metrics.key_reads.hits);
+  page.Sample("result=\"miss\"", context.metrics.key_reads.misses);
   PerGroup(context, page, "quorate_proposals_total", "counter",
            "Entries proposed by this node.",
            [](const GroupQueue& queue, const raft::Core&) {
