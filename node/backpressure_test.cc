@@ -786,6 +786,38 @@ TEST(Backpressure_Forwarding, ManyLargeReadsWithoutAReplica_AllSucceed) {
   }
 }
 
+void OnlyTwoLargeRequestsUnderWay(Config& config) {
+  config.shards = EvenShards(config.nodes, {4, 1});
+  config.limits.peer_bytes = kMi;
+  config.timeouts.leader_wait = Milliseconds(100);
+}
+
+// Node 0 has groups 1 and 3. Requests to one of them leave no room on the link
+// for requests to the other one, which works all the time.
+TEST(Backpressure_Forwarding, RoomThatAnotherGroupTakes_IsAwaited) {
+  const std::string large(440'000, 'x');
+  const std::string value(300'000, 'y');
+  TestCluster cluster({.nodes = 2,
+                       .stream_buffer_bytes = size_t{1} << 30,
+                       .adjust = OnlyTwoLargeRequestsUnderWay});
+  ASSERT_TRUE(cluster.AwaitLeaders());
+  // An answer takes longer than a request waits for a leader.
+  cluster.world().network_options().latency_min = Milliseconds(60);
+  ASSERT_EQ(cluster.LeaderOf(GroupId(1)), 0u);
+  ASSERT_EQ(cluster.LeaderOf(GroupId(3)), 0u);
+  auto busy = cluster.ConnectResp(1);
+  busy->Send(Repeat({"SET", "b", large}, 10));  // A key of group 1.
+  cluster.world().RunFor(Milliseconds(10));
+  auto writer = cluster.ConnectResp(1);
+  auto reader = cluster.ConnectResp(1);
+  writer->Send(EncodeRequest({"SET", "foo", value}));  // Of group 3.
+  reader->Send(EncodeRequest({"GET", "{foo}2"}));
+  cluster.world().RunFor(Seconds(2));
+  EXPECT_EQ(busy->Take().size(), 10 * std::string_view("+OK\r\n").size());
+  EXPECT_EQ(writer->Take(), "+OK\r\n");
+  EXPECT_EQ(reader->Take(), "$-1\r\n");
+}
+
 // A node without a replica does not know the size of a value before the read.
 TEST(Backpressure_SlowReaders, DelayNoReadOfAGroupWithoutAReplica) {
   TestCluster cluster({.nodes = 3, .groups = 3, .adjust = [](Config& config) {

@@ -74,6 +74,9 @@ class PeerLink {
   void OnLaneReady() { OfferRoom(); }
   // Requests that were sent may be lost.
   void OnLaneClosed();
+  // Some request has no answer. An answer follows, or the request fails in
+  // time; both may make room.
+  bool awaits_answers() const { return !requests_.empty(); }
   // The bytes of requests without an answer.
   size_t asked_bytes() const { return asked_bytes_; }
 

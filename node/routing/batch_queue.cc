@@ -206,9 +206,11 @@ Submission BatchQueue::SubmitOwn() {
   const RetryDecision again =
       front.refused ? DecideRetry(front) : RetryDecision::kYes;
   if (again == RetryDecision::kLater) return Submission::kNone;
-  if (!Submittable()) {
+  if (leadership_.kind() == Leadership::Kind::kRemote) {
     if (!forwarding_.open()) forwarding_.Open();
-    return Submission::kNone;
+    if (!forwarding_.open() || !forwarding_.HasRoom(front.payload.size())) {
+      return Submission::kNone;
+    }
   }
   if (again == RetryDecision::kNever) {
     FailWaiting(RequestFailure::Kind::kNoLeader, absl::OkStatus());
@@ -218,13 +220,14 @@ Submission BatchQueue::SubmitOwn() {
   return Submission::kDone;
 }
 
-bool BatchQueue::Submittable() const {
+// A link without room and without requests has no connection.
+bool BatchQueue::AwaitsLeader() const {
   if (leadership_.kind() != Leadership::Kind::kRemote) {
-    return leadership_.kind() == Leadership::Kind::kSelf;
+    return leadership_.kind() == Leadership::Kind::kUnknown;
   }
-  return forwarding_.open() &&
-         (waiting_.empty() ||
-          forwarding_.HasRoom(waiting_.front().payload.size()));
+  return !forwarding_.open() ||
+         (!waiting_.empty() && !forwarding_.awaits_answers() &&
+          !forwarding_.HasRoom(waiting_.front().payload.size()));
 }
 
 BatchQueue::Batch BatchQueue::PopWaiting() {
@@ -535,7 +538,7 @@ void BatchQueue::ExpireWaiting() {
   while (!waiting_.empty() && next_deadline() <= now) {
     // While a leader executes proposals nothing expires: the batch waits for
     // room.
-    if (Submittable() && !leadership_.pausing() && !stuck()) break;
+    if (!AwaitsLeader() && !leadership_.pausing() && !stuck()) break;
     counters_.leader_wait_expired += waiting_.front().items.size();
     FailWaiting(RequestFailure::Kind::kNoLeader, absl::OkStatus());
   }

@@ -70,12 +70,14 @@ class BatchQueue {
   // node and of others.
   void SubmitWaiting();
   // Fails batches that waited too long for a leader. While the group executes
-  // batches, no batch waits too long.
+  // batches, or they wait for room alone, no batch waits too long.
   void ExpireWaiting();
   // Answers proposed batches whose outcome is not known in time.
   void ExpireProposed();
-  // True if waiting batches can be submitted as soon as there is room.
-  bool Submittable() const;
+  // True if waiting batches wait for a leader, or for a channel to it. If not,
+  // they wait for answers to earlier requests of this node, of any group. Those
+  // come, or fail in time, and make room.
+  bool AwaitsLeader() const;
   bool has_waiting() const { return !waiting_.empty() || !peers_.empty(); }
   // The time at which the first waiting batch expires; Max(): none waits.
   MonoTime next_deadline() const;

@@ -26,6 +26,10 @@ bool Forwarding::HasRoom(size_t payload_bytes) const {
   return parts_.links.To(leadership_.known().leader).HasRoom(payload_bytes);
 }
 
+bool Forwarding::awaits_answers() const {
+  return parts_.links.To(leadership_.known().leader).awaits_answers();
+}
+
 void Forwarding::Open() {
   const NodeId leader = leadership_.known().leader;
   Channel& channel = channels_[leader];

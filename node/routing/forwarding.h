@@ -39,6 +39,8 @@ class Forwarding {
   // True if a batch of this size can be sent to the leader now. If not, a Flush
   // follows once this may have changed.
   bool HasRoom(size_t payload_bytes) const;
+  // True if the leader's node owes this node an answer, of whatever group.
+  bool awaits_answers() const;
   // Opens a channel to the leader, unless that is under way.
   void Open();
   // Sends a batch to the leader. Requires: open().

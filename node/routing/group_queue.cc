@@ -332,7 +332,7 @@ MonoTime GroupQueue::next_deadline() const {
   const bool pausing = leadership_.pausing();
   // The queue waits for room or for a read point; an answer will wake it.
   if (!pausing && leadership_.kind() != Leadership::Kind::kUnknown &&
-      (batches.Submittable() || !batches.has_waiting())) {
+      (!batches.AwaitsLeader() || !batches.has_waiting())) {
     const MonoTime expires_at = reads.next_deadline();
     return batches.stuck()
                ? std::min({answer_at, expires_at, batches.next_deadline()})

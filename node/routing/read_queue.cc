@@ -137,8 +137,7 @@ void ReadQueue::MoveToBatch(RequestSink* sink) {
 void ReadQueue::Issue() {
   if (read_point_due_ || reads_->items().empty() ||
       leadership_.kind() == Leadership::Kind::kUnknown ||
-      (!leadership_.hosted() &&
-       !forwarding_.HasRoom(parts_.config.limits.batch_bytes))) {
+      (!leadership_.hosted() && !LinkHasRoom())) {
     return;
   }
   std::unique_ptr<ReadList> reads = std::move(reads_);
@@ -236,6 +235,7 @@ void ReadQueue::OnLeaderRead(std::unique_ptr<ReadList> reads,
     leadership_.Refresh();
     return EndServing();
   }
+  served_at_ = parts_.loop.ReadClock().mono;
   for (const size_t item : asked_) {
     parts_.work.Add(TurnWork::OfRead(serving_->items()[item].arguments_count));
   }
@@ -334,6 +334,7 @@ void ReadQueue::PrefetchServing() const {
 }
 
 void ReadQueue::ServeReads(bool own_turn) {
+  served_at_ = parts_.loop.ReadClock().mono;
   while (serving_next_ < serving_->items().size()) {
     if (serving_next_ % kv::Store::kPrefetchMax == 0) PrefetchServing();
     ReadList::Item& item = serving_->items()[serving_next_];
@@ -781,12 +782,13 @@ void ReadQueue::ExpireWaiting() {
 }
 
 MonoTime ReadQueue::next_deadline() const {
+  if (AwaitLink()) return MonoTime::Max();
   MonoTime next = MonoTime::Max();
   for (const ReadList::Item& item : reads_->items()) {
     if (item.sink == nullptr || AwaitsRoom(item.sink, item.token)) continue;
     next = std::min(next, item.deadline);
   }
-  return next;
+  return std::max(next, ServedDeadline());
 }
 
 void ReadQueue::Fail(const RoutedRequest& request, Slot slot,

@@ -76,7 +76,8 @@ class ReadQueue {
   // True if the list of waiting reads has no item. Reads that moved to a batch
   // stay in it as empty items for a while.
   bool empty() const { return reads_->items().empty(); }
-  // The time at which the first waiting read expires; Max(): none waits.
+  // The time at which the first waiting read expires; Max(): none waits for a
+  // leader.
   MonoTime next_deadline() const;
   size_t waiting_requests() const { return waiting_requests_; }
   // The bytes of waiting reads and of long ones.
@@ -203,6 +204,25 @@ class ReadQueue {
   RequestSink::ConnectionOrder& OrderOf(RequestSink* sink) const {
     return sink->routing().OrderOf(leadership_.group());
   }
+  // The link to the leader's node has room for a batch of reads.
+  bool LinkHasRoom() const {
+    return forwarding_.HasRoom(parts_.config.limits.batch_bytes);
+  }
+  // The waiting reads wait for answers of the leader's node to other requests,
+  // which make room.
+  bool AwaitLink() const {
+    return leadership_.kind() == Leadership::Kind::kRemote &&
+           !leadership_.hosted() && !read_point_due_ && !empty() &&
+           forwarding_.awaits_answers() && !LinkHasRoom();
+  }
+  // While a leader serves reads nothing expires: the others wait for their
+  // turn.
+  MonoTime ServedDeadline() const {
+    return served_at_ == MonoTime::Min() ||
+                   leadership_.kind() == Leadership::Kind::kUnknown
+               ? MonoTime::Min()
+               : served_at_ + parts_.config.timeouts.leader_wait;
+  }
   MonoTime NewDeadline() const {
     return parts_.loop.ReadClock().mono + parts_.config.timeouts.leader_wait;
   }
@@ -220,6 +240,8 @@ class ReadQueue {
   size_t waiting_requests_ = 0;
   size_t long_bytes_ = 0;
   bool read_point_due_ = false;
+  // When a read point was last reached, or the leader last served reads.
+  MonoTime served_at_ = MonoTime::Min();
   // The reads whose read point is reached, and the next one to serve; null if
   // there are none. read_point_due_ is true until all are served.
   std::unique_ptr<ReadList> serving_;
