@@ -433,8 +433,10 @@ uint64_t DiskImage::Remove(std::string_view name) {
 }
 
 uint64_t DiskImage::Rename(std::string_view from, std::string_view to) {
-  return Add({0, Change::Kind::kRename, std::string(from), std::string(to),
-              Find(from)});
+  const FileRef file = Find(from);
+  file->ForgetDurableWrites();
+  return Add(
+      {0, Change::Kind::kRename, std::string(from), std::string(to), file});
 }
 
 void DiskImage::MarkSeen(uint64_t change) {

@@ -11,6 +11,7 @@
 #include <array>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -62,6 +63,20 @@ struct FileContents {
   }
 };
 
+// The bytes from `begin` on, before `end`.
+struct ByteExtent {
+  uint64_t begin = 0;
+  uint64_t end = 0;
+};
+
+// The durable writes of one program to files that it opened for the log
+// (env::FileUse::kLog).
+struct LogWrites {
+  uint64_t begun = 0;
+  uint64_t reported = 0;  // Those of `begun` whose end the program knows.
+  friend bool operator==(const LogWrites&, const LogWrites&) = default;
+};
+
 // The contents of a file. Its names are in DiskImage.
 class DiskFile {
  public:
@@ -110,6 +125,15 @@ class DiskFile {
   bool Overwrite(uint64_t offset, std::string_view bytes);
   // The state that a crash with Loss::kEverything would leave.
   uint64_t DurableSize() const;
+  // The newest durable write that completed under this name of the file. None:
+  // there was none. No crash takes it back.
+  const std::optional<ByteExtent>& newest_durable_write() const {
+    return newest_durable_write_;
+  }
+  void NoteDurableWrite(const ByteExtent& write) {
+    newest_durable_write_ = write;
+  }
+  void ForgetDurableWrites() { newest_durable_write_.reset(); }
 
  private:
   template <typename T>
@@ -155,6 +179,7 @@ class DiskFile {
   Unsynced<uint64_t> sizes_{0, {}};
   uint64_t poisoned_ = 0;  // Changes up to this one never become durable.
   bool writeback_failed_ = false;  // And no sync has reported it yet.
+  std::optional<ByteExtent> newest_durable_write_;
 };
 
 // The directory and its files.

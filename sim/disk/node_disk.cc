@@ -212,6 +212,7 @@ env::Pending NodeDisk::Issue(Operation&& operation) {
   SimState& state = scheduler_->state();
   operation.name_hash = HashBytes(operation.name);
   operation.key = KeyOf(operation);
+  if (IsLogWrite(operation)) ++log_writes_.begun;
   operation.begins = scheduler_->effect_time();
   HashIssue(operation);
   DrawFault(&operation);
@@ -408,7 +409,11 @@ void NodeDisk::Execute(Operation* operation) {
     case Kind::kWrite:
       ExecuteWrite(operation);
       if (operation->writeback_fails) file->FailWriteback();
-      if (Syncs(*operation)) ReportWriteback(operation);
+      if (!Syncs(*operation)) break;
+      ReportWriteback(operation);
+      if (!operation->status.ok()) break;
+      file->NoteDurableWrite(
+          {operation->offset, operation->offset + operation->size});
       break;
     case Kind::kRead:
       operation->bytes = file->ReadBuffer(operation->offset, operation->size);
@@ -583,6 +588,7 @@ void NodeDisk::RunInput(uint64_t id) {
   SimState& state = scheduler_->state();
   const std::unique_ptr<Operation> taken = operations_.Take(id);
   Operation& operation = *taken;
+  if (IsLogWrite(operation)) ++log_writes_.reported;
   const uint64_t code = static_cast<uint64_t>(operation.status.code());
   state.hash.Add(state.now, scheduler_->id(), TraceKind::kDiskCompletion,
                  Mix64(operation.key.counter + code) ^
@@ -667,6 +673,7 @@ void NodeDisk::Die(bool power_lost) {
   }
   operations_to_crash_ = 0;
   failures_ = 0;
+  log_writes_ = {};
   image_->ProcessDied();
   if (power_lost) {
     image_->LosePower(&scheduler_->state(), scheduler_->id().value());

@@ -79,6 +79,7 @@ class NodeDisk final : public env::Disk, public env::Pending::Source {
   uint64_t failures() const { return failures_; }
   // The number of operations that may have changed the image.
   uint64_t changes() const { return changes_; }
+  const LogWrites& log_writes() const { return log_writes_; }
 
  private:
   friend class NodeFile;
@@ -173,6 +174,10 @@ class NodeDisk final : public env::Disk, public env::Pending::Source {
   void CheckHandover(const Operation& open);
   // Whether another sync of the same open file has not been reported.
   bool SyncsInFlight(uint64_t handle);
+  static bool IsLogWrite(const Operation& operation) {
+    return operation.kind == Kind::kWrite && Syncs(operation) &&
+           operation.use == env::FileUse::kLog;
+  }
   void ExecuteWrite(Operation* operation);
   // Writes the first `size` bytes of a write, not durably, if they fit.
   void WriteFirst(const Operation& operation, uint64_t size);
@@ -196,6 +201,7 @@ class NodeDisk final : public env::Disk, public env::Pending::Source {
   uint64_t operations_to_crash_ = 0;
   uint64_t failures_ = 0;
   uint64_t changes_ = 0;
+  LogWrites log_writes_;
   SimTime stalled_until_ = SimTime::Min();
   std::string stalled_file_;  // Empty: all files.
   // When the last operation of each use ends, on a disk that carries out one at

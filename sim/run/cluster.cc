@@ -8,8 +8,6 @@
 #include "kv/slots/slot.h"
 #include "kv/store/store.h"
 #include "node/config/map_parts.h"
-#include "raft/log/record.h"
-#include "raft/log/scan.h"
 #include "shardctrl/map.h"
 #include "sim/harness/program_env.h"
 #include "sim/harness/replica_observer.h"
@@ -326,6 +324,7 @@ Cluster::Cluster(World& world, ReplicaChecker& checker,
                  const ClusterOptions& options)
     : world_(world),
       replica_checker_(checker),
+      damage_limits_(&world),
       shadows_(&world, &checker),
       supervisor_(&world, options.supervisor_delay),
       options_(options),
@@ -515,6 +514,8 @@ void Cluster::AfterTurn(MachineId machine) {
   if (program == nullptr) return;
   program->AfterTurn();
   const NodeId node(machine.value());
+  damage_limits_.AfterTurn(
+      machine, configs_[machine.value() - 1].bounds.log_witness_delay);
   if (!shadows_.Due(machine) || MayNotWork(node)) return;
   Recover(node);
 }
@@ -766,18 +767,6 @@ void Cluster::CheckStart(NodeId node, const raft::Host& host) {
 
 bool Cluster::AllStartedOnce() const {
   return std::find(created_.begin(), created_.end(), false) == created_.end();
-}
-
-uint64_t Cluster::DamageLimit(MachineId machine, std::string_view file) const {
-  const uint64_t number = raft::ParseSegmentName(file);
-  const std::string bytes = world_.ReadDiskFile(machine, file);
-  // Snapshots have their length and a checksum for each block.
-  if (number == 0) return file.substr(0, 4) == "snap" ? bytes.size() : 0;
-  const auto header = raft::DecodeSegmentHeader(bytes);
-  if (!header.ok()) return 0;
-  const raft::Scan scan = raft::ScanSegment(
-      bytes, number, raft::SegmentSeed(header->cluster, header->store, number));
-  return std::min<uint64_t>(scan.synced, bytes.size());
 }
 
 }  // namespace quorate::sim

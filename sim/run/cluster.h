@@ -30,6 +30,7 @@
 #include "sim/run/shadow_recovery.h"
 #include "sim/run/wrong_file.h"
 #include "sim/run/wrong_state.h"
+#include "sim/schedule/damage_limits.h"
 #include "sim/world/world.h"
 
 namespace quorate::sim {
@@ -207,9 +208,10 @@ class Cluster {
   uint64_t shadow_starts() const { return shadows_.starts(); }
   // False: the cluster may still have to be founded, which needs all nodes.
   bool AllStartedOnce() const;
-  // How many leading bytes of a file may be damaged so that recovery can tell
-  // the damage from a torn tail. The machine must be down.
-  uint64_t DamageLimit(MachineId machine, std::string_view file) const;
+  // How many leading bytes of a file may be damaged. The machine must be down.
+  uint64_t DamageLimit(MachineId machine, std::string_view file) const {
+    return damage_limits_.Of(machine, file);
+  }
   // `damaged` returns the files of a machine that the simulator has damaged, or
   // null. An empty name stands for all files. Other damage of a log or a
   // snapshot is a violation.
@@ -259,6 +261,7 @@ class Cluster {
 
   World& world_;
   ReplicaChecker& replica_checker_;
+  DamageLimits damage_limits_;
   ShadowRecovery shadows_;
   Supervisor supervisor_;
   const ClusterOptions options_;

@@ -304,6 +304,16 @@ void World::CopyDisk(MachineId id, const World& from, MachineId source,
   if (crash == CrashKind::kMachine) image.LosePower(state_.get(), id.value());
 }
 
+const LogWrites& World::log_writes(MachineId id) const {
+  return machine(id).disk().log_writes();
+}
+
+std::optional<ByteExtent> World::NewestDurableWrite(
+    MachineId id, std::string_view file) const {
+  const DiskImage::FileRef found = machine(id).image()->Find(file);
+  return found == nullptr ? std::nullopt : found->newest_durable_write();
+}
+
 std::vector<std::string> World::OpenFiles(MachineId id) const {
   return machine(id).disk().OpenFiles();
 }

@@ -19,6 +19,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -225,6 +226,11 @@ class World {
   void HealDisk(MachineId machine);  // Ends failures and stalls.
   // How many disk operations of the machine may have changed its files.
   uint64_t disk_changes(MachineId machine) const;
+  // The durable writes of the running program to its log.
+  const LogWrites& log_writes(MachineId machine) const;
+  // See DiskFile. None: there is no such file, or no such write to it.
+  std::optional<ByteExtent> NewestDurableWrite(MachineId machine,
+                                               std::string_view file) const;
   // Gives the machine a copy of the disk of a machine in another world, as that
   // machine would find it after a crash now. Operations in flight there have no
   // effect here. Requires: not running.
