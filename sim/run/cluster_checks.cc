@@ -44,6 +44,13 @@ bool ShowsWork(absl::string_view line) {
          line.substr(line.rfind(' ') + 1) != "0";
 }
 
+// Whether the replica can take entries behind this position of its leader's
+// log: it has the entry there, or a later snapshot.
+bool Reaches(const raft::Core& replica, const raft::LogPosition& start) {
+  return !replica.installing() && (replica.log_start().index >= start.index ||
+                                   replica.TermAt(start.index) == start.term);
+}
+
 bool Contains(const std::vector<MachineId>& machines, MachineId machine) {
   return std::find(machines.begin(), machines.end(), machine) != machines.end();
 }
@@ -56,8 +63,13 @@ std::vector<NodeId> ClusterChecks::NeedSnapshot(GroupId group) const {
   if (leader == NodeId()) return nodes;
   const raft::Core* const core = cluster_.server(leader)->host().core(group);
   if (core == nullptr) return nodes;
-  for (const auto& follower : core->followers()) {
-    if (follower.state == "snapshot") nodes.push_back(follower.node);
+  for (const node::NodeConfig& config : cluster_.nodes()) {
+    const node::Server* const at = cluster_.server(config.id);
+    const raft::Core* const replica =
+        at == nullptr ? nullptr : at->host().core(group);
+    if (replica != nullptr && !Reaches(*replica, core->log_start())) {
+      nodes.push_back(config.id);
+    }
   }
   return nodes;
 }

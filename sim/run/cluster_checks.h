@@ -85,7 +85,9 @@ class ClusterChecks {
   // Settled for the replicas of one shard.
   bool GroupSettled(const node::ShardConfig& shard,
                     const std::vector<MachineId>& machines) const;
-  // The followers to which the leader sends a snapshot.
+  // The nodes whose replicas lack entries that the leader no longer has, or are
+  // installing a snapshot. The logs say so, not the leader: it may believe this
+  // of a replica for too long.
   std::vector<NodeId> NeedSnapshot(GroupId group) const;
 
   World& world_;
