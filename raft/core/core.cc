@@ -419,6 +419,7 @@ void Core::Impl::CheckInvariants() const {
     CHECK_LE(log_.evicted(), std::max(durable_, log_.start().index));
   }
   CHECK_LE(applied_, commit_);
+  CHECK_LE(read_log_time_, known_log_time_);
   CHECK_EQ(apply_backlog_, applied_ < ApplyEnd() && !installing());
   CHECK_EQ(unapplied_bytes_ == 0, applied_ == commit_);
   CHECK_LE(commit_, last.index);
@@ -526,6 +527,8 @@ const SnapshotDescriptor& Core::snapshot() const { return impl_->snapshot(); }
 bool Core::CanServeReads() const { return impl_->CanServeReads(); }
 WallTime Core::applied_log_time() const { return impl_->applied_log_time(); }
 WallTime Core::applied_latest() const { return impl_->applied_latest(); }
+WallTime Core::read_log_time() const { return impl_->read_log_time(); }
+
 WallTime Core::NextLogTime(const Now& now) const {
   CHECK(role() == RoleKind::kLeader) << RoleName(role());
   return impl_->NextLogTime(now);

@@ -554,6 +554,10 @@ class Core {
   // Log time that an entry proposed at `now` would get. Requires: this replica
   // leads.
   WallTime NextLogTime(const Now& now) const;
+  // The log time by which a read finds out what is due, once its ReadReady has
+  // come. No read of any replica that begins later gets an earlier one, unless
+  // restarts have lost it (docs/decisions/0084). Zero: there was no read.
+  WallTime read_log_time() const;
 
   // The leader's view of each other member. Empty if this replica does not
   // lead.
@@ -592,7 +596,7 @@ class Core {
   void GetInFlight(std::vector<FollowerInFlight>* followers) const;
 
   // Cores with the same digest and options behave alike from `now` on, whatever
-  // their past. Only the times of their entries may differ.
+  // their past. Only their log times may differ.
   uint64_t Digest(MonoTime now) const;
 
   // CHECKs every invariant that one replica can observe in its own state. Tests

@@ -92,6 +92,7 @@ class Core::Impl {
   WallTime applied_latest() const { return applied_latest_; }
   // Log time of the leader's next entry.
   WallTime NextLogTime(const Now& now) const;
+  WallTime read_log_time() const { return read_log_time_; }
   bool CanServeReads() const;
   bool quiet() const;
   std::vector<FollowerStatus> followers() const;
@@ -222,6 +223,8 @@ class Core::Impl {
   void SendHeartbeat(Progress& member);
   MonoTime NextHeartbeat() const;
   void BroadcastHeartbeats();
+  // The log time that this leader's heartbeats and reads have now.
+  WallTime PresentLogTime();
   // Whether this leader may be quiet.
   bool IsIdle() const;
   // Ends the quiet of the group, if it is quiet.
@@ -356,6 +359,13 @@ class Core::Impl {
   // The times of LogStart at applied_.
   WallTime applied_log_time_;
   WallTime applied_latest_;
+  // The newest log time that a leader's heartbeat or read has had, as far as
+  // this replica knows since its start; zero: none. Invariant: an entry of that
+  // leader's term was committed before.
+  WallTime known_log_time_{0};
+  // The newest one of a read that a round has confirmed: a majority knows it.
+  // Invariant: at most known_log_time_.
+  WallTime read_log_time_{0};
   // More is committed than one Step may apply. Only the timer goes on then.
   bool apply_backlog_ = false;
   size_t unapplied_bytes_ = 0;  // Sum of size_bytes over (applied, commit].

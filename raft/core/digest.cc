@@ -1,5 +1,5 @@
 // The digest of a replica's state. It covers all that a Step reads, but for the
-// options, the context and the times of entries.
+// options, the context and log times.
 #include <algorithm>
 
 #include "raft/core/core_impl.h"

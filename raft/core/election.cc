@@ -1,5 +1,6 @@
 // Terms, votes, roles and leadership transfer (Raft paper 5.2, 5.4.1; thesis
 // 3.10, 4.2.3, 6.2, 9.6).
+#include <algorithm>
 #include <utility>
 
 #include "env/check.h"
@@ -119,9 +120,12 @@ void Core::Impl::BecomeCandidate(bool forced) {
   }
 }
 
+// Log time goes on from the newest that this replica and its voters know. The
+// voters include one of each majority that confirmed a read.
 void Core::Impl::BecomeLeader() {
   CHECK(std::holds_alternative<Candidate>(role_));
   CHECK(!installing());
+  const WallTime of_voters = std::get<Candidate>(role_).log_time;
   Leader state;
   const LogPosition last = log_.last();
   RefreshMembers(state, last.index + 1);
@@ -129,7 +133,8 @@ void Core::Impl::BecomeLeader() {
   const Index written = std::max(durable_, log_.start().index);
   state.unwritten_bytes = log_.BytesIn(written, last.index);
   state.anchor_mono = now_.mono;
-  state.anchor_log_time = log_.LogTimeAt(last.index);
+  state.anchor_log_time =
+      std::max({log_.LogTimeAt(last.index), known_log_time_, of_voters});
   // Log time has to begin somewhere. Later it does not follow a clock whose
   // error is not known (docs/decisions/0034).
   const bool begins = state.anchor_log_time <= WallTime();
@@ -257,11 +262,14 @@ void Core::Impl::OnVote(const Message& message) {
   }
   Message reply = NewMessage(MessageType::kVoteReply, message.from);
   reply.reject = !grant;
+  reply.log_time = known_log_time_;
   Send(std::move(reply));
 }
 
 void Core::Impl::OnVoteReply(const Message& message) {
-  if (!std::holds_alternative<Candidate>(role_)) return;
+  Candidate* candidate = std::get_if<Candidate>(&role_);
+  if (candidate == nullptr) return;
+  candidate->log_time = std::max(candidate->log_time, message.log_time);
   CountVote(message.from, !message.reject);
 }
 

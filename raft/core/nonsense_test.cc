@@ -64,6 +64,7 @@ class NonsenseTest : public ReplicaTest {
     m.number = AppendNumber(Below(20));
     m.hint = SomePosition();
     m.commit = SomeIndex();
+    m.log_time = WallTime(static_cast<int64_t>(Below(1 << 20)));
     m.read_round = ReadRound(Below(5));
     m.known_level = Level(Below(4));
     m.read_id = Chance(50) ? read_id_ : Below(5);

@@ -6,6 +6,11 @@
 // outstanding one: the heartbeats of that one may have left before a newer
 // leader committed an entry.
 //
+// A read finds out what is due by the leader's log time at the beginning of the
+// round. The heartbeats of the round carry one that is not earlier. So a
+// majority knows it when the round is confirmed, and the votes for the next
+// leader carry it (decision 0084).
+//
 // Any majority confirms a round. So it asks the quick voters first, and the
 // others only if these do not answer soon (decision 0075).
 #include <algorithm>
@@ -73,6 +78,7 @@ void Core::Impl::StartRound() {
   leader.round_reads.swap(leader.waiting_reads);
   ++leader.read_round;
   leader.round_index = commit_;
+  leader.round_log_time = PresentLogTime();
   leader.round_began_at = now_.mono;
   ConfirmRound();  // A single voter confirms the round at once.
   if (leader.round_reads.empty()) return;
@@ -120,6 +126,8 @@ void Core::Impl::ConfirmRound() {
 void Core::Impl::FinishRound() {
   Leader& leader = leader_role();
   CHECK(CanServeReads());
+  CHECK_GE(leader.round_log_time, read_log_time_);
+  read_log_time_ = leader.round_log_time;
   for (const PendingRead& read : leader.round_reads) {
     if (read.from == ReplicaId() && leader.round_index > applied_) {
       leader.confirmed_reads.emplace_back(read.id, leader.round_index);
@@ -151,6 +159,7 @@ void Core::Impl::ReplyToRead(const PendingRead& read, bool ok, Index index) {
   reply.read_id = read.id;
   if (ok) {
     reply.read_index = index;
+    reply.log_time = read_log_time_;
     const Progress* member = FindMember(read.from);
     if (member != nullptr) reply.commit = std::min(commit_, member->match());
   }
@@ -223,6 +232,8 @@ void Core::Impl::OnReadIndexReply(const Message& message) {
     read.retry_at = MonoTime::Max();
     if (message.reject) read.expires_at = now_.mono;
   }
+  read_log_time_ = std::max(read_log_time_, message.log_time);
+  known_log_time_ = std::max(known_log_time_, read_log_time_);
   if (message.commit <= log_.last().index) {
     FollowerCommit(message.commit, message.commit);
   }

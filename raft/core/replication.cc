@@ -22,7 +22,8 @@ Progress* Core::Impl::FindMember(ReplicaId replica) {
 // Log time never falls. Under one leader it advances at most by the monotonic
 // time passed plus a bounded slew. A jump of a wall clock therefore cannot
 // expire all keys. Under a clock whose error is not known, log time advances by
-// monotonic time alone.
+// monotonic time alone. It is not before that of an earlier heartbeat or read,
+// which clients may have observed.
 WallTime Core::Impl::NextLogTime(const Now& now) const {
   const Leader& leader = leader_role();
   const Duration elapsed = now.mono - leader.anchor_mono;
@@ -30,7 +31,14 @@ WallTime Core::Impl::NextLogTime(const Now& now) const {
   const WallTime steady = leader.anchor_log_time + elapsed;
   const WallTime wall =
       now.wall.bounded() ? std::min(now.wall.earliest, steady + slew) : steady;
-  return std::max(log_.LogTimeAt(log_.last().index), wall);
+  return std::max({log_.LogTimeAt(log_.last().index), known_log_time_, wall});
+}
+
+// Log time of the group begins with the first entry that is committed. The
+// clock of a leader before that may have any error (docs/decisions/0034).
+WallTime Core::Impl::PresentLogTime() {
+  if (CanServeReads()) known_log_time_ = NextLogTime(now_);
+  return known_log_time_;
 }
 
 LogPosition Core::Impl::AppendOwn(EntryKind kind, Buffer payload) {
@@ -522,9 +530,7 @@ void Core::Impl::SendHeartbeat(Progress& member) {
   message.read_round = leader_role().read_round;
   if (quiet()) message.quiet_for = options_->quiet_interval;
   message.lost_entries = member.lost_durable();
-  if (message.commit >= log_.evicted()) {
-    message.commit_log_time = log_.LogTimeAt(message.commit);
-  }
+  message.log_time = PresentLogTime();
   member.CommitSent(message.commit);
   Send(std::move(message));
 }
@@ -609,6 +615,7 @@ void Core::Impl::OnHeartbeat(const Message& message) {
     return DropInvalid();
   }
   if (!AcceptLeader(message)) return;
+  known_log_time_ = std::max(known_log_time_, message.log_time);
   // It is true for ever, also if the message is old: no other replica has this
   // id.
   if (message.lost_entries) return Emit(Event::Kind::kLostEntries);

@@ -43,6 +43,7 @@ struct PreCandidate {
 };
 struct Candidate {
   Tally tally;
+  WallTime log_time{0};  // The newest that a voter has replied with.
 };
 // A read waiting for a confirmed round (thesis 6.4).
 struct PendingRead {
@@ -85,6 +86,7 @@ struct Leader {
   // lists are in the order in which their reads expire.
   ReadRound read_round;
   Index round_index;
+  WallTime round_log_time{0};
   std::vector<PendingRead> round_reads;
   std::vector<PendingRead> waiting_reads;
   // From then on, a round asks all members, which shows who confirms quickly.

@@ -428,6 +428,11 @@ class Scenario {
     if (key == "durable") return Text(core.durable_index().value());
     if (key == "last") return PositionText(core.last());
     if (key == "start") return PositionText(core.log_start());
+    // Milliseconds.
+    if (key == "log_time") {
+      return std::to_string(core.EntryAt(core.last().index).log_time.ms());
+    }
+    if (key == "read_time") return std::to_string(core.read_log_time().ms());
     if (key == "reads") return core.CanServeReads() ? "yes" : "no";
     if (key == "voters") return Text(core.configuration().voters.size());
     if (key == "state") return cluster_->node(id).state;

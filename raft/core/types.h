@@ -162,7 +162,7 @@ enum class MessageType : uint8_t {
 // else the voter's own.
 //
 // kVote: `last_log`; `forced`.
-// kVoteReply: `reject`.
+// kVoteReply: `reject`; `log_time`, the newest one that the voter knows.
 //
 // kAppend: `number`; `previous`; `entries`, which are empty in some probes;
 // `commit`; `commit_log_time`.
@@ -174,8 +174,8 @@ enum class MessageType : uint8_t {
 // and no number. It may have `no_entries`, too.
 //
 // kHeartbeat: `commit`, the least of the leader's commit index and the
-// receiver's match; `commit_log_time`; `read_round`, the newest one;
-// `quiet_for`; `lost_entries`. Also `state`, a question of the host
+// receiver's match; `log_time`, the leader's present one; `read_round`, the
+// newest one; `quiet_for`; `lost_entries`. Also `state`, a question of the host
 // (raft/host/state_digests.h).
 // kHeartbeatReply: `read_round` of the kHeartbeat; `known_level`;
 // `no_entries`; `state`, the answer.
@@ -191,7 +191,7 @@ enum class MessageType : uint8_t {
 //
 // kReadIndex: `read_id`.
 // kReadIndexReply: `read_id` of the kReadIndex; `read_index`, or `reject`;
-// `commit` as in kHeartbeat.
+// `commit` as in kHeartbeat; `log_time` of the read.
 //
 // kTimeoutNow: no fields.
 struct Message {
@@ -221,6 +221,8 @@ struct Message {
   LogPosition hint;
   Index commit;
   WallTime commit_log_time{0};
+  // The newest that the sender knows of heartbeats and reads; zero: none.
+  WallTime log_time{0};
   ReadRound read_round;
   // The next heartbeat may come so much later. Until then pulses of the
   // leader's node stand in for heartbeats.

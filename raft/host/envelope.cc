@@ -83,7 +83,7 @@ void VisitFields(M& message, const Visit& visit) {
       if (message.reject) return visit(message.number, message.hint);
       return visit(message.number, message.received, message.durable);
     case MessageType::kHeartbeat:
-      return visit(message.commit, message.commit_log_time, message.read_round,
+      return visit(message.commit, message.log_time, message.read_round,
                    message.quiet_for, message.state.index,
                    message.state.digest);
     case MessageType::kHeartbeatReply:
@@ -99,9 +99,11 @@ void VisitFields(M& message, const Visit& visit) {
       return visit(message.read_id);
     case MessageType::kReadIndexReply:
       if (message.reject) return visit(message.read_id);
-      return visit(message.read_id, message.read_index, message.commit);
-    case MessageType::kPreVoteReply:
+      return visit(message.read_id, message.read_index, message.commit,
+                   message.log_time);
     case MessageType::kVoteReply:
+      return visit(message.log_time);
+    case MessageType::kPreVoteReply:
     case MessageType::kTimeoutNow:
       return;
   }

@@ -93,8 +93,11 @@ class Drawing {
         m->forced = Below(2) == 1;
         break;
       case MessageType::kPreVoteReply:
+        m->reject = Below(2) == 1;
+        break;
       case MessageType::kVoteReply:
         m->reject = Below(2) == 1;
+        m->log_time = Time();
         break;
       case MessageType::kAppend:
         m->number = AppendNumber(Below(1 << 20));
@@ -117,7 +120,7 @@ class Drawing {
       case MessageType::kHeartbeat:
         m->lost_entries = Below(2) == 1;
         m->commit = Index(Below(1 << 20));
-        m->commit_log_time = Time();
+        m->log_time = Time();
         m->read_round = ReadRound(Below(5));
         m->quiet_for = Nanoseconds(static_cast<int64_t>(Below(1 << 20)));
         m->state = {Index(Below(9)), Below(99)};
@@ -244,6 +247,7 @@ std::vector<GroupMessage> GoldenMessages() {
   at(MessageType::kVote).last_log = {Term(0x13), Index(0x14)};
   at(MessageType::kVote).forced = true;
   at(MessageType::kVoteReply).reject = true;
+  at(MessageType::kVoteReply).log_time = WallTime(0x43);
   Message& append = at(MessageType::kAppend);
   append.number = AppendNumber(0x35);
   append.previous = {Term(0x15), Index(0x16)};
@@ -267,7 +271,7 @@ std::vector<GroupMessage> GoldenMessages() {
   Message& heartbeat = at(MessageType::kHeartbeat);
   heartbeat.lost_entries = true;
   heartbeat.commit = Index(0x1f);
-  heartbeat.commit_log_time = WallTime(0x20);
+  heartbeat.log_time = WallTime(0x20);
   heartbeat.read_round = ReadRound(0x21);
   heartbeat.quiet_for = Nanoseconds(0x42);
   heartbeat.state = {Index(0x39), 0x3a};
@@ -296,6 +300,7 @@ std::vector<GroupMessage> GoldenMessages() {
   read.read_id = 0x2d;
   read.read_index = Index(0x2e);
   read.commit = Index(0x2f);
+  read.log_time = WallTime(0x44);
   GroupMessage rejecting = Make(MessageType::kAppendReply);
   rejecting.message.reject = true;
   rejecting.message.number = AppendNumber(0x31);
@@ -309,7 +314,7 @@ std::vector<GroupMessage> GoldenMessages() {
 }
 
 TEST(Envelope, Bytes_AreAsEver) {
-  std::ifstream file("raft/host/testdata/envelope_v12.hex");
+  std::ifstream file("raft/host/testdata/envelope_v13.hex");
   std::string hex;
   for (std::string line; std::getline(file, line);) hex += line;
   const std::vector<GroupMessage> messages = GoldenMessages();
@@ -376,7 +381,7 @@ TEST(Envelope, UnknownVersion_IsRefused) {
       Join(EncodeEnvelope(kLink, {Make(MessageType::kTimeoutNow)})).view());
   bytes[kChecksumEnd] = kEnvelopeVersion + 1;
   EXPECT_EQ(Refusal(bytes),
-            "envelope has version 13, but this program reads version 12");
+            "envelope has version 14, but this program reads version 13");
 }
 
 // The envelope's own checksum matches: its sender had the damage in memory.

@@ -123,10 +123,12 @@ class Headers {
         rest_.Take<uint64_t>();  // Number of the read.
         if (reject) break;
         name->index = rest_.Take<uint64_t>();
-        rest_.Take<uint64_t>();  // Commit index.
+        rest_.TakeBytes(16);  // Commit index, log time.
+        break;
+      case kVoteReply:
+        rest_.TakeBytes(8);
         break;
       case kPreVoteReply:
-      case kVoteReply:
       case kTimeoutNow:
         break;
       default:
