@@ -18,6 +18,11 @@ int64_t IntegerOf(const std::string& reply) {
   return reply.size() < 2 ? -100 : std::stoll(reply.substr(1));
 }
 
+uint64_t LastEntry(TestCluster& cluster) {
+  const size_t leader = cluster.LeaderOf(GroupId(1));
+  return cluster.server(leader).host().core(GroupId(1))->last().index.value();
+}
+
 // Nodes whose clocks differ. Clients connect to each of them.
 TEST(Expiry_TimeLeft, OnEveryNodeAndPath_IsNeverMoreThanWasSet) {
   TestCluster cluster({.nodes = 3, .read_only_nodes = 1});
@@ -53,6 +58,64 @@ TEST(Expiry_TimeLeft, OnEveryNodeAndPath_IsNeverMoreThanWasSet) {
   }
 }
 
+// Nodes without a time daemon, whose readings are hours apart. A key lives for
+// 40 s, and its leader dies after 25 s without entries.
+class ExpiryIdleLeader : public ::testing::Test {
+ protected:
+  ExpiryIdleLeader() {
+    for (size_t node = 0; node < cluster_.size(); ++node) {
+      sim::SimClock& clock = cluster_.world().clock(cluster_.machine(node));
+      clock.SetWallLatestKnown(false);
+      clock.SetWallOffset(Seconds(3'600 * static_cast<int64_t>(node)));
+    }
+    EXPECT_TRUE(cluster_.AwaitLeaders());
+    leader_ = cluster_.LeaderOf(GroupId(1));
+    client_ = cluster_.ConnectResp((leader_ + 1) % cluster_.size());
+    EXPECT_EQ(cluster_.Command(*client_, {"SET", "k", "v", "EX", "40"}),
+              "+OK\r\n");
+    entries_ = LastEntry(cluster_);
+    cluster_.world().RunFor(Seconds(25));
+    EXPECT_EQ(LastEntry(cluster_), entries_);
+  }
+
+  int64_t TimeLeft() {
+    return IntegerOf(cluster_.Command(*client_, {"PTTL", "k"}));
+  }
+  void LoseLeader() {
+    cluster_.Crash(leader_);
+    ASSERT_TRUE(cluster_.AwaitLeaders());
+    ASSERT_NE(cluster_.LeaderOf(GroupId(1)), leader_);
+  }
+
+  TestCluster cluster_{{.nodes = 3}};
+  size_t leader_ = 0;
+  uint64_t entries_ = 0;
+  std::unique_ptr<TestClient> client_;
+};
+
+// At most one quiet interval and the time without a leader are lost.
+TEST_F(ExpiryIdleLeader, Dies_TheKeyEndsInTime) {
+  LoseLeader();
+  const Duration lost = cluster_.config(0).raft.quiet_interval + Seconds(1);
+  const int64_t left = TimeLeft();
+  EXPECT_LE(left, 15'000 + lost.ms());
+  EXPECT_GT(left, 13'000);
+  cluster_.world().RunFor(Seconds(15) + lost);
+  EXPECT_EQ(cluster_.Command(*client_, {"GET", "k"}), "$-1\r\n");
+}
+
+TEST_F(ExpiryIdleLeader, DiesAfterARead_TheTimeLeftDoesNotRise) {
+  const int64_t before = TimeLeft();
+  EXPECT_LE(before, 15'000);
+  EXPECT_GT(before, 14'900);
+  LoseLeader();
+  const int64_t after = TimeLeft();
+  EXPECT_LE(after, before);
+  EXPECT_GT(after, before - 1'500);
+  cluster_.world().RunFor(Seconds(15));
+  EXPECT_EQ(cluster_.Command(*client_, {"GET", "k"}), "$-1\r\n");
+}
+
 TEST(Expiry_TimeLeft, InATransaction_IsNeverMoreThanWasSet) {
   TestCluster cluster;
   ASSERT_TRUE(cluster.AwaitLeaders());
@@ -85,11 +148,6 @@ uint64_t KeysOf(TestCluster& cluster) {
     keys = std::max(keys, cluster.server(node).store(GroupId(1))->key_count());
   }
   return keys;
-}
-
-uint64_t LastEntry(TestCluster& cluster) {
-  const size_t leader = cluster.LeaderOf(GroupId(1));
-  return cluster.server(leader).host().core(GroupId(1))->last().index.value();
 }
 
 TEST(Expiry_IdleCluster, ManyDueKeys_AreRemovedOnEveryReplicaInFewEntries) {

@@ -112,8 +112,9 @@ class Store final : public raft::StateMachine {
   // With epochs and states.
   const std::vector<SlotRun>& slot_runs() const;
 
-  // Reads one key at log_time(). A key counts as due at `due_by`: the leader's
-  // clock for linearizable reads, WallTime::Min() where log time alone decides.
+  // Reads one key at log_time(). A key counts as due at `due_by`. For
+  // linearizable reads this is the leader's log time at the read point, and
+  // WallTime::Min() where that of the last entry alone decides.
   // Requires: Owns(slot).
   Lookup Get(Slot slot, std::string_view key, WallTime due_by) const;
   // The size of the value of a key, due or not; 0 if the key is absent. The

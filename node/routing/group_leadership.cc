@@ -43,15 +43,11 @@ GroupLeadership::GroupLeadership(const QueueParts& parts, GroupId group)
     : parts_(parts),
       group_(group),
       placed_(HoldsReplica(parts.config, group)),
-      hosted_(placed_),
-      applied_at_(MonoNow()) {}
+      hosted_(placed_) {}
 
 WallTime GroupLeadership::ReadTime() const {
-  const Now now = parts_.loop.ReadClock();
-  if (now.wall.bounded()) return now.wall.earliest;
-  const kv::Store* const here = store();
-  if (here == nullptr) return WallTime::Min();
-  return here->log_time() + (now.mono - applied_at_);
+  const raft::Core* const core = hosted_ ? parts_.host.core(group_) : nullptr;
+  return core == nullptr ? WallTime::Min() : core->read_log_time();
 }
 
 const kv::Store* GroupLeadership::store() const {

@@ -46,11 +46,8 @@ class GroupLeadership {
   bool hosted() const { return hosted_; }
   // Null if no working replica is here.
   const kv::Store* store() const;
-  // The replica here has applied an entry or a snapshot.
-  void NoteApplied() { applied_at_ = MonoNow(); }
-  // The time by which a read finds keys due: the earliest end of this node's
-  // clock. If its error is not known, the log time of the replica here, moved
-  // on by the monotonic clock. Min(): no replica is here.
+  // The time by which a read finds keys due: the leader's log time at the
+  // newest read point here. Min(): no replica is here.
   WallTime ReadTime() const;
   // True if the replica here, since its start, has applied an entry of a leader
   // that it heard of. A replica that starts has applied its snapshot only.
@@ -83,7 +80,6 @@ class GroupLeadership {
   bool applied_of_leader_ = false;
   Leadership known_;
   MonoTime retry_at_ = MonoTime::Min();
-  MonoTime applied_at_;
 };
 
 }  // namespace quorate::node

@@ -250,7 +250,6 @@ Admission GroupQueue::AddAgain(RoutedRequest request, const Buffer& batch) {
 
 // A replica that stopped keeps its memory.
 void GroupQueue::NoteApplied() {
-  leadership_.NoteApplied();
   const auto* store = static_cast<const kv::Store*>(
       std::as_const(parts_.host).state_machine(group()));
   if (store == nullptr) return;

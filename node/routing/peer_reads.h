@@ -37,7 +37,8 @@ class PeerReads {
   // result only if the first read needs an entry. The rest is left out:
   // - after bounds.entry_result_bytes and one result more
   // - after the work of a few thousand keys or a few hundred KiB
-  // - from the first read on for which a key is due by now, but not by log time
+  // - from the first read on for which a key is due by the log time of the read
+  //   point, but not by that of the last entry
   // - from the first read of many keys or bytes on, unless it is alone
   // `room` outlives `done`.
   void Serve(Buffer batch, PeerDone done, AnswerRoom& room);

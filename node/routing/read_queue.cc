@@ -430,8 +430,8 @@ ReadQueue::Served ReadQueue::Evaluate(const RoutedRequest& request,
   if (!room) return Served::kNoRoom;
   if (is_long) AnswerInPieces(request, spec);
   if (done) return Served::kDone;
-  // A key is due by this node's clock, but not by log time, which decides. An
-  // entry with the read advances log time.
+  // A key is due by the log time of the read point, but not by that of the last
+  // entry, which decides. An entry with the read advances it.
   MoveReadToLog(request, spec);
   return Served::kDone;
 }
