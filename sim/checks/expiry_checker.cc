@@ -57,7 +57,11 @@ ExpiryChecker::Key& ExpiryChecker::key(const std::string& name) {
 ExpiryChecker::Ticket ExpiryChecker::Invoke(SimTime now,
                                             const ExpiryCommand& call) {
   if (!call.text.empty()) tickets_[call.text] = operations_.size();
-  operations_.push_back({.call = call, .invoked = now});
+  const GroupClock* const clock = ClockOf(call.key);
+  const int64_t observed_ms =
+      clock == nullptr ? 0 : std::max(clock->shown_ms, clock->log_time.ms());
+  operations_.push_back(
+      {.call = call, .invoked = now, .observed_ms = observed_ms});
   return operations_.size() - 1;
 }
 
@@ -143,8 +147,45 @@ void ExpiryChecker::NoteSkew(GroupClock& clock, SimTime now,
   }
 }
 
-const ExpiryChecker::GroupClock* ExpiryChecker::ClockOf(
-    const std::string& key) const {
+// A leader before that committed no entry is part of the time without a leader.
+// Log time, as its heartbeats have spread it, goes on.
+void ExpiryChecker::OnNextLeader(GroupId group, SimTime now,
+                                 const EntryClock& entry) {
+  GroupClock& clock = group_clocks_[group];
+  if (clock.leaders.empty() || entry.led_since == SimTime::Max()) return;
+  const Leader& before = clock.leaders.back().second;
+  SimTime led_until = clocks_.last_heartbeat(group, clock.term);
+  if (led_until == SimTime::Max()) led_until = before.since;
+  led_until = std::min(led_until, entry.led_since);
+  const bool started =
+      std::any_of(clock.starts.begin(), clock.starts.end(), [&](SimTime start) {
+        return start + clocks_.change_max > led_until &&
+               start <= entry.led_since;
+      });
+  if (started) {
+    clock.shown_ms = 0;
+    clock.shown_from = now;
+    return;
+  }
+  const int64_t behind_ms =
+      clock.skews.empty() ? 0 : clock.skews.back().second.behind_ms;
+  const Duration allowed = Milliseconds(behind_ms + 2) +
+                           clocks_.error_bound(NodeId(), before.since) * 2 +
+                           clocks_.lost(before.node, before.since) +
+                           clocks_.slowed(before.node, before.since) +
+                           clocks_.change_max + (entry.led_since - led_until);
+  const int64_t lag_ms = UnixMs(entry.led_since) - entry.log_time.ms();
+  if (lag_ms > allowed.ms()) {
+    violate_(absl::StrCat(
+        "log time: group ", group.value(), " goes on in term ",
+        entry.term.value(), " at ", lag_ms,
+        " ms behind the true time. The leader before sent heartbeats until ",
+        (entry.led_since - led_until).ms(), " ms before, so ", allowed.ms(),
+        " ms are allowed"));
+  }
+}
+
+ExpiryChecker::GroupClock* ExpiryChecker::ClockOf(const std::string& key) {
   const auto named = keys_.find(key);
   if (named == keys_.end()) return nullptr;
   const auto clock = group_clocks_.find(named->second.group);
@@ -163,16 +204,6 @@ ExpiryChecker::Skew ExpiryChecker::SkewSince(const std::string& key,
   return most;
 }
 
-void ExpiryChecker::OnApplied(NodeId node, GroupId group, SimTime now,
-                              WallTime log_time) {
-  if (!clocks_.unbounded(node)) return;
-  const int64_t lag_ms = std::max<int64_t>(UnixMs(now) - log_time.ms(), 0);
-  auto& lags = group_clocks_[group].applied_lags_ms[node];
-  if (lags.empty() || lags.back().second != lag_ms) {
-    lags.emplace_back(now, lag_ms);
-  }
-}
-
 int64_t ExpiryChecker::ClockLagMs(const std::string& key, SimTime since) {
   Duration most = clocks_.error_bound(NodeId(), since) * 2;
   const GroupClock* const clock = ClockOf(key);
@@ -184,40 +215,10 @@ int64_t ExpiryChecker::ClockLagMs(const std::string& key, SimTime since) {
   return most.ms();
 }
 
-// A replica without an error bound moves the time of its last entry on by its
-// monotonic clock, which may have stood still since.
-int64_t ExpiryChecker::AppliedLagMs(const std::string& key, SimTime since) {
-  return MostApplied(key, since,
-                     [this](NodeId node, SimTime at, int64_t lag_ms) {
-                       return lag_ms + clocks_.lost(node, at).ms() +
-                              clocks_.slowed(node, at).ms() + 1;
-                     });
-}
-
-int64_t ExpiryChecker::AppliedLeadMs(const std::string& key, SimTime since) {
-  return MostApplied(key, since, [this](NodeId node, SimTime at, int64_t) {
-    return clocks_.gained(node, at).ms() + 1;
-  });
-}
-
-int64_t ExpiryChecker::MostApplied(
-    const std::string& key, SimTime since,
-    absl::FunctionRef<int64_t(NodeId, SimTime, int64_t)> allowance) const {
-  const GroupClock* const clock = ClockOf(key);
-  if (clock == nullptr) return 0;
-  int64_t most = 0;
-  for (const auto& entry : clock->applied_lags_ms) {
-    const NodeId node = entry.first;
-    VisitSince(entry.second, since, [&](SimTime at, int64_t lag_ms) {
-      most = std::max(most, allowance(node, at, lag_ms));
-    });
-  }
-  return most;
-}
-
 void ExpiryChecker::OnEntry(GroupId group, SimTime now,
                             const EntryClock& entry) {
   GroupClock& clock = group_clocks_[group];
+  if (entry.term != clock.term) OnNextLeader(group, now, entry);
   NoteSkew(clock, now, entry);
   const WallTime log_time = entry.log_time;
   clock.log_time = std::max(clock.log_time, log_time);
@@ -488,11 +489,14 @@ bool ExpiryChecker::Explains(const State& state, const Operation& operation,
   int64_t earliest = state.due_ms;
   int64_t latest = state.due_ms;
   if (call.verb == Verb::kTtl) {
-    earliest -= UnixMs(now) + SkewSince(call.key, operation.invoked).ahead_ms +
-                AppliedLeadMs(call.key, operation.invoked);
+    earliest -= UnixMs(now) + SkewSince(call.key, operation.invoked).ahead_ms;
     latest -= UnixMs(operation.invoked) - LagMs(call.key, operation.invoked);
     // The reply never exceeds the lifetime that was asked for.
     if (state.life_ms > 0) latest = std::min(latest, state.life_ms);
+    const GroupClock* const clock = ClockOf(call.key);
+    if (clock != nullptr && operation.invoked > clock->shown_from) {
+      latest = std::min(latest, state.due_ms - operation.observed_ms);
+    }
   }
   // Seconds are rounded half up.
   if (call.in_seconds()) {
@@ -503,20 +507,44 @@ bool ExpiryChecker::Explains(const State& state, const Operation& operation,
          reply.integer <= std::max<int64_t>(latest, 0);
 }
 
+// Seconds are rounded half up.
+int64_t ExpiryChecker::LogTimeOf(const State& state, const ExpiryCommand& call,
+                                 int64_t reply) {
+  return state.due_ms - (call.in_seconds() ? reply * 1000 + 499 : reply);
+}
+
 void ExpiryChecker::CheckRead(const Operation& operation, SimTime now,
                               const ClientReply& reply) {
   const std::vector<State>& states = key(operation.call.key).states;
   const int64_t called_ms = UnixMs(operation.invoked);
   const int64_t lag_ms = LagMs(operation.call.key, operation.invoked);
+  const bool shows_time = operation.call.verb == Verb::kTtl &&
+                          reply.type == Type::kInteger && reply.integer >= 0;
   int64_t late_ms = 0;
+  bool explained = false;
+  int64_t shown_ms = INT64_MAX;
   // Goes back from the current state to the one at the call.
   for (auto state = states.rbegin(); state != states.rend(); ++state) {
     if (Explains(*state, operation, now, reply)) {
       const int64_t late = called_ms - state->due_ms;
-      if (state->due_ms == 0 || late <= lag_ms) return;
-      late_ms = late;
+      if (state->due_ms == 0 || late <= lag_ms) {
+        explained = true;
+        if (!shows_time) break;
+        shown_ms = std::min(shown_ms,
+                            LogTimeOf(*state, operation.call, reply.integer));
+      } else {
+        late_ms = late;
+      }
     }
     if (state->since < operation.invoked) break;
+  }
+  if (explained) {
+    GroupClock* const clock = ClockOf(operation.call.key);
+    if (shows_time && clock != nullptr &&
+        operation.invoked > clock->shown_from) {
+      clock->shown_ms = std::max(clock->shown_ms, shown_ms);
+    }
+    return;
   }
   if (late_ms > 0) {
     violate_(absl::StrCat("expiry: ", Describe(operation.call), " -> ",

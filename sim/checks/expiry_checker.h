@@ -8,15 +8,19 @@
 // - a linearizable read returns one of the states that were current between its
 //   invocation and its return
 // - log time is never ahead of the true time, so no key expires too early
-// - log time lags by no more than the clocks allow, so a leader does not return
-//   a key that has expired. Only the clocks of the group's leaders count, each
-//   from when it began to lead, and the error bounds of nodes that may serve a
-//   read.
+// - log time lags by no more than the clocks allow, so no read returns a key
+//   that has expired. Only the clocks of the group's leaders count, each from
+//   when it began to lead, and the error bounds of all nodes.
+// - no read finds more time left than one that returned before it was called,
+//   also under another leader
 //
 // The clock of a leader may have no error bound. Then log time keeps the lag
-// that the leader took over, and runs as fast as its monotonic clock (Skew). A
-// replica with such a clock serves reads by the log time of the entry that it
-// applied last, moved on by its monotonic clock.
+// that the leader took over, and runs as fast as its monotonic clock (Skew). It
+// takes over the lag of the leader before it, the time without a leader, and
+// ClockBounds::change_max at most.
+//
+// Nodes know in memory what neither of these two rules may lose. So the rules
+// do not hold across a change of leaders if a node started shortly before it.
 //
 // The semantics of each command is defined here a second time, apart from the
 // product's. The caller leaves out commands that a session suppresses.
@@ -68,8 +72,13 @@ struct ClockBounds {
   absl::AnyInvocable<Duration(NodeId, SimTime)> slowed = [](NodeId, SimTime) {
     return Duration();
   };
-  // Whether the node's clock has no error bound, in the whole run.
-  absl::AnyInvocable<bool(NodeId)> unbounded = [](NodeId) { return false; };
+  // When the leader of the group in a term sent its last heartbeats after it
+  // had committed an entry; Max(): unknown.
+  absl::AnyInvocable<SimTime(GroupId, raft::Term)> last_heartbeat =
+      [](GroupId, raft::Term) { return SimTime::Max(); };
+  // The longest time in which all heartbeats of a leader that majorities still
+  // follow may be lost or under way.
+  Duration change_max = Seconds(3);
 };
 
 // The time that an entry states.
@@ -113,8 +122,10 @@ class ExpiryChecker {
   // for each command on covered keys.
   void OnEntry(GroupId group, SimTime now, const EntryClock& entry);
   void OnCommand(GroupId group, SimTime now, const kv::CommandView& command);
-  // A replica has applied the entry with this log time, or a snapshot.
-  void OnApplied(NodeId node, GroupId group, SimTime now, WallTime log_time);
+  // A replica of the group starts, and knows its log alone.
+  void OnStart(GroupId group, SimTime now) {
+    group_clocks_[group].starts.push_back(now);
+  }
 
   ExpiryCommand::Verb verb(Ticket ticket) const {
     return operations_[ticket].call.verb;
@@ -162,9 +173,12 @@ class ExpiryChecker {
     std::vector<std::pair<SimTime, Leader>> leaders;
     // The allowance from each time on, in order.
     std::vector<std::pair<SimTime, Skew>> skews;
-    // By how much log time lagged when a replica without an error bound applied
-    // an entry.
-    std::map<NodeId, std::vector<std::pair<SimTime, int64_t>>> applied_lags_ms;
+    std::vector<SimTime> starts;  // When replicas of the group started.
+    // The greatest log time that the replies of reads have shown. Reads that
+    // were called before `shown_from` do not count: their leader's time may be
+    // lost.
+    int64_t shown_ms = 0;
+    SimTime shown_from;
   };
   struct Key {
     GroupId group;                // The last write was there.
@@ -174,6 +188,8 @@ class ExpiryChecker {
   struct Operation {
     ExpiryCommand call;
     SimTime invoked;
+    // The log time that clients had observed then, in the group of the key.
+    int64_t observed_ms = 0;
     SimTime returned;  // Set when it returned.
     ClientReply reply;
     bool withdrawn = false;
@@ -211,27 +227,24 @@ class ExpiryChecker {
   }
   // The largest allowed lag of log time from `since` on. 2 ms are for rounding.
   int64_t LagMs(const std::string& key, SimTime since) {
-    return ClockLagMs(key, since) + 2 +
-           std::max(SkewSince(key, since).behind_ms, AppliedLagMs(key, since));
+    return ClockLagMs(key, since) + 2 + SkewSince(key, since).behind_ms;
   }
   // The part of it that comes from clocks with an error bound.
   int64_t ClockLagMs(const std::string& key, SimTime since);
-  // The largest lag of the log times by which a replica without an error bound
-  // may have served reads of the key from `since` on.
-  int64_t AppliedLagMs(const std::string& key, SimTime since);
-  // The largest lead of such a replica, which its monotonic clock has gained
-  // since it applied an entry.
-  int64_t AppliedLeadMs(const std::string& key, SimTime since);
-  // The largest allowance for such a replica: by the node, when it applied an
-  // entry, and by how much log time lagged then.
-  int64_t MostApplied(
-      const std::string& key, SimTime since,
-      absl::FunctionRef<int64_t(NodeId, SimTime, int64_t)> allowance) const;
   // The clock of the group of the key. Null: the key has no group yet.
-  const GroupClock* ClockOf(const std::string& key) const;
+  GroupClock* ClockOf(const std::string& key);
+  const GroupClock* ClockOf(const std::string& key) const {
+    return const_cast<ExpiryChecker*>(this)->ClockOf(key);
+  }
   // The largest allowances for the key's group from `since` on.
   Skew SkewSince(const std::string& key, SimTime since) const;
   void NoteSkew(GroupClock& clock, SimTime now, const EntryClock& entry);
+  // The first entry of a later leader than the last. Checks the lag that it
+  // took over.
+  void OnNextLeader(GroupId group, SimTime now, const EntryClock& entry);
+  // The earliest log time that fits this reply about the time left.
+  static int64_t LogTimeOf(const State& state, const ExpiryCommand& call,
+                           int64_t reply);
 
   Report violate_;
   Watcher watcher_;

@@ -39,7 +39,9 @@ class ExpiryCheckerTest : public testing::Test {
                const bool counts = node == NodeId(3) && since <= lost_at_;
                return counts ? lost_ : Duration();
              },
-         .unbounded = [](NodeId node) { return node == NodeId(2); }});
+         .last_heartbeat = [this](GroupId,
+                                  raft::Term) { return last_heartbeat_; },
+         .change_max = Milliseconds(400)});
   }
 
   void Pass(int64_t ms) { now_ = now_ + Milliseconds(ms); }
@@ -78,17 +80,23 @@ class ExpiryCheckerTest : public testing::Test {
          .leader = leader_,
          .led_since = led_since_});
   }
-  // The node applies an entry whose log time lags by this much.
-  void Apply(NodeId node, int64_t lag_ms) {
-    checker_.OnApplied(node, kGroup, now_,
-                       kEpoch + Duration(now_.ns()) - Milliseconds(lag_ms));
+  // Another leader without an error bound begins to lead, and goes on with
+  // this lag.
+  void ChangeLeader(int64_t lag_ms) {
+    ++term_;
+    bounded_ = false;
+    led_since_ = now_;
+    Entry(lag_ms);
   }
   // SET t1 text PX ms, done.
   void Set(std::string_view text, int64_t ms) {
     const auto ticket = Invoke(SetCall(text, ms));
-    CommitSet(text, UnixMs() - 10 + ms);
+    due_ms_ = UnixMs() - 10 + ms;
+    CommitSet(text, due_ms_);
     Return(ticket, Ok());
   }
+  const ExpiryCommand kReadTimeLeft = {
+      .verb = Verb::kTtl, .time_form = TimeForm::kMs, .key = "t1"};
   static ExpiryCommand SetCall(std::string_view text, int64_t ms) {
     return {.verb = Verb::kSet,
             .time_form = TimeForm::kMs,
@@ -126,6 +134,7 @@ class ExpiryCheckerTest : public testing::Test {
   }
 
   SimTime now_;
+  int64_t due_ms_ = 0;  // When the key of the last Set is due.
   // The clock of node 3 lost so much, at this time.
   Duration lost_;
   SimTime lost_at_;
@@ -134,6 +143,7 @@ class ExpiryCheckerTest : public testing::Test {
   uint64_t term_ = 1;
   bool bounded_ = true;
   SimTime led_since_ = SimTime::Max();
+  SimTime last_heartbeat_ = SimTime::Max();
   std::vector<std::string> found_;
   ExpiryChecker checker_{[this](std::string what) { found_.push_back(what); }};
 };
@@ -340,26 +350,6 @@ TEST_F(ExpiryCheckerTest, LagThatGrowsUnderAnUnboundedLeader_Found) {
   ExpectFound("after the key was due");
 }
 
-// Node 2 applied the last entry late, and no reading makes up for it.
-TEST_F(ExpiryCheckerTest, ReadAtAnUnboundedReplica_MayLagAsItApplied) {
-  Set("a", 100);
-  Apply(NodeId(2), 300);
-  Pass(350);
-  Read(Verb::kGet, Bulk("a"));
-  EXPECT_TRUE(found_.empty()) << found_[0];
-  Pass(100);
-  Read(Verb::kGet, Bulk("a"));
-  ExpectFound("after the key was due");
-}
-
-TEST_F(ExpiryCheckerTest, ReadAtABoundedReplicaThatLags_Found) {
-  Set("a", 100);
-  Apply(NodeId(1), 300);
-  Pass(350);
-  Read(Verb::kGet, Bulk("a"));
-  ExpectFound("after the key was due");
-}
-
 TEST_F(ExpiryCheckerTest, LagUnderALaterBoundedLeader_Found) {
   Set("a", 100);
   term_ = 2;
@@ -411,6 +401,98 @@ TEST_F(ExpiryCheckerTest, FirstLeaderUnbounded_MayBeginAhead) {
   ++term_;
   Entry(-3'800'000);
   ExpectFound("log time");
+}
+
+// ---- Changes of leaders.
+
+// 2,000 ms since the last heartbeat, 400 ms for those under way, 20 ms for
+// error bounds, 2 ms for rounding.
+TEST_F(ExpiryCheckerTest, LeaderThatLosesMoreThanTheTimeWithoutLeader_Found) {
+  led_since_ = now_;
+  Set("a", 100'000);
+  Pass(10'000);
+  last_heartbeat_ = now_;
+  Pass(2'000);
+  ChangeLeader(/*lag_ms=*/2'422);
+  EXPECT_TRUE(found_.empty()) << found_[0];
+  last_heartbeat_ = now_;
+  // The lag that was taken over, and 1 ms of rounding.
+  ChangeLeader(/*lag_ms=*/2'423 + 422);
+  EXPECT_TRUE(found_.empty()) << found_[0];
+  ChangeLeader(/*lag_ms=*/2'846 + 423);
+  ExpectFound("goes on in term 4 at 3269 ms behind the true time");
+}
+
+TEST_F(ExpiryCheckerTest, NodeStartedShortlyBeforeTheChange_ExcusesTheLoss) {
+  led_since_ = now_;
+  Set("a", 100'000);
+  Pass(10'000);
+  last_heartbeat_ = now_;
+  checker_.OnStart(kGroup, now_ - Milliseconds(400));
+  ChangeLeader(/*lag_ms=*/4'000);
+  ExpectFound("behind the true time");
+  found_.clear();
+  checker_.OnStart(kGroup, now_ - Milliseconds(399));
+  ChangeLeader(/*lag_ms=*/9'000);
+  EXPECT_TRUE(found_.empty()) << found_[0];
+}
+
+TEST_F(ExpiryCheckerTest, TimeLeftThatRises_Found) {
+  Set("a", 1'000);
+  Pass(100);
+  const int64_t left = due_ms_ - UnixMs();
+  Read(Verb::kTtl, Integer(left + 5));
+  const auto concurrent = Invoke(kReadTimeLeft);
+  Read(Verb::kTtl, Integer(left + 3));
+  Return(concurrent, Integer(left + 5));
+  EXPECT_TRUE(found_.empty()) << found_[0];
+  Read(Verb::kTtl, Integer(left + 4));
+  ExpectFound("linearizability");
+}
+
+TEST_F(ExpiryCheckerTest, TimeLeftThatRisesUnderTheNextLeader_Found) {
+  led_since_ = now_;
+  Set("a", 1'000);
+  Pass(300);
+  last_heartbeat_ = now_;
+  const int64_t left = due_ms_ - UnixMs();
+  Read(Verb::kTtl, Integer(left + 5));
+  ChangeLeader(/*lag_ms=*/50);
+  EXPECT_TRUE(found_.empty()) << found_[0];
+  Read(Verb::kTtl, Integer(left + 6));
+  ExpectFound("linearizability");
+}
+
+// The calls of two reads are before the loss.
+TEST_F(ExpiryCheckerTest, TimeLeftThatRisesAfterALoss_IsAllowed) {
+  led_since_ = now_;
+  Set("a", 1'000);
+  Pass(300);
+  last_heartbeat_ = now_;
+  const int64_t left = due_ms_ - UnixMs();
+  const auto before = Invoke(kReadTimeLeft);
+  Read(Verb::kTtl, Integer(left + 5));
+  const auto across = Invoke(kReadTimeLeft);
+  checker_.OnStart(kGroup, now_);
+  ChangeLeader(/*lag_ms=*/50);
+  Return(across, Integer(left + 40));
+  Return(before, Integer(left + 5));
+  Read(Verb::kTtl, Integer(left + 35));
+  EXPECT_TRUE(found_.empty()) << found_[0];
+  Read(Verb::kTtl, Integer(left + 36));
+  ExpectFound("linearizability");
+}
+
+// A log time of an entry is never lost.
+TEST_F(ExpiryCheckerTest, TimeLeftByAnEarlierTimeThanTheLog_Found) {
+  Set("a", 1'000);
+  Pass(10);
+  const int64_t left = due_ms_ - UnixMs();
+  Entry(/*lag_ms=*/0);
+  Read(Verb::kTtl, Integer(left));
+  EXPECT_TRUE(found_.empty()) << found_[0];
+  Read(Verb::kTtl, Integer(left + 1));
+  ExpectFound("linearizability");
 }
 
 TEST_F(ExpiryCheckerTest, CommittedTwice_Found) {

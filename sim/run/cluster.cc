@@ -45,7 +45,7 @@ class Cluster::Program final : public ReplicaObserver {
              env.random.Fork("sim.peer_streams", node.value())) {
     cluster_->programs_[node_.value() - 1] = this;
     for (const node::ShardConfig& shard : cluster_->shards_) {
-      cluster_->NoteState(node_, shard.group, raft::Index(), WallTime());
+      cluster_->NoteState(node_, shard.group, raft::Index());
     }
     // A start repairs its disk. It may crash while it does so.
     const ChoiceKey life{
@@ -109,7 +109,7 @@ class Cluster::Program final : public ReplicaObserver {
       std::map<raft::Term, Led>& led = cluster_->led_[group];
       const SimTime now = cluster_->world_.now();
       if (!led.empty()) cluster_->last_leader_change_[group] = now;
-      led[event.term] = {node_, now};
+      led[event.term] = {.leader = node_, .since = now};
     }
   }
   void OnCommitted(GroupId group, const raft::Entry& entry) override {
@@ -119,7 +119,7 @@ class Cluster::Program final : public ReplicaObserver {
     ReplicaObserver::OnApplied(group, entry);
     cluster_->wrong_states_.OnApplied(node_, group, entry.index,
                                       cluster_->world_.now());
-    cluster_->NoteState(node_, group, entry.index, entry.log_time);
+    cluster_->NoteState(node_, group, entry.index);
   }
   void OnRestored(GroupId group,
                   const raft::SnapshotDescriptor& snapshot) override {
@@ -127,14 +127,17 @@ class Cluster::Program final : public ReplicaObserver {
     cluster_->wrong_states_.OnRestored(node_, group);
     cluster_->replica_checker_.ExcuseState(
         node_, group, cluster_->wrong_states_.IsWrong(node_, group));
-    cluster_->NoteState(node_, group, snapshot.position.index,
-                        snapshot.log_time);
+    cluster_->NoteState(node_, group, snapshot.position.index);
   }
   void OnStep(GroupId group, const raft::Core& core,
               const raft::Output& output) override {
     ++cluster_->core_steps_;
     ReplicaObserver::OnStep(group, core, output);
     NoteTransfer(group, core, output);
+    if (!output.heartbeats.empty() && core.CanServeReads()) {
+      cluster_->led_[group][core.term()].last_heartbeat =
+          cluster_->world_.now();
+    }
     FollowIfRare(core, output);
     if (cluster_->step_hook_) cluster_->step_hook_(group, core, output);
   }

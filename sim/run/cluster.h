@@ -73,10 +73,10 @@ class Cluster {
       absl::AnyInvocable<void(GroupId, const raft::Entry&)> hook) {
     commit_hook_ = std::move(hook);
   }
-  // Called when the state of a replica is that after the entry `index`, which
-  // has this log time. Zero: the node starts.
-  using StateHook = absl::AnyInvocable<void(NodeId, GroupId, raft::Index index,
-                                            WallTime log_time)>;
+  // Called when the state of a replica is that after the entry `index`. Zero:
+  // the node starts.
+  using StateHook =
+      absl::AnyInvocable<void(NodeId, GroupId, raft::Index index)>;
   void SetStateHook(StateHook hook) { state_hook_ = std::move(hook); }
   // Called after every fourth turn of a node whose server has started.
   using TurnHook = absl::AnyInvocable<void(NodeId, const node::Server&)>;
@@ -196,10 +196,12 @@ class Cluster {
   // When the group last got a leader.
   SimTime LastLeaderChange(GroupId group) const;
   // The leader of the group in this term, and when it began to lead. Node zero
-  // and Max(): no node led.
+  // and Max(): no node led. When it last sent heartbeats with an entry of its
+  // own committed; Max(): never.
   struct Led {
     NodeId leader;
     SimTime since = SimTime::Max();
+    SimTime last_heartbeat = SimTime::Max();
   };
   Led LeadershipIn(GroupId group, raft::Term term) const;
   // How many copies of disks were recovered.
@@ -254,9 +256,8 @@ class Cluster {
   // The machine breaks down after this turn: its disk is erased, for the rest
   // of the run.
   void Lose(NodeId node);
-  void NoteState(NodeId node, GroupId group, raft::Index index,
-                 WallTime log_time) {
-    if (state_hook_) state_hook_(node, group, index, log_time);
+  void NoteState(NodeId node, GroupId group, raft::Index index) {
+    if (state_hook_) state_hook_(node, group, index);
   }
 
   World& world_;

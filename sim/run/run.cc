@@ -117,12 +117,13 @@ class Run::Impl final : public Subject {
            .led_since = led.since},
           commands ? entry.payload.view() : std::string_view());
     });
-    cluster_.SetStateHook([this](NodeId node, GroupId group, raft::Index index,
-                                 WallTime log_time) {
-      recorder_.stale_reads().OnApplied(node, group, index);
-      if (index == raft::Index()) return;
-      recorder_.expiry().OnApplied(node, group, world_.now(), log_time);
-    });
+    cluster_.SetStateHook(
+        [this](NodeId node, GroupId group, raft::Index index) {
+          recorder_.stale_reads().OnApplied(node, group, index);
+          if (index == raft::Index()) {
+            recorder_.expiry().OnStart(group, world_.now());
+          }
+        });
     cluster_.SetTurnHook([this](NodeId node, const node::Server& server) {
       CheckResources(node, server.resources());
     });
@@ -314,9 +315,12 @@ ClockBounds Run::Impl::BoundsOfClocks() {
           .slowed = of([this](const SimClock& clock, SimTime since) {
             return clock.Slowed(since, world_.now());
           }),
-          .unbounded = [this](NodeId node) {
-            return !world_.clock(cluster_.machine(node)).wall_latest_known();
-          }};
+          .last_heartbeat =
+              [this](GroupId group, raft::Term term) {
+                return cluster_.LeadershipIn(group, term).last_heartbeat;
+              },
+          .change_max = Greatest(&node::RaftConfig::quiet_interval) +
+                        Greatest(&node::RaftConfig::election_timeout_max) * 3};
 }
 
 // Without faults no outcome is unknown. So no node closes a connection that is
