@@ -7,6 +7,7 @@
 #include "gtest/gtest.h"
 #include "kv/store/store.h"
 #include "node/base/text.h"
+#include "node/connections/metrics.h"
 #include "node/routing/upkeep.h"
 #include "node/testing/test_cluster.h"
 
@@ -127,6 +128,108 @@ TEST(Expiry_TimeLeft, InATransaction_IsNeverMoreThanWasSet) {
                        EncodeRequest({"PTTL", "k"}) + EncodeRequest({"EXEC"}),
                    4),
       "+OK\r\n+QUEUED\r\n+QUEUED\r\n*2\r\n+OK\r\n:10000\r\n");
+}
+
+// A follower without a majority, after a key with an expiry was due by its
+// clock, but not by log time. `adjust` is as in TestCluster::Options.
+class StaleReadsOfDueKeys {
+ public:
+  explicit StaleReadsOfDueKeys(void (*adjust)(Config&) = nullptr)
+      : cluster({.nodes = 3, .adjust = adjust}) {
+    EXPECT_TRUE(cluster.AwaitLeaders());
+    const size_t leader = cluster.LeaderOf(GroupId(1));
+    follower = (leader + 1) % 3;
+    auto writer = cluster.ConnectResp(leader);
+    cluster.Command(*writer, {"SET", "{k}due", "value", "PX", "2000"});
+    cluster.Command(*writer, {"SET", "{k}stays", "v"});
+    // The follower learns that the entries are committed.
+    cluster.world().RunFor(Milliseconds(500));
+    cluster.Crash(leader);
+    cluster.Crash((leader + 2) % 3);
+    cluster.world().RunFor(Seconds(10));
+    reader = cluster.ConnectRespCluster(follower);
+    EXPECT_EQ(cluster.Command(*reader, {"READONLY"}), "+OK\r\n");
+  }
+
+  // The bytes that arrive within a tenth of the time for which a request waits
+  // for a leader.
+  std::string AtOnce(TestClient& client, std::string_view request) {
+    client.Send(request);
+    cluster.world().RunFor(cluster.config(follower).timeouts.leader_wait / 10);
+    return client.Take();
+  }
+  std::string AtOnce(const std::vector<std::string_view>& words) {
+    return AtOnce(*reader, EncodeRequest(words));
+  }
+
+  TestCluster cluster;
+  size_t follower = 0;
+  std::unique_ptr<TestClient> reader;
+};
+
+TEST(Expiry_StaleReads, WithoutAMajority_GoByLogTimeAtOnce) {
+  StaleReadsOfDueKeys test;
+  EXPECT_EQ(test.AtOnce({"GET", "{k}due"}), "$5\r\nvalue\r\n");
+  EXPECT_EQ(test.AtOnce({"STRLEN", "{k}due"}), ":5\r\n");
+  EXPECT_EQ(test.AtOnce({"GETRANGE", "{k}due", "0", "1"}), "$2\r\nva\r\n");
+  EXPECT_EQ(test.AtOnce({"GETBIT", "{k}due", "1"}), ":1\r\n");
+  EXPECT_EQ(test.AtOnce({"TYPE", "{k}due"}), "+string\r\n");
+  EXPECT_EQ(test.AtOnce({"EXISTS", "{k}due", "{k}stays"}), ":2\r\n");
+  EXPECT_EQ(test.AtOnce({"TOUCH", "{k}due"}), ":1\r\n");
+  EXPECT_EQ(test.AtOnce({"MGET", "{k}due", "{k}none", "{k}stays"}),
+            "*3\r\n$5\r\nvalue\r\n$-1\r\n$1\r\nv\r\n");
+  const int64_t left = IntegerOf(test.AtOnce({"PTTL", "{k}due"}));
+  EXPECT_GT(left, 0);
+  EXPECT_LE(left, 2'000);
+  EXPECT_LE(IntegerOf(test.AtOnce({"TTL", "{k}due"})), 2);
+  EXPECT_GT(IntegerOf(test.AtOnce({"PEXPIRETIME", "{k}due"})), 2'000);
+  EXPECT_GT(test.cluster.server(test.follower).metrics().stale_reads, 10u);
+}
+
+TEST(Expiry_StaleReads, OverHttp_GoByLogTimeAtOnce) {
+  StaleReadsOfDueKeys test;
+  auto http = test.cluster.ConnectHttp(test.follower);
+  for (const std::string_view target :
+       {"/v1/kv/%7bk%7ddue?consistency=stale",
+        "/get?key=%7bk%7ddue&consistency=stale"}) {
+    const std::string reply = test.AtOnce(
+        *http, Concat("GET ", target, " HTTP/1.1\r\nHost: h\r\n\r\n"));
+    EXPECT_TRUE(reply.starts_with("HTTP/1.1 200 ")) << reply;
+    EXPECT_TRUE(reply.ends_with("\r\n\r\nvalue")) << reply;
+  }
+}
+
+// Such reads are answered over several turns.
+TEST(Expiry_StaleReads, OfManyKeys_GoByLogTimeAtOnce) {
+  StaleReadsOfDueKeys test(
+      [](Config& config) { config.bounds.read_piece_keys = 4; });
+  const std::vector<std::string_view> keys(10, "{k}due");
+  std::vector<std::string_view> words = {"EXISTS"};
+  words.insert(words.end(), keys.begin(), keys.end());
+  EXPECT_EQ(test.AtOnce(words), ":10\r\n");
+  words[0] = "MGET";
+  const std::string values = test.AtOnce(words);
+  EXPECT_TRUE(values.starts_with("*10\r\n$5\r\nvalue\r\n$5\r\n")) << values;
+  EXPECT_EQ(ReplySize(values), values.size());
+}
+
+// A client that reads its replies late gets them from the replica as well.
+TEST(Expiry_StaleReads, WithoutRoom_GoByLogTimeLater) {
+  StaleReadsOfDueKeys test(
+      [](Config& config) { config.limits.output_buffer_bytes = 64 << 10; });
+  std::string requests;
+  constexpr int kReads = 20'000;
+  for (int i = 0; i < kReads; ++i) {
+    requests += EncodeRequest({"GET", "{k}due"});
+  }
+  test.reader->PauseReads();
+  test.reader->Send(requests);
+  test.cluster.world().RunFor(Seconds(1));
+  test.reader->ResumeReads();
+  test.cluster.world().RunFor(Seconds(5));
+  std::string expected;
+  for (int i = 0; i < kReads; ++i) expected += "$5\r\nvalue\r\n";
+  EXPECT_TRUE(test.reader->Take() == expected);
 }
 
 // Sets `count` keys that live for `seconds`.

@@ -206,6 +206,33 @@ TEST_F(StoreTest, Expiry_IsDecidedByLogTime) {
   EXPECT_EQ(store_.counters().keys_expired, 1u);
 }
 
+// A read at a read point leaves the decision to an entry of later log time. A
+// stale read goes by log time alone.
+TEST_F(StoreTest, Read_OfADueKey_HasAResultByLogTimeAlone) {
+  Do({.op = Op::kSet, .expire_at_ms = 2'000}, {"k", "v"});
+  const std::string_view keys[] = {"k"};
+  for (const Op op :
+       {Op::kGet, Op::kStrlen, Op::kGetRange, Op::kExists, Op::kMGet,
+        Op::kExpireTime, Op::kType, Op::kTtl, Op::kWatch, Op::kGetBit}) {
+    const CommandSpec spec = {
+        .op = op, .slot = HashSlot("k"), .arguments = keys};
+    EXPECT_FALSE(store_.Read(spec, WallTime(2'000'000'000),
+                             [](const ResultView&) { FAIL(); }))
+        << OpName(op);
+    bool done = false;
+    EXPECT_TRUE(store_.Read(spec, WallTime::Min(),
+                            [&](const ResultView& result) {
+                              done = true;
+                              EXPECT_EQ(result.status, ResultStatus::kOk)
+                                  << OpName(op);
+                              if (op != Op::kTtl) return;
+                              EXPECT_EQ(result.integer, 1'000);
+                            }))
+        << OpName(op);
+    EXPECT_TRUE(done) << OpName(op);
+  }
+}
+
 TEST_F(StoreTest, Read_GivesTheResultOfAnEntry) {
   Do({.op = Op::kSet}, {"{t}a", "value"});
   Do({.op = Op::kSet, .expire_at_ms = 9'000}, {"{t}b", "\x81"});

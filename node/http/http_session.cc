@@ -447,10 +447,10 @@ HttpSession::HandleResult HttpSession::Submit(HttpRoute route,
 
 bool HttpSession::ServeStale(const kv::CommandSpec& spec,
                              HttpReplies::Pending& pending) {
-  const GroupQueue& queue = context_.router.QueueOf(spec.slot);
-  const kv::Store* store = queue.stale_store();
+  const kv::Store* store = context_.router.QueueOf(spec.slot).stale_store();
   if (store == nullptr || !store->Owns(spec.slot)) return false;
-  return store->Read(spec, queue.ReadTime(), [&](const kv::ResultView& result) {
+  // Log time alone decides, so the read needs no entry that advances it.
+  return store->Read(spec, WallTime::Min(), [&](const kv::ResultView& result) {
     ++context_.metrics.stale_reads;
     replies_.WriteResult(pending, result);
   });

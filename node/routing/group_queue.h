@@ -112,7 +112,6 @@ class GroupQueue {
   bool hosted() const { return leadership_.hosted(); }
   const kv::Store* store() const { return leadership_.store(); }
   void NoteApplied();
-  WallTime ReadTime() const { return leadership_.ReadTime(); }
   // The store for reads that ask no leader. Null also until the replica has
   // applied an entry of a leader that it heard of.
   const kv::Store* stale_store() const {

@@ -76,8 +76,8 @@ void ReadQueue::Add(const RoutedRequest& request, const kv::CommandSpec& spec) {
   ++counters_.reads;
 }
 
-bool ReadQueue::ServeStale(const RoutedRequest& request,
-                           const kv::CommandSpec& spec) {
+bool ReadQueue::ServeStale(RoutedRequest request, const kv::CommandSpec& spec) {
+  request.stale = true;
   RequestSink::ConnectionOrder& order = OrderOf(request.sink);
   if (order.reads_in_log > 0) return false;
   ++order.issued_reads;
@@ -110,8 +110,7 @@ void ReadQueue::MoveParkedToBatch(RequestSink* sink) {
   for (ParkedRead& read : sink->routing().TakeParked(leadership_.group())) {
     Unpark(sink, read);
     std::vector<std::string_view> arguments;
-    MoveReadToLog({sink, read.token, read.redirect},
-                  ParkedCommand(read, &arguments));
+    MoveReadToLog(read.RequestOf(sink), ParkedCommand(read, &arguments));
   }
 }
 
@@ -425,8 +424,8 @@ ReadQueue::Served ReadQueue::Evaluate(const RoutedRequest& request,
     }
     if (room && !is_long) Answer(request, spec.slot, result);
   };
-  const bool done = !parts_.buggify.Fire("node.read_in_log") &&
-                    here.Read(spec, leadership_.ReadTime(), answer);
+  const bool in_log = !request.stale && parts_.buggify.Fire("node.read_in_log");
+  const bool done = !in_log && here.Read(spec, DueBy(request), answer);
   if (!room) return Served::kNoRoom;
   if (is_long) AnswerInPieces(request, spec);
   if (done) return Served::kDone;
@@ -455,9 +454,7 @@ struct ReadQueue::LongAnswer {
   bool counted = false;
   size_t reserved_bytes = 0;  // In the node's budget, for what is not written.
 
-  RoutedRequest request() const {
-    return {sink, command.token, command.redirect};
-  }
+  RoutedRequest request() const { return command.RequestOf(sink); }
 };
 
 void ReadQueue::AnswerInPieces(const RoutedRequest& request,
@@ -523,7 +520,7 @@ bool ReadQueue::Begin(LongAnswer& answer) {
     return false;
   }
   answer.read = here->BeginLongRead(
-      spec.op, spec.slot, std::move(answer.arguments), leadership_.ReadTime());
+      spec.op, spec.slot, std::move(answer.arguments), DueBy(request));
   return true;
 }
 
@@ -623,6 +620,7 @@ ReadQueue::ParkedRead ReadQueue::ReadToPark(const RoutedRequest& request,
           .slot = spec.slot,
           .op = spec.op,
           .redirect = request.redirect,
+          .stale = request.stale,
           .arguments = std::move(arguments),
           .arguments_count = static_cast<uint32_t>(spec.arguments.size())};
 }
@@ -680,7 +678,7 @@ void ReadQueue::ServeParked(RequestSink* sink) {
 bool ReadQueue::ServeParkedRead(RequestSink* sink, const ParkedRead& read,
                                 ReadList* behind_log) {
   RequestSink::ConnectionOrder& order = OrderOf(sink);
-  const RoutedRequest request = {sink, read.token, read.redirect};
+  const RoutedRequest request = read.RequestOf(sink);
   if (read.result.has_value()) {
     if (order.long_reads > 0) return false;
     kv::ResultView result = *read.result;

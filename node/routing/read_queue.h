@@ -54,10 +54,10 @@ class ReadQueue {
 
   void Add(const RoutedRequest& request, const kv::CommandSpec& spec);
 
-  // Answers a read without a read point, or parks it. Returns false if an
-  // earlier read of the sink travels in the log; then nothing has happened.
-  // Requires: a replica here that owns the slot.
-  bool ServeStale(const RoutedRequest& request, const kv::CommandSpec& spec);
+  // Answers a read without a read point, by log time alone, or parks it.
+  // Returns false if an earlier read of the sink travels in the log; then
+  // nothing has happened. Requires: a replica here that owns the slot.
+  bool ServeStale(RoutedRequest request, const kv::CommandSpec& spec);
 
   // ---- Moving to batches.
   // True if the results of the sink's waiting reads fit into a batch.
@@ -131,6 +131,11 @@ class ReadQueue {
   // is. Work for the read is counted after the question: only that of others
   // makes it wait.
   bool MayBegin(const RoutedRequest& request) const;
+  // The time by which the read finds keys due. A stale read must not need an
+  // entry that advances log time: a majority may be gone.
+  WallTime DueBy(const RoutedRequest& request) const {
+    return request.stale ? WallTime::Min() : leadership_.ReadTime();
+  }
   // Serves a read that may begin. Never returns kLater.
   Served Evaluate(const RoutedRequest& request, const kv::CommandSpec& spec,
                   const kv::Store& here);

@@ -63,6 +63,8 @@ struct RoutedRequest {
   // A further part of a command whose first part this group accepted, or a
   // command that another group refused. limits.held_requests does not count it.
   bool further = false;
+  // The replica here answers the read from its own state, by log time alone.
+  bool stale = false;
   // The request waits for a leader no longer than until then, nor longer than
   // timeouts.leader_wait.
   MonoTime deadline = MonoTime::Max();
@@ -82,9 +84,15 @@ class RequestSink {
     Slot slot;
     kv::Op op;
     bool redirect;
+    bool stale = false;
     // In one block, as ReadList::Pack writes them, and their number.
     Buffer arguments;
     uint32_t arguments_count;
+
+    RoutedRequest RequestOf(RequestSink* sink) const {
+      return {
+          .sink = sink, .token = token, .redirect = redirect, .stale = stale};
+    }
   };
   static constexpr uint64_t kNoToken = std::numeric_limits<uint64_t>::max();
   // The state that keeps the commands of one sink to one group in order.
