@@ -284,6 +284,39 @@ TEST(Cluster_NoQuorum, RequestsAreHeldThenRefused) {
   (void)begun;
 }
 
+// A client may repeat such a transaction as it likes.
+TEST(Cluster_LeaderDies, LostTransactionThatReads_IsSaidToHaveChangedNothing) {
+  TestCluster cluster({.nodes = 3});
+  ASSERT_TRUE(cluster.AwaitLeaders());
+  const size_t leader = cluster.LeaderOf(GroupId(1));
+  auto reads = cluster.ConnectResp((leader + 1) % 3);
+  auto writes = cluster.ConnectResp((leader + 1) % 3);
+  EXPECT_EQ(cluster.Command(*reads, {"SET", "{k}a", "1"}), "+OK\r\n");
+  EXPECT_EQ(cluster.Command(*reads, {"WATCH", "{k}b"}), "+OK\r\n");
+  for (TestClient* client : {reads.get(), writes.get()}) {
+    cluster.Call(*client,
+                 EncodeRequest({"MULTI"}) + EncodeRequest({"GET", "{k}a"}) +
+                     EncodeRequest({"EXISTS", "{k}b"}),
+                 3);
+  }
+  cluster.Command(*writes, {"INCR", "{k}a"});
+  cluster.Crash(leader);
+  cluster.world().RunFor(Milliseconds(5));
+  reads->Send(EncodeRequest({"EXEC"}));
+  writes->Send(EncodeRequest({"EXEC"}));
+  cluster.world().RunFor(Seconds(6));
+  const std::string read = reads->Take();
+  EXPECT_TRUE(
+      read.starts_with("-UNKNOWN the commands only read, so nothing "
+                       "was changed; their results are lost: "))
+      << read;
+  const std::string written = writes->Take();
+  EXPECT_TRUE(
+      written.starts_with("-UNKNOWN the command may or may not have "
+                          "taken effect: "))
+      << written;
+}
+
 TEST(Cluster_LeaderDies, HeldRequestsAreServedByTheNextLeader) {
   TestCluster cluster({.nodes = 3});
   ASSERT_TRUE(cluster.AwaitLeaders());

@@ -21,7 +21,11 @@ std::string FailureText(const Context& context, const RequestFailure& failure) {
       return "CLUSTERDOWN too many requests wait for the slot's leader; "
              "try again later";
     case RequestFailure::Kind::kUnknown:
-      return Concat("UNKNOWN the command may or may not have taken effect: ",
+      return Concat(failure.only_reads
+                        ? "UNKNOWN the commands only read, so nothing was "
+                          "changed; their results are lost: "
+                        : "UNKNOWN the command may or may not have taken "
+                          "effect: ",
                     Message(failure.why));
     case RequestFailure::Kind::kRefused:
       return Concat("MISCONF this node does not serve the slot: ",

@@ -35,7 +35,7 @@ void BatchQueue::Add(const RoutedRequest& request, const kv::CommandSpec& spec,
   open_batch.builder.Add(spec);
   CountItem(open_batch, open_batch.items.emplace_back(
                             request.sink, request.token, spec.slot, write,
-                            static_cast<uint32_t>(size),
+                            /*only_reads=*/!write, static_cast<uint32_t>(size),
                             static_cast<uint32_t>(result_bytes)));
   if (!write) ++counters_.reads_in_log;
 }
@@ -47,8 +47,10 @@ void BatchQueue::AddAtomic(const RoutedRequest& request, Slot slot,
   size_t size = kv::BatchBuilder::AtomicOverhead(session.has_value());
   const uint64_t number = next_sequence_;
   uint64_t value_bytes = 0;
+  bool only_reads = true;
   for (const kv::CommandSpec& spec : specs) {
     const size_t bytes = kv::BatchBuilder::EncodedSize(spec);
+    only_reads = only_reads && kv::IsRead(spec.op);
     size += bytes;
     value_bytes += ValueBytesOf(spec, bytes);
   }
@@ -63,7 +65,7 @@ void BatchQueue::AddAtomic(const RoutedRequest& request, Slot slot,
   open_batch.builder.EndAtomic();
   CountItem(open_batch, open_batch.items.emplace_back(
                             request.sink, request.token, slot, /*write=*/true,
-                            static_cast<uint32_t>(size),
+                            only_reads, static_cast<uint32_t>(size),
                             static_cast<uint32_t>(result_bytes)));
   open_batch.maybe_large = maybe_large;
   if (maybe_large) CloseOpenBatch(request.redirect);
@@ -513,8 +515,9 @@ void BatchQueue::FailItem(const Item& item, RequestFailure::Kind kind,
   if (kind == RequestFailure::Kind::kUnknown && !item.write) {
     kind = RequestFailure::Kind::kNoLeader;
   }
-  item.sink->OnFailure(item.token,
-                       leadership_.MakeFailure(kind, item.slot, why));
+  RequestFailure failure = leadership_.MakeFailure(kind, item.slot, why);
+  failure.only_reads = item.only_reads;
+  item.sink->OnFailure(item.token, failure);
 }
 
 void BatchQueue::FailBatch(const Batch& batch, RequestFailure::Kind kind,

@@ -105,7 +105,8 @@ class BatchQueue {
     RequestSink* sink;
     uint64_t token;
     Slot slot;
-    bool write;
+    bool write;             // A transaction counts as a write.
+    bool only_reads;        // No command of a transaction is a write.
     uint32_t bytes;         // Encoded size.
     uint32_t result_bytes;  // Upper bound of the result's size.
   };

@@ -48,6 +48,7 @@ struct RequestFailure {
   GroupId group;
   NodeId leader;  // Set for kMoved.
   absl::Status why;
+  bool only_reads = false;  // kUnknown: nothing was or will be changed.
 };
 
 class RequestSink;
