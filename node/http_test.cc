@@ -528,6 +528,49 @@ TEST_F(HttpTest, Metrics_AreWellFormed) {
   }
 }
 
+std::string Line(std::string_view name, std::string_view value) {
+  return Concat(name, ": ", value, "\r\n");
+}
+
+// Each byte as %XX, beside long headers.
+TEST(Http_LongestKey, FitsIntoARequest) {
+  TestCluster cluster({.adjust = PlainWrites});
+  ASSERT_TRUE(cluster.AwaitLeaders());
+  auto client = cluster.ConnectHttp(0);
+  const LimitsConfig& limits = cluster.config(0).limits;
+  std::string key;
+  for (size_t i = 0; i < limits.key_bytes; ++i) key += "%ff";
+  const std::string headers =
+      Line("A", std::string(limits.http_header_bytes - 200, 'a'));
+  const std::string target = Concat("/v1/kv/", key);
+  EXPECT_EQ(StatusLine(cluster.CallHttp(*client,
+                                        Request("PUT", target, "1", headers))),
+            "HTTP/1.1 200 OK");
+  EXPECT_EQ(
+      Body(cluster.CallHttp(*client, Request("GET", target, "", headers))),
+      "1");
+  EXPECT_EQ(StatusLine(cluster.CallHttp(
+                *client, Request("GET", Concat("/set?value=2&key=", key)))),
+            "HTTP/1.1 200 OK");
+  EXPECT_EQ(
+      Body(cluster.CallHttp(*client, Request("GET", Concat("/get?key=", key)))),
+      "2");
+  EXPECT_EQ(StatusLine(cluster.CallHttp(*client,
+                                        Request("GET", Concat(target, "%ff")))),
+            "HTTP/1.1 400 Bad Request");
+  const std::string refused = cluster.CallHttp(
+      *client, Request("GET", target, "",
+                       Line("A", std::string(limits.http_header_bytes, 'a'))));
+  EXPECT_EQ(StatusLine(refused),
+            "HTTP/1.1 431 Request Header Fields Too Large");
+  EXPECT_NE(refused.find(Concat(
+                "more than ", limits.http_header_bytes + 3 * limits.key_bytes,
+                " bytes (limits.http_header_bytes and three times "
+                "limits.key_bytes)")),
+            std::string::npos)
+      << refused;
+}
+
 void LongHeaders(Config& config) { config.limits.http_header_bytes = 1 << 20; }
 
 TEST(Http_Headers, UpToTheLargestLimit_AreRead) {
@@ -535,7 +578,9 @@ TEST(Http_Headers, UpToTheLargestLimit_AreRead) {
   ASSERT_TRUE(cluster.AwaitLeaders());
   auto client = cluster.ConnectHttp(0);
   const std::string bare = Request("GET", "/livez", "", "A: \r\n");
-  for (const size_t size : {size_t{200'000}, (size_t{1} << 20) - bare.size()}) {
+  const size_t limit =
+      (size_t{1} << 20) + 3 * cluster.config(0).limits.key_bytes;
+  for (const size_t size : {size_t{200'000}, limit - bare.size()}) {
     const std::string reply = cluster.CallHttp(
         *client, Request("GET", "/livez", "",
                          Concat("A: ", std::string(size, 'x'), "\r\n")));
@@ -543,7 +588,7 @@ TEST(Http_Headers, UpToTheLargestLimit_AreRead) {
   }
   const std::string reply = cluster.CallHttp(
       *client, Request("GET", "/livez", "",
-                       Concat("A: ", std::string(1 << 20, 'x'), "\r\n")));
+                       Concat("A: ", std::string(limit, 'x'), "\r\n")));
   EXPECT_EQ(StatusLine(reply), "HTTP/1.1 431 Request Header Fields Too Large");
 }
 

@@ -20,6 +20,12 @@ constexpr size_t kIdempotencyKeyBytesMax = 255;
 // must agree on both.
 constexpr uint64_t kIdempotencyKeys = 0x6b65797369646d70;
 
+// The bound of request line and headers together: a key of the largest size
+// fits beside the headers, each byte as %XX.
+size_t HttpHeadBytesMax(const LimitsConfig& limits) {
+  return limits.http_header_bytes + 3 * limits.key_bytes;
+}
+
 // True if a browser sent the request for a web page, and not for its address
 // bar. Browsers since 2023 always send Sec-Fetch-Site to the local host.
 bool IsFromWebPage(const HttpRequest& request) {
@@ -61,7 +67,7 @@ std::optional<kv::Version> ParseCas(std::string_view text) {
 HttpSession::HttpSession(Context& context, ClientConnection& client)
     : context_(context),
       client_(client),
-      parser_({.header_bytes_max = context.config.limits.http_header_bytes,
+      parser_({.header_bytes_max = HttpHeadBytesMax(context.config.limits),
                .body_bytes_max = context.config.limits.value_bytes}),
       replies_(context, client) {}
 

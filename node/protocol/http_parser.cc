@@ -18,10 +18,6 @@ namespace http = boost::beast::http;
 using BeastText = boost::beast::string_view;
 using BeastError = boost::beast::error_code;
 
-constexpr std::string_view kTooLong =
-    "request line and headers, or a chunk's size and trailers, exceed "
-    "limits.http_header_bytes";
-
 // An idle connection keeps blocks up to this size.
 constexpr size_t kKeptBytes = 4 << 10;
 
@@ -336,7 +332,11 @@ bool HttpParser::TakeBody() {
 
 bool HttpParser::Admit(char c) {
   if (++section_bytes_ > limits_.header_bytes_max) {
-    Fail(431, std::string(kTooLong));
+    Fail(431, Concat("request line and headers, or a chunk's size and "
+                     "trailers, have more than ",
+                     limits_.header_bytes_max,
+                     " bytes (limits.http_header_bytes and three times "
+                     "limits.key_bytes)"));
     return false;
   }
   if (section_ == Section::kChunkSize) expects_continue_ = false;

@@ -443,7 +443,7 @@ inline constexpr HttpScript kHttpScripts[] = {
     {.head = "GET /livez HTTP/2.0", .status = 505},
     {.head = "GET /livez HTTQ/1.1", .status = 400},
     {.head = "GET livez HTTP/1.1", .status = 400},
-    {.head = "GET /%K HTTP/1.1", .status = 431},
+    {.head = "GET /%K%K%K%K HTTP/1.1", .status = 431},
     {.head = "GET / HTTP/1.1\r\nX: a\nY: b", .status = 400},
     {.head = "GET / HTTP/1.1\r\n folded", .status = 400},
     {.head = "GET / HTTP/1.1\r\nHost: a b", .status = 400},
