@@ -244,6 +244,37 @@ TEST_F(HttpTest, BadRequests_AreNamed) {
   EXPECT_EQ(Body(Call("GET", "/livez")), "ok\n");
 }
 
+// RFC 9110 6.6.1.
+TEST_F(HttpTest, Date_IsInEveryReply) {
+  const std::string date = Header(Call("GET", "/livez"), "Date");
+  ASSERT_EQ(date.size(), 29u) << date;
+  EXPECT_TRUE(date.ends_with(" GMT"));
+  for (const auto& [method, target] :
+       std::vector<std::pair<std::string_view, std::string_view>>{
+           {"PUT", "/v1/kv/d"},
+           {"GET", "/v1/kv/d"},
+           {"HEAD", "/v1/kv/d"},
+           {"GET", "/v1/kv/none"},
+           {"POST", "/v1/kv/d"},
+           {"GET", "/v1/kv/d?x"},
+           {"GET", "/metrics"},
+           {"GET", "/readyz"}}) {
+    EXPECT_EQ(Header(Call(method, target), "Date").size(), 29u) << target;
+  }
+  cluster_.world().RunFor(Seconds(1));
+  EXPECT_NE(Header(Call("GET", "/livez"), "Date"), date);
+  // Without an error that is known, the reading is still a date.
+  cluster_.world().clock(cluster_.machine(0)).SetWallLatestKnown(false);
+  EXPECT_EQ(Header(Call("GET", "/livez"), "Date").size(), 29u);
+  // No clock.
+  cluster_.world()
+      .clock(cluster_.machine(0))
+      .SetWallErrorBound(cluster_.world().now(), Nanoseconds(-1));
+  const std::string none = Call("GET", "/livez");
+  EXPECT_EQ(StatusLine(none), "HTTP/1.1 200 OK");
+  EXPECT_EQ(none.find("Date"), std::string::npos) << none;
+}
+
 TEST_F(HttpTest, UnreadableBytes_CloseTheConnection) {
   const std::string reply = cluster_.CallHttp(*client_, "NONSENSE\r\n\r\n");
   EXPECT_EQ(StatusLine(reply), "HTTP/1.1 400 Bad Request");

@@ -11,6 +11,7 @@
 #include "env/env.h"
 #include "env/siphash.h"
 #include "kv/slots/slot_strategy.h"
+#include "node/base/http_date.h"
 #include "node/base/memory_budget.h"
 #include "node/base/output_budget.h"
 #include "node/base/turn_work.h"
@@ -66,6 +67,7 @@ struct Context {
   uint64_t random_draws = 0;
   // Of SCAN on resp_cluster.
   ScanCoverage scan_coverage = {};
+  HttpDate http_date = {};
 
   // The bits of a new session's id. They show no other draw: a client could
   // compute the ids of other sessions from a draw of `env`.

@@ -11,7 +11,7 @@ namespace quorate::node {
 namespace {
 
 // Most heads have fewer bytes beside the headers of their response.
-constexpr size_t kHeadBytes = 160;
+constexpr size_t kHeadBytes = 200;
 
 }  // namespace
 
@@ -56,11 +56,13 @@ void HttpReplies::Write(Pending& pending, const Response& response) {
   std::string& out = pending.reply.text();
   const bool shares = response.shared != nullptr &&
                       response.body.size() >= ReplyText::kSharedFromBytes;
+  const Now now = context_.env.loop.ReadClock();
   // Growth would copy a long body again, and leave spare room.
   out.reserve(kHeadBytes + response.headers.size() +
               (pending.head || shares ? 0 : response.body.size()));
   Append(&out, "HTTP/1.1 ", response.status, ' ', HttpReason(response.status),
-         "\r\nContent-Type: ", response.content_type,
+         "\r\n", context_.http_date.LineAt(now.wall),
+         "Content-Type: ", response.content_type,
          "\r\nContent-Length: ", response.body.size(), "\r\n", response.headers,
          pending.connection, "\r\n");
   if (shares && !pending.head) {
@@ -69,7 +71,7 @@ void HttpReplies::Write(Pending& pending, const Response& response) {
     out += response.body;
   }
   context_.metrics.OnHttp(pending.name, response.status,
-                          context_.MonoNow() - pending.begun);
+                          now.mono - pending.begun);
 }
 
 void HttpReplies::WriteError(Pending& pending, int status,
