@@ -231,7 +231,13 @@ TEST_F(HttpTest, BadRequests_AreNamed) {
       {"PUT", "/v1/kv/a?cas=x", "400 Bad Request", "BAD_CAS"},
       {"PUT", "/v1/kv/a?ttl=0", "400 Bad Request", "BAD_TTL"},
       {"PUT", "/v1/kv/a?ttl=5y", "400 Bad Request", "BAD_TTL"},
-      {"DELETE", "/v1/kv/a?ttl=5s", "400 Bad Request", "BAD_TTL"},
+      {"PUT", "/v1/kv/a?cas=01.4.0", "400 Bad Request", "BAD_CAS"},
+      {"PUT", "/v1/kv/a?cas=1.0.0", "400 Bad Request", "BAD_CAS"},
+      {"PUT", "/v1/kv/a?cas", "400 Bad Request", "BAD_CAS"},
+      {"PUT", "/v1/kv/a?ttl", "400 Bad Request", "BAD_TTL"},
+      {"GET", "/v1/kv/a?consistency", "400 Bad Request", "BAD_CONSISTENCY"},
+      {"GET", "/v1/kv/a?consistency=Stale", "400 Bad Request",
+       "BAD_CONSISTENCY"},
   };
   for (const Row& row : rows) {
     const std::string reply = Call(row.method, row.target);
@@ -242,6 +248,322 @@ TEST_F(HttpTest, BadRequests_AreNamed) {
   }
   // The connection stayed open.
   EXPECT_EQ(Body(Call("GET", "/livez")), "ok\n");
+}
+
+// Ignored, each of them would be an unconditional write, or another read than
+// the client asked for.
+TEST_F(HttpTest, ParametersThatARouteDoesNotKnow_AreRefused) {
+  const std::pair<std::string_view, std::string_view> rows[] = {
+      {"PUT", "/v1/kv/u?CAS=0"},
+      {"PUT", "/v1/kv/u?Nx"},
+      {"PUT", "/v1/kv/u?TTL=5"},
+      {"PUT", "/v1/kv/u?nonsense=1"},
+      {"PUT", "/v1/kv/u?consistency=stale"},
+      {"PUT", "/v1/kv/u?nx=0"},
+      {"PUT", "/v1/kv/u?ttl=1&ttl=1"},
+      {"PUT", "/v1/kv/u?cas=0&cas=0"},
+      {"DELETE", "/v1/kv/u?nx"},
+      {"DELETE", "/v1/kv/u?ttl=5s"},
+      {"GET", "/v1/kv/u?consitency=stale"},
+      {"HEAD", "/v1/kv/u?cas=0"},
+      {"GET", "/set?key=u&value=1&ttl=1"},
+      {"GET", "/set?key=u&value=1&value=2"},
+      {"GET", "/get?key=u&Consistency=stale"},
+      {"GET", "/?a"},
+      {"GET", "/livez?verbose"},
+      {"GET", "/readyz?verbos"},
+      {"GET", "/metrics?name=x"},
+  };
+  for (const auto& [method, target] : rows) {
+    const std::string reply = Call(method, target, "1");
+    EXPECT_EQ(StatusLine(reply), "HTTP/1.1 400 Bad Request") << target;
+    if (method == "HEAD") continue;
+    EXPECT_NE(Body(reply).find("\"code\":\"BAD_PARAMETER\""), std::string::npos)
+        << reply;
+  }
+  EXPECT_EQ(StatusLine(Call("GET", "/v1/kv/u")), "HTTP/1.1 404 Not Found");
+  EXPECT_NE(Body(Call("PUT", "/v1/kv/u?CAS=0"))
+                .find("unknown parameter 'CAS'; PUT /v1/kv/KEY takes cas, nx, "
+                      "redirect and ttl"),
+            std::string::npos);
+}
+
+std::string Line(std::string_view name, std::string_view value) {
+  return Concat(name, ": ", value, "\r\n");
+}
+
+TEST_F(HttpTest, EntityTag_IsTheVersionOfTheValue) {
+  const std::string put = Call("PUT", "/v1/kv/e", "1");
+  const std::string version = Header(put, "X-Quorate-Version");
+  const std::string tag = Concat("\"", version, "\"");
+  EXPECT_EQ(Header(put, "ETag"), tag);
+  for (const auto& [method, target] :
+       std::vector<std::pair<std::string_view, std::string_view>>{
+           {"GET", "/v1/kv/e"},
+           {"HEAD", "/v1/kv/e"},
+           {"GET", "/v1/kv/e?consistency=stale"},
+           {"GET", "/get?key=e"}}) {
+    cluster_.world().RunFor(Seconds(1));
+    EXPECT_EQ(Header(Call(method, target), "ETag"), tag) << target;
+  }
+  const std::string failed = Call("PUT", "/v1/kv/e?nx", "2");
+  EXPECT_EQ(StatusLine(failed), "HTTP/1.1 412 Precondition Failed");
+  EXPECT_EQ(Header(failed, "ETag"), tag);
+  // These replies are not about a value that is there now.
+  EXPECT_EQ(Header(Call("GET", "/set?key=e&value=2"), "ETag"), "");
+  EXPECT_EQ(Header(Call("DELETE", "/v1/kv/e"), "ETag"), "");
+  EXPECT_EQ(Header(Call("GET", "/v1/kv/e"), "ETag"), "");
+}
+
+// RFC 9110 13.1. Each row is for a key that exists. With an absent key the
+// conditions make no difference.
+TEST_F(HttpTest, ConditionsOfReads_FollowRfc9110) {
+  const std::string former = Header(Call("PUT", "/v1/kv/c", "0"), "ETag");
+  const std::string present = Header(Call("PUT", "/v1/kv/c", "1"), "ETag");
+  const std::string weak = Concat("W/", present);
+  struct Row {
+    std::string headers;
+    int status;
+  };
+  const Row rows[] = {
+      {Line("If-Match", present), 200},
+      {Line("If-Match", "*"), 200},
+      {Line("If-Match", former), 412},
+      {Line("If-Match", weak), 412},
+      {Line("If-Match", Concat(former, ", ", present)), 200},
+      {Line("If-Match", former) + Line("If-Match", present), 200},
+      {Line("If-None-Match", present), 304},
+      {Line("If-None-Match", weak), 304},
+      {Line("If-None-Match", "*"), 304},
+      {Line("If-None-Match", former), 200},
+      {Line("If-None-Match", "\"other\""), 200},
+      {Line("If-None-Match", Concat(former, ",", present)), 304},
+      {Line("If-Match", present) + Line("If-None-Match", present), 304},
+      {Line("If-Match", former) + Line("If-None-Match", present), 412},
+      {Line("If-Modified-Since", "Sun, 06 Nov 1994 08:49:37 GMT"), 200},
+      {Line("Range", "bytes=0-0"), 200},
+      {Line("Range", "bytes=0-0") + Line("If-Range", present), 200},
+      {Line("If-Unmodified-Since", "Sun, 06 Nov 1994 08:49:37 GMT"), 400},
+      {Line("If-Match", present) + Line("If-Unmodified-Since", "x"), 200},
+      {Line("If-Match", "1.4.0"), 400},
+      {Line("If-None-Match", ""), 400},
+  };
+  for (const Row& row : rows) {
+    for (const std::string_view target :
+         {"/v1/kv/c", "/v1/kv/c?consistency=stale", "/get?key=c"}) {
+      for (const std::string_view method : {"GET", "HEAD"}) {
+        if (method == "HEAD" && target == "/get?key=c") continue;
+        const std::string reply = Call(method, target, "", row.headers);
+        EXPECT_TRUE(reply.starts_with(Concat("HTTP/1.1 ", row.status, " ")))
+            << method << " " << target << " " << row.headers << reply;
+        if (row.status == 400) continue;
+        EXPECT_EQ(Header(reply, "ETag"), present);
+        if (row.status == 200 && method == "GET") {
+          EXPECT_EQ(Body(reply), "1");
+        }
+        if (row.status != 304) continue;
+        EXPECT_EQ(Body(reply), "");
+        EXPECT_EQ(reply.find("Content-"), std::string::npos) << reply;
+      }
+    }
+    // Without the condition the reply is 404, so RFC 9110 13.2.1 ignores it.
+    EXPECT_EQ(StatusLine(Call("GET", "/v1/kv/none", "", row.headers)),
+              row.status == 400 ? "HTTP/1.1 400 Bad Request"
+                                : "HTTP/1.1 404 Not Found")
+        << row.headers;
+  }
+  // The connection goes on behind a reply without a body.
+  client_->Send(Request("GET", "/v1/kv/c", "", Line("If-None-Match", "*")) +
+                Request("GET", "/v1/kv/c"));
+  cluster_.world().RunFor(Seconds(1));
+  const std::string replies = client_->Take();
+  EXPECT_EQ(StatusLine(replies), "HTTP/1.1 304 Not Modified");
+  EXPECT_TRUE(replies.ends_with("\r\n\r\n1")) << replies;
+}
+
+TEST_F(HttpTest, ConditionsOfWrites_FollowRfc9110) {
+  struct Row {
+    std::string_view method;
+    std::string headers;
+    int present;  // The status for a key that exists, and for an absent one.
+    int absent;
+  };
+  const std::string former = Header(Call("PUT", "/v1/kv/former", "0"), "ETag");
+  // Stands for the version of the key.
+  const std::string tag = "TAG";
+  const Row rows[] = {
+      {"PUT", "", 200, 200},
+      {"PUT", Line("If-None-Match", "*"), 412, 200},
+      {"PUT", Line("If-Match", "*"), 200, 412},
+      {"PUT", Line("If-Match", tag), 200, 412},
+      {"PUT", Line("If-Match", former), 412, 412},
+      {"PUT", Line("If-Match", Concat("W/", tag)), 412, 412},
+      {"PUT", Line("If-Match", "\"other\""), 412, 412},
+      {"PUT", Line("If-Match", "\"0.0.0\""), 412, 412},
+      {"PUT", Line("If-Match", "\"1.0.0\""), 412, 412},
+      {"PUT", Line("If-Match", Concat("\"other\", ", tag)), 200, 412},
+      {"DELETE", Line("If-None-Match", "*"), 412, 200},
+      {"DELETE", Line("If-Match", "*"), 200, 412},
+      {"DELETE", Line("If-Match", tag), 200, 412},
+      {"DELETE", Line("If-Match", former), 412, 412},
+      {"DELETE", Line("If-Match", Concat("W/", tag)), 412, 412},
+      // The store cannot check these together with the write.
+      {"PUT", Line("If-Match", Concat(tag, ", \"1.4.0\"")), 400, 400},
+      {"PUT", Line("If-None-Match", former), 400, 400},
+      {"DELETE", Line("If-None-Match", Concat("W/", former)), 400, 400},
+      {"PUT", Line("If-Unmodified-Since", "Sun, 06 Nov 1994 08:49:37 GMT"), 400,
+       400},
+      {"DELETE", Line("If-Modified-Since", "Sun, 06 Nov 1994 08:49:37 GMT"),
+       400, 400},
+      {"PUT", Line("If-Range", tag), 400, 400},
+      {"PUT", Line("If-Matches", tag), 400, 400},
+      {"PUT", Line("Range", "bytes=0-1"), 400, 400},
+      {"PUT", Line("Content-Range", "bytes 0-0/2"), 400, 400},
+      {"PUT", Line("If-Match", "1.4.0"), 400, 400},
+      {"PUT", Line("If-Match", "*") + Line("If-None-Match", "*"), 400, 400},
+  };
+  for (const Row& row : rows) {
+    for (const bool exists : {true, false}) {
+      std::string headers = row.headers;
+      if (exists) {
+        const std::string put = Call("PUT", "/v1/kv/w", "old");
+        if (const size_t at = headers.find(tag); at != std::string::npos) {
+          headers.replace(at, tag.size(), Header(put, "ETag"));
+        }
+      } else {
+        Call("DELETE", "/v1/kv/w");
+        if (const size_t at = headers.find(tag); at != std::string::npos) {
+          headers.replace(at, tag.size(), former);
+        }
+      }
+      const int status = exists ? row.present : row.absent;
+      const std::string reply = Call(row.method, "/v1/kv/w", "new", headers);
+      EXPECT_TRUE(reply.starts_with(Concat("HTTP/1.1 ", status, " ")))
+          << row.method << " " << exists << " " << headers << reply;
+      const std::string now = Call("GET", "/v1/kv/w");
+      const bool done = status == 200;
+      if (done ? row.method == "PUT" : exists) {
+        EXPECT_EQ(Body(now), done ? "new" : "old") << headers;
+      } else {
+        EXPECT_EQ(StatusLine(now), "HTTP/1.1 404 Not Found") << headers;
+      }
+      if (status == 412 && exists) {
+        EXPECT_EQ(Header(reply, "ETag"), Header(now, "ETag"));
+      }
+    }
+  }
+}
+
+TEST_F(HttpTest, ConditionsThatExcludeEachOther_AreNamed) {
+  const std::string version =
+      Header(Call("PUT", "/v1/kv/x", "1"), "X-Quorate-Version");
+  const std::string reply =
+      Call("PUT", Concat("/v1/kv/x?nx&cas=", version), "2");
+  EXPECT_EQ(StatusLine(reply), "HTTP/1.1 400 Bad Request");
+  EXPECT_EQ(Body(reply),
+            "{\"error\":{\"code\":\"MALFORMED\",\"message\":\"cas and nx "
+            "exclude each other: no key can meet both\"}}\n");
+  EXPECT_NE(Body(Call("PUT", "/v1/kv/x?nx", "2", Line("If-Match", "*")))
+                .find("nx and If-Match exclude each other"),
+            std::string::npos);
+  EXPECT_EQ(Body(Call("GET", "/v1/kv/x")), "1");
+  // These say the same twice.
+  EXPECT_EQ(StatusLine(Call("PUT", Concat("/v1/kv/x?cas=", version), "3",
+                            Line("If-Match", Concat("\"", version, "\"")))),
+            "HTTP/1.1 200 OK");
+  EXPECT_EQ(StatusLine(Call("PUT", "/v1/kv/x2?nx&cas=0", "4",
+                            Line("If-None-Match", "*"))),
+            "HTTP/1.1 200 OK");
+}
+
+// The store checks the condition together with the write: of writes to all
+// nodes at once one succeeds.
+TEST_F(HttpTest, ConditionalWritesAtOnce_OneSucceeds) {
+  std::vector<std::unique_ptr<TestClient>> clients;
+  for (size_t i = 0; i < 9; ++i) {
+    clients.push_back(cluster_.ConnectHttp(i % 3));
+  }
+  std::string condition = Line("If-None-Match", "*");
+  for (int round = 0; round < 20; ++round) {
+    for (size_t i = 0; i < clients.size(); ++i) {
+      clients[i]->Send(
+          Request("PUT", "/v1/kv/once", Concat(round, "-", i), condition));
+    }
+    cluster_.world().RunFor(Seconds(1));
+    int successes = 0;
+    std::string winner;
+    for (size_t i = 0; i < clients.size(); ++i) {
+      const std::string reply = clients[i]->Take();
+      if (StatusLine(reply) == "HTTP/1.1 200 OK") {
+        ++successes;
+        winner = Concat(round, "-", i);
+      } else {
+        EXPECT_EQ(StatusLine(reply), "HTTP/1.1 412 Precondition Failed");
+      }
+    }
+    EXPECT_EQ(successes, 1);
+    const std::string now = Call("GET", "/v1/kv/once");
+    EXPECT_EQ(Body(now), winner);
+    condition = Line("If-Match", Header(now, "ETag"));
+  }
+}
+
+TEST_F(HttpTest, IdempotencyKey_WithConditions_GetsTheFirstAnswer) {
+  const std::string once =
+      Line("Idempotency-Key", "once") + Line("If-None-Match", "*");
+  const std::string first = Call("PUT", "/v1/kv/i", "1", once);
+  EXPECT_EQ(StatusLine(first), "HTTP/1.1 200 OK");
+  const std::string again = Call("PUT", "/v1/kv/i", "1", once);
+  EXPECT_EQ(StatusLine(again), "HTTP/1.1 200 OK");
+  EXPECT_EQ(Header(again, "X-Quorate-Duplicate"), "true");
+  EXPECT_EQ(Header(again, "ETag"), Header(first, "ETag"));
+  // Another condition is another request.
+  EXPECT_EQ(StatusLine(Call("PUT", "/v1/kv/i", "1",
+                            Line("Idempotency-Key", "once") +
+                                Line("If-Match", Header(first, "ETag")))),
+            "HTTP/1.1 422 Unprocessable Entity");
+  const std::string swap =
+      Line("Idempotency-Key", "swap") + Line("If-Match", Header(first, "ETag"));
+  for (const std::string_view duplicate : {"", "true"}) {
+    const std::string reply = Call("PUT", "/v1/kv/i", "2", swap);
+    EXPECT_EQ(StatusLine(reply), "HTTP/1.1 200 OK");
+    EXPECT_EQ(Header(reply, "X-Quorate-Duplicate"), duplicate);
+  }
+  const std::string failed =
+      Line("Idempotency-Key", "failed") + Line("If-None-Match", "*");
+  const std::string removes =
+      Line("Idempotency-Key", "removes") + Line("If-Match", "*");
+  const std::string absent =
+      Line("Idempotency-Key", "absent") + Line("If-Match", "*");
+  for (const std::string_view duplicate : {"", "true"}) {
+    const std::string refused = Call("PUT", "/v1/kv/i", "3", failed);
+    EXPECT_EQ(StatusLine(refused), "HTTP/1.1 412 Precondition Failed");
+    EXPECT_EQ(Header(refused, "X-Quorate-Duplicate"), duplicate);
+    // The key is gone when the second one arrives.
+    const std::string removed = Call("DELETE", "/v1/kv/i", "", removes);
+    EXPECT_EQ(Body(removed), "{\"deleted\":true}\n");
+    EXPECT_EQ(Header(removed, "X-Quorate-Duplicate"), duplicate);
+    const std::string none = Call("DELETE", "/v1/kv/i", "", absent);
+    EXPECT_EQ(StatusLine(none), "HTTP/1.1 412 Precondition Failed");
+    EXPECT_EQ(Header(none, "X-Quorate-Duplicate"), duplicate);
+  }
+  EXPECT_EQ(StatusLine(Call(
+                "PUT", "/v1/kv/i", "1",
+                Line("Idempotency-Key", "a") + Line("Idempotency-Key", "b"))),
+            "HTTP/1.1 400 Bad Request");
+}
+
+TEST_F(HttpTest, PlainWrites_WithConditions_AreRefused) {
+  for (const std::string& header :
+       {Line("If-None-Match", "*"), Line("If-Match", "\"1.4.0\""),
+        Line("If-Unmodified-Since", "x"), Line("Range", "bytes=0-1"),
+        Line("Idempotency-Key", "k")}) {
+    const std::string reply = Call("GET", "/set?key=s&value=1", "", header);
+    EXPECT_EQ(StatusLine(reply), "HTTP/1.1 400 Bad Request") << header;
+    EXPECT_NE(Body(reply).find("\"code\":\"NOT_SUPPORTED\""),
+              std::string::npos);
+  }
+  EXPECT_EQ(StatusLine(Call("GET", "/get?key=s")), "HTTP/1.1 404 Not Found");
 }
 
 // RFC 9110 6.6.1.
@@ -261,6 +583,10 @@ TEST_F(HttpTest, Date_IsInEveryReply) {
            {"GET", "/readyz"}}) {
     EXPECT_EQ(Header(Call(method, target), "Date").size(), 29u) << target;
   }
+  EXPECT_EQ(
+      Header(Call("GET", "/v1/kv/d", "", Line("If-None-Match", "*")), "Date")
+          .size(),
+      29u);
   cluster_.world().RunFor(Seconds(1));
   EXPECT_NE(Header(Call("GET", "/livez"), "Date"), date);
   // Without an error that is known, the reading is still a date.
@@ -557,10 +883,6 @@ TEST_F(HttpTest, Metrics_AreWellFormed) {
         "quorate_raft_is_leader{group=\"2\"} 0"}) {
     EXPECT_NE(page.find(expected), std::string::npos) << expected;
   }
-}
-
-std::string Line(std::string_view name, std::string_view value) {
-  return Concat(name, ": ", value, "\r\n");
 }
 
 // Each byte as %XX, beside long headers.

@@ -174,11 +174,12 @@ class WaitingTest : public ::testing::Test {
 
 TEST_F(WaitingTest, TargetsOfRedirects_CountUntilTheReply) {
   constexpr size_t kTargetBytes = 15'000;
+  const std::string key(kTargetBytes, 'x');
   auto client = cluster_.ConnectHttp(0);
   std::string requests;
   for (int i = 0; i < 10; ++i) {
-    requests += Concat("GET /v1/kv/b?redirect&", std::string(kTargetBytes, 'x'),
-                       " HTTP/1.1\r\nHost: a\r\n\r\n");
+    requests +=
+        Concat("GET /v1/kv/", key, "?redirect HTTP/1.1\r\nHost: a\r\n\r\n");
   }
   client->Send(requests);
   cluster_.world().RunFor(Seconds(1));

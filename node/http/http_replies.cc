@@ -13,6 +13,19 @@ namespace {
 // Most heads have fewer bytes beside the headers of their response.
 constexpr size_t kHeadBytes = 200;
 
+constexpr std::string_view kDuplicate = "X-Quorate-Duplicate: true\r\n";
+
+// The entity tag of a value is its version (node/http/http_conditions.h).
+// `tagged`: the version is of the value that the target names now.
+std::string VersionHeaders(const kv::Version& version, bool tagged) {
+  if (version.none()) return "";
+  const std::string text = kv::FormatVersion(version);
+  std::string headers;
+  if (tagged) Append(&headers, "ETag: \"", text, "\"\r\n");
+  Append(&headers, "X-Quorate-Version: ", text, "\r\n");
+  return headers;
+}
+
 }  // namespace
 
 HttpReplies::HttpReplies(Context& context, ClientConnection& client)
@@ -36,8 +49,19 @@ HttpReplies::Pending& HttpReplies::Begin(std::string_view name,
 
 void HttpReplies::KeepTarget(Pending& pending, std::string_view target) {
   pending.target = target;
-  pending.held_bytes = target.size();
-  client_.Hold(pending.held_bytes);
+  Hold(pending, target.size());
+}
+
+void HttpReplies::KeepConditions(Pending& pending,
+                                 HttpReadConditions conditions) {
+  Hold(pending, conditions.size_bytes());
+  pending.conditions =
+      std::make_unique<HttpReadConditions>(std::move(conditions));
+}
+
+void HttpReplies::Hold(Pending& pending, size_t bytes) {
+  pending.held_bytes += bytes;
+  client_.Hold(bytes);
 }
 
 void HttpReplies::DropNewest() {
@@ -56,15 +80,19 @@ void HttpReplies::Write(Pending& pending, const Response& response) {
   std::string& out = pending.reply.text();
   const bool shares = response.shared != nullptr &&
                       response.body.size() >= ReplyText::kSharedFromBytes;
+  // RFC 9110 15.4.5: it has no body.
+  const bool has_body = response.status != 304;
   const Now now = context_.env.loop.ReadClock();
   // Growth would copy a long body again, and leave spare room.
   out.reserve(kHeadBytes + response.headers.size() +
               (pending.head || shares ? 0 : response.body.size()));
   Append(&out, "HTTP/1.1 ", response.status, ' ', HttpReason(response.status),
-         "\r\n", context_.http_date.LineAt(now.wall),
-         "Content-Type: ", response.content_type,
-         "\r\nContent-Length: ", response.body.size(), "\r\n", response.headers,
-         pending.connection, "\r\n");
+         "\r\n", context_.http_date.LineAt(now.wall));
+  if (has_body) {
+    Append(&out, "Content-Type: ", response.content_type,
+           "\r\nContent-Length: ", response.body.size(), "\r\n");
+  }
+  Append(&out, response.headers, pending.connection, "\r\n");
   if (shares && !pending.head) {
     pending.reply.Share(*response.shared);
   } else if (!pending.head) {
@@ -87,19 +115,26 @@ void HttpReplies::WriteResult(Pending& pending, const kv::ResultView& result) {
   if (const HttpStatusError* error = HttpErrorOf(result.status)) {
     return WriteError(pending, error->status, error->code, error->message);
   }
-  Response response;
-  if (!result.version.none()) {
-    response.headers = Concat(
-        "X-Quorate-Version: ", kv::FormatVersion(result.version), "\r\n");
+  if (result.status == kv::ResultStatus::kConditionFailed) {
+    return WriteConditionFailed(pending, result);
   }
-  if (result.duplicate) response.headers += "X-Quorate-Duplicate: true\r\n";
-  const bool failed = result.status == kv::ResultStatus::kConditionFailed;
+  Response response;
   std::string body;
   switch (pending.route) {
     case HttpRoute::kGet:
     case HttpRoute::kPlainGet:
       if (result.kind != kv::PayloadKind::kBytes) {
         return WriteError(pending, 404, "NOT_FOUND", "there is no such key");
+      }
+      if (const HttpReadConditions* conditions = pending.conditions.get()) {
+        // RFC 9110 13.2.2: If-Match comes first.
+        if (!conditions->MatchHolds(result.version)) {
+          return WriteConditionFailed(pending, result);
+        }
+        if (!conditions->NoneMatchHolds(result.version)) {
+          response.status = 304;
+          break;
+        }
       }
       response.content_type = pending.route == HttpRoute::kGet
                                   ? "application/octet-stream"
@@ -112,26 +147,39 @@ void HttpReplies::WriteResult(Pending& pending, const kv::ResultView& result) {
       response.body = "OK\n";
       break;
     case HttpRoute::kPut:
+      body =
+          Concat("{\"version\":\"", kv::FormatVersion(result.version), "\"}\n");
+      response.body = body;
+      break;
     case HttpRoute::kDelete:
-      if (failed) {
-        body = HttpErrorBody(
-            "CONDITION_FAILED",
-            "the condition does not hold; the key is unchanged",
-            Concat(",\"version\":\"", kv::FormatVersion(result.version), "\""));
-        response.status = 412;
-      } else if (pending.route == HttpRoute::kPut) {
-        body = Concat("{\"version\":\"", kv::FormatVersion(result.version),
-                      "\"}\n");
-      } else {
-        body = Concat("{\"deleted\":", result.integer > 0 ? "true" : "false",
-                      "}\n");
+      if (pending.must_exist && result.integer == 0) {
+        kv::ResultView absent = result;
+        absent.version = kv::Version{};
+        return WriteConditionFailed(pending, absent);
       }
+      body =
+          Concat("{\"deleted\":", result.integer > 0 ? "true" : "false", "}\n");
       response.body = body;
       break;
     case HttpRoute::kOther:
       CHECK(false) << "no result is due";
   }
+  // A removed key has no value, and the reply to GET /set is not the value.
+  const bool tagged = pending.route != HttpRoute::kDelete &&
+                      pending.route != HttpRoute::kPlainSet;
+  response.headers = VersionHeaders(result.version, tagged);
+  if (result.duplicate) response.headers += kDuplicate;
   Write(pending, response);
+}
+
+void HttpReplies::WriteConditionFailed(Pending& pending,
+                                       const kv::ResultView& result) {
+  const std::string body = HttpErrorBody(
+      "CONDITION_FAILED", "the condition does not hold; the key is unchanged",
+      Concat(",\"version\":\"", kv::FormatVersion(result.version), "\""));
+  std::string headers = VersionHeaders(result.version, /*tagged=*/true);
+  if (result.duplicate) headers += kDuplicate;
+  Write(pending, {.status = 412, .headers = std::move(headers), .body = body});
 }
 
 void HttpReplies::WriteFailure(Pending& pending,

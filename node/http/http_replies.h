@@ -9,6 +9,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <deque>
+#include <memory>
 #include <string>
 #include <string_view>
 
@@ -17,6 +18,7 @@
 #include "node/base/reply_text.h"
 #include "node/connections/clients.h"
 #include "node/connections/context.h"
+#include "node/http/http_conditions.h"
 #include "node/protocol/http_parser.h"
 #include "node/routing/request_sink.h"
 
@@ -45,8 +47,13 @@ class HttpReplies {
     std::string_view connection;  // The header line of the reply, or "".
     bool ready = false;
     bool without_room = false;  // The result waits until RoomFor returns true.
+    // A DELETE with "If-Match: *". It removes a key or changes nothing, so its
+    // result says whether the condition held.
+    bool must_exist = false;
+    std::unique_ptr<HttpReadConditions> conditions;  // Null: there are none.
     MonoTime begun;
-    // Size of the target, and of the reply while it waits behind another one.
+    // Size of target and conditions, and of the reply while it waits behind
+    // another one.
     size_t held_bytes = 0;
     ReplyText reply;
   };
@@ -65,8 +72,10 @@ class HttpReplies {
   // Adds a request without a reply. The reference is valid until the next call
   // of Begin, DropNewest or Finish.
   Pending& Begin(std::string_view name, const HttpRequest& request);
-  // Keeps the target for a redirect. It counts as a held reply until Finish.
+  // Keep the target for a redirect, and the conditions for the result. They
+  // count as held replies until Finish.
   void KeepTarget(Pending& pending, std::string_view target);
+  void KeepConditions(Pending& pending, HttpReadConditions conditions);
   // Removes the newest request, which was not accepted.
   void DropNewest();
   // True if the newest request is the last one of its connection.
@@ -102,6 +111,10 @@ class HttpReplies {
   bool empty() const { return pending_.empty(); }
 
  private:
+  void Hold(Pending& pending, size_t bytes);
+  // `result` has the version of the present value.
+  void WriteConditionFailed(Pending& pending, const kv::ResultView& result);
+
   Context& context_;
   ClientConnection& client_;
   std::deque<Pending> pending_;

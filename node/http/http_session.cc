@@ -1,5 +1,6 @@
 #include "node/http/http_session.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "absl/strings/ascii.h"
@@ -7,6 +8,7 @@
 #include "env/siphash.h"
 #include "kv/command/session_stamp.h"
 #include "node/base/text.h"
+#include "node/http/http_parameters.h"
 #include "node/http/http_reply.h"
 #include "node/http/ready_page.h"
 #include "node/pages/metrics_page.h"
@@ -19,12 +21,6 @@ constexpr size_t kIdempotencyKeyBytesMax = 255;
 // The second part of the key with which Idempotency-Keys are hashed. All nodes
 // must agree on both.
 constexpr uint64_t kIdempotencyKeys = 0x6b65797369646d70;
-
-// The bound of request line and headers together: a key of the largest size
-// fits beside the headers, each byte as %XX.
-size_t HttpHeadBytesMax(const LimitsConfig& limits) {
-  return limits.http_header_bytes + 3 * limits.key_bytes;
-}
 
 // True if a browser sent the request for a web page, and not for its address
 // bar. Browsers since 2023 always send Sec-Fetch-Site to the local host.
@@ -55,11 +51,33 @@ bool NamesThisNode(const HttpRequest& request, std::string_view address) {
          host == absl::AsciiStrToLower(std::string(without_port(address)));
 }
 
-// Parses a version in the form of X-Quorate-Version. "0" is the version of an
-// absent key.
-std::optional<kv::Version> ParseCas(std::string_view text) {
-  if (text == "0") return kv::Version{};
-  return kv::ParseVersion(text);
+// The bound of request line and headers together: a key of the largest size
+// fits beside the headers, each byte as %XX.
+size_t HttpHeadBytesMax(const LimitsConfig& limits) {
+  return limits.http_header_bytes + 3 * limits.key_bytes;
+}
+
+// Reads `ttl` into `spec`.
+std::optional<HttpRefusal> ReadLifetime(const HttpTarget& target,
+                                        kv::CommandSpec* spec) {
+  const std::string* const ttl = target.Parameter("ttl");
+  if (ttl == nullptr) return std::nullopt;
+  const auto ms = ParseDurationMs(*ttl);
+  if (!ms.has_value()) {
+    return HttpRefusal{"BAD_TTL",
+                       "ttl must be a positive number of seconds, or have a "
+                       "unit: ms, s, m, h"};
+  }
+  spec->expire_at_ms = *ms;
+  spec->flags |= kv::kRelativeExpiry;
+  return std::nullopt;
+}
+
+// The number of headers of this (lower-case) name.
+size_t HeaderCount(const HttpRequest& request, std::string_view name) {
+  return static_cast<size_t>(
+      std::count_if(request.headers.begin(), request.headers.end(),
+                    [&](const auto& header) { return header.first == name; }));
 }
 
 }  // namespace
@@ -221,6 +239,7 @@ bool HttpSession::HandleFixed(const HttpRequest& request,
           "Allow: GET, HEAD\r\n");
     return true;
   }
+  if (RefuseParameters(request, target, name)) return true;
   HttpReplies::Pending& pending = replies_.Begin(name, request);
   if (ready) {
     client_.AddWork(context_.router.queues().size());
@@ -285,6 +304,7 @@ HttpSession::HandleResult HttpSession::HandleKey(const HttpRequest& request,
   spec.slot = context_.slots.SlotOf(key);
   const std::string_view arguments[] = {key, request.body};
   if (request.method == "GET" || request.method == "HEAD") {
+    if (RefuseParameters(request, target, "kv_get")) return HandleResult::kDone;
     spec.op = kv::Op::kGet;
     spec.arguments = absl::MakeSpan(arguments, 1);
     return Submit(HttpRoute::kGet, "kv_get", request, target, spec);
@@ -300,14 +320,12 @@ HttpSession::HandleResult HttpSession::HandleKey(const HttpRequest& request,
     }
     spec.op = kv::Op::kSet;
     spec.arguments = arguments;
-    if (!ReadWriteOptions(request, target, &spec)) return HandleResult::kDone;
-    return Submit(HttpRoute::kPut, "kv_put", request, target, spec);
+    return SubmitWrite(HttpRoute::kPut, "kv_put", request, target, spec);
   }
   if (request.method == "DELETE") {
     spec.op = kv::Op::kDel;
     spec.arguments = absl::MakeSpan(arguments, 1);
-    if (!ReadWriteOptions(request, target, &spec)) return HandleResult::kDone;
-    return Submit(HttpRoute::kDelete, "kv_delete", request, target, spec);
+    return SubmitWrite(HttpRoute::kDelete, "kv_delete", request, target, spec);
   }
   Error(request, "kv", 405, "METHOD_NOT_ALLOWED",
         "only GET, HEAD, PUT and DELETE", "Allow: GET, HEAD, PUT, DELETE\r\n");
@@ -346,6 +364,13 @@ HttpSession::HandleResult HttpSession::HandlePlain(const HttpRequest& request,
           "Allow: GET\r\n");
     return HandleResult::kDone;
   }
+  if (RefuseParameters(request, target, name)) return HandleResult::kDone;
+  if (set) {
+    if (const auto refusal = ConditionOfPlainSet(request)) {
+      Error(request, name, 400, refusal->code, refusal->message);
+      return HandleResult::kDone;
+    }
+  }
   if (key == nullptr || key->empty() || key->size() > limits.key_bytes ||
       (set && value == nullptr)) {
     Error(request, name, 400, "BAD_REQUEST",
@@ -368,58 +393,79 @@ HttpSession::HandleResult HttpSession::HandlePlain(const HttpRequest& request,
                 request, target, spec);
 }
 
-bool HttpSession::ReadWriteOptions(const HttpRequest& request,
+bool HttpSession::RefuseParameters(const HttpRequest& request,
                                    const HttpTarget& target,
-                                   kv::CommandSpec* spec) {
-  if (const std::string* cas = target.Parameter("cas")) {
-    const auto version = ParseCas(*cas);
-    if (!version.has_value()) {
-      Error(
-          request, "kv", 400, "BAD_CAS",
-          "cas must be a version as in X-Quorate-Version, or 0 for a key that "
-          "must not exist");
-      return false;
-    }
-    spec->expected = version;
-  }
-  const std::string* ttl = target.Parameter("ttl");
-  if (ttl != nullptr) {
-    const auto ms = ParseDurationMs(*ttl);
-    if (!ms.has_value() || spec->op != kv::Op::kSet) {
-      Error(request, "kv", 400, "BAD_TTL",
-            "ttl must be a positive number of seconds, or have a unit: ms, s, "
-            "m, h");
-      return false;
-    }
-    spec->expire_at_ms = *ms;
-    spec->flags |= kv::kRelativeExpiry;
-  }
-  if (target.Parameter("nx") != nullptr) spec->flags |= kv::kIfAbsent;
-  if (const std::string* key = request.Header("idempotency-key")) {
-    if (key->empty() || key->size() > kIdempotencyKeyBytesMax) {
-      Error(request, "kv", 400, "BAD_IDEMPOTENCY_KEY",
-            "an Idempotency-Key must have from 1 to 255 bytes");
-      return false;
-    }
-    // The session is derived from the Idempotency-Key, so a repeated request
-    // receives the first answer.
-    const uint64_t hash =
-        SipHash({context_.host.hash_key(), kIdempotencyKeys}, *key);
-    kv::SessionStamp stamp;
-    stamp.token = kv::MakeKeySessionToken(hash, context_.SessionTime(),
-                                          context_.rules.sessions);
-    stamp.sequence = kv::Sequence(1);
-    stamp.floor = kv::Sequence(1);
-    spec->session = stamp;
-  }
+                                   std::string_view name) {
+  const std::string error = ParameterError(ParametersOf(name), target);
+  if (error.empty()) return false;
+  Error(request, name, 400, "BAD_PARAMETER", error);
   return true;
 }
 
-HttpSession::HandleResult HttpSession::Submit(HttpRoute route,
-                                              std::string_view name,
-                                              const HttpRequest& request,
-                                              const HttpTarget& target,
-                                              const kv::CommandSpec& spec) {
+HttpSession::HandleResult HttpSession::SubmitWrite(HttpRoute route,
+                                                   std::string_view name,
+                                                   const HttpRequest& request,
+                                                   const HttpTarget& target,
+                                                   kv::CommandSpec& spec) {
+  if (RefuseParameters(request, target, name)) return HandleResult::kDone;
+  HttpWriteCondition condition;
+  std::optional<HttpRefusal> refusal =
+      WriteCondition(request, target, &condition);
+  if (!refusal.has_value()) refusal = ReadLifetime(target, &spec);
+  if (!refusal.has_value()) refusal = ReadIdempotencyKey(request, &spec);
+  if (refusal.has_value()) {
+    Error(request, name, 400, refusal->code, refusal->message);
+    return HandleResult::kDone;
+  }
+  bool must_exist = false;
+  switch (condition.kind) {
+    case HttpWriteCondition::Kind::kNone:
+      break;
+    case HttpWriteCondition::Kind::kAbsent:
+      // A session tells the two forms apart, and programs of other versions
+      // write `nx` like this.
+      if (condition.source == "nx") {
+        spec.flags |= kv::kIfAbsent;
+      } else {
+        spec.expected = kv::Version{};
+      }
+      break;
+    case HttpWriteCondition::Kind::kPresent:
+      must_exist = spec.op == kv::Op::kDel;
+      if (!must_exist) spec.flags |= kv::kIfPresent;
+      break;
+    case HttpWriteCondition::Kind::kVersion:
+      spec.expected = condition.version;
+      break;
+  }
+  return Submit(route, name, request, target, spec, must_exist);
+}
+
+std::optional<HttpRefusal> HttpSession::ReadIdempotencyKey(
+    const HttpRequest& request, kv::CommandSpec* spec) const {
+  const std::string* const key = request.Header("idempotency-key");
+  if (key == nullptr) return std::nullopt;
+  if (key->empty() || key->size() > kIdempotencyKeyBytesMax ||
+      HeaderCount(request, "idempotency-key") > 1) {
+    return HttpRefusal{"BAD_IDEMPOTENCY_KEY",
+                       "a request has one Idempotency-Key, of 1 to 255 bytes"};
+  }
+  // The session is derived from the Idempotency-Key, so a repeated request
+  // receives the first answer.
+  const uint64_t hash =
+      SipHash({context_.host.hash_key(), kIdempotencyKeys}, *key);
+  kv::SessionStamp stamp;
+  stamp.token = kv::MakeKeySessionToken(hash, context_.SessionTime(),
+                                        context_.rules.sessions);
+  stamp.sequence = kv::Sequence(1);
+  stamp.floor = kv::Sequence(1);
+  spec->session = stamp;
+  return std::nullopt;
+}
+
+HttpSession::HandleResult HttpSession::Submit(
+    HttpRoute route, std::string_view name, const HttpRequest& request,
+    const HttpTarget& target, const kv::CommandSpec& spec, bool must_exist) {
   const bool write = !kv::IsRead(spec.op);
   if (write && context_.config.self().read_only) {
     Error(request, name, 403, "READ_ONLY_NODE",
@@ -434,8 +480,19 @@ HttpSession::HandleResult HttpSession::Submit(HttpRoute route,
           "consistency must be linearizable or stale");
     return HandleResult::kDone;
   }
+  HttpReadConditions conditions;
+  if (!write) {
+    if (const auto refusal = ReadConditions(request, &conditions)) {
+      Error(request, name, 400, refusal->code, refusal->message);
+      return HandleResult::kDone;
+    }
+  }
   HttpReplies::Pending& pending = replies_.Begin(name, request);
   pending.route = route;
+  pending.must_exist = must_exist;
+  if (!conditions.empty()) {
+    replies_.KeepConditions(pending, std::move(conditions));
+  }
   if (!write && consistency != nullptr && *consistency == "stale" &&
       ServeStale(spec, pending)) {
     Finish(pending);

@@ -15,6 +15,7 @@
 #include "kv/command/command.h"
 #include "node/connections/clients.h"
 #include "node/connections/context.h"
+#include "node/http/http_conditions.h"
 #include "node/http/http_replies.h"
 #include "node/pages/metrics_page.h"
 #include "node/protocol/http_parser.h"
@@ -71,13 +72,21 @@ class HttpSession final : public Protocol, public RequestSink {
   HandleResult HandleKey(const HttpRequest& request, const HttpTarget& target);
   HandleResult HandlePlain(const HttpRequest& request, const HttpTarget& target,
                            bool set);
-  // Reads the parameters of a write into `spec`. If it returns false, it has
-  // sent an error.
-  bool ReadWriteOptions(const HttpRequest& request, const HttpTarget& target,
-                        kv::CommandSpec* spec);
+  // Answers with an error and returns true if the route does not take the
+  // parameters. `name` is the name of the route.
+  bool RefuseParameters(const HttpRequest& request, const HttpTarget& target,
+                        std::string_view name);
+  // Submits a PUT or DELETE with its conditions, lifetime and session.
+  HandleResult SubmitWrite(HttpRoute route, std::string_view name,
+                           const HttpRequest& request, const HttpTarget& target,
+                           kv::CommandSpec& spec);
+  // Reads the Idempotency-Key into `spec`.
+  std::optional<HttpRefusal> ReadIdempotencyKey(const HttpRequest& request,
+                                                kv::CommandSpec* spec) const;
+  // `must_exist`: see HttpReplies::Pending.
   HandleResult Submit(HttpRoute route, std::string_view name,
                       const HttpRequest& request, const HttpTarget& target,
-                      const kv::CommandSpec& spec);
+                      const kv::CommandSpec& spec, bool must_exist = false);
   bool ServeStale(const kv::CommandSpec& spec, HttpReplies::Pending& pending);
 
   // Adds a request and answers it with an error.

@@ -72,6 +72,7 @@ HttpAnswerParser::Result HttpAnswerParser::Next(HttpAnswer* answer) {
     if (name == "content-length") length = ToSize(value);
     if (name == "connection") next.closes = value == "close";
   }
+  if (next.status == 304) length = 0;  // It has no body.
   if (!length.has_value()) return Result::kMalformed;
   const size_t begin = end + 4;
   if (buffer_.size() - begin < *length) return Result::kNeedMore;

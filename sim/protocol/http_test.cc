@@ -28,6 +28,7 @@ TEST(HttpAnswerParser, RepliesSplitAnywhere_AreReadWhole) {
       "Content-Length: 64\r\n\r\n" +
       std::string(64, 'x') +
       "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello"
+      "HTTP/1.1 304 Not Modified\r\nETag: \"1.4.0\"\r\n\r\n"
       "HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\n"
       "content-length: 0\r\n\r\n";
   HttpAnswerParser parser;
@@ -37,15 +38,17 @@ TEST(HttpAnswerParser, RepliesSplitAnywhere_AreReadWhole) {
     HttpAnswer answer;
     while (parser.Next(&answer) == Result::kAnswer) answers.push_back(answer);
   }
-  ASSERT_EQ(answers.size(), 3u);
+  ASSERT_EQ(answers.size(), 4u);
   EXPECT_EQ(answers[0].status, 404);
   EXPECT_EQ(answers[0].body, std::string(64, 'x'));
   EXPECT_EQ(answers[1].status, 200);
   EXPECT_EQ(answers[1].body, "hello");
   EXPECT_FALSE(answers[1].closes);
-  EXPECT_EQ(answers[2].status, 503);
+  EXPECT_EQ(answers[2].status, 304);
   EXPECT_EQ(answers[2].body, "");
-  EXPECT_TRUE(answers[2].closes);
+  EXPECT_EQ(answers[3].status, 503);
+  EXPECT_EQ(answers[3].body, "");
+  EXPECT_TRUE(answers[3].closes);
   EXPECT_FALSE(parser.in_answer());
 }
 

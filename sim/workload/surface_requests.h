@@ -425,7 +425,31 @@ inline constexpr HttpScript kHttpScripts[] = {
     {.head = "PUT /v1/kv/%k HTTP/1.1", .status = 411},
     {.head = "DELETE /v1/kv/%k HTTP/1.1"},
     {.head = "DELETE /v1/kv/%k?cas=0 HTTP/1.1"},
-    {.head = "DELETE /v1/kv/%k?ttl=5 HTTP/1.1"},
+    {.head = "DELETE /v1/kv/%k?ttl=5 HTTP/1.1", .status = 400},
+    // ---- Conditions.
+    {.head = "GET /v1/kv/%k HTTP/1.1\r\nIf-None-Match: *"},
+    {.head = "GET /v1/kv/%k HTTP/1.1\r\nIf-Match: W/\"1.2.0\", \"1.1.1\""},
+    {.head = "GET /v1/kv/%k?consistency=stale HTTP/1.1\r\n"
+             "If-None-Match: \"1.1.1\"\r\nIf-Match: *"},
+    {.head = "GET /v1/kv/%k HTTP/1.1\r\nIf-Match: 1.1.1", .status = 400},
+    {.head = "PUT /v1/kv/%k HTTP/1.1\r\nContent-Length: 3\r\n"
+             "If-None-Match: *",
+     .body = "new"},
+    {.head = "PUT /v1/kv/%k HTTP/1.1\r\nContent-Length: 3\r\nIf-Match: *",
+     .body = "new"},
+    {.head = "PUT /v1/kv/%k?cas=0 HTTP/1.1\r\nContent-Length: 3\r\n"
+             "If-Match: \"x\"",
+     .body = "new",
+     .status = 400},
+    {.head = "PUT /v1/kv/%k HTTP/1.1\r\nContent-Length: 3\r\n"
+             "Content-Range: bytes 0-2/9",
+     .body = "new",
+     .status = 400},
+    {.head = "DELETE /v1/kv/%k HTTP/1.1\r\nIf-Match: *"},
+    {.head = "DELETE /v1/kv/%k HTTP/1.1\r\nIf-Match: \"1.1.1\""},
+    {.head = "DELETE /v1/kv/%k HTTP/1.1\r\nIf-Unmodified-Since: %v",
+     .status = 400},
+    {.head = "GET /metrics?%v HTTP/1.1", .status = 400},
     {.head = "PATCH /v1/kv/%k HTTP/1.1\r\nContent-Length: 0", .status = 405},
     {.head = "GET /get?key=%k HTTP/1.1"},
     {.head = "GET /get HTTP/1.1", .status = 400},
