@@ -92,6 +92,10 @@ constexpr Rule kRules[] = {
     {Op::kWatch, "watch", Access::kRead, kOneKey},
     {Op::kGetBit, "getbit", Access::kRead, kOneKey, 3, 0, Need::kNever,
      Need::kNever, 3},
+    {Op::kMGetOfSlots, "mgetofslots", Access::kRead, kKeys, 0, 0, Need::kNever,
+     Need::kNever, 5},
+    {Op::kExistsOfSlots, "existsofslots", Access::kRead, kKeys, 0, 0,
+     Need::kNever, Need::kNever, 5},
     {Op::kSet, "set", Access::kWrite, kKeyAndValue, 0, kSetFlags, Need::kMay,
      Need::kMay},
     {Op::kGetDel, "getdel", Access::kWrite, kOneKey},
@@ -215,8 +219,9 @@ bool TakeFields(FixedReader* reader, uint8_t present, CommandView* command) {
 }
 
 // True if `bytes` are exactly `count` length-prefixed strings and no key among
-// them is too long.
-bool ArgumentsFit(std::string_view bytes, uint32_t count, uint32_t step) {
+// them is too long. Each key has `prefix_bytes` before it.
+bool ArgumentsFit(std::string_view bytes, uint32_t count, uint32_t step,
+                  size_t prefix_bytes) {
   FixedReader reader(bytes);
   uint32_t until_key = 0;
   for (uint32_t i = 0; i < count; ++i) {
@@ -224,7 +229,9 @@ bool ArgumentsFit(std::string_view bytes, uint32_t count, uint32_t step) {
     reader.TakeBytes(size);
     if (!reader.ok()) return false;
     if (until_key == 0) {
-      if (size > kKeyBytesMax) return false;
+      if (size < prefix_bytes || size - prefix_bytes > kKeyBytesMax) {
+        return false;
+      }
       until_key = step;
     }
     --until_key;
@@ -267,7 +274,7 @@ bool NestedFit(const CommandView& atomic) {
 bool PlaceFits(const CommandView& command, bool nested) {
   if (nested) {
     return !command.has_session && command.op != Op::kAtomic &&
-           command.op != Op::kExpire &&
+           command.op != Op::kExpire && !NamesSlots(command.op) &&
            !SlotsOf(command.op, command.numbers).has_value();
   }
   return command.op != Op::kCheckVersion &&
@@ -310,9 +317,15 @@ bool Decode(std::string_view encoded, uint32_t rules, bool nested,
     command->nested_count = count;
     return NestedFit(*command);
   }
-  if (!ArgumentsFit(reader.rest(), count, rule->arguments.step)) return false;
+  const bool names_slots = NamesSlots(command->op);
+  if (!ArgumentsFit(reader.rest(), count, rule->arguments.step,
+                    names_slots ? kSlotPrefixBytes : 0)) {
+    return false;
+  }
   command->arguments = ArgumentReader(reader.rest(), count);
-  return true;
+  if (!names_slots) return true;
+  ArgumentReader first = command->arguments;
+  return KeyOf(command->op, command->slot, first.Next()).slot == command->slot;
 }
 
 uint8_t PresentBits(const CommandSpec& spec, const Rule& rule) {
@@ -369,6 +382,11 @@ uint32_t RulesSince(Op op) {
   const Rule* rule = FindRule(op);
   CHECK(rule != nullptr) << "op " << static_cast<int>(op);
   return rule->since;
+}
+
+void AppendSlotKey(Slot slot, std::string_view key, std::string* argument) {
+  AppendFixed(argument, slot.value());
+  argument->append(key);
 }
 
 void BatchBuilder::SetRules(uint32_t rules) {

@@ -23,6 +23,7 @@
 
 #include "absl/types/span.h"
 #include "env/buffer.h"
+#include "env/little_endian.h"
 #include "kv/command/session_stamp.h"
 #include "kv/command/version.h"
 #include "shardctrl/partition.h"
@@ -94,6 +95,11 @@ enum class Op : uint8_t {
   // key; bit → integer: 0 or 1. Bits are counted from the highest one of each
   // byte. Since version 3.
   kGetBit = 12,
+  // key with slot… (SlotKey), the first one in the slot of the command → array.
+  // All slots are owned. Since version 5.
+  kMGetOfSlots = 13,
+  // key with slot… → integer, as kExists. Since version 5.
+  kExistsOfSlots = 14,
 
   // key, value; kIfAbsent kIfPresent kReturnOld kKeepExpiry, expire_at_ms,
   // expected → see ResultView.
@@ -165,6 +171,30 @@ std::string_view OpName(Op op);
 uint32_t KeyStep(Op op);
 // The first rules version that knows the op.
 uint32_t RulesSince(Op op);
+// True if the result has an element for each key.
+inline bool GetsMany(Op op) {
+  return op == Op::kMGet || op == Op::kMGetOfSlots;
+}
+
+// A key and its slot.
+struct SlotKey {
+  Slot slot;
+  std::string_view key;
+};
+// True if each key among the arguments follows its own slot.
+inline bool NamesSlots(Op op) {
+  return op == Op::kMGetOfSlots || op == Op::kExistsOfSlots;
+}
+inline constexpr size_t kSlotPrefixBytes = 2;
+// Appends the argument of an op that names slots.
+void AppendSlotKey(Slot slot, std::string_view key, std::string* argument);
+// The key of an argument, which is one of the keys of a command of `op` in
+// `slot`.
+inline SlotKey KeyOf(Op op, Slot slot, std::string_view argument) {
+  if (!NamesSlots(op)) return {slot, argument};
+  return {Slot(LoadFixed<uint16_t>(argument.data())),
+          argument.substr(kSlotPrefixBytes)};
+}
 
 // A command to encode. Its views must be valid during Add only.
 struct CommandSpec {

@@ -23,6 +23,12 @@ const SessionStamp kStamp = {.token = {ClientId(7), 123'456},
                              .sequence = Sequence(5),
                              .floor = Sequence(3)};
 
+std::string WithSlot(Slot slot, std::string_view key) {
+  std::string argument;
+  AppendSlotKey(slot, key, &argument);
+  return argument;
+}
+
 // Every op of the version once, with every optional field somewhere.
 Buffer SampleBatch(uint32_t rules = kRulesVersion) {
   BatchBuilder batch;
@@ -105,6 +111,12 @@ Buffer SampleBatch(uint32_t rules = kRulesVersion) {
       {.op = Op::kGetBit, .slot = slot, .numbers = {9, 0}, .arguments = k});
   batch.Add(
       {.op = Op::kSetBit, .slot = slot, .numbers = {19, 50}, .arguments = k});
+  if (rules < 5) return batch.Finish();
+  const std::string here = WithSlot(slot, "a");
+  const std::string there = WithSlot(Slot(16'000), "");
+  const std::string_view slots[] = {here, there};
+  batch.Add({.op = Op::kMGetOfSlots, .slot = slot, .arguments = slots});
+  batch.Add({.op = Op::kExistsOfSlots, .slot = slot, .arguments = slots});
   return batch.Finish();
 }
 
@@ -113,6 +125,8 @@ TEST(BatchBuilder, SampleOfEveryOp_HasTheBytesOfItsVersion) {
                         SampleBatch(2).view());
   testing::ExpectGolden("kv/command/testdata/commands_v3.golden",
                         SampleBatch(3).view());
+  testing::ExpectGolden("kv/command/testdata/commands_v5.golden",
+                        SampleBatch(5).view());
 }
 
 TEST(BatchBuilder, NewerOp_RaisesTheVersionOfItsBatch) {
@@ -155,7 +169,7 @@ TEST(CommandReader, SampleOfEveryOp_ComesBack) {
   const Buffer payload = SampleBatch();
   CommandReader reader(payload.view());
   ASSERT_TRUE(reader.ok());
-  EXPECT_EQ(reader.count(), 30u);
+  EXPECT_EQ(reader.count(), 32u);
   std::vector<CommandView> commands(reader.count());
   for (CommandView& command : commands) ASSERT_TRUE(reader.Next(&command));
   EXPECT_TRUE(reader.done());
@@ -180,6 +194,49 @@ TEST(CommandReader, SampleOfEveryOp_ComesBack) {
   CommandView first;
   ASSERT_TRUE(nested.Next(&first));
   EXPECT_EQ(first.op, Op::kCheckVersion);
+}
+
+// Whether a command of these arguments, in this slot, is well formed.
+bool IsWellFormed(Op op, Slot slot, const std::vector<std::string>& arguments) {
+  const std::vector<std::string_view> views(arguments.begin(), arguments.end());
+  BatchBuilder batch;
+  batch.Add({.op = op, .slot = slot, .arguments = views});
+  const Buffer payload = batch.Finish();
+  CommandReader reader(payload.view());
+  CommandView command;
+  return reader.ok() && reader.Next(&command);
+}
+
+TEST(CommandReader, KeysOfSeveralSlots_AreBehindTheirSlots) {
+  for (const Op op : {Op::kMGetOfSlots, Op::kExistsOfSlots}) {
+    const std::string first = WithSlot(Slot(7), "k");
+    EXPECT_TRUE(IsWellFormed(op, Slot(7), {first}));
+    EXPECT_TRUE(IsWellFormed(op, Slot(7), {first, WithSlot(Slot(8), "")}));
+    EXPECT_FALSE(IsWellFormed(op, Slot(7), {}));
+    EXPECT_FALSE(IsWellFormed(op, Slot(7), {first, "x"})) << "half a slot";
+    EXPECT_FALSE(IsWellFormed(op, Slot(8), {first})) << "of another slot";
+    const std::string longest(kKeyBytesMax, 'k');
+    EXPECT_TRUE(IsWellFormed(op, Slot(7), {WithSlot(Slot(7), longest)}));
+    EXPECT_FALSE(IsWellFormed(op, Slot(7), {WithSlot(Slot(7), longest + "k")}));
+  }
+  const SlotKey of =
+      KeyOf(Op::kMGetOfSlots, Slot(7), WithSlot(Slot(300), "key"));
+  EXPECT_EQ(of.slot, Slot(300));
+  EXPECT_EQ(KeyOf(Op::kMGet, Slot(7), "key").slot, Slot(7));
+}
+
+// A transaction has one slot.
+TEST(CommandReader, KeysOfSeveralSlotsInAnAtomic_AreMalformed) {
+  const std::string key = WithSlot(Slot(7), "k");
+  const std::string_view keys[] = {key};
+  BatchBuilder batch;
+  batch.BeginAtomic(Slot(7), std::nullopt);
+  batch.Add({.op = Op::kMGetOfSlots, .slot = Slot(7), .arguments = keys});
+  batch.EndAtomic();
+  const Buffer payload = batch.Finish();
+  CommandReader reader(payload.view());
+  CommandView command;
+  EXPECT_FALSE(reader.Next(&command));
 }
 
 TEST(BatchBuilder_Finish, KeepsLittleMemory) {

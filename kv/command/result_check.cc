@@ -17,6 +17,7 @@ PayloadKind KindOf(Op op) {
       return PayloadKind::kBytes;
     case Op::kStrlen:
     case Op::kExists:
+    case Op::kExistsOfSlots:
     case Op::kExpireTime:
     case Op::kKeyCount:
     case Op::kTtl:
@@ -32,6 +33,7 @@ PayloadKind KindOf(Op op) {
     case Op::kExpire:
       return PayloadKind::kInteger;
     case Op::kMGet:
+    case Op::kMGetOfSlots:
     case Op::kScan:
       return PayloadKind::kArray;
     case Op::kAtomic:

@@ -15,6 +15,8 @@ namespace {
 const Version kEntry = {GroupId(3), raft::Index(77), 0};
 constexpr std::string_view kKey[] = {"key"};
 constexpr std::string_view kKeyAndValue[] = {"key", "value"};
+// Slot 1, then a key.
+constexpr std::string_view kSlotKey[] = {std::string_view("\1\0key", 5)};
 
 Buffer BatchOf(const CommandSpec& spec) {
   BatchBuilder batch;
@@ -66,6 +68,10 @@ TEST(ResultCheck, KindOfAnotherCommand_IsRefused) {
        PayloadKind::kInteger},
       {{.op = Op::kMGet, .slot = Slot(1), .arguments = kKey},
        PayloadKind::kArray},
+      {{.op = Op::kMGetOfSlots, .slot = Slot(1), .arguments = kSlotKey},
+       PayloadKind::kArray},
+      {{.op = Op::kExistsOfSlots, .slot = Slot(1), .arguments = kSlotKey},
+       PayloadKind::kInteger},
       {{.op = Op::kSet, .slot = Slot(1), .arguments = kKeyAndValue},
        PayloadKind::kNone},
       {{.op = Op::kAppend, .slot = Slot(1), .arguments = kKeyAndValue},

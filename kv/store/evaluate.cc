@@ -245,7 +245,7 @@ bool Evaluator::Del(const CommandView& command) {
     }
   }
   int64_t removed = 0;
-  ForEachKey(keyspace_, command.slot, command.arguments, [&](const Key& key) {
+  ForEachKey(keyspace_, command, [&](const Key& key) {
     if (FindForWrite(key) != nullptr && keyspace_.Erase(key, version_)) {
       ++removed;
     }
@@ -482,6 +482,8 @@ bool Evaluator::Run(const CommandView& command) {
     case Op::kTtl:
     case Op::kWatch:
     case Op::kGetBit:
+    case Op::kMGetOfSlots:
+    case Op::kExistsOfSlots:
       return Read(command);
     case Op::kSet:
       return Set(command);

@@ -1,7 +1,7 @@
-// kv/store/long_read.h: a read of many keys of one slot in pieces, all of the
+// kv/store/long_read.h: a read of many keys of one group in pieces, all of the
 // state at the time when it began.
 //
-// Writes go on between the pieces. A view of the slot's table keeps the state
+// Writes go on between the pieces. Views of the slots' tables keep the state
 // meanwhile: the first write to a page copies that page. So a read should not
 // last long.
 #ifndef QUORATE_KV_STORE_LONG_READ_H_
@@ -25,12 +25,20 @@ namespace quorate::kv {
 // First Count() until it returns false, then Next() until done().
 class LongRead {
  public:
-  // kMGet and kExists.
-  static bool Takes(Op op) { return op == Op::kMGet || op == Op::kExists; }
+  // Successive keys of one slot.
+  struct Part {
+    TableView view;  // The table of the slot.
+    size_t end = 0;  // The number of keys up to the last one of the part.
+  };
 
-  // Requires: Takes(op). The keys are of the view's slot, and outlive the
-  // object. So does `key_reads`, which counts them unless it is null.
-  LongRead(Op op, TableView view, const ReadTime& time,
+  static bool Takes(Op op) {
+    return GetsMany(op) || op == Op::kExists || op == Op::kExistsOfSlots;
+  }
+
+  // Requires: Takes(op). The keys are without slots, and outlive the object.
+  // The parts, of at least one key each, divide them. `key_reads` outlives the
+  // object, too, and counts the keys unless it is null.
+  LongRead(Op op, std::vector<Part> parts, const ReadTime& time,
            std::vector<std::string_view> keys, KeyReads* key_reads);
 
   // Looks up at most `keys_max` further keys. Returns false once all are looked
@@ -43,7 +51,7 @@ class LongRead {
   // The whole result, unless it has elements: the number of keys that exist, or
   // kTooLarge.
   ResultView Whole() const;
-  bool has_elements() const { return op_ == Op::kMGet && !too_large(); }
+  bool has_elements() const { return GetsMany(op_) && !too_large(); }
   // The bytes of all values.
   size_t value_bytes() const { return value_bytes_; }
 
@@ -65,10 +73,11 @@ class LongRead {
   Lookup LookUpNext();
 
   const Op op_;
-  const TableView view_;
+  const std::vector<Part> parts_;
   const ReadTime time_;
   const std::vector<std::string_view> keys_;
   size_t next_ = 0;
+  size_t part_ = 0;  // That of keys_[next_].
   // The hashes of the keys from the last prefetch on.
   std::array<uint64_t, kPrefetchMax> hashes_;
   size_t found_ = 0;

@@ -79,6 +79,49 @@ TEST_F(LongReadTest, Elements_EndAtTheBytes) {
   EXPECT_EQ(read->taken(), 9u);
 }
 
+TEST_F(LongReadTest, KeysOfSeveralSlots_AreOfOneState) {
+  // Successive keys are of one slot, or of several.
+  std::vector<std::string> keys;
+  for (int i = 0; keys.size() < 300; ++i) {
+    const std::string tag = "{" + std::to_string(i % 7 == 0 ? i : i / 20) + "}";
+    if (!store_.Owns(HashSlot(tag))) continue;
+    keys.push_back(tag + std::to_string(i));
+  }
+  const auto set_all = [&](std::string_view value) {
+    for (size_t i = 0; i < keys.size(); i += 2) {
+      Do({.op = Op::kSet}, {keys[i], value});
+    }
+  };
+  set_all("old");
+  const auto begin = [&](Op op) {
+    names_.clear();
+    for (const std::string& key : keys) {
+      AppendSlotKey(HashSlot(key), key, &names_.emplace_back());
+    }
+    return store_.BeginLongRead(
+        op, HashSlot(keys[0]), {names_.begin(), names_.end()}, WallTime::Min());
+  };
+  const auto read = begin(Op::kMGetOfSlots);
+  EXPECT_TRUE(read->Count(33));
+  set_all("new");
+  EXPECT_FALSE(read->Count(1000));
+  ASSERT_TRUE(read->has_elements());
+  EXPECT_EQ(read->value_bytes(), 150u * 3);
+  std::vector<std::string> values;
+  while (!read->done()) {
+    for (std::string& value : Take(*read, 19, 100'000)) {
+      values.push_back(std::move(value));
+    }
+  }
+  ASSERT_EQ(values.size(), keys.size());
+  for (size_t i = 0; i < keys.size(); ++i) {
+    EXPECT_EQ(values[i], i % 2 == 0 ? "old" : "(nil)") << i;
+  }
+  const auto count = begin(Op::kExistsOfSlots);
+  EXPECT_FALSE(count->Count(1000));
+  EXPECT_EQ(count->Whole().integer, 150);
+}
+
 TEST_F(LongReadTest, Exists_CountsPresentKeys) {
   for (int i = 0; i < 50; i += 2) Set(i, "v");
   const auto read = Begin(Op::kExists, 50);

@@ -101,14 +101,12 @@ bool CountExisting(const ReadState& state,
                    const ReadCommand<Arguments>& command, Done done) {
   int64_t count = 0;
   bool needs_time = false;
-  ForEachKey(state.keyspace, command.slot, command.arguments,
-             [&](const Keyspace::Key& key) {
-               const Lookup found =
-                   LookUp(state.keyspace.FindEvenIfDue(key), state.time);
-               needs_time = found.state == Lookup::State::kNeedsTime;
-               if (found.found()) ++count;
-               return !needs_time;
-             });
+  ForEachKey(state.keyspace, command, [&](const Keyspace::Key& key) {
+    const Lookup found = LookUp(state.keyspace.FindEvenIfDue(key), state.time);
+    needs_time = found.state == Lookup::State::kNeedsTime;
+    if (found.found()) ++count;
+    return !needs_time;
+  });
   if (needs_time) return false;
   CountKeys(state, static_cast<size_t>(count), command.arguments.count());
   done(Integer(count, state.version));
@@ -123,18 +121,15 @@ bool GetMany(const ReadState& state, const ReadCommand<Arguments>& command,
   std::vector<ResultElement> elements;
   elements.reserve(command.arguments.count());
   bool needs_time = false;
-  ForEachKey(state.keyspace, command.slot, command.arguments,
-             [&](const Keyspace::Key& key) {
-               const Lookup found =
-                   LookUp(state.keyspace.FindEvenIfDue(key), state.time);
-               needs_time = found.state == Lookup::State::kNeedsTime;
-               bytes += found.value.size();
-               if (found.found()) ++count;
-               elements.push_back({.nil = !found.found(),
-                                   .bytes = found.value,
-                                   .shared = found.shared});
-               return !needs_time;
-             });
+  ForEachKey(state.keyspace, command, [&](const Keyspace::Key& key) {
+    const Lookup found = LookUp(state.keyspace.FindEvenIfDue(key), state.time);
+    needs_time = found.state == Lookup::State::kNeedsTime;
+    bytes += found.value.size();
+    if (found.found()) ++count;
+    elements.push_back(
+        {.nil = !found.found(), .bytes = found.value, .shared = found.shared});
+    return !needs_time;
+  });
   if (needs_time) return false;
   CountKeys(state, count, command.arguments.count());
   if (!MayReturn(bytes, state.returned_bytes)) {
@@ -206,8 +201,10 @@ bool EvaluateRead(const ReadState& state, const ReadCommand<Arguments>& command,
                   Done done) {
   switch (command.op) {
     case Op::kExists:
+    case Op::kExistsOfSlots:
       return CountExisting(state, command, done);
     case Op::kMGet:
+    case Op::kMGetOfSlots:
       return GetMany(state, command, done);
     case Op::kKeyCount: {
       const SlotRange slots = {Slot(static_cast<uint16_t>(command.numbers[0])),

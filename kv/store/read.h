@@ -71,17 +71,18 @@ class ArgumentList {
   absl::Span<const std::string_view> arguments_;
 };
 
-// Calls `visit` with each argument as a key, in order, until it returns false.
-// The keys that follow are on their way to the processor's cache meanwhile.
-// `Arguments` is ArgumentReader or ArgumentList.
-template <typename Arguments, typename Visit>
-void ForEachKey(const Keyspace& keyspace, Slot slot, Arguments arguments,
-                Visit visit) {
+// Calls `visit` with each key of a command whose arguments are keys, in order,
+// until it returns false. The keys that follow are on their way to the
+// processor's cache meanwhile. `Command` is CommandView or ReadCommand.
+template <typename Command, typename Visit>
+void ForEachKey(const Keyspace& keyspace, const Command& command, Visit visit) {
+  auto arguments = command.arguments;
   std::array<Keyspace::Key, Keyspace::kPrefetchMax> keys;
   while (arguments.count() > 0) {
     size_t count = 0;
     while (count < keys.size() && arguments.count() > 0) {
-      keys[count++] = keyspace.MakeKey(slot, arguments.Next());
+      const SlotKey of = KeyOf(command.op, command.slot, arguments.Next());
+      keys[count++] = keyspace.MakeKey(of.slot, of.key);
     }
     // A single key gains nothing.
     if (count > 1) keyspace.Prefetch(absl::MakeConstSpan(keys.data(), count));

@@ -251,6 +251,42 @@ TEST_F(WritesTest, AppendOfNothing_Writes) {
             std::pair(false, false));
 }
 
+// The commands on keys of several slots of version 5.
+class SlotsRulesTest : public RulesTest {
+ protected:
+  void AddOfSlots(Op op, const std::vector<std::string_view>& keys) {
+    std::vector<std::string> arguments;
+    for (const std::string_view key : keys) {
+      AppendSlotKey(HashSlot(key), key, &arguments.emplace_back());
+    }
+    const std::vector<std::string_view> words(arguments.begin(),
+                                              arguments.end());
+    batch_.Add({.op = op, .slot = HashSlot(keys[0]), .arguments = words});
+  }
+};
+
+TEST_F(SlotsRulesTest, AScriptOfTheOpsOfVersion5_HasTheirResultsAndDigest) {
+  Add({.op = Op::kMSet}, {"{a}1", "x", "{a}2", ""});
+  Add({.op = Op::kSet, .expire_at_ms = 1'001}, {"b", "due"});
+  for (const Op op : {Op::kMGetOfSlots, Op::kExistsOfSlots}) {
+    AddOfSlots(op, {"{a}1", "b", "none", "{a}2", "b"});
+  }
+  std::string results = Apply(1'000, 5);
+  for (const Op op : {Op::kMGetOfSlots, Op::kExistsOfSlots}) {
+    AddOfSlots(op, {"{a}1", "b", "{a}1"});
+  }
+  results += Apply(1'001, 5);
+  AppendFixed(&results, store_.Digest());
+  testing::ExpectGolden("kv/store/testdata/rules_v5_slots.golden", results);
+}
+
+TEST_F(SlotsRulesTest, OpsOfVersion5_AreMalformedInABatchOfVersion4) {
+  batch_.SetRules(4);
+  AddOfSlots(Op::kExistsOfSlots, {"k"});
+  EXPECT_EQ(batch_.rules(), 5u);
+  EXPECT_EQ(LastOf(Apply(1, /*rules=*/4)), ResultStatus::kMalformed);
+}
+
 // Version 2 does not know them. A replica with an older program gives the same
 // result.
 TEST_F(RulesTest, OpsOfVersion3_AreMalformedInABatchOfVersion2) {

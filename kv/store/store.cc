@@ -81,9 +81,11 @@ class Store::Impl {
   ReadTime TimeOf(WallTime due_by) const {
     return {.log_ms = log_time_.ms(), .due_by_ms = due_by.ms()};
   }
-  // See Store::RefusalOfSlots.
-  ResultStatus RefusalOfSlots(Op op, Slot slot,
-                              const std::array<int64_t, 2>& numbers) const;
+  // See Store::RefusalOfSlots. `arguments` is the command's ArgumentReader or
+  // ArgumentList.
+  template <typename Command, typename Arguments>
+  ResultStatus RefusalOfSlots(const Command& command,
+                              Arguments arguments) const;
   template <typename Arguments>
   bool Read(const ReadCommand<Arguments>& command, WallTime due_by,
             ReadDone done) const {
@@ -201,7 +203,9 @@ void Store::Impl::Prefetch(absl::Span<const Decoded> chunk) const {
     ArgumentReader arguments = one.command.arguments;
     if (!one.well_formed || arguments.count() == 0) continue;
     if (one.command.slot.value() >= slot_count_) continue;
-    keys[count++] = keyspace_->MakeKey(one.command.slot, arguments.Next());
+    const SlotKey first =
+        KeyOf(one.command.op, one.command.slot, arguments.Next());
+    keys[count++] = keyspace_->MakeKey(first.slot, first.key);
   }
   keyspace_->Prefetch(absl::MakeConstSpan(keys.data(), count));
 }
@@ -241,19 +245,29 @@ ResultStatus Store::Impl::Refusal(const CommandView& command) {
   }
   // The session row lives in the slot of the command, so the group must own
   // that slot as well.
-  const ResultStatus refusal =
-      RefusalOfSlots(command.op, command.slot, command.numbers);
+  const ResultStatus refusal = RefusalOfSlots(command, command.arguments);
   return refusal == ResultStatus::kOk && command.has_session &&
                  !ownership_.Owns(command.slot)
              ? ResultStatus::kNotOwner
              : refusal;
 }
 
-ResultStatus Store::Impl::RefusalOfSlots(
-    Op op, Slot slot, const std::array<int64_t, 2>& numbers) const {
-  const auto slots = SlotsOf(op, numbers);
+template <typename Command, typename Arguments>
+ResultStatus Store::Impl::RefusalOfSlots(const Command& command,
+                                         Arguments arguments) const {
+  const auto slots = SlotsOf(command.op, command.numbers);
   if (!slots.has_value()) {
-    return ownership_.Owns(slot) ? ResultStatus::kOk : ResultStatus::kNotOwner;
+    bool owned = ownership_.Owns(command.slot);
+    if (NamesSlots(command.op)) {
+      Slot last = command.slot;
+      while (owned && arguments.count() > 0) {
+        const Slot slot =
+            KeyOf(command.op, command.slot, arguments.Next()).slot;
+        owned = slot == last || ownership_.Owns(slot);
+        last = slot;
+      }
+    }
+    return owned ? ResultStatus::kOk : ResultStatus::kNotOwner;
   }
   const auto [first, last] = *slots;
   if (first < 0 || last < first || last >= int64_t{slot_count_}) {
@@ -538,9 +552,11 @@ bool Store::HasSession(Slot slot, ClientId client) const {
 
 bool Store::Owns(Slot slot) const { return impl_->ownership_.Owns(slot); }
 
-ResultStatus Store::RefusalOfSlots(
-    Op op, Slot slot, const std::array<int64_t, 2>& numbers) const {
-  return impl_->RefusalOfSlots(op, slot, numbers);
+ResultStatus Store::RefusalOfSlots(const CommandSpec& command) const {
+  return impl_->RefusalOfSlots(command, ArgumentList(command.arguments));
+}
+ResultStatus Store::RefusalOfSlots(const CommandView& command) const {
+  return impl_->RefusalOfSlots(command, command.arguments);
 }
 
 std::vector<SlotRange> Store::owned() const {
@@ -584,19 +600,29 @@ bool Store::Read(const CommandView& command, WallTime due_by,
 }
 
 std::unique_ptr<LongRead> Store::BeginLongRead(
-    Op op, Slot slot, std::vector<std::string_view> keys,
+    Op op, Slot slot, std::vector<std::string_view> arguments,
     WallTime due_by) const {
-  return std::make_unique<LongRead>(op, impl_->keyspace_->TakeView(slot),
-                                    impl_->TimeOf(due_by), std::move(keys),
-                                    impl_->key_reads_);
+  std::vector<LongRead::Part> parts;
+  std::optional<Slot> last;
+  for (size_t i = 0; i < arguments.size(); ++i) {
+    const SlotKey of = KeyOf(op, slot, arguments[i]);
+    arguments[i] = of.key;
+    if (last != of.slot) {
+      parts.push_back({.view = impl_->keyspace_->TakeView(of.slot)});
+      last = of.slot;
+    }
+    parts.back().end = i + 1;
+  }
+  return std::make_unique<LongRead>(op, std::move(parts), impl_->TimeOf(due_by),
+                                    std::move(arguments), impl_->key_reads_);
 }
 
-void Store::Prefetch(absl::Span<const KeyOfSlot> keys) const {
+void Store::Prefetch(absl::Span<const SlotKey> keys) const {
   static_assert(kPrefetchMax <= Keyspace::kPrefetchMax);
   CHECK_LE(keys.size(), kPrefetchMax);
   std::array<Keyspace::Key, kPrefetchMax> places;
   size_t count = 0;
-  for (const KeyOfSlot& one : keys) {
+  for (const SlotKey& one : keys) {
     if (one.slot.value() >= impl_->slot_count_) continue;
     places[count++] = impl_->keyspace_->MakeKey(one.slot, one.key);
   }

@@ -104,10 +104,10 @@ class Store final : public raft::StateMachine {
 
   // Ownership. A slot beyond the slot count is not owned.
   bool Owns(Slot slot) const;
-  // kNotOwner if the group lacks a slot of a command with these fields
-  // (SlotsOf), kMalformed if there are no such slots, else kOk.
-  ResultStatus RefusalOfSlots(Op op, Slot slot,
-                              const std::array<int64_t, 2>& numbers) const;
+  // kNotOwner if the group lacks a slot of the command (SlotsOf, SlotKey),
+  // kMalformed if there are no such slots, else kOk.
+  ResultStatus RefusalOfSlots(const CommandSpec& command) const;
+  ResultStatus RefusalOfSlots(const CommandView& command) const;
   std::vector<SlotRange> owned() const;  // Sorted, merged.
   // With epochs and states.
   const std::vector<SlotRun>& slot_runs() const;
@@ -128,20 +128,17 @@ class Store final : public raft::StateMachine {
   bool Read(const CommandSpec& command, WallTime due_by, ReadDone done) const;
   bool Read(const CommandView& command, WallTime due_by, ReadDone done) const;
 
-  // Begins a read in pieces of the present state: kMGet or kExists. `keys`
-  // outlive it, not the store. Requires: Owns(slot).
-  std::unique_ptr<LongRead> BeginLongRead(Op op, Slot slot,
-                                          std::vector<std::string_view> keys,
-                                          WallTime due_by) const;
+  // Begins a read in pieces of the present state. The bytes of `arguments`
+  // outlive it, not the store. Requires: LongRead::Takes(op), and that
+  // RefusalOfSlots is kOk.
+  std::unique_ptr<LongRead> BeginLongRead(
+      Op op, Slot slot, std::vector<std::string_view> arguments,
+      WallTime due_by) const;
 
   // Brings keys that are read soon into the processor's cache, all at once. At
   // most kPrefetchMax; their slots need not be owned.
   static constexpr size_t kPrefetchMax = 16;
-  struct KeyOfSlot {
-    Slot slot;
-    std::string_view key;
-  };
-  void Prefetch(absl::Span<const KeyOfSlot> keys) const;
+  void Prefetch(absl::Span<const SlotKey> keys) const;
 
   // Numbers of keys, and logical bytes: keys, values and a fixed amount for
   // each key. Due keys count until they are removed.

@@ -282,6 +282,71 @@ TEST_F(StoreTest, Read_GivesTheResultOfAnEntry) {
                 .numbers = {0, ScanBounds(Slot(16'000), 100)}});
 }
 
+// The command on keys of several slots, whose arguments are `words`.
+CommandSpec OfSlots(Op op, const std::vector<std::string_view>& keys,
+                    std::vector<std::string>* arguments,
+                    std::vector<std::string_view>* words) {
+  arguments->clear();
+  for (const std::string_view key : keys) {
+    AppendSlotKey(HashSlot(key), key, &arguments->emplace_back());
+  }
+  words->assign(arguments->begin(), arguments->end());
+  return {.op = op, .slot = HashSlot(keys[0]), .arguments = *words};
+}
+
+TEST_F(StoreTest, ReadOfSeveralSlots_GivesTheResultOfOneSlot) {
+  const std::vector<std::string_view> keys = {"a", "b", "none", "c", "b"};
+  Do({.op = Op::kSet}, {"a", "value"});
+  Do({.op = Op::kSet}, {"b", ""});
+  Do({.op = Op::kSet, .expire_at_ms = 2'000}, {"c", "due"});
+  std::vector<std::string> arguments;
+  std::vector<std::string_view> words;
+  const CommandSpec get = OfSlots(Op::kMGetOfSlots, keys, &arguments, &words);
+  std::vector<std::string> values;
+  EXPECT_TRUE(store_.Read(get, WallTime::Min(), [&](const ResultView& read) {
+    for (const ResultElement& element : read.elements) {
+      values.push_back(element.nil ? "(nil)" : std::string(element.bytes));
+    }
+  }));
+  EXPECT_EQ(values,
+            (std::vector<std::string>{"value", "", "(nil)", "due", ""}));
+  const auto never = [](const ResultView&) { FAIL() << "it needs time"; };
+  EXPECT_FALSE(store_.Read(get, WallTime(2'000'000'000), never));
+  batch_.Add(get);
+  std::vector<std::string> count_arguments;
+  std::vector<std::string_view> count_words;
+  batch_.Add(OfSlots(Op::kExistsOfSlots, keys, &count_arguments, &count_words));
+  SetTime(2'000);
+  const std::vector<Answer> answers = Apply();
+  ArrayReader inside(answers.at(0).bytes);
+  ASSERT_EQ(inside.count(), 5u);
+  std::string_view value;
+  EXPECT_TRUE(inside.Next(&value));
+  EXPECT_EQ(value, "value");
+  EXPECT_TRUE(inside.Next(&value));
+  EXPECT_FALSE(inside.Next(&value));
+  EXPECT_FALSE(inside.Next(&value));
+  EXPECT_EQ(answers.at(1).integer, 3);
+}
+
+TEST_F(StoreTest, ReadOfSeveralSlots_NeedsAllOfThem) {
+  std::vector<std::string> arguments;
+  std::vector<std::string_view> words;
+  CommandSpec get = OfSlots(Op::kMGetOfSlots, {"a", "b"}, &arguments, &words);
+  EXPECT_EQ(store_.RefusalOfSlots(get), ResultStatus::kOk);
+  AppendSlotKey(Slot(16'001), "c", &arguments.emplace_back());
+  words.assign(arguments.begin(), arguments.end());
+  get.arguments = words;
+  EXPECT_EQ(store_.RefusalOfSlots(get), ResultStatus::kNotOwner);
+  batch_.Add(get);
+  EXPECT_EQ(Apply().at(0).status, ResultStatus::kNotOwner);
+  // A slot that does not exist.
+  AppendSlotKey(Slot(60'000), "c", &arguments.back().erase());
+  words.assign(arguments.begin(), arguments.end());
+  get.arguments = words;
+  EXPECT_EQ(store_.RefusalOfSlots(get), ResultStatus::kNotOwner);
+}
+
 TEST_F(StoreTest, LogTime_NeverFalls) {
   SetTime(5'000);
   Do({.op = Op::kGet}, {"k"});

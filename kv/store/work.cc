@@ -121,8 +121,9 @@ uint64_t WorkEstimate::AddReplacement(const Command& command,
 template <typename Command, typename Next>
 uint64_t WorkEstimate::AddOne(const Command& command, uint32_t arguments,
                               Next next, SizeOf size_of) {
-  const auto present = [&](std::string_view key) {
-    return Present(command.slot, key, size_of);
+  const auto present = [&](std::string_view argument) {
+    const SlotKey of = KeyOf(command.op, command.slot, argument);
+    return Present(of.slot, of.key, size_of);
   };
   // Of a command that changes a part of the value, which then has this size at
   // least.
@@ -141,7 +142,8 @@ uint64_t WorkEstimate::AddOne(const Command& command, uint32_t arguments,
       const bool counted = first >= 0 && second >= first;
       return counted ? Clamp(second - first, size) : size;
     }
-    case Op::kMGet: {
+    case Op::kMGet:
+    case Op::kMGetOfSlots: {
       uint64_t bytes = 0;
       for (uint32_t i = 0; i < arguments; ++i) bytes += present(next());
       return bytes;

@@ -66,6 +66,13 @@ TEST_F(WorkTest, Reads_CountWhatTheyReturn) {
   EXPECT_EQ(Add(Op::kGet, {"none"}), 0u);
   EXPECT_EQ(Add(Op::kGetDel, {"long"}), kLong);
   EXPECT_EQ(Add(Op::kMGet, {"long", "short", "none", "long"}), 2 * kLong + 10);
+  const auto with_slot = [](std::string_view key) {
+    std::string argument;
+    AppendSlotKey(HashSlot("{t}"), key, &argument);
+    return argument;
+  };
+  EXPECT_EQ(Add(Op::kMGetOfSlots, {with_slot("long"), with_slot("short")}),
+            kLong + 10);
   EXPECT_EQ(Add(Op::kGetRange, {"long"}, {0, -1}), kLong);
   EXPECT_EQ(Add(Op::kGetRange, {"long"}, {5, 15}), 10u);
   EXPECT_EQ(Add(Op::kExists, {"long"}), 0u);

@@ -39,10 +39,12 @@ kv::ResultStatus RefusalOf(const kv::Store& store,
     case kv::Op::kTtl:
     case kv::Op::kType:
     case kv::Op::kGetBit:
+    case kv::Op::kMGetOfSlots:
+    case kv::Op::kExistsOfSlots:
     case kv::Op::kKeyCount:
     case kv::Op::kScan:
       if (command.has_session) return kv::ResultStatus::kMalformed;
-      return store.RefusalOfSlots(command.op, command.slot, command.numbers);
+      return store.RefusalOfSlots(command);
     default:
       return kv::ResultStatus::kMalformed;
   }
@@ -180,14 +182,17 @@ bool PeerReads::Begin(LongAnswer& answer) {
   kv::CommandView command;
   CHECK(reader.Next(&command));
   const kv::Store* here = leadership_.store();
-  if (here == nullptr || !here->Owns(command.slot)) return false;
-  std::vector<std::string_view> keys;
-  keys.reserve(command.arguments.count());
-  while (command.arguments.count() > 0) {
-    keys.push_back(command.arguments.Next());
+  if (here == nullptr ||
+      here->RefusalOfSlots(command) != kv::ResultStatus::kOk) {
+    return false;
   }
-  answer.read = here->BeginLongRead(command.op, command.slot, std::move(keys),
-                                    leadership_.ReadTime());
+  std::vector<std::string_view> arguments;
+  arguments.reserve(command.arguments.count());
+  while (command.arguments.count() > 0) {
+    arguments.push_back(command.arguments.Next());
+  }
+  answer.read = here->BeginLongRead(
+      command.op, command.slot, std::move(arguments), leadership_.ReadTime());
   return true;
 }
 

@@ -71,9 +71,10 @@ void ReadList::SortReadsOf(RequestSink* sink) {
   for (size_t i = 0; i < places.size(); ++i) items_[places[i]] = sorted[i];
 }
 
-std::string_view ReadList::FirstArgumentOf(const Item& item) const {
+kv::SlotKey ReadList::FirstKeyOf(const Item& item) const {
   const char* p = arena_.data() + item.arguments_offset;
-  return {p + sizeof(uint32_t), LoadFixed<uint32_t>(p)};
+  return kv::KeyOf(item.op, item.slot,
+                   {p + sizeof(uint32_t), LoadFixed<uint32_t>(p)});
 }
 
 void ReadList::Clear() {

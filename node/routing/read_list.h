@@ -57,7 +57,7 @@ class ReadList {
   // others stay in place.
   void SortReadsOf(RequestSink* sink);
   // Requires: the item has arguments.
-  std::string_view FirstArgumentOf(const Item& item) const;
+  kv::SlotKey FirstKeyOf(const Item& item) const;
   std::vector<Item>& items() { return items_; }
   const std::vector<Item>& items() const { return items_; }
   // Bytes of the arguments of all items, also of those that were taken out.

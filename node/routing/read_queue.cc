@@ -320,13 +320,13 @@ void ReadQueue::OnReadPoint(std::unique_ptr<ReadList> reads,
 void ReadQueue::PrefetchServing() const {
   const kv::Store* store = leadership_.store();
   if (store == nullptr) return;
-  std::array<kv::Store::KeyOfSlot, kv::Store::kPrefetchMax> keys;
+  std::array<kv::SlotKey, kv::Store::kPrefetchMax> keys;
   size_t count = 0;
   const auto next = absl::MakeConstSpan(serving_->items())
                         .subspan(serving_next_, kv::Store::kPrefetchMax);
   for (const ReadList::Item& item : next) {
     if (item.sink == nullptr || item.arguments_count == 0) continue;
-    keys[count++] = {item.slot, serving_->FirstArgumentOf(item)};
+    keys[count++] = serving_->FirstKeyOf(item);
   }
   // A single key gains nothing.
   if (count > 1) store->Prefetch(absl::MakeConstSpan(keys.data(), count));
@@ -391,8 +391,7 @@ ReadQueue::Served ReadQueue::Serve(const RoutedRequest& request,
     return Served::kDone;
   }
   if (order.reads_in_log > 0) return Served::kLater;
-  if (here->RefusalOfSlots(spec.op, spec.slot, spec.numbers) !=
-      kv::ResultStatus::kOk) {
+  if (here->RefusalOfSlots(spec) != kv::ResultStatus::kOk) {
     Refuse(request, spec, deadline);
     return Served::kDone;
   }
@@ -441,7 +440,7 @@ bool ReadQueue::IsLong(const kv::CommandSpec& spec) const {
 }
 
 bool ReadQueue::IsLong(kv::Op op, const kv::ResultView& result) const {
-  return op == kv::Op::kMGet && result.kind == kv::PayloadKind::kArray &&
+  return kv::GetsMany(op) && result.kind == kv::PayloadKind::kArray &&
          result.bytes.size() > bounds().read_piece_bytes * kPiecesAtOnce;
 }
 
@@ -515,7 +514,7 @@ bool ReadQueue::Begin(LongAnswer& answer) {
     MoveParkedToBatch(request.sink);
     return false;
   }
-  if (!here->Owns(spec.slot)) {
+  if (here->RefusalOfSlots(spec) != kv::ResultStatus::kOk) {
     Refuse(request, spec, NewDeadline());
     return false;
   }
@@ -690,21 +689,22 @@ bool ReadQueue::ServeParkedRead(RequestSink* sink, const ParkedRead& read,
   }
   const kv::Store* here = leadership_.store();
   const bool goes_back = order.reads_in_log > 0 || here == nullptr;
+  kv::CommandSpec spec = {
+      .op = read.op, .slot = read.slot, .numbers = read.numbers};
   const bool refused =
-      !goes_back && here->RefusalOfSlots(read.op, read.slot, read.numbers) !=
-                        kv::ResultStatus::kOk;
+      !goes_back && here->RefusalOfSlots(spec) != kv::ResultStatus::kOk;
   // The arguments are unpacked once the read may begin. Otherwise that work
   // alone, of a long read, would end each turn before it. The read is the first
   // of those left: those before it are not parked now.
   if (!goes_back && !refused && !MayBegin(request)) return false;
   parts_.work.Add(read.arguments_count / TurnWork::kCopiedArgumentsPerUnit);
-  const kv::CommandSpec spec = ParkedCommand(read, &arguments_);
+  spec = ParkedCommand(read, &arguments_);
   if (goes_back) {
     // The read in the log may observe more than this node has applied. So the
     // other reads need a read point after it. Without a replica the leader
     // evaluates them.
     behind_log->Append(request, NewDeadline(), spec);
-  } else if (refused) {
+  } else if (here->RefusalOfSlots(spec) != kv::ResultStatus::kOk) {
     Refuse(request, spec, NewDeadline());
   } else if (Evaluate(request, spec, *here) == Served::kNoRoom) {
     return false;

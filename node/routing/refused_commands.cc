@@ -8,7 +8,8 @@
 namespace quorate::node {
 
 bool RefusedCommands::MayHold(kv::Op op) {
-  return op != kv::Op::kKeyCount && op != kv::Op::kScan && op != kv::Op::kFlush;
+  return op != kv::Op::kKeyCount && op != kv::Op::kScan &&
+         op != kv::Op::kFlush && !kv::NamesSlots(op);
 }
 
 void RefusedCommands::Hold(Command command) {

@@ -47,7 +47,8 @@ class RefusedCommands {
   RefusedCommands(env::Loop& loop, const SlotOwners& owners)
       : loop_(loop), owners_(owners) {}
 
-  // False for commands on whole slots: another map may divide them.
+  // False for commands on whole slots, and on keys of several: another map may
+  // divide them.
   static bool MayHold(kv::Op op);
   // Takes a command, whose answer is due from here. A Flush of the router
   // follows.

@@ -21,7 +21,7 @@ static_assert(kv::kValueBytesMax + 2 * kResultFrameBytes <=
 
 size_t ResultRoom::BytesOf(RequestSink* sink,
                            const kv::CommandSpec& spec) const {
-  if (spec.op == kv::Op::kMGet && leadership_.store() != nullptr) {
+  if (kv::GetsMany(spec.op) && leadership_.store() != nullptr) {
     parts_.work.Add(TurnWork::kLookup * spec.arguments.size());
   }
   return BytesBehind(/*before_bytes=*/0, sink, spec);
@@ -37,23 +37,24 @@ size_t ResultRoom::BytesBehind(size_t before_bytes, RequestSink* sink,
     case kv::Op::kGetRange:
     case kv::Op::kGetDel:
     case kv::Op::kMGet:
+    case kv::Op::kMGetOfSlots:
       break;
     case kv::Op::kScan:
       return 2 * kv::kScanBytesMax;
     default:
       return kResultFrameBytes;
   }
-  const size_t keys =
-      spec.op == kv::Op::kMGet ? spec.arguments.size() : size_t{1};
+  const size_t keys = kv::GetsMany(spec.op) ? spec.arguments.size() : size_t{1};
   const kv::Store* here = leadership_.store();
   const RequestSink::ConnectionOrder& order = OrderOf(sink);
   const size_t added =
       order.unapplied_bytes + order.unsettled_bytes + before_bytes;
   size_t bytes = kResultFrameBytes;
-  for (const std::string_view key : spec.arguments.first(keys)) {
+  for (const std::string_view argument : spec.arguments.first(keys)) {
     size_t value = kv::kValueBytesMax;
     if (here != nullptr) {
-      value = here->Get(spec.slot, key, WallTime::Min()).value.size();
+      const kv::SlotKey of = kv::KeyOf(spec.op, spec.slot, argument);
+      value = here->Get(of.slot, of.key, WallTime::Min()).value.size();
       value = std::min(value + added, std::max(value, kv::kValueBytesMax));
     }
     bytes += value + sizeof(uint64_t);

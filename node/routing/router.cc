@@ -12,10 +12,12 @@
 namespace quorate::node {
 namespace {
 
-// The last slot of a command on whole slots (kv::SlotsOf).
+// The last slot of a command on whole slots (kv::SlotsOf), or on keys of one
+// slot.
 Slot LastSlotOf(const kv::CommandSpec& spec) {
-  return Slot(
-      static_cast<uint16_t>(kv::SlotsOf(spec.op, spec.numbers)->second));
+  const auto slots = kv::SlotsOf(spec.op, spec.numbers);
+  return slots.has_value() ? Slot(static_cast<uint16_t>(slots->second))
+                           : spec.slot;
 }
 
 bool SlotsAgree(const kv::CommandView& command, const Router::SlotOf& slot_of) {
@@ -23,7 +25,9 @@ bool SlotsAgree(const kv::CommandView& command, const Router::SlotOf& slot_of) {
   kv::ArgumentReader arguments = command.arguments;
   for (uint32_t i = 0; step > 0 && i < command.arguments.count(); ++i) {
     const std::string_view argument = arguments.Next();
-    if (i % step == 0 && slot_of(argument) != command.slot) return false;
+    if (i % step != 0) continue;
+    const kv::SlotKey of = kv::KeyOf(command.op, command.slot, argument);
+    if (slot_of(of.key) != of.slot) return false;
   }
   return true;
 }
@@ -202,9 +206,8 @@ GroupQueue* Router::QueueFor(RoutedRequest* request, Slot first, Slot last) {
 Admission Router::AddInOrder(RoutedRequest request,
                              const kv::CommandSpec& spec) {
   if (request.sink->routing().refused_commands > 0) return Admission::kBlocked;
-  Slot last = spec.slot;
-  if (!RefusedCommands::MayHold(spec.op)) last = LastSlotOf(spec);
-  GroupQueue* const queue = QueueFor(&request, spec.slot, last);
+  CHECK(!kv::NamesSlots(spec.op) || !slots_moved()) << "see slots_moved()";
+  GroupQueue* const queue = QueueFor(&request, spec.slot, LastSlotOf(spec));
   return queue == nullptr ? Admission::kBlocked : queue->Add(request, spec);
 }
 
