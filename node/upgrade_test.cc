@@ -1,5 +1,6 @@
 // Programs of two versions in one cluster, as clients see it. They differ by
-// the commands SETBIT and GETBIT, which need level 3.
+// the commands SETBIT and GETBIT, which need level 3, and by reads of keys in
+// several slots, which need level 5.
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -107,6 +108,10 @@ TEST_F(UpgradeTest, NodeByNode_TheNewCommandsWaitForTheLastNode) {
     for (size_t asked = 0; asked < 3; ++asked) {
       EXPECT_EQ(Call(asked, {"SETBIT", "bits", "7", "1"}), kTooEarly);
       EXPECT_EQ(Call(asked, {"GETBIT", "bits", "7"}), kTooEarly);
+      // Each slot is written by a command that the older program knows.
+      EXPECT_EQ(Call(asked, {"MSET", "a", "1", "b", "2"}), "+OK\r\n");
+      EXPECT_TRUE(Call(asked, {"MGET", "a", "b"})
+                      .starts_with("-ERR the command needs level 5, but "));
     }
     auto client = cluster_.ConnectResp(0);
     EXPECT_EQ(cluster_.Command(*client, {"MULTI"}), "+OK\r\n");
@@ -123,6 +128,7 @@ TEST_F(UpgradeTest, NodeByNode_TheNewCommandsWaitForTheLastNode) {
     EXPECT_EQ(Call(asked, {"SETBIT", "bits", "7", "1"}),
               first ? ":0\r\n" : ":1\r\n");
     EXPECT_EQ(Call(asked, {"GETBIT", "bits", "7"}), ":1\r\n");
+    EXPECT_EQ(Call(asked, {"MGET", "a", "b"}), "*2\r\n$1\r\n1\r\n$1\r\n2\r\n");
   }
 }
 

@@ -452,9 +452,7 @@ void BoundGrowth(const LimitsConfig& limits, kv::CommandSpec* spec) {
   }
 }
 
-static_assert(raft::kEntryPayloadBytesMax == 524'288);
-constexpr std::string_view kEntryTooLarge =
-    "ERR request is larger than one log entry holds (524288 bytes)";
+static_assert(raft::kEntryPayloadBytesMax == 524'288);  // kEntryTooLarge.
 
 // True if so many arguments cannot fit one log entry, whatever they are. So
 // their keys need not be hashed.
@@ -497,24 +495,29 @@ void Translate(const CommandRow& row, Arguments request,
       return;
     }
   }
+  if (LongestValue(out->specs[0]) > limits.value_bytes) {
+    out->error = ValueTooLong(limits);
+    return;
+  }
   const std::optional<Slot> slot =
       rules.slots.CommonSlot(request, keys.first, keys.last, keys.step);
   if (!slot.has_value()) {
+    out->cross_slot = true;
     out->error = kCrossSlot;
     return;
   }
   out->slot = *slot;
   BoundGrowth(limits, &out->specs[0]);
-  size_t size = 0;
-  for (size_t i = 0; i < out->count; ++i) {
-    out->specs[i].slot = out->slot;
-    size += kv::BatchBuilder::EncodedSize(out->specs[i]);
+  for (size_t i = 0; i < out->count; ++i) out->specs[i].slot = out->slot;
+  if (!FitsOneEntry(out->all())) out->error = kEntryTooLarge;
+}
+
+bool FitsOneEntry(absl::Span<const kv::CommandSpec> specs) {
+  size_t bytes = 128;
+  for (const kv::CommandSpec& spec : specs) {
+    bytes += kv::BatchBuilder::EncodedSize(spec);
   }
-  if (LongestValue(out->specs[0]) > limits.value_bytes) {
-    out->error = ValueTooLong(limits);
-    return;
-  }
-  if (size + 128 > raft::kEntryPayloadBytesMax) out->error = kEntryTooLarge;
+  return bytes <= raft::kEntryPayloadBytesMax;
 }
 
 std::string_view ErrorOf(kv::ResultStatus status) {

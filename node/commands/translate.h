@@ -57,6 +57,9 @@ struct Translated {
   std::array<std::string_view, 2> storage;
   // Without the leading '-'; empty if there is no error.
   std::string error;
+  // The error is kCrossSlot: the command is right but for its slots. `specs`
+  // has it without a slot.
+  bool cross_slot = false;
 
   absl::Span<const kv::CommandSpec> all() const {
     return absl::MakeSpan(specs.data(), count);
@@ -75,7 +78,7 @@ struct TranslationRules {
 };
 
 // Requires: IsKeyCommand(row), row.AcceptsCount(request.size()). On error only
-// out->error is set.
+// out->error is set, unless it is kCrossSlot.
 void Translate(const CommandRow& row, Arguments request,
                const TranslationRules& rules, Translated* out);
 
@@ -84,6 +87,11 @@ std::string KeyTooLong(const LimitsConfig& limits);
 
 inline constexpr std::string_view kCrossSlot =
     "CROSSSLOT Keys in request don't hash to the same slot";
+
+inline constexpr std::string_view kEntryTooLarge =
+    "ERR request is larger than one log entry holds (524288 bytes)";
+// True if an entry holds the command by itself.
+bool FitsOneEntry(absl::Span<const kv::CommandSpec> specs);
 
 // The error for a write that limits.memory_bytes does not allow.
 inline constexpr std::string_view kOutOfMemory =

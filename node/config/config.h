@@ -108,6 +108,9 @@ struct LimitsConfig {
   size_t batch_bytes = 384 << 10;
   // Keys that one SCAN, or one step of KEYS, examines.
   size_t scan_keys = 10'000;
+  // Whether plain clients may name keys of several slots in one MGET, MSET,
+  // DEL, UNLINK, EXISTS or TOUCH.
+  bool cross_slot = true;
 };
 
 struct TimeoutsConfig {

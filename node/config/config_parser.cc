@@ -142,6 +142,7 @@ constexpr Setting kSettings[] = {
     {"limits.batch_bytes", PLACE(config.limits.batch_bytes), kKi, 448 * kKi,
      "bytes"},
     {"limits.scan_keys", PLACE(config.limits.scan_keys), 1, 10'000'000, "keys"},
+    {"limits.cross_slot", PLACE(config.limits.cross_slot)},
     {"timeouts.leader_wait_ms", PLACE(config.timeouts.leader_wait), 0, kHourMs,
      "ms"},
     {"timeouts.idle_ms", PLACE(config.timeouts.idle), 0, 24 * kHourMs,

@@ -70,6 +70,13 @@ std::string FlushFailureText(const Context& context, bool others_may_have,
           : "no leader known");
 }
 
+std::string DividedFailureText(std::string_view error) {
+  return Concat(
+      "UNKNOWN the keys are in several slots, and the command may have taken "
+      "effect for some of them. The first error: ",
+      error);
+}
+
 std::string GroupFailureText(const Context& context,
                              const RequestFailure& failure) {
   const std::string group = NameOfGroup(context, failure.group);

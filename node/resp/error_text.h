@@ -36,6 +36,9 @@ std::string GroupFailureText(const Context& context,
 // may have been executed.
 std::string FlushFailureText(const Context& context, bool others_may_have,
                              const RequestFailure& failure);
+// The error of a write on keys of several slots, or all keys. The first part
+// that failed did so with `error`, and a part may have been executed.
+std::string DividedFailureText(std::string_view error);
 
 }  // namespace quorate::node
 

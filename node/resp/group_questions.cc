@@ -1,6 +1,5 @@
 #include "node/resp/group_questions.h"
 
-#include <algorithm>
 #include <utility>
 
 namespace quorate::node {
@@ -29,20 +28,45 @@ std::vector<GroupQuestions::Covered> GroupQuestions::CoveredSlots() const {
 
 void GroupQuestions::Query(uint64_t token, const kv::CommandSpec& spec,
                            bool redirect) {
-  const GroupQueue& queue = context_.router.QueueOf(spec.slot);
-  const bool further =
-      std::count(asked_groups_.begin(), asked_groups_.end(), queue.group()) > 0;
-  if (context_.router.Add({&sink_, token, redirect, further}, spec) ==
-      Admission::kBlocked) {
-    waiting_.push_back({token, spec, redirect});
-  } else if (!further) {
-    asked_groups_.push_back(queue.group());
-  }
+  if (waiting_.empty() && Ask(token, spec, redirect)) return;
+  Question& question = waiting_.emplace_back(token, spec, redirect,
+                                             OwnedRequest(spec.arguments));
+  question.spec.arguments = question.arguments.view();
+  waiting_bytes_ += question.arguments.size_bytes();
 }
 
+bool GroupQuestions::Ask(uint64_t token, const kv::CommandSpec& spec,
+                         bool redirect) {
+  const GroupId group = context_.router.QueueOf(spec.slot).group();
+  if (kv::NamesSlots(spec.op) && context_.router.slots_moved()) {
+    // The map changed while the question waited.
+    RequestFailure refused;
+    refused.kind = RequestFailure::Kind::kNoLeader;
+    refused.slot = spec.slot;
+    refused.group = group;
+    sink_.OnFailure(token, refused);
+    return true;
+  }
+  const bool further = asked_groups_.contains(group);
+  refused_ = false;
+  if (context_.router.Add({&sink_, token, redirect, further}, spec) ==
+      Admission::kBlocked) {
+    return false;
+  }
+  if (!refused_) asked_groups_.insert(group);
+  return true;
+}
+
+// The first one that has no room ends it: a command may have thousands.
 void GroupQuestions::AskWaiting() {
-  for (const Question& question : std::exchange(waiting_, {})) {
-    Query(question.token, question.spec, question.redirect);
+  while (!waiting_.empty()) {
+    Question question = std::move(waiting_.front());
+    waiting_.pop_front();
+    if (!Ask(question.token, question.spec, question.redirect)) {
+      waiting_.push_front(std::move(question));
+      return;
+    }
+    waiting_bytes_ -= question.arguments.size_bytes();
   }
 }
 
@@ -51,6 +75,7 @@ std::vector<uint64_t> GroupQuestions::DropWaiting() {
   for (const Question& question : std::exchange(waiting_, {})) {
     tokens.push_back(question.token);
   }
+  waiting_bytes_ = 0;
   return tokens;
 }
 

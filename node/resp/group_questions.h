@@ -1,24 +1,30 @@
-// node/resp/group_questions.h: the questions of one connection to whole groups.
+// node/resp/group_questions.h: the questions of one connection to several
+// groups, for one command.
 //
-// Commands on many keys cover all groups for a plain client, and for a cluster
+// Commands on all keys cover all groups for a plain client, and for a cluster
 // client those that this node leads. Each question is a command of the store on
-// a range of slots, routed as any other command of its group. The answers go to
-// the connection, which is the sink.
+// a range of slots, or on some keys. It is routed as any other command of its
+// group. The answers go to the connection, which is the sink.
 #ifndef QUORATE_NODE_RESP_GROUP_QUESTIONS_H_
 #define QUORATE_NODE_RESP_GROUP_QUESTIONS_H_
 
+#include <cstddef>
 #include <cstdint>
+#include <deque>
 #include <vector>
 
+#include "absl/container/btree_set.h"
 #include "env/ids.h"
 #include "kv/command/command.h"
+#include "node/commands/owned_request.h"
 #include "node/connections/context.h"
 #include "node/routing/request_sink.h"
 
 namespace quorate::node {
 
-// Invariant: a question waits only if its group had no room for it. While one
-// waits, the connection handles no other request, which would overtake it.
+// Invariant: a question waits only if its group, or that of an earlier one, had
+// no room. While one waits, the connection handles no other request, which
+// would overtake it.
 class GroupQuestions {
  public:
   // Slots of one group that a command covers.
@@ -39,13 +45,18 @@ class GroupQuestions {
   // The questions that follow belong to one command, which
   // limits.held_requests counts once for each group.
   void BeginCommand() { asked_groups_.clear(); }
-  // Asks the group of `spec`, at once or when it has room. `spec` has no
-  // arguments. With `redirect` the request fails if another node leads the
-  // group.
+  // Asks the group of `spec`, at once or when there is room. With `redirect`
+  // the request fails if another node leads the group.
   void Query(uint64_t token, const kv::CommandSpec& spec, bool redirect);
+
+  // Call it for each failure: one that comes during Query is a refusal. The
+  // group then did not accept the question.
+  void NoteFailure() { refused_ = true; }
 
   // True if a question waits for room in its group.
   bool waiting() const { return !waiting_.empty(); }
+  // Memory of the arguments of waiting questions.
+  size_t waiting_bytes() const { return waiting_bytes_; }
   void AskWaiting();
   // Drops the waiting questions and returns their tokens.
   std::vector<uint64_t> DropWaiting();
@@ -55,14 +66,20 @@ class GroupQuestions {
     uint64_t token;
     kv::CommandSpec spec;
     bool redirect;
+    OwnedRequest arguments;  // The arguments of `spec`.
   };
+
+  // Returns false if the group has no room.
+  bool Ask(uint64_t token, const kv::CommandSpec& spec, bool redirect);
 
   Context& context_;
   const bool cluster_;
   RequestSink& sink_;
-  std::vector<Question> waiting_;
+  std::deque<Question> waiting_;
+  size_t waiting_bytes_ = 0;
+  bool refused_ = false;  // NoteFailure was called during Ask.
   // Groups that accepted a question of the newest command.
-  std::vector<GroupId> asked_groups_;
+  absl::btree_set<GroupId> asked_groups_;
 };
 
 }  // namespace quorate::node

@@ -6,12 +6,21 @@
 #include "node/resp/error_text.h"
 
 namespace quorate::node {
+namespace {
+
+constexpr std::string_view kAtomicCrossSlot =
+    "CROSSSLOT Keys in request don't hash to the same slot: MSETNX sets all "
+    "keys or none, so all need one hash tag";
+
+}  // namespace
 
 KeyCommands::KeyCommands(Context& context, RespAddress address,
-                         RequestSink& sink, ReplyQueue& replies)
+                         RequestSink& sink, DividedCommands& divided,
+                         ReplyQueue& replies)
     : context_(context),
       cluster_(address == RespAddress::kCluster),
       sink_(sink),
+      divided_(divided),
       replies_(replies) {}
 
 Handled KeyCommands::HandleStamped(
@@ -19,8 +28,14 @@ Handled KeyCommands::HandleStamped(
     const std::optional<kv::SessionStamp>& session) {
   Translated command;
   Translate(row, request, context_.TranslationRulesNow(), &command);
-  if (!command.error.empty()) {
-    replies_.ReplyError(row.id, command.error);
+  // A session has its row in one slot.
+  const bool divided =
+      command.cross_slot && !session.has_value() && divided_.Divides(row);
+  if (!command.error.empty() && !divided) {
+    const bool explains = command.cross_slot && !cluster_ &&
+                          row.id == CommandId::kMsetnx &&
+                          context_.config.limits.cross_slot;
+    replies_.ReplyError(row.id, explains ? kAtomicCrossSlot : command.error);
     return Handled::kDone;
   }
   // A cluster client gets MOVED, as from any other replica.
@@ -28,6 +43,7 @@ Handled KeyCommands::HandleStamped(
     replies_.ReplyError(row.id, kReadOnlyReplica);
     return Handled::kDone;
   }
+  if (divided) return divided_.Handle(row, request, command);
   if (command.read_only()) {
     if (stale_reads_ && ServeStale(row, command)) return Handled::kDone;
     return Submit(row, command, std::nullopt);

@@ -1,5 +1,6 @@
-// node/resp/key_commands.h: commands on the keys of one slot, alone or in a
-// session of the store (QUORATE.SESSION, QUORATE.DO).
+// node/resp/key_commands.h: commands on keys, alone or in a session of the
+// store (QUORATE.SESSION, QUORATE.DO). Those on keys of several slots are
+// divided (node/resp/divided_commands.h), or refused.
 //
 // A command is translated, then added to the queue of its group. The answer
 // goes to the connection, which is the sink, and completes the reply.
@@ -12,6 +13,7 @@
 #include "node/commands/command_table.h"
 #include "node/commands/translate.h"
 #include "node/connections/context.h"
+#include "node/resp/divided_commands.h"
 #include "node/resp/reply_queue.h"
 #include "node/routing/request_sink.h"
 
@@ -21,9 +23,9 @@ namespace quorate::node {
 // or the router accepted it.
 class KeyCommands {
  public:
-  // `context`, `sink` and `replies` outlive the object.
+  // All outlive the object.
   KeyCommands(Context& context, RespAddress address, RequestSink& sink,
-              ReplyQueue& replies);
+              DividedCommands& divided, ReplyQueue& replies);
 
   // Requires: IsKeyCommand(row).
   Handled Handle(const CommandRow& row, Arguments request) {
@@ -51,6 +53,7 @@ class KeyCommands {
   Context& context_;
   const bool cluster_;
   RequestSink& sink_;
+  DividedCommands& divided_;
   ReplyQueue& replies_;
   bool stale_reads_ = false;
 };

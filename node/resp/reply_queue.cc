@@ -50,7 +50,7 @@ uint64_t ReplyQueue::Push(CommandId command, ReplyFormat format,
     pending.held_bytes = kept_bytes;
     client_.Hold(kept_bytes);
   }
-  return front_token_ + pending_.size() - 1;
+  return front_token_ + (pending_.size() - 1) * kPartsMax;
 }
 
 void ReplyQueue::PopNewest() {
@@ -61,8 +61,9 @@ void ReplyQueue::PopNewest() {
 
 ReplyQueue::Pending& ReplyQueue::PendingOf(uint64_t token) {
   CHECK_GE(token, front_token_);
-  CHECK_LT(token - front_token_, pending_.size());
-  return pending_[token - front_token_];
+  const uint64_t place = (token - front_token_) / kPartsMax;
+  CHECK_LT(place, pending_.size());
+  return pending_[place];
 }
 
 void ReplyQueue::OnResult(uint64_t token, const kv::ResultView& result) {
@@ -157,7 +158,7 @@ void ReplyQueue::SendComplete() {
   while (!pending_.empty() && pending_.front().complete) {
     Release(pending_.front());
     pending_.pop_front();
-    ++front_token_;
+    front_token_ += kPartsMax;
   }
   // The flush also lets the owner of a closed connection notice that less is
   // pending.
@@ -209,9 +210,9 @@ bool ReplyQueue::TakeSilence() {
 }
 
 bool ReplyQueue::RoomFor(uint64_t token, size_t bytes) {
-  const bool room = client_.RoomFor(bytes, token == front_token_);
+  const bool room = client_.RoomFor(bytes, IsFront(token));
   // A later reply also waits for those in front of it.
-  if (token == front_token_) PendingOf(token).without_room = !room;
+  if (IsFront(token)) PendingOf(token).without_room = !room;
   return room;
 }
 

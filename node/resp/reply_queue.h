@@ -31,7 +31,8 @@ enum class Handled : uint8_t {
 };
 
 // A request gets its place in the queue when it is handled, by ReplyNow or by
-// Push. The token of Push identifies the reply until the reply is complete.
+// Push. The token of Push identifies the reply until the reply is complete. So
+// do the numbers behind it, below the token of the next reply: those of parts.
 // Each reply is counted in the metrics once, when it is complete.
 //
 // Invariants: The first reply is never complete, since complete replies leave
@@ -47,6 +48,13 @@ class ReplyQueue {
   // left the queue; it may not call the queue.
   ReplyQueue(Context& context, ClientConnection& client,
              absl::AnyInvocable<void()> on_sent);
+
+  // The most parts of one command, which have the tokens from that of Push on.
+  static constexpr uint64_t kPartsMax = 1 << 17;
+  // The token of Push for the token of a part.
+  static uint64_t TokenOfReply(uint64_t token) {
+    return token - token % kPartsMax;
+  }
 
   // ---- Replies that follow.
   // Appends a reply that is due for `command`, and returns its token. `write`
@@ -122,6 +130,9 @@ class ReplyQueue {
   static_assert(sizeof(Pending) <= kBytesOfDueReply);
 
   Pending& PendingOf(uint64_t token);
+  bool IsFront(uint64_t token) const {
+    return TokenOfReply(token) == front_token_;
+  }
   // Appends to a reply that is not complete. `large_bytes`: memory to reserve
   // for a large reply, or 0.
   void Append(Pending& pending, size_t large_bytes, bool complete,
@@ -145,7 +156,7 @@ class ReplyQueue {
   bool skip_next_ = false;
   // Oldest first, and the token of the first.
   std::deque<Pending> pending_;
-  uint64_t front_token_ = 1;
+  uint64_t front_token_ = kPartsMax;
 };
 
 }  // namespace quorate::node

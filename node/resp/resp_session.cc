@@ -80,13 +80,14 @@ RespSession::RespSession(Context& context, ClientConnection& client,
       view_(context, address),
       parser_(ParserLimits(context.config.limits)),
       replies_(context, client, [this] { OnRepliesSent(); }),
-      key_commands_(context, address, *this, replies_),
+      questions_(context, address, *this),
+      divided_(context, client, address, questions_, replies_),
+      key_commands_(context, address, *this, divided_, replies_),
       transaction_(
           context, address, *this, replies_,
           [this](const CommandRow& row, Arguments request, RespWriter& reply) {
             return WriteLocal(row, request, reply);
           }),
-      questions_(context, address, *this),
       group_commands_(context, client, address, questions_, replies_),
       scan_(context, client, address, questions_, replies_),
       client_commands_(context, client, view_, key_commands_, replies_),
@@ -105,6 +106,7 @@ void RespSession::Resume() {
   if (has_parked()) context_.router.ServeParked(this);
   questions_.AskWaiting();
   scan_.Resume();
+  divided_.Resume();
   client_commands_.ResumeList();
   Process();
   parser_.Detach();
@@ -142,6 +144,7 @@ void RespSession::OnClosed() {
     OnFailure(token, overloaded);
   }
   scan_.Resume();
+  divided_.Resume();
 }
 
 bool RespSession::Stopped() {
@@ -158,7 +161,8 @@ bool RespSession::RoomFor(uint64_t token, size_t bytes) {
 
 void RespSession::OnRepliesSent() {
   const bool forgets = replies_.empty() && routing().further_orders() > 0;
-  if ((waiting_ || has_parked() || forgets) && !client_.closed()) {
+  if ((waiting_ || has_parked() || divided_.writing() || forgets) &&
+      !client_.closed()) {
     client_.WantResume();
   }
 }
@@ -340,6 +344,9 @@ void RespSession::OnResult(uint64_t token, const kv::ResultView& result) {
     group_commands_.OnResult(result);
     // The answer made room for a question that waits.
     if (questions_.waiting()) client_.WantResume();
+  } else if (divided_.awaits(token)) {
+    divided_.OnResult(token, result);
+    if (questions_.waiting()) client_.WantResume();
   } else if (client_.closed()) {
     if (result.ends()) replies_.Drop(token);
   } else {
@@ -348,11 +355,15 @@ void RespSession::OnResult(uint64_t token, const kv::ResultView& result) {
 }
 
 void RespSession::OnFailure(uint64_t token, const RequestFailure& failure) {
+  questions_.NoteFailure();
   if (scan_.running()) return scan_.OnFailure(failure);
-  if (!group_commands_.awaits(token)) {
+  if (group_commands_.awaits(token)) {
+    group_commands_.OnFailure(failure);
+  } else if (divided_.awaits(token)) {
+    divided_.OnFailure(token, failure);
+  } else {
     return replies_.OnFailure(token, failure);
   }
-  group_commands_.OnFailure(failure);
   if (questions_.waiting()) client_.WantResume();
 }
 

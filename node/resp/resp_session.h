@@ -23,6 +23,7 @@
 #include "node/resp/address_view.h"
 #include "node/resp/client_commands.h"
 #include "node/resp/cluster_commands.h"
+#include "node/resp/divided_commands.h"
 #include "node/resp/group_commands.h"
 #include "node/resp/group_questions.h"
 #include "node/resp/key_commands.h"
@@ -56,7 +57,8 @@ class RespSession final : public ListedProtocol, public RequestSink {
   }
   size_t input_bytes() const override {
     return parser_.input_bytes() + stalled_.size_bytes() +
-           transaction_.held_bytes() + BytesOfDueReplies();
+           transaction_.held_bytes() + questions_.waiting_bytes() +
+           BytesOfDueReplies();
   }
   void DropInput() override;
   void Refuse(std::string_view why) override;
@@ -104,9 +106,10 @@ class RespSession final : public ListedProtocol, public RequestSink {
   std::string_view last_command_ = "NULL";
 
   ReplyQueue replies_;
+  GroupQuestions questions_;
+  DividedCommands divided_;
   KeyCommands key_commands_;
   RespTransaction transaction_;
-  GroupQuestions questions_;
   GroupCommands group_commands_;
   KeyScan scan_;
   ClientCommands client_commands_;
