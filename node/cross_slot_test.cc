@@ -497,6 +497,12 @@ TEST_F(CrossSlotTest, MapThatMovesSlots_KeepsRepliesRight) {
   EXPECT_EQ(cluster_.Call(*client_, "", 3),
             "*3\r\n$1\r\n2\r\n$1\r\n4\r\n$1\r\n1\r\n+OK\r\n"
             "*3\r\n$1\r\n6\r\n$1\r\n1\r\n$1\r\n5\r\n");
+  // A group refuses its part of FLUSHALL, and the others execute theirs.
+  set_map(4, kv::HashSlot(a_));
+  EXPECT_EQ(Do({"FLUSHALL"}),
+            "-UNKNOWN the keys are in several slots, and the command may have "
+            "taken effect for some of them. The first error: CLUSTERDOWN Hash "
+            "slot not served\r\n");
 }
 
 }  // namespace

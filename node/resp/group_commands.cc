@@ -175,6 +175,11 @@ void GroupCommands::OnResult(const kv::ResultView& result) {
   running.sum += result.integer;
   const std::string_view error = ErrorOf(result.status);
   running.any_executed = running.any_executed || error.empty();
+  if (running.format == ReplyFormat::kStatusOk && !error.empty()) {
+    // The reply depends on what the other parts did.
+    if (running.error.empty()) running.error = error;
+    return EndPart();
+  }
   if (running.reply.empty() && (running.due == 1 || !error.empty())) {
     RespWriter reply(&running.reply, running.version);
     if (running.info_sections.has_value()) {
@@ -220,6 +225,10 @@ void GroupCommands::EndPart() {
     RespWriter(&done.reply, done.version)
         .Error(FlushFailureText(
             context_, done.several_groups || done.any_executed, *done.failure));
+  } else if (!done.error.empty()) {
+    done.reply.clear();
+    RespWriter(&done.reply, done.version)
+        .Error(done.any_executed ? DividedFailureText(done.error) : done.error);
   }
   replies_.Reply(done.token, [&](RespWriter& reply) { reply.Raw(done.reply); });
 }

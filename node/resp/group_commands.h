@@ -58,6 +58,8 @@ class GroupCommands {
     bool any_executed = false;
     // The first failure of a part of FLUSHALL.
     std::optional<RequestFailure> failure = std::nullopt;
+    // The first error that a part of FLUSHALL has as its result.
+    std::string error = {};
     // Set for INFO: the sections that were requested.
     std::optional<std::vector<std::string>> info_sections;
     // Empty until the first error or the last answer.
