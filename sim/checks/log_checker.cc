@@ -174,7 +174,7 @@ void LogChecker::OnCommand(const kv::Version& version,
     return followers_.expiry->OnCommand(version.group, clock_(), command);
   }
   if (MultiKeyChecker::Covers(first_key)) {
-    return followers_.multi_keys->OnCommand(clock_(), command);
+    return followers_.multi_keys->OnCommand(version.group, clock_(), command);
   }
   if (command.op == kv::Op::kAtomic) return OnAtomic(version, command);
   if (kv::IsRead(command.op)) return;

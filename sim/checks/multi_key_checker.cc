@@ -1,5 +1,6 @@
 #include "sim/checks/multi_key_checker.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -15,10 +16,10 @@ std::string TokenOfValue(std::string_view value) {
 
 }  // namespace
 
-std::vector<MultiKeyChecker::State>& MultiKeyChecker::StatesOf(Slot slot) {
-  std::vector<State>& states = slots_[slot];
-  if (states.empty()) states.emplace_back();
-  return states;
+MultiKeyChecker::SlotHistory& MultiKeyChecker::HistoryOf(Slot slot) {
+  SlotHistory& history = slots_[slot];
+  if (history.states.empty()) history.states.emplace_back();
+  return history;
 }
 
 template <typename Visit>
@@ -33,15 +34,20 @@ bool MultiKeyChecker::AnyState(const std::vector<State>& states, SimTime called,
 
 // ---- Clients.
 
-void MultiKeyChecker::Return(const std::string& token,
+void MultiKeyChecker::Return(const std::vector<std::string>& tokens,
                              std::optional<int64_t> removed) {
-  const Write& write = writes_.at(token);
-  if (!write.committed) {
-    violate_(absl::StrCat("acknowledged: the write \"", token,
-                          "\" of several keys is in no log"));
-  } else if (removed.has_value() && *removed != write.removed) {
-    violate_(absl::StrCat("acknowledged: \"", token, "\" removed ", *removed,
-                          " keys, but its log gives ", write.removed));
+  int64_t removed_in_logs = 0;
+  for (const std::string& token : tokens) {
+    const Write& write = writes_.at(token);
+    removed_in_logs += write.removed;
+    if (write.committed) continue;
+    return violate_(absl::StrCat("acknowledged: the write \"", token,
+                                 "\" of several keys is in no log"));
+  }
+  if (removed.has_value() && *removed != removed_in_logs) {
+    violate_(absl::StrCat("acknowledged: \"", absl::StrJoin(tokens, " "),
+                          "\" removed ", *removed, " keys, but its log gives ",
+                          removed_in_logs));
   }
 }
 
@@ -55,24 +61,64 @@ void MultiKeyChecker::Withdraw(const std::string& token) {
   }
 }
 
+bool MultiKeyChecker::SlotRead::Explains(const State& state) const {
+  for (const auto& [key, value] : values) {
+    const auto there = state.values.find(key);
+    if ((there != state.values.end()) != value.has_value()) return false;
+    if (value.has_value() && there->second != *value) return false;
+  }
+  return true;
+}
+
+bool MultiKeyChecker::SlotRead::ExplainedAt(uint64_t number) const {
+  size_t at = states->size() - 1;
+  while (at > oldest && (*states)[at].number > number) --at;
+  return (*states)[at].number <= number && Explains((*states)[at]);
+}
+
 void MultiKeyChecker::OnRead(
     const std::vector<std::string>& keys,
     const std::vector<std::optional<std::string>>& values, SimTime called,
     SimTime now) {
   ++reads_checked_;
-  const std::vector<State>& states = StatesOf(kv::HashSlot(keys[0]));
-  const auto explains = [&](const State& state) {
-    for (size_t i = 0; i < keys.size(); ++i) {
-      const auto value = state.values.find(keys[i]);
-      const bool there = value != state.values.end();
-      if (there != values[i].has_value()) return false;
-      if (there && value->second != *values[i]) return false;
-    }
-    return true;
-  };
-  if (values.size() == keys.size() && AnyState(states, called, explains)) {
-    return;
+  // By slot, then by group. A slot without writes has no group.
+  std::map<Slot, SlotRead> slots;
+  bool fits = values.size() == keys.size();
+  for (size_t i = 0; fits && i < keys.size(); ++i) {
+    const Slot slot = kv::HashSlot(keys[i]);
+    const std::vector<State>& states = StatesOf(slot);
+    size_t oldest = states.size() - 1;
+    while (oldest > 0 && states[oldest].since >= called) --oldest;
+    SlotRead& read = slots[slot];
+    read.states = &states;
+    read.oldest = oldest;
+    const auto [place, is_new] = read.values.emplace(keys[i], values[i]);
+    fits = is_new || place->second == values[i];
   }
+  std::map<std::pair<GroupId, Slot>, std::vector<const SlotRead*>> together;
+  for (const auto& [slot, read] : slots) {
+    const GroupId group = HistoryOf(slot).group;
+    const bool alone = map_changed_ || group == GroupId();
+    together[{group, alone ? slot : Slot()}].push_back(&read);
+  }
+  for (const auto& [group, reads] : together) {
+    if (reads.size() > 1) ++group_reads_checked_;
+    // Values change only where a state of one of the slots begins.
+    const auto explains_all = [&](uint64_t number) {
+      return std::ranges::all_of(reads, [&](const SlotRead* read) {
+        return read->ExplainedAt(number);
+      });
+    };
+    const bool explained =
+        std::ranges::any_of(reads, [&](const SlotRead* read) {
+          for (size_t i = read->oldest; i < read->states->size(); ++i) {
+            if (explains_all((*read->states)[i].number)) return true;
+          }
+          return false;
+        });
+    fits = fits && explained;
+  }
+  if (fits) return;
   std::string returned;
   for (const std::optional<std::string>& value : values) {
     absl::StrAppend(&returned, " ", value.has_value() ? *value : "(nil)");
@@ -90,7 +136,8 @@ void MultiKeyChecker::OnScan(const std::set<std::string>& found, SimTime called,
     violate_(absl::StrCat("scan: ", key, " ", std::string(what), " from ",
                           called.ns(), " ns to ", now.ns(), " ns"));
   };
-  for (const auto& [slot, states] : slots_) {
+  for (const auto& [slot, history] : slots_) {
+    const std::vector<State>& states = history.states;
     // Keys that existed in every state of the time.
     std::map<std::string, std::string> stayed = states.back().values;
     AnyState(states, called, [&](const State& state) {
@@ -115,10 +162,13 @@ void MultiKeyChecker::OnScan(const std::set<std::string>& found, SimTime called,
 
 // ---- The log.
 
-void MultiKeyChecker::OnCommand(SimTime now, const kv::CommandView& command) {
+void MultiKeyChecker::OnCommand(GroupId group, SimTime now,
+                                const kv::CommandView& command) {
   if (kv::IsRead(command.op)) return;
-  std::vector<State>& states = StatesOf(command.slot);
-  State next{now, states.back().values};
+  SlotHistory& history = HistoryOf(command.slot);
+  history.group = group;
+  std::vector<State>& states = history.states;
+  State next{now, ++states_, states.back().values};
   kv::ArgumentReader arguments = command.arguments;
   std::string token;
   int64_t removed = 0;

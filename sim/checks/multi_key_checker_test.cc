@@ -29,7 +29,7 @@ class MultiKeyCheckerTest : public testing::Test {
     kv::CommandReader reader(payload.view());
     kv::CommandView command;
     ASSERT_TRUE(reader.Next(&command));
-    checker_.OnCommand(Later(), command);
+    checker_.OnCommand(GroupId(1), Later(), command);
   }
   // An MSET of m1 and m2 that returns.
   void Set(const std::string& token) {
@@ -37,12 +37,12 @@ class MultiKeyCheckerTest : public testing::Test {
     const std::string one = token + "/1";
     const std::string two = token + "/2";
     Commit(kv::Op::kMSet, {"m1{g}", one, "m2{g}", two});
-    checker_.Return(token, std::nullopt);
+    checker_.Return({token}, std::nullopt);
   }
   void Delete(const std::string& token, int64_t removed) {
     checker_.Invoke(token);
     Commit(kv::Op::kDel, {"m1{g}", "m2{g}", token});
-    checker_.Return(token, removed);
+    checker_.Return({token}, removed);
   }
   void Read(const Values& values, SimTime called) {
     checker_.OnRead({"m1{g}", "m2{g}"}, values, called, Later());
@@ -91,7 +91,7 @@ TEST_F(MultiKeyCheckerTest, ValuesFromBeforeTheCall_Found) {
 
 TEST_F(MultiKeyCheckerTest, AcknowledgedWriteInNoLog_Found) {
   checker_.Invoke("c1.1");
-  checker_.Return("c1.1", std::nullopt);
+  checker_.Return({"c1.1"}, std::nullopt);
   ExpectFound("is in no log");
 }
 
@@ -129,6 +129,92 @@ TEST_F(MultiKeyCheckerTest, UnknownWriteInTheLog_Found) {
 TEST_F(MultiKeyCheckerTest, OtherCommandInTheLog_Found) {
   Commit(kv::Op::kPersist, {"m1{g}"});
   ExpectFound("which no client sent");
+}
+
+// ---- Keys of several slots of one group.
+
+class SeveralSlotsTest : public MultiKeyCheckerTest {
+ protected:
+  // An MSET of both slots, one after the other, that returns.
+  void SetBoth(const std::string& token) {
+    SetPart(token + ".g", "m1{g}");
+    SetPart(token + ".h", "m1{h}");
+    checker_.Return({token + ".g", token + ".h"}, std::nullopt);
+  }
+  void SetPart(const std::string& token, std::string_view key) {
+    checker_.Invoke(token);
+    Commit(kv::Op::kMSet, {key, token + "/1"});
+  }
+  void ReadBoth(const Values& values, SimTime called) {
+    checker_.OnRead({"m1{g}", "m1{h}"}, values, called, Later());
+  }
+};
+
+TEST_F(SeveralSlotsTest, StatesOfTheGroup_ExplainReads) {
+  SetBoth("a");
+  const SimTime called = Later();
+  SetBoth("b");
+  ReadBoth({"a.g/1", "a.h/1"}, called);
+  ReadBoth({"b.g/1", "a.h/1"}, called);
+  ReadBoth({"b.g/1", "b.h/1"}, called);
+  // A key that is named twice, and a slot without writes.
+  checker_.OnRead({"m1{g}", "m1{g}", "m1{i}"}, {"b.g/1", "b.g/1", std::nullopt},
+                  called, Later());
+  EXPECT_TRUE(found_.empty()) << found_[0];
+  EXPECT_EQ(checker_.group_reads_checked(), 3u);
+}
+
+TEST_F(SeveralSlotsTest, ValuesThatWereNeverTogether_Found) {
+  SetBoth("a");
+  const SimTime called = Later();
+  SetBoth("b");
+  ReadBoth({"a.g/1", "b.h/1"}, called);
+  ExpectFound("never current together");
+}
+
+TEST_F(SeveralSlotsTest, ValuesFromBeforeTheCall_Found) {
+  SetBoth("a");
+  SetPart("b", "m1{h}");
+  ReadBoth({"a.g/1", "a.h/1"}, Later());
+  ExpectFound("never current together");
+}
+
+TEST_F(SeveralSlotsTest, TwoValuesOfOneKey_Found) {
+  SetBoth("a");
+  const SimTime called = Later();
+  SetBoth("b");
+  checker_.OnRead({"m1{g}", "m1{g}"}, {"a.g/1", "b.g/1"}, called, Later());
+  ExpectFound("never current together");
+}
+
+// Nodes read by slot then.
+TEST_F(SeveralSlotsTest, AfterAChangeOfTheMap_SlotsAreCheckedAlone) {
+  checker_.OnMapChanged();
+  SetBoth("a");
+  const SimTime called = Later();
+  SetBoth("b");
+  ReadBoth({"a.g/1", "b.h/1"}, called);
+  EXPECT_TRUE(found_.empty()) << found_[0];
+  ReadBoth({"b.g/1", "a.h/1"}, Later());
+  ExpectFound("never current together");
+}
+
+TEST_F(SeveralSlotsTest, AcknowledgedWriteWithoutAPart_Found) {
+  checker_.Invoke("a.g");
+  checker_.Invoke("a.h");
+  Commit(kv::Op::kMSet, {"m1{g}", "a.g/1"});
+  checker_.Return({"a.g", "a.h"}, std::nullopt);
+  ExpectFound("is in no log");
+}
+
+TEST_F(SeveralSlotsTest, WrongSumOfRemovedKeys_Found) {
+  SetBoth("a");
+  for (const std::string tag : {"g", "h"}) {
+    checker_.Invoke("m{" + tag + "}b");
+    Commit(kv::Op::kDel, {"m1{" + tag + "}", "m{" + tag + "}b"});
+  }
+  checker_.Return({"m{g}b", "m{h}b"}, 1);
+  ExpectFound("removed 1 keys, but its log gives 2");
 }
 
 TEST_F(MultiKeyCheckerTest, ScanThatMissesAKey_Found) {

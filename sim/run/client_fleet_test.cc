@@ -79,6 +79,7 @@ class FleetRun {
 
 TEST(ClientFleet, WithoutFailures_NoOutcomeIsUnknown) {
   std::map<std::string, uint64_t> marks;
+  uint64_t group_reads = 0;
   for (uint64_t seed = 1; seed <= 4; ++seed) {
     FleetRun run(seed,
                  {.clients = 6,
@@ -90,10 +91,12 @@ TEST(ClientFleet, WithoutFailures_NoOutcomeIsUnknown) {
                  /*failures=*/false);
     EXPECT_EQ(run.recorder().counts().unknown, 0u);
     EXPECT_GT(run.recorder().multi_keys().reads_checked(), 20u);
+    group_reads += run.recorder().multi_keys().group_reads_checked();
     EXPECT_GT(run.recorder().multi_keys().scans_checked(), 5u);
     EXPECT_EQ(run.world().faults().count(Fault::kClientCrash), 0u);
     for (const auto& [mark, count] : run.world().marks()) marks[mark] += count;
   }
+  EXPECT_GT(group_reads, 20u);
   EXPECT_GT(marks["client.half_closed_a_connection"], 0u);
   EXPECT_GT(marks["client.vanished_in_mid_request"], 0u);
 }

@@ -446,7 +446,9 @@ ScheduleOptions Run::Impl::Start() {
               },
           .change_map =
               [this](MachineId machine, uint64_t draw) {
-                return cluster_.ChangeMap(machine, draw);
+                const bool changed = cluster_.ChangeMap(machine, draw);
+                if (changed) recorder_.multi_keys().OnMapChanged();
+                return changed;
               },
           .restore_map =
               [this](MachineId machine) { cluster_.RestoreMap(machine); },

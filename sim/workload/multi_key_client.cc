@@ -58,7 +58,7 @@ std::vector<std::string> MultiKeyClient::Operation::Words() const {
       words = {"MSET"};
       for (size_t i = 0; i < keys.size(); ++i) {
         words.push_back(keys[i]);
-        words.push_back(absl::StrCat(token, "/", i));
+        words.push_back(absl::StrCat(tokens.at(tags[i]), "/", i));
       }
       return words;
     case Kind::kGet:
@@ -93,7 +93,9 @@ void MultiKeyClient::Tick() {
   current_ = Draw(number, *random);
   current_->called = clock_();
   current_->deadline = env_.loop.ReadClock().mono + kGiveUpAfter;
-  if (current_->writes()) checker_.Invoke(current_->token);
+  if (current_->writes()) {
+    for (const auto& [tag, token] : current_->tokens) checker_.Invoke(token);
+  }
   if (send_hook_ != nullptr) {
     send_hook_({options_.id, number, current_->Words()});
   }
@@ -108,20 +110,34 @@ MultiKeyClient::Operation MultiKeyClient::Draw(uint64_t number,
                    : action < 75 ? Kind::kGet
                    : action < 85 ? Kind::kDelete
                                  : Kind::kScan;
-  if (operation.kind == Kind::kScan) return operation;
-  const std::string tag = TagName(random.Below(kTags, "client.tag", 0, 0));
-  const uint64_t first = random.Below(kKeysPerTag, "client.key", 0, 0);
-  const uint64_t count = 1 + random.Below(kKeysPerTag, "client.count", 0, 0);
-  for (uint64_t i = 0; i < count; ++i) {
-    operation.keys.push_back(absl::StrCat("m", (first + i) % kKeysPerTag, tag));
-  }
-  operation.token = absl::StrCat("c", options_.id, ".", number);
-  if (operation.kind == Kind::kDelete) {
-    // The name of a key that never exists identifies the DEL in the log.
-    operation.token = absl::StrCat("m", tag, operation.token);
-    operation.keys.push_back(operation.token);
-  }
+  if (operation.kind != Kind::kScan) DrawKeys(&operation);
   return operation;
+}
+
+void MultiKeyClient::DrawKeys(Operation* operation) const {
+  const Random& random = operation->random;
+  const uint64_t tag = random.Below(kTags, "client.tag", 0, 0);
+  const bool across = random.Below(2, "client.across", 0, 0) == 0;
+  const uint64_t tags =
+      across ? 2 + random.Below(kTags - 1, "client.tags", 0, 0) : 1;
+  const uint64_t first = random.Below(kKeysPerTag, "client.key", 0, 0);
+  const uint64_t count =
+      tags * (1 + random.Below(kKeysPerTag, "client.count", 0, 0));
+  for (uint64_t i = 0; i < count; ++i) {
+    operation->tags.push_back((tag + i % tags) % kTags);
+    operation->keys.push_back(absl::StrCat("m",
+                                           (first + i / tags) % kKeysPerTag,
+                                           TagName(operation->tags.back())));
+    std::string& token = operation->tokens[operation->tags.back()];
+    token = absl::StrCat("c", options_.id, ".", operation->number, ".",
+                         operation->tags.back());
+  }
+  if (operation->kind != Kind::kDelete) return;
+  for (auto& [of, token] : operation->tokens) {
+    // The name of a key that never exists identifies the DEL in the log.
+    token = absl::StrCat("m", TagName(of), token);
+    operation->keys.push_back(token);
+  }
 }
 
 void MultiKeyClient::Try() {
@@ -151,8 +167,13 @@ void MultiKeyClient::TryLater() {
     return;
   }
   // Every attempt of a write was refused. A read has no effect.
-  if (current_->writes()) checker_.Withdraw(current_->token);
+  Withdraw();
   End(Outcome::kNotExecuted);
+}
+
+void MultiKeyClient::Withdraw() {
+  if (!current_->writes()) return;
+  for (const auto& [tag, token] : current_->tokens) checker_.Withdraw(token);
 }
 
 void MultiKeyClient::End(Outcome outcome) {
@@ -188,18 +209,25 @@ void MultiKeyClient::OnError(const ClientReply& reply) {
   if (code == "OOM") {
     recorder_->OnNoMemory(options_.id);
     // Not executed; earlier attempts were refused too.
-    if (current_->writes()) checker_.Withdraw(current_->token);
+    Withdraw();
     return End(Outcome::kNotExecuted);
   }
   if (code == "UNKNOWN") {
     if (!current_->writes()) return TryLater();
     return End(Outcome::kUnknown);
   }
+  // A read of several slots waits for the level of its group.
+  if (!current_->writes() && current_->several_slots() &&
+      reply.text.find("the command needs level") != std::string::npos) {
+    return TryLater();
+  }
   Unexpected(reply);
   current_.reset();
 }
 
 void MultiKeyClient::OnResult(const ClientReply& reply) {
+  std::vector<std::string> tokens;
+  for (const auto& [tag, token] : current_->tokens) tokens.push_back(token);
   switch (current_->kind) {
     case Kind::kScan:
       return OnScanned(reply);
@@ -207,14 +235,14 @@ void MultiKeyClient::OnResult(const ClientReply& reply) {
       if (reply.type != Type::kSimple) {
         Unexpected(reply);
       } else {
-        checker_.Return(current_->token, std::nullopt);
+        checker_.Return(tokens, std::nullopt);
       }
       break;
     case Kind::kDelete:
       if (reply.type != Type::kInteger) {
         Unexpected(reply);
       } else {
-        checker_.Return(current_->token, reply.integer);
+        checker_.Return(tokens, reply.integer);
       }
       break;
     case Kind::kGet: {

@@ -1,5 +1,6 @@
 // sim/workload/multi_key_client.h: a simulated client of commands on several
-// keys: MSET, MGET and DEL of keys with one hash tag, and SCAN over all keys.
+// keys: MSET, MGET and DEL of keys with one hash tag or several, and SCAN over
+// all keys.
 //
 // It has one operation at a time, and follows no redirects: it uses the
 // addresses of plain clients. A write whose outcome is unknown is not repeated.
@@ -9,6 +10,7 @@
 #define QUORATE_SIM_WORKLOAD_MULTI_KEY_CLIENT_H_
 
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <optional>
 #include <set>
@@ -59,7 +61,10 @@ class MultiKeyClient final : public ClientLink::Owner {
     uint64_t number = 0;
     Random random{0};
     std::vector<std::string> keys;
-    std::string token;  // The token of a write.
+    // The hash tag of each key, as a number.
+    std::vector<uint64_t> tags;
+    // The tokens of a write's parts, by tag.
+    std::map<uint64_t, std::string> tokens;
     SimTime called;
     MonoTime deadline;
     uint64_t attempts = 0;
@@ -68,6 +73,7 @@ class MultiKeyClient final : public ClientLink::Owner {
     std::set<std::string> found;
 
     bool writes() const { return kind == Kind::kSet || kind == Kind::kDelete; }
+    bool several_slots() const { return tokens.size() > 1; }
     std::vector<std::string> Words() const;
   };
 
@@ -81,6 +87,9 @@ class MultiKeyClient final : public ClientLink::Owner {
 
   void Tick();
   Operation Draw(uint64_t number, Random random) const;
+  void DrawKeys(Operation* operation) const;
+  // No part of the operation was executed.
+  void Withdraw();
   void Try();
   void TryLater();
   // The operation has ended.
