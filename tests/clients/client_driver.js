@@ -30,6 +30,10 @@ const onEachNode = async (adapter, ask) => Promise.all((await adapter.nodes()).m
 const ACTIONS = {
   set: (adapter, {key, value}) => adapter.client.set(key, value),
   get: (adapter, {key}) => adapter.client.get(key),
+  setMany: (adapter, {pairs}) => adapter.setMany(pairs),
+  getMany: (adapter, {keys}) => adapter.getMany(keys),
+  deleteMany: (adapter, {keys}) => adapter.client.del(keys),
+  existMany: (adapter, {keys}) => adapter.client.exists(keys),
   pipeline: (adapter, {commands}) => adapter.pipeline(commands),
   keys: async (adapter, {pattern}) => (await onEachNode(adapter, (node) => node.keys(pattern))).flat(),
   size: async (adapter) => (await onEachNode(adapter, adapter.size)).reduce((sum, keys) => sum + keys, 0),

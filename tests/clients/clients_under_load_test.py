@@ -24,6 +24,7 @@ MISSING = f"{LIBRARY} was not tested: {NPM['missing']}" if LIBRARY != PYTHON_RED
 PIPELINE = 10_000
 KEYS = 50_000
 LARGE_VALUES = 100
+KEYS_OF_ONE_WRITE = 10_000
 # Each node has a replica of every group: about 20 MiB of values and keys, their log entries, and buffers.
 NODE_RSS_MAX = 256 << 20
 SETTLES_WITHIN_SECONDS = 60
@@ -154,6 +155,44 @@ class UnderLoad:
 @unittest.skipIf(MISSING, MISSING)
 class PlainClientTest(UnderLoad, unittest.TestCase):
     KIND = 'plain'
+
+    def when_leaders_stay(self, ask):
+        """Returns the result of `ask`, which may be repeated."""
+        limit = time.monotonic() + SETTLES_WITHIN_SECONDS
+        while True:
+            try:
+                return ask()
+            except Refused as refusal:
+                if not is_temporary(refusal) or time.monotonic() > limit:
+                    raise
+                self.store.wait_until_leaders_stay()
+
+    # Caches, session stores and connectors send such commands to a Redis without cluster mode.
+    def test_Keys_OfManySlots_AreSetReadAndRemovedByOneCommand(self):
+        def deleted():
+            self.assertEqual('OK', self.client.set_many(pairs))
+            return self.client.delete_many(keys)
+
+        for count in (2, 10, 1_000, KEYS_OF_ONE_WRITE):
+            pairs = {f'session:{i}': f'value {i}' for i in range(count)}
+            keys = list(pairs)
+            self.assertEqual('OK', self.when_leaders_stay(lambda: self.client.set_many(pairs)), count)
+            read = self.when_leaders_stay(lambda: self.client.get_many(['none', *keys[::-1], keys[0]]))
+            self.assertEqual([None, *list(pairs.values())[::-1], 'value 0'], read, count)
+            self.assertEqual(count + 1, self.when_leaders_stay(lambda: self.client.exist_many([*keys, 'none', keys[0]])), count)
+            self.assertEqual(count, self.when_leaders_stay(deleted), count)
+            self.assertEqual([None] * count, self.when_leaders_stay(lambda: self.client.get_many(keys)), count)
+
+    def test_Keys_OfManySlotsInAPipeline_AreInItsOrder(self):
+        commands = []
+        for i in range(1_000):
+            pairs, removed, read = {f'a{i}': f'{i}', f'b{i}': f'{i}'}, [f'a{i}', f'c{i}'], [f'a{i}', f'b{i}']
+            if LIBRARY == PYTHON_REDIS:
+                commands += [['MSET', pairs], ['DELETE', *removed], ['MGET', read]]
+            else:
+                commands += [['MSET', sum(map(list, pairs.items()), [])], ['DEL', removed], ['MGET', read]]
+        replies = self.pipeline(commands, before=self.store.flush)
+        self.assertEqual(sum((['OK', 1, [None, f'{i}']] for i in range(1_000)), []), replies)
 
 
 @unittest.skipIf(MISSING, MISSING)

@@ -27,6 +27,8 @@ exports.connect = async (library, kind, ports, orError) => {
     pipeline: (commands) => (cluster ? oneByOne(client, commands, orError) : asPipeline(client, commands)),
     scan,
     size: (node) => node.dbsize(),
+    setMany: (pairs) => client.mset(pairs),
+    getMany: (keys) => client.mget(keys),
     close: () => client.quit(),
   };
 };

@@ -18,9 +18,11 @@ exports.connect = async (library, kind, ports, orError) => {
     client,
     nodes: () => (cluster ? Promise.all(client.masters.map((master) => client.nodeClient(master))) : [client]),
     // Commands that are sent without waiting leave as one pipeline.
-    pipeline: (commands) => Promise.all(commands.map(([name, ...words]) => orError(client[name.toLowerCase()](...words)))),
+    pipeline: (commands) => Promise.all(commands.map(([name, ...words]) => orError(client[name](...words)))),
     scan,
     size: (node) => node.dbSize(),
+    setMany: (pairs) => client.mSet(pairs),
+    getMany: (keys) => client.mGet(keys),
     close: () => client.quit(),
   };
 };

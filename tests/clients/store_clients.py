@@ -64,6 +64,18 @@ class PythonClient:
     def get(self, key):
         return self._asked(lambda: self._client.get(key))
 
+    def set_many(self, pairs):
+        return 'OK' if self._asked(lambda: self._client.mset(pairs)) else None
+
+    def get_many(self, keys):
+        return self._asked(lambda: self._client.mget(keys))
+
+    def delete_many(self, keys):
+        return self._asked(lambda: self._client.delete(*keys))
+
+    def exist_many(self, keys):
+        return self._asked(lambda: self._client.exists(*keys))
+
     def pipeline(self, commands):
         with self._client.pipeline(transaction=False) as pipeline:
             for name, *words in commands:
@@ -119,6 +131,18 @@ class JavascriptClient:
 
     def get(self, key):
         return self._ask('get', key=key)
+
+    def set_many(self, pairs):
+        return self._ask('setMany', pairs=pairs)
+
+    def get_many(self, keys):
+        return self._ask('getMany', keys=keys)
+
+    def delete_many(self, keys):
+        return self._ask('deleteMany', keys=keys)
+
+    def exist_many(self, keys):
+        return self._ask('existMany', keys=keys)
 
     def pipeline(self, commands):
         return [Refused(reply['error']) if isinstance(reply, dict) else reply for reply in self._ask('pipeline', commands=commands)]
