@@ -801,11 +801,14 @@ TEST(Backpressure_Forwarding, RoomThatAnotherGroupTakes_IsAwaited) {
                        .stream_buffer_bytes = size_t{1} << 30,
                        .adjust = OnlyTwoLargeRequestsUnderWay});
   ASSERT_TRUE(cluster.AwaitLeaders());
-  // An answer takes longer than a request waits for a leader.
-  cluster.world().network_options().latency_min = Milliseconds(60);
   ASSERT_EQ(cluster.LeaderOf(GroupId(1)), 0u);
   ASSERT_EQ(cluster.LeaderOf(GroupId(3)), 0u);
   auto busy = cluster.ConnectResp(1);
+  // Node 1 has a channel to the leader of both groups.
+  EXPECT_EQ(cluster.Command(*busy, {"SET", "b", "v"}), "+OK\r\n");
+  EXPECT_EQ(cluster.Command(*busy, {"SET", "foo", "v"}), "+OK\r\n");
+  // An answer takes longer than a request waits for a leader.
+  cluster.world().network_options().latency_min = Milliseconds(60);
   busy->Send(Repeat({"SET", "b", large}, 10));  // A key of group 1.
   cluster.world().RunFor(Milliseconds(10));
   auto writer = cluster.ConnectResp(1);

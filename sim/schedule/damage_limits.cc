@@ -42,6 +42,7 @@ uint64_t OpeningEnd(std::string_view bytes) {
 }  // namespace
 
 void DamageLimits::AfterTurn(MachineId machine, Duration witness_delay) {
+  if (!world_.running(machine)) return;  // It died in this turn.
   Idle& idle = idle_[machine];
   const LogWrites& writes = world_.log_writes(machine);
   const MonoTime now = world_.clock(machine).Mono(world_.now());

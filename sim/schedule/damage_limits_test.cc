@@ -99,7 +99,7 @@ TEST_F(DamageLimitsTest, ZerosInTheFile_AreNoWrites) {
 TEST_F(DamageLimitsTest, OpeningWithoutALaterWrite_IsSpared) {
   Write(Opening().substr(0, 200));
   Write(Opening().substr(200));
-  Idle(2 * kDelay);
+  Idle(kDelay * 2);
   EXPECT_EQ(LimitAfterCrash(), 0u);
 }
 
@@ -134,7 +134,7 @@ TEST_F(DamageLimitsTest, FailedWrite_DoesNotCount) {
   test_.world().FailDiskOperation(test_.machine(), World::DiskOperation::kSync,
                                   1, /*persistent=*/false);
   Write(Record(kAppend, 80));
-  Idle(2 * kDelay);
+  Idle(kDelay * 2);
   EXPECT_EQ(LimitAfterCrash(), newest);
 }
 
@@ -152,7 +152,7 @@ TEST_F(DamageLimitsTest, Witness_IsSparedForEver) {
   Write(Opening());
   Write(Record(kAppend, 40));
   const uint64_t witness = Write(Record(kWitness, 0));
-  Idle(2 * kDelay);
+  Idle(kDelay * 2);
   EXPECT_EQ(LimitAfterCrash(), witness);
 }
 
