@@ -112,6 +112,7 @@ class Client::Impl {
     uint32_t attempts = 0;
     uint32_t redirects = 0;
     RespLink* link = nullptr;  // Set while a try is in flight.
+    uint64_t command = 0;      // The number of the try at this link.
     std::string server = {};   // The server of the last try.
     bool maybe_applied = false;
     MonoTime tried;    // The time of the last try.
@@ -346,9 +347,10 @@ void Client::Impl::Try(Request* request) {
                    request->what.arguments.end());
   const uint64_t id = request->id;
   const uint32_t attempt = request->attempts;
-  link->Send(arguments, [this, id, attempt](RespLink::Result result) {
-    OnAttempt(id, attempt, std::move(result));
-  });
+  request->command =
+      link->Send(arguments, [this, id, attempt](RespLink::Result result) {
+        OnAttempt(id, attempt, std::move(result));
+      });
   request->timer = loop_.At(now() + options_.attempt_timeout,
                             [this, id] { OnAttemptTimeout(id); });
 }
@@ -435,6 +437,11 @@ void Client::Impl::OnDeadline(uint64_t id) {
   const auto found = requests_.find(id);
   if (found == requests_.end()) return;
   Request* request = found->second.get();
+  // A dial may still be under way. A command that no connection has yet would
+  // be sent after its result was reported.
+  if (request->link != nullptr && request->link->Withdraw(request->command)) {
+    request->link = nullptr;
+  }
   const bool unknown = !request->what.read_only &&
                        (request->maybe_applied || request->link != nullptr);
   const Duration elapsed = now() - (request->deadline - options_.deadline);

@@ -418,6 +418,17 @@ TEST(Client, DialThatHangs_IsGivenUpAndRepeated) {
       << scene.results.at(0).status;
 }
 
+TEST(Client, DeadlineDuringADial_IsNotExecutedAndNeverSent) {
+  Scene scene(/*seed=*/1, /*servers=*/1);
+  scene.world().stream_options().latency_min = Milliseconds(700);
+  scene.MakeClient({.seeds = {}, .sessions = false, .deadline = Seconds(1)});
+  const ClientResult result =
+      scene.Only([&](Client& c) { c.Set("k", "v", scene.Keep()); });
+  EXPECT_EQ(result.outcome, Outcome::kNotExecuted) << result.status;
+  scene.world().RunFor(Seconds(10));
+  EXPECT_EQ(scene.cluster.commands, 0u);
+}
+
 TEST(Client, Refusal_HasTheServersText) {
   Scene scene;
   scene.MakeClient();

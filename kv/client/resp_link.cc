@@ -34,12 +34,24 @@ void RespLink::OnConnected(
   Flush();
 }
 
-void RespLink::Send(absl::Span<const std::string_view> arguments, Done done) {
+uint64_t RespLink::Send(absl::Span<const std::string_view> arguments,
+                        Done done) {
   CHECK(!broken()) << address_;
-  AppendRespCommand(arguments, &unsent_);
-  waiting_.push_back(std::move(done));
-  ++unsent_count_;
+  AppendRespCommand(arguments, &unsent_.emplace_back());
+  waiting_.push_back({++last_number_, std::move(done)});
   FlushLater();
+  return last_number_;
+}
+
+bool RespLink::Withdraw(uint64_t number) {
+  const size_t sent = waiting_.size() - unsent_.size();
+  for (size_t i = sent; i < waiting_.size(); ++i) {
+    if (waiting_[i].number != number) continue;
+    waiting_.erase(waiting_.begin() + static_cast<ptrdiff_t>(i));
+    unsent_.erase(unsent_.begin() + static_cast<ptrdiff_t>(i - sent));
+    return true;
+  }
+  return false;
 }
 
 void RespLink::FlushLater() {
@@ -53,9 +65,10 @@ void RespLink::FlushLater() {
 
 void RespLink::Flush() {
   if (connection_ == nullptr || unsent_.empty()) return;
-  unsent_count_ = 0;
-  connection_->Write(Buffer::Copy(unsent_));
+  std::string bytes;
+  for (const std::string& command : unsent_) bytes += command;
   unsent_.clear();
+  connection_->Write(Buffer::Take(std::move(bytes)));
 }
 
 void RespLink::OnBytes(std::string_view bytes) {
@@ -71,14 +84,14 @@ void RespLink::OnBytes(std::string_view bytes) {
                        "another server")));
       return;
     }
-    if (waiting_.size() <= unsent_count_) {
+    if (waiting_.size() <= unsent_.size()) {
       Abort(absl::DataLossError(
           absl::StrCat(address_,
                        " sent a reply to no request: it may be the address of "
                        "another server")));
       return;
     }
-    Done done = std::move(waiting_.front());
+    Done done = std::move(waiting_.front().done);
     waiting_.pop_front();
     result.sent = true;
     done(std::move(result));
@@ -101,10 +114,10 @@ void RespLink::Abort(absl::Status why) {
   flush_.Cancel();
   connection_.reset();
   broken_();
-  std::deque<Done> waiting = std::exchange(waiting_, {});
-  const size_t sent_count = waiting.size() - unsent_count_;
+  std::deque<Waiting> waiting = std::exchange(waiting_, {});
+  const size_t sent_count = waiting.size() - unsent_.size();
   for (size_t i = 0; i < waiting.size(); ++i) {
-    waiting[i](
+    waiting[i].done(
         {.status = failure_, .sent = i < sent_count, .reply = RespValue()});
   }
 }

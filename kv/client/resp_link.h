@@ -6,6 +6,7 @@
 #define QUORATE_KV_CLIENT_RESP_LINK_H_
 
 #include <cstddef>
+#include <cstdint>
 #include <deque>
 #include <memory>
 #include <string>
@@ -49,8 +50,12 @@ class RespLink final : private env::Connection::Observer {
   bool broken() const { return !failure_.ok(); }
 
   // Requires: !broken(). `done` is called once, never inside this call. It is
-  // not called if the link is destroyed first.
-  void Send(absl::Span<const std::string_view> arguments, Done done);
+  // not called if the link is destroyed first. Returns a number for Withdraw.
+  uint64_t Send(absl::Span<const std::string_view> arguments, Done done);
+  // Takes back the command of this number if no connection has it yet. Then it
+  // is never sent, and its callback is not called. False: it may have been
+  // sent.
+  bool Withdraw(uint64_t number);
 
   // Breaks the link. Used when a server does not answer in time: later replies
   // could not be matched with commands.
@@ -74,11 +79,14 @@ class RespLink final : private env::Connection::Observer {
   env::Pending dial_timer_;
   env::Pending flush_;
   bool flush_due_ = false;
-  std::string unsent_;
-  // Callbacks in the order of their commands. The last `unsent_count_` commands
-  // are still in unsent_.
-  std::deque<Done> waiting_;
-  size_t unsent_count_ = 0;
+  struct Waiting {
+    uint64_t number;
+    Done done;
+  };
+  // The last of the commands that wait for a reply are still in unsent_.
+  std::deque<Waiting> waiting_;
+  std::deque<std::string> unsent_;
+  uint64_t last_number_ = 0;
   RespReplyParser parser_;
 };
 
