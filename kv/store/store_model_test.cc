@@ -380,9 +380,6 @@ class Model {
       }
       case Op::kAppend: {
         const std::string before = old == nullptr ? "" : old->bytes;
-        if (old != nullptr && command.arguments[1].empty()) {
-          return Integer(before.size(), old_version, false);
-        }
         keys_[key] = {before + command.arguments[1], version_, expiry};
         return Integer(keys_[key].bytes.size(), version_, true);
       }
@@ -390,6 +387,10 @@ class Model {
         std::string value = old == nullptr ? "" : old->bytes;
         const int64_t bit = command.number_a / 2;
         const bool before = BitOf(value, bit);
+        const bool grows = static_cast<int64_t>(value.size()) * 8 <= bit;
+        if (old != nullptr && !grows && before == (command.number_a % 2 == 1)) {
+          return Integer(before, old_version, false);
+        }
         while (static_cast<int64_t>(value.size()) * 8 <= bit) {
           value.push_back('\0');
         }
