@@ -168,6 +168,26 @@ TEST(Stop, OneNodeAfterTheOther_ClientsOfOtherNodesAreServed) {
   }
 }
 
+// For an election timeout an idle group looks as if the stopped node were
+// there. A transfer to it would hold every write up.
+TEST(Stop, LeaderOfAnIdleGroup_DoesNotGetTheLeadershipBack) {
+  TestCluster cluster({.nodes = 3});
+  ASSERT_TRUE(cluster.AwaitLeaders());
+  cluster.world().RunFor(Seconds(5));
+  ASSERT_EQ(cluster.LeaderOf(GroupId(1)), 0u);
+  auto client = cluster.ConnectResp(1);
+  ASSERT_EQ(cluster.Command(*client, {"SET", "k", "1"}), "+OK\r\n");
+  StopUnderLoad load(cluster);
+  EXPECT_LE(load.Stop(0), kStopMax);
+  env::Loop& loop = cluster.clients_env().loop;
+  for (int i = 0; i < 100; ++i) {
+    cluster.world().RunFor(Milliseconds(20));
+    const MonoTime sent = loop.ReadClock().mono;
+    ASSERT_EQ(cluster.Command(*client, {"SET", "k", "1"}), "+OK\r\n");
+    EXPECT_LE(loop.ReadClock().mono - sent, kGapMax) << "write " << i;
+  }
+}
+
 // The replies to all requests that arrived before the stop, and to those that
 // arrive while other nodes take over.
 TEST(Stop, OwnClients_AreServedUntilOthersLead) {

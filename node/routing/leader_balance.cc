@@ -41,7 +41,8 @@ NodeId LeaderBalance::CaughtUp(GroupId group, NodeId wanted,
         voters.begin(), voters.end(),
         [&](const auto& voter) { return voter.node == follower.node; });
     if (votes && (wanted == NodeId() || follower.node == wanted) &&
-        follower.active && (also_busy || !follower.wants_no_entries) &&
+        follower.active && env_.transport.link(follower.node).open &&
+        (also_busy || !follower.wants_no_entries) &&
         follower.state == "replicate" &&
         follower.match.value() + kLagMax >= last) {
       return follower.node;
