@@ -1,12 +1,11 @@
 // node/routing/leader_balance.h: transfers leadership of each group to its
 // preferred replica, so that leaders are spread over the nodes.
 //
-// Only the leader transfers, and only to a replica on a connected node that has
-// nearly the whole log and has not asked for no more entries. After a start a
-// replica may have seconds of work with its log, and could answer nothing as
-// the leader. The pause before the next transfer doubles after each transfer
-// that did not last, so a preferred node that cannot keep leadership is left
-// alone.
+// Only the leader transfers, and only to a replica on a connected node. It must
+// have nearly the whole log and take entries. After a start a replica may have
+// seconds of work with its log, and could answer nothing as the leader. The
+// pause before the next transfer doubles after each transfer that did not last,
+// so a preferred node that cannot keep leadership is left alone.
 #ifndef QUORATE_NODE_ROUTING_LEADER_BALANCE_H_
 #define QUORATE_NODE_ROUTING_LEADER_BALANCE_H_
 
