@@ -97,7 +97,7 @@ TEST_F(StoreTest, Append_GrowsAValueUpToItsLimit) {
   EXPECT_EQ(Do({.op = Op::kAppend}, {"k", "cd"}).integer, 4);
   const Answer nothing = Do({.op = Op::kAppend}, {"k", ""});
   EXPECT_EQ(nothing.integer, 4);
-  EXPECT_FALSE(nothing.wrote);
+  EXPECT_TRUE(nothing.wrote);
   EXPECT_EQ(Get("k").value, "abcd");
   const std::string half(kValueBytesMax / 2, 'x');
   EXPECT_EQ(Do({.op = Op::kAppend}, {"big", half}).status, ResultStatus::kOk);
