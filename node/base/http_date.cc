@@ -1,48 +1,36 @@
 #include "node/base/http_date.h"
 
+#include <cstddef>
+
+#include "absl/time/civil_time.h"
 #include "node/base/text.h"
 
 namespace quorate::node {
 namespace {
 
 constexpr int64_t kSecondNs = 1'000'000'000;
-constexpr int64_t kDaySeconds = 86'400;
-// 1970-01-01 was a Thursday.
-constexpr std::string_view kDayNames[] = {"Thu", "Fri", "Sat", "Sun",
-                                          "Mon", "Tue", "Wed"};
+// In the order of absl::Weekday.
+constexpr std::string_view kDayNames[] = {"Mon", "Tue", "Wed", "Thu",
+                                          "Fri", "Sat", "Sun"};
 constexpr std::string_view kMonthNames[] = {"Jan", "Feb", "Mar", "Apr",
                                             "May", "Jun", "Jul", "Aug",
                                             "Sep", "Oct", "Nov", "Dec"};
-constexpr int64_t kMonthDays[] = {31, 28, 31, 30, 31, 30,
-                                  31, 31, 30, 31, 30, 31};
-
-bool IsLeap(int64_t year) {
-  return year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
-}
 
 void AppendTwoDigits(int64_t number, std::string* out) {
   Append(out, number / 10, number % 10);
 }
 
 std::string Format(int64_t second) {
-  int64_t day = second / kDaySeconds;
-  const int64_t of_day = second % kDaySeconds;
-  const std::string_view day_name = kDayNames[day % 7];
-  int64_t year = 1970;
-  for (; day >= 365 + IsLeap(year); ++year) day -= 365 + IsLeap(year);
-  int month = 0;
-  const auto days = [&] {
-    return kMonthDays[month] + (month == 1 && IsLeap(year));
-  };
-  for (; day >= days(); ++month) day -= days();
-  std::string line = Concat("Date: ", day_name, ", ");
-  AppendTwoDigits(day + 1, &line);
-  Append(&line, ' ', kMonthNames[month], ' ', year, ' ');
-  AppendTwoDigits(of_day / 3'600, &line);
+  const absl::CivilSecond time = absl::CivilSecond(1970) + second;
+  const auto weekday = static_cast<size_t>(absl::GetWeekday(time));
+  std::string line = Concat("Date: ", kDayNames[weekday], ", ");
+  AppendTwoDigits(time.day(), &line);
+  Append(&line, ' ', kMonthNames[time.month() - 1], ' ', time.year(), ' ');
+  AppendTwoDigits(time.hour(), &line);
   line += ':';
-  AppendTwoDigits(of_day / 60 % 60, &line);
+  AppendTwoDigits(time.minute(), &line);
   line += ':';
-  AppendTwoDigits(of_day % 60, &line);
+  AppendTwoDigits(time.second(), &line);
   line += " GMT\r\n";
   return line;
 }
