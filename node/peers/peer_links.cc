@@ -113,8 +113,7 @@ size_t PeerLinks::held_bytes() const {
 
 bool PeerLinks::idle() const {
   return std::all_of(peers_.begin(), peers_.end(), [](const auto& entry) {
-    return entry.second.link->asked_bytes() == 0 &&
-           entry.second.answers->idle();
+    return !entry.second.link->awaits_answers() && entry.second.answers->idle();
   });
 }
 
