@@ -16,15 +16,9 @@
 namespace quorate::node {
 namespace {
 
-std::string Line(const RequestWords& words) {
-  std::string line;
-  for (const std::string_view word : words) Append(&line, word, " ");
-  return line;
-}
-
 // Without a reply, or with the end of the connection in its place.
 bool MayHaveNoReply(const RequestWords& words) {
-  const std::string line = Lower(Line(words));
+  const std::string line = Lower(LineOf(words));
   return line.starts_with("client reply ") || line.starts_with("client kill ");
 }
 
@@ -64,9 +58,9 @@ class AllCommandsTest : public ::testing::Test {
         replies.remove_prefix(size);
         ++count;
       }
-      EXPECT_EQ(replies, "") << Line(requests[i]);
+      EXPECT_EQ(replies, "") << LineOf(requests[i]);
       if (clients[i]->closed() || MayHaveNoReply(requests[i])) continue;
-      EXPECT_EQ(count, first.size() + 1 + last.size()) << Line(requests[i]);
+      EXPECT_EQ(count, first.size() + 1 + last.size()) << LineOf(requests[i]);
     }
   }
 

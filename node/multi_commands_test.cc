@@ -22,12 +22,6 @@
 namespace quorate::node {
 namespace {
 
-std::string Line(const RequestWords& words) {
-  std::string line;
-  for (const std::string_view word : words) Append(&line, word, " ");
-  return line;
-}
-
 bool IsError(std::string_view reply) { return reply.starts_with('-'); }
 
 // The complete replies at the front of `bytes`, which they are removed from.
@@ -159,7 +153,7 @@ class MultiCommandsTest : public ::testing::Test {
       std::string_view bytes = clients[i]->received();
       outcomes[i].replies = TakeReplies(&bytes);
       outcomes[i].closed = clients[i]->closed();
-      EXPECT_EQ(bytes, "") << Line(requests_[i]);
+      EXPECT_EQ(bytes, "") << LineOf(requests_[i]);
     }
     return outcomes;
   }
@@ -185,7 +179,7 @@ class MultiCommandsTest : public ::testing::Test {
   void ExpectOneWay(const RequestWords& request, const Setting& setting,
                     const Outcome& at_once, const Outcome& one_by_one,
                     const Outcome& without) {
-    SCOPED_TRACE(Concat(Line(request), "on node ", setting.node,
+    SCOPED_TRACE(Concat(LineOf(request), "on node ", setting.node,
                         setting.plain ? ", plain" : ", cluster",
                         setting.resp3 ? ", RESP3" : "",
                         setting.with_key ? ", with a key" : ""));

@@ -3,6 +3,7 @@
 #include <cstddef>
 #include <cstdlib>
 
+#include "node/base/text.h"
 #include "node/commands/command_table.h"
 
 namespace quorate::node {
@@ -91,6 +92,12 @@ std::vector<RequestWords> EveryRequest() {
     }
   }
   return requests;
+}
+
+std::string LineOf(const RequestWords& words) {
+  std::string line;
+  for (const std::string_view word : words) Append(&line, word, " ");
+  return line;
 }
 
 }  // namespace quorate::node

@@ -5,6 +5,7 @@
 #ifndef QUORATE_NODE_TESTING_EVERY_REQUEST_H_
 #define QUORATE_NODE_TESTING_EVERY_REQUEST_H_
 
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -17,6 +18,9 @@ using RequestWords = std::vector<std::string_view>;
 // whose arguments have a form of their own. Keys have the tag f, foo or 1. Most
 // are keys called foo.
 std::vector<RequestWords> EveryRequest();
+
+// The words in a line, for messages.
+std::string LineOf(const RequestWords& words);
 
 }  // namespace quorate::node
 
