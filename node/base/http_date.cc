@@ -9,7 +9,7 @@ namespace quorate::node {
 namespace {
 
 constexpr int64_t kSecondNs = 1'000'000'000;
-// In the order of absl::Weekday.
+// The week of Abseil begins on Monday.
 constexpr std::string_view kDayNames[] = {"Mon", "Tue", "Wed", "Thu",
                                           "Fri", "Sat", "Sun"};
 constexpr std::string_view kMonthNames[] = {"Jan", "Feb", "Mar", "Apr",

@@ -42,7 +42,7 @@ BANS = (
     Ban('atomic', r'\bstd::atomic\w*|#include\s*<atomic>', "only one loop's thread ever touches an object; a plain field will do"),
     Ban('clock',
         r'\babsl::(?:Now|GetCurrentTimeNanos|Clock|SleepFor)\b|\bstd::chrono\b|#include\s*[<"](?:chrono|ctime|time\.h|sys/time\.h|'
-        r'absl/time/[^>"]*)[>"]|\b(?:clock_gettime|gettimeofday|nanosleep|usleep|std::time)\s*\(|\b__rdtsc\b',
+        r'absl/time/(?!civil_time\.h)[^>"]*)[>"]|\b(?:clock_gettime|gettimeofday|nanosleep|usleep|std::time)\s*\(|\b__rdtsc\b',
         'time comes from env::Loop::ReadClock as a Now'),
     Ban('random',
         r'\bstd::(?:random_device|mt19937\w*|minstd_rand\w*|default_random_engine|\w+_distribution|shuffle|random_shuffle|sample)\b|'

@@ -1,0 +1,242 @@
+#include "sim/workload/watch_client.h"
+
+#include "absl/strings/str_cat.h"
+
+namespace quorate::sim {
+namespace {
+
+using Type = ClientReply::Type;
+
+constexpr ChoiceSite kOperation("workload.watch_operation");
+
+constexpr uint64_t kKeys = 4;
+// All keys are in one slot, an odd one. Keys that other clients watch are in
+// even ones: a removal in their slot would change the result of a transaction.
+constexpr const char* kTag = "{watch}";
+constexpr Duration kAttemptTimeout = Seconds(5);
+// How long a key lives that expires, and how long EXEC waits at most.
+constexpr uint64_t kLifetimeMaxMs = 400;
+constexpr uint64_t kPauseMaxMs = 500;
+
+std::string KeyOf(uint64_t number) { return absl::StrCat("w", number, kTag); }
+
+}  // namespace
+
+WatchClient::WatchClient(env::Env& env, const WatchClientOptions& options,
+                         Choices* choices, Recorder* recorder,
+                         Recorder::Clock clock)
+    : env_(env),
+      options_(options),
+      choices_(choices),
+      recorder_(recorder),
+      checker_(recorder->watches()),
+      clock_(std::move(clock)),
+      node_(options_.id % options_.servers.size()) {
+  tick_ = env_.loop.At(env_.loop.ReadClock().mono + options_.interval,
+                       [this] { Tick(); });
+}
+
+std::string WatchClient::Describe() const {
+  if (idle()) return "";
+  return absl::StrCat(
+      "client ", options_.id, ": ", current_->write[0], " ", current_->write[1],
+      current_->watched.empty() ? "" : " in a transaction", "\n");
+}
+
+void WatchClient::Tick() {
+  if (!issuing_) return;
+  const Duration wait = env_.random.Between(
+      Duration(0), options_.interval * 2, "client.wait", options_.id, numbers_);
+  tick_ = env_.loop.At(env_.loop.ReadClock().mono + wait, [this] { Tick(); });
+  if (!idle()) return;
+  const uint64_t number = ++numbers_;
+  const std::optional<Random> random =
+      choices_->RandomOrNone(kOperation, {options_.id, number});
+  if (!random.has_value()) return;
+  current_ = Draw(number, *random);
+  checker_.Invoke(current_->token());
+  if (send_hook_ != nullptr) {
+    send_hook_({options_.id, number, current_->write});
+  }
+  Begin();
+}
+
+WatchClient::Operation WatchClient::Draw(uint64_t number, Random random) const {
+  const auto below = [&random](Site site, uint64_t bound) {
+    return random.Below(bound, site, 0, 0);
+  };
+  Operation operation{.number = number};
+  const std::string name = absl::StrCat("c", options_.id, ".", number);
+  const uint64_t first = below("client.key", kKeys);
+  const uint64_t action = below("client.action", 100);
+  if (action < 15 || (action >= 40 && action < 55)) {
+    // The key that never exists identifies the DEL in the log.
+    operation.write = {"DEL", KeyOf(first), absl::StrCat("w", kTag, name)};
+  } else {
+    operation.write = {"SET", KeyOf(first), name};
+    if (below("client.expires", 2) == 0) {
+      const uint64_t lives_ms = 1 + below("client.lives", kLifetimeMaxMs);
+      operation.write.insert(operation.write.end(),
+                             {"PX", absl::StrCat(lives_ms)});
+    }
+  }
+  operation.transaction.token = operation.token();
+  if (action < 40) return operation;
+  const uint64_t second =
+      (first + 1 + below("client.other", kKeys - 1)) % kKeys;
+  operation.watched = {KeyOf(second), KeyOf(first)};
+  operation.pause = Milliseconds(static_cast<int64_t>(
+      below("client.pauses", 3) == 0 ? 0 : below("client.pause", kPauseMaxMs)));
+  return operation;
+}
+
+void WatchClient::Begin() {
+  Operation& operation = *current_;
+  if (link_ == nullptr) {
+    link_ = std::make_unique<ClientLink>(
+        env_, uint64_t{options_.id} << 32 | ++links_made_,
+        options_.servers[node_], /*readonly=*/false, this);
+  }
+  timeout_ = env_.loop.At(env_.loop.ReadClock().mono + kAttemptTimeout, [this] {
+    if (link_ != nullptr) link_->Break();
+  });
+  operation.transaction.called = clock_();
+  operation.sent_all = operation.watched.empty();
+  std::string bytes;
+  if (!operation.watched.empty()) {
+    bytes =
+        EncodeCommand({"WATCH", operation.watched[0], operation.watched[1]});
+    for (const std::string& key : operation.watched) {
+      bytes += EncodeCommand({"GET", key});
+    }
+    bytes += EncodeCommand({"MULTI"});
+    operation.replies_expected = 5;
+  }
+  bytes += EncodeCommand(operation.write);
+  link_->Send(operation.number, std::move(bytes));
+}
+
+void WatchClient::OnLinkReply(ClientLink::RequestId id, ClientReply reply,
+                              bool* done) {
+  *done = true;
+  if (!current_.has_value() || current_->number != id) {
+    return Unexpected(reply);
+  }
+  if (current_->sent_all) {
+    timeout_.Cancel();
+    return reply.is_error() ? OnError(reply) : OnResult(reply);
+  }
+  current_->replies.push_back(std::move(reply));
+  *done = current_->replies.size() >= current_->replies_expected;
+  if (*done) OnQueued();
+}
+
+void WatchClient::OnQueued() {
+  Operation& operation = *current_;
+  operation.transaction.read = clock_();
+  for (const ClientReply& reply : operation.replies) {
+    if (!reply.is_error()) continue;
+    timeout_.Cancel();
+    return OnError(reply);
+  }
+  for (size_t i = 0; i < operation.watched.size(); ++i) {
+    const ClientReply& found = operation.replies[1 + i];
+    WatchChecker::Read read{.key = operation.watched[i]};
+    if (found.type == Type::kBulk) read.value = found.text;
+    operation.transaction.reads.push_back(std::move(read));
+  }
+  exec_ = env_.loop.At(env_.loop.ReadClock().mono + operation.pause,
+                       [this, number = operation.number] {
+                         if (idle() || current_->number != number) return;
+                         current_->sent_all = true;
+                         link_->Send(number, EncodeCommand({"EXEC"}));
+                       });
+}
+
+void WatchClient::OnError(const ClientReply& reply) {
+  const std::string_view code = reply.error_code();
+  // WATCH, MULTI and replies that may still come end with the connection.
+  const auto give_up = [this](Outcome outcome) {
+    if (outcome == Outcome::kNotExecuted) checker_.Withdraw(current_->token());
+    End(outcome);
+    link_->Break();
+  };
+  // Before EXEC, nothing can have been executed.
+  if (code == "UNKNOWN") {
+    return give_up(current_->sent_all ? Outcome::kUnknown
+                                      : Outcome::kNotExecuted);
+  }
+  if (code == "READONLY") {
+    recorder_->OnReadOnly(options_.id,
+                          NodeId(static_cast<uint32_t>(node_ + 1)));
+  } else if (code == "OOM") {
+    recorder_->OnNoMemory(options_.id);
+  } else if (code != "CLUSTERDOWN" && code != "TRYAGAIN" && code != "LOADING" &&
+             code != "MISCONF" && code != "EXECABORT" &&
+             !reply.refuses_connection()) {
+    Unexpected(reply);
+  }
+  give_up(Outcome::kNotExecuted);
+}
+
+void WatchClient::OnResult(const ClientReply& reply) {
+  const Operation& operation = *current_;
+  if (operation.watched.empty()) {
+    checker_.Return(operation.token());
+    return End(Outcome::kDone);
+  }
+  if (reply.type == Type::kNil) {
+    env_.tracer.Sometimes(checker_.OnAborted(operation.transaction)
+                              ? "client.watched_key_expired"
+                              : "client.watched_key_changed");
+    return End(Outcome::kNotExecuted);
+  }
+  if (reply.type != Type::kArray || reply.elements.size() != 1) {
+    Unexpected(reply);
+    return End(Outcome::kUnknown);
+  }
+  env_.tracer.Sometimes("client.watched_keys_unchanged");
+  checker_.OnExecuted(operation.transaction);
+  End(Outcome::kDone);
+}
+
+void WatchClient::Withdraw() {
+  checker_.Withdraw(current_->token());
+  End(Outcome::kNotExecuted);
+}
+
+void WatchClient::End(Outcome outcome) {
+  timeout_.Cancel();
+  recorder_->Count(outcome);
+  current_.reset();
+}
+
+void WatchClient::Unexpected(const ClientReply& reply) {
+  recorder_->Unexpected(options_.id,
+                        absl::StrCat(Describe(), reply.ToString()));
+}
+
+void WatchClient::OnLinkBroken(ClientLink::RequestId id) {
+  if (idle() || current_->number != id) return;
+  current_->sent_all ? End(Outcome::kUnknown) : Withdraw();
+}
+
+void WatchClient::OnLinkRefused(ClientLink::RequestId id) {
+  if (!idle() && current_->number == id) Withdraw();
+}
+
+void WatchClient::OnLinkMalformed(std::string_view server) {
+  recorder_->Unexpected(
+      options_.id, absl::StrCat("no reply at all from ", std::string(server)));
+}
+
+// The pause before EXEC may be under way.
+void WatchClient::OnLinkClosed(ClientLink* link) {
+  (void)link;  // There is one connection at a time.
+  if (!idle()) Withdraw();
+  node_ = (node_ + 1) % options_.servers.size();
+  dropped_ = std::move(link_);
+  destroy_dropped_ = env_.loop.Defer([this] { dropped_.reset(); });
+}
+
+}  // namespace quorate::sim
