@@ -32,9 +32,10 @@ class Keyspace::Change {
 };
 
 Keyspace::Keyspace(uint64_t hash_key, uint32_t slot_count,
-                   std::shared_ptr<RecordPool> pool)
+                   std::shared_ptr<RecordPool> pool, uint32_t page_keys_max)
     : hash_key_(hash_key),
-      context_(std::make_shared<TableContext>(hash_key, std::move(pool))),
+      context_(std::make_shared<TableContext>(hash_key, std::move(pool),
+                                              &KeyedHash, page_keys_max)),
       tables_(slot_count),
       removals_(slot_count) {
   CHECK_GT(slot_count, 0u);

@@ -33,9 +33,11 @@ ScanStep ScanTable(const Table& table, ScanPosition from, size_t count_max,
 
 class Keyspace {
  public:
-  // `pool` has the memory of records. Null: a pool of its own.
+  // `pool` has the memory of records. Null: a pool of its own. `page_keys_max`:
+  // PageBounds::keys.
   Keyspace(uint64_t hash_key, uint32_t slot_count,
-           std::shared_ptr<RecordPool> pool = nullptr);
+           std::shared_ptr<RecordPool> pool = nullptr,
+           uint32_t page_keys_max = kPageKeysMax);
   Keyspace(const Keyspace&) = delete;
   Keyspace& operator=(const Keyspace&) = delete;
 

@@ -41,8 +41,9 @@ SessionRows::Row& SessionRows::At(ClientId client) {
   Page* page = &Unshare(index);
   auto place = PlaceIn(*page, client);
   if (place == page->rows.end() || place->client != client) {
-    if (page->rows.size() == kPageRowsMax) {
-      const auto half = page->rows.begin() + kPageRowsMax / 2;
+    if (page->rows.size() == page_rows_max_) {
+      const auto half =
+          page->rows.begin() + static_cast<ptrdiff_t>(page_rows_max_ / 2);
       auto upper = std::make_shared<Page>();
       upper->rows.assign(std::make_move_iterator(half),
                          std::make_move_iterator(page->rows.end()));
@@ -76,7 +77,9 @@ void SessionRows::Erase(ClientId client) {
 
 void SessionRows::MergeWithNext(size_t index) {
   const Page& next = *pages_[index + 1];
-  if (pages_[index]->rows.size() + next.rows.size() > kPageRowsMax / 2) return;
+  if (pages_[index]->rows.size() + next.rows.size() > page_rows_max_ / 2) {
+    return;
+  }
   Page& page = Unshare(index);
   page.rows.insert(page.rows.end(), next.rows.begin(), next.rows.end());
   pages_.erase(pages_.begin() + static_cast<ptrdiff_t>(index) + 1);

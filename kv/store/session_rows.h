@@ -14,6 +14,7 @@
 #include "env/buffer.h"
 #include "kv/command/result.h"
 #include "kv/command/session_stamp.h"
+#include "kv/store/page_bounds.h"
 
 namespace quorate::kv {
 
@@ -41,11 +42,13 @@ struct SessionRow {
 
 // A map from clients to rows, ascending by client. Copies are independent.
 //
-// Invariant: no page is empty, and none has more than kPageRowsMax rows.
+// Invariant: no page is empty, and none has more than `page_rows_max` rows.
 class SessionRows {
  public:
   using Row = std::shared_ptr<SessionRow>;
-  static constexpr size_t kPageRowsMax = 256;
+
+  explicit SessionRows(size_t page_rows_max = kPageRowsMax)
+      : page_rows_max_(page_rows_max) {}
 
   size_t size() const { return size_; }
   bool empty() const { return size_ == 0; }
@@ -105,6 +108,7 @@ class SessionRows {
   // Merges a page with the next one if both together fill half a page.
   void MergeWithNext(size_t index);
 
+  size_t page_rows_max_;
   std::vector<std::shared_ptr<Page>> pages_;
   size_t size_ = 0;
 };

@@ -30,7 +30,8 @@ Model Contents(const SessionRows& rows) {
 }
 
 RC_GTEST_PROP(SessionRows_RandomChanges, ModelAgrees, ()) {
-  SessionRows rows;
+  const auto page_rows = *rc::gen::element<size_t>(2, 4, kPageRowsMax);
+  SessionRows rows(page_rows);
   Model model;
   // A copy, and what it has to contain.
   SessionRows copy;
@@ -62,8 +63,7 @@ RC_GTEST_PROP(SessionRows_RandomChanges, ModelAgrees, ()) {
   }
   RC_ASSERT(Contents(rows) == model);
   RC_ASSERT(Contents(copy) == copied);
-  RC_ASSERT(rows.page_count() <=
-            4 * rows.size() / SessionRows::kPageRowsMax + 2);
+  RC_ASSERT(rows.page_count() <= 4 * rows.size() / page_rows + 2);
   const uint64_t left = draw(rows.size() + 1);
   while (rows.size() > left) rows.EraseLast(1 + draw(rows.size() - left));
   while (model.size() > rows.size()) model.erase(std::prev(model.end()));

@@ -299,7 +299,8 @@ Sessions::View Sessions::TakeView() const {
 Sessions::SlotRows* Sessions::UnshareSlot(Slot slot) {
   std::shared_ptr<SlotRows>& slot_rows = slots_[slot];
   if (slot_rows == nullptr) {
-    slot_rows = std::make_shared<SlotRows>();
+    slot_rows = std::make_shared<SlotRows>(
+        SlotRows{.rows = SessionRows(page_rows_max_)});
   } else if (slot_rows.use_count() > 1) {
     slot_rows = std::make_shared<SlotRows>(*slot_rows);
   }

@@ -46,8 +46,10 @@ class Sessions {
   // All rows at one point in time, by slot. Read-only.
   using View = absl::btree_map<Slot, std::shared_ptr<const SlotRows>>;
 
-  Sessions(uint64_t hash_key, const SessionRules& rules)
-      : hash_key_(hash_key), rules_(rules) {}
+  // `page_rows_max`: PageBounds::rows.
+  Sessions(uint64_t hash_key, const SessionRules& rules,
+           size_t page_rows_max = kPageRowsMax)
+      : hash_key_(hash_key), rules_(rules), page_rows_max_(page_rows_max) {}
   Sessions(const Sessions&) = delete;
   Sessions& operator=(const Sessions&) = delete;
 
@@ -148,6 +150,7 @@ class Sessions {
 
   const uint64_t hash_key_;
   const SessionRules rules_;
+  const size_t page_rows_max_;
   absl::btree_map<Slot, std::shared_ptr<SlotRows>> slots_;
   absl::btree_set<std::tuple<Room, int64_t, ClientId>> expiries_;
   // Invariant: the first expiry of each room that has rows.

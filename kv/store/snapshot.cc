@@ -371,9 +371,10 @@ bool SnapshotParser::ParseHeader(std::string_view bytes, size_t* used) {
                              " slots exist"));
   }
   if (!ParseSlotRuns(ranges, &reader)) return false;
-  state_.keyspace =
-      std::make_unique<Keyspace>(header.hash_key, header.slot_count, pool_);
-  state_.sessions = std::make_unique<Sessions>(header.hash_key, rules_);
+  state_.keyspace = std::make_unique<Keyspace>(
+      header.hash_key, header.slot_count, pool_, pages_.keys);
+  state_.sessions =
+      std::make_unique<Sessions>(header.hash_key, rules_, pages_.rows);
   if (version > 1 && !ParseRemovals(&reader)) return false;
   have_header_ = true;
   *used = bytes.size() - reader.rest().size();

@@ -23,6 +23,7 @@
 #include "kv/command/rules.h"
 #include "kv/store/keyspace.h"
 #include "kv/store/ownership.h"
+#include "kv/store/page_bounds.h"
 #include "kv/store/record_pool.h"
 #include "kv/store/session_rows.h"
 #include "kv/store/sessions.h"
@@ -123,8 +124,9 @@ class SnapshotParser {
 
   // `pool` has the memory of records. Null: a pool of its own.
   explicit SnapshotParser(const SessionRules& rules,
-                          std::shared_ptr<RecordPool> pool = nullptr)
-      : rules_(rules), pool_(std::move(pool)) {}
+                          std::shared_ptr<RecordPool> pool = nullptr,
+                          const PageBounds& pages = {})
+      : rules_(rules), pool_(std::move(pool)), pages_(pages) {}
 
   // Returns the first error again on every later call. kFailedPrecondition: a
   // newer program wrote the snapshot.
@@ -153,6 +155,7 @@ class SnapshotParser {
 
   const SessionRules rules_;
   const std::shared_ptr<RecordPool> pool_;
+  const PageBounds pages_;
   absl::Status status_;
   State state_;
   std::string pending_;

@@ -55,9 +55,10 @@ class Store::Impl {
         rules_known_(options.rules_known),
         key_reads_(options.key_reads),
         pool_(options.pool),
+        pages_(options.pages),
         ownership_(options.slot_count, options.owned),
-        keyspace_(std::make_unique<Keyspace>(options.hash_key,
-                                             options.slot_count, pool_)) {}
+        keyspace_(std::make_unique<Keyspace>(
+            options.hash_key, options.slot_count, pool_, pages_.keys)) {}
 
   Buffer Apply(const raft::Entry& entry, bool wants_result);
   void Advance(const raft::Entry& entry);
@@ -106,6 +107,7 @@ class Store::Impl {
   // Null while an entry is applied whose results this node does not need.
   KeyReads* key_reads_of_entry_ = nullptr;
   const std::shared_ptr<RecordPool> pool_;
+  const PageBounds pages_;
   raft::Index applied_index_;
   WallTime log_time_{0};
   // The newest rules version of any batch so far.
@@ -135,7 +137,8 @@ class Store::Impl {
   // Makes them if there are none.
   Sessions& sessions() {
     if (sessions_ == nullptr) {
-      sessions_ = std::make_unique<Sessions>(hash_key_, limits_.sessions);
+      sessions_ =
+          std::make_unique<Sessions>(hash_key_, limits_.sessions, pages_.rows);
     }
     return *sessions_;
   }
@@ -456,8 +459,8 @@ class Restorer final : public raft::SnapshotWriter {
  public:
   using Swap = std::function<absl::Status(SnapshotParser::State)>;
   Restorer(const SessionRules& rules, std::shared_ptr<RecordPool> pool,
-           Swap swap)
-      : swap_(std::move(swap)), parser_(rules, std::move(pool)) {}
+           const PageBounds& pages, Swap swap)
+      : swap_(std::move(swap)), parser_(rules, std::move(pool), pages) {}
 
   absl::Status Add(std::string_view bytes) override {
     return parser_.Add(bytes);
@@ -526,6 +529,7 @@ std::unique_ptr<raft::SnapshotWriter> Store::BeginRestore(
     const raft::SnapshotDescriptor& snapshot) {
   (void)snapshot;  // The bytes contain everything, and are checked.
   return std::make_unique<Restorer>(impl_->limits_.sessions, impl_->pool_,
+                                    impl_->pages_,
                                     [this](SnapshotParser::State state) {
                                       return impl_->Restore(std::move(state));
                                     });

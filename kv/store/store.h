@@ -30,6 +30,7 @@
 #include "kv/slots/slot_scan.h"
 #include "kv/store/long_read.h"
 #include "kv/store/ownership.h"
+#include "kv/store/page_bounds.h"
 #include "kv/store/read.h"
 #include "kv/store/record_pool.h"
 #include "raft/host/state_machine.h"
@@ -55,6 +56,7 @@ struct StoreOptions {
   // Counts the keys of reads whose results this node needs. Outlives the store.
   // Null: they are not counted.
   KeyReads* key_reads = nullptr;
+  PageBounds pages = {};
 };
 
 class Store final : public raft::StateMachine {

@@ -312,9 +312,11 @@ bool PageReclaimer::Step(size_t nodes_max) {
 
 TableContext::TableContext(uint64_t hash_key_of_store,
                            std::shared_ptr<RecordPool> record_pool,
-                           HashFunction hash_function)
+                           HashFunction hash_function, uint32_t page_keys)
     : hash_key(hash_key_of_store),
       hash(hash_function),
+      page_keys_max(page_keys),
+      merge_keys_max(std::min(kPageMergeKeysMax, page_keys / 2)),
       pool(record_pool != nullptr ? std::move(record_pool)
                                   : std::make_shared<RecordPool>()) {}
 
@@ -572,7 +574,7 @@ void Table::Resize(PagePath* path, uint64_t hash, uint32_t capacity) {
 
 // Inserts a record whose key is absent.
 void Table::Insert(PagePath* path, uint64_t hash, Record* record) {
-  while (path->page->count >= kPageKeysMax &&
+  while (path->page->count >= context_->page_keys_max &&
          path->page->depth < table_internal::kPageDepthMax) {
     Split(path, hash);
   }
@@ -686,7 +688,7 @@ void Table::EraseAt(PagePath path, uint32_t at, uint64_t hash) {
   if (page->count * 2 < page->capacity && capacity < page->capacity) {
     Resize(&path, hash, capacity);
   }
-  if (path.page->count <= kPageMergeKeysMax) MergeUpwards(path, hash);
+  if (path.page->count <= context_->merge_keys_max) MergeUpwards(path, hash);
 }
 
 // Merges the page of `path` with its neighbour while both are nearly empty, and
@@ -700,7 +702,7 @@ void Table::MergeUpwards(PagePath path, uint64_t hash) {
     TrieNode* other = branch->children()[start ^ run];
     if (!other->is_page || other->depth != page->depth) return;
     auto* high = static_cast<Page*>(other);
-    if (page->count + high->count > kPageMergeKeysMax) return;
+    if (page->count + high->count > context_->merge_keys_max) return;
     Page* low = page;
     if (start & run) std::swap(low, high);
     page = table_internal::NewPage(

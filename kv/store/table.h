@@ -1,8 +1,8 @@
 // kv/store/table.h: the keys of one slot, in pages, iterated in the order of a
 // keyed hash.
 //
-// A page holds up to kPageKeysMax keys whose hashes share a prefix, sorted by
-// hash. It stores 16 bits of each hash; a record's hash is computed from its
+// A page holds up to PageBounds::keys keys whose hashes share a prefix, sorted
+// by hash. It stores 16 bits of each hash; a record's hash is computed from its
 // key where these bits are not enough. Pages hang in a trie of 64-way branches.
 // A full page splits in two by the next bit of the hash, and two nearly empty
 // neighbours merge. So every operation touches one page and a short path of
@@ -23,14 +23,14 @@
 
 #include "absl/functional/function_ref.h"
 #include "kv/slots/keyed_hash.h"
+#include "kv/store/page_bounds.h"
 #include "kv/store/record.h"
 #include "kv/store/record_pool.h"
 
 namespace quorate::kv {
 
-// A page of this many keys has 512 bytes, with 8 bytes for each key.
-inline constexpr uint32_t kPageKeysMax = 62;
-// Two neighbouring pages with at most this many keys together merge.
+// Two neighbouring pages with at most this many keys together merge, if that is
+// at most half of a page.
 inline constexpr uint32_t kPageMergeKeysMax = 16;
 
 struct PageCounters {
@@ -70,10 +70,13 @@ struct TableContext : std::enable_shared_from_this<TableContext> {
   // Null: a pool of its own.
   explicit TableContext(uint64_t hash_key_of_store,
                         std::shared_ptr<RecordPool> record_pool = nullptr,
-                        HashFunction hash_function = &KeyedHash);
+                        HashFunction hash_function = &KeyedHash,
+                        uint32_t page_keys = kPageKeysMax);
 
   const uint64_t hash_key;
   const HashFunction hash;
+  const uint32_t page_keys_max;
+  const uint32_t merge_keys_max;
   const std::shared_ptr<RecordPool> pool;
   PageReclaimer reclaimer;  // Frees before the pool.
   PageCounters counters;

@@ -23,7 +23,10 @@ constexpr uint64_t kHashKey = 5;
 
 class TableTest : public ::testing::Test {
  protected:
-  TableTest() : table_(context_.get()) {}
+  explicit TableTest(uint32_t page_keys = kPageKeysMax)
+      : context_(std::make_shared<TableContext>(kHashKey, nullptr, &KeyedHash,
+                                                page_keys)),
+        table_(context_.get()) {}
 
   void Put(std::string_view key, std::string_view value, uint64_t index = 1) {
     table_.Put(table_.Hash(key), key, {.head = value},
@@ -58,8 +61,7 @@ class TableTest : public ::testing::Test {
     return keys;
   }
 
-  std::shared_ptr<TableContext> context_ =
-      std::make_shared<TableContext>(kHashKey);
+  const std::shared_ptr<TableContext> context_;
   PageReclaimer& reclaimer_ = context_->reclaimer;
   const PageCounters& counters_ = context_->counters;
   Table table_;
@@ -112,6 +114,22 @@ TEST_F(TableTest, ErasedKeys_LeaveNothing) {
   EXPECT_EQ(table_.key_count(), 0u);
   EXPECT_EQ(table_.size_bytes(), 0u);
   EXPECT_EQ(table_.digest(), 0u);
+  EXPECT_EQ(counters_.merged, counters_.split);
+  EXPECT_TRUE(Keys(table_).empty());
+}
+
+class SmallPagesTest : public TableTest {
+ protected:
+  SmallPagesTest() : TableTest(/*page_keys=*/4) {}
+};
+
+TEST_F(SmallPagesTest, ManyKeys_AreFoundAndLeaveNothing) {
+  constexpr int kKeys = 2'000;
+  for (int i = 0; i < kKeys; ++i) Put(Key(i), Key(i));
+  for (int i = 0; i < kKeys; ++i) ASSERT_EQ(Get(Key(i)), Key(i));
+  EXPECT_EQ(Keys(table_).size(), static_cast<size_t>(kKeys));
+  EXPECT_GE(counters_.split, static_cast<uint64_t>(kKeys) / 4);
+  for (int i = 0; i < kKeys; ++i) ASSERT_TRUE(Erase(Key(i)));
   EXPECT_EQ(counters_.merged, counters_.split);
   EXPECT_TRUE(Keys(table_).empty());
 }

@@ -266,6 +266,9 @@ struct BoundsConfig {
   // Connections of one protocol above limits.connections that receive their
   // error. Above this number the oldest of them is closed at once.
   size_t refused_connections = 32;
+  // For kv::StoreOptions: keys, and rows of sessions, of one page of a store.
+  uint32_t page_keys = 62;
+  uint32_t page_rows = 256;
 };
 
 // Division of slots if there are no [[shards]] tables.
