@@ -66,6 +66,7 @@ class Node final : public env::Transport::Receiver {
       SendSmall(small_ones);
     });
   }
+  void SendLarge() { Send(2 * kQueueBytes); }
   bool congested() const { return transport_.Congested(peer_, Lane::kBulk); }
   int received() const { return received_; }
   int rooms() const { return rooms_; }
@@ -140,6 +141,12 @@ TEST_F(RoomTest, BytesStayUnsent_RoomIsReportedOnceWhenAllHaveLeft) {
   world_.RunFor(Seconds(1));
   EXPECT_EQ(nodes_[0]->rooms(), 1);
   EXPECT_FALSE(nodes_[0]->congested());
+}
+
+TEST_F(RoomTest, MessageIsLargerThanAnEmptyQueue_IsSent) {
+  nodes_[0]->SendLarge();
+  world_.RunFor(Seconds(1));
+  EXPECT_EQ(nodes_[1]->received(), 1);
 }
 
 // A check of a lost connection must not concern the next one.

@@ -126,8 +126,9 @@ class StreamTransport::Outgoing final : env::Connection::Observer {
         transport_.Fires("net.transport.link_is_short")) {
       return Disconnect("the link was given up");
     }
-    if (connection_->unsent_bytes() + kFrameHeaderBytes + size >
-            queue_bytes_max_ ||
+    // An empty queue takes any message.
+    const size_t unsent = connection_->unsent_bytes();
+    if ((unsent > 0 && unsent + kFrameHeaderBytes + size > queue_bytes_max_) ||
         (lane_ == Lane::kBulk &&
          transport_.Fires("net.transport.bulk_message_dropped"))) {
       transport_.tracer_.Sometimes("net.transport.queue_full");
@@ -146,6 +147,7 @@ class StreamTransport::Outgoing final : env::Connection::Observer {
     if (!open_) return true;
     if (!congested_ && connection_->unsent_bytes() >= queue_bytes_max_ / 2) {
       congested_ = true;
+      transport_.tracer_.Sometimes("net.transport.lane_full");
       CheckRoomInNextTurn();
     }
     return congested_;

@@ -30,8 +30,8 @@ inline constexpr size_t kPendingHandshakesMax = 256;
 
 struct TransportOptions {
   // Limit of the bytes that wait in one lane to one peer. A message that would
-  // exceed it is dropped. Congested returns true from half of it, until all
-  // have left.
+  // exceed it is dropped, unless none waits. Congested returns true from half
+  // of it, until all have left.
   size_t control_queue_bytes = 8 << 20;
   size_t bulk_queue_bytes = 16 << 20;
   size_t requests_queue_bytes = 16 << 20;
