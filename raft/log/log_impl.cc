@@ -322,6 +322,7 @@ void LogImpl::Write(Queue& queue, const NextRecord& record) {
       break;
     }
     case RecordType::kLogStart: {
+      if (item.discard_suffix) NoteReplaced(key, Index(1));
       GroupLog& group = state_.group(key);
       // A log start older than the recorded one changes nothing.
       if (!item.discard_suffix &&
@@ -354,10 +355,22 @@ void LogImpl::Write(Queue& queue, const NextRecord& record) {
 
 void LogImpl::WriteAppend(GroupKey key, const HardState* hard_state,
                           Index commit, const EntryList& entries) {
+  if (!entries.empty()) NoteReplaced(key, entries.front().index);
   const uint64_t begin = position_ + writer_.size_bytes();
   writer_.AddEntries(RecordType::kAppend, key, hard_state, commit, entries);
   state_.Append(state_.group(key), hard_state, commit, entries, begin,
                 position_ + writer_.size_bytes());
+}
+
+// Rewriting leaves out the entries that it read before they were replaced.
+void LogImpl::NoteReplaced(GroupKey key, Index first) {
+  if (rewrite_reader_ == nullptr && rewrite_.empty()) return;
+  const GroupLog* const group = state_.Find(key);
+  if (group == nullptr || group->live.empty() ||
+      group->live.FirstIn(rewriting_, first, group->live.last()) == nullptr) {
+    return;
+  }
+  tracer_.Sometimes("log.suffix_replaced_during_a_rewrite");
 }
 
 // A later write begins only when both records are durable. So a drop without

@@ -122,6 +122,8 @@ class LogImpl final : public Log {
   void WriteAppend(GroupKey key, const HardState* hard_state, Index commit,
                    const EntryList& entries);
   void WriteDrop(GroupKey key, Leaves leaves);
+  // The entries of the group from `first` on are about to be replaced.
+  void NoteReplaced(GroupKey key, Index first);
   bool Fits(size_t record_bytes) const;
   void FillBatch();
   EntryRange RangeOf(GroupKey key, const LiveEntries::Span& span) const;

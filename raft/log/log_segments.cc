@@ -217,6 +217,7 @@ std::vector<GroupKey> LogImpl::FreeRemoved() {
 // durable. If a write is in flight, its end calls Reclaim.
 void LogImpl::OnFreeTimer() {
   if (!status_.ok()) return;
+  if (writing_) tracer_.Sometimes("log.spans_freed_during_a_write");
   for (const GroupKey& key : FreeRemoved()) {
     callbacks_.Add([this, key] {
       if (places_freed_ != nullptr) places_freed_(key);
