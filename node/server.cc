@@ -230,6 +230,7 @@ class ServerImpl final : public Server, public raft::Host::Observer {
         .unwritten_bytes = host_.unwritten_bytes(),
         .staged_bytes = host_.staged_bytes(),
         .follower_read_bytes = host_.follower_read_bytes(),
+        .closed_rooms = host_.closed_rooms(),
         .retained_bytes = host_.log_retained_bytes(),
         .kept_snapshots = host_.kept_snapshots(),
         .memory_bytes = memory_budget_.used_bytes(),
@@ -248,6 +249,9 @@ class ServerImpl final : public Server, public raft::Host::Observer {
           std::max<uint64_t>(use.waiting_bytes, queue->waiting_bytes());
       use.entries_in_flight =
           std::max<uint64_t>(use.entries_in_flight, queue->inflight());
+      if (queue->leadership().kind == Leadership::Kind::kUnknown) {
+        use.groups_without_leader.push_back(queue->group());
+      }
       const raft::Core* const core = host_.core(queue->group());
       const kv::Store* const store = this->store(queue->group());
       use.any_stopped |= queue->placed() && !queue->hosted();
@@ -324,6 +328,8 @@ class ServerImpl final : public Server, public raft::Host::Observer {
     options->pool = record_pool_;
     options->rules_known = KnownRules(config_);
     options->key_reads = &metrics_.key_reads;
+    options->pages = {.keys = config_.bounds.page_keys,
+                      .rows = config_.bounds.page_rows};
     return std::make_unique<kv::Store>(*std::move(options));
   }
 

@@ -52,6 +52,8 @@ struct ResourceUse {
   // entries that are being read for followers.
   uint64_t staged_bytes = 0;
   uint64_t follower_read_bytes = 0;
+  // The rooms for bytes of entries and chunks that are closed now.
+  std::vector<raft::Host::ClosedRoom> closed_rooms;
   // Entries that are kept because followers lack them, and snapshots that are
   // kept to be sent though newer ones replaced them.
   uint64_t retained_bytes = 0;
@@ -73,6 +75,8 @@ struct ResourceUse {
   bool leads_all = false;
   // The most bytes above the limit of memory at which a write was begun.
   uint64_t store_bytes_above_limit = 0;
+  // The groups whose leader this node does not know.
+  std::vector<GroupId> groups_without_leader;
   // The most work of one step of a turn since the start: for requests, and of
   // entries that were applied (node/base/turn_work.h, kv/store/work.h).
   uint64_t longest_turn_work = 0;

@@ -619,6 +619,22 @@ uint64_t Host::staged_bytes() const { return impl_->staged_.bytes(); }
 uint64_t Host::follower_read_bytes() const {
   return impl_->follower_reads_.bytes();
 }
+std::vector<Host::ClosedRoom> Host::closed_rooms() const {
+  std::vector<ClosedRoom> closed;
+  const auto add = [&closed](std::string_view name, const NodeRoom& room) {
+    if (room.refused_bytes() == 0) return;
+    closed.push_back(
+        {name, NodeId(), room.bytes(), room.bytes_max(), room.refused_bytes()});
+  };
+  add("entries that the log has not written", impl_->unwritten_);
+  add("entries that are not applied", impl_->unapplied_);
+  add("chunks that are not written", impl_->staged_);
+  impl_->room_.ForEachClosed([&](NodeId to, uint64_t bytes) {
+    closed.push_back({"entries under way to a peer", to, bytes,
+                      impl_->room_.window_bytes(), 0});
+  });
+  return closed;
+}
 size_t Host::entries_to_free() const { return impl_->removed_.waiting(); }
 uint64_t Host::log_bytes() const {
   return impl_->log_size_.bytes() + impl_->log_retained_.bytes() +

@@ -302,6 +302,16 @@ class Host {
   // that are being read for followers.
   uint64_t staged_bytes() const;
   uint64_t follower_read_bytes() const;
+  // A room that refuses bytes until it opens again (raft/host/node_room.h,
+  // send_room.h).
+  struct ClosedRoom {
+    std::string_view name;
+    NodeId peer;  // That of a link; zero: the room is the node's.
+    uint64_t used_bytes = 0;
+    uint64_t bound_bytes = 0;
+    uint64_t refused_bytes = 0;  // It opens only when these fit, too.
+  };
+  std::vector<ClosedRoom> closed_rooms() const;
   // The number of entries that left the memory and are not freed yet.
   size_t entries_to_free() const;
   // The same with those that are only on disk.

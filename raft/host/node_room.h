@@ -72,6 +72,9 @@ class NodeRoom {
   // are few.
   [[nodiscard]] Held Hold(uint64_t bytes) { return Held(this, bytes); }
   uint64_t bytes() const { return bytes_; }
+  uint64_t bytes_max() const { return bytes_max_; }
+  // The most that was refused since it closed; zero: it is open.
+  uint64_t refused_bytes() const { return refused_bytes_; }
 
  private:
   void End(uint64_t bytes) {
@@ -88,7 +91,6 @@ class NodeRoom {
   const uint64_t bytes_max_;
   absl::AnyInvocable<void()> on_room_;
   uint64_t bytes_ = 0;
-  // The most that was refused since it closed; zero: it is open.
   uint64_t refused_bytes_ = 0;
 };
 

@@ -16,6 +16,7 @@
 #include "absl/container/btree_map.h"
 #include "absl/container/flat_hash_set.h"
 #include "absl/functional/any_invocable.h"
+#include "absl/functional/function_ref.h"
 #include "env/check.h"
 #include "env/ids.h"
 #include "env/transport.h"
@@ -62,6 +63,13 @@ class SendRoom {
     const auto window = windows_.find(to);
     return window == windows_.end() ? 0 : window->second.bytes;
   }
+  // Calls `visit` with each peer whose window is closed, and its bytes.
+  void ForEachClosed(absl::FunctionRef<void(NodeId, uint64_t)> visit) const {
+    for (const auto& [to, window] : windows_) {
+      if (window.closed) visit(to, window.bytes);
+    }
+  }
+  uint64_t window_bytes() const { return window_bytes_; }
   // The groups that wait for a lane of this link, or for its window. They no
   // longer do.
   std::vector<GroupId> TakeWaiting(NodeId to) {
