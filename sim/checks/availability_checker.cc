@@ -131,6 +131,16 @@ void AvailabilityChecker::PassTurn(const Attempt& done, SimTime now) {
   }
 }
 
+bool AvailabilityChecker::HasPipeline(NodeId node, SimTime sent_before) const {
+  std::set<uint64_t> connections;
+  return std::any_of(open_.begin(), open_.end(), [&](const auto& open) {
+    const Attempt& last = open.second.last;
+    return last.node == node && last.sent < sent_before &&
+           !open.second.held_since.has_value() &&
+           !connections.insert(last.connection).second;
+  });
+}
+
 void AvailabilityChecker::OnEnded(Operation op, SimTime now) {
   const auto found = open_.find(op);
   if (found == open_.end()) return;

@@ -111,6 +111,16 @@ class AvailabilityChecker {
   // Reports the first operation that is overdue.
   void Check(const View& view);
 
+  // When the last attempt of an open operation was sent.
+  std::optional<SimTime> LastSent(Operation op) const {
+    const auto found = open_.find(op);
+    if (found == open_.end()) return std::nullopt;
+    return found->second.last.sent;
+  }
+  // Whether two operations of one connection with the node wait for an answer
+  // that were both sent before this time.
+  bool HasPipeline(NodeId node, SimTime sent_before) const;
+
   // The longest time that an operation has waited while it should have been
   // served.
   Duration longest() const { return longest_; }

@@ -176,6 +176,9 @@ void LogChecker::OnCommand(const kv::Version& version,
   if (MultiKeyChecker::Covers(first_key)) {
     return followers_.multi_keys->OnCommand(version.group, clock_(), command);
   }
+  if (WatchChecker::Covers(first_key)) {
+    return followers_.watches->OnCommand(clock_(), log_time_, command);
+  }
   if (command.op == kv::Op::kAtomic) return OnAtomic(version, command);
   if (kv::IsRead(command.op)) return;
   kv::ArgumentReader arguments = command.arguments;

@@ -6,8 +6,8 @@
 // returns a committed value that was current during the read.
 //
 // Commands on keys that may expire ("t…") go to the ExpiryChecker, those on
-// several keys ("m…") to the MultiKeyChecker. The DeepClient checks its own
-// keys.
+// several keys ("m…") to the MultiKeyChecker. Commands on watched keys ("w…")
+// go to the WatchChecker. The DeepClient checks its own keys.
 #ifndef QUORATE_SIM_CHECKS_LOG_CHECKER_H_
 #define QUORATE_SIM_CHECKS_LOG_CHECKER_H_
 
@@ -32,6 +32,7 @@
 #include "sim/checks/multi_key_checker.h"
 #include "sim/checks/stale_read_checker.h"
 #include "sim/checks/value_history.h"
+#include "sim/checks/watch_checker.h"
 #include "sim/choices/sim_time.h"
 
 namespace quorate::kv {
@@ -70,6 +71,7 @@ class LogChecker {
     ConnectionOrderChecker* order;
     StaleReadChecker* stale_reads;
     MultiKeyChecker* multi_keys;
+    WatchChecker* watches;
   };
 
   // Calls `violate` with each violation in words. `describe` names an

@@ -30,6 +30,7 @@ Recorder::Recorder(Clock clock, Report violate, const Budget& budget)
           [this](Ticket ticket) { return Name(operations_[ticket]); }),
       expiry_([this](std::string what) { violate_(std::move(what)); }),
       multi_keys_([this](std::string what) { violate_(std::move(what)); }),
+      watches_([this](std::string what) { violate_(std::move(what)); }),
       log_([this] { return clock_(); },
            [this](std::string what) { violate_(std::move(what)); },
            [this](Ticket ticket) { return Name(operations_[ticket]); },
@@ -37,7 +38,8 @@ Recorder::Recorder(Clock clock, Report violate, const Budget& budget)
             .expiry = &expiry_,
             .order = &order_,
             .stale_reads = &stale_reads_,
-            .multi_keys = &multi_keys_}) {
+            .multi_keys = &multi_keys_,
+            .watches = &watches_}) {
   stale_reads_.SetMayExpire(
       [this](const std::string& key) { return expiry_.HasHadExpiry(key); });
 }
@@ -129,6 +131,30 @@ void Recorder::OnSent(Ticket ticket, uint64_t connection, NodeId node) {
   if (!ChecksOrder(operation)) return;
   order_.OnSent(ticket, connection, group,
                 orders_by_slot_ ? kv::HashSlot(key) : Slot());
+}
+
+// With another map than its groups the node may have led another group.
+void Recorder::OnUnknownAnswer(Ticket ticket, NodeId node) {
+  const std::optional<SimTime> sent = availability_.LastSent(ticket);
+  if (!led_ || !group_of_ || orders_by_slot_ || !sent.has_value()) return;
+  const Operation& operation = operations_[ticket];
+  const std::string_view key =
+      history_.partition_name(operation.recorded.partition);
+  const GroupId group = group_of_(key);
+  if (led_(node, group, *sent) || requests_sent_[node].MayContain(*sent, key)) {
+    return;
+  }
+  violate_(absl::StrCat(
+      "unknown outcome: node ", node.value(), " gave it to ", Name(operation),
+      " that was sent at ", sent->ms(), " ms, but it did not lead group ",
+      group.value(), " and handed no request with this key to a connection"));
+}
+
+void Recorder::OnUnsent(Ticket ticket) {
+  const Operation& operation = operations_[ticket];
+  violate_(absl::StrCat("unknown outcome: client ", operation.recorded.client,
+                        " gave it to ", Name(operation),
+                        ", but handed no byte of it to an open connection"));
 }
 
 void Recorder::End(Ticket ticket) {

@@ -21,6 +21,7 @@
 
 #include "absl/container/flat_hash_map.h"
 #include "absl/functional/any_invocable.h"
+#include "env/buffer.h"
 #include "env/ids.h"
 #include "env/outcome.h"
 #include "env/time.h"
@@ -35,8 +36,10 @@
 #include "sim/checks/history_checker.h"
 #include "sim/checks/log_checker.h"
 #include "sim/checks/multi_key_checker.h"
+#include "sim/checks/sent_bytes.h"
 #include "sim/checks/stale_read_checker.h"
 #include "sim/checks/value_history.h"
+#include "sim/checks/watch_checker.h"
 #include "sim/choices/sim_time.h"
 #include "sim/protocol/expiry_command.h"
 #include "sim/protocol/reply.h"
@@ -156,11 +159,31 @@ class Recorder final : private HistoryChecker::Source {
   void OnReadOnly(uint32_t client, NodeId node);
   void OnNoMemory(uint32_t client);
 
+  // ---- Unknown outcomes.
+  SimTime now() { return clock_(); }
+  // A node handed bytes of a request for another node to an open connection.
+  void OnRequestSent(NodeId node, Buffer bytes) {
+    requests_sent_[node].Add(clock_(), std::move(bytes));
+  }
+  // `led` returns whether the node led the group at some time since then. From
+  // now on checks the nodes that answer that an outcome is unknown.
+  using Led = absl::AnyInvocable<bool(NodeId, GroupId, SimTime since)>;
+  void CheckUnknownOutcomes(Led led) { led_ = std::move(led); }
+  // The node answered so. It has sent the request to another node since the
+  // last attempt, or has led the group.
+  void OnUnknownAnswer(Ticket ticket, NodeId node);
+  // The client of the operation calls its outcome unknown, and has handed no
+  // byte of it to an open connection.
+  void OnUnsent(Ticket ticket);
+
   // A reply that no correct server gives.
   void Unexpected(uint32_t client, std::string_view what);
 
   // No operation is open any more: checks what is left.
-  void Finish() { histories_.Finish(); }
+  void Finish() {
+    histories_.Finish();
+    watches_.Finish();
+  }
 
   // Takes what the groups commit.
   LogChecker& log() { return log_; }
@@ -169,6 +192,7 @@ class Recorder final : private HistoryChecker::Source {
   ExpiryChecker& expiry() { return expiry_; }
   AvailabilityChecker& availability() { return availability_; }
   MultiKeyChecker& multi_keys() { return multi_keys_; }
+  WatchChecker& watches() { return watches_; }
 
   const Counts& counts() const { return counts_; }
   // See HistoryChecker.
@@ -223,6 +247,8 @@ class Recorder final : private HistoryChecker::Source {
   Report violate_;
   absl::AnyInvocable<void(const std::string& key, SimTime invoked)> read_hook_;
   absl::AnyInvocable<GroupId(std::string_view key)> group_of_;
+  Led led_;
+  std::map<NodeId, SentBytes> requests_sent_;
   bool orders_by_slot_ = false;
   std::optional<Limits> limits_;
   const lincheck::ModelOf<lincheck::Kv> model_;
@@ -234,6 +260,7 @@ class Recorder final : private HistoryChecker::Source {
   lincheck::History history_;
   ExpiryChecker expiry_;
   MultiKeyChecker multi_keys_;
+  WatchChecker watches_;
   LogChecker log_;
   std::vector<Operation> operations_;
   std::vector<std::string> keys_;

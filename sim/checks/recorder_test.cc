@@ -489,6 +489,30 @@ TEST_F(RecorderTest, RefusalThatNoLimitExplains_Found) {
             "its memory");
 }
 
+TEST_F(RecorderTest, UnknownAnswerOfANodeThatSentNothing_Found) {
+  bool led = true;
+  recorder_.CheckOrder([](std::string_view) { return GroupId(4); });
+  recorder_.CheckUnknownOutcomes([&](NodeId node, GroupId group, SimTime) {
+    return led && node == NodeId(2) && group == GroupId(4);
+  });
+  recorder_.OnRequestSent(NodeId(2), Buffer::Copy("r1"));
+  const auto ticket = Invoke(Kv::kPut, "r1", "v");
+  recorder_.OnSent(ticket, /*connection=*/1, NodeId(2));
+  recorder_.OnUnknownAnswer(ticket, NodeId(2));
+  led = false;
+  now_ = now_ + Nanoseconds(1);
+  recorder_.OnRequestSent(NodeId(3), Buffer::Copy("r1"));
+  recorder_.OnUnknownAnswer(ticket, NodeId(3));
+  EXPECT_TRUE(found_.empty()) << found_[0];
+  recorder_.OnUnknownAnswer(ticket, NodeId(2));
+  ExpectFound("unknown outcome: node 2 gave it to ");
+}
+
+TEST_F(RecorderTest, UnknownOutcomeOfAClientThatSentNothing_Found) {
+  recorder_.OnUnsent(Invoke(Kv::kPut, "r1", "v"));
+  ExpectFound("unknown outcome: client 1 gave it to ");
+}
+
 TEST_F(RecorderTest, UnexpectedReply_Found) {
   recorder_.Unexpected(3, "-ERR what");
   ExpectFound("client 3: unexpected reply: -ERR what");

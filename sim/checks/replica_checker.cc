@@ -120,7 +120,11 @@ bool ReplicaChecker::OnApplied(NodeId node, GroupId id,
                   group.log.size() + 1, " was never applied anywhere"));
     return false;
   }
-  group.log.push_back({.term = entry.term, .hash = hash});
+  const uint64_t before =
+      group.log.empty() ? 0 : group.log.back().bytes_through;
+  group.log.push_back({.term = entry.term,
+                       .hash = hash,
+                       .bytes_through = before + entry.size_bytes()});
   return true;
 }
 
@@ -248,6 +252,15 @@ void ReplicaChecker::OnNodeStopped(NodeId node, const absl::Status& why,
   if (excused || why.ok()) return;
   violate_(Text("stopped: node ", node,
                 ", though no fault hit its disk: ", why.ToString()));
+}
+
+uint64_t ReplicaChecker::BytesBehind(GroupId group, raft::Index after) const {
+  const auto it = groups_.find(group);
+  if (it == groups_.end()) return 0;
+  const std::vector<Committed>& log = it->second.log;
+  if (after.value() >= log.size()) return 0;
+  return log.back().bytes_through -
+         (after == raft::Index() ? 0 : log[after.value() - 1].bytes_through);
 }
 
 raft::Index ReplicaChecker::committed(GroupId group) const {

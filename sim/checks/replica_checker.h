@@ -118,6 +118,8 @@ class ReplicaChecker {
 
   // The last index known to be committed.
   raft::Index committed(GroupId group) const;
+  // Size of the committed entries behind `after`.
+  uint64_t BytesBehind(GroupId group, raft::Index after) const;
   uint64_t leader_changes() const { return leader_changes_; }
   // How many terms of the group have had a leader, and the node that led in the
   // last of them. Zero: none.
@@ -133,6 +135,7 @@ class ReplicaChecker {
     // Digest of the state after this entry, if `has_digest`.
     uint64_t digest = 0;
     bool has_digest = false;
+    uint64_t bytes_through = 0;  // Size of all entries so far.
   };
   struct Group {
     raft::ClusterInvariants invariants;

@@ -5,11 +5,13 @@
 
 #include <memory>
 #include <optional>
+#include <utility>
 
 #include "env/changed_env.h"
 #include "env/env.h"
 #include "env/random.h"
 #include "raft/transport/transport.h"
+#include "sim/harness/watched_transport.h"
 
 namespace quorate::sim {
 
@@ -18,14 +20,15 @@ namespace quorate::sim {
 // over the simulated network of messages.
 class ProgramEnv {
  public:
-  // `machine` outlives the object.
+  // `machine` outlives the object. `on_request` is called with the pieces of
+  // each request that is handed to an open link to another node. Null: none is.
   ProgramEnv(env::Env& machine,
              const std::optional<raft::TransportOptions>& options,
-             Random random)
+             Random random, WatchedTransport::Hook on_request = nullptr)
       : transport_(MakeTransport(machine, options, random)),
-        env_(transport_ == nullptr ? machine
-                                   : env::WithTransport(machine, *transport_)) {
-  }
+        watched_(transport_ == nullptr ? machine.transport : *transport_,
+                 std::move(on_request)),
+        env_(env::WithTransport(machine, watched_)) {}
 
   env::Env& env() { return env_; }
 
@@ -40,6 +43,7 @@ class ProgramEnv {
   }
 
   const std::unique_ptr<raft::StreamTransport> transport_;
+  WatchedTransport watched_;
   env::Env env_;
 };
 

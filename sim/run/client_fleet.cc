@@ -9,6 +9,7 @@
 #include "sim/workload/http_client.h"
 #include "sim/workload/library_client.h"
 #include "sim/workload/multi_key_client.h"
+#include "sim/workload/watch_client.h"
 
 namespace quorate::sim {
 namespace {
@@ -193,6 +194,16 @@ void ClientFleet::StartOthers() {
       return std::make_shared<MultiKeyClient>(env, client, &world_.choices(),
                                               &recorder_,
                                               [this] { return world_.now(); });
+    });
+  }
+  for (uint32_t i = 0; i < shape.watch_clients; ++i) {
+    const WatchClientOptions client{
+        .id = static_cast<uint32_t>(machines_.size() + 1),
+        .servers = cluster_.resp_addresses()};
+    StartOther("watch", [this, client](env::Env& env) {
+      return std::make_shared<WatchClient>(env, client, &world_.choices(),
+                                           &recorder_,
+                                           [this] { return world_.now(); });
     });
   }
 }

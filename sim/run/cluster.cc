@@ -42,7 +42,10 @@ class Cluster::Program final : public ReplicaObserver {
         cluster_(cluster),
         node_(node),
         env_(env, cluster->PeerStreamsOf(node),
-             env.random.Fork("sim.peer_streams", node.value())) {
+             env.random.Fork("sim.peer_streams", node.value()),
+             [cluster, node](const Buffer& bytes) {
+               if (cluster->request_hook_) cluster->request_hook_(node, bytes);
+             }) {
     cluster_->programs_[node_.value() - 1] = this;
     for (const node::ShardConfig& shard : cluster_->shards_) {
       cluster_->NoteState(node_, shard.group, raft::Index());
@@ -68,6 +71,9 @@ class Cluster::Program final : public ReplicaObserver {
   ~Program() {
     Program*& registered = cluster_->programs_[node_.value() - 1];
     if (registered == this) registered = nullptr;
+    for (const auto& shard : cluster_->shards_) {
+      cluster_->EndLeading(node_, shard.group);
+    }
     // Cores are busy when a program ends, and idle when the run does.
     const ChoiceKey life{
         node_.value(), cluster_->world_.incarnation(cluster_->machine(node_))};
@@ -96,8 +102,10 @@ class Cluster::Program final : public ReplicaObserver {
     if (event.kind == raft::Event::Kind::kConfigurationChanged) {
       cluster_->Mark(node_, "raft.configuration_changed");
     }
-    if (event.kind == raft::Event::Kind::kRoleChanged &&
-        event.role == raft::RoleKind::kLeader) {
+    if (event.kind != raft::Event::Kind::kRoleChanged) return;
+    if (event.role != raft::RoleKind::kLeader) {
+      cluster_->EndLeading(node_, group);
+    } else {
       // Its answers and snapshots would have the wrong state.
       if (cluster_->wrong_states_.IsWrong(node_, group)) cluster_->Lose(node_);
       cluster_->Mark(node_, "raft.began_to_lead");
@@ -582,8 +590,7 @@ bool Cluster::SpoilState(MachineId machine, uint64_t draw) {
 bool Cluster::ChangeMap(MachineId machine, uint64_t draw) {
   Program* const program = programs_[machine.value() - 1];
   if (program == nullptr || program->server() == nullptr ||
-      !program->server()->status().ok() || !program->has_true_map() ||
-      shards_.size() < 2) {
+      !program->server()->status().ok() || shards_.size() < 2) {
     return false;
   }
   shardctrl::ShardMap::Parts parts =
@@ -696,6 +703,15 @@ Cluster::Led Cluster::LeadershipIn(GroupId group, raft::Term term) const {
   if (of_group == led_.end()) return {};
   const auto led = of_group->second.find(term);
   return led == of_group->second.end() ? Led() : led->second;
+}
+
+bool Cluster::LedSince(NodeId node, GroupId group, SimTime since) const {
+  const auto of_group = led_.find(group);
+  if (of_group == led_.end()) return false;
+  return std::any_of(
+      of_group->second.begin(), of_group->second.end(), [&](const auto& led) {
+        return led.second.leader == node && led.second.until >= since;
+      });
 }
 
 std::vector<std::string> Cluster::http_addresses() const {

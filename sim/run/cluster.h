@@ -4,6 +4,7 @@
 #ifndef QUORATE_SIM_RUN_CLUSTER_H_
 #define QUORATE_SIM_RUN_CLUSTER_H_
 
+#include <algorithm>
 #include <array>
 #include <cstdint>
 #include <functional>
@@ -81,6 +82,10 @@ class Cluster {
   // Called after every fourth turn of a node whose server has started.
   using TurnHook = absl::AnyInvocable<void(NodeId, const node::Server&)>;
   void SetTurnHook(TurnHook hook) { turn_hook_ = std::move(hook); }
+  // Called with the pieces of each request that a node hands to an open link to
+  // another node.
+  using RequestHook = absl::AnyInvocable<void(NodeId, const Buffer&)>;
+  void SetRequestHook(RequestHook hook) { request_hook_ = std::move(hook); }
   // Called after every step of a replica. Null: no longer.
   using StepHook =
       absl::AnyInvocable<void(GroupId, const raft::Core&, const raft::Output&)>;
@@ -130,8 +135,8 @@ class Cluster {
   bool SpoilState(MachineId machine, uint64_t draw);
   // Gives some slots of one group to another one in the map of the machine's
   // server. The groups themselves keep their slots, so they refuse commands
-  // that follow this map. Returns false if the server does not work, has such a
-  // map already, or if there is one group only.
+  // that follow this map. Returns false if the server does not work, or if
+  // there is one group only.
   bool ChangeMap(MachineId machine, uint64_t draw);
   // Gives the server the true map, if it has another.
   void RestoreMap(MachineId machine);
@@ -202,8 +207,11 @@ class Cluster {
     NodeId leader;
     SimTime since = SimTime::Max();
     SimTime last_heartbeat = SimTime::Max();
+    SimTime until = SimTime::Max();  // Max(): it may still lead.
   };
   Led LeadershipIn(GroupId group, raft::Term term) const;
+  // Whether the node led the group at some time from `since` on.
+  bool LedSince(NodeId node, GroupId group, SimTime since) const;
   // How many copies of disks were recovered.
   uint64_t shadow_recoveries() const { return shadows_.recoveries(); }
   // How many of them started the node.
@@ -253,6 +261,12 @@ class Cluster {
   void TryWrongMap(NodeId node);
   // The mistake that the operator makes before this start. Null: none.
   const WrongFile* DrawContradictoryFile(NodeId node) const;
+  // The node does not lead the group any more.
+  void EndLeading(NodeId node, GroupId group) {
+    for (auto& [term, led] : led_[group]) {
+      if (led.leader == node) led.until = std::min(led.until, world_.now());
+    }
+  }
   // The machine breaks down after this turn: its disk is erased, for the rest
   // of the run.
   void Lose(NodeId node);
@@ -269,6 +283,7 @@ class Cluster {
   absl::AnyInvocable<void(GroupId, const raft::Entry&)> commit_hook_;
   StateHook state_hook_;
   TurnHook turn_hook_;
+  RequestHook request_hook_;
   StepHook step_hook_;
   absl::AnyInvocable<const DamagedFiles*(MachineId) const> damaged_;
   absl::AnyInvocable<bool(MachineId) const> erased_;

@@ -12,9 +12,13 @@
 #include "kv/store/store.h"
 #include "node/server.h"
 #include "raft/host/host.h"
+#include "raft/transport/transport.h"
 
 namespace quorate::sim {
 namespace {
+
+// The elections that a calm group may need before it serves.
+constexpr int64_t kElectionTimeouts = 10;
 
 // The metrics of work that ends when no client waits. Input is not among them:
 // a connection to a client that lost power may have watched keys for ever.
@@ -31,6 +35,7 @@ constexpr absl::string_view kWorkGauges[] = {
 constexpr size_t kLogFilesMax = 2;
 // snap-GROUP-…, with eight digits. The list of files is in order.
 constexpr absl::string_view kSnapshotPrefix = "snap-";
+constexpr absl::string_view kLogPrefix = "log-";
 constexpr size_t kSnapshotGroupBytes = kSnapshotPrefix.size() + 8;
 
 // Whether a line of the page of metrics, "name{labels} value", is that of a
@@ -56,6 +61,35 @@ bool Contains(const std::vector<MachineId>& machines, MachineId machine) {
 }
 
 }  // namespace
+
+Duration GreatestTiming(const Cluster& cluster,
+                        Duration node::RaftConfig::*timing) {
+  Duration greatest;
+  for (const node::Config& config : cluster.configs()) {
+    greatest = std::max(greatest, config.raft.*timing);
+  }
+  return greatest;
+}
+
+Duration LeaderBound(const Cluster& cluster) {
+  // A node may pause before it dials a peer again.
+  Duration redial;
+  for (const raft::TransportOptions& options : cluster.peer_streams()) {
+    redial = std::max(redial, options.redial_max);
+  }
+  return GreatestTiming(cluster, &node::RaftConfig::election_timeout_max) *
+             kElectionTimeouts +
+         redial;
+}
+
+Duration AvailabilityBound(const Cluster& cluster) {
+  // A node may wait for the reply of a leader that has just lost its role.
+  Duration proxy;
+  for (const node::Config& config : cluster.configs()) {
+    proxy = std::max(proxy, config.timeouts.proxy);
+  }
+  return LeaderBound(cluster) + proxy;
+}
 
 std::vector<NodeId> ClusterChecks::NeedSnapshot(GroupId group) const {
   std::vector<NodeId> nodes;
@@ -188,6 +222,88 @@ void ClusterChecks::CheckLeaders(
       return;
     }
   }
+}
+
+void ClusterChecks::CheckKnownLeaders(
+    SimTime since, Duration bound,
+    absl::FunctionRef<const std::vector<MachineId>&(MachineId)> part_of) {
+  const auto before = std::exchange(leaderless_since_, {});
+  for (const node::NodeConfig& config : cluster_.nodes()) {
+    const node::Server* const server = cluster_.server(config.id);
+    if (server == nullptr || cluster_.MayNotWork(config.id)) continue;
+    const std::vector<GroupId> unknown =
+        server->resources().groups_without_leader;
+    if (unknown.empty()) continue;
+    // A start with a long log takes a while.
+    std::vector<MachineId> part;
+    for (const MachineId machine : part_of(cluster_.machine(config.id))) {
+      if (cluster_.server(NodeId(machine.value())) != nullptr) {
+        part.push_back(machine);
+      }
+    }
+    for (const GroupId group : unknown) {
+      if (!HasMajority(group, part)) continue;
+      const std::pair<NodeId, GroupId> key(config.id, group);
+      const auto known = before.find(key);
+      const SimTime begin =
+          std::max(since, known == before.end() ? world_.now() : known->second);
+      leaderless_since_[key] = begin;
+      if (world_.now() - begin < bound) continue;
+      world_.Violate(absl::StrCat("leader: node ", config.id.value(),
+                                  " knows none of group ", group.value(),
+                                  " since ", begin.ms(),
+                                  " ms, though it reaches a majority"));
+      return;
+    }
+  }
+}
+
+void ClusterChecks::CheckLogSpace(LogSpaceChecker* checker) const {
+  for (const node::NodeConfig& config : cluster_.nodes()) {
+    const std::optional<LogSpaceChecker::Use> use = LogUseOf(config.id);
+    if (use.has_value()) {
+      checker->Check(world_.now(), config.id, *use);
+    } else {
+      checker->Excuse(config.id);
+    }
+  }
+}
+
+std::optional<LogSpaceChecker::Use> ClusterChecks::LogUseOf(NodeId node) const {
+  const node::Server* const server = cluster_.server(node);
+  const MachineId machine = cluster_.machine(node);
+  if (server == nullptr || cluster_.MayNotWork(node) ||
+      world_.paused(machine)) {
+    return std::nullopt;
+  }
+  const node::Config& config = cluster_.configs()[node.value() - 1];
+  LogSpaceChecker::Use use{.segment_bytes = config.log.segment_bytes,
+                           .slack_segments = config.bounds.log_slack_segments};
+  for (const node::ShardConfig& shard : cluster_.shards()) {
+    if (!cluster_.IsMember(node, shard)) continue;
+    const raft::Core* const core = server->host().core(shard.group);
+    if (core == nullptr || core->installing() ||
+        server->host().condition(shard.group) !=
+            raft::Host::Condition::kWorks) {
+      return std::nullopt;
+    }
+    use.live_bytes +=
+        replica_checker_.BytesBehind(shard.group, core->log_start().index);
+    // Entries that are not committed are in memory.
+    const raft::Index known =
+        std::max({core->log_start().index, core->evicted(),
+                  replica_checker_.committed(shard.group)});
+    for (raft::Index index = known; index < core->last().index;) {
+      use.live_bytes += core->EntryAt(++index).size_bytes();
+    }
+  }
+  for (const std::string& file : world_.DiskFiles(machine)) {
+    if (!absl::StartsWith(file, kLogPrefix)) continue;
+    const uint64_t bytes = world_.DiskFileSize(machine, file);
+    use.file_bytes += bytes;
+    use.largest_file_bytes = std::max(use.largest_file_bytes, bytes);
+  }
+  return use;
 }
 
 void ClusterChecks::BeginCalm() {

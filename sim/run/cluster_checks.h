@@ -1,22 +1,37 @@
 // sim/run/cluster_checks.h: whether a cluster is in order, at a moment that the
-// caller chooses.
+// caller chooses, and the bounds that the configurations of its nodes set.
 #ifndef QUORATE_SIM_RUN_CLUSTER_CHECKS_H_
 #define QUORATE_SIM_RUN_CLUSTER_CHECKS_H_
 
 #include <cstddef>
 #include <map>
+#include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/functional/function_ref.h"
 #include "env/ids.h"
+#include "env/time.h"
 #include "kv/store/store.h"
+#include "node/config/config.h"
+#include "sim/checks/log_space_checker.h"
 #include "sim/checks/replica_checker.h"
 #include "sim/choices/sim_time.h"
 #include "sim/run/cluster.h"
 #include "sim/world/world.h"
 
 namespace quorate::sim {
+
+// The greatest value of a timing among all nodes.
+Duration GreatestTiming(const Cluster& cluster,
+                        Duration node::RaftConfig::*timing);
+
+// Time for a calm group to have a leader that each of its nodes knows.
+Duration LeaderBound(const Cluster& cluster);
+
+// Time for an operation of which no fault is in the way.
+Duration AvailabilityBound(const Cluster& cluster);
 
 class ClusterChecks {
  public:
@@ -30,11 +45,11 @@ class ClusterChecks {
   // Whether a majority of the group's voters are among `machines`, must work,
   // and need no snapshot.
   bool HasMajority(GroupId group, const std::vector<MachineId>& machines) const;
-  // How many voters of the shard's group are among `machines`.
   // Whether all members of the group are among the machines and, but for
   // `node`, must work.
   bool AllWorkExcept(NodeId node, GroupId group,
                      const std::vector<MachineId>& machines) const;
+  // How many voters of the shard's group are among `machines`.
   size_t VotersAmong(const node::ShardConfig& shard,
                      const std::vector<MachineId>& machines) const;
   // Whether every replica on `machines` has applied all entries of its leader,
@@ -50,6 +65,15 @@ class ClusterChecks {
   void CheckLeaders(
       SimTime since,
       absl::FunctionRef<const std::vector<MachineId>&(MachineId)> part_of);
+  // Reports a node that has not known the leader of a group for `bound`, since
+  // `since` or a later call. It reaches a majority of sound voters of the group
+  // that have started, all that time. The other arguments are those of
+  // CheckLeaders.
+  void CheckKnownLeaders(
+      SimTime since, Duration bound,
+      absl::FunctionRef<const std::vector<MachineId>&(MachineId)> part_of);
+  // Passes the log of each node that works to the checker.
+  void CheckLogSpace(LogSpaceChecker* checker) const;
   // From now on no fault is left. EndCalm reports each group in which a
   // leadership began meanwhile. With `may_be_given` one is allowed if its
   // leader is the preferred node.
@@ -77,6 +101,9 @@ class ClusterChecks {
   std::string Describe() const;
 
  private:
+  // None while the log may keep more: a replica does not work, or a snapshot
+  // replaces its log.
+  std::optional<LogSpaceChecker::Use> LogUseOf(NodeId node) const;
   // The number of groups in which the node is sending a snapshot. It may be one
   // that a newer snapshot has replaced.
   size_t SnapshotsInTransfer(NodeId node) const;
@@ -93,6 +120,8 @@ class ClusterChecks {
   World& world_;
   ReplicaChecker& replica_checker_;
   const Cluster& cluster_;
+  // The nodes that know no leader of a group, and since when.
+  std::map<std::pair<NodeId, GroupId>, SimTime> leaderless_since_;
   // How many leaderships of each group had begun before the calm.
   std::map<GroupId, size_t> calm_leaderships_;
   // The place of the shard that had not settled at the last call of Settled.

@@ -681,6 +681,47 @@ TEST(Cluster, LeaderWithoutAMajority_Found) {
   small.ExpectFound("check-quorum: node");
 }
 
+TEST(Cluster, LedSince_UntilTheNodeStops) {
+  Small small(1);
+  const NodeId first = small.Elect();
+  Cluster& cluster = small.cluster();
+  EXPECT_TRUE(cluster.LedSince(first, GroupId(1), small.world().now()));
+  small.world().Crash(cluster.machine(first), CrashKind::kProcess);
+  const NodeId second = small.Elect(first);
+  small.world().RunFor(Seconds(1));
+  EXPECT_FALSE(cluster.LedSince(first, GroupId(1), small.world().now()));
+  EXPECT_TRUE(cluster.LedSince(first, GroupId(1), SimTime()));
+  EXPECT_TRUE(cluster.LedSince(second, GroupId(1), small.world().now()));
+}
+
+// A node that is cut off after its start, though it seems to reach the others.
+TEST(Cluster, NodeThatDoesNotLearnItsLeader_Found) {
+  Small small(1);
+  const NodeId leader = small.Elect();
+  Cluster& cluster = small.cluster();
+  ClusterChecks checks(&small.world(), &small.replica_checker(), &cluster);
+  const auto part_of = [&](MachineId) -> const std::vector<MachineId>& {
+    return cluster.machines();
+  };
+  small.world().RunFor(Seconds(2));
+  const auto check = [&] {
+    checks.CheckKnownLeaders(SimTime(), Seconds(2), part_of);
+    return small.world().violations().size();
+  };
+  EXPECT_EQ(check(), 0u);
+  const MachineId other = cluster.machine(NodeId(leader.value() % 3 + 1));
+  for (const MachineId machine : cluster.machines()) {
+    if (machine != other) small.world().BlockLink(machine, other);
+  }
+  small.world().Crash(other, CrashKind::kProcess);
+  small.world().Restart(other);
+  small.world().RunFor(Seconds(2));
+  EXPECT_EQ(check(), 0u) << "it has known none for a moment";
+  small.world().RunFor(Seconds(2));
+  EXPECT_EQ(check(), 1u);
+  small.ExpectFound("leader: node");
+}
+
 // A node that dies stands for one that loses its role without a reason.
 TEST(Cluster, LeadershipThatBeginsInTheCalm_Found) {
   Small small(1);

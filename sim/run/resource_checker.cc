@@ -119,6 +119,20 @@ void ResourceChecker::RequireBacklogs(NodeId node, const node::Config& config,
   }
 }
 
+void ResourceChecker::RequireOpen(NodeId node, const node::ResourceUse& use) {
+  for (const raft::Host::ClosedRoom& room : use.closed_rooms) {
+    const bool fits = room.used_bytes == 0 ||
+                      room.used_bytes + room.refused_bytes <= room.bound_bytes;
+    if (!fits || room.used_bytes > room.bound_bytes / 2) continue;
+    const std::string peer =
+        room.peer == NodeId() ? "" : absl::StrCat(" ", room.peer.value());
+    violate_(absl::StrCat("resources: node ", node.value(), " has no room for ",
+                          std::string(room.name), peer, ", though ",
+                          room.used_bytes, " of ", room.bound_bytes,
+                          " bytes are in use"));
+  }
+}
+
 void ResourceChecker::RequireEnd(SimTime now, NodeId node,
                                  std::string_view what, bool is,
                                  SimTime* since) {
@@ -190,6 +204,7 @@ void ResourceChecker::AfterTurns(SimTime now, NodeId node,
   Require(node, "bytes of memory above its limit when a write began",
           use.store_bytes_above_limit, 0);
   RequireDisk(node, config, use);
+  RequireOpen(node, use);
   RequireTurns(node, config, use);
   Seen& seen = seen_[node];
   if (works) {

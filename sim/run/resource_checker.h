@@ -103,6 +103,9 @@ class ResourceChecker {
   // of sessions may be added beyond it.
   void RequireMemory(NodeId node, const node::ResourceUse& use, Seen* seen);
 
+  // A room at half of its bound is open, if all that it refused would fit.
+  void RequireOpen(NodeId node, const node::ResourceUse& use);
+
   // A backlog above its bound, such as that of a log after a restart, does not
   // grow.
   void RequireBacklogs(NodeId node, const node::Config& config,

@@ -99,6 +99,21 @@ TEST_F(ResourceCheckerTest, MoreThanABound_Found) {
               "work of entries in one turn");
 }
 
+TEST_F(ResourceCheckerTest, ClosedRoomAtHalfItsBound_Found) {
+  const auto turn = [this](uint64_t used, uint64_t refused) {
+    node::ResourceUse use;
+    use.closed_rooms = {{"entries", NodeId(3), used, 100, refused}};
+    return Turn(use);
+  };
+  EXPECT_TRUE(turn(51, 1).empty());
+  EXPECT_TRUE(turn(50, 51).empty()) << "what it refused does not fit";
+  EXPECT_EQ(turn(50, 50).size(), 1u);
+  EXPECT_EQ(turn(0, 200),
+            std::vector<std::string>{
+                "resources: node 2 has no room for entries 3, though 0 of 100 "
+                "bytes are in use"});
+}
+
 TEST_F(ResourceCheckerTest, EachConnection_MayHaveAReply) {
   EXPECT_TRUE(Turn({.connections = 2, .reply_bytes = 2'300}).empty());
   EXPECT_EQ(Turn({.connections = 2, .reply_bytes = 2'301}).size(), 1u);

@@ -11,6 +11,7 @@
 #include "absl/strings/str_cat.h"
 #include "lincheck/formats/json_lines.h"
 #include "lincheck/models/kv.h"
+#include "sim/checks/log_space_checker.h"
 #include "sim/checks/recorder.h"
 #include "sim/checks/repeated_work.h"
 #include "sim/checks/replica_checker.h"
@@ -51,8 +52,6 @@ constexpr Duration kDefaultCalmP99 = Milliseconds(100);
 constexpr uint64_t kCalmAttempts = 4;
 // A leader checks its quorum once per election timeout.
 constexpr int64_t kLeaderTimeouts = 4;
-// The elections that a calm group may need before it serves.
-constexpr int64_t kElectionTimeouts = 10;
 
 HarnessOptions HarnessOptionsOf(const RunOptions& options) {
   return {.seed = options.seed,
@@ -127,6 +126,13 @@ class Run::Impl final : public Subject {
     cluster_.SetTurnHook([this](NodeId node, const node::Server& server) {
       CheckResources(node, server.resources());
     });
+    cluster_.SetRequestHook([this](NodeId node, const Buffer& bytes) {
+      recorder_.OnRequestSent(node, bytes);
+    });
+    recorder_.CheckUnknownOutcomes(
+        [this](NodeId node, GroupId group, SimTime since) {
+          return cluster_.LedSince(node, group, since);
+        });
     recorder_.CheckOrder(
         [this](std::string_view key) { return cluster_.GroupOf(key); });
     recorder_.log().SetOwners(
@@ -235,11 +241,10 @@ class Run::Impl final : public Subject {
   Condition TrueViews();
   void BeginCalm();
   void EndCalm();
-  // Time for an operation of which no fault is in the way.
-  Duration AvailabilityBound() const;
-  // The greatest value of a timing among all nodes.
-  Duration Greatest(Duration node::RaftConfig::*timing) const;
   void CheckResources(NodeId node, node::ResourceUse use);
+  // Another map of a node's program. Marks a second one that comes while
+  // requests of one connection wait that were sent before the first.
+  bool ChangeMap(MachineId machine, uint64_t draw);
   Recorder::Limits LimitsOfNodes() const;
 
   const RunOptions options_;
@@ -253,13 +258,16 @@ class Run::Impl final : public Subject {
   ResourceChecker resources_{BoundsOfMessages(), [this](std::string what) {
                                world_.Violate(std::move(what));
                              }};
+  LogSpaceChecker log_space_{
+      [this](std::string what) { world_.Violate(std::move(what)); }};
   RepeatedWork repeated_work_{
       [this](std::string what) { world_.Violate(std::move(what)); }};
   ClusterChecks checks_{&world_, &replica_checker_, &cluster_};
   ClusterViews views_{&world_, &cluster_};
   CalmWatch calm_{&world_, cluster_.machines()};
   SimTime next_look_;
-  const Duration availability_bound_ = AvailabilityBound();
+  // Time for an operation of which no fault is in the way.
+  const Duration availability_bound_ = AvailabilityBound(cluster_);
   // The bound has passed without a fault while clients were at work.
   bool calm_for_long_ = false;
   ClientFleet clients_;
@@ -267,29 +275,8 @@ class Run::Impl final : public Subject {
   RollingRestart rolling_restart_{&world_, &cluster_};
   std::vector<MachineId> healed_;  // The nodes that must work.
   SimTime healed_at_;
+  std::map<MachineId, SimTime> map_changed_at_;
 };
-
-Duration Run::Impl::Greatest(Duration node::RaftConfig::*timing) const {
-  Duration greatest;
-  for (const node::Config& config : cluster_.configs()) {
-    greatest = std::max(greatest, config.raft.*timing);
-  }
-  return greatest;
-}
-
-Duration Run::Impl::AvailabilityBound() const {
-  // A node may wait for the reply of a leader that has just lost its role.
-  Duration proxy;
-  for (const node::Config& config : cluster_.configs()) {
-    proxy = std::max(proxy, config.timeouts.proxy);
-  }
-  Duration redial;
-  for (const raft::TransportOptions& options : cluster_.peer_streams()) {
-    redial = std::max(redial, options.redial_max);
-  }
-  return Greatest(&node::RaftConfig::election_timeout_max) * kElectionTimeouts +
-         proxy + redial;
-}
 
 ClockBounds Run::Impl::BoundsOfClocks() {
   const auto of = [this](auto property) {
@@ -301,26 +288,29 @@ ClockBounds Run::Impl::BoundsOfClocks() {
       return property(world_.clock(cluster_.machine(node)), since);
     };
   };
-  return {.epoch = WorldOptions().epoch,
-          .error_bound = of([](const SimClock& clock, SimTime since) {
-            return clock.WidestErrorBound(since);
-          }),
-          // Slewing of log time compensates drift, but not frozen clocks.
-          .lost = of([this](const SimClock& clock, SimTime since) {
-            return clock.FrozenFor(since, world_.now());
-          }),
-          .gained = of([this](const SimClock& clock, SimTime since) {
-            return clock.Gained(since, world_.now());
-          }),
-          .slowed = of([this](const SimClock& clock, SimTime since) {
-            return clock.Slowed(since, world_.now());
-          }),
-          .last_heartbeat =
-              [this](GroupId group, raft::Term term) {
-                return cluster_.LeadershipIn(group, term).last_heartbeat;
-              },
-          .change_max = Greatest(&node::RaftConfig::quiet_interval) +
-                        Greatest(&node::RaftConfig::election_timeout_max) * 3};
+  return {
+      .epoch = WorldOptions().epoch,
+      .error_bound = of([](const SimClock& clock, SimTime since) {
+        return clock.WidestErrorBound(since);
+      }),
+      // Slewing of log time compensates drift, but not frozen clocks.
+      .lost = of([this](const SimClock& clock, SimTime since) {
+        return clock.FrozenFor(since, world_.now());
+      }),
+      .gained = of([this](const SimClock& clock, SimTime since) {
+        return clock.Gained(since, world_.now());
+      }),
+      .slowed = of([this](const SimClock& clock, SimTime since) {
+        return clock.Slowed(since, world_.now());
+      }),
+      .last_heartbeat =
+          [this](GroupId group, raft::Term term) {
+            return cluster_.LeadershipIn(group, term).last_heartbeat;
+          },
+      .change_max =
+          GreatestTiming(cluster_, &node::RaftConfig::quiet_interval) +
+          GreatestTiming(cluster_, &node::RaftConfig::election_timeout_max) *
+              3};
 }
 
 // Without faults no outcome is unknown. So no node closes a connection that is
@@ -398,17 +388,21 @@ void Run::Impl::CheckAvailability() {
                                      calm_.PartOf(cluster_.machine(node)));
       });
   CheckLeaders();
+  checks_.CheckLogSpace(&log_space_);
 }
 
 void Run::Impl::CheckLeaders() {
-  const Duration patience =
-      Greatest(&node::RaftConfig::election_timeout_max) * kLeaderTimeouts;
-  if (world_.now() - calm_.since() < patience) return;
-  checks_.CheckLeaders(
-      calm_.since(),
+  const Duration calm = world_.now() - calm_.since();
+  const auto part_of =
       [this](MachineId machine) -> const std::vector<MachineId>& {
-        return calm_.PartOf(machine);
-      });
+    return calm_.PartOf(machine);
+  };
+  const Duration timeout =
+      GreatestTiming(cluster_, &node::RaftConfig::election_timeout_max);
+  if (calm >= timeout * kLeaderTimeouts) {
+    checks_.CheckLeaders(calm_.since(), part_of);
+  }
+  checks_.CheckKnownLeaders(calm_.since(), LeaderBound(cluster_), part_of);
 }
 
 ScheduleOptions Run::Impl::Start() {
@@ -425,38 +419,47 @@ ScheduleOptions Run::Impl::Start() {
       group.push_back(cluster_.machine(node));
     }
   }
-  return {.nodes = cluster_.machines(),
-          .clients = clients_.machines(),
-          .groups = std::move(groups),
-          .leader =
-              [this](uint64_t draw) {
-                const NodeId leader =
-                    cluster_.LeaderOf(GroupId(1 + draw % shape_.groups));
-                return leader == NodeId() ? MachineId()
-                                          : cluster_.machine(leader);
-              },
-          .stop = [this](MachineId machine) { cluster_.Stop(machine); },
-          .spoil_state =
-              [this](MachineId machine, uint64_t draw) {
-                return cluster_.SpoilState(machine, draw);
-              },
-          .put_back =
-              [this](MachineId machine, const ScheduleOptions::Files& older) {
-                return cluster_.MayPutBack(machine, older);
-              },
-          .change_map =
-              [this](MachineId machine, uint64_t draw) {
-                const bool changed = cluster_.ChangeMap(machine, draw);
-                if (changed) recorder_.multi_keys().OnMapChanged();
-                return changed;
-              },
-          .restore_map =
-              [this](MachineId machine) { cluster_.RestoreMap(machine); },
-          .needs_all_nodes = [this] { return !cluster_.AllStartedOnce(); },
-          .damage_limit =
-              [this](MachineId machine, std::string_view file) {
-                return cluster_.DamageLimit(machine, file);
-              }};
+  return {
+      .nodes = cluster_.machines(),
+      .clients = clients_.machines(),
+      .groups = std::move(groups),
+      .leader =
+          [this](uint64_t draw) {
+            const NodeId leader =
+                cluster_.LeaderOf(GroupId(1 + draw % shape_.groups));
+            return leader == NodeId() ? MachineId() : cluster_.machine(leader);
+          },
+      .stop = [this](MachineId machine) { cluster_.Stop(machine); },
+      .spoil_state =
+          [this](MachineId machine, uint64_t draw) {
+            return cluster_.SpoilState(machine, draw);
+          },
+      .put_back =
+          [this](MachineId machine, const ScheduleOptions::Files& older) {
+            return cluster_.MayPutBack(machine, older);
+          },
+      .change_map = [this](MachineId machine,
+                           uint64_t draw) { return ChangeMap(machine, draw); },
+      .restore_map =
+          [this](MachineId machine) { cluster_.RestoreMap(machine); },
+      .needs_all_nodes = [this] { return !cluster_.AllStartedOnce(); },
+      .damage_limit =
+          [this](MachineId machine, std::string_view file) {
+            return cluster_.DamageLimit(machine, file);
+          }};
+}
+
+bool Run::Impl::ChangeMap(MachineId machine, uint64_t draw) {
+  if (!cluster_.ChangeMap(machine, draw)) return false;
+  recorder_.multi_keys().OnMapChanged();
+  const auto before = map_changed_at_.find(machine);
+  if (before != map_changed_at_.end() &&
+      recorder_.availability().HasPipeline(NodeId(machine.value()),
+                                           before->second)) {
+    world_.CountMark(machine, "operator.two_maps_in_a_pipeline");
+  }
+  map_changed_at_[machine] = world_.now();
+  return true;
 }
 
 void Run::Impl::OnScheduled(const Schedule& schedule) {
@@ -609,7 +612,8 @@ AvailabilityChecker::CalmBounds Run::Impl::BoundsOfCalm() {
   const Duration attempt =
       kCalmWork + (shape_.link_latency + farthest) * kCalmTrips +
       slowest * shape_.groups * kCalmSyncs +
-      Greatest(&node::RaftConfig::heartbeat_interval) * kCalmHeartbeats;
+      GreatestTiming(cluster_, &node::RaftConfig::heartbeat_interval) *
+          kCalmHeartbeats;
   return {.attempt = attempt,
           .p99 = options_.shape.defaults ? kDefaultCalmP99 : attempt,
           .attempts_max = kCalmAttempts,

@@ -123,16 +123,17 @@ void ShapeDraw::DrawOtherClients(Shape* shape) {
   shape->library_impostor = Pick<int>("shape.library_impostor", 0, {0, 1}) != 0;
   shape->multi_key_clients =
       Pick<uint32_t>("shape.multi_key_clients", 0, {0, 0, 1, 2});
+  shape->watch_clients = Pick<uint32_t>("shape.watch_clients", 0, {0, 0, 2, 3});
 }
 
 raft::TransportOptions ShapeDraw::DrawPeerStreams(NodeId node) {
   raft::TransportOptions options;
   Draw("knob.peers.control_queue_bytes", node, &options.control_queue_bytes,
-       {8 << 20, 1 << 20});
+       {8 << 20, 1 << 20, 64 << 10, 8 << 10});
   Draw("knob.peers.bulk_queue_bytes", node, &options.bulk_queue_bytes,
-       {16 << 20, 1 << 20});
+       {16 << 20, 1 << 20, 64 << 10, 8 << 10});
   Draw("knob.peers.requests_queue_bytes", node, &options.requests_queue_bytes,
-       {16 << 20, 1 << 20});
+       {16 << 20, 1 << 20, 64 << 10, 8 << 10});
   DrawMs("knob.peers.redial_min_ms", node, &options.redial_min, {50, 5, 200});
   DrawMs("knob.peers.redial_max_ms", node, &options.redial_max,
          {1'000, 200, 5'000});
@@ -432,6 +433,8 @@ node::BoundsConfig ShapeDraw::DrawBounds(NodeId node) {
   DrawBound("knob.bounds.turn_apply_work", node, &bounds.turn_apply_work, 100);
   DrawBound("knob.bounds.refused_connections", node,
             &bounds.refused_connections, 1);
+  DrawBound("knob.bounds.page_keys", node, &bounds.page_keys, 4);
+  DrawBound("knob.bounds.page_rows", node, &bounds.page_rows, 4);
   return bounds;
 }
 

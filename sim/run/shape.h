@@ -75,6 +75,7 @@ struct Shape {
   // An address of these clients belongs to a server that is no node.
   bool library_impostor = false;
   uint32_t multi_key_clients = 0;
+  uint32_t watch_clients = 0;
   // The least latency of every link.
   Duration link_latency = NetworkOptions().latency_min;
   // The larger ones take all that a node sends in one turn.

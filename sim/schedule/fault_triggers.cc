@@ -13,6 +13,11 @@ namespace {
 // The string is the name in tapes.
 constexpr ChoiceSite kTrigger("schedule.moment");
 
+// A lane of a transport over byte streams has no room.
+constexpr std::string_view kLaneFull = "net.transport.lane_full";
+// The streams are reset within this time, in microseconds.
+constexpr uint64_t kResetWaitMax = 3'000;
+
 // The families from which a trigger draws.
 constexpr FaultFamily kTriggerFamilies[] = {
     FaultFamily::kProcessCrash, FaultFamily::kMachineCrash, FaultFamily::kPause,
@@ -58,11 +63,12 @@ void FaultTriggers::OnMark(MachineId node, std::string_view mark) {
     if (family == FaultFamily::kPartition && liveness) continue;
     if (swarm_->on(family)) families.push_back(family);
   }
-  if (families.empty()) return;
   // Each healing begins new counts. Nodes that return then are furthest behind
   // and receive snapshots, so faults are likely to hit a transfer.
   const uint64_t entity = HashBytes(mark) + healings_;
   const FaultTrigger trigger{entity, counts_[entity]++};
+  if (mark == kLaneFull) MaybeResetStreams(node, trigger);
+  if (families.empty()) return;
   if (!liveness && swarm_->on(FaultFamily::kPartition)) {
     MaybeEndPartitions(trigger);
   }
@@ -97,6 +103,25 @@ void FaultTriggers::MaybeEndPartitions(const FaultTrigger& trigger) {
     if (context_->liveness() || !context_->EndPartitions()) return;
     context_->Note("all partitions end at a trigger");
   });
+}
+
+// Messages of a full lane wait at their groups. The connection is lost before
+// the lane has room again.
+void FaultTriggers::MaybeResetStreams(MachineId node,
+                                      const FaultTrigger& trigger) {
+  const Ratio chance{1, static_cast<uint32_t>(4 + 2 * trigger.count)};
+  if (!swarm_->on(FaultFamily::kStreams) ||
+      !context_->choices().Chance(kTrigger, trigger.mark, trigger.draw(13),
+                                  chance)) {
+    return;
+  }
+  World& world = context_->world();
+  const uint64_t wait = Pick(trigger, 14, kResetWaitMax);
+  world.At(world.now() + Microseconds(static_cast<int64_t>(wait)),
+           [this, node] {
+             context_->world().ResetStreams(node);
+             context_->world().CountMark(node, "schedule.reset_at_a_full_lane");
+           });
 }
 
 void FaultTriggers::Inject(MachineId node, FaultFamily family,

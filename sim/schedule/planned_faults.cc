@@ -33,6 +33,8 @@ constexpr uint32_t kMeanSeconds[] = {8, 5, 3, 2};
 constexpr int64_t kStormCrashes = 4;
 // One window of so many makes a state wrong.
 constexpr uint64_t kWindowsPerWrongState = 3;
+// A second map follows the first one within this time, in microseconds.
+constexpr uint64_t kSecondMapMaxUs = 5'000;
 // A program that is told to stop has ended after this time.
 constexpr Duration kStopMax = Seconds(5);
 
@@ -504,8 +506,23 @@ void PlannedFaults::OpenMap(const FaultWindow& window) {
   if (!context_->options().change_map(node, window.Pick(1, UINT64_MAX))) return;
   context_->world().faults().Count(Fault::kMapChanged, node);
   context_->Note("another map of " + context_->Name(node), node);
+  if (window.Pick(2, 2) == 0) ChangeMapAgain(window, node);
   context_->After(window.Length(Milliseconds(10), Seconds(3)), node,
                   [this, node] { context_->options().restore_map(node); });
+}
+
+// So soon that one pipeline sees both maps, and commands that wait for the
+// first one find the second.
+void PlannedFaults::ChangeMapAgain(const FaultWindow& window, MachineId node) {
+  const auto wait = static_cast<int64_t>(window.Pick(3, kSecondMapMaxUs));
+  const uint64_t draw = window.Pick(4, UINT64_MAX);
+  context_->world().At(
+      context_->world().now() + Microseconds(wait), [this, node, draw] {
+        if (context_->liveness() || !context_->options().change_map(node, draw))
+          return;
+        context_->world().faults().Count(Fault::kMapChanged, node);
+        context_->Note("a second map of " + context_->Name(node), node);
+      });
 }
 
 // ---- Clocks

@@ -87,16 +87,17 @@ std::unique_ptr<WorkloadClient::Note> WorkloadClient::Die() {
   note->links_made_ = links_made_;
   for (auto& [id, operation] : operations_) {
     const bool has_session = operation.session != nullptr;
-    if (memory == ClientMemory::kOperations && has_session) {
+    if (operation.in_flight && WasWritten(id, operation)) {
       operation.maybe_done = true;
+    }
+    if (memory == ClientMemory::kOperations && has_session) {
       operation.in_flight = false;
       note->operations_.push_back(std::move(operation));
       continue;
     }
     if (has_session) operation.session->End(operation.sequence);
     if (!operation.recorded) continue;
-    const bool refused = !operation.in_flight && !operation.maybe_done;
-    if (operation.is_read() || refused) {
+    if (operation.is_read() || !operation.maybe_done) {
       recorder_->Withdraw(operation.ticket);
     } else {
       recorder_->LeaveUnknown(operation.ticket);
@@ -107,6 +108,13 @@ std::unique_ptr<WorkloadClient::Note> WorkloadClient::Die() {
   note->held_ = std::exchange(held_, {});
   note->waiting_ = std::exchange(waiting_, {});
   return note;
+}
+
+// A link that half-closes has written all of its requests.
+bool WorkloadClient::WasWritten(OperationId id,
+                                const Operation& operation) const {
+  const auto link = links_.find({operation.node, operation.stale});
+  return link == links_.end() || link->second->HasWritten(id);
 }
 
 bool WorkloadClient::reads_late() const {
@@ -518,7 +526,12 @@ void WorkloadClient::OnError(OperationId id, const ClientReply& reply) {
     if (code == "READONLY") router_.OnReadOnly(operation.node);
     return TryAgain(id, Backoff(operation, 20, 100));
   }
-  if (code == "UNKNOWN") return OnLinkBroken(id);
+  if (code == "UNKNOWN") {
+    if (operation.recorded) {
+      recorder_->OnUnknownAnswer(operation.ticket, NodeId(operation.node + 1));
+    }
+    return OnLinkBroken(id);
+  }
   if (code == "RESULT_NOT_KEPT") {
     // A retry of a command that took effect.
     if (operation.recorded) recorder_->ReturnLost(operation.ticket);

@@ -130,6 +130,9 @@ class WorkloadClient final : public ClientLink::Owner {
   // refusal says nothing about that: a node that does not lead answers at once.
   enum class Landing : uint8_t { kServed, kRefused, kLost };
   void Landed(Operation* operation, Landing landing);
+  // Whether the last attempt was handed to an open connection. Requires: it is
+  // in flight.
+  bool WasWritten(OperationId id, const Operation& operation) const;
   // A session with room. Null: there is none yet.
   std::shared_ptr<WorkloadSession> PickSession();
   void OpenSession();

@@ -3,6 +3,7 @@
 #ifndef QUORATE_SIM_WORKLOAD_CLIENT_LINK_H_
 #define QUORATE_SIM_WORKLOAD_CLIENT_LINK_H_
 
+#include <algorithm>
 #include <cstdint>
 #include <deque>
 #include <memory>
@@ -60,6 +61,10 @@ class ClientLink final : public env::Connection::Observer {
   // Closes the connection: calls the owner for every request, then
   // OnLinkClosed.
   void Break();
+  // Whether an open connection got the request, which waits for replies.
+  bool HasWritten(RequestId id) const {
+    return std::find(written_.begin(), written_.end(), id) != written_.end();
+  }
   // The oldest request without all its replies, or 0, and the time since when
   // it is the oldest.
   RequestId oldest() const;

@@ -69,7 +69,11 @@ ClientReply ReplyOf(const ClientOperation& operation,
 LibraryClient::LibraryClient(env::Env& env, const LibraryClientOptions& options,
                              Choices* choices, Recorder* recorder)
     : SimpleClient(env, options.common, choices, recorder),
-      client_(env.loop, env.streams, env.random.Fork("client.library", 0),
+      streams_(env.streams,
+               [this](const Buffer& bytes) {
+                 sent_.Add(this->recorder().now(), bytes);
+               }),
+      client_(env.loop, streams_, env.random.Fork("client.library", 0),
               OptionsOf(options)) {}
 
 void LibraryClient::Adapt(ClientOperation* operation) const {
@@ -83,6 +87,7 @@ void LibraryClient::Begin(OperationId id) {
   if (id % kOperationsPerMistake == 0) MakeMistake(id);
   const Operation& operation = this->operation(id);
   const std::string& key = operation.call.key;
+  begun_[id] = recorder().now();
   std::vector<std::string> words = operation.Words();
   auto done = [this, id](const kv::ClientResult& result) {
     OnResult(id, result);
@@ -131,12 +136,16 @@ void LibraryClient::OnResult(OperationId id, const kv::ClientResult& result) {
                                counters.unknown + client_.outstanding()) {
     recorder().Unexpected(options().id, "the library lost a request");
   }
+  const SimTime begun = begun_.extract(id).mapped();
   switch (result.outcome) {
     case Outcome::kDone:
       // Done, but the reply is lost.
       if (!result.status.ok()) return LeaveUnknown(id);
       return Return(id, ReplyOf(operation(id), result.reply));
     case Outcome::kUnknown:
+      if (!sent_.MayContain(begun, operation(id).call.key)) {
+        recorder().OnUnsent(operation(id).ticket);
+      }
       return LeaveUnknown(id);
     case Outcome::kNotExecuted:
       // The clients send no command that a server may refuse, unless it has no

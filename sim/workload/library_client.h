@@ -4,9 +4,13 @@
 #define QUORATE_SIM_WORKLOAD_LIBRARY_CLIENT_H_
 
 #include <cstddef>
+#include <map>
 
 #include "kv/client/client.h"
+#include "sim/checks/sent_bytes.h"
+#include "sim/choices/sim_time.h"
 #include "sim/workload/simple_client.h"
+#include "sim/workload/watched_streams.h"
 
 namespace quorate::sim {
 
@@ -29,6 +33,11 @@ class LibraryClient final : public SimpleClient {
   // Sends commands, of which no server executes the last.
   void MakeMistake(OperationId id);
 
+  // The bytes that the library handed to open connections, and the times at
+  // which it got the open operations.
+  SentBytes sent_;
+  std::map<OperationId, SimTime> begun_;
+  WatchedStreams streams_;
   kv::Client client_;
 };
 
