@@ -9,9 +9,20 @@ namespace quorate::raft {
 
 // ---- Proposals.
 
-// A first proposal always fits, whatever its size.
+// The room closes until all that it refused would fit. Otherwise smaller
+// proposals that a caller made later would be taken, and the earlier one could
+// not be repeated.
 bool Core::Impl::LacksRoom(Leader& leader, size_t size_bytes,
                            Refused::Reason* reason) {
+  const size_t most = std::max(size_bytes, leader.refused_bytes);
+  const bool lacks = HasNoRoomFor(leader, most, reason);
+  leader.refused_bytes = lacks ? most : 0;
+  return lacks;
+}
+
+// A first proposal always fits, whatever its size.
+bool Core::Impl::HasNoRoomFor(Leader& leader, size_t size_bytes,
+                              Refused::Reason* reason) {
   const auto exceeds = [size_bytes](size_t held, size_t max) {
     return held > 0 && held + size_bytes > max;
   };

@@ -68,14 +68,33 @@ TEST_F(LimitsTest, Propose_UncommittedLimit_IsExactToTheByte) {
     return out_.refused.empty();
   };
   EXPECT_TRUE(propose(100 - 48));
-  EXPECT_FALSE(propose(101 - 48));
   EXPECT_TRUE(propose(100 - 48));
   EXPECT_FALSE(propose(0));
   EXPECT_EQ(out_.refused[0].reason, Refused::Reason::kTooMuchUncommitted);
   FinishWrites();
   Receive(Ack(2, 2, 3));
-  EXPECT_FALSE(propose(101 - 48));
-  EXPECT_TRUE(propose(100 - 48));
+  EXPECT_TRUE(propose(99 - 48));
+  EXPECT_FALSE(propose(50 - 48));
+}
+
+TEST_F(LimitsTest, Propose_BehindARefusedOne_IsRefusedUntilThatFits) {
+  options_.uncommitted_bytes_max = 200;
+  Start(Term(1));
+  BecomeServingLeader();
+  const auto propose = [this](size_t bytes) {
+    Step(Proposal{0, EntryKind::kCommands,
+                  Buffer::Copy(std::string(bytes - 48, 'x'))});
+    return out_.refused.empty();
+  };
+  EXPECT_TRUE(propose(60));
+  EXPECT_TRUE(propose(60));
+  EXPECT_FALSE(propose(150));
+  EXPECT_FALSE(propose(60));
+  FinishWrites();
+  Receive(Ack(2, 2, 3));
+  EXPECT_FALSE(propose(60));
+  Receive(Ack(2, 2, 4));
+  EXPECT_TRUE(propose(60));
 }
 
 // The disks of the others are faster: they commit, and the leader's own queue

@@ -68,6 +68,9 @@ struct Leader {
   size_t uncommitted_bytes = 0;
   // The same over (durable, last].
   size_t unwritten_bytes = 0;
+  // The largest proposal that found no room since the room closed. Zero: it is
+  // open.
+  size_t refused_bytes = 0;
   // When it gives the leadership away, because its disk is too slow.
   MonoTime give_away_at = MonoTime::Max();
   // Log time when this leadership began.
