@@ -117,11 +117,13 @@ void ExpiryChecker::NoteSkew(GroupClock& clock, SimTime now,
     skew.ahead_ms = std::clamp<int64_t>(ahead_ms + 1, 0, skew.ahead_ms);
   } else if (entry.term != clock.term) {
     clock.taken_over_ms = std::max<int64_t>(-ahead_ms, 0);
-    // The lead of the last entry, too: it may have been applied later.
-    clock.lead_taken_over_ms = 0;
+    // Heartbeats have spread the lead. That of the last entry may be larger: it
+    // may have been applied late.
+    clock.lead_taken_over_ms = before.ahead_ms;
     if (clock.log_time > WallTime() && entry.led_since <= now) {
       clock.lead_taken_over_ms =
-          std::max<int64_t>(clock.log_time.ms() - UnixMs(entry.led_since), 0);
+          std::max(clock.lead_taken_over_ms,
+                   clock.log_time.ms() - UnixMs(entry.led_since));
     }
     // The first leader of a group begins log time at its reading.
     if (clock.log_time <= WallTime()) clock.begun_in = entry.term;
@@ -231,7 +233,8 @@ void ExpiryChecker::OnEntry(GroupId group, SimTime now,
   if (log_time > clocks_.epoch + Duration(now.ns()) + Milliseconds(ahead_ms)) {
     violate_(absl::StrCat("log time: group ", group.value(), " is ",
                           (log_time - clocks_.epoch).ms() - now.ms(),
-                          " ms ahead of the true time"));
+                          " ms ahead of the true time, ", ahead_ms,
+                          " ms are allowed"));
   }
   auto& due = due_[group];
   while (!due.empty() && due.begin()->first <= log_time.ms()) {

@@ -39,6 +39,7 @@ class ExpiryCheckerTest : public testing::Test {
                const bool counts = node == NodeId(3) && since <= lost_at_;
                return counts ? lost_ : Duration();
              },
+         .gained = [this](NodeId, SimTime) { return gained_; },
          .last_heartbeat = [this](GroupId,
                                   raft::Term) { return last_heartbeat_; },
          .change_max = Milliseconds(400)});
@@ -135,6 +136,7 @@ class ExpiryCheckerTest : public testing::Test {
 
   SimTime now_;
   int64_t due_ms_ = 0;  // When the key of the last Set is due.
+  Duration gained_;     // By the clock of each leader.
   // The clock of node 3 lost so much, at this time.
   Duration lost_;
   SimTime lost_at_;
@@ -380,6 +382,22 @@ TEST_F(ExpiryCheckerTest, UnboundedLeader_MayTakeALeadOver) {
   Entry(-9'690);
   EXPECT_TRUE(found_.empty()) << found_[0];
   Entry(-9'720);
+  ExpectFound("ahead of the true time");
+}
+
+// Heartbeats spread the lead while no entry is made.
+TEST_F(ExpiryCheckerTest, UnboundedLeader_GainsOnTheLeadThatItTookOver) {
+  bounded_ = false;
+  Entry(-10'000);
+  Pass(2'000);
+  term_ = 2;
+  led_since_ = now_;
+  Entry(-10'000);
+  gained_ = Milliseconds(50);
+  Pass(1'000);
+  Entry(-10'040);
+  EXPECT_TRUE(found_.empty()) << found_[0];
+  Entry(-10'060);
   ExpectFound("ahead of the true time");
 }
 
