@@ -171,6 +171,12 @@ void MultiKeyClient::TryLater() {
   End(Outcome::kNotExecuted);
 }
 
+// It may know the leader.
+void MultiKeyClient::TryAnotherNode() {
+  link_->Break();
+  TryLater();
+}
+
 void MultiKeyClient::Withdraw() {
   if (!current_->writes()) return;
   for (const auto& [tag, token] : current_->tokens) checker_.Withdraw(token);
@@ -202,9 +208,7 @@ void MultiKeyClient::OnError(const ClientReply& reply) {
       recorder_->OnReadOnly(options_.id,
                             NodeId(static_cast<uint32_t>(node_ + 1)));
     }
-    // Another node may know the leader.
-    link_->Break();
-    return TryLater();
+    return TryAnotherNode();
   }
   if (code == "OOM") {
     recorder_->OnNoMemory(options_.id);
@@ -213,13 +217,13 @@ void MultiKeyClient::OnError(const ClientReply& reply) {
     return End(Outcome::kNotExecuted);
   }
   if (code == "UNKNOWN") {
-    if (!current_->writes()) return TryLater();
+    if (!current_->writes()) return TryAnotherNode();
     return End(Outcome::kUnknown);
   }
   // A read of several slots waits for the level of its group.
   if (!current_->writes() && current_->several_slots() &&
       reply.text.find("the command needs level") != std::string::npos) {
-    return TryLater();
+    return TryAnotherNode();
   }
   Unexpected(reply);
   current_.reset();

@@ -92,6 +92,7 @@ class MultiKeyClient final : public ClientLink::Owner {
   void Withdraw();
   void Try();
   void TryLater();
+  void TryAnotherNode();
   // The operation has ended.
   void End(Outcome outcome);
   void OnError(const ClientReply& reply);
