@@ -110,11 +110,14 @@ std::unique_ptr<WorkloadClient::Note> WorkloadClient::Die() {
   return note;
 }
 
-// A link that half-closes has written all of its requests.
+// A link that half-closes has written all of its requests. Another one may have
+// its place.
 bool WorkloadClient::WasWritten(OperationId id,
                                 const Operation& operation) const {
   const auto link = links_.find({operation.node, operation.stale});
-  return link == links_.end() || link->second->HasWritten(id);
+  return link == links_.end() ||
+         link->second->number() != operation.connection ||
+         link->second->HasWritten(id);
 }
 
 bool WorkloadClient::reads_late() const {
