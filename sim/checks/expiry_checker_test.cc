@@ -401,6 +401,19 @@ TEST_F(ExpiryCheckerTest, UnboundedLeader_GainsOnTheLeadThatItTookOver) {
   ExpectFound("ahead of the true time");
 }
 
+TEST_F(ExpiryCheckerTest, UnboundedLeader_TakesOverWhatAnIdleOneGained) {
+  term_ = 2;
+  bounded_ = false;
+  led_since_ = now_;
+  Set("a", 100);
+  Pass(5'000);
+  gained_ = Milliseconds(4'000);
+  term_ = 3;
+  led_since_ = now_;
+  Entry(-4'000);
+  EXPECT_TRUE(found_.empty()) << found_[0];
+}
+
 TEST_F(ExpiryCheckerTest, UnboundedLeaderThatFollowsItsReading_Found) {
   Set("a", 100);
   term_ = 2;
