@@ -117,12 +117,13 @@ void ExpiryChecker::NoteSkew(GroupClock& clock, SimTime now,
     skew.ahead_ms = std::clamp<int64_t>(ahead_ms + 1, 0, skew.ahead_ms);
   } else if (entry.term != clock.term) {
     clock.taken_over_ms = std::max<int64_t>(-ahead_ms, 0);
-    // Heartbeats have spread the lead, and what the leader before gained since.
-    // The lead of the last entry may be larger: it may have been applied late.
+    // Heartbeats have spread the lead, and what any leader gained since, even one
+    // that committed no entry. The lead of the last entry may be larger: it may
+    // have been applied late.
     clock.lead_taken_over_ms = before.ahead_ms;
     if (!clock.leaders.empty()) {
-      const Leader& last = clock.leaders.back().second;
-      clock.lead_taken_over_ms += clocks_.gained(last.node, last.since).ms();
+      const SimTime since = clock.leaders.back().second.since;
+      clock.lead_taken_over_ms += clocks_.gained(NodeId(), since).ms();
     }
     if (clock.log_time > WallTime() && entry.led_since <= now) {
       clock.lead_taken_over_ms =
