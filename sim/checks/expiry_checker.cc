@@ -112,14 +112,10 @@ void ExpiryChecker::NoteSkew(GroupClock& clock, SimTime now,
   const int64_t ahead_ms = entry.log_time.ms() - UnixMs(now);
   const bool known = entry.led_since != SimTime::Max();
   const SimTime led_since = known ? entry.led_since : SimTime();
-  if (entry.bounded) {
-    skew.behind_ms = 0;
-    skew.ahead_ms = std::clamp<int64_t>(ahead_ms + 1, 0, skew.ahead_ms);
-  } else if (entry.term != clock.term) {
-    clock.taken_over_ms = std::max<int64_t>(-ahead_ms, 0);
-    // Heartbeats have spread the lead, and what any leader gained since, even one
-    // that committed no entry. The lead of the last entry may be larger: it may
-    // have been applied late.
+  if (entry.term != clock.term) {
+    // Heartbeats have spread the lead, and what any leader gained since, even
+    // one that committed no entry. The lead of the last entry may be larger: it
+    // may have been applied late.
     clock.lead_taken_over_ms = before.ahead_ms;
     if (!clock.leaders.empty()) {
       const SimTime since = clock.leaders.back().second.since;
@@ -130,6 +126,13 @@ void ExpiryChecker::NoteSkew(GroupClock& clock, SimTime now,
           std::max(clock.lead_taken_over_ms,
                    clock.log_time.ms() - UnixMs(entry.led_since));
     }
+    skew.ahead_ms = clock.lead_taken_over_ms;
+  }
+  if (entry.bounded) {
+    skew.behind_ms = 0;
+    skew.ahead_ms = std::clamp<int64_t>(ahead_ms + 1, 0, skew.ahead_ms);
+  } else if (entry.term != clock.term) {
+    clock.taken_over_ms = std::max<int64_t>(-ahead_ms, 0);
     // The first leader of a group begins log time at its reading.
     if (clock.log_time <= WallTime()) clock.begun_in = entry.term;
   }

@@ -401,7 +401,7 @@ TEST_F(ExpiryCheckerTest, UnboundedLeader_GainsOnTheLeadThatItTookOver) {
   ExpectFound("ahead of the true time");
 }
 
-TEST_F(ExpiryCheckerTest, UnboundedLeader_TakesOverWhatAnIdleOneGained) {
+TEST_F(ExpiryCheckerTest, NextLeader_TakesOverWhatAnIdleOneGained) {
   term_ = 2;
   bounded_ = false;
   led_since_ = now_;
@@ -410,8 +410,11 @@ TEST_F(ExpiryCheckerTest, UnboundedLeader_TakesOverWhatAnIdleOneGained) {
   gained_ = Milliseconds(4'000);
   term_ = 3;
   led_since_ = now_;
+  bounded_ = true;
   Entry(-4'000);
   EXPECT_TRUE(found_.empty()) << found_[0];
+  Entry(-4'100);
+  ExpectFound("ahead of the true time");
 }
 
 TEST_F(ExpiryCheckerTest, UnboundedLeaderThatFollowsItsReading_Found) {
