@@ -193,10 +193,10 @@ class ServerImpl final : public Server, public raft::Host::Observer {
   void Stop(Done stopped) override {
     stopped_ = std::move(stopped);
     const MonoTime now = env_.loop.ReadClock().mono;
-    stop_deadline_ = now + config_.timeouts.stop;
     // A target that does not lead by then never will: it stops as well, or is
     // dead.
     lead_until_ = now + config_.raft.election_timeout_max;
+    stop_deadline_ = std::max(now + config_.timeouts.stop, lead_until_);
     PollStop();
   }
 
@@ -359,19 +359,23 @@ class ServerImpl final : public Server, public raft::Host::Observer {
   }
 
   // While another node takes over, this one takes requests, also those of other
-  // nodes: a leader that refused them would keep them waiting.
+  // nodes: a leader that refused them would keep them waiting. Other nodes that
+  // do not know of the stop may give leaderships to this one.
   void PollStop() {
     const MonoTime now = env_.loop.ReadClock().mono;
-    const bool hands_over = LeadsAny() && now < lead_until_;
+    const bool leads = LeadsAny();
+    if (leads && takes_no_requests_ && !std::exchange(led_again_, true)) {
+      lead_until_ = now + config_.raft.heartbeat_interval;
+    }
+    const bool hands_over = leads && now < lead_until_;
     if (hands_over) {
       balance_.TransferAllLeaderships();
     } else if (!takes_no_requests_) {
       TakeNoRequests();
     }
-    if (hands_over || !IsIdle()) idle_since_ = now;
-    // Within a heartbeat interval the last answers to other nodes arrive. The
-    // end of the process may reset the links.
-    if (now >= std::max(stop_deadline_, lead_until_) ||
+    if (hands_over || !router_.idle()) idle_since_ = now;
+    // Within a heartbeat interval the last answers to other nodes arrive.
+    if (now >= stop_deadline_ ||
         now - idle_since_ >= config_.raft.heartbeat_interval) {
       return StopHost();
     }
@@ -388,15 +392,24 @@ class ServerImpl final : public Server, public raft::Host::Observer {
     router_.RefusePeers();
   }
 
-  bool IsIdle() const {
-    return router_.idle() && resp_clients_.idle() && http_clients_.idle();
+  // Without links this node is no target of a transfer.
+  void StopHost() {
+    env_.transport.Stop();
+    // A disk that hangs must not keep the process from ending.
+    witness_by_ = env_.loop.ReadClock().mono + kWitnessWithin;
+    host_.Stop([this](const absl::Status&) {
+      witness_by_ = MonoTime::Min();
+      AwaitClients();
+    });
+    AwaitClients();
   }
 
-  // A disk that hangs must not keep the process from ending.
-  void StopHost() {
-    stop_timer_ = env_.loop.At(env_.loop.ReadClock().mono + kWitnessWithin,
-                               [this] { EndStop(); });
-    host_.Stop([this](const absl::Status&) { EndStop(); });
+  // They get their last replies, at most until the deadline.
+  void AwaitClients() {
+    const MonoTime now = env_.loop.ReadClock().mono;
+    const bool idle = resp_clients_.idle() && http_clients_.idle();
+    if (now >= witness_by_ && (idle || now >= stop_deadline_)) return EndStop();
+    stop_timer_ = env_.loop.At(now + kStopPoll, [this] { AwaitClients(); });
   }
 
   void EndStop() {
@@ -517,7 +530,9 @@ class ServerImpl final : public Server, public raft::Host::Observer {
   env::Pending stop_timer_;
   MonoTime stop_deadline_;
   MonoTime lead_until_;
+  bool led_again_ = false;
   MonoTime idle_since_;
+  MonoTime witness_by_;
   bool takes_no_requests_ = false;
 };
 

@@ -98,6 +98,30 @@ class StopUnderLoad {
     cluster_.Crash(node);
     return taken;
   }
+  // The second stop begins later.
+  void StopTwo(size_t first, size_t second, Duration apart) {
+    std::vector<size_t> left = {first, second};
+    std::vector<size_t> stopped;
+    const MonoTime begin = Time();
+    std::vector<env::Pending> stops;
+    const auto stop = [&](size_t node) {
+      stops.push_back(
+          cluster_.world().env(cluster_.machine(node)).loop.Defer([&, node] {
+            cluster_.server(node).Stop(
+                [&, node](absl::Status) { stopped.push_back(node); });
+          }));
+    };
+    stop(first);
+    while (!left.empty() && Time() < begin + Seconds(10)) {
+      if (stops.size() == 1 && Time() >= begin + apart) stop(second);
+      Pass();
+      for (const size_t node : std::exchange(stopped, {})) {
+        std::erase(left, node);
+        cluster_.Crash(node);
+      }
+    }
+    EXPECT_TRUE(left.empty());
+  }
   void ExpectServed() const {
     for (const Asker& asker : askers_) {
       EXPECT_EQ(asker.other(), "");
@@ -185,6 +209,43 @@ TEST(Stop, LeaderOfAnIdleGroup_DoesNotGetTheLeadershipBack) {
     const MonoTime sent = loop.ReadClock().mono;
     ASSERT_EQ(cluster.Command(*client, {"SET", "k", "1"}), "+OK\r\n");
     EXPECT_LE(loop.ReadClock().mono - sent, kGapMax) << "write " << i;
+  }
+}
+
+// A client that reads late keeps the process, but no group: the others would
+// give the leadership of their groups back.
+TEST(Stop, ClientThatReadsLate_OthersAreServedMeanwhile) {
+  TestCluster cluster({.nodes = 3, .groups = 3, .adjust = [](Config& config) {
+                         config.timeouts.stop = Seconds(8);
+                       }});
+  ASSERT_TRUE(cluster.AwaitLeaders());
+  cluster.world().RunFor(Seconds(5));
+  auto late = cluster.ConnectResp(0);
+  const std::string value(400'000, 'x');
+  ASSERT_EQ(cluster.Command(*late, {"SET", "large", value}), "+OK\r\n");
+  late->PauseReads();
+  for (int i = 0; i < 20; ++i) late->Send(EncodeRequest({"GET", "large"}));
+  StopUnderLoad load(cluster);
+  for (const size_t node : {1, 2}) load.AskAt(node);
+  load.RunFor(Milliseconds(300));
+  EXPECT_GE(load.Stop(0), Seconds(7));
+  load.RunFor(Seconds(1));
+  load.ExpectServed();
+}
+
+// A node that stops may get a leadership of another one that stops, too.
+TEST(Stop, TwoOfFiveNodesAtOnce_ClientsOfOtherNodesAreServed) {
+  for (int apart_ms = 0; apart_ms <= 120; apart_ms += 20) {
+    TestCluster cluster({.nodes = 5, .groups = 3});
+    ASSERT_TRUE(cluster.AwaitLeaders());
+    cluster.world().RunFor(Seconds(5));
+    StopUnderLoad load(cluster);
+    for (const size_t node : {2, 3, 4}) load.AskAt(node);
+    load.RunFor(Milliseconds(300));
+    load.StopTwo(0, 1, Milliseconds(apart_ms));
+    load.RunFor(Seconds(1));
+    SCOPED_TRACE(apart_ms);
+    load.ExpectServed();
   }
 }
 
