@@ -373,8 +373,11 @@ class ServerImpl final : public Server, public raft::Host::Observer {
     } else if (!takes_no_requests_) {
       TakeNoRequests();
     }
-    if (hands_over || !router_.idle()) idle_since_ = now;
-    // Within a heartbeat interval the last answers to other nodes arrive.
+    // Requests that a node sends to this one until it learns of the next leader
+    // are answered, too. The last answers need less than a heartbeat interval.
+    const bool asked = std::exchange(peer_requests_, router_.peer_requests()) !=
+                       router_.peer_requests();
+    if (hands_over || asked || !router_.idle()) idle_since_ = now;
     if (now >= stop_deadline_ ||
         now - idle_since_ >= config_.raft.heartbeat_interval) {
       return StopHost();
@@ -531,6 +534,7 @@ class ServerImpl final : public Server, public raft::Host::Observer {
   MonoTime stop_deadline_;
   MonoTime lead_until_;
   bool led_again_ = false;
+  uint64_t peer_requests_ = 0;
   MonoTime idle_since_;
   MonoTime witness_by_;
   bool takes_no_requests_ = false;

@@ -87,6 +87,11 @@ class GroupQueue {
   void ReadForPeer(Buffer payload, PeerDone done, AnswerRoom& room) {
     requests().peer_reads.Serve(std::move(payload), std::move(done), room);
   }
+  // kNotExecuted, with the leader's name.
+  PeerResult NotLeading() {
+    RefreshLeadership();
+    return requests().forwarding.NotLeading();
+  }
   PeerResult OpenForPeer(const ForwardStamp& replaces) {
     return requests().forwarding.OpenForPeer(replaces);
   }

@@ -132,10 +132,10 @@ void Router::OnPeerRequest(PeerRequest request, PeerDone done,
     refusal.result.status = std::move(why);
     done(std::move(refusal));
   };
-  if (queue == nullptr || refuses_peers_) {
-    return refuse(absl::UnavailableError(
-        queue == nullptr ? "no such group" : "the node is stopping"));
-  }
+  if (queue == nullptr) return refuse(absl::UnavailableError("no such group"));
+  ++peer_requests_;
+  // The asker learns of the next leader, rather than ask this node again.
+  if (refuses_peers_) return done(queue->NotLeading());
   parts_.work.Add(request.payload.size() / TurnWork::kCopiedBytesPerUnit);
   // A key in another slot would be found by no client.
   if (request.kind != PeerRequest::Kind::kOpen &&

@@ -113,6 +113,8 @@ class Router {
   // True if every accepted command and every request of other nodes has been
   // answered.
   bool idle() const;
+  // The requests of other nodes, also those that were refused.
+  uint64_t peer_requests() const { return peer_requests_; }
 
  private:
   // The queue that takes the request, the sink's next command to these slots.
@@ -160,6 +162,7 @@ class Router {
   WallTime log_time_;
   bool leadership_changed_ = false;
   bool refuses_peers_ = false;
+  uint64_t peer_requests_ = 0;
   absl::AnyInvocable<void()> on_leadership_;
 };
 
