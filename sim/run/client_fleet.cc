@@ -34,11 +34,13 @@ constexpr Duration kSimpleInterval = Milliseconds(250);
 // Longer than any run.
 constexpr Duration kPatience = Seconds(24 * 3'600);
 constexpr Duration kCalmLength = Seconds(3);
-// The questions of a stop.
-constexpr Duration kStopLength = Milliseconds(500);
+// The questions of a stop. Leaders give leaderships back within half a second.
+constexpr Duration kStopLength = Milliseconds(1'500);
 // A node may take the requests of one connection before those of others, and
-// answer one in each round trip. Without faults no client waits for long.
+// answer one in each round trip. Without faults no client waits for long. Over
+// long links a thousand reads would take minutes.
 constexpr uint64_t kKnownReadsMax = 40;
+constexpr Duration kLongLink = Milliseconds(10);
 constexpr const char* kImpostorAddress = "impostor:6379";
 
 auto Violator(World* world) {
@@ -223,7 +225,9 @@ MachineId ClientFleet::StartOne(std::string_view name, Program** program,
 
 void ClientFleet::StartDeepClient() {
   DeepClientOptions options{.servers = cluster_.resp_addresses()};
-  if (!options_.lossy) options.reads_max = kKnownReadsMax;
+  if (!options_.lossy || options_.shape.link_latency > kLongLink) {
+    options.reads_max = kKnownReadsMax;
+  }
   options.on_no_memory = [this] { recorder_.OnNoMemory(0); };
   machines_.push_back(
       StartOne("deep", &deep_client_, std::move(options), Violator(&world_)));
@@ -407,10 +411,13 @@ void ClientFleet::AskInCalm(const std::vector<NodeId>& nodes, Duration bound,
 
 void ClientFleet::AskDuringAStop(const std::vector<NodeId>& nodes,
                                  const std::set<GroupId>& without,
-                                 Duration bound) {
+                                 Duration bound, NodeId late_reader_of) {
   CalmClientOptions options = QuestionsFor(nodes, without);
   options.bound = bound;
   options.length = kStopLength;
+  if (late_reader_of != NodeId()) {
+    options.unread = cluster_.http_addresses()[late_reader_of.value() - 1];
+  }
   StartOne("stop_client", &calm_client_, std::move(options), Violator(&world_));
 }
 

@@ -85,9 +85,12 @@ class ClientFleet {
   void AskInCalm(const std::vector<NodeId>& nodes, Duration bound,
                  std::function<void(Duration)> answered);
   // One more client asks these nodes about keys of all groups but `without`,
-  // while another node stops and starts again. Requires: AskedAll().
+  // while another node stops and starts again. Another one does not read what
+  // it asked of the node `late_reader_of`, unless that is zero. Requires:
+  // AskedAll().
   void AskDuringAStop(const std::vector<NodeId>& nodes,
-                      const std::set<GroupId>& without, Duration bound);
+                      const std::set<GroupId>& without, Duration bound,
+                      NodeId late_reader_of);
   // Whether the client of the last call of these two has all answers.
   bool AskedAll() const {
     return calm_client_ == nullptr || calm_client_->done();

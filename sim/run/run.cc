@@ -35,6 +35,7 @@ namespace {
 constexpr ChoiceSite kLogs("shape.logs");
 constexpr ChoiceSite kRollingRestart("operator.rolling_restart");
 constexpr ChoiceSite kPatientOperator("operator.waits_for_agreement");
+constexpr ChoiceSite kLateReader("operator.client_reads_late");
 constexpr ChoiceSite kViewsAgain("cluster.views_again");
 // No request of the surface names more keys with large values.
 constexpr uint64_t kLargeValuesRead = 16;
@@ -586,7 +587,10 @@ void Run::Impl::AskDuringAStop(NodeId stopping) {
   }
   if (nodes.empty() || without.size() == cluster_.shards().size()) return;
   world_.CountMark(cluster_.machine(stopping), "operator.asked_during_a_stop");
-  clients_.AskDuringAStop(nodes, without, bounds.attempt);
+  const bool late_reader =
+      world_.choices().Chance(kLateReader, ChoiceKey{stopping.value()}, {1, 2});
+  clients_.AskDuringAStop(nodes, without, bounds.attempt,
+                          late_reader ? stopping : NodeId());
 }
 
 std::vector<NodeId> Run::Impl::PatientNodes(Duration attempt) const {

@@ -12,6 +12,8 @@ namespace {
 
 // A question without an answer is given up after this time.
 constexpr Duration kGiveUpAfter = Seconds(10);
+// More than the buffers of a stream hold.
+constexpr int kUnreadPages = 500;
 
 std::string TextOf(const kv::ClientResult& result) {
   using Kind = kv::RespValue::Kind;
@@ -49,7 +51,26 @@ CalmClient::CalmClient(env::Env& env, CalmClientOptions options,
         env_.loop, env_.streams, env_.random.Fork("client.library", 0),
         kv::ClientOptions{.seeds = options_.library_seeds, .sessions = false});
   }
+  if (!options_.unread.empty()) {
+    late_reader_ = std::make_unique<LateReader>(env_, options_.unread);
+  }
   AskLater();
+}
+
+CalmClient::LateReader::LateReader(env::Env& env, const std::string& http) {
+  connecting_ = env.streams.Connect(
+      http,
+      [this](absl::StatusOr<std::unique_ptr<env::Connection>> connection) {
+        if (!connection.ok()) return;
+        connection_ = *std::move(connection);
+        connection_->SetObserver(this);
+        connection_->PauseReads();
+        std::string requests;
+        for (int i = 0; i < kUnreadPages; ++i) {
+          requests += "GET /metrics HTTP/1.1\r\nHost: node\r\n\r\n";
+        }
+        connection_->Write(Buffer::Copy(requests));
+      });
 }
 
 std::string CalmClient::KeyOf(uint64_t number) {

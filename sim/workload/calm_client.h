@@ -37,6 +37,9 @@ struct CalmClientOptions {
   std::vector<std::string> keys;  // One for each group; not empty.
   Duration bound;                 // From a connect to the answer.
   Duration length;                // The questions are spread over this time.
+  // The HTTP address of a node that is asked for long pages. Nobody reads them.
+  // Empty: none.
+  std::string unread;
   // Called with the time that each answer took.
   std::function<void(Duration)> answered = [](Duration) {};
 };
@@ -66,6 +69,21 @@ class CalmClient final : env::Connection::Observer {
     std::string expected;            // The right answer, in words.
   };
 
+  // Asks, and reads nothing.
+  class LateReader final : env::Connection::Observer {
+   public:
+    LateReader(env::Env& env, const std::string& http);
+
+   private:
+    void OnBytes(std::string_view) override {}
+    void OnEnd() override {}
+    void OnClosed(absl::Status) override {}
+    void OnDrained() override {}
+
+    env::Pending connecting_;
+    std::unique_ptr<env::Connection> connection_;
+  };
+
   void AddQuestions();
   void Ask();
   void AskLibrary(const Question& question);
@@ -89,6 +107,7 @@ class CalmClient final : env::Connection::Observer {
   bool open_ = false;  // questions_[next_ - 1] has no answer yet.
   MonoTime asked_;
   std::unique_ptr<kv::Client> library_;
+  std::unique_ptr<LateReader> late_reader_;
   ReplyParser replies_;
   HttpAnswerParser answers_;
   env::Pending timer_;
