@@ -99,6 +99,7 @@ void ResourceChecker::RequireEviction(SimTime now, NodeId node,
 void ResourceChecker::RequireBacklogs(NodeId node, const node::Config& config,
                                       const node::ResourceUse& use,
                                       Seen* seen) {
+  if (options_.sole_voters) return;
   if (use.apply_backlog_bytes <= config.raft.unapplied_total_bytes) {
     seen->whole_backlog.reset();
   } else {

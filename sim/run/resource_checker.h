@@ -26,6 +26,9 @@ namespace quorate::sim {
 struct ResourceCheckerOptions {
   uint32_t nodes = 0;
   uint32_t groups = 0;
+  // Groups have one voter. When it starts it commits all that its log has, in
+  // one step.
+  bool sole_voters = false;
   // No request and no reply of the run has more.
   uint64_t message_bytes_max = 0;
   uint64_t request_keys_max = 0;  // No request of the run names more.

@@ -333,6 +333,7 @@ ResourceCheckerOptions Run::Impl::BoundsOfMessages() const {
   ResourceCheckerOptions options = {
       .nodes = shape_.nodes + shape_.read_only_nodes,
       .groups = shape_.groups,
+      .sole_voters = shape_.voters == 1,
       .message_bytes_max = 4 * shape_.large_value_bytes + (64 << 10),
       .request_keys_max = 1024};
   options.answer_bytes_max =
