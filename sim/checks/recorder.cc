@@ -1,9 +1,11 @@
 #include "sim/checks/recorder.h"
 
 #include <algorithm>
+#include <set>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "env/check.h"
 #include "kv/slots/slot.h"
 #include "lincheck/checker.h"
@@ -134,20 +136,34 @@ void Recorder::OnSent(Ticket ticket, uint64_t connection, NodeId node) {
 }
 
 // With another map than its groups the node may have led another group.
-void Recorder::OnUnknownAnswer(Ticket ticket, NodeId node) {
-  const std::optional<SimTime> sent = availability_.LastSent(ticket);
-  if (!led_ || !group_of_ || orders_by_slot_ || !sent.has_value()) return;
-  const Operation& operation = operations_[ticket];
-  const std::string_view key =
-      history_.partition_name(operation.recorded.partition);
-  const GroupId group = group_of_(key);
-  if (led_(node, group, *sent) || requests_sent_[node].MayContain(*sent, key)) {
-    return;
+void Recorder::OnUnknownAnswer(const UnknownAnswer& answer) {
+  if (!led_ || !group_of_ || orders_by_slot_) return;
+  const SentBytes& requests = requests_sent_[answer.node];
+  std::set<uint64_t> groups;
+  for (const UnknownAnswer::Part& part : answer.parts) {
+    const GroupId group = group_of_(part.key);
+    if (led_(answer.node, group, answer.sent) ||
+        requests.MayContain(answer.sent, part.text)) {
+      return;
+    }
+    groups.insert(group.value());
   }
   violate_(absl::StrCat(
-      "unknown outcome: node ", node.value(), " gave it to ", Name(operation),
-      " that was sent at ", sent->ms(), " ms, but it did not lead group ",
-      group.value(), " and handed no request with this key to a connection"));
+      "unknown outcome: node ", answer.node.value(), " gave it to ",
+      answer.command, " that was sent at ", answer.sent.ms(),
+      " ms, but it did not lead group ", absl::StrJoin(groups, ", "),
+      " and handed no request with the command to a connection"));
+}
+
+void Recorder::OnUnknownAnswer(Ticket ticket, NodeId node) {
+  const std::optional<SimTime> sent = availability_.LastSent(ticket);
+  if (!sent.has_value()) return;
+  const Operation& operation = operations_[ticket];
+  const std::string key(history_.partition_name(operation.recorded.partition));
+  OnUnknownAnswer({.node = node,
+                   .sent = *sent,
+                   .parts = {{.key = key, .text = key}},
+                   .command = Name(operation)});
 }
 
 void Recorder::OnUnsent(Ticket ticket) {

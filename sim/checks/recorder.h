@@ -169,8 +169,24 @@ class Recorder final : private HistoryChecker::Source {
   // now on checks the nodes that answer that an outcome is unknown.
   using Led = absl::AnyInvocable<bool(NodeId, GroupId, SimTime since)>;
   void CheckUnknownOutcomes(Led led) { led_ = std::move(led); }
-  // The node answered so. It has sent the request to another node since the
-  // last attempt, or has led the group.
+  // A node answered that the outcome of a command is unknown.
+  struct UnknownAnswer {
+    // The share of one slot in the command.
+    struct Part {
+      std::string key;   // Its slot is that of the part.
+      std::string text;  // Each request with the part has these bytes.
+    };
+    NodeId node;
+    SimTime sent;  // The client sent the command to the node.
+    // A divided command is answered so if one part was executed, or may be.
+    std::vector<Part> parts;
+    std::string command;  // For people.
+  };
+  // Reports an answer that no part justifies. A part does if, since the command
+  // was sent, the node led its group, or sent a request with it to another
+  // node.
+  void OnUnknownAnswer(const UnknownAnswer& answer);
+  // OnUnknownAnswer for the last attempt of an operation.
   void OnUnknownAnswer(Ticket ticket, NodeId node);
   // The client of the operation calls its outcome unknown, and has handed no
   // byte of it to an open connection.

@@ -508,6 +508,49 @@ TEST_F(RecorderTest, UnknownAnswerOfANodeThatSentNothing_Found) {
   ExpectFound("unknown outcome: node 2 gave it to ");
 }
 
+// Each part of a command on several keys may be the reason.
+TEST_F(RecorderTest, UnknownAnswerThatNoPartExplains_Found) {
+  bool led = true;
+  recorder_.CheckOrder(
+      [](std::string_view key) { return GroupId(key == "a" ? 1 : 2); });
+  recorder_.CheckUnknownOutcomes([&](NodeId node, GroupId group, SimTime) {
+    return led && node == NodeId(2) && group == GroupId(2);
+  });
+  recorder_.OnRequestSent(NodeId(3), Buffer::Copy("SET a earlier"));
+  now_ = now_ + Nanoseconds(1);
+  recorder_.OnRequestSent(NodeId(3), Buffer::Copy("SET b token.b"));
+  const auto answer = [&](NodeId node) {
+    recorder_.OnUnknownAnswer({.node = node,
+                               .sent = now_,
+                               .parts = {{.key = "a", .text = "token.a"},
+                                         {.key = "b", .text = "token.b"}},
+                               .command = "MSET"});
+  };
+  answer(NodeId(2));
+  answer(NodeId(3));
+  EXPECT_TRUE(found_.empty()) << found_[0];
+  led = false;
+  answer(NodeId(2));
+  ASSERT_EQ(found_.size(), 1u);
+  EXPECT_TRUE(found_[0].starts_with("unknown outcome: node 2 gave it to MSET"))
+      << found_[0];
+  EXPECT_NE(found_[0].find("group 1, 2 "), std::string::npos) << found_[0];
+  now_ = now_ + Nanoseconds(1);
+  answer(NodeId(3));
+  EXPECT_EQ(found_.size(), 2u) << "the request was sent for another command";
+}
+
+TEST_F(RecorderTest, UnknownAnswerInARunWhereMapsChange_IsLeftOut) {
+  recorder_.CheckOrder([](std::string_view) { return GroupId(1); });
+  recorder_.CheckUnknownOutcomes(
+      [](NodeId, GroupId, SimTime) { return false; });
+  recorder_.OrderBySlot();
+  recorder_.OnUnknownAnswer({.node = NodeId(2),
+                             .parts = {{.key = "a", .text = "token.a"}},
+                             .command = "MSET"});
+  EXPECT_TRUE(found_.empty()) << found_[0];
+}
+
 TEST_F(RecorderTest, UnknownOutcomeOfAClientThatSentNothing_Found) {
   recorder_.OnUnsent(Invoke(Kv::kPut, "r1", "v"));
   ExpectFound("unknown outcome: client 1 gave it to ");

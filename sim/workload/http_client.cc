@@ -197,6 +197,9 @@ void HttpClient::OnAnswer(const HttpAnswer& answer) {
       recorder().OnNoMemory(options().id);
       return GiveUp();
     case 504:
+      if (answer.body.find("OUTCOME_UNKNOWN") == std::string::npos) break;
+      recorder().OnUnknownAnswer(operation(current_).ticket,
+                                 NodeId(static_cast<uint32_t>(node_ + 1)));
       if (!operation(current_).is_read()) maybe_done_ = true;
       if (MayRepeat()) return TryLater();
       return LeaveUnknown(std::exchange(current_, 0));

@@ -150,6 +150,7 @@ void MultiKeyClient::Try() {
   timeout_ = env_.loop.At(env_.loop.ReadClock().mono + kAttemptTimeout, [this] {
     if (link_ != nullptr) link_->Break();
   });
+  current_->sent = clock_();
   link_->Send(current_->number, EncodeCommand(current_->Words()));
 }
 
@@ -218,6 +219,7 @@ void MultiKeyClient::OnError(const ClientReply& reply) {
   }
   if (code == "UNKNOWN") {
     if (!current_->writes()) return TryAnotherNode();
+    OnUnknown();
     return End(Outcome::kUnknown);
   }
   // A read of several slots waits for the level of its group.
@@ -227,6 +229,18 @@ void MultiKeyClient::OnError(const ClientReply& reply) {
   }
   Unexpected(reply);
   current_.reset();
+}
+
+// The token of a part is in each request with it, and in no other command.
+void MultiKeyClient::OnUnknown() {
+  Recorder::UnknownAnswer answer{
+      .node = NodeId(static_cast<uint32_t>(node_ + 1)),
+      .sent = current_->sent,
+      .command = current_->Words()[0]};
+  for (const auto& [tag, token] : current_->tokens) {
+    answer.parts.push_back({.key = TagName(tag), .text = token});
+  }
+  recorder_->OnUnknownAnswer(answer);
 }
 
 void MultiKeyClient::OnResult(const ClientReply& reply) {

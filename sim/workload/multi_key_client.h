@@ -66,6 +66,7 @@ class MultiKeyClient final : public ClientLink::Owner {
     // The tokens of a write's parts, by tag.
     std::map<uint64_t, std::string> tokens;
     SimTime called;
+    SimTime sent;  // The last attempt.
     MonoTime deadline;
     uint64_t attempts = 0;
     // The state of a scan.
@@ -96,6 +97,8 @@ class MultiKeyClient final : public ClientLink::Owner {
   // The operation has ended.
   void End(Outcome outcome);
   void OnError(const ClientReply& reply);
+  // The node answered that the outcome of a write is unknown.
+  void OnUnknown();
   void OnResult(const ClientReply& reply);
   void OnScanned(const ClientReply& reply);
   void Unexpected(const ClientReply& reply);

@@ -102,6 +102,7 @@ void WatchClient::Begin() {
   });
   operation.transaction.called = clock_();
   operation.sent_all = operation.watched.empty();
+  operation.sent = operation.transaction.called;
   std::string bytes;
   if (!operation.watched.empty()) {
     bytes =
@@ -149,6 +150,7 @@ void WatchClient::OnQueued() {
                        [this, number = operation.number] {
                          if (idle() || current_->number != number) return;
                          current_->sent_all = true;
+                         current_->sent = clock_();
                          link_->Send(number, EncodeCommand({"EXEC"}));
                        });
 }
@@ -163,6 +165,7 @@ void WatchClient::OnError(const ClientReply& reply) {
   };
   // Before EXEC, nothing can have been executed.
   if (code == "UNKNOWN") {
+    if (current_->sent_all) OnUnknown();
     return give_up(current_->sent_all ? Outcome::kUnknown
                                       : Outcome::kNotExecuted);
   }
@@ -177,6 +180,18 @@ void WatchClient::OnError(const ClientReply& reply) {
     Unexpected(reply);
   }
   give_up(Outcome::kNotExecuted);
+}
+
+// The token is in each request with the write, and in no other command.
+void WatchClient::OnUnknown() {
+  const Operation& operation = *current_;
+  recorder_->OnUnknownAnswer(
+      {.node = NodeId(static_cast<uint32_t>(node_ + 1)),
+       .sent = operation.sent,
+       .parts = {{.key = operation.write[1], .text = operation.token()}},
+       .command =
+           absl::StrCat(operation.watched.empty() ? "" : "EXEC of ",
+                        operation.write[0], " on ", operation.write[1])});
 }
 
 void WatchClient::OnResult(const ClientReply& reply) {

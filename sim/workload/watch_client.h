@@ -60,6 +60,7 @@ class WatchClient final : public ClientLink::Owner {
     std::vector<std::string> watched;  // Empty: there is no transaction.
     Duration pause;                    // Before EXEC.
     bool sent_all = false;             // The command, or EXEC.
+    SimTime sent;                      // Set with sent_all.
     size_t replies_expected = 1;       // Before EXEC.
     std::vector<ClientReply> replies;  // Before EXEC.
     WatchChecker::Transaction transaction;
@@ -82,6 +83,8 @@ class WatchClient final : public ClientLink::Owner {
   void OnQueued();
   void OnResult(const ClientReply& reply);
   void OnError(const ClientReply& reply);
+  // The node answered that the outcome of the command or EXEC is unknown.
+  void OnUnknown();
   void Withdraw();
   void End(Outcome outcome);
   void Unexpected(const ClientReply& reply);
