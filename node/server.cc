@@ -212,6 +212,9 @@ class ServerImpl final : public Server, public raft::Host::Observer {
   const kv::Store* store(GroupId group) const override {
     return static_cast<const kv::Store*>(host_.state_machine(group));
   }
+  NodeId LeaderOf(GroupId group) const override {
+    return router_.LeaderOf(group);
+  }
   const Metrics& metrics() const override { return metrics_; }
   std::string MetricsText() const override {
     MetricsPage page(context_);
@@ -249,9 +252,6 @@ class ServerImpl final : public Server, public raft::Host::Observer {
           std::max<uint64_t>(use.waiting_bytes, queue->waiting_bytes());
       use.entries_in_flight =
           std::max<uint64_t>(use.entries_in_flight, queue->inflight());
-      if (queue->leadership().kind == Leadership::Kind::kUnknown) {
-        use.groups_without_leader.push_back(queue->group());
-      }
       const raft::Core* const core = host_.core(queue->group());
       const kv::Store* const store = this->store(queue->group());
       use.any_stopped |= queue->placed() && !queue->hosted();

@@ -75,8 +75,6 @@ struct ResourceUse {
   bool leads_all = false;
   // The most bytes above the limit of memory at which a write was begun.
   uint64_t store_bytes_above_limit = 0;
-  // The groups whose leader this node does not know.
-  std::vector<GroupId> groups_without_leader;
   // The most work of one step of a turn since the start: for requests, and of
   // entries that were applied (node/base/turn_work.h, kv/store/work.h).
   uint64_t longest_turn_work = 0;
@@ -119,6 +117,9 @@ class Server {
   virtual const raft::Host& host() const = 0;
   // Null if this node holds no replica of the group.
   virtual const kv::Store* store(GroupId group) const = 0;
+  // The leader to which this node sends the commands of the group. Zero: it
+  // knows none.
+  virtual NodeId LeaderOf(GroupId group) const = 0;
   virtual const Metrics& metrics() const = 0;
   // Cheap enough to be called after every turn.
   virtual ResourceUse resources() const = 0;

@@ -238,6 +238,12 @@ GroupQueue* Router::FindQueue(GroupId group) {
   return index == queues_.size() ? nullptr : queues_[index].get();
 }
 
+NodeId Router::LeaderOf(GroupId group) const {
+  const size_t index = IndexOf(group);
+  return index == queues_.size() ? NodeId()
+                                 : queues_[index]->leadership().leader;
+}
+
 size_t Router::IndexOf(GroupId group) const {
   const auto found = std::ranges::lower_bound(
       queues_, group, {}, [](const auto& queue) { return queue->group(); });

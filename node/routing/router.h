@@ -88,6 +88,9 @@ class Router {
   void OnMapChanged();
   // Returns null for an unknown group.
   GroupQueue* FindQueue(GroupId group);
+  // The leader to which this node sends the commands of the group. Zero: it
+  // knows none.
+  NodeId LeaderOf(GroupId group) const;
   // The greatest log time that a replica of this node has applied. WallTime():
   // it has none.
   WallTime LogTime() const { return log_time_; }

@@ -228,20 +228,16 @@ void ClusterChecks::CheckKnownLeaders(
     SimTime since, Duration bound,
     absl::FunctionRef<const std::vector<MachineId>&(MachineId)> part_of) {
   const auto before = std::exchange(leaderless_since_, {});
-  for (const node::NodeConfig& config : cluster_.nodes()) {
-    const node::Server* const server = cluster_.server(config.id);
-    if (server == nullptr || cluster_.MayNotWork(config.id)) continue;
-    const std::vector<GroupId> unknown =
-        server->resources().groups_without_leader;
-    if (unknown.empty()) continue;
-    // A start with a long log takes a while.
-    std::vector<MachineId> part;
-    for (const MachineId machine : part_of(cluster_.machine(config.id))) {
-      if (cluster_.server(NodeId(machine.value())) != nullptr) {
-        part.push_back(machine);
-      }
-    }
-    for (const GroupId group : unknown) {
+  for (const node::ShardConfig& shard : cluster_.shards()) {
+    const GroupId group = shard.group;
+    const NodeId leader = cluster_.LeaderOf(group);
+    for (const node::NodeConfig& config : cluster_.nodes()) {
+      const node::Server* const server = cluster_.server(config.id);
+      if (server == nullptr || cluster_.MayNotWork(config.id)) continue;
+      const NodeId named = server->LeaderOf(group);
+      if (named != NodeId() && named == leader) continue;
+      const std::vector<MachineId> part =
+          StartedAmong(part_of(cluster_.machine(config.id)));
       if (!HasMajority(group, part)) continue;
       const std::pair<NodeId, GroupId> key(config.id, group);
       const auto known = before.find(key);
@@ -249,13 +245,28 @@ void ClusterChecks::CheckKnownLeaders(
           std::max(since, known == before.end() ? world_.now() : known->second);
       leaderless_since_[key] = begin;
       if (world_.now() - begin < bound) continue;
-      world_.Violate(absl::StrCat("leader: node ", config.id.value(),
-                                  " knows none of group ", group.value(),
-                                  " since ", begin.ms(),
-                                  " ms, though it reaches a majority"));
+      world_.Violate(absl::StrCat(
+          "leader: node ", config.id.value(), " names ",
+          named == NodeId() ? "none" : absl::StrCat("node ", named.value()),
+          " of group ", group.value(), ", which ",
+          leader == NodeId() ? "none" : absl::StrCat("node ", leader.value()),
+          " leads; it has not known the leader since ", begin.ms(),
+          " ms, though it reaches a majority"));
       return;
     }
   }
+}
+
+// A start with a long log takes a while.
+std::vector<MachineId> ClusterChecks::StartedAmong(
+    const std::vector<MachineId>& machines) const {
+  std::vector<MachineId> started;
+  for (const MachineId machine : machines) {
+    if (cluster_.server(NodeId(machine.value())) != nullptr) {
+      started.push_back(machine);
+    }
+  }
+  return started;
 }
 
 void ClusterChecks::CheckLogSpace(LogSpaceChecker* checker) const {

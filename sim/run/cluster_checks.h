@@ -66,9 +66,9 @@ class ClusterChecks {
       SimTime since,
       absl::FunctionRef<const std::vector<MachineId>&(MachineId)> part_of);
   // Reports a node that has not known the leader of a group for `bound`, since
-  // `since` or a later call. It reaches a majority of sound voters of the group
-  // that have started, all that time. The other arguments are those of
-  // CheckLeaders.
+  // `since` or a later call. It knows none, or names a node that does not lead
+  // the group. It reaches a majority of sound voters of the group that have
+  // started, all that time. The other arguments are those of CheckLeaders.
   void CheckKnownLeaders(
       SimTime since, Duration bound,
       absl::FunctionRef<const std::vector<MachineId>&(MachineId)> part_of);
@@ -109,6 +109,9 @@ class ClusterChecks {
   size_t SnapshotsInTransfer(NodeId node) const;
   // Appends the lines of OpenWork for one node.
   void AddOpenWork(NodeId node, std::string* open) const;
+  // The machines of nodes that have started.
+  std::vector<MachineId> StartedAmong(
+      const std::vector<MachineId>& machines) const;
   // Settled for the replicas of one shard.
   bool GroupSettled(const node::ShardConfig& shard,
                     const std::vector<MachineId>& machines) const;
@@ -120,7 +123,7 @@ class ClusterChecks {
   World& world_;
   ReplicaChecker& replica_checker_;
   const Cluster& cluster_;
-  // The nodes that know no leader of a group, and since when.
+  // The nodes that do not know the leader of a group, and since when.
   std::map<std::pair<NodeId, GroupId>, SimTime> leaderless_since_;
   // How many leaderships of each group had begun before the calm.
   std::map<GroupId, size_t> calm_leaderships_;

@@ -722,6 +722,36 @@ TEST(Cluster, NodeThatDoesNotLearnItsLeader_Found) {
   small.ExpectFound("leader: node");
 }
 
+// The node stands still, so it names the former leader. That one leads again
+// soon, since it is preferred.
+TEST(Cluster, NodeThatNamesAWrongLeader_Found) {
+  Small small(1);
+  const NodeId first = small.Elect();
+  Cluster& cluster = small.cluster();
+  ClusterChecks checks(&small.world(), &small.replica_checker(), &cluster);
+  const auto part_of = [&](MachineId) -> const std::vector<MachineId>& {
+    return cluster.machines();
+  };
+  small.world().RunFor(Seconds(2));
+  const auto check = [&] {
+    checks.CheckKnownLeaders(SimTime(), Milliseconds(200), part_of);
+    return small.world().violations().size();
+  };
+  const NodeId still(first.value() % 3 + 1);
+  const NodeId second(still.value() % 3 + 1);
+  small.world().Pause(cluster.machine(still));
+  cluster.server(first)->host().TransferLeadership(kGroup, second);
+  EXPECT_EQ(small.Elect(first), second);
+  EXPECT_EQ(cluster.server(still)->LeaderOf(kGroup), first);
+  EXPECT_EQ(check(), 0u);
+  small.world().RunFor(Milliseconds(100));
+  EXPECT_EQ(check(), 0u) << "it has named the former leader for a moment";
+  small.world().RunFor(Milliseconds(100));
+  EXPECT_EQ(check(), 1u);
+  small.ExpectFound(absl::StrCat("leader: node ", still.value(), " names node ",
+                                 first.value(), " of group 1"));
+}
+
 // A node that dies stands for one that loses its role without a reason.
 TEST(Cluster, LeadershipThatBeginsInTheCalm_Found) {
   Small small(1);
