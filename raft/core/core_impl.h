@@ -258,8 +258,7 @@ class Core::Impl {
 
   // ---- limits.cc
   bool LacksRoom(Leader& leader, size_t size_bytes, Refused::Reason* reason);
-  bool HasNoRoomFor(Leader& leader, size_t size_bytes,
-                    Refused::Reason* reason);
+  bool HasNoRoomFor(Leader& leader, size_t size_bytes, Refused::Reason* reason);
   bool DiskIsBehind(const Leader& leader) const;
   // Whether the disk of this node is behind, whichever group's bytes it has.
   bool MayWrite(size_t bytes) const {
