@@ -37,8 +37,8 @@ struct CalmClientOptions {
   std::vector<std::string> keys;  // One for each group; not empty.
   Duration bound;                 // From a connect to the answer.
   Duration length;                // The questions are spread over this time.
-  // The HTTP address of a node that is asked for long pages. Nobody reads them.
-  // Empty: none.
+  // The HTTP address of a node that is asked for long pages, which the client
+  // does not read. Empty: none.
   std::string unread;
   // Called with the time that each answer took.
   std::function<void(Duration)> answered = [](Duration) {};
