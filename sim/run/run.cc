@@ -575,6 +575,9 @@ void Run::Impl::RestartAll() {
 }
 
 void Run::Impl::AskDuringAStop(NodeId stopping) {
+  // Without connections no node learns that its request to one that ended is
+  // lost.
+  if (!shape_.peer_streams) return;
   const AvailabilityChecker::CalmBounds bounds = BoundsOfCalm();
   std::vector<NodeId> nodes;
   for (const NodeId node : PatientNodes(bounds.attempt)) {
