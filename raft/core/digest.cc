@@ -81,6 +81,7 @@ void Core::Impl::AddLeader(const Leader& leader, CoreDigest* digest) const {
   digest->Add(uint64_t{leader.send_backlog});
   digest->Add(uint64_t{leader.uncommitted_bytes});
   digest->Add(uint64_t{leader.unwritten_bytes});
+  digest->Add(uint64_t{leader.refused_bytes});
   digest->Add(leader.give_away_at);
   digest->Add(leader.heartbeat_at);
   digest->Add(leader.quiet_from);

@@ -68,13 +68,19 @@ TEST_F(LimitsTest, Propose_UncommittedLimit_IsExactToTheByte) {
     return out_.refused.empty();
   };
   EXPECT_TRUE(propose(100 - 48));
+  EXPECT_FALSE(propose(101 - 48));
+  EXPECT_EQ(out_.refused[0].reason, Refused::Reason::kTooMuchUncommitted);
+  // The room opens again.
+  FinishWrites();
+  Receive(Ack(2, 2, 3));
+  EXPECT_TRUE(propose(100 - 48));
   EXPECT_TRUE(propose(100 - 48));
   EXPECT_FALSE(propose(0));
   EXPECT_EQ(out_.refused[0].reason, Refused::Reason::kTooMuchUncommitted);
   FinishWrites();
-  Receive(Ack(2, 2, 3));
-  EXPECT_TRUE(propose(99 - 48));
-  EXPECT_FALSE(propose(50 - 48));
+  Receive(Ack(2, 2, 4));
+  EXPECT_TRUE(propose(100 - 48));
+  EXPECT_FALSE(propose(0));
 }
 
 TEST_F(LimitsTest, Propose_BehindARefusedOne_IsRefusedUntilThatFits) {
