@@ -375,9 +375,11 @@ class ServerImpl final : public Server, public raft::Host::Observer {
     }
     // Requests that a node sends to this one until it learns of the next leader
     // are answered, too. The last answers need less than a heartbeat interval.
-    const bool asked = std::exchange(peer_requests_, router_.peer_requests()) !=
-                       router_.peer_requests();
-    if (hands_over || asked || !router_.idle()) idle_since_ = now;
+    const uint64_t asked = router_.peer_requests();
+    if (hands_over || asked != std::exchange(peer_requests_, asked) ||
+        !router_.idle()) {
+      idle_since_ = now;
+    }
     if (now >= stop_deadline_ ||
         now - idle_since_ >= config_.raft.heartbeat_interval) {
       return StopHost();
