@@ -5,8 +5,8 @@
   ./bazelw run //bench:loop -- --json FILE          the figures as rows of name, value and unit, too
 
 Clones the repository into a temporary folder and builds //:quickstart, then //..., then tests //..., all with an empty cache of their
-own. Each row has the sums from the beginning: processor seconds of Bazel and of all that it starts, and wall time. A row of a
-header has the files that are compiled again when it changes, and the headers that need it. Takes half an hour to an hour on two cores.
+own. Each row has the sums from the beginning: processor seconds of Bazel and of all that it starts, and wall time. The row of a
+header counts the files that are compiled again when it changes. Takes half an hour to an hour on two cores.
 Needs 15 GB in the folder of TMPDIR.
 """
 
