@@ -143,6 +143,19 @@ void ClientFleet::StartOther(std::string_view kind, Make make) {
   });
 }
 
+template <typename Client, typename Options>
+void ClientFleet::StartPlain(std::string_view kind, uint32_t count) {
+  for (uint32_t i = 0; i < count; ++i) {
+    const Options options{.id = static_cast<uint32_t>(machines_.size() + 1),
+                          .servers = cluster_.resp_addresses()};
+    StartOther(kind, [this, options](env::Env& env) {
+      return std::make_shared<Client>(env, options, &world_.choices(),
+                                      &recorder_,
+                                      [this] { return world_.now(); });
+    });
+  }
+}
+
 SimpleClientOptions ClientFleet::NextSimpleClient() const {
   const auto id = static_cast<uint32_t>(machines_.size() + 1);
   SimpleClientOptions options{.id = id,
@@ -188,26 +201,9 @@ void ClientFleet::StartOthers() {
                                              &recorder_);
     });
   }
-  for (uint32_t i = 0; i < shape.multi_key_clients; ++i) {
-    const MultiKeyClientOptions client{
-        .id = static_cast<uint32_t>(machines_.size() + 1),
-        .servers = cluster_.resp_addresses()};
-    StartOther("multi", [this, client](env::Env& env) {
-      return std::make_shared<MultiKeyClient>(env, client, &world_.choices(),
-                                              &recorder_,
-                                              [this] { return world_.now(); });
-    });
-  }
-  for (uint32_t i = 0; i < shape.watch_clients; ++i) {
-    const WatchClientOptions client{
-        .id = static_cast<uint32_t>(machines_.size() + 1),
-        .servers = cluster_.resp_addresses()};
-    StartOther("watch", [this, client](env::Env& env) {
-      return std::make_shared<WatchClient>(env, client, &world_.choices(),
-                                           &recorder_,
-                                           [this] { return world_.now(); });
-    });
-  }
+  StartPlain<MultiKeyClient, MultiKeyClientOptions>("multi",
+                                                    shape.multi_key_clients);
+  StartPlain<WatchClient, WatchClientOptions>("watch", shape.watch_clients);
 }
 
 template <typename Program, typename... Arguments>

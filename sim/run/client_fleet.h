@@ -124,6 +124,10 @@ class ClientFleet {
   // Starts a client on a machine of its own. `make` makes its program.
   template <typename Make>
   void StartOther(std::string_view kind, Make make);
+  // Starts `count` clients, each Client(env, Options, …), with the addresses
+  // of plain clients.
+  template <typename Client, typename Options>
+  void StartPlain(std::string_view kind, uint32_t count);
   // Starts the only client of its kind, whose program is
   // Program(env, arguments...). Sets *program to it.
   template <typename Program, typename... Arguments>
