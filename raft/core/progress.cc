@@ -72,17 +72,21 @@ void Progress::BecomeSnapshot(const SnapshotDescriptor& snapshot,
 bool Progress::PendingSnapshot::MaySendMore(uint64_t bytes_max) const {
   if (next == snapshot.size_bytes) return false;
   const uint64_t in_flight = next - staged;
-  return in_flight == 0 || (!probing && in_flight < bytes_max);
+  return in_flight == 0 ||
+         (!probing && in_flight < std::min(bytes_max, window));
 }
 
 void Progress::PendingSnapshot::Accepted(uint64_t offset, uint64_t written) {
   next = std::max(next, offset);
+  const uint64_t widened = window + (std::max(staged, written) - staged);
+  window = std::max(window, widened);
   staged = std::max(staged, written);
   probing = false;
 }
 
 void Progress::PendingSnapshot::GoTo(uint64_t offset, uint64_t written,
                                      AppendNumber number) {
+  window = std::min(window, next - staged) / 2;
   next = offset;
   staged = written;
   current_from = number;
@@ -212,6 +216,7 @@ void Progress::AddTo(CoreDigest* digest) const {
   digest->Add(pending.staged);
   digest->Add(pending.current_from);
   digest->Add(uint64_t{pending.probing});
+  digest->Add(pending.window);
   digest->Add(uint64_t{pending.reading});
   digest->Add(pending.read_offset);
   digest->Add(static_cast<uint64_t>(catch_up_.read));

@@ -79,6 +79,10 @@ class Progress {
     // The follower has not said since then how much it has. One chunk at a time
     // is in flight.
     bool probing = true;
+    // The bytes of chunks that may be in flight. The follower may have less
+    // room than the leader allows. Each refusal costs what is in flight, so it
+    // halves the window, and each byte that is written widens it by one.
+    uint64_t window = ~uint64_t{0};
     bool reading = false;      // A SnapshotWork::kRead is outstanding.
     uint64_t read_offset = 0;  // The offset of that kRead.
 
