@@ -1,0 +1,600 @@
+#include "shardctrl/controller/apply.h"
+
+#include <algorithm>
+#include <functional>
+#include <string>
+#include <tuple>
+#include <utility>
+#include <variant>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "env/check.h"
+#include "env/siphash.h"
+#include "raft/core/configuration.h"
+#include "shardctrl/controller/token.h"
+#include "shardctrl/controller/wishes.h"
+
+namespace quorate::shardctrl {
+namespace {
+
+using Answer = ControllerAnswer;
+using Command = ControllerCommand;
+
+std::string NodeText(NodeId node) {
+  return absl::StrCat("node ", node.value());
+}
+std::string GroupText(GroupId group) {
+  return absl::StrCat("group ", group.value());
+}
+
+Answer Done(std::string text) {
+  return {.outcome = Answer::Outcome::kDone, .text = std::move(text)};
+}
+Answer AlreadySo(std::string text) {
+  return {.outcome = Answer::Outcome::kAlreadySo, .text = std::move(text)};
+}
+Answer Refused(std::string text) {
+  return {.outcome = Answer::Outcome::kRefused, .text = std::move(text)};
+}
+
+std::vector<std::string> Shortened(std::vector<std::string> steps) {
+  if (steps.size() <= Answer::kStepsMax) return steps;
+  const size_t others = steps.size() - (Answer::kStepsMax - 1);
+  steps.resize(Answer::kStepsMax - 1);
+  steps.push_back(absl::StrCat("and ", others, " other replicas move"));
+  return steps;
+}
+
+// Executes one command. Each overload of operator() either changes the state
+// and returns kDone, or leaves the state as it was.
+class Execution {
+ public:
+  Execution(WallTime log_time, ClusterState* state)
+      : log_time_(log_time), state_(*state) {}
+
+  Answer operator()(const Command::AddNode& add);
+  Answer operator()(const Command::SetNode& set);
+  Answer operator()(const Command::DrainNode& drain);
+  Answer operator()(const Command::UndrainNode& undrain);
+  Answer operator()(const Command::RemoveNode& remove);
+  Answer operator()(const Command::ReplaceNode& replace);
+  Answer operator()(const Command::CreateGroups& create);
+  Answer operator()(const Command::SetGroup& set);
+  Answer operator()(const Command::TransferGroup& transfer);
+  Answer operator()(const Command::SetRepair& set);
+  Answer operator()(const Command::BindNode& bind);
+  Answer operator()(const Command::ReportNode& report);
+  Answer operator()(const Command::ReportGroup& report);
+  Answer operator()(const Command::ReportReplica& report);
+  Answer operator()(const Command::ReportSilence& report);
+  Answer operator()(const Command::ReportSign& report);
+
+ private:
+  // Changes a copy of the state and plans its replicas. The copy becomes the
+  // state unless a group would lack replicas.
+  Answer Wish(std::string text, const std::function<void(ClusterState*)>& set);
+  Answer SetToken(NodeId id, const TokenDigest& token, Duration valid_for,
+                  std::string text);
+  std::string NameTaken(NodeId id, const std::string& name) const;
+  bool IsRebuilding(NodeId id) const;
+  void Compose(GroupRecord* group) const;
+
+  const WallTime log_time_;
+  ClusterState& state_;
+};
+
+// The node, unless it is unknown or removed.
+NodeRecord* Present(ClusterState* state, NodeId id) {
+  NodeRecord* node = state->FindNode(id);
+  return node == nullptr || node->state == NodeState::kRemoved ? nullptr : node;
+}
+
+Answer NoSuchNode(NodeId id) {
+  return Refused(absl::StrCat("there is no ", NodeText(id),
+                              "; the command node list shows all"));
+}
+
+Answer NoSuchGroup(GroupId id) {
+  return Refused(absl::StrCat("there is no ", GroupText(id),
+                              "; the command group list shows all"));
+}
+
+// A node that has never had a store.
+bool NeverJoined(const NodeRecord& node) {
+  return node.state == NodeState::kJoining &&
+         node.former_store == StoreIncarnation();
+}
+
+Answer Execution::Wish(std::string text,
+                       const std::function<void(ClusterState*)>& set) {
+  ClusterState next = state_;
+  set(&next);
+  std::vector<std::string> steps = PlanWishes(&next);
+  std::string shortage = NewShortage(state_, next);
+  if (!shortage.empty()) return Refused(std::move(shortage));
+  state_ = std::move(next);
+  Answer answer = Done(std::move(text));
+  answer.steps = Shortened(std::move(steps));
+  return answer;
+}
+
+std::string Execution::NameTaken(NodeId id, const std::string& name) const {
+  for (const NodeRecord& node : state_.nodes) {
+    if (node.id != id && node.name == name &&
+        node.state != NodeState::kRemoved) {
+      return absl::StrCat(NodeText(node.id), " has the name ", name);
+    }
+  }
+  return "";
+}
+
+Answer Execution::operator()(const Command::AddNode& add) {
+  const NodeId id = state_.next_node;
+  NodeRecord node{
+      .id = id,
+      .name = add.name.empty() ? absl::StrCat("n", id.value()) : add.name,
+      .zone = add.zone,
+      .host = add.host,
+      .weight = add.weight,
+      .role = add.role,
+      .token = add.token,
+      .token_expires = log_time_ + add.valid_for};
+  if (state_.nodes.size() >= kNodesMax) {
+    return Refused(absl::StrCat("a cluster has at most ", kNodesMax, " nodes"));
+  }
+  if (std::string taken = NameTaken(id, node.name); !taken.empty()) {
+    return Refused(taken);
+  }
+  Answer answer = Done(absl::StrCat(NodeText(id), " is registered"));
+  answer.node = id;
+  answer.token_expires = node.token_expires;
+  state_.next_node = NodeId(id.value() + 1);
+  state_.nodes.push_back(std::move(node));
+  return answer;
+}
+
+Answer Execution::operator()(const Command::SetNode& set) {
+  const NodeRecord* node = Present(&state_, set.node);
+  if (node == nullptr) return NoSuchNode(set.node);
+  NodeRecord changed = *node;
+  if (set.name) changed.name = *set.name;
+  if (set.zone) changed.zone = *set.zone;
+  if (set.host) changed.host = *set.host;
+  if (set.weight) changed.weight = *set.weight;
+  if (changed == *node) return AlreadySo("nothing differs");
+  if (std::string taken = NameTaken(set.node, changed.name); !taken.empty()) {
+    return Refused(taken);
+  }
+  return Wish(absl::StrCat(NodeText(set.node), " is changed"),
+              [&](ClusterState* next) { *next->FindNode(set.node) = changed; });
+}
+
+Answer Execution::operator()(const Command::DrainNode& drain) {
+  const NodeRecord* node = Present(&state_, drain.node);
+  const std::string name = NodeText(drain.node);
+  if (node == nullptr) return NoSuchNode(drain.node);
+  if (node->leaving) return AlreadySo(name + " is being removed");
+  if (node->state == NodeState::kDraining) return AlreadySo(name + " drains");
+  if (NeverJoined(*node)) {
+    return Refused(absl::StrCat(name,
+                                " has not joined yet; to withdraw it, "
+                                "type quoratectl node remove ",
+                                drain.node.value()));
+  }
+  return Wish(name + " drains", [&](ClusterState* next) {
+    next->FindNode(drain.node)->state = NodeState::kDraining;
+  });
+}
+
+Answer Execution::operator()(const Command::UndrainNode& undrain) {
+  const NodeRecord* node = Present(&state_, undrain.node);
+  if (node == nullptr) return NoSuchNode(undrain.node);
+  const std::string name = NodeText(undrain.node);
+  if (node->state != NodeState::kDraining) {
+    return AlreadySo(name + " does not drain");
+  }
+  return Wish(name + " takes replicas again", [&](ClusterState* next) {
+    NodeRecord* changed = next->FindNode(undrain.node);
+    changed->state = changed->store == StoreIncarnation() ? NodeState::kJoining
+                                                          : NodeState::kUp;
+    changed->leaving = changed->lost = false;
+  });
+}
+
+Answer Execution::operator()(const Command::RemoveNode& remove) {
+  const NodeRecord* node = state_.FindNode(remove.node);
+  const std::string name = NodeText(remove.node);
+  if (node == nullptr) return NoSuchNode(remove.node);
+  if (node->state == NodeState::kRemoved)
+    return AlreadySo(name + " is removed");
+  if (node->leaving && (node->lost || !remove.lost)) {
+    return AlreadySo(name + " is being removed");
+  }
+  if (remove.lost) {
+    if (std::string lost = LostMajority(state_, remove.node); !lost.empty()) {
+      return Refused(lost);
+    }
+  }
+  return Wish(name + " is being removed", [&](ClusterState* next) {
+    NodeRecord* changed = next->FindNode(remove.node);
+    changed->state = NodeState::kDraining;
+    changed->leaving = true;
+    changed->lost |= remove.lost;
+  });
+}
+
+Answer Execution::SetToken(NodeId id, const TokenDigest& token,
+                           Duration valid_for, std::string text) {
+  NodeRecord* node = state_.FindNode(id);
+  node->token = token;
+  node->token_expires = log_time_ + valid_for;
+  Answer answer = Done(std::move(text));
+  answer.node = id;
+  answer.token_expires = node->token_expires;
+  return answer;
+}
+
+Answer Execution::operator()(const Command::ReplaceNode& replace) {
+  const NodeRecord* node = Present(&state_, replace.node);
+  const std::string name = NodeText(replace.node);
+  if (node == nullptr) return NoSuchNode(replace.node);
+  if (node->leaving) {
+    return Refused(absl::StrCat(name,
+                                " is being removed; to keep it, type "
+                                "quoratectl node undrain ",
+                                replace.node.value(), " first"));
+  }
+  if (node->store == StoreIncarnation()) {
+    return SetToken(replace.node, replace.token, replace.valid_for,
+                    name + " has a new token");
+  }
+  if (std::string lost = LostMajority(state_, replace.node); !lost.empty()) {
+    return Refused(lost);
+  }
+  const std::string text =
+      name +
+      " waits for its new store; the replicas on the old one are given "
+      "up";
+  Answer wished = Wish(text, [&](ClusterState* next) {
+    NodeRecord* changed = next->FindNode(replace.node);
+    changed->former_store = std::exchange(changed->store, StoreIncarnation());
+    if (changed->state == NodeState::kUp) changed->state = NodeState::kJoining;
+    changed->start_number = 0;
+    changed->silent_since = WallTime(0);
+    changed->dead = false;
+  });
+  if (wished.outcome != Answer::Outcome::kDone) return wished;
+  Answer answer =
+      SetToken(replace.node, replace.token, replace.valid_for, text);
+  answer.steps = std::move(wished.steps);
+  return answer;
+}
+
+Answer Execution::operator()(const Command::CreateGroups& create) {
+  if (state_.groups.size() + create.count > kGroupsMax) {
+    return Refused(
+        absl::StrCat("a cluster has at most ", kGroupsMax, " groups"));
+  }
+  const uint32_t replicas =
+      create.replicas == 0 ? state_.default_replicas : create.replicas;
+  std::vector<GroupId> ids;
+  Answer answer = Wish("", [&](ClusterState* next) {
+    const auto taken = [&](const std::string& name) {
+      return std::any_of(
+          next->groups.begin(), next->groups.end(),
+          [&](const GroupRecord& group) { return group.name == name; });
+    };
+    for (uint32_t i = 0; i < create.count; ++i) {
+      const GroupId id = next->next_group;
+      next->next_group = GroupId(id.value() + 1);
+      std::string name = absl::StrCat("g", id.value());
+      while (taken(name)) name += "-new";
+      const auto behind =
+          std::find_if(next->groups.begin(), next->groups.end(),
+                       [&](const GroupRecord& group) { return group.id > id; });
+      next->groups.insert(behind,
+                          {.id = id, .name = name, .replicas = replicas});
+      ids.push_back(id);
+    }
+  });
+  if (answer.outcome == Answer::Outcome::kDone) {
+    answer.text = absl::StrCat(ids.size(), " groups are being created");
+    answer.groups = std::move(ids);
+  }
+  return answer;
+}
+
+Answer Execution::operator()(const Command::SetGroup& set) {
+  const GroupRecord* group = state_.FindGroup(set.group);
+  if (group == nullptr) return NoSuchGroup(set.group);
+  if (set.group == kControllerGroup) {
+    return Refused(
+        "the number of the controller's replicas follows from the "
+        "number of data nodes: five nodes have five, three nodes "
+        "three, fewer nodes one");
+  }
+  const std::string text = absl::StrCat(GroupText(set.group), " shall have ",
+                                        set.replicas, " replicas");
+  if (group->replicas == set.replicas) return AlreadySo(text);
+  return Wish(text, [&](ClusterState* next) {
+    next->FindGroup(set.group)->replicas = set.replicas;
+  });
+}
+
+Answer Execution::operator()(const Command::TransferGroup& transfer) {
+  GroupRecord* group = state_.FindGroup(transfer.group);
+  if (group == nullptr) return NoSuchGroup(transfer.group);
+  const WantedReplica* wanted = group->WantedOn(transfer.to);
+  const NodeRecord* node = state_.FindNode(transfer.to);
+  if (node == nullptr) return NoSuchNode(transfer.to);
+  const std::string name = NodeText(transfer.to);
+  if (wanted == nullptr || wanted->purpose != ReplicaPurpose::kVoter) {
+    return Refused(absl::StrCat(name, " shall hold no voter of ",
+                                GroupText(transfer.group)));
+  }
+  if (node->silent_since != WallTime(0)) {
+    return Refused(name + " does not answer; start it first");
+  }
+  if (group->preferred_leader == transfer.to) {
+    return AlreadySo(absl::StrCat(name, " shall lead ",
+                                  GroupText(transfer.group), " already"));
+  }
+  group->preferred_leader = transfer.to;
+  return Done(absl::StrCat(name, " shall lead ", GroupText(transfer.group)));
+}
+
+Answer Execution::operator()(const Command::SetRepair& set) {
+  const std::string text =
+      set.after == Duration()
+          ? std::string("nodes that do not answer keep their replicas")
+          : absl::StrCat("nodes that do not answer are given up after ",
+                         set.after.ms() / 1000, " seconds");
+  if (state_.repair_after == set.after) return AlreadySo(text);
+  state_.repair_after = set.after;
+  return Done(text);
+}
+
+Answer Execution::operator()(const Command::BindNode& bind) {
+  NodeRecord* node = Present(&state_, bind.node);
+  if (node == nullptr) return NoSuchNode(bind.node);
+  const std::string name = NodeText(bind.node);
+  const std::string remedy = absl::StrCat(
+      "type quoratectl node replace ", bind.node.value(), " for a new token");
+  if (node->store == bind.store) return AlreadySo(name + " has this store");
+  if (node->store != StoreIncarnation()) {
+    return Refused(
+        absl::StrCat(name, " has another store; if that is gone, ", remedy));
+  }
+  for (const NodeRecord& other : state_.nodes) {
+    if (other.store == bind.store || other.former_store == bind.store) {
+      return Refused(absl::StrCat("this store belongs to ", NodeText(other.id),
+                                  "; start with an empty directory"));
+    }
+  }
+  if (!SameDigest(node->token, bind.token)) {
+    return Refused(
+        absl::StrCat("this is not the newest token of ", name, "; ", remedy));
+  }
+  if (log_time_ >= node->token_expires) {
+    return Refused(
+        absl::StrCat("the token of ", name, " has expired; ", remedy));
+  }
+  node->store = bind.store;
+  node->token = TokenDigest{};
+  if (node->state == NodeState::kJoining) node->state = NodeState::kUp;
+  Answer answer = Done(name + " joins");
+  answer.steps = Shortened(PlanWishes(&state_));
+  return answer;
+}
+
+Answer Execution::operator()(const Command::ReportNode& report) {
+  NodeRecord* node = Present(&state_, report.node);
+  if (node == nullptr) return NoSuchNode(report.node);
+  if (node->store != report.store) {
+    return Refused(absl::StrCat(NodeText(report.node), " has another store"));
+  }
+  if (report.start_number < node->start_number ||
+      (report.start_number == node->start_number &&
+       report.addresses == node->addresses)) {
+    return AlreadySo("these addresses are known, or newer ones");
+  }
+  node->start_number = report.start_number;
+  node->addresses = report.addresses;
+  return Done("the addresses are noted");
+}
+
+Answer Execution::operator()(const Command::ReportGroup& report) {
+  GroupRecord* group = state_.FindGroup(report.group);
+  if (group == nullptr) return NoSuchGroup(report.group);
+  const ReportedConfiguration& fresh = report.configuration;
+  if (!group->reported.has_value() || fresh.IsNewerThan(*group->reported)) {
+    group->reported = fresh;
+    group->founded = true;
+    group->first.reset();
+    return Done("the configuration is noted");
+  }
+  ReportedConfiguration& known = *group->reported;
+  if (known.IsNewerThan(fresh) || fresh.term < known.term ||
+      std::tie(fresh.term, fresh.leader, fresh.problem) ==
+          std::tie(known.term, known.leader, known.problem)) {
+    return AlreadySo("this is known, or something newer");
+  }
+  known.term = fresh.term;
+  known.leader = fresh.leader;
+  known.problem = fresh.problem;
+  return Done("the leader is noted");
+}
+
+// Entry 1 of a group that is being created. It is made once: all its replicas
+// start with the same one.
+void Execution::Compose(GroupRecord* group) const {
+  const GroupTemplate& made = state_.created_groups;
+  raft::Configuration first;
+  for (const WantedReplica& wanted : group->wanted) {
+    if (wanted.replica == ReplicaId()) return;
+    const bool votes = wanted.purpose == ReplicaPurpose::kVoter;
+    (votes ? first.voters : first.learners)
+        .push_back({.replica = wanted.replica,
+                    .node = wanted.node,
+                    .store = wanted.store});
+  }
+  raft::SortMembers(&first.voters);
+  raft::SortMembers(&first.learners);
+  first.lease_length = made.lease_length;
+  first.level = made.level;
+  first.machine_kind = made.machine_kind;
+  first.hash_key = made.hash_key;
+  first.parameters = Buffer::Copy(made.parameters);
+  // Two stores may have drawn one id, or a report may be wrong.
+  if (raft::ValidateConfiguration(first).ok()) group->first = std::move(first);
+}
+
+Answer Execution::operator()(const Command::ReportReplica& report) {
+  GroupRecord* group = state_.FindGroup(report.group);
+  if (group == nullptr) return NoSuchGroup(report.group);
+  const NodeRecord* node = Present(&state_, report.node);
+  if (node == nullptr) return NoSuchNode(report.node);
+  if (node->store != report.store) {
+    return Refused(absl::StrCat(NodeText(report.node), " has another store"));
+  }
+  for (WantedReplica& wanted : group->wanted) {
+    if (wanted.node != report.node) continue;
+    if (wanted.store == report.store && wanted.replica == report.replica) {
+      return AlreadySo("the replica is known");
+    }
+    wanted.store = report.store;
+    wanted.replica = report.replica;
+    if (!group->founded && !group->first.has_value()) Compose(group);
+    return Done("the replica is noted");
+  }
+  return Refused(absl::StrCat(GroupText(report.group),
+                              " shall have no replica on ",
+                              NodeText(report.node)));
+}
+
+// True while groups still have replicas on the dead node.
+bool Execution::IsRebuilding(NodeId id) const {
+  const NodeRecord* node = state_.FindNode(id);
+  return node->dead && HoldsReplicas(state_, id);
+}
+
+Answer Execution::operator()(const Command::ReportSilence& report) {
+  NodeRecord* node = Present(&state_, report.node);
+  if (node == nullptr) return NoSuchNode(report.node);
+  const std::string name = NodeText(report.node);
+  if (NeverJoined(*node)) return AlreadySo(name + " has not joined yet");
+  if (node->silent_since == WallTime(0)) {
+    node->silent_since = std::max(log_time_, WallTime(1));
+    return Done(name + " does not answer");
+  }
+  if (!TakesVoters(*node) || !HoldsReplicas(state_, report.node)) {
+    return AlreadySo(name + " has no replica to rebuild, or that is under way");
+  }
+  if (state_.repair_after == Duration() ||
+      log_time_ - node->silent_since < state_.repair_after) {
+    return AlreadySo(name + " is not given up yet");
+  }
+  for (const NodeRecord& other : state_.nodes) {
+    if (other.id != report.node && IsRebuilding(other.id)) {
+      return Refused(absl::StrCat("the replicas of ", NodeText(other.id),
+                                  " are being rebuilt first"));
+    }
+  }
+  if (std::string lost = LostMajority(state_, report.node); !lost.empty()) {
+    return Refused(lost);
+  }
+  return Wish(
+      name + " is given up: its replicas are rebuilt on other nodes",
+      [&](ClusterState* next) { next->FindNode(report.node)->dead = true; });
+}
+
+Answer Execution::operator()(const Command::ReportSign& report) {
+  NodeRecord* node = Present(&state_, report.node);
+  if (node == nullptr) return NoSuchNode(report.node);
+  if (node->silent_since == WallTime(0)) return AlreadySo("the node answers");
+  const bool dead = std::exchange(node->dead, false);
+  node->silent_since = WallTime(0);
+  Answer answer = Done(NodeText(report.node) + " answers again");
+  if (dead) answer.steps = Shortened(PlanWishes(&state_));
+  return answer;
+}
+
+// Nodes that leave are removed once no group has a replica on them.
+void RemoveDrainedNodes(ClusterState* state) {
+  size_t removed = 0;
+  for (NodeRecord& node : state->nodes) {
+    if (node.leaving && node.state == NodeState::kDraining &&
+        !HoldsReplicas(*state, node.id)) {
+      node.state = NodeState::kRemoved;
+      node.token = TokenDigest{};
+      node.addresses = NodeAddresses{};
+    }
+    if (node.state == NodeState::kRemoved) ++removed;
+  }
+  for (auto node = state->nodes.begin(); removed > kRemovedNodesMax;) {
+    if (node->state == NodeState::kRemoved) {
+      node = state->nodes.erase(node);
+      --removed;
+    } else {
+      ++node;
+    }
+  }
+}
+
+template <typename T>
+void KeepNewest(size_t count, std::vector<T>* list) {
+  if (list->size() <= count) return;
+  list->erase(list->begin(), list->end() - static_cast<std::ptrdiff_t>(count));
+}
+
+void Remember(const Command& command, uint64_t digest, WallTime log_time,
+              const Answer& answer, ClusterState* state) {
+  if (IsOperatorsCommand(command)) {
+    state->history.push_back({state->version, log_time, Describe(command)});
+    KeepNewest(kHistoryMax, &state->history);
+  }
+  if (command.operation.empty()) return;
+  std::erase_if(state->operations, [&](const FinishedOperation& one) {
+    return log_time - one.log_time > kOperationsKept;
+  });
+  state->operations.push_back(
+      {command.operation, log_time, digest, EncodeAnswer(answer)});
+  KeepNewest(kOperationsMax, &state->operations);
+}
+
+}  // namespace
+
+ControllerAnswer ApplyCommand(const ControllerCommand& command,
+                              WallTime log_time, ClusterState* state) {
+  const uint64_t digest = SipHash(SipKey{}, EncodeCommand(command));
+  for (const FinishedOperation& one : state->operations) {
+    if (command.operation.empty() || !(one.id == command.operation)) continue;
+    if (one.command != digest) {
+      return {.outcome = Answer::Outcome::kRefused,
+              .text = "another command had this operation id",
+              .version = state->version};
+    }
+    auto answer = DecodeAnswer(one.answer);
+    CHECK(answer.ok()) << answer.status().ToString();
+    return *std::move(answer);
+  }
+  Answer answer = std::visit(Execution(log_time, state), command.body);
+  if (answer.outcome != Answer::Outcome::kDone) {
+    answer.version = state->version;
+    return answer;
+  }
+  ++state->version;
+  answer.version = state->version;
+  RemoveDrainedNodes(state);
+  Remember(command, digest, log_time, answer, state);
+  return answer;
+}
+
+ControllerAnswer DryRun(const ClusterState& state, ControllerCommand command,
+                        WallTime log_time) {
+  ClusterState copy = state;
+  return ApplyCommand(command, log_time, &copy);
+}
+
+}  // namespace quorate::shardctrl

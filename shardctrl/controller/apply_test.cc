@@ -1,0 +1,455 @@
+#include "shardctrl/controller/apply.h"
+
+#include <string>
+#include <vector>
+
+#include "absl/strings/match.h"
+#include "gtest/gtest.h"
+#include "shardctrl/controller/controller_fixture.h"
+#include "shardctrl/controller/rows.h"
+
+namespace quorate::shardctrl {
+namespace {
+
+using Cluster = ControlledCluster;
+using Command = ControllerCommand;
+using Outcome = ControllerAnswer::Outcome;
+using Nodes = std::vector<uint32_t>;
+
+const GroupId kFirst{1};
+
+// The answer is a refusal with these words, and the state is as before.
+void ExpectRefused(Cluster& cluster, const Command::Body& body,
+                   const std::string& words) {
+  const ClusterState before = cluster.state;
+  const ControllerAnswer answer = cluster.Do(body);
+  EXPECT_EQ(answer.outcome, Outcome::kRefused);
+  EXPECT_TRUE(absl::StrContains(answer.text, words)) << answer.text;
+  EXPECT_EQ(cluster.state, before);
+}
+
+void ExpectAlreadySo(Cluster& cluster, const Command::Body& body) {
+  const ClusterState before = cluster.state;
+  EXPECT_EQ(cluster.Do(body).outcome, Outcome::kAlreadySo);
+  EXPECT_EQ(cluster.state, before);
+}
+
+void ExpectDone(Cluster& cluster, const Command::Body& body) {
+  const MapVersion before = cluster.state.version;
+  const ControllerAnswer answer = cluster.Do(body);
+  EXPECT_EQ(answer.outcome, Outcome::kDone) << answer.text;
+  EXPECT_EQ(cluster.state.version, before + 1);
+  EXPECT_EQ(answer.version, cluster.state.version);
+  EXPECT_TRUE(ValidateState(cluster.state).ok());
+}
+
+TEST(Drain, LastSpareNode_IsRefusedWithARemedy) {
+  Cluster cluster(3, 2);
+  ExpectRefused(cluster, Command::DrainNode{NodeId(3)},
+                "group 1 would have 2 of 3 replicas: no other data node is up; "
+                "add one, or set the group to 2 replicas");
+}
+
+TEST(Drain, AnotherNodeIsUp_MovesItsReplicasOnly) {
+  Cluster cluster(3, 1);
+  cluster.SettleAll();
+  cluster.Join();
+  const Nodes before = cluster.Wanted(kFirst);
+  ExpectDone(cluster, Command::DrainNode{NodeId(2)});
+  EXPECT_EQ(cluster.Wanted(kFirst), (Nodes{1, 3, 4}));
+  EXPECT_EQ(cluster.state.FindNode(NodeId(2))->state, NodeState::kDraining);
+  ExpectAlreadySo(cluster, Command::DrainNode{NodeId(2)});
+  ExpectDone(cluster, Command::UndrainNode{NodeId(2)});
+  EXPECT_EQ(cluster.Wanted(kFirst), before);
+  ExpectAlreadySo(cluster, Command::UndrainNode{NodeId(2)});
+}
+
+TEST(Drain, Answer_SaysWhatMovesAndWhy) {
+  Cluster cluster(3, 1);
+  cluster.SettleAll();
+  cluster.Join();
+  const ControllerAnswer answer = cluster.Do(Command::DrainNode{NodeId(2)});
+  ASSERT_FALSE(answer.steps.empty());
+  EXPECT_TRUE(absl::StartsWith(
+      answer.steps[0], "group 1: the replica on node 2 moves to node "));
+  EXPECT_TRUE(absl::EndsWith(answer.steps[0], ", because node 2 is drained"));
+}
+
+TEST(Drain, SmallerGroups_AreTheOtherRemedy) {
+  Cluster cluster(3, 1);
+  ExpectDone(cluster, Command::SetGroup{kFirst, 2});
+  cluster.SettleAll();
+  ExpectDone(cluster, Command::DrainNode{NodeId(3)});
+  EXPECT_EQ(cluster.Wanted(kFirst), (Nodes{1, 2}));
+}
+
+TEST(Remove, NodeWithReplicas_IsRemovedOnceTheyAreGone) {
+  Cluster cluster(3, 1);
+  cluster.SettleAll();
+  cluster.Join();
+  ExpectDone(cluster, Command::RemoveNode{NodeId(1)});
+  EXPECT_EQ(cluster.state.FindNode(NodeId(1))->state, NodeState::kDraining);
+  ExpectAlreadySo(cluster, Command::RemoveNode{NodeId(1)});
+  cluster.SettleAll();
+  EXPECT_EQ(cluster.state.FindNode(NodeId(1))->state, NodeState::kRemoved);
+  ExpectAlreadySo(cluster, Command::RemoveNode{NodeId(1)});
+  ExpectRefused(cluster, Command::DrainNode{NodeId(1)}, "there is no node 1");
+  // The id is never used again.
+  EXPECT_EQ(cluster.Join(), NodeId(5));
+}
+
+TEST(Remove, LostNodeOfAGroupWithoutSpareVoters_IsRefused) {
+  Cluster cluster(4, 1);
+  cluster.SettleAll();
+  ExpectDone(cluster, Command::ReportSilence{NodeId(2)});
+  ExpectRefused(cluster, Command::RemoveNode{NodeId(3), true},
+                "group 1 would have 1 of 3 working voters without node 3; "
+                "start node 2 first");
+  ExpectDone(cluster, Command::RemoveNode{NodeId(2), true});
+  EXPECT_EQ(cluster.Wanted(kFirst), (Nodes{1, 3, 4}));
+}
+
+TEST(Remove, NodeThatNeverJoined_IsRemovedAtOnce) {
+  Cluster cluster(3, 1);
+  const NodeId node = cluster
+                          .Do(Command::AddNode{.token = Cluster::Token(1),
+                                               .valid_for = Seconds(60)})
+                          .node;
+  ExpectRefused(cluster, Command::DrainNode{node}, "node remove 4");
+  ExpectDone(cluster, Command::RemoveNode{node});
+  EXPECT_EQ(cluster.state.FindNode(node)->state, NodeState::kRemoved);
+}
+
+TEST(Join, Token_AdmitsOneStoreUntilItExpires) {
+  Cluster cluster(3, 1);
+  const auto add = cluster.Do(
+      Command::AddNode{.token = Cluster::Token(1), .valid_for = Seconds(60)});
+  ASSERT_EQ(add.node, NodeId(4));
+  EXPECT_EQ(add.token_expires, cluster.now + Seconds(60));
+  const StoreIncarnation store(77);
+  ExpectRefused(cluster, Command::BindNode{add.node, Cluster::Token(2), store},
+                "not the newest token");
+  ExpectRefused(cluster, Command::BindNode{add.node, TokenDigest{}, store},
+                "not the newest token");
+  ExpectRefused(
+      cluster,
+      Command::BindNode{add.node, Cluster::Token(1), Cluster::StoreOf(2)},
+      "belongs to node 2");
+  cluster.now = add.token_expires;
+  ExpectRefused(cluster, Command::BindNode{add.node, Cluster::Token(1), store},
+                "has expired; type quoratectl node replace 4");
+  cluster.now = add.token_expires - Nanoseconds(1);
+  ExpectDone(cluster, Command::BindNode{add.node, Cluster::Token(1), store});
+  ExpectAlreadySo(cluster,
+                  Command::BindNode{add.node, Cluster::Token(1), store});
+  ExpectRefused(
+      cluster,
+      Command::BindNode{add.node, Cluster::Token(1), StoreIncarnation(78)},
+      "type quoratectl node replace 4");
+}
+
+TEST(Join, DataNodes_GetTheirShareOfReplicas) {
+  Cluster cluster(3, 4);
+  cluster.SettleAll();
+  cluster.Join();
+  // 4 groups and the controller with 3 replicas each, on 4 nodes.
+  size_t replicas = 0;
+  for (const GroupRecord& group : cluster.state.groups) {
+    if (group.WantedOn(NodeId(4)) != nullptr) ++replicas;
+  }
+  EXPECT_GE(replicas, 3u);
+  EXPECT_LE(replicas, 4u);
+  // Replicas that stay are known.
+  for (const WantedReplica& one : cluster.state.FindGroup(kFirst)->wanted) {
+    EXPECT_EQ(one.replica == ReplicaId(), one.node == NodeId(4));
+  }
+}
+
+TEST(Join, ReadOnlyNodesAndRouters_GetNoVoter) {
+  Cluster cluster(3, 2);
+  const NodeId reader = cluster.Join({.role = NodeRole::kReadOnly});
+  const NodeId router = cluster.Join({.role = NodeRole::kRouter});
+  for (const GroupRecord& group : cluster.state.groups) {
+    EXPECT_EQ(group.WantedOn(router), nullptr);
+    const WantedReplica* wanted = group.WantedOn(reader);
+    if (group.id == kControllerGroup) {
+      EXPECT_EQ(wanted, nullptr);
+    } else {
+      ASSERT_NE(wanted, nullptr);
+      EXPECT_EQ(wanted->purpose, ReplicaPurpose::kLearner);
+    }
+  }
+}
+
+TEST(Controller, FiveDataNodes_HaveFiveVoters) {
+  Cluster cluster(4, 1);
+  EXPECT_EQ(cluster.Wanted(kControllerGroup).size(), 3u);
+  cluster.Join();
+  EXPECT_EQ(cluster.Wanted(kControllerGroup).size(), 5u);
+  ExpectRefused(cluster, Command::SetGroup{kControllerGroup, 3},
+                "the number of data nodes");
+}
+
+TEST(Replace, OldStore_IsGivenUpAndNeverComesBack) {
+  Cluster cluster(3, 1);
+  cluster.SettleAll();
+  const Command::ReplaceNode replace{NodeId(2), Cluster::Token(5), Seconds(60)};
+  ExpectDone(cluster, replace);
+  EXPECT_EQ(cluster.Wanted(kFirst), (Nodes{1, 2, 3}));
+  EXPECT_EQ(cluster.state.FindGroup(kFirst)->WantedOn(NodeId(2))->replica,
+            ReplicaId());
+  ExpectRefused(
+      cluster,
+      Command::BindNode{NodeId(2), Cluster::Token(5), Cluster::StoreOf(2)},
+      "belongs to node 2");
+  ExpectRefused(cluster,
+                Command::ReportReplica{kFirst, NodeId(2), Cluster::StoreOf(2),
+                                       ReplicaId(1002)},
+                "another store");
+  ExpectDone(cluster, Command::BindNode{NodeId(2), Cluster::Token(5),
+                                        StoreIncarnation(201)});
+  ExpectDone(cluster,
+             Command::ReportReplica{kFirst, NodeId(2), StoreIncarnation(201),
+                                    ReplicaId(8)});
+  EXPECT_EQ(cluster.state.FindGroup(kFirst)->WantedOn(NodeId(2))->replica,
+            ReplicaId(8));
+}
+
+TEST(Replace, NodeThatAMajorityNeeds_IsRefused) {
+  Cluster cluster(3, 1);
+  cluster.SettleAll();
+  ExpectDone(cluster, Command::ReportSilence{NodeId(1)});
+  ExpectRefused(cluster,
+                Command::ReplaceNode{NodeId(2), Cluster::Token(5), Seconds(60)},
+                "start node 1 first");
+}
+
+TEST(Operation, SentTwice_IsExecutedOnce) {
+  Cluster cluster(3, 1);
+  const Command::AddNode add{.token = Cluster::Token(1),
+                             .valid_for = Seconds(60)};
+  const OperationId id{1, 2};
+  const ControllerAnswer first = cluster.Do(add, id);
+  const ClusterState before = cluster.state;
+  EXPECT_EQ(cluster.Do(add, id), first);
+  EXPECT_EQ(cluster.state, before);
+  EXPECT_EQ(cluster.Do(Command::DrainNode{NodeId(1)}, id).outcome,
+            Outcome::kRefused);
+  // The list is bounded in time and number.
+  cluster.now = cluster.now + kOperationsKept + Seconds(1);
+  for (uint64_t i = 0; i < kOperationsMax + 10; ++i) {
+    cluster.Do(Command::SetRepair{Seconds(100 + i % 2)}, {i + 2, 0});
+  }
+  EXPECT_EQ(cluster.state.operations.size(), kOperationsMax);
+  EXPECT_EQ(cluster.state.history.size(), kHistoryMax);
+  EXPECT_EQ(cluster.state.operations.back().id,
+            (OperationId{kOperationsMax + 11, 0}));
+}
+
+TEST(Operation, DryRun_ChangesNothing) {
+  Cluster cluster(4, 2);
+  const ClusterState before = cluster.state;
+  const ControllerAnswer answer =
+      DryRun(cluster.state, {{}, Command::DrainNode{NodeId(1)}}, cluster.now);
+  EXPECT_EQ(answer.outcome, Outcome::kDone);
+  EXPECT_FALSE(answer.steps.empty());
+  EXPECT_EQ(cluster.state, before);
+  EXPECT_EQ(cluster.Do(Command::DrainNode{NodeId(1)}).steps, answer.steps);
+}
+
+TEST(History, OperatorsCommands_AreListedWithVersions) {
+  Cluster cluster(4, 2);
+  cluster.Do(Command::ReportSilence{NodeId(1)});
+  cluster.Do(Command::DrainNode{NodeId(1)});
+  ASSERT_EQ(cluster.state.history.size(), 1u);
+  EXPECT_EQ(cluster.state.history[0].text, "node drain 1");
+  EXPECT_EQ(cluster.state.history[0].version, cluster.state.version);
+}
+
+TEST(SetNode, NameOfAnotherNode_IsRefused) {
+  Cluster cluster(3, 1);
+  ExpectRefused(cluster, Command::SetNode{.node = NodeId(1), .name = "n2"},
+                "node 2 has the name n2");
+  ExpectDone(cluster, Command::SetNode{.node = NodeId(1), .name = "alpha"});
+  ExpectAlreadySo(cluster,
+                  Command::SetNode{.node = NodeId(1), .name = "alpha"});
+}
+
+TEST(SetNode, Zones_SpreadTheGroups) {
+  Cluster cluster(4, 1);
+  cluster.SettleAll();
+  ASSERT_EQ(cluster.Wanted(kFirst), (Nodes{1, 2, 3}));
+  for (uint32_t n = 1; n <= 3; ++n) {
+    cluster.Do(Command::SetNode{.node = NodeId(n), .zone = n < 3 ? "a" : "b"});
+  }
+  const auto answer =
+      cluster.Do(Command::SetNode{.node = NodeId(4), .zone = "c"});
+  EXPECT_EQ(cluster.Wanted(kFirst).size(), 3u);
+  EXPECT_NE(cluster.state.FindGroup(kFirst)->WantedOn(NodeId(4)), nullptr);
+  EXPECT_NE(cluster.state.FindGroup(kFirst)->WantedOn(NodeId(3)), nullptr);
+}
+
+TEST(CreateGroups, AllReplicasReported_HaveOneEntry1) {
+  Cluster cluster(3, 1);
+  const auto answer = cluster.Do(Command::CreateGroups{2, 0});
+  ASSERT_EQ(answer.groups, (std::vector<GroupId>{GroupId(2), GroupId(3)}));
+  const GroupId id = answer.groups[0];
+  for (uint32_t n = 1; n <= 3; ++n) {
+    EXPECT_FALSE(cluster.state.FindGroup(id)->first.has_value());
+    ExpectDone(cluster,
+               Command::ReportReplica{id, NodeId(n), Cluster::StoreOf(n),
+                                      ReplicaId(50 + n)});
+  }
+  ASSERT_TRUE(cluster.state.FindGroup(id)->first.has_value());
+  const raft::Configuration first = *cluster.state.FindGroup(id)->first;
+  EXPECT_EQ(first.voters.size(), 3u);
+  EXPECT_EQ(first.hash_key, 5u);
+  EXPECT_EQ(first.parameters.view(), "parameters");
+  // A replica that is lost later does not change it.
+  ExpectDone(cluster, Command::ReportReplica{id, NodeId(1), Cluster::StoreOf(1),
+                                             ReplicaId(99)});
+  EXPECT_EQ(*cluster.state.FindGroup(id)->first, first);
+  cluster.Report(id, first, NodeId(2));
+  EXPECT_TRUE(cluster.state.FindGroup(id)->founded);
+  EXPECT_FALSE(cluster.state.FindGroup(id)->first.has_value());
+}
+
+TEST(CreateGroups, TooFewNodes_IsRefused) {
+  Cluster cluster(2, 1, 1);
+  ExpectRefused(cluster, Command::CreateGroups{1, 3},
+                "group 2 would have 2 of 3 replicas");
+}
+
+TEST(ReportGroup, OlderOnes_ChangeNothing) {
+  Cluster cluster(3, 1);
+  const auto report = [](uint64_t index, uint64_t term, uint32_t leader) {
+    return Command::ReportGroup{
+        kFirst,
+        {.position = {raft::Term(2), raft::Index(index)},
+         .configuration = Cluster::MembersOn(kFirst, {1, 2, 3}),
+         .leader = NodeId(leader),
+         .term = raft::Term(term)}};
+  };
+  ExpectDone(cluster, report(5, 2, 1));
+  ExpectAlreadySo(cluster, report(5, 2, 1));
+  ExpectAlreadySo(cluster, report(4, 3, 2));
+  ExpectDone(cluster, report(5, 3, 2));
+  ExpectAlreadySo(cluster, report(5, 2, 1));
+  ExpectDone(cluster, report(6, 3, 2));
+}
+
+TEST(ReportNode, NewestStart_Wins) {
+  Cluster cluster(3, 1);
+  const auto report = [](uint64_t start, std::string peer) {
+    return Command::ReportNode{
+        NodeId(1), Cluster::StoreOf(1), start, {.peer = std::move(peer)}};
+  };
+  ExpectDone(cluster, report(3, "new:1"));
+  ExpectAlreadySo(cluster, report(2, "old:1"));
+  ExpectAlreadySo(cluster, report(3, "new:1"));
+  EXPECT_EQ(cluster.state.FindNode(NodeId(1))->addresses.peer, "new:1");
+  ExpectRefused(cluster,
+                Command::ReportNode{
+                    NodeId(1), StoreIncarnation(5), 9, {.peer = "clone:1"}},
+                "another store");
+}
+
+TEST(Repair, SilentNode_IsGivenUpAfterTheTime) {
+  Cluster cluster(5, 2);
+  cluster.SettleAll();
+  ExpectDone(cluster, Command::ReportSilence{NodeId(2)});
+  cluster.now = cluster.now + Seconds(599);
+  ExpectAlreadySo(cluster, Command::ReportSilence{NodeId(2)});
+  cluster.now = cluster.now + Seconds(1);
+  ExpectDone(cluster, Command::ReportSilence{NodeId(2)});
+  EXPECT_TRUE(cluster.state.FindNode(NodeId(2))->dead);
+  EXPECT_EQ(cluster.state.FindGroup(kFirst)->WantedOn(NodeId(2)), nullptr);
+  ExpectAlreadySo(cluster, Command::ReportSilence{NodeId(2)});
+  ExpectDone(cluster, Command::ReportSign{NodeId(2)});
+  EXPECT_FALSE(cluster.state.FindNode(NodeId(2))->dead);
+  ExpectAlreadySo(cluster, Command::ReportSign{NodeId(2)});
+}
+
+TEST(Repair, SecondNode_WaitsForTheFirst) {
+  Cluster cluster(6, 2);
+  cluster.SettleAll();
+  ExpectDone(cluster, Command::ReportSilence{NodeId(5)});
+  cluster.now = cluster.now + Seconds(600);
+  ExpectDone(cluster, Command::ReportSilence{NodeId(5)});
+  ExpectDone(cluster, Command::ReportSilence{NodeId(4)});
+  cluster.now = cluster.now + Seconds(600);
+  ExpectRefused(cluster, Command::ReportSilence{NodeId(4)},
+                "the replicas of node 5 are being rebuilt first");
+  cluster.SettleAll();
+  ExpectDone(cluster, Command::ReportSilence{NodeId(4)});
+}
+
+TEST(Repair, NodeWithoutSpare_KeepsItsReplicas) {
+  Cluster cluster(3, 1);
+  cluster.SettleAll();
+  ExpectDone(cluster, Command::ReportSilence{NodeId(2)});
+  cluster.now = cluster.now + Seconds(600);
+  ExpectRefused(cluster, Command::ReportSilence{NodeId(2)},
+                "no other data node");
+  ExpectDone(cluster, Command::SetRepair{Duration()});
+  ExpectAlreadySo(cluster, Command::ReportSilence{NodeId(2)});
+}
+
+TEST(Transfer, NodeWithoutAVoter_IsRefused) {
+  Cluster cluster(4, 1);
+  cluster.SettleAll();
+  ExpectRefused(cluster, Command::TransferGroup{kFirst, NodeId(4)},
+                "node 4 shall hold no voter of group 1");
+  const NodeId leader = cluster.state.FindGroup(kFirst)->preferred_leader;
+  const NodeId other = leader == NodeId(2) ? NodeId(3) : NodeId(2);
+  ExpectDone(cluster, Command::TransferGroup{kFirst, other});
+  ExpectAlreadySo(cluster, Command::TransferGroup{kFirst, other});
+}
+
+TEST(Rows, DrainedNode_ShowsItsReplicasUntilTheyAreGone) {
+  Cluster cluster(4, 2);
+  cluster.SettleAll();
+  cluster.Do(Command::DrainNode{NodeId(1)});
+  NodeRow row = NodeRows(cluster.state)[0];
+  EXPECT_EQ(row.state, "draining");
+  EXPECT_GT(row.replicas, 0u);
+  EXPECT_FALSE(GroupRows(cluster.state)[0].settled);
+  cluster.SettleAll();
+  row = NodeRows(cluster.state)[0];
+  EXPECT_EQ(row.replicas, 0u);
+  EXPECT_EQ(row.leaders, 0u);
+  EXPECT_TRUE(GroupRows(cluster.state)[0].settled);
+}
+
+TEST(Rows, NodeThatHasNotJoined_IsTheProblemOfItsGroups) {
+  Cluster cluster(3, 1);
+  cluster.SettleAll();
+  cluster.Do(Command::ReplaceNode{NodeId(2), Cluster::Token(5), Seconds(60)});
+  EXPECT_EQ(GroupRows(cluster.state)[0].problem, "waits for node 2 to join");
+  EXPECT_EQ(NodeRows(cluster.state)[1].state, "joining");
+  EXPECT_NE(NodeRows(cluster.state)[1].problem, "");
+}
+
+TEST(Map, EachState_IsAValidMap) {
+  Cluster cluster(3, 2);
+  const auto valid = [&] {
+    const auto map = ShardMap::Create(MapOf(cluster.state));
+    EXPECT_TRUE(map.ok()) << map.status().ToString();
+    EXPECT_EQ(map->version(), cluster.state.version);
+    return *map;
+  };
+  EXPECT_EQ(valid().groups().size(), 2u);
+  cluster.SettleAll();
+  cluster.Join();
+  EXPECT_EQ(valid().nodes().size(), 3u);  // Node 4 has no address yet.
+  cluster.Do(Command::CreateGroups{1, 0});
+  EXPECT_EQ(valid().groups().size(), 2u);  // It has not reported itself.
+  cluster.Do(
+      Command::ReportNode{NodeId(4), Cluster::StoreOf(4), 1, {.peer = "d:1"}});
+  cluster.SettleAll();
+  EXPECT_EQ(valid().nodes().size(), 4u);
+  EXPECT_EQ(valid().groups().size(), 3u);
+}
+
+}  // namespace
+}  // namespace quorate::shardctrl

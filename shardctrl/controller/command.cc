@@ -1,0 +1,268 @@
+#include "shardctrl/controller/command.h"
+
+#include <utility>
+
+#include "absl/status/status.h"
+#include "absl/strings/str_cat.h"
+#include "raft/core/configuration.h"
+#include "shardctrl/controller/codec.h"
+
+namespace quorate::shardctrl {
+namespace {
+
+constexpr uint8_t kCommandVersion = 1;
+constexpr size_t kBodies = std::variant_size_v<ControllerCommand::Body>;
+constexpr size_t kOperatorsBodies = 10;
+
+using Command = ControllerCommand;
+
+// Reads the body with this number.
+template <size_t kAt = 0>
+Command::Body ReadBody(FieldReader& reader, uint8_t number) {
+  if constexpr (kAt < kBodies) {
+    if (number != kAt) return ReadBody<kAt + 1>(reader, number);
+    std::variant_alternative_t<kAt, Command::Body> body;
+    reader(body);
+    return body;
+  } else {
+    reader.Fail();
+    return Command::ReportSign{};
+  }
+}
+
+absl::Status Refuse(std::string text) {
+  return absl::InvalidArgumentError(text);
+}
+
+// Names and places are printed in tables and lines of commands.
+absl::Status CheckWord(const std::string& what, const std::string& word) {
+  if (word.size() > kNameBytesMax) {
+    return Refuse(absl::StrCat("the ", what, " has ", word.size(),
+                               " bytes, at most ", kNameBytesMax,
+                               " are allowed"));
+  }
+  for (char c : word) {
+    const bool letter = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
+    if (!letter && !(c >= '0' && c <= '9') && c != '-' && c != '_' &&
+        c != '.') {
+      return Refuse(absl::StrCat("the ", what,
+                                 " may have letters, digits, '-', '_' and '.' "
+                                 "only"));
+    }
+  }
+  return absl::OkStatus();
+}
+
+absl::Status CheckWeight(uint32_t weight) {
+  if (weight == 0) {
+    return Refuse(
+        "the weight must be at least 1; to give a node no replicas, "
+        "drain it");
+  }
+  if (weight > kWeightMax) {
+    return Refuse(absl::StrCat("the weight is ", weight, ", at most ",
+                               kWeightMax, " is allowed"));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status CheckToken(const TokenDigest& token, Duration valid_for) {
+  if (token.empty() || valid_for <= Duration() || valid_for > kTokenValidMax) {
+    return Refuse(
+        "a token must have a secret, and be valid for at most 30 "
+        "days");
+  }
+  return absl::OkStatus();
+}
+
+absl::Status CheckReplicas(uint32_t replicas) {
+  if (replicas == 0 || replicas > kReplicasMax) {
+    return Refuse(absl::StrCat("a group has 1 to ", kReplicasMax,
+                               " replicas, not ", replicas));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status FirstError(absl::Status a, absl::Status b, absl::Status c = {}) {
+  if (!a.ok()) return a;
+  return b.ok() ? c : b;
+}
+
+// Checks the values of one body. Commands about unknown nodes and groups are
+// well formed: Apply refuses them.
+struct Checker {
+  absl::Status operator()(const Command::AddNode& add) const {
+    if (add.role < NodeRole::kData || add.role > NodeRole::kRouter) {
+      return Refuse("unknown role of a node");
+    }
+    return FirstError(
+        FirstError(CheckWord("name", add.name), CheckWord("zone", add.zone),
+                   CheckWord("host", add.host)),
+        CheckWeight(add.weight), CheckToken(add.token, add.valid_for));
+  }
+  absl::Status operator()(const Command::SetNode& set) const {
+    if (set.name.has_value() && set.name->empty()) {
+      return Refuse("the name of a node must not be empty");
+    }
+    return FirstError(FirstError(CheckWord("name", set.name.value_or("")),
+                                 CheckWord("zone", set.zone.value_or("")),
+                                 CheckWord("host", set.host.value_or(""))),
+                      CheckWeight(set.weight.value_or(1)));
+  }
+  absl::Status operator()(const Command::ReplaceNode& replace) const {
+    return CheckToken(replace.token, replace.valid_for);
+  }
+  absl::Status operator()(const Command::CreateGroups& create) const {
+    if (create.count == 0 || create.count > kCreatedGroupsMax) {
+      return Refuse(
+          absl::StrCat("create 1 to ", kCreatedGroupsMax, " groups at a time"));
+    }
+    return CheckReplicas(create.replicas == 0 ? 1 : create.replicas);
+  }
+  absl::Status operator()(const Command::SetGroup& set) const {
+    return CheckReplicas(set.replicas);
+  }
+  absl::Status operator()(const Command::SetRepair& set) const {
+    if (set.after != Duration() &&
+        (set.after < kRepairAfterMin || set.after > kRepairAfterMax)) {
+      return Refuse("repair begins after 10 seconds to 30 days, or is off");
+    }
+    return absl::OkStatus();
+  }
+  absl::Status operator()(const Command::BindNode& bind) const {
+    if (bind.store == StoreIncarnation()) return Refuse("no store");
+    return absl::OkStatus();
+  }
+  absl::Status operator()(const Command::ReportNode& report) const {
+    const NodeAddresses& all = report.addresses;
+    for (const std::string* address :
+         {&all.peer, &all.resp, &all.resp_cluster, &all.http, &all.admin}) {
+      if (address->size() > kAddressBytesMax) return Refuse("long address");
+    }
+    if (all.peer.empty()) return Refuse("no address for peers");
+    return absl::OkStatus();
+  }
+  absl::Status operator()(const Command::ReportGroup& report) const {
+    if (report.configuration.problem.size() > kProblemBytesMax) {
+      return Refuse("long problem");
+    }
+    return absl::OkStatus();
+  }
+  absl::Status operator()(const Command::ReportReplica& report) const {
+    if (report.replica == ReplicaId() || report.store == StoreIncarnation()) {
+      return Refuse("no replica, or no store");
+    }
+    return absl::OkStatus();
+  }
+  template <typename Other>
+  absl::Status operator()(const Other&) const {
+    return absl::OkStatus();
+  }
+};
+
+// The words of an operator's command.
+struct Describer {
+  std::string operator()(const Command::AddNode& add) const {
+    return absl::StrCat("node add", add.name.empty() ? "" : " --name ",
+                        add.name, add.zone.empty() ? "" : " --zone ", add.zone,
+                        add.host.empty() ? "" : " --host ", add.host,
+                        " --weight ", add.weight);
+  }
+  std::string operator()(const Command::SetNode& set) const {
+    std::string text = absl::StrCat("node set ", set.node.value());
+    if (set.name) absl::StrAppend(&text, " --name ", *set.name);
+    if (set.zone) absl::StrAppend(&text, " --zone ", *set.zone);
+    if (set.host) absl::StrAppend(&text, " --host ", *set.host);
+    if (set.weight) absl::StrAppend(&text, " --weight ", *set.weight);
+    return text;
+  }
+  std::string operator()(const Command::DrainNode& drain) const {
+    return absl::StrCat("node drain ", drain.node.value());
+  }
+  std::string operator()(const Command::UndrainNode& undrain) const {
+    return absl::StrCat("node undrain ", undrain.node.value());
+  }
+  std::string operator()(const Command::RemoveNode& remove) const {
+    return absl::StrCat("node remove ", remove.node.value(),
+                        remove.lost ? " --lost" : "");
+  }
+  std::string operator()(const Command::ReplaceNode& replace) const {
+    return absl::StrCat("node replace ", replace.node.value());
+  }
+  std::string operator()(const Command::CreateGroups& create) const {
+    return absl::StrCat("group create --count ", create.count);
+  }
+  std::string operator()(const Command::SetGroup& set) const {
+    return absl::StrCat("group set ", set.group.value(), " --replicas ",
+                        set.replicas);
+  }
+  std::string operator()(const Command::TransferGroup& transfer) const {
+    return absl::StrCat("group transfer ", transfer.group.value(), " ",
+                        transfer.to.value());
+  }
+  std::string operator()(const Command::SetRepair& set) const {
+    if (set.after == Duration()) return "repair set --after off";
+    return absl::StrCat("repair set --after ", set.after.ms() / 1000, "s");
+  }
+  template <typename Report>
+  std::string operator()(const Report&) const {
+    return "report of a node";
+  }
+};
+
+}  // namespace
+
+absl::StatusOr<ControllerCommand> DecodeCommand(std::string_view bytes) {
+  FieldReader reader(bytes);
+  uint8_t version = 0, number = 0;
+  OperationId operation;
+  reader(version, number, operation);
+  if (version > kCommandVersion ||
+      (version == kCommandVersion && number >= kBodies)) {
+    return absl::UnimplementedError(
+        "a newer program wrote this command of the controller");
+  }
+  ControllerCommand command(operation, ReadBody(reader, number));
+  if (version != kCommandVersion || !reader.Complete()) {
+    return absl::InvalidArgumentError("damaged command of the controller");
+  }
+  absl::Status status = std::visit(Checker{}, command.body);
+  if (!status.ok()) return status;
+  return command;
+}
+
+std::string EncodeCommand(const ControllerCommand& command) {
+  FieldWriter writer;
+  writer(kCommandVersion, static_cast<uint8_t>(command.body.index()),
+         command.operation);
+  std::visit([&](const auto& body) { writer(body); }, command.body);
+  return writer.Take();
+}
+
+bool IsOperatorsCommand(const ControllerCommand& command) {
+  static_assert(std::is_same_v<
+                std::variant_alternative_t<kOperatorsBodies, Command::Body>,
+                Command::BindNode>);
+  return command.body.index() < kOperatorsBodies;
+}
+
+std::string Describe(const ControllerCommand& command) {
+  return std::visit(Describer{}, command.body);
+}
+
+std::string EncodeAnswer(const ControllerAnswer& answer) {
+  return EncodeFields(answer);
+}
+
+absl::StatusOr<ControllerAnswer> DecodeAnswer(std::string_view bytes) {
+  FieldReader reader(bytes);
+  ControllerAnswer answer;
+  reader(answer);
+  if (!reader.Complete() || answer.outcome < ControllerAnswer::Outcome::kDone ||
+      answer.outcome > ControllerAnswer::Outcome::kRefused) {
+    return absl::DataLossError("damaged answer of the controller");
+  }
+  return answer;
+}
+
+}  // namespace quorate::shardctrl

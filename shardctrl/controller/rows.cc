@@ -1,0 +1,228 @@
+#include "shardctrl/controller/rows.h"
+
+#include <algorithm>
+#include <map>
+#include <set>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "raft/core/configuration.h"
+
+namespace quorate::shardctrl {
+namespace {
+
+std::string_view StateName(const NodeRecord& node) {
+  switch (node.state) {
+    case NodeState::kJoining:
+      return "joining";
+    case NodeState::kUp:
+      return node.silent_since == WallTime(0) ? "up" : "down";
+    case NodeState::kDraining:
+      return "draining";
+    case NodeState::kRemoved:
+      return "removed";
+  }
+  return "invalid";
+}
+
+void AddNodes(const std::vector<raft::Member>& members,
+              std::set<NodeId>* nodes) {
+  for (const raft::Member& member : members) nodes->insert(member.node);
+}
+
+struct Members {
+  std::set<NodeId> voters;
+  std::set<NodeId> learners;
+};
+
+// A node may be both while one of its replicas replaces another.
+Members MembersOf(const GroupRecord& group) {
+  Members members;
+  if (const raft::Configuration* c = group.Configuration(); c != nullptr) {
+    AddNodes(c->voters, &members.voters);
+    AddNodes(c->learners, &members.learners);
+    return members;
+  }
+  for (const WantedReplica& wanted : group.wanted) {
+    const bool votes = wanted.purpose == ReplicaPurpose::kVoter;
+    (votes ? members.voters : members.learners).insert(wanted.node);
+  }
+  return members;
+}
+
+std::vector<NodeId> List(const std::set<NodeId>& nodes) {
+  return {nodes.begin(), nodes.end()};
+}
+
+std::string GroupProblem(const ClusterState& state, const GroupRecord& group) {
+  if (const size_t has = group.WantedVoters(); has < group.replicas) {
+    return absl::StrCat("only ", has, " of ", group.replicas,
+                        " replicas have a place; add data nodes");
+  }
+  for (const WantedReplica& wanted : group.wanted) {
+    const NodeRecord* node = state.FindNode(wanted.node);
+    if (IsSettled(group) || node == nullptr) break;
+    if (node->store == StoreIncarnation()) {
+      return absl::StrCat("waits for node ", wanted.node.value(), " to join");
+    }
+    if (wanted.replica == ReplicaId() && node->silent_since != WallTime(0)) {
+      return absl::StrCat("waits for node ", wanted.node.value(),
+                          ", which does not answer");
+    }
+  }
+  return group.reported.has_value() ? group.reported->problem : "";
+}
+
+std::string NodeProblem(const NodeRecord& node,
+                        const std::vector<GroupRow>& groups) {
+  if (node.state == NodeState::kJoining) {
+    return "waits for the first start of its process with the token";
+  }
+  std::vector<std::string> reasons;
+  for (const GroupRow& group : groups) {
+    const bool here =
+        std::count(group.voters.begin(), group.voters.end(), node.id) +
+            std::count(group.learners.begin(), group.learners.end(), node.id) >
+        0;
+    const bool stays =
+        std::count(group.wanted.begin(), group.wanted.end(), node.id) > 0;
+    if (here == stays || group.problem.empty()) continue;
+    reasons.push_back(
+        absl::StrCat("group ", group.id.value(), ": ", group.problem));
+  }
+  if (reasons.size() > 3) {
+    const size_t others = reasons.size() - 3;
+    reasons.resize(3);
+    reasons.push_back(absl::StrCat("and ", others, " other groups"));
+  }
+  return absl::StrJoin(reasons, "; ");
+}
+
+std::map<GroupId, std::vector<SlotRange>> SlotsByGroup(
+    const ClusterState& state) {
+  std::map<GroupId, std::vector<SlotRange>> slots;
+  for (const AssignedRun& run : state.slots)
+    slots[run.group].push_back(run.slots);
+  return slots;
+}
+
+}  // namespace
+
+std::string_view RoleName(NodeRole role) {
+  switch (role) {
+    case NodeRole::kData:
+      return "data";
+    case NodeRole::kReadOnly:
+      return "read-only";
+    case NodeRole::kRouter:
+      return "router";
+  }
+  return "invalid";
+}
+
+bool IsSettled(const GroupRecord& group) {
+  if (!group.reported.has_value()) return false;
+  const raft::Configuration& c = group.reported->configuration;
+  if (!c.outgoing_voters.empty()) return false;
+  const auto is_in = [](const std::vector<raft::Member>& members,
+                        const WantedReplica& wanted) {
+    return std::any_of(
+        members.begin(), members.end(), [&](const raft::Member& member) {
+          return member.node == wanted.node && member.replica == wanted.replica;
+        });
+  };
+  for (const WantedReplica& wanted : group.wanted) {
+    const bool votes = wanted.purpose == ReplicaPurpose::kVoter;
+    if (!is_in(votes ? c.voters : c.learners, wanted)) return false;
+  }
+  return c.voters.size() + c.learners.size() == group.wanted.size();
+}
+
+std::vector<GroupRow> GroupRows(const ClusterState& state) {
+  auto slots = SlotsByGroup(state);
+  std::vector<GroupRow> rows;
+  for (const GroupRecord& group : state.groups) {
+    GroupRow row{.id = group.id, .name = group.name};
+    if (group.reported.has_value()) {
+      row.leader = group.reported->leader;
+      const Members members = MembersOf(group);
+      row.voters = List(members.voters);
+      row.learners = List(members.learners);
+    }
+    for (const WantedReplica& wanted : group.wanted) {
+      row.wanted.push_back(wanted.node);
+    }
+    row.slots = std::move(slots[group.id]);
+    row.settled = IsSettled(group);
+    row.problem = GroupProblem(state, group);
+    rows.push_back(std::move(row));
+  }
+  return rows;
+}
+
+std::vector<NodeRow> NodeRows(const ClusterState& state) {
+  const std::vector<GroupRow> groups = GroupRows(state);
+  std::map<NodeId, std::pair<uint32_t, uint32_t>> counts;
+  for (const GroupRecord& group : state.groups) {
+    const raft::Configuration* c = group.Configuration();
+    if (c == nullptr) continue;
+    for (const raft::Member& one : c->voters) ++counts[one.node].first;
+    for (const raft::Member& one : c->learners) ++counts[one.node].first;
+    if (group.reported.has_value()) ++counts[group.reported->leader].second;
+  }
+  std::vector<NodeRow> rows;
+  for (const NodeRecord& node : state.nodes) {
+    rows.push_back({.id = node.id,
+                    .name = node.name,
+                    .role = RoleName(node.role),
+                    .state = StateName(node),
+                    .addresses = node.addresses,
+                    .zone = node.zone,
+                    .host = node.host,
+                    .weight = node.weight,
+                    .replicas = counts[node.id].first,
+                    .leaders = counts[node.id].second,
+                    .problem = NodeProblem(node, groups)});
+  }
+  return rows;
+}
+
+ShardMap::Parts MapOf(const ClusterState& state) {
+  ShardMap::Parts parts;
+  parts.version = state.version;
+  parts.partitioner = state.partitioner;
+  parts.slot_count = state.slot_count;
+  std::set<NodeId> known;
+  for (const NodeRecord& node : state.nodes) {
+    if (node.state == NodeState::kRemoved || node.addresses.peer.empty()) {
+      continue;
+    }
+    known.insert(node.id);
+    parts.nodes.push_back({.id = node.id,
+                           .name = node.name,
+                           .peer_address = node.addresses.peer,
+                           .resp_address = node.addresses.resp,
+                           .http_address = node.addresses.http,
+                           .read_only = node.role == NodeRole::kReadOnly});
+  }
+  for (const GroupRecord& group : state.groups) {
+    if (group.id == kControllerGroup || !group.founded) continue;
+    Members members = MembersOf(group);
+    std::erase_if(members.voters,
+                  [&](NodeId id) { return !known.contains(id); });
+    std::erase_if(members.learners, [&](NodeId id) {
+      return !known.contains(id) || members.voters.contains(id);
+    });
+    parts.groups.push_back({.id = group.id,
+                            .name = group.name,
+                            .voters = List(members.voters),
+                            .non_voters = List(members.learners)});
+  }
+  for (const AssignedRun& run : state.slots) {
+    parts.assignments.push_back({.slots = run.slots, .group = run.group});
+  }
+  return parts;
+}
+
+}  // namespace quorate::shardctrl

@@ -1,0 +1,64 @@
+// shardctrl/controller/rows.h: the state of the controller as people and
+// clients see it: rows of nodes and groups, and the shard map.
+#ifndef QUORATE_SHARDCTRL_CONTROLLER_ROWS_H_
+#define QUORATE_SHARDCTRL_CONTROLLER_ROWS_H_
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "env/ids.h"
+#include "shardctrl/controller/state.h"
+#include "shardctrl/map.h"
+#include "shardctrl/partition.h"
+
+namespace quorate::shardctrl {
+
+struct NodeRow {
+  NodeId id = {};
+  std::string name = {};
+  std::string_view role = {};
+  // joining, up, down, draining or removed.
+  std::string_view state = {};
+  NodeAddresses addresses = {};
+  std::string zone = {};
+  std::string host = {};
+  uint32_t weight = 0;
+  // Members of the configurations that the groups reported last.
+  uint32_t replicas = 0;
+  uint32_t leaders = 0;
+  // The reason why a wish about the node cannot come true now, or empty.
+  std::string problem = {};
+};
+
+struct GroupRow {
+  GroupId id = {};
+  std::string name = {};
+  NodeId leader = {};  // Zero: none has been reported.
+  // Sorted, each node once.
+  std::vector<NodeId> voters = {};
+  std::vector<NodeId> learners = {};
+  std::vector<NodeId> wanted = {};
+  std::vector<SlotRange> slots = {};
+  // The members are those that are wanted.
+  bool settled = false;
+  std::string problem = {};
+};
+
+std::string_view RoleName(NodeRole role);
+// Sorted by id.
+std::vector<NodeRow> NodeRows(const ClusterState& state);
+std::vector<GroupRow> GroupRows(const ClusterState& state);
+
+// True if the group's committed voters and learners are the wanted ones.
+bool IsSettled(const GroupRecord& group);
+
+// The parts of a map: nodes with addresses, groups that own slots or have
+// reported themselves, and the owners of slots. Groups that have not reported
+// themselves yet have the voters that are wanted.
+ShardMap::Parts MapOf(const ClusterState& state);
+
+}  // namespace quorate::shardctrl
+
+#endif  // QUORATE_SHARDCTRL_CONTROLLER_ROWS_H_

@@ -1,0 +1,262 @@
+#include "shardctrl/controller/wishes.h"
+
+#include <algorithm>
+#include <map>
+#include <set>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "raft/core/configuration.h"
+#include "shardctrl/placement.h"
+
+namespace quorate::shardctrl {
+namespace {
+
+std::vector<NodeId> VotersOf(const std::vector<WantedReplica>& wanted) {
+  std::vector<NodeId> nodes;
+  for (const WantedReplica& one : wanted) {
+    if (one.purpose == ReplicaPurpose::kVoter) nodes.push_back(one.node);
+  }
+  return nodes;
+}
+
+void Unite(const std::vector<raft::Member>& members,
+           std::vector<NodeId>* nodes) {
+  for (const raft::Member& member : members) nodes->push_back(member.node);
+}
+
+// The voters that have the group's data, and the nodes that get them now.
+PlacementGroup AsPlacementGroup(const GroupRecord& group) {
+  PlacementGroup place{.id = group.id,
+                       .replicas = group.replicas,
+                       .coming = VotersOf(group.wanted)};
+  const raft::Configuration* configuration = group.Configuration();
+  if (configuration == nullptr) {
+    place.present = place.coming;
+    return place;
+  }
+  Unite(configuration->voters, &place.present);
+  Unite(configuration->learners, &place.coming);
+  return place;
+}
+
+// The replica of the node that is known already.
+WantedReplica KnownReplica(const GroupRecord& group, const NodeRecord& node,
+                           ReplicaPurpose purpose) {
+  WantedReplica wanted{.node = node.id, .purpose = purpose};
+  if (node.store == StoreIncarnation()) return wanted;
+  const WantedReplica* before = group.WantedOn(node.id);
+  if (before != nullptr && before->store == node.store) {
+    wanted.store = before->store;
+    wanted.replica = before->replica;
+    return wanted;
+  }
+  if (!group.reported.has_value()) return wanted;
+  std::set<ReplicaId> found;
+  raft::ForEachMember(
+      group.reported->configuration, [&](const raft::Member& member) {
+        if (member.node == node.id && member.store == node.store) {
+          found.insert(member.replica);
+        }
+      });
+  if (found.size() != 1) return wanted;  // One of them replaces another.
+  wanted.store = node.store;
+  wanted.replica = *found.begin();
+  return wanted;
+}
+
+void SetWanted(const ClusterState& state, const std::vector<NodeId>& voters,
+               GroupRecord* group) {
+  std::vector<WantedReplica> wanted;
+  for (const NodeRecord& node : state.nodes) {
+    if (std::find(voters.begin(), voters.end(), node.id) != voters.end()) {
+      wanted.push_back(KnownReplica(*group, node, ReplicaPurpose::kVoter));
+    } else if (node.role == NodeRole::kReadOnly &&
+               node.state == NodeState::kUp && group->id != kControllerGroup) {
+      wanted.push_back(KnownReplica(*group, node, ReplicaPurpose::kLearner));
+    }
+  }
+  group->wanted = std::move(wanted);
+}
+
+std::string WhyNot(const NodeRecord* node) {
+  if (node == nullptr) return "is not known";
+  if (node->lost) return "is lost";
+  if (node->leaving || node->state == NodeState::kRemoved) return "is removed";
+  if (node->state == NodeState::kDraining) return "is drained";
+  if (node->dead) return "does not answer";
+  return "takes no voters";
+}
+
+std::string Sentence(const ClusterState& state, const PlacementChange& change) {
+  const std::string group = absl::StrCat("group ", change.group.value());
+  const std::string from = absl::StrCat("node ", change.from.value());
+  std::string why;
+  switch (change.reason) {
+    case PlacementReason::kMissing:
+      return absl::StrCat(group, ": a new replica on node ", change.to.value(),
+                          ", so that it has ",
+                          state.FindGroup(change.group)->replicas);
+    case PlacementReason::kNotAllowed:
+      why = absl::StrCat("because ", from, " ",
+                         WhyNot(state.FindNode(change.from)));
+      break;
+    case PlacementReason::kSurplus:
+      why = absl::StrCat("because the group shall have ",
+                         state.FindGroup(change.group)->replicas);
+      break;
+    case PlacementReason::kSpread:
+      why = "to spread the group over zones and hosts";
+      break;
+    case PlacementReason::kBalance:
+      why = "to balance the replicas by weight";
+      break;
+  }
+  if (change.to == NodeId()) {
+    return absl::StrCat(group, ": the replica on ", from, " goes, ", why);
+  }
+  return absl::StrCat(group, ": the replica on ", from, " moves to node ",
+                      change.to.value(), ", ", why);
+}
+
+bool Works(const ClusterState& state, const raft::Member& member) {
+  const NodeRecord* node = state.FindNode(member.node);
+  return node != nullptr && node->store == member.store && !node->lost &&
+         !node->dead && node->silent_since == WallTime(0);
+}
+
+std::vector<PlacementNode> VoterNodes(const ClusterState& state) {
+  std::vector<PlacementNode> nodes;
+  for (const NodeRecord& node : state.nodes) {
+    if (!TakesVoters(node)) continue;
+    nodes.push_back({.id = node.id,
+                     .weight = node.weight,
+                     .zone = node.zone,
+                     .host = node.host});
+  }
+  return nodes;
+}
+
+}  // namespace
+
+bool TakesVoters(const NodeRecord& node) {
+  const bool replaced = node.state == NodeState::kJoining &&
+                        node.former_store != StoreIncarnation();
+  return node.role == NodeRole::kData && !node.dead &&
+         (node.state == NodeState::kUp || replaced);
+}
+
+void PlanLeaders(ClusterState* state) {
+  std::vector<PlacementGroup> groups;
+  for (GroupRecord& group : state->groups) {
+    PlacementGroup place{.id = group.id, .replicas = 1};
+    place.allowed = VotersOf(group.wanted);
+    if (group.preferred_leader != NodeId()) {
+      place.present = {group.preferred_leader};
+    } else if (group.reported.has_value()) {
+      place.present = {group.reported->leader};
+    }
+    group.preferred_leader = NodeId();
+    if (!place.allowed.empty()) groups.push_back(std::move(place));
+  }
+  for (const PlacedGroup& placed : Place(VoterNodes(*state), groups)) {
+    if (placed.nodes.empty()) continue;
+    state->FindGroup(placed.id)->preferred_leader = placed.nodes.front();
+  }
+}
+
+std::vector<std::string> PlanWishes(ClusterState* state) {
+  const std::vector<PlacementNode> nodes = VoterNodes(*state);
+  std::vector<PlacementGroup> groups, before;
+  for (GroupRecord& group : state->groups) {
+    if (group.id == kControllerGroup) {
+      group.replicas = ControllerReplicas(nodes.size());
+    }
+    groups.push_back(AsPlacementGroup(group));
+    before.push_back({.id = group.id, .present = VotersOf(group.wanted)});
+  }
+  const std::vector<PlacedGroup> placed = Place(nodes, groups);
+  for (const PlacedGroup& one : placed) {
+    SetWanted(*state, one.nodes, state->FindGroup(one.id));
+  }
+  PlanLeaders(state);
+  std::vector<std::string> steps;
+  for (const PlacementChange& change :
+       ExplainPlacement(nodes, before, placed)) {
+    steps.push_back(Sentence(*state, change));
+  }
+  return steps;
+}
+
+std::string NewShortage(const ClusterState& before, const ClusterState& after) {
+  std::string text;
+  size_t others = 0;
+  for (const GroupRecord& group : after.groups) {
+    const size_t has = group.WantedVoters();
+    if (has >= group.replicas) continue;
+    const GroupRecord* old = before.FindGroup(group.id);
+    const size_t lacked =
+        old == nullptr ? 0
+                       : old->replicas - std::min<size_t>(old->replicas,
+                                                          old->WantedVoters());
+    if (group.replicas - has <= lacked) continue;
+    if (!text.empty()) {
+      ++others;
+      continue;
+    }
+    text = absl::StrCat("group ", group.id.value(), " would have ", has, " of ",
+                        group.replicas,
+                        " replicas: no other data node is up; add one");
+    if (has > 0 && group.id != kControllerGroup) {
+      absl::StrAppend(&text, ", or set the group to ", has, " replicas");
+    }
+  }
+  if (others > 0) {
+    absl::StrAppend(&text, "; ", others, " other groups lack replicas, too");
+  }
+  return text;
+}
+
+std::string LostMajority(const ClusterState& state, NodeId without) {
+  for (const GroupRecord& group : state.groups) {
+    const raft::Configuration* configuration = group.Configuration();
+    if (configuration == nullptr) continue;
+    size_t working = 0;
+    bool named = false;
+    std::string others;
+    for (const raft::Member& voter : configuration->voters) {
+      if (voter.node == without) {
+        named = true;
+      } else if (Works(state, voter)) {
+        ++working;
+      } else {
+        absl::StrAppend(&others, others.empty() ? "" : ", ",
+                        voter.node.value());
+      }
+    }
+    const size_t voters = configuration->voters.size();
+    if (!named || working >= voters / 2 + 1) continue;
+    return absl::StrCat(
+        "group ", group.id.value(), " would have ", working, " of ", voters,
+        " working voters without node ", without.value(),
+        others.empty() ? std::string("; move its replica to another node first")
+                       : absl::StrCat("; start node ", others, " first"));
+  }
+  return "";
+}
+
+bool HoldsReplicas(const ClusterState& state, NodeId node) {
+  for (const GroupRecord& group : state.groups) {
+    if (group.WantedOn(node) != nullptr) return true;
+    const raft::Configuration* configuration = group.Configuration();
+    if (configuration == nullptr) continue;
+    bool named = false;
+    raft::ForEachMember(*configuration, [&](const raft::Member& member) {
+      named |= member.node == node;
+    });
+    if (named) return true;
+  }
+  return false;
+}
+
+}  // namespace quorate::shardctrl

@@ -1,0 +1,45 @@
+// shardctrl/controller/wishes.h: computes the replicas that are wanted, from
+// the nodes and groups of the controller's state.
+//
+// Commands that change nodes or groups call it when they are applied, so that
+// the wishes of all replicas of the controller are equal. It reads the state
+// alone.
+#ifndef QUORATE_SHARDCTRL_CONTROLLER_WISHES_H_
+#define QUORATE_SHARDCTRL_CONTROLLER_WISHES_H_
+
+#include <string>
+#include <vector>
+
+#include "shardctrl/controller/state.h"
+
+namespace quorate::shardctrl {
+
+// True if voters may be placed on the node.
+bool TakesVoters(const NodeRecord& node);
+
+// Sets the wanted replicas and the preferred leaders of all groups. Data nodes
+// hold voters, and each read-only node holds a learner of every group of data.
+// Returns the voters that move, a sentence each. Cost: a few milliseconds for
+// 1,000 groups.
+std::vector<std::string> PlanWishes(ClusterState* state);
+
+// Sets the preferred leaders alone: balanced by weight among the voters that
+// are wanted.
+void PlanLeaders(ClusterState* state);
+
+// Empty, or the first group that lacks more voters in `after` than in `before`,
+// and a remedy.
+std::string NewShortage(const ClusterState& before, const ClusterState& after);
+
+// Empty, or a group that would have no majority of working voters without this
+// node. As far as the state says, voters work if they are on nodes that are
+// bound to their stores and not silent.
+std::string LostMajority(const ClusterState& state, NodeId without);
+
+// True if the newest known configuration of some group names a replica on the
+// node, or one is wanted there.
+bool HoldsReplicas(const ClusterState& state, NodeId node);
+
+}  // namespace quorate::shardctrl
+
+#endif  // QUORATE_SHARDCTRL_CONTROLLER_WISHES_H_
