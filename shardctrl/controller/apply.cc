@@ -78,7 +78,6 @@ class Execution {
                   std::string text);
   std::string NameTaken(NodeId id, const std::string& name) const;
   bool IsRebuilding(NodeId id) const;
-  void Compose(GroupRecord* group) const;
 
   const WallTime log_time_;
   ClusterState& state_;
@@ -426,30 +425,6 @@ Answer Execution::operator()(const Command::ReportGroup& report) {
   return Done("the leader is noted");
 }
 
-// Entry 1 of a group that is being created. It is made once: all its replicas
-// start with the same one.
-void Execution::Compose(GroupRecord* group) const {
-  const GroupTemplate& made = state_.created_groups;
-  raft::Configuration first;
-  for (const WantedReplica& wanted : group->wanted) {
-    if (wanted.replica == ReplicaId()) return;
-    const bool votes = wanted.purpose == ReplicaPurpose::kVoter;
-    (votes ? first.voters : first.learners)
-        .push_back({.replica = wanted.replica,
-                    .node = wanted.node,
-                    .store = wanted.store});
-  }
-  raft::SortMembers(&first.voters);
-  raft::SortMembers(&first.learners);
-  first.lease_length = made.lease_length;
-  first.level = made.level;
-  first.machine_kind = made.machine_kind;
-  first.hash_key = made.hash_key;
-  first.parameters = Buffer::Copy(made.parameters);
-  // Two stores may have drawn one id, or a report may be wrong.
-  if (raft::ValidateConfiguration(first).ok()) group->first = std::move(first);
-}
-
 Answer Execution::operator()(const Command::ReportReplica& report) {
   GroupRecord* group = state_.FindGroup(report.group);
   if (group == nullptr) return NoSuchGroup(report.group);
@@ -465,7 +440,6 @@ Answer Execution::operator()(const Command::ReportReplica& report) {
     }
     wanted.store = report.store;
     wanted.replica = report.replica;
-    if (!group->founded && !group->first.has_value()) Compose(group);
     return Done("the replica is noted");
   }
   return Refused(absl::StrCat(GroupText(report.group),
@@ -518,6 +492,36 @@ Answer Execution::operator()(const Command::ReportSign& report) {
   Answer answer = Done(NodeText(report.node) + " answers again");
   if (dead) answer.steps = Shortened(PlanWishes(&state_));
   return answer;
+}
+
+// Makes entry 1 of a group that is being created once all its replicas are
+// known. It is made once: all of them start with it.
+void Compose(const GroupTemplate& made, GroupRecord* group) {
+  raft::Configuration first;
+  for (const WantedReplica& wanted : group->wanted) {
+    if (wanted.replica == ReplicaId()) return;
+    const bool votes = wanted.purpose == ReplicaPurpose::kVoter;
+    (votes ? first.voters : first.learners)
+        .push_back({.replica = wanted.replica,
+                    .node = wanted.node,
+                    .store = wanted.store});
+  }
+  raft::SortMembers(&first.voters);
+  raft::SortMembers(&first.learners);
+  first.lease_length = made.lease_length;
+  first.level = made.level;
+  first.machine_kind = made.machine_kind;
+  first.hash_key = made.hash_key;
+  first.parameters = Buffer::Copy(made.parameters);
+  // Two stores may have drawn one id, or a report may be wrong.
+  if (raft::ValidateConfiguration(first).ok()) group->first = std::move(first);
+}
+
+void ComposeGroups(ClusterState* state) {
+  for (GroupRecord& group : state->groups) {
+    if (group.founded || group.first.has_value()) continue;
+    Compose(state->created_groups, &group);
+  }
 }
 
 // Nodes that leave are removed once no group has a replica on them.
@@ -586,6 +590,7 @@ ControllerAnswer ApplyCommand(const ControllerCommand& command,
   }
   ++state->version;
   answer.version = state->version;
+  ComposeGroups(state);
   RemoveDrainedNodes(state);
   Remember(command, digest, log_time, answer, state);
   return answer;

@@ -314,6 +314,21 @@ TEST(CreateGroups, AllReplicasReported_HaveOneEntry1) {
   EXPECT_FALSE(cluster.state.FindGroup(id)->first.has_value());
 }
 
+TEST(CreateGroups, FewerReplicasWanted_NeedNoFurtherReport) {
+  Cluster cluster(3, 1);
+  const GroupId id = cluster.Do(Command::CreateGroups{1, 3}).groups[0];
+  Cluster later = cluster;
+  ExpectDone(later, Command::SetGroup{id, 2});
+  for (uint32_t n : later.Wanted(id)) {
+    ExpectDone(cluster,
+               Command::ReportReplica{id, NodeId(n), Cluster::StoreOf(n),
+                                      ReplicaId(50 + n)});
+  }
+  EXPECT_FALSE(cluster.state.FindGroup(id)->first.has_value());
+  ExpectDone(cluster, Command::SetGroup{id, 2});
+  EXPECT_TRUE(cluster.state.FindGroup(id)->first.has_value());
+}
+
 TEST(CreateGroups, TooFewNodes_IsRefused) {
   Cluster cluster(2, 1, 1);
   ExpectRefused(cluster, Command::CreateGroups{1, 3},

@@ -1,0 +1,401 @@
+#include "shardctrl/controller/reconcile.h"
+
+#include <algorithm>
+#include <tuple>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "raft/core/configuration.h"
+
+namespace quorate::shardctrl {
+namespace {
+
+using Action = ReconcileAction;
+using Kind = ReconcileAction::Kind;
+using Members = std::vector<raft::Member>;
+
+bool Contains(const Members& members, ReplicaId replica) {
+  return std::any_of(members.begin(), members.end(), [&](const auto& member) {
+    return member.replica == replica;
+  });
+}
+
+std::string NodesOf(const Members& members) {
+  std::vector<uint32_t> nodes;
+  for (const raft::Member& one : members) nodes.push_back(one.node.value());
+  std::stable_sort(nodes.begin(), nodes.end());
+  return absl::StrCat(nodes.size() == 1 ? "node " : "nodes ",
+                      absl::StrJoin(nodes, ", "));
+}
+
+// The work of a node for one group as the holder of a replica, leader or not.
+class OwnReplica {
+ public:
+  OwnReplica(const GroupRecord& group, const HostView& host,
+             std::vector<Action>* actions)
+      : group_(group), host_(host), actions_(*actions) {}
+
+  void Run() {
+    const WantedReplica* wanted = group_.WantedOn(host_.node);
+    ReplicaId mine;
+    bool hosted = false, dropping = false;
+    for (const HostedReplica& held : host_.replicas) {
+      if (held.group != group_.id) continue;
+      if (IsLeftOut(held, wanted)) {
+        dropping |= !held.fenced;
+        Add({.kind = Kind::kDrop,
+             .replica = held.replica,
+             .why = "a later configuration of the group does not name it"});
+      } else if (!held.fenced) {
+        mine = held.replica;
+        hosted = true;
+      }
+    }
+    if (dropping) return;  // A node has one working replica of a group.
+    if (!hosted) {
+      const auto prepared = host_.prepared.find(group_.id);
+      if (prepared != host_.prepared.end()) mine = prepared->second;
+      if (MustFound(mine)) return;
+    }
+    if (wanted == nullptr) return;
+    if (mine == ReplicaId()) {
+      Add({.kind = Kind::kPrepare,
+           .why = "a replica is wanted on this node, and none works here"});
+    } else if (wanted->replica != mine || wanted->store != host_.store) {
+      Add({.kind = Kind::kReportReplica,
+           .replica = mine,
+           .why = "the controller does not know the replica of this node"});
+    } else if (!hosted && group_.reported.has_value()) {
+      // No other replica will be named for this node now.
+      Add({.kind = Kind::kJoin,
+           .replica = mine,
+           .configuration = group_.reported->configuration,
+           .why = "the group exists"});
+    }
+  }
+
+ private:
+  void Add(Action action) {
+    action.group = group_.id;
+    actions_.push_back(std::move(action));
+  }
+
+  // Entry 1 of a new group names the prepared replica. The group needs it, even
+  // if others are wanted by now: they replace it later.
+  bool MustFound(ReplicaId prepared) {
+    if (group_.reported.has_value() || !group_.first.has_value() ||
+        raft::FindMember(*group_.first, prepared) == nullptr) {
+      return false;
+    }
+    Add({.kind = Kind::kFound,
+         .replica = prepared,
+         .configuration = *group_.first,
+         .why = "all replicas of the new group are prepared"});
+    return true;
+  }
+
+  bool IsLeftOut(const HostedReplica& held, const WantedReplica* wanted) const {
+    if (!group_.reported.has_value()) return false;
+    const ReportedConfiguration& known = *group_.reported;
+    if (raft::FindMember(known.configuration, held.replica) != nullptr) {
+      return false;
+    }
+    // It is about to be named, or to be replaced by one that is.
+    if (wanted != nullptr && wanted->replica == held.replica) return false;
+    const bool names_itself =
+        raft::FindMember(held.configuration, held.replica) != nullptr;
+    const auto reported =
+        std::tuple(known.configuration.generation, known.position);
+    const auto own = std::tuple(held.configuration.generation, held.position);
+    return names_itself ? reported > own : reported >= own;
+  }
+
+  const GroupRecord& group_;
+  const HostView& host_;
+  std::vector<Action>& actions_;
+};
+
+// The work of the leader of one group.
+class Leader {
+ public:
+  Leader(const ClusterState& state, const GroupRecord& group,
+         const HostView& host, const HostedReplica& self,
+         std::vector<Action>* actions)
+      : state_(state),
+        group_(group),
+        host_(host),
+        self_(self),
+        present_(self.configuration),
+        actions_(*actions) {}
+
+  void Run() {
+    if (!self_.leads->settled) return;
+    ReportedConfiguration report{.position = self_.position,
+                                 .configuration = present_,
+                                 .leader = host_.node,
+                                 .term = self_.leads->term};
+    // Another leader knows more.
+    if (group_.reported.has_value() && (group_.reported->IsNewerThan(report) ||
+                                        group_.reported->term > report.term)) {
+      return;
+    }
+    std::optional<Action> step = NextStep();
+    report.problem = problem_.substr(0, kProblemBytes);
+    if (group_.reported != report) {
+      Add({.kind = Kind::kReportGroup,
+           .report = std::move(report),
+           .why = "the controller does not know this configuration"});
+    }
+    if (step.has_value()) Add(*std::move(step));
+  }
+
+ private:
+  // Less than a command takes.
+  static constexpr size_t kProblemBytes = 500;
+
+  void Add(Action action) {
+    action.group = group_.id;
+    actions_.push_back(std::move(action));
+  }
+
+  const HostedReplica::Member* Known(ReplicaId replica) const {
+    for (const HostedReplica::Member& member : self_.leads->members) {
+      if (member.replica == replica) return &member;
+    }
+    return nullptr;
+  }
+  bool Answers(ReplicaId replica) const {
+    const HostedReplica::Member* known = Known(replica);
+    return replica == self_.replica || (known != nullptr && known->answers);
+  }
+  bool MayVote(ReplicaId replica) const {
+    const HostedReplica::Member* known = Known(replica);
+    return replica == self_.replica ||
+           (known != nullptr && known->answers && known->caught_up);
+  }
+
+  // The purpose of the replica, if it is the wanted one of its node.
+  std::optional<ReplicaPurpose> PurposeOf(const raft::Member& member) const {
+    const WantedReplica* wanted = group_.WantedOn(member.node);
+    if (wanted == nullptr) return std::nullopt;
+    if (wanted->replica == member.replica && wanted->store == member.store) {
+      return wanted->purpose;
+    }
+    // A node that has not reported its replica yet keeps the one that it has.
+    const NodeRecord* node = state_.FindNode(member.node);
+    const bool unreported = wanted->replica == ReplicaId();
+    if (unreported && node != nullptr && node->store == member.store) {
+      return wanted->purpose;
+    }
+    return std::nullopt;
+  }
+  bool IsWanted(const raft::Member& member, ReplicaPurpose purpose) const {
+    return PurposeOf(member) == purpose;
+  }
+
+  // Wanted replicas that no list has are added as learners first.
+  std::optional<Action> AddLearners() const {
+    Action step{.kind = Kind::kChange, .base = self_.position.index};
+    step.configuration = present_;
+    Members added;
+    for (const WantedReplica& wanted : group_.wanted) {
+      const NodeRecord* node = state_.FindNode(wanted.node);
+      if (wanted.replica == ReplicaId() || node == nullptr ||
+          node->store != wanted.store ||
+          raft::FindMember(present_, wanted.replica) != nullptr) {
+        continue;
+      }
+      added.push_back({.replica = wanted.replica,
+                       .node = wanted.node,
+                       .store = wanted.store});
+    }
+    if (added.empty()) return std::nullopt;
+    for (const raft::Member& member : added) {
+      step.configuration.learners.push_back(member);
+    }
+    raft::SortMembers(&step.configuration.learners);
+    step.why =
+        absl::StrCat("the replica on ", NodesOf(added), " begins as a learner");
+    if (!raft::ValidateConfiguration(step.configuration).ok()) {
+      return std::nullopt;
+    }
+    return step;
+  }
+
+  // The voters after the next change. Voters that are not wanted stay until
+  // others replace them; those that answer stay longest.
+  Members NextVoters() const {
+    Members next, unwanted;
+    for (const raft::Member& voter : present_.voters) {
+      (IsWanted(voter, ReplicaPurpose::kVoter) ? next : unwanted)
+          .push_back(voter);
+    }
+    for (const raft::Member& learner : present_.learners) {
+      if (IsWanted(learner, ReplicaPurpose::kVoter) &&
+          MayVote(learner.replica)) {
+        next.push_back(learner);
+      }
+    }
+    std::stable_partition(
+        unwanted.begin(), unwanted.end(),
+        [&](const raft::Member& member) { return Answers(member.replica); });
+    for (const raft::Member& member : unwanted) {
+      if (next.size() >= group_.replicas) break;
+      next.push_back(member);
+    }
+    raft::SortMembers(&next);
+    return next;
+  }
+
+  bool MajorityAnswers(const Members& voters) const {
+    const auto answers = std::count_if(
+        voters.begin(), voters.end(),
+        [&](const auto& member) { return Answers(member.replica); });
+    return static_cast<size_t>(answers) > voters.size() / 2;
+  }
+
+  Members Silent(const Members& voters) const {
+    Members silent;
+    for (const raft::Member& member : voters) {
+      if (!Answers(member.replica)) silent.push_back(member);
+    }
+    return silent;
+  }
+
+  // Promotes learners that have caught up, removes voters that they replace,
+  // and removes learners that are not wanted, in one change.
+  std::optional<Action> ChangeMembers() {
+    Action step{.kind = Kind::kChange, .base = self_.position.index};
+    step.configuration = present_;
+    Members& voters = step.configuration.voters;
+    voters = NextVoters();
+    if (voters != present_.voters && !MajorityAnswers(voters)) {
+      problem_ = absl::StrCat("of the voters that would remain, ",
+                              NodesOf(Silent(voters)), " do not answer");
+      voters = present_.voters;
+      // A learner that works helps in any case.
+      for (const raft::Member& learner : present_.learners) {
+        if (IsWanted(learner, ReplicaPurpose::kVoter) &&
+            MayVote(learner.replica)) {
+          voters.push_back(learner);
+        }
+      }
+      raft::SortMembers(&voters);
+      if (!MajorityAnswers(voters)) voters = present_.voters;
+    }
+    Members learners;
+    for (const raft::Member& learner : present_.learners) {
+      if (!Contains(voters, learner.replica) &&
+          PurposeOf(learner).has_value()) {
+        learners.push_back(learner);
+      }
+    }
+    for (const raft::Member& voter : present_.voters) {
+      if (!Contains(voters, voter.replica) &&
+          IsWanted(voter, ReplicaPurpose::kLearner)) {
+        learners.push_back(voter);
+      }
+    }
+    raft::SortMembers(&learners);
+    step.configuration.learners = std::move(learners);
+    if (step.configuration == present_) return std::nullopt;
+    step.why = absl::StrCat("the voters are to be on ", NodesOf(voters));
+    return step;
+  }
+
+  std::optional<Action> TransferTo(const raft::Member& to,
+                                   std::string why) const {
+    return Action{.kind = Kind::kTransfer,
+                  .replica = to.replica,
+                  .to = to.node,
+                  .why = std::move(why)};
+  }
+
+  // The voter that should lead next: the preferred one if it can.
+  const raft::Member* Successor() const {
+    const raft::Member* best = nullptr;
+    for (const raft::Member& voter : present_.voters) {
+      if (voter.replica == self_.replica || !MayVote(voter.replica) ||
+          !IsWanted(voter, ReplicaPurpose::kVoter)) {
+        continue;
+      }
+      if (voter.node == group_.preferred_leader) return &voter;
+      if (best == nullptr || voter.node < best->node) best = &voter;
+    }
+    return best;
+  }
+
+  // Names members that keep the wish from coming true.
+  void FindProblem() {
+    if (!problem_.empty()) return;
+    Members silent;
+    for (const raft::Member& learner : present_.learners) {
+      if (IsWanted(learner, ReplicaPurpose::kVoter) &&
+          !Answers(learner.replica)) {
+        silent.push_back(learner);
+      }
+    }
+    if (!silent.empty()) {
+      problem_ = absl::StrCat("the new replica on ", NodesOf(silent),
+                              " does not answer");
+    }
+  }
+
+  std::optional<Action> NextStep() {
+    const raft::Member* self = raft::FindMember(present_, self_.replica);
+    const bool stays =
+        self != nullptr && IsWanted(*self, ReplicaPurpose::kVoter);
+    if (!stays) {
+      const raft::Member* next = Successor();
+      if (next != nullptr) {
+        return TransferTo(*next, "the leader's replica is to go");
+      }
+    }
+    if (std::optional<Action> step = AddLearners(); step.has_value()) {
+      return step;
+    }
+    std::optional<Action> step = ChangeMembers();
+    FindProblem();
+    if (step.has_value()) return step;
+    if (stays && host_.node != group_.preferred_leader) {
+      const raft::Member* next = Successor();
+      if (next != nullptr && next->node == group_.preferred_leader) {
+        return TransferTo(*next, "that node is to lead the group");
+      }
+    }
+    return std::nullopt;
+  }
+
+  const ClusterState& state_;
+  const GroupRecord& group_;
+  const HostView& host_;
+  const HostedReplica& self_;
+  const raft::Configuration& present_;
+  std::vector<Action>& actions_;
+  std::string problem_;
+};
+
+}  // namespace
+
+std::vector<ReconcileAction> Reconcile(const ClusterState& state,
+                                       const HostView& host) {
+  std::vector<Action> actions;
+  const NodeRecord* node = state.FindNode(host.node);
+  // A store that the controller does not know may do nothing.
+  if (node == nullptr || node->store != host.store ||
+      host.store == StoreIncarnation()) {
+    return actions;
+  }
+  for (const GroupRecord& group : state.groups) {
+    OwnReplica(group, host, &actions).Run();
+    for (const HostedReplica& held : host.replicas) {
+      if (held.group == group.id && held.leads.has_value() && !held.fenced) {
+        Leader(state, group, host, held, &actions).Run();
+      }
+    }
+  }
+  return actions;
+}
+
+}  // namespace quorate::shardctrl

@@ -1,0 +1,94 @@
+// shardctrl/controller/reconcile.h: the next actions of a node, so that the
+// wishes of the controller come true.
+//
+// A pure function of two values: the controller's state as the node knows it,
+// and the replicas of its own host. It is called again and again, and remembers
+// nothing. So a crash at any point, an action that failed, and an old state are
+// harmless:
+//   - A replica is only named by its group once its id is durable on its node.
+//   - Votes change by joint consensus alone, to voters of which a majority
+//     works.
+//   - A voter is removed once enough others replace it, never before.
+//   - A replica is dropped if a committed configuration that is later than the
+//     last one in its log does not name it. The state must come from the
+//     controller, not from a copy on disk.
+#ifndef QUORATE_SHARDCTRL_CONTROLLER_RECONCILE_H_
+#define QUORATE_SHARDCTRL_CONTROLLER_RECONCILE_H_
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "env/ids.h"
+#include "raft/core/types.h"
+#include "shardctrl/controller/state.h"
+
+namespace quorate::shardctrl {
+
+// A replica as its host knows it.
+struct HostedReplica {
+  // What a leader knows of another member.
+  struct Member {
+    ReplicaId replica = {};
+    bool answers = false;  // It did, within an election timeout.
+    // It may become a voter: it has the configuration that names it, and lacks
+    // little of the rest.
+    bool caught_up = false;
+  };
+  struct Leadership {
+    raft::Term term = {};
+    // The configuration in effect is committed, and the core takes a change.
+    bool settled = false;
+    std::vector<Member> members = {};
+  };
+
+  GroupId group = {};
+  ReplicaId replica = {};
+  bool fenced = false;
+  // The newest configuration in its log, and its position. Joining replicas
+  // have none yet, and those of fenced ones need not be known: position zero.
+  raft::LogPosition position = {};
+  raft::Configuration configuration = {};
+  std::optional<Leadership> leads = {};
+};
+
+struct HostView {
+  NodeId node = {};
+  StoreIncarnation store = {};
+  // At most one of a group is not fenced.
+  std::vector<HostedReplica> replicas = {};
+  // Ids that were drawn and not used (raft::Host::prepared).
+  std::map<GroupId, ReplicaId> prepared = {};
+};
+
+struct ReconcileAction {
+  enum class Kind : uint8_t {
+    kPrepare,        // Draw a replica id (raft::Host::PrepareReplica).
+    kReportReplica,  // Send `replica` to the controller.
+    kFound,          // Found the prepared replica with `configuration`.
+    kJoin,           // Run the prepared replica as a member to be.
+    kReportGroup,    // Send `report` to the controller.
+    kChange,         // Propose `configuration`, made from that at `base`.
+    kTransfer,       // Transfer the leadership to `replica` on node `to`.
+    kDrop,           // Drop `replica`.
+  };
+  Kind kind = Kind::kPrepare;
+  GroupId group = {};
+  ReplicaId replica = {};
+  NodeId to = {};
+  raft::Index base = {};
+  raft::Configuration configuration = {};
+  ReportedConfiguration report = {};
+  std::string why = {};  // A sentence for people.
+};
+
+// In the order in which they should be taken; all of them may be taken at once.
+// Empty: this node has nothing to do now.
+std::vector<ReconcileAction> Reconcile(const ClusterState& state,
+                                       const HostView& host);
+
+}  // namespace quorate::shardctrl
+
+#endif  // QUORATE_SHARDCTRL_CONTROLLER_RECONCILE_H_

@@ -1,0 +1,308 @@
+#include "shardctrl/controller/reconcile.h"
+
+#include <string>
+#include <vector>
+
+#include "gtest/gtest.h"
+#include "shardctrl/controller/controller_fixture.h"
+
+namespace quorate::shardctrl {
+namespace {
+
+using Cluster = ControlledCluster;
+using Command = ControllerCommand;
+using Kind = ReconcileAction::Kind;
+
+const GroupId kFirst{1};
+const ReplicaId kNew{77};
+
+// Group 1 on nodes 1 to 3, settled, and node 4, which has just joined.
+class ReconcileTest : public ::testing::Test {
+ protected:
+  ReconcileTest() : cluster_(3, 1) {
+    cluster_.SettleAll();
+    cluster_.Join();
+    Prefer(1);
+  }
+
+  // The replica of group 1 on a node is at the reported configuration.
+  HostView Host(uint32_t node) {
+    HostView host{.node = NodeId(node), .store = Cluster::StoreOf(node)};
+    host.replicas.push_back({.group = kFirst,
+                             .replica = Cluster::MemberOn(kFirst, node).replica,
+                             .position = Reported().position,
+                             .configuration = Reported().configuration});
+    return host;
+  }
+  // That of the leader; all other members answer and have caught up.
+  HostView LeaderHost(uint32_t node) {
+    HostView host = Host(node);
+    HostedReplica& own = host.replicas[0];
+    own.leads =
+        HostedReplica::Leadership{.term = Reported().term, .settled = true};
+    raft::ForEachMember(own.configuration, [&](const raft::Member& member) {
+      if (member.replica == own.replica) return;
+      own.leads->members.push_back({member.replica, true, true});
+    });
+    return host;
+  }
+  HostedReplica::Member& MemberOf(HostView& host, ReplicaId replica) {
+    for (auto& member : host.replicas[0].leads->members) {
+      if (member.replica == replica) return member;
+    }
+    ADD_FAILURE() << "no member " << replica;
+    return host.replicas[0].leads->members[0];
+  }
+
+  ReportedConfiguration& Reported() {
+    return *cluster_.state.FindGroup(kFirst)->reported;
+  }
+  void Prefer(uint32_t node) {
+    cluster_.state.FindGroup(kFirst)->preferred_leader = NodeId(node);
+    Reported().leader = NodeId(node);
+  }
+  // Makes group 1 want voters on these nodes.
+  void Want(std::vector<uint32_t> nodes) {
+    GroupRecord& group = *cluster_.state.FindGroup(kFirst);
+    std::vector<WantedReplica> wanted;
+    for (uint32_t node : nodes) {
+      const bool first = node <= 3;
+      const raft::Member member = Cluster::MemberOn(kFirst, node);
+      wanted.push_back({.node = NodeId(node),
+                        .store = first ? member.store : StoreIncarnation(),
+                        .replica = first ? member.replica : ReplicaId()});
+    }
+    group.wanted = wanted;
+  }
+  raft::Configuration WithLearner(uint32_t node, ReplicaId replica) {
+    raft::Configuration c = Reported().configuration;
+    c.learners.push_back({.replica = replica,
+                          .node = NodeId(node),
+                          .store = Cluster::StoreOf(node)});
+    return c;
+  }
+  // The actions about group 1.
+  std::vector<ReconcileAction> Act(const HostView& host) {
+    std::vector<ReconcileAction> actions;
+    for (ReconcileAction& action : Reconcile(cluster_.state, host)) {
+      if (action.group == kFirst) actions.push_back(std::move(action));
+    }
+    return actions;
+  }
+  std::vector<Kind> Kinds(const HostView& host) {
+    std::vector<Kind> kinds;
+    for (const ReconcileAction& action : Act(host)) {
+      EXPECT_FALSE(action.why.empty());
+      kinds.push_back(action.kind);
+    }
+    return kinds;
+  }
+  static std::vector<uint32_t> VotersOf(const raft::Configuration& c) {
+    std::vector<uint32_t> nodes;
+    for (const raft::Member& one : c.voters) nodes.push_back(one.node.value());
+    return nodes;
+  }
+
+  Cluster cluster_;
+};
+
+TEST_F(ReconcileTest, WishThatIsTrue_NeedsNothing) {
+  Want({1, 2, 3});
+  EXPECT_EQ(Kinds(LeaderHost(1)), std::vector<Kind>{});
+  EXPECT_EQ(Kinds(Host(2)), std::vector<Kind>{});
+}
+
+TEST_F(ReconcileTest, NewReplica_IsPreparedReportedAndJoins) {
+  Want({1, 2, 4});
+  HostView host{.node = NodeId(4), .store = Cluster::StoreOf(4)};
+  EXPECT_EQ(Kinds(host), std::vector<Kind>{Kind::kPrepare});
+  host.prepared[kFirst] = kNew;
+  EXPECT_EQ(Kinds(host), std::vector<Kind>{Kind::kReportReplica});
+  cluster_.Do(
+      Command::ReportReplica{kFirst, NodeId(4), Cluster::StoreOf(4), kNew});
+  const auto actions = Act(host);
+  ASSERT_EQ(actions.size(), 1u);
+  EXPECT_EQ(actions[0].kind, Kind::kJoin);
+  EXPECT_EQ(actions[0].replica, kNew);
+  EXPECT_EQ(actions[0].configuration, Reported().configuration);
+  // It runs now, and waits for its leader.
+  host.prepared.clear();
+  host.replicas.push_back({.group = kFirst, .replica = kNew});
+  EXPECT_EQ(Kinds(host), std::vector<Kind>{});
+}
+
+TEST_F(ReconcileTest, Leader_AddsALearnerAndThenSwapsVoters) {
+  Want({1, 2, 4});
+  HostView leader = LeaderHost(1);
+  EXPECT_EQ(Kinds(leader), std::vector<Kind>{});  // No id is known yet.
+  cluster_.Do(
+      Command::ReportReplica{kFirst, NodeId(4), Cluster::StoreOf(4), kNew});
+  auto actions = Act(leader);
+  ASSERT_EQ(actions.size(), 1u);
+  EXPECT_EQ(actions[0].kind, Kind::kChange);
+  EXPECT_EQ(actions[0].base, Reported().position.index);
+  EXPECT_EQ(actions[0].configuration, WithLearner(4, kNew));
+
+  cluster_.Report(kFirst, WithLearner(4, kNew), NodeId(1));
+  leader = LeaderHost(1);
+  MemberOf(leader, kNew).caught_up = false;
+  EXPECT_EQ(Kinds(leader), std::vector<Kind>{});  // Node 3 stays until then.
+  MemberOf(leader, kNew).caught_up = true;
+  actions = Act(leader);
+  ASSERT_EQ(actions.size(), 1u);
+  EXPECT_EQ(VotersOf(actions[0].configuration),
+            (std::vector<uint32_t>{4, 1, 2}));
+  EXPECT_TRUE(actions[0].configuration.learners.empty());
+}
+
+TEST_F(ReconcileTest, LearnerThatDoesNotAnswer_IsTheProblem) {
+  Want({1, 2, 4});
+  cluster_.Do(
+      Command::ReportReplica{kFirst, NodeId(4), Cluster::StoreOf(4), kNew});
+  cluster_.Report(kFirst, WithLearner(4, kNew), NodeId(1));
+  HostView leader = LeaderHost(1);
+  MemberOf(leader, kNew) = {kNew, false, false};
+  const auto actions = Act(leader);
+  ASSERT_EQ(actions.size(), 1u);
+  EXPECT_EQ(actions[0].kind, Kind::kReportGroup);
+  EXPECT_EQ(actions[0].report.problem,
+            "the new replica on node 4 does not answer");
+}
+
+TEST_F(ReconcileTest, VotersThatWouldRemainAreSilent_RemovesNone) {
+  cluster_.state.FindGroup(kFirst)->replicas = 1;
+  Want({3});
+  HostView leader = LeaderHost(3);
+  EXPECT_EQ(VotersOf(Act(leader).back().configuration),
+            std::vector<uint32_t>{3});
+  cluster_.state.FindGroup(kFirst)->replicas = 2;
+  Want({2, 3});
+  Prefer(3);
+  MemberOf(leader, Cluster::MemberOn(kFirst, 2).replica).answers = false;
+  const auto actions = Act(leader);
+  ASSERT_EQ(actions.size(), 1u);
+  EXPECT_EQ(actions[0].kind, Kind::kReportGroup);
+  EXPECT_EQ(actions[0].report.problem,
+            "of the voters that would remain, node 2 do not answer");
+}
+
+TEST_F(ReconcileTest, DrainedLeader_TransfersFirst) {
+  Want({2, 3, 4});
+  Prefer(3);
+  HostView leader = LeaderHost(1);
+  Reported().leader = NodeId(1);
+  auto actions = Act(leader);
+  ASSERT_EQ(actions.size(), 1u);
+  EXPECT_EQ(actions[0].kind, Kind::kTransfer);
+  EXPECT_EQ(actions[0].to, NodeId(3));
+  MemberOf(leader, Cluster::MemberOn(kFirst, 3).replica).answers = false;
+  actions = Act(leader);
+  ASSERT_EQ(actions.size(), 1u);
+  EXPECT_EQ(actions[0].to, NodeId(2));
+}
+
+TEST_F(ReconcileTest, PreferredLeader_GetsTheLeadershipLast) {
+  Want({1, 2, 3});
+  HostView leader = LeaderHost(1);
+  cluster_.state.FindGroup(kFirst)->preferred_leader = NodeId(2);
+  const auto actions = Act(leader);
+  ASSERT_EQ(actions.size(), 1u);
+  EXPECT_EQ(actions[0].kind, Kind::kTransfer);
+  EXPECT_EQ(actions[0].to, NodeId(2));
+  MemberOf(leader, Cluster::MemberOn(kFirst, 2).replica).caught_up = false;
+  EXPECT_EQ(Kinds(leader), std::vector<Kind>{});
+}
+
+TEST_F(ReconcileTest, ReplicaLeftOut_IsDroppedOnceTheReportIsLater) {
+  Want({1, 2, 4});
+  const HostView old = Host(3);
+  EXPECT_EQ(Kinds(old), std::vector<Kind>{});
+  cluster_.Report(kFirst, Cluster::MembersOn(kFirst, {1, 2}), NodeId(1));
+  const auto actions = Act(old);
+  ASSERT_EQ(actions.size(), 1u);
+  EXPECT_EQ(actions[0].kind, Kind::kDrop);
+  EXPECT_EQ(actions[0].replica, Cluster::MemberOn(kFirst, 3).replica);
+  // A configuration in its own log that names it is later.
+  HostView newer = old;
+  newer.replicas[0].position.index = Reported().position.index + 1;
+  EXPECT_EQ(Kinds(newer), std::vector<Kind>{});
+  // It knows that it was left out.
+  HostView knows = Host(3);
+  EXPECT_EQ(Kinds(knows), std::vector<Kind>{Kind::kDrop});
+}
+
+TEST_F(ReconcileTest, FencedReplica_IsReplacedOnItsNode) {
+  Want({1, 2, 3});
+  HostView host = Host(3);
+  host.replicas[0].fenced = true;
+  EXPECT_EQ(Kinds(host), std::vector<Kind>{Kind::kPrepare});
+  host.prepared[kFirst] = kNew;
+  EXPECT_EQ(Kinds(host), std::vector<Kind>{Kind::kReportReplica});
+  cluster_.Do(
+      Command::ReportReplica{kFirst, NodeId(3), Cluster::StoreOf(3), kNew});
+  EXPECT_EQ(Kinds(host), std::vector<Kind>{Kind::kJoin});
+  EXPECT_EQ(Act(LeaderHost(1))[0].configuration, WithLearner(3, kNew));
+  // The node appears twice until the new one votes.
+  cluster_.Report(kFirst, WithLearner(3, kNew), NodeId(1));
+  HostView leader = LeaderHost(1);
+  MemberOf(leader, Cluster::MemberOn(kFirst, 3).replica).answers = false;
+  const raft::Configuration target = Act(leader)[0].configuration;
+  EXPECT_EQ(VotersOf(target), (std::vector<uint32_t>{3, 1, 2}));
+  EXPECT_EQ(target.voters[0].replica, kNew);
+  cluster_.Report(kFirst, target, NodeId(1));
+  EXPECT_EQ(Kinds(host)[0], Kind::kDrop);
+}
+
+TEST_F(ReconcileTest, GroupBeingCreated_IsFoundedWithOneEntry1) {
+  const GroupId id = cluster_.Do(Command::CreateGroups{1, 3}).groups[0];
+  const auto wanted = cluster_.state.FindGroup(id)->wanted;
+  const NodeId node = wanted[0].node;
+  HostView host{.node = node, .store = Cluster::StoreOf(node.value())};
+  host.prepared[id] = ReplicaId(1);
+  const auto kinds = [&] {
+    std::vector<Kind> found;
+    for (const auto& action : Reconcile(cluster_.state, host)) {
+      if (action.group == id) found.push_back(action.kind);
+    }
+    return found;
+  };
+  EXPECT_EQ(kinds(), std::vector<Kind>{Kind::kReportReplica});
+  for (uint32_t i = 0; i < 3; ++i) {
+    cluster_.Do(Command::ReportReplica{id, wanted[i].node,
+                                       Cluster::StoreOf(wanted[i].node.value()),
+                                       ReplicaId(i + 1)});
+    EXPECT_EQ(kinds(),
+              i < 2 ? std::vector<Kind>{} : std::vector<Kind>{Kind::kFound});
+  }
+  // Others may be wanted by now: the group needs its first members.
+  const auto before = cluster_.state.FindGroup(id)->wanted;
+  cluster_.state.FindGroup(id)->wanted.clear();
+  EXPECT_EQ(kinds(), std::vector<Kind>{Kind::kFound});
+  cluster_.state.FindGroup(id)->wanted = before;
+  // An id that is lost before is not founded with.
+  host.prepared[id] = ReplicaId(9);
+  EXPECT_EQ(kinds(), std::vector<Kind>{Kind::kReportReplica});
+}
+
+TEST_F(ReconcileTest, StoreThatIsNotBound_DoesNothing) {
+  Want({1, 2, 4});
+  HostView host{.node = NodeId(4), .store = StoreIncarnation(9)};
+  EXPECT_TRUE(Reconcile(cluster_.state, host).empty());
+  host.node = NodeId(99);
+  EXPECT_TRUE(Reconcile(cluster_.state, host).empty());
+}
+
+TEST_F(ReconcileTest, OldLeader_StaysSilent) {
+  Want({1, 2, 4});
+  cluster_.Do(
+      Command::ReportReplica{kFirst, NodeId(4), Cluster::StoreOf(4), kNew});
+  const HostView old = LeaderHost(1);
+  Reported().term = raft::Term(9);
+  EXPECT_EQ(Kinds(old), std::vector<Kind>{});
+  HostView unsettled = LeaderHost(1);
+  unsettled.replicas[0].leads->settled = false;
+  EXPECT_EQ(Kinds(unsettled), std::vector<Kind>{});
+}
+
+}  // namespace
+}  // namespace quorate::shardctrl
