@@ -24,7 +24,8 @@ struct PlacementNode {
   NodeId id = {};
   uint32_t weight = 1;    // Requires: at least 1.
   std::string zone = {};  // Nodes without a zone are in one.
-  std::string host = {};  // Empty: a machine of its own.
+  // The machine, which is in one zone. Empty: one that no other node is on.
+  std::string host = {};
 };
 
 struct PlacementGroup {

@@ -102,10 +102,13 @@ Nodes SomeNodes(uint32_t count_max) {
   Nodes nodes;
   const auto count = *rc::gen::inRange<uint32_t>(1, count_max + 1);
   for (uint32_t n = 1; n <= count; ++n) {
+    const auto zone = *rc::gen::element<std::string>("", "a", "b", "c");
+    const auto host = *rc::gen::element<std::string>("", "", "x", "y");
+    // A machine is in one zone.
     nodes.push_back({.id = NodeId(n),
                      .weight = *rc::gen::element<uint32_t>(1, 1, 1, 2, 3),
-                     .zone = *rc::gen::element<std::string>("", "a", "b", "c"),
-                     .host = *rc::gen::element<std::string>("", "", "x", "y")});
+                     .zone = zone,
+                     .host = host.empty() ? "" : host + zone});
   }
   return nodes;
 }
