@@ -29,7 +29,7 @@ namespace quorate::shardctrl {
 
 // A replica as its host knows it.
 struct HostedReplica {
-  // What a leader knows of another member.
+  // Another member, as the leader knows it.
   struct Member {
     ReplicaId replica = {};
     bool answers = false;  // It did, within an election timeout.
