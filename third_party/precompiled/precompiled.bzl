@@ -24,7 +24,8 @@ def _precompiled_headers(ctx):
     variables = cc_common.create_compile_variables(
         feature_configuration = features,
         cc_toolchain = toolchain,
-        user_compile_flags = ctx.fragments.cpp.copts + ctx.fragments.cpp.cxxopts,
+        user_compile_flags = ctx.fragments.cpp.copts +
+                             ctx.fragments.cpp.cxxopts + ctx.attr.copts,
         use_pic = True,
     )
     ctx.actions.run(
@@ -57,6 +58,7 @@ precompiled_headers = rule(
     implementation = _precompiled_headers,
     attrs = {
         "headers": attr.string_list(doc = "Their names in angle brackets."),
+        "copts": attr.string_list(doc = "Those of the targets that use them."),
         "_cc_toolchain": attr.label(
             default = Label("@bazel_tools//tools/cpp:current_cc_toolchain"),
         ),

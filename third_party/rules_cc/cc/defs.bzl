@@ -14,26 +14,35 @@ _NO_WARNINGS = [
     "-Wno-stringop-overread",
 ]
 
-def _headers_for(deps):
-    for dep in deps:
-        if dep.startswith("@com_google_googletest//"):
-            return "libraries_and_gtest"
-    return "libraries"
+# The code of tests runs for moments: that which it tests is in libraries. Tests
+# with RapidCheck run their own code thousands of times.
+RAPIDCHECK_COPTS = ["-O1"]
+TEST_COPTS = select({
+    _PRECOMPILED + "sanitizer": ["-O1"],
+    "//conditions:default": ["-O0"],
+})
+
+def _headers_for(sources, deps):
+    if [name for name in sources if not name.endswith("_test.cc")]:
+        return "libraries", []
+    if [dep for dep in deps if dep.startswith("@rapidcheck")]:
+        return "libraries_and_rapidcheck", RAPIDCHECK_COPTS
+    return "libraries_and_gtest", TEST_COPTS
 
 def _with_precompiled(kwargs):
-    if native.repository_name() != "@" or not [
-        source
-        for source in kwargs.get("srcs", [])
-        if source.endswith(".cc")
-    ]:
+    # Bazel loads its own tools by these rules, too, and with a select.
+    if native.repository_name() != "@":
         return kwargs
-    headers = _headers_for(kwargs.get("deps", []))
+    sources = [name for name in kwargs.get("srcs", []) if name.endswith(".cc")]
+    if not sources:
+        return kwargs
+    headers, copts = _headers_for(sources, kwargs.get("deps", []))
     off = _PRECOMPILED + "off"
     kwargs["deps"] = kwargs.get("deps", []) + select({
         off: [],
         "//conditions:default": [_PRECOMPILED + headers],
     })
-    kwargs["copts"] = kwargs.get("copts", []) + select({
+    kwargs["copts"] = copts + kwargs.get("copts", []) + select({
         off: [],
         "//conditions:default": [
             "-include",
