@@ -378,7 +378,8 @@ std::vector<Core::FollowerStatus> Core::Impl::followers() const {
       statuses.push_back(
           {member.replica(), NodeOf(log_.configuration(), member.replica()),
            member.match(), member.next(), ProgressStateName(member.state()),
-           !IsInactive(member), member.wants_no_entries(), LogPosition()});
+           !IsInactive(member), member.wants_no_entries(),
+           HasCaughtUp(member.replica()), LogPosition()});
       if (member.state() == Progress::State::kSnapshot &&
           now_.mono - LastContact(member) <
               options_->snapshot_transfer_timeout) {
@@ -481,6 +482,7 @@ ReplicaId Core::leader() const { return impl_->leader(); }
 Index Core::commit_index() const { return impl_->commit_index(); }
 Index Core::applied_index() const { return impl_->applied_index(); }
 Index Core::halted_at() const { return impl_->halted_at(); }
+bool Core::joining() const { return impl_->joining(); }
 bool Core::installing() const { return impl_->installing(); }
 bool Core::quiet() const { return impl_->quiet(); }
 LogPosition Core::last() const { return impl_->log().last(); }

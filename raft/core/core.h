@@ -487,6 +487,10 @@ class Core {
   Index applied_index() const;
   // The entry before which this replica halted; zero if it did not.
   Index halted_at() const;
+  // Whether this replica is new to a group that others founded, and has no
+  // entry and no snapshot yet. It knows no configuration, grants no vote, and
+  // becomes no voter before it has the configuration that names it.
+  bool joining() const;
   // Whether a snapshot replaces this replica's log and state now, between
   // SnapshotWork::kInstall and SnapshotInstalled.
   bool installing() const;
@@ -571,6 +575,8 @@ class Core {
     bool active = false;
     // It has much to apply or to write, and asked for no further entries.
     bool wants_no_entries = false;
+    // A change of the configuration may make it a voter, if it is a learner.
+    bool caught_up = false;
     // The snapshot in transfer to it; empty if there is none, or if the
     // follower has been silent for snapshot_transfer_timeout.
     LogPosition snapshot;

@@ -69,6 +69,7 @@ class Core::Impl {
   Index applied_index() const { return applied_; }
   EntryList ReleaseEntries();
   Index halted_at() const { return halted_at_; }
+  bool joining() const { return log_.last().index == Index(); }
   bool transferring() const {
     return leads() && leader_role().transfer.has_value();
   }
@@ -292,7 +293,7 @@ class Core::Impl {
   // Makes the members those of the configuration. New ones are first sent the
   // entry `next`.
   void RefreshMembers(Leader& leader, Index next) const;
-  bool HasCaughtUp(ReplicaId replica);
+  bool HasCaughtUp(ReplicaId replica) const;
   Level KnownLevel(const Configuration& configuration);
   void ContinueChange();
   void LeaveLeadership();

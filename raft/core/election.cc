@@ -233,7 +233,7 @@ void Core::Impl::OnPreVote(const Message& message) {
   Wake();  // The sender misses its leader.
   const bool disturbs = HasRecentLeaderContact() && message.from != leader();
   const bool grant = message.term > hard_state_.term && !disturbs &&
-                     message.last_log >= log_.last();
+                     !joining() && message.last_log >= log_.last();
   Message reply = NewMessage(MessageType::kPreVoteReply, message.from);
   if (grant) reply.term = message.term;
   reply.reject = !grant;
@@ -247,12 +247,13 @@ void Core::Impl::OnPreVoteReply(const Message& message) {
 }
 
 // Raft paper 5.2, 5.4.1: at most one vote per term, and only for a candidate
-// whose log is at least as up to date. Last terms are compared first.
+// whose log is at least as up to date. Last terms are compared first. A learner
+// with entries votes, too: a configuration that it lacks may name it a voter.
 void Core::Impl::OnVote(const Message& message) {
   const bool free = hard_state_.voted_for == ReplicaId() ||
                     hard_state_.voted_for == message.from;
-  const bool grant =
-      free && leader() == ReplicaId() && message.last_log >= log_.last();
+  const bool grant = free && !joining() && leader() == ReplicaId() &&
+                     message.last_log >= log_.last();
   if (grant) {
     if (hard_state_.voted_for == ReplicaId()) SetVote(message.from);
     if (!std::holds_alternative<Follower>(role_)) {

@@ -145,12 +145,19 @@ void Core::Impl::RefreshMembers(Leader& leader, Index next) const {
 
 // A new voter must not hold commits back (thesis 4.2.1). So it is a learner
 // first, until it lacks no more of the committed entries than one append has.
-bool Core::Impl::HasCaughtUp(ReplicaId replica) {
+// Its disk has the configuration that names it. Without any entry it would not
+// vote, and a group of few members could not do without its vote.
+bool Core::Impl::HasCaughtUp(ReplicaId replica) const {
   const Progress* member = FindMember(replica);
-  if (member == nullptr || IsInactive(*member)) return false;
+  if (member == nullptr || IsInactive(*member) || member->match() == Index() ||
+      member->match() < log_.configuration_index()) {
+    return false;
+  }
   if (member->match() >= commit_) return true;
   return member->match() >= log_.evicted() &&
-         log_.BytesIn(member->match(), commit_) <= options_->append_bytes_max;
+         log_.BytesIn(member->match(), commit_,
+                      options_->append_bytes_max + 1) <=
+             options_->append_bytes_max;
 }
 
 // The highest level that the programs of all members know. A member that has

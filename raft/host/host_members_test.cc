@@ -40,6 +40,15 @@ class HostMembers : public ::testing::Test {
              core().configuration_index() <= core().commit_index();
     });
   }
+  // Waits until the leader knows that the member on a node may vote.
+  bool AwaitCaughtUp(uint32_t n) {
+    return cluster_.world_.RunUntilTrue([&] {
+      for (const Core::FollowerStatus& follower : core().followers()) {
+        if (follower.node == NodeId(n)) return follower.caught_up;
+      }
+      return false;
+    });
+  }
   // The present configuration, with the voter on a node as a learner.
   Configuration WithLearner(uint32_t n) {
     Configuration target = core().configuration();
@@ -81,6 +90,7 @@ TEST_F(HostMembers, MemberThatLeft_ComesBackAndCatchesUp) {
   EXPECT_EQ(cluster_.node(n)->journal()->lines().size(), 0u);
   EXPECT_EQ(Change(with).outcome, Outcome::kDone);
   ASSERT_TRUE(cluster_.WaitConverged(5));
+  ASSERT_TRUE(AwaitCaughtUp(n));
   EXPECT_EQ(Change(all).outcome, Outcome::kDone);
   EXPECT_TRUE(Await(all));
 }
