@@ -30,25 +30,25 @@ LeaderBalance::LeaderBalance(env::Env& env, const Config& config,
   }
 }
 
-NodeId LeaderBalance::CaughtUp(GroupId group, NodeId wanted,
-                               bool also_busy) const {
+ReplicaId LeaderBalance::CaughtUp(GroupId group, NodeId wanted,
+                                  bool also_busy) const {
   const raft::Core* core = std::as_const(host_).core(group);
-  if (core == nullptr || !core->CanServeReads()) return NodeId();
+  if (core == nullptr || !core->CanServeReads()) return ReplicaId();
   const uint64_t last = core->last().index.value();
   const auto& voters = core->configuration().voters;
   for (const auto& follower : core->followers()) {
     const bool votes = std::any_of(
         voters.begin(), voters.end(),
-        [&](const auto& voter) { return voter.node == follower.node; });
+        [&](const auto& voter) { return voter.replica == follower.replica; });
     if (votes && (wanted == NodeId() || follower.node == wanted) &&
         follower.active && env_.transport.link(follower.node).open &&
         (also_busy || !follower.wants_no_entries) &&
         follower.state == "replicate" &&
         follower.match.value() + kLagMax >= last) {
-      return follower.node;
+      return follower.replica;
     }
   }
-  return NodeId();
+  return ReplicaId();
 }
 
 void LeaderBalance::OnLeadershipChanged() {
@@ -77,8 +77,8 @@ void LeaderBalance::Tick() {
          !env_.buggify.Fire("node.leadership_given_early"))) {
       continue;
     }
-    const NodeId to = CaughtUp(preference.group, preference.preferred);
-    if (to == NodeId()) continue;
+    const ReplicaId to = CaughtUp(preference.group, preference.preferred);
+    if (to == ReplicaId()) continue;
     preference.not_before = now + preference.pause;
     preference.pause = std::min(preference.pause * 2, kPauseMax);
     ++transfers_;
@@ -93,10 +93,10 @@ void LeaderBalance::TransferAllLeaderships() {
   for (const auto& queue : router_.queues()) {
     const raft::Core* core = std::as_const(host_).core(queue->group());
     if (core == nullptr || core->transferring()) continue;
-    NodeId to = CaughtUp(queue->group(), NodeId());
+    ReplicaId to = CaughtUp(queue->group(), NodeId());
     // Without a transfer the group would have no leader for a while.
-    if (to == NodeId()) to = CaughtUp(queue->group(), NodeId(), true);
-    if (to == NodeId()) continue;
+    if (to == ReplicaId()) to = CaughtUp(queue->group(), NodeId(), true);
+    if (to == ReplicaId()) continue;
     ++transfers_;
     host_.TransferLeadership(queue->group(), to);
   }

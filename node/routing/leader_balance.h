@@ -44,9 +44,10 @@ class LeaderBalance {
   };
 
   void Tick();
-  // Another voter that can lead at once: `wanted`, or any voter if `wanted` is
-  // zero. `also_busy`: it may want no entries now.
-  NodeId CaughtUp(GroupId group, NodeId wanted, bool also_busy = false) const;
+  // Another voter that can lead at once: one on node `wanted`, or any voter if
+  // `wanted` is zero. `also_busy`: it may want no entries now.
+  ReplicaId CaughtUp(GroupId group, NodeId wanted,
+                     bool also_busy = false) const;
 
   env::Env& env_;
   const Config& config_;

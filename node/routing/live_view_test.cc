@@ -9,6 +9,9 @@
 #include "gtest/gtest.h"
 #include "node/base/text.h"
 #include "node/testing/test_cluster.h"
+#include "raft/core/core.h"
+#include "raft/host/bootstrap_record.h"
+#include "raft/host/host.h"
 
 namespace quorate::node {
 namespace {
@@ -376,8 +379,10 @@ TEST_F(LiveViewTest, NodeWithoutReplica_LeaderMoved_SlotsNameTheNewOne) {
     const size_t next = (old + 1) % 3;
     env::Env& env = cluster().world().env(cluster().machine(old));
     env::Pending transfer = env.loop.Defer([&] {
-      cluster().server(old).host().TransferLeadership(
-          GroupId(1), cluster().config(next).node);
+      raft::Host& host = cluster().server(old).host();
+      host.TransferLeadership(
+          GroupId(1), raft::ReplicaOn(host.core(GroupId(1))->configuration(),
+                                      cluster().config(next).node));
     });
     ASSERT_TRUE(cluster().world().RunUntilTrue(
         [&] { return cluster().LeaderOf(GroupId(1)) == next; }, Seconds(2)));

@@ -230,7 +230,8 @@ TEST_F(HostEviction, SnapshotInstalledOverAnOwnOne_LeavesNoneToTake) {
   restart(other);
   while (cluster_.leader() != slow) {
     ASSERT_TRUE(cluster_.WaitForLeader());
-    host(cluster_.leader()).TransferLeadership(testing::kGroup, NodeId(slow));
+    host(cluster_.leader())
+        .TransferLeadership(testing::kGroup, cluster_.ReplicaOn(slow));
     cluster_.world_.RunFor(Seconds(1));
   }
   cluster_.Crash(lagging, sim::CrashKind::kMachine);

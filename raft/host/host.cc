@@ -548,7 +548,7 @@ void Host::DropReplica(GroupId group,
   impl_->DropReplica(group, std::move(done));
 }
 
-void Host::TransferLeadership(GroupId group, NodeId to) {
+void Host::TransferLeadership(GroupId group, ReplicaId to) {
   Replica* target = impl_->replica(group);
   if (target != nullptr) target->TransferLeadership(to);
 }

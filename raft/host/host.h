@@ -219,11 +219,11 @@ class Host {
   // follower asks the leader. Reads of one turn share one round.
   void Read(GroupId group, ReadDone done);
 
-  // Transfers leadership to the voter on node `to` (thesis 3.10) if this
-  // replica leads.
+  // Transfers leadership to the voter `to` (thesis 3.10) if this replica leads.
   // The transfer is abandoned if the target does not take over within an
-  // election timeout. Until then proposals are refused.
-  void TransferLeadership(GroupId group, NodeId to);
+  // election timeout. Until then proposals are refused. Core::leader() shows
+  // who leads in the end.
+  void TransferLeadership(GroupId group, ReplicaId to);
 
   // Proposes another configuration (raft::ChangeConfiguration). `base` is
   // Core::configuration_index of the configuration from which the caller made
@@ -332,7 +332,7 @@ class Host {
   // The identity that this node sends to its peers. Requires: Start succeeded.
   const env::TransportIdentity& identity() const;
   // True if this node's replica of the group works and refuses messages of
-  // `node` with that store, because another store belongs to the group.
+  // `node` with that store. All members on the node are in other stores.
   bool RefusesStore(GroupId group, NodeId node, StoreIncarnation store) const;
 
  private:

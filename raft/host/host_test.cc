@@ -256,7 +256,7 @@ TEST(Host, TransferThatTheObserverAsksFor_IsNoStepWithinAStep) {
   const NodeId to(before % 3 + 1);
   Program& leader = *cluster.node(before);
   leader.observer.on_applied = [&] {
-    leader.host.TransferLeadership(kGroup, to);
+    leader.host.TransferLeadership(kGroup, cluster.ReplicaOn(to.value()));
   };
   ASSERT_EQ(cluster.Propose("second").outcome, Outcome::kDone);
   EXPECT_TRUE(cluster.world_.RunUntilTrue(

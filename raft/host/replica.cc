@@ -200,16 +200,14 @@ void Replica::FlushReads() {
   callers.flushing_reads = 0;
 }
 
-void Replica::TransferLeadership(NodeId to) {
+void Replica::TransferLeadership(ReplicaId to) {
   if (stepping_) {
     services_.callbacks.Add(
         WhileHere([to](Replica& here) { here.TransferLeadership(to); }));
     return;
   }
   if (!status_.ok() || core_->role() != RoleKind::kLeader) return;
-  for (const Member& voter : core_->configuration().voters) {
-    if (voter.node == to) return Step(TransferRequested{voter.replica});
-  }
+  Step(TransferRequested{to});
 }
 
 void Replica::OnRoomToSend(NodeId to, bool link_is_new) {
@@ -745,11 +743,13 @@ void Replica::OnHalted(Index index) {
 // ---- Members and their stores
 
 bool Replica::RefusesStore(NodeId node, StoreIncarnation store) const {
-  bool refuses = false;
+  bool on_node = false;
+  bool in_store = false;
   ForEachMember(core_->configuration(), [&](const Member& member) {
-    refuses |= member.node == node && member.store != store;
+    on_node |= member.node == node;
+    in_store |= member.node == node && member.store == store;
   });
-  return refuses;
+  return on_node && !in_store;
 }
 
 // True for a sender that the configuration does not name: the configuration

@@ -89,8 +89,7 @@ class Replica final : private HostGate {
   void ChangeConfiguration(Index base, Configuration target,
                            Host::ProposeDone done);
   void Read(Host::ReadDone done);
-  // To the voter on node `to`. Nothing happens if there is none.
-  void TransferLeadership(NodeId to);
+  void TransferLeadership(ReplicaId to);
   // The link to node `to` has room, or it is new.
   void OnRoomToSend(NodeId to, bool link_is_new);
   // The disk of this node has room for entries after it had none.
@@ -137,7 +136,8 @@ class Replica final : private HostGate {
     return halted_.ok() ? Host::Condition::kWorks : Host::Condition::kHalted;
   }
   GroupKey key() const { return key_; }
-  // The configuration in effect names `node` with another store.
+  // The configuration in effect has members on `node`, and none of them is in
+  // this store.
   bool RefusesStore(NodeId node, StoreIncarnation store) const;
 
  private:

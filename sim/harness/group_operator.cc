@@ -6,6 +6,7 @@
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
 #include "raft/core/configuration.h"
+#include "raft/host/bootstrap_record.h"
 
 namespace quorate::sim {
 namespace {
@@ -121,7 +122,9 @@ void GroupOperator::OnTick(size_t node) {
   Reconcile(node, host);
   if (Leader() != node) return;
   if (move_to_ != NodeId()) {
-    host->TransferLeadership(kGroup, std::exchange(move_to_, NodeId()));
+    host->TransferLeadership(
+        kGroup, raft::ReplicaOn(host->core(kGroup)->configuration(),
+                                std::exchange(move_to_, NodeId())));
     Mark(node, "operator.leadership_moved");
   }
   if (roles_.has_value()) ChangeMembers(node, host);

@@ -20,6 +20,7 @@
 #include "node/config/config.h"
 #include "node/server.h"
 #include "raft/core/core.h"
+#include "raft/host/bootstrap_record.h"
 #include "raft/host/host.h"
 #include "raft/log/snapshot_format.h"
 #include "sim/checks/expiry_checker.h"
@@ -114,8 +115,10 @@ TEST(Cluster, StatesOfCores_AreInTheHash) {
     const NodeId leader = small.Elect();
     small.world().RunFor(Seconds(1));
     if (transfers) {
-      small.cluster().server(leader)->host().TransferLeadership(
-          kGroup, NodeId(leader.value() % 3 + 1));
+      raft::Host& host = small.cluster().server(leader)->host();
+      host.TransferLeadership(
+          kGroup, raft::ReplicaOn(host.core(kGroup)->configuration(),
+                                  NodeId(leader.value() % 3 + 1)));
     }
     const std::string before = small.world().trace_hash().ToString();
     small.cluster().HashCores();
@@ -740,7 +743,9 @@ TEST(Cluster, NodeThatNamesAWrongLeader_Found) {
   const NodeId still(first.value() % 3 + 1);
   const NodeId second(still.value() % 3 + 1);
   small.world().Pause(cluster.machine(still));
-  cluster.server(first)->host().TransferLeadership(kGroup, second);
+  raft::Host& host = cluster.server(first)->host();
+  host.TransferLeadership(
+      kGroup, raft::ReplicaOn(host.core(kGroup)->configuration(), second));
   EXPECT_EQ(small.Elect(first), second);
   EXPECT_EQ(cluster.server(still)->LeaderOf(kGroup), first);
   EXPECT_EQ(check(), 0u);
