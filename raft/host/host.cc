@@ -548,6 +548,11 @@ void Host::DropReplica(GroupId group,
   impl_->DropReplica(group, std::move(done));
 }
 
+void Host::JoinReplica(GroupId group, ReplicaId replica, Configuration known,
+                       absl::AnyInvocable<void(absl::Status)> done) {
+  impl_->JoinReplica({group, replica}, std::move(known), std::move(done));
+}
+
 void Host::TransferLeadership(GroupId group, ReplicaId to) {
   Replica* target = impl_->replica(group);
   if (target != nullptr) target->TransferLeadership(to);

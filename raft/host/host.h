@@ -227,8 +227,15 @@ class Host {
 
   // Proposes another configuration (raft::ChangeConfiguration). `base` is
   // Core::configuration_index of the configuration from which the caller made
-  // `target`. Members of the first configuration change their roles, leave, and
-  // come back unless their replicas were dropped. Others cannot join.
+  // `target`. Members change their roles, leave, and come back unless their
+  // replicas were dropped. A new member joins in three steps:
+  //   - its node prepares the replica, and calls JoinReplica;
+  //   - a change names the replica as a learner;
+  //   - when the leader's Core::followers says that it has caught up, another
+  //     change makes it a voter. Before that the core refuses the change.
+  // One change may make a learner a voter and leave out the member that it
+  // replaces. A member's note, role and place in the configuration say what is
+  // left to do, so a caller that crashed goes on from there.
   //
   // `done` is as for Propose. It gets kDone when the first entry of the change
   // was applied here. The change is complete when Core::configuration has no
@@ -258,6 +265,19 @@ class Host {
   // hash_key(). It is also the error of a program that cannot run the replica.
   void FoundReplica(GroupId group, Configuration first,
                     absl::AnyInvocable<void(absl::Status)> done);
+  // The second step for a group that runs: `replica` begins without a log, and
+  // takes entries or a snapshot from the leader whose configuration names it.
+  // `known` is any configuration of the group. Kind, hash key and parameters of
+  // the state machine come from there, but no members. Until the replica has an
+  // entry or a snapshot, it grants no vote (Core::joining). With OK it is
+  // durable that the replica joins: each later start runs it again.
+  // Returns OK at once if the replica runs already, and kUnavailable while
+  // another call for it is under way. Returns kAlreadyExists if the node holds
+  // another replica of the group. A configuration in which `replica` votes is
+  // refused, since its log would be lost. The other errors are those of
+  // FoundReplica, and those of the disk: then the id is still prepared.
+  void JoinReplica(GroupId group, ReplicaId replica, Configuration known,
+                   absl::AnyInvocable<void(absl::Status)> done);
   // Ids that were drawn and not used, by group.
   std::map<GroupId, ReplicaId> prepared() const;
   // Stops the replica of the group at once, also one that is fenced or being

@@ -64,46 +64,63 @@ void Host::Impl::EndPreparation(GroupKey key, absl::Status status) {
   done(std::move(status));
 }
 
+absl::Status Host::Impl::CheckPrepared(GroupId group) const {
+  const absl::Status absent = CheckAbsent(group);
+  if (!absent.ok()) return absent;
+  const auto found = creations_.find(group);
+  if (found != creations_.end() && found->second.prepared &&
+      found->second.state_machine == nullptr) {
+    return absl::OkStatus();
+  }
+  return absl::FailedPreconditionError(absl::StrCat(
+      "no replica of group ", group.value(), " is prepared on this node"));
+}
+
+absl::Status Host::Impl::MakeMachine(const Configuration& configuration,
+                                     const char* refuse, Creation* creation) {
+  const GroupId group = creation->key.group;
+  const auto error = [&](const char* why) {
+    return absl::FailedPreconditionError(
+        absl::StrCat("group ", group.value(), refuse, why));
+  };
+  if (configuration.hash_key != hash_key_) {
+    return error("its hash key is not that of the cluster");
+  }
+  std::unique_ptr<StateMachine> made = make_(group, configuration);
+  if (made == nullptr || !KnowsLevels(configuration, made->known_level())) {
+    return error(
+        "this program does not know its state machine, its parameters or its "
+        "levels");
+  }
+  creation->state_machine = std::move(made);
+  return absl::OkStatus();
+}
+
 absl::Status Host::Impl::BeginFounding(const Configuration& first,
                                        Creation* creation) {
-  const auto refuse = [&](const char* why) {
-    return absl::FailedPreconditionError(absl::StrCat(
-        "group ", creation->key.group.value(), " cannot be founded: ", why));
-  };
+  constexpr char kRefuse[] = " cannot be founded: ";
   absl::Status valid = ValidateConfiguration(first);
   if (!valid.ok()) return valid;
   const Member* const self = FindMember(first, creation->key.replica);
   if (self == nullptr || self->node != options_.node ||
       self->store != identity_.incarnation) {
-    return refuse("its configuration does not name the prepared replica");
+    return absl::FailedPreconditionError(
+        absl::StrCat("group ", creation->key.group.value(), kRefuse,
+                     "its configuration does not name the prepared replica"));
   }
-  if (first.hash_key != hash_key_) {
-    return refuse("its hash key is not that of the cluster");
-  }
-  std::unique_ptr<StateMachine> made = make_(creation->key.group, first);
-  if (made == nullptr || !KnowsLevels(first, made->known_level())) {
-    return refuse(
-        "this program does not know its state machine, its parameters or its "
-        "levels");
-  }
-  creation->state_machine = std::move(made);
-  creation->restored = FirstState(first);
-  return absl::OkStatus();
+  absl::Status made = MakeMachine(first, kRefuse, creation);
+  if (made.ok()) creation->restored = FirstState(first);
+  return made;
 }
 
 void Host::Impl::FoundReplica(GroupId group, Configuration first,
                               Finished done) {
-  absl::Status ready = CheckAbsent(group);
+  absl::Status ready = CheckPrepared(group);
   const auto found = creations_.find(group);
-  if (ready.ok() && (found == creations_.end() || !found->second.prepared ||
-                     found->second.state_machine != nullptr)) {
-    ready = absl::FailedPreconditionError(absl::StrCat(
-        "no replica of group ", group.value(), " is prepared on this node"));
-  }
   if (ready.ok()) ready = BeginFounding(first, &found->second);
   if (!ready.ok()) return Answer(std::move(done), std::move(ready));
   Creation& creation = found->second;
-  creation.on_founded = std::move(done);
+  creation.on_runs = std::move(done);
   log_->Append(creation.key, &creation.restored.hard_state,
                creation.restored.commit, creation.restored.entries,
                [this, key = creation.key](absl::Status status) {
@@ -118,13 +135,91 @@ void Host::Impl::OnFounded(GroupKey key, absl::Status status) {
   creations_.erase(found);
   if (!status.ok()) {
     Fail(std::move(status));
-  } else if (status_.ok()) {
+    return creation.on_runs(status_);
+  }
+  if (status_.ok()) {
     env_.tracer.Sometimes("raft.replica_founded_at_run_time");
+  }
+  RunCreation(std::move(creation));
+}
+
+void Host::Impl::RunCreation(Creation creation) {
+  const GroupKey key = creation.key;
+  if (status_.ok()) {
     AddReplica(key, std::move(creation.restored),
                std::move(creation.state_machine));
     UpdateTimer(key.group);
   }
-  creation.on_founded(status_);
+  creation.on_runs(status_);
+}
+
+absl::Status Host::Impl::BeginJoining(const Configuration& known,
+                                      Creation* creation) {
+  constexpr char kRefuse[] = " cannot be joined: ";
+  absl::Status valid = ValidateConfiguration(known);
+  if (!valid.ok()) return valid;
+  const Member* const self = FindMember(known, creation->key.replica);
+  const bool elsewhere =
+      self != nullptr &&
+      (self->node != options_.node || self->store != identity_.incarnation);
+  if (elsewhere || IsVoter(known, creation->key.replica)) {
+    return absl::FailedPreconditionError(absl::StrCat(
+        "group ", creation->key.group.value(), kRefuse,
+        "its configuration says that the prepared replica ",
+        elsewhere ? "is in another store" : "is a voter, so its log is lost"));
+  }
+  creation->restored = {};
+  return MakeMachine(known, kRefuse, creation);
+}
+
+// A snapshot without entries says that the replica joins, and has what a start
+// needs to make its state machine. The first snapshot of the leader, or of the
+// replica itself, takes its place.
+void Host::Impl::JoinReplica(GroupKey key, Configuration known, Finished done) {
+  if (const Replica* const running = replicas_.Find(key.group);
+      running != nullptr && running->key() == key && status_.ok()) {
+    return Answer(std::move(done), absl::OkStatus());
+  }
+  const auto found = creations_.find(key.group);
+  if (found != creations_.end() && found->second.key == key &&
+      found->second.state_machine != nullptr) {
+    return Answer(std::move(done),
+                  absl::UnavailableError(
+                      absl::StrCat("the replica of group ", key.group.value(),
+                                   " is beginning to run: try again later")));
+  }
+  absl::Status ready = CheckPrepared(key.group);
+  if (ready.ok() && found->second.key != key) {
+    ready = absl::FailedPreconditionError(absl::StrCat(
+        "another replica of group ", key.group.value(), " is prepared here, ",
+        absl::Hex(found->second.key.replica.value())));
+  }
+  if (ready.ok()) ready = BeginJoining(known, &found->second);
+  if (!ready.ok()) return Answer(std::move(done), std::move(ready));
+  found->second.on_runs = std::move(done);
+  snapshots_->Begin(
+      key, {.configuration = std::move(known)},
+      [this, key](absl::Status begun) {
+        if (!begun.ok()) return OnJoined(key, std::move(begun));
+        snapshots_->Finish(
+            key, [this, key](absl::StatusOr<SnapshotDescriptor> written) {
+              OnJoined(key, written.status());
+            });
+      });
+}
+
+// A disk without room refuses the snapshot. The id stays prepared then.
+void Host::Impl::OnJoined(GroupKey key, absl::Status status) {
+  const auto found = creations_.find(key.group);
+  if (found == creations_.end() || found->second.key != key) return;
+  if (!status.ok()) {
+    found->second.state_machine = nullptr;
+    return std::exchange(found->second.on_runs, nullptr)(std::move(status));
+  }
+  Creation creation = std::move(found->second);
+  creations_.erase(found);
+  if (status_.ok()) env_.tracer.Sometimes("raft.replica_joins");
+  RunCreation(std::move(creation));
 }
 
 // Its id is never used. The caller removes its log.
@@ -137,8 +232,8 @@ GroupKey Host::Impl::GiveUpCreation(GroupId group) {
   if (creation.on_prepared != nullptr) {
     Answer(std::move(creation.on_prepared), absl::StatusOr<ReplicaId>(why));
   }
-  if (creation.on_founded != nullptr) {
-    Answer(std::move(creation.on_founded), why);
+  if (creation.on_runs != nullptr) {
+    Answer(std::move(creation.on_runs), why);
   }
   return creation.key;
 }

@@ -49,10 +49,10 @@ class Host::Impl final : public env::Transport::Receiver {
     GroupKey key;
     bool prepared = false;  // Its id is durable.
     Prepared on_prepared;
-    // Its first state is being made durable; null otherwise.
+    // It is being made durable that it runs; null otherwise.
     std::unique_ptr<StateMachine> state_machine;
-    Restored restored;
-    Finished on_founded;
+    Restored restored;  // Blank if it joins.
+    Finished on_runs;
   };
 
   void OnMessage(NodeId from, StoreIncarnation incarnation,
@@ -96,6 +96,17 @@ class Host::Impl final : public env::Transport::Receiver {
   // machine.
   absl::Status BeginFounding(const Configuration& first, Creation* creation);
   void OnFounded(GroupKey key, absl::Status status);
+  void JoinReplica(GroupKey key, Configuration known, Finished done);
+  // OK if the prepared replica of the group can begin to run now.
+  absl::Status CheckPrepared(GroupId group) const;
+  absl::Status BeginJoining(const Configuration& known, Creation* creation);
+  void OnJoined(GroupKey key, absl::Status status);
+  // Makes the state machine of a group with this configuration. `refuse` says
+  // what cannot be done.
+  absl::Status MakeMachine(const Configuration& configuration,
+                           const char* refuse, Creation* creation);
+  // The creation has ended well: the replica runs.
+  void RunCreation(Creation creation);
   GroupKey GiveUpCreation(GroupId group);
   void DropReplica(GroupId group, Finished done);
   void BeginDrop(GroupKey key, Finished done);

@@ -1,4 +1,4 @@
-// raft/host/journal_cluster.h: hosts of three machines in the simulated
+// raft/host/journal_cluster.h: hosts of three machines or more in the simulated
 // world, over simulated disks and links, with a state machine that keeps a
 // journal.
 #ifndef QUORATE_RAFT_HOST_JOURNAL_CLUSTER_H_
@@ -182,12 +182,14 @@ struct JournalProgram {
   Host host;
 };
 
-// Three machines with a voter each, in the simulated world.
+// Three machines with a voter each, in the simulated world. Further ones have
+// no replica at first.
 class JournalCluster {
  public:
   // Starts the nodes `first`.
   explicit JournalCluster(uint64_t seed, uint64_t snapshot_threshold_bytes = 0,
-                          const std::vector<uint32_t>& first = {1, 2, 3})
+                          const std::vector<uint32_t>& first = {1, 2, 3},
+                          uint32_t nodes = 3)
       : world_({.seed = seed}) {
     options_.cluster = kCluster;
     options_.bootstrap = true;
@@ -197,10 +199,10 @@ class JournalCluster {
     options_.snapshot_trailing_bytes = snapshot_threshold_bytes / 4;
     options_.plan.groups = {
         {.group = kGroup, .voters = {NodeId(1), NodeId(2), NodeId(3)}}};
-    for (uint32_t n = 1; n <= 3; ++n) {
+    for (uint32_t n = 1; n <= nodes; ++n) {
       machines_.push_back(world_.AddMachine({.name = absl::StrCat("n", n)}));
     }
-    programs_.resize(3);
+    programs_.resize(nodes);
     for (const uint32_t n : first) StartNode(n);
   }
 
@@ -211,6 +213,7 @@ class JournalCluster {
     groups.resize(count, groups.front());
     for (uint32_t g = 1; g <= count; ++g) groups[g - 1].group = GroupId(g);
   }
+  uint32_t size() const { return static_cast<uint32_t>(machines_.size()); }
   ReplicaId ReplicaOn(uint32_t n) {
     return raft::ReplicaOn(node(leader())->host.core(kGroup)->configuration(),
                            NodeId(n));
@@ -219,7 +222,7 @@ class JournalCluster {
     HostOptions options = options_;
     options.node = NodeId(n);
     options.listen_address = Address(n);
-    for (uint32_t peer = 1; peer <= 3; ++peer) {
+    for (uint32_t peer = 1; peer <= size(); ++peer) {
       if (peer != n) options.peers.push_back({NodeId(peer), Address(peer)});
     }
     return options;
@@ -276,7 +279,7 @@ class JournalCluster {
   uint32_t leader(GroupId group = kGroup) {
     uint32_t leader = 0;
     Term term;
-    for (uint32_t n = 1; n <= 3; ++n) {
+    for (uint32_t n = 1; n <= size(); ++n) {
       const Core* core =
           node(n) == nullptr ? nullptr : node(n)->host.core(group);
       if (core == nullptr || core->role() != RoleKind::kLeader) continue;
@@ -289,7 +292,7 @@ class JournalCluster {
   }
   bool WaitForLeader(GroupId group = kGroup) {
     const bool found = world_.RunUntilTrue([&] { return leader(group) != 0; });
-    for (uint32_t n = 1; !found && n <= 3; ++n) {
+    for (uint32_t n = 1; !found && n <= size(); ++n) {
       if (node(n) == nullptr) continue;
       ADD_FAILURE() << "node " << n << ": " << node(n)->started;
     }
@@ -310,7 +313,7 @@ class JournalCluster {
     return result;
   }
   bool Converged(size_t lines, GroupId group = kGroup) {
-    for (uint32_t n = 1; n <= 3; ++n) {
+    for (uint32_t n = 1; n <= size(); ++n) {
       if (node(n) == nullptr || node(n)->journal(group) == nullptr) {
         return false;
       }

@@ -11,8 +11,8 @@
 
 namespace quorate::raft {
 namespace {
-// The log of a replica that was prepared only, or dropped: no term and no
-// entry.
+// The log of a replica that was prepared only, joins, or was dropped: no term
+// and no entry.
 bool IsBlank(const RecoveredGroup& group) {
   return group.fenced.ok() && group.hard_state == HardState() &&
          group.log_start == LogStart() && group.entries.empty();
@@ -156,7 +156,8 @@ void Startup::OnSnapshots(
 }
 
 // A founded replica that the log does not know was lost: one that was dropped
-// is blank. Others are known from the log alone.
+// is blank. Others are known from the log alone. One with a blank log joins if
+// it has a snapshot without entries.
 void Startup::ListGroups() {
   for (const GroupId group : opened_.record.plan.GroupsOn(options_.node)) {
     opened_.founded.insert(
@@ -165,7 +166,7 @@ void Startup::ListGroups() {
   }
   absl::btree_set<GroupKey> held = opened_.founded;
   for (const auto& [key, group] : opened_.log->recovered()) {
-    if (!IsBlank(group)) {
+    if (!IsBlank(group) || Joins(key)) {
       held.insert(key);
     } else if (opened_.founded.contains(key)) {
       held.erase(key);
@@ -178,6 +179,12 @@ void Startup::ListGroups() {
   }
   groups_.assign(held.begin(), held.end());
   if (!new_) RemoveLeftSnapshots();
+}
+
+bool Startup::Joins(GroupKey key) const {
+  const auto& newest = opened_.snapshots->newest();
+  const auto found = newest.find(key);
+  return found != newest.end() && found->second.position == LogPosition();
 }
 
 // A crash tore the end of the drop off. The log keeps the record of the drop
@@ -314,17 +321,8 @@ Startup::Ready Startup::PrepareKnownGroup(OpenedGroup* group,
   if (restored.hard_state.term < base.term) {
     restored.hard_state = {base.term, ReplicaId()};
   }
-  auto configuration =
-      absl::StatusOr<Configuration>(restored.snapshot.configuration);
-  if (base.index == Index(0)) {
-    configuration = DecodeConfiguration(
-        restored.entries.empty() ? "" : restored.entries[0].payload.view());
-  }
-  if (absl::IsUnimplemented(configuration.status())) {
-    configuration = absl::FailedPreconditionError(absl::StrCat(
-        "group ", group->key.group.value(),
-        ": a newer program wrote its configuration: start that program"));
-  }
+  const absl::StatusOr<Configuration> configuration =
+      ConfigurationOf(&restored, group->key.group);
   group->failure = configuration.status();
   if (group->failure.ok()) MakeStateMachine(*configuration, group);
   if (!group->failure.ok()) return Ready::kNow;
@@ -337,6 +335,29 @@ Startup::Ready Startup::PrepareKnownGroup(OpenedGroup* group,
         }
       });
   return Ready::kLater;
+}
+
+// That of the snapshot, or of entry 1. A replica that joins has neither. The
+// configuration that it has is that of its group at some time, and not for its
+// core.
+absl::StatusOr<Configuration> Startup::ConfigurationOf(Restored* restored,
+                                                       GroupId group) const {
+  if (restored->snapshot.position.index > Index(0)) {
+    return restored->snapshot.configuration;
+  }
+  const SnapshotDescriptor joined = std::exchange(restored->snapshot, {});
+  if (restored->entries.empty() && !joined.configuration.voters.empty()) {
+    env_.tracer.Sometimes("raft.joining_replica_started");
+    return joined.configuration;
+  }
+  auto first = DecodeConfiguration(
+      restored->entries.empty() ? "" : restored->entries[0].payload.view());
+  if (absl::IsUnimplemented(first.status())) {
+    return absl::FailedPreconditionError(absl::StrCat(
+        "group ", group.value(),
+        ": a newer program wrote its configuration: start that program"));
+  }
+  return first;
 }
 
 // A file from before the log's start would not help, even to a program that

@@ -78,6 +78,8 @@ class Startup {
   void OnSnapshots(absl::StatusOr<std::unique_ptr<SnapshotStore>> snapshots);
   // Finds the replicas of a known store.
   void ListGroups();
+  // The replica has a snapshot without entries (Host::JoinReplica).
+  bool Joins(GroupKey key) const;
   // Writes the blank log of a founded replica whose drop left none.
   void MarkDropped(GroupKey key);
   // Removes snapshots of replicas that are gone.
@@ -92,9 +94,12 @@ class Startup {
   Ready CreateGroup(OpenedGroup* group);
   Ready PrepareKnownGroup(OpenedGroup* group, RecoveredGroup recovered,
                           const SnapshotDescriptor* snapshot);
-  // Halts the group if the program cannot make one.
+  // The configuration of which the state machine is made.
+  absl::StatusOr<Configuration> ConfigurationOf(Restored* restored,
+                                                GroupId group) const;
   // Adds to the failure of a group that lacks a snapshot which file may be it.
   void AddDamagedSnapshot(Index log_start, OpenedGroup* group) const;
+  // Halts the group if the program cannot make one.
   void MakeStateMachine(const Configuration& configuration, OpenedGroup* group);
   Ready LoadSnapshot(OpenedGroup* group);
   void OnGroupReady(OpenedGroup* group, absl::Status status);
