@@ -12,15 +12,20 @@
 #include <string>
 #include <vector>
 
+#include "absl/functional/any_invocable.h"
 #include "absl/status/status.h"
+#include "absl/status/statusor.h"
 #include "absl/types/span.h"
 #include "env/buffer.h"
 #include "env/ids.h"
+#include "env/pending.h"
 
 namespace quorate::env {
 
 // Size of the largest message, in bytes; Send checks it.
 inline constexpr size_t kMessageBytesMax = 1 << 20;
+// Size of the largest request for admission, and of the largest answer.
+inline constexpr size_t kAdmissionBytesMax = 4096;
 
 // Each peer has a queue for each lane. So no heartbeat, entry or request waits
 // for a snapshot, and no heartbeat waits for entries or requests.
@@ -34,7 +39,7 @@ inline constexpr size_t kLanes = 3;
 // The version of the peer protocol: handshake and messages. Nodes of different
 // versions refuse each other. The rules by which replicas apply entries have
 // levels instead (raft::Configuration::level).
-inline constexpr uint32_t kPeerProtocolVersion = 19;
+inline constexpr uint32_t kPeerProtocolVersion = 20;
 
 // One start of the program of a store.
 struct StoreStart {
@@ -106,6 +111,16 @@ class Transport {
     // refuse a sender with an unexpected incarnation.
     virtual void OnMessage(NodeId from, StoreIncarnation incarnation,
                            Buffer message) = 0;
+    // A store that is in no cluster asks for admission, as that of node `from`.
+    // Nothing verifies who it is. Returns the answer; empty: there is none.
+    // Not every transport has such calls.
+    virtual Buffer OnAdmissionRequest(NodeId from, StoreIncarnation incarnation,
+                                      const Buffer& request) {
+      (void)from;
+      (void)incarnation;
+      (void)request;
+      return Buffer();
+    }
     // The lane has room again, after Congested returned true. Called in a later
     // turn.
     virtual void OnLaneHasRoom(NodeId to, Lane lane) {
@@ -155,6 +170,19 @@ class Transport {
   // should wait for one of the two calls. Messages sent in spite of it may be
   // lost.
   virtual bool Congested(NodeId to, Lane lane) const = 0;
+
+  // Sends a request for admission to the node at `address`
+  // (Receiver::OnAdmissionRequest). `self` has no cluster. `answered` is called
+  // once, in a later turn, unless the Pending is destroyed. kUnavailable: no
+  // answer came; kFailedPrecondition: the node refuses the handshake. May be
+  // called before Start. A transport without byte streams never answers.
+  using AdmissionAnswered = absl::AnyInvocable<void(absl::StatusOr<Buffer>)>;
+  virtual Pending AskForAdmission(const TransportIdentity& self,
+                                  const std::string& address, Buffer request,
+                                  AdmissionAnswered answered) {
+    (void)self, (void)address, (void)request, (void)answered;
+    return Pending();
+  }
 
   // The identity of a node is verified by the handshake alone, not by
   // cryptography: the network of the peers must be trusted.

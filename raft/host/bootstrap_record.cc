@@ -5,6 +5,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "env/check.h"
+#include "env/crc32c.h"
 #include "env/little_endian.h"
 #include "env/random.h"
 #include "raft/core/configuration.h"
@@ -12,7 +13,7 @@
 namespace quorate::raft {
 namespace {
 
-constexpr uint32_t kVersion = 5;
+constexpr uint32_t kVersion = 6;
 // Its groups had no kind.
 constexpr uint32_t kVersionWithoutKinds = 4;
 
@@ -136,6 +137,10 @@ StoreIncarnation BootstrapRecord::StoreOn(NodeId node) const {
                                                       : found->store;
 }
 
+uint32_t BootstrapRecord::plan_checksum() const {
+  return joined() ? joined_checksum : PlanChecksum(plan);
+}
+
 absl::Status ValidatePlan(const BootstrapPlan& plan) {
   GroupId before;
   for (const GroupPlan& group : plan.groups) {
@@ -164,6 +169,10 @@ std::string EncodePlan(const BootstrapPlan& plan) {
   return out;
 }
 
+uint32_t PlanChecksum(const BootstrapPlan& plan) {
+  return Crc32c(0, EncodePlan(plan));
+}
+
 std::string EncodeBootstrapRecord(const BootstrapRecord& record) {
   std::string out;
   AppendFixed(&out, kVersion);
@@ -173,7 +182,9 @@ std::string EncodeBootstrapRecord(const BootstrapRecord& record) {
   for (const NodeStore& one : record.stores) {
     AppendFixed(&out, one.store.value());
   }
-  return out + EncodePlan(record.plan);
+  out += EncodePlan(record.plan);
+  if (record.joined()) AppendFixed(&out, record.joined_checksum);
+  return out;
 }
 
 absl::StatusOr<BootstrapRecord> DecodeBootstrapRecord(std::string_view bytes) {
@@ -195,6 +206,7 @@ absl::StatusOr<BootstrapRecord> DecodeBootstrapRecord(std::string_view bytes) {
     each_known &= one.store != StoreIncarnation();
   }
   record.plan = TakePlan(&reader, version);
+  if (record.joined()) record.joined_checksum = reader.Take<uint32_t>();
   const std::vector<NodeId> nodes = record.plan.Nodes();
   if (!reader.ok() || !reader.rest().empty() || !each_known ||
       record.level == Level() || !ValidatePlan(record.plan).ok() ||

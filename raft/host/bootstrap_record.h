@@ -49,7 +49,11 @@ struct NodeStore {
 };
 
 struct BootstrapRecord {
+  // Without groups: the store joined the cluster, and has no part in the plan
+  // of the founding.
   BootstrapPlan plan = {};
+  // PlanChecksum of the plan, which a store that joined lacks. Else zero.
+  uint32_t joined_checksum = 0;
   // The first level of every group.
   Level level{1};
   // Configuration::hash_key of every group.
@@ -58,6 +62,9 @@ struct BootstrapRecord {
   std::vector<NodeStore> stores = {};
   // Zero for a node without a replica.
   StoreIncarnation StoreOn(NodeId node) const;
+  bool joined() const { return plan.groups.empty(); }
+  // PlanChecksum of the plan with which the cluster was founded.
+  uint32_t plan_checksum() const;
   friend bool operator==(const BootstrapRecord&,
                          const BootstrapRecord&) = default;
 };
@@ -66,6 +73,8 @@ struct BootstrapRecord {
 absl::Status ValidatePlan(const BootstrapPlan& plan);
 
 std::string EncodePlan(const BootstrapPlan& plan);
+// Nodes of one cluster have the same (env::TransportIdentity).
+uint32_t PlanChecksum(const BootstrapPlan& plan);
 std::string EncodeBootstrapRecord(const BootstrapRecord& record);
 // Accepts exactly the output of the encoder. kDataLoss: other bytes;
 // kFailedPrecondition: another version.

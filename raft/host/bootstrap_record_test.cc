@@ -76,7 +76,7 @@ BootstrapRecord Sample() {
 
 TEST(BootstrapRecord, OtherVersions_AreRefusedAndNamed) {
   std::string bytes = EncodeBootstrapRecord(Sample());
-  for (const char version : {3, 6}) {
+  for (const char version : {3, 7}) {
     bytes[0] = version;
     const absl::Status status = DecodeBootstrapRecord(bytes).status();
     EXPECT_TRUE(absl::IsFailedPrecondition(status)) << status;
@@ -135,6 +135,22 @@ TEST(BootstrapRecord, ReplicaIds_AreNeverTheSame) {
   EXPECT_EQ(ids.size(), 8u);
 }
 
+// It has the checksum in place of the plan, and nothing of the founding.
+TEST(BootstrapRecord, OfAStoreThatJoined_HasTheChecksumOfTheCluster) {
+  const BootstrapRecord founded = Sample();
+  const BootstrapRecord joined{.joined_checksum = founded.plan_checksum(),
+                               .level = founded.level,
+                               .hash_key = founded.hash_key};
+  EXPECT_TRUE(joined.joined());
+  EXPECT_FALSE(founded.joined());
+  const std::string bytes = EncodeBootstrapRecord(joined);
+  const auto decoded = DecodeBootstrapRecord(bytes);
+  ASSERT_TRUE(decoded.ok()) << decoded.status();
+  EXPECT_TRUE(*decoded == joined);
+  EXPECT_EQ(decoded->plan_checksum(), founded.plan_checksum());
+  EXPECT_FALSE(DecodeBootstrapRecord(bytes.substr(0, bytes.size() - 1)).ok());
+}
+
 std::string Golden(const std::string& name) {
   std::ifstream file("raft/host/testdata/" + name);
   std::string golden;
@@ -144,7 +160,7 @@ std::string Golden(const std::string& name) {
 
 TEST(BootstrapRecord, Bytes_AreThoseOfTheGoldenFile) {
   EXPECT_EQ(absl::BytesToHexString(EncodeBootstrapRecord(Sample())),
-            Golden("bootstrap_record_v5.hex"))
+            Golden("bootstrap_record_v6.hex"))
       << "the stored form changed: raise its version";
 }
 

@@ -31,7 +31,8 @@ class Founding {
   using Done = absl::AnyInvocable<void(absl::StatusOr<BootstrapRecord>)>;
 
   // `level`: the first level of the groups, if this node founds the cluster.
-  Founding(env::Env& env, ClusterId cluster, NodeId self,
+  // `cluster` outlives the object, and is right from the first message on.
+  Founding(env::Env& env, const ClusterId& cluster, NodeId self,
            std::vector<NodeId> peers, Level level)
       : env_(env),
         cluster_(cluster),
@@ -63,7 +64,7 @@ class Founding {
   void Finish(absl::StatusOr<BootstrapRecord> result);
 
   env::Env& env_;
-  const ClusterId cluster_;
+  const ClusterId& cluster_;
   const NodeId self_;
   const std::vector<NodeId> peers_;
   const Level level_;

@@ -9,8 +9,8 @@
 #include "absl/strings/str_cat.h"
 #include "env/changed_env.h"
 #include "env/check.h"
-#include "env/crc32c.h"
 #include "raft/core/configuration.h"
+#include "raft/host/admission.h"
 #include "raft/host/host_impl.h"
 #include "raft/host/service.h"
 #include "raft/log/read_attempts.h"
@@ -81,7 +81,7 @@ void Host::Impl::Start(Started started) {
   startup_ = std::make_unique<Startup>(
       disk_env_, options_, make_, founding_,
       [this](const StoreIdentity& store, const BootstrapPlan& plan) {
-        return Serve(store, plan, /*start_number=*/0);
+        return Serve(store, PlanChecksum(plan), /*start_number=*/0);
       },
       [this](absl::StatusOr<OpenedStore> opened) {
         OnOpened(std::move(opened));
@@ -90,17 +90,16 @@ void Host::Impl::Start(Started started) {
 }
 
 absl::Status Host::Impl::Serve(const StoreIdentity& store,
-                               const BootstrapPlan& plan,
-                               uint64_t start_number) {
+                               uint32_t plan_checksum, uint64_t start_number) {
   if (serving_ || !disk_.status().ok()) return disk_.status();
-  identity_ = {.cluster = options_.cluster,
+  identity_ = {.cluster = store.cluster,
                .node = options_.node,
                .incarnation = store.store,
                .start = {.number = start_number,
                          .tag = static_cast<uint32_t>(
                              env_.random.Bits("raft.host.start_tag", 0, 0) &
                              env::StoreStart::kTagMax)},
-               .bootstrap_checksum = Crc32c(0, EncodePlan(plan))};
+               .bootstrap_checksum = plan_checksum};
   absl::Status status = env_.transport.Start(identity_, options_.listen_address,
                                              options_.peers, this);
   serving_ = status.ok();
@@ -132,7 +131,8 @@ void Host::Impl::OnOpened(absl::StatusOr<OpenedStore> opened) {
   snapshots_->OnLackOfRoom([this] { return log_->GiveBackUnused(); });
   snapshots_->OnSpeed([this] { return log_size_.Haste(); });
   ListenToLog();
-  founding_.Answer(opened->record);
+  options_.cluster = opened->identity.cluster;
+  if (!opened->record.joined()) founding_.Answer(opened->record);
   founded_level_ = opened->record.level;
   hash_key_ = opened->record.hash_key;
   MakeServices();
@@ -149,7 +149,8 @@ void Host::Impl::OnOpened(absl::StatusOr<OpenedStore> opened) {
     AddReplica(group.key, std::move(group.restored),
                std::move(group.state_machine));
   }
-  status_ = Serve(opened->identity, opened->record.plan, log_->start_number());
+  status_ = Serve(opened->identity, opened->record.plan_checksum(),
+                  log_->start_number());
   if (status_.ok()) {
     for (const auto& [id, replica] : replicas_) UpdateTimer(id);
   } else {
@@ -230,6 +231,17 @@ void Host::Impl::OnMessage(NodeId from, StoreIncarnation incarnation,
   } else if (status_.ok()) {
     OnReplicaMessages(from, incarnation, std::move(bytes));
   }
+}
+
+// Every store of the cluster can answer: the record of one that joins has no
+// part of the plan.
+Buffer Host::Impl::OnAdmissionRequest(NodeId from, StoreIncarnation incarnation,
+                                      const Buffer& request) {
+  const BootstrapRecord record{.joined_checksum = identity_.bootstrap_checksum,
+                               .level = founded_level_,
+                               .hash_key = hash_key_};
+  return AnswerAdmission(options_, from, incarnation, request,
+                         status_.ok() ? &record : nullptr);
 }
 
 void Host::Impl::OnReplicaMessages(NodeId from, StoreIncarnation incarnation,

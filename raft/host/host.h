@@ -12,6 +12,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -29,7 +30,17 @@
 
 namespace quorate::raft {
 
+// A store that is in no cluster asks for admission.
+struct JoinRequest {
+  NodeId node;
+  StoreIncarnation store;
+  std::string address;  // HostOptions::listen_address of the node.
+  std::string token;    // HostOptions::Join::token.
+};
+
 struct HostOptions {
+  // Zero: the one to which the data directory belongs, or which admits it. It
+  // is known once the start has succeeded (Host::identity).
   ClusterId cluster;
   NodeId node;
   std::string listen_address;           // Other nodes connect to it.
@@ -44,8 +55,24 @@ struct HostOptions {
   // cluster until the store has its bootstrap record. False: an empty directory
   // is refused.
   bool bootstrap = false;
+  // Makes an empty directory a new store, and asks the seeds, nodes of a
+  // cluster that exists, until one of them admits or refuses it. The store has
+  // no replica then. A directory that has joined goes on as any other one. Not
+  // together with `bootstrap`.
+  struct Join {
+    std::vector<std::string> seeds;  // Addresses for messages between nodes.
+    std::string token;               // For `admit` of the seeds; at most 1 KiB.
+  };
+  std::optional<Join> join;
+  // Decides whether a new store becomes one of the cluster. OK admits it: from
+  // then on only the peers (SetPeers) say whom this node hears. kUnavailable:
+  // not yet, and the store asks again. Other errors end its start with their
+  // text. The same request may come again, also to other nodes, so the answer
+  // should be the same. It must not call the host. Null: refuses every store.
+  std::function<absl::Status(const JoinRequest&)> admit;
   // Called once with the plan that the cluster was founded with, before any
   // state machine is made. An error ends the start. Null: it must equal `plan`.
+  // A store that joined has no plan, so it is not called there.
   std::function<absl::Status(const BootstrapPlan& founded)> accept_plan;
   CoreOptions core;
   LogOptions log;  // The host fills in cluster and store.

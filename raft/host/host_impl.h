@@ -57,6 +57,8 @@ class Host::Impl final : public env::Transport::Receiver {
 
   void OnMessage(NodeId from, StoreIncarnation incarnation,
                  Buffer bytes) override;
+  Buffer OnAdmissionRequest(NodeId from, StoreIncarnation incarnation,
+                            const Buffer& request) override;
   void OnLaneHasRoom(NodeId to, env::Lane lane) override;
   void OnLaneOpened(NodeId to, env::Lane lane) override;
   void OnLaneClosed(NodeId to, env::Lane lane) override;
@@ -71,7 +73,7 @@ class Host::Impl final : public env::Transport::Receiver {
 
   // Starts the transport, unless it has started.
   // `start_number`: env::StoreStart::number.
-  absl::Status Serve(const StoreIdentity& store, const BootstrapPlan& plan,
+  absl::Status Serve(const StoreIdentity& store, uint32_t plan_checksum,
                      uint64_t start_number);
   void OnReplicaMessages(NodeId from, StoreIncarnation incarnation,
                          Buffer bytes);

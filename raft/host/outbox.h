@@ -20,8 +20,9 @@ namespace quorate::raft {
 
 class Outbox {
  public:
-  // `env` outlives the Outbox.
-  Outbox(env::Env& env, ClusterId cluster, NodeId self)
+  // `env` and `cluster` outlive the Outbox. `cluster` is right from the first
+  // message on.
+  Outbox(env::Env& env, const ClusterId& cluster, NodeId self)
       : env_(env),
         cluster_(cluster),
         self_(self),
@@ -54,7 +55,7 @@ class Outbox {
   void Send(const Destination& destination, EnvelopeBuilder* envelope);
 
   env::Env& env_;
-  const ClusterId cluster_;
+  const ClusterId& cluster_;
   const NodeId self_;
   const uint64_t process_;  // A random number of this process.
   bool stopped_ = false;

@@ -7,6 +7,7 @@
 #include "absl/strings/str_cat.h"
 #include "env/check.h"
 #include "raft/core/configuration.h"
+#include "raft/host/admission_message.h"
 #include "raft/log/read_attempts.h"
 
 namespace quorate::raft {
@@ -49,12 +50,13 @@ Startup::Startup(env::Env& env, const HostOptions& options,
       options_(options),
       make_(make),
       founding_(founding),
+      admission_(env, options),
       serve_(std::move(serve)),
       done_(std::move(done)) {}
 
 LogOptions Startup::StoreOptions() const {
   LogOptions log = options_.log;
-  log.cluster = options_.cluster;
+  log.cluster = opened_.identity.cluster;
   log.store = opened_.identity.store;
   return log;
 }
@@ -67,7 +69,8 @@ void Startup::Begin() {
 }
 
 void Startup::OnIdentityRead(absl::StatusOr<StoreIdentity> identity) {
-  if (!absl::IsNotFound(identity.status()) || !options_.bootstrap) {
+  const bool may_create = options_.bootstrap || options_.join.has_value();
+  if (!absl::IsNotFound(identity.status()) || !may_create) {
     OnIdentity(std::move(identity));
     return;
   }
@@ -87,18 +90,42 @@ void Startup::OnIdentity(absl::StatusOr<StoreIdentity> identity) {
     opened_.record = *std::move(record);
     return OpenLog();
   }
+  const absl::Status begun =
+      options_.join.has_value() ? BeginJoining() : BeginFounding();
+  if (!begun.ok()) Finish(begun);
+}
+
+absl::Status Startup::BeginFounding() {
   if (!options_.bootstrap) {
-    return Finish(absl::FailedPreconditionError(
+    return absl::FailedPreconditionError(
         "the cluster of the data directory was not founded before this node "
-        "stopped: start with bootstrap again"));
+        "stopped, or did not admit it: start with bootstrap again, or to join");
   }
   absl::Status ready = ValidatePlan(options_.plan);
   if (ready.ok()) ready = serve_(opened_.identity, options_.plan);
-  if (!ready.ok()) return Finish(std::move(ready));
+  if (!ready.ok()) return ready;
   founding_.Begin(options_.plan, opened_.identity.store,
                   [this](absl::StatusOr<BootstrapRecord> record) {
                     OnRecord(std::move(record));
                   });
+  return absl::OkStatus();
+}
+
+absl::Status Startup::BeginJoining() {
+  if (options_.bootstrap || options_.join->seeds.empty() ||
+      options_.join->token.size() > kJoinTokenBytesMax ||
+      options_.listen_address.size() > kJoinAddressBytesMax) {
+    return absl::InvalidArgumentError(
+        "a node that joins a cluster does not bootstrap one, has a seed, and a "
+        "token and an address of usual size");
+  }
+  admission_.Begin(opened_.identity.store,
+                   [this](absl::StatusOr<StoreAdmission::Admitted> admitted) {
+                     if (!admitted.ok()) return Finish(admitted.status());
+                     opened_.identity.cluster = admitted->cluster;
+                     OnRecord(std::move(admitted->record));
+                   });
+  return absl::OkStatus();
 }
 
 void Startup::OnRecord(absl::StatusOr<BootstrapRecord> record) {
@@ -114,7 +141,9 @@ void Startup::OnRecord(absl::StatusOr<BootstrapRecord> record) {
 void Startup::OpenLog() {
   const BootstrapPlan& plan = opened_.record.plan;
   absl::Status accepted;
-  if (options_.accept_plan) {
+  if (opened_.record.joined()) {
+    // The founding gave it no part.
+  } else if (options_.accept_plan) {
     accepted = options_.accept_plan(plan);
   } else if (plan != options_.plan) {
     accepted = absl::FailedPreconditionError(

@@ -2,9 +2,9 @@
 // replicas: identity, log, snapshots, state machines.
 //
 // A store without a bootstrap record takes part in the founding of its cluster
-// first. Then it writes its replicas, and the record last: until then the next
-// start begins again. Every step is asynchronous; the first error ends the
-// start. Used only by the host.
+// first, or asks for admission to one. Then it writes its replicas, and the
+// record last: until then the next start begins again. Every step is
+// asynchronous; the first error ends the start. Used only by the host.
 #ifndef QUORATE_RAFT_HOST_STARTUP_H_
 #define QUORATE_RAFT_HOST_STARTUP_H_
 
@@ -16,6 +16,7 @@
 #include "absl/container/btree_set.h"
 #include "absl/functional/any_invocable.h"
 #include "absl/status/statusor.h"
+#include "raft/host/admission.h"
 #include "raft/host/bootstrap_record.h"
 #include "raft/host/founding.h"
 #include "raft/host/host.h"
@@ -72,6 +73,9 @@ class Startup {
  private:
   void OnIdentityRead(absl::StatusOr<StoreIdentity> identity);
   void OnIdentity(absl::StatusOr<StoreIdentity> identity);
+  // Begins to get the record of a new store.
+  absl::Status BeginFounding();
+  absl::Status BeginJoining();
   void OnRecord(absl::StatusOr<BootstrapRecord> record);
   void OpenLog();
   void OnLog(absl::StatusOr<std::unique_ptr<Log>> log);
@@ -112,6 +116,7 @@ class Startup {
   const HostOptions& options_;
   Host::MakeStateMachine& make_;
   Founding& founding_;
+  StoreAdmission admission_;
   Serve serve_;
   Done done_;
   // Reads of the snapshot store hold parts of it.

@@ -156,7 +156,9 @@ class Reading final : public StoreOperation {
   void OnRead(std::string_view bytes) {
     const auto identity = DecodeIdentity(bytes);
     if (!identity.ok()) return Finish(identity.status());
-    if (identity->cluster != cluster_) {
+    const bool any =
+        cluster_ == ClusterId() || identity->cluster == ClusterId();
+    if (!any && identity->cluster != cluster_) {
       return Finish(absl::FailedPreconditionError(absl::StrCat(
           "the data directory belongs to cluster ", identity->cluster.value(),
           ", this node is configured for cluster ", cluster_.value(),

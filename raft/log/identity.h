@@ -5,9 +5,9 @@
 // cluster for good. A new store has an identity and nothing else: it takes part
 // in the founding of the cluster under it. That decides the bootstrap record,
 // opaque bytes, which are added to the identity once, after the replicas were
-// written. A lost directory cannot be created again under its
-// old store incarnation. ReadStore and CreateStore lock the directory; the lock
-// lasts as long as the Disk.
+// written. A store that joins a cluster learns its id then, too. A lost
+// directory cannot be created again under its old store incarnation. ReadStore
+// and CreateStore lock the directory; the lock lasts as long as the Disk.
 #ifndef QUORATE_RAFT_LOG_IDENTITY_H_
 #define QUORATE_RAFT_LOG_IDENTITY_H_
 
@@ -28,7 +28,7 @@ namespace quorate::raft {
 inline constexpr size_t kBootstrapRecordBytesMax = 1000 << 10;
 
 struct StoreIdentity {
-  ClusterId cluster;
+  ClusterId cluster;  // Zero: it will join one, and does not know which.
   NodeId node;
   StoreIncarnation store;
   // Empty: the store has not been founded, and holds no data.
@@ -39,7 +39,7 @@ struct StoreIdentity {
 using IdentityDone = absl::AnyInvocable<void(absl::StatusOr<StoreIdentity>)>;
 
 // Reads the identity of an existing store, which must belong to `cluster` and
-// `node`. Each error says what to do:
+// `node`. Zero: it may belong to any cluster. Each error says what to do:
 // - kNotFound: the directory is empty, or its creation did not finish;
 // - kFailedPrecondition: it belongs to another cluster, node or format version,
 //   or holds files but no identity;

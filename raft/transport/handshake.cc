@@ -160,6 +160,10 @@ absl::StatusOr<HelloReply> DecodeHelloReply(std::string_view bytes) {
   return reply;
 }
 
+bool AsksForAdmission(const Hello& hello) {
+  return hello.from.cluster == ClusterId();
+}
+
 HelloReply MakeHelloReply(const env::TransportIdentity& self,
                           const Hello& hello, bool knows) {
   HelloReply reply{.cluster = self.cluster,
@@ -168,15 +172,18 @@ HelloReply MakeHelloReply(const env::TransportIdentity& self,
                    .bootstrap_checksum = self.bootstrap_checksum,
                    .start = self.start};
   const uint32_t version = std::min(self.version_max, hello.from.version_max);
-  if (hello.from.cluster != self.cluster) {
+  const bool asks = AsksForAdmission(hello);
+  if (asks) reply = {};
+  if (!asks && hello.from.cluster != self.cluster) {
     reply.refusal = HandshakeRefusal::kOtherCluster;
-  } else if (hello.to != self.node) {
+  } else if (!asks && hello.to != self.node) {
     reply.refusal = HandshakeRefusal::kOtherNode;
-  } else if (!knows) {
+  } else if (!asks && !knows) {
     reply.refusal = HandshakeRefusal::kUnknownNode;
   } else if (version < self.version_min || version < hello.from.version_min) {
     reply.refusal = HandshakeRefusal::kNoCommonVersion;
-  } else if (hello.from.bootstrap_checksum != self.bootstrap_checksum) {
+  } else if (!asks &&
+             hello.from.bootstrap_checksum != self.bootstrap_checksum) {
     reply.refusal = HandshakeRefusal::kOtherBootstrap;
   } else {
     reply.version = version;

@@ -61,8 +61,11 @@ size_t HelloReplySize(std::string_view bytes);
 absl::StatusOr<Hello> DecodeHello(std::string_view bytes);
 absl::StatusOr<HelloReply> DecodeHelloReply(std::string_view bytes);
 
+// A store that is in no cluster asks for admission. Its Hello names no cluster.
+bool AsksForAdmission(const Hello& hello);
 // Returns the reply of node `self` to a Hello. `knows`: its configuration names
-// hello.from.node as a peer.
+// hello.from.node as a peer. The reply to a store that asks for admission says
+// nothing of `self`.
 HelloReply MakeHelloReply(const env::TransportIdentity& self,
                           const Hello& hello, bool knows);
 

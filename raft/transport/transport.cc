@@ -369,13 +369,14 @@ class StreamTransport::Incoming final : env::Connection::Observer {
 
  private:
   void OnBytes(std::string_view bytes) override {
-    if (refused_) return;
+    if (ended_) return;
     heard_ = transport_.loop_.ReadClock().mono;
-    if (!admitted_ && !ReadHello(bytes)) return;
+    if (!admitted_ && !asks_ && !ReadHello(bytes)) return;
     // The receiver may stop the transport, which destroys this object.
     Destruction::Watch watch(&destruction_);
     while (!bytes.empty() && TakeMessage(bytes)) {
       if (missing_ > 0) continue;
+      if (asks_) return AnswerAdmission();
       transport_.receiver_->OnMessage(hello_.from.node, hello_.from.incarnation,
                                       std::move(message_));
       if (watch.destroyed()) return;
@@ -408,14 +409,36 @@ class StreamTransport::Incoming final : env::Connection::Observer {
     const HelloReply reply = transport_.Admit(this, hello_);
     connection_->Write(Buffer::Copy(EncodeHelloReply(reply)));
     if (reply.refusal != HandshakeRefusal::kNone) {
-      // The timer or the peer closes the connection.
-      refused_ = true;
-      connection_->End();
+      End();
       return false;
+    }
+    if (AsksForAdmission(hello_)) {
+      asks_ = true;  // The timer goes on until the answer has left.
+      return true;
     }
     admitted_ = true;
     timer_ = env::Pending();
     return true;
+  }
+
+  // The timer or the peer closes the connection.
+  void End() {
+    ended_ = true;
+    connection_->End();
+  }
+
+  void AnswerAdmission() {
+    Destruction::Watch watch(&destruction_);
+    const Buffer answer = transport_.receiver_->OnAdmissionRequest(
+        hello_.from.node, hello_.from.incarnation, std::move(message_));
+    if (watch.destroyed()) return;
+    if (answer.empty()) return transport_.Remove(this);
+    CHECK_LE(answer.size(), env::kAdmissionBytesMax);
+    connection_->Write(Buffer::Create(kFrameHeaderBytes, [&](char* out) {
+      StoreFixed(out, static_cast<uint32_t>(answer.size()));
+    }));
+    connection_->Write(answer);
+    End();
   }
 
   // Moves bytes from `bytes` into the current message. Returns false if the
@@ -429,7 +452,7 @@ class StreamTransport::Incoming final : env::Connection::Observer {
       missing_ = 1;  // Not known yet.
       if (header_size_ < kFrameHeaderBytes) return true;
       const size_t size = LoadFixed<uint32_t>(header_);
-      if (size > env::kMessageBytesMax) {
+      if (size > (asks_ ? env::kAdmissionBytesMax : env::kMessageBytesMax)) {
         transport_.tracer_.Log(
             Severity::kError,
             absl::StrCat("transport: node ", hello_.from.node.value(),
@@ -461,7 +484,8 @@ class StreamTransport::Incoming final : env::Connection::Observer {
   std::string hello_bytes_;
   Hello hello_;
   bool admitted_ = false;
-  bool refused_ = false;
+  bool asks_ = false;   // A store that is in no cluster asks for admission.
+  bool ended_ = false;  // Refused or answered: nothing more is read.
   bool broken_ = false;
   MonoTime heard_;
   Destruction destruction_;
@@ -597,6 +621,23 @@ env::LinkState StreamTransport::link(NodeId peer) const {
                             : it->second->lane(Lane::kControl).state();
 }
 
+env::Pending StreamTransport::AskForAdmission(
+    const env::TransportIdentity& self, const std::string& address,
+    Buffer request, AdmissionAnswered answered) {
+  CHECK_EQ(self.cluster, ClusterId());
+  CHECK_LE(request.size(), env::kAdmissionBytesMax);
+  const uint64_t id = next_admission_++;
+  admissions_[id] = std::make_unique<AdmissionCall>(
+      loop_, streams_, self, address, std::move(request),
+      options_.handshake_max,
+      [this, id,
+       answered = std::move(answered)](absl::StatusOr<Buffer> answer) mutable {
+        admissions_.erase(id);
+        answered(std::move(answer));
+      });
+  return env::Pending(this, id);
+}
+
 void StreamTransport::Accept(std::unique_ptr<env::Connection> connection) {
   if (Fires("net.transport.not_accepted")) return;
   const auto is_pending = [](const auto& incoming) {
@@ -614,6 +655,7 @@ void StreamTransport::Accept(std::unique_ptr<env::Connection> connection) {
 HelloReply StreamTransport::Admit(Incoming* incoming, const Hello& hello) {
   const auto it = peers_.find(hello.from.node);
   HelloReply reply = MakeHelloReply(identity_, hello, it != peers_.end());
+  if (AsksForAdmission(hello)) return reply;
   if (reply.refusal == HandshakeRefusal::kNone &&
       IsTaken(*it->second, hello.from.incarnation)) {
     reply.refusal = HandshakeRefusal::kOtherStore;

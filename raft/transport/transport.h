@@ -17,9 +17,11 @@
 #include "env/byte_streams.h"
 #include "env/destruction.h"
 #include "env/loop.h"
+#include "env/pending.h"
 #include "env/random.h"
 #include "env/tracer.h"
 #include "env/transport.h"
+#include "raft/transport/admission_call.h"
 #include "raft/transport/handshake.h"
 #include "raft/transport/refusal_log.h"
 
@@ -56,7 +58,8 @@ struct TransportOptions {
   env::Buggify* buggify = nullptr;
 };
 
-class StreamTransport final : public env::Transport {
+class StreamTransport final : public env::Transport,
+                              private env::Pending::Source {
  public:
   StreamTransport(env::Loop& loop, env::Streams& streams, env::Tracer& tracer,
                   Random random,
@@ -75,6 +78,9 @@ class StreamTransport final : public env::Transport {
             absl::Span<const Buffer> pieces) override;
   bool Congested(NodeId to, env::Lane lane) const override;
   env::LinkState link(NodeId peer) const override;
+  env::Pending AskForAdmission(const env::TransportIdentity& self,
+                               const std::string& address, Buffer request,
+                               AdmissionAnswered answered) override;
 
   // The address actually bound; empty before Start.
   std::string listen_address() const;
@@ -111,6 +117,8 @@ class StreamTransport final : public env::Transport {
                   const HelloReply& reply);
   // Removes `incoming` from its tables and destroys it.
   void Remove(Incoming* incoming);
+  // Ends a call for admission.
+  void Cancel(uint64_t id) override { admissions_.erase(id); }
 
   env::Loop& loop_;
   env::Streams& streams_;
@@ -122,6 +130,8 @@ class StreamTransport final : public env::Transport {
   std::unique_ptr<env::Listener> listener_;
   std::map<NodeId, std::unique_ptr<Peer>> peers_;
   std::vector<std::unique_ptr<Incoming>> incoming_;
+  std::map<uint64_t, std::unique_ptr<AdmissionCall>> admissions_;
+  uint64_t next_admission_ = 1;
   RefusalLog refusal_log_;
   Destruction destruction_;
 };

@@ -47,6 +47,12 @@ class WatchedTransport final : public env::Transport {
     return inner_.Congested(to, lane);
   }
   env::LinkState link(NodeId peer) const override { return inner_.link(peer); }
+  env::Pending AskForAdmission(const env::TransportIdentity& self,
+                               const std::string& address, Buffer request,
+                               AdmissionAnswered answered) override {
+    return inner_.AskForAdmission(self, address, std::move(request),
+                                  std::move(answered));
+  }
 
  private:
   env::Transport& inner_;

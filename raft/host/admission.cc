@@ -1,0 +1,124 @@
+#include "raft/host/admission.h"
+
+#include <algorithm>
+#include <string>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "raft/host/admission_message.h"
+
+namespace quorate::raft {
+namespace {
+
+// Pauses between two questions, doubled from the first to the last.
+constexpr Duration kPauseMin = Milliseconds(50);
+constexpr Duration kPauseMax = Milliseconds(1000);
+constexpr Duration kLogInterval = Seconds(10);
+// Size limit of the text of a refusal.
+constexpr size_t kWhyBytesMax = 1024;
+
+using Kind = AdmissionAnswer::Kind;
+
+Buffer Refuse(Kind kind, std::string why) {
+  why.resize(std::min(why.size(), kWhyBytesMax));
+  return EncodeAdmissionAnswer({.kind = kind, .why = std::move(why)});
+}
+
+}  // namespace
+
+void StoreAdmission::Begin(StoreIncarnation store, Done done) {
+  store_ = store;
+  done_ = std::move(done);
+  pause_ = kPauseMin;
+  log_at_ = env_.loop.ReadClock().mono + kPauseMax;
+  Ask();
+}
+
+void StoreAdmission::Ask() {
+  const auto& seeds = options_.join->seeds;
+  const std::string& seed = seeds[next_seed_++ % seeds.size()];
+  call_ = env_.transport.AskForAdmission(
+      {.node = options_.node, .incarnation = store_}, seed,
+      EncodeAdmissionRequest(
+          {.address = options_.listen_address, .token = options_.join->token}),
+      [this](absl::StatusOr<Buffer> answer) { OnAnswer(std::move(answer)); });
+}
+
+void StoreAdmission::OnAnswer(absl::StatusOr<Buffer> bytes) {
+  if (absl::IsFailedPrecondition(bytes.status())) {
+    return Finish(bytes.status());
+  }
+  if (!bytes.ok()) return AskLater(bytes.status());
+  const absl::StatusOr<AdmissionAnswer> answer = DecodeAdmissionAnswer(*bytes);
+  if (!answer.ok()) return AskLater(answer.status());
+  if (answer->kind == Kind::kLater) {
+    return AskLater(absl::UnavailableError(answer->why));
+  }
+  if (answer->kind == Kind::kRefused) {
+    return Finish(absl::FailedPreconditionError(
+        absl::StrCat("the cluster does not admit node ", options_.node.value(),
+                     ": ", answer->why)));
+  }
+  if (options_.cluster != ClusterId() && options_.cluster != answer->cluster) {
+    return Finish(absl::FailedPreconditionError(absl::StrCat(
+        "the seeds are nodes of cluster ", answer->cluster.value(),
+        ", this node is configured for cluster ", options_.cluster.value())));
+  }
+  absl::StatusOr<BootstrapRecord> record =
+      DecodeBootstrapRecord(answer->record);
+  if (!record.ok() || !record->joined()) {
+    return AskLater(absl::DataLossError("the answer has no record"));
+  }
+  env_.tracer.Sometimes("raft.store_admitted");
+  Finish(Admitted{answer->cluster, *std::move(record)});
+}
+
+void StoreAdmission::AskLater(const absl::Status& why) {
+  const MonoTime now = env_.loop.ReadClock().mono;
+  if (now >= log_at_) {
+    log_at_ = now + kLogInterval;
+    env_.tracer.Log(env::Severity::kInfo,
+                    absl::StrCat("joining a cluster: not admitted yet: ",
+                                 std::string(why.message())));
+  }
+  timer_ = env_.loop.At(now + pause_, [this] { Ask(); });
+  pause_ = std::min(pause_ * 2, kPauseMax);
+}
+
+void StoreAdmission::Finish(absl::StatusOr<Admitted> result) {
+  Done done = std::exchange(done_, nullptr);
+  done(std::move(result));
+}
+
+Buffer AnswerAdmission(const HostOptions& options, NodeId node,
+                       StoreIncarnation store, const Buffer& request,
+                       const BootstrapRecord* record) {
+  absl::StatusOr<AdmissionRequest> decoded = DecodeAdmissionRequest(request);
+  if (!decoded.ok()) return Buffer();
+  if (record == nullptr) {
+    return Refuse(Kind::kLater,
+                  absl::StrCat("node ", options.node.value(), " is starting"));
+  }
+  absl::Status admitted;
+  if (node == NodeId() || node == options.node || store == StoreIncarnation()) {
+    admitted = absl::InvalidArgumentError(absl::StrCat(
+        "the answering node is node ", options.node.value(), " itself"));
+  } else if (options.admit == nullptr) {
+    admitted = absl::PermissionDeniedError(absl::StrCat(
+        "node ", options.node.value(), " is configured to admit no node"));
+  } else {
+    admitted = options.admit({.node = node,
+                              .store = store,
+                              .address = std::move(decoded->address),
+                              .token = std::move(decoded->token)});
+  }
+  if (admitted.ok()) {
+    return EncodeAdmissionAnswer({.kind = Kind::kAdmitted,
+                                  .cluster = options.cluster,
+                                  .record = EncodeBootstrapRecord(*record)});
+  }
+  return Refuse(absl::IsUnavailable(admitted) ? Kind::kLater : Kind::kRefused,
+                std::string(admitted.message()));
+}
+
+}  // namespace quorate::raft
