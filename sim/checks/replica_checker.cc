@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <sstream>
 
+#include "raft/core/testing/member_rules.h"
 #include "raft/core/testing/names.h"
 
 namespace quorate::sim {
@@ -19,7 +20,15 @@ std::string Text(const Parts&... parts) {
 
 void ReplicaChecker::OnStart(NodeId node, GroupId group,
                              const raft::Core& core) {
-  groups_[group].replicas[node] = core.replica();
+  Group& state = groups_[group];
+  const auto [replica, first] =
+      state.replicas.try_emplace(node, core.replica());
+  if (replica->second != core.replica()) {
+    // It took the place of one that was dropped or lost.
+    replica->second = core.replica();
+    state.applied.erase(node);
+    state.holds.erase(node);
+  }
   ReportInvariant(node, group,
                   groups_[group].invariants.ObserveStart(core.replica(), core));
 }
@@ -55,6 +64,7 @@ void ReplicaChecker::OnStep(NodeId node, GroupId group, const raft::Core& core,
   }
   ReportInvariant(node, group,
                   invariants.Observe(core.replica(), core, output));
+  ReportInvariant(node, group, raft::CheckMember(core, output));
 }
 
 void ReplicaChecker::ReportInvariant(NodeId node, GroupId group,

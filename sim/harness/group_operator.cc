@@ -25,6 +25,7 @@ constexpr Duration kPauseMax = Seconds(3);
 // Each role that is drawn has so many bits.
 constexpr uint64_t kRoleBits = 2;
 constexpr Duration kCommandInterval = Milliseconds(150);
+constexpr Duration kPromotionInterval = Milliseconds(200);
 
 // An act of the operator on a group that runs.
 enum class Deed : uint8_t {
@@ -34,11 +35,15 @@ enum class Deed : uint8_t {
   kEndReplica,
   kEndGroup,
   kCutPeer,
+  kJoin,
+  kLoseDisk,
 };
 constexpr Deed kDeeds[] = {
     Deed::kNothing,       Deed::kMoveLeadership, Deed::kChangeMembers,
     Deed::kChangeMembers, Deed::kChangeMembers,  Deed::kEndReplica,
-    Deed::kEndGroup,      Deed::kCutPeer,
+    Deed::kEndReplica,    Deed::kEndGroup,       Deed::kCutPeer,
+    Deed::kJoin,          Deed::kJoin,           Deed::kJoin,
+    Deed::kLoseDisk,      Deed::kLoseDisk,
 };
 
 ReplicaChecker::Report ReporterTo(World* world) {
@@ -47,21 +52,31 @@ ReplicaChecker::Report ReporterTo(World* world) {
 
 }  // namespace
 
-GroupOperator::Creation::Creation(World* world, size_t nodes)
-    : ids(nodes), ended(nodes), gone(nodes), checker(ReporterTo(world)) {}
+// Late nodes have no part in it at first.
+GroupOperator::Creation::Creation(World* world, size_t nodes, size_t founders)
+    : members(nodes),
+      joins(nodes),
+      to_vote(nodes),
+      ended(nodes),
+      gone(nodes),
+      checker(ReporterTo(world)) {
+  for (size_t i = founders; i < nodes; ++i) ended[i] = gone[i] = true;
+}
 
 GroupOperator::GroupOperator(
-    World* world, const std::vector<MachineId>* machines,
+    World* world, const std::vector<MachineId>* machines, size_t founders,
     StateMachineTest* test, std::function<raft::Host*(size_t)> host,
     std::function<std::vector<env::PeerAddress>(size_t)> peers)
     : world_(*world),
       machines_(*machines),
+      founders_(founders),
       test_(*test),
       host_(std::move(host)),
       peers_(std::move(peers)),
       nodes_(machines->size()),
       mistakes_(world, machines),
-      stranger_(ReporterTo(world)) {
+      stranger_(ReporterTo(world)),
+      admitted_(machines->size()) {
   for (size_t i = 0; i < nodes_.size(); ++i) {
     nodes_[i].without = nodes_[i].now_without = i;
   }
@@ -94,13 +109,28 @@ void GroupOperator::OnBoot(size_t node) {
 
 void GroupOperator::OnRecovered(size_t node, ReplicaId replica) {
   for (const auto& creation : creations_) {
-    if (creation->first.has_value() && creation->ids[node] == replica) {
+    if (creation->first.has_value() && creation->all.contains(replica)) {
       nodes_[node].creation = creation.get();
       if (!gone_.contains(replica)) return;
       return Violate(node, "dropped", "the replica came back after its drop");
     }
   }
   Violate(node, "founded", "no operator has founded the replica that runs");
+}
+
+absl::Status GroupOperator::Admit(const raft::JoinRequest& request) {
+  const size_t node = request.node.value() - 1;
+  if (node < founders_ || node >= nodes_.size()) {
+    return absl::PermissionDeniedError("no late node");
+  }
+  if (!admits_) return absl::UnavailableError("not yet");
+  StoreIncarnation& admitted = admitted_[node];
+  if (admitted != StoreIncarnation() && admitted != request.store) {
+    Violate(node, "admitted", "it comes with another store");
+  }
+  admitted = request.store;
+  Mark(node, "operator.node_admitted");
+  return absl::OkStatus();
 }
 
 void GroupOperator::OnCommitted(size_t node, const raft::Entry& entry) {
@@ -118,7 +148,7 @@ void GroupOperator::OnTick(size_t node) {
   raft::Host* const host = host_(node);
   if (host == nullptr || !host->status().ok()) return;
   if (acts_ && world_.now() >= next_act_) Act();
-  mistakes_.OnTick(node, host, kFounded);
+  if (node < founders_) mistakes_.OnTick(node, host, kFounded);
   Reconcile(node, host);
   if (Leader() != node) return;
   if (move_to_ != NodeId()) {
@@ -127,7 +157,12 @@ void GroupOperator::OnTick(size_t node) {
                                 std::exchange(move_to_, NodeId())));
     Mark(node, "operator.leadership_moved");
   }
-  if (roles_.has_value()) ChangeMembers(node, host);
+  if (roles_.has_value()) {
+    ChangeMembers(node, host);
+  } else if (world_.now() >= next_promotion_) {
+    next_promotion_ = world_.now() + kPromotionInterval;
+    PromoteJoiners(node, host);
+  }
   if (world_.now() >= next_command_) Propose(host);
 }
 
@@ -165,11 +200,18 @@ void GroupOperator::Act() {
     case Deed::kCutPeer:
       CutPeer(detail);
       break;
+    case Deed::kJoin:
+      BeginJoin(detail);
+      break;
+    case Deed::kLoseDisk:
+      LoseDisk();
+      break;
   }
 }
 
 void GroupOperator::Create() {
-  creations_.push_back(std::make_unique<Creation>(&world_, nodes_.size()));
+  creations_.push_back(
+      std::make_unique<Creation>(&world_, nodes_.size(), founders_));
   present_ = creations_.back().get();
 }
 
@@ -179,17 +221,18 @@ void GroupOperator::EndGroup() {
 
 void GroupOperator::EndReplica(size_t node) {
   present_->ended[node] = true;
+  present_->to_vote[node] = false;
   if (!present_->ran && !present_->first.has_value()) {
     Mark(node, "operator.creation_given_up");
   }
 }
 
 // The drop of a member is as harmful as the loss of its disk. So a majority of
-// each configuration that may be in effect keeps its replicas: all nodes work,
-// and have the same one.
-bool GroupOperator::MayEndReplica(size_t node) const {
+// each configuration that may be in effect keeps its replicas: all other nodes
+// work, and have the same one.
+bool GroupOperator::MayLose(size_t node) const {
   const size_t leader = Leader();
-  if (leader == nodes_.size() || present_->ended[node]) return false;
+  if (leader == nodes_.size() || leader == node) return false;
   const raft::Core& leading = *CoreOn(leader);
   const raft::Configuration& present = leading.configuration();
   if (!leading.CanServeReads() || !present.outgoing_voters.empty() ||
@@ -198,14 +241,56 @@ bool GroupOperator::MayEndReplica(size_t node) const {
   }
   size_t kept = 0;
   for (size_t i = 0; i < nodes_.size(); ++i) {
-    if (present_->ended[i]) continue;
+    if (present_->ended[i] || i == node) continue;
     const raft::Core* const core = CoreOn(i);
     if (core == nullptr) return false;
     if (!raft::IsMember(present, core->replica())) continue;
     if (core->configuration() != present) return false;
-    kept += i != node && raft::IsVoter(present, core->replica()) ? 1 : 0;
+    kept += raft::IsVoter(present, core->replica()) ? 1 : 0;
   }
   return kept > present.voters.size() / 2;
+}
+
+bool GroupOperator::MayEndReplica(size_t node) const {
+  const raft::Core* const core = CoreOn(node);
+  const size_t leader = Leader();
+  return !present_->ended[node] && core != nullptr && leader != nodes_.size() &&
+         (!raft::IsMember(CoreOn(leader)->configuration(), core->replica()) ||
+          core->configuration() == CoreOn(leader)->configuration()) &&
+         MayLose(node);
+}
+
+void GroupOperator::BeginJoin(uint64_t draw) {
+  admits_ = true;
+  const std::vector<bool>& ended = present_->ended;
+  if (std::find(ended.begin(), ended.end(), false) == ended.end()) return;
+  for (size_t i = 0; i < nodes_.size(); ++i) {
+    const size_t node = (draw + i) % nodes_.size();
+    if (!present_->gone[node]) continue;
+    present_->ended[node] = present_->gone[node] = false;
+    present_->joins[node] = present_->to_vote[node] = true;
+    present_->members[node] = {};
+    return Mark(node, "operator.join_begun");
+  }
+}
+
+// The disk is erased while the node is down, and all that was on it is gone.
+void GroupOperator::LoseDisk() {
+  for (size_t node = founders_; node < nodes_.size(); ++node) {
+    if (admitted_[node] == StoreIncarnation() ||
+        world_.running(machines_[node])) {
+      continue;
+    }
+    const bool held = !present_->gone[node];
+    if (held && !MayLose(node)) continue;
+    world_.EraseDisk(machines_[node]);
+    admitted_[node] = StoreIncarnation();
+    Mark(node, "operator.disk_lost");
+    if (!held) continue;
+    EndReplica(node);
+    OnGone(node);
+    if (present_ == nullptr) return;
+  }
 }
 
 void GroupOperator::CutPeer(uint64_t draw) {
@@ -233,7 +318,7 @@ void GroupOperator::Reconcile(size_t node, raft::Host* host) {
 }
 
 void GroupOperator::ReconcileMember(size_t node, raft::Host* host, bool held) {
-  const ReplicaId id = present_->ids[node];
+  const ReplicaId id = present_->members[node].replica;
   if (id == ReplicaId()) return Prepare(node, host);
   if (held) return NoteRunning(node);
   const auto prepared = host->prepared();
@@ -242,6 +327,7 @@ void GroupOperator::ReconcileMember(size_t node, raft::Host* host, bool held) {
     return Violate(node, "prepared",
                    "the node has lost the replica that it had prepared");
   }
+  if (present_->joins[node]) return Join(node, host);
   if (present_->first.has_value()) return Found(node, host);
   Compose();
 }
@@ -274,42 +360,56 @@ void GroupOperator::SetPeers(size_t node, raft::Host* host) {
 void GroupOperator::Prepare(size_t node, raft::Host* host) {
   nodes_[node].calls = true;
   Creation* const creation = present_;
-  host->PrepareReplica(kGroup,
-                       [this, node, creation](absl::StatusOr<ReplicaId> id) {
-                         nodes_[node].calls = false;
-                         // If it was given up meanwhile, it is dropped.
-                         if (id.ok()) creation->ids[node] = *id;
-                       });
+  const StoreIncarnation store = host->identity().incarnation;
+  host->PrepareReplica(
+      kGroup, [this, node, creation, store](absl::StatusOr<ReplicaId> id) {
+        nodes_[node].calls = false;
+        // If it was given up meanwhile, it is dropped.
+        if (!id.ok()) return;
+        creation->members[node] = {
+            .replica = *id, .node = NodeId(node + 1), .store = store};
+        creation->all.insert(*id);
+      });
 }
 
-// Entry 1 names the replicas of all nodes, or of some of them.
+// Any configuration of the group serves.
+void GroupOperator::Join(size_t node, raft::Host* host) {
+  const size_t leader = Leader();
+  nodes_[node].calls = true;
+  host->JoinReplica(kGroup, present_->members[node].replica,
+                    leader == nodes_.size() ? *present_->first
+                                            : CoreOn(leader)->configuration(),
+                    [this, node](absl::Status status) {
+                      nodes_[node].calls = false;
+                      if (status.ok()) Mark(node, "operator.replica_joins");
+                    });
+}
+
+// Entry 1 names the replicas of all nodes that are not late, or of some of
+// them.
 void GroupOperator::Compose() {
-  const std::vector<ReplicaId>& ids = present_->ids;
-  std::vector<raft::Host*> hosts;
-  for (size_t i = 0; i < ids.size(); ++i) {
-    hosts.push_back(host_(i));
-    if (present_->ended[i] || ids[i] == ReplicaId()) return;
-    // A node that is down says its store later.
-    if (hosts[i] == nullptr || !hosts[i]->status().ok()) return;
+  for (size_t i = 0; i < founders_; ++i) {
+    if (present_->ended[i] || present_->members[i].replica == ReplicaId()) {
+      return;
+    }
   }
+  raft::Host* const any = AnyHost();
+  if (any == nullptr) return;
   enum Kind : uint64_t { kAllVote, kLastLearns, kFirstVotes, kWithoutLast };
   const uint64_t kind = world_.choices().Below(
       kMembers, ChoiceKey{creations_.size()}, kWithoutLast + 1);
   raft::Configuration first;
-  first.level = hosts[0]->founded_level();
-  first.hash_key = hosts[0]->hash_key();
-  for (size_t i = 0; i < ids.size(); ++i) {
-    const bool last = i > 0 && i + 1 == ids.size();
+  first.level = any->founded_level();
+  first.hash_key = any->hash_key();
+  for (size_t i = 0; i < founders_; ++i) {
+    const bool last = i > 0 && i + 1 == founders_;
     if (kind == kWithoutLast && last) {
       present_->ended[i] = true;
       continue;
     }
     const bool learns =
         (kind == kLastLearns && last) || (kind == kFirstVotes && i > 0);
-    (learns ? first.learners : first.voters)
-        .push_back({.replica = ids[i],
-                    .node = NodeId(i + 1),
-                    .store = hosts[i]->identity().incarnation});
+    (learns ? first.learners : first.voters).push_back(present_->members[i]);
   }
   raft::SortMembers(&first.voters);
   raft::SortMembers(&first.learners);
@@ -340,7 +440,7 @@ void GroupOperator::Drop(size_t node, raft::Host* host) {
 
 void GroupOperator::OnGone(size_t node) {
   present_->gone[node] = true;
-  gone_.insert(present_->ids[node]);
+  gone_.insert(present_->members[node].replica);
   const std::vector<bool>& gone = present_->gone;
   if (std::find(gone.begin(), gone.end(), false) != gone.end()) return;
   CheckHistory();
@@ -356,15 +456,15 @@ std::optional<raft::Configuration> GroupOperator::Target(
   raft::Configuration target = present;
   target.voters.clear();
   target.learners.clear();
-  const raft::Configuration& first = *present_->first;
   for (size_t i = 0; i < nodes_.size(); ++i) {
     const uint64_t role = roles >> kRoleBits * (i % MostRoles()) & kIsOut;
-    const raft::Member* const member =
-        raft::FindMember(first, present_->ids[i]);
-    if (present_->ended[i] || member == nullptr || role == kIsOut) continue;
+    const raft::Member& member = present_->members[i];
+    if (present_->ended[i] || member.replica == ReplicaId() || role == kIsOut) {
+      continue;
+    }
     const bool votes =
-        role != kLearns && raft::IsMember(present, member->replica);
-    (votes ? target.voters : target.learners).push_back(*member);
+        role != kLearns && raft::IsMember(present, member.replica);
+    (votes ? target.voters : target.learners).push_back(member);
   }
   raft::SortMembers(&target.voters);
   raft::SortMembers(&target.learners);
@@ -378,14 +478,51 @@ void GroupOperator::ChangeMembers(size_t node, raft::Host* host) {
   if (!core.configuration().outgoing_voters.empty()) return;
   std::optional<raft::Configuration> target =
       Target(core.configuration(), roles);
-  if (!target.has_value()) return;
+  if (target.has_value()) Change(node, host, *std::move(target));
+}
+
+// A learner that votes takes the place of the node's earlier replica.
+void GroupOperator::PromoteJoiners(size_t node, raft::Host* host) {
+  if (present_ == nullptr) return;
+  const raft::Configuration& present = host->core(kGroup)->configuration();
+  if (!present.outgoing_voters.empty()) return;
+  for (size_t i = 0; i < nodes_.size(); ++i) {
+    const raft::Member& member = present_->members[i];
+    if (!present_->to_vote[i] || member.replica == ReplicaId()) continue;
+    if (raft::IsVoter(present, member.replica)) {
+      present_->to_vote[i] = false;
+      Mark(i, "operator.joiner_votes");
+      continue;
+    }
+    raft::Configuration target = present;
+    if (!raft::IsMember(present, member.replica)) {
+      target.learners.push_back(member);
+    } else {
+      const auto replaced = [&](const raft::Member& other) {
+        return other.node == member.node;
+      };
+      std::erase_if(target.learners, replaced);
+      if (std::erase_if(target.voters, replaced) > 0) {
+        Mark(i, "operator.replica_replaced");
+      }
+      target.voters.push_back(member);
+    }
+    raft::SortMembers(&target.voters);
+    raft::SortMembers(&target.learners);
+    return Change(node, host, std::move(target));
+  }
+}
+
+void GroupOperator::Change(size_t node, raft::Host* host,
+                           raft::Configuration target) {
   host->ChangeConfiguration(
-      kGroup, core.configuration_index(), *std::move(target),
+      kGroup, host->core(kGroup)->configuration_index(), std::move(target),
       [this, node](const raft::ProposeResult& result) {
         if (result.outcome == Outcome::kDone) {
           Mark(node, "operator.members_changed");
         } else if (absl::IsFailedPrecondition(result.status)) {
-          Mark(node, "operator.change_refused");
+          world_.env(machines_[node])
+              .tracer.Sometimes("operator.change_refused");
         }
       });
 }
@@ -424,6 +561,7 @@ void GroupOperator::Propose(raft::Host* host) {
 void GroupOperator::Finish() {
   acts_ = false;
   mistakes_.Finish();
+  admits_ = true;
   roles_.reset();
   for (size_t i = 0; i < nodes_.size(); ++i) nodes_[i].without = i;
   enum Wish : uint64_t { kAsItIs, kThere, kGone };
@@ -436,7 +574,9 @@ void GroupOperator::Finish() {
 bool GroupOperator::Settled() {
   if (!wants_group_) return NothingIsLeft();
   if (present_ == nullptr) Create();
-  return executed_ > 0 && MembersAgree();
+  const std::vector<bool>& to_vote = present_->to_vote;
+  return executed_ > 0 && MembersAgree() &&
+         std::find(to_vote.begin(), to_vote.end(), true) == to_vote.end();
 }
 
 bool GroupOperator::NothingIsLeft() const {
@@ -458,8 +598,8 @@ bool GroupOperator::MembersAgree() const {
   const raft::Core& leading = *CoreOn(leader);
   if (!leading.configuration().outgoing_voters.empty()) return false;
   for (size_t i = 0; i < nodes_.size(); ++i) {
-    if (present_->ended[i] ||
-        !raft::IsMember(leading.configuration(), present_->ids[i])) {
+    if (present_->ended[i] || !raft::IsMember(leading.configuration(),
+                                              present_->members[i].replica)) {
       continue;
     }
     const raft::Core* const core = CoreOn(i);
@@ -489,6 +629,15 @@ size_t GroupOperator::Leader() const {
     latest = std::max(latest, core->term());
   }
   return leader;
+}
+
+// A node that has started. Null: there is none.
+raft::Host* GroupOperator::AnyHost() const {
+  for (size_t i = 0; i < nodes_.size(); ++i) {
+    raft::Host* const host = host_(i);
+    if (host != nullptr && host->status().ok()) return host;
+  }
+  return nullptr;
 }
 
 const raft::Core* GroupOperator::CoreOn(size_t node) const {

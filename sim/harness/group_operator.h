@@ -9,8 +9,14 @@
 //   a group            prepares a replica, then founds it with the others'
 //   other members      votes, learns, or is no member
 //   no replica on it   drops the replica; the others keep a majority
+//   a replica again    prepares a replica that joins, learns and then votes; it
+//                      replaces the node's earlier one
 //   no group           drops the replica
 //   other peers        has one peer less for a while
+//
+// Some nodes are late: they are not founded with the cluster. The operator has
+// them admitted at some time, and they come into the group as others come back.
+// Their disks may be lost. Such a node is admitted again.
 //
 // Beside that the operator makes mistakes (sim/harness/wrong_requests.h).
 //
@@ -18,7 +24,9 @@
 //   prepared: an id that a node told is prepared there, or its replica runs.
 //   dropped: a replica does not come back after its drop has ended, and has no
 //   file then.
-//   founded: a node has no replica that the operator did not found there.
+//   founded: a node has no replica that the operator did not found there, or
+//   let join.
+//   admitted: a late node keeps its store, unless its disk was lost.
 // Without faults the last wish comes true, see Settled.
 #ifndef QUORATE_SIM_HARNESS_GROUP_OPERATOR_H_
 #define QUORATE_SIM_HARNESS_GROUP_OPERATOR_H_
@@ -53,10 +61,11 @@ class GroupOperator {
   // The group of the founding, which is always there.
   static constexpr GroupId kFounded{1};
 
-  // Node i + 1 runs on the i-th machine. All outlive the operator. `host`
-  // returns null while a node is down or starts.
+  // Node i + 1 runs on the i-th machine. All outlive the operator. Those from
+  // the `founders`-th on are late. `host` returns null while a node is down or
+  // starts.
   GroupOperator(
-      World* world, const std::vector<MachineId>* machines,
+      World* world, const std::vector<MachineId>* machines, size_t founders,
       StateMachineTest* test, std::function<raft::Host*(size_t node)> host,
       std::function<std::vector<env::PeerAddress>(size_t node)> peers);
 
@@ -69,6 +78,8 @@ class GroupOperator {
   void OnRecovered(size_t node, ReplicaId replica);
   // A replica applied the entry first.
   void OnCommitted(size_t node, const raft::Entry& entry);
+  // A late node asks for admission (raft::HostOptions::admit).
+  absl::Status Admit(const raft::JoinRequest& request);
   // The checker of the replica that the node runs, or ran last.
   ReplicaChecker& CheckerOf(size_t node);
 
@@ -92,8 +103,13 @@ class GroupOperator {
  private:
   // The replicas that make up the group once.
   struct Creation {
-    Creation(World* world, size_t nodes);
-    std::vector<ReplicaId> ids;  // By node. Zero: none is prepared.
+    Creation(World* world, size_t nodes, size_t founders);
+    // The present replicas, by node. Those without an id are not prepared yet.
+    std::vector<raft::Member> members;
+    std::vector<bool> joins;  // By node: its replica joins the others.
+    // By node: the replica that joins is to become a voter.
+    std::vector<bool> to_vote;
+    std::set<ReplicaId> all;  // Those of all nodes, also the earlier ones.
     // Entry 1 of the group, once all ids are known.
     std::optional<raft::Configuration> first;
     bool ran = false;         // All members have run.
@@ -118,7 +134,13 @@ class GroupOperator {
   void Create();
   void EndGroup();
   void EndReplica(size_t node);
+  // Without the replica on the node, which may be down, a majority is left.
+  bool MayLose(size_t node) const;
   bool MayEndReplica(size_t node) const;
+  // A node without a replica, from `draw` on, gets one that joins.
+  void BeginJoin(uint64_t draw);
+  // A late node that is down loses its disk.
+  void LoseDisk();
   void CutPeer(uint64_t draw);
 
   // Brings the node nearer to what the operator wants.
@@ -130,16 +152,21 @@ class GroupOperator {
   void Compose();
   void NoteRunning(size_t node);
   void Found(size_t node, raft::Host* host);
+  void Join(size_t node, raft::Host* host);
   void Drop(size_t node, raft::Host* host);
   void OnGone(size_t node);
   // None: the group would have no voter.
   std::optional<raft::Configuration> Target(const raft::Configuration& present,
                                             uint64_t roles) const;
   void ChangeMembers(size_t node, raft::Host* host);
+  // Brings a replica that joins nearer to its vote.
+  void PromoteJoiners(size_t node, raft::Host* host);
+  void Change(size_t node, raft::Host* host, raft::Configuration target);
   void Propose(raft::Host* host);
 
   // The node that leads in the highest term; the number of nodes: none.
   size_t Leader() const;
+  raft::Host* AnyHost() const;
   // Null: it has no working replica of the group.
   const raft::Core* CoreOn(size_t node) const;
   // The first snapshot of the group on the node's disk; empty: there is none.
@@ -152,6 +179,7 @@ class GroupOperator {
 
   World& world_;
   const std::vector<MachineId>& machines_;
+  const size_t founders_;
   StateMachineTest& test_;
   const std::function<raft::Host*(size_t)> host_;
   const std::function<std::vector<env::PeerAddress>(size_t)> peers_;
@@ -162,6 +190,8 @@ class GroupOperator {
   ReplicaChecker stranger_;      // Of replicas that the operator did not found.
   Creation* present_ = nullptr;  // The last one. Null: all of it is gone.
   std::set<ReplicaId> gone_;     // Dropped for good.
+  bool admits_ = false;
+  std::vector<StoreIncarnation> admitted_;  // By node. Zero: none.
   bool acts_ = true;
   bool wants_group_ = false;  // The last wish.
   // The roles that the members shall have, in bits.
@@ -169,6 +199,7 @@ class GroupOperator {
   NodeId move_to_;  // The node that shall lead. Zero: none.
   SimTime next_act_;
   SimTime next_command_;
+  SimTime next_promotion_;
   uint64_t acts_so_far_ = 0;
   uint64_t commands_ = 0;
   uint64_t executed_ = 0;  // Since the last Probe.

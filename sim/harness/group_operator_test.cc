@@ -121,7 +121,7 @@ class GroupOperatorTest : public testing::Test {
       if (!world_->violations().empty()) world_->StopRunning();
     });
     operator_ = std::make_unique<GroupOperator>(
-        world_.get(), &machines_, &test_,
+        world_.get(), &machines_, kNodes, &test_,
         [this](size_t node) { return HostOf(node); },
         [this](size_t node) { return peers_of_(node); });
     for (size_t i = 0; i < kNodes; ++i) {
@@ -257,6 +257,7 @@ TEST_F(GroupOperatorTest, Run_CreatesAndDropsGroups_AndSettles) {
   EXPECT_GE(operator_->creations(), 3u);
   EXPECT_GE(world_->marks().at("operator.group_dropped"), 2u);
   EXPECT_GE(world_->marks().at("operator.members_changed"), 1u);
+  EXPECT_GE(world_->marks().at("operator.joiner_votes"), 1u);
   operator_->Finish();
   operator_->Probe();
   EXPECT_TRUE(Await([&] { return operator_->Settled(); }))
@@ -292,6 +293,28 @@ TEST_F(GroupOperatorTest, UnfoundedReplica_IsReported) {
   EXPECT_EQ(Violation(),
             "founded: node 2, group 2: no operator has founded the replica "
             "that runs");
+}
+
+TEST_F(GroupOperatorTest, LateNodeWithAnotherStore_IsReported) {
+  Begin(1);
+  machines_.push_back(world_->AddMachine({}));
+  GroupOperator with_late(
+      world_.get(), &machines_, kNodes, &test_,
+      [](size_t) -> raft::Host* { return nullptr; }, PeersOf);
+  const auto admit = [&](uint32_t node, uint64_t store) {
+    return with_late.Admit(
+        {.node = NodeId(node), .store = StoreIncarnation(store)});
+  };
+  EXPECT_TRUE(absl::IsUnavailable(admit(4, 7)));
+  with_late.Finish();
+  EXPECT_TRUE(absl::IsPermissionDenied(admit(1, 7)));
+  EXPECT_TRUE(absl::IsPermissionDenied(admit(5, 7)));
+  EXPECT_EQ(admit(4, 7), absl::OkStatus());
+  EXPECT_EQ(admit(4, 7), absl::OkStatus());
+  EXPECT_EQ(Violation(), "");
+  EXPECT_EQ(admit(4, 8), absl::OkStatus());
+  EXPECT_EQ(Violation(),
+            "admitted: node 4, group 2: it comes with another store");
 }
 
 TEST_F(GroupOperatorTest, ListThatANodeRefuses_IsReported) {

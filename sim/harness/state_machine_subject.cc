@@ -16,6 +16,7 @@ constexpr ChoiceSite kCommand("workload.command");
 // Whether the run has an operator.
 constexpr ChoiceSite kOperated("operator.works");
 constexpr ChoiceSite kPeerStreams("shape.peer_streams");
+constexpr ChoiceSite kLate("operator.late_node");
 
 std::string AddressOf(size_t index) {
   return absl::StrCat("n", index + 1, ":9001");
@@ -104,8 +105,10 @@ class StateMachineSubject::Node final : public ReplicaObserver {
 
   void OnStarted(const absl::Status& status) {
     if (!status.ok()) return OnStopped(status);
-    subject_->checker_.OnReplicaNotStarted(
-        NodeId(index_ + 1), kGroup, host_.group_status(kGroup), MayNotWork());
+    if (!subject_->late(index_)) {
+      subject_->checker_.OnReplicaNotStarted(
+          NodeId(index_ + 1), kGroup, host_.group_status(kGroup), MayNotWork());
+    }
     subject_->created_[index_] = true;
     started_ = true;
     CheckRecovered(host_);
@@ -117,7 +120,7 @@ class StateMachineSubject::Node final : public ReplicaObserver {
     timer_ = loop.At(loop.ReadClock().mono + subject_->options_.interval,
                      [this] { Tick(); });
     if (operated()) subject_->operator_->OnTick(index_);
-    if (!subject_->WantsCommand(index_)) return;
+    if (subject_->late(index_) || !subject_->WantsCommand(index_)) return;
     const std::optional<Random> random = subject_->DrawCommand(index_);
     if (!random.has_value()) return;
     CommandHistory& history = subject_->history_;
@@ -155,9 +158,7 @@ StateMachineSubject::StateMachineSubject(World* world,
       options_(options),
       checker_([this](std::string what) { world_.Violate(std::move(what)); }),
       supervisor_(world, kSupervisorDelay),
-      nodes_(options.nodes),
-      created_(options.nodes),
-      commands_(options.nodes) {}
+      founders_(options.nodes) {}
 
 StateMachineSubject::~StateMachineSubject() {
   // The nodes refer to the subject, and the world outlives it.
@@ -167,19 +168,26 @@ StateMachineSubject::~StateMachineSubject() {
 }
 
 ScheduleOptions StateMachineSubject::Start() {
+  Choices& choices = world_.choices();
+  const bool operated =
+      choices.Chance(kOperated, ChoiceKey{}, options_.operated);
+  const bool streams =
+      choices.Chance(kPeerStreams, ChoiceKey{}, options_.peer_streams);
+  if (streams) peer_streams_.emplace();
+  const bool one_more =
+      operated && streams && choices.Chance(kLate, ChoiceKey{}, options_.late);
+  nodes_.resize(founders_ + (one_more ? 1 : 0));
+  commands_.resize(nodes_.size());
+  created_.resize(nodes_.size());
   std::vector<NodeId> voters;
   for (size_t i = 0; i < nodes_.size(); ++i) {
     machines_.push_back(world_.AddMachine({.name = absl::StrCat("n", i + 1)}));
-    voters.push_back(NodeId(i + 1));
+    if (!late(i)) voters.push_back(NodeId(i + 1));
   }
   checker_.SetVoters(kGroup, std::move(voters));
-  if (world_.choices().Chance(kPeerStreams, ChoiceKey{},
-                              options_.peer_streams)) {
-    peer_streams_.emplace();
-  }
-  if (world_.choices().Chance(kOperated, ChoiceKey{}, options_.operated)) {
+  if (operated) {
     operator_.emplace(
-        &world_, &machines_, test_.get(),
+        &world_, &machines_, founders_, test_.get(),
         [this](size_t node) { return HostOf(node); },
         [this](size_t node) { return PeersOf(node); });
   }
@@ -188,8 +196,10 @@ ScheduleOptions StateMachineSubject::Start() {
       return std::make_shared<Node>(env, this, i);
     });
   }
+  const std::vector<MachineId> founders(machines_.begin(),
+                                        machines_.begin() + founders_);
   return {.nodes = machines_,
-          .groups = {machines_},
+          .groups = {founders},
           .leader =
               [this](uint64_t) {
                 const size_t leader = Leader();
@@ -199,23 +209,36 @@ ScheduleOptions StateMachineSubject::Start() {
           // A group is founded by all members.
           .needs_all_nodes =
               [this] {
-                return std::find(created_.begin(), created_.end(), false) !=
-                       created_.end();
+                const auto end = created_.begin() + founders_;
+                return std::find(created_.begin(), end, false) != end;
               }};
 }
 
-raft::HostOptions StateMachineSubject::OptionsOf(size_t index) const {
+raft::HostOptions StateMachineSubject::OptionsOf(size_t index) {
   raft::HostOptions options;
   options.cluster = ClusterId(1);
   options.node = NodeId(index + 1);
   options.listen_address = AddressOf(index);
   raft::GroupPlan group{.group = kGroup};
-  for (size_t i = 0; i < nodes_.size(); ++i) {
+  for (size_t i = 0; i < founders_; ++i) {
     group.voters.push_back(NodeId(i + 1));
   }
   options.peers = PeersOf(index);
-  options.plan.groups.push_back(std::move(group));
-  options.bootstrap = !created_[index];
+  if (late(index)) {
+    options.cluster = {};  // It learns the id when it is admitted.
+    options.join.emplace();
+    for (size_t i = 0; i < founders_; ++i) {
+      options.join->seeds.push_back(AddressOf(i));
+    }
+  } else {
+    options.plan.groups.push_back(std::move(group));
+    options.bootstrap = !created_[index];
+  }
+  if (founders_ < nodes_.size()) {
+    options.admit = [this](const raft::JoinRequest& request) {
+      return operator_->Admit(request);
+    };
+  }
   options.snapshot_threshold_bytes = options_.snapshot_threshold_bytes;
   options.snapshot_trailing_bytes = options_.snapshot_trailing_bytes;
   return options;
@@ -305,7 +328,7 @@ bool StateMachineSubject::Agreed() const {
   const size_t leader = Leader();
   if (leader == nodes_.size()) return false;
   const raft::Index end = nodes_[leader]->core()->last().index;
-  for (size_t i = 0; i < nodes_.size(); ++i) {
+  for (size_t i = 0; i < founders_; ++i) {
     if (!MustWork(i)) continue;
     const raft::Core* core = nodes_[i] == nullptr ? nullptr : nodes_[i]->core();
     if (core == nullptr || core->leader() != nodes_[leader]->core()->leader() ||

@@ -51,6 +51,9 @@ struct StateMachineSubjectOptions {
   // In so many runs nodes send with the product's transport over byte streams,
   // in the others over the simulated network of messages.
   Ratio peer_streams{1, 2};
+  // In so many runs with an operator and byte streams, one more node joins the
+  // cluster later.
+  Ratio late{1, 1};
 };
 
 class StateMachineSubject final : public Subject {
@@ -74,7 +77,7 @@ class StateMachineSubject final : public Subject {
 
  private:
   class Node;
-  raft::HostOptions OptionsOf(size_t index) const;
+  raft::HostOptions OptionsOf(size_t index);
   std::vector<env::PeerAddress> PeersOf(size_t index) const;
   // Null: the node is down, or it starts.
   raft::Host* HostOf(size_t index) const;
@@ -82,6 +85,7 @@ class StateMachineSubject final : public Subject {
   size_t Leader() const;
   // Whether the node is healed.
   bool MustWork(size_t index) const;
+  bool late(size_t index) const { return index >= founders_; }
   bool Agreed() const;
   void CheckReplicas();  // By the test's own checker.
   // Whether the client on a node begins commands now.
@@ -96,6 +100,7 @@ class StateMachineSubject final : public Subject {
   const StateMachineSubjectOptions options_;
   ReplicaChecker checker_;
   Supervisor supervisor_;
+  size_t founders_ = 0;  // Nodes behind these join later.
   // Empty: nodes send over the network of messages.
   std::optional<raft::TransportOptions> peer_streams_;
   std::vector<MachineId> machines_;
