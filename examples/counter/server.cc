@@ -10,22 +10,37 @@ namespace quorate::examples {
 namespace {
 
 constexpr GroupId kGroup(1);
-constexpr size_t kLineBytesMax = 64;
+constexpr size_t kLineBytesMax = 16 << 10;  // A configuration in hex.
 constexpr size_t kSessionsMax = 1000;
 constexpr std::string_view kAdd = "add ";
+
+std::vector<env::PeerAddress> PeersOf(const CounterServer::Options& options) {
+  std::vector<env::PeerAddress> peers = options.nodes;
+  std::erase_if(peers, [&](const env::PeerAddress& peer) {
+    return peer.node == options.node;
+  });
+  return peers;
+}
 
 raft::HostOptions HostOptionsOf(const CounterServer::Options& options) {
   raft::HostOptions host;
   host.cluster = options.cluster;
   host.node = options.node;
+  host.peers = PeersOf(options);
   host.bootstrap = options.bootstrap;
+  // Once there is a cluster, the list of nodes says where they are, no more.
+  host.accept_plan = [](const raft::BootstrapPlan&) {
+    return absl::OkStatus();
+  };
   raft::GroupPlan group = {.group = kGroup};
   for (const env::PeerAddress& peer : options.nodes) {
     group.voters.push_back(peer.node);
-    if (peer.node == options.node) {
-      host.listen_address = peer.address;
-    } else {
-      host.peers.push_back(peer);
+    if (peer.node == options.node) host.listen_address = peer.address;
+  }
+  if (options.join) {
+    host.join.emplace();
+    for (const env::PeerAddress& peer : host.peers) {
+      host.join->seeds.push_back(peer.address);
     }
   }
   std::sort(group.voters.begin(), group.voters.end());
@@ -96,11 +111,19 @@ CounterServer::CounterServer(env::Env& env, const Options& options,
       client_address_(options.client_address),
       stopped_(std::move(stopped)),
       host_(
-          env, HostOptionsOf(options),
+          env,
+          [&] {
+            raft::HostOptions host = HostOptionsOf(options);
+            host.admit = [this](const raft::JoinRequest& request) {
+              return members_.Admit(request);
+            };
+            return host;
+          }(),
           [](GroupId, const raft::Configuration&) {
             return std::make_unique<Counter>();
           },
-          this) {}
+          this),
+      members_(host_, kGroup, PeersOf(options)) {}
 
 CounterServer::~CounterServer() = default;
 
@@ -125,7 +148,9 @@ void CounterServer::Handle(uint64_t id, std::string_view line) {
     Add(id, line.substr(kAdd.size()));
   } else if (line == "sum") {
     Sum(id);
-  } else {
+  } else if (!members_.Handle(line, [this, id](const std::string& reply) {
+               Reply(id, reply);
+             })) {
     Reply(id, "not executed: requests are 'add N' and 'sum'");
   }
 }

@@ -7,6 +7,7 @@
 //   any     ->  not executed: REASON   it may be sent again, to any node
 //   any     ->  unknown: REASON        it was perhaps executed, or will be
 //
+// Commands about the members of the group: examples/counter/members.h.
 // A connection's requests are answered one after the other.
 #ifndef QUORATE_EXAMPLES_COUNTER_SERVER_H_
 #define QUORATE_EXAMPLES_COUNTER_SERVER_H_
@@ -21,6 +22,7 @@
 #include "absl/functional/any_invocable.h"
 #include "absl/status/status.h"
 #include "env/env.h"
+#include "examples/counter/members.h"
 #include "raft/host/host.h"
 
 namespace quorate::examples {
@@ -34,8 +36,10 @@ class CounterServer final : public raft::Host::Observer {
     // ids.
     std::vector<env::PeerAddress> nodes;
     std::string client_address;
-    // Creates a new store in an empty directory.
+    // Creates a new store in an empty directory: for a new cluster of all
+    // nodes, or for the cluster of the other nodes.
     bool bootstrap = false;
+    bool join = false;
   };
   using Done = absl::AnyInvocable<void(absl::Status)>;
 
@@ -74,6 +78,7 @@ class CounterServer final : public raft::Host::Observer {
   std::unique_ptr<env::Listener> listener_;
   // Destroyed first: its callbacks use the sessions.
   raft::Host host_;
+  Members members_;
 };
 
 }  // namespace quorate::examples

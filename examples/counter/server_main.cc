@@ -26,6 +26,7 @@ struct Arguments {
   std::string clients;
   std::string directory;
   bool bootstrap = false;
+  bool join = false;
   bool exit_with_parent = false;
 };
 
@@ -54,6 +55,7 @@ int Run(const Arguments& arguments) {
   }
   options.client_address = arguments.clients;
   options.bootstrap = arguments.bootstrap;
+  options.join = arguments.join;
   CounterServer server((*real)->env(), options, fail);
   loop.OnSignals({SIGTERM, SIGINT}, [&](int) { loop.Stop(); });
   server.Start([&](absl::Status started) {
@@ -85,7 +87,11 @@ int main(int argc, char** argv) {
   app.add_option("--data-dir", arguments.directory, "Directory of the log")
       ->required();
   app.add_flag("--bootstrap", arguments.bootstrap,
-               "Create a new store; for the first start only");
+               "Create a new store of a new cluster; for the first start only");
+  app.add_flag("--join", arguments.join,
+               "Create a new store if the directory is empty, and join the "
+               "cluster of the other nodes")
+      ->excludes("--bootstrap");
   app.add_flag("--exit-with-parent", arguments.exit_with_parent,
                "End when the process that started this one ends");
   try {

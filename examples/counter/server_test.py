@@ -40,8 +40,8 @@ class Cluster:
         self.address, self.lock = own_address()
         self.processes = {}
 
-    def start(self, node, *flags):
-        peers = ','.join(f'{self.address}:{17000 + i}' for i in range(1, NODES + 1))
+    def start(self, node, *flags, nodes=NODES):
+        peers = ','.join(f'{self.address}:{17000 + i}' for i in range(1, nodes + 1))
         log = open(os.path.join(self.directory, f'log-{node}'), 'a', encoding='utf-8')
         with log:
             self.processes[node] = subprocess.Popen([
@@ -137,6 +137,58 @@ class CounterServerTest(unittest.TestCase):
             while cluster.ask(node, 'sum') != 'ok 25':
                 self.assertLess(time.monotonic(), limit)
                 time.sleep(0.05)
+
+    def ask_leader(self, line):
+        """Asks again until nothing is left to do."""
+        limit = time.monotonic() + WITHIN_SECONDS
+        reply = None
+        while reply is None or not reply.startswith('ok'):
+            self.assertLess(time.monotonic(), limit, reply)
+            reply = self.cluster.ask(self.cluster.leader(), line)
+            time.sleep(0.05)
+        return reply
+
+    def test_grows_to_four_and_back(self):
+        cluster = self.cluster
+        self.start_all('--bootstrap')
+        self.assertEqual(7, cluster.ask_any('add 7'))
+
+        for node in range(1, 4):
+            self.assertEqual('ok', cluster.ask(node, f'peer 4 {cluster.address}:17004'))
+        cluster.start(4, '--join', nodes=4)
+        cluster.await_ready(4)
+        known = cluster.ask(1, 'configuration').split()[1]
+        joined = cluster.ask(4, f'join {known}')
+        self.assertRegex(joined, r'^ok \d+ \d+$')
+        cluster.stop(4, signal.SIGKILL)
+        cluster.start(4, '--join', nodes=4)
+        cluster.await_ready(4)
+        self.assertEqual(joined, cluster.ask(4, f'join {known}'))
+        _, replica, store = joined.split()
+        self.assertEqual('ok', self.ask_leader(f'member 4 {replica} {store}'))
+        self.assertEqual(['1', '2', '3', '4'], sorted(self.ask_leader('members').split()[1:]))
+
+        # A majority of four is three: the group needs the new member now.
+        killed = next(node for node in (1, 2, 3) if node != cluster.leader())
+        cluster.stop(killed, signal.SIGKILL)
+        self.assertEqual(8, cluster.ask_any('add 1'))
+        cluster.start(killed, nodes=4)
+        cluster.await_ready(killed)
+
+        self.assertEqual('ok', self.ask_leader('remove 4'))
+        self.assertEqual(['1', '2', '3'], sorted(self.ask_leader('members').split()[1:]))
+        self.assertEqual('ok', cluster.ask(4, 'leave'))
+        self.assertEqual(0, cluster.stop(4, signal.SIGTERM))
+        self.assertEqual(9, cluster.ask_any('add 1'))
+
+    def test_node_that_is_named_nowhere_is_refused(self):
+        self.start_all('--bootstrap')
+        self.cluster.start(4, '--join', nodes=4)
+        process = self.cluster.processes.pop(4)
+        with process.stdout:
+            self.assertEqual(1, process.wait(WITHIN_SECONDS))
+        with open(os.path.join(self.cluster.directory, 'log-4'), encoding='utf-8') as log:
+            self.assertIn('node 4 is no peer here', log.read())
 
     def test_empty_directory_without_bootstrap_is_refused(self):
         self.cluster.start(1)

@@ -81,6 +81,15 @@ std::unique_ptr<sim::Subject> SimulatedCounter(sim::World& world) {
       &world, std::make_unique<CounterTest<T>>());
 }
 
+// One whose members change in each run: an operator lets a fourth node join the
+// three, and replicas leave and come back.
+inline std::unique_ptr<sim::Subject> CounterWithFourNodes(sim::World& world) {
+  return std::make_unique<sim::StateMachineSubject>(
+      &world, std::make_unique<CounterTest<Counter>>(),
+      sim::StateMachineSubjectOptions{
+          .operated = {1, 1}, .peer_streams = {1, 1}, .late = {1, 1}});
+}
+
 }  // namespace quorate::examples
 
 #endif  // QUORATE_EXAMPLES_COUNTER_SIMULATION_H_

@@ -3,9 +3,11 @@
 // clients received.
 #include "examples/counter/simulation.h"
 
+#include <map>
 #include <memory>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "gtest/gtest.h"
@@ -61,6 +63,28 @@ TEST(CounterSimulationTest, ManySeeds_BehaveLikeOneCounter) {
     EXPECT_TRUE(result.ok())
         << "seed " << seed << ": " << result.violations.front() << "\n"
         << result.tape;
+  }
+}
+
+// A group of the counter grows to four nodes and shrinks again. The fourth node
+// is admitted later, and its disk may be lost.
+TEST(CounterSimulationTest, ManySeeds_GrowToFourNodesAndBack) {
+  std::map<std::string, uint64_t> reached;
+  for (uint64_t seed = 1; seed <= 60; ++seed) {
+    sim::Harness harness({.seed = seed});
+    const auto counter = CounterWithFourNodes(harness.world());
+    harness.Execute(*counter);
+    EXPECT_EQ(harness.Violations(), std::vector<std::string>())
+        << "seed " << seed;
+    for (const auto& [mark, count] : harness.world().marks()) {
+      reached[std::string(mark)] += count;
+    }
+  }
+  for (const char* mark :
+       {"operator.node_admitted", "operator.replica_joins",
+        "operator.joiner_votes", "operator.replica_replaced",
+        "operator.disk_lost", "raft.joining_replica_started"}) {
+    EXPECT_GT(reached[mark], 0u) << mark;
   }
 }
 

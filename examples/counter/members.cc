@@ -1,0 +1,171 @@
+#include "examples/counter/members.h"
+
+#include <algorithm>
+#include <memory>
+#include <utility>
+
+#include "absl/strings/escaping.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
+#include "env/parse_integer.h"
+#include "raft/core/configuration.h"
+
+namespace quorate::examples {
+namespace {
+
+std::string NotYet(const absl::Status& why) {
+  return absl::StrCat("not yet: ", std::string(why.message()));
+}
+
+std::string Hex(std::string_view bytes) {
+  return absl::BytesToHexString(std::string(bytes));
+}
+
+template <typename Id, typename Value>
+bool Parse(const std::string& word, Id* id) {
+  Value value = 0;
+  if (!ParseInteger(word, &value)) return false;
+  *id = Id(value);
+  return true;
+}
+
+}  // namespace
+
+bool Members::Handle(std::string_view line, Reply reply) {
+  const std::vector<std::string> words = absl::StrSplit(std::string(line), ' ');
+  const std::string& verb = words[0];
+  const raft::Core* const core = host_.core(group_);
+  raft::Member member;
+  const bool names_node =
+      words.size() > 1 && Parse<NodeId, uint32_t>(words[1], &member.node);
+  if (verb == "peer" && words.size() == 3 && names_node) {
+    SetPeer(member.node, words[2], std::move(reply));
+  } else if (verb == "members" && core != nullptr) {
+    std::string nodes = "ok";
+    for (const raft::Member& voter : core->configuration().voters) {
+      absl::StrAppend(&nodes, " ", voter.node.value());
+    }
+    reply(nodes);
+  } else if (verb == "configuration" && core != nullptr && !core->joining()) {
+    const Buffer bytes = raft::EncodeConfiguration(core->configuration());
+    reply(absl::StrCat("ok ", Hex(bytes.view())));
+  } else if (verb == "join" && words.size() == 2) {
+    const auto known =
+        raft::DecodeConfiguration(absl::HexStringToBytes(words[1]));
+    if (!known.ok()) return reply(NotYet(known.status())), true;
+    Join(*known, std::move(reply));
+  } else if (verb == "member" && words.size() == 4 && names_node &&
+             Parse<ReplicaId, uint64_t>(words[2], &member.replica) &&
+             Parse<StoreIncarnation, uint64_t>(words[3], &member.store)) {
+    Add(member, std::move(reply));
+  } else if (verb == "remove" && words.size() == 2 && names_node) {
+    Remove(member.node, std::move(reply));
+  } else if (verb == "leave") {
+    Leave(std::move(reply));
+  } else {
+    return false;
+  }
+  return true;
+}
+
+absl::Status Members::Admit(const raft::JoinRequest& request) const {
+  for (const env::PeerAddress& peer : peers_) {
+    if (peer.node == request.node) return absl::OkStatus();
+  }
+  return absl::PermissionDeniedError(
+      absl::StrCat("node ", request.node.value(), " is no peer here"));
+}
+
+void Members::SetPeer(NodeId node, std::string address, Reply reply) {
+  std::erase_if(
+      peers_, [&](const env::PeerAddress& peer) { return peer.node == node; });
+  peers_.push_back({node, std::move(address)});
+  const absl::Status set = host_.SetPeers(peers_);
+  reply(set.ok() ? "ok" : NotYet(set));
+}
+
+// The id is durable before any other node hears of it.
+void Members::Join(const raft::Configuration& known, Reply reply) {
+  const raft::Core* const core = host_.core(group_);
+  const auto prepared = host_.prepared();
+  const auto found = prepared.find(group_);
+  if (core != nullptr) return JoinAs(core->replica(), known, std::move(reply));
+  if (found != prepared.end()) {
+    return JoinAs(found->second, known, std::move(reply));
+  }
+  host_.PrepareReplica(group_, [this, known, reply = std::move(reply)](
+                                   absl::StatusOr<ReplicaId> id) mutable {
+    if (!id.ok()) return reply(NotYet(id.status()));
+    JoinAs(*id, std::move(known), std::move(reply));
+  });
+}
+
+void Members::JoinAs(ReplicaId id, raft::Configuration known, Reply reply) {
+  host_.JoinReplica(
+      group_, id, std::move(known),
+      [this, id, reply = std::move(reply)](absl::Status status) mutable {
+        if (!status.ok()) return reply(NotYet(status));
+        reply(absl::StrCat("ok ", id.value(), " ",
+                           host_.identity().incarnation.value()));
+      });
+}
+
+// A learner counts in no majority until it has caught up.
+void Members::Add(const raft::Member& member, Reply reply) {
+  Step(
+      [member](raft::Configuration* target) {
+        if (raft::IsVoter(*target, member.replica)) return;
+        const auto is_it = [&](const raft::Member& other) {
+          return other.replica == member.replica;
+        };
+        const bool learns = std::erase_if(target->learners, is_it) > 0;
+        (learns ? target->voters : target->learners).push_back(member);
+      },
+      std::move(reply));
+}
+
+void Members::Remove(NodeId node, Reply reply) {
+  Step(
+      [node](raft::Configuration* target) {
+        const auto is_there = [&](const raft::Member& member) {
+          return member.node == node;
+        };
+        std::erase_if(target->voters, is_there);
+        std::erase_if(target->learners, is_there);
+      },
+      std::move(reply));
+}
+
+void Members::Step(absl::AnyInvocable<void(raft::Configuration*)> step,
+                   Reply reply) {
+  const raft::Core* const core = host_.core(group_);
+  if (core == nullptr || core->role() != raft::RoleKind::kLeader) {
+    return reply(absl::StrCat("not yet: node ", host_.leader(group_).value(),
+                              " leads, ask there"));
+  }
+  const raft::Configuration& present = core->configuration();
+  raft::Configuration target = present;
+  step(&target);
+  raft::SortMembers(&target.voters);
+  raft::SortMembers(&target.learners);
+  if (target == present && present.outgoing_voters.empty() &&
+      core->configuration_index() <= core->commit_index()) {
+    return reply("ok");
+  }
+  host_.ChangeConfiguration(
+      group_, core->configuration_index(), std::move(target),
+      [reply = std::move(reply)](const raft::ProposeResult& result) mutable {
+        reply(result.outcome == Outcome::kDone ? "not yet: a step is done"
+                                               : NotYet(result.status));
+      });
+}
+
+void Members::Leave(Reply reply) {
+  host_.DropReplica(group_,
+                    [reply = std::move(reply)](absl::Status status) mutable {
+                      const bool gone = status.ok() || absl::IsNotFound(status);
+                      reply(gone ? "ok" : NotYet(status));
+                    });
+}
+
+}  // namespace quorate::examples

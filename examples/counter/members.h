@@ -1,0 +1,60 @@
+// examples/counter/members.h: how the counter's group grows and shrinks, as
+// commands of the line protocol:
+//
+//   peer N HOST:PORT         every node: node N is there, and may join
+//   members                  ok NODE…, the nodes of the voters
+//   configuration            ok HEX, what a node needs to join
+//   join HEX                 a new node: ok REPLICA STORE. Its replica waits
+//   member N REPLICA STORE   the leader: the replica learns, then it votes
+//   remove N                 the leader: node N has no vote any more
+//   leave                    a node that was removed: its replica goes
+//
+// A command of several steps does the next one, and says "not yet: REASON"
+// until nothing is left to do. After a crash the operator asks again.
+#ifndef QUORATE_EXAMPLES_COUNTER_MEMBERS_H_
+#define QUORATE_EXAMPLES_COUNTER_MEMBERS_H_
+
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "absl/functional/any_invocable.h"
+#include "absl/status/status.h"
+#include "env/env.h"
+#include "raft/host/host.h"
+
+namespace quorate::examples {
+
+class Members {
+ public:
+  using Reply = absl::AnyInvocable<void(std::string line)>;
+
+  // The host outlives the object.
+  Members(raft::Host& host, GroupId group, std::vector<env::PeerAddress> peers)
+      : host_(host), group_(group), peers_(std::move(peers)) {}
+
+  // False, and no reply: the line is no command about members.
+  bool Handle(std::string_view line, Reply reply);
+  // A new store is admitted if its node is a peer of this one.
+  absl::Status Admit(const raft::JoinRequest& request) const;
+
+ private:
+  void SetPeer(NodeId node, std::string address, Reply reply);
+  void Join(const raft::Configuration& known, Reply reply);
+  void JoinAs(ReplicaId id, raft::Configuration known, Reply reply);
+  void Add(const raft::Member& member, Reply reply);
+  void Remove(NodeId node, Reply reply);
+  void Leave(Reply reply);
+  // Proposes the next step towards a goal. `step` changes the configuration,
+  // or leaves it as it is: then the goal is reached.
+  void Step(absl::AnyInvocable<void(raft::Configuration*)> step, Reply reply);
+
+  raft::Host& host_;
+  const GroupId group_;
+  std::vector<env::PeerAddress> peers_;
+};
+
+}  // namespace quorate::examples
+
+#endif  // QUORATE_EXAMPLES_COUNTER_MEMBERS_H_
