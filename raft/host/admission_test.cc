@@ -297,10 +297,17 @@ TEST_F(AdmissionTest, WipedNode_ComesBackByAdmissionAlone) {
   cluster_.Crash(kLate, sim::CrashKind::kMachine);
   StartNode(kLate, LateOptions());
   ASSERT_TRUE(LateRuns());
-  EXPECT_NE(late().identity().incarnation, before);
+  const StoreIncarnation after = late().identity().incarnation;
+  EXPECT_NE(after, before);
   EXPECT_TRUE(late().groups().empty());
   ASSERT_NO_FATAL_FAILURE(Learn());
   EXPECT_TRUE(LateHas(1));
+  // The node has two members now.
+  const Host& leader = cluster_.node(cluster_.leader())->host;
+  ASSERT_EQ(leader.core(kGroup)->configuration().learners.size(), 2u);
+  EXPECT_FALSE(leader.RefusesStore(kGroup, NodeId(kLate), after));
+  EXPECT_FALSE(leader.RefusesStore(kGroup, NodeId(kLate), before));
+  EXPECT_TRUE(leader.RefusesStore(kGroup, NodeId(kLate), StoreIncarnation(7)));
 }
 
 TEST_F(AdmissionTest, CrashAtEachDiskOperation_TheStoreJoinsAtLast) {

@@ -190,7 +190,7 @@ TEST(Join, ReplicaThatNoConfigurationNames_WaitsThroughRestarts) {
   for (const auto kind : {sim::CrashKind::kProcess, sim::CrashKind::kMachine}) {
     joins.cluster().world_.RunFor(Seconds(30));
     joins.Restart(kJoiner, kind);
-    EXPECT_EQ(joins.host(kJoiner).group_status(kGroup), absl::OkStatus());
+    ASSERT_EQ(joins.host(kJoiner).group_status(kGroup), absl::OkStatus());
     const Core& core = *joins.host(kJoiner).core(kGroup);
     EXPECT_TRUE(core.joining());
     EXPECT_EQ(core.term(), Term());
@@ -228,7 +228,7 @@ TEST(Join, LogWithATermAndNoEntries_Joins) {
   ASSERT_TRUE(
       joins.Await([&] { return joins.cluster().node(kJoiner) == nullptr; }));
   joins.Restart(kJoiner, sim::CrashKind::kMachine);
-  EXPECT_EQ(joins.host(kJoiner).group_status(kGroup), absl::OkStatus());
+  ASSERT_EQ(joins.host(kJoiner).group_status(kGroup), absl::OkStatus());
   ASSERT_TRUE(joins.Promote(member));
   EXPECT_TRUE(joins.HasAll(kJoiner));
 }
