@@ -20,6 +20,7 @@
 #include "node/http/http_session.h"
 #include "node/pages/metrics_page.h"
 #include "node/resp/resp_session.h"
+#include "node/routing/hosted_store.h"
 #include "node/routing/leader_balance.h"
 #include "node/routing/upkeep.h"
 #include "shardctrl/map.h"
@@ -125,7 +126,7 @@ class ServerImpl final : public Server, public raft::Host::Observer {
         host_(
             env, HostOptionsOf(),
             [this](GroupId group, const raft::Configuration& configuration) {
-              return MakeStore(group, configuration);
+              return MakeStateMachine(group, configuration);
             },
             this),
         output_budget_(config_.limits.output_total_bytes),
@@ -210,7 +211,7 @@ class ServerImpl final : public Server, public raft::Host::Observer {
   raft::Host& host() override { return host_; }
   const raft::Host& host() const override { return host_; }
   const kv::Store* store(GroupId group) const override {
-    return static_cast<const kv::Store*>(host_.state_machine(group));
+    return HostedStore(host_, group);
   }
   NodeId LeaderOf(GroupId group) const override {
     return router_.LeaderOf(group);
@@ -321,7 +322,16 @@ class ServerImpl final : public Server, public raft::Host::Observer {
     return options;
   }
 
-  std::unique_ptr<kv::Store> MakeStore(
+  // Another kind of group has its case here. Its readers find its state machine
+  // as HostedStore finds a store. Null: this program does not know the kind, so
+  // the replica is halted.
+  std::unique_ptr<raft::StateMachine> MakeStateMachine(
+      GroupId group, const raft::Configuration& configuration) {
+    if (IsStore(configuration)) return MakeStore(group, configuration);
+    return nullptr;
+  }
+
+  std::unique_ptr<raft::StateMachine> MakeStore(
       GroupId group, const raft::Configuration& configuration) {
     auto options = kv::StoreOptionsOf(group, configuration);
     if (!options.ok()) return nullptr;

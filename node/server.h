@@ -115,7 +115,8 @@ class Server {
   // ---- For checkers, status pages and tests.
   virtual raft::Host& host() = 0;
   virtual const raft::Host& host() const = 0;
-  // Null if this node holds no replica of the group.
+  // Null if this node holds no replica of the group, or if the group is no
+  // store.
   virtual const kv::Store* store(GroupId group) const = 0;
   // The leader to which this node sends the commands of the group. Zero: it
   // knows none.

@@ -185,6 +185,10 @@ void BatchQueue::SubmitWaiting() {
 Submission BatchQueue::SubmitOwn() {
   if (waiting_.empty()) return Submission::kNone;
   const Batch& front = waiting_.front();
+  if (leadership_.ended()) {
+    GiveBackWaiting();
+    return Submission::kDone;
+  }
   if (const absl::Status why = leadership_.Unservable(); !why.ok()) {
     FailWaiting(RequestFailure::Kind::kRefused, why);
     return Submission::kDone;
@@ -238,6 +242,19 @@ BatchQueue::Batch BatchQueue::PopWaiting() {
   waiting_requests_ -= batch.items.size();
   waiting_bytes_ -= batch.payload.size();
   return batch;
+}
+
+void BatchQueue::GiveBackWaiting() {
+  const Batch batch = PopWaiting();
+  ForgetLengths(batch.place());
+  kv::CommandReader commands(batch.payload.view());
+  CHECK(commands.ok()) << "this process encoded the batch";
+  kv::CommandView command;
+  for (const Item& item : batch.items) {
+    const bool valid = commands.Next(&command);
+    if (valid && HoldRefused(batch, item, command)) continue;
+    FailItem(item, RequestFailure::Kind::kNoLeader, absl::OkStatus());
+  }
 }
 
 void BatchQueue::FailWaiting(RequestFailure::Kind kind,

@@ -190,6 +190,9 @@ class BatchQueue {
   void CloseOpenBatch(bool redirect);
   Submission SubmitOwn();
   Batch PopWaiting();
+  // Gives the commands of the first waiting batch back to the router, since
+  // their group has ended.
+  void GiveBackWaiting();
   // Fails the first waiting batch.
   void FailWaiting(RequestFailure::Kind kind, const absl::Status& why);
   RetryDecision DecideRetry(const Batch& batch);

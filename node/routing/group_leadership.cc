@@ -5,24 +5,17 @@
 
 #include "env/check.h"
 #include "kv/command/command.h"
-#include "kv/store/store.h"
+#include "node/routing/hosted_store.h"
 
 namespace quorate::node {
 namespace {
 
-const std::vector<NodeId>& ReplicasOf(const Config& config, GroupId group) {
+const std::vector<NodeId>& VotersOf(const Config& config, GroupId group) {
   const auto shard = std::find_if(
       config.shards.begin(), config.shards.end(),
       [&](const ShardConfig& candidate) { return candidate.group == group; });
   CHECK(shard != config.shards.end()) << "group " << group;
   return shard->replicas;
-}
-
-bool HoldsReplica(const Config& config, GroupId group) {
-  if (config.self().read_only) return true;
-  const auto& replicas = ReplicasOf(config, group);
-  return std::find(replicas.begin(), replicas.end(), config.node) !=
-         replicas.end();
 }
 
 }  // namespace
@@ -40,10 +33,7 @@ uint32_t GroupLeadership::rules() const {
 }
 
 GroupLeadership::GroupLeadership(const QueueParts& parts, GroupId group)
-    : parts_(parts),
-      group_(group),
-      placed_(HoldsReplica(parts.config, group)),
-      hosted_(placed_) {}
+    : parts_(parts), group_(group) {}
 
 WallTime GroupLeadership::ReadTime() const {
   const raft::Core* const core = hosted_ ? parts_.host.core(group_) : nullptr;
@@ -51,15 +41,17 @@ WallTime GroupLeadership::ReadTime() const {
 }
 
 const kv::Store* GroupLeadership::store() const {
-  if (!hosted_) return nullptr;
-  return static_cast<const kv::Store*>(
-      std::as_const(parts_.host).state_machine(group_));
+  return hosted_ ? HostedStore(std::as_const(parts_.host), group_) : nullptr;
 }
 
 // A halted, fenced, stopped or refused replica counts as absent. Its core keeps
 // its last state, which may be that of a leader.
 void GroupLeadership::Refresh() {
   Leadership now;
+  // A host that stopped reports so for every group.
+  if (parts_.host.status().ok()) {
+    placed_ = parts_.host.condition(group_) != raft::Host::Condition::kNotHeld;
+  }
   hosted_ = placed_ && parts_.view.OwnStatus(group_).ok();
   if (!hosted_) {
     const NodeId leader = parts_.view.ReachableLeader(group_);
@@ -89,11 +81,12 @@ void GroupLeadership::Refresh() {
 
 // With another replica the request is passed on or held until one leads.
 bool GroupLeadership::Alone() const {
-  const auto& replicas = ReplicasOf(parts_.config, group_);
+  const auto& replicas = VotersOf(parts_.config, group_);
   return replicas.size() == 1 && replicas.front() == parts_.config.node;
 }
 
 absl::Status GroupLeadership::Unservable() const {
+  if (ended_) return absl::UnavailableError("the group is no more");
   if (hosted_) return absl::OkStatus();
   return Alone() ? parts_.view.OwnStatus(group_) : parts_.view.CutOff(group_);
 }

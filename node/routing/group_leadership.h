@@ -40,7 +40,7 @@ class GroupLeadership {
   GroupId group() const { return group_; }
   const Leadership& known() const { return known_; }
   Leadership::Kind kind() const { return known_.kind; }
-  // True if the configuration places a replica here.
+  // True if this node holds a replica, working or not.
   bool placed() const { return placed_; }
   // True if a working replica is here. If not, the live view decides who leads.
   bool hosted() const { return hosted_; }
@@ -52,6 +52,9 @@ class GroupLeadership {
   // True if the replica here, since its start, has applied an entry of a leader
   // that it heard of. A replica that starts has applied its snapshot only.
   bool applied_of_leader() const { return applied_of_leader_; }
+  // Whether the map leaves the group out. Unservable() says so then.
+  void SetEnded(bool ended) { ended_ = ended; }
+  bool ended() const { return ended_; }
   // Not OK: no node can execute commands of the group for this one, and why.
   absl::Status Unservable() const;
   // The rules version of batches for the group, by its level. Without a replica
@@ -75,8 +78,9 @@ class GroupLeadership {
 
   const QueueParts& parts_;
   const GroupId group_;
-  const bool placed_;
-  bool hosted_;
+  bool placed_ = false;
+  bool hosted_ = false;
+  bool ended_ = false;
   bool applied_of_leader_ = false;
   Leadership known_;
   MonoTime retry_at_ = MonoTime::Min();

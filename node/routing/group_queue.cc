@@ -9,6 +9,7 @@
 #include "env/check.h"
 #include "kv/store/work.h"
 #include "node/base/text.h"
+#include "node/routing/hosted_store.h"
 
 namespace quorate::node {
 namespace {
@@ -43,19 +44,19 @@ kv::CommandSpec SpecOf(kv::CommandView command,
 
 }  // namespace
 
-GroupQueue::Requests::Requests(const QueueParts& parts,
-                               GroupLeadership& leadership, size_t place)
+GroupQueue::Requests::Requests(const QueueParts& parts, GroupQueue& queue,
+                               GroupLeadership& leadership)
     : forwarding(parts, leadership, counters,
-                 [&parts, place] { parts.wake(place); }),
+                 [&parts, &queue] { parts.wake(queue); }),
       results(parts, leadership),
       batches(parts, leadership, forwarding, results, counters,
-              [&parts, place] { parts.wake(place); }),
+              [&parts, &queue] { parts.wake(queue); }),
       long_work(parts.loop, parts.work),
       reads(parts, leadership, forwarding, batches, results, counters,
-            long_work, [&parts, place] { parts.wake(place); }),
+            long_work, [&parts, &queue] { parts.wake(queue); }),
       peer_reads(parts, leadership, forwarding, long_work),
       blocked(parts.loop, leadership.group(),
-              [&parts, place] { parts.wake(place); }) {}
+              [&parts, &queue] { parts.wake(queue); }) {}
 
 bool GroupQueue::Congested() const {
   const LimitsConfig& limits = parts_.config.limits;
@@ -250,8 +251,8 @@ Admission GroupQueue::AddAgain(RoutedRequest request, const Buffer& batch) {
 
 // A replica that stopped keeps its memory.
 void GroupQueue::NoteApplied() {
-  const auto* store = static_cast<const kv::Store*>(
-      std::as_const(parts_.host).state_machine(group()));
+  const kv::Store* const store =
+      HostedStore(std::as_const(parts_.host), group());
   if (store == nullptr) return;
   const uint64_t now = store->memory_bytes();
   parts_.memory.Change(std::exchange(counted_memory_bytes_, now), now);
@@ -261,6 +262,7 @@ void GroupQueue::NoteApplied() {
 // Earlier leaders have counted these writes on their nodes. They had at most so
 // many bytes under way; a start applies more, which memory held before.
 void GroupQueue::ReserveInherited() {
+  if (leadership_.ended()) return;
   const bool leads = leadership_.kind() == Leadership::Kind::kSelf;
   const raft::Term term = leads ? leadership_.known().term : raft::Term();
   const raft::Term before = std::exchange(led_in_, term);
@@ -279,6 +281,16 @@ void GroupQueue::ReserveInherited() {
   if (bytes == inherited_bytes_) return;
   parts_.memory.Reserve(bytes);
   parts_.memory.Release(std::exchange(inherited_bytes_, bytes));
+}
+
+// The memory of the replica, which this node will drop, is not counted any
+// more.
+void GroupQueue::SetEnded(bool ended) {
+  leadership_.SetEnded(ended);
+  if (!ended) return NoteApplied();
+  parts_.memory.Change(std::exchange(counted_memory_bytes_, 0), 0);
+  inherited_through_ = raft::Index();
+  parts_.memory.Release(std::exchange(inherited_bytes_, 0));
 }
 
 void GroupQueue::Flush() {

@@ -45,12 +45,14 @@ enum class Admission : uint8_t {
 // The parts are made for the first request. A node may have thousands of groups
 // without any.
 //
+// A queue ends when the map leaves its group out. Then it gives what waits back
+// to the router (RefusedCommands), and still answers what is under way.
+//
 // Invariant: an accepted request has exactly one answer.
 class GroupQueue {
  public:
-  // `place`: its place for QueueParts::wake.
-  GroupQueue(const QueueParts& parts, GroupId group, size_t place)
-      : parts_(parts), place_(place), leadership_(parts, group) {}
+  GroupQueue(const QueueParts& parts, GroupId group)
+      : parts_(parts), leadership_(parts, group) {}
   GroupQueue(const GroupQueue&) = delete;
   GroupQueue& operator=(const GroupQueue&) = delete;
 
@@ -100,6 +102,15 @@ class GroupQueue {
   // Proposes, reads, forwards and fails what is due. Called in step 2 of a
   // turn.
   void Flush();
+  // The map leaves the group out, or has it again. A Flush must follow.
+  void SetEnded(bool ended);
+  // No callback names the queue, and no request is in it. False for each queue
+  // that ever had a request: a parked read may name it.
+  bool unused() const { return requests_ == nullptr; }
+  // Marks the queue as one that requested a Flush. Returns false if it was
+  // marked.
+  bool MarkWoken() { return !std::exchange(woken_, true); }
+  void ForgetWoken() { woken_ = false; }
   // The time of the next Flush if nothing else happens; Max(): none.
   MonoTime next_deadline() const;
   // Updates leadership() from the host and the live view.
@@ -145,9 +156,9 @@ class GroupQueue {
  private:
   // The parts that hold and answer requests.
   struct Requests {
-    // Both outlive the object.
-    Requests(const QueueParts& parts, GroupLeadership& leadership,
-             size_t place);
+    // All outlive the object.
+    Requests(const QueueParts& parts, GroupQueue& queue,
+             GroupLeadership& leadership);
 
     QueueCounters counters;
     Forwarding forwarding;
@@ -162,11 +173,11 @@ class GroupQueue {
   // Makes the parts if there are none.
   Requests& requests() {
     if (requests_ == nullptr) {
-      requests_ = std::make_unique<Requests>(parts_, leadership_, place_);
+      requests_ = std::make_unique<Requests>(parts_, *this, leadership_);
     }
     return *requests_;
   }
-  void Wake() const { parts_.wake(place_); }
+  void Wake() { parts_.wake(*this); }
   // True if as many requests or bytes wait as limits.held_requests and
   // limits.held_bytes allow. If the requests of all groups have more than
   // limits.held_total_bytes, a group holds about one batch.
@@ -190,9 +201,9 @@ class GroupQueue {
   void UnblockSinks();
 
   const QueueParts& parts_;
-  const size_t place_;
   GroupLeadership leadership_;
   std::unique_ptr<Requests> requests_;  // Null: there was no request yet.
+  bool woken_ = false;                  // See MarkWoken.
   // The memory of the store here, as counted in the node's budget.
   uint64_t counted_memory_bytes_ = 0;
   uint64_t counted_held_bytes_ = 0;  // In QueueParts::held.

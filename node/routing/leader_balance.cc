@@ -51,13 +51,17 @@ ReplicaId LeaderBalance::CaughtUp(GroupId group, NodeId wanted,
   return ReplicaId();
 }
 
+bool LeaderBalance::Leads(GroupId group) const {
+  const GroupQueue* const queue = router_.FindQueue(group);
+  return queue != nullptr &&
+         queue->leadership().kind == Leadership::Kind::kSelf;
+}
+
 void LeaderBalance::OnLeadershipChanged() {
   if (armed_ || stopped_) return;
   const bool any = std::any_of(
-      preferences_.begin(), preferences_.end(), [&](const Preference& p) {
-        return router_.FindQueue(p.group)->leadership().kind ==
-               Leadership::Kind::kSelf;
-      });
+      preferences_.begin(), preferences_.end(),
+      [&](const Preference& preference) { return Leads(preference.group); });
   if (!any) return;
   armed_ = true;
   timer_ = env_.loop.At(env_.loop.ReadClock().mono + kInterval, [this] {
@@ -70,9 +74,7 @@ void LeaderBalance::Tick() {
   if (stopped_) return;
   const MonoTime now = env_.loop.ReadClock().mono;
   for (Preference& preference : preferences_) {
-    const Leadership& leadership =
-        router_.FindQueue(preference.group)->leadership();
-    if (leadership.kind != Leadership::Kind::kSelf ||
+    if (!Leads(preference.group) ||
         (now < preference.not_before &&
          !env_.buggify.Fire("node.leadership_given_early"))) {
       continue;

@@ -44,6 +44,7 @@ class LeaderBalance {
   };
 
   void Tick();
+  bool Leads(GroupId group) const;
   // Another voter that can lead at once: one on node `wanted`, or any voter if
   // `wanted` is zero. `also_busy`: it may want no entries now.
   ReplicaId CaughtUp(GroupId group, NodeId wanted,

@@ -20,6 +20,8 @@
 
 namespace quorate::node {
 
+class GroupQueue;
+
 // All outlive the queue.
 struct QueueParts {
   env::Loop& loop;
@@ -33,8 +35,8 @@ struct QueueParts {
   TurnWork& work;
   RefusedCommands& refused;
   ByteAccount& held;  // Requests that wait in all queues.
-  // Requests a Flush of the queue at this place in step 2 of this turn.
-  absl::AnyInvocable<void(size_t place) const> wake;
+  // Requests a Flush of the queue in step 2 of this turn.
+  absl::AnyInvocable<void(GroupQueue&) const> wake;
   // Called when the leadership() of a queue has changed.
   absl::AnyInvocable<void() const> leadership_changed;
 };

@@ -134,7 +134,7 @@ void ReadQueue::MoveToBatch(RequestSink* sink) {
 }
 
 void ReadQueue::Issue() {
-  if (read_point_due_ || reads_->items().empty() ||
+  if (read_point_due_ || reads_->items().empty() || leadership_.ended() ||
       leadership_.kind() == Leadership::Kind::kUnknown ||
       (!leadership_.hosted() && !LinkHasRoom())) {
     return;
@@ -295,6 +295,11 @@ bool ReadQueue::GoesBehindEarlier(RequestSink* sink) const {
 void ReadQueue::Refuse(RoutedRequest request, const kv::CommandSpec& spec,
                        MonoTime deadline) {
   --OrderOf(request.sink).issued_reads;
+  GiveBack(std::move(request), spec, deadline);
+}
+
+void ReadQueue::GiveBack(RoutedRequest request, const kv::CommandSpec& spec,
+                         MonoTime deadline) {
   if (!RefusedCommands::MayHold(spec.op)) {
     return Fail(request, spec.slot, RequestFailure::Kind::kNoLeader);
   }
@@ -771,6 +776,11 @@ void ReadQueue::ExpireWaiting() {
     }
     --OrderOf(item.sink).waiting_reads;
     --waiting_requests_;
+    if (leadership_.ended()) {
+      GiveBack(item.Request(), reads->CommandOf(item, &arguments_),
+               item.deadline);
+      continue;
+    }
     if (why.ok()) ++counters_.leader_wait_expired;
     Fail(item.Request(), item.slot,
          why.ok() ? RequestFailure::Kind::kNoLeader

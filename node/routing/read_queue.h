@@ -139,8 +139,11 @@ class ReadQueue {
   // Serves a read that may begin. Never returns kLater.
   Served Evaluate(const RoutedRequest& request, const kv::CommandSpec& spec,
                   const kv::Store& here);
-  // Ends an issued read that the group refused, as it does not own the slot: it
-  // goes to parts_.refused if it may.
+  // Gives a read back to the router (parts_.refused), or fails it if that takes
+  // none of its kind.
+  void GiveBack(RoutedRequest request, const kv::CommandSpec& spec,
+                MonoTime deadline);
+  // Ends an issued read that the group refused, as it does not own the slot.
   void Refuse(RoutedRequest request, const kv::CommandSpec& spec,
               MonoTime deadline);
   // Inline, as every read passes here.

@@ -1,7 +1,6 @@
 #include "node/routing/router.h"
 
 #include <algorithm>
-#include <iterator>
 #include <utility>
 
 #include "absl/status/status.h"
@@ -73,20 +72,68 @@ Router::Router(env::Env& env, raft::Host& host, const Config& config,
              work,
              refused_,
              held_,
-             [this](size_t place) { Wake(place); },
+             [this](GroupQueue& queue) { Wake(queue); },
              [this] {
                leadership_changed_ = true;
                Defer();
              }},
       alarm_(env.loop, [this] {
-        for (const size_t index : timed_) Wake(index);
+        for (const auto& [group, queue] : timed_) Wake(*queue);
         Defer();
       }) {
-  for (const shardctrl::Group& group : map.groups()) {
-    queues_.push_back(std::make_unique<GroupQueue>(parts_, group.id,
-                                                   /*place=*/queues_.size()));
+  MakeQueues();
+}
+
+void Router::MakeQueues() {
+  Queues before = std::exchange(queues_, {});
+  auto old = before.begin();
+  for (const shardctrl::Group& group : map_.groups()) {
+    while (old != before.end() && (*old)->group() < group.id) {
+      EndQueue(std::move(*old++));
+    }
+    if (old != before.end() && (*old)->group() == group.id) {
+      queues_.push_back(std::move(*old++));
+    } else {
+      queues_.push_back(MakeQueue(group.id));
+    }
   }
-  is_woken_.resize(queues_.size());
+  while (old != before.end()) EndQueue(std::move(*old++));
+}
+
+std::unique_ptr<GroupQueue> Router::MakeQueue(GroupId group) {
+  std::unique_ptr<GroupQueue> queue;
+  if (const auto ended = ended_.find(group); ended != ended_.end()) {
+    queue = std::move(ended->second);
+    ended_.erase(ended);
+    queue->SetEnded(false);
+  } else {
+    queue = std::make_unique<GroupQueue>(parts_, group);
+  }
+  if (started_) Begin(*queue);
+  return queue;
+}
+
+void Router::EndQueue(std::unique_ptr<GroupQueue> queue) {
+  queue->SetEnded(true);
+  if (!queue->unused()) {
+    Wake(*queue);
+    ended_[queue->group()] = std::move(queue);
+    return;
+  }
+  std::erase(woken_, queue.get());
+  timed_.erase(queue->group());
+}
+
+void Router::ForEachQueue(absl::FunctionRef<void(GroupQueue&)> call) const {
+  for (const auto& queue : queues_) call(*queue);
+  for (const auto& [group, queue] : ended_) call(*queue);
+}
+
+// Without delay: a request may arrive before the first flush of this turn.
+void Router::Begin(GroupQueue& queue) {
+  queue.RefreshLeadership();
+  NoteApplied(queue);  // A snapshot may have been loaded.
+  Wake(queue);
 }
 
 void Router::Start() {
@@ -95,17 +142,12 @@ void Router::Start() {
         OnPeerRequest(std::move(request), std::move(done), room);
       },
       [this] { WakeAll(); }, &view_);
-  // Without delay: a request may arrive before the first flush of this turn.
-  for (size_t i = 0; i < queues_.size(); ++i) {
-    queues_[i]->RefreshLeadership();
-    NoteApplied(*queues_[i]);  // A snapshot may have been loaded.
-    Wake(i);
-  }
+  started_ = true;
+  for (const auto& queue : queues_) Begin(*queue);
   view_.SetObserver([this] {
-    for (size_t i = 0; i < queues_.size(); ++i) {
-      const GroupQueue& queue = *queues_[i];
-      if (!queue.hosted() || !view_.OwnStatus(queue.group()).ok()) Wake(i);
-    }
+    ForEachQueue([this](GroupQueue& queue) {
+      if (!queue.hosted() || !view_.OwnStatus(queue.group()).ok()) Wake(queue);
+    });
   });
   view_.Start();
 }
@@ -118,9 +160,10 @@ void Router::OnReplicasStopped() {
 // The queues take turns to be the first one, which finds most room on a link.
 void Router::WakeAll() {
   for (size_t i = 0; i < queues_.size(); ++i) {
-    Wake((first_woken_ + i) % queues_.size());
+    Wake(*queues_[(first_woken_ + i) % queues_.size()]);
   }
-  first_woken_ = (first_woken_ + 1) % queues_.size();
+  ++first_woken_;
+  for (const auto& [group, queue] : ended_) Wake(*queue);
 }
 
 void Router::OnPeerRequest(PeerRequest request, PeerDone done,
@@ -157,6 +200,7 @@ void Router::OnPeerRequest(PeerRequest request, PeerDone done,
 
 void Router::OnMapChanged() {
   owners_.Update(map_);
+  MakeQueues();
   Defer();
 }
 
@@ -172,7 +216,9 @@ const RequestSink::ConnectionOrder* Router::FindUnsettled(
       continue;
     }
     if (order->outstanding()) return order;
-    if (order->unsettled > 0) {
+    // A group that has ended lost the slots before, and executes no command on
+    // them any more.
+    if (order->unsettled > 0 && FindQueue(former.group) != nullptr) {
       unsettled = order;
     } else {
       order->settled_through = owners_.version().value();
@@ -233,28 +279,28 @@ void Router::RouteRefused() {
   });
 }
 
-GroupQueue* Router::FindQueue(GroupId group) {
-  const size_t index = IndexOf(group);
-  return index == queues_.size() ? nullptr : queues_[index].get();
+GroupQueue* Router::FindQueue(GroupId group) const {
+  const auto found = std::ranges::lower_bound(
+      queues_, group, {}, [](const auto& queue) { return queue->group(); });
+  return found == queues_.end() || (*found)->group() != group ? nullptr
+                                                              : found->get();
+}
+
+GroupQueue* Router::FindAny(GroupId group) const {
+  if (GroupQueue* const queue = FindQueue(group)) return queue;
+  const auto ended = ended_.find(group);
+  return ended == ended_.end() ? nullptr : ended->second.get();
 }
 
 NodeId Router::LeaderOf(GroupId group) const {
-  const size_t index = IndexOf(group);
-  return index == queues_.size() ? NodeId()
-                                 : queues_[index]->leadership().leader;
+  const GroupQueue* const queue = FindQueue(group);
+  return queue == nullptr ? NodeId() : queue->leadership().leader;
 }
 
-size_t Router::IndexOf(GroupId group) const {
-  const auto found = std::ranges::lower_bound(
-      queues_, group, {}, [](const auto& queue) { return queue->group(); });
-  return found == queues_.end() || (*found)->group() != group
-             ? queues_.size()
-             : static_cast<size_t>(found - queues_.begin());
-}
-
+// The host also reports groups without a queue. Those are the groups of other
+// kinds, and those that the map does not have.
 void Router::OnLeadershipEvent(GroupId group) {
-  const size_t index = IndexOf(group);
-  if (index < queues_.size()) Wake(index);
+  if (GroupQueue* const queue = FindAny(group)) Wake(*queue);
 }
 
 void Router::NoteApplied(GroupQueue& queue) {
@@ -264,41 +310,39 @@ void Router::NoteApplied(GroupQueue& queue) {
 }
 
 void Router::OnApplied(GroupId group) {
-  const size_t index = IndexOf(group);
-  CHECK(index < queues_.size()) << group;
-  NoteApplied(*queues_[index]);
-  if (queues_[index]->awaits_leaders_entry()) Wake(index);
+  GroupQueue* const queue = FindQueue(group);
+  if (queue == nullptr) return;
+  NoteApplied(*queue);
+  if (queue->awaits_leaders_entry()) Wake(*queue);
 }
 
 void Router::ForgetBlocked(RequestSink* sink) {
-  for (const auto& queue : queues_) queue->ForgetBlocked(sink);
+  ForEachQueue([sink](GroupQueue& queue) { queue.ForgetBlocked(sink); });
 }
 
 void Router::ServeParked(RequestSink* sink) {
   for (const GroupId group : sink->routing().GroupsOfParked()) {
-    FindQueue(group)->ServeParked(sink);
+    FindAny(group)->ServeParked(sink);
   }
 }
 
 void Router::DropReads(RequestSink* sink) {
   sink->routing().drops_reads = true;
   for (const GroupId group : sink->routing().GroupsOfParked()) {
-    FindQueue(group)->DropParked(sink);
+    FindAny(group)->DropParked(sink);
   }
 }
 
 bool Router::idle() const {
-  return links_.idle() && refused_.empty() &&
-         std::all_of(queues_.begin(), queues_.end(), [](const auto& queue) {
-           return queue->waiting_requests() == 0 && queue->inflight() == 0;
-         });
+  bool idle = links_.idle() && refused_.empty();
+  ForEachQueue([&idle](const GroupQueue& queue) {
+    idle = idle && queue.waiting_requests() == 0 && queue.inflight() == 0;
+  });
+  return idle;
 }
 
-void Router::Wake(size_t index) {
-  if (!is_woken_[index]) {
-    is_woken_[index] = true;
-    woken_.push_back(index);
-  }
+void Router::Wake(GroupQueue& queue) {
+  if (queue.MarkWoken()) woken_.push_back(&queue);
   Defer();
 }
 
@@ -310,15 +354,15 @@ void Router::Defer() {
 
 void Router::Flush() {
   flush_deferred_ = false;
-  std::vector<size_t> woken;
+  std::vector<GroupQueue*> woken;
   woken.swap(woken_);
-  for (const size_t index : woken) is_woken_[index] = false;
-  for (const size_t index : woken) {
-    queues_[index]->Flush();
-    if (queues_[index]->next_deadline() != MonoTime::Max()) {
-      timed_.insert(index);
+  for (GroupQueue* const queue : woken) queue->ForgetWoken();
+  for (GroupQueue* const queue : woken) {
+    queue->Flush();
+    if (queue->next_deadline() != MonoTime::Max()) {
+      timed_[queue->group()] = queue;
     } else {
-      timed_.erase(index);
+      timed_.erase(queue->group());
     }
   }
   RouteRefused();
@@ -334,8 +378,8 @@ void Router::Flush() {
 
 void Router::SetAlarm() {
   MonoTime next = refused_.next_deadline();
-  for (const size_t index : timed_) {
-    next = std::min(next, queues_[index]->next_deadline());
+  for (const auto& [group, queue] : timed_) {
+    next = std::min(next, queue->next_deadline());
   }
   alarm_.SetFor(next);
 }

@@ -11,8 +11,9 @@
 #include <optional>
 #include <vector>
 
-#include "absl/container/btree_set.h"
+#include "absl/container/btree_map.h"
 #include "absl/functional/any_invocable.h"
+#include "absl/functional/function_ref.h"
 #include "absl/types/span.h"
 #include "env/alarm.h"
 #include "env/env.h"
@@ -83,17 +84,19 @@ class Router {
   GroupQueue& QueueOf(Slot slot) {
     return *queues_[owners_.RangeOf(slot).position];
   }
-  // Reports that the map changed: it has a higher version, the same groups and
-  // the same number of slots.
+  // Reports that the map changed: it has a higher version and the same number
+  // of slots. Groups that it has no longer lose their queues, and new ones get
+  // one.
   void OnMapChanged();
-  // Returns null for an unknown group.
-  GroupQueue* FindQueue(GroupId group);
+  // Returns null for a group that the map does not have.
+  GroupQueue* FindQueue(GroupId group) const;
   // The leader to which this node sends the commands of the group. Zero: it
   // knows none.
   NodeId LeaderOf(GroupId group) const;
   // The greatest log time that a replica of this node has applied. WallTime():
   // it has none.
   WallTime LogTime() const { return log_time_; }
+  // One for each group of the map, ascending.
   const std::vector<std::unique_ptr<GroupQueue>>& queues() const {
     return queues_;
   }
@@ -132,10 +135,19 @@ class Router {
   Admission AddInOrder(RoutedRequest request, const kv::CommandSpec& spec);
   void RouteRefused();
   void NoteApplied(GroupQueue& queue);
-  // The position of the group's queue; that behind the last one if there is
-  // none.
-  size_t IndexOf(GroupId group) const;
-  void Wake(size_t index);
+  using Queues = std::vector<std::unique_ptr<GroupQueue>>;
+
+  // Makes and ends queues, so that the map's groups have one each.
+  void MakeQueues();
+  std::unique_ptr<GroupQueue> MakeQueue(GroupId group);
+  void EndQueue(std::unique_ptr<GroupQueue> queue);
+  // A new queue, or one of a group that the map has again, takes up its work.
+  void Begin(GroupQueue& queue);
+  // Calls `call` with each queue, also with those that ended.
+  void ForEachQueue(absl::FunctionRef<void(GroupQueue&)> call) const;
+  // The group's queue, also one that ended, or null.
+  GroupQueue* FindAny(GroupId group) const;
+  void Wake(GroupQueue& queue);
   void WakeAll();
   // Executes a request of another node.
   void OnPeerRequest(PeerRequest request, PeerDone done, AnswerRoom& room);
@@ -151,18 +163,23 @@ class Router {
   SlotOwners owners_;
   RefusedCommands refused_;
   ByteAccount held_;
-  const QueueParts parts_;                           // All queues share it.
-  std::vector<std::unique_ptr<GroupQueue>> queues_;  // Ascending by group.
-  // Indexes of the queues that requested a Flush, each once.
-  std::vector<size_t> woken_;
-  std::vector<bool> is_woken_;
+  const QueueParts parts_;  // All queues share it.
+  // Invariant: the positions are those of the groups in the map.
+  Queues queues_;
+  // The queues that had requests and whose groups the map has no longer. They
+  // are kept: callbacks and parked reads name them. The id of a group is not
+  // used again, so they are few.
+  absl::btree_map<GroupId, std::unique_ptr<GroupQueue>> ended_;
+  // The queues that requested a Flush, each once.
+  std::vector<GroupQueue*> woken_;
   size_t first_woken_ = 0;  // The queue that WakeAll wakes first.
   env::Pending deferred_;
   bool flush_deferred_ = false;
   env::Alarm alarm_;
   // Queues with a next_deadline() other than Max, as of their last Flush.
-  absl::btree_set<size_t> timed_;
+  absl::btree_map<GroupId, GroupQueue*> timed_;
   WallTime log_time_;
+  bool started_ = false;
   bool leadership_changed_ = false;
   bool refuses_peers_ = false;
   uint64_t peer_requests_ = 0;

@@ -103,6 +103,16 @@ class Node final : public raft::Host::Observer {
     map_ = MakeMap(config_, version, moved);
     router_.OnMapChanged();
   }
+  // The map has no group but 2.
+  void EndGroup1(uint64_t version) {
+    shardctrl::ShardMap::Parts parts = MapParts(config_);
+    parts.version = shardctrl::MapVersion(version);
+    parts.groups.erase(parts.groups.begin());
+    parts.assignments = {{{Slot(0), Slot(16383)}, GroupId(2)}};
+    map_ = *shardctrl::ShardMap::Create(std::move(parts));
+    router_.OnMapChanged();
+  }
+  raft::Host& host() { return host_; }
   bool leads() const {
     return host_.group_status(GroupId(1)).ok() && Leads(GroupId(1)) &&
            Leads(GroupId(2));
@@ -467,6 +477,80 @@ TEST_F(SlotOrderTest, CommandBehindAnUnknownOutcome_FollowsItToItsGroup) {
   ASSERT_TRUE(Await(2));
   EXPECT_EQ(sink_->AnswerTo(1), "ok");
   EXPECT_EQ(ValueOf(2, kMoves), "b");
+}
+
+TEST_F(SlotOrderTest, CommandsThatWaitAtAGroupThatEnds_GoToTheNextOwner) {
+  const raft::Core& core = *node_->host().core(GroupId(1));
+  const raft::Index last = core.last().index;
+  ASSERT_TRUE(sink_->Append(kMoves, "a"));
+  ASSERT_TRUE(sink_->Exec(kMoves, "b"));
+  Sink reader(node_->router());
+  ASSERT_TRUE(reader.Get(kMoves));
+  node_->EndGroup1(2);
+  EXPECT_EQ(node_->router().FindQueue(GroupId(1)), nullptr);
+  ASSERT_TRUE(Await(2));
+  EXPECT_EQ(sink_->AnswerTo(0), "ok");
+  EXPECT_EQ(ValueOf(2, kMoves), "b");
+  EXPECT_EQ(reader.answers(), 1u);
+  EXPECT_EQ(core.last().index, last);
+  EXPECT_TRUE(node_->router().idle());
+}
+
+TEST_F(SlotOrderTest, CommandsUnderWayAtAGroupThatEnds_AreAnswered) {
+  world_.StallDisk(machine_, world_.now() + Milliseconds(100));
+  ASSERT_TRUE(sink_->Append(kStays, "a"));
+  world_.RunFor(Milliseconds(50));
+  ASSERT_EQ(sink_->answers(), 0u);
+  node_->EndGroup1(2);
+  // It goes to the next owner, behind the first one.
+  EXPECT_FALSE(sink_->Append(kStays, "b"));
+  ASSERT_TRUE(Await(1));
+  EXPECT_EQ(sink_->AnswerTo(0), "ok");
+  EXPECT_EQ(ValueOf(1, kStays), "a");
+  EXPECT_TRUE(sink_->Append(kStays, "b"));
+}
+
+TEST_F(SlotOrderTest, ReadThatIsParkedAtAGroupThatEnds_IsAnswered) {
+  Sink writer(node_->router());
+  ASSERT_TRUE(writer.Set(kStays, "v"));
+  world_.RunFor(Milliseconds(200));
+  sink_->TakeAnswersInOrder();
+  ASSERT_TRUE(sink_->Append(kMoves, "a"));
+  ASSERT_TRUE(sink_->Get(kOther));
+  world_.RunFor(Milliseconds(200));
+  node_->EndGroup1(2);
+  ASSERT_TRUE(Await(1));
+  node_->router().ServeParked(sink_.get());
+  ASSERT_TRUE(Await(2));
+  EXPECT_EQ(sink_->AnswerTo(1), "nil");
+}
+
+// The outcome of a command at a group that is no more stays unknown.
+TEST_F(SlotOrderTest,
+       CommandBehindAnUnknownOutcomeAtAGroupThatEnded_IsExecuted) {
+  world_.StallDisk(machine_, world_.now() + Milliseconds(5'500));
+  ASSERT_TRUE(sink_->Append(kMoves, "a"));
+  world_.RunFor(Milliseconds(5'100));
+  ASSERT_EQ(sink_->AnswerTo(0), "unknown");
+  node_->EndGroup1(2);
+  ASSERT_TRUE(sink_->Append(kMoves, "b"));
+  ASSERT_TRUE(Await(2));
+  EXPECT_EQ(sink_->AnswerTo(1), "ok");
+}
+
+TEST_F(SlotOrderTest, EntryOfAGroupWithoutQueue_IsApplied) {
+  node_->EndGroup1(2);
+  kv::BatchBuilder batch;
+  const std::string_view arguments[] = {"k", "v"};
+  batch.Add({.op = kv::Op::kSet, .slot = kStays, .arguments = arguments});
+  node_->host().Propose(GroupId(1), batch.Finish(), [](const auto&) {});
+  world_.RunFor(Milliseconds(200));
+  EXPECT_EQ(ValueOf(1, kStays), "v");
+  // A later map has the group again.
+  node_->TakeMap(3, /*moved=*/false);
+  ASSERT_TRUE(sink_->Append(kStays, "w"));
+  ASSERT_TRUE(Await(1));
+  EXPECT_EQ(ValueOf(1, kStays), "vw");
 }
 
 TEST_F(SlotOrderTest, ReadInATransaction_ReservesRoomForWhatIsWrittenThere) {

@@ -30,9 +30,7 @@ std::pair<Slot, GroupId> Owner(const SlotOwners::Range& range) {
 }  // namespace
 
 SlotOwners::SlotOwners(const shardctrl::ShardMap& map)
-    : version_(map.version()),
-      groups_(map.groups().size()),
-      ranges_(Assigned(map)) {
+    : version_(map.version()), ranges_(Assigned(map)) {
   TakeFirsts();
 }
 
@@ -56,7 +54,6 @@ std::vector<SlotOwners::Range> SlotOwners::Assigned(
 
 void SlotOwners::Update(const shardctrl::ShardMap& map) {
   CHECK_GT(map.version(), version_);
-  CHECK_EQ(map.groups().size(), groups_);
   version_ = map.version();
   const std::vector<Range> before = std::exchange(ranges_, {});
   const std::vector<Range> after = Assigned(map);

@@ -35,8 +35,8 @@ class SlotOwners {
 
   explicit SlotOwners(const shardctrl::ShardMap& map);
 
-  // Takes the assignments of a newer map. Requires: the groups and the number
-  // of slots are those of the map before.
+  // Takes the assignments of a newer map. Requires: the number of slots is that
+  // of the map before.
   void Update(const shardctrl::ShardMap& map);
 
   const Range& RangeOf(Slot slot) const { return ranges_[Find(slot)]; }
@@ -58,7 +58,6 @@ class SlotOwners {
   void Merge(const std::vector<Range>& before, const std::vector<Range>& after);
 
   shardctrl::MapVersion version_;
-  size_t groups_;
   std::vector<Range> ranges_;
   std::vector<Slot> firsts_;  // The first slot of each range.
   bool changed_ = false;

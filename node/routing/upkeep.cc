@@ -8,6 +8,7 @@
 #include "kv/command/command.h"
 #include "kv/command/result.h"
 #include "node/routing/group_leadership.h"
+#include "node/routing/hosted_store.h"
 
 namespace quorate::node {
 namespace {
@@ -62,7 +63,7 @@ const kv::Store* Upkeep::LedStore(GroupId id) const {
       !host_.group_status(id).ok()) {
     return nullptr;
   }
-  return static_cast<const kv::Store*>(std::as_const(host_).state_machine(id));
+  return HostedStore(std::as_const(host_), id);
 }
 
 int64_t Upkeep::NextEntryMs(GroupId id) const {
@@ -117,7 +118,7 @@ void Upkeep::Sweep(GroupId id) {
 }
 
 void Upkeep::ArmReclaim(GroupId id, Group& group) {
-  const auto* store = static_cast<kv::Store*>(host_.state_machine(id));
+  const kv::Store* const store = HostedStore(std::as_const(host_), id);
   if (group.reclaiming || store == nullptr) return;
   const bool reclaimable = store->reclaimable();
   if (!reclaimable && !store->shares_pages()) return;
@@ -126,7 +127,7 @@ void Upkeep::ArmReclaim(GroupId id, Group& group) {
   group.reclaim = loop_.At(loop_.ReadClock().mono + pause, [this, id] {
     Group& due = groups_[id];
     due.reclaiming = false;
-    if (auto* here = static_cast<kv::Store*>(host_.state_machine(id))) {
+    if (kv::Store* const here = HostedStore(host_, id)) {
       here->Reclaim(bounds_.reclaimed_pages);
     }
     ArmReclaim(id, due);
