@@ -13,8 +13,10 @@
 #include "node/base/output_budget.h"
 #include "node/base/text.h"
 #include "node/base/turn_work.h"
+#include "node/cluster/address_cache.h"
+#include "node/cluster/cluster_map.h"
+#include "node/cluster/peer_dialer.h"
 #include "node/config/bootstrap_plan.h"
-#include "node/config/map_parts.h"
 #include "node/connections/clients.h"
 #include "node/connections/context.h"
 #include "node/http/http_session.h"
@@ -39,12 +41,6 @@ constexpr std::string_view kHttpRefusal =
 constexpr Duration kStopPoll = Milliseconds(10);
 // Time that Stop waits for the disk at its end.
 constexpr Duration kWitnessWithin = Seconds(1);
-
-shardctrl::ShardMap MakeMap(const Config& config) {
-  auto map = shardctrl::ShardMap::Create(MapParts(config));
-  CHECK(map.ok()) << Message(map.status());
-  return *std::move(map);
-}
 
 // The rules version that this node knows.
 uint32_t KnownRules(const Config& config) {
@@ -120,8 +116,9 @@ class ServerImpl final : public Server, public raft::Host::Observer {
   ServerImpl(env::Env& env, Config config, raft::Host::Observer* observer)
       : env_(env),
         config_(std::move(config)),
-        map_(MakeMap(config_)),
-        slots_(kv::MakeSlotStrategy(map_.partitioner(), map_.slot_count())),
+        cluster_(config_),
+        slots_(kv::MakeSlotStrategy(cluster_.shards().partitioner(),
+                                    cluster_.shards().slot_count())),
         observer_(observer),
         host_(
             env, HostOptionsOf(),
@@ -133,12 +130,14 @@ class ServerImpl final : public Server, public raft::Host::Observer {
         input_budget_(env.loop, config_.limits.query_total_bytes),
         memory_budget_(config_.limits.memory_bytes),
         turn_work_(env.loop, config_.bounds.turn_work),
-        router_(env, host_, config_, map_, output_budget_, memory_budget_,
+        dialer_(env, host_, config_, cluster_),
+        cache_(env, config_.cluster, cluster_),
+        router_(env, host_, config_, cluster_, output_budget_, memory_budget_,
                 turn_work_,
                 [this](std::string_view key) { return slots_->SlotOf(key); }),
-        balance_(env, config_, host_, router_),
+        balance_(env, config_, cluster_, host_, router_),
         upkeep_(env.loop, config_.bounds, host_),
-        topology_(config_, map_, router_),
+        topology_(config_, cluster_, router_),
         resp_clients_(env, config_, metrics_, output_budget_, input_budget_,
                       turn_work_),
         http_clients_(env, config_, metrics_, output_budget_, input_budget_,
@@ -147,7 +146,7 @@ class ServerImpl final : public Server, public raft::Host::Observer {
             env,
             config_,
             founded_rules_,
-            map_,
+            cluster_,
             *slots_,
             host_,
             router_,
@@ -173,7 +172,10 @@ class ServerImpl final : public Server, public raft::Host::Observer {
         }),
         make_http_([this](ClientConnection& client) {
           return std::make_unique<HttpSession>(context_, client);
-        }) {}
+        }) {
+    cluster_.SetObserver(
+        [this](ClusterMap::Change change) { OnClusterChanged(change); });
+  }
 
   void Start(Done started) override {
     started_ = std::move(started);
@@ -185,7 +187,10 @@ class ServerImpl final : public Server, public raft::Host::Observer {
       if (status.ok()) {
         router_.SetLeadershipObserver(
             [this] { balance_.OnLeadershipChanged(); });
+        router_.links().SetOwnAddresses(OwnAddresses());
         router_.Start();
+        dialer_.Start();
+        cache_.Start();
       }
       started_(status);
     });
@@ -202,9 +207,7 @@ class ServerImpl final : public Server, public raft::Host::Observer {
   }
 
   void SetMap(shardctrl::ShardMap map) override {
-    map_ = std::move(map);
-    router_.OnMapChanged();
-    topology_.OnMapChanged();
+    cluster_.SetMap(std::move(map));
   }
 
   absl::Status status() const override { return host_.status(); }
@@ -291,8 +294,8 @@ class ServerImpl final : public Server, public raft::Host::Observer {
   void CheckInvariants() const override {
     resp_clients_.CheckInvariants();
     http_clients_.CheckInvariants();
-    for (const ShardConfig& shard : config_.shards) {
-      const raft::Core* const core = host_.core(shard.group);
+    for (const GroupId group : host_.groups()) {
+      const raft::Core* const core = host_.core(group);
       if (core != nullptr) core->CheckInvariants();
     }
   }
@@ -309,17 +312,60 @@ class ServerImpl final : public Server, public raft::Host::Observer {
     use->groups_in_transfer += in_transfer ? 1 : 0;
   }
   raft::HostOptions HostOptionsOf() {
-    raft::HostOptions options = MakeHostOptions(config_, map_);
-    options.accept_plan = [this, today = options.plan](
-                              const raft::BootstrapPlan& founded) {
-      absl::Status same = CheckAgainstBootstrap(config_, today, founded);
-      if (same.ok()) {
-        founded_rules_ =
-            kv::DecodeParameters(founded.groups[0].parameters.view())->rules;
-      }
-      return same;
-    };
+    raft::HostOptions options = MakeHostOptions(config_, cluster_.shards());
+    options.accept_plan =
+        [this, today = options.plan](const raft::BootstrapPlan& founded) {
+          return TakeFoundedPlan(today, founded);
+        };
     return options;
+  }
+
+  // The first map is that of the founded cluster. The file says what it was
+  // like when the file was written.
+  absl::Status TakeFoundedPlan(const raft::BootstrapPlan& today,
+                               const raft::BootstrapPlan& founded) {
+    absl::Status same = CheckAgainstBootstrap(today, founded);
+    if (!same.ok()) return same;
+    founded_rules_ = FoundedRules(founded);
+    const std::string difference =
+        DifferenceFromBootstrap(config_, today, founded);
+    if (difference.empty()) return same;
+    env_.tracer.Log(
+        env::Severity::kInfo,
+        Concat("the configuration file is not that of the founding, and the "
+               "founded cluster stays as it is: ",
+               difference));
+    auto map = shardctrl::ShardMap::Create(FoundedParts(config_, founded));
+    if (!map.ok()) return map.status();
+    cluster_.SetFirstMap(*std::move(map));
+    return same;
+  }
+
+  NodeAddresses OwnAddresses() const {
+    const NodeConfig& self = config_.self();
+    return {.node = config_.node,
+            .store = host_.identity().incarnation,
+            .start = host_.identity().start.number,
+            .peer = self.peer,
+            .resp = self.resp,
+            .resp_cluster = self.resp_cluster,
+            .http = self.http};
+  }
+
+  // The readers learn of a change in the order in which they use each other.
+  // Links and view come before the queues, and these before the topology.
+  void OnClusterChanged(ClusterMap::Change change) {
+    if (change == ClusterMap::Change::kMap) {
+      router_.links().OnMapChanged();
+      router_.view().OnMapChanged();
+      router_.OnMapChanged();
+      balance_.OnMapChanged();
+    } else {
+      router_.view().OnAddressesChanged();
+    }
+    topology_.OnClusterChanged();
+    dialer_.OnClusterChanged();
+    cache_.OnClusterChanged();
   }
 
   // Another kind of group has its case here. Its readers find its state machine
@@ -432,11 +478,11 @@ class ServerImpl final : public Server, public raft::Host::Observer {
   }
 
   bool LeadsAny() const {
-    for (const auto& queue : router_.queues()) {
-      const raft::Core* core = host_.core(queue->group());
+    for (const GroupId group : host_.groups()) {
+      const raft::Core* core = host_.core(group);
       // A group with one voter has no transfer target.
-      if (queue->hosted() && core != nullptr &&
-          core->role() == raft::RoleKind::kLeader &&
+      if (core != nullptr && core->role() == raft::RoleKind::kLeader &&
+          router_.view().OwnStatus(group).ok() &&
           core->configuration().voters.size() > 1) {
         return true;
       }
@@ -460,7 +506,8 @@ class ServerImpl final : public Server, public raft::Host::Observer {
         router_.OnLeadershipEvent(group);
         break;
       case raft::Event::Kind::kHalted:
-        router_.OnReplicasStopped();
+      case raft::Event::Kind::kConfigurationChanged:
+        router_.OnReplicasChanged();
         break;
       case raft::Event::Kind::kSuffixTruncated:
         ++metrics_.suffixes_truncated;
@@ -486,18 +533,23 @@ class ServerImpl final : public Server, public raft::Host::Observer {
     env_.tracer.Log(env::Severity::kError,
                     Concat("node ", config_.node,
                            " stopped acknowledging: ", Message(why)));
-    router_.OnReplicasStopped();
+    router_.OnReplicasChanged();
     if (observer_ != nullptr) observer_->OnStopped(why);
   }
   void OnRecovered(GroupId group, const raft::Core& core) override {
+    router_.OnReplicasChanged();
     if (observer_ != nullptr) observer_->OnRecovered(group, core);
+  }
+  void OnDropped(GroupId group) override {
+    router_.OnReplicasChanged();
+    if (observer_ != nullptr) observer_->OnDropped(group);
   }
   void OnStatesDiffer(GroupId group, raft::Index index) override {
     ++metrics_.state_differences;
     if (observer_ != nullptr) observer_->OnStatesDiffer(group, index);
   }
   void OnFenced(GroupId group, const absl::Status& why) override {
-    router_.OnReplicasStopped();
+    router_.OnReplicasChanged();
     if (observer_ != nullptr) observer_->OnFenced(group, why);
   }
   void OnWritten(GroupId group, const raft::WriteToken& token) override {
@@ -510,7 +562,7 @@ class ServerImpl final : public Server, public raft::Host::Observer {
 
   env::Env& env_;
   const Config config_;
-  shardctrl::ShardMap map_;
+  ClusterMap cluster_;
   const std::unique_ptr<const kv::SlotStrategy> slots_;
   raft::Host::Observer* const observer_;
   kv::Rules founded_rules_;
@@ -527,6 +579,8 @@ class ServerImpl final : public Server, public raft::Host::Observer {
       ConfigParameters(config_, /*cluster=*/false);
   const ConfigParameters cluster_parameters_ =
       ConfigParameters(config_, /*cluster=*/true);
+  PeerDialer dialer_;
+  AddressCache cache_;
   Router router_;
   LeaderBalance balance_;
   Upkeep upkeep_;

@@ -31,7 +31,7 @@ absl::Status CheckNodes(const std::vector<Node>& nodes) {
   Names names;
   Names addresses;
   names.reserve(nodes.size());
-  addresses.reserve(3 * nodes.size());
+  addresses.reserve(4 * nodes.size());
   for (size_t i = 0; i < nodes.size(); ++i) {
     const Node& node = nodes[i];
     if (node.id == NodeId{}) return Wrong("a node has id 0");
@@ -44,12 +44,9 @@ absl::Status CheckNodes(const std::vector<Node>& nodes) {
     if (!names.insert(node.name).second) {
       return Wrong(absl::StrCat("two nodes are named ", Quoted(node.name)));
     }
-    if (node.peer_address.empty()) {
-      return Wrong(absl::StrCat("node ", node.id.value(),
-                                " has no address for its peers"));
-    }
     for (const std::string* address :
-         {&node.peer_address, &node.resp_address, &node.http_address}) {
+         {&node.peer_address, &node.resp_address, &node.resp_cluster_address,
+          &node.http_address}) {
       if (!address->empty() && !addresses.insert(*address).second) {
         return Wrong(absl::StrCat("address ", *address,
                                   " is used twice, the second time by node ",
@@ -109,6 +106,13 @@ absl::Status CheckGroups(const ShardMap::Parts& parts) {
     if (group.voters.empty()) {
       return Wrong(
           absl::StrCat("group ", Quoted(group.name), " has no voters"));
+    }
+    if (group.preferred_leader != NodeId{} &&
+        std::find(group.voters.begin(), group.voters.end(),
+                  group.preferred_leader) == group.voters.end()) {
+      return Wrong(absl::StrCat(
+          "group ", Quoted(group.name), " prefers as its leader node ",
+          group.preferred_leader.value(), ", which is no voter of it"));
     }
     const absl::Status status = CheckReplicas(group, parts);
     if (!status.ok()) return status;
@@ -233,6 +237,13 @@ absl::StatusOr<ShardMap> ShardMap::Create(Parts parts) {
   map.parts_ = std::move(parts);
   map.parts_.assignments = Merged(std::move(map.parts_.assignments));
   return map;
+}
+
+const Group* ShardMap::FindGroup(GroupId group) const {
+  const auto found = std::lower_bound(
+      parts_.groups.begin(), parts_.groups.end(), group,
+      [](const Group& one, GroupId id) { return one.id < id; });
+  return found == parts_.groups.end() || found->id != group ? nullptr : &*found;
 }
 
 std::vector<SlotRange> ShardMap::RangesOf(GroupId group) const {

@@ -1,9 +1,9 @@
 // shardctrl/map.h: the shard map as a value: slots to groups, groups to
 // replicas, nodes to addresses.
 //
-// Built once from a configuration file (node/config/config.h), validated, then
-// immutable. Looking up the group of a slot is a binary search among the ranges
-// of slots. The map does not know leaders.
+// Built and validated as a whole, then immutable; a change makes another one.
+// Looking up the group of a slot is a binary search among the ranges of slots.
+// The map does not know leaders.
 #ifndef QUORATE_SHARDCTRL_MAP_H_
 #define QUORATE_SHARDCTRL_MAP_H_
 
@@ -20,29 +20,33 @@
 
 namespace quorate::shardctrl {
 
-// Rises with every change of the map; a static map is version 1.
+// Rises with every change of the map; that of the founding is version 1.
 using MapVersion = StrongOrdinal<struct MapVersionTag>;
 
-// The addresses of one node, in the form "host:port". resp and http may be
-// empty: the node then does not serve that protocol.
+// The addresses of one node, in the form "host:port". Empty ones are not known:
+// a node reports its addresses itself, and they are only hints.
 struct Node {
   NodeId id = {};
   std::string name = {};  // For people; unique; never empty.
   std::string peer_address = {};
   std::string resp_address = {};
+  std::string resp_cluster_address = {};
   std::string http_address = {};
   // Holds only non-voting replicas: serves stale reads, refuses writes.
   bool read_only = false;
   friend bool operator==(const Node&, const Node&) = default;
 };
 
-// One Raft group. Both lists are sorted by node, without duplicates and
-// disjoint.
+// One Raft group with its wanted replicas. Both lists are sorted by node,
+// without duplicates and disjoint. Where replicas are, Raft's configurations
+// say.
 struct Group {
   GroupId id = {};
   std::string name = {};            // For people; unique; never empty.
   std::vector<NodeId> voters = {};  // At least one.
   std::vector<NodeId> non_voters = {};
+  // The voter that should lead; zero: any.
+  NodeId preferred_leader = {};
   friend bool operator==(const Group&, const Group&) = default;
 };
 
@@ -73,8 +77,8 @@ class ShardMap {
 
   // Sorts and checks the parts. The status kInvalidArgument names the first
   // error. No id, name or address is zero or repeated. Each group has voters,
-  // its nodes are known, and no voter is on a read-only node. Each slot is
-  // assigned to one known group.
+  // its nodes are known, and no voter is on a read-only node. Its preferred
+  // leader is a voter. Each slot is assigned to one known group.
   static absl::StatusOr<ShardMap> Create(Parts parts);
 
   MapVersion version() const { return parts_.version; }
@@ -89,9 +93,11 @@ class ShardMap {
   absl::Span<const Assignment> assignments() const {
     return parts_.assignments;
   }
+  // Null if the map does not have it.
+  const Group* FindGroup(GroupId group) const;
   // Sorted; empty if the group owns no slot or is unknown.
   std::vector<SlotRange> RangesOf(GroupId group) const;
-  // Groups with a replica on the node, voting or not, sorted.
+  // Groups with a wanted replica on the node, voting or not, sorted.
   std::vector<GroupId> GroupsOn(NodeId node) const;
 
   friend bool operator==(const ShardMap& a, const ShardMap& b) {

@@ -105,9 +105,12 @@ TEST(ShardMap, BadNodes_AreRefused) {
   EXPECT_EQ(ErrorOf(parts),
             "shard map: address h1:1 is used twice, the second time by node "
             "3");
-  parts = GoodParts();
-  parts.nodes[1].peer_address = "";
-  EXPECT_EQ(ErrorOf(parts), "shard map: node 1 has no address for its peers");
+}
+
+TEST(ShardMap, NodeWithoutAddresses_MayReportThemItself) {
+  ShardMap::Parts parts = GoodParts();
+  parts.nodes[1] = {.id = NodeId(1), .name = "n1"};
+  EXPECT_TRUE(ShardMap::Create(parts).ok());
 }
 
 TEST(ShardMap, BadGroups_AreRefused) {
@@ -121,6 +124,11 @@ TEST(ShardMap, BadGroups_AreRefused) {
   parts.groups[0].voters = {NodeId(2), NodeId(2)};
   EXPECT_EQ(ErrorOf(parts),
             "shard map: group \"b\" has two replicas on node 2");
+  parts = GoodParts();
+  parts.groups[0].preferred_leader = NodeId(1);
+  EXPECT_EQ(ErrorOf(parts),
+            "shard map: group \"b\" prefers as its leader node 1, which is no "
+            "voter of it");
   parts = GoodParts();
   parts.nodes[0].read_only = true;
   EXPECT_EQ(ErrorOf(parts),

@@ -1,13 +1,17 @@
 #include "node/config/bootstrap_plan.h"
 
+#include <algorithm>
 #include <string>
 #include <string_view>
 #include <utility>
 #include <vector>
 
+#include "absl/status/statusor.h"
 #include "absl/types/span.h"
+#include "env/check.h"
 #include "kv/store/parameters.h"
 #include "node/base/text.h"
+#include "node/config/map_parts.h"
 
 namespace quorate::node {
 
@@ -42,42 +46,28 @@ bool SameGroups(const BootstrapPlan& a, const BootstrapPlan& b) {
   return true;
 }
 
-// The error for a contradiction between a value of the file and the stored one.
-absl::Status Contradiction(std::string_view key, std::string_view today,
-                           std::string_view stored) {
-  return absl::FailedPreconditionError(Concat(
-      "key '", key, "': the configuration file says ", today,
-      ", but this data directory was bootstrapped with ", stored,
-      ". This cannot be changed after the bootstrap: restore the key, or "
-      "bootstrap another cluster in empty directories and copy the keys to it "
-      "(docs/operate/failures.md)"));
+std::string Differs(std::string_view key, std::string_view today,
+                    std::string_view founded) {
+  return Concat("key '", key, "': the file says ", today,
+                ", the founded cluster has ", founded);
 }
 
-// Compares two plans of one group, apart from its members.
-absl::Status CheckParameters(std::string_view slots_key, const GroupPlan& today,
-                             const GroupPlan& founded) {
-  const auto now = kv::DecodeParameters(today.parameters.view());
-  if (!now.ok()) return now.status();
-  const auto then = kv::DecodeParameters(founded.parameters.view());
-  if (!then.ok()) return then.status();
-  if (now->partitioner != then->partitioner ||
-      now->slot_count != then->slot_count) {
-    return Contradiction("sharding",
-                         Concat(PartitionerName(now->partitioner), " with ",
-                                now->slot_count, " slots"),
-                         Concat(PartitionerName(then->partitioner), " with ",
-                                then->slot_count, " slots"));
+// A plan that was made before groups had a kind has 0.
+bool IsStore(const GroupPlan& group) {
+  return group.machine_kind == kv::kStoreKind || group.machine_kind == 0;
+}
+
+absl::StatusOr<kv::Parameters> FirstParameters(const BootstrapPlan& plan) {
+  for (const GroupPlan& group : plan.groups) {
+    if (IsStore(group)) return kv::DecodeParameters(group.parameters.view());
   }
-  // The file has no epochs.
-  const std::vector<SlotRange> slots = kv::RangesOf(now->owned);
-  const std::vector<SlotRange> owned = kv::RangesOf(then->owned);
-  if (slots != owned) {
-    const std::string group = Concat("group ", founded.group, " with slots ");
-    return Contradiction(slots_key,
-                         Concat(group, shardctrl::FormatSlotRanges(slots)),
-                         Concat(group, shardctrl::FormatSlotRanges(owned)));
-  }
-  return absl::OkStatus();
+  return absl::FailedPreconditionError("the cluster has no store");
+}
+
+std::vector<SlotRange> SlotsOf(const GroupPlan& group) {
+  const auto parameters = kv::DecodeParameters(group.parameters.view());
+  return parameters.ok() ? kv::RangesOf(parameters->owned)
+                         : std::vector<SlotRange>();
 }
 
 // Parameters of the first version have neither a maximum of keys nor epochs.
@@ -113,38 +103,115 @@ BootstrapPlan MakeBootstrapPlan(const shardctrl::ShardMap& map,
   return plan;
 }
 
-absl::Status CheckAgainstBootstrap(const Config& config,
-                                   const BootstrapPlan& today,
+absl::Status CheckAgainstBootstrap(const BootstrapPlan& today,
                                    const BootstrapPlan& founded) {
-  // The key of a contradiction depends on the file: [sharding] and [[nodes]],
-  // or [[shards]].
+  const auto now = FirstParameters(today);
+  if (!now.ok()) return now.status();
+  const auto then = FirstParameters(founded);
+  if (!then.ok()) return then.status();
+  for (const GroupPlan& group : founded.groups) {
+    if (!IsStore(group)) continue;
+    const auto readable = kv::DecodeParameters(group.parameters.view());
+    if (!readable.ok()) return readable.status();
+  }
+  if (now->partitioner == then->partitioner &&
+      now->slot_count == then->slot_count) {
+    return absl::OkStatus();
+  }
+  return absl::FailedPreconditionError(
+      Concat("key 'sharding': the configuration file says ",
+             PartitionerName(now->partitioner), " with ", now->slot_count,
+             " slots, but the cluster of this data directory was founded with ",
+             PartitionerName(then->partitioner), " with ", then->slot_count,
+             " slots. This never changes: restore the key"));
+}
+
+std::string DifferenceFromBootstrap(const Config& config,
+                                    const BootstrapPlan& today,
+                                    const BootstrapPlan& founded) {
+  // The key of a difference depends on the file: [sharding] and [[nodes]], or
+  // [[shards]].
   const bool even = config.even.has_value();
   if (!SameGroups(today, founded)) {
-    return Contradiction(even ? "sharding.groups" : "shards[].idx",
-                         GroupsOf(today), GroupsOf(founded));
+    return Differs(even ? "sharding.groups" : "shards[].idx", GroupsOf(today),
+                   GroupsOf(founded));
   }
   for (size_t i = 0; i < founded.groups.size(); ++i) {
     const GroupPlan& now = today.groups[i];
     const GroupPlan& then = founded.groups[i];
     if (now.learners != then.learners) {
-      return Contradiction("nodes[].read_only",
-                           ListOf("read-only node", now.learners),
-                           ListOf("read-only node", then.learners));
+      return Differs("nodes[].read_only",
+                     ListOf("read-only node", now.learners),
+                     ListOf("read-only node", then.learners));
     }
     if (now.voters != then.voters) {
       std::string_view key = "shards[].replicas";
       if (even)
         key = config.even->replicas == 0 ? "nodes[].id" : "sharding.replicas";
       const std::string group = Concat("group ", then.group, " with ");
-      return Contradiction(key,
-                           Concat(group, ListOf("voting node", now.voters)),
-                           Concat(group, ListOf("voting node", then.voters)));
+      return Differs(key, Concat(group, ListOf("voting node", now.voters)),
+                     Concat(group, ListOf("voting node", then.voters)));
     }
-    absl::Status same =
-        CheckParameters(even ? "sharding.groups" : "shards[].slots", now, then);
-    if (!same.ok()) return same;
+    // The file has no epochs.
+    const std::vector<SlotRange> slots = SlotsOf(now);
+    const std::vector<SlotRange> owned = SlotsOf(then);
+    if (slots != owned) {
+      const std::string group = Concat("group ", then.group, " with slots ");
+      return Differs(even ? "sharding.groups" : "shards[].slots",
+                     Concat(group, shardctrl::FormatSlotRanges(slots)),
+                     Concat(group, shardctrl::FormatSlotRanges(owned)));
+    }
   }
-  return absl::OkStatus();
+  return {};
+}
+
+kv::Rules FoundedRules(const BootstrapPlan& founded) {
+  const auto parameters = FirstParameters(founded);
+  CHECK(parameters.ok()) << Message(parameters.status());
+  return parameters->rules;
+}
+
+shardctrl::ShardMap::Parts FoundedParts(const Config& config,
+                                        const BootstrapPlan& founded) {
+  shardctrl::ShardMap::Parts parts = MapParts(config);
+  parts.groups.clear();
+  parts.assignments.clear();
+  std::vector<NodeId> learners;
+  for (const GroupPlan& plan : founded.groups) {
+    if (!IsStore(plan)) continue;
+    const auto parameters = kv::DecodeParameters(plan.parameters.view());
+    if (!parameters.ok()) continue;
+    parts.partitioner = parameters->partitioner;
+    parts.slot_count = parameters->slot_count;
+    // The file may still know which voter should lead. Otherwise each node is
+    // preferred equally often.
+    NodeId preferred = plan.voters[parts.groups.size() % plan.voters.size()];
+    for (const ShardConfig& shard : config.shards) {
+      if (shard.group == plan.group &&
+          std::ranges::count(plan.voters, shard.replicas.front()) > 0) {
+        preferred = shard.replicas.front();
+      }
+    }
+    parts.groups.push_back({.id = plan.group,
+                            .name = Concat("g", plan.group),
+                            .voters = plan.voters,
+                            .non_voters = plan.learners,
+                            .preferred_leader = preferred});
+    for (const SlotRange& slots : kv::RangesOf(parameters->owned)) {
+      parts.assignments.push_back({slots, plan.group});
+    }
+    learners.insert(learners.end(), plan.learners.begin(), plan.learners.end());
+  }
+  for (const NodeId id : founded.Nodes()) {
+    const auto known = std::ranges::find(parts.nodes, id, &shardctrl::Node::id);
+    if (known == parts.nodes.end()) {
+      parts.nodes.push_back({.id = id, .name = Concat("n", id)});
+    }
+  }
+  for (shardctrl::Node& node : parts.nodes) {
+    node.read_only = std::ranges::count(learners, node.id) > 0;
+  }
+  return parts;
 }
 
 }  // namespace quorate::node

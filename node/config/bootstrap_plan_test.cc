@@ -52,67 +52,95 @@ Config Parse(const std::string& text) {
   return *std::move(config);
 }
 
-// The result of a start with the file `today` on a directory that was
-// bootstrapped with the file `then`.
-absl::Status Start(const std::string& then, const std::string& today) {
+// The difference that a start with the file `today` reports on a directory of a
+// cluster that was founded with the file `then`.
+std::string Difference(const std::string& then, const std::string& today) {
   const Config config = Parse(today);
-  return CheckAgainstBootstrap(config, PlanOf(config), PlanOf(Parse(then)));
+  const raft::BootstrapPlan founded = PlanOf(Parse(then));
+  EXPECT_TRUE(CheckAgainstBootstrap(PlanOf(config), founded).ok());
+  return DifferenceFromBootstrap(config, PlanOf(config), founded);
 }
 
-void ExpectRefused(const std::string& then, const std::string& today,
-                   const std::string& text) {
-  const absl::Status status = Start(then, today);
-  EXPECT_TRUE(absl::IsFailedPrecondition(status)) << status;
-  EXPECT_NE(std::string(status.message()).find(text), std::string::npos)
-      << status;
-  EXPECT_NE(std::string(status.message()).find("restore the key"),
-            std::string::npos)
-      << status;
-}
-
-TEST(BootstrapCheck, SameFile_IsAccepted) {
-  EXPECT_TRUE(Start(Even("groups = 3", 3), Even("groups = 3", 3)).ok());
-  EXPECT_TRUE(
-      Start(ByHand("0-99", "100-16383"), ByHand("0-99", "100-16383")).ok());
+TEST(BootstrapCheck, SameFile_HasNoDifference) {
+  EXPECT_EQ(Difference(Even("groups = 3", 3), Even("groups = 3", 3)), "");
+  EXPECT_EQ(
+      Difference(ByHand("0-99", "100-16383"), ByHand("0-99", "100-16383")), "");
   // An equal division, written in another form.
-  EXPECT_TRUE(
-      Start(ByHand("0-99", "100-16383"), ByHand("0-49,50-99", "100-16383"))
-          .ok());
-  EXPECT_TRUE(
-      Start(Even("groups = 2\nreplicas = 3", 3), Even("groups = 2", 3)).ok());
+  EXPECT_EQ(Difference(ByHand("0-99", "100-16383"),
+                       ByHand("0-49,50-99", "100-16383")),
+            "");
+  EXPECT_EQ(
+      Difference(Even("groups = 2\nreplicas = 3", 3), Even("groups = 2", 3)),
+      "");
 }
 
-TEST(BootstrapCheck, EveryContradiction_NamesKeyFileAndStore) {
-  ExpectRefused(Even("groups = 1", 3), Even("groups = 2", 3),
-                "key 'sharding.groups': the configuration file says 2 groups "
-                "(1, 2), but this data directory was bootstrapped with 1 group "
-                "(1)");
-  ExpectRefused(ByHand("0-8191", "8192-16383"),
-                ByHand("0-12000", "12001-16383"),
-                "key 'shards[].slots': the configuration file says group 1 "
-                "with slots 0-12000, but this data directory was bootstrapped "
-                "with group 1 with slots 0-8191");
-  ExpectRefused(Even("groups = 1", 3), Even("groups = 1", 4),
-                "key 'nodes[].id': the configuration file says group 1 with "
-                "voting nodes 1, 2, 3, 4, but this data directory was "
-                "bootstrapped with group 1 with voting nodes 1, 2, 3");
-  ExpectRefused(Even("groups = 1", 3), Even("groups = 1", 2),
-                "group 1 with voting nodes 1, 2, but");
-  ExpectRefused(Even("groups = 1", 3), Even("groups = 1\nreplicas = 1", 3),
-                "key 'sharding.replicas': the configuration file says group 1 "
-                "with voting node 1, but");
-  ExpectRefused(Even("groups = 1", 3), Even("groups = 1", 2, 1),
-                "key 'nodes[].read_only': the configuration file says "
-                "read-only node 3, but this data directory was bootstrapped "
-                "with no read-only node");
+TEST(BootstrapCheck, EveryDifference_NamesKeyFileAndCluster) {
+  EXPECT_EQ(Difference(Even("groups = 1", 3), Even("groups = 2", 3)),
+            "key 'sharding.groups': the file says 2 groups (1, 2), the founded "
+            "cluster has 1 group (1)");
+  EXPECT_EQ(Difference(ByHand("0-8191", "8192-16383"),
+                       ByHand("0-12000", "12001-16383")),
+            "key 'shards[].slots': the file says group 1 with slots 0-12000, "
+            "the founded cluster has group 1 with slots 0-8191");
+  EXPECT_EQ(Difference(Even("groups = 1", 3), Even("groups = 1", 4)),
+            "key 'nodes[].id': the file says group 1 with voting nodes 1, 2, "
+            "3, 4, the founded cluster has group 1 with voting nodes 1, 2, 3");
+  EXPECT_EQ(
+      Difference(Even("groups = 1", 3), Even("groups = 1\nreplicas = 1", 3)),
+      "key 'sharding.replicas': the file says group 1 with voting node 1, the "
+      "founded cluster has group 1 with voting nodes 1, 2, 3");
+  EXPECT_EQ(Difference(Even("groups = 1", 3), Even("groups = 1", 2, 1)),
+            "key 'nodes[].read_only': the file says read-only node 3, the "
+            "founded cluster has no read-only node");
 }
 
 TEST(BootstrapCheck, Voters_AreComparedWithoutTheirOrder) {
   const std::string text = ByHand("0-99", "100-16383");
   Config config = Parse(text);
   std::swap(config.shards[0].replicas[0], config.shards[0].replicas[1]);
-  EXPECT_TRUE(
-      CheckAgainstBootstrap(config, PlanOf(config), PlanOf(Parse(text))).ok());
+  EXPECT_EQ(
+      DifferenceFromBootstrap(config, PlanOf(config), PlanOf(Parse(text))), "");
+}
+
+TEST(BootstrapCheck, AnotherPartitioner_IsRefused) {
+  const Config config = Parse(Even("groups = 2", 3));
+  raft::BootstrapPlan founded = PlanOf(config);
+  for (raft::GroupPlan& group : founded.groups) {
+    auto parameters = kv::DecodeParameters(group.parameters.view());
+    ASSERT_TRUE(parameters.ok()) << parameters.status();
+    parameters->partitioner = Partitioner::kLastCharacter;
+    parameters->slot_count = 2;
+    const uint16_t slot = group.group == GroupId(1) ? 0 : 1;
+    parameters->owned = {{Slot(slot), Slot(slot), kv::kFoundingEpoch}};
+    group.parameters = kv::EncodeParameters(*parameters);
+  }
+  const absl::Status status = CheckAgainstBootstrap(PlanOf(config), founded);
+  EXPECT_TRUE(absl::IsFailedPrecondition(status)) << status;
+  EXPECT_NE(std::string(status.message()).find("restore the key"),
+            std::string::npos)
+      << status;
+}
+
+TEST(FoundedParts, OfTheSameFile_AreThatFiles) {
+  const Config config = Parse(Even("groups = 3", 3, 1));
+  EXPECT_EQ(*shardctrl::ShardMap::Create(FoundedParts(config, PlanOf(config))),
+            MapOf(config));
+}
+
+// Node 4 of the file is a router, and node 3 is not in the file.
+TEST(FoundedParts, OfAnotherFile_HaveTheGroupsOfTheFounding) {
+  const raft::BootstrapPlan founded = PlanOf(Parse(Even("groups = 2", 3)));
+  Config config = Parse(Even("groups = 5", 4));
+  std::erase_if(config.nodes,
+                [](const NodeConfig& node) { return node.id == NodeId(3); });
+  const auto map = shardctrl::ShardMap::Create(FoundedParts(config, founded));
+  ASSERT_TRUE(map.ok()) << map.status();
+  EXPECT_EQ(map->groups().size(), 2u);
+  EXPECT_EQ(map->nodes().size(), 4u);
+  EXPECT_EQ(map->nodes()[2].peer_address, "");
+  EXPECT_EQ(map->nodes()[3].peer_address, config.FindNode(NodeId(4))->peer);
+  EXPECT_EQ(map->GroupsOn(NodeId(4)), std::vector<GroupId>{});
+  EXPECT_EQ(map->GroupsOn(NodeId(3)).size(), 2u);
 }
 
 TEST(BootstrapPlan, Groups_HaveMembersAndSlotsOfTheFile) {
@@ -153,9 +181,7 @@ TEST(BootstrapCheck, SlotsWithoutEpochs_AreThoseOfTheFile) {
     for (kv::SlotRun& run : parameters->owned) run.epoch = kv::SlotEpoch();
     group.parameters = kv::EncodeParameters(*parameters);
   }
-  const absl::Status same =
-      CheckAgainstBootstrap(config, PlanOf(config), founded);
-  EXPECT_TRUE(same.ok()) << same;
+  EXPECT_EQ(DifferenceFromBootstrap(config, PlanOf(config), founded), "");
 }
 
 // A program with other limits goes on with those of the cluster.
@@ -163,18 +189,19 @@ TEST(BootstrapCheck, ReplicatedLimits_AreNotCompared) {
   const Config config = Parse(Even("groups = 2", 3));
   kv::Rules others = config.rules;
   others.expiries_per_entry += 1;
-  EXPECT_TRUE(CheckAgainstBootstrap(
-                  config, MakeBootstrapPlan(MapOf(config), config.rules),
-                  MakeBootstrapPlan(MapOf(config), others))
-                  .ok());
+  const raft::BootstrapPlan today =
+      MakeBootstrapPlan(MapOf(config), config.rules);
+  const raft::BootstrapPlan founded = MakeBootstrapPlan(MapOf(config), others);
+  EXPECT_TRUE(CheckAgainstBootstrap(today, founded).ok());
+  EXPECT_EQ(DifferenceFromBootstrap(config, today, founded), "");
+  EXPECT_EQ(FoundedRules(founded), others);
 }
 
 TEST(BootstrapCheck, UnreadableParameters_AreNamed) {
   const Config config = Parse(Even("groups = 2", 3));
   raft::BootstrapPlan founded = PlanOf(config);
   founded.groups[1].parameters = Buffer::Copy("?");
-  EXPECT_TRUE(
-      absl::IsDataLoss(CheckAgainstBootstrap(config, PlanOf(config), founded)));
+  EXPECT_TRUE(absl::IsDataLoss(CheckAgainstBootstrap(PlanOf(config), founded)));
 }
 
 }  // namespace

@@ -264,10 +264,21 @@ MaybeProblem CheckTimings(const Config& config) {
   return std::nullopt;
 }
 
+MaybeProblem CheckSeeds(const Config& config) {
+  for (const std::string& seed : config.seeds) {
+    if (ParseHostPort(seed).ok()) continue;
+    return Problem{
+        "node.seeds",
+        Concat("expected addresses \"host:port\", found \"", seed, "\"")};
+  }
+  return std::nullopt;
+}
+
 MaybeProblem Complete(Config* config, const EvenSharding& sharding) {
   if (auto problem = CompleteNodes(config)) return problem;
   if (auto problem = CheckNodes(*config)) return problem;
   if (auto problem = CompleteListen(config)) return problem;
+  if (auto problem = CheckSeeds(*config)) return problem;
   std::stable_sort(
       config->nodes.begin(), config->nodes.end(),
       [](const NodeConfig& a, const NodeConfig& b) { return a.id < b.id; });

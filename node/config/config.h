@@ -286,6 +286,9 @@ struct Config {
   // directory is refused.
   bool bootstrap = false;
   ListenConfig listen;
+  // Addresses at which any node of the cluster may answer its peers. They are
+  // tried for a node that no other known address finds.
+  std::vector<std::string> seeds;
   std::vector<NodeConfig> nodes;  // Ascending by id.
   // Ascending by group; together all 16384 slots.
   std::vector<ShardConfig> shards;

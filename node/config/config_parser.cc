@@ -75,6 +75,8 @@ constexpr Setting kSettings[] = {
     {"node.id", PLACE(config.node), 1, 65535, "", true},
     {"node.data_dir", PLACE(config.data_dir), 0, 0, "a directory", true},
     {"node.bootstrap", PLACE(config.bootstrap)},
+    {"node.seeds", PLACE(config.seeds), 0, 0, "\"host:port\" of peers", false,
+     "none"},
     {"listen.resp", PLACE(config.listen.resp), 0, 0, "\"host:port\"", false,
      "the node's own row"},
     {"listen.resp_cluster", PLACE(config.listen.resp_cluster), 0, 0,

@@ -14,6 +14,7 @@ shardctrl::ShardMap::Parts MapParts(const Config& config) {
                            .name = Concat("n", node.id),
                            .peer_address = node.peer,
                            .resp_address = node.resp,
+                           .resp_cluster_address = node.resp_cluster,
                            .http_address = node.http,
                            .read_only = node.read_only});
     if (node.read_only) read_only.push_back(node.id);
@@ -22,7 +23,8 @@ shardctrl::ShardMap::Parts MapParts(const Config& config) {
     parts.groups.push_back({.id = shard.group,
                             .name = shard.name,
                             .voters = shard.replicas,
-                            .non_voters = read_only});
+                            .non_voters = read_only,
+                            .preferred_leader = shard.replicas.front()});
     for (const auto& [first, last] : shard.slots) {
       parts.assignments.push_back({{Slot(first), Slot(last)}, shard.group});
     }

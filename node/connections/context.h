@@ -15,6 +15,7 @@
 #include "node/base/memory_budget.h"
 #include "node/base/output_budget.h"
 #include "node/base/turn_work.h"
+#include "node/cluster/cluster_map.h"
 #include "node/commands/translate.h"
 #include "node/config/config.h"
 #include "node/config/config_parameters.h"
@@ -25,7 +26,6 @@
 #include "node/routing/router.h"
 #include "node/routing/topology.h"
 #include "raft/host/host.h"
-#include "shardctrl/map.h"
 
 namespace quorate::node {
 
@@ -45,7 +45,7 @@ struct Context {
   // The limits that the cluster was founded with. Valid once the host has
   // started.
   const kv::Rules& rules;
-  const shardctrl::ShardMap& map;
+  const ClusterMap& cluster;
   // The strategy of the cluster, which every session uses.
   const kv::SlotStrategy& slots;
   raft::Host& host;

@@ -188,7 +188,7 @@ void HttpReplies::WriteFailure(Pending& pending,
   switch (failure.kind) {
     case RequestFailure::Kind::kMoved: {
       ++context_.metrics.redirects_moved;
-      const NodeConfig* leader = context_.config.FindNode(failure.leader);
+      const NodeConfig* leader = context_.cluster.FindListed(failure.leader);
       if (leader == nullptr) break;
       const std::string body =
           HttpErrorBody("MOVED", "another node leads the key's group",

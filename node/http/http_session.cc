@@ -351,7 +351,7 @@ HttpSession::HandleResult HttpSession::HandlePlain(const HttpRequest& request,
           "a web page may not write by GET; use PUT /v1/kv/KEY");
     return HandleResult::kDone;
   }
-  const std::string& own = context_.config.self().http;
+  const std::string& own = context_.cluster.self().http;
   if (set && !NamesThisNode(request, own)) {
     Error(request, name, 403, "FROM_A_WEB_PAGE",
           Concat("to write by GET, name this node by its address, as "
@@ -467,7 +467,7 @@ HttpSession::HandleResult HttpSession::Submit(
     HttpRoute route, std::string_view name, const HttpRequest& request,
     const HttpTarget& target, const kv::CommandSpec& spec, bool must_exist) {
   const bool write = !kv::IsRead(spec.op);
-  if (write && context_.config.self().read_only) {
+  if (write && context_.cluster.self().read_only) {
     Error(request, name, 403, "READ_ONLY_NODE",
           "this node holds non-voting replicas only and serves reads; write "
           "to another node");

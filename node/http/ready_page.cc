@@ -71,14 +71,15 @@ ReadyPage MakeReadyPage(const Context& context, bool verbose) {
       Append(&lines, led ? "ok" : "has no leader", "\n");
     }
   }
-  for (const NodeConfig& node : context.config.nodes) {
+  for (const NodeConfig& node : context.cluster.nodes()) {
     if (node.id == context.config.node) continue;
     const std::string refusal = view.refusal(node.id);
     const bool fine = view.alive(node.id) && refusal.empty();
     Append(&lines, fine ? "[+]" : "[ ]", "node ", node.id,
            fine                  ? " ok"
            : view.alive(node.id) ? Concat(" is refused: ", refusal)
-                                 : " does not answer",
+           : refusal.empty()     ? " does not answer"
+                                 : Concat(" does not answer: ", refusal),
            "\n");
   }
   std::string text = verbose || !ready ? lines : std::string();

@@ -63,7 +63,8 @@ void Server(const Page& page, std::string* out) {
 
 // The nodes to which this one has a connection.
 int64_t OpenLinks(const Context& context) {
-  return std::count_if(context.config.nodes.begin(), context.config.nodes.end(),
+  return std::count_if(context.cluster.nodes().begin(),
+                       context.cluster.nodes().end(),
                        [&](const NodeConfig& node) {
                          return context.env.transport.link(node.id).open;
                        });
@@ -135,7 +136,7 @@ void Replication(const Page& page, std::string* out) {
   Context& context = page.context;
   const Topology::Node& self = context.topology.self();
   // A plain client sees a master wherever it may write.
-  const bool writable = !context.config.self().read_only;
+  const bool writable = !context.cluster.self().read_only;
   if (!page.cluster() && writable) {
     out->append("role:master\r\nconnected_slaves:0\r\n");
   } else if (page.cluster() && self.master == NodeId()) {
@@ -154,7 +155,7 @@ void Replication(const Page& page, std::string* out) {
     Append(out, "role:master\r\nconnected_slaves:", connected, "\r\n", lines);
   } else {
     // A node that is cut off from its cluster knows no master.
-    const NodeConfig* const master = context.config.FindNode(self.master);
+    const NodeConfig* const master = context.cluster.FindListed(self.master);
     HostPort address;
     if (master != nullptr) {
       address =
@@ -218,7 +219,8 @@ void Cluster(const Page& page, std::string* out) {
 
 absl::btree_map<GroupId, uint64_t> SlotsByGroup(const Context& context) {
   absl::btree_map<GroupId, uint64_t> slots;
-  for (const shardctrl::Assignment& range : context.map.assignments()) {
+  for (const shardctrl::Assignment& range :
+       context.cluster.shards().assignments()) {
     slots[range.group] += range.slots.size();
   }
   return slots;
@@ -250,7 +252,7 @@ void Groups(const Page& page, std::string* out) {
 // One line for each other node, and one for the connection to it.
 void Nodes(const Page& page, std::string* out) {
   Context& context = page.context;
-  for (const NodeConfig& node : context.config.nodes) {
+  for (const NodeConfig& node : context.cluster.nodes()) {
     if (node.id == context.config.node) continue;
     const LiveView& view = context.router.view();
     const std::string refusal = view.refusal(node.id);

@@ -36,7 +36,7 @@ void PerPeer(Context& context, Page& page, std::string_view name,
              std::string_view type, std::string_view help,
              absl::FunctionRef<uint64_t(NodeId)> value) {
   page.Family(name, type, help);
-  for (const NodeConfig& node : context.config.nodes) {
+  for (const NodeConfig& node : context.cluster.nodes()) {
     if (node.id == context.config.node) continue;
     page.Sample(Concat("node=\"", node.id, "\""), value(node.id));
   }

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "env/ids.h"
+#include "node/cluster/node_addresses.h"
 #include "raft/core/types.h"
 
 namespace quorate::node {
@@ -39,13 +40,21 @@ struct ReplicaReport {
   friend bool operator==(const ReplicaReport&, const ReplicaReport&) = default;
 };
 
+// Limit of the encoded addresses of a report, in bytes. Those of further nodes
+// are left out.
+inline constexpr size_t kReportAddressBytesMax = 64 << 10;
+
 struct NodeReport {
   // A random number of this start of the node; zero: no report.
   uint64_t start = 0;
-  // The number of changes of the rows since that start.
+  // The number of changes of the rows and addresses since that start.
   uint64_t changes = 0;
-  // One for each replica. Empty if the asking node has them.
+  // The asking node has this version, so both lists below are empty.
+  bool known = false;
+  // One for each replica.
   std::vector<ReplicaReport> rows;
+  // The addresses that other nodes reported of themselves, ascending by node.
+  std::vector<NodeAddresses> addresses;
   // The groups whose replicas there refuse the asker's store, ascending.
   std::vector<GroupId> refused;
 

@@ -11,29 +11,44 @@
 
 namespace quorate::node {
 
-PeerLinks::PeerLinks(env::Env& env, const Config& config, TurnWork& work)
+PeerLinks::PeerLinks(env::Env& env, const Config& config, ClusterMap& cluster,
+                     TurnWork& work)
     : env_(env),
       config_(config),
+      cluster_(cluster),
+      work_(work),
       life_(env.random.Bits("node.peer_links", config.node.value(), 0) | 1) {
-  PeerLinkOptions options = {
-      .link = {.cluster = config.cluster, .from = config.node},
-      .life = life_,
-      .timeout = config.timeouts.proxy,
-      .open_timeout =
-          std::min(config.timeouts.proxy, config.raft.election_timeout_max),
-      .bytes_max = config.limits.peer_bytes};
-  for (const NodeConfig& node : config.nodes) {
-    if (node.id == config.node) continue;
-    options.link.to = node.id;
-    Peer& peer = peers_[node.id];
-    peer.way = options.link;
-    peer.link =
-        std::make_unique<PeerLink>(env, options, work, counters_, [this] {
-          if (on_room_) on_room_();
-        });
-    peer.answers =
-        std::make_unique<PeerAnswers>(env, options, counters_, handler_);
+  OnMapChanged();
+}
+
+void PeerLinks::OnMapChanged() {
+  for (auto& [node, peer] : peers_) {
+    const bool gone = cluster_.FindNode(node) == nullptr;
+    if (std::exchange(peer.gone, gone) || !gone) continue;
+    peer.answers->OnLaneClosed();
+    peer.link->OnLaneClosed();
   }
+  for (const NodeConfig& node : cluster_.nodes()) {
+    if (node.id != config_.node && !peers_.contains(node.id)) AddPeer(node.id);
+  }
+}
+
+void PeerLinks::AddPeer(NodeId node) {
+  const PeerLinkOptions options = {
+      .link = {.cluster = config_.cluster, .from = config_.node, .to = node},
+      .life = life_,
+      .timeout = config_.timeouts.proxy,
+      .open_timeout =
+          std::min(config_.timeouts.proxy, config_.raft.election_timeout_max),
+      .bytes_max = config_.limits.peer_bytes};
+  Peer& peer = peers_[node];
+  peer.way = options.link;
+  peer.link =
+      std::make_unique<PeerLink>(env_, options, work_, counters_, [this] {
+        if (on_room_) on_room_();
+      });
+  peer.answers =
+      std::make_unique<PeerAnswers>(env_, options, counters_, handler_);
 }
 
 void PeerLinks::Start(PeerAnswers::Handler handler,
@@ -61,7 +76,8 @@ void PeerLinks::SendStatus(NodeId to, Peer& peer, StatusMessage::Kind kind) {
   StatusMessage message = {.kind = kind,
                            .query = {.id = {life_, ++peer.status_asked},
                                      .start = known.start,
-                                     .changes = known.changes}};
+                                     .changes = known.changes},
+                           .own = own_};
   if (peer.waiting) {
     message.answer = {peer.waiting->id,
                       status_->Report(to, peer.store, *peer.waiting)};
@@ -72,6 +88,10 @@ void PeerLinks::SendStatus(NodeId to, Peer& peer, StatusMessage::Kind kind) {
 
 void PeerLinks::OnStatus(NodeId from, StoreIncarnation store, Peer& peer,
                          const StatusMessage& message) {
+  // The handshake proved who sent it.
+  if (message.own.node == from && message.own.store == store) {
+    cluster_.LearnFromItself(message.own);
+  }
   if (message.answer) OnStatusAnswer(from, store, peer, *message.answer);
   // A copy may come after later queries.
   const PeerRequestId& id = message.query.id;
@@ -113,13 +133,14 @@ size_t PeerLinks::held_bytes() const {
 
 bool PeerLinks::idle() const {
   return std::all_of(peers_.begin(), peers_.end(), [](const auto& entry) {
-    return !entry.second.link->awaits_answers() && entry.second.answers->idle();
+    const Peer& peer = entry.second;
+    return !peer.link->awaits_answers() && (peer.gone || peer.answers->idle());
   });
 }
 
 void PeerLinks::OnMessage(NodeId from, StoreIncarnation store, Buffer bytes) {
   const auto peer = peers_.find(from);
-  if (peer == peers_.end() || !handler_) return;
+  if (peer == peers_.end() || peer->second.gone || !handler_) return;
   absl::StatusOr<PeerMessage> message = DecodePeerMessage(
       {.cluster = config_.cluster, .from = from, .to = config_.node}, bytes);
   if (!message.ok()) {

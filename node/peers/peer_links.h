@@ -1,5 +1,5 @@
-// node/peers/peer_links.h: the links of a node to all other nodes, in both
-// directions, over the transport between peers.
+// node/peers/peer_links.h: the links of a node to the other nodes of the map,
+// in both directions, over the transport between peers.
 #ifndef QUORATE_NODE_PEERS_PEER_LINKS_H_
 #define QUORATE_NODE_PEERS_PEER_LINKS_H_
 
@@ -12,6 +12,8 @@
 #include "env/env.h"
 #include "env/transport.h"
 #include "node/base/turn_work.h"
+#include "node/cluster/cluster_map.h"
+#include "node/cluster/node_addresses.h"
 #include "node/config/config.h"
 #include "node/peers/peer_answers.h"
 #include "node/peers/peer_link.h"
@@ -43,7 +45,8 @@ class StatusObserver {
 class PeerLinks final : public env::Transport::Receiver {
  public:
   // All outlive the object.
-  PeerLinks(env::Env& env, const Config& config, TurnWork& work);
+  PeerLinks(env::Env& env, const Config& config, ClusterMap& cluster,
+            TurnWork& work);
   PeerLinks(const PeerLinks&) = delete;
   PeerLinks& operator=(const PeerLinks&) = delete;
 
@@ -52,15 +55,20 @@ class PeerLinks final : public env::Transport::Receiver {
   // `status` outlives the object.
   void Start(PeerAnswers::Handler handler, absl::AnyInvocable<void()> on_room,
              StatusObserver* status);
+  // The addresses that this node tells others with each query. Call once the
+  // host has started.
+  void SetOwnAddresses(NodeAddresses own) { own_ = std::move(own); }
+  // Reports that the map has other nodes. Requests to a node that is gone fail.
+  void OnMapChanged();
 
   // Asks `node` for its report, and answers its last query if that has no
   // answer yet. Query and answer travel in the lane of heartbeats, and may be
-  // lost. Requires: `node` is another node of the configuration.
+  // lost. Requires: `node` is another node, which the map has or had.
   void AskStatus(NodeId node);
   // True if `node` has asked for an answer at once since the last call.
   bool TakeAsked(NodeId node);
 
-  // Requires: `node` is another node of the configuration.
+  // Requires: `node` is another node, which the map has or had.
   PeerLink& To(NodeId node);
   const PeerCounters& counters() const { return counters_; }
   // Bytes of requests without an answer, in both directions, and of answers
@@ -82,8 +90,12 @@ class PeerLinks final : public env::Transport::Receiver {
     std::optional<StatusQuery> waiting;
     StoreIncarnation store;
     bool asked = false;  // See TakeAsked.
+    // The map has the node no longer. Callbacks may still name the links. The
+    // id of a node is not used again, so there are few such peers.
+    bool gone = false;
   };
 
+  void AddPeer(NodeId node);
   void OnMessage(NodeId from, StoreIncarnation incarnation,
                  Buffer message) override;
   void OnStatus(NodeId from, StoreIncarnation store, Peer& peer,
@@ -97,10 +109,13 @@ class PeerLinks final : public env::Transport::Receiver {
 
   env::Env& env_;
   const Config& config_;
+  ClusterMap& cluster_;
+  TurnWork& work_;
   PeerCounters counters_;
   const uint64_t life_;           // A random number of this process, not 0.
   PeerAnswers::Handler handler_;  // Null before Start.
   StatusObserver* status_ = nullptr;
+  NodeAddresses own_;
   absl::AnyInvocable<void()> on_room_;
   absl::btree_map<NodeId, Peer> peers_;
   bool malformed_logged_ = false;

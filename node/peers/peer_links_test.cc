@@ -12,7 +12,9 @@
 #include "env/changed_env.h"
 #include "env/outcome.h"
 #include "gtest/gtest.h"
+#include "node/base/text.h"
 #include "node/base/turn_work.h"
+#include "node/cluster/cluster_map.h"
 #include "node/peers/peer_link.h"
 #include "raft/transport/transport.h"
 #include "sim/world/world.h"
@@ -68,10 +70,18 @@ class Program final : private StatusObserver {
         life_(env.random.Bits("life", id, 0) | 1) {
     config_.cluster = ClusterId(7);
     config_.node = NodeId(id);
-    config_.nodes = {{.id = NodeId(1)}, {.id = NodeId(2)}};
+    for (const uint32_t node : {1, 2}) {
+      config_.nodes.push_back({.id = NodeId(node),
+                               .resp = Concat("n", node, ":7001"),
+                               .http = Concat("n", node, ":8001"),
+                               .peer = AddressOf(node)});
+    }
+    config_.listen.allow_non_loopback = true;
+    CHECK(CompleteConfig(&config_, {}).ok());
+    cluster_ = std::make_unique<ClusterMap>(config_);
     config_.timeouts.proxy = Milliseconds(500);
     config_.limits.peer_bytes = manner.bytes_max;
-    links_ = std::make_unique<PeerLinks>(env_, config_, work_);
+    links_ = std::make_unique<PeerLinks>(env_, config_, *cluster_, work_);
     EXPECT_TRUE(env_.transport
                     .Start({.cluster = ClusterId(7),
                             .node = NodeId(id),
@@ -225,6 +235,7 @@ class Program final : private StatusObserver {
   Facts* const facts_;
   const uint64_t life_;  // Of this process.
   Config config_;
+  std::unique_ptr<ClusterMap> cluster_;
   std::unique_ptr<PeerLinks> links_;
   ForwardStamp stamp_;
   size_t made_long_ = 0;  // Long answers that are being made.

@@ -32,13 +32,15 @@ constexpr size_t kPrefixBytes = kChecksumEnd + 1 + 1 + 8 + 8;
 constexpr size_t kPieceHeaderBytes = kPrefixBytes + 4 + 4;
 // Start and changes of the newest known report.
 constexpr size_t kQueryBytes = 8 + 8;
-// Asker, number, start, changes, refused groups, rows.
-constexpr size_t kAnswerHeaderBytes = 8 + 8 + 8 + 8 + 4 + 4;
+// Asker, number, start, changes, known, refused groups, rows, addresses.
+constexpr size_t kAnswerHeaderBytes = 8 + 8 + 8 + 8 + 1 + 4 + 4 + 4;
 // A refused group. Group, state, leader, term, level.
 constexpr size_t kGroupBytes = 4;
 constexpr size_t kRowBytes = 4 + 1 + 4 + 8 + 8;
-static_assert(kPrefixBytes + kQueryBytes + kAnswerHeaderBytes +
-                  kReportRowsMax * (kGroupBytes + kRowBytes) <=
+static_assert(kPrefixBytes + kQueryBytes + kAddressesFixedBytes +
+                  4 * kAddressBytesMax + kAnswerHeaderBytes +
+                  kReportRowsMax * (kGroupBytes + kRowBytes) +
+                  kReportAddressBytesMax <=
               env::kMessageBytesMax);
 // Settled, group; term, channel, number and life of the stamp.
 static_assert(kRequestHeaderBytes == kPrefixBytes + 8 + 4 + 4 * 8);
@@ -149,13 +151,17 @@ absl::StatusOr<StatusAnswer> DecodeStatusAnswer(FixedReader reader) {
   NodeReport& report = answer.report;
   report.start = reader.Take<uint64_t>();
   report.changes = reader.Take<uint64_t>();
+  const auto known = reader.Take<uint8_t>();
   const auto refused = reader.Take<uint32_t>();
   const auto rows = reader.Take<uint32_t>();
+  const auto addresses = reader.Take<uint32_t>();
   if (!reader.ok() || answer.id.asker == 0 || answer.id.number == 0 ||
-      report.start == 0 || refused > kReportRowsMax || rows > kReportRowsMax ||
-      reader.rest().size() != refused * kGroupBytes + rows * kRowBytes) {
+      report.start == 0 || known > 1 || refused > kReportRowsMax ||
+      rows > kReportRowsMax || (known == 1 && (rows != 0 || addresses != 0)) ||
+      reader.rest().size() < refused * kGroupBytes + rows * kRowBytes) {
     return Malformed("the size of a report does not fit its rows");
   }
+  report.known = known == 1;
   for (uint32_t i = 0; i < refused; ++i) {
     report.refused.push_back(GroupId(reader.Take<uint32_t>()));
   }
@@ -171,6 +177,15 @@ absl::StatusOr<StatusAnswer> DecodeStatusAnswer(FixedReader reader) {
       return Malformed("a report has an unknown state of a replica");
     }
   }
+  if (reader.rest().size() > kReportAddressBytesMax) {
+    return Malformed("a report has too many addresses");
+  }
+  for (uint32_t i = 0; i < addresses && reader.ok(); ++i) {
+    report.addresses.push_back(TakeAddresses(&reader));
+  }
+  if (!reader.ok() || !reader.rest().empty()) {
+    return Malformed("the size of a report does not fit its addresses");
+  }
   return answer;
 }
 
@@ -180,6 +195,7 @@ absl::StatusOr<PeerMessage> DecodeStatus(StatusMessage::Kind kind,
   StatusMessage message{.kind = kind, .query = {.id = id}};
   message.query.start = reader.Take<uint64_t>();
   message.query.changes = reader.Take<uint64_t>();
+  message.own = TakeAddresses(&reader);
   if (!reader.ok()) return Malformed("a status query is cut short");
   if (kind == StatusMessage::Kind::kAsks && reader.rest().empty()) {
     return message;
@@ -196,8 +212,10 @@ void AppendAnswer(std::string* body, const StatusAnswer& answer) {
   AppendFixed(body, answer.id.number);
   AppendFixed(body, report.start);
   AppendFixed(body, report.changes);
+  AppendFixed(body, static_cast<uint8_t>(report.known ? 1 : 0));
   AppendFixed(body, static_cast<uint32_t>(report.refused.size()));
   AppendFixed(body, static_cast<uint32_t>(report.rows.size()));
+  AppendFixed(body, static_cast<uint32_t>(report.addresses.size()));
   for (const GroupId group : report.refused) AppendFixed(body, group.value());
   for (const ReplicaReport& row : report.rows) {
     AppendFixed(body, row.group.value());
@@ -206,6 +224,13 @@ void AppendAnswer(std::string* body, const StatusAnswer& answer) {
     AppendFixed(body, row.term.value());
     AppendFixed(body, row.level.value());
   }
+  for (const NodeAddresses& row : report.addresses) AppendAddresses(body, row);
+}
+
+size_t SizeOf(const std::vector<NodeAddresses>& addresses) {
+  size_t size = 0;
+  for (const NodeAddresses& row : addresses) size += EncodedSize(row);
+  return size;
 }
 
 }  // namespace
@@ -289,18 +314,21 @@ std::vector<Buffer> EncodePeerAnswerPiece(const MessageLink& link,
 
 std::vector<Buffer> EncodeStatus(const MessageLink& link,
                                  const StatusMessage& message) {
-  size_t more = kQueryBytes;
+  size_t more = kQueryBytes + EncodedSize(message.own);
   if (message.answer) {
     const NodeReport& report = message.answer->report;
     CHECK_LE(report.refused.size(), kReportRowsMax);
     CHECK_LE(report.rows.size(), kReportRowsMax);
+    const size_t address_bytes = SizeOf(report.addresses);
+    CHECK_LE(address_bytes, kReportAddressBytesMax);
     more += kAnswerHeaderBytes + report.refused.size() * kGroupBytes +
-            report.rows.size() * kRowBytes;
+            report.rows.size() * kRowBytes + address_bytes;
   }
   std::string body =
       Begin(static_cast<uint8_t>(message.kind), message.query.id, more);
   AppendFixed(&body, message.query.start);
   AppendFixed(&body, message.query.changes);
+  AppendAddresses(&body, message.own);
   if (message.answer) AppendAnswer(&body, *message.answer);
   return Seal(link, std::move(body));
 }

@@ -27,7 +27,7 @@
 
 namespace quorate::node {
 
-inline constexpr uint8_t kPeerMessageVersion = 2;
+inline constexpr uint8_t kPeerMessageVersion = 3;
 // Every piece of an answer but the last one has this size.
 inline constexpr size_t kAnswerPieceBytes = 256 << 10;
 // Above it, the outcome of the request is unknown to the asking node. More than
@@ -107,6 +107,8 @@ struct StatusMessage {
   };
   Kind kind = Kind::kAsks;
   StatusQuery query;
+  // The addresses of the sender. The receiver may not be able to ask for them.
+  NodeAddresses own;
   std::optional<StatusAnswer> answer;
 };
 

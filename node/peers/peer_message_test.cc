@@ -76,6 +76,16 @@ std::vector<PeerResult> Results() {
 
 StatusQuery Query() { return {.id = kId, .start = 6, .changes = 7}; }
 
+NodeAddresses Addresses(uint32_t node) {
+  return {.node = NodeId(node),
+          .store = StoreIncarnation(77),
+          .start = 3,
+          .peer = "n:9001",
+          .resp = "n:7001",
+          .resp_cluster = "n:7101",
+          .http = "[::1]:8001"};
+}
+
 std::vector<StatusAnswer> Answers() {
   NodeReport none;
   none.start = 1;
@@ -89,7 +99,14 @@ std::vector<StatusAnswer> Answers() {
                   .level = raft::Level(5)},
                  {.group = GroupId(2), .state = ReplicaState::kFenced},
                  {.group = GroupId(3), .state = ReplicaState::kRefused}};
-  return {{.id = kOtherId, .report = none}, {.id = kOtherId, .report = report}};
+  report.addresses = {Addresses(2), Addresses(5)};
+  NodeReport known;
+  known.start = 6;
+  known.changes = 8;
+  known.known = true;
+  return {{.id = kOtherId, .report = none},
+          {.id = kOtherId, .report = report},
+          {.id = kOtherId, .report = known}};
 }
 
 StatusMessage WithAnswer(const StatusAnswer& answer) {
@@ -101,7 +118,9 @@ StatusMessage WithAnswer(const StatusAnswer& answer) {
 // A query alone, a query with an answer, answers.
 std::vector<StatusMessage> StatusMessages() {
   std::vector<StatusMessage> messages = {
-      {.query = Query()}, {.query = Query(), .answer = Answers()[1]}};
+      {.query = Query()},
+      {.query = Query(), .own = Addresses(1)},
+      {.query = Query(), .answer = Answers()[1]}};
   for (const StatusAnswer& answer : Answers()) {
     messages.push_back(WithAnswer(answer));
   }
@@ -201,6 +220,7 @@ TEST(PeerMessage, Status_DecodesToItself) {
     EXPECT_EQ(out.query.id, kId);
     EXPECT_EQ(out.query.start, 6u);
     EXPECT_EQ(out.query.changes, 7u);
+    EXPECT_EQ(out.own, message.own);
     ASSERT_EQ(out.answer.has_value(), message.answer.has_value());
     if (!out.answer) continue;
     EXPECT_EQ(out.answer->id, kOtherId);
@@ -226,6 +246,7 @@ TEST(PeerMessage, ReportWithFieldsOutOfRange_IsRefused) {
   EXPECT_FALSE(
       refused([](NodeReport& r) { r.rows[0].state = ReplicaState::kHalted; }));
   EXPECT_TRUE(refused([](NodeReport& r) { r.start = 0; }));
+  EXPECT_TRUE(refused([](NodeReport& r) { r.known = true; }));
   EXPECT_TRUE(
       refused([](NodeReport& r) { r.rows[0].state = ReplicaState::kUnknown; }));
   EXPECT_TRUE(refused(
@@ -233,8 +254,8 @@ TEST(PeerMessage, ReportWithFieldsOutOfRange_IsRefused) {
   // A count of rows that the message does not have.
   std::string bytes(
       Whole(EncodeStatus(kLink, WithAnswer(Answers()[0]))).view());
-  constexpr size_t kRefusedAt = 71;
-  for (const size_t at : {kRefusedAt, kRefusedAt + 4}) {
+  constexpr size_t kRefusedAt = 100;
+  for (const size_t at : {kRefusedAt, kRefusedAt + 4, kRefusedAt + 8}) {
     std::string more = bytes;
     StoreFixed(more.data() + at, uint32_t{1} << 31);
     EXPECT_FALSE(Accepted(Resealed(more)));
@@ -246,7 +267,19 @@ TEST(PeerMessage, LargestReport_FitsAMessage) {
   StatusAnswer answer = Answers()[0];
   answer.report.rows.resize(kReportRowsMax);
   answer.report.refused.resize(kReportRowsMax);
-  const Buffer message = Whole(EncodeStatus(kLink, WithAnswer(answer)));
+  StatusMessage with_answer = WithAnswer(answer);
+  NodeAddresses longest = Addresses(1);
+  for (std::string* address :
+       {&longest.peer, &longest.resp, &longest.resp_cluster, &longest.http}) {
+    *address = std::string(kAddressBytesMax, 'h');
+  }
+  with_answer.own = longest;
+  while ((with_answer.answer->report.addresses.size() + 1) *
+             EncodedSize(longest) <=
+         kReportAddressBytesMax) {
+    with_answer.answer->report.addresses.push_back(longest);
+  }
+  const Buffer message = Whole(EncodeStatus(kLink, with_answer));
   EXPECT_LE(message.size(), size_t{1} << 20);
   EXPECT_TRUE(Accepted(message));
 }
@@ -403,7 +436,7 @@ RC_GTEST_PROP(PeerMessageRandom, AnyAnswer_IsDecodedOrRefused, ()) {
 }
 
 TEST(PeerMessage, Bytes_AreAsEver) {
-  std::ifstream file("node/peers/testdata/peer_message_v2.hex");
+  std::ifstream file("node/peers/testdata/peer_message_v3.hex");
   for (const Buffer& sample : Samples()) {
     std::string golden;
     const std::string hex = absl::BytesToHexString(std::string(sample.view()));

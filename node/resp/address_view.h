@@ -24,7 +24,7 @@ class AddressView {
   // wherever it may write.
   bool IsMaster() const {
     return cluster() ? context_->topology.self().master == NodeId()
-                     : !context_->config.self().read_only;
+                     : !context_->cluster.self().read_only;
   }
   // The address of `node` for this kind of client.
   const std::string& AddressOf(const NodeConfig& node) const {

@@ -21,8 +21,8 @@ std::string ClusterInfo(Context& context) {
                 "\r\ncluster_slots_ok:", ok,
                 "\r\ncluster_slots_pfail:", kHashSlotCount - ok,
                 "\r\ncluster_slots_fail:0\r\ncluster_known_nodes:",
-                context.config.nodes.size(), "\r\ncluster_size:", masters,
-                "\r\ncluster_current_epoch:", context.config.nodes.size(),
+                context.cluster.nodes().size(), "\r\ncluster_size:", masters,
+                "\r\ncluster_current_epoch:", context.cluster.nodes().size(),
                 "\r\ncluster_my_epoch:", context.config.node,
                 "\r\ncluster_stats_messages_sent:0"
                 "\r\ncluster_stats_messages_received:0"

@@ -8,7 +8,7 @@ namespace quorate::node {
 std::string FailureText(const Context& context, const RequestFailure& failure) {
   switch (failure.kind) {
     case RequestFailure::Kind::kMoved: {
-      const NodeConfig* leader = context.config.FindNode(failure.leader);
+      const NodeConfig* leader = context.cluster.FindListed(failure.leader);
       if (leader == nullptr) break;
       // Clients split the address at its last colon, as Redis writes it.
       const HostPort address = *ParseHostPort(leader->resp_cluster);
@@ -41,7 +41,7 @@ namespace {
 // "group 2 (slots 5461-10921)".
 std::string NameOfGroup(const Context& context, GroupId group) {
   std::string slots;
-  for (const SlotRange& range : context.map.RangesOf(group)) {
+  for (const SlotRange& range : context.cluster.shards().RangesOf(group)) {
     Append(&slots, slots.empty() ? "" : ",", range.first);
     if (range.first != range.last) Append(&slots, "-", range.last);
   }

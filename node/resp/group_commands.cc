@@ -69,7 +69,7 @@ Handled GroupCommands::FlushAll(const CommandRow& row, Arguments request) {
     replies_.ReplyError(row.id, "ERR syntax error");
     return Handled::kDone;
   }
-  if (context_.config.self().read_only) {
+  if (context_.cluster.self().read_only) {
     replies_.ReplyError(row.id, kReadOnlyReplica);
     return Handled::kDone;
   }

@@ -12,11 +12,12 @@ GroupQuestions::GroupQuestions(Context& context, RespAddress address,
 
 std::vector<GroupQuestions::Covered> GroupQuestions::CoveredSlots() const {
   std::vector<Covered> covered;
-  for (const shardctrl::Assignment& range : context_.map.assignments()) {
+  for (const shardctrl::Assignment& range :
+       context_.cluster.shards().assignments()) {
     const GroupQueue& queue = *context_.router.FindQueue(range.group);
     const Leadership::Kind leader = queue.leadership().kind;
     const bool may_lead = leader == Leadership::Kind::kUnknown &&
-                          queue.placed() && !context_.config.self().read_only;
+                          queue.placed() && !context_.cluster.self().read_only;
     if (!cluster_ || leader == Leadership::Kind::kSelf) {
       covered.push_back({range.slots, /*may_lead=*/false});
     } else if (may_lead) {

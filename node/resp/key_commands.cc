@@ -39,7 +39,7 @@ Handled KeyCommands::HandleStamped(
     return Handled::kDone;
   }
   // A cluster client gets MOVED, as from any other replica.
-  if (!command.read_only() && context_.config.self().read_only && !cluster_) {
+  if (!command.read_only() && context_.cluster.self().read_only && !cluster_) {
     replies_.ReplyError(row.id, kReadOnlyReplica);
     return Handled::kDone;
   }

@@ -116,9 +116,10 @@ uint64_t KeyScan::CursorTag() const {
   }
   // Each start of each node counts from another number.
   const uint64_t first = context_.env.random.Bits("node.scan_coverage", 0, 0);
-  return 1 + (first + context_.scan_coverage.NumberOf(context_.map.version(),
-                                                      std::move(led))) %
-                 (kCursorTags - 1);
+  return 1 +
+         (first + context_.scan_coverage.NumberOf(
+                      context_.cluster.shards().version(), std::move(led))) %
+             (kCursorTags - 1);
 }
 
 std::vector<KeyScan::SlotCursor> KeyScan::CursorsFrom(uint64_t cursor,
@@ -126,7 +127,8 @@ std::vector<KeyScan::SlotCursor> KeyScan::CursorsFrom(uint64_t cursor,
   const Slot from = kv::CursorSlot(cursor);
   std::vector<SlotCursor> cursors;
   std::vector<SlotCursor> before;
-  client_.AddWork(context_.map.assignments().size() / TurnWork::kGroupsPerUnit);
+  client_.AddWork(context_.cluster.shards().assignments().size() /
+                  TurnWork::kGroupsPerUnit);
   for (const auto& [slots, may_lead] : questions_.CoveredSlots()) {
     const uint64_t begin = kv::MakeCursor(slots.first, {});
     const bool inside = slots.first <= from && from <= slots.last;

@@ -158,7 +158,7 @@ std::string RespTransaction::QueueError(const CommandRow& row,
 std::string RespTransaction::SlotError(const CommandRow& row, Slot slot) {
   if (this->slot().value_or(slot) != slot) return std::string(kOtherSlot);
   queued_slot_ = slot;
-  if (row.Has(kWrite) && context_.config.self().read_only && !cluster_) {
+  if (row.Has(kWrite) && context_.cluster.self().read_only && !cluster_) {
     return std::string(kReadOnlyReplica);
   }
   const GroupQueue& queue = context_.router.QueueOf(slot);

@@ -246,7 +246,7 @@ void ServerCommands::WriteWait(Arguments request, RespWriter& reply) {
     return reply.Error("ERR timeout is not an integer or out of range");
   }
   if (timeout < 0) return reply.Error("ERR timeout is negative");
-  reply.Integer(ReplicasBesideLeader(context_.map));
+  reply.Integer(ReplicasBesideLeader(context_.cluster.shards()));
 }
 
 void ServerCommands::WriteRole(RespWriter& reply) {
@@ -272,7 +272,7 @@ void ServerCommands::WriteRole(RespWriter& reply) {
     return;
   }
   // A node that is cut off from its cluster knows no master.
-  const NodeConfig* const master = context_.config.FindNode(self.master);
+  const NodeConfig* const master = context_.cluster.FindListed(self.master);
   HostPort address;
   if (master != nullptr) address = *ParseHostPort(view_.AddressOf(*master));
   reply.Array(5);

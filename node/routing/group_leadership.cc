@@ -1,24 +1,12 @@
 #include "node/routing/group_leadership.h"
 
 #include <algorithm>
-#include <vector>
+#include <utility>
 
-#include "env/check.h"
 #include "kv/command/command.h"
 #include "node/routing/hosted_store.h"
 
 namespace quorate::node {
-namespace {
-
-const std::vector<NodeId>& VotersOf(const Config& config, GroupId group) {
-  const auto shard = std::find_if(
-      config.shards.begin(), config.shards.end(),
-      [&](const ShardConfig& candidate) { return candidate.group == group; });
-  CHECK(shard != config.shards.end()) << "group " << group;
-  return shard->replicas;
-}
-
-}  // namespace
 
 uint32_t BatchRules(raft::Level level) {
   return static_cast<uint32_t>(std::clamp<uint64_t>(
@@ -52,7 +40,9 @@ void GroupLeadership::Refresh() {
   if (parts_.host.status().ok()) {
     placed_ = parts_.host.condition(group_) != raft::Host::Condition::kNotHeld;
   }
-  hosted_ = placed_ && parts_.view.OwnStatus(group_).ok();
+  // A replica that joins the group may know nothing of it yet.
+  hosted_ = placed_ && parts_.view.OwnStatus(group_).ok() &&
+            !parts_.host.core(group_)->configuration().voters.empty();
   if (!hosted_) {
     const NodeId leader = parts_.view.ReachableLeader(group_);
     if (leader != NodeId()) {
@@ -65,7 +55,7 @@ void GroupLeadership::Refresh() {
       now = {Leadership::Kind::kSelf, parts_.config.node, core.term()};
     } else if (const NodeId leader = parts_.host.leader(group_);
                leader != parts_.config.node &&
-               parts_.config.FindNode(leader) != nullptr) {
+               parts_.cluster.FindNode(leader) != nullptr) {
       now = {Leadership::Kind::kRemote, leader, core.term()};
     }
     parts_.view.LearnLeader(group_, core.term(), now.leader);
@@ -81,8 +71,15 @@ void GroupLeadership::Refresh() {
 
 // With another replica the request is passed on or held until one leads.
 bool GroupLeadership::Alone() const {
-  const auto& replicas = VotersOf(parts_.config, group_);
-  return replicas.size() == 1 && replicas.front() == parts_.config.node;
+  const raft::Core* const core = parts_.host.core(group_);
+  if (core != nullptr && !core->configuration().voters.empty()) {
+    const auto& voters = core->configuration().voters;
+    return voters.size() == 1 && voters.front().node == parts_.config.node;
+  }
+  const shardctrl::Group* const wanted =
+      parts_.cluster.shards().FindGroup(group_);
+  return wanted != nullptr && wanted->voters.size() == 1 &&
+         wanted->voters.front() == parts_.config.node;
 }
 
 absl::Status GroupLeadership::Unservable() const {

@@ -249,12 +249,11 @@ Admission GroupQueue::AddAgain(RoutedRequest request, const Buffer& batch) {
   return AddAtomic(request, command.slot, SessionOf(command), specs);
 }
 
-// A replica that stopped keeps its memory.
+// A replica that stopped keeps its memory. One that was dropped does not.
 void GroupQueue::NoteApplied() {
   const kv::Store* const store =
       HostedStore(std::as_const(parts_.host), group());
-  if (store == nullptr) return;
-  const uint64_t now = store->memory_bytes();
+  const uint64_t now = store == nullptr ? 0 : store->memory_bytes();
   parts_.memory.Change(std::exchange(counted_memory_bytes_, now), now);
   if (inherited_through_ != raft::Index()) ReserveInherited();
 }
@@ -306,7 +305,7 @@ void GroupQueue::Flush() {
   }
   if (!leadership_.pausing()) {
     batches.SubmitWaiting();
-    reads.Issue();
+    if (!leadership_.ended()) reads.Issue();
   }
   batches.ExpireProposed();
   batches.ExpireWaiting();

@@ -16,18 +16,31 @@ constexpr uint64_t kLagMax = 64;
 }  // namespace
 
 LeaderBalance::LeaderBalance(env::Env& env, const Config& config,
-                             raft::Host& host, Router& router)
-    : env_(env), config_(config), host_(host), router_(router) {
-  for (const ShardConfig& shard : config.shards) {
-    const auto& replicas = shard.replicas;
-    if (std::find(replicas.begin(), replicas.end(), config.node) ==
-            replicas.end() ||
-        replicas.front() == config.node) {
-      continue;
-    }
+                             const ClusterMap& cluster, raft::Host& host,
+                             Router& router)
+    : env_(env),
+      config_(config),
+      cluster_(cluster),
+      host_(host),
+      router_(router) {
+  OnMapChanged();
+}
+
+// A preference that stays keeps its pause.
+void LeaderBalance::OnMapChanged() {
+  const std::vector<Preference> before = std::exchange(preferences_, {});
+  for (const shardctrl::Group& group : cluster_.shards().groups()) {
+    const NodeId preferred = group.preferred_leader;
+    if (preferred == NodeId() || preferred == config_.node) continue;
+    const auto same = std::ranges::find_if(before, [&](const auto& old) {
+      return old.group == group.id && old.preferred == preferred;
+    });
     preferences_.push_back(
-        {shard.group, replicas.front(), MonoTime::Min(), kInterval});
+        same != before.end()
+            ? *same
+            : Preference{group.id, preferred, MonoTime::Min(), kInterval});
   }
+  OnLeadershipChanged();
 }
 
 ReplicaId LeaderBalance::CaughtUp(GroupId group, NodeId wanted,
@@ -92,15 +105,15 @@ void LeaderBalance::Tick() {
 void LeaderBalance::TransferAllLeaderships() {
   stopped_ = true;
   timer_.Cancel();
-  for (const auto& queue : router_.queues()) {
-    const raft::Core* core = std::as_const(host_).core(queue->group());
+  for (const GroupId group : host_.groups()) {
+    const raft::Core* core = std::as_const(host_).core(group);
     if (core == nullptr || core->transferring()) continue;
-    ReplicaId to = CaughtUp(queue->group(), NodeId());
+    ReplicaId to = CaughtUp(group, NodeId());
     // Without a transfer the group would have no leader for a while.
-    if (to == ReplicaId()) to = CaughtUp(queue->group(), NodeId(), true);
+    if (to == ReplicaId()) to = CaughtUp(group, NodeId(), true);
     if (to == ReplicaId()) continue;
     ++transfers_;
-    host_.TransferLeadership(queue->group(), to);
+    host_.TransferLeadership(group, to);
   }
 }
 

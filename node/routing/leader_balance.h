@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "env/env.h"
+#include "node/cluster/cluster_map.h"
 #include "node/config/config.h"
 #include "node/routing/router.h"
 #include "raft/host/host.h"
@@ -21,11 +22,13 @@ namespace quorate::node {
 class LeaderBalance {
  public:
   // All parameters outlive it.
-  LeaderBalance(env::Env& env, const Config& config, raft::Host& host,
-                Router& router);
+  LeaderBalance(env::Env& env, const Config& config, const ClusterMap& cluster,
+                raft::Host& host, Router& router);
   LeaderBalance(const LeaderBalance&) = delete;
   LeaderBalance& operator=(const LeaderBalance&) = delete;
 
+  // Reports that the map has other groups, or other preferred leaders.
+  void OnMapChanged();
   // Call when leadership changed. A timer runs only while this node leads a
   // group that prefers another node.
   void OnLeadershipChanged();
@@ -52,6 +55,7 @@ class LeaderBalance {
 
   env::Env& env_;
   const Config& config_;
+  const ClusterMap& cluster_;
   raft::Host& host_;
   Router& router_;
   std::vector<Preference> preferences_;

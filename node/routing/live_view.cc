@@ -11,6 +11,9 @@ namespace {
 // An election takes a small part of its timeout if it begins by a transfer.
 constexpr int64_t kQueriesInATimeout = 16;
 
+constexpr std::string_view kAnotherAnswers =
+    "another node answers at its address";
+
 // The reason in words about "it", the other node. Empty: none.
 std::string_view RefusalText(env::HandshakeRefusal refusal) {
   using Refusal = env::HandshakeRefusal;
@@ -20,7 +23,7 @@ std::string_view RefusalText(env::HandshakeRefusal refusal) {
     case Refusal::kOtherCluster:
       return "it belongs to another cluster";
     case Refusal::kOtherNode:
-      return "another node answers at its address";
+      return kAnotherAnswers;
     case Refusal::kNoCommonVersion:
       return "it speaks another version of the peer protocol";
     case Refusal::kUnknownNode:
@@ -71,25 +74,55 @@ std::string_view ReplicaStateName(ReplicaState state) {
 }
 
 LiveView::LiveView(env::Env& env, const raft::Host& host, const Config& config,
-                   const shardctrl::ShardMap& map, PeerLinks& links)
+                   ClusterMap& cluster, PeerLinks& links)
     : env_(env),
       host_(host),
       config_(config),
-      map_(map),
-      own_groups_(map.GroupsOn(config.node)),
+      cluster_(cluster),
       links_(links),
       start_(env.random.Bits("node.live_view", config.node.value(), 0) | 1) {
-  for (const NodeConfig& node : config.nodes) {
-    if (node.id == config.node) continue;
-    Peer& peer = peers_.emplace_back();
-    peer.config = &node;
-    for (const GroupId group : map.GroupsOn(node.id)) {
+  MakePeers();
+}
+
+void LiveView::MakePeers() {
+  std::vector<Peer> before = std::exchange(peers_, {});
+  auto old = before.begin();
+  for (const NodeConfig& node : cluster_.nodes()) {
+    if (node.id == config_.node) continue;
+    while (old != before.end() && old->node < node.id) ++old;
+    if (old != before.end() && old->node == node.id) {
+      peers_.push_back(std::move(*old));
+    } else {
+      peers_.emplace_back().node = node.id;
+    }
+    Peer& peer = peers_.back();
+    if (peer.known.start != 0) continue;
+    peer.replicas.clear();
+    for (const GroupId group : cluster_.shards().GroupsOn(node.id)) {
       peer.replicas[group] = ReplicaState::kUnknown;
     }
   }
 }
 
-void LiveView::Start() { Tick(); }
+void LiveView::Start() {
+  started_ = true;
+  Tick();
+}
+
+void LiveView::OnMapChanged() {
+  const bool alone = peers_.empty();
+  MakePeers();
+  if (started_ && alone) Tick();
+  RefreshCutOff();
+  Change();
+}
+
+void LiveView::OnAddressesChanged() { Change(); }
+
+void LiveView::OnOwnChange() {
+  RefreshCutOff();
+  Change();
+}
 
 void LiveView::Tick() {
   for (Peer& peer : peers_) TickPeer(peer);
@@ -100,7 +133,7 @@ void LiveView::Tick() {
 
 void LiveView::TickPeer(Peer& peer) {
   TakeHandshake(peer);
-  const NodeId node = peer.config->id;
+  const NodeId node = peer.node;
   const bool answered = std::exchange(peer.answered, false);
   if (!answered && ++peer.misses >= kMissesMax && peer.alive) {
     peer.alive = false;
@@ -115,13 +148,12 @@ void LiveView::TickPeer(Peer& peer) {
 
 void LiveView::Query(Peer& peer) {
   peer.asked = MonoNow();
-  links_.AskStatus(peer.config->id);
+  links_.AskStatus(peer.node);
 }
 
 const NodeReport& LiveView::Known(NodeId node) {
   const Peer* peer = FindPeer(node);
-  CHECK(peer != nullptr) << "node " << node;
-  return peer->known;
+  return peer == nullptr ? none_ : peer->known;
 }
 
 void LiveView::OnLinkOpened(NodeId node) {
@@ -132,8 +164,10 @@ void LiveView::OnLinkOpened(NodeId node) {
 }
 
 void LiveView::TakeHandshake(Peer& peer) {
-  const env::HandshakeRefusal refusal =
-      env_.transport.link(peer.config->id).refusal;
+  env::HandshakeRefusal refusal = env_.transport.link(peer.node).refusal;
+  // That says nothing about the peer, which may be reachable elsewhere.
+  peer.another_answers = refusal == env::HandshakeRefusal::kOtherNode;
+  if (peer.another_answers) refusal = env::HandshakeRefusal::kNone;
   if (refusal != env::HandshakeRefusal::kNone) NoteAnswer(peer);
   const std::string_view difference = RefusalText(refusal);
   if (difference == peer.difference) return;
@@ -157,13 +191,14 @@ void LiveView::OnReport(NodeId node, StoreIncarnation store,
   NoteAnswer(*peer);
   const bool other = TakeRefusals(*peer, store, report);
   const bool rows = TakeRows(*peer, report);
+  TakeAddresses(report);
   if (other) RefreshCutOff();
   if (other || rows) Change();
 }
 
 bool LiveView::TakeRefusals(Peer& peer, StoreIncarnation store,
                             const NodeReport& report) {
-  std::vector<GroupId> refused = GroupsRefusing(peer.config->id, store);
+  std::vector<GroupId> refused = GroupsRefusing(peer.node, store);
   if (refused == peer.refused && report.refused == peer.refuses) return false;
   peer.refused = std::move(refused);
   peer.refuses = report.refused;
@@ -171,37 +206,43 @@ bool LiveView::TakeRefusals(Peer& peer, StoreIncarnation store,
 }
 
 bool LiveView::TakeRows(Peer& peer, const NodeReport& report) {
-  if (report.rows.empty() || (report.start == peer.known.start &&
-                              report.changes < peer.known.changes)) {
+  if (report.known || (report.start == peer.known.start &&
+                       report.changes < peer.known.changes)) {
     return false;
   }
   peer.known.start = report.start;
   peer.known.changes = report.changes;
+  peer.replicas.clear();
   for (const ReplicaReport& row : report.rows) TakeRow(peer, row);
   return true;
 }
 
+// A change of the map is told to this view, too, so no peer is in use here.
+void LiveView::TakeAddresses(const NodeReport& report) {
+  for (const NodeAddresses& row : report.addresses) {
+    cluster_.LearnFromOther(row);
+  }
+}
+
 void LiveView::TakeRow(Peer& peer, const ReplicaReport& row) {
-  const auto replica = peer.replicas.find(row.group);
-  if (replica == peer.replicas.end()) return;
-  replica->second = row.state;
+  peer.replicas[row.group] = row.state;
   if (StateOf(peer, row.group) == ReplicaState::kRefused) return;
   LearnLeader(row.group, row.term, row.leader);
   raft::Level& highest = levels_[row.group];
   highest = std::max(highest, row.level);
   // The reports of one node about its own leadership arrive in order.
   const auto known = leaders_.find(row.group);
-  if (known != leaders_.end() && known->second.node == peer.config->id &&
+  if (known != leaders_.end() && known->second.node == peer.node &&
       (row.term >= known->second.term || Unfit(row.state))) {
-    known->second.lapsed = row.leader != peer.config->id;
+    known->second.lapsed = row.leader != peer.node;
   }
 }
 
 const LiveView::Peer* LiveView::FindPeer(NodeId node) const {
   const auto found = std::lower_bound(
       peers_.begin(), peers_.end(), node,
-      [](const Peer& peer, NodeId id) { return peer.config->id < id; });
-  return found == peers_.end() || found->config->id != node ? nullptr : &*found;
+      [](const Peer& peer, NodeId id) { return peer.node < id; });
+  return found == peers_.end() || found->node != node ? nullptr : &*found;
 }
 
 bool LiveView::alive(NodeId node) const {
@@ -241,6 +282,9 @@ std::string LiveView::refusal(NodeId node) const {
   const Peer* peer = FindPeer(node);
   if (peer == nullptr) return {};
   if (!peer->difference.empty()) return peer->difference;
+  if (!peer->alive && peer->another_answers) {
+    return std::string(kAnotherAnswers);
+  }
   if (!peer->refused.empty()) {
     return Concat("its data directory is not the one that belongs to ",
                   Named("group", peer->refused));
@@ -251,6 +295,33 @@ std::string LiveView::refusal(NodeId node) const {
   }
   if (groups.empty()) return {};
   return Concat("the other nodes of ", Named("group", groups), " refuse it");
+}
+
+std::vector<GroupId> LiveView::GroupsOn(NodeId node) const {
+  std::vector<GroupId> groups;
+  if (node != config_.node) {
+    const Peer* const peer = FindPeer(node);
+    if (peer == nullptr) return groups;
+    for (const auto& [group, state] : peer->replicas) groups.push_back(group);
+    return groups;
+  }
+  // The host lists those that run. Others may be fenced since the start.
+  groups = host_.groups();
+  for (const GroupId group : cluster_.shards().GroupsOn(node)) {
+    if (Holds(node, group)) groups.push_back(group);
+  }
+  std::ranges::sort(groups);
+  const auto repeated = std::ranges::unique(groups);
+  groups.erase(repeated.begin(), repeated.end());
+  return groups;
+}
+
+bool LiveView::Holds(NodeId node, GroupId group) const {
+  if (node == config_.node) {
+    return host_.condition(group) != raft::Host::Condition::kNotHeld;
+  }
+  const Peer* const peer = FindPeer(node);
+  return peer != nullptr && peer->replicas.contains(group);
 }
 
 absl::Status LiveView::OwnStatus(GroupId group) const {
@@ -272,20 +343,38 @@ absl::Status LiveView::CutOff(GroupId group) const {
 std::vector<GroupId> LiveView::GroupsRefusing(NodeId node,
                                               StoreIncarnation store) const {
   std::vector<GroupId> groups;
-  for (const GroupId group : own_groups_) {
+  for (const GroupId group : host_.groups()) {
     if (host_.RefusesStore(group, node, store)) groups.push_back(group);
   }
   return groups;
 }
 
+std::vector<NodeId> LiveView::VotersOf(const shardctrl::Group& group) const {
+  const raft::Core* const core = host_.core(group.id);
+  if (core == nullptr || core->configuration().voters.empty()) {
+    return group.voters;
+  }
+  std::vector<NodeId> voters;
+  for (const raft::Member& voter : core->configuration().voters) {
+    voters.push_back(voter.node);
+  }
+  std::ranges::sort(voters);
+  return voters;
+}
+
 void LiveView::RefreshCutOff() {
   cut_off_.clear();
   store_refused_.clear();
-  for (const shardctrl::Group& group : map_.groups()) {
+  const bool any_refusal = std::ranges::any_of(peers_, [](const Peer& peer) {
+    return !peer.difference.empty() || !peer.refuses.empty();
+  });
+  if (!any_refusal) return;
+  for (const shardctrl::Group& group : cluster_.shards().groups()) {
+    const std::vector<NodeId> voters = VotersOf(group);
     size_t others = 0;
     std::string different;
     std::vector<NodeId> refusing;
-    for (const NodeId voter : group.voters) {
+    for (const NodeId voter : voters) {
       const Peer* peer = FindPeer(voter);
       if (peer == nullptr) continue;
       if (!peer->difference.empty()) {
@@ -296,12 +385,12 @@ void LiveView::RefreshCutOff() {
         refusing.push_back(voter);
       }
     }
-    if (group.voters.size() - others < group.voters.size() / 2 + 1) {
+    if (voters.size() - others < voters.size() / 2 + 1) {
       cut_off_[group.id] = absl::FailedPreconditionError(
           Concat("this node can reach no majority of the group (", different,
                  "), see docs/operate/failures.md"));
     }
-    if (!refusing.empty() && Contains(own_groups_, group.id)) {
+    if (!refusing.empty() && Holds(config_.node, group.id)) {
       store_refused_[group.id] = absl::FailedPreconditionError(
           Concat("this node's data directory is not the one that belongs to "
                  "the group (refused by ",
@@ -331,7 +420,7 @@ raft::Level LiveView::level(GroupId group) const {
 }
 
 void LiveView::LearnLeader(GroupId group, raft::Term term, NodeId leader) {
-  if (leader == NodeId() || config_.FindNode(leader) == nullptr) return;
+  if (leader == NodeId() || cluster_.FindNode(leader) == nullptr) return;
   Leader& known = leaders_[group];
   if (term <= known.term) return;  // A term has one leader.
   known = {.term = term, .node = leader};
@@ -353,11 +442,23 @@ MonoTime LiveView::QuerySoon(GroupId group) {
   return again;
 }
 
+std::vector<NodeAddresses> LiveView::AddressesToReport() const {
+  std::vector<NodeAddresses> addresses;
+  size_t size = 0;
+  for (const auto& [node, report] : cluster_.reports()) {
+    size += EncodedSize(report);
+    if (size > kReportAddressBytesMax) break;
+    addresses.push_back(report);
+  }
+  return addresses;
+}
+
 NodeReport LiveView::Report(NodeId asker, StoreIncarnation store,
                             const StatusQuery& query) {
   std::vector<ReplicaReport> rows;
-  rows.reserve(std::min(own_groups_.size(), kReportRowsMax));
-  for (const GroupId group : own_groups_) {
+  const std::vector<GroupId> own_groups = GroupsOn(config_.node);
+  rows.reserve(std::min(own_groups.size(), kReportRowsMax));
+  for (const GroupId group : own_groups) {
     if (rows.size() == kReportRowsMax) break;
     ReplicaReport& row = rows.emplace_back();
     row.group = group;
@@ -371,8 +472,10 @@ NodeReport LiveView::Report(NodeId asker, StoreIncarnation store,
       row.leader = leader;
     }
   }
-  if (rows != rows_) {
+  std::vector<NodeAddresses> addresses = AddressesToReport();
+  if (rows != rows_ || addresses != addresses_ || reported_ == 0) {
     rows_ = std::move(rows);
+    addresses_ = std::move(addresses);
     ++reported_;
   }
   NodeReport report;
@@ -382,7 +485,10 @@ NodeReport LiveView::Report(NodeId asker, StoreIncarnation store,
   }
   report.start = start_;
   report.changes = reported_;
-  if (query.start != start_ || query.changes != reported_) report.rows = rows_;
+  report.known = query.start == start_ && query.changes == reported_;
+  if (report.known) return report;
+  report.rows = rows_;
+  report.addresses = addresses_;
   return report;
 }
 

@@ -6,6 +6,7 @@
 // exchange serves both nodes: the one with the lower id asks. A node sends its
 // facts again only after a change. Newer facts replace older ones:
 // leaders are ordered by their terms, the reports of one node by its questions.
+// Reports also carry addresses, which the view gives to the ClusterMap.
 // The transport knows which nodes refuse this one, or are refused by it. No
 // replicated decision reads the view.
 #ifndef QUORATE_NODE_ROUTING_LIVE_VIEW_H_
@@ -21,6 +22,7 @@
 #include "absl/functional/any_invocable.h"
 #include "absl/status/status.h"
 #include "env/env.h"
+#include "node/cluster/cluster_map.h"
 #include "node/config/config.h"
 #include "node/peers/node_report.h"
 #include "node/peers/peer_links.h"
@@ -45,9 +47,9 @@ class LiveView final : public StatusObserver {
     bool lapsed = false;
   };
 
-  // All outlive the view. `map` is the configuration's.
+  // All outlive the view.
   LiveView(env::Env& env, const raft::Host& host, const Config& config,
-           const shardctrl::ShardMap& map, PeerLinks& links);
+           ClusterMap& cluster, PeerLinks& links);
   LiveView(const LiveView&) = delete;
   LiveView& operator=(const LiveView&) = delete;
 
@@ -58,14 +60,24 @@ class LiveView final : public StatusObserver {
     observer_ = std::move(observer);
   }
 
+  // Reports that the map has other nodes or groups.
+  void OnMapChanged();
+  // Reports that addresses of nodes changed.
+  void OnAddressesChanged();
+
   // False if the last kMissesMax intervals passed without an answer of `node`.
   // True for this node.
   bool alive(NodeId node) const;
-  // Requires: `node` holds a replica of `group` by the configuration.
+  // kStopped also if `node` holds no replica of the group.
   ReplicaState replica(GroupId group, NodeId node) const;
+  // The groups of which `node` holds a replica, ascending, by its own report.
+  // Until it has reported they are those of the map.
+  std::vector<GroupId> GroupsOn(NodeId node) const;
+  bool Holds(NodeId node, GroupId group) const;
   // The reason for which `node` is refused, in words about "it". Empty if
   // `node` is this node, or is not refused. Reasons:
   // - Its identity is no peer's.
+  // - Another node answers at its address, and it does not answer itself.
   // - Its store is not the one that belongs to a group.
   // - It reports that its peers refuse it.
   std::string refusal(NodeId node) const;
@@ -89,8 +101,8 @@ class LiveView final : public StatusObserver {
 
   // Records that `leader` was elected in `term`. An older term changes nothing.
   void LearnLeader(GroupId group, raft::Term term, NodeId leader);
-  // Records that this node's replicas changed their state.
-  void OnOwnChange() { Change(); }
+  // Records that this node's replicas, or their members, changed.
+  void OnOwnChange();
   // Asks the nodes of the other replicas of `group` at once for their facts,
   // unless that happened a moment ago. Returns when the next call may ask.
   MonoTime QuerySoon(GroupId group);
@@ -104,20 +116,23 @@ class LiveView final : public StatusObserver {
 
  private:
   struct Peer {
-    const NodeConfig* config = nullptr;
+    NodeId node;
     bool alive = true;
     bool answered = true;  // It answered since the last interval began.
     int misses = 0;        // Intervals in a row without an answer.
     MonoTime asked = MonoTime::Min();  // The time of the last question.
-    // The version of its rows as last received.
+    // The version of its rows as last received, without them.
     NodeReport known;
     // The reason of the latest refused handshake; empty: it was not refused.
     std::string difference;
+    // Another node answers where this one dials it.
+    bool another_answers = false;
     // Groups whose replicas there refuse this node's store.
     std::vector<GroupId> refuses;
     // Groups whose replicas here refuse its store.
     std::vector<GroupId> refused;
-    // The states that it reports.
+    // The states that it reports. Until then those of the map's replicas,
+    // unknown.
     absl::btree_map<GroupId, ReplicaState> replicas;
   };
 
@@ -125,6 +140,8 @@ class LiveView final : public StatusObserver {
                 const NodeReport& report) override;
   void OnLinkOpened(NodeId node) override;
   void Tick();
+  // Makes peers_ of the nodes of the map, and keeps what is known of them.
+  void MakePeers();
   // Begins an interval.
   void TickPeer(Peer& peer);
   void Query(Peer& peer);
@@ -137,6 +154,13 @@ class LiveView final : public StatusObserver {
   // Returns true if the report has rows that are not older than the known ones.
   bool TakeRows(Peer& peer, const NodeReport& report);
   void TakeRow(Peer& peer, const ReplicaReport& row);
+  // Takes the addresses of other nodes that the report has.
+  void TakeAddresses(const NodeReport& report);
+  // The addresses that a report has room for.
+  std::vector<NodeAddresses> AddressesToReport() const;
+  // The nodes with a voter of the group: by Raft's configuration if a replica
+  // is here, otherwise by the map.
+  std::vector<NodeId> VotersOf(const shardctrl::Group& group) const;
   // The groups whose replicas here refuse the store `store` of `node`.
   std::vector<GroupId> GroupsRefusing(NodeId node,
                                       StoreIncarnation store) const;
@@ -154,8 +178,7 @@ class LiveView final : public StatusObserver {
   env::Env& env_;
   const raft::Host& host_;
   const Config& config_;
-  const shardctrl::ShardMap& map_;
-  const std::vector<GroupId> own_groups_;
+  ClusterMap& cluster_;
   PeerLinks& links_;
   std::vector<Peer> peers_;  // Ascending by node, without this node.
   absl::btree_map<GroupId, Leader> leaders_;
@@ -170,6 +193,9 @@ class LiveView final : public StatusObserver {
   const uint64_t start_;
   uint64_t reported_ = 0;
   std::vector<ReplicaReport> rows_;
+  std::vector<NodeAddresses> addresses_;
+  const NodeReport none_;  // That of a node that is no peer.
+  bool started_ = false;
   absl::AnyInvocable<void()> observer_;
   bool change_pending_ = false;  // observer_call_ will call it.
   env::Pending observer_call_;

@@ -12,6 +12,7 @@
 #include "node/base/memory_budget.h"
 #include "node/base/output_budget.h"
 #include "node/base/turn_work.h"
+#include "node/cluster/cluster_map.h"
 #include "node/config/config.h"
 #include "node/peers/peer_links.h"
 #include "node/routing/live_view.h"
@@ -28,6 +29,7 @@ struct QueueParts {
   env::Buggify& buggify;
   raft::Host& host;
   const Config& config;
+  const ClusterMap& cluster;
   PeerLinks& links;
   LiveView& view;
   OutputBudget& budget;

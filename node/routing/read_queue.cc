@@ -134,7 +134,7 @@ void ReadQueue::MoveToBatch(RequestSink* sink) {
 }
 
 void ReadQueue::Issue() {
-  if (read_point_due_ || reads_->items().empty() || leadership_.ended() ||
+  if (read_point_due_ || reads_->items().empty() ||
       leadership_.kind() == Leadership::Kind::kUnknown ||
       (!leadership_.hosted() && !LinkHasRoom())) {
     return;
@@ -290,12 +290,6 @@ void ReadQueue::Deliver(ReadList::Item& item, const kv::ResultView& result,
 bool ReadQueue::GoesBehindEarlier(RequestSink* sink) const {
   return OrderOf(sink).parked_went_back ||
          std::ranges::find(serving_later_, sink) != serving_later_.end();
-}
-
-void ReadQueue::Refuse(RoutedRequest request, const kv::CommandSpec& spec,
-                       MonoTime deadline) {
-  --OrderOf(request.sink).issued_reads;
-  GiveBack(std::move(request), spec, deadline);
 }
 
 void ReadQueue::GiveBack(RoutedRequest request, const kv::CommandSpec& spec,
@@ -797,12 +791,6 @@ MonoTime ReadQueue::next_deadline() const {
     next = std::min(next, item.deadline);
   }
   return std::max(next, ServedDeadline());
-}
-
-void ReadQueue::Fail(const RoutedRequest& request, Slot slot,
-                     RequestFailure::Kind kind, const absl::Status& why) {
-  request.sink->OnFailure(request.token,
-                          leadership_.MakeFailure(kind, slot, why));
 }
 
 }  // namespace quorate::node

@@ -144,8 +144,11 @@ class ReadQueue {
   void GiveBack(RoutedRequest request, const kv::CommandSpec& spec,
                 MonoTime deadline);
   // Ends an issued read that the group refused, as it does not own the slot.
-  void Refuse(RoutedRequest request, const kv::CommandSpec& spec,
-              MonoTime deadline);
+  void Refuse(const RoutedRequest& request, const kv::CommandSpec& spec,
+              MonoTime deadline) {
+    --OrderOf(request.sink).issued_reads;
+    GiveBack(request, spec, deadline);
+  }
   // Inline, as every read passes here.
   void Answer(const RoutedRequest& request, Slot slot,
               const kv::ResultView& result) {
@@ -208,7 +211,10 @@ class ReadQueue {
   void KeepReads(const ReadList& reads);
   void KeepRead(const ReadList::Item& item, const ReadList& reads);
   void Fail(const RoutedRequest& request, Slot slot, RequestFailure::Kind kind,
-            const absl::Status& why = absl::OkStatus());
+            const absl::Status& why = absl::OkStatus()) {
+    request.sink->OnFailure(request.token,
+                            leadership_.MakeFailure(kind, slot, why));
+  }
   RequestSink::ConnectionOrder& OrderOf(RequestSink* sink) const {
     return sink->routing().OrderOf(leadership_.group());
   }

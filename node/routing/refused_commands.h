@@ -15,8 +15,8 @@
 #include "env/ids.h"
 #include "env/time.h"
 #include "kv/command/command.h"
+#include "node/cluster/slot_owners.h"
 #include "node/routing/request_sink.h"
-#include "node/routing/slot_owners.h"
 #include "shardctrl/map.h"
 #include "shardctrl/partition.h"
 

@@ -52,19 +52,20 @@ bool SlotsAgree(const Buffer& batch, const Router::SlotOf& slot_of) {
 }  // namespace
 
 Router::Router(env::Env& env, raft::Host& host, const Config& config,
-               const shardctrl::ShardMap& map, OutputBudget& budget,
-               MemoryBudget& memory, TurnWork& work, SlotOf slot_of)
+               ClusterMap& cluster, OutputBudget& budget, MemoryBudget& memory,
+               TurnWork& work, SlotOf slot_of)
     : env_(env),
       slot_of_(std::move(slot_of)),
-      links_(env, config, work),
-      view_(env, host, config, map, links_),
-      map_(map),
-      owners_(map),
+      links_(env, config, cluster, work),
+      view_(env, host, config, cluster, links_),
+      cluster_(cluster),
+      owners_(cluster.shards()),
       refused_(env.loop, owners_),
       parts_{env.loop,
              env.buggify,
              host,
              config,
+             cluster,
              links_,
              view_,
              budget,
@@ -87,7 +88,7 @@ Router::Router(env::Env& env, raft::Host& host, const Config& config,
 void Router::MakeQueues() {
   Queues before = std::exchange(queues_, {});
   auto old = before.begin();
-  for (const shardctrl::Group& group : map_.groups()) {
+  for (const shardctrl::Group& group : cluster_.shards().groups()) {
     while (old != before.end() && (*old)->group() < group.id) {
       EndQueue(std::move(*old++));
     }
@@ -145,6 +146,7 @@ void Router::Start() {
   started_ = true;
   for (const auto& queue : queues_) Begin(*queue);
   view_.SetObserver([this] {
+    for (const auto& queue : queues_) NoteApplied(*queue);
     ForEachQueue([this](GroupQueue& queue) {
       if (!queue.hosted() || !view_.OwnStatus(queue.group()).ok()) Wake(queue);
     });
@@ -152,13 +154,15 @@ void Router::Start() {
   view_.Start();
 }
 
-void Router::OnReplicasStopped() {
+void Router::OnReplicasChanged() {
+  if (!started_) return;
   view_.OnOwnChange();
   WakeAll();
 }
 
 // The queues take turns to be the first one, which finds most room on a link.
 void Router::WakeAll() {
+  Defer();
   for (size_t i = 0; i < queues_.size(); ++i) {
     Wake(*queues_[(first_woken_ + i) % queues_.size()]);
   }
@@ -199,9 +203,13 @@ void Router::OnPeerRequest(PeerRequest request, PeerDone done,
 }
 
 void Router::OnMapChanged() {
-  owners_.Update(map_);
+  if (started_) {
+    owners_.Update(cluster_.shards());
+  } else {
+    owners_ = SlotOwners(cluster_.shards());
+  }
   MakeQueues();
-  Defer();
+  if (started_) WakeAll();  // The leader of a group may be gone.
 }
 
 // Once a former group is settled for this sink it stays so: the sink's later

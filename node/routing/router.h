@@ -22,6 +22,8 @@
 #include "node/base/memory_budget.h"
 #include "node/base/output_budget.h"
 #include "node/base/turn_work.h"
+#include "node/cluster/cluster_map.h"
+#include "node/cluster/slot_owners.h"
 #include "node/config/config.h"
 #include "node/peers/answer_room.h"
 #include "node/peers/peer_links.h"
@@ -31,7 +33,6 @@
 #include "node/routing/queue_parts.h"
 #include "node/routing/refused_commands.h"
 #include "node/routing/request_sink.h"
-#include "node/routing/slot_owners.h"
 #include "raft/host/host.h"
 #include "shardctrl/map.h"
 
@@ -44,8 +45,8 @@ class Router {
 
   // All objects outlive the router.
   Router(env::Env& env, raft::Host& host, const Config& config,
-         const shardctrl::ShardMap& map, OutputBudget& budget,
-         MemoryBudget& memory, TurnWork& work, SlotOf slot_of);
+         ClusterMap& cluster, OutputBudget& budget, MemoryBudget& memory,
+         TurnWork& work, SlotOf slot_of);
   Router(const Router&) = delete;
   Router& operator=(const Router&) = delete;
 
@@ -84,9 +85,8 @@ class Router {
   GroupQueue& QueueOf(Slot slot) {
     return *queues_[owners_.RangeOf(slot).position];
   }
-  // Reports that the map changed: it has a higher version and the same number
-  // of slots. Groups that it has no longer lose their queues, and new ones get
-  // one.
+  // Reports that the map changed. Groups that it has no longer lose their
+  // queues, and new ones get one.
   void OnMapChanged();
   // Returns null for a group that the map does not have.
   GroupQueue* FindQueue(GroupId group) const;
@@ -110,10 +110,12 @@ class Router {
   // waiting ones when their turn comes.
   void DropReads(RequestSink* sink);
 
-  // Reports that replicas of this node stopped; callable from the host's
-  // observer.
-  void OnReplicasStopped();
+  // Reports that replicas of this node began, stopped, or have other members;
+  // callable from the host's observer.
+  void OnReplicasChanged();
   LiveView& view() { return view_; }
+  const LiveView& view() const { return view_; }
+  PeerLinks& links() { return links_; }
   const PeerLinks& links() const { return links_; }
 
   // True if every accepted command and every request of other nodes has been
@@ -159,7 +161,7 @@ class Router {
   const SlotOf slot_of_;
   PeerLinks links_;
   LiveView view_;
-  const shardctrl::ShardMap& map_;
+  const ClusterMap& cluster_;
   SlotOwners owners_;
   RefusedCommands refused_;
   ByteAccount held_;

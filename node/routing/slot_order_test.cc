@@ -18,6 +18,7 @@
 #include "kv/command/result.h"
 #include "kv/store/parameters.h"
 #include "kv/store/store.h"
+#include "node/cluster/cluster_map.h"
 #include "node/config/bootstrap_plan.h"
 #include "node/config/config.h"
 #include "node/config/map_parts.h"
@@ -77,7 +78,7 @@ class Node final : public raft::Host::Observer {
  public:
   explicit Node(env::Env& env)
       : config_(MakeConfig()),
-        map_(MakeMap(config_, 1, /*moved=*/false)),
+        cluster_(config_),
         host_(
             env, Options(),
             [](GroupId group, const raft::Configuration& configuration) {
@@ -88,8 +89,10 @@ class Node final : public raft::Host::Observer {
         output_(config_.limits.output_total_bytes),
         memory_(config_.limits.memory_bytes),
         work_(env.loop, config_.bounds.turn_work),
-        router_(env, host_, config_, map_, output_, memory_, work_,
+        router_(env, host_, config_, cluster_, output_, memory_, work_,
                 [](std::string_view) { return Slot(0); }) {
+    cluster_.SetFirstMap(MakeMap(config_, 1, /*moved=*/false));
+    router_.OnMapChanged();
     host_.SetReceiver(&router_.receiver());
     host_.Start([this](absl::Status status) {
       CHECK(status.ok()) << status.message();
@@ -100,7 +103,7 @@ class Node final : public raft::Host::Observer {
   Router& router() { return router_; }
   // The map changes while requests are under way.
   void TakeMap(uint64_t version, bool moved) {
-    map_ = MakeMap(config_, version, moved);
+    cluster_.SetMap(MakeMap(config_, version, moved));
     router_.OnMapChanged();
   }
   // The map has no group but 2.
@@ -109,7 +112,7 @@ class Node final : public raft::Host::Observer {
     parts.version = shardctrl::MapVersion(version);
     parts.groups.erase(parts.groups.begin());
     parts.assignments = {{{Slot(0), Slot(16383)}, GroupId(2)}};
-    map_ = *shardctrl::ShardMap::Create(std::move(parts));
+    cluster_.SetMap(*shardctrl::ShardMap::Create(std::move(parts)));
     router_.OnMapChanged();
   }
   raft::Host& host() { return host_; }
@@ -147,7 +150,7 @@ class Node final : public raft::Host::Observer {
   void OnStopped(const absl::Status&) override {}
 
   const Config config_;
-  shardctrl::ShardMap map_;
+  ClusterMap cluster_;
   raft::Host host_;
   OutputBudget output_;
   MemoryBudget memory_;

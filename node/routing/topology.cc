@@ -11,11 +11,6 @@
 namespace quorate::node {
 namespace {
 
-bool Holds(const shardctrl::Group& group, NodeId node) {
-  return std::ranges::binary_search(group.voters, node) ||
-         std::ranges::binary_search(group.non_voters, node);
-}
-
 // Every node computes the ids of all nodes alike.
 std::string NodeIdText(ClusterId cluster, NodeId node) {
   constexpr char kDigits[] = "0123456789abcdef";
@@ -33,26 +28,34 @@ std::string NodeIdText(ClusterId cluster, NodeId node) {
 
 }  // namespace
 
-Topology::Topology(const Config& config, const shardctrl::ShardMap& map,
+Topology::Topology(const Config& config, const ClusterMap& cluster,
                    Router& router)
-    : config_(config), map_(map), router_(router) {
-  for (const NodeConfig& node : config.nodes) {
-    nodes_.push_back({&node, NodeIdText(config.cluster, node.id), {}, {}});
-  }
-  for (const shardctrl::Group& group : map.groups()) {
-    const auto shard =
-        std::ranges::find(config.shards, group.id, &ShardConfig::group);
-    CHECK(shard != config.shards.end()) << "group " << group.id;
-    shards_.push_back(&*shard);
-    leaders_.push_back(shard->replicas.front());
-  }
-  OnMapChanged();
+    : config_(config), cluster_(cluster), router_(router) {
+  OnClusterChanged();
 }
 
-void Topology::OnMapChanged() {
+// Groups that stay keep the node that is listed as their leader.
+void Topology::OnClusterChanged() {
   version_.reset();
+  nodes_.clear();
+  for (const NodeConfig& node : cluster_.nodes()) {
+    if (cluster_.FindListed(node.id) == nullptr) continue;
+    nodes_.push_back({&node, NodeIdText(config_.cluster, node.id), {}, {}});
+  }
+  absl::btree_map<GroupId, NodeId> before;
+  for (size_t i = 0; i < groups_.size(); ++i) before[groups_[i]] = leaders_[i];
+  groups_.clear();
+  leaders_.clear();
+  for (const shardctrl::Group& group : map().groups()) {
+    const auto listed = before.find(group.id);
+    groups_.push_back(group.id);
+    leaders_.push_back(listed != before.end() ? listed->second
+                       : group.preferred_leader != NodeId()
+                           ? group.preferred_leader
+                           : group.voters.front());
+  }
   assigned_.clear();
-  for (const shardctrl::Assignment& assignment : map_.assignments()) {
+  for (const shardctrl::Assignment& assignment : map().assignments()) {
     assigned_.push_back(PositionOf(assignment.group));
   }
 }
@@ -63,20 +66,41 @@ bool Topology::Works(NodeId node, GroupId group) const {
 }
 
 NodeId Topology::LeaderToList(size_t position) const {
-  const shardctrl::Group& group = map_.groups()[position];
+  const shardctrl::Group& group = map().groups()[position];
   const LiveView& view = router_.view();
   if (!view.CutOff(group.id).ok()) return NodeId();
   const NodeId known = view.leader(group.id).node;
-  if (known != NodeId() && Holds(group, known) &&
+  if (known != NodeId() && view.Holds(known, group.id) &&
       !Unfit(view.replica(group.id, known))) {
     return known;
   }
+  std::vector<NodeId> replicas;
+  if (group.preferred_leader != NodeId()) {
+    replicas.push_back(group.preferred_leader);
+  }
+  replicas.insert(replicas.end(), group.voters.begin(), group.voters.end());
+  // A replica may be somewhere else than the map wants it.
+  for (const size_t holder : holders_[position]) {
+    const NodeConfig& node = *nodes_[holder].config;
+    if (!node.read_only) replicas.push_back(node.id);
+  }
   NodeId other;
-  for (const NodeId replica : shards_[position]->replicas) {
+  for (const NodeId replica : replicas) {
     if (Works(replica, group.id)) return replica;
     if (other == NodeId() && replica != config_.node) other = replica;
   }
   return other;
+}
+
+void Topology::RefreshHolders() {
+  holders_.assign(groups_.size(), {});
+  for (size_t node = 0; node < nodes_.size(); ++node) {
+    for (const GroupId group :
+         router_.view().GroupsOn(nodes_[node].config->id)) {
+      const size_t position = PositionOf(group);
+      if (position < holders_.size()) holders_[position].push_back(node);
+    }
+  }
 }
 
 // One pass over the slots, whatever the number of nodes.
@@ -86,7 +110,7 @@ void Topology::RefreshSlots() {
     node.slots.clear();
     by_id[node.config->id] = &node;
   }
-  const auto assignments = map_.assignments();
+  const auto assignments = map().assignments();
   for (size_t i = 0; i < assignments.size(); ++i) {
     const auto leader = by_id.find(leaders_[assigned_[i]]);
     if (leader == by_id.end()) continue;
@@ -105,7 +129,11 @@ void Topology::RefreshNode(Node& node) {
   const NodeId id = node.config->id;
   node.master = NodeId();
   node.linked = router_.view().alive(id) && router_.view().refusal(id).empty();
-  const auto groups = map_.GroupsOn(id);
+  // Groups of other kinds have no slots, and clients know nothing of them.
+  std::vector<GroupId> groups = router_.view().GroupsOn(id);
+  std::erase_if(groups, [this](GroupId group) {
+    return PositionOf(group) == groups_.size();
+  });
   const auto working = std::ranges::find_if(
       groups, [&](GroupId group) { return Works(id, group); });
   node.failed = !node.linked || (!groups.empty() && working == groups.end());
@@ -120,6 +148,7 @@ void Topology::RefreshNode(Node& node) {
 void Topology::Refresh() {
   if (version_ == router_.view().version()) return;
   version_ = router_.view().version();
+  RefreshHolders();
   for (size_t i = 0; i < leaders_.size(); ++i) leaders_[i] = LeaderToList(i);
   RefreshSlots();
   for (Node& node : nodes_) RefreshNode(node);
@@ -157,12 +186,10 @@ NodeId Topology::LeaderOf(GroupId group) {
 }
 
 size_t Topology::PositionOf(GroupId group) const {
-  const auto groups = map_.groups();
-  const auto found =
-      std::ranges::lower_bound(groups, group, {}, &shardctrl::Group::id);
-  return found == groups.end() || found->id != group
-             ? groups.size()
-             : static_cast<size_t>(found - groups.begin());
+  const auto found = std::ranges::lower_bound(groups_, group);
+  return found == groups_.end() || *found != group
+             ? groups_.size()
+             : static_cast<size_t>(found - groups_.begin());
 }
 
 size_t Topology::PositionOf(NodeId node) const {
@@ -175,7 +202,7 @@ size_t Topology::PositionOf(NodeId node) const {
 
 uint32_t Topology::slots_with_leader() {
   uint32_t count = 0;
-  for (const shardctrl::Assignment& assignment : map_.assignments()) {
+  for (const shardctrl::Assignment& assignment : map().assignments()) {
     GroupQueue* queue = router_.FindQueue(assignment.group);
     const Leadership& leadership = queue->leadership();
     if (leadership.kind == Leadership::Kind::kSelf ||
@@ -197,19 +224,15 @@ void Topology::WriteNode(const Node& node, RespWriter& reply) const {
 }
 
 Topology::Listing Topology::ListingOf(size_t position) const {
-  const shardctrl::Group& group = map_.groups()[position];
+  const GroupId group = groups_[position];
   const NodeId leader = leaders_[position];
   Listing listing = {.master = PositionOf(leader), .replicas = {}};
-  for (const auto* members : {&group.voters, &group.non_voters}) {
-    for (const NodeId id : *members) {
-      const size_t node = PositionOf(id);
-      if (node < nodes_.size() && nodes_[node].master == leader &&
-          Works(id, group.id)) {
-        listing.replicas.push_back(node);
-      }
+  for (const size_t node : holders_[position]) {
+    if (nodes_[node].master == leader &&
+        Works(nodes_[node].config->id, group)) {
+      listing.replicas.push_back(node);
     }
   }
-  std::ranges::sort(listing.replicas);
   return listing;
 }
 
@@ -233,7 +256,7 @@ std::string Topology::MakeSlotsReply(int version) const {
     size_t group;
   };
   std::vector<Row> rows;
-  const auto assignments = map_.assignments();
+  const auto assignments = map().assignments();
   for (size_t i = 0; i < assignments.size(); ++i) {
     const Listing& listing = listings[assigned_[i]];
     const SlotRange& slots = assignments[i].slots;

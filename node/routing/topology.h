@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "env/ids.h"
+#include "node/cluster/cluster_map.h"
 #include "node/config/config.h"
 #include "node/protocol/resp_writer.h"
 #include "node/routing/router.h"
@@ -24,6 +25,7 @@ namespace quorate::node {
 class Topology {
  public:
   struct Node {
+    // Valid until the next change of the ClusterMap.
     const NodeConfig* config = nullptr;
     std::string id;  // 40 hex digits.
     // The slots that the node leads; empty for replicas.
@@ -36,14 +38,13 @@ class Topology {
     bool failed = false;
   };
 
-  // All outlive it. `map` has the groups and nodes of the configuration.
-  Topology(const Config& config, const shardctrl::ShardMap& map,
-           Router& router);
+  // All outlive it.
+  Topology(const Config& config, const ClusterMap& cluster, Router& router);
 
-  // Reports that slots of the map have other groups.
-  void OnMapChanged();
+  // Reports that nodes, groups, slots or addresses changed.
+  void OnClusterChanged();
 
-  // The present nodes; valid until the next call.
+  // The present nodes whose addresses are known; valid until the next call.
   const std::vector<Node>& nodes();
   const Node& self();
   const Node* Find(std::string_view id);
@@ -58,6 +59,7 @@ class Topology {
 
  private:
   void Refresh();
+  const shardctrl::ShardMap& map() const { return cluster_.shards(); }
   // The group's leader, or the node listed in its place. Zero if this node has
   // the only replica and it does not work, or if no leader can be a peer of
   // this node.
@@ -68,6 +70,8 @@ class Topology {
   size_t PositionOf(GroupId group) const;
   // The node's position in nodes_; the number of nodes if it is unknown.
   size_t PositionOf(NodeId node) const;
+  // Notes which nodes hold a replica of each group.
+  void RefreshHolders();
   // Gives each node the slots whose group it leads.
   void RefreshSlots();
   // True if the node answers and its replica of the group, if it has one,
@@ -89,13 +93,16 @@ class Topology {
   std::string MakeNodesText() const;
 
   const Config& config_;
-  const shardctrl::ShardMap& map_;
+  const ClusterMap& cluster_;
   Router& router_;
   // The version of the view from which nodes_ was made. None: the map changed.
   std::optional<uint64_t> version_;
   std::vector<NodeId> leaders_;  // By the group's position in the map.
-  // The same positions: shards of the configuration.
-  std::vector<const ShardConfig*> shards_;
+  // By the same positions: the places in nodes_ of the nodes with a replica of
+  // the group, ascending.
+  std::vector<std::vector<size_t>> holders_;
+  // The groups of leaders_, ascending.
+  std::vector<GroupId> groups_;
   // The positions of the groups of the map's assignments.
   std::vector<size_t> assigned_;
   std::vector<Node> nodes_;

@@ -10,6 +10,7 @@
 
 #include "env/check.h"
 #include "gtest/gtest.h"
+#include "node/cluster/cluster_map.h"
 #include "node/config/config.h"
 #include "node/config/map_parts.h"
 #include "node/routing/router.h"
@@ -43,12 +44,6 @@ Config MakeConfig() {
   return config;
 }
 
-shardctrl::ShardMap MakeMap(const Config& config) {
-  auto map = shardctrl::ShardMap::Create(MapParts(config));
-  CHECK(map.ok()) << map.status().message();
-  return *std::move(map);
-}
-
 raft::HostOptions MakeOptions(const Config& config) {
   raft::HostOptions options;
   options.cluster = config.cluster;
@@ -62,7 +57,7 @@ class Parts {
  public:
   explicit Parts(env::Env& env)
       : config_(MakeConfig()),
-        map_(MakeMap(config_)),
+        cluster_(config_),
         host_(
             env, MakeOptions(config_),
             [](GroupId, const raft::Configuration&) {
@@ -72,16 +67,17 @@ class Parts {
         output_(config_.limits.output_total_bytes),
         memory_(config_.limits.memory_bytes),
         work_(env.loop, config_.bounds.turn_work),
-        router_(env, host_, config_, map_, output_, memory_, work_,
+        router_(env, host_, config_, cluster_, output_, memory_, work_,
                 [](std::string_view) { return Slot(0); }),
-        topology_(config_, map_, router_) {}
+        topology_(config_, cluster_, router_) {}
 
   Router& router() { return router_; }
   Topology& topology() { return topology_; }
+  ClusterMap& cluster() { return cluster_; }
 
  private:
   const Config config_;
-  const shardctrl::ShardMap map_;
+  ClusterMap cluster_;
   raft::Host host_;
   OutputBudget output_;
   MemoryBudget memory_;
@@ -131,9 +127,34 @@ TEST_F(TopologyTest, ViewThatChanged_TextsAreMadeAgain) {
 
 TEST_F(TopologyTest, MapThatChanged_TextsAreMadeAgain) {
   const std::vector<const void*> places = Places();
-  topology().OnMapChanged();
+  topology().OnClusterChanged();
   EXPECT_NE(Places(), places);
   EXPECT_EQ(Places(), Places());
+}
+
+// A node without an address can be told to no client.
+TEST_F(TopologyTest, NodesOfAnotherMap_AreListedIfTheirAddressIsKnown) {
+  shardctrl::ShardMap::Parts parts = MapParts(MakeConfig());
+  parts.version = shardctrl::MapVersion(2);
+  parts.nodes.push_back({.id = NodeId(4), .name = "n4"});
+  parts.groups.push_back(
+      {.id = GroupId(9), .name = "g9", .voters = {NodeId(4)}});
+  ClusterMap& cluster = parts_->cluster();
+  cluster.SetMap(*shardctrl::ShardMap::Create(std::move(parts)));
+  view().OnMapChanged();
+  parts_->router().OnMapChanged();
+  topology().OnClusterChanged();
+  EXPECT_EQ(topology().nodes().size(), 3u);
+  ASSERT_TRUE(cluster.LearnFromItself({.node = NodeId(4),
+                                       .store = StoreIncarnation(1),
+                                       .start = 1,
+                                       .peer = "n4:1",
+                                       .resp = "n4:2",
+                                       .resp_cluster = "n4:3",
+                                       .http = "n4:4"}));
+  topology().OnClusterChanged();
+  EXPECT_EQ(topology().nodes().size(), 4u);
+  EXPECT_NE(topology().NodesText().find("n4:3@1"), std::string::npos);
 }
 
 }  // namespace

@@ -62,7 +62,9 @@ void AddressBook::Unbind(const std::string& address) {
 }
 
 const AddressBook::Owner* AddressBook::Find(const std::string& address) const {
-  const auto found = owners_.find(address);
+  const auto name = names_.find(address);
+  const auto found =
+      owners_.find(name == names_.end() ? address : name->second);
   return found == owners_.end() ? nullptr : &found->second;
 }
 
@@ -72,6 +74,10 @@ void Network::AddMachine(NodeTransport* transport) {
   transports_.push_back(transport);
   links_.resize(transports_.size());
   for (auto& row : links_) row.resize(transports_.size());
+}
+
+bool Network::Listens(MachineId machine) const {
+  return transports_[machine.value()]->started();
 }
 
 void Network::Heal(NetworkLink* link) {
@@ -287,12 +293,13 @@ bool Network::Admits(NodeTransport* to, const NetworkMessage& message,
     refusal = Refusal::kOtherBootstrap;
     why = "another bootstrap record";
   } else {
-    link->handshake = {.open = true,
-                       .version = std::min(sender.version_max, own.version_max),
-                       .store = own.incarnation};
+    link->handshakes[message.wanted] = {
+        .open = true,
+        .version = std::min(sender.version_max, own.version_max),
+        .store = own.incarnation};
     return true;
   }
-  link->handshake = {.refusal = refusal};
+  link->handshakes[message.wanted] = {.refusal = refusal};
   if (link->refused_version != addresses_.version()) {
     link->refused_version = addresses_.version();
     const std::string text = "transport: link from node " +
@@ -306,8 +313,8 @@ bool Network::Admits(NodeTransport* to, const NetworkMessage& message,
 
 void Network::MachineDied(MachineId machine, SimTime death) {
   for (uint32_t i = 0; i < links_.size(); ++i) {
-    link(machine, MachineId(i)).handshake = {};
-    link(MachineId(i), machine).handshake = {};
+    link(machine, MachineId(i)).handshakes.clear();
+    link(MachineId(i), machine).handshakes.clear();
   }
   for (uint64_t id : messages_.Ids()) {
     const NetworkMessage& message = *messages_.Find(id);

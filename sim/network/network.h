@@ -38,6 +38,11 @@ class AddressBook {
   // becomes a free port.
   absl::Status Bind(std::string* address, bool any_port, const Owner& owner);
   void Unbind(const std::string& address);
+  // From now on `name` stands for `address`, as a name service has it.
+  void SetName(const std::string& name, const std::string& address) {
+    names_[name] = address;
+    ++version_;
+  }
   // Null: no machine has ever listened there.
   const Owner* Find(const std::string& address) const;
   // Grows with each change, so that users may cache results.
@@ -45,6 +50,7 @@ class AddressBook {
 
  private:
   absl::btree_map<std::string, Owner> owners_;
+  absl::btree_map<std::string, std::string> names_;
   uint64_t version_ = 1;
   uint16_t next_port_ = 40000;
 };
@@ -79,8 +85,9 @@ struct NetworkLink {
   // Copies of the last messages, for replay. Full, it is a ring.
   std::vector<NetworkMessage> old;
   size_t oldest = 0;  // The place of the first of them.
-  // The handshake of the latest message that arrived.
-  env::LinkState handshake;
+  // The handshake of the latest message to each node that arrived. A machine
+  // may be asked for a node that it is not.
+  absl::btree_map<NodeId, env::LinkState> handshakes;
   // The version of the address book at the last traced refusal.
   uint64_t refused_version = 0;
 };
@@ -102,6 +109,8 @@ class Network {
   explicit Network(SimState* state) : state_(state) {}
 
   void AddMachine(NodeTransport* transport);
+  // Whether the machine's transport listens somewhere.
+  bool Listens(MachineId machine) const;
   AddressBook& addresses() { return addresses_; }
   NetworkLink& link(MachineId from, MachineId to) {
     return links_[from.value()][to.value()];

@@ -96,7 +96,10 @@ NodeTransport::Peer* NodeTransport::FindPeer(NodeId node) const {
     if (peer.version != addresses.version()) {
       peer.version = addresses.version();
       const AddressBook::Owner* owner = addresses.Find(peer.address);
-      peer.machine = owner == nullptr ? MachineId() : owner->machine;
+      // A machine that is down will listen there again, unless it has moved.
+      const bool moved = owner != nullptr && !owner->bound &&
+                         network_->Listens(owner->machine);
+      peer.machine = owner == nullptr || moved ? MachineId() : owner->machine;
     }
     return &peer;
   }
@@ -144,7 +147,10 @@ bool NodeTransport::Congested(NodeId to, env::Lane lane) const {
 env::LinkState NodeTransport::link(NodeId peer) const {
   const Peer* known = FindPeer(peer);
   if (known == nullptr || known->machine == MachineId()) return {};
-  return network_->link(scheduler_->id(), known->machine).handshake;
+  const auto& handshakes =
+      network_->link(scheduler_->id(), known->machine).handshakes;
+  const auto found = handshakes.find(peer);
+  return found == handshakes.end() ? env::LinkState() : found->second;
 }
 
 void NodeTransport::RunLaneReady(uint64_t id) {

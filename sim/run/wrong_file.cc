@@ -140,16 +140,9 @@ constexpr WrongFile kContradictory[] = {
        c->node = other->id;
        return true;
      }},
-    {"'nodes[].read_only'",
-     [](Config* c, EvenSharding*) {
-       c->nodes.push_back({.id = NodeId(kUnknownNode),
-                           .resp = "n99:7001",
-                           .resp_cluster = "n99:7101",
-                           .http = "n99:8001",
-                           .peer = "n99:9001",
-                           .read_only = true});
-       return true;
-     }},
+};
+
+constexpr WrongFile kOutdated[] = {
     {"'shards[].idx'",
      [](Config* c, EvenSharding*) {
        if (c->shards.size() < 2) return false;
@@ -208,8 +201,6 @@ constexpr WrongMap kWrongMaps[] = {
        p->nodes.push_back(
            {.id = NodeId(kUnknownNode), .name = p->nodes[0].name});
      }},
-    {"has no address for its peers",
-     [](Parts* p) { p->nodes[0].peer_address.clear(); }},
     {"is used twice",
      [](Parts* p) { p->nodes[0].http_address = p->nodes[0].resp_address; }},
     {"a group has id 0", [](Parts* p) { p->groups[0].id = GroupId(); }},
@@ -220,6 +211,8 @@ constexpr WrongMap kWrongMaps[] = {
        p->groups.push_back(p->groups[0]);
        p->groups.back().id = GroupId(kUnknownNode);
      }},
+    {"prefers as its leader",
+     [](Parts* p) { p->groups[0].preferred_leader = NodeId(kUnknownNode); }},
     {"has no voters", [](Parts* p) { p->groups[0].voters.clear(); }},
     {"which is not there",
      [](Parts* p) { p->groups[0].voters.push_back(NodeId(kUnknownNode)); }},
@@ -259,6 +252,7 @@ constexpr WrongMap kWrongMaps[] = {
 absl::Span<const WrongMap> WrongMaps() { return kWrongMaps; }
 absl::Span<const WrongFile> InvalidFiles() { return kInvalid; }
 absl::Span<const WrongFile> ContradictoryFiles() { return kContradictory; }
+absl::Span<const WrongFile> OutdatedFiles() { return kOutdated; }
 
 std::string NotRefused(std::string_view what, std::string_view says,
                        absl::StatusCode code, const absl::Status& status) {

@@ -1,9 +1,9 @@
 // sim/run/wrong_file.h: mistakes of an operator who edits the configuration
 // file of a node, and mistakes in the shard map that is made of files.
 //
-// A node must refuse each of these files with a message that names the mistake.
-// The file is then mended, and the node starts. The map has the same rules and
-// checks them by itself, because files are not its only source.
+// A node must refuse the files that are wrong with a message that names the
+// mistake. The file is then mended, and the node starts. The map has the same
+// rules and checks them by itself, because files are not its only source.
 #ifndef QUORATE_SIM_RUN_WRONG_FILE_H_
 #define QUORATE_SIM_RUN_WRONG_FILE_H_
 
@@ -30,6 +30,11 @@ absl::Span<const WrongFile> InvalidFiles();
 // Files that contradict the store of a node that was bootstrapped before. Its
 // start fails.
 absl::Span<const WrongFile> ContradictoryFiles();
+
+// Files that a bootstrapped cluster has outgrown, or that a new cluster would
+// be made of. The node starts and serves as with the right file. `says` is the
+// key that differs.
+absl::Span<const WrongFile> OutdatedFiles();
 
 struct WrongMap {
   // The message must contain it.

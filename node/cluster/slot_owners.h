@@ -1,9 +1,9 @@
-// node/routing/slot_owners.h: the group of each slot by the newest shard map,
+// node/cluster/slot_owners.h: the group of each slot by the newest shard map,
 // and the groups that had the slot before.
 //
 // It knows slots and groups only, neither queues nor requests.
-#ifndef QUORATE_NODE_ROUTING_SLOT_OWNERS_H_
-#define QUORATE_NODE_ROUTING_SLOT_OWNERS_H_
+#ifndef QUORATE_NODE_CLUSTER_SLOT_OWNERS_H_
+#define QUORATE_NODE_CLUSTER_SLOT_OWNERS_H_
 
 #include <algorithm>
 #include <cstddef>
@@ -65,4 +65,4 @@ class SlotOwners {
 
 }  // namespace quorate::node
 
-#endif  // QUORATE_NODE_ROUTING_SLOT_OWNERS_H_
+#endif  // QUORATE_NODE_CLUSTER_SLOT_OWNERS_H_

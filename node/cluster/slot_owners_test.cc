@@ -1,4 +1,4 @@
-#include "node/routing/slot_owners.h"
+#include "node/cluster/slot_owners.h"
 
 #include <string>
 #include <utility>

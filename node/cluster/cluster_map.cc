@@ -1,0 +1,126 @@
+#include "node/cluster/cluster_map.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "env/check.h"
+#include "env/host_port.h"
+#include "node/base/text.h"
+#include "node/config/map_parts.h"
+
+namespace quorate::node {
+namespace {
+
+shardctrl::ShardMap MapOf(const Config& config) {
+  auto map = shardctrl::ShardMap::Create(MapParts(config));
+  CHECK(map.ok()) << Message(map.status());
+  return *std::move(map);
+}
+
+bool IsWellFormed(const NodeAddresses& report) {
+  for (const std::string* address :
+       {&report.peer, &report.resp, &report.resp_cluster, &report.http}) {
+    if (address->size() > kAddressBytesMax || !ParseHostPort(*address).ok()) {
+      return false;
+    }
+  }
+  return true;
+}
+
+}  // namespace
+
+ClusterMap::ClusterMap(const Config& config)
+    : config_(config), shards_(MapOf(config)) {
+  MakeNodes();
+}
+
+const NodeConfig* ClusterMap::FindNode(NodeId node) const {
+  const auto found =
+      std::ranges::lower_bound(nodes_, node, {}, &NodeConfig::id);
+  return found == nodes_.end() || found->id != node ? nullptr : &*found;
+}
+
+void ClusterMap::SetMap(shardctrl::ShardMap map) {
+  CHECK_GT(map.version(), shards_.version());
+  CHECK_EQ(map.slot_count(), shards_.slot_count());
+  shards_ = std::move(map);
+  MakeNodes();
+  Tell(Change::kMap);
+}
+
+void ClusterMap::SetFirstMap(shardctrl::ShardMap map) {
+  shards_ = std::move(map);
+  MakeNodes();
+  Tell(Change::kMap);
+}
+
+bool ClusterMap::LearnFromItself(const NodeAddresses& report) {
+  const auto known = reports_.find(report.node);
+  if (known != reports_.end() && known->second.store == report.store &&
+      known->second.start > report.start) {
+    return false;
+  }
+  if (!IsWellFormed(report)) return false;
+  heard_[report.node] = report.store;
+  return Learn(report);
+}
+
+bool ClusterMap::LearnFromOther(const NodeAddresses& report) {
+  if (report.node == config_.node || report.node == NodeId() ||
+      !IsWellFormed(report)) {
+    return false;
+  }
+  const auto known = reports_.find(report.node);
+  const auto heard = heard_.find(report.node);
+  if ((heard != heard_.end() && heard->second != report.store) ||
+      (known != reports_.end() && !IsNewer(report, known->second))) {
+    return false;
+  }
+  return Learn(report);
+}
+
+bool ClusterMap::Learn(const NodeAddresses& report) {
+  if (reports_.size() >= kReportsMax && !reports_.contains(report.node)) {
+    return false;
+  }
+  NodeAddresses& known = reports_[report.node];
+  if (known == report) return false;
+  known = report;
+  const NodeConfig* const before = FindNode(report.node);
+  if (before == nullptr) return true;
+  MakeNodes();
+  Tell(Change::kAddresses);
+  return true;
+}
+
+void ClusterMap::MakeNodes() {
+  nodes_.clear();
+  bool any_self = false;
+  for (const shardctrl::Node& node : shards_.nodes()) {
+    NodeConfig& row = nodes_.emplace_back(
+        NodeConfig{.id = node.id,
+                   .resp = node.resp_address,
+                   .resp_cluster = node.resp_cluster_address,
+                   .http = node.http_address,
+                   .peer = node.peer_address,
+                   .read_only = node.read_only});
+    if (node.id == config_.node) {
+      row = config_.self();
+      row.read_only = node.read_only;
+      any_self = true;
+      continue;
+    }
+    if (const auto report = reports_.find(node.id); report != reports_.end()) {
+      row.peer = report->second.peer;
+      row.resp = report->second.resp;
+      row.resp_cluster = report->second.resp_cluster;
+      row.http = report->second.http;
+    }
+  }
+  if (any_self) return;
+  nodes_.insert(
+      std::ranges::lower_bound(nodes_, config_.node, {}, &NodeConfig::id),
+      config_.self());
+}
+
+}  // namespace quorate::node

@@ -1,0 +1,102 @@
+// node/cluster/cluster_map.h: the cluster as this node knows it: the newest
+// shard map, and the addresses that nodes reported of themselves.
+//
+// It is the only source of nodes, groups and addresses for the other parts of a
+// node. The configuration file founds a cluster; afterwards it tells this
+// node's own addresses, and where others may be found. The map says which
+// replicas are wanted. Where replicas are, Raft's configurations say.
+#ifndef QUORATE_NODE_CLUSTER_CLUSTER_MAP_H_
+#define QUORATE_NODE_CLUSTER_CLUSTER_MAP_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <vector>
+
+#include "absl/container/btree_map.h"
+#include "absl/functional/any_invocable.h"
+#include "env/ids.h"
+#include "node/cluster/node_addresses.h"
+#include "node/config/config.h"
+#include "shardctrl/map.h"
+
+namespace quorate::node {
+
+// The observer is told of each change during the call that makes it. The server
+// passes that on to the readers, in the order that it states. None of them may
+// change the map in that call.
+class ClusterMap {
+ public:
+  // Reports of further nodes are ignored. The map may not have a node yet that
+  // has reported its addresses.
+  static constexpr size_t kReportsMax = 4096;
+  enum class Change : uint8_t {
+    kMap,        // Nodes, groups or slots.
+    kAddresses,  // Of nodes that the map has.
+  };
+  // The first map is that of the file. `config` outlives the object.
+  explicit ClusterMap(const Config& config);
+  ClusterMap(const ClusterMap&) = delete;
+  ClusterMap& operator=(const ClusterMap&) = delete;
+
+  void SetObserver(absl::AnyInvocable<void(Change)> observer) {
+    observer_ = std::move(observer);
+  }
+
+  const shardctrl::ShardMap& shards() const { return shards_; }
+  // The nodes of the map, and this one, ascending by id. Each has the addresses
+  // of its newest report, or else those of the map. Either all are in the form
+  // "host:port", or all are empty: not known. Pointers and references are valid
+  // until the next change.
+  const std::vector<NodeConfig>& nodes() const { return nodes_; }
+  // Null for a node that the map does not have.
+  const NodeConfig* FindNode(NodeId node) const;
+  // Null also for a node whose addresses are not known.
+  const NodeConfig* FindListed(NodeId node) const {
+    const NodeConfig* const found = FindNode(node);
+    return found == nullptr || found->peer.empty() ? nullptr : found;
+  }
+  // This node has the addresses of its configuration.
+  const NodeConfig& self() const { return *FindNode(config_.node); }
+  // The reports of other nodes, by node.
+  const absl::btree_map<NodeId, NodeAddresses>& reports() const {
+    return reports_;
+  }
+  // Whether the node itself has reported its addresses to this process.
+  bool heard(NodeId node) const { return heard_.contains(node); }
+
+  // Takes a newer map. Requires: a higher version, with the partitioner and the
+  // number of slots of the map before.
+  void SetMap(shardctrl::ShardMap map);
+  // Replaces the first map by that of the founded cluster, which the file may
+  // contradict. Requires: no reader has begun its work.
+  void SetFirstMap(shardctrl::ShardMap map);
+
+  // Takes a report. Ignores one that is not newer, or that has a malformed
+  // address. Returns whether it was taken.
+  //   FromItself: the sender is the node, as the handshake proved. Another
+  //     store than before replaces the report.
+  //   FromOther: another node, or the cache, has it. A node that was heard
+  //     itself knows better.
+  bool LearnFromItself(const NodeAddresses& report);
+  bool LearnFromOther(const NodeAddresses& report);
+
+ private:
+  bool Learn(const NodeAddresses& report);
+  // Makes nodes_ of the map and the reports.
+  void MakeNodes();
+  void Tell(Change change) {
+    if (observer_) observer_(change);
+  }
+
+  const Config& config_;
+  shardctrl::ShardMap shards_;
+  std::vector<NodeConfig> nodes_;
+  absl::btree_map<NodeId, NodeAddresses> reports_;
+  // The store with which each node was heard.
+  absl::btree_map<NodeId, StoreIncarnation> heard_;
+  absl::AnyInvocable<void(Change)> observer_;
+};
+
+}  // namespace quorate::node
+
+#endif  // QUORATE_NODE_CLUSTER_CLUSTER_MAP_H_
