@@ -172,6 +172,8 @@ class Client::Impl {
   void OnSession(RespLink::Result result);
   void ExpireSession(Request* request);
   void Refresh();
+  // Closes idle links to addresses that were forgotten.
+  void CloseForgotten();
   RespLink* LinkTo(const std::string& address);
   RespLink* AnyLink();
   void OnBroken(const std::string& address);
@@ -576,8 +578,23 @@ void Client::Impl::Refresh() {
   link->Send(command, [this, from = link->address()](RespLink::Result result) {
     // A server without a cluster refuses the command; then every server serves
     // every slot.
-    if (result.status.ok()) routes_.Update(result.reply, from);
+    if (result.status.ok() && routes_.Update(result.reply, from)) {
+      CloseForgotten();
+    }
   });
+}
+
+// Nodes that left the cluster, or moved, are not connected to for ever.
+void Client::Impl::CloseForgotten() {
+  for (auto link = links_.begin(); link != links_.end();) {
+    if (routes_.Knows(link->first) || link->second->in_flight() > 0) {
+      ++link;
+      continue;
+    }
+    broken_links_.push_back(std::move(link->second));
+    link = links_.erase(link);
+  }
+  sweep_ = loop_.Defer([this] { broken_links_.clear(); });
 }
 
 RespLink* Client::Impl::LinkTo(const std::string& address) {

@@ -13,8 +13,8 @@ namespace {
 
 // Returns an address to dial, with the host of `from` if the host is empty or
 // unknown.
-std::string Address(std::string_view host, uint16_t port,
-                    std::string_view from) {
+std::string AddressOf(std::string_view host, uint16_t port,
+                      std::string_view from) {
   if (host.empty() || host == "?") {
     const absl::StatusOr<HostPort> replied = ParseBareHostPort(from);
     if (replied.ok()) return FormatHostPort(replied->host, port);
@@ -25,48 +25,82 @@ std::string Address(std::string_view host, uint16_t port,
 }  // namespace
 
 SlotRoutes::SlotRoutes(std::vector<std::string> seeds)
-    : addresses_(std::move(seeds)), of_slot_(kHashSlotCount, kUnknownNode) {
-  CHECK(!addresses_.empty());
-  CHECK_LE(addresses_.size(), kRouteAddressesMax);
+    : seeds_(seeds.size()), of_slot_(kHashSlotCount, kUnknownNode) {
+  CHECK(!seeds.empty());
+  CHECK_LE(seeds.size(), kRouteAddressesMax);
+  for (std::string& seed : seeds) addresses_.push_back({std::move(seed)});
 }
 
 const std::string* SlotRoutes::Find(Slot slot) const {
   CHECK_LT(slot.value(), of_slot_.size());
   const uint16_t index = of_slot_[slot.value()];
-  return index == kUnknownNode ? nullptr : &addresses_[index];
+  return index == kUnknownNode ? nullptr : &addresses_[index].text;
 }
 
 const std::string& SlotRoutes::Any(uint64_t turn) const {
-  return addresses_[turn % addresses_.size()];
+  return addresses_[turn % addresses_.size()].text;
+}
+
+bool SlotRoutes::Knows(std::string_view address) const {
+  return std::ranges::find(addresses_, address, &Address::text) !=
+         addresses_.end();
 }
 
 uint16_t SlotRoutes::IndexOf(const std::string& address) {
-  const auto found = std::find(addresses_.begin(), addresses_.end(), address);
+  const auto found = std::ranges::find(addresses_, address, &Address::text);
   if (found == addresses_.end()) {
     if (addresses_.size() >= kRouteAddressesMax) return kUnknownNode;
-    addresses_.push_back(address);
+    addresses_.push_back({.text = address, .named = replies_});
     return static_cast<uint16_t>(addresses_.size() - 1);
   }
+  found->named = replies_;
   return static_cast<uint16_t>(found - addresses_.begin());
+}
+
+void SlotRoutes::ForgetUnnamed() {
+  const auto learned = addresses_.begin() + static_cast<ptrdiff_t>(seeds_);
+  addresses_.erase(
+      std::remove_if(learned, addresses_.end(),
+                     [this](const Address& address) {
+                       return address.named + kRepliesUntilForgotten < replies_;
+                     }),
+      addresses_.end());
 }
 
 bool SlotRoutes::Update(const RespValue& cluster_slots, std::string_view from) {
   if (cluster_slots.kind != RespValue::Kind::kArray) return false;
-  std::vector<uint16_t> of_slot(kHashSlotCount, kUnknownNode);
+  struct Row {
+    int64_t first;
+    int64_t last;
+    std::vector<std::string> nodes;
+  };
+  std::vector<Row> rows;
   for (const RespValue& range : cluster_slots.elements) {
     if (range.elements.size() < 3) return false;
-    const int64_t first = range.elements[0].integer;
-    const int64_t last = range.elements[1].integer;
-    const std::vector<RespValue>& owner = range.elements[2].elements;
-    if (first < 0 || last < first || last >= int64_t{kHashSlotCount} ||
-        owner.size() < 2 || owner[1].integer <= 0 || owner[1].integer > 65535) {
+    Row& row = rows.emplace_back();
+    row.first = range.elements[0].integer;
+    row.last = range.elements[1].integer;
+    if (row.first < 0 || row.last < row.first ||
+        row.last >= int64_t{kHashSlotCount}) {
       return false;
     }
-    const uint16_t index = IndexOf(
-        Address(owner[0].text, static_cast<uint16_t>(owner[1].integer), from));
-    std::fill(of_slot.begin() + first, of_slot.begin() + last + 1, index);
+    for (size_t i = 2; i < range.elements.size(); ++i) {
+      const std::vector<RespValue>& node = range.elements[i].elements;
+      if (node.size() < 2 || node[1].integer <= 0 || node[1].integer > 65535) {
+        return false;
+      }
+      row.nodes.push_back(AddressOf(
+          node[0].text, static_cast<uint16_t>(node[1].integer), from));
+    }
   }
-  of_slot_ = std::move(of_slot);
+  ++replies_;
+  ForgetUnnamed();
+  std::ranges::fill(of_slot_, kUnknownNode);
+  for (const Row& row : rows) {
+    std::fill(of_slot_.begin() + row.first, of_slot_.begin() + row.last + 1,
+              IndexOf(row.nodes.front()));
+    for (const std::string& node : row.nodes) IndexOf(node);
+  }
   return true;
 }
 
@@ -83,7 +117,7 @@ bool SlotRoutes::Moved(std::string_view error, std::string_view from) {
   const absl::StatusOr<HostPort> node =
       ParseBareHostPort(error.substr(space + 1));
   if (!node.ok() || node->port == 0) return false;
-  of_slot_[slot] = IndexOf(Address(node->host, node->port, from));
+  of_slot_[slot] = IndexOf(AddressOf(node->host, node->port, from));
   return true;
 }
 

@@ -2,8 +2,10 @@
 // SLOTS and MOVED.
 //
 // The map is a hint: it decides which node is tried first. Every answer may
-// correct it. Its addresses have the form of env/host_port.h, also where the
-// replies have IPv6 literals without brackets.
+// correct it. An address that several replies in a row do not name is
+// forgotten, since nodes leave or change their addresses. Addresses have the
+// form of env/host_port.h, also where the replies have IPv6 literals without
+// brackets.
 #ifndef QUORATE_KV_CLIENT_SLOT_ROUTES_H_
 #define QUORATE_KV_CLIENT_SLOT_ROUTES_H_
 
@@ -31,9 +33,13 @@ class SlotRoutes {
   const std::string* Find(Slot slot) const;
   // A known address, a different one for each `turn`.
   const std::string& Any(uint64_t turn) const;
+  // Whether the address is a seed, or was named and not forgotten.
+  bool Knows(std::string_view address) const;
 
   // Reads the reply of CLUSTER SLOTS from node `from`, whose host replaces
-  // empty hosts. Returns false, without a change, if the reply is invalid.
+  // empty hosts. A slot belongs to the first node of its row; the others are
+  // nodes that answer, too. Returns false, without a change, if the reply is
+  // invalid.
   bool Update(const RespValue& cluster_slots, std::string_view from);
   // Reads "MOVED slot host:port"; `from` replaces an empty host. Returns false
   // if the text is invalid.
@@ -44,11 +50,24 @@ class SlotRoutes {
 
  private:
   static constexpr uint16_t kUnknownNode = 0xffff;
+  // A reply may come from a node that knows the cluster of a while ago.
+  static constexpr uint64_t kRepliesUntilForgotten = 3;
 
+  struct Address {
+    std::string text;
+    uint64_t named = 0;  // The number of the last reply that named it.
+  };
+
+  // Forgets addresses that the last replies did not name. The caller assigns
+  // all slots afterwards.
+  void ForgetUnnamed();
+  // Marks the address as named, and adds it if there is room.
   uint16_t IndexOf(const std::string& address);
 
+  const size_t seeds_;
+  uint64_t replies_ = 0;
   // The seeds, then addresses from replies.
-  std::vector<std::string> addresses_;
+  std::vector<Address> addresses_;
   std::vector<uint16_t> of_slot_;
 };
 

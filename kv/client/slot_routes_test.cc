@@ -81,5 +81,40 @@ TEST(SlotRoutes_Update, PortOutOfRange_IsRefused) {
   EXPECT_EQ(ListedAt("10.0.0.2", 65'536), "refused");
 }
 
+// A node moved: three more replies do not name its address.
+TEST(SlotRoutes_Update, AddressThatRepliesNameNoLonger_IsForgotten) {
+  SlotRoutes routes({std::string(kFrom)});
+  ASSERT_TRUE(routes.Update(SlotsAt("10.0.0.2", 7102), kFrom));
+  for (int reply = 0; reply < 4; ++reply) {
+    EXPECT_TRUE(routes.Knows("10.0.0.2:7102")) << reply;
+    ASSERT_TRUE(routes.Update(SlotsAt("10.0.0.3", 7103), kFrom));
+    EXPECT_EQ(*routes.Find(Slot(7)), "10.0.0.3:7103");
+  }
+  EXPECT_FALSE(routes.Knows("10.0.0.2:7102"));
+  EXPECT_TRUE(routes.Knows(kFrom));
+  EXPECT_EQ(routes.Any(1), "10.0.0.3:7103");
+}
+
+// Before, the table was full for ever after so many moves.
+TEST(SlotRoutes_Update, NodeThatMovesAgainAndAgain_IsFoundEachTime) {
+  SlotRoutes routes({std::string(kFrom)});
+  for (size_t move = 0; move < 2 * kRouteAddressesMax; ++move) {
+    const auto port = static_cast<int64_t>(1 + move);
+    ASSERT_TRUE(routes.Update(SlotsAt("10.0.0.2", port), kFrom));
+    ASSERT_NE(routes.Find(Slot(7)), nullptr) << move;
+    EXPECT_EQ(*routes.Find(Slot(7)), "10.0.0.2:" + std::to_string(port));
+  }
+}
+
+TEST(SlotRoutes_Update, ReplicasOfARow_AreKnown) {
+  RespValue slots = SlotsAt("10.0.0.2", 7102);
+  const RespValue replica = SlotsAt("10.0.0.3", 7103).elements[0].elements[2];
+  slots.elements[0].elements.push_back(replica);
+  SlotRoutes routes({std::string(kFrom)});
+  ASSERT_TRUE(routes.Update(slots, kFrom));
+  EXPECT_EQ(*routes.Find(Slot(7)), "10.0.0.2:7102");
+  EXPECT_TRUE(routes.Knows("10.0.0.3:7103"));
+}
+
 }  // namespace
 }  // namespace quorate::kv
