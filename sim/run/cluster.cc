@@ -25,6 +25,9 @@ constexpr ChoiceSite kWhichWrongMap("operator.which_wrong_map");
 constexpr ChoiceSite kContradictoryFile("operator.contradictory_file");
 constexpr ChoiceSite kWhichContradictoryFile(
     "operator.which_contradictory_file");
+constexpr ChoiceSite kOutdatedFile("operator.outdated_file");
+constexpr ChoiceSite kWhichOutdatedFile("operator.which_outdated_file");
+constexpr ChoiceSite kOtherAddresses("operator.other_addresses");
 // Replicas that compare their states at each of more entries may never do so in
 // a run.
 constexpr uint64_t kDigestIntervalMax = 64;
@@ -61,10 +64,13 @@ class Cluster::Program final : public ReplicaObserver {
     cluster_->TryInvalidFile(node_);
     cluster_->TryWrongMap(node_);
     wrong_ = cluster_->DrawContradictoryFile(node_);
+    if (wrong_ == nullptr) cluster_->TryOtherAddresses(node_);
+    const WrongFile* const edited =
+        wrong_ != nullptr ? wrong_ : cluster_->DrawOutdatedFile(node_);
     server_ = node::MakeServer(env_.env(),
-                               wrong_ == nullptr
+                               edited == nullptr
                                    ? cluster_->ConfigOf(node_)
-                                   : *cluster_->WrongConfigOf(node_, *wrong_),
+                                   : *cluster_->WrongConfigOf(node_, *edited),
                                this);
     server_->Start([this](absl::Status status) { OnStarted(status); });
   }
@@ -286,7 +292,7 @@ class Cluster::Program final : public ReplicaObserver {
 
   // The node works, and listens where its file says.
   void CheckAddresses() {
-    const node::NodeConfig& file = cluster_->nodes_[node_.value() - 1];
+    const node::NodeConfig& file = cluster_->nodes()[node_.value() - 1];
     if (server_->status().ok() && server_->resp_address() == file.resp &&
         server_->resp_cluster_address() == file.resp_cluster &&
         server_->http_address() == file.http) {
@@ -339,18 +345,13 @@ Cluster::Cluster(World& world, ReplicaChecker& checker,
       shadows_(&world, &checker),
       supervisor_(&world, options.supervisor_delay),
       options_(options),
+      moves_(world, options.nodes, options.read_only_nodes),
       wrong_states_(
           [this](std::string what) { world_.Violate(std::move(what)); }),
       files_mended_(!options.wrong_files) {
   CHECK(options_.nodes > 0 && options_.groups > 0);
-  const uint32_t nodes = options_.nodes + options_.read_only_nodes;
-  for (uint32_t i = 1; i <= nodes; ++i) {
-    nodes_.push_back({.id = NodeId(i),
-                      .resp = absl::StrCat("n", i, ":7001"),
-                      .resp_cluster = absl::StrCat("n", i, ":7101"),
-                      .http = absl::StrCat("n", i, ":8001"),
-                      .peer = absl::StrCat("n", i, ":9001"),
-                      .read_only = i > options_.nodes});
+  const uint32_t count = options_.nodes + options_.read_only_nodes;
+  for (uint32_t i = 1; i <= count; ++i) {
     configs_.push_back(options_.configure ? options_.configure(NodeId(i))
                                           : node::Config());
     if (options_.peer_streams) {
@@ -364,9 +365,9 @@ Cluster::Cluster(World& world, ReplicaChecker& checker,
     machines_.push_back(machine);
   }
   shards_ = node::EvenShards(
-      nodes_, {.groups = options_.groups,
-               .replicas = std::min(options_.replicas, options_.nodes)});
-  for (const node::NodeConfig& node : nodes_) {
+      nodes(), {.groups = options_.groups,
+                .replicas = std::min(options_.replicas, options_.nodes)});
+  for (const node::NodeConfig& node : nodes()) {
     const node::RaftConfig& raft = configs_[node.id.value() - 1].raft;
     replica_checker_.SetSendWindow(node.id,
                                    raft.inflight_bytes + raft.append_bytes);
@@ -374,10 +375,10 @@ Cluster::Cluster(World& world, ReplicaChecker& checker,
   for (const node::ShardConfig& shard : shards_) {
     replica_checker_.SetVoters(shard.group, shard.replicas);
   }
-  programs_.resize(nodes);
-  completed_.resize(nodes);
-  created_.resize(nodes);
-  created_late_.resize(nodes);
+  programs_.resize(count);
+  completed_.resize(count);
+  created_.resize(count);
+  created_late_.resize(count);
   world_.AddMarkHook([this](MachineId machine, std::string_view mark) {
     // A directory that is not created yet would be created by the copy.
     const size_t place = machine.value() - 1;
@@ -399,7 +400,7 @@ node::Config Cluster::FileOf(NodeId node) const {
   config.cluster = ClusterId(0x51);
   config.node = node;
   config.data_dir = "simulated";
-  config.nodes = nodes_;
+  moves_.FillIn(node, &config);
   config.shards = shards_;
   config.listen.allow_non_loopback = true;
   config.bootstrap = !created_[node.value() - 1] || options_.bootstrap_left_on;
@@ -478,10 +479,35 @@ const WrongFile* Cluster::DrawContradictoryFile(NodeId node) const {
   if (!world_.choices().Chance(kContradictoryFile, start, {1, 16})) {
     return nullptr;
   }
-  const auto files = ContradictoryFiles();
-  const WrongFile& wrong = files[world_.choices().Below(kWhichContradictoryFile,
-                                                        start, files.size())];
-  return WrongConfigOf(node, wrong).has_value() ? &wrong : nullptr;
+  return DrawFile(node, ContradictoryFiles(), kWhichContradictoryFile);
+}
+
+const WrongFile* Cluster::DrawFile(NodeId node,
+                                   absl::Span<const WrongFile> files,
+                                   ChoiceSite which) const {
+  const ChoiceKey start{node.value(), world_.incarnation(machine(node))};
+  const WrongFile& file =
+      files[world_.choices().Below(which, start, files.size())];
+  return WrongConfigOf(node, file).has_value() ? &file : nullptr;
+}
+
+const WrongFile* Cluster::DrawOutdatedFile(NodeId node) const {
+  if (!created_[node.value() - 1] || files_mended_) return nullptr;
+  const ChoiceKey start{node.value(), world_.incarnation(machine(node))};
+  if (!world_.choices().Chance(kOutdatedFile, start, {1, 8})) return nullptr;
+  world_.CountMark(machine(node), "node.outdated_file");
+  return DrawFile(node, OutdatedFiles(), kWhichOutdatedFile);
+}
+
+void Cluster::TryOtherAddresses(NodeId node) {
+  // The founding needs every node where its file says.
+  if (!options_.changed_addresses || !AllStartedOnce() || files_mended_) return;
+  const ChoiceKey start{node.value(), world_.incarnation(machine(node))};
+  if (!world_.choices().Chance(kOtherAddresses, start, {1, 3})) return;
+  if (!moves_.Move(node)) return;
+  // Each file is written again.
+  for (auto& configs : completed_) configs[1].reset();
+  world_.CountMark(machine(node), "node.started_with_other_addresses");
 }
 
 std::optional<raft::TransportOptions> Cluster::PeerStreamsOf(
@@ -492,7 +518,7 @@ std::optional<raft::TransportOptions> Cluster::PeerStreamsOf(
 
 std::vector<NodeId> Cluster::MembersOf(const node::ShardConfig& shard) const {
   std::vector<NodeId> members = shard.replicas;
-  for (const node::NodeConfig& node : nodes_) {
+  for (const node::NodeConfig& node : nodes()) {
     if (node.read_only) members.push_back(node.id);
   }
   return members;
@@ -513,7 +539,7 @@ void Cluster::Start() {
   for (size_t i = 0; i < machines_.size(); ++i) {
     world_.Start(machines_[i],
                  [this, i](env::Env& env) -> std::shared_ptr<void> {
-                   return std::make_shared<Program>(env, this, nodes_[i].id);
+                   return std::make_shared<Program>(env, this, nodes()[i].id);
                  });
   }
 }
@@ -537,16 +563,8 @@ void Cluster::HashCores() {
   }
 }
 
-void Cluster::Recover(NodeId node) {
-  shadows_.Recover(node, machine(node), ConfigOf(node));
-}
-
-void Cluster::RecoverAfter(const Mishap& mishap, NodeId node) {
-  shadows_.RecoverAfter(mishap, node, machine(node), ConfigOf(node));
-}
-
 void Cluster::Stop(MachineId machine) {
-  node::Server* const server = this->server(nodes_[machine.value() - 1].id);
+  node::Server* const server = this->server(nodes()[machine.value() - 1].id);
   const uint64_t incarnation = world_.incarnation(machine);
   if (server == nullptr) return;
   server->Stop([this, machine, incarnation](absl::Status) {
@@ -556,7 +574,7 @@ void Cluster::Stop(MachineId machine) {
           world_.incarnation(machine) != incarnation) {
         return;
       }
-      Mark(nodes_[machine.value() - 1].id, "node.stopped_by_an_operator");
+      Mark(nodes()[machine.value() - 1].id, "node.stopped_by_an_operator");
       world_.Crash(machine, CrashKind::kProcess);
     });
   });
@@ -652,7 +670,7 @@ void Cluster::EndOlderDisks() {
 }
 
 void Cluster::EndWrongStates() {
-  for (const node::NodeConfig& node : nodes_) {
+  for (const node::NodeConfig& node : nodes()) {
     if (wrong_states_.HasWrong(node.id)) Lose(node.id);
   }
 }
@@ -675,23 +693,16 @@ void Cluster::OnNodeStopped(NodeId node, const absl::Status& why) {
   supervisor_.OnStopped(machine(node), why);
 }
 
-std::vector<std::string> Cluster::resp_addresses() const {
+std::vector<std::string> Cluster::AddressesOf(
+    std::string node::NodeConfig::*kind) const {
   std::vector<std::string> addresses;
-  for (const node::NodeConfig& node : nodes_) addresses.push_back(node.resp);
-  return addresses;
-}
-
-std::vector<std::string> Cluster::resp_cluster_addresses() const {
-  std::vector<std::string> addresses;
-  for (const node::NodeConfig& node : nodes_) {
-    addresses.push_back(node.resp_cluster);
-  }
+  for (const node::NodeConfig& node : nodes()) addresses.push_back(node.*kind);
   return addresses;
 }
 
 std::vector<std::string> Cluster::all_addresses() const {
   std::vector<std::string> addresses;
-  for (const node::NodeConfig& node : nodes_) {
+  for (const node::NodeConfig& node : nodes()) {
     addresses.insert(addresses.end(),
                      {node.resp, node.resp_cluster, node.http, node.peer});
   }
@@ -714,19 +725,13 @@ bool Cluster::LedSince(NodeId node, GroupId group, SimTime since) const {
       });
 }
 
-std::vector<std::string> Cluster::http_addresses() const {
-  std::vector<std::string> addresses;
-  for (const node::NodeConfig& node : nodes_) addresses.push_back(node.http);
-  return addresses;
-}
-
 node::Server* Cluster::server(NodeId node) const {
   const Program* program = programs_[node.value() - 1];
   return program == nullptr ? nullptr : program->server();
 }
 
 const raft::Core* Cluster::FindReplica(GroupId group, ReplicaId replica) const {
-  for (const node::NodeConfig& node : nodes_) {
+  for (const node::NodeConfig& node : nodes()) {
     const node::Server* at = server(node.id);
     const raft::Core* core = at == nullptr ? nullptr : at->host().core(group);
     if (core != nullptr && core->replica() == replica) return core;
@@ -737,7 +742,7 @@ const raft::Core* Cluster::FindReplica(GroupId group, ReplicaId replica) const {
 NodeId Cluster::LeaderOf(GroupId group) const {
   NodeId leader;
   raft::Term latest;
-  for (const node::NodeConfig& node : nodes_) {
+  for (const node::NodeConfig& node : nodes()) {
     const node::Server* at = server(node.id);
     const raft::Core* core = at == nullptr ? nullptr : at->host().core(group);
     if (core == nullptr || core->role() != raft::RoleKind::kLeader) continue;

@@ -19,6 +19,7 @@
 
 #include "absl/container/btree_set.h"
 #include "absl/functional/any_invocable.h"
+#include "absl/types/span.h"
 #include "node/config/config.h"
 #include "node/server.h"
 #include "raft/host/host.h"
@@ -27,6 +28,7 @@
 #include "shardctrl/partition.h"
 #include "sim/checks/replica_checker.h"
 #include "sim/harness/supervisor.h"
+#include "sim/moves/node_moves.h"
 #include "sim/run/mishap.h"
 #include "sim/run/shadow_recovery.h"
 #include "sim/run/wrong_file.h"
@@ -51,8 +53,13 @@ struct ClusterOptions {
   // The operator left `bootstrap` on, so a node that lost its disk asks for a
   // part in the founding. Requires: at least two voters in each group.
   bool bootstrap_left_on = false;
-  // Operators make mistakes in the files of nodes (sim/run/wrong_file.h).
+  // Operators make mistakes in the files of nodes, and start nodes with files
+  // that the cluster has outgrown (sim/run/wrong_file.h).
   bool wrong_files = false;
+  // Operators start nodes again with other addresses. The files of the others
+  // keep the old ones, but each file that is written names the present
+  // addresses as seeds.
+  bool changed_addresses = false;
   // A server that stopped acknowledging, or could not start, is killed, and
   // started again after about this time.
   Duration supervisor_delay = Seconds(2);
@@ -92,7 +99,8 @@ class Cluster {
   void SetStepHook(StepHook hook) { step_hook_ = std::move(hook); }
   // Ends the recoveries of copied disks.
   void EndShadows() { shadows_.End(); }
-  // From now on the operators of all nodes make no mistakes in their files.
+  // From now on the operators of all nodes make no mistakes in their files, and
+  // addresses stay.
   void MendFiles() { files_mended_ = true; }
   // Whether some replica of the node need not work: the disk was damaged or
   // erased, or it returned an error to the running program.
@@ -155,9 +163,13 @@ class Cluster {
   void EndOlderDisks();
   // Recovers a copy of the node's disk in a world of its own
   // (sim/run/shadow_recovery.h).
-  void Recover(NodeId node);
+  void Recover(NodeId node) {
+    shadows_.Recover(node, machine(node), ConfigOf(node));
+  }
   // Recovers a copy of the node's disk after a mishap (sim/run/mishap.h).
-  void RecoverAfter(const Mishap& mishap, NodeId node);
+  void RecoverAfter(const Mishap& mishap, NodeId node) {
+    shadows_.RecoverAfter(mishap, node, machine(node), ConfigOf(node));
+  }
   // Adds the states of all cores to the hash of the run.
   void HashCores();
   // Checks the changes that the last turn of `machine` made.
@@ -171,7 +183,8 @@ class Cluster {
   const std::vector<raft::TransportOptions>& peer_streams() const {
     return peer_streams_;
   }
-  const std::vector<node::NodeConfig>& nodes() const { return nodes_; }
+  // With their present addresses.
+  const std::vector<node::NodeConfig>& nodes() const { return moves_.nodes(); }
   const std::vector<node::ShardConfig>& shards() const { return shards_; }
   // All nodes with a replica of the shard's group.
   std::vector<NodeId> MembersOf(const node::ShardConfig& shard) const;
@@ -183,11 +196,17 @@ class Cluster {
   bool HasReplica(NodeId node) const;
   // The addresses of all nodes, in order: for plain clients, and for cluster
   // clients.
-  std::vector<std::string> resp_addresses() const;
-  std::vector<std::string> resp_cluster_addresses() const;
+  std::vector<std::string> resp_addresses() const {
+    return AddressesOf(&node::NodeConfig::resp);
+  }
+  std::vector<std::string> resp_cluster_addresses() const {
+    return AddressesOf(&node::NodeConfig::resp_cluster);
+  }
   // Every address at which nodes may listen.
   std::vector<std::string> all_addresses() const;
-  std::vector<std::string> http_addresses() const;
+  std::vector<std::string> http_addresses() const {
+    return AddressesOf(&node::NodeConfig::http);
+  }
   // Null while the machine is down or the server has not started.
   node::Server* server(NodeId node) const;
   // The running replica of the group with this id. Null: there is none.
@@ -244,6 +263,8 @@ class Cluster {
   class Program;
   friend class Program;
 
+  std::vector<std::string> AddressesOf(
+      std::string node::NodeConfig::*kind) const;
   // Checks that every replica of a node that started works.
   void CheckStart(NodeId node, const raft::Host& host);
   // The node could not start, or stopped by itself.
@@ -261,6 +282,13 @@ class Cluster {
   void TryWrongMap(NodeId node);
   // The mistake that the operator makes before this start. Null: none.
   const WrongFile* DrawContradictoryFile(NodeId node) const;
+  // One of these files; null if this configuration cannot have its mistake.
+  const WrongFile* DrawFile(NodeId node, absl::Span<const WrongFile> files,
+                            ChoiceSite which) const;
+  // The outdated file of this start. Null: it has the right one.
+  const WrongFile* DrawOutdatedFile(NodeId node) const;
+  // Gives the node other addresses before some of its starts.
+  void TryOtherAddresses(NodeId node);
   // The node does not lead the group any more.
   void EndLeading(NodeId node, GroupId group) {
     for (auto& [term, led] : led_[group]) {
@@ -287,7 +315,7 @@ class Cluster {
   StepHook step_hook_;
   absl::AnyInvocable<const DamagedFiles*(MachineId) const> damaged_;
   absl::AnyInvocable<bool(MachineId) const> erased_;
-  std::vector<node::NodeConfig> nodes_;
+  NodeMoves moves_;
   std::vector<node::ShardConfig> shards_;
   std::vector<node::Config> configs_;  // By node.
   // By node: what ConfigOf returns before the node was created, and after.

@@ -51,6 +51,8 @@ struct Shape {
   bool hot_keys = false;
   // A node that loses its disk begins again with an empty store.
   bool bootstrap_left_on = false;
+  // Nodes are started again with other addresses.
+  bool changed_addresses = false;
   // Replicas compare their states at multiples of this index.
   uint64_t digest_interval = 4096;
   // The level that the programs of all nodes know until their first restart; 0:

@@ -221,6 +221,10 @@ void World::StopRunning() { stopped_ = true; }
 
 // ---- Faults
 
+void World::SetName(const std::string& name, const std::string& address) {
+  network_->addresses().SetName(name, address);
+}
+
 NetworkOptions& World::network_options() { return state_->network; }
 StreamOptions& World::stream_options() { return state_->streams; }
 ClockFaultOptions& World::clock_options() { return state_->clocks; }

@@ -186,6 +186,8 @@ class World {
   void StopRunning();
 
   // ---- Faults. The options have ratios, and may be changed at any time.
+  // From now on connects to `name` go to `address`.
+  void SetName(const std::string& name, const std::string& address);
   NetworkOptions& network_options();
   StreamOptions& stream_options();
   BuggifyOptions& buggify_options();
