@@ -70,21 +70,45 @@ ProcessCluster::ProcessCluster(const ProcessClusterOptions& options)
   absl::StatusOr<net::QuickstartPlan> plan = net::PlanQuickstart(options_);
   CHECK(plan.ok()) << plan.status();
   plan_ = *std::move(plan);
-  const std::vector<int> ports =
-      FreePorts(4 * static_cast<int>(plan_.nodes.size()));
-  size_t next = 0;
-  for (net::QuickstartNode& node : plan_.nodes) {
-    for (std::string* address :
-         {&node.resp, &node.resp_cluster, &node.http, &node.peer}) {
-      *address = absl::StrCat("127.0.0.1:", ports[next++]);
-    }
-  }
+  for (net::QuickstartNode& node : plan_.nodes) TakePorts(&node);
+  first_plan_ = plan_;
   for (const net::QuickstartNode& node : plan_.nodes) {
     std::ofstream(node.config_file)
         << net::QuickstartToml(options_, plan_, node, kCluster) << "\n"
         << options.more_toml;
   }
   processes_.resize(plan_.nodes.size());
+}
+
+// No port is used twice in the life of a cluster.
+void ProcessCluster::TakePorts(net::QuickstartNode* node) {
+  for (std::string* address :
+       {&node->resp, &node->resp_cluster, &node->http, &node->peer}) {
+    int port = 0;
+    do {
+      port = FreePorts(1)[0];
+    } while (!ports_.insert(port).second);
+    *address = absl::StrCat("127.0.0.1:", port);
+  }
+}
+
+void ProcessCluster::Move(int node, const std::vector<std::string>& seeds) {
+  CHECK(!runs(node));
+  TakePorts(&plan_.nodes[node]);
+  net::QuickstartPlan file = first_plan_;
+  file.nodes[node] = plan_.nodes[node];
+  std::string text = absl::StrCat(
+      net::QuickstartToml(options_, file, plan_.nodes[node], kCluster), "\n",
+      cluster_options_.more_toml);
+  if (!seeds.empty()) {
+    std::string list;
+    for (const std::string& seed : seeds) {
+      absl::StrAppend(&list, list.empty() ? "" : ", ", "\"", seed, "\"");
+    }
+    text = absl::StrReplaceAll(
+        text, {{"[node]\n", absl::StrCat("[node]\nseeds = [", list, "]\n")}});
+  }
+  std::ofstream(plan_.nodes[node].config_file) << text;
 }
 
 ProcessCluster::~ProcessCluster() {

@@ -6,6 +6,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -38,6 +39,10 @@ class ProcessCluster {
   // first call bootstraps the cluster.
   absl::Status StartAll();
   void Kill(int node, int signal);
+  // Gives a node that does not run other addresses. Its file keeps the first
+  // addresses of the others; the files of the others do not change. `seeds` are
+  // peer addresses for its file.
+  void Move(int node, const std::vector<std::string>& seeds = {});
   // Sends SIGTERM to all processes and returns the wait status of each.
   std::vector<int> StopAll();
   // Waits until every group has a node that reports itself as its leader.
@@ -53,12 +58,15 @@ class ProcessCluster {
   std::string LogTail(int node) const;
 
  private:
+  void TakePorts(net::QuickstartNode* node);
   absl::Status Launch(int node);
   absl::Status AwaitReady(int node);
 
   const ProcessClusterOptions cluster_options_;
   net::QuickstartOptions options_;
   net::QuickstartPlan plan_;
+  net::QuickstartPlan first_plan_;  // With the first addresses.
+  std::set<int> ports_;
   bool bootstrapped_ = false;
   std::vector<std::optional<net::ChildProcess>> processes_;
 };
