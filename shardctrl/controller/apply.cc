@@ -532,7 +532,7 @@ void RemoveDrainedNodes(ClusterState* state) {
         !HoldsReplicas(*state, node.id)) {
       node.state = NodeState::kRemoved;
       node.token = TokenDigest{};
-      node.addresses = NodeAddresses{};
+      node.addresses = ReportedAddresses{};
     }
     if (node.state == NodeState::kRemoved) ++removed;
   }

@@ -134,7 +134,7 @@ struct Checker {
     return absl::OkStatus();
   }
   absl::Status operator()(const Command::ReportNode& report) const {
-    const NodeAddresses& all = report.addresses;
+    const ReportedAddresses& all = report.addresses;
     for (const std::string* address :
          {&all.peer, &all.resp, &all.resp_cluster, &all.http, &all.admin}) {
       if (address->size() > kAddressBytesMax) return Refuse("long address");

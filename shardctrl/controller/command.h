@@ -150,7 +150,7 @@ struct ControllerCommandBodies {
     NodeId node = {};
     StoreIncarnation store = {};
     uint64_t start_number = 0;
-    NodeAddresses addresses = {};
+    ReportedAddresses addresses = {};
     template <typename Codec, typename Self>
     static void Fields(Codec& codec, Self& self) {
       codec(self.node, self.store, self.start_number, self.addresses);

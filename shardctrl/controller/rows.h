@@ -21,7 +21,7 @@ struct NodeRow {
   std::string_view role = {};
   // joining, up, down, draining or removed.
   std::string_view state = {};
-  NodeAddresses addresses = {};
+  ReportedAddresses addresses = {};
   std::string zone = {};
   std::string host = {};
   uint32_t weight = 0;

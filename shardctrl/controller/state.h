@@ -54,13 +54,14 @@ enum class NodeState : uint8_t {
 };
 
 // In the form "host:port". Empty: none.
-struct NodeAddresses {
+struct ReportedAddresses {
   std::string peer = {};
   std::string resp = {};
   std::string resp_cluster = {};
   std::string http = {};
   std::string admin = {};
-  friend bool operator==(const NodeAddresses&, const NodeAddresses&) = default;
+  friend bool operator==(const ReportedAddresses&,
+                         const ReportedAddresses&) = default;
   template <typename Codec, typename Self>
   static void Fields(Codec& codec, Self& self) {
     codec(self.peer, self.resp, self.resp_cluster, self.http, self.admin);
@@ -92,7 +93,7 @@ struct NodeRecord {
   // The store that the id had before its replacement. It never comes back.
   StoreIncarnation former_store = {};
   // The newest that the node reported, and the number of that start.
-  NodeAddresses addresses = {};
+  ReportedAddresses addresses = {};
   uint64_t start_number = 0;
   // Valid for the first store that shows the token, until log time has come.
   TokenDigest token = {};
