@@ -245,7 +245,13 @@ std::string CheckNodes(const ClusterTruth& truth, size_t self,
     const std::vector<std::string> words = absl::StrSplit(line, ' ');
     const std::string wrong = "NODES has the line \"" + line + "\"";
     if (words.size() < 8) return wrong;
-    const auto place = places.find(words[1].substr(0, words[1].find('@')));
+    auto place = places.find(words[1].substr(0, words[1].find('@')));
+    // A node may have died before it told its last addresses.
+    uint32_t number = 0;
+    if (place == places.end() && absl::SimpleAtoi(words[6], &number) &&
+        number - 1 < truth.nodes.size() && !truth.nodes[number - 1].runs) {
+      place = places.find(truth.nodes[number - 1].address);
+    }
     if (place == places.end()) return wrong + " of no node, or of one twice";
     const size_t node = place->second;
     places.erase(place);

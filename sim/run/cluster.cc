@@ -492,7 +492,10 @@ const WrongFile* Cluster::DrawFile(NodeId node,
 }
 
 const WrongFile* Cluster::DrawOutdatedFile(NodeId node) const {
-  if (!created_[node.value() - 1] || files_mended_) return nullptr;
+  // A node that lost its disk could not ask for its part in the founding.
+  if (!created_[node.value() - 1] || MayNotWork(node) || files_mended_) {
+    return nullptr;
+  }
   const ChoiceKey start{node.value(), world_.incarnation(machine(node))};
   if (!world_.choices().Chance(kOutdatedFile, start, {1, 8})) return nullptr;
   world_.CountMark(machine(node), "node.outdated_file");

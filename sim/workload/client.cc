@@ -552,11 +552,23 @@ void WorkloadClient::OnError(OperationId id, const ClientReply& reply) {
   GiveUp(id);
 }
 
+namespace {
+
+std::string_view HostOf(std::string_view address) {
+  return address.substr(0, address.rfind(':'));
+}
+
+}  // namespace
+
 void WorkloadClient::OnMoved(OperationId id, const ClientReply& reply) {
   // MOVED slot host:port.
   const std::vector<std::string> words = absl::StrSplit(reply.text, ' ');
   const std::vector<std::string>& servers = options_.cluster_servers;
-  const auto server = std::find(servers.begin(), servers.end(), words.back());
+  // A node that moved has another port, and is found under its first one.
+  const std::string_view host = HostOf(words.back());
+  const auto server =
+      std::find_if(servers.begin(), servers.end(),
+                   [&](const auto& known) { return HostOf(known) == host; });
   uint32_t slot = 0;
   const bool plain = !options_.habits.cluster && !operations_.at(id).stale;
   if (plain || words.size() != 3 || server == servers.end() ||
