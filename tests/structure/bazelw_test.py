@@ -73,6 +73,15 @@ class BazelwTest(unittest.TestCase):
         run, calls = self.run_it('test', '--a b', '//...')
         self.assertEqual((0, ['bazel test --a b //...']), (run.returncode, calls), run.stderr)
 
+    def test_FirstBuild_SaysThatItTakesMinutes(self):
+        run, _ = self.run_it('run', '//:quickstart')
+        self.assertIn('takes minutes', run.stderr)
+        run, _ = self.run_it('info')
+        self.assertEqual('', run.stderr)
+        os.makedirs(self.repo + '/bazel-out')
+        run, _ = self.run_it('run', '//:quickstart')
+        self.assertEqual('', run.stderr)
+
     def test_OwnBazel_OfEachVersion_GetsWhatItKnows(self):
         for version, options in (('5.4.1', ''), ('6.5.0', ''), ('7.0.2', ''), ('7.6.1', '--bazelrc='), ('8.1.0', '--bazelrc=')):
             with self.subTest(version):
