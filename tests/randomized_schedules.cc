@@ -1,6 +1,6 @@
-// Runs 200 randomized schedules with fixed seeds, with all checkers of the
+// Runs 100 randomized schedules with fixed seeds, with all checkers of the
 // simulator. A quarter of the seeds runs with --defaults, too, which have the
-// strictest bounds once faults are over. Other seeds, and the next 200 seeds
+// strictest bounds once faults are over. Other seeds, and the next 100 seeds
 // for each of five runs:
 //
 //   bazel test //tests:randomized_schedules --test_arg=--seeds=1000..1999
@@ -31,7 +31,7 @@ uint64_t Environment(const char* name, uint64_t otherwise) {
 
 int Main(int argc, char** argv) {
   uint64_t first = 1;
-  uint64_t last = 200;
+  uint64_t last = 100;
   bool chosen = false;
   for (int i = 1; i < argc; ++i) {
     const std::string argument = argv[i];
@@ -45,7 +45,7 @@ int Main(int argc, char** argv) {
   }
   if (!chosen) {
     const uint64_t run = Environment("TEST_RUN_NUMBER", 0);
-    const uint64_t skip = run == 0 ? 0 : (run - 1) * 200;
+    const uint64_t skip = run == 0 ? 0 : (run - 1) * 100;
     first += skip;
     last += skip;
   }
