@@ -14,10 +14,10 @@ namespace quorate::lincheck {
 namespace {
 
 // A register each of whose operations tells versions.
-class Story {
+class LevelStory {
  public:
-  Story& Write(uint32_t client, Time invoke, Time ret, Version version,
-               const char* key = "k") {
+  LevelStory& Write(uint32_t client, Time invoke, Time ret, Version version,
+                    const char* key = "k") {
     history_.Add({.invoke = invoke,
                   .ret = ret,
                   .client = client,
@@ -27,8 +27,8 @@ class Story {
                   .written = version});
     return *this;
   }
-  Story& Read(uint32_t client, Time invoke, Time ret, Version version,
-              const char* key = "k") {
+  LevelStory& Read(uint32_t client, Time invoke, Time ret, Version version,
+                   const char* key = "k") {
     history_.Add({.invoke = invoke,
                   .ret = ret,
                   .client = client,
@@ -67,14 +67,14 @@ class Story {
 
 TEST(Levels, LinearizableHistory_KeepsAll) {
   const LevelsVerdict verdict =
-      Story().Write(1, 1, 2, 2).Read(2, 3, 4, 2).ExpectBroken({});
+      LevelStory().Write(1, 1, 2, 2).Read(2, 3, 4, 2).ExpectBroken({});
   EXPECT_EQ(verdict.strongest, Level::kLinearizable);
   EXPECT_EQ(verdict.staleness.result, Result::kOk);
   EXPECT_EQ(verdict.staleness.versions_max, 0u);
 }
 
 TEST(Levels, StaleReadOfAnotherClient_IsSequential) {
-  const LevelsVerdict verdict = Story()
+  const LevelsVerdict verdict = LevelStory()
                                     .Write(1, 1, 2, 2)
                                     .Write(1, 3, 10, 3)
                                     .Write(1, 11, 20, 4)
@@ -88,7 +88,7 @@ TEST(Levels, StaleReadOfAnotherClient_IsSequential) {
 
 TEST(Levels, OwnWriteNotSeen_BreaksReadYourWrites) {
   const LevelsVerdict verdict =
-      Story()
+      LevelStory()
           .Write(1, 1, 2, 2)
           .Read(1, 3, 4, 1)
           .ExpectBroken({Level::kLinearizable, Level::kSequential,
@@ -98,7 +98,7 @@ TEST(Levels, OwnWriteNotSeen_BreaksReadYourWrites) {
 }
 
 TEST(Levels, NewThenOld_BreaksMonotonicReads) {
-  Story()
+  LevelStory()
       .Write(1, 1, 2, 2)
       .Read(2, 3, 4, 2)
       .Read(2, 5, 6, 1)
@@ -107,7 +107,7 @@ TEST(Levels, NewThenOld_BreaksMonotonicReads) {
 }
 
 TEST(Levels, WritesInTheOtherOrder_BreakMonotonicWrites) {
-  Story()
+  LevelStory()
       .Write(1, 1, 2, 3)
       .Write(1, 3, 4, 2)
       .Read(3, 5, 6, 3)
@@ -116,7 +116,7 @@ TEST(Levels, WritesInTheOtherOrder_BreakMonotonicWrites) {
 }
 
 TEST(Levels, WriteBehindWhatWasSeen_BreaksWritesFollowReads) {
-  Story()
+  LevelStory()
       .Write(1, 1, 2, 3)
       .Read(2, 3, 4, 3)
       .Write(2, 5, 6, 2)
@@ -129,7 +129,7 @@ TEST(Levels, WriteBehindWhatWasSeen_BreaksWritesFollowReads) {
 // not (store buffering).
 TEST(Levels, TwoKeysCrossed_BreakOnlyTheUpperLevels) {
   const LevelsVerdict verdict =
-      Story()
+      LevelStory()
           .Write(1, 1, 2, 2, "x")
           .Read(1, 3, 4, 1, "y")
           .Write(2, 1, 2, 2, "y")
@@ -140,7 +140,7 @@ TEST(Levels, TwoKeysCrossed_BreakOnlyTheUpperLevels) {
 }
 
 TEST(Levels, ReadOfWhatNobodyWrote_BreaksAll) {
-  const LevelsVerdict verdict = Story().Read(1, 1, 2, 9).Judge();
+  const LevelsVerdict verdict = LevelStory().Read(1, 1, 2, 9).Judge();
   for (const LevelVerdict& level : verdict.levels) {
     EXPECT_EQ(level.result, Result::kViolation) << LevelName(level.level);
   }
@@ -170,7 +170,7 @@ TEST(Levels, LostUpdate_BreaksOnlyTheUpperLevels) {
 
 // What is known without one order of all operations is said all the same.
 TEST(Levels, TooManyOperationsForMemory_OnlySequentialIsUnknown) {
-  Story story;
+  LevelStory story;
   story.Write(1, 1, 2, 2).Write(1, 3, 4, 3).Read(2, 5, 6, 2).Read(3, 7, 8, 3);
   EXPECT_EQ(story.JudgeWithin(4'000).strongest, Level::kSequential);
   const LevelsVerdict verdict = story.JudgeWithin(400);
@@ -243,7 +243,7 @@ TEST(Levels, LostUpdateByVersions_BreaksOnlyTheUpperLevels) {
 }
 
 TEST(Levels, WriteSeenBeforeItWasMade_BreaksWritesFollowReads) {
-  Story()
+  LevelStory()
       .Read(1, 1, 2, 2)
       .Write(1, 3, 4, 2)
       .ExpectBroken({Level::kLinearizable, Level::kSequential, Level::kSessions,
@@ -360,7 +360,7 @@ TEST(Levels, WriteOfUnknownOutcome_IsShownByWhoSawIt) {
 // Names, not counts: the key is right with them, so nothing follows from their
 // order.
 TEST(Levels, VersionsOfARightKeyThatDoNotCount_AreNotHeldAgainstOthers) {
-  const LevelsVerdict verdict = Story()
+  const LevelsVerdict verdict = LevelStory()
                                     .Write(1, 1, 2, 9, "names")
                                     .Write(1, 3, 4, 5, "names")
                                     .Write(1, 5, 6, 2, "k")
@@ -374,7 +374,7 @@ TEST(Levels, VersionsOfARightKeyThatDoNotCount_AreNotHeldAgainstOthers) {
 // sequential as long as no client sees itself going back.
 RC_GTEST_PROP(LevelsProperty, LaggingReads_AreMeasured, (uint64_t seed)) {
   std::mt19937_64 random(seed);
-  Story story;
+  LevelStory story;
   Version newest = kInitialVersion;
   std::vector<Time> returned = {0, 0};
   uint64_t most = 0;

@@ -29,8 +29,8 @@ bool KeepsRealTime(absl::Span<const Operation> operations,
 }
 
 // Every step is possible, and what did return before the next one is there.
-std::string Mistake(absl::Span<const Operation> operations, const Model& model,
-                    const PartialOrder& order) {
+std::string ReplayMistake(absl::Span<const Operation> operations,
+                          const Model& model, const PartialOrder& order) {
   const std::unique_ptr<StateSpace> states = model.NewStates();
   StateId state = states->Initial();
   for (const size_t i : order.placed) {
@@ -81,7 +81,8 @@ RC_GTEST_PROP(ReasonProperty, Orders_ArePossibleInRealTime, (uint64_t seed)) {
     RC_ASSERT(!reason.orders.empty());
     RC_ASSERT(!reason.text.empty());
     for (const PartialOrder& order : reason.orders) {
-      const std::string mistake = Mistake(history.operations(), model, order);
+      const std::string mistake =
+          ReplayMistake(history.operations(), model, order);
       if (!mistake.empty()) RC_FAIL(mistake + Show(history, model));
     }
   }

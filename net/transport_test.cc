@@ -16,10 +16,11 @@ namespace {
 using env::Lane;
 
 // A node that records the messages it receives.
-class Node final : public env::Transport::Receiver {
+class TransportNode final : public env::Transport::Receiver {
  public:
-  Node(EventLoop& loop, uint32_t id, uint64_t cluster = 7,
-       const raft::TransportOptions& options = raft::TransportOptions())
+  TransportNode(
+      EventLoop& loop, uint32_t id, uint64_t cluster = 7,
+      const raft::TransportOptions& options = raft::TransportOptions())
       : sockets(loop, tracer),
         transport(loop, sockets, tracer, Random(id), options),
         identity{.cluster = ClusterId(cluster),
@@ -55,7 +56,7 @@ class Node final : public env::Transport::Receiver {
 // closed.
 class RawClient final : public env::Connection::Observer {
  public:
-  RawClient(Node& from, const std::string& address, std::string words)
+  RawClient(TransportNode& from, const std::string& address, std::string words)
       : dial_(from.sockets.Connect(
             address,
             [this, words = std::move(words)](
@@ -90,7 +91,7 @@ class TransportTest : public testing::Test {
         ->address();
   }
   // Two nodes that know each other, with all lanes connected.
-  void StartPair(Node& a, Node& b) {
+  void StartPair(TransportNode& a, TransportNode& b) {
     address_a_ = FreeAddress();
     address_b_ = FreeAddress();
     ASSERT_TRUE(a.Start({{b.identity.node, address_b_}}, address_a_).ok());
@@ -103,7 +104,7 @@ class TransportTest : public testing::Test {
     b.messages.clear();
   }
   // Sends until a message arrives.
-  void Exchange(Node& from, Node& to, Lane lane) {
+  void Exchange(TransportNode& from, TransportNode& to, Lane lane) {
     const size_t before = to.messages.size();
     RunUntil(loop_, [&] {
       from.Send(to.identity.node.value(), lane, {"hi"});
@@ -117,8 +118,8 @@ class TransportTest : public testing::Test {
 };
 
 TEST_F(TransportTest, Messages_OfAnySize_ArriveAsTheyWereSent) {
-  Node a(loop_, 1);
-  Node b(loop_, 2);
+  TransportNode a(loop_, 1);
+  TransportNode b(loop_, 2);
   StartPair(a, b);
   b.messages.clear();
   std::vector<std::string> sent;
@@ -145,8 +146,8 @@ TEST_F(TransportTest, Messages_OfAnySize_ArriveAsTheyWereSent) {
 }
 
 TEST_F(TransportTest, ControlLane_DoesNotWaitBehindBulk) {
-  Node a(loop_, 1);
-  Node b(loop_, 2);
+  TransportNode a(loop_, 1);
+  TransportNode b(loop_, 2);
   StartPair(a, b);
   loop_.RunTurn(Milliseconds(1));
   const std::string chunk(1 << 20, 'x');
@@ -169,8 +170,8 @@ TEST_F(TransportTest, ControlLane_DoesNotWaitBehindBulk) {
 }
 
 TEST_F(TransportTest, QueueThatIsFull_LosesNewMessagesAndRecovers) {
-  Node a(loop_, 1, 7, {.bulk_queue_bytes = 3 << 20});
-  Node b(loop_, 2);
+  TransportNode a(loop_, 1, 7, {.bulk_queue_bytes = 3 << 20});
+  TransportNode b(loop_, 2);
   StartPair(a, b);
   loop_.RunTurn(Milliseconds(1));
   const std::string chunk(1 << 20, 'x');
@@ -184,16 +185,16 @@ TEST_F(TransportTest, QueueThatIsFull_LosesNewMessagesAndRecovers) {
 }
 
 TEST_F(TransportTest, PeerThatRestarts_IsReachedAgain) {
-  Node a(loop_, 1);
+  TransportNode a(loop_, 1);
   {
-    Node b(loop_, 2);
+    TransportNode b(loop_, 2);
     StartPair(a, b);
   }
   for (int i = 0; i < 20; ++i) {
     a.Send(2, Lane::kControl, {"lost"});
     loop_.RunTurn(Milliseconds(2));
   }
-  Node again(loop_, 2);
+  TransportNode again(loop_, 2);
   ASSERT_TRUE(again.Start({{NodeId(1), address_a_}}, address_b_).ok());
   Exchange(a, again, Lane::kControl);
   Exchange(again, a, Lane::kBulk);
@@ -201,19 +202,19 @@ TEST_F(TransportTest, PeerThatRestarts_IsReachedAgain) {
 
 TEST_F(TransportTest, PeerThatStartsLater_IsReachedThen) {
   const std::string address = FreeAddress();
-  Node a(loop_, 1);
+  TransportNode a(loop_, 1);
   ASSERT_TRUE(a.Start({{NodeId(2), address}}).ok());
   for (int i = 0; i < 30; ++i) loop_.RunTurn(Milliseconds(5));
   EXPECT_TRUE(a.tracer.Said("node 2 at " + address)) << "names the error";
-  Node b(loop_, 2);
+  TransportNode b(loop_, 2);
   ASSERT_TRUE(
       b.Start({{NodeId(1), a.transport.listen_address()}}, address).ok());
   Exchange(a, b, Lane::kControl);
 }
 
 TEST_F(TransportTest, NodeOfAnotherCluster_IsRefusedByBothWithTheReason) {
-  Node a(loop_, 1, /*cluster=*/7);
-  Node b(loop_, 2, /*cluster=*/8);
+  TransportNode a(loop_, 1, /*cluster=*/7);
+  TransportNode b(loop_, 2, /*cluster=*/8);
   const std::string address = FreeAddress();
   ASSERT_TRUE(a.Start({{NodeId(2), address}}).ok());
   ASSERT_TRUE(
@@ -229,8 +230,8 @@ TEST_F(TransportTest, NodeOfAnotherCluster_IsRefusedByBothWithTheReason) {
 }
 
 TEST_F(TransportTest, WrongNodeAtAnAddress_IsRefused) {
-  Node a(loop_, 1);
-  Node b(loop_, 2);
+  TransportNode a(loop_, 1);
+  TransportNode b(loop_, 2);
   ASSERT_TRUE(b.Start({{NodeId(1), "127.0.0.1:1"}}).ok());
   ASSERT_TRUE(a.Start({{NodeId(3), b.transport.listen_address()}}).ok());
   RunUntil(loop_, [&] {
@@ -239,8 +240,8 @@ TEST_F(TransportTest, WrongNodeAtAnAddress_IsRefused) {
 }
 
 TEST_F(TransportTest, NodeOutsideTheConfiguration_IsRefused) {
-  Node a(loop_, 1);
-  Node b(loop_, 2);
+  TransportNode a(loop_, 1);
+  TransportNode b(loop_, 2);
   ASSERT_TRUE(b.Start({}).ok());
   ASSERT_TRUE(a.Start({{NodeId(2), b.transport.listen_address()}}).ok());
   RunUntil(loop_, [&] {
@@ -250,8 +251,8 @@ TEST_F(TransportTest, NodeOutsideTheConfiguration_IsRefused) {
 
 TEST_F(TransportTest,
        PendingHandshakes_WithInvalidBytes_AreClosedAndOthersServed) {
-  Node a(loop_, 1);
-  Node b(loop_, 2);
+  TransportNode a(loop_, 1);
+  TransportNode b(loop_, 2);
   StartPair(a, b);
   RawClient client(
       b, address_a_,
@@ -261,15 +262,16 @@ TEST_F(TransportTest,
 }
 
 TEST_F(TransportTest, ClientWithoutHello_IsClosedInTime) {
-  Node a(loop_, 1, 7, {.handshake_max = Milliseconds(20)});
+  TransportNode a(loop_, 1, 7, {.handshake_max = Milliseconds(20)});
   ASSERT_TRUE(a.Start({}).ok());
   RawClient client(a, a.transport.listen_address(), "");
   RunUntil(loop_, [&] { return client.gone(); });
 }
 
 TEST_F(TransportTest, PendingHandshakes_MoreThanTheMaximum_EndTheOldest) {
-  Node a(loop_, 1, 7,
-         {.handshake_max = Seconds(3600), .pending_handshakes_max = 2});
+  TransportNode a(
+      loop_, 1, 7,
+      {.handshake_max = Seconds(3600), .pending_handshakes_max = 2});
   ASSERT_TRUE(a.Start({}).ok());
   const std::string address = a.transport.listen_address();
   RawClient first(a, address, "");
@@ -283,7 +285,7 @@ TEST_F(TransportTest, PendingHandshakes_MoreThanTheMaximum_EndTheOldest) {
 }
 
 TEST_F(TransportTest, PeerThatAnnouncesTooMuch_IsClosed) {
-  Node a(loop_, 1);
+  TransportNode a(loop_, 1);
   ASSERT_TRUE(a.Start({{NodeId(2), "127.0.0.1:1"}}).ok());
   raft::Hello hello;
   hello.from = {.cluster = ClusterId(7), .node = NodeId(2)};
@@ -297,8 +299,8 @@ TEST_F(TransportTest, PeerThatAnnouncesTooMuch_IsClosed) {
 }
 
 TEST_F(TransportTest, Stop_InsideAMessage_EndsEverything) {
-  Node a(loop_, 1);
-  Node b(loop_, 2);
+  TransportNode a(loop_, 1);
+  TransportNode b(loop_, 2);
   StartPair(a, b);
   b.stop_on_message = true;
   a.Send(2, Lane::kControl, {"1"});
@@ -309,9 +311,9 @@ TEST_F(TransportTest, Stop_InsideAMessage_EndsEverything) {
 }
 
 TEST_F(TransportTest, Start_OnAPortInUse_NamesTheReason) {
-  Node a(loop_, 1);
+  TransportNode a(loop_, 1);
   ASSERT_TRUE(a.Start({}).ok());
-  Node b(loop_, 2);
+  TransportNode b(loop_, 2);
   const absl::Status status = b.Start({}, a.transport.listen_address());
   EXPECT_TRUE(absl::IsUnavailable(status)) << status;
 }

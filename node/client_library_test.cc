@@ -14,7 +14,7 @@
 namespace quorate::node {
 namespace {
 
-constexpr int kKeys = 30;
+constexpr int kClientKeys = 30;
 
 std::string KeyOf(int i) { return Concat("key", i); }
 
@@ -57,19 +57,20 @@ class ClientLibraryTest : public testing::TestWithParam<bool> {
 TEST_P(ClientLibraryTest, KeysOfAllGroups_AreWrittenReadAndRemoved) {
   ASSERT_TRUE(cluster_.AwaitLeaders());
   Run([this](kv::Client& client) {
-    for (int i = 0; i < kKeys; ++i) client.Set(KeyOf(i), KeyOf(i), Keep());
+    for (int i = 0; i < kClientKeys; ++i)
+      client.Set(KeyOf(i), KeyOf(i), Keep());
   });
-  for (const kv::ClientResult& result : Await(kKeys)) {
+  for (const kv::ClientResult& result : Await(kClientKeys)) {
     EXPECT_EQ(result.outcome, Outcome::kDone) << result.status;
   }
-  for (int i = 0; i < kKeys; ++i) {
+  for (int i = 0; i < kClientKeys; ++i) {
     Run([this, i](kv::Client& client) { client.Get(KeyOf(i), Keep()); });
     EXPECT_EQ(Await(1).at(0).reply.text, KeyOf(i));
   }
   Run([this](kv::Client& client) {
-    for (int i = 0; i < kKeys; ++i) client.Del(KeyOf(i), Keep());
+    for (int i = 0; i < kClientKeys; ++i) client.Del(KeyOf(i), Keep());
   });
-  for (const kv::ClientResult& result : Await(kKeys)) {
+  for (const kv::ClientResult& result : Await(kClientKeys)) {
     EXPECT_EQ(result.reply.integer, 1);
   }
   auto resp = cluster_.ConnectResp(0);
@@ -91,7 +92,7 @@ TEST_P(ClientLibraryTest, NodesCrash_EveryIncrementCountsOnce) {
     if (round % 20 == 5) cluster_.Crash(node);
     if (round % 20 == 15) cluster_.Restart(node);
     Run([&](kv::Client& client) {
-      for (int i = 0; i < kKeys; ++i) {
+      for (int i = 0; i < kClientKeys; ++i) {
         client.IncrBy(KeyOf(i), 1, [&, i](const kv::ClientResult& result) {
           results_.push_back(result);
           if (result.outcome != Outcome::kNotExecuted) ++most[i];
@@ -99,17 +100,17 @@ TEST_P(ClientLibraryTest, NodesCrash_EveryIncrementCountsOnce) {
         });
       }
     });
-    Await(kKeys);
+    Await(kClientKeys);
   }
   int64_t done = 0;
-  for (int i = 0; i < kKeys; ++i) {
+  for (int i = 0; i < kClientKeys; ++i) {
     Run([this, i](kv::Client& client) { client.Get(KeyOf(i), Keep()); });
     const int64_t value = std::stoll("0" + Await(1).at(0).reply.text);
     EXPECT_GE(value, least[i]) << i;
     EXPECT_LE(value, most[i]) << i;
     done += least[i];
   }
-  EXPECT_GT(done, 60 * kKeys * 9 / 10);
+  EXPECT_GT(done, 60 * kClientKeys * 9 / 10);
 }
 
 // The nodes redirect with IPv6 literals without brackets.
@@ -126,16 +127,16 @@ TEST(ClientLibrary_Ipv6, OneSeed_ReachesTheLeadersOfAllGroups) {
   kv::Client client(env.loop, env.streams, env.random, std::move(options));
   int results = 0;
   const env::Pending turn = env.loop.Defer([&] {
-    for (int i = 0; i < kKeys; ++i) {
+    for (int i = 0; i < kClientKeys; ++i) {
       client.Set(KeyOf(i), "v", [&](const kv::ClientResult& result) {
         EXPECT_EQ(result.outcome, Outcome::kDone) << result.status;
         ++results;
       });
     }
   });
-  EXPECT_TRUE(cluster.world().RunUntilTrue([&] { return results == kKeys; },
-                                           Seconds(60)))
-      << results << " of " << kKeys;
+  EXPECT_TRUE(cluster.world().RunUntilTrue(
+      [&] { return results == kClientKeys; }, Seconds(60)))
+      << results << " of " << kClientKeys;
 }
 
 INSTANTIATE_TEST_SUITE_P(BothAddresses, ClientLibraryTest, testing::Bool(),

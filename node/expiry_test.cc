@@ -233,7 +233,8 @@ TEST(Expiry_StaleReads, WithoutRoom_GoByLogTimeLater) {
 }
 
 // Sets `count` keys that live for `seconds`.
-void Fill(TestCluster& cluster, TestClient& client, int count, int seconds) {
+void FillExpiring(TestCluster& cluster, TestClient& client, int count,
+                  int seconds) {
   constexpr int kPipeline = 500;
   const std::string life = Concat(seconds);
   for (int i = 0; i < count; i += kPipeline) {
@@ -258,7 +259,7 @@ TEST(Expiry_IdleCluster, ManyDueKeys_AreRemovedOnEveryReplicaInFewEntries) {
   TestCluster cluster({.nodes = 3});
   ASSERT_TRUE(cluster.AwaitLeaders());
   auto client = cluster.ConnectResp(cluster.LeaderOf(GroupId(1)));
-  Fill(cluster, *client, kKeys, 60);
+  FillExpiring(cluster, *client, kKeys, 60);
   ASSERT_EQ(KeysOf(cluster), uint64_t{kKeys});
   const uint64_t entries = LastEntry(cluster);
   // Nothing is proposed before a key is due.
@@ -315,7 +316,7 @@ TEST(Expiry_IdleCluster, ClockAheadOfLogTime_ProposesNothingBeforeKeysAreDue) {
   for (size_t node = 0; node < cluster.size(); ++node) {
     cluster.world().clock(cluster.machine(node)).SetWallOffset(Seconds(3'600));
   }
-  Fill(cluster, *client, 500, 300);
+  FillExpiring(cluster, *client, 500, 300);
   const uint64_t entries = LastEntry(cluster);
   cluster.world().RunFor(Seconds(250));
   EXPECT_EQ(LastEntry(cluster), entries);
@@ -330,7 +331,7 @@ TEST(Expiry_IdleCluster, ANewLeader_ContinuesTheRemoval) {
   ASSERT_TRUE(cluster.AwaitLeaders());
   const size_t leader = cluster.LeaderOf(GroupId(1));
   auto client = cluster.ConnectResp(leader);
-  Fill(cluster, *client, 1'000, 5);
+  FillExpiring(cluster, *client, 1'000, 5);
   cluster.Crash(leader);
   cluster.world().RunFor(Seconds(1));
   cluster.Restart(leader);
@@ -343,7 +344,7 @@ TEST(Expiry_ReadMostlyStore, DueKeys_AreRemoved) {
   TestCluster cluster;
   ASSERT_TRUE(cluster.AwaitLeaders());
   auto client = cluster.ConnectResp(0);
-  Fill(cluster, *client, 20'000, 5);
+  FillExpiring(cluster, *client, 20'000, 5);
   cluster.Command(*client, {"SET", "stays", "v"});
   for (int second = 0; second < 20; ++second) {
     EXPECT_EQ(cluster.Command(*client, {"GET", "stays"}), "$1\r\nv\r\n");
@@ -356,7 +357,7 @@ TEST(Expiry_Reclaim, AfterFlushAll_ContinuesWithoutEntries) {
   TestCluster cluster({.nodes = 3});
   ASSERT_TRUE(cluster.AwaitLeaders());
   auto client = cluster.ConnectResp(cluster.LeaderOf(GroupId(1)));
-  Fill(cluster, *client, 50'000, 10'000);
+  FillExpiring(cluster, *client, 50'000, 10'000);
   EXPECT_EQ(cluster.Command(*client, {"FLUSHALL"}), "+OK\r\n");
   const uint64_t entries = LastEntry(cluster);
   cluster.world().RunFor(Seconds(30));
@@ -412,12 +413,12 @@ TEST(Expiry_Reclaim, AfterARestore_ContinuesWithoutEntries) {
   const size_t leader = cluster.LeaderOf(GroupId(1));
   const size_t behind = (leader + 1) % 3;
   auto client = cluster.ConnectResp(leader);
-  Fill(cluster, *client, 5'000, 10'000);
+  FillExpiring(cluster, *client, 5'000, 10'000);
   cluster.Crash(behind);
   // The leader keeps entries for followers that it takes to be alive.
   cluster.world().RunFor(Seconds(10));
   for (int round = 0; round < 12; ++round) {
-    Fill(cluster, *client, 5'000, 10'000);
+    FillExpiring(cluster, *client, 5'000, 10'000);
   }
   cluster.Restart(behind);
   cluster.world().RunFor(Seconds(30));

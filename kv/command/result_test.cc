@@ -8,22 +8,22 @@
 namespace quorate::kv {
 namespace {
 
-const Version kEntry = {GroupId(3), raft::Index(77), 0};
+const Version kWrittenAt = {GroupId(3), raft::Index(77), 0};
 
 // One result of every kind of payload.
 Buffer AllKinds() {
-  ResultBuilder builder(kEntry);
-  builder.AddInteger({.version = kEntry}, -5);
+  ResultBuilder builder(kWrittenAt);
+  builder.AddInteger({.version = kWrittenAt}, -5);
   builder.AddBytes({.version = {GroupId(3), raft::Index(9), 4}}, "bytes");
   builder.AddNone({.status = ResultStatus::kNil});
-  builder.BeginArray({.version = kEntry}, 3);
+  builder.BeginArray({.version = kWrittenAt}, 3);
   builder.AddElement("a");
   builder.AddNil();
   builder.AddElement("");
   builder.EndArray();
-  builder.BeginNested({.version = kEntry});
-  builder.AddInteger({.version = kEntry}, 1);
-  builder.BeginArray({.version = kEntry}, 1);
+  builder.BeginNested({.version = kWrittenAt});
+  builder.AddInteger({.version = kWrittenAt}, 1);
+  builder.BeginArray({.version = kWrittenAt}, 1);
   builder.AddElement("b");
   builder.EndArray();
   builder.EndNested(/*wrote=*/true);
@@ -58,7 +58,8 @@ TEST(Result_Whole, MadeByTheBuilder) {
   const Buffer results = AllKinds();
   EXPECT_TRUE(ResultsAreWhole(results.view(), kKinds));
   EXPECT_EQ(ReadAll(results.view()), 5u + 3 + 2 + 1);
-  EXPECT_TRUE(ResultsAreWhole(ResultBuilder::Refused(kEntry).view(), kKinds));
+  EXPECT_TRUE(
+      ResultsAreWhole(ResultBuilder::Refused(kWrittenAt).view(), kKinds));
 }
 
 // A value that a slow reader keeps must not keep much else.

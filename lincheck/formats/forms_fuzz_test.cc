@@ -217,9 +217,9 @@ class Script {
   uint32_t generations_[kSlots] = {};
 };
 
-absl::StatusOr<Recording> Read(std::string_view text,
-                               const ReadOptions& options,
-                               size_t piece_bytes = 1 << 20) {
+absl::StatusOr<Recording> ReadInPieces(std::string_view text,
+                                       const ReadOptions& options,
+                                       size_t piece_bytes = 1 << 20) {
   MemorySource source(text, piece_bytes);
   return ReadHistory(&source, options);
 }
@@ -227,7 +227,7 @@ absl::StatusOr<Recording> Read(std::string_view text,
 void ExpectReadBack(const Script& script, const std::string& text,
                     const ReadOptions& options) {
   const size_t piece = *rc::gen::element<size_t>(1, 3, 7, 64, 1 << 20);
-  absl::StatusOr<Recording> recording = Read(text, options, piece);
+  absl::StatusOr<Recording> recording = ReadInPieces(text, options, piece);
   if (!recording.ok()) RC_LOG() << text << recording.status().ToString();
   RC_ASSERT(recording.ok());
   RC_ASSERT(Script::Of(*recording) == script.Expected());
@@ -255,9 +255,9 @@ RC_GTEST_PROP(FormsFuzz, WrittenAsJsonLines_IsReadBack, ()) {
   const bool kv = *rc::gen::arbitrary<bool>();
   const Script script(kv, kv);
   absl::StatusOr<Recording> first =
-      kv ? Read(script.AsMapLines(), {.form = Form::kMapLines})
-         : Read(script.AsLog(),
-                {.form = Form::kJepsenLog, .jepsen = kObserves});
+      kv ? ReadInPieces(script.AsMapLines(), {.form = Form::kMapLines})
+         : ReadInPieces(script.AsLog(),
+                        {.form = Form::kJepsenLog, .jepsen = kObserves});
   RC_ASSERT(first.ok());
   const std::unique_ptr<Model> model = FindModel(first->model)->make();
   ExpectReadBack(script, WriteJsonLines(*first, *model), {});
@@ -298,8 +298,8 @@ std::string Damaged(std::string text) {
 // Whatever a file holds: no crash, an error that says where, the same for
 // pieces of any size, and operations that no model trips over.
 void Survive(const std::string& text, const ReadOptions& options) {
-  absl::StatusOr<Recording> recording = Read(text, options);
-  absl::StatusOr<Recording> again = Read(text, options, 5);
+  absl::StatusOr<Recording> recording = ReadInPieces(text, options);
+  absl::StatusOr<Recording> again = ReadInPieces(text, options, 5);
   RC_ASSERT(recording.ok() == again.ok());
   if (!recording.ok()) {
     const std::string message(recording.status().message());
@@ -337,8 +337,8 @@ RC_GTEST_PROP(FormsFuzz, DamagedFiles_AreSurvived, ()) {
       break;
     default: {
       absl::StatusOr<Recording> first =
-          kv ? Read(script.AsMapLines(), {.form = Form::kMapLines})
-             : Read(script.AsLog(), {.form = Form::kJepsenLog});
+          kv ? ReadInPieces(script.AsMapLines(), {.form = Form::kMapLines})
+             : ReadInPieces(script.AsLog(), {.form = Form::kJepsenLog});
       text = WriteJsonLines(*first, *FindModel(first->model)->make());
       form = Form::kJsonLines;
     }
@@ -367,10 +367,11 @@ RC_GTEST_PROP(FormsFuzz, LogCutAnywhere_SaysNothingThatItDidNot, ()) {
             "\nINFO  jepsen.util - 7\t:ok\t:" + function + value + "\n";
   }
   const ReadOptions options = {.form = Form::kJepsenLog};
-  const absl::StatusOr<Recording> whole = Read(text, options);
+  const absl::StatusOr<Recording> whole = ReadInPieces(text, options);
   RC_ASSERT(whole.ok());
   for (size_t size = 0; size < text.size(); ++size) {
-    const absl::StatusOr<Recording> cut = Read(text.substr(0, size), options);
+    const absl::StatusOr<Recording> cut =
+        ReadInPieces(text.substr(0, size), options);
     if (!cut.ok()) continue;
     const auto operations = cut->history.operations();
     for (size_t i = 0; i < operations.size(); ++i) {

@@ -46,7 +46,7 @@ std::string ByHand(std::string_view slots1, std::string_view slots2) {
       slots2, "\"\nreplicas = [\"127.0.0.1:8001\"]\n");
 }
 
-Config Parse(const std::string& text) {
+Config ConfigOf(const std::string& text) {
   auto config = ParseConfig(text, "q.toml");
   EXPECT_TRUE(config.ok()) << config.status();
   return *std::move(config);
@@ -55,8 +55,8 @@ Config Parse(const std::string& text) {
 // The difference that a start with the file `today` reports on a directory of a
 // cluster that was founded with the file `then`.
 std::string Difference(const std::string& then, const std::string& today) {
-  const Config config = Parse(today);
-  const raft::BootstrapPlan founded = PlanOf(Parse(then));
+  const Config config = ConfigOf(today);
+  const raft::BootstrapPlan founded = PlanOf(ConfigOf(then));
   EXPECT_TRUE(CheckAgainstBootstrap(PlanOf(config), founded).ok());
   return DifferenceFromBootstrap(config, PlanOf(config), founded);
 }
@@ -96,14 +96,14 @@ TEST(BootstrapCheck, EveryDifference_NamesKeyFileAndCluster) {
 
 TEST(BootstrapCheck, Voters_AreComparedWithoutTheirOrder) {
   const std::string text = ByHand("0-99", "100-16383");
-  Config config = Parse(text);
+  Config config = ConfigOf(text);
   std::swap(config.shards[0].replicas[0], config.shards[0].replicas[1]);
   EXPECT_EQ(
-      DifferenceFromBootstrap(config, PlanOf(config), PlanOf(Parse(text))), "");
+      DifferenceFromBootstrap(config, PlanOf(config), PlanOf(ConfigOf(text))), "");
 }
 
 TEST(BootstrapCheck, AnotherPartitioner_IsRefused) {
-  const Config config = Parse(Even("groups = 2", 3));
+  const Config config = ConfigOf(Even("groups = 2", 3));
   raft::BootstrapPlan founded = PlanOf(config);
   for (raft::GroupPlan& group : founded.groups) {
     auto parameters = kv::DecodeParameters(group.parameters.view());
@@ -122,15 +122,15 @@ TEST(BootstrapCheck, AnotherPartitioner_IsRefused) {
 }
 
 TEST(FoundedParts, OfTheSameFile_AreThatFiles) {
-  const Config config = Parse(Even("groups = 3", 3, 1));
+  const Config config = ConfigOf(Even("groups = 3", 3, 1));
   EXPECT_EQ(*shardctrl::ShardMap::Create(FoundedParts(config, PlanOf(config))),
             MapOf(config));
 }
 
 // Node 4 of the file is a router, and node 3 is not in the file.
 TEST(FoundedParts, OfAnotherFile_HaveTheGroupsOfTheFounding) {
-  const raft::BootstrapPlan founded = PlanOf(Parse(Even("groups = 2", 3)));
-  Config config = Parse(Even("groups = 5", 4));
+  const raft::BootstrapPlan founded = PlanOf(ConfigOf(Even("groups = 2", 3)));
+  Config config = ConfigOf(Even("groups = 5", 4));
   std::erase_if(config.nodes,
                 [](const NodeConfig& node) { return node.id == NodeId(3); });
   const auto map = shardctrl::ShardMap::Create(FoundedParts(config, founded));
@@ -144,7 +144,7 @@ TEST(FoundedParts, OfAnotherFile_HaveTheGroupsOfTheFounding) {
 }
 
 TEST(BootstrapPlan, Groups_HaveMembersAndSlotsOfTheFile) {
-  const raft::BootstrapPlan plan = PlanOf(Parse(Even("groups = 2", 3, 1)));
+  const raft::BootstrapPlan plan = PlanOf(ConfigOf(Even("groups = 2", 3, 1)));
   ASSERT_EQ(plan.groups.size(), 2u);
   const raft::GroupPlan& second = plan.groups[1];
   EXPECT_EQ(second.group, GroupId(2));
@@ -159,7 +159,7 @@ TEST(BootstrapPlan, Groups_HaveMembersAndSlotsOfTheFile) {
 }
 
 TEST(BootstrapPlan, RulesOfTheFirstParameters_HaveNoEpochs) {
-  const Config config = Parse(Even("groups = 2", 3));
+  const Config config = ConfigOf(Even("groups = 2", 3));
   kv::Rules rules = config.rules;
   rules.sessions.keys_per_slot_max = 0;
   const raft::BootstrapPlan plan = MakeBootstrapPlan(MapOf(config), rules);
@@ -173,7 +173,7 @@ TEST(BootstrapPlan, RulesOfTheFirstParameters_HaveNoEpochs) {
 
 // Such a cluster was founded by an earlier program.
 TEST(BootstrapCheck, SlotsWithoutEpochs_AreThoseOfTheFile) {
-  const Config config = Parse(Even("groups = 2", 3));
+  const Config config = ConfigOf(Even("groups = 2", 3));
   raft::BootstrapPlan founded = PlanOf(config);
   for (raft::GroupPlan& group : founded.groups) {
     auto parameters = kv::DecodeParameters(group.parameters.view());
@@ -186,7 +186,7 @@ TEST(BootstrapCheck, SlotsWithoutEpochs_AreThoseOfTheFile) {
 
 // A program with other limits goes on with those of the cluster.
 TEST(BootstrapCheck, ReplicatedLimits_AreNotCompared) {
-  const Config config = Parse(Even("groups = 2", 3));
+  const Config config = ConfigOf(Even("groups = 2", 3));
   kv::Rules others = config.rules;
   others.expiries_per_entry += 1;
   const raft::BootstrapPlan today =
@@ -198,7 +198,7 @@ TEST(BootstrapCheck, ReplicatedLimits_AreNotCompared) {
 }
 
 TEST(BootstrapCheck, UnreadableParameters_AreNamed) {
-  const Config config = Parse(Even("groups = 2", 3));
+  const Config config = ConfigOf(Even("groups = 2", 3));
   raft::BootstrapPlan founded = PlanOf(config);
   founded.groups[1].parameters = Buffer::Copy("?");
   EXPECT_TRUE(absl::IsDataLoss(CheckAgainstBootstrap(PlanOf(config), founded)));

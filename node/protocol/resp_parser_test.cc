@@ -14,22 +14,22 @@ namespace {
 
 using Requests = std::vector<std::vector<std::string>>;
 
-struct Parsed {
+struct ParsedResp {
   Requests requests;
   std::string error;
-  friend bool operator==(const Parsed&, const Parsed&) = default;
+  friend bool operator==(const ParsedResp&, const ParsedResp&) = default;
 };
 
-constexpr RespParser::Limits kLimits = {.arguments_max = 1000,
-                                        .bulk_bytes_max = 100'000,
-                                        .request_bytes_max = 200'000,
-                                        .line_bytes_max = 1024};
+constexpr RespParser::Limits kRespLimits = {.arguments_max = 1000,
+                                            .bulk_bytes_max = 100'000,
+                                            .request_bytes_max = 200'000,
+                                            .line_bytes_max = 1024};
 
 // Feeds `bytes` in pieces that end at `cuts`. Each piece is destroyed after
 // use, so that a sanitizer reports views into it.
-Parsed Parse(const std::string& bytes, std::vector<size_t> cuts) {
-  RespParser parser(kLimits);
-  Parsed parsed;
+ParsedResp ParseResp(const std::string& bytes, std::vector<size_t> cuts) {
+  RespParser parser(kRespLimits);
+  ParsedResp parsed;
   cuts.push_back(bytes.size());
   std::sort(cuts.begin(), cuts.end());
   size_t begin = 0;
@@ -98,7 +98,7 @@ RC_GTEST_PROP(RespParser_AnyRequests, AnySplit_ReturnsThem, ()) {
   for (const auto& request : requests) bytes += Encode(request);
   const auto cuts = *rc::gen::container<std::vector<size_t>>(
       rc::gen::inRange<size_t>(0, bytes.size() + 1));
-  const Parsed parsed = Parse(bytes, cuts);
+  const ParsedResp parsed = ParseResp(bytes, cuts);
   RC_ASSERT(parsed.error.empty());
   RC_ASSERT(parsed.requests == requests);
 }
@@ -113,7 +113,7 @@ RC_GTEST_PROP(RespParser_AnyBytes, AnySplit_ReturnsEqualRequests, ()) {
            {1, rc::gen::arbitrary<char>()}}));
   const auto cuts = *rc::gen::container<std::vector<size_t>>(
       rc::gen::inRange<size_t>(0, bytes.size() + 1));
-  RC_ASSERT(Parse(bytes, cuts) == Parse(bytes, {}));
+  RC_ASSERT(ParseResp(bytes, cuts) == ParseResp(bytes, {}));
 }
 
 RC_GTEST_PROP(RespParser_MutatedRequests, AnySplit_ReturnsEqualRequests, ()) {
@@ -124,7 +124,7 @@ RC_GTEST_PROP(RespParser_MutatedRequests, AnySplit_ReturnsEqualRequests, ()) {
   bytes[place] = *rc::gen::arbitrary<char>();
   const auto cuts = *rc::gen::container<std::vector<size_t>>(
       rc::gen::inRange<size_t>(0, bytes.size() + 1));
-  RC_ASSERT(Parse(bytes, cuts) == Parse(bytes, {}));
+  RC_ASSERT(ParseResp(bytes, cuts) == ParseResp(bytes, {}));
 }
 
 struct Malformed {
@@ -155,18 +155,19 @@ TEST(RespParser_MalformedInput, HasTheErrorTextOfRedis) {
        "Protocol error: too big bulk count string"},
   };
   for (const Malformed& row : rows) {
-    EXPECT_EQ(Parse(row.bytes, {}).error, row.error) << row.bytes.substr(0, 40);
+    EXPECT_EQ(ParseResp(row.bytes, {}).error, row.error)
+        << row.bytes.substr(0, 40);
   }
 }
 
 TEST(RespParser_RequestOverItsLimit_Fails, EvenIfEveryBulkIsWithinItsLimit) {
   const std::string big(90'000, 'x');
-  EXPECT_EQ(Parse(Encode({big, big, big}), {}).error,
+  EXPECT_EQ(ParseResp(Encode({big, big, big}), {}).error,
             "Protocol error: too big request");
 }
 
 TEST(RespParser_Inline, SplitsWordsAndUnescapes) {
-  const Parsed parsed = Parse(
+  const ParsedResp parsed = ParseResp(
       "PING\r\n\r\n  set  a \"x y\\r\\n\\x41\" 'it\\'s'\nGET \"\"\r\n", {});
   const Requests expected = {
       {"PING"}, {"set", "a", "x y\r\nA", "it's"}, {"GET", ""}};
@@ -175,13 +176,13 @@ TEST(RespParser_Inline, SplitsWordsAndUnescapes) {
 }
 
 TEST(RespParser_EmptyArrays, AreSkipped) {
-  const Parsed parsed = Parse("*0\r\n*-1\r\n*1\r\n$4\r\nPING\r\n", {});
+  const ParsedResp parsed = ParseResp("*0\r\n*-1\r\n*1\r\n$4\r\nPING\r\n", {});
   EXPECT_EQ(parsed.requests, Requests({{"PING"}}));
 }
 
 TEST(RespParser_WholeRequest_IsNotCopied, ViewsPointIntoTheFedBytes) {
   const std::string bytes = Encode({"GET", "key"});
-  RespParser parser(kLimits);
+  RespParser parser(kRespLimits);
   parser.Feed(bytes);
   ASSERT_EQ(parser.Next(), RespParser::Result::kRequest);
   EXPECT_EQ(parser.arguments()[1].data(), bytes.data() + bytes.find("key"));

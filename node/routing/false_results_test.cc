@@ -19,9 +19,9 @@
 namespace quorate::node {
 namespace {
 
-constexpr GroupId kGroup(1);
-constexpr size_t kLeader = 0;   // The node with the only replica.
-constexpr size_t kWithout = 1;  // The node without a replica.
+constexpr GroupId kAskedGroup(1);
+constexpr size_t kSoleLeader = 0;  // The node with the only replica.
+constexpr size_t kWithout = 1;     // The node without a replica.
 
 // Says that it leads, and answers each command with a result of one kind.
 class Impostor final : public FalsePeer {
@@ -48,7 +48,7 @@ class Impostor final : public FalsePeer {
     }
     ++(request.kind == PeerRequest::Kind::kRead ? reads_ : writes_);
     const kv::CommandReader commands(request.payload.view());
-    const kv::Version entry = {kGroup, raft::Index(1'000), 0};
+    const kv::Version entry = {kAskedGroup, raft::Index(1'000), 0};
     if (request.kind == PeerRequest::Kind::kApply &&
         std::exchange(refuses_, false)) {
       result.result.result = kv::ResultBuilder::Refused(entry);
@@ -84,7 +84,7 @@ class Impostor final : public FalsePeer {
   NodeReport Report(NodeId, StoreIncarnation, const StatusQuery&) override {
     return {.start = 1,
             .changes = 1,
-            .rows = {{.group = kGroup,
+            .rows = {{.group = kAskedGroup,
                       .leader = config().node,
                       .term = kTerm,
                       .level = raft::Level(1)}}};
@@ -104,7 +104,7 @@ class FalseResultsTest : public ::testing::Test {
  protected:
   FalseResultsTest() : cluster_({.nodes = 2, .adjust = OneReplica}) {
     EXPECT_TRUE(cluster_.AwaitLeaders());
-    impostor_ = ReplaceByFalsePeer<Impostor>(cluster_, kLeader, kWithout);
+    impostor_ = ReplaceByFalsePeer<Impostor>(cluster_, kSoleLeader, kWithout);
     client_ = cluster_.ConnectResp(kWithout);
   }
 

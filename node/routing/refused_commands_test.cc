@@ -14,7 +14,7 @@ namespace {
 
 constexpr Slot kSlot{7};
 
-shardctrl::ShardMap Map(uint64_t version, uint32_t group) {
+shardctrl::ShardMap MapOfOneGroup(uint64_t version, uint32_t group) {
   shardctrl::ShardMap::Parts parts;
   parts.version = shardctrl::MapVersion(version);
   parts.nodes = {{.id = NodeId(1), .name = "n1", .peer_address = "n1:1"}};
@@ -47,7 +47,7 @@ using Tokens = std::vector<uint64_t>;
 
 class RefusedCommandsTest : public ::testing::Test {
  protected:
-  RefusedCommandsTest() : owners_(Map(1, 1)) {
+  RefusedCommandsTest() : owners_(MapOfOneGroup(1, 1)) {
     const sim::MachineId machine = world_.AddMachine({.name = "n1"});
     world_.Start(machine, nullptr);
     loop_ = &world_.env(machine).loop;
@@ -84,14 +84,14 @@ TEST_F(RefusedCommandsTest, Commands_WaitForANewerMap_AndKeepTheirOrder) {
   Hold(2);
   Hold(1);
   EXPECT_EQ(Routed(), Tokens());
-  owners_.Update(Map(2, 2));
+  owners_.Update(MapOfOneGroup(2, 2));
   EXPECT_EQ(Routed(), (Tokens{1, 2}));
   EXPECT_TRUE(commands_->empty());
   EXPECT_EQ(sink_.routing().refused_commands, 0u);
 }
 
 TEST_F(RefusedCommandsTest, CommandRoutedByAnOlderMap_GoesAtOnce) {
-  owners_.Update(Map(2, 2));
+  owners_.Update(MapOfOneGroup(2, 2));
   Hold(1);
   EXPECT_EQ(Routed(), Tokens{1});
 }
@@ -100,14 +100,14 @@ TEST_F(RefusedCommandsTest, EarlierCommandIsBlocked_OtherSlotsGoFirst) {
   Hold(1);
   Hold(2);
   Hold(3, Slot(8));
-  owners_.Update(Map(2, 2));
+  owners_.Update(MapOfOneGroup(2, 2));
   EXPECT_EQ(Routed(/*blocked=*/true), (Tokens{1, 3}));
   EXPECT_EQ(Routed(), (Tokens{1, 2, 3}));
 }
 
 TEST_F(RefusedCommandsTest, LaterCommandUnderWayAtTheGroup_IsAwaited) {
   Hold(1);
-  owners_.Update(Map(2, 2));
+  owners_.Update(MapOfOneGroup(2, 2));
   sink_.routing().OrderOf(GroupId(1)).unapplied_writes = 1;
   EXPECT_EQ(Routed(), Tokens());
   sink_.routing().OrderOf(GroupId(1)).unapplied_writes = 0;
@@ -119,7 +119,7 @@ TEST_F(RefusedCommandsTest, LaterCommandWasExecuted_EarlierOnesOfItsSlotEnd) {
   Hold(1);
   Hold(2, Slot(8));
   Hold(4);
-  owners_.Update(Map(2, 2));
+  owners_.Update(MapOfOneGroup(2, 2));
   commands_->NoteExecuted(&sink_, kSlot, 3);
   EXPECT_EQ(Routed(), (Tokens{2, 4}));
   EXPECT_EQ(sink_.answered(), Tokens{1});
@@ -134,7 +134,7 @@ TEST_F(RefusedCommandsTest, CommandAtItsDeadline_Ends) {
   EXPECT_EQ(Routed(), Tokens());
   EXPECT_EQ(sink_.answered(), Tokens());
   world_.RunFor(Milliseconds(2));
-  owners_.Update(Map(2, 2));
+  owners_.Update(MapOfOneGroup(2, 2));
   EXPECT_EQ(Routed(), Tokens());
   EXPECT_EQ(sink_.answered(), Tokens{1});
   EXPECT_EQ(commands_->next_deadline(), MonoTime::Max());

@@ -16,7 +16,7 @@
 namespace quorate::raft {
 namespace {
 
-Entry EntryOf(uint64_t index, size_t payload_bytes = 0) {
+Entry EntryAt(uint64_t index, size_t payload_bytes = 0) {
   Entry entry;
   entry.term = Term(1);
   entry.index = Index(index);
@@ -31,7 +31,7 @@ Entry EntryOf(uint64_t index, size_t payload_bytes = 0) {
 EntryList ListOf(uint64_t count, size_t payload_bytes = 0) {
   EntryList list;
   for (uint64_t i = 1; i <= count; ++i) {
-    list.push_back(EntryOf(i, payload_bytes));
+    list.push_back(EntryAt(i, payload_bytes));
   }
   return list;
 }
@@ -96,7 +96,7 @@ RC_GTEST_PROP(EntryListTest, AnyChangesOfLists_AgreeWithVectors, ()) {
         const auto count = *rc::gen::inRange(1, 200);
         const auto bytes = *rc::gen::inRange<size_t>(0, 2000);
         for (int i = 0; i < count; ++i) {
-          model.push_back(EntryOf(next++, bytes));
+          model.push_back(EntryAt(next++, bytes));
           lists[a].push_back(model.back());
         }
         break;
@@ -150,7 +150,7 @@ TEST(EntryListTest, Append_OfAnotherListsNewEntries_SharesItsBlocks) {
   EntryList list;
   EntryList follows;
   for (uint64_t i = 1; i <= 1000; ++i) {
-    list.push_back(EntryOf(i));
+    list.push_back(EntryAt(i));
     follows.Append(list.Slice(list.size() - 1, 1));
     ASSERT_EQ(&follows.back(), &list.back());
   }
@@ -161,7 +161,7 @@ TEST(EntryListTest, PushBack_AfterTruncation_LeavesTheOtherListAsItIs) {
   EntryList list = ListOf(10);
   const EntryList before = list;
   list.Truncate(5);
-  list.push_back(EntryOf(77));
+  list.push_back(EntryAt(77));
   EXPECT_EQ(before, ListOf(10));
   EXPECT_EQ(list.back().index, Index(77));
 }
@@ -196,7 +196,7 @@ EntryList Arrived(const std::vector<size_t>& sizes) {
   EntryList list;
   size_t at = 0;
   for (const size_t size : sizes) {
-    Entry entry = EntryOf(list.size() + 1);
+    Entry entry = EntryAt(list.size() + 1);
     entry.payload = message.Slice(at, size);
     at += size;
     list.push_back(std::move(entry));

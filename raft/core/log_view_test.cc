@@ -70,7 +70,7 @@ struct Model {
   }
 };
 
-void Compare(const LogView& log, const Model& model) {
+void CompareLog(const LogView& log, const Model& model) {
   RC_ASSERT(log.start() == model.boundary);
   RC_ASSERT(log.last() == model.Last());
   RC_ASSERT(log.evicted() == Index(model.evicted));
@@ -182,7 +182,7 @@ RC_GTEST_PROP(LogViewTest, AnyHistory_AgreesWithTheModel, ()) {
         break;
       }
     }
-    Compare(log, model);
+    CompareLog(log, model);
   }
 }
 

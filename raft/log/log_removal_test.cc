@@ -12,7 +12,7 @@ namespace {
 
 using sim::CrashKind;
 
-const GroupKey kGroup = TestGroup(1);
+const GroupKey kRemovedGroup = TestGroup(1);
 
 // Snapshots cover logs of many small records that are far from each other. Each
 // turn frees 1024 places. The segments go without another write.
@@ -25,10 +25,10 @@ TEST(LogOfManyPlaces, RemovedPlaces_AreFreedOverTurns) {
   h.Start();
   const std::string large(20'000, 'y');
   for (uint64_t i = 1; i <= kPlaces; ++i) {
-    ASSERT_TRUE(h.Append(kGroup, {TestEntry(1, i, "x")}).ok());
+    ASSERT_TRUE(h.Append(kRemovedGroup, {TestEntry(1, i, "x")}).ok());
     ASSERT_TRUE(h.Append(other, {TestEntry(1, i, large)}).ok());
   }
-  ASSERT_EQ(h.log()->places(kGroup), kPlaces);
+  ASSERT_EQ(h.log()->places(kRemovedGroup), kPlaces);
   ASSERT_TRUE(h.Drop(other).ok());
   h.Run();
   EXPECT_EQ(h.Marks("log.removed_spans_wait"), 0u) << "it has few places";
@@ -37,15 +37,15 @@ TEST(LogOfManyPlaces, RemovedPlaces_AreFreedOverTurns) {
   h.log()->OnPlacesFreed(
       [&](GroupKey key) { freed.push_back(h.log()->places(key)); });
   const uint64_t writes = h.log()->counters().durable_writes;
-  ASSERT_TRUE(h.SetLogStart(kGroup, {Term(1), Index(kPlaces - 1)}).ok());
+  ASSERT_TRUE(h.SetLogStart(kRemovedGroup, {Term(1), Index(kPlaces - 1)}).ok());
   h.Run();
   EXPECT_EQ(h.Marks("log.removed_spans_wait"), 2u);
   EXPECT_EQ(freed, (std::vector<size_t>{1}));
-  EXPECT_EQ(h.log()->places(kGroup), 1u);
+  EXPECT_EQ(h.log()->places(kRemovedGroup), 1u);
   EXPECT_EQ(h.log()->counters().durable_writes, writes + 1);
   EXPECT_EQ(h.log()->counters().segments, 1u);
   ASSERT_TRUE(h.Restart(CrashKind::kMachine).ok());
-  EXPECT_EQ(h.log()->recovered()[kGroup].entries.size(), 1u);
+  EXPECT_EQ(h.log()->recovered()[kRemovedGroup].entries.size(), 1u);
 }
 
 // A crash during the drop leaves all of the group, the blank group, or the
@@ -57,19 +57,20 @@ TEST(LogDrop, InterruptedDropThatLeavesABlankGroup_LosesNoGroup) {
     LogHarness h(seed);
     h.Start();
     const HardState hard_state{Term(3), ReplicaId(1)};
-    ASSERT_TRUE(h.Append(kGroup, {TestEntry(1, 1, "a")}, &hard_state).ok());
+    ASSERT_TRUE(
+        h.Append(kRemovedGroup, {TestEntry(1, 1, "a")}, &hard_state).ok());
     const uint64_t writes = h.log()->counters().durable_writes;
     h.world().CrashAtDiskOperation(h.test().machine(), 1, CrashKind::kMachine);
     h.test().InTurn([&] {
-      h.log()->Drop(kGroup, Log::Leaves::kBlank, [](absl::Status) {});
+      h.log()->Drop(kRemovedGroup, Log::Leaves::kBlank, [](absl::Status) {});
     });
     EXPECT_EQ(h.log()->counters().durable_writes, writes + 1);
     h.Reboot();
     ASSERT_TRUE(h.Open().ok());
     for (int start = 0; start < 3; ++start) {
       const auto& recovered = h.log()->recovered();
-      const auto found = recovered.find(kGroup);
-      const bool dropped = h.log()->dropped().contains(kGroup);
+      const auto found = recovered.find(kRemovedGroup);
+      const bool dropped = h.log()->dropped().contains(kRemovedGroup);
       EXPECT_NE(found == recovered.end(), !dropped);
       if (dropped) {
         ++reached["torn"];
@@ -88,9 +89,10 @@ TEST(LogDrop, DropThatLeavesABlankGroup_IsOneDurableWrite) {
   LogHarness h;
   h.Start();
   const HardState hard_state{Term(3), ReplicaId(1)};
-  ASSERT_TRUE(h.Append(kGroup, {TestEntry(1, 1, "a")}, &hard_state).ok());
+  ASSERT_TRUE(
+      h.Append(kRemovedGroup, {TestEntry(1, 1, "a")}, &hard_state).ok());
   const uint64_t writes = h.log()->counters().durable_writes;
-  ASSERT_TRUE(h.Drop(kGroup, Log::Leaves::kBlank).ok());
+  ASSERT_TRUE(h.Drop(kRemovedGroup, Log::Leaves::kBlank).ok());
   EXPECT_EQ(h.log()->counters().durable_writes, writes + 1);
   // The segment that holds the record of the drop is removed.
   for (uint64_t i = 1; i <= 100; ++i) {
@@ -100,8 +102,8 @@ TEST(LogDrop, DropThatLeavesABlankGroup_IsOneDurableWrite) {
   }
   for (int i = 0; i < 2; ++i) {
     ASSERT_TRUE(h.Restart(CrashKind::kMachine).ok());
-    ASSERT_TRUE(h.log()->recovered().contains(kGroup));
-    const RecoveredGroup& group = h.log()->recovered()[kGroup];
+    ASSERT_TRUE(h.log()->recovered().contains(kRemovedGroup));
+    const RecoveredGroup& group = h.log()->recovered()[kRemovedGroup];
     EXPECT_EQ(group.hard_state, HardState());
     EXPECT_TRUE(group.entries.empty());
     EXPECT_TRUE(group.fenced.ok());

@@ -24,7 +24,7 @@ std::string Joined(const std::vector<Buffer>& pieces) {
   return bytes;
 }
 
-Entry At(uint64_t term, uint64_t index) {
+Entry EntryAt(uint64_t term, uint64_t index) {
   Entry entry;
   entry.term = Term(term);
   entry.index = Index(index);
@@ -87,7 +87,7 @@ Replay::Result ReplayAll(const std::vector<std::string>& segments) {
 void AddEntries(BatchWriter& writer, RecordType type, uint64_t term,
                 uint64_t from, uint64_t to) {
   std::vector<Entry> entries;
-  for (uint64_t i = from; i <= to; ++i) entries.push_back(At(term, i));
+  for (uint64_t i = from; i <= to; ++i) entries.push_back(EntryAt(term, i));
   writer.AddEntries(type, kKey, nullptr, Index(), entries);
 }
 
@@ -190,12 +190,12 @@ TEST(Replay, EntriesThatWereNotRewritten_FenceTheGroup) {
 
 // The entry changed in memory before it was written.
 TEST(Replay, EntryThatDoesNotMatchItsChecksum_FencesItsGroup) {
-  Entry entry = At(1, 1);
+  Entry entry = EntryAt(1, 1);
   entry.payload = Buffer::Copy("y");
   const GroupKey other{GroupId(77), ReplicaId(78)};
   const auto result = ReplayAll({Segment(1, {}, [&](BatchWriter& w) {
     w.AddEntries(RecordType::kAppend, kKey, nullptr, Index(), {entry});
-    w.AddEntries(RecordType::kAppend, other, nullptr, Index(), {At(1, 1)});
+    w.AddEntries(RecordType::kAppend, other, nullptr, Index(), {EntryAt(1, 1)});
   })});
   const absl::Status& fenced = result.groups.at(kKey).fenced;
   EXPECT_TRUE(absl::IsDataLoss(fenced));

@@ -11,7 +11,7 @@
 namespace quorate::raft {
 namespace {
 
-const GroupKey kGroup = TestGroup(1);
+const GroupKey kRetriedGroup = TestGroup(1);
 
 class SpareRetriesTest : public ::testing::Test {
  protected:
@@ -25,7 +25,7 @@ class SpareRetriesTest : public ::testing::Test {
   // Appends one entry, and runs the world for a while.
   void Append(size_t bytes, Duration then) {
     h_.log()->Append(
-        kGroup, nullptr, Index(),
+        kRetriedGroup, nullptr, Index(),
         {TestEntry(1, ++written_, std::string(bytes, 'g'))},
         [this](const absl::Status& status) { acknowledged_ += status.ok(); });
     h_.world().RunFor(then);

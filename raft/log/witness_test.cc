@@ -14,7 +14,7 @@ namespace {
 
 using sim::CrashKind;
 
-const GroupKey kGroup = TestGroup(1);
+const GroupKey kWitnessedGroup = TestGroup(1);
 const GroupKey kOther = TestGroup(2);
 
 // The good records of the segment that was opened last, without their bodies.
@@ -63,7 +63,7 @@ class WitnessTest : public ::testing::Test {
   }
   void AppendOne() {
     InTurn(Milliseconds(10), [this] {
-      h_.log()->Append(kGroup, nullptr, Index(),
+      h_.log()->Append(kWitnessedGroup, nullptr, Index(),
                        {TestEntry(1, ++index_, "entry")},
                        [this](absl::Status status) {
                          EXPECT_TRUE(status.ok()) << status;
@@ -133,7 +133,7 @@ TEST_F(WitnessTest, RequestedWhileOthersWait_FollowsThem) {
   h_.options().batch_bytes_max = 4096;
   ASSERT_TRUE(h_.Restart().ok());
   const auto append = [this] {
-    h_.log()->Append(kGroup, nullptr, Index(),
+    h_.log()->Append(kWitnessedGroup, nullptr, Index(),
                      {TestEntry(1, ++index_, std::string(3000, 'q'))},
                      [this](absl::Status status) {
                        EXPECT_TRUE(status.ok()) << status;
@@ -169,9 +169,10 @@ TEST_F(WitnessTest, Requested_EndsRewriting) {
   const uint64_t rewritten = h_.Marks("log.segment_rewritten");
   const auto churn = [this] {
     ++index_;
-    h_.log()->Append(kGroup, nullptr, Index(),
+    h_.log()->Append(kWitnessedGroup, nullptr, Index(),
                      {TestEntry(1, index_, std::string(4000, 'c'))}, nullptr);
-    h_.log()->SetLogStart(kGroup, TestLogStart({Term(1), Index(index_)}), false,
+    h_.log()->SetLogStart(kWitnessedGroup,
+                          TestLogStart({Term(1), Index(index_)}), false,
                           nullptr);
   };
   // Without additions the log writes only if it rewrites the first segment.
@@ -199,7 +200,7 @@ TEST_F(WitnessTest, AfterAFailure_IsRefused) {
   absl::Status append;
   absl::Status during;
   InTurn(Seconds(10), [&] {
-    h_.log()->Append(kGroup, nullptr, Index(), {TestEntry(1, 1, "x")},
+    h_.log()->Append(kWitnessedGroup, nullptr, Index(), {TestEntry(1, 1, "x")},
                      [&](absl::Status status) { append = status; });
     h_.log()->Witness([&](absl::Status status) { during = status; });
   });
@@ -216,11 +217,13 @@ TEST_F(WitnessTest, FullDisk_HasRoomForIt) {
     h.Start();
     for (uint64_t i = 1; i <= 15; ++i) {
       ASSERT_TRUE(
-          h.Append(kGroup, {TestEntry(1, i, std::string(4000, 'f'))}).ok());
+          h.Append(kWitnessedGroup, {TestEntry(1, i, std::string(4000, 'f'))})
+              .ok());
     }
     uint64_t used = 0;
     ASSERT_TRUE(
-        h.Append(kGroup, {TestEntry(1, 16, std::string(size, 'f'))}).ok());
+        h.Append(kWitnessedGroup, {TestEntry(1, 16, std::string(size, 'f'))})
+            .ok());
     for (const std::string& name : h.world().DiskFiles(h.test().machine())) {
       used += h.world().DiskFileSize(h.test().machine(), name);
     }
@@ -237,7 +240,8 @@ TEST_F(WitnessTest, SegmentThatGrows_HasRoomForIt) {
   h_.world().LimitOpenFiles(h_.test().machine(), 0);
   for (uint64_t i = 1; i <= 20; ++i) {
     ASSERT_TRUE(
-        h_.Append(kGroup, {TestEntry(1, i, std::string(4000, 'g'))}).ok());
+        h_.Append(kWitnessedGroup, {TestEntry(1, i, std::string(4000, 'g'))})
+            .ok());
     uint64_t used = 0;
     for (const std::string& name : h_.world().DiskFiles(h_.test().machine())) {
       used += h_.world().DiskFileSize(h_.test().machine(), name);
@@ -265,7 +269,7 @@ TEST_F(WitnessTest, FullSegment_IsFollowedByTheNextOne) {
     for (uint64_t i = 1; i <= 16; ++i) {
       entries.push_back(
           TestEntry(1, i, std::string(i == 16 ? size : 4000, 'f')));
-      ASSERT_TRUE(h.Append(kGroup, {entries.back()}).ok());
+      ASSERT_TRUE(h.Append(kWitnessedGroup, {entries.back()}).ok());
     }
     const uint64_t segments = h.Marks("log.segment_begun");
     ASSERT_TRUE(h.Witness().ok());
@@ -273,7 +277,7 @@ TEST_F(WitnessTest, FullSegment_IsFollowedByTheNextOne) {
     EXPECT_EQ(h.log()->counters().witnesses, next ? 0u : 1u);
     ++(next ? rolled : written);
     ASSERT_TRUE(h.Restart(CrashKind::kMachine).ok());
-    EXPECT_EQ(h.log()->recovered()[kGroup].entries, entries);
+    EXPECT_EQ(h.log()->recovered()[kWitnessedGroup].entries, entries);
     if (!next) continue;
     // Damage to the last entry is damage before the end of its segment.
     h.Crash(CrashKind::kMachine);
@@ -283,7 +287,7 @@ TEST_F(WitnessTest, FullSegment_IsFollowedByTheNextOne) {
       ASSERT_TRUE(h.world().FlipDiskBit(h.test().machine(), name, at, 1));
     }
     ASSERT_TRUE(h.Open().ok());
-    EXPECT_FALSE(h.log()->recovered()[kGroup].fenced.ok());
+    EXPECT_FALSE(h.log()->recovered()[kWitnessedGroup].fenced.ok());
   }
   EXPECT_GT(rolled, 0);
   EXPECT_GT(written, 0);
@@ -296,16 +300,16 @@ struct Damaged {
   size_t unchanged = 0;
 };
 
-// Flips each byte of the last record of group kGroup, and of all that follows
-// it, in a log of its own.
+// Flips each byte of the last record of group kWitnessedGroup, and of all that
+// follows it, in a log of its own.
 Damaged DamageTheEnd(bool with_witness) {
   Damaged result;
   for (uint64_t skip = 0;; ++skip) {
     LogHarness h;
     h.Start();
     EXPECT_TRUE(h.Append(kOther, {TestEntry(1, 1, "first")}).ok());
-    EXPECT_TRUE(h.Append(kGroup, {TestEntry(1, 1, "kept")}).ok());
-    EXPECT_TRUE(h.Append(kGroup, {TestEntry(1, 2, "last")}).ok());
+    EXPECT_TRUE(h.Append(kWitnessedGroup, {TestEntry(1, 1, "kept")}).ok());
+    EXPECT_TRUE(h.Append(kWitnessedGroup, {TestEntry(1, 2, "last")}).ok());
     if (with_witness) {
       EXPECT_TRUE(h.Witness().ok());
     }
@@ -319,7 +323,7 @@ Damaged DamageTheEnd(bool with_witness) {
     EXPECT_TRUE(h.world().FlipDiskBit(h.test().machine(), segment.name, at,
                                       static_cast<int>(skip % 8)));
     EXPECT_TRUE(h.Open().ok());
-    const RecoveredGroup& group = h.log()->recovered()[kGroup];
+    const RecoveredGroup& group = h.log()->recovered()[kWitnessedGroup];
     if (!group.fenced.ok()) {
       ++result.fenced;
     } else {
@@ -359,7 +363,7 @@ TEST(WitnessDamage, WitnessThatACrashTears_ChangesNothing) {
     const std::vector<Entry> entries = {
         TestEntry(1, 1, std::string(700, 'w')),
         TestEntry(1, 2, std::string(3 * seed, 'w'))};
-    ASSERT_TRUE(h.Append(kGroup, entries).ok());
+    ASSERT_TRUE(h.Append(kWitnessedGroup, entries).ok());
     h.world().CrashAtDiskOperation(h.test().machine(), 1, CrashKind::kMachine);
     h.test().InTurn([&] { h.log()->Witness(nullptr); });
     h.Reboot();
@@ -367,7 +371,7 @@ TEST(WitnessDamage, WitnessThatACrashTears_ChangesNothing) {
     ++(whole ? kept : lost);
     for (int i = 0; i < 2; ++i) {
       ASSERT_TRUE(h.Open().ok());
-      const RecoveredGroup& group = h.log()->recovered()[kGroup];
+      const RecoveredGroup& group = h.log()->recovered()[kWitnessedGroup];
       EXPECT_TRUE(group.fenced.ok()) << group.fenced;
       EXPECT_EQ(group.entries, entries);
       EXPECT_EQ(h.log()->counters().witnesses, 0u);
@@ -384,15 +388,15 @@ TEST(WitnessRecovery, CleanStop_LeavesNothingToCopy) {
     LogHarness h;
     h.Start();
     const std::vector<Entry> entries = {TestEntry(1, 1, "a")};
-    ASSERT_TRUE(h.Append(kGroup, entries).ok());
+    ASSERT_TRUE(h.Append(kWitnessedGroup, entries).ok());
     if (with_witness) {
       ASSERT_TRUE(h.Witness().ok());
     }
     ASSERT_TRUE(h.Restart().ok());
     EXPECT_EQ(h.Marks("log.suspects_copied"), with_witness ? 0u : 1u);
     EXPECT_EQ(h.Marks("log.torn_tail_cut"), 0u);
-    EXPECT_EQ(h.log()->recovered()[kGroup].entries, entries);
-    ASSERT_TRUE(h.Append(kGroup, {TestEntry(1, 2, "b")}).ok());
+    EXPECT_EQ(h.log()->recovered()[kWitnessedGroup].entries, entries);
+    ASSERT_TRUE(h.Append(kWitnessedGroup, {TestEntry(1, 2, "b")}).ok());
   }
 }
 

@@ -33,9 +33,9 @@ class ShortLinks final : public env::Buggify {
 
 // One of two nodes. It counts the reports of room in the bulk lane, and how
 // often that lane closed.
-class Node final : public env::Transport::Receiver {
+class RoomNode final : public env::Transport::Receiver {
  public:
-  Node(env::Env& env, uint32_t id, env::Buggify* buggify)
+  RoomNode(env::Env& env, uint32_t id, env::Buggify* buggify)
       : env_(env),
         peer_(3 - id),
         transport_(env.loop, env.streams, env.tracer, env.random,
@@ -103,20 +103,21 @@ class RoomTest : public testing::Test {
   RoomTest() {
     for (uint32_t id : {1, 2}) {
       world_.Start(machines_[id - 1], [this, id](env::Env& env) {
-        return nodes_[id - 1] = std::make_shared<Node>(env, id, &short_links_);
+        return nodes_[id - 1] =
+                   std::make_shared<RoomNode>(env, id, &short_links_);
       });
     }
     world_.RunFor(Seconds(1));
   }
   ~RoomTest() override {
-    for (std::shared_ptr<Node>& node : nodes_) node.reset();
+    for (std::shared_ptr<RoomNode>& node : nodes_) node.reset();
   }
 
   ShortLinks short_links_;
   sim::World world_{{.seed = 1}};
   const sim::MachineId machines_[2] = {world_.AddMachine({.name = "n1"}),
                                        world_.AddMachine({.name = "n2"})};
-  std::shared_ptr<Node> nodes_[2];
+  std::shared_ptr<RoomNode> nodes_[2];
 };
 
 TEST_F(RoomTest, AllBytesLeaveAtTheEndOfTheTurn_RoomIsReported) {

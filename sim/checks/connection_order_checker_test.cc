@@ -11,13 +11,13 @@
 namespace quorate::sim {
 namespace {
 
-constexpr GroupId kGroup(1);
+constexpr GroupId kAskedGroup(1);
 constexpr uint64_t kConnection = 3ull << 32 | 7;
 
 class ConnectionOrderCheckerTest : public testing::Test {
  protected:
   ConnectionOrderChecker::Operation Send(uint64_t connection = kConnection,
-                                         GroupId group = kGroup) {
+                                         GroupId group = kAskedGroup) {
     checker_.OnSent(operations_, connection, group);
     return operations_++;
   }
@@ -76,15 +76,15 @@ TEST_F(ConnectionOrderCheckerTest, OtherConnectionsAndGroups_AreNotCompared) {
 }
 
 TEST_F(ConnectionOrderCheckerTest, SlotsThatKeepOrderApart_AreNotCompared) {
-  checker_.OnSent(operations_, kConnection, kGroup, Slot(1));
+  checker_.OnSent(operations_, kConnection, kAskedGroup, Slot(1));
   const auto first = operations_++;
-  checker_.OnSent(operations_, kConnection, kGroup, Slot(2));
+  checker_.OnSent(operations_, kConnection, kAskedGroup, Slot(2));
   Commit(operations_++);
   Commit(first);
   EXPECT_TRUE(found_.empty());
-  checker_.OnSent(operations_, kConnection, kGroup, Slot(1));
+  checker_.OnSent(operations_, kConnection, kAskedGroup, Slot(1));
   const auto third = operations_++;
-  checker_.OnSent(operations_, kConnection, kGroup, Slot(1));
+  checker_.OnSent(operations_, kConnection, kAskedGroup, Slot(1));
   Commit(operations_++);
   Commit(third);
   ExpectFound(3, 2);
@@ -95,7 +95,7 @@ TEST_F(ConnectionOrderCheckerTest,
   const auto first = Send();
   const auto second = Send();
   checker_.OnRefused(first, kConnection);
-  checker_.OnSent(first, kConnection, kGroup);
+  checker_.OnSent(first, kConnection, kAskedGroup);
   Commit(second);
   Commit(first);
   EXPECT_TRUE(found_.empty());
@@ -107,7 +107,7 @@ TEST_F(ConnectionOrderCheckerTest,
        RefusedElsewhere_MayStillTakeEffectWhereItWasSentBefore) {
   Write("k", 10);
   const auto write = Send();
-  checker_.OnSent(write, kConnection + 1, kGroup);
+  checker_.OnSent(write, kConnection + 1, kAskedGroup);
   const auto read = Send(kConnection + 1);
   checker_.OnRefused(write, kConnection + 1);
   // A connection that was never established.
@@ -121,7 +121,7 @@ TEST_F(ConnectionOrderCheckerTest,
 TEST_F(ConnectionOrderCheckerTest, SentTwice_FoundOnlyIfNeitherTimeExplainsIt) {
   const auto retried = Send();
   const auto between = Send();
-  checker_.OnSent(retried, kConnection + 1, kGroup);
+  checker_.OnSent(retried, kConnection + 1, kAskedGroup);
   const auto behind = Send(kConnection + 1);
   Commit(between);
   Commit(retried);
@@ -129,7 +129,7 @@ TEST_F(ConnectionOrderCheckerTest, SentTwice_FoundOnlyIfNeitherTimeExplainsIt) {
   Commit(behind);
   const auto again = Send();
   const auto last = Send();
-  checker_.OnSent(again, kConnection, kGroup);
+  checker_.OnSent(again, kConnection, kAskedGroup);
   Commit(Send());
   Commit(again);
   ASSERT_EQ(found_.size(), 1u);
@@ -202,7 +202,7 @@ TEST_F(ConnectionOrderCheckerTest, ValueThatReturned_IsReadAtItsLaterPlace) {
 TEST_F(ConnectionOrderCheckerTest, ReadSentAgain_IsAnsweredWhereItWasSentLast) {
   const auto read = Send();
   const auto write = Send();
-  checker_.OnSent(read, kConnection + 1, kGroup);
+  checker_.OnSent(read, kConnection + 1, kAskedGroup);
   Commit(write);
   values_.OnValue("k", at_, SimTime(), 10);
   checker_.OnRead(read, "k", 10);

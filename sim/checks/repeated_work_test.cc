@@ -16,7 +16,7 @@ using ::testing::ElementsAre;
 using ::testing::IsEmpty;
 using ::testing::StartsWith;
 
-constexpr GroupId kGroup(3);
+constexpr GroupId kRepeatingGroup(3);
 constexpr ReplicaId kLeader(1);
 constexpr ReplicaId kMember(2);
 
@@ -50,8 +50,8 @@ std::unique_ptr<raft::Core> Replica(ReplicaId id, uint64_t last) {
   for (uint64_t i = 1; i <= last; ++i) restored.entries.push_back(EntryAt(i));
   return std::make_unique<raft::Core>(
       std::make_shared<const raft::CoreOptions>(),
-      raft::CoreContext{.replica = id, .group = kGroup}, std::move(restored),
-      Random(1), Now{MonoTime(1'000'000'000), {}});
+      raft::CoreContext{.replica = id, .group = kRepeatingGroup},
+      std::move(restored), Random(1), Now{MonoTime(1'000'000'000), {}});
 }
 
 class RepeatedWorkTest : public testing::Test {
@@ -87,7 +87,7 @@ class RepeatedWorkTest : public testing::Test {
     Step(led_before ? *leader_ : *member_, nothing);
   }
   void Step(const raft::Core& core, const raft::Output& output) {
-    work_.OnStep(kGroup, core, output, [this](ReplicaId id) {
+    work_.OnStep(kRepeatingGroup, core, output, [this](ReplicaId id) {
       return id == kMember ? member_.get() : nullptr;
     });
   }

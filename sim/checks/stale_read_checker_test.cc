@@ -10,12 +10,12 @@
 namespace quorate::sim {
 namespace {
 
-constexpr GroupId kGroup(1);
+constexpr GroupId kReadGroup(1);
 constexpr NodeId kNode(2);
 
 const ClientReply kNil{.type = ClientReply::Type::kNil};
 
-ClientReply Bulk(const std::string& text) {
+ClientReply BulkOf(const std::string& text) {
   return {.type = ClientReply::Type::kBulk, .text = text};
 }
 
@@ -24,7 +24,7 @@ class StaleReadCheckerTest : public testing::Test {
   // The next entry of the group gives the key this value.
   void Commit(const std::string& key, const std::string& text) {
     values_.OnValue(key, ++at_, SimTime(), HashBytes(text));
-    checker_.OnEntry(kGroup, raft::Index(++index_), at_);
+    checker_.OnEntry(kReadGroup, raft::Index(++index_), at_);
   }
   void ExpectFound(const std::string& words) {
     ASSERT_EQ(found_.size(), 1u);
@@ -42,26 +42,26 @@ class StaleReadCheckerTest : public testing::Test {
 TEST_F(StaleReadCheckerTest, CommittedValuesOldAndNew_Silent) {
   Commit("k", "a");
   Commit("k", "b");
-  const StaleReadChecker::Sent sent = checker_.Send(kNode, kGroup);
+  const StaleReadChecker::Sent sent = checker_.Send(kNode, kReadGroup);
   checker_.OnReply(sent, "k", kNil);
-  checker_.OnReply(sent, "k", Bulk("a"));
-  checker_.OnReply(sent, "k", Bulk("b"));
+  checker_.OnReply(sent, "k", BulkOf("a"));
+  checker_.OnReply(sent, "k", BulkOf("b"));
   EXPECT_TRUE(found_.empty());
 }
 
 TEST_F(StaleReadCheckerTest, ValueThatTheKeyNeverHad_Found) {
   Commit("k", "a");
   Commit("l", "b");
-  checker_.OnReply(checker_.Send(kNode, kGroup), "k", Bulk("b"));
+  checker_.OnReply(checker_.Send(kNode, kReadGroup), "k", BulkOf("b"));
   ExpectFound("stale read: node 2 returned \"b\" for k, which the key never");
 }
 
 TEST_F(StaleReadCheckerTest, ValueOlderThanTheReplicasState_Found) {
   Commit("k", "a");
-  const StaleReadChecker::Sent before = checker_.Send(kNode, kGroup);
-  checker_.OnApplied(kNode, kGroup, raft::Index(1));
-  const StaleReadChecker::Sent after = checker_.Send(kNode, kGroup);
-  checker_.OnReply(after, "k", Bulk("a"));
+  const StaleReadChecker::Sent before = checker_.Send(kNode, kReadGroup);
+  checker_.OnApplied(kNode, kReadGroup, raft::Index(1));
+  const StaleReadChecker::Sent after = checker_.Send(kNode, kReadGroup);
+  checker_.OnReply(after, "k", BulkOf("a"));
   checker_.OnReply(before, "k", kNil);
   EXPECT_TRUE(found_.empty());
   checker_.OnReply(after, "k", kNil);
@@ -70,9 +70,9 @@ TEST_F(StaleReadCheckerTest, ValueOlderThanTheReplicasState_Found) {
 
 TEST_F(StaleReadCheckerTest, ReplicaThatHasStartedAgain_MayReturnOlderValues) {
   Commit("k", "a");
-  checker_.OnApplied(kNode, kGroup, raft::Index(1));
-  const StaleReadChecker::Sent sent = checker_.Send(kNode, kGroup);
-  checker_.OnApplied(kNode, kGroup, raft::Index(0));
+  checker_.OnApplied(kNode, kReadGroup, raft::Index(1));
+  const StaleReadChecker::Sent sent = checker_.Send(kNode, kReadGroup);
+  checker_.OnApplied(kNode, kReadGroup, raft::Index(0));
   checker_.OnReply(sent, "k", kNil);
   EXPECT_TRUE(found_.empty());
 }
@@ -80,14 +80,14 @@ TEST_F(StaleReadCheckerTest, ReplicaThatHasStartedAgain_MayReturnOlderValues) {
 TEST_F(StaleReadCheckerTest, KeyThatNeverHadAnExpiry_MayNotBeAbsent) {
   checker_.SetMayExpire([](const std::string&) { return false; });
   Commit("t1", "a");
-  checker_.OnApplied(kNode, kGroup, raft::Index(1));
-  checker_.OnReply(checker_.Send(kNode, kGroup), "t1", kNil);
+  checker_.OnApplied(kNode, kReadGroup, raft::Index(1));
+  checker_.OnReply(checker_.Send(kNode, kReadGroup), "t1", kNil);
   ExpectFound("older than the replica's state");
 }
 
 TEST_F(StaleReadCheckerTest, NumberForAKeyThatDoesNotExpire_Found) {
   Commit("k", "a");
-  checker_.OnReply(checker_.Send(kNode, kGroup), "k",
+  checker_.OnReply(checker_.Send(kNode, kReadGroup), "k",
                    {.type = ClientReply::Type::kInteger, .integer = 5});
   ExpectFound("which the key never had");
 }
@@ -96,11 +96,11 @@ TEST_F(StaleReadCheckerTest, NumberForAKeyThatDoesNotExpire_Found) {
 TEST_F(StaleReadCheckerTest, KeyThatExpires_MayBeAbsent) {
   checker_.SetMayExpire([](const std::string& key) { return key == "t1"; });
   Commit("t1", "a");
-  checker_.OnApplied(kNode, kGroup, raft::Index(1));
-  const StaleReadChecker::Sent sent = checker_.Send(kNode, kGroup);
+  checker_.OnApplied(kNode, kReadGroup, raft::Index(1));
+  const StaleReadChecker::Sent sent = checker_.Send(kNode, kReadGroup);
   checker_.OnReply(sent, "t1", kNil);
   EXPECT_TRUE(found_.empty());
-  checker_.OnReply(sent, "t1", Bulk("b"));
+  checker_.OnReply(sent, "t1", BulkOf("b"));
   ExpectFound("which the key never had");
 }
 

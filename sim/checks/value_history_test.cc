@@ -8,18 +8,18 @@ namespace {
 
 constexpr uint64_t kNothing = ValueHistory::kNothing;
 
-SimTime At(int64_t ns) { return SimTime(ns); }
+SimTime AfterNs(int64_t ns) { return SimTime(ns); }
 
 // The key has value 7 from 100 ns and position 10 on, and value 8 from 200 ns
 // and position 20 on.
 class ValueHistoryTest : public testing::Test {
  protected:
   ValueHistoryTest() {
-    history_.OnValue("k", 10, At(100), 7);
-    history_.OnValue("k", 20, At(200), 8);
+    history_.OnValue("k", 10, AfterNs(100), 7);
+    history_.OnValue("k", 20, AfterNs(200), 8);
   }
   bool Between(uint64_t value, int64_t from, int64_t to) {
-    return history_.CurrentBetween("k", value, At(from), At(to));
+    return history_.CurrentBetween("k", value, AfterNs(from), AfterNs(to));
   }
 
   ValueHistory history_;
@@ -40,8 +40,8 @@ TEST_F(ValueHistoryTest, ValueBeforeOrAfterASpan_IsNotCurrent) {
 }
 
 TEST_F(ValueHistoryTest, KeyWithoutAValue_IsNothing) {
-  EXPECT_TRUE(history_.CurrentBetween("l", kNothing, At(1), At(2)));
-  EXPECT_FALSE(history_.CurrentBetween("l", 7, At(1), At(2)));
+  EXPECT_TRUE(history_.CurrentBetween("l", kNothing, AfterNs(1), AfterNs(2)));
+  EXPECT_FALSE(history_.CurrentBetween("l", 7, AfterNs(1), AfterNs(2)));
   EXPECT_EQ(history_.FirstFrom(9, "l", kNothing), 9u);
 }
 

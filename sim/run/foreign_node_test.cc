@@ -13,7 +13,7 @@
 namespace quorate::sim {
 namespace {
 
-constexpr GroupId kGroup(1);
+constexpr GroupId kForeignGroup(1);
 
 class ForeignNodeTest : public testing::Test {
  protected:
@@ -24,7 +24,7 @@ class ForeignNodeTest : public testing::Test {
     cluster.Start();
     NodeId leader;
     EXPECT_TRUE(world_.RunUntilTrue([&] {
-      leader = cluster.LeaderOf(kGroup);
+      leader = cluster.LeaderOf(kForeignGroup);
       return leader != NodeId();
     }));
     return leader;

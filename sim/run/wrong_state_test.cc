@@ -16,16 +16,16 @@
 namespace quorate::sim {
 namespace {
 
-constexpr GroupId kGroup(3);
-constexpr NodeId kNode(2);
+constexpr GroupId kWrongGroup(3);
+constexpr NodeId kWrongNode(2);
 constexpr Duration kBound = Seconds(5);
 
 TEST(SpoilState, AStore_HasAnotherDigestThatIsTrueToItsState) {
-  kv::Store store({.group = kGroup,
+  kv::Store store({.group = kWrongGroup,
                    .hash_key = 7,
                    .owned = {{Slot(5), Slot(99)}, {Slot(200), Slot(300)}}});
   const uint64_t before = store.Digest();
-  ASSERT_TRUE(SpoilState(&store, kGroup, 8));
+  ASSERT_TRUE(SpoilState(&store, kWrongGroup, 8));
   EXPECT_NE(store.Digest(), before);
   EXPECT_EQ(store.Digest(), store.RecomputeDigest());
   EXPECT_EQ(store.key_count(), 0u);
@@ -33,12 +33,12 @@ TEST(SpoilState, AStore_HasAnotherDigestThatIsTrueToItsState) {
 
 TEST(SpoilState, AnySlot_IsOwnedAndNotSpoiltTwice) {
   kv::Store store(
-      {.group = kGroup, .hash_key = 7, .owned = {{Slot(5), Slot(7)}}});
+      {.group = kWrongGroup, .hash_key = 7, .owned = {{Slot(5), Slot(7)}}});
   for (const uint64_t draw : {1, 0, 2}) {
-    EXPECT_TRUE(SpoilState(&store, kGroup, draw)) << draw;
+    EXPECT_TRUE(SpoilState(&store, kWrongGroup, draw)) << draw;
   }
   for (uint64_t draw = 0; draw < 6; ++draw) {
-    EXPECT_FALSE(SpoilState(&store, kGroup, draw)) << draw;
+    EXPECT_FALSE(SpoilState(&store, kWrongGroup, draw)) << draw;
   }
 }
 
@@ -49,7 +49,7 @@ class WrongStatesTest : public ::testing::Test {
                   kBound, [connected](NodeId, GroupId) { return connected; });
   }
   void Apply(uint64_t index, int64_t now_s) {
-    states_.OnApplied(kNode, kGroup, raft::Index(index),
+    states_.OnApplied(kWrongNode, kWrongGroup, raft::Index(index),
                       SimTime() + Seconds(now_s));
   }
   static absl::Status ForState() {
@@ -64,7 +64,7 @@ class WrongStatesTest : public ::testing::Test {
 };
 
 TEST_F(WrongStatesTest, WrongReplicaThatIsNotFenced_Found) {
-  states_.Add(kNode, kGroup, raft::Index(10), 8);
+  states_.Add(kWrongNode, kWrongGroup, raft::Index(10), 8);
   Apply(16, 20);
   Check(24, 10);
   EXPECT_TRUE(found_.empty());
@@ -74,14 +74,14 @@ TEST_F(WrongStatesTest, WrongReplicaThatIsNotFenced_Found) {
 }
 
 TEST_F(WrongStatesTest, NoEntryAtWhichStatesAreCompared_IsExcused) {
-  states_.Add(kNode, kGroup, raft::Index(10), 8);
+  states_.Add(kWrongNode, kWrongGroup, raft::Index(10), 8);
   Apply(15, 20);
   Check(40, 10);
   EXPECT_TRUE(found_.empty());
 }
 
 TEST_F(WrongStatesTest, FaultAfterTheEntry_IsExcusedUntilTheNextOne) {
-  states_.Add(kNode, kGroup, raft::Index(10), 8);
+  states_.Add(kWrongNode, kWrongGroup, raft::Index(10), 8);
   Apply(16, 20);
   Check(40, 21);
   Apply(17, 41);
@@ -93,44 +93,45 @@ TEST_F(WrongStatesTest, FaultAfterTheEntry_IsExcusedUntilTheNextOne) {
 }
 
 TEST_F(WrongStatesTest, MembersThatDoNotHearEachOther_AreExcused) {
-  states_.Add(kNode, kGroup, raft::Index(10), 8);
+  states_.Add(kWrongNode, kWrongGroup, raft::Index(10), 8);
   Apply(16, 20);
   Check(40, 10, false);
   EXPECT_TRUE(found_.empty());
 }
 
 TEST_F(WrongStatesTest, FencedReplica_MustNotWorkOnceItsDiskSaysSo) {
-  states_.Add(kNode, kGroup, raft::Index(10), 8);
-  EXPECT_TRUE(states_.HasWrong(kNode));
+  states_.Add(kWrongNode, kWrongGroup, raft::Index(10), 8);
+  EXPECT_TRUE(states_.HasWrong(kWrongNode));
   Apply(16, 20);
-  states_.OnDiffer(kNode, kGroup);
-  states_.OnFenced(kNode, kGroup, ForState());
+  states_.OnDiffer(kWrongNode, kWrongGroup);
+  states_.OnFenced(kWrongNode, kWrongGroup, ForState());
   Check(40, 10);
-  EXPECT_FALSE(states_.HasWrong(kNode));
-  EXPECT_TRUE(states_.OnWorks(kNode, kGroup));
+  EXPECT_FALSE(states_.HasWrong(kWrongNode));
+  EXPECT_TRUE(states_.OnWorks(kWrongNode, kWrongGroup));
   EXPECT_TRUE(found_.empty());
-  states_.OnFencedAtStart(kNode, kGroup);
-  EXPECT_TRUE(states_.OnWorks(kNode, kGroup));
+  states_.OnFencedAtStart(kWrongNode, kWrongGroup);
+  EXPECT_TRUE(states_.OnWorks(kWrongNode, kWrongGroup));
   EXPECT_EQ(found_.size(), 1u);
 }
 
 TEST_F(WrongStatesTest, FenceOrAlarmWithoutAWrongState_Found) {
-  states_.OnFenced(kNode, kGroup, absl::DataLossError("its log is damaged"));
+  states_.OnFenced(kWrongNode, kWrongGroup,
+                   absl::DataLossError("its log is damaged"));
   EXPECT_TRUE(found_.empty());
-  states_.OnFenced(kNode, kGroup, ForState());
+  states_.OnFenced(kWrongNode, kWrongGroup, ForState());
   EXPECT_EQ(found_.size(), 1u);
-  states_.OnDiffer(kNode, kGroup);
+  states_.OnDiffer(kWrongNode, kWrongGroup);
   EXPECT_EQ(found_.size(), 2u);
 }
 
 TEST_F(WrongStatesTest, SnapshotOfTheLeader_MakesTheStateRight) {
-  states_.Add(kNode, kGroup, raft::Index(10), 8);
-  states_.OnRestored(kNode, kGroup);
+  states_.Add(kWrongNode, kWrongGroup, raft::Index(10), 8);
+  states_.OnRestored(kWrongNode, kWrongGroup);
   Apply(16, 20);
   Check(40, 10);
-  EXPECT_FALSE(states_.IsWrong(kNode, kGroup));
+  EXPECT_FALSE(states_.IsWrong(kWrongNode, kWrongGroup));
   // A digest from before may still be compared.
-  states_.OnFenced(kNode, kGroup, ForState());
+  states_.OnFenced(kWrongNode, kWrongGroup, ForState());
   EXPECT_TRUE(found_.empty());
 }
 

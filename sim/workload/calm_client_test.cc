@@ -38,7 +38,7 @@ std::string RightAnswer(std::string_view request) {
 
 // The violations of one round at a node that answers in this way. An empty
 // answer is none.
-std::vector<std::string> RunWith(const Parrot::Answer& answer,
+std::vector<std::string> RunCalm(const Parrot::Answer& answer,
                                  Duration bound = Milliseconds(500)) {
   World world({.seed = 1});
   world.Start(world.AddMachine({.name = "n1"}), [answer](env::Env& env) {
@@ -65,11 +65,11 @@ std::vector<std::string> RunWith(const Parrot::Answer& answer,
 }
 
 TEST(CalmClient, EveryAnswerRightAndInTime_NoViolation) {
-  EXPECT_THAT(RunWith(RightAnswer), IsEmpty());
+  EXPECT_THAT(RunCalm(RightAnswer), IsEmpty());
 }
 
 TEST(CalmClient, HttpUnavailable_Violation) {
-  const auto violations = RunWith([](std::string_view request) {
+  const auto violations = RunCalm([](std::string_view request) {
     if (request.starts_with("GET")) {
       return std::string(
           "HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\n\r\n");
@@ -81,7 +81,7 @@ TEST(CalmClient, HttpUnavailable_Violation) {
 }
 
 TEST(CalmClient, CommandRefused_Violation) {
-  const auto violations = RunWith([](std::string_view request) {
+  const auto violations = RunCalm([](std::string_view request) {
     return request.find("MGET") != std::string_view::npos
                ? "-CLUSTERDOWN no leader\r\n"
                : RightAnswer(request);
@@ -91,7 +91,7 @@ TEST(CalmClient, CommandRefused_Violation) {
 }
 
 TEST(CalmClient, ValueOfAKeyThatDoesNotExist_Violation) {
-  const auto violations = RunWith([](std::string_view request) {
+  const auto violations = RunCalm([](std::string_view request) {
     const std::string right = RightAnswer(request);
     return right == "$-1\r\n" ? "$1\r\nx\r\n" : right;
   });
@@ -99,13 +99,13 @@ TEST(CalmClient, ValueOfAKeyThatDoesNotExist_Violation) {
 }
 
 TEST(CalmClient, AnswersTooLate_Violations) {
-  EXPECT_THAT(RunWith(RightAnswer, Duration(1)),
+  EXPECT_THAT(RunCalm(RightAnswer, Duration(1)),
               Contains(HasSubstr("ms though no fault was left; at most")));
 }
 
 TEST(CalmClient, NoAnswer_Violation) {
   const auto violations =
-      RunWith([](std::string_view) { return std::string(); });
+      RunCalm([](std::string_view) { return std::string(); });
   EXPECT_THAT(violations,
               Contains(HasSubstr("GET calm1 at n1:7001: no answer")));
 }

@@ -69,13 +69,13 @@ Parrot::Answer AnswersOf(Serve serve) {
   };
 }
 
-struct Outcome {
+struct DeepOutcome {
   bool done = false;
   std::vector<std::string> violations;
 };
 
 // The end of two minutes, of which the last round has all but ten seconds.
-Outcome RunWith(const Parrot::Answer& answer, uint64_t seed = 1) {
+DeepOutcome RunDeep(const Parrot::Answer& answer, uint64_t seed = 1) {
   World world({.seed = seed});
   world.Start(world.AddMachine({.name = "n1"}), [answer](env::Env& env) {
     return std::make_shared<Parrot>(env, "n1:7001", answer);
@@ -95,13 +95,13 @@ Outcome RunWith(const Parrot::Answer& answer, uint64_t seed = 1) {
           {world.violations().begin(), world.violations().end()}};
 }
 
-Outcome RunWithServer(Serve serve, uint64_t seed = 1) {
-  return RunWith(AnswersOf(std::move(serve)), seed);
+DeepOutcome RunWithServer(Serve serve, uint64_t seed = 1) {
+  return RunDeep(AnswersOf(std::move(serve)), seed);
 }
 
 TEST(DeepClient, RightReplies_Done) {
   auto store = std::make_shared<Register>();
-  const Outcome outcome = RunWithServer(
+  const DeepOutcome outcome = RunWithServer(
       [store](const auto& words, uint64_t) { return store->Right(words); });
   EXPECT_TRUE(outcome.done);
   EXPECT_THAT(outcome.violations, IsEmpty());
@@ -109,7 +109,7 @@ TEST(DeepClient, RightReplies_Done) {
 
 TEST(DeepClient, AnotherValue_Found) {
   auto store = std::make_shared<Register>();
-  const Outcome outcome =
+  const DeepOutcome outcome =
       RunWithServer([store](const auto& words, uint64_t before) {
         return before == 7 ? "$3\r\nold\r\n" : store->Right(words);
       });
@@ -134,7 +134,7 @@ TEST(DeepClient, OneValueOfSeveralIsMissing_Found) {
 
 TEST(DeepClient, BytesOfTwoRepliesMixed_Found) {
   auto store = std::make_shared<Register>();
-  const Outcome outcome =
+  const DeepOutcome outcome =
       RunWithServer([store](const auto& words, uint64_t before) {
         return before == 9 ? "$2\r\nx$2\r\ny\r\n" : store->Right(words);
       });
@@ -144,7 +144,7 @@ TEST(DeepClient, BytesOfTwoRepliesMixed_Found) {
 
 TEST(DeepClient, RepliesThatStop_Found) {
   auto store = std::make_shared<Register>();
-  const Outcome outcome =
+  const DeepOutcome outcome =
       RunWithServer([store](const auto& words, uint64_t before) {
         return before >= 12 ? "" : store->Right(words);
       });
@@ -157,7 +157,7 @@ TEST(DeepClient, RepliesThatStop_Found) {
 // One reply is left out, so the others come too early.
 TEST(DeepClient, ReplyThatIsMissing_Found) {
   auto store = std::make_shared<Register>();
-  const Outcome outcome =
+  const DeepOutcome outcome =
       RunWithServer([store](const auto& words, uint64_t before) {
         return before == 5 ? "" : store->Right(words);
       });
@@ -169,7 +169,7 @@ TEST(DeepClient, ReplyThatIsMissing_Found) {
 // The rule of liveness reports a last round that never succeeds.
 TEST(DeepClient, ReadsThatAreRefused_NeverDone) {
   auto store = std::make_shared<Register>();
-  const Outcome outcome =
+  const DeepOutcome outcome =
       RunWithServer([store](const auto& words, uint64_t before) {
         return before == 3 ? "-TRYAGAIN no leader\r\n" : store->Right(words);
       });

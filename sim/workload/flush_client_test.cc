@@ -18,13 +18,13 @@ using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 
-struct Outcome {
+struct FlushOutcome {
   bool done = false;
   std::vector<std::string> violations;
 };
 
 // The end of a minute with a server that gives `answer` to both requests.
-Outcome RunWith(const std::string& answer) {
+FlushOutcome RunFlush(const std::string& answer) {
   World world({.seed = 1});
   world.Start(world.AddMachine({.name = "n1"}), [answer](env::Env& env) {
     return std::make_shared<Parrot>(env, "n1:7001", answer);
@@ -43,18 +43,18 @@ Outcome RunWith(const std::string& answer) {
 }
 
 TEST(FlushClient, EmptyAfterwards_Done) {
-  const Outcome outcome = RunWith("+OK\r\n:0\r\n");
+  const FlushOutcome outcome = RunFlush("+OK\r\n:0\r\n");
   EXPECT_TRUE(outcome.done);
   EXPECT_THAT(outcome.violations, IsEmpty());
 }
 
 TEST(FlushClient, KeysLeft_Violation) {
-  EXPECT_THAT(RunWith("+OK\r\n:3\r\n").violations,
+  EXPECT_THAT(RunFlush("+OK\r\n:3\r\n").violations,
               ElementsAre(HasSubstr("DBSIZE is")));
 }
 
 TEST(FlushClient, Refused_TriesAgain) {
-  const Outcome outcome = RunWith("-TRYAGAIN no leader\r\n:3\r\n");
+  const FlushOutcome outcome = RunFlush("-TRYAGAIN no leader\r\n:3\r\n");
   EXPECT_FALSE(outcome.done);
   EXPECT_THAT(outcome.violations, IsEmpty());
 }

@@ -14,7 +14,7 @@
 namespace quorate::sim {
 namespace {
 
-struct Outcome {
+struct ViewOutcome {
   size_t views = 0;
   size_t failures = 0;
   NodeView last;
@@ -22,7 +22,8 @@ struct Outcome {
 
 // Asks a node that gives fixed answers for two seconds, and one that does not
 // exist. `right`: whether the replies of the first one count as right.
-Outcome RunWith(const std::string& resp, const std::string& http, bool right) {
+ViewOutcome RunView(const std::string& resp, const std::string& http,
+                    bool right) {
   World world({.seed = 1});
   world.Start(world.AddMachine({.name = "n1"}), [resp](env::Env& env) {
     return std::make_shared<Parrot>(env, "n1:7101", resp);
@@ -30,7 +31,7 @@ Outcome RunWith(const std::string& resp, const std::string& http, bool right) {
   world.Start(world.AddMachine({.name = "n2"}), [http](env::Env& env) {
     return std::make_shared<Parrot>(env, "n2:8001", http);
   });
-  Outcome outcome;
+  ViewOutcome outcome;
   world.Start(world.AddMachine({.client = true}), [&](env::Env& env) {
     return std::make_shared<ViewClient>(
         env, std::vector<std::string>{"n1:7101", "n3:7101"},
@@ -50,7 +51,7 @@ constexpr char kReplies[] = "*0\r\n$2\r\nab\r\n$2\r\ncd\r\n$2\r\nef\r\n";
 constexpr char kAnswer[] = "HTTP/1.1 503 no\r\nContent-Length: 2\r\n\r\nno";
 
 TEST(ViewClient, Node_IsAskedOverBothProtocolsAgainAndAgain) {
-  const Outcome outcome = RunWith(kReplies, kAnswer, /*right=*/false);
+  const ViewOutcome outcome = RunView(kReplies, kAnswer, /*right=*/false);
   EXPECT_GE(outcome.views, 10u);
   EXPECT_GE(outcome.failures, 10u);
   EXPECT_EQ(outcome.last.slots.type, ClientReply::Type::kArray);
@@ -63,8 +64,8 @@ TEST(ViewClient, Node_IsAskedOverBothProtocolsAgainAndAgain) {
 
 TEST(ViewClient, NodeWhoseRepliesAreRight_IsAskedForMetrics) {
   // The Parrot answers two requests that arrive together.
-  const Outcome outcome =
-      RunWith(kReplies, std::string(kAnswer) + kAnswer, /*right=*/true);
+  const ViewOutcome outcome =
+      RunView(kReplies, std::string(kAnswer) + kAnswer, /*right=*/true);
   EXPECT_GE(outcome.views, 10u);
   EXPECT_EQ(outcome.last.metrics, "no");
 }

@@ -14,7 +14,7 @@ A file patches/NAME.patch begins with a description of the bug, followed by the 
 
 `Catalogue` is the bug's number in the catalogue of bugs that real systems had (own: not from the catalogue). `Rated` is its subtlety,
 from 1 (easy) to 5 (very subtle). `Checker` is the beginning of the violation that is expected to report it. A bug outside the
-simulation has a line `Found by: //net/disk:posix_file_test` instead: the test that must fail.
+simulation has a line `Found by: //net/disk:disk_test` instead: the test that must fail.
 """
 
 import os

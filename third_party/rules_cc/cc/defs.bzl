@@ -1,8 +1,10 @@
 """The native C++ rules under the names that other rule sets load.
 
 Targets of this repository with sources get the precompiled headers of
-third_party/precompiled.
+third_party/precompiled. A test of several sources is compiled as one.
 """
+
+load(":together.bzl", "one_source")
 
 _PRECOMPILED = "//third_party/precompiled:"
 
@@ -14,29 +16,49 @@ _NO_WARNINGS = [
     "-Wno-stringop-overread",
 ]
 
-# The code of tests runs for moments: that which it tests is in libraries. Tests
-# with RapidCheck run their own code thousands of times.
-RAPIDCHECK_COPTS = ["-O1"]
-TEST_COPTS = select({
+# Small tests run for moments. Others run the inline functions of the product for
+# long, and the linker takes those of the test, its first object.
+LONG_TEST_COPTS = ["-O1"]
+SMALL_TEST_COPTS = select({
     _PRECOMPILED + "sanitizer": ["-O1"],
     "//conditions:default": ["-O0"],
 })
 
-def _headers_for(sources, deps):
+def _headers_for(sources, kwargs):
     if [name for name in sources if not name.endswith("_test.cc")]:
         return "libraries", []
-    if [dep for dep in deps if dep.startswith("@rapidcheck")]:
-        return "libraries_and_rapidcheck", RAPIDCHECK_COPTS
-    return "libraries_and_gtest", TEST_COPTS
+    if kwargs.get("size") != "small" or [
+        dep
+        for dep in kwargs.get("deps", [])
+        if dep.startswith("@rapidcheck")
+    ]:
+        return "libraries_and_rapidcheck", LONG_TEST_COPTS
+    return "libraries_and_gtest", SMALL_TEST_COPTS
 
-def _with_precompiled(kwargs):
+def _sources(kwargs):
     # Bazel loads its own tools by these rules, too, and with a select.
     if native.repository_name() != "@":
+        return []
+    return [name for name in kwargs.get("srcs", []) if name.endswith(".cc")]
+
+# Sources of tests share nearly all headers, and so the time of a compiler.
+def _together(kwargs, sources):
+    if len(sources) < 2:
         return kwargs
-    sources = [name for name in kwargs.get("srcs", []) if name.endswith(".cc")]
+    together = kwargs["name"] + "_together"
+    one_source(name = together, srcs = sources, testonly = True)
+    kwargs["srcs"] = select({
+        _PRECOMPILED + "off": kwargs["srcs"],
+        "//conditions:default": [":" + together],
+    })
+    kwargs["deps"] = kwargs["deps"] + [":" + together]
+    return kwargs
+
+def _with_precompiled(kwargs):
+    sources = _sources(kwargs)
     if not sources:
         return kwargs
-    headers, copts = _headers_for(sources, kwargs.get("deps", []))
+    headers, copts = _headers_for(sources, kwargs)
     off = _PRECOMPILED + "off"
     kwargs["deps"] = kwargs.get("deps", []) + select({
         off: [],
@@ -58,7 +80,8 @@ def cc_binary(**kwargs):
     native.cc_binary(**_with_precompiled(kwargs))
 
 def cc_test(**kwargs):
-    native.cc_test(**_with_precompiled(kwargs))
+    sources = _sources(kwargs)
+    native.cc_test(**_together(_with_precompiled(kwargs), sources))
 
 cc_import = native.cc_import
 cc_proto_library = native.cc_proto_library
