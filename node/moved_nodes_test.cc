@@ -10,6 +10,7 @@
 #include "node/base/text.h"
 #include "node/config/map_parts.h"
 #include "node/testing/test_cluster.h"
+#include "raft/host/bootstrap_record.h"
 #include "shardctrl/map.h"
 
 namespace quorate::node {
@@ -84,17 +85,19 @@ class MovedNodesTest : public ::testing::Test {
 TEST_F(MovedNodesTest, OneNode_OthersAndClientsFindIt) {
   ASSERT_NO_FATAL_FAILURE(Move(2));
   for (size_t node = 0; node < 3; ++node) EXPECT_TRUE(KnowsAll(node)) << node;
-  const std::string host = "moved1";
+  const std::string moved = "moved1";
   for (const char* const question : {"SLOTS", "SHARDS", "NODES"}) {
     auto client = cluster_.ConnectRespCluster(0);
-    EXPECT_NE(cluster_.Command(*client, {"CLUSTER", question}).find(host),
+    EXPECT_NE(cluster_.Command(*client, {"CLUSTER", question}).find(moved),
               std::string::npos)
         << question;
   }
   ASSERT_TRUE(cluster_.AwaitLeaders());
   // Until each group is led by its preferred node, and by the moved one.
   const GroupId group(1);
-  cluster_.server(0).host().TransferLeadership(group, NodeId(3));
+  raft::Host& host = cluster_.server(0).host();
+  host.TransferLeadership(
+      group, raft::ReplicaOn(host.core(group)->configuration(), NodeId(3)));
   cluster_.world().RunFor(Milliseconds(300));
   ASSERT_EQ(cluster_.LeaderOf(group), 2u);
   auto client = cluster_.ConnectRespCluster(0);

@@ -99,7 +99,8 @@ TEST(BootstrapCheck, Voters_AreComparedWithoutTheirOrder) {
   Config config = ConfigOf(text);
   std::swap(config.shards[0].replicas[0], config.shards[0].replicas[1]);
   EXPECT_EQ(
-      DifferenceFromBootstrap(config, PlanOf(config), PlanOf(ConfigOf(text))), "");
+      DifferenceFromBootstrap(config, PlanOf(config), PlanOf(ConfigOf(text))),
+      "");
 }
 
 TEST(BootstrapCheck, AnotherPartitioner_IsRefused) {
