@@ -10,6 +10,7 @@
 #include "env/check.h"
 #include "env/env.h"
 #include "node/base/turn_work.h"
+#include "node/cluster/cluster_map.h"
 #include "node/config/config.h"
 #include "node/peers/node_report.h"
 #include "node/peers/peer_links.h"
@@ -33,8 +34,9 @@ class FalsePeer : private StatusObserver {
             const Config& config, size_t other)
       : env_(env),
         config_(config),
+        cluster_(config_),
         work_(env.loop, config.bounds.turn_work),
-        links_(env, config_, work_) {
+        links_(env, config_, cluster_, work_) {
     const NodeConfig& node = config_.nodes[other];
     CHECK(env.transport
               .Start(identity, config.listen.peer, {{node.id, node.peer}},
@@ -61,6 +63,7 @@ class FalsePeer : private StatusObserver {
 
   env::Env& env_;
   const Config config_;
+  ClusterMap cluster_;
   TurnWork work_;
   PeerLinks links_;
   const NodeReport known_;
