@@ -49,12 +49,14 @@ constexpr std::string_view kGreeting =
 static_assert(kGreeting.size() > raft::kHelloBytes);
 
 // Returns whether the address is a peer address: those answer a raft::Hello of
-// any cluster. Nodes do not log refusals in the bulk lane.
+// any cluster but 0. Nodes do not log refusals in the bulk lane.
 bool IsPeerAddress(const std::string& address, Duration timeout) {
   auto client = RespClient::Connect(address, timeout);
   if (!client.ok()) return false;
-  const auto answer = (*client)->Exchange(
-      raft::EncodeHello({.lane = env::Lane::kBulk}), raft::kHelloRefusalBytes);
+  const auto answer =
+      (*client)->Exchange(raft::EncodeHello({.from = {.cluster = ClusterId(1)},
+                                             .lane = env::Lane::kBulk}),
+                          raft::kHelloRefusalBytes);
   return answer.ok() && raft::DecodeHelloReply(*answer).ok();
 }
 
