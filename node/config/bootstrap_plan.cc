@@ -183,20 +183,12 @@ shardctrl::ShardMap::Parts FoundedParts(const Config& config,
     if (!parameters.ok()) continue;
     parts.partitioner = parameters->partitioner;
     parts.slot_count = parameters->slot_count;
-    // The file may still know which voter should lead. Otherwise each node is
-    // preferred equally often.
-    NodeId preferred = plan.voters[parts.groups.size() % plan.voters.size()];
-    for (const ShardConfig& shard : config.shards) {
-      if (shard.group == plan.group &&
-          std::ranges::count(plan.voters, shard.replicas.front()) > 0) {
-        preferred = shard.replicas.front();
-      }
-    }
+    // The files of other nodes may be those of the founding. Nodes that prefer
+    // different leaders would take the leadership from each other.
     parts.groups.push_back({.id = plan.group,
                             .name = Concat("g", plan.group),
                             .voters = plan.voters,
-                            .non_voters = plan.learners,
-                            .preferred_leader = preferred});
+                            .non_voters = plan.learners});
     for (const SlotRange& slots : kv::RangesOf(parameters->owned)) {
       parts.assignments.push_back({slots, plan.group});
     }

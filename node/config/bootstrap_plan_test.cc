@@ -122,10 +122,14 @@ TEST(BootstrapCheck, AnotherPartitioner_IsRefused) {
       << status;
 }
 
-TEST(FoundedParts, OfTheSameFile_AreThatFiles) {
+TEST(FoundedParts, OfTheSameFile_LackThePreferredLeadersAlone) {
   const Config config = ConfigOf(Even("groups = 3", 3, 1));
+  shardctrl::ShardMap::Parts parts = MapParts(config);
+  for (shardctrl::Group& group : parts.groups) {
+    group.preferred_leader = NodeId();
+  }
   EXPECT_EQ(*shardctrl::ShardMap::Create(FoundedParts(config, PlanOf(config))),
-            MapOf(config));
+            *shardctrl::ShardMap::Create(parts));
 }
 
 // Node 4 of the file is a router, and node 3 is not in the file.
