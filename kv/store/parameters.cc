@@ -151,9 +151,7 @@ absl::StatusOr<Parameters> DecodeParameters(std::string_view bytes) {
 
 absl::StatusOr<StoreOptions> StoreOptionsOf(
     GroupId group, const raft::Configuration& configuration) {
-  // A group that was founded before groups had a kind has 0.
-  if (configuration.machine_kind != kStoreKind &&
-      configuration.machine_kind != 0) {
+  if (!IsStoreKind(configuration.machine_kind)) {
     return absl::FailedPreconditionError(
         absl::StrCat("a group of kind ", configuration.machine_kind,
                      " is no key-value store"));

@@ -34,6 +34,10 @@ inline constexpr size_t kOwnedRunsMax =
     (raft::kParametersBytesMax - kParametersFrameBytes) / kRunBytes;
 // raft::Configuration::machine_kind of groups of a key-value store: "QKVS".
 inline constexpr uint32_t kStoreKind = 0x53564b51;
+// A group that was founded before groups had a kind has 0.
+constexpr bool IsStoreKind(uint32_t machine_kind) {
+  return machine_kind == kStoreKind || machine_kind == 0;
+}
 
 struct Parameters {
   Partitioner partitioner = Partitioner::kHashSlots;

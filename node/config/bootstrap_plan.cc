@@ -52,14 +52,10 @@ std::string Differs(std::string_view key, std::string_view today,
                 ", the founded cluster has ", founded);
 }
 
-// A plan that was made before groups had a kind has 0.
-bool IsStore(const GroupPlan& group) {
-  return group.machine_kind == kv::kStoreKind || group.machine_kind == 0;
-}
-
 absl::StatusOr<kv::Parameters> FirstParameters(const BootstrapPlan& plan) {
   for (const GroupPlan& group : plan.groups) {
-    if (IsStore(group)) return kv::DecodeParameters(group.parameters.view());
+    if (kv::IsStoreKind(group.machine_kind))
+      return kv::DecodeParameters(group.parameters.view());
   }
   return absl::FailedPreconditionError("the cluster has no store");
 }
@@ -110,7 +106,7 @@ absl::Status CheckAgainstBootstrap(const BootstrapPlan& today,
   const auto then = FirstParameters(founded);
   if (!then.ok()) return then.status();
   for (const GroupPlan& group : founded.groups) {
-    if (!IsStore(group)) continue;
+    if (!kv::IsStoreKind(group.machine_kind)) continue;
     const auto readable = kv::DecodeParameters(group.parameters.view());
     if (!readable.ok()) return readable.status();
   }
@@ -178,7 +174,7 @@ shardctrl::ShardMap::Parts FoundedParts(const Config& config,
   parts.assignments.clear();
   std::vector<NodeId> learners;
   for (const GroupPlan& plan : founded.groups) {
-    if (!IsStore(plan)) continue;
+    if (!kv::IsStoreKind(plan.machine_kind)) continue;
     const auto parameters = kv::DecodeParameters(plan.parameters.view());
     if (!parameters.ok()) continue;
     parts.partitioner = parameters->partitioner;

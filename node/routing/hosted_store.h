@@ -12,11 +12,11 @@
 
 namespace quorate::node {
 
-// Whether the configuration makes the group a store. A group that was founded
-// before groups had a kind has 0.
+// Whether the configuration makes the group a store. One without voters is not
+// known yet.
 inline bool IsStore(const raft::Configuration& configuration) {
-  return configuration.machine_kind == kv::kStoreKind ||
-         (configuration.machine_kind == 0 && !configuration.voters.empty());
+  return kv::IsStoreKind(configuration.machine_kind) &&
+         !configuration.voters.empty();
 }
 
 // Null if the host holds no replica of the group, or one of another kind. Also
