@@ -113,15 +113,19 @@ HttpRefusal NotSupported(std::string_view header, std::string_view why) {
   return {"NOT_SUPPORTED", Concat("'", Shown(header), "' ", why)};
 }
 
-// Refuses headers that a write must not ignore.
-std::optional<HttpRefusal> RefuseUnsupported(const HttpRequest& request) {
+// Refuses other conditions than If-Match and If-None-Match, and ranges. `what`:
+// "read" or "written"; `conditions`: the conditions that the method has.
+std::optional<HttpRefusal> RefuseUnsupported(const HttpRequest& request,
+                                             std::string_view what,
+                                             std::string_view conditions) {
   // RFC 9110 13.1.3 and 13.1.4: they replace the conditions on dates.
   const bool match = request.Header("if-match") != nullptr;
   const bool none_match = request.Header("if-none-match") != nullptr;
   for (const auto& [name, value] : request.headers) {
     // RFC 9110 14.5: a recipient without support refuses Content-Range.
     if (name == "content-range" || name == "range") {
-      return NotSupported(name, "is not supported: a value is written whole");
+      return NotSupported(name, Concat("is not supported: a value is ", what,
+                                       " whole; leave this header out"));
     }
     if (!name.starts_with("if-") && name != "if") continue;
     if (name == "if-match" || name == "if-none-match" ||
@@ -129,10 +133,7 @@ std::optional<HttpRefusal> RefuseUnsupported(const HttpRequest& request) {
         (name == "if-modified-since" && none_match)) {
       continue;
     }
-    return NotSupported(name,
-                        "is not supported; the conditions of a write are "
-                        "If-Match: \"VERSION\", If-Match: * and "
-                        "If-None-Match: *");
+    return NotSupported(name, Concat("is not supported; ", conditions));
   }
   return std::nullopt;
 }
@@ -185,12 +186,12 @@ size_t HttpReadConditions::size_bytes() const {
 std::optional<HttpRefusal> ReadConditions(const HttpRequest& request,
                                           HttpReadConditions* conditions) {
   *conditions = {};
-  if (request.Header("if-unmodified-since") != nullptr &&
-      request.Header("if-match") == nullptr) {
-    return NotSupported("if-unmodified-since",
-                        "is not supported; use If-Match: \"VERSION\"");
+  auto refusal = RefuseUnsupported(request, "read",
+                                   "the conditions of a read are If-Match and "
+                                   "If-None-Match, each with \"VERSION\" or *");
+  if (!refusal.has_value()) {
+    refusal = ReadTags(request, "If-Match", false, &conditions->match);
   }
-  auto refusal = ReadTags(request, "If-Match", false, &conditions->match);
   if (!refusal.has_value()) {
     refusal = ReadTags(request, "If-None-Match", true, &conditions->none_match);
   }
@@ -201,7 +202,12 @@ std::optional<HttpRefusal> WriteCondition(const HttpRequest& request,
                                           const HttpTarget& target,
                                           HttpWriteCondition* condition) {
   *condition = {};
-  if (auto refusal = RefuseUnsupported(request)) return refusal;
+  if (auto refusal = RefuseUnsupported(
+          request, "written",
+          "the conditions of a write are If-Match: \"VERSION\", If-Match: * "
+          "and If-None-Match: *")) {
+    return refusal;
+  }
   if (const std::string* cas = target.Parameter("cas")) {
     const auto of_cas = ConditionOfCas(*cas);
     if (!of_cas.has_value()) {

@@ -51,10 +51,9 @@ struct HttpReadConditions {
   size_t size_bytes() const;
 };
 
-// Replaces `*conditions` by those of the request. Other preconditions are
-// refused, except for If-Modified-Since. A recipient without dates of values
-// ignores it (RFC 9110 13.1.3). Ranges are ignored as well: the answer is the
-// whole value.
+// Replaces `*conditions` by those of the request. Refuses malformed ones, other
+// preconditions and ranges. Beside If-Match and If-None-Match the conditions on
+// dates are ignored (RFC 9110 13.1.3, 13.1.4).
 std::optional<HttpRefusal> ReadConditions(const HttpRequest& request,
                                           HttpReadConditions* conditions);
 

@@ -205,14 +205,39 @@ TEST(HttpConditions_ThatTheStoreCannotCheck, AreRefused) {
   EXPECT_EQ(ConditionOfPlainSet(With({{"idempotency-key", "a"}}))->code,
             "NOT_SUPPORTED");
   EXPECT_FALSE(ConditionOfPlainSet(With({{"iffy", "a"}})).has_value());
+}
+
+TEST(HttpConditions_OfReads, InOtherForms_AreRefused) {
   HttpReadConditions conditions;
-  EXPECT_EQ(Read({{"if-unmodified-since", "x"}}, &conditions), "NOT_SUPPORTED");
-  // The whole value is an answer to these.
-  EXPECT_EQ(Read({{"if-modified-since", "x"},
-                  {"range", "bytes=0-1"},
-                  {"if-range", "\"1.4.0\""}},
-                 &conditions),
-            "");
+  for (const auto& [name, value] :
+       Headers{{"if-unmodified-since", "Sun, 06 Nov 1994 08:49:37 GMT"},
+               {"if-modified-since", "Sun, 06 Nov 1994 08:49:37 GMT"},
+               {"if-range", "\"1.4.0\""},
+               {"if-matches", "\"1.4.0\""},
+               {"if", "(<urn:x>)"},
+               {"range", "bytes=0-1"},
+               {"range", "x"},
+               {"content-range", "bytes 0-1/2"}}) {
+    EXPECT_EQ(Read({{name, value}}, &conditions), "NOT_SUPPORTED") << name;
+    const auto refusal = ReadConditions(With({{name, value}}), &conditions);
+    EXPECT_TRUE(refusal->message.find("leave this header out") !=
+                    std::string::npos ||
+                refusal->message.find("If-None-Match") != std::string::npos)
+        << refusal->message;
+  }
+  // The condition on a date is ignored beside the one that replaces it, and
+  // beside that one only.
+  const std::pair<std::string, std::string> match = {"if-match", "*"};
+  const std::pair<std::string, std::string> none = {"if-none-match", "*"};
+  EXPECT_EQ(Read({{"if-unmodified-since", "x"}, match}, &conditions), "");
+  EXPECT_EQ(Read({{"if-modified-since", "x"}, none}, &conditions), "");
+  EXPECT_EQ(Read({{"if-modified-since", "x"}, match}, &conditions),
+            "NOT_SUPPORTED");
+  EXPECT_EQ(Read({{"if-unmodified-since", "x"}, none}, &conditions),
+            "NOT_SUPPORTED");
+  EXPECT_EQ(Read({{"range", "bytes=0-1"}, match}, &conditions),
+            "NOT_SUPPORTED");
+  EXPECT_EQ(Read({{"iffy", "x"}, {"ranges", "x"}}, &conditions), "");
   EXPECT_TRUE(conditions.empty());
 }
 
