@@ -133,11 +133,17 @@ void ExpiryChecker::NoteSkew(GroupClock& clock, SimTime now,
     skew.ahead_ms = std::clamp<int64_t>(ahead_ms + 1, 0, skew.ahead_ms);
   } else if (entry.term != clock.term) {
     clock.taken_over_ms = std::max<int64_t>(-ahead_ms, 0);
-    // The first leader of a group begins log time at its reading.
-    if (clock.log_time <= WallTime()) clock.begun_in = entry.term;
+    // The first leader of a group begins log time at its reading, when it
+    // begins to lead. The entry may be applied long after that.
+    if (clock.log_time <= WallTime()) {
+      if (known) {
+        clock.lead_taken_over_ms =
+            std::max<int64_t>(entry.log_time.ms() - UnixMs(entry.led_since), 0);
+      } else {
+        clock.begun_in = entry.term;
+      }
+    }
   }
-  // An entry may be applied long after it got its log time, so a later one may
-  // lie further ahead.
   if (!entry.bounded && entry.term == clock.begun_in) {
     skew.ahead_ms = std::max(skew.ahead_ms, ahead_ms + 1);
   }

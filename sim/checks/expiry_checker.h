@@ -165,8 +165,9 @@ class ExpiryChecker {
   struct GroupClock {
     WallTime log_time;
     raft::Term term;
-    raft::Term begun_in;  // An unbounded leader began log time in this term.
-    // The lag and the lead that the leader of `term` took over.
+    // An unbounded leader began log time in this term. When is not known.
+    raft::Term begun_in;
+    // The lag and the lead that the leader of `term` took over, or began with.
     int64_t taken_over_ms = 0;
     int64_t lead_taken_over_ms = 0;
     // The leaders, from when the first entry of each was applied.

@@ -437,6 +437,32 @@ TEST_F(ExpiryCheckerTest, FirstLeaderUnbounded_MayBeginAhead) {
   ExpectFound("log time");
 }
 
+// The entries of the first leader are applied 300 and 200 ms after they were
+// made. Heartbeats spread its whole lead.
+TEST_F(ExpiryCheckerTest, FirstLeaderUnbounded_LeavesTheLeadOfItsBeginning) {
+  bounded_ = false;
+  led_since_ = now_;
+  Pass(300);
+  Entry(-3'600'000 + 300);
+  Pass(1'000);
+  Entry(-3'600'000 + 200);
+  ChangeLeader(-3'600'000);
+  EXPECT_TRUE(found_.empty()) << found_[0];
+  Entry(-3'600'003);
+  ExpectFound("ahead of the true time");
+}
+
+TEST_F(ExpiryCheckerTest, FirstLeaderUnbounded_GainsNothingLater) {
+  bounded_ = false;
+  led_since_ = now_;
+  Entry(-3'600'000);
+  Pass(1'000);
+  Entry(-3'600'000);
+  EXPECT_TRUE(found_.empty()) << found_[0];
+  Entry(-3'600'002);
+  ExpectFound("ahead of the true time");
+}
+
 // ---- Changes of leaders.
 
 // 2,000 ms since the last heartbeat, 400 ms for those under way, 20 ms for
