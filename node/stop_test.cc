@@ -175,6 +175,46 @@ TEST(Stop, LeaderWithClientsOfOtherNodes_NoneIsRefusedOrWaitsLong) {
   load.ExpectServed();
 }
 
+// The old leader refuses what arrives during the transfer. Its answers may be
+// later than the first heartbeat of the next leader, which then takes later
+// commands of the connection.
+TEST(Stop, PipelinesOfOtherNodes_NoCommandIsRefused) {
+  for (const int64_t late_ms : {0, 2, 30}) {
+    for (const size_t after : {1, 2}) {
+      SCOPED_TRACE(testing::Message() << after << ", " << late_ms << " ms");
+      TestCluster cluster({.nodes = 3});
+      ASSERT_TRUE(cluster.AwaitLeaders());
+      sim::World& world = cluster.world();
+      const size_t leader = cluster.LeaderOf(GroupId(1));
+      const size_t node = (leader + after) % 3;
+      auto client = cluster.ConnectResp(node);
+      world.SlowLink(cluster.machine(leader), cluster.machine(node),
+                     Milliseconds(late_ms));
+      size_t sent = 0;
+      const auto run = [&](Duration length) {
+        const sim::SimTime end = world.now() + length;
+        for (; world.now() < end; ++sent) {
+          client->Send(EncodeRequest({"INCR", "n"}));
+          world.RunFor(Microseconds(100));
+        }
+      };
+      run(Milliseconds(200));
+      env::Pending stop =
+          world.env(cluster.machine(leader)).loop.Defer([&cluster, leader] {
+            cluster.server(leader).Stop([](absl::Status) {});
+          });
+      run(Milliseconds(300));
+      world.RunFor(Seconds(3));
+      EXPECT_NE(cluster.LeaderOf(GroupId(1)), leader);
+      const std::string replies = client->Take();
+      const size_t error = replies.find('-');
+      EXPECT_EQ(error, std::string::npos) << replies.substr(error, 60);
+      EXPECT_EQ(cluster.Command(*client, {"GET", "n"}),
+                Concat("$", std::to_string(sent).size(), "\r\n", sent, "\r\n"));
+    }
+  }
+}
+
 TEST(Stop, OneNodeAfterTheOther_ClientsOfOtherNodesAreServed) {
   TestCluster cluster({.nodes = 3, .groups = 3});
   ASSERT_TRUE(cluster.AwaitLeaders());

@@ -11,6 +11,13 @@
 #include "node/routing/refused_commands.h"
 
 namespace quorate::node {
+namespace {
+
+// A leader that works answers within this, also on a busy machine.
+constexpr Duration kFormerLeaderWait = Milliseconds(100);
+
+}  // namespace
+
 BatchQueue::BatchQueue(const QueueParts& parts, GroupLeadership& leadership,
                        Forwarding& forwarding, ResultRoom& results,
                        QueueCounters& counters, absl::AnyInvocable<void()> wake)
@@ -218,6 +225,10 @@ Submission BatchQueue::SubmitOwn() {
       return Submission::kNone;
     }
   }
+  if (again == RetryDecision::kYes &&
+      AwaitsFormerLeaderUntil() != MonoTime::Max()) {
+    return Submission::kNone;
+  }
   if (again == RetryDecision::kNever) {
     FailWaiting(RequestFailure::Kind::kNoLeader, absl::OkStatus());
   } else {
@@ -234,6 +245,25 @@ bool BatchQueue::AwaitsLeader() const {
   return !forwarding_.open() ||
          (!waiting_.empty() && !forwarding_.awaits_answers() &&
           !forwarding_.HasRoom(waiting_.front().payload.size()));
+}
+
+// A leader that transferred its leadership refuses batches that arrive later.
+// Its answer may arrive after the first heartbeat of the next leader. A later
+// batch that the next leader executed would then refuse the earlier one for
+// good (DecideRetry). A leader that hangs answers much later, so the wait is
+// short.
+MonoTime BatchQueue::AwaitsFormerLeaderUntil() const {
+  const MonoTime until = leadership_.known_since() + kFormerLeaderWait;
+  if (waiting_.empty() || inflight_of_terms_.empty() ||
+      inflight_of_terms_.begin()->first >= leadership_.known().term ||
+      parts_.loop.ReadClock().mono >= until) {
+    return MonoTime::Max();
+  }
+  const auto& items = waiting_.front().items;
+  const bool awaits = std::any_of(
+      items.begin(), items.end(),
+      [this](const Item& item) { return OrderOf(item.sink).submitted > 0; });
+  return awaits ? until : MonoTime::Max();
 }
 
 BatchQueue::Batch BatchQueue::PopWaiting() {
@@ -312,6 +342,8 @@ void BatchQueue::Submit(Batch batch) {
   if (!self) batch.forwarded = true;
   for (const Item& item : batch.items) ++OrderOf(item.sink).submitted;
   ++inflight_batches_;
+  batch.term = leadership_.known().term;
+  ++inflight_of_terms_[batch.term];
   in_flight_.Begin(batch.payload.size(), batch.result_bytes);
   Buffer payload = batch.payload;
   const size_t commands = batch.items.size();
@@ -360,6 +392,9 @@ void BatchQueue::OnProposed(uint64_t number,
 
 void BatchQueue::EndFlight(const Overdue& taken) {
   --inflight_batches_;
+  const auto of_term = inflight_of_terms_.find(taken.term);
+  CHECK(of_term != inflight_of_terms_.end()) << "term " << taken.term;
+  if (--of_term->second == 0) inflight_of_terms_.erase(of_term);
   in_flight_.End(taken.payload_bytes, taken.result_bytes);
   parts_.memory.Release(taken.growth_bytes);
 }
@@ -381,9 +416,9 @@ void BatchQueue::ExpireProposed() {
   while (next_answer() <= now) {
     const auto first = proposed_.begin();
     const Batch batch = std::move(first->second);
-    overdue_.emplace(first->first,
-                     Overdue{batch.place(), batch.payload.size(),
-                             batch.result_bytes, batch.growth_bytes});
+    overdue_.emplace(first->first, Overdue{batch.place(), batch.payload.size(),
+                                           batch.result_bytes,
+                                           batch.growth_bytes, batch.term});
     proposed_.erase(first);
     RecordAnswered(batch, Outcome::kUnknown, /*undecided=*/true);
     ++counters_.proposals_unknown;
@@ -414,7 +449,7 @@ void BatchQueue::RecordAnswered(const Batch& batch, Outcome outcome,
 
 void BatchQueue::OnDone(Batch batch, const raft::ProposeResult& result) {
   EndFlight({batch.place(), batch.payload.size(), batch.result_bytes,
-             std::exchange(batch.growth_bytes, 0)});
+             std::exchange(batch.growth_bytes, 0), batch.term});
   if (result.outcome != Outcome::kNotExecuted) ForgetLengths(batch.place());
   // With the leadership a proposal of this node is decided: the next leader's
   // first entry follows it, or it has no effect.

@@ -41,7 +41,8 @@ namespace quorate::node {
 // Invariants: batches enter the log in the order of their sequence numbers. A
 // batch is submitted again only after its outcome was "not executed". It is
 // not submitted again once a later batch of one of its sinks was, or may have
-// been, executed. A batch that this node proposed is answered as unknown after
+// been, executed. So a batch for a new leader waits a little for outcomes of
+// earlier ones. A batch that this node proposed is answered as unknown after
 // timeouts.proxy, and counts as in flight until its outcome is known.
 class BatchQueue {
  public:
@@ -78,6 +79,9 @@ class BatchQueue {
   // they wait for answers to earlier requests of this node, of any group. Those
   // come, or fail in time, and make room.
   bool AwaitsLeader() const;
+  // The time until which the first waiting batch waits for answers of a leader
+  // before this one. Max(): it does not.
+  MonoTime AwaitsFormerLeaderUntil() const;
   bool has_waiting() const { return !waiting_.empty() || !peers_.empty(); }
   // The time at which the first waiting batch expires; Max(): none waits.
   MonoTime next_deadline() const;
@@ -141,6 +145,7 @@ class BatchQueue {
     bool redirect = false;
     bool refused = false;  // It was submitted and refused.
     bool forwarded = false;
+    raft::Term term;     // That of the leader that it was submitted to.
     MonoTime answer_by;  // Set when this node proposes the batch.
 
     Place place() const { return {first_number, sequence}; }
@@ -151,6 +156,7 @@ class BatchQueue {
     size_t payload_bytes;
     size_t result_bytes;
     uint64_t growth_bytes;
+    raft::Term term;
   };
   // A batch that grows during a turn. Requests with and without redirect are
   // collected separately. If a sink uses both, the batch of its earlier
@@ -240,6 +246,8 @@ class BatchQueue {
   size_t waiting_bytes_ = 0;  // Bytes of the payloads in waiting_.
   uint64_t next_sequence_ = 1;
   size_t inflight_batches_ = 0;
+  // How many of them each leader has, by its term.
+  absl::btree_map<raft::Term, size_t> inflight_of_terms_;
   // Batches that this node proposed, in order: those without an answer, and
   // those that were answered as unknown.
   absl::btree_map<uint64_t, Batch> proposed_;

@@ -65,6 +65,7 @@ void GroupLeadership::Refresh() {
   }
   if (now == known_) return;
   known_ = now;
+  known_since_ = MonoNow();
   retry_at_ = MonoTime::Min();
   parts_.leadership_changed();
 }

@@ -40,6 +40,7 @@ class GroupLeadership {
   GroupId group() const { return group_; }
   const Leadership& known() const { return known_; }
   Leadership::Kind kind() const { return known_.kind; }
+  MonoTime known_since() const { return known_since_; }
   // True if this node holds a replica, working or not.
   bool placed() const { return placed_; }
   // True if a working replica is here. If not, the live view decides who leads.
@@ -83,6 +84,7 @@ class GroupLeadership {
   bool ended_ = false;
   bool applied_of_leader_ = false;
   Leadership known_;
+  MonoTime known_since_ = MonoTime::Min();
   MonoTime retry_at_ = MonoTime::Min();
 };
 

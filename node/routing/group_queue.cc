@@ -337,7 +337,8 @@ MonoTime GroupQueue::next_deadline() const {
   if (requests_ == nullptr) return MonoTime::Max();
   const BatchQueue& batches = requests_->batches;
   const ReadQueue& reads = requests_->reads;
-  const MonoTime answer_at = batches.next_answer();
+  const MonoTime answer_at =
+      std::min(batches.next_answer(), batches.AwaitsFormerLeaderUntil());
   if (!batches.has_waiting() && reads.empty()) return answer_at;
   const bool pausing = leadership_.pausing();
   // The queue waits for room or for a read point; an answer will wake it.
