@@ -69,6 +69,7 @@ struct Lane {
   // replies named.
   std::vector<Waiting> again;
   uint16_t moved_to = 0;
+  int64_t due_ns = 0;  // With a rate: the time of the next request.
 };
 
 // The port of "MOVED 1234 127.0.0.1:7001", or 0 for any other text.
@@ -131,6 +132,7 @@ class RespLoad {
   absl::Status OnReadable(Lane& lane);
   void OnReply(const kv::RespValue& reply, Lane& lane, int64_t now_ns);
   void AppendRequest(uint64_t key);
+  bool paced() const { return workload_.requests_per_second > 0; }
   void Fail(std::string why);
 
   const Workload workload_;
@@ -143,6 +145,7 @@ class RespLoad {
   bool closing_ = false;
   int64_t begin_ns_ = 0;  // Start of the measured time.
   int64_t end_ns_ = 0;
+  int64_t interval_ns_ = 0;  // With a rate: of one connection.
   Measurement measurement_;
 };
 
@@ -199,13 +202,16 @@ absl::Status RespLoad::Refill(Lane& lane, int64_t now_ns) {
     AppendRequest(request.key);
   }
   lane.again.clear();
-  while (!closing_ && lane.waiting < lane.ring.size()) {
+  while (!closing_ && lane.waiting < lane.ring.size() &&
+         (!paced() || lane.due_ns <= now_ns)) {
     uint64_t key;
     if (!corpus_.Next(&key)) {
       closing_ = true;
       break;
     }
-    lane.ring[(lane.first + lane.waiting) % lane.ring.size()] = {key, now_ns};
+    lane.ring[(lane.first + lane.waiting) % lane.ring.size()] = {
+        key, paced() ? lane.due_ns : now_ns};
+    lane.due_ns += interval_ns_;
     ++lane.waiting;
     ++waiting_;
     AppendRequest(key);
@@ -286,24 +292,43 @@ absl::StatusOr<Measurement> RespLoad::Run() {
   const int64_t start_ns = MonotonicNanos();
   begin_ns_ = start_ns + workload_.warmup_ns;
   end_ns_ = workload_.fill ? INT64_MAX : begin_ns_ + workload_.measure_ns;
+  if (paced()) {
+    const double each = static_cast<double>(lanes_.size()) * 1e9 /
+                        workload_.requests_per_second;
+    interval_ns_ = static_cast<int64_t>(each);
+    for (size_t i = 0; i < lanes_.size(); ++i) {
+      lanes_[i].due_ns = start_ns + interval_ns_ * static_cast<int64_t>(i) /
+                                        static_cast<int64_t>(lanes_.size());
+    }
+  }
   for (Lane& lane : lanes_) {
     if (absl::Status s = Refill(lane, MonotonicNanos()); !s.ok()) return s;
   }
   std::vector<epoll_event> events(std::max<size_t>(lanes_.size(), 1));
   int64_t last_reply_ns = MonotonicNanos();
   uint64_t answered = 0;  // MOVED replies do not count.
-  while (waiting_ > 0) {
+  while (waiting_ > 0 || !closing_) {
     const int ready =
-        epoll_wait(epoll_, events.data(), static_cast<int>(events.size()), 100);
+        epoll_wait(epoll_, events.data(), static_cast<int>(events.size()),
+                   paced() ? 1 : 100);
     if (ready < 0 && errno != EINTR) return Errno("epoll_wait");
     const int64_t now_ns = MonotonicNanos();
-    if (now_ns >= end_ns_ || Interrupted()) closing_ = true;
+    if (now_ns >= end_ns_ || Interrupted() ||
+        (workload_.stop != nullptr && *workload_.stop)) {
+      closing_ = true;
+    }
     const uint64_t now_answered = measurement_.replies + measurement_.errors;
     if (std::exchange(answered, now_answered) != now_answered) {
       last_reply_ns = now_ns;
     }
     if (now_ns - last_reply_ns > kReplyTimeoutNs) {
       return absl::DeadlineExceededError("no reply for 30 s");
+    }
+    if (paced()) {
+      for (Lane& lane : lanes_) {
+        if (lane.waiting > 0 || lane.due_ns > now_ns) continue;
+        if (absl::Status s = Refill(lane, now_ns); !s.ok()) return s;
+      }
     }
     for (int i = 0; i < ready; ++i) {
       if (absl::Status s = OnReadable(*static_cast<Lane*>(events[i].data.ptr));
@@ -312,8 +337,9 @@ absl::StatusOr<Measurement> RespLoad::Run() {
       }
     }
   }
+  const int64_t took_ns = MonotonicNanos() - begin_ns_;
   measurement_.elapsed_ns =
-      workload_.fill ? MonotonicNanos() - begin_ns_ : workload_.measure_ns;
+      workload_.fill ? took_ns : std::min(took_ns, workload_.measure_ns);
   return std::move(measurement_);
 }
 

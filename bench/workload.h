@@ -1,11 +1,13 @@
 // bench/workload.h: the load of one measurement, and its result.
 //
 // A closed loop: `connections` times `pipeline` requests are outstanding at any
-// time, over a fixed number of keys. The value of a key follows from the key,
-// so every reply can be checked. Independent of system and protocol.
+// time, over a fixed number of keys. With a rate each connection sends at fixed
+// times, and latencies count from these. The value of a key follows from it, so
+// every reply can be checked. Independent of system and protocol.
 #ifndef QUORATE_BENCH_WORKLOAD_H_
 #define QUORATE_BENCH_WORKLOAD_H_
 
+#include <atomic>
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -27,6 +29,10 @@ struct Workload {
   uint64_t seed = 1;
   // Writes each key exactly once, in order, instead of random keys for a time.
   bool fill = false;
+  // The rate of all connections; zero: as many as the servers answer.
+  double requests_per_second = 0;
+  // True ends the load early. May be null.
+  const std::atomic<bool>* stop = nullptr;
 };
 
 struct Measurement {

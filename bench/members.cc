@@ -1,0 +1,448 @@
+// bench/members.cc: what clients notice while members of a cluster change, and
+// how long the changes take. Real processes on loopback.
+//
+//   ./bazelw run -c opt //bench:members -- --json FILE
+//   ./bazelw run -c opt //bench:members -- --only idle
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <atomic>
+#include <chrono>
+#include <cstdint>
+#include <cstdio>
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <future>
+#include <map>
+#include <nlohmann/json.hpp>
+#include <string>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "bench/figures.h"
+#include "bench/processes.h"
+#include "bench/resp_load.h"
+#include "bench/workload.h"
+#include "net/tools/member_verbs.h"
+
+namespace quorate::bench {
+namespace {
+
+using Json = nlohmann::json;
+using Figures = std::vector<Figure>;
+
+constexpr int kClients = 50;
+constexpr size_t kValueBytes = 1024;
+constexpr int64_t kSecond = 1'000'000'000;
+constexpr int kFounders = 3;
+
+struct Options {
+  uint64_t mebibytes = 1024;
+  int idle_groups = 1000;
+  int created_groups = 200;
+  std::vector<std::string> only = {};
+  std::string json = {};
+};
+
+double SecondsSince(int64_t begin_ns) {
+  return static_cast<double>(MonotonicNanos() - begin_ns) / 1e9;
+}
+
+absl::StatusOr<Json> JsonOf(const net::ControlAnswer& answer) {
+  if (answer.exit_status != 0) return absl::InternalError(answer.error);
+  return Json::parse(answer.out);
+}
+
+// A cluster of quorated processes. Nodes count from 1.
+class Cluster {
+ public:
+  static absl::StatusOr<std::unique_ptr<Cluster>> Start(int groups);
+
+  // A verb of quoratectl, asked through node 2.
+  net::VerbOptions Verb() {
+    return {.control = {.address = Address(2, kCluster),
+                        .timeout = Seconds(30),
+                        .json = true},
+            .progress = ignore_,
+            .interrupted = never_};
+  }
+  uint16_t plain_port(int node) const { return ports_.at(node)[kPlain]; }
+  std::string DataFolder(int node) const {
+    return absl::StrCat(folder_.path(), "/", node, "/data");
+  }
+  const ScratchFolder& folder() const { return folder_; }
+  ServerProcess& server(int node) { return servers_.at(node); }
+  void Kill(int node) {
+    servers_.at(node).Kill();
+    servers_.erase(node);
+  }
+  // Starts the node of an answer of `node add` or `node replace` on an empty
+  // directory.
+  absl::Status Join(const Json& answer);
+  // Waits until a GET through the node has an answer.
+  absl::Status AwaitAnswer(int node);
+  // Waits until the members of all groups are the wanted ones.
+  absl::Status AwaitSettled();
+
+ private:
+  enum Port { kPlain, kCluster, kHttp, kPeer, kAdmin, kPorts };
+
+  explicit Cluster(ScratchFolder folder) : folder_(std::move(folder)) {}
+  std::string Address(int node, Port port) const {
+    return absl::StrCat("127.0.0.1:", ports_.at(node)[port]);
+  }
+  void WriteConfig(int node, int groups);
+  absl::Status StartServer(int node, const std::vector<std::string>& flags);
+
+  void (*const ignore_)(const std::string&) = [](const std::string&) {};
+  bool (*const never_)() = [] { return false; };
+  const ScratchFolder folder_;
+  std::map<int, std::vector<uint16_t>> ports_;
+  std::map<int, ServerProcess> servers_;
+};
+
+void Cluster::WriteConfig(int node, int groups) {
+  std::ofstream config(absl::StrCat(folder_.path(), "/", node, "/config.toml"));
+  config << "[cluster]\nid = 7\n[node]\nid = " << node << "\ndata_dir = \""
+         << DataFolder(node) << "\"\n[listen]\nadmin = \""
+         << Address(node, kAdmin) << "\"\n[founding]\ncontroller = true\n"
+         << "[sharding]\ngroups = " << groups << "\n";
+  const int rows = node <= kFounders ? kFounders : node;
+  for (int row = node <= kFounders ? 1 : node; row <= rows; ++row) {
+    config << "[[nodes]]\nid = " << row << "\nresp = \"" << Address(row, kPlain)
+           << "\"\nresp_cluster = \"" << Address(row, kCluster)
+           << "\"\nhttp = \"" << Address(row, kHttp) << "\"\npeer = \""
+           << Address(row, kPeer) << "\"\n";
+  }
+}
+
+absl::Status Cluster::StartServer(int node,
+                                  const std::vector<std::string>& flags) {
+  const std::string home = absl::StrCat(folder_.path(), "/", node);
+  std::vector<std::string> command = {FindProgram("net/cmd/quorated"),
+                                      "--config", home + "/config.toml",
+                                      "--exit-with-parent"};
+  command.insert(command.end(), flags.begin(), flags.end());
+  absl::StatusOr<ServerProcess> server =
+      ServerProcess::Start(command, home + "/log");
+  if (!server.ok()) return server.status();
+  servers_.emplace(node, *std::move(server));
+  return absl::OkStatus();
+}
+
+absl::StatusOr<std::unique_ptr<Cluster>> Cluster::Start(int groups) {
+  absl::StatusOr<ScratchFolder> folder =
+      ScratchFolder::Create(DefaultDataFolder());
+  if (!folder.ok()) return folder.status();
+  std::unique_ptr<Cluster> cluster(new Cluster(*std::move(folder)));
+  for (int node = 1; node <= kFounders; ++node) {
+    cluster->ports_[node] = FreePorts(kPorts);
+    cluster->folder_.Sub(absl::StrCat(node));
+  }
+  for (int node = 1; node <= kFounders; ++node) {
+    cluster->WriteConfig(node, groups);
+    absl::Status started = cluster->StartServer(node, {"--bootstrap"});
+    if (!started.ok()) return started;
+  }
+  absl::Status ready = cluster->AwaitAnswer(2);
+  if (ready.ok()) ready = cluster->AwaitSettled();
+  if (!ready.ok()) return ready;
+  return cluster;
+}
+
+absl::Status Cluster::Join(const Json& answer) {
+  const int node = answer["id"];
+  if (!ports_.contains(node)) {
+    ports_[node] = FreePorts(kPorts);
+    folder_.Sub(absl::StrCat(node));
+    WriteConfig(node, 1);
+  }
+  const std::vector<std::string> seeds = answer["seeds"];
+  return StartServer(node, {"--join", absl::StrJoin(seeds, ","), "--token",
+                            answer["token"].get<std::string>()});
+}
+
+absl::Status Cluster::AwaitAnswer(int node) {
+  const int64_t begin_ns = MonotonicNanos();
+  while (SecondsSince(begin_ns) < 60 && !Interrupted()) {
+    const auto reply = AskResp(plain_port(node), "GET bench:none");
+    if (reply.ok() && !reply->starts_with('-')) return absl::OkStatus();
+    if (!servers_.at(node).Running()) break;
+    std::this_thread::sleep_for(std::chrono::milliseconds(5));
+  }
+  return absl::UnavailableError(absl::StrCat(
+      "node ", node, " does not serve:\n", servers_.at(node).LogTail()));
+}
+
+absl::Status Cluster::AwaitSettled() {
+  std::string last;
+  const int64_t begin_ns = MonotonicNanos();
+  while (SecondsSince(begin_ns) < 600 && !Interrupted()) {
+    const absl::StatusOr<Json> groups = JsonOf(net::ListGroups(Verb()));
+    if (groups.ok() && !(*groups)["groups"].empty() &&
+        std::all_of(
+            (*groups)["groups"].begin(), (*groups)["groups"].end(),
+            [](const Json& group) { return group["settled"] == true; })) {
+      return absl::OkStatus();
+    }
+    last = groups.ok() ? groups->dump() : groups.status().ToString();
+    std::this_thread::sleep_for(std::chrono::milliseconds(50));
+  }
+  return absl::DeadlineExceededError("groups are not settled: " + last);
+}
+
+Workload SetsOf(const Options& options) {
+  return {.value_bytes = kValueBytes,
+          .connections = kClients,
+          .measure_ns = 3600 * kSecond,
+          .keys = options.mebibytes << 10};
+}
+
+// A load at half the cluster's throughput while `change` runs.
+struct Watched {
+  Measurement load;
+  double seconds = 0;
+};
+template <typename Change>
+absl::StatusOr<Watched> Watch(Cluster& cluster, Workload load, Change change) {
+  std::atomic<bool> stop = false;
+  load.stop = &stop;
+  auto loaded = std::async(std::launch::async, [&] {
+    return RunRespLoad(cluster.plain_port(2), load);
+  });
+  const int64_t begin_ns = MonotonicNanos();
+  const absl::Status changed = change();
+  const double seconds = SecondsSince(begin_ns);
+  stop = true;
+  absl::StatusOr<Measurement> measured = loaded.get();
+  if (!changed.ok()) return changed;
+  if (!measured.ok()) return measured.status();
+  if (measured->errors > 0) {
+    std::printf("first error: %s\n", measured->first_error.c_str());
+  }
+  return Watched{*std::move(measured), seconds};
+}
+
+double P99Millis(const Measurement& load) {
+  return static_cast<double>(load.latency_ns.Percentile(9900)) / 1e6;
+}
+
+// Seconds of a copy of a file of this size, with a sync at its end.
+absl::StatusOr<double> CopySeconds(const ScratchFolder& folder,
+                                   uint64_t bytes) {
+  const std::string from = folder.path() + "/copied";
+  {
+    std::ofstream file(from, std::ios::binary);
+    const std::string piece(1 << 20, 'x');
+    for (uint64_t done = 0; done < bytes; done += piece.size()) file << piece;
+  }
+  const int64_t begin_ns = MonotonicNanos();
+  const std::string command = absl::StrCat("dd if='", from, "' of='", from,
+                                           "2' bs=1M conv=fsync 2>/dev/null");
+  if (std::system(command.c_str()) != 0) {
+    return absl::InternalError("the copy failed");
+  }
+  const double seconds = SecondsSince(begin_ns);
+  std::filesystem::remove(from);
+  std::filesystem::remove(from + "2");
+  return seconds;
+}
+
+// Seconds from the start of a router's process to its first answer.
+absl::StatusOr<double> JoinSeconds(Cluster& cluster) {
+  const auto added = JsonOf(net::AddNode(cluster.Verb(), {.role = "router"}));
+  if (!added.ok()) return added.status();
+  const int64_t begin_ns = MonotonicNanos();
+  absl::Status status = cluster.Join(*added);
+  if (status.ok()) status = cluster.AwaitAnswer((*added)["id"]);
+  if (!status.ok()) return status;
+  return SecondsSince(begin_ns);
+}
+
+// The disk of a node that has ended is lost.
+absl::StatusOr<Watched> Replace(Cluster& cluster, const Workload& load,
+                                int node) {
+  std::filesystem::remove_all(cluster.DataFolder(node));
+  return Watch(cluster, load, [&] {
+    const auto token = JsonOf(net::ChangeNode(cluster.Verb(), "replace",
+                                              static_cast<uint32_t>(node)));
+    if (!token.ok()) return token.status();
+    absl::Status joined = cluster.Join(*token);
+    if (joined.ok()) joined = cluster.AwaitAnswer(node);
+    return joined.ok() ? cluster.AwaitSettled() : joined;
+  });
+}
+
+// Another data node takes the replicas of node 1.
+absl::StatusOr<Watched> Drain(Cluster& cluster, const Workload& load) {
+  const auto added = JsonOf(net::AddNode(cluster.Verb(), {}));
+  if (!added.ok()) return added.status();
+  absl::Status status = cluster.Join(*added);
+  if (status.ok()) status = cluster.AwaitAnswer((*added)["id"]);
+  if (status.ok()) status = cluster.AwaitSettled();
+  if (!status.ok()) return status;
+  return Watch(cluster, load, [&] {
+    return JsonOf(net::ChangeNode(cluster.Verb(), "drain", 1)).status();
+  });
+}
+
+absl::StatusOr<Figures> ChangesUnderLoad(const Options& options) {
+  auto started = Cluster::Start(4);
+  if (!started.ok()) return started.status();
+  Cluster& cluster = **started;
+  Workload load = SetsOf(options);
+  load.pipeline = 16;
+  load.fill = true;
+  const auto filled = RunRespLoad(cluster.plain_port(2), load);
+  if (!filled.ok()) return filled.status();
+  load = SetsOf(options);
+  load.measure_ns = 10 * kSecond;
+  const auto full = RunRespLoad(cluster.plain_port(2), load);
+  if (!full.ok()) return full.status();
+  load.requests_per_second = full->ops_per_second() / 2;
+  load.measure_ns = 20 * kSecond;
+  const auto before = RunRespLoad(cluster.plain_port(2), load);
+  if (!before.ok()) return before.status();
+  load.measure_ns = 3600 * kSecond;
+
+  const auto join_seconds = JoinSeconds(cluster);
+  if (!join_seconds.ok()) return join_seconds.status();
+  // The end of the node is not part of its rebuilding.
+  const auto killed = Watch(cluster, load, [&] {
+    cluster.Kill(3);
+    std::this_thread::sleep_for(std::chrono::seconds(3));
+    return absl::OkStatus();
+  });
+  if (!killed.ok()) return killed.status();
+  const auto replaced = Replace(cluster, load, 3);
+  if (!replaced.ok()) return replaced.status();
+  const auto copied = CopySeconds(cluster.folder(), options.mebibytes << 20);
+  if (!copied.ok()) return copied.status();
+  const auto drained = Drain(cluster, load);
+  if (!drained.ok()) return drained.status();
+
+  const auto mebibytes = static_cast<double>(options.mebibytes);
+  const double rate = mebibytes / replaced->seconds;
+  const double copy_rate = mebibytes / *copied;
+  const auto failed = [](const Watched& watched) {
+    return static_cast<double>(watched.load.errors);
+  };
+  return Figures{{"set_per_second", full->ops_per_second(), "1/s"},
+                 {"join_seconds", *join_seconds, "s"},
+                 {"kill_failed_requests", failed(*killed), "1"},
+                 {"replace_failed_requests", failed(*replaced), "1"},
+                 {"set_p99_ms", P99Millis(*before), "ms"},
+                 {"replace_p99_ms", P99Millis(replaced->load), "ms"},
+                 {"replace_p99_ratio",
+                  P99Millis(replaced->load) / P99Millis(*before), "1"},
+                 {"replace_seconds", replaced->seconds, "s"},
+                 {"replace_mib_per_second", rate, "MiB/s"},
+                 {"copy_mib_per_second", copy_rate, "MiB/s"},
+                 {"replace_share_of_copy", rate / copy_rate, "1"},
+                 {"drain_failed_requests", failed(*drained), "1"},
+                 {"drain_p99_ms", P99Millis(drained->load), "ms"},
+                 {"drain_seconds", drained->seconds, "s"}};
+}
+
+absl::StatusOr<Figures> Idle(const Options& options) {
+  auto started = Cluster::Start(options.idle_groups);
+  if (!started.ok()) return started.status();
+  Cluster& cluster = **started;
+  std::this_thread::sleep_for(std::chrono::seconds(30));
+  std::vector<int64_t> before;
+  for (int node = 1; node <= kFounders; ++node) {
+    before.push_back(cluster.server(node).ProcessorNanos());
+  }
+  const int64_t begin_ns = MonotonicNanos();
+  std::this_thread::sleep_for(std::chrono::seconds(30));
+  double most = 0;
+  for (int node = 1; node <= kFounders; ++node) {
+    const auto used = static_cast<double>(
+        cluster.server(node).ProcessorNanos() - before[node - 1]);
+    most = std::max(most, used / 1e9 / SecondsSince(begin_ns) * 100);
+  }
+  return Figures{{"idle_node_cpu_percent", most, "%"}};
+}
+
+absl::StatusOr<Figures> CreateGroups(const Options& options) {
+  auto started = Cluster::Start(1);
+  if (!started.ok()) return started.status();
+  const int64_t begin_ns = MonotonicNanos();
+  const auto created = JsonOf(net::CreateGroups(
+      (*started)->Verb(), static_cast<uint32_t>(options.created_groups)));
+  if (!created.ok()) return created.status();
+  return Figures{{"group_create_per_second",
+                  options.created_groups / SecondsSince(begin_ns), "1/s"}};
+}
+
+struct Part {
+  std::string name;
+  absl::StatusOr<Figures> (*measure)(const Options&);
+};
+
+std::vector<Part> Parts() {
+  return {
+      {"changes", ChangesUnderLoad}, {"idle", Idle}, {"create", CreateGroups}};
+}
+
+int Main(const Options& options) {
+  CatchInterrupts();
+  Figures figures;
+  for (const Part& part : Parts()) {
+    if (!options.only.empty() &&
+        std::find(options.only.begin(), options.only.end(), part.name) ==
+            options.only.end()) {
+      continue;
+    }
+    std::printf("%s …\n", part.name.c_str());
+    std::fflush(stdout);
+    const absl::StatusOr<Figures> measured = part.measure(options);
+    if (!measured.ok()) {
+      std::fprintf(stderr, "%s: %s\n", part.name.c_str(),
+                   measured.status().ToString().c_str());
+      return 1;
+    }
+    std::fputs(FiguresText(*measured).c_str(), stdout);
+    std::fflush(stdout);
+    figures.insert(figures.end(), measured->begin(), measured->end());
+  }
+  if (options.json.empty()) return 0;
+  std::ofstream file(FromUsersFolder(options.json));
+  file << FiguresJson(figures);
+  file.close();
+  if (!file) {
+    std::fprintf(stderr, "cannot write %s\n", options.json.c_str());
+    return 1;
+  }
+  return 0;
+}
+
+}  // namespace
+}  // namespace quorate::bench
+
+int main(int argc, char** argv) {
+  CLI::App app("Measures changes of members under load");
+  quorate::bench::Options options;
+  std::vector<std::string> names;
+  for (const auto& part : quorate::bench::Parts()) names.push_back(part.name);
+  app.add_option("--mebibytes", options.mebibytes, "Size of the values")
+      ->check(CLI::Range(1, 1 << 14))
+      ->capture_default_str();
+  app.add_option("--idle-groups", options.idle_groups, "Groups at rest")
+      ->check(CLI::Range(1, 1024))
+      ->capture_default_str();
+  app.add_option("--created-groups", options.created_groups,
+                 "Groups created at once")
+      ->check(CLI::Range(1, 5000))
+      ->capture_default_str();
+  app.add_option("--only", options.only, "Measure only these parts")
+      ->check(CLI::IsMember(names));
+  app.add_option("--json", options.json, "Write the results to this file");
+  CLI11_PARSE(app, argc, argv);
+  return quorate::bench::Main(options);
+}
