@@ -26,6 +26,7 @@ namespace quorate::env {
 inline constexpr size_t kMessageBytesMax = 1 << 20;
 // Size of the largest request for admission, and of the largest answer.
 inline constexpr size_t kAdmissionBytesMax = 4096;
+inline constexpr size_t kAdmissionAnswerBytesMax = 1 << 20;
 
 // Each peer has a queue for each lane. So no heartbeat, entry or request waits
 // for a snapshot, and no heartbeat waits for entries or requests.

@@ -24,7 +24,7 @@
 namespace quorate::node {
 namespace {
 
-constexpr const char* kClusters[] = {"configuration-4", "1"};
+constexpr const char* kClusters[] = {"bootstrap-7"};
 std::string write_name;  // NOLINT: the argument of --write.
 
 constexpr int kKeys = 60;

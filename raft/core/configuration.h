@@ -21,7 +21,7 @@ inline constexpr size_t kConfigurationMembersMax = 128;
 // Largest size of Member::note.
 inline constexpr size_t kMemberNoteBytesMax = 64;
 // Largest size of Configuration::parameters.
-inline constexpr size_t kParametersBytesMax = 64 << 10;
+inline constexpr size_t kParametersBytesMax = 384 << 10;
 
 // OK if all of these hold:
 //   - every list is strictly sorted by replica and within its maximum;

@@ -379,11 +379,14 @@ std::vector<Core::FollowerStatus> Core::Impl::followers() const {
           {member.replica(), NodeOf(log_.configuration(), member.replica()),
            member.match(), member.next(), ProgressStateName(member.state()),
            !IsInactive(member), member.wants_no_entries(),
-           HasCaughtUp(member.replica()), LogPosition()});
+           HasCaughtUp(member.replica()), LogPosition(), 0, 0});
       if (member.state() == Progress::State::kSnapshot &&
           now_.mono - LastContact(member) <
               options_->snapshot_transfer_timeout) {
-        statuses.back().snapshot = member.pending_snapshot().snapshot.position;
+        const auto& pending = member.pending_snapshot();
+        statuses.back().snapshot = pending.snapshot.position;
+        statuses.back().snapshot_staged = pending.staged;
+        statuses.back().snapshot_bytes = pending.snapshot.size_bytes;
       }
     }
   }

@@ -580,6 +580,9 @@ class Core {
     // The snapshot in transfer to it; empty if there is none, or if the
     // follower has been silent for snapshot_transfer_timeout.
     LogPosition snapshot;
+    // The bytes of it that the follower has, and its size.
+    uint64_t snapshot_staged = 0;
+    uint64_t snapshot_bytes = 0;
   };
   std::vector<FollowerStatus> followers() const;
   // The matches alone, in place of the elements of `matches`. For checkers that

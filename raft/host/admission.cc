@@ -92,7 +92,7 @@ void StoreAdmission::Finish(absl::StatusOr<Admitted> result) {
 
 Buffer AnswerAdmission(const HostOptions& options, NodeId node,
                        StoreIncarnation store, const Buffer& request,
-                       const BootstrapRecord* record) {
+                       BootstrapRecord* record) {
   absl::StatusOr<AdmissionRequest> decoded = DecodeAdmissionRequest(request);
   if (!decoded.ok()) return Buffer();
   if (record == nullptr) {
@@ -113,9 +113,16 @@ Buffer AnswerAdmission(const HostOptions& options, NodeId node,
                               .token = std::move(decoded->token)});
   }
   if (admitted.ok()) {
-    return EncodeAdmissionAnswer({.kind = Kind::kAdmitted,
-                                  .cluster = options.cluster,
-                                  .record = EncodeBootstrapRecord(*record)});
+    if (options.welcome) record->welcome = options.welcome();
+    if (record->welcome.size() <= kWelcomeBytesMax) {
+      return EncodeAdmissionAnswer({.kind = Kind::kAdmitted,
+                                    .cluster = options.cluster,
+                                    .record = EncodeBootstrapRecord(*record)});
+    }
+    admitted = absl::ResourceExhaustedError(
+        absl::StrCat("what a new node must know of the cluster takes ",
+                     record->welcome.size(), " bytes, and ", kWelcomeBytesMax,
+                     " are allowed"));
   }
   return Refuse(absl::IsUnavailable(admitted) ? Kind::kLater : Kind::kRefused,
                 std::string(admitted.message()));

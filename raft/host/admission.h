@@ -55,11 +55,11 @@ class StoreAdmission {
 };
 
 // The answer to a request that came from `node` and its new store. Empty: the
-// request is malformed. `record` is what an admitted store gets; null: this
-// node has none yet.
+// request is malformed. `record` is what an admitted store gets, to which the
+// call adds the welcome; null: this node has none yet.
 Buffer AnswerAdmission(const HostOptions& options, NodeId node,
                        StoreIncarnation store, const Buffer& request,
-                       const BootstrapRecord* record);
+                       BootstrapRecord* record);
 
 }  // namespace quorate::raft
 

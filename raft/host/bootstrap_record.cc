@@ -13,9 +13,7 @@
 namespace quorate::raft {
 namespace {
 
-constexpr uint32_t kVersion = 6;
-// Its groups had no kind.
-constexpr uint32_t kVersionWithoutKinds = 4;
+constexpr uint32_t kVersion = 7;
 
 bool IsStrictlySorted(const std::vector<NodeId>& nodes) {
   return std::adjacent_find(nodes.begin(), nodes.end(), [](NodeId a, NodeId b) {
@@ -60,7 +58,7 @@ std::vector<NodeId> TakeNodes(FixedReader* reader) {
   return nodes;
 }
 
-BootstrapPlan TakePlan(FixedReader* reader, uint32_t version) {
+BootstrapPlan TakePlan(FixedReader* reader) {
   BootstrapPlan plan;
   // A group has at least 16 bytes besides the elements of its lists.
   plan.groups.resize(TakeCount(reader, 16));
@@ -68,9 +66,7 @@ BootstrapPlan TakePlan(FixedReader* reader, uint32_t version) {
     group.group = GroupId(reader->Take<uint32_t>());
     group.voters = TakeNodes(reader);
     group.learners = TakeNodes(reader);
-    if (version > kVersionWithoutKinds) {
-      group.machine_kind = reader->Take<uint32_t>();
-    }
+    group.machine_kind = reader->Take<uint32_t>();
     const uint32_t size = TakeCount(reader, 1);
     group.parameters = Buffer::Copy(reader->TakeBytes(size));
   }
@@ -183,17 +179,21 @@ std::string EncodeBootstrapRecord(const BootstrapRecord& record) {
     AppendFixed(&out, one.store.value());
   }
   out += EncodePlan(record.plan);
-  if (record.joined()) AppendFixed(&out, record.joined_checksum);
+  if (!record.joined()) return out;
+  CHECK_LE(record.welcome.size(), kWelcomeBytesMax);
+  AppendFixed(&out, record.joined_checksum);
+  AppendFixed(&out, static_cast<uint32_t>(record.welcome.size()));
+  out += record.welcome;
   return out;
 }
 
 absl::StatusOr<BootstrapRecord> DecodeBootstrapRecord(std::string_view bytes) {
   FixedReader reader(bytes);
   const auto version = reader.Take<uint32_t>();
-  if (reader.ok() && (version < kVersionWithoutKinds || version > kVersion)) {
+  if (reader.ok() && version != kVersion) {
     return absl::FailedPreconditionError(
         absl::StrCat("the bootstrap record of the data directory has version ",
-                     version, ", this program knows versions up to ", kVersion,
+                     version, ", this program knows version ", kVersion,
                      ": start the program that wrote it"));
   }
   BootstrapRecord record;
@@ -205,12 +205,15 @@ absl::StatusOr<BootstrapRecord> DecodeBootstrapRecord(std::string_view bytes) {
     one.store = StoreIncarnation(reader.Take<uint64_t>());
     each_known &= one.store != StoreIncarnation();
   }
-  record.plan = TakePlan(&reader, version);
-  if (record.joined()) record.joined_checksum = reader.Take<uint32_t>();
+  record.plan = TakePlan(&reader);
+  if (record.joined()) {
+    record.joined_checksum = reader.Take<uint32_t>();
+    record.welcome = reader.TakeBytes(TakeCount(&reader, 1));
+  }
   const std::vector<NodeId> nodes = record.plan.Nodes();
   if (!reader.ok() || !reader.rest().empty() || !each_known ||
-      record.level == Level() || !ValidatePlan(record.plan).ok() ||
-      nodes.size() != record.stores.size()) {
+      record.level == Level() || record.welcome.size() > kWelcomeBytesMax ||
+      !ValidatePlan(record.plan).ok() || nodes.size() != record.stores.size()) {
     return absl::DataLossError(
         "the bootstrap record in the file 'identity' cannot be read; restore "
         "the file from a copy of this very directory");

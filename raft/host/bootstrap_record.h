@@ -48,12 +48,17 @@ struct NodeStore {
   friend bool operator==(const NodeStore&, const NodeStore&) = default;
 };
 
+inline constexpr size_t kWelcomeBytesMax = 990 << 10;
+
 struct BootstrapRecord {
   // Without groups: the store joined the cluster, and has no part in the plan
   // of the founding.
   BootstrapPlan plan = {};
   // PlanChecksum of the plan, which a store that joined lacks. Else zero.
   uint32_t joined_checksum = 0;
+  // HostOptions::welcome of the node that admitted the store. Only of a store
+  // that joined; at most kWelcomeBytesMax.
+  std::string welcome = {};
   // The first level of every group.
   Level level{1};
   // Configuration::hash_key of every group.

@@ -237,9 +237,9 @@ void Host::Impl::OnMessage(NodeId from, StoreIncarnation incarnation,
 // part of the plan.
 Buffer Host::Impl::OnAdmissionRequest(NodeId from, StoreIncarnation incarnation,
                                       const Buffer& request) {
-  const BootstrapRecord record{.joined_checksum = identity_.bootstrap_checksum,
-                               .level = founded_level_,
-                               .hash_key = hash_key_};
+  BootstrapRecord record{.joined_checksum = identity_.bootstrap_checksum,
+                         .level = founded_level_,
+                         .hash_key = hash_key_};
   return AnswerAdmission(options_, from, incarnation, request,
                          status_.ok() ? &record : nullptr);
 }

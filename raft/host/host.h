@@ -70,10 +70,16 @@ struct HostOptions {
   // text. The same request may come again, also to other nodes, so the answer
   // should be the same. It must not call the host. Null: refuses every store.
   std::function<absl::Status(const JoinRequest&)> admit;
+  // Makes the text for a store that this node admits, of at most
+  // kWelcomeBytesMax. The store keeps it with its identity. Null: none.
+  std::function<std::string()> welcome;
   // Called once with the plan that the cluster was founded with, before any
   // state machine is made. An error ends the start. Null: it must equal `plan`.
   // A store that joined has no plan, so it is not called there.
   std::function<absl::Status(const BootstrapPlan& founded)> accept_plan;
+  // The same for a store that joined, with what it was told. Null: it is
+  // ignored.
+  std::function<absl::Status(std::string_view welcome)> accept_welcome;
   CoreOptions core;
   LogOptions log;  // The host fills in cluster and store.
   // All groups together apply entries of about so much work

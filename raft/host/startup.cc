@@ -142,7 +142,9 @@ void Startup::OpenLog() {
   const BootstrapPlan& plan = opened_.record.plan;
   absl::Status accepted;
   if (opened_.record.joined()) {
-    // The founding gave it no part.
+    if (options_.accept_welcome) {
+      accepted = options_.accept_welcome(opened_.record.welcome);
+    }
   } else if (options_.accept_plan) {
     accepted = options_.accept_plan(plan);
   } else if (plan != options_.plan) {

@@ -46,7 +46,7 @@ void AdmissionCall::OnBytes(std::string_view bytes) {
       std::string_view(received_).substr(kHelloReplyBytes);
   if (frame.size() < kFrameHeaderBytes) return;
   const size_t size = LoadFixed<uint32_t>(frame, 0);
-  if (size > env::kAdmissionBytesMax ||
+  if (size > env::kAdmissionAnswerBytesMax ||
       frame.size() > kFrameHeaderBytes + size) {
     return Fail("it sent what no node sends");
   }

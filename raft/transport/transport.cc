@@ -433,7 +433,7 @@ class StreamTransport::Incoming final : env::Connection::Observer {
         hello_.from.node, hello_.from.incarnation, std::move(message_));
     if (watch.destroyed()) return;
     if (answer.empty()) return transport_.Remove(this);
-    CHECK_LE(answer.size(), env::kAdmissionBytesMax);
+    CHECK_LE(answer.size(), env::kAdmissionAnswerBytesMax);
     connection_->Write(Buffer::Create(kFrameHeaderBytes, [&](char* out) {
       StoreFixed(out, static_cast<uint32_t>(answer.size()));
     }));
