@@ -10,7 +10,7 @@
 namespace quorate::node {
 namespace {
 
-constexpr Duration kInterval = Seconds(1);
+constexpr Duration kInterval = Milliseconds(500);
 
 }  // namespace
 
@@ -72,11 +72,14 @@ void PeerDialer::ChooseFor(NodeId node, MonoTime now) {
     target.since = now;
     return;
   }
-  if (env_.transport.link(node).open) {
+  const env::LinkState link = env_.transport.link(node);
+  if (link.open) {
     target.since = now;
     return;
   }
-  if (!added && !target.address.empty() && now < target.since + kPatience) {
+  const bool another = link.refusal == env::HandshakeRefusal::kOtherNode;
+  const Duration patience = another ? kPatienceWithAnother : kPatience;
+  if (!added && !target.address.empty() && now < target.since + patience) {
     return;
   }
   const std::vector<std::string> addresses = AddressesOf(node);

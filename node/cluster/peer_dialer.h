@@ -31,6 +31,8 @@ class PeerDialer {
  public:
   // The time for which one address is tried. A dial takes less.
   static constexpr Duration kPatience = Seconds(2);
+  // The same where another node answers.
+  static constexpr Duration kPatienceWithAnother = Milliseconds(500);
 
   // All outlive the object.
   PeerDialer(env::Env& env, raft::Host& host, const Config& config,
