@@ -9,6 +9,8 @@
 #include "kv/store/parameters.h"
 #include "kv/store/record_pool.h"
 #include "kv/store/store.h"
+#include "node/admin/admin_api.h"
+#include "node/admin/admin_session.h"
 #include "node/base/memory_budget.h"
 #include "node/base/output_budget.h"
 #include "node/base/text.h"
@@ -19,12 +21,16 @@
 #include "node/config/bootstrap_plan.h"
 #include "node/connections/clients.h"
 #include "node/connections/context.h"
+#include "node/controller/controller_agent.h"
 #include "node/http/http_session.h"
 #include "node/pages/metrics_page.h"
 #include "node/resp/resp_session.h"
 #include "node/routing/hosted_store.h"
 #include "node/routing/leader_balance.h"
 #include "node/routing/upkeep.h"
+#include "shardctrl/controller/machine.h"
+#include "shardctrl/controller/rows.h"
+#include "shardctrl/controller/state.h"
 #include "shardctrl/map.h"
 
 namespace quorate::node {
@@ -55,7 +61,10 @@ raft::HostOptions MakeHostOptions(const Config& config,
   options.node = config.node;
   options.listen_address = config.listen.peer;
   options.bootstrap = config.bootstrap;
-  options.plan = MakeBootstrapPlan(map, config.rules);
+  if (config.join.has_value()) {
+    options.join = {.seeds = config.join->seeds, .token = config.join->token};
+  }
+  options.plan = MakeBootstrapPlan(map, config.rules, config.controller);
   options.founding_level = raft::Level(KnownRules(config));
   if (KnownRules(config) < kv::kRulesVersion) {
     options.halted_advice = Concat(
@@ -160,6 +169,7 @@ class ServerImpl final : public Server, public raft::Host::Observer {
             turn_work_,
             parameters_,
             cluster_parameters_,
+            [this] { return agent_.StuckWishes(); },
             env.loop.ReadClock().mono,
         },
         make_resp_([this](ClientConnection& client) {
@@ -172,7 +182,17 @@ class ServerImpl final : public Server, public raft::Host::Observer {
         }),
         make_http_([this](ClientConnection& client) {
           return std::make_unique<HttpSession>(context_, client);
+        }),
+        agent_(env, host_, config_, cluster_, router_.view(), router_.links(),
+               [this] { return StoredBytes(); }),
+        admin_(agent_),
+        make_admin_([this](ClientConnection& client) {
+          return std::make_unique<AdminSession>(admin_, client,
+                                                config_.listen.admin);
         }) {
+    router_.SetControlHandler([this](Buffer question, PeerDone done) {
+      agent_.Answer(std::move(question), std::move(done));
+    });
     cluster_.SetObserver(
         [this](ClusterMap::Change change) { OnClusterChanged(change); });
   }
@@ -191,6 +211,7 @@ class ServerImpl final : public Server, public raft::Host::Observer {
         router_.Start();
         dialer_.Start();
         cache_.Start();
+        if (has_controller_) agent_.Start(OwnReport());
       }
       started_(status);
     });
@@ -198,6 +219,7 @@ class ServerImpl final : public Server, public raft::Host::Observer {
 
   void Stop(Done stopped) override {
     stopped_ = std::move(stopped);
+    agent_.Stop();
     const MonoTime now = env_.loop.ReadClock().mono;
     // A target that does not lead by then never will: it stops as well, or is
     // dead.
@@ -288,6 +310,9 @@ class ServerImpl final : public Server, public raft::Host::Observer {
   std::string http_address() const override {
     return http_listener_ == nullptr ? "" : http_listener_->address();
   }
+  std::string admin_address() const override {
+    return admin_listener_ == nullptr ? "" : admin_listener_->address();
+  }
   size_t open_connections() const override {
     return resp_clients_.count() + http_clients_.count();
   }
@@ -317,7 +342,36 @@ class ServerImpl final : public Server, public raft::Host::Observer {
         [this, today = options.plan](const raft::BootstrapPlan& founded) {
           return TakeFoundedPlan(today, founded);
         };
+    options.accept_welcome = [this](std::string_view welcome) {
+      return TakeWelcome(welcome);
+    };
+    options.admit = [this](const raft::JoinRequest& request) {
+      if (has_controller_) return agent_.Admit(request);
+      return absl::PermissionDeniedError(
+          "this cluster was founded without a controller");
+    };
+    options.welcome = [this] { return agent_.Welcome(); };
     return options;
+  }
+
+  // The first map of a store that joined is the one at its admission.
+  absl::Status TakeWelcome(std::string_view welcome) {
+    const auto state = shardctrl::DecodeState(welcome);
+    if (!state.ok()) return state.status();
+    const auto parameters =
+        kv::DecodeParameters(state->created_groups.parameters);
+    if (!parameters.ok()) return parameters.status();
+    auto map = shardctrl::ShardMap::Create(shardctrl::MapOf(*state));
+    if (!map.ok()) return map.status();
+    if (map->partitioner() != cluster_.shards().partitioner() ||
+        map->slot_count() != cluster_.shards().slot_count()) {
+      return absl::FailedPreconditionError(
+          "the cluster divides its keys in another way than this program");
+    }
+    founded_rules_ = parameters->rules;
+    has_controller_ = true;
+    cluster_.SetFirstMap(*std::move(map));
+    return absl::OkStatus();
   }
 
   // The first map is that of the founded cluster. The file says what it was
@@ -327,6 +381,7 @@ class ServerImpl final : public Server, public raft::Host::Observer {
     absl::Status same = CheckAgainstBootstrap(today, founded);
     if (!same.ok()) return same;
     founded_rules_ = FoundedRules(founded);
+    has_controller_ = founded.Find(shardctrl::kControllerGroup) != nullptr;
     const std::string difference =
         DifferenceFromBootstrap(config_, today, founded);
     if (difference.empty()) return same;
@@ -341,6 +396,15 @@ class ServerImpl final : public Server, public raft::Host::Observer {
     return same;
   }
 
+  uint64_t StoredBytes() const {
+    uint64_t bytes = 0;
+    for (const GroupId group : host_.groups()) {
+      const kv::Store* const store = this->store(group);
+      if (store != nullptr) bytes += store->size_bytes();
+    }
+    return bytes;
+  }
+
   NodeAddresses OwnAddresses() const {
     const NodeConfig& self = config_.self();
     return {.node = config_.node,
@@ -350,6 +414,16 @@ class ServerImpl final : public Server, public raft::Host::Observer {
             .resp = self.resp,
             .resp_cluster = self.resp_cluster,
             .http = self.http};
+  }
+
+  // The same for the controller.
+  shardctrl::ReportedAddresses OwnReport() const {
+    const NodeConfig& self = config_.self();
+    return {.peer = self.peer,
+            .resp = self.resp,
+            .resp_cluster = self.resp_cluster,
+            .http = self.http,
+            .admin = admin_listener_->address()};
   }
 
   // The readers learn of a change in the order in which they use each other.
@@ -374,7 +448,11 @@ class ServerImpl final : public Server, public raft::Host::Observer {
   std::unique_ptr<raft::StateMachine> MakeStateMachine(
       GroupId group, const raft::Configuration& configuration) {
     if (IsStore(configuration)) return MakeStore(group, configuration);
-    return nullptr;
+    if (configuration.machine_kind != shardctrl::kControllerKind)
+      return nullptr;
+    auto machine = shardctrl::ControllerMachine::Create(
+        configuration.parameters.view(), raft::Level(KnownRules(config_)));
+    return machine.ok() ? *std::move(machine) : nullptr;
   }
 
   std::unique_ptr<raft::StateMachine> MakeStore(
@@ -408,6 +486,15 @@ class ServerImpl final : public Server, public raft::Host::Observer {
           http_clients_.Accept(std::move(stream), make_http_, kHttpRefusal);
         });
     if (!http.ok()) return http.status();
+    if (has_controller_) {
+      auto admin = env_.streams.Listen(
+          config_.listen.admin,
+          [this](std::unique_ptr<env::Connection> stream) {
+            http_clients_.Accept(std::move(stream), make_admin_, kHttpRefusal);
+          });
+      if (!admin.ok()) return admin.status();
+      admin_listener_ = *std::move(admin);
+    }
     resp_listener_ = *std::move(resp);
     resp_cluster_listener_ = *std::move(resp_cluster);
     http_listener_ = *std::move(http);
@@ -448,6 +535,7 @@ class ServerImpl final : public Server, public raft::Host::Observer {
     resp_listener_.reset();
     resp_cluster_listener_.reset();
     http_listener_.reset();
+    admin_listener_.reset();
     resp_clients_.StopReading();
     http_clients_.StopReading();
     router_.RefusePeers();
@@ -501,6 +589,7 @@ class ServerImpl final : public Server, public raft::Host::Observer {
       case raft::Event::Kind::kLeaderKnown:
         ++metrics_.leader_changes;
         router_.OnLeadershipEvent(group);
+        agent_.OnChanged(group);
         break;
       case raft::Event::Kind::kTermChanged:
         router_.OnLeadershipEvent(group);
@@ -508,6 +597,7 @@ class ServerImpl final : public Server, public raft::Host::Observer {
       case raft::Event::Kind::kHalted:
       case raft::Event::Kind::kConfigurationChanged:
         router_.OnReplicasChanged();
+        agent_.OnChanged(group);
         break;
       case raft::Event::Kind::kSuffixTruncated:
         ++metrics_.suffixes_truncated;
@@ -520,6 +610,7 @@ class ServerImpl final : public Server, public raft::Host::Observer {
   void OnApplied(GroupId group, const raft::Entry& entry) override {
     upkeep_.OnChanged(group);
     router_.OnApplied(group);
+    if (group == shardctrl::kControllerGroup) agent_.OnChanged(group);
     if (observer_ != nullptr) observer_->OnApplied(group, entry);
   }
   void OnRestored(GroupId group,
@@ -538,10 +629,12 @@ class ServerImpl final : public Server, public raft::Host::Observer {
   }
   void OnRecovered(GroupId group, const raft::Core& core) override {
     router_.OnReplicasChanged();
+    agent_.OnChanged(group);
     if (observer_ != nullptr) observer_->OnRecovered(group, core);
   }
   void OnDropped(GroupId group) override {
     router_.OnReplicasChanged();
+    agent_.OnChanged(group);
     if (observer_ != nullptr) observer_->OnDropped(group);
   }
   void OnStatesDiffer(GroupId group, raft::Index index) override {
@@ -550,6 +643,7 @@ class ServerImpl final : public Server, public raft::Host::Observer {
   }
   void OnFenced(GroupId group, const absl::Status& why) override {
     router_.OnReplicasChanged();
+    agent_.OnChanged(group);
     if (observer_ != nullptr) observer_->OnFenced(group, why);
   }
   void OnWritten(GroupId group, const raft::WriteToken& token) override {
@@ -591,9 +685,14 @@ class ServerImpl final : public Server, public raft::Host::Observer {
   Clients::MakeProtocol make_resp_;
   Clients::MakeProtocol make_resp_cluster_;
   Clients::MakeProtocol make_http_;
+  ControllerAgent agent_;
+  AdminApi admin_;
+  Clients::MakeProtocol make_admin_;
   std::unique_ptr<env::Listener> resp_listener_;
   std::unique_ptr<env::Listener> resp_cluster_listener_;
   std::unique_ptr<env::Listener> http_listener_;
+  std::unique_ptr<env::Listener> admin_listener_;
+  bool has_controller_ = false;  // The cluster was founded with one.
   Done started_;
   Done stopped_;
   env::Pending stop_timer_;

@@ -133,6 +133,7 @@ class Server {
   virtual std::string resp_address() const = 0;
   virtual std::string resp_cluster_address() const = 0;
   virtual std::string http_address() const = 0;
+  virtual std::string admin_address() const = 0;
   // Connections of clients, and of other nodes that forward commands.
   virtual size_t open_connections() const = 0;
   // CHECKs the invariants that hold between turns: those of each replica's

@@ -39,10 +39,24 @@ int main(int argc, char** argv) {
   app.add_option("--read-replicas", options.read_replicas,
                  "Further nodes, which serve stale reads and refuse writes")
       ->capture_default_str();
+  quorate::net::NodeSettings settings;
+  std::string directory;
+  CLI::App* const add = app.add_subcommand(
+      "add", "Adds a node to the quickstart that runs, and runs it here");
+  add->add_option("--data-dir", directory,
+                  "The directory of the quickstart "
+                  "[~/.cache/quorate/quickstart]");
+  add->add_option("--zone", settings.zone, "The zone of the new node");
+  add->add_option("--name", settings.name, "Its name");
+  add->add_option("--role", settings.role, "data, read-only or router");
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
     return app.exit(error) == 0 ? 0 : quorate::net::kExitUsage;
+  }
+  if (add->parsed()) {
+    return quorate::net::RunQuickstartAdd(
+        directory.empty() ? options.data_dir : directory, settings);
   }
   return quorate::net::RunQuickstart(options);
 }

@@ -1,71 +1,260 @@
-// quoratectl: shows the status of a running cluster, and reads and writes keys.
+// quoratectl: shows and changes a running cluster, and reads and writes keys.
+#include <signal.h>
+#include <unistd.h>
+
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <cstdio>
+#include <functional>
+#include <optional>
 #include <string>
 #include <vector>
 
+#include "env/parse_duration.h"
 #include "net/tools/control.h"
+#include "net/tools/member_verbs.h"
 
-int main(int argc, char** argv) {
-  using quorate::net::ControlAnswer;
-  quorate::net::ControlOptions options;
-  int64_t timeout_ms = options.timeout.ms();
+namespace quorate::net {
+namespace {
+
+volatile sig_atomic_t interrupted = 0;
+
+// The line of a wish's progress on a terminal, in place of the one before.
+void ShowProgress(const std::string& line) {
+  static size_t shown = 0;
+  if (isatty(STDERR_FILENO) == 0 || (line.empty() && shown == 0)) return;
+  const size_t blank = shown > line.size() ? shown - line.size() : 0;
+  std::fprintf(stderr, "\r%s%*s%s", line.c_str(), static_cast<int>(blank), "",
+               line.empty() ? "\r" : "");
+  std::fflush(stderr);
+  shown = line.size();
+}
+
+using Run = std::function<ControlAnswer(const VerbOptions&)>;
+
+// The subcommands with their arguments. `run` becomes the one that was given.
+class Verbs {
+ public:
+  Verbs(CLI::App* app, Run* run) : run_(run) {
+    AddNodeVerbs(app->add_subcommand("node", "List and change nodes"));
+    AddGroupVerbs(app->add_subcommand("group", "List and change groups"));
+    AddRepairVerbs(
+        app->add_subcommand("repair", "Rebuilding replicas of dead nodes"));
+  }
+
+ private:
+  CLI::App* Add(CLI::App* app, const char* name, const char* description,
+                Run run) {
+    CLI::App* const verb = app->add_subcommand(name, description);
+    verb->callback([this, run = std::move(run)] { *run_ = run; });
+    return verb;
+  }
+
+  void AddNodeVerbs(CLI::App* node) {
+    node->require_subcommand(1);
+    Add(node, "list", "All nodes", ListNodes);
+    CLI::App* const add =
+        Add(node, "add", "Register a node; prints the command that starts it",
+            [this](const VerbOptions& options) {
+              return AddNode(options, settings_);
+            });
+    AddSettings(add);
+    add->add_option("--role", settings_.role, "data, read-only or router");
+    for (const char* const verb : {"drain", "undrain", "replace"}) {
+      const char* const description =
+          std::string_view(verb) == "drain" ? "Move all replicas away"
+          : std::string_view(verb) == "undrain"
+              ? "Take replicas again"
+              : "Its disk is gone: prints the command for an empty directory";
+      Add(node, verb, description,
+          [this, verb](const VerbOptions& options) {
+            return ChangeNode(options, verb, id_);
+          })
+          ->add_option("id", id_)
+          ->required();
+    }
+    CLI::App* const remove = Add(node, "remove", "Drain a node, then forget it",
+                                 [this](const VerbOptions& options) {
+                                   return RemoveNode(options, id_, lost_);
+                                 });
+    remove->add_option("id", id_)->required();
+    remove->add_flag("--lost", lost_, "It will not come back");
+    CLI::App* const set = Add(node, "set", "Change the settings of a node",
+                              [this](const VerbOptions& options) {
+                                return SetNode(options, id_, settings_);
+                              });
+    set->add_option("id", id_)->required();
+    AddSettings(set);
+  }
+
+  void AddSettings(CLI::App* verb) {
+    verb->add_option("--name", settings_.name, "For people");
+    verb->add_option("--zone", settings_.zone,
+                     "Replicas of a group are spread over zones");
+    verb->add_option("--host", settings_.host,
+                     "The machine; replicas are spread over them, too");
+    verb->add_option("--weight", settings_.weight,
+                     "Its share of the replicas, beside those of others");
+  }
+
+  void AddGroupVerbs(CLI::App* group) {
+    group->require_subcommand(1);
+    Add(group, "list", "All groups", ListGroups);
+    Add(group, "show", "One group",
+        [this](const VerbOptions& options) { return ShowGroup(options, id_); })
+        ->add_option("group", id_)
+        ->required();
+    Add(group, "create", "Make groups, without slots yet",
+        [this](const VerbOptions& options) {
+          return CreateGroups(options, count_);
+        })
+        ->add_option("--count", count_, "How many")
+        ->capture_default_str();
+    CLI::App* const set = Add(group, "set", "Change the number of voters",
+                              [this](const VerbOptions& options) {
+                                return SetGroup(options, id_, count_);
+                              });
+    set->add_option("group", id_)->required();
+    set->add_option("--replicas", count_)->required();
+    CLI::App* const transfer = Add(group, "transfer", "Let a node lead it",
+                                   [this](const VerbOptions& options) {
+                                     return TransferGroup(options, id_, to_);
+                                   });
+    transfer->add_option("group", id_)->required();
+    transfer->add_option("node", to_)->required();
+  }
+
+  void AddRepairVerbs(CLI::App* repair) {
+    repair->require_subcommand(1);
+    Add(repair, "status",
+        "The time after which replicas are rebuilt, and those that are",
+        ShowRepair);
+    Add(repair, "set", "Change the time after which a node counts as dead",
+        [this](const VerbOptions& options) -> ControlAnswer {
+          if (after_ == "off") return SetRepair(options, std::nullopt);
+          const std::optional<int64_t> ms = ParseDurationMs(after_);
+          if (!ms.has_value()) {
+            return {.error = "--after is a time such as 10m, or off",
+                    .exit_status = 2};
+          }
+          return SetRepair(options, Milliseconds(*ms));
+        })
+        ->add_option("--after", after_, "A time such as 10m, or off")
+        ->required();
+  }
+
+  Run* const run_;
+  uint32_t id_ = 0;
+  uint32_t to_ = 0;
+  uint32_t count_ = 1;
+  bool lost_ = false;
+  std::string after_;
+  NodeSettings settings_;
+};
+
+struct KeyArguments {
   std::string key;
   std::string value;
   std::vector<std::string> keys;
+};
+
+// The subcommands about keys and the status.
+void AddKeyVerbs(CLI::App* app, Run* run, KeyArguments* words) {
+  const auto add = [&](const char* name, const char* description, Run verb) {
+    CLI::App* const added = app->add_subcommand(name, description);
+    added->callback([run, verb = std::move(verb)] { *run = verb; });
+    return added;
+  };
+  add("status", "Nodes, groups, leaders and slots",
+      [](const VerbOptions& options) { return RunStatus(options.control); });
+  add("get", "Print a key's value",
+      [words](const VerbOptions& options) {
+        return RunGet(options.control, words->key);
+      })
+      ->add_option("key", words->key)
+      ->required();
+  CLI::App* const set =
+      add("set", "Set a key", [words](const VerbOptions& options) {
+        return RunSet(options.control, words->key, words->value);
+      });
+  set->add_option("key", words->key)->required();
+  set->add_option("value", words->value)->required();
+  add("del", "Delete keys",
+      [words](const VerbOptions& options) {
+        return RunDelete(options.control, words->keys);
+      })
+      ->add_option("key", words->keys)
+      ->required();
+}
+
+// Words that are no command, for the message.
+int Explain(const CLI::App& app, const CLI::ParseError& error) {
+  const std::vector<std::string> words = app.remaining();
+  if (error.get_exit_code() == 0 || !app.get_subcommands().empty() ||
+      words.empty() || words.front().starts_with('-')) {
+    return app.exit(error) == 0 ? 0 : 2;
+  }
+  std::fprintf(stderr,
+               "quoratectl: there is no command '%s'; the commands are status, "
+               "get, set, del, node, group and repair\n",
+               words.front().c_str());
+  return 2;
+}
+
+int Main(int argc, char** argv) {
+  ControlOptions control;
+  int64_t timeout_ms = control.timeout.ms();
+  bool no_wait = false;
+  bool dry_run = false;
   CLI::App app(
-      "quoratectl: status and keys of a running Quorate cluster.\n"
+      "quoratectl: shows and changes a running Quorate cluster.\n"
       "Exit status: 0 on success, 1 on failure (no such key, no node at "
-      "the address), 2 if the command line is wrong.\n"
+      "the address), 2 if the command line is wrong. 4 if the cluster refuses "
+      "a change, and nothing has changed.\n"
       "`status` exits with 3 if a node does not answer, or if the node at the "
       "address refuses a node. It also does so if a replica is halted, fenced, "
       "stopped or refused, or if slots have no leader.");
-  app.add_option("--address", options.address,
-                 "Address for cluster clients (resp_cluster) of any node")
+  app.add_option("--address", control.address,
+                 "An address of any node: for cluster clients (resp_cluster), "
+                 "or its admin address")
       ->capture_default_str();
   app.add_option("--timeout-ms", timeout_ms,
                  "Timeout for each node, in milliseconds")
       ->capture_default_str()
       ->check(CLI::Range(1, 3'600'000));
-  app.add_flag("--json", options.json, "Print JSON");
+  app.add_flag("--json", control.json, "Print JSON");
+  app.add_flag("--no-wait", no_wait,
+               "Return as soon as the cluster knows the wish");
+  app.add_flag("--dry-run", dry_run,
+               "Say what a change would do, and change nothing");
   app.require_subcommand(1);
   app.fallthrough();
-  app.add_subcommand("status", "Nodes, groups, leaders and slots");
-  CLI::App* const get = app.add_subcommand("get", "Print a key's value");
-  get->add_option("key", key)->required();
-  CLI::App* const set = app.add_subcommand("set", "Set a key");
-  set->add_option("key", key)->required();
-  set->add_option("value", value)->required();
-  CLI::App* const del = app.add_subcommand("del", "Delete keys");
-  del->add_option("key", keys)->required();
+  Run run;
+  KeyArguments words;
+  AddKeyVerbs(&app, &run, &words);
+  Verbs verbs(&app, &run);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
-    const std::vector<std::string> words = app.remaining();
-    if (error.get_exit_code() == 0 || !app.get_subcommands().empty() ||
-        words.empty() || words.front().starts_with('-')) {
-      return app.exit(error) == 0 ? 0 : 2;
-    }
-    std::fprintf(stderr,
-                 "quoratectl: there is no command '%s'; the commands are "
-                 "status, get, set and del\n",
-                 words.front().c_str());
-    return 2;
+    return Explain(app, error);
   }
-  options.timeout = quorate::Milliseconds(timeout_ms);
-  ControlAnswer answer;
-  if (get->parsed()) {
-    answer = RunGet(options, key);
-  } else if (set->parsed()) {
-    answer = RunSet(options, key, value);
-  } else if (del->parsed()) {
-    answer = RunDelete(options, keys);
-  } else {
-    answer = RunStatus(options);
-  }
+  control.timeout = Milliseconds(timeout_ms);
+  signal(SIGINT, [](int) { interrupted = 1; });
+  const auto is_interrupted = [] { return interrupted != 0; };
+  const VerbOptions options = {.control = control,
+                               .wait = !no_wait,
+                               .dry_run = dry_run,
+                               .progress = ShowProgress,
+                               .interrupted = is_interrupted};
+  const ControlAnswer answer = run(options);
   std::fwrite(answer.out.data(), 1, answer.out.size(), stdout);
   if (!answer.error.empty()) {
     std::fprintf(stderr, "quoratectl: %s\n", answer.error.c_str());
   }
   return answer.exit_status;
 }
+
+}  // namespace
+}  // namespace quorate::net
+
+int main(int argc, char** argv) { return quorate::net::Main(argc, argv); }

@@ -2,6 +2,7 @@
 #include <CLI/CLI.hpp>
 #include <map>
 #include <string>
+#include <tuple>
 
 #include "net/tools/daemon.h"
 
@@ -13,9 +14,32 @@ int main(int argc, char** argv) {
       "or cannot stop cleanly. 2 if the command line or the configuration is "
       "wrong.");
   quorate::net::DaemonOptions options;
-  app.add_option("--config", options.config_file,
-                 "The node's configuration, a TOML file")
-      ->required();
+  CLI::Option* const config = app.add_option(
+      "--config", options.config_file, "The node's configuration, a TOML file");
+  CLI::Option* const join =
+      app.add_option("--join", options.join,
+                     "Join the cluster of these nodes: their peer addresses, "
+                     "with commas. The directory is empty, or has joined")
+          ->delimiter(',');
+  app.add_option("--token", options.token,
+                 "The word that quoratectl node add or replace printed")
+      ->needs(join);
+  join->needs("--token");
+  for (const auto& [name, value, what] :
+       {std::tuple{"--data-dir", &options.data_dir, "The directory"},
+        {"--resp", &options.addresses.resp, "Address for plain clients"},
+        {"--cluster", &options.addresses.resp_cluster,
+         "Address for cluster clients [the port of --resp + 100]"},
+        {"--http", &options.addresses.http, "Address for HTTP"},
+        {"--peer", &options.addresses.peer, "Address for other nodes"},
+        {"--admin", &options.addresses.admin,
+         "Address for operators [loopback, the port of --http + 100]"}}) {
+    app.add_option(name, *value, what)->needs(join)->excludes(config);
+  }
+  app.add_flag("--allow-non-loopback", options.addresses.allow_non_loopback,
+               "As listen.allow_non_loopback, in place of a file")
+      ->needs(join)
+      ->excludes(config);
   app.add_flag("--bootstrap", options.bootstrap,
                "Create a new store if the data directory is empty: for the "
                "first start of a new cluster's node only");
@@ -31,6 +55,9 @@ int main(int argc, char** argv) {
                "End when the process that started this one ends");
   try {
     app.parse(argc, argv);
+    if (options.config_file.empty() && options.join.empty()) {
+      throw CLI::RequiredError("--config");
+    }
   } catch (const CLI::ParseError& error) {
     return app.exit(error) == 0 ? 0 : quorate::net::kExitUsage;
   }

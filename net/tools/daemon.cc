@@ -8,12 +8,17 @@
 
 #include <cstdio>
 #include <memory>
+#include <optional>
 #include <string>
+#include <string_view>
 #include <system_error>
 #include <utility>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "absl/strings/escaping.h"
+#include "absl/strings/str_cat.h"
+#include "env/host_port.h"
 #include "net/disk/posix_file.h"
 #include "net/real_env.h"
 #include "net/tools/descriptors.h"
@@ -21,6 +26,7 @@
 #include "net/tools/start_traces.h"
 #include "node/config/config.h"
 #include "node/server.h"
+#include "shardctrl/controller/token.h"
 
 namespace quorate::net {
 namespace {
@@ -79,10 +85,12 @@ class Daemon {
     }
     if (stopping_) return;
     started_ = true;
-    std::printf("ready: resp %s resp_cluster %s http %s peer %s\n",
+    const std::string admin = server_->admin_address();
+    std::printf("ready: resp %s resp_cluster %s http %s peer %s%s%s\n",
                 server_->resp_address().c_str(),
                 server_->resp_cluster_address().c_str(),
-                server_->http_address().c_str(), real_.peer_address().c_str());
+                server_->http_address().c_str(), real_.peer_address().c_str(),
+                admin.empty() ? "" : " admin ", admin.c_str());
     std::fflush(stdout);
   }
 
@@ -138,6 +146,41 @@ class Daemon {
   int exit_status_ = kExitClean;
 };
 
+// The text of a file with what the command line says.
+std::string ConfigOf(const DaemonOptions& options) {
+  const auto key = [](std::string_view name, const std::string& value) {
+    return value.empty() ? std::string()
+                         : absl::StrCat(std::string(name), " = \"",
+                                        absl::CEscape(value), "\"\n");
+  };
+  const DaemonOptions::Addresses& at = options.addresses;
+  return absl::StrCat(
+      "[node]\n", key("data_dir", options.data_dir), "[listen]\n",
+      key("resp", at.resp), key("resp_cluster", at.resp_cluster),
+      key("http", at.http), key("peer", at.peer), key("admin", at.admin),
+      at.allow_non_loopback ? "allow_non_loopback = true\n" : "");
+}
+
+absl::StatusOr<std::optional<node::JoinConfig>> JoinOf(
+    const DaemonOptions& options) {
+  if (options.join.empty()) return std::nullopt;
+  for (const std::string& seed : options.join) {
+    if (ParseHostPort(seed).ok()) continue;
+    return absl::InvalidArgumentError(
+        "--join takes addresses HOST:PORT of peers, found '" + seed + "'");
+  }
+  const auto token = shardctrl::ParseToken(options.token);
+  if (!token.ok()) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("--token: ", std::string(token.status().message()),
+                     "; take the one that quoratectl node add printed"));
+  }
+  return node::JoinConfig{.cluster = token->cluster,
+                          .node = token->node,
+                          .seeds = options.join,
+                          .token = options.token};
+}
+
 // A failed start removes everything that it created on disk.
 int RunNode(node::Config config, const DaemonOptions& options) {
   const absl::StatusOr<std::string> lowered =
@@ -150,8 +193,12 @@ int RunNode(node::Config config, const DaemonOptions& options) {
     // Checked before a store is created. An existing store is opened first: if
     // the node already runs, the message should name its lock.
     const node::ListenConfig& listen = config.listen;
-    const absl::Status free = CheckListenAddresses(
-        {listen.resp, listen.resp_cluster, listen.http, listen.peer});
+    std::vector<std::string> addresses = {listen.resp, listen.resp_cluster,
+                                          listen.http, listen.peer};
+    if (config.controller || config.join.has_value()) {
+      addresses.push_back(listen.admin);
+    }
+    const absl::Status free = CheckListenAddresses(addresses);
     if (!free.ok()) return PrintError(std::string(free.message()), kExitFailed);
   }
   RealEnvOptions world;
@@ -191,12 +238,19 @@ int RunDaemon(const DaemonOptions& options) {
   }
   signal(SIGPIPE, SIG_IGN);
   signal(SIGXFSZ, SIG_IGN);  // The write fails instead (EFBIG).
-  const absl::StatusOr<std::string> text = ReadWholeFile(options.config_file);
+  const absl::StatusOr<std::string> text =
+      options.config_file.empty() ? ConfigOf(options)
+                                  : ReadWholeFile(options.config_file);
   if (!text.ok()) {
     return PrintError(std::string(text.status().message()), kExitUsage);
   }
-  absl::StatusOr<node::Config> config =
-      node::ParseConfig(*text, options.config_file);
+  absl::StatusOr<std::optional<node::JoinConfig>> join = JoinOf(options);
+  if (!join.ok()) {
+    return PrintError(std::string(join.status().message()), kExitUsage);
+  }
+  absl::StatusOr<node::Config> config = node::ParseConfig(
+      *text, options.config_file.empty() ? "command line" : options.config_file,
+      *std::move(join));
   if (!config.ok()) {
     return PrintError(std::string(config.status().message()), kExitUsage);
   }

@@ -4,13 +4,29 @@
 #define QUORATE_NET_TOOLS_DAEMON_H_
 
 #include <string>
+#include <vector>
 
 #include "env/tracer.h"
 
 namespace quorate::net {
 
 struct DaemonOptions {
+  // Empty: `addresses` and `data_dir` are all that is configured. Only for a
+  // node that joins.
   std::string config_file;
+  // Peer addresses of nodes of a cluster, and the token that it gave. Empty:
+  // the node does not join.
+  std::vector<std::string> join;
+  std::string token;
+  std::string data_dir;
+  struct Addresses {
+    std::string resp;
+    std::string resp_cluster;
+    std::string http;
+    std::string peer;
+    std::string admin;
+    bool allow_non_loopback = false;
+  } addresses;
   // Bootstrap a new store in an empty data directory, as node.bootstrap does.
   bool bootstrap = false;
   env::Severity log_level = env::Severity::kInfo;

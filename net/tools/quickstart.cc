@@ -36,6 +36,7 @@
 #include "net/tools/daemon.h"
 #include "net/tools/listen_check.h"
 #include "net/tools/lock_owner.h"
+#include "net/tools/quickstart_files.h"
 #include "net/tools/resp_client.h"
 #include "net/tools/start_traces.h"
 #include "node/config/config.h"
@@ -70,28 +71,6 @@ std::string LastWord(const std::string& log) {
   return why == end ? lines.back() : *why;
 }
 
-std::string ReadText(const std::string& path, uintmax_t from = 0) {
-  std::ifstream in(path, std::ios::binary);
-  in.seekg(static_cast<std::streamoff>(from));
-  return std::string((std::istreambuf_iterator<char>(in)),
-                     std::istreambuf_iterator<char>());
-}
-
-// Replaces the file atomically.
-absl::Status WriteText(const std::string& path, const std::string& text) {
-  const std::string staging = path + ".new";
-  const OwnedFd fd(
-      open(staging.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0640));
-  if (fd.get() < 0) return FileError(errno, "writing", staging);
-  std::vector<iovec> pieces = {{const_cast<char*>(text.data()), text.size()}};
-  const int error = WriteFully(fd.get(), pieces, 0, /*durable=*/true);
-  if (error != 0) return FileError(error, "writing", staging);
-  if (rename(staging.c_str(), path.c_str()) != 0) {
-    return FileError(errno, "writing", path);
-  }
-  return absl::OkStatus();
-}
-
 std::string TimeOfDay() {
   const time_t now = time(nullptr);
   tm parts;
@@ -121,6 +100,7 @@ class Quickstart {
     for (QuickstartNode& node : plan.nodes) {
       nodes_.push_back({.plan = node});
     }
+    founders_ = plan.nodes.size();
     plan_ = std::move(plan);
   }
 
@@ -168,6 +148,8 @@ class Quickstart {
 
   absl::Status Prepare();
   absl::Status LoadState();
+  // Nodes that were added to the cluster, by this quickstart or an earlier one.
+  void FindAdded();
   absl::Status CheckPorts() const;
   // True if an earlier start created the directory, or a node has a store in
   // it.
@@ -201,7 +183,8 @@ class Quickstart {
   const QuickstartOptions options_;
   const StartTraces traces_;
   QuickstartPlan plan_;
-  std::vector<Node> nodes_;
+  size_t founders_ = 0;
+  std::vector<Node> nodes_;  // The founders, then those that were added.
   std::string program_;
   std::string control_program_;
   OwnedFd lock_;
@@ -256,7 +239,7 @@ absl::Status Quickstart::CheckPorts() const {
   for (const Node& node : nodes_) {
     const absl::Status free =
         CheckListenAddresses({node.plan.resp, node.plan.resp_cluster,
-                              node.plan.http, node.plan.peer});
+                              node.plan.http, node.plan.peer, node.plan.admin});
     if (free.ok()) continue;
     return Annotate(free,
                     std::string(absl::StrCat("node ", node.plan.id.value())));
@@ -303,14 +286,41 @@ absl::Status Quickstart::LoadState() {
   return WriteText(path, FormatQuickstartState(state_));
 }
 
+void Quickstart::FindAdded() {
+  for (QuickstartNode& known : KnownNodes(options_.data_dir)) {
+    const bool has =
+        std::any_of(nodes_.begin(), nodes_.end(),
+                    [&](const Node& node) { return node.plan.id == known.id; });
+    std::error_code error;
+    // It joins in its own terminal first.
+    if (has || !std::filesystem::exists(known.data_dir + "/identity", error)) {
+      continue;
+    }
+    if (!quiet_) {
+      Event(absl::StrCat("node ", known.id.value(), " joins"));
+    }
+    nodes_.push_back({.plan = std::move(known), .answered = Clock::ReadMono()});
+  }
+}
+
 absl::Status Quickstart::StartAll() {
+  FindAdded();
   for (Node& node : nodes_) {
+    // An added node may run in its own terminal.
+    if (node.plan.id.value() > founders_ &&
+        LockHolder(node.plan.data_dir + "/lock").has_value()) {
+      continue;
+    }
     absl::Status started = StartNode(node, /*bootstrap=*/!state_.bootstrapped);
     if (!started.ok()) return started;
   }
   absl::Status missing;
   size_t running = 0;
   for (Node& node : nodes_) {
+    if (!node.child.has_value()) {
+      ++running;
+      continue;
+    }
     absl::Status ready = AwaitReady(node);
     if (interrupted_) return absl::OkStatus();
     if (ready.ok()) {
@@ -493,6 +503,7 @@ void Quickstart::Watch() {
     interrupted_ = WaitForSignal(kPollEvery);
     if (interrupted_) return;
     ReapChildren();
+    FindAdded();
     AskNodes();
   }
 }
@@ -669,33 +680,11 @@ bool Quickstart::WaitForSignal(Duration timeout) {
 
 }  // namespace
 
-absl::StatusOr<std::string> DefaultQuickstartDirectory() {
-  const char* const cache = std::getenv("XDG_CACHE_HOME");
-  if (cache != nullptr && cache[0] == '/') {
-    return std::string(cache) + "/quorate/quickstart";
-  }
-  const char* const home = std::getenv("HOME");
-  if (home == nullptr || home[0] != '/') {
-    return absl::FailedPreconditionError("HOME is not set: give a --data-dir");
-  }
-  return std::string(home) + "/.cache/quorate/quickstart";
-}
-
 int RunQuickstart(const QuickstartOptions& options) {
   QuickstartOptions whole = options;
-  if (whole.data_dir.empty()) {
-    absl::StatusOr<std::string> directory = DefaultQuickstartDirectory();
-    if (!directory.ok()) return PrintError(directory.status(), kExitUsage);
-    whole.data_dir = *directory;
-  }
-  // Relative to the directory in which the user typed the command, since bazel
-  // run changes it.
-  const char* const typed_in = std::getenv("BUILD_WORKING_DIRECTORY");
-  std::filesystem::path path(whole.data_dir);
-  if (path.is_relative() && typed_in != nullptr) {
-    path = std::filesystem::path(typed_in) / path;
-  }
-  whole.data_dir = std::filesystem::absolute(path).lexically_normal().string();
+  absl::StatusOr<std::string> directory = QuickstartDirectory(options.data_dir);
+  if (!directory.ok()) return PrintError(directory.status(), kExitUsage);
+  whole.data_dir = *directory;
   absl::StatusOr<QuickstartPlan> plan = PlanQuickstart(whole);
   if (!plan.ok()) return PrintError(plan.status(), kExitUsage);
   return Quickstart(whole, *std::move(plan)).Run();

@@ -35,6 +35,29 @@ absl::Status InRange(const char* option, int value, int low, int high) {
       option, " ", value, ": expected a number from ", low, " to ", high));
 }
 
+int ClusterPort(const QuickstartOptions& options) {
+  return options.cluster_port == 0 ? options.port + kClusterPortOffset
+                                   : options.cluster_port;
+}
+
+std::string Head(const QuickstartNode& node, ClusterId cluster) {
+  return absl::StrCat(
+      "# Written by quickstart; see docs/reference/configuration.md.\n\n",
+      "[cluster]\nid = ", cluster.value(), "\n\n[node]\nid = ", node.id.value(),
+      "\ndata_dir = ", Quoted(node.data_dir),
+      "\n\n[listen]\nadmin = ", Quoted(node.admin), "\n\n[clients]\n",
+      "# Lets GET /set?key=K&value=V write, for experiments.\n",
+      "http_get_writes = true\n");
+}
+
+std::string Row(const QuickstartNode& node) {
+  return absl::StrCat(
+      "\n[[nodes]]\nid = ", node.id.value(), "\nresp = ", Quoted(node.resp),
+      "\nresp_cluster = ", Quoted(node.resp_cluster),
+      "\nhttp = ", Quoted(node.http), "\npeer = ", Quoted(node.peer), "\n",
+      node.read_only ? "read_only = true\n" : "");
+}
+
 std::string MadeWith(const QuickstartState& state) {
   return absl::StrCat("--nodes ", state.nodes, " --groups ", state.groups,
                       " --read-replicas ", state.read_replicas);
@@ -45,9 +68,7 @@ std::string MadeWith(const QuickstartState& state) {
 absl::StatusOr<QuickstartPlan> PlanQuickstart(
     const QuickstartOptions& options) {
   const int count = options.nodes + options.read_replicas;
-  const int cluster_port = options.cluster_port == 0
-                               ? options.port + kClusterPortOffset
-                               : options.cluster_port;
+  const int cluster_port = ClusterPort(options);
   for (const absl::Status& status :
        {InRange("--nodes", options.nodes, 1, kQuickstartNodesMax),
         InRange("--groups", options.groups, 1, kQuickstartGroupsMax),
@@ -55,7 +76,8 @@ absl::StatusOr<QuickstartPlan> PlanQuickstart(
                 kQuickstartNodesMax - options.nodes),
         InRange("--port", options.port, 1, kPortMax + 1 - count),
         InRange("--cluster-port", cluster_port, 1, kPortMax + 1 - count),
-        InRange("--http-port", options.http_port, 1, kPortMax + 1 - count)}) {
+        InRange("--http-port", options.http_port, 1,
+                kPortMax + 1 - count - kAdminPortOffset)}) {
     if (!status.ok()) return status;
   }
   QuickstartPlan plan;
@@ -67,7 +89,8 @@ absl::StatusOr<QuickstartPlan> PlanQuickstart(
     const int peer = PeerPort(resp);
     for (const auto& [port, purpose] :
          {std::pair(resp, "--port"), std::pair(resp_cluster, "--cluster-port"),
-          std::pair(http, "--http-port"), std::pair(peer, "the peer port")}) {
+          std::pair(http, "--http-port"), std::pair(peer, "the peer port"),
+          std::pair(http + kAdminPortOffset, "the admin port")}) {
       const std::string use = absl::StrCat(purpose, " of node ", i + 1);
       const auto [taken, free] = uses.emplace(port, use);
       if (!free) {
@@ -78,42 +101,43 @@ absl::StatusOr<QuickstartPlan> PlanQuickstart(
             " and --http-port ", options.http_port,
             "; its peer port is that of --port ",
             peer > resp ? "plus " : "minus ", kPeerPortOffset,
+            ", and its admin port that of --http-port plus ", kAdminPortOffset,
             ": give ports that are further apart"));
       }
     }
-    const std::string base = absl::StrCat(options.data_dir, "/node-", i + 1);
-    plan.nodes.push_back({.id = NodeId(i + 1),
-                          .resp = Loopback(resp),
-                          .resp_cluster = Loopback(resp_cluster),
-                          .http = Loopback(http),
-                          .peer = Loopback(peer),
-                          .read_only = i >= options.nodes,
-                          .data_dir = base,
-                          .config_file = base + ".toml",
-                          .log_file = base + ".log"});
+    plan.nodes.push_back(
+        QuickstartNodeOf(options, NodeId(static_cast<uint32_t>(i + 1))));
+    plan.nodes.back().read_only = i >= options.nodes;
   }
   return plan;
+}
+
+QuickstartNode QuickstartNodeOf(const QuickstartOptions& options, NodeId id) {
+  const int i = static_cast<int>(id.value()) - 1;
+  const std::string base = absl::StrCat(options.data_dir, "/node-", id.value());
+  return {.id = id,
+          .resp = Loopback(options.port + i),
+          .resp_cluster = Loopback(ClusterPort(options) + i),
+          .http = Loopback(options.http_port + i),
+          .peer = Loopback(PeerPort(options.port + i)),
+          .admin = Loopback(options.http_port + i + kAdminPortOffset),
+          .data_dir = base,
+          .config_file = base + ".toml",
+          .log_file = base + ".log"};
 }
 
 std::string QuickstartToml(const QuickstartOptions& options,
                            const QuickstartPlan& plan,
                            const QuickstartNode& node, ClusterId cluster) {
-  std::string text = absl::StrCat(
-      "# Written by quickstart at every start; see "
-      "docs/reference/configuration.md.\n\n",
-      "[cluster]\nid = ", cluster.value(), "\n\n[node]\nid = ", node.id.value(),
-      "\ndata_dir = ", Quoted(node.data_dir), "\n\n[clients]\n",
-      "# Lets GET /set?key=K&value=V write, for experiments.\n",
-      "http_get_writes = true\n\n[sharding]\ngroups = ", options.groups, "\n");
-  for (const QuickstartNode& row : plan.nodes) {
-    absl::StrAppend(&text, "\n[[nodes]]\nid = ", row.id.value(),
-                    "\nresp = ", Quoted(row.resp),
-                    "\nresp_cluster = ", Quoted(row.resp_cluster),
-                    "\nhttp = ", Quoted(row.http),
-                    "\npeer = ", Quoted(row.peer), "\n");
-    if (row.read_only) absl::StrAppend(&text, "read_only = true\n");
-  }
+  std::string text = absl::StrCat(Head(node, cluster),
+                                  "\n[sharding]\ngroups = ", options.groups,
+                                  "\n\n[founding]\ncontroller = true\n");
+  for (const QuickstartNode& row : plan.nodes) text += Row(row);
   return text;
+}
+
+std::string AddedNodeToml(const QuickstartNode& node, ClusterId cluster) {
+  return Head(node, cluster) + Row(node);
 }
 
 // The key `founded` is part of a stored format: it keeps its name, so that

@@ -34,6 +34,8 @@ struct QuickstartOptions {
 // it is the plain port minus this.
 inline constexpr int kPeerPortOffset = 10'000;
 inline constexpr int kClusterPortOffset = 100;
+// From a node's HTTP port to its port for operators.
+inline constexpr int kAdminPortOffset = 100;
 inline constexpr int kQuickstartNodesMax = 15;
 inline constexpr int kQuickstartGroupsMax = 1'024;
 
@@ -43,6 +45,7 @@ struct QuickstartNode {
   std::string resp_cluster;
   std::string http;
   std::string peer;
+  std::string admin;
   bool read_only = false;
   std::string data_dir;
   std::string config_file;
@@ -56,11 +59,16 @@ struct QuickstartPlan {
 // kInvalidArgument says why options contradict each other, such as overlapping
 // ports or too many nodes.
 absl::StatusOr<QuickstartPlan> PlanQuickstart(const QuickstartOptions& options);
+// The node with this id, of the founding or added later. Requires: `options`
+// can be planned, and the ports of the node exist.
+QuickstartNode QuickstartNodeOf(const QuickstartOptions& options, NodeId id);
 
 // Returns the text of `node`'s configuration file.
 std::string QuickstartToml(const QuickstartOptions& options,
                            const QuickstartPlan& plan,
                            const QuickstartNode& node, ClusterId cluster);
+// The same for a node that was added to the running cluster.
+std::string AddedNodeToml(const QuickstartNode& node, ClusterId cluster);
 
 // The options with which a data directory was created.
 struct QuickstartState {

@@ -78,7 +78,8 @@ TEST(QuickstartPlan, PortsThatOverlap_AreRefusedByNumber) {
       "port 7003 has two uses: --cluster-port of node 1 and --port of "
       "node 3. Each of the 3 nodes takes the next port after --port 7001, "
       "--cluster-port 7003 and --http-port 8001; its peer port is that of "
-      "--port plus 10000: give ports that are further apart");
+      "--port plus 10000, and its admin port that of --http-port plus 100: "
+      "give ports that are further apart");
 }
 
 TEST(QuickstartPlan, ConfigurationFiles_AreReadableByANode) {

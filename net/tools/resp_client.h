@@ -11,13 +11,14 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "env/time.h"
 #include "kv/client/resp_reply.h"
-#include "net/disk/posix_file.h"
+#include "net/tools/blocking_socket.h"
 
 namespace quorate::net {
 
@@ -40,16 +41,9 @@ class RespClient {
   absl::StatusOr<std::string> Exchange(std::string_view bytes, size_t size);
 
  private:
-  RespClient(OwnedFd fd, std::string address, Duration timeout)
-      : fd_(std::move(fd)), address_(std::move(address)), timeout_(timeout) {}
+  explicit RespClient(BlockingSocket socket) : socket_(std::move(socket)) {}
 
-  absl::Status SendAll(std::string_view bytes);
-  // Appends the bytes that arrive next.
-  absl::Status Receive(std::string* bytes);
-
-  OwnedFd fd_;
-  const std::string address_;
-  const Duration timeout_;
+  BlockingSocket socket_;
   kv::RespReplyParser parser_;
 };
 

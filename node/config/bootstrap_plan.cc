@@ -12,6 +12,7 @@
 #include "kv/store/parameters.h"
 #include "node/base/text.h"
 #include "node/config/map_parts.h"
+#include "shardctrl/controller/founding.h"
 
 namespace quorate::node {
 
@@ -79,10 +80,72 @@ std::vector<kv::SlotRun> FoundingRuns(const kv::Rules& rules,
   return runs;
 }
 
+// A group with the nodes of its members. Their stores and replicas report
+// themselves.
+shardctrl::ClusterFounding::Group FoundedGroup(const GroupPlan& plan,
+                                               std::string name) {
+  shardctrl::ClusterFounding::Group group{.id = plan.group,
+                                          .name = std::move(name)};
+  for (const NodeId node : plan.voters) {
+    group.configuration.voters.push_back({.node = node});
+  }
+  for (const NodeId node : plan.learners) {
+    group.configuration.learners.push_back({.node = node});
+  }
+  return group;
+}
+
+// The group of the controller, whose first state is the founded cluster. Its
+// voters are the first nodes that hold any.
+void AddController(const shardctrl::ShardMap& map, const kv::Rules& rules,
+                   BootstrapPlan* plan) {
+  shardctrl::ClusterFounding founding{.partitioner = map.partitioner(),
+                                      .slot_count = map.slot_count(),
+                                      .default_replicas = 1};
+  GroupPlan controller{.group = shardctrl::kControllerGroup,
+                       .machine_kind = shardctrl::kControllerKind};
+  for (const shardctrl::Node& node : map.nodes()) {
+    const bool votes =
+        std::ranges::any_of(plan->groups, [&](const auto& group) {
+          return std::ranges::count(group.voters, node.id) > 0;
+        });
+    founding.nodes.push_back({.id = node.id,
+                              .name = node.name,
+                              .role = node.read_only
+                                          ? shardctrl::NodeRole::kReadOnly
+                                      : votes ? shardctrl::NodeRole::kData
+                                              : shardctrl::NodeRole::kRouter});
+    if (votes) controller.voters.push_back(node.id);
+  }
+  controller.voters.resize(
+      shardctrl::ControllerReplicas(controller.voters.size()));
+  for (const GroupPlan& group : plan->groups) {
+    const shardctrl::Group* const row = map.FindGroup(group.group);
+    founding.groups.push_back(FoundedGroup(group, row->name));
+    founding.default_replicas = std::max(
+        founding.default_replicas, static_cast<uint32_t>(group.voters.size()));
+  }
+  founding.created_groups = {
+      .machine_kind = kv::kStoreKind,
+      .parameters =
+          std::string(kv::EncodeParameters({.partitioner = map.partitioner(),
+                                            .slot_count = map.slot_count(),
+                                            .rules = rules})
+                          .view())};
+  founding.groups.push_back(FoundedGroup(controller, "controller"));
+  for (const shardctrl::Assignment& slots : map.assignments()) {
+    founding.slots.push_back(slots);
+  }
+  auto state = shardctrl::FoundCluster(std::move(founding));
+  CHECK(state.ok()) << Message(state.status());
+  controller.parameters = Buffer::Copy(shardctrl::EncodeState(*state));
+  plan->groups.push_back(std::move(controller));
+}
+
 }  // namespace
 
 BootstrapPlan MakeBootstrapPlan(const shardctrl::ShardMap& map,
-                                const kv::Rules& rules) {
+                                const kv::Rules& rules, bool controller) {
   BootstrapPlan plan;
   for (const shardctrl::Group& group : map.groups()) {
     plan.groups.push_back(
@@ -96,6 +159,7 @@ BootstrapPlan MakeBootstrapPlan(const shardctrl::ShardMap& map,
               .rules = rules,
               .owned = FoundingRuns(rules, map.RangesOf(group.id))})});
   }
+  if (controller) AddController(map, rules, &plan);
   return plan;
 }
 
@@ -127,6 +191,14 @@ std::string DifferenceFromBootstrap(const Config& config,
                                     const BootstrapPlan& founded) {
   // The key of a difference depends on the file: [sharding] and [[nodes]], or
   // [[shards]].
+  const auto has_controller = [](const BootstrapPlan& plan) {
+    return plan.Find(shardctrl::kControllerGroup) != nullptr;
+  };
+  if (has_controller(today) != has_controller(founded)) {
+    return Differs("founding.controller",
+                   has_controller(today) ? "true" : "false",
+                   has_controller(founded) ? "true" : "false");
+  }
   const bool even = config.even.has_value();
   if (!SameGroups(today, founded)) {
     return Differs(even ? "sharding.groups" : "shards[].idx", GroupsOf(today),

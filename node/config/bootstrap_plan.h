@@ -18,8 +18,10 @@
 
 namespace quorate::node {
 
+// `controller`: with a group for the controller.
 raft::BootstrapPlan MakeBootstrapPlan(const shardctrl::ShardMap& map,
-                                      const kv::Rules& rules);
+                                      const kv::Rules& rules,
+                                      bool controller = false);
 
 // OK if the partitioner and its number of slots are those of `founded`.
 // Otherwise kFailedPrecondition with both and the remedy. `today` is the plan

@@ -20,7 +20,7 @@ shardctrl::ShardMap MapOf(const Config& config) {
 }
 
 raft::BootstrapPlan PlanOf(const Config& config) {
-  return MakeBootstrapPlan(MapOf(config), config.rules);
+  return MakeBootstrapPlan(MapOf(config), config.rules, config.controller);
 }
 
 std::string Even(std::string_view sharding, int nodes, int read_only = 0) {
@@ -59,6 +59,30 @@ std::string Difference(const std::string& then, const std::string& today) {
   const raft::BootstrapPlan founded = PlanOf(ConfigOf(then));
   EXPECT_TRUE(CheckAgainstBootstrap(PlanOf(config), founded).ok());
   return DifferenceFromBootstrap(config, PlanOf(config), founded);
+}
+
+TEST(BootstrapCheck, ControllerOfTheFounding_IsADifferenceOfItsOwn) {
+  const std::string file = Even("groups = 3", 3);
+  const std::string with = file + "[founding]\ncontroller = true\n";
+  const std::string without = file + "[founding]\ncontroller = false\n";
+  EXPECT_NE(Difference(without, with).find("founding.controller"),
+            std::string::npos)
+      << Difference(without, with);
+  EXPECT_NE(Difference(with, without).find("founding.controller"),
+            std::string::npos);
+  EXPECT_EQ(Difference(with, with), "");
+}
+
+// The slots of two shards alternate. No file has more ranges.
+TEST(BootstrapPlan, ManyRanges_FitIntoTheParameters) {
+  std::string slots[2];
+  for (int slot = 0; slot < 16'384; ++slot) {
+    Append(&slots[slot % 2], slot, slot + 2 < 16'384 ? "," : "");
+  }
+  const shardctrl::ShardMap map = MapOf(ConfigOf(ByHand(slots[0], slots[1])));
+  ASSERT_EQ(map.assignments().size(), 16'384u);
+  const raft::BootstrapPlan plan = MakeBootstrapPlan(map, kv::Rules(), true);
+  EXPECT_EQ(raft::ValidatePlan(plan), absl::OkStatus());
 }
 
 TEST(BootstrapCheck, SameFile_HasNoDifference) {

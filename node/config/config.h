@@ -51,6 +51,8 @@ struct ListenConfig {
   std::string resp_cluster;
   std::string http;
   std::string peer;
+  // For operators: it changes the cluster.
+  std::string admin;
   // If false, every listen address must be loopback.
   bool allow_non_loopback = false;
 };
@@ -278,13 +280,26 @@ struct EvenSharding {
   uint32_t replicas = 0;
 };
 
+// The start of a node that the cluster has registered. It founds nothing.
+struct JoinConfig {
+  ClusterId cluster;
+  NodeId node;
+  std::vector<std::string> seeds;  // Peer addresses of nodes of the cluster.
+  std::string token;
+};
+
 struct Config {
   ClusterId cluster;
   NodeId node;
+  // An empty data_dir becomes the store of a node that joins.
+  std::optional<JoinConfig> join;
   std::string data_dir;
   // If true, creates a new store in an empty data_dir. If false, an empty
   // directory is refused.
   bool bootstrap = false;
+  // Founds the cluster with a controller, which lets members change at run
+  // time. A cluster without one never gets one.
+  bool controller = false;
   ListenConfig listen;
   // Addresses at which any node of the cluster may answer its peers. They are
   // tried for a node that no other known address finds.
@@ -318,12 +333,20 @@ struct Config {
 // Distance from a node's port for plain clients to the one for cluster clients,
 // if the configuration names only the former.
 inline constexpr int64_t kClusterPortOffset = 100;
+// Distance from a node's HTTP port to its port for operators, if the
+// configuration does not name the latter.
+inline constexpr int64_t kAdminPortOffset = 100;
 
 // Parses the text of a configuration file. Errors are kInvalidArgument with
 // "file:line:column: key 'x.y': expected …, found …". The error for an unknown
 // key names the most similar known one.
+//
+// With `join`, the ids come from there, and the file may leave them out. The
+// node has the addresses of [listen] if it has no row of its own. Rows of other
+// nodes and the division of slots are those of a founding, and are ignored.
 absl::StatusOr<Config> ParseConfig(std::string_view toml_text,
-                                   std::string_view file_name);
+                                   std::string_view file_name,
+                                   std::optional<JoinConfig> join = {});
 
 // Checks the rules across keys and sets derived values, for configurations that
 // are built in code; ParseConfig ends with these steps. Addresses for cluster

@@ -72,6 +72,7 @@ constexpr int64_t kPortDistance = 1'000;
 
 constexpr Setting kSettings[] = {
     {"cluster.id", PLACE(config.cluster), 1, kIntegerMax, "", true},
+    {"founding.controller", PLACE(config.controller)},
     {"node.id", PLACE(config.node), 1, 65535, "", true},
     {"node.data_dir", PLACE(config.data_dir), 0, 0, "a directory", true},
     {"node.bootstrap", PLACE(config.bootstrap)},
@@ -85,6 +86,8 @@ constexpr Setting kSettings[] = {
      "the node's own row"},
     {"listen.peer", PLACE(config.listen.peer), 0, 0, "\"host:port\"", false,
      "the node's own row"},
+    {"listen.admin", PLACE(config.listen.admin), 0, 0, "\"host:port\"", false,
+     "a loopback address with http's port + 100"},
     {"listen.allow_non_loopback", PLACE(config.listen.allow_non_loopback)},
     {"nodes[].id", PLACE(config.nodes[row].id), 1, 65535, "", true},
     {"nodes[].resp", PLACE(config.nodes[row].resp), 0, 0, "\"host:port\"",
@@ -430,7 +433,13 @@ bool ParseSlots(std::string_view text,
 
 class Parser {
  public:
-  explicit Parser(std::string_view file) : file_(file) {}
+  Parser(std::string_view file, std::optional<JoinConfig> join)
+      : file_(file), join_(std::move(join)) {
+    if (join_.has_value()) {
+      target_.config.cluster = join_->cluster;
+      target_.config.node = join_->node;
+    }
+  }
 
   absl::StatusOr<Config> Parse(std::string_view text) {
     const toml::parse_result result = toml::parse(text, file_);
@@ -450,6 +459,9 @@ class Parser {
       if (absl::Status status = Take(leaf); !status.ok()) return status;
     }
     if (absl::Status status = CheckRequired(); !status.ok()) return status;
+    if (join_.has_value()) {
+      if (absl::Status status = TakeJoin(); !status.ok()) return status;
+    }
     if (target_.config.nodes.empty()) {
       if (absl::Status status = DeriveNodes(); !status.ok()) return status;
     }
@@ -515,7 +527,9 @@ class Parser {
 
   absl::Status CheckRequired() {
     for (const Setting& setting : kSettings) {
-      if (!setting.required) continue;
+      if (!setting.required || (join_.has_value() && OfToken(setting.name))) {
+        continue;
+      }
       const size_t bracket = setting.name.find("[]");
       size_t rows = 1;
       if (setting.name.starts_with("nodes[]")) {
@@ -548,6 +562,52 @@ class Parser {
                    ", found nothing"));
       }
     }
+    return absl::OkStatus();
+  }
+
+  static bool OfToken(std::string_view name) {
+    return name == "cluster.id" || name == "node.id";
+  }
+
+  // The node has its own row alone, and waits for the slots of the cluster.
+  absl::Status TakeJoin() {
+    Config& config = target_.config;
+    if (config.cluster != join_->cluster) {
+      return AtKey(Concat("key 'cluster.id': expected that of the token, ",
+                          join_->cluster, ", found ", config.cluster));
+    }
+    if (config.node != join_->node) {
+      return AtKey(Concat("key 'node.id': expected that of the token, ",
+                          join_->node, ", found ", config.node));
+    }
+    std::erase_if(config.nodes, [&](const NodeConfig& node) {
+      return node.id != config.node;
+    });
+    const ListenConfig& listen = config.listen;
+    if (config.nodes.empty()) {
+      const std::pair<std::string_view, const std::string*> needed[] = {
+          {"resp", &listen.resp},
+          {"http", &listen.http},
+          {"peer", &listen.peer}};
+      for (const auto& [name, address] : needed) {
+        if (!address->empty()) continue;
+        return AtKey(Concat("key 'listen.", name,
+                            "': expected an address \"host:port\" of this "
+                            "node, found nothing"));
+      }
+      config.nodes.push_back({.id = config.node,
+                              .resp = listen.resp,
+                              .resp_cluster = listen.resp_cluster,
+                              .http = listen.http,
+                              .peer = listen.peer});
+    }
+    config.nodes.front().read_only = false;
+    config.bootstrap = false;
+    config.seeds.insert(config.seeds.end(), join_->seeds.begin(),
+                        join_->seeds.end());
+    config.join = join_;
+    target_.shards.clear();
+    target_.sharding = {};
     return absl::OkStatus();
   }
 
@@ -659,6 +719,7 @@ class Parser {
   }
 
   const std::string file_;
+  const std::optional<JoinConfig> join_;
   std::vector<Leaf> leaves_;
   Target target_;
 };
@@ -681,8 +742,9 @@ struct ShowDefault {
 }  // namespace
 
 absl::StatusOr<Config> ParseConfig(std::string_view toml_text,
-                                   std::string_view file_name) {
-  return Parser(file_name).Parse(toml_text);
+                                   std::string_view file_name,
+                                   std::optional<JoinConfig> join) {
+  return Parser(file_name, std::move(join)).Parse(toml_text);
 }
 
 std::vector<ConfigKey> ConfigKeys() {

@@ -209,32 +209,6 @@ address = "127.0.0.1:9003"
   EXPECT_EQ(config.shards[1].replicas, std::vector<NodeId>{NodeId(3)});
 }
 
-// Two shards in turn have one slot each, up to `alternating`; the first one has
-// the rest.
-std::string WithAlternatingSlots(int alternating) {
-  std::string slots[2];
-  for (int slot = 0; slot < alternating; ++slot) {
-    slots[slot % 2] += Concat(slot, ",");
-  }
-  slots[0] += Concat(alternating, "-16383");
-  slots[1].pop_back();
-  return With(Concat("[[shards]]\naddress = \"127.0.0.1:7001\"\nslots = \"",
-                     slots[0],
-                     "\"\n[[shards]]\naddress = \"127.0.0.1:7002\"\nslots = "
-                     "\"",
-                     slots[1], "\"\n"));
-}
-
-// More would not fit into what replicas are founded with.
-TEST(Config_ShardsWithManyRanges, AreRefusedByTheirKey) {
-  EXPECT_EQ(Parse(WithAlternatingSlots(2 * 5'455)).shards.size(), 2u);
-  EXPECT_TRUE(ErrorOf(WithAlternatingSlots(2 * 5'456))
-                  .ends_with("key 'shards[].slots': expected at most 5456 "
-                             "ranges that do not touch in shard 'g1', found "
-                             "5457"))
-      << ErrorOf(WithAlternatingSlots(2 * 5'456));
-}
-
 TEST(Config_Errors, NamePositionKeyAndExpectation) {
   const std::pair<std::string, std::string> rows[] = {
       {With("[limits]\nkey_byte = 3\n"),

@@ -7,6 +7,9 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <functional>
+#include <string>
+#include <vector>
 
 #include "env/env.h"
 #include "env/siphash.h"
@@ -39,6 +42,13 @@ enum class RespAddress : uint8_t {
   kCluster,
 };
 
+// A wish of an operator about a node or a group that cannot come true now.
+struct StuckWish {
+  NodeId node = {};  // Zero: it is about the group.
+  GroupId group = {};
+  std::string why = {};
+};
+
 struct Context {
   env::Env& env;
   const Config& config;
@@ -61,6 +71,8 @@ struct Context {
   // The parameters of both addresses.
   const ConfigParameters& parameters;
   const ConfigParameters& cluster_parameters;
+  // By node, then by group, as this node knows the controller's state.
+  std::function<std::vector<StuckWish>()> stuck_wishes;
   MonoTime started;
   // The number of random draws since the start (opened sessions and random
   // keys); part of the key of each draw.

@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <utility>
 
-#include "absl/strings/ascii.h"
 #include "env/parse_duration.h"
 #include "env/siphash.h"
 #include "kv/command/session_stamp.h"
@@ -11,6 +10,7 @@
 #include "node/http/http_parameters.h"
 #include "node/http/http_reply.h"
 #include "node/http/ready_page.h"
+#include "node/http/web_page.h"
 #include "node/pages/metrics_page.h"
 
 namespace quorate::node {
@@ -21,35 +21,6 @@ constexpr size_t kIdempotencyKeyBytesMax = 255;
 // The second part of the key with which Idempotency-Keys are hashed. All nodes
 // must agree on both.
 constexpr uint64_t kIdempotencyKeys = 0x6b65797369646d70;
-
-// True if a browser sent the request for a web page, and not for its address
-// bar. Browsers since 2023 always send Sec-Fetch-Site to the local host.
-bool IsFromWebPage(const HttpRequest& request) {
-  const std::string* const site = request.Header("sec-fetch-site");
-  if (site != nullptr) return *site != "none";
-  return request.Header("origin") != nullptr ||
-         request.Header("referer") != nullptr;
-}
-
-// True if a request names the host as no page of another site can: by an
-// address, as localhost, or as the node's own `address`. A site may give
-// itself a name that leads here, and then browsers take its pages for ours.
-bool NamesThisNode(const HttpRequest& request, std::string_view address) {
-  const std::string* const header = request.Header("host");
-  if (header == nullptr) return true;  // No browser.
-  const auto without_port = [](std::string_view text) {
-    const size_t colon = text.rfind(':');
-    return colon < text.size() && text.find(']', colon) == text.npos
-               ? text.substr(0, colon)
-               : text;
-  };
-  const std::string host =
-      absl::AsciiStrToLower(std::string(without_port(*header)));
-  return host.starts_with('[') ||
-         host.find_first_not_of("0123456789.") == host.npos ||
-         host == "localhost" ||
-         host == absl::AsciiStrToLower(std::string(without_port(address)));
-}
 
 // The bound of request line and headers together: a key of the largest size
 // fits beside the headers, each byte as %XX.

@@ -82,6 +82,15 @@ ReadyPage MakeReadyPage(const Context& context, bool verbose) {
                                  : Concat(" does not answer: ", refusal),
            "\n");
   }
+  for (const StuckWish& wish : context.stuck_wishes()) {
+    Append(&lines, "[ ]");
+    if (wish.node != NodeId()) {
+      Append(&lines, "node ", wish.node);
+    } else {
+      Append(&lines, "group ", wish.group);
+    }
+    Append(&lines, " is not as it is wanted: ", wish.why, "\n");
+  }
   std::string text = verbose || !ready ? lines : std::string();
   text += ready ? "ok\n" : "not ready\n";
   return {.ready = ready, .text = std::move(text)};

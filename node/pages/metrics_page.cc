@@ -264,6 +264,14 @@ void WriteView(Context& context, Page& page) {
   PerPeer(context, page, "quorate_peer_alive", "gauge",
           "1 if the other node answers this one.",
           [&](NodeId node) { return view.alive(node) ? 1 : 0; });
+  page.Family("quorate_wish_stuck", "gauge",
+              "1 for each node and group that cannot become what operators "
+              "want now: see /readyz?verbose.");
+  for (const StuckWish& wish : context.stuck_wishes()) {
+    page.Sample(wish.node != NodeId() ? Concat("node=\"", wish.node, "\"")
+                                      : Concat("group=\"", wish.group, "\""),
+                1);
+  }
 }
 
 void WriteRaft(Context& context, Page& page) {

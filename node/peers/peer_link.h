@@ -34,7 +34,7 @@ struct PeerLinkOptions {
   uint64_t life = 0;       // A random number of this process.
   // Limits the wait for an answer. Each piece of an answer restarts it.
   Duration timeout;
-  Duration open_timeout;  // The same for Kind::kOpen.
+  Duration open_timeout;  // The same for kOpen and kControl.
   // limits.peer_bytes: limits the bytes of requests to the other node without
   // an answer, and those of answers to the other node.
   size_t bytes_max = 0;
@@ -101,8 +101,10 @@ class PeerLink {
   using Requests = absl::btree_map<uint64_t, Request>;
 
   Duration TimeoutOf(PeerRequest::Kind kind) const {
-    return kind == PeerRequest::Kind::kOpen ? options_.open_timeout
-                                            : options_.timeout;
+    // These are asked again.
+    const bool again =
+        kind == PeerRequest::Kind::kOpen || kind == PeerRequest::Kind::kControl;
+    return again ? options_.open_timeout : options_.timeout;
   }
   void SetDeadline(uint64_t number, Request* request);
   // Takes the request out, and returns its callback.

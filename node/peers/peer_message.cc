@@ -97,6 +97,7 @@ bool HasFieldsOfKind(const PeerRequest& request) {
     case Kind::kApply:
       return !request.payload.empty() && named && stamp.number != 0;
     case Kind::kRead:
+    case Kind::kControl:
       return !request.payload.empty() && empty;
   }
   return false;
@@ -352,13 +353,15 @@ absl::StatusOr<PeerMessage> DecodePeerMessage(const MessageLink& link,
   id.number = reader.Take<uint64_t>();
   using Status = StatusMessage::Kind;
   if (version != kPeerMessageVersion || kind == 0 ||
-      kind > static_cast<uint8_t>(Status::kAnswers) || id.asker == 0 ||
+      kind > static_cast<uint8_t>(Kind::kControl) || id.asker == 0 ||
       id.number == 0) {
     return Malformed(
         Concat("version ", +version, ", kind ", +kind, ", number ", id.number));
   }
   if (kind == kPiece) return DecodePiece(id, reader, bytes);
-  if (kind > kPiece) return DecodeStatus(static_cast<Status>(kind), id, reader);
+  if (kind > kPiece && kind <= static_cast<uint8_t>(Status::kAnswers)) {
+    return DecodeStatus(static_cast<Status>(kind), id, reader);
+  }
   return DecodeRequest(static_cast<Kind>(kind), id, reader, bytes);
 }
 

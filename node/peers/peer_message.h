@@ -40,9 +40,10 @@ inline constexpr size_t kRequestHeaderBytes = 67;
 
 struct PeerRequest {
   enum class Kind : uint8_t {
-    kOpen = 1,   // Opens a channel, in place of the one of `stamp`.
-    kApply = 2,  // Proposes a batch in the channel of `stamp`.
-    kRead = 3,   // Evaluates a batch of reads at a read point.
+    kOpen = 1,     // Opens a channel, in place of the one of `stamp`.
+    kApply = 2,    // Proposes a batch in the channel of `stamp`.
+    kRead = 3,     // Evaluates a batch of reads at a read point.
+    kControl = 7,  // Asks the controller (node/controller/controller_link.h).
   };
   Kind kind = Kind::kOpen;
   GroupId group;

@@ -331,7 +331,7 @@ TEST(PeerMessage, FieldsThatTheKindDoesNotHave_AreRefused) {
     change(i, [](auto& m) { m.id.number = 0; });
     change(i, [](auto& m) { m.settled = 0; });
     change(i, [](auto& m) { m.settled = m.id.number + 1; });
-    change(i, [](auto& m) { m.request.kind = static_cast<Kind>(7); });
+    change(i, [](auto& m) { m.request.kind = static_cast<Kind>(8); });
   }
   change(0, [](auto& m) { m.request.payload = Buffer::Copy("x"); });
   change(0, [](auto& m) { m.request.stamp.term = raft::Term(1); });
@@ -427,7 +427,8 @@ RC_GTEST_PROP(PeerMessageRandom, AnyBytes_AreRefusedOrHaveOneForm, ()) {
 
 RC_GTEST_PROP(PeerMessageRandom, AnyAnswer_IsDecodedOrRefused, ()) {
   const Buffer bytes = Buffer::Copy(*rc::gen::arbitrary<std::string>());
-  for (const Kind kind : {Kind::kOpen, Kind::kApply, Kind::kRead}) {
+  for (const Kind kind :
+       {Kind::kOpen, Kind::kApply, Kind::kRead, Kind::kControl}) {
     const auto decoded = DecodePeerResult(kind, bytes);
     if (decoded.ok() && decoded->result.outcome != Outcome::kDone) {
       RC_ASSERT(decoded->result.status.message().size() <= bytes.size());

@@ -20,6 +20,19 @@ uint32_t GroupLeadership::rules() const {
                                     : core->configuration().level);
 }
 
+// A replica that joins the group may know nothing of it yet. One that leaves it
+// hears nothing more, and is dropped later.
+bool GroupLeadership::TakesPart(const raft::Core& core) {
+  const raft::Configuration& now = core.configuration();
+  const auto named = [&](const std::vector<raft::Member>& members) {
+    return std::ranges::any_of(members, [&](const raft::Member& member) {
+      return member.replica == core.replica();
+    });
+  };
+  return core.role() == raft::RoleKind::kLeader || named(now.voters) ||
+         named(now.learners) || named(now.next_learners);
+}
+
 GroupLeadership::GroupLeadership(const QueueParts& parts, GroupId group)
     : parts_(parts), group_(group) {}
 
@@ -40,9 +53,8 @@ void GroupLeadership::Refresh() {
   if (parts_.host.status().ok()) {
     placed_ = parts_.host.condition(group_) != raft::Host::Condition::kNotHeld;
   }
-  // A replica that joins the group may know nothing of it yet.
   hosted_ = placed_ && parts_.view.OwnStatus(group_).ok() &&
-            !parts_.host.core(group_)->configuration().voters.empty();
+            TakesPart(*parts_.host.core(group_));
   if (!hosted_) {
     const NodeId leader = parts_.view.ReachableLeader(group_);
     if (leader != NodeId()) {

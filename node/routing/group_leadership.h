@@ -73,6 +73,7 @@ class GroupLeadership {
  private:
   static constexpr Duration kRetryDelay = Milliseconds(10);
 
+  static bool TakesPart(const raft::Core& core);
   // This node's replica is the group's only one.
   bool Alone() const;
   MonoTime MonoNow() const { return parts_.loop.ReadClock().mono; }

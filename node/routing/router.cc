@@ -172,6 +172,10 @@ void Router::WakeAll() {
 
 void Router::OnPeerRequest(PeerRequest request, PeerDone done,
                            AnswerRoom& room) {
+  // A node that stops still knows who leads.
+  if (request.kind == PeerRequest::Kind::kControl) {
+    return on_control_(std::move(request.payload), std::move(done));
+  }
   GroupQueue* const queue = FindQueue(request.group);
   const auto refuse = [&done](absl::Status why) {
     PeerResult refusal;
@@ -199,6 +203,8 @@ void Router::OnPeerRequest(PeerRequest request, PeerDone done,
     case PeerRequest::Kind::kRead:
       return queue->ReadForPeer(std::move(request.payload), std::move(done),
                                 room);
+    case PeerRequest::Kind::kControl:
+      break;
   }
 }
 

@@ -100,6 +100,12 @@ class Router {
   const std::vector<std::unique_ptr<GroupQueue>>& queues() const {
     return queues_;
   }
+  // Questions of other nodes to the controller go to `handler`.
+  using ControlHandler =
+      absl::AnyInvocable<void(Buffer question, PeerDone done)>;
+  void SetControlHandler(ControlHandler handler) {
+    on_control_ = std::move(handler);
+  }
   // Refuses further requests of other nodes. The node is stopping.
   void RefusePeers() { refuses_peers_ = true; }
   // Calls GroupQueue::ForgetBlocked of every queue.
@@ -186,6 +192,7 @@ class Router {
   bool refuses_peers_ = false;
   uint64_t peer_requests_ = 0;
   absl::AnyInvocable<void()> on_leadership_;
+  ControlHandler on_control_;
 };
 
 }  // namespace quorate::node

@@ -1,10 +1,13 @@
 #include "node/testing/test_cluster.h"
 
+#include <memory>
+#include <optional>
 #include <utility>
 
 #include "env/check.h"
 #include "env/parse_integer.h"
 #include "node/base/text.h"
+#include "sim/harness/program_env.h"
 
 namespace quorate::node {
 namespace {
@@ -16,6 +19,7 @@ Config MakeConfig(const TestCluster::Options& options, uint32_t id) {
   config.data_dir = "unused";
   config.bootstrap = true;
   config.listen.allow_non_loopback = true;
+  config.listen.admin = Concat("n", id, ":8101");
   const uint32_t count = options.nodes + options.read_only_nodes;
   for (uint32_t n = 1; n <= count; ++n) {
     config.nodes.push_back({.id = NodeId(n),
@@ -25,10 +29,22 @@ Config MakeConfig(const TestCluster::Options& options, uint32_t id) {
                             .read_only = n > options.nodes});
   }
   if (options.adjust != nullptr) options.adjust(config);
-  const absl::Status status = CompleteConfig(&config, {options.groups, 0});
+  const absl::Status status =
+      CompleteConfig(&config, {options.groups, options.replicas});
   CHECK(status.ok()) << Message(status);
   return config;
 }
+
+// A server with its environment.
+struct Program {
+  Program(env::Env& machine, const std::optional<raft::TransportOptions>& peers,
+          size_t node, const Config& config)
+      : env(machine, peers, machine.random.Fork("test.peer_streams", node)),
+        server(MakeServer(env.env(), config)) {}
+
+  sim::ProgramEnv env;
+  const std::unique_ptr<Server> server;
+};
 
 }  // namespace
 
@@ -57,7 +73,8 @@ void TestClient::Send(std::string_view bytes) {
 void TestClient::End() { connection_->End(); }
 
 TestCluster::TestCluster(const Options& options)
-    : world_({.seed = options.seed,
+    : peer_streams_(options.peer_streams),
+      world_({.seed = options.seed,
               .streams = {.buffer_bytes = options.stream_buffer_bytes}}) {
   const uint32_t count = options.nodes + options.read_only_nodes;
   servers_.resize(count);
@@ -82,8 +99,12 @@ TestCluster::~TestCluster() = default;
 
 void TestCluster::Start(size_t node) {
   world_.Start(machines_[node], [this, node](env::Env& env) {
-    auto server = std::shared_ptr<Server>(MakeServer(env, configs_[node]));
-    servers_[node] = server.get();
+    auto program = std::make_shared<Program>(
+        env,
+        peer_streams_ ? std::optional(raft::TransportOptions()) : std::nullopt,
+        node, configs_[node]);
+    Server* const server = program->server.get();
+    servers_[node] = server;
     starts_[node] = absl::UnknownError("not started yet");
     server->Start([this, node](absl::Status status) {
       CHECK(status.ok() || starts_may_fail_) << Message(status);
@@ -91,7 +112,7 @@ void TestCluster::Start(size_t node) {
       if (status.ok()) (void)servers_[node]->MetricsText();
       starts_[node] = std::move(status);
     });
-    return server;
+    return program;
   });
 }
 
@@ -110,6 +131,19 @@ absl::Status TestCluster::RestartWith(size_t node, const Config& config) {
   Restart(node);
   CHECK(world_.RunUntilTrue([&] { return !absl::IsUnknown(starts_[node]); },
                             Seconds(10)));
+  return starts_[node];
+}
+
+absl::Status TestCluster::StartNew(const Config& config) {
+  starts_may_fail_ = true;
+  const size_t node = servers_.size();
+  configs_.push_back(config);
+  servers_.push_back(nullptr);
+  starts_.push_back(absl::UnknownError("not started yet"));
+  machines_.push_back(world_.AddMachine({.name = Concat("n", node + 1)}));
+  Start(node);
+  CHECK(world_.RunUntilTrue([&] { return !absl::IsUnknown(starts_[node]); },
+                            Seconds(20)));
   return starts_[node];
 }
 
@@ -183,6 +217,11 @@ std::string TestCluster::Call(TestClient& client, std::string_view bytes,
 std::string TestCluster::Command(TestClient& client,
                                  std::vector<std::string_view> words) {
   return Call(client, EncodeRequest(words));
+}
+
+std::unique_ptr<TestClient> TestCluster::ConnectAdmin(size_t node) {
+  return std::make_unique<TestClient>(world_, clients_env(),
+                                      configs_[node].listen.admin);
 }
 
 std::string TestCluster::CallHttp(TestClient& client, std::string_view bytes) {

@@ -56,9 +56,14 @@ class TestCluster {
     uint32_t nodes = 1;
     uint32_t read_only_nodes = 0;
     uint32_t groups = 1;
+    // Voters of each group; 0: every node that votes.
+    uint32_t replicas = 0;
     uint64_t seed = 1;
     // Size of a stream's buffer, which fills if its reader does not read.
     size_t stream_buffer_bytes = 64 << 10;
+    // Nodes send to each other over byte streams, as in production. Without
+    // them no node joins.
+    bool peer_streams = false;
     // Changes each node's configuration before it is completed.
     void (*adjust)(Config&) = nullptr;
   };
@@ -84,6 +89,7 @@ class TestCluster {
   std::unique_ptr<TestClient> ConnectResp(size_t node);
   std::unique_ptr<TestClient> ConnectRespCluster(size_t node);
   std::unique_ptr<TestClient> ConnectHttp(size_t node);
+  std::unique_ptr<TestClient> ConnectAdmin(size_t node);
   // Sends bytes and returns the bytes received in the next second, or until
   // `replies` complete RESP replies have arrived.
   std::string Call(TestClient& client, std::string_view bytes,
@@ -97,10 +103,14 @@ class TestCluster {
   // Crashes the node if it runs, and starts it with `config`. Returns the
   // status that Start reported.
   absl::Status RestartWith(size_t node, const Config& config);
+  // Starts a server on a new machine, which has the next position and the name
+  // "n" with it, counted from 1. Returns the status that Start reported.
+  absl::Status StartNew(const Config& config);
 
  private:
   void Start(size_t node);
 
+  const bool peer_streams_;
   sim::World world_;
   std::vector<Config> configs_;
   std::vector<sim::MachineId> machines_;

@@ -105,6 +105,12 @@ bool NeverJoined(const NodeRecord& node) {
          node.former_store == StoreIncarnation();
 }
 
+void Forget(NodeRecord* node) {
+  node->state = NodeState::kRemoved;
+  node->token = TokenDigest{};
+  node->addresses = ReportedAddresses{};
+}
+
 Answer Execution::Wish(std::string text,
                        const std::function<void(ClusterState*)>& set) {
   ClusterState next = state_;
@@ -209,6 +215,10 @@ Answer Execution::operator()(const Command::RemoveNode& remove) {
     return AlreadySo(name + " is removed");
   if (node->leaving && (node->lost || !remove.lost)) {
     return AlreadySo(name + " is being removed");
+  }
+  if (NeverJoined(*node)) {
+    Forget(state_.FindNode(remove.node));
+    return Done(name + " is removed");
   }
   if (remove.lost) {
     if (std::string lost = LostMajority(state_, remove.node); !lost.empty()) {
@@ -390,6 +400,11 @@ Answer Execution::operator()(const Command::BindNode& bind) {
 Answer Execution::operator()(const Command::ReportNode& report) {
   NodeRecord* node = Present(&state_, report.node);
   if (node == nullptr) return NoSuchNode(report.node);
+  // A node of the founding has the store that it was founded with.
+  const bool founder = node->store == StoreIncarnation() &&
+                       node->former_store == StoreIncarnation() &&
+                       node->state == NodeState::kUp;
+  if (founder) node->store = report.store;
   if (node->store != report.store) {
     return Refused(absl::StrCat(NodeText(report.node), " has another store"));
   }
@@ -496,7 +511,8 @@ Answer Execution::operator()(const Command::ReportSign& report) {
 
 // Makes entry 1 of a group that is being created once all its replicas are
 // known. It is made once: all of them start with it.
-void Compose(const GroupTemplate& made, GroupRecord* group) {
+void Compose(const ClusterState& state, GroupRecord* group) {
+  const GroupTemplate& made = state.created_groups;
   raft::Configuration first;
   for (const WantedReplica& wanted : group->wanted) {
     if (wanted.replica == ReplicaId()) return;
@@ -509,9 +525,14 @@ void Compose(const GroupTemplate& made, GroupRecord* group) {
   raft::SortMembers(&first.voters);
   raft::SortMembers(&first.learners);
   first.lease_length = made.lease_length;
-  first.level = made.level;
   first.machine_kind = made.machine_kind;
-  first.hash_key = made.hash_key;
+  // The founding drew the key, and levels have risen since.
+  for (const GroupRecord& other : state.groups) {
+    const raft::Configuration* const known = other.Configuration();
+    if (known == nullptr || known->machine_kind != made.machine_kind) continue;
+    first.level = std::max(first.level, known->level);
+    first.hash_key = known->hash_key;
+  }
   first.parameters = Buffer::Copy(made.parameters);
   // Two stores may have drawn one id, or a report may be wrong.
   if (raft::ValidateConfiguration(first).ok()) group->first = std::move(first);
@@ -520,7 +541,7 @@ void Compose(const GroupTemplate& made, GroupRecord* group) {
 void ComposeGroups(ClusterState* state) {
   for (GroupRecord& group : state->groups) {
     if (group.founded || group.first.has_value()) continue;
-    Compose(state->created_groups, &group);
+    Compose(*state, &group);
   }
 }
 
@@ -530,9 +551,7 @@ void RemoveDrainedNodes(ClusterState* state) {
   for (NodeRecord& node : state->nodes) {
     if (node.leaving && node.state == NodeState::kDraining &&
         !HoldsReplicas(*state, node.id)) {
-      node.state = NodeState::kRemoved;
-      node.token = TokenDigest{};
-      node.addresses = ReportedAddresses{};
+      Forget(&node);
     }
     if (node.state == NodeState::kRemoved) ++removed;
   }

@@ -291,6 +291,7 @@ TEST(SetNode, Zones_SpreadTheGroups) {
 
 TEST(CreateGroups, AllReplicasReported_HaveOneEntry1) {
   Cluster cluster(3, 1);
+  cluster.SettleAll();
   const auto answer = cluster.Do(Command::CreateGroups{2, 0});
   ASSERT_EQ(answer.groups, (std::vector<GroupId>{GroupId(2), GroupId(3)}));
   const GroupId id = answer.groups[0];
@@ -456,7 +457,7 @@ TEST(Map, EachState_IsAValidMap) {
   EXPECT_EQ(valid().groups().size(), 2u);
   cluster.SettleAll();
   cluster.Join();
-  EXPECT_EQ(valid().nodes().size(), 3u);  // Node 4 has no address yet.
+  EXPECT_EQ(valid().nodes().size(), 4u);  // The address is not known yet.
   cluster.Do(Command::CreateGroups{1, 0});
   EXPECT_EQ(valid().groups().size(), 2u);  // It has not reported itself.
   cluster.Do(

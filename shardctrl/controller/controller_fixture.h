@@ -45,6 +45,7 @@ class ControlledCluster {
     }
     raft::SortMembers(&configuration.voters);
     configuration.machine_kind = 7;
+    configuration.hash_key = 5;
     return configuration;
   }
   static TokenDigest Token(uint64_t secret) {
@@ -56,8 +57,7 @@ class ControlledCluster {
   ControlledCluster(uint32_t nodes, uint32_t groups, uint32_t replicas = 3) {
     ClusterFounding founding;
     founding.default_replicas = replicas;
-    founding.created_groups = {
-        .machine_kind = 7, .hash_key = 5, .parameters = "parameters"};
+    founding.created_groups = {.machine_kind = 7, .parameters = "parameters"};
     for (uint32_t n = 1; n <= nodes; ++n) {
       founding.nodes.push_back(
           {.id = NodeId(n),
@@ -106,6 +106,7 @@ class ControlledCluster {
     GroupRecord& group = *state.FindGroup(id);
     raft::Configuration c;
     c.machine_kind = 7;
+    c.hash_key = 5;
     for (const WantedReplica& wanted : group.wanted) {
       const NodeRecord& node = *state.FindNode(wanted.node);
       raft::Member member{

@@ -53,11 +53,11 @@ class Writer final : public raft::SnapshotWriter {
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<ControllerMachine>> ControllerMachine::Create(
-    std::string_view parameters) {
+    std::string_view parameters, raft::Level known_level) {
   auto state = DecodeState(parameters);
   if (!state.ok()) return state.status();
   return std::unique_ptr<ControllerMachine>(
-      new ControllerMachine(*std::move(state)));
+      new ControllerMachine(*std::move(state), known_level));
 }
 
 Buffer ControllerMachine::Apply(const raft::Entry& entry, bool wants_result) {
@@ -76,7 +76,7 @@ Buffer ControllerMachine::Apply(const raft::Entry& entry, bool wants_result) {
 raft::Level ControllerMachine::LevelOf(const Buffer& payload) const {
   const bool newer =
       absl::IsUnimplemented(DecodeCommand(payload.view()).status());
-  return newer ? raft::Level(known_level().value() + 1) : known_level();
+  return newer ? raft::Level(known_level().value() + 1) : raft::Level(1);
 }
 
 uint64_t ControllerMachine::WorkOf(const Buffer& payload) const {

@@ -19,12 +19,14 @@ namespace quorate::shardctrl {
 
 class ControllerMachine final : public raft::StateMachine {
  public:
-  // `parameters`: those of the group's configuration. Errors are those of
-  // DecodeState.
+  // `parameters`: those of the group's configuration. `known_level`: that of
+  // the program, whose levels count all changes of its machines. Errors are
+  // those of DecodeState.
   static absl::StatusOr<std::unique_ptr<ControllerMachine>> Create(
-      std::string_view parameters);
+      std::string_view parameters, raft::Level known_level = raft::Level(1));
 
   Buffer Apply(const raft::Entry& entry, bool wants_result) override;
+  raft::Level known_level() const override { return known_level_; }
   raft::Level LevelOf(const Buffer& payload) const override;
   uint64_t WorkOf(const Buffer& payload) const override;
   std::unique_ptr<raft::SnapshotReader> TakeSnapshot() override;
@@ -39,9 +41,11 @@ class ControllerMachine final : public raft::StateMachine {
   }
 
  private:
-  explicit ControllerMachine(ClusterState state) : state_(std::move(state)) {}
+  ControllerMachine(ClusterState state, raft::Level known_level)
+      : state_(std::move(state)), known_level_(known_level) {}
 
   ClusterState state_;
+  const raft::Level known_level_;
   // The digest of the state with this version; version zero: of none.
   mutable MapVersion digested_;
   mutable uint64_t digest_ = 0;

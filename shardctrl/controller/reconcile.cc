@@ -357,14 +357,7 @@ class Leader {
     }
     std::optional<Action> step = ChangeMembers();
     FindProblem();
-    if (step.has_value()) return step;
-    if (stays && host_.node != group_.preferred_leader) {
-      const raft::Member* next = Successor();
-      if (next != nullptr && next->node == group_.preferred_leader) {
-        return TransferTo(*next, "that node is to lead the group");
-      }
-    }
-    return std::nullopt;
+    return step;
   }
 
   const ClusterState& state_;

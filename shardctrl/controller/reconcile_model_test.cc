@@ -558,7 +558,6 @@ class Model {
   bool Settled() {
     for (const GroupRecord& group : cluster_.state.groups) {
       if (!IsSettled(group)) return false;
-      if (group.reported->leader != group.preferred_leader) return false;
       for (auto& [id, node] : nodes_) {
         if (node.gone) continue;
         const bool wanted = group.WantedOn(id) != nullptr;

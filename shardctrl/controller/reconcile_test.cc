@@ -201,18 +201,6 @@ TEST_F(ReconcileTest, DrainedLeader_TransfersFirst) {
   EXPECT_EQ(actions[0].to, NodeId(2));
 }
 
-TEST_F(ReconcileTest, PreferredLeader_GetsTheLeadershipLast) {
-  Want({1, 2, 3});
-  HostView leader = LeaderHost(1);
-  cluster_.state.FindGroup(kFirst)->preferred_leader = NodeId(2);
-  const auto actions = Act(leader);
-  ASSERT_EQ(actions.size(), 1u);
-  EXPECT_EQ(actions[0].kind, Kind::kTransfer);
-  EXPECT_EQ(actions[0].to, NodeId(2));
-  MemberOf(leader, Cluster::MemberOn(kFirst, 2).replica).caught_up = false;
-  EXPECT_EQ(Kinds(leader), std::vector<Kind>{});
-}
-
 TEST_F(ReconcileTest, ReplicaLeftOut_IsDroppedOnceTheReportIsLater) {
   Want({1, 2, 4});
   const HostView old = Host(3);

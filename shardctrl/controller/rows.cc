@@ -164,8 +164,11 @@ std::vector<GroupRow> GroupRows(const ClusterState& state) {
 std::vector<NodeRow> NodeRows(const ClusterState& state) {
   const std::vector<GroupRow> groups = GroupRows(state);
   std::map<NodeId, std::pair<uint32_t, uint32_t>> counts;
+  // Groups of the founding that may be on any node.
+  uint32_t unreported = 0;
   for (const GroupRecord& group : state.groups) {
     const raft::Configuration* c = group.Configuration();
+    if (c == nullptr && group.founded) ++unreported;
     if (c == nullptr) continue;
     for (const raft::Member& one : c->voters) ++counts[one.node].first;
     for (const raft::Member& one : c->learners) ++counts[one.node].first;
@@ -173,17 +176,19 @@ std::vector<NodeRow> NodeRows(const ClusterState& state) {
   }
   std::vector<NodeRow> rows;
   for (const NodeRecord& node : state.nodes) {
-    rows.push_back({.id = node.id,
-                    .name = node.name,
-                    .role = RoleName(node.role),
-                    .state = StateName(node),
-                    .addresses = node.addresses,
-                    .zone = node.zone,
-                    .host = node.host,
-                    .weight = node.weight,
-                    .replicas = counts[node.id].first,
-                    .leaders = counts[node.id].second,
-                    .problem = NodeProblem(node, groups)});
+    rows.push_back(
+        {.id = node.id,
+         .name = node.name,
+         .role = RoleName(node.role),
+         .state = StateName(node),
+         .addresses = node.addresses,
+         .zone = node.zone,
+         .host = node.host,
+         .weight = node.weight,
+         .replicas = counts[node.id].first +
+                     (node.state == NodeState::kDraining ? unreported : 0),
+         .leaders = counts[node.id].second,
+         .problem = NodeProblem(node, groups)});
   }
   return rows;
 }
@@ -195,14 +200,16 @@ ShardMap::Parts MapOf(const ClusterState& state) {
   parts.slot_count = state.slot_count;
   std::set<NodeId> known;
   for (const NodeRecord& node : state.nodes) {
-    if (node.state == NodeState::kRemoved || node.addresses.peer.empty()) {
-      continue;
-    }
+    const bool came = node.state == NodeState::kUp ||
+                      node.state == NodeState::kDraining ||
+                      !node.addresses.peer.empty();
+    if (node.state == NodeState::kRemoved || !came) continue;
     known.insert(node.id);
     parts.nodes.push_back({.id = node.id,
                            .name = node.name,
                            .peer_address = node.addresses.peer,
                            .resp_address = node.addresses.resp,
+                           .resp_cluster_address = node.addresses.resp_cluster,
                            .http_address = node.addresses.http,
                            .read_only = node.role == NodeRole::kReadOnly});
   }
@@ -214,10 +221,13 @@ ShardMap::Parts MapOf(const ClusterState& state) {
     std::erase_if(members.learners, [&](NodeId id) {
       return !known.contains(id) || members.voters.contains(id);
     });
-    parts.groups.push_back({.id = group.id,
-                            .name = group.name,
-                            .voters = List(members.voters),
-                            .non_voters = List(members.learners)});
+    const bool leads = members.voters.contains(group.preferred_leader);
+    parts.groups.push_back(
+        {.id = group.id,
+         .name = group.name,
+         .voters = List(members.voters),
+         .non_voters = List(members.learners),
+         .preferred_leader = leads ? group.preferred_leader : NodeId()});
   }
   for (const AssignedRun& run : state.slots) {
     parts.assignments.push_back({.slots = run.slots, .group = run.group});

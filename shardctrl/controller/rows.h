@@ -54,7 +54,7 @@ std::vector<GroupRow> GroupRows(const ClusterState& state);
 // True if the group's committed voters and learners are the wanted ones.
 bool IsSettled(const GroupRecord& group);
 
-// The parts of a map: nodes with addresses, groups that own slots or have
+// The parts of a map: nodes that have come, groups that own slots or have
 // reported themselves, and the owners of slots. Groups that have not reported
 // themselves yet have the voters that are wanted.
 ShardMap::Parts MapOf(const ClusterState& state);

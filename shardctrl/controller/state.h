@@ -239,15 +239,12 @@ struct FinishedOperation {
 // Groups created at run time have this in common with those of the founding.
 struct GroupTemplate {
   uint32_t machine_kind = 0;
-  raft::Level level{1};
-  uint64_t hash_key = 0;
   Duration lease_length = {};
   std::string parameters = {};
   friend bool operator==(const GroupTemplate&, const GroupTemplate&) = default;
   template <typename Codec, typename Self>
   static void Fields(Codec& codec, Self& self) {
-    codec(self.machine_kind, self.level, self.hash_key, self.lease_length,
-          self.parameters);
+    codec(self.machine_kind, self.lease_length, self.parameters);
   }
 };
 

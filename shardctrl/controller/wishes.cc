@@ -249,6 +249,8 @@ bool HoldsReplicas(const ClusterState& state, NodeId node) {
   for (const GroupRecord& group : state.groups) {
     if (group.WantedOn(node) != nullptr) return true;
     const raft::Configuration* configuration = group.Configuration();
+    // It has the members of the founding, whichever they are.
+    if (configuration == nullptr && group.founded) return true;
     if (configuration == nullptr) continue;
     bool named = false;
     raft::ForEachMember(*configuration, [&](const raft::Member& member) {

@@ -37,7 +37,7 @@ std::string NewShortage(const ClusterState& before, const ClusterState& after);
 std::string LostMajority(const ClusterState& state, NodeId without);
 
 // True if the newest known configuration of some group names a replica on the
-// node, or one is wanted there.
+// node, or one is wanted there. Also while a group has not reported itself.
 bool HoldsReplicas(const ClusterState& state, NodeId node);
 
 }  // namespace quorate::shardctrl

@@ -10,10 +10,12 @@
 #include <filesystem>
 #include <fstream>
 #include <iterator>
+#include <nlohmann/json.hpp>
 #include <set>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "absl/strings/str_replace.h"
 #include "env/check.h"
 #include "net/event_loop/clock.h"
@@ -82,8 +84,8 @@ ProcessCluster::ProcessCluster(const ProcessClusterOptions& options)
 
 // No port is used twice in the life of a cluster.
 void ProcessCluster::TakePorts(net::QuickstartNode* node) {
-  for (std::string* address :
-       {&node->resp, &node->resp_cluster, &node->http, &node->peer}) {
+  for (std::string* address : {&node->resp, &node->resp_cluster, &node->http,
+                               &node->peer, &node->admin}) {
     int port = 0;
     do {
       port = FreePorts(1)[0];
@@ -117,13 +119,14 @@ ProcessCluster::~ProcessCluster() {
   std::filesystem::remove_all(options_.data_dir, ignored);
 }
 
-absl::Status ProcessCluster::Launch(int node) {
+absl::Status ProcessCluster::Launch(int node,
+                                    const std::vector<std::string>& flags) {
   absl::StatusOr<std::string> program = net::FindProgram("quorated");
   if (!program.ok()) return program.status();
   net::ChildOptions child;
   child.command = {*program, "--config", plan_.nodes[node].config_file,
                    absl::StrCat("--exit-with-parent=", getpid())};
-  if (!bootstrapped_) child.command.push_back("--bootstrap");
+  child.command.insert(child.command.end(), flags.begin(), flags.end());
   child.log_file = plan_.nodes[node].log_file;
   for (const auto& [name, value] : cluster_options_.environment) {
     child.environment[name] =
@@ -151,7 +154,9 @@ absl::Status ProcessCluster::StartAll() {
   std::vector<int> started;
   for (int node = 0; node < size(); ++node) {
     if (runs(node)) continue;
-    absl::Status launched = Launch(node);
+    absl::Status launched =
+        Launch(node, bootstrapped_ ? std::vector<std::string>()
+                                   : std::vector<std::string>{"--bootstrap"});
     if (!launched.ok()) return launched;
     started.push_back(node);
   }
@@ -167,6 +172,28 @@ void ProcessCluster::Kill(int node, int signal) {
   if (!runs(node)) return;
   processes_[node]->Stop(signal, Seconds(30));
   processes_[node].reset();
+}
+
+absl::Status ProcessCluster::Join(const std::string& answer) {
+  const auto json = nlohmann::json::parse(answer);
+  const NodeId id(json["id"].get<uint32_t>());
+  const int node = static_cast<int>(id.value()) - 1;
+  if (node >= size()) {
+    CHECK_EQ(node, size());
+    plan_.nodes.push_back(net::QuickstartNodeOf(options_, id));
+    TakePorts(&plan_.nodes[node]);
+    first_plan_.nodes.push_back(plan_.nodes[node]);
+    std::ofstream(plan_.nodes[node].config_file)
+        << net::AddedNodeToml(plan_.nodes[node], kCluster) << "\n"
+        << cluster_options_.more_toml;
+    processes_.resize(plan_.nodes.size());
+  }
+  std::filesystem::remove_all(plan_.nodes[node].data_dir);
+  const std::vector<std::string> seeds = json["seeds"];
+  absl::Status launched =
+      Launch(node, {"--join", absl::StrJoin(seeds, ","), "--token",
+                    json["token"].get<std::string>()});
+  return launched.ok() ? AwaitReady(node) : launched;
 }
 
 std::vector<int> ProcessCluster::StopAll() {

@@ -39,6 +39,9 @@ class ProcessCluster {
   // first call bootstraps the cluster.
   absl::Status StartAll();
   void Kill(int node, int signal);
+  // Starts the node of an answer of `node add` or `node replace`, in JSON, on
+  // an empty directory, and waits until it serves. A new one is the last.
+  absl::Status Join(const std::string& answer);
   // Gives a node that does not run other addresses. Its file keeps the first
   // addresses of the others; the files of the others do not change. `seeds` are
   // peer addresses for its file.
@@ -59,7 +62,7 @@ class ProcessCluster {
 
  private:
   void TakePorts(net::QuickstartNode* node);
-  absl::Status Launch(int node);
+  absl::Status Launch(int node, const std::vector<std::string>& flags);
   absl::Status AwaitReady(int node);
 
   const ProcessClusterOptions cluster_options_;

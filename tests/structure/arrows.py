@@ -25,6 +25,7 @@ APART = ('lincheck',)
 # External libraries that pure folders may use: values and algorithms, without threads or input and output.
 PURE_EXTERNAL = {
     'com_google_absl': 'containers, strings, Status',
+    'nlohmann_json': 'JSON of requests and replies in memory',
     'tomlplusplus': 'parsing of configuration text',
     'boost_beast': 'the grammar of HTTP over bytes in memory',
     'xxhash': 'digests',

@@ -1,0 +1,52 @@
+#include "net/tools/http_request.h"
+
+#include <cstddef>
+
+#include "absl/status/status.h"
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+#include "net/tools/blocking_socket.h"
+
+namespace quorate::net {
+namespace {
+
+constexpr size_t kAnswerBytesMax = 64 << 20;
+
+// The server closes the connection behind its answer, which shows its end.
+absl::StatusOr<AdminAnswer> Parse(const std::string& address,
+                                  std::string_view bytes) {
+  const size_t end = bytes.find("\r\n\r\n");
+  AdminAnswer answer;
+  if (!bytes.starts_with("HTTP/1.") || end == bytes.npos ||
+      !absl::SimpleAtoi(std::string(bytes.substr(9, 3)), &answer.status)) {
+    return absl::DataLossError(address + " does not answer in HTTP");
+  }
+  answer.body = bytes.substr(end + 4);
+  return answer;
+}
+
+}  // namespace
+
+absl::StatusOr<AdminAnswer> SendHttp(const std::string& address,
+                                     std::string_view method,
+                                     std::string_view target,
+                                     std::string_view body, Duration timeout) {
+  absl::StatusOr<BlockingSocket> socket =
+      BlockingSocket::Connect(address, timeout);
+  if (!socket.ok()) return socket.status();
+  std::string answer;
+  absl::Status status = socket->SendAll(absl::StrCat(
+      std::string(method), " ", std::string(target), " HTTP/1.1\r\nHost: ",
+      address, "\r\nConnection: close\r\nContent-Type: application/json\r\n",
+      "Content-Length: ", body.size(), "\r\n\r\n", std::string(body)));
+  while (status.ok() && answer.size() < kAnswerBytesMax) {
+    status = socket->Receive(&answer);
+  }
+  if (socket->ended() && !answer.empty()) return Parse(address, answer);
+  return absl::UnknownError(
+      absl::StrCat(status.ok() ? address + ": the answer is too long"
+                               : std::string(status.message()),
+                   "; whether the request took effect is not known"));
+}
+
+}  // namespace quorate::net

@@ -1,0 +1,513 @@
+#include "net/tools/member_verbs.h"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <map>
+#include <nlohmann/json.hpp>
+#include <string_view>
+#include <utility>
+
+#include "absl/status/statusor.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "env/host_port.h"
+#include "net/event_loop/clock.h"
+#include "net/tools/http_request.h"
+#include "net/tools/resp_client.h"
+
+namespace quorate::net {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+// Lines of an answer about single replicas.
+constexpr size_t kStepsShown = 12;
+constexpr int kFailed = 1;
+// The cluster refuses a wish, and nothing has changed.
+constexpr int kRefused = 4;
+constexpr int kInterrupted = 130;
+constexpr useconds_t kPollMicroseconds = 200'000;
+
+ControlAnswer Fail(std::string why, int exit_status = kFailed) {
+  return {.error = std::move(why), .exit_status = exit_status};
+}
+
+std::string Line(const Json& json) {
+  return json.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n";
+}
+
+// The value as text for a table; "-" if there is none.
+std::string TextOf(const Json& value) {
+  if (value.is_string()) {
+    const std::string text = value.get<std::string>();
+    return text.empty() ? "-" : text;
+  }
+  if (value.is_array()) {
+    std::vector<std::string> items;
+    for (const Json& item : value) items.push_back(TextOf(item));
+    return items.empty() ? "-" : absl::StrJoin(items, ",");
+  }
+  return value.is_null() ? "-" : value.dump();
+}
+
+// "96.0 MiB".
+std::string BytesText(double bytes) {
+  const char* unit = "B";
+  for (const char* const next : {"KiB", "MiB", "GiB", "TiB"}) {
+    if (bytes < 1024) break;
+    bytes /= 1024;
+    unit = next;
+  }
+  const auto tenths = static_cast<int64_t>(bytes * 10 + 0.5);
+  return absl::StrCat(tenths / 10, ".", tenths % 10, " ", unit);
+}
+
+// The admin address of the node at `address`, whichever of its addresses for
+// clients that is.
+absl::StatusOr<std::string> FindAdmin(const std::string& address,
+                                      Duration timeout) {
+  auto client = RespClient::Connect(address, timeout);
+  if (!client.ok()) return client.status();
+  const absl::StatusOr<kv::RespValue> reply =
+      (*client)->Call({"CONFIG", "GET", "listen.admin"});
+  // Only HTTP is spoken there.
+  if (!reply.ok()) return address;
+  if (reply->elements.size() != 2 || reply->elements[1].text.empty()) {
+    return absl::FailedPreconditionError(
+        absl::StrCat(address,
+                     " is not an address of a Quorate node with an "
+                     "admin address (listen.admin)"));
+  }
+  const absl::StatusOr<HostPort> admin =
+      ParseBareHostPort(reply->elements[1].text);
+  const absl::StatusOr<HostPort> asked = ParseBareHostPort(address);
+  if (!admin.ok() || !asked.ok()) return reply->elements[1].text;
+  // A node that listens on all interfaces is reached as it was just now.
+  const bool any = admin->host == "0.0.0.0" || admin->host == "::";
+  return FormatHostPort(any ? asked->host : admin->host, admin->port);
+}
+
+// A conversation with one node.
+class Admin {
+ public:
+  explicit Admin(const VerbOptions& options) : options_(options) {}
+
+  // Empty if all went well; else the answer of the program.
+  std::optional<ControlAnswer> Ask(std::string_view method,
+                                   const std::string& target, const Json& body,
+                                   Json* answer) {
+    if (address_.empty()) {
+      absl::StatusOr<std::string> found =
+          FindAdmin(options_.control.address, options_.control.timeout);
+      if (!found.ok()) return Fail(std::string(found.status().message()));
+      address_ = *std::move(found);
+    }
+    const absl::StatusOr<AdminAnswer> reply =
+        SendHttp(address_, method, target, body.is_null() ? "" : body.dump(),
+                 options_.control.timeout);
+    if (!reply.ok()) return Fail(std::string(reply.status().message()));
+    *answer = Json::parse(reply->body, nullptr, /*allow_exceptions=*/false);
+    if (answer->is_discarded()) {
+      return Fail(address_ + " is not an admin address of a Quorate node");
+    }
+    if (reply->status < 300) return std::nullopt;
+    const bool refused = reply->status == 404 || reply->status == 409;
+    const Json why = answer->value("error", Json::object());
+    return Fail(why.value("message", reply->body),
+                refused ? kRefused : kFailed);
+  }
+
+  std::optional<ControlAnswer> Get(const std::string& target, Json* answer) {
+    return Ask("GET", target, Json(), answer);
+  }
+  // A wish. Asks for its effects only, if that is all the user wants.
+  std::optional<ControlAnswer> Change(std::string_view method,
+                                      const std::string& target,
+                                      const Json& body, Json* answer) {
+    return Ask(method, options_.dry_run ? target + "?dry_run" : target,
+               body.is_null() ? Json::object() : body, answer);
+  }
+
+ private:
+  const VerbOptions& options_;
+  std::string address_;
+};
+
+// One replica that is on its way: how much of it is there.
+struct Transfer {
+  double bytes = 0;
+  double total = 0;
+};
+
+// Says how a wish gets on, from what the cluster reports every time.
+class Progress {
+ public:
+  explicit Progress(const VerbOptions& options)
+      : options_(options), began_(Clock::ReadMono()) {}
+  ~Progress() { options_.progress(""); }
+
+  // `what` is the state of the wish. `moves`: rows with group, node, bytes and
+  // bytes_total.
+  void Show(const std::string& what, const Json& moves,
+            const std::string& problem) {
+    Transfer sum;
+    std::string line = what;
+    for (const Json& move : moves) {
+      const double bytes = move.value("bytes", 0.0);
+      const double total = move.value("bytes_total", 0.0);
+      sum.bytes += bytes;
+      sum.total += total;
+      absl::StrAppend(&line, "; group ", TextOf(move["group"]), " to node ",
+                      TextOf(move["node"]));
+      if (total > 0) {
+        absl::StrAppend(&line, ", ", BytesText(bytes), " of ",
+                        BytesText(total));
+      }
+    }
+    AppendRate(sum, &line);
+    if (!problem.empty()) absl::StrAppend(&line, "; waits: ", problem);
+    options_.progress(line);
+  }
+
+ private:
+  void AppendRate(const Transfer& sum, std::string* line) {
+    const MonoTime now = Clock::ReadMono();
+    const double seconds = static_cast<double>((now - began_).ms()) / 1000;
+    if (!first_.has_value() || sum.bytes < *first_) {
+      first_ = sum.bytes;
+      began_ = now;
+      return;
+    }
+    const double rate = seconds > 0 ? (sum.bytes - *first_) / seconds : 0;
+    if (rate <= 0) return;
+    absl::StrAppend(line, ", ", BytesText(rate), "/s, ",
+                    static_cast<int64_t>((sum.total - sum.bytes) / rate + 0.5),
+                    " s left");
+  }
+
+  const VerbOptions& options_;
+  MonoTime began_;
+  std::optional<double> first_;
+};
+
+// The row of `target` every time, until `done` says so. A node that does not
+// answer for a while does not end the wait: the wish stands.
+template <typename Done>
+ControlAnswer Await(const VerbOptions& options, Admin& admin,
+                    const std::string& target, std::string_view look_with,
+                    Done done, ControlAnswer answer) {
+  if (!options.wait || options.dry_run) return answer;
+  Progress progress(options);
+  while (true) {
+    if (options.interrupted()) {
+      return Fail(absl::StrCat("the wish stands, and the cluster goes on with "
+                               "it; look at it with: quoratectl ",
+                               std::string(look_with)),
+                  kInterrupted);
+    }
+    Json row;
+    const std::optional<ControlAnswer> failed = admin.Get(target, &row);
+    if (failed.has_value() && failed->exit_status == kRefused) return *failed;
+    if (failed.has_value()) {
+      progress.Show(failed->error, Json::array(), "");
+    } else {
+      std::string what;
+      if (done(row, &what)) return answer;
+      const Json problem = row.value("problem", Json());
+      progress.Show(what, row.value("moves", Json::array()),
+                    problem.is_string() ? problem.get<std::string>() : "");
+    }
+    usleep(kPollMicroseconds);
+  }
+}
+
+Json SettingsJson(const NodeSettings& settings) {
+  Json body = Json::object();
+  const auto add = [&](const char* name, const std::string& value) {
+    if (!value.empty()) body[name] = value;
+  };
+  add("name", settings.name);
+  add("zone", settings.zone);
+  add("host", settings.host);
+  add("role", settings.role);
+  if (settings.weight.has_value()) body["weight"] = *settings.weight;
+  return body;
+}
+
+// The text of a change's answer, and its steps.
+ControlAnswer Done(const VerbOptions& options, const Json& answer) {
+  if (options.control.json) return {.out = Line(answer)};
+  std::string out;
+  const std::string text = answer.value("text", "");
+  if (!text.empty()) absl::StrAppend(&out, text, "\n");
+  const Json steps = answer.value("steps", Json::array());
+  for (size_t i = 0; i < std::min(steps.size(), kStepsShown); ++i) {
+    absl::StrAppend(&out, "  ", TextOf(steps[i]), "\n");
+  }
+  if (steps.size() > kStepsShown) {
+    absl::StrAppend(&out, "  and more; --json names them\n");
+  }
+  return {.out = out};
+}
+
+// The command that starts a node, from the answer of `node add` or `replace`.
+ControlAnswer DoneWithCommand(const VerbOptions& options, const Json& answer,
+                              std::string_view what) {
+  if (options.dry_run || options.control.json) return Done(options, answer);
+  std::vector<std::string> words;
+  for (const Json& word : answer.value("command", Json::array())) {
+    words.push_back(TextOf(word));
+  }
+  const bool placed =
+      std::find(words.begin(), words.end(), "--resp") != words.end();
+  return {.out = absl::StrCat(
+              "node ", TextOf(answer["id"]), ": ", std::string(what), "\n\n  ",
+              absl::StrJoin(words, " "), " --data-dir DIR",
+              placed ? ""
+                     : " --resp HOST:PORT --cluster HOST:PORT "
+                       "--http HOST:PORT --peer HOST:PORT",
+              "\n\nor with --config FILE in place of the directory and the ",
+              "addresses. The token admits one store.\n")};
+}
+
+std::string NodeTarget(uint32_t node) {
+  return absl::StrCat("/v1/nodes/", node);
+}
+std::string GroupTarget(uint32_t group) {
+  return absl::StrCat("/v1/groups/", group);
+}
+
+// True once no replica is left on the node.
+bool HoldsNone(const Json& row, std::string* what) {
+  const int replicas = row.value("replicas", 0);
+  *what = absl::StrCat("node ", TextOf(row["id"]), " holds ", replicas,
+                       replicas == 1 ? " replica" : " replicas");
+  return replicas == 0 && row.value("leaders", 0) == 0;
+}
+
+std::string NodesText(const Json& answer) {
+  std::vector<std::vector<std::string>> rows = {
+      {"ID", "NAME", "ROLE", "STATE", "ZONE", "HOST", "WEIGHT", "REPLICAS",
+       "LEADERS", "BYTES", "RESP", "CLUSTER", "HTTP", "PEER"}};
+  std::string problems;
+  for (const Json& node : answer.value("nodes", Json::array())) {
+    const Json addresses = node.value("addresses", Json::object());
+    const auto at = [&](const char* name) {
+      return TextOf(addresses.value(name, Json()));
+    };
+    std::vector<std::string> row;
+    for (const char* const name : {"id", "name", "role", "state", "zone",
+                                   "host", "weight", "replicas", "leaders"}) {
+      row.push_back(TextOf(node.value(name, Json())));
+    }
+    const Json bytes = node.value("bytes", Json());
+    row.push_back(bytes.is_number() ? BytesText(bytes.get<double>()) : "-");
+    for (const char* const name : {"resp", "resp_cluster", "http", "peer"}) {
+      row.push_back(at(name));
+    }
+    rows.push_back(std::move(row));
+    const Json problem = node.value("problem", Json());
+    if (!problem.is_null()) {
+      absl::StrAppend(&problems, "\nnode ", TextOf(node["id"]), ": ",
+                      TextOf(problem));
+    }
+  }
+  return absl::StrCat(FormatTable(rows), problems,
+                      problems.empty() ? "" : "\n");
+}
+
+std::string GroupsText(const Json& groups) {
+  std::vector<std::vector<std::string>> rows = {
+      {"ID", "LEADER", "VOTERS", "LEARNERS", "WANTED", "SLOTS"}};
+  std::string problems;
+  for (const Json& group : groups) {
+    std::vector<std::string> row;
+    for (const char* const name :
+         {"id", "leader", "voters", "learners", "wanted", "slots"}) {
+      row.push_back(TextOf(group.value(name, Json())));
+    }
+    rows.push_back(std::move(row));
+    const Json problem = group.value("problem", Json());
+    if (!problem.is_null()) {
+      absl::StrAppend(&problems, "\ngroup ", TextOf(group["id"]), ": ",
+                      TextOf(problem));
+    }
+  }
+  return absl::StrCat(FormatTable(rows), problems,
+                      problems.empty() ? "" : "\n");
+}
+
+}  // namespace
+
+ControlAnswer ListNodes(const VerbOptions& options) {
+  Admin admin(options);
+  Json answer;
+  if (auto failed = admin.Get("/v1/nodes", &answer)) return *failed;
+  return {.out = options.control.json ? Line(answer) : NodesText(answer)};
+}
+
+ControlAnswer AddNode(const VerbOptions& options,
+                      const NodeSettings& settings) {
+  Admin admin(options);
+  Json answer;
+  if (auto failed =
+          admin.Change("POST", "/v1/nodes", SettingsJson(settings), &answer)) {
+    return *failed;
+  }
+  return DoneWithCommand(options, answer,
+                         "start it on its machine, in an empty directory:");
+}
+
+ControlAnswer ChangeNode(const VerbOptions& options, const std::string& verb,
+                         uint32_t node) {
+  Admin admin(options);
+  Json answer;
+  const std::string target = NodeTarget(node);
+  if (auto failed =
+          admin.Change("POST", target + "/" + verb, Json(), &answer)) {
+    return *failed;
+  }
+  if (verb == "replace") {
+    return DoneWithCommand(options, answer,
+                           "start it again, in an empty directory:");
+  }
+  if (verb != "drain") return Done(options, answer);
+  return Await(options, admin, target, "node list", HoldsNone,
+               Done(options, answer));
+}
+
+ControlAnswer RemoveNode(const VerbOptions& options, uint32_t node, bool lost) {
+  Admin admin(options);
+  Json answer;
+  const std::string target = NodeTarget(node);
+  if (auto failed =
+          admin.Change("POST", target + "/remove", {{"lost", lost}}, &answer)) {
+    return *failed;
+  }
+  return Await(
+      options, admin, target, "node list",
+      [](const Json& row, std::string* what) {
+        (void)HoldsNone(row, what);
+        return row.value("state", "") == "removed";
+      },
+      Done(options, answer));
+}
+
+ControlAnswer SetNode(const VerbOptions& options, uint32_t node,
+                      const NodeSettings& settings) {
+  Admin admin(options);
+  Json answer;
+  if (auto failed = admin.Change("PATCH", NodeTarget(node),
+                                 SettingsJson(settings), &answer)) {
+    return *failed;
+  }
+  return Done(options, answer);
+}
+
+ControlAnswer ListGroups(const VerbOptions& options) {
+  Admin admin(options);
+  Json answer;
+  if (auto failed = admin.Get("/v1/groups", &answer)) return *failed;
+  if (options.control.json) return {.out = Line(answer)};
+  return {.out = GroupsText(answer.value("groups", Json::array()))};
+}
+
+ControlAnswer ShowGroup(const VerbOptions& options, uint32_t group) {
+  Admin admin(options);
+  Json answer;
+  if (auto failed = admin.Get(GroupTarget(group), &answer)) return *failed;
+  if (options.control.json) return {.out = Line(answer)};
+  return {.out = GroupsText(Json::array({answer}))};
+}
+
+ControlAnswer CreateGroups(const VerbOptions& options, uint32_t count) {
+  Admin admin(options);
+  Json answer;
+  if (auto failed =
+          admin.Change("POST", "/v1/groups", {{"count", count}}, &answer)) {
+    return *failed;
+  }
+  ControlAnswer done = Done(options, answer);
+  for (const Json& group : answer.value("groups", Json::array())) {
+    done = Await(
+        options, admin, GroupTarget(group.get<uint32_t>()), "group list",
+        [](const Json& row, std::string* what) {
+          *what = absl::StrCat("group ", TextOf(row["id"]), " is being made");
+          return !row.value("leader", Json()).is_null();
+        },
+        std::move(done));
+    if (done.exit_status != 0) return done;
+  }
+  return done;
+}
+
+ControlAnswer SetGroup(const VerbOptions& options, uint32_t group,
+                       uint32_t replicas) {
+  Admin admin(options);
+  Json answer;
+  const std::string target = GroupTarget(group);
+  if (auto failed =
+          admin.Change("PATCH", target, {{"replicas", replicas}}, &answer)) {
+    return *failed;
+  }
+  return Await(
+      options, admin, target, absl::StrCat("group show ", group),
+      [](const Json& row, std::string* what) {
+        *what = absl::StrCat("group ", TextOf(row["id"]), " has voters ",
+                             TextOf(row["voters"]), ", wanted ",
+                             TextOf(row["wanted"]));
+        return row.value("settled", false);
+      },
+      Done(options, answer));
+}
+
+ControlAnswer TransferGroup(const VerbOptions& options, uint32_t group,
+                            uint32_t node) {
+  Admin admin(options);
+  Json answer;
+  const std::string target = GroupTarget(group);
+  if (auto failed = admin.Change("POST", target + "/transfer", {{"node", node}},
+                                 &answer)) {
+    return *failed;
+  }
+  return Await(
+      options, admin, target, absl::StrCat("group show ", group),
+      [node](const Json& row, std::string* what) {
+        *what = absl::StrCat("group ", TextOf(row["id"]), " is led by node ",
+                             TextOf(row["leader"]));
+        return row.value("leader", Json()) == Json(node);
+      },
+      Done(options, answer));
+}
+
+ControlAnswer ShowRepair(const VerbOptions& options) {
+  Admin admin(options);
+  Json answer;
+  if (auto failed = admin.Get("/v1/repair", &answer)) return *failed;
+  if (options.control.json) return {.out = Line(answer)};
+  const Json after = answer.value("after_ms", Json());
+  std::string out = after.is_null()
+                        ? "replicas of dead nodes are not rebuilt elsewhere\n"
+                        : absl::StrCat("replicas of a node that is silent for ",
+                                       after.get<int64_t>() / 1000,
+                                       " s are rebuilt elsewhere\n");
+  for (const Json& line : answer.value("now", Json::array())) {
+    absl::StrAppend(&out, TextOf(line), "\n");
+  }
+  return {.out = out};
+}
+
+ControlAnswer SetRepair(const VerbOptions& options,
+                        std::optional<Duration> after) {
+  Admin admin(options);
+  Json body = {{"after_ms", Json()}};
+  if (after.has_value()) body["after_ms"] = after->ms();
+  Json answer;
+  if (auto failed = admin.Change("PUT", "/v1/repair", body, &answer)) {
+    return *failed;
+  }
+  return Done(options, answer);
+}
+
+}  // namespace quorate::net

@@ -1,0 +1,442 @@
+#include "node/admin/admin_api.h"
+
+#include <charconv>
+#include <cstdint>
+#include <optional>
+#include <utility>
+#include <vector>
+
+#include "env/siphash.h"
+#include "node/admin/admin_json.h"
+#include "node/base/text.h"
+#include "shardctrl/controller/token.h"
+
+namespace quorate::node {
+
+using shardctrl::ClusterState;
+using shardctrl::ControllerAnswer;
+using shardctrl::ControllerCommand;
+
+namespace {
+
+constexpr Duration kTokenValidFor = Seconds(24 * 3600);
+// Keys of the hashes that make an operation of an Idempotency-Key.
+constexpr SipKey kOperationFirst = {0x71756f7261746531, 0x6f7065726174696f};
+constexpr SipKey kOperationSecond = {0x71756f7261746532, 0x6f7065726174696f};
+
+AdminReply ErrorReply(int status, std::string_view code,
+                      std::string_view message) {
+  return {
+      .status = status,
+      .body = JsonText({{"error", {{"code", code}, {"message", message}}}})};
+}
+
+AdminReply BadRequest(std::string_view message) {
+  return ErrorReply(400, "BAD_REQUEST", message);
+}
+
+// The parts of a path below /v1: "/v1/nodes/3/drain" has nodes, 3 and drain.
+std::vector<std::string_view> PartsOf(std::string_view path) {
+  std::vector<std::string_view> parts;
+  if (!path.starts_with("/v1/")) return parts;
+  path.remove_prefix(4);
+  while (true) {
+    const size_t slash = path.find('/');
+    parts.push_back(path.substr(0, slash));
+    if (slash == path.npos) return parts;
+    path.remove_prefix(slash + 1);
+  }
+}
+
+std::optional<uint32_t> IdOf(std::string_view text) {
+  uint32_t id = 0;
+  const auto [end, error] =
+      std::from_chars(text.data(), text.data() + text.size(), id);
+  if (error != std::errc() || end != text.data() + text.size() || id == 0) {
+    return std::nullopt;
+  }
+  return id;
+}
+
+// Reads the members of a JSON object, each at most once, and notes the first
+// mistake.
+class Body {
+ public:
+  explicit Body(std::string_view text) {
+    object_ = text.empty() ? Json::object()
+                           : Json::parse(text, nullptr,
+                                         /*allow_exceptions=*/false);
+    if (!object_.is_object()) Fail("the body is no JSON object");
+  }
+
+  std::optional<std::string> Text(const char* name) {
+    const Json* const value = Take(name);
+    if (value == nullptr) return std::nullopt;
+    if (value->is_string()) return value->get<std::string>();
+    Fail(Concat(name, " is a text"));
+    return std::nullopt;
+  }
+  std::optional<uint32_t> Number(const char* name) {
+    const Json* const value = Take(name);
+    if (value == nullptr) return std::nullopt;
+    if (value->is_number_unsigned() && value->get<uint64_t>() <= ~uint32_t{0}) {
+      return value->get<uint32_t>();
+    }
+    Fail(Concat(name, " is a number from 0 to 4294967295"));
+    return std::nullopt;
+  }
+  // `required`: its lack is an error.
+  uint32_t RequiredNumber(const char* name) {
+    const std::optional<uint32_t> value = Number(name);
+    if (!value.has_value()) Fail(Concat(name, " is missing"));
+    return value.value_or(0);
+  }
+  bool Flag(const char* name) {
+    const Json* const value = Take(name);
+    if (value == nullptr) return false;
+    if (!value->is_boolean()) Fail(Concat(name, " is true or false"));
+    return value->is_boolean() && value->get<bool>();
+  }
+  // Milliseconds, or null for zero.
+  Duration Milliseconds(const char* name) {
+    const Json* const value = Take(name);
+    if (value == nullptr) Fail(Concat(name, " is missing"));
+    if (value == nullptr || value->is_null()) return Duration();
+    if (value->is_number_unsigned() && value->get<uint64_t>() <= uint64_t{1}
+                                                                     << 40) {
+      return quorate::Milliseconds(value->get<int64_t>());
+    }
+    Fail(Concat(name, " is a time in milliseconds, or null"));
+    return Duration();
+  }
+  // Why the body is refused; empty: it is not. Call it last.
+  std::string Error() {
+    if (error_.empty() && object_.is_object() && !object_.empty()) {
+      Fail(Concat("there is no member '", object_.begin().key(), "'"));
+    }
+    return error_;
+  }
+
+ private:
+  const Json* Take(const char* name) {
+    const auto found = object_.is_object() ? object_.find(name) : object_.end();
+    if (!object_.is_object() || found == object_.end()) return nullptr;
+    taken_ = *found;
+    object_.erase(found);
+    return &taken_;
+  }
+  void Fail(std::string why) {
+    if (error_.empty()) error_ = std::move(why);
+  }
+
+  Json object_;
+  Json taken_;
+  std::string error_;
+};
+
+Json StepsJson(const ControllerAnswer& answer) {
+  Json steps = Json::array();
+  for (const std::string& step : answer.steps) steps.push_back(step);
+  return steps;
+}
+
+}  // namespace
+
+struct AdminApi::Call {
+  ControllerCommand command;
+  bool dry_run = false;
+  // The secret of a token that the command makes valid.
+  std::optional<std::pair<uint64_t, uint64_t>> secret;
+};
+
+namespace {
+
+// The addresses at which a new node finds the cluster: those of other nodes.
+std::vector<std::string> SeedsOf(const ClusterState& state, NodeId except) {
+  std::vector<std::string> seeds;
+  for (const shardctrl::NodeRecord& node : state.nodes) {
+    if (node.id != except && node.state != shardctrl::NodeState::kRemoved &&
+        !node.addresses.peer.empty()) {
+      seeds.push_back(node.addresses.peer);
+    }
+  }
+  return seeds;
+}
+
+void AddToken(const ControllerAccess& controller,
+              const ControllerAnswer& answer,
+              const std::pair<uint64_t, uint64_t>& secret, Json* json) {
+  const std::string token =
+      shardctrl::FormatToken({.cluster = controller.cluster(),
+                              .node = answer.node,
+                              .expires = answer.token_expires,
+                              .secret_first = secret.first,
+                              .secret_second = secret.second});
+  const std::vector<std::string> seeds =
+      SeedsOf(controller.state(), answer.node);
+  std::string joined;
+  for (const std::string& seed : seeds) {
+    Append(&joined, joined.empty() ? "" : ",", seed);
+  }
+  (*json)["token"] = token;
+  (*json)["seeds"] = seeds;
+  (*json)["command"] = {"quorated", "--join", joined, "--token", token};
+  // A node that comes back has addresses.
+  const shardctrl::NodeRecord* const node =
+      controller.state().FindNode(answer.node);
+  if (node == nullptr || node->addresses.peer.empty()) return;
+  for (const auto& [flag, address] :
+       {std::pair("--resp", &node->addresses.resp),
+        {"--cluster", &node->addresses.resp_cluster},
+        {"--http", &node->addresses.http},
+        {"--peer", &node->addresses.peer}}) {
+    (*json)["command"].push_back(flag);
+    (*json)["command"].push_back(*address);
+  }
+}
+
+AdminReply ReplyOf(const ControllerAccess& controller,
+                   const ControllerAnswer& answer, bool dry_run,
+                   const std::optional<std::pair<uint64_t, uint64_t>>& secret) {
+  using Outcome = ControllerAnswer::Outcome;
+  if (answer.outcome == Outcome::kRefused) {
+    return ErrorReply(409, "REFUSED", answer.text);
+  }
+  Json json = {{"version", answer.version.value()},
+               {"already", answer.outcome == Outcome::kAlreadySo},
+               {"text", answer.text},
+               {"steps", StepsJson(answer)}};
+  if (answer.node != NodeId()) json["id"] = answer.node.value();
+  if (!answer.groups.empty()) {
+    json["groups"] = Json::array();
+    for (const GroupId group : answer.groups) {
+      json["groups"].push_back(group.value());
+    }
+  }
+  if (secret.has_value() && !dry_run) {
+    AddToken(controller, answer, *secret, &json);
+  }
+  return {.body = JsonText(json)};
+}
+
+std::optional<shardctrl::NodeRole> RoleOf(std::string_view name) {
+  using shardctrl::NodeRole;
+  for (const NodeRole role :
+       {NodeRole::kData, NodeRole::kReadOnly, NodeRole::kRouter}) {
+    if (shardctrl::RoleName(role) == name) return role;
+  }
+  return std::nullopt;
+}
+
+// The wish of a request, read from its method, path and body. One of body and
+// error is set; neither: there is no such route.
+struct Parsed {
+  std::optional<ControllerCommand::Body> body;
+  std::string error;
+  bool needs_token = false;
+};
+
+Parsed ParseAddNode(Body& body) {
+  ControllerCommand::AddNode add;
+  add.name = body.Text("name").value_or("");
+  add.zone = body.Text("zone").value_or("");
+  add.host = body.Text("host").value_or("");
+  add.weight = body.Number("weight").value_or(add.weight);
+  const std::string role = body.Text("role").value_or("data");
+  Parsed parsed{.error = body.Error(), .needs_token = true};
+  const std::optional<shardctrl::NodeRole> known = RoleOf(role);
+  if (!known.has_value() && parsed.error.empty()) {
+    parsed.error = "role is data, read-only or router";
+  }
+  if (!parsed.error.empty()) return parsed;
+  add.role = *known;
+  add.valid_for = kTokenValidFor;
+  parsed.body = std::move(add);
+  return parsed;
+}
+
+Parsed Done(Body& body, ControllerCommand::Body command,
+            bool needs_token = false) {
+  Parsed parsed{.error = body.Error(), .needs_token = needs_token};
+  if (parsed.error.empty()) parsed.body = std::move(command);
+  return parsed;
+}
+
+// Requests with /v1/nodes/ID.
+Parsed ParseNodeWish(std::string_view method, NodeId node,
+                     std::string_view verb, Body& body) {
+  if (method == "PATCH" && verb.empty()) {
+    ControllerCommand::SetNode set{.node = node};
+    set.name = body.Text("name");
+    set.zone = body.Text("zone");
+    set.host = body.Text("host");
+    set.weight = body.Number("weight");
+    return Done(body, std::move(set));
+  }
+  if (method != "POST") return {};
+  if (verb == "drain") return Done(body, ControllerCommand::DrainNode{node});
+  if (verb == "undrain") {
+    return Done(body, ControllerCommand::UndrainNode{node});
+  }
+  if (verb == "remove") {
+    const bool lost = body.Flag("lost");
+    return Done(body, ControllerCommand::RemoveNode{node, lost});
+  }
+  if (verb == "replace") {
+    return Done(body,
+                ControllerCommand::ReplaceNode{.node = node,
+                                               .valid_for = kTokenValidFor},
+                /*needs_token=*/true);
+  }
+  return {};
+}
+
+// Requests with /v1/groups/ID.
+Parsed ParseGroupWish(std::string_view method, GroupId group,
+                      std::string_view verb, Body& body) {
+  if (method == "PATCH" && verb.empty()) {
+    const uint32_t replicas = body.RequiredNumber("replicas");
+    return Done(body, ControllerCommand::SetGroup{group, replicas});
+  }
+  if (method == "POST" && verb == "transfer") {
+    const NodeId to(body.RequiredNumber("node"));
+    return Done(body, ControllerCommand::TransferGroup{group, to});
+  }
+  return {};
+}
+
+Parsed ParseWish(std::string_view method,
+                 const std::vector<std::string_view>& parts,
+                 std::string_view text) {
+  Body body(text);
+  const std::string_view what = parts[0];
+  if (parts.size() == 1 && method == "POST" && what == "nodes") {
+    return ParseAddNode(body);
+  }
+  if (parts.size() == 1 && method == "POST" && what == "groups") {
+    ControllerCommand::CreateGroups create;
+    create.count = body.Number("count").value_or(1);
+    create.replicas = body.Number("replicas").value_or(0);
+    return Done(body, create);
+  }
+  if (parts.size() == 1 && method == "PUT" && what == "repair") {
+    const Duration after = body.Milliseconds("after_ms");
+    return Done(body, ControllerCommand::SetRepair{after});
+  }
+  if (parts.size() < 2 || parts.size() > 3) return {};
+  const std::optional<uint32_t> id = IdOf(parts[1]);
+  if (!id.has_value()) return {};
+  const std::string_view verb = parts.size() == 3 ? parts[2] : "";
+  if (what == "nodes") return ParseNodeWish(method, NodeId(*id), verb, body);
+  if (what == "groups") return ParseGroupWish(method, GroupId(*id), verb, body);
+  return {};
+}
+
+AdminReply NoRoute() {
+  return ErrorReply(404, "NO_SUCH_ROUTE",
+                    "no such route; see docs/reference/admin.md");
+}
+
+// The row of an id in the list `name` of `all`.
+AdminReply RowOf(const Json& all, std::string_view name, std::string_view id) {
+  const std::optional<uint32_t> wanted = IdOf(id);
+  for (const Json& row : all[std::string(name)]) {
+    if (wanted.has_value() && row["id"] == *wanted) {
+      return {.body = JsonText(row)};
+    }
+  }
+  return ErrorReply(
+      404, "NOT_FOUND",
+      Concat("there is no ", name == "nodes" ? "node " : "group ", id));
+}
+
+}  // namespace
+
+void AdminApi::Handle(const AdminRequest& request, Done done) {
+  if (request.method == "GET") {
+    if (!request.body.empty()) return done(BadRequest("GET has no body"));
+    return Show(request.path, std::move(done));
+  }
+  const std::vector<std::string_view> parts = PartsOf(request.path);
+  if (parts.empty()) return done(NoRoute());
+  Parsed parsed = ParseWish(request.method, parts, request.body);
+  if (!parsed.error.empty()) return done(BadRequest(parsed.error));
+  if (!parsed.body.has_value()) return done(NoRoute());
+  Call call{.command = {{}, *std::move(parsed.body)},
+            .dry_run = request.dry_run};
+  if (request.idempotency_key.empty()) {
+    const auto [first, second] = controller_.DrawSecret();
+    call.command.operation = {first, second};
+  } else {
+    call.command.operation = {
+        SipHash(kOperationFirst, request.idempotency_key),
+        SipHash(kOperationSecond, request.idempotency_key)};
+  }
+  if (parsed.needs_token) {
+    call.secret = controller_.DrawSecret();
+    const shardctrl::TokenDigest digest = shardctrl::DigestOf(
+        controller_.cluster(), call.secret->first, call.secret->second);
+    if (auto* const add =
+            std::get_if<ControllerCommand::AddNode>(&call.command.body)) {
+      add->token = digest;
+    } else {
+      std::get<ControllerCommand::ReplaceNode>(call.command.body).token =
+          digest;
+    }
+  }
+  Execute(std::move(call), std::move(done));
+}
+
+void AdminApi::Show(std::string_view path, Done done) {
+  const std::vector<std::string_view> parts = PartsOf(path);
+  const bool lists = !parts.empty() && parts.size() <= 2 &&
+                     (parts[0] == "nodes" || parts[0] == "groups");
+  controller_.Refresh([this, path = std::string(path), lists,
+                       done = std::move(done)](absl::Status status) mutable {
+    if (!status.ok()) {
+      return done(
+          ErrorReply(503, "NO_CONTROLLER", std::string(status.message())));
+    }
+    if (!lists) return done(Page(path));
+    controller_.AskUsage(
+        [this, path = std::move(path), done = std::move(done)](
+            const ClusterUsage& usage) mutable { done(List(path, usage)); });
+  });
+}
+
+AdminReply AdminApi::List(std::string_view path,
+                          const ClusterUsage& usage) const {
+  const std::vector<std::string_view> parts = PartsOf(path);
+  const Json all = parts[0] == "nodes" ? NodesJson(controller_.state(), usage)
+                                       : GroupsJson(controller_.state(), usage);
+  return parts.size() == 1 ? AdminReply{.body = JsonText(all)}
+                           : RowOf(all, parts[0], parts[1]);
+}
+
+AdminReply AdminApi::Page(std::string_view path) const {
+  const std::vector<std::string_view> parts = PartsOf(path);
+  if (parts.size() != 1) return NoRoute();
+  if (parts[0] == "repair") {
+    return {.body = JsonText(RepairJson(controller_.state()))};
+  }
+  if (parts[0] == "history") {
+    return {.body = JsonText(HistoryJson(controller_.state()))};
+  }
+  return NoRoute();
+}
+
+void AdminApi::Execute(Call call, Done done) {
+  const bool dry_run = call.dry_run;
+  controller_.Execute(
+      std::move(call.command), dry_run,
+      [this, dry_run, secret = call.secret, done = std::move(done)](
+          absl::StatusOr<ControllerAnswer> answer) mutable {
+        if (!answer.ok()) {
+          return done(ErrorReply(503, "NO_CONTROLLER",
+                                 std::string(answer.status().message())));
+        }
+        done(ReplyOf(controller_, *answer, dry_run, secret));
+      });
+}
+
+}  // namespace quorate::node

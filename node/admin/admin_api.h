@@ -1,0 +1,55 @@
+// node/admin/admin_api.h: requests of the admin address as commands of the
+// controller, and its state as JSON (docs/reference/admin.md).
+//
+// Knows neither connections nor time.
+#ifndef QUORATE_NODE_ADMIN_ADMIN_API_H_
+#define QUORATE_NODE_ADMIN_ADMIN_API_H_
+
+#include <string>
+#include <string_view>
+
+#include "absl/functional/any_invocable.h"
+#include "node/admin/controller_access.h"
+
+namespace quorate::node {
+
+struct AdminRequest {
+  std::string_view method;
+  // Without query.
+  std::string_view path;
+  std::string_view body;
+  bool dry_run = false;
+  // Names the operation: another request with it gets the first answer. Empty:
+  // the request is another operation.
+  std::string_view idempotency_key;
+};
+
+struct AdminReply {
+  int status = 200;
+  std::string body;  // JSON.
+};
+
+class AdminApi {
+ public:
+  using Done = absl::AnyInvocable<void(AdminReply)>;
+
+  // `controller` outlives the object.
+  explicit AdminApi(ControllerAccess& controller) : controller_(controller) {}
+
+  // Calls `done` once, perhaps during the call.
+  void Handle(const AdminRequest& request, Done done);
+
+ private:
+  struct Call;
+
+  void Show(std::string_view path, Done done);
+  AdminReply List(std::string_view path, const ClusterUsage& usage) const;
+  AdminReply Page(std::string_view path) const;
+  void Execute(Call call, Done done);
+
+  ControllerAccess& controller_;
+};
+
+}  // namespace quorate::node
+
+#endif  // QUORATE_NODE_ADMIN_ADMIN_API_H_

@@ -1,0 +1,147 @@
+#include "node/admin/admin_json.h"
+
+#include <algorithm>
+
+#include "node/base/text.h"
+#include "shardctrl/map.h"
+
+namespace quorate::node {
+namespace {
+
+using shardctrl::ClusterState;
+
+Json TextOrNull(const std::string& text) {
+  return text.empty() ? Json() : Json(text);
+}
+
+Json IdOrNull(NodeId node) {
+  return node == NodeId() ? Json() : Json(node.value());
+}
+
+Json Ids(const std::vector<NodeId>& nodes) {
+  Json ids = Json::array();
+  for (const NodeId node : nodes) ids.push_back(node.value());
+  return ids;
+}
+
+Json MoveJson(const FilledReplica& filled) {
+  return {{"group", filled.group.value()},
+          {"node", filled.node.value()},
+          {"bytes", filled.bytes},
+          {"bytes_total", filled.bytes_total}};
+}
+
+// The replicas that are on their way to or from the node.
+Json MovesOf(const ClusterState& state, NodeId node,
+             const ClusterUsage& usage) {
+  Json moves = Json::array();
+  for (const auto& [leader, its] : usage) {
+    for (const FilledReplica& filled : its.filled) {
+      const shardctrl::GroupRecord* const group = state.FindGroup(filled.group);
+      const bool leaves =
+          group != nullptr && group->WantedOn(node) == nullptr &&
+          group->Configuration() != nullptr &&
+          std::any_of(
+              group->Configuration()->voters.begin(),
+              group->Configuration()->voters.end(),
+              [&](const raft::Member& voter) { return voter.node == node; });
+      if (filled.node == node || leaves) moves.push_back(MoveJson(filled));
+    }
+  }
+  return moves;
+}
+
+Json NodeJson(const ClusterState& state, const shardctrl::NodeRow& row,
+              const ClusterUsage& usage) {
+  Json bytes;
+  if (const auto own = usage.find(row.id); own != usage.end()) {
+    bytes = own->second.bytes;
+  }
+  return {{"id", row.id.value()},
+          {"name", row.name},
+          {"role", row.role},
+          {"state", row.state},
+          {"addresses",
+           {{"resp", row.addresses.resp},
+            {"resp_cluster", row.addresses.resp_cluster},
+            {"http", row.addresses.http},
+            {"peer", row.addresses.peer},
+            {"admin", row.addresses.admin}}},
+          {"zone", row.zone},
+          {"host", row.host},
+          {"weight", row.weight},
+          {"replicas", row.replicas},
+          {"leaders", row.leaders},
+          {"bytes", bytes},
+          {"moves", MovesOf(state, row.id, usage)},
+          {"problem", TextOrNull(row.problem)}};
+}
+
+Json GroupJson(const shardctrl::GroupRow& row, const ClusterUsage& usage) {
+  Json moves = Json::array();
+  for (const auto& [leader, its] : usage) {
+    for (const FilledReplica& filled : its.filled) {
+      if (filled.group == row.id) moves.push_back(MoveJson(filled));
+    }
+  }
+  return {{"id", row.id.value()},
+          {"name", row.name},
+          {"leader", IdOrNull(row.leader)},
+          {"voters", Ids(row.voters)},
+          {"learners", Ids(row.learners)},
+          {"wanted", Ids(row.wanted)},
+          {"slots", shardctrl::FormatSlotRanges(row.slots)},
+          {"settled", row.settled},
+          {"moves", std::move(moves)},
+          {"problem", TextOrNull(row.problem)}};
+}
+
+}  // namespace
+
+Json NodesJson(const ClusterState& state, const ClusterUsage& usage) {
+  Json rows = Json::array();
+  for (const shardctrl::NodeRow& row : shardctrl::NodeRows(state)) {
+    rows.push_back(NodeJson(state, row, usage));
+  }
+  return {{"version", state.version.value()}, {"nodes", std::move(rows)}};
+}
+
+Json GroupsJson(const ClusterState& state, const ClusterUsage& usage) {
+  Json rows = Json::array();
+  for (const shardctrl::GroupRow& row : shardctrl::GroupRows(state)) {
+    rows.push_back(GroupJson(row, usage));
+  }
+  return {{"version", state.version.value()}, {"groups", std::move(rows)}};
+}
+
+Json RepairJson(const ClusterState& state) {
+  Json now = Json::array();
+  for (const shardctrl::NodeRecord& node : state.nodes) {
+    if (node.dead) {
+      now.push_back(Concat("node ", node.id,
+                           " counts as dead; its replicas are rebuilt on "
+                           "other nodes"));
+    } else if (node.silent_since > WallTime{0}) {
+      now.push_back(Concat("node ", node.id, " is silent"));
+    }
+  }
+  Json after;
+  if (state.repair_after > Duration()) after = state.repair_after.ms();
+  return {{"after_ms", after}, {"now", std::move(now)}};
+}
+
+Json HistoryJson(const ClusterState& state) {
+  Json rows = Json::array();
+  for (const shardctrl::HistoryEntry& entry : state.history) {
+    rows.push_back({{"version", entry.version.value()},
+                    {"time_ms", entry.log_time.ms()},
+                    {"command", entry.text}});
+  }
+  return {{"version", state.version.value()}, {"history", std::move(rows)}};
+}
+
+std::string JsonText(const Json& json) {
+  return json.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n";
+}
+
+}  // namespace quorate::node

@@ -1,0 +1,33 @@
+// node/admin/admin_json.h: the state of the controller as JSON, for the
+// replies of the admin address (docs/reference/admin.md).
+#ifndef QUORATE_NODE_ADMIN_ADMIN_JSON_H_
+#define QUORATE_NODE_ADMIN_ADMIN_JSON_H_
+
+#include <nlohmann/json.hpp>
+#include <string>
+#include <vector>
+
+#include "node/admin/controller_access.h"
+#include "shardctrl/controller/rows.h"
+#include "shardctrl/controller/state.h"
+
+namespace quorate::node {
+
+using Json = nlohmann::ordered_json;
+
+// {"version":V,"nodes":[…]}, one row for each node.
+Json NodesJson(const shardctrl::ClusterState& state, const ClusterUsage& usage);
+// {"version":V,"groups":[…]}.
+Json GroupsJson(const shardctrl::ClusterState& state,
+                const ClusterUsage& usage);
+// {"after_ms":N,"now":[…]}; null: off.
+Json RepairJson(const shardctrl::ClusterState& state);
+// {"version":V,"history":[…]}, the newest last.
+Json HistoryJson(const shardctrl::ClusterState& state);
+
+// The bytes of a reply.
+std::string JsonText(const Json& json);
+
+}  // namespace quorate::node
+
+#endif  // QUORATE_NODE_ADMIN_ADMIN_JSON_H_

@@ -1,0 +1,119 @@
+#include "node/admin/admin_session.h"
+
+#include <utility>
+
+#include "node/base/text.h"
+#include "node/http/http_reply.h"
+#include "node/http/web_page.h"
+
+namespace quorate::node {
+namespace {
+
+constexpr HttpParser::Limits kLimits = {.header_bytes_max = 16 << 10,
+                                        .body_bytes_max = 64 << 10};
+
+AdminReply Error(int status, std::string_view code, std::string_view message) {
+  return {.status = status, .body = HttpErrorBody(code, message, "") + "\n"};
+}
+
+}  // namespace
+
+AdminSession::AdminSession(AdminApi& api, ClientConnection& client,
+                           std::string address)
+    : api_(api),
+      client_(client),
+      address_(std::move(address)),
+      parser_(kLimits) {}
+
+void AdminSession::OnBytes(std::string_view bytes) {
+  parser_.Feed(bytes);
+  Process();
+  parser_.Detach();
+}
+
+void AdminSession::OnEnd() {
+  parser_.End();
+  Process();
+  parser_.Detach();
+}
+
+void AdminSession::OnClosed() {
+  last_ = true;
+  if (!processing_) parser_.Drop();
+}
+
+void AdminSession::Refuse(std::string_view why) {
+  if (last_ || waiting_) return;
+  Reply(/*keep_alive=*/false, Error(503, "TOO_MUCH_INPUT", why));
+}
+
+void AdminSession::Process() {
+  if (processing_) return;
+  processing_ = true;
+  while (!waiting_ && !last_ && !client_.refuses_requests() &&
+         client_.RoomFor(0, /*in_front=*/true)) {
+    const HttpParser::Result next = parser_.Next();
+    if (next == HttpParser::Result::kNeedMore) break;
+    if (next == HttpParser::Result::kError) {
+      Reply(/*keep_alive=*/false,
+            Error(parser_.error_status(), "BAD_REQUEST", parser_.error()));
+      break;
+    }
+    Handle(parser_.TakeRequest());
+    client_.RequestHandled();
+  }
+  processing_ = false;
+  if (waiting_ || last_) {
+    client_.PauseReads();
+  } else {
+    client_.ResumeReads();
+  }
+}
+
+void AdminSession::Handle(const HttpRequest& request) {
+  client_.AddWork(TurnWork::kHttpRequest);
+  // A page of another site must not change a cluster.
+  if (IsFromWebPage(request) || !NamesThisNode(request, address_)) {
+    return Reply(request.keep_alive,
+                 Error(403, "FORBIDDEN", "this address is not for web pages"));
+  }
+  HttpTarget target;
+  if (!ParseTarget(request.target, &target)) {
+    return Reply(request.keep_alive,
+                 Error(400, "BAD_REQUEST", "the target is malformed"));
+  }
+  for (const auto& [name, value] : target.query) {
+    if (name == "dry_run" && value.empty()) continue;
+    return Reply(request.keep_alive,
+                 Error(400, "BAD_PARAMETER",
+                       "the only parameter is dry_run, without a value"));
+  }
+  const std::string* const key = request.Header("idempotency-key");
+  waiting_ = true;
+  const bool keep_alive = request.keep_alive;
+  api_.Handle({.method = request.method,
+               .path = target.path,
+               .body = request.body,
+               .dry_run = target.Parameter("dry_run") != nullptr,
+               .idempotency_key = key == nullptr ? std::string_view() : *key},
+              [this, keep_alive](const AdminReply& reply) {
+                waiting_ = false;
+                Reply(keep_alive, reply);
+                if (!processing_) client_.WantResume();
+              });
+}
+
+void AdminSession::Reply(bool keep_alive, const AdminReply& reply) {
+  if (client_.closed()) return;
+  std::string& out = client_.out().text();
+  Append(&out, "HTTP/1.1 ", reply.status, " ", HttpReason(reply.status),
+         "\r\nContent-Type: application/json\r\nContent-Length: ",
+         reply.body.size(), keep_alive ? "" : "\r\nConnection: close",
+         "\r\n\r\n", reply.body);
+  client_.WantFlush();
+  if (keep_alive) return;
+  last_ = true;
+  client_.CloseAfterFlush();
+}
+
+}  // namespace quorate::node

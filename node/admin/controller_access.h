@@ -1,0 +1,69 @@
+// node/admin/controller_access.h: what the admin address needs of the
+// controller. node/controller/ has the implementation.
+#ifndef QUORATE_NODE_ADMIN_CONTROLLER_ACCESS_H_
+#define QUORATE_NODE_ADMIN_CONTROLLER_ACCESS_H_
+
+#include <cstdint>
+#include <utility>
+#include <vector>
+
+#include "absl/container/btree_map.h"
+#include "absl/functional/any_invocable.h"
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "env/ids.h"
+#include "shardctrl/controller/command.h"
+#include "shardctrl/controller/state.h"
+
+namespace quorate::node {
+
+// A replica that the leader of its group fills.
+struct FilledReplica {
+  GroupId group;
+  NodeId node;
+  uint64_t bytes = 0;        // It has these of its snapshot.
+  uint64_t bytes_total = 0;  // Zero: it gets entries alone.
+  friend bool operator==(const FilledReplica&, const FilledReplica&) = default;
+};
+
+// The data and the work of a node, as it says itself.
+struct NodeUsage {
+  uint64_t bytes = 0;  // Keys and values of its replicas.
+  // Members of the groups that it leads; at most kFilledMax.
+  std::vector<FilledReplica> filled;
+  static constexpr size_t kFilledMax = 1000;
+  friend bool operator==(const NodeUsage&, const NodeUsage&) = default;
+};
+
+// The answers of all nodes that answered.
+using ClusterUsage = absl::btree_map<NodeId, NodeUsage>;
+
+class ControllerAccess {
+ public:
+  using Answered =
+      absl::AnyInvocable<void(absl::StatusOr<shardctrl::ControllerAnswer>)>;
+
+  // Executes a command. `done` is called once, perhaps during the call. An
+  // error is kUnavailable: no leader answered in time. The command may have
+  // taken effect, unless it is a dry run.
+  virtual void Execute(shardctrl::ControllerCommand command, bool dry_run,
+                       Answered done) = 0;
+  // Brings state() up to date: it then has all commands that were answered
+  // before this call. kUnavailable: no leader answered in time.
+  virtual void Refresh(absl::AnyInvocable<void(absl::Status)> done) = 0;
+  // The newest known state. Requires: Refresh has succeeded once.
+  virtual const shardctrl::ClusterState& state() const = 0;
+  // Asks every node that is alive. `done` is called once; a node that does not
+  // answer within a second is left out.
+  virtual void AskUsage(absl::AnyInvocable<void(ClusterUsage)> done) = 0;
+  virtual ClusterId cluster() const = 0;
+  // 128 random bits from the operating system.
+  virtual std::pair<uint64_t, uint64_t> DrawSecret() = 0;
+
+ protected:
+  ~ControllerAccess() = default;
+};
+
+}  // namespace quorate::node
+
+#endif  // QUORATE_NODE_ADMIN_CONTROLLER_ACCESS_H_

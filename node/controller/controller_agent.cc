@@ -1,0 +1,472 @@
+#include "node/controller/controller_agent.h"
+
+#include <algorithm>
+#include <memory>
+#include <optional>
+#include <utility>
+
+#include "env/little_endian.h"
+#include "node/base/text.h"
+#include "raft/core/configuration.h"
+#include "shardctrl/controller/rows.h"
+#include "shardctrl/controller/token.h"
+
+namespace quorate::node {
+
+using shardctrl::ClusterState;
+using shardctrl::ControllerAnswer;
+using shardctrl::ControllerCommand;
+using shardctrl::kControllerGroup;
+
+ControllerAgent::ControllerAgent(env::Env& env, raft::Host& host,
+                                 const Config& config, ClusterMap& cluster,
+                                 LiveView& view, PeerLinks& links,
+                                 std::function<uint64_t()> stored_bytes)
+    : env_(env),
+      host_(host),
+      config_(config),
+      cluster_(cluster),
+      view_(view),
+      stored_bytes_(std::move(stored_bytes)),
+      link_(
+          env, host, links, config.node, [this] { return Candidates(); },
+          [this] { return Usage(); }) {}
+
+void ControllerAgent::Start(shardctrl::ReportedAddresses own) {
+  own_ = std::move(own);
+  working_ = true;
+  WorkAt(MonoNow());
+}
+
+void ControllerAgent::Stop() {
+  working_ = false;
+  timer_ = env::Pending();
+}
+
+void ControllerAgent::OnChanged(GroupId) {
+  if (working_) WorkAt(MonoNow() + kSoon);
+}
+
+void ControllerAgent::WorkAt(MonoTime at) {
+  if (at >= due_) return;
+  due_ = at;
+  timer_ = env_.loop.At(at, [this] {
+    due_ = MonoTime::Max();
+    Work();
+  });
+}
+
+void ControllerAgent::Work() {
+  if (!working_) return;
+  FollowState();
+  if (state().version > shardctrl::MapVersion()) {
+    UpdateMap();
+    ReportAddresses();
+    ReportSilence();
+    for (Action& action : shardctrl::Reconcile(state(), View())) {
+      Act(std::move(action));
+    }
+  }
+  WorkAt(MonoNow() + kInterval);
+}
+
+// ---- The state.
+
+// A replica that the group has removed, or that is cut off, has an old state.
+bool ControllerAgent::Follows() const {
+  return link_.machine() != nullptr &&
+         host_.leader(kControllerGroup) != NodeId();
+}
+
+const ClusterState& ControllerAgent::state() const {
+  const shardctrl::ControllerMachine* const machine = link_.machine();
+  return machine != nullptr && machine->state().version > received_.version
+             ? machine->state()
+             : received_;
+}
+
+std::vector<NodeId> ControllerAgent::Candidates() const {
+  std::vector<NodeId> nodes;
+  const auto add = [&](NodeId node) {
+    if (std::find(nodes.begin(), nodes.end(), node) == nodes.end()) {
+      nodes.push_back(node);
+    }
+  };
+  if (Follows()) add(self());
+  const shardctrl::GroupRecord* const group =
+      state().FindGroup(kControllerGroup);
+  if (group != nullptr && group->reported.has_value()) {
+    for (const raft::Member& voter : group->reported->configuration.voters) {
+      if (voter.node != self()) add(voter.node);
+    }
+  }
+  // Others know where it is.
+  for (const NodeConfig& node : cluster_.nodes()) {
+    if (node.id != self()) add(node.id);
+  }
+  return nodes;
+}
+
+void ControllerAgent::FollowState() {
+  if (asks_ || Follows()) return;
+  asks_ = true;
+  std::string known;
+  AppendFixed(&known, received_.version.value());
+  link_.Ask(ControllerQuestion::kHint, std::move(known),
+            config_.timeouts.leader_wait,
+            [this](absl::StatusOr<Buffer> answer) {
+              asks_ = false;
+              if (answer.ok()) TakeState(*answer);
+            });
+}
+
+void ControllerAgent::TakeState(const Buffer& bytes) {
+  if (bytes.size() == 0) return;
+  auto state = shardctrl::DecodeState(bytes.view());
+  if (!state.ok() || state->version <= this->state().version) return;
+  received_ = *std::move(state);
+  OnChanged(kControllerGroup);
+}
+
+void ControllerAgent::UpdateMap() {
+  const ClusterState& now = state();
+  if (now.version <= mapped_) return;
+  mapped_ = now.version;
+  shardctrl::ShardMap::Parts parts = shardctrl::MapOf(now);
+  if (parts.version <= cluster_.shards().version()) return;
+  auto map = shardctrl::ShardMap::Create(std::move(parts));
+  if (!map.ok()) {
+    return env_.tracer.Log(
+        env::Severity::kError,
+        Concat("the controller's map is not valid: ", Message(map.status())));
+  }
+  cluster_.SetMap(*std::move(map));
+}
+
+void ControllerAgent::Refresh(absl::AnyInvocable<void(absl::Status)> done) {
+  std::string known;
+  AppendFixed(&known, received_.version.value());
+  link_.Ask(
+      ControllerQuestion::kState, std::move(known),
+      config_.timeouts.leader_wait,
+      [this, done = std::move(done)](absl::StatusOr<Buffer> answer) mutable {
+        if (answer.ok()) TakeState(*answer);
+        done(answer.status());
+      });
+}
+
+void ControllerAgent::Execute(ControllerCommand command, bool dry_run,
+                              Answered done) {
+  link_.Ask(
+      dry_run ? ControllerQuestion::kDryRun : ControllerQuestion::kCommand,
+      shardctrl::EncodeCommand(command), config_.timeouts.leader_wait,
+      [this, done = std::move(done)](absl::StatusOr<Buffer> answer) mutable {
+        if (!answer.ok()) return done(answer.status());
+        // The state that an operator sees next has the effects.
+        OnChanged(kControllerGroup);
+        done(shardctrl::DecodeAnswer(answer->view()));
+      });
+}
+
+// ---- Reports.
+
+void ControllerAgent::Report(ControllerCommand::Body body, Busy busy) {
+  if (busy_.contains(busy)) return;
+  Began(busy);
+  Execute({{}, std::move(body)}, /*dry_run=*/false,
+          [this, busy](absl::StatusOr<ControllerAnswer> answer) {
+            End(busy, answer.status());
+          });
+}
+
+void ControllerAgent::ReportAddresses() {
+  const shardctrl::NodeRecord* const node = state().FindNode(self());
+  const uint64_t start = host_.identity().start.number;
+  if (node == nullptr || node->start_number > start ||
+      (node->start_number == start && node->addresses == own_)) {
+    return;
+  }
+  Report(ControllerCommand::ReportNode{.node = self(),
+                                       .store = host_.identity().incarnation,
+                                       .start_number = start,
+                                       .addresses = own_},
+         {Action::Kind::kReportGroup, GroupId()});
+}
+
+void ControllerAgent::ReportSilence() {
+  const raft::Core* const core = host_.core(kControllerGroup);
+  if (core == nullptr || core->role() != raft::RoleKind::kLeader) {
+    return silence_reported_.clear();
+  }
+  for (const shardctrl::NodeRecord& node : state().nodes) {
+    if (node.id == self() || node.store == StoreIncarnation() ||
+        node.state == shardctrl::NodeState::kRemoved) {
+      continue;
+    }
+    const bool silent = node.silent_since > WallTime{0};
+    if (view_.alive(node.id)) {
+      silence_reported_.erase(node.id);
+      if (silent) {
+        Report(ControllerCommand::ReportSign{node.id},
+               {Action::Kind::kReportReplica, GroupId(node.id.value())});
+      }
+      continue;
+    }
+    MonoTime& last =
+        silence_reported_.try_emplace(node.id, MonoTime::Min()).first->second;
+    if (last != MonoTime::Min() && MonoNow() - last < kSilenceInterval) {
+      continue;
+    }
+    last = MonoNow();
+    Report(ControllerCommand::ReportSilence{node.id},
+           {Action::Kind::kReportReplica, GroupId(node.id.value())});
+  }
+}
+
+// ---- Admission.
+
+absl::Status ControllerAgent::Admit(const raft::JoinRequest& request) {
+  const shardctrl::NodeRecord* const node = state().FindNode(request.node);
+  if (node != nullptr && node->store == request.store) return absl::OkStatus();
+  const auto token = shardctrl::ParseToken(request.token);
+  if (!token.ok()) return token.status();
+  if (token->cluster != cluster() || token->node != request.node) {
+    return absl::PermissionDeniedError(
+        "the token is one of another cluster or another node");
+  }
+  if (const auto refused = refused_.extract(request.store); !refused.empty()) {
+    return absl::PermissionDeniedError(refused.mapped());
+  }
+  if (!working_ || asking_.size() + refused_.size() >= kAdmissionsMax) {
+    return absl::UnavailableError("this node is busy");
+  }
+  // Not now: a proposal may call back at once.
+  const auto [asked, added] = asking_.try_emplace(request.store);
+  if (added) {
+    asked->second = env_.loop.Defer([this, request] { Bind(request); });
+  }
+  return absl::UnavailableError("the controller is being asked");
+}
+
+void ControllerAgent::Bind(const raft::JoinRequest& request) {
+  const auto token = shardctrl::ParseToken(request.token);
+  Execute(
+      {{},
+       ControllerCommand::BindNode{
+           .node = request.node,
+           .token = shardctrl::DigestOf(token->cluster, token->secret_first,
+                                        token->secret_second),
+           .store = request.store}},
+      /*dry_run=*/false,
+      [this, store = request.store](absl::StatusOr<ControllerAnswer> answer) {
+        if (answer.ok() &&
+            answer->outcome == ControllerAnswer::Outcome::kRefused) {
+          refused_[store] = answer->text;
+        }
+        if (!answer.ok() ||
+            answer->outcome == ControllerAnswer::Outcome::kRefused) {
+          asking_.erase(store);
+          return;
+        }
+        Refresh([this, store](const absl::Status&) { asking_.erase(store); });
+      });
+}
+
+std::string ControllerAgent::Welcome() const {
+  ClusterState known = state();
+  known.history.clear();
+  known.operations.clear();
+  for (shardctrl::NodeRecord& node : known.nodes) node.token = {};
+  // The members that are wanted are near enough.
+  for (shardctrl::GroupRecord& group : known.groups) {
+    group.first.reset();
+    group.reported.reset();
+  }
+  return shardctrl::EncodeState(known);
+}
+
+// ---- Actions.
+
+bool ControllerAgent::Describe(GroupId group,
+                               shardctrl::HostedReplica* replica) const {
+  const raft::Core* const core = host_.core(group);
+  if (core == nullptr) return false;
+  replica->group = group;
+  replica->replica = core->replica();
+  replica->fenced = host_.condition(group) == raft::Host::Condition::kFenced;
+  if (replica->fenced || core->joining()) return true;
+  const raft::Index at = core->configuration_index();
+  replica->position = {core->TermAt(at), at};
+  replica->configuration = core->configuration();
+  if (core->role() != raft::RoleKind::kLeader) return true;
+  shardctrl::HostedReplica::Leadership leads;
+  leads.term = core->term();
+  leads.settled = core->commit_index() >= at && core->CanServeReads() &&
+                  !core->transferring() &&
+                  core->configuration().outgoing_voters.empty();
+  for (const raft::Core::FollowerStatus& member : core->followers()) {
+    leads.members.push_back({.replica = member.replica,
+                             .answers = member.active,
+                             .caught_up = member.caught_up});
+  }
+  replica->leads = std::move(leads);
+  return true;
+}
+
+shardctrl::HostView ControllerAgent::View() const {
+  shardctrl::HostView view = {.node = self(),
+                              .store = host_.identity().incarnation,
+                              .prepared = host_.prepared()};
+  for (const GroupId group : host_.groups()) {
+    shardctrl::HostedReplica replica;
+    if (Describe(group, &replica)) view.replicas.push_back(std::move(replica));
+  }
+  return view;
+}
+
+absl::AnyInvocable<void(absl::Status)> ControllerAgent::Ended(Busy busy) {
+  return [this, busy](const absl::Status& status) { End(busy, status); };
+}
+
+void ControllerAgent::End(Busy busy, const absl::Status& status) {
+  busy_.erase(busy);
+  if (status.ok()) return OnChanged(busy.second);
+  env_.tracer.Log(env::Severity::kInfo,
+                  Concat("group ", busy.second, ": ", Message(status),
+                         "; it is tried again"));
+}
+
+// A damaged replica is given up where the others do without it. It promised
+// things that it may have lost, so it has no vote, and its place is free.
+void ControllerAgent::Prepare(GroupId group) {
+  const Busy busy = {Action::Kind::kPrepare, group};
+  Began(busy);
+  if (host_.condition(group) != raft::Host::Condition::kFenced) {
+    return host_.PrepareReplica(
+        group, [this, busy](const absl::StatusOr<ReplicaId>& prepared) {
+          End(busy, prepared.status());
+        });
+  }
+  if (view_.ReachableLeader(group) == NodeId()) {
+    busy_.erase(busy);
+    return;
+  }
+  env_.tracer.Log(env::Severity::kWarning,
+                  Concat("group ", group, ": the damaged replica here is ",
+                         "given up, and the others fill a new one"));
+  host_.DropReplica(group, Ended(busy));
+}
+
+void ControllerAgent::Act(Action action) {
+  using Kind = Action::Kind;
+  const Busy busy = {action.kind, action.group};
+  if (busy_.contains(busy)) return;
+  env_.tracer.Log(env::Severity::kDebug,
+                  Concat("group ", action.group, ": ", action.why));
+  switch (action.kind) {
+    case Kind::kPrepare:
+      return Prepare(action.group);
+    case Kind::kReportReplica:
+      return Report(
+          ControllerCommand::ReportReplica{
+              .group = action.group,
+              .node = self(),
+              .store = host_.identity().incarnation,
+              .replica = action.replica},
+          busy);
+    case Kind::kReportGroup:
+      return Report(
+          ControllerCommand::ReportGroup{
+              .group = action.group, .configuration = std::move(action.report)},
+          busy);
+    case Kind::kFound:
+      Began(busy);
+      return host_.FoundReplica(action.group, std::move(action.configuration),
+                                Ended(busy));
+    case Kind::kJoin:
+      Began(busy);
+      return host_.JoinReplica(action.group, action.replica,
+                               std::move(action.configuration), Ended(busy));
+    case Kind::kChange:
+      Began(busy);
+      return host_.ChangeConfiguration(
+          action.group, action.base, std::move(action.configuration),
+          [this, busy](const raft::ProposeResult& result) {
+            End(busy, result.status);
+          });
+    case Kind::kTransfer:
+      return host_.TransferLeadership(action.group, action.replica);
+    case Kind::kDrop:
+      Began(busy);
+      return host_.DropReplica(action.group, Ended(busy));
+  }
+}
+
+std::vector<StuckWish> ControllerAgent::StuckWishes() const {
+  std::vector<StuckWish> wishes;
+  for (shardctrl::NodeRow& row : shardctrl::NodeRows(state())) {
+    if (row.problem.empty()) continue;
+    wishes.push_back({.node = row.id, .why = std::move(row.problem)});
+  }
+  for (shardctrl::GroupRow& row : shardctrl::GroupRows(state())) {
+    if (row.problem.empty()) continue;
+    wishes.push_back({.group = row.id, .why = std::move(row.problem)});
+  }
+  return wishes;
+}
+
+// ---- Usage.
+
+NodeUsage ControllerAgent::Usage() const {
+  NodeUsage usage{.bytes = stored_bytes_()};
+  for (const GroupId group : host_.groups()) {
+    const raft::Core* const core = host_.core(group);
+    if (core == nullptr) continue;
+    for (const raft::Core::FollowerStatus& member : core->followers()) {
+      const bool snapshot = member.snapshot != raft::LogPosition();
+      const bool new_one =
+          !member.caught_up &&
+          !raft::IsVoter(core->configuration(), member.replica);
+      if ((!snapshot && !new_one) ||
+          usage.filled.size() >= NodeUsage::kFilledMax) {
+        continue;
+      }
+      usage.filled.push_back({.group = group,
+                              .node = member.node,
+                              .bytes = member.snapshot_staged,
+                              .bytes_total = member.snapshot_bytes});
+    }
+  }
+  return usage;
+}
+
+void ControllerAgent::AskUsage(absl::AnyInvocable<void(ClusterUsage)> done) {
+  struct Asked {
+    ClusterUsage answers;
+    size_t open = 1;
+    absl::AnyInvocable<void(ClusterUsage)> done;
+  };
+  const auto asked = std::make_shared<Asked>();
+  asked->done = std::move(done);
+  const auto close = [asked] {
+    if (--asked->open == 0) asked->done(std::move(asked->answers));
+  };
+  for (const NodeConfig& node : cluster_.nodes()) {
+    if (!view_.alive(node.id)) continue;
+    ++asked->open;
+    link_.AskUsage(
+        node.id, [asked, close, id = node.id](std::optional<NodeUsage> usage) {
+          if (usage.has_value()) asked->answers[id] = *std::move(usage);
+          close();
+        });
+  }
+  close();
+}
+
+std::pair<uint64_t, uint64_t> ControllerAgent::DrawSecret() {
+  const uint64_t draw = draws_++;
+  return {env_.secrets.Bits("node.operation", draw, 0),
+          env_.secrets.Bits("node.operation", draw, 1)};
+}
+
+}  // namespace quorate::node

@@ -1,0 +1,147 @@
+// node/controller/controller_agent.h: the part of a node in its cluster. It
+// follows the controller's state, and makes it the map of this node. It takes
+// the actions that the state wants (shardctrl/controller/reconcile.h).
+//
+// The actions follow from the state and from the host alone. So one that
+// failed, or that a crash cut off, is taken again later.
+#ifndef QUORATE_NODE_CONTROLLER_CONTROLLER_AGENT_H_
+#define QUORATE_NODE_CONTROLLER_CONTROLLER_AGENT_H_
+
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/container/btree_map.h"
+#include "absl/container/btree_set.h"
+#include "absl/functional/any_invocable.h"
+#include "absl/status/status.h"
+#include "env/env.h"
+#include "env/ids.h"
+#include "env/pending.h"
+#include "node/admin/controller_access.h"
+#include "node/cluster/cluster_map.h"
+#include "node/config/config.h"
+#include "node/connections/context.h"
+#include "node/controller/controller_link.h"
+#include "node/routing/live_view.h"
+#include "raft/host/host.h"
+#include "shardctrl/controller/command.h"
+#include "shardctrl/controller/reconcile.h"
+#include "shardctrl/controller/state.h"
+
+namespace quorate::node {
+
+class ControllerAgent final : public ControllerAccess {
+ public:
+  // The agent looks at its host after changes, and at least this often. Nodes
+  // without a replica of the controller ask for a newer state this often.
+  static constexpr Duration kInterval = Milliseconds(500);
+  // After a change it waits so long for further ones.
+  static constexpr Duration kSoon = Milliseconds(20);
+  // New stores that are being decided about at a time.
+  static constexpr size_t kAdmissionsMax = 64;
+  // A node that is still silent is reported again this often.
+  static constexpr Duration kSilenceInterval = Seconds(5);
+
+  // All outlive the object. `stored_bytes` counts keys and values of this node.
+  ControllerAgent(env::Env& env, raft::Host& host, const Config& config,
+                  ClusterMap& cluster, LiveView& view, PeerLinks& links,
+                  std::function<uint64_t()> stored_bytes);
+  ControllerAgent(const ControllerAgent&) = delete;
+  ControllerAgent& operator=(const ControllerAgent&) = delete;
+
+  // Begins to work. Requires: the host has started.
+  void Start(shardctrl::ReportedAddresses own);
+  // The node stops: it takes no further action.
+  void Stop();
+  // Reports that a replica of this node changed: its role, its configuration,
+  // its condition, or an entry of the controller's group that it applied.
+  // Cheap, callable from the host's observer.
+  void OnChanged(GroupId group);
+  // A question of another node.
+  void Answer(Buffer request, PeerDone done) {
+    link_.Answer(std::move(request), std::move(done));
+  }
+  bool idle() const { return link_.idle(); }
+  std::vector<StuckWish> StuckWishes() const;
+
+  // Whether a new store becomes one of the cluster (raft::HostOptions::admit).
+  // The controller decides it: until its answer has come, kUnavailable.
+  absl::Status Admit(const raft::JoinRequest& request);
+  // The nodes, groups and slots, for a store that is admitted
+  // (raft::HostOptions::welcome).
+  std::string Welcome() const;
+
+  // ControllerAccess.
+  void Execute(shardctrl::ControllerCommand command, bool dry_run,
+               Answered done) override;
+  void Refresh(absl::AnyInvocable<void(absl::Status)> done) override;
+  const shardctrl::ClusterState& state() const override;
+  void AskUsage(absl::AnyInvocable<void(ClusterUsage)> done) override;
+  ClusterId cluster() const override { return host_.identity().cluster; }
+  std::pair<uint64_t, uint64_t> DrawSecret() override;
+
+ private:
+  using Action = shardctrl::ReconcileAction;
+  // An action that is under way: its kind and its group.
+  using Busy = std::pair<Action::Kind, GroupId>;
+
+  void WorkAt(MonoTime at);
+  void Work();
+  // Takes the state of this node's replica of the controller, or asks others.
+  void FollowState();
+  void TakeState(const Buffer& bytes);
+  void UpdateMap();
+  void ReportAddresses();
+  // The controller's leader reports nodes that are silent, and those that are
+  // heard again.
+  void ReportSilence();
+  void Report(shardctrl::ControllerCommand::Body body, Busy busy);
+  void Bind(const raft::JoinRequest& request);
+  void Act(Action action);
+  void Prepare(GroupId group);
+  void Began(Busy busy) { busy_.insert(busy); }
+  // The call returns what the host should call at the end of an action.
+  absl::AnyInvocable<void(absl::Status)> Ended(Busy busy);
+  void End(Busy busy, const absl::Status& status);
+  shardctrl::HostView View() const;
+  NodeUsage Usage() const;
+  // False if the host has no replica of the group to speak of.
+  bool Describe(GroupId group, shardctrl::HostedReplica* replica) const;
+  std::vector<NodeId> Candidates() const;
+  // This node's replica of the controller has the newest state, or soon will.
+  bool Follows() const;
+  NodeId self() const { return config_.node; }
+  MonoTime MonoNow() const { return env_.loop.ReadClock().mono; }
+
+  env::Env& env_;
+  raft::Host& host_;
+  const Config& config_;
+  ClusterMap& cluster_;
+  LiveView& view_;
+  const std::function<uint64_t()> stored_bytes_;
+  ControllerLink link_;
+  shardctrl::ReportedAddresses own_;
+  // The newest state that another node sent. Empty at first.
+  shardctrl::ClusterState received_ = {.version = shardctrl::MapVersion()};
+  // The version that the map was made of.
+  shardctrl::MapVersion mapped_;
+  bool asks_ = false;  // A question for the state is under way.
+  absl::btree_set<Busy> busy_;
+  // When the silence of a node was reported last.
+  absl::btree_map<NodeId, MonoTime> silence_reported_;
+  // New stores about which the controller is asked; and those that it refuses,
+  // with its reason, until they have asked again.
+  absl::btree_map<StoreIncarnation, env::Pending> asking_;
+  absl::btree_map<StoreIncarnation, std::string> refused_;
+  uint64_t draws_ = 0;
+  bool working_ = false;
+  MonoTime due_ = MonoTime::Max();
+  env::Pending timer_;
+};
+
+}  // namespace quorate::node
+
+#endif  // QUORATE_NODE_CONTROLLER_CONTROLLER_AGENT_H_

@@ -1,0 +1,247 @@
+#include "node/controller/controller_link.h"
+
+#include <utility>
+
+#include "env/check.h"
+#include "env/little_endian.h"
+#include "shardctrl/controller/apply.h"
+#include "shardctrl/controller/command.h"
+
+namespace quorate::node {
+namespace {
+
+using shardctrl::kControllerGroup;
+
+constexpr Duration kRetryAfter = Milliseconds(50);
+
+PeerResult Success(Buffer bytes) {
+  PeerResult answer;
+  answer.result.outcome = Outcome::kDone;
+  answer.result.result = std::move(bytes);
+  return answer;
+}
+
+PeerResult Malformed(const std::string& why) {
+  PeerResult answer;
+  answer.result.outcome = Outcome::kNotExecuted;
+  answer.result.status = absl::InvalidArgumentError(why);
+  return answer;
+}
+
+Buffer EncodeUsage(const NodeUsage& usage) {
+  std::string out;
+  AppendFixed(&out, usage.bytes);
+  for (const FilledReplica& filled : usage.filled) {
+    AppendFixed(&out, filled.group.value());
+    AppendFixed(&out, filled.node.value());
+    AppendFixed(&out, filled.bytes);
+    AppendFixed(&out, filled.bytes_total);
+  }
+  return Buffer::Copy(out);
+}
+
+std::optional<NodeUsage> DecodeUsage(std::string_view bytes) {
+  FixedReader reader(bytes);
+  NodeUsage usage{.bytes = reader.Take<uint64_t>()};
+  while (reader.ok() && !reader.rest().empty() &&
+         usage.filled.size() < NodeUsage::kFilledMax) {
+    FilledReplica& filled = usage.filled.emplace_back();
+    filled.group = GroupId(reader.Take<uint32_t>());
+    filled.node = NodeId(reader.Take<uint32_t>());
+    filled.bytes = reader.Take<uint64_t>();
+    filled.bytes_total = reader.Take<uint64_t>();
+  }
+  if (!reader.ok() || !reader.rest().empty()) return std::nullopt;
+  return usage;
+}
+
+// The state, or nothing if the asker has it.
+Buffer StateFor(const shardctrl::ControllerMachine& machine,
+                shardctrl::MapVersion known) {
+  const shardctrl::ClusterState* const state = machine.StateUnless(known);
+  return state == nullptr ? Buffer()
+                          : Buffer::Copy(shardctrl::EncodeState(*state));
+}
+
+}  // namespace
+
+void ControllerLink::Ask(ControllerQuestion question, std::string body,
+                         Duration within, Done done) {
+  if (open_ >= kWaitingMax) {
+    return done(absl::UnavailableError(
+        "too many requests wait for the controller; try again later"));
+  }
+  ++open_;
+  body.insert(body.begin(), static_cast<char>(question));
+  Try(std::make_shared<Question>(Question{.request = Buffer::Copy(body),
+                                          .deadline = MonoNow() + within,
+                                          .done = std::move(done)}));
+}
+
+void ControllerLink::AskUsage(
+    NodeId node, absl::AnyInvocable<void(std::optional<NodeUsage>)> done) {
+  if (node == self_) return done(usage_());
+  const Buffer request = Buffer::Copy(
+      std::string(1, static_cast<char>(ControllerQuestion::kUsage)));
+  if (!links_.To(node).HasRoom(request.size())) return done(std::nullopt);
+  links_.To(node).Ask({.kind = PeerRequest::Kind::kControl,
+                       .group = kControllerGroup,
+                       .payload = request},
+                      [done = std::move(done)](PeerResult answer) mutable {
+                        done(answer.result.outcome == Outcome::kDone
+                                 ? DecodeUsage(answer.result.result.view())
+                                 : std::nullopt);
+                      });
+}
+
+NodeId ControllerLink::Target(const Question& question) const {
+  if (machine() != nullptr) {
+    const NodeId leader = host_.leader(kControllerGroup);
+    if (leader != NodeId()) return leader;
+  }
+  if (hint_ != NodeId() && question.attempts % 2 == 0) return hint_;
+  const std::vector<NodeId> candidates = candidates_();
+  if (candidates.empty()) return hint_;
+  return candidates[question.attempts / 2 % candidates.size()];
+}
+
+void ControllerLink::Try(const Waiting& question) {
+  const NodeId target = Target(*question);
+  ++question->attempts;
+  if (target == self_) {
+    return Answer(question->request,
+                  [this, question](PeerResult answer) mutable {
+                    OnAnswer(question, self_, std::move(answer));
+                  });
+  }
+  if (target == NodeId() ||
+      !links_.To(target).HasRoom(question->request.size())) {
+    return TryAgain(question);
+  }
+  links_.To(target).Ask({.kind = PeerRequest::Kind::kControl,
+                         .group = kControllerGroup,
+                         .payload = question->request},
+                        [this, question, target](PeerResult answer) mutable {
+                          OnAnswer(question, target, std::move(answer));
+                        });
+}
+
+void ControllerLink::OnAnswer(const Waiting& question, NodeId asked,
+                              PeerResult answer) {
+  if (answer.result.outcome == Outcome::kDone) {
+    if (asked != self_) hint_ = asked;
+    return Finish(question, std::move(answer.result.result));
+  }
+  if (absl::IsInvalidArgument(answer.result.status)) {
+    return Finish(question, answer.result.status);
+  }
+  hint_ = answer.leader;
+  TryAgain(question);
+}
+
+void ControllerLink::TryAgain(const Waiting& question) {
+  if (MonoNow() >= question->deadline) {
+    return Finish(question,
+                  absl::UnavailableError(
+                      "the controller has no leader that this node reaches; "
+                      "data are served meanwhile. Try again, or look at the "
+                      "nodes with quoratectl status"));
+  }
+  again_.push_back(question);
+  if (again_.size() == 1) {
+    retry_ = env_.loop.At(MonoNow() + kRetryAfter, [this] { RetryAll(); });
+  }
+}
+
+void ControllerLink::RetryAll() {
+  for (const Waiting& question : std::exchange(again_, {})) Try(question);
+}
+
+void ControllerLink::Finish(const Waiting& question,
+                            absl::StatusOr<Buffer> answer) {
+  CHECK_GT(open_, 0u);
+  --open_;
+  std::exchange(question->done, nullptr)(std::move(answer));
+}
+
+const shardctrl::ControllerMachine* ControllerLink::machine() const {
+  if (!host_.group_status(kControllerGroup).ok()) return nullptr;
+  return static_cast<const shardctrl::ControllerMachine*>(
+      host_.state_machine(kControllerGroup));
+}
+
+PeerResult ControllerLink::NotLeading() const {
+  PeerResult answer;
+  answer.result.outcome = Outcome::kNotExecuted;
+  answer.result.status =
+      absl::UnavailableError("this node does not lead the controller");
+  answer.leader =
+      machine() == nullptr ? NodeId() : host_.leader(kControllerGroup);
+  if (answer.leader == self_) answer.leader = NodeId();
+  const raft::Core* const core = host_.core(kControllerGroup);
+  if (answer.leader != NodeId() && core != nullptr) answer.term = core->term();
+  return answer;
+}
+
+void ControllerLink::Answer(Buffer request, PeerDone done) {
+  const std::string_view bytes = request.view();
+  const auto question =
+      static_cast<ControllerQuestion>(bytes.empty() ? 0 : bytes.front());
+  if (question == ControllerQuestion::kUsage) {
+    return done(Success(EncodeUsage(usage_())));
+  }
+  if (machine() == nullptr) return done(NotLeading());
+  const std::string_view body = bytes.empty() ? bytes : bytes.substr(1);
+  const bool about_state = question == ControllerQuestion::kState ||
+                           question == ControllerQuestion::kHint;
+  if (about_state && body.size() != sizeof(uint64_t)) {
+    return done(Malformed("a version has 8 bytes"));
+  }
+  const shardctrl::MapVersion known(
+      about_state ? LoadFixed<uint64_t>(body.data()) : 0);
+  switch (question) {
+    case ControllerQuestion::kUsage:
+      break;
+    case ControllerQuestion::kHint:
+      return done(Success(StateFor(*machine(), known)));
+    case ControllerQuestion::kCommand: {
+      const auto command = shardctrl::DecodeCommand(body);
+      if (!command.ok())
+        return done(Malformed(std::string(command.status().message())));
+      return host_.Propose(kControllerGroup, Buffer::Copy(body),
+                           [this, done = std::move(done)](
+                               const raft::ProposeResult& result) mutable {
+                             if (result.outcome == Outcome::kDone) {
+                               return done(Success(result.result));
+                             }
+                             PeerResult answer = NotLeading();
+                             answer.result.outcome = result.outcome;
+                             done(std::move(answer));
+                           });
+    }
+    case ControllerQuestion::kState:
+    case ControllerQuestion::kDryRun:
+      return host_.Read(
+          kControllerGroup,
+          [this, question, known, request = std::move(request),
+           done = std::move(done)](absl::Status status) mutable {
+            if (!status.ok() || machine() == nullptr) {
+              return done(NotLeading());
+            }
+            if (question == ControllerQuestion::kState) {
+              return done(Success(StateFor(*machine(), known)));
+            }
+            const auto command =
+                shardctrl::DecodeCommand(request.view().substr(1));
+            if (!command.ok()) {
+              return done(Malformed(std::string(command.status().message())));
+            }
+            done(Success(Buffer::Copy(shardctrl::EncodeAnswer(shardctrl::DryRun(
+                machine()->state(), *command,
+                host_.core(kControllerGroup)->applied_log_time())))));
+          });
+  }
+  done(Malformed("an unknown question to the controller"));
+}
+
+}  // namespace quorate::node

@@ -1,0 +1,116 @@
+// node/controller/controller_link.h: asks the leader of the controller's group,
+// wherever it is, and answers for it to other nodes.
+//
+// Questions travel as requests between nodes (node/peers/peer_link.h). A
+// question whose answer is lost is asked again until its deadline: commands of
+// operators have an operation id, and reports may come twice.
+#ifndef QUORATE_NODE_CONTROLLER_CONTROLLER_LINK_H_
+#define QUORATE_NODE_CONTROLLER_CONTROLLER_LINK_H_
+
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "absl/functional/any_invocable.h"
+#include "absl/status/statusor.h"
+#include "env/buffer.h"
+#include "env/env.h"
+#include "env/ids.h"
+#include "env/pending.h"
+#include "env/time.h"
+#include "node/admin/controller_access.h"
+#include "node/peers/peer_links.h"
+#include "node/peers/peer_message.h"
+#include "raft/host/host.h"
+#include "shardctrl/controller/machine.h"
+
+namespace quorate::node {
+
+// A question. The numbers are those of the first byte of a request.
+enum class ControllerQuestion : uint8_t {
+  kCommand = 1,  // Executes an encoded command. The answer is encoded, too.
+  kDryRun = 2,   // The answer that the command would get.
+  // The state: the rest is the version that the asker has, in 8 bytes. Empty
+  // if there is no other one.
+  kState = 3,  // As of now: all commands that were answered before.
+  kHint = 4,   // The state that this node's replica has. It may be old.
+  kUsage = 5,  // NodeUsage of the asked node.
+};
+
+class ControllerLink {
+ public:
+  // The answer. kUnavailable: no leader answered before the deadline.
+  using Done = absl::AnyInvocable<void(absl::StatusOr<Buffer>)>;
+  // The nodes that may hold a replica of the controller's group, the likeliest
+  // first. It has this node only if it holds one.
+  using Candidates = std::function<std::vector<NodeId>()>;
+  using Usage = std::function<NodeUsage()>;  // That of this node.
+
+  // Questions of this node that wait at a time. Further ones fail at once.
+  static constexpr size_t kWaitingMax = 256;
+
+  // All outlive the object.
+  ControllerLink(env::Env& env, raft::Host& host, PeerLinks& links, NodeId self,
+                 Candidates candidates, Usage usage)
+      : env_(env),
+        host_(host),
+        links_(links),
+        self_(self),
+        candidates_(std::move(candidates)),
+        usage_(std::move(usage)) {}
+  ControllerLink(const ControllerLink&) = delete;
+  ControllerLink& operator=(const ControllerLink&) = delete;
+
+  // `done` is called once, perhaps during the call, unless the object is
+  // destroyed first.
+  void Ask(ControllerQuestion question, std::string body, Duration within,
+           Done done);
+  // Asks another node for its usage, once. Nothing: it did not answer in time.
+  void AskUsage(NodeId node,
+                absl::AnyInvocable<void(std::optional<NodeUsage>)> done);
+  // A question of another node.
+  void Answer(Buffer request, PeerDone done);
+  // This node's replica; null if it has none that works.
+  const shardctrl::ControllerMachine* machine() const;
+  // True if no question waits.
+  bool idle() const { return open_ == 0; }
+
+ private:
+  struct Question {
+    Buffer request;
+    MonoTime deadline;
+    Done done;
+    uint64_t attempts = 0;
+  };
+  using Waiting = std::shared_ptr<Question>;
+
+  void Try(const Waiting& question);
+  void TryAgain(const Waiting& question);
+  void RetryAll();
+  void OnAnswer(const Waiting& question, NodeId asked, PeerResult answer);
+  void Finish(const Waiting& question, absl::StatusOr<Buffer> answer);
+  // Zero: none is known.
+  NodeId Target(const Question& question) const;
+  PeerResult NotLeading() const;
+  MonoTime MonoNow() const { return env_.loop.ReadClock().mono; }
+
+  env::Env& env_;
+  raft::Host& host_;
+  PeerLinks& links_;
+  const NodeId self_;
+  const Candidates candidates_;
+  const Usage usage_;
+  // The leader that another node named last; zero: none.
+  NodeId hint_;
+  size_t open_ = 0;
+  std::deque<Waiting> again_;
+  env::Pending retry_;
+};
+
+}  // namespace quorate::node
+
+#endif  // QUORATE_NODE_CONTROLLER_CONTROLLER_LINK_H_

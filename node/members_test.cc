@@ -1,0 +1,241 @@
+// Members of a cluster change while it serves: operators ask the admin address,
+// the controller notes the wish, and the nodes make it true.
+#include <memory>
+#include <nlohmann/json.hpp>
+#include <string>
+#include <string_view>
+
+#include "absl/strings/match.h"
+#include "gtest/gtest.h"
+#include "node/base/text.h"
+#include "node/testing/test_cluster.h"
+#include "shardctrl/controller/token.h"
+
+namespace quorate::node {
+namespace {
+
+using Json = nlohmann::json;
+
+class MembersTest : public testing::Test {
+ protected:
+  void Begin(TestCluster::Options options) {
+    options.adjust = [](Config& config) { config.controller = true; };
+    options.peer_streams = true;
+    cluster_ = std::make_unique<TestCluster>(options);
+    ASSERT_TRUE(cluster_->AwaitLeaders());
+  }
+  // The status of an answer of the admin address of a node, and its body.
+  std::pair<int, Json> Ask(size_t node, std::string_view method,
+                           std::string_view target,
+                           std::string_view body = "") {
+    auto client = cluster_->ConnectAdmin(node);
+    if (!client->connected()) return {0, Json()};
+    client->Send(Concat(method, " ", target,
+                        " HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n",
+                        "Content-Length: ", body.size(), "\r\n\r\n", body));
+    cluster_->world().RunUntilTrue([&] { return client->closed(); },
+                                   Seconds(10));
+    const std::string answer = client->Take();
+    const size_t end = answer.find("\r\n\r\n");
+    if (!answer.starts_with("HTTP/1.1 ") || end == answer.npos) {
+      return {0, Json()};
+    }
+    return {std::stoi(answer.substr(9, 3)),
+            Json::parse(answer.substr(end + 4), nullptr, false)};
+  }
+  // Asks again and again until the row is as `done` says.
+  template <typename Done>
+  bool Await(std::string_view target, Done done,
+             Duration within = Seconds(60)) {
+    for (Duration waited; waited < within;
+         waited = waited + Milliseconds(200)) {
+      const auto [status, row] = Ask(0, "GET", target);
+      last_ = row;
+      if (status == 200 && done(last_)) return true;
+      cluster_->world().RunFor(Milliseconds(200));
+    }
+    return false;
+  }
+
+  // The configuration of a node on the next new machine, for an answer of
+  // `node add` or `node replace`.
+  Config Joining(const Json& answer) {
+    const size_t n = cluster_->size() + 1;
+    JoinConfig join{.token = answer["token"]};
+    for (const Json& seed : answer["seeds"]) join.seeds.push_back(seed);
+    const auto token = shardctrl::ParseToken(join.token);
+    EXPECT_TRUE(token.ok()) << token.status();
+    join.cluster = token->cluster;
+    join.node = token->node;
+    const auto config = ParseConfig(
+        Concat("[node]\ndata_dir = \"unused\"\n[listen]\nresp = \"n", n,
+               ":7001\"\nhttp = \"n", n, ":8001\"\npeer = \"n", n,
+               ":9001\"\nadmin = \"n", n,
+               ":8101\"\nallow_non_loopback = true\n"),
+        "q.toml", join);
+    EXPECT_TRUE(config.ok()) << config.status();
+    return *config;
+  }
+  // Waits until the controller knows the addresses of all nodes.
+  bool AwaitAddresses(size_t count) {
+    return Await("/v1/nodes", [&](const Json& answer) {
+      if (answer["nodes"].size() != count) return false;
+      for (const Json& node : answer["nodes"]) {
+        if (node["addresses"]["peer"] == "") return false;
+      }
+      return true;
+    });
+  }
+
+  std::unique_ptr<TestCluster> cluster_;
+  Json last_;
+};
+
+TEST_F(MembersTest, NodeList_HasTheNodesOfTheFoundingWithTheirAddresses) {
+  Begin({.nodes = 3, .groups = 2});
+  ASSERT_TRUE(Await("/v1/nodes", [](const Json& answer) {
+    return answer["nodes"].size() == 3 &&
+           answer["nodes"][2]["addresses"]["resp"] == "n3:7001" &&
+           answer["nodes"][1]["replicas"] == 3;
+  })) << last_.dump(1);
+  for (size_t n = 0; n < 3; ++n) {
+    EXPECT_EQ(last_["nodes"][n]["id"], n + 1);
+    EXPECT_EQ(last_["nodes"][n]["state"], "up");
+    EXPECT_EQ(last_["nodes"][n]["role"], "data");
+    EXPECT_EQ(last_["nodes"][n]["problem"], Json());
+  }
+}
+
+TEST_F(MembersTest, GroupList_HasLeadersAndVoters) {
+  Begin({.nodes = 3, .groups = 2});
+  ASSERT_TRUE(Await("/v1/groups", [](const Json& answer) {
+    if (answer["groups"].size() != 3) return false;
+    for (const Json& group : answer["groups"]) {
+      if (group["leader"].is_null()) return false;
+    }
+    return true;
+  })) << last_.dump(1);
+  EXPECT_EQ(last_["groups"][0]["voters"], Json({1, 2, 3}));
+  EXPECT_EQ(last_["groups"][0]["slots"], "0-8191");
+  EXPECT_EQ(last_["groups"][1]["id"], 2);
+}
+
+// Each group has three of the four nodes. The replicas of a drained node move
+// to the fourth.
+TEST_F(MembersTest, DrainedNode_HoldsNothingAndServesOn) {
+  Begin({.nodes = 4, .groups = 4, .replicas = 3});
+  auto client = cluster_->ConnectResp(1);
+  EXPECT_EQ(cluster_->Command(*client, {"SET", "k", "v"}), "+OK\r\n");
+  const auto [status, answer] = Ask(2, "POST", "/v1/nodes/2/drain");
+  ASSERT_EQ(status, 200) << answer.dump(1);
+  ASSERT_TRUE(Await("/v1/nodes/2", [](const Json& node) {
+    return node["state"] == "draining" && node["replicas"] == 0;
+  })) << last_.dump(1);
+  cluster_->world().RunUntilTrue(
+      [&] { return cluster_->server(1).host().groups().empty(); }, Seconds(5));
+  EXPECT_TRUE(cluster_->server(1).host().groups().empty());
+  EXPECT_EQ(cluster_->Command(*client, {"GET", "k"}), "$1\r\nv\r\n");
+  EXPECT_EQ(cluster_->Command(*client, {"SET", "k", "w"}), "+OK\r\n");
+}
+
+TEST_F(MembersTest, DrainWithoutAnotherNode_IsRefusedAndNamesTheGroup) {
+  Begin({.nodes = 3, .groups = 2});
+  const auto [status, answer] = Ask(0, "POST", "/v1/nodes/2/drain");
+  EXPECT_EQ(status, 409);
+  const std::string why = answer["error"]["message"];
+  EXPECT_NE(why.find("would have 2 of 3 replicas"), why.npos) << why;
+}
+
+TEST_F(MembersTest, AddedNode_ServesEveryClientAndTakesReplicas) {
+  Begin({.nodes = 3, .groups = 2});
+  ASSERT_TRUE(AwaitAddresses(3)) << last_.dump(1);
+  const auto [status, answer] =
+      Ask(1, "POST", "/v1/nodes", "{\"zone\": \"b\", \"role\": \"router\"}");
+  ASSERT_EQ(status, 200) << answer.dump(1);
+  EXPECT_EQ(answer["id"], 4);
+  EXPECT_EQ(answer["seeds"].size(), 3u);
+  const Config config = Joining(answer);
+  ASSERT_EQ(cluster_->StartNew(config), absl::OkStatus());
+  auto client = cluster_->ConnectResp(3);
+  EXPECT_EQ(cluster_->Command(*client, {"SET", "k", "v"}), "+OK\r\n");
+  EXPECT_EQ(cluster_->Command(*client, {"GET", "k"}), "$1\r\nv\r\n");
+  ASSERT_TRUE(AwaitAddresses(4)) << last_.dump(1);
+  EXPECT_EQ(last_["nodes"][3]["zone"], "b");
+  EXPECT_EQ(last_["nodes"][3]["replicas"], 0);
+  // It knows the cluster again after a restart, whatever became of the seeds.
+  Config later = config;
+  later.join.reset();
+  later.seeds.clear();
+  ASSERT_EQ(cluster_->RestartWith(3, later), absl::OkStatus());
+  client = cluster_->ConnectResp(3);
+  EXPECT_EQ(cluster_->Command(*client, {"GET", "k"}), "$1\r\nv\r\n");
+}
+
+TEST_F(MembersTest, AddedDataNode_GetsTheReplicasOfADrainedOne) {
+  Begin({.nodes = 3, .groups = 2});
+  ASSERT_TRUE(AwaitAddresses(3)) << last_.dump(1);
+  auto client = cluster_->ConnectResp(0);
+  EXPECT_EQ(cluster_->Command(*client, {"SET", "k", "v"}), "+OK\r\n");
+  const auto [status, answer] = Ask(1, "POST", "/v1/nodes");
+  ASSERT_EQ(status, 200) << answer.dump(1);
+  ASSERT_EQ(cluster_->StartNew(Joining(answer)), absl::OkStatus());
+  const auto [drains, drain] = Ask(2, "POST", "/v1/nodes/1/drain");
+  ASSERT_EQ(drains, 200) << drain.dump(1);
+  ASSERT_TRUE(Await("/v1/nodes", [](const Json& nodes) {
+    return nodes["nodes"][0]["replicas"] == 0 &&
+           nodes["nodes"][3]["replicas"] == 3;
+  })) << last_.dump(1);
+  EXPECT_EQ(cluster_->Command(*client, {"GET", "k"}), "$1\r\nv\r\n");
+}
+
+// The replicas of a replaced node wait for its process.
+TEST_F(MembersTest, WishThatWaits_IsShownWithItsReason) {
+  Begin({.nodes = 3, .groups = 2});
+  ASSERT_TRUE(AwaitAddresses(3)) << last_.dump(1);
+  const auto page = [&](std::string_view path) {
+    auto client = cluster_->ConnectHttp(0);
+    return cluster_->CallHttp(
+        *client, Concat("GET ", path, " HTTP/1.1\r\nHost: localhost\r\n\r\n"));
+  };
+  EXPECT_EQ(page("/readyz?verbose").find("wanted"), std::string::npos);
+  cluster_->Crash(1, sim::CrashKind::kMachine);
+  ASSERT_EQ(Ask(0, "POST", "/v1/nodes/2/replace").first, 200);
+  ASSERT_TRUE(Await("/v1/groups/1", [](const Json& group) {
+    return group["problem"] == "waits for node 2 to join";
+  })) << last_.dump(1);
+  const std::string ready = page("/readyz?verbose");
+  EXPECT_NE(ready.find("[ ]group 1 is not as it is wanted: waits for node 2"),
+            std::string::npos)
+      << ready;
+  EXPECT_NE(page("/metrics").find("quorate_wish_stuck{node=\"2\"} 1"),
+            std::string::npos);
+}
+
+TEST_F(MembersTest, ReplacedNode_ComesBackOnAnEmptyDisk) {
+  Begin({.nodes = 3, .groups = 2});
+  ASSERT_TRUE(AwaitAddresses(3)) << last_.dump(1);
+  auto client = cluster_->ConnectResp(0);
+  EXPECT_EQ(cluster_->Command(*client, {"SET", "k", "v"}), "+OK\r\n");
+  cluster_->Crash(1, sim::CrashKind::kMachine);
+  const auto [status, answer] = Ask(0, "POST", "/v1/nodes/2/replace");
+  ASSERT_EQ(status, 200) << answer.dump(1);
+  EXPECT_EQ(answer["id"], 2);
+  const Config config = Joining(answer);
+  ASSERT_EQ(cluster_->StartNew(config), absl::OkStatus());
+  ASSERT_TRUE(Await("/v1/groups", [](const Json& groups) {
+    for (const Json& group : groups["groups"]) {
+      if (group["voters"] != Json({1, 2, 3}) || !group["settled"]) return false;
+    }
+    return true;
+  })) << last_.dump(1);
+  EXPECT_NE(cluster_->server(3).store(GroupId(1)), nullptr);
+  // The token has done its work, and the old disk is out of the cluster.
+  Config twice = config;
+  twice.listen.peer = "n5:9001";
+  twice.nodes[0].peer = "n5:9001";
+  const absl::Status again = cluster_->StartNew(twice);
+  EXPECT_TRUE(absl::StrContains(again.message(), "has another store")) << again;
+}
+
+}  // namespace
+}  // namespace quorate::node
