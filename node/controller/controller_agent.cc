@@ -296,7 +296,12 @@ bool ControllerAgent::Describe(GroupId group,
   replica->fenced = host_.condition(group) == raft::Host::Condition::kFenced;
   if (replica->fenced || core->joining()) return true;
   const raft::Index at = core->configuration_index();
-  replica->position = {core->TermAt(at), at};
+  if (at <= core->log_start().index) {
+    replica->position = core->log_start();
+    replica->compacted = at;
+  } else {
+    replica->position = {core->TermAt(at), at};
+  }
   replica->configuration = core->configuration();
   if (core->role() != raft::RoleKind::kLeader) return true;
   shardctrl::HostedReplica::Leadership leads;

@@ -135,6 +135,14 @@ class Leader {
                                  .configuration = present_,
                                  .leader = host_.node,
                                  .term = self_.leads->term};
+    // The position of the entry is the one that was reported. Another leader
+    // may have compacted its log.
+    const bool is_reported = group_.reported.has_value() &&
+                             group_.reported->configuration == present_;
+    if (is_reported &&
+        (self_.compacted.has_value() || group_.reported->IsNewerThan(report))) {
+      report.position = group_.reported->position;
+    }
     // Another leader knows more.
     if (group_.reported.has_value() && (group_.reported->IsNewerThan(report) ||
                                         group_.reported->term > report.term)) {
@@ -157,6 +165,11 @@ class Leader {
   void Add(Action action) {
     action.group = group_.id;
     actions_.push_back(std::move(action));
+  }
+
+  // The index that a change names.
+  raft::Index Base() const {
+    return self_.compacted.value_or(self_.position.index);
   }
 
   const HostedReplica::Member* Known(ReplicaId replica) const {
@@ -196,7 +209,7 @@ class Leader {
 
   // Wanted replicas that no list has are added as learners first.
   std::optional<Action> AddLearners() const {
-    Action step{.kind = Kind::kChange, .base = self_.position.index};
+    Action step{.kind = Kind::kChange, .base = Base()};
     step.configuration = present_;
     Members added;
     for (const WantedReplica& wanted : group_.wanted) {
@@ -266,7 +279,7 @@ class Leader {
   // Promotes learners that have caught up, removes voters that they replace,
   // and removes learners that are not wanted, in one change.
   std::optional<Action> ChangeMembers() {
-    Action step{.kind = Kind::kChange, .base = self_.position.index};
+    Action step{.kind = Kind::kChange, .base = Base()};
     step.configuration = present_;
     Members& voters = step.configuration.voters;
     voters = NextVoters();

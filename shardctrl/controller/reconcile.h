@@ -49,7 +49,10 @@ struct HostedReplica {
   bool fenced = false;
   // The newest configuration in its log, and its position. Joining replicas
   // have none yet, and those of fenced ones need not be known: position zero.
+  // A snapshot may have taken the place of the entry. Then the position is that
+  // of the snapshot, and `compacted` is raft::Core::configuration_index.
   raft::LogPosition position = {};
+  std::optional<raft::Index> compacted = {};
   raft::Configuration configuration = {};
   std::optional<Leadership> leads = {};
 };

@@ -280,6 +280,30 @@ TEST_F(ReconcileTest, StoreThatIsNotBound_DoesNothing) {
   EXPECT_TRUE(Reconcile(cluster_.state, host).empty());
 }
 
+// Its log has no entry of the configuration any more.
+TEST_F(ReconcileTest, LeaderWithACompactedLog_ActsAndReportsNothing) {
+  Want({1, 2, 4});
+  HostView leader = LeaderHost(1);
+  leader.replicas[0].compacted = leader.replicas[0].position.index;
+  leader.replicas[0].position.index = leader.replicas[0].position.index + 500;
+  EXPECT_EQ(Kinds(leader), std::vector<Kind>{});
+  cluster_.Do(
+      Command::ReportReplica{kFirst, NodeId(4), Cluster::StoreOf(4), kNew});
+  const auto actions = Act(leader);
+  ASSERT_EQ(actions.size(), 1u);
+  EXPECT_EQ(actions[0].kind, Kind::kChange);
+  EXPECT_EQ(actions[0].base, leader.replicas[0].compacted);
+}
+
+TEST_F(ReconcileTest, LeaderBehindOneWithACompactedLog_Acts) {
+  Want({1, 2, 4});
+  cluster_.Do(
+      Command::ReportReplica{kFirst, NodeId(4), Cluster::StoreOf(4), kNew});
+  const HostView leader = LeaderHost(1);
+  Reported().position.index = Reported().position.index + 500;
+  EXPECT_EQ(Kinds(leader), std::vector<Kind>{Kind::kChange});
+}
+
 TEST_F(ReconcileTest, OldLeader_StaysSilent) {
   Want({1, 2, 4});
   cluster_.Do(
