@@ -343,23 +343,18 @@ void ControllerAgent::End(Busy busy, const absl::Status& status) {
 
 // A damaged replica is given up where the others do without it. It promised
 // things that it may have lost, so it has no vote, and its place is free.
-void ControllerAgent::Prepare(GroupId group) {
-  const Busy busy = {Action::Kind::kPrepare, group};
+// Returns whether there is one. Another one may be prepared beside it already:
+// damage of the log brings back what was dropped.
+bool ControllerAgent::GiveUpDamaged(Busy busy) {
+  const GroupId group = busy.second;
+  if (host_.condition(group) != raft::Host::Condition::kFenced) return false;
+  if (view_.ReachableLeader(group) == NodeId()) return true;
   Began(busy);
-  if (host_.condition(group) != raft::Host::Condition::kFenced) {
-    return host_.PrepareReplica(
-        group, [this, busy](const absl::StatusOr<ReplicaId>& prepared) {
-          End(busy, prepared.status());
-        });
-  }
-  if (view_.ReachableLeader(group) == NodeId()) {
-    busy_.erase(busy);
-    return;
-  }
   env_.tracer.Log(env::Severity::kWarning,
                   Concat("group ", group, ": the damaged replica here is ",
                          "given up, and the others fill a new one"));
   host_.DropReplica(group, Ended(busy));
+  return true;
 }
 
 void ControllerAgent::Act(Action action) {
@@ -370,7 +365,12 @@ void ControllerAgent::Act(Action action) {
                   Concat("group ", action.group, ": ", action.why));
   switch (action.kind) {
     case Kind::kPrepare:
-      return Prepare(action.group);
+      if (GiveUpDamaged(busy)) return;
+      Began(busy);
+      return host_.PrepareReplica(
+          action.group, [this, busy](const absl::StatusOr<ReplicaId>& id) {
+            End(busy, id.status());
+          });
     case Kind::kReportReplica:
       return Report(
           ControllerCommand::ReportReplica{
@@ -385,10 +385,12 @@ void ControllerAgent::Act(Action action) {
               .group = action.group, .configuration = std::move(action.report)},
           busy);
     case Kind::kFound:
+      if (GiveUpDamaged(busy)) return;
       Began(busy);
       return host_.FoundReplica(action.group, std::move(action.configuration),
                                 Ended(busy));
     case Kind::kJoin:
+      if (GiveUpDamaged(busy)) return;
       Began(busy);
       return host_.JoinReplica(action.group, action.replica,
                                std::move(action.configuration), Ended(busy));

@@ -101,7 +101,7 @@ class ControllerAgent final : public ControllerAccess {
   void Report(shardctrl::ControllerCommand::Body body, Busy busy);
   void Bind(const raft::JoinRequest& request);
   void Act(Action action);
-  void Prepare(GroupId group);
+  bool GiveUpDamaged(Busy busy);
   void Began(Busy busy) { busy_.insert(busy); }
   // The call returns what the host should call at the end of an action.
   absl::AnyInvocable<void(absl::Status)> Ended(Busy busy);
