@@ -28,6 +28,7 @@ void ReplicaChecker::OnStart(NodeId node, GroupId group,
     replica->second = core.replica();
     state.applied.erase(node);
     state.holds.erase(node);
+    state.replaced.insert(node);
   }
   ReportInvariant(node, group,
                   groups_[group].invariants.ObserveStart(core.replica(), core));
@@ -196,7 +197,10 @@ void ReplicaChecker::SetVoters(GroupId group, std::vector<NodeId> voters) {
 
 void ReplicaChecker::OnHolds(NodeId node, GroupId group,
                              raft::LogPosition last) {
-  groups_[group].holds[node] = last;
+  Group& state = groups_[group];
+  state.holds[node] = last;
+  // It has what the one before had.
+  if (last.index.value() >= state.log.size()) state.replaced.erase(node);
 }
 
 void ReplicaChecker::OnRecovered(NodeId node, GroupId id,
@@ -216,7 +220,8 @@ void ReplicaChecker::CheckMajority(NodeId node, GroupId id,
   size_t count = 0;
   for (const NodeId voter : group.voters) {
     const auto it = group.holds.find(voter);
-    count += it != group.holds.end() && it->second >= committed ? 1 : 0;
+    const bool holds = it != group.holds.end() && it->second >= committed;
+    count += holds || group.replaced.contains(voter) ? 1 : 0;
   }
   if (count <= group.voters.size() / 2) {
     violate_(Text("durability: after node ", node, " recovered, index ",

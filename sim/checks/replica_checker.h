@@ -145,6 +145,9 @@ class ReplicaChecker {
     // The last index since the node's start.
     std::map<NodeId, raft::Index> applied;
     std::map<NodeId, raft::LogPosition> holds;
+    // Nodes whose replica took the place of one that a fault has damaged, and
+    // does not hold all entries yet. The damaged one casts no vote any more.
+    std::set<NodeId> replaced;
     std::set<NodeId> wrong;  // See ExcuseState.
     std::vector<NodeId> voters;
   };

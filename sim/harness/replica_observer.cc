@@ -66,9 +66,9 @@ void ReplicaObserver::CheckRecovered(const raft::Host& host) {
 
 void ReplicaObserver::CheckChanged(const raft::Host& host) {
   if (!std::exchange(any_changed_, false)) return;
-  for (uint32_t group = 0; group < changed_.size(); ++group) {
-    if (!std::exchange(changed_[group].any, false)) continue;
-    Check(host, GroupId(group), &changed_[group]);
+  for (auto& [group, changed] : changed_) {
+    if (!std::exchange(changed.any, false)) continue;
+    Check(host, group, &changed);
   }
 }
 

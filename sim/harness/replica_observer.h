@@ -6,8 +6,7 @@
 #ifndef QUORATE_SIM_HARNESS_REPLICA_OBSERVER_H_
 #define QUORATE_SIM_HARNESS_REPLICA_OBSERVER_H_
 
-#include <vector>
-
+#include "absl/container/btree_map.h"
 #include "env/ids.h"
 #include "raft/core/core.h"
 #include "raft/host/host.h"
@@ -64,10 +63,7 @@ class ReplicaObserver : public raft::Host::Observer {
   };
 
   void Note(GroupId group) { any_changed_ = ChangedOf(group).any = true; }
-  Changed& ChangedOf(GroupId group) {
-    if (changed_.size() <= group.value()) changed_.resize(group.value() + 1);
-    return changed_[group.value()];
-  }
+  Changed& ChangedOf(GroupId group) { return changed_[group]; }
   void Check(const raft::Host& host, GroupId group, Changed* changed);
 
   World& world_;
@@ -75,7 +71,7 @@ class ReplicaObserver : public raft::Host::Observer {
   const NodeId node_;
   ReplicaChecker& checker_;
   bool any_changed_ = false;
-  std::vector<Changed> changed_;  // By group, whose numbers are small.
+  absl::btree_map<GroupId, Changed> changed_;
 };
 
 }  // namespace quorate::sim

@@ -36,6 +36,11 @@ NodeMoves::NodeMoves(World& world, uint32_t voting, uint32_t read_only)
       now_(first_),
       moves_(first_.size()) {}
 
+std::string NodeMoves::AdminOf(NodeId node) const {
+  return AddressAfter(moves_[node.value() - 1],
+                      absl::StrCat("n", node.value(), ":8101"));
+}
+
 bool NodeMoves::Move(NodeId node) {
   const size_t index = node.value() - 1;
   if (moves_[index] == kMovesMax) return false;
@@ -55,6 +60,7 @@ bool NodeMoves::Move(NodeId node) {
 void NodeMoves::FillIn(NodeId node, node::Config* file) const {
   file->nodes = first_;
   file->nodes[node.value() - 1] = now_[node.value() - 1];
+  file->listen.admin = AdminOf(node);
   for (size_t i = 0; i < now_.size(); ++i) {
     if (now_[i].id != node && moves_[i] > 0)
       file->seeds.push_back(now_[i].peer);

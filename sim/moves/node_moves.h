@@ -23,6 +23,8 @@ class NodeMoves {
 
   // The nodes with their present addresses.
   const std::vector<node::NodeConfig>& nodes() const { return now_; }
+  // The present address for operators.
+  std::string AdminOf(NodeId node) const;
   // Gives the node other addresses before its next start. False: it has had
   // all that there are.
   bool Move(NodeId node);

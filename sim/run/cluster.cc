@@ -8,6 +8,7 @@
 #include "kv/slots/slot.h"
 #include "kv/store/store.h"
 #include "node/config/map_parts.h"
+#include "shardctrl/controller/state.h"
 #include "shardctrl/map.h"
 #include "sim/harness/program_env.h"
 #include "sim/harness/replica_observer.h"
@@ -32,10 +33,15 @@ constexpr ChoiceSite kOtherAddresses("operator.other_addresses");
 // a run.
 constexpr uint64_t kDigestIntervalMax = 64;
 constexpr Duration kClockStartMax = Seconds(100 * 24 * 3600);
+// Maps of the simulator, unless one of the controller is that new.
+constexpr uint64_t kMapVersion = uint64_t{1} << 40;
 constexpr uint64_t kTurnsPerCheck = 8;
 // A queue beyond its bound stays there for longer.
 constexpr uint64_t kTurnsPerLook = 4;
 constexpr Ratio kEndsHashed{1, 8};
+
+bool IsStore(GroupId group) { return group != shardctrl::kControllerGroup; }
+
 // The program on a server's machine. A crash destroys it.
 class Cluster::Program final : public ReplicaObserver {
  public:
@@ -77,9 +83,7 @@ class Cluster::Program final : public ReplicaObserver {
   ~Program() {
     Program*& registered = cluster_->programs_[node_.value() - 1];
     if (registered == this) registered = nullptr;
-    for (const auto& shard : cluster_->shards_) {
-      cluster_->EndLeading(node_, shard.group);
-    }
+    cluster_->leaderships_.EndAll(node_, cluster_->world_.now());
     // Cores are busy when a program ends, and idle when the run does.
     const ChoiceKey life{
         node_.value(), cluster_->world_.incarnation(cluster_->machine(node_))};
@@ -94,7 +98,7 @@ class Cluster::Program final : public ReplicaObserver {
 
   // The versions of maps rise in each life of the program.
   void SetMap(shardctrl::ShardMap::Parts parts, bool is_true) {
-    parts.version = shardctrl::MapVersion(++map_version_);
+    parts.version = shardctrl::MapVersion(kMapVersion + ++map_version_);
     server_->SetMap(*shardctrl::ShardMap::Create(std::move(parts)));
     has_true_map_ = is_true;
   }
@@ -110,7 +114,7 @@ class Cluster::Program final : public ReplicaObserver {
     }
     if (event.kind != raft::Event::Kind::kRoleChanged) return;
     if (event.role != raft::RoleKind::kLeader) {
-      cluster_->EndLeading(node_, group);
+      cluster_->leaderships_.End(node_, group, cluster_->world_.now());
     } else {
       // Its answers and snapshots would have the wrong state.
       if (cluster_->wrong_states_.IsWrong(node_, group)) cluster_->Lose(node_);
@@ -119,15 +123,14 @@ class Cluster::Program final : public ReplicaObserver {
           cluster_->machine(node_), TraceKind::kLead,
           LeadPayload{group.value(), event.term.value()}.Pack(),
           absl::StrCat("group ", group.value(), ", term ", event.term.value()));
-      // The first leader of a group is not a change of leader.
-      std::map<raft::Term, Led>& led = cluster_->led_[group];
-      const SimTime now = cluster_->world_.now();
-      if (!led.empty()) cluster_->last_leader_change_[group] = now;
-      led[event.term] = {.leader = node_, .since = now};
+      cluster_->leaderships_.Begin(node_, group, event.term,
+                                   cluster_->world_.now());
     }
   }
   void OnCommitted(GroupId group, const raft::Entry& entry) override {
-    if (cluster_->commit_hook_) cluster_->commit_hook_(group, entry);
+    if (cluster_->commit_hook_ && IsStore(group)) {
+      cluster_->commit_hook_(group, entry);
+    }
   }
   void OnApplied(GroupId group, const raft::Entry& entry) override {
     ReplicaObserver::OnApplied(group, entry);
@@ -149,8 +152,8 @@ class Cluster::Program final : public ReplicaObserver {
     ReplicaObserver::OnStep(group, core, output);
     NoteTransfer(group, core, output);
     if (!output.heartbeats.empty() && core.CanServeReads()) {
-      cluster_->led_[group][core.term()].last_heartbeat =
-          cluster_->world_.now();
+      cluster_->leaderships_.OnHeartbeats(group, core.term(),
+                                          cluster_->world_.now());
     }
     FollowIfRare(core, output);
     if (cluster_->step_hook_) cluster_->step_hook_(group, core, output);
@@ -181,6 +184,13 @@ class Cluster::Program final : public ReplicaObserver {
     }
     cluster_->wrong_states_.OnFenced(node_, group, why);
     OnStopped(why);
+  }
+  // A new replica takes the place of a fenced one.
+  void OnDropped(GroupId group) override {
+    ReplicaObserver::OnDropped(group);
+    cluster_->Mark(node_, "node.replica_dropped");
+    cluster_->wrong_states_.OnDropped(node_, group);
+    cluster_->replica_checker_.ExcuseState(node_, group, false);
   }
   void OnStatesDiffer(GroupId group, raft::Index) override {
     cluster_->wrong_states_.OnDiffer(node_, group);
@@ -329,7 +339,7 @@ class Cluster::Program final : public ReplicaObserver {
   ProgramEnv env_;
   std::unique_ptr<node::Server> server_;
   bool started_ = false;
-  uint64_t map_version_ = shardctrl::ShardMap::Parts().version.value();
+  uint64_t map_version_ = 0;
   bool has_true_map_ = true;
   uint64_t turns_ = 0;
   std::map<GroupId, kv::Store::Counters> counters_;  // At the last change.
@@ -367,12 +377,14 @@ Cluster::Cluster(World& world, ReplicaChecker& checker,
   shards_ = node::EvenShards(
       nodes(), {.groups = options_.groups,
                 .replicas = std::min(options_.replicas, options_.nodes)});
+  groups_ = shards_;
+  if (options_.controller) groups_.push_back(ControllerShard());
   for (const node::NodeConfig& node : nodes()) {
     const node::RaftConfig& raft = configs_[node.id.value() - 1].raft;
     replica_checker_.SetSendWindow(node.id,
                                    raft.inflight_bytes + raft.append_bytes);
   }
-  for (const node::ShardConfig& shard : shards_) {
+  for (const node::ShardConfig& shard : groups_) {
     replica_checker_.SetVoters(shard.group, shard.replicas);
   }
   programs_.resize(count);
@@ -395,11 +407,25 @@ Cluster::~Cluster() {
   }
 }
 
+// Nodes with a replica of a store vote, the first ones.
+node::ShardConfig Cluster::ControllerShard() const {
+  node::ShardConfig shard{.group = shardctrl::kControllerGroup};
+  for (const node::NodeConfig& node : nodes()) {
+    if (!node.read_only && HasReplica(node.id)) {
+      shard.replicas.push_back(node.id);
+    }
+  }
+  const size_t nodes = shard.replicas.size();
+  shard.replicas.resize(nodes >= 5 ? 5 : nodes >= 3 ? 3 : 1);
+  return shard;
+}
+
 node::Config Cluster::FileOf(NodeId node) const {
   node::Config config = configs_[node.value() - 1];
   config.cluster = ClusterId(0x51);
   config.node = node;
   config.data_dir = "simulated";
+  config.controller = options_.controller;
   moves_.FillIn(node, &config);
   config.shards = shards_;
   config.listen.allow_non_loopback = true;
@@ -513,14 +539,9 @@ void Cluster::TryOtherAddresses(NodeId node) {
   world_.CountMark(machine(node), "node.started_with_other_addresses");
 }
 
-std::optional<raft::TransportOptions> Cluster::PeerStreamsOf(
-    NodeId node) const {
-  if (peer_streams_.empty()) return std::nullopt;
-  return peer_streams_[node.value() - 1];
-}
-
 std::vector<NodeId> Cluster::MembersOf(const node::ShardConfig& shard) const {
   std::vector<NodeId> members = shard.replicas;
+  if (!IsStore(shard.group)) return members;
   for (const node::NodeConfig& node : nodes()) {
     if (node.read_only) members.push_back(node.id);
   }
@@ -712,22 +733,6 @@ std::vector<std::string> Cluster::all_addresses() const {
   return addresses;
 }
 
-Cluster::Led Cluster::LeadershipIn(GroupId group, raft::Term term) const {
-  const auto of_group = led_.find(group);
-  if (of_group == led_.end()) return {};
-  const auto led = of_group->second.find(term);
-  return led == of_group->second.end() ? Led() : led->second;
-}
-
-bool Cluster::LedSince(NodeId node, GroupId group, SimTime since) const {
-  const auto of_group = led_.find(group);
-  if (of_group == led_.end()) return false;
-  return std::any_of(
-      of_group->second.begin(), of_group->second.end(), [&](const auto& led) {
-        return led.second.leader == node && led.second.until >= since;
-      });
-}
-
 node::Server* Cluster::server(NodeId node) const {
   const Program* program = programs_[node.value() - 1];
   return program == nullptr ? nullptr : program->server();
@@ -755,10 +760,6 @@ NodeId Cluster::LeaderOf(GroupId group) const {
   return leader;
 }
 
-void Cluster::Mark(NodeId node, std::string_view mark) {
-  world_.env(machine(node)).tracer.Sometimes(mark);
-}
-
 GroupId Cluster::GroupOf(std::string_view key) const {
   return GroupOf(kv::HashSlot(key));
 }
@@ -772,13 +773,8 @@ GroupId Cluster::GroupOf(Slot slot) const {
   return GroupId();
 }
 
-SimTime Cluster::LastLeaderChange(GroupId group) const {
-  const auto it = last_leader_change_.find(group);
-  return it == last_leader_change_.end() ? SimTime() : it->second;
-}
-
 void Cluster::CheckStart(NodeId node, const raft::Host& host) {
-  for (const node::ShardConfig& shard : shards_) {
+  for (const node::ShardConfig& shard : groups_) {
     if (!IsMember(node, shard)) continue;
     if (host.condition(shard.group) == raft::Host::Condition::kFenced) {
       wrong_states_.OnFencedAtStart(node, shard.group);
@@ -790,10 +786,6 @@ void Cluster::CheckStart(NodeId node, const raft::Host& host) {
                                          host.group_status(shard.group),
                                          MayNotWork(node, shard.group));
   }
-}
-
-bool Cluster::AllStartedOnce() const {
-  return std::find(created_.begin(), created_.end(), false) == created_.end();
 }
 
 }  // namespace quorate::sim

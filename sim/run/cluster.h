@@ -26,6 +26,7 @@
 #include "raft/log/snapshot_format.h"
 #include "raft/transport/transport.h"
 #include "shardctrl/partition.h"
+#include "sim/checks/leaderships.h"
 #include "sim/checks/replica_checker.h"
 #include "sim/harness/supervisor.h"
 #include "sim/moves/node_moves.h"
@@ -42,7 +43,8 @@ struct ClusterOptions {
   uint32_t nodes = 5;            // Nodes that vote.
   uint32_t read_only_nodes = 0;  // Further nodes.
   uint32_t groups = 3;
-  uint32_t replicas = 3;  // Voters of each group; at most `nodes`.
+  uint32_t replicas = 3;    // Voters of each group; at most `nodes`.
+  bool controller = false;  // The cluster is founded with one.
   // The configuration of a server. The cluster fills in identities, addresses
   // and shards. Null: the default configuration.
   std::function<node::Config(NodeId)> configure;
@@ -185,13 +187,26 @@ class Cluster {
   }
   // With their present addresses.
   const std::vector<node::NodeConfig>& nodes() const { return moves_.nodes(); }
+  // The groups of stores.
   const std::vector<node::ShardConfig>& shards() const { return shards_; }
+  // All groups: those of stores, then that of the controller, which has no
+  // slots.
+  const std::vector<node::ShardConfig>& groups() const { return groups_; }
+  // The machines of the voters.
+  std::vector<MachineId> VotersOf(const node::ShardConfig& shard) const {
+    std::vector<MachineId> voters;
+    for (const NodeId node : shard.replicas) voters.push_back(machine(node));
+    return voters;
+  }
   // All nodes with a replica of the shard's group.
   std::vector<NodeId> MembersOf(const node::ShardConfig& shard) const;
   bool IsMember(NodeId node, const node::ShardConfig& shard) const;
   // The settings of its transport; empty if nodes send over the network of
   // messages.
-  std::optional<raft::TransportOptions> PeerStreamsOf(NodeId node) const;
+  std::optional<raft::TransportOptions> PeerStreamsOf(NodeId node) const {
+    if (peer_streams_.empty()) return std::nullopt;
+    return peer_streams_[node.value() - 1];
+  }
   // Whether the node has a replica of some group.
   bool HasReplica(NodeId node) const;
   // The addresses of all nodes, in order: for plain clients, and for cluster
@@ -217,26 +232,15 @@ class Cluster {
   // The group that owns the key, or the slot.
   GroupId GroupOf(std::string_view key) const;
   GroupId GroupOf(Slot slot) const;
-  // When the group last got a leader.
-  SimTime LastLeaderChange(GroupId group) const;
-  // The leader of the group in this term, and when it began to lead. Node zero
-  // and Max(): no node led. When it last sent heartbeats with an entry of its
-  // own committed; Max(): never.
-  struct Led {
-    NodeId leader;
-    SimTime since = SimTime::Max();
-    SimTime last_heartbeat = SimTime::Max();
-    SimTime until = SimTime::Max();  // Max(): it may still lead.
-  };
-  Led LeadershipIn(GroupId group, raft::Term term) const;
-  // Whether the node led the group at some time from `since` on.
-  bool LedSince(NodeId node, GroupId group, SimTime since) const;
+  const Leaderships& leaderships() const { return leaderships_; }
   // How many copies of disks were recovered.
   uint64_t shadow_recoveries() const { return shadows_.recoveries(); }
   // How many of them started the node.
   uint64_t shadow_starts() const { return shadows_.starts(); }
   // False: the cluster may still have to be founded, which needs all nodes.
-  bool AllStartedOnce() const;
+  bool AllStartedOnce() const {
+    return std::find(created_.begin(), created_.end(), false) == created_.end();
+  }
   // How many leading bytes of a file may be damaged. The machine must be down.
   uint64_t DamageLimit(MachineId machine, std::string_view file) const {
     return damage_limits_.Of(machine, file);
@@ -257,7 +261,9 @@ class Cluster {
   // The number of steps of all replicas' cores.
   uint64_t core_steps() const { return core_steps_; }
   // Counts a mark as reached.
-  void Mark(NodeId node, std::string_view mark);
+  void Mark(NodeId node, std::string_view mark) {
+    world_.env(machine(node)).tracer.Sometimes(mark);
+  }
 
  private:
   class Program;
@@ -270,6 +276,8 @@ class Cluster {
   // The node could not start, or stopped by itself.
   void OnNodeStopped(NodeId node, const absl::Status& why);
 
+  // The group of the controller.
+  node::ShardConfig ControllerShard() const;
   // The configuration as the file says it, before CompleteConfig.
   node::Config FileOf(NodeId node) const;
   const node::Config& ConfigOf(NodeId node) const;
@@ -289,12 +297,6 @@ class Cluster {
   const WrongFile* DrawOutdatedFile(NodeId node) const;
   // Gives the node other addresses before some of its starts.
   void TryOtherAddresses(NodeId node);
-  // The node does not lead the group any more.
-  void EndLeading(NodeId node, GroupId group) {
-    for (auto& [term, led] : led_[group]) {
-      if (led.leader == node) led.until = std::min(led.until, world_.now());
-    }
-  }
   // The machine breaks down after this turn: its disk is erased, for the rest
   // of the run.
   void Lose(NodeId node);
@@ -317,6 +319,7 @@ class Cluster {
   absl::AnyInvocable<bool(MachineId) const> erased_;
   NodeMoves moves_;
   std::vector<node::ShardConfig> shards_;
+  std::vector<node::ShardConfig> groups_;
   std::vector<node::Config> configs_;  // By node.
   // By node: what ConfigOf returns before the node was created, and after.
   mutable std::vector<std::array<std::optional<node::Config>, 2>> completed_;
@@ -336,8 +339,7 @@ class Cluster {
   std::set<NodeId> mended_;
   bool files_mended_;
   uint64_t core_steps_ = 0;
-  std::map<GroupId, std::map<raft::Term, Led>> led_;
-  std::map<GroupId, SimTime> last_leader_change_;
+  Leaderships leaderships_;
 };
 
 }  // namespace quorate::sim

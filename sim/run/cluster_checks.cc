@@ -13,6 +13,7 @@
 #include "node/server.h"
 #include "raft/host/host.h"
 #include "raft/transport/transport.h"
+#include "shardctrl/controller/machine.h"
 
 namespace quorate::sim {
 namespace {
@@ -56,6 +57,23 @@ bool Reaches(const raft::Core& replica, const raft::LogPosition& start) {
                                    replica.TermAt(start.index) == start.term);
 }
 
+// That of a running replica of the controller. Null: none runs.
+const shardctrl::ClusterState* NewestControllerState(const Cluster& cluster) {
+  const shardctrl::ClusterState* newest = nullptr;
+  for (const node::NodeConfig& node : cluster.nodes()) {
+    const node::Server* const at = cluster.server(node.id);
+    if (at == nullptr ||
+        !at->host().group_status(shardctrl::kControllerGroup).ok())
+      continue;
+    const auto* const machine =
+        static_cast<const shardctrl::ControllerMachine*>(
+            at->host().state_machine(shardctrl::kControllerGroup));
+    if (newest == nullptr || machine->state().version > newest->version)
+      newest = &machine->state();
+  }
+  return newest;
+}
+
 bool Contains(const std::vector<MachineId>& machines, MachineId machine) {
   return std::find(machines.begin(), machines.end(), machine) != machines.end();
 }
@@ -91,6 +109,30 @@ Duration AvailabilityBound(const Cluster& cluster) {
   return LeaderBound(cluster) + proxy;
 }
 
+RepeatedWork::Windows WindowsOfLeaders(const Cluster& cluster) {
+  RepeatedWork::Windows most;
+  for (const node::Config& config : cluster.configs()) {
+    const node::RaftConfig& raft = config.raft;
+    const node::SnapshotConfig& snapshot = config.snapshot;
+    most.entry_bytes = std::max<uint64_t>(
+        most.entry_bytes, raft.inflight_bytes + raft.append_bytes);
+    most.chunk_bytes = std::max<uint64_t>(
+        most.chunk_bytes, snapshot.inflight_bytes + snapshot.chunk_bytes);
+  }
+  return most;
+}
+
+Recorder::Limits LimitsOfNodes(const Cluster& cluster) {
+  Recorder::Limits limits;
+  for (const node::NodeConfig& node : cluster.nodes()) {
+    if (node.read_only) limits.read_only.insert(node.id);
+  }
+  for (const node::Config& config : cluster.configs()) {
+    limits.memory |= config.limits.memory_bytes > 0;
+  }
+  return limits;
+}
+
 std::vector<NodeId> ClusterChecks::NeedSnapshot(GroupId group) const {
   std::vector<NodeId> nodes;
   const NodeId leader = cluster_.LeaderOf(group);
@@ -110,7 +152,7 @@ std::vector<NodeId> ClusterChecks::NeedSnapshot(GroupId group) const {
 
 bool ClusterChecks::HasMajority(GroupId group,
                                 const std::vector<MachineId>& machines) const {
-  for (const node::ShardConfig& shard : cluster_.shards()) {
+  for (const node::ShardConfig& shard : cluster_.groups()) {
     if (shard.group != group) continue;
     const std::vector<NodeId> behind = NeedSnapshot(group);
     const auto works = [&](NodeId node) {
@@ -127,7 +169,7 @@ bool ClusterChecks::HasMajority(GroupId group,
 
 bool ClusterChecks::AllWorkExcept(
     NodeId node, GroupId group, const std::vector<MachineId>& machines) const {
-  for (const node::ShardConfig& shard : cluster_.shards()) {
+  for (const node::ShardConfig& shard : cluster_.groups()) {
     if (shard.group != group) continue;
     const std::vector<NodeId> members = cluster_.MembersOf(shard);
     return NeedSnapshot(group).empty() &&
@@ -149,7 +191,7 @@ size_t ClusterChecks::VotersAmong(
 }
 
 bool ClusterChecks::Settled(const std::vector<MachineId>& machines) {
-  const std::vector<node::ShardConfig>& shards = cluster_.shards();
+  const std::vector<node::ShardConfig>& shards = cluster_.groups();
   // The group that had not settled at the last call is asked first.
   if (!GroupSettled(shards[unsettled_], machines)) return false;
   for (size_t i = 0; i < shards.size(); ++i) {
@@ -160,8 +202,21 @@ bool ClusterChecks::Settled(const std::vector<MachineId>& machines) {
   return true;
 }
 
+bool ClusterChecks::MayHaveMajority(
+    const node::ShardConfig& shard,
+    const std::vector<MachineId>& machines) const {
+  const auto sound = std::count_if(
+      shard.replicas.begin(), shard.replicas.end(), [&](NodeId node) {
+        return !cluster_.MayNotWork(node, shard.group) &&
+               Contains(machines, cluster_.machine(node));
+      });
+  return static_cast<size_t>(sound) * 2 > shard.replicas.size();
+}
+
 bool ClusterChecks::GroupSettled(const node::ShardConfig& shard,
                                  const std::vector<MachineId>& machines) const {
+  // Without a majority for good it waits, and no client notices.
+  if (shard.slots.empty() && !MayHaveMajority(shard, machines)) return true;
   const NodeId leader = cluster_.LeaderOf(shard.group);
   if (leader == NodeId()) return false;
   const raft::Index end =
@@ -189,7 +244,7 @@ uint64_t ClusterChecks::Progress() const {
   uint64_t progress = 0;
   const auto pieces = world_.marks().find("raft.snapshot_chunk_received");
   if (pieces != world_.marks().end()) progress += pieces->second;
-  for (const node::ShardConfig& shard : cluster_.shards()) {
+  for (const node::ShardConfig& shard : cluster_.groups()) {
     for (const NodeId node : cluster_.MembersOf(shard)) {
       const node::Server* const at = cluster_.server(node);
       const raft::Core* const core =
@@ -208,7 +263,7 @@ void ClusterChecks::CheckLeaders(
     if (server == nullptr) continue;
     const std::vector<MachineId>& part = part_of(cluster_.machine(config.id));
     if (part.empty()) continue;
-    for (const node::ShardConfig& shard : cluster_.shards()) {
+    for (const node::ShardConfig& shard : cluster_.groups()) {
       const raft::Core* const core = server->host().core(shard.group);
       if (core == nullptr || core->role() != raft::RoleKind::kLeader ||
           VotersAmong(shard, part) * 2 > shard.replicas.size()) {
@@ -228,13 +283,16 @@ void ClusterChecks::CheckKnownLeaders(
     SimTime since, Duration bound,
     absl::FunctionRef<const std::vector<MachineId>&(MachineId)> part_of) {
   const auto before = std::exchange(leaderless_since_, {});
-  for (const node::ShardConfig& shard : cluster_.shards()) {
+  for (const node::ShardConfig& shard : cluster_.groups()) {
     const GroupId group = shard.group;
     const NodeId leader = cluster_.LeaderOf(group);
     for (const node::NodeConfig& config : cluster_.nodes()) {
       const node::Server* const server = cluster_.server(config.id);
       if (server == nullptr || cluster_.MayNotWork(config.id)) continue;
-      const NodeId named = server->LeaderOf(group);
+      const bool stores = !shard.slots.empty();
+      if (!stores && !cluster_.IsMember(config.id, shard)) continue;
+      const NodeId named =
+          stores ? server->LeaderOf(group) : server->host().leader(group);
       if (named != NodeId() && named == leader) continue;
       const std::vector<MachineId> part =
           StartedAmong(part_of(cluster_.machine(config.id)));
@@ -290,7 +348,7 @@ std::optional<LogSpaceChecker::Use> ClusterChecks::LogUseOf(NodeId node) const {
   const node::Config& config = cluster_.configs()[node.value() - 1];
   LogSpaceChecker::Use use{.segment_bytes = config.log.segment_bytes,
                            .slack_segments = config.bounds.log_slack_segments};
-  for (const node::ShardConfig& shard : cluster_.shards()) {
+  for (const node::ShardConfig& shard : cluster_.groups()) {
     if (!cluster_.IsMember(node, shard)) continue;
     const raft::Core* const core = server->host().core(shard.group);
     if (core == nullptr || core->installing() ||
@@ -318,20 +376,24 @@ std::optional<LogSpaceChecker::Use> ClusterChecks::LogUseOf(NodeId node) const {
 }
 
 void ClusterChecks::BeginCalm() {
-  for (const node::ShardConfig& shard : cluster_.shards()) {
+  for (const node::ShardConfig& shard : cluster_.groups()) {
     calm_leaderships_[shard.group] = replica_checker_.leaderships(shard.group);
   }
 }
 
 void ClusterChecks::EndCalm(bool may_be_given) {
-  for (const node::ShardConfig& shard : cluster_.shards()) {
+  const shardctrl::ClusterState* const state = NewestControllerState(cluster_);
+  for (const node::ShardConfig& shard : cluster_.groups()) {
+    const shardctrl::GroupRecord* const group =
+        state == nullptr ? nullptr : state->FindGroup(shard.group);
+    const NodeId preferred =
+        group == nullptr ? shard.replicas.front() : group->preferred_leader;
     const auto before = calm_leaderships_.find(shard.group);
     if (before == calm_leaderships_.end()) continue;
     const size_t begun =
         replica_checker_.leaderships(shard.group) - before->second;
     const NodeId leader = replica_checker_.last_leader(shard.group);
-    if (begun == 0 ||
-        (may_be_given && begun == 1 && leader == shard.replicas.front())) {
+    if (begun == 0 || (may_be_given && begun == 1 && leader == preferred)) {
       continue;
     }
     world_.Violate(absl::StrCat("availability: ", begun,
@@ -358,10 +420,17 @@ void ClusterChecks::CheckOwned(NodeId node, const node::ShardConfig& shard,
 }
 
 void ClusterChecks::CompareStates() {
-  for (const node::ShardConfig& shard : cluster_.shards()) {
+  for (const node::ShardConfig& shard : cluster_.groups()) {
     for (const NodeId node : cluster_.MembersOf(shard)) {
       const node::Server* at = cluster_.server(node);
-      const kv::Store* store = at == nullptr ? nullptr : at->store(shard.group);
+      if (at == nullptr || !at->host().group_status(shard.group).ok()) continue;
+      if (shard.slots.empty()) {
+        replica_checker_.OnDigest(
+            node, shard.group, at->host().core(shard.group)->applied_index(),
+            at->host().state_machine(shard.group)->Digest());
+        continue;
+      }
+      const kv::Store* store = at->store(shard.group);
       if (store == nullptr) continue;
       // Compares the incremental digest with one that is computed from the
       // whole state.
@@ -405,7 +474,7 @@ bool ClusterChecks::HasOpenWork() const {
 
 size_t ClusterChecks::SnapshotsInTransfer(NodeId node) const {
   size_t groups = 0;
-  for (const node::ShardConfig& shard : cluster_.shards()) {
+  for (const node::ShardConfig& shard : cluster_.groups()) {
     const raft::Core* const core =
         cluster_.server(node)->host().core(shard.group);
     if (core == nullptr) continue;
@@ -459,7 +528,7 @@ uint64_t ClusterChecks::OpenSnapshotBytes() const {
 std::string ClusterChecks::Describe() const {
   std::ostringstream out;
   out << OpenWork() << SurplusOpenFiles();
-  for (const node::ShardConfig& shard : cluster_.shards()) {
+  for (const node::ShardConfig& shard : cluster_.groups()) {
     out << "group " << shard.group << " (committed "
         << replica_checker_.committed(shard.group) << "):";
     for (const NodeId node : cluster_.MembersOf(shard)) {
@@ -475,7 +544,18 @@ std::string ClusterChecks::Describe() const {
         out << " " << raft::RoleName(core->role()) << " term " << core->term()
             << " last " << core->last().index << " commit "
             << core->commit_index() << " applied " << core->applied_index()
-            << " leader " << core->leader() << ";";
+            << " leader " << core->leader() << " voters";
+        for (const raft::Member& voter : core->configuration().voters) {
+          out << " " << voter.node;
+        }
+        for (const raft::Member& voter :
+             core->configuration().outgoing_voters) {
+          out << " -" << voter.node;
+        }
+        if (core->transferring()) out << " transferring";
+        if (!core->CanServeReads()) out << " not serving";
+        out << " config " << core->configuration_index();
+        out << ";";
       }
     }
     out << "\n";

@@ -16,6 +16,8 @@
 #include "kv/store/store.h"
 #include "node/config/config.h"
 #include "sim/checks/log_space_checker.h"
+#include "sim/checks/recorder.h"
+#include "sim/checks/repeated_work.h"
 #include "sim/checks/replica_checker.h"
 #include "sim/choices/sim_time.h"
 #include "sim/run/cluster.h"
@@ -32,6 +34,12 @@ Duration LeaderBound(const Cluster& cluster);
 
 // Time for an operation of which no fault is in the way.
 Duration AvailabilityBound(const Cluster& cluster);
+
+// The largest windows of all nodes: each may lead.
+RepeatedWork::Windows WindowsOfLeaders(const Cluster& cluster);
+
+// The reasons for which nodes may refuse writes.
+Recorder::Limits LimitsOfNodes(const Cluster& cluster);
 
 class ClusterChecks {
  public:
@@ -112,6 +120,9 @@ class ClusterChecks {
   // The machines of nodes that have started.
   std::vector<MachineId> StartedAmong(
       const std::vector<MachineId>& machines) const;
+  // Whether a majority of the voters is among the machines and must work.
+  bool MayHaveMajority(const node::ShardConfig& shard,
+                       const std::vector<MachineId>& machines) const;
   // Settled for the replicas of one shard.
   bool GroupSettled(const node::ShardConfig& shard,
                     const std::vector<MachineId>& machines) const;

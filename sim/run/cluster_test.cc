@@ -688,13 +688,16 @@ TEST(Cluster, LedSince_UntilTheNodeStops) {
   Small small(1);
   const NodeId first = small.Elect();
   Cluster& cluster = small.cluster();
-  EXPECT_TRUE(cluster.LedSince(first, GroupId(1), small.world().now()));
+  EXPECT_TRUE(
+      cluster.leaderships().LedSince(first, GroupId(1), small.world().now()));
   small.world().Crash(cluster.machine(first), CrashKind::kProcess);
   const NodeId second = small.Elect(first);
   small.world().RunFor(Seconds(1));
-  EXPECT_FALSE(cluster.LedSince(first, GroupId(1), small.world().now()));
-  EXPECT_TRUE(cluster.LedSince(first, GroupId(1), SimTime()));
-  EXPECT_TRUE(cluster.LedSince(second, GroupId(1), small.world().now()));
+  EXPECT_FALSE(
+      cluster.leaderships().LedSince(first, GroupId(1), small.world().now()));
+  EXPECT_TRUE(cluster.leaderships().LedSince(first, GroupId(1), SimTime()));
+  EXPECT_TRUE(
+      cluster.leaderships().LedSince(second, GroupId(1), small.world().now()));
 }
 
 // A node that is cut off after its start, though it seems to reach the others.

@@ -177,7 +177,8 @@ NodeMessage ReadNodeMessage(std::string_view bytes) {
 
 std::string NodeMessageText(const NodeMessage& message) {
   static constexpr std::string_view kTexts[] = {
-      "open", "apply", "read", "answer", "status query", "status answer"};
+      "open",         "apply",         "read",   "answer",
+      "status query", "status answer", "control"};
   return absl::StrCat(
       "nodes: ",
       std::string(message.kind <= std::size(kTexts) ? kTexts[message.kind - 1]

@@ -16,6 +16,7 @@
 #include "sim/checks/repeated_work.h"
 #include "sim/checks/replica_checker.h"
 #include "sim/harness/harness.h"
+#include "sim/moves/controller_loss.h"
 #include "sim/run/calm_watch.h"
 #include "sim/run/client_fleet.h"
 #include "sim/run/cluster.h"
@@ -96,6 +97,7 @@ class Run::Impl final : public Subject {
              .read_only_nodes = shape_.read_only_nodes,
              .groups = shape_.groups,
              .replicas = shape_.voters,
+             .controller = shape_.controller,
              .configure = [this](NodeId node) { return ConfigOf(node); },
              .peer_streams = DrawPeerStreams(),
              .bootstrap_left_on = shape_.bootstrap_left_on,
@@ -109,7 +111,7 @@ class Run::Impl final : public Subject {
                   .keep_sent = options_.keep_trace}) {
     cluster_.SetCommitHook([this](GroupId group, const raft::Entry& entry) {
       const bool commands = entry.kind == raft::EntryKind::kCommands;
-      const Cluster::Led led = cluster_.LeadershipIn(group, entry.term);
+      const Leaderships::Led led = cluster_.leaderships().In(group, entry.term);
       recorder_.log().OnCommitted(
           group, entry.index,
           {.term = entry.term,
@@ -134,7 +136,7 @@ class Run::Impl final : public Subject {
     });
     recorder_.CheckUnknownOutcomes(
         [this](NodeId node, GroupId group, SimTime since) {
-          return cluster_.LedSince(node, group, since);
+          return cluster_.leaderships().LedSince(node, group, since);
         });
     recorder_.CheckOrder(
         [this](std::string_view key) { return cluster_.GroupOf(key); });
@@ -142,7 +144,7 @@ class Run::Impl final : public Subject {
         [this](Slot slot) { return cluster_.GroupOf(slot); });
     recorder_.SetReadHook([this](const std::string& key, SimTime invoked) {
       const GroupId group = cluster_.GroupOf(key);
-      if (cluster_.LastLeaderChange(group) > invoked) {
+      if (cluster_.leaderships().LastChange(group) > invoked) {
         const NodeId leader = cluster_.LeaderOf(group);
         if (leader == NodeId()) return;
         world_.CountMark(cluster_.machine(leader),
@@ -150,7 +152,7 @@ class Run::Impl final : public Subject {
       }
     });
     recorder_.SetSessionRules(shape_.rules.sessions);
-    recorder_.SetLimits(LimitsOfNodes());
+    recorder_.SetLimits(LimitsOfNodes(cluster_));
     recorder_.SetClocks(BoundsOfClocks());
     // Texts of logs are made in some runs, so that their code runs, too.
     if (world_.choices().Chance(kLogs, ChoiceKey{}, {1, 8})) {
@@ -232,14 +234,20 @@ class Run::Impl final : public Subject {
   // A leader that hears no majority must give up its role.
   void CheckLeaders();
   AvailabilityChecker::CalmBounds BoundsOfCalm();
-  // The largest windows of all nodes: each may lead.
-  RepeatedWork::Windows WindowsOfLeaders() const;
   // Restarts the nodes that work, one after the other, while clients write.
   void RestartAll();
   // A client asks the other nodes while this one stops and starts again.
   void AskDuringAStop(NodeId stopping);
   // The nodes that work, and hold a request for the time of an attempt.
   std::vector<NodeId> PatientNodes(Duration attempt) const;
+  // The voters of each store, and of the controller; empty without one.
+  std::vector<std::vector<MachineId>> StoreVoters() const;
+  std::vector<MachineId> ControllerVoters() const {
+    if (!shape_.controller) return {};
+    return cluster_.VotersOf(cluster_.groups().back());
+  }
+  // The groups that keep a majority through all faults.
+  std::vector<std::vector<MachineId>> SoundGroups() const;
   // Asks once the conditions before it are met.
   Condition TrueViews();
   void BeginCalm();
@@ -248,7 +256,6 @@ class Run::Impl final : public Subject {
   // Another map of a node's program. Marks a second one that comes while
   // requests of one connection wait that were sent before the first.
   bool ChangeMap(MachineId machine, uint64_t draw);
-  Recorder::Limits LimitsOfNodes() const;
 
   const RunOptions options_;
   Harness harness_;
@@ -274,6 +281,7 @@ class Run::Impl final : public Subject {
   // The bound has passed without a fault while clients were at work.
   bool calm_for_long_ = false;
   ClientFleet clients_;
+  ControllerLoss controller_loss_{&world_, ControllerVoters(), StoreVoters()};
   ForeignNode foreign_node_{&world_, cluster_};
   RollingRestart rolling_restart_{&world_, &cluster_};
   std::vector<MachineId> healed_;  // The nodes that must work.
@@ -308,7 +316,7 @@ ClockBounds Run::Impl::BoundsOfClocks() {
       }),
       .last_heartbeat =
           [this](GroupId group, raft::Term term) {
-            return cluster_.LeadershipIn(group, term).last_heartbeat;
+            return cluster_.leaderships().In(group, term).last_heartbeat;
           },
       .change_max =
           GreatestTiming(cluster_, &node::RaftConfig::quiet_interval) +
@@ -334,7 +342,7 @@ node::Config Run::Impl::ConfigOf(NodeId node) {
 ResourceCheckerOptions Run::Impl::BoundsOfMessages() const {
   ResourceCheckerOptions options = {
       .nodes = shape_.nodes + shape_.read_only_nodes,
-      .groups = shape_.groups,
+      .groups = static_cast<uint32_t>(cluster_.groups().size()),
       .sole_voters = shape_.voters == 1,
       .message_bytes_max = 4 * shape_.large_value_bytes + (64 << 10),
       .request_keys_max = 1024};
@@ -409,6 +417,22 @@ void Run::Impl::CheckLeaders() {
   checks_.CheckKnownLeaders(calm_.since(), LeaderBound(cluster_), part_of);
 }
 
+std::vector<std::vector<MachineId>> Run::Impl::StoreVoters() const {
+  std::vector<std::vector<MachineId>> groups;
+  for (const node::ShardConfig& shard : cluster_.shards()) {
+    groups.push_back(cluster_.VotersOf(shard));
+  }
+  return groups;
+}
+
+std::vector<std::vector<MachineId>> Run::Impl::SoundGroups() const {
+  std::vector<std::vector<MachineId>> groups = StoreVoters();
+  if (shape_.controller && !shape_.controller_may_fail) {
+    groups.push_back(ControllerVoters());
+  }
+  return groups;
+}
+
 ScheduleOptions Run::Impl::Start() {
   cluster_.Start();
   clients_.Start(&draw_);
@@ -416,21 +440,18 @@ ScheduleOptions Run::Impl::Start() {
   for (const node::NodeConfig& node : cluster_.nodes()) {
     world_.SetDistance(cluster_.machine(node.id), draw_.DrawDistance(node.id));
   }
-  std::vector<std::vector<MachineId>> groups;
-  for (const node::ShardConfig& shard : cluster_.shards()) {
-    std::vector<MachineId>& group = groups.emplace_back();
-    for (const NodeId node : shard.replicas) {
-      group.push_back(cluster_.machine(node));
-    }
+  if (options_.faults) {
+    controller_loss_.Plan(harness_.duration() * 7 / 8);
   }
   return {
       .nodes = cluster_.machines(),
       .clients = clients_.machines(),
-      .groups = std::move(groups),
+      .groups = SoundGroups(),
       .leader =
           [this](uint64_t draw) {
+            const auto& groups = cluster_.groups();
             const NodeId leader =
-                cluster_.LeaderOf(GroupId(1 + draw % shape_.groups));
+                cluster_.LeaderOf(groups[draw % groups.size()].group);
             return leader == NodeId() ? MachineId() : cluster_.machine(leader);
           },
       .stop = [this](MachineId machine) { cluster_.Stop(machine); },
@@ -478,6 +499,7 @@ void Run::Impl::OnScheduled(const Schedule& schedule) {
 }
 
 void Run::Impl::StopClients() {
+  controller_loss_.End();
   cluster_.MendFiles();
   cluster_.EndWrongStates();
   cluster_.EndOlderDisks();
@@ -505,17 +527,6 @@ void Run::Impl::CheckResources(NodeId node, node::ResourceUse use) {
   resources_.AfterTurns(world_.now(), node,
                         cluster_.configs()[node.value() - 1],
                         !cluster_.MayNotWork(node), use);
-}
-
-Recorder::Limits Run::Impl::LimitsOfNodes() const {
-  Recorder::Limits limits;
-  for (const node::NodeConfig& node : cluster_.nodes()) {
-    if (node.read_only) limits.read_only.insert(node.id);
-  }
-  for (const node::Config& config : cluster_.configs()) {
-    limits.memory |= config.limits.memory_bytes > 0;
-  }
-  return limits;
 }
 
 std::vector<Subject::Probe> Run::Impl::Probes(Stage stage) {
@@ -621,28 +632,15 @@ AvailabilityChecker::CalmBounds Run::Impl::BoundsOfCalm() {
   }
   const Duration attempt =
       kCalmWork + (shape_.link_latency + farthest) * kCalmTrips +
-      slowest * shape_.groups * kCalmSyncs +
+      slowest * cluster_.groups().size() * kCalmSyncs +
       GreatestTiming(cluster_, &node::RaftConfig::heartbeat_interval) *
           kCalmHeartbeats;
   return {.attempt = attempt,
           .p99 = options_.shape.defaults ? kDefaultCalmP99 : attempt,
           .attempts_max = kCalmAttempts,
           .led_since = [this](GroupId group) {
-            return cluster_.LastLeaderChange(group);
+            return cluster_.leaderships().LastChange(group);
           }};
-}
-
-RepeatedWork::Windows Run::Impl::WindowsOfLeaders() const {
-  RepeatedWork::Windows most;
-  for (const node::Config& config : cluster_.configs()) {
-    const node::RaftConfig& raft = config.raft;
-    const node::SnapshotConfig& snapshot = config.snapshot;
-    most.entry_bytes = std::max<uint64_t>(
-        most.entry_bytes, raft.inflight_bytes + raft.append_bytes);
-    most.chunk_bytes = std::max<uint64_t>(
-        most.chunk_bytes, snapshot.inflight_bytes + snapshot.chunk_bytes);
-  }
-  return most;
 }
 
 void Run::Impl::BeginCalm() {
@@ -658,7 +656,7 @@ void Run::Impl::BeginCalm() {
   }
   recorder_.availability().BeginCalm(bounds);
   checks_.BeginCalm();
-  repeated_work_.Begin(WindowsOfLeaders());
+  repeated_work_.Begin(WindowsOfLeaders(cluster_));
   cluster_.SetStepHook([this](GroupId group, const raft::Core& core,
                               const raft::Output& output) {
     repeated_work_.OnStep(group, core, output, [&](ReplicaId replica) {

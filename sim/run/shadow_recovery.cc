@@ -13,6 +13,7 @@
 #include "node/server.h"
 #include "raft/host/host.h"
 #include "raft/log/identity_format.h"
+#include "shardctrl/controller/state.h"
 #include "sim/choices/choices.h"
 #include "sim/choices/trace_hash.h"
 #include "sim/run/changed_state.h"
@@ -255,6 +256,15 @@ std::string ShadowRecovery::Start(NodeId node, const node::Config& config,
   return recovered->copy.Violation();
 }
 
+std::vector<GroupId> ShadowRecovery::GroupsOf(const node::Config& config) {
+  std::vector<GroupId> groups;
+  for (const node::ShardConfig& shard : config.shards) {
+    groups.push_back(shard.group);
+  }
+  if (config.controller) groups.push_back(shardctrl::kControllerGroup);
+  return groups;
+}
+
 std::string ShadowRecovery::NotWorking(NodeId node, const node::Config& config,
                                        const raft::Host& host) const {
   for (const GroupId group : checker_->GroupsOf(node)) {
@@ -262,10 +272,10 @@ std::string ShadowRecovery::NotWorking(NodeId node, const node::Config& config,
     if (!status.ok()) return InGroup(group, status.ToString());
   }
   // A replica that has not started in the run may be on the disk.
-  for (const node::ShardConfig& shard : config.shards) {
-    const absl::Status status = host.group_status(shard.group);
+  for (const GroupId group : GroupsOf(config)) {
+    const absl::Status status = host.group_status(group);
     if (!status.ok() && !absl::IsNotFound(status)) {
-      return InGroup(shard.group, status.ToString());
+      return InGroup(group, status.ToString());
     }
   }
   return {};
@@ -276,22 +286,22 @@ std::string ShadowRecovery::Compare(NodeId node, const node::Config& config,
   const std::string not_working = NotWorking(node, config, host);
   if (!not_working.empty()) return not_working;
   CompareDigests(node, config, host);
-  for (const node::ShardConfig& shard : config.shards) {
-    const raft::Core* const core = host.core(shard.group);
+  for (const GroupId group : GroupsOf(config)) {
+    const raft::Core* const core = host.core(group);
     if (core == nullptr) continue;
-    const std::string violation = checker_->CheckRecovered(shard.group, *core);
-    if (!violation.empty()) return InGroup(shard.group, violation);
+    const std::string violation = checker_->CheckRecovered(group, *core);
+    if (!violation.empty()) return InGroup(group, violation);
   }
   return {};
 }
 
 void ShadowRecovery::CompareDigests(NodeId node, const node::Config& config,
                                     const raft::Host& host) {
-  for (const node::ShardConfig& shard : config.shards) {
-    const raft::Core* const core = host.core(shard.group);
-    if (core == nullptr || !host.group_status(shard.group).ok()) continue;
-    checker_->OnDigest(node, shard.group, core->applied_index(),
-                       host.state_machine(shard.group)->Digest());
+  for (const GroupId group : GroupsOf(config)) {
+    const raft::Core* const core = host.core(group);
+    if (core == nullptr || !host.group_status(group).ok()) continue;
+    checker_->OnDigest(node, group, core->applied_index(),
+                       host.state_machine(group)->Digest());
   }
 }
 
@@ -352,20 +362,20 @@ std::string ShadowRecovery::CompareAfter(const Mishap& mishap, NodeId node,
     if (host.condition(group) != Condition::kNotHeld) continue;
     return InGroup(group, host.group_status(group).ToString());
   }
-  for (const node::ShardConfig& shard : config.shards) {
-    const Condition condition = host.condition(shard.group);
+  for (const GroupId group : GroupsOf(config)) {
+    const Condition condition = host.condition(group);
     if (condition == Condition::kNotHeld) continue;
     if (condition != Condition::kWorks) {
       const bool contained = mishap.outcome == Outcome::kHalted
                                  ? condition == Condition::kHalted
                                  : mishap.outcome != Outcome::kHarmless;
-      if (!contained) return host.group_status(shard.group).ToString();
+      if (!contained) return host.group_status(group).ToString();
       continue;
     }
-    const raft::Core& core = *host.core(shard.group);
-    if (!checker_->DigestMatches(shard.group, core.applied_index(),
-                                 host.state_machine(shard.group)->Digest())) {
-      return absl::StrCat("another state of group ", shard.group.value(),
+    const raft::Core& core = *host.core(group);
+    if (!checker_->DigestMatches(group, core.applied_index(),
+                                 host.state_machine(group)->Digest())) {
+      return absl::StrCat("another state of group ", group.value(),
                           " at index ", core.applied_index().value());
     }
   }
@@ -403,7 +413,10 @@ void ShadowRecovery::ChangeStates(NodeId node, MachineId machine) {
   MishandledDirectory directory(&copy.world(), copy.machine(), Random(seed));
   const auto identity = raft::DecodeIdentity(directory.Read("identity"));
   SnapshotOnDisk snapshot;
-  if (!identity.ok() || !ReadSomeSnapshot(&directory, &snapshot)) return;
+  if (!identity.ok() || !ReadSomeSnapshot(&directory, &snapshot) ||
+      snapshot.trailer.group.group == shardctrl::kControllerGroup) {
+    return;
+  }
   const auto record = raft::DecodeBootstrapRecord(identity->bootstrap_record);
   CHECK(record.ok()) << record.status().ToString();
   const auto options = kv::StoreOptionsOf(

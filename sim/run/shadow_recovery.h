@@ -114,6 +114,8 @@ class ShadowRecovery {
   // disk.
   std::string NotWorking(NodeId node, const node::Config& config,
                          const raft::Host& host) const;
+  // All groups of the file.
+  static std::vector<GroupId> GroupsOf(const node::Config& config);
   // Compares the replicas with what must be durable now.
   std::string Compare(NodeId node, const node::Config& config,
                       const raft::Host& host);

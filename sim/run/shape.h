@@ -53,6 +53,9 @@ struct Shape {
   bool bootstrap_left_on = false;
   // Nodes are started again with other addresses.
   bool changed_addresses = false;
+  bool controller = false;  // The cluster is founded with one.
+  // Faults may take the majority from the controller's group, for good.
+  bool controller_may_fail = false;
   // Replicas compare their states at multiples of this index.
   uint64_t digest_interval = 4096;
   // The level that the programs of all nodes know until their first restart; 0:

@@ -89,6 +89,7 @@ WrongStates::Replica* WrongStates::Find(NodeId node, GroupId group) {
 void WrongStates::Add(NodeId node, GroupId group, raft::Index index,
                       uint64_t interval) {
   CHECK_GT(interval, 0u);
+  groups_.insert(group);
   replicas_[{node, group}] = {.since = index, .interval = interval};
 }
 
@@ -126,13 +127,14 @@ void WrongStates::OnFenced(NodeId node, GroupId group,
 }
 
 void WrongStates::OnDiffer(NodeId node, GroupId group) {
-  const bool any =
-      std::any_of(replicas_.begin(), replicas_.end(),
-                  [&](const auto& one) { return one.first.second == group; });
-  if (any) return;
+  if (groups_.contains(group)) return;
   violate_(absl::StrCat("digest: node ", node.value(), " reports that group ",
                         group.value(),
                         " has different states, though all are right"));
+}
+
+void WrongStates::OnDropped(NodeId node, GroupId group) {
+  replicas_.erase({node, group});
 }
 
 bool WrongStates::OnWorks(NodeId node, GroupId group) {

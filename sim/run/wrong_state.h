@@ -12,6 +12,7 @@
 #include <cstdint>
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <utility>
 
@@ -48,6 +49,8 @@ class WrongStates {
   void OnFenced(NodeId node, GroupId group, const absl::Status& why);
   // Checks that the alarm of another state is about a wrong replica.
   void OnDiffer(NodeId node, GroupId group);
+  // The replica is gone, and what its disk had of it.
+  void OnDropped(NodeId node, GroupId group);
   // A replica works after a start. Checks that no start before it had found the
   // fence on the disk. Returns whether the fence was lost with the program.
   bool OnWorks(NodeId node, GroupId group);
@@ -83,6 +86,8 @@ class WrongStates {
 
   Report violate_;
   std::map<std::pair<NodeId, GroupId>, Replica> replicas_;
+  // The groups in which some replica was wrong.
+  std::set<GroupId> groups_;
 };
 
 }  // namespace quorate::sim
