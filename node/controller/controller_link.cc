@@ -97,9 +97,9 @@ void ControllerLink::AskUsage(
 NodeId ControllerLink::Target(const Question& question) const {
   if (machine() != nullptr) {
     const NodeId leader = host_.leader(kControllerGroup);
-    if (leader != NodeId()) return leader;
+    if (leader == self_ || links_.Knows(leader)) return leader;
   }
-  if (hint_ != NodeId() && question.attempts % 2 == 0) return hint_;
+  if (links_.Knows(hint_) && question.attempts % 2 == 0) return hint_;
   const std::vector<NodeId> candidates = candidates_();
   if (candidates.empty()) return hint_;
   return candidates[question.attempts / 2 % candidates.size()];
@@ -114,7 +114,8 @@ void ControllerLink::Try(const Waiting& question) {
                     OnAnswer(question, self_, std::move(answer));
                   });
   }
-  if (target == NodeId() ||
+  // Others may know nodes that the map of this one lacks yet.
+  if (!links_.Knows(target) ||
       !links_.To(target).HasRoom(question->request.size())) {
     return TryAgain(question);
   }

@@ -68,7 +68,9 @@ class PeerLinks final : public env::Transport::Receiver {
   // True if `node` has asked for an answer at once since the last call.
   bool TakeAsked(NodeId node);
 
-  // Requires: `node` is another node, which the map has or had.
+  // Whether `node` is another node, which the map has or had.
+  bool Knows(NodeId node) const { return peers_.contains(node); }
+  // Requires: Knows(node).
   PeerLink& To(NodeId node);
   const PeerCounters& counters() const { return counters_; }
   // Bytes of requests without an answer, in both directions, and of answers
