@@ -26,12 +26,14 @@ class MembersTest : public testing::Test {
   }
   // The status of an answer of the admin address of a node, and its body.
   std::pair<int, Json> Ask(size_t node, std::string_view method,
-                           std::string_view target,
-                           std::string_view body = "") {
+                           std::string_view target, std::string_view body = "",
+                           std::string_view key = "") {
     auto client = cluster_->ConnectAdmin(node);
     if (!client->connected()) return {0, Json()};
     client->Send(Concat(method, " ", target,
                         " HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n",
+                        key.empty() ? "" : "Idempotency-Key: ", key,
+                        key.empty() ? "" : "\r\n",
                         "Content-Length: ", body.size(), "\r\n\r\n", body));
     cluster_->world().RunUntilTrue([&] { return client->closed(); },
                                    Seconds(10));
@@ -169,6 +171,21 @@ TEST_F(MembersTest, AddedNode_ServesEveryClientAndTakesReplicas) {
   ASSERT_EQ(cluster_->RestartWith(3, later), absl::OkStatus());
   client = cluster_->ConnectResp(3);
   EXPECT_EQ(cluster_->Command(*client, {"GET", "k"}), "$1\r\nv\r\n");
+}
+
+// The first answer may be lost.
+TEST_F(MembersTest, NodeAddedTwiceWithOneKey_IsOneNodeWithOneToken) {
+  Begin({.nodes = 3, .groups = 1});
+  ASSERT_TRUE(AwaitAddresses(3)) << last_.dump(1);
+  const auto [first, added] = Ask(0, "POST", "/v1/nodes", "", "my-key");
+  const auto [second, again] = Ask(1, "POST", "/v1/nodes", "", "my-key");
+  ASSERT_EQ(first, 200) << added.dump(1);
+  ASSERT_EQ(second, 200) << again.dump(1);
+  EXPECT_EQ(added["id"], again["id"]);
+  EXPECT_EQ(added["token"], again["token"]);
+  const auto [third, other] = Ask(1, "POST", "/v1/nodes", "", "other-key");
+  ASSERT_EQ(third, 200);
+  EXPECT_NE(other["token"], again["token"]);
 }
 
 TEST_F(MembersTest, AddedDataNode_GetsTheReplicasOfADrainedOne) {

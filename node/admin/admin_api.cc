@@ -352,6 +352,11 @@ AdminReply RowOf(const Json& all, std::string_view name, std::string_view id) {
 
 }  // namespace
 
+shardctrl::OperationId OperationOf(std::string_view idempotency_key) {
+  return {SipHash(kOperationFirst, idempotency_key),
+          SipHash(kOperationSecond, idempotency_key)};
+}
+
 void AdminApi::Handle(const AdminRequest& request, Done done) {
   if (request.method == "GET") {
     if (!request.body.empty()) return done(BadRequest("GET has no body"));
@@ -365,15 +370,13 @@ void AdminApi::Handle(const AdminRequest& request, Done done) {
   Call call{.command = {{}, *std::move(parsed.body)},
             .dry_run = request.dry_run};
   if (request.idempotency_key.empty()) {
-    const auto [first, second] = controller_.DrawSecret();
+    const auto [first, second] = controller_.Secret("");
     call.command.operation = {first, second};
   } else {
-    call.command.operation = {
-        SipHash(kOperationFirst, request.idempotency_key),
-        SipHash(kOperationSecond, request.idempotency_key)};
+    call.command.operation = OperationOf(request.idempotency_key);
   }
   if (parsed.needs_token) {
-    call.secret = controller_.DrawSecret();
+    call.secret = controller_.Secret(request.idempotency_key);
     const shardctrl::TokenDigest digest = shardctrl::DigestOf(
         controller_.cluster(), call.secret->first, call.secret->second);
     if (auto* const add =

@@ -10,6 +10,7 @@
 
 #include "absl/functional/any_invocable.h"
 #include "node/admin/controller_access.h"
+#include "shardctrl/controller/state.h"
 
 namespace quorate::node {
 
@@ -28,6 +29,9 @@ struct AdminReply {
   int status = 200;
   std::string body;  // JSON.
 };
+
+// The operation that an Idempotency-Key names. It is not empty.
+shardctrl::OperationId OperationOf(std::string_view idempotency_key);
 
 class AdminApi {
  public:

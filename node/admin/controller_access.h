@@ -4,6 +4,7 @@
 #define QUORATE_NODE_ADMIN_CONTROLLER_ACCESS_H_
 
 #include <cstdint>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -57,8 +58,10 @@ class ControllerAccess {
   // answer within a second is left out.
   virtual void AskUsage(absl::AnyInvocable<void(ClusterUsage)> done) = 0;
   virtual ClusterId cluster() const = 0;
-  // 128 random bits from the operating system.
-  virtual std::pair<uint64_t, uint64_t> DrawSecret() = 0;
+  // 128 bits that no client can guess. Without a key they are drawn from the
+  // operating system. With one, every node of the cluster has the same bits, so
+  // a request that is sent again has the same secret.
+  virtual std::pair<uint64_t, uint64_t> Secret(std::string_view key) = 0;
 
  protected:
   ~ControllerAccess() = default;

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "env/little_endian.h"
+#include "env/siphash.h"
 #include "node/base/text.h"
 #include "raft/core/configuration.h"
 #include "shardctrl/controller/rows.h"
@@ -17,6 +18,14 @@ using shardctrl::ClusterState;
 using shardctrl::ControllerAnswer;
 using shardctrl::ControllerCommand;
 using shardctrl::kControllerGroup;
+
+namespace {
+
+// They set the secrets of keys apart from other uses of the hash key.
+constexpr uint64_t kSecretFirst = 0x736563726574206f;
+constexpr uint64_t kSecretSecond = 0x736563726574206e;
+
+}  // namespace
 
 ControllerAgent::ControllerAgent(env::Env& env, raft::Host& host,
                                  const Config& config, ClusterMap& cluster,
@@ -470,7 +479,12 @@ void ControllerAgent::AskUsage(absl::AnyInvocable<void(ClusterUsage)> done) {
   close();
 }
 
-std::pair<uint64_t, uint64_t> ControllerAgent::DrawSecret() {
+std::pair<uint64_t, uint64_t> ControllerAgent::Secret(std::string_view key) {
+  if (!key.empty()) {
+    const uint64_t secret = host_.hash_key();
+    return {SipHash({secret, kSecretFirst}, key),
+            SipHash({secret, kSecretSecond}, key)};
+  }
   const uint64_t draw = draws_++;
   return {env_.secrets.Bits("node.operation", draw, 0),
           env_.secrets.Bits("node.operation", draw, 1)};

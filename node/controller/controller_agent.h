@@ -10,6 +10,7 @@
 #include <cstdint>
 #include <functional>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -81,7 +82,7 @@ class ControllerAgent final : public ControllerAccess {
   const shardctrl::ClusterState& state() const override;
   void AskUsage(absl::AnyInvocable<void(ClusterUsage)> done) override;
   ClusterId cluster() const override { return host_.identity().cluster; }
-  std::pair<uint64_t, uint64_t> DrawSecret() override;
+  std::pair<uint64_t, uint64_t> Secret(std::string_view key) override;
 
  private:
   using Action = shardctrl::ReconcileAction;
