@@ -296,6 +296,14 @@ class ServerImpl final : public Server, public raft::Host::Observer {
       if (backlog <= config_.raft.unapplied_bytes) continue;
       use.apply_backlogs.emplace_back(queue->group(), backlog);
     }
+    // It has no queue.
+    const raft::Core* const controller =
+        host_.core(shardctrl::kControllerGroup);
+    if (controller != nullptr && retains) AddRetained(*controller, &use);
+    if (controller != nullptr && evicts) {
+      use.unapplied_bytes +=
+          controller->UnappliedBytes(controller->last().index);
+    }
     return use;
   }
   bool HasOpenWork() const override { return node::HasOpenWork(context_); }
