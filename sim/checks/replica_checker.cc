@@ -23,15 +23,21 @@ void ReplicaChecker::OnStart(NodeId node, GroupId group,
   Group& state = groups_[group];
   const auto [replica, first] =
       state.replicas.try_emplace(node, core.replica());
+  // It took the place of one that was dropped or lost.
   if (replica->second != core.replica()) {
-    // It took the place of one that was dropped or lost.
-    replica->second = core.replica();
-    state.applied.erase(node);
-    state.holds.erase(node);
-    state.replaced.insert(node);
+    OnDropped(node, group);
+    state.replicas[node] = core.replica();
   }
   ReportInvariant(node, group,
                   groups_[group].invariants.ObserveStart(core.replica(), core));
+}
+
+void ReplicaChecker::OnDropped(NodeId node, GroupId group) {
+  Group& state = groups_[group];
+  state.replicas.erase(node);
+  state.applied.erase(node);
+  state.holds.erase(node);
+  state.replaced.insert(node);
 }
 
 std::string ReplicaChecker::CheckRecovered(GroupId group,

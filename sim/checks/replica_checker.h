@@ -36,8 +36,10 @@ class ReplicaChecker {
   // A replica was created from a copy of its disk. Returns the violation, or an
   // empty string. The checker learns nothing from it.
   std::string CheckRecovered(GroupId group, const raft::Core& core) const;
-  // The groups of which a replica has started on the node. No replica of a run
-  // is dropped, so a disk that recovers must have each of them.
+  // The node has dropped its replica of the group.
+  void OnDropped(NodeId node, GroupId group);
+  // The groups of which a replica has started on the node and was not dropped.
+  // A disk that recovers must have each of them.
   std::vector<GroupId> GroupsOf(NodeId node) const;
   void OnWritten(NodeId node, GroupId group, const raft::WriteToken& token);
   void OnStep(NodeId node, GroupId group, const raft::Core& core,

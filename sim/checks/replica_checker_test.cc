@@ -194,5 +194,21 @@ TEST_F(ReplicaCheckerTest, CommittedEntryOnAMinority_Found) {
   ExpectFound("durability");
 }
 
+// The damaged replica casts no vote, and the new one has nothing yet.
+TEST_F(ReplicaCheckerTest,
+       CommittedEntryOfAReplacedReplica_CountsUntilItIsBack) {
+  replica_checker_.SetVoters(kGroup, {NodeId(1), NodeId(2), NodeId(3)});
+  replica_checker_.OnApplied(NodeId(1), kGroup, MakeEntry(1, 1));
+  replica_checker_.OnApplied(NodeId(1), kGroup, MakeEntry(1, 2));
+  replica_checker_.OnHolds(NodeId(1), kGroup, {Term(1), Index(2)});
+  replica_checker_.OnHolds(NodeId(2), kGroup, {Term(1), Index(2)});
+  replica_checker_.OnDropped(NodeId(2), kGroup);
+  replica_checker_.OnRecovered(NodeId(3), kGroup, {Term(1), Index(1)});
+  EXPECT_TRUE(found_.empty());
+  replica_checker_.OnHolds(NodeId(2), kGroup, {Term(1), Index(2)});
+  replica_checker_.OnRecovered(NodeId(2), kGroup, {Term(1), Index(1)});
+  ExpectFound("durability");
+}
+
 }  // namespace
 }  // namespace quorate::sim

@@ -37,7 +37,10 @@ void ReplicaObserver::OnWritten(GroupId group, const raft::WriteToken& token) {
   CheckerOf(group).OnWritten(node_, group, token);
 }
 
-void ReplicaObserver::OnDropped(GroupId group) { ChangedOf(group) = {}; }
+void ReplicaObserver::OnDropped(GroupId group) {
+  ChangedOf(group) = {};
+  CheckerOf(group).OnDropped(node_, group);
+}
 
 void ReplicaObserver::OnStep(GroupId group, const raft::Core& core,
                              const raft::Output& output) {

@@ -189,6 +189,7 @@ class Cluster::Program final : public ReplicaObserver {
   void OnDropped(GroupId group) override {
     ReplicaObserver::OnDropped(group);
     cluster_->Mark(node_, "node.replica_dropped");
+    cluster_->dropped_.emplace(node_, group);
     cluster_->wrong_states_.OnDropped(node_, group);
     cluster_->replica_checker_.ExcuseState(node_, group, false);
   }
@@ -776,6 +777,11 @@ GroupId Cluster::GroupOf(Slot slot) const {
 void Cluster::CheckStart(NodeId node, const raft::Host& host) {
   for (const node::ShardConfig& shard : groups_) {
     if (!IsMember(node, shard)) continue;
+    // Another replica is to take the place of a damaged one.
+    if (host.condition(shard.group) == raft::Host::Condition::kNotHeld &&
+        dropped_.contains({node, shard.group})) {
+      continue;
+    }
     if (host.condition(shard.group) == raft::Host::Condition::kFenced) {
       wrong_states_.OnFencedAtStart(node, shard.group);
     } else if (host.core(shard.group) != nullptr &&

@@ -332,6 +332,8 @@ class Cluster {
   std::vector<bool> created_;
   // For each node, whether the first start came after the disk was erased.
   std::vector<bool> created_late_;
+  // The replicas that nodes gave up because of damage, once in the run.
+  std::set<std::pair<NodeId, GroupId>> dropped_;
   WrongStates wrong_states_;
   std::set<NodeId> lost_;   // See Lose.
   std::set<NodeId> older_;  // The nodes with an older disk.

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "absl/strings/match.h"
+#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
@@ -34,6 +35,8 @@ constexpr absl::string_view kWorkGauges[] = {
 // The log has its present file open, and the next one. The snapshot of each
 // group is open, too, to be sent.
 constexpr size_t kLogFilesMax = 2;
+// The answer to a node that has the newest state of the controller.
+constexpr size_t kPollBytes = 64;
 // snap-GROUP-…, with eight digits. The list of files is in order.
 constexpr absl::string_view kSnapshotPrefix = "snap-";
 constexpr absl::string_view kLogPrefix = "log-";
@@ -451,7 +454,7 @@ void ClusterChecks::AddOpenWork(NodeId node, std::string* open) const {
   if (at == nullptr) return;
   const std::string page = at->MetricsText();
   for (const absl::string_view line : absl::StrSplit(page, '\n')) {
-    if (!ShowsWork(line)) continue;
+    if (!ShowsWork(line) || ShowsPolls(line)) continue;
     absl::StrAppend(open, "node ", node.value(), ": ", line, "\n");
   }
 }
@@ -468,8 +471,22 @@ bool ClusterChecks::HasOpenWork() const {
   const auto& nodes = cluster_.nodes();
   return std::any_of(nodes.begin(), nodes.end(), [this](const auto& config) {
     const node::Server* const at = cluster_.server(config.id);
-    return at != nullptr && at->HasOpenWork();
+    if (at == nullptr || !at->HasOpenWork()) return false;
+    if (!HasController()) return true;
+    std::string open;
+    AddOpenWork(config.id, &open);
+    return !open.empty();
   });
+}
+
+// Nodes without a replica of the controller ask others for its state, again and
+// again. The last answer is kept until the next question.
+bool ClusterChecks::ShowsPolls(absl::string_view line) const {
+  constexpr absl::string_view kHeld = "quorate_peer_held_bytes ";
+  size_t bytes = 0;
+  return HasController() && absl::StartsWith(line, kHeld) &&
+         absl::SimpleAtoi(line.substr(kHeld.size()), &bytes) &&
+         bytes <= kPollBytes * cluster_.nodes().size();
 }
 
 size_t ClusterChecks::SnapshotsInTransfer(NodeId node) const {

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "absl/functional/function_ref.h"
+#include "absl/strings/string_view.h"
 #include "env/ids.h"
 #include "env/time.h"
 #include "kv/store/store.h"
@@ -115,6 +116,12 @@ class ClusterChecks {
   // The number of groups in which the node is sending a snapshot. It may be one
   // that a newer snapshot has replaced.
   size_t SnapshotsInTransfer(NodeId node) const;
+  bool HasController() const {
+    return cluster_.groups().size() > cluster_.shards().size();
+  }
+  // Whether the line of a page of metrics shows questions for the state of the
+  // controller alone.
+  bool ShowsPolls(absl::string_view line) const;
   // Appends the lines of OpenWork for one node.
   void AddOpenWork(NodeId node, std::string* open) const;
   // The machines of nodes that have started.
