@@ -10,6 +10,7 @@
 #include "raft/log/identity_format.h"
 #include "raft/log/record.h"
 #include "raft/log/scan.h"
+#include "shardctrl/controller/state.h"
 
 namespace quorate::sim {
 namespace {
@@ -529,11 +530,13 @@ constexpr Mishap kMishaps[] = {
        const auto wrong = WrongConfigurations();
        return ReplaceConfiguration(d, wrong[d->Below(wrong.size())]);
      }},
+    // The state of the controller has no checksum of its own.
     {"state that no program wrote",
      Outcome::kContained,
      {},
      [](MishandledDirectory* d) {
        return EditSnapshot(d, [&](SnapshotOnDisk* file) {
+         if (file->trailer.group.group == shardctrl::kControllerGroup) return;
          std::string state = file->bytes.substr(0, file->footer.data_bytes);
          FlipSomeBit(d, &state, 0, state.size());
          ReplaceState(file, state);

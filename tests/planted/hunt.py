@@ -172,7 +172,8 @@ def run(chosen, arguments):
     copy = tree_copy.TreeCopy(source, jobs=arguments.jobs)
     progress.say(f'copying {source} to {copy.root} and building it')
     copy.refresh()
-    clean = copy.build('simulate') if any(not patch.test for patch in chosen) else None
+    used = sorted({patch.simulator for patch in chosen if not patch.test})
+    clean = {simulator: copy.build(simulator, simulator) for simulator in used}
     results = []
     for number, patch in enumerate(chosen, 1):
         stage = f'{number} of {len(chosen)}: {patch.name}'
@@ -182,7 +183,7 @@ def run(chosen, arguments):
                 result = hunt_with_test(patch, copy)
             else:
                 planted = copy.build_patched(patch)
-                result = hunt(patch, planted, clean, arguments.seeds, arguments.jobs, lambda detail, s=stage: progress.say(s, detail))
+                result = hunt(patch, planted, clean[patch.simulator], arguments.seeds, arguments.jobs, lambda detail, s=stage: progress.say(s, detail))
         except tree_copy.BuildFailed as error:
             result = Result(patch, error=str(error))
         results.append(result)

@@ -14,7 +14,8 @@ A file patches/NAME.patch begins with a description of the bug, followed by the 
 
 `Catalogue` is the bug's number in the catalogue of bugs that real systems had (own: not from the catalogue). `Rated` is its subtlety,
 from 1 (easy) to 5 (very subtle). `Checker` is the beginning of the violation that is expected to report it. A bug outside the
-simulation has a line `Found by: //net/disk:disk_test` instead: the test that must fail.
+simulation has a line `Found by: //net/disk:disk_test` instead: the test that must fail. A line `Simulator: simulate_members` names
+another simulator than `simulate`.
 """
 
 import os
@@ -23,7 +24,8 @@ import subprocess
 from dataclasses import dataclass
 
 SUFFIX = '.patch'
-_KEYS = ('Catalogue', 'Rated', 'Checker', 'Found by')
+_KEYS = ('Catalogue', 'Rated', 'Checker', 'Found by', 'Simulator')
+SIMULATORS = ('simulate', 'simulate_members')
 
 
 class BadPatch(Exception):
@@ -40,6 +42,7 @@ class Patch:
     prose: str
     diff: str
     test: str = ''  # The target of the test that must fail; empty if the simulator finds the bug.
+    simulator: str = SIMULATORS[0]  # The program that finds it.
 
     @property
     def finder(self):
@@ -84,7 +87,10 @@ def parse(name, path, text):
         raise BadPatch(f'{name}: expected a rating from 1 to 5, found "{values["Rated"]}"')
     if not prose.strip():
         raise BadPatch(f'{name}: it does not say what it breaks')
-    return Patch(name, path, values['Catalogue'], int(values['Rated']), checker, prose.strip(), '--- a/' + diff, test)
+    simulator = values.get('Simulator', SIMULATORS[0])
+    if simulator not in SIMULATORS or (test and 'Simulator' in values):
+        raise BadPatch(f'{name}: expected one of {", ".join(SIMULATORS)} and no test, found the simulator "{simulator}"')
+    return Patch(name, path, values['Catalogue'], int(values['Rated']), checker, prose.strip(), '--- a/' + diff, test, simulator)
 
 
 def load(folder):

@@ -1,0 +1,404 @@
+#include "sim/members/cluster_operator.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "node/admin/admin_api.h"
+#include "shardctrl/controller/token.h"
+#include "sim/choices/choices.h"
+
+namespace quorate::sim {
+namespace {
+
+using shardctrl::NodeRecord;
+using shardctrl::NodeState;
+
+constexpr ChoiceSite kVerb("operator.verb");
+constexpr ChoiceSite kDetail("operator.detail");
+constexpr ChoiceSite kAsks("operator.asks");
+// Zero: a tape leaves the verb out.
+constexpr uint64_t kNoVerb = 0;
+constexpr Duration kAnswerMax = Seconds(6);
+constexpr Duration kRetry = Milliseconds(500);
+constexpr uint32_t kAttempts = 12;
+// An operator that cares for nodes does not give up.
+constexpr uint32_t kPatience = 1'000;
+// A node that was told to come has so much time.
+constexpr Duration kCareAgain = Seconds(20);
+
+bool IsGone(const NodeRecord& node) {
+  return node.state == NodeState::kRemoved;
+}
+
+}  // namespace
+
+ClusterOperator::ClusterOperator(env::Env& env, World* world,
+                                 NodePlaces* places, MemberRules* rules,
+                                 const ClusterOperatorOptions& options)
+    : env_(env),
+      world_(*world),
+      places_(*places),
+      rules_(*rules),
+      options_(options),
+      client_(env) {
+  Tick();
+}
+
+void ClusterOperator::Tick() {
+  const MonoTime now = env_.loop.ReadClock().mono;
+  tick_ = env_.loop.At(now + options_.interval, [this] { Tick(); });
+  if (rules_.state() == nullptr || !places_.AllFoundersStarted()) return;
+  ++ticks_;
+  if (acts_ || cares_) Clear();
+  if (open_ > 0) return;
+  if (acts_) Act();
+  if (cares_) Care();
+}
+
+uint64_t ClusterOperator::Draw(uint64_t which, uint64_t bound) {
+  return world_.choices().Below(
+      kDetail, ChoiceKey{options_.id << 8 | which, ticks_}, bound);
+}
+
+void ClusterOperator::Soon(std::function<void()> deed) {
+  world_.At(world_.now(), std::move(deed));
+}
+
+std::string ClusterOperator::NextKey() {
+  return absl::StrCat("operator-", options_.id, "-", ++keys_);
+}
+
+NodeId ClusterOperator::SomeNode(uint64_t draw) const {
+  std::vector<NodeId> nodes;
+  for (const NodeRecord& node : state().nodes) {
+    if (!IsGone(node)) nodes.push_back(node.id);
+  }
+  return nodes.empty() ? NodeId() : nodes[draw % nodes.size()];
+}
+
+GroupId ClusterOperator::SomeGroup(uint64_t draw) const {
+  return state().groups[draw % state().groups.size()].id;
+}
+
+bool ClusterOperator::MayLose(size_t place) const {
+  const node::Server* const server = places_.server(place);
+  const auto held = [&](ReplicaId replica, GroupId group) {
+    const raft::Core* const core =
+        server == nullptr ? nullptr : server->host().core(group);
+    return core != nullptr && core->replica() == replica;
+  };
+  const auto keeps = [&](const std::vector<raft::Member>& voters,
+                         GroupId group) {
+    const auto left =
+        std::count_if(voters.begin(), voters.end(), [&](const auto& member) {
+          return rules_.Works(member.replica) && !held(member.replica, group);
+        });
+    return voters.empty() || static_cast<size_t>(left) * 2 > voters.size();
+  };
+  // A group that has not begun needs all of its first replicas.
+  for (const shardctrl::GroupRecord& group : state().groups) {
+    if (rules_.Committed(group.id) == nullptr) return false;
+  }
+  for (const GroupId group : rules_.groups()) {
+    const raft::Configuration& known = *rules_.Committed(group);
+    if (!keeps(known.voters, group) || !keeps(known.outgoing_voters, group)) {
+      return false;
+    }
+    // Newer ones may be under way.
+    for (size_t i = 0; i < places_.size(); ++i) {
+      const node::Server* const at = places_.server(i);
+      const raft::Core* const core =
+          at == nullptr ? nullptr : at->host().core(group);
+      if (core == nullptr) continue;
+      const raft::Configuration& now = core->configuration();
+      if (!keeps(now.voters, group) || !keeps(now.outgoing_voters, group)) {
+        return false;
+      }
+    }
+  }
+  return server != nullptr;
+}
+
+// ---- Requests.
+
+void ClusterOperator::Ask(OperatorRequest request, uint32_t attempts,
+                          Answered answered) {
+  request.key = NextKey();
+  ++open_;
+  const bool again = Draw(7, 4) == 0;
+  Try(request, attempts,
+      [this, request, again,
+       answered = std::move(answered)](const OperatorAnswer& answer) {
+        --open_;
+        // A careless operator sends it once more.
+        if (again && answer.status != 0 && answer.status != 503) {
+          Try(request, 1, [](const OperatorAnswer&) {});
+        }
+        answered(answer);
+      });
+}
+
+void ClusterOperator::Try(OperatorRequest request, uint32_t attempts,
+                          Answered answered) {
+  const uint64_t number = ++attempts_;
+  const size_t place = world_.choices().Below(
+      kAsks, ChoiceKey{options_.id, number}, places_.size());
+  // Most operators know which machines are free.
+  size_t asked = place;
+  for (size_t i = 0; i < places_.size(); ++i) {
+    asked = (place + i) % places_.size();
+    if (places_.tenant(asked).has_value()) break;
+  }
+  const std::string address =
+      places_.FirstAddress(asked, NodePlaces::kAdminPort);
+  client_.Ask(address, request, kAnswerMax,
+              [this, request, attempts, number,
+               answered = std::move(answered)](const OperatorAnswer& answer) {
+                rules_.OnAnswer(
+                    node::OperationOf(request.key), answer.status,
+                    absl::StrCat(request.method, " ", request.target));
+                const bool decided = answer.status != 0 && answer.status != 503;
+                if (decided || attempts <= 1) return answered(answer);
+                retries_[number] =
+                    env_.loop.At(env_.loop.ReadClock().mono + kRetry,
+                                 [this, request, attempts, number, answered] {
+                                   retries_.erase(number);
+                                   Try(request, attempts - 1, answered);
+                                 });
+              });
+}
+
+// ---- Verbs.
+
+void ClusterOperator::Act() {
+  const uint64_t drawn =
+      world_.choices().Below(kVerb, ChoiceKey{options_.id, ticks_}, kVerbs + 1);
+  if (drawn == kNoVerb) return;
+  const NodeId node = SomeNode(Draw(0, 64));
+  const GroupId group = SomeGroup(Draw(1, 64));
+  if (node == NodeId()) return;
+  ++verbs_;
+  const auto on_node = [&](const char* verb, std::string body = "") {
+    Ask({.method = "POST",
+         .target = absl::StrCat("/v1/nodes/", node.value(), verb),
+         .body = std::move(body)},
+        kAttempts, [](const OperatorAnswer&) {});
+  };
+  const std::string of_group = absl::StrCat("/v1/groups/", group.value());
+  switch (static_cast<Verb>(drawn - 1)) {
+    case Verb::kAdd:
+      return Add();
+    case Verb::kDrain:
+      return on_node("/drain");
+    case Verb::kUndrain:
+      return on_node("/undrain");
+    case Verb::kRemove:
+      return on_node("/remove", "{\"lost\":false}");
+    case Verb::kReplace:
+      return Lose(node, /*comes_back=*/true);
+    case Verb::kReplaceElsewhere:
+      return Replace(node, /*elsewhere=*/true);
+    case Verb::kLose:
+      return Lose(node, /*comes_back=*/false);
+    case Verb::kSet:
+      return Ask(
+          {.method = "PATCH",
+           .target = absl::StrCat("/v1/nodes/", node.value()),
+           .body = absl::StrCat("{\"zone\":\"z", Draw(2, 3), "\",\"host\":\"h",
+                                Draw(3, 4),
+                                "\",\"weight\":", 50 * (1 + Draw(4, 4)), "}")},
+          kAttempts, [](const OperatorAnswer&) {});
+    case Verb::kCreate:
+      if (state().groups.size() > options_.groups_max) return;
+      return Ask({.method = "POST",
+                  .target = "/v1/groups",
+                  .body = absl::StrCat("{\"replicas\":", 1 + Draw(2, 3), "}")},
+                 kAttempts, [](const OperatorAnswer&) {});
+    case Verb::kReplicas:
+      return Ask({.method = "PATCH",
+                  .target = of_group,
+                  .body = absl::StrCat("{\"replicas\":", 1 + Draw(2, 5), "}")},
+                 kAttempts, [](const OperatorAnswer&) {});
+    case Verb::kTransfer:
+      return Ask({.method = "POST",
+                  .target = of_group + "/transfer",
+                  .body = absl::StrCat("{\"node\":", node.value(), "}")},
+                 kAttempts, [](const OperatorAnswer&) {});
+    case Verb::kMoveDisk:
+      return MoveDisk(node);
+    case Verb::kJoinTwice:
+      return Ask({.method = "POST", .target = "/v1/nodes"}, kAttempts,
+                 [this](const OperatorAnswer& answer) { ComeTwice(answer); });
+    case Verb::kOldToken:
+      if (!old_token_.has_value()) return;
+      return Soon([this] {
+        const size_t place = places_.FreePlace(0);
+        if (place == places_.size()) return;
+        const nlohmann::json& body = old_token_->body;
+        const auto token =
+            shardctrl::ParseToken(body["token"].get<std::string>());
+        places_.MoveIn(place,
+                       {.node = token->node,
+                        .join = node::JoinConfig{.cluster = token->cluster,
+                                                 .node = token->node,
+                                                 .seeds = body["seeds"],
+                                                 .token = body["token"]},
+                        .refused = true});
+      });
+    case Verb::kRepair:
+      return Ask({.method = "PUT",
+                  .target = "/v1/repair",
+                  .body = Draw(2, 3) == 0 ? "{\"after_ms\":null}"
+                                          : "{\"after_ms\":10000}"},
+                 kAttempts, [](const OperatorAnswer&) {});
+    case Verb::kRestart:
+      return Soon([this, place = Draw(2, places_.size())] {
+        if (places_.tenant(place).has_value()) places_.Restart(place);
+      });
+  }
+}
+
+void ClusterOperator::Add() {
+  const size_t place = places_.FreePlace(Draw(2, places_.size()));
+  if (place == places_.size()) return;
+  const uint64_t role = Draw(3, 8);
+  Ask({.method = "POST",
+       .target = "/v1/nodes",
+       .body = role == 0   ? "{\"role\":\"router\"}"
+               : role == 1 ? "{\"role\":\"read-only\"}"
+                           : "{\"zone\":\"z1\"}"},
+      kAttempts, [this, place](const OperatorAnswer& answer) {
+        if (answer.status == 200) Come(answer, place);
+      });
+}
+
+void ClusterOperator::Come(const OperatorAnswer& answer, size_t place) {
+  const nlohmann::json& body = answer.body;
+  const auto token = shardctrl::ParseToken(body["token"].get<std::string>());
+  if (!token.ok()) {
+    return world_.Violate(absl::StrCat("token: ", body["token"].dump(), ": ",
+                                       token.status().ToString()));
+  }
+  node::JoinConfig join{.cluster = token->cluster,
+                        .node = token->node,
+                        .seeds = body["seeds"],
+                        .token = body["token"]};
+  Soon([this, place, join = std::move(join)] {
+    const size_t present = places_.PlaceOf(join.node);
+    if (present == place && places_.tenant(place)->erased) {
+      return places_.Rejoin(place, join);
+    }
+    const size_t free =
+        places_.tenant(place).has_value() ? places_.FreePlace(place) : place;
+    if (present != places_.size() || free == places_.size()) return;
+    places_.MoveIn(free, {.node = join.node, .join = join});
+  });
+}
+
+// The first store that shows the token is that of the node.
+void ClusterOperator::ComeTwice(const OperatorAnswer& answer) {
+  if (answer.status != 200) return;
+  const size_t first = places_.FreePlace(0);
+  if (first != places_.size()) Come(answer, first);
+  old_token_ = std::nullopt;
+}
+
+void ClusterOperator::Replace(NodeId node, bool elsewhere) {
+  const size_t place = places_.PlaceOf(node);
+  const size_t free = places_.FreePlace(Draw(2, places_.size()));
+  if (elsewhere &&
+      (place == places_.size() || !MayLose(place) || free == places_.size())) {
+    return;
+  }
+  Soon([this, node, place, elsewhere] {
+    // The machine is gone.
+    if (elsewhere && places_.PlaceOf(node) == place && MayLose(place)) {
+      places_.MoveOut(place);
+    }
+  });
+  Ask({.method = "POST",
+       .target = absl::StrCat("/v1/nodes/", node.value(), "/replace")},
+      kAttempts, [this, free](const OperatorAnswer& answer) {
+        if (answer.status == 200 && free != places_.size()) Come(answer, free);
+      });
+}
+
+void ClusterOperator::Lose(NodeId node, bool comes_back) {
+  const size_t place = places_.PlaceOf(node);
+  if (place == places_.size() || !MayLose(place)) return;
+  Soon([this, place, node] {
+    if (places_.PlaceOf(node) == place && MayLose(place)) places_.Erase(place);
+  });
+  if (comes_back) {
+    return Ask({.method = "POST",
+                .target = absl::StrCat("/v1/nodes/", node.value(), "/replace")},
+               kAttempts, [this, place](const OperatorAnswer& answer) {
+                 if (answer.status == 200) Come(answer, place);
+               });
+  }
+  Ask({.method = "POST",
+       .target = absl::StrCat("/v1/nodes/", node.value(), "/remove"),
+       .body = "{\"lost\":true}"},
+      kAttempts, [](const OperatorAnswer&) {});
+}
+
+void ClusterOperator::MoveDisk(NodeId node) {
+  Soon([this, node] {
+    const size_t from = places_.PlaceOf(node);
+    const size_t to = places_.FreePlace(0);
+    if (from == places_.size() || to == places_.size() ||
+        !places_.tenant(from)->created || places_.tenant(from)->erased) {
+      return;
+    }
+    places_.MoveDisk(from, to);
+  });
+}
+
+// ---- The end.
+
+void ClusterOperator::Clear() {
+  for (size_t place = 0; place < places_.size(); ++place) {
+    const std::optional<Tenant>& tenant = places_.tenant(place);
+    if (!tenant.has_value()) continue;
+    const NodeRecord* const node = state().FindNode(tenant->node);
+    const bool gone = node != nullptr && IsGone(*node);
+    if ((gone && Draw(16 + place, 4) == 0) ||
+        (tenant->refused && Draw(16 + place, 8) == 0)) {
+      Soon([this, place] {
+        if (places_.tenant(place).has_value()) places_.MoveOut(place);
+      });
+    }
+  }
+}
+
+void ClusterOperator::Care() {
+  for (const NodeRecord& node : state().nodes) {
+    const size_t place = places_.PlaceOf(node.id);
+    const bool here = place != places_.size() && !places_.tenant(place)->erased;
+    if (IsGone(node) || (here && places_.tenant(place)->created)) continue;
+    const auto [cared, first] = cared_.try_emplace(node.id, world_.now());
+    if (!first && world_.now() - cared->second < kCareAgain) continue;
+    cared->second = world_.now();
+    size_t to = place;
+    if (place == places_.size()) to = places_.FreePlace(node.id.value());
+    const bool leaves = node.leaving || to == places_.size();
+    if (here && !leaves) {
+      // Its token may not be the newest one.
+      Soon([this, place] { places_.Erase(place); });
+    }
+    const std::string target = absl::StrCat("/v1/nodes/", node.id.value());
+    if (leaves) {
+      return Ask({.method = "POST",
+                  .target = target + "/remove",
+                  .body = "{\"lost\":true}"},
+                 kPatience, [](const OperatorAnswer&) {});
+    }
+    return Ask({.method = "POST", .target = target + "/replace"}, kPatience,
+               [this, to](const OperatorAnswer& answer) {
+                 if (answer.status == 200) Come(answer, to);
+               });
+  }
+}
+
+}  // namespace quorate::sim

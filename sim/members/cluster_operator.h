@@ -1,0 +1,128 @@
+// sim/members/cluster_operator.h: an operator of a simulated cluster whose
+// members change. It is a program on a machine of its own, and knows what
+// quoratectl knows.
+//
+// It plays a random script of verbs over the admin addresses of random nodes.
+// It adds nodes and starts them, drains, removes and replaces them. It creates
+// groups, and changes their replicas and leaders. Disks are lost or move to
+// other machines, and nodes come with tokens that are not valid any more. A
+// request without an answer is sent again; some are sent twice for no reason.
+// Several operators do that at once, and know nothing of each other.
+//
+// At the end one of them brings every node back that waits for a store.
+#ifndef QUORATE_SIM_MEMBERS_CLUSTER_OPERATOR_H_
+#define QUORATE_SIM_MEMBERS_CLUSTER_OPERATOR_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "env/env.h"
+#include "env/ids.h"
+#include "sim/members/admin_client.h"
+#include "sim/members/member_rules.h"
+#include "sim/members/node_places.h"
+#include "sim/world/world.h"
+
+namespace quorate::sim {
+
+struct ClusterOperatorOptions {
+  uint32_t id = 1;
+  Duration interval = Seconds(2);  // Between two verbs.
+  uint32_t groups_max = 6;
+};
+
+class ClusterOperator {
+ public:
+  // All outlive the object.
+  ClusterOperator(env::Env& env, World* world, NodePlaces* places,
+                  MemberRules* rules, const ClusterOperatorOptions& options);
+  ClusterOperator(const ClusterOperator&) = delete;
+  ClusterOperator& operator=(const ClusterOperator&) = delete;
+
+  // From now on the operator has no new wishes. With `cares` it brings nodes
+  // back that wait for a store.
+  void Finish(bool cares) {
+    acts_ = false;
+    cares_ = cares;
+  }
+  // No request waits for an answer.
+  bool idle() const { return open_ == 0; }
+  uint64_t verbs() const { return verbs_; }
+
+ private:
+  using Answered = std::function<void(const OperatorAnswer&)>;
+  enum class Verb : uint8_t {
+    kAdd,
+    kDrain,
+    kUndrain,
+    kRemove,
+    kReplace,
+    kReplaceElsewhere,
+    kLose,
+    kSet,
+    kCreate,
+    kReplicas,
+    kTransfer,
+    kMoveDisk,
+    kJoinTwice,
+    kOldToken,
+    kRepair,
+    kRestart,
+  };
+  static constexpr uint64_t kVerbs = static_cast<uint64_t>(Verb::kRestart) + 1;
+
+  void Tick();
+  void Act();
+  void Care();
+  // Nodes that are gone for good leave their places.
+  void Clear();
+  // Asks until there is an answer, at most `attempts` times. `answered` gets it
+  // once.
+  void Ask(OperatorRequest request, uint32_t attempts, Answered answered);
+  void Try(OperatorRequest request, uint32_t attempts, Answered answered);
+  void Add();
+  void Replace(NodeId node, bool elsewhere);
+  void Lose(NodeId node, bool comes_back);
+  // The node comes with the token of an answer of `add` or `replace`.
+  void Come(const OperatorAnswer& answer, size_t place);
+  void ComeTwice(const OperatorAnswer& answer);
+  void MoveDisk(NodeId node);
+  // Every group keeps a majority of voters that work without the place.
+  bool MayLose(size_t place) const;
+  // A node that is not removed; zero: there is none.
+  NodeId SomeNode(uint64_t draw) const;
+  GroupId SomeGroup(uint64_t draw) const;
+  uint64_t Draw(uint64_t which, uint64_t bound);
+  // Runs outside of all turns.
+  void Soon(std::function<void()> deed);
+  std::string NextKey();
+  const shardctrl::ClusterState& state() const { return *rules_.state(); }
+
+  env::Env& env_;
+  World& world_;
+  NodePlaces& places_;
+  MemberRules& rules_;
+  const ClusterOperatorOptions options_;
+  AdminClient client_;
+  bool acts_ = true;
+  bool cares_ = false;
+  uint64_t ticks_ = 0;
+  uint64_t verbs_ = 0;
+  uint64_t keys_ = 0;
+  uint64_t attempts_ = 0;
+  size_t open_ = 0;
+  std::optional<OperatorAnswer> old_token_;  // One that is not valid any more.
+  // When the operator last cared for a node.
+  std::map<NodeId, SimTime> cared_;
+  std::map<uint64_t, env::Pending> retries_;
+  env::Pending tick_;
+};
+
+}  // namespace quorate::sim
+
+#endif  // QUORATE_SIM_MEMBERS_CLUSTER_OPERATOR_H_

@@ -1,0 +1,199 @@
+#include "sim/members/member_rules.h"
+
+#include <algorithm>
+#include <iterator>
+#include <string_view>
+#include <variant>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "env/check.h"
+#include "raft/core/configuration.h"
+
+namespace quorate::sim {
+namespace {
+
+using shardctrl::ControllerAnswer;
+using shardctrl::ControllerCommand;
+using shardctrl::kControllerGroup;
+using Outcome = ControllerAnswer::Outcome;
+
+std::string NodesOf(const std::vector<raft::Member>& members) {
+  std::vector<uint32_t> nodes;
+  for (const raft::Member& one : members) nodes.push_back(one.node.value());
+  return absl::StrCat("{", absl::StrJoin(nodes, ","), "}");
+}
+
+}  // namespace
+
+void MemberRules::OnCommitted(GroupId id, const raft::Entry& entry) {
+  Group& group = groups_[id];
+  if (entry.kind == raft::EntryKind::kConfiguration) {
+    auto configuration = raft::DecodeConfiguration(entry.payload.view());
+    CHECK(configuration.ok()) << configuration.status().ToString();
+    ++changes_;
+    if (id == kControllerGroup && machine_ == nullptr) {
+      auto machine = shardctrl::ControllerMachine::Create(
+          configuration->parameters.view());
+      CHECK(machine.ok()) << machine.status().ToString();
+      machine_ = *std::move(machine);
+    }
+    group.committed[entry.index] = *std::move(configuration);
+  }
+  if (id != kControllerGroup || machine_ == nullptr) return;
+  if (entry.kind == raft::EntryKind::kCommands) {
+    OnControllerCommand(entry);
+  } else {
+    machine_->Apply(entry, /*wants_result=*/false);
+  }
+  for (const shardctrl::GroupRecord& record : machine_->state().groups) {
+    Group& known = groups_[record.id];
+    known.least_replicas = std::min(known.least_replicas, record.replicas);
+  }
+}
+
+void MemberRules::OnControllerCommand(const raft::Entry& entry) {
+  const auto command = shardctrl::DecodeCommand(entry.payload.view());
+  const shardctrl::ClusterState before = machine_->state();
+  const Buffer result = machine_->Apply(entry, /*wants_result=*/true);
+  if (!command.ok()) return;
+  const auto answer = shardctrl::DecodeAnswer(result.view());
+  CHECK(answer.ok()) << answer.status().ToString();
+  const std::string text = shardctrl::Describe(*command);
+  shardctrl::ClusterState after = machine_->state();
+  // The memory of operations alone.
+  after.operations = before.operations;
+  if (answer->outcome != Outcome::kDone && !(after == before)) {
+    violate_(absl::StrCat("refusal: '", text, "' was answered '", answer->text,
+                          "' and changed the state"));
+  }
+  const auto key =
+      std::pair(command->operation.first, command->operation.second);
+  if (!command->operation.empty()) {
+    std::set<Outcome>& outcomes = outcomes_[key];
+    if (outcomes.contains(Outcome::kDone) &&
+        (answer->outcome != Outcome::kDone || !(after == before))) {
+      violate_(absl::StrCat("refusal: '", text,
+                            "' came twice and was executed twice"));
+    }
+    outcomes.insert(answer->outcome);
+  }
+  const auto* const report =
+      std::get_if<ControllerCommand::ReportGroup>(&command->body);
+  if (report != nullptr && answer->outcome == Outcome::kDone) {
+    OnReport(*report);
+  }
+}
+
+// A leader may have reported a configuration before it applied the entry.
+void MemberRules::OnReport(const ControllerCommand::ReportGroup& report) {
+  reports_.emplace_back(report.group, report.configuration);
+}
+
+void MemberRules::Finish() const {
+  for (const auto& [id, report] : reports_) {
+    const auto group = groups_.find(id);
+    const auto known = group == groups_.end()
+                           ? std::map<raft::Index, raft::Configuration>()
+                           : group->second.committed;
+    const auto behind = known.upper_bound(report.position.index);
+    if (behind != known.begin() &&
+        std::prev(behind)->second == report.configuration) {
+      continue;
+    }
+    return violate_(absl::StrCat(
+        "report: the controller was told that group ", id.value(),
+        " has voters ", NodesOf(report.configuration.voters), " at index ",
+        report.position.index.value(), ", which it never committed"));
+  }
+}
+
+void MemberRules::OnStep(GroupId id, const raft::Core& core) {
+  if (core.role() != raft::RoleKind::kLeader) return;
+  Group& group = groups_[id];
+  const raft::Index index = core.configuration_index();
+  const raft::LogPosition position{core.TermAt(index), index};
+  if (position <= group.checked) return;
+  // An older one comes with the leadership, or from a snapshot.
+  const bool own = position.term == core.term();
+  const raft::Configuration& now = core.configuration();
+  if (own && index > raft::Index(1) && now.outgoing_voters.empty() &&
+      group.checked != raft::LogPosition() &&
+      group.proposed.outgoing_voters.empty()) {
+    CheckProposal(id, group.proposed, now);
+  } else if (own && !now.outgoing_voters.empty()) {
+    raft::Configuration before;
+    before.voters = now.outgoing_voters;
+    CheckProposal(id, before, now);
+  }
+  group.checked = position;
+  group.proposed = now;
+}
+
+size_t MemberRules::Working(const std::vector<raft::Member>& voters) const {
+  const auto working =
+      std::count_if(voters.begin(), voters.end(),
+                    [&](const auto& member) { return Works(member.replica); });
+  return static_cast<size_t>(working);
+}
+
+bool MemberRules::Works(ReplicaId replica) const {
+  const auto worked = worked_.find(replica);
+  return worked != worked_.end() && clock_() - worked->second < kKnownToWork;
+}
+
+void MemberRules::CheckProposal(GroupId id, const raft::Configuration& before,
+                                const raft::Configuration& after) {
+  const Group& group = groups_[id];
+  if (after.voters == before.voters) return;
+  if (after.voters.size() < before.voters.size() &&
+      after.voters.size() < group.least_replicas) {
+    violate_(absl::StrCat("replacement: the leader of group ", id.value(),
+                          " proposes voters ", NodesOf(after.voters),
+                          " instead of ", NodesOf(before.voters),
+                          ", though it is to have ", group.least_replicas));
+  }
+  const bool had = Working(before.voters) * 2 > before.voters.size();
+  if (had && Working(after.voters) * 2 <= after.voters.size()) {
+    violate_(absl::StrCat("majority: the leader of group ", id.value(),
+                          " proposes voters ", NodesOf(after.voters),
+                          " instead of ", NodesOf(before.voters),
+                          ", of which no majority works"));
+  }
+}
+
+void MemberRules::OnAnswer(const shardctrl::OperationId& operation, int status,
+                           const std::string& request) {
+  if (status != 200 && status != 409) return;
+  ++answers_;
+  refusals_ += status == 409 ? 1 : 0;
+  const auto known = outcomes_.find({operation.first, operation.second});
+  if (known == outcomes_.end()) {
+    return violate_(absl::StrCat("refusal: '", request, "' was answered ",
+                                 status, ", though no entry has it"));
+  }
+  const bool refused = known->second.contains(Outcome::kRefused);
+  const bool others = known->second.size() > (refused ? 1 : 0);
+  if (status == 409 ? !refused : !others) {
+    violate_(absl::StrCat("refusal: '", request, "' was answered ", status,
+                          ", though the log says otherwise"));
+  }
+}
+
+const raft::Configuration* MemberRules::Committed(GroupId id) const {
+  const auto group = groups_.find(id);
+  if (group == groups_.end() || group->second.committed.empty()) {
+    return nullptr;
+  }
+  return &group->second.committed.rbegin()->second;
+}
+
+std::vector<GroupId> MemberRules::groups() const {
+  std::vector<GroupId> groups;
+  for (const auto& [id, group] : groups_) {
+    if (!group.committed.empty()) groups.push_back(id);
+  }
+  return groups;
+}
+
+}  // namespace quorate::sim

@@ -1,0 +1,112 @@
+// sim/members/member_rules.h: the rules of a cluster whose members change,
+// which hold at every step.
+//
+// The rules know two truths: the entries that the groups commit, and which
+// replicas really work. They apply the controller's entries to a machine of
+// their own.
+//
+//   majority: a leader proposes no voters of which no majority works, if of the
+//   voters before a majority does.
+//   replacement: a change of voters leaves as many as the group shall have.
+//   report: a configuration that the controller knows was committed by its
+//   group, and in effect at that position.
+//   refusal: the answer that an operator gets is the one that the log gave. A
+//   refused command changes nothing, and a repeated one changes nothing more.
+#ifndef QUORATE_SIM_MEMBERS_MEMBER_RULES_H_
+#define QUORATE_SIM_MEMBERS_MEMBER_RULES_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <set>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "env/ids.h"
+#include "raft/core/core.h"
+#include "raft/core/types.h"
+#include "shardctrl/controller/command.h"
+#include "shardctrl/controller/machine.h"
+#include "shardctrl/controller/state.h"
+#include "sim/choices/sim_time.h"
+
+namespace quorate::sim {
+
+class MemberRules {
+ public:
+  // A replica that worked this recently counts as one that works: its leader
+  // cannot know better.
+  static constexpr Duration kKnownToWork = Seconds(3);
+
+  using Report = std::function<void(std::string)>;
+  using Clock = std::function<SimTime()>;
+  MemberRules(Clock clock, Report violate)
+      : clock_(std::move(clock)), violate_(std::move(violate)) {}
+
+  // The first replica applied the entry.
+  void OnCommitted(GroupId group, const raft::Entry& entry);
+  // A replica took a step.
+  void OnStep(GroupId group, const raft::Core& core);
+  // The replica works now. Call it for all that do, many times in a second.
+  void OnWorks(ReplicaId replica) { worked_[replica] = clock_(); }
+
+  // A leader proposes voters instead of those before.
+  void CheckProposal(GroupId id, const raft::Configuration& before,
+                     const raft::Configuration& after);
+
+  // The status of an operator's answer.
+  void OnAnswer(const shardctrl::OperationId& operation, int status,
+                const std::string& request);
+  // Checks what must hold once all entries are applied.
+  void Finish() const;
+
+  // Null: the controller's group has not committed its first entry yet.
+  const shardctrl::ClusterState* state() const {
+    return machine_ == nullptr ? nullptr : &machine_->state();
+  }
+  // The newest committed configuration; null: none is known.
+  const raft::Configuration* Committed(GroupId group) const;
+  // The groups that committed an entry.
+  std::vector<GroupId> groups() const;
+  // Whether the replica worked just now.
+  bool Works(ReplicaId replica) const;
+  // How many configurations were committed, in all groups.
+  uint64_t changes() const { return changes_; }
+  uint64_t refusals() const { return refusals_; }
+  uint64_t answers() const { return answers_; }
+
+ private:
+  struct Group {
+    // By index.
+    std::map<raft::Index, raft::Configuration> committed;
+    // The newest configuration of a leader that was checked.
+    raft::LogPosition checked;
+    raft::Configuration proposed;
+    uint32_t least_replicas = ~uint32_t{0};  // That it ever was to have.
+  };
+
+  void OnControllerCommand(const raft::Entry& entry);
+  void OnReport(const shardctrl::ControllerCommand::ReportGroup& report);
+  size_t Working(const std::vector<raft::Member>& voters) const;
+
+  const Clock clock_;
+  const Report violate_;
+  std::unique_ptr<shardctrl::ControllerMachine> machine_;
+  std::map<GroupId, Group> groups_;
+  std::map<ReplicaId, SimTime> worked_;
+  // The outcomes of operations. One that did nothing may come again.
+  std::map<std::pair<uint64_t, uint64_t>,
+           std::set<shardctrl::ControllerAnswer::Outcome>>
+      outcomes_;
+  std::vector<std::pair<GroupId, shardctrl::ReportedConfiguration>> reports_;
+  uint64_t changes_ = 0;
+  uint64_t refusals_ = 0;
+  uint64_t answers_ = 0;
+};
+
+}  // namespace quorate::sim
+
+#endif  // QUORATE_SIM_MEMBERS_MEMBER_RULES_H_

@@ -1,0 +1,363 @@
+#include "sim/members/members_subject.h"
+
+#include <algorithm>
+#include <memory>
+#include <string_view>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "kv/slots/slot.h"
+#include "raft/core/configuration.h"
+#include "shardctrl/controller/wishes.h"
+#include "sim/choices/choices.h"
+
+namespace quorate::sim {
+namespace {
+
+using shardctrl::ClusterState;
+using shardctrl::GroupRecord;
+using shardctrl::kControllerGroup;
+using shardctrl::NodeRecord;
+using shardctrl::NodeState;
+using shardctrl::ReplicaPurpose;
+using shardctrl::WantedReplica;
+
+constexpr ChoiceSite kShape("members.shape");
+constexpr uint64_t kFounders[] = {3, 3, 4, 5, 1, 2};
+constexpr uint32_t kClients = 3;
+constexpr Duration kLook = Milliseconds(100);
+constexpr uint32_t kOperatorsMax = 3;
+constexpr Duration kAnyTime = Seconds(int64_t{10} * 365 * 24 * 3600);
+
+}  // namespace
+
+MembersSubject::MembersSubject(World* world)
+    : world_(*world),
+      checker_([this](std::string what) { world_.Violate(std::move(what)); }),
+      recorder_([this] { return world_.now(); },
+                [this](std::string what) { world_.Violate(std::move(what)); }),
+      rules_([this] { return world_.now(); },
+             [this](std::string what) { world_.Violate(std::move(what)); }),
+      places_(world, &checker_, Hooks(), DrawPlaces()) {
+  // Clocks are the subject of other runs: here log time may be any.
+  recorder_.SetClocks(
+      {.epoch = WorldOptions().epoch + kAnyTime,
+       .error_bound = [](NodeId, SimTime) { return kAnyTime * 2; }});
+  // Slots stay in the groups of the founding.
+  recorder_.log().SetOwners(
+      [this](Slot slot) { return places_.GroupOf(slot); });
+}
+
+NodePlacesOptions MembersSubject::DrawPlaces() {
+  const auto draw = [this](uint64_t which, uint64_t bound) {
+    return world_.choices().Below(kShape, ChoiceKey{which, 0}, bound);
+  };
+  NodePlacesOptions options;
+  options.founders =
+      static_cast<uint32_t>(kFounders[draw(0, std::size(kFounders))]);
+  options.spares = static_cast<uint32_t>(2 + draw(1, 3));
+  options.groups = static_cast<uint32_t>(1 + draw(2, 3));
+  options.replicas =
+      std::min(options.founders, static_cast<uint32_t>(3 - draw(3, 3) % 2));
+  options.changed_addresses = draw(5, 3) == 1;
+  options.snapshot_threshold_bytes = draw(6, 2) == 0 ? 20'000 : 4'000'000;
+  return options;
+}
+
+PlaceHooks MembersSubject::Hooks() {
+  return {.committed =
+              [this](GroupId group, const raft::Entry& entry) {
+                rules_.OnCommitted(group, entry);
+                if (group == kControllerGroup) return;
+                const bool commands = entry.kind == raft::EntryKind::kCommands;
+                recorder_.log().OnCommitted(
+                    group, entry.index,
+                    {.term = entry.term,
+                     .log_time = entry.log_time,
+                     .bounded = entry.leader_wall.bounded()},
+                    commands ? entry.payload.view() : std::string_view());
+              },
+          .step =
+              [this](size_t, GroupId group, const raft::Core& core) {
+                rules_.OnWorks(core.replica());
+                rules_.OnStep(group, core);
+              }};
+}
+
+ScheduleOptions MembersSubject::Start() {
+  places_.Start();
+  StartClients();
+  StartOperators();
+  std::vector<MachineId> founders = places_.machines();
+  return {.nodes = places_.machines(),
+          .clients = client_machines_,
+          .groups = {std::move(founders)},
+          .family_on = Ratio{1, 4},
+          .stop = [this](MachineId machine) { places_.Stop(machine); },
+          // Members are others at each time, so no fixed set is a majority.
+          .needs_all_nodes = [] { return true; }};
+}
+
+void MembersSubject::StartClients() {
+  for (uint32_t i = 1; i <= kClients; ++i) {
+    const MachineId machine =
+        world_.AddMachine({.name = absl::StrCat("c", i), .client = true});
+    client_machines_.push_back(machine);
+    WorkloadClientOptions options{.id = i,
+                                  .habits = {.cluster = i == 2,
+                                             .stays_with_node = i == 3,
+                                             .sessions = i != 3},
+                                  .operations = {.expiry = false}};
+    for (size_t place = 0; place < places_.size(); ++place) {
+      options.servers.push_back(
+          places_.FirstAddress(place, NodePlaces::kRespPort));
+      options.cluster_servers.push_back(
+          places_.FirstAddress(place, NodePlaces::kRespClusterPort));
+    }
+    world_.Start(machine, [this, options](env::Env& env) {
+      auto client = std::make_shared<WorkloadClient>(
+          env, options, &world_.choices(), &recorder_);
+      clients_.push_back(client.get());
+      return client;
+    });
+  }
+}
+
+void MembersSubject::StartOperators() {
+  const uint64_t count =
+      1 + world_.choices().Below(kShape, ChoiceKey{7, 0}, kOperatorsMax);
+  for (uint32_t i = 1; i <= count; ++i) {
+    const MachineId machine = world_.AddMachine(
+        {.name = absl::StrCat("operator", i), .client = true});
+    client_machines_.push_back(machine);
+    world_.Start(machine, [this, i](env::Env& env) {
+      auto one = std::make_shared<ClusterOperator>(
+          env, &world_, &places_, &rules_,
+          ClusterOperatorOptions{
+              .id = i,
+              .interval = Milliseconds(500) *
+                          (1 + static_cast<int64_t>(world_.choices().Below(
+                                   kShape, ChoiceKey{8, i}, 8)))});
+      operators_.push_back(one.get());
+      return one;
+    });
+  }
+}
+
+void MembersSubject::AfterTurn(MachineId machine) {
+  places_.AfterTurn(machine);
+  if (world_.now() < next_look_) return;
+  next_look_ = world_.now() + kLook;
+  Look();
+}
+
+void MembersSubject::Look() {
+  for (size_t place = 0; place < places_.size(); ++place) {
+    const node::Server* const server = places_.server(place);
+    // Pauses end, and a leader cannot know of them.
+    if (server == nullptr) continue;
+    const raft::Host& host = server->host();
+    for (const GroupId group : host.groups()) {
+      if (host.group_status(group).ok()) {
+        rules_.OnWorks(host.core(group)->replica());
+      }
+    }
+  }
+}
+
+void MembersSubject::StopClients() {
+  for (WorkloadClient* const client : clients_) client->StopIssuing();
+  for (size_t i = 0; i < operators_.size(); ++i) {
+    operators_[i]->Finish(/*cares=*/i == 0);
+  }
+  places_.Settle();
+}
+
+bool MembersSubject::ClientsIdle() const {
+  return std::all_of(clients_.begin(), clients_.end(),
+                     [](const auto* client) { return client->idle(); });
+}
+
+std::vector<Subject::Probe> MembersSubject::Probes(Stage stage) {
+  if (stage == Stage::kMajorities) return {};
+  std::vector<Probe> probes;
+  probes.push_back({"reading every key",
+                    [this] { clients_.front()->ReadAll(recorder_.keys()); },
+                    {},
+                    [this] { return recorder_.counts().succeeded; }});
+  return probes;
+}
+
+std::vector<Subject::Condition> MembersSubject::Conditions(Stage stage) {
+  std::vector<Condition> conditions;
+  if (stage == Stage::kMajorities) return conditions;
+  conditions.push_back({"every wish", [this] { return Unmet().empty(); },
+                        [this] { return rules_.changes(); }});
+  return conditions;
+}
+
+// ---- Wishes.
+
+const raft::Core* MembersSubject::Find(GroupId group, ReplicaId replica) const {
+  for (size_t place = 0; place < places_.size(); ++place) {
+    const node::Server* const server = places_.server(place);
+    if (server == nullptr || !server->host().group_status(group).ok()) continue;
+    const raft::Core* const core = server->host().core(group);
+    if (core != nullptr && core->replica() == replica) return core;
+  }
+  return nullptr;
+}
+
+std::string MembersSubject::UnmetOfNodes(const ClusterState& state) const {
+  for (const NodeRecord& node : state.nodes) {
+    const std::string name = absl::StrCat("node ", node.id.value());
+    if (node.state == NodeState::kRemoved) continue;
+    if (node.leaving) return name + " is not removed";
+    if (node.state == NodeState::kDraining &&
+        shardctrl::HoldsReplicas(state, node.id)) {
+      return name + " is not drained";
+    }
+    if (node.state == NodeState::kJoining) return name + " has not joined";
+    const size_t place = places_.PlaceOf(node.id);
+    if (place == places_.size() || !places_.tenant(place)->created) {
+      return name + " has not come";
+    }
+    const node::Server* const server = places_.server(place);
+    if (server == nullptr || !server->status().ok()) return name + " is down";
+    if (node.silent_since > WallTime(0)) return name + " counts as silent";
+  }
+  return "";
+}
+
+std::string MembersSubject::UnmetOfGroup(const GroupRecord& group) const {
+  const std::string name = absl::StrCat("group ", group.id.value());
+  const raft::Configuration* const now = rules_.Committed(group.id);
+  if (now == nullptr) return name + " is not founded";
+  if (!now->outgoing_voters.empty()) return name + " is in a joint change";
+  if (!group.reported.has_value() ||
+      group.reported->configuration.voters != now->voters ||
+      group.reported->configuration.learners != now->learners) {
+    return name + " has another configuration than the controller knows";
+  }
+  if (!group.reported->problem.empty()) {
+    return absl::StrCat(name, ": ", group.reported->problem);
+  }
+  if (group.WantedVoters() != group.replicas && group.id != kControllerGroup) {
+    return absl::StrCat(name, " wants ", group.WantedVoters(), " voters, not ",
+                        group.replicas);
+  }
+  raft::Index last;
+  uint32_t leaders = 0;
+  if (now->voters.size() + now->learners.size() != group.wanted.size()) {
+    return name + " has others than the wanted members";
+  }
+  for (const WantedReplica& wanted : group.wanted) {
+    const raft::Core* const core = Find(group.id, wanted.replica);
+    const std::string on = absl::StrCat(name, " on node ", wanted.node.value());
+    if (core == nullptr) return on + " does not work";
+    const bool votes = raft::IsVoter(*now, wanted.replica);
+    if (votes != (wanted.purpose == ReplicaPurpose::kVoter) ||
+        !raft::IsMember(*now, wanted.replica)) {
+      return on + " is not the member that it should be";
+    }
+    if (core->role() == raft::RoleKind::kLeader) {
+      ++leaders;
+      last = core->last().index;
+    }
+  }
+  if (leaders != 1) return name + " has no leader";
+  for (const WantedReplica& wanted : group.wanted) {
+    if (Find(group.id, wanted.replica)->applied_index() != last) {
+      return absl::StrCat(name, " on node ", wanted.node.value(), " is behind");
+    }
+  }
+  return "";
+}
+
+std::string MembersSubject::UnmetOfPlace(size_t place) const {
+  const node::Server* const server = places_.server(place);
+  const std::optional<Tenant>& tenant = places_.tenant(place);
+  if (server == nullptr || !tenant.has_value()) return "";
+  const NodeRecord* const node = rules_.state()->FindNode(tenant->node);
+  if (node == nullptr || node->state == NodeState::kRemoved) return "";
+  const std::string name = absl::StrCat("node ", tenant->node.value());
+  const raft::Host& host = server->host();
+  for (const GroupId group : host.groups()) {
+    const raft::Configuration* const now = rules_.Committed(group);
+    if (now == nullptr || host.core(group) == nullptr ||
+        !raft::IsMember(*now, host.core(group)->replica())) {
+      return absl::StrCat(name, " keeps a replica of group ", group.value());
+    }
+  }
+  return "";
+}
+
+std::string MembersSubject::Unmet() const {
+  const ClusterState* const state = rules_.state();
+  if (state == nullptr) return "there is no controller";
+  std::string unmet = UnmetOfNodes(*state);
+  for (const GroupRecord& group : state->groups) {
+    if (unmet.empty()) unmet = UnmetOfGroup(group);
+  }
+  for (size_t place = 0; place < places_.size(); ++place) {
+    if (unmet.empty()) unmet = UnmetOfPlace(place);
+  }
+  return unmet;
+}
+
+void MembersSubject::Finish() {
+  rules_.Finish();
+  recorder_.Finish();
+  places_.HashCores();
+}
+
+std::string MembersSubject::Summary() const {
+  uint64_t verbs = 0;
+  for (const ClusterOperator* const one : operators_) verbs += one->verbs();
+  return absl::StrCat(recorder_.counts().succeeded, " operations, ", verbs,
+                      " verbs, ", rules_.answers(), " answers, ",
+                      rules_.refusals(), " refusals, ", rules_.changes(),
+                      " configurations");
+}
+
+std::string MembersSubject::Describe() const {
+  std::string text = absl::StrCat("unmet: ", Unmet(), "\n");
+  for (const WorkloadClient* const client : clients_) {
+    text += client->Describe();
+  }
+  if (rules_.state() == nullptr) return text;
+  for (const NodeRecord& node : rules_.state()->nodes) {
+    const size_t place = places_.PlaceOf(node.id);
+    absl::StrAppend(&text, "node ", node.id.value(), " state ",
+                    static_cast<int>(node.state),
+                    node.leaving ? " leaving" : "", node.lost ? " lost" : "",
+                    node.dead ? " dead" : "",
+                    node.silent_since > WallTime(0) ? " silent" : "", " place ",
+                    place == places_.size() ? 0 : place + 1, "\n");
+  }
+  for (const GroupRecord& group : rules_.state()->groups) {
+    absl::StrAppend(&text, "group ", group.id.value(), " of ", group.replicas,
+                    " wanted");
+    for (const WantedReplica& wanted : group.wanted) {
+      absl::StrAppend(&text, " ", wanted.node.value(),
+                      wanted.replica == ReplicaId() ? "?" : "");
+    }
+    absl::StrAppend(&text, " voters");
+    const raft::Configuration* const now = rules_.Committed(group.id);
+    if (now == nullptr) continue;
+    for (const raft::Member& voter : now->voters) {
+      absl::StrAppend(&text, " ", voter.node.value());
+    }
+    absl::StrAppend(&text, " learners");
+    for (const raft::Member& learner : now->learners) {
+      absl::StrAppend(&text, " ", learner.node.value());
+    }
+    absl::StrAppend(
+        &text, " problem '",
+        group.reported.has_value() ? group.reported->problem : "none yet",
+        "'\n");
+  }
+  return text;
+}
+
+}  // namespace quorate::sim

@@ -1,0 +1,82 @@
+// sim/members/members_subject.h: a subject whose members change all the time:
+// a cluster with a controller, clients that use its store, and operators.
+//
+//   HarnessResult result = RunSeed({.seed = 7}, [](World& world) {
+//     return std::make_unique<MembersSubject>(&world);
+//   });
+//
+// The checkers are those of consensus (ReplicaChecker), of changes
+// (MemberRules, NodePlaces), and the linearizability of what clients observe.
+// At the end every wish must come true. Each group then has the members that
+// are wanted, with all entries, and no node has anything else.
+#ifndef QUORATE_SIM_MEMBERS_MEMBERS_SUBJECT_H_
+#define QUORATE_SIM_MEMBERS_MEMBERS_SUBJECT_H_
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "env/ids.h"
+#include "raft/core/types.h"
+#include "sim/checks/recorder.h"
+#include "sim/checks/replica_checker.h"
+#include "sim/harness/subject.h"
+#include "sim/members/cluster_operator.h"
+#include "sim/members/member_rules.h"
+#include "sim/members/node_places.h"
+#include "sim/workload/client.h"
+#include "sim/world/world.h"
+
+namespace quorate::sim {
+
+class MembersSubject final : public Subject {
+ public:
+  // `world` outlives the object.
+  explicit MembersSubject(World* world);
+
+  ScheduleOptions Start() override;
+  void AfterTurn(MachineId machine) override;
+  void StopClients() override;
+  void OnHealed(const std::vector<MachineId>&) override {}
+  bool ClientsIdle() const override;
+  uint64_t FinishedWork() const override {
+    return recorder_.counts().succeeded + recorder_.counts().refused +
+           recorder_.counts().unknown;
+  }
+  std::vector<Probe> Probes(Stage stage) override;
+  std::vector<Condition> Conditions(Stage stage) override;
+  void Finish() override;
+  std::string Summary() const override;
+  std::string Describe() const override;
+
+ private:
+  NodePlacesOptions DrawPlaces();
+  PlaceHooks Hooks();
+  void StartClients();
+  void StartOperators();
+  // Notes which replicas work.
+  void Look();
+  // The reason why some wish has not come true; empty: all have.
+  std::string Unmet() const;
+  std::string UnmetOfNodes(const shardctrl::ClusterState& state) const;
+  std::string UnmetOfGroup(const shardctrl::GroupRecord& group) const;
+  std::string UnmetOfPlace(size_t place) const;
+  // The working replica with this id; null: there is none.
+  const raft::Core* Find(GroupId group, ReplicaId replica) const;
+
+  World& world_;
+  ReplicaChecker checker_;
+  Recorder recorder_;
+  MemberRules rules_;
+  NodePlaces places_;
+  std::vector<MachineId> client_machines_;
+  // Owned by their machines.
+  std::vector<WorkloadClient*> clients_;
+  std::vector<ClusterOperator*> operators_;
+  SimTime next_look_;
+};
+
+}  // namespace quorate::sim
+
+#endif  // QUORATE_SIM_MEMBERS_MEMBERS_SUBJECT_H_

@@ -1,0 +1,157 @@
+// Shows each rule of changes its violation, and the correct behaviour next to
+// it.
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "gtest/gtest.h"
+#include "raft/core/configuration.h"
+#include "shardctrl/controller/founding.h"
+#include "sim/members/admin_client.h"
+#include "sim/members/member_rules.h"
+
+namespace quorate::sim {
+namespace {
+
+using shardctrl::ControllerCommand;
+using shardctrl::kControllerGroup;
+
+constexpr GroupId kGroup(1);
+
+raft::Member On(uint32_t node) {
+  return {.replica = ReplicaId(100 + node),
+          .node = NodeId(node),
+          .store = StoreIncarnation(1000 + node)};
+}
+
+raft::Configuration Of(std::vector<uint32_t> nodes) {
+  raft::Configuration configuration;
+  for (const uint32_t node : nodes) configuration.voters.push_back(On(node));
+  return configuration;
+}
+
+class MemberRulesTest : public testing::Test {
+ protected:
+  MemberRulesTest() {
+    shardctrl::ClusterFounding founding;
+    founding.default_replicas = 3;
+    for (uint32_t node = 1; node <= 4; ++node) {
+      founding.nodes.push_back(
+          {.id = NodeId(node),
+           .name = std::string(1, 'm') + std::to_string(node),
+           .store = On(node).store});
+    }
+    founding.groups.push_back(
+        {.id = kGroup, .name = "g1", .configuration = Of({1, 2, 3})});
+    founding.groups.push_back({.id = kControllerGroup,
+                               .name = "controller",
+                               .configuration = Of({1, 2, 3})});
+    founding.slots.push_back({{Slot(0), Slot(16383)}, kGroup});
+    auto state = shardctrl::FoundCluster(std::move(founding));
+    EXPECT_TRUE(state.ok()) << state.status();
+    raft::Configuration first = Of({1, 2, 3});
+    first.machine_kind = shardctrl::kControllerKind;
+    first.parameters = Buffer::Copy(shardctrl::EncodeState(*state));
+    Commit(kControllerGroup, raft::EntryKind::kConfiguration,
+           raft::EncodeConfiguration(first));
+    Commit(kGroup, raft::EntryKind::kConfiguration,
+           raft::EncodeConfiguration(Of({1, 2, 3})));
+  }
+
+  void Commit(GroupId group, raft::EntryKind kind, Buffer payload) {
+    uint64_t& last = last_[group];
+    rules_.OnCommitted(group, {.term = raft::Term(1),
+                               .index = raft::Index(++last),
+                               .log_time = WallTime(1'000'000'000),
+                               .kind = kind,
+                               .payload = std::move(payload)});
+  }
+  void Do(const shardctrl::OperationId& id, ControllerCommand::Body body) {
+    Commit(kControllerGroup, raft::EntryKind::kCommands,
+           Buffer::Copy(shardctrl::EncodeCommand({id, std::move(body)})));
+  }
+  void ExpectFound(std::string_view rule) {
+    ASSERT_EQ(found_.size(), 1u);
+    EXPECT_EQ(found_[0].substr(0, rule.size()), rule) << found_[0];
+  }
+
+  SimTime now_;
+  std::vector<std::string> found_;
+  std::map<GroupId, uint64_t> last_;
+  MemberRules rules_{[this] { return now_; },
+                     [this](std::string what) { found_.push_back(what); }};
+};
+
+TEST_F(MemberRulesTest, AnswerThatTheLogDidNotGive_Found) {
+  Do({7, 7}, ControllerCommand::DrainNode{NodeId(9)});
+  rules_.OnAnswer({7, 7}, 409, "drain");
+  rules_.OnAnswer({8, 8}, 503, "an answer without an outcome");
+  EXPECT_TRUE(found_.empty());
+  rules_.OnAnswer({7, 7}, 200, "drain");
+  ExpectFound("refusal");
+}
+
+TEST_F(MemberRulesTest, AnswerWithoutAnEntry_Found) {
+  rules_.OnAnswer({7, 7}, 200, "drain");
+  ExpectFound("refusal");
+}
+
+TEST_F(MemberRulesTest, CommandThatComesTwice_IsExecutedOnce) {
+  Do({7, 7}, ControllerCommand::AddNode{.name = "new"});
+  const size_t nodes = rules_.state()->nodes.size();
+  Do({7, 7}, ControllerCommand::AddNode{.name = "new"});
+  EXPECT_EQ(rules_.state()->nodes.size(), nodes);
+  EXPECT_TRUE(found_.empty());
+}
+
+TEST_F(MemberRulesTest, ReportOfAnotherConfiguration_Found) {
+  shardctrl::ReportedConfiguration report{
+      .position = {raft::Term(1), raft::Index(5)},
+      .configuration = Of({1, 2, 3}),
+      .leader = NodeId(1),
+      .term = raft::Term(1)};
+  Do({}, ControllerCommand::ReportGroup{kGroup, report});
+  rules_.Finish();
+  EXPECT_TRUE(found_.empty());
+  report.position.index = raft::Index(6);
+  report.configuration = Of({1, 2, 4});
+  Do({}, ControllerCommand::ReportGroup{kGroup, report});
+  rules_.Finish();
+  ExpectFound("report");
+}
+
+TEST_F(MemberRulesTest, ReplicaWorks_ForAWhile) {
+  rules_.OnWorks(ReplicaId(101));
+  EXPECT_TRUE(rules_.Works(ReplicaId(101)));
+  EXPECT_FALSE(rules_.Works(ReplicaId(102)));
+  now_ = now_ + MemberRules::kKnownToWork;
+  EXPECT_FALSE(rules_.Works(ReplicaId(101)));
+}
+
+TEST_F(MemberRulesTest, ProposalOfVotersThatDoNotWork_Found) {
+  for (const uint32_t node : {1, 2, 3}) rules_.OnWorks(ReplicaId(100 + node));
+  rules_.CheckProposal(kGroup, Of({1, 2, 3}), Of({1, 2, 4}));
+  EXPECT_TRUE(found_.empty());
+  rules_.CheckProposal(kGroup, Of({1, 2, 3}), Of({1, 4, 5}));
+  ExpectFound("majority");
+}
+
+TEST_F(MemberRulesTest, VoterThatNoneReplaces_Found) {
+  for (const uint32_t node : {1, 2, 3}) rules_.OnWorks(ReplicaId(100 + node));
+  rules_.CheckProposal(kGroup, Of({1, 2, 3}), Of({1, 2}));
+  ExpectFound("replacement");
+}
+
+TEST(AdminClient, HalfAnAnswer_IsNone) {
+  constexpr std::string_view kWhole =
+      "HTTP/1.1 409 Conflict\r\nContent-Length: 9\r\n\r\n{\"a\": 17}";
+  const OperatorAnswer answer = ParseAdminAnswer(kWhole);
+  EXPECT_EQ(answer.status, 409);
+  EXPECT_EQ(answer.body["a"], 17);
+  for (size_t size = 0; size < kWhole.size(); ++size) {
+    EXPECT_EQ(ParseAdminAnswer(kWhole.substr(0, size)).status, 0) << size;
+  }
+}
+
+}  // namespace
+}  // namespace quorate::sim

@@ -1,0 +1,149 @@
+// sim/members/node_places.h: the machines of a cluster whose members change,
+// and the nodes that run on them.
+//
+// A machine is a place: it has addresses of its own. A node is a tenant of a
+// place: it has an id, a file, and the store on the disk of the place. Tenants
+// come with a token, move with their disk, and go. The first ones found the
+// cluster.
+//
+// These are its rules, beside those of ReplicaChecker:
+//   identity: a node without its disk does not start, unless it has a new
+//   token.
+//   admission: a store whose token is not valid does not start.
+#ifndef QUORATE_SIM_MEMBERS_NODE_PLACES_H_
+#define QUORATE_SIM_MEMBERS_NODE_PLACES_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "env/ids.h"
+#include "kv/slots/slot.h"
+#include "node/config/config.h"
+#include "node/server.h"
+#include "raft/host/host.h"
+#include "sim/checks/replica_checker.h"
+#include "sim/harness/supervisor.h"
+#include "sim/world/world.h"
+
+namespace quorate::sim {
+
+// Reports of the process of a place, for checkers. Null functions: none asks.
+struct PlaceHooks {
+  // The first replica applied the entry.
+  std::function<void(GroupId, const raft::Entry&)> committed;
+  std::function<void(size_t place, GroupId, const raft::Core&)> step;
+};
+
+struct NodePlacesOptions {
+  uint32_t founders = 3;
+  uint32_t spares = 2;  // Places without a tenant at first.
+  uint32_t groups = 2;
+  uint32_t replicas = 3;
+  bool changed_addresses = false;  // At some starts.
+  uint64_t snapshot_threshold_bytes = 20'000;
+  uint64_t digest_interval = 64;
+};
+
+// A node, wherever it runs.
+struct Tenant {
+  NodeId node;
+  // None: it was founded with the cluster.
+  std::optional<node::JoinConfig> join = {};
+  bool created = false;  // It has started once, and its store is on the disk.
+  bool erased = false;   // The disk is gone: it must not start.
+  bool refused = false;  // Its token is one that must be refused.
+};
+
+class NodePlaces {
+ public:
+  // All outlive the object. Adds the machines to `world`, which has none yet.
+  // The step hook of the world must call AfterTurn.
+  NodePlaces(World* world, ReplicaChecker* checker, PlaceHooks hooks,
+             const NodePlacesOptions& options);
+  ~NodePlaces();
+  NodePlaces(const NodePlaces&) = delete;
+  NodePlaces& operator=(const NodePlaces&) = delete;
+
+  // Boots every machine.
+  void Start();
+  void AfterTurn(MachineId machine);
+  // Asks the server to stop, and ends its program when it has.
+  void Stop(MachineId machine);
+  void HashCores();
+  // Addresses stay from now on.
+  void Settle() { settled_ = true; }
+
+  size_t size() const { return places_.size(); }
+  const std::vector<MachineId>& machines() const { return machines_; }
+  // Null while the machine is down or the server has not started.
+  node::Server* server(size_t place) const;
+  // None: the place is free.
+  const std::optional<Tenant>& tenant(size_t place) const {
+    return places_[place].tenant;
+  }
+  // The place where the node has a store, or is to have one; size(): none.
+  size_t PlaceOf(NodeId node) const;
+  // A place without tenant, from `draw` on; size(): none.
+  size_t FreePlace(uint64_t draw) const;
+  bool AllFoundersStarted() const;
+  // The group of the founding that owns the slot.
+  GroupId GroupOf(Slot slot) const;
+  // Those by which clients and operators know the place.
+  std::string FirstAddress(size_t place, uint16_t port) const;
+  static constexpr uint16_t kRespPort = 7001;
+  static constexpr uint16_t kRespClusterPort = 7101;
+  static constexpr uint16_t kHttpPort = 8001;
+  static constexpr uint16_t kAdminPort = 8101;
+  static constexpr uint16_t kPeerPort = 9001;
+
+  // ---- Deeds of operators. They take effect at once: call them from
+  // World::At.
+  // The tenant comes to the place, which is free, with an empty disk.
+  void MoveIn(size_t place, Tenant tenant);
+  // The machine crashes and has an empty disk. The tenant stays, and its
+  // process starts again and again.
+  void Erase(size_t place);
+  // The tenant of the erased place starts again, with a token.
+  void Rejoin(size_t place, node::JoinConfig join);
+  // The tenant is gone, and its disk with it.
+  void MoveOut(size_t place);
+  // The disk moves to another place, which is free.
+  void MoveDisk(size_t from, size_t to);
+  void Restart(size_t place);
+
+ private:
+  class Program;
+  struct Place {
+    std::optional<Tenant> tenant;
+    Program* program = nullptr;  // Null: the machine is down, or free.
+    uint16_t moves = 0;          // How often it had other addresses.
+  };
+
+  std::string Address(size_t place, uint16_t port) const;
+  node::Config FileOf(size_t place) const;
+  node::Config FounderFile(size_t place) const;
+  node::Config JoinerFile(size_t place) const;
+  void SetAddresses(size_t place, node::Config* file) const;
+  std::vector<std::string> Seeds(size_t place) const;
+  void TryOtherAddresses(size_t place);
+  void OnStarted(size_t place, const absl::Status& status);
+  void OnStopped(size_t place, const absl::Status& why);
+
+  World& world_;
+  ReplicaChecker& checker_;
+  const PlaceHooks hooks_;
+  const NodePlacesOptions options_;
+  Supervisor supervisor_;
+  std::vector<MachineId> machines_;
+  std::vector<Place> places_;
+  std::vector<node::ShardConfig> shards_;
+  bool settled_ = false;
+};
+
+}  // namespace quorate::sim
+
+#endif  // QUORATE_SIM_MEMBERS_NODE_PLACES_H_
