@@ -99,6 +99,20 @@ Answer NoSuchGroup(GroupId id) {
                               "; the command group list shows all"));
 }
 
+// True if both have one of the addresses.
+bool HaveOne(const ReportedAddresses& a, const ReportedAddresses& b) {
+  const std::string* const of_a[] = {&a.peer, &a.resp, &a.resp_cluster, &a.http,
+                                     &a.admin};
+  const std::string* const of_b[] = {&b.peer, &b.resp, &b.resp_cluster, &b.http,
+                                     &b.admin};
+  for (const std::string* one : of_a) {
+    for (const std::string* other : of_b) {
+      if (!one->empty() && *one == *other) return true;
+    }
+  }
+  return false;
+}
+
 // A node that has never had a store.
 bool NeverJoined(const NodeRecord& node) {
   return node.state == NodeState::kJoining &&
@@ -415,6 +429,12 @@ Answer Execution::operator()(const Command::ReportNode& report) {
   }
   node->start_number = report.start_number;
   node->addresses = report.addresses;
+  // The machine was that of another node, which is at another place by now.
+  for (NodeRecord& other : state_.nodes) {
+    if (other.id != report.node && HaveOne(other.addresses, node->addresses)) {
+      other.addresses = ReportedAddresses();
+    }
+  }
   return Done("the addresses are noted");
 }
 

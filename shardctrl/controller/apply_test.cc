@@ -354,6 +354,21 @@ TEST(ReportGroup, OlderOnes_ChangeNothing) {
   ExpectDone(cluster, report(6, 3, 2));
 }
 
+// A machine was given to another node before its first one came back.
+TEST(ReportNode, AddressOfAnotherNode_IsNoLongerThatOfTheOther) {
+  Cluster cluster(3, 1);
+  const auto report = [&](uint32_t node, std::string peer) {
+    return cluster.Do(Command::ReportNode{
+        NodeId(node), Cluster::StoreOf(node), 9, {.peer = std::move(peer)}});
+  };
+  report(1, "a:9001");
+  report(2, "b:9001");
+  report(3, "a:9001");
+  EXPECT_EQ(cluster.state.FindNode(NodeId(1))->addresses.peer, "");
+  EXPECT_EQ(cluster.state.FindNode(NodeId(2))->addresses.peer, "b:9001");
+  EXPECT_EQ(cluster.state.FindNode(NodeId(3))->addresses.peer, "a:9001");
+}
+
 TEST(ReportNode, NewestStart_Wins) {
   Cluster cluster(3, 1);
   const auto report = [](uint64_t start, std::string peer) {
