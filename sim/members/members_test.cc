@@ -60,11 +60,13 @@ class MemberRulesTest : public testing::Test {
 
   void Commit(GroupId group, raft::EntryKind kind, Buffer payload) {
     uint64_t& last = last_[group];
-    rules_.OnCommitted(group, {.term = raft::Term(1),
-                               .index = raft::Index(++last),
-                               .log_time = WallTime(1'000'000'000),
-                               .kind = kind,
-                               .payload = std::move(payload)});
+    raft::Entry entry;
+    entry.term = raft::Term(1);
+    entry.index = raft::Index(++last);
+    entry.log_time = WallTime(1'000'000'000);
+    entry.kind = kind;
+    entry.payload = std::move(payload);
+    rules_.OnCommitted(group, entry);
   }
   void Do(const shardctrl::OperationId& id, ControllerCommand::Body body) {
     Commit(kControllerGroup, raft::EntryKind::kCommands,
@@ -145,11 +147,11 @@ TEST_F(MemberRulesTest, VoterThatNoneReplaces_Found) {
 TEST(AdminClient, HalfAnAnswer_IsNone) {
   constexpr std::string_view kWhole =
       "HTTP/1.1 409 Conflict\r\nContent-Length: 9\r\n\r\n{\"a\": 17}";
-  const OperatorAnswer answer = ParseAdminAnswer(kWhole);
+  const OperatorAnswer answer = ParseOperatorAnswer(kWhole);
   EXPECT_EQ(answer.status, 409);
   EXPECT_EQ(answer.body["a"], 17);
   for (size_t size = 0; size < kWhole.size(); ++size) {
-    EXPECT_EQ(ParseAdminAnswer(kWhole.substr(0, size)).status, 0) << size;
+    EXPECT_EQ(ParseOperatorAnswer(kWhole.substr(0, size)).status, 0) << size;
   }
 }
 
