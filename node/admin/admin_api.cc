@@ -151,14 +151,20 @@ struct AdminApi::Call {
 
 namespace {
 
-// The addresses at which a new node finds the cluster: those of other nodes.
-std::vector<std::string> SeedsOf(const ClusterState& state, NodeId except) {
+// The addresses at which a new node finds the cluster: those that other nodes
+// have reported, and that of the asked node.
+std::vector<std::string> SeedsOf(const ControllerAccess& controller,
+                                 NodeId except) {
   std::vector<std::string> seeds;
-  for (const shardctrl::NodeRecord& node : state.nodes) {
+  for (const shardctrl::NodeRecord& node : controller.state().nodes) {
     if (node.id != except && node.state != shardctrl::NodeState::kRemoved &&
         !node.addresses.peer.empty()) {
       seeds.push_back(node.addresses.peer);
     }
+  }
+  const std::string own = controller.peer_address();
+  if (std::find(seeds.begin(), seeds.end(), own) == seeds.end()) {
+    seeds.push_back(own);
   }
   return seeds;
 }
@@ -172,8 +178,7 @@ void AddToken(const ControllerAccess& controller,
                               .expires = answer.token_expires,
                               .secret_first = secret.first,
                               .secret_second = secret.second});
-  const std::vector<std::string> seeds =
-      SeedsOf(controller.state(), answer.node);
+  const std::vector<std::string> seeds = SeedsOf(controller, answer.node);
   std::string joined;
   for (const std::string& seed : seeds) {
     Append(&joined, joined.empty() ? "" : ",", seed);

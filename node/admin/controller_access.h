@@ -58,6 +58,8 @@ class ControllerAccess {
   // answer within a second is left out.
   virtual void AskUsage(absl::AnyInvocable<void(ClusterUsage)> done) = 0;
   virtual ClusterId cluster() const = 0;
+  // The address at which other nodes reach this one.
+  virtual std::string peer_address() const = 0;
   // 128 bits that no client can guess. Without a key they are drawn from the
   // operating system. With one, every node of the cluster has the same bits, so
   // a request that is sent again has the same secret.

@@ -39,7 +39,11 @@ ControllerAgent::ControllerAgent(env::Env& env, raft::Host& host,
       stored_bytes_(std::move(stored_bytes)),
       link_(
           env, host, links, config.node, [this] { return Candidates(); },
-          [this] { return Usage(); }) {}
+          [this] { return Usage(); },
+          [this]() -> const ClusterState* {
+            return state().version > shardctrl::MapVersion() ? &state()
+                                                             : nullptr;
+          }) {}
 
 void ControllerAgent::Start(shardctrl::ReportedAddresses own) {
   own_ = std::move(own);
@@ -119,14 +123,10 @@ std::vector<NodeId> ControllerAgent::Candidates() const {
 void ControllerAgent::FollowState() {
   if (asks_ || Follows()) return;
   asks_ = true;
-  std::string known;
-  AppendFixed(&known, received_.version.value());
-  link_.Ask(ControllerQuestion::kHint, std::move(known),
-            config_.timeouts.leader_wait,
-            [this](absl::StatusOr<Buffer> answer) {
-              asks_ = false;
-              if (answer.ok()) TakeState(*answer);
-            });
+  link_.AskHint(state().version, [this](std::optional<Buffer> answer) {
+    asks_ = false;
+    if (answer.has_value()) TakeState(*answer);
+  });
 }
 
 void ControllerAgent::TakeState(const Buffer& bytes) {

@@ -82,6 +82,7 @@ class ControllerAgent final : public ControllerAccess {
   const shardctrl::ClusterState& state() const override;
   void AskUsage(absl::AnyInvocable<void(ClusterUsage)> done) override;
   ClusterId cluster() const override { return host_.identity().cluster; }
+  std::string peer_address() const override { return own_.peer; }
   std::pair<uint64_t, uint64_t> Secret(std::string_view key) override;
 
  private:

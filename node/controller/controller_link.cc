@@ -94,6 +94,33 @@ void ControllerLink::AskUsage(
                       });
 }
 
+void ControllerLink::AskHint(
+    shardctrl::MapVersion version,
+    absl::AnyInvocable<void(std::optional<Buffer>)> done) {
+  const uint64_t turn = hints_++;
+  NodeId target = Target(Question{});
+  // Every second time one after the other.
+  const std::vector<NodeId> candidates = candidates_();
+  if (turn % 2 == 1 && !candidates.empty()) {
+    target = candidates[turn / 2 % candidates.size()];
+  }
+  std::string request(1, static_cast<char>(ControllerQuestion::kHint));
+  AppendFixed(&request, version.value());
+  if (target == self_ || !links_.Knows(target) ||
+      !links_.To(target).HasRoom(request.size())) {
+    return done(std::nullopt);
+  }
+  links_.To(target).Ask(
+      {.kind = PeerRequest::Kind::kControl,
+       .group = kControllerGroup,
+       .payload = Buffer::Copy(request)},
+      [done = std::move(done)](PeerResult answer) mutable {
+        const bool has = answer.result.outcome == Outcome::kDone &&
+                         answer.result.result.size() > 0;
+        done(has ? std::optional(answer.result.result) : std::nullopt);
+      });
+}
+
 NodeId ControllerLink::Target(const Question& question) const {
   if (machine() != nullptr) {
     const NodeId leader = host_.leader(kControllerGroup);
@@ -191,7 +218,6 @@ void ControllerLink::Answer(Buffer request, PeerDone done) {
   if (question == ControllerQuestion::kUsage) {
     return done(Success(EncodeUsage(usage_())));
   }
-  if (machine() == nullptr) return done(NotLeading());
   const std::string_view body = bytes.empty() ? bytes : bytes.substr(1);
   const bool about_state = question == ControllerQuestion::kState ||
                            question == ControllerQuestion::kHint;
@@ -200,11 +226,18 @@ void ControllerLink::Answer(Buffer request, PeerDone done) {
   }
   const shardctrl::MapVersion known(
       about_state ? LoadFixed<uint64_t>(body.data()) : 0);
+  if (question == ControllerQuestion::kHint) {
+    const shardctrl::ClusterState* const state = known_();
+    if (state == nullptr) return done(NotLeading());
+    return done(Success(state->version > known
+                            ? Buffer::Copy(shardctrl::EncodeState(*state))
+                            : Buffer()));
+  }
+  if (machine() == nullptr) return done(NotLeading());
   switch (question) {
     case ControllerQuestion::kUsage:
-      break;
     case ControllerQuestion::kHint:
-      return done(Success(StateFor(*machine(), known)));
+      break;
     case ControllerQuestion::kCommand: {
       const auto command = shardctrl::DecodeCommand(body);
       if (!command.ok())

@@ -37,7 +37,7 @@ enum class ControllerQuestion : uint8_t {
   // The state: the rest is the version that the asker has, in 8 bytes. Empty
   // if there is no other one.
   kState = 3,  // As of now: all commands that were answered before.
-  kHint = 4,   // The state that this node's replica has. It may be old.
+  kHint = 4,   // The newest state that this node knows. It may be old.
   kUsage = 5,  // NodeUsage of the asked node.
 };
 
@@ -49,19 +49,22 @@ class ControllerLink {
   // first. It has this node only if it holds one.
   using Candidates = std::function<std::vector<NodeId>()>;
   using Usage = std::function<NodeUsage()>;  // That of this node.
+  // The newest state that this node knows; null: none.
+  using Known = std::function<const shardctrl::ClusterState*()>;
 
   // Questions of this node that wait at a time. Further ones fail at once.
   static constexpr size_t kWaitingMax = 256;
 
   // All outlive the object.
   ControllerLink(env::Env& env, raft::Host& host, PeerLinks& links, NodeId self,
-                 Candidates candidates, Usage usage)
+                 Candidates candidates, Usage usage, Known known)
       : env_(env),
         host_(host),
         links_(links),
         self_(self),
         candidates_(std::move(candidates)),
-        usage_(std::move(usage)) {}
+        usage_(std::move(usage)),
+        known_(std::move(known)) {}
   ControllerLink(const ControllerLink&) = delete;
   ControllerLink& operator=(const ControllerLink&) = delete;
 
@@ -69,6 +72,11 @@ class ControllerLink {
   // destroyed first.
   void Ask(ControllerQuestion question, std::string body, Duration within,
            Done done);
+  // Asks one node for the newest state that it knows, each time another one.
+  // The controller may be on nodes that this one does not know yet. Nothing:
+  // the asked node has none newer than `version`, or did not answer in time.
+  void AskHint(shardctrl::MapVersion version,
+               absl::AnyInvocable<void(std::optional<Buffer>)> done);
   // Asks another node for its usage, once. Nothing: it did not answer in time.
   void AskUsage(NodeId node,
                 absl::AnyInvocable<void(std::optional<NodeUsage>)> done);
@@ -104,6 +112,8 @@ class ControllerLink {
   const NodeId self_;
   const Candidates candidates_;
   const Usage usage_;
+  const Known known_;
+  uint64_t hints_ = 0;  // The number of calls of AskHint.
   // The leader that another node named last; zero: none.
   NodeId hint_;
   size_t open_ = 0;
