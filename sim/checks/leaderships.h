@@ -1,4 +1,5 @@
-// sim/checks/leaderships.h: which node led each group of a run, and when.
+// sim/checks/leaderships.h: the nodes that led each group of a run, and when.
+// Depends on identifiers and times only.
 #ifndef QUORATE_SIM_CHECKS_LEADERSHIPS_H_
 #define QUORATE_SIM_CHECKS_LEADERSHIPS_H_
 

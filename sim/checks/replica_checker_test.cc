@@ -14,7 +14,7 @@ using raft::Index;
 using raft::LogPosition;
 using raft::Term;
 
-constexpr GroupId kGroup(1);
+constexpr GroupId kCheckedGroup(1);
 
 Entry MakeEntry(uint64_t term, uint64_t index, std::string_view payload = "") {
   return {.term = Term(term),
@@ -37,70 +37,75 @@ class ReplicaCheckerTest : public testing::Test {
 };
 
 TEST_F(ReplicaCheckerTest, TwoLeadersOfOneTerm_Found) {
-  replica_checker_.OnLeader(NodeId(1), kGroup, Term(3));
-  replica_checker_.OnLeader(NodeId(1), kGroup, Term(3));
-  replica_checker_.OnLeader(NodeId(2), kGroup, Term(4));
+  replica_checker_.OnLeader(NodeId(1), kCheckedGroup, Term(3));
+  replica_checker_.OnLeader(NodeId(1), kCheckedGroup, Term(3));
+  replica_checker_.OnLeader(NodeId(2), kCheckedGroup, Term(4));
   replica_checker_.OnLeader(NodeId(2), GroupId(2), Term(3));
   EXPECT_TRUE(found_.empty());
   EXPECT_EQ(replica_checker_.leader_changes(), 3u);
-  replica_checker_.OnLeader(NodeId(2), kGroup, Term(3));
+  replica_checker_.OnLeader(NodeId(2), kCheckedGroup, Term(3));
   ExpectFound("election safety");
 }
 
 TEST_F(ReplicaCheckerTest, LeaderWithoutACommittedEntry_Found) {
-  replica_checker_.OnApplied(NodeId(1), kGroup, MakeEntry(1, 1));
-  replica_checker_.OnApplied(NodeId(1), kGroup, MakeEntry(2, 2));
+  replica_checker_.OnApplied(NodeId(1), kCheckedGroup, MakeEntry(1, 1));
+  replica_checker_.OnApplied(NodeId(1), kCheckedGroup, MakeEntry(2, 2));
   const auto whole = [](Index index) { return Term(index.value()); };
-  replica_checker_.OnLeaderLog(NodeId(2), kGroup, Term(3), Index(0), whole);
+  replica_checker_.OnLeaderLog(NodeId(2), kCheckedGroup, Term(3), Index(0),
+                               whole);
   // Terms of entries in the snapshot are not known any more.
   replica_checker_.OnLeaderLog(
-      NodeId(2), kGroup, Term(3), Index(1),
+      NodeId(2), kCheckedGroup, Term(3), Index(1),
       [](Index index) { return index == Index(2) ? Term(2) : Term(0); });
   EXPECT_TRUE(found_.empty());
   replica_checker_.OnLeaderLog(
-      NodeId(2), kGroup, Term(3), Index(0),
+      NodeId(2), kCheckedGroup, Term(3), Index(0),
       [](Index index) { return index == Index(1) ? Term(1) : Term(0); });
   ExpectFound("leader completeness");
 }
 
 // A candidate may win an old term when a later leader has committed already.
 TEST_F(ReplicaCheckerTest, LeaderOfAnOldTerm_NeedNotHaveLaterEntries) {
-  replica_checker_.OnApplied(NodeId(1), kGroup, MakeEntry(1, 1));
-  replica_checker_.OnLeader(NodeId(1), kGroup, Term(5));
-  replica_checker_.OnApplied(NodeId(1), kGroup, MakeEntry(5, 2));
+  replica_checker_.OnApplied(NodeId(1), kCheckedGroup, MakeEntry(1, 1));
+  replica_checker_.OnLeader(NodeId(1), kCheckedGroup, Term(5));
+  replica_checker_.OnApplied(NodeId(1), kCheckedGroup, MakeEntry(5, 2));
   const auto first = [](Index index) {
     return index == Index(1) ? Term(1) : Term(0);
   };
-  replica_checker_.OnLeader(NodeId(2), kGroup, Term(4));
-  replica_checker_.OnLeaderLog(NodeId(2), kGroup, Term(4), Index(0), first);
+  replica_checker_.OnLeader(NodeId(2), kCheckedGroup, Term(4));
+  replica_checker_.OnLeaderLog(NodeId(2), kCheckedGroup, Term(4), Index(0),
+                               first);
   EXPECT_TRUE(found_.empty());
-  replica_checker_.OnLeader(NodeId(2), kGroup, Term(6));
-  replica_checker_.OnLeaderLog(NodeId(2), kGroup, Term(6), Index(0), first);
+  replica_checker_.OnLeader(NodeId(2), kCheckedGroup, Term(6));
+  replica_checker_.OnLeaderLog(NodeId(2), kCheckedGroup, Term(6), Index(0),
+                               first);
   ExpectFound("leader completeness");
 }
 
 TEST_F(ReplicaCheckerTest, AnotherEntryAtACommittedIndex_Found) {
-  replica_checker_.OnApplied(NodeId(1), kGroup, MakeEntry(1, 1, "a"));
-  replica_checker_.OnApplied(NodeId(2), kGroup, MakeEntry(1, 1, "a"));
+  replica_checker_.OnApplied(NodeId(1), kCheckedGroup, MakeEntry(1, 1, "a"));
+  replica_checker_.OnApplied(NodeId(2), kCheckedGroup, MakeEntry(1, 1, "a"));
   EXPECT_TRUE(found_.empty());
-  replica_checker_.OnApplied(NodeId(3), kGroup, MakeEntry(1, 1, "b"));
+  replica_checker_.OnApplied(NodeId(3), kCheckedGroup, MakeEntry(1, 1, "b"));
   ExpectFound("state machine safety");
 }
 
 TEST_F(ReplicaCheckerTest, ReplicaThatDoesNotStartOnASoundDisk_Found) {
   const absl::Status damaged = absl::DataLossError("entries are missing");
-  replica_checker_.OnReplicaNotStarted(NodeId(1), kGroup, damaged,
+  replica_checker_.OnReplicaNotStarted(NodeId(1), kCheckedGroup, damaged,
                                        /*excused=*/true);
-  replica_checker_.OnReplicaNotStarted(NodeId(1), kGroup, absl::OkStatus(),
-                                       false);
+  replica_checker_.OnReplicaNotStarted(NodeId(1), kCheckedGroup,
+                                       absl::OkStatus(), false);
   EXPECT_TRUE(found_.empty());
-  replica_checker_.OnReplicaNotStarted(NodeId(2), kGroup, damaged, false);
+  replica_checker_.OnReplicaNotStarted(NodeId(2), kCheckedGroup, damaged,
+                                       false);
   ExpectFound("fenced");
 }
 
 TEST_F(ReplicaCheckerTest, ReplicaThatRefusesItsSnapshot_Found) {
   replica_checker_.OnReplicaNotStarted(
-      NodeId(2), kGroup, absl::InvalidArgumentError("a page is full"), false);
+      NodeId(2), kCheckedGroup, absl::InvalidArgumentError("a page is full"),
+      false);
   ExpectFound("fenced");
 }
 
@@ -113,100 +118,100 @@ TEST_F(ReplicaCheckerTest, NodeThatStopsByItself_Found) {
 }
 
 TEST_F(ReplicaCheckerTest, AnEntryAppliedTwice_Found) {
-  replica_checker_.OnApplied(NodeId(1), kGroup, MakeEntry(1, 1));
-  replica_checker_.OnApplied(NodeId(1), kGroup, MakeEntry(1, 1));
+  replica_checker_.OnApplied(NodeId(1), kCheckedGroup, MakeEntry(1, 1));
+  replica_checker_.OnApplied(NodeId(1), kCheckedGroup, MakeEntry(1, 1));
   ExpectFound("state machine safety");
 }
 
 TEST_F(ReplicaCheckerTest, AnEntryLeftOut_Found) {
   for (const uint64_t index : {1, 2, 3}) {
-    replica_checker_.OnApplied(NodeId(1), kGroup, MakeEntry(1, index));
+    replica_checker_.OnApplied(NodeId(1), kCheckedGroup, MakeEntry(1, index));
   }
-  replica_checker_.OnApplied(NodeId(2), kGroup, MakeEntry(1, 1));
+  replica_checker_.OnApplied(NodeId(2), kCheckedGroup, MakeEntry(1, 1));
   EXPECT_TRUE(found_.empty());
-  replica_checker_.OnApplied(NodeId(2), kGroup, MakeEntry(1, 3));
+  replica_checker_.OnApplied(NodeId(2), kCheckedGroup, MakeEntry(1, 3));
   ExpectFound("state machine safety");
 }
 
 TEST_F(ReplicaCheckerTest, ARestart_MayApplyAgain) {
-  replica_checker_.OnApplied(NodeId(1), kGroup, MakeEntry(1, 1));
+  replica_checker_.OnApplied(NodeId(1), kCheckedGroup, MakeEntry(1, 1));
   replica_checker_.OnBoot(NodeId(1));
-  replica_checker_.OnApplied(NodeId(1), kGroup, MakeEntry(1, 1));
+  replica_checker_.OnApplied(NodeId(1), kCheckedGroup, MakeEntry(1, 1));
   EXPECT_TRUE(found_.empty());
 }
 
 TEST_F(ReplicaCheckerTest, SnapshotOfWhatWasNeverCommitted_Found) {
-  replica_checker_.OnApplied(NodeId(1), kGroup, MakeEntry(1, 1));
-  replica_checker_.OnRestored(NodeId(2), kGroup, {Term(1), Index(1)});
+  replica_checker_.OnApplied(NodeId(1), kCheckedGroup, MakeEntry(1, 1));
+  replica_checker_.OnRestored(NodeId(2), kCheckedGroup, {Term(1), Index(1)});
   EXPECT_TRUE(found_.empty());
-  replica_checker_.OnRestored(NodeId(2), kGroup, {Term(2), Index(1)});
+  replica_checker_.OnRestored(NodeId(2), kCheckedGroup, {Term(2), Index(1)});
   ExpectFound("state machine safety");
 }
 
 TEST_F(ReplicaCheckerTest, UnequalStatesAtOneIndex_Found) {
-  replica_checker_.OnApplied(NodeId(1), kGroup, MakeEntry(1, 1));
-  replica_checker_.OnApplied(NodeId(1), kGroup, MakeEntry(1, 2));
-  replica_checker_.OnDigest(NodeId(1), kGroup, Index(1), 7);
-  replica_checker_.OnDigest(NodeId(1), kGroup, Index(2), 8);
-  replica_checker_.OnDigest(NodeId(2), kGroup, Index(1), 7);
+  replica_checker_.OnApplied(NodeId(1), kCheckedGroup, MakeEntry(1, 1));
+  replica_checker_.OnApplied(NodeId(1), kCheckedGroup, MakeEntry(1, 2));
+  replica_checker_.OnDigest(NodeId(1), kCheckedGroup, Index(1), 7);
+  replica_checker_.OnDigest(NodeId(1), kCheckedGroup, Index(2), 8);
+  replica_checker_.OnDigest(NodeId(2), kCheckedGroup, Index(1), 7);
   EXPECT_TRUE(found_.empty());
-  replica_checker_.OnDigest(NodeId(2), kGroup, Index(2), 9);
+  replica_checker_.OnDigest(NodeId(2), kCheckedGroup, Index(2), 9);
   ExpectFound("digest");
 }
 
 TEST_F(ReplicaCheckerTest, ExcusedState_OnlyThatReplicaMayDiffer) {
-  replica_checker_.OnApplied(NodeId(1), kGroup, MakeEntry(1, 1));
-  replica_checker_.ExcuseState(NodeId(2), kGroup, true);
-  replica_checker_.OnDigest(NodeId(2), kGroup, Index(1), 9);
-  replica_checker_.OnDigest(NodeId(1), kGroup, Index(1), 7);
+  replica_checker_.OnApplied(NodeId(1), kCheckedGroup, MakeEntry(1, 1));
+  replica_checker_.ExcuseState(NodeId(2), kCheckedGroup, true);
+  replica_checker_.OnDigest(NodeId(2), kCheckedGroup, Index(1), 9);
+  replica_checker_.OnDigest(NodeId(1), kCheckedGroup, Index(1), 7);
   EXPECT_TRUE(found_.empty());
-  replica_checker_.ExcuseState(NodeId(2), kGroup, false);
-  replica_checker_.OnDigest(NodeId(2), kGroup, Index(1), 9);
+  replica_checker_.ExcuseState(NodeId(2), kCheckedGroup, false);
+  replica_checker_.OnDigest(NodeId(2), kCheckedGroup, Index(1), 9);
   ExpectFound("digest");
 }
 
 TEST_F(ReplicaCheckerTest, HeldWithout_CountsSoundVotersWithAllEntries) {
-  replica_checker_.SetVoters(kGroup, {NodeId(1), NodeId(2), NodeId(3)});
+  replica_checker_.SetVoters(kCheckedGroup, {NodeId(1), NodeId(2), NodeId(3)});
   const auto held = [&](NodeId unsound) {
     return replica_checker_.HeldWithout(
-        NodeId(3), kGroup, {Term(1), Index(2)},
+        NodeId(3), kCheckedGroup, {Term(1), Index(2)},
         [unsound](NodeId node) { return node != unsound; });
   };
-  replica_checker_.OnHolds(NodeId(1), kGroup, {Term(1), Index(2)});
-  replica_checker_.OnHolds(NodeId(3), kGroup, {Term(1), Index(2)});
-  replica_checker_.OnHolds(NodeId(2), kGroup, {Term(1), Index(1)});
+  replica_checker_.OnHolds(NodeId(1), kCheckedGroup, {Term(1), Index(2)});
+  replica_checker_.OnHolds(NodeId(3), kCheckedGroup, {Term(1), Index(2)});
+  replica_checker_.OnHolds(NodeId(2), kCheckedGroup, {Term(1), Index(1)});
   EXPECT_FALSE(held(NodeId()));
-  replica_checker_.OnHolds(NodeId(2), kGroup, {Term(2), Index(2)});
+  replica_checker_.OnHolds(NodeId(2), kCheckedGroup, {Term(2), Index(2)});
   EXPECT_TRUE(held(NodeId()));
   EXPECT_FALSE(held(NodeId(2)));
 }
 
 TEST_F(ReplicaCheckerTest, CommittedEntryOnAMinority_Found) {
-  replica_checker_.SetVoters(kGroup, {NodeId(1), NodeId(2), NodeId(3)});
-  replica_checker_.OnApplied(NodeId(1), kGroup, MakeEntry(1, 1));
-  replica_checker_.OnApplied(NodeId(1), kGroup, MakeEntry(1, 2));
-  replica_checker_.OnHolds(NodeId(1), kGroup, {Term(1), Index(2)});
-  replica_checker_.OnHolds(NodeId(2), kGroup, {Term(1), Index(2)});
-  replica_checker_.OnRecovered(NodeId(3), kGroup, {Term(1), Index(1)});
-  replica_checker_.OnRecovered(NodeId(2), kGroup, {Term(1), Index(2)});
+  replica_checker_.SetVoters(kCheckedGroup, {NodeId(1), NodeId(2), NodeId(3)});
+  replica_checker_.OnApplied(NodeId(1), kCheckedGroup, MakeEntry(1, 1));
+  replica_checker_.OnApplied(NodeId(1), kCheckedGroup, MakeEntry(1, 2));
+  replica_checker_.OnHolds(NodeId(1), kCheckedGroup, {Term(1), Index(2)});
+  replica_checker_.OnHolds(NodeId(2), kCheckedGroup, {Term(1), Index(2)});
+  replica_checker_.OnRecovered(NodeId(3), kCheckedGroup, {Term(1), Index(1)});
+  replica_checker_.OnRecovered(NodeId(2), kCheckedGroup, {Term(1), Index(2)});
   EXPECT_TRUE(found_.empty());
-  replica_checker_.OnRecovered(NodeId(2), kGroup, {Term(1), Index(1)});
+  replica_checker_.OnRecovered(NodeId(2), kCheckedGroup, {Term(1), Index(1)});
   ExpectFound("durability");
 }
 
 // The damaged replica casts no vote, and the new one has nothing yet.
 TEST_F(ReplicaCheckerTest,
        CommittedEntryOfAReplacedReplica_CountsUntilItIsBack) {
-  replica_checker_.SetVoters(kGroup, {NodeId(1), NodeId(2), NodeId(3)});
-  replica_checker_.OnApplied(NodeId(1), kGroup, MakeEntry(1, 1));
-  replica_checker_.OnApplied(NodeId(1), kGroup, MakeEntry(1, 2));
-  replica_checker_.OnHolds(NodeId(1), kGroup, {Term(1), Index(2)});
-  replica_checker_.OnHolds(NodeId(2), kGroup, {Term(1), Index(2)});
-  replica_checker_.OnDropped(NodeId(2), kGroup);
-  replica_checker_.OnRecovered(NodeId(3), kGroup, {Term(1), Index(1)});
+  replica_checker_.SetVoters(kCheckedGroup, {NodeId(1), NodeId(2), NodeId(3)});
+  replica_checker_.OnApplied(NodeId(1), kCheckedGroup, MakeEntry(1, 1));
+  replica_checker_.OnApplied(NodeId(1), kCheckedGroup, MakeEntry(1, 2));
+  replica_checker_.OnHolds(NodeId(1), kCheckedGroup, {Term(1), Index(2)});
+  replica_checker_.OnHolds(NodeId(2), kCheckedGroup, {Term(1), Index(2)});
+  replica_checker_.OnDropped(NodeId(2), kCheckedGroup);
+  replica_checker_.OnRecovered(NodeId(3), kCheckedGroup, {Term(1), Index(1)});
   EXPECT_TRUE(found_.empty());
-  replica_checker_.OnHolds(NodeId(2), kGroup, {Term(1), Index(2)});
-  replica_checker_.OnRecovered(NodeId(2), kGroup, {Term(1), Index(1)});
+  replica_checker_.OnHolds(NodeId(2), kCheckedGroup, {Term(1), Index(2)});
+  replica_checker_.OnRecovered(NodeId(2), kCheckedGroup, {Term(1), Index(1)});
   ExpectFound("durability");
 }
 

@@ -202,13 +202,7 @@ void ClusterOperator::Act() {
     case Verb::kLose:
       return Lose(node, /*comes_back=*/false);
     case Verb::kSet:
-      return Ask(
-          {.method = "PATCH",
-           .target = absl::StrCat("/v1/nodes/", node.value()),
-           .body = absl::StrCat("{\"zone\":\"z", Draw(2, 3), "\",\"host\":\"h",
-                                Draw(3, 4),
-                                "\",\"weight\":", 50 * (1 + Draw(4, 4)), "}")},
-          kAttempts, [](const OperatorAnswer&) {});
+      return Set(node);
     case Verb::kCreate:
       if (state().groups.size() > options_.groups_max) return;
       return Ask({.method = "POST",
@@ -232,20 +226,7 @@ void ClusterOperator::Act() {
                  [this](const OperatorAnswer& answer) { ComeTwice(answer); });
     case Verb::kOldToken:
       if (!old_token_.has_value()) return;
-      return Soon([this] {
-        const size_t place = places_.FreePlace(0);
-        if (place == places_.size()) return;
-        const nlohmann::json& body = old_token_->body;
-        const auto token =
-            shardctrl::ParseToken(body["token"].get<std::string>());
-        places_.MoveIn(place,
-                       {.node = token->node,
-                        .join = node::JoinConfig{.cluster = token->cluster,
-                                                 .node = token->node,
-                                                 .seeds = body["seeds"],
-                                                 .token = body["token"]},
-                        .refused = true});
-      });
+      return Soon([this] { ComeWithOldToken(); });
     case Verb::kRepair:
       return Ask({.method = "PUT",
                   .target = "/v1/repair",
@@ -257,6 +238,28 @@ void ClusterOperator::Act() {
         if (places_.tenant(place).has_value()) places_.Restart(place);
       });
   }
+}
+
+void ClusterOperator::Set(NodeId node) {
+  Ask({.method = "PATCH",
+       .target = absl::StrCat("/v1/nodes/", node.value()),
+       .body = absl::StrCat("{\"zone\":\"z", Draw(2, 3), "\",\"host\":\"h",
+                            Draw(3, 4), "\",\"weight\":", 50 * (1 + Draw(4, 4)),
+                            "}")},
+      kAttempts, [](const OperatorAnswer&) {});
+}
+
+void ClusterOperator::ComeWithOldToken() {
+  const size_t place = places_.FreePlace(0);
+  if (place == places_.size()) return;
+  const nlohmann::json& body = old_token_->body;
+  const auto token = shardctrl::ParseToken(body["token"].get<std::string>());
+  places_.MoveIn(place, {.node = token->node,
+                         .join = node::JoinConfig{.cluster = token->cluster,
+                                                  .node = token->node,
+                                                  .seeds = body["seeds"],
+                                                  .token = body["token"]},
+                         .refused = true});
 }
 
 void ClusterOperator::Add() {

@@ -85,6 +85,8 @@ class ClusterOperator {
   // once.
   void Ask(OperatorRequest request, uint32_t attempts, Answered answered);
   void Try(OperatorRequest request, uint32_t attempts, Answered answered);
+  void Set(NodeId node);
+  void ComeWithOldToken();
   void Add();
   void Replace(NodeId node, bool elsewhere);
   void Lose(NodeId node, bool comes_back);

@@ -769,6 +769,7 @@ Tape Run::Impl::tape() const {
   add("operations_per_second", options_.shape.operations_per_second);
   add("keys", options_.shape.keys);
   if (options_.shape.defaults) tape.SetParameter("defaults", "1");
+  if (options_.shape.controller) tape.SetParameter("controller", "1");
   return tape;
 }
 

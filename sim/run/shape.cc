@@ -95,8 +95,9 @@ Shape ShapeDraw::DrawShape() {
       Pick<int>("shape.bootstrap_left_on", 0, {0, 1}) != 0 && shape.voters > 1;
   shape.changed_addresses =
       Pick<int>("shape.changed_addresses", 0, {0, 0, 1}) != 0;
-  shape.controller = Pick<int>("shape.controller", 0, {1, 1, 1, 0}) != 0;
+  shape.controller = fixed_.controller;
   shape.controller_may_fail =
+      shape.controller &&
       Pick<int>("shape.controller_may_fail", 0, {0, 0, 1}) != 0;
   shape.link_latency = Microseconds(Pick<int64_t>(
       "shape.link_latency_us", 0, {100, 100, 100, 100, 1'000, 5'000, 25'000}));

@@ -37,6 +37,8 @@ struct FixedShape {
   std::optional<uint32_t> keys;
   // Parts without a value have their defaults, instead of being drawn.
   bool defaults = false;
+  // The cluster is founded with a controller.
+  bool controller = false;
 };
 
 struct Shape {

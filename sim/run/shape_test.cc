@@ -81,7 +81,8 @@ TEST(ShapeDraw, WorkOfATurn_IsLessThanThatOfALongReadInSomeRuns) {
 // Tables whose keys are not settings of behaviour: the cluster draws identities
 // and addresses, and ShapeDraw::DrawShape the groups.
 constexpr std::string_view kIdentities[] = {
-    "cluster.", "node.", "listen.", "nodes[].", "sharding.", "shards[].",
+    "cluster.",  "node.",     "listen.",   "nodes[].",
+    "founding.", "sharding.", "shards[].",
 };
 
 TEST(ShapeDraw, EachKeyOfTheConfiguration_IsDrawnOrNamedAsNotSimulated) {

@@ -94,6 +94,7 @@ absl::Status Apply(const std::string& flag, const std::string& value,
   if (flag == "--verbose") a->verbose = true;
   if (flag == "--no-faults") a->run.faults = false;
   if (flag == "--defaults") a->run.shape.defaults = true;
+  if (flag == "--controller") a->run.shape.controller = true;
   return absl::OkStatus();
 }
 
@@ -126,7 +127,7 @@ absl::Status CheckWhole(const SimulateArguments& result,
 
 bool TakesValue(const std::string& flag) {
   return flag != "--json" && flag != "--verbose" && flag != "--no-faults" &&
-         flag != "--defaults";
+         flag != "--defaults" && flag != "--controller";
 }
 
 bool Allowed(SimulateArguments::Command command, Simulated simulated,
@@ -138,8 +139,8 @@ bool Allowed(SimulateArguments::Command command, Simulated simulated,
     return false;
   };
   const bool any = one_of({"--duration", "--no-faults", "--without", "--only"});
-  const bool shape = one_of(
-      {"--nodes", "--groups", "--clients", "--rate", "--keys", "--defaults"});
+  const bool shape = one_of({"--nodes", "--groups", "--clients", "--rate",
+                             "--keys", "--defaults", "--controller"});
   if (simulated == Simulated::kSubject && (shape || flag == "--history-out")) {
     return false;
   }
@@ -186,16 +187,17 @@ constexpr char kCommands[] =
 constexpr char kStoreUsage[] =
     "simulate run     --seed N [--nodes N] [--groups N] [--duration 60s] "
     "[--clients N]\n"
-    "                 [--rate N] [--keys N] [--defaults] [--no-faults]\n"
-    "                 [--without FAMILIES] [--only FAMILIES] [--tape-out "
+    "                 [--rate N] [--keys N] [--defaults] [--controller]\n"
+    "                 [--no-faults] [--without FAMILIES] [--only FAMILIES] "
+    "[--tape-out "
     "FILE]\n"
     "                 [--trace-out FILE] [--history-out FILE] [--verbose] "
     "[--json]\n"
     "simulate swarm   --seeds A..B [--jobs N] [--nodes …] [--groups …] "
     "[--duration …]\n"
     "                 [--clients …] [--rate …] [--keys …] [--defaults] "
-    "[--no-faults]\n"
-    "                 [--without …] [--only …] [--json]\n"
+    "[--controller]\n"
+    "                 [--no-faults] [--without …] [--only …] [--json]\n"
     "simulate replay  TAPE [--verbose] [--trace-out FILE] [--tape-out FILE]\n"
     "                 [--history-out FILE] [--json]\n"
     "simulate diff    SEED|TAPE SEED|TAPE [--nodes …] [--groups …] and so on\n"
@@ -209,7 +211,9 @@ constexpr char kStoreUsage[] =
     "time.\n"
     "The seed draws the settings of nodes, clients, links and disks, too. With "
     "--defaults\n"
-    "it draws none of these, and faults alone.\n";
+    "it draws none of these, and faults alone. With --controller the cluster "
+    "is\n"
+    "founded with a controller.\n";
 constexpr char kSubjectUsage[] =
     "run     --seed N [--duration 60s] [--no-faults] [--without FAMILIES]\n"
     "        [--only FAMILIES] [--tape-out FILE] [--trace-out FILE] "
