@@ -113,6 +113,13 @@ bool HaveOne(const ReportedAddresses& a, const ReportedAddresses& b) {
   return false;
 }
 
+// A node of the founding that has not reported its store yet.
+bool IsUnboundFounder(const NodeRecord& node) {
+  return node.store == StoreIncarnation() &&
+         node.former_store == StoreIncarnation() &&
+         (node.state == NodeState::kUp || node.state == NodeState::kDraining);
+}
+
 // A node that has never had a store.
 bool NeverJoined(const NodeRecord& node) {
   return node.state == NodeState::kJoining &&
@@ -215,8 +222,9 @@ Answer Execution::operator()(const Command::UndrainNode& undrain) {
   }
   return Wish(name + " takes replicas again", [&](ClusterState* next) {
     NodeRecord* changed = next->FindNode(undrain.node);
-    changed->state = changed->store == StoreIncarnation() ? NodeState::kJoining
-                                                          : NodeState::kUp;
+    const bool comes =
+        changed->store == StoreIncarnation() && !IsUnboundFounder(*changed);
+    changed->state = comes ? NodeState::kJoining : NodeState::kUp;
     changed->leaving = changed->lost = false;
   });
 }
@@ -414,11 +422,8 @@ Answer Execution::operator()(const Command::BindNode& bind) {
 Answer Execution::operator()(const Command::ReportNode& report) {
   NodeRecord* node = Present(&state_, report.node);
   if (node == nullptr) return NoSuchNode(report.node);
-  // A node of the founding has the store that it was founded with.
-  const bool founder = node->store == StoreIncarnation() &&
-                       node->former_store == StoreIncarnation() &&
-                       node->state == NodeState::kUp;
-  if (founder) node->store = report.store;
+  // It has the store that it was founded with.
+  if (IsUnboundFounder(*node)) node->store = report.store;
   if (node->store != report.store) {
     return Refused(absl::StrCat(NodeText(report.node), " has another store"));
   }

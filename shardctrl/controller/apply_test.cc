@@ -369,6 +369,24 @@ TEST(ReportNode, AddressOfAnotherNode_IsNoLongerThatOfTheOther) {
   EXPECT_EQ(cluster.state.FindNode(NodeId(3))->addresses.peer, "a:9001");
 }
 
+// Operators may be faster than the first reports.
+TEST(ReportNode, FounderThatDrains_IsBound) {
+  Cluster cluster(4, 1);
+  cluster.SettleAll();
+  NodeRecord* const node = cluster.state.FindNode(NodeId(2));
+  node->store = StoreIncarnation();
+  ExpectDone(cluster, Command::DrainNode{NodeId(2)});
+  const Cluster before = cluster;
+  ExpectDone(cluster, Command::ReportNode{
+                          NodeId(2), Cluster::StoreOf(2), 1, {.peer = "b:1"}});
+  EXPECT_EQ(cluster.state.FindNode(NodeId(2))->store, Cluster::StoreOf(2));
+  EXPECT_EQ(cluster.state.FindNode(NodeId(2))->state, NodeState::kDraining);
+  // The same after the operator has changed their mind.
+  cluster = before;
+  ExpectDone(cluster, Command::UndrainNode{NodeId(2)});
+  EXPECT_EQ(cluster.state.FindNode(NodeId(2))->state, NodeState::kUp);
+}
+
 TEST(ReportNode, NewestStart_Wins) {
   Cluster cluster(3, 1);
   const auto report = [](uint64_t start, std::string peer) {
