@@ -205,6 +205,25 @@ TEST_F(MembersTest, AddedDataNode_GetsTheReplicasOfADrainedOne) {
   EXPECT_EQ(cluster_->Command(*client, {"GET", "k"}), "$1\r\nv\r\n");
 }
 
+// Each store is refused by the node that it asks first. It never comes back to
+// the one that it asked second.
+TEST_F(MembersTest, RefusedStores_LeaveRoomForOthers) {
+  Begin({.nodes = 2, .groups = 1});
+  ASSERT_TRUE(AwaitAddresses(2)) << last_.dump(1);
+  const Json old = Ask(0, "POST", "/v1/nodes").second;
+  ASSERT_EQ(cluster_->StartNew(Joining(old)), absl::OkStatus());
+  for (int i = 0; i < 70; ++i) {
+    Config config = Joining(old);
+    config.join->seeds = {"n2:9001", "n1:9001"};
+    const absl::Status refused = cluster_->StartNew(config);
+    ASSERT_TRUE(absl::StrContains(refused.message(), "has another store"))
+        << refused;
+  }
+  Config config = Joining(Ask(0, "POST", "/v1/nodes").second);
+  config.join->seeds = {"n1:9001"};
+  EXPECT_EQ(cluster_->StartNew(config), absl::OkStatus());
+}
+
 // The replicas of a replaced node wait for its process.
 TEST_F(MembersTest, WishThatWaits_IsShownWithItsReason) {
   Begin({.nodes = 3, .groups = 2});

@@ -246,7 +246,7 @@ absl::Status ControllerAgent::Admit(const raft::JoinRequest& request) {
   if (const auto refused = refused_.extract(request.store); !refused.empty()) {
     return absl::PermissionDeniedError(refused.mapped());
   }
-  if (!working_ || asking_.size() + refused_.size() >= kAdmissionsMax) {
+  if (!working_ || asking_.size() >= kAdmissionsMax) {
     return absl::UnavailableError("this node is busy");
   }
   // Not now: a proposal may call back at once.
@@ -270,6 +270,8 @@ void ControllerAgent::Bind(const raft::JoinRequest& request) {
       [this, store = request.store](absl::StatusOr<ControllerAnswer> answer) {
         if (answer.ok() &&
             answer->outcome == ControllerAnswer::Outcome::kRefused) {
+          // A store that heard another node refuse it does not come again.
+          if (refused_.size() >= kAdmissionsMax) refused_.clear();
           refused_[store] = answer->text;
         }
         if (!answer.ok() ||

@@ -135,7 +135,7 @@ class ControllerAgent final : public ControllerAccess {
   // When the silence of a node was reported last.
   absl::btree_map<NodeId, MonoTime> silence_reported_;
   // New stores about which the controller is asked; and those that it refuses,
-  // with its reason, until they have asked again.
+  // with its reason. One that is forgotten makes the node ask again.
   absl::btree_map<StoreIncarnation, env::Pending> asking_;
   absl::btree_map<StoreIncarnation, std::string> refused_;
   uint64_t draws_ = 0;
