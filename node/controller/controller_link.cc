@@ -78,25 +78,41 @@ void ControllerLink::Ask(ControllerQuestion question, std::string body,
                                           .done = std::move(done)}));
 }
 
+// Others may know nodes that the map of this one lacks yet.
+bool ControllerLink::CanSend(NodeId target, const Buffer& request) const {
+  return links_.Knows(target) && links_.To(target).HasRoom(request.size());
+}
+
+void ControllerLink::Send(NodeId target, const Buffer& request, PeerDone done) {
+  links_.To(target).Ask({.kind = PeerRequest::Kind::kControl,
+                         .group = kControllerGroup,
+                         .payload = request},
+                        std::move(done));
+}
+
+void ControllerLink::SendOnce(NodeId target, const Buffer& request,
+                              OneAnswer done) {
+  if (!CanSend(target, request)) return done(std::nullopt);
+  Send(target, request, [done = std::move(done)](PeerResult answer) mutable {
+    const bool answered = answer.result.outcome == Outcome::kDone;
+    done(answered ? std::optional(std::move(answer.result.result))
+                  : std::nullopt);
+  });
+}
+
 void ControllerLink::AskUsage(
     NodeId node, absl::AnyInvocable<void(std::optional<NodeUsage>)> done) {
   if (node == self_) return done(usage_());
-  const Buffer request = Buffer::Copy(
-      std::string(1, static_cast<char>(ControllerQuestion::kUsage)));
-  if (!links_.To(node).HasRoom(request.size())) return done(std::nullopt);
-  links_.To(node).Ask({.kind = PeerRequest::Kind::kControl,
-                       .group = kControllerGroup,
-                       .payload = request},
-                      [done = std::move(done)](PeerResult answer) mutable {
-                        done(answer.result.outcome == Outcome::kDone
-                                 ? DecodeUsage(answer.result.result.view())
-                                 : std::nullopt);
-                      });
+  SendOnce(
+      node,
+      Buffer::Copy(
+          std::string(1, static_cast<char>(ControllerQuestion::kUsage))),
+      [done = std::move(done)](std::optional<Buffer> answer) mutable {
+        done(answer.has_value() ? DecodeUsage(answer->view()) : std::nullopt);
+      });
 }
 
-void ControllerLink::AskHint(
-    shardctrl::MapVersion version,
-    absl::AnyInvocable<void(std::optional<Buffer>)> done) {
+void ControllerLink::AskHint(shardctrl::MapVersion version, OneAnswer done) {
   const uint64_t turn = hints_++;
   NodeId target = Target(Question{});
   // Every second time one after the other.
@@ -104,21 +120,10 @@ void ControllerLink::AskHint(
   if (turn % 2 == 1 && !candidates.empty()) {
     target = candidates[turn / 2 % candidates.size()];
   }
+  if (target == self_) return done(std::nullopt);
   std::string request(1, static_cast<char>(ControllerQuestion::kHint));
   AppendFixed(&request, version.value());
-  if (target == self_ || !links_.Knows(target) ||
-      !links_.To(target).HasRoom(request.size())) {
-    return done(std::nullopt);
-  }
-  links_.To(target).Ask(
-      {.kind = PeerRequest::Kind::kControl,
-       .group = kControllerGroup,
-       .payload = Buffer::Copy(request)},
-      [done = std::move(done)](PeerResult answer) mutable {
-        const bool has = answer.result.outcome == Outcome::kDone &&
-                         answer.result.result.size() > 0;
-        done(has ? std::optional(answer.result.result) : std::nullopt);
-      });
+  SendOnce(target, Buffer::Copy(request), std::move(done));
 }
 
 NodeId ControllerLink::Target(const Question& question) const {
@@ -141,17 +146,11 @@ void ControllerLink::Try(const Waiting& question) {
                     OnAnswer(question, self_, std::move(answer));
                   });
   }
-  // Others may know nodes that the map of this one lacks yet.
-  if (!links_.Knows(target) ||
-      !links_.To(target).HasRoom(question->request.size())) {
-    return TryAgain(question);
-  }
-  links_.To(target).Ask({.kind = PeerRequest::Kind::kControl,
-                         .group = kControllerGroup,
-                         .payload = question->request},
-                        [this, question, target](PeerResult answer) mutable {
-                          OnAnswer(question, target, std::move(answer));
-                        });
+  if (!CanSend(target, question->request)) return TryAgain(question);
+  Send(target, question->request,
+       [this, question, target](PeerResult answer) mutable {
+         OnAnswer(question, target, std::move(answer));
+       });
 }
 
 void ControllerLink::OnAnswer(const Waiting& question, NodeId asked,

@@ -72,11 +72,12 @@ class ControllerLink {
   // destroyed first.
   void Ask(ControllerQuestion question, std::string body, Duration within,
            Done done);
+  // The answer of one node, once. Nothing: it did not answer in time.
+  using OneAnswer = absl::AnyInvocable<void(std::optional<Buffer>)>;
   // Asks one node for the newest state that it knows, each time another one.
-  // The controller may be on nodes that this one does not know yet. Nothing:
-  // the asked node has none newer than `version`, or did not answer in time.
-  void AskHint(shardctrl::MapVersion version,
-               absl::AnyInvocable<void(std::optional<Buffer>)> done);
+  // The controller may be on nodes that this one does not know yet. Empty: the
+  // asked node has none newer than `version`.
+  void AskHint(shardctrl::MapVersion version, OneAnswer done);
   // Asks another node for its usage, once. Nothing: it did not answer in time.
   void AskUsage(NodeId node,
                 absl::AnyInvocable<void(std::optional<NodeUsage>)> done);
@@ -96,6 +97,11 @@ class ControllerLink {
   };
   using Waiting = std::shared_ptr<Question>;
 
+  // Whether there is a link with room for the request.
+  bool CanSend(NodeId target, const Buffer& request) const;
+  // Requires: CanSend.
+  void Send(NodeId target, const Buffer& request, PeerDone done);
+  void SendOnce(NodeId target, const Buffer& request, OneAnswer done);
   void Try(const Waiting& question);
   void TryAgain(const Waiting& question);
   void RetryAll();
