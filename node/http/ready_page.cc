@@ -43,6 +43,18 @@ void AppendReplicaWhy(const absl::Status& status, const absl::Status& log,
   Append(lines, said ? "the log does not work" : why, "\n");
 }
 
+void AppendStuckWishes(const Context& context, std::string* lines) {
+  for (const StuckWish& wish : context.stuck_wishes()) {
+    Append(lines, "[ ]");
+    if (wish.node != NodeId()) {
+      Append(lines, "node ", wish.node);
+    } else {
+      Append(lines, "group ", wish.group);
+    }
+    Append(lines, " is not as it is wanted: ", wish.why, "\n");
+  }
+}
+
 }  // namespace
 
 ReadyPage MakeReadyPage(const Context& context, bool verbose) {
@@ -82,16 +94,11 @@ ReadyPage MakeReadyPage(const Context& context, bool verbose) {
                                  : Concat(" does not answer: ", refusal),
            "\n");
   }
-  for (const StuckWish& wish : context.stuck_wishes()) {
-    Append(&lines, "[ ]");
-    if (wish.node != NodeId()) {
-      Append(&lines, "node ", wish.node);
-    } else {
-      Append(&lines, "group ", wish.group);
-    }
-    Append(&lines, " is not as it is wanted: ", wish.why, "\n");
+  std::string text;
+  if (verbose || !ready) {
+    AppendStuckWishes(context, &lines);
+    text = std::move(lines);
   }
-  std::string text = verbose || !ready ? lines : std::string();
   text += ready ? "ok\n" : "not ready\n";
   return {.ready = ready, .text = std::move(text)};
 }
