@@ -8,7 +8,6 @@
 #include <algorithm>
 #include <cstdint>
 #include <cstdio>
-#include <fstream>
 #include <functional>
 #include <limits>
 #include <map>
@@ -129,15 +128,7 @@ int Main(const Options& options) {
   for (const auto& [name, figure] : most) figures.push_back(figure);
   const int status =
       options.check && CountMissed(figures, options.only.empty()) > 0 ? 3 : 0;
-  if (options.json.empty()) return status;
-  std::ofstream file(FromUsersFolder(options.json));
-  file << FiguresJson(figures);
-  file.close();
-  if (!file) {
-    std::fprintf(stderr, "cannot write %s\n", options.json.c_str());
-    return 1;
-  }
-  return status;
+  return WriteFiguresJson(options.json, figures) ? status : 1;
 }
 
 }  // namespace

@@ -1,7 +1,9 @@
 #include "bench/figures.h"
 
 #include <algorithm>
+#include <cstdio>
 #include <cstdlib>
+#include <fstream>
 #include <nlohmann/json.hpp>
 
 #include "absl/strings/str_cat.h"
@@ -34,6 +36,16 @@ std::string FiguresJson(const std::vector<Figure>& figures) {
                             {"unit", figure.unit}});
   }
   return json.dump(2) + "\n";
+}
+
+bool WriteFiguresJson(const std::string& path,
+                      const std::vector<Figure>& figures) {
+  if (path.empty()) return true;
+  std::ofstream file(FromUsersFolder(path));
+  file << FiguresJson(figures);
+  file.close();
+  if (!file) std::fprintf(stderr, "cannot write %s\n", path.c_str());
+  return static_cast<bool>(file);
 }
 
 std::string FromUsersFolder(const std::string& path) {

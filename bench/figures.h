@@ -23,6 +23,11 @@ std::string FiguresText(const std::vector<Figure>& figures);
 // An object with `rows`, each with `name`, `value` and `unit`.
 std::string FiguresJson(const std::vector<Figure>& figures);
 
+// Writes FiguresJson to a file of the user's folder. An empty path writes none.
+// False, with a message on standard error: the file cannot be written.
+bool WriteFiguresJson(const std::string& path,
+                      const std::vector<Figure>& figures);
+
 // Resolves a relative path against the folder in which the user called Bazel:
 // `bazel run` starts programs in another folder.
 std::string FromUsersFolder(const std::string& path);

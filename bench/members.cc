@@ -411,15 +411,7 @@ int Main(const Options& options) {
     std::fflush(stdout);
     figures.insert(figures.end(), measured->begin(), measured->end());
   }
-  if (options.json.empty()) return 0;
-  std::ofstream file(FromUsersFolder(options.json));
-  file << FiguresJson(figures);
-  file.close();
-  if (!file) {
-    std::fprintf(stderr, "cannot write %s\n", options.json.c_str());
-    return 1;
-  }
-  return 0;
+  return WriteFiguresJson(options.json, figures) ? 0 : 1;
 }
 
 }  // namespace
