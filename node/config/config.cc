@@ -12,7 +12,6 @@
 #include "env/check.h"
 #include "env/host_port.h"
 #include "kv/command/command.h"
-#include "kv/store/parameters.h"
 #include "node/base/text.h"
 #include "shardctrl/planner.h"
 
