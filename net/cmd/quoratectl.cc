@@ -32,6 +32,14 @@ void ShowProgress(const std::string& line) {
 
 using Run = std::function<ControlAnswer(const VerbOptions&)>;
 
+// Adds a subcommand. `chosen` becomes `run` if it is the one that was given.
+CLI::App* AddVerb(CLI::App* app, Run* chosen, const char* name,
+                  const char* description, Run run) {
+  CLI::App* const verb = app->add_subcommand(name, description);
+  verb->callback([chosen, run = std::move(run)] { *chosen = run; });
+  return verb;
+}
+
 // The subcommands with their arguments. `run` becomes the one that was given.
 class Verbs {
  public:
@@ -45,9 +53,7 @@ class Verbs {
  private:
   CLI::App* Add(CLI::App* app, const char* name, const char* description,
                 Run run) {
-    CLI::App* const verb = app->add_subcommand(name, description);
-    verb->callback([this, run = std::move(run)] { *run_ = run; });
-    return verb;
+    return AddVerb(app, run_, name, description, std::move(run));
   }
 
   void AddNodeVerbs(CLI::App* node) {
@@ -60,14 +66,13 @@ class Verbs {
             });
     AddSettings(add);
     add->add_option("--role", settings_.role, "data, read-only or router");
-    for (const char* const verb : {"drain", "undrain", "replace"}) {
-      const char* const description =
-          std::string_view(verb) == "drain" ? "Move all replicas away"
-          : std::string_view(verb) == "undrain"
-              ? "Take replicas again"
-              : "Its disk is gone: prints the command for an empty directory";
+    for (const auto& [verb, description] :
+         {std::pair("drain", "Move all replicas away"),
+          {"undrain", "Take replicas again"},
+          {"replace",
+           "Its disk is gone: prints the command for an empty directory"}}) {
       Add(node, verb, description,
-          [this, verb](const VerbOptions& options) {
+          [this, verb = verb](const VerbOptions& options) {
             return ChangeNode(options, verb, id_);
           })
           ->add_option("id", id_)
@@ -161,9 +166,7 @@ struct KeyArguments {
 // The subcommands about keys and the status.
 void AddKeyVerbs(CLI::App* app, Run* run, KeyArguments* words) {
   const auto add = [&](const char* name, const char* description, Run verb) {
-    CLI::App* const added = app->add_subcommand(name, description);
-    added->callback([run, verb = std::move(verb)] { *run = verb; });
-    return added;
+    return AddVerb(app, run, name, description, std::move(verb));
   };
   add("status", "Nodes, groups, leaders and slots",
       [](const VerbOptions& options) { return RunStatus(options.control); });

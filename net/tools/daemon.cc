@@ -153,7 +153,7 @@ std::string ConfigOf(const DaemonOptions& options) {
                          : absl::StrCat(std::string(name), " = \"",
                                         absl::CEscape(value), "\"\n");
   };
-  const DaemonOptions::Addresses& at = options.addresses;
+  const node::ListenConfig& at = options.addresses;
   return absl::StrCat(
       "[node]\n", key("data_dir", options.data_dir), "[listen]\n",
       key("resp", at.resp), key("resp_cluster", at.resp_cluster),

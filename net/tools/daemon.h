@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "env/tracer.h"
+#include "node/config/config.h"
 
 namespace quorate::net {
 
@@ -19,14 +20,7 @@ struct DaemonOptions {
   std::vector<std::string> join;
   std::string token;
   std::string data_dir;
-  struct Addresses {
-    std::string resp;
-    std::string resp_cluster;
-    std::string http;
-    std::string peer;
-    std::string admin;
-    bool allow_non_loopback = false;
-  } addresses;
+  node::ListenConfig addresses;
   // Bootstrap a new store in an empty data directory, as node.bootstrap does.
   bool bootstrap = false;
   env::Severity log_level = env::Severity::kInfo;

@@ -85,12 +85,6 @@ void Event(const std::string& what) {
   std::fflush(stdout);
 }
 
-int PrintError(const absl::Status& status, int exit_status) {
-  std::fprintf(stderr, "quickstart: %s\n",
-               std::string(status.message()).c_str());
-  return exit_status;
-}
-
 class Quickstart {
  public:
   Quickstart(QuickstartOptions options, QuickstartPlan plan)
@@ -115,7 +109,7 @@ class Quickstart {
     }
     if (!status.ok()) {
       RemoveTraces();
-      return PrintError(status, kExitFailed);
+      return PrintQuickstartError(status, kExitFailed);
     }
     if (!interrupted_) {
       PrintBanner();
@@ -683,10 +677,11 @@ bool Quickstart::WaitForSignal(Duration timeout) {
 int RunQuickstart(const QuickstartOptions& options) {
   QuickstartOptions whole = options;
   absl::StatusOr<std::string> directory = QuickstartDirectory(options.data_dir);
-  if (!directory.ok()) return PrintError(directory.status(), kExitUsage);
+  if (!directory.ok())
+    return PrintQuickstartError(directory.status(), kExitUsage);
   whole.data_dir = *directory;
   absl::StatusOr<QuickstartPlan> plan = PlanQuickstart(whole);
-  if (!plan.ok()) return PrintError(plan.status(), kExitUsage);
+  if (!plan.ok()) return PrintQuickstartError(plan.status(), kExitUsage);
   return Quickstart(whole, *std::move(plan)).Run();
 }
 

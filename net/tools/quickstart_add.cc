@@ -22,12 +22,6 @@
 namespace quorate::net {
 namespace {
 
-int PrintError(const absl::Status& status, int exit_status) {
-  std::fprintf(stderr, "quickstart: %s\n",
-               std::string(status.message()).c_str());
-  return exit_status;
-}
-
 absl::StatusOr<node::Config> ConfigIn(const QuickstartNode& node) {
   return node::ParseConfig(ReadText(node.config_file), node.config_file);
 }
@@ -51,9 +45,10 @@ QuickstartOptions OptionsOf(const std::string& directory,
 int RunQuickstartAdd(const std::string& data_dir,
                      const NodeSettings& settings) {
   const absl::StatusOr<std::string> directory = QuickstartDirectory(data_dir);
-  if (!directory.ok()) return PrintError(directory.status(), kExitUsage);
+  if (!directory.ok())
+    return PrintQuickstartError(directory.status(), kExitUsage);
   const absl::StatusOr<std::string> program = FindProgram("quorated");
-  if (!program.ok()) return PrintError(program.status(), kExitFailed);
+  if (!program.ok()) return PrintQuickstartError(program.status(), kExitFailed);
   const std::vector<QuickstartNode> known = KnownNodes(*directory);
   ControlAnswer answer{.exit_status = kExitFailed};
   for (const QuickstartNode& node : known) {
@@ -70,12 +65,13 @@ int RunQuickstartAdd(const std::string& data_dir,
             ? answer.error
             : "there is no quickstart in " + *directory +
                   "; start one first: ./bazelw run //:quickstart";
-    return PrintError(absl::UnavailableError(why), answer.exit_status);
+    return PrintQuickstartError(absl::UnavailableError(why),
+                                answer.exit_status);
   }
   const auto json = nlohmann::json::parse(answer.out);
   const NodeId id(json["id"].get<uint32_t>());
   const absl::StatusOr<node::Config> first = ConfigIn(known.front());
-  if (!first.ok()) return PrintError(first.status(), kExitFailed);
+  if (!first.ok()) return PrintQuickstartError(first.status(), kExitFailed);
   const QuickstartNode node =
       QuickstartNodeOf(OptionsOf(*directory, *first), id);
   absl::Status ready = CheckListenAddresses(
@@ -83,7 +79,7 @@ int RunQuickstartAdd(const std::string& data_dir,
   if (ready.ok()) {
     ready = WriteText(node.config_file, AddedNodeToml(node, first->cluster));
   }
-  if (!ready.ok()) return PrintError(ready, kExitFailed);
+  if (!ready.ok()) return PrintQuickstartError(ready, kExitFailed);
   const std::vector<std::string> seeds = json["seeds"];
   std::printf(
       "node %u  redis %s  cluster %s  http http://%s  peers %s\n"
@@ -98,7 +94,8 @@ int RunQuickstartAdd(const std::string& data_dir,
   execl(program->c_str(), program->c_str(), "--config",
         node.config_file.c_str(), "--join", joined.c_str(), "--token",
         token.c_str(), static_cast<char*>(nullptr));
-  return PrintError(FileError(errno, "starting", *program), kExitFailed);
+  return PrintQuickstartError(FileError(errno, "starting", *program),
+                              kExitFailed);
 }
 
 }  // namespace quorate::net

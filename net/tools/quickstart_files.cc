@@ -46,6 +46,12 @@ absl::StatusOr<std::string> QuickstartDirectory(const std::string& data_dir) {
   return std::filesystem::absolute(path).lexically_normal().string();
 }
 
+int PrintQuickstartError(const absl::Status& status, int exit_status) {
+  std::fprintf(stderr, "quickstart: %s\n",
+               std::string(status.message()).c_str());
+  return exit_status;
+}
+
 std::string ReadText(const std::string& path, uintmax_t from) {
   std::ifstream in(path, std::ios::binary);
   in.seekg(static_cast<std::streamoff>(from));

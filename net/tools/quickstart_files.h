@@ -1,5 +1,5 @@
 // net/tools/quickstart_files.h: the files of a quickstart: its directory, and
-// the configuration files of its nodes.
+// the configuration files of its nodes. Both of its programs use them.
 #ifndef QUORATE_NET_TOOLS_QUICKSTART_FILES_H_
 #define QUORATE_NET_TOOLS_QUICKSTART_FILES_H_
 
@@ -16,6 +16,9 @@ namespace quorate::net {
 // The directory as an absolute path; empty: quorate/quickstart under
 // $XDG_CACHE_HOME, or under .cache of the home directory.
 absl::StatusOr<std::string> QuickstartDirectory(const std::string& data_dir);
+
+// Prints why the program ends, and returns the exit status.
+int PrintQuickstartError(const absl::Status& status, int exit_status);
 
 std::string ReadText(const std::string& path, uintmax_t from = 0);
 // Replaces the file atomically.
