@@ -20,7 +20,7 @@ struct Totals {
 };
 
 // The inputs of a section.
-struct Page {
+struct InfoInputs {
   Context& context;
   const InfoView& view;
   const Totals& totals;
@@ -40,8 +40,8 @@ Totals Sum(Context& context) {
   return totals;
 }
 
-void Server(const Page& page, std::string* out) {
-  Context& context = page.context;
+void Server(const InfoInputs& inputs, std::string* out) {
+  Context& context = inputs.context;
   const int64_t uptime =
       (context.MonoNow() - context.started).ns() / 1'000'000'000;
   // Programs that print the version of a Redis server also read the next two
@@ -50,11 +50,11 @@ void Server(const Page& page, std::string* out) {
          "\r\nredis_git_sha1:00000000\r\nredis_git_dirty:0"
          "\r\nquorate_version:",
          kQuorateVersion,
-         "\r\nredis_mode:", page.cluster() ? "cluster" : "standalone",
+         "\r\nredis_mode:", inputs.cluster() ? "cluster" : "standalone",
          "\r\narch_bits:64\r\nrun_id:", context.topology.self().id,
          "\r\ntcp_port:",
-         ParseHostPort(page.cluster() ? context.config.listen.resp_cluster
-                                      : context.config.listen.resp)
+         ParseHostPort(inputs.cluster() ? context.config.listen.resp_cluster
+                                        : context.config.listen.resp)
              ->port,
          "\r\nuptime_in_seconds:", uptime,
          "\r\nuptime_in_days:", uptime / 86'400,
@@ -70,8 +70,8 @@ int64_t OpenLinks(const Context& context) {
                        });
 }
 
-void ClientsSection(const Page& page, std::string* out) {
-  Context& context = page.context;
+void ClientsSection(const InfoInputs& inputs, std::string* out) {
+  Context& context = inputs.context;
   Append(out, "connected_clients:", context.resp_clients.count(),
          "\r\ncluster_connections:", OpenLinks(context),
          "\r\nhttp_clients:", context.http_clients.count(),
@@ -79,22 +79,22 @@ void ClientsSection(const Page& page, std::string* out) {
          "\r\nblocked_clients:0\r\ntracking_clients:0\r\n");
 }
 
-void Memory(const Page& page, std::string* out) {
-  Context& context = page.context;
+void Memory(const InfoInputs& inputs, std::string* out) {
+  Context& context = inputs.context;
   const MemoryBudget& budget = context.memory_budget;
   Append(out, "used_memory:", budget.used_bytes(),
          "\r\nused_memory_human:", budget.used_bytes(),
-         "B\r\nused_memory_dataset:", page.totals.bytes,
+         "B\r\nused_memory_dataset:", inputs.totals.bytes,
          "\r\nused_memory_reserved:", budget.reserved_bytes(),
          "\r\nmaxmemory:", budget.limit_bytes(),
          "\r\nmaxmemory_human:", budget.limit_bytes(),
          "B\r\nmaxmemory_policy:noeviction"
          "\r\nlazyfree_pending_objects:",
-         page.totals.reclaiming, "\r\nlazyfreed_objects:0\r\n");
+         inputs.totals.reclaiming, "\r\nlazyfreed_objects:0\r\n");
 }
 
-void Persistence(const Page& page, std::string* out) {
-  Context& context = page.context;
+void Persistence(const InfoInputs& inputs, std::string* out) {
+  Context& context = inputs.context;
   const auto log = context.host.log_counters();
   Append(out,
          "loading:0\r\nasync_loading:0\r\naof_enabled:1\r\n"
@@ -112,8 +112,8 @@ std::string MillisecondsText(Duration duration) {
                 rest);
 }
 
-void Stats(const Page& page, std::string* out) {
-  Context& context = page.context;
+void Stats(const InfoInputs& inputs, std::string* out) {
+  Context& context = inputs.context;
   const env::TurnTimes turns = context.env.process.ReadTurnTimes();
   const Metrics& metrics = context.metrics;
   Append(out, "total_connections_received:", metrics.connections.accepted,
@@ -123,7 +123,7 @@ void Stats(const Page& page, std::string* out) {
          "\r\ntotal_net_output_bytes:", metrics.output_bytes,
          "\r\nlongest_turn_ms:", MillisecondsText(turns.longest),
          "\r\nlong_turns:", turns.long_turns,
-         "\r\nexpired_keys:", page.totals.expired,
+         "\r\nexpired_keys:", inputs.totals.expired,
          "\r\nevicted_keys:0\r\nkeyspace_hits:", metrics.key_reads.hits,
          "\r\nkeyspace_misses:", metrics.key_reads.misses,
          "\r\nmigrate_cached_sockets:0"
@@ -132,14 +132,14 @@ void Stats(const Page& page, std::string* out) {
          "\r\nclient_output_buffer_limit_disconnections:0\r\n");
 }
 
-void Replication(const Page& page, std::string* out) {
-  Context& context = page.context;
+void Replication(const InfoInputs& inputs, std::string* out) {
+  Context& context = inputs.context;
   const Topology::Node& self = context.topology.self();
   // A plain client sees a master wherever it may write.
   const bool writable = !context.cluster.self().read_only;
-  if (!page.cluster() && writable) {
+  if (!inputs.cluster() && writable) {
     out->append("role:master\r\nconnected_slaves:0\r\n");
-  } else if (page.cluster() && self.master == NodeId()) {
+  } else if (inputs.cluster() && self.master == NodeId()) {
     size_t replicas = 0;
     size_t connected = 0;
     std::string lines;
@@ -158,8 +158,8 @@ void Replication(const Page& page, std::string* out) {
     const NodeConfig* const master = context.cluster.FindListed(self.master);
     HostPort address;
     if (master != nullptr) {
-      address =
-          *ParseHostPort(page.cluster() ? master->resp_cluster : master->resp);
+      address = *ParseHostPort(inputs.cluster() ? master->resp_cluster
+                                                : master->resp);
     }
     const bool up = master != nullptr &&
                     context.router.view().alive(master->id) && !self.failed;
@@ -172,8 +172,8 @@ void Replication(const Page& page, std::string* out) {
          "\r\nmaster_repl_offset:0\r\n");
 }
 
-void Commandstats(const Page& page, std::string* out) {
-  Context& context = page.context;
+void Commandstats(const InfoInputs& inputs, std::string* out) {
+  Context& context = inputs.context;
   for (const CommandRow& row : AllCommands()) {
     const Metrics::Command& command = context.metrics.command(row.id);
     if (command.calls == 0) continue;
@@ -186,8 +186,8 @@ void Commandstats(const Page& page, std::string* out) {
   }
 }
 
-void Errorstats(const Page& page, std::string* out) {
-  Context& context = page.context;
+void Errorstats(const InfoInputs& inputs, std::string* out) {
+  Context& context = inputs.context;
   for (const auto& [code, count] : context.metrics.errors()) {
     Append(out, "errorstat_", code, ":count=", count, "\r\n");
   }
@@ -200,8 +200,8 @@ void AppendSeconds(Duration duration, std::string* out) {
 }
 
 // The node starts no child processes, so their times are zero.
-void Cpu(const Page& page, std::string* out) {
-  Context& context = page.context;
+void Cpu(const InfoInputs& inputs, std::string* out) {
+  Context& context = inputs.context;
   const env::CpuTime used = context.env.process.ReadCpuTime();
   Append(out, "used_cpu_sys:");
   AppendSeconds(used.system, out);
@@ -213,8 +213,8 @@ void Cpu(const Page& page, std::string* out) {
   AppendSeconds(Duration(0), out);
 }
 
-void Cluster(const Page& page, std::string* out) {
-  Append(out, "cluster_enabled:", page.cluster() ? 1 : 0, "\r\n");
+void Cluster(const InfoInputs& inputs, std::string* out) {
+  Append(out, "cluster_enabled:", inputs.cluster() ? 1 : 0, "\r\n");
 }
 
 absl::btree_map<GroupId, uint64_t> SlotsByGroup(const Context& context) {
@@ -228,8 +228,8 @@ absl::btree_map<GroupId, uint64_t> SlotsByGroup(const Context& context) {
 
 // One line for each group of which the configuration places a replica here. A
 // replica that does not work has its state in place of a role.
-void Groups(const Page& page, std::string* out) {
-  Context& context = page.context;
+void Groups(const InfoInputs& inputs, std::string* out) {
+  Context& context = inputs.context;
   const LiveView& view = context.router.view();
   absl::btree_map<GroupId, uint64_t> slots = SlotsByGroup(context);
   for (const auto& queue : context.router.queues()) {
@@ -250,8 +250,8 @@ void Groups(const Page& page, std::string* out) {
 }
 
 // One line for each other node, and one for the connection to it.
-void Nodes(const Page& page, std::string* out) {
-  Context& context = page.context;
+void Nodes(const InfoInputs& inputs, std::string* out) {
+  Context& context = inputs.context;
   for (const NodeConfig& node : context.cluster.nodes()) {
     if (node.id == context.config.node) continue;
     const LiveView& view = context.router.view();
@@ -275,14 +275,14 @@ void Nodes(const Page& page, std::string* out) {
   }
 }
 
-void Keyspace(const Page& page, std::string* out) {
-  out->append(page.view.keyspace);
+void Keyspace(const InfoInputs& inputs, std::string* out) {
+  out->append(inputs.view.keyspace);
 }
 
 struct Section {
   std::string_view name;
   std::string_view title;
-  void (*write)(const Page&, std::string*);
+  void (*write)(const InfoInputs&, std::string*);
   bool shows_totals = false;
   bool by_default = true;
 };
@@ -326,13 +326,13 @@ std::string InfoText(Context& context, const InfoView& view,
     return s.shows_totals && Wanted(s, sections);
   });
   if (shows_totals) totals = Sum(context);
-  const Page page = {context, view, totals};
+  const InfoInputs inputs = {context, view, totals};
   std::string text;
   for (const Section& section : kSections) {
     if (!Wanted(section, sections)) continue;
     if (!text.empty()) text += "\r\n";
     Append(&text, "# ", section.title, "\r\n");
-    section.write(page, &text);
+    section.write(inputs, &text);
   }
   return text;
 }

@@ -12,7 +12,7 @@
 namespace quorate::node {
 namespace {
 
-constexpr env::Lane kLane = env::Lane::kRequests;
+constexpr env::Lane kAnswerLane = env::Lane::kRequests;
 // In a turn, requests that waited are executed up to this size of them and of
 // answers.
 constexpr size_t kTurnBytes = 256 << 10;
@@ -170,7 +170,7 @@ void PeerAnswers::Answer(const PeerRequestId& id, PeerResult result) {
 void PeerAnswers::SendWaiting() {
   DropExpired();
   while (!waiting_.empty() &&
-         !env_.transport.Congested(options_.link.to, kLane)) {
+         !env_.transport.Congested(options_.link.to, kAnswerLane)) {
     Waiting next = std::move(waiting_.front());
     waiting_.pop_front();
     const std::vector<Buffer> piece =
@@ -185,7 +185,7 @@ void PeerAnswers::SendWaiting() {
     auto& then = next.offset < next.answer.size() ? waiting_ : sent_;
     then.push_back(std::move(next));
     // Sending may find that the lane has lost its connection.
-    env_.transport.Send(options_.link.to, kLane, piece);
+    env_.transport.Send(options_.link.to, kAnswerLane, piece);
   }
   while (!sent_.empty() && !HasRoom()) DropSent();
   ContinueLater();

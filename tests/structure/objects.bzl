@@ -31,8 +31,10 @@ def _checked_header(target, ctx, header):
 def _headers_aspect_impl(target, ctx):
     checked = []
     if CcInfo in target and not target.label.workspace_name and hasattr(ctx.rule.files, "hdrs"):
-        # A foo.cc that includes foo.h first has shown it already; layout_test sees to that order.
-        shown = {f.short_path[:-len(".cc")]: True for f in ctx.rule.files.srcs if f.extension == "cc"}
+        # A foo.cc that includes foo.h first has shown it already; layout_test sees to that order. Headers of a library of
+        # third_party/rules_cc/cc/units.bzl have a target of their own, whose tags name the sources.
+        sources = [f.short_path for f in ctx.rule.files.srcs] + [target.label.package + "/" + tag for tag in ctx.rule.attr.tags]
+        shown = {path[:-len(".cc")]: True for path in sources if path.endswith(".cc")}
         checked = [
             _checked_header(target, ctx, header)
             for header in ctx.rule.files.hdrs

@@ -1,4 +1,4 @@
-"""Sources of a test that are compiled as one."""
+"""Sources that are compiled as one."""
 
 def _one_source(ctx):
     source = ctx.actions.declare_file(ctx.label.name + ".cc")
@@ -17,4 +17,13 @@ def _one_source(ctx):
 one_source = rule(
     implementation = _one_source,
     attrs = {"srcs": attr.label_list(allow_files = [".cc"])},
+)
+
+def _only_code(ctx):
+    return [CcInfo(linking_context = ctx.attr.library[CcInfo].linking_context)]
+
+# The object files of a library without its headers.
+only_code = rule(
+    implementation = _only_code,
+    attrs = {"library": attr.label(providers = [CcInfo])},
 )
