@@ -130,6 +130,7 @@ void Core::Impl::OnTimer() {
     return;
   }
   RetryForwardedReads();
+  EndTrustInEndedProcess();
   if (now_.mono >= election_deadline_) ElectionTimeout();
 }
 
@@ -329,9 +330,9 @@ MonoTime Core::Impl::DeadlineWithoutBacklog() const {
       return MonoTime::Max();
     }
     if (leader->send_backlog) return now_.mono;
-    MonoTime at = std::min({leader->heartbeat_at, leader->quorum_check_at,
-                            leader->notification_at, leader->give_away_at,
-                            leader->ask_others_at});
+    MonoTime at = std::min({leader->heartbeat_at, leader->notification_at,
+                            leader->give_away_at, leader->ask_others_at});
+    if (!PulsesAreFresh()) at = std::min(at, leader->quorum_check_at);
     if (leader->transfer) at = std::min(at, leader->transfer->deadline);
     for (const auto* reads : {&leader->round_reads, &leader->waiting_reads}) {
       if (!reads->empty()) at = std::min(at, reads->front().expires_at);
@@ -343,6 +344,9 @@ MonoTime Core::Impl::DeadlineWithoutBacklog() const {
   }
   MonoTime at = IsNeededInElections() ? election_deadline_ : MonoTime::Max();
   if (const Follower* follower = std::get_if<Follower>(&role_)) {
+    if (at != MonoTime::Max() && PulsesAreFresh()) {
+      at = std::max(at, follower->quiet_until + options_->election_timeout_min);
+    }
     for (const ForwardedRead& read : follower->reads) {
       at = std::min({at, read.retry_at, read.expires_at});
     }
@@ -368,6 +372,23 @@ bool Core::Impl::quiet() const {
   const Follower* follower = std::get_if<Follower>(&role_);
   return follower != nullptr && follower->quiet_from != MonoTime::Max() &&
          now_.mono < follower->quiet_until;
+}
+
+bool Core::Impl::PulsesAreFresh() const {
+  if (!quiet()) return false;
+  const auto fresh = [this](ReplicaId replica, MonoTime since) {
+    const MonoTime pulse = context_.gate->LastPulse(replica, since);
+    return pulse != MonoTime::Min() &&
+           now_.mono - pulse < options_->election_timeout_min;
+  };
+  if (const Follower* follower = std::get_if<Follower>(&role_)) {
+    return fresh(follower->leader, follower->quiet_from);
+  }
+  const Leader& leader = leader_role();
+  return std::all_of(leader.members.begin(), leader.members.end(),
+                     [&](const Progress& member) {
+                       return fresh(member.replica(), leader.quiet_from);
+                     });
 }
 
 std::vector<Core::FollowerStatus> Core::Impl::followers() const {

@@ -156,6 +156,7 @@ class Core::Impl {
   // Begins the wait at `from`.
   void SetElectionTimer(MonoTime from);
   MonoTime LeaderContact() const;
+  void EndTrustInEndedProcess();
   bool HasRecentLeaderContact() const;
   bool IsNeededInElections() const;
   bool MayCampaign() const;
@@ -228,6 +229,8 @@ class Core::Impl {
   WallTime PresentLogTime();
   // Whether this leader may be quiet.
   bool IsIdle() const;
+  // Whether the group is quiet and no timer need look at pulses: all are there.
+  bool PulsesAreFresh() const;
   // Ends the quiet of the group, if it is quiet.
   void Wake();
   // Whether the time for the next heartbeat may pass without one.

@@ -55,6 +55,19 @@ MonoTime Core::Impl::LeaderContact() const {
   return std::max(follower.last_contact, std::min(pulse, follower.quiet_until));
 }
 
+// The leader ended with its process. While the pulses were fresh, no timer of
+// this replica looked, so all followers would campaign at once.
+void Core::Impl::EndTrustInEndedProcess() {
+  Follower* follower = std::get_if<Follower>(&role_);
+  if (follower == nullptr || follower->quiet_from == MonoTime::Max() ||
+      context_.gate->LastPulse(follower->leader, follower->quiet_from) !=
+          MonoTime::Min()) {
+    return;
+  }
+  follower->quiet_from = MonoTime::Max();
+  if (now_.mono >= election_deadline_) SetElectionTimer(now_.mono);
+}
+
 void Core::Impl::LeaveRole() {
   if (leads()) FailReads();
   if (std::holds_alternative<Follower>(role_)) FailForwardedReads();

@@ -71,6 +71,18 @@ TEST_F(QuietTest, IdleGroup_SendsHeartbeatsRarely) {
   EXPECT_TRUE(AllQuiet());
 }
 
+TEST_F(QuietTest, PulsesArrive_NoTimerLooksForThem) {
+  const uint32_t leader = Begin();
+  for (uint32_t id = 1; id <= 3; ++id) {
+    const MonoTime deadline = cluster_->core(id).deadline();
+    EXPECT_GT(deadline - cluster_->now(), kElection) << id;
+    // Its group sends heartbeats before.
+    if (id != leader) {
+      EXPECT_GT(deadline, cluster_->core(leader).deadline());
+    }
+  }
+}
+
 TEST_F(QuietTest, WithoutPulses_NoGroupIsQuiet) {
   cluster_ = std::make_unique<CoreCluster>(CoreCluster::Options{});
   cluster_->Run(Seconds(3));

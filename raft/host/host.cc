@@ -259,7 +259,9 @@ void Host::Impl::OnReplicaMessages(NodeId from, StoreIncarnation incarnation,
     }
   }
   if (!envelope.ok()) return;
-  pulses_.Heard(from, envelope->process, env_.loop.ReadClock().mono);
+  if (pulses_.Heard(from, envelope->process, env_.loop.ReadClock().mono)) {
+    WakeQuietPartners(from);
+  }
   for (GroupMessage& message : envelope->messages) {
     Replica* target = replica(message.group);
     if (target == nullptr || target->key().replica != message.message.to) {
@@ -328,7 +330,7 @@ bool Host::Impl::QueueDeadline(GroupId id) {
 }
 
 void Host::Impl::SetAlarm() {
-  const MonoTime pulse = pulses_.next_at();
+  const MonoTime pulse = std::min(pulses_.next_at(), pulses_.look_at());
   alarm_.SetFor(
       deadlines_.empty() ? pulse : std::min(pulse, deadlines_.begin()->first));
 }
@@ -352,8 +354,15 @@ void Host::Impl::OnAlarm() {
     if (deadline <= now) due->OnTimer();
     QueueDeadline(id);
   }
+  for (const NodeId node : pulses_.TakeLate(now)) WakeQuietPartners(node);
   SendPulses();
   SetAlarm();
+}
+
+void Host::Impl::WakeQuietPartners(NodeId node) {
+  for (const auto& [id, replica] : replicas_) {
+    if (replica->ReliesOnPulsesOf(node)) replica->OnPulsesChanged();
+  }
 }
 
 void Host::Impl::SendPulses() {

@@ -11,6 +11,8 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <utility>
+#include <vector>
 
 #include "absl/container/btree_map.h"
 #include "env/check.h"
@@ -23,12 +25,17 @@ class Pulses {
  public:
   Pulses(Duration heartbeat_interval, Duration election_timeout_min)
       : heartbeat_interval_(heartbeat_interval),
+        late_after_(election_timeout_min),
         beats_(std::max<int64_t>(
             1, election_timeout_min.ns() / 2 / heartbeat_interval.ns())) {}
 
   // ---- Nodes that need pulses of this one.
   // A quiet group begins or ends to need them.
-  void Add(NodeId node) { ++needs_[node]; }
+  void Add(NodeId node) {
+    ++needs_[node];
+    const auto found = signs_.find(node);
+    if (found != signs_.end()) Watch(found->second);
+  }
   void Remove(NodeId node) {
     const auto found = needs_.find(node);
     CHECK(found != needs_.end());
@@ -57,14 +64,37 @@ class Pulses {
   }
 
   // ---- Signs of other nodes.
-  // An envelope of the process `process` on `node` arrived.
-  void Heard(NodeId node, uint64_t process, MonoTime now) {
-    Signs& signs = signs_[node];
-    if (signs.process != process || signs.last == MonoTime::Min()) {
+  // An envelope of the process `process` on `node` arrived. True: the signs of
+  // an earlier process ended, and quiet replicas must know.
+  bool Heard(NodeId node, uint64_t process, MonoTime now) {
+    const auto [found, is_first] = signs_.try_emplace(node);
+    Signs& signs = found->second;
+    const bool is_other = is_first || signs.process != process;
+    if (is_other) {
       signs.process = process;
       signs.first = now;
     }
     signs.last = now;
+    if (std::exchange(signs.late, false)) Watch(signs);
+    return is_other && !is_first;
+  }
+  // When TakeLate may have a node; Max() if none is watched.
+  MonoTime look_at() const { return look_at_; }
+  // The nodes whose last sign is older than the least election timeout, each
+  // once until it gives another sign. Empty before look_at(). Only nodes that
+  // need pulses are watched.
+  std::vector<NodeId> TakeLate(MonoTime now) {
+    std::vector<NodeId> late;
+    if (now < look_at_) return late;
+    look_at_ = MonoTime::Max();
+    for (const auto& [node, groups] : needs_) {
+      const auto found = signs_.find(node);
+      if (found == signs_.end() || found->second.late) continue;
+      found->second.late = now - found->second.last >= late_after_;
+      if (found->second.late) late.push_back(node);
+      Watch(found->second);
+    }
+    return late;
   }
   // When the last sign of `node` arrived. Min(): there is none, or its process
   // began to give them after `since`.
@@ -92,12 +122,19 @@ class Pulses {
     uint64_t process = 0;
     MonoTime first;
     MonoTime last = MonoTime::Min();
+    bool late = false;  // TakeLate has told it.
   };
+  void Watch(const Signs& signs) {
+    if (!signs.late) look_at_ = std::min(look_at_, signs.last + late_after_);
+  }
+
   const Duration heartbeat_interval_;
+  const Duration late_after_;
   const int64_t beats_;  // Between two pulses.
   // How many quiet groups need pulses to a node.
   absl::btree_map<NodeId, size_t> needs_;
   MonoTime next_at_ = MonoTime::Max();
+  MonoTime look_at_ = MonoTime::Max();
   absl::btree_map<NodeId, Signs> signs_;
 };
 

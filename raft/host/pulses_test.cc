@@ -127,5 +127,47 @@ TEST(PulsesTest, NodeStartedAgain_ItsSignsCountForLaterQuietOnly) {
   EXPECT_EQ(pulses.Last(NodeId(2), At(60)), MonoTime::Min());
 }
 
+TEST(PulsesTest, NodeIsLate_IsToldOnceUntilItsNextSign) {
+  const std::vector<NodeId> none;
+  const std::vector<NodeId> second = {NodeId(2)};
+  Pulses pulses = kNone;
+  pulses.Heard(NodeId(2), 7, At(10));
+  EXPECT_EQ(pulses.look_at(), MonoTime::Max());
+  pulses.Add(NodeId(2));
+  EXPECT_EQ(pulses.look_at(), At(310));
+  pulses.Heard(NodeId(2), 7, At(150));
+  EXPECT_EQ(pulses.TakeLate(At(310)), none);
+  EXPECT_EQ(pulses.look_at(), At(450));
+  EXPECT_EQ(pulses.TakeLate(At(449)), none);
+  EXPECT_EQ(pulses.TakeLate(At(450)), second);
+  EXPECT_EQ(pulses.look_at(), MonoTime::Max());
+  EXPECT_EQ(pulses.TakeLate(At(900)), none);
+  pulses.Heard(NodeId(2), 7, At(1000));
+  EXPECT_EQ(pulses.look_at(), At(1300));
+  EXPECT_EQ(pulses.TakeLate(At(1300)), second);
+}
+
+// Nodes that gave no sign, and nodes that none relies on, are never late. A
+// group that becomes quiet late finds the old sign.
+TEST(PulsesTest, NodesThatNoneReliesOn_AreNotLate) {
+  Pulses pulses = kNone;
+  pulses.Add(NodeId(2));
+  EXPECT_EQ(pulses.look_at(), MonoTime::Max());
+  pulses.Heard(NodeId(3), 7, At(10));
+  pulses.Heard(NodeId(4), 7, At(10));
+  pulses.Add(NodeId(3));
+  pulses.Remove(NodeId(3));
+  EXPECT_TRUE(pulses.TakeLate(At(2000)).empty());
+  pulses.Add(NodeId(4));
+  EXPECT_EQ(pulses.TakeLate(At(2000)), std::vector<NodeId>{NodeId(4)});
+}
+
+TEST(PulsesTest, AnotherProcess_IsTold) {
+  Pulses pulses = kNone;
+  EXPECT_FALSE(pulses.Heard(NodeId(2), 7, At(10)));
+  EXPECT_FALSE(pulses.Heard(NodeId(2), 7, At(20)));
+  EXPECT_TRUE(pulses.Heard(NodeId(2), 8, At(30)));
+}
+
 }  // namespace
 }  // namespace quorate::raft

@@ -256,6 +256,15 @@ void Replica::OnTimer() {
   if (now >= core_deadline_) Step(TimerFired());
 }
 
+bool Replica::ReliesOnPulsesOf(NodeId node) const {
+  return std::find(reported_pulses_.begin(), reported_pulses_.end(), node) !=
+         reported_pulses_.end();
+}
+
+void Replica::OnPulsesChanged() {
+  if (status_.ok()) Step(TimerFired());
+}
+
 MonoTime Replica::deadline() const {
   if (!status_.ok()) return MonoTime::Max();
   return std::min(core_deadline_, proposals_deadline_);

@@ -97,6 +97,10 @@ class Replica final : private HostGate {
   // Call when deadline() has come.
   void OnTimer();
   MonoTime deadline() const;
+  // Whether it is quiet and its partners include one on this node.
+  bool ReliesOnPulsesOf(NodeId node) const;
+  // Call when pulses of such a node are late or come from another process.
+  void OnPulsesChanged();
   // The first one that is not there just to apply more entries.
   MonoTime deadline_without_backlog() const;
   // It has more entries in memory than it needs, or more than the node's budget

@@ -396,21 +396,39 @@ bool CoreCluster::Stabilize() {
 void CoreCluster::Run(Duration duration) {
   const MonoTime end = now_ + duration;
   Stabilize();
+  for (uint32_t id = 1; id <= size(); ++id) {
+    // Processes may have started again.
+    if (up(id) && core(id).quiet()) FireTimeout(id);
+  }
   while (true) {
-    uint32_t due = 0;
+    std::vector<uint32_t> due;
     MonoTime at = MonoTime::Max();
     for (uint32_t id = 1; id <= size(); ++id) {
-      if (up(id) && core(id).deadline() < at) {
-        due = id;
-        at = core(id).deadline();
-      }
+      if (!up(id)) continue;
+      const MonoTime next = std::min(core(id).deadline(), PulsesLateAt(id));
+      if (next < at) due.clear();
+      if (next <= at) due.push_back(id);
+      at = std::min(at, next);
     }
-    if (due == 0 || at > end) break;
+    if (at > end || due.empty()) break;
     MoveTo(std::max(now_, at));
-    FireTimeout(due);
-    Stabilize();
+    for (const uint32_t id : due) {
+      FireTimeout(id);
+      Stabilize();
+    }
   }
   MoveTo(end);
+}
+
+// When a quiet core must look at pulses again: the first that is late.
+MonoTime CoreCluster::PulsesLateAt(uint32_t id) {
+  MonoTime at = MonoTime::Max();
+  if (!core(id).quiet()) return at;
+  for (const auto& [link, last] : pulses_) {
+    const MonoTime late = last + CoreOptions().election_timeout_min;
+    if (link.second == ReplicaId(id) && late > now_) at = std::min(at, late);
+  }
+  return at;
 }
 
 // A pulse arrives on each link whenever time moves.

@@ -148,6 +148,7 @@ class CoreCluster {
 
   Now ReadClock() const;
   void MoveTo(MonoTime time);
+  MonoTime PulsesLateAt(uint32_t id);
   void Report(const std::string& violation);
   void CheckDisks(uint32_t id);
   void Absorb(uint32_t id);
