@@ -57,6 +57,7 @@ void ControllerAgent::Stop() {
 }
 
 void ControllerAgent::OnChanged(GroupId) {
+  changed_ = true;
   if (working_) WorkAt(MonoNow() + kSoon);
 }
 
@@ -76,11 +77,20 @@ void ControllerAgent::Work() {
     UpdateMap();
     ReportAddresses();
     ReportSilence();
-    for (Action& action : shardctrl::Reconcile(state(), View())) {
-      Act(std::move(action));
+    if (changed_ || MonoNow() - reconciled_at_ >= kSettledInterval) {
+      Reconcile();
     }
   }
   WorkAt(MonoNow() + kInterval);
+}
+
+void ControllerAgent::Reconcile() {
+  reconciled_at_ = MonoNow();
+  std::vector<Action> actions = shardctrl::Reconcile(state(), View());
+  const std::vector<shardctrl::GroupRecord>& groups = state().groups;
+  changed_ = !actions.empty() ||
+             !std::all_of(groups.begin(), groups.end(), shardctrl::IsSettled);
+  for (Action& action : actions) Act(std::move(action));
 }
 
 // ---- The state.

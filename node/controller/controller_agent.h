@@ -36,9 +36,12 @@ namespace quorate::node {
 
 class ControllerAgent final : public ControllerAccess {
  public:
-  // The agent looks at its host after changes, and at least this often. Nodes
-  // without a replica of the controller ask for a newer state this often.
+  // The agent looks at its host after changes, and this often while a wish has
+  // not come true. Nodes without a replica of the controller ask for a newer
+  // state this often.
   static constexpr Duration kInterval = Milliseconds(500);
+  // It looks at least this often: it looks at all groups.
+  static constexpr Duration kSettledInterval = Seconds(2);
   // After a change it waits so long for further ones.
   static constexpr Duration kSoon = Milliseconds(20);
   // New stores that are being decided about at a time.
@@ -92,6 +95,7 @@ class ControllerAgent final : public ControllerAccess {
 
   void WorkAt(MonoTime at);
   void Work();
+  void Reconcile();
   // Takes the state of this node's replica of the controller, or asks others.
   void FollowState();
   void TakeState(const Buffer& bytes);
@@ -140,6 +144,9 @@ class ControllerAgent final : public ControllerAccess {
   absl::btree_map<StoreIncarnation, std::string> refused_;
   uint64_t draws_ = 0;
   bool working_ = false;
+  // Reconcile may find something to do.
+  bool changed_ = true;
+  MonoTime reconciled_at_;
   MonoTime due_ = MonoTime::Max();
   env::Pending timer_;
 };

@@ -14,6 +14,7 @@ namespace {
 using Action = ReconcileAction;
 using Kind = ReconcileAction::Kind;
 using Members = std::vector<raft::Member>;
+using Replicas = std::vector<const HostedReplica*>;
 
 bool Contains(const Members& members, ReplicaId replica) {
   return std::any_of(members.begin(), members.end(), [&](const auto& member) {
@@ -32,23 +33,23 @@ std::string NodesOf(const Members& members) {
 // The work of a node for one group as the holder of a replica, leader or not.
 class OwnReplica {
  public:
+  // `replicas`: those of the group.
   OwnReplica(const GroupRecord& group, const HostView& host,
-             std::vector<Action>* actions)
-      : group_(group), host_(host), actions_(*actions) {}
+             const Replicas& replicas, std::vector<Action>* actions)
+      : group_(group), host_(host), replicas_(replicas), actions_(*actions) {}
 
   void Run() {
     const WantedReplica* wanted = group_.WantedOn(host_.node);
     ReplicaId mine;
     bool hosted = false, dropping = false;
-    for (const HostedReplica& held : host_.replicas) {
-      if (held.group != group_.id) continue;
-      if (IsLeftOut(held, wanted)) {
-        dropping |= !held.fenced;
+    for (const HostedReplica* held : replicas_) {
+      if (IsLeftOut(*held, wanted)) {
+        dropping |= !held->fenced;
         Add({.kind = Kind::kDrop,
-             .replica = held.replica,
+             .replica = held->replica,
              .why = "a later configuration of the group does not name it"});
-      } else if (!held.fenced) {
-        mine = held.replica;
+      } else if (!held->fenced) {
+        mine = held->replica;
         hosted = true;
       }
     }
@@ -113,6 +114,7 @@ class OwnReplica {
 
   const GroupRecord& group_;
   const HostView& host_;
+  const Replicas& replicas_;
   std::vector<Action>& actions_;
 };
 
@@ -393,11 +395,16 @@ std::vector<ReconcileAction> Reconcile(const ClusterState& state,
       host.store == StoreIncarnation()) {
     return actions;
   }
+  std::map<GroupId, Replicas> replicas;
+  for (const HostedReplica& held : host.replicas) {
+    replicas[held.group].push_back(&held);
+  }
   for (const GroupRecord& group : state.groups) {
-    OwnReplica(group, host, &actions).Run();
-    for (const HostedReplica& held : host.replicas) {
-      if (held.group == group.id && held.leads.has_value() && !held.fenced) {
-        Leader(state, group, host, held, &actions).Run();
+    const Replicas& of_group = replicas[group.id];
+    OwnReplica(group, host, of_group, &actions).Run();
+    for (const HostedReplica* held : of_group) {
+      if (held->leads.has_value() && !held->fenced) {
+        Leader(state, group, host, *held, &actions).Run();
       }
     }
   }
