@@ -36,6 +36,8 @@
 namespace quorate::node {
 namespace {
 
+static_assert(Server::kDialPatience == PeerDialer::kPatienceMax);
+
 // The error to a client above limits.connections.
 constexpr std::string_view kTooManyClients =
     "ERR max number of clients reached";

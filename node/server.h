@@ -85,6 +85,10 @@ class Server {
  public:
   using Done = absl::AnyInvocable<void(absl::Status)>;
 
+  // The longest time for which a node dials one of the addresses that it knows
+  // of another one (node/cluster/peer_dialer.h).
+  static constexpr Duration kDialPatience = Seconds(2);
+
   virtual ~Server() = default;
 
   // Recovers from disk, listens for peers, then for clients. `started` is

@@ -85,16 +85,16 @@ void PeerDialer::ChooseFor(NodeId node, MonoTime now) {
       (cluster_.heard(node) || !env_.transport.link(node).open)) {
     target.address = report->second.peer;
     target.since = now;
+    target.patience = kPatienceMin;
     return;
   }
-  const env::LinkState link = env_.transport.link(node);
-  if (link.open) {
+  if (env_.transport.link(node).open) {
     target.since = now;
+    target.patience = kPatienceMin;
     return;
   }
-  const bool another = link.refusal == env::HandshakeRefusal::kOtherNode;
-  const Duration patience = another ? kPatienceWithAnother : kPatience;
-  if (!added && !target.address.empty() && now < target.since + patience) {
+  if (!added && !target.address.empty() &&
+      now < target.since + target.patience) {
     return;
   }
   const std::vector<std::string> addresses = AddressesOf(node);
@@ -102,6 +102,7 @@ void PeerDialer::ChooseFor(NodeId node, MonoTime now) {
   if (addresses.empty()) return;
   const auto tried = std::ranges::find(addresses, target.address);
   const bool next = tried != addresses.end() && tried + 1 != addresses.end();
+  if (!next) target.patience = std::min(target.patience * 2, kPatienceMax);
   target.address = next ? *(tried + 1) : addresses.front();
 }
 

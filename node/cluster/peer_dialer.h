@@ -30,10 +30,11 @@ namespace quorate::node {
 // tried at once.
 class PeerDialer {
  public:
-  // The time for which one address is tried. A dial takes less.
-  static constexpr Duration kPatience = Seconds(2);
-  // The same where another node answers.
-  static constexpr Duration kPatienceWithAnother = Milliseconds(500);
+  // The time for which one address is tried. A dial that works takes less than
+  // the greatest one, and mostly less than the least. Where others are known,
+  // it begins with the least, and each round doubles it.
+  static constexpr Duration kPatienceMin = Milliseconds(500);
+  static constexpr Duration kPatienceMax = Seconds(2);
 
   // All outlive the object.
   PeerDialer(env::Env& env, raft::Host& host, const Config& config,
@@ -52,6 +53,7 @@ class PeerDialer {
     std::string newest;   // The peer address of the newest report.
     // When the address was chosen, or the link was last open.
     MonoTime since;
+    Duration patience = kPatienceMin;
   };
 
   void Tick();

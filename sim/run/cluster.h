@@ -185,6 +185,8 @@ class Cluster {
   const std::vector<raft::TransportOptions>& peer_streams() const {
     return peer_streams_;
   }
+  // Whether nodes may start again with other addresses.
+  bool changes_addresses() const { return options_.changed_addresses; }
   // With their present addresses.
   const std::vector<node::NodeConfig>& nodes() const { return moves_.nodes(); }
   // The groups of stores.

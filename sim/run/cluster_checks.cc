@@ -98,9 +98,16 @@ Duration LeaderBound(const Cluster& cluster) {
   for (const raft::TransportOptions& options : cluster.peer_streams()) {
     redial = std::max(redial, options.redial_max);
   }
+  // Of a node that moved, others know the last report, the first address and
+  // the seeds, and may have begun to try them in vain.
+  Duration search;
+  if (cluster.changes_addresses()) {
+    search = node::Server::kDialPatience *
+             static_cast<int64_t>(cluster.nodes().size() + 1);
+  }
   return GreatestTiming(cluster, &node::RaftConfig::election_timeout_max) *
              kElectionTimeouts +
-         redial;
+         redial + search;
 }
 
 Duration AvailabilityBound(const Cluster& cluster) {

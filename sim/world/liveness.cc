@@ -6,7 +6,7 @@
 
 namespace quorate::sim {
 namespace {
-constexpr int kPeriodsMax = 10;
+constexpr int kPeriodsMax = 30;  // A slow node may have thousands to do.
 }  // namespace
 
 void RequireWithin(World& world, std::string_view what, Duration limit,

@@ -18,7 +18,7 @@ namespace quorate::sim {
 
 // Runs `world` until `done()`. It is a violation, named `what` and described by
 // `describe()`, if that takes longer than `limit` or no event is left. The
-// limit begins again while `progress()` changes, at most ten times. Does
+// limit begins again while `progress()` changes, at most 30 times. Does
 // nothing after a violation, and stops at the first one.
 void RequireWithin(
     World& world, std::string_view what, Duration limit,
