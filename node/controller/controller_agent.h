@@ -41,7 +41,7 @@ class ControllerAgent final : public ControllerAccess {
   // state this often.
   static constexpr Duration kInterval = Milliseconds(500);
   // It looks at least this often: it looks at all groups.
-  static constexpr Duration kSettledInterval = Seconds(2);
+  static constexpr Duration kSettledInterval = Seconds(5);
   // After a change it waits so long for further ones.
   static constexpr Duration kSoon = Milliseconds(20);
   // New stores that are being decided about at a time.
