@@ -223,6 +223,15 @@ bool ClusterChecks::MayHaveMajority(
   return static_cast<size_t>(sound) * 2 > shard.replicas.size();
 }
 
+bool ClusterChecks::ControllerIsLost(
+    const std::vector<MachineId>& machines) const {
+  for (const node::ShardConfig& shard : cluster_.groups()) {
+    if (shard.group != shardctrl::kControllerGroup) continue;
+    return !MayHaveMajority(shard, machines);
+  }
+  return true;
+}
+
 bool ClusterChecks::GroupSettled(const node::ShardConfig& shard,
                                  const std::vector<MachineId>& machines) const {
   // Without a majority for good it waits, and no client notices.
@@ -242,6 +251,8 @@ bool ClusterChecks::GroupSettled(const node::ShardConfig& shard,
       if (!cluster_.MayNotWork(node, shard.group)) return false;
       continue;
     }
+    // Only the controller brings a new replica into its group.
+    if (core->joining() && ControllerIsLost(machines)) continue;
     if (core->applied_index() != end ||
         at->host().leader(shard.group) != leader) {
       return false;

@@ -130,6 +130,8 @@ class ClusterChecks {
   // Whether a majority of the voters is among the machines and must work.
   bool MayHaveMajority(const node::ShardConfig& shard,
                        const std::vector<MachineId>& machines) const;
+  // Whether there is no controller, or it need not have a majority.
+  bool ControllerIsLost(const std::vector<MachineId>& machines) const;
   // Settled for the replicas of one shard.
   bool GroupSettled(const node::ShardConfig& shard,
                     const std::vector<MachineId>& machines) const;
