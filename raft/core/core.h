@@ -79,10 +79,10 @@ class HostGate {
   virtual uint64_t ApplyRoom() { return UINT64_MAX; }
   // When the node of `replica` last gave a sign that it works, if one and the
   // same process has given all of them since `since`. Min(): it has not, or it
-  // gives none. Quiet groups rely on these signs instead of heartbeats, and do
-  // not look for them: the host fires the timer of a quiet replica when those
-  // of its partner's node are late by the least election timeout, or come from
-  // another process.
+  // gives none. Quiet groups rely on these signs instead of heartbeats. They
+  // set no timers to look for them. The host fires the timer of a quiet replica
+  // when the signs of a partner's node are late by the least election timeout.
+  // It does so, too, when they come from another process.
   virtual MonoTime LastPulse(ReplicaId replica, MonoTime since) {
     (void)replica;
     (void)since;

@@ -99,7 +99,7 @@ Duration LeaderBound(const Cluster& cluster) {
     redial = std::max(redial, options.redial_max);
   }
   // Of a node that moved, others know the last report, the first address and
-  // the seeds, and may have begun to try them in vain.
+  // the seeds. They may try each for the longest time.
   Duration search;
   if (cluster.changes_addresses()) {
     search = node::Server::kDialPatience *
@@ -108,6 +108,18 @@ Duration LeaderBound(const Cluster& cluster) {
   return GreatestTiming(cluster, &node::RaftConfig::election_timeout_max) *
              kElectionTimeouts +
          redial + search;
+}
+
+int64_t CalmTrips(const Cluster& cluster) {
+  constexpr int64_t kTrips = 12;
+  constexpr int64_t kTripsOfWindow = 2;
+  for (const node::Config& config : cluster.configs()) {
+    if (config.raft.peer_window_bytes < node::RaftConfig().peer_window_bytes) {
+      return kTrips +
+             kTripsOfWindow * static_cast<int64_t>(cluster.groups().size());
+    }
+  }
+  return kTrips;
 }
 
 Duration AvailabilityBound(const Cluster& cluster) {

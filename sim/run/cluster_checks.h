@@ -33,6 +33,10 @@ Duration GreatestTiming(const Cluster& cluster,
 // Time for a calm group to have a leader that each of its nodes knows.
 Duration LeaderBound(const Cluster& cluster);
 
+// How often an attempt in the calm may have to cross the network. Entries may
+// wait until those of another group have left a small window.
+int64_t CalmTrips(const Cluster& cluster);
+
 // Time for an operation of which no fault is in the way.
 Duration AvailabilityBound(const Cluster& cluster);
 

@@ -46,9 +46,6 @@ constexpr Duration kCalm = Seconds(2);
 // The bound of an attempt in the calm is a sum. The trips go to the farthest
 // node. The syncs are those of the slowest disk, for each group.
 constexpr Duration kCalmWork = Milliseconds(100);
-constexpr int64_t kCalmTrips = 12;
-// Entries may wait until those of another group have left a small window.
-constexpr int64_t kCalmTripsOfWindow = 2;
 constexpr int64_t kCalmSyncs = 4;
 constexpr int64_t kCalmHeartbeats = 2;
 // With the default configuration.
@@ -632,15 +629,8 @@ AvailabilityChecker::CalmBounds Run::Impl::BoundsOfCalm() {
     farthest = std::max(farthest, world_.distance(node));
     slowest = std::max(slowest, world_.disk_options(node).sync_latency);
   }
-  int64_t trips = kCalmTrips;
-  for (const node::Config& config : cluster_.configs()) {
-    if (config.raft.peer_window_bytes < node::RaftConfig().peer_window_bytes) {
-      trips = kCalmTrips + kCalmTripsOfWindow *
-                               static_cast<int64_t>(cluster_.groups().size());
-    }
-  }
   const Duration attempt =
-      kCalmWork + (shape_.link_latency + farthest) * trips +
+      kCalmWork + (shape_.link_latency + farthest) * CalmTrips(cluster_) +
       slowest * cluster_.groups().size() * kCalmSyncs +
       GreatestTiming(cluster_, &node::RaftConfig::heartbeat_interval) *
           kCalmHeartbeats;
