@@ -1,20 +1,26 @@
 // Members of a cluster change while it serves: operators ask the admin address,
 // the controller notes the wish, and the nodes make it true.
+#include <functional>
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include "absl/strings/match.h"
 #include "gtest/gtest.h"
 #include "node/base/text.h"
 #include "node/testing/test_cluster.h"
+#include "raft/host/bootstrap_record.h"
+#include "shardctrl/controller/machine.h"
+#include "shardctrl/controller/state.h"
 #include "shardctrl/controller/token.h"
 
 namespace quorate::node {
 namespace {
 
 using Json = nlohmann::json;
+using shardctrl::kControllerGroup;
 
 class MembersTest : public testing::Test {
  protected:
@@ -77,6 +83,31 @@ class MembersTest : public testing::Test {
         "q.toml", join);
     EXPECT_TRUE(config.ok()) << config.status();
     return *config;
+  }
+  raft::Host& host(size_t node) { return cluster_->server(node).host(); }
+  const shardctrl::ClusterState& StateOn(size_t node) {
+    return static_cast<const shardctrl::ControllerMachine*>(
+               host(node).state_machine(kControllerGroup))
+        ->state();
+  }
+  bool RunUntil(std::function<bool()> done) {
+    return cluster_->world().RunUntilTrue(std::move(done), Seconds(30));
+  }
+  // The position of the node that leads the controller.
+  size_t AwaitController() {
+    RunUntil([&] { return cluster_->LeaderOf(kControllerGroup) < 3; });
+    return cluster_->LeaderOf(kControllerGroup);
+  }
+  void Cut(size_t node, bool cut) {
+    for (size_t other = 0; other < cluster_->size(); ++other) {
+      const sim::MachineId a = cluster_->machine(node);
+      const sim::MachineId b = cluster_->machine(other);
+      if (other == node) continue;
+      for (const auto& [from, to] : {std::pair(a, b), std::pair(b, a)}) {
+        cut ? cluster_->world().BlockLink(from, to)
+            : cluster_->world().HealLink(from, to);
+      }
+    }
   }
   // Waits until the controller knows the addresses of all nodes.
   bool AwaitAddresses(size_t count) {
@@ -271,6 +302,31 @@ TEST_F(MembersTest, ReplacedNode_ComesBackOnAnEmptyDisk) {
   twice.nodes[0].peer = "n5:9001";
   const absl::Status again = cluster_->StartNew(twice);
   EXPECT_TRUE(absl::StrContains(again.message(), "has another store")) << again;
+}
+
+// The group counts it as a voter already.
+TEST_F(MembersTest, NodeThatIsCutOffWhileItsGroupBegins_GetsAReplica) {
+  Begin({.nodes = 3, .groups = 1});
+  ASSERT_TRUE(AwaitAddresses(3)) << last_.dump(1);
+  const size_t leader = AwaitController();
+  const size_t late = (leader + 1) % 3;
+  ASSERT_EQ(Ask(leader, "POST", "/v1/groups", "{\"replicas\":3}").first, 200);
+  const GroupId group(2);
+  ASSERT_TRUE(RunUntil([&] {
+    const shardctrl::GroupRecord* const made = StateOn(leader).FindGroup(group);
+    const NodeId node(static_cast<uint32_t>(late + 1));
+    return made != nullptr && made->WantedOn(node) != nullptr &&
+           made->WantedOn(node)->replica != ReplicaId();
+  }));
+  Cut(late, true);
+  ASSERT_TRUE(RunUntil(
+      [&] { return StateOn(leader).FindGroup(group)->reported.has_value(); }));
+  ASSERT_TRUE(host(late).prepared().contains(group));
+  Cut(late, false);
+  EXPECT_TRUE(RunUntil([&] { return host(late).group_status(group).ok(); }));
+  EXPECT_TRUE(Await("/v1/groups/2", [](const Json& row) {
+    return row["voters"] == Json({1, 2, 3}) && row["settled"];
+  })) << last_.dump(1);
 }
 
 }  // namespace

@@ -386,6 +386,8 @@ void ControllerAgent::Act(Action action) {
                   Concat("group ", action.group, ": ", action.why));
   switch (action.kind) {
     case Kind::kPrepare:
+      // That replica would be given up.
+      if (busy_.contains({Kind::kFound, action.group})) return;
       if (GiveUpDamaged(busy)) return;
       Began(busy);
       return host_.PrepareReplica(

@@ -63,6 +63,10 @@ class OwnReplica {
     if (mine == ReplicaId()) {
       Add({.kind = Kind::kPrepare,
            .why = "a replica is wanted on this node, and none works here"});
+    } else if (!hosted && VotesAlready(mine)) {
+      Add({.kind = Kind::kPrepare,
+           .why = "the group began without the replica that was prepared here, "
+                  "and counts it as a voter: another one takes its place"});
     } else if (wanted->replica != mine || wanted->store != host_.store) {
       Add({.kind = Kind::kReportReplica,
            .replica = mine,
@@ -94,6 +98,13 @@ class OwnReplica {
          .configuration = *group_.first,
          .why = "all replicas of the new group are prepared"});
     return true;
+  }
+
+  // A new group may begin while one of its nodes is down. That node cannot know
+  // whether its replica has voted and lost its log, so the id is never used.
+  bool VotesAlready(ReplicaId prepared) const {
+    return group_.reported.has_value() &&
+           raft::IsVoter(group_.reported->configuration, prepared);
   }
 
   bool IsLeftOut(const HostedReplica& held, const WantedReplica* wanted) const {

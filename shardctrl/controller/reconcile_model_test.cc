@@ -340,6 +340,9 @@ class Model {
         for (const Replica& one : replicas) {
           if (!one.fenced) Fail("two working replicas on a node");
         }
+        if (raft::IsVoter(action.configuration, action.replica)) {
+          Fail("a voter joins without its log");
+        }
         replicas.push_back({.id = action.replica});
         node.prepared.erase(action.group);
         break;

@@ -272,6 +272,25 @@ TEST_F(ReconcileTest, GroupBeingCreated_IsFoundedWithOneEntry1) {
   EXPECT_EQ(kinds(), std::vector<Kind>{Kind::kReportReplica});
 }
 
+// Its node was down when the group began.
+TEST_F(ReconcileTest, FirstVoterThatComesTooLate_IsReplacedByAnother) {
+  Want({1, 2, 3});
+  HostView late = Host(3);
+  late.prepared[kFirst] = late.replicas[0].replica;
+  late.replicas.clear();
+  EXPECT_EQ(Kinds(late), std::vector<Kind>{Kind::kPrepare});
+  late.prepared[kFirst] = kNew;
+  EXPECT_EQ(Kinds(late), std::vector<Kind>{Kind::kReportReplica});
+  cluster_.Do(Command::ReportReplica{kFirst, NodeId(3), late.store, kNew});
+  EXPECT_EQ(Kinds(late), std::vector<Kind>{Kind::kJoin});
+  // The new one takes the place of the voter that never ran.
+  HostView leader = LeaderHost(1);
+  MemberOf(leader, Cluster::MemberOn(kFirst, 3).replica).answers = false;
+  const auto actions = Act(leader);
+  ASSERT_EQ(actions.size(), 1u);
+  EXPECT_EQ(actions[0].configuration, WithLearner(3, kNew));
+}
+
 TEST_F(ReconcileTest, StoreThatIsNotBound_DoesNothing) {
   Want({1, 2, 4});
   HostView host{.node = NodeId(4), .store = StoreIncarnation(9)};
