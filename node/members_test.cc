@@ -304,6 +304,32 @@ TEST_F(MembersTest, ReplacedNode_ComesBackOnAnEmptyDisk) {
   EXPECT_TRUE(absl::StrContains(again.message(), "has another store")) << again;
 }
 
+// A leader hears all others, and never itself.
+TEST_F(MembersTest, SilentNodeThatComesToLead_AnswersAgain) {
+  Begin({.nodes = 3, .groups = 1});
+  ASSERT_TRUE(AwaitAddresses(3)) << last_.dump(1);
+  const size_t leader = AwaitController();
+  const size_t silent = (leader + 1) % 3;
+  Cut(silent, true);
+  const NodeId node(static_cast<uint32_t>(silent + 1));
+  const auto counts_as_silent = [&](size_t on) {
+    return StateOn(on).FindNode(node)->silent_since > WallTime(0);
+  };
+  ASSERT_TRUE(RunUntil([&] { return counts_as_silent(leader); }));
+  Cut(silent, false);
+  ASSERT_TRUE(RunUntil([&] {
+    if (!host(leader).core(kControllerGroup)->transferring()) {
+      host(leader).TransferLeadership(
+          kControllerGroup,
+          raft::ReplicaOn(host(leader).core(kControllerGroup)->configuration(),
+                          node));
+    }
+    return cluster_->LeaderOf(kControllerGroup) == silent;
+  }));
+  ASSERT_TRUE(counts_as_silent(silent));
+  EXPECT_TRUE(RunUntil([&] { return !counts_as_silent(silent); }));
+}
+
 // The group counts it as a voter already.
 TEST_F(MembersTest, NodeThatIsCutOffWhileItsGroupBegins_GetsAReplica) {
   Begin({.nodes = 3, .groups = 1});

@@ -218,7 +218,7 @@ void ControllerAgent::ReportSilence() {
     return silence_reported_.clear();
   }
   for (const shardctrl::NodeRecord& node : state().nodes) {
-    if (node.id == self() || node.store == StoreIncarnation() ||
+    if (node.store == StoreIncarnation() ||
         node.state == shardctrl::NodeState::kRemoved) {
       continue;
     }
