@@ -330,6 +330,38 @@ TEST_F(MembersTest, SilentNodeThatComesToLead_AnswersAgain) {
   EXPECT_TRUE(RunUntil([&] { return !counts_as_silent(silent); }));
 }
 
+// A new leader has not heard of any member yet.
+TEST_F(MembersTest, NewLeader_KeepsTheVotersThatItHears) {
+  Begin({.nodes = 3, .groups = 1});
+  ASSERT_TRUE(AwaitAddresses(3)) << last_.dump(1);
+  cluster_->Crash(2);
+  cluster_->world().RunFor(Seconds(2));
+  ASSERT_EQ(Ask(0, "PATCH", "/v1/groups/1", "{\"replicas\":1}").first, 200);
+  ASSERT_TRUE(Await("/v1/groups/1", [](const Json& group) {
+    return group["wanted"] == Json({3}) &&
+           group["problem"] ==
+               "of the voters that would remain, node 3 do not answer";
+  })) << last_.dump(1);
+  const GroupId group(1);
+  const size_t next = 1 - cluster_->LeaderOf(group);
+  ASSERT_TRUE(RunUntil([&] {
+    const raft::Core* const leader = host(1 - next).core(group);
+    if (!leader->transferring()) {
+      host(1 - next).TransferLeadership(
+          group, raft::ReplicaOn(leader->configuration(),
+                                 NodeId(static_cast<uint32_t>(next + 1))));
+    }
+    return cluster_->LeaderOf(group) == next;
+  }));
+  cluster_->world().RunFor(Seconds(5));
+  auto client = cluster_->ConnectResp(0);
+  EXPECT_EQ(cluster_->Command(*client, {"SET", "k", "v"}), "+OK\r\n");
+  cluster_->Restart(2);
+  EXPECT_TRUE(Await("/v1/groups/1", [](const Json& row) {
+    return row["voters"] == Json({3}) && row["settled"];
+  })) << last_.dump(1);
+}
+
 // The group counts it as a voter already.
 TEST_F(MembersTest, NodeThatIsCutOffWhileItsGroupBegins_GetsAReplica) {
   Begin({.nodes = 3, .groups = 1});

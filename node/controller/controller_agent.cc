@@ -331,9 +331,12 @@ bool ControllerAgent::Describe(GroupId group,
                   !core->transferring() &&
                   core->configuration().outgoing_voters.empty();
   for (const raft::Core::FollowerStatus& member : core->followers()) {
-    leads.members.push_back({.replica = member.replica,
-                             .answers = member.active,
-                             .caught_up = member.caught_up});
+    // A new leader counts its members as active, and knows nothing of them.
+    const bool voter = raft::IsVoter(core->configuration(), member.replica);
+    leads.members.push_back(
+        {.replica = member.replica,
+         .answers = member.active && (!voter || member.match > raft::Index()),
+         .caught_up = member.caught_up});
   }
   replica->leads = std::move(leads);
   return true;

@@ -32,7 +32,9 @@ struct HostedReplica {
   // Another member, as the leader knows it.
   struct Member {
     ReplicaId replica = {};
-    bool answers = false;  // It did, within an election timeout.
+    // It answered this leader within an election timeout. Those that a new
+    // leader has not heard yet do not answer.
+    bool answers = false;
     // It may become a voter: it has the configuration that names it, and lacks
     // little of the rest.
     bool caught_up = false;
