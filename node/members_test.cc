@@ -387,5 +387,25 @@ TEST_F(MembersTest, NodeThatIsCutOffWhileItsGroupBegins_GetsAReplica) {
   })) << last_.dump(1);
 }
 
+// A learner does not notice by itself that it is none any more.
+TEST_F(MembersTest, FormerLearnerOfTheController_LearnsNewStates) {
+  Begin({.nodes = 4, .groups = 1});
+  ASSERT_TRUE(AwaitAddresses(4)) << last_.dump(1);
+  const Json added = Ask(0, "POST", "/v1/nodes").second;
+  ASSERT_EQ(cluster_->StartNew(Joining(added)), absl::OkStatus());
+  // It hears of the leader, and does not catch up.
+  ASSERT_TRUE(
+      RunUntil([&] { return host(4).group_status(kControllerGroup).ok(); }));
+  cluster_->world().StallDisk(cluster_->machine(4),
+                              cluster_->world().now() + Seconds(3));
+  ASSERT_TRUE(
+      RunUntil([&] { return host(4).leader(kControllerGroup) != NodeId(); }));
+  ASSERT_EQ(Ask(0, "POST", "/v1/nodes/5/drain").first, 200);
+  EXPECT_TRUE(Await("/v1/nodes/5", [](const Json& node) {
+    return node["replicas"] == 0;
+  })) << last_.dump(1);
+  EXPECT_TRUE(RunUntil([&] { return host(4).groups().empty(); }));
+}
+
 }  // namespace
 }  // namespace quorate::node

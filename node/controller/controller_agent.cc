@@ -95,12 +95,6 @@ void ControllerAgent::Reconcile() {
 
 // ---- The state.
 
-// A replica that the group has removed, or that is cut off, has an old state.
-bool ControllerAgent::Follows() const {
-  return link_.machine() != nullptr &&
-         host_.leader(kControllerGroup) != NodeId();
-}
-
 const ClusterState& ControllerAgent::state() const {
   const shardctrl::ControllerMachine* const machine = link_.machine();
   return machine != nullptr && machine->state().version > received_.version
@@ -115,7 +109,7 @@ std::vector<NodeId> ControllerAgent::Candidates() const {
       nodes.push_back(node);
     }
   };
-  if (Follows()) add(self());
+  if (link_.follows()) add(self());
   const shardctrl::GroupRecord* const group =
       state().FindGroup(kControllerGroup);
   if (group != nullptr && group->reported.has_value()) {
@@ -131,7 +125,7 @@ std::vector<NodeId> ControllerAgent::Candidates() const {
 }
 
 void ControllerAgent::FollowState() {
-  if (asks_ || Follows()) return;
+  if (asks_ || link_.follows()) return;
   asks_ = true;
   link_.AskHint(state().version, [this](std::optional<Buffer> answer) {
     asks_ = false;

@@ -117,8 +117,6 @@ class ControllerAgent final : public ControllerAccess {
   // False if the host has no replica of the group to speak of.
   bool Describe(GroupId group, shardctrl::HostedReplica* replica) const;
   std::vector<NodeId> Candidates() const;
-  // This node's replica of the controller has the newest state, or soon will.
-  bool Follows() const;
   NodeId self() const { return config_.node; }
   MonoTime MonoNow() const { return env_.loop.ReadClock().mono; }
 

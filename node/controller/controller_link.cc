@@ -4,6 +4,7 @@
 
 #include "env/check.h"
 #include "env/little_endian.h"
+#include "raft/core/configuration.h"
 #include "shardctrl/controller/apply.h"
 #include "shardctrl/controller/command.h"
 
@@ -127,7 +128,7 @@ void ControllerLink::AskHint(shardctrl::MapVersion version, OneAnswer done) {
 }
 
 NodeId ControllerLink::Target(const Question& question) const {
-  if (machine() != nullptr) {
+  if (follows()) {
     const NodeId leader = host_.leader(kControllerGroup);
     if (leader == self_ || links_.Knows(leader)) return leader;
   }
@@ -197,13 +198,19 @@ const shardctrl::ControllerMachine* ControllerLink::machine() const {
       host_.state_machine(kControllerGroup));
 }
 
+// A learner does not campaign, so it never forgets its leader.
+bool ControllerLink::follows() const {
+  const raft::Core* const core = host_.core(kControllerGroup);
+  return machine() != nullptr && host_.leader(kControllerGroup) != NodeId() &&
+         raft::IsVoter(core->configuration(), core->replica());
+}
+
 PeerResult ControllerLink::NotLeading() const {
   PeerResult answer;
   answer.result.outcome = Outcome::kNotExecuted;
   answer.result.status =
       absl::UnavailableError("this node does not lead the controller");
-  answer.leader =
-      machine() == nullptr ? NodeId() : host_.leader(kControllerGroup);
+  answer.leader = follows() ? host_.leader(kControllerGroup) : NodeId();
   if (answer.leader == self_) answer.leader = NodeId();
   const raft::Core* const core = host_.core(kControllerGroup);
   if (answer.leader != NodeId() && core != nullptr) answer.term = core->term();

@@ -85,6 +85,9 @@ class ControllerLink {
   void Answer(Buffer request, PeerDone done);
   // This node's replica; null if it has none that works.
   const shardctrl::ControllerMachine* machine() const;
+  // This node's replica has the newest state, or soon will. A replica that the
+  // group has removed, or that is cut off, has an old one.
+  bool follows() const;
   // True if no question waits.
   bool idle() const { return open_ == 0; }
 
