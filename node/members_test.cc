@@ -387,6 +387,63 @@ TEST_F(MembersTest, NodeThatIsCutOffWhileItsGroupBegins_GetsAReplica) {
   })) << last_.dump(1);
 }
 
+// Node 1 was founded alone, so its map has no other node. Its configuration
+// has, and they cannot know where it is now.
+TEST_F(MembersTest, FounderWithOtherAddresses_FindsNodesThatJoined) {
+  Begin({.nodes = 1, .groups = 1});
+  ASSERT_TRUE(AwaitAddresses(1)) << last_.dump(1);
+  for (int i = 0; i < 2; ++i) {
+    const Json added = Ask(0, "POST", "/v1/nodes").second;
+    ASSERT_EQ(cluster_->StartNew(Joining(added)), absl::OkStatus());
+  }
+  const std::string controller =
+      Concat("/v1/groups/", kControllerGroup.value());
+  ASSERT_TRUE(Await(controller, [](const Json& group) {
+    return group["voters"] == Json({1, 2, 3}) && group["settled"];
+  })) << last_.dump(1);
+  cluster_->Crash(2);
+  Config moved = cluster_->config(0);
+  moved.bootstrap = false;
+  moved.listen = {.admin = "moved:8101", .allow_non_loopback = true};
+  moved.nodes[0] = {.id = NodeId(1),
+                    .resp = "moved:7001",
+                    .resp_cluster = "moved:7101",
+                    .http = "moved:8001",
+                    .peer = "moved:9001"};
+  ASSERT_EQ(CompleteConfig(&moved, {}), absl::OkStatus());
+  ASSERT_EQ(cluster_->RestartWith(0, moved), absl::OkStatus());
+  EXPECT_TRUE(Await("/v1/nodes/1", [](const Json& node) {
+    return node["addresses"]["peer"] == "moved:9001";
+  })) << last_.dump(1);
+}
+
+// The router joined when node 1 was alone. Now node 3 is, and only the addresses
+// that the router has noted show the way.
+TEST_F(MembersTest, RouterWhoseFirstNodesAreGone_FindsTheOthers) {
+  Begin({.nodes = 1, .groups = 1});
+  ASSERT_TRUE(AwaitAddresses(1)) << last_.dump(1);
+  for (const char* const role : {"router", "data"}) {
+    const Json added =
+        Ask(0, "POST", "/v1/nodes", Concat("{\"role\":\"", role, "\"}")).second;
+    ASSERT_EQ(cluster_->StartNew(Joining(added)), absl::OkStatus());
+  }
+  ASSERT_TRUE(AwaitAddresses(3)) << last_.dump(1);
+  ASSERT_EQ(Ask(0, "POST", "/v1/nodes/1/remove", "{\"lost\":false}").first,
+            200);
+  ASSERT_TRUE(RunUntil([&] {
+    return host(2).group_status(kControllerGroup).ok() &&
+           StateOn(2).FindNode(NodeId(1))->state ==
+               shardctrl::NodeState::kRemoved;
+  }));
+  cluster_->world().RunFor(Seconds(3));
+  cluster_->Crash(0);
+  cluster_->Crash(1);
+  cluster_->Restart(1);
+  cluster_->world().RunFor(Seconds(5));
+  auto client = cluster_->ConnectResp(1);
+  EXPECT_EQ(cluster_->Command(*client, {"SET", "k", "v"}), "+OK\r\n");
+}
+
 // A learner does not notice by itself that it is none any more.
 TEST_F(MembersTest, FormerLearnerOfTheController_LearnsNewStates) {
   Begin({.nodes = 4, .groups = 1});

@@ -439,13 +439,15 @@ class ServerImpl final : public Server, public raft::Host::Observer {
   // The readers learn of a change in the order in which they use each other.
   // Links and view come before the queues, and these before the topology.
   void OnClusterChanged(ClusterMap::Change change) {
-    if (change == ClusterMap::Change::kMap) {
+    if (change == ClusterMap::Change::kAddresses) {
+      router_.view().OnAddressesChanged();
+    } else {
       router_.links().OnMapChanged();
       router_.view().OnMapChanged();
+    }
+    if (change == ClusterMap::Change::kMap) {
       router_.OnMapChanged();
       balance_.OnMapChanged();
-    } else {
-      router_.view().OnAddressesChanged();
     }
     topology_.OnClusterChanged();
     dialer_.OnClusterChanged();

@@ -44,7 +44,13 @@ void ClusterMap::SetMap(shardctrl::ShardMap map) {
   CHECK_GT(map.version(), shards_.version());
   CHECK_EQ(map.slot_count(), shards_.slot_count());
   shards_ = std::move(map);
+  first_ = false;
   MakeNodes();
+  const auto gone = [this](const auto& entry) {
+    return FindNode(entry.first) == nullptr;
+  };
+  absl::erase_if(reports_, gone);
+  absl::erase_if(heard_, gone);
   Tell(Change::kMap);
 }
 
@@ -52,6 +58,16 @@ void ClusterMap::SetFirstMap(shardctrl::ShardMap map) {
   shards_ = std::move(map);
   MakeNodes();
   Tell(Change::kMap);
+}
+
+void ClusterMap::SetMembers(absl::btree_set<NodeId> members) {
+  // Those of the map are nodes anyway.
+  for (const shardctrl::Node& node : shards_.nodes()) members.erase(node.id);
+  members.erase(config_.node);
+  if (members == members_) return;
+  members_ = std::move(members);
+  MakeNodes();
+  Tell(Change::kNodes);
 }
 
 bool ClusterMap::LearnFromItself(const NodeAddresses& report) {
@@ -86,16 +102,33 @@ bool ClusterMap::Learn(const NodeAddresses& report) {
   NodeAddresses& known = reports_[report.node];
   if (known == report) return false;
   known = report;
-  const NodeConfig* const before = FindNode(report.node);
-  if (before == nullptr) return true;
+  const bool unknown = FindNode(report.node) == nullptr;
+  if (unknown && !first_) return true;
   MakeNodes();
-  Tell(Change::kAddresses);
+  Tell(unknown ? Change::kNodes : Change::kAddresses);
   return true;
+}
+
+void ClusterMap::FillFromReport(NodeConfig* row) const {
+  const auto report = reports_.find(row->id);
+  if (report == reports_.end()) return;
+  row->peer = report->second.peer;
+  row->resp = report->second.resp;
+  row->resp_cluster = report->second.resp_cluster;
+  row->http = report->second.http;
+}
+
+absl::btree_set<NodeId> ClusterMap::OtherNodes() const {
+  absl::btree_set<NodeId> nodes = members_;
+  if (first_) {
+    for (const auto& [node, report] : reports_) nodes.insert(node);
+  }
+  nodes.insert(config_.node);
+  return nodes;
 }
 
 void ClusterMap::MakeNodes() {
   nodes_.clear();
-  bool any_self = false;
   for (const shardctrl::Node& node : shards_.nodes()) {
     NodeConfig& row = nodes_.emplace_back(
         NodeConfig{.id = node.id,
@@ -104,23 +137,23 @@ void ClusterMap::MakeNodes() {
                    .http = node.http_address,
                    .peer = node.peer_address,
                    .read_only = node.read_only});
-    if (node.id == config_.node) {
-      row = config_.self();
-      row.read_only = node.read_only;
-      any_self = true;
+    if (node.id != config_.node) {
+      FillFromReport(&row);
       continue;
     }
-    if (const auto report = reports_.find(node.id); report != reports_.end()) {
-      row.peer = report->second.peer;
-      row.resp = report->second.resp;
-      row.resp_cluster = report->second.resp_cluster;
-      row.http = report->second.http;
-    }
+    row = config_.self();
+    row.read_only = node.read_only;
   }
-  if (any_self) return;
-  nodes_.insert(
-      std::ranges::lower_bound(nodes_, config_.node, {}, &NodeConfig::id),
-      config_.self());
+  const auto place = [this](NodeId node) {
+    return std::ranges::lower_bound(nodes_, node, {}, &NodeConfig::id);
+  };
+  for (const NodeId node : OtherNodes()) {
+    if (FindNode(node) != nullptr) continue;
+    NodeConfig row{.id = node};
+    if (node == config_.node) row = config_.self();
+    if (node != config_.node) FillFromReport(&row);
+    nodes_.insert(place(node), std::move(row));
+  }
 }
 
 }  // namespace quorate::node

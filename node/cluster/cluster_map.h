@@ -4,7 +4,9 @@
 // It is the only source of nodes, groups and addresses for the other parts of a
 // node. The configuration file founds a cluster; afterwards it tells this
 // node's own addresses, and where others may be found. The map says which
-// replicas are wanted. Where replicas are, Raft's configurations say.
+// replicas are wanted. Where replicas are, Raft's configurations say. A node
+// that starts has an old map, so it also takes their members for nodes, and
+// until a newer map comes those that reported their addresses.
 #ifndef QUORATE_NODE_CLUSTER_CLUSTER_MAP_H_
 #define QUORATE_NODE_CLUSTER_CLUSTER_MAP_H_
 
@@ -13,6 +15,7 @@
 #include <vector>
 
 #include "absl/container/btree_map.h"
+#include "absl/container/btree_set.h"
 #include "absl/functional/any_invocable.h"
 #include "env/ids.h"
 #include "node/cluster/node_addresses.h"
@@ -26,12 +29,13 @@ namespace quorate::node {
 // change the map in that call.
 class ClusterMap {
  public:
-  // Reports of further nodes are ignored. The map may not have a node yet that
-  // has reported its addresses.
+  // Reports of further nodes are ignored. A node may have reported its
+  // addresses before the map has it. A map without it ends the report.
   static constexpr size_t kReportsMax = 4096;
   enum class Change : uint8_t {
     kMap,        // Nodes, groups or slots.
-    kAddresses,  // Of nodes that the map has.
+    kNodes,      // Nodes that the map does not have.
+    kAddresses,  // Of nodes that were there before.
   };
   // The first map is that of the file. `config` outlives the object.
   explicit ClusterMap(const Config& config);
@@ -43,12 +47,12 @@ class ClusterMap {
   }
 
   const shardctrl::ShardMap& shards() const { return shards_; }
-  // The nodes of the map, and this one, ascending by id. Each has the addresses
-  // of its newest report, or else those of the map. Either all are in the form
-  // "host:port", or all are empty: not known. Pointers and references are valid
-  // until the next change.
+  // The nodes of the map, others as above, and this one, ascending by id. Each
+  // has the addresses of its newest report, or else those of the map. Either
+  // all are in the form "host:port", or all are empty: not known. Pointers and
+  // references are valid until the next change.
   const std::vector<NodeConfig>& nodes() const { return nodes_; }
-  // Null for a node that the map does not have.
+  // Null for a node that nodes() does not have.
   const NodeConfig* FindNode(NodeId node) const;
   // Null also for a node whose addresses are not known.
   const NodeConfig* FindListed(NodeId node) const {
@@ -71,6 +75,10 @@ class ClusterMap {
   // contradict. Requires: no reader has begun its work.
   void SetFirstMap(shardctrl::ShardMap map);
 
+  // Takes the nodes that the configurations of the replicas here name. They are
+  // nodes of the cluster until the map has them, or no configuration.
+  void SetMembers(absl::btree_set<NodeId> members);
+
   // Takes a report. Ignores one that is not newer, or that has a malformed
   // address. Returns whether it was taken.
   //   FromItself: the sender is the node, as the handshake proved. Another
@@ -82,14 +90,19 @@ class ClusterMap {
 
  private:
   bool Learn(const NodeAddresses& report);
-  // Makes nodes_ of the map and the reports.
+  // The nodes that the map may lack.
+  absl::btree_set<NodeId> OtherNodes() const;
+  // Makes nodes_ of the map, the members and the reports.
   void MakeNodes();
+  void FillFromReport(NodeConfig* row) const;
   void Tell(Change change) {
     if (observer_) observer_(change);
   }
 
   const Config& config_;
   shardctrl::ShardMap shards_;
+  bool first_ = true;  // It is the map with which this node began.
+  absl::btree_set<NodeId> members_;  // As of SetMembers: not in the map.
   std::vector<NodeConfig> nodes_;
   absl::btree_map<NodeId, NodeAddresses> reports_;
   // The store with which each node was heard.

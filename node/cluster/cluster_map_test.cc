@@ -130,6 +130,42 @@ TEST_F(ClusterMapTest, Map_AddsAndRemovesNodesAndGroups) {
   EXPECT_EQ(map_.FindListed(NodeId(4))->peer, "d:9001");
 }
 
+// This node may have a configuration that is newer than its map.
+TEST_F(ClusterMapTest, NodesOfMembers_AreNodesUntilTheMapHasThem) {
+  map_.SetMembers({NodeId(1), NodeId(2)});
+  EXPECT_TRUE(changes_.empty());
+  map_.SetMembers({NodeId(2), NodeId(7)});
+  EXPECT_EQ(changes_,
+            std::vector<ClusterMap::Change>{ClusterMap::Change::kNodes});
+  ASSERT_EQ(map_.nodes().size(), 4u);
+  EXPECT_EQ(map_.nodes().back().id, NodeId(7));
+  EXPECT_EQ(map_.FindListed(NodeId(7)), nullptr);
+  EXPECT_TRUE(map_.LearnFromItself(Report(7, 1, 1, "g")));
+  EXPECT_EQ(HostOf(7), "g");
+  shardctrl::ShardMap::Parts parts = MapParts(config_);
+  parts.version = shardctrl::MapVersion(2);
+  map_.SetMap(*shardctrl::ShardMap::Create(std::move(parts)));
+  EXPECT_EQ(HostOf(7), "g");
+  map_.SetMembers({NodeId(2)});
+  EXPECT_EQ(map_.FindNode(NodeId(7)), nullptr);
+  EXPECT_EQ(changes_.back(), ClusterMap::Change::kNodes);
+}
+
+// All nodes of the first map may be gone.
+TEST_F(ClusterMapTest, NodesThatReported_AreNodesUntilTheNextMap) {
+  EXPECT_TRUE(map_.LearnFromOther(Report(7, 1, 1, "g")));
+  EXPECT_EQ(changes_,
+            std::vector<ClusterMap::Change>{ClusterMap::Change::kNodes});
+  EXPECT_EQ(HostOf(7), "g");
+  shardctrl::ShardMap::Parts parts = MapParts(config_);
+  parts.version = shardctrl::MapVersion(2);
+  map_.SetMap(*shardctrl::ShardMap::Create(std::move(parts)));
+  EXPECT_EQ(map_.FindNode(NodeId(7)), nullptr);
+  EXPECT_TRUE(map_.reports().empty());
+  EXPECT_TRUE(map_.LearnFromItself(Report(7, 1, 2, "g")));
+  EXPECT_EQ(map_.FindNode(NodeId(7)), nullptr);
+}
+
 // It serves clients until it is stopped.
 TEST_F(ClusterMapTest, MapWithoutThisNode_KeepsItsRow) {
   shardctrl::ShardMap::Parts parts = MapParts(config_);

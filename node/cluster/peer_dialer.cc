@@ -6,7 +6,6 @@
 #include "absl/status/status.h"
 #include "env/check.h"
 #include "node/base/text.h"
-#include "raft/core/configuration.h"
 
 namespace quorate::node {
 namespace {
@@ -40,35 +39,21 @@ void PeerDialer::OnClusterChanged() {
   if (started_) deferred_ = env_.loop.Defer([this] { Choose(); });
 }
 
-absl::btree_set<NodeId> PeerDialer::Peers() const {
-  absl::btree_set<NodeId> peers;
-  for (const NodeConfig& node : cluster_.nodes()) peers.insert(node.id);
-  for (const GroupId group : host_.groups()) {
-    const raft::Core* const core = std::as_const(host_).core(group);
-    if (core == nullptr) continue;
-    raft::ForEachMember(core->configuration(), [&](const raft::Member& member) {
-      peers.insert(member.node);
-    });
-  }
-  peers.erase(config_.node);
-  return peers;
-}
-
 void PeerDialer::Choose() {
   const auto before = targets_;
-  const absl::btree_set<NodeId> wanted = Peers();
-  absl::erase_if(targets_, [&](const auto& target) {
-    return !wanted.contains(target.first);
+  absl::erase_if(targets_, [this](const auto& target) {
+    return cluster_.FindNode(target.first) == nullptr;
   });
   const MonoTime now = MonoNow();
   std::vector<env::PeerAddress> peers;
   bool changed = before.size() != targets_.size();
-  for (const NodeId node : wanted) {
-    ChooseFor(node, now);
-    const std::string& address = targets_[node].address;
-    const auto old = before.find(node);
+  for (const NodeConfig& node : cluster_.nodes()) {
+    if (node.id == config_.node) continue;
+    ChooseFor(node.id, now);
+    const std::string& address = targets_[node.id].address;
+    const auto old = before.find(node.id);
     changed |= old == before.end() || old->second.address != address;
-    peers.push_back({node, address});
+    peers.push_back({node.id, address});
   }
   if (!changed) return;
   const absl::Status status = host_.SetPeers(std::move(peers));

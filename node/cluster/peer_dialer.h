@@ -10,7 +10,6 @@
 #include <vector>
 
 #include "absl/container/btree_map.h"
-#include "absl/container/btree_set.h"
 #include "env/env.h"
 #include "env/ids.h"
 #include "env/pending.h"
@@ -57,9 +56,6 @@ class PeerDialer {
   };
 
   void Tick();
-  // The nodes of the map, and those of members of groups that are here. Their
-  // configurations may be newer than the map with which this node started.
-  absl::btree_set<NodeId> Peers() const;
   // Chooses an address for each node, and tells the host of changes.
   void Choose();
   void ChooseFor(NodeId node, MonoTime now);

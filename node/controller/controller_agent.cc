@@ -72,6 +72,7 @@ void ControllerAgent::WorkAt(MonoTime at) {
 
 void ControllerAgent::Work() {
   if (!working_) return;
+  NoteMembers();
   FollowState();
   if (state().version > shardctrl::MapVersion()) {
     UpdateMap();
@@ -94,6 +95,20 @@ void ControllerAgent::Reconcile() {
 }
 
 // ---- The state.
+
+// The configurations here may be newer than the map with which this node began.
+// Fenced replicas may name nodes that are gone.
+void ControllerAgent::NoteMembers() {
+  absl::btree_set<NodeId> members;
+  for (const GroupId group : host_.groups()) {
+    const raft::Core* const core = host_.core(group);
+    if (core == nullptr || !host_.group_status(group).ok()) continue;
+    raft::ForEachMember(core->configuration(), [&](const raft::Member& member) {
+      members.insert(member.node);
+    });
+  }
+  cluster_.SetMembers(std::move(members));
+}
 
 const ClusterState& ControllerAgent::state() const {
   const shardctrl::ControllerMachine* const machine = link_.machine();

@@ -96,6 +96,7 @@ class ControllerAgent final : public ControllerAccess {
   void WorkAt(MonoTime at);
   void Work();
   void Reconcile();
+  void NoteMembers();
   // Takes the state of this node's replica of the controller, or asks others.
   void FollowState();
   void TakeState(const Buffer& bytes);

@@ -4,10 +4,10 @@
 #define QUORATE_NODE_PEERS_PEER_LINKS_H_
 
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <optional>
 
-#include "absl/container/btree_map.h"
 #include "absl/functional/any_invocable.h"
 #include "env/env.h"
 #include "env/transport.h"
@@ -119,7 +119,8 @@ class PeerLinks final : public env::Transport::Receiver {
   StatusObserver* status_ = nullptr;
   NodeAddresses own_;
   absl::AnyInvocable<void()> on_room_;
-  absl::btree_map<NodeId, Peer> peers_;
+  // References stay valid: the message of one peer may add another.
+  std::map<NodeId, Peer> peers_;
   bool malformed_logged_ = false;
 };
 

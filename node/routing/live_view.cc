@@ -446,6 +446,7 @@ std::vector<NodeAddresses> LiveView::AddressesToReport() const {
   std::vector<NodeAddresses> addresses;
   size_t size = 0;
   for (const auto& [node, report] : cluster_.reports()) {
+    if (cluster_.FindNode(node) == nullptr) continue;
     size += EncodedSize(report);
     if (size > kReportAddressBytesMax) break;
     addresses.push_back(report);
