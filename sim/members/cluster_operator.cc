@@ -1,7 +1,10 @@
 #include "sim/members/cluster_operator.h"
 
 #include <algorithm>
+#include <map>
+#include <set>
 #include <utility>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "node/admin/admin_api.h"
@@ -81,43 +84,51 @@ GroupId ClusterOperator::SomeGroup(uint64_t draw) const {
   return state().groups[draw % state().groups.size()].id;
 }
 
+// Disks that are lost never come back. So only replicas that run at this moment
+// count, and a process that is down may have more configurations than others
+// know.
 bool ClusterOperator::MayLose(size_t place) const {
-  const node::Server* const server = places_.server(place);
-  const auto held = [&](ReplicaId replica, GroupId group) {
-    const raft::Core* const core =
-        server == nullptr ? nullptr : server->host().core(group);
-    return core != nullptr && core->replica() == replica;
-  };
-  const auto keeps = [&](const std::vector<raft::Member>& voters,
-                         GroupId group) {
-    const auto left =
-        std::count_if(voters.begin(), voters.end(), [&](const auto& member) {
-          return rules_.Works(member.replica) && !held(member.replica, group);
-        });
-    return voters.empty() || static_cast<size_t>(left) * 2 > voters.size();
-  };
+  std::map<GroupId, std::set<ReplicaId>> left;
+  std::vector<std::pair<GroupId, raft::Configuration>> configurations;
+  for (size_t i = 0; i < places_.size(); ++i) {
+    const node::Server* const at = places_.server(i);
+    const std::optional<Tenant>& tenant = places_.tenant(i);
+    if (at == nullptr) {
+      if (tenant.has_value() && tenant->created && !tenant->erased) {
+        return false;
+      }
+      continue;
+    }
+    for (const GroupId group : at->host().groups()) {
+      const raft::Core* const core = at->host().core(group);
+      if (core == nullptr) continue;
+      configurations.emplace_back(group, core->configuration());
+      if (i != place && at->host().group_status(group).ok()) {
+        left[group].insert(core->replica());
+      }
+    }
+  }
   // A group that has not begun needs all of its first replicas.
   for (const shardctrl::GroupRecord& group : state().groups) {
     if (rules_.Committed(group.id) == nullptr) return false;
   }
   for (const GroupId group : rules_.groups()) {
-    const raft::Configuration& known = *rules_.Committed(group);
-    if (!keeps(known.voters, group) || !keeps(known.outgoing_voters, group)) {
-      return false;
-    }
-    // Newer ones may be under way.
-    for (size_t i = 0; i < places_.size(); ++i) {
-      const node::Server* const at = places_.server(i);
-      const raft::Core* const core =
-          at == nullptr ? nullptr : at->host().core(group);
-      if (core == nullptr) continue;
-      const raft::Configuration& now = core->configuration();
-      if (!keeps(now.voters, group) || !keeps(now.outgoing_voters, group)) {
-        return false;
-      }
-    }
+    configurations.emplace_back(group, *rules_.Committed(group));
   }
-  return server != nullptr;
+  const auto keeps = [&](GroupId group,
+                         const std::vector<raft::Member>& voters) {
+    const auto stay =
+        std::count_if(voters.begin(), voters.end(), [&](const auto& member) {
+          return left[group].contains(member.replica);
+        });
+    return voters.empty() || static_cast<size_t>(stay) * 2 > voters.size();
+  };
+  return places_.server(place) != nullptr &&
+         std::all_of(configurations.begin(), configurations.end(),
+                     [&](const auto& known) {
+                       return keeps(known.first, known.second.voters) &&
+                              keeps(known.first, known.second.outgoing_voters);
+                     });
 }
 
 // ---- Requests.
