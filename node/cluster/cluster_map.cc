@@ -109,9 +109,17 @@ bool ClusterMap::Learn(const NodeAddresses& report) {
   return true;
 }
 
-void ClusterMap::FillFromReport(NodeConfig* row) const {
+void ClusterMap::FillIn(NodeConfig* row) const {
   const auto report = reports_.find(row->id);
-  if (report == reports_.end()) return;
+  if (report == reports_.end()) {
+    const auto hint =
+        std::ranges::find(config_.nodes, row->id, &NodeConfig::id);
+    if (!row->peer.empty() || hint == config_.nodes.end()) return;
+    const bool read_only = row->read_only;
+    *row = *hint;
+    row->read_only = read_only;
+    return;
+  }
   row->peer = report->second.peer;
   row->resp = report->second.resp;
   row->resp_cluster = report->second.resp_cluster;
@@ -138,7 +146,7 @@ void ClusterMap::MakeNodes() {
                    .peer = node.peer_address,
                    .read_only = node.read_only});
     if (node.id != config_.node) {
-      FillFromReport(&row);
+      FillIn(&row);
       continue;
     }
     row = config_.self();
@@ -151,7 +159,7 @@ void ClusterMap::MakeNodes() {
     if (FindNode(node) != nullptr) continue;
     NodeConfig row{.id = node};
     if (node == config_.node) row = config_.self();
-    if (node != config_.node) FillFromReport(&row);
+    if (node != config_.node) FillIn(&row);
     nodes_.insert(place(node), std::move(row));
   }
 }

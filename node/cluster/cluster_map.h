@@ -94,7 +94,9 @@ class ClusterMap {
   absl::btree_set<NodeId> OtherNodes() const;
   // Makes nodes_ of the map, the members and the reports.
   void MakeNodes();
-  void FillFromReport(NodeConfig* row) const;
+  // The addresses of the newest report; or else those of the map, or those of
+  // the file. A node of the founding may not have reported so far.
+  void FillIn(NodeConfig* row) const;
   void Tell(Change change) {
     if (observer_) observer_(change);
   }

@@ -131,6 +131,22 @@ TEST_F(ClusterMapTest, Map_AddsAndRemovesNodesAndGroups) {
 }
 
 // This node may have a configuration that is newer than its map.
+// A node of the founding may be lost before it reports.
+TEST_F(ClusterMapTest, NodeThatNeverReported_IsWhereTheFileSays) {
+  shardctrl::ShardMap::Parts parts = MapParts(config_);
+  parts.version = shardctrl::MapVersion(2);
+  for (shardctrl::Node& node : parts.nodes) {
+    node.peer_address.clear();
+    node.resp_address.clear();
+    node.resp_cluster_address.clear();
+    node.http_address.clear();
+  }
+  map_.SetMap(*shardctrl::ShardMap::Create(std::move(parts)));
+  EXPECT_EQ(map_.FindListed(NodeId(3))->peer, "c:9001");
+  EXPECT_TRUE(map_.LearnFromItself(Report(3, 9, 1, "z")));
+  EXPECT_EQ(map_.FindListed(NodeId(3))->peer, "z:9001");
+}
+
 TEST_F(ClusterMapTest, NodesOfMembers_AreNodesUntilTheMapHasThem) {
   map_.SetMembers({NodeId(1), NodeId(2)});
   EXPECT_TRUE(changes_.empty());

@@ -72,21 +72,22 @@ void ControllerAgent::WorkAt(MonoTime at) {
 
 void ControllerAgent::Work() {
   if (!working_) return;
-  NoteMembers();
+  const bool looks = changed_ || MonoNow() - looked_at_ >= kSettledInterval;
+  if (looks) {
+    looked_at_ = MonoNow();
+    NoteMembers();
+  }
   FollowState();
   if (state().version > shardctrl::MapVersion()) {
     UpdateMap();
     ReportAddresses();
     ReportSilence();
-    if (changed_ || MonoNow() - reconciled_at_ >= kSettledInterval) {
-      Reconcile();
-    }
+    if (looks) Reconcile();
   }
   WorkAt(MonoNow() + kInterval);
 }
 
 void ControllerAgent::Reconcile() {
-  reconciled_at_ = MonoNow();
   std::vector<Action> actions = shardctrl::Reconcile(state(), View());
   const std::vector<shardctrl::GroupRecord>& groups = state().groups;
   changed_ = !actions.empty() ||

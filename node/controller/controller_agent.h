@@ -145,7 +145,7 @@ class ControllerAgent final : public ControllerAccess {
   bool working_ = false;
   // Reconcile may find something to do.
   bool changed_ = true;
-  MonoTime reconciled_at_;
+  MonoTime looked_at_;
   MonoTime due_ = MonoTime::Max();
   env::Pending timer_;
 };
