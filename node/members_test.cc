@@ -417,7 +417,7 @@ TEST_F(MembersTest, FounderWithOtherAddresses_FindsNodesThatJoined) {
   })) << last_.dump(1);
 }
 
-// The router joined when node 1 was alone. Now node 3 is, and only the addresses
+// The router joined when node 1 was alone. Now node 3 is. Only the addresses
 // that the router has noted show the way.
 TEST_F(MembersTest, RouterWhoseFirstNodesAreGone_FindsTheOthers) {
   Begin({.nodes = 1, .groups = 1});

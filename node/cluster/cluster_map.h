@@ -5,8 +5,8 @@
 // node. The configuration file founds a cluster; afterwards it tells this
 // node's own addresses, and where others may be found. The map says which
 // replicas are wanted. Where replicas are, Raft's configurations say. A node
-// that starts has an old map, so it also takes their members for nodes, and
-// until a newer map comes those that reported their addresses.
+// that starts has an old map, so it also takes their members for nodes. Until a
+// newer map comes, those that reported their addresses are nodes, too.
 #ifndef QUORATE_NODE_CLUSTER_CLUSTER_MAP_H_
 #define QUORATE_NODE_CLUSTER_CLUSTER_MAP_H_
 

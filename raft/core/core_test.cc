@@ -939,6 +939,21 @@ TEST_F(CoreTest, Transfer_ToNoVoter_IsAbandonedAtOnce) {
   EXPECT_TRUE(out_.refused.empty());
 }
 
+// Clients wait meanwhile.
+TEST_F(CoreTest, Transfer_ToAMemberThatMayLackEntries_AsksItAtOnce) {
+  Start(Term(1));
+  BecomeServingLeader();
+  for (const uint32_t node : {2, 3}) {
+    if (core_->followers().at(node - 2).match == core_->last().index) continue;
+    Step(TransferRequested{ReplicaId(node)});
+    const auto questions = Of(out_, MessageType::kAppend);
+    ASSERT_EQ(questions.size(), 1u);
+    EXPECT_EQ(questions[0].to, ReplicaId(node));
+    return;
+  }
+  FAIL() << "all have all entries";
+}
+
 TEST_F(CoreTest, Transfer_TimeoutNowFromAnotherThanTheLeader_IsIgnored) {
   Start(Term(2));
   Receive(Append(2, 2, At(1, 1), {}));
