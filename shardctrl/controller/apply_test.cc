@@ -315,8 +315,24 @@ TEST(CreateGroups, AllReplicasReported_HaveOneEntry1) {
   EXPECT_FALSE(cluster.state.FindGroup(id)->first.has_value());
 }
 
+// The key of the cluster is in the configurations of its groups.
+TEST(CreateGroups, BeforeTheFirstGroupReports_WaitsForItsKey) {
+  Cluster cluster(3, 1);
+  const GroupId id = cluster.Do(Command::CreateGroups{1, 3}).groups[0];
+  for (uint32_t n = 1; n <= 3; ++n) {
+    ExpectDone(cluster,
+               Command::ReportReplica{id, NodeId(n), Cluster::StoreOf(n),
+                                      ReplicaId(50 + n)});
+  }
+  EXPECT_FALSE(cluster.state.FindGroup(id)->first.has_value());
+  cluster.Settle(GroupId(1));
+  ASSERT_TRUE(cluster.state.FindGroup(id)->first.has_value());
+  EXPECT_EQ(cluster.state.FindGroup(id)->first->hash_key, 5u);
+}
+
 TEST(CreateGroups, FewerReplicasWanted_NeedNoFurtherReport) {
   Cluster cluster(3, 1);
+  cluster.SettleAll();
   const GroupId id = cluster.Do(Command::CreateGroups{1, 3}).groups[0];
   Cluster later = cluster;
   ExpectDone(later, Command::SetGroup{id, 2});

@@ -42,6 +42,7 @@ class Model {
     for (const GroupRecord& record : cluster_.state.groups) {
       Group& group = groups_[record.id];
       raft::Configuration first;
+      first.machine_kind = cluster_.state.created_groups.machine_kind;
       for (const WantedReplica& wanted : record.wanted) {
         first.voters.push_back({.replica = wanted.replica,
                                 .node = wanted.node,
