@@ -401,18 +401,18 @@ std::vector<ReconcileAction> Reconcile(const ClusterState& state,
                                        const HostView& host) {
   std::vector<Action> actions;
   const NodeRecord* node = state.FindNode(host.node);
-  // A store that the controller does not know may do nothing.
-  if (node == nullptr || node->store != host.store ||
-      host.store == StoreIncarnation()) {
-    return actions;
-  }
+  // A store that the controller does not know may do nothing. One that was
+  // replaced while it works may lead its groups away.
+  const bool known = node != nullptr && host.store != StoreIncarnation();
+  const bool bound = known && node->store == host.store;
+  if (!bound && !(known && node->former_store == host.store)) return actions;
   std::map<GroupId, Replicas> replicas;
   for (const HostedReplica& held : host.replicas) {
     replicas[held.group].push_back(&held);
   }
   for (const GroupRecord& group : state.groups) {
     const Replicas& of_group = replicas[group.id];
-    OwnReplica(group, host, of_group, &actions).Run();
+    if (bound) OwnReplica(group, host, of_group, &actions).Run();
     for (const HostedReplica* held : of_group) {
       if (held->leads.has_value() && !held->fenced) {
         Leader(state, group, host, *held, &actions).Run();

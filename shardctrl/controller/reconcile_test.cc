@@ -1,6 +1,7 @@
 #include "shardctrl/controller/reconcile.h"
 
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "gtest/gtest.h"
@@ -297,6 +298,21 @@ TEST_F(ReconcileTest, StoreThatIsNotBound_DoesNothing) {
   EXPECT_TRUE(Reconcile(cluster_.state, host).empty());
   host.node = NodeId(99);
   EXPECT_TRUE(Reconcile(cluster_.state, host).empty());
+}
+
+// An operator replaced a node that works.
+TEST_F(ReconcileTest, StoreThatWasReplaced_LeadsItsGroupsAway) {
+  Want({2, 3, 4});
+  Prefer(2);
+  Reported().leader = NodeId(1);
+  HostView leader = LeaderHost(1);
+  NodeRecord& node = *cluster_.state.FindNode(NodeId(1));
+  node.former_store = std::exchange(node.store, StoreIncarnation());
+  EXPECT_EQ(Kinds(leader), std::vector<Kind>{Kind::kTransfer});
+  // It takes no new replica.
+  Want({1, 2, 3});
+  EXPECT_EQ(Kinds({.node = NodeId(1), .store = node.former_store}),
+            std::vector<Kind>{});
 }
 
 // Its log has no entry of the configuration any more.
