@@ -100,7 +100,7 @@ void AddressCache::Write() {
         file_ = *std::move(file);
         const Buffer buffer = Buffer::Copy(written_);
         operation_ = file_->Write(
-            0, absl::MakeConstSpan(&buffer, 1), env::Durability::kLater,
+            0, absl::MakeConstSpan(&buffer, 1), env::Durability::kDurable,
             [this](absl::Status status) { OnWritten(status); });
       });
 }

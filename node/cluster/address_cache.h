@@ -1,8 +1,8 @@
 // node/cluster/address_cache.h: keeps the addresses that nodes reported in a
 // file, for the next start (docs/reference/formats/addresses.md).
 //
-// The file is a hint. A damaged one is as good as none, so nothing is synced,
-// and no error matters.
+// The file is a hint. A damaged one is as good as none, and no error matters. A
+// node may know of the others from there alone, so it survives a loss of power.
 #ifndef QUORATE_NODE_CLUSTER_ADDRESS_CACHE_H_
 #define QUORATE_NODE_CLUSTER_ADDRESS_CACHE_H_
 

@@ -98,6 +98,9 @@ TEST_F(ClusterMapTest, MalformedReport_IsIgnored) {
 }
 
 TEST_F(ClusterMapTest, ReportsOfMoreNodes_AreIgnored) {
+  shardctrl::ShardMap::Parts parts = MapParts(config_);
+  parts.version = shardctrl::MapVersion(2);
+  map_.SetMap(*shardctrl::ShardMap::Create(std::move(parts)));
   for (uint32_t node = 4; node < 4 + ClusterMap::kReportsMax; ++node) {
     EXPECT_TRUE(map_.LearnFromOther(Report(node, 1, 1, "x"))) << node;
   }
