@@ -8,6 +8,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "node/admin/admin_api.h"
+#include "shardctrl/controller/rows.h"
 #include "shardctrl/controller/token.h"
 #include "sim/choices/choices.h"
 
@@ -86,7 +87,8 @@ GroupId ClusterOperator::SomeGroup(uint64_t draw) const {
 
 // Disks that are lost never come back. So only replicas that run at this moment
 // count, and a process that is down may have more configurations than others
-// know.
+// know. For some time a leader does not know of the loss, and may make the node
+// one of two voters, or the only one.
 bool ClusterOperator::MayLose(size_t place) const {
   std::map<GroupId, std::set<ReplicaId>> left;
   std::vector<std::pair<GroupId, raft::Configuration>> configurations;
@@ -108,9 +110,14 @@ bool ClusterOperator::MayLose(size_t place) const {
       }
     }
   }
-  // A group that has not begun needs all of its first replicas.
+  const NodeId node = places_.tenant(place)->node;
   for (const shardctrl::GroupRecord& group : state().groups) {
+    // A group that has not begun needs all of its first replicas.
     if (rules_.Committed(group.id) == nullptr) return false;
+    if (group.replicas < 3 && group.WantedOn(node) != nullptr &&
+        !shardctrl::IsSettled(group)) {
+      return false;
+    }
   }
   for (const GroupId group : rules_.groups()) {
     configurations.emplace_back(group, *rules_.Committed(group));
@@ -190,14 +197,19 @@ void ClusterOperator::Act() {
   const GroupId group = SomeGroup(Draw(1, 64));
   if (node == NodeId()) return;
   ++verbs_;
-  const auto on_node = [&](const char* verb, std::string body = "") {
+  if (Draw(8, 8) == 0) KillController();
+  Do(static_cast<Verb>(drawn - 1), node, group);
+}
+
+void ClusterOperator::Do(Verb verb, NodeId node, GroupId group) {
+  const auto on_node = [&](const char* what, std::string body = "") {
     Ask({.method = "POST",
-         .target = absl::StrCat("/v1/nodes/", node.value(), verb),
+         .target = absl::StrCat("/v1/nodes/", node.value(), what),
          .body = std::move(body)},
         kAttempts, [](const OperatorAnswer&) {});
   };
   const std::string of_group = absl::StrCat("/v1/groups/", group.value());
-  switch (static_cast<Verb>(drawn - 1)) {
+  switch (verb) {
     case Verb::kAdd:
       return Add();
     case Verb::kDrain:
@@ -232,11 +244,17 @@ void ClusterOperator::Act() {
                  kAttempts, [](const OperatorAnswer&) {});
     case Verb::kMoveDisk:
       return MoveDisk(node);
+    case Verb::kSwapDisks:
+      return SwapDisks(node);
+    case Verb::kCopyDirectory:
+      return CopyDirectory(node);
     case Verb::kJoinTwice:
       return Ask({.method = "POST", .target = "/v1/nodes"}, kAttempts,
-                 [this](const OperatorAnswer& answer) { ComeTwice(answer); });
+                 [this](const OperatorAnswer& answer) {
+                   if (answer.status != 200) return;
+                   for (int i = 0; i < 2; ++i) Come(answer, 0);
+                 });
     case Verb::kOldToken:
-      if (!old_token_.has_value()) return;
       return Soon([this] { ComeWithOldToken(); });
     case Verb::kRepair:
       return Ask({.method = "PUT",
@@ -248,6 +266,8 @@ void ClusterOperator::Act() {
       return Soon([this, place = Draw(2, places_.size())] {
         if (places_.tenant(place).has_value()) places_.Restart(place);
       });
+    case Verb::kKillController:
+      return KillController();
   }
 }
 
@@ -260,17 +280,16 @@ void ClusterOperator::Set(NodeId node) {
       kAttempts, [](const OperatorAnswer&) {});
 }
 
+// The token of a node that has its store does not bind another one.
 void ClusterOperator::ComeWithOldToken() {
   const size_t place = places_.FreePlace(0);
   if (place == places_.size()) return;
-  const nlohmann::json& body = old_token_->body;
-  const auto token = shardctrl::ParseToken(body["token"].get<std::string>());
-  places_.MoveIn(place, {.node = token->node,
-                         .join = node::JoinConfig{.cluster = token->cluster,
-                                                  .node = token->node,
-                                                  .seeds = body["seeds"],
-                                                  .token = body["token"]},
-                         .refused = true});
+  for (const auto& [id, join] : typed_) {
+    const NodeRecord* const node = state().FindNode(id);
+    if (node == nullptr || IsGone(*node) || node->store != StoreIncarnation()) {
+      return places_.MoveIn(place, {.node = id, .join = join, .refused = true});
+    }
+  }
 }
 
 void ClusterOperator::Add() {
@@ -298,6 +317,7 @@ void ClusterOperator::Come(const OperatorAnswer& answer, size_t place) {
                         .node = token->node,
                         .seeds = body["seeds"],
                         .token = body["token"]};
+  typed_[token->node] = join;
   Soon([this, place, join = std::move(join)] {
     const size_t present = places_.PlaceOf(join.node);
     if (present == place && places_.tenant(place)->erased) {
@@ -305,17 +325,17 @@ void ClusterOperator::Come(const OperatorAnswer& answer, size_t place) {
     }
     const size_t free =
         places_.tenant(place).has_value() ? places_.FreePlace(place) : place;
-    if (present != places_.size() || free == places_.size()) return;
-    places_.MoveIn(free, {.node = join.node, .join = join});
+    if (free == places_.size()) return;
+    // The first store that shows the token is that of the node.
+    const bool again = present != places_.size() &&
+                       places_.tenant(present)->join.has_value() &&
+                       places_.tenant(present)->join->token == join.token;
+    if (present != places_.size() && !again) return;
+    places_.MoveIn(free,
+                   {.node = join.node,
+                    .join = join,
+                    .refused = again && places_.tenant(present)->created});
   });
-}
-
-// The first store that shows the token is that of the node.
-void ClusterOperator::ComeTwice(const OperatorAnswer& answer) {
-  if (answer.status != 200) return;
-  const size_t first = places_.FreePlace(0);
-  if (first != places_.size()) Come(answer, first);
-  old_token_ = std::nullopt;
 }
 
 void ClusterOperator::Replace(NodeId node, bool elsewhere) {
@@ -341,9 +361,15 @@ void ClusterOperator::Replace(NodeId node, bool elsewhere) {
 void ClusterOperator::Lose(NodeId node, bool comes_back) {
   const size_t place = places_.PlaceOf(node);
   if (place == places_.size() || !MayLose(place)) return;
-  Soon([this, place, node] {
-    if (places_.PlaceOf(node) == place && MayLose(place)) places_.Erase(place);
+  Soon([this, place, node, comes_back] {
+    // Other operators may have been faster.
+    if (places_.PlaceOf(node) != place || !MayLose(place)) return;
+    places_.Erase(place);
+    GiveUp(node, place, comes_back);
   });
+}
+
+void ClusterOperator::GiveUp(NodeId node, size_t place, bool comes_back) {
   if (comes_back) {
     return Ask({.method = "POST",
                 .target = absl::StrCat("/v1/nodes/", node.value(), "/replace")},
@@ -361,11 +387,49 @@ void ClusterOperator::MoveDisk(NodeId node) {
   Soon([this, node] {
     const size_t from = places_.PlaceOf(node);
     const size_t to = places_.FreePlace(0);
-    if (from == places_.size() || to == places_.size() ||
-        !places_.tenant(from)->created || places_.tenant(from)->erased) {
-      return;
-    }
+    if (!places_.HasStore(from) || to == places_.size()) return;
     places_.MoveDisk(from, to);
+  });
+}
+
+// The other one is the next that is there.
+void ClusterOperator::SwapDisks(NodeId node) {
+  Soon([this, node] {
+    const size_t a = places_.PlaceOf(node);
+    for (size_t i = 1; i < places_.size(); ++i) {
+      const size_t b = (a + i) % places_.size();
+      if (!places_.HasStore(a) || !places_.HasStore(b)) continue;
+      return places_.SwapDisks(a, b);
+    }
+  });
+}
+
+// The file of the new machine says another node.
+void ClusterOperator::CopyDirectory(NodeId node) {
+  Soon([this, node] {
+    const size_t from = places_.PlaceOf(node);
+    const size_t to = places_.FreePlace(0);
+    if (!places_.HasStore(from) || to == places_.size()) return;
+    for (const NodeRecord& other : state().nodes) {
+      if (other.id == node) continue;
+      return places_.CopyDisk(
+          from, to,
+          {.node = other.id, .join = node::JoinConfig(), .refused = true});
+    }
+  });
+}
+
+void ClusterOperator::KillController() {
+  const Duration when = Milliseconds(1) * static_cast<int64_t>(Draw(9, 60));
+  world_.At(world_.now() + when, [this] {
+    for (size_t place = 0; place < places_.size(); ++place) {
+      const node::Server* const server = places_.server(place);
+      const raft::Core* const core =
+          server == nullptr ? nullptr
+                            : server->host().core(shardctrl::kControllerGroup);
+      if (core == nullptr || core->role() != raft::RoleKind::kLeader) continue;
+      return places_.Restart(place);
+    }
   });
 }
 
@@ -390,7 +454,11 @@ void ClusterOperator::Care() {
   for (const NodeRecord& node : state().nodes) {
     const size_t place = places_.PlaceOf(node.id);
     const bool here = place != places_.size() && !places_.tenant(place)->erased;
-    if (IsGone(node) || (here && places_.tenant(place)->created)) continue;
+    const bool works = here && places_.tenant(place)->created;
+    // An operator may have replaced it although it works.
+    const bool given_up = works && node.store == StoreIncarnation() &&
+                          node.former_store != StoreIncarnation();
+    if (IsGone(node) || (works && !(given_up && MayLose(place)))) continue;
     const auto [cared, first] = cared_.try_emplace(node.id, world_.now());
     if (!first && world_.now() - cared->second < kCareAgain) continue;
     cared->second = world_.now();
@@ -399,7 +467,9 @@ void ClusterOperator::Care() {
     const bool leaves = node.leaving || to == places_.size();
     if (here && !leaves) {
       // Its token may not be the newest one.
-      Soon([this, place] { places_.Erase(place); });
+      Soon([this, place, works] {
+        if (!works || MayLose(place)) places_.Erase(place);
+      });
     }
     const std::string target = absl::StrCat("/v1/nodes/", node.id.value());
     if (leaves) {

@@ -4,10 +4,12 @@
 //
 // It plays a random script of verbs over the admin addresses of random nodes.
 // It adds nodes and starts them, drains, removes and replaces them. It creates
-// groups, and changes their replicas and leaders. Disks are lost or move to
-// other machines, and nodes come with tokens that are not valid any more. A
-// request without an answer is sent again; some are sent twice for no reason.
-// Several operators do that at once, and know nothing of each other.
+// groups, and changes their replicas and leaders. Disks are lost, or move to
+// other machines. Nodes come twice, with tokens that are not valid any more, or
+// on a copy of another node's directory. The controller's leader crashes in the
+// middle of a verb. A request without an answer is sent again; some are sent
+// twice for no reason. Several operators do that at once, and know nothing of
+// each other.
 //
 // At the end one of them brings every node back that waits for a store.
 #ifndef QUORATE_SIM_MEMBERS_CLUSTER_OPERATOR_H_
@@ -23,6 +25,7 @@
 
 #include "env/env.h"
 #include "env/ids.h"
+#include "node/config/config.h"
 #include "sim/members/admin_client.h"
 #include "sim/members/member_rules.h"
 #include "sim/members/node_places.h"
@@ -69,15 +72,20 @@ class ClusterOperator {
     kReplicas,
     kTransfer,
     kMoveDisk,
+    kSwapDisks,
+    kCopyDirectory,
     kJoinTwice,
     kOldToken,
     kRepair,
     kRestart,
+    kKillController,
   };
-  static constexpr uint64_t kVerbs = static_cast<uint64_t>(Verb::kRestart) + 1;
+  static constexpr uint64_t kVerbs =
+      static_cast<uint64_t>(Verb::kKillController) + 1;
 
   void Tick();
   void Act();
+  void Do(Verb verb, NodeId node, GroupId group);
   void Care();
   // Nodes that are gone for good leave their places.
   void Clear();
@@ -90,10 +98,16 @@ class ClusterOperator {
   void Add();
   void Replace(NodeId node, bool elsewhere);
   void Lose(NodeId node, bool comes_back);
+  // Its disk is gone.
+  void GiveUp(NodeId node, size_t place, bool comes_back);
   // The node comes with the token of an answer of `add` or `replace`.
   void Come(const OperatorAnswer& answer, size_t place);
-  void ComeTwice(const OperatorAnswer& answer);
   void MoveDisk(NodeId node);
+  void SwapDisks(NodeId node);
+  void CopyDirectory(NodeId node);
+  // The machine of the controller's leader crashes, at some time during the
+  // next request.
+  void KillController();
   // Every group keeps a majority of voters that work without the place.
   bool MayLose(size_t place) const;
   // A node that is not removed; zero: there is none.
@@ -118,7 +132,9 @@ class ClusterOperator {
   uint64_t keys_ = 0;
   uint64_t attempts_ = 0;
   size_t open_ = 0;
-  std::optional<OperatorAnswer> old_token_;  // One that is not valid any more.
+  // The commands that the operator has got to type, by node. They stay in the
+  // history of its shell.
+  std::map<NodeId, node::JoinConfig> typed_;
   // When the operator last cared for a node.
   std::map<NodeId, SimTime> cared_;
   std::map<uint64_t, env::Pending> retries_;

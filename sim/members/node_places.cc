@@ -91,6 +91,7 @@ NodePlaces::NodePlaces(World* world, ReplicaChecker* checker, PlaceHooks hooks,
     if (i < options_.founders) place.tenant = Tenant{.node = NodeId(i + 1)};
   }
   shards_ = FileOf(0).shards;
+  shelf_ = world_.AddMachine({.name = "shelf", .client = true});
 }
 
 GroupId NodePlaces::GroupOf(Slot slot) const {
@@ -241,6 +242,7 @@ node::Config NodePlaces::JoinerFile(size_t place) const {
   const Tenant& tenant = *places_[place].tenant;
   node::Config file;
   file.nodes.push_back({.id = tenant.node});
+  if (tenant.join->token.empty()) return file;  // It comes with a directory.
   const ChoiceKey start{place + 1, world_.incarnation(machines_[place])};
   if (!tenant.created ||
       world_.choices().Chance(kKeepsCommand, start, {1, 2})) {
@@ -298,9 +300,12 @@ void NodePlaces::OnStarted(size_t place, const absl::Status& status) {
   }
   if (tenant.refused) {
     world_.Violate(absl::StrCat("admission: node ", tenant.node.value(),
-                                " started with a token that is not valid"));
+                                " started at ", world_.name(machines_[place]),
+                                " with a token that is not valid, or on the "
+                                "directory of another node"));
   }
   tenant.created = true;
+  if (tenant.join.has_value()) RefuseOthers(place, tenant.join->token);
 }
 
 void NodePlaces::OnStopped(size_t place, const absl::Status& why) {
@@ -312,6 +317,18 @@ void NodePlaces::OnStopped(size_t place, const absl::Status& why) {
                        !world_.running(machine);
   checker_.OnNodeStopped(NodeId(place + 1), why, excused);
   supervisor_.OnStopped(machine, why);
+}
+
+// Stores that come with a token that has done its work, or is not the newest.
+void NodePlaces::RefuseOthers(size_t place, const std::string& token) {
+  for (size_t i = 0; i < places_.size(); ++i) {
+    std::optional<Tenant>& other = places_[i].tenant;
+    if (i != place && other.has_value() && !other->created &&
+        other->node == places_[place].tenant->node && other->join.has_value() &&
+        other->join->token == token) {
+      other->refused = true;
+    }
+  }
 }
 
 // ---- Deeds.
@@ -348,6 +365,7 @@ void NodePlaces::Rejoin(size_t place, node::JoinConfig join) {
   if (world_.running(machine)) world_.Crash(machine, CrashKind::kProcess);
   world_.EraseDisk(machine);
   Tenant& tenant = *places_[place].tenant;
+  RefuseOthers(place, tenant.join.has_value() ? tenant.join->token : "");
   tenant = {.node = tenant.node, .join = std::move(join)};
   world_.AddToStory(machine, TraceKind::kDeed, 0,
                     absl::StrCat("node ", tenant.node.value(), " joins again"));
@@ -365,14 +383,20 @@ void NodePlaces::MoveOut(size_t place) {
   world_.Restart(machine);
 }
 
+void NodePlaces::Kill(size_t place) {
+  const MachineId machine = machines_[place];
+  if (world_.running(machine)) world_.Crash(machine, CrashKind::kProcess);
+}
+
+void NodePlaces::Copy(MachineId from, MachineId to) {
+  world_.EraseDisk(to);
+  world_.CopyDisk(to, world_, from, CrashKind::kProcess);
+}
+
 void NodePlaces::MoveDisk(size_t from, size_t to) {
   CHECK(!places_[to].tenant.has_value());
-  for (const size_t place : {from, to}) {
-    const MachineId machine = machines_[place];
-    if (world_.running(machine)) world_.Crash(machine, CrashKind::kProcess);
-  }
-  world_.EraseDisk(machines_[to]);
-  world_.CopyDisk(machines_[to], world_, machines_[from], CrashKind::kProcess);
+  for (const size_t place : {from, to}) Kill(place);
+  Copy(machines_[from], machines_[to]);
   world_.EraseDisk(machines_[from]);
   places_[to].tenant = std::exchange(places_[from].tenant, std::nullopt);
   world_.AddToStory(
@@ -380,6 +404,31 @@ void NodePlaces::MoveDisk(size_t from, size_t to) {
       absl::StrCat("the disk of node ", places_[to].tenant->node.value(),
                    " moves to ", world_.name(machines_[to])));
   for (const size_t place : {from, to}) world_.Restart(machines_[place]);
+}
+
+void NodePlaces::SwapDisks(size_t a, size_t b) {
+  for (const size_t place : {a, b}) Kill(place);
+  Copy(machines_[a], shelf_);
+  Copy(machines_[b], machines_[a]);
+  Copy(shelf_, machines_[b]);
+  world_.EraseDisk(shelf_);
+  std::swap(places_[a].tenant, places_[b].tenant);
+  world_.AddToStory(machines_[a], TraceKind::kDeed, 0,
+                    absl::StrCat("its disk changes places with that of ",
+                                 world_.name(machines_[b])));
+  for (const size_t place : {a, b}) world_.Restart(machines_[place]);
+}
+
+void NodePlaces::CopyDisk(size_t from, size_t to, Tenant tenant) {
+  CHECK(!places_[to].tenant.has_value());
+  Kill(to);
+  Copy(machines_[from], machines_[to]);
+  world_.AddToStory(machines_[to], TraceKind::kDeed, 0,
+                    absl::StrCat("node ", tenant.node.value(),
+                                 " comes with a copy of the disk of ",
+                                 world_.name(machines_[from])));
+  places_[to].tenant = std::move(tenant);
+  world_.Restart(machines_[to]);
 }
 
 }  // namespace quorate::sim

@@ -9,7 +9,9 @@
 // These are its rules, beside those of ReplicaChecker:
 //   identity: a node without its disk does not start, unless it has a new
 //   token.
-//   admission: a store whose token is not valid does not start.
+//   admission: a store whose token is not valid does not start, and neither
+//   does a second one with the same token.
+//   directory: a node does not start on the directory of another one.
 #ifndef QUORATE_SIM_MEMBERS_NODE_PLACES_H_
 #define QUORATE_SIM_MEMBERS_NODE_PLACES_H_
 
@@ -55,7 +57,8 @@ struct Tenant {
   std::optional<node::JoinConfig> join = {};
   bool created = false;  // It has started once, and its store is on the disk.
   bool erased = false;   // The disk is gone: it must not start.
-  bool refused = false;  // Its token is one that must be refused.
+  // Its token is one that must be refused, or its directory.
+  bool refused = false;
 };
 
 class NodePlaces {
@@ -87,6 +90,11 @@ class NodePlaces {
   }
   // The place where the node has a store, or is to have one; size(): none.
   size_t PlaceOf(NodeId node) const;
+  // The node of the place has a store on its disk. False for size().
+  bool HasStore(size_t place) const {
+    return place < size() && places_[place].tenant.has_value() &&
+           places_[place].tenant->created && !places_[place].tenant->erased;
+  }
   // A place without tenant, from `draw` on; size(): none.
   size_t FreePlace(uint64_t draw) const;
   bool AllFoundersStarted() const;
@@ -113,6 +121,10 @@ class NodePlaces {
   void MoveOut(size_t place);
   // The disk moves to another place, which is free.
   void MoveDisk(size_t from, size_t to);
+  // The disks change places. Both places have a store.
+  void SwapDisks(size_t a, size_t b);
+  // A copy of the disk comes to another place, which is free, with its tenant.
+  void CopyDisk(size_t from, size_t to, Tenant tenant);
   void Restart(size_t place);
 
  private:
@@ -130,6 +142,9 @@ class NodePlaces {
   void SetAddresses(size_t place, node::Config* file) const;
   std::vector<std::string> Seeds(size_t place) const;
   void TryOtherAddresses(size_t place);
+  void RefuseOthers(size_t place, const std::string& token);
+  void Kill(size_t place);
+  void Copy(MachineId from, MachineId to);
   void OnStarted(size_t place, const absl::Status& status);
   void OnStopped(size_t place, const absl::Status& why);
 
@@ -139,6 +154,7 @@ class NodePlaces {
   const NodePlacesOptions options_;
   Supervisor supervisor_;
   std::vector<MachineId> machines_;
+  MachineId shelf_;  // Disks lie here for a moment.
   std::vector<Place> places_;
   std::vector<node::ShardConfig> shards_;
   bool settled_ = false;
