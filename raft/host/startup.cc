@@ -352,6 +352,15 @@ Startup::Ready Startup::PrepareKnownGroup(OpenedGroup* group,
   if (restored.hard_state.term < base.term) {
     restored.hard_state = {base.term, ReplicaId()};
   }
+  if (restored.log_start.position == LogPosition() &&
+      restored.entries.empty() &&
+      restored.snapshot.configuration.voters.empty()) {
+    group->failure = absl::DataLossError(absl::StrCat(
+        "group ", group->key.group.value(),
+        ": the snapshot with which its replica began to join is missing"));
+    AddDamagedSnapshot(Index(0), group);
+    return Ready::kNow;
+  }
   const absl::StatusOr<Configuration> configuration =
       ConfigurationOf(&restored, group->key.group);
   group->failure = configuration.status();
@@ -381,8 +390,7 @@ absl::StatusOr<Configuration> Startup::ConfigurationOf(Restored* restored,
     env_.tracer.Sometimes("raft.joining_replica_started");
     return joined.configuration;
   }
-  auto first = DecodeConfiguration(
-      restored->entries.empty() ? "" : restored->entries[0].payload.view());
+  auto first = DecodeConfiguration(restored->entries[0].payload.view());
   if (absl::IsUnimplemented(first.status())) {
     return absl::FailedPreconditionError(absl::StrCat(
         "group ", group.value(),

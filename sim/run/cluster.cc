@@ -633,8 +633,9 @@ bool Cluster::SpoilState(MachineId machine, uint64_t draw) {
 bool Cluster::ChangeMap(MachineId machine, uint64_t draw) {
   Program* const program = programs_[machine.value() - 1];
   if (program == nullptr || program->server() == nullptr ||
-      !program->server()->status().ok() || shards_.size() < 2) {
-    return false;
+      !program->server()->status().ok() || shards_.size() < 2 ||
+      options_.controller) {
+    return false;  // A controller gives the nodes their maps.
   }
   shardctrl::ShardMap::Parts parts =
       node::MapParts(ConfigOf(NodeId(machine.value())));

@@ -414,14 +414,20 @@ void ShadowRecovery::ChangeStates(NodeId node, MachineId machine) {
   const auto identity = raft::DecodeIdentity(directory.Read("identity"));
   SnapshotOnDisk snapshot;
   if (!identity.ok() || !ReadSomeSnapshot(&directory, &snapshot) ||
-      snapshot.trailer.group.group == shardctrl::kControllerGroup) {
+      snapshot.trailer.group.group == shardctrl::kControllerGroup ||
+      // A replica that joins has no state.
+      snapshot.trailer.descriptor.position == raft::LogPosition()) {
     return;
   }
   const auto record = raft::DecodeBootstrapRecord(identity->bootstrap_record);
   CHECK(record.ok()) << record.status().ToString();
+  // A replica that joined has the parameters in its snapshot alone.
+  const bool founded =
+      record->plan.Find(snapshot.trailer.group.group) != nullptr;
   const auto options = kv::StoreOptionsOf(
       snapshot.trailer.group.group,
-      FirstConfiguration(*record, snapshot.trailer.group.group));
+      founded ? FirstConfiguration(*record, snapshot.trailer.group.group)
+              : snapshot.trailer.descriptor.configuration);
   CHECK(options.ok()) << options.status().ToString();
   const std::string violation = CheckChangedState(
       *options,
