@@ -568,6 +568,10 @@ void Host::DropReplica(GroupId group,
                        absl::AnyInvocable<void(absl::Status)> done) {
   impl_->DropReplica(group, std::move(done));
 }
+void Host::RecoverReplica(GroupId group, ReplicaId old, RecoverOptions options,
+                          absl::AnyInvocable<void(absl::Status)> done) {
+  impl_->RecoverReplica({group, old}, options, std::move(done));
+}
 
 void Host::JoinReplica(GroupId group, ReplicaId replica, Configuration known,
                        absl::AnyInvocable<void(absl::Status)> done) {

@@ -322,6 +322,27 @@ class Host {
   //
   // For its group, the drop of a member is as harmful as the loss of its disk.
   void DropReplica(GroupId group, absl::AnyInvocable<void(absl::Status)> done);
+  // For a group whose majority of voters is lost for good. Replaces the replica
+  // `old` of this node by a new one with its state and all its entries. The new
+  // replica has an id of its own, and is the only voter of its configuration.
+  // It leads after an election timeout, and then commits all entries. Those
+  // that `old` lacked are lost. With OK nothing of `old` comes back, also after
+  // a crash. After a crash before that, `old` runs again or the new replica
+  // does. For a group that has its majority, it is as harmful as DropReplica.
+  //
+  // Returns kNotFound if the node does not hold `old`, and kInvalidArgument for
+  // a generation that is not above that of the group. Returns
+  // kFailedPrecondition if `old` is fenced, halted, no member, or has no entry.
+  // Returns kUnavailable while it applies entries or installs a snapshot. After
+  // an error of the snapshot store, `old` goes on.
+  struct RecoverOptions {
+    uint64_t generation = 0;  // That of the new configuration.
+    // The new replica's terms are far above this one, and above its own, so
+    // that no old member reaches them.
+    Term known_term = {};
+  };
+  void RecoverReplica(GroupId group, ReplicaId old, RecoverOptions options,
+                      absl::AnyInvocable<void(absl::Status)> done);
 
   // The replica's core and state machine; null if this node has no replica of
   // the group.

@@ -1,4 +1,5 @@
-// The part of Host that creates and drops replicas at run time.
+// The part of Host that creates, drops and recovers replicas at run time.
+#include <algorithm>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -238,20 +239,26 @@ GroupKey Host::Impl::GiveUpCreation(GroupId group) {
   return creation.key;
 }
 
+void Host::Impl::RemoveReplica(GroupId group) {
+  replicas_.Remove(group);
+  const auto queued = queued_deadline_.find(group);
+  if (queued == queued_deadline_.end()) return;
+  deadlines_.erase({queued->second, group});
+  queued_deadline_.erase(queued);
+}
+
 void Host::Impl::DropReplica(GroupId group, Finished done) {
   if (!status_.ok()) return Answer(std::move(done), status_);
   if (drops_.contains(group)) return Answer(std::move(done), IsDropped(group));
+  if (recoveries_.contains(group)) {
+    return Answer(std::move(done), IsRecovered(group));
+  }
   GroupKey key{group, ReplicaId()};
   if (Replica* const running = replica(group)) {
     key = running->key();
     running->Leave(absl::NotFoundError(absl::StrCat(
         "the replica of group ", group.value(), " on this node was dropped")));
-    replicas_.Remove(group);
-    const auto queued = queued_deadline_.find(group);
-    if (queued != queued_deadline_.end()) {
-      deadlines_.erase({queued->second, group});
-      queued_deadline_.erase(queued);
-    }
+    RemoveReplica(group);
   } else if (const auto failed = failed_.find(group); failed != failed_.end()) {
     key.replica = failed->second.replica;
     failed_.erase(failed);
@@ -294,6 +301,238 @@ void Host::Impl::EndDrop(GroupId group, absl::Status status) {
   Finished done = std::move(found->second);
   drops_.erase(found);
   done(std::move(status));
+}
+
+// ---- Recovery from one replica (docs/decisions/0098)
+
+namespace {
+
+// No old member reaches the terms of a recovered group, however many elections
+// it held alone. So its leaders never count as the newest ones.
+constexpr uint64_t kTermsOfAGeneration = uint64_t{1} << 32;
+
+}  // namespace
+
+// Everything is written under the id of a new replica, beside the old one. The
+// hard state of the new log comes last. From then on the new replica counts
+// (startup.cc). A log with entries and without a term is not complete.
+absl::Status Host::Impl::IsRecovered(GroupId group) {
+  return absl::UnavailableError(
+      absl::StrCat("group ", group.value(),
+                   " is being recovered on this node: try again later"));
+}
+
+absl::Status Host::Impl::CheckRecovery(GroupKey from,
+                                       uint64_t generation) const {
+  if (!status_.ok()) return status_;
+  if (drops_.contains(from.group)) return IsDropped(from.group);
+  if (recoveries_.contains(from.group)) return IsRecovered(from.group);
+  const Replica* const old = replicas_.Find(from);
+  const std::string name = absl::StrCat("group ", from.group.value());
+  if (old == nullptr) {
+    return absl::NotFoundError(
+        absl::StrCat("this node does not hold the replica of ", name));
+  }
+  if (!old->status().ok()) {
+    return absl::FailedPreconditionError(
+        absl::StrCat(name,
+                     " cannot be recovered from a replica that does not "
+                     "work: ",
+                     old->status().message()));
+  }
+  const Core& core = old->core();
+  const Configuration& present = core.configuration();
+  if (core.last() == LogPosition() ||
+      FindMember(present, from.replica) == nullptr ||
+      !KnowsLevels(present, old->state_machine()->known_level())) {
+    return absl::FailedPreconditionError(
+        absl::StrCat(name,
+                     " cannot be recovered from a replica that is no "
+                     "member, or has no entry"));
+  }
+  if (generation <= present.generation) {
+    return absl::InvalidArgumentError(
+        absl::StrCat(name, " has the generation ", present.generation,
+                     ", which is not below ", generation));
+  }
+  if (core.installing() || core.applied_index() != core.commit_index()) {
+    return absl::UnavailableError(
+        absl::StrCat(name, " applies entries: try again later"));
+  }
+  return absl::OkStatus();
+}
+
+// The id needs no durable record of its own: no other node hears of it before
+// the new log is complete.
+void Host::Impl::RecoverReplica(GroupKey from, RecoverOptions options,
+                                Finished done) {
+  absl::Status ready = CheckRecovery(from, options.generation);
+  if (!ready.ok()) return Answer(std::move(done), std::move(ready));
+  Replica* const old = replicas_.Find(from);
+  const Core& core = old->core();
+  const GroupKey to{
+      from.group, ReplicaId(env_.random.Bits("raft.replica", from.group.value(),
+                                             next_draw_++))};
+  Recovery& recovery = recoveries_[from.group];
+  recovery = {.from = from,
+              .to = to,
+              .base = core.configuration_index(),
+              .known_term = options.known_term,
+              .configuration = core.configuration(),
+              .done = std::move(done)};
+  Configuration& next = recovery.configuration;
+  Member self = *FindMember(next, from.replica);
+  self.replica = to.replica;
+  next.generation = options.generation;
+  next.voters = {std::move(self)};
+  next.outgoing_voters.clear();
+  next.learners.clear();
+  next.next_learners.clear();
+  // Entry 1 then has the configuration.
+  if (core.applied_index() == Index()) {
+    callbacks_.Add([this, to] { WriteRecoveredLog(to); });
+    return;
+  }
+  old->SuspendSnapshots();
+  recovery.reader = old->state_machine()->TakeSnapshot();
+  const Index applied = core.applied_index();
+  snapshots_->Begin(to,
+                    {.position = {core.TermAt(applied), applied},
+                     .log_time = core.applied_log_time(),
+                     .latest = core.applied_latest(),
+                     .configuration = next},
+                    [this, to](absl::Status status) {
+                      OnRecoveryPiece(to, std::move(status));
+                    });
+}
+
+void Host::Impl::OnRecoveryPiece(GroupKey to, absl::Status status) {
+  if (!status_.ok()) status = status_;
+  if (!status.ok()) {
+    snapshots_->Abandon(to);
+    return GiveUpRecovery(to, std::move(status));
+  }
+  WriteRecoverySnapshot(to);
+}
+
+void Host::Impl::WriteRecoverySnapshot(GroupKey to) {
+  Buffer piece =
+      recoveries_.at(to.group).reader->Next(SnapshotLoader::kPieceBytes);
+  if (!piece.empty()) {
+    return snapshots_->Append(to, std::move(piece),
+                              [this, to](absl::Status status) {
+                                OnRecoveryPiece(to, std::move(status));
+                              });
+  }
+  snapshots_->Finish(to,
+                     [this, to](absl::StatusOr<SnapshotDescriptor> written) {
+                       OnRecoverySnapshot(to, std::move(written));
+                     });
+}
+
+void Host::Impl::OnRecoverySnapshot(
+    GroupKey to, absl::StatusOr<SnapshotDescriptor> written) {
+  if (!written.ok()) {
+    snapshots_->Abandon(to);
+    return GiveUpRecovery(to, written.status());
+  }
+  Recovery& recovery = recoveries_.at(to.group);
+  recovery.reader.reset();
+  recovery.restored.snapshot = *std::move(written);
+  WriteRecoveredLog(to);
+}
+
+absl::Status Host::Impl::CheckUnchanged(const Recovery& recovery) const {
+  if (!status_.ok()) return status_;
+  const Replica* const old = replicas_.Find(recovery.from);
+  if (old == nullptr || !old->status().ok()) {
+    return absl::UnavailableError(
+        "the replica stopped while it was being recovered");
+  }
+  const Core& core = old->core();
+  const Index base = recovery.restored.snapshot.position.index;
+  if (core.installing() || core.applied_index() != base ||
+      core.commit_index() != base ||
+      core.configuration_index() != recovery.base) {
+    return absl::UnavailableError(
+        absl::StrCat("group ", recovery.from.group.value(),
+                     " went on while it was being recovered: look whether it "
+                     "has its majority"));
+  }
+  return absl::OkStatus();
+}
+
+// Configurations behind the snapshot name members that are lost. A noop takes
+// the place of each, so that all other entries keep their positions.
+void Host::Impl::WriteRecoveredLog(GroupKey to) {
+  Recovery& recovery = recoveries_.at(to.group);
+  absl::Status unchanged = CheckUnchanged(recovery);
+  if (!unchanged.ok()) return GiveUpRecovery(to, std::move(unchanged));
+  Replica* const old = replicas_.Find(recovery.from);
+  const Core& core = old->core();
+  Restored& restored = recovery.restored;
+  restored.hard_state.term =
+      std::max(core.term(), recovery.known_term) + kTermsOfAGeneration;
+  restored.commit = restored.snapshot.position.index;
+  restored.log_start = restored.snapshot.log_start();
+  for (Index i = restored.commit + 1; i <= core.last().index; ++i) {
+    Entry entry = core.EntryAt(i);
+    if (entry.kind == EntryKind::kConfiguration) {
+      const bool first = i == Index(1);
+      entry.kind = first ? EntryKind::kConfiguration : EntryKind::kNoop;
+      entry.payload =
+          first ? EncodeConfiguration(recovery.configuration) : Buffer();
+      entry.checksum = EntryChecksum(entry);
+    }
+    restored.entries.push_back(std::move(entry));
+  }
+  old->Leave(IsRecovered(to.group));
+  const auto fail_node = [this](absl::Status status) {
+    if (!status.ok()) Fail(std::move(status));
+  };
+  if (restored.commit > Index()) {
+    log_->SetLogStart(to, restored.log_start, /*discard_suffix=*/true,
+                      fail_node);
+  }
+  log_->Append(to, nullptr, Index(), restored.entries, fail_node);
+  log_->Append(to, &restored.hard_state, restored.commit, {},
+               [this, to](absl::Status status) {
+                 OnRecoveredLog(to, std::move(status));
+               });
+}
+
+void Host::Impl::OnRecoveredLog(GroupKey to, absl::Status status) {
+  if (!status.ok()) Fail(std::move(status));
+  if (!status_.ok()) return GiveUpRecovery(to, status_);
+  Recovery recovery = std::move(recoveries_.at(to.group));
+  recoveries_.erase(to.group);
+  std::unique_ptr<StateMachine> state_machine =
+      replicas_.Find(recovery.from)->TakeStateMachine();
+  RemoveReplica(to.group);
+  observer_.OnDropped(to.group);
+  env_.tracer.Sometimes("raft.replica_recovered");
+  env_.tracer.Log(
+      env::Severity::kWarning,
+      absl::StrCat("raft: group ", to.group.value(),
+                   " was recovered by force from the replica of this node. "
+                   "Entries that it did not have are lost"));
+  AddReplica(to, std::move(recovery.restored), std::move(state_machine));
+  UpdateTimer(to.group);
+  BeginDrop(recovery.from, std::move(recovery.done));
+}
+
+void Host::Impl::GiveUpRecovery(GroupKey to, absl::Status status) {
+  Recovery recovery = std::move(recoveries_.at(to.group));
+  recoveries_.erase(to.group);
+  recovery.reader.reset();
+  Replica* const old = replicas_.Find(recovery.from);
+  if (old != nullptr) old->ResumeSnapshots();
+  if (recovery.restored.snapshot == SnapshotDescriptor()) {
+    return Answer(std::move(recovery.done), std::move(status));
+  }
+  snapshots_->Drop(
+      to, [done = std::move(recovery.done), status = std::move(status)](
+              absl::Status) mutable { done(std::move(status)); });
 }
 
 }  // namespace quorate::raft

@@ -89,6 +89,7 @@ class Host::Impl final : public env::Transport::Receiver {
   // OK if the node works and holds no replica of the group.
   absl::Status CheckAbsent(GroupId group) const;
   static absl::Status IsDropped(GroupId group);
+  static absl::Status IsRecovered(GroupId group);
   void PrepareReplica(GroupId group, Prepared done);
   // Makes the id of a replica durable.
   void WriteBlank(GroupKey key);
@@ -115,6 +116,33 @@ class Host::Impl final : public env::Transport::Receiver {
   // Its log is removed.
   void OnLogDropped(GroupKey key, absl::Status status);
   void EndDrop(GroupId group, absl::Status status);
+  // A replica that another one replaces, which is the only voter of its group.
+  struct Recovery {
+    GroupKey from;
+    GroupKey to;
+    Index base;  // That of the configuration of `from`.
+    Term known_term;
+    Configuration configuration;  // That of `to`.
+    // The snapshot of `to` is being written.
+    std::unique_ptr<SnapshotReader> reader;
+    Restored restored;  // Those of `to`.
+    Finished done;
+  };
+  void RecoverReplica(GroupKey from, RecoverOptions options, Finished done);
+  absl::Status CheckRecovery(GroupKey from, uint64_t generation) const;
+  void WriteRecoverySnapshot(GroupKey to);
+  void OnRecoveryPiece(GroupKey to, absl::Status status);
+  void OnRecoverySnapshot(GroupKey to,
+                          absl::StatusOr<SnapshotDescriptor> written);
+  // OK if the old replica is as it was when the recovery began.
+  absl::Status CheckUnchanged(const Recovery& recovery) const;
+  // Stops the old replica, and writes the log of the new one.
+  void WriteRecoveredLog(GroupKey to);
+  void OnRecoveredLog(GroupKey to, absl::Status status);
+  // It has failed: the old replica goes on.
+  void GiveUpRecovery(GroupKey to, absl::Status status);
+  // Takes the stopped replica of the group out of all lists.
+  void RemoveReplica(GroupId group);
   // Calls `done` in the next turn.
   template <typename Done, typename Result>
   void Answer(Done done, Result result) {
@@ -204,6 +232,7 @@ class Host::Impl final : public env::Transport::Receiver {
   absl::btree_map<GroupId, Failed> failed_;
   absl::btree_map<GroupId, Creation> creations_;
   absl::btree_map<GroupId, Finished> drops_;
+  absl::btree_map<GroupId, Recovery> recoveries_;
   absl::btree_set<GroupKey> founded_;  // With the cluster, on this node.
   uint64_t next_draw_ = 1;
   std::unique_ptr<SnapshotStore> snapshots_;

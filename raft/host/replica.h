@@ -129,6 +129,14 @@ class Replica final : private HostGate {
   // step.
   void Leave(const absl::Status& why);
 
+  // It begins no snapshot of its state, whose only reader another object has.
+  void SuspendSnapshots();
+  void ResumeSnapshots() { snapshots_suspended_ = false; }
+  // For the replica that takes its place. Requires: it has left.
+  std::unique_ptr<StateMachine> TakeStateMachine() {
+    return std::move(state_machine_);
+  }
+
   const Core& core() const { return *core_; }
   StateMachine* state_machine() const { return state_machine_.get(); }
   // Not OK if it is stopped or halted.
@@ -356,6 +364,7 @@ class Replica final : private HostGate {
   // The next snapshot keeps no entries behind: they cannot be read, or this is
   // a point of unlikely behaviour.
   bool cuts_whole_log_ = false;
+  bool snapshots_suspended_ = false;
   // The logs of the node are too long, so this group keeps fewer entries.
   bool keeps_little_ = false;
 

@@ -34,7 +34,7 @@ constexpr Duration kRetainedPause = Seconds(1);
 bool Replica::SnapshotIsDue() {
   const HostOptions& options = services_.options;
   if (options.snapshot_threshold_bytes == 0 || snapshot_reader_ != nullptr ||
-      core_->installing() || WaitsForRoom() ||
+      snapshots_suspended_ || core_->installing() || WaitsForRoom() ||
       core_->applied_index() == core_->snapshot().position.index) {
     return false;
   }
@@ -67,8 +67,13 @@ void Replica::EndSnapshot() {
   services_.snapshot_turn.End(key_);
 }
 
+void Replica::SuspendSnapshots() {
+  snapshots_suspended_ = true;
+  GiveUpSnapshot();
+}
+
 void Replica::BeginSnapshot() {
-  if (!services_.snapshot_turn.Take(key_)) return;
+  if (snapshots_suspended_ || !services_.snapshot_turn.Take(key_)) return;
   bytes_before_snapshot_ = std::exchange(bytes_since_snapshot_, 0);
   unreadable_snapshot_ = Index();
   const Index applied = core_->applied_index();

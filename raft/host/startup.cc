@@ -19,6 +19,12 @@ bool IsBlank(const RecoveredGroup& group) {
          group.log_start == LogStart() && group.entries.empty();
 }
 
+// The log of a replica that a recovery was writing: its term comes last.
+bool IsIncomplete(const RecoveredGroup& group) {
+  return group.fenced.ok() && group.hard_state == HardState() &&
+         !IsBlank(group);
+}
+
 // The message without the words that name the group and its state.
 std::string WithoutGroup(const absl::Status& failure, GroupId group) {
   std::string message(failure.message());
@@ -196,8 +202,11 @@ void Startup::ListGroups() {
          ReplicaOn(FirstConfiguration(opened_.record, group), options_.node)});
   }
   absl::btree_set<GroupKey> held = opened_.founded;
+  std::vector<GroupKey> left;
   for (const auto& [key, group] : opened_.log->recovered()) {
-    if (!IsBlank(group) || Joins(key)) {
+    if (IsIncomplete(group) && !opened_.founded.contains(key)) {
+      left.push_back(key);
+    } else if (!IsBlank(group) || Joins(key)) {
       held.insert(key);
     } else if (opened_.founded.contains(key)) {
       held.erase(key);
@@ -208,6 +217,11 @@ void Startup::ListGroups() {
   for (const GroupKey& key : opened_.log->dropped()) {
     if (held.erase(key) > 0) MarkDropped(key);
   }
+  for (const GroupKey& key : Replaced(held)) {
+    held.erase(key);
+    left.push_back(key);
+  }
+  for (const GroupKey& key : left) DropLeft(key);
   groups_.assign(held.begin(), held.end());
   if (!new_) RemoveLeftSnapshots();
 }
@@ -218,6 +232,60 @@ bool Startup::Joins(GroupKey key) const {
   return found != newest.end() && found->second.position == LogPosition();
 }
 
+// A crash came between the end of a recovery and the drop of the replica that
+// it replaced. Others stay, and CheckOneLog fences them: replicas of equal
+// generations, and all if the newest log is damaged, which may be incomplete.
+std::vector<GroupKey> Startup::Replaced(
+    const absl::btree_set<GroupKey>& held) const {
+  std::vector<GroupKey> replaced;
+  for (auto first = held.begin(); first != held.end();) {
+    auto end = first;
+    std::vector<std::pair<uint64_t, GroupKey>> all;
+    for (; end != held.end() && end->group == first->group; ++end) {
+      all.push_back({GenerationOf(*end), *end});
+    }
+    first = end;
+    if (all.size() < 2) continue;
+    std::sort(all.begin(), all.end());
+    if (all[all.size() - 2].first == all.back().first) continue;
+    const auto newest = opened_.log->recovered().find(all.back().second);
+    if (newest == opened_.log->recovered().end() ||
+        !newest->second.fenced.ok()) {
+      continue;
+    }
+    all.pop_back();
+    for (const auto& [generation, key] : all) replaced.push_back(key);
+  }
+  return replaced;
+}
+
+// That of its newest snapshot or of entry 1: a recovery writes one of them.
+// Zero if damage has left neither.
+uint64_t Startup::GenerationOf(GroupKey key) const {
+  const auto& newest = opened_.snapshots->newest();
+  const auto snapshot = newest.find(key);
+  if (snapshot != newest.end()) {
+    return snapshot->second.configuration.generation;
+  }
+  const auto& recovered = opened_.log->recovered();
+  const auto found = recovered.find(key);
+  if (found == recovered.end() || found->second.entries.empty()) return 0;
+  const auto first =
+      DecodeConfiguration(found->second.entries.front().payload.view());
+  return first.ok() ? first->generation : 0;
+}
+
+// Its snapshot goes with those of other replicas that are gone.
+void Startup::DropLeft(GroupKey key) {
+  env_.tracer.Sometimes("raft.left_replica_dropped");
+  ++unready_;
+  const auto leaves = opened_.founded.contains(key) ? Log::Leaves::kBlank
+                                                    : Log::Leaves::kNothing;
+  opened_.log->Drop(key, leaves, [this](absl::Status status) {
+    OnMarked(std::move(status));
+  });
+}
+
 // A crash tore the end of the drop off. The log keeps the record of the drop
 // until it frees its segment, for which a later record must be durable. This is
 // the first addition since the log was opened, so it comes before that one.
@@ -226,11 +294,15 @@ void Startup::MarkDropped(GroupKey key) {
   ++unready_;
   const HardState blank;
   opened_.log->Append(key, &blank, Index(), {}, [this](absl::Status status) {
-    if (done_ == nullptr) return;  // The start has failed.
-    if (!status.ok()) return Finish(std::move(status));
-    --unready_;
-    PrepareGroups();
+    OnMarked(std::move(status));
   });
+}
+
+void Startup::OnMarked(absl::Status status) {
+  if (done_ == nullptr) return;  // The start has failed.
+  if (!status.ok()) return Finish(std::move(status));
+  --unready_;
+  PrepareGroups();
 }
 
 // A crash came after the log of a dropped replica was removed. While a group is
@@ -284,6 +356,7 @@ Startup::Ready Startup::PrepareGroup(OpenedGroup* group) {
 }
 
 // A replica is dropped, durably, before another one of its group is prepared.
+// One that a recovery replaced is not in the list any more.
 absl::Status Startup::CheckOneLog(GroupId group) const {
   const auto first = std::lower_bound(groups_.begin(), groups_.end(),
                                       GroupKey{group, ReplicaId()});

@@ -86,6 +86,13 @@ class Startup {
   bool Joins(GroupKey key) const;
   // Writes the blank log of a founded replica whose drop left none.
   void MarkDropped(GroupKey key);
+  // Replicas of `held` that others replaced, which have a higher generation.
+  std::vector<GroupKey> Replaced(const absl::btree_set<GroupKey>& held) const;
+  uint64_t GenerationOf(GroupKey key) const;
+  // Drops what a crash left of a recovery.
+  void DropLeft(GroupKey key);
+  // The record of a drop is durable.
+  void OnMarked(absl::Status status);
   // Removes snapshots of replicas that are gone.
   void RemoveLeftSnapshots();
   // Whether a group is ready at once. If not, OnGroupReady is called later.
