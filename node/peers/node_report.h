@@ -10,6 +10,7 @@
 #include "env/ids.h"
 #include "node/cluster/node_addresses.h"
 #include "raft/core/types.h"
+#include "shardctrl/map.h"
 
 namespace quorate::node {
 
@@ -49,7 +50,9 @@ struct NodeReport {
   uint64_t start = 0;
   // The number of changes of the rows and addresses since that start.
   uint64_t changes = 0;
-  // The asking node has this version, so both lists below are empty.
+  // The version of the cluster's map that the node has.
+  shardctrl::MapVersion map = {};
+  // The asking node has these changes, so both lists below are empty.
   bool known = false;
   // One for each replica.
   std::vector<ReplicaReport> rows;

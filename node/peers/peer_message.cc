@@ -32,8 +32,8 @@ constexpr size_t kPrefixBytes = kChecksumEnd + 1 + 1 + 8 + 8;
 constexpr size_t kPieceHeaderBytes = kPrefixBytes + 4 + 4;
 // Start and changes of the newest known report.
 constexpr size_t kQueryBytes = 8 + 8;
-// Asker, number, start, changes, known, refused groups, rows, addresses.
-constexpr size_t kAnswerHeaderBytes = 8 + 8 + 8 + 8 + 1 + 4 + 4 + 4;
+// Asker, number, start, changes, map, known, refused groups, rows, addresses.
+constexpr size_t kAnswerHeaderBytes = 8 + 8 + 8 + 8 + 8 + 1 + 4 + 4 + 4;
 // A refused group. Group, state, leader, term, level.
 constexpr size_t kGroupBytes = 4;
 constexpr size_t kRowBytes = 4 + 1 + 4 + 8 + 8;
@@ -152,6 +152,7 @@ absl::StatusOr<StatusAnswer> DecodeStatusAnswer(FixedReader reader) {
   NodeReport& report = answer.report;
   report.start = reader.Take<uint64_t>();
   report.changes = reader.Take<uint64_t>();
+  report.map = shardctrl::MapVersion(reader.Take<uint64_t>());
   const auto known = reader.Take<uint8_t>();
   const auto refused = reader.Take<uint32_t>();
   const auto rows = reader.Take<uint32_t>();
@@ -213,6 +214,7 @@ void AppendAnswer(std::string* body, const StatusAnswer& answer) {
   AppendFixed(body, answer.id.number);
   AppendFixed(body, report.start);
   AppendFixed(body, report.changes);
+  AppendFixed(body, report.map.value());
   AppendFixed(body, static_cast<uint8_t>(report.known ? 1 : 0));
   AppendFixed(body, static_cast<uint32_t>(report.refused.size()));
   AppendFixed(body, static_cast<uint32_t>(report.rows.size()));

@@ -92,6 +92,7 @@ std::vector<StatusAnswer> Answers() {
   NodeReport report;
   report.start = 6;
   report.changes = 8;
+  report.map = shardctrl::MapVersion(9);
   report.refused = {GroupId(1), GroupId(3)};
   report.rows = {{.group = GroupId(1),
                   .leader = NodeId(2),
@@ -103,6 +104,7 @@ std::vector<StatusAnswer> Answers() {
   NodeReport known;
   known.start = 6;
   known.changes = 8;
+  known.map = shardctrl::MapVersion(10);
   known.known = true;
   return {{.id = kOtherId, .report = none},
           {.id = kOtherId, .report = report},
@@ -254,7 +256,7 @@ TEST(PeerMessage, ReportWithFieldsOutOfRange_IsRefused) {
   // A count of rows that the message does not have.
   std::string bytes(
       Whole(EncodeStatus(kLink, WithAnswer(Answers()[0]))).view());
-  constexpr size_t kRefusedAt = 100;
+  constexpr size_t kRefusedAt = 108;
   for (const size_t at : {kRefusedAt, kRefusedAt + 4, kRefusedAt + 8}) {
     std::string more = bytes;
     StoreFixed(more.data() + at, uint32_t{1} << 31);
@@ -437,7 +439,7 @@ RC_GTEST_PROP(PeerMessageRandom, AnyAnswer_IsDecodedOrRefused, ()) {
 }
 
 TEST(PeerMessage, Bytes_AreAsEver) {
-  std::ifstream file("node/peers/testdata/peer_message_v3.hex");
+  std::ifstream file("node/peers/testdata/peer_message_v4.hex");
   for (const Buffer& sample : Samples()) {
     std::string golden;
     const std::string hex = absl::BytesToHexString(std::string(sample.view()));

@@ -191,9 +191,22 @@ void LiveView::OnReport(NodeId node, StoreIncarnation store,
   NoteAnswer(*peer);
   const bool other = TakeRefusals(*peer, store, report);
   const bool rows = TakeRows(*peer, report);
+  peer->map = report.map;
   TakeAddresses(report);
   if (other) RefreshCutOff();
   if (other || rows) Change();
+  if (report.map > cluster_.shards().version() && map_observer_) {
+    map_observer_();
+  }
+}
+
+LiveView::NewestMap LiveView::newest_map() const {
+  NewestMap newest{.version = cluster_.shards().version()};
+  for (const Peer& peer : peers_) {
+    if (!peer.alive || !peer.difference.empty()) continue;
+    if (peer.map > newest.version) newest = {peer.node, peer.map};
+  }
+  return newest;
 }
 
 bool LiveView::TakeRefusals(Peer& peer, StoreIncarnation store,
@@ -486,6 +499,7 @@ NodeReport LiveView::Report(NodeId asker, StoreIncarnation store,
   }
   report.start = start_;
   report.changes = reported_;
+  report.map = cluster_.shards().version();
   report.known = query.start == start_ && query.changes == reported_;
   if (report.known) return report;
   report.rows = rows_;

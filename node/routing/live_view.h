@@ -53,6 +53,10 @@ class LiveView final : public StatusObserver {
   LiveView(const LiveView&) = delete;
   LiveView& operator=(const LiveView&) = delete;
 
+  // `observer` is called for each report of a newer map than this node has.
+  void SetMapObserver(absl::AnyInvocable<void()> observer) {
+    map_observer_ = std::move(observer);
+  }
   // Begins to ask the other nodes. Requires: the host has started.
   void Start();
   // `observer` is called in step 2 of each turn with changes.
@@ -93,6 +97,13 @@ class LiveView final : public StatusObserver {
   // another node, it answers, its replica works, and it has not reported that
   // it leads no longer.
   NodeId ReachableLeader(GroupId group) const;
+  // The node that reported the newest map, of those that answer, and its
+  // version. Node zero: none of them has a newer one than this node.
+  struct NewestMap {
+    NodeId node;
+    shardctrl::MapVersion version;
+  };
+  NewestMap newest_map() const;
   // The highest level of the group that another node has reported; zero: none.
   // The leader knows better: it refuses what needs more than the level.
   raft::Level level(GroupId group) const;
@@ -121,6 +132,7 @@ class LiveView final : public StatusObserver {
     bool answered = true;  // It answered since the last interval began.
     int misses = 0;        // Intervals in a row without an answer.
     MonoTime asked = MonoTime::Min();  // The time of the last question.
+    shardctrl::MapVersion map = {};    // That of its latest report.
     // The version of its rows as last received, without them.
     NodeReport known;
     // The reason of the latest refused handshake; empty: it was not refused.
@@ -197,6 +209,7 @@ class LiveView final : public StatusObserver {
   const NodeReport none_;  // That of a node that is no peer.
   bool started_ = false;
   absl::AnyInvocable<void()> observer_;
+  absl::AnyInvocable<void()> map_observer_;
   bool change_pending_ = false;  // observer_call_ will call it.
   env::Pending observer_call_;
   env::Pending timer_;
