@@ -266,12 +266,14 @@ void GroupQueue::ReserveInherited() {
   const raft::Term term = leads ? leadership_.known().term : raft::Term();
   const raft::Term before = std::exchange(led_in_, term);
   if (term == raft::Term() && before == raft::Term()) return;
+  // Null: the replica was dropped while it led, after a recovery of its group.
   const raft::Core* const core = parts_.host.core(group());
-  if (leads && term != before) inherited_through_ = core->last().index;
+  const raft::Index last = core == nullptr ? raft::Index() : core->last().index;
+  if (leads && term != before) inherited_through_ = last;
   uint64_t bytes = 0;
   // The core may have lost the leadership since the last look, and entries.
-  const raft::Index through = std::min(inherited_through_, core->last().index);
-  if (leads && core->applied_index() < through) {
+  const raft::Index through = std::min(inherited_through_, last);
+  if (leads && core != nullptr && core->applied_index() < through) {
     const uint64_t most = parts_.config.raft.uncommitted_bytes / 2;
     bytes = std::min<uint64_t>(core->UnappliedBytes(through, most), most);
   } else {
