@@ -6,6 +6,7 @@
 #include <string>
 #include <string_view>
 #include <utility>
+#include <tuple>
 
 #include "absl/strings/match.h"
 #include "gtest/gtest.h"
@@ -462,6 +463,170 @@ TEST_F(MembersTest, FormerLearnerOfTheController_LearnsNewStates) {
     return node["replicas"] == 0;
   })) << last_.dump(1);
   EXPECT_TRUE(RunUntil([&] { return host(4).groups().empty(); }));
+// Nodes 2 and 3 are gone with the majority of every group, the controller's
+// too. Node 1 is left, and has what was written.
+class LostMajorityTest : public MembersTest {
+ protected:
+  static constexpr std::string_view kAccept = "{\"accept_loss\": true}";
+
+  void LoseTwoOfThree() {
+    Begin({.nodes = 3, .groups = 2});
+    ASSERT_TRUE(AwaitAddresses(3)) << last_.dump(1);
+    auto client = cluster_->ConnectResp(0);
+    EXPECT_EQ(cluster_->Command(*client, {"SET", "k", "v"}), "+OK\r\n");
+    EXPECT_EQ(Ask(0, "POST", "/v1/groups/1/recover", kAccept).first, 409);
+    EXPECT_EQ(Ask(0, "POST", "/v1/groups/4294967295/recover", kAccept).first,
+              409);
+    cluster_->world().RunFor(Seconds(2));
+    for (const size_t n : {1u, 2u}) {
+      cluster_->Crash(n, sim::CrashKind::kMachine);
+    }
+    cluster_->world().RunFor(Seconds(5));
+  }
+  // First the controller, then the groups.
+  void RecoverAll();
+  void Remove(int node) {
+    const auto [removed, answer] = Ask(
+        0, "POST", Concat("/v1/nodes/", node, "/remove"), "{\"lost\": true}");
+    EXPECT_EQ(removed, 200) << answer.dump(1);
+  }
+  void AddNode() {
+    const auto [added, node] = Ask(0, "POST", "/v1/nodes");
+    ASSERT_EQ(added, 200) << node.dump(1);
+    ASSERT_EQ(cluster_->StartNew(Joining(node)), absl::OkStatus());
+  }
+  // The voters of every group will be on these nodes.
+  bool AwaitVoters(const Json& nodes) {
+    return Await("/v1/groups", [&](const Json& groups) {
+      for (const Json& group : groups["groups"]) {
+        if (group["voters"] != nodes || !group["settled"]) return false;
+      }
+      return true;
+    });
+  }
+  // Nodes 2 and 3 come back together with their disks: once a majority of every
+  // group. They never answer from that time. A write that they confirm is one
+  // of the recovered group.
+  void ExpectNoHarmOfTheOldMembers() {
+    for (const size_t n : {1u, 2u}) cluster_->Restart(n);
+    auto first = cluster_->ConnectResp(0);
+    for (int i = 0; i < 100; ++i) {
+      for (const size_t n : {1u, 2u}) {
+        auto client = cluster_->ConnectResp(n);
+        if (!client->connected()) continue;
+        SCOPED_TRACE(Concat("node ", n + 1, ", time ", i));
+        const auto call = [&](std::string_view line) {
+          client->Send(line);
+          cluster_->world().RunFor(Milliseconds(50));
+          return client->Take();
+        };
+        EXPECT_NE(call("GET k\r\n"), "$1\r\nv\r\n");
+        if (call("SET k x\r\n") != "+OK\r\n") continue;
+        EXPECT_EQ(cluster_->Command(*first, {"GET", "k"}), "$1\r\nx\r\n");
+        EXPECT_EQ(cluster_->Command(*first, {"SET", "k", "w"}), "+OK\r\n");
+      }
+    }
+    EXPECT_EQ(cluster_->Command(*first, {"SET", "k", "w"}), "+OK\r\n");
+  }
+};
+
+void LostMajorityTest::RecoverAll() {
+  for (const std::string_view group : {"4294967295", "1", "2"}) {
+    const std::string target = Concat("/v1/groups/", group);
+    ASSERT_TRUE(
+        Await(Concat(target, "/survivors"),
+              [](const Json& answer) {
+                return answer["choice"] == 1 && answer["lost"] == Json({2, 3});
+              }))
+        << group << last_.dump(1);
+    EXPECT_GT(last_["survivors"][0]["last_index"], 0);
+    int status = 0;
+    Json answer;
+    // The controller notices first that the nodes are silent.
+    for (int i = 0; i < 100; ++i) {
+      std::tie(status, answer) = Ask(0, "POST", Concat(target, "/recover"));
+      EXPECT_EQ(status, 409) << answer.dump(1);
+      const std::string why = answer["error"]["message"];
+      if (absl::StrContains(why, "Nothing has changed")) break;
+      cluster_->world().RunFor(Milliseconds(200));
+    }
+    std::tie(status, answer) =
+        Ask(0, "POST", Concat(target, "/recover"), kAccept);
+    ASSERT_EQ(status, 200) << group << answer.dump(1);
+    ASSERT_TRUE(Await(target, [](const Json& row) {
+      return row["recovering"].is_null() && row["leader"] == 1 &&
+             row["voters"] == Json({1});
+    })) << last_.dump(1);
+  }
+  auto client = cluster_->ConnectResp(0);
+  EXPECT_EQ(cluster_->Command(*client, {"GET", "k"}), "$1\r\nv\r\n");
+  EXPECT_EQ(cluster_->Command(*client, {"SET", "k", "w"}), "+OK\r\n");
+}
+
+TEST_F(LostMajorityTest, Recovery_LetsTheLastNodeServe) {
+  LoseTwoOfThree();
+  RecoverAll();
+  AddNode();
+  cluster_->Restart(1);
+  Remove(3);
+  ASSERT_TRUE(AwaitVoters({1, 2, 4})) << last_.dump(1);
+  auto other = cluster_->ConnectResp(1);
+  EXPECT_EQ(cluster_->Command(*other, {"GET", "k"}), "$1\r\nw\r\n");
+}
+
+TEST_F(LostMajorityTest, OldMembersThatComeBackTogether_AreFilledAgain) {
+  LoseTwoOfThree();
+  RecoverAll();
+  ExpectNoHarmOfTheOldMembers();
+  ASSERT_TRUE(AwaitVoters({1, 2, 3})) << last_.dump(1);
+  auto other = cluster_->ConnectResp(2);
+  EXPECT_EQ(cluster_->Command(*other, {"GET", "k"}), "$1\r\nw\r\n");
+}
+
+// They reach no other node at first, so they lead, with a controller of theirs.
+TEST_F(LostMajorityTest, OldMembersThatLead_GiveUpOnceTheyHearOfTheRecovery) {
+  LoseTwoOfThree();
+  RecoverAll();
+  cluster_->Crash(0);
+  for (const size_t n : {1u, 2u}) cluster_->Restart(n);
+  ASSERT_TRUE(cluster_->world().RunUntilTrue([&] {
+    auto old = cluster_->ConnectResp(1);
+    return old->connected() &&
+           cluster_->Command(*old, {"GET", "k"}) == "$1\r\nv\r\n";
+  }));
+  cluster_->world().RunFor(Seconds(10));
+  cluster_->Restart(0);
+  // No leader of before the recovery takes a recovered replica in.
+  EXPECT_TRUE(cluster_->world().RunUntilTrue([&] {
+    for (const size_t n : {0u, 1u, 2u}) {
+      const raft::Host& host = cluster_->server(n).host();
+      if (host.groups().size() < 3) return false;
+      for (const GroupId group : host.groups()) {
+        if (host.core(group)->configuration().generation < 1) return false;
+      }
+    }
+    return true;
+  }));
+  ASSERT_TRUE(AwaitVoters({1, 2, 3})) << last_.dump(1);
+  for (const size_t n : {0u, 1u, 2u}) {
+    auto client = cluster_->ConnectResp(n);
+    EXPECT_EQ(cluster_->Command(*client, {"GET", "k"}), "$1\r\nw\r\n") << n;
+  }
+}
+
+TEST_F(LostMajorityTest, OldMembersThatWereRemoved_GiveTheirReplicasUp) {
+  LoseTwoOfThree();
+  RecoverAll();
+  AddNode();
+  AddNode();
+  for (const int lost : {2, 3}) Remove(lost);
+  ASSERT_TRUE(AwaitVoters({1, 4, 5})) << last_.dump(1);
+  ExpectNoHarmOfTheOldMembers();
+  for (const size_t n : {1u, 2u}) {
+    EXPECT_EQ(cluster_->server(n).host().groups(), std::vector<GroupId>());
+  }
+  auto other = cluster_->ConnectResp(4);
+  EXPECT_EQ(cluster_->Command(*other, {"GET", "k"}), "$1\r\nw\r\n");
 }
 
 }  // namespace

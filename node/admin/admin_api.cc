@@ -2,6 +2,7 @@
 
 #include <charconv>
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <utility>
 #include <vector>
@@ -239,6 +240,9 @@ struct Parsed {
   std::optional<ControllerCommand::Body> body;
   std::string error;
   bool needs_token = false;
+  // A group that is to be recovered: its command depends on the survivors.
+  std::optional<GroupId> recovered = {};
+  bool accept_loss = false;
 };
 
 Parsed ParseAddNode(Body& body) {
@@ -307,6 +311,12 @@ Parsed ParseGroupWish(std::string_view method, GroupId group,
     const NodeId to(body.RequiredNumber("node"));
     return Done(body, ControllerCommand::TransferGroup{group, to});
   }
+  if (method == "POST" && verb == "recover") {
+    Parsed parsed{.recovered = group};
+    parsed.accept_loss = body.Flag("accept_loss");
+    parsed.error = body.Error();
+    return parsed;
+  }
   return {};
 }
 
@@ -355,6 +365,14 @@ AdminReply RowOf(const Json& all, std::string_view name, std::string_view id) {
       Concat("there is no ", name == "nodes" ? "node " : "group ", id));
 }
 
+AdminReply LossReply(std::string_view text) {
+  return ErrorReply(
+      409, "REFUSED",
+      Concat(text,
+             ". Nothing has changed. To accept the loss, repeat the request "
+             "with accept_loss (quoratectl: --accept-loss)"));
+}
+
 }  // namespace
 
 shardctrl::OperationId OperationOf(std::string_view idempotency_key) {
@@ -371,6 +389,10 @@ void AdminApi::Handle(const AdminRequest& request, Done done) {
   if (parts.empty()) return done(NoRoute());
   Parsed parsed = ParseWish(request.method, parts, request.body);
   if (!parsed.error.empty()) return done(BadRequest(parsed.error));
+  if (parsed.recovered.has_value()) {
+    return Recover(*parsed.recovered, parsed.accept_loss, request.dry_run,
+                   std::move(done));
+  }
   if (!parsed.body.has_value()) return done(NoRoute());
   Call call{.command = {{}, *std::move(parsed.body)},
             .dry_run = request.dry_run};
@@ -395,8 +417,103 @@ void AdminApi::Handle(const AdminRequest& request, Done done) {
   Execute(std::move(call), std::move(done));
 }
 
+void AdminApi::Survey(
+    GroupId group, absl::AnyInvocable<void(const shardctrl::Survivors&)> done,
+    Done failed) {
+  auto ask = [this, group, done = std::move(done),
+              failed = std::move(failed)](absl::Status status) mutable {
+    if (!status.ok()) {
+      return failed(
+          ErrorReply(503, "NO_CONTROLLER", std::string(status.message())));
+    }
+    if (controller_.state().FindGroup(group) == nullptr) {
+      return failed(
+          ErrorReply(404, "NOT_FOUND", Concat("there is no group ", group)));
+    }
+    controller_.AskSurvivors(group, std::move(done));
+  };
+  // Without its own majority the controller has no newer state.
+  if (group == shardctrl::kControllerGroup) return ask(absl::OkStatus());
+  controller_.Refresh(std::move(ask));
+}
+
+// The operation has no name of the caller: the command follows from survivors,
+// and a second one is already so, or refused.
+void AdminApi::Recover(GroupId group, bool accept_loss, bool dry_run,
+                       Done done) {
+  const auto reply = std::make_shared<Done>(std::move(done));
+  const auto failed = [reply](AdminReply answer) {
+    (*reply)(std::move(answer));
+  };
+  Survey(
+      group,
+      [this, group, accept_loss, dry_run,
+       failed](const shardctrl::Survivors& survivors) {
+        shardctrl::RecoveryPlan plan = shardctrl::PlanRecovery(
+            controller_.state(), *controller_.state().FindGroup(group),
+            survivors);
+        if (!plan.command.has_value()) {
+          return failed(ErrorReply(409, "REFUSED", plan.text));
+        }
+        const bool under_way =
+            controller_.state().FindGroup(group)->recovery.has_value();
+        if (plan.works && !under_way) {
+          return failed(ErrorReply(
+              409, "REFUSED",
+              Concat("group ", group,
+                     " has a leader, or a majority of its voters answers: "
+                     "nothing of it is lost")));
+        }
+        if (group == shardctrl::kControllerGroup) {
+          return RecoverController(plan, accept_loss && !dry_run, failed);
+        }
+        const auto [first, second] = controller_.Secret("");
+        Call call{.command = {{first, second}, *plan.command},
+                  .dry_run = dry_run || !accept_loss};
+        if (accept_loss) return Execute(std::move(call), failed);
+        Execute(std::move(call), [failed, text = std::move(plan.text)](
+                                     AdminReply answer) {
+          failed(answer.status == 200 ? LossReply(text) : std::move(answer));
+        });
+      },
+      failed);
+}
+
+// The controller cannot take a command about itself. The node that is asked
+// decides alone, as long as no node that answers knows a leader.
+void AdminApi::RecoverController(const shardctrl::RecoveryPlan& plan,
+                                 bool accept_loss, Done done) {
+  const ControllerCommand::RecoverGroup& command = *plan.command;
+  if (!accept_loss) return done(LossReply(plan.text));
+  controller_.RecoverController(
+      command.node, command.replica, command.generation,
+      [text = Concat("the controller goes on from node ", command.node),
+       done = std::move(done)](absl::Status status) mutable {
+        if (!status.ok()) {
+          return done(
+              ErrorReply(409, "REFUSED", std::string(status.message())));
+        }
+        done({.body = JsonText({{"already", false},
+                                {"text", text},
+                                {"steps", Json::array()}})});
+      });
+}
+
 void AdminApi::Show(std::string_view path, Done done) {
   const std::vector<std::string_view> parts = PartsOf(path);
+  if (parts.size() == 3 && parts[0] == "groups" && parts[2] == "survivors") {
+    const std::optional<uint32_t> id = IdOf(parts[1]);
+    if (!id.has_value()) return done(NoRoute());
+    const auto reply = std::make_shared<Done>(std::move(done));
+    return Survey(
+        GroupId(*id),
+        [this, reply, id](const shardctrl::Survivors& survivors) {
+          const ClusterState& state = controller_.state();
+          (*reply)({.body = JsonText(SurvivorsJson(
+                        state, *state.FindGroup(GroupId(*id)), survivors))});
+        },
+        [reply](AdminReply answer) { (*reply)(std::move(answer)); });
+  }
   const bool lists = !parts.empty() && parts.size() <= 2 &&
                      (parts[0] == "nodes" || parts[0] == "groups");
   controller_.Refresh([this, path = std::string(path), lists,

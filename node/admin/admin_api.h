@@ -9,6 +9,7 @@
 #include <string_view>
 
 #include "absl/functional/any_invocable.h"
+#include "env/ids.h"
 #include "node/admin/controller_access.h"
 #include "shardctrl/controller/state.h"
 
@@ -50,6 +51,13 @@ class AdminApi {
   AdminReply List(std::string_view path, const ClusterUsage& usage) const;
   AdminReply Page(std::string_view path) const;
   void Execute(Call call, Done done);
+  // Asks all nodes for their replicas of the group. Calls one of the functions.
+  void Survey(GroupId group,
+              absl::AnyInvocable<void(const shardctrl::Survivors&)> done,
+              Done failed);
+  void Recover(GroupId group, bool accept_loss, bool dry_run, Done done);
+  void RecoverController(const shardctrl::RecoveryPlan& plan, bool accept_loss,
+                         Done done);
 
   ControllerAccess& controller_;
 };

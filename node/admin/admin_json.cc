@@ -92,6 +92,7 @@ Json GroupJson(const shardctrl::GroupRow& row, const ClusterUsage& usage) {
           {"wanted", Ids(row.wanted)},
           {"slots", shardctrl::FormatSlotRanges(row.slots)},
           {"settled", row.settled},
+          {"recovering", IdOrNull(row.recovering)},
           {"moves", std::move(moves)},
           {"problem", TextOrNull(row.problem)}};
 }
@@ -112,6 +113,30 @@ Json GroupsJson(const ClusterState& state, const ClusterUsage& usage) {
     rows.push_back(GroupJson(row, usage));
   }
   return {{"version", state.version.value()}, {"groups", std::move(rows)}};
+}
+
+Json SurvivorsJson(const ClusterState& state,
+                   const shardctrl::GroupRecord& group,
+                   const shardctrl::Survivors& survivors) {
+  const shardctrl::RecoveryPlan plan =
+      shardctrl::PlanRecovery(state, group, survivors);
+  Json rows = Json::array();
+  for (const auto& [node, survivor] : survivors) {
+    if (survivor.replica == ReplicaId()) continue;
+    rows.push_back(
+        {{"node", node.value()},
+         {"last_term", survivor.last.term.value()},
+         {"last_index", survivor.last.index.value()},
+         {"commit_index", survivor.commit.value()},
+         {"generation", survivor.generation},
+         {"works", survivor.works},
+         {"voter", shardctrl::MayBeChosen(state, group, node, survivor)}});
+  }
+  const NodeId choice =
+      plan.command.has_value() ? plan.command->node : NodeId();
+  return {{"group", group.id.value()},  {"generation", plan.generation},
+          {"choice", IdOrNull(choice)}, {"survivors", std::move(rows)},
+          {"lost", Ids(plan.lost)},     {"text", plan.text}};
 }
 
 Json RepairJson(const ClusterState& state) {

@@ -20,6 +20,10 @@ Json NodesJson(const shardctrl::ClusterState& state, const ClusterUsage& usage);
 // {"version":V,"groups":[…]}.
 Json GroupsJson(const shardctrl::ClusterState& state,
                 const ClusterUsage& usage);
+// The replicas that are left of a group, and the choice among them.
+Json SurvivorsJson(const shardctrl::ClusterState& state,
+                   const shardctrl::GroupRecord& group,
+                   const shardctrl::Survivors& survivors);
 // {"after_ms":N,"now":[…]}; null: off.
 Json RepairJson(const shardctrl::ClusterState& state);
 // {"version":V,"history":[…]}, the newest last.

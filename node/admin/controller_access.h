@@ -14,6 +14,7 @@
 #include "absl/status/statusor.h"
 #include "env/ids.h"
 #include "shardctrl/controller/command.h"
+#include "shardctrl/controller/recovery.h"
 #include "shardctrl/controller/state.h"
 
 namespace quorate::node {
@@ -57,6 +58,14 @@ class ControllerAccess {
   // Asks every node that is alive. `done` is called once; a node that does not
   // answer within a second is left out.
   virtual void AskUsage(absl::AnyInvocable<void(ClusterUsage)> done) = 0;
+  // The same for the replicas of a group. It may lack some.
+  virtual void AskSurvivors(
+      GroupId group, absl::AnyInvocable<void(shardctrl::Survivors)> done) = 0;
+  // Recovers the controller's own group from the replica of `node`, without a
+  // command: there is no controller to take it (raft::Host::RecoverReplica).
+  virtual void RecoverController(
+      NodeId node, ReplicaId replica, uint64_t generation,
+      absl::AnyInvocable<void(absl::Status)> done) = 0;
   virtual ClusterId cluster() const = 0;
   // The address at which other nodes reach this one.
   virtual std::string peer_address() const = 0;

@@ -9,6 +9,8 @@
 #include "env/siphash.h"
 #include "node/base/text.h"
 #include "raft/core/configuration.h"
+#include "raft/host/admission_message.h"
+#include "raft/host/bootstrap_record.h"
 #include "shardctrl/controller/rows.h"
 #include "shardctrl/controller/token.h"
 
@@ -37,23 +39,33 @@ ControllerAgent::ControllerAgent(env::Env& env, raft::Host& host,
       cluster_(cluster),
       view_(view),
       stored_bytes_(std::move(stored_bytes)),
-      link_(
-          env, host, links, config.node, [this] { return Candidates(); },
-          [this] { return Usage(); },
-          [this]() -> const ClusterState* {
-            return state().version > shardctrl::MapVersion() ? &state()
-                                                             : nullptr;
-          }) {}
+      link_(env, host, links, config.node, [this] { return Candidates(); },
+            {.usage = [this] { return Usage(); },
+             .known = [this]() -> const ClusterState* {
+               return state().version > shardctrl::MapVersion() ? &state()
+                                                                : nullptr;
+             },
+             .held = [this](GroupId group) { return Held(group); },
+             .recover =
+                 [this](ReplicaId replica, uint64_t generation,
+                        ControllerLink::Finished done) {
+                   RecoverOwn(replica, generation, std::move(done));
+                 }}) {}
 
 void ControllerAgent::Start(shardctrl::ReportedAddresses own) {
   own_ = std::move(own);
   working_ = true;
+  started_ = MonoNow();
+  view_.SetMapObserver([this] {
+    if (KnowsRecovery() != NodeId()) OnChanged(kControllerGroup);
+  });
   WorkAt(MonoNow());
 }
 
 void ControllerAgent::Stop() {
   working_ = false;
   timer_ = env::Pending();
+  removal_call_ = env::Pending();
 }
 
 void ControllerAgent::OnChanged(GroupId) {
@@ -78,13 +90,21 @@ void ControllerAgent::Work() {
     NoteMembers();
   }
   FollowState();
-  if (state().version > shardctrl::MapVersion()) {
+  AskIfRemoved();
+  if (removed_) {
+    for (const GroupId group : host_.groups()) {
+      Act({.kind = Action::Kind::kDrop,
+           .group = group,
+           .why = "the cluster has removed this node"});
+    }
+  } else if (state().version > shardctrl::MapVersion()) {
     UpdateMap();
     ReportAddresses();
     ReportSilence();
     if (looks) Reconcile();
   }
-  WorkAt(MonoNow() + kInterval);
+  const bool starts = MonoNow() < started_ + config_.raft.election_timeout_max;
+  WorkAt(MonoNow() + (starts ? kIntervalAtStart : kInterval));
 }
 
 void ControllerAgent::Reconcile() {
@@ -140,21 +160,81 @@ std::vector<NodeId> ControllerAgent::Candidates() const {
   return nodes;
 }
 
+NodeId ControllerAgent::KnowsRecovery() const {
+  const LiveView::NewestMap newest = view_.newest_map();
+  const uint64_t own = state().version.value();
+  return newest.version.value() / shardctrl::kVersionsOfAGeneration >
+                 own / shardctrl::kVersionsOfAGeneration
+             ? newest.node
+             : NodeId();
+}
+
 void ControllerAgent::FollowState() {
-  if (asks_ || link_.follows()) return;
+  const NodeId recovered = KnowsRecovery();
+  if (asks_ || (recovered == NodeId() && link_.follows())) return;
   asks_ = true;
-  link_.AskHint(state().version, [this](std::optional<Buffer> answer) {
-    asks_ = false;
-    if (answer.has_value()) TakeState(*answer);
-  });
+  link_.AskHint(recovered, state().version,
+                [this](std::optional<Buffer> answer) {
+                  asks_ = false;
+                  if (answer.has_value()) TakeState(*answer);
+                });
 }
 
 void ControllerAgent::TakeState(const Buffer& bytes) {
   if (bytes.size() == 0) return;
   auto state = shardctrl::DecodeState(bytes.view());
   if (!state.ok() || state->version <= this->state().version) return;
+  // The lost majority may have made it. This node has just recovered the
+  // controller, whose version rises with the first report of that.
+  const raft::Core* const core = host_.core(kControllerGroup);
+  const shardctrl::GroupRecord* const group =
+      state->FindGroup(kControllerGroup);
+  if (core != nullptr && group != nullptr && group->reported.has_value() &&
+      group->reported->configuration.generation <
+          core->configuration().generation) {
+    return;
+  }
   received_ = *std::move(state);
   OnChanged(kControllerGroup);
+}
+
+void ControllerAgent::AskIfRemoved() {
+  if (asks_if_removed_ || removed_) return;
+  std::vector<std::string> refusing;
+  for (const NodeConfig& node : cluster_.nodes()) {
+    if (node.id == self() || node.peer.empty()) continue;
+    const env::HandshakeRefusal refusal = env_.transport.link(node.id).refusal;
+    if (refusal == env::HandshakeRefusal::kUnknownNode ||
+        refusal == env::HandshakeRefusal::kOtherStore) {
+      refusing.push_back(node.peer);
+    }
+  }
+  if (refusing.empty()) return;
+  asks_if_removed_ = true;
+  removal_call_ = env_.transport.AskForAdmission(
+      {.node = self(), .incarnation = host_.identity().incarnation},
+      refusing[removal_questions_++ % refusing.size()],
+      raft::EncodeAdmissionRequest({.address = own_.peer}),
+      [this](const absl::StatusOr<Buffer>& bytes) { OnRemovalAnswer(bytes); });
+}
+
+void ControllerAgent::OnRemovalAnswer(const absl::StatusOr<Buffer>& bytes) {
+  asks_if_removed_ = false;
+  if (!bytes.ok()) return;
+  const auto answer = raft::DecodeAdmissionAnswer(*bytes);
+  if (!answer.ok() || answer->kind != raft::AdmissionAnswer::Kind::kAdmitted ||
+      answer->cluster != cluster()) {
+    return;
+  }
+  const auto record = raft::DecodeBootstrapRecord(answer->record);
+  if (!record.ok()) return;
+  const auto known = shardctrl::DecodeState(record->welcome);
+  if (!known.ok() || known->version < state().version) return;
+  const shardctrl::NodeRecord* const node = known->FindNode(self());
+  removed_ =
+      node != nullptr && (node->state == shardctrl::NodeState::kRemoved ||
+                          node->store != host_.identity().incarnation);
+  if (removed_) OnChanged(kControllerGroup);
 }
 
 void ControllerAgent::UpdateMap() {
@@ -257,6 +337,11 @@ void ControllerAgent::ReportSilence() {
 absl::Status ControllerAgent::Admit(const raft::JoinRequest& request) {
   const shardctrl::NodeRecord* const node = state().FindNode(request.node);
   if (node != nullptr && node->store == request.store) return absl::OkStatus();
+  // AskIfRemoved: the store was in the cluster.
+  if (node != nullptr && request.token.empty() &&
+      node->former_store == request.store) {
+    return absl::OkStatus();
+  }
   const auto token = shardctrl::ParseToken(request.token);
   if (!token.ok()) return token.status();
   if (token->cluster != cluster() || token->node != request.node) {
@@ -413,7 +498,8 @@ void ControllerAgent::Act(Action action) {
               .group = action.group,
               .node = self(),
               .store = host_.identity().incarnation,
-              .replica = action.replica},
+              .replica = action.replica,
+              .generation = action.generation},
           busy);
     case Kind::kReportGroup:
       return Report(
@@ -442,6 +528,12 @@ void ControllerAgent::Act(Action action) {
     case Kind::kDrop:
       Began(busy);
       return host_.DropReplica(action.group, Ended(busy));
+    case Kind::kRecover:
+      Began(busy);
+      return host_.RecoverReplica(
+          action.group, action.replica,
+          {.generation = action.generation, .known_term = action.known_term},
+          Ended(busy));
   }
 }
 
@@ -483,11 +575,27 @@ NodeUsage ControllerAgent::Usage() const {
   return usage;
 }
 
-void ControllerAgent::AskUsage(absl::AnyInvocable<void(ClusterUsage)> done) {
+shardctrl::Survivor ControllerAgent::Held(GroupId group) const {
+  shardctrl::Survivor held{.store = host_.identity().incarnation};
+  const raft::Core* const core = host_.core(group);
+  if (core == nullptr) return held;
+  held.replica = core->replica();
+  held.works = host_.group_status(group).ok();
+  held.last = core->last();
+  held.commit = core->commit_index();
+  held.generation = core->configuration().generation;
+  held.leader = host_.leader(group);
+  return held;
+}
+
+template <typename Answers, typename Ask>
+void ControllerAgent::AskAll(Ask ask,
+                             absl::AnyInvocable<void(Answers)> done) const {
+  using Answer = typename Answers::mapped_type;
   struct Asked {
-    ClusterUsage answers;
+    Answers answers;
     size_t open = 1;
-    absl::AnyInvocable<void(ClusterUsage)> done;
+    absl::AnyInvocable<void(Answers)> done;
   };
   const auto asked = std::make_shared<Asked>();
   asked->done = std::move(done);
@@ -497,13 +605,46 @@ void ControllerAgent::AskUsage(absl::AnyInvocable<void(ClusterUsage)> done) {
   for (const NodeConfig& node : cluster_.nodes()) {
     if (!view_.alive(node.id)) continue;
     ++asked->open;
-    link_.AskUsage(
-        node.id, [asked, close, id = node.id](std::optional<NodeUsage> usage) {
-          if (usage.has_value()) asked->answers[id] = *std::move(usage);
-          close();
-        });
+    ask(node.id, [asked, close, id = node.id](std::optional<Answer> answer) {
+      if (answer.has_value()) asked->answers[id] = *std::move(answer);
+      close();
+    });
   }
   close();
+}
+
+void ControllerAgent::AskUsage(absl::AnyInvocable<void(ClusterUsage)> done) {
+  AskAll<ClusterUsage>(
+      [this](NodeId node, auto answered) {
+        link_.AskUsage(node, std::move(answered));
+      },
+      std::move(done));
+}
+
+void ControllerAgent::AskSurvivors(
+    GroupId group, absl::AnyInvocable<void(shardctrl::Survivors)> done) {
+  AskAll<shardctrl::Survivors>(
+      [this, group](NodeId node, auto answered) {
+        link_.AskReplica(node, group, std::move(answered));
+      },
+      std::move(done));
+}
+
+void ControllerAgent::RecoverController(
+    NodeId node, ReplicaId replica, uint64_t generation,
+    absl::AnyInvocable<void(absl::Status)> done) {
+  link_.Recover(node, replica, generation, std::move(done));
+}
+
+void ControllerAgent::RecoverOwn(ReplicaId replica, uint64_t generation,
+                                 ControllerLink::Finished done) {
+  const shardctrl::GroupRecord* const group =
+      state().FindGroup(kControllerGroup);
+  raft::Host::RecoverOptions options{.generation = generation};
+  if (group != nullptr && group->reported.has_value()) {
+    options.known_term = group->reported->term;
+  }
+  host_.RecoverReplica(kControllerGroup, replica, options, std::move(done));
 }
 
 std::pair<uint64_t, uint64_t> ControllerAgent::Secret(std::string_view key) {

@@ -42,6 +42,9 @@ class ControllerAgent final : public ControllerAccess {
   static constexpr Duration kInterval = Milliseconds(500);
   // It looks at least this often: it looks at all groups.
   static constexpr Duration kSettledInterval = Seconds(5);
+  // At least this often for an election timeout after the start. Replicas that
+  // the cluster gave up while the node was away should not lead before that.
+  static constexpr Duration kIntervalAtStart = Milliseconds(50);
   // After a change it waits so long for further ones.
   static constexpr Duration kSoon = Milliseconds(20);
   // New stores that are being decided about at a time.
@@ -84,6 +87,12 @@ class ControllerAgent final : public ControllerAccess {
   void Refresh(absl::AnyInvocable<void(absl::Status)> done) override;
   const shardctrl::ClusterState& state() const override;
   void AskUsage(absl::AnyInvocable<void(ClusterUsage)> done) override;
+  void AskSurvivors(
+      GroupId group,
+      absl::AnyInvocable<void(shardctrl::Survivors)> done) override;
+  void RecoverController(NodeId node, ReplicaId replica, uint64_t generation,
+                         absl::AnyInvocable<void(absl::Status)> done) override;
+  NodeId self() const { return config_.node; }
   ClusterId cluster() const override { return host_.identity().cluster; }
   std::string peer_address() const override { return own_.peer; }
   std::pair<uint64_t, uint64_t> Secret(std::string_view key) override;
@@ -99,7 +108,15 @@ class ControllerAgent final : public ControllerAccess {
   void NoteMembers();
   // Takes the state of this node's replica of the controller, or asks others.
   void FollowState();
+  // The node that has a state of a later recovery of the controller; zero: none
+  // is known. This node's own replica of it may be one that was given up.
+  NodeId KnowsRecovery() const;
   void TakeState(const Buffer& bytes);
+  // Nodes refuse one that the cluster has removed, or whose store another one
+  // replaced. They are asked whether that is so: then this node gives its
+  // replicas up. Others like them might come back and be a majority with them.
+  void AskIfRemoved();
+  void OnRemovalAnswer(const absl::StatusOr<Buffer>& bytes);
   void UpdateMap();
   void ReportAddresses();
   // The controller's leader reports nodes that are silent, and those that are
@@ -115,10 +132,16 @@ class ControllerAgent final : public ControllerAccess {
   void End(Busy busy, const absl::Status& status);
   shardctrl::HostView View() const;
   NodeUsage Usage() const;
+  shardctrl::Survivor Held(GroupId group) const;
+  // From this node's replica.
+  void RecoverOwn(ReplicaId replica, uint64_t generation,
+                  ControllerLink::Finished done);
+  // Calls ask(node, answered) for each node that is alive.
+  template <typename Answers, typename Ask>
+  void AskAll(Ask ask, absl::AnyInvocable<void(Answers)> done) const;
   // False if the host has no replica of the group to speak of.
   bool Describe(GroupId group, shardctrl::HostedReplica* replica) const;
   std::vector<NodeId> Candidates() const;
-  NodeId self() const { return config_.node; }
   MonoTime MonoNow() const { return env_.loop.ReadClock().mono; }
 
   env::Env& env_;
@@ -134,6 +157,12 @@ class ControllerAgent final : public ControllerAccess {
   // The version that the map was made of.
   shardctrl::MapVersion mapped_;
   bool asks_ = false;  // A question for the state is under way.
+  MonoTime started_;
+  bool removed_ = false;  // Or another store has replaced this one.
+  // The question of AskIfRemoved that is under way, and the number of them.
+  bool asks_if_removed_ = false;
+  size_t removal_questions_ = 0;
+  env::Pending removal_call_;
   absl::btree_set<Busy> busy_;
   // When the silence of a node was reported last.
   absl::btree_map<NodeId, MonoTime> silence_reported_;

@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "absl/strings/str_cat.h"
 #include "env/check.h"
 #include "env/little_endian.h"
 #include "raft/core/configuration.h"
@@ -56,6 +57,34 @@ std::optional<NodeUsage> DecodeUsage(std::string_view bytes) {
   return usage;
 }
 
+Buffer EncodeSurvivor(const shardctrl::Survivor& survivor) {
+  std::string out;
+  AppendFixed(&out, survivor.store.value());
+  AppendFixed(&out, survivor.replica.value());
+  AppendFixed(&out, static_cast<uint8_t>(survivor.works));
+  AppendFixed(&out, survivor.last.term.value());
+  AppendFixed(&out, survivor.last.index.value());
+  AppendFixed(&out, survivor.commit.value());
+  AppendFixed(&out, survivor.generation);
+  AppendFixed(&out, survivor.leader.value());
+  return Buffer::Copy(out);
+}
+
+std::optional<shardctrl::Survivor> DecodeSurvivor(std::string_view bytes) {
+  FixedReader reader(bytes);
+  shardctrl::Survivor survivor;
+  survivor.store = StoreIncarnation(reader.Take<uint64_t>());
+  survivor.replica = ReplicaId(reader.Take<uint64_t>());
+  survivor.works = reader.Take<uint8_t>() != 0;
+  survivor.last.term = raft::Term(reader.Take<uint64_t>());
+  survivor.last.index = raft::Index(reader.Take<uint64_t>());
+  survivor.commit = raft::Index(reader.Take<uint64_t>());
+  survivor.generation = reader.Take<uint64_t>();
+  survivor.leader = NodeId(reader.Take<uint32_t>());
+  if (!reader.ok() || !reader.rest().empty()) return std::nullopt;
+  return survivor;
+}
+
 // The state, or nothing if the asker has it.
 Buffer StateFor(const shardctrl::ControllerMachine& machine,
                 shardctrl::MapVersion known) {
@@ -103,7 +132,7 @@ void ControllerLink::SendOnce(NodeId target, const Buffer& request,
 
 void ControllerLink::AskUsage(
     NodeId node, absl::AnyInvocable<void(std::optional<NodeUsage>)> done) {
-  if (node == self_) return done(usage_());
+  if (node == self_) return done(own_.usage());
   SendOnce(
       node,
       Buffer::Copy(
@@ -113,18 +142,53 @@ void ControllerLink::AskUsage(
       });
 }
 
-void ControllerLink::AskHint(shardctrl::MapVersion version, OneAnswer done) {
-  const uint64_t turn = hints_++;
-  NodeId target = Target(Question{});
-  // Every second time one after the other.
-  const std::vector<NodeId> candidates = candidates_();
-  if (turn % 2 == 1 && !candidates.empty()) {
-    target = candidates[turn / 2 % candidates.size()];
+void ControllerLink::AskHint(NodeId node, shardctrl::MapVersion version,
+                             OneAnswer done) {
+  NodeId target = node;
+  if (target == NodeId()) {
+    const uint64_t turn = hints_++;
+    target = Target(Question{});
+    // Every second time one after the other.
+    const std::vector<NodeId> candidates = candidates_();
+    if (turn % 2 == 1 && !candidates.empty()) {
+      target = candidates[turn / 2 % candidates.size()];
+    }
   }
   if (target == self_) return done(std::nullopt);
   std::string request(1, static_cast<char>(ControllerQuestion::kHint));
   AppendFixed(&request, version.value());
   SendOnce(target, Buffer::Copy(request), std::move(done));
+}
+
+void ControllerLink::AskReplica(
+    NodeId node, GroupId group,
+    absl::AnyInvocable<void(std::optional<shardctrl::Survivor>)> done) {
+  if (node == self_) return done(own_.held(group));
+  std::string request(1, static_cast<char>(ControllerQuestion::kReplica));
+  AppendFixed(&request, group.value());
+  SendOnce(node, Buffer::Copy(request),
+           [done = std::move(done)](std::optional<Buffer> answer) mutable {
+             done(answer.has_value() ? DecodeSurvivor(answer->view())
+                                     : std::nullopt);
+           });
+}
+
+void ControllerLink::Recover(NodeId node, ReplicaId replica,
+                             uint64_t generation, Finished done) {
+  if (node == self_) return own_.recover(replica, generation, std::move(done));
+  std::string request(1, static_cast<char>(ControllerQuestion::kRecover));
+  AppendFixed(&request, replica.value());
+  AppendFixed(&request, generation);
+  const Buffer bytes = Buffer::Copy(request);
+  if (!CanSend(node, bytes)) {
+    return done(absl::UnavailableError(
+        absl::StrCat("no message reaches node ", node.value())));
+  }
+  Send(node, bytes, [done = std::move(done)](PeerResult answer) mutable {
+    done(answer.result.outcome == Outcome::kDone
+             ? absl::OkStatus()
+             : std::move(answer.result.status));
+  });
 }
 
 NodeId ControllerLink::Target(const Question& question) const {
@@ -217,14 +281,44 @@ PeerResult ControllerLink::NotLeading() const {
   return answer;
 }
 
+void ControllerLink::AnswerOwn(ControllerQuestion question,
+                               std::string_view body, PeerDone done) {
+  FixedReader reader(body);
+  if (question == ControllerQuestion::kUsage) {
+    return done(Success(EncodeUsage(own_.usage())));
+  }
+  if (question == ControllerQuestion::kReplica) {
+    const GroupId group(reader.Take<uint32_t>());
+    if (!reader.ok() || !reader.rest().empty()) {
+      return done(Malformed("a group id has 4 bytes"));
+    }
+    return done(Success(EncodeSurvivor(own_.held(group))));
+  }
+  const ReplicaId replica(reader.Take<uint64_t>());
+  const auto generation = reader.Take<uint64_t>();
+  if (!reader.ok() || !reader.rest().empty()) {
+    return done(Malformed("a recovery has 16 bytes"));
+  }
+  own_.recover(replica, generation,
+               [done = std::move(done)](absl::Status status) mutable {
+                 if (status.ok()) return done(Success(Buffer()));
+                 PeerResult answer;
+                 answer.result.outcome = Outcome::kNotExecuted;
+                 answer.result.status = std::move(status);
+                 done(std::move(answer));
+               });
+}
+
 void ControllerLink::Answer(Buffer request, PeerDone done) {
   const std::string_view bytes = request.view();
   const auto question =
       static_cast<ControllerQuestion>(bytes.empty() ? 0 : bytes.front());
-  if (question == ControllerQuestion::kUsage) {
-    return done(Success(EncodeUsage(usage_())));
-  }
   const std::string_view body = bytes.empty() ? bytes : bytes.substr(1);
+  if (question == ControllerQuestion::kUsage ||
+      question == ControllerQuestion::kReplica ||
+      question == ControllerQuestion::kRecover) {
+    return AnswerOwn(question, body, std::move(done));
+  }
   const bool about_state = question == ControllerQuestion::kState ||
                            question == ControllerQuestion::kHint;
   if (about_state && body.size() != sizeof(uint64_t)) {
@@ -233,7 +327,7 @@ void ControllerLink::Answer(Buffer request, PeerDone done) {
   const shardctrl::MapVersion known(
       about_state ? LoadFixed<uint64_t>(body.data()) : 0);
   if (question == ControllerQuestion::kHint) {
-    const shardctrl::ClusterState* const state = known_();
+    const shardctrl::ClusterState* const state = own_.known();
     if (state == nullptr) return done(NotLeading());
     return done(Success(state->version > known
                             ? Buffer::Copy(shardctrl::EncodeState(*state))
@@ -242,6 +336,8 @@ void ControllerLink::Answer(Buffer request, PeerDone done) {
   if (machine() == nullptr) return done(NotLeading());
   switch (question) {
     case ControllerQuestion::kUsage:
+    case ControllerQuestion::kReplica:
+    case ControllerQuestion::kRecover:
     case ControllerQuestion::kHint:
       break;
     case ControllerQuestion::kCommand: {

@@ -13,6 +13,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "absl/functional/any_invocable.h"
@@ -39,6 +40,11 @@ enum class ControllerQuestion : uint8_t {
   kState = 3,  // As of now: all commands that were answered before.
   kHint = 4,   // The newest state that this node knows. It may be old.
   kUsage = 5,  // NodeUsage of the asked node.
+  // The asked node's replica of a group, whose id is the rest, in 4 bytes.
+  kReplica = 6,
+  // The asked node recovers the controller's own group from its replica with
+  // this id, 8 bytes, under this generation, 8 bytes.
+  kRecover = 7,
 };
 
 class ControllerLink {
@@ -48,23 +54,28 @@ class ControllerLink {
   // The nodes that may hold a replica of the controller's group, the likeliest
   // first. It has this node only if it holds one.
   using Candidates = std::function<std::vector<NodeId>()>;
-  using Usage = std::function<NodeUsage()>;  // That of this node.
-  // The newest state that this node knows; null: none.
-  using Known = std::function<const shardctrl::ClusterState*()>;
+  using Finished = absl::AnyInvocable<void(absl::Status)>;
+  // The part of this node in the answers.
+  struct Own {
+    std::function<NodeUsage()> usage;
+    // The newest state that this node knows; null: none.
+    std::function<const shardctrl::ClusterState*()> known;
+    std::function<shardctrl::Survivor(GroupId)> held;
+    std::function<void(ReplicaId, uint64_t generation, Finished)> recover;
+  };
 
   // Questions of this node that wait at a time. Further ones fail at once.
   static constexpr size_t kWaitingMax = 256;
 
   // All outlive the object.
   ControllerLink(env::Env& env, raft::Host& host, PeerLinks& links, NodeId self,
-                 Candidates candidates, Usage usage, Known known)
+                 Candidates candidates, Own own)
       : env_(env),
         host_(host),
         links_(links),
         self_(self),
         candidates_(std::move(candidates)),
-        usage_(std::move(usage)),
-        known_(std::move(known)) {}
+        own_(std::move(own)) {}
   ControllerLink(const ControllerLink&) = delete;
   ControllerLink& operator=(const ControllerLink&) = delete;
 
@@ -74,13 +85,21 @@ class ControllerLink {
            Done done);
   // The answer of one node, once. Nothing: it did not answer in time.
   using OneAnswer = absl::AnyInvocable<void(std::optional<Buffer>)>;
-  // Asks one node for the newest state that it knows, each time another one.
-  // The controller may be on nodes that this one does not know yet. Empty: the
-  // asked node has none newer than `version`.
-  void AskHint(shardctrl::MapVersion version, OneAnswer done);
+  // Asks one node for the newest state that it knows. If `node` is zero, each
+  // time another one: the controller may be on nodes that this one does not
+  // know yet. Empty: the asked node has none newer than `version`.
+  void AskHint(NodeId node, shardctrl::MapVersion version, OneAnswer done);
   // Asks another node for its usage, once. Nothing: it did not answer in time.
   void AskUsage(NodeId node,
                 absl::AnyInvocable<void(std::optional<NodeUsage>)> done);
+  // Asks another node for its replica of a group in the same way.
+  void AskReplica(
+      NodeId node, GroupId group,
+      absl::AnyInvocable<void(std::optional<shardctrl::Survivor>)> done);
+  // Lets a node, which may be this one, recover the controller's own group.
+  // kUnavailable also if the node did not answer in time.
+  void Recover(NodeId node, ReplicaId replica, uint64_t generation,
+               Finished done);
   // A question of another node.
   void Answer(Buffer request, PeerDone done);
   // This node's replica; null if it has none that works.
@@ -105,6 +124,9 @@ class ControllerLink {
   // Requires: CanSend.
   void Send(NodeId target, const Buffer& request, PeerDone done);
   void SendOnce(NodeId target, const Buffer& request, OneAnswer done);
+  // A question about this node alone: kUsage, kReplica or kRecover.
+  void AnswerOwn(ControllerQuestion question, std::string_view body,
+                 PeerDone done);
   void Try(const Waiting& question);
   void TryAgain(const Waiting& question);
   void RetryAll();
@@ -120,8 +142,7 @@ class ControllerLink {
   PeerLinks& links_;
   const NodeId self_;
   const Candidates candidates_;
-  const Usage usage_;
-  const Known known_;
+  const Own own_;
   uint64_t hints_ = 0;  // The number of calls of AskHint.
   // The leader that another node named last; zero: none.
   NodeId hint_;

@@ -63,6 +63,7 @@ class Execution {
   Answer operator()(const Command::SetGroup& set);
   Answer operator()(const Command::TransferGroup& transfer);
   Answer operator()(const Command::SetRepair& set);
+  Answer operator()(const Command::RecoverGroup& recover);
   Answer operator()(const Command::BindNode& bind);
   Answer operator()(const Command::ReportNode& report);
   Answer operator()(const Command::ReportGroup& report);
@@ -76,6 +77,7 @@ class Execution {
   Answer Wish(std::string text, const std::function<void(ClusterState*)>& set);
   Answer SetToken(NodeId id, const TokenDigest& token, Duration valid_for,
                   std::string text);
+  Answer NoteRecovery(const ReportedConfiguration& fresh, GroupRecord* group);
   std::string NameTaken(NodeId id, const std::string& name) const;
   bool IsRebuilding(NodeId id) const;
 
@@ -386,6 +388,59 @@ Answer Execution::operator()(const Command::SetRepair& set) {
   return Done(text);
 }
 
+Answer Execution::operator()(const Command::RecoverGroup& recover) {
+  GroupRecord* group = state_.FindGroup(recover.group);
+  if (group == nullptr) return NoSuchGroup(recover.group);
+  const std::string name = GroupText(recover.group);
+  if (recover.group == kControllerGroup || !group->reported.has_value()) {
+    return Refused(name +
+                   " cannot be recovered: it is the controller's own, or has "
+                   "never had a leader");
+  }
+  const NodeRecord* node = Present(&state_, recover.node);
+  if (node == nullptr) return NoSuchNode(recover.node);
+  if (node->store != recover.store) {
+    return Refused(absl::StrCat(NodeText(recover.node), " has another store"));
+  }
+  const raft::Configuration& known = group->reported->configuration;
+  const VoterCount count = CountVoters(state_, known, recover.broken);
+  if (count.majority) {
+    return Refused(absl::StrCat(name, " has ", count.working, " of ",
+                                count.voters,
+                                " voters that work, a majority: nothing of it "
+                                "is lost. The controller notices within "
+                                "seconds that a node is silent"));
+  }
+  const WantedReplica* wanted = group->WantedOn(recover.node);
+  const bool came = wanted != nullptr && wanted->replica == recover.replica &&
+                    wanted->purpose == ReplicaPurpose::kVoter;
+  if (!raft::IsVoter(known, recover.replica) && !came) {
+    return Refused(absl::StrCat("the replica on ", NodeText(recover.node),
+                                " is no voter of ", name));
+  }
+  uint64_t generation = std::max(recover.generation, known.generation + 1);
+  if (group->recovery.has_value()) {
+    const GroupRecovery& present = *group->recovery;
+    const NodeRecord* chosen = Present(&state_, present.node);
+    const std::string text =
+        absl::StrCat(name, " is being recovered from ", NodeText(present.node));
+    if (present.replica == recover.replica) return AlreadySo(text);
+    if (chosen != nullptr && chosen->store == present.store &&
+        chosen->silent_since == WallTime(0)) {
+      return Refused(text);
+    }
+    generation = std::max(generation, present.generation + 1);
+  }
+  group->recovery = GroupRecovery{.node = recover.node,
+                                  .store = recover.store,
+                                  .replica = recover.replica,
+                                  .generation = generation};
+  group->wanted = {{.node = recover.node}};
+  group->preferred_leader = recover.node;
+  return Done(absl::StrCat(name, " goes on from the replica on ",
+                           NodeText(recover.node)));
+}
+
 Answer Execution::operator()(const Command::BindNode& bind) {
   NodeRecord* node = Present(&state_, bind.node);
   if (node == nullptr) return NoSuchNode(bind.node);
@@ -443,10 +498,40 @@ Answer Execution::operator()(const Command::ReportNode& report) {
   return Done("the addresses are noted");
 }
 
+// The replicas of earlier generations are never named again.
+Answer Execution::NoteRecovery(const ReportedConfiguration& fresh,
+                               GroupRecord* group) {
+  if (group->id == kControllerGroup) {
+    const uint64_t generations = fresh.configuration.generation -
+                                 group->reported->configuration.generation;
+    state_.version = MapVersion(state_.version.value() +
+                                generations * kVersionsOfAGeneration);
+  }
+  group->recovery.reset();
+  group->reported = fresh;
+  for (WantedReplica& wanted : group->wanted) {
+    if (raft::IsMember(fresh.configuration, wanted.replica)) continue;
+    wanted.store = StoreIncarnation();
+    wanted.replica = ReplicaId();
+  }
+  Answer answer = Done(GroupText(group->id) + " is recovered");
+  answer.steps = Shortened(PlanWishes(&state_));
+  return answer;
+}
+
 Answer Execution::operator()(const Command::ReportGroup& report) {
   GroupRecord* group = state_.FindGroup(report.group);
   if (group == nullptr) return NoSuchGroup(report.group);
   const ReportedConfiguration& fresh = report.configuration;
+  if (group->recovery.has_value() &&
+      fresh.configuration.generation < group->recovery->generation) {
+    return Refused(GroupText(report.group) + " is being recovered");
+  }
+  if (group->reported.has_value() &&
+      fresh.configuration.generation >
+          group->reported->configuration.generation) {
+    return NoteRecovery(fresh, group);
+  }
   if (!group->reported.has_value() || fresh.IsNewerThan(*group->reported)) {
     group->reported = fresh;
     group->founded = true;
@@ -472,6 +557,17 @@ Answer Execution::operator()(const Command::ReportReplica& report) {
   if (node == nullptr) return NoSuchNode(report.node);
   if (node->store != report.store) {
     return Refused(absl::StrCat(NodeText(report.node), " has another store"));
+  }
+  // A recovery gave it up: it must not become a member again.
+  if (group->reported.has_value() &&
+      report.generation < group->reported->configuration.generation) {
+    return Refused("the replica is one of an earlier generation");
+  }
+  // The group was recovered, and this controller does not know. It may be an
+  // old one, whose leaders must not learn the ids of recovered replicas.
+  if (group->reported.has_value() &&
+      report.generation > group->reported->configuration.generation) {
+    return Refused("the replica is one of a later generation");
   }
   for (WantedReplica& wanted : group->wanted) {
     if (wanted.node != report.node) continue;

@@ -516,5 +516,143 @@ TEST(Map, EachState_IsAValidMap) {
   EXPECT_EQ(valid().groups().size(), 3u);
 }
 
+// ---- A lost majority.
+
+Command::RecoverGroup Recovery(uint32_t node, uint64_t generation = 1) {
+  return {.group = kFirst,
+          .node = NodeId(node),
+          .store = Cluster::StoreOf(node),
+          .replica = Cluster::MemberOn(kFirst, node).replica,
+          .generation = generation};
+}
+
+// Five nodes; the group is on the first three, of which two are silent.
+Cluster WithoutMajority() {
+  Cluster cluster(5, 1);
+  cluster.SettleAll();
+  ExpectDone(cluster, Command::ReportSilence{NodeId(2)});
+  ExpectDone(cluster, Command::ReportSilence{NodeId(3)});
+  return cluster;
+}
+
+raft::Configuration Recovered(uint32_t node, uint64_t generation) {
+  raft::Configuration alone = Cluster::MembersOn(kFirst, {node});
+  alone.voters[0].replica = ReplicaId(77);
+  alone.generation = generation;
+  return alone;
+}
+
+TEST(Recover, GroupWithItsMajority_IsRefused) {
+  Cluster cluster(5, 1);
+  cluster.SettleAll();
+  ExpectRefused(cluster, Recovery(1), "3 of 3 voters that work, a majority");
+  ExpectDone(cluster, Command::ReportSilence{NodeId(2)});
+  ExpectRefused(cluster, Recovery(1), "2 of 3 voters that work, a majority");
+}
+
+// Their nodes answer, and have nothing of them.
+TEST(Recover, VotersThatAreBroken_DoNotCount) {
+  Cluster cluster(5, 1);
+  cluster.SettleAll();
+  Command::RecoverGroup recover = Recovery(1);
+  recover.broken = {Cluster::MemberOn(kFirst, 2).replica};
+  ExpectRefused(cluster, recover, "2 of 3 voters that work");
+  recover.broken.push_back(Cluster::MemberOn(kFirst, 3).replica);
+  ExpectDone(cluster, recover);
+}
+
+TEST(Recover, ReplicaThatIsNotOneOfItsVoters_IsRefused) {
+  Cluster cluster = WithoutMajority();
+  ExpectRefused(cluster, Recovery(4), "the replica on node 4 is no voter");
+  Command::RecoverGroup other_store = Recovery(1);
+  other_store.store = StoreIncarnation(1);
+  ExpectRefused(cluster, other_store, "another store");
+  Command::RecoverGroup other = Recovery(1);
+  other.group = kControllerGroup;
+  ExpectRefused(cluster, other, "the controller's own");
+  other.group = GroupId(9);
+  ExpectRefused(cluster, other, "there is no group 9");
+}
+
+TEST(Recover, Survivor_IsWantedAloneUntilItReports) {
+  Cluster cluster = WithoutMajority();
+  ExpectDone(cluster, Recovery(1));
+  EXPECT_EQ(cluster.Wanted(kFirst), (Nodes{1}));
+  ExpectAlreadySo(cluster, Recovery(1));
+  // Nothing else changes the wanted replicas meanwhile.
+  ExpectDone(cluster, Command::DrainNode{NodeId(5)});
+  EXPECT_EQ(cluster.Wanted(kFirst), (Nodes{1}));
+  // The old members may have come back, and have a leader.
+  const raft::Configuration old = Cluster::MembersOn(kFirst, {2, 3, 4});
+  EXPECT_EQ(cluster.Report(kFirst, old, NodeId(2)).outcome,
+            ControllerAnswer::Outcome::kRefused);
+  EXPECT_EQ(cluster.Report(kFirst, Recovered(1, 1), NodeId(1)).outcome,
+            ControllerAnswer::Outcome::kDone);
+  EXPECT_FALSE(cluster.state.FindGroup(kFirst)->recovery.has_value());
+  EXPECT_EQ(cluster.Wanted(kFirst).size(), 3u);
+  EXPECT_EQ(cluster.state.FindGroup(kFirst)->WantedOn(NodeId(1))->replica,
+            ReplicaId(77));
+  EXPECT_EQ(cluster.Report(kFirst, old, NodeId(2)).outcome,
+            ControllerAnswer::Outcome::kAlreadySo);
+}
+
+// It was on its way when the group was recovered.
+TEST(Recover, ReplicaOfAnEarlierGeneration_IsNeverNamedAgain) {
+  Cluster cluster = WithoutMajority();
+  ExpectDone(cluster, Recovery(1));
+  cluster.Report(kFirst, Recovered(1, 1), NodeId(1));
+  const Command::ReportReplica old{kFirst, NodeId(1), Cluster::StoreOf(1),
+                                   Cluster::MemberOn(kFirst, 1).replica, 0};
+  ExpectRefused(cluster, old, "earlier generation");
+  // An old controller has a leader again. It must not name the new replica.
+  Command::ReportReplica later = old;
+  later.generation = 2;
+  ExpectRefused(cluster, later, "later generation");
+  ExpectAlreadySo(cluster,
+                  Command::ReportReplica{kFirst, NodeId(1), Cluster::StoreOf(1),
+                                         ReplicaId(77), 1});
+}
+
+TEST(Recover, AnotherSurvivor_TakesOverOnceTheFirstIsSilent) {
+  Cluster cluster(5, 1);
+  ExpectDone(cluster, Command::SetGroup{kFirst, 5});
+  cluster.SettleAll();
+  for (const uint32_t n : {1, 2, 3}) {
+    ExpectDone(cluster, Command::ReportSilence{NodeId(n)});
+  }
+  Command::RecoverGroup first = Recovery(4);
+  Command::RecoverGroup second = Recovery(5);
+  for (Command::RecoverGroup* one : {&first, &second}) {
+    one->replica =
+        cluster.state.FindGroup(kFirst)->WantedOn(one->node)->replica;
+  }
+  ExpectDone(cluster, first);
+  ExpectRefused(cluster, second, "is being recovered from node 4");
+  ExpectDone(cluster, Command::ReportSilence{NodeId(4)});
+  ExpectDone(cluster, second);
+  // The first one may have reached its generation unseen.
+  EXPECT_EQ(cluster.state.FindGroup(kFirst)->recovery->generation, 2u);
+}
+
+// The controller's own group is recovered without a command.
+TEST(Recover, GenerationThatIsReportedUnasked_ForgetsTheOldReplicas) {
+  Cluster cluster(3, 1);
+  cluster.SettleAll();
+  raft::Configuration alone = Cluster::MembersOn(kControllerGroup, {2});
+  alone.voters[0].replica = ReplicaId(77);
+  alone.generation = 1;
+  const uint64_t version = cluster.state.version.value();
+  EXPECT_EQ(cluster.Report(kControllerGroup, alone, NodeId(2)).outcome,
+            ControllerAnswer::Outcome::kDone);
+  // The lost majority may have made versions that this one lacks.
+  EXPECT_EQ(cluster.state.version.value(),
+            version + kVersionsOfAGeneration + 1);
+  for (const WantedReplica& wanted :
+       cluster.state.FindGroup(kControllerGroup)->wanted) {
+    const bool recovered = wanted.node == NodeId(2);
+    EXPECT_EQ(wanted.replica, recovered ? ReplicaId(77) : ReplicaId());
+  }
+}
+
 }  // namespace
 }  // namespace quorate::shardctrl

@@ -12,7 +12,7 @@ namespace {
 
 constexpr uint8_t kCommandVersion = 1;
 constexpr size_t kBodies = std::variant_size_v<ControllerCommand::Body>;
-constexpr size_t kOperatorsBodies = 10;
+constexpr size_t kOperatorsBodies = 11;
 
 using Command = ControllerCommand;
 
@@ -129,6 +129,15 @@ struct Checker {
     }
     return absl::OkStatus();
   }
+  absl::Status operator()(const Command::RecoverGroup& recover) const {
+    if (recover.replica == ReplicaId() || recover.generation == 0) {
+      return Refuse("no replica, or no generation");
+    }
+    if (recover.broken.size() > raft::kConfigurationMembersMax) {
+      return Refuse("too many voters");
+    }
+    return absl::OkStatus();
+  }
   absl::Status operator()(const Command::BindNode& bind) const {
     if (bind.store == StoreIncarnation()) return Refuse("no store");
     return absl::OkStatus();
@@ -203,6 +212,10 @@ struct Describer {
   std::string operator()(const Command::SetRepair& set) const {
     if (set.after == Duration()) return "repair set --after off";
     return absl::StrCat("repair set --after ", set.after.ms() / 1000, "s");
+  }
+  std::string operator()(const Command::RecoverGroup& recover) const {
+    return absl::StrCat("recover ", recover.group.value(),
+                        " --accept-loss, from node ", recover.node.value());
   }
   template <typename Report>
   std::string operator()(const Report&) const {

@@ -132,6 +132,22 @@ struct ControllerCommandBodies {
       codec(self.after);
     }
   };
+  // The majority of the group is lost for good: it goes on from the replica
+  // `replica` on this store. `generation`: above those that survivors know.
+  struct RecoverGroup {
+    GroupId group = {};
+    NodeId node = {};
+    StoreIncarnation store = {};
+    ReplicaId replica = {};
+    uint64_t generation = 0;
+    // Voters whose nodes answer, and do not have them, or have them fenced.
+    std::vector<ReplicaId> broken = {};
+    template <typename Codec, typename Self>
+    static void Fields(Codec& codec, Self& self) {
+      codec(self.group, self.node, self.store, self.replica, self.generation,
+            self.broken);
+    }
+  };
 
   // ---- Reports of nodes.
 
@@ -171,9 +187,12 @@ struct ControllerCommandBodies {
     NodeId node = {};
     StoreIncarnation store = {};
     ReplicaId replica = {};
+    // That of its configuration. If it has none yet, the newest one that the
+    // node knew of the group.
+    uint64_t generation = 0;
     template <typename Codec, typename Self>
     static void Fields(Codec& codec, Self& self) {
-      codec(self.group, self.node, self.store, self.replica);
+      codec(self.group, self.node, self.store, self.replica, self.generation);
     }
   };
   // The controller's leader hears nothing of a node. It repeats the report now
@@ -200,8 +219,8 @@ struct ControllerCommand : ControllerCommandBodies {
   using Body =
       std::variant<AddNode, SetNode, DrainNode, UndrainNode, RemoveNode,
                    ReplaceNode, CreateGroups, SetGroup, TransferGroup,
-                   SetRepair, BindNode, ReportNode, ReportGroup, ReportReplica,
-                   ReportSilence, ReportSign>;
+                   SetRepair, RecoverGroup, BindNode, ReportNode, ReportGroup,
+                   ReportReplica, ReportSilence, ReportSign>;
 
   ControllerCommand() = default;
   ControllerCommand(OperationId id, Body what)

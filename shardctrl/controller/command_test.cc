@@ -39,6 +39,12 @@ std::vector<Command> Commands() {
       {id, Command::SetGroup{group, 3}},
       {id, Command::TransferGroup{group, node}},
       {id, Command::SetRepair{Seconds(60)}},
+      {id, Command::RecoverGroup{group,
+                                 node,
+                                 StoreIncarnation(200),
+                                 ReplicaId(7),
+                                 3,
+                                 {ReplicaId(8)}}},
       {{}, Command::BindNode{node, token, StoreIncarnation(9)}},
       {{},
        Command::ReportNode{node,
@@ -54,8 +60,8 @@ std::vector<Command> Commands() {
             .term = raft::Term(2),
             .problem = "problem"}}},
       {{},
-       Command::ReportReplica{group, node, StoreIncarnation(200),
-                              ReplicaId(4)}},
+       Command::ReportReplica{group, node, StoreIncarnation(200), ReplicaId(4),
+                              1}},
       {{}, Command::ReportSilence{node}},
       {{}, Command::ReportSign{node}},
   };
@@ -79,7 +85,7 @@ TEST(Command, EachKind_IsDecodedAsEncoded) {
     ASSERT_TRUE(decoded.ok()) << i << decoded.status().ToString();
     EXPECT_EQ(EncodeCommand(*decoded), bytes) << i;
     EXPECT_EQ(decoded->body.index(), i);
-    EXPECT_EQ(IsOperatorsCommand(*decoded), i < 10) << i;
+    EXPECT_EQ(IsOperatorsCommand(*decoded), i < 11) << i;
     EXPECT_FALSE(Describe(*decoded).empty());
     // Bytes that are cut, or that follow, are damage.
     for (size_t cut = 0; cut < bytes.size(); ++cut) {
@@ -98,11 +104,11 @@ TEST(Command, Bytes_AreThoseOfVersion1) {
       absl::BytesToHexString(EncodeCommand(
           {{},
            Command::ReportReplica{GroupId(1), NodeId(2), StoreIncarnation(3),
-                                  ReplicaId(4)}})),
-      "010d000000000000000000000000000000000100000002000000030000000000000"
-      "00400000000000000");
+                                  ReplicaId(4), 5}})),
+      "010e000000000000000000000000000000000100000002000000030000000000000"
+      "004000000000000000500000000000000");
   EXPECT_EQ(SipHash(SipKey{}, EncodeState(Cluster(3, 2).state)),
-            6156496114560523115u);
+            16877854657896755504u);
 }
 
 TEST(Command, OfANewerProgram_NeedsAHigherLevel) {

@@ -39,8 +39,12 @@ class OwnReplica {
       : group_(group), host_(host), replicas_(replicas), actions_(*actions) {}
 
   void Run() {
+    if (group_.recovery.has_value()) return Recover(*group_.recovery);
     const WantedReplica* wanted = group_.WantedOn(host_.node);
     ReplicaId mine;
+    uint64_t generation = group_.reported.has_value()
+                              ? group_.reported->configuration.generation
+                              : 0;
     bool hosted = false, dropping = false;
     for (const HostedReplica* held : replicas_) {
       if (IsLeftOut(*held, wanted)) {
@@ -51,6 +55,9 @@ class OwnReplica {
       } else if (!held->fenced) {
         mine = held->replica;
         hosted = true;
+        if (HasConfiguration(*held)) {
+          generation = held->configuration.generation;
+        }
       }
     }
     if (dropping) return;  // A node has one working replica of a group.
@@ -70,6 +77,7 @@ class OwnReplica {
     } else if (wanted->replica != mine || wanted->store != host_.store) {
       Add({.kind = Kind::kReportReplica,
            .replica = mine,
+           .generation = generation,
            .why = "the controller does not know the replica of this node"});
     } else if (!hosted && group_.reported.has_value()) {
       // No other replica will be named for this node now.
@@ -84,6 +92,19 @@ class OwnReplica {
   void Add(Action action) {
     action.group = group_.id;
     actions_.push_back(std::move(action));
+  }
+
+  // Nothing else happens to the group until it is recovered.
+  void Recover(const GroupRecovery& recovery) {
+    if (host_.node != recovery.node || host_.store != recovery.store) return;
+    for (const HostedReplica* held : replicas_) {
+      if (held->fenced || held->replica != recovery.replica) continue;
+      Add({.kind = Kind::kRecover,
+           .replica = held->replica,
+           .generation = recovery.generation,
+           .known_term = group_.reported->term,
+           .why = "an operator gave up the majority of the group"});
+    }
   }
 
   // Entry 1 of a new group names the prepared replica. The group needs it, even
@@ -107,11 +128,21 @@ class OwnReplica {
            raft::IsVoter(group_.reported->configuration, prepared);
   }
 
+  // A replica that joins has no configuration yet.
+  static bool HasConfiguration(const HostedReplica& held) {
+    return held.position != raft::LogPosition();
+  }
+
   bool IsLeftOut(const HostedReplica& held, const WantedReplica* wanted) const {
     if (!group_.reported.has_value()) return false;
     const ReportedConfiguration& known = *group_.reported;
     if (raft::FindMember(known.configuration, held.replica) != nullptr) {
       return false;
+    }
+    // A recovery gave up all replicas of earlier generations.
+    if (HasConfiguration(held) &&
+        held.configuration.generation < known.configuration.generation) {
+      return true;
     }
     // It is about to be named, or to be replaced by one that is.
     if (wanted != nullptr && wanted->replica == held.replica) return false;
@@ -128,6 +159,25 @@ class OwnReplica {
   const Replicas& replicas_;
   std::vector<Action>& actions_;
 };
+
+// For a node that the cluster has removed, or whose store it has given up. A
+// replica of an earlier generation must go: it might meet others of its kind.
+void DropEarlierGenerations(const ClusterState& state, const HostView& host,
+                            std::vector<Action>* actions) {
+  for (const HostedReplica& held : host.replicas) {
+    const GroupRecord* const group = state.FindGroup(held.group);
+    if (group == nullptr || !group->reported.has_value() || held.fenced ||
+        held.position == raft::LogPosition() ||
+        held.configuration.generation >=
+            group->reported->configuration.generation) {
+      continue;
+    }
+    actions->push_back({.kind = Kind::kDrop,
+                        .group = held.group,
+                        .replica = held.replica,
+                        .why = "the group was recovered without it"});
+  }
+}
 
 // The work of the leader of one group.
 class Leader {
@@ -156,12 +206,24 @@ class Leader {
         (self_.compacted.has_value() || group_.reported->IsNewerThan(report))) {
       report.position = group_.reported->position;
     }
-    // Another leader knows more.
-    if (group_.reported.has_value() && (group_.reported->IsNewerThan(report) ||
-                                        group_.reported->term > report.term)) {
+    if (group_.recovery.has_value() &&
+        present_.generation < group_.recovery->generation) {
       return;
     }
-    std::optional<Action> step = NextStep();
+    // Another leader knows more.
+    if (group_.reported.has_value() &&
+        (group_.reported->IsNewerThan(report) ||
+         (group_.reported->configuration.generation == present_.generation &&
+          group_.reported->term > report.term))) {
+      return;
+    }
+    // The controller forgets the old replicas with that report. A state from
+    // before it may name them.
+    const bool recovered =
+        present_.generation > (group_.reported.has_value()
+                                   ? group_.reported->configuration.generation
+                                   : 0);
+    std::optional<Action> step = recovered ? std::nullopt : NextStep();
     report.problem = problem_.substr(0, kProblemBytes);
     if (group_.reported != report) {
       Add({.kind = Kind::kReportGroup,
@@ -401,10 +463,11 @@ std::vector<ReconcileAction> Reconcile(const ClusterState& state,
                                        const HostView& host) {
   std::vector<Action> actions;
   const NodeRecord* node = state.FindNode(host.node);
-  // A store that the controller does not know may do nothing. One that was
-  // replaced while it works may lead its groups away.
+  // A store that the controller does not know drops what it has of earlier
+  // generations. One that was replaced while it works may lead its groups away.
   const bool known = node != nullptr && host.store != StoreIncarnation();
   const bool bound = known && node->store == host.store;
+  if (!bound) DropEarlierGenerations(state, host, &actions);
   if (!bound && !(known && node->former_store == host.store)) return actions;
   std::map<GroupId, Replicas> replicas;
   for (const HostedReplica& held : host.replicas) {

@@ -12,6 +12,7 @@
 //   - A replica is dropped if a committed configuration that is later than the
 //     last one in its log does not name it. The state must come from the
 //     controller, not from a copy on disk.
+//   - A replica of an earlier generation of its group is always dropped.
 #ifndef QUORATE_SHARDCTRL_CONTROLLER_RECONCILE_H_
 #define QUORATE_SHARDCTRL_CONTROLLER_RECONCILE_H_
 
@@ -78,12 +79,18 @@ struct ReconcileAction {
     kChange,         // Propose `configuration`, made from that at `base`.
     kTransfer,       // Transfer the leadership to `replica` on node `to`.
     kDrop,           // Drop `replica`.
+    // Make `replica` the only voter (raft::Host::RecoverReplica).
+    kRecover,
   };
   Kind kind = Kind::kPrepare;
   GroupId group = {};
   ReplicaId replica = {};
   NodeId to = {};
   raft::Index base = {};
+  // Of kRecover: that of the new configuration. Of kReportReplica: that of the
+  // replica.
+  uint64_t generation = 0;
+  raft::Term known_term = {};  // Of kRecover: no leader has had a higher one.
   raft::Configuration configuration = {};
   ReportedConfiguration report = {};
   std::string why = {};  // A sentence for people.

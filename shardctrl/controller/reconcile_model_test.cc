@@ -8,6 +8,7 @@
 //     wanted, if there were as many;
 //   - a dropped replica is no voter;
 //   - all replicas of a new group begin with one entry 1;
+//   - a replica of an earlier generation is never named again;
 //   - without faults every wish comes true.
 #include <algorithm>
 #include <deque>
@@ -74,6 +75,7 @@ class Model {
         if (node.alive) Tick(id);
       }
       for (auto& [id, group] : groups_) Consensus(id);
+      Rescue();
       if (Settled()) return;
     }
     if (!failed()) Fail("the wishes did not come true: " + Describe());
@@ -87,6 +89,11 @@ class Model {
     ReplicaId id;
     bool fenced = false;
     size_t length = 0;  // It has so many entries of the group's log.
+    // Another replica was recovered since: the log is not that of this one any
+    // more. Its last configuration and the position.
+    bool stale = false;
+    raft::LogPosition position;
+    raft::Configuration configuration;
   };
   struct Node {
     bool alive = true;
@@ -106,6 +113,7 @@ class Model {
     size_t committed = 0;
     raft::Term term{1};
     ReplicaId leader;
+    uint64_t generation = 0;
   };
 
   uint64_t Draw(uint64_t bound) {
@@ -221,7 +229,7 @@ class Model {
     for (auto& [number, node] : nodes_) {
       if (!node.alive) continue;
       for (Replica& one : node.replicas[id]) {
-        if (one.length == 0 || one.fenced) continue;
+        if (one.length == 0 || one.fenced || one.stale) continue;
         if (MayCampaign(group, one)) candidates.push_back(&one);
       }
     }
@@ -276,7 +284,10 @@ class Model {
       for (const Replica& one : replicas) {
         HostedReplica held{
             .group = number, .replica = one.id, .fenced = one.fenced};
-        if (one.length > 0) {
+        if (one.stale) {
+          held.position = one.position;
+          held.configuration = one.configuration;
+        } else if (one.length > 0) {
           const size_t at = LastChange(group, one.length);
           held.position = {group.log[at].term, raft::Index(at + 1)};
           held.configuration = group.log[at].configuration;
@@ -322,8 +333,8 @@ class Model {
         node.prepared[action.group] = ReplicaId((++drawn_ * 7919) % 1000003);
         break;
       case Kind::kReportReplica:
-        Do(Command::ReportReplica{action.group, id, node.store,
-                                  action.replica});
+        Do(Command::ReportReplica{action.group, id, node.store, action.replica,
+                                  action.generation});
         break;
       case Kind::kFound: {
         Group& group = groups_[action.group];
@@ -359,9 +370,63 @@ class Model {
       case Kind::kDrop:
         Drop(id, action);
         break;
+      case Kind::kRecover:
+        Recover(id, action);
+        break;
     }
   }
+  // The replica gets a new id and is alone. All others are of an earlier
+  // generation then.
+  void Recover(NodeId id, const ReconcileAction& action) {
+    Group& group = groups_[action.group];
+    if (action.generation <= group.generation) return;
+    for (auto& [number, node] : nodes_) {
+      for (Replica& one : node.replicas[action.group]) {
+        if (one.id == action.replica || one.stale || one.length == 0) continue;
+        const size_t at = LastChange(group, one.length);
+        one.position = {group.log[at].term, raft::Index(at + 1)};
+        one.configuration = group.log[at].configuration;
+        one.stale = true;
+      }
+    }
+    for (Replica& one : nodes_[id].replicas[action.group]) {
+      if (one.id != action.replica) continue;
+      if (one.stale || one.fenced) return Fail("no replica to recover");
+      one.id = ReplicaId((++drawn_ * 7919) % 1000003);
+      raft::Configuration alone =
+          group.log[LastChange(group, one.length)].configuration;
+      alone.voters = {
+          {.replica = one.id, .node = id, .store = nodes_[id].store}};
+      alone.outgoing_voters.clear();
+      alone.learners.clear();
+      alone.next_learners.clear();
+      alone.generation = group.generation = action.generation;
+      group.log.resize(one.length);
+      for (Entry& entry : group.log) {
+        entry.configuration = alone;
+        entry.changes = false;
+      }
+      group.log[0].changes = true;
+      group.committed = one.length;
+      group.term = std::max(group.term, action.known_term) + 1;
+      group.leader = ReplicaId();
+      ++marks_["recovered"];
+    }
+  }
+  bool IsStale(GroupId id, ReplicaId replica) {
+    for (auto& [number, node] : nodes_) {
+      for (const Replica& one : node.replicas[id]) {
+        if (one.id == replica && one.stale) return true;
+      }
+    }
+    return false;
+  }
   void Change(const ReconcileAction& action) {
+    for (const ReplicaId one : raft::MemberReplicas(action.configuration)) {
+      if (IsStale(action.group, one)) {
+        return Fail("a replica of an earlier generation was named");
+      }
+    }
     Group& group = groups_[action.group];
     const Replica& leader = *Find(action.group, group.leader);
     const raft::Configuration present = group.log.back().configuration;
@@ -498,20 +563,108 @@ class Model {
     }
     ++marks_["replace"];
   }
+  // Nodes with a majority of one group are lost for good, so that every other
+  // group keeps its own.
+  void LoseMajority() {
+    const GroupId id = AnyGroup();
+    if (id == kControllerGroup || groups_[id].log.empty() || !lost_.empty() ||
+        !MayLose(id, NodeId())) {
+      return;
+    }
+    // The controller counts the voters that it knows.
+    for (const auto& [number, group] : groups_) {
+      const GroupRecord& record = *cluster_.state.FindGroup(number);
+      if (!group.log.empty() &&
+          (!record.reported.has_value() ||
+           record.reported->configuration != group.log.back().configuration)) {
+        return;
+      }
+    }
+    const raft::Configuration present = groups_[id].log.back().configuration;
+    for (const raft::Member& voter : present.voters) {
+      Node& node = nodes_[voter.node];
+      const bool others =
+          std::all_of(groups_.begin(), groups_.end(), [&](const auto& one) {
+            return one.first == id || one.second.log.empty() ||
+                   MayLose(one.first, voter.node);
+          });
+      const auto survives = std::count_if(
+          present.voters.begin(), present.voters.end(), [&](const auto& one) {
+            return one.node != voter.node && Find(id, one.replica) != nullptr &&
+                   Find(id, one.replica)->length > 0;
+          });
+      if (node.gone || !others || survives == 0) continue;
+      Crash(voter.node);
+      node.gone = true;
+      node.replicas.clear();
+      lost_.push_back(voter.node);
+      if (!MayLose(id, NodeId())) break;
+    }
+    for (const NodeId node : lost_) {
+      Do(Command::ReportSilence{node});
+      if (nodes_.size() < 12) AddNode();
+    }
+    if (!MayLose(id, NodeId())) ++marks_["lost majority"];
+  }
+  // The operator gives lost majorities up, and the lost nodes.
+  void Rescue() {
+    for (auto& [id, group] : groups_) {
+      const GroupRecord& record = *cluster_.state.FindGroup(id);
+      if ((lost_.empty() && !calm_) || group.log.empty() ||
+          MayLose(id, NodeId()) || record.recovery.has_value()) {
+        continue;
+      }
+      std::vector<ReplicaId> broken;
+      if (record.reported.has_value()) {
+        for (const auto& voter : record.reported->configuration.voters) {
+          if (nodes_[voter.node].alive && Find(id, voter.replica) == nullptr) {
+            broken.push_back(voter.replica);
+          }
+        }
+      }
+      std::vector<std::pair<size_t, Command::RecoverGroup>> survivors;
+      for (auto& [number, node] : nodes_) {
+        for (const Replica& one : node.replicas[id]) {
+          if (!node.alive || one.fenced || one.stale || one.length == 0) {
+            continue;
+          }
+          survivors.push_back(
+              {one.length,
+               {id, number, node.store, one.id, group.generation + 1, broken}});
+        }
+      }
+      std::stable_sort(
+          survivors.begin(), survivors.end(),
+          [](const auto& a, const auto& b) { return a.first > b.first; });
+      for (const auto& [length, command] : survivors) {
+        if (Done(command)) break;
+      }
+    }
+    std::erase_if(lost_, [&](NodeId id) {
+      const NodeRecord* node = cluster_.state.FindNode(id);
+      if (node == nullptr || node->lost) return true;
+      Do(Command::ReportSilence{id});
+      const bool removed = Done(Command::RemoveNode{id, true});
+      // Too few data nodes are left.
+      if (!removed && calm_ && nodes_.size() < 15) AddNode();
+      return removed;
+    });
+  }
+  void AddNode() {
+    const NodeId added = cluster_.Join(
+        {.zone = Chance(2) ? "a" : "b", .weight = Chance(3) ? 200u : 100u});
+    nodes_[added].store = ControlledCluster::StoreOf(added.value());
+    Publish();
+    nodes_[added].known = states_.back();
+  }
   void Mark(const std::string& what, bool done) {
     ++marks_[absl::StrCat(what, done ? "" : " refused")];
   }
   void Operate(NodeId id) {
-    switch (Draw(10)) {
+    if (!lost_.empty() && Chance(2)) return Rescue();
+    switch (Draw(13)) {
       case 0:
-        if (nodes_.size() < 8) {
-          const NodeId added =
-              cluster_.Join({.zone = Chance(2) ? "a" : "b",
-                             .weight = Chance(3) ? 200u : 100u});
-          nodes_[added].store = ControlledCluster::StoreOf(added.value());
-          Publish();
-          nodes_[added].known = states_.back();
-        }
+        if (nodes_.size() < 8) AddNode();
         break;
       case 1:
       case 2:
@@ -547,6 +700,11 @@ class Model {
           }
         }
         break;
+      case 9:
+      case 10:
+      case 11:
+        LoseMajority();
+        break;
       default:
         if (nodes_[id].alive) {
           Do(Command::ReportSign{id});
@@ -568,6 +726,7 @@ class Model {
         if (node.replicas[group.id].size() != (wanted ? 1u : 0u)) return false;
       }
     }
+    if (!lost_.empty()) return false;
     return std::none_of(cluster_.state.nodes.begin(),
                         cluster_.state.nodes.end(), [](const NodeRecord& node) {
                           return node.leaving &&
@@ -623,6 +782,7 @@ class Model {
   std::map<GroupId, Group> groups_;
   std::deque<std::shared_ptr<const ClusterState>> states_;
   std::map<std::string, int> marks_;
+  std::vector<NodeId> lost_;  // Nodes of lost majorities, until removed.
   bool calm_ = false;
 };
 
@@ -638,9 +798,10 @@ TEST(ReconcileModel, AnyScript_KeepsTheRulesAndEndsAsWished) {
   }
   // The scripts reach everything.
   for (const char* mark :
-       {"action 0", "action 1", "action 2", "action 3", "action 4", "action 5",
-        "action 6", "action 7", "joint", "fence", "replace", "drain",
-        "drain refused", "undrain", "remove", "lost", "set", "transfer",
+       {"action 0", "action 1", "action 2", "action 3", "action 4",
+        "action 5", "action 6", "action 7", "action 8", "recovered",
+        "joint",    "fence",    "replace",  "drain",    "drain refused",
+        "undrain",  "remove",   "lost",     "set",      "transfer",
         "repair"}) {
     EXPECT_GT(marks[mark], 20) << mark;
   }

@@ -351,5 +351,104 @@ TEST_F(ReconcileTest, OldLeader_StaysSilent) {
   EXPECT_EQ(Kinds(unsettled), std::vector<Kind>{});
 }
 
+// ---- A lost majority.
+
+class RecoveryTest : public ReconcileTest {
+ protected:
+  RecoveryTest() {
+    Want({1});
+    cluster_.state.FindGroup(kFirst)->wanted[0].replica = ReplicaId();
+    cluster_.state.FindGroup(kFirst)->recovery =
+        GroupRecovery{.node = NodeId(1),
+                      .store = Cluster::StoreOf(1),
+                      .replica = Cluster::MemberOn(kFirst, 1).replica,
+                      .generation = 2};
+  }
+  // The host after its replica was recovered; it leads.
+  HostView Recovered() {
+    HostView host = Host(1);
+    HostedReplica& own = host.replicas[0];
+    own.replica = kNew;
+    own.configuration.voters = {
+        {.replica = kNew, .node = NodeId(1), .store = Cluster::StoreOf(1)}};
+    own.configuration.generation = 2;
+    own.position = {raft::Term(1), raft::Index(1)};
+    own.leads =
+        HostedReplica::Leadership{.term = raft::Term(1), .settled = true};
+    return host;
+  }
+  // The report has come.
+  void Note() {
+    GroupRecord& group = *cluster_.state.FindGroup(kFirst);
+    const HostedReplica own = Recovered().replicas[0];
+    group.recovery.reset();
+    group.reported = ReportedConfiguration{.position = own.position,
+                                           .configuration = own.configuration,
+                                           .leader = NodeId(1),
+                                           .term = raft::Term(1)};
+  }
+};
+
+TEST_F(RecoveryTest, ChosenReplica_IsRecoveredAndNothingElse) {
+  const auto actions = Act(Host(1));
+  ASSERT_EQ(actions.size(), 1u);
+  EXPECT_EQ(actions[0].kind, Kind::kRecover);
+  EXPECT_EQ(actions[0].generation, 2u);
+  EXPECT_EQ(actions[0].known_term, Reported().term);
+  EXPECT_EQ(Kinds(Host(2)), std::vector<Kind>{});
+  // The old members may have a leader again.
+  EXPECT_EQ(Kinds(LeaderHost(2)), std::vector<Kind>{});
+  HostView other = Host(1);
+  other.replicas[0].replica = ReplicaId(5);
+  EXPECT_EQ(Kinds(other), std::vector<Kind>{});
+}
+
+// Its term may be lower than that of the lost leader.
+TEST_F(RecoveryTest, RecoveredLeader_ReportsBeforeItNamesOthers) {
+  EXPECT_EQ(Kinds(Recovered()), std::vector<Kind>{Kind::kReportGroup});
+  // The wish of before the recovery has ids of old replicas.
+  cluster_.state.FindGroup(kFirst)->recovery.reset();
+  Want({1, 2, 3});
+  EXPECT_EQ(Kinds(Recovered()),
+            (std::vector<Kind>{Kind::kReportReplica, Kind::kReportGroup}));
+}
+
+TEST_F(RecoveryTest, ReplicaOfAnEarlierGeneration_IsDroppedAlthoughWanted) {
+  const HostView second = Host(2);
+  const HostView third = Host(3);
+  Note();
+  Want({1, 2, 3});
+  EXPECT_EQ(Kinds(second), std::vector<Kind>{Kind::kDrop});
+  EXPECT_EQ(Kinds(third), std::vector<Kind>{Kind::kDrop});
+  // Without the old one it gets another.
+  HostView empty{.node = NodeId(2), .store = Cluster::StoreOf(2)};
+  EXPECT_EQ(Kinds(empty), std::vector<Kind>{Kind::kPrepare});
+}
+
+// The operator gave the node up before it came back.
+TEST_F(RecoveryTest, GivenUpStore_DropsReplicasOfEarlierGenerations) {
+  const HostView second = Host(2);
+  cluster_.state.FindNode(NodeId(2))->store = StoreIncarnation(5);
+  EXPECT_EQ(Kinds(second), std::vector<Kind>{});
+  Note();
+  EXPECT_EQ(Kinds(second), std::vector<Kind>{Kind::kDrop});
+  cluster_.state.FindNode(NodeId(2))->state = NodeState::kRemoved;
+  EXPECT_EQ(Kinds(second), std::vector<Kind>{Kind::kDrop});
+  HostView joining = second;
+  joining.replicas[0].position = raft::LogPosition();
+  EXPECT_EQ(Kinds(joining), std::vector<Kind>{});
+}
+
+// It has no configuration yet, so no generation.
+TEST_F(RecoveryTest, JoiningReplica_Stays) {
+  Note();
+  Want({1, 4});
+  HostView host{.node = NodeId(4), .store = Cluster::StoreOf(4)};
+  host.replicas.push_back({.group = kFirst, .replica = ReplicaId(88)});
+  cluster_.state.FindGroup(kFirst)->wanted[1].store = Cluster::StoreOf(4);
+  cluster_.state.FindGroup(kFirst)->wanted[1].replica = ReplicaId(88);
+  EXPECT_EQ(Kinds(host), std::vector<Kind>{});
+}
+
 }  // namespace
 }  // namespace quorate::shardctrl

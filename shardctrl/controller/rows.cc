@@ -8,6 +8,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "raft/core/configuration.h"
+#include "shardctrl/controller/wishes.h"
 
 namespace quorate::shardctrl {
 namespace {
@@ -55,7 +56,26 @@ std::vector<NodeId> List(const std::set<NodeId>& nodes) {
   return {nodes.begin(), nodes.end()};
 }
 
+std::vector<uint32_t> Numbers(const std::vector<NodeId>& nodes) {
+  std::vector<uint32_t> numbers;
+  for (const NodeId node : nodes) numbers.push_back(node.value());
+  return numbers;
+}
+
 std::string GroupProblem(const ClusterState& state, const GroupRecord& group) {
+  if (group.recovery.has_value()) {
+    return absl::StrCat("is being recovered from node ",
+                        group.recovery->node.value());
+  }
+  if (const raft::Configuration* c = group.Configuration(); c != nullptr) {
+    const VoterCount count = CountVoters(state, *c);
+    if (!count.majority) {
+      return absl::StrCat("has no majority: ", count.working, " of ",
+                          count.voters, " voters work; start node ",
+                          absl::StrJoin(Numbers(count.silent), ", "),
+                          ", or see docs/operate/members.md, A lost majority");
+    }
+  }
   if (const size_t has = group.WantedVoters(); has < group.replicas) {
     return absl::StrCat("only ", has, " of ", group.replicas,
                         " replicas have a place; add data nodes");
@@ -155,6 +175,10 @@ std::vector<GroupRow> GroupRows(const ClusterState& state) {
     }
     row.slots = std::move(slots[group.id]);
     row.settled = IsSettled(group);
+    if (group.recovery.has_value()) {
+      row.leader = NodeId();
+      row.recovering = group.recovery->node;
+    }
     row.problem = GroupProblem(state, group);
     rows.push_back(std::move(row));
   }

@@ -43,6 +43,8 @@ struct GroupRow {
   std::vector<SlotRange> slots = {};
   // The members are those that are wanted.
   bool settled = false;
+  // It is being recovered from the replica on this node; zero: it is not.
+  NodeId recovering = {};
   std::string problem = {};
 };
 

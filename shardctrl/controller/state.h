@@ -36,6 +36,10 @@ inline constexpr size_t kHistoryMax = 256;
 inline constexpr size_t kOperationsMax = 1024;
 // Results of operations are forgotten after this time.
 inline constexpr Duration kOperationsKept = Seconds(3600);
+// The version rises by this for each generation of the controller's own group
+// (RecoverGroup). So each node takes the state for newer than all that the lost
+// majority may have made.
+inline constexpr uint64_t kVersionsOfAGeneration = uint64_t{1} << 32;
 // Nodes that were removed stay in the list, the last of them.
 inline constexpr size_t kRemovedNodesMax = 64;
 
@@ -153,6 +157,21 @@ struct ReportedConfiguration {
   bool IsNewerThan(const ReportedConfiguration& other) const;
 };
 
+// An operator gave up the majority of a group. The store `store` of a node
+// makes its replica the only voter of a configuration of this generation.
+struct GroupRecovery {
+  NodeId node = {};
+  StoreIncarnation store = {};
+  // The one that it holds until then. It is replaced by one with a new id.
+  ReplicaId replica = {};
+  uint64_t generation = 0;
+  friend bool operator==(const GroupRecovery&, const GroupRecovery&) = default;
+  template <typename Codec, typename Self>
+  static void Fields(Codec& codec, Self& self) {
+    codec(self.node, self.store, self.replica, self.generation);
+  }
+};
+
 struct GroupRecord {
   GroupId id = {};
   std::string name = {};  // Unique; never empty.
@@ -170,6 +189,9 @@ struct GroupRecord {
   std::optional<raft::Configuration> first = {};
   // None: the group has not reported itself yet.
   std::optional<ReportedConfiguration> reported = {};
+  // Until the leader reports that generation. Meanwhile the planner leaves the
+  // wanted replicas as they are.
+  std::optional<GroupRecovery> recovery = {};
 
   // The wanted replica on this node, or null.
   const WantedReplica* WantedOn(NodeId node) const;
@@ -180,7 +202,7 @@ struct GroupRecord {
   template <typename Codec, typename Self>
   static void Fields(Codec& codec, Self& self) {
     codec(self.id, self.name, self.replicas, self.wanted, self.preferred_leader,
-          self.founded, self.first, self.reported);
+          self.founded, self.first, self.reported, self.recovery);
   }
 };
 

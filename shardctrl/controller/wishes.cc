@@ -172,6 +172,7 @@ std::vector<std::string> PlanWishes(ClusterState* state) {
     if (group.id == kControllerGroup) {
       group.replicas = ControllerReplicas(nodes.size());
     }
+    if (group.recovery.has_value()) continue;
     groups.push_back(AsPlacementGroup(group));
     before.push_back({.id = group.id, .present = VotersOf(group.wanted)});
   }
@@ -243,6 +244,32 @@ std::string LostMajority(const ClusterState& state, NodeId without) {
                        : absl::StrCat("; start node ", others, " first"));
   }
   return "";
+}
+
+VoterCount CountVoters(const ClusterState& state,
+                       const raft::Configuration& configuration,
+                       const std::vector<ReplicaId>& broken) {
+  const auto works = [&](const raft::Member& voter) {
+    return Works(state, voter) && std::find(broken.begin(), broken.end(),
+                                            voter.replica) == broken.end();
+  };
+  VoterCount count{.majority = true};
+  for (const auto* half :
+       {&configuration.voters, &configuration.outgoing_voters}) {
+    const auto working = std::count_if(half->begin(), half->end(), works);
+    count.majority &=
+        half->empty() || static_cast<size_t>(working) > half->size() / 2;
+  }
+  for (const ReplicaId id : raft::VoterReplicas(configuration)) {
+    const raft::Member& voter = *raft::FindMember(configuration, id);
+    ++count.voters;
+    if (works(voter)) {
+      ++count.working;
+    } else {
+      count.silent.push_back(voter.node);
+    }
+  }
+  return count;
 }
 
 bool HoldsReplicas(const ClusterState& state, NodeId node) {

@@ -36,6 +36,18 @@ std::string NewShortage(const ClusterState& before, const ClusterState& after);
 // bound to their stores and not silent.
 std::string LostMajority(const ClusterState& state, NodeId without);
 
+// The voters of both halves, each once.
+struct VoterCount {
+  size_t voters = 0;
+  size_t working = 0;               // Those that work, as in LostMajority.
+  std::vector<NodeId> silent = {};  // The nodes of the others.
+  bool majority = false;            // Of each half a majority works.
+};
+// Those in `broken` do not work.
+VoterCount CountVoters(const ClusterState& state,
+                       const raft::Configuration& configuration,
+                       const std::vector<ReplicaId>& broken = {});
+
 // True if the newest known configuration of some group names a replica on the
 // node, or one is wanted there. Also while a group has not reported itself.
 bool HoldsReplicas(const ClusterState& state, NodeId node);

@@ -1,0 +1,158 @@
+#include "shardctrl/controller/recovery.h"
+
+#include <algorithm>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "raft/core/configuration.h"
+
+namespace quorate::shardctrl {
+namespace {
+
+// The nodes of voters that did not answer.
+std::vector<NodeId> LostNodes(const GroupRecord& group,
+                              const Survivors& survivors) {
+  std::vector<NodeId> lost;
+  if (group.Configuration() == nullptr) return lost;
+  const raft::Configuration& known = *group.Configuration();
+  for (const ReplicaId voter : raft::VoterReplicas(known)) {
+    const NodeId node = raft::NodeOf(known, voter);
+    const auto found = survivors.find(node);
+    if (found == survivors.end() || found->second.replica != voter ||
+        !found->second.works) {
+      lost.push_back(node);
+    }
+  }
+  std::sort(lost.begin(), lost.end());
+  lost.erase(std::unique(lost.begin(), lost.end()), lost.end());
+  return lost;
+}
+
+// The voters that their nodes do not have, or have fenced.
+std::vector<ReplicaId> BrokenVoters(const raft::Configuration& known,
+                                    const Survivors& survivors) {
+  std::vector<ReplicaId> broken;
+  for (const ReplicaId voter : raft::VoterReplicas(known)) {
+    const auto found = survivors.find(raft::NodeOf(known, voter));
+    if (found != survivors.end() &&
+        (found->second.replica != voter || !found->second.works)) {
+      broken.push_back(voter);
+    }
+  }
+  return broken;
+}
+
+// Of each half of the configuration a majority works.
+bool HasMajority(const raft::Configuration& known, const Survivors& survivors) {
+  for (const auto* half : {&known.voters, &known.outgoing_voters}) {
+    const auto working = static_cast<size_t>(
+        std::count_if(half->begin(), half->end(), [&](const auto& voter) {
+          const auto found = survivors.find(voter.node);
+          return found != survivors.end() && found->second.works &&
+                 found->second.replica == voter.replica;
+        }));
+    if (!half->empty() && working <= half->size() / 2) return false;
+  }
+  return true;
+}
+
+std::string NodesText(const std::vector<NodeId>& nodes) {
+  return absl::StrCat(
+      nodes.size() == 1 ? "node " : "nodes ",
+      absl::StrJoin(nodes, ", ", [](std::string* out, NodeId id) {
+        absl::StrAppend(out, id.value());
+      }));
+}
+
+std::string TextOf(GroupId group, NodeId choice, const Survivor& survivor,
+                   const std::vector<NodeId>& lost) {
+  return absl::StrCat(
+      "group ", group.value(), " would go on from node ", choice.value(),
+      ". Its last entry is ", survivor.last.index.value(), " of term ",
+      survivor.last.term.value(), ", and it knows that those up to ",
+      survivor.commit.value(), " are committed. ",
+      lost.empty() ? std::string("No voter is missing")
+                   : absl::StrCat("Later entries that ", NodesText(lost),
+                                  " confirmed to clients are lost"),
+      ". All entries that it has take effect, also those to which clients had "
+      "no answer. The replicas on other nodes are given up");
+}
+
+}  // namespace
+
+bool MayBeChosen(const ClusterState& state, const GroupRecord& group,
+                 NodeId node, const Survivor& survivor) {
+  const NodeRecord* const record = state.FindNode(node);
+  if (record == nullptr || record->store != survivor.store || !survivor.works ||
+      survivor.last == raft::LogPosition()) {
+    return false;
+  }
+  const raft::Configuration* const known = group.Configuration();
+  if (known != nullptr && raft::IsVoter(*known, survivor.replica)) return true;
+  const WantedReplica* const wanted = group.WantedOn(node);
+  return wanted != nullptr && wanted->replica == survivor.replica &&
+         wanted->purpose == ReplicaPurpose::kVoter;
+}
+
+RecoveryPlan PlanRecovery(const ClusterState& state, const GroupRecord& group,
+                          const Survivors& survivors) {
+  RecoveryPlan plan{.lost = LostNodes(group, survivors)};
+  const raft::Configuration* const known = group.Configuration();
+  if (known != nullptr) {
+    plan.generation = known->generation;
+    plan.works = HasMajority(*known, survivors);
+  }
+  // Another node may recover the controller's group, which no command names.
+  const bool own = group.id == kControllerGroup;
+  auto choice = survivors.end();
+  for (auto it = survivors.begin(); it != survivors.end(); ++it) {
+    const Survivor& survivor = it->second;
+    plan.works |=
+        survivor.works &&
+        (survivor.leader != NodeId() ||
+         (own && known != nullptr && survivor.generation > known->generation));
+    plan.generation = std::max(plan.generation, survivor.generation);
+    if (MayBeChosen(state, group, it->first, survivor) &&
+        (choice == survivors.end() || choice->second.last < survivor.last)) {
+      choice = it;
+    }
+  }
+  if (const auto& under_way = group.recovery; under_way.has_value()) {
+    const auto chosen = survivors.find(under_way->node);
+    if (chosen != survivors.end() && chosen->second.store == under_way->store) {
+      plan.text = absl::StrCat("group ", group.id.value(),
+                               " is being recovered from node ",
+                               under_way->node.value());
+      plan.command =
+          ControllerCommand::RecoverGroup{.group = group.id,
+                                          .node = under_way->node,
+                                          .store = under_way->store,
+                                          .replica = under_way->replica,
+                                          .generation = under_way->generation};
+      return plan;
+    }
+  }
+  if (choice == survivors.end()) {
+    plan.text =
+        absl::StrCat("no node that answers has a working voter of group ",
+                     group.id.value(), "; start one of ", NodesText(plan.lost));
+    return plan;
+  }
+  plan.text = TextOf(group.id, choice->first, choice->second, plan.lost);
+  // Two operators may recover a group from nodes that do not reach each other.
+  // Their generations differ, so that one of the two is dropped later.
+  plan.command = ControllerCommand::RecoverGroup{
+      .group = group.id,
+      .node = choice->first,
+      .store = choice->second.store,
+      .replica = choice->second.replica,
+      .generation = plan.generation + choice->first.value()};
+  if (known != nullptr) {
+    plan.command->broken = BrokenVoters(*known, survivors);
+  }
+  return plan;
+}
+
+}  // namespace quorate::shardctrl

@@ -1,0 +1,60 @@
+// shardctrl/controller/recovery.h: chooses the replica from which a group
+// without its majority goes on, and says what that may lose.
+//
+// A pure function of the state and of the replicas on nodes that answer.
+#ifndef QUORATE_SHARDCTRL_CONTROLLER_RECOVERY_H_
+#define QUORATE_SHARDCTRL_CONTROLLER_RECOVERY_H_
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "env/ids.h"
+#include "raft/core/types.h"
+#include "shardctrl/controller/command.h"
+#include "shardctrl/controller/state.h"
+
+namespace quorate::shardctrl {
+
+// The replica of a group on a node that answers.
+struct Survivor {
+  StoreIncarnation store = {};
+  ReplicaId replica = {};       // Zero: the node holds none that runs.
+  bool works = false;           // It is neither fenced nor halted.
+  raft::LogPosition last = {};  // The last entry of its log.
+  raft::Index commit = {};      // It knows that these are committed.
+  uint64_t generation = 0;      // That of its configuration.
+  NodeId leader = {};           // Zero: it knows none.
+  friend bool operator==(const Survivor&, const Survivor&) = default;
+};
+using Survivors = std::map<NodeId, Survivor>;
+
+struct RecoveryPlan {
+  // None: no survivor can be chosen.
+  std::optional<ControllerCommand::RecoverGroup> command = {};
+  // A majority of the voters works, or a survivor knows a leader. Also true if
+  // the group is the controller's own and another node recovers it.
+  bool works = false;
+  // The nodes of voters that do not answer, or whose replica does not work.
+  std::vector<NodeId> lost = {};
+  uint64_t generation = 0;  // The present one.
+  // Sentences for the operator: who is left, and what may be lost.
+  std::string text = {};
+};
+
+// True if the group may go on from this replica on `node`: a working voter, as
+// far as the state knows.
+bool MayBeChosen(const ClusterState& state, const GroupRecord& group,
+                 NodeId node, const Survivor& survivor);
+
+// The choice is the voter whose last entry has the highest position. It has
+// every entry that any survivor knows to be committed. If the group is being
+// recovered from a node that answers, that one stays the choice.
+RecoveryPlan PlanRecovery(const ClusterState& state, const GroupRecord& group,
+                          const Survivors& survivors);
+
+}  // namespace quorate::shardctrl
+
+#endif  // QUORATE_SHARDCTRL_CONTROLLER_RECOVERY_H_

@@ -1,0 +1,143 @@
+// The choice among the replicas that are left of a group.
+#include "shardctrl/controller/recovery.h"
+
+#include <string>
+
+#include "absl/strings/match.h"
+#include "gtest/gtest.h"
+#include "shardctrl/controller/controller_fixture.h"
+
+namespace quorate::shardctrl {
+namespace {
+
+using Cluster = ControlledCluster;
+
+const GroupId kFirst{1};
+
+class PlanRecoveryTest : public ::testing::Test {
+ protected:
+  PlanRecoveryTest() : cluster_(5, 1, 5) { cluster_.SettleAll(); }
+
+  Survivor On(uint32_t node, uint64_t term, uint64_t index) {
+    return {.store = Cluster::StoreOf(node),
+            .replica = Cluster::MemberOn(kFirst, node).replica,
+            .works = true,
+            .last = {raft::Term(term), raft::Index(index)},
+            .commit = raft::Index(3)};
+  }
+  RecoveryPlan Plan(const Survivors& survivors) {
+    return PlanRecovery(cluster_.state, *cluster_.state.FindGroup(kFirst),
+                        survivors);
+  }
+
+  Cluster cluster_;
+};
+
+TEST_F(PlanRecoveryTest, HighestTermThenIndex_IsChosen) {
+  const RecoveryPlan by_term =
+      Plan({{NodeId(2), On(2, 3, 9)}, {NodeId(4), On(4, 4, 5)}});
+  ASSERT_TRUE(by_term.command.has_value());
+  EXPECT_EQ(by_term.command->node, NodeId(4));
+  EXPECT_EQ(by_term.command->replica, Cluster::MemberOn(kFirst, 4).replica);
+  EXPECT_EQ(by_term.command->store, Cluster::StoreOf(4));
+  EXPECT_EQ(by_term.command->generation, 4u);
+  EXPECT_FALSE(by_term.works);
+  EXPECT_EQ(by_term.lost,
+            (std::vector<NodeId>{NodeId(1), NodeId(3), NodeId(5)}));
+  EXPECT_TRUE(absl::StrContains(
+      by_term.text, "would go on from node 4. Its last entry is 5 of term 4"))
+      << by_term.text;
+  EXPECT_TRUE(absl::StrContains(by_term.text, "nodes 1, 3, 5 confirmed"));
+  const RecoveryPlan by_index =
+      Plan({{NodeId(2), On(2, 4, 9)}, {NodeId(4), On(4, 4, 5)}});
+  EXPECT_EQ(by_index.command->node, NodeId(2));
+  EXPECT_EQ(by_index.command->generation, 2u) << "another than that of node 4";
+}
+
+TEST_F(PlanRecoveryTest, FencedReplicasAndOtherStores_AreNotChosen) {
+  Survivor fenced = On(1, 9, 9);
+  fenced.works = false;
+  Survivor copied = On(2, 9, 9);
+  copied.store = StoreIncarnation(1);
+  Survivor stranger = On(3, 9, 9);
+  stranger.replica = ReplicaId(77);
+  Survivor empty = On(4, 0, 0);
+  const RecoveryPlan plan = Plan({{NodeId(1), fenced},
+                                  {NodeId(2), copied},
+                                  {NodeId(3), stranger},
+                                  {NodeId(4), empty}});
+  EXPECT_FALSE(plan.command.has_value());
+  EXPECT_TRUE(absl::StrContains(plan.text, "no node that answers"));
+}
+
+TEST_F(PlanRecoveryTest, GenerationOfASurvivor_IsSurpassed) {
+  Survivor survivor = On(1, 3, 3);
+  survivor.generation = 6;
+  EXPECT_EQ(Plan({{NodeId(1), survivor}}).command->generation, 7u);
+}
+
+// Three of the five voters of both halves work, but one half has lost its
+// majority.
+TEST_F(PlanRecoveryTest, JointHalfWithoutItsMajority_DoesNotWork) {
+  raft::Configuration& known =
+      cluster_.state.FindGroup(kFirst)->reported->configuration;
+  known = Cluster::MembersOn(kFirst, {1, 2, 3});
+  known.outgoing_voters = Cluster::MembersOn(kFirst, {3, 4, 5}).voters;
+  EXPECT_FALSE(Plan({{NodeId(1), On(1, 3, 3)},
+                     {NodeId(2), On(2, 3, 3)},
+                     {NodeId(4), On(4, 3, 3)}})
+                   .works);
+  EXPECT_TRUE(Plan({{NodeId(1), On(1, 3, 3)},
+                    {NodeId(3), On(3, 3, 3)},
+                    {NodeId(5), On(5, 3, 3)}})
+                  .works);
+}
+
+// A second operator, while the first one's recovery is under way.
+TEST_F(PlanRecoveryTest, RecoveryUnderWay_StaysTheChoiceWhileItsNodeAnswers) {
+  GroupRecord& group = *cluster_.state.FindGroup(kFirst);
+  group.recovery = GroupRecovery{.node = NodeId(1),
+                                 .store = Cluster::StoreOf(1),
+                                 .replica = On(1, 0, 0).replica,
+                                 .generation = 1};
+  // It has its new replica already.
+  Survivor recovered = On(1, 3, 3);
+  recovered.replica = ReplicaId(77);
+  recovered.generation = 1;
+  const RecoveryPlan plan =
+      Plan({{NodeId(1), recovered}, {NodeId(2), On(2, 9, 9)}});
+  ASSERT_TRUE(plan.command.has_value());
+  EXPECT_EQ(plan.command->node, NodeId(1));
+  EXPECT_EQ(plan.command->replica, group.recovery->replica);
+  EXPECT_TRUE(absl::StrContains(plan.text, "is being recovered from node 1"));
+  EXPECT_EQ(Plan({{NodeId(2), On(2, 9, 9)}}).command->node, NodeId(2));
+}
+
+// No command says that another operator recovers it, at another node.
+TEST_F(PlanRecoveryTest, ControllerThatAnotherNodeRecovers_IsLeftAlone) {
+  const auto on = [&](uint32_t node) {
+    Survivor survivor = On(node, 3, 3);
+    survivor.replica = Cluster::MemberOn(kControllerGroup, node).replica;
+    return survivor;
+  };
+  const GroupRecord& group = *cluster_.state.FindGroup(kControllerGroup);
+  Survivors survivors = {{NodeId(1), on(1)}, {NodeId(2), on(2)}};
+  EXPECT_FALSE(PlanRecovery(cluster_.state, group, survivors).works);
+  survivors[NodeId(1)].replica = ReplicaId(77);
+  survivors[NodeId(1)].generation = 1;
+  EXPECT_TRUE(PlanRecovery(cluster_.state, group, survivors).works);
+}
+
+TEST_F(PlanRecoveryTest, MajorityOrALeader_MeansThatItWorks) {
+  EXPECT_TRUE(Plan({{NodeId(1), On(1, 3, 3)},
+                    {NodeId(2), On(2, 3, 3)},
+                    {NodeId(3), On(3, 3, 3)}})
+                  .works);
+  Survivor led = On(1, 3, 3);
+  EXPECT_FALSE(Plan({{NodeId(1), led}}).works);
+  led.leader = NodeId(2);
+  EXPECT_TRUE(Plan({{NodeId(1), led}}).works);
+}
+
+}  // namespace
+}  // namespace quorate::shardctrl
