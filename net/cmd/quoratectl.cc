@@ -48,6 +48,14 @@ class Verbs {
     AddGroupVerbs(app->add_subcommand("group", "List and change groups"));
     AddRepairVerbs(
         app->add_subcommand("repair", "Rebuilding replicas of dead nodes"));
+    CLI::App* const recover =
+        Add(app, "recover", "Let a group whose majority is lost for good go on",
+            [this](const VerbOptions& options) {
+              return RecoverGroup(options, id_, accept_loss_);
+            });
+    recover->add_option("group", id_)->required();
+    recover->add_flag("--accept-loss", accept_loss_,
+                      "Without it: show who is left, and change nothing");
   }
 
  private:
@@ -153,6 +161,7 @@ class Verbs {
   uint32_t to_ = 0;
   uint32_t count_ = 1;
   bool lost_ = false;
+  bool accept_loss_ = false;
   std::string after_;
   NodeSettings settings_;
 };
@@ -199,7 +208,7 @@ int Explain(const CLI::App& app, const CLI::ParseError& error) {
   }
   std::fprintf(stderr,
                "quoratectl: there is no command '%s'; the commands are status, "
-               "get, set, del, node, group and repair\n",
+               "get, set, del, node, group, repair and recover\n",
                words.front().c_str());
   return 2;
 }

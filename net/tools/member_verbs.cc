@@ -338,6 +338,31 @@ std::string GroupsText(const Json& groups) {
                       problems.empty() ? "" : "\n");
 }
 
+// A line for each replica that is left, and for each voter that is not.
+std::string SurvivorsText(const Json& answer) {
+  std::vector<std::vector<std::string>> rows = {
+      {"NODE", "LAST TERM", "LAST INDEX", "COMMITTED", "GENERATION", "WORKS",
+       "VOTER"}};
+  std::vector<Json> answered;
+  for (const Json& survivor : answer.value("survivors", Json::array())) {
+    std::vector<std::string> row;
+    for (const char* const name :
+         {"node", "last_term", "last_index", "commit_index", "generation"}) {
+      row.push_back(TextOf(survivor.value(name, Json())));
+    }
+    for (const char* const name : {"works", "voter"}) {
+      row.push_back(survivor.value(name, false) ? "yes" : "no");
+    }
+    rows.push_back(std::move(row));
+    answered.push_back(survivor.value("node", Json()));
+  }
+  for (const Json& node : answer.value("lost", Json::array())) {
+    if (std::count(answered.begin(), answered.end(), node) > 0) continue;
+    rows.push_back({TextOf(node), "-", "-", "-", "-", "no answer", "yes"});
+  }
+  return FormatTable(rows);
+}
+
 }  // namespace
 
 ControlAnswer ListNodes(const VerbOptions& options) {
@@ -479,6 +504,38 @@ ControlAnswer TransferGroup(const VerbOptions& options, uint32_t group,
         return row.value("leader", Json()) == Json(node);
       },
       Done(options, answer));
+}
+
+ControlAnswer RecoverGroup(const VerbOptions& options, uint32_t group,
+                           bool accept_loss) {
+  Admin admin(options);
+  const std::string target = GroupTarget(group);
+  Json survivors;
+  if (auto failed = admin.Get(target + "/survivors", &survivors)) {
+    return *failed;
+  }
+  Json answer;
+  auto failed = admin.Change("POST", target + "/recover",
+                             {{"accept_loss", accept_loss}}, &answer);
+  const bool json = options.control.json;
+  if (failed.has_value()) {
+    failed->out = json ? Line(survivors) : SurvivorsText(survivors);
+    return *failed;
+  }
+  ControlAnswer done = Done(options, answer);
+  if (!json) {
+    done.out = absl::StrCat(SurvivorsText(survivors), "\n",
+                            survivors.value("text", ""), "\n", done.out);
+  }
+  return Await(
+      options, admin, target, absl::StrCat("group show ", group),
+      [](const Json& row, std::string* what) {
+        *what =
+            absl::StrCat("group ", TextOf(row["id"]), " is being recovered");
+        return row.value("recovering", Json()).is_null() &&
+               !row.value("leader", Json()).is_null();
+      },
+      std::move(done));
 }
 
 ControlAnswer ShowRepair(const VerbOptions& options) {

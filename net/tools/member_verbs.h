@@ -55,6 +55,9 @@ ControlAnswer SetGroup(const VerbOptions& options, uint32_t group,
                        uint32_t replicas);
 ControlAnswer TransferGroup(const VerbOptions& options, uint32_t group,
                             uint32_t node);
+// Without `accept_loss`: who is left, what may be lost, and exit status 4.
+ControlAnswer RecoverGroup(const VerbOptions& options, uint32_t group,
+                           bool accept_loss);
 ControlAnswer ShowRepair(const VerbOptions& options);
 // Empty: repair is off.
 ControlAnswer SetRepair(const VerbOptions& options,

@@ -196,6 +196,18 @@ absl::Status ProcessCluster::Join(const std::string& answer) {
   return launched.ok() ? AwaitReady(node) : launched;
 }
 
+void ProcessCluster::LoseDisk(int node) {
+  CHECK(!runs(node));
+  const std::string& path = plan_.nodes[node].data_dir;
+  std::filesystem::rename(path, path + ".lost");
+}
+
+void ProcessCluster::FindDisk(int node) {
+  CHECK(!runs(node));
+  const std::string& path = plan_.nodes[node].data_dir;
+  std::filesystem::rename(path + ".lost", path);
+}
+
 std::vector<int> ProcessCluster::StopAll() {
   for (auto& process : processes_) {
     if (process.has_value()) process->Signal(SIGTERM);

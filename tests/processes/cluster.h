@@ -42,6 +42,10 @@ class ProcessCluster {
   // Starts the node of an answer of `node add` or `node replace`, in JSON, on
   // an empty directory, and waits until it serves. A new one is the last.
   absl::Status Join(const std::string& answer);
+  // Moves the directory of a node that does not run away, or back: as if the
+  // machine had been lost, and was found later.
+  void LoseDisk(int node);
+  void FindDisk(int node);
   // Gives a node that does not run other addresses. Its file keeps the first
   // addresses of the others; the files of the others do not change. `seeds` are
   // peer addresses for its file.

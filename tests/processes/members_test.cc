@@ -22,8 +22,11 @@ namespace {
 // number. A leader that is killed may have counted without an answer.
 class Counting {
  public:
-  explicit Counting(std::string address)
-      : address_(std::move(address)), thread_([this] { Run(); }) {}
+  // `may_fail`: the group may be without a leader for a while.
+  explicit Counting(std::string address, bool may_fail = false)
+      : address_(std::move(address)),
+        may_fail_(may_fail),
+        thread_([this] { Run(); }) {}
   ~Counting() { Stop(); }
   void Stop() {
     stop_ = true;
@@ -47,6 +50,8 @@ class Counting {
         error_ = reply.status().ToString();
       } else if (absl::StartsWith(reply->text, "UNKNOWN")) {
         ++unknown;
+      } else if (may_fail_ && reply->is_error()) {
+        std::this_thread::sleep_for(std::chrono::milliseconds(20));
       } else if (reply->integer <= count_ ||
                  reply->integer > count_ + 1 + unknown) {
         error_ = absl::StrCat("after ", count_.load(), " and ", unknown,
@@ -59,6 +64,7 @@ class Counting {
   }
 
   const std::string address_;
+  const bool may_fail_;
   std::atomic<bool> stop_ = false;
   std::atomic<int64_t> count_ = 0;
   std::string error_;
@@ -73,10 +79,10 @@ class MembersTest : public testing::Test {
     ASSERT_TRUE(cluster_->AwaitLeaders(Seconds(30)).ok());
   }
   net::VerbOptions Options(bool json = false) {
-    return {
-        .control = {.address = cluster_->node(2).resp_cluster, .json = json},
-        .progress = ignore_,
-        .interrupted = never_};
+    return {.control = {.address = cluster_->node(asked_).resp_cluster,
+                        .json = json},
+            .progress = ignore_,
+            .interrupted = never_};
   }
   std::string Get(int node) {
     return net::RunGet({.address = cluster_->node(node).resp}, "k").out;
@@ -94,7 +100,52 @@ class MembersTest : public testing::Test {
     return absl::StrCat("no ", text, " in\n", answer.out, answer.error);
   }
 
+  // Waits until the client has counted some more.
+  static bool AwaitCounts(const Counting& counting) {
+    const int64_t before = counting.count();
+    const MonoTime end = net::Clock::ReadMono() + Seconds(60);
+    while (net::Clock::ReadMono() < end) {
+      if (counting.count() > before + 20) return true;
+      std::this_thread::sleep_for(std::chrono::milliseconds(20));
+    }
+    return false;
+  }
+  // Recovers the group from node 1, once the loss of the others has been seen.
+  void RecoverFromTheFirst(uint32_t group) {
+    const MonoTime end = net::Clock::ReadMono() + Seconds(60);
+    net::ControlAnswer shown;
+    while (net::Clock::ReadMono() < end &&
+           !absl::StrContains(shown.error, "Nothing has changed")) {
+      shown = net::RecoverGroup(Options(), group, /*accept_loss=*/false);
+      EXPECT_NE(shown.exit_status, 0);
+      std::this_thread::sleep_for(std::chrono::milliseconds(100));
+    }
+    EXPECT_EQ(shown.exit_status, 4) << shown.error;
+    EXPECT_TRUE(absl::StrContains(shown.error, "would go on from node 1"))
+        << shown.error;
+    EXPECT_TRUE(absl::StrContains(shown.error, "nodes 2, 3 confirmed"))
+        << shown.error;
+    EXPECT_TRUE(absl::StrContains(shown.out, "LAST INDEX")) << shown.out;
+    const net::ControlAnswer done = net::RecoverGroup(Options(), group, true);
+    EXPECT_EQ(done.exit_status, 0) << done.error;
+    EXPECT_TRUE(absl::StrContains(done.out, "no answer")) << done.out;
+  }
+  // Nodes 2 and 3 are back, a majority of all groups before the loss. They give
+  // no answer from that time, and take no write.
+  void ExpectNoAnswerOfTheOldMembers() {
+    const MonoTime end = net::Clock::ReadMono() + Seconds(8);
+    while (net::Clock::ReadMono() < end) {
+      for (const int node : {1, 2}) {
+        const net::ControlOptions options = {
+            .address = cluster_->node(node).resp, .timeout = Seconds(1)};
+        EXPECT_NE(net::RunGet(options, "k").out, "v\n");
+        EXPECT_NE(net::RunSet(options, "k", "of the old members").out, "OK\n");
+      }
+    }
+  }
+
   std::unique_ptr<ProcessCluster> cluster_;
+  int asked_ = 2;  // The node that the verbs ask.
 
  private:
   void (*const ignore_)(const std::string&) = [](const std::string&) {};
@@ -148,6 +199,56 @@ TEST_F(MembersTest, NodesJoinDrainAndAreReplaced_AndNoAnswerIsWrong) {
   counting.Stop();
   EXPECT_EQ(counting.error(), "");
   EXPECT_GT(counting.count(), 100);
+}
+
+// Nodes 2 and 3 are gone for good, and with them the majorities of both groups.
+// Node 1 led, so it has every write that was confirmed. A client counts through
+// it all the time.
+TEST_F(MembersTest, Recover_LetsTheLastNodeServe_AndOldMembersDoNoHarm) {
+  constexpr uint32_t kController = 0xffffffff;
+  Begin({.nodes = 3, .groups = 1});
+  asked_ = 0;
+  EXPECT_EQ(net::RunSet({.address = cluster_->node(0).resp}, "k", "v").out,
+            "OK\n");
+  ASSERT_EQ(Await(net::ListNodes, cluster_->node(2).peer), "");
+  ASSERT_EQ(Await(net::ListGroups, "1,2,3"), "");
+  EXPECT_EQ(net::TransferGroup(Options(), 1, 1).exit_status, 0);
+  const net::ControlAnswer early = net::RecoverGroup(Options(), 1, true);
+  EXPECT_EQ(early.exit_status, 4) << early.out;
+  EXPECT_TRUE(absl::StrContains(early.error, "a majority")) << early.error;
+  Counting counting(cluster_->node(0).resp, /*may_fail=*/true);
+  ASSERT_TRUE(AwaitCounts(counting));
+  for (const int node : {1, 2}) {
+    cluster_->Kill(node, SIGKILL);
+    cluster_->LoseDisk(node);
+  }
+  for (const uint32_t group : {kController, 1u}) RecoverFromTheFirst(group);
+  EXPECT_EQ(Get(0), "v\n");
+  EXPECT_EQ(net::RunSet({.address = cluster_->node(0).resp}, "k", "w").out,
+            "OK\n");
+  EXPECT_TRUE(AwaitCounts(counting)) << counting.error();
+  for (const uint32_t group : {kController, 1u}) {
+    const net::ControlAnswer again = net::RecoverGroup(Options(), group, true);
+    EXPECT_EQ(again.exit_status, 4) << again.out;
+  }
+  for (int i = 0; i < 2; ++i) {
+    const net::ControlAnswer added = net::AddNode(Options(true), {});
+    ASSERT_EQ(added.exit_status, 0) << added.error;
+    ASSERT_EQ(cluster_->Join(added.out), absl::OkStatus());
+  }
+  for (const uint32_t lost : {2u, 3u}) {
+    const net::ControlAnswer removed = net::RemoveNode(Options(), lost, true);
+    EXPECT_EQ(removed.exit_status, 0) << removed.error;
+  }
+  EXPECT_EQ(Await(net::ListGroups, "1,4,5"), "");
+  EXPECT_EQ(Get(4), "w\n");
+  for (const int node : {1, 2}) cluster_->FindDisk(node);
+  ASSERT_EQ(cluster_->StartAll(), absl::OkStatus());
+  ExpectNoAnswerOfTheOldMembers();
+  EXPECT_TRUE(AwaitCounts(counting)) << counting.error();
+  EXPECT_EQ(Get(3), "w\n");
+  counting.Stop();
+  EXPECT_EQ(counting.error(), "");
 }
 
 }  // namespace
