@@ -5,8 +5,8 @@
 #include <nlohmann/json.hpp>
 #include <string>
 #include <string_view>
-#include <utility>
 #include <tuple>
+#include <utility>
 
 #include "absl/strings/match.h"
 #include "gtest/gtest.h"
@@ -463,6 +463,8 @@ TEST_F(MembersTest, FormerLearnerOfTheController_LearnsNewStates) {
     return node["replicas"] == 0;
   })) << last_.dump(1);
   EXPECT_TRUE(RunUntil([&] { return host(4).groups().empty(); }));
+}
+
 // Nodes 2 and 3 are gone with the majority of every group, the controller's
 // too. Node 1 is left, and has what was written.
 class LostMajorityTest : public MembersTest {

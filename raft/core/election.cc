@@ -299,7 +299,7 @@ void Core::Impl::OnTransferRequested(const TransferRequested& event) {
   Wake();
   leader->transfer =
       LeadershipTransfer{event.to, now_.mono + options_->election_timeout_max};
-  // What was sent may be lost, and the next question far off.
+  // Entries that were sent may be lost, and the next question far off.
   Progress* target = FindMember(event.to);
   if (target != nullptr && target->match() != log_.last().index) {
     Retry(*target);
