@@ -269,6 +269,7 @@ VoterCount CountVoters(const ClusterState& state,
       count.silent.push_back(voter.node);
     }
   }
+  std::sort(count.silent.begin(), count.silent.end());
   return count;
 }
 
