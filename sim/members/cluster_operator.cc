@@ -8,6 +8,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "node/admin/admin_api.h"
+#include "raft/core/configuration.h"
 #include "shardctrl/controller/rows.h"
 #include "shardctrl/controller/token.h"
 #include "sim/choices/choices.h"
@@ -29,7 +30,7 @@ constexpr uint32_t kAttempts = 12;
 // An operator that cares for nodes does not give up.
 constexpr uint32_t kPatience = 1'000;
 // A node that was told to come has so much time.
-constexpr Duration kCareAgain = Seconds(20);
+constexpr Duration kCareAgain = Seconds(8);
 
 bool IsGone(const NodeRecord& node) {
   return node.state == NodeState::kRemoved;
@@ -96,14 +97,20 @@ bool ClusterOperator::MayLose(size_t place) const {
     const node::Server* const at = places_.server(i);
     const std::optional<Tenant>& tenant = places_.tenant(i);
     if (at == nullptr) {
-      if (tenant.has_value() && tenant->created && !tenant->erased) {
+      if (i != place && tenant.has_value() && tenant->created &&
+          !tenant->erased) {
         return false;
       }
       continue;
     }
     for (const GroupId group : at->host().groups()) {
       const raft::Core* const core = at->host().core(group);
-      if (core == nullptr) continue;
+      const raft::Configuration* const committed = rules_.Committed(group);
+      // Replicas that were left out have old ones.
+      if (core == nullptr || committed == nullptr ||
+          !raft::IsMember(*committed, core->replica())) {
+        continue;
+      }
       configurations.emplace_back(group, core->configuration());
       if (i != place && at->host().group_status(group).ok()) {
         left[group].insert(core->replica());
@@ -130,8 +137,7 @@ bool ClusterOperator::MayLose(size_t place) const {
         });
     return voters.empty() || static_cast<size_t>(stay) * 2 > voters.size();
   };
-  return places_.server(place) != nullptr &&
-         std::all_of(configurations.begin(), configurations.end(),
+  return std::all_of(configurations.begin(), configurations.end(),
                      [&](const auto& known) {
                        return keeps(known.first, known.second.voters) &&
                               keeps(known.first, known.second.outgoing_voters);
@@ -347,7 +353,8 @@ void ClusterOperator::Replace(NodeId node, bool elsewhere) {
   }
   Soon([this, node, place, elsewhere] {
     // The machine is gone.
-    if (elsewhere && places_.PlaceOf(node) == place && MayLose(place)) {
+    if (elsewhere && places_.PlaceOf(node) == place &&
+        places_.HasStore(place) && MayLose(place)) {
       places_.MoveOut(place);
     }
   });
@@ -363,7 +370,10 @@ void ClusterOperator::Lose(NodeId node, bool comes_back) {
   if (place == places_.size() || !MayLose(place)) return;
   Soon([this, place, node, comes_back] {
     // Other operators may have been faster.
-    if (places_.PlaceOf(node) != place || !MayLose(place)) return;
+    if (places_.PlaceOf(node) != place || !places_.HasStore(place) ||
+        !MayLose(place)) {
+      return;
+    }
     places_.Erase(place);
     GiveUp(node, place, comes_back);
   });
@@ -436,17 +446,20 @@ void ClusterOperator::KillController() {
 // ---- The end.
 
 void ClusterOperator::Clear() {
-  for (size_t place = 0; place < places_.size(); ++place) {
+  const auto is_over = [this](size_t place) {
     const std::optional<Tenant>& tenant = places_.tenant(place);
-    if (!tenant.has_value()) continue;
+    if (!tenant.has_value() || tenant->refused) return tenant.has_value();
     const NodeRecord* const node = state().FindNode(tenant->node);
-    const bool gone = node != nullptr && IsGone(*node);
-    if ((gone && Draw(16 + place, 4) == 0) ||
-        (tenant->refused && Draw(16 + place, 8) == 0)) {
-      Soon([this, place] {
-        if (places_.tenant(place).has_value()) places_.MoveOut(place);
-      });
-    }
+    return node != nullptr && IsGone(*node);
+  };
+  for (size_t place = 0; place < places_.size(); ++place) {
+    if (!is_over(place)) continue;
+    const uint64_t odds = places_.tenant(place)->refused ? 8 : 4;
+    if (Draw(16 + place, odds) != 0) continue;
+    // Another operator may be faster.
+    Soon([this, is_over, place] {
+      if (is_over(place)) places_.MoveOut(place);
+    });
   }
 }
 
