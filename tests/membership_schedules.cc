@@ -16,6 +16,5 @@ int main(int argc, char** argv) {
            "./bazelw run -c opt //:simulate_members --",
            [](quorate::sim::World& world) {
              return std::make_unique<MembersSubject>(&world);
-           }),
-       .count = 40});
+           })});
 }
