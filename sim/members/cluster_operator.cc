@@ -91,6 +91,7 @@ GroupId ClusterOperator::SomeGroup(uint64_t draw) const {
 // know. For some time a leader does not know of the loss, and may make the node
 // one of two voters, or the only one.
 bool ClusterOperator::MayLose(size_t place) const {
+  if (places_.LostLately()) return false;
   std::map<GroupId, std::set<ReplicaId>> left;
   std::vector<std::pair<GroupId, raft::Configuration>> configurations;
   for (size_t i = 0; i < places_.size(); ++i) {

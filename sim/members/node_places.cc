@@ -354,6 +354,7 @@ void NodePlaces::Erase(size_t place) {
   world_.EraseDisk(machine);
   Tenant& tenant = *places_[place].tenant;
   tenant.erased = true;
+  lost_ = world_.now();
   world_.AddToStory(
       machine, TraceKind::kDeed, 0,
       absl::StrCat("the disk of node ", tenant.node.value(), " is gone"));
@@ -379,6 +380,7 @@ void NodePlaces::MoveOut(size_t place) {
   world_.AddToStory(
       machine, TraceKind::kDeed, 0,
       absl::StrCat("node ", places_[place].tenant->node.value(), " is gone"));
+  if (HasStore(place)) lost_ = world_.now();
   places_[place].tenant.reset();
   world_.Restart(machine);
 }

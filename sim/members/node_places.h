@@ -29,6 +29,7 @@
 #include "raft/host/host.h"
 #include "sim/checks/replica_checker.h"
 #include "sim/harness/supervisor.h"
+#include "sim/members/member_rules.h"
 #include "sim/world/world.h"
 
 namespace quorate::sim {
@@ -95,6 +96,11 @@ class NodePlaces {
     return place < size() && places_[place].tenant.has_value() &&
            places_[place].tenant->created && !places_[place].tenant->erased;
   }
+  // A disk was lost so lately that leaders may not know of it.
+  bool LostLately() const {
+    return lost_.has_value() &&
+           world_.now() - *lost_ < MemberRules::kKnownToWork;
+  }
   // A place without tenant, from `draw` on; size(): none.
   size_t FreePlace(uint64_t draw) const;
   bool AllFoundersStarted() const;
@@ -154,7 +160,8 @@ class NodePlaces {
   const NodePlacesOptions options_;
   Supervisor supervisor_;
   std::vector<MachineId> machines_;
-  MachineId shelf_;  // Disks lie here for a moment.
+  std::optional<SimTime> lost_;  // When a disk was lost last.
+  MachineId shelf_;              // Disks lie here for a moment.
   std::vector<Place> places_;
   std::vector<node::ShardConfig> shards_;
   bool settled_ = false;
