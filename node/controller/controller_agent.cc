@@ -528,6 +528,11 @@ void ControllerAgent::Act(Action action) {
     case Kind::kDrop:
       Began(busy);
       return host_.DropReplica(action.group, Ended(busy));
+    case Kind::kReportEmpty:
+      return Report(
+          ControllerCommand::ReportEmpty{.node = self(),
+                                         .store = host_.identity().incarnation},
+          busy);
     case Kind::kRecover:
       Began(busy);
       return host_.RecoverReplica(

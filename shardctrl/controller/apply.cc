@@ -70,6 +70,7 @@ class Execution {
   Answer operator()(const Command::ReportReplica& report);
   Answer operator()(const Command::ReportSilence& report);
   Answer operator()(const Command::ReportSign& report);
+  Answer operator()(const Command::ReportEmpty& report);
 
  private:
   // Changes a copy of the state and plans its replicas. The copy becomes the
@@ -227,7 +228,7 @@ Answer Execution::operator()(const Command::UndrainNode& undrain) {
     const bool comes =
         changed->store == StoreIncarnation() && !IsUnboundFounder(*changed);
     changed->state = comes ? NodeState::kJoining : NodeState::kUp;
-    changed->leaving = changed->lost = false;
+    changed->leaving = changed->lost = changed->empty = false;
   });
 }
 
@@ -630,6 +631,18 @@ Answer Execution::operator()(const Command::ReportSign& report) {
   return answer;
 }
 
+Answer Execution::operator()(const Command::ReportEmpty& report) {
+  NodeRecord* node = Present(&state_, report.node);
+  if (node == nullptr) return NoSuchNode(report.node);
+  const std::string name = NodeText(report.node);
+  if (node->store != report.store) {
+    return Refused(name + " has another store");
+  }
+  if (!node->leaving || node->empty) return AlreadySo(name + " may go");
+  node->empty = true;
+  return Done(name + " has no replica");
+}
+
 // Makes entry 1 of a group that is being created once all its replicas are
 // known. It is made once: all of them start with it.
 void Compose(const ClusterState& state, GroupRecord* group) {
@@ -670,11 +683,14 @@ void ComposeGroups(ClusterState* state) {
   }
 }
 
-// Nodes that leave are removed once no group has a replica on them.
+// Nodes that leave are removed once no group has a replica on them. Their disks
+// may be erased then, so each must have said that it has none.
 void RemoveDrainedNodes(ClusterState* state) {
   size_t removed = 0;
   for (NodeRecord& node : state->nodes) {
-    if (node.leaving && node.state == NodeState::kDraining &&
+    const bool says_so =
+        node.empty || node.lost || node.store == StoreIncarnation();
+    if (node.leaving && node.state == NodeState::kDraining && says_so &&
         !HoldsReplicas(*state, node.id)) {
       Forget(&node);
     }

@@ -91,11 +91,32 @@ TEST(Remove, NodeWithReplicas_IsRemovedOnceTheyAreGone) {
   EXPECT_EQ(cluster.state.FindNode(NodeId(1))->state, NodeState::kDraining);
   ExpectAlreadySo(cluster, Command::RemoveNode{NodeId(1)});
   cluster.SettleAll();
+  // A leader with an old state may have made its replica a voter.
+  EXPECT_EQ(cluster.state.FindNode(NodeId(1))->state, NodeState::kDraining);
+  ExpectRefused(cluster, Command::ReportEmpty{NodeId(1), Cluster::StoreOf(2)},
+                "another store");
+  ExpectDone(cluster, Command::ReportEmpty{NodeId(1), Cluster::StoreOf(1)});
   EXPECT_EQ(cluster.state.FindNode(NodeId(1))->state, NodeState::kRemoved);
   ExpectAlreadySo(cluster, Command::RemoveNode{NodeId(1)});
   ExpectRefused(cluster, Command::DrainNode{NodeId(1)}, "there is no node 1");
   // The id is never used again.
   EXPECT_EQ(cluster.Join(), NodeId(5));
+}
+
+TEST(Remove, NodeThatKeepsAReplicaOfAnOldState_Stays) {
+  Cluster cluster(3, 1);
+  cluster.SettleAll();
+  cluster.Join();
+  ExpectAlreadySo(cluster,
+                  Command::ReportEmpty{NodeId(1), Cluster::StoreOf(1)});
+  ExpectDone(cluster, Command::RemoveNode{NodeId(1)});
+  ExpectDone(cluster, Command::ReportEmpty{NodeId(1), Cluster::StoreOf(1)});
+  EXPECT_EQ(cluster.state.FindNode(NodeId(1))->state, NodeState::kDraining);
+  // A wish that was taken back is a new one.
+  ExpectDone(cluster, Command::UndrainNode{NodeId(1)});
+  ExpectDone(cluster, Command::RemoveNode{NodeId(1)});
+  cluster.SettleAll();
+  EXPECT_EQ(cluster.state.FindNode(NodeId(1))->state, NodeState::kDraining);
 }
 
 TEST(Remove, LostNodeOfAGroupWithoutSpareVoters_IsRefused) {

@@ -212,6 +212,16 @@ struct ControllerCommandBodies {
       codec(self.node);
     }
   };
+  // A node that leaves has no replica of any group. It will have none: it knows
+  // that it leaves.
+  struct ReportEmpty {
+    NodeId node = {};
+    StoreIncarnation store = {};
+    template <typename Codec, typename Self>
+    static void Fields(Codec& codec, Self& self) {
+      codec(self.node, self.store);
+    }
+  };
 };
 
 struct ControllerCommand : ControllerCommandBodies {
@@ -220,7 +230,7 @@ struct ControllerCommand : ControllerCommandBodies {
       std::variant<AddNode, SetNode, DrainNode, UndrainNode, RemoveNode,
                    ReplaceNode, CreateGroups, SetGroup, TransferGroup,
                    SetRepair, RecoverGroup, BindNode, ReportNode, ReportGroup,
-                   ReportReplica, ReportSilence, ReportSign>;
+                   ReportReplica, ReportSilence, ReportSign, ReportEmpty>;
 
   ControllerCommand() = default;
   ControllerCommand(OperationId id, Body what)

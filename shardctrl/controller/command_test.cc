@@ -64,6 +64,7 @@ std::vector<Command> Commands() {
                               1}},
       {{}, Command::ReportSilence{node}},
       {{}, Command::ReportSign{node}},
+      {{}, Command::ReportEmpty{node, StoreIncarnation(9)}},
   };
 }
 
@@ -108,7 +109,7 @@ TEST(Command, Bytes_AreThoseOfVersion1) {
       "010e000000000000000000000000000000000100000002000000030000000000000"
       "004000000000000000500000000000000");
   EXPECT_EQ(SipHash(SipKey{}, EncodeState(Cluster(3, 2).state)),
-            16877854657896755504u);
+            1777354414428397261u);
 }
 
 TEST(Command, OfANewerProgram_NeedsAHigherLevel) {

@@ -482,6 +482,10 @@ std::vector<ReconcileAction> Reconcile(const ClusterState& state,
       }
     }
   }
+  if (bound && node->leaving && !node->empty && host.replicas.empty()) {
+    actions.push_back(
+        {.kind = Kind::kReportEmpty, .why = "this node leaves the cluster"});
+  }
   return actions;
 }
 

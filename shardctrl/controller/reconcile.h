@@ -79,6 +79,7 @@ struct ReconcileAction {
     kChange,         // Propose `configuration`, made from that at `base`.
     kTransfer,       // Transfer the leadership to `replica` on node `to`.
     kDrop,           // Drop `replica`.
+    kReportEmpty,    // Tell the controller that this node has no replica.
     // Make `replica` the only voter (raft::Host::RecoverReplica).
     kRecover,
   };

@@ -373,6 +373,9 @@ class Model {
       case Kind::kRecover:
         Recover(id, action);
         break;
+      case Kind::kReportEmpty:
+        Do(Command::ReportEmpty{id, node.store});
+        break;
     }
   }
   // The replica gets a new id and is alone. All others are of an earlier

@@ -1,5 +1,6 @@
 #include "shardctrl/controller/reconcile.h"
 
+#include <algorithm>
 #include <string>
 #include <utility>
 #include <vector>
@@ -448,6 +449,26 @@ TEST_F(RecoveryTest, JoiningReplica_Stays) {
   cluster_.state.FindGroup(kFirst)->wanted[1].store = Cluster::StoreOf(4);
   cluster_.state.FindGroup(kFirst)->wanted[1].replica = ReplicaId(88);
   EXPECT_EQ(Kinds(host), std::vector<Kind>{});
+}
+
+TEST_F(ReconcileTest, NodeThatLeavesWithoutReplicas_SaysSo) {
+  NodeRecord* const node = cluster_.state.FindNode(NodeId(2));
+  node->state = NodeState::kDraining;
+  node->leaving = true;
+  HostView view = {.node = NodeId(2), .store = node->store};
+  const auto says_so = [&] {
+    const std::vector<ReconcileAction> actions =
+        Reconcile(cluster_.state, view);
+    return std::any_of(actions.begin(), actions.end(), [](const auto& action) {
+      return action.kind == Kind::kReportEmpty;
+    });
+  };
+  EXPECT_TRUE(says_so());
+  view.replicas = {{.group = GroupId(1), .replica = ReplicaId(7)}};
+  EXPECT_FALSE(says_so());
+  view.replicas.clear();
+  node->empty = true;
+  EXPECT_FALSE(says_so());
 }
 
 }  // namespace

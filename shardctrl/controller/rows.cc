@@ -100,6 +100,7 @@ std::string NodeProblem(const NodeRecord& node,
     return "waits for the first start of its process with the token";
   }
   std::vector<std::string> reasons;
+  bool held = false;
   for (const GroupRow& group : groups) {
     const bool here =
         std::count(group.voters.begin(), group.voters.end(), node.id) +
@@ -107,9 +108,16 @@ std::string NodeProblem(const NodeRecord& node,
         0;
     const bool stays =
         std::count(group.wanted.begin(), group.wanted.end(), node.id) > 0;
+    held |= here || stays;
     if (here == stays || group.problem.empty()) continue;
     reasons.push_back(
         absl::StrCat("group ", group.id.value(), ": ", group.problem));
+  }
+  if (node.leaving && !held && node.silent_since != WallTime(0)) {
+    return absl::StrCat(
+        "does not answer, and may have a replica yet: start it, or type "
+        "quoratectl node remove ",
+        node.id.value(), " --lost");
   }
   if (reasons.size() > 3) {
     const size_t others = reasons.size() - 3;

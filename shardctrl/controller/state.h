@@ -106,6 +106,9 @@ struct NodeRecord {
   bool leaving = false;
   // An operator said that it will not come back. Only with `leaving`.
   bool lost = false;
+  // Its process reported that it has no replica. Only with `leaving`. Until
+  // then a leader with an old state may make its replica a voter.
+  bool empty = false;
   // The log time at which the others began to hear nothing of it; zero: they
   // hear it.
   WallTime silent_since{0};
@@ -118,7 +121,7 @@ struct NodeRecord {
     codec(self.id, self.name, self.zone, self.host, self.weight, self.role,
           self.state, self.store, self.former_store, self.addresses,
           self.start_number, self.token, self.token_expires, self.leaving,
-          self.lost, self.silent_since, self.dead);
+          self.lost, self.empty, self.silent_since, self.dead);
   }
 };
 
