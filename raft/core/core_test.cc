@@ -946,7 +946,7 @@ TEST_F(CoreTest, Transfer_ToAMemberThatMayLackEntries_AsksItAtOnce) {
   for (const uint32_t node : {2, 3}) {
     if (core_->followers().at(node - 2).match == core_->last().index) continue;
     Step(TransferRequested{ReplicaId(node)});
-    const auto questions = Of(out_, MessageType::kAppend);
+    const auto questions = Of(out_.messages, MessageType::kAppend);
     ASSERT_EQ(questions.size(), 1u);
     EXPECT_EQ(questions[0].to, ReplicaId(node));
     return;

@@ -99,7 +99,7 @@ bool ClusterOperator::MayLose(size_t place) const {
     const std::optional<Tenant>& tenant = places_.tenant(i);
     if (at == nullptr) {
       if (i != place && tenant.has_value() && tenant->created &&
-          !tenant->erased) {
+          !tenant->erased && !tenant->refused) {
         return false;
       }
       continue;
@@ -119,11 +119,19 @@ bool ClusterOperator::MayLose(size_t place) const {
     }
   }
   const NodeId node = places_.tenant(place)->node;
+  const NodeRecord* const record = state().FindNode(node);
+  const bool given_up =
+      record != nullptr && record->store == StoreIncarnation();
   for (const shardctrl::GroupRecord& group : state().groups) {
-    // A group that has not begun needs all of its first replicas.
-    if (rules_.Committed(group.id) == nullptr) return false;
-    if (group.replicas < 3 && group.WantedOn(node) != nullptr &&
-        !shardctrl::IsSettled(group)) {
+    // A group that has not begun needs all of its first replicas. None is that
+    // of a store that was given up before they were known.
+    if (rules_.Committed(group.id) == nullptr &&
+        (!given_up || group.founded || group.first.has_value())) {
+      return false;
+    }
+    const shardctrl::WantedReplica* const wanted = group.WantedOn(node);
+    if (group.replicas < 3 && wanted != nullptr &&
+        wanted->replica != ReplicaId() && !shardctrl::IsSettled(group)) {
       return false;
     }
   }
