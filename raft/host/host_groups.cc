@@ -304,6 +304,10 @@ void Host::Impl::EndDrop(GroupId group, absl::Status status) {
 }
 
 // ---- Recovery from one replica (docs/decisions/0098)
+//
+// Everything is written under the id of a new replica, beside the old one. The
+// hard state of the new log comes last. From then on the new replica counts
+// (startup.cc). A log with entries and without a term is not complete.
 
 namespace {
 
@@ -313,9 +317,6 @@ constexpr uint64_t kTermsOfAGeneration = uint64_t{1} << 32;
 
 }  // namespace
 
-// Everything is written under the id of a new replica, beside the old one. The
-// hard state of the new log comes last. From then on the new replica counts
-// (startup.cc). A log with entries and without a term is not complete.
 absl::Status Host::Impl::IsRecovered(GroupId group) {
   return absl::UnavailableError(
       absl::StrCat("group ", group.value(),

@@ -7,22 +7,28 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "raft/core/configuration.h"
+#include "raft/core/quorum.h"
 
 namespace quorate::shardctrl {
 namespace {
 
-// The nodes of voters that did not answer.
+// The node of the voter has it, and it works.
+bool Works(const raft::Configuration& known, const Survivors& survivors,
+           ReplicaId voter) {
+  const auto found = survivors.find(raft::NodeOf(known, voter));
+  return found != survivors.end() && found->second.replica == voter &&
+         found->second.works;
+}
+
+// The nodes of voters that did not answer, or whose replica does not work.
 std::vector<NodeId> LostNodes(const GroupRecord& group,
                               const Survivors& survivors) {
   std::vector<NodeId> lost;
   if (group.Configuration() == nullptr) return lost;
   const raft::Configuration& known = *group.Configuration();
   for (const ReplicaId voter : raft::VoterReplicas(known)) {
-    const NodeId node = raft::NodeOf(known, voter);
-    const auto found = survivors.find(node);
-    if (found == survivors.end() || found->second.replica != voter ||
-        !found->second.works) {
-      lost.push_back(node);
+    if (!Works(known, survivors, voter)) {
+      lost.push_back(raft::NodeOf(known, voter));
     }
   }
   std::sort(lost.begin(), lost.end());
@@ -35,27 +41,12 @@ std::vector<ReplicaId> BrokenVoters(const raft::Configuration& known,
                                     const Survivors& survivors) {
   std::vector<ReplicaId> broken;
   for (const ReplicaId voter : raft::VoterReplicas(known)) {
-    const auto found = survivors.find(raft::NodeOf(known, voter));
-    if (found != survivors.end() &&
-        (found->second.replica != voter || !found->second.works)) {
+    if (survivors.contains(raft::NodeOf(known, voter)) &&
+        !Works(known, survivors, voter)) {
       broken.push_back(voter);
     }
   }
   return broken;
-}
-
-// Of each half of the configuration a majority works.
-bool HasMajority(const raft::Configuration& known, const Survivors& survivors) {
-  for (const auto* half : {&known.voters, &known.outgoing_voters}) {
-    const auto working = static_cast<size_t>(
-        std::count_if(half->begin(), half->end(), [&](const auto& voter) {
-          const auto found = survivors.find(voter.node);
-          return found != survivors.end() && found->second.works &&
-                 found->second.replica == voter.replica;
-        }));
-    if (!half->empty() && working <= half->size() / 2) return false;
-  }
-  return true;
 }
 
 std::string NodesText(const std::vector<NodeId>& nodes) {
@@ -102,7 +93,9 @@ RecoveryPlan PlanRecovery(const ClusterState& state, const GroupRecord& group,
   const raft::Configuration* const known = group.Configuration();
   if (known != nullptr) {
     plan.generation = known->generation;
-    plan.works = HasMajority(*known, survivors);
+    plan.works = raft::QuorumValue(*known, true, [&](ReplicaId voter) {
+      return Works(*known, survivors, voter);
+    });
   }
   // Another node may recover the controller's group, which no command names.
   const bool own = group.id == kControllerGroup;

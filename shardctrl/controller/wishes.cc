@@ -7,6 +7,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "raft/core/configuration.h"
+#include "raft/core/quorum.h"
 #include "shardctrl/placement.h"
 
 namespace quorate::shardctrl {
@@ -249,24 +250,17 @@ std::string LostMajority(const ClusterState& state, NodeId without) {
 VoterCount CountVoters(const ClusterState& state,
                        const raft::Configuration& configuration,
                        const std::vector<ReplicaId>& broken) {
-  const auto works = [&](const raft::Member& voter) {
-    return Works(state, voter) && std::find(broken.begin(), broken.end(),
-                                            voter.replica) == broken.end();
+  const auto works = [&](ReplicaId id) {
+    return Works(state, *raft::FindMember(configuration, id)) &&
+           std::find(broken.begin(), broken.end(), id) == broken.end();
   };
-  VoterCount count{.majority = true};
-  for (const auto* half :
-       {&configuration.voters, &configuration.outgoing_voters}) {
-    const auto working = std::count_if(half->begin(), half->end(), works);
-    count.majority &=
-        half->empty() || static_cast<size_t>(working) > half->size() / 2;
-  }
+  VoterCount count{.majority = raft::QuorumValue(configuration, true, works)};
   for (const ReplicaId id : raft::VoterReplicas(configuration)) {
-    const raft::Member& voter = *raft::FindMember(configuration, id);
     ++count.voters;
-    if (works(voter)) {
+    if (works(id)) {
       ++count.working;
     } else {
-      count.silent.push_back(voter.node);
+      count.silent.push_back(raft::NodeOf(configuration, id));
     }
   }
   std::sort(count.silent.begin(), count.silent.end());

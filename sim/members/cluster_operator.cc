@@ -96,12 +96,8 @@ bool ClusterOperator::MayLose(size_t place) const {
   std::vector<std::pair<GroupId, raft::Configuration>> configurations;
   for (size_t i = 0; i < places_.size(); ++i) {
     const node::Server* const at = places_.server(i);
-    const std::optional<Tenant>& tenant = places_.tenant(i);
     if (at == nullptr) {
-      if (i != place && tenant.has_value() && tenant->created &&
-          !tenant->erased && !tenant->refused) {
-        return false;
-      }
+      if (i != place && places_.HasStore(i)) return false;
       continue;
     }
     for (const GroupId group : at->host().groups()) {
@@ -476,7 +472,7 @@ void ClusterOperator::Care() {
   for (const NodeRecord& node : state().nodes) {
     const size_t place = places_.PlaceOf(node.id);
     const bool here = place != places_.size() && !places_.tenant(place)->erased;
-    const bool works = here && places_.tenant(place)->created;
+    const bool works = places_.HasStore(place);
     // An operator may have replaced it although it works.
     const bool given_up = works && node.store == StoreIncarnation() &&
                           node.former_store != StoreIncarnation();
