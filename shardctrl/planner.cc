@@ -1,8 +1,176 @@
 #include "shardctrl/planner.h"
 
+#include <algorithm>
+#include <tuple>
+
 #include "env/check.h"
 
 namespace quorate::shardctrl {
+namespace {
+
+// Moves single slots in memory; the transfers are what differs at the end.
+class Balancer {
+ public:
+  Balancer(absl::Span<const Assignment> owners,
+           absl::Span<const GroupId> groups,
+           absl::Span<const SlotRange> pinned);
+
+  std::vector<SlotTransfer> Plan();
+
+ private:
+  // A group, and how many slots more than its share it has.
+  struct Party {
+    GroupId group = {};
+    bool shares = false;
+    int64_t slots = 0;
+    int64_t surplus = 0;
+  };
+  static constexpr size_t kNone = static_cast<size_t>(-1);
+
+  size_t IndexOf(GroupId group) const;
+  void SetShares();
+  bool Gives(size_t slot) const {
+    return !pinned_[slot] && parties_[owner_[slot]].surplus > 0;
+  }
+  bool Takes(size_t party) const { return parties_[party].surplus < 0; }
+  void Give(size_t slot, size_t to);
+  void GiveToNeighbours();
+  void GiveToOthers();
+  void TakeRun(size_t taker, size_t first);
+
+  std::vector<Party> parties_;  // Sorted by group.
+  std::vector<size_t> owner_;   // Of each slot: a position in parties_.
+  std::vector<size_t> former_;
+  std::vector<bool> pinned_;
+};
+
+Balancer::Balancer(absl::Span<const Assignment> owners,
+                   absl::Span<const GroupId> groups,
+                   absl::Span<const SlotRange> pinned) {
+  std::vector<GroupId> all(groups.begin(), groups.end());
+  size_t slots = 0;
+  for (const Assignment& one : owners) {
+    all.push_back(one.group);
+    slots = std::max(slots, size_t{one.slots.last.value()} + 1);
+  }
+  std::sort(all.begin(), all.end());
+  all.erase(std::unique(all.begin(), all.end()), all.end());
+  for (GroupId group : all) parties_.push_back({.group = group});
+  for (GroupId group : groups) parties_[IndexOf(group)].shares = true;
+  owner_.assign(slots, kNone);
+  for (const Assignment& one : owners) {
+    const size_t party = IndexOf(one.group);
+    parties_[party].slots += one.slots.size();
+    std::fill_n(owner_.begin() + one.slots.first.value(), one.slots.size(),
+                party);
+  }
+  CHECK(std::find(owner_.begin(), owner_.end(), kNone) == owner_.end());
+  former_ = owner_;
+  pinned_.assign(slots, false);
+  for (SlotRange range : pinned) {
+    std::fill_n(pinned_.begin() + range.first.value(), range.size(), true);
+  }
+  SetShares();
+}
+
+size_t Balancer::IndexOf(GroupId group) const {
+  const auto at = std::lower_bound(
+      parties_.begin(), parties_.end(), group,
+      [](const Party& party, GroupId id) { return party.group < id; });
+  return static_cast<size_t>(at - parties_.begin());
+}
+
+// The slots that are left over go to the groups that have most: they need not
+// give them away then.
+void Balancer::SetShares() {
+  std::vector<Party*> sharing;
+  for (Party& party : parties_) {
+    party.surplus = party.slots;
+    if (party.shares) sharing.push_back(&party);
+  }
+  std::sort(sharing.begin(), sharing.end(), [](const Party* a, const Party* b) {
+    return std::tuple(-a->slots, a->group) < std::tuple(-b->slots, b->group);
+  });
+  const auto count = static_cast<int64_t>(sharing.size());
+  const auto slots = static_cast<int64_t>(owner_.size());
+  for (int64_t i = 0; i < count; ++i) {
+    sharing[static_cast<size_t>(i)]->surplus -=
+        slots / count + (i < slots % count ? 1 : 0);
+  }
+}
+
+void Balancer::Give(size_t slot, size_t to) {
+  --parties_[owner_[slot]].surplus;
+  ++parties_[to].surplus;
+  owner_[slot] = to;
+}
+
+// Where a range ends, a group that needs slots takes those of its neighbour.
+void Balancer::GiveToNeighbours() {
+  for (size_t slot = 1; slot < owner_.size(); ++slot) {
+    const size_t left = owner_[slot - 1];
+    const size_t right = owner_[slot];
+    if (left == right) continue;
+    if (Takes(left) && Gives(slot)) {
+      Give(slot, left);
+      continue;
+    }
+    for (size_t at = slot;
+         at > 0 && owner_[at - 1] == left && Takes(right) && Gives(at - 1);
+         --at) {
+      Give(at - 1, right);
+    }
+  }
+}
+
+// `first` is the first slot of a range whose owner has too many. The taker gets
+// one end of the range: the head if that lengthens a range of its own.
+void Balancer::TakeRun(size_t taker, size_t first) {
+  const size_t giver = owner_[first];
+  size_t end = first;
+  while (end < owner_.size() && owner_[end] == giver && !pinned_[end]) ++end;
+  const auto count = static_cast<size_t>(
+      std::min({parties_[giver].surplus, -parties_[taker].surplus,
+                static_cast<int64_t>(end - first)}));
+  const bool head = first > 0 && owner_[first - 1] == taker;
+  const size_t begin = head ? first : end - count;
+  for (size_t slot = begin; slot < begin + count; ++slot) Give(slot, taker);
+}
+
+void Balancer::GiveToOthers() {
+  size_t slot = 0;
+  for (size_t taker = 0; taker < parties_.size(); ++taker) {
+    while (Takes(taker) && slot < owner_.size()) {
+      if (Gives(slot)) {
+        TakeRun(taker, slot);
+      } else {
+        ++slot;
+      }
+    }
+  }
+}
+
+std::vector<SlotTransfer> Balancer::Plan() {
+  GiveToNeighbours();
+  GiveToOthers();
+  std::vector<SlotTransfer> transfers;
+  for (size_t slot = 0; slot < owner_.size(); ++slot) {
+    if (owner_[slot] == former_[slot]) continue;
+    const Slot id(static_cast<uint16_t>(slot));
+    const GroupId from = parties_[former_[slot]].group;
+    const GroupId to = parties_[owner_[slot]].group;
+    SlotTransfer* const last = transfers.empty() ? nullptr : &transfers.back();
+    if (last != nullptr && last->from == from && last->to == to &&
+        last->slots.last.value() + 1u == slot) {
+      last->slots.last = id;
+    } else {
+      transfers.push_back({.slots = {id, id}, .from = from, .to = to});
+    }
+  }
+  return transfers;
+}
+
+}  // namespace
 
 std::vector<Assignment> AssignEvenly(uint32_t slot_count,
                                      absl::Span<const GroupId> groups) {
@@ -18,6 +186,13 @@ std::vector<Assignment> AssignEvenly(uint32_t slot_count,
                            .group = groups[i]});
   }
   return assignments;
+}
+
+std::vector<SlotTransfer> PlanBalance(absl::Span<const Assignment> owners,
+                                      absl::Span<const GroupId> groups,
+                                      absl::Span<const SlotRange> pinned) {
+  CHECK(!groups.empty());
+  return Balancer(owners, groups, pinned).Plan();
 }
 
 }  // namespace quorate::shardctrl

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <map>
+#include <utility>
 #include <vector>
 
 #include "gtest/gtest.h"
@@ -54,6 +55,171 @@ RC_GTEST_PROP(AssignEvenly, AnyCounts_CoverAllSlotsOnceEvenlyAndInOrder, ()) {
       sizes.begin(), sizes.end(),
       [](const auto& a, const auto& b) { return a.second < b.second; });
   RC_ASSERT(most->second - least->second <= 1);
+}
+
+// Owners of slots, drawn slot by slot or in ranges.
+std::vector<Assignment> AnyOwners(uint32_t slot_count, uint32_t group_count) {
+  std::vector<Assignment> owners;
+  const auto longest = *rc::gen::element<uint32_t>(1, 5, slot_count);
+  for (uint32_t first = 0; first < slot_count;) {
+    const uint32_t size = std::min(*rc::gen::inRange<uint32_t>(1, longest + 1),
+                                   slot_count - first);
+    owners.push_back(
+        {.slots = {Slot(static_cast<uint16_t>(first)),
+                   Slot(static_cast<uint16_t>(first + size - 1))},
+         .group = GroupId(*rc::gen::inRange<uint32_t>(1, group_count + 1))});
+    first += size;
+  }
+  return owners;
+}
+
+// The groups with these bits.
+std::vector<GroupId> GroupsOf(uint32_t bits) {
+  std::vector<GroupId> groups;
+  for (uint32_t bit = 0; bit < 32; ++bit) {
+    if ((bits >> bit & 1u) != 0) groups.push_back(GroupId(bit + 1));
+  }
+  return groups;
+}
+
+std::map<GroupId, int64_t> CountsOf(const std::map<uint32_t, GroupId>& owners) {
+  std::map<GroupId, int64_t> counts;
+  for (const auto& [slot, group] : owners) ++counts[group];
+  return counts;
+}
+
+size_t RangesIn(const std::map<uint32_t, GroupId>& owners) {
+  size_t ranges = 0;
+  GroupId last;
+  for (const auto& [slot, group] : owners) {
+    if (group != last) ++ranges;
+    last = group;
+  }
+  return ranges;
+}
+
+std::map<uint32_t, GroupId> After(std::map<uint32_t, GroupId> owners,
+                                  const std::vector<SlotTransfer>& transfers) {
+  for (const SlotTransfer& transfer : transfers) {
+    for (uint32_t slot = transfer.slots.first.value();
+         slot <= transfer.slots.last.value(); ++slot) {
+      EXPECT_EQ(owners.at(slot), transfer.from);
+      EXPECT_NE(transfer.from, transfer.to);
+      owners.at(slot) = transfer.to;
+    }
+  }
+  return owners;
+}
+
+// The fewest slots that any balanced result moves: tries each choice of the
+// groups that get one slot more than others.
+int64_t FewestMoved(const std::map<GroupId, int64_t>& counts,
+                    const std::vector<GroupId>& groups, int64_t slot_count) {
+  const auto size = static_cast<int64_t>(groups.size());
+  int64_t fewest = slot_count;
+  for (uint32_t bits = 0; bits < (1u << groups.size()); ++bits) {
+    if (__builtin_popcount(bits) != slot_count % size) continue;
+    int64_t kept = 0;
+    for (size_t i = 0; i < groups.size(); ++i) {
+      const auto at = counts.find(groups[i]);
+      const int64_t has = at == counts.end() ? 0 : at->second;
+      kept += std::min(has, slot_count / size + (bits >> i & 1u));
+    }
+    fewest = std::min(fewest, slot_count - kept);
+  }
+  return fewest;
+}
+
+std::vector<Assignment> Shuffled(std::vector<Assignment> owners) {
+  for (size_t i = owners.size(); i > 1; --i) {
+    std::swap(owners[i - 1], owners[*rc::gen::inRange<size_t>(0, i)]);
+  }
+  return owners;
+}
+
+RC_GTEST_PROP(PlanBalance, AnyOwners_AreBalancedWithTheFewestMovedSlots, ()) {
+  const auto slot_count = *rc::gen::inRange<uint32_t>(1, 100);
+  const auto owners = AnyOwners(slot_count, 8);
+  auto groups = GroupsOf(*rc::gen::inRange<uint32_t>(1, 256));
+  const auto transfers = PlanBalance(owners, groups);
+  const auto before = OwnersOf(owners);
+  const auto after = After(before, transfers);
+  const auto counts = CountsOf(after);
+  int64_t least = slot_count, most = 0, all = 0;
+  for (GroupId group : groups) {
+    const auto at = counts.find(group);
+    const int64_t count = at == counts.end() ? 0 : at->second;
+    least = std::min(least, count);
+    most = std::max(most, count);
+    all += count;
+  }
+  RC_ASSERT(all == slot_count);
+  RC_ASSERT(most - least <= 1);
+  int64_t moved = 0;
+  for (const SlotTransfer& transfer : transfers) moved += transfer.slots.size();
+  RC_ASSERT(moved == FewestMoved(CountsOf(before), groups, slot_count));
+  // Each party cuts one range at most.
+  RC_ASSERT(RangesIn(after) <= RangesIn(before) + 16);
+
+  std::vector<Assignment> planned;
+  for (const auto& [slot, group] : after) {
+    const Slot id(static_cast<uint16_t>(slot));
+    planned.push_back({.slots = {id, id}, .group = group});
+  }
+  RC_ASSERT(PlanBalance(planned, groups).empty());
+  std::reverse(groups.begin(), groups.end());
+  RC_ASSERT(PlanBalance(Shuffled(owners), groups) == transfers);
+}
+
+RC_GTEST_PROP(PlanBalance, PinnedSlots_StayAndOthersFillUp, ()) {
+  const auto slot_count = *rc::gen::inRange<uint32_t>(1, 100);
+  const auto owners = AnyOwners(slot_count, 6);
+  const auto groups = GroupsOf(*rc::gen::inRange<uint32_t>(1, 64));
+  std::vector<SlotRange> pinned;
+  for (uint32_t slot = 0; slot < slot_count; ++slot) {
+    const Slot id(static_cast<uint16_t>(slot));
+    if (*rc::gen::inRange(0, 4) == 0) pinned.push_back({id, id});
+  }
+  const auto transfers = PlanBalance(owners, groups, pinned);
+  for (const SlotTransfer& transfer : transfers) {
+    for (SlotRange slot : pinned) {
+      RC_ASSERT(!transfer.slots.Contains(slot.first));
+    }
+  }
+  // A group with too few slots is left only if nobody can give.
+  const auto after = After(OwnersOf(owners), transfers);
+  auto counts = CountsOf(after);
+  const auto share = static_cast<int64_t>(slot_count / groups.size());
+  const bool lacks =
+      std::any_of(groups.begin(), groups.end(),
+                  [&](GroupId group) { return counts[group] < share; });
+  for (const auto& [slot, group] : after) {
+    const bool shares =
+        std::find(groups.begin(), groups.end(), group) != groups.end();
+    const bool too_many = !shares || counts[group] > share + 1;
+    const bool stays = std::any_of(
+        pinned.begin(), pinned.end(),
+        [&](SlotRange range) { return range.first.value() == slot; });
+    RC_ASSERT(!lacks || !too_many || stays);
+  }
+}
+
+TEST(PlanBalance, ThreeGroupsOfFive_GiveConnectedRanges) {
+  const std::vector<GroupId> three = {GroupId(1), GroupId(2), GroupId(3)};
+  const auto owners = AssignEvenly(kHashSlotCount, three);
+  const auto transfers = PlanBalance(owners, GroupsOf(31));
+  const auto after = After(OwnersOf(owners), transfers);
+  EXPECT_EQ(RangesIn(after), 5u);
+  EXPECT_EQ(CountsOf(after).at(GroupId(5)), 3276);
+}
+
+TEST(PlanBalance, ALeavingGroup_GivesToItsNeighbours) {
+  const std::vector<GroupId> three = {GroupId(1), GroupId(2), GroupId(3)};
+  const auto owners = AssignEvenly(kHashSlotCount, three);
+  const auto after =
+      After(OwnersOf(owners), PlanBalance(owners, GroupsOf(0b101)));
+  EXPECT_EQ(RangesIn(after), 2u);
+  EXPECT_EQ(CountsOf(after).at(GroupId(1)), 8192);
 }
 
 }  // namespace
