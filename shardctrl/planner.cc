@@ -88,9 +88,11 @@ void Balancer::SetShares() {
     party.surplus = party.slots;
     if (party.shares) sharing.push_back(&party);
   }
-  std::sort(sharing.begin(), sharing.end(), [](const Party* a, const Party* b) {
-    return std::tuple(-a->slots, a->group) < std::tuple(-b->slots, b->group);
-  });
+  std::stable_sort(sharing.begin(), sharing.end(),
+                   [](const Party* a, const Party* b) {
+                     return std::tuple(-a->slots, a->group) <
+                            std::tuple(-b->slots, b->group);
+                   });
   const auto count = static_cast<int64_t>(sharing.size());
   const auto slots = static_cast<int64_t>(owner_.size());
   for (int64_t i = 0; i < count; ++i) {

@@ -186,7 +186,7 @@ RC_GTEST_PROP(PlanBalance, PinnedSlots_StayAndOthersFillUp, ()) {
       RC_ASSERT(!transfer.slots.Contains(slot.first));
     }
   }
-  // A group with too few slots is left only if nobody can give.
+  // A group lacks slots only if the others cannot give any.
   const auto after = After(OwnersOf(owners), transfers);
   auto counts = CountsOf(after);
   const auto share = static_cast<int64_t>(slot_count / groups.size());

@@ -12,39 +12,19 @@
 #include "env/check.h"
 #include "env/siphash.h"
 #include "raft/core/configuration.h"
+#include "shardctrl/controller/slot_moves.h"
 #include "shardctrl/controller/token.h"
 #include "shardctrl/controller/wishes.h"
+#include "shardctrl/controller/words.h"
 
 namespace quorate::shardctrl {
 namespace {
 
 using Answer = ControllerAnswer;
 using Command = ControllerCommand;
-
-std::string NodeText(NodeId node) {
-  return absl::StrCat("node ", node.value());
-}
-std::string GroupText(GroupId group) {
-  return absl::StrCat("group ", group.value());
-}
-
-Answer Done(std::string text) {
-  return {.outcome = Answer::Outcome::kDone, .text = std::move(text)};
-}
-Answer AlreadySo(std::string text) {
-  return {.outcome = Answer::Outcome::kAlreadySo, .text = std::move(text)};
-}
-Answer Refused(std::string text) {
-  return {.outcome = Answer::Outcome::kRefused, .text = std::move(text)};
-}
-
-std::vector<std::string> Shortened(std::vector<std::string> steps) {
-  if (steps.size() <= Answer::kStepsMax) return steps;
-  const size_t others = steps.size() - (Answer::kStepsMax - 1);
-  steps.resize(Answer::kStepsMax - 1);
-  steps.push_back(absl::StrCat("and ", others, " other replicas move"));
-  return steps;
-}
+constexpr auto Done = Answer::Done;
+constexpr auto AlreadySo = Answer::AlreadySo;
+constexpr auto Refused = Answer::Refused;
 
 // Executes one command. Each overload of operator() either changes the state
 // and returns kDone, or leaves the state as it was.
@@ -71,6 +51,11 @@ class Execution {
   Answer operator()(const Command::ReportSilence& report);
   Answer operator()(const Command::ReportSign& report);
   Answer operator()(const Command::ReportEmpty& report);
+  // The commands of slot_moves.h.
+  template <typename Other>
+  Answer operator()(const Other& command) {
+    return ChangeMoves(command, log_time_, &state_);
+  }
 
  private:
   // Changes a copy of the state and plans its replicas. The copy becomes the
@@ -95,11 +80,6 @@ NodeRecord* Present(ClusterState* state, NodeId id) {
 Answer NoSuchNode(NodeId id) {
   return Refused(absl::StrCat("there is no ", NodeText(id),
                               "; the command node list shows all"));
-}
-
-Answer NoSuchGroup(GroupId id) {
-  return Refused(absl::StrCat("there is no ", GroupText(id),
-                              "; the command group list shows all"));
 }
 
 // True if both have one of the addresses.
@@ -144,7 +124,7 @@ Answer Execution::Wish(std::string text,
   if (!shortage.empty()) return Refused(std::move(shortage));
   state_ = std::move(next);
   Answer answer = Done(std::move(text));
-  answer.steps = Shortened(std::move(steps));
+  answer.SetSteps(std::move(steps));
   return answer;
 }
 
@@ -471,7 +451,7 @@ Answer Execution::operator()(const Command::BindNode& bind) {
   node->token = TokenDigest{};
   if (node->state == NodeState::kJoining) node->state = NodeState::kUp;
   Answer answer = Done(name + " joins");
-  answer.steps = Shortened(PlanWishes(&state_));
+  answer.SetSteps(PlanWishes(&state_));
   return answer;
 }
 
@@ -516,7 +496,7 @@ Answer Execution::NoteRecovery(const ReportedConfiguration& fresh,
     wanted.replica = ReplicaId();
   }
   Answer answer = Done(GroupText(group->id) + " is recovered");
-  answer.steps = Shortened(PlanWishes(&state_));
+  answer.SetSteps(PlanWishes(&state_));
   return answer;
 }
 
@@ -627,7 +607,7 @@ Answer Execution::operator()(const Command::ReportSign& report) {
   const bool dead = std::exchange(node->dead, false);
   node->silent_since = WallTime(0);
   Answer answer = Done(NodeText(report.node) + " answers again");
-  if (dead) answer.steps = Shortened(PlanWishes(&state_));
+  if (dead) answer.SetSteps(PlanWishes(&state_));
   return answer;
 }
 
@@ -751,6 +731,7 @@ ControllerAnswer ApplyCommand(const ControllerCommand& command,
   ++state->version;
   answer.version = state->version;
   ComposeGroups(state);
+  EndMoves(log_time, state);
   RemoveDrainedNodes(state);
   Remember(command, digest, log_time, answer, state);
   return answer;

@@ -27,6 +27,7 @@
 #include "env/time.h"
 #include "raft/core/configuration.h"
 #include "raft/core/types.h"
+#include "shardctrl/partition.h"
 
 namespace quorate::shardctrl {
 
@@ -59,6 +60,10 @@ class FieldWriter {
   void Put(const std::string& text) {
     Put(static_cast<uint32_t>(text.size()));
     out_ += text;
+  }
+  void Put(const SlotRange& range) {
+    Put(range.first);
+    Put(range.last);
   }
   void Put(const raft::Configuration& configuration) {
     Put(std::string(raft::EncodeConfiguration(configuration).view()));
@@ -114,6 +119,11 @@ class FieldReader {
   }
   void Get(std::string& text) {
     text = std::string(reader_.TakeBytes(reader_.Take<uint32_t>()));
+  }
+  void Get(SlotRange& range) {
+    Get(range.first);
+    Get(range.last);
+    if (range.last < range.first) Fail();
   }
   void Get(raft::Configuration& configuration) {
     std::string bytes;

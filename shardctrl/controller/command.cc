@@ -12,7 +12,7 @@ namespace {
 
 constexpr uint8_t kCommandVersion = 1;
 constexpr size_t kBodies = std::variant_size_v<ControllerCommand::Body>;
-constexpr size_t kOperatorsBodies = 11;
+constexpr size_t kOperatorsBodies = 16;
 
 using Command = ControllerCommand;
 
@@ -138,6 +138,31 @@ struct Checker {
     }
     return absl::OkStatus();
   }
+  absl::Status operator()(const Command::MoveSlots& move) const {
+    if (move.slots.empty() == (move.count == 0)) {
+      return Refuse("name either slots, or a group and how many of its slots");
+    }
+    if (move.slots.size() > kMovedRangesMax) {
+      return Refuse(absl::StrCat("name at most ", kMovedRangesMax,
+                                 " ranges of slots at a time"));
+    }
+    return absl::OkStatus();
+  }
+  absl::Status operator()(const Command::ReportMove& report) const {
+    const MoveProgress& progress = report.progress;
+    if (progress.phase < MovePhase::kWaiting ||
+        progress.phase > MovePhase::kFreeze) {
+      return Refuse("unknown phase of a move");
+    }
+    if (progress.problem.size() > kProblemBytesMax) {
+      return Refuse("long problem");
+    }
+    return absl::OkStatus();
+  }
+  absl::Status operator()(const Command::DecideMove& decide) const {
+    if (decide.give_up.size() > kProblemBytesMax) return Refuse("long reason");
+    return absl::OkStatus();
+  }
   absl::Status operator()(const Command::BindNode& bind) const {
     if (bind.store == StoreIncarnation()) return Refuse("no store");
     return absl::OkStatus();
@@ -217,6 +242,30 @@ struct Describer {
     return absl::StrCat("recover ", recover.group.value(),
                         " --accept-loss, from node ", recover.node.value());
   }
+  std::string operator()(const Command::MoveSlots& move) const {
+    std::string text = absl::StrCat("slots move --to ", move.to.value());
+    if (move.slots.empty()) {
+      absl::StrAppend(&text, " --from ", move.from.value(), " --count ",
+                      move.count);
+    } else {
+      absl::StrAppend(&text, " --slots ", FormatSlotRanges(move.slots));
+    }
+    if (move.rate_max > 0) absl::StrAppend(&text, " --rate ", move.rate_max);
+    return text;
+  }
+  std::string operator()(const Command::CancelMove& cancel) const {
+    return absl::StrCat("slots cancel ", cancel.move.value());
+  }
+  std::string operator()(const Command::PauseMove& pause) const {
+    return absl::StrCat(pause.paused ? "slots pause " : "slots resume ",
+                        pause.move.value());
+  }
+  std::string operator()(const Command::Rebalance&) const {
+    return "rebalance";
+  }
+  std::string operator()(const Command::RetireGroup& retire) const {
+    return absl::StrCat("group retire ", retire.group.value());
+  }
   template <typename Report>
   std::string operator()(const Report&) const {
     return "report of a node";
@@ -261,6 +310,14 @@ bool IsOperatorsCommand(const ControllerCommand& command) {
 
 std::string Describe(const ControllerCommand& command) {
   return std::visit(Describer{}, command.body);
+}
+
+void ControllerAnswer::SetSteps(std::vector<std::string> all) {
+  steps = std::move(all);
+  if (steps.size() <= kStepsMax) return;
+  const size_t others = steps.size() - (kStepsMax - 1);
+  steps.resize(kStepsMax - 1);
+  steps.push_back(absl::StrCat("and ", others, " other steps"));
 }
 
 std::string EncodeAnswer(const ControllerAnswer& answer) {

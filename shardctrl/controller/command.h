@@ -149,6 +149,50 @@ struct ControllerCommandBodies {
     }
   };
 
+  // Moves slots to the group: these, or `count` of those of the group `from`.
+  // Each group that owns some of them becomes the source of one move.
+  struct MoveSlots {
+    GroupId to = {};
+    std::vector<SlotRange> slots = {};
+    GroupId from = {};
+    uint32_t count = 0;
+    uint64_t rate_max = 0;  // SlotMove::rate_max.
+    template <typename Codec, typename Self>
+    static void Fields(Codec& codec, Self& self) {
+      codec(self.to, self.slots, self.from, self.count, self.rate_max);
+    }
+  };
+  // The source keeps the slots. A group that retires goes on.
+  struct CancelMove {
+    MoveId move = {};
+    template <typename Codec, typename Self>
+    static void Fields(Codec& codec, Self& self) {
+      codec(self.move);
+    }
+  };
+  // `paused` false: resumes it.
+  struct PauseMove {
+    MoveId move = {};
+    bool paused = true;
+    template <typename Codec, typename Self>
+    static void Fields(Codec& codec, Self& self) {
+      codec(self.move, self.paused);
+    }
+  };
+  // Moves the fewest slots after which all groups own equally many.
+  struct Rebalance {
+    template <typename Codec, typename Self>
+    static void Fields(Codec&, Self&) {}
+  };
+  // Moves the slots of the group away, then ends it.
+  struct RetireGroup {
+    GroupId group = {};
+    template <typename Codec, typename Self>
+    static void Fields(Codec& codec, Self& self) {
+      codec(self.group);
+    }
+  };
+
   // ---- Reports of nodes.
 
   // A store shows a token. `token` is its digest.
@@ -222,6 +266,35 @@ struct ControllerCommandBodies {
       codec(self.node, self.store);
     }
   };
+  // The leader of the source tells how far the move is.
+  struct ReportMove {
+    MoveId move = {};
+    MoveProgress progress = {};
+    template <typename Codec, typename Self>
+    static void Fields(Codec& codec, Self& self) {
+      codec(self.move, self.progress);
+    }
+  };
+  // The source is frozen, and the destination sealed with equal digests: the
+  // slots change their owner. `give_up` not empty: they do not, for this
+  // reason.
+  struct DecideMove {
+    MoveId move = {};
+    std::string give_up = {};
+    template <typename Codec, typename Self>
+    static void Fields(Codec& codec, Self& self) {
+      codec(self.move, self.give_up);
+    }
+  };
+  // After the decision, the group has forgotten the move.
+  struct ReportMoveEnd {
+    MoveId move = {};
+    GroupId group = {};
+    template <typename Codec, typename Self>
+    static void Fields(Codec& codec, Self& self) {
+      codec(self.move, self.group);
+    }
+  };
 };
 
 struct ControllerCommand : ControllerCommandBodies {
@@ -229,8 +302,10 @@ struct ControllerCommand : ControllerCommandBodies {
   using Body =
       std::variant<AddNode, SetNode, DrainNode, UndrainNode, RemoveNode,
                    ReplaceNode, CreateGroups, SetGroup, TransferGroup,
-                   SetRepair, RecoverGroup, BindNode, ReportNode, ReportGroup,
-                   ReportReplica, ReportSilence, ReportSign, ReportEmpty>;
+                   SetRepair, RecoverGroup, MoveSlots, CancelMove, PauseMove,
+                   Rebalance, RetireGroup, BindNode, ReportNode, ReportGroup,
+                   ReportReplica, ReportSilence, ReportSign, ReportEmpty,
+                   ReportMove, DecideMove, ReportMoveEnd>;
 
   ControllerCommand() = default;
   ControllerCommand(OperationId id, Body what)
@@ -263,17 +338,30 @@ struct ControllerAnswer {
   NodeId node = {};                  // Of AddNode and ReplaceNode.
   WallTime token_expires{0};         // Of AddNode and ReplaceNode.
   std::vector<GroupId> groups = {};  // Of CreateGroups.
-  // The replicas that move because of the command, a sentence each. At most
-  // kStepsMax of them; the last one then counts the others.
+  std::vector<MoveId> moves = {};    // Those that begin because of the command.
+  // The replicas or slots that move because of the command, a sentence each. At
+  // most kStepsMax of them; the last one then counts the others.
   static constexpr size_t kStepsMax = 100;
   std::vector<std::string> steps = {};
+
+  static ControllerAnswer Done(std::string text) {
+    return {.outcome = Outcome::kDone, .text = std::move(text)};
+  }
+  static ControllerAnswer AlreadySo(std::string text) {
+    return {.outcome = Outcome::kAlreadySo, .text = std::move(text)};
+  }
+  static ControllerAnswer Refused(std::string text) {
+    return {.outcome = Outcome::kRefused, .text = std::move(text)};
+  }
+  // Keeps kStepsMax of them.
+  void SetSteps(std::vector<std::string> all);
 
   friend bool operator==(const ControllerAnswer&,
                          const ControllerAnswer&) = default;
   template <typename Codec, typename Self>
   static void Fields(Codec& codec, Self& self) {
     codec(self.outcome, self.text, self.version, self.node, self.token_expires,
-          self.groups, self.steps);
+          self.groups, self.moves, self.steps);
   }
 };
 

@@ -45,6 +45,11 @@ std::vector<Command> Commands() {
                                  ReplicaId(7),
                                  3,
                                  {ReplicaId(8)}}},
+      {id, Command::MoveSlots{group, {{Slot(1), Slot(2)}}, GroupId(3), 0, 9}},
+      {id, Command::CancelMove{MoveId(1)}},
+      {id, Command::PauseMove{MoveId(1), true}},
+      {id, Command::Rebalance{}},
+      {id, Command::RetireGroup{group}},
       {{}, Command::BindNode{node, token, StoreIncarnation(9)}},
       {{},
        Command::ReportNode{node,
@@ -65,6 +70,21 @@ std::vector<Command> Commands() {
       {{}, Command::ReportSilence{node}},
       {{}, Command::ReportSign{node}},
       {{}, Command::ReportEmpty{node, StoreIncarnation(9)}},
+      {{},
+       Command::ReportMove{MoveId(1),
+                           {.driver = node,
+                            .term = raft::Term(2),
+                            .report = 3,
+                            .phase = MovePhase::kCopy,
+                            .slots_done = 4,
+                            .bytes_done = 5,
+                            .bytes_total = 6,
+                            .bytes_per_second = 7,
+                            .held_requests = 8,
+                            .longest_pause = Milliseconds(9),
+                            .problem = "problem"}}},
+      {{}, Command::DecideMove{MoveId(1), "reason"}},
+      {{}, Command::ReportMoveEnd{MoveId(1), group}},
   };
 }
 
@@ -86,7 +106,7 @@ TEST(Command, EachKind_IsDecodedAsEncoded) {
     ASSERT_TRUE(decoded.ok()) << i << decoded.status().ToString();
     EXPECT_EQ(EncodeCommand(*decoded), bytes) << i;
     EXPECT_EQ(decoded->body.index(), i);
-    EXPECT_EQ(IsOperatorsCommand(*decoded), i < 11) << i;
+    EXPECT_EQ(IsOperatorsCommand(*decoded), i < 16) << i;
     EXPECT_FALSE(Describe(*decoded).empty());
     // Bytes that are cut, or that follow, are damage.
     for (size_t cut = 0; cut < bytes.size(); ++cut) {
@@ -106,10 +126,10 @@ TEST(Command, Bytes_AreThoseOfVersion1) {
           {{},
            Command::ReportReplica{GroupId(1), NodeId(2), StoreIncarnation(3),
                                   ReplicaId(4), 5}})),
-      "010e000000000000000000000000000000000100000002000000030000000000000"
+      "0113000000000000000000000000000000000100000002000000030000000000000"
       "004000000000000000500000000000000");
   EXPECT_EQ(SipHash(SipKey{}, EncodeState(Cluster(3, 2).state)),
-            1777354414428397261u);
+            14338439843979328918u);
 }
 
 TEST(Command, OfANewerProgram_NeedsAHigherLevel) {
@@ -152,6 +172,13 @@ TEST(Command, ValuesOutOfRange_AreRefusedInWords) {
   refused(Command::SetRepair{Duration(-1)}, "10 seconds");
   refused(Command::SetNode{.node = NodeId(1), .name = ""}, "empty");
   refused(Command::ReportNode{NodeId(1), StoreIncarnation(1), 1, {}}, "peers");
+  refused(Command::MoveSlots{.to = GroupId(1)}, "either slots");
+  refused(Command::MoveSlots{GroupId(1), {{Slot(1), Slot(2)}}, GroupId(2), 1},
+          "either slots");
+  refused(Command::MoveSlots{GroupId(1),
+                             std::vector<SlotRange>(kMovedRangesMax + 1,
+                                                    {Slot(1), Slot(1)})},
+          "at most 1024");
 }
 
 RC_GTEST_PROP(Command_AnyBytes, AreRefusedOrEncodedAgain, ()) {
@@ -164,7 +191,9 @@ RC_GTEST_PROP(Command_AnyBytes, AreRefusedOrEncodedAgain, ()) {
   for (const auto& [at, byte] : changes) {
     bytes[at % bytes.size()] = static_cast<char>(byte);
   }
-  Cluster cluster(3, 1);
+  Cluster cluster(3, 2);
+  cluster.Do(
+      Command::MoveSlots{.to = GroupId(2), .slots = {{Slot(3), Slot(4)}}});
   auto machine = *ControllerMachine::Create(EncodeState(cluster.state));
   const auto decoded = DecodeCommand(bytes);
   if (decoded.ok()) RC_ASSERT(EncodeCommand(*decoded) == bytes);

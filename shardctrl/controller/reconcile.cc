@@ -5,8 +5,8 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "absl/strings/str_join.h"
 #include "raft/core/configuration.h"
+#include "shardctrl/controller/words.h"
 
 namespace quorate::shardctrl {
 namespace {
@@ -23,11 +23,10 @@ bool Contains(const Members& members, ReplicaId replica) {
 }
 
 std::string NodesOf(const Members& members) {
-  std::vector<uint32_t> nodes;
-  for (const raft::Member& one : members) nodes.push_back(one.node.value());
+  std::vector<NodeId> nodes;
+  for (const raft::Member& one : members) nodes.push_back(one.node);
   std::stable_sort(nodes.begin(), nodes.end());
-  return absl::StrCat(nodes.size() == 1 ? "node " : "nodes ",
-                      absl::StrJoin(nodes, ", "));
+  return NodesText(nodes);
 }
 
 // The work of a node for one group as the holder of a replica, leader or not.
@@ -176,6 +175,21 @@ void DropEarlierGenerations(const ClusterState& state, const HostView& host,
                         .group = held.group,
                         .replica = held.replica,
                         .why = "the group was recovered without it"});
+  }
+}
+
+// A group that has retired owned nothing any more. Its id is never used again.
+void DropRetired(const ClusterState& state, const HostView& host,
+                 std::vector<Action>* actions) {
+  for (const HostedReplica& held : host.replicas) {
+    if (held.group == kControllerGroup || held.group >= state.next_group ||
+        state.FindGroup(held.group) != nullptr) {
+      continue;
+    }
+    actions->push_back({.kind = Kind::kDrop,
+                        .group = held.group,
+                        .replica = held.replica,
+                        .why = "the group was retired"});
   }
 }
 
@@ -482,6 +496,7 @@ std::vector<ReconcileAction> Reconcile(const ClusterState& state,
       }
     }
   }
+  if (bound) DropRetired(state, host, &actions);
   if (bound && node->leaving && !node->empty && host.replicas.empty()) {
     actions.push_back(
         {.kind = Kind::kReportEmpty, .why = "this node leaves the cluster"});

@@ -221,6 +221,24 @@ TEST_F(ReconcileTest, ReplicaLeftOut_IsDroppedOnceTheReportIsLater) {
   EXPECT_EQ(Kinds(knows), std::vector<Kind>{Kind::kDrop});
 }
 
+TEST_F(ReconcileTest, ReplicaOfARetiredGroup_IsDroppedButNotOneOfALaterGroup) {
+  HostView host = Host(1);
+  host.replicas.push_back({.group = GroupId(7), .replica = ReplicaId(70)});
+  const auto dropped = [&] {
+    std::vector<ReplicaId> replicas;
+    for (const ReconcileAction& one : Reconcile(cluster_.state, host)) {
+      if (one.kind == Kind::kDrop) replicas.push_back(one.replica);
+    }
+    return replicas;
+  };
+  EXPECT_EQ(dropped(), std::vector<ReplicaId>{});
+  cluster_.state.next_group = GroupId(8);
+  EXPECT_EQ(dropped(), std::vector{ReplicaId(70)});
+  // A store that is not bound does not know which groups have retired.
+  host.store = StoreIncarnation(5);
+  EXPECT_EQ(dropped(), std::vector<ReplicaId>{});
+}
+
 TEST_F(ReconcileTest, FencedReplica_IsReplacedOnItsNode) {
   Want({1, 2, 3});
   HostView host = Host(3);

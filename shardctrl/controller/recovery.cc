@@ -5,9 +5,9 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
-#include "absl/strings/str_join.h"
 #include "raft/core/configuration.h"
 #include "raft/core/quorum.h"
+#include "shardctrl/controller/words.h"
 
 namespace quorate::shardctrl {
 namespace {
@@ -47,14 +47,6 @@ std::vector<ReplicaId> BrokenVoters(const raft::Configuration& known,
     }
   }
   return broken;
-}
-
-std::string NodesText(const std::vector<NodeId>& nodes) {
-  return absl::StrCat(
-      nodes.size() == 1 ? "node " : "nodes ",
-      absl::StrJoin(nodes, ", ", [](std::string* out, NodeId id) {
-        absl::StrAppend(out, id.value());
-      }));
 }
 
 std::string TextOf(GroupId group, NodeId choice, const Survivor& survivor,

@@ -9,6 +9,7 @@
 #include "absl/strings/str_join.h"
 #include "raft/core/configuration.h"
 #include "shardctrl/controller/wishes.h"
+#include "shardctrl/controller/words.h"
 
 namespace quorate::shardctrl {
 namespace {
@@ -56,12 +57,6 @@ std::vector<NodeId> List(const std::set<NodeId>& nodes) {
   return {nodes.begin(), nodes.end()};
 }
 
-std::vector<uint32_t> Numbers(const std::vector<NodeId>& nodes) {
-  std::vector<uint32_t> numbers;
-  for (const NodeId node : nodes) numbers.push_back(node.value());
-  return numbers;
-}
-
 std::string GroupProblem(const ClusterState& state, const GroupRecord& group) {
   if (group.recovery.has_value()) {
     return absl::StrCat("is being recovered from node ",
@@ -71,8 +66,8 @@ std::string GroupProblem(const ClusterState& state, const GroupRecord& group) {
     const VoterCount count = CountVoters(state, *c);
     if (!count.majority) {
       return absl::StrCat("has no majority: ", count.working, " of ",
-                          count.voters, " voters work; start node ",
-                          absl::StrJoin(Numbers(count.silent), ", "),
+                          count.voters, " voters work; start ",
+                          NodesText(count.silent),
                           ", or see docs/operate/members.md, A lost majority");
     }
   }
@@ -135,6 +130,31 @@ std::map<GroupId, std::vector<SlotRange>> SlotsByGroup(
   return slots;
 }
 
+std::string_view PhaseName(const SlotMove& move) {
+  switch (move.decision) {
+    case MoveDecision::kActivated:
+      return move.destination_ended ? "clean" : "activate";
+    case MoveDecision::kCancelled:
+      return "undo";
+    case MoveDecision::kOpen:
+      break;
+  }
+  if (move.paused) return "paused";
+  switch (move.progress.phase) {
+    case MovePhase::kWaiting:
+      return "waiting";
+    case MovePhase::kPrepare:
+      return "prepare";
+    case MovePhase::kCopy:
+      return "copy";
+    case MovePhase::kDelta:
+      return "delta";
+    case MovePhase::kFreeze:
+      return "freeze";
+  }
+  return "invalid";
+}
+
 }  // namespace
 
 std::string_view RoleName(NodeRole role) {
@@ -147,6 +167,31 @@ std::string_view RoleName(NodeRole role) {
       return "router";
   }
   return "invalid";
+}
+
+std::vector<MoveRow> MoveRows(const ClusterState& state) {
+  std::vector<MoveRow> rows;
+  const auto add = [&](const SlotMove& move, std::string_view phase) {
+    rows.push_back({.id = move.id,
+                    .from = move.from,
+                    .to = move.to,
+                    .slots = move.slots,
+                    .slot_count = move.SlotCount(),
+                    .phase = phase,
+                    .progress = move.progress,
+                    .problem = move.decision == MoveDecision::kCancelled
+                                   ? move.reason
+                                   : move.progress.problem});
+  };
+  for (const EndedMove& one : state.ended_moves) {
+    add(one.move,
+        one.move.decision == MoveDecision::kActivated ? "done" : "cancelled");
+  }
+  std::stable_sort(
+      rows.begin(), rows.end(),
+      [](const MoveRow& a, const MoveRow& b) { return a.id < b.id; });
+  for (const SlotMove& move : state.moves) add(move, PhaseName(move));
+  return rows;
 }
 
 bool IsSettled(const GroupRecord& group) {

@@ -48,7 +48,23 @@ struct GroupRow {
   std::string problem = {};
 };
 
+struct MoveRow {
+  MoveId id = {};
+  GroupId from = {};
+  GroupId to = {};
+  std::vector<SlotRange> slots = {};
+  uint32_t slot_count = 0;
+  // waiting, paused, prepare, copy, delta, freeze, activate, clean, undo, done
+  // or cancelled. The last two have ended.
+  std::string_view phase = {};
+  MoveProgress progress = {};
+  // Why it cannot go on now, or why it was cancelled. Empty: neither.
+  std::string problem = {};
+};
+
 std::string_view RoleName(NodeRole role);
+// Sorted by id; those that have ended come first.
+std::vector<MoveRow> MoveRows(const ClusterState& state);
 // Sorted by id.
 std::vector<NodeRow> NodeRows(const ClusterState& state);
 std::vector<GroupRow> GroupRows(const ClusterState& state);

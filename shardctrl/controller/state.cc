@@ -88,6 +88,43 @@ absl::Status ValidateSlots(const ClusterState& state) {
   return absl::OkStatus();
 }
 
+// Sorted, with gaps between them, and below the count of slots.
+bool AreRanges(const std::vector<SlotRange>& ranges, uint32_t slot_count) {
+  uint32_t next = 0;
+  for (SlotRange range : ranges) {
+    if (range.first.value() < next || range.last < range.first) return false;
+    next = range.last.value() + 2u;
+  }
+  return !ranges.empty() && ranges.back().last.value() < slot_count;
+}
+
+absl::Status ValidateMoves(const ClusterState& state) {
+  MoveId previous;
+  std::vector<bool> moving(state.slot_count, false);
+  for (const SlotMove& move : state.moves) {
+    const bool known = state.FindGroup(move.from) != nullptr &&
+                       state.FindGroup(move.to) != nullptr &&
+                       move.from != move.to;
+    if (move.id <= previous || move.id >= state.next_move || !known ||
+        move.decision < MoveDecision::kOpen ||
+        move.decision > MoveDecision::kCancelled ||
+        move.progress.phase < MovePhase::kWaiting ||
+        move.progress.phase > MovePhase::kFreeze ||
+        !AreRanges(move.slots, state.slot_count)) {
+      return Invalid("bad move", move.id.value());
+    }
+    for (SlotRange range : move.slots) {
+      for (uint32_t slot = range.first.value(); slot <= range.last.value();
+           ++slot) {
+        if (moving[slot]) return Invalid("two moves of slot", slot);
+        moving[slot] = true;
+      }
+    }
+    previous = move.id;
+  }
+  return absl::OkStatus();
+}
+
 }  // namespace
 
 bool ReportedConfiguration::IsNewerThan(
@@ -123,6 +160,10 @@ const GroupRecord* ClusterState::FindGroup(GroupId id) const {
   return Find(groups, id);
 }
 GroupRecord* ClusterState::FindGroup(GroupId id) { return Find(groups, id); }
+const SlotMove* ClusterState::FindMove(MoveId id) const {
+  return Find(moves, id);
+}
+SlotMove* ClusterState::FindMove(MoveId id) { return Find(moves, id); }
 
 absl::Status ValidateState(const ClusterState& state) {
   if (state.version == MapVersion() || state.repair_after < Duration() ||
@@ -134,6 +175,7 @@ absl::Status ValidateState(const ClusterState& state) {
   absl::Status status = ValidateNodes(state);
   if (status.ok()) status = ValidateGroups(state);
   if (status.ok()) status = ValidateSlots(state);
+  if (status.ok()) status = ValidateMoves(state);
   return status;
 }
 

@@ -14,9 +14,9 @@
 
 #include "absl/status/statusor.h"
 #include "env/ids.h"
-#include "env/strong_types.h"
 #include "env/time.h"
 #include "raft/core/types.h"
+#include "shardctrl/controller/move.h"
 #include "shardctrl/map.h"
 #include "shardctrl/partition.h"
 
@@ -195,6 +195,8 @@ struct GroupRecord {
   // Until the leader reports that generation. Meanwhile the planner leaves the
   // wanted replicas as they are.
   std::optional<GroupRecovery> recovery = {};
+  // It ends once it owns no slot and takes part in no move.
+  bool retiring = false;
 
   // The wanted replica on this node, or null.
   const WantedReplica* WantedOn(NodeId node) const;
@@ -205,13 +207,12 @@ struct GroupRecord {
   template <typename Codec, typename Self>
   static void Fields(Codec& codec, Self& self) {
     codec(self.id, self.name, self.replicas, self.wanted, self.preferred_leader,
-          self.founded, self.first, self.reported, self.recovery);
+          self.founded, self.first, self.reported, self.recovery,
+          self.retiring);
   }
 };
 
-// Rises with each change of the owner of a slot.
-using OwnershipEpoch = StrongOrdinal<struct OwnershipEpochTag>;
-
+// Neighbours of one group and epoch are one run.
 struct AssignedRun {
   SlotRange slots = {};
   GroupId group = {};
@@ -219,7 +220,7 @@ struct AssignedRun {
   friend bool operator==(const AssignedRun&, const AssignedRun&) = default;
   template <typename Codec, typename Self>
   static void Fields(Codec& codec, Self& self) {
-    codec(self.slots.first, self.slots.last, self.group, self.epoch);
+    codec(self.slots, self.group, self.epoch);
   }
 };
 
@@ -283,9 +284,12 @@ struct ClusterState {
   // controller's own group.
   NodeId next_node{1};
   GroupId next_group{1};
-  std::vector<NodeRecord> nodes = {};    // Sorted by id.
-  std::vector<GroupRecord> groups = {};  // Sorted by id.
-  std::vector<AssignedRun> slots = {};   // Sorted; each slot once.
+  MoveId next_move{1};
+  std::vector<NodeRecord> nodes = {};       // Sorted by id.
+  std::vector<GroupRecord> groups = {};     // Sorted by id.
+  std::vector<AssignedRun> slots = {};      // Sorted; each slot once.
+  std::vector<SlotMove> moves = {};         // Sorted by id.
+  std::vector<EndedMove> ended_moves = {};  // Oldest first.
   GroupTemplate created_groups = {};
   std::vector<HistoryEntry> history = {};          // Oldest first.
   std::vector<FinishedOperation> operations = {};  // Oldest first.
@@ -294,13 +298,16 @@ struct ClusterState {
   NodeRecord* FindNode(NodeId id);
   const GroupRecord* FindGroup(GroupId id) const;
   GroupRecord* FindGroup(GroupId id);
+  const SlotMove* FindMove(MoveId id) const;
+  SlotMove* FindMove(MoveId id);
   friend bool operator==(const ClusterState&, const ClusterState&) = default;
   template <typename Codec, typename Self>
   static void Fields(Codec& codec, Self& self) {
     codec(self.version, self.partitioner, self.slot_count,
           self.default_replicas, self.repair_after, self.next_node,
-          self.next_group, self.nodes, self.groups, self.slots,
-          self.created_groups, self.history, self.operations);
+          self.next_group, self.next_move, self.nodes, self.groups, self.slots,
+          self.moves, self.ended_moves, self.created_groups, self.history,
+          self.operations);
   }
 };
 

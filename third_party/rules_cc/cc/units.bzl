@@ -85,6 +85,6 @@ UNITS = {
     "shardctrl": ["map placement planner"],
     "shardctrl/controller": [
         "apply founding machine rows wishes",
-        "command reconcile recovery state token",
+        "command reconcile recovery slot_moves state token",
     ],
 }

@@ -1,0 +1,434 @@
+#include "shardctrl/controller/slot_moves.h"
+
+#include <algorithm>
+#include <map>
+#include <string>
+#include <tuple>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "shardctrl/controller/words.h"
+#include "shardctrl/map.h"
+#include "shardctrl/planner.h"
+
+namespace quorate::shardctrl {
+namespace {
+
+using Answer = ControllerAnswer;
+using Command = ControllerCommand;
+constexpr auto Done = Answer::Done;
+constexpr auto AlreadySo = Answer::AlreadySo;
+constexpr auto Refused = Answer::Refused;
+
+std::string MoveText(MoveId move) {
+  return absl::StrCat("move ", move.value());
+}
+
+// The owner of each slot, and the move that it is in.
+struct SlotTable {
+  explicit SlotTable(const ClusterState& state)
+      : owner(state.slot_count), move(state.slot_count) {
+    for (const AssignedRun& run : state.slots) {
+      std::fill_n(owner.begin() + run.slots.first.value(), run.slots.size(),
+                  run.group);
+    }
+    for (const SlotMove& one : state.moves) {
+      for (SlotRange range : one.slots) {
+        std::fill_n(move.begin() + range.first.value(), range.size(), one.id);
+      }
+    }
+  }
+
+  std::vector<GroupId> owner;
+  std::vector<MoveId> move;  // Zero: none.
+};
+
+// Slots in rising order as ranges.
+void Append(uint32_t slot, std::vector<SlotRange>* ranges) {
+  const Slot id(static_cast<uint16_t>(slot));
+  if (!ranges->empty() && ranges->back().last.value() + 1u == slot) {
+    ranges->back().last = id;
+  } else {
+    ranges->push_back({id, id});
+  }
+}
+
+// Empty, or the reason why the group cannot own more slots.
+std::string WhyNotTo(const ClusterState& state, GroupId id) {
+  const GroupRecord* group = state.FindGroup(id);
+  if (group == nullptr) return NoSuchGroup(id).text;
+  if (id == kControllerGroup) return "the controller's group owns no slots";
+  if (group->retiring) return GroupText(id) + " is being retired";
+  if (!group->founded) {
+    return GroupText(id) +
+           " has no replicas yet; see the command group show for the reason";
+  }
+  return "";
+}
+
+// By source and destination: the slots.
+using Transfers = std::map<std::pair<GroupId, GroupId>, std::vector<SlotRange>>;
+
+Answer Begin(const Transfers& transfers, uint64_t rate_max, WallTime log_time,
+             ClusterState* state) {
+  if (state->moves.size() + transfers.size() > kMovesMax) {
+    return Refused(absl::StrCat("at most ", kMovesMax,
+                                " moves can be under way; wait for their end"));
+  }
+  std::vector<std::string> steps;
+  Answer answer = Done("");
+  for (const auto& [groups, slots] : transfers) {
+    SlotMove move{.id = state->next_move,
+                  .slots = slots,
+                  .from = groups.first,
+                  .to = groups.second,
+                  .began = log_time,
+                  .rate_max = rate_max};
+    ++state->next_move;
+    steps.push_back(absl::StrCat(MoveText(move.id), ": ", move.SlotCount(),
+                                 " slots of ", GroupText(move.from), " to ",
+                                 GroupText(move.to), ": ",
+                                 FormatSlotRanges(move.slots)));
+    answer.moves.push_back(move.id);
+    state->moves.push_back(std::move(move));
+  }
+  answer.text =
+      absl::StrCat(transfers.size(), transfers.size() == 1 ? " move" : " moves",
+                   " will be made");
+  answer.SetSteps(std::move(steps));
+  return answer;
+}
+
+// The owners once all open moves have come true. Slots in moves that have not
+// ended are pinned.
+Transfers PlanTransfers(const ClusterState& state) {
+  std::vector<Assignment> owners;
+  std::vector<SlotRange> pinned;
+  SlotTable table(state);
+  for (const SlotMove& move : state.moves) {
+    pinned.insert(pinned.end(), move.slots.begin(), move.slots.end());
+    if (move.decision != MoveDecision::kOpen) continue;
+    for (SlotRange range : move.slots) {
+      std::fill_n(table.owner.begin() + range.first.value(), range.size(),
+                  move.to);
+    }
+  }
+  for (uint32_t slot = 0; slot < state.slot_count; ++slot) {
+    const Slot id(static_cast<uint16_t>(slot));
+    if (!owners.empty() && owners.back().group == table.owner[slot]) {
+      owners.back().slots.last = id;
+    } else {
+      owners.push_back({.slots = {id, id}, .group = table.owner[slot]});
+    }
+  }
+  std::vector<GroupId> groups;
+  for (const GroupRecord& group : state.groups) {
+    if (WhyNotTo(state, group.id).empty()) groups.push_back(group.id);
+  }
+  Transfers transfers;
+  if (groups.empty()) return transfers;
+  for (const SlotTransfer& one : PlanBalance(owners, groups, pinned)) {
+    transfers[{one.from, one.to}].push_back(one.slots);
+  }
+  return transfers;
+}
+
+bool TakesPart(const SlotMove& move, GroupId group) {
+  return move.from == group || move.to == group;
+}
+
+bool HasSlots(const ClusterState& state, GroupId group) {
+  return std::any_of(
+      state.slots.begin(), state.slots.end(),
+      [&](const AssignedRun& run) { return run.group == group; });
+}
+
+// The slots change their owner.
+void Activate(SlotMove* move, ClusterState* state) {
+  std::vector<AssignedRun> runs;
+  const auto add = [&](const AssignedRun& run) {
+    if (!runs.empty() && runs.back().group == run.group &&
+        runs.back().epoch == run.epoch) {
+      runs.back().slots.last = run.slots.last;
+    } else {
+      runs.push_back(run);
+    }
+  };
+  move->decision = MoveDecision::kActivated;
+  std::vector<bool> moves(state->slot_count, false);
+  for (SlotRange range : move->slots) {
+    std::fill_n(moves.begin() + range.first.value(), range.size(), true);
+  }
+  for (const AssignedRun& run : state->slots) {
+    for (uint32_t slot = run.slots.first.value();
+         slot <= run.slots.last.value(); ++slot) {
+      if (moves[slot]) move->epoch = std::max(move->epoch, run.epoch);
+    }
+  }
+  ++move->epoch;
+  for (const AssignedRun& run : state->slots) {
+    for (uint32_t slot = run.slots.first.value();
+         slot <= run.slots.last.value(); ++slot) {
+      const Slot id(static_cast<uint16_t>(slot));
+      add({.slots = {id, id},
+           .group = moves[slot] ? move->to : run.group,
+           .epoch = moves[slot] ? move->epoch : run.epoch});
+    }
+  }
+  state->slots = std::move(runs);
+}
+
+// Of a move that is unknown, or was decided.
+Answer NotOpen(const ClusterState& state, MoveId id) {
+  const SlotMove* move = state.FindMove(id);
+  if (move == nullptr) {
+    const auto ended =
+        std::find_if(state.ended_moves.begin(), state.ended_moves.end(),
+                     [&](const EndedMove& one) { return one.move.id == id; });
+    if (ended == state.ended_moves.end()) {
+      return Refused(absl::StrCat("there is no ", MoveText(id),
+                                  "; the command slots status shows all"));
+    }
+    move = &ended->move;
+  }
+  if (move->decision == MoveDecision::kCancelled) {
+    return AlreadySo(MoveText(id) + " was cancelled");
+  }
+  return Refused(absl::StrCat(MoveText(id), " is done: ", GroupText(move->to),
+                              " owns the slots; to have them back, move slots ",
+                              FormatSlotRanges(move->slots), " to ",
+                              GroupText(move->from)));
+}
+
+SlotMove* FindOpen(MoveId id, ClusterState* state) {
+  SlotMove* move = state->FindMove(id);
+  return move == nullptr || move->decision != MoveDecision::kOpen ? nullptr
+                                                                  : move;
+}
+
+}  // namespace
+
+Answer NoSuchGroup(GroupId group) {
+  return Refused(absl::StrCat("there is no ", GroupText(group),
+                              "; the command group list shows all"));
+}
+
+bool MoveRuns(const ClusterState& state, const SlotMove& move) {
+  if (move.decision != MoveDecision::kOpen || move.paused) return false;
+  std::map<GroupId, size_t> running;
+  for (const SlotMove& earlier : state.moves) {
+    if (earlier.id == move.id) break;
+    if (earlier.decision != MoveDecision::kOpen || earlier.paused) continue;
+    ++running[earlier.from];
+    ++running[earlier.to];
+  }
+  return running[move.from] < kMovesOfGroupMax &&
+         running[move.to] < kMovesOfGroupMax;
+}
+
+Answer ChangeMoves(const Command::MoveSlots& command, WallTime log_time,
+                   ClusterState* state) {
+  if (std::string why = WhyNotTo(*state, command.to); !why.empty()) {
+    return Refused(why);
+  }
+  const SlotTable table(*state);
+  std::vector<bool> wanted(state->slot_count, false);
+  for (SlotRange range : command.slots) {
+    if (range.last.value() >= state->slot_count) {
+      return Refused(absl::StrCat("the last slot is ", state->slot_count - 1,
+                                  ", not ", range.last.value()));
+    }
+    std::fill_n(wanted.begin() + range.first.value(), range.size(), true);
+  }
+  if (command.slots.empty()) {
+    if (state->FindGroup(command.from) == nullptr) {
+      return NoSuchGroup(command.from);
+    }
+    if (command.from == command.to) {
+      return Refused("source and destination are the same group");
+    }
+    uint32_t missing = command.count;
+    for (uint32_t slot = state->slot_count; slot > 0 && missing > 0; --slot) {
+      if (table.owner[slot - 1] != command.from) continue;
+      if (table.move[slot - 1] != MoveId()) continue;
+      wanted[slot - 1] = true;
+      --missing;
+    }
+    if (missing > 0) {
+      return Refused(absl::StrCat(GroupText(command.from), " has only ",
+                                  command.count - missing,
+                                  " slots that do not move already"));
+    }
+  }
+  Transfers transfers;
+  for (uint32_t slot = 0; slot < state->slot_count; ++slot) {
+    if (!wanted[slot]) continue;
+    if (const SlotMove* move = state->FindMove(table.move[slot]);
+        move != nullptr) {
+      if (move->decision == MoveDecision::kOpen && move->to == command.to) {
+        continue;
+      }
+      return Refused(absl::StrCat(
+          "slot ", slot, " is in ", MoveText(move->id), " to ",
+          GroupText(move->to), "; ",
+          move->decision == MoveDecision::kOpen
+              ? absl::StrCat("to end that, type quoratectl slots cancel ",
+                             move->id.value())
+              : "wait for its end"));
+    }
+    if (table.owner[slot] == command.to) continue;
+    Append(slot, &transfers[{table.owner[slot], command.to}]);
+  }
+  if (transfers.empty()) {
+    return AlreadySo(absl::StrCat(GroupText(command.to),
+                                  " owns these slots, or they move there"));
+  }
+  return Begin(transfers, command.rate_max, log_time, state);
+}
+
+Answer ChangeMoves(const Command::CancelMove& command, WallTime,
+                   ClusterState* state) {
+  SlotMove* move = FindOpen(command.move, state);
+  if (move == nullptr) return NotOpen(*state, command.move);
+  move->decision = MoveDecision::kCancelled;
+  move->reason = "an operator cancelled it";
+  state->FindGroup(move->from)->retiring = false;
+  return Done(absl::StrCat(MoveText(move->id), " is cancelled: ",
+                           GroupText(move->from), " keeps the slots"));
+}
+
+Answer ChangeMoves(const Command::PauseMove& command, WallTime,
+                   ClusterState* state) {
+  SlotMove* move = FindOpen(command.move, state);
+  if (move == nullptr) return NotOpen(*state, command.move);
+  const std::string text = absl::StrCat(
+      MoveText(move->id), command.paused ? " is paused" : " goes on");
+  if (move->paused == command.paused) return AlreadySo(text);
+  move->paused = command.paused;
+  return Done(text);
+}
+
+Answer ChangeMoves(const Command::Rebalance&, WallTime log_time,
+                   ClusterState* state) {
+  const Transfers transfers = PlanTransfers(*state);
+  if (transfers.empty()) return AlreadySo("the slots are balanced");
+  return Begin(transfers, 0, log_time, state);
+}
+
+Answer ChangeMoves(const Command::RetireGroup& command, WallTime log_time,
+                   ClusterState* state) {
+  const GroupRecord* group = state->FindGroup(command.group);
+  const std::string name = GroupText(command.group);
+  if (group == nullptr) return NoSuchGroup(command.group);
+  if (command.group == kControllerGroup) {
+    return Refused("the controller's group cannot be retired");
+  }
+  for (const SlotMove& move : state->moves) {
+    if (move.to != command.group || move.decision != MoveDecision::kOpen) {
+      continue;
+    }
+    return Refused(absl::StrCat(MoveText(move.id), " brings slots to ", name,
+                                "; to end that, type quoratectl slots cancel ",
+                                move.id.value()));
+  }
+  ClusterState next = *state;
+  next.FindGroup(command.group)->retiring = true;
+  const bool others = std::any_of(next.groups.begin(), next.groups.end(),
+                                  [&](const GroupRecord& other) {
+                                    return WhyNotTo(next, other.id).empty();
+                                  });
+  if (!others) {
+    return Refused(absl::StrCat("no other group could own the slots of ", name,
+                                "; create one with quoratectl group create"));
+  }
+  const Transfers transfers = PlanTransfers(next);
+  if (group->retiring && transfers.empty()) {
+    return AlreadySo(name + " is being retired");
+  }
+  Answer answer = Begin(transfers, 0, log_time, &next);
+  if (answer.outcome != Answer::Outcome::kDone) return answer;
+  answer.text = absl::StrCat(name, " is being retired");
+  *state = std::move(next);
+  return answer;
+}
+
+Answer ChangeMoves(const Command::ReportMove& command, WallTime,
+                   ClusterState* state) {
+  SlotMove* move = state->FindMove(command.move);
+  if (move == nullptr) return NotOpen(*state, command.move);
+  const auto order = [](const MoveProgress& progress) {
+    return std::tuple(progress.term, progress.report);
+  };
+  if (order(command.progress) <= order(move->progress)) {
+    return AlreadySo("this is known, or something newer");
+  }
+  MoveProgress fresh = command.progress;
+  fresh.longest_pause =
+      std::max(fresh.longest_pause, move->progress.longest_pause);
+  move->progress = std::move(fresh);
+  return Done("the progress is noted");
+}
+
+Answer ChangeMoves(const Command::DecideMove& command, WallTime,
+                   ClusterState* state) {
+  SlotMove* move = state->FindMove(command.move);
+  if (move == nullptr) return NotOpen(*state, command.move);
+  const bool gives_up = !command.give_up.empty();
+  if (move->decision != MoveDecision::kOpen) {
+    if (gives_up == (move->decision == MoveDecision::kCancelled)) {
+      return AlreadySo("this was decided");
+    }
+    if (gives_up) return NotOpen(*state, command.move);
+    return Refused(MoveText(move->id) + " was cancelled");
+  }
+  if (gives_up) {
+    move->decision = MoveDecision::kCancelled;
+    move->reason = command.give_up;
+    return Done(MoveText(move->id) + " is given up");
+  }
+  Activate(move, state);
+  return Done(absl::StrCat(GroupText(move->to), " owns the slots of ",
+                           MoveText(move->id)));
+}
+
+Answer ChangeMoves(const Command::ReportMoveEnd& command, WallTime,
+                   ClusterState* state) {
+  SlotMove* move = state->FindMove(command.move);
+  if (move == nullptr) return AlreadySo("the move has ended");
+  if (move->decision == MoveDecision::kOpen) {
+    return Refused(MoveText(move->id) + " is not decided");
+  }
+  if (!TakesPart(*move, command.group)) {
+    return Refused(absl::StrCat(GroupText(command.group), " takes no part in ",
+                                MoveText(move->id)));
+  }
+  bool& ended = command.group == move->from ? move->source_ended
+                                            : move->destination_ended;
+  if (ended) return AlreadySo("this is known");
+  ended = true;
+  return Done(absl::StrCat(MoveText(move->id), " has ended in ",
+                           GroupText(command.group)));
+}
+
+void EndMoves(WallTime log_time, ClusterState* state) {
+  std::erase_if(state->moves, [&](SlotMove& move) {
+    if (!move.source_ended || !move.destination_ended) return false;
+    state->ended_moves.push_back({std::move(move), log_time});
+    return true;
+  });
+  if (state->ended_moves.size() > kEndedMovesMax) {
+    state->ended_moves.erase(
+        state->ended_moves.begin(),
+        state->ended_moves.end() - static_cast<std::ptrdiff_t>(kEndedMovesMax));
+  }
+  std::erase_if(state->groups, [&](const GroupRecord& group) {
+    return group.retiring && !HasSlots(*state, group.id) &&
+           std::none_of(
+               state->moves.begin(), state->moves.end(),
+               [&](const SlotMove& move) { return TakesPart(move, group.id); });
+  });
+}
+
+}  // namespace quorate::shardctrl

@@ -1,0 +1,319 @@
+#include "shardctrl/controller/slot_moves.h"
+
+#include <cstdint>
+#include <map>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "absl/strings/match.h"
+#include "gtest/gtest.h"
+#include "rapidcheck/gtest.h"
+#include "shardctrl/controller/controller_fixture.h"
+#include "shardctrl/controller/rows.h"
+
+namespace quorate::shardctrl {
+namespace {
+
+using Answer = ControllerAnswer;
+using Command = ControllerCommand;
+using Outcome = ControllerAnswer::Outcome;
+
+SlotRange Range(uint16_t first, uint16_t last) {
+  return {Slot(first), Slot(last)};
+}
+
+// Group 1 owns all slots; groups 2 to `groups` own none.
+class Moves : public ::testing::Test {
+ protected:
+  explicit Moves(uint32_t groups = 3) : cluster_(3, groups) {
+    cluster_.SettleAll();
+  }
+
+  Answer Do(Command::Body body) { return cluster_.Do(std::move(body)); }
+  MoveId Begin(uint32_t to, SlotRange slots) {
+    const Answer answer =
+        Do(Command::MoveSlots{.to = GroupId(to), .slots = {slots}});
+    EXPECT_EQ(answer.outcome, Outcome::kDone) << answer.text;
+    EXPECT_EQ(answer.moves.size(), 1u);
+    return answer.moves.empty() ? MoveId() : answer.moves[0];
+  }
+  void End(MoveId id) {
+    const SlotMove move = *cluster_.state.FindMove(id);
+    Do(Command::ReportMoveEnd{id, move.to});
+    Do(Command::ReportMoveEnd{id, move.from});
+  }
+  void Finish(MoveId id) {
+    Do(Command::DecideMove{id});
+    End(id);
+  }
+  GroupId OwnerOf(uint16_t slot) const {
+    for (const AssignedRun& run : cluster_.state.slots) {
+      if (run.slots.Contains(Slot(slot))) return run.group;
+    }
+    return GroupId();
+  }
+  // Refused, with these words, and nothing changed.
+  void ExpectRefused(Command::Body body, const std::string& words) {
+    const ClusterState before = cluster_.state;
+    const Answer answer = Do(std::move(body));
+    EXPECT_EQ(answer.outcome, Outcome::kRefused) << answer.text;
+    EXPECT_TRUE(absl::StrContains(answer.text, words)) << answer.text;
+    EXPECT_TRUE(cluster_.state == before);
+  }
+
+  ControlledCluster cluster_;
+};
+
+TEST_F(Moves, Decision_ChangesTheOwnerAndTheEpoch) {
+  const MoveId id = Begin(2, Range(100, 199));
+  EXPECT_EQ(OwnerOf(100), GroupId(1));
+  EXPECT_EQ(Do(Command::DecideMove{id}).outcome, Outcome::kDone);
+  EXPECT_EQ(OwnerOf(99), GroupId(1));
+  EXPECT_EQ(OwnerOf(100), GroupId(2));
+  EXPECT_EQ(OwnerOf(199), GroupId(2));
+  EXPECT_EQ(OwnerOf(200), GroupId(1));
+  ASSERT_EQ(cluster_.state.slots.size(), 3u);
+  EXPECT_EQ(cluster_.state.slots[1].epoch, OwnershipEpoch(2));
+  EXPECT_EQ(cluster_.state.FindMove(id)->epoch, OwnershipEpoch(2));
+  EXPECT_EQ(Do(Command::DecideMove{id}).outcome, Outcome::kAlreadySo);
+  ExpectRefused(Command::DecideMove{id, "too late"}, "is done");
+  ExpectRefused(Command::CancelMove{id}, "move slots 100-199 to group 1");
+  End(id);
+  EXPECT_TRUE(cluster_.state.moves.empty());
+  ASSERT_EQ(MoveRows(cluster_.state).size(), 1u);
+  EXPECT_EQ(MoveRows(cluster_.state)[0].phase, "done");
+  // There and back.
+  Finish(Begin(1, Range(100, 199)));
+  ASSERT_EQ(cluster_.state.slots.size(), 3u);
+  EXPECT_EQ(cluster_.state.slots[1].epoch, OwnershipEpoch(3));
+}
+
+TEST_F(Moves, Cancelled_KeepsTheOwnerUntilBothGroupsForgot) {
+  const MoveId id = Begin(2, Range(0, 9));
+  EXPECT_EQ(Do(Command::CancelMove{id}).outcome, Outcome::kDone);
+  EXPECT_EQ(Do(Command::CancelMove{id}).outcome, Outcome::kAlreadySo);
+  ExpectRefused(Command::DecideMove{id}, "was cancelled");
+  ExpectRefused(Command::MoveSlots{.to = GroupId(3), .slots = {Range(5, 5)}},
+                "wait for its end");
+  EXPECT_EQ(MoveRows(cluster_.state)[0].phase, "undo");
+  End(id);
+  EXPECT_EQ(OwnerOf(5), GroupId(1));
+  EXPECT_EQ(MoveRows(cluster_.state)[0].phase, "cancelled");
+  EXPECT_EQ(Do(Command::CancelMove{id}).outcome, Outcome::kAlreadySo);
+  EXPECT_EQ(Do(Command::ReportMoveEnd{id, GroupId(1)}).outcome,
+            Outcome::kAlreadySo);
+}
+
+TEST_F(Moves, WhatCannotBe_IsRefusedInWords) {
+  const MoveId id = Begin(2, Range(10, 19));
+  ExpectRefused(Command::MoveSlots{.to = GroupId(9), .slots = {Range(1, 2)}},
+                "no group 9");
+  ExpectRefused(
+      Command::MoveSlots{.to = kControllerGroup, .slots = {Range(1, 2)}},
+      "owns no slots");
+  ExpectRefused(
+      Command::MoveSlots{.to = GroupId(2), .slots = {Range(1, 16384)}},
+      "the last slot is 16383");
+  ExpectRefused(Command::MoveSlots{.to = GroupId(3), .slots = {Range(5, 10)}},
+                "slot 10 is in move 1 to group 2");
+  ExpectRefused(
+      Command::MoveSlots{.to = GroupId(2), .from = GroupId(1), .count = 16384},
+      "has only 16374 slots");
+  ExpectRefused(
+      Command::MoveSlots{.to = GroupId(2), .from = GroupId(2), .count = 1},
+      "the same group");
+  ExpectRefused(Command::ReportMoveEnd{id, GroupId(1)}, "not decided");
+  ExpectRefused(Command::CancelMove{MoveId(7)}, "no move 7");
+  ExpectRefused(Command::PauseMove{MoveId(7)}, "no move 7");
+  ExpectRefused(Command::RetireGroup{GroupId(2)}, "move 1 brings slots");
+  ExpectRefused(Command::RetireGroup{kControllerGroup}, "cannot be retired");
+  EXPECT_EQ(Do(Command::MoveSlots{.to = GroupId(2), .slots = {Range(12, 13)}})
+                .outcome,
+            Outcome::kAlreadySo);
+  EXPECT_EQ(
+      Do(Command::MoveSlots{.to = GroupId(1), .slots = {Range(0, 9)}}).outcome,
+      Outcome::kAlreadySo);
+}
+
+TEST_F(Moves, NewGroups_GetNoSlotsBeforeTheyHaveReplicas) {
+  const GroupId fresh = Do(Command::CreateGroups{1}).groups[0];
+  ExpectRefused(Command::MoveSlots{.to = fresh, .slots = {Range(1, 2)}},
+                "no replicas yet");
+}
+
+TEST_F(Moves, OfOneGroup_RunInTheirOrderAndPausedOnesDoNotBlock) {
+  std::vector<MoveId> ids;
+  for (uint16_t i = 0; i < 4; ++i) {
+    ids.push_back(Begin(2, Range(i * 10, i * 10)));
+  }
+  const auto running = [&] {
+    std::string text;
+    for (MoveId id : ids) {
+      text +=
+          MoveRuns(cluster_.state, *cluster_.state.FindMove(id)) ? '1' : '0';
+    }
+    return text;
+  };
+  EXPECT_EQ(running(), "1100");
+  Do(Command::PauseMove{ids[0], true});
+  EXPECT_EQ(running(), "0110");
+  EXPECT_EQ(Do(Command::PauseMove{ids[0], true}).outcome, Outcome::kAlreadySo);
+  Do(Command::DecideMove{ids[1]});
+  EXPECT_EQ(running(), "0011");
+  Do(Command::PauseMove{ids[0], false});
+  EXPECT_EQ(running(), "1010");
+}
+
+TEST_F(Moves, Progress_OfAnOlderLeaderIsIgnored) {
+  const MoveId id = Begin(2, Range(0, 9));
+  MoveProgress progress{.driver = NodeId(1),
+                        .term = raft::Term(3),
+                        .report = 1,
+                        .phase = MovePhase::kFreeze,
+                        .longest_pause = Milliseconds(30)};
+  EXPECT_EQ(Do(Command::ReportMove{id, progress}).outcome, Outcome::kDone);
+  EXPECT_EQ(Do(Command::ReportMove{id, progress}).outcome, Outcome::kAlreadySo);
+  progress.term = raft::Term(2);
+  progress.report = 9;
+  EXPECT_EQ(Do(Command::ReportMove{id, progress}).outcome, Outcome::kAlreadySo);
+  progress.term = raft::Term(4);
+  progress.report = 1;
+  progress.phase = MovePhase::kCopy;
+  progress.longest_pause = Milliseconds(1);
+  EXPECT_EQ(Do(Command::ReportMove{id, progress}).outcome, Outcome::kDone);
+  const MoveRow row = MoveRows(cluster_.state)[0];
+  EXPECT_EQ(row.phase, "copy");
+  EXPECT_EQ(row.progress.longest_pause, Milliseconds(30));
+}
+
+TEST_F(Moves, Rebalance_CountsMovesUnderWay) {
+  const Answer answer = Do(Command::Rebalance{});
+  EXPECT_EQ(answer.moves.size(), 2u) << answer.text;
+  EXPECT_EQ(answer.steps.size(), 2u);
+  EXPECT_EQ(Do(Command::Rebalance{}).outcome, Outcome::kAlreadySo);
+  for (MoveId id : answer.moves) Finish(id);
+  std::map<GroupId, uint32_t> counts;
+  for (const AssignedRun& run : cluster_.state.slots) {
+    counts[run.group] += run.slots.size();
+  }
+  EXPECT_EQ(counts[GroupId(1)], 5462u);
+  EXPECT_EQ(counts[GroupId(2)], 5461u);
+  EXPECT_EQ(Do(Command::Rebalance{}).outcome, Outcome::kAlreadySo);
+}
+
+TEST_F(Moves, RetiredGroup_EndsWithItsLastSlot) {
+  for (MoveId id : Do(Command::Rebalance{}).moves) Finish(id);
+  const Answer answer = Do(Command::RetireGroup{GroupId(2)});
+  EXPECT_EQ(answer.outcome, Outcome::kDone) << answer.text;
+  EXPECT_EQ(Do(Command::RetireGroup{GroupId(2)}).outcome, Outcome::kAlreadySo);
+  ExpectRefused(Command::MoveSlots{.to = GroupId(2), .slots = {Range(0, 1)}},
+                "is being retired");
+  for (MoveId id : answer.moves) {
+    ASSERT_NE(cluster_.state.FindGroup(GroupId(2)), nullptr);
+    Finish(id);
+  }
+  EXPECT_EQ(cluster_.state.FindGroup(GroupId(2)), nullptr);
+  EXPECT_TRUE(ValidateState(cluster_.state).ok());
+  // A group without slots ends at once. The last one stays.
+  EXPECT_EQ(Do(Command::RetireGroup{GroupId(3)}).outcome, Outcome::kDone);
+  for (const SlotMove& move : std::vector<SlotMove>(cluster_.state.moves)) {
+    Finish(move.id);
+  }
+  EXPECT_EQ(cluster_.state.FindGroup(GroupId(3)), nullptr);
+  ExpectRefused(Command::RetireGroup{GroupId(1)}, "no other group");
+}
+
+TEST_F(Moves, CancelOfARetiringGroup_KeepsTheGroup) {
+  for (MoveId id : Do(Command::Rebalance{}).moves) Finish(id);
+  const Answer answer = Do(Command::RetireGroup{GroupId(2)});
+  ASSERT_FALSE(answer.moves.empty());
+  for (MoveId id : answer.moves) {
+    Do(Command::CancelMove{id});
+    End(id);
+  }
+  ASSERT_NE(cluster_.state.FindGroup(GroupId(2)), nullptr);
+  EXPECT_EQ(
+      Do(Command::MoveSlots{.to = GroupId(2), .slots = {Range(0, 1)}}).outcome,
+      Outcome::kDone);
+}
+
+// One command of an operator or of a group about moves.
+Command::Body AnyCommand(const ClusterState& state) {
+  const auto below = [](uint64_t end) {
+    return *rc::gen::inRange<uint64_t>(0, end);
+  };
+  const auto group = [&] { return GroupId(static_cast<uint32_t>(below(6))); };
+  const MoveId move(below(state.next_move.value() + 1));
+  switch (below(9)) {
+    case 0:
+    case 1: {
+      std::vector<SlotRange> slots;
+      for (uint64_t i = below(3) + 1; i > 0; --i) {
+        const auto first = static_cast<uint16_t>(below(300));
+        slots.push_back(
+            Range(first, static_cast<uint16_t>(first + below(100))));
+      }
+      return Command::MoveSlots{.to = group(), .slots = slots};
+    }
+    case 2:
+      return Command::MoveSlots{.to = group(),
+                                .from = group(),
+                                .count = static_cast<uint32_t>(below(500)) + 1};
+    case 3:
+      return Command::CancelMove{move};
+    case 4:
+      return Command::PauseMove{move, below(2) == 0};
+    case 5:
+      return Command::DecideMove{move, below(4) == 0 ? "gave up" : ""};
+    case 6:
+      return below(2) == 0 ? Command::Body(Command::Rebalance{})
+                           : Command::RetireGroup{group()};
+    default:
+      return Command::ReportMoveEnd{move, group()};
+  }
+}
+
+RC_GTEST_PROP(MovesOfAnyScript, ChangeOwnersByDecisionsAlone, ()) {
+  ControlledCluster cluster(3, 5);
+  cluster.SettleAll();
+  const auto owners = [&] {
+    std::map<uint32_t, std::pair<GroupId, OwnershipEpoch>> of;
+    for (const AssignedRun& run : cluster.state.slots) {
+      for (uint32_t slot = run.slots.first.value();
+           slot <= run.slots.last.value(); ++slot) {
+        of[slot] = {run.group, run.epoch};
+      }
+    }
+    return of;
+  };
+  auto before = owners();
+  const auto steps = *rc::gen::inRange(1, 40);
+  for (int i = 0; i < steps; ++i) {
+    const ClusterState old = cluster.state;
+    const Command::Body body = AnyCommand(old);
+    const Answer answer = cluster.Do(body);
+    RC_ASSERT(ValidateState(cluster.state).ok());
+    RC_ASSERT((answer.outcome == Outcome::kDone) !=
+              (cluster.state.version == old.version));
+    const auto after = owners();
+    const auto* decided = std::get_if<Command::DecideMove>(&body);
+    const SlotMove* move =
+        decided == nullptr ? nullptr : old.FindMove(decided->move);
+    for (const auto& [slot, owner] : after) {
+      const auto& [group, epoch] = before.at(slot);
+      if (owner == before.at(slot)) continue;
+      // Only the decision of an open move changes it, under a new epoch.
+      RC_ASSERT(move != nullptr && decided->give_up.empty());
+      RC_ASSERT(move->decision == MoveDecision::kOpen);
+      RC_ASSERT(move->from == group && move->to == owner.first);
+      RC_ASSERT(owner.second > epoch);
+    }
+    before = after;
+  }
+  const auto decoded = DecodeState(EncodeState(cluster.state));
+  RC_ASSERT(decoded.ok() && *decoded == cluster.state);
+}
+
+}  // namespace
+}  // namespace quorate::shardctrl
