@@ -47,6 +47,7 @@ struct ArgumentCount {
 
 constexpr uint32_t kMany = std::numeric_limits<uint32_t>::max();
 constexpr ArgumentCount kNoArguments = {0, 0, 0};
+constexpr ArgumentCount kOneArgument = {1, 1, 0};
 constexpr ArgumentCount kOneKey = {1, 1, 1};
 constexpr ArgumentCount kKeys = {1, kMany, 1};
 constexpr ArgumentCount kKeyAndValue = {2, 2, 2};
@@ -115,9 +116,11 @@ constexpr Rule kRules[] = {
      Need::kNever, Need::kMust},
     {Op::kFlush, "flush", Access::kWrite, kNoArguments, 1},
     {Op::kExpire, "expire", Access::kWrite, kNoArguments, 1},
+    {Op::kMove, "move", Access::kWrite, kOneArgument, 6, 0, Need::kNever,
+     Need::kNever, 6},
 };
 
-constexpr size_t kOpLimit = static_cast<size_t>(Op::kExpire) + 1;
+constexpr size_t kOpLimit = static_cast<size_t>(Op::kMove) + 1;
 
 constexpr std::array<const Rule*, kOpLimit> MakeRuleOfOp() {
   std::array<const Rule*, kOpLimit> rules = {};
@@ -219,7 +222,8 @@ bool TakeFields(FixedReader* reader, uint8_t present, CommandView* command) {
 }
 
 // True if `bytes` are exactly `count` length-prefixed strings and no key among
-// them is too long. Each key has `prefix_bytes` before it.
+// them is too long. Each key has `prefix_bytes` before it. `step`: see
+// ArgumentCount.
 bool ArgumentsFit(std::string_view bytes, uint32_t count, uint32_t step,
                   size_t prefix_bytes) {
   FixedReader reader(bytes);
@@ -228,6 +232,7 @@ bool ArgumentsFit(std::string_view bytes, uint32_t count, uint32_t step,
     const auto size = reader.Take<uint32_t>();
     reader.TakeBytes(size);
     if (!reader.ok()) return false;
+    if (step == 0) continue;
     if (until_key == 0) {
       if (size < prefix_bytes || size - prefix_bytes > kKeyBytesMax) {
         return false;
@@ -274,11 +279,13 @@ bool NestedFit(const CommandView& atomic) {
 bool PlaceFits(const CommandView& command, bool nested) {
   if (nested) {
     return !command.has_session && command.op != Op::kAtomic &&
-           command.op != Op::kExpire && !NamesSlots(command.op) &&
+           command.op != Op::kExpire && command.op != Op::kMove &&
+           !NamesSlots(command.op) &&
            !SlotsOf(command.op, command.numbers).has_value();
   }
   return command.op != Op::kCheckVersion &&
-         !(command.op == Op::kExpire && command.has_session);
+         !(command.has_session &&
+           (command.op == Op::kExpire || command.op == Op::kMove));
 }
 
 bool Decode(std::string_view encoded, uint32_t rules, bool nested,

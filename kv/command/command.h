@@ -35,7 +35,7 @@ namespace quorate::kv {
 // (kv/store/rules_test.cc). It is also the level of a group (raft::Level):
 // batches of a version are proposed once all members of the group know it. A
 // batch carries its version. Batches of older versions keep their meaning:
-inline constexpr uint32_t kRulesVersion = 5;
+inline constexpr uint32_t kRulesVersion = 6;
 // The oldest version of batches that this program still makes.
 inline constexpr uint32_t kRulesVersionMin = 2;
 
@@ -147,6 +147,10 @@ enum class Op : uint8_t {
   // ; count, at most kExpireKeysMax. Removes up to `count` due keys of all
   // slots, the earliest first. → integer: removed keys.
   kExpire = 49,
+  // a step of a move of slots (kv/command/move_command.h); the most slots whose
+  // data it removes → bytes: its answer. kConditionFailed: refused. Since
+  // version 6.
+  kMove = 50,
 };
 
 // Bits, combined. A bit that an op does not accept makes the command

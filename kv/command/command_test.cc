@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "gtest/gtest.h"
+#include "kv/command/move_command.h"
 #include "kv/command/result.h"
 #include "kv/slots/slot.h"
 #include "kv/store/store.h"
@@ -27,6 +28,35 @@ std::string WithSlot(Slot slot, std::string_view key) {
   std::string argument;
   AppendSlotKey(slot, key, &argument);
   return argument;
+}
+
+const MovePlan kPlan = {.id = MoveId(0x0807060504030201),
+                        .from = GroupId(3),
+                        .to = GroupId(5),
+                        .epoch = SlotEpoch(2),
+                        .slots = {{Slot(7), Slot(9)}, {Slot(11), Slot(11)}}};
+
+// One of each kind.
+std::vector<MoveStep> SampleSteps() {
+  const PieceStream changes = {.changes = true,
+                               .from = ChangeNumber(4),
+                               .to = ChangeNumber(6),
+                               .view = raft::Index(70)};
+  return {PrepareStep{kPlan},
+          TrackStep{kPlan, ChangeNumber(4)},
+          StageStep{kPlan.id,
+                    {.stream = {.slot = Slot(8), .view = raft::Index(60)},
+                     .offset = 5,
+                     .bytes = "bytes"}},
+          StageStep{kPlan.id, {.stream = changes, .ends = true, .bytes = "x"}},
+          FreezeStep{kPlan.id},
+          SealStep{kPlan.id,
+                   {.changes = ChangeNumber(6),
+                    .digest = 0x1122334455667788,
+                    .log_time = WallTime(9'000'000)}},
+          ActivateStep{kPlan},
+          ReleaseStep{kPlan, 64},
+          AbortStep{kPlan, 65}};
 }
 
 // Every op of the version once, with every optional field somewhere.
@@ -117,6 +147,12 @@ Buffer SampleBatch(uint32_t rules = kRulesVersion) {
   const std::string_view slots[] = {here, there};
   batch.Add({.op = Op::kMGetOfSlots, .slot = slot, .arguments = slots});
   batch.Add({.op = Op::kExistsOfSlots, .slot = slot, .arguments = slots});
+  if (rules < 6) return batch.Finish();
+  for (const MoveStep& step : SampleSteps()) {
+    const std::string argument = EncodeMoveStep(step);
+    const std::string_view arguments[] = {argument};
+    batch.Add(MoveCommand(step, arguments));
+  }
   return batch.Finish();
 }
 
@@ -127,6 +163,112 @@ TEST(BatchBuilder, SampleOfEveryOp_HasTheBytesOfItsVersion) {
                         SampleBatch(3).view());
   testing::ExpectGolden("kv/command/testdata/commands_v5.golden",
                         SampleBatch(5).view());
+  testing::ExpectGolden("kv/command/testdata/commands_v6.golden",
+                        SampleBatch(6).view());
+}
+
+TEST(MoveStep, Encoding_IsReadAsItWasWritten) {
+  for (const MoveStep& step : SampleSteps()) {
+    const std::string bytes = EncodeMoveStep(step);
+    const std::optional<MoveStep> read = DecodeMoveStep(bytes);
+    ASSERT_TRUE(read.has_value());
+    EXPECT_EQ(read->index(), step.index());
+    EXPECT_EQ(EncodeMoveStep(*read), bytes);
+    EXPECT_EQ(IsStageStep(bytes), std::holds_alternative<StageStep>(step));
+    if (IsStageStep(bytes)) continue;
+    EXPECT_FALSE(DecodeMoveStep(bytes + "x").has_value());
+  }
+}
+
+TEST(MoveStep, PlanAgainstTheRules_IsRefused) {
+  const auto is_read = [](MovePlan plan) {
+    return DecodeMoveStep(EncodeMoveStep(PrepareStep{plan})).has_value();
+  };
+  EXPECT_TRUE(is_read(kPlan));
+  MovePlan plan = kPlan;
+  plan.id = MoveId();
+  EXPECT_FALSE(is_read(plan));
+  plan = kPlan;
+  plan.to = plan.from;
+  EXPECT_FALSE(is_read(plan));
+  plan = kPlan;
+  plan.epoch = SlotEpoch();
+  EXPECT_FALSE(is_read(plan));
+  plan = kPlan;
+  plan.slots[1] = {Slot(10), Slot(11)};  // They touch.
+  EXPECT_FALSE(is_read(plan));
+  plan.slots[1] = {Slot(12), Slot(11)};
+  EXPECT_FALSE(is_read(plan));
+  plan.slots[1] = {Slot(12), Slot(16384)};
+  EXPECT_FALSE(is_read(plan));
+  plan.slots.clear();
+  EXPECT_FALSE(is_read(plan));
+  for (uint16_t i = 0; i < kMoveRangesMax; ++i) {
+    const Slot slot(static_cast<uint16_t>(2 * i));
+    plan.slots.push_back({slot, slot});
+  }
+  EXPECT_TRUE(is_read(plan));
+  plan.slots.push_back({Slot(9'000), Slot(9'000)});
+  EXPECT_FALSE(is_read(plan));
+}
+
+TEST(MoveStep, PlacesOfSlots_FollowTheRanges) {
+  EXPECT_EQ(SlotCountOf(kPlan), 4u);
+  for (uint32_t place = 0; place < 4; ++place) {
+    EXPECT_EQ(PlaceOf(kPlan, SlotAt(kPlan, place)), place);
+  }
+  EXPECT_EQ(SlotAt(kPlan, 3), Slot(11));
+  EXPECT_FALSE(PlaceOf(kPlan, Slot(10)).has_value());
+}
+
+TEST(MoveAnswer, Encoding_IsReadAsItWasWritten) {
+  const MoveAnswer answer = {
+      .verdict = MoveVerdict::kOutOfPlace,
+      .phase = MovePhase::kStaging,
+      .place = {.slots = 3,
+                .changes = ChangeNumber(4),
+                .stream = {.slot = Slot(8), .view = raft::Index(60)},
+                .offset = 5},
+      .changes = ChangeNumber(6),
+      .slots_left = 7};
+  std::string bytes = EncodeMoveAnswer(answer);
+  EXPECT_EQ(DecodeMoveAnswer(bytes), answer);
+  EXPECT_FALSE(DecodeMoveAnswer(bytes + "x").has_value());
+  EXPECT_FALSE(DecodeMoveAnswer(bytes.substr(1)).has_value());
+  bytes[0] = 2;
+  EXPECT_FALSE(DecodeMoveAnswer(bytes).has_value());
+}
+
+// No session, and not within a transaction.
+TEST(BatchBuilder, MoveStep_IsACommandOfItsOwn) {
+  const std::string step = EncodeMoveStep(FreezeStep{kPlan.id});
+  const std::string_view arguments[] = {step};
+  CommandSpec spec = MoveCommand(FreezeStep{kPlan.id}, arguments);
+  const auto is_read = [](BatchBuilder* batch) {
+    const Buffer bytes = batch->Finish();
+    CommandReader reader(bytes.view());
+    CommandView command;
+    return reader.Next(&command);
+  };
+  BatchBuilder batch;
+  batch.SetRules(2);
+  batch.Add(spec);
+  EXPECT_EQ(batch.rules(), 6u);
+  EXPECT_TRUE(is_read(&batch));
+  batch.BeginAtomic(Slot(), std::nullopt);
+  batch.Add(spec);
+  batch.EndAtomic();
+  EXPECT_FALSE(is_read(&batch));
+  spec.session = kStamp;
+  batch.Add(spec);
+  EXPECT_FALSE(is_read(&batch));
+  // Longer than a key may be.
+  const std::string piece = EncodeMoveStep(StageStep{
+      kPlan.id,
+      {.stream = {.slot = Slot(8)}, .bytes = std::string(100 << 10, 'x')}});
+  const std::string_view large[] = {piece};
+  batch.Add({.op = Op::kMove, .arguments = large});
+  EXPECT_TRUE(is_read(&batch));
 }
 
 TEST(BatchBuilder, NewerOp_RaisesTheVersionOfItsBatch) {
@@ -169,7 +311,7 @@ TEST(CommandReader, SampleOfEveryOp_ComesBack) {
   const Buffer payload = SampleBatch();
   CommandReader reader(payload.view());
   ASSERT_TRUE(reader.ok());
-  EXPECT_EQ(reader.count(), 32u);
+  EXPECT_EQ(reader.count(), 41u);
   std::vector<CommandView> commands(reader.count());
   for (CommandView& command : commands) ASSERT_TRUE(reader.Next(&command));
   EXPECT_TRUE(reader.done());

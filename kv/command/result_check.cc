@@ -14,6 +14,7 @@ PayloadKind KindOf(Op op) {
     case Op::kType:
     case Op::kGetDel:
     case Op::kIncrByFloat:
+    case Op::kMove:
       return PayloadKind::kBytes;
     case Op::kStrlen:
     case Op::kExists:

@@ -515,6 +515,8 @@ bool Evaluator::Run(const CommandView& command) {
       return Flush(command);
     case Op::kExpire:
       return Expire(command);
+    case Op::kMove:
+      break;  // No command on keys.
   }
   CHECK(false) << "op " << static_cast<int>(command.op);
   return false;

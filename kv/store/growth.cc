@@ -4,6 +4,7 @@
 
 #include "env/check.h"
 #include "kv/command/decimal.h"
+#include "kv/command/move_command.h"
 #include "kv/command/rules.h"
 #include "kv/store/record.h"
 #include "kv/store/sessions.h"
@@ -13,6 +14,10 @@ namespace {
 
 // The longest text of a 64-bit integer.
 constexpr uint64_t kIntegerBytesMax = 20;
+
+// The items of a piece grow by their overhead in tables. A result of a session
+// has the least bytes for its overhead.
+constexpr uint64_t kGrowthOfPieces = 6;
 
 bool MayGrow(Op op) {
   switch (op) {
@@ -29,8 +34,15 @@ bool MayGrow(Op op) {
   }
 }
 
+// Other steps of a move end the need for memory.
+bool IsStage(const CommandView& command) {
+  ArgumentReader arguments = command.arguments;
+  return command.op == Op::kMove && IsStageStep(arguments.Next());
+}
+
 // The bytes of a command that is no kAtomic, without its session.
 uint64_t GrowthOfKeys(const CommandView& command) {
+  if (IsStage(command)) return kGrowthOfPieces * command.encoded.size();
   if (!MayGrow(command.op)) return 0;
   ArgumentReader arguments = command.arguments;
   uint64_t bytes = 0;
@@ -98,7 +110,9 @@ bool MayGrow(const CommandView& command) {
   if (command.has_session && IsKeySession(command.session.token.client)) {
     return true;
   }
-  if (command.op != Op::kAtomic) return MayGrow(command.op);
+  if (command.op != Op::kAtomic) {
+    return MayGrow(command.op) || IsStage(command);
+  }
   bool grows = false;
   ForEachNested(command, [&](const CommandView& nested) {
     // A session keeps a value that a transaction reads, and the value stays.

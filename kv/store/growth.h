@@ -14,8 +14,8 @@ namespace quorate::kv {
 // True for the commands that Redis refuses at its memory limit (the flag
 // denyoom). A kAtomic with one of them is such a command too, and one with a
 // read whose result a session keeps. So is each command with an
-// Idempotency-Key, which adds a row. Other commands add at most the row of a
-// client's session.
+// Idempotency-Key, which adds a row, and each piece of a slot that moves. Other
+// commands add at most the row of a client's session.
 bool MayGrow(const CommandView& command);
 
 // An upper bound of the bytes that the command adds to Store::memory_bytes(),

@@ -7,6 +7,7 @@
 
 #include "gtest/gtest.h"
 #include "kv/command/command.h"
+#include "kv/command/move_command.h"
 #include "kv/command/session_stamp.h"
 #include "kv/slots/slot.h"
 #include "kv/store/sessions.h"
@@ -181,6 +182,34 @@ TEST(Growth_OfADelete, WithAnIdempotencyKey_IsARow) {
     EXPECT_EQ(MayGrow(command), grows);
     EXPECT_EQ(GrowthBound(command) > Sessions::kRowOverheadBytes, grows);
   }
+}
+
+// A destination without room takes no pieces, and all that ends a move.
+TEST(Growth, OfTheStepsOfAMove_IsThatOfPieces) {
+  const std::string row(41, 'r');
+  const MovePlan plan = {.id = MoveId(1),
+                         .from = GroupId(1),
+                         .to = GroupId(2),
+                         .epoch = SlotEpoch(1),
+                         .slots = {{Slot(1), Slot(1)}}};
+  const auto growth_of = [](const MoveStep& step) {
+    const std::string argument = EncodeMoveStep(step);
+    const std::string_view arguments[] = {argument};
+    BatchBuilder batch;
+    batch.Add(MoveCommand(step, arguments));
+    const Buffer bytes = batch.Finish();
+    CommandReader reader(bytes.view());
+    CommandView command;
+    EXPECT_TRUE(reader.Next(&command));
+    EXPECT_EQ(MayGrow(command), GrowthBound(command) > 0);
+    return GrowthBound(command);
+  };
+  EXPECT_GT(growth_of(StageStep{plan.id, {.bytes = row}}),
+            Sessions::kRowOverheadBytes + row.size());
+  EXPECT_EQ(growth_of(PrepareStep{plan}), 0u);
+  EXPECT_EQ(growth_of(FreezeStep{plan.id}), 0u);
+  EXPECT_EQ(growth_of(ActivateStep{plan}), 0u);
+  EXPECT_EQ(growth_of(AbortStep{plan, 9}), 0u);
 }
 
 }  // namespace

@@ -1,6 +1,7 @@
 #include "kv/store/keyspace.h"
 
 #include <array>
+#include <string>
 #include <utility>
 
 #include "env/check.h"
@@ -78,6 +79,7 @@ const Record* Keyspace::FindEvenIfDue(const Key& key) const {
 
 void Keyspace::Put(const Key& key, const ValueSource& value,
                    const Version& version, int64_t expire_at_ms) {
+  NoteChange(ChangeKind::kKey, key.slot, key.hash);
   Change table(this, key.slot);
   const int64_t old_expire_at_ms =
       table->Put(key.hash, key.bytes, value, version, expire_at_ms);
@@ -93,6 +95,7 @@ void Keyspace::SetExpiry(const Key& key, const Version& version,
   const Record* old = FindEvenIfDue(key);
   CHECK(old != nullptr);
   const int64_t old_expire_at_ms = old->expire_at_ms();
+  NoteChange(ChangeKind::kKey, key.slot, key.hash);
   Change table(this, key.slot);
   table->SetExpiry(key.hash, key.bytes, version, expire_at_ms);
   if (old_expire_at_ms != 0) {
@@ -102,7 +105,9 @@ void Keyspace::SetExpiry(const Key& key, const Version& version,
 }
 
 void Keyspace::NoteRemoval(Slot slot, const Version& by) {
-  if (noting_removals_) RestoreRemoval(slot, by);
+  if (!noting_removals_ || by.none()) return;
+  RestoreRemoval(slot, by);
+  NoteChange(ChangeKind::kRemoval, slot, 0);
 }
 
 void Keyspace::RestoreRemoval(Slot slot, const Version& by) {
@@ -111,7 +116,8 @@ void Keyspace::RestoreRemoval(Slot slot, const Version& by) {
     if (version.none()) return uint64_t{0};
     const uint64_t place =
         HashWord(hash_key_, uint64_t{slot.value()} << 32 | version.position);
-    return HashWord(place, version.index.value());
+    return HashWord(HashWord(place, version.group.value()),
+                    version.index.value());
   };
   removals_digest_ -= digest(last);
   last = by;
@@ -131,6 +137,7 @@ bool Keyspace::Erase(const Key& key, const Version& by) {
   if (old == nullptr) return false;
   const int64_t expire_at_ms = old->expire_at_ms();
   if (expire_at_ms != 0) expiries_.Remove(key.slot, expire_at_ms, key.hash);
+  NoteChange(ChangeKind::kKey, key.slot, key.hash);
   Change table(this, key.slot);
   CHECK(table->Erase(key.hash, key.bytes));
   NoteRemoval(key.slot, by);
@@ -142,6 +149,17 @@ void Keyspace::EraseExpired(const Key& key, const Version& by) {
   ++keys_expired_;
 }
 
+void Keyspace::EraseHash(Slot slot, uint64_t hash) {
+  const Table* const of = table(slot);
+  if (of == nullptr) return;
+  std::vector<std::string> keys;
+  of->ForEachOfHash(
+      hash, [&](const Record& record) { keys.emplace_back(record.key()); });
+  for (const std::string& key : keys) {
+    CHECK(Erase({.slot = slot, .bytes = key, .hash = hash}, Version{}));
+  }
+}
+
 uint64_t Keyspace::DropSlot(Slot slot, const Version& by) {
   CHECK_LT(slot.value(), slot_count());
   Table* table = tables_.Find(slot);
@@ -151,7 +169,8 @@ uint64_t Keyspace::DropSlot(Slot slot, const Version& by) {
   size_bytes_ -= table->size_bytes();
   digest_ -= table->digest();
   *table = Table();
-  expiries_.DropSlot(slot);
+  expiries_.Drop(slot);
+  NoteChange(ChangeKind::kCleared, slot, 0);
   if (removed > 0) NoteRemoval(slot, by);
   return removed;
 }
@@ -169,10 +188,11 @@ size_t Keyspace::Expire(int64_t now_ms, size_t count_max, const Version& by) {
   while (removed < count_max && !expiries_.empty()) {
     const ExpiryIndex::Due due = expiries_.First();
     if (due.at_ms > now_ms) break;
-    expiries_.Remove(due.slot, due.at_ms, due.hash);
-    Change table(this, due.slot);
-    CHECK(table->EraseExpired(due.hash, due.at_ms)) << "slot " << due.slot;
-    NoteRemoval(due.slot, by);
+    expiries_.Remove(due.of, due.at_ms, due.id);
+    NoteChange(ChangeKind::kKey, due.of, due.id);
+    Change table(this, due.of);
+    CHECK(table->EraseExpired(due.id, due.at_ms)) << "slot " << due.of;
+    NoteRemoval(due.of, by);
     ++removed;
   }
   keys_expired_ += removed;

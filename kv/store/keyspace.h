@@ -17,6 +17,7 @@
 #include "absl/functional/function_ref.h"
 #include "absl/types/span.h"
 #include "kv/slots/slot_scan.h"
+#include "kv/store/change_log.h"
 #include "kv/store/expiry.h"
 #include "kv/store/record.h"
 #include "kv/store/record_pool.h"
@@ -63,13 +64,15 @@ class Keyspace {
            int64_t expire_at_ms);
   // Requires: the key is present.
   void SetExpiry(const Key& key, const Version& version, int64_t expire_at_ms);
-  // Removes a key on behalf of the command with version `by`. Returns false if
-  // the key was absent.
+  // Removes a key on behalf of the command with version `by`; none: the removal
+  // is not noted. Returns false if the key was absent.
   bool Erase(const Key& key, const Version& by);
   // Removes a due key, which counts as expired. Requires: the key is present.
   void EraseExpired(const Key& key, const Version& by);
+  // Removes every key that has this hash. The removal is not noted.
+  void EraseHash(Slot slot, uint64_t hash);
   // Removes every key of the slot and returns their number. Memory is freed
-  // step by step.
+  // step by step. `by` is that of Erase.
   uint64_t DropSlot(Slot slot, const Version& by);
   // DropSlot of every slot of `slots`, in order.
   uint64_t DropSlots(const SlotRange& slots, const Version& by);
@@ -77,8 +80,11 @@ class Keyspace {
   // Removes up to `count_max` due keys in the order of (time, slot, hash).
   // Returns how many were removed.
   size_t Expire(int64_t now_ms, size_t count_max, const Version& by);
+  // Keys of a slot that is held do not expire.
+  void Hold(Slot slot) { expiries_.Hold(slot); }
+  void Unhold(Slot slot) { expiries_.Unhold(slot); }
   // The time at which the first key is due, in milliseconds of log time;
-  // nullopt if no key has an expiry.
+  // nullopt if no key has an expiry. Slots that are held do not count.
   std::optional<int64_t> first_due_ms() const {
     if (expiries_.empty()) return std::nullopt;
     return expiries_.first_ms();
@@ -94,10 +100,18 @@ class Keyspace {
   // Starts to note removals. The rules of version 1 do not note them.
   void NoteRemovals() { noting_removals_ = true; }
   void RestoreRemoval(Slot slot, const Version& by);
+  // Forgets it.
+  void ForgetRemoval(Slot slot) {
+    if (!last_removal(slot).none()) RestoreRemoval(slot, Version{});
+  }
   // The noted removals, by slot.
   std::vector<std::pair<Slot, Version>> Removals() const;
   // Sum of a keyed hash of each noted removal, modulo 2^64.
   uint64_t removals_digest() const { return removals_digest_; }
+
+  // Notes each change of a tracked slot there. It outlives the object. Null: no
+  // slot is tracked.
+  void SetTracking(ChangeTracking* tracking) { tracking_ = tracking; }
 
   // Frees about `pages_max` pages of removed or replaced data. Returns false
   // when nothing is left.
@@ -131,6 +145,7 @@ class Keyspace {
   // Keys in these slots.
   uint64_t KeyCount(const SlotRange& slots) const;
   uint64_t expiring_key_count() const { return expiries_.size(); }
+  uint64_t expiring_key_count(Slot slot) const { return expiries_.size(slot); }
   uint64_t size_bytes() const { return size_bytes_; }
   // Keys removed because they were due, since construction.
   uint64_t keys_expired() const { return keys_expired_; }
@@ -144,6 +159,9 @@ class Keyspace {
   class Change;
 
   void NoteRemoval(Slot slot, const Version& by);
+  void NoteChange(ChangeKind kind, Slot slot, uint64_t id) {
+    if (tracking_ != nullptr) tracking_->Note({kind, slot, id});
+  }
   // Calls visit(Slot, const Table&) for the tables of `slots`, in order. The
   // cache misses of the roots of a page of tables overlap.
   template <typename Visit>
@@ -154,6 +172,7 @@ class Keyspace {
   std::shared_ptr<TableContext> context_;
   SlotArray<Table> tables_;
   ExpiryIndex expiries_;
+  ChangeTracking* tracking_ = nullptr;
   bool noting_removals_ = false;
   SlotArray<Version> removals_;
   uint64_t removals_digest_ = 0;

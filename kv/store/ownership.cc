@@ -1,6 +1,7 @@
 #include "kv/store/ownership.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "env/check.h"
 #include "kv/slots/keyed_hash.h"
@@ -11,12 +12,15 @@ namespace {
 // Bit of a run's first word in the digest: its epoch is the second word. Groups
 // without epochs keep the digests that earlier programs compute.
 constexpr uint64_t kEpochFollows = uint64_t{1} << 32;
+// From this bit on a run's first word has its state; that of owned slots is 0.
+constexpr int kStateShift = 33;
 
 }  // namespace
 
 std::vector<SlotRange> RangesOf(absl::Span<const SlotRun> runs) {
   std::vector<SlotRange> ranges;
   for (const SlotRun& run : runs) {
+    if (run.state != SlotState::kOwned) continue;
     if (!ranges.empty() &&
         run.first.value() == ranges.back().last.value() + 1) {
       ranges.back().last = run.last;
@@ -28,23 +32,60 @@ std::vector<SlotRange> RangesOf(absl::Span<const SlotRun> runs) {
 }
 
 Ownership::Ownership(uint32_t slot_count, absl::Span<const SlotRun> runs)
-    : runs_(runs.begin(), runs.end()) {
-  for (const SlotRun& run : runs_) {
-    CHECK_LE(run.first, run.last);
-    CHECK_LT(run.last.value(), slot_count);
-  }
-  Merge();
-  digest_ = HashWord(0, slot_count);
-  for (const SlotRun& run : runs_) {
-    const bool has_epoch = run.epoch != SlotEpoch();
-    digest_ = HashWord(digest_, (has_epoch ? kEpochFollows : 0) |
-                                    uint64_t{run.first.value()} << 16 |
-                                    uint64_t{run.last.value()});
-    if (has_epoch) digest_ = HashWord(digest_, run.epoch.value());
-  }
+    : slot_count_(slot_count) {
+  Add(runs);
 }
 
-void Ownership::Merge() {
+void Ownership::Put(absl::Span<const SlotRange> slots, SlotEpoch epoch,
+                    SlotState state) {
+  Cut(slots);
+  std::vector<SlotRun> runs;
+  for (const SlotRange& range : slots) {
+    runs.push_back({range.first, range.last, epoch, state});
+  }
+  Add(runs);
+}
+
+void Ownership::SetState(absl::Span<const SlotRange> slots, SlotState state) {
+  std::vector<SlotRun> runs = Cut(slots);
+  for (SlotRun& run : runs) run.state = state;
+  Add(runs);
+}
+
+std::vector<SlotRun> Ownership::Cut(absl::Span<const SlotRange> slots) {
+  std::vector<SlotRun> kept;
+  std::vector<SlotRun> cut;
+  const auto keep = [](const SlotRun& run, uint32_t first, uint32_t last,
+                       std::vector<SlotRun>* runs) {
+    if (first > last) return;
+    runs->push_back(run);
+    runs->back().first = Slot(static_cast<uint16_t>(first));
+    runs->back().last = Slot(static_cast<uint16_t>(last));
+  };
+  for (const SlotRun& run : runs_) {
+    uint32_t next = run.first.value();
+    auto range = std::partition_point(
+        slots.begin(), slots.end(),
+        [&](const SlotRange& one) { return one.last < run.first; });
+    for (; range != slots.end() && range->first <= run.last; ++range) {
+      const uint32_t first = std::max(next, uint32_t{range->first.value()});
+      const uint32_t last = std::min(range->last, run.last).value();
+      if (first > next) keep(run, next, first - 1, &kept);
+      keep(run, first, last, &cut);
+      next = last + 1;
+    }
+    keep(run, next, run.last.value(), &kept);
+  }
+  runs_ = std::move(kept);
+  return cut;
+}
+
+void Ownership::Add(absl::Span<const SlotRun> runs) {
+  for (const SlotRun& run : runs) {
+    CHECK_LE(run.first, run.last);
+    CHECK_LT(run.last.value(), slot_count_);
+    runs_.push_back(run);
+  }
   std::stable_sort(
       runs_.begin(), runs_.end(),
       [](const SlotRun& a, const SlotRun& b) { return a.first < b.first; });
@@ -52,6 +93,7 @@ void Ownership::Merge() {
   for (const SlotRun& run : runs_) {
     SlotRun* const before = merged == 0 ? nullptr : &runs_[merged - 1];
     if (before != nullptr && run.epoch == before->epoch &&
+        run.state == before->state &&
         run.first.value() <= before->last.value() + 1) {
       before->last = std::max(before->last, run.last);
       continue;
@@ -60,13 +102,26 @@ void Ownership::Merge() {
     runs_[merged++] = run;
   }
   runs_.resize(merged);
+  digest_ = HashWord(0, slot_count_);
+  for (const SlotRun& run : runs_) {
+    const bool has_epoch = run.epoch != SlotEpoch();
+    const uint64_t state = static_cast<uint64_t>(run.state) -
+                           static_cast<uint64_t>(SlotState::kOwned);
+    digest_ = HashWord(digest_, state << kStateShift |
+                                    (has_epoch ? kEpochFollows : 0) |
+                                    uint64_t{run.first.value()} << 16 |
+                                    uint64_t{run.last.value()});
+    if (has_epoch) digest_ = HashWord(digest_, run.epoch.value());
+  }
 }
 
 bool Ownership::OwnsAll(SlotRange range) const {
   if (range.last < range.first) return true;
   uint32_t next = range.first.value();
   for (auto run = Find(range.first);
-       run != runs_.end() && run->first.value() <= next; ++run) {
+       run != runs_.end() && run->first.value() <= next &&
+       run->state == SlotState::kOwned;
+       ++run) {
     if (range.last <= run->last) return true;
     next = std::max(next, run->last.value() + 1u);
   }

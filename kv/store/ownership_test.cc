@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cstdint>
 #include <map>
+#include <utility>
 #include <vector>
 
 #include "gtest/gtest.h"
@@ -71,6 +72,64 @@ RC_GTEST_PROP(Ownership, Runs_AreAsFewAsPossible, ()) {
   RC_ASSERT(count == epochs.size());
 }
 
+// Sorted ranges that do not touch.
+std::vector<SlotRange> AnyRanges() {
+  std::vector<SlotRange> ranges;
+  for (uint32_t slot = *rc::gen::inRange<uint32_t>(0, 9); slot < kSlots;
+       slot += *rc::gen::inRange<uint32_t>(2, 9)) {
+    const uint32_t last =
+        std::min(kSlots - 1, slot + *rc::gen::inRange<uint32_t>(0, 5));
+    ranges.push_back(
+        {Slot(static_cast<uint16_t>(slot)), Slot(static_cast<uint16_t>(last))});
+    slot = last;
+  }
+  return ranges;
+}
+
+RC_GTEST_PROP(Ownership, Changes_AreThoseOfEverySlot, ()) {
+  std::map<uint32_t, uint64_t> epochs;
+  Ownership ownership(kSlots, AnyRuns(&epochs));
+  std::map<uint32_t, std::pair<uint64_t, SlotState>> slots;
+  for (const auto& [slot, epoch] : epochs) {
+    slots[slot] = {epoch, SlotState::kOwned};
+  }
+  const int steps = *rc::gen::inRange(0, 8);
+  for (int i = 0; i < steps; ++i) {
+    const auto state = *rc::gen::element(SlotState::kOwned, SlotState::kFrozen,
+                                         SlotState::kLeft);
+    const bool puts = *rc::gen::arbitrary<bool>();
+    const auto epoch = *rc::gen::inRange<uint64_t>(0, 3);
+    const std::vector<SlotRange> ranges = AnyRanges();
+    for (const SlotRange& range : ranges) {
+      for (uint32_t at = range.first.value(); at <= range.last.value(); ++at) {
+        if (puts) slots[at] = {epoch, state};
+        if (!puts && slots.contains(at)) slots[at].second = state;
+      }
+    }
+    if (puts) {
+      ownership.Put(ranges, SlotEpoch(epoch), state);
+    } else {
+      ownership.SetState(ranges, state);
+    }
+  }
+  std::vector<SlotRun> runs;
+  for (const auto& [slot, value] : slots) {
+    const auto& [epoch, state] = value;
+    SlotRun run = SlotsOf(slot, slot, epoch);
+    run.state = state;
+    runs.push_back(run);
+    RC_ASSERT(ownership.Owns(run.first) == (state == SlotState::kOwned));
+    RC_ASSERT(ownership.OwnsAll({run.first, run.first}) ==
+              (state == SlotState::kOwned));
+    const SlotRun* const found = ownership.RunOf(run.first);
+    RC_ASSERT(found != nullptr && found->epoch == run.epoch);
+    RC_ASSERT(found->state == state);
+  }
+  const Ownership fresh(kSlots, runs);
+  RC_ASSERT(ownership.runs() == fresh.runs());
+  RC_ASSERT(ownership.digest() == fresh.digest());
+}
+
 TEST(Ownership, Digest_DependsOnEpochs) {
   const auto digest = [](std::vector<SlotRun> runs) {
     return Ownership(kSlots, runs).digest();
@@ -80,6 +139,9 @@ TEST(Ownership, Digest_DependsOnEpochs) {
   EXPECT_NE(digest({SlotsOf(0, 9, 0)}), one);
   EXPECT_NE(digest({SlotsOf(0, 9, 2)}), one);
   EXPECT_NE(digest({SlotsOf(0, 4, 1), SlotsOf(5, 9, 2)}), one);
+  SlotRun frozen = SlotsOf(0, 9, 1);
+  frozen.state = SlotState::kFrozen;
+  EXPECT_NE(digest({frozen}), one);
   // The digest of earlier programs, which knew no epochs.
   const uint64_t earlier =
       HashWord(HashWord(HashWord(0, kSlots), 9), 11 << 16 | 20);

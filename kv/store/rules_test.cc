@@ -11,11 +11,13 @@
 #include "gtest/gtest.h"
 #include "kv/command/command.h"
 #include "kv/command/decimal.h"
+#include "kv/command/move_command.h"
 #include "kv/command/result.h"
 #include "kv/command/session_stamp.h"
 #include "kv/slots/slot.h"
 #include "kv/slots/slot_scan.h"
 #include "kv/store/evaluate.h"
+#include "kv/store/moves.h"
 #include "kv/store/sessions.h"
 #include "kv/store/store.h"
 #include "kv/testing/golden.h"
@@ -23,9 +25,9 @@
 namespace quorate::kv {
 namespace {
 
-TEST(Rules, OfVersion5_HaveTheseConstants) {
+TEST(Rules, OfVersion6_HaveTheseConstants) {
   const std::pair<const char*, std::pair<int64_t, int64_t>> pinned[] = {
-      {"kRulesVersion", {kRulesVersion, 5}},
+      {"kRulesVersion", {kRulesVersion, 6}},
       {"kRulesVersionMin", {kRulesVersionMin, 2}},
       {"kKeyBytesMax", {kKeyBytesMax, 64 << 10}},
       {"kValueBytesMax", {kValueBytesMax, 1 << 20}},
@@ -34,6 +36,9 @@ TEST(Rules, OfVersion5_HaveTheseConstants) {
       {"kScanBytesMax", {kScanBytesMax, 1 << 20}},
       {"Sessions::kRemovedForRoomMax", {Sessions::kRemovedForRoomMax, 64}},
       {"kSessionOutstandingMax", {kSessionOutstandingMax, 128}},
+      {"kMoveRangesMax", {kMoveRangesMax, 1'024}},
+      {"kPieceBytesMax", {kPieceBytesMax, 448 << 10}},
+      {"Moves::kForgottenMax", {Moves::kForgottenMax, 4'096}},
       {"Decimal::kFractionDigits", {Decimal::kFractionDigits, 17}},
       {"Decimal::kTextBytesMax", {Decimal::kTextBytesMax, 5'119}},
       {"Decimal::kExponentMax", {Decimal::kExponentMax, 4'932}},
@@ -285,6 +290,75 @@ TEST_F(SlotsRulesTest, OpsOfVersion5_AreMalformedInABatchOfVersion4) {
   AddOfSlots(Op::kExistsOfSlots, {"k"});
   EXPECT_EQ(batch_.rules(), 5u);
   EXPECT_EQ(LastOf(Apply(1, /*rules=*/4)), ResultStatus::kMalformed);
+}
+
+// The steps of moves of version 6: the group is a source, and a destination.
+class MoveRulesTest : public RulesTest {
+ protected:
+  void AddStep(const MoveStep& step) {
+    const std::string argument = EncodeMoveStep(step);
+    const std::string_view arguments[] = {argument};
+    batch_.Add(MoveCommand(step, arguments));
+  }
+  static MovePlan PlanOf(uint64_t id, std::string_view key, uint64_t epoch) {
+    const Slot slot = HashSlot(key);
+    return {.id = MoveId(id),
+            .from = GroupId(4),
+            .to = GroupId(5),
+            .epoch = SlotEpoch(epoch),
+            .slots = {{slot, slot}}};
+  }
+};
+
+TEST_F(MoveRulesTest, AScriptOfAllSteps_HasTheirAnswersAndDigest) {
+  const MovePlan plan = PlanOf(1, "{a}", 1);
+  Add({.op = Op::kSet}, {"{a}1", "one"});
+  AddStep(TrackStep{plan});
+  Add({.op = Op::kSet}, {"{a}2", "two"});
+  Add({.op = Op::kDel}, {"{a}1"});
+  AddStep(TrackStep{.plan = plan, .acknowledged = ChangeNumber(1)});
+  AddStep(FreezeStep{plan.id});
+  Add({.op = Op::kGet}, {"{a}2"});
+  AddStep(AbortStep{plan, 1});
+  AddStep(TrackStep{PlanOf(2, "{a}", 1)});
+  AddStep(FreezeStep{MoveId(2)});
+  AddStep(ReleaseStep{PlanOf(2, "{a}", 1), 1});
+  AddStep(ReleaseStep{PlanOf(2, "{a}", 1), 1});
+  std::string results = Apply(1'000);
+  AppendFixed(&results, store_.Digest());
+  // The slot comes back, with one key.
+  MovePlan back = PlanOf(3, "{a}", 2);
+  std::swap(back.from, back.to);
+  const Slot slot = back.slots[0].first;
+  Store other({.group = GroupId(5),
+               .hash_key = 77,
+               .owned = {{slot, slot, SlotEpoch(1)}}});
+  Add({.op = Op::kSet}, {"{a}3", "three"});
+  AddStep(TrackStep{back});
+  AddStep(FreezeStep{back.id});
+  raft::Entry entry;
+  entry.index = raft::Index(9);
+  entry.log_time = WallTime(7'000'000'000);
+  entry.payload = batch_.Finish();
+  other.Apply(entry, /*wants_result=*/false);
+  const auto reader = other.ReadSlot(back.id, slot);
+  AddStep(PrepareStep{back});
+  AddStep(StageStep{back.id, reader->Next(20)});
+  results += Apply(1'001);
+  AppendFixed(&results, store_.Digest());
+  MoveSeal seal = *other.SealOf(back.id);
+  ++seal.digest;
+  AddStep(StageStep{back.id, reader->Next()});
+  AddStep(SealStep{back.id, seal});
+  --seal.digest;
+  AddStep(SealStep{back.id, seal});
+  AddStep(ActivateStep{back});
+  AddStep(ActivateStep{back});
+  Add({.op = Op::kGet}, {"{a}3"});
+  results += Apply(1'002);
+  AppendFixed(&results, store_.Digest());
+  EXPECT_EQ(store_.log_time(), WallTime(7'000'000'000));
+  testing::ExpectGolden("kv/store/testdata/rules_v6.golden", results);
 }
 
 // Version 2 does not know them. A replica with an older program gives the same

@@ -21,10 +21,10 @@ Model Contents(const SessionRows& rows) {
   Model contents;
   uint64_t previous = 0;
   for (SessionRows::Cursor cursor(rows); !cursor.done(); cursor.Next()) {
-    const uint64_t client = cursor.row().token.client.value();
+    const uint64_t client = cursor.value()->token.client.value();
     EXPECT_TRUE(contents.empty() || client > previous);
     previous = client;
-    contents[client] = cursor.row().expire_at_ms;
+    contents[client] = cursor.value()->expire_at_ms;
   }
   return contents;
 }

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <iterator>
-#include <limits>
 
 #include "env/check.h"
 #include "kv/slots/keyed_hash.h"
@@ -59,7 +58,8 @@ uint64_t ResultDigest(uint64_t hash_key, const StoredResult& result) {
 const SessionRow* Sessions::Find(Slot slot, ClientId client) const {
   const auto of_slot = slots_.find(slot);
   if (of_slot == slots_.end()) return nullptr;
-  const SessionRows::Row* const row = of_slot->second->rows.Find(client);
+  const std::shared_ptr<SessionRow>* const row =
+      of_slot->second->rows.Find(client);
   return row == nullptr ? nullptr : row->get();
 }
 
@@ -139,18 +139,22 @@ void Sessions::Renew(Slot slot, SessionRow* row, const SessionStamp& stamp,
   const int64_t expiry =
       std::max(row->expire_at_ms, ExpiryOfUseAt(now_ms, rules_.lifetime));
   if (expiry == row->expire_at_ms) return;
-  MoveExpiry(RoomOf(slot, row->token.client), row->token.client,
-             std::exchange(row->expire_at_ms, expiry), expiry);
+  const ClientId client = row->token.client;
+  const Room room = RoomOf(slot, client);
+  // A new row has none yet.
+  if (row->expire_at_ms != 0) expiries_.Remove(room, row->expire_at_ms, client);
+  expiries_.Add(room, expiry, client);
+  row->expire_at_ms = expiry;
 }
 
 // Clients' tokens are below those of Idempotency-Keys, so the order of rooms is
 // that of clients.
 size_t Sessions::Expire(int64_t now_ms, size_t count_max) {
   size_t removed = 0;
-  while (removed < count_max && !firsts_.empty() &&
-         firsts_.begin()->first <= now_ms) {
-    const Room room = firsts_.begin()->second;
-    Remove(room.slot, FirstOf(room)->second);
+  while (removed < count_max && !expiries_.empty() &&
+         expiries_.first_ms() <= now_ms) {
+    const auto first = expiries_.First();
+    Remove(first.of.slot, first.id);
     ++removed;
   }
   return removed;
@@ -160,65 +164,18 @@ Sessions::Room Sessions::RoomOf(Slot slot, ClientId client) const {
   return {slot, rules_.keys_per_slot_max > 0 && IsKeySession(client)};
 }
 
-std::optional<std::pair<int64_t, ClientId>> Sessions::FirstOf(Room room) const {
-  const auto first = expiries_.lower_bound(
-      {room, std::numeric_limits<int64_t>::min(), ClientId()});
-  if (first == expiries_.end() || std::get<Room>(*first) != room) {
-    return std::nullopt;
-  }
-  return std::pair(std::get<int64_t>(*first), std::get<ClientId>(*first));
-}
-
-void Sessions::AddExpiry(Room room, int64_t at_ms, ClientId client) {
-  const auto added = expiries_.insert({room, at_ms, client}).first;
-  if (added != expiries_.begin() && std::get<Room>(*std::prev(added)) == room) {
-    return;
-  }
-  const auto next = std::next(added);
-  if (next != expiries_.end() && std::get<Room>(*next) == room) {
-    if (std::get<int64_t>(*next) == at_ms) return;
-    firsts_.erase({std::get<int64_t>(*next), room});
-  }
-  firsts_.insert({at_ms, room});
-}
-
-void Sessions::MoveExpiry(Room room, ClientId client, int64_t from_ms,
-                          int64_t to_ms) {
-  const auto found = expiries_.find({room, from_ms, client});
-  // A new row has none yet.
-  if (found == expiries_.end()) return AddExpiry(room, to_ms, client);
-  const bool first =
-      found == expiries_.begin() || std::get<Room>(*std::prev(found)) != room;
-  const auto next = expiries_.erase(found);
-  const bool last = next == expiries_.end() || std::get<Room>(*next) != room;
-  const int64_t new_first_ms =
-      last ? to_ms : std::min(std::get<int64_t>(*next), to_ms);
-  expiries_.insert({room, to_ms, client});
-  if (!first || new_first_ms == from_ms) return;
-  firsts_.erase({from_ms, room});
-  firsts_.insert({new_first_ms, room});
-}
-
-void Sessions::RemoveExpiry(Room room, int64_t at_ms, ClientId client) {
-  const auto before = FirstOf(room);
-  // A new row has none yet.
-  if (expiries_.erase({room, at_ms, client}) == 0) return;
-  const auto after = FirstOf(room);
-  if (after.has_value() && after->first == before->first) return;
-  firsts_.erase({before->first, room});
-  if (after.has_value()) firsts_.insert({after->first, room});
-}
-
 void Sessions::Remove(Slot slot, ClientId client) {
   SlotRows* slot_rows = UnshareSlot(slot);
-  const SessionRows::Row* const found = slot_rows->rows.Find(client);
+  const std::shared_ptr<SessionRow>* const found = slot_rows->rows.Find(client);
   CHECK(found != nullptr);
+  NoteChange(slot, client);
   const SessionRow& row = **found;
   const uint64_t digest = RowDigest(slot, row);
   slot_rows->digest -= digest;
   digest_ -= digest;
+  slot_rows->size_bytes -= SizeOf(row);
   size_bytes_ -= SizeOf(row);
-  RemoveExpiry(RoomOf(slot, client), row.expire_at_ms, client);
+  expiries_.Remove(RoomOf(slot, client), row.expire_at_ms, client);
   if (IsKeySession(client)) --slot_rows->key_rows;
   slot_rows->rows.Erase(client);
   if (slot_rows->rows.empty()) slots_.erase(slot);
@@ -234,8 +191,8 @@ bool Sessions::HasRoom(const SlotRows& slot_rows, ClientId client) const {
 
 void Sessions::RemoveExpired(Room room, int64_t now_ms, size_t count_max) {
   for (size_t count = 0; count < count_max; ++count) {
-    const auto first = FirstOf(room);
-    if (!first.has_value() || first->first > now_ms) return;
+    const auto* const first = expiries_.FirstOf(room);
+    if (first == nullptr || first->first > now_ms) return;
     Remove(room.slot, first->second);
   }
 }
@@ -261,35 +218,49 @@ void Sessions::Restore(Slot slot, SessionRow row) {
     result.digest = ResultDigest(hash_key_, result);
   }
   const ClientId client = row.token.client;
-  AddExpiry(RoomOf(slot, client), row.expire_at_ms, client);
-  SessionRows::Row& restored = slot_rows->rows.At(client);
+  expiries_.Add(RoomOf(slot, client), row.expire_at_ms, client);
+  std::shared_ptr<SessionRow>& restored = slot_rows->rows.At(client);
   CHECK(restored == nullptr) << "client " << client << " in slot " << slot;
   restored = std::make_shared<SessionRow>(std::move(row));
   if (IsKeySession(client)) ++slot_rows->key_rows;
   EndChange(slot, {slot_rows, restored.get()});
 }
 
+void Sessions::DropSlot(Slot slot) {
+  const auto found = slots_.find(slot);
+  if (found == slots_.end()) return;
+  digest_ -= found->second->digest;
+  size_bytes_ -= found->second->size_bytes;
+  dropped_.push_back(std::move(found->second));
+  slots_.erase(found);
+  for (const bool keys : {false, true}) expiries_.Drop({slot, keys});
+}
+
+void Sessions::DropAll() {
+  while (!slots_.empty()) DropSlot(slots_.begin()->first);
+}
+
 bool Sessions::Reclaim(size_t count_max) {
-  size_t left = count_max;
-  while (left > 0 && !slots_.empty()) {
-    const auto last = std::prev(slots_.end());
-    SessionRows& rows = last->second->rows;
+  for (size_t left = count_max; left > 0 && !dropped_.empty();) {
+    SessionRows& rows = dropped_.back()->rows;
     // A view frees the rows that it shares.
-    if (last->second.use_count() > 1 || rows.size() <= left) {
+    if (dropped_.back().use_count() > 1 || rows.size() <= left) {
       left -= std::clamp<size_t>(rows.size(), 1, left);
-      slots_.erase(last);
+      dropped_.pop_back();
     } else {
       rows.EraseLast(left);
       left = 0;
     }
   }
-  for (size_t i = 0; i < count_max && !expiries_.empty(); ++i) {
-    expiries_.erase(std::prev(expiries_.end()));
-  }
-  for (size_t i = 0; i < count_max && !firsts_.empty(); ++i) {
-    firsts_.erase(std::prev(firsts_.end()));
-  }
-  return !slots_.empty() || !expiries_.empty() || !firsts_.empty();
+  return expiries_.Step(count_max) || !dropped_.empty();
+}
+
+void Sessions::Hold(Slot slot) {
+  for (const bool keys : {false, true}) expiries_.Hold({slot, keys});
+}
+
+void Sessions::Unhold(Slot slot) {
+  for (const bool keys : {false, true}) expiries_.Unhold({slot, keys});
 }
 
 Sessions::View Sessions::TakeView() const {
@@ -308,9 +279,10 @@ Sessions::SlotRows* Sessions::UnshareSlot(Slot slot) {
 }
 
 Sessions::Target Sessions::BeginChange(Slot slot, const SessionToken& token) {
+  NoteChange(slot, token.client);
   Target target;
   target.slot_rows = UnshareSlot(slot);
-  SessionRows::Row& row = target.slot_rows->rows.At(token.client);
+  std::shared_ptr<SessionRow>& row = target.slot_rows->rows.At(token.client);
   if (row == nullptr) {
     row = std::make_shared<SessionRow>(SessionRow{.token = token});
     ++rows_made_;
@@ -319,6 +291,7 @@ Sessions::Target Sessions::BeginChange(Slot slot, const SessionToken& token) {
     const uint64_t digest = RowDigest(slot, *row);
     target.slot_rows->digest -= digest;
     digest_ -= digest;
+    target.slot_rows->size_bytes -= SizeOf(*row);
     size_bytes_ -= SizeOf(*row);
     if (row.use_count() > 1) row = std::make_shared<SessionRow>(*row);
   }
@@ -330,6 +303,7 @@ void Sessions::EndChange(Slot slot, const Target& target) {
   const uint64_t digest = RowDigest(slot, *target.row);
   target.slot_rows->digest += digest;
   digest_ += digest;
+  target.slot_rows->size_bytes += SizeOf(*target.row);
   size_bytes_ += SizeOf(*target.row);
 }
 
@@ -354,7 +328,7 @@ uint64_t Sessions::RecomputeDigest() const {
   uint64_t digest = 0;
   for (const auto& [slot, slot_rows] : slots_) {
     for (SessionRows::Cursor rows(slot_rows->rows); !rows.done(); rows.Next()) {
-      SessionRow fresh = rows.row();
+      SessionRow fresh = *rows.value();
       for (StoredResult& result : fresh.results) {
         result.digest = ResultDigest(hash_key_, result);
       }

@@ -13,19 +13,17 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
-#include <string>
-#include <tuple>
 #include <utility>
 #include <vector>
 
 #include "absl/container/btree_map.h"
-#include "absl/container/btree_set.h"
-#include "absl/functional/function_ref.h"
 #include "env/buffer.h"
 #include "env/time.h"
 #include "kv/command/result.h"
 #include "kv/command/rules.h"
 #include "kv/command/session_stamp.h"
+#include "kv/store/change_log.h"
+#include "kv/store/expiry.h"
 #include "kv/store/session_rows.h"
 #include "shardctrl/partition.h"
 
@@ -42,6 +40,8 @@ class Sessions {
     uint32_t key_rows = 0;
     // Sum of the rows' RowDigest, modulo 2^64.
     uint64_t digest = 0;
+    // Logical bytes.
+    uint64_t size_bytes = 0;
   };
   // All rows at one point in time, by slot. Read-only.
   using View = absl::btree_map<Slot, std::shared_ptr<const SlotRows>>;
@@ -69,25 +69,45 @@ class Sessions {
   void StoreResult(Slot slot, const SessionStamp& stamp, uint64_t request_hash,
                    const ResultView& result, int64_t now_ms);
 
-  // Frees up to `count_max` rows of an object that is no longer used, in no
-  // useful order. Returns true if there are more. Afterwards only Reclaim and
-  // the destructor may be called.
+  // Removes every row of the slot. Memory is freed step by step.
+  void DropSlot(Slot slot);
+  void DropAll();
+  // Frees up to `count_max` dropped rows. Returns true if there are more.
   bool Reclaim(size_t count_max);
+  bool reclaimable() const { return !dropped_.empty() || expiries_.dropped(); }
 
   // Removes up to `count_max` expired rows in the order of (time, slot,
   // client). Returns how many were removed.
   size_t Expire(int64_t now_ms, size_t count_max);
-  // The expiry of the first row that expires.
+  // The expiry of the first row that expires. Slots that are held do not count.
   std::optional<int64_t> first_expiry_ms() const {
-    if (firsts_.empty()) return std::nullopt;
-    return firsts_.begin()->first;
+    if (expiries_.empty()) return std::nullopt;
+    return expiries_.first_ms();
   }
+  // Rows of a slot that is held do not expire.
+  void Hold(Slot slot);
+  void Unhold(Slot slot);
 
   // Adds a row from a snapshot. Requires: there is none for its client in the
   // slot.
   void Restore(Slot slot, SessionRow row);
+  // Removes a row. Does nothing if there is none.
+  void Forget(Slot slot, ClientId client) {
+    if (Has(slot, client)) Remove(slot, client);
+  }
 
   View TakeView() const;
+  // Null if the slot has no rows.
+  std::shared_ptr<const SlotRows> TakeView(Slot slot) const {
+    const auto of_slot = slots_.find(slot);
+    return of_slot == slots_.end() ? nullptr : of_slot->second;
+  }
+  // Null if there is none.
+  const SessionRow* Find(Slot slot, ClientId client) const;
+
+  // Notes each change of a tracked slot there. It outlives the object. Null: no
+  // slot is tracked.
+  void SetTracking(ChangeTracking* tracking) { tracking_ = tracking; }
 
   // Rows that one command removes to make room for its own, at most. Part of
   // the replicated rules from version 4 on. Before, it removes all expired rows
@@ -106,6 +126,10 @@ class Sessions {
 
   uint64_t row_count() const { return expiries_.size(); }
   uint64_t rows_made() const { return rows_made_; }
+  uint64_t row_count(Slot slot) const {
+    const auto of_slot = slots_.find(slot);
+    return of_slot == slots_.end() ? 0 : of_slot->second->rows.size();
+  }
   uint64_t SlotDigest(Slot slot) const;
   uint64_t digest() const { return digest_; }
   // The digest computed from scratch, for tests.
@@ -124,23 +148,20 @@ class Sessions {
     SessionRow* row = nullptr;
   };
 
-  const SessionRow* Find(Slot slot, ClientId client) const;
   SlotRows* UnshareSlot(Slot slot);
   // Returns the row for writing, after subtracting its digest and size. Creates
   // the row if there is none.
   Target BeginChange(Slot slot, const SessionToken& token);
   void EndChange(Slot slot, const Target& target);
+  void NoteChange(Slot slot, ClientId client) {
+    if (tracking_ == nullptr) return;
+    tracking_->Note({ChangeKind::kRow, slot, client.value()});
+  }
   // Whether the slot has room for a row of the client, after removing expired
   // ones.
   bool MakeRoom(Slot slot, ClientId client, int64_t now_ms, uint32_t rules);
   bool HasRoom(const SlotRows& slot_rows, ClientId client) const;
   Room RoomOf(Slot slot, ClientId client) const;
-  // The first row of the room that expires: its time and client.
-  std::optional<std::pair<int64_t, ClientId>> FirstOf(Room room) const;
-  void AddExpiry(Room room, int64_t at_ms, ClientId client);
-  void RemoveExpiry(Room room, int64_t at_ms, ClientId client);
-  // RemoveExpiry, then AddExpiry.
-  void MoveExpiry(Room room, ClientId client, int64_t from_ms, int64_t to_ms);
   void Remove(Slot slot, ClientId client);
   // Removes up to `count_max` expired rows of the room.
   void RemoveExpired(Room room, int64_t now_ms, size_t count_max);
@@ -152,9 +173,9 @@ class Sessions {
   const SessionRules rules_;
   const size_t page_rows_max_;
   absl::btree_map<Slot, std::shared_ptr<SlotRows>> slots_;
-  absl::btree_set<std::tuple<Room, int64_t, ClientId>> expiries_;
-  // Invariant: the first expiry of each room that has rows.
-  absl::btree_set<std::pair<int64_t, Room>> firsts_;
+  ExpiryOrder<Room, ClientId> expiries_;
+  std::vector<std::shared_ptr<SlotRows>> dropped_;
+  ChangeTracking* tracking_ = nullptr;
   uint64_t digest_ = 0;
   uint64_t size_bytes_ = 0;
   uint64_t rows_made_ = 0;

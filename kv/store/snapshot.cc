@@ -7,16 +7,19 @@
 #include "env/crc32c.h"
 #include "env/little_endian.h"
 #include "kv/command/command.h"
+#include "kv/store/slot_items.h"
 
 namespace quorate::kv {
 namespace {
 
 constexpr uint32_t kMagic = 0x53564b51;  // "QKVS".
 
-// The first version of the format in which slots have epoch and state.
+// The first versions of the format in which keys have a type, slots have epoch
+// and state, and slots move.
+constexpr uint32_t kFirstWithTypes = 3;
 constexpr uint32_t kFirstWithSlotHeaders = 4;
-// The revision and the migration of a slot that never moved. No slot moves in
-// this version of the program.
+constexpr uint32_t kFirstWithMoves = 5;
+// Two fields of version 4, which no slot ever used.
 constexpr uint64_t kNoRevision = 0;
 constexpr uint64_t kNoMigration = 0;
 
@@ -26,99 +29,19 @@ constexpr uint8_t kRecordItem = 2;
 constexpr uint8_t kRowItem = 3;
 constexpr uint8_t kSlotEndItem = 4;
 constexpr uint8_t kEndItem = 5;
-
-// Appends integers one behind the other, in one change of the text.
-template <typename... Fields>
-void AppendFields(std::string* out, Fields... fields) {
-  char bytes[(sizeof(Fields) + ...)];
-  char* at = bytes;
-  ((StoreFixed(at, fields), at += sizeof(fields)), ...);
-  out->append(bytes, sizeof(bytes));
-}
-
-void AppendVersion(std::string* out, const Version& version) {
-  AppendFields<uint32_t, uint32_t, uint64_t>(
-      out, version.group.value(), version.position, version.index.value());
-}
-
-Version TakeVersion(FixedReader* reader) {
-  Version version;
-  version.group = GroupId(reader->Take<uint32_t>());
-  version.position = reader->Take<uint32_t>();
-  version.index = raft::Index(reader->Take<uint64_t>());
-  return version;
-}
-
-void AppendRecord(std::string* out, const Record& record, uint32_t version) {
-  AppendFixed<uint8_t>(out, kRecordItem);
-  if (version >= 3) {
-    AppendFixed<uint8_t>(out, static_cast<uint8_t>(record.type()));
-  } else {
-    CHECK(record.type() == ValueType::kString);
-  }
-  AppendFields<uint32_t, uint32_t, int64_t>(
-      out, static_cast<uint32_t>(record.key().size()),
-      static_cast<uint32_t>(record.value().size()), record.expire_at_ms());
-  AppendVersion(out, record.version());
-  out->append(record.key());
-  out->append(record.value());
-}
-
-void AppendRow(std::string* out, const SessionRow& row) {
-  AppendFields<uint8_t, uint64_t, int64_t, int64_t, uint64_t, uint32_t>(
-      out, kRowItem, row.token.client.value(), row.token.open_until_ms,
-      row.expire_at_ms, row.floor.value(),
-      static_cast<uint32_t>(row.results.size()));
-  for (const StoredResult& result : row.results) {
-    AppendFields<uint64_t, uint64_t, uint8_t, uint8_t, uint8_t, uint8_t,
-                 uint32_t>(
-        out, result.sequence.value(), result.request_hash,
-        static_cast<uint8_t>(result.status), static_cast<uint8_t>(result.kind),
-        result.wrote ? 1 : 0, 0, static_cast<uint32_t>(result.payload.size()));
-    AppendVersion(out, result.version);
-    out->append(result.payload.view());
-  }
-}
-
-// Reads a row. If the bytes are cut off, `reader` is not ok. Returns false if
-// the row is invalid.
-bool TakeRow(FixedReader* reader, const SessionRules& rules, SessionRow* row) {
-  row->token.client = ClientId(reader->Take<uint64_t>());
-  row->token.open_until_ms = reader->Take<int64_t>();
-  row->expire_at_ms = reader->Take<int64_t>();
-  row->floor = Sequence(reader->Take<uint64_t>());
-  const auto count = reader->Take<uint32_t>();
-  if (count > kSessionOutstandingMax) return false;
-  for (uint32_t i = 0; i < count && reader->ok(); ++i) {
-    StoredResult result;
-    result.sequence = Sequence(reader->Take<uint64_t>());
-    result.request_hash = reader->Take<uint64_t>();
-    result.status = static_cast<ResultStatus>(reader->Take<uint8_t>());
-    result.kind = static_cast<PayloadKind>(reader->Take<uint8_t>());
-    result.wrote = reader->Take<uint8_t>() != 0;
-    reader->Take<uint8_t>();
-    const auto size = reader->Take<uint32_t>();
-    result.version = TakeVersion(reader);
-    if (!reader->ok()) return true;
-    if (size > rules.result_bytes_max || result.sequence < row->floor ||
-        (i > 0 && result.sequence <= row->results.back().sequence)) {
-      return false;
-    }
-    result.payload = Buffer::Copy(reader->TakeBytes(size));
-    row->results.push_back(std::move(result));
-  }
-  return true;
-}
+constexpr uint8_t kMoveItem = 6;
+constexpr uint8_t kChangeItem = 7;
 
 }  // namespace
 
 StoreSnapshotReader::StoreSnapshotReader(
     SnapshotHeader header, std::vector<std::pair<Slot, TableView>> tables,
-    Sessions::View sessions)
+    Sessions::View sessions, Moves::View moves)
     : header_(std::move(header)),
       version_(SnapshotVersionFor(header_.rules)),
       tables_(std::move(tables)),
       sessions_(std::move(sessions)),
+      moves_(std::move(moves)),
       next_sessions_(sessions_.begin()) {}
 
 Buffer StoreSnapshotReader::Next(size_t size_bytes_max) {
@@ -142,8 +65,12 @@ bool StoreSnapshotReader::AppendItem() {
   switch (stage_) {
     case Stage::kHeader:
       AppendHeader();
-      stage_ = Stage::kSlot;
+      stage_ = Stage::kMoves;
       return true;
+    case Stage::kMoves:
+      if (AppendMoveItem()) return true;
+      stage_ = Stage::kSlot;
+      return AppendItem();
     case Stage::kSlot:
       if (!NextSlot()) {
         AppendEnd();
@@ -163,14 +90,16 @@ bool StoreSnapshotReader::AppendItem() {
       }
       {
         const auto [hash, record] = page_[next_record_++];
-        AppendRecord(&pending_, *record, version_);
+        AppendFixed<uint8_t>(&pending_, kRecordItem);
+        AppendRecord(&pending_, *record, version_ >= kFirstWithTypes);
         ++slot_keys_;
         slot_digest_ += Table::RecordDigest(header_.hash_key, hash, *record);
       }
       return true;
     case Stage::kSessions:
       if (!next_row_.done()) {
-        AppendRow(&pending_, next_row_.row());
+        AppendFixed<uint8_t>(&pending_, kRowItem);
+        AppendRow(&pending_, *next_row_.value());
         next_row_.Next();
         ++rows_written_;
         return true;
@@ -197,9 +126,10 @@ void StoreSnapshotReader::AppendHeader() {
     AppendFixed<uint16_t>(&pending_, run.first.value());
     AppendFixed<uint16_t>(&pending_, run.last.value());
     if (version_ < kFirstWithSlotHeaders) continue;
-    AppendFields<uint32_t, uint64_t, uint64_t, uint64_t>(
-        &pending_, static_cast<uint32_t>(run.state), run.epoch.value(),
-        kNoRevision, kNoMigration);
+    AppendFields<uint32_t, uint64_t>(
+        &pending_, static_cast<uint32_t>(run.state), run.epoch.value());
+    if (version_ >= kFirstWithMoves) continue;
+    AppendFields<uint64_t, uint64_t>(&pending_, kNoRevision, kNoMigration);
   }
   AppendFixed<uint32_t>(&pending_, header_.rules);
   AppendFixed<uint32_t>(&pending_,
@@ -208,6 +138,25 @@ void StoreSnapshotReader::AppendHeader() {
     AppendFixed<uint16_t>(&pending_, slot.value());
     AppendVersion(&pending_, by);
   }
+}
+
+bool StoreSnapshotReader::AppendMoveItem() {
+  if (!next_change_.done()) {
+    const Change& change = next_change_.value();
+    AppendFields<uint8_t, uint64_t, uint64_t, uint8_t, uint16_t, uint64_t>(
+        &pending_, kChangeItem, moves_.moves[next_move_ - 1].id.value(),
+        next_change_.key().value(), static_cast<uint8_t>(change.kind),
+        change.slot.value(), change.id);
+    next_change_.Next();
+    return true;
+  }
+  if (next_move_ == moves_.moves.size()) return false;
+  const Moves::View::One& move = moves_.moves[next_move_++];
+  AppendFields<uint8_t, uint32_t>(&pending_, kMoveItem,
+                                  static_cast<uint32_t>(move.head.size()));
+  pending_.append(move.head);
+  next_change_ = ChangeLog::Numbered::Cursor(move.changes);
+  return true;
 }
 
 // Advances to the least slot with a table or rows that is not written yet.
@@ -318,6 +267,12 @@ bool SnapshotParser::ParseItem() {
     parsed = ParseHeader(bytes, &used);
   } else {
     switch (static_cast<uint8_t>(bytes.front())) {
+      case kMoveItem:
+        parsed = ParseMove(bytes, &used);
+        break;
+      case kChangeItem:
+        parsed = ParseChange(bytes, &used);
+        break;
       case kSlotItem:
         parsed = ParseSlot(bytes, &used);
         break;
@@ -389,27 +344,78 @@ bool SnapshotParser::ParseSlotRuns(uint32_t count, FixedReader* reader) {
     SlotRun run;
     run.first = Slot(reader->Take<uint16_t>());
     run.last = Slot(reader->Take<uint16_t>());
-    if (state_.has_slot_headers) {
-      const auto state = reader->Take<uint32_t>();
-      run.epoch = SlotEpoch(reader->Take<uint64_t>());
-      const auto revision = reader->Take<uint64_t>();
-      const auto migration = reader->Take<uint64_t>();
-      if (reader->ok() &&
-          (state != static_cast<uint32_t>(SlotState::kOwned) ||
-           revision != kNoRevision || migration != kNoMigration)) {
-        return FailAsNewer(absl::StrCat(
-            "slot ", run.first.value(), " has state ", state, ", revision ",
-            revision, " and migration ", migration));
-      }
-    }
+    if (state_.has_slot_headers && !ParseSlotState(reader, &run)) return false;
     if (!reader->ok()) return false;
-    if (run.last < run.first || run.last.value() >= header.slot_count) {
+    const bool in_order =
+        header.slots.empty() || header.slots.back().last < run.first;
+    if (!in_order || run.last < run.first ||
+        run.last.value() >= header.slot_count) {
       return Fail(absl::StrCat("slots ", run.first.value(), " to ",
                                run.last.value(), " of ", header.slot_count,
-                               " are no range"));
+                               " are no range, or out of order"));
     }
     header.slots.push_back(run);
   }
+  return true;
+}
+
+bool SnapshotParser::ParseSlotState(FixedReader* reader, SlotRun* run) {
+  const auto state = reader->Take<uint32_t>();
+  run->epoch = SlotEpoch(reader->Take<uint64_t>());
+  SlotState newest = SlotState::kLeft;
+  uint64_t revision = kNoRevision;
+  uint64_t migration = kNoMigration;
+  if (version_ < kFirstWithMoves) {
+    newest = SlotState::kOwned;
+    revision = reader->Take<uint64_t>();
+    migration = reader->Take<uint64_t>();
+  }
+  if (!reader->ok()) return false;
+  if (state < static_cast<uint32_t>(SlotState::kOwned) ||
+      state > static_cast<uint32_t>(newest) || revision != kNoRevision ||
+      migration != kNoMigration) {
+    return FailAsNewer(absl::StrCat("slot ", run->first.value(), " has state ",
+                                    state, ", revision ", revision,
+                                    " and migration ", migration));
+  }
+  run->state = static_cast<SlotState>(state);
+  return true;
+}
+
+bool SnapshotParser::ParseMove(std::string_view bytes, size_t* used) {
+  FixedReader reader(bytes.substr(1));
+  const auto size = reader.Take<uint32_t>();
+  if (!reader.ok()) return false;
+  if (version_ < kFirstWithMoves || any_slot_ || size > Moves::kHeadBytesMax) {
+    return Fail(absl::StrCat("a move of ", size, " bytes, or out of order"));
+  }
+  const std::string_view head = reader.TakeBytes(size);
+  if (!reader.ok()) return false;
+  if (state_.moves == nullptr) {
+    const SnapshotHeader& header = state_.header;
+    state_.moves = std::make_unique<Moves>(header.group, header.hash_key,
+                                           header.slot_count, rules_);
+  }
+  if (!state_.moves->RestoreHead(head)) return Fail("a move with other fields");
+  *used = bytes.size() - reader.rest().size();
+  return true;
+}
+
+bool SnapshotParser::ParseChange(std::string_view bytes, size_t* used) {
+  FixedReader reader(bytes.substr(1));
+  const MoveId move(reader.Take<uint64_t>());
+  const ChangeNumber number(reader.Take<uint64_t>());
+  Change change;
+  change.kind = static_cast<ChangeKind>(reader.Take<uint8_t>());
+  change.slot = Slot(reader.Take<uint16_t>());
+  change.id = reader.Take<uint64_t>();
+  if (!reader.ok()) return false;
+  if (any_slot_ || state_.moves == nullptr ||
+      !state_.moves->RestoreChange(move, number, change)) {
+    return Fail(absl::StrCat("change ", number.value(), " of move ",
+                             move.value(), ", which has none like it"));
+  }
+  *used = bytes.size() - reader.rest().size();
   return true;
 }
 
@@ -467,32 +473,17 @@ bool SnapshotParser::ParseSlot(std::string_view bytes, size_t* used) {
 
 bool SnapshotParser::ParseRecord(std::string_view bytes, size_t* used) {
   FixedReader reader(bytes.substr(1));
-  const auto type = version_ < 3 ? uint8_t{0} : reader.Take<uint8_t>();
-  const auto key_size = reader.Take<uint32_t>();
-  const auto value_size = reader.Take<uint32_t>();
-  const auto expire_at_ms = reader.Take<int64_t>();
-  const Version version = TakeVersion(&reader);
+  const RecordHead head = TakeRecordHead(&reader, version_ >= kFirstWithTypes);
   if (!reader.ok()) return false;
   if (!in_slot_ || any_row_) return Fail("a key outside of a slot");
-  if (static_cast<ValueType>(type) != ValueType::kString) {
-    return FailAsNewer(
-        absl::StrCat("a key of the unknown type ", static_cast<int>(type)));
+  const std::string fault = FaultOf(head);
+  if (!fault.empty()) {
+    return static_cast<ValueType>(head.type) == ValueType::kString
+               ? Fail(fault)
+               : FailAsNewer(fault);
   }
-  if (key_size > kKeyBytesMax || value_size > kValueBytesMax) {
-    return Fail(absl::StrCat("a key of ", key_size, " bytes with a value of ",
-                             value_size, " bytes; the limits are ",
-                             kKeyBytesMax, " and ", kValueBytesMax));
-  }
-  if (version.none()) return Fail("a key without a version");
-  if (!Record::CanStore(version)) {
-    return Fail(absl::StrCat("a key with the version ", FormatVersion(version),
-                             ", which no entry can have"));
-  }
-  if (expire_at_ms < 0) {
-    return Fail(absl::StrCat("a key that expires at ", expire_at_ms, " ms"));
-  }
-  const std::string_view key_bytes = reader.TakeBytes(key_size);
-  const std::string_view value = reader.TakeBytes(value_size);
+  const std::string_view key_bytes = reader.TakeBytes(head.key_size);
+  const std::string_view value = reader.TakeBytes(head.value_size);
   if (!reader.ok()) return false;
   const Keyspace::Key key = state_.keyspace->MakeKey(slot_, key_bytes);
   if (slot_keys_ > 0 &&
@@ -501,7 +492,7 @@ bool SnapshotParser::ParseRecord(std::string_view bytes, size_t* used) {
     return Fail(absl::StrCat("key ", slot_keys_ + 1, " of slot ", slot_.value(),
                              " is not in the order of the hashes"));
   }
-  state_.keyspace->Put(key, {.head = value}, version, expire_at_ms);
+  state_.keyspace->Put(key, {.head = value}, head.version, head.expire_at_ms);
   last_hash_ = key.hash;
   last_key_.assign(key_bytes);
   ++slot_keys_;

@@ -21,7 +21,9 @@
 #include "env/little_endian.h"
 #include "env/time.h"
 #include "kv/command/rules.h"
+#include "kv/store/change_log.h"
 #include "kv/store/keyspace.h"
+#include "kv/store/moves.h"
 #include "kv/store/ownership.h"
 #include "kv/store/page_bounds.h"
 #include "kv/store/record_pool.h"
@@ -35,13 +37,15 @@ namespace quorate::kv {
 
 // Version 1 has neither rules nor removals: it is read as made under rules of
 // version 1. Before version 3, keys have no type: they are strings. Before
-// version 4, slots have neither epoch nor state.
-inline constexpr uint32_t kSnapshotVersion = 4;
+// version 4, slots have neither epoch nor state. Before version 5, no slot
+// moves.
+inline constexpr uint32_t kSnapshotVersion = 5;
 // The version in which a state is written whose newest batch has these rules.
 // Each program that knows the rules reads it. So an older program can be
 // started again as long as the group's level has not risen.
 constexpr uint32_t SnapshotVersionFor(uint32_t rules) {
-  return std::clamp(rules, uint32_t{2}, kSnapshotVersion);
+  return rules >= 6 ? kSnapshotVersion
+                    : std::clamp(rules, uint32_t{2}, uint32_t{4});
 }
 
 // The first item of a snapshot.
@@ -63,7 +67,7 @@ class StoreSnapshotReader final : public raft::SnapshotReader {
  public:
   StoreSnapshotReader(SnapshotHeader header,
                       std::vector<std::pair<Slot, TableView>> tables,
-                      Sessions::View sessions);
+                      Sessions::View sessions, Moves::View moves);
   // Returns exactly `size_bytes_max` bytes; the last piece may be shorter.
   Buffer Next(size_t size_bytes_max) override;
 
@@ -71,13 +75,23 @@ class StoreSnapshotReader final : public raft::SnapshotReader {
   // Appends the next item. Returns false at the end.
   bool AppendItem();
   void AppendHeader();
+  // Appends the head of a move, or a change of it. Returns false if none is
+  // left.
+  bool AppendMoveItem();
   void AppendSlotEnd();
   void AppendEnd();
   // Loads the next page of the current slot. Returns false if there is none.
   bool LoadPage();
   bool NextSlot();
 
-  enum class Stage : uint8_t { kHeader, kSlot, kRecords, kSessions, kDone };
+  enum class Stage : uint8_t {
+    kHeader,
+    kMoves,
+    kSlot,
+    kRecords,
+    kSessions,
+    kDone
+  };
 
   const SnapshotHeader header_;
   const uint32_t version_;  // That of the format.
@@ -85,8 +99,11 @@ class StoreSnapshotReader final : public raft::SnapshotReader {
   // nothing.
   std::vector<std::pair<Slot, TableView>> tables_;
   Sessions::View sessions_;
+  const Moves::View moves_;
 
   Stage stage_ = Stage::kHeader;
+  size_t next_move_ = 0;
+  ChangeLog::Numbered::Cursor next_change_;  // That of the move before.
   size_t next_table_ = 0;
   Sessions::View::const_iterator next_sessions_;
   // The slot being written; its table or its rows may be null.
@@ -120,6 +137,7 @@ class SnapshotParser {
     bool has_slot_headers = false;
     std::unique_ptr<Keyspace> keyspace;
     std::unique_ptr<Sessions> sessions;
+    std::unique_ptr<Moves> moves;  // Null: there is none.
   };
 
   // `pool` has the memory of records. Null: a pool of its own.
@@ -142,9 +160,13 @@ class SnapshotParser {
   // Parses `count` runs of slots of the header. Returns false as ParseItem
   // does.
   bool ParseSlotRuns(uint32_t count, FixedReader* reader);
+  // Parses epoch and state of a run. Returns false as ParseItem does.
+  bool ParseSlotState(FixedReader* reader, SlotRun* run);
   // Parses the header's removals into the new keyspace. Returns false as
   // ParseItem does.
   bool ParseRemovals(FixedReader* reader);
+  bool ParseMove(std::string_view bytes, size_t* used);
+  bool ParseChange(std::string_view bytes, size_t* used);
   bool ParseSlot(std::string_view bytes, size_t* used);
   bool ParseRecord(std::string_view bytes, size_t* used);
   bool ParseRow(std::string_view bytes, size_t* used);

@@ -4,12 +4,14 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "env/crc32c.h"
 #include "env/little_endian.h"
 #include "gtest/gtest.h"
 #include "kv/command/command.h"
+#include "kv/command/move_command.h"
 #include "kv/command/rules.h"
 #include "kv/slots/slot.h"
 #include "kv/store/store.h"
@@ -132,14 +134,97 @@ TEST(Snapshot, EpochsOfSlots_AreState) {
   StoreOptions others = kWithEpochs;
   others.owned[1].epoch = SlotEpoch(2);
   EXPECT_NE(SampleStore(4, others)->Digest(), store->Digest());
-  Store other(others);
-  const uint64_t before = other.Digest();
-  const absl::Status refused = Restore(&other, bytes);
-  EXPECT_TRUE(absl::IsInvalidArgument(refused)) << refused;
-  EXPECT_NE(std::string(refused.message()).find("other epochs"),
-            std::string::npos)
-      << refused;
-  EXPECT_EQ(other.Digest(), before);
+  // Slots and epochs are those of the snapshot, not of the founding.
+  for (const std::vector<SlotRun>& founded : {others.owned, kOptions.owned}) {
+    Store other({.group = GroupId(4), .hash_key = 77, .owned = founded});
+    const absl::Status adopted = Restore(&other, bytes);
+    EXPECT_TRUE(adopted.ok()) << adopted;
+    EXPECT_EQ(other.slot_runs(), kWithEpochs.owned);
+    EXPECT_EQ(other.Digest(), store->Digest());
+    EXPECT_EQ(BytesOf(&other), bytes);
+  }
+}
+
+// A store that is the source of three moves, in each of its phases, and the
+// destination of one. The first item of a slot is cut.
+std::unique_ptr<Store> MovingStore() {
+  auto store = SampleStore(6, kWithEpochs);
+  BatchBuilder batch;
+  const auto add = [&](const MoveStep& step) {
+    const std::string argument = EncodeMoveStep(step);
+    const std::string_view arguments[] = {argument};
+    batch.Add(MoveCommand(step, arguments));
+  };
+  const auto plan_of = [&](uint64_t id, std::vector<std::string_view> keys) {
+    MovePlan plan = {.id = MoveId(id),
+                     .from = GroupId(4),
+                     .to = GroupId(6),
+                     .epoch = SlotEpoch(0x1807060504030201)};
+    for (const std::string_view key : keys) {
+      plan.slots.push_back({HashSlot(key), HashSlot(key)});
+    }
+    return plan;
+  };
+  add(TrackStep{plan_of(1, {"{a}"})});
+  add(TrackStep{plan_of(2, {"{b}"})});
+  add(FreezeStep{MoveId(2)});
+  std::vector<std::string_view> left = {"{c}", "{d}"};
+  if (HashSlot(left[1]) < HashSlot(left[0])) std::swap(left[0], left[1]);
+  add(TrackStep{plan_of(3, left)});
+  add(FreezeStep{MoveId(3)});
+  add(ReleaseStep{plan_of(3, left), 1});
+  add(TrackStep{plan_of(4, {"{e}"})});
+  add(FreezeStep{MoveId(4)});
+  add(ReleaseStep{plan_of(4, {"{e}"}), 1});
+  MovePlan back = plan_of(5, {"{e}"});
+  std::swap(back.from, back.to);
+  back.epoch = SlotEpoch(0x2807060504030201);
+  add(PrepareStep{back});
+  std::string item = {1, 0, 0, 0, 9, 8, 7};
+  StoreFixed(item.data() + 1, HashSlot("{e}").value());
+  add(StageStep{back.id,
+                {.stream = {.slot = HashSlot("{e}"), .view = raft::Index(70)},
+                 .bytes = item}});
+  // Changes of the first move.
+  for (const std::string_view key : {"{a}1", "{a}7"}) {
+    const std::string_view arguments[] = {key, "changed"};
+    batch.Add({.op = Op::kSet, .slot = HashSlot(key), .arguments = arguments});
+  }
+  Apply(store.get(), 6, batch.Finish());
+  return store;
+}
+
+TEST(Snapshot, StateOfRules6_HasTheBytesOfVersion5) {
+  const auto store = MovingStore();
+  EXPECT_EQ(store->moves().size(), 4u);
+  EXPECT_EQ(store->moves()[0].changes_kept, 2u);
+  EXPECT_EQ(store->moves()[2].at.slots_left, 1u);
+  EXPECT_EQ(store->moves()[3].at.place.offset, 7u);
+  testing::ExpectGolden("kv/store/testdata/snapshot_v5.golden",
+                        BytesOf(store.get()));
+}
+
+TEST(Snapshot, Moves_AreState) {
+  const auto store = MovingStore();
+  const std::string bytes = BytesOf(store.get(), 7);
+  Store restored(kOptions);
+  const absl::Status status = Restore(&restored, bytes);
+  ASSERT_TRUE(status.ok()) << status;
+  EXPECT_EQ(restored.slot_runs(), store->slot_runs());
+  EXPECT_EQ(restored.Digest(), store->Digest());
+  EXPECT_EQ(restored.memory_bytes(), store->memory_bytes());
+  EXPECT_EQ(BytesOf(&restored), bytes);
+  ASSERT_EQ(restored.moves().size(), store->moves().size());
+  for (size_t i = 0; i < restored.moves().size(); ++i) {
+    EXPECT_EQ(restored.moves()[i].plan, store->moves()[i].plan);
+    EXPECT_EQ(restored.moves()[i].at, store->moves()[i].at);
+  }
+  // Both note further changes.
+  for (Store* each : {store.get(), &restored}) {
+    Apply(each, 7, SampleBatch(6));
+    EXPECT_EQ(each->moves()[0].changes_kept, 3u);
+  }
+  EXPECT_EQ(restored.Digest(), store->Digest());
 }
 
 // The digest of a group without epochs is the one of earlier programs.
@@ -293,7 +378,7 @@ TEST(Snapshot, SmallPieces_AreTheSameBytes) {
 }
 
 TEST(Snapshot, EveryCut_IsRefusedAndChangesNothing) {
-  const std::string bytes = BytesOf(SampleStore(4, kWithEpochs).get());
+  const std::string bytes = BytesOf(MovingStore().get());
   for (size_t size = 0; size < bytes.size(); ++size) {
     Store store(kWithEpochs);
     const uint64_t before = store.Digest();
@@ -307,7 +392,7 @@ TEST(Snapshot, EveryCut_IsRefusedAndChangesNothing) {
 }
 
 TEST(Snapshot, EveryFlippedBit_IsRefused) {
-  const std::string bytes = BytesOf(SampleStore(4, kWithEpochs).get());
+  const std::string bytes = BytesOf(MovingStore().get());
   for (size_t bit = 0; bit < bytes.size() * 8; ++bit) {
     std::string damaged = bytes;
     damaged[bit / 8] = static_cast<char>(damaged[bit / 8] ^ (1 << (bit % 8)));

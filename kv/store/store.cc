@@ -12,11 +12,13 @@
 #include "env/boxed.h"
 #include "env/check.h"
 #include "kv/command/command.h"
+#include "kv/command/move_command.h"
 #include "kv/command/result.h"
 #include "kv/slots/keyed_hash.h"
 #include "kv/store/evaluate.h"
 #include "kv/store/keyspace.h"
 #include "kv/store/long_read.h"
+#include "kv/store/moves.h"
 #include "kv/store/ownership.h"
 #include "kv/store/read.h"
 #include "kv/store/sessions.h"
@@ -70,15 +72,28 @@ class Store::Impl {
   struct Retired {
     std::unique_ptr<Keyspace> keyspace;
     std::unique_ptr<Sessions> sessions;  // Freed first.
+    std::unique_ptr<Moves> moves;
   };
 
   uint64_t Combine(uint64_t contents) const {
     uint64_t digest = HashWord(contents, ownership_.digest());
     digest = HashWord(digest, keyspace_->removals_digest());
     digest = HashWord(digest, rules_);
-    return HashWord(digest, static_cast<uint64_t>(log_time_.ns()));
+    digest = HashWord(digest, static_cast<uint64_t>(log_time_.ns()));
+    const uint64_t moves = moves_ == nullptr ? 0 : moves_->digest();
+    return moves == 0 ? digest : HashWord(digest, moves);
   }
   Counters counters() const;
+  // Requires: there are moves.
+  Moves::Tables Tables() const {
+    return {.keyspace = *keyspace_,
+            .sessions = *sessions_,
+            .log_time = log_time_,
+            .index = applied_index_};
+  }
+  uint64_t HiddenKeys(bool expiring) const {
+    return moves_ == nullptr ? 0 : moves_->HiddenKeys(*keyspace_, expiring);
+  }
   ReadTime TimeOf(WallTime due_by) const {
     return {.log_ms = log_time_.ms(), .due_by_ms = due_by.ms()};
   }
@@ -115,6 +130,8 @@ class Store::Impl {
   Ownership ownership_;
   std::unique_ptr<Keyspace> keyspace_;
   std::unique_ptr<Sessions> sessions_;  // Null: there was no session yet.
+  // Null: there was no move yet. Otherwise sessions_ is not null.
+  std::unique_ptr<Moves> moves_;
   // It is freed step by step.
   std::vector<Retired> retired_;
   WorkEstimate estimate_;  // Of one entry; kept for its table.
@@ -134,6 +151,14 @@ class Store::Impl {
                const Buffer& payload, ResultBuilder* results);
   void ProcessStamped(const CommandView& command, const Version& version,
                       const Buffer& payload, ResultBuilder* results);
+  void RunMove(const CommandView& command, const Version& version,
+               ResultBuilder* results);
+  Moves::State MovesState() {
+    return {.ownership = ownership_,
+            .keyspace = *keyspace_,
+            .sessions = sessions(),
+            .log_time = log_time_};
+  }
   // Makes them if there are none.
   Sessions& sessions() {
     if (sessions_ == nullptr) {
@@ -205,6 +230,7 @@ void Store::Impl::Prefetch(absl::Span<const Decoded> chunk) const {
   for (const Decoded& one : chunk) {
     ArgumentReader arguments = one.command.arguments;
     if (!one.well_formed || arguments.count() == 0) continue;
+    if (one.command.op == Op::kMove) continue;
     if (one.command.slot.value() >= slot_count_) continue;
     const SlotKey first =
         KeyOf(one.command.op, one.command.slot, arguments.Next());
@@ -246,6 +272,8 @@ ResultStatus Store::Impl::Refusal(const CommandView& command) {
     return count > 0 && count <= kExpireKeysMax ? ResultStatus::kOk
                                                 : ResultStatus::kMalformed;
   }
+  // It names its slots itself.
+  if (command.op == Op::kMove) return ResultStatus::kOk;
   // The session row lives in the slot of the command, so the group must own
   // that slot as well.
   const ResultStatus refusal = RefusalOfSlots(command, command.arguments);
@@ -284,6 +312,7 @@ ResultStatus Store::Impl::RefusalOfSlots(const Command& command,
 
 void Store::Impl::Process(const CommandView& command, const Version& version,
                           const Buffer& payload, ResultBuilder* results) {
+  if (command.op == Op::kMove) return RunMove(command, version, results);
   Evaluate({.keyspace = *keyspace_,
             .now_ms = now_ms(),
             .version = version,
@@ -291,6 +320,32 @@ void Store::Impl::Process(const CommandView& command, const Version& version,
             .rows_expired = ExpireRows(command),
             .key_reads = key_reads_of_entry_},
            command, results);
+}
+
+void Store::Impl::RunMove(const CommandView& command, const Version& version,
+                          ResultBuilder* results) {
+  ArgumentReader arguments = command.arguments;
+  const std::optional<MoveStep> step = DecodeMoveStep(arguments.Next());
+  if (!step.has_value()) {
+    CountRefusal(ResultStatus::kMalformed);
+    if (results == nullptr) return;
+    return results->AddNone(
+        {.status = ResultStatus::kMalformed, .version = version});
+  }
+  const Moves::State state = MovesState();
+  if (moves_ == nullptr) {
+    moves_ = std::make_unique<Moves>(group_, hash_key_, slot_count_,
+                                     limits_.sessions);
+    moves_->Attach(state);
+  }
+  const MoveAnswer answer = moves_->Apply(*step, state);
+  if (results == nullptr) return;
+  results->AddBytes(
+      {.status = IsRefusal(answer.verdict) ? ResultStatus::kConditionFailed
+                                           : ResultStatus::kOk,
+       .wrote = answer.verdict == MoveVerdict::kDone,
+       .version = version},
+      EncodeMoveAnswer(answer));
 }
 
 // Since rules of version 4 a kExpire also removes rows of sessions.
@@ -374,19 +429,18 @@ void Store::Impl::Housekeep(uint32_t commands) {
 }
 
 bool Store::Impl::Reclaim(size_t pages_max) {
+  const size_t rows_max = pages_max * kReclaimedRowsPerPage;
   bool more = keyspace_->Reclaim(pages_max);
-  if (!retired_.empty()) {
-    more = true;
-    Retired& last = retired_.back();
-    if (last.sessions != nullptr) {
-      if (!last.sessions->Reclaim(pages_max * kReclaimedRowsPerPage)) {
-        last.sessions.reset();
-      }
-    } else if (!last.keyspace->Reclaim(pages_max)) {
-      retired_.pop_back();
-    }
-  }
-  return more;
+  if (sessions_ != nullptr) more = sessions_->Reclaim(rows_max) || more;
+  if (moves_ != nullptr) more = moves_->Reclaim(rows_max) || more;
+  if (retired_.empty()) return more;
+  Retired& last = retired_.back();
+  if (last.sessions != nullptr && last.sessions->Reclaim(rows_max)) return true;
+  last.sessions.reset();
+  if (last.moves != nullptr && last.moves->Reclaim(rows_max)) return true;
+  last.moves.reset();
+  if (!last.keyspace->Reclaim(pages_max)) retired_.pop_back();
+  return true;
 }
 
 std::unique_ptr<raft::SnapshotReader> Store::Impl::TakeSnapshot() {
@@ -401,7 +455,8 @@ std::unique_ptr<raft::SnapshotReader> Store::Impl::TakeSnapshot() {
                      .rules = rules_,
                      .removals = keyspace_->Removals()},
       keyspace_->TakeView(),
-      sessions_ == nullptr ? Sessions::View() : sessions_->TakeView());
+      sessions_ == nullptr ? Sessions::View() : sessions_->TakeView(),
+      moves_ == nullptr ? Moves::View() : moves_->TakeView());
 }
 
 absl::Status Store::Impl::Restore(SnapshotParser::State state) {
@@ -413,28 +468,30 @@ absl::Status Store::Impl::Restore(SnapshotParser::State state) {
         header.slot_count, " slots or of another hash key, expected group ",
         group_.value(), " with ", slot_count_));
   }
+  // Before version 4 a snapshot has no epochs. No slot moved then, so they are
+  // those of the founding.
   const std::vector<SlotRange> slots = RangesOf(header.slots);
   const std::vector<SlotRange> owned = RangesOf(ownership_.runs());
-  if (slots != owned) {
+  if (!state.has_slot_headers && slots != owned) {
     return absl::InvalidArgumentError(
         absl::StrCat("kv snapshot: group ", group_.value(), " owns slots ",
                      shardctrl::FormatSlotRanges(slots),
                      " in it, but was bootstrapped with slots ",
                      shardctrl::FormatSlotRanges(owned)));
   }
-  // Before version 4 a snapshot has no epochs. Nothing changes them, so they
-  // are those of the bootstrap.
-  if (state.has_slot_headers && header.slots != ownership_.runs()) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("kv snapshot: the slots of group ", group_.value(),
-                     " have other epochs in it than at the bootstrap"));
-  }
   counters_ = Boxed(counters());  // Those of the old tables count on.
+  keyspace_->SetTracking(nullptr);
   keyspace_->DropSlots({Slot(0), Slot(static_cast<uint16_t>(slot_count_ - 1))},
                        Version{});
-  retired_.push_back({std::move(keyspace_), std::move(sessions_)});
+  if (sessions_ != nullptr) sessions_->DropAll();
+  if (moves_ != nullptr) moves_->DropAll();
+  retired_.push_back(
+      {std::move(keyspace_), std::move(sessions_), std::move(moves_)});
   keyspace_ = std::move(state.keyspace);
   sessions_ = std::move(state.sessions);
+  moves_ = std::move(state.moves);
+  if (state.has_slot_headers) ownership_ = Ownership(slot_count_, header.slots);
+  if (moves_ != nullptr) moves_->Attach(MovesState());
   applied_index_ = header.index;
   log_time_ = header.log_time;
   rules_ = 1;
@@ -570,6 +627,24 @@ const std::vector<SlotRun>& Store::slot_runs() const {
   return impl_->ownership_.runs();
 }
 
+std::vector<MoveStatus> Store::moves() const {
+  return impl_->moves_ == nullptr ? std::vector<MoveStatus>()
+                                  : impl_->moves_->Statuses();
+}
+std::optional<MoveSeal> Store::SealOf(MoveId move) const {
+  if (impl_->moves_ == nullptr) return std::nullopt;
+  return impl_->moves_->SealOf(move, impl_->Tables());
+}
+std::unique_ptr<PieceReader> Store::ReadSlot(MoveId move, Slot slot) const {
+  if (impl_->moves_ == nullptr) return nullptr;
+  return impl_->moves_->ReadSlot(move, slot, impl_->Tables());
+}
+std::unique_ptr<PieceReader> Store::ReadChanges(MoveId move, ChangeNumber from,
+                                                size_t bytes_max) const {
+  if (impl_->moves_ == nullptr) return nullptr;
+  return impl_->moves_->ReadChanges(move, from, bytes_max, impl_->Tables());
+}
+
 Lookup Store::Get(Slot slot, std::string_view key, WallTime due_by) const {
   const Keyspace& keyspace = *impl_->keyspace_;
   return LookUp(keyspace.FindEvenIfDue(keyspace.MakeKey(slot, key)),
@@ -637,9 +712,12 @@ uint64_t Store::key_count(const SlotRange& slots) const {
   CHECK_LT(slots.last.value(), impl_->slot_count_);
   return impl_->keyspace_->KeyCount(slots);
 }
-uint64_t Store::key_count() const { return impl_->keyspace_->key_count(); }
+uint64_t Store::key_count() const {
+  return impl_->keyspace_->key_count() - impl_->HiddenKeys(/*expiring=*/false);
+}
 uint64_t Store::expiring_key_count() const {
-  return impl_->keyspace_->expiring_key_count();
+  return impl_->keyspace_->expiring_key_count() -
+         impl_->HiddenKeys(/*expiring=*/true);
 }
 uint64_t Store::size_bytes() const { return impl_->keyspace_->size_bytes(); }
 uint64_t Store::session_count() const {
@@ -648,13 +726,16 @@ uint64_t Store::session_count() const {
 uint64_t Store::memory_bytes() const {
   const Sessions* const sessions = impl_->sessions_.get();
   return impl_->keyspace_->size_bytes() +
-         (sessions == nullptr ? 0 : sessions->size_bytes());
+         (sessions == nullptr ? 0 : sessions->size_bytes()) +
+         (impl_->moves_ == nullptr ? 0 : impl_->moves_->size_bytes());
 }
 
 bool Store::Reclaim(size_t pages_max) { return impl_->Reclaim(pages_max); }
 
 bool Store::reclaimable() const {
-  return impl_->keyspace_->reclaimable() || !impl_->retired_.empty();
+  return impl_->keyspace_->reclaimable() || !impl_->retired_.empty() ||
+         (impl_->sessions_ != nullptr && impl_->sessions_->reclaimable()) ||
+         (impl_->moves_ != nullptr && impl_->moves_->reclaimable());
 }
 
 bool Store::shares_pages() const { return impl_->keyspace_->viewed(); }

@@ -29,10 +29,12 @@
 #include "kv/command/version.h"
 #include "kv/slots/slot_scan.h"
 #include "kv/store/long_read.h"
+#include "kv/store/moves.h"
 #include "kv/store/ownership.h"
 #include "kv/store/page_bounds.h"
 #include "kv/store/read.h"
 #include "kv/store/record_pool.h"
+#include "kv/store/slot_items.h"
 #include "raft/host/state_machine.h"
 #include "shardctrl/partition.h"
 
@@ -45,8 +47,7 @@ struct StoreOptions {
   uint64_t hash_key = 0;
   uint32_t slot_count = kHashSlotCount;
   Rules rules = {};
-  // Slots of the group and their epochs, fixed at bootstrap. A snapshot with
-  // other ones is refused.
+  // Slots of the group and their epochs at its founding. Moves change them.
   std::vector<SlotRun> owned = {};
   // The newest rules that this store knows, at most kRulesVersion. Lower: it
   // takes the part of an older program.
@@ -104,15 +105,25 @@ class Store final : public raft::StateMachine {
   // Whether the slot has a row of this client's session.
   bool HasSession(Slot slot, ClientId client) const;
 
-  // Ownership. A slot beyond the slot count is not owned.
+  // Ownership: a part of the replicated state. A slot beyond the slot count is
+  // not owned, and neither is one that is frozen.
   bool Owns(Slot slot) const;
   // kNotOwner if the group lacks a slot of the command (SlotsOf, SlotKey),
   // kMalformed if there are no such slots, else kOk.
   ResultStatus RefusalOfSlots(const CommandSpec& command) const;
   ResultStatus RefusalOfSlots(const CommandView& command) const;
   std::vector<SlotRange> owned() const;  // Sorted, merged.
-  // With epochs and states.
+  // With epochs and states, those included that are frozen, or have left.
   const std::vector<SlotRun>& slot_runs() const;
+
+  // Moves of slots in which the group takes part (kv/store/moves.h). A driver
+  // reads the next step here, and the contents of pieces. `from`: the last
+  // change that the destination has.
+  std::vector<MoveStatus> moves() const;
+  std::optional<MoveSeal> SealOf(MoveId move) const;
+  std::unique_ptr<PieceReader> ReadSlot(MoveId move, Slot slot) const;
+  std::unique_ptr<PieceReader> ReadChanges(MoveId move, ChangeNumber from,
+                                           size_t bytes_max) const;
 
   // Reads one key at log_time(). A key counts as due at `due_by`. For
   // linearizable reads this is the leader's log time at the read point, and
@@ -143,13 +154,14 @@ class Store final : public raft::StateMachine {
   void Prefetch(absl::Span<const SlotKey> keys) const;
 
   // Numbers of keys, and logical bytes: keys, values and a fixed amount for
-  // each key. Due keys count until they are removed.
+  // each key. Due keys count until they are removed. Keys that are staged, or
+  // left to be removed after a move, count in bytes only.
   uint64_t key_count(const SlotRange& slots) const;
   uint64_t key_count() const;
   uint64_t expiring_key_count() const;
   uint64_t size_bytes() const;
   uint64_t session_count() const;
-  // size_bytes(), and the logical bytes of all sessions.
+  // size_bytes(), and the logical bytes of all sessions and moves.
   uint64_t memory_bytes() const;
 
   // The digest of the whole store, computed from scratch in linear time; for

@@ -435,6 +435,18 @@ const Record* Table::Find(uint64_t hash, std::string_view key) const {
   return table_internal::FindRecord(root_, hash, key);
 }
 
+void Table::ForEachOfHash(uint64_t hash,
+                          absl::FunctionRef<void(const Record&)> visit) const {
+  if (root_ == nullptr) return;
+  const Page& page = *table_internal::FindPage(root_, hash);
+  for (uint32_t at = table_internal::LowerBound(*context_, page, hash, "");
+       at < page.count; ++at) {
+    const Record& record = *page.record(at);
+    if (table_internal::HashOf(*context_, record) != hash) return;
+    visit(record);
+  }
+}
+
 Table::Probe::Probe(const TrieNode* root, uint64_t hash)
     : node_(root), hash_(hash) {
   __builtin_prefetch(node_);

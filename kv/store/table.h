@@ -129,6 +129,10 @@ class Table {
   // change of the table. `hash` is Hash(key) in all calls.
   const Record* Find(uint64_t hash, std::string_view key) const;
 
+  // Calls visit(record) for each key that has this hash.
+  void ForEachOfHash(uint64_t hash,
+                     absl::FunctionRef<void(const Record&)> visit) const;
+
   // The way of Find(hash, …), in steps. Each step reads what the step before
   // began to bring into the processor's cache, so the steps of several keys
   // overlap. It changes nothing. Valid until the table changes.

@@ -171,6 +171,8 @@ uint64_t WorkEstimate::AddOne(const Command& command, uint32_t arguments,
       return kScanBytesMax;
     case Op::kExpire:
       return kBytesPerDueKey * Clamp(first, kExpireKeysMax);
+    case Op::kMove:
+      return kBytesPerFlushedSlot * Clamp(first, kHashSlotCount);
     case Op::kKeyCount:
     case Op::kFlush:
       return BytesPerSlot(command.op) * Clamp(second - first, kHashSlotCount);

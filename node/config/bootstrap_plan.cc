@@ -75,7 +75,7 @@ std::vector<kv::SlotRun> FoundingRuns(const kv::Rules& rules,
   for (const SlotRange& range : ranges) {
     runs.push_back({.first = range.first,
                     .last = range.last,
-                    .epoch = first ? kv::SlotEpoch() : kv::kFoundingEpoch});
+                    .epoch = first ? SlotEpoch() : kv::kFoundingEpoch});
   }
   return runs;
 }

@@ -207,7 +207,7 @@ TEST(BootstrapCheck, SlotsWithoutEpochs_AreThoseOfTheFile) {
   for (raft::GroupPlan& group : founded.groups) {
     auto parameters = kv::DecodeParameters(group.parameters.view());
     ASSERT_TRUE(parameters.ok()) << parameters.status();
-    for (kv::SlotRun& run : parameters->owned) run.epoch = kv::SlotEpoch();
+    for (kv::SlotRun& run : parameters->owned) run.epoch = SlotEpoch();
     group.parameters = kv::EncodeParameters(*parameters);
   }
   EXPECT_EQ(DifferenceFromBootstrap(config, PlanOf(config), founded), "");

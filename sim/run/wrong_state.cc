@@ -50,7 +50,8 @@ bool SpoilState(kv::Store* store, GroupId group, uint64_t draw) {
       static_cast<uint16_t>(run.first.value() + draw / runs.size() % slots);
   if (store->key_count({Slot(value), Slot(value)}) != 0) return false;
   std::string bytes = SnapshotOf(store);
-  const size_t run_bytes = LoadFixed<uint32_t>(bytes, kVersionAt) < 4 ? 4 : 32;
+  const auto version = LoadFixed<uint32_t>(bytes, kVersionAt);
+  const size_t run_bytes = version < 4 ? 4 : version < 5 ? 32 : 16;
   const size_t count_at = kFixedBytes +
                           LoadFixed<uint32_t>(bytes, kRangesAt) * run_bytes +
                           sizeof(uint32_t);

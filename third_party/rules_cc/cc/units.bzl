@@ -7,15 +7,15 @@ About 1,400 lines together are enough: all are compiled when one changes.
 
 UNITS = {
     "kv/command": [
-        "command session_stamp version",
+        "command move_command session_stamp version",
         "decimal result result_check",
     ],
     "kv/slots": ["slot slot_scan slot_strategy"],
     "kv/store": [
         "evaluate growth long_read read",
-        "expiry keyspace record record_pool table",
+        "change_log keyspace record record_pool table",
         "ownership parameters store work",
-        "session_rows sessions snapshot",
+        "moves sessions slot_items snapshot",
     ],
     "net": ["log_tracer real_env"],
     "net/disk": ["disk_thread file_disk posix_file"],

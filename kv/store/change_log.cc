@@ -1,0 +1,64 @@
+#include "kv/store/change_log.h"
+
+#include <iterator>
+
+#include "env/check.h"
+#include "kv/slots/keyed_hash.h"
+
+namespace quorate::kv {
+
+uint64_t ChangeLog::DigestOf(ChangeNumber number, const Change& change) const {
+  const uint64_t digest = HashWord(hash_key_ + 4, number.value());
+  return HashWord(HashWord(digest, static_cast<uint64_t>(change.kind) << 16 |
+                                       uint64_t{change.slot.value()}),
+                  change.id);
+}
+
+void ChangeLog::Note(const Change& change) {
+  ChangeNumber& number = numbers_[change];
+  if (number != ChangeNumber{}) {
+    numbered_.Erase(number);
+    digest_ -= DigestOf(number, change);
+  }
+  number = ++last_;
+  numbered_.At(number) = change;
+  digest_ += DigestOf(number, change);
+}
+
+bool ChangeLog::Restore(ChangeNumber number, const Change& change) {
+  if (number == ChangeNumber{} || number > last_ ||
+      numbered_.Find(number) != nullptr || numbers_.contains(change)) {
+    return false;
+  }
+  numbers_[change] = number;
+  numbered_.At(number) = change;
+  digest_ += DigestOf(number, change);
+  return true;
+}
+
+size_t ChangeLog::Forget(ChangeNumber through, size_t count_max) {
+  size_t removed = 0;
+  while (removed < count_max) {
+    const Numbered::Cursor first(numbered_);
+    if (first.done() || first.key() > through) break;
+    const ChangeNumber number = first.key();
+    const Change change = first.value();
+    numbers_.erase(change);
+    numbered_.Erase(number);
+    digest_ -= DigestOf(number, change);
+    ++removed;
+  }
+  return removed;
+}
+
+uint64_t ChangeLog::digest() const { return HashWord(digest_, last_.value()); }
+
+bool ChangeLog::Reclaim(size_t count_max) {
+  numbered_.EraseLast(count_max);
+  for (size_t i = 0; i < count_max && !numbers_.empty(); ++i) {
+    numbers_.erase(std::prev(numbers_.end()));
+  }
+  return !numbered_.empty() || !numbers_.empty();
+}
+
+}  // namespace quorate::kv

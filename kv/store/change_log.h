@@ -1,0 +1,100 @@
+// kv/store/change_log.h: the places that changed in slots that move, in the
+// order of their last changes.
+//
+// A change names a place (a key, a row of a session, …), not a value: the
+// present state has the value. A place that changes again moves to the end. So
+// the log is bounded by the places that exist, however often they change.
+#ifndef QUORATE_KV_STORE_CHANGE_LOG_H_
+#define QUORATE_KV_STORE_CHANGE_LOG_H_
+
+#include <compare>
+#include <cstddef>
+#include <cstdint>
+
+#include "absl/container/btree_map.h"
+#include "kv/command/move_command.h"
+#include "kv/store/paged_map.h"
+#include "kv/store/slot_array.h"
+#include "shardctrl/partition.h"
+
+namespace quorate::kv {
+
+// Stored: never renumber.
+enum class ChangeKind : uint8_t {
+  kKey = 1,      // All keys of one hash.
+  kRow = 2,      // The row of a client's session.
+  kCleared = 3,  // All keys of the slot were removed at once.
+  kRemoval = 4,  // The slot's last removal.
+};
+
+struct Change {
+  ChangeKind kind = ChangeKind::kKey;
+  Slot slot = {};
+  uint64_t id = 0;  // The hash or the client; else 0.
+  friend auto operator<=>(const Change&, const Change&) = default;
+};
+
+class ChangeLog {
+ public:
+  // Changes by number. A copy shares pages.
+  using Numbered = PagedMap<ChangeNumber, Change>;
+
+  // `hash_key` is that of the digest. Numbers follow `last`.
+  explicit ChangeLog(uint64_t hash_key, ChangeNumber last = {})
+      : hash_key_(hash_key), last_(last) {}
+  ChangeLog(const ChangeLog&) = delete;
+  ChangeLog& operator=(const ChangeLog&) = delete;
+
+  // Gives the change the next number. It loses its former one.
+  void Note(const Change& change);
+  // Adds a change of another log with its number. Returns false if the number
+  // is above last(), or if the change or the number is here already.
+  bool Restore(ChangeNumber number, const Change& change);
+  // Removes up to `count_max` changes with numbers up to `through`. Returns how
+  // many were removed.
+  size_t Forget(ChangeNumber through, size_t count_max);
+
+  // The greatest number so far; 0: none.
+  ChangeNumber last() const { return last_; }
+  const Numbered& numbered() const { return numbered_; }
+  size_t size() const { return numbered_.size(); }
+  // Counted for each change in every budget.
+  static constexpr size_t kChangeBytes = 64;
+  uint64_t size_bytes() const { return size() * kChangeBytes; }
+  // Depends on all changes and their numbers.
+  uint64_t digest() const;
+
+  // Frees up to `count_max` changes of an object that is no longer used.
+  // Returns true if there are more.
+  bool Reclaim(size_t count_max);
+
+ private:
+  uint64_t DigestOf(ChangeNumber number, const Change& change) const;
+
+  const uint64_t hash_key_;
+  ChangeNumber last_;
+  // Inverses of each other.
+  Numbered numbered_;
+  absl::btree_map<Change, ChangeNumber> numbers_;
+  uint64_t digest_ = 0;  // Sum of DigestOf, modulo 2^64.
+};
+
+// Which slots have a log.
+class ChangeTracking {
+ public:
+  explicit ChangeTracking(uint32_t slot_count) : logs_(slot_count) {}
+
+  // `log` outlives the tracking; null ends it.
+  void Set(Slot slot, ChangeLog* log) { logs_[slot] = log; }
+  void Note(const Change& change) {
+    ChangeLog* const* const log = logs_.Find(change.slot);
+    if (log != nullptr && *log != nullptr) (*log)->Note(change);
+  }
+
+ private:
+  SlotArray<ChangeLog*> logs_;
+};
+
+}  // namespace quorate::kv
+
+#endif  // QUORATE_KV_STORE_CHANGE_LOG_H_
