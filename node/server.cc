@@ -22,6 +22,7 @@
 #include "node/connections/clients.h"
 #include "node/connections/context.h"
 #include "node/controller/controller_agent.h"
+#include "node/controller/slot_mover.h"
 #include "node/http/http_session.h"
 #include "node/pages/metrics_page.h"
 #include "node/resp/resp_session.h"
@@ -187,6 +188,16 @@ class ServerImpl final : public Server, public raft::Host::Observer {
         }),
         agent_(env, host_, config_, cluster_, router_.view(), router_.links(),
                [this] { return StoredBytes(); }),
+        mover_(env, host_, router_, config_.node,
+               {.state = [this]() -> const shardctrl::ClusterState& {
+                  return agent_.state();
+                },
+                .execute =
+                    [this](shardctrl::ControllerCommand::Body body,
+                           SlotMover::Answered done) {
+                      agent_.Execute({{}, std::move(body)},
+                                     /*dry_run=*/false, std::move(done));
+                    }}),
         admin_(agent_),
         make_admin_([this](ClientConnection& client) {
           return std::make_unique<AdminSession>(admin_, client,
@@ -195,6 +206,7 @@ class ServerImpl final : public Server, public raft::Host::Observer {
     router_.SetControlHandler([this](Buffer question, PeerDone done) {
       agent_.Answer(std::move(question), std::move(done));
     });
+    agent_.SetStateObserver([this] { mover_.Work(); });
     cluster_.SetObserver(
         [this](ClusterMap::Change change) { OnClusterChanged(change); });
   }
@@ -222,6 +234,7 @@ class ServerImpl final : public Server, public raft::Host::Observer {
   void Stop(Done stopped) override {
     stopped_ = std::move(stopped);
     agent_.Stop();
+    mover_.Stop();
     const MonoTime now = env_.loop.ReadClock().mono;
     // A target that does not lead by then never will: it stops as well, or is
     // dead.
@@ -698,6 +711,7 @@ class ServerImpl final : public Server, public raft::Host::Observer {
   Clients::MakeProtocol make_resp_cluster_;
   Clients::MakeProtocol make_http_;
   ControllerAgent agent_;
+  SlotMover mover_;
   AdminApi admin_;
   Clients::MakeProtocol make_admin_;
   std::unique_ptr<env::Listener> resp_listener_;

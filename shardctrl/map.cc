@@ -277,4 +277,34 @@ std::string FormatSlotRanges(absl::Span<const SlotRange> ranges) {
   });
 }
 
+std::optional<std::vector<SlotRange>> ParseSlotRanges(std::string_view text) {
+  std::vector<SlotRange> ranges;
+  uint32_t number = 0;
+  std::optional<uint32_t> first;
+  bool digits = false;
+  for (size_t i = 0; i <= text.size(); ++i) {
+    const char c = i < text.size() ? text[i] : ',';
+    if (c == ' ') continue;
+    if (c >= '0' && c <= '9') {
+      number = number * 10 + static_cast<uint32_t>(c - '0');
+      if (number >= kHashSlotCount) return std::nullopt;
+      digits = true;
+      continue;
+    }
+    if (!digits) return std::nullopt;
+    if (c == '-' && !first.has_value()) {
+      first = number;
+    } else if (c == ',' && first.value_or(number) <= number) {
+      ranges.push_back({Slot(static_cast<uint16_t>(first.value_or(number))),
+                        Slot(static_cast<uint16_t>(number))});
+      first.reset();
+    } else {
+      return std::nullopt;
+    }
+    number = 0;
+    digits = false;
+  }
+  return ranges;
+}
+
 }  // namespace quorate::shardctrl

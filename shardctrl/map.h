@@ -8,6 +8,7 @@
 #define QUORATE_SHARDCTRL_MAP_H_
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -117,6 +118,9 @@ class ShardMap {
 
 // Ranges as text for people, such as "0-5460,10923".
 std::string FormatSlotRanges(absl::Span<const SlotRange> ranges);
+// The ranges of such a text, in its order. Nullopt if it is none, or if a range
+// ends before it begins.
+std::optional<std::vector<SlotRange>> ParseSlotRanges(std::string_view text);
 
 }  // namespace quorate::shardctrl
 

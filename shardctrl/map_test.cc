@@ -155,5 +155,15 @@ TEST(FormatSlotRanges, Ranges_AreText) {
             "0-5460,7000");
 }
 
+TEST(SlotRanges, AreReadAsTheyAreWritten) {
+  const std::vector<SlotRange> ranges = {{Slot(0), Slot(5460)},
+                                         {Slot(6000), Slot(6000)}};
+  EXPECT_EQ(ParseSlotRanges(FormatSlotRanges(ranges)), ranges);
+  for (const char* const text :
+       {"", "a", "1-", "-1", "2-1", "1,,2", "1-2-3", "16384", "0-16384"}) {
+    EXPECT_EQ(ParseSlotRanges(text), std::nullopt) << text;
+  }
+}
+
 }  // namespace
 }  // namespace quorate::shardctrl

@@ -48,6 +48,9 @@ class Verbs {
     AddGroupVerbs(app->add_subcommand("group", "List and change groups"));
     AddRepairVerbs(
         app->add_subcommand("repair", "Rebuilding replicas of dead nodes"));
+    AddSlotVerbs(app->add_subcommand("slots", "List and move slots"));
+    Add(app, "rebalance", "Move slots until all groups own equally many",
+        Rebalance);
     CLI::App* const recover =
         Add(app, "recover", "Let a group whose majority is lost for good go on",
             [this](const VerbOptions& options) {
@@ -135,6 +138,47 @@ class Verbs {
                                    });
     transfer->add_option("group", id_)->required();
     transfer->add_option("node", to_)->required();
+    Add(group, "retire", "Move its slots away, then end it",
+        [this](const VerbOptions& options) {
+          return RetireGroup(options, id_);
+        })
+        ->add_option("group", id_)
+        ->required();
+  }
+
+  void AddSlotVerbs(CLI::App* slots) {
+    slots->require_subcommand(1);
+    Add(slots, "list", "The owner of each range",
+        [this](const VerbOptions& options) { return ListSlots(options, id_); })
+        ->add_option("--group", id_, "Its ranges alone");
+    CLI::App* const move = Add(slots, "move", "Move slots to another group",
+                               [this](const VerbOptions& options) {
+                                 return MoveSlots(options, to_move_);
+                               });
+    move->add_option("--to", to_move_.to, "The group")->required();
+    CLI::Option* const ranges =
+        move->add_option("--slots", to_move_.slots, "Ranges such as 0-99,200");
+    CLI::Option* const from =
+        move->add_option("--from", to_move_.from, "A group that gives slots");
+    move->add_option("--count", to_move_.count, "How many it gives")
+        ->needs(from)
+        ->excludes(ranges);
+    move->add_option("--rate", to_move_.bytes_per_second,
+                     "Bytes per second, at most");
+    Add(slots, "status", "All moves, or one",
+        [this](const VerbOptions& options) { return ShowMoves(options, id_); })
+        ->add_option("move", id_);
+    for (const std::string verb : {"cancel", "pause", "resume"}) {
+      Add(slots, verb.c_str(),
+          verb == "cancel"  ? "The slots stay where they are"
+          : verb == "pause" ? "Let a move wait"
+                            : "Let a paused move go on",
+          [this, verb](const VerbOptions& options) {
+            return ChangeMove(options, verb, id_);
+          })
+          ->add_option("move", id_)
+          ->required();
+    }
   }
 
   void AddRepairVerbs(CLI::App* repair) {
@@ -164,6 +208,7 @@ class Verbs {
   bool accept_loss_ = false;
   std::string after_;
   NodeSettings settings_;
+  SlotsToMove to_move_;
 };
 
 struct KeyArguments {
@@ -206,10 +251,11 @@ int Explain(const CLI::App& app, const CLI::ParseError& error) {
       words.empty() || words.front().starts_with('-')) {
     return app.exit(error) == 0 ? 0 : 2;
   }
-  std::fprintf(stderr,
-               "quoratectl: there is no command '%s'; the commands are status, "
-               "get, set, del, node, group, repair and recover\n",
-               words.front().c_str());
+  std::fprintf(
+      stderr,
+      "quoratectl: there is no command '%s'; the commands are status, "
+      "get, set, del, node, group, slots, rebalance, repair and recover\n",
+      words.front().c_str());
   return 2;
 }
 

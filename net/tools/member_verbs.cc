@@ -363,6 +363,79 @@ std::string SurvivorsText(const Json& answer) {
   return FormatTable(rows);
 }
 
+std::string MoveTarget(uint32_t move) {
+  return absl::StrCat("/v1/moves/", move);
+}
+
+std::string MovesText(const Json& moves) {
+  std::vector<std::vector<std::string>> rows = {
+      {"ID", "FROM", "TO", "SLOTS", "PHASE", "DONE", "BYTES", "RATE", "LEFT",
+       "LONGEST PAUSE"}};
+  std::string problems;
+  for (const Json& move : moves) {
+    const double rate = move.value("bytes_per_second", 0.0);
+    const Json left = move.value("seconds_left", Json());
+    rows.push_back(
+        {TextOf(move["id"]), TextOf(move["from"]), TextOf(move["to"]),
+         TextOf(move["slots"]), TextOf(move["phase"]),
+         absl::StrCat(TextOf(move["slots_done"]), "/",
+                      TextOf(move["slot_count"])),
+         absl::StrCat(BytesText(move.value("bytes_done", 0.0)), " of ",
+                      BytesText(move.value("bytes_total", 0.0))),
+         rate > 0 ? BytesText(rate) + "/s" : "-",
+         left.is_null() ? "-" : TextOf(left) + " s",
+         absl::StrCat(TextOf(move["longest_pause_ms"]), " ms")});
+    const Json problem = move.value("problem", Json());
+    if (!problem.is_null()) {
+      absl::StrAppend(&problems, "\nmove ", TextOf(move["id"]), ": ",
+                      TextOf(problem));
+    }
+  }
+  return absl::StrCat(FormatTable(rows), problems,
+                      problems.empty() ? "" : "\n");
+}
+
+// Waits for the moves of an answer one after the other.
+ControlAnswer AwaitMoves(const VerbOptions& options, Admin& admin,
+                         const Json& answer) {
+  ControlAnswer done = Done(options, answer);
+  for (const Json& move : answer.value("moves", Json::array())) {
+    const auto id = move.get<uint32_t>();
+    std::string end;
+    done = Await(
+        options, admin, MoveTarget(id), absl::StrCat("slots status ", id),
+        [&end](const Json& row, std::string* what) {
+          const std::string phase = row.value("phase", "");
+          *what = absl::StrCat("move ", TextOf(row["id"]), ": ", phase, ", ",
+                               TextOf(row["slots_done"]), " of ",
+                               TextOf(row["slot_count"]), " slots, ",
+                               BytesText(row.value("bytes_done", 0.0)), " of ",
+                               BytesText(row.value("bytes_total", 0.0)));
+          if (row.value("bytes_per_second", 0.0) > 0) {
+            absl::StrAppend(what, ", ",
+                            BytesText(row.value("bytes_per_second", 0.0)),
+                            "/s");
+          }
+          if (const Json left = row.value("seconds_left", Json());
+              !left.is_null()) {
+            absl::StrAppend(what, ", ", TextOf(left), " s left");
+          }
+          // The slots have their new owner while the source cleans up.
+          if (phase == "cancelled" || phase == "undo") end = phase;
+          return phase == "done" || phase == "clean" || !end.empty();
+        },
+        std::move(done));
+    if (done.exit_status != 0) return done;
+    if (!end.empty()) {
+      return Fail(absl::StrCat("move ", id,
+                               " was cancelled; look at it with: quoratectl "
+                               "slots status ",
+                               id));
+    }
+  }
+  return done;
+}
+
 }  // namespace
 
 ControlAnswer ListNodes(const VerbOptions& options) {
@@ -536,6 +609,83 @@ ControlAnswer RecoverGroup(const VerbOptions& options, uint32_t group,
                !row.value("leader", Json()).is_null();
       },
       std::move(done));
+}
+
+ControlAnswer RetireGroup(const VerbOptions& options, uint32_t group) {
+  Admin admin(options);
+  Json answer;
+  if (auto failed = admin.Change("POST", GroupTarget(group) + "/retire", Json(),
+                                 &answer)) {
+    return *failed;
+  }
+  return AwaitMoves(options, admin, answer);
+}
+
+ControlAnswer ListSlots(const VerbOptions& options, uint32_t group) {
+  Admin admin(options);
+  Json answer;
+  if (auto failed = admin.Get("/v1/slots", &answer)) return *failed;
+  Json shown = Json::array();
+  for (const Json& run : answer.value("slots", Json::array())) {
+    if (group == 0 || run.value("group", 0u) == group) shown.push_back(run);
+  }
+  answer["slots"] = shown;
+  if (options.control.json) return {.out = Line(answer)};
+  std::vector<std::vector<std::string>> rows = {
+      {"FIRST", "LAST", "GROUP", "EPOCH"}};
+  for (const Json& run : shown) {
+    rows.push_back({TextOf(run["first"]), TextOf(run["last"]),
+                    TextOf(run["group"]), TextOf(run["epoch"])});
+  }
+  return {.out = FormatTable(rows)};
+}
+
+ControlAnswer MoveSlots(const VerbOptions& options, const SlotsToMove& slots) {
+  Admin admin(options);
+  Json body = {{"to", slots.to}};
+  if (!slots.slots.empty()) body["slots"] = slots.slots;
+  if (slots.from > 0) body["from"] = slots.from;
+  if (slots.count > 0) body["count"] = slots.count;
+  if (slots.bytes_per_second > 0) {
+    body["bytes_per_second"] = slots.bytes_per_second;
+  }
+  Json answer;
+  if (auto failed = admin.Change("POST", "/v1/moves", body, &answer)) {
+    return *failed;
+  }
+  return AwaitMoves(options, admin, answer);
+}
+
+ControlAnswer ShowMoves(const VerbOptions& options, uint32_t move) {
+  Admin admin(options);
+  Json answer;
+  if (auto failed =
+          admin.Get(move == 0 ? "/v1/moves" : MoveTarget(move), &answer)) {
+    return *failed;
+  }
+  if (options.control.json) return {.out = Line(answer)};
+  return {.out = MovesText(move == 0 ? answer.value("moves", Json::array())
+                                     : Json::array({answer}))};
+}
+
+ControlAnswer ChangeMove(const VerbOptions& options, const std::string& verb,
+                         uint32_t move) {
+  Admin admin(options);
+  Json answer;
+  if (auto failed = admin.Change("POST", MoveTarget(move) + "/" + verb, Json(),
+                                 &answer)) {
+    return *failed;
+  }
+  return Done(options, answer);
+}
+
+ControlAnswer Rebalance(const VerbOptions& options) {
+  Admin admin(options);
+  Json answer;
+  if (auto failed = admin.Change("POST", "/v1/rebalance", Json(), &answer)) {
+    return *failed;
+  }
+  return AwaitMoves(options, admin, answer);
 }
 
 ControlAnswer ShowRepair(const VerbOptions& options) {

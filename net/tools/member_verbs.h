@@ -58,6 +58,25 @@ ControlAnswer TransferGroup(const VerbOptions& options, uint32_t group,
 // Without `accept_loss`: who is left, what may be lost, and exit status 4.
 ControlAnswer RecoverGroup(const VerbOptions& options, uint32_t group,
                            bool accept_loss);
+// Ends once the group has gone.
+ControlAnswer RetireGroup(const VerbOptions& options, uint32_t group);
+// The owner of each range of slots; `group` not zero: its ranges alone.
+ControlAnswer ListSlots(const VerbOptions& options, uint32_t group);
+// Slots as text such as "0-99,200", or `count` of those of the group `from`.
+struct SlotsToMove {
+  uint32_t to = 0;
+  std::string slots;
+  uint32_t from = 0;
+  uint32_t count = 0;
+  uint32_t bytes_per_second = 0;  // Zero: as fast as it goes.
+};
+ControlAnswer MoveSlots(const VerbOptions& options, const SlotsToMove& slots);
+// `move` zero: all moves.
+ControlAnswer ShowMoves(const VerbOptions& options, uint32_t move);
+// `verb` is cancel, pause or resume.
+ControlAnswer ChangeMove(const VerbOptions& options, const std::string& verb,
+                         uint32_t move);
+ControlAnswer Rebalance(const VerbOptions& options);
 ControlAnswer ShowRepair(const VerbOptions& options);
 // Empty: repair is off.
 ControlAnswer SetRepair(const VerbOptions& options,

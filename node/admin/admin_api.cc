@@ -219,6 +219,12 @@ AdminReply ReplyOf(const ControllerAccess& controller,
       json["groups"].push_back(group.value());
     }
   }
+  if (!answer.moves.empty()) {
+    json["moves"] = Json::array();
+    for (const MoveId move : answer.moves) {
+      json["moves"].push_back(move.value());
+    }
+  }
   if (secret.has_value() && !dry_run) {
     AddToken(controller, answer, *secret, &json);
   }
@@ -311,11 +317,40 @@ Parsed ParseGroupWish(std::string_view method, GroupId group,
     const NodeId to(body.RequiredNumber("node"));
     return Done(body, ControllerCommand::TransferGroup{group, to});
   }
+  if (method == "POST" && verb == "retire") {
+    return Done(body, ControllerCommand::RetireGroup{group});
+  }
   if (method == "POST" && verb == "recover") {
     Parsed parsed{.recovered = group};
     parsed.accept_loss = body.Flag("accept_loss");
     parsed.error = body.Error();
     return parsed;
+  }
+  return {};
+}
+
+// A request with /v1/moves.
+Parsed ParseMoveSlots(Body& body) {
+  ControllerCommand::MoveSlots move;
+  move.to = GroupId(body.RequiredNumber("to"));
+  const std::optional<std::string> slots = body.Text("slots");
+  move.from = GroupId(body.Number("from").value_or(0));
+  move.count = body.Number("count").value_or(0);
+  move.rate_max = body.Number("bytes_per_second").value_or(0);
+  if (!slots.has_value()) return Done(body, std::move(move));
+  auto ranges = shardctrl::ParseSlotRanges(*slots);
+  if (!ranges.has_value()) {
+    return {.error = "slots are ranges such as 0-99,200, up to 16383"};
+  }
+  move.slots = *std::move(ranges);
+  return Done(body, std::move(move));
+}
+
+// Requests with /v1/moves/ID.
+Parsed ParseMoveWish(MoveId move, std::string_view verb, Body& body) {
+  if (verb == "cancel") return Done(body, ControllerCommand::CancelMove{move});
+  if (verb == "pause" || verb == "resume") {
+    return Done(body, ControllerCommand::PauseMove{move, verb == "pause"});
   }
   return {};
 }
@@ -334,6 +369,12 @@ Parsed ParseWish(std::string_view method,
     create.replicas = body.Number("replicas").value_or(0);
     return Done(body, create);
   }
+  if (parts.size() == 1 && method == "POST" && what == "moves") {
+    return ParseMoveSlots(body);
+  }
+  if (parts.size() == 1 && method == "POST" && what == "rebalance") {
+    return Done(body, ControllerCommand::Rebalance{});
+  }
   if (parts.size() == 1 && method == "PUT" && what == "repair") {
     const Duration after = body.Milliseconds("after_ms");
     return Done(body, ControllerCommand::SetRepair{after});
@@ -344,6 +385,9 @@ Parsed ParseWish(std::string_view method,
   const std::string_view verb = parts.size() == 3 ? parts[2] : "";
   if (what == "nodes") return ParseNodeWish(method, NodeId(*id), verb, body);
   if (what == "groups") return ParseGroupWish(method, GroupId(*id), verb, body);
+  if (what == "moves" && method == "POST") {
+    return ParseMoveWish(MoveId(*id), verb, body);
+  }
   return {};
 }
 
@@ -360,9 +404,10 @@ AdminReply RowOf(const Json& all, std::string_view name, std::string_view id) {
       return {.body = JsonText(row)};
     }
   }
+  // "nodes" is the list of "node".
   return ErrorReply(
       404, "NOT_FOUND",
-      Concat("there is no ", name == "nodes" ? "node " : "group ", id));
+      Concat("there is no ", name.substr(0, name.size() - 1), " ", id));
 }
 
 AdminReply LossReply(std::string_view text) {
@@ -540,7 +585,16 @@ AdminReply AdminApi::List(std::string_view path,
 
 AdminReply AdminApi::Page(std::string_view path) const {
   const std::vector<std::string_view> parts = PartsOf(path);
+  if (parts.size() == 2 && parts[0] == "moves") {
+    return RowOf(MovesJson(controller_.state()), parts[0], parts[1]);
+  }
   if (parts.size() != 1) return NoRoute();
+  if (parts[0] == "moves") {
+    return {.body = JsonText(MovesJson(controller_.state()))};
+  }
+  if (parts[0] == "slots") {
+    return {.body = JsonText(SlotsJson(controller_.state()))};
+  }
   if (parts[0] == "repair") {
     return {.body = JsonText(RepairJson(controller_.state()))};
   }

@@ -139,6 +139,45 @@ Json SurvivorsJson(const ClusterState& state,
           {"lost", Ids(plan.lost)},     {"text", plan.text}};
 }
 
+Json MovesJson(const ClusterState& state) {
+  Json rows = Json::array();
+  for (const shardctrl::MoveRow& row : shardctrl::MoveRows(state)) {
+    const shardctrl::MoveProgress& progress = row.progress;
+    Json left;
+    if (progress.bytes_per_second > 0 &&
+        progress.bytes_total > progress.bytes_done) {
+      left = (progress.bytes_total - progress.bytes_done) /
+             progress.bytes_per_second;
+    }
+    rows.push_back({{"id", row.id.value()},
+                    {"from", row.from.value()},
+                    {"to", row.to.value()},
+                    {"slots", shardctrl::FormatSlotRanges(row.slots)},
+                    {"slot_count", row.slot_count},
+                    {"phase", row.phase},
+                    {"slots_done", progress.slots_done},
+                    {"bytes_done", progress.bytes_done},
+                    {"bytes_total", progress.bytes_total},
+                    {"bytes_per_second", progress.bytes_per_second},
+                    {"seconds_left", left},
+                    {"held_requests", progress.held_requests},
+                    {"longest_pause_ms", progress.longest_pause.ms()},
+                    {"problem", TextOrNull(row.problem)}});
+  }
+  return {{"version", state.version.value()}, {"moves", std::move(rows)}};
+}
+
+Json SlotsJson(const ClusterState& state) {
+  Json rows = Json::array();
+  for (const shardctrl::AssignedRun& run : state.slots) {
+    rows.push_back({{"first", run.slots.first.value()},
+                    {"last", run.slots.last.value()},
+                    {"group", run.group.value()},
+                    {"epoch", run.epoch.value()}});
+  }
+  return {{"version", state.version.value()}, {"slots", std::move(rows)}};
+}
+
 Json RepairJson(const ClusterState& state) {
   Json now = Json::array();
   for (const shardctrl::NodeRecord& node : state.nodes) {

@@ -24,6 +24,10 @@ Json GroupsJson(const shardctrl::ClusterState& state,
 Json SurvivorsJson(const shardctrl::ClusterState& state,
                    const shardctrl::GroupRecord& group,
                    const shardctrl::Survivors& survivors);
+// {"version":V,"moves":[…]}: those that have ended come first.
+Json MovesJson(const shardctrl::ClusterState& state);
+// {"version":V,"slots":[…]}: the owner of each range.
+Json SlotsJson(const shardctrl::ClusterState& state);
 // {"after_ms":N,"now":[…]}; null: off.
 Json RepairJson(const shardctrl::ClusterState& state);
 // {"version":V,"history":[…]}, the newest last.

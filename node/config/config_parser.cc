@@ -19,6 +19,7 @@
 #include "node/base/text.h"
 #include "node/config/config.h"
 #include "raft/core/types.h"
+#include "shardctrl/map.h"
 
 namespace quorate::node {
 namespace {
@@ -400,37 +401,6 @@ const Setting* FindSetting(std::string_view name) {
   return nullptr;
 }
 
-// Parses "0-5460,6000". False if the text does not have this form.
-bool ParseSlots(std::string_view text,
-                std::vector<std::pair<uint16_t, uint16_t>>* slots) {
-  uint32_t number = 0;
-  std::optional<uint32_t> first;
-  bool digits = false;
-  for (size_t i = 0; i <= text.size(); ++i) {
-    const char c = i < text.size() ? text[i] : ',';
-    if (c == ' ') continue;
-    if (c >= '0' && c <= '9') {
-      number = number * 10 + static_cast<uint32_t>(c - '0');
-      if (number > 16383) return false;
-      digits = true;
-      continue;
-    }
-    if (!digits) return false;
-    if (c == '-' && !first.has_value()) {
-      first = number;
-    } else if (c == ',') {
-      slots->emplace_back(static_cast<uint16_t>(first.value_or(number)),
-                          static_cast<uint16_t>(number));
-      first.reset();
-    } else {
-      return false;
-    }
-    number = 0;
-    digits = false;
-  }
-  return true;
-}
-
 class Parser {
  public:
   Parser(std::string_view file, std::optional<JoinConfig> join)
@@ -704,7 +674,12 @@ class Parser {
       }
       if (!any_slots) {
         shard.slots = even[std::min<size_t>(idx, even.size() - 1)].slots;
-      } else if (!ParseSlots(raw.slots, &shard.slots)) {
+      } else if (const auto ranges = shardctrl::ParseSlotRanges(raw.slots);
+                 ranges.has_value()) {
+        for (SlotRange range : *ranges) {
+          shard.slots.emplace_back(range.first.value(), range.last.value());
+        }
+      } else {
         return Fail(
             PositionOfRow(
                 raw.slots.empty() ? "shards[].address" : "shards[].slots", row),

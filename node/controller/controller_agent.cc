@@ -102,6 +102,7 @@ void ControllerAgent::Work() {
     ReportAddresses();
     ReportSilence();
     if (looks) Reconcile();
+    on_state_();
   }
   const bool starts = MonoNow() < started_ + config_.raft.election_timeout_max;
   WorkAt(MonoNow() + (starts ? kIntervalAtStart : kInterval));

@@ -59,6 +59,10 @@ class ControllerAgent final : public ControllerAccess {
   ControllerAgent(const ControllerAgent&) = delete;
   ControllerAgent& operator=(const ControllerAgent&) = delete;
 
+  // Called after the agent has taken a newer state, and now and then.
+  void SetStateObserver(std::function<void()> observer) {
+    on_state_ = std::move(observer);
+  }
   // Begins to work. Requires: the host has started.
   void Start(shardctrl::ReportedAddresses own);
   // The node stops: it takes no further action.
@@ -150,6 +154,7 @@ class ControllerAgent final : public ControllerAccess {
   ClusterMap& cluster_;
   LiveView& view_;
   const std::function<uint64_t()> stored_bytes_;
+  std::function<void()> on_state_ = [] {};
   ControllerLink link_;
   shardctrl::ReportedAddresses own_;
   // The newest state that another node sent. Empty at first.

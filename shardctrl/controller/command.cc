@@ -150,8 +150,8 @@ struct Checker {
   }
   absl::Status operator()(const Command::ReportMove& report) const {
     const MoveProgress& progress = report.progress;
-    if (progress.phase < MovePhase::kWaiting ||
-        progress.phase > MovePhase::kFreeze) {
+    if (progress.phase < CopyPhase::kWaiting ||
+        progress.phase > CopyPhase::kFreeze) {
       return Refuse("unknown phase of a move");
     }
     if (progress.problem.size() > kProblemBytesMax) {

@@ -75,7 +75,7 @@ std::vector<Command> Commands() {
                            {.driver = node,
                             .term = raft::Term(2),
                             .report = 3,
-                            .phase = MovePhase::kCopy,
+                            .phase = CopyPhase::kCopy,
                             .slots_done = 4,
                             .bytes_done = 5,
                             .bytes_total = 6,

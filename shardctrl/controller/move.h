@@ -12,17 +12,12 @@
 #include <vector>
 
 #include "env/ids.h"
-#include "env/strong_types.h"
 #include "env/time.h"
 #include "raft/core/types.h"
+#include "shardctrl/move.h"
 #include "shardctrl/partition.h"
 
 namespace quorate::shardctrl {
-
-// Rises with each move; never used again.
-using MoveId = StrongOrdinal<struct MoveIdTag>;
-// Rises with each change of the owner of a slot.
-using OwnershipEpoch = StrongOrdinal<struct OwnershipEpochTag>;
 
 // Moves that have not ended.
 inline constexpr size_t kMovesMax = 4096;
@@ -33,14 +28,14 @@ inline constexpr size_t kMovesOfGroupMax = 2;
 inline constexpr size_t kEndedMovesMax = 64;
 
 // The numbers of all enumerations are stored: never renumber them.
-enum class MoveDecision : uint8_t {
+enum class MoveState : uint8_t {
   kOpen = 1,
   kActivated = 2,  // The destination owns the slots.
   kCancelled = 3,  // The source keeps them.
 };
 
 // The work of the leader of the source while the move is open.
-enum class MovePhase : uint8_t {
+enum class CopyPhase : uint8_t {
   kWaiting = 1,  // Nothing yet.
   kPrepare = 2,  // The destination makes room.
   kCopy = 3,     // Keys are copied.
@@ -54,7 +49,7 @@ struct MoveProgress {
   NodeId driver = {};
   raft::Term term = {};
   uint64_t report = 0;
-  MovePhase phase = MovePhase::kWaiting;
+  CopyPhase phase = CopyPhase::kWaiting;
   uint32_t slots_done = 0;
   uint64_t bytes_done = 0;
   uint64_t bytes_total = 0;  // All keys, when the copy began.
@@ -80,14 +75,16 @@ struct SlotMove {
   WallTime began{0};
   uint64_t rate_max = 0;  // Bytes per second; zero: that of the nodes.
   bool paused = false;
-  MoveDecision decision = MoveDecision::kOpen;
-  std::string reason = {};    // Why it was cancelled.
-  OwnershipEpoch epoch = {};  // The one at the destination.
+  MoveState decision = MoveState::kOpen;
+  std::string reason = {};  // Why it was cancelled.
   MoveProgress progress = {};
   // Once decided: the group has forgotten the move, and what it had for it.
   bool source_ended = false;
   bool destination_ended = false;
 
+  // That of the slots at the destination. Ids rise and are never used twice, so
+  // it is above all that the slots have had; the founding has epoch 1.
+  SlotEpoch epoch() const { return SlotEpoch(id.value() + 1); }
   uint32_t SlotCount() const {
     uint32_t count = 0;
     for (SlotRange range : slots) count += range.size();
@@ -97,7 +94,7 @@ struct SlotMove {
   template <typename Codec, typename Self>
   static void Fields(Codec& codec, Self& self) {
     codec(self.id, self.slots, self.from, self.to, self.began, self.rate_max,
-          self.paused, self.decision, self.reason, self.epoch, self.progress,
+          self.paused, self.decision, self.reason, self.progress,
           self.source_ended, self.destination_ended);
   }
 };

@@ -132,24 +132,24 @@ std::map<GroupId, std::vector<SlotRange>> SlotsByGroup(
 
 std::string_view PhaseName(const SlotMove& move) {
   switch (move.decision) {
-    case MoveDecision::kActivated:
+    case MoveState::kActivated:
       return move.destination_ended ? "clean" : "activate";
-    case MoveDecision::kCancelled:
+    case MoveState::kCancelled:
       return "undo";
-    case MoveDecision::kOpen:
+    case MoveState::kOpen:
       break;
   }
   if (move.paused) return "paused";
   switch (move.progress.phase) {
-    case MovePhase::kWaiting:
+    case CopyPhase::kWaiting:
       return "waiting";
-    case MovePhase::kPrepare:
+    case CopyPhase::kPrepare:
       return "prepare";
-    case MovePhase::kCopy:
+    case CopyPhase::kCopy:
       return "copy";
-    case MovePhase::kDelta:
+    case CopyPhase::kDelta:
       return "delta";
-    case MovePhase::kFreeze:
+    case CopyPhase::kFreeze:
       return "freeze";
   }
   return "invalid";
@@ -179,13 +179,13 @@ std::vector<MoveRow> MoveRows(const ClusterState& state) {
                     .slot_count = move.SlotCount(),
                     .phase = phase,
                     .progress = move.progress,
-                    .problem = move.decision == MoveDecision::kCancelled
+                    .problem = move.decision == MoveState::kCancelled
                                    ? move.reason
                                    : move.progress.problem});
   };
   for (const EndedMove& one : state.ended_moves) {
     add(one.move,
-        one.move.decision == MoveDecision::kActivated ? "done" : "cancelled");
+        one.move.decision == MoveState::kActivated ? "done" : "cancelled");
   }
   std::stable_sort(
       rows.begin(), rows.end(),

@@ -86,7 +86,7 @@ Answer Begin(const Transfers& transfers, uint64_t rate_max, WallTime log_time,
                   .to = groups.second,
                   .began = log_time,
                   .rate_max = rate_max};
-    ++state->next_move;
+    state->next_move = MoveId(move.id.value() + 1);
     steps.push_back(absl::StrCat(MoveText(move.id), ": ", move.SlotCount(),
                                  " slots of ", GroupText(move.from), " to ",
                                  GroupText(move.to), ": ",
@@ -109,7 +109,7 @@ Transfers PlanTransfers(const ClusterState& state) {
   SlotTable table(state);
   for (const SlotMove& move : state.moves) {
     pinned.insert(pinned.end(), move.slots.begin(), move.slots.end());
-    if (move.decision != MoveDecision::kOpen) continue;
+    if (move.decision != MoveState::kOpen) continue;
     for (SlotRange range : move.slots) {
       std::fill_n(table.owner.begin() + range.first.value(), range.size(),
                   move.to);
@@ -156,7 +156,7 @@ void Activate(SlotMove* move, ClusterState* state) {
       runs.push_back(run);
     }
   };
-  move->decision = MoveDecision::kActivated;
+  move->decision = MoveState::kActivated;
   std::vector<bool> moves(state->slot_count, false);
   for (SlotRange range : move->slots) {
     std::fill_n(moves.begin() + range.first.value(), range.size(), true);
@@ -164,17 +164,10 @@ void Activate(SlotMove* move, ClusterState* state) {
   for (const AssignedRun& run : state->slots) {
     for (uint32_t slot = run.slots.first.value();
          slot <= run.slots.last.value(); ++slot) {
-      if (moves[slot]) move->epoch = std::max(move->epoch, run.epoch);
-    }
-  }
-  ++move->epoch;
-  for (const AssignedRun& run : state->slots) {
-    for (uint32_t slot = run.slots.first.value();
-         slot <= run.slots.last.value(); ++slot) {
       const Slot id(static_cast<uint16_t>(slot));
       add({.slots = {id, id},
            .group = moves[slot] ? move->to : run.group,
-           .epoch = moves[slot] ? move->epoch : run.epoch});
+           .epoch = moves[slot] ? move->epoch() : run.epoch});
     }
   }
   state->slots = std::move(runs);
@@ -193,7 +186,7 @@ Answer NotOpen(const ClusterState& state, MoveId id) {
     }
     move = &ended->move;
   }
-  if (move->decision == MoveDecision::kCancelled) {
+  if (move->decision == MoveState::kCancelled) {
     return AlreadySo(MoveText(id) + " was cancelled");
   }
   return Refused(absl::StrCat(MoveText(id), " is done: ", GroupText(move->to),
@@ -204,8 +197,7 @@ Answer NotOpen(const ClusterState& state, MoveId id) {
 
 SlotMove* FindOpen(MoveId id, ClusterState* state) {
   SlotMove* move = state->FindMove(id);
-  return move == nullptr || move->decision != MoveDecision::kOpen ? nullptr
-                                                                  : move;
+  return move == nullptr || move->decision != MoveState::kOpen ? nullptr : move;
 }
 
 }  // namespace
@@ -216,11 +208,11 @@ Answer NoSuchGroup(GroupId group) {
 }
 
 bool MoveRuns(const ClusterState& state, const SlotMove& move) {
-  if (move.decision != MoveDecision::kOpen || move.paused) return false;
+  if (move.decision != MoveState::kOpen || move.paused) return false;
   std::map<GroupId, size_t> running;
   for (const SlotMove& earlier : state.moves) {
     if (earlier.id == move.id) break;
-    if (earlier.decision != MoveDecision::kOpen || earlier.paused) continue;
+    if (earlier.decision != MoveState::kOpen || earlier.paused) continue;
     ++running[earlier.from];
     ++running[earlier.to];
   }
@@ -267,13 +259,13 @@ Answer ChangeMoves(const Command::MoveSlots& command, WallTime log_time,
     if (!wanted[slot]) continue;
     if (const SlotMove* move = state->FindMove(table.move[slot]);
         move != nullptr) {
-      if (move->decision == MoveDecision::kOpen && move->to == command.to) {
+      if (move->decision == MoveState::kOpen && move->to == command.to) {
         continue;
       }
       return Refused(absl::StrCat(
           "slot ", slot, " is in ", MoveText(move->id), " to ",
           GroupText(move->to), "; ",
-          move->decision == MoveDecision::kOpen
+          move->decision == MoveState::kOpen
               ? absl::StrCat("to end that, type quoratectl slots cancel ",
                              move->id.value())
               : "wait for its end"));
@@ -292,7 +284,7 @@ Answer ChangeMoves(const Command::CancelMove& command, WallTime,
                    ClusterState* state) {
   SlotMove* move = FindOpen(command.move, state);
   if (move == nullptr) return NotOpen(*state, command.move);
-  move->decision = MoveDecision::kCancelled;
+  move->decision = MoveState::kCancelled;
   move->reason = "an operator cancelled it";
   state->FindGroup(move->from)->retiring = false;
   return Done(absl::StrCat(MoveText(move->id), " is cancelled: ",
@@ -326,7 +318,7 @@ Answer ChangeMoves(const Command::RetireGroup& command, WallTime log_time,
     return Refused("the controller's group cannot be retired");
   }
   for (const SlotMove& move : state->moves) {
-    if (move.to != command.group || move.decision != MoveDecision::kOpen) {
+    if (move.to != command.group || move.decision != MoveState::kOpen) {
       continue;
     }
     return Refused(absl::StrCat(MoveText(move.id), " brings slots to ", name,
@@ -376,15 +368,15 @@ Answer ChangeMoves(const Command::DecideMove& command, WallTime,
   SlotMove* move = state->FindMove(command.move);
   if (move == nullptr) return NotOpen(*state, command.move);
   const bool gives_up = !command.give_up.empty();
-  if (move->decision != MoveDecision::kOpen) {
-    if (gives_up == (move->decision == MoveDecision::kCancelled)) {
+  if (move->decision != MoveState::kOpen) {
+    if (gives_up == (move->decision == MoveState::kCancelled)) {
       return AlreadySo("this was decided");
     }
     if (gives_up) return NotOpen(*state, command.move);
     return Refused(MoveText(move->id) + " was cancelled");
   }
   if (gives_up) {
-    move->decision = MoveDecision::kCancelled;
+    move->decision = MoveState::kCancelled;
     move->reason = command.give_up;
     return Done(MoveText(move->id) + " is given up");
   }
@@ -397,7 +389,7 @@ Answer ChangeMoves(const Command::ReportMoveEnd& command, WallTime,
                    ClusterState* state) {
   SlotMove* move = state->FindMove(command.move);
   if (move == nullptr) return AlreadySo("the move has ended");
-  if (move->decision == MoveDecision::kOpen) {
+  if (move->decision == MoveState::kOpen) {
     return Refused(MoveText(move->id) + " is not decided");
   }
   if (!TakesPart(*move, command.group)) {

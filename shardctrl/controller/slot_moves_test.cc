@@ -74,8 +74,8 @@ TEST_F(Moves, Decision_ChangesTheOwnerAndTheEpoch) {
   EXPECT_EQ(OwnerOf(199), GroupId(2));
   EXPECT_EQ(OwnerOf(200), GroupId(1));
   ASSERT_EQ(cluster_.state.slots.size(), 3u);
-  EXPECT_EQ(cluster_.state.slots[1].epoch, OwnershipEpoch(2));
-  EXPECT_EQ(cluster_.state.FindMove(id)->epoch, OwnershipEpoch(2));
+  EXPECT_EQ(cluster_.state.slots[1].epoch, SlotEpoch(2));
+  EXPECT_EQ(cluster_.state.FindMove(id)->epoch(), SlotEpoch(2));
   EXPECT_EQ(Do(Command::DecideMove{id}).outcome, Outcome::kAlreadySo);
   ExpectRefused(Command::DecideMove{id, "too late"}, "is done");
   ExpectRefused(Command::CancelMove{id}, "move slots 100-199 to group 1");
@@ -86,7 +86,7 @@ TEST_F(Moves, Decision_ChangesTheOwnerAndTheEpoch) {
   // There and back.
   Finish(Begin(1, Range(100, 199)));
   ASSERT_EQ(cluster_.state.slots.size(), 3u);
-  EXPECT_EQ(cluster_.state.slots[1].epoch, OwnershipEpoch(3));
+  EXPECT_EQ(cluster_.state.slots[1].epoch, SlotEpoch(3));
 }
 
 TEST_F(Moves, Cancelled_KeepsTheOwnerUntilBothGroupsForgot) {
@@ -170,7 +170,7 @@ TEST_F(Moves, Progress_OfAnOlderLeaderIsIgnored) {
   MoveProgress progress{.driver = NodeId(1),
                         .term = raft::Term(3),
                         .report = 1,
-                        .phase = MovePhase::kFreeze,
+                        .phase = CopyPhase::kFreeze,
                         .longest_pause = Milliseconds(30)};
   EXPECT_EQ(Do(Command::ReportMove{id, progress}).outcome, Outcome::kDone);
   EXPECT_EQ(Do(Command::ReportMove{id, progress}).outcome, Outcome::kAlreadySo);
@@ -179,7 +179,7 @@ TEST_F(Moves, Progress_OfAnOlderLeaderIsIgnored) {
   EXPECT_EQ(Do(Command::ReportMove{id, progress}).outcome, Outcome::kAlreadySo);
   progress.term = raft::Term(4);
   progress.report = 1;
-  progress.phase = MovePhase::kCopy;
+  progress.phase = CopyPhase::kCopy;
   progress.longest_pause = Milliseconds(1);
   EXPECT_EQ(Do(Command::ReportMove{id, progress}).outcome, Outcome::kDone);
   const MoveRow row = MoveRows(cluster_.state)[0];
@@ -278,7 +278,7 @@ RC_GTEST_PROP(MovesOfAnyScript, ChangeOwnersByDecisionsAlone, ()) {
   ControlledCluster cluster(3, 5);
   cluster.SettleAll();
   const auto owners = [&] {
-    std::map<uint32_t, std::pair<GroupId, OwnershipEpoch>> of;
+    std::map<uint32_t, std::pair<GroupId, SlotEpoch>> of;
     for (const AssignedRun& run : cluster.state.slots) {
       for (uint32_t slot = run.slots.first.value();
            slot <= run.slots.last.value(); ++slot) {
@@ -305,7 +305,7 @@ RC_GTEST_PROP(MovesOfAnyScript, ChangeOwnersByDecisionsAlone, ()) {
       if (owner == before.at(slot)) continue;
       // Only the decision of an open move changes it, under a new epoch.
       RC_ASSERT(move != nullptr && decided->give_up.empty());
-      RC_ASSERT(move->decision == MoveDecision::kOpen);
+      RC_ASSERT(move->decision == MoveState::kOpen);
       RC_ASSERT(move->from == group && move->to == owner.first);
       RC_ASSERT(owner.second > epoch);
     }

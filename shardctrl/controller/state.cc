@@ -106,10 +106,10 @@ absl::Status ValidateMoves(const ClusterState& state) {
                        state.FindGroup(move.to) != nullptr &&
                        move.from != move.to;
     if (move.id <= previous || move.id >= state.next_move || !known ||
-        move.decision < MoveDecision::kOpen ||
-        move.decision > MoveDecision::kCancelled ||
-        move.progress.phase < MovePhase::kWaiting ||
-        move.progress.phase > MovePhase::kFreeze ||
+        move.decision < MoveState::kOpen ||
+        move.decision > MoveState::kCancelled ||
+        move.progress.phase < CopyPhase::kWaiting ||
+        move.progress.phase > CopyPhase::kFreeze ||
         !AreRanges(move.slots, state.slot_count)) {
       return Invalid("bad move", move.id.value());
     }

@@ -216,7 +216,7 @@ struct GroupRecord {
 struct AssignedRun {
   SlotRange slots = {};
   GroupId group = {};
-  OwnershipEpoch epoch{1};
+  SlotEpoch epoch{1};
   friend bool operator==(const AssignedRun&, const AssignedRun&) = default;
   template <typename Codec, typename Self>
   static void Fields(Codec& codec, Self& self) {

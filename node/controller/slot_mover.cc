@@ -1,0 +1,495 @@
+#include "node/controller/slot_mover.h"
+
+#include <algorithm>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "kv/command/result.h"
+#include "node/base/text.h"
+#include "node/routing/group_queue.h"
+#include "node/routing/hosted_store.h"
+#include "shardctrl/controller/slot_moves.h"
+
+namespace quorate::node {
+
+using shardctrl::ClusterState;
+using shardctrl::ControllerAnswer;
+using shardctrl::ControllerCommand;
+using shardctrl::CopyPhase;
+using shardctrl::MoveState;
+using shardctrl::SlotMove;
+
+namespace {
+
+constexpr Duration kStepDeadline = Seconds(5);
+// The bytes of a stream of changes.
+constexpr size_t kChangesBytes = size_t{256} << 10;
+
+kv::MovePlan PlanOf(const SlotMove& move) {
+  return {.id = move.id,
+          .from = move.from,
+          .to = move.to,
+          .epoch = move.epoch(),
+          .slots = move.slots};
+}
+
+std::string ProblemOf(const RequestFailure& failure) {
+  const std::string group = Concat("group ", failure.group);
+  switch (failure.kind) {
+    case RequestFailure::Kind::kNoLeader:
+      return group + " has no leader that this node reaches";
+    case RequestFailure::Kind::kAboveLevel:
+      return group +
+             " has a member whose program does not know moves; update its node";
+    case RequestFailure::Kind::kOverloaded:
+      return group + " has no memory or room for more";
+    default:
+      return group + " did not answer";
+  }
+}
+
+}  // namespace
+
+SlotMover::SlotMover(env::Env& env, raft::Host& host, Router& router,
+                     NodeId self, Controller controller)
+    : env_(env),
+      host_(host),
+      router_(router),
+      self_(self),
+      controller_(std::move(controller)) {}
+
+void SlotMover::Stop() {
+  working_ = false;
+  timer_ = env::Pending();
+}
+
+const kv::Store* SlotMover::StoreOf(GroupId group) const {
+  const raft::Core* const core = host_.core(group);
+  return core != nullptr && core->role() == raft::RoleKind::kLeader
+             ? HostedStore(std::as_const(host_), group)
+             : nullptr;
+}
+
+raft::Term SlotMover::TermOf(GroupId group) const {
+  const raft::Core* const core = host_.core(group);
+  return core == nullptr ? raft::Term() : core->term();
+}
+
+void SlotMover::WorkSoon(Duration after) {
+  const MonoTime at = MonoNow() + after;
+  if (!working_ || at >= due_) return;
+  due_ = at;
+  timer_ = env_.loop.At(at, [this] {
+    due_ = MonoTime::Max();
+    Work();
+  });
+}
+
+// A leader of another term knows nothing of what an earlier one sent.
+SlotMover::Task& SlotMover::TaskOf(MoveId move, GroupId group) {
+  Task& task = tasks_[{move, group}];
+  const raft::Term term = TermOf(group);
+  if (task.term != term && task.outstanding == 0) {
+    task = Task();
+    task.term = term;
+  }
+  return task;
+}
+
+void SlotMover::Work() {
+  if (!working_) return;
+  const ClusterState& state = controller_.state();
+  absl::btree_map<Key, bool> present;
+  for (const SlotMove& move : state.moves) {
+    const bool open = move.decision == MoveState::kOpen;
+    if (StoreOf(move.from) != nullptr) {
+      present[{move.id, move.from}] = true;
+      Task& task = TaskOf(move.id, move.from);
+      if (task.not_before <= MonoNow()) {
+        open ? Drive(move, task) : End(move, move.from, task);
+      }
+    }
+    if (!open && StoreOf(move.to) != nullptr) {
+      present[{move.id, move.to}] = true;
+      Task& task = TaskOf(move.id, move.to);
+      if (task.not_before <= MonoNow()) End(move, move.to, task);
+    }
+  }
+  AbortUnknown(state);
+  absl::erase_if(tasks_, [&](const auto& entry) {
+    return entry.second.outstanding == 0 && !present.contains(entry.first);
+  });
+  if (!tasks_.empty()) WorkSoon(kRetryAfter);
+  if (calls_.empty()) routing().ForgetIdle();
+}
+
+// Steps of an earlier leader may come late, and begin a move again that has
+// ended.
+void SlotMover::AbortUnknown(const ClusterState& state) {
+  for (const GroupId group : host_.groups()) {
+    const kv::Store* const store = StoreOf(group);
+    if (store == nullptr) continue;
+    for (const kv::MoveStatus& status : store->moves()) {
+      if (status.plan.id >= state.next_move ||
+          state.FindMove(status.plan.id) != nullptr) {
+        continue;
+      }
+      Task& task = TaskOf(status.plan.id, group);
+      if (task.outstanding > 0 || task.not_before > MonoNow()) continue;
+      Send({status.plan.id, group}, group,
+           kv::AbortStep{.plan = status.plan, .slots_max = kRemovedMax},
+           [](Task&, const kv::MoveAnswer*) {});
+    }
+  }
+}
+
+void SlotMover::Fail(Task& task, std::string problem) {
+  task.problem = std::move(problem);
+  task.not_before = MonoNow() + kRetryAfter;
+}
+
+// ---- Questions.
+
+void SlotMover::Send(Key task, GroupId group, const kv::MoveStep& step,
+                     OnAnswer on_answer) {
+  const std::string bytes = kv::EncodeMoveStep(step);
+  const std::string_view argument[] = {bytes};
+  const uint64_t token = ++tokens_;
+  ++tasks_[task].outstanding;
+  calls_.emplace(token, Call{task, std::move(on_answer)});
+  GroupQueue* const queue = router_.FindQueue(group);
+  if (queue == nullptr) {
+    return Answer(token, nullptr,
+                  Concat("this node does not know group ", group, " yet"));
+  }
+  const RoutedRequest request = {
+      .sink = this, .token = token, .deadline = MonoNow() + kStepDeadline};
+  if (queue->Add(request, kv::MoveCommand(step, argument)) ==
+      Admission::kBlocked) {
+    queue->ForgetBlocked(this);
+    Answer(token, nullptr, Concat("group ", group, " is busy"));
+  }
+}
+
+void SlotMover::Answer(uint64_t token, const kv::MoveAnswer* answer,
+                       std::string problem) {
+  auto call = calls_.extract(token);
+  if (call.empty()) return;
+  const auto found = tasks_.find(call.mapped().task);
+  if (found == tasks_.end()) return;
+  Task& task = found->second;
+  --task.outstanding;
+  if (answer == nullptr) {
+    Fail(task, std::move(problem));
+  } else {
+    task.problem.clear();
+  }
+  call.mapped().on_answer(task, answer);
+  WorkSoon(answer == nullptr ? kRetryAfter : Duration());
+}
+
+void SlotMover::OnResult(uint64_t token, const kv::ResultView& result) {
+  if (result.status != kv::ResultStatus::kOk) {
+    return Answer(
+        token, nullptr,
+        Concat("the step was refused: ", kv::ResultStatusName(result.status)));
+  }
+  const std::optional<kv::MoveAnswer> answer =
+      kv::DecodeMoveAnswer(result.bytes);
+  Answer(token, answer.has_value() ? &*answer : nullptr,
+         "the answer to a step cannot be read");
+}
+
+void SlotMover::OnFailure(uint64_t token, const RequestFailure& failure) {
+  Answer(token, nullptr, ProblemOf(failure));
+}
+
+void SlotMover::Execute(
+    Key key, ControllerCommand::Body body,
+    absl::AnyInvocable<void(Task&, const ControllerAnswer*)> on_answer) {
+  ++tasks_[key].outstanding;
+  controller_.execute(
+      std::move(body),
+      [this, key, on_answer = std::move(on_answer)](
+          const absl::StatusOr<ControllerAnswer>& answer) mutable {
+        const auto found = tasks_.find(key);
+        if (found == tasks_.end()) return;
+        --found->second.outstanding;
+        if (!answer.ok())
+          Fail(found->second, std::string(Message(answer.status())));
+        on_answer(found->second, answer.ok() ? &*answer : nullptr);
+        WorkSoon(answer.ok() ? Duration() : kRetryAfter);
+      });
+}
+
+// ---- The source of an open move.
+
+void SlotMover::Drive(const SlotMove& move, Task& task) {
+  const kv::Store& store = *StoreOf(move.from);
+  const kv::MovePlan plan = PlanOf(move);
+  std::optional<kv::MoveStatus> status;
+  for (kv::MoveStatus& one : store.moves()) {
+    if (one.plan.id == move.id) status = std::move(one);
+  }
+  const bool frozen =
+      status.has_value() && status->at.phase == kv::MovePhase::kFrozen;
+  if (!frozen && !MoveRuns(controller_.state(), move)) return;
+  if (frozen && !task.frozen_since.has_value()) task.frozen_since = MonoNow();
+  if (task.lost && task.outstanding == 0) {
+    task.lost = false;
+    task.place.reset();
+  }
+  if (!task.problem.empty()) Report(move, task.progress.phase, task);
+  if (task.lost || (task.outstanding > 0 && !task.place.has_value())) return;
+  const Key key = {move.id, move.from};
+  if (!task.place.has_value()) {
+    Report(move, frozen ? CopyPhase::kFreeze : CopyPhase::kPrepare, task);
+    return Send(key, move.to, kv::PrepareStep{plan},
+                [this](Task& task, const kv::MoveAnswer* answer) {
+                  if (answer == nullptr) return;
+                  if (kv::IsRefusal(answer->verdict)) {
+                    return Fail(task, Concat("the destination refuses: ",
+                                             MoveVerdictText(answer->verdict)));
+                  }
+                  task.place = answer->place;
+                  task.sealed = answer->phase == kv::MovePhase::kSealed;
+                  task.reader.reset();
+                  task.next_slot = answer->place.slots;
+                  task.next_change = answer->place.changes;
+                });
+  }
+  if (!status.has_value()) {
+    if (task.outstanding > 0) return;
+    return Send(key, move.from, kv::TrackStep{plan, {}},
+                [this](Task& task, const kv::MoveAnswer* answer) {
+                  if (answer != nullptr && kv::IsRefusal(answer->verdict)) {
+                    Fail(task, Concat("the source refuses: ",
+                                      MoveVerdictText(answer->verdict)));
+                  }
+                });
+  }
+  if (task.sealed) return Decide(move, plan, task);
+  Copy(move, plan, *status, store, task);
+}
+
+bool SlotMover::OpenReader(const kv::MovePlan& plan,
+                           const kv::MoveStatus& status, const kv::Store& store,
+                           Task& task) {
+  if (task.reader != nullptr) return true;
+  if (task.next_slot < kv::SlotCountOf(plan)) {
+    task.reader = store.ReadSlot(plan.id, kv::SlotAt(plan, task.next_slot));
+  } else if (status.at.changes > task.next_change) {
+    task.reader = store.ReadChanges(plan.id, task.next_change, kChangesBytes);
+  }
+  return task.reader != nullptr;
+}
+
+void SlotMover::Copy(const SlotMove& move, const kv::MovePlan& plan,
+                     const kv::MoveStatus& status, const kv::Store& store,
+                     Task& task) {
+  const bool copies = task.next_slot < kv::SlotCountOf(plan);
+  const bool frozen = status.at.phase == kv::MovePhase::kFrozen;
+  if (copies && task.progress.bytes_total == 0 && store.key_count() > 0) {
+    uint64_t keys = 0;
+    for (SlotRange range : plan.slots) keys += store.key_count(range);
+    task.progress.bytes_total = store.size_bytes() / store.key_count() * keys;
+  }
+  Report(move,
+         frozen   ? CopyPhase::kFreeze
+         : copies ? CopyPhase::kCopy
+                  : CopyPhase::kDelta,
+         task);
+  const bool few =
+      status.at.changes.value() - task.next_change.value() <= kChangesAtFreeze;
+  if (!copies && !frozen && few) {
+    if (task.outstanding == 0 && task.reader == nullptr) {
+      FreezeOrSeal(move, plan, status, store, task);
+    }
+    return;
+  }
+  while (task.outstanding < kPiecesMax && !task.lost &&
+         task.bytes_outstanding < kPieceBytesMax &&
+         (frozen || task.next_piece <= MonoNow()) &&
+         OpenReader(plan, status, store, task)) {
+    SendPiece(move, task);
+  }
+  if (task.outstanding > 0) return;
+  if (task.next_piece > MonoNow() && !frozen) {
+    return WorkSoon(task.next_piece - MonoNow());
+  }
+  FreezeOrSeal(move, plan, status, store, task);
+}
+
+void SlotMover::SendPiece(const SlotMove& move, Task& task) {
+  const kv::SlotPiece piece = task.reader->Next();
+  const size_t bytes = piece.bytes.size();
+  task.bytes_outstanding += bytes;
+  if (move.rate_max > 0) {
+    task.next_piece = std::max(task.next_piece, MonoNow()) +
+                      Nanoseconds(static_cast<int64_t>(bytes * 1'000'000'000 /
+                                                       move.rate_max));
+  }
+  if (piece.ends) {
+    if (piece.stream.changes) {
+      task.next_change = piece.stream.to;
+    } else {
+      ++task.next_slot;
+    }
+  }
+  Send({move.id, move.from}, move.to, kv::StageStep{move.id, piece},
+       [bytes](Task& task, const kv::MoveAnswer* answer) {
+         task.bytes_outstanding -= bytes;
+         if (answer == nullptr || kv::IsRefusal(answer->verdict)) {
+           // The destination says where it is.
+           task.lost = true;
+           if (answer != nullptr &&
+               answer->verdict != kv::MoveVerdict::kOutOfPlace) {
+             task.problem = Concat("the destination refuses a piece: ",
+                                   MoveVerdictText(answer->verdict));
+           }
+           return;
+         }
+         task.place = answer->place;
+         task.progress.bytes_done += bytes;
+         task.progress.slots_done = answer->place.slots;
+       });
+  if (task.reader->done()) task.reader.reset();
+}
+
+// Nothing is under way, and the destination has all that was read.
+void SlotMover::FreezeOrSeal(const SlotMove& move, const kv::MovePlan& plan,
+                             const kv::MoveStatus& status,
+                             const kv::Store& store, Task& task) {
+  const Key key = {move.id, move.from};
+  if (status.at.phase == kv::MovePhase::kTracking) {
+    // The changes that the destination has need no place any more.
+    if (task.place->changes > task.acknowledged && status.changes_kept > 0) {
+      return Send(
+          key, move.from, kv::TrackStep{plan, task.place->changes},
+          [at = task.place->changes](Task& task, const kv::MoveAnswer* answer) {
+            if (answer != nullptr) task.acknowledged = at;
+          });
+    }
+    return Send(key, move.from, kv::FreezeStep{move.id},
+                [this](Task& task, const kv::MoveAnswer* answer) {
+                  if (answer == nullptr) return;
+                  if (kv::IsRefusal(answer->verdict)) {
+                    return Fail(task, Concat("the source does not freeze: ",
+                                             MoveVerdictText(answer->verdict)));
+                  }
+                  task.frozen_since = MonoNow();
+                });
+  }
+  const std::optional<kv::MoveSeal> seal = store.SealOf(move.id);
+  if (!seal.has_value()) return;
+  Send(key, move.to, kv::SealStep{move.id, *seal},
+       [this, id = move.id](Task& task, const kv::MoveAnswer* answer) {
+         if (answer == nullptr) return;
+         if (!kv::IsRefusal(answer->verdict)) {
+           task.sealed = true;
+         } else if (answer->verdict == kv::MoveVerdict::kOtherDigest) {
+           const SlotMove* const move = controller_.state().FindMove(id);
+           if (move != nullptr) {
+             GiveUp(*move, "the copies differ from the slots of the source",
+                    task);
+           }
+         } else {
+           task.lost = true;
+           Fail(task, Concat("the destination does not seal: ",
+                             MoveVerdictText(answer->verdict)));
+         }
+       });
+}
+
+void SlotMover::Decide(const SlotMove& move, const kv::MovePlan& plan,
+                       Task& task) {
+  if (task.outstanding > 0 || task.decided) return;
+  const Key key = {move.id, move.from};
+  Execute(key, ControllerCommand::DecideMove{.move = move.id},
+          [this, key, plan](Task& task, const ControllerAnswer* answer) {
+            if (answer == nullptr ||
+                answer->outcome == ControllerAnswer::Outcome::kRefused) {
+              return;
+            }
+            task.decided = true;
+            // The leader of the destination does it, too, once it knows.
+            Send(key, plan.to, kv::ActivateStep{plan},
+                 [this](Task& task, const kv::MoveAnswer* answer) {
+                   if (answer == nullptr || !task.frozen_since) return;
+                   task.progress.longest_pause =
+                       std::max(task.progress.longest_pause,
+                                MonoNow() - *task.frozen_since);
+                   task.frozen_since.reset();
+                 });
+          });
+}
+
+void SlotMover::GiveUp(const SlotMove& move, std::string why, Task&) {
+  Execute(
+      {move.id, move.from},
+      ControllerCommand::DecideMove{.move = move.id, .give_up = std::move(why)},
+      [](Task&, const ControllerAnswer*) {});
+}
+
+// ---- A move that is decided.
+
+void SlotMover::End(const SlotMove& move, GroupId group, Task& task) {
+  if (task.outstanding > 0) return;
+  const bool source = group == move.from;
+  if (source ? move.source_ended : move.destination_ended) return;
+  const Key key = {move.id, group};
+  if (source) Report(move, CopyPhase::kFreeze, task);
+  if (task.ended) {
+    return Execute(key, ControllerCommand::ReportMoveEnd{move.id, group},
+                   [](Task&, const ControllerAnswer*) {});
+  }
+  task.reader.reset();
+  const kv::MovePlan plan = PlanOf(move);
+  kv::MoveStep step = kv::AbortStep{plan, kRemovedMax};
+  if (move.decision == MoveState::kActivated) {
+    if (source) {
+      step = kv::ReleaseStep{plan, kRemovedMax};
+    } else {
+      step = kv::ActivateStep{plan};
+    }
+  }
+  Send(key, group, step, [this](Task& task, const kv::MoveAnswer* answer) {
+    if (answer == nullptr) return;
+    if (kv::IsRefusal(answer->verdict) &&
+        answer->verdict != kv::MoveVerdict::kUnknownMove) {
+      return Fail(task, Concat("the group refuses the end of the move: ",
+                               MoveVerdictText(answer->verdict)));
+    }
+    task.ended = answer->phase == kv::MovePhase::kNone;
+  });
+}
+
+void SlotMover::Report(const SlotMove& move, CopyPhase phase, Task& task) {
+  shardctrl::MoveProgress& progress = task.progress;
+  const bool new_phase = progress.phase != phase;
+  const MonoTime now = MonoNow();
+  const bool new_pause = progress.longest_pause > move.progress.longest_pause;
+  if (!new_phase && !new_pause && task.reported.has_value() &&
+      now - *task.reported < kReportInterval) {
+    return;
+  }
+  if (task.reported.has_value() && now > *task.reported) {
+    const uint64_t fresh =
+        progress.bytes_done -
+        std::min(progress.bytes_done, move.progress.bytes_done);
+    const int64_t ms = std::max<int64_t>((now - *task.reported).ms(), 1);
+    progress.bytes_per_second = fresh * 1000 / static_cast<uint64_t>(ms);
+  }
+  progress.phase = phase;
+  progress.driver = self_;
+  progress.term = task.term;
+  ++progress.report;
+  progress.problem = task.problem;
+  task.reported = now;
+  // The report is no part of the move: nothing waits for it.
+  controller_.execute(ControllerCommand::ReportMove{move.id, progress},
+                      [](const absl::StatusOr<ControllerAnswer>&) {});
+}
+
+}  // namespace quorate::node

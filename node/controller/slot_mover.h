@@ -1,0 +1,161 @@
+// node/controller/slot_mover.h: drives the moves of slots in which groups take
+// part that this node leads (docs/slot-moves.md).
+//
+// The leader of the source copies and freezes, the leader of the destination
+// takes over or forgets. The next step follows from the controller's state and
+// from the states of both groups. So each leader goes on where another one
+// stopped, and a step may be sent twice.
+#ifndef QUORATE_NODE_CONTROLLER_SLOT_MOVER_H_
+#define QUORATE_NODE_CONTROLLER_SLOT_MOVER_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+
+#include "absl/container/btree_map.h"
+#include "absl/functional/any_invocable.h"
+#include "absl/status/statusor.h"
+#include "env/env.h"
+#include "env/ids.h"
+#include "env/pending.h"
+#include "env/time.h"
+#include "kv/command/move_command.h"
+#include "kv/store/slot_items.h"
+#include "kv/store/store.h"
+#include "node/routing/request_sink.h"
+#include "node/routing/router.h"
+#include "raft/host/host.h"
+#include "shardctrl/controller/command.h"
+#include "shardctrl/controller/state.h"
+
+namespace quorate::node {
+
+class SlotMover final : private RequestSink {
+ public:
+  // A failed step is tried again after this time.
+  static constexpr Duration kRetryAfter = Milliseconds(50);
+  // The progress of a move is reported this often, and with each phase.
+  static constexpr Duration kReportInterval = Seconds(1);
+  // Pieces under way to a destination.
+  static constexpr size_t kPiecesMax = 64;
+  static constexpr size_t kPieceBytesMax = size_t{1} << 20;
+  // The source is frozen once so few changes are left to be copied.
+  static constexpr uint64_t kChangesAtFreeze = 256;
+  // Slots whose data one step removes.
+  static constexpr uint32_t kRemovedMax = 64;
+
+  using Answered =
+      absl::AnyInvocable<void(absl::StatusOr<shardctrl::ControllerAnswer>)>;
+  struct Controller {
+    std::function<const shardctrl::ClusterState&()> state;
+    std::function<void(shardctrl::ControllerCommand::Body, Answered)> execute;
+  };
+
+  // All outlive the object, and it outlives the answers of the router.
+  SlotMover(env::Env& env, raft::Host& host, Router& router, NodeId self,
+            Controller controller);
+  SlotMover(const SlotMover&) = delete;
+  SlotMover& operator=(const SlotMover&) = delete;
+
+  // Takes the next steps. Call it after changes of the controller's state and
+  // of leaders; until all moves have ended the object calls itself.
+  void Work();
+  // Takes no further step.
+  void Stop();
+
+ private:
+  // A group that this node leads, in one move.
+  using Key = std::pair<MoveId, GroupId>;
+  struct Task {
+    // Steps and commands that are under way.
+    size_t outstanding = 0;
+    MonoTime not_before;
+    std::string problem;  // Of the last step. Empty: it succeeded.
+    bool ended = false;   // Its end was reported.
+
+    // ---- For the source, while the move is open.
+    // The place of the destination. Nullopt: it is asked first.
+    std::optional<kv::StagePlace> place;
+    bool sealed = false;
+    // A piece was refused or lost: all that is under way ends first.
+    bool lost = false;
+    std::unique_ptr<kv::PieceReader> reader;
+    // The beginning of the next stream.
+    uint32_t next_slot = 0;
+    kv::ChangeNumber next_change = {};
+    size_t bytes_outstanding = 0;
+    kv::ChangeNumber acknowledged = {};  // The source has forgotten those.
+    std::optional<MonoTime> frozen_since;
+    bool decided = false;
+    MonoTime next_piece;  // Not before, for the rate.
+
+    shardctrl::MoveProgress progress;
+    raft::Term term = {};  // That in which this node leads.
+    std::optional<MonoTime> reported;
+  };
+  using OnAnswer = absl::AnyInvocable<void(Task&, const kv::MoveAnswer*)>;
+
+  const kv::Store* StoreOf(GroupId group) const;
+  raft::Term TermOf(GroupId group) const;
+  MonoTime MonoNow() const { return env_.loop.ReadClock().mono; }
+  void WorkSoon(Duration after);
+  Task& TaskOf(MoveId move, GroupId group);
+  void AbortUnknown(const shardctrl::ClusterState& state);
+  // Sends a step to the leader of `group`. `on_answer` gets null if there is no
+  // answer; the task's problem says why. It is not called if the task is gone.
+  void Send(Key task, GroupId group, const kv::MoveStep& step,
+            OnAnswer on_answer);
+  void Execute(
+      Key task, shardctrl::ControllerCommand::Body body,
+      absl::AnyInvocable<void(Task&, const shardctrl::ControllerAnswer*)>
+          on_answer);
+  void Fail(Task& task, std::string problem);
+  void Drive(const shardctrl::SlotMove& move, Task& task);
+  void Copy(const shardctrl::SlotMove& move, const kv::MovePlan& plan,
+            const kv::MoveStatus& status, const kv::Store& store, Task& task);
+  bool OpenReader(const kv::MovePlan& plan, const kv::MoveStatus& status,
+                  const kv::Store& store, Task& task);
+  void SendPiece(const shardctrl::SlotMove& move, Task& task);
+  void FreezeOrSeal(const shardctrl::SlotMove& move, const kv::MovePlan& plan,
+                    const kv::MoveStatus& status, const kv::Store& store,
+                    Task& task);
+  void Decide(const shardctrl::SlotMove& move, const kv::MovePlan& plan,
+              Task& task);
+  void GiveUp(const shardctrl::SlotMove& move, std::string why, Task& task);
+  void End(const shardctrl::SlotMove& move, GroupId group, Task& task);
+  void Report(const shardctrl::SlotMove& move, shardctrl::CopyPhase phase,
+              Task& task);
+
+  // RequestSink.
+  void OnResult(uint64_t token, const kv::ResultView& result) override;
+  void OnFailure(uint64_t token, const RequestFailure& failure) override;
+  void OnUnblocked() override {}
+  bool RoomFor(uint64_t, size_t) override { return true; }
+  bool RoomForNext(size_t) override { return true; }
+  void Answer(uint64_t token, const kv::MoveAnswer* answer,
+              std::string problem);
+
+  env::Env& env_;
+  raft::Host& host_;
+  Router& router_;
+  const NodeId self_;
+  const Controller controller_;
+  bool working_ = true;
+  struct Call {
+    Key task;
+    OnAnswer on_answer;
+  };
+  absl::btree_map<Key, Task> tasks_;
+  absl::btree_map<uint64_t, Call> calls_;
+  uint64_t tokens_ = 0;
+  MonoTime due_ = MonoTime::Max();
+  env::Pending timer_;
+};
+
+}  // namespace quorate::node
+
+#endif  // QUORATE_NODE_CONTROLLER_SLOT_MOVER_H_
