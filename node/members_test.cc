@@ -26,7 +26,7 @@ using shardctrl::kControllerGroup;
 class MembersTest : public testing::Test {
  protected:
   void Begin(TestCluster::Options options) {
-    options.adjust = [](Config& config) { config.controller = true; };
+    options.controller = true;
     options.peer_streams = true;
     cluster_ = std::make_unique<TestCluster>(options);
     ASSERT_TRUE(cluster_->AwaitLeaders());
@@ -463,6 +463,35 @@ TEST_F(MembersTest, FormerLearnerOfTheController_LearnsNewStates) {
     return node["replicas"] == 0;
   })) << last_.dump(1);
   EXPECT_TRUE(RunUntil([&] { return host(4).groups().empty(); }));
+}
+
+// The node needs a snapshot, and its disk is slow. It does not see that its
+// report has come, and may not report that it started for ever: its replica
+// would lack those entries, too.
+TEST_F(MembersTest, NodeWithAnOldState_ReportsOnce) {
+  Begin({.nodes = 3, .groups = 1, .adjust = [](Config& config) {
+           config.snapshot.threshold_bytes = 1024;
+           config.snapshot.trailing_bytes = 0;
+         }});
+  ASSERT_TRUE(AwaitAddresses(3)) << last_.dump(1);
+  const size_t leader = AwaitController();
+  const size_t behind = (leader + 1) % 3;
+  const raft::Core& core = *host(leader).core(kControllerGroup);
+  const raft::Index known = core.last().index;
+  cluster_->Crash(behind);
+  for (int i = 0; i < 30; ++i) {
+    ASSERT_EQ(Ask(leader, "POST", "/v1/nodes").first, 200);
+  }
+  ASSERT_TRUE(RunUntil([&] { return core.log_start().index > known; }));
+  ASSERT_EQ(cluster_->RestartWith(behind, cluster_->config(behind)),
+            absl::OkStatus());
+  const uint64_t before = core.last().index.value();
+  cluster_->world().StallDisk(cluster_->machine(behind),
+                              cluster_->world().now() + Seconds(3));
+  cluster_->world().RunFor(Seconds(2));
+  ASSERT_EQ(cluster_->LeaderOf(kControllerGroup), leader);
+  EXPECT_GT(core.last().index.value(), before);
+  EXPECT_LE(core.last().index.value(), before + 4);
 }
 
 // Nodes 2 and 3 are gone with the majority of every group, the controller's

@@ -170,9 +170,12 @@ NodeId ControllerAgent::KnowsRecovery() const {
              : NodeId();
 }
 
+// A node with an old state reports again and again what the controller knows.
+// Each report is one more entry that its replica of the controller lacks.
 void ControllerAgent::FollowState() {
   const NodeId recovered = KnowsRecovery();
-  if (asks_ || (recovered == NodeId() && link_.follows())) return;
+  const bool behind = state().version < told_;
+  if (asks_ || (recovered == NodeId() && link_.follows() && !behind)) return;
   asks_ = true;
   link_.AskHint(recovered, state().version,
                 [this](std::optional<Buffer> answer) {
@@ -270,11 +273,14 @@ void ControllerAgent::Execute(ControllerCommand command, bool dry_run,
   link_.Ask(
       dry_run ? ControllerQuestion::kDryRun : ControllerQuestion::kCommand,
       shardctrl::EncodeCommand(command), config_.timeouts.leader_wait,
-      [this, done = std::move(done)](absl::StatusOr<Buffer> answer) mutable {
-        if (!answer.ok()) return done(answer.status());
+      [this, dry_run,
+       done = std::move(done)](absl::StatusOr<Buffer> bytes) mutable {
+        if (!bytes.ok()) return done(bytes.status());
+        auto answer = shardctrl::DecodeAnswer(bytes->view());
+        if (answer.ok() && !dry_run) told_ = std::max(told_, answer->version);
         // The state that an operator sees next has the effects.
         OnChanged(kControllerGroup);
-        done(shardctrl::DecodeAnswer(answer->view()));
+        done(std::move(answer));
       });
 }
 

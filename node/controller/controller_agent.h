@@ -37,8 +37,8 @@ namespace quorate::node {
 class ControllerAgent final : public ControllerAccess {
  public:
   // The agent looks at its host after changes, and this often while a wish has
-  // not come true. Nodes without a replica of the controller ask for a newer
-  // state this often.
+  // not come true. Nodes without a replica of the controller, or with one that
+  // is behind, ask for a newer state this often.
   static constexpr Duration kInterval = Milliseconds(500);
   // It looks at least this often: it looks at all groups.
   static constexpr Duration kSettledInterval = Seconds(5);
@@ -159,6 +159,8 @@ class ControllerAgent final : public ControllerAccess {
   shardctrl::ReportedAddresses own_;
   // The newest state that another node sent. Empty at first.
   shardctrl::ClusterState received_ = {.version = shardctrl::MapVersion()};
+  // The latest version that an answer to a command had.
+  shardctrl::MapVersion told_;
   // The version that the map was made of.
   shardctrl::MapVersion mapped_;
   bool asks_ = false;  // A question for the state is under way.

@@ -18,6 +18,7 @@ Config MakeConfig(const TestCluster::Options& options, uint32_t id) {
   config.node = NodeId(id);
   config.data_dir = "unused";
   config.bootstrap = true;
+  config.controller = options.controller;
   config.listen.allow_non_loopback = true;
   config.listen.admin = Concat("n", id, ":8101");
   const uint32_t count = options.nodes + options.read_only_nodes;

@@ -64,6 +64,8 @@ class TestCluster {
     // Nodes send to each other over byte streams, as in production. Without
     // them no node joins.
     bool peer_streams = false;
+    // Founds the cluster with a controller. Most tests are about the groups.
+    bool controller = false;
     // Changes each node's configuration before it is completed.
     void (*adjust)(Config&) = nullptr;
   };
