@@ -2,7 +2,9 @@
 
 #include <algorithm>
 #include <sstream>
+#include <utility>
 
+#include "raft/core/configuration.h"
 #include "raft/core/testing/member_rules.h"
 #include "raft/core/testing/names.h"
 
@@ -142,7 +144,23 @@ bool ReplicaChecker::OnApplied(NodeId node, GroupId id,
   group.log.push_back({.term = entry.term,
                        .hash = hash,
                        .bytes_through = before + entry.size_bytes()});
+  if (entry.kind == raft::EntryKind::kConfiguration) {
+    auto present = raft::DecodeConfiguration(entry.payload.view());
+    if (present.ok()) {
+      const raft::Level level = present->level;
+      group.levels.try_emplace(level, *std::move(present));
+    }
+  }
   return true;
+}
+
+bool ReplicaChecker::RoseWithout(GroupId id, ReplicaId replica,
+                                 raft::Level known) const {
+  const auto group = groups_.find(id);
+  if (group == groups_.end()) return false;
+  const auto rose = group->second.levels.upper_bound(known);
+  return rose != group->second.levels.end() &&
+         !raft::IsMember(rose->second, replica);
 }
 
 void ReplicaChecker::OnRestored(NodeId node, GroupId id,

@@ -118,6 +118,9 @@ class ReplicaChecker {
   // fault excuses it.
   void OnNodeStopped(NodeId node, const absl::Status& why, bool excused);
 
+  // Whether the level of the group rose above `known` in a configuration that
+  // does not name the replica. A program that knows no more halts it then.
+  bool RoseWithout(GroupId group, ReplicaId replica, raft::Level known) const;
   // The last index known to be committed.
   raft::Index committed(GroupId group) const;
   // Size of the committed entries behind `after`.
@@ -143,6 +146,7 @@ class ReplicaChecker {
     raft::ClusterInvariants invariants;
     std::map<NodeId, ReplicaId> replicas;  // The newest of each node.
     std::vector<Committed> log;            // [i] is index i + 1.
+    std::map<raft::Level, raft::Configuration> levels;  // The first of each.
     std::map<raft::Term, NodeId> leaders;
     // The last index since the node's start.
     std::map<NodeId, raft::Index> applied;

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "gtest/gtest.h"
+#include "raft/core/configuration.h"
 
 namespace quorate::sim {
 namespace {
@@ -62,6 +63,32 @@ TEST_F(ReplicaCheckerTest, LeaderWithoutACommittedEntry_Found) {
       NodeId(2), kCheckedGroup, Term(3), Index(0),
       [](Index index) { return index == Index(1) ? Term(1) : Term(0); });
   ExpectFound("leader completeness");
+}
+
+// Replica 8 comes later, and its program knows level 2 alone.
+TEST_F(ReplicaCheckerTest, LevelThatRoseBeforeAReplicaCame_IsKnown) {
+  raft::Configuration members{
+      .voters = {{.replica = ReplicaId(7), .node = NodeId(1)}},
+      .level = raft::Level(2)};
+  const auto commit = [&](uint64_t index) {
+    Entry entry = MakeEntry(1, index);
+    entry.kind = raft::EntryKind::kConfiguration;
+    entry.payload = raft::EncodeConfiguration(members);
+    replica_checker_.OnApplied(NodeId(1), kCheckedGroup, entry);
+  };
+  const auto rose_without = [&](uint64_t replica, uint64_t known) {
+    return replica_checker_.RoseWithout(kCheckedGroup, ReplicaId(replica),
+                                        raft::Level(known));
+  };
+  commit(1);
+  EXPECT_FALSE(rose_without(8, 2));
+  members.level = raft::Level(5);
+  commit(2);
+  members.learners = {{.replica = ReplicaId(8), .node = NodeId(2)}};
+  commit(3);
+  EXPECT_TRUE(rose_without(8, 2));
+  EXPECT_FALSE(rose_without(7, 2)) << "its program had announced the level";
+  EXPECT_FALSE(rose_without(8, 5)) << "its program knows the level";
 }
 
 // A candidate may win an old term when a later leader has committed already.

@@ -244,6 +244,15 @@ bool ClusterChecks::ControllerIsLost(
   return true;
 }
 
+bool ClusterChecks::IsHaltedByRight(NodeId node, GroupId group) const {
+  const raft::Host& host = cluster_.server(node)->host();
+  const raft::Core* const core = host.core(group);
+  const raft::Level older(cluster_.configs()[node.value() - 1].raft.level_max);
+  return core->halted_at() != raft::Index() &&
+         host.state_machine(group)->known_level() == older &&
+         replica_checker_.RoseWithout(group, core->replica(), older);
+}
+
 bool ClusterChecks::GroupSettled(const node::ShardConfig& shard,
                                  const std::vector<MachineId>& machines) const {
   // Without a majority for good it waits, and no client notices.
@@ -265,7 +274,7 @@ bool ClusterChecks::GroupSettled(const node::ShardConfig& shard,
     }
     // Only the controller brings a new replica into its group.
     if (core->joining() && ControllerIsLost(machines)) continue;
-    if (core->applied_index() != end ||
+    if ((core->applied_index() != end && !IsHaltedByRight(node, shard.group)) ||
         at->host().leader(shard.group) != leader) {
       return false;
     }
