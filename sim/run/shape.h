@@ -37,7 +37,7 @@ struct FixedShape {
   std::optional<uint32_t> keys;
   // Parts without a value have their defaults, instead of being drawn.
   bool defaults = false;
-  // The cluster is founded with a controller.
+  // The cluster is founded with a controller, whatever the seed says.
   bool controller = false;
 };
 

@@ -211,9 +211,9 @@ constexpr char kStoreUsage[] =
     "time.\n"
     "The seed draws the settings of nodes, clients, links and disks, too. With "
     "--defaults\n"
-    "it draws none of these, and faults alone. With --controller the cluster "
-    "is\n"
-    "founded with a controller.\n";
+    "it draws none of these, and faults alone. Half of the seeds found the "
+    "cluster with\n"
+    "a controller, and with --controller all do.\n";
 constexpr char kSubjectUsage[] =
     "run     --seed N [--duration 60s] [--no-faults] [--without FAMILIES]\n"
     "        [--only FAMILIES] [--tape-out FILE] [--trace-out FILE] "
