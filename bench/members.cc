@@ -110,8 +110,8 @@ void Cluster::WriteConfig(int node, int groups) {
   std::ofstream config(absl::StrCat(folder_.path(), "/", node, "/config.toml"));
   config << "[cluster]\nid = 7\n[node]\nid = " << node << "\ndata_dir = \""
          << DataFolder(node) << "\"\n[listen]\nadmin = \""
-         << Address(node, kAdmin) << "\"\n[founding]\ncontroller = true\n"
-         << "[sharding]\ngroups = " << groups << "\n";
+         << Address(node, kAdmin) << "\"\n[sharding]\ngroups = " << groups
+         << "\n";
   const int rows = node <= kFounders ? kFounders : node;
   for (int row = node <= kFounders ? 1 : node; row <= rows; ++row) {
     config << "[[nodes]]\nid = " << row << "\nresp = \"" << Address(row, kPlain)

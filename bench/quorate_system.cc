@@ -76,7 +76,8 @@ void Quorate::WriteConfig(int index) {
   std::ofstream config(absl::StrCat(home, "/config.toml"));
   config << "[cluster]\nid = 1\n\n[node]\nid = " << index + 1
          << "\ndata_dir = \"" << home
-         << "/data\"\n\n[sharding]\ngroups = " << options_.groups << "\n\n"
+         << "/data\"\n\n[listen]\nadmin = \"127.0.0.1:0\"\n\n";
+  config << "[sharding]\ngroups = " << options_.groups << "\n\n"
          << options_.settings;
   for (int i = 0; i < kServers; ++i) {
     config << "\n[[nodes]]\nid = " << i + 1

@@ -76,6 +76,7 @@ class Cluster {
       row.peer = Loopback(ports_[3 * kNodes + i]);
       config.nodes.push_back(row);
     }
+    config.listen.admin = Loopback(0);
     absl::Status complete =
         node::CompleteConfig(&config, {.groups = groups_, .replicas = kNodes});
     if (!complete.ok()) return complete;

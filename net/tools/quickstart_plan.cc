@@ -129,9 +129,8 @@ QuickstartNode QuickstartNodeOf(const QuickstartOptions& options, NodeId id) {
 std::string QuickstartToml(const QuickstartOptions& options,
                            const QuickstartPlan& plan,
                            const QuickstartNode& node, ClusterId cluster) {
-  std::string text = absl::StrCat(Head(node, cluster),
-                                  "\n[sharding]\ngroups = ", options.groups,
-                                  "\n\n[founding]\ncontroller = true\n");
+  std::string text = absl::StrCat(
+      Head(node, cluster), "\n[sharding]\ngroups = ", options.groups, "\n");
   for (const QuickstartNode& row : plan.nodes) text += Row(row);
   return text;
 }

@@ -30,13 +30,15 @@ std::string ListOf(std::string_view noun, absl::Span<const NodeId> nodes) {
   return text;
 }
 
+// Those of stores: the file does not name the group of the controller.
 std::string GroupsOf(const BootstrapPlan& plan) {
-  std::string text = Concat(plan.groups.size(), " group",
-                            plan.groups.size() == 1 ? "" : "s", " (");
-  for (size_t i = 0; i < plan.groups.size(); ++i) {
-    Append(&text, i == 0 ? "" : ", ", plan.groups[i].group);
+  size_t count = 0;
+  std::string ids;
+  for (const GroupPlan& group : plan.groups) {
+    if (!kv::IsStoreKind(group.machine_kind)) continue;
+    Append(&ids, count++ == 0 ? "" : ", ", group.group);
   }
-  return text + ")";
+  return Concat(count, " group", count == 1 ? "" : "s", " (", ids, ")");
 }
 
 bool SameGroups(const BootstrapPlan& a, const BootstrapPlan& b) {

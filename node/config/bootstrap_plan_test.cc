@@ -131,6 +131,7 @@ TEST(BootstrapCheck, AnotherPartitioner_IsRefused) {
   const Config config = ConfigOf(Even("groups = 2", 3));
   raft::BootstrapPlan founded = PlanOf(config);
   for (raft::GroupPlan& group : founded.groups) {
+    if (!kv::IsStoreKind(group.machine_kind)) continue;
     auto parameters = kv::DecodeParameters(group.parameters.view());
     ASSERT_TRUE(parameters.ok()) << parameters.status();
     parameters->partitioner = Partitioner::kLastCharacter;
@@ -174,7 +175,10 @@ TEST(FoundedParts, OfAnotherFile_HaveTheGroupsOfTheFounding) {
 
 TEST(BootstrapPlan, Groups_HaveMembersAndSlotsOfTheFile) {
   const raft::BootstrapPlan plan = PlanOf(ConfigOf(Even("groups = 2", 3, 1)));
-  ASSERT_EQ(plan.groups.size(), 2u);
+  ASSERT_EQ(plan.groups.size(), 3u);
+  EXPECT_FALSE(kv::IsStoreKind(plan.groups[2].machine_kind));
+  EXPECT_EQ(plan.groups[2].voters, plan.groups[1].voters);
+  EXPECT_TRUE(plan.groups[2].learners.empty());
   const raft::GroupPlan& second = plan.groups[1];
   EXPECT_EQ(second.group, GroupId(2));
   EXPECT_EQ(second.voters,
@@ -205,6 +209,7 @@ TEST(BootstrapCheck, SlotsWithoutEpochs_AreThoseOfTheFile) {
   const Config config = ConfigOf(Even("groups = 2", 3));
   raft::BootstrapPlan founded = PlanOf(config);
   for (raft::GroupPlan& group : founded.groups) {
+    if (!kv::IsStoreKind(group.machine_kind)) continue;
     auto parameters = kv::DecodeParameters(group.parameters.view());
     ASSERT_TRUE(parameters.ok()) << parameters.status();
     for (kv::SlotRun& run : parameters->owned) run.epoch = SlotEpoch();

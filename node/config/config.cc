@@ -94,7 +94,20 @@ MaybeProblem CompleteListen(Config* config) {
                    Concat("expected an address where http has a port above ",
                           65'535 - kAdminPortOffset, ", found nothing")};
   }
-  return CheckListen({"listen.admin", listen.admin}, listen.allow_non_loopback);
+  if (auto problem = CheckListen({"listen.admin", listen.admin},
+                                 listen.allow_non_loopback)) {
+    return problem;
+  }
+  // It may follow from the port of http, and meet another address there.
+  for (const auto& [name, address, own] : rows) {
+    if (*address == listen.admin && ParseHostPort(listen.admin)->port != 0) {
+      return Problem{
+          "listen.admin",
+          Concat("expected an address of its own, found \"", listen.admin,
+                 "\", which is listen.", name, ", too")};
+    }
+  }
+  return std::nullopt;
 }
 
 // Returns "host:7101" for "host:7001"; empty if that port would be too large.

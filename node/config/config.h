@@ -299,7 +299,7 @@ struct Config {
   bool bootstrap = false;
   // Founds the cluster with a controller, which lets members change at run
   // time. A cluster without one never gets one.
-  bool controller = false;
+  bool controller = true;
   ListenConfig listen;
   // Addresses at which any node of the cluster may answer its peers. They are
   // tried for a node that no other known address finds.

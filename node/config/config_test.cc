@@ -265,6 +265,9 @@ TEST(Config_Errors, NamePositionKeyAndExpectation) {
        "\"0.0.0.0:7002\"; nothing here authenticates clients or peers yet, so "
        "set listen.allow_non_loopback = true only on a network where every "
        "host is trusted"},
+      {With("[listen]\npeer = \"127.0.0.1:8102\"\n"),
+       "q.toml:1:1: key 'listen.admin': expected an address of its own, found "
+       "\"127.0.0.1:8102\", which is listen.peer, too"},
       {With("[listen]\nresp = \"7002\"\n"),
        "q.toml:27:1: key 'listen.resp': expected an address \"host:port\", "
        "found \"7002\""},

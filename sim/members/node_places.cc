@@ -221,7 +221,6 @@ void NodePlaces::SetAddresses(size_t place, node::Config* file) const {
 node::Config NodePlaces::FounderFile(size_t place) const {
   node::Config file;
   file.bootstrap = !places_[place].tenant->created;
-  file.controller = true;
   for (uint32_t id = 1; id <= options_.founders; ++id) {
     const size_t at = PlaceOf(NodeId(id));
     const auto address = [&](uint16_t port) {

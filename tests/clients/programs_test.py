@@ -241,7 +241,7 @@ class QuickstartTest(unittest.TestCase):
 class QuoratedTest(unittest.TestCase):
 
     def setUp(self):
-        base = quickstart_cluster.free_base(4)
+        base = quickstart_cluster.free_base(4, extra=(quickstart_cluster.ADMIN_PORT_OFFSET,))
         self.data_dir = scratch()
         self.config = f'''
 [cluster]
@@ -271,7 +271,7 @@ peer = "127.0.0.1:{base + 2}"
         process = subprocess.Popen([program('quorated'), '--config', self.file(self.config), '--exit-with-parent', *options],
                                    stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, preexec_fn=preexec_fn)
         line = process.stdout.readline()
-        self.assertRegex(line, r'^ready: resp 127\.0\.0\.1:\d+ resp_cluster 127\.0\.0\.1:\d+ http 127\.0\.0\.1:\d+ peer 127\.0\.0\.1:\d+\n$')
+        self.assertRegex(line, r'^ready: resp 127\.0\.0\.1:\d+ resp_cluster 127\.0\.0\.1:\d+ http 127\.0\.0\.1:\d+ peer 127\.0\.0\.1:\d+ admin 127\.0\.0\.1:\d+\n$')
         return process
 
     def stop(self, process, how=signal.SIGTERM):

@@ -22,6 +22,7 @@ STARTS_WITHIN_SECONDS = 90
 ANSWERS_WITHIN_SECONDS = 60
 CLUSTER_PORT_OFFSET = 100
 HTTP_PORT_OFFSET = 250
+ADMIN_PORT_OFFSET = 100  # From the HTTP port.
 # Beginnings of errors that a change of leaders causes. On a busy machine leaders change occasionally.
 TEMPORARY_ERRORS = ('CLUSTERDOWN', 'UNKNOWN', 'TRYAGAIN', 'Hash slot not served')
 

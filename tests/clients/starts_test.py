@@ -63,6 +63,9 @@ class Nodes:
         self.processes = {}
 
     def address(self, node, kind):
+        if kind == 'admin':
+            host, port = self.address(node, 'http').split(':')
+            return f'{host}:{int(port) + quickstart_cluster.ADMIN_PORT_OFFSET}'
         return f'127.0.0.1:{self.base + 3 * (node - 1) + ("resp", "http", "peer").index(kind)}'
 
     def data(self, node):
@@ -159,7 +162,7 @@ class FailedStartTest(Cleaned):
                     return nodes.fail(nodes.config(1), '--bootstrap')
             return start
 
-        for kind in ('resp', 'http', 'peer'):
+        for kind in ('resp', 'http', 'peer', 'admin'):
             yield f'{kind} port taken', 'in use', taken(kind)
         yield 'no bootstrap', 'the data directory is empty', lambda: nodes.fail(nodes.config(1))
         yield 'bad file', 'groups', lambda: nodes.fail(nodes.config(1, sharding='groups = 0'), '--bootstrap')
