@@ -86,10 +86,18 @@ GroupId ClusterOperator::SomeGroup(uint64_t draw) const {
   return state().groups[draw % state().groups.size()].id;
 }
 
+bool ClusterOperator::Stays(size_t place) const {
+  const NodeId id = places_.tenant(place)->node;
+  const NodeRecord* const node = state().FindNode(id);
+  return node != nullptr && !places_.IsBeingReplaced(id) &&
+         node->store == places_.server(place)->host().identity().incarnation;
+}
+
 // Disks that are lost never come back. So only replicas that run at this moment
 // count, and a process that is down may have more configurations than others
-// know. For some time a leader does not know of the loss, and may make the node
-// one of two voters, or the only one.
+// know. A store that an operator gives up counts as lost, though it works: the
+// controller refuses to replace another one. For some time a leader does not
+// know of the loss, and may make the node one of two voters, or the only one.
 bool ClusterOperator::MayLose(size_t place) const {
   if (places_.LostLately()) return false;
   std::map<GroupId, std::set<ReplicaId>> left;
@@ -109,7 +117,7 @@ bool ClusterOperator::MayLose(size_t place) const {
         continue;
       }
       configurations.emplace_back(group, core->configuration());
-      if (i != place && at->host().group_status(group).ok()) {
+      if (i != place && Stays(i) && at->host().group_status(group).ok()) {
         left[group].insert(core->replica());
       }
     }
@@ -232,7 +240,7 @@ void ClusterOperator::Do(Verb verb, NodeId node, GroupId group) {
     case Verb::kReplace:
       return Lose(node, /*comes_back=*/true);
     case Verb::kReplaceElsewhere:
-      return Replace(node, /*elsewhere=*/true);
+      return ReplaceElsewhere(node);
     case Verb::kLose:
       return Lose(node, /*comes_back=*/false);
     case Verb::kSet:
@@ -329,6 +337,7 @@ void ClusterOperator::Come(const OperatorAnswer& answer, size_t place) {
                         .seeds = body["seeds"],
                         .token = body["token"]};
   typed_[token->node] = join;
+  if (place == places_.size()) return;
   Soon([this, place, join = std::move(join)] {
     const size_t present = places_.PlaceOf(join.node);
     if (present == place && places_.tenant(place)->erased) {
@@ -349,24 +358,28 @@ void ClusterOperator::Come(const OperatorAnswer& answer, size_t place) {
   });
 }
 
-void ClusterOperator::Replace(NodeId node, bool elsewhere) {
+// The machine is gone, or the operator thinks so.
+void ClusterOperator::ReplaceElsewhere(NodeId node) {
   const size_t place = places_.PlaceOf(node);
   const size_t free = places_.FreePlace(Draw(2, places_.size()));
-  if (elsewhere &&
-      (place == places_.size() || !MayLose(place) || free == places_.size())) {
-    return;
-  }
-  Soon([this, node, place, elsewhere] {
-    // The machine is gone.
-    if (elsewhere && places_.PlaceOf(node) == place &&
-        places_.HasStore(place) && MayLose(place)) {
-      places_.MoveOut(place);
+  const bool gone = Draw(3, 4) != 0;
+  Soon([this, node, place, free, gone] {
+    if (places_.PlaceOf(node) != place || !places_.HasStore(place) ||
+        free == places_.size() || !MayLose(place)) {
+      return;
     }
+    if (gone) places_.MoveOut(place);
+    Replace(node, free, kAttempts);
   });
+}
+
+void ClusterOperator::Replace(NodeId node, size_t to, uint32_t attempts) {
+  places_.BeginReplacing(node);
   Ask({.method = "POST",
        .target = absl::StrCat("/v1/nodes/", node.value(), "/replace")},
-      kAttempts, [this, free](const OperatorAnswer& answer) {
-        if (answer.status == 200 && free != places_.size()) Come(answer, free);
+      attempts, [this, node, to](const OperatorAnswer& answer) {
+        places_.EndReplacing(node);
+        if (answer.status == 200) Come(answer, to);
       });
 }
 
@@ -385,13 +398,7 @@ void ClusterOperator::Lose(NodeId node, bool comes_back) {
 }
 
 void ClusterOperator::GiveUp(NodeId node, size_t place, bool comes_back) {
-  if (comes_back) {
-    return Ask({.method = "POST",
-                .target = absl::StrCat("/v1/nodes/", node.value(), "/replace")},
-               kAttempts, [this, place](const OperatorAnswer& answer) {
-                 if (answer.status == 200) Come(answer, place);
-               });
-  }
+  if (comes_back) return Replace(node, place, kAttempts);
   Ask({.method = "POST",
        .target = absl::StrCat("/v1/nodes/", node.value(), "/remove"),
        .body = "{\"lost\":true}"},
@@ -489,17 +496,14 @@ void ClusterOperator::Care() {
         if (!works || MayLose(place)) places_.Erase(place);
       });
     }
-    const std::string target = absl::StrCat("/v1/nodes/", node.id.value());
     if (leaves) {
-      return Ask({.method = "POST",
-                  .target = target + "/remove",
-                  .body = "{\"lost\":true}"},
-                 kPatience, [](const OperatorAnswer&) {});
+      return Ask(
+          {.method = "POST",
+           .target = absl::StrCat("/v1/nodes/", node.id.value(), "/remove"),
+           .body = "{\"lost\":true}"},
+          kPatience, [](const OperatorAnswer&) {});
     }
-    return Ask({.method = "POST", .target = target + "/replace"}, kPatience,
-               [this, to](const OperatorAnswer& answer) {
-                 if (answer.status == 200) Come(answer, to);
-               });
+    return Replace(node.id, to, kPatience);
   }
 }
 

@@ -96,7 +96,9 @@ class ClusterOperator {
   void Set(NodeId node);
   void ComeWithOldToken();
   void Add();
-  void Replace(NodeId node, bool elsewhere);
+  void ReplaceElsewhere(NodeId node);
+  // Asks for a token, with which the node comes to the place.
+  void Replace(NodeId node, size_t to, uint32_t attempts);
   void Lose(NodeId node, bool comes_back);
   // Its disk is gone.
   void GiveUp(NodeId node, size_t place, bool comes_back);
@@ -108,6 +110,8 @@ class ClusterOperator {
   // The machine of the controller's leader crashes, at some time during the
   // next request.
   void KillController();
+  // No operator gives its store up.
+  bool Stays(size_t place) const;
   // Every group keeps a majority of voters that work without the place.
   bool MayLose(size_t place) const;
   // A node that is not removed; zero: there is none.

@@ -19,6 +19,7 @@
 #include <cstdint>
 #include <functional>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -101,6 +102,11 @@ class NodePlaces {
     return lost_.has_value() &&
            world_.now() - *lost_ < MemberRules::kKnownToWork;
   }
+  // An operator asks for a replacement of the node, so its store may be given
+  // up at any time.
+  bool IsBeingReplaced(NodeId node) const { return replacing_.contains(node); }
+  void BeginReplacing(NodeId node) { replacing_.insert(node); }
+  void EndReplacing(NodeId node) { replacing_.erase(replacing_.find(node)); }
   // A place without tenant, from `draw` on; size(): none.
   size_t FreePlace(uint64_t draw) const;
   bool AllFoundersStarted() const;
@@ -161,7 +167,8 @@ class NodePlaces {
   Supervisor supervisor_;
   std::vector<MachineId> machines_;
   std::optional<SimTime> lost_;  // When a disk was lost last.
-  MachineId shelf_;              // Disks lie here for a moment.
+  std::multiset<NodeId> replacing_;
+  MachineId shelf_;  // Disks lie here for a moment.
   std::vector<Place> places_;
   std::vector<node::ShardConfig> shards_;
   bool settled_ = false;
