@@ -38,7 +38,8 @@ MembersSubject::MembersSubject(World* world)
                 [this](std::string what) { world_.Violate(std::move(what)); }),
       rules_([this] { return world_.now(); },
              [this](std::string what) { world_.Violate(std::move(what)); }),
-      places_(world, &checker_, Hooks(), DrawPlaces()) {
+      places_(world, &checker_, Hooks(), DrawPlaces()),
+      cuts_(world, &places_) {
   // Clocks are the subject of other runs: here log time may be any.
   recorder_.SetClocks(
       {.epoch = WorldOptions().epoch + kAnyTime,
@@ -81,6 +82,7 @@ PlaceHooks MembersSubject::Hooks() {
               [this](size_t, GroupId group, const raft::Core& core) {
                 rules_.OnWorks(core.replica());
                 rules_.OnStep(group, core);
+                cuts_.OnStep(group, core);
               }};
 }
 
@@ -171,6 +173,7 @@ void MembersSubject::StopClients() {
     operators_[i]->Finish(/*cares=*/i == 0);
   }
   places_.Settle();
+  cuts_.End();
 }
 
 bool MembersSubject::ClientsIdle() const {

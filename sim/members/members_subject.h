@@ -22,6 +22,7 @@
 #include "sim/checks/recorder.h"
 #include "sim/checks/replica_checker.h"
 #include "sim/harness/subject.h"
+#include "sim/members/change_cuts.h"
 #include "sim/members/cluster_operator.h"
 #include "sim/members/member_rules.h"
 #include "sim/members/node_places.h"
@@ -70,6 +71,7 @@ class MembersSubject final : public Subject {
   Recorder recorder_;
   MemberRules rules_;
   NodePlaces places_;
+  ChangeCuts cuts_;
   std::vector<MachineId> client_machines_;
   // Owned by their machines.
   std::vector<WorkloadClient*> clients_;

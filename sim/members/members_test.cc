@@ -8,6 +8,7 @@
 #include "raft/core/configuration.h"
 #include "shardctrl/controller/founding.h"
 #include "sim/members/admin_client.h"
+#include "sim/members/change_cuts.h"
 #include "sim/members/member_rules.h"
 
 namespace quorate::sim {
@@ -142,6 +143,36 @@ TEST_F(MemberRulesTest, VoterThatNoneReplaces_Found) {
   for (const uint32_t node : {1, 2, 3}) rules_.OnWorks(ReplicaId(100 + node));
   rules_.CheckProposal(kGroup, Of({1, 2, 3}), Of({1, 2}));
   ExpectFound("replacement");
+}
+
+raft::Configuration Joint(std::vector<uint32_t> before,
+                          std::vector<uint32_t> after) {
+  raft::Configuration joint = Of(std::move(after));
+  joint.outgoing_voters = Of(std::move(before)).voters;
+  return joint;
+}
+
+TEST(ChangeCuts, ReplacedVoter_EachSideHasAMajority) {
+  const auto sides = SidesOf(Joint({1, 2, 3}, {1, 2, 4}), ReplicaId(101));
+  ASSERT_TRUE(sides.has_value());
+  EXPECT_EQ(sides->incoming, (std::vector<NodeId>{NodeId(1), NodeId(4)}));
+  EXPECT_EQ(sides->outgoing, (std::vector<NodeId>{NodeId(2), NodeId(3)}));
+}
+
+TEST(ChangeCuts, ReplacedVoterOfFive_OneThatStaysJoinsTheLeader) {
+  const auto sides =
+      SidesOf(Joint({1, 2, 3, 4, 5}, {1, 2, 3, 4, 6}), ReplicaId(101));
+  ASSERT_TRUE(sides.has_value());
+  EXPECT_EQ(sides->incoming.size(), 3u);
+  EXPECT_EQ(sides->outgoing.size(), 3u);
+}
+
+TEST(ChangeCuts, MajoritiesThatOverlap_NoCut) {
+  EXPECT_FALSE(SidesOf(Joint({1}, {1, 2}), ReplicaId(101)).has_value());
+  EXPECT_FALSE(SidesOf(Joint({1, 2}, {1, 2, 3}), ReplicaId(101)).has_value());
+  // The leader is to go.
+  EXPECT_FALSE(
+      SidesOf(Joint({1, 2, 3}, {2, 3, 4}), ReplicaId(101)).has_value());
 }
 
 TEST(AdminClient, HalfAnAnswer_IsNone) {
