@@ -245,6 +245,15 @@ TEST(Replace, NodeThatAMajorityNeeds_IsRefused) {
                 "start node 1 first");
 }
 
+// Operators may be faster than the first reports.
+TEST(Replace, BeforeTheGroupsReport_IsRefused) {
+  Cluster cluster(3, 1);
+  const Command::ReplaceNode replace{NodeId(2), Cluster::Token(5), Seconds(60)};
+  ExpectRefused(cluster, replace, "group 1 has not reported its members yet");
+  cluster.SettleAll();
+  ExpectDone(cluster, replace);
+}
+
 TEST(Operation, SentTwice_IsExecutedOnce) {
   Cluster cluster(3, 1);
   const Command::AddNode add{.token = Cluster::Token(1),

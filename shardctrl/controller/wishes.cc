@@ -222,6 +222,11 @@ std::string NewShortage(const ClusterState& before, const ClusterState& after) {
 std::string LostMajority(const ClusterState& state, NodeId without) {
   for (const GroupRecord& group : state.groups) {
     const raft::Configuration* configuration = group.Configuration();
+    // It has the members of the founding, whichever they are.
+    if (configuration == nullptr && group.founded) {
+      return absl::StrCat("group ", group.id.value(),
+                          " has not reported its members yet; try again");
+    }
     if (configuration == nullptr) continue;
     size_t working = 0;
     bool named = false;

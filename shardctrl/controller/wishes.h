@@ -33,7 +33,8 @@ std::string NewShortage(const ClusterState& before, const ClusterState& after);
 
 // Empty, or a group that would have no majority of working voters without this
 // node. As far as the state says, voters work if they are on nodes that are
-// bound to their stores and not silent.
+// bound to their stores and not silent. Also a group of the founding that has
+// not reported itself.
 std::string LostMajority(const ClusterState& state, NodeId without);
 
 // The voters of both halves, each once.
