@@ -26,6 +26,8 @@ constexpr ChoiceSite kAsks("operator.asks");
 constexpr uint64_t kNoVerb = 0;
 constexpr Duration kAnswerMax = Seconds(6);
 constexpr Duration kRetry = Milliseconds(500);
+// A hasty operator looks this often whether the cluster exists.
+constexpr Duration kHaste = Milliseconds(10);
 constexpr uint32_t kAttempts = 12;
 // An operator that cares for nodes does not give up.
 constexpr uint32_t kPatience = 1'000;
@@ -46,15 +48,18 @@ ClusterOperator::ClusterOperator(env::Env& env, World* world,
       places_(*places),
       rules_(*rules),
       options_(options),
-      client_(env) {
+      client_(env),
+      hasty_(Draw(10, 4) == 0) {
   Tick();
 }
 
 void ClusterOperator::Tick() {
   const MonoTime now = env_.loop.ReadClock().mono;
-  tick_ = env_.loop.At(now + options_.interval, [this] { Tick(); });
-  if (rules_.state() == nullptr || !places_.AllFoundersStarted()) return;
-  ++ticks_;
+  const bool begun = rules_.state() != nullptr && places_.AllFoundersStarted();
+  tick_ = env_.loop.At(now + (begun || !hasty_ ? options_.interval : kHaste),
+                       [this] { Tick(); });
+  if (!begun) return;
+  if (++ticks_ == 1 && hasty_) return ReplaceUnbound();
   if (acts_ || cares_) Clear();
   if (open_ > 0) return;
   if (acts_) Act();
@@ -356,6 +361,17 @@ void ClusterOperator::Come(const OperatorAnswer& answer, size_t place) {
                     .join = join,
                     .refused = again && places_.tenant(present)->created});
   });
+}
+
+// A founder works before the controller knows its store. The token that the
+// operator gets then must be of no use once the founder has reported it.
+void ClusterOperator::ReplaceUnbound() {
+  std::vector<NodeId> unbound;
+  for (const NodeRecord& node : state().nodes) {
+    if (node.store == StoreIncarnation()) unbound.push_back(node.id);
+  }
+  if (unbound.empty()) return;
+  Replace(unbound[Draw(0, unbound.size())], places_.FreePlace(0), kAttempts);
 }
 
 // The machine is gone, or the operator thinks so.

@@ -96,6 +96,7 @@ class ClusterOperator {
   void Set(NodeId node);
   void ComeWithOldToken();
   void Add();
+  void ReplaceUnbound();
   void ReplaceElsewhere(NodeId node);
   // Asks for a token, with which the node comes to the place.
   void Replace(NodeId node, size_t to, uint32_t attempts);
@@ -132,6 +133,8 @@ class ClusterOperator {
   bool acts_ = true;
   bool cares_ = false;
   uint64_t ticks_ = 0;
+  // It is there before the founders have reported their stores.
+  const bool hasty_;
   uint64_t verbs_ = 0;
   uint64_t keys_ = 0;
   uint64_t attempts_ = 0;
