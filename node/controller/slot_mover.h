@@ -74,7 +74,7 @@ class SlotMover final : private RequestSink {
     // Steps and commands that are under way.
     size_t outstanding = 0;
     MonoTime not_before;
-    std::string problem;  // Of the last step. Empty: it succeeded.
+    std::string problem;  // Why the last step failed, or empty.
     bool ended = false;   // Its end was reported.
 
     // ---- For the source, while the move is open.

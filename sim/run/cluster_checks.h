@@ -136,8 +136,8 @@ class ClusterChecks {
                        const std::vector<MachineId>& machines) const;
   // Whether there is no controller, or it need not have a majority.
   bool ControllerIsLost(const std::vector<MachineId>& machines) const;
-  // Whether the replica is halted, and must be: its node's program is an older
-  // one, and the level of the group rose before it had a member there.
+  // Whether the replica is halted, and must be. Its node has an older program,
+  // and the level of the group rose before it had a member there.
   bool IsHaltedByRight(NodeId node, GroupId group) const;
   // Settled for the replicas of one shard.
   bool GroupSettled(const node::ShardConfig& shard,
