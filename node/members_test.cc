@@ -1,6 +1,7 @@
 // Members of a cluster change while it serves: operators ask the admin address,
 // the controller notes the wish, and the nodes make it true.
 #include <functional>
+#include <map>
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <string>
@@ -10,6 +11,7 @@
 
 #include "absl/strings/match.h"
 #include "gtest/gtest.h"
+#include "kv/store/store.h"
 #include "node/base/text.h"
 #include "node/testing/test_cluster.h"
 #include "raft/host/bootstrap_record.h"
@@ -235,6 +237,98 @@ TEST_F(MembersTest, AddedDataNode_GetsTheReplicasOfADrainedOne) {
            nodes["nodes"][3]["replicas"] == 3;
   })) << last_.dump(1);
   EXPECT_EQ(cluster_->Command(*client, {"GET", "k"}), "$1\r\nv\r\n");
+}
+
+// Slots change their group while clients write to them.
+class MovesTest : public MembersTest {
+ protected:
+  static constexpr int kKeys = 60;
+
+  void SetUp() override {
+    Begin({.nodes = 3, .groups = 2});
+    ASSERT_TRUE(AwaitAddresses(3)) << last_.dump(1);
+    client_ = cluster_->ConnectResp(0);
+    for (int i = 0; i < kKeys; ++i) Add(i);
+  }
+  // Adds one to a counter, which then has this value.
+  void Add(int i) {
+    EXPECT_EQ(cluster_->Command(*client_, {"INCR", Concat("k", i)}),
+              Concat(":", ++counts_[i], "\r\n"));
+  }
+  std::string Move(std::string_view body) {
+    const auto [status, answer] = Ask(1, "POST", "/v1/moves", body);
+    EXPECT_EQ(status, 200) << answer.dump(1);
+    return Concat("/v1/moves/", answer["moves"][0].get<uint64_t>());
+  }
+  bool AwaitPhase(std::string_view target, std::string_view phase) {
+    return Await(target, [&](const Json& move) {
+      Add(static_cast<int>(++adds_ % kKeys));
+      return move["phase"] == phase;
+    });
+  }
+  // The slots that the leader of the group accepts.
+  uint32_t SlotsOf(GroupId group) {
+    const size_t leader = cluster_->LeaderOf(group);
+    if (leader >= 3) return 0;
+    uint32_t count = 0;
+    for (const SlotRange range :
+         cluster_->server(leader).store(group)->owned()) {
+      count += range.size();
+    }
+    return count;
+  }
+  void ExpectCounts() {
+    for (int i = 0; i < kKeys; ++i) Add(i);
+  }
+
+  std::unique_ptr<TestClient> client_;
+  std::map<int, int> counts_;
+  uint64_t adds_ = 0;
+};
+
+TEST_F(MovesTest, MovedSlots_KeepTheirKeysAndServe) {
+  const std::string move = Move(R"({"to":2,"slots":"0-8191"})");
+  ASSERT_TRUE(AwaitPhase(move, "done")) << last_.dump(1);
+  EXPECT_EQ(SlotsOf(GroupId(1)), 0u);
+  EXPECT_EQ(SlotsOf(GroupId(2)), kHashSlotCount);
+  ExpectCounts();
+  // And half of them back.
+  const auto [status, answer] = Ask(2, "POST", "/v1/rebalance");
+  ASSERT_EQ(status, 200) << answer.dump(1);
+  ASSERT_TRUE(AwaitPhase("/v1/moves/2", "done")) << last_.dump(1);
+  EXPECT_EQ(SlotsOf(GroupId(1)), kHashSlotCount / 2);
+  ExpectCounts();
+}
+
+TEST_F(MovesTest, LeadersThatChange_GoOn) {
+  const std::string move =
+      Move(R"({"to":2,"slots":"0-8191","bytes_per_second":2000})");
+  for (const GroupId group : {GroupId(1), GroupId(2), kControllerGroup}) {
+    ASSERT_TRUE(RunUntil([&] { return cluster_->LeaderOf(group) < 3; }));
+    const size_t leader = cluster_->LeaderOf(group);
+    cluster_->Crash(leader);
+    for (int i = 0; i < 3; ++i) cluster_->world().RunFor(Milliseconds(500));
+    cluster_->Restart(leader);
+    ASSERT_TRUE(cluster_->AwaitLeaders());
+    client_ = cluster_->ConnectResp(0);
+  }
+  ASSERT_TRUE(AwaitPhase(move, "done")) << last_.dump(1);
+  EXPECT_EQ(SlotsOf(GroupId(2)), kHashSlotCount);
+  ExpectCounts();
+}
+
+TEST_F(MovesTest, CancelledMove_LeavesNothingAtTheDestination) {
+  const std::string move =
+      Move(R"({"to":2,"slots":"0-8191","bytes_per_second":500})");
+  ASSERT_TRUE(AwaitPhase(move, "copy")) << last_.dump(1);
+  const auto [status, answer] = Ask(0, "POST", move + "/cancel");
+  EXPECT_EQ(status, 200) << answer.dump(1);
+  ASSERT_TRUE(AwaitPhase(move, "cancelled")) << last_.dump(1);
+  EXPECT_EQ(SlotsOf(GroupId(1)), kHashSlotCount / 2);
+  const size_t leader = cluster_->LeaderOf(GroupId(2));
+  ASSERT_LT(leader, 3u);
+  EXPECT_TRUE(cluster_->server(leader).store(GroupId(2))->moves().empty());
+  ExpectCounts();
 }
 
 // Each store is refused by the node that it asks first. It never comes back to
