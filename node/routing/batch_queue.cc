@@ -16,38 +16,69 @@ namespace {
 // A leader that works answers within this, also on a busy machine.
 constexpr Duration kFormerLeaderWait = Milliseconds(100);
 
+size_t EncodedSize(const kv::CommandSpec& spec) {
+  return kv::BatchBuilder::EncodedSize(spec);
+}
+
 }  // namespace
 
 BatchQueue::BatchQueue(const QueueParts& parts, GroupLeadership& leadership,
-                       Forwarding& forwarding, ResultRoom& results,
-                       QueueCounters& counters, absl::AnyInvocable<void()> wake)
+                       Forwarding& forwarding, QueueCounters& counters,
+                       absl::AnyInvocable<void()> wake)
     : parts_(parts),
       leadership_(leadership),
       forwarding_(forwarding),
-      results_(results),
       counters_(counters),
       wake_(std::move(wake)),
       in_flight_(parts.config.raft.uncommitted_bytes / 2, parts.config.bounds),
       peers_(parts, leadership, forwarding, in_flight_, counters,
              [this] { wake_(); }) {}
 
-void BatchQueue::Add(const RoutedRequest& request, const kv::CommandSpec& spec,
-                     size_t result_bytes) {
+void BatchQueue::Add(ConnectionOrder& order, const RoutedRequest& request,
+                     const kv::CommandSpec& spec, size_t result_bytes) {
   const bool write = !kv::IsRead(spec.op);
-  const size_t size = kv::BatchBuilder::EncodedSize(spec);
-  const uint64_t number = next_sequence_;
-  OpenBatch& open_batch = OpenBatchFor(
-      request,
-      {size, result_bytes, kv::WorkOf(size, ValueBytesOf(spec, size)), number});
-  open_batch.builder.Add(spec);
-  CountItem(open_batch, open_batch.items.emplace_back(
-                            request.sink, request.token, spec.slot, write,
-                            /*only_reads=*/!write, static_cast<uint32_t>(size),
-                            static_cast<uint32_t>(result_bytes)));
-  if (!write) ++counters_.reads_in_log;
+  Request added = InBatch(request, spec.slot, EncodedSize(spec), result_bytes);
+  added.write = write;
+  added.only_reads = !write;
+  OpenBatch& open = Encode(order, added, spec);
+  Include(open, order.Add(parts_.requests, std::move(added)));
 }
 
-void BatchQueue::AddAtomic(const RoutedRequest& request, Slot slot,
+void BatchQueue::Take(Request& read, const kv::CommandSpec& spec,
+                      size_t result_bytes) {
+  read.deadline = MonoTime::Max();
+  read.encoded_bytes = static_cast<uint32_t>(EncodedSize(spec));
+  read.result_bytes = static_cast<uint32_t>(result_bytes);
+  OpenBatch& open = Encode(*read.order, read, spec);
+  read.order->Move(read, State::kInBatch);
+  Include(open, read);
+}
+
+BatchQueue::Request BatchQueue::InBatch(const RoutedRequest& request, Slot slot,
+                                        size_t size, size_t result_bytes) {
+  return {.token = request.token,
+          .deadline = request.deadline,
+          .state = State::kInBatch,
+          .slot = slot,
+          .redirect = request.redirect,
+          .encoded_bytes = static_cast<uint32_t>(size),
+          .result_bytes = static_cast<uint32_t>(result_bytes)};
+}
+
+BatchQueue::OpenBatch& BatchQueue::Encode(const ConnectionOrder& order,
+                                          const Request& request,
+                                          const kv::CommandSpec& spec) {
+  const size_t size = request.encoded_bytes;
+  const uint64_t number = next_sequence_;
+  const uint64_t value_bytes = ValueBytesOf(spec, size);
+  OpenBatch& open =
+      OpenBatchFor(order, request, kv::WorkOf(size, value_bytes), number);
+  open.builder.Add(spec);
+  return open;
+}
+
+void BatchQueue::AddAtomic(ConnectionOrder& order, const RoutedRequest& request,
+                           Slot slot,
                            const std::optional<kv::SessionStamp>& session,
                            absl::Span<const kv::CommandSpec> specs,
                            size_t result_bytes) {
@@ -56,7 +87,7 @@ void BatchQueue::AddAtomic(const RoutedRequest& request, Slot slot,
   uint64_t value_bytes = 0;
   bool only_reads = true;
   for (const kv::CommandSpec& spec : specs) {
-    const size_t bytes = kv::BatchBuilder::EncodedSize(spec);
+    const size_t bytes = EncodedSize(spec);
     only_reads = only_reads && kv::IsRead(spec.op);
     size += bytes;
     value_bytes += ValueBytesOf(spec, bytes);
@@ -65,17 +96,25 @@ void BatchQueue::AddAtomic(const RoutedRequest& request, Slot slot,
   const bool maybe_large = leadership_.store() != nullptr &&
                            value_bytes > parts_.config.limits.transaction_bytes;
   if (maybe_large) CloseOpenBatch(request.redirect);
-  OpenBatch& open_batch = OpenBatchFor(
-      request, {size, result_bytes, kv::WorkOf(size, value_bytes), number});
-  open_batch.builder.BeginAtomic(slot, session);
-  for (const kv::CommandSpec& spec : specs) open_batch.builder.Add(spec);
-  open_batch.builder.EndAtomic();
-  CountItem(open_batch, open_batch.items.emplace_back(
-                            request.sink, request.token, slot, /*write=*/true,
-                            only_reads, static_cast<uint32_t>(size),
-                            static_cast<uint32_t>(result_bytes)));
-  open_batch.maybe_large = maybe_large;
+  Request added = InBatch(request, slot, size, result_bytes);
+  added.write = true;
+  added.only_reads = only_reads;
+  OpenBatch& open =
+      OpenBatchFor(order, added, kv::WorkOf(size, value_bytes), number);
+  open.builder.BeginAtomic(slot, session);
+  for (const kv::CommandSpec& spec : specs) open.builder.Add(spec);
+  open.builder.EndAtomic();
+  open.batch.maybe_large = maybe_large;
+  Include(open, order.Add(parts_.requests, std::move(added)));
   if (maybe_large) CloseOpenBatch(request.redirect);
+}
+
+void BatchQueue::Include(OpenBatch& open, Request& request) {
+  open.batch.items.push_back(&request);
+  open.batch.result_bytes += request.result_bytes;
+  parts_.budget.Reserve(request.result_bytes);
+  ++waiting_requests_;
+  if (!request.write) ++counters_.reads_in_log;
 }
 
 uint64_t BatchQueue::ValueBytesOf(const kv::CommandSpec& spec,
@@ -93,53 +132,36 @@ uint64_t BatchQueue::ValueBytesOf(const kv::CommandSpec& spec,
       });
 }
 
-BatchQueue::OpenBatch& BatchQueue::OpenBatchFor(const RoutedRequest& request,
-                                                const Arrival& arrival) {
+BatchQueue::OpenBatch& BatchQueue::OpenBatchFor(const ConnectionOrder& order,
+                                                const Request& request,
+                                                uint64_t work,
+                                                uint64_t number) {
   const LimitsConfig& limits = parts_.config.limits;
   const BoundsConfig& bounds = parts_.config.bounds;
-  OpenBatch& open_batch = open_batches_[request.redirect];
+  const bool redirect = request.redirect;
+  OpenBatch& open = open_batches_[redirect];
   const uint32_t rules = leadership_.rules();
-  if (!open_batch.items.empty() &&
-      (open_batch.builder.rules() != rules ||
-       open_batch.deadline != request.deadline ||
-       open_batch.items.size() >= limits.batch_commands ||
-       open_batch.builder.size_bytes() + arrival.encoded_bytes >
-           limits.batch_bytes ||
-       open_batch.result_bytes + arrival.result_bytes >
+  if (!open.empty() &&
+      (open.builder.rules() != rules ||
+       open.batch.deadline != request.deadline ||
+       open.batch.items.size() >= limits.batch_commands ||
+       open.size_bytes() + request.encoded_bytes > limits.batch_bytes ||
+       open.batch.result_bytes + request.result_bytes >
            bounds.entry_result_bytes ||
-       open_batch.work + arrival.work > bounds.entry_work ||
+       open.work + work > bounds.entry_work ||
        parts_.buggify.Fire("node.batch_ends_early"))) {
-    CloseOpenBatch(request.redirect);
+    CloseOpenBatch(redirect);
   }
-  RequestSink::ConnectionOrder& order = OrderOf(request.sink);
-  if (order.open_batch_redirect != request.redirect) {
-    // Its commands in the other open batch go first.
-    if (order.open_batch == open_batches_[order.open_batch_redirect].number) {
-      CloseOpenBatch(order.open_batch_redirect);
-    }
-    order.open_batch_redirect = request.redirect;
+  // Its commands in the other open batch go first.
+  if (order.in_batch(!redirect) > 0) CloseOpenBatch(!redirect);
+  if (open.empty()) {
+    open.builder.SetRules(rules);
+    open.batch.first_number = number;
+    open.batch.deadline = request.deadline;
+    open.batch.redirect = redirect;
   }
-  if (open_batch.items.empty()) {
-    open_batch.builder.SetRules(rules);
-    open_batch.first_number = arrival.number;
-  }
-  open_batch.deadline = request.deadline;
-  order.open_batch = open_batch.number;
-  open_batch.work += arrival.work;
-  return open_batch;
-}
-
-void BatchQueue::CountItem(OpenBatch& open_batch, const Item& item) {
-  open_batch.result_bytes += item.result_bytes;
-  results_.Reserve(item.sink, item.result_bytes);
-  ++waiting_requests_;
-  RequestSink::ConnectionOrder& order = OrderOf(item.sink);
-  if (item.write) {
-    ++order.unapplied_writes;
-    order.unapplied_bytes += item.bytes;
-  } else {
-    ++order.reads_in_log;
-  }
+  open.work += work;
+  return open;
 }
 
 void BatchQueue::CloseOpenBatches() {
@@ -148,23 +170,16 @@ void BatchQueue::CloseOpenBatches() {
 }
 
 void BatchQueue::CloseOpenBatch(bool redirect) {
-  OpenBatch& open_batch = open_batches_[redirect];
-  if (open_batch.items.empty()) return;
-  Batch batch;
+  OpenBatch& open = open_batches_[redirect];
+  if (open.empty()) return;
+  Batch batch = std::exchange(open.batch, {});
+  open.work = 0;
+  batch.payload = open.builder.Finish();
   batch.sequence = next_sequence_++;
-  batch.first_number = open_batch.first_number;
-  without_outcome_.insert(batch.place());
-  batch.maybe_large = std::exchange(open_batch.maybe_large, false);
-  batch.payload = open_batch.builder.Finish();
-  batch.items = std::move(open_batch.items);
-  batch.result_bytes = std::exchange(open_batch.result_bytes, 0);
-  open_batch.work = 0;
   batch.deadline = std::min(
       parts_.loop.ReadClock().mono + parts_.config.timeouts.leader_wait,
-      open_batch.deadline);
-  batch.redirect = redirect;
-  ++open_batch.number;
-  open_batch.items.clear();
+      batch.deadline);
+  without_outcome_.insert(batch.place());
   waiting_bytes_ += batch.payload.size();
   waiting_.push_back(std::move(batch));
 }
@@ -260,9 +275,9 @@ MonoTime BatchQueue::AwaitsFormerLeaderUntil() const {
     return MonoTime::Max();
   }
   const auto& items = waiting_.front().items;
-  const bool awaits = std::any_of(
-      items.begin(), items.end(),
-      [this](const Item& item) { return OrderOf(item.sink).submitted > 0; });
+  const bool awaits = std::ranges::any_of(items, [](const Request* request) {
+    return request->order->count(State::kSubmitted) > 0;
+  });
   return awaits ? until : MonoTime::Max();
 }
 
@@ -280,10 +295,10 @@ void BatchQueue::GiveBackWaiting() {
   kv::CommandReader commands(batch.payload.view());
   CHECK(commands.ok()) << "this process encoded the batch";
   kv::CommandView command;
-  for (const Item& item : batch.items) {
+  for (Request* const request : batch.items) {
     const bool valid = commands.Next(&command);
-    if (valid && HoldRefused(batch, item, command)) continue;
-    FailItem(item, RequestFailure::Kind::kNoLeader, absl::OkStatus());
+    if (valid && HoldRefused(batch, *request, command)) continue;
+    FailItem(*request, RequestFailure::Kind::kNoLeader, absl::OkStatus());
   }
 }
 
@@ -299,10 +314,10 @@ void BatchQueue::FailWaiting(RequestFailure::Kind kind,
 // leader.
 BatchQueue::RetryDecision BatchQueue::DecideRetry(const Batch& batch) {
   RetryDecision again = RetryDecision::kYes;
-  for (const Item& item : batch.items) {
-    const RequestSink::ConnectionOrder& order = OrderOf(item.sink);
+  for (const Request* const request : batch.items) {
+    const ConnectionOrder& order = *request->order;
     if (order.executed_through > batch.sequence) return RetryDecision::kNever;
-    if (order.submitted > 0) again = RetryDecision::kLater;
+    if (order.count(State::kSubmitted) > 0) again = RetryDecision::kLater;
   }
   return again;
 }
@@ -319,18 +334,18 @@ bool BatchQueue::PassMemory(Batch* batch) {
   batch->growth_bytes = gated.growth_bytes;
   if (!gated.changed()) return true;
   CHECK_EQ(gated.refused.size(), batch->items.size());
-  const std::vector<Item> all = std::exchange(batch->items, {});
+  const std::vector<Request*> all = std::exchange(batch->items, {});
   for (size_t i = 0; i < all.size(); ++i) {
     if (gated.refused[i] == kv::ResultStatus::kOk) {
       batch->items.push_back(all[i]);
     } else {
-      batch->result_bytes -= all[i].result_bytes;
+      batch->result_bytes -= all[i]->result_bytes;
     }
   }
   for (size_t i = 0; i < all.size(); ++i) {
     if (gated.refused[i] == kv::ResultStatus::kOk) continue;
-    Release(all[i]);
-    all[i].sink->OnResult(all[i].token, {.status = gated.refused[i]});
+    const ConnectionOrder::Ended ended = End(*all[i]);
+    ended.sink->OnResult(ended.token, {.status = gated.refused[i]});
   }
   if (batch->items.empty()) ForgetLengths(batch->place());
   return !batch->items.empty();
@@ -340,7 +355,9 @@ void BatchQueue::Submit(Batch batch) {
   const bool self = leadership_.kind() == Leadership::Kind::kSelf;
   if (self && !PassMemory(&batch)) return;
   if (!self) batch.forwarded = true;
-  for (const Item& item : batch.items) ++OrderOf(item.sink).submitted;
+  for (Request* const request : batch.items) {
+    request->order->Move(*request, State::kSubmitted);
+  }
   ++inflight_batches_;
   batch.term = leadership_.known().term;
   ++inflight_of_terms_[batch.term];
@@ -404,9 +421,8 @@ void BatchQueue::ForgetLengths(const Place& place) {
   uint64_t oldest = without_outcome_.empty()
                         ? next_sequence_
                         : without_outcome_.begin()->first_number;
-  for (const OpenBatch& open_batch : open_batches_) {
-    if (open_batch.items.empty()) continue;
-    oldest = std::min(oldest, open_batch.first_number);
+  for (const OpenBatch& open : open_batches_) {
+    if (!open.empty()) oldest = std::min(oldest, open.batch.first_number);
   }
   unapplied_.ForgetThrough(oldest - 1);
 }
@@ -431,10 +447,9 @@ void BatchQueue::ExpireProposed() {
 
 void BatchQueue::RecordAnswered(const Batch& batch, Outcome outcome,
                                 bool undecided) {
-  for (const Item& item : batch.items) {
-    RequestSink::ConnectionOrder& order = OrderOf(item.sink);
-    --order.submitted;
-    if (outcome == Outcome::kNotExecuted) continue;
+  if (outcome == Outcome::kNotExecuted) return;
+  for (const Request* const request : batch.items) {
+    ConnectionOrder& order = *request->order;
     order.executed_through = std::max(order.executed_through, batch.sequence);
     if (outcome == Outcome::kDone) {
       if (batch.sequence > order.unsettled) {
@@ -442,7 +457,7 @@ void BatchQueue::RecordAnswered(const Batch& batch, Outcome outcome,
       }
     } else if (undecided) {
       order.unsettled = std::max(order.unsettled, batch.sequence);
-      if (item.write) order.unsettled_bytes += item.bytes;
+      if (request->write) order.unsettled_bytes += request->encoded_bytes;
     }
   }
 }
@@ -467,6 +482,9 @@ void BatchQueue::OnDone(Batch batch, const raft::ProposeResult& result) {
       ++counters_.proposals_refused;
       leadership_.Pause();
       batch.refused = true;
+      for (Request* const request : batch.items) {
+        request->order->Move(*request, State::kInBatch);
+      }
       waiting_requests_ += batch.items.size();
       waiting_bytes_ += batch.payload.size();
       const auto place = std::find_if(
@@ -500,81 +518,71 @@ void BatchQueue::Deliver(const Batch& batch, const Buffer& results) {
   std::optional<kv::CommandReader> commands;  // It checks the whole batch.
   kv::CommandView command;
   for (size_t i = 0; i < batch.items.size(); ++i) {
-    const Item& item = batch.items[i];
+    Request& request = *batch.items[i];
     const kv::ResultView result = reader.Next();
     if (result.status == kv::ResultStatus::kNotOwner) {
       // A malformed command before it has a result of its own.
       bool valid = false;
       if (!commands.has_value()) commands.emplace(batch.payload.view());
       while (commands->position() <= i) valid = commands->Next(&command);
-      if (valid && HoldRefused(batch, item, command)) continue;
+      if (valid && HoldRefused(batch, request, command)) continue;
     }
-    if (!item.write && result.status == kv::ResultStatus::kResultNotKept) {
-      FailItem(item, RequestFailure::Kind::kOverloaded, absl::OkStatus());
+    if (!request.write && result.status == kv::ResultStatus::kResultNotKept) {
+      FailItem(request, RequestFailure::Kind::kOverloaded, absl::OkStatus());
       continue;
     }
-    Release(item);
-    parts_.refused.NoteExecuted(item.sink, item.slot, item.token);
+    const ConnectionOrder::Ended ended = End(request);
+    parts_.refused.NoteExecuted(ended.sink, ended.slot, ended.token);
     if (result.bytes.size() < ReplyText::kSharedFromBytes) {
-      item.sink->OnResult(item.token, result);
+      ended.sink->OnResult(ended.token, result);
       continue;
     }
     Buffer slice;
-    item.sink->OnResult(item.token, kv::ShareValue(result, results, &slice));
+    ended.sink->OnResult(ended.token, kv::ShareValue(result, results, &slice));
   }
 }
 
 // The answers to forwarded batches may arrive in another order. Behind a later
 // batch of its sink the command has no place any more.
-bool BatchQueue::HoldRefused(const Batch& batch, const Item& item,
+bool BatchQueue::HoldRefused(const Batch& batch, Request& request,
                              const kv::CommandView& command) {
   if (!RefusedCommands::MayHold(command.op) ||
-      OrderOf(item.sink).executed_through > batch.sequence) {
+      request.order->executed_through > batch.sequence) {
     return false;
   }
   kv::BatchBuilder alone;
   alone.SetRules(command.rules);
   alone.AddEncoded(command);
-  Release(item);
-  parts_.refused.Hold({.request = {.sink = item.sink,
-                                   .token = item.token,
-                                   .redirect = batch.redirect,
-                                   .deadline = batch.deadline},
-                       .slot = item.slot,
-                       .group = leadership_.group(),
-                       .batch = alone.Finish()});
+  parts_.budget.Release(request.result_bytes);
+  parts_.refused.Hold(request, batch.deadline, alone.Finish());
   return true;
 }
 
-void BatchQueue::Release(const Item& item) {
-  results_.Release(item.sink, item.result_bytes);
-  RequestSink::ConnectionOrder& order = OrderOf(item.sink);
-  if (item.write) {
-    --order.unapplied_writes;
-    order.unapplied_bytes -= item.bytes;
-  } else {
-    --order.reads_in_log;
-  }
+ConnectionOrder::Ended BatchQueue::End(Request& request) {
+  parts_.budget.Release(request.result_bytes);
+  return request.order->End(request);
 }
 
-void BatchQueue::FailItem(const Item& item, RequestFailure::Kind kind,
+void BatchQueue::FailItem(Request& request, RequestFailure::Kind kind,
                           const absl::Status& why) {
-  Release(item);
+  const bool write = request.write;
+  const bool only_reads = request.only_reads;
+  const ConnectionOrder::Ended ended = End(request);
   if (kind == RequestFailure::Kind::kUnknown) {
-    parts_.refused.NoteExecuted(item.sink, item.slot, item.token);
+    parts_.refused.NoteExecuted(ended.sink, ended.slot, ended.token);
   }
   // A read in an entry has no effect, so its outcome need not be known.
-  if (kind == RequestFailure::Kind::kUnknown && !item.write) {
+  if (kind == RequestFailure::Kind::kUnknown && !write) {
     kind = RequestFailure::Kind::kNoLeader;
   }
-  RequestFailure failure = leadership_.MakeFailure(kind, item.slot, why);
-  failure.only_reads = item.only_reads;
-  item.sink->OnFailure(item.token, failure);
+  RequestFailure failure = leadership_.MakeFailure(kind, ended.slot, why);
+  failure.only_reads = only_reads;
+  ended.sink->OnFailure(ended.token, failure);
 }
 
 void BatchQueue::FailBatch(const Batch& batch, RequestFailure::Kind kind,
                            const absl::Status& why) {
-  for (const Item& item : batch.items) FailItem(item, kind, why);
+  for (Request* const request : batch.items) FailItem(*request, kind, why);
 }
 
 MonoTime BatchQueue::next_deadline() const {

@@ -27,13 +27,13 @@
 #include "kv/store/work.h"
 #include "node/peers/forward_channel.h"
 #include "node/peers/peer_message.h"
+#include "node/routing/connection_order.h"
 #include "node/routing/entries_in_flight.h"
 #include "node/routing/forwarding.h"
 #include "node/routing/group_leadership.h"
 #include "node/routing/peer_batches.h"
 #include "node/routing/queue_parts.h"
 #include "node/routing/request_sink.h"
-#include "node/routing/result_room.h"
 #include "raft/host/host.h"
 
 namespace quorate::node {
@@ -48,17 +48,20 @@ class BatchQueue {
  public:
   // All outlive the object. `wake` requests a Flush of the queue.
   BatchQueue(const QueueParts& parts, GroupLeadership& leadership,
-             Forwarding& forwarding, ResultRoom& results,
-             QueueCounters& counters, absl::AnyInvocable<void()> wake);
+             Forwarding& forwarding, QueueCounters& counters,
+             absl::AnyInvocable<void()> wake);
 
   // ---- Collecting.
   // Adds a read or a write. `result_bytes` is the upper bound of its result.
-  void Add(const RoutedRequest& request, const kv::CommandSpec& spec,
-           size_t result_bytes);
+  void Add(ConnectionOrder& order, const RoutedRequest& request,
+           const kv::CommandSpec& spec, size_t result_bytes);
   // Adds `specs` as one kAtomic.
-  void AddAtomic(const RoutedRequest& request, Slot slot,
-                 const std::optional<kv::SessionStamp>& session,
+  void AddAtomic(ConnectionOrder& order, const RoutedRequest& request,
+                 Slot slot, const std::optional<kv::SessionStamp>& session,
                  absl::Span<const kv::CommandSpec> specs, size_t result_bytes);
+  // Takes a read that cannot bypass the log. It waits for a leader from now on.
+  void Take(ConnectionOrder::Request& read, const kv::CommandSpec& spec,
+            size_t result_bytes);
   // Ends collecting: batches wait from now on.
   void CloseOpenBatches();
   // Adds a batch of another node, which forwarding_ has accepted.
@@ -105,22 +108,9 @@ class BatchQueue {
   size_t inflight() const { return inflight_batches_; }
 
  private:
-  struct Item {
-    RequestSink* sink;
-    uint64_t token;
-    Slot slot;
-    bool write;             // A transaction counts as a write.
-    bool only_reads;        // No command of a transaction is a write.
-    uint32_t bytes;         // Encoded size.
-    uint32_t result_bytes;  // Upper bound of the result's size.
-  };
-  // A command that is about to be added.
-  struct Arrival {
-    size_t encoded_bytes = 0;
-    size_t result_bytes = 0;
-    uint64_t work = 0;    // kv::WorkOf.
-    uint64_t number = 0;  // In unapplied_.
-  };
+  using Request = ConnectionOrder::Request;
+  using State = ConnectionOrder::State;
+
   // Places a batch among those without an outcome. Its commands have the
   // numbers from `first_number` to `sequence` in unapplied_.
   struct Place {
@@ -140,7 +130,7 @@ class BatchQueue {
     size_t result_bytes = 0;
     // Reserved in the memory of the node while the batch is proposed.
     uint64_t growth_bytes = 0;
-    std::vector<Item> items;
+    std::vector<Request*> items;
     MonoTime deadline;  // The time until which the batch waits for a leader.
     bool redirect = false;
     bool refused = false;  // It was submitted and refused.
@@ -162,20 +152,15 @@ class BatchQueue {
   // collected separately. If a sink uses both, the batch of its earlier
   // requests is closed first.
   struct OpenBatch {
-    uint64_t number = 1;  // Counts the batches that were collected here.
-    uint64_t first_number = 0;
-    bool maybe_large = false;
     kv::BatchBuilder builder;
-    size_t result_bytes = 0;
     uint64_t work = 0;
-    // The commands in the batch have this RoutedRequest::deadline.
-    MonoTime deadline = MonoTime::Max();
-    std::vector<Item> items;
+    // Without its payload. The commands have its deadline, as
+    // RoutedRequest::deadline.
+    Batch batch = {};
 
+    bool empty() const { return batch.items.empty(); }
     // An empty builder has a header already.
-    size_t size_bytes() const {
-      return items.empty() ? 0 : builder.size_bytes();
-    }
+    size_t size_bytes() const { return empty() ? 0 : builder.size_bytes(); }
   };
   // Whether a refused batch may be submitted again.
   enum class RetryDecision : uint8_t {
@@ -185,14 +170,22 @@ class BatchQueue {
     kNever,
   };
 
-  // The open batch for the sink's next command. Closes batches that must not
-  // take the command.
-  OpenBatch& OpenBatchFor(const RoutedRequest& request, const Arrival& arrival);
+  static Request InBatch(const RoutedRequest& request, Slot slot, size_t size,
+                         size_t result_bytes);
+  // The open batch for the next request of a connection, which is not in it
+  // yet. Closes batches that must not take it. `work`: kv::WorkOf. `number`:
+  // the request's in unapplied_.
+  OpenBatch& OpenBatchFor(const ConnectionOrder& order, const Request& request,
+                          uint64_t work, uint64_t number);
+  // Encodes a command into the open batch for it.
+  OpenBatch& Encode(const ConnectionOrder& order, const Request& request,
+                    const kv::CommandSpec& spec);
+  // Adds the request of a command that was encoded.
+  void Include(OpenBatch& open, Request& request);
   // The bytes of values that a command of `encoded_bytes` copies once the
   // commands of this node before it are applied. Without a replica each value
   // that they do not write counts as the largest.
   uint64_t ValueBytesOf(const kv::CommandSpec& spec, size_t encoded_bytes);
-  void CountItem(OpenBatch& open_batch, const Item& item);
   void CloseOpenBatch(bool redirect);
   Submission SubmitOwn();
   Batch PopWaiting();
@@ -218,22 +211,18 @@ class BatchQueue {
   void Deliver(const Batch& batch, const Buffer& results);
   // Gives a command that the group refused, as it does not own the slot, to
   // parts_.refused. Returns false if the refusal has to be answered.
-  bool HoldRefused(const Batch& batch, const Item& item,
+  bool HoldRefused(const Batch& batch, Request& request,
                    const kv::CommandView& command);
-  // Gives the item's share of limits back.
-  void Release(const Item& item);
-  void FailItem(const Item& item, RequestFailure::Kind kind,
+  // Removes a request, whose answer must follow.
+  ConnectionOrder::Ended End(Request& request);
+  void FailItem(Request& request, RequestFailure::Kind kind,
                 const absl::Status& why);
   void FailBatch(const Batch& batch, RequestFailure::Kind kind,
                  const absl::Status& why);
-  RequestSink::ConnectionOrder& OrderOf(RequestSink* sink) const {
-    return sink->routing().OrderOf(leadership_.group());
-  }
 
   const QueueParts& parts_;
   GroupLeadership& leadership_;
   Forwarding& forwarding_;
-  ResultRoom& results_;
   QueueCounters& counters_;
   absl::AnyInvocable<void()> wake_;
   OpenBatch open_batches_[2];  // By RoutedRequest::redirect.

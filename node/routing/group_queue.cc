@@ -49,7 +49,7 @@ GroupQueue::Requests::Requests(const QueueParts& parts, GroupQueue& queue,
     : forwarding(parts, leadership, counters,
                  [&parts, &queue] { parts.wake(queue); }),
       results(parts, leadership),
-      batches(parts, leadership, forwarding, results, counters,
+      batches(parts, leadership, forwarding, counters,
               [&parts, &queue] { parts.wake(queue); }),
       long_work(parts.loop, parts.work),
       reads(parts, leadership, forwarding, batches, results, counters,
@@ -80,7 +80,8 @@ Admission GroupQueue::Refuse(const RoutedRequest& request, Slot slot,
 }
 
 std::optional<Admission> GroupQueue::CheckAdmission(
-    const RoutedRequest& request, Slot slot, size_t result_bytes) {
+    ConnectionOrder& order, const RoutedRequest& request, Slot slot,
+    size_t result_bytes) {
   if (const absl::Status why = leadership_.Unservable(); !why.ok()) {
     request.sink->OnFailure(
         request.token,
@@ -102,19 +103,17 @@ std::optional<Admission> GroupQueue::CheckAdmission(
     return Admission::kBlocked;
   }
   if (result_bytes > 0) {
-    RequestSink::ConnectionOrder& order =
-        request.sink->routing().OrderOf(group());
     // The sink's issued reads must not observe this write, nor more than this
     // read. Their answers unblock the sink. A command that another group
     // refused comes before them, and they may wait for its reply.
-    if (order.issued_reads > 0 && !request.further) return Admission::kBlocked;
-    if (order.waiting_reads > 0) {
+    if (order.issued() > 0 && !request.further) return Admission::kBlocked;
+    if (order.first_waiting() != nullptr) {
       ReadQueue& reads = requests().reads;
-      if (!reads.WaitingFit(request.sink)) return Admission::kBlocked;
-      reads.MoveToBatch(request.sink);
+      if (!reads.WaitingFit(order)) return Admission::kBlocked;
+      reads.MoveToBatch(order);
     }
     // Answers to commands in flight unblock the sink.
-    if (!requests().results.Fits(request.sink, result_bytes)) {
+    if (!requests().results.Fits(order, result_bytes)) {
       return Admission::kBlocked;
     }
     if (result_bytes > ResultRoom::kSmallBytes &&
@@ -127,10 +126,18 @@ std::optional<Admission> GroupQueue::CheckAdmission(
 
 Admission GroupQueue::Add(const RoutedRequest& request,
                           const kv::CommandSpec& spec) {
-  const Admission admission = TryToAdd(request, spec);
-  if (admission == Admission::kAccepted) {
-    requests().blocked.GiveUpPlace(request.sink);
-  }
+  return GiveUpPlaceIf(TryToAdd(request, spec), request.sink);
+}
+
+Admission GroupQueue::AddAtomic(const RoutedRequest& request, Slot slot,
+                                const std::optional<kv::SessionStamp>& session,
+                                absl::Span<const kv::CommandSpec> specs) {
+  return GiveUpPlaceIf(TryToAddAtomic(request, slot, session, specs),
+                       request.sink);
+}
+
+Admission GroupQueue::GiveUpPlaceIf(Admission admission, RequestSink* sink) {
+  if (admission == Admission::kAccepted) requests().blocked.GiveUpPlace(sink);
   return admission;
 }
 
@@ -159,62 +166,57 @@ Admission GroupQueue::TryToAdd(const RoutedRequest& request,
   if (RefuseAboveLevel(request, spec.slot, absl::MakeConstSpan(&spec, 1))) {
     return Admission::kAccepted;
   }
+  ConnectionOrder& order = OrderOf(request);
   bool in_batch = !kv::IsRead(spec.op);
   if (!in_batch) {
-    const RequestSink::ConnectionOrder& order =
-        request.sink->routing().OrderOf(group());
     // In a batch, the read also settles the outcome of the sink's writes that
     // were lost in forwarding.
-    in_batch = order.unapplied_writes > 0 || order.unsettled > 0;
+    in_batch = order.writes() > 0 || order.unsettled > 0;
     // The read must not return an older state than the sink's earlier reads in
     // the log. The answers to those reads may arrive before this node has
     // applied what the reads observed, and unblock the sink.
-    if (!in_batch && order.reads_in_log > 0) return Admission::kBlocked;
+    if (!in_batch && order.reads_in_log() > 0) return Admission::kBlocked;
   }
   // The answers to the sink's writes unblock it. Then the read needs no entry,
   // which would copy what it returns.
-  const bool may_wait = in_batch && kv::IsRead(spec.op) &&
-                        request.sink->routing().OrderOf(group()).unsettled == 0;
+  const bool may_wait = in_batch && kv::IsRead(spec.op) && order.unsettled == 0;
   // The count comes first: BytesOf looks each key up, in each attempt.
   if (may_wait && spec.arguments.size() > kv::kEntryKeysMax) {
     return Admission::kBlocked;
   }
   const size_t result_bytes =
-      in_batch ? requests().results.BytesOf(request.sink, spec) : 0;
+      in_batch ? requests().results.BytesOf(order, spec) : 0;
   if (may_wait &&
       kv::WorkOf(0, result_bytes) > parts_.config.bounds.entry_work) {
     return Admission::kBlocked;
   }
-  if (const auto admission = CheckAdmission(request, spec.slot, result_bytes)) {
+  if (const auto admission =
+          CheckAdmission(order, request, spec.slot, result_bytes)) {
     return *admission;
   }
   if (in_batch) {
-    requests().batches.Add(request, spec, result_bytes);
+    requests().batches.Add(order, request, spec, result_bytes);
   } else {
-    requests().reads.Add(request, spec);
+    requests().reads.Add(order, request, spec);
   }
   CountHeld();
   Wake();
   return Admission::kAccepted;
 }
 
-Admission GroupQueue::AddAtomic(const RoutedRequest& request, Slot slot,
-                                const std::optional<kv::SessionStamp>& session,
-                                absl::Span<const kv::CommandSpec> specs) {
-  Requests& to = requests();
-  if (RefuseAboveLevel(request, slot, specs)) {
-    to.blocked.GiveUpPlace(request.sink);
-    return Admission::kAccepted;
-  }
-  const size_t result_bytes = to.results.BytesOfAtomic(request.sink, specs);
-  if (const auto admission = CheckAdmission(request, slot, result_bytes)) {
-    if (*admission == Admission::kAccepted) {
-      to.blocked.GiveUpPlace(request.sink);
-    }
+Admission GroupQueue::TryToAddAtomic(
+    const RoutedRequest& request, Slot slot,
+    const std::optional<kv::SessionStamp>& session,
+    absl::Span<const kv::CommandSpec> specs) {
+  if (RefuseAboveLevel(request, slot, specs)) return Admission::kAccepted;
+  ConnectionOrder& order = OrderOf(request);
+  const size_t result_bytes = requests().results.BytesOfAtomic(order, specs);
+  if (const auto admission =
+          CheckAdmission(order, request, slot, result_bytes)) {
     return *admission;
   }
-  to.blocked.GiveUpPlace(request.sink);
-  to.batches.AddAtomic(request, slot, session, specs, result_bytes);
+  requests().batches.AddAtomic(order, request, slot, session, specs,
+                               result_bytes);
   CountHeld();
   Wake();
   return Admission::kAccepted;
@@ -225,7 +227,7 @@ bool GroupQueue::ReadStale(const RoutedRequest& request,
   const kv::Store* here = stale_store();
   return here != nullptr && here->Owns(spec.slot) &&
          leadership_.kind() != Leadership::Kind::kSelf &&
-         requests().reads.ServeStale(request, spec);
+         requests().reads.ServeStale(OrderOf(request), request, spec);
 }
 
 Admission GroupQueue::AddAgain(RoutedRequest request, const Buffer& batch) {
@@ -341,7 +343,9 @@ MonoTime GroupQueue::next_deadline() const {
   const ReadQueue& reads = requests_->reads;
   const MonoTime answer_at =
       std::min(batches.next_answer(), batches.AwaitsFormerLeaderUntil());
-  if (!batches.has_waiting() && reads.empty()) return answer_at;
+  if (!batches.has_waiting() && reads.waiting_requests() == 0) {
+    return answer_at;
+  }
   const bool pausing = leadership_.pausing();
   // The queue waits for room or for a read point; an answer will wake it.
   if (!pausing && leadership_.kind() != Leadership::Kind::kUnknown &&

@@ -24,6 +24,7 @@
 #include "node/peers/forward_channel.h"
 #include "node/peers/peer_message.h"
 #include "node/routing/batch_queue.h"
+#include "node/routing/connection_order.h"
 #include "node/routing/forwarding.h"
 #include "node/routing/group_leadership.h"
 #include "node/routing/long_work.h"
@@ -188,11 +189,20 @@ class GroupQueue {
   bool RefuseAboveLevel(const RoutedRequest& request, Slot slot,
                         absl::Span<const kv::CommandSpec> specs);
   Admission TryToAdd(const RoutedRequest& request, const kv::CommandSpec& spec);
+  Admission TryToAddAtomic(const RoutedRequest& request, Slot slot,
+                           const std::optional<kv::SessionStamp>& session,
+                           absl::Span<const kv::CommandSpec> specs);
+  // A sink whose request is accepted gives up its place among those that wait.
+  Admission GiveUpPlaceIf(Admission admission, RequestSink* sink);
   // Checks everything that can prevent a command from being added. Returns
   // nullopt if the command may be added. `result_bytes` is the upper bound of
   // its result in a batch; 0 for a read outside the log.
-  std::optional<Admission> CheckAdmission(const RoutedRequest& request,
+  std::optional<Admission> CheckAdmission(ConnectionOrder& order,
+                                          const RoutedRequest& request,
                                           Slot slot, size_t result_bytes);
+  ConnectionOrder& OrderOf(const RoutedRequest& request) const {
+    return request.sink->routing().OrderOf(group());
+  }
   // Counts the waiting bytes in the account of the node.
   void CountHeld();
   // Reserves memory for the writes of earlier leaders that are not applied, as

@@ -8,6 +8,7 @@
 
 #include "absl/functional/any_invocable.h"
 #include "env/env.h"
+#include "kv/store/record_pool.h"
 #include "node/base/byte_account.h"
 #include "node/base/memory_budget.h"
 #include "node/base/output_budget.h"
@@ -36,7 +37,8 @@ struct QueueParts {
   MemoryBudget& memory;
   TurnWork& work;
   RefusedCommands& refused;
-  ByteAccount& held;  // Requests that wait in all queues.
+  kv::RecordPool& requests;  // The memory of ConnectionOrder::Request.
+  ByteAccount& held;         // Requests that wait in all queues.
   // Requests a Flush of the queue in step 2 of this turn.
   absl::AnyInvocable<void(GroupQueue&) const> wake;
   // Called when the leadership() of a queue has changed.

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <array>
-#include <iterator>
 #include <utility>
 
 #include "absl/types/span.h"
@@ -13,19 +12,10 @@
 #include "kv/store/long_read.h"
 #include "kv/store/store.h"
 #include "node/base/turn_work.h"
+#include "node/routing/refused_commands.h"
 
 namespace quorate::node {
 namespace {
-
-// The command of a parked read. `arguments` is its storage.
-kv::CommandSpec ParkedCommand(const RequestSink::ParkedRead& read,
-                              std::vector<std::string_view>* arguments) {
-  ReadList::Unpack(read.arguments.data(), read.arguments_count, arguments);
-  return {.op = read.op,
-          .slot = read.slot,
-          .numbers = read.numbers,
-          .arguments = *arguments};
-}
 
 // A reply has this much around each value.
 constexpr size_t kElementBytes = 8;
@@ -33,9 +23,10 @@ constexpr size_t kElementBytes = 8;
 constexpr size_t kPiecesAtOnce = 4;
 
 // True if the sink has room for a result that another node evaluated.
-bool RoomForResult(const RoutedRequest& request, const kv::ResultView& result) {
-  return request.sink->RoomFor(request.token,
-                               std::max<size_t>(1, result.bytes.size()));
+bool RoomForResult(const ConnectionOrder::Request& read,
+                   const kv::ResultView& result) {
+  return read.order->sink()->RoomFor(read.token,
+                                     std::max<size_t>(1, result.bytes.size()));
 }
 
 struct ElementBytes {
@@ -66,372 +57,461 @@ ReadQueue::ReadQueue(const QueueParts& parts, GroupLeadership& leadership,
       results_(results),
       counters_(counters),
       long_work_(long_work),
-      wake_(std::move(wake)),
-      reads_(std::make_unique<ReadList>()) {}
+      wake_(std::move(wake)) {}
 
-void ReadQueue::Add(const RoutedRequest& request, const kv::CommandSpec& spec) {
-  reads_->Append(request, std::min(NewDeadline(), request.deadline), spec);
-  ++waiting_requests_;
-  ++OrderOf(request.sink).waiting_reads;
+ReadQueue::Request& ReadQueue::AddRead(ConnectionOrder& order,
+                                       const RoutedRequest& request,
+                                       const kv::CommandSpec& spec,
+                                       State state) {
+  return order.Add(parts_.requests,
+                   {.token = request.token,
+                    .deadline = std::min(NewDeadline(), request.deadline),
+                    .numbers = spec.numbers,
+                    .op = spec.op,
+                    .state = state,
+                    .slot = spec.slot,
+                    .redirect = request.redirect,
+                    .only_reads = true},
+                   spec.arguments);
+}
+
+void ReadQueue::Add(ConnectionOrder& order, const RoutedRequest& request,
+                    const kv::CommandSpec& spec) {
+  CountWaiting(AddRead(order, request, spec, State::kWaiting));
   ++counters_.reads;
 }
 
-bool ReadQueue::ServeStale(RoutedRequest request, const kv::CommandSpec& spec) {
-  request.stale = true;
-  RequestSink::ConnectionOrder& order = OrderOf(request.sink);
-  if (order.reads_in_log > 0) return false;
-  ++order.issued_reads;
-  if (Serve(request, spec, NewDeadline()) == Served::kNoRoom) {
-    Park(request.sink, ReadToPark(request, spec));
-  }
+bool ReadQueue::ServeStale(ConnectionOrder& order, const RoutedRequest& request,
+                           const kv::CommandSpec& spec) {
+  if (order.reads_in_log() > 0) return false;
+  Request& read = AddRead(order, request, spec, State::kIssued);
+  read.stale = true;
+  Serve(read, spec);
   return true;
 }
 
-bool ReadQueue::WaitingFit(RequestSink* sink) {
-  size_t count = OrderOf(sink).waiting_reads;
+void ReadQueue::Enlist(ConnectionOrder& order) {
+  if (order.reads_place > 0) return;
+  orders_.push_back(&order);
+  order.reads_place = orders_.size();
+}
+
+void ReadQueue::Delist(ConnectionOrder& order) {
+  if (order.reads_place == 0) return;
+  orders_[std::exchange(order.reads_place, 0) - 1] = nullptr;
+  if (++delisted_ * 2 < orders_.size()) return;
+  std::erase(orders_, nullptr);
+  for (size_t i = 0; i < orders_.size(); ++i) orders_[i]->reads_place = i + 1;
+  delisted_ = 0;
+}
+
+void ReadQueue::CountWaiting(const Request& read) {
+  ++waiting_requests_;
+  waiting_bytes_ += read.arguments_bytes;
+  Enlist(*read.order);
+}
+
+void ReadQueue::CountLeft(const Request& read) {
+  --waiting_requests_;
+  waiting_bytes_ -= read.arguments_bytes;
+}
+
+// ---- The states of a read.
+
+void ReadQueue::WaitAgain(Request& read) {
+  read.stale = false;
+  read.order->Move(read, State::kWaiting);
+  CountWaiting(read);
+}
+
+size_t ReadQueue::BytesOf(const Request& read) {
+  return read.arguments_bytes +
+         (read.result == nullptr ? 0 : read.result->bytes.size());
+}
+
+void ReadQueue::Park(Request& read) {
+  if (read.order->sink()->routing().drops_reads) {
+    return Fail(read, RequestFailure::Kind::kNoLeader);
+  }
+  parts_.budget.Reserve(BytesOf(read));
+  read.order->Move(read, State::kParked);
+}
+
+void ReadQueue::Unpark(Request& read) {
+  parts_.budget.Release(BytesOf(read));
+  read.order->Move(read, State::kIssued);
+}
+
+void ReadQueue::MoveToLog(Request& read, const kv::CommandSpec& spec) {
+  batches_.Take(read, spec, results_.BytesOf(*read.order, spec));
+  read.result.reset();
+  wake_();
+}
+
+void ReadQueue::Refuse(Request& read, const kv::CommandSpec& spec,
+                       MonoTime deadline) {
+  if (!RefusedCommands::MayHold(spec.op)) {
+    return Fail(read, RequestFailure::Kind::kNoLeader);
+  }
+  kv::BatchBuilder alone;
+  alone.Add(spec);
+  parts_.refused.Hold(read, deadline, alone.Finish());
+}
+
+void ReadQueue::Fail(Request& read, RequestFailure::Kind kind,
+                     const absl::Status& why) {
+  const ConnectionOrder::Ended ended = read.order->End(read);
+  ended.sink->OnFailure(ended.token,
+                        leadership_.MakeFailure(kind, ended.slot, why));
+}
+
+// ---- Moving to batches.
+
+bool ReadQueue::WaitingFit(ConnectionOrder& order) {
   size_t keys = 0;
   size_t result_bytes = 0;
-  for (size_t i = reads_->items().size(); count > 0; --i) {
-    CHECK_GT(i, size_t{0});
-    const ReadList::Item& item = reads_->items()[i - 1];
-    if (item.sink != sink) continue;
-    --count;
+  for (const Request* read = order.first_waiting(); read != nullptr;
+       read = ConnectionOrder::NextWaiting(*read)) {
     // Each attempt of the write looks the keys up again.
-    keys += item.arguments_count;
-    if (keys > kv::kEntryKeysMax && OrderOf(sink).unsettled == 0) return false;
-    result_bytes +=
-        results_.BytesOf(sink, reads_->CommandOf(item, &arguments_));
+    keys += read->arguments_count;
+    if (keys > kv::kEntryKeysMax && order.unsettled == 0) return false;
+    result_bytes += results_.BytesOf(order, read->Command(&arguments_));
   }
-  return results_.Fits(sink, result_bytes);
+  return results_.Fits(order, result_bytes);
 }
 
-void ReadQueue::MoveParkedToBatch(RequestSink* sink) {
-  if (OrderOf(sink).parked_reads == 0) return;
-  for (ParkedRead& read : sink->routing().TakeParked(leadership_.group())) {
-    Unpark(sink, read);
-    std::vector<std::string_view> arguments;
-    MoveReadToLog(read.RequestOf(sink), ParkedCommand(read, &arguments));
+void ReadQueue::MoveToBatch(ConnectionOrder& order) {
+  MoveParkedToBatch(order);
+  while (Request* const read = order.first_waiting()) {
+    CountLeft(*read);
+    const kv::CommandSpec spec = read->Command(&arguments_);
+    batches_.Take(*read, spec, results_.BytesOf(order, spec));
+  }
+  Delist(order);
+}
+
+void ReadQueue::MoveParkedToBatch(ConnectionOrder& order) {
+  std::vector<std::string_view> arguments;
+  while (Request* const read = order.first_parked()) {
+    Unpark(*read);
+    MoveToLog(*read, read->Command(&arguments));
   }
 }
 
-void ReadQueue::MoveToBatch(RequestSink* sink) {
-  MoveParkedToBatch(sink);
-  // They are near the end, where this turn added them.
-  const uint32_t count = OrderOf(sink).waiting_reads;
-  std::vector<size_t> places;
-  for (size_t i = reads_->items().size(); places.size() < count; --i) {
-    CHECK_GT(i, size_t{0});
-    if (reads_->items()[i - 1].sink == sink) places.push_back(i - 1);
-  }
-  OrderOf(sink).waiting_reads = 0;
-  waiting_requests_ -= count;
-  for (size_t i = places.size(); i > 0; --i) {
-    ReadList::Item& item = reads_->items()[places[i - 1]];
-    const kv::CommandSpec spec = reads_->CommandOf(item, &arguments_);
-    batches_.Add(item.Request(), spec, results_.BytesOf(sink, spec));
-    item.sink = nullptr;
-  }
-}
+// ---- Rounds.
 
 void ReadQueue::Issue() {
-  if (read_point_due_ || reads_->items().empty() ||
+  if (read_point_due_ || waiting_requests_ == 0 ||
       leadership_.kind() == Leadership::Kind::kUnknown ||
       (!leadership_.hosted() && !LinkHasRoom())) {
     return;
   }
-  std::unique_ptr<ReadList> reads = std::move(reads_);
-  reads_ = spare_reads_ != nullptr ? std::move(spare_reads_)
-                                   : std::make_unique<ReadList>();
-  const bool remote = leadership_.kind() == Leadership::Kind::kRemote;
-  bool any = false;
-  for (ReadList::Item& item : reads->items()) {
-    if (item.sink == nullptr) continue;
-    RequestSink::ConnectionOrder& order = OrderOf(item.sink);
-    if (order.reads_in_log > 0) {
-      // This node may not have applied what the read in the log observes. So
-      // this read needs a read point after it.
-      KeepRead(item, *reads);
-      item.sink = nullptr;
-      continue;
+  for (ConnectionOrder* const order : orders_) {
+    if (order == nullptr) continue;
+    order->reads_place = 0;
+    while (Request* const read = order->first_waiting()) {
+      order->Move(*read, State::kIssued);
+      round_.push_back(read);
     }
-    --waiting_requests_;
-    --order.waiting_reads;
-    if (item.sink->routing().drops_reads) {
-      Fail(item.Request(), item.slot, RequestFailure::Kind::kNoLeader);
-      item.sink = nullptr;
-      continue;
-    }
-    if (AwaitsRoom(item.sink, item.token)) {
-      // It waits for its client. As a waiting read it would keep the requests
-      // of others from being admitted.
-      ++order.issued_reads;
-      Park(item.sink,
-           ReadToPark(item.Request(), reads->CommandOf(item, &arguments_)));
-      item.sink = nullptr;
-      continue;
-    }
-    if (remote && item.redirect) {
-      Fail(item.Request(), item.slot, RequestFailure::Kind::kMoved);
-      item.sink = nullptr;
-      continue;
-    }
-    ++order.issued_reads;
-    any = true;
   }
-  if (!any) return;
+  ClearAndTrim(&orders_);
+  delisted_ = 0;
+  waiting_requests_ = waiting_bytes_ = 0;
+  // Those that take no part may be answered, so others may be added.
+  std::erase_if(round_, [this](Request* read) { return !TakesPart(*read); });
+  round_next_ = 0;
+  if (round_.empty()) return;
   read_point_due_ = true;
   ++counters_.read_rounds;
-  if (!leadership_.hosted()) return IssueToLeader(std::move(reads));
-  parts_.host.Read(leadership_.group(), [this, reads = std::move(reads)](
-                                            absl::Status status) mutable {
-    OnReadPoint(std::move(reads), status);
-  });
+  if (!leadership_.hosted()) return IssueToLeader();
+  parts_.host.Read(leadership_.group(),
+                   [this](const absl::Status& status) { OnReadPoint(status); });
+}
+
+bool ReadQueue::TakesPart(Request& read) {
+  if (read.order->reads_in_log() > 0) {
+    // This node may not have applied what the read in the log observes. So this
+    // read needs a read point after it.
+    WaitAgain(read);
+  } else if (read.order->sink()->routing().drops_reads) {
+    Fail(read, RequestFailure::Kind::kNoLeader);
+  } else if (AwaitsRoom(read)) {
+    // It waits for its client. As a waiting read it would keep the requests of
+    // others from being admitted.
+    Park(read);
+  } else if (read.redirect && leadership_.kind() == Leadership::Kind::kRemote) {
+    Fail(read, RequestFailure::Kind::kMoved);
+  } else {
+    return true;
+  }
+  return false;
 }
 
 // If replies hold so many bytes that results could not be kept, each sink has
 // one read in the batch.
-void ReadQueue::IssueToLeader(std::unique_ptr<ReadList> reads) {
+void ReadQueue::IssueToLeader() {
   const LimitsConfig& limits = parts_.config.limits;
   const bool scarce =
       !parts_.budget.Fits(parts_.config.bounds.entry_result_bytes);
   kv::BatchBuilder batch;
   batch.SetRules(leadership_.rules());
-  asked_.clear();
-  for (size_t i = 0; i < reads->items().size(); ++i) {
-    const ReadList::Item& item = reads->items()[i];
-    if (item.sink == nullptr) continue;
-    uint64_t& round = OrderOf(item.sink).read_round;
-    if (scarce && round == counters_.read_rounds) continue;
-    const kv::CommandSpec spec = reads->CommandOf(item, &arguments_);
-    const size_t size =
-        batch.size_bytes() + kv::BatchBuilder::EncodedSize(spec);
-    if (!batch.empty() &&
-        (batch.count() >= limits.batch_commands || size > limits.batch_bytes)) {
-      break;
+  bool full = false;
+  size_t asked = 0;
+  for (Request* const read : round_) {
+    const bool further = asked > 0 && round_[asked - 1]->order == read->order;
+    if (!full && !(scarce && further)) {
+      const kv::CommandSpec spec = read->Command(&arguments_);
+      const size_t size =
+          batch.size_bytes() + kv::BatchBuilder::EncodedSize(spec);
+      full = !batch.empty() && (batch.count() >= limits.batch_commands ||
+                                size > limits.batch_bytes);
+      if (!full) {
+        batch.Add(spec);
+        round_[asked++] = read;
+        continue;
+      }
     }
-    batch.Add(spec);
-    asked_.push_back(i);
-    round = counters_.read_rounds;
+    WaitAgain(*read);
   }
-  const Buffer asked = batch.Finish();
-  forwarding_.Read(asked, [this, asked, reads = std::move(reads)](
-                              const raft::ProposeResult& answer) mutable {
-    OnLeaderRead(std::move(reads), asked, answer);
+  round_.resize(asked);
+  // The others have their turn first.
+  ConnectionOrder& last = *round_.back()->order;
+  if (last.reads_place > 0) {
+    Delist(last);
+    Enlist(last);
+  }
+  const Buffer payload = batch.Finish();
+  forwarding_.Read(payload, [this, payload](const raft::ProposeResult& answer) {
+    OnLeaderRead(payload, answer);
   });
 }
 
-void ReadQueue::OnLeaderRead(std::unique_ptr<ReadList> reads,
-                             const Buffer& asked,
+void ReadQueue::OnLeaderRead(const Buffer& asked,
                              const raft::ProposeResult& answer) {
-  serving_ = std::move(reads);
   const std::string_view bytes = answer.result.view();
   const kv::ResultReader frame(bytes);
   if (answer.outcome != Outcome::kDone || !frame.ok() ||
-      !frame.batch_accepted() || frame.count() > asked_.size() ||
+      !frame.batch_accepted() || frame.count() > round_.size() ||
       !kv::ResultsAnswer(bytes, asked.view(), frame.count())) {
     ++counters_.reads_failed;
     leadership_.Pause();
     leadership_.Refresh();
-    return EndServing();
+    return EndRound();
   }
   served_at_ = parts_.loop.ReadClock().mono;
-  for (const size_t item : asked_) {
-    parts_.work.Add(TurnWork::OfRead(serving_->items()[item].arguments_count));
+  for (const Request* const read : round_) {
+    parts_.work.Add(TurnWork::OfRead(read->arguments_count));
   }
   kv::ResultReader results(bytes);
   // Without any result, the first read needs an entry.
   if (results.done()) {
-    ReadList::Item& first = serving_->items()[asked_.front()];
-    MoveReadToLog(first.Request(), serving_->CommandOf(first, &arguments_));
-    first.sink = nullptr;
+    Request& first = *round_[round_next_++];
+    MoveToLog(first, first.Command(&arguments_));
   }
-  for (size_t i = 0; !results.done(); ++i) {
-    Deliver(serving_->items()[asked_[i]], results.Next(), answer.result);
+  while (!results.done()) {
+    Deliver(*round_[round_next_++], results.Next(), answer.result);
   }
-  EndServing();
+  EndRound();
 }
 
-void ReadQueue::MoveReadToLog(const RoutedRequest& request,
-                              const kv::CommandSpec& spec) {
-  --OrderOf(request.sink).issued_reads;
-  batches_.Add(request, spec, results_.BytesOf(request.sink, spec));
-  wake_();
-}
-
-void ReadQueue::Deliver(ReadList::Item& item, const kv::ResultView& result,
+void ReadQueue::Deliver(Request& read, const kv::ResultView& result,
                         const Buffer& all) {
-  RequestSink* const sink = item.sink;
-  // A read that follows one in the log has to be evaluated after it. The sink's
-  // later reads stay behind it.
-  if (OrderOf(sink).reads_in_log > 0) serving_later_.push_back(sink);
-  if (GoesBehindEarlier(sink)) return;
-  const RoutedRequest request = item.Request();
-  item.sink = nullptr;
+  const ConnectionOrder& order = *read.order;
+  // A read that follows one in the log has to be evaluated after it.
+  if (order.IsBehindWaiting(read) || order.reads_in_log() > 0) {
+    return WaitAgain(read);
+  }
   if (result.status == kv::ResultStatus::kNotOwner) {
-    return Refuse(request, serving_->CommandOf(item, &arguments_),
-                  item.deadline);
+    return Refuse(read, read.Command(&arguments_), read.deadline);
   }
-  if (!AwaitsEarlier(OrderOf(sink), item.token) &&
-      RoomForResult(request, result)) {
-    return AnswerEncoded(request, item.op, item.slot, result, all);
+  if (!order.AwaitsEarlier(read) && RoomForResult(read, result)) {
+    return AnswerEncoded(read, result, all);
   }
-  ParkedRead read = ReadToPark(request, serving_->CommandOf(item, &arguments_));
-  if (MayKeep(sink, result)) {
-    read.result = result;
+  // A result is kept only behind other kept results: reads that are evaluated
+  // again must not be older than it.
+  if (order.parked_without_result() == 0 &&
+      parts_.budget.Fits(result.bytes.size())) {
     // Small results do not keep the bytes of the others.
-    read.result_bytes = IsLong(item.op, result) ? kv::SliceOf(all, result.bytes)
-                                                : Buffer::Copy(result.bytes);
+    read.result = std::make_unique<ConnectionOrder::LeaderResult>(
+        result, IsLong(read.op, result) ? kv::SliceOf(all, result.bytes)
+                                        : Buffer::Copy(result.bytes));
+    read.result->view.bytes = read.result->bytes.view();
   }
-  Park(sink, std::move(read));
+  Park(read);
 }
 
-// Earlier reads of the sink need a new read point. So the rest of its reads of
-// the round need one, too.
-bool ReadQueue::GoesBehindEarlier(RequestSink* sink) const {
-  return OrderOf(sink).parked_went_back ||
-         std::ranges::find(serving_later_, sink) != serving_later_.end();
-}
-
-void ReadQueue::GiveBack(RoutedRequest request, const kv::CommandSpec& spec,
-                         MonoTime deadline) {
-  if (!RefusedCommands::MayHold(spec.op)) {
-    return Fail(request, spec.slot, RequestFailure::Kind::kNoLeader);
-  }
-  request.deadline = deadline;
-  kv::BatchBuilder alone;
-  alone.Add(spec);
-  parts_.refused.Hold({.request = request,
-                       .slot = spec.slot,
-                       .group = leadership_.group(),
-                       .batch = alone.Finish()});
-}
-
-void ReadQueue::OnReadPoint(std::unique_ptr<ReadList> reads,
-                            const absl::Status& status) {
-  serving_ = std::move(reads);
-  serving_next_ = 0;
-  if (status.ok()) return ServeReads(/*own_turn=*/false);
+void ReadQueue::OnReadPoint(const absl::Status& status) {
+  if (status.ok()) return ServeRound(/*own_turn=*/false);
   ++counters_.reads_failed;
   leadership_.Pause();
-  EndServing();
+  EndRound();
 }
 
-void ReadQueue::PrefetchServing() const {
+void ReadQueue::PrefetchRound() const {
   const kv::Store* store = leadership_.store();
   if (store == nullptr) return;
   std::array<kv::SlotKey, kv::Store::kPrefetchMax> keys;
   size_t count = 0;
-  const auto next = absl::MakeConstSpan(serving_->items())
-                        .subspan(serving_next_, kv::Store::kPrefetchMax);
-  for (const ReadList::Item& item : next) {
-    if (item.sink == nullptr || item.arguments_count == 0) continue;
-    keys[count++] = serving_->FirstKeyOf(item);
+  const auto next =
+      absl::MakeConstSpan(round_).subspan(round_next_, kv::Store::kPrefetchMax);
+  for (const Request* const read : next) {
+    if (read->arguments_count == 0) continue;
+    keys[count++] = read->FirstKey();
   }
   // A single key gains nothing.
   if (count > 1) store->Prefetch(absl::MakeConstSpan(keys.data(), count));
 }
 
-void ReadQueue::ServeReads(bool own_turn) {
+void ReadQueue::ServeRound(bool own_turn) {
   served_at_ = parts_.loop.ReadClock().mono;
-  while (serving_next_ < serving_->items().size()) {
-    if (serving_next_ % kv::Store::kPrefetchMax == 0) PrefetchServing();
-    ReadList::Item& item = serving_->items()[serving_next_];
-    if (item.sink != nullptr && !own_turn && parts_.work.exhausted()) {
+  while (round_next_ < round_.size()) {
+    if (round_next_ % kv::Store::kPrefetchMax == 0) PrefetchRound();
+    if (!own_turn && parts_.work.exhausted()) {
       continue_ = parts_.loop.At(parts_.loop.ReadClock().mono,
-                                 [this] { ServeReads(/*own_turn=*/true); });
+                                 [this] { ServeRound(/*own_turn=*/true); });
       return;
     }
-    ++serving_next_;
-    if (item.sink == nullptr) continue;
     own_turn = false;
-    if (GoesBehindEarlier(item.sink)) continue;
-    switch (Serve(item.Request(), serving_->CommandOf(item, &arguments_),
-                  item.deadline)) {
-      case Served::kDone:
-        item.sink = nullptr;
-        break;
-      case Served::kNoRoom:
-        Park(item.sink, ReadToPark(item.Request(),
-                                   serving_->CommandOf(item, &arguments_)));
-        item.sink = nullptr;
-        break;
-      case Served::kLater:
-        serving_later_.push_back(item.sink);
-        break;
-    }
+    Request& read = *round_[round_next_++];
+    Serve(read, read.Command(&arguments_));
   }
-  EndServing();
+  EndRound();
 }
 
-void ReadQueue::EndServing() {
+void ReadQueue::EndRound() {
   read_point_due_ = false;
-  ClearAndTrim(&serving_later_);
-  std::unique_ptr<ReadList> reads = std::move(serving_);
-  const bool kept = std::any_of(
-      reads->items().begin(), reads->items().end(),
-      [](const ReadList::Item& item) { return item.sink != nullptr; });
-  if (kept) KeepReads(*reads);
-  reads->Clear();
+  while (round_next_ < round_.size()) WaitAgain(*round_[round_next_++]);
+  ClearAndTrim(&round_);
   ClearAndTrim(&arguments_);
-  ClearAndTrim(&asked_);
-  spare_reads_ = std::move(reads);
   wake_();
 }
 
-ReadQueue::Served ReadQueue::Serve(const RoutedRequest& request,
-                                   const kv::CommandSpec& spec,
-                                   MonoTime deadline) {
-  RequestSink::ConnectionOrder& order = OrderOf(request.sink);
+// ---- Evaluating.
+
+void ReadQueue::Serve(Request& read, const kv::CommandSpec& spec) {
+  const ConnectionOrder& order = *read.order;
   const kv::Store* here = leadership_.store();
+  // Earlier reads of the connection need a new read point. So this one needs
+  // one, too.
+  if (!read.stale && order.IsBehindWaiting(read)) return WaitAgain(read);
   if (here == nullptr) {
     // The replica has stopped in the meantime.
-    MoveParkedToBatch(request.sink);
-    MoveReadToLog(request, spec);
-    return Served::kDone;
+    MoveParkedToBatch(*read.order);
+    return MoveToLog(read, spec);
   }
-  if (order.reads_in_log > 0) return Served::kLater;
+  // This node may not have applied what the read in the log observes.
+  if (order.reads_in_log() > 0) return WaitAgain(read);
   if (here->RefusalOfSlots(spec) != kv::ResultStatus::kOk) {
-    Refuse(request, spec, deadline);
-    return Served::kDone;
+    return Refuse(read, spec, read.deadline);
   }
-  if (!MayBegin(request)) return Served::kNoRoom;
-  return Evaluate(request, spec, *here);
+  if (!MayBegin(read)) return Park(read);
+  Evaluate(read, spec, *here);
 }
 
-bool ReadQueue::MayBegin(const RoutedRequest& request) const {
-  // Reads of one sink are evaluated in order.
-  return !AwaitsEarlier(OrderOf(request.sink), request.token) &&
-         request.sink->RoomFor(request.token, 0);
-}
-
-ReadQueue::Served ReadQueue::Evaluate(const RoutedRequest& request,
-                                      const kv::CommandSpec& spec,
-                                      const kv::Store& here) {
-  if (IsLong(spec)) {
-    AnswerInPieces(request, spec);
-    return Served::kDone;
-  }
+void ReadQueue::Evaluate(Request& read, const kv::CommandSpec& spec,
+                         const kv::Store& here) {
+  if (IsLong(spec)) return AnswerInPieces(read);
   parts_.work.Add(TurnWork::OfRead(spec.arguments.size()));
-  bool room = true;
-  bool is_long = false;
+  enum : uint8_t { kDone, kNoRoom, kLong } outcome = kDone;
   const auto answer = [&](const kv::ResultView& result) {
     if (!result.elements.empty()) {
       const ElementBytes bytes = BytesOfElements(result);
-      is_long = bytes.copied > bounds().read_piece_bytes * kPiecesAtOnce;
-      room = is_long || request.sink->RoomFor(request.token, bytes.all);
+      if (bytes.copied > bounds().read_piece_bytes * kPiecesAtOnce) {
+        outcome = kLong;
+        return;
+      }
+      if (!read.order->sink()->RoomFor(read.token, bytes.all)) {
+        outcome = kNoRoom;
+        return;
+      }
     }
-    if (room && !is_long) Answer(request, spec.slot, result);
+    Answer(read, result);
   };
-  const bool in_log = !request.stale && parts_.buggify.Fire("node.read_in_log");
-  const bool done = !in_log && here.Read(spec, DueBy(request), answer);
-  if (!room) return Served::kNoRoom;
-  if (is_long) AnswerInPieces(request, spec);
-  if (done) return Served::kDone;
+  const bool in_log = !read.stale && parts_.buggify.Fire("node.read_in_log");
+  const bool done = !in_log && here.Read(spec, DueBy(read), answer);
   // A key is due by the log time of the read point, but not by that of the last
   // entry, which decides. An entry with the read advances it.
-  MoveReadToLog(request, spec);
-  return Served::kDone;
+  if (!done) return MoveToLog(read, spec);
+  if (outcome == kNoRoom) Park(read);
+  if (outcome == kLong) AnswerInPieces(read);
 }
+
+// ---- Parked reads.
+
+ReadQueue::Request* ReadQueue::FirstParked(RequestSink* sink) const {
+  const ConnectionOrder* order = OrderOf(sink);
+  return order == nullptr ? nullptr : order->first_parked();
+}
+
+void ReadQueue::ServeParked(RequestSink* sink) {
+  wake_();
+  ConnectionOrder* order = OrderOf(sink);
+  if (order == nullptr) return;
+  if (leadership_.store() == nullptr &&
+      order->issued() > order->count(State::kParked)) {
+    // The replica has stopped while later reads of the connection await a read
+    // point.
+    return MoveParkedToBatch(*order);
+  }
+  while (Request* const read = FirstParked(sink)) {
+    const size_t parked = read->order->count(State::kParked);
+    ServeParkedRead(*read);
+    // It may be parked again. The reads behind it wait.
+    order = OrderOf(sink);
+    if (order != nullptr && order->count(State::kParked) == parked) return;
+  }
+  // The waiting reads waited for room so far, not for a leader.
+  Request* waiting = order == nullptr ? nullptr : order->first_waiting();
+  for (; waiting != nullptr; waiting = ConnectionOrder::NextWaiting(*waiting)) {
+    waiting->deadline = NewDeadline();
+  }
+}
+
+void ReadQueue::ServeParkedRead(Request& read) {
+  const ConnectionOrder& order = *read.order;
+  if (read.result != nullptr) {
+    if (order.count(State::kInPieces) > 0) return;
+    const kv::ResultView result = read.result->view;
+    if (!RoomForResult(read, result)) return;
+    Unpark(read);
+    const std::unique_ptr<ConnectionOrder::LeaderResult> kept =
+        std::move(read.result);
+    return AnswerEncoded(read, result, kept->bytes);
+  }
+  const kv::Store* here = leadership_.store();
+  const bool goes_back = order.reads_in_log() > 0 || here == nullptr;
+  kv::CommandSpec spec = {
+      .op = read.op, .slot = read.slot, .numbers = read.numbers};
+  const bool refused =
+      !goes_back && here->RefusalOfSlots(spec) != kv::ResultStatus::kOk;
+  // The arguments are unpacked once the read may begin. Otherwise that work
+  // alone, of a long read, would end each turn before it. The read is the first
+  // of those left: those before it are not parked now.
+  if (!goes_back && !refused && !MayBegin(read)) return;
+  parts_.work.Add(read.arguments_count / TurnWork::kCopiedArgumentsPerUnit);
+  spec = read.Command(&arguments_);
+  Unpark(read);
+  if (goes_back) {
+    // The read in the log may observe more than this node has applied. So the
+    // other reads need a read point after it. Without a replica the leader
+    // evaluates them.
+    read.deadline = NewDeadline();
+    WaitAgain(read);
+  } else if (here->RefusalOfSlots(spec) != kv::ResultStatus::kOk) {
+    Refuse(read, spec, NewDeadline());
+  } else {
+    Evaluate(read, spec, *here);
+  }
+}
+
+void ReadQueue::DropParked(RequestSink* sink) {
+  while (Request* const read = FirstParked(sink)) {
+    Unpark(*read);
+    Fail(*read, RequestFailure::Kind::kNoLeader);
+  }
+}
+
+// ---- Long reads.
 
 bool ReadQueue::IsLong(const kv::CommandSpec& spec) const {
   return kv::LongRead::Takes(spec.op) &&
@@ -444,99 +524,98 @@ bool ReadQueue::IsLong(kv::Op op, const kv::ResultView& result) const {
 }
 
 struct ReadQueue::LongAnswer {
-  RequestSink* sink;
-  // The command, so that it can be parked.
-  ParkedRead command;
-  std::vector<std::string_view> arguments;
-  std::unique_ptr<kv::LongRead> read;  // Null: it has not begun.
+  Request& read;                                   // Gone once it is answered.
+  std::vector<std::string_view> views = {};        // The arguments.
+  std::unique_ptr<kv::LongRead> pieces = nullptr;  // Null: it has not begun.
   bool counted = false;
   size_t reserved_bytes = 0;  // In the node's budget, for what is not written.
-
-  RoutedRequest request() const { return command.RequestOf(sink); }
 };
 
-void ReadQueue::AnswerInPieces(const RoutedRequest& request,
-                               const kv::CommandSpec& spec) {
-  ++OrderOf(request.sink).long_reads;
-  auto answer = std::make_unique<LongAnswer>();
-  answer->sink = request.sink;
-  answer->command = ReadToPark(request, spec);
-  const size_t bytes = answer->command.arguments.size();
+void ReadQueue::AnswerInPieces(Request& read) {
+  read.order->Move(read, State::kInPieces);
+  const size_t bytes = read.arguments_bytes;
   long_bytes_ += bytes;
-  long_work_.Add([this, bytes, answer = std::move(answer)] {
+  auto answer = std::make_unique<LongAnswer>(read);
+  long_work_.Add([this, sink = read.order->sink(), token = read.token, bytes,
+                  answer = std::move(answer)] {
     if (!AnswerPiece(*answer)) return false;
     long_bytes_ -= bytes;
-    EndLong(answer->request());
+    EndLong(sink, token);
     return true;
   });
 }
 
 bool ReadQueue::AnswerPiece(LongAnswer& answer) {
-  const RoutedRequest request = answer.request();
-  if (answer.read == nullptr && !Begin(answer)) return true;
+  Request& read = answer.read;
+  if (answer.pieces == nullptr && !Begin(answer)) return true;
   if (!answer.counted) {
     parts_.work.Add(TurnWork::OfRead(bounds().read_piece_keys));
-    if (answer.read->Count(bounds().read_piece_keys)) return false;
+    if (answer.pieces->Count(bounds().read_piece_keys)) return false;
     answer.counted = true;
     if (!TakesElements(answer)) return true;
   }
-  const size_t before = answer.read->taken();
+  const size_t before = answer.pieces->taken();
   const kv::ResultView piece = {
       .kind = kv::PayloadKind::kArray,
-      .elements = answer.read->Next(bounds().read_piece_keys,
-                                    bounds().read_piece_bytes),
+      .elements = answer.pieces->Next(bounds().read_piece_keys,
+                                      bounds().read_piece_bytes),
       .elements_before = before,
-      .elements_of_all = answer.read->size()};
+      .elements_of_all = answer.pieces->size()};
   const size_t bytes = BytesOfElements(piece).all;
   parts_.work.Add(TurnWork::OfRead(piece.elements.size()) +
                   bytes / TurnWork::kCopiedBytesPerUnit);
   parts_.budget.Release(bytes);
   answer.reserved_bytes -= bytes;
   if (!piece.ends()) {
-    request.sink->OnResult(request.token, piece);
+    read.order->sink()->OnResult(read.token, piece);
     return false;
   }
   CHECK_EQ(answer.reserved_bytes, size_t{0});
-  Answer(request, answer.command.slot, piece);
+  Answer(read, piece);
   return true;
 }
 
 bool ReadQueue::Begin(LongAnswer& answer) {
-  parts_.work.Add(answer.command.arguments_count /
-                  TurnWork::kCopiedArgumentsPerUnit);
-  const kv::CommandSpec spec = ParkedCommand(answer.command, &answer.arguments);
-  const RoutedRequest request = answer.request();
+  Request& read = answer.read;
+  parts_.work.Add(read.arguments_count / TurnWork::kCopiedArgumentsPerUnit);
+  const kv::CommandSpec spec = read.Command(&answer.views);
   const kv::Store* here = leadership_.store();
   if (here == nullptr) {
     // The replica has stopped in the meantime.
-    MoveReadToLog(request, spec);
-    MoveParkedToBatch(request.sink);
+    read.order->Move(read, State::kIssued);
+    ConnectionOrder& order = *read.order;
+    MoveToLog(read, spec);
+    MoveParkedToBatch(order);
     return false;
   }
   if (here->RefusalOfSlots(spec) != kv::ResultStatus::kOk) {
-    Refuse(request, spec, NewDeadline());
+    read.order->Move(read, State::kIssued);
+    Refuse(read, spec, NewDeadline());
     return false;
   }
-  answer.read = here->BeginLongRead(
-      spec.op, spec.slot, std::move(answer.arguments), DueBy(request));
+  answer.pieces = here->BeginLongRead(spec.op, spec.slot,
+                                      std::move(answer.views), DueBy(read));
   return true;
 }
 
 bool ReadQueue::TakesElements(LongAnswer& answer) {
-  const RoutedRequest request = answer.request();
-  if (answer.read->needs_time()) {
-    MoveReadToLog(request, ParkedCommand(answer.command, &answer.arguments));
+  Request& read = answer.read;
+  if (answer.pieces->needs_time()) {
+    read.order->Move(read, State::kIssued);
+    MoveToLog(read, read.Command(&answer.views));
     return false;
   }
-  if (!answer.read->has_elements()) {
-    Answer(request, answer.command.slot, answer.read->Whole());
+  if (!answer.pieces->has_elements()) {
+    Answer(read, answer.pieces->Whole());
     return false;
   }
   const size_t bytes =
-      answer.read->value_bytes() + answer.read->size() * kElementBytes;
-  if (!request.sink->RoomFor(request.token, bytes)) {
-    // It is evaluated again when there is room, before the sink's later reads.
-    Park(request.sink, std::move(answer.command));
+      answer.pieces->value_bytes() + answer.pieces->size() * kElementBytes;
+  if (!read.order->sink()->RoomFor(read.token, bytes)) {
+    // It is evaluated again when there is room, before the connection's later
+    // reads.
+    read.order->Move(read, State::kIssued);
+    Park(read);
     return false;
   }
   parts_.budget.Reserve(bytes);
@@ -544,21 +623,20 @@ bool ReadQueue::TakesElements(LongAnswer& answer) {
   return true;
 }
 
-void ReadQueue::AnswerEncoded(const RoutedRequest& request, kv::Op op,
-                              Slot slot, const kv::ResultView& result,
+void ReadQueue::AnswerEncoded(Request& read, const kv::ResultView& result,
                               const Buffer& all) {
-  if (!IsLong(op, result)) {
+  if (!IsLong(read.op, result)) {
     Buffer slice;
-    return Answer(request, slot, kv::ShareValue(result, all, &slice));
+    return Answer(read, kv::ShareValue(result, all, &slice));
   }
-  ++OrderOf(request.sink).long_reads;
+  read.order->Move(read, State::kInPieces);
   kv::ArrayReader reader(result.bytes);
   // The bytes stay until the last piece, which may be long after the room was
   // granted.
   const size_t reserved = result.bytes.size();
   parts_.budget.Reserve(reserved);
-  long_work_.Add([this, request, slot, all, reader, reserved,
-                  before = size_t{0},
+  long_work_.Add([this, &read, sink = read.order->sink(), token = read.token,
+                  all, reader, reserved, before = size_t{0},
                   elements = std::vector<kv::ResultElement>()]() mutable {
     elements.clear();
     size_t bytes = 0;
@@ -575,208 +653,52 @@ void ReadQueue::AnswerEncoded(const RoutedRequest& request, kv::Op op,
                                   .elements_of_all = reader.count()};
     before += elements.size();
     if (!piece.ends()) {
-      request.sink->OnResult(request.token, piece);
+      sink->OnResult(token, piece);
       return false;
     }
     parts_.budget.Release(reserved);
-    Answer(request, slot, piece);
-    EndLong(request);
+    Answer(read, piece);
+    EndLong(sink, token);
     return true;
   });
 }
 
-void ReadQueue::EndLong(const RoutedRequest& request) {
-  RequestSink::ConnectionOrder& order = OrderOf(request.sink);
-  --order.long_reads;
+void ReadQueue::EndLong(RequestSink* sink, uint64_t token) {
   // If it is parked itself, it waits for room.
-  const bool wakes =
-      order.parked_reads > 0 && order.first_parked != request.token;
-  if (wakes) request.sink->OnUnblocked();
+  const Request* const first = FirstParked(sink);
+  if (first != nullptr && first->token != token) sink->OnUnblocked();
   wake_();
 }
 
-bool ReadQueue::AwaitsRoom(RequestSink* sink, uint64_t token) const {
-  return !leadership_.hosted() && AwaitsEarlier(OrderOf(sink), token);
-}
-
-// A result is kept only behind other kept results: reads that are evaluated
-// again must not be older than it.
-bool ReadQueue::MayKeep(RequestSink* sink, const kv::ResultView& result) const {
-  return OrderOf(sink).parked_without_result == 0 &&
-         parts_.budget.Fits(result.bytes.size());
-}
-
-// A copy of many arguments takes longer than the lookup of a few keys.
-ReadQueue::ParkedRead ReadQueue::ReadToPark(const RoutedRequest& request,
-                                            const kv::CommandSpec& spec) const {
-  Buffer arguments = ReadList::Pack(spec.arguments);
-  parts_.work.Add(spec.arguments.size() / TurnWork::kCopiedArgumentsPerUnit +
-                  arguments.size() / TurnWork::kCopiedBytesPerUnit);
-  return {.group = leadership_.group(),
-          .token = request.token,
-          .numbers = spec.numbers,
-          .slot = spec.slot,
-          .op = spec.op,
-          .redirect = request.redirect,
-          .stale = request.stale,
-          .arguments = std::move(arguments),
-          .arguments_count = static_cast<uint32_t>(spec.arguments.size())};
-}
-
-size_t ReadQueue::BytesOf(const ParkedRead& read) {
-  return read.result_bytes.size() + read.arguments.size();
-}
-
-void ReadQueue::Park(RequestSink* sink, ParkedRead read) {
-  RequestSink::ConnectionOrder& order = OrderOf(sink);
-  if (sink->routing().drops_reads) {
-    --order.issued_reads;
-    return Fail({sink, read.token}, read.slot, RequestFailure::Kind::kNoLeader);
-  }
-  parts_.budget.Reserve(BytesOf(read));
-  ++order.parked_reads;
-  if (!read.result.has_value()) ++order.parked_without_result;
-  sink->routing().Park(std::move(read));
-}
-
-void ReadQueue::Unpark(RequestSink* sink, const ParkedRead& read) {
-  parts_.budget.Release(BytesOf(read));
-  RequestSink::ConnectionOrder& order = OrderOf(sink);
-  --order.parked_reads;
-  if (!read.result.has_value()) --order.parked_without_result;
-}
-
-void ReadQueue::ServeParked(RequestSink* sink) {
-  wake_();
-  const RequestSink::ConnectionOrder& state = OrderOf(sink);
-  if (leadership_.store() == nullptr &&
-      state.issued_reads > state.parked_reads) {
-    // The replica has stopped while later reads of the sink await a read point.
-    return MoveParkedToBatch(sink);
-  }
-  ReadList behind_log;
-  while (std::optional<ParkedRead> read =
-             sink->routing().TakeFirstParked(leadership_.group())) {
-    const size_t others = sink->routing().parked();
-    if (!ServeParkedRead(sink, *read, &behind_log)) {
-      sink->routing().Park(*std::move(read));
-    }
-    // A long read may be parked again as well. The reads behind it wait.
-    if (sink->routing().parked() > others) break;
-  }
-  if (!behind_log.items().empty()) {
-    KeepReads(behind_log);
-    RequestSink::ConnectionOrder& order = OrderOf(sink);
-    order.parked_went_back =
-        order.issued_reads > order.parked_reads + order.long_reads;
-  }
-  if (OrderOf(sink).first_parked == RequestSink::kNoToken) RenewDeadlines(sink);
-}
-
-bool ReadQueue::ServeParkedRead(RequestSink* sink, const ParkedRead& read,
-                                ReadList* behind_log) {
-  RequestSink::ConnectionOrder& order = OrderOf(sink);
-  const RoutedRequest request = read.RequestOf(sink);
-  if (read.result.has_value()) {
-    if (order.long_reads > 0) return false;
-    kv::ResultView result = *read.result;
-    result.bytes = read.result_bytes.view();
-    if (!RoomForResult(request, result)) return false;
-    Unpark(sink, read);
-    AnswerEncoded(request, read.op, read.slot, result, read.result_bytes);
-    return true;
-  }
-  const kv::Store* here = leadership_.store();
-  const bool goes_back = order.reads_in_log > 0 || here == nullptr;
-  kv::CommandSpec spec = {
-      .op = read.op, .slot = read.slot, .numbers = read.numbers};
-  const bool refused =
-      !goes_back && here->RefusalOfSlots(spec) != kv::ResultStatus::kOk;
-  // The arguments are unpacked once the read may begin. Otherwise that work
-  // alone, of a long read, would end each turn before it. The read is the first
-  // of those left: those before it are not parked now.
-  if (!goes_back && !refused && !MayBegin(request)) return false;
-  parts_.work.Add(read.arguments_count / TurnWork::kCopiedArgumentsPerUnit);
-  spec = ParkedCommand(read, &arguments_);
-  if (goes_back) {
-    // The read in the log may observe more than this node has applied. So the
-    // other reads need a read point after it. Without a replica the leader
-    // evaluates them.
-    behind_log->Append(request, NewDeadline(), spec);
-  } else if (here->RefusalOfSlots(spec) != kv::ResultStatus::kOk) {
-    Refuse(request, spec, NewDeadline());
-  } else if (Evaluate(request, spec, *here) == Served::kNoRoom) {
-    return false;
-  }
-  Unpark(sink, read);
-  return true;
-}
-
-void ReadQueue::RenewDeadlines(RequestSink* sink) {
-  for (ReadList::Item& item : reads_->items()) {
-    if (item.sink == sink) item.deadline = NewDeadline();
-  }
-}
-
-void ReadQueue::DropParked(RequestSink* sink) {
-  for (const ParkedRead& read :
-       sink->routing().TakeParked(leadership_.group())) {
-    Unpark(sink, read);
-    --OrderOf(sink).issued_reads;
-    Fail({sink, read.token}, read.slot, RequestFailure::Kind::kNoLeader);
-  }
-}
-
-void ReadQueue::KeepReads(const ReadList& reads) {
-  const std::unique_ptr<ReadList> later = std::move(reads_);
-  reads_ = std::make_unique<ReadList>();
-  std::vector<RequestSink*> unsorted;
-  for (const ReadList::Item& item : reads.items()) {
-    if (item.sink == nullptr) continue;
-    RequestSink::ConnectionOrder& order = OrderOf(item.sink);
-    // Parked reads may be older than the reads put back here.
-    if (std::exchange(order.parked_went_back, false)) {
-      unsorted.push_back(item.sink);
-    }
-    --order.issued_reads;
-    ++order.waiting_reads;
-    ++waiting_requests_;
-    KeepRead(item, reads);
-  }
-  for (const ReadList::Item& item : later->items()) {
-    if (item.sink != nullptr) KeepRead(item, *later);
-  }
-  for (RequestSink* sink : unsorted) reads_->SortReadsOf(sink);
-}
-
-void ReadQueue::KeepRead(const ReadList::Item& item, const ReadList& reads) {
-  reads_->Append(item.Request(), item.deadline,
-                 reads.CommandOf(item, &arguments_));
-}
+// ---- Reads that wait for a leader.
 
 void ReadQueue::ExpireWaiting() {
   const MonoTime now = parts_.loop.ReadClock().mono;
   const absl::Status why = leadership_.Unservable();
-  if (why.ok() && next_deadline() > now) return;
-  // Answers may add reads, so the list is moved away first.
-  std::unique_ptr<ReadList> reads = std::move(reads_);
-  reads_ = std::make_unique<ReadList>();
-  for (const ReadList::Item& item : reads->items()) {
-    if (item.sink == nullptr) continue;
-    if (why.ok() &&
-        (item.deadline > now || AwaitsRoom(item.sink, item.token))) {
-      KeepRead(item, *reads);
-      continue;
+  if (waiting_requests_ == 0 || (why.ok() && next_deadline() > now)) return;
+  std::vector<Request*> expired;
+  for (ConnectionOrder* const order : orders_) {
+    if (order == nullptr) continue;
+    for (Request* read = order->first_waiting(); read != nullptr;
+         read = ConnectionOrder::NextWaiting(*read)) {
+      if (!why.ok() || (read->deadline <= now && !AwaitsRoom(*read))) {
+        expired.push_back(read);
+      }
     }
-    --OrderOf(item.sink).waiting_reads;
-    --waiting_requests_;
+  }
+  for (Request* const read : expired) {
+    CountLeft(*read);
+    read->order->Move(*read, State::kIssued);
+    if (read->order->first_waiting() == nullptr) Delist(*read->order);
+  }
+  // Answers may add reads, so these were taken out first.
+  for (Request* const read : expired) {
     if (leadership_.ended()) {
-      GiveBack(item.Request(), reads->CommandOf(item, &arguments_),
-               item.deadline);
+      Refuse(*read, read->Command(&arguments_), read->deadline);
       continue;
     }
     if (why.ok()) ++counters_.leader_wait_expired;
-    Fail(item.Request(), item.slot,
+    Fail(*read,
          why.ok() ? RequestFailure::Kind::kNoLeader
                   : RequestFailure::Kind::kRefused,
          why);
@@ -786,9 +708,12 @@ void ReadQueue::ExpireWaiting() {
 MonoTime ReadQueue::next_deadline() const {
   if (AwaitLink()) return MonoTime::Max();
   MonoTime next = MonoTime::Max();
-  for (const ReadList::Item& item : reads_->items()) {
-    if (item.sink == nullptr || AwaitsRoom(item.sink, item.token)) continue;
-    next = std::min(next, item.deadline);
+  for (const ConnectionOrder* const order : orders_) {
+    if (order == nullptr) continue;
+    for (const Request* read = order->first_waiting(); read != nullptr;
+         read = ConnectionOrder::NextWaiting(*read)) {
+      if (!AwaitsRoom(*read)) next = std::min(next, read->deadline);
+    }
   }
   return std::max(next, ServedDeadline());
 }

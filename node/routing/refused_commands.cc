@@ -12,61 +12,68 @@ bool RefusedCommands::MayHold(kv::Op op) {
          op != kv::Op::kFlush && !kv::NamesSlots(op);
 }
 
-void RefusedCommands::Hold(Command command) {
-  const shardctrl::MapVersion now = owners_.version();
-  const bool left = owners_.RangeOf(command.slot).group != command.group;
-  command.waits_for = left ? now : shardctrl::MapVersion(now.value() + 1);
-  ++command.request.sink->routing().refused_commands;
-  const auto place = std::ranges::find_if(commands_, [&](const Command& other) {
-    return other.request.sink == command.request.sink &&
-           other.request.token > command.request.token;
+void RefusedCommands::Hold(Request& request, MonoTime deadline,
+                           Buffer command) {
+  const uint64_t now = owners_.version().value();
+  const bool left =
+      owners_.RangeOf(request.slot).group != request.order->group();
+  request.deadline = deadline;
+  request.bytes = std::move(command);
+  request.waits_for = left ? now : now + 1;
+  request.order->Move(request, ConnectionOrder::State::kRefused);
+  const auto place = std::ranges::find_if(commands_, [&](const Request* other) {
+    return other->order->sink() == request.order->sink() &&
+           other->token > request.token;
   });
-  commands_.insert(place, std::move(command));
+  commands_.insert(place, &request);
 }
 
 void RefusedCommands::Overtake(RequestSink* sink, Slot slot, uint64_t token) {
-  for (Command& command : commands_) {
-    command.overtaken = command.overtaken ||
-                        (command.request.sink == sink && command.slot == slot &&
-                         command.request.token < token);
+  for (Request* const command : commands_) {
+    command->overtaken =
+        command->overtaken || (command->order->sink() == sink &&
+                               command->slot == slot && command->token < token);
   }
 }
 
-bool RefusedCommands::IsBehindAnother(const Command& command) const {
-  return std::ranges::any_of(commands_, [&](const Command& other) {
-    return other.request.sink == command.request.sink &&
-           other.slot == command.slot;
+bool RefusedCommands::IsBehindAnother(const Request& request) const {
+  return std::ranges::any_of(commands_, [&](const Request* other) {
+    return other->order->sink() == request.order->sink() &&
+           other->slot == request.slot;
   });
 }
 
 void RefusedCommands::RouteAgain(
-    absl::FunctionRef<bool(const Command&)> route) {
+    absl::FunctionRef<bool(const RoutedRequest&, const Request&)> route) {
   const MonoTime now = loop_.ReadClock().mono;
-  std::vector<Command> commands = std::exchange(commands_, {});
-  for (Command& command : commands) {
-    RequestSink* const sink = command.request.sink;
-    RequestSink::RoutingState& state = sink->routing();
-    if (command.overtaken || command.request.deadline <= now) {
-      --state.refused_commands;
-      sink->OnResult(command.request.token,
-                     {.status = kv::ResultStatus::kNotOwner});
+  const std::vector<Request*> commands = std::exchange(commands_, {});
+  for (Request* const command : commands) {
+    ConnectionOrder& order = *command->order;
+    if (command->overtaken || command->deadline <= now) {
+      const ConnectionOrder::Ended ended = order.End(*command);
+      ended.sink->OnResult(ended.token,
+                           {.status = kv::ResultStatus::kNotOwner});
       continue;
     }
-    const bool routed = owners_.version() >= command.waits_for &&
-                        !state.OrderOf(command.group).outstanding() &&
-                        !IsBehindAnother(command) && route(command);
+    const RoutedRequest request = {.sink = order.sink(),
+                                   .token = command->token,
+                                   .redirect = command->redirect,
+                                   .deadline = command->deadline};
+    const bool routed = owners_.version().value() >= command->waits_for &&
+                        !order.outstanding() && !IsBehindAnother(*command) &&
+                        route(request, *command);
     if (routed) {
-      --state.refused_commands;
+      order.End(*command);
     } else {
-      commands_.push_back(std::move(command));
+      commands_.push_back(command);
     }
   }
 }
 
 MonoTime RefusedCommands::next_deadline() const {
   MonoTime next = MonoTime::Max();
-  for (const Command& command : commands_) {
-    next = std::min(next, command.request.deadline);
+  for (const Request* const command : commands_) {
+    next = std::min(next, command->deadline);
   }
   return next;
 }

@@ -16,8 +16,8 @@
 #include "env/time.h"
 #include "kv/command/command.h"
 #include "node/cluster/slot_owners.h"
+#include "node/routing/connection_order.h"
 #include "node/routing/request_sink.h"
-#include "shardctrl/map.h"
 #include "shardctrl/partition.h"
 
 namespace quorate::node {
@@ -33,15 +33,7 @@ namespace quorate::node {
 // commands here take no more memory than entries in flight did.
 class RefusedCommands {
  public:
-  struct Command {
-    RoutedRequest request;  // With its deadline.
-    Slot slot;
-    GroupId group;  // It refused the command.
-    Buffer batch;   // The command alone.
-    // The earliest map by which the command is routed again.
-    shardctrl::MapVersion waits_for = {};
-    bool overtaken = false;
-  };
+  using Request = ConnectionOrder::Request;
 
   // Both outlive the object.
   RefusedCommands(env::Loop& loop, const SlotOwners& owners)
@@ -50,29 +42,30 @@ class RefusedCommands {
   // False for commands on whole slots, and on keys of several: another map may
   // divide them.
   static bool MayHold(kv::Op op);
-  // Takes a command, whose answer is due from here. A Flush of the router
-  // follows.
-  void Hold(Command command);
+  // Takes a command, whose answer is due from here. `command`: the command
+  // alone in a batch. A Flush of the router follows.
+  void Hold(Request& request, MonoTime deadline, Buffer command);
   // A command of `sink` was executed, or may have been.
   void NoteExecuted(RequestSink* sink, Slot slot, uint64_t token) {
-    if (sink->routing().refused_commands > 0) Overtake(sink, slot, token);
+    if (sink->routing().refused() > 0) Overtake(sink, slot, token);
   }
-  // Calls `route` for each command whose time has come, and drops those for
-  // which it returns true. Answers those that wait no longer.
-  void RouteAgain(absl::FunctionRef<bool(const Command&)> route);
+  // Calls `route` for each command whose time has come. If it returns true,
+  // another group has accepted the command. Answers those that wait no longer.
+  void RouteAgain(
+      absl::FunctionRef<bool(const RoutedRequest&, const Request&)> route);
   // The time at which the first command ends; Max(): there is none.
   MonoTime next_deadline() const;
   bool empty() const { return commands_.empty(); }
 
  private:
   void Overtake(RequestSink* sink, Slot slot, uint64_t token);
-  // True if a command of the connection and slot of `command` is here.
-  bool IsBehindAnother(const Command& command) const;
+  // True if a command of the connection and slot of `request` is here.
+  bool IsBehindAnother(const Request& request) const;
 
   env::Loop& loop_;
   const SlotOwners& owners_;
   // The commands of each sink are in its order.
-  std::vector<Command> commands_;
+  std::vector<Request*> commands_;
 };
 
 }  // namespace quorate::node

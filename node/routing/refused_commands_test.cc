@@ -7,6 +7,7 @@
 
 #include "env/check.h"
 #include "gtest/gtest.h"
+#include "kv/store/record_pool.h"
 #include "sim/world/world.h"
 
 namespace quorate::node {
@@ -54,28 +55,35 @@ class RefusedCommandsTest : public ::testing::Test {
     commands_ = std::make_unique<RefusedCommands>(*loop_, owners_);
   }
 
+  // A write at group 1.
+  ConnectionOrder::Request& Add(uint64_t token, Slot slot) {
+    return sink_.routing()
+        .OrderOf(GroupId(1))
+        .Add(pool_, {.token = token,
+                     .state = ConnectionOrder::State::kInBatch,
+                     .slot = slot,
+                     .write = true});
+  }
   // Group 1 refuses a command, which has a second.
   void Hold(uint64_t token, Slot slot = kSlot) {
-    commands_->Hold(
-        {.request = {.sink = &sink_,
-                     .token = token,
-                     .deadline = loop_->ReadClock().mono + Seconds(1)},
-         .slot = slot,
-         .group = GroupId(1)});
+    commands_->Hold(Add(token, slot), loop_->ReadClock().mono + Seconds(1),
+                    Buffer());
   }
   // The commands that are routed now.
   Tokens Routed(bool blocked = false) {
     Tokens routed;
-    commands_->RouteAgain([&](const RefusedCommands::Command& command) {
-      routed.push_back(command.request.token);
-      return !blocked;
-    });
+    commands_->RouteAgain(
+        [&](const RoutedRequest& request, const ConnectionOrder::Request&) {
+          routed.push_back(request.token);
+          return !blocked;
+        });
     return routed;
   }
 
   sim::World world_{{.seed = 1}};
   env::Loop* loop_ = nullptr;
   SlotOwners owners_;
+  kv::RecordPool pool_;
   FakeSink sink_;
   std::unique_ptr<RefusedCommands> commands_;
 };
@@ -87,7 +95,7 @@ TEST_F(RefusedCommandsTest, Commands_WaitForANewerMap_AndKeepTheirOrder) {
   owners_.Update(MapOfOneGroup(2, 2));
   EXPECT_EQ(Routed(), (Tokens{1, 2}));
   EXPECT_TRUE(commands_->empty());
-  EXPECT_EQ(sink_.routing().refused_commands, 0u);
+  EXPECT_EQ(sink_.routing().refused(), 0u);
 }
 
 TEST_F(RefusedCommandsTest, CommandRoutedByAnOlderMap_GoesAtOnce) {
@@ -108,9 +116,9 @@ TEST_F(RefusedCommandsTest, EarlierCommandIsBlocked_OtherSlotsGoFirst) {
 TEST_F(RefusedCommandsTest, LaterCommandUnderWayAtTheGroup_IsAwaited) {
   Hold(1);
   owners_.Update(MapOfOneGroup(2, 2));
-  sink_.routing().OrderOf(GroupId(1)).unapplied_writes = 1;
+  ConnectionOrder::Request& later = Add(2, kSlot);
   EXPECT_EQ(Routed(), Tokens());
-  sink_.routing().OrderOf(GroupId(1)).unapplied_writes = 0;
+  later.order->End(later);
   EXPECT_EQ(Routed(), Tokens{1});
 }
 
@@ -123,7 +131,7 @@ TEST_F(RefusedCommandsTest, LaterCommandWasExecuted_EarlierOnesOfItsSlotEnd) {
   commands_->NoteExecuted(&sink_, kSlot, 3);
   EXPECT_EQ(Routed(), (Tokens{2, 4}));
   EXPECT_EQ(sink_.answered(), Tokens{1});
-  EXPECT_EQ(sink_.routing().refused_commands, 0u);
+  EXPECT_EQ(sink_.routing().refused(), 0u);
 }
 
 TEST_F(RefusedCommandsTest, CommandAtItsDeadline_Ends) {

@@ -19,15 +19,16 @@ static_assert(kv::kValueBytesMax + 2 * kResultFrameBytes <=
 
 }  // namespace
 
-size_t ResultRoom::BytesOf(RequestSink* sink,
+size_t ResultRoom::BytesOf(const ConnectionOrder& order,
                            const kv::CommandSpec& spec) const {
   if (kv::GetsMany(spec.op) && leadership_.store() != nullptr) {
     parts_.work.Add(TurnWork::kLookup * spec.arguments.size());
   }
-  return BytesBehind(/*before_bytes=*/0, sink, spec);
+  return BytesBehind(/*before_bytes=*/0, order, spec);
 }
 
-size_t ResultRoom::BytesBehind(size_t before_bytes, RequestSink* sink,
+size_t ResultRoom::BytesBehind(size_t before_bytes,
+                               const ConnectionOrder& order,
                                const kv::CommandSpec& spec) const {
   switch (spec.op) {
     case kv::Op::kSet:
@@ -46,9 +47,8 @@ size_t ResultRoom::BytesBehind(size_t before_bytes, RequestSink* sink,
   }
   const size_t keys = kv::GetsMany(spec.op) ? spec.arguments.size() : size_t{1};
   const kv::Store* here = leadership_.store();
-  const RequestSink::ConnectionOrder& order = OrderOf(sink);
   const size_t added =
-      order.unapplied_bytes + order.unsettled_bytes + before_bytes;
+      order.write_bytes() + order.unsettled_bytes + before_bytes;
   size_t bytes = kResultFrameBytes;
   for (const std::string_view argument : spec.arguments.first(keys)) {
     size_t value = kv::kValueBytesMax;
@@ -64,11 +64,12 @@ size_t ResultRoom::BytesBehind(size_t before_bytes, RequestSink* sink,
 }
 
 size_t ResultRoom::BytesOfAtomic(
-    RequestSink* sink, absl::Span<const kv::CommandSpec> specs) const {
+    const ConnectionOrder& order,
+    absl::Span<const kv::CommandSpec> specs) const {
   size_t bytes = kResultFrameBytes;
   size_t before_bytes = 0;
   for (const kv::CommandSpec& spec : specs) {
-    bytes += BytesBehind(before_bytes, sink, spec);
+    bytes += BytesBehind(before_bytes, order, spec);
     if (!kv::IsRead(spec.op)) {
       before_bytes += kv::BatchBuilder::EncodedSize(spec);
     }
@@ -76,24 +77,14 @@ size_t ResultRoom::BytesOfAtomic(
   return std::min(bytes, kv::kReturnedBytesMax);
 }
 
-bool ResultRoom::Fits(RequestSink* sink, size_t bytes) const {
-  const size_t under_way = OrderOf(sink).result_bytes;
+bool ResultRoom::Fits(const ConnectionOrder& order, size_t bytes) const {
+  const size_t under_way = order.result_bytes();
   // A single command is always admitted.
   return (under_way == 0 && bytes <= kv::kReturnedBytesMax) ||
          (under_way + bytes <=
               std::max(kSmallBytes, parts_.config.limits.output_buffer_bytes) &&
           !parts_.buggify.Fire("node.no_room_for_result") &&
           (bytes <= kFreeResultBytes || parts_.budget.Fits(bytes)));
-}
-
-void ResultRoom::Reserve(RequestSink* sink, size_t bytes) {
-  OrderOf(sink).result_bytes += bytes;
-  parts_.budget.Reserve(bytes);
-}
-
-void ResultRoom::Release(RequestSink* sink, size_t bytes) {
-  OrderOf(sink).result_bytes -= bytes;
-  parts_.budget.Release(bytes);
 }
 
 }  // namespace quorate::node

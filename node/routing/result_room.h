@@ -10,14 +10,14 @@
 
 #include "absl/types/span.h"
 #include "kv/command/command.h"
+#include "node/routing/connection_order.h"
 #include "node/routing/group_leadership.h"
 #include "node/routing/queue_parts.h"
-#include "node/routing/request_sink.h"
 
 namespace quorate::node {
 
-// Invariant: the bytes that this object reserved in the node's budget are the
-// sum of ConnectionOrder::result_bytes of all sinks for this group.
+// The BatchQueue reserves these bytes in the node's budget for replies until
+// the answer (ConnectionOrder::result_bytes).
 class ResultRoom {
  public:
   // Results up to this size are not checked for room: a value fits, and a step
@@ -29,26 +29,23 @@ class ResultRoom {
       : parts_(parts), leadership_(leadership) {}
 
   // Upper bound of the result of `spec`, in bytes. Exact for the state applied
-  // here plus the sink's own writes that are in flight, or may still be
+  // here plus the connection's own writes that are in flight, or may still be
   // executed. Without a replica, the largest value counts. The lookups of an
   // MGET are work of the turn.
-  size_t BytesOf(RequestSink* sink, const kv::CommandSpec& spec) const;
+  size_t BytesOf(const ConnectionOrder& order,
+                 const kv::CommandSpec& spec) const;
   // Upper bound of the result of `specs` as one kAtomic. Its lookups are part
   // of TurnWork::kExecArgument.
-  size_t BytesOfAtomic(RequestSink* sink,
+  size_t BytesOfAtomic(const ConnectionOrder& order,
                        absl::Span<const kv::CommandSpec> specs) const;
-  // True if batches may carry results of this many more bytes for the sink.
-  bool Fits(RequestSink* sink, size_t bytes) const;
-  void Reserve(RequestSink* sink, size_t bytes);
-  void Release(RequestSink* sink, size_t bytes);
+  // True if batches may carry results of this many more bytes for the
+  // connection.
+  bool Fits(const ConnectionOrder& order, size_t bytes) const;
 
  private:
   // As BytesOf, behind writes of a transaction of this encoded size.
-  size_t BytesBehind(size_t before_bytes, RequestSink* sink,
+  size_t BytesBehind(size_t before_bytes, const ConnectionOrder& order,
                      const kv::CommandSpec& spec) const;
-  RequestSink::ConnectionOrder& OrderOf(RequestSink* sink) const {
-    return sink->routing().OrderOf(leadership_.group());
-  }
 
   const QueueParts& parts_;
   const GroupLeadership& leadership_;

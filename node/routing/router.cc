@@ -72,6 +72,7 @@ Router::Router(env::Env& env, raft::Host& host, const Config& config,
              memory,
              work,
              refused_,
+             requests_,
              held_,
              [this](GroupQueue& queue) { Wake(queue); },
              [this] {
@@ -220,12 +221,11 @@ void Router::OnMapChanged() {
 
 // Once a former group is settled for this sink it stays so: the sink's later
 // commands to the slots go elsewhere.
-const RequestSink::ConnectionOrder* Router::FindUnsettled(
+const ConnectionOrder* Router::FindUnsettled(
     RequestSink* sink, const SlotOwners::Range& range) const {
-  const RequestSink::ConnectionOrder* unsettled = nullptr;
+  const ConnectionOrder* unsettled = nullptr;
   for (const SlotOwners::Former& former : range.former) {
-    RequestSink::ConnectionOrder* const order =
-        sink->routing().FindOrder(former.group);
+    ConnectionOrder* const order = sink->routing().FindOrder(former.group);
     if (order == nullptr || order->settled_through >= former.lost.value()) {
       continue;
     }
@@ -253,11 +253,10 @@ GroupQueue* Router::QueueFor(RoutedRequest* request, Slot first, Slot last) {
   if (first == last && own.former.empty()) return queues_[own.position].get();
   GroupQueue* queue = queues_[own.position].get();
   for (const SlotOwners::Range* range : owners_.RangesOf(first, last)) {
-    const RequestSink::ConnectionOrder* order =
-        FindUnsettled(request->sink, *range);
+    const ConnectionOrder* order = FindUnsettled(request->sink, *range);
     if (order == nullptr) continue;
     if (order->outstanding()) return nullptr;
-    queue = FindQueue(order->group);
+    queue = FindQueue(order->group());
     request->redirect = false;
   }
   return queue;
@@ -265,7 +264,7 @@ GroupQueue* Router::QueueFor(RoutedRequest* request, Slot first, Slot last) {
 
 Admission Router::AddInOrder(RoutedRequest request,
                              const kv::CommandSpec& spec) {
-  if (request.sink->routing().refused_commands > 0) return Admission::kBlocked;
+  if (request.sink->routing().refused() > 0) return Admission::kBlocked;
   CHECK(!kv::NamesSlots(spec.op) || !slots_moved()) << "see slots_moved()";
   GroupQueue* const queue = QueueFor(&request, spec.slot, LastSlotOf(spec));
   return queue == nullptr ? Admission::kBlocked : queue->Add(request, spec);
@@ -274,7 +273,7 @@ Admission Router::AddInOrder(RoutedRequest request,
 Admission Router::AddAtomic(RoutedRequest request, Slot slot,
                             const std::optional<kv::SessionStamp>& session,
                             absl::Span<const kv::CommandSpec> specs) {
-  if (request.sink->routing().refused_commands > 0) return Admission::kBlocked;
+  if (request.sink->routing().refused() > 0) return Admission::kBlocked;
   GroupQueue* const queue = QueueFor(&request, slot, slot);
   return queue == nullptr ? Admission::kBlocked
                           : queue->AddAtomic(request, slot, session, specs);
@@ -282,12 +281,12 @@ Admission Router::AddAtomic(RoutedRequest request, Slot slot,
 
 void Router::RouteRefused() {
   if (refused_.empty()) return;
-  refused_.RouteAgain([this](const RefusedCommands::Command& command) {
-    RoutedRequest request = command.request;
-    GroupQueue* const queue = QueueFor(&request, command.slot, command.slot);
+  refused_.RouteAgain([this](RoutedRequest request,
+                             const ConnectionOrder::Request& refused) {
+    GroupQueue* const queue = QueueFor(&request, refused.slot, refused.slot);
     const bool routed =
         queue != nullptr &&
-        queue->AddAgain(request, command.batch) == Admission::kAccepted;
+        queue->AddAgain(request, refused.bytes) == Admission::kAccepted;
     if (routed) env_.tracer.Sometimes("node.refused_command_routed_again");
     return routed;
   });

@@ -18,6 +18,7 @@
 #include "env/alarm.h"
 #include "env/env.h"
 #include "kv/command/command.h"
+#include "kv/store/record_pool.h"
 #include "node/base/byte_account.h"
 #include "node/base/memory_budget.h"
 #include "node/base/output_budget.h"
@@ -28,6 +29,7 @@
 #include "node/peers/answer_room.h"
 #include "node/peers/peer_links.h"
 #include "node/peers/peer_message.h"
+#include "node/routing/connection_order.h"
 #include "node/routing/group_queue.h"
 #include "node/routing/live_view.h"
 #include "node/routing/queue_parts.h"
@@ -74,7 +76,7 @@ class Router {
   // connection to a former group of its slot have no answer. It also waits
   // while earlier ones of its connection are in RefusedCommands.
   Admission Add(const RoutedRequest& request, const kv::CommandSpec& spec) {
-    if (owners_.changed() || request.sink->routing().refused_commands > 0) {
+    if (owners_.changed() || request.sink->routing().refused() > 0) {
       return AddInOrder(request, spec);
     }
     return QueueOf(spec.slot).Add(request, spec);
@@ -137,8 +139,8 @@ class Router {
   GroupQueue* QueueFor(RoutedRequest* request, Slot first, Slot last);
   // The order of the sink at a former group of the range, if that group may
   // still execute commands of the sink. Null: there is no such group.
-  const RequestSink::ConnectionOrder* FindUnsettled(
-      RequestSink* sink, const SlotOwners::Range& range) const;
+  const ConnectionOrder* FindUnsettled(RequestSink* sink,
+                                       const SlotOwners::Range& range) const;
   // Add, with regard to commands that are under way elsewhere.
   Admission AddInOrder(RoutedRequest request, const kv::CommandSpec& spec);
   void RouteRefused();
@@ -169,6 +171,7 @@ class Router {
   LiveView view_;
   const ClusterMap& cluster_;
   SlotOwners owners_;
+  kv::RecordPool requests_;  // The clients with requests are destroyed first.
   RefusedCommands refused_;
   ByteAccount held_;
   const QueueParts parts_;  // All queues share it.

@@ -227,6 +227,7 @@ class Sink final : public RequestSink {
  private:
   void Note(uint64_t token, std::string text) {
     EXPECT_TRUE(answers_.emplace(token, std::move(text)).second) << token;
+    EXPECT_TRUE(routing().SumsAgree());
     order_.push_back(token);
   }
 
@@ -363,12 +364,11 @@ TEST_F(SlotOrderTest, RefusedRead_IsServedAfterALaterLongOne) {
   ASSERT_TRUE(sink_->Get(kMoves));
   ASSERT_TRUE(sink_->Send({.op = kv::Op::kMGet, .slot = kOther}, keys));
   const RequestSink::RoutingState& state = sink_->routing();
-  ASSERT_TRUE(world_.RunUntilTrue([&] { return state.refused_commands > 0; },
-                                  Seconds(1)));
+  ASSERT_TRUE(
+      world_.RunUntilTrue([&] { return state.refused() > 0; }, Seconds(1)));
   node_->TakeMap(2, /*moved=*/true);
   ASSERT_TRUE(world_.RunUntilTrue(
-      [&] { return state.refused_commands == 0 && state.parked() > 0; },
-      Seconds(1)));
+      [&] { return state.refused() == 0 && state.parked() > 0; }, Seconds(1)));
   ASSERT_TRUE(Await(2));
   EXPECT_EQ(sink_->AnswerTo(0), "nil");
 }
@@ -394,11 +394,11 @@ TEST_F(SlotOrderTest, SinkThatDropsItsReads_GetsNoReadParked) {
   const std::vector<std::string_view> keys(4'000, "k");
   ASSERT_TRUE(sink_->Send({.op = kv::Op::kMGet, .slot = kOther}, keys));
   ASSERT_TRUE(sink_->Get(kOther));
-  const RequestSink::ConnectionOrder& order =
-      sink_->routing().OrderOf(GroupId(2));
-  ASSERT_TRUE(
-      world_.RunUntilTrue([&] { return order.long_reads > 0; }, Seconds(1)));
-  EXPECT_EQ(order.parked_reads, 0u);
+  const ConnectionOrder& order = sink_->routing().OrderOf(GroupId(2));
+  ASSERT_TRUE(world_.RunUntilTrue(
+      [&] { return order.count(ConnectionOrder::State::kInPieces) > 0; },
+      Seconds(1)));
+  EXPECT_EQ(order.first_parked(), nullptr);
   node_->router().DropReads(sink_.get());
   ASSERT_TRUE(Await(2));
   EXPECT_EQ(sink_->AnswerTo(1), "failed");
@@ -560,9 +560,9 @@ TEST_F(SlotOrderTest, ReadInATransaction_ReservesRoomForWhatIsWrittenThere) {
   const std::string value(100'000, 'v');
   ASSERT_TRUE(sink_->Exec(kStays, value));
   const auto* order = sink_->routing().FindOrder(GroupId(1));
-  EXPECT_GE(order->result_bytes, value.size());
+  EXPECT_GE(order->result_bytes(), value.size());
   ASSERT_TRUE(Await(1));
-  EXPECT_EQ(order->result_bytes, 0u);
+  EXPECT_EQ(order->result_bytes(), 0u);
 }
 
 // The read is in the log behind the write, so it may return what that wrote.
@@ -574,10 +574,10 @@ TEST_F(SlotOrderTest, ReadBehindAnUnknownOutcome_ReservesRoomForWhatItWrote) {
   ASSERT_EQ(sink_->AnswerTo(0), "unknown");
   ASSERT_TRUE(sink_->Get(kStays));
   const auto* order = sink_->routing().FindOrder(GroupId(1));
-  EXPECT_GE(order->result_bytes, value.size());
+  EXPECT_GE(order->result_bytes(), value.size());
   ASSERT_TRUE(Await(2));
   EXPECT_EQ(sink_->AnswerTo(1), value);
-  EXPECT_EQ(order->result_bytes, 0u);
+  EXPECT_EQ(order->result_bytes(), 0u);
   EXPECT_EQ(order->unsettled_bytes, 0u);
 }
 

@@ -17,7 +17,7 @@ bool WaitOrder::IsBehindOthers(RequestSink* sink) const {
 
 void WaitOrder::Wait(RequestSink* sink, bool has_room) {
   if (has_room) passed_over_ = true;
-  uint64_t& ticket = TicketOf(sink);
+  uint64_t& ticket = sink->routing().OrderOf(group_).ticket;
   if (ticket == 0) ticket = ++last_ticket_;
   const auto [place, added] = places_.try_emplace(ticket, Place{sink});
   if (!added && !place->second.woken) return;
@@ -35,7 +35,7 @@ void WaitOrder::Remove(RequestSink* sink) {
 void WaitOrder::GiveUpPlace(RequestSink* sink) {
   if (last_ticket_ == 0 || TicketOf(sink) == 0) return;
   Remove(sink);
-  TicketOf(sink) = 0;
+  sink->routing().FindOrder(group_)->ticket = 0;
 }
 
 void WaitOrder::WakeAll() {

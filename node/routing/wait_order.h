@@ -51,8 +51,10 @@ class WaitOrder {
     bool woken = false;  // OnUnblocked was called, and it did not wait again.
   };
 
-  uint64_t& TicketOf(RequestSink* sink) const {
-    return sink->routing().OrderOf(group_).ticket;
+  // 0: none.
+  uint64_t TicketOf(RequestSink* sink) const {
+    const ConnectionOrder* const order = sink->routing().FindOrder(group_);
+    return order == nullptr ? 0 : order->ticket;
   }
   void Remove(RequestSink* sink);
   // Takes the woken sinks out of the order. They keep their tickets.

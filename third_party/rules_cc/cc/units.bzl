@@ -56,8 +56,9 @@ UNITS = {
         "error_text help_reply reply_queue resp_session resp_transaction",
     ],
     "node/routing": [
+        "connection_order forwarding peer_batches read_queue request_sink" +
+        " result_room wait_order",
         "batch_queue group_leadership group_queue memory_gate peer_reads",
-        "forwarding peer_batches read_list read_queue result_room wait_order",
         "leader_balance live_view refused_commands router topology upkeep",
     ],
     "raft/core": [
