@@ -309,6 +309,7 @@ void ClientConnection::Uncount() {
 }
 
 void ClientConnection::CheckInvariants() const {
+  protocol_->CheckInvariants();
   CHECK(!killed_) << "client " << id_ << " was killed and is not closed";
   CHECK(flush_wanted_ || out_.empty()) << "client " << id_;
   if (awaits_room_) {

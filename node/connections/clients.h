@@ -62,6 +62,8 @@ class Protocol {
   // For CheckInvariants. True if an answer is due that will call Resume(): that
   // of the oldest request, or OnUnblocked.
   virtual bool awaits_answer() const = 0;
+  // Asserts what this object and the objects below it promise.
+  virtual void CheckInvariants() const {}
   // The stream was closed.
   virtual void OnClosed() = 0;
 };

@@ -46,6 +46,7 @@ class HttpSession final : public Protocol, public RequestSink {
     return blocked() || (replies_.awaits_answer() && !writes_metrics_first() &&
                          !WaitsForRoom(replies_.front_token()));
   }
+  void CheckInvariants() const override { CheckOrders(); }
   void OnClosed() override;
 
   // RequestSink.

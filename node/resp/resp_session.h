@@ -69,6 +69,7 @@ class RespSession final : public ListedProtocol, public RequestSink {
     return blocked() ||
            (replies_.awaits_answer() && !WaitsForRoom(replies_.front_token()));
   }
+  void CheckInvariants() const override { CheckOrders(); }
   void OnClosed() override;
 
   // RequestSink.

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "env/check.h"
+
 namespace quorate::node {
 
 ConnectionOrder& RequestSink::RoutingState::Add(GroupId group) {
@@ -67,5 +69,7 @@ bool RequestSink::RoutingState::WaitsForRoom(uint64_t token) const {
   });
   return waits;
 }
+
+void RequestSink::CheckOrders() const { CHECK(routing_.SumsAgree()); }
 
 }  // namespace quorate::node

@@ -152,6 +152,8 @@ class RequestSink {
   // True if a queue will call OnUnblocked.
   bool blocked() const { return routing_.blocked_queues > 0; }
   bool has_parked() const { return routing_.parked() > 0; }
+  // Asserts that the sums of its orders are those of their lists.
+  void CheckOrders() const;
   // True if the sink's first request without an answer, which has this token,
   // is a parked read that waits for nothing but room.
   bool WaitsForRoom(uint64_t token) const {
