@@ -59,7 +59,7 @@ class ChangeLog {
   const Numbered& numbered() const { return numbered_; }
   size_t size() const { return numbered_.size(); }
   // Counted for each change in every budget.
-  static constexpr size_t kChangeBytes = 64;
+  static constexpr size_t kChangeBytes = 96;
   uint64_t size_bytes() const { return size() * kChangeBytes; }
   // Depends on all changes and their numbers.
   uint64_t digest() const;

@@ -94,14 +94,28 @@ class World {
     if (Draw(3) == 0) GiveUp();
   }
 
+  // Situations that a long history reaches.
+  struct Counts {
+    int activated = 0;
+    int aborted = 0;
+    int pieces_of_changes = 0;
+    int cut_items = 0;
+    int refused_as_frozen = 0;
+    int duplicates_after_a_move = 0;
+    int watches_of_moved_values = 0;
+    int restarts_within_a_stream = 0;
+    int orphans = 0;
+  };
+  const Counts& counts() const { return counts_; }
+
   // Ends all moves, and brings every slot to the first group.
   void Finish() {
-    while (!moves_.empty()) DriveOne(0);
+    EndMoves();
     DropOrphans();
     for (const auto& [tag, owner] : owner_of_) CheckSlot(tag);
     for (int from = 1; from < kGroups; ++from) {
       Begin(from, 0, TagsOf(from));
-      while (!moves_.empty()) DriveOne(0);
+      EndMoves();
     }
     for (const auto& [tag, owner] : owner_of_) {
       RC_ASSERT(owner == 0);
@@ -118,6 +132,13 @@ class World {
   template <typename T>
   T AnyOf(std::initializer_list<T> values) {
     return values.begin()[Draw(static_cast<int>(values.size()))];
+  }
+
+  // One of the last `most`.
+  template <typename T>
+  const T& Recent(const std::vector<T>& all, size_t most) {
+    const int back = Draw(static_cast<int>(std::min(most, all.size())));
+    return all[all.size() - 1 - static_cast<size_t>(back)];
   }
 
   struct Move {
@@ -199,8 +220,14 @@ class World {
     if (answer.verdict == MoveVerdict::kSlotsBusy) return DropOrphans();
     RC_ASSERT(answer.verdict == MoveVerdict::kDone ||
               answer.verdict == MoveVerdict::kAlready);
+    if (const auto* stage = std::get_if<StageStep>(&next->step)) {
+      if (stage->piece.stream.changes) ++counts_.pieces_of_changes;
+      if (!stage->piece.ends) ++counts_.cut_items;
+    }
+    if (std::holds_alternative<AbortStep>(next->step)) ++counts_.aborted;
     sent_.emplace_back(&group, step);
     if (std::holds_alternative<ActivateStep>(next->step)) {
+      ++counts_.activated;
       for (const std::string& tag : move.tags) {
         owner_of_[tag] = move.to;
         epoch_of_[tag] = move.driver.plan().epoch.value();
@@ -210,6 +237,13 @@ class World {
     if (Draw(8) == 0) {
       const MoveAnswer again = group.StepEncoded(step);
       RC_ASSERT(again.verdict != MoveVerdict::kOtherPlan);
+    }
+  }
+
+  void EndMoves() {
+    for (int i = 0; !moves_.empty(); ++i) {
+      RC_ASSERT(i < 10'000);
+      DriveOne(0);
     }
   }
 
@@ -229,7 +263,7 @@ class World {
   // A copy of an earlier step arrives, or a leader with an old map repeats it.
   void LateStep() {
     if (sent_.empty()) return;
-    const auto& [group, step] = sent_[Draw(static_cast<int>(sent_.size()))];
+    const auto& [group, step] = Recent(sent_, Draw(2) == 0 ? 60 : 100'000);
     group->StepEncoded(step);
     if (Draw(2) == 0) DropOrphans();
   }
@@ -246,6 +280,7 @@ class World {
         for (int i = 0;
              group->StateOf(status.plan.id).phase != MovePhase::kNone; ++i) {
           RC_ASSERT(i < 20);
+          ++counts_.orphans;
           group->Step(AbortStep{status.plan, 1});
         }
       }
@@ -260,7 +295,10 @@ class World {
       group.EndRestart(AnyOf<size_t>({1, 50, 1 << 16}));
     }
     for (Move& move : moves_) {
-      if (Draw(2) == 0) move.driver.ForgetReader();
+      if (Draw(2) != 0) continue;
+      move.driver.ForgetReader();
+      const auto place = groups_[move.to]->StateOf(move.driver.plan().id).place;
+      if (place.offset > 0) ++counts_.restarts_within_a_stream;
     }
   }
 
@@ -279,6 +317,8 @@ class World {
   std::optional<Result> Send(const std::string& tag,
                              const std::string& payload) {
     std::optional<Result> accepted;
+    const bool is_frozen = !OwnerOf(tag).store().Owns(HashSlot(tag));
+    if (is_frozen) ++counts_.refused_as_frozen;
     for (int i = 0; i < kGroups; ++i) {
       const Buffer results = groups_[i]->Apply(Buffer::Copy(payload));
       ResultReader reader(results.view());
@@ -295,6 +335,7 @@ class World {
       seen_ms_[tag] = log_ms;
       Expire(tag, log_ms);
     }
+    RC_ASSERT(accepted.has_value() == !is_frozen);
     return accepted;
   }
 
@@ -326,8 +367,17 @@ class World {
 
   void Command() {
     const std::string tag = AnyTag();
-    switch (Draw(9)) {
+    switch (Draw(13)) {
       case 0:
+        return Set(tag);
+      case 9:
+        return SetMany(tag);
+      case 10:
+        return Append(tag);
+      case 11:
+        return GetDelete(tag);
+      case 12:
+        return Expiry(tag);
       case 1:
         return Set(tag);
       case 2:
@@ -400,13 +450,82 @@ class World {
     if (removed > 0) ++changes_[key];
   }
 
+  void SetMany(const std::string& tag) {
+    const std::string keys[] = {AnyKey(tag), AnyKey(tag)};
+    const std::string value = AnyValue();
+    const std::string_view arguments[] = {keys[0], value, keys[1], value};
+    const auto result = Send(tag, Payload({.op = Op::kMSet,
+                                           .slot = HashSlot(tag),
+                                           .arguments = arguments}));
+    if (!result.has_value()) return;
+    for (const std::string& key : keys) Wrote(key, {value, result->version, 0});
+  }
+
+  void Append(const std::string& tag) {
+    const std::string key = AnyKey(tag);
+    const std::string_view arguments[] = {key, "tail"};
+    const auto result = Send(tag, Payload({.op = Op::kAppend,
+                                           .slot = HashSlot(tag),
+                                           .arguments = arguments}));
+    if (!result.has_value()) return;
+    Value value = keys_.contains(key) ? keys_[key] : Value();
+    value.bytes += "tail";
+    value.version = result->version;
+    RC_ASSERT(result->integer == static_cast<int64_t>(value.bytes.size()));
+    Wrote(key, value);
+  }
+
+  void GetDelete(const std::string& tag) {
+    const std::string key = AnyKey(tag);
+    const std::string_view arguments[] = {key};
+    const auto result = Send(tag, Payload({.op = Op::kGetDel,
+                                           .slot = HashSlot(tag),
+                                           .arguments = arguments}));
+    if (!result.has_value()) return;
+    const auto found = keys_.find(key);
+    RC_ASSERT(result->wrote == (found != keys_.end()));
+    if (found == keys_.end()) return;
+    RC_ASSERT(result->bytes == found->second.bytes);
+    keys_.erase(found);
+    ++changes_[key];
+  }
+
+  // Gives a key another expiry, or none.
+  void Expiry(const std::string& tag) {
+    const std::string key = AnyKey(tag);
+    const std::string_view arguments[] = {key};
+    CommandSpec spec = {
+        .op = Op::kPersist, .slot = HashSlot(tag), .arguments = arguments};
+    if (Draw(2) == 0) {
+      spec.op = Op::kExpireAt;
+      spec.expire_at_ms = now_ms_ + Draw(5'000) + 1'500;
+    }
+    const auto result = Send(tag, Payload(spec));
+    if (!result.has_value()) return;
+    const auto found = keys_.find(key);
+    const bool writes =
+        found != keys_.end() &&
+        (spec.op == Op::kExpireAt || found->second.expire_at_ms != 0);
+    RC_ASSERT(result->wrote == writes);
+    if (!writes) return;
+    const int64_t expiry = spec.expire_at_ms.value_or(0);
+    if (spec.op == Op::kExpireAt && expiry <= seen_ms_[tag]) {
+      keys_.erase(found);
+      ++changes_[key];
+    } else {
+      Wrote(key, {found->second.bytes, result->version, expiry});
+    }
+  }
+
   // A counter, in a session. Its retries may not count twice.
   void Increment(const std::string& tag) {
     const std::string key = tag + "counter";
     const std::string_view arguments[] = {key};
     Session& session = sessions_[Draw(3)];
     if (session.token.client == ClientId{}) {
-      session = {.token = {ClientId(++last_client_), now_ms_ + 600'000}};
+      // Idempotency-Keys have room of their own.
+      const uint64_t key = Draw(3) == 0 ? uint64_t{1} << 63 : 0;
+      session = {.token = {ClientId(++last_client_ | key), now_ms_ + 600'000}};
     }
     const uint64_t sequence = ++session.sequence;
     Sent sent;
@@ -459,6 +578,9 @@ class World {
     if (!may_be_gone) RC_ASSERT(result->duplicate);
     if (result->duplicate) used_ms = seen_ms_[sent.tag];
     if (result->duplicate) {
+      if (sent.version.group != OwnerOf(sent.tag).id()) {
+        ++counts_.duplicates_after_a_move;
+      }
       RC_ASSERT(result->status == sent.status);
       RC_ASSERT(result->version == sent.version);
       RC_ASSERT(result->integer == sent.integer);
@@ -512,7 +634,7 @@ class World {
   // EXEC of a transaction that watched a key, perhaps in another group.
   void Transaction() {
     if (watches_.empty()) return;
-    const Watch watch = watches_[Draw(static_cast<int>(watches_.size()))];
+    const Watch watch = Recent(watches_, 6);
     const std::string tag = watch.key.substr(0, 3);
     const std::string key = AnyKey(tag);
     const std::string value = AnyValue();
@@ -533,7 +655,11 @@ class World {
     const bool changed = changes_[watch.key] != watch.changes;
     if (changed) RC_ASSERT(!held);
     if (!changed && watch.present) RC_ASSERT(held);
-    if (held) Wrote(key, {value, result->version, 0});
+    if (!held) return;
+    Wrote(key, {value, result->version, 0});
+    if (watch.present && watch.version.group != OwnerOf(tag).id()) {
+      ++counts_.watches_of_moved_values;
+    }
   }
 
   // ---- At the end.
@@ -573,6 +699,7 @@ class World {
   }
 
   uint64_t bits_;
+  Counts counts_;
   std::vector<std::unique_ptr<TestGroup>> groups_;
   std::vector<int64_t> skew_ms_;
   int64_t now_ms_ = 1'000;
@@ -604,6 +731,22 @@ RC_GTEST_PROP(SlotMoves, AnyHistory_AgreesWithTheModel, ()) {
       *rc::gen::resize(rc::kNominalSize, rc::gen::inRange(0, 4'000));
   for (int i = 0; i < steps; ++i) world.Step();
   world.Finish();
+}
+
+TEST(SlotMoves, ALongHistory_ReachesRareSituations) {
+  World world(1);
+  for (int i = 0; i < 30'000; ++i) world.Step();
+  world.Finish();
+  const World::Counts& counts = world.counts();
+  EXPECT_GT(counts.activated, 100);
+  EXPECT_GT(counts.aborted, 100);
+  EXPECT_GT(counts.pieces_of_changes, 100);
+  EXPECT_GT(counts.cut_items, 100);
+  EXPECT_GT(counts.refused_as_frozen, 100);
+  EXPECT_GT(counts.duplicates_after_a_move, 10);
+  EXPECT_GT(counts.watches_of_moved_values, 10);
+  EXPECT_GT(counts.restarts_within_a_stream, 10);
+  EXPECT_GT(counts.orphans, 10);
 }
 
 }  // namespace

@@ -319,7 +319,8 @@ TEST_F(MovesTest, Pieces_AreCutAnywhere) {
   Step(&source_, TrackStep{plan_});
   MoveDriver driver(plan_, &source_, &target_, {});
   int pieces = 0;
-  while (target_.StateOf(plan_.id).place.slots < 2) {
+  for (; target_.StateOf(plan_.id).place.slots < 2; ++pieces) {
+    ASSERT_LT(pieces, 10);
     const auto next = driver.NextStep(MoveDecision::kMove);
     const std::string step = EncodeMoveStep(next->step);
     EXPECT_LT(step.size(), size_t{460} << 10);
@@ -327,7 +328,6 @@ TEST_F(MovesTest, Pieces_AreCutAnywhere) {
     // The rest of an item is state.
     target_.Restart();
     EXPECT_EQ(target_.StepEncoded(step).verdict, MoveVerdict::kAlready);
-    ++pieces;
   }
   EXPECT_GE(pieces, 4);
   // A change of the long value takes several pieces, too.
@@ -422,9 +422,10 @@ TEST_F(MovesTest, ChangesDuringTheCopy_Arrive) {
   Step(&target_, PrepareStep{plan_});
   Step(&source_, TrackStep{plan_});
   MoveDriver driver(plan_, &source_, &target_, {.freeze_at = 0});
-  while (target_.StateOf(plan_.id).place.slots < 2) {
+  for (int i = 0; i < 2; ++i) {
     Step(&target_, driver.NextStep(MoveDecision::kMove)->step);
   }
+  ASSERT_EQ(target_.StateOf(plan_.id).place.slots, 2u);
   Set(&source_, "{a}3", "new");
   Do(&source_, {.op = Op::kDel}, {"{a}4"});
   const int64_t slot = HashSlot("{b}").value();
@@ -498,9 +499,10 @@ TEST_F(MovesTest, SealOfOtherSlots_IsRefused) {
   Step(&target_, PrepareStep{plan_});
   Step(&source_, TrackStep{plan_});
   MoveDriver driver(plan_, &source_, &target_, {});
-  while (target_.StateOf(plan_.id).place.slots < 2) {
+  for (int i = 0; i < 2; ++i) {
     Step(&target_, driver.NextStep(MoveDecision::kMove)->step);
   }
+  ASSERT_EQ(target_.StateOf(plan_.id).place.slots, 2u);
   EXPECT_FALSE(source_.store().SealOf(plan_.id).has_value());
   Step(&source_, FreezeStep{plan_.id});
   const MoveSeal seal = *source_.store().SealOf(plan_.id);

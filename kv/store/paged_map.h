@@ -127,7 +127,13 @@ Value& PagedMap<Key, Value>::At(const Key& key) {
   Page* page = &Unshare(index);
   auto place = PlaceIn(*page, key);
   if (place == page->end() || place->key != key) {
-    if (page->size() == page_rows_max_) {
+    const bool behind_all = index + 1 == pages_.size() && place == page->end();
+    if (page->size() == page_rows_max_ && behind_all) {
+      // Keys that ascend fill pages.
+      pages_.push_back(std::make_shared<Page>());
+      page = pages_.back().get();
+      place = page->end();
+    } else if (page->size() == page_rows_max_) {
       const auto half =
           page->begin() + static_cast<ptrdiff_t>(page_rows_max_ / 2);
       auto upper = std::make_shared<Page>(std::make_move_iterator(half),

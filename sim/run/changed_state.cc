@@ -30,7 +30,10 @@ constexpr size_t kRemovalBytes = 18;
 constexpr uint64_t kStretchBytesMax = 40;
 
 // The size of a slot header in this version of the format.
-size_t SlotHeaderBytes(uint32_t version) { return version < 4 ? 4 : 32; }
+size_t SlotHeaderBytes(uint32_t version) {
+  if (version < 4) return 4;
+  return version < 5 ? 32 : 16;
+}
 
 // The digest of the state that the bytes restore, or the refusal. The bytes
 // arrive in two pieces.
@@ -87,7 +90,8 @@ class Change {
     const size_t stretch =
         std::min(1 + Below("stretch", kStretchBytesMax), end - at);
     const bool sealed = Below("sealed", 4) != 0;
-    free_ = sealed && which == 2;
+    // A store takes over the slots and the removals of a snapshot.
+    free_ = sealed && (which == 1 || which == 2);
     switch (Below("kind", 7)) {
       case 0:
         what_ = absl::StrCat(stretch, " bytes removed at ", at);
