@@ -212,13 +212,17 @@ class MoveDriver {
   }
   // The next piece of the present stream, or the first one of a new stream.
   template <typename Read>
-  Next Piece(const StagePlace& place, Read read) {
+  std::optional<Next> Piece(const StagePlace& place, Read read) {
     const bool goes_on = reader_ != nullptr && !reader_->done() &&
                          reader_->stream() == place.stream &&
                          next_offset_ == place.offset;
     if (!goes_on) {
       reader_ = read();
       next_offset_ = 0;
+    }
+    if (reader_ == nullptr) {
+      ADD_FAILURE() << "the source lacks the next piece";
+      return std::nullopt;
     }
     const SlotPiece piece = reader_->Next(options_.piece_bytes);
     next_offset_ += piece.bytes.size();
