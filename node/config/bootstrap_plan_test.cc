@@ -191,6 +191,14 @@ TEST(BootstrapPlan, Groups_HaveMembersAndSlotsOfTheFile) {
                 {Slot(8192), Slot(16383), kv::kFoundingEpoch}}));
 }
 
+// An operator may wish for fewer.
+TEST(BootstrapPlan, GroupsOfManyVoters_HaveAController) {
+  const raft::BootstrapPlan plan = PlanOf(ConfigOf(Even("groups = 1", 12)));
+  ASSERT_EQ(plan.groups.size(), 2u);
+  EXPECT_EQ(plan.groups[0].voters.size(), 12u);
+  EXPECT_EQ(plan.groups[1].voters.size(), 5u);
+}
+
 TEST(BootstrapPlan, RulesOfTheFirstParameters_HaveNoEpochs) {
   const Config config = ConfigOf(Even("groups = 2", 3));
   kv::Rules rules = config.rules;

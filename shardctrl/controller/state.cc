@@ -55,7 +55,7 @@ absl::Status ValidateGroups(const ClusterState& state) {
     const bool known =
         group.id == kControllerGroup || group.id < state.next_group;
     if (group.id <= previous || !known || group.replicas == 0 ||
-        group.replicas > kReplicasMax) {
+        group.replicas > raft::kConfigurationMembersMax) {
       return Invalid("bad group", group.id.value());
     }
     if (group.name.empty() || !names.insert(group.name).second) {
