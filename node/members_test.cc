@@ -300,7 +300,7 @@ TEST_F(MovesTest, MovedSlots_KeepTheirKeysAndServe) {
   ExpectCounts();
 }
 
-TEST_F(MovesTest, LeadersThatChange_GoOn) {
+TEST_F(MovesTest, MoveWhoseLeadersCrash_EndsUnderTheNextOnes) {
   const std::string move =
       Move(R"({"to":2,"slots":"0-8191","bytes_per_second":2000})");
   for (const GroupId group : {GroupId(1), GroupId(2), kControllerGroup}) {

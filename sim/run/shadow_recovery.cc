@@ -360,6 +360,8 @@ std::string ShadowRecovery::CompareAfter(const Mishap& mishap, NodeId node,
   using Condition = raft::Host::Condition;
   for (const GroupId group : checker_->GroupsOf(node)) {
     if (host.condition(group) != Condition::kNotHeld) continue;
+    // It may know by its start that the group has left the replica out.
+    if (config.controller) continue;
     return InGroup(group, host.group_status(group).ToString());
   }
   for (const GroupId group : GroupsOf(config)) {
