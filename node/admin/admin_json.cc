@@ -143,11 +143,12 @@ Json MovesJson(const ClusterState& state) {
   Json rows = Json::array();
   for (const shardctrl::MoveRow& row : shardctrl::MoveRows(state)) {
     const shardctrl::MoveProgress& progress = row.progress;
+    // The rate is that of the last report, which a decided move outlives.
+    const bool copies = row.phase == "copy" || row.phase == "delta";
+    const uint64_t rate = copies ? progress.bytes_per_second : 0;
     Json left;
-    if (progress.bytes_per_second > 0 &&
-        progress.bytes_total > progress.bytes_done) {
-      left = (progress.bytes_total - progress.bytes_done) /
-             progress.bytes_per_second;
+    if (rate > 0 && progress.bytes_total > progress.bytes_done) {
+      left = (progress.bytes_total - progress.bytes_done) / rate;
     }
     rows.push_back({{"id", row.id.value()},
                     {"from", row.from.value()},
@@ -158,7 +159,7 @@ Json MovesJson(const ClusterState& state) {
                     {"slots_done", progress.slots_done},
                     {"bytes_done", progress.bytes_done},
                     {"bytes_total", progress.bytes_total},
-                    {"bytes_per_second", progress.bytes_per_second},
+                    {"bytes_per_second", rate},
                     {"seconds_left", left},
                     {"held_requests", progress.held_requests},
                     {"longest_pause_ms", progress.longest_pause.ms()},
