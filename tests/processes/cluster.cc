@@ -246,7 +246,10 @@ absl::Status ProcessCluster::AwaitLeaders(Duration limit) {
       const auto info = (*client)->Call({"INFO", "groups"});
       if (!info.ok()) continue;
       for (const net::GroupLine& line : net::ParseInfoGroups(info->text)) {
-        if (line.leads()) led.insert(line.group);
+        // The controller's group has the greatest id.
+        if (line.leads() && std::cmp_less_equal(line.group, options_.groups)) {
+          led.insert(line.group);
+        }
       }
     }
     if (static_cast<int>(led.size()) == options_.groups) {
