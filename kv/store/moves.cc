@@ -53,6 +53,13 @@ void RemoveSlot(Slot slot, const Moves::State& state) {
   state.sessions.DropSlot(slot);
 }
 
+// Why a destination takes no piece and no seal in this phase; kDone: it does.
+MoveVerdict StagingVerdict(MovePhase phase) {
+  if (phase == MovePhase::kStaging) return MoveVerdict::kDone;
+  return phase == MovePhase::kSealed ? MoveVerdict::kAlready
+                                     : MoveVerdict::kWrongPhase;
+}
+
 // The answer of a group that does not know the move.
 MoveAnswer Unknown(MoveVerdict verdict) { return {.verdict = verdict}; }
 
@@ -212,10 +219,9 @@ MoveAnswer Moves::Stage(const StageStep& step, const State& state) {
   const auto found = targets_.find(step.move);
   if (found == targets_.end()) return Unknown(MoveVerdict::kUnknownMove);
   Target& target = found->second;
-  if (target.phase != MovePhase::kStaging) {
-    return AnswerOf(target, target.phase == MovePhase::kSealed
-                                ? MoveVerdict::kAlready
-                                : MoveVerdict::kWrongPhase);
+  if (const MoveVerdict no = StagingVerdict(target.phase);
+      no != MoveVerdict::kDone) {
+    return AnswerOf(target, no);
   }
   const SlotPiece& piece = step.piece;
   const PieceStream& stream = piece.stream;
@@ -268,10 +274,9 @@ MoveAnswer Moves::Seal(const SealStep& step, const State& state) {
   const auto found = targets_.find(step.move);
   if (found == targets_.end()) return Unknown(MoveVerdict::kUnknownMove);
   Target& target = found->second;
-  if (target.phase != MovePhase::kStaging) {
-    return AnswerOf(target, target.phase == MovePhase::kSealed
-                                ? MoveVerdict::kAlready
-                                : MoveVerdict::kWrongPhase);
+  if (const MoveVerdict no = StagingVerdict(target.phase);
+      no != MoveVerdict::kDone) {
+    return AnswerOf(target, no);
   }
   if (target.place.slots < SlotCountOf(target.plan) ||
       target.place.offset > 0 || target.place.changes != step.seal.changes) {
