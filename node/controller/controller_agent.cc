@@ -101,8 +101,10 @@ void ControllerAgent::Work() {
     UpdateMap();
     ReportAddresses();
     ReportSilence();
-    if (looks) Reconcile();
-    on_state_();
+    if (looks) {
+      Reconcile();
+      on_state_();
+    }
   }
   const bool starts = MonoNow() < started_ + config_.raft.election_timeout_max;
   WorkAt(MonoNow() + (starts ? kIntervalAtStart : kInterval));

@@ -59,7 +59,7 @@ class ControllerAgent final : public ControllerAccess {
   ControllerAgent(const ControllerAgent&) = delete;
   ControllerAgent& operator=(const ControllerAgent&) = delete;
 
-  // Called after the agent has taken a newer state, and now and then.
+  // Called when the agent looks at its host.
   void SetStateObserver(std::function<void()> observer) {
     on_state_ = std::move(observer);
   }

@@ -5,6 +5,7 @@
 #include <utility>
 #include <vector>
 
+#include "absl/container/btree_set.h"
 #include "kv/command/result.h"
 #include "node/base/text.h"
 #include "node/routing/group_queue.h"
@@ -76,13 +77,13 @@ raft::Term SlotMover::TermOf(GroupId group) const {
   return core == nullptr ? raft::Term() : core->term();
 }
 
-void SlotMover::WorkSoon(Duration after) {
+void SlotMover::DriveSoon(Duration after) {
   const MonoTime at = MonoNow() + after;
   if (!working_ || at >= due_) return;
   due_ = at;
   timer_ = env_.loop.At(at, [this] {
     due_ = MonoTime::Max();
-    Work();
+    DriveAll();
   });
 }
 
@@ -99,28 +100,40 @@ SlotMover::Task& SlotMover::TaskOf(MoveId move, GroupId group) {
 
 void SlotMover::Work() {
   if (!working_) return;
+  AbortUnknown(controller_.state());
+  DriveAll();
+}
+
+void SlotMover::DriveAll() {
+  if (!working_) return;
   const ClusterState& state = controller_.state();
-  absl::btree_map<Key, bool> present;
+  const std::vector<MoveId> running = shardctrl::RunningMoves(state);
+  absl::btree_set<Key> present;
+  // The task if this node leads the group, and it may take a step.
+  const auto task_of = [&](const SlotMove& move, GroupId group) -> Task* {
+    if (StoreOf(group) == nullptr) return nullptr;
+    present.insert({move.id, group});
+    Task& task = TaskOf(move.id, group);
+    return task.not_before <= MonoNow() ? &task : nullptr;
+  };
   for (const SlotMove& move : state.moves) {
     const bool open = move.decision == MoveState::kOpen;
-    if (StoreOf(move.from) != nullptr) {
-      present[{move.id, move.from}] = true;
-      Task& task = TaskOf(move.id, move.from);
-      if (task.not_before <= MonoNow()) {
-        open ? Drive(move, task) : End(move, move.from, task);
+    if (Task* const source = task_of(move, move.from); source != nullptr) {
+      if (open) {
+        Drive(move, std::ranges::binary_search(running, move.id), *source);
+      } else {
+        End(move, move.from, *source);
       }
     }
-    if (!open && StoreOf(move.to) != nullptr) {
-      present[{move.id, move.to}] = true;
-      Task& task = TaskOf(move.id, move.to);
-      if (task.not_before <= MonoNow()) End(move, move.to, task);
+    if (open) continue;
+    if (Task* const target = task_of(move, move.to); target != nullptr) {
+      End(move, move.to, *target);
     }
   }
-  AbortUnknown(state);
   absl::erase_if(tasks_, [&](const auto& entry) {
     return entry.second.outstanding == 0 && !present.contains(entry.first);
   });
-  if (!tasks_.empty()) WorkSoon(kRetryAfter);
+  if (!tasks_.empty()) DriveSoon(kRetryAfter);
   if (calls_.empty()) routing().ForgetIdle();
 }
 
@@ -147,6 +160,14 @@ void SlotMover::AbortUnknown(const ClusterState& state) {
 void SlotMover::Fail(Task& task, std::string problem) {
   task.problem = std::move(problem);
   task.not_before = MonoNow() + kRetryAfter;
+}
+
+bool SlotMover::Accepted(Task& task, const kv::MoveAnswer* answer,
+                         std::string_view refusal) {
+  if (answer == nullptr) return false;
+  if (!kv::IsRefusal(answer->verdict)) return true;
+  Fail(task, Concat(refusal, MoveVerdictText(answer->verdict)));
+  return false;
 }
 
 // ---- Questions.
@@ -186,7 +207,7 @@ void SlotMover::Answer(uint64_t token, const kv::MoveAnswer* answer,
     task.problem.clear();
   }
   call.mapped().on_answer(task, answer);
-  WorkSoon(answer == nullptr ? kRetryAfter : Duration());
+  DriveSoon(answer == nullptr ? kRetryAfter : Duration());
 }
 
 void SlotMover::OnResult(uint64_t token, const kv::ResultView& result) {
@@ -219,13 +240,13 @@ void SlotMover::Execute(
         if (!answer.ok())
           Fail(found->second, std::string(Message(answer.status())));
         on_answer(found->second, answer.ok() ? &*answer : nullptr);
-        WorkSoon(answer.ok() ? Duration() : kRetryAfter);
+        DriveSoon(answer.ok() ? Duration() : kRetryAfter);
       });
 }
 
 // ---- The source of an open move.
 
-void SlotMover::Drive(const SlotMove& move, Task& task) {
+void SlotMover::Drive(const SlotMove& move, bool runs, Task& task) {
   const kv::Store& store = *StoreOf(move.from);
   const kv::MovePlan plan = PlanOf(move);
   std::optional<kv::MoveStatus> status;
@@ -234,7 +255,7 @@ void SlotMover::Drive(const SlotMove& move, Task& task) {
   }
   const bool frozen =
       status.has_value() && status->at.phase == kv::MovePhase::kFrozen;
-  if (!frozen && !MoveRuns(controller_.state(), move)) return;
+  if (!frozen && !runs) return;
   if (frozen && !task.frozen_since.has_value()) task.frozen_since = MonoNow();
   if (task.lost && task.outstanding == 0) {
     task.lost = false;
@@ -247,10 +268,8 @@ void SlotMover::Drive(const SlotMove& move, Task& task) {
     Report(move, frozen ? CopyPhase::kFreeze : CopyPhase::kPrepare, task);
     return Send(key, move.to, kv::PrepareStep{plan},
                 [this](Task& task, const kv::MoveAnswer* answer) {
-                  if (answer == nullptr) return;
-                  if (kv::IsRefusal(answer->verdict)) {
-                    return Fail(task, Concat("the destination refuses: ",
-                                             MoveVerdictText(answer->verdict)));
+                  if (!Accepted(task, answer, "the destination refuses: ")) {
+                    return;
                   }
                   task.place = answer->place;
                   task.sealed = answer->phase == kv::MovePhase::kSealed;
@@ -263,10 +282,7 @@ void SlotMover::Drive(const SlotMove& move, Task& task) {
     if (task.outstanding > 0) return;
     return Send(key, move.from, kv::TrackStep{plan, {}},
                 [this](Task& task, const kv::MoveAnswer* answer) {
-                  if (answer != nullptr && kv::IsRefusal(answer->verdict)) {
-                    Fail(task, Concat("the source refuses: ",
-                                      MoveVerdictText(answer->verdict)));
-                  }
+                  Accepted(task, answer, "the source refuses: ");
                 });
   }
   if (task.sealed) return Decide(move, plan, task);
@@ -316,7 +332,7 @@ void SlotMover::Copy(const SlotMove& move, const kv::MovePlan& plan,
   }
   if (task.outstanding > 0) return;
   if (task.next_piece > MonoNow() && !frozen) {
-    return WorkSoon(task.next_piece - MonoNow());
+    return DriveSoon(task.next_piece - MonoNow());
   }
   FreezeOrSeal(move, plan, status, store, task);
 }
@@ -373,10 +389,8 @@ void SlotMover::FreezeOrSeal(const SlotMove& move, const kv::MovePlan& plan,
     }
     return Send(key, move.from, kv::FreezeStep{move.id},
                 [this](Task& task, const kv::MoveAnswer* answer) {
-                  if (answer == nullptr) return;
-                  if (kv::IsRefusal(answer->verdict)) {
-                    return Fail(task, Concat("the source does not freeze: ",
-                                             MoveVerdictText(answer->verdict)));
+                  if (!Accepted(task, answer, "the source does not freeze: ")) {
+                    return;
                   }
                   task.frozen_since = MonoNow();
                 });
@@ -384,20 +398,20 @@ void SlotMover::FreezeOrSeal(const SlotMove& move, const kv::MovePlan& plan,
   const std::optional<kv::MoveSeal> seal = store.SealOf(move.id);
   if (!seal.has_value()) return;
   Send(key, move.to, kv::SealStep{move.id, *seal},
-       [this, id = move.id](Task& task, const kv::MoveAnswer* answer) {
+       [this, key](Task& task, const kv::MoveAnswer* answer) {
          if (answer == nullptr) return;
-         if (!kv::IsRefusal(answer->verdict)) {
+         if (answer->verdict == kv::MoveVerdict::kOtherDigest) {
+           return Execute(
+               key,
+               ControllerCommand::DecideMove{
+                   .move = key.first,
+                   .give_up = "the copies differ from the slots of the source"},
+               [](Task&, const ControllerAnswer*) {});
+         }
+         if (Accepted(task, answer, "the destination does not seal: ")) {
            task.sealed = true;
-         } else if (answer->verdict == kv::MoveVerdict::kOtherDigest) {
-           const SlotMove* const move = controller_.state().FindMove(id);
-           if (move != nullptr) {
-             GiveUp(*move, "the copies differ from the slots of the source",
-                    task);
-           }
          } else {
            task.lost = true;
-           Fail(task, Concat("the destination does not seal: ",
-                             MoveVerdictText(answer->verdict)));
          }
        });
 }
@@ -425,13 +439,6 @@ void SlotMover::Decide(const SlotMove& move, const kv::MovePlan& plan,
           });
 }
 
-void SlotMover::GiveUp(const SlotMove& move, std::string why, Task&) {
-  Execute(
-      {move.id, move.from},
-      ControllerCommand::DecideMove{.move = move.id, .give_up = std::move(why)},
-      [](Task&, const ControllerAnswer*) {});
-}
-
 // ---- A move that is decided.
 
 void SlotMover::End(const SlotMove& move, GroupId group, Task& task) {
@@ -455,13 +462,12 @@ void SlotMover::End(const SlotMove& move, GroupId group, Task& task) {
     }
   }
   Send(key, group, step, [this](Task& task, const kv::MoveAnswer* answer) {
-    if (answer == nullptr) return;
-    if (kv::IsRefusal(answer->verdict) &&
-        answer->verdict != kv::MoveVerdict::kUnknownMove) {
-      return Fail(task, Concat("the group refuses the end of the move: ",
-                               MoveVerdictText(answer->verdict)));
+    const bool unknown =
+        answer != nullptr && answer->verdict == kv::MoveVerdict::kUnknownMove;
+    if (unknown ||
+        Accepted(task, answer, "the group refuses the end of the move: ")) {
+      task.ended = answer->phase == kv::MovePhase::kNone;
     }
-    task.ended = answer->phase == kv::MovePhase::kNone;
   });
 }
 

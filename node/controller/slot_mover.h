@@ -14,6 +14,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <utility>
 
 #include "absl/container/btree_map.h"
@@ -61,8 +62,9 @@ class SlotMover final : private RequestSink {
   SlotMover(const SlotMover&) = delete;
   SlotMover& operator=(const SlotMover&) = delete;
 
-  // Takes the next steps. Call it after changes of the controller's state and
-  // of leaders; until all moves have ended the object calls itself.
+  // Takes the next steps, and ends moves that the controller does not know.
+  // Call it after changes of the controller's state and of leaders. Until all
+  // moves have ended the object goes on by itself.
   void Work();
   // Takes no further step.
   void Stop();
@@ -102,7 +104,8 @@ class SlotMover final : private RequestSink {
   const kv::Store* StoreOf(GroupId group) const;
   raft::Term TermOf(GroupId group) const;
   MonoTime MonoNow() const { return env_.loop.ReadClock().mono; }
-  void WorkSoon(Duration after);
+  void DriveAll();
+  void DriveSoon(Duration after);
   Task& TaskOf(MoveId move, GroupId group);
   void AbortUnknown(const shardctrl::ClusterState& state);
   // Sends a step to the leader of `group`. `on_answer` gets null if there is no
@@ -114,7 +117,12 @@ class SlotMover final : private RequestSink {
       absl::AnyInvocable<void(Task&, const shardctrl::ControllerAnswer*)>
           on_answer);
   void Fail(Task& task, std::string problem);
-  void Drive(const shardctrl::SlotMove& move, Task& task);
+  // True if the step took effect, now or earlier. Else the task waits, and its
+  // problem is `refusal` and the verdict.
+  bool Accepted(Task& task, const kv::MoveAnswer* answer,
+                std::string_view refusal);
+  // `runs`: RunningMoves has the move.
+  void Drive(const shardctrl::SlotMove& move, bool runs, Task& task);
   void Copy(const shardctrl::SlotMove& move, const kv::MovePlan& plan,
             const kv::MoveStatus& status, const kv::Store& store, Task& task);
   bool OpenReader(const kv::MovePlan& plan, const kv::MoveStatus& status,
@@ -125,7 +133,6 @@ class SlotMover final : private RequestSink {
                     Task& task);
   void Decide(const shardctrl::SlotMove& move, const kv::MovePlan& plan,
               Task& task);
-  void GiveUp(const shardctrl::SlotMove& move, std::string why, Task& task);
   void End(const shardctrl::SlotMove& move, GroupId group, Task& task);
   void Report(const shardctrl::SlotMove& move, shardctrl::CopyPhase phase,
               Task& task);

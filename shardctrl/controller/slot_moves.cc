@@ -8,7 +8,6 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
-#include "absl/strings/str_join.h"
 #include "shardctrl/controller/words.h"
 #include "shardctrl/map.h"
 #include "shardctrl/planner.h"
@@ -207,17 +206,19 @@ Answer NoSuchGroup(GroupId group) {
                               "; the command group list shows all"));
 }
 
-bool MoveRuns(const ClusterState& state, const SlotMove& move) {
-  if (move.decision != MoveState::kOpen || move.paused) return false;
-  std::map<GroupId, size_t> running;
-  for (const SlotMove& earlier : state.moves) {
-    if (earlier.id == move.id) break;
-    if (earlier.decision != MoveState::kOpen || earlier.paused) continue;
-    ++running[earlier.from];
-    ++running[earlier.to];
+std::vector<MoveId> RunningMoves(const ClusterState& state) {
+  std::vector<MoveId> running;
+  std::map<GroupId, size_t> earlier;
+  for (const SlotMove& move : state.moves) {
+    if (move.decision != MoveState::kOpen || move.paused) continue;
+    if (earlier[move.from] < kMovesOfGroupMax &&
+        earlier[move.to] < kMovesOfGroupMax) {
+      running.push_back(move.id);
+    }
+    ++earlier[move.from];
+    ++earlier[move.to];
   }
-  return running[move.from] < kMovesOfGroupMax &&
-         running[move.to] < kMovesOfGroupMax;
+  return running;
 }
 
 Answer ChangeMoves(const Command::MoveSlots& command, WallTime log_time,

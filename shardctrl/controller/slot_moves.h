@@ -3,6 +3,8 @@
 #ifndef QUORATE_SHARDCTRL_CONTROLLER_SLOT_MOVES_H_
 #define QUORATE_SHARDCTRL_CONTROLLER_SLOT_MOVES_H_
 
+#include <vector>
+
 #include "env/ids.h"
 #include "env/time.h"
 #include "shardctrl/controller/command.h"
@@ -31,10 +33,10 @@ ControllerAnswer ChangeMoves(const ControllerCommand::ReportMoveEnd& command,
 // Forgets moves that both groups have forgotten, and groups that have retired.
 void EndMoves(WallTime log_time, ClusterState* state);
 
-// True if the leaders of both groups should work on the move now. It is open
-// and not paused, and each group has fewer than kMovesOfGroupMax earlier ones
-// of that kind.
-bool MoveRuns(const ClusterState& state, const SlotMove& move);
+// The moves on which the leaders of both groups should work now, ascending.
+// Each is open and not paused, and each of its groups has fewer than
+// kMovesOfGroupMax earlier ones of that kind.
+std::vector<MoveId> RunningMoves(const ClusterState& state);
 
 ControllerAnswer NoSuchGroup(GroupId group);
 
