@@ -447,6 +447,9 @@ void SlotMover::End(const SlotMove& move, GroupId group, Task& task) {
   if (source ? move.source_ended : move.destination_ended) return;
   const Key key = {move.id, group};
   if (source) Report(move, CopyPhase::kFreeze, task);
+  const bool activated = move.decision == MoveState::kActivated;
+  // The source keeps the slots until the destination serves them.
+  if (source && activated && !move.destination_ended) return;
   if (task.ended) {
     return Execute(key, ControllerCommand::ReportMoveEnd{move.id, group},
                    [](Task&, const ControllerAnswer*) {});
@@ -454,7 +457,7 @@ void SlotMover::End(const SlotMove& move, GroupId group, Task& task) {
   task.reader.reset();
   const kv::MovePlan plan = PlanOf(move);
   kv::MoveStep step = kv::AbortStep{plan, kRemovedMax};
-  if (move.decision == MoveState::kActivated) {
+  if (activated) {
     if (source) {
       step = kv::ReleaseStep{plan, kRemovedMax};
     } else {

@@ -1,9 +1,11 @@
 #include "sim/checks/log_checker.h"
 
+#include <optional>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "kv/command/command.h"
+#include "kv/command/move_command.h"
 #include "lincheck/models/kv.h"
 #include "sim/choices/trace_hash.h"
 #include "sim/protocol/key_prefixes.h"
@@ -51,7 +53,8 @@ LogChecker::LogChecker(Clock clock, Report violate, Describe describe,
     : clock_(std::move(clock)),
       violate_(std::move(violate)),
       describe_(std::move(describe)),
-      followers_(followers) {
+      followers_(followers),
+      moves_([this](std::string what) { violate_(std::move(what)); }) {
   followers_.expiry->WatchValues(
       [this](const std::string& key, const std::string* value) {
         followers_.values->OnValue(
@@ -166,9 +169,10 @@ void LogChecker::OnCommand(const kv::Version& version,
   // The leader proposes kExpire to remove keys that are due already.
   if (command.op == kv::Op::kExpire) return;
   if (command.op == kv::Op::kFlush && flushed_) return;
+  if (command.op == kv::Op::kMove) return OnMove(version.group, command);
   const std::string_view first_key = FirstKeyOf(command);
   if (NoCheckerFollows(first_key)) return;
-  if (owner_of_ && owner_of_(command.slot) != version.group) return;
+  if (!moves_.Accepts(version.group, command.slot)) return;
   if (command.has_session && !replay_.TakesEffect(command, log_time_)) return;
   if (ExpiryChecker::Covers(first_key)) {
     return followers_.expiry->OnCommand(version.group, clock_(), command);
@@ -229,6 +233,14 @@ void LogChecker::OnCommand(const kv::Version& version,
   } else {
     OnRemoval(key, {op.function, clock_(), at, result});
   }
+}
+
+// A group refuses a step that cannot be read, or whose plan breaks the rules.
+void LogChecker::OnMove(GroupId group, const kv::CommandView& command) {
+  kv::ArgumentReader arguments = command.arguments;
+  const std::optional<kv::MoveStep> step = kv::DecodeMoveStep(arguments.Next());
+  if (!step.has_value() || moves_.OnStep(group, *step) == nullptr) return;
+  followers_.multi_keys->OnMapChanged();
 }
 
 void LogChecker::OnRemoval(const std::string& key, const Removal& removal) {

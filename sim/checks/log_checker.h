@@ -29,6 +29,7 @@
 #include "sim/checks/expiry_checker.h"
 #include "sim/checks/history_checker.h"
 #include "sim/checks/log_replay.h"
+#include "sim/checks/move_checker.h"
 #include "sim/checks/multi_key_checker.h"
 #include "sim/checks/stale_read_checker.h"
 #include "sim/checks/value_history.h"
@@ -85,11 +86,11 @@ class LogChecker {
   void SetSessionRules(const kv::SessionRules& rules) {
     replay_.SetSessionRules(rules);
   }
-  // `owner_of` returns the group that owns a slot. The others refuse commands
-  // on it, so that these have no effect. Without this call each group owns all
-  // slots.
+  // `owner_of` returns the group that owns a slot before it moves. The others
+  // refuse commands on it, so that these have no effect. Without this call each
+  // group owns all slots.
   void SetOwners(absl::AnyInvocable<GroupId(Slot)> owner_of) {
-    owner_of_ = std::move(owner_of);
+    moves_.SetFounders(std::move(owner_of));
   }
 
   // A client calls `call` on `key`.
@@ -110,6 +111,7 @@ class LogChecker {
   void OnCommitted(GroupId group, raft::Index index, const EntryClock& clock,
                    std::string_view payload);
 
+  const MoveChecker& moves() const { return moves_; }
   // Whether an entry was committed. Before that nothing is compared.
   bool started() const { return started_; }
   // Null: the operation is a read or a removal.
@@ -123,6 +125,7 @@ class LogChecker {
   // One removal less may be in a log: it was committed or refused.
   void CountRemoval(const std::string& key, uint8_t function);
   void OnCommand(const kv::Version& version, const kv::CommandView& command);
+  void OnMove(GroupId group, const kv::CommandView& command);
   void OnAtomic(const kv::Version& version, const kv::CommandView& command);
   // Moves the key's value on, and returns the result of the command.
   lincheck::Value Replay(const std::string& key, lincheck::Version at,
@@ -137,7 +140,7 @@ class LogChecker {
   Report violate_;
   Describe describe_;
   const Followers followers_;
-  absl::AnyInvocable<GroupId(Slot)> owner_of_;
+  MoveChecker moves_;
   bool flushed_ = false;
   // The strings of arguments and results.
   lincheck::History strings_;

@@ -203,6 +203,7 @@ class Recorder final : private HistoryChecker::Source {
 
   // Takes what the groups commit.
   LogChecker& log() { return log_; }
+  const LogChecker& log() const { return log_; }
   // Takes what the replicas apply.
   StaleReadChecker& stale_reads() { return stale_reads_; }
   ExpiryChecker& expiry() { return expiry_; }

@@ -164,6 +164,10 @@ bool ClusterOperator::MayLose(size_t place) const {
 
 // ---- Requests.
 
+void ClusterOperator::Tell(OperatorRequest request) {
+  Ask(std::move(request), kAttempts, [](const OperatorAnswer&) {});
+}
+
 void ClusterOperator::Ask(OperatorRequest request, uint32_t attempts,
                           Answered answered) {
   request.key = NextKey();
@@ -227,10 +231,9 @@ void ClusterOperator::Act() {
 
 void ClusterOperator::Do(Verb verb, NodeId node, GroupId group) {
   const auto on_node = [&](const char* what, std::string body = "") {
-    Ask({.method = "POST",
-         .target = absl::StrCat("/v1/nodes/", node.value(), what),
-         .body = std::move(body)},
-        kAttempts, [](const OperatorAnswer&) {});
+    Tell({.method = "POST",
+          .target = absl::StrCat("/v1/nodes/", node.value(), what),
+          .body = std::move(body)});
   };
   const std::string of_group = absl::StrCat("/v1/groups/", group.value());
   switch (verb) {
@@ -252,20 +255,19 @@ void ClusterOperator::Do(Verb verb, NodeId node, GroupId group) {
       return Set(node);
     case Verb::kCreate:
       if (state().groups.size() > options_.groups_max) return;
-      return Ask({.method = "POST",
-                  .target = "/v1/groups",
-                  .body = absl::StrCat("{\"replicas\":", 1 + Draw(2, 3), "}")},
-                 kAttempts, [](const OperatorAnswer&) {});
+      return Tell(
+          {.method = "POST",
+           .target = "/v1/groups",
+           .body = absl::StrCat("{\"replicas\":", 1 + Draw(2, 3), "}")});
     case Verb::kReplicas:
-      return Ask({.method = "PATCH",
-                  .target = of_group,
-                  .body = absl::StrCat("{\"replicas\":", 1 + Draw(2, 5), "}")},
-                 kAttempts, [](const OperatorAnswer&) {});
+      return Tell(
+          {.method = "PATCH",
+           .target = of_group,
+           .body = absl::StrCat("{\"replicas\":", 1 + Draw(2, 5), "}")});
     case Verb::kTransfer:
-      return Ask({.method = "POST",
-                  .target = of_group + "/transfer",
-                  .body = absl::StrCat("{\"node\":", node.value(), "}")},
-                 kAttempts, [](const OperatorAnswer&) {});
+      return Tell({.method = "POST",
+                   .target = of_group + "/transfer",
+                   .body = absl::StrCat("{\"node\":", node.value(), "}")});
     case Verb::kMoveDisk:
       return MoveDisk(node);
     case Verb::kSwapDisks:
@@ -273,35 +275,64 @@ void ClusterOperator::Do(Verb verb, NodeId node, GroupId group) {
     case Verb::kCopyDirectory:
       return CopyDirectory(node);
     case Verb::kJoinTwice:
-      return Ask({.method = "POST", .target = "/v1/nodes"}, kAttempts,
-                 [this](const OperatorAnswer& answer) {
-                   if (answer.status != 200) return;
-                   for (int i = 0; i < 2; ++i) Come(answer, 0);
-                 });
+      return JoinTwice();
     case Verb::kOldToken:
       return Soon([this] { ComeWithOldToken(); });
     case Verb::kRepair:
-      return Ask({.method = "PUT",
-                  .target = "/v1/repair",
-                  .body = Draw(2, 3) == 0 ? "{\"after_ms\":null}"
-                                          : "{\"after_ms\":10000}"},
-                 kAttempts, [](const OperatorAnswer&) {});
+      return Tell({.method = "PUT",
+                   .target = "/v1/repair",
+                   .body = Draw(2, 3) == 0 ? "{\"after_ms\":null}"
+                                           : "{\"after_ms\":10000}"});
     case Verb::kRestart:
       return Soon([this, place = Draw(2, places_.size())] {
         if (places_.tenant(place).has_value()) places_.Restart(place);
       });
     case Verb::kKillController:
       return KillController();
+    case Verb::kMoveSlots:
+      return MoveSlots(group);
+    case Verb::kChangeMove:
+      return ChangeMove();
+    case Verb::kRebalance:
+      return Tell({.method = "POST", .target = "/v1/rebalance"});
   }
 }
 
+void ClusterOperator::JoinTwice() {
+  Ask({.method = "POST", .target = "/v1/nodes"}, kAttempts,
+      [this](const OperatorAnswer& answer) {
+        if (answer.status != 200) return;
+        for (int i = 0; i < 2; ++i) Come(answer, 0);
+      });
+}
+
+void ClusterOperator::MoveSlots(GroupId to) {
+  const uint64_t first = Draw(2, kHashSlotCount);
+  const uint64_t last =
+      std::min<uint64_t>(first + Draw(3, 8192), kHashSlotCount - 1);
+  Tell({.method = "POST",
+        .target = "/v1/moves",
+        .body = absl::StrCat(
+            "{\"to\":", to.value(), ",\"slots\":\"", first, "-", last, "\"",
+            Draw(4, 3) == 0 ? ",\"bytes_per_second\":20000" : "", "}")});
+}
+
+void ClusterOperator::ChangeMove() {
+  const std::vector<shardctrl::SlotMove>& moves = state().moves;
+  if (moves.empty()) return;
+  const char* const verbs[] = {"/cancel", "/pause", "/resume"};
+  Tell({.method = "POST",
+        .target =
+            absl::StrCat("/v1/moves/", moves[Draw(2, moves.size())].id.value(),
+                         verbs[Draw(3, 3)])});
+}
+
 void ClusterOperator::Set(NodeId node) {
-  Ask({.method = "PATCH",
-       .target = absl::StrCat("/v1/nodes/", node.value()),
-       .body = absl::StrCat("{\"zone\":\"z", Draw(2, 3), "\",\"host\":\"h",
-                            Draw(3, 4), "\",\"weight\":", 50 * (1 + Draw(4, 4)),
-                            "}")},
-      kAttempts, [](const OperatorAnswer&) {});
+  Tell({.method = "PATCH",
+        .target = absl::StrCat("/v1/nodes/", node.value()),
+        .body = absl::StrCat("{\"zone\":\"z", Draw(2, 3), "\",\"host\":\"h",
+                             Draw(3, 4),
+                             "\",\"weight\":", 50 * (1 + Draw(4, 4)), "}")});
 }
 
 // The token of a node that has its store does not bind another one.
@@ -415,10 +446,9 @@ void ClusterOperator::Lose(NodeId node, bool comes_back) {
 
 void ClusterOperator::GiveUp(NodeId node, size_t place, bool comes_back) {
   if (comes_back) return Replace(node, place, kAttempts);
-  Ask({.method = "POST",
-       .target = absl::StrCat("/v1/nodes/", node.value(), "/remove"),
-       .body = "{\"lost\":true}"},
-      kAttempts, [](const OperatorAnswer&) {});
+  Tell({.method = "POST",
+        .target = absl::StrCat("/v1/nodes/", node.value(), "/remove"),
+        .body = "{\"lost\":true}"});
 }
 
 void ClusterOperator::MoveDisk(NodeId node) {
@@ -492,6 +522,13 @@ void ClusterOperator::Clear() {
 }
 
 void ClusterOperator::Care() {
+  for (const shardctrl::SlotMove& move : state().moves) {
+    if (!move.paused || move.decision != shardctrl::MoveState::kOpen) continue;
+    return Ask(
+        {.method = "POST",
+         .target = absl::StrCat("/v1/moves/", move.id.value(), "/resume")},
+        kPatience, [](const OperatorAnswer&) {});
+  }
   for (const NodeRecord& node : state().nodes) {
     const size_t place = places_.PlaceOf(node.id);
     const bool here = place != places_.size() && !places_.tenant(place)->erased;

@@ -4,14 +4,16 @@
 //
 // It plays a random script of verbs over the admin addresses of random nodes.
 // It adds nodes and starts them, drains, removes and replaces them. It creates
-// groups, and changes their replicas and leaders. Disks are lost, or move to
+// groups, and changes their replicas and leaders. It moves slots between them,
+// and cancels, pauses and resumes such moves. Disks are lost, or move to
 // other machines. Nodes come twice, with tokens that are not valid any more, or
 // on a copy of another node's directory. The controller's leader crashes in the
 // middle of a verb. A request without an answer is sent again; some are sent
 // twice for no reason. Several operators do that at once, and know nothing of
 // each other.
 //
-// At the end one of them brings every node back that waits for a store.
+// At the end one of them brings every node back that waits for a store, and
+// resumes moves that are paused.
 #ifndef QUORATE_SIM_MEMBERS_CLUSTER_OPERATOR_H_
 #define QUORATE_SIM_MEMBERS_CLUSTER_OPERATOR_H_
 
@@ -79,9 +81,12 @@ class ClusterOperator {
     kRepair,
     kRestart,
     kKillController,
+    kMoveSlots,
+    kChangeMove,
+    kRebalance,
   };
   static constexpr uint64_t kVerbs =
-      static_cast<uint64_t>(Verb::kKillController) + 1;
+      static_cast<uint64_t>(Verb::kRebalance) + 1;
 
   void Tick();
   void Act();
@@ -92,6 +97,8 @@ class ClusterOperator {
   // Asks until there is an answer, at most `attempts` times. `answered` gets it
   // once.
   void Ask(OperatorRequest request, uint32_t attempts, Answered answered);
+  // Asks, whatever the answer will be.
+  void Tell(OperatorRequest request);
   void Try(OperatorRequest request, uint32_t attempts, Answered answered);
   void Set(NodeId node);
   void ComeWithOldToken();
@@ -108,6 +115,11 @@ class ClusterOperator {
   void MoveDisk(NodeId node);
   void SwapDisks(NodeId node);
   void CopyDirectory(NodeId node);
+  // Two nodes come with one token.
+  void JoinTwice();
+  void MoveSlots(GroupId to);
+  // Cancels, pauses or resumes a move that is open.
+  void ChangeMove();
   // The machine of the controller's leader crashes, at some time during the
   // next request.
   void KillController();

@@ -1,12 +1,14 @@
 #include "sim/members/members_subject.h"
 
 #include <algorithm>
+#include <map>
 #include <memory>
 #include <string_view>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "kv/slots/slot.h"
+#include "kv/store/store.h"
 #include "raft/core/configuration.h"
 #include "shardctrl/controller/wishes.h"
 #include "sim/choices/choices.h"
@@ -295,6 +297,35 @@ std::string MembersSubject::UnmetOfPlace(size_t place) const {
   return "";
 }
 
+// Each slot has one owner, which is that of the controller.
+std::string MembersSubject::UnmetOfSlots(const ClusterState& state) const {
+  for (const shardctrl::SlotMove& move : state.moves) {
+    return absl::StrCat("move ", move.id.value(),
+                        " has not ended: ", move.progress.problem);
+  }
+  std::map<GroupId, std::vector<SlotRange>> owned;
+  for (const shardctrl::AssignedRun& run : state.slots) {
+    std::vector<SlotRange>& ranges = owned[run.group];
+    if (!ranges.empty() &&
+        ranges.back().last.value() + 1u == run.slots.first.value()) {
+      ranges.back().last = run.slots.last;
+    } else {
+      ranges.push_back(run.slots);
+    }
+  }
+  for (size_t place = 0; place < places_.size(); ++place) {
+    const node::Server* const server = places_.server(place);
+    if (server == nullptr) continue;
+    for (const GroupRecord& group : state.groups) {
+      const kv::Store* const store = server->store(group.id);
+      if (store == nullptr || store->owned() == owned[group.id]) continue;
+      return absl::StrCat("place ", place, " has other slots of group ",
+                          group.id.value(), " than the controller says");
+    }
+  }
+  return "";
+}
+
 std::string MembersSubject::Unmet() const {
   const ClusterState* const state = rules_.state();
   if (state == nullptr) return "there is no controller";
@@ -305,6 +336,7 @@ std::string MembersSubject::Unmet() const {
   for (size_t place = 0; place < places_.size(); ++place) {
     if (unmet.empty()) unmet = UnmetOfPlace(place);
   }
+  if (unmet.empty()) unmet = UnmetOfSlots(*state);
   return unmet;
 }
 
@@ -320,7 +352,8 @@ std::string MembersSubject::Summary() const {
   return absl::StrCat(recorder_.counts().succeeded, " operations, ", verbs,
                       " verbs, ", rules_.answers(), " answers, ",
                       rules_.refusals(), " refusals, ", rules_.changes(),
-                      " configurations");
+                      " configurations, ", recorder_.log().moves().activated(),
+                      " moves, ", recorder_.log().moves().thawed(), " thawed");
 }
 
 std::string MembersSubject::Describe() const {

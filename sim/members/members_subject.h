@@ -63,6 +63,7 @@ class MembersSubject final : public Subject {
   std::string UnmetOfNodes(const shardctrl::ClusterState& state) const;
   std::string UnmetOfGroup(const shardctrl::GroupRecord& group) const;
   std::string UnmetOfPlace(size_t place) const;
+  std::string UnmetOfSlots(const shardctrl::ClusterState& state) const;
   // The working replica with this id; null: there is none.
   const raft::Core* Find(GroupId group, ReplicaId replica) const;
 

@@ -1,0 +1,82 @@
+// sim/checks/move_checker.h: which group accepts commands on a slot, by the
+// steps of moves that the groups commit, computed without the store.
+//
+// The rules are:
+// - at most one group accepts commands on a slot: a slot is activated only once
+//   its owner is frozen for that move
+// - the epochs of a slot rise with its owners
+// - a group gives a slot up only once another one has it
+// - no move is aborted once its slots have another owner
+#ifndef QUORATE_SIM_CHECKS_MOVE_CHECKER_H_
+#define QUORATE_SIM_CHECKS_MOVE_CHECKER_H_
+
+#include <cstdint>
+#include <map>
+#include <string>
+#include <utility>
+
+#include "absl/functional/any_invocable.h"
+#include "env/ids.h"
+#include "kv/command/move_command.h"
+#include "shardctrl/move.h"
+#include "shardctrl/partition.h"
+
+namespace quorate::sim {
+
+class MoveChecker {
+ public:
+  using Report = absl::AnyInvocable<void(std::string)>;
+
+  explicit MoveChecker(Report violate) : violate_(std::move(violate)) {}
+
+  // `owner_of` returns the group that owns a slot before it moves. Without this
+  // call each group accepts all slots.
+  void SetFounders(absl::AnyInvocable<GroupId(Slot)> owner_of) {
+    founder_of_ = std::move(owner_of);
+  }
+  // Whether a command on the slot has an effect behind the last entry of the
+  // group.
+  bool Accepts(GroupId group, Slot slot);
+  // The first replica of the group applied the step. Returns the plan whose
+  // slots the group owns from now on. Null: the owners are as before. Valid
+  // until the next step.
+  const kv::MovePlan* OnStep(GroupId group, const kv::MoveStep& step);
+
+  // How many moves were activated, and aborted at a source that was frozen.
+  uint64_t activated() const { return activated_; }
+  uint64_t thawed() const { return thawed_; }
+
+ private:
+  struct Holder {
+    GroupId group;
+    SlotEpoch epoch;
+    MoveId frozen_by = {};  // Zero: it accepts commands.
+  };
+  // A move at its source.
+  struct Source {
+    kv::MovePlan plan;
+    bool frozen = false;
+  };
+
+  Holder HolderOf(Slot slot);
+  void Track(GroupId group, const kv::TrackStep& step);
+  void Freeze(GroupId group, MoveId move);
+  const kv::MovePlan* Activate(GroupId group, const kv::MovePlan& plan);
+  void Release(GroupId group, const kv::MovePlan& plan);
+  void Abort(GroupId group, const kv::MovePlan& plan);
+  void Violate(GroupId group, const char* step, const kv::MovePlan& plan,
+               const std::string& what);
+
+  Report violate_;
+  absl::AnyInvocable<GroupId(Slot)> founder_of_;
+  // Of slots that were frozen or have moved.
+  std::map<Slot, Holder> holders_;
+  std::map<std::pair<GroupId, MoveId>, Source> sources_;
+  kv::MovePlan last_;
+  uint64_t activated_ = 0;
+  uint64_t thawed_ = 0;
+};
+
+}  // namespace quorate::sim
+
+#endif  // QUORATE_SIM_CHECKS_MOVE_CHECKER_H_
