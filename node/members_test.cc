@@ -539,6 +539,37 @@ TEST_F(MembersTest, RouterWhoseFirstNodesAreGone_FindsTheOthers) {
   EXPECT_EQ(cluster_->Command(*client, {"SET", "k", "v"}), "+OK\r\n");
 }
 
+// Node 3 came while the router was down, and has the address of node 1 now. It
+// knows the router, which refuses it.
+TEST_F(MembersTest, RouterThatKnowsNoNodeThatIsLeft_LearnsFromAnother) {
+  Begin({.nodes = 1, .groups = 1});
+  ASSERT_TRUE(AwaitAddresses(1)) << last_.dump(1);
+  const Json router =
+      Ask(0, "POST", "/v1/nodes", "{\"role\":\"router\"}").second;
+  ASSERT_EQ(cluster_->StartNew(Joining(router)), absl::OkStatus());
+  ASSERT_TRUE(AwaitAddresses(2)) << last_.dump(1);
+  cluster_->Crash(1);
+  const Json added = Ask(0, "POST", "/v1/nodes").second;
+  ASSERT_EQ(cluster_->StartNew(Joining(added)), absl::OkStatus());
+  ASSERT_TRUE(AwaitAddresses(3)) << last_.dump(1);
+  ASSERT_EQ(Ask(0, "POST", "/v1/nodes/1/remove", "{\"lost\":false}").first,
+            200);
+  ASSERT_TRUE(RunUntil([&] {
+    return host(2).group_status(kControllerGroup).ok() &&
+           StateOn(2).FindNode(NodeId(1))->state ==
+               shardctrl::NodeState::kRemoved;
+  }));
+  cluster_->Crash(0);
+  cluster_->Crash(2);
+  Config moved = cluster_->config(2);
+  moved.listen.peer = "n1:9001";
+  ASSERT_EQ(cluster_->RestartWith(2, moved), absl::OkStatus());
+  cluster_->Restart(1);
+  cluster_->world().RunFor(Seconds(10));
+  auto client = cluster_->ConnectResp(1);
+  EXPECT_EQ(cluster_->Command(*client, {"SET", "k", "v"}), "+OK\r\n");
+}
+
 // A learner does not notice by itself that it is none any more.
 TEST_F(MembersTest, FormerLearnerOfTheController_LearnsNewStates) {
   Begin({.nodes = 4, .groups = 1});

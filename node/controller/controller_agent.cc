@@ -65,7 +65,7 @@ void ControllerAgent::Start(shardctrl::ReportedAddresses own) {
 void ControllerAgent::Stop() {
   working_ = false;
   timer_ = env::Pending();
-  removal_call_ = env::Pending();
+  refusing_call_ = env::Pending();
 }
 
 void ControllerAgent::OnChanged(GroupId) {
@@ -90,7 +90,7 @@ void ControllerAgent::Work() {
     NoteMembers();
   }
   FollowState();
-  AskIfRemoved();
+  AskRefusing();
   if (removed_) {
     for (const GroupId group : host_.groups()) {
       Act({.kind = Action::Kind::kDrop,
@@ -204,28 +204,29 @@ void ControllerAgent::TakeState(const Buffer& bytes) {
   OnChanged(kControllerGroup);
 }
 
-void ControllerAgent::AskIfRemoved() {
-  if (asks_if_removed_ || removed_) return;
+void ControllerAgent::AskRefusing() {
+  if (asks_refusing_ || removed_) return;
   std::vector<std::string> refusing;
   for (const NodeConfig& node : cluster_.nodes()) {
     if (node.id == self() || node.peer.empty()) continue;
     const env::HandshakeRefusal refusal = env_.transport.link(node.id).refusal;
     if (refusal == env::HandshakeRefusal::kUnknownNode ||
+        refusal == env::HandshakeRefusal::kOtherNode ||
         refusal == env::HandshakeRefusal::kOtherStore) {
       refusing.push_back(node.peer);
     }
   }
   if (refusing.empty()) return;
-  asks_if_removed_ = true;
-  removal_call_ = env_.transport.AskForAdmission(
+  asks_refusing_ = true;
+  refusing_call_ = env_.transport.AskForAdmission(
       {.node = self(), .incarnation = host_.identity().incarnation},
-      refusing[removal_questions_++ % refusing.size()],
+      refusing[refusing_questions_++ % refusing.size()],
       raft::EncodeAdmissionRequest({.address = own_.peer}),
-      [this](const absl::StatusOr<Buffer>& bytes) { OnRemovalAnswer(bytes); });
+      [this](const absl::StatusOr<Buffer>& bytes) { OnRefusingAnswer(bytes); });
 }
 
-void ControllerAgent::OnRemovalAnswer(const absl::StatusOr<Buffer>& bytes) {
-  asks_if_removed_ = false;
+void ControllerAgent::OnRefusingAnswer(const absl::StatusOr<Buffer>& bytes) {
+  asks_refusing_ = false;
   if (!bytes.ok()) return;
   const auto answer = raft::DecodeAdmissionAnswer(*bytes);
   if (!answer.ok() || answer->kind != raft::AdmissionAnswer::Kind::kAdmitted ||
@@ -240,7 +241,9 @@ void ControllerAgent::OnRemovalAnswer(const absl::StatusOr<Buffer>& bytes) {
   removed_ =
       node != nullptr && (node->state == shardctrl::NodeState::kRemoved ||
                           node->store != host_.identity().incarnation);
-  if (removed_) OnChanged(kControllerGroup);
+  if (removed_) return OnChanged(kControllerGroup);
+  // All nodes that this one knows may be gone.
+  TakeState(Buffer::Copy(record->welcome));
 }
 
 void ControllerAgent::UpdateMap() {
@@ -346,7 +349,7 @@ void ControllerAgent::ReportSilence() {
 absl::Status ControllerAgent::Admit(const raft::JoinRequest& request) {
   const shardctrl::NodeRecord* const node = state().FindNode(request.node);
   if (node != nullptr && node->store == request.store) return absl::OkStatus();
-  // AskIfRemoved: the store was in the cluster.
+  // AskRefusing: the store was in the cluster.
   if (node != nullptr && request.token.empty() &&
       node->former_store == request.store) {
     return absl::OkStatus();

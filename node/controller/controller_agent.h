@@ -119,8 +119,10 @@ class ControllerAgent final : public ControllerAccess {
   // Nodes refuse one that the cluster has removed, or whose store another one
   // replaced. They are asked whether that is so: then this node gives its
   // replicas up. Others like them might come back and be a majority with them.
-  void AskIfRemoved();
-  void OnRemovalAnswer(const absl::StatusOr<Buffer>& bytes);
+  // If it is not so, their state helps a node of which all that it knows are
+  // gone.
+  void AskRefusing();
+  void OnRefusingAnswer(const absl::StatusOr<Buffer>& bytes);
   void UpdateMap();
   void ReportAddresses();
   // The controller's leader reports nodes that are silent, and those that are
@@ -166,10 +168,10 @@ class ControllerAgent final : public ControllerAccess {
   bool asks_ = false;  // A question for the state is under way.
   MonoTime started_;
   bool removed_ = false;  // Or another store has replaced this one.
-  // The question of AskIfRemoved that is under way, and the number of them.
-  bool asks_if_removed_ = false;
-  size_t removal_questions_ = 0;
-  env::Pending removal_call_;
+  // The question of AskRefusing that is under way, and the number of them.
+  bool asks_refusing_ = false;
+  size_t refusing_questions_ = 0;
+  env::Pending refusing_call_;
   absl::btree_set<Busy> busy_;
   // When the silence of a node was reported last.
   absl::btree_map<NodeId, MonoTime> silence_reported_;

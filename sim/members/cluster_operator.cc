@@ -103,6 +103,14 @@ bool ClusterOperator::Stays(size_t place) const {
 // know. A store that an operator gives up counts as lost, though it works: the
 // controller refuses to replace another one. For some time a leader does not
 // know of the loss, and may make the node one of two voters, or the only one.
+bool ClusterOperator::CreatesGroups() const {
+  return places_.creating() ||
+         std::any_of(state().groups.begin(), state().groups.end(),
+                     [](const shardctrl::GroupRecord& group) {
+                       return !group.founded && !group.reported.has_value();
+                     });
+}
+
 bool ClusterOperator::MayLose(size_t place) const {
   if (places_.LostLately()) return false;
   std::map<GroupId, std::set<ReplicaId>> left;
@@ -254,11 +262,7 @@ void ClusterOperator::Do(Verb verb, NodeId node, GroupId group) {
     case Verb::kSet:
       return Set(node);
     case Verb::kCreate:
-      if (state().groups.size() > options_.groups_max) return;
-      return Tell(
-          {.method = "POST",
-           .target = "/v1/groups",
-           .body = absl::StrCat("{\"replicas\":", 1 + Draw(2, 3), "}")});
+      return Create();
     case Verb::kReplicas:
       return Tell(
           {.method = "PATCH",
@@ -296,6 +300,17 @@ void ClusterOperator::Do(Verb verb, NodeId node, GroupId group) {
     case Verb::kRebalance:
       return Tell({.method = "POST", .target = "/v1/rebalance"});
   }
+}
+
+void ClusterOperator::Create() {
+  if (state().groups.size() > options_.groups_max || places_.replacing()) {
+    return;
+  }
+  places_.BeginCreating();
+  Ask({.method = "POST",
+       .target = "/v1/groups",
+       .body = absl::StrCat("{\"replicas\":", 1 + Draw(2, 3), "}")},
+      kAttempts, [this](const OperatorAnswer&) { places_.EndCreating(); });
 }
 
 void ClusterOperator::JoinTwice() {
@@ -401,7 +416,7 @@ void ClusterOperator::ReplaceUnbound() {
   for (const NodeRecord& node : state().nodes) {
     if (node.store == StoreIncarnation()) unbound.push_back(node.id);
   }
-  if (unbound.empty()) return;
+  if (unbound.empty() || CreatesGroups()) return;
   Replace(unbound[Draw(0, unbound.size())], places_.FreePlace(0), kAttempts);
 }
 
@@ -412,7 +427,7 @@ void ClusterOperator::ReplaceElsewhere(NodeId node) {
   const bool gone = Draw(3, 4) != 0;
   Soon([this, node, place, free, gone] {
     if (places_.PlaceOf(node) != place || !places_.HasStore(place) ||
-        free == places_.size() || !MayLose(place)) {
+        free == places_.size() || CreatesGroups() || !MayLose(place)) {
       return;
     }
     if (gone) places_.MoveOut(place);
@@ -436,7 +451,7 @@ void ClusterOperator::Lose(NodeId node, bool comes_back) {
   Soon([this, place, node, comes_back] {
     // Other operators may have been faster.
     if (places_.PlaceOf(node) != place || !places_.HasStore(place) ||
-        !MayLose(place)) {
+        CreatesGroups() || !MayLose(place)) {
       return;
     }
     places_.Erase(place);
@@ -542,6 +557,7 @@ void ClusterOperator::Care() {
     cared->second = world_.now();
     size_t to = place;
     if (place == places_.size()) to = places_.FreePlace(node.id.value());
+    if (to == places_.size()) to = places_.ReservedPlace();
     const bool leaves = node.leaving || to == places_.size();
     if (here && !leaves) {
       // Its token may not be the newest one.

@@ -115,6 +115,7 @@ class ClusterOperator {
   void MoveDisk(NodeId node);
   void SwapDisks(NodeId node);
   void CopyDirectory(NodeId node);
+  void Create();
   // Two nodes come with one token.
   void JoinTwice();
   void MoveSlots(GroupId to);
@@ -125,6 +126,8 @@ class ClusterOperator {
   void KillController();
   // No operator gives its store up.
   bool Stays(size_t place) const;
+  // The controller does not know yet where a group is.
+  bool CreatesGroups() const;
   // Every group keeps a majority of voters that work without the place.
   bool MayLose(size_t place) const;
   // A node that is not removed; zero: there is none.

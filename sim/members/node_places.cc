@@ -85,7 +85,8 @@ NodePlaces::NodePlaces(World* world, ReplicaChecker* checker, PlaceHooks hooks,
       options_(options),
       supervisor_(world, kSupervisorDelay) {
   CHECK_EQ(world_.machine_count(), 0u);
-  for (uint32_t i = 0; i < options_.founders + options_.spares; ++i) {
+  const uint32_t count = options_.founders + options_.spares + options_.reserve;
+  for (uint32_t i = 0; i < count; ++i) {
     machines_.push_back(world_.AddMachine({.name = absl::StrCat("p", i + 1)}));
     Place& place = places_.emplace_back();
     if (i < options_.founders) place.tenant = Tenant{.node = NodeId(i + 1)};
@@ -164,11 +165,18 @@ size_t NodePlaces::PlaceOf(NodeId node) const {
 }
 
 size_t NodePlaces::FreePlace(uint64_t draw) const {
-  for (size_t i = 0; i < places_.size(); ++i) {
-    const size_t place = (draw + i) % places_.size();
+  const size_t count = places_.size() - options_.reserve;
+  for (size_t i = 0; i < count; ++i) {
+    const size_t place = (draw + i) % count;
     if (!places_[place].tenant.has_value()) return place;
   }
   return places_.size();
+}
+
+size_t NodePlaces::ReservedPlace() const {
+  size_t place = places_.size() - options_.reserve;
+  while (place < places_.size() && places_[place].tenant.has_value()) ++place;
+  return place;
 }
 
 bool NodePlaces::AllFoundersStarted() const {

@@ -45,6 +45,8 @@ struct PlaceHooks {
 struct NodePlacesOptions {
   uint32_t founders = 3;
   uint32_t spares = 2;  // Places without a tenant at first.
+  // Further places, for nodes that must come back when all others are taken.
+  uint32_t reserve = 2;
   uint32_t groups = 2;
   uint32_t replicas = 3;
   bool changed_addresses = false;  // At some starts.
@@ -107,8 +109,17 @@ class NodePlaces {
   bool IsBeingReplaced(NodeId node) const { return replacing_.contains(node); }
   void BeginReplacing(NodeId node) { replacing_.insert(node); }
   void EndReplacing(NodeId node) { replacing_.erase(replacing_.find(node)); }
+  // A store that is given up before the controller knows of a group on it takes
+  // the group along. So operators do not create groups meanwhile, nor replace
+  // nodes while they create groups.
+  bool replacing() const { return !replacing_.empty(); }
+  bool creating() const { return creating_ > 0; }
+  void BeginCreating() { ++creating_; }
+  void EndCreating() { --creating_; }
   // A place without tenant, from `draw` on; size(): none.
   size_t FreePlace(uint64_t draw) const;
+  // The same for the reserve.
+  size_t ReservedPlace() const;
   bool AllFoundersStarted() const;
   // The group of the founding that owns the slot.
   GroupId GroupOf(Slot slot) const;
@@ -168,6 +179,7 @@ class NodePlaces {
   std::vector<MachineId> machines_;
   std::optional<SimTime> lost_;  // When a disk was lost last.
   std::multiset<NodeId> replacing_;
+  int creating_ = 0;
   MachineId shelf_;  // Disks lie here for a moment.
   std::vector<Place> places_;
   std::vector<node::ShardConfig> shards_;
