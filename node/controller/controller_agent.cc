@@ -242,15 +242,21 @@ void ControllerAgent::OnRefusingAnswer(const absl::StatusOr<Buffer>& bytes) {
       node != nullptr && (node->state == shardctrl::NodeState::kRemoved ||
                           node->store != host_.identity().incarnation);
   if (removed_) return OnChanged(kControllerGroup);
-  // All nodes that this one knows may be gone.
-  TakeState(Buffer::Copy(record->welcome));
+  // All nodes that this one knows may be gone. A welcome lacks the reports of
+  // groups, so the state of its version must follow.
+  shardctrl::ShardMap::Parts parts = shardctrl::MapOf(*known);
+  parts.version = shardctrl::MapVersion(known->version.value() - 1);
+  SetMap(std::move(parts));
 }
 
 void ControllerAgent::UpdateMap() {
   const ClusterState& now = state();
   if (now.version <= mapped_) return;
   mapped_ = now.version;
-  shardctrl::ShardMap::Parts parts = shardctrl::MapOf(now);
+  SetMap(shardctrl::MapOf(now));
+}
+
+void ControllerAgent::SetMap(shardctrl::ShardMap::Parts parts) {
   if (parts.version <= cluster_.shards().version()) return;
   auto map = shardctrl::ShardMap::Create(std::move(parts));
   if (!map.ok()) {

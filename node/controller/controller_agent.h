@@ -119,11 +119,13 @@ class ControllerAgent final : public ControllerAccess {
   // Nodes refuse one that the cluster has removed, or whose store another one
   // replaced. They are asked whether that is so: then this node gives its
   // replicas up. Others like them might come back and be a majority with them.
-  // If it is not so, their state helps a node of which all that it knows are
+  // If it is not so, their map helps a node of which all that it knows are
   // gone.
   void AskRefusing();
   void OnRefusingAnswer(const absl::StatusOr<Buffer>& bytes);
   void UpdateMap();
+  // Unless the map of this node is as new.
+  void SetMap(shardctrl::ShardMap::Parts parts);
   void ReportAddresses();
   // The controller's leader reports nodes that are silent, and those that are
   // heard again.

@@ -395,8 +395,12 @@ void SlotMover::FreezeOrSeal(const SlotMove& move, const kv::MovePlan& plan,
                   task.frozen_since = MonoNow();
                 });
   }
-  const std::optional<kv::MoveSeal> seal = store.SealOf(move.id);
+  std::optional<kv::MoveSeal> seal = store.SealOf(move.id);
   if (!seal.has_value()) return;
+  // A reply may have shown a later time than the last entry has.
+  seal->log_time =
+      std::max(seal->log_time,
+               host_.core(move.from)->NextLogTime(env_.loop.ReadClock()));
   Send(key, move.to, kv::SealStep{move.id, *seal},
        [this, key](Task& task, const kv::MoveAnswer* answer) {
          if (answer == nullptr) return;
