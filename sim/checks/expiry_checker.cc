@@ -250,13 +250,36 @@ void ExpiryChecker::OnEntry(GroupId group, SimTime now,
                           " ms ahead of the true time, ", ahead_ms,
                           " ms are allowed"));
   }
+  Expire(group, now);
+}
+
+void ExpiryChecker::Expire(GroupId group, SimTime now) {
+  const int64_t log_ms = group_clocks_[group].log_time.ms();
   auto& due = due_[group];
-  while (!due.empty() && due.begin()->first <= log_time.ms()) {
+  while (!due.empty() && due.begin()->first <= log_ms) {
     const auto [due_ms, name] = *due.begin();
     due.erase(due.begin());
     ++expired_;
     Append(name, {.since = now});
   }
+}
+
+// What the source has shown of the time, the destination may not take back.
+void ExpiryChecker::OnMoved(GroupId from, GroupId to, SimTime now,
+                            WallTime log_time,
+                            absl::FunctionRef<bool(std::string_view)> moves) {
+  for (auto& [name, key] : keys_) {
+    if (key.group != from || !moves(name)) continue;
+    key.group = to;
+    const int64_t due_ms = key.states.back().due_ms;
+    if (due_ms != 0 && due_[from].erase({due_ms, name}) > 0) {
+      due_[to].insert({due_ms, name});
+    }
+  }
+  GroupClock& clock = group_clocks_[to];
+  clock.log_time = std::max(clock.log_time, log_time);
+  clock.shown_ms = std::max(clock.shown_ms, group_clocks_[from].shown_ms);
+  Expire(to, now);
 }
 
 void ExpiryChecker::Push(GroupId group, const std::string& name, State next) {

@@ -122,6 +122,9 @@ class ExpiryChecker {
   // for each command on covered keys.
   void OnEntry(GroupId group, SimTime now, const EntryClock& entry);
   void OnCommand(GroupId group, SimTime now, const kv::CommandView& command);
+  // Keys went from one group to another, whose log time is at least this.
+  void OnMoved(GroupId from, GroupId to, SimTime now, WallTime log_time,
+               absl::FunctionRef<bool(std::string_view)> moves);
   // A replica of the group starts, and knows its log alone.
   void OnStart(GroupId group, SimTime now) {
     group_clocks_[group].starts.push_back(now);
@@ -208,6 +211,8 @@ class ExpiryChecker {
   ClientReply RunExpire(const kv::CommandView& command, int64_t log_ms,
                         State* next);
   void Push(GroupId group, const std::string& name, State next);
+  // Removes what is due by the group's log time.
+  void Expire(GroupId group, SimTime now);
   void Append(const std::string& name, State next);
   void Attribute(const std::string& token, Written written);
 

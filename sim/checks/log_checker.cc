@@ -1,11 +1,13 @@
 #include "sim/checks/log_checker.h"
 
+#include <algorithm>
 #include <optional>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "kv/command/command.h"
 #include "kv/command/move_command.h"
+#include "kv/slots/slot.h"
 #include "lincheck/models/kv.h"
 #include "sim/choices/trace_hash.h"
 #include "sim/protocol/key_prefixes.h"
@@ -138,7 +140,8 @@ void LogChecker::OnCommitted(GroupId group, raft::Index index,
                              const EntryClock& clock,
                              std::string_view payload) {
   started_ = true;
-  log_time_ = clock.log_time;
+  log_time_ = std::max(log_times_[group], clock.log_time);
+  log_times_[group] = log_time_;
   followers_.expiry->OnEntry(group, clock_(), clock);
   kv::CommandReader commands(payload);
   while (commands.ok() && !commands.done()) {
@@ -239,8 +242,18 @@ void LogChecker::OnCommand(const kv::Version& version,
 void LogChecker::OnMove(GroupId group, const kv::CommandView& command) {
   kv::ArgumentReader arguments = command.arguments;
   const std::optional<kv::MoveStep> step = kv::DecodeMoveStep(arguments.Next());
-  if (!step.has_value() || moves_.OnStep(group, *step) == nullptr) return;
+  if (!step.has_value()) return;
+  const std::optional<MoveChecker::Activation> activated =
+      moves_.OnStep(group, *step);
+  if (!activated.has_value()) return;
+  const kv::MovePlan& plan = activated->plan;
+  log_time_ = std::max(log_time_, activated->log_time);
+  log_times_[group] = log_time_;
   followers_.multi_keys->OnMapChanged();
+  followers_.expiry->OnMoved(plan.from, plan.to, clock_(), activated->log_time,
+                             [&](std::string_view key) {
+                               return kv::Contains(plan, kv::HashSlot(key));
+                             });
 }
 
 void LogChecker::OnRemoval(const std::string& key, const Removal& removal) {

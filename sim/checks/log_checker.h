@@ -155,7 +155,8 @@ class LogChecker {
   absl::flat_hash_map<Number, std::pair<std::string, uint8_t>> removals_asked_;
   const std::vector<Removal> no_removals_;
   bool started_ = false;
-  WallTime log_time_;  // The log time of the entry at hand.
+  WallTime log_time_;  // That of the group, behind the entry at hand.
+  std::map<GroupId, WallTime> log_times_;
   lincheck::Version committed_ = lincheck::kInitialVersion;
 };
 

@@ -42,13 +42,17 @@ bool MoveChecker::Accepts(GroupId group, Slot slot) {
   return holder.group == group && holder.frozen_by == MoveId();
 }
 
-const kv::MovePlan* MoveChecker::OnStep(GroupId group,
-                                        const kv::MoveStep& step) {
-  if (!founder_of_) return nullptr;
+std::optional<MoveChecker::Activation> MoveChecker::OnStep(
+    GroupId group, const kv::MoveStep& step) {
+  if (!founder_of_) return std::nullopt;
   if (const auto* const track = std::get_if<kv::TrackStep>(&step)) {
     Track(group, *track);
   } else if (const auto* const freeze = std::get_if<kv::FreezeStep>(&step)) {
     Freeze(group, freeze->move);
+  } else if (const auto* const stage = std::get_if<kv::StageStep>(&step)) {
+    seals_.erase(stage->move);
+  } else if (const auto* const seal = std::get_if<kv::SealStep>(&step)) {
+    seals_.try_emplace(seal->move, seal->seal.log_time);
   } else if (const auto* const last = std::get_if<kv::ActivateStep>(&step)) {
     return Activate(group, last->plan);
   } else if (const auto* const release = std::get_if<kv::ReleaseStep>(&step)) {
@@ -56,7 +60,7 @@ const kv::MovePlan* MoveChecker::OnStep(GroupId group,
   } else if (const auto* const abort = std::get_if<kv::AbortStep>(&step)) {
     Abort(group, abort->plan);
   }
-  return nullptr;
+  return std::nullopt;
 }
 
 // The group refuses it unless it accepts all slots, in an older epoch, and none
@@ -91,13 +95,13 @@ void MoveChecker::Freeze(GroupId group, MoveId move) {
   });
 }
 
-const kv::MovePlan* MoveChecker::Activate(GroupId group,
-                                          const kv::MovePlan& plan) {
-  if (plan.to != group) return nullptr;
+std::optional<MoveChecker::Activation> MoveChecker::Activate(
+    GroupId group, const kv::MovePlan& plan) {
+  if (plan.to != group) return std::nullopt;
   // It was activated before, or even a later one was.
   const auto newer = FirstSlot(
       plan, [&](Slot slot) { return HolderOf(slot).epoch < plan.epoch; });
-  if (!newer.has_value()) return nullptr;
+  if (!newer.has_value()) return std::nullopt;
   const auto wrong = FirstSlot(plan, [&](Slot slot) {
     const Holder holder = HolderOf(slot);
     return holder.epoch >= plan.epoch || holder.group != plan.from ||
@@ -110,14 +114,13 @@ const kv::MovePlan* MoveChecker::Activate(GroupId group,
         absl::StrCat("slot ", wrong->value(), " is owned by group ",
                      holder.group.value(), " in epoch ", holder.epoch.value(),
                      ", frozen by move ", holder.frozen_by.value()));
-    return nullptr;
+    return std::nullopt;
   }
   ForEachSlot(plan, [&](Slot slot) {
     holders_[slot] = {.group = group, .epoch = plan.epoch};
   });
   ++activated_;
-  last_ = plan;
-  return &last_;
+  return Activation{plan, seals_[plan.id]};
 }
 
 void MoveChecker::Release(GroupId group, const kv::MovePlan& plan) {

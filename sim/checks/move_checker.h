@@ -12,11 +12,13 @@
 
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <string>
 #include <utility>
 
 #include "absl/functional/any_invocable.h"
 #include "env/ids.h"
+#include "env/time.h"
 #include "kv/command/move_command.h"
 #include "shardctrl/move.h"
 #include "shardctrl/partition.h"
@@ -37,10 +39,17 @@ class MoveChecker {
   // Whether a command on the slot has an effect behind the last entry of the
   // group.
   bool Accepts(GroupId group, Slot slot);
-  // The first replica of the group applied the step. Returns the plan whose
-  // slots the group owns from now on. Null: the owners are as before. Valid
-  // until the next step.
-  const kv::MovePlan* OnStep(GroupId group, const kv::MoveStep& step);
+  // Slots that a group owns from now on. Its log time is at least that of the
+  // seal.
+  struct Activation {
+    kv::MovePlan plan;
+    WallTime log_time{0};
+  };
+  // The first replica of the group applied the step. Nullopt: the owners are as
+  // before.
+  std::optional<Activation> OnStep(GroupId group, const kv::MoveStep& step);
+  // Whether the slot was frozen once.
+  bool HasMoved(Slot slot) const { return holders_.contains(slot); }
 
   // How many moves were activated, and aborted at a source that was frozen.
   uint64_t activated() const { return activated_; }
@@ -61,7 +70,7 @@ class MoveChecker {
   Holder HolderOf(Slot slot);
   void Track(GroupId group, const kv::TrackStep& step);
   void Freeze(GroupId group, MoveId move);
-  const kv::MovePlan* Activate(GroupId group, const kv::MovePlan& plan);
+  std::optional<Activation> Activate(GroupId group, const kv::MovePlan& plan);
   void Release(GroupId group, const kv::MovePlan& plan);
   void Abort(GroupId group, const kv::MovePlan& plan);
   void Violate(GroupId group, const char* step, const kv::MovePlan& plan,
@@ -72,7 +81,8 @@ class MoveChecker {
   // Of slots that were frozen or have moved.
   std::map<Slot, Holder> holders_;
   std::map<std::pair<GroupId, MoveId>, Source> sources_;
-  kv::MovePlan last_;
+  // Of the first seal behind the last piece: the destination takes no other.
+  std::map<MoveId, WallTime> seals_;
   uint64_t activated_ = 0;
   uint64_t thawed_ = 0;
 };

@@ -39,7 +39,7 @@ class MoveCheckerTest : public testing::Test {
     checker_.OnStep(plan.from, kv::FreezeStep{.move = plan.id});
   }
   bool Activate(const kv::MovePlan& plan) {
-    return checker_.OnStep(plan.to, kv::ActivateStep{.plan = plan}) != nullptr;
+    return checker_.OnStep(plan.to, kv::ActivateStep{.plan = plan}).has_value();
   }
   // The groups that accept kSlot.
   std::vector<GroupId> Accepting() {

@@ -259,7 +259,9 @@ void Recorder::Withdraw(Ticket ticket) {
 
 StaleReadChecker::Sent Recorder::SendStaleRead(NodeId node,
                                                const std::string& key) {
-  return stale_reads_.Send(node, group_of_ ? group_of_(key) : GroupId());
+  // A replica of either group may answer for a slot that moves.
+  const bool known = group_of_ && !log_.moves().HasMoved(kv::HashSlot(key));
+  return stale_reads_.Send(node, known ? group_of_(key) : GroupId());
 }
 
 void Recorder::StaleRead(const StaleReadChecker::Sent& sent,

@@ -46,9 +46,12 @@ MembersSubject::MembersSubject(World* world)
   recorder_.SetClocks(
       {.epoch = WorldOptions().epoch + kAnyTime,
        .error_bound = [](NodeId, SimTime) { return kAnyTime * 2; }});
-  // Slots stay in the groups of the founding.
   recorder_.log().SetOwners(
       [this](Slot slot) { return places_.GroupOf(slot); });
+  recorder_.CheckOrder([this](std::string_view key) {
+    return places_.GroupOf(kv::HashSlot(key));
+  });
+  recorder_.OrderBySlot();
 }
 
 NodePlacesOptions MembersSubject::DrawPlaces() {
@@ -111,7 +114,7 @@ void MembersSubject::StartClients() {
                                   .habits = {.cluster = i == 2,
                                              .stays_with_node = i == 3,
                                              .sessions = i != 3},
-                                  .operations = {.expiry = false}};
+                                  .operations = {.expiry = i != 1}};
     for (size_t place = 0; place < places_.size(); ++place) {
       options.servers.push_back(
           places_.FirstAddress(place, NodePlaces::kRespPort));
@@ -125,6 +128,27 @@ void MembersSubject::StartClients() {
       return client;
     });
   }
+  StartPlain<MultiKeyClient, MultiKeyClientOptions>("multi", &multi_keys_);
+  StartPlain<WatchClient, WatchClientOptions>("watch", &watches_);
+}
+
+template <typename Client, typename Options>
+void MembersSubject::StartPlain(std::string_view name, Client** client) {
+  const MachineId machine =
+      world_.AddMachine({.name = std::string(name), .client = true});
+  client_machines_.push_back(machine);
+  Options options{.id = kClients + 1 + static_cast<uint32_t>(name.size())};
+  for (size_t place = 0; place < places_.size(); ++place) {
+    options.servers.push_back(
+        places_.FirstAddress(place, NodePlaces::kRespPort));
+  }
+  world_.Start(machine, [this, options, client](env::Env& env) {
+    auto started =
+        std::make_shared<Client>(env, options, &world_.choices(), &recorder_,
+                                 [this] { return world_.now(); });
+    *client = started.get();
+    return started;
+  });
 }
 
 void MembersSubject::StartOperators() {
@@ -171,6 +195,8 @@ void MembersSubject::Look() {
 
 void MembersSubject::StopClients() {
   for (WorkloadClient* const client : clients_) client->StopIssuing();
+  multi_keys_->StopIssuing();
+  watches_->StopIssuing();
   for (size_t i = 0; i < operators_.size(); ++i) {
     operators_[i]->Finish(/*cares=*/i == 0);
   }
@@ -179,7 +205,8 @@ void MembersSubject::StopClients() {
 }
 
 bool MembersSubject::ClientsIdle() const {
-  return std::all_of(clients_.begin(), clients_.end(),
+  return multi_keys_->idle() && watches_->idle() &&
+         std::all_of(clients_.begin(), clients_.end(),
                      [](const auto* client) { return client->idle(); });
 }
 
@@ -361,6 +388,7 @@ std::string MembersSubject::Describe() const {
   for (const WorkloadClient* const client : clients_) {
     text += client->Describe();
   }
+  text += multi_keys_->Describe() + watches_->Describe();
   if (rules_.state() == nullptr) return text;
   for (const NodeRecord& node : rules_.state()->nodes) {
     const size_t place = places_.PlaceOf(node.id);

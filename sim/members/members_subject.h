@@ -15,6 +15,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "env/ids.h"
@@ -27,6 +28,8 @@
 #include "sim/members/member_rules.h"
 #include "sim/members/node_places.h"
 #include "sim/workload/client.h"
+#include "sim/workload/multi_key_client.h"
+#include "sim/workload/watch_client.h"
 #include "sim/world/world.h"
 
 namespace quorate::sim {
@@ -55,6 +58,9 @@ class MembersSubject final : public Subject {
   NodePlacesOptions DrawPlaces();
   PlaceHooks Hooks();
   void StartClients();
+  // A client that has plain addresses only.
+  template <typename Client, typename Options>
+  void StartPlain(std::string_view name, Client** client);
   void StartOperators();
   // Notes which replicas work.
   void Look();
@@ -76,6 +82,8 @@ class MembersSubject final : public Subject {
   std::vector<MachineId> client_machines_;
   // Owned by their machines.
   std::vector<WorkloadClient*> clients_;
+  MultiKeyClient* multi_keys_ = nullptr;
+  WatchClient* watches_ = nullptr;
   std::vector<ClusterOperator*> operators_;
   SimTime next_look_;
 };
