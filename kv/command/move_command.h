@@ -30,8 +30,6 @@
 
 namespace quorate::kv {
 
-// The most ranges of slots of one move.
-inline constexpr size_t kMoveRangesMax = 1024;
 // The most bytes of a piece: with its step and batch it fits into an entry.
 inline constexpr size_t kPieceBytesMax = 448 << 10;
 

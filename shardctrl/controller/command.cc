@@ -6,6 +6,7 @@
 #include "absl/strings/str_cat.h"
 #include "raft/core/configuration.h"
 #include "shardctrl/controller/codec.h"
+#include "shardctrl/move.h"
 
 namespace quorate::shardctrl {
 namespace {
@@ -142,8 +143,8 @@ struct Checker {
     if (move.slots.empty() == (move.count == 0)) {
       return Refuse("name either slots, or a group and how many of its slots");
     }
-    if (move.slots.size() > kMovedRangesMax) {
-      return Refuse(absl::StrCat("name at most ", kMovedRangesMax,
+    if (move.slots.size() > kMoveRangesMax) {
+      return Refuse(absl::StrCat("name at most ", kMoveRangesMax,
                                  " ranges of slots at a time"));
     }
     return absl::OkStatus();

@@ -176,7 +176,7 @@ TEST(Command, ValuesOutOfRange_AreRefusedInWords) {
   refused(Command::MoveSlots{GroupId(1), {{Slot(1), Slot(2)}}, GroupId(2), 1},
           "either slots");
   refused(Command::MoveSlots{GroupId(1),
-                             std::vector<SlotRange>(kMovedRangesMax + 1,
+                             std::vector<SlotRange>(kMoveRangesMax + 1,
                                                     {Slot(1), Slot(1)})},
           "at most 1024");
 }

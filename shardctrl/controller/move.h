@@ -21,7 +21,6 @@ namespace quorate::shardctrl {
 
 // Moves that have not ended.
 inline constexpr size_t kMovesMax = 4096;
-inline constexpr size_t kMovedRangesMax = 1024;  // In one command.
 // One group takes part in so many moves at once. The others wait.
 inline constexpr size_t kMovesOfGroupMax = 2;
 // Moves that have ended stay in a list, the last of them.

@@ -10,6 +10,7 @@
 #include "absl/strings/str_cat.h"
 #include "shardctrl/controller/words.h"
 #include "shardctrl/map.h"
+#include "shardctrl/move.h"
 #include "shardctrl/planner.h"
 
 namespace quorate::shardctrl {
@@ -72,17 +73,21 @@ using Transfers = std::map<std::pair<GroupId, GroupId>, std::vector<SlotRange>>;
 
 Answer Begin(const Transfers& transfers, uint64_t rate_max, WallTime log_time,
              ClusterState* state) {
-  if (state->moves.size() + transfers.size() > kMovesMax) {
+  size_t count = 0;
+  for (const auto& [groups, slots] : transfers) {
+    count += (slots.size() + kMoveRangesMax - 1) / kMoveRangesMax;
+  }
+  if (state->moves.size() + count > kMovesMax) {
     return Refused(absl::StrCat("at most ", kMovesMax,
                                 " moves can be under way; wait for their end"));
   }
   std::vector<std::string> steps;
   Answer answer = Done("");
-  for (const auto& [groups, slots] : transfers) {
+  const auto add = [&](GroupId from, GroupId to, std::vector<SlotRange> slots) {
     SlotMove move{.id = state->next_move,
-                  .slots = slots,
-                  .from = groups.first,
-                  .to = groups.second,
+                  .slots = std::move(slots),
+                  .from = from,
+                  .to = to,
                   .began = log_time,
                   .rate_max = rate_max};
     state->next_move = MoveId(move.id.value() + 1);
@@ -92,10 +97,17 @@ Answer Begin(const Transfers& transfers, uint64_t rate_max, WallTime log_time,
                                  FormatSlotRanges(move.slots)));
     answer.moves.push_back(move.id);
     state->moves.push_back(std::move(move));
+  };
+  for (const auto& [groups, slots] : transfers) {
+    for (size_t at = 0; at < slots.size(); at += kMoveRangesMax) {
+      const size_t end = std::min(at + kMoveRangesMax, slots.size());
+      add(groups.first, groups.second,
+          {slots.begin() + static_cast<std::ptrdiff_t>(at),
+           slots.begin() + static_cast<std::ptrdiff_t>(end)});
+    }
   }
   answer.text =
-      absl::StrCat(transfers.size(), transfers.size() == 1 ? " move" : " moves",
-                   " will be made");
+      absl::StrCat(count, count == 1 ? " move" : " moves", " will be made");
   answer.SetSteps(std::move(steps));
   return answer;
 }

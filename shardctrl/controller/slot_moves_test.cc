@@ -225,6 +225,34 @@ TEST_F(Moves, RetiredGroup_EndsWithItsLastSlot) {
   ExpectRefused(Command::RetireGroup{GroupId(1)}, "no other group");
 }
 
+// Each step of a move names all its ranges.
+TEST_F(Moves, OfManyRanges_AreSeveral) {
+  std::vector<AssignedRun>& runs = cluster_.state.slots;
+  runs.clear();
+  for (uint16_t slot = 0; slot < kHashSlotCount; ++slot) {
+    runs.push_back({.slots = Range(slot, slot),
+                    .group = GroupId(slot % 2 + 1),
+                    .epoch = SlotEpoch(1)});
+  }
+  const Answer answer = Do(Command::MoveSlots{
+      .to = GroupId(3), .slots = {Range(0, kHashSlotCount - 1)}});
+  EXPECT_EQ(answer.moves.size(), kHashSlotCount / kMoveRangesMax);
+  std::set<uint32_t> slots;
+  for (const SlotMove& move : cluster_.state.moves) {
+    EXPECT_LE(move.slots.size(), kMoveRangesMax);
+    for (SlotRange range : move.slots) {
+      for (uint32_t i = 0; i < range.size(); ++i) {
+        EXPECT_EQ(OwnerOf(range.first.value()), move.from);
+        EXPECT_TRUE(slots.insert(range.first.value() + i).second);
+      }
+    }
+  }
+  EXPECT_EQ(slots.size(), kHashSlotCount);
+  EXPECT_TRUE(ValidateState(cluster_.state).ok());
+  for (MoveId id : answer.moves) Finish(id);
+  EXPECT_EQ(cluster_.state.slots.size(), kHashSlotCount);
+}
+
 TEST_F(Moves, CancelOfARetiringGroup_KeepsTheGroup) {
   for (MoveId id : Do(Command::Rebalance{}).moves) Finish(id);
   const Answer answer = Do(Command::RetireGroup{GroupId(2)});
