@@ -307,8 +307,9 @@ Answer Execution::operator()(const Command::CreateGroups& create) {
       const auto behind =
           std::find_if(next->groups.begin(), next->groups.end(),
                        [&](const GroupRecord& group) { return group.id > id; });
-      next->groups.insert(behind,
-                          {.id = id, .name = name, .replicas = replicas});
+      next->groups.insert(
+          behind,
+          {.id = id, .name = name, .replicas = replicas, .awaits_share = true});
       ids.push_back(id);
     }
   });
@@ -731,6 +732,7 @@ ControllerAnswer ApplyCommand(const ControllerCommand& command,
   ++state->version;
   answer.version = state->version;
   ComposeGroups(state);
+  ShareSlots(log_time, state);
   EndMoves(log_time, state);
   RemoveDrainedNodes(state);
   Remember(command, digest, log_time, answer, state);

@@ -112,9 +112,19 @@ Answer Begin(const Transfers& transfers, uint64_t rate_max, WallTime log_time,
   return answer;
 }
 
-// The owners once all open moves have come true. Slots in moves that have not
-// ended are pinned.
-Transfers PlanTransfers(const ClusterState& state) {
+// Groups that may own more slots.
+std::vector<GroupId> OpenGroups(const ClusterState& state) {
+  std::vector<GroupId> groups;
+  for (const GroupRecord& group : state.groups) {
+    if (WhyNotTo(state, group.id).empty()) groups.push_back(group.id);
+  }
+  return groups;
+}
+
+// After these `groups` share all slots. Open moves count as done. Slots in
+// moves that have not ended are pinned.
+Transfers PlanTransfers(const ClusterState& state,
+                        const std::vector<GroupId>& groups) {
   std::vector<Assignment> owners;
   std::vector<SlotRange> pinned;
   SlotTable table(state);
@@ -133,10 +143,6 @@ Transfers PlanTransfers(const ClusterState& state) {
     } else {
       owners.push_back({.slots = {id, id}, .group = table.owner[slot]});
     }
-  }
-  std::vector<GroupId> groups;
-  for (const GroupRecord& group : state.groups) {
-    if (WhyNotTo(state, group.id).empty()) groups.push_back(group.id);
   }
   Transfers transfers;
   if (groups.empty()) return transfers;
@@ -317,7 +323,7 @@ Answer ChangeMoves(const Command::PauseMove& command, WallTime,
 
 Answer ChangeMoves(const Command::Rebalance&, WallTime log_time,
                    ClusterState* state) {
-  const Transfers transfers = PlanTransfers(*state);
+  const Transfers transfers = PlanTransfers(*state, OpenGroups(*state));
   if (transfers.empty()) return AlreadySo("the slots are balanced");
   return Begin(transfers, 0, log_time, state);
 }
@@ -348,7 +354,7 @@ Answer ChangeMoves(const Command::RetireGroup& command, WallTime log_time,
     return Refused(absl::StrCat("no other group could own the slots of ", name,
                                 "; create one with quoratectl group create"));
   }
-  const Transfers transfers = PlanTransfers(next);
+  const Transfers transfers = PlanTransfers(next, OpenGroups(next));
   if (group->retiring && transfers.empty()) {
     return AlreadySo(name + " is being retired");
   }
@@ -415,6 +421,34 @@ Answer ChangeMoves(const Command::ReportMoveEnd& command, WallTime,
   ended = true;
   return Done(absl::StrCat(MoveText(move->id), " has ended in ",
                            GroupText(command.group)));
+}
+
+// Groups that have no replicas yet count, too. So the shares do not depend on
+// the order in which groups get their replicas, and no slot moves twice.
+void ShareSlots(WallTime log_time, ClusterState* state) {
+  std::vector<GroupId> groups = OpenGroups(*state);
+  std::vector<GroupId> ready;
+  for (const GroupRecord& group : state->groups) {
+    if (!group.awaits_share || group.retiring) continue;
+    if (std::ranges::binary_search(groups, group.id)) {
+      ready.push_back(group.id);
+    }
+  }
+  if (ready.empty()) return;
+  for (const GroupRecord& group : state->groups) {
+    if (group.awaits_share && !group.retiring && !group.founded) {
+      groups.push_back(group.id);
+    }
+  }
+  Transfers transfers = PlanTransfers(*state, groups);
+  std::erase_if(transfers, [&](const auto& transfer) {
+    return !std::ranges::binary_search(ready, transfer.first.second);
+  });
+  for (const GroupId group : ready) {
+    state->FindGroup(group)->awaits_share = false;
+  }
+  // Without room for more moves an operator balances the slots later.
+  if (!transfers.empty()) Begin(transfers, 0, log_time, state);
 }
 
 void EndMoves(WallTime log_time, ClusterState* state) {

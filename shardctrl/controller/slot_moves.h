@@ -30,6 +30,10 @@ ControllerAnswer ChangeMoves(const ControllerCommand::DecideMove& command,
 ControllerAnswer ChangeMoves(const ControllerCommand::ReportMoveEnd& command,
                              WallTime log_time, ClusterState* state);
 
+// Begins to move slots to groups that were created and have their replicas now:
+// as many as they have once all groups own equally many.
+void ShareSlots(WallTime log_time, ClusterState* state);
+
 // Forgets moves that both groups have forgotten, and groups that have retired.
 void EndMoves(WallTime log_time, ClusterState* state);
 

@@ -225,6 +225,38 @@ TEST_F(Moves, RetiredGroup_EndsWithItsLastSlot) {
   ExpectRefused(Command::RetireGroup{GroupId(1)}, "no other group");
 }
 
+TEST_F(Moves, CreatedGroups_GetTheirShareOnceTheyHaveReplicas) {
+  for (MoveId id : Do(Command::Rebalance{}).moves) Finish(id);
+  const std::vector<GroupId> created = Do(Command::CreateGroups{2}).groups;
+  ASSERT_EQ(created.size(), 2u);
+  EXPECT_TRUE(cluster_.state.moves.empty());
+  const auto slots_to = [&](GroupId group) {
+    uint32_t slots = 0;
+    for (const SlotMove& move : cluster_.state.moves) {
+      if (move.to == group) slots += move.SlotCount();
+    }
+    return slots;
+  };
+  // The share of the other one is not moved to the first.
+  cluster_.Settle(created[1]);
+  const auto moves = cluster_.state.moves.size();
+  EXPECT_EQ(slots_to(created[0]), 0u);
+  EXPECT_NEAR(slots_to(created[1]), kHashSlotCount / 5, 1);
+  cluster_.Settle(created[1]);
+  EXPECT_EQ(cluster_.state.moves.size(), moves);
+  cluster_.Settle(created[0]);
+  EXPECT_NEAR(slots_to(created[0]), kHashSlotCount / 5, 1);
+  EXPECT_TRUE(ValidateState(cluster_.state).ok());
+  // An operator who cancels one has the last word.
+  const MoveId last = cluster_.state.moves.back().id;
+  Do(Command::CancelMove{last});
+  End(last);
+  cluster_.SettleAll();
+  EXPECT_EQ(cluster_.state.FindMove(last), nullptr);
+  EXPECT_LT(slots_to(created[0]) + slots_to(created[1]),
+            2 * kHashSlotCount / 5 - 1);
+}
+
 // Each step of a move names all its ranges.
 TEST_F(Moves, OfManyRanges_AreSeveral) {
   std::vector<AssignedRun>& runs = cluster_.state.slots;

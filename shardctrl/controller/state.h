@@ -197,6 +197,8 @@ struct GroupRecord {
   std::optional<GroupRecovery> recovery = {};
   // It ends once it owns no slot and takes part in no move.
   bool retiring = false;
+  // It was created, and no slots have been moved to it for that.
+  bool awaits_share = false;
 
   // The wanted replica on this node, or null.
   const WantedReplica* WantedOn(NodeId node) const;
@@ -207,8 +209,8 @@ struct GroupRecord {
   template <typename Codec, typename Self>
   static void Fields(Codec& codec, Self& self) {
     codec(self.id, self.name, self.replicas, self.wanted, self.preferred_leader,
-          self.founded, self.first, self.reported, self.recovery,
-          self.retiring);
+          self.founded, self.first, self.reported, self.recovery, self.retiring,
+          self.awaits_share);
   }
 };
 
