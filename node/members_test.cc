@@ -1,13 +1,16 @@
 // Members of a cluster change while it serves: operators ask the admin address,
 // the controller notes the wish, and the nodes make it true.
+#include <algorithm>
 #include <functional>
 #include <map>
 #include <memory>
 #include <nlohmann/json.hpp>
+#include <set>
 #include <string>
 #include <string_view>
 #include <tuple>
 #include <utility>
+#include <vector>
 
 #include "absl/strings/match.h"
 #include "gtest/gtest.h"
@@ -329,6 +332,88 @@ TEST_F(MovesTest, CancelledMove_LeavesNothingAtTheDestination) {
   ASSERT_LT(leader, 3u);
   EXPECT_TRUE(cluster_->server(leader).store(GroupId(2))->moves().empty());
   ExpectCounts();
+}
+
+// Each key counts once, on both sides of a freeze.
+TEST_F(MovesTest, CommandsOnAllKeys_SeeEachKeyOnceWhileSlotsMove) {
+  std::vector<std::unique_ptr<TestClient>> clients;
+  for (size_t node = 0; node < 3; ++node) {
+    clients.push_back(cluster_->ConnectResp(node));
+  }
+
+  const auto keys_of = [](std::string reply) {
+    std::multiset<std::string> keys;
+    for (size_t at = reply.find("k"); at != reply.npos;
+         at = reply.find("k", at + 1)) {
+      keys.insert(reply.substr(at, reply.find("\r\n", at) - at));
+    }
+    return keys;
+  };
+  std::multiset<std::string> expected;
+  for (int i = 0; i < kKeys; ++i) expected.insert(Concat("k", i));
+  const auto ask = [&](std::vector<std::string_view> request, auto check) {
+    for (const auto& client : clients) client->Send(EncodeRequest(request));
+    ASSERT_TRUE(RunUntil([&] {
+      return std::ranges::all_of(clients, [](const auto& client) {
+        return !client->received().empty() &&
+               ReplySize(client->received()) == client->received().size();
+      });
+    }));
+    for (const auto& client : clients) check(client->Take());
+  };
+  for (const int to : {2, 1, 2}) {
+    const std::string move =
+        Move(Concat("{\"to\":", to, ",\"slots\":\"0-16383\"}"));
+    for (int round = 0;; ++round) {
+      ASSERT_LT(round, 3'000) << last_.dump(1);
+      ASSERT_NO_FATAL_FAILURE(ask({"DBSIZE"}, [](const std::string& reply) {
+        EXPECT_EQ(reply, Concat(":", kKeys, "\r\n"));
+      }));
+      ASSERT_NO_FATAL_FAILURE(ask({"KEYS", "*"}, [&](std::string reply) {
+        EXPECT_EQ(keys_of(std::move(reply)), expected);
+      }));
+      ASSERT_NO_FATAL_FAILURE(
+          ask({"SCAN", "0", "COUNT", "1000"}, [&](std::string reply) {
+            EXPECT_EQ(keys_of(std::move(reply)), expected);
+          }));
+      if (HasFailure()) return;
+      if (round % 10 == 0) last_ = Ask(0, "GET", move).second;
+      if (last_["phase"] == "done") break;
+    }
+    last_ = Json();
+  }
+}
+
+TEST_F(MovesTest, FlushAll_RemovesMovingKeysOnBothSides) {
+  const std::string move =
+      Move(R"({"to":2,"slots":"0-8191","bytes_per_second":500})");
+  ASSERT_TRUE(AwaitPhase(move, "copy")) << last_.dump(1);
+  cluster_->world().RunFor(Milliseconds(700));
+  EXPECT_EQ(cluster_->Command(*client_, {"FLUSHALL"}), "+OK\r\n");
+  counts_.clear();
+  for (int i = 0; i < 5; ++i) Add(i);
+  ASSERT_TRUE(Await(move, [](const Json& row) {
+    return row["phase"] == "done";
+  })) << last_.dump(1);
+  EXPECT_EQ(cluster_->Command(*client_, {"DBSIZE"}), ":5\r\n");
+  for (int i = 0; i < 5; ++i) Add(i);
+}
+
+TEST_F(MovesTest, CreatedGroups_GetSlotsAndRetireAgain) {
+  for (uint32_t id = 3; id <= 4; ++id) {
+    ASSERT_EQ(Ask(0, "POST", "/v1/groups", R"({"count":1})").first, 200);
+    const std::string group = Concat("/v1/groups/", id);
+    ASSERT_TRUE(Await(group, [&](const Json& row) {
+      Add(static_cast<int>(++adds_ % kKeys));
+      return row["slots"] != "" && SlotsOf(GroupId(id)) == kHashSlotCount / 3;
+    })) << last_.dump(1);
+    ASSERT_EQ(Ask(1, "POST", group + "/retire").first, 200);
+    ASSERT_TRUE(Await("/v1/groups", [&](const Json& answer) {
+      Add(static_cast<int>(++adds_ % kKeys));
+      return answer["groups"].size() == 3;
+    })) << last_.dump(1);
+    ExpectCounts();
+  }
 }
 
 // Each store is refused by the node that it asks first. It never comes back to

@@ -70,6 +70,8 @@ class ShardMap {
     std::vector<Group> groups = {};
     // Each slot exactly once.
     std::vector<Assignment> assignments = {};
+    // Slots are moving between groups, or have moved.
+    bool slots_move = false;
   };
 
   // The empty map: no slots, groups or nodes, version 0. A node has it before
@@ -85,6 +87,7 @@ class ShardMap {
   MapVersion version() const { return parts_.version; }
   Partitioner partitioner() const { return parts_.partitioner; }
   uint32_t slot_count() const { return parts_.slot_count; }
+  bool slots_move() const { return parts_.slots_move; }
   bool empty() const { return parts_.assignments.empty(); }
 
   // Sorted by id.
@@ -107,7 +110,8 @@ class ShardMap {
            a.parts_.slot_count == b.parts_.slot_count &&
            a.parts_.nodes == b.parts_.nodes &&
            a.parts_.groups == b.parts_.groups &&
-           a.parts_.assignments == b.parts_.assignments;
+           a.parts_.assignments == b.parts_.assignments &&
+           a.parts_.slots_move == b.parts_.slots_move;
   }
 
  private:

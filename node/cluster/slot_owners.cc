@@ -30,7 +30,9 @@ std::pair<Slot, GroupId> Owner(const SlotOwners::Range& range) {
 }  // namespace
 
 SlotOwners::SlotOwners(const shardctrl::ShardMap& map)
-    : version_(map.version()), ranges_(Assigned(map)) {
+    : version_(map.version()),
+      ranges_(Assigned(map)),
+      changed_(map.slots_move()) {
   TakeFirsts();
 }
 
@@ -57,7 +59,7 @@ void SlotOwners::Update(const shardctrl::ShardMap& map) {
   version_ = map.version();
   const std::vector<Range> before = std::exchange(ranges_, {});
   const std::vector<Range> after = Assigned(map);
-  changed_ = changed_ || before.size() != after.size() ||
+  changed_ = changed_ || map.slots_move() || before.size() != after.size() ||
              !std::ranges::equal(before, after, {}, Owner, Owner);
   Merge(before, after);
   TakeFirsts();

@@ -43,7 +43,7 @@ class SlotOwners {
   // The ranges of the slots from `first` to `last`.
   std::vector<const Range*> RangesOf(Slot first, Slot last) const;
   shardctrl::MapVersion version() const { return version_; }
-  // False while no range has a former group.
+  // False until slots move: no range has a former group.
   bool changed() const { return changed_; }
 
  private:

@@ -112,7 +112,7 @@ Handled GroupCommands::CountKeysInSlot(const CommandRow& row,
   }
   const Slot slot(static_cast<uint16_t>(number));
   QueryEach(row, ReplyFormat::kSum, {{.slots = {slot, slot}}},
-            kv::Op::kKeyCount);
+            kv::Op::kKeyCount, /*info_sections=*/{}, /*everywhere=*/true);
   return Handled::kDone;
 }
 
@@ -134,37 +134,91 @@ Handled GroupCommands::Info(const CommandRow& row, Arguments request) {
 void GroupCommands::QueryEach(
     const CommandRow& row, ReplyFormat format,
     const std::vector<GroupQuestions::Covered>& covered, kv::Op op,
-    std::optional<std::vector<std::string>> info_sections) {
+    std::optional<std::vector<std::string>> info_sections, bool everywhere) {
   CHECK(!running_.has_value()) << row.name;
-  const auto count = static_cast<uint32_t>(covered.size());
   const auto group_of = [&](const GroupQuestions::Covered& part) {
     return context_.router.QueueOf(part.slots.first).group();
   };
-  running_ = {.token = replies_.Push(row.id, format),
-              .format = format,
-              .version = replies_.version(),
-              .due = count,
-              .several_groups = std::ranges::any_of(
-                  covered,
-                  [&](const auto& part) {
-                    return group_of(part) != group_of(covered.front());
-                  }),
-              .info_sections = std::move(info_sections)};
-  questions_.BeginCommand();
-  // An answer may come during the call.
-  const uint64_t token = running_->token;
+  running_ = {
+      .token = replies_.Push(row.id, format),
+      .format = format,
+      .version = replies_.version(),
+      .op = op,
+      .due = covered.size(),
+      .everywhere = everywhere,
+      .several_groups = std::ranges::any_of(covered,
+                                            [&](const auto& part) {
+                                              return group_of(part) !=
+                                                     group_of(covered.front());
+                                            }),
+      .deadline = context_.MonoNow() + context_.config.timeouts.leader_wait,
+      .info_sections = std::move(info_sections)};
   for (const GroupQuestions::Covered& part : covered) {
-    kv::CommandSpec spec;
-    spec.op = op;
-    spec.slot = part.slots.first;
-    spec.numbers = {part.slots.first.value(), part.slots.last.value()};
-    client_.AddWork(TurnWork::kRequest +
-                    part.slots.size() / TurnWork::kSlotsPerUnit);
-    questions_.Query(token, spec, part.may_lead);
+    running_->parts.push_back(part.slots);
+  }
+  questions_.BeginCommand();
+  // The last answer may come during the last call.
+  for (uint64_t part = 0; part < covered.size(); ++part) {
+    Ask(part, covered[part]);
   }
 }
 
-void GroupCommands::OnResult(const kv::ResultView& result) {
+void GroupCommands::Ask(uint64_t part, const GroupQuestions::Covered& slots) {
+  kv::CommandSpec spec;
+  spec.op = running_->op;
+  spec.slot = slots.slots.first;
+  spec.numbers = {slots.slots.first.value(), slots.slots.last.value()};
+  client_.AddWork(TurnWork::kRequest +
+                  slots.slots.size() / TurnWork::kSlotsPerUnit);
+  questions_.Query(running_->token + part, spec, slots.may_lead);
+}
+
+// The slots of all questions are disjoint, so each slot is counted, or flushed,
+// by the answer of one group. Keys that move meanwhile are there or here.
+void GroupCommands::AskRefused() {
+  if (client_.closed()) {
+    for (size_t left = running_->refused.size(); left > 0; --left) {
+      const bool last = running_->due == 1;
+      OnResult(running_->token, kv::ResultView{});
+      if (last) return;
+    }
+    return;
+  }
+  std::vector<std::pair<uint64_t, GroupQuestions::Covered>> questions;
+  size_t uncovered = 0;
+  for (const uint64_t part : std::exchange(running_->refused, {})) {
+    const SlotRange slots = running_->parts[part];
+    const std::vector<GroupQuestions::Covered> covered =
+        running_->everywhere
+            ? std::vector<GroupQuestions::Covered>{{.slots = slots}}
+            : questions_.CoveredIn(slots);
+    if (covered.empty()) ++uncovered;
+    for (size_t i = 0; i < covered.size(); ++i) {
+      uint64_t at = part;
+      if (i > 0) {
+        at = running_->parts.size();
+        running_->parts.emplace_back();
+        ++running_->due;
+      }
+      running_->parts[at] = covered[i].slots;
+      questions.emplace_back(at, covered[i]);
+    }
+  }
+  CHECK_LE(running_->parts.size(), ReplyQueue::kPartsMax);
+  questions_.BeginCommand();
+  for (const auto& [part, slots] : questions) Ask(part, slots);
+  // Other nodes answer for these slots now.
+  for (; uncovered > 0; --uncovered) {
+    OnResult(running_->token, kv::ResultView{});
+  }
+}
+
+void GroupCommands::OnResult(uint64_t token, const kv::ResultView& result) {
+  if (result.status == kv::ResultStatus::kNotOwner && !client_.closed() &&
+      context_.MonoNow() < running_->deadline) {
+    running_->refused.push_back(token - running_->token);
+    return questions_.AskSoon([this] { AskRefused(); });
+  }
   if (client_.closed()) {
     if (--running_->due > 0) return;
     const uint64_t token = running_->token;
@@ -196,7 +250,7 @@ void GroupCommands::OnResult(const kv::ResultView& result) {
 void GroupCommands::OnFailure(const RequestFailure& failure) {
   if (failure.kind == RequestFailure::Kind::kMoved) {
     // Another node leads the group, and counts its keys.
-    return OnResult(kv::ResultView{});
+    return OnResult(running_->token, kv::ResultView{});
   }
   Running& running = *running_;
   if (running.format == ReplyFormat::kStatusOk) {

@@ -41,18 +41,28 @@ class GroupCommands {
 
   // True if the answers to `token` belong to this object.
   bool awaits(uint64_t token) const {
-    return running_.has_value() && running_->token == token;
+    return running_.has_value() &&
+           running_->token == ReplyQueue::TokenOfReply(token);
   }
-  void OnResult(const kv::ResultView& result);
+  void OnResult(uint64_t token, const kv::ResultView& result);
   void OnFailure(const RequestFailure& failure);
 
  private:
   struct Running {
     uint64_t token;
     ReplyFormat format;
-    int version;          // The RESP version of the reply.
-    uint32_t due;         // The number of questions without an answer.
-    bool several_groups;  // The questions are for more than one group.
+    int version;  // The RESP version of the reply.
+    kv::Op op;
+    // The slots of each question, which has the token behind that of the one
+    // before it.
+    std::vector<SlotRange> parts = {};
+    size_t due = 0;   // The number of questions without an answer.
+    bool everywhere;  // The slots need not be covered by this address.
+    bool several_groups = false;  // The questions are for more than one group.
+    // Questions whose group does not own all slots, and until when they are
+    // asked again.
+    std::vector<uint64_t> refused = {};
+    MonoTime deadline;
     int64_t sum = 0;
     // An answer says that its part was executed, or may have been.
     bool any_executed = false;
@@ -68,7 +78,12 @@ class GroupCommands {
 
   void QueryEach(const CommandRow& row, ReplyFormat format,
                  const std::vector<GroupQuestions::Covered>& covered, kv::Op op,
-                 std::optional<std::vector<std::string>> info_sections = {});
+                 std::optional<std::vector<std::string>> info_sections = {},
+                 bool everywhere = false);
+  // Asks the question `part` about `slots`.
+  void Ask(uint64_t part, const GroupQuestions::Covered& slots);
+  // Divides the refused questions by the present map, and asks them again.
+  void AskRefused();
   // Takes note that one question has its answer. Replies after the last one.
   void EndPart();
   // `error` is empty, or says why keys are missing from the counts.

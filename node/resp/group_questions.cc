@@ -1,5 +1,6 @@
 #include "node/resp/group_questions.h"
 
+#include <algorithm>
 #include <utility>
 
 namespace quorate::node {
@@ -25,6 +26,22 @@ std::vector<GroupQuestions::Covered> GroupQuestions::CoveredSlots() const {
     }
   }
   return covered;
+}
+
+std::vector<GroupQuestions::Covered> GroupQuestions::CoveredIn(
+    SlotRange slots) const {
+  std::vector<Covered> covered;
+  for (Covered part : CoveredSlots()) {
+    part.slots.first = std::max(part.slots.first, slots.first);
+    part.slots.last = std::min(part.slots.last, slots.last);
+    if (part.slots.first <= part.slots.last) covered.push_back(part);
+  }
+  return covered;
+}
+
+void GroupQuestions::AskSoon(absl::AnyInvocable<void()> again) {
+  soon_ =
+      context_.env.loop.At(context_.MonoNow() + kAgainAfter, std::move(again));
 }
 
 void GroupQuestions::Query(uint64_t token, const kv::CommandSpec& spec,

@@ -14,7 +14,10 @@
 #include <vector>
 
 #include "absl/container/btree_set.h"
+#include "absl/functional/any_invocable.h"
 #include "env/ids.h"
+#include "env/pending.h"
+#include "env/time.h"
 #include "kv/command/command.h"
 #include "node/commands/owned_request.h"
 #include "node/connections/context.h"
@@ -38,9 +41,18 @@ class GroupQuestions {
   // `context` and `sink` outlive the object.
   GroupQuestions(Context& context, RespAddress address, RequestSink& sink);
 
+  static constexpr Duration kAgainAfter = Milliseconds(10);
+
   // All slots for a plain client. For a cluster client: the slots that this
-  // node leads or may lead.
+  // node leads or may lead. By the present map.
   std::vector<Covered> CoveredSlots() const;
+  // Those of them that are in `slots`.
+  std::vector<Covered> CoveredIn(SlotRange slots) const;
+
+  // Calls `again` once, soon: after the time in which slots change their owner
+  // at the best. At most one call is due. Slots that a group does not own may
+  // be frozen, or the map of this node may be old.
+  void AskSoon(absl::AnyInvocable<void()> again);
 
   // The questions that follow belong to one command, which
   // limits.held_requests counts once for each group.
@@ -78,6 +90,7 @@ class GroupQuestions {
   std::deque<Question> waiting_;
   size_t waiting_bytes_ = 0;
   bool refused_ = false;  // NoteFailure was called during Ask.
+  env::Pending soon_;
   // Groups that accepted a question of the newest command.
   absl::btree_set<GroupId> asked_groups_;
 };

@@ -261,7 +261,40 @@ void KeyScan::OnFailure(const RequestFailure& failure) {
   Step();
 }
 
+// CLUSTER GETKEYSINSLOT is about one slot, of whatever group. Cursors of other
+// commands may be behind a part of their slots.
+void KeyScan::StepAgain() {
+  Walk& walk = *walk_;
+  if (walk.command != CommandId::kClusterGetkeysinslot) {
+    const std::vector<SlotCursor> before =
+        std::exchange(walk.cursors, std::vector<SlotCursor>());
+    for (size_t i = walk.next; i < before.size(); ++i) {
+      const Slot from = kv::CursorSlot(before[i].cursor);
+      for (const auto& [slots, may_lead] :
+           questions_.CoveredIn({from, before[i].last})) {
+        const uint64_t cursor = slots.first == from
+                                    ? before[i].cursor
+                                    : kv::MakeCursor(slots.first, {});
+        walk.cursors.push_back({cursor, slots.last, may_lead});
+      }
+    }
+    walk.next = 0;
+  }
+  Step();
+}
+
 void KeyScan::OnResult(const kv::ResultView& result) {
+  if (result.status == kv::ResultStatus::kNotOwner) {
+    if (walk_->deadline == MonoTime::Max()) {
+      walk_->deadline =
+          context_.MonoNow() + context_.config.timeouts.leader_wait;
+    }
+    if (context_.MonoNow() < walk_->deadline && !client_.closed()) {
+      return questions_.AskSoon([this] { StepAgain(); });
+    }
+  } else {
+    walk_->deadline = MonoTime::Max();
+  }
   const std::string_view error = ErrorOf(result.status);
   if (!error.empty()) return End(error);
   Walk& walk = *walk_;

@@ -15,6 +15,7 @@
 
 #include "env/buffer.h"
 #include "env/ids.h"
+#include "env/time.h"
 #include "kv/command/result.h"
 #include "node/commands/command_table.h"
 #include "node/commands/glob.h"
@@ -70,6 +71,9 @@ class KeyScan {
     std::vector<std::string> unmatched;
     Glob::Attempt attempt;
     uint64_t behind = 0;
+    // A group did not own the slots of a step; the step is tried again until
+    // then. Max(): the last step was no such one.
+    MonoTime deadline = MonoTime::Max();
     bool matching = false;  // MatchRest has not ended.
     // The keys of the answer, encoded for the reply: full pieces, which the
     // reply shares, and the last piece. RANDOMKEY has one of them alone.
@@ -100,6 +104,8 @@ class KeyScan {
   // Takes the key if it matches. False if the steps end before.
   bool MatchKey(std::string_view key, uint64_t* steps);
   void TakeKey(std::string_view key);
+  // Divides the slots that are left by the present map, and goes on.
+  void StepAgain();
   // Ends the walk with its keys, or with `error` if it is not empty.
   void End(std::string_view error);
   static void WriteKeys(Walk& walk, RespWriter& reply);

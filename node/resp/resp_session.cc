@@ -341,7 +341,7 @@ std::string RespSession::Describe() const {
 void RespSession::OnResult(uint64_t token, const kv::ResultView& result) {
   if (scan_.running()) return scan_.OnResult(result);
   if (group_commands_.awaits(token)) {
-    group_commands_.OnResult(result);
+    group_commands_.OnResult(token, result);
     // The answer made room for a question that waits.
     if (questions_.waiting()) client_.WantResume();
   } else if (divided_.awaits(token)) {

@@ -151,7 +151,9 @@ void ReadQueue::MoveToLog(Request& read, const kv::CommandSpec& spec) {
 void ReadQueue::Refuse(Request& read, const kv::CommandSpec& spec,
                        MonoTime deadline) {
   if (!RefusedCommands::MayHold(spec.op)) {
-    return Fail(read, RequestFailure::Kind::kNoLeader);
+    const ConnectionOrder::Ended ended = read.order->End(read);
+    return ended.sink->OnResult(ended.token,
+                                {.status = kv::ResultStatus::kNotOwner});
   }
   kv::BatchBuilder alone;
   alone.Add(spec);

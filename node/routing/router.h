@@ -68,8 +68,8 @@ class Router {
   // callable from the host's observer.
   void OnApplied(GroupId group);
 
-  // True once a map gave a slot to another group. From then on a command that
-  // names slots (kv::NamesSlots) has no place: its slots have different pasts.
+  // True once slots move. From then on a command that names slots
+  // (kv::NamesSlots) has no place: its slots have different pasts.
   bool slots_moved() const { return owners_.changed(); }
 
   // ---- For sessions. A command waits (kBlocked) while earlier ones of its

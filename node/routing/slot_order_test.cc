@@ -417,7 +417,7 @@ TEST_F(SlotOrderTest, CountOfSlotsThatAreNotAllThere_IsNeverShort) {
       .op = kv::Op::kKeyCount, .slot = kStays, .numbers = {1, 100}};
   ASSERT_TRUE(sink_->Send(count, {}));
   ASSERT_TRUE(Await(1));
-  EXPECT_EQ(sink_->AnswerTo(0), "failed");
+  EXPECT_EQ(sink_->AnswerTo(0), "not owner");
 }
 
 TEST_F(SlotOrderTest, NoNewerMap_CommandEndsAtItsDeadline) {

@@ -309,6 +309,7 @@ ShardMap::Parts MapOf(const ClusterState& state) {
   for (const AssignedRun& run : state.slots) {
     parts.assignments.push_back({.slots = run.slots, .group = run.group});
   }
+  parts.slots_move = state.next_move > MoveId(1);
   return parts;
 }
 
