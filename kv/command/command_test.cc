@@ -42,7 +42,7 @@ std::vector<MoveStep> SampleSteps() {
                                .from = ChangeNumber(4),
                                .to = ChangeNumber(6),
                                .view = raft::Index(70)};
-  return {PrepareStep{kPlan},
+  return {PrepareStep{kPlan, 0x99},
           TrackStep{kPlan, ChangeNumber(4)},
           StageStep{kPlan.id,
                     {.stream = {.slot = Slot(8), .view = raft::Index(60)},

@@ -40,7 +40,9 @@ MoveSeal TakeSeal(FixedReader* reader) {
 
 struct Encoder {
   std::string operator()(const PrepareStep& step) const {
-    return WithPlan(StepKind::kPrepare, step.plan);
+    std::string out = WithPlan(StepKind::kPrepare, step.plan);
+    AppendFixed(&out, step.bytes);
+    return out;
   }
   std::string operator()(const TrackStep& step) const {
     std::string out = WithPlan(StepKind::kTrack, step.plan);
@@ -105,8 +107,11 @@ StageStep TakeStage(FixedReader* reader) {
 
 std::optional<MoveStep> TakeStep(FixedReader* reader) {
   switch (static_cast<StepKind>(reader->Take<uint8_t>())) {
-    case StepKind::kPrepare:
-      return PrepareStep{TakePlan(reader)};
+    case StepKind::kPrepare: {
+      PrepareStep step{.plan = TakePlan(reader)};
+      step.bytes = reader->Take<uint64_t>();
+      return step;
+    }
     case StepKind::kTrack: {
       TrackStep step{.plan = TakePlan(reader)};
       step.acknowledged = ChangeNumber(reader->Take<uint64_t>());
@@ -270,6 +275,15 @@ CommandSpec MoveCommand(const MoveStep& step,
 bool IsStageStep(std::string_view bytes) {
   return !bytes.empty() && static_cast<uint8_t>(bytes.front()) ==
                                static_cast<uint8_t>(StepKind::kStage);
+}
+
+uint64_t PreparedBytes(std::string_view bytes) {
+  if (bytes.empty() || static_cast<uint8_t>(bytes.front()) !=
+                           static_cast<uint8_t>(StepKind::kPrepare)) {
+    return 0;
+  }
+  const std::optional<MoveStep> step = DecodeMoveStep(bytes);
+  return step.has_value() ? std::get<PrepareStep>(*step).bytes : 0;
 }
 
 std::string_view MovePhaseName(MovePhase phase) {

@@ -93,9 +93,11 @@ struct MoveSeal {
 
 // ---- Steps.
 
-// Destination: takes copies of the slots from now on.
+// Destination: takes copies of the slots from now on. The leader there refuses
+// it if its node has no memory for `bytes` more.
 struct PrepareStep {
   MovePlan plan;
+  uint64_t bytes = 0;
 };
 // Source: numbers the changes of the slots from now on. Changes up to
 // `acknowledged` are at the destination, and are forgotten.
@@ -148,6 +150,8 @@ CommandSpec MoveCommand(const MoveStep& step,
                         absl::Span<const std::string_view> argument);
 // True if `bytes` are a StageStep, which needs memory.
 bool IsStageStep(std::string_view bytes);
+// PrepareStep::bytes; 0 if `bytes` are no PrepareStep.
+uint64_t PreparedBytes(std::string_view bytes);
 
 // ---- Answers.
 

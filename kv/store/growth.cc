@@ -1,6 +1,7 @@
 #include "kv/store/growth.h"
 
 #include <algorithm>
+#include <limits>
 
 #include "env/check.h"
 #include "kv/command/decimal.h"
@@ -34,15 +35,21 @@ bool MayGrow(Op op) {
   }
 }
 
-// Other steps of a move end the need for memory.
-bool IsStage(const CommandView& command) {
+// The bytes of a step of a move. Other steps than these two end the need for
+// memory. The last piece needs room for its bound, too.
+uint64_t GrowthOfStep(const CommandView& command) {
   ArgumentReader arguments = command.arguments;
-  return command.op == Op::kMove && IsStageStep(arguments.Next());
+  const std::string_view step = arguments.Next();
+  if (IsStageStep(step)) return kGrowthOfPieces * command.encoded.size();
+  const uint64_t bytes =
+      std::min(PreparedBytes(step), std::numeric_limits<uint64_t>::max() / 2);
+  return bytes +
+         (kGrowthOfPieces - 1) * std::min<uint64_t>(bytes, kPieceBytesMax);
 }
 
 // The bytes of a command that is no kAtomic, without its session.
 uint64_t GrowthOfKeys(const CommandView& command) {
-  if (IsStage(command)) return kGrowthOfPieces * command.encoded.size();
+  if (command.op == Op::kMove) return GrowthOfStep(command);
   if (!MayGrow(command.op)) return 0;
   ArgumentReader arguments = command.arguments;
   uint64_t bytes = 0;
@@ -111,7 +118,7 @@ bool MayGrow(const CommandView& command) {
     return true;
   }
   if (command.op != Op::kAtomic) {
-    return MayGrow(command.op) || IsStage(command);
+    return MayGrow(command.op) || GrowthOfKeys(command) > 0;
   }
   bool grows = false;
   ForEachNested(command, [&](const CommandView& nested) {

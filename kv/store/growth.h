@@ -14,12 +14,14 @@ namespace quorate::kv {
 // True for the commands that Redis refuses at its memory limit (the flag
 // denyoom). A kAtomic with one of them is such a command too, and one with a
 // read whose result a session keeps. So is each command with an
-// Idempotency-Key, which adds a row, and each piece of a slot that moves. Other
-// commands add at most the row of a client's session.
+// Idempotency-Key, which adds a row, each piece of a slot that moves, and the
+// step that announces their bytes. Other commands add at most the row of a
+// client's session.
 bool MayGrow(const CommandView& command);
 
 // An upper bound of the bytes that the command adds to Store::memory_bytes(),
-// its session's row and result included; 0 unless MayGrow(command).
+// its session's row and result included; 0 unless MayGrow(command). The step
+// that announces a move counts as all its pieces.
 uint64_t GrowthBound(const CommandView& command);
 
 }  // namespace quorate::kv

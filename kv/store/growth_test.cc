@@ -207,6 +207,10 @@ TEST(Growth, OfTheStepsOfAMove_IsThatOfPieces) {
   EXPECT_GT(growth_of(StageStep{plan.id, {.bytes = row}}),
             Sessions::kRowOverheadBytes + row.size());
   EXPECT_EQ(growth_of(PrepareStep{plan}), 0u);
+  // And room for the last piece.
+  EXPECT_EQ(growth_of(PrepareStep{plan, 100}), 600u);
+  EXPECT_EQ(growth_of(PrepareStep{plan, 9 << 20}),
+            (9u << 20) + 5 * kPieceBytesMax);
   EXPECT_EQ(growth_of(FreezeStep{plan.id}), 0u);
   EXPECT_EQ(growth_of(ActivateStep{plan}), 0u);
   EXPECT_EQ(growth_of(AbortStep{plan, 9}), 0u);

@@ -235,6 +235,13 @@ uint64_t Keyspace::KeyCount(const SlotRange& slots) const {
   return count;
 }
 
+uint64_t Keyspace::SizeBytes(const SlotRange& slots) const {
+  uint64_t bytes = 0;
+  ForEachTable(slots,
+               [&](Slot, const Table& table) { bytes += table.size_bytes(); });
+  return bytes;
+}
+
 bool Keyspace::Reclaim(size_t pages_max) {
   const bool pages = context_->reclaimer.Step(pages_max);
   const bool expiries = expiries_.Step(pages_max * kPageKeysMax);

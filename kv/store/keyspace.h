@@ -142,8 +142,9 @@ class Keyspace {
   uint64_t hash_key() const { return hash_key_; }
   uint32_t slot_count() const { return tables_.slot_count(); }
   uint64_t key_count() const { return key_count_; }
-  // Keys in these slots.
+  // Keys in these slots, and their part of size_bytes().
   uint64_t KeyCount(const SlotRange& slots) const;
+  uint64_t SizeBytes(const SlotRange& slots) const;
   uint64_t expiring_key_count() const { return expiries_.size(); }
   uint64_t expiring_key_count(Slot slot) const { return expiries_.size(slot); }
   uint64_t size_bytes() const { return size_bytes_; }

@@ -712,6 +712,10 @@ uint64_t Store::key_count(const SlotRange& slots) const {
   CHECK_LT(slots.last.value(), impl_->slot_count_);
   return impl_->keyspace_->KeyCount(slots);
 }
+uint64_t Store::size_bytes(const SlotRange& slots) const {
+  CHECK_LT(slots.last.value(), impl_->slot_count_);
+  return impl_->keyspace_->SizeBytes(slots);
+}
 uint64_t Store::key_count() const {
   return impl_->keyspace_->key_count() - impl_->HiddenKeys(/*expiring=*/false);
 }

@@ -159,6 +159,7 @@ class Store final : public raft::StateMachine {
   uint64_t key_count(const SlotRange& slots) const;
   uint64_t key_count() const;
   uint64_t expiring_key_count() const;
+  uint64_t size_bytes(const SlotRange& slots) const;
   uint64_t size_bytes() const;
   uint64_t session_count() const;
   // size_bytes(), and the logical bytes of all sessions and moves.
