@@ -57,7 +57,9 @@ void ControllerAgent::Start(shardctrl::ReportedAddresses own) {
   working_ = true;
   started_ = MonoNow();
   view_.SetMapObserver([this] {
+    if (!working_) return;
     if (KnowsRecovery() != NodeId()) OnChanged(kControllerGroup);
+    if (!link_.follows()) FollowState();
   });
   WorkAt(MonoNow());
 }
@@ -68,9 +70,11 @@ void ControllerAgent::Stop() {
   refusing_call_ = env::Pending();
 }
 
-void ControllerAgent::OnChanged(GroupId) {
+void ControllerAgent::OnChanged(GroupId group) {
   changed_ = true;
-  if (working_) WorkAt(MonoNow() + kSoon);
+  if (!working_) return;
+  const bool now = group == kControllerGroup && SlotsMoved();
+  WorkAt(MonoNow() + (now ? Duration() : kSoon));
 }
 
 void ControllerAgent::WorkAt(MonoTime at) {
@@ -175,14 +179,21 @@ NodeId ControllerAgent::KnowsRecovery() const {
 // A node with an old state reports again and again what the controller knows.
 // Each report is one more entry that its replica of the controller lacks.
 void ControllerAgent::FollowState() {
-  const NodeId recovered = KnowsRecovery();
+  NodeId from = KnowsRecovery();
   const bool behind = state().version < told_;
-  if (asks_ || (recovered == NodeId() && link_.follows() && !behind)) return;
+  if (asks_ || (from == NodeId() && link_.follows() && !behind)) return;
+  if (from == NodeId() && !link_.follows()) from = view_.newest_map().node;
   asks_ = true;
-  link_.AskHint(recovered, state().version,
-                [this](std::optional<Buffer> answer) {
+  link_.AskHint(from, state().version,
+                [this, before = state().version](std::optional<Buffer> answer) {
                   asks_ = false;
                   if (answer.has_value()) TakeState(*answer);
+                  // Another version may have been reported meanwhile.
+                  if (working_ && before < state().version &&
+                      !link_.follows() &&
+                      state().version < view_.newest_map().version) {
+                    FollowState();
+                  }
                 });
 }
 
@@ -253,7 +264,12 @@ void ControllerAgent::UpdateMap() {
   const ClusterState& now = state();
   if (now.version <= mapped_) return;
   mapped_ = now.version;
+  const bool moved = SlotsMoved();
+  if (moved) mapped_slots_ = now.slots;
   SetMap(shardctrl::MapOf(now));
+  const raft::Core* const core = host_.core(kControllerGroup);
+  const bool leads = core != nullptr && core->role() == raft::RoleKind::kLeader;
+  if (moved && leads) view_.TellMap();
 }
 
 void ControllerAgent::SetMap(shardctrl::ShardMap::Parts parts) {

@@ -45,7 +45,8 @@ class ControllerAgent final : public ControllerAccess {
   // At least this often for an election timeout after the start. Replicas that
   // the cluster gave up while the node was away should not lead before that.
   static constexpr Duration kIntervalAtStart = Milliseconds(50);
-  // After a change it waits so long for further ones.
+  // After a change it waits so long for further ones, unless slots have other
+  // owners: then commands wait.
   static constexpr Duration kSoon = Milliseconds(20);
   // New stores that are being decided about at a time.
   static constexpr size_t kAdmissionsMax = 64;
@@ -126,6 +127,8 @@ class ControllerAgent final : public ControllerAccess {
   void UpdateMap();
   // Unless the map of this node is as new.
   void SetMap(shardctrl::ShardMap::Parts parts);
+  // True if slots have other owners than in the map.
+  bool SlotsMoved() const { return state().slots != mapped_slots_; }
   void ReportAddresses();
   // The controller's leader reports nodes that are silent, and those that are
   // heard again.
@@ -167,6 +170,7 @@ class ControllerAgent final : public ControllerAccess {
   shardctrl::MapVersion told_;
   // The version that the map was made of.
   shardctrl::MapVersion mapped_;
+  std::vector<shardctrl::AssignedRun> mapped_slots_;
   bool asks_ = false;  // A question for the state is under way.
   MonoTime started_;
   bool removed_ = false;  // Or another store has replaced this one.

@@ -58,6 +58,8 @@ BatchQueue::Request BatchQueue::InBatch(const RoutedRequest& request, Slot slot,
                                         size_t size, size_t result_bytes) {
   return {.token = request.token,
           .deadline = request.deadline,
+          .held_since = request.held_since,
+          .held_by = request.held_by,
           .state = State::kInBatch,
           .slot = slot,
           .redirect = request.redirect,

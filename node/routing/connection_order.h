@@ -73,9 +73,11 @@ class ConnectionOrder {
   };
   struct Request {
     uint64_t token = 0;  // Chosen by the sink, and returned with the answer.
-    MonoTime deadline = MonoTime::Max();  // It waits no longer for a leader.
-    std::array<int64_t, 2> numbers = {};  // Those of a read.
-    kv::Op op = kv::Op::kGet;             // That of a read.
+    MonoTime deadline = MonoTime::Max();    // It waits no longer for a leader.
+    MonoTime held_since = MonoTime::Max();  // See RoutedRequest.
+    GroupId held_by = {};                   // See RoutedRequest.
+    std::array<int64_t, 2> numbers = {};    // Those of a read.
+    kv::Op op = kv::Op::kGet;               // That of a read.
     State state = State::kWaiting;
     Slot slot = {};
     bool redirect = false;  // See RoutedRequest, as for `stale`.
@@ -96,8 +98,10 @@ class ConnectionOrder {
     // result's.
     uint32_t encoded_bytes = 0;
     uint32_t result_bytes = 0;
-    // kRefused: the version of the first map by which it is routed again.
+    // kRefused: the version of the first map by which it is routed again, and
+    // the time at which it is without one.
     uint64_t waits_for = 0;
+    MonoTime again_at = MonoTime::Max();
 
     ConnectionOrder* order = nullptr;  // These three are set by the order.
     Request* previous = nullptr;

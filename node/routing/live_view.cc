@@ -117,6 +117,13 @@ void LiveView::OnMapChanged() {
   Change();
 }
 
+// A question has the answer to the last one of the other node, so a report.
+void LiveView::TellMap() {
+  for (Peer& peer : peers_) {
+    if (peer.alive && peer.map < cluster_.shards().version()) Query(peer);
+  }
+}
+
 void LiveView::OnAddressesChanged() { Change(); }
 
 void LiveView::OnOwnChange() {

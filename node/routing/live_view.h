@@ -66,6 +66,9 @@ class LiveView final : public StatusObserver {
 
   // Reports that the map has other nodes or groups.
   void OnMapChanged();
+  // Tells each node whose last report has an older map than this node's that
+  // there is a newer one. It then asks for it.
+  void TellMap();
   // Reports that addresses of nodes changed.
   void OnAddressesChanged();
 

@@ -18,6 +18,15 @@ void RefusedCommands::Hold(Request& request, MonoTime deadline,
   const bool left =
       owners_.RangeOf(request.slot).group != request.order->group();
   request.deadline = deadline;
+  if (request.held_since == MonoTime::Max()) {
+    request.held_since = loop_.ReadClock().mono;
+    request.held_by = request.order->group();
+    ++pauses_[request.slot].commands;
+  }
+  // The destination of a move, which the map names before it is ready.
+  request.again_at = !left && request.held_by != request.order->group()
+                         ? loop_.ReadClock().mono + kAgainAfter
+                         : MonoTime::Max();
   request.bytes = std::move(command);
   request.waits_for = left ? now : now + 1;
   request.order->Move(request, ConnectionOrder::State::kRefused);
@@ -50,6 +59,7 @@ void RefusedCommands::RouteAgain(
   for (Request* const command : commands) {
     ConnectionOrder& order = *command->order;
     if (command->overtaken || command->deadline <= now) {
+      NotePause(*command);
       const ConnectionOrder::Ended ended = order.End(*command);
       ended.sink->OnResult(ended.token,
                            {.status = kv::ResultStatus::kNotOwner});
@@ -58,11 +68,18 @@ void RefusedCommands::RouteAgain(
     const RoutedRequest request = {.sink = order.sink(),
                                    .token = command->token,
                                    .redirect = command->redirect,
-                                   .deadline = command->deadline};
+                                   .deadline = command->deadline,
+                                   .held_since = command->held_since,
+                                   .held_by = command->held_by};
+    if (command->again_at <= now) {
+      command->waits_for = 0;
+      command->again_at = MonoTime::Max();
+    }
     const bool routed = owners_.version().value() >= command->waits_for &&
                         !order.outstanding() && !IsBehindAnother(*command) &&
                         route(request, *command);
     if (routed) {
+      NotePause(*command);
       order.End(*command);
     } else {
       commands_.push_back(command);
@@ -70,10 +87,43 @@ void RefusedCommands::RouteAgain(
   }
 }
 
+void RefusedCommands::NotePause(const Request& request) {
+  Duration& longest = pauses_[request.slot].longest;
+  longest = std::max(longest, loop_.ReadClock().mono - request.held_since);
+}
+
+RefusedCommands::Pauses RefusedCommands::PausesIn(
+    absl::Span<const SlotRange> slots) const {
+  const auto in = [&](Slot slot) {
+    return std::ranges::any_of(
+        slots, [&](const SlotRange& range) { return range.Contains(slot); });
+  };
+  Pauses sum;
+  for (const auto& [slot, pauses] : pauses_) {
+    if (!in(slot)) continue;
+    sum.commands += pauses.commands;
+    sum.longest = std::max(sum.longest, pauses.longest);
+  }
+  const MonoTime now = loop_.ReadClock().mono;
+  for (const Request* const command : commands_) {
+    if (!in(command->slot)) continue;
+    sum.longest = std::max(sum.longest, now - command->held_since);
+  }
+  return sum;
+}
+
+void RefusedCommands::KeepPauses(absl::Span<const SlotRange> slots) {
+  absl::erase_if(pauses_, [&](const auto& entry) {
+    return std::ranges::none_of(slots, [&](const SlotRange& range) {
+      return range.Contains(entry.first);
+    });
+  });
+}
+
 MonoTime RefusedCommands::next_deadline() const {
   MonoTime next = MonoTime::Max();
   for (const Request* const command : commands_) {
-    next = std::min(next, command->deadline);
+    next = std::min({next, command->deadline, command->again_at});
   }
   return next;
 }

@@ -9,7 +9,9 @@
 #include <cstdint>
 #include <vector>
 
+#include "absl/container/btree_map.h"
 #include "absl/functional/function_ref.h"
+#include "absl/types/span.h"
 #include "env/buffer.h"
 #include "env/env.h"
 #include "env/ids.h"
@@ -23,7 +25,8 @@
 namespace quorate::node {
 
 // A command waits until three conditions hold:
-// - The map is newer than the one by which the command was routed.
+// - The map is newer than the one by which the command was routed. Or the group
+//   is the second one that refused it, and kAgainAfter has passed.
 // - Its connection has nothing under way at the group that refused it.
 // - No earlier command of its connection and slot waits here.
 // It ends with kNotOwner at its deadline. It also does when a later command of
@@ -34,6 +37,7 @@ namespace quorate::node {
 class RefusedCommands {
  public:
   using Request = ConnectionOrder::Request;
+  static constexpr Duration kAgainAfter = Milliseconds(5);
 
   // Both outlive the object.
   RefusedCommands(env::Loop& loop, const SlotOwners& owners)
@@ -53,12 +57,25 @@ class RefusedCommands {
   // another group has accepted the command. Answers those that wait no longer.
   void RouteAgain(
       absl::FunctionRef<bool(const RoutedRequest&, const Request&)> route);
-  // The time at which the first command ends; Max(): there is none.
+  // The time at which the first command ends, or is routed again; Max(): there
+  // is none.
   MonoTime next_deadline() const;
   bool empty() const { return commands_.empty(); }
+  size_t size() const { return commands_.size(); }
+
+  // ---- How long commands waited.
+  struct Pauses {
+    uint64_t commands = 0;
+    Duration longest = {};  // Counts the commands that wait.
+  };
+  // Of commands on these slots, since KeepPauses left the slots out.
+  Pauses PausesIn(absl::Span<const SlotRange> slots) const;
+  // Forgets the pauses of all other slots.
+  void KeepPauses(absl::Span<const SlotRange> slots);
 
  private:
   void Overtake(RequestSink* sink, Slot slot, uint64_t token);
+  void NotePause(const Request& request);
   // True if a command of the connection and slot of `request` is here.
   bool IsBehindAnother(const Request& request) const;
 
@@ -66,6 +83,7 @@ class RefusedCommands {
   const SlotOwners& owners_;
   // The commands of each sink are in its order.
   std::vector<Request*> commands_;
+  absl::btree_map<Slot, Pauses> pauses_;
 };
 
 }  // namespace quorate::node

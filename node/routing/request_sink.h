@@ -65,6 +65,10 @@ struct RoutedRequest {
   // The request waits for a leader no longer than until then, nor longer than
   // timeouts.leader_wait.
   MonoTime deadline = MonoTime::Max();
+  // The first refusal by a group that does not own the slot, and that group;
+  // Max(): there was none.
+  MonoTime held_since = MonoTime::Max();
+  GroupId held_by = {};
 };
 
 class RequestSink {
