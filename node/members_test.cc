@@ -334,6 +334,38 @@ TEST_F(MovesTest, CancelledMove_LeavesNothingAtTheDestination) {
   ExpectCounts();
 }
 
+TEST_F(MovesTest, RequestsOnFrozenSlots_WaitAndAreCounted) {
+  const std::string move =
+      Move(R"({"to":2,"slots":"0-8191","bytes_per_second":20000})");
+  std::vector<std::unique_ptr<TestClient>> clients;
+  for (size_t node = 0; node < 3; ++node) {
+    clients.push_back(cluster_->ConnectResp(node));
+  }
+  bool copies = false;
+  for (int round = 0; last_["phase"] != "done"; ++round) {
+    ASSERT_LT(round, 10'000) << last_.dump(1);
+    // Slot 3300.
+    for (const auto& client : clients) {
+      client->Send(EncodeRequest({"SET", "{b}", "value"}));
+    }
+    ASSERT_TRUE(RunUntil([&] {
+      return std::ranges::all_of(clients, [](const auto& client) {
+        return !client->received().empty();
+      });
+    }));
+    for (const auto& client : clients) EXPECT_EQ(client->Take(), "+OK\r\n");
+    const std::string metrics = cluster_->server(0).MetricsText();
+    copies |=
+        absl::StrContains(metrics, "quorate_slot_moves{phase=\"copy\"} 1\n") &&
+        absl::StrContains(metrics, "quorate_slot_move_bytes{move=\"1\"}");
+    if (round % 20 == 0) last_ = Ask(0, "GET", move).second;
+  }
+  EXPECT_TRUE(copies);
+  EXPECT_GE(last_["held_requests"], 3) << last_.dump(1);
+  EXPECT_GE(last_["longest_pause_ms"], 1) << last_.dump(1);
+  EXPECT_LT(last_["longest_pause_ms"], 50) << last_.dump(1);
+}
+
 // Each key counts once, on both sides of a freeze.
 TEST_F(MovesTest, CommandsOnAllKeys_SeeEachKeyOnceWhileSlotsMove) {
   std::vector<std::unique_ptr<TestClient>> clients;
@@ -399,6 +431,41 @@ TEST_F(MovesTest, FlushAll_RemovesMovingKeysOnBothSides) {
   for (int i = 0; i < 5; ++i) Add(i);
 }
 
+// The phase of changes would not end.
+TEST_F(MovesTest, WritersThatAreFasterThanTheCopy_AreSlowed) {
+  const std::string value(4'000, 'v');
+  std::vector<std::unique_ptr<TestClient>> clients;
+  for (size_t node = 0; node < 2; ++node) {
+    clients.push_back(cluster_->ConnectResp(node));
+  }
+  int writes = 0;
+  const auto write = [&] {
+    for (const auto& client : clients) {
+      client->Send(EncodeRequest(
+          {"SET", Concat("{b}", ++writes % 501), value}));  // Slot 3300.
+    }
+    ASSERT_TRUE(RunUntil([&] {
+      return std::ranges::all_of(clients, [](const auto& client) {
+        return !client->received().empty();
+      });
+    }));
+    for (const auto& client : clients) EXPECT_EQ(client->Take(), "+OK\r\n");
+  };
+  for (int i = 0; i < 300; ++i) write();
+  const std::string move =
+      Move(R"({"to":2,"slots":"3300","bytes_per_second":300000})");
+  bool slowed = false;
+  for (int round = 0; last_["phase"] != "done"; ++round) {
+    ASSERT_LT(round, 30'000) << last_.dump(1);
+    ASSERT_NO_FATAL_FAILURE(write());
+    if (round % 25 == 0) last_ = Ask(0, "GET", move).second;
+    slowed |=
+        last_["write_pause_ms"].is_number() && last_["write_pause_ms"] > 0;
+  }
+  EXPECT_TRUE(slowed);
+  EXPECT_LT(last_["longest_pause_ms"], 200) << last_.dump(1);
+}
+
 TEST_F(MovesTest, CreatedGroups_GetSlotsAndRetireAgain) {
   for (uint32_t id = 3; id <= 4; ++id) {
     ASSERT_EQ(Ask(0, "POST", "/v1/groups", R"({"count":1})").first, 200);
@@ -414,6 +481,106 @@ TEST_F(MovesTest, CreatedGroups_GetSlotsAndRetireAgain) {
     })) << last_.dump(1);
     ExpectCounts();
   }
+}
+
+// The fourth node has no replica of the controller.
+TEST_F(MembersTest, NodeWithoutTheController_LearnsNewOwnersAtOnce) {
+  Begin({.nodes = 4, .groups = 2, .replicas = 3});
+  ASSERT_TRUE(AwaitAddresses(4)) << last_.dump(1);
+  ASSERT_EQ(host(3).core(kControllerGroup), nullptr);
+  auto client = cluster_->ConnectResp(3);
+  ASSERT_EQ(Ask(0, "POST", "/v1/moves", R"({"to":2,"slots":"0-8191"})").first,
+            200);
+  for (int round = 0; last_["phase"] != "done"; ++round) {
+    ASSERT_LT(round, 10'000) << last_.dump(1);
+    EXPECT_EQ(cluster_->Command(*client, {"SET", "{b}", "v"}), "+OK\r\n");
+    if (round % 20 == 0) last_ = Ask(0, "GET", "/v1/moves/1").second;
+  }
+  EXPECT_GE(last_["held_requests"], 1) << last_.dump(1);
+  EXPECT_LT(last_["longest_pause_ms"], 50) << last_.dump(1);
+}
+
+// Nodes with little memory. All keys are in slots of group 1.
+class FullNodesTest : public MovesTest {
+ protected:
+  static constexpr int kBytes = 20'000;
+
+  void SetUp() override {
+    Begin({.nodes = 3, .groups = 2, .adjust = [](Config& config) {
+             config.limits.memory_bytes = 1'500'000;
+           }});
+    ASSERT_TRUE(AwaitAddresses(3)) << last_.dump(1);
+    client_ = cluster_->ConnectResp(0);
+  }
+  void Fill(std::string_view prefix, int count) {
+    const std::string value(kBytes, 'v');
+    for (int i = 0; i < count; ++i) {
+      ASSERT_EQ(cluster_->Command(*client_, {"SET", Concat(prefix, i), value}),
+                "+OK\r\n");
+    }
+  }
+  void LimitMemory(std::string_view bytes) {
+    for (size_t node = 0; node < 3; ++node) {
+      auto client = cluster_->ConnectResp(node);
+      EXPECT_EQ(
+          cluster_->Command(*client, {"CONFIG", "SET", "maxmemory", bytes}),
+          "+OK\r\n");
+    }
+  }
+  bool AwaitNoRoom(std::string_view move) {
+    return Await(move, [](const Json& row) {
+      return row["problem"].is_string() &&
+             absl::StrContains(row["problem"].get<std::string>(),
+                               "group 2 has no memory for the slots");
+    });
+  }
+};
+
+TEST_F(FullNodesTest, MoveWithoutRoom_CopiesNothingAndSaysWhy) {
+  Fill("{a}", 50);  // Slot 15495 of group 2.
+  ASSERT_TRUE(AwaitPhase(Move(R"({"to":1,"slots":"15495"})"), "prepare"));
+  ASSERT_TRUE(Await("/v1/moves/1", [](const Json& row) {
+    return row["problem"].is_string();
+  })) << last_.dump(1);
+  EXPECT_TRUE(
+      absl::StrContains(last_["problem"].get<std::string>(),
+                        "group 1 has no memory for the slots: delete keys"))
+      << last_.dump(1);
+  EXPECT_EQ(last_["phase"], "prepare");
+  EXPECT_EQ(last_["bytes_done"], 0);
+  for (size_t node = 0; node < 3; ++node) {
+    EXPECT_TRUE(cluster_->server(node).store(GroupId(1))->moves().empty());
+  }
+  LimitMemory("6000000");
+  ASSERT_TRUE(Await("/v1/moves/1", [](const Json& row) {
+    return row["phase"] == "done" && row["problem"].is_null();
+  })) << last_.dump(1);
+}
+
+TEST_F(FullNodesTest, CopyThatRunsOutOfRoom_SaysWhyAndCanBeCancelled) {
+  Fill("{b}", 8);  // Slot 3300 of group 1.
+  const std::string move =
+      Move(R"({"to":2,"slots":"3300","bytes_per_second":20000})");
+  ASSERT_TRUE(AwaitPhase(move, "copy")) << last_.dump(1);
+  const std::string value(kBytes, 'v');
+  for (int i = 0; i < 100; ++i) {
+    cluster_->Command(*client_, {"SET", Concat("{a}", i), value});
+  }
+  ASSERT_TRUE(AwaitNoRoom(move)) << last_.dump(1);
+  EXPECT_EQ(last_["phase"], "copy");
+  // The reason stands as long as that is so.
+  for (int i = 0; i < 20; ++i) {
+    EXPECT_TRUE(Ask(0, "GET", move).second["problem"].is_string());
+    cluster_->world().RunFor(Milliseconds(170));
+  }
+  EXPECT_EQ(Ask(1, "POST", move + "/cancel").first, 200);
+  ASSERT_TRUE(Await(move, [](const Json& row) {
+    return row["phase"] == "cancelled";
+  })) << last_.dump(1);
+  EXPECT_EQ(cluster_->Command(*client_, {"STRLEN", "{b}7"}), ":20000\r\n");
+  const size_t leader = cluster_->LeaderOf(GroupId(2));
+  ASSERT_LT(leader, 3u);
+  EXPECT_TRUE(cluster_->server(leader).store(GroupId(2))->moves().empty());
 }
 
 // Each store is refused by the node that it asks first. It never comes back to

@@ -173,6 +173,7 @@ class ServerImpl final : public Server, public raft::Host::Observer {
             parameters_,
             cluster_parameters_,
             [this] { return agent_.StuckWishes(); },
+            [this] { return agent_.Moves(); },
             env.loop.ReadClock().mono,
         },
         make_resp_([this](ClientConnection& client) {
@@ -187,7 +188,15 @@ class ServerImpl final : public Server, public raft::Host::Observer {
           return std::make_unique<HttpSession>(context_, client);
         }),
         agent_(env, host_, config_, cluster_, router_.view(), router_.links(),
-               [this] { return StoredBytes(); }),
+               {.stored_bytes = [this] { return StoredBytes(); },
+                .held =
+                    [this](const shardctrl::SlotMove& move) {
+                      const RefusedCommands::Pauses pauses =
+                          router_.refused().PausesIn(move.slots);
+                      return HeldCommands{.move = move.id,
+                                          .commands = pauses.commands,
+                                          .longest_pause = pauses.longest};
+                    }}),
         mover_(env, host_, router_, config_.node,
                {.state = [this]() -> const shardctrl::ClusterState& {
                   return agent_.state();
@@ -197,6 +206,10 @@ class ServerImpl final : public Server, public raft::Host::Observer {
                            SlotMover::Answered done) {
                       agent_.Execute({{}, std::move(body)},
                                      /*dry_run=*/false, std::move(done));
+                    },
+                .usage =
+                    [this](absl::AnyInvocable<void(ClusterUsage)> done) {
+                      agent_.AskUsage(std::move(done));
                     }}),
         admin_(agent_),
         make_admin_([this](ClientConnection& client) {

@@ -163,6 +163,7 @@ Json MovesJson(const ClusterState& state) {
                     {"seconds_left", left},
                     {"held_requests", progress.held_requests},
                     {"longest_pause_ms", progress.longest_pause.ms()},
+                    {"write_pause_ms", progress.write_pause.ms()},
                     {"problem", TextOrNull(row.problem)}});
   }
   return {{"version", state.version.value()}, {"moves", std::move(rows)}};

@@ -13,6 +13,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "env/ids.h"
+#include "env/time.h"
 #include "shardctrl/controller/command.h"
 #include "shardctrl/controller/recovery.h"
 #include "shardctrl/controller/state.h"
@@ -28,12 +29,24 @@ struct FilledReplica {
   friend bool operator==(const FilledReplica&, const FilledReplica&) = default;
 };
 
+// Commands that a node held since the slots of a move had no owner, and the
+// longest time that one of them waited so far.
+struct HeldCommands {
+  MoveId move;
+  uint64_t commands = 0;
+  Duration longest_pause = {};
+  friend bool operator==(const HeldCommands&, const HeldCommands&) = default;
+};
+
 // The data and the work of a node, as it says itself.
 struct NodeUsage {
   uint64_t bytes = 0;  // Keys and values of its replicas.
   // Members of the groups that it leads; at most kFilledMax.
   std::vector<FilledReplica> filled;
   static constexpr size_t kFilledMax = 1000;
+  // By move, without those that held no command; at most kHeldMax.
+  std::vector<HeldCommands> held;
+  static constexpr size_t kHeldMax = 1000;
   friend bool operator==(const NodeUsage&, const NodeUsage&) = default;
 };
 

@@ -29,6 +29,7 @@
 #include "node/routing/router.h"
 #include "node/routing/topology.h"
 #include "raft/host/host.h"
+#include "shardctrl/move.h"
 
 namespace quorate::node {
 
@@ -42,11 +43,24 @@ enum class RespAddress : uint8_t {
   kCluster,
 };
 
-// A wish of an operator about a node or a group that cannot come true now.
+// A wish of an operator that cannot come true now. It is about a node, a group
+// or a move; the others are zero.
 struct StuckWish {
-  NodeId node = {};  // Zero: it is about the group.
+  NodeId node = {};
   GroupId group = {};
+  MoveId move = {};
   std::string why = {};
+};
+
+// A move of slots that has not ended, as the leader of its source reported it.
+struct MoveReport {
+  MoveId move = {};
+  std::string_view phase = {};
+  uint64_t copied_bytes = 0;
+  uint64_t all_bytes = 0;
+  uint64_t bytes_per_second = 0;
+  uint64_t held_requests = 0;
+  Duration longest_pause = {};
 };
 
 struct Context {
@@ -71,8 +85,10 @@ struct Context {
   // The parameters of both addresses.
   const ConfigParameters& parameters;
   const ConfigParameters& cluster_parameters;
-  // By node, then by group, as this node knows the controller's state.
+  // By node, group and move, as this node knows the controller's state.
   std::function<std::vector<StuckWish>()> stuck_wishes;
+  // The moves of slots that have not ended.
+  std::function<std::vector<MoveReport>()> moves;
   MonoTime started;
   // The number of random draws since the start (opened sessions and random
   // keys); part of the key of each draw.

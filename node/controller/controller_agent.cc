@@ -27,18 +27,26 @@ namespace {
 constexpr uint64_t kSecretFirst = 0x736563726574206f;
 constexpr uint64_t kSecretSecond = 0x736563726574206e;
 
+std::vector<shardctrl::MoveRow> MovesUnderWay(const ClusterState& state) {
+  std::vector<shardctrl::MoveRow> rows = shardctrl::MoveRows(state);
+  std::erase_if(rows, [&](const shardctrl::MoveRow& row) {
+    return state.FindMove(row.id) == nullptr;
+  });
+  return rows;
+}
+
 }  // namespace
 
 ControllerAgent::ControllerAgent(env::Env& env, raft::Host& host,
                                  const Config& config, ClusterMap& cluster,
                                  LiveView& view, PeerLinks& links,
-                                 std::function<uint64_t()> stored_bytes)
+                                 Measures measures)
     : env_(env),
       host_(host),
       config_(config),
       cluster_(cluster),
       view_(view),
-      stored_bytes_(std::move(stored_bytes)),
+      measures_(std::move(measures)),
       link_(env, host, links, config.node, [this] { return Candidates(); },
             {.usage = [this] { return Usage(); },
              .known = [this]() -> const ClusterState* {
@@ -586,13 +594,38 @@ std::vector<StuckWish> ControllerAgent::StuckWishes() const {
     if (row.problem.empty()) continue;
     wishes.push_back({.group = row.id, .why = std::move(row.problem)});
   }
+  for (shardctrl::MoveRow& row : MovesUnderWay(state())) {
+    if (row.problem.empty()) continue;
+    wishes.push_back({.move = row.id, .why = std::move(row.problem)});
+  }
   return wishes;
+}
+
+std::vector<MoveReport> ControllerAgent::Moves() const {
+  std::vector<MoveReport> moves;
+  for (const shardctrl::MoveRow& row : MovesUnderWay(state())) {
+    const shardctrl::MoveProgress& progress = row.progress;
+    moves.push_back({.move = row.id,
+                     .phase = row.phase,
+                     .copied_bytes = progress.bytes_done,
+                     .all_bytes = progress.bytes_total,
+                     .bytes_per_second = progress.bytes_per_second,
+                     .held_requests = progress.held_requests,
+                     .longest_pause = progress.longest_pause});
+  }
+  return moves;
 }
 
 // ---- Usage.
 
 NodeUsage ControllerAgent::Usage() const {
-  NodeUsage usage{.bytes = stored_bytes_()};
+  NodeUsage usage{.bytes = measures_.stored_bytes()};
+  for (const shardctrl::SlotMove& move : state().moves) {
+    const HeldCommands held = measures_.held(move);
+    if (held.commands > 0 && usage.held.size() < NodeUsage::kHeldMax) {
+      usage.held.push_back(held);
+    }
+  }
   for (const GroupId group : host_.groups()) {
     const raft::Core* const core = host_.core(group);
     if (core == nullptr) continue;

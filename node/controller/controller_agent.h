@@ -53,10 +53,16 @@ class ControllerAgent final : public ControllerAccess {
   // A node that is still silent is reported again this often.
   static constexpr Duration kSilenceInterval = Seconds(5);
 
-  // All outlive the object. `stored_bytes` counts keys and values of this node.
+  // The part of a NodeUsage that the agent does not know itself.
+  struct Measures {
+    std::function<uint64_t()> stored_bytes;  // Keys and values of this node.
+    std::function<HeldCommands(const shardctrl::SlotMove&)> held;
+  };
+
+  // All outlive the object.
   ControllerAgent(env::Env& env, raft::Host& host, const Config& config,
                   ClusterMap& cluster, LiveView& view, PeerLinks& links,
-                  std::function<uint64_t()> stored_bytes);
+                  Measures measures);
   ControllerAgent(const ControllerAgent&) = delete;
   ControllerAgent& operator=(const ControllerAgent&) = delete;
 
@@ -78,6 +84,8 @@ class ControllerAgent final : public ControllerAccess {
   }
   bool idle() const { return link_.idle(); }
   std::vector<StuckWish> StuckWishes() const;
+  // The moves that have not ended.
+  std::vector<MoveReport> Moves() const;
 
   // Whether a new store becomes one of the cluster (raft::HostOptions::admit).
   // The controller decides it: until its answer has come, kUnavailable.
@@ -160,7 +168,7 @@ class ControllerAgent final : public ControllerAccess {
   const Config& config_;
   ClusterMap& cluster_;
   LiveView& view_;
-  const std::function<uint64_t()> stored_bytes_;
+  const Measures measures_;
   std::function<void()> on_state_ = [] {};
   ControllerLink link_;
   shardctrl::ReportedAddresses own_;

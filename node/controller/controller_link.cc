@@ -33,11 +33,17 @@ PeerResult Malformed(const std::string& why) {
 Buffer EncodeUsage(const NodeUsage& usage) {
   std::string out;
   AppendFixed(&out, usage.bytes);
+  AppendFixed(&out, static_cast<uint32_t>(usage.filled.size()));
   for (const FilledReplica& filled : usage.filled) {
     AppendFixed(&out, filled.group.value());
     AppendFixed(&out, filled.node.value());
     AppendFixed(&out, filled.bytes);
     AppendFixed(&out, filled.bytes_total);
+  }
+  for (const HeldCommands& held : usage.held) {
+    AppendFixed(&out, held.move.value());
+    AppendFixed(&out, held.commands);
+    AppendFixed(&out, held.longest_pause.ns());
   }
   return Buffer::Copy(out);
 }
@@ -45,13 +51,21 @@ Buffer EncodeUsage(const NodeUsage& usage) {
 std::optional<NodeUsage> DecodeUsage(std::string_view bytes) {
   FixedReader reader(bytes);
   NodeUsage usage{.bytes = reader.Take<uint64_t>()};
-  while (reader.ok() && !reader.rest().empty() &&
-         usage.filled.size() < NodeUsage::kFilledMax) {
+  const auto filled_count = reader.Take<uint32_t>();
+  if (filled_count > NodeUsage::kFilledMax) reader.Fail();
+  while (reader.ok() && usage.filled.size() < filled_count) {
     FilledReplica& filled = usage.filled.emplace_back();
     filled.group = GroupId(reader.Take<uint32_t>());
     filled.node = NodeId(reader.Take<uint32_t>());
     filled.bytes = reader.Take<uint64_t>();
     filled.bytes_total = reader.Take<uint64_t>();
+  }
+  while (reader.ok() && !reader.rest().empty() &&
+         usage.held.size() < NodeUsage::kHeldMax) {
+    HeldCommands& held = usage.held.emplace_back();
+    held.move = MoveId(reader.Take<uint64_t>());
+    held.commands = reader.Take<uint64_t>();
+    held.longest_pause = Nanoseconds(reader.Take<int64_t>());
   }
   if (!reader.ok() || !reader.rest().empty()) return std::nullopt;
   return usage;

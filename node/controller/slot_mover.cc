@@ -26,6 +26,12 @@ namespace {
 constexpr Duration kStepDeadline = Seconds(5);
 // The bytes of a stream of changes.
 constexpr size_t kChangesBytes = size_t{256} << 10;
+// So few changes are one stream, unless they are large.
+constexpr uint64_t kFewChanges = 4096;
+// A move with a rate sends so many pieces in a second, unless they would be
+// smaller than this.
+constexpr uint64_t kPiecesInASecond = 16;
+constexpr uint64_t kPieceBytesMin = 1 << 10;
 
 kv::MovePlan PlanOf(const SlotMove& move) {
   return {.id = move.id,
@@ -48,6 +54,20 @@ std::string ProblemOf(const RequestFailure& failure) {
     default:
       return group + " did not answer";
   }
+}
+
+// A slow move has small pieces, so that it never waits long.
+size_t PieceBytesMax(const SlotMove& move) {
+  if (move.rate_max == 0) return kv::kPieceBytesMax;
+  return static_cast<size_t>(std::clamp<uint64_t>(
+      move.rate_max / kPiecesInASecond, kPieceBytesMin, kv::kPieceBytesMax));
+}
+
+// The bytes of the keys that the destination needs room for.
+uint64_t BytesOf(const kv::MovePlan& plan, const kv::Store& store) {
+  uint64_t bytes = 0;
+  for (const SlotRange& range : plan.slots) bytes += store.size_bytes(range);
+  return bytes;
 }
 
 }  // namespace
@@ -101,6 +121,21 @@ SlotMover::Task& SlotMover::TaskOf(MoveId move, GroupId group) {
 void SlotMover::Work() {
   if (!working_) return;
   AbortUnknown(controller_.state());
+  std::vector<SlotRange> moving;
+  std::vector<SlowWriters::Slowed> slowed;
+  for (const SlotMove& move : controller_.state().moves) {
+    moving.insert(moving.end(), move.slots.begin(), move.slots.end());
+    const Duration pause = move.progress.write_pause;
+    if (pause == Duration() || move.paused ||
+        move.decision != MoveState::kOpen) {
+      continue;
+    }
+    for (SlotRange range : move.slots) slowed.push_back({range, pause});
+  }
+  router_.refused().KeepPauses(moving);
+  std::ranges::sort(slowed, {},
+                    [](const auto& one) { return one.slots.first; });
+  router_.slow_writers().Set(std::move(slowed));
   DriveAll();
 }
 
@@ -178,7 +213,7 @@ void SlotMover::Send(Key task, GroupId group, const kv::MoveStep& step,
   const std::string_view argument[] = {bytes};
   const uint64_t token = ++tokens_;
   ++tasks_[task].outstanding;
-  calls_.emplace(token, Call{task, std::move(on_answer)});
+  calls_.emplace(token, Call{task, group, std::move(on_answer)});
   GroupQueue* const queue = router_.FindQueue(group);
   if (queue == nullptr) {
     return Answer(token, nullptr,
@@ -211,6 +246,9 @@ void SlotMover::Answer(uint64_t token, const kv::MoveAnswer* answer,
 }
 
 void SlotMover::OnResult(uint64_t token, const kv::ResultView& result) {
+  if (result.status == kv::ResultStatus::kOutOfMemory) {
+    return AnswerNoRoom(token);
+  }
   if (result.status != kv::ResultStatus::kOk) {
     return Answer(
         token, nullptr,
@@ -220,6 +258,21 @@ void SlotMover::OnResult(uint64_t token, const kv::ResultView& result) {
       kv::DecodeMoveAnswer(result.bytes);
   Answer(token, answer.has_value() ? &*answer : nullptr,
          "the answer to a step cannot be read");
+}
+
+void SlotMover::AnswerNoRoom(uint64_t token) {
+  const auto call = calls_.find(token);
+  if (call == calls_.end()) return;
+  const auto found = tasks_.find(call->second.task);
+  std::string why = Concat(
+      "group ", call->second.group,
+      " has no memory for the slots: delete keys, raise limits.memory_bytes on "
+      "the nodes of the group, or cancel the move");
+  if (found != tasks_.end()) found->second.lacks_room = why;
+  Answer(token, nullptr, std::move(why));
+  if (found == tasks_.end()) return;
+  found->second.one_at_a_time = true;
+  found->second.not_before = MonoNow() + kRoomRetryAfter;
 }
 
 void SlotMover::OnFailure(uint64_t token, const RequestFailure& failure) {
@@ -256,21 +309,33 @@ void SlotMover::Drive(const SlotMove& move, bool runs, Task& task) {
   const bool frozen =
       status.has_value() && status->at.phase == kv::MovePhase::kFrozen;
   if (!frozen && !runs) return;
-  if (frozen && !task.frozen_since.has_value()) task.frozen_since = MonoNow();
+  if (frozen && (!task.held_asked.has_value() ||
+                 MonoNow() - *task.held_asked >= kReportInterval)) {
+    AskHeld({move.id, move.from}, /*awaited=*/false, task);
+  }
   if (task.lost && task.outstanding == 0) {
     task.lost = false;
+    task.kept.reset();
     task.place.reset();
   }
-  if (!task.problem.empty()) Report(move, task.progress.phase, task);
+  if (!task.reported.has_value()) task.progress = move.progress;
+  const CopyPhase phase = task.progress.phase;
+  if (!task.problem.empty()) Report(move, phase, task);
   if (task.lost || (task.outstanding > 0 && !task.place.has_value())) return;
   const Key key = {move.id, move.from};
   if (!task.place.has_value()) {
-    Report(move, frozen ? CopyPhase::kFreeze : CopyPhase::kPrepare, task);
-    return Send(key, move.to, kv::PrepareStep{plan},
-                [this](Task& task, const kv::MoveAnswer* answer) {
+    Report(move,
+           frozen ? CopyPhase::kFreeze : std::max(phase, CopyPhase::kPrepare),
+           task);
+    // A source that tracks has a destination that was prepared.
+    const bool first = !status.has_value();
+    const kv::PrepareStep prepare{plan, first ? BytesOf(plan, store) : 0};
+    return Send(key, move.to, prepare,
+                [this, first](Task& task, const kv::MoveAnswer* answer) {
                   if (!Accepted(task, answer, "the destination refuses: ")) {
                     return;
                   }
+                  if (first) task.lacks_room.clear();
                   task.place = answer->place;
                   task.sealed = answer->phase == kv::MovePhase::kSealed;
                   task.reader.reset();
@@ -293,6 +358,7 @@ bool SlotMover::OpenReader(const kv::MovePlan& plan,
                            const kv::MoveStatus& status, const kv::Store& store,
                            Task& task) {
   if (task.reader != nullptr) return true;
+  task.reader_began = false;
   if (task.next_slot < kv::SlotCountOf(plan)) {
     task.reader = store.ReadSlot(plan.id, kv::SlotAt(plan, task.next_slot));
   } else if (status.at.changes > task.next_change) {
@@ -306,28 +372,33 @@ void SlotMover::Copy(const SlotMove& move, const kv::MovePlan& plan,
                      Task& task) {
   const bool copies = task.next_slot < kv::SlotCountOf(plan);
   const bool frozen = status.at.phase == kv::MovePhase::kFrozen;
-  if (copies && task.progress.bytes_total == 0 && store.key_count() > 0) {
-    uint64_t keys = 0;
-    for (SlotRange range : plan.slots) keys += store.key_count(range);
-    task.progress.bytes_total = store.size_bytes() / store.key_count() * keys;
+  if (copies && task.progress.bytes_total == 0) {
+    task.progress.bytes_total = BytesOf(plan, store);
   }
   Report(move,
          frozen   ? CopyPhase::kFreeze
          : copies ? CopyPhase::kCopy
                   : CopyPhase::kDelta,
          task);
-  const bool few =
-      status.at.changes.value() - task.next_change.value() <= kChangesAtFreeze;
-  if (!copies && !frozen && few) {
-    if (task.outstanding == 0 && task.reader == nullptr) {
-      FreezeOrSeal(move, plan, status, store, task);
-    }
+  if (!copies && !frozen) EndRound(status, task);
+  // Few changes are left: they wait for those under way.
+  if (!copies && !frozen && task.reader == nullptr && task.outstanding > 0 &&
+      status.at.changes.value() - task.next_change.value() <= kFewChanges) {
     return;
   }
-  while (task.outstanding < kPiecesMax && !task.lost &&
+  const size_t pieces_max = task.one_at_a_time ? 1 : kPiecesMax;
+  while (task.outstanding < pieces_max && !task.lost &&
          task.bytes_outstanding < kPieceBytesMax &&
          (frozen || task.next_piece <= MonoNow()) &&
-         OpenReader(plan, status, store, task)) {
+         (task.kept.has_value() || OpenReader(plan, status, store, task))) {
+    // The rest is one stream: it is read again once the source is frozen.
+    if (!frozen && !task.kept.has_value() && task.reader->stream().changes &&
+        task.reader->stream().from == task.next_change &&
+        task.reader->stream().to == status.at.changes && !task.reader_began) {
+      task.reader.reset();
+      if (task.outstanding > 0) return;
+      return FreezeOrSeal(move, plan, status, store, task);
+    }
     SendPiece(move, task);
   }
   if (task.outstanding > 0) return;
@@ -337,8 +408,22 @@ void SlotMover::Copy(const SlotMove& move, const kv::MovePlan& plan,
   FreezeOrSeal(move, plan, status, store, task);
 }
 
+void SlotMover::EndRound(const kv::MoveStatus& status, Task& task) {
+  const MonoTime now = MonoNow();
+  if (task.round_began.has_value() && now - *task.round_began < kRound) return;
+  const uint64_t written = status.at.changes.value() - task.round_last.value();
+  const uint64_t copied = task.next_change.value() - task.round_read.value();
+  Duration& pause = task.progress.write_pause;
+  if (task.round_began.has_value() && written > copied / 2) {
+    pause = std::clamp(pause + pause, kWritePauseMin, kWritePauseMax);
+  }
+  task.round_began = now;
+  task.round_last = status.at.changes;
+  task.round_read = task.next_change;
+}
+
 void SlotMover::SendPiece(const SlotMove& move, Task& task) {
-  const kv::SlotPiece piece = task.reader->Next();
+  const kv::SlotPiece piece = NextPiece(move, task);
   const size_t bytes = piece.bytes.size();
   task.bytes_outstanding += bytes;
   if (move.rate_max > 0) {
@@ -346,16 +431,12 @@ void SlotMover::SendPiece(const SlotMove& move, Task& task) {
                       Nanoseconds(static_cast<int64_t>(bytes * 1'000'000'000 /
                                                        move.rate_max));
   }
-  if (piece.ends) {
-    if (piece.stream.changes) {
-      task.next_change = piece.stream.to;
-    } else {
-      ++task.next_slot;
-    }
-  }
   Send({move.id, move.from}, move.to, kv::StageStep{move.id, piece},
        [bytes](Task& task, const kv::MoveAnswer* answer) {
          task.bytes_outstanding -= bytes;
+         // The piece that is kept is sent again.
+         if (answer == nullptr && task.kept.has_value()) return;
+         task.kept.reset();
          if (answer == nullptr || kv::IsRefusal(answer->verdict)) {
            // The destination says where it is.
            task.lost = true;
@@ -367,10 +448,34 @@ void SlotMover::SendPiece(const SlotMove& move, Task& task) {
            return;
          }
          task.place = answer->place;
+         task.lacks_room.clear();
          task.progress.bytes_done += bytes;
          task.progress.slots_done = answer->place.slots;
        });
-  if (task.reader->done()) task.reader.reset();
+  if (task.reader != nullptr && task.reader->done()) task.reader.reset();
+}
+
+kv::SlotPiece SlotMover::NextPiece(const SlotMove& move, Task& task) {
+  if (task.kept.has_value()) {
+    kv::SlotPiece piece = task.kept->piece;
+    piece.bytes = task.kept->bytes;
+    return piece;
+  }
+  kv::SlotPiece piece = task.reader->Next(PieceBytesMax(move));
+  task.reader_began = true;
+  if (task.one_at_a_time) {
+    task.kept = {.piece = piece, .bytes = std::string(piece.bytes)};
+    task.kept->piece.bytes = {};
+    piece.bytes = task.kept->bytes;
+  }
+  if (piece.ends) {
+    if (piece.stream.changes) {
+      task.next_change = piece.stream.to;
+    } else {
+      ++task.next_slot;
+    }
+  }
+  return piece;
 }
 
 // Nothing is under way, and the destination has all that was read.
@@ -389,10 +494,7 @@ void SlotMover::FreezeOrSeal(const SlotMove& move, const kv::MovePlan& plan,
     }
     return Send(key, move.from, kv::FreezeStep{move.id},
                 [this](Task& task, const kv::MoveAnswer* answer) {
-                  if (!Accepted(task, answer, "the source does not freeze: ")) {
-                    return;
-                  }
-                  task.frozen_since = MonoNow();
+                  Accepted(task, answer, "the source does not freeze: ");
                 });
   }
   std::optional<kv::MoveSeal> seal = store.SealOf(move.id);
@@ -433,13 +535,7 @@ void SlotMover::Decide(const SlotMove& move, const kv::MovePlan& plan,
             task.decided = true;
             // The leader of the destination does it, too, once it knows.
             Send(key, plan.to, kv::ActivateStep{plan},
-                 [this](Task& task, const kv::MoveAnswer* answer) {
-                   if (answer == nullptr || !task.frozen_since) return;
-                   task.progress.longest_pause =
-                       std::max(task.progress.longest_pause,
-                                MonoNow() - *task.frozen_since);
-                   task.frozen_since.reset();
-                 });
+                 [](Task&, const kv::MoveAnswer*) {});
           });
 }
 
@@ -450,6 +546,10 @@ void SlotMover::End(const SlotMove& move, GroupId group, Task& task) {
   const bool source = group == move.from;
   if (source ? move.source_ended : move.destination_ended) return;
   const Key key = {move.id, group};
+  if (task.ended && source && !task.held_known) {
+    task.held_known = true;
+    return AskHeld(key, /*awaited=*/true, task);
+  }
   if (source) Report(move, CopyPhase::kFreeze, task);
   const bool activated = move.decision == MoveState::kActivated;
   // The source keeps the slots until the destination serves them.
@@ -478,11 +578,34 @@ void SlotMover::End(const SlotMove& move, GroupId group, Task& task) {
   });
 }
 
+void SlotMover::AskHeld(Key key, bool awaited, Task& task) {
+  task.held_asked = MonoNow();
+  if (awaited) ++task.outstanding;
+  controller_.usage([this, key, awaited](const ClusterUsage& usage) {
+    const auto found = tasks_.find(key);
+    if (found == tasks_.end()) return;
+    if (awaited) --found->second.outstanding;
+    shardctrl::MoveProgress& progress = found->second.progress;
+    uint64_t commands = 0;
+    for (const auto& [node, its] : usage) {
+      for (const HeldCommands& held : its.held) {
+        if (held.move != key.first) continue;
+        commands += held.commands;
+        progress.longest_pause =
+            std::max(progress.longest_pause, held.longest_pause);
+      }
+    }
+    progress.held_requests = std::max(progress.held_requests, commands);
+    DriveSoon(Duration());
+  });
+}
+
 void SlotMover::Report(const SlotMove& move, CopyPhase phase, Task& task) {
   shardctrl::MoveProgress& progress = task.progress;
   const bool new_phase = progress.phase != phase;
   const MonoTime now = MonoNow();
-  const bool new_pause = progress.longest_pause > move.progress.longest_pause;
+  const auto pauses = std::pair(progress.longest_pause, progress.write_pause);
+  const bool new_pause = pauses != task.reported_pauses;
   if (!new_phase && !new_pause && task.reported.has_value() &&
       now - *task.reported < kReportInterval) {
     return;
@@ -495,11 +618,14 @@ void SlotMover::Report(const SlotMove& move, CopyPhase phase, Task& task) {
     progress.bytes_per_second = fresh * 1000 / static_cast<uint64_t>(ms);
   }
   progress.phase = phase;
+  // Changes and repeated pieces count as well.
+  progress.bytes_total = std::max(progress.bytes_total, progress.bytes_done);
   progress.driver = self_;
   progress.term = task.term;
   ++progress.report;
-  progress.problem = task.problem;
+  progress.problem = task.lacks_room.empty() ? task.problem : task.lacks_room;
   task.reported = now;
+  task.reported_pauses = pauses;
   // The report is no part of the move: nothing waits for it.
   controller_.execute(ControllerCommand::ReportMove{move.id, progress},
                       [](const absl::StatusOr<ControllerAnswer>&) {});

@@ -27,6 +27,7 @@
 #include "kv/command/move_command.h"
 #include "kv/store/slot_items.h"
 #include "kv/store/store.h"
+#include "node/admin/controller_access.h"
 #include "node/routing/request_sink.h"
 #include "node/routing/router.h"
 #include "raft/host/host.h"
@@ -37,15 +38,21 @@ namespace quorate::node {
 
 class SlotMover final : private RequestSink {
  public:
-  // A failed step is tried again after this time.
+  // A failed step is tried again after this time, and after the second one if
+  // the group had no room.
   static constexpr Duration kRetryAfter = Milliseconds(50);
+  static constexpr Duration kRoomRetryAfter = Seconds(1);
   // The progress of a move is reported this often, and with each phase.
   static constexpr Duration kReportInterval = Seconds(1);
   // Pieces under way to a destination.
   static constexpr size_t kPiecesMax = 64;
   static constexpr size_t kPieceBytesMax = size_t{1} << 20;
-  // The source is frozen once so few changes are left to be copied.
-  static constexpr uint64_t kChangesAtFreeze = 256;
+  // A round of changes takes so long. If clients changed more than half as much
+  // as was copied, they write more slowly from then on. Each connection pauses
+  // twice as long between writes to the slots, up to the longest pause.
+  static constexpr Duration kRound = Milliseconds(250);
+  static constexpr Duration kWritePauseMin = Milliseconds(1);
+  static constexpr Duration kWritePauseMax = Milliseconds(32);
   // Slots whose data one step removes.
   static constexpr uint32_t kRemovedMax = 64;
 
@@ -54,6 +61,7 @@ class SlotMover final : private RequestSink {
   struct Controller {
     std::function<const shardctrl::ClusterState&()> state;
     std::function<void(shardctrl::ControllerCommand::Body, Answered)> execute;
+    std::function<void(absl::AnyInvocable<void(ClusterUsage)>)> usage;
   };
 
   // All outlive the object, and it outlives the answers of the router.
@@ -77,7 +85,10 @@ class SlotMover final : private RequestSink {
     size_t outstanding = 0;
     MonoTime not_before;
     std::string problem;  // Why the last step failed, or empty.
-    bool ended = false;   // Its end was reported.
+    // Why the destination had no room for the slots or for a piece. Empty once
+    // it takes them.
+    std::string lacks_room;
+    bool ended = false;  // Its end was reported.
 
     // ---- For the source, while the move is open.
     // The place of the destination. Nullopt: it is asked first.
@@ -86,18 +97,36 @@ class SlotMover final : private RequestSink {
     // A piece was refused or lost: all that is under way ends first.
     bool lost = false;
     std::unique_ptr<kv::PieceReader> reader;
+    bool reader_began = false;  // A piece of it was sent.
+    // The destination lacked room: each piece is kept until its answer, which
+    // the next one awaits. Other pieces that are refused begin the slot again.
+    bool one_at_a_time = false;
+    struct Kept {
+      kv::SlotPiece piece;  // Without its bytes.
+      std::string bytes;
+    };
+    std::optional<Kept> kept;
     // The beginning of the next stream.
     uint32_t next_slot = 0;
     kv::ChangeNumber next_change = {};
     size_t bytes_outstanding = 0;
     kv::ChangeNumber acknowledged = {};  // The source has forgotten those.
-    std::optional<MonoTime> frozen_since;
     bool decided = false;
-    MonoTime next_piece;  // Not before, for the rate.
+    // When the present round of changes began, and the last change then, at the
+    // source and read from it.
+    std::optional<MonoTime> round_began;
+    kv::ChangeNumber round_last = {};
+    kv::ChangeNumber round_read = {};
+    // The nodes were asked how long commands waited. Nullopt: not yet.
+    std::optional<MonoTime> held_asked;
+    bool held_known = false;  // They answered, after the last command waited.
+    MonoTime next_piece;      // Not before, for the rate.
 
     shardctrl::MoveProgress progress;
     raft::Term term = {};  // That in which this node leads.
     std::optional<MonoTime> reported;
+    // The longest pauses of requests and of writers, as reported.
+    std::pair<Duration, Duration> reported_pauses;
   };
   using OnAnswer = absl::AnyInvocable<void(Task&, const kv::MoveAnswer*)>;
 
@@ -128,12 +157,18 @@ class SlotMover final : private RequestSink {
   bool OpenReader(const kv::MovePlan& plan, const kv::MoveStatus& status,
                   const kv::Store& store, Task& task);
   void SendPiece(const shardctrl::SlotMove& move, Task& task);
+  kv::SlotPiece NextPiece(const shardctrl::SlotMove& move, Task& task);
+  // Slows the writers of the slots if a round shows the need.
+  void EndRound(const kv::MoveStatus& status, Task& task);
   void FreezeOrSeal(const shardctrl::SlotMove& move, const kv::MovePlan& plan,
                     const kv::MoveStatus& status, const kv::Store& store,
                     Task& task);
   void Decide(const shardctrl::SlotMove& move, const kv::MovePlan& plan,
               Task& task);
   void End(const shardctrl::SlotMove& move, GroupId group, Task& task);
+  // Asks all nodes how many commands wait for the move, and how long. If the
+  // answers are awaited, they count as outstanding.
+  void AskHeld(Key key, bool awaited, Task& task);
   void Report(const shardctrl::SlotMove& move, shardctrl::CopyPhase phase,
               Task& task);
 
@@ -145,6 +180,7 @@ class SlotMover final : private RequestSink {
   bool RoomForNext(size_t) override { return true; }
   void Answer(uint64_t token, const kv::MoveAnswer* answer,
               std::string problem);
+  void AnswerNoRoom(uint64_t token);
 
   env::Env& env_;
   raft::Host& host_;
@@ -154,6 +190,7 @@ class SlotMover final : private RequestSink {
   bool working_ = true;
   struct Call {
     Key task;
+    GroupId group;  // That the step is for.
     OnAnswer on_answer;
   };
   absl::btree_map<Key, Task> tasks_;

@@ -48,6 +48,8 @@ void AppendStuckWishes(const Context& context, std::string* lines) {
     Append(lines, "[ ]");
     if (wish.node != NodeId()) {
       Append(lines, "node ", wish.node);
+    } else if (wish.move != MoveId()) {
+      Append(lines, "move ", wish.move);
     } else {
       Append(lines, "group ", wish.group);
     }

@@ -2,6 +2,9 @@
 
 #include <algorithm>
 #include <iterator>
+#include <map>
+#include <string>
+#include <vector>
 
 #include "absl/functional/function_ref.h"
 #include "node/base/text.h"
@@ -41,6 +44,8 @@ void PerPeer(Context& context, Page& page, std::string_view name,
     page.Sample(Concat("node=\"", node.id, "\""), value(node.id));
   }
 }
+
+std::string MoveLabel(MoveId move) { return Concat("move=\"", move, "\""); }
 
 void WriteCommands(const Metrics& metrics, Page& page) {
   page.Family("quorate_commands_total", "counter",
@@ -265,13 +270,49 @@ void WriteView(Context& context, Page& page) {
           "1 if the other node answers this one.",
           [&](NodeId node) { return view.alive(node) ? 1 : 0; });
   page.Family("quorate_wish_stuck", "gauge",
-              "1 for each node and group that cannot become what operators "
-              "want now: see /readyz?verbose.");
+              "1 for each node, group and move that cannot become what "
+              "operators want now: see /readyz?verbose.");
   for (const StuckWish& wish : context.stuck_wishes()) {
-    page.Sample(wish.node != NodeId() ? Concat("node=\"", wish.node, "\"")
-                                      : Concat("group=\"", wish.group, "\""),
+    page.Sample(wish.node != NodeId()   ? Concat("node=\"", wish.node, "\"")
+                : wish.move != MoveId() ? MoveLabel(wish.move)
+                                        : Concat("group=\"", wish.group, "\""),
                 1);
   }
+}
+
+// The moves of slots, as the leaders of their sources reported them.
+void WriteMoves(Context& context, Page& page) {
+  const std::vector<MoveReport> moves = context.moves();
+  std::map<std::string_view, uint64_t> phases;
+  for (const MoveReport& move : moves) ++phases[move.phase];
+  page.Family("quorate_slot_moves", "gauge",
+              "Moves of slots that have not ended, by phase.");
+  for (const auto& [phase, count] : phases) {
+    page.Sample(Concat("phase=\"", phase, "\""), count);
+  }
+  const auto each = [&](std::string_view name, std::string_view help,
+                        absl::FunctionRef<uint64_t(const MoveReport&)> value) {
+    page.Family(name, "gauge", help);
+    for (const MoveReport& move : moves) {
+      page.Sample(MoveLabel(move.move), value(move));
+    }
+  };
+  each("quorate_slot_move_copied_bytes", "Bytes that were copied.",
+       [](const MoveReport& move) { return move.copied_bytes; });
+  each("quorate_slot_move_bytes", "Bytes to be copied, as far as known.",
+       [](const MoveReport& move) { return move.all_bytes; });
+  each("quorate_slot_move_bytes_per_second", "Bytes copied in a second.",
+       [](const MoveReport& move) { return move.bytes_per_second; });
+  each("quorate_slot_move_held_requests",
+       "Requests that waited because their slots were frozen.",
+       [](const MoveReport& move) { return move.held_requests; });
+  each("quorate_slot_move_longest_pause_milliseconds",
+       "The longest time that one of them waited.", [](const MoveReport& move) {
+         return static_cast<uint64_t>(move.longest_pause.ms());
+       });
+  One(page, "quorate_frozen_requests", "gauge",
+      "Requests that wait on this node because their slots are frozen.",
+      context.router.refused().size());
 }
 
 void WriteRaft(Context& context, Page& page) {
@@ -445,8 +486,9 @@ void WriteCommandsAndHttp(Context& context, Page& page) {
 }
 
 constexpr void (*kParts[])(Context&, Page&) = {
-    WriteNode, WriteConnections, WriteCommandsAndHttp, WriteRouting, WritePeers,
-    WriteView, WriteRaft,        WriteStorage};
+    WriteNode,    WriteConnections, WriteCommandsAndHttp,
+    WriteRouting, WritePeers,       WriteView,
+    WriteMoves,   WriteRaft,        WriteStorage};
 
 }  // namespace
 

@@ -116,8 +116,13 @@ class RequestSink {
       absl::erase_if(more_,
                      [](const auto& entry) { return entry.second->idle(); });
     }
-    bool drops_reads = false;     // It needs no results any more.
-    uint32_t blocked_queues = 0;  // Queues that will call OnUnblocked.
+    bool drops_reads = false;  // It needs no results any more.
+    // Queues, and SlowWriters, that will call OnUnblocked.
+    uint32_t blocked_queues = 0;
+    // ---- By SlowWriters. The next write to a slot that moves is not before
+    // this time; and whether one waits for it.
+    MonoTime next_slow_write;
+    bool waits_to_write = false;
 
    private:
     static constexpr size_t kFewMax = 3;

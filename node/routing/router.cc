@@ -61,6 +61,7 @@ Router::Router(env::Env& env, raft::Host& host, const Config& config,
       cluster_(cluster),
       owners_(cluster.shards()),
       refused_(env.loop, owners_),
+      slow_writers_(env.loop),
       parts_{env.loop,
              env.buggify,
              host,
@@ -273,6 +274,10 @@ Admission Router::AddInOrder(RoutedRequest request,
 Admission Router::AddAtomic(RoutedRequest request, Slot slot,
                             const std::optional<kv::SessionStamp>& session,
                             absl::Span<const kv::CommandSpec> specs) {
+  if (!slow_writers_.empty() && !request.further &&
+      !slow_writers_.Admit(request.sink, slot)) {
+    return Admission::kBlocked;
+  }
   if (request.sink->routing().refused() > 0) return Admission::kBlocked;
   GroupQueue* const queue = QueueFor(&request, slot, slot);
   return queue == nullptr ? Admission::kBlocked
@@ -330,6 +335,7 @@ void Router::OnApplied(GroupId group) {
 }
 
 void Router::ForgetBlocked(RequestSink* sink) {
+  slow_writers_.Forget(sink);
   ForEachQueue([sink](GroupQueue& queue) { queue.ForgetBlocked(sink); });
 }
 

@@ -35,6 +35,7 @@
 #include "node/routing/queue_parts.h"
 #include "node/routing/refused_commands.h"
 #include "node/routing/request_sink.h"
+#include "node/routing/wait_order.h"
 #include "raft/host/host.h"
 #include "shardctrl/map.h"
 
@@ -75,7 +76,12 @@ class Router {
   // ---- For sessions. A command waits (kBlocked) while earlier ones of its
   // connection to a former group of its slot have no answer. It also waits
   // while earlier ones of its connection are in RefusedCommands.
+  // A write to a slot with slow writers may wait in the same way.
   Admission Add(const RoutedRequest& request, const kv::CommandSpec& spec) {
+    if (!slow_writers_.empty() && !kv::IsRead(spec.op) && !request.further &&
+        !slow_writers_.Admit(request.sink, spec.slot)) {
+      return Admission::kBlocked;
+    }
     if (owners_.changed() || request.sink->routing().refused() > 0) {
       return AddInOrder(request, spec);
     }
@@ -117,6 +123,10 @@ class Router {
   // `sink` needs no results from now on. Its parked reads fail now, and its
   // waiting ones when their turn comes.
   void DropReads(RequestSink* sink);
+
+  // Commands that wait since the group of their slot does not own it.
+  RefusedCommands& refused() { return refused_; }
+  SlowWriters& slow_writers() { return slow_writers_; }
 
   // Reports that replicas of this node began, stopped, or have other members;
   // callable from the host's observer.
@@ -173,6 +183,7 @@ class Router {
   SlotOwners owners_;
   kv::RecordPool requests_;  // The clients with requests are destroyed first.
   RefusedCommands refused_;
+  SlowWriters slow_writers_;
   ByteAccount held_;
   const QueueParts parts_;  // All queues share it.
   // Invariant: the positions are those of the groups in the map.

@@ -1,5 +1,6 @@
 #include "node/routing/wait_order.h"
 
+#include <algorithm>
 #include <utility>
 #include <vector>
 
@@ -55,6 +56,64 @@ void WaitOrder::WakeAll() {
 void WaitOrder::EndWake() {
   absl::erase_if(places_, [](const auto& entry) { return entry.second.woken; });
   if (std::exchange(passed_over_, false) && !places_.empty()) retry_();
+}
+
+void SlowWriters::Set(std::vector<Slowed> slowed) {
+  slowed_ = std::move(slowed);
+}
+
+bool SlowWriters::Admit(RequestSink* sink, Slot slot) {
+  const auto range = std::ranges::lower_bound(
+      slowed_, slot, {}, [](const Slowed& one) { return one.slots.last; });
+  if (range == slowed_.end() || slot < range->slots.first) return true;
+  const MonoTime now = loop_.ReadClock().mono;
+  MonoTime& next = sink->routing().next_slow_write;
+  if (next <= now) {
+    next = now + range->pause;
+    return true;
+  }
+  // A pause that was longer before ends with this one.
+  next = std::min(next, now + range->pause);
+  if (std::exchange(sink->routing().waits_to_write, true)) return false;
+  ++sink->routing().blocked_queues;
+  waiting_.push_back({sink, next});
+  WakeAt(next);
+  return false;
+}
+
+void SlowWriters::Forget(RequestSink* sink) {
+  if (!std::exchange(sink->routing().waits_to_write, false)) return;
+  --sink->routing().blocked_queues;
+  std::erase_if(waiting_, [&](const Waiting& one) { return one.sink == sink; });
+}
+
+void SlowWriters::WakeAt(MonoTime at) {
+  if (at >= due_) return;
+  due_ = at;
+  timer_ = loop_.At(at, [this] {
+    due_ = MonoTime::Max();
+    Wake();
+  });
+}
+
+void SlowWriters::Wake() {
+  const MonoTime now = loop_.ReadClock().mono;
+  std::vector<RequestSink*> ready;
+  MonoTime next = MonoTime::Max();
+  std::erase_if(waiting_, [&](const Waiting& one) {
+    if (one.until <= now) {
+      ready.push_back(one.sink);
+      return true;
+    }
+    next = std::min(next, one.until);
+    return false;
+  });
+  if (next != MonoTime::Max()) WakeAt(next);
+  for (RequestSink* const sink : ready) {
+    sink->routing().waits_to_write = false;
+    --sink->routing().blocked_queues;
+  }
+  for (RequestSink* const sink : ready) sink->OnUnblocked();
 }
 
 }  // namespace quorate::node

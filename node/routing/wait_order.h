@@ -1,18 +1,21 @@
 // node/routing/wait_order.h: the order in which sinks wait for room in the
-// queue of one group.
+// queue of one group, and the pauses of writers of slots that move.
 //
 // It knows sinks, but neither requests nor the size of the queue.
 #ifndef QUORATE_NODE_ROUTING_WAIT_ORDER_H_
 #define QUORATE_NODE_ROUTING_WAIT_ORDER_H_
 
 #include <cstdint>
+#include <vector>
 
 #include "absl/container/btree_map.h"
 #include "absl/functional/any_invocable.h"
 #include "env/env.h"
 #include "env/ids.h"
 #include "env/pending.h"
+#include "env/time.h"
 #include "node/routing/request_sink.h"
+#include "shardctrl/partition.h"
 
 namespace quorate::node {
 
@@ -68,6 +71,44 @@ class WaitOrder {
   // Since the last WakeAll, a sink had to wait only for others.
   bool passed_over_ = false;
   env::Pending end_wake_;
+};
+
+// Slows the writers of slots that move, so that they change fewer keys than are
+// copied. A connection writes to such slots at most once in each pause. Until
+// then it takes no request, as when a group has no room. Reads, and writes to
+// other slots, are not slowed.
+class SlowWriters {
+ public:
+  struct Slowed {
+    SlotRange slots;
+    Duration pause;
+  };
+
+  // `loop` outlives the object.
+  explicit SlowWriters(env::Loop& loop) : loop_(loop) {}
+
+  // The ranges of slots that have slow writers from now on, ascending.
+  void Set(std::vector<Slowed> slowed);
+  bool empty() const { return slowed_.empty(); }
+  // True if `sink` may write to the slot now. If not, its OnUnblocked follows.
+  bool Admit(RequestSink* sink, Slot slot);
+  // `sink` waits no longer, since it is closed.
+  void Forget(RequestSink* sink);
+
+ private:
+  struct Waiting {
+    RequestSink* sink;
+    MonoTime until;
+  };
+
+  void Wake();
+  void WakeAt(MonoTime at);
+
+  env::Loop& loop_;
+  std::vector<Slowed> slowed_;
+  std::vector<Waiting> waiting_;    // In the order of their coming.
+  MonoTime due_ = MonoTime::Max();  // When timer_ calls Wake.
+  env::Pending timer_;
 };
 
 }  // namespace quorate::node

@@ -55,13 +55,17 @@ struct MoveProgress {
   uint64_t bytes_per_second = 0;
   uint64_t held_requests = 0;   // Since the freeze.
   Duration longest_pause = {};  // Counts freezes that were given up.
-  std::string problem = {};     // The reason why it stands still, or empty.
+  // Each connection pauses for so long between writes to the slots. Zero: the
+  // changes are copied fast enough.
+  Duration write_pause = {};
+  std::string problem = {};  // The reason why it stands still, or empty.
   friend bool operator==(const MoveProgress&, const MoveProgress&) = default;
   template <typename Codec, typename Self>
   static void Fields(Codec& codec, Self& self) {
     codec(self.driver, self.term, self.report, self.phase, self.slots_done,
           self.bytes_done, self.bytes_total, self.bytes_per_second,
-          self.held_requests, self.longest_pause, self.problem);
+          self.held_requests, self.longest_pause, self.write_pause,
+          self.problem);
   }
 };
 
