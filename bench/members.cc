@@ -9,11 +9,8 @@
 #include <chrono>
 #include <cstdint>
 #include <cstdio>
-#include <cstdlib>
 #include <filesystem>
-#include <fstream>
 #include <future>
-#include <map>
 #include <nlohmann/json.hpp>
 #include <string>
 #include <thread>
@@ -23,9 +20,8 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/str_cat.h"
-#include "absl/strings/str_join.h"
 #include "bench/figures.h"
-#include "bench/processes.h"
+#include "bench/live/cluster.h"
 #include "bench/resp_load.h"
 #include "bench/workload.h"
 #include "net/tools/member_verbs.h"
@@ -39,7 +35,6 @@ using Figures = std::vector<Figure>;
 constexpr int kClients = 50;
 constexpr size_t kValueBytes = 1024;
 constexpr int64_t kSecond = 1'000'000'000;
-constexpr int kFounders = 3;
 
 struct Options {
   uint64_t mebibytes = 1024;
@@ -48,153 +43,6 @@ struct Options {
   std::vector<std::string> only = {};
   std::string json = {};
 };
-
-double SecondsSince(int64_t begin_ns) {
-  return static_cast<double>(MonotonicNanos() - begin_ns) / 1e9;
-}
-
-absl::StatusOr<Json> JsonOf(const net::ControlAnswer& answer) {
-  if (answer.exit_status != 0) return absl::InternalError(answer.error);
-  return Json::parse(answer.out);
-}
-
-// A cluster of quorated processes. Nodes count from 1.
-class Cluster {
- public:
-  static absl::StatusOr<std::unique_ptr<Cluster>> Start(int groups);
-
-  // A verb of quoratectl, asked through node 2.
-  net::VerbOptions Verb() {
-    return {.control = {.address = Address(2, kCluster),
-                        .timeout = Seconds(30),
-                        .json = true},
-            .progress = ignore_,
-            .interrupted = never_};
-  }
-  uint16_t plain_port(int node) const { return ports_.at(node)[kPlain]; }
-  std::string DataFolder(int node) const {
-    return absl::StrCat(folder_.path(), "/", node, "/data");
-  }
-  const ScratchFolder& folder() const { return folder_; }
-  ServerProcess& server(int node) { return servers_.at(node); }
-  void Kill(int node) {
-    servers_.at(node).Kill();
-    servers_.erase(node);
-  }
-  // Starts the node of an answer of `node add` or `node replace` on an empty
-  // directory.
-  absl::Status Join(const Json& answer);
-  // Waits until a GET through the node has an answer.
-  absl::Status AwaitAnswer(int node);
-  // Waits until the members of all groups are the wanted ones.
-  absl::Status AwaitSettled();
-
- private:
-  enum Port { kPlain, kCluster, kHttp, kPeer, kAdmin, kPorts };
-
-  explicit Cluster(ScratchFolder folder) : folder_(std::move(folder)) {}
-  std::string Address(int node, Port port) const {
-    return absl::StrCat("127.0.0.1:", ports_.at(node)[port]);
-  }
-  void WriteConfig(int node, int groups);
-  absl::Status StartServer(int node, const std::vector<std::string>& flags);
-
-  void (*const ignore_)(const std::string&) = [](const std::string&) {};
-  bool (*const never_)() = [] { return false; };
-  const ScratchFolder folder_;
-  std::map<int, std::vector<uint16_t>> ports_;
-  std::map<int, ServerProcess> servers_;
-};
-
-void Cluster::WriteConfig(int node, int groups) {
-  std::ofstream config(absl::StrCat(folder_.path(), "/", node, "/config.toml"));
-  config << "[cluster]\nid = 7\n[node]\nid = " << node << "\ndata_dir = \""
-         << DataFolder(node) << "\"\n[listen]\nadmin = \""
-         << Address(node, kAdmin) << "\"\n[sharding]\ngroups = " << groups
-         << "\n";
-  const int rows = node <= kFounders ? kFounders : node;
-  for (int row = node <= kFounders ? 1 : node; row <= rows; ++row) {
-    config << "[[nodes]]\nid = " << row << "\nresp = \"" << Address(row, kPlain)
-           << "\"\nresp_cluster = \"" << Address(row, kCluster)
-           << "\"\nhttp = \"" << Address(row, kHttp) << "\"\npeer = \""
-           << Address(row, kPeer) << "\"\n";
-  }
-}
-
-absl::Status Cluster::StartServer(int node,
-                                  const std::vector<std::string>& flags) {
-  const std::string home = absl::StrCat(folder_.path(), "/", node);
-  std::vector<std::string> command = {FindProgram("net/cmd/quorated"),
-                                      "--config", home + "/config.toml",
-                                      "--exit-with-parent"};
-  command.insert(command.end(), flags.begin(), flags.end());
-  absl::StatusOr<ServerProcess> server =
-      ServerProcess::Start(command, home + "/log");
-  if (!server.ok()) return server.status();
-  servers_.emplace(node, *std::move(server));
-  return absl::OkStatus();
-}
-
-absl::StatusOr<std::unique_ptr<Cluster>> Cluster::Start(int groups) {
-  absl::StatusOr<ScratchFolder> folder =
-      ScratchFolder::Create(DefaultDataFolder());
-  if (!folder.ok()) return folder.status();
-  std::unique_ptr<Cluster> cluster(new Cluster(*std::move(folder)));
-  for (int node = 1; node <= kFounders; ++node) {
-    cluster->ports_[node] = FreePorts(kPorts);
-    cluster->folder_.Sub(absl::StrCat(node));
-  }
-  for (int node = 1; node <= kFounders; ++node) {
-    cluster->WriteConfig(node, groups);
-    absl::Status started = cluster->StartServer(node, {"--bootstrap"});
-    if (!started.ok()) return started;
-  }
-  absl::Status ready = cluster->AwaitAnswer(2);
-  if (ready.ok()) ready = cluster->AwaitSettled();
-  if (!ready.ok()) return ready;
-  return cluster;
-}
-
-absl::Status Cluster::Join(const Json& answer) {
-  const int node = answer["id"];
-  if (!ports_.contains(node)) {
-    ports_[node] = FreePorts(kPorts);
-    folder_.Sub(absl::StrCat(node));
-    WriteConfig(node, 1);
-  }
-  const std::vector<std::string> seeds = answer["seeds"];
-  return StartServer(node, {"--join", absl::StrJoin(seeds, ","), "--token",
-                            answer["token"].get<std::string>()});
-}
-
-absl::Status Cluster::AwaitAnswer(int node) {
-  const int64_t begin_ns = MonotonicNanos();
-  while (SecondsSince(begin_ns) < 60 && !Interrupted()) {
-    const auto reply = AskResp(plain_port(node), "GET bench:none");
-    if (reply.ok() && !reply->starts_with('-')) return absl::OkStatus();
-    if (!servers_.at(node).Running()) break;
-    std::this_thread::sleep_for(std::chrono::milliseconds(5));
-  }
-  return absl::UnavailableError(absl::StrCat(
-      "node ", node, " does not serve:\n", servers_.at(node).LogTail()));
-}
-
-absl::Status Cluster::AwaitSettled() {
-  std::string last;
-  const int64_t begin_ns = MonotonicNanos();
-  while (SecondsSince(begin_ns) < 600 && !Interrupted()) {
-    const absl::StatusOr<Json> groups = JsonOf(net::ListGroups(Verb()));
-    if (groups.ok() && !(*groups)["groups"].empty() &&
-        std::all_of(
-            (*groups)["groups"].begin(), (*groups)["groups"].end(),
-            [](const Json& group) { return group["settled"] == true; })) {
-      return absl::OkStatus();
-    }
-    last = groups.ok() ? groups->dump() : groups.status().ToString();
-    std::this_thread::sleep_for(std::chrono::milliseconds(50));
-  }
-  return absl::DeadlineExceededError("groups are not settled: " + last);
-}
 
 Workload SetsOf(const Options& options) {
   return {.value_bytes = kValueBytes,
@@ -209,7 +57,8 @@ struct Watched {
   double seconds = 0;
 };
 template <typename Change>
-absl::StatusOr<Watched> Watch(Cluster& cluster, Workload load, Change change) {
+absl::StatusOr<Watched> Watch(LiveCluster& cluster, Workload load,
+                              Change change) {
   std::atomic<bool> stop = false;
   load.stop = &stop;
   auto loaded = std::async(std::launch::async, [&] {
@@ -232,29 +81,8 @@ double P99Millis(const Measurement& load) {
   return static_cast<double>(load.latency_ns.Percentile(9900)) / 1e6;
 }
 
-// Seconds of a copy of a file of this size, with a sync at its end.
-absl::StatusOr<double> CopySeconds(const ScratchFolder& folder,
-                                   uint64_t bytes) {
-  const std::string from = folder.path() + "/copied";
-  {
-    std::ofstream file(from, std::ios::binary);
-    const std::string piece(1 << 20, 'x');
-    for (uint64_t done = 0; done < bytes; done += piece.size()) file << piece;
-  }
-  const int64_t begin_ns = MonotonicNanos();
-  const std::string command = absl::StrCat("dd if='", from, "' of='", from,
-                                           "2' bs=1M conv=fsync 2>/dev/null");
-  if (std::system(command.c_str()) != 0) {
-    return absl::InternalError("the copy failed");
-  }
-  const double seconds = SecondsSince(begin_ns);
-  std::filesystem::remove(from);
-  std::filesystem::remove(from + "2");
-  return seconds;
-}
-
 // Seconds from the start of a router's process to its first answer.
-absl::StatusOr<double> JoinSeconds(Cluster& cluster) {
+absl::StatusOr<double> JoinSeconds(LiveCluster& cluster) {
   const auto added = JsonOf(net::AddNode(cluster.Verb(), {.role = "router"}));
   if (!added.ok()) return added.status();
   const int64_t begin_ns = MonotonicNanos();
@@ -265,7 +93,7 @@ absl::StatusOr<double> JoinSeconds(Cluster& cluster) {
 }
 
 // The disk of a node that has ended is lost.
-absl::StatusOr<Watched> Replace(Cluster& cluster, const Workload& load,
+absl::StatusOr<Watched> Replace(LiveCluster& cluster, const Workload& load,
                                 int node) {
   std::filesystem::remove_all(cluster.DataFolder(node));
   return Watch(cluster, load, [&] {
@@ -279,7 +107,7 @@ absl::StatusOr<Watched> Replace(Cluster& cluster, const Workload& load,
 }
 
 // Another data node takes the replicas of node 1.
-absl::StatusOr<Watched> Drain(Cluster& cluster, const Workload& load) {
+absl::StatusOr<Watched> Drain(LiveCluster& cluster, const Workload& load) {
   const auto added = JsonOf(net::AddNode(cluster.Verb(), {}));
   if (!added.ok()) return added.status();
   absl::Status status = cluster.Join(*added);
@@ -292,9 +120,9 @@ absl::StatusOr<Watched> Drain(Cluster& cluster, const Workload& load) {
 }
 
 absl::StatusOr<Figures> ChangesUnderLoad(const Options& options) {
-  auto started = Cluster::Start(4);
+  auto started = LiveCluster::Start(4);
   if (!started.ok()) return started.status();
-  Cluster& cluster = **started;
+  LiveCluster& cluster = **started;
   Workload load = SetsOf(options);
   load.pipeline = 16;
   load.fill = true;
@@ -350,18 +178,18 @@ absl::StatusOr<Figures> ChangesUnderLoad(const Options& options) {
 }
 
 absl::StatusOr<Figures> Idle(const Options& options) {
-  auto started = Cluster::Start(options.idle_groups);
+  auto started = LiveCluster::Start(options.idle_groups);
   if (!started.ok()) return started.status();
-  Cluster& cluster = **started;
+  LiveCluster& cluster = **started;
   std::this_thread::sleep_for(std::chrono::seconds(30));
   std::vector<int64_t> before;
-  for (int node = 1; node <= kFounders; ++node) {
+  for (int node = 1; node <= LiveCluster::kFounders; ++node) {
     before.push_back(cluster.server(node).ProcessorNanos());
   }
   const int64_t begin_ns = MonotonicNanos();
   std::this_thread::sleep_for(std::chrono::seconds(30));
   double most = 0;
-  for (int node = 1; node <= kFounders; ++node) {
+  for (int node = 1; node <= LiveCluster::kFounders; ++node) {
     const auto used = static_cast<double>(
         cluster.server(node).ProcessorNanos() - before[node - 1]);
     most = std::max(most, used / 1e9 / SecondsSince(begin_ns) * 100);
@@ -370,7 +198,7 @@ absl::StatusOr<Figures> Idle(const Options& options) {
 }
 
 absl::StatusOr<Figures> CreateGroups(const Options& options) {
-  auto started = Cluster::Start(1);
+  auto started = LiveCluster::Start(1);
   if (!started.ok()) return started.status();
   const int64_t begin_ns = MonotonicNanos();
   const auto created = JsonOf(net::CreateGroups(

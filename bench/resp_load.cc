@@ -60,6 +60,7 @@ struct Lane {
   struct Waiting {
     uint64_t key = 0;
     int64_t sent_ns = 0;
+    uint64_t moved = 0;  // Its MOVED replies.
   };
   std::vector<Waiting> ring;
   size_t first = 0;
@@ -231,6 +232,9 @@ absl::Status RespLoad::Refill(Lane& lane, int64_t now_ns) {
 
 void RespLoad::Fail(std::string why) {
   ++measurement_.errors;
+  if (why.starts_with("UNKNOWN") || why.starts_with("-UNKNOWN")) {
+    ++measurement_.unknown;
+  }
   if (measurement_.first_error.empty()) {
     measurement_.first_error = std::move(why);
   }
@@ -243,6 +247,8 @@ void RespLoad::OnReply(const kv::RespValue& reply, Lane& lane, int64_t now_ns) {
   if (const uint16_t port = reply.is_error() ? MovedTo(reply.text) : 0;
       port != 0) {
     lane.again.push_back(request);
+    const uint64_t moved = ++lane.again.back().moved;
+    measurement_.most_moved = std::max(measurement_.most_moved, moved);
     lane.moved_to = port;
     return;
   }

@@ -4,6 +4,9 @@
 #include <cstring>
 #include <ctime>
 
+#include "kv/slots/slot.h"
+#include "shardctrl/partition.h"
+
 namespace quorate::bench {
 namespace {
 
@@ -16,6 +19,8 @@ void OnInterrupt(int) { g_interrupted = 1; }
 Corpus::Corpus(const Workload& workload)
     : keys_(workload.keys),
       fill_(workload.fill),
+      first_slot_(workload.first_slot),
+      last_slot_(workload.last_slot),
       state_(workload.seed * 0x9e3779b97f4a7c15ULL + 1),
       filler_(workload.value_bytes, ' ') {
   for (size_t i = 0; i < filler_.size(); ++i) {
@@ -23,20 +28,35 @@ Corpus::Corpus(const Workload& workload)
   }
 }
 
+bool Corpus::IsInSlots(uint64_t key) const {
+  if (first_slot_ == 0 && last_slot_ + 1 == kHashSlotCount) return true;
+  char text[kKeyBytes];
+  WriteKey(key, text);
+  const uint16_t slot = kv::HashSlot({text, sizeof(text)}).value();
+  return first_slot_ <= slot && slot <= last_slot_;
+}
+
 bool Corpus::Next(uint64_t* key) {
   if (fill_) {
+    while (next_ < keys_ && !IsInSlots(next_)) ++next_;
     if (next_ == keys_) return false;
     *key = next_++;
     return true;
   }
+  do {
+    *key = Draw();
+  } while (!IsInSlots(*key));
+  return true;
+}
+
+uint64_t Corpus::Draw() {
   // xorshift64*: spreads keys well enough at almost no cost.
   state_ ^= state_ >> 12;
   state_ ^= state_ << 25;
   state_ ^= state_ >> 27;
   const uint64_t bits = state_ * 0x2545f4914f6cdd1dULL;
-  *key = static_cast<uint64_t>((static_cast<unsigned __int128>(bits) * keys_) >>
+  return static_cast<uint64_t>((static_cast<unsigned __int128>(bits) * keys_) >>
                                64);
-  return true;
 }
 
 void Corpus::WriteKey(uint64_t key, char* out) const {

@@ -29,6 +29,9 @@ struct Workload {
   uint64_t seed = 1;
   // Writes each key exactly once, in order, instead of random keys for a time.
   bool fill = false;
+  // Only the keys whose hash slot is one of these.
+  uint16_t first_slot = 0;
+  uint16_t last_slot = 16'383;
   // The rate of all connections; zero: as many as the servers answer.
   double requests_per_second = 0;
   // True ends the load early. May be null.
@@ -40,8 +43,10 @@ struct Measurement {
   int64_t elapsed_ns = 0;  // The measured time.
   uint64_t replies = 0;    // All correct replies, with those of the warm-up.
   uint64_t moved = 0;      // Requests sent again because of a MOVED reply.
+  uint64_t most_moved = 0;  // The most such replies to one request.
   // Error replies and wrong values, with those of the warm-up.
   uint64_t errors = 0;
+  uint64_t unknown = 0;     // Those errors that begin with UNKNOWN.
   std::string first_error;  // Text of the first error, if there was one.
 
   double ops_per_second() const {
@@ -71,8 +76,14 @@ class Corpus {
   size_t value_bytes() const { return filler_.size(); }
 
  private:
+  bool IsInSlots(uint64_t key) const;
+  // A random key.
+  uint64_t Draw();
+
   uint64_t keys_;
   bool fill_;
+  uint16_t first_slot_;
+  uint16_t last_slot_;
   uint64_t state_;
   uint64_t next_ = 0;
   std::string filler_;
