@@ -51,7 +51,10 @@ absl::StatusOr<EntryList> FindEntries(const EntryRange& range,
       }
     }
   }
-  if (entries.size() != range.count) {
+  if (range.under_way && entries.empty()) {
+    return absl::NotFoundError("the log is writing the entry");
+  }
+  if (entries.size() != range.count && !range.under_way) {
     return absl::DataLossError(
         absl::StrCat("entries from ", (range.first + entries.size()).value(),
                      " on are missing"));

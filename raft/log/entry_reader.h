@@ -27,10 +27,14 @@ struct EntryRange {
   uint32_t segment_seed = 0;
   uint64_t begin = 0;
   uint64_t end = 0;
+  // The bytes behind `end` are being written, and may have the last entries.
+  bool under_way = false;
 };
 
-// The entries of a range, from the bytes of the segment there. kDataLoss: a
-// record does not verify, or not all entries are there.
+// The entries of a range, from the bytes of the segment there. Those that are
+// under way are left out. Errors:
+// - kDataLoss: a record does not verify, or not all entries are there.
+// - kNotFound: all entries are under way.
 absl::StatusOr<EntryList> FindEntries(const EntryRange& range,
                                       std::string_view bytes);
 

@@ -149,13 +149,17 @@ void LogImpl::CallLater(Done done, absl::Status status) {
 
 EntryRange LogImpl::RangeOf(GroupKey key, const LiveEntries::Span& span) const {
   const uint64_t segment = span.place.segment->number;
+  // A span grows with the write that is under way.
+  const bool under_way =
+      span.place.segment == state_.current() && span.place.end > position_;
   return {key,
           span.first,
           span.count,
           segment,
           SegmentSeed(options_.cluster, options_.store, segment),
           span.place.begin,
-          span.place.end};
+          under_way ? std::max(span.place.begin, position_) : span.place.end,
+          under_way};
 }
 
 void LogImpl::Read(GroupKey group, Index after, ReadDone done) {

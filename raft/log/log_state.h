@@ -55,6 +55,7 @@ class LogState {
     return segments_;
   }
   Segment* current() { return segments_.back().get(); }
+  const Segment* current() const { return segments_.back().get(); }
   void AddSegment(uint64_t number, uint64_t file_bytes);
 
   // Applies the meaning of a record in the bytes [begin, end) of the current

@@ -361,6 +361,21 @@ TEST_F(LogTest, UnreadablePageInAnOldSegment_IsReportedAndSpaceStaysBounded) {
   EXPECT_EQ(Recovered(lost).log_start.position.index, Index(3));
 }
 
+// A span of entries grows while its last record is being written.
+TEST_F(LogTest, ReadDuringAWrite_HasTheEntriesBefore) {
+  ASSERT_TRUE(h_.Append(kGroup, {TestEntry(1, 1, "a")}).ok());
+  absl::StatusOr<EntryList> read = absl::UnknownError("not called");
+  env::Pending later;
+  h_.test().InTurn([&] {
+    h_.log()->Append(kGroup, nullptr, Index(), {TestEntry(1, 2, "b")}, nullptr);
+    later = h_.test().env().loop.Defer([&] {
+      h_.log()->Read(kGroup, Index(), [&](auto found) { read = found; });
+    });
+  });
+  ASSERT_TRUE(read.ok()) << read.status();
+  EXPECT_EQ(read->size(), 1u);
+}
+
 // An error that passes is no reason for a snapshot.
 TEST_F(LogTest, OldSegmentThatCannotBeReadForAWhile_IsNotReported) {
   ASSERT_TRUE(h_.Append(TestGroup(2), {TestEntry(1, 1, "first")}).ok());
