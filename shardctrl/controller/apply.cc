@@ -78,8 +78,9 @@ NodeRecord* Present(ClusterState* state, NodeId id) {
 }
 
 Answer NoSuchNode(NodeId id) {
-  return Refused(absl::StrCat("there is no ", NodeText(id),
-                              "; the command node list shows all"));
+  return Refused(
+      absl::StrCat("there is no ", NodeText(id),
+                   ", or it is removed; the command node list shows all"));
 }
 
 // True if both have one of the addresses.
@@ -340,6 +341,11 @@ Answer Execution::operator()(const Command::SetGroup& set) {
 Answer Execution::operator()(const Command::TransferGroup& transfer) {
   GroupRecord* group = state_.FindGroup(transfer.group);
   if (group == nullptr) return NoSuchGroup(transfer.group);
+  if (transfer.group == kControllerGroup) {
+    return Refused(
+        "the controller's group elects its leader by itself; to keep it off a "
+        "node, drain the node");
+  }
   const WantedReplica* wanted = group->WantedOn(transfer.to);
   const NodeRecord* node = state_.FindNode(transfer.to);
   if (node == nullptr) return NoSuchNode(transfer.to);

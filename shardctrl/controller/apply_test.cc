@@ -130,6 +130,16 @@ TEST(Remove, LostNodeOfAGroupWithoutSpareVoters_IsRefused) {
   EXPECT_EQ(cluster.Wanted(kFirst), (Nodes{1, 3, 4}));
 }
 
+TEST(Remove, LostNodeOfAGroupWithoutMajority_NamesAllThatAreMissing) {
+  Cluster cluster(3, 1);
+  cluster.SettleAll();
+  for (const uint32_t node : {2, 3}) {
+    ExpectDone(cluster, Command::ReportSilence{NodeId(node)});
+  }
+  ExpectRefused(cluster, Command::RemoveNode{NodeId(1), true},
+                "start nodes 2, 3 first");
+}
+
 TEST(Remove, NodeThatNeverJoined_IsRemovedAtOnce) {
   Cluster cluster(3, 1);
   const NodeId node = cluster
@@ -499,6 +509,36 @@ TEST(Transfer, NodeWithoutAVoter_IsRefused) {
   const NodeId other = leader == NodeId(2) ? NodeId(3) : NodeId(2);
   ExpectDone(cluster, Command::TransferGroup{kFirst, other});
   ExpectAlreadySo(cluster, Command::TransferGroup{kFirst, other});
+}
+
+TEST(Transfer, OfTheController_IsRefused) {
+  Cluster cluster(3, 1);
+  cluster.SettleAll();
+  ExpectRefused(cluster, Command::TransferGroup{kControllerGroup, NodeId(2)},
+                "elects its leader by itself");
+}
+
+TEST(Rows, LeaderThatDoesNotAnswer_IsNone) {
+  Cluster cluster(3, 1);
+  cluster.SettleAll();
+  const NodeId leader = GroupRows(cluster.state)[0].leader;
+  ASSERT_NE(leader, NodeId());
+  const size_t at = leader.value() - 1;
+  EXPECT_GT(NodeRows(cluster.state)[at].leaders, 0u);
+  ExpectDone(cluster, Command::ReportSilence{leader});
+  EXPECT_EQ(GroupRows(cluster.state)[0].leader, NodeId());
+  EXPECT_EQ(NodeRows(cluster.state)[at].leaders, 0u);
+}
+
+TEST(Rows, RemovedNode_HasNoProblem) {
+  Cluster cluster(4, 1);
+  cluster.SettleAll();
+  ExpectDone(cluster, Command::ReportSilence{NodeId(2)});
+  ExpectDone(cluster, Command::RemoveNode{NodeId(2), true});
+  cluster.SettleAll();
+  const NodeRow row = NodeRows(cluster.state)[1];
+  EXPECT_EQ(row.state, "removed");
+  EXPECT_EQ(row.problem, "");
 }
 
 TEST(Rows, DrainedNode_ShowsItsReplicasUntilTheyAreGone) {

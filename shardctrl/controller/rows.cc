@@ -57,6 +57,16 @@ std::vector<NodeId> List(const std::set<NodeId>& nodes) {
   return {nodes.begin(), nodes.end()};
 }
 
+// Zero: it has not been reported, or its node does not answer.
+NodeId LeaderOf(const ClusterState& state, const GroupRecord& group) {
+  if (!group.reported.has_value() || group.recovery.has_value()) {
+    return NodeId();
+  }
+  const NodeRecord* node = state.FindNode(group.reported->leader);
+  const bool answers = node != nullptr && node->silent_since == WallTime(0);
+  return answers ? node->id : NodeId();
+}
+
 std::string GroupProblem(const ClusterState& state, const GroupRecord& group) {
   if (group.recovery.has_value()) {
     return absl::StrCat("is being recovered from node ",
@@ -91,6 +101,7 @@ std::string GroupProblem(const ClusterState& state, const GroupRecord& group) {
 
 std::string NodeProblem(const NodeRecord& node,
                         const std::vector<GroupRow>& groups) {
+  if (node.state == NodeState::kRemoved) return "";
   if (node.state == NodeState::kJoining) {
     return "waits for the first start of its process with the token";
   }
@@ -216,9 +227,12 @@ std::vector<GroupRow> GroupRows(const ClusterState& state) {
   auto slots = SlotsByGroup(state);
   std::vector<GroupRow> rows;
   for (const GroupRecord& group : state.groups) {
-    GroupRow row{.id = group.id, .name = group.name};
+    GroupRow row{.id = group.id,
+                 .name = group.name,
+                 .leader = LeaderOf(state, group),
+                 .preferred = group.preferred_leader,
+                 .replicas = group.replicas};
     if (group.reported.has_value()) {
-      row.leader = group.reported->leader;
       const Members members = MembersOf(group);
       row.voters = List(members.voters);
       row.learners = List(members.learners);
@@ -229,7 +243,6 @@ std::vector<GroupRow> GroupRows(const ClusterState& state) {
     row.slots = std::move(slots[group.id]);
     row.settled = IsSettled(group);
     if (group.recovery.has_value()) {
-      row.leader = NodeId();
       row.recovering = group.recovery->node;
     }
     row.problem = GroupProblem(state, group);
@@ -249,7 +262,9 @@ std::vector<NodeRow> NodeRows(const ClusterState& state) {
     if (c == nullptr) continue;
     for (const raft::Member& one : c->voters) ++counts[one.node].first;
     for (const raft::Member& one : c->learners) ++counts[one.node].first;
-    if (group.reported.has_value()) ++counts[group.reported->leader].second;
+    if (const NodeId leader = LeaderOf(state, group); leader != NodeId()) {
+      ++counts[leader].second;
+    }
   }
   std::vector<NodeRow> rows;
   for (const NodeRecord& node : state.nodes) {

@@ -35,7 +35,10 @@ struct NodeRow {
 struct GroupRow {
   GroupId id = {};
   std::string name = {};
-  NodeId leader = {};  // Zero: none has been reported.
+  // Zero: none has been reported, or it does not answer.
+  NodeId leader = {};
+  NodeId preferred = {};  // Shall lead; zero: none.
+  uint32_t replicas = 0;  // Voters that it shall have.
   // Sorted, each node once.
   std::vector<NodeId> voters = {};
   std::vector<NodeId> learners = {};

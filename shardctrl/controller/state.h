@@ -29,7 +29,8 @@ inline constexpr uint32_t kControllerKind = 0x4c544351;
 
 inline constexpr size_t kNodesMax = 1000;
 inline constexpr size_t kGroupsMax = 10000;
-// Voters of one group.
+// Voters that an operator may want for a group. One that was founded with a
+// file has up to raft::kConfigurationMembersMax.
 inline constexpr uint32_t kReplicasMax = 9;
 inline constexpr uint32_t kWeightMax = 1000000;
 inline constexpr size_t kHistoryMax = 256;

@@ -8,6 +8,7 @@
 #include "absl/strings/str_cat.h"
 #include "raft/core/configuration.h"
 #include "raft/core/quorum.h"
+#include "shardctrl/controller/words.h"
 #include "shardctrl/placement.h"
 
 namespace quorate::shardctrl {
@@ -230,15 +231,14 @@ std::string LostMajority(const ClusterState& state, NodeId without) {
     if (configuration == nullptr) continue;
     size_t working = 0;
     bool named = false;
-    std::string others;
+    std::vector<NodeId> others;
     for (const raft::Member& voter : configuration->voters) {
       if (voter.node == without) {
         named = true;
       } else if (Works(state, voter)) {
         ++working;
       } else {
-        absl::StrAppend(&others, others.empty() ? "" : ", ",
-                        voter.node.value());
+        others.push_back(voter.node);
       }
     }
     const size_t voters = configuration->voters.size();
@@ -247,7 +247,7 @@ std::string LostMajority(const ClusterState& state, NodeId without) {
         "group ", group.id.value(), " would have ", working, " of ", voters,
         " working voters without node ", without.value(),
         others.empty() ? std::string("; move its replica to another node first")
-                       : absl::StrCat("; start node ", others, " first"));
+                       : absl::StrCat("; start ", NodesText(others), " first"));
   }
   return "";
 }
