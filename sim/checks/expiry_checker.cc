@@ -264,7 +264,7 @@ void ExpiryChecker::Expire(GroupId group, SimTime now) {
   }
 }
 
-// What the source has shown of the time, the destination may not take back.
+// The destination may not take back the time that the source has shown.
 void ExpiryChecker::OnMoved(GroupId from, GroupId to, SimTime now,
                             WallTime log_time,
                             absl::FunctionRef<bool(std::string_view)> moves) {

@@ -81,7 +81,8 @@ class MoveChecker {
   // Of slots that were frozen or have moved.
   std::map<Slot, Holder> holders_;
   std::map<std::pair<GroupId, MoveId>, Source> sources_;
-  // Of the first seal behind the last piece: the destination takes no other.
+  // The log time of the first seal behind the last piece. The destination takes
+  // no other.
   std::map<MoveId, WallTime> seals_;
   uint64_t activated_ = 0;
   uint64_t thawed_ = 0;
