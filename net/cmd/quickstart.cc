@@ -4,6 +4,7 @@
 #include <CLI/CLI.hpp>
 
 #include "net/tools/daemon.h"
+#include "net/tools/scale_demo.h"
 
 int main(int argc, char** argv) {
   CLI::App app(
@@ -39,6 +40,10 @@ int main(int argc, char** argv) {
   app.add_option("--read-replicas", options.read_replicas,
                  "Further nodes, which serve stale reads and refuse writes")
       ->capture_default_str();
+  bool scale_demo = false;
+  app.add_flag("--scale-demo", scale_demo,
+               "Shows a cluster that grows from 3 nodes to 5 while clients go "
+               "on, and ends");
   quorate::net::NodeSettings settings;
   std::string directory;
   CLI::App* const add = app.add_subcommand(
@@ -58,5 +63,6 @@ int main(int argc, char** argv) {
     return quorate::net::RunQuickstartAdd(
         directory.empty() ? options.data_dir : directory, settings);
   }
-  return quorate::net::RunQuickstart(options);
+  return scale_demo ? quorate::net::RunScaleDemo(options)
+                    : quorate::net::RunQuickstart(options);
 }

@@ -27,7 +27,7 @@ UNITS = {
         "cluster_view control resp_client",
         "http_request member_verbs",
         "quickstart quickstart_plan",
-        "quickstart_add quickstart_files",
+        "counter_load quickstart_add quickstart_files scale_demo",
     ],
     "node/admin": ["admin_api admin_json admin_session"],
     "node/base": ["http_date reply_text"],
