@@ -586,6 +586,15 @@ TEST(Map, EachState_IsAValidMap) {
   EXPECT_EQ(valid().groups().size(), 3u);
 }
 
+// The others refuse nodes that the map lacks.
+TEST(Map, NodeThatIsReplacedWithoutAddress_Stays) {
+  Cluster cluster(3, 1);
+  cluster.SettleAll();
+  cluster.Join();
+  cluster.Do(Command::ReplaceNode{NodeId(4), Cluster::Token(5), Seconds(60)});
+  EXPECT_EQ(MapOf(cluster.state).nodes.size(), 4u);
+}
+
 // ---- A lost majority.
 
 Command::RecoverGroup Recovery(uint32_t node, uint64_t generation = 1) {

@@ -292,9 +292,10 @@ ShardMap::Parts MapOf(const ClusterState& state) {
   parts.slot_count = state.slot_count;
   std::set<NodeId> known;
   for (const NodeRecord& node : state.nodes) {
+    // The store of a node that is replaced may work, and lead its groups away.
     const bool came = node.state == NodeState::kUp ||
                       node.state == NodeState::kDraining ||
-                      !node.addresses.peer.empty();
+                      node.former_store != StoreIncarnation();
     if (node.state == NodeState::kRemoved || !came) continue;
     known.insert(node.id);
     parts.nodes.push_back({.id = node.id,
