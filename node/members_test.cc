@@ -177,6 +177,18 @@ TEST_F(MembersTest, DrainedNode_HoldsNothingAndServesOn) {
   EXPECT_EQ(cluster_->Command(*client, {"SET", "k", "w"}), "+OK\r\n");
 }
 
+// Nodes that have to ask the controller's leader refuse them, too.
+TEST_F(MembersTest, ValuesThatAreNotAllowed_AreNamedByEachNode) {
+  Begin({.nodes = 3, .groups = 1});
+  for (size_t n = 0; n < 3; ++n) {
+    const auto [status, answer] = Ask(n, "POST", "/v1/nodes", "{\"weight\":0}");
+    EXPECT_EQ(status, 400) << answer.dump(1);
+    EXPECT_TRUE(absl::StrContains(answer["error"]["message"].get<std::string>(),
+                                  "the weight must be at least 1"));
+    EXPECT_EQ(Ask(n, "PATCH", "/v1/groups/1", "{\"replicas\":10}").first, 400);
+  }
+}
+
 TEST_F(MembersTest, DrainWithoutAnotherNode_IsRefusedAndNamesTheGroup) {
   Begin({.nodes = 3, .groups = 2});
   const auto [status, answer] = Ask(0, "POST", "/v1/nodes/2/drain");

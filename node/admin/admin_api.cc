@@ -473,6 +473,12 @@ void AdminApi::Survey(
     }
     if (controller_.state().FindGroup(group) == nullptr) {
       return failed(
+  // The leader takes no command with values that are not allowed.
+  const auto checked =
+      shardctrl::DecodeCommand(shardctrl::EncodeCommand(call.command));
+  if (!checked.ok()) {
+    return done(BadRequest(std::string(checked.status().message())));
+  }
           ErrorReply(404, "NOT_FOUND", Concat("there is no group ", group)));
     }
     controller_.AskSurvivors(group, std::move(done));
