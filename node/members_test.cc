@@ -189,6 +189,25 @@ TEST_F(MembersTest, ValuesThatAreNotAllowed_AreNamedByEachNode) {
   }
 }
 
+// It answers, but does nothing else. Its replicas are wanted elsewhere after
+// the time for nodes that are silent.
+TEST_F(MembersTest, NodeWhoseDiskFailed_IsGivenUp) {
+  Begin({.nodes = 4, .groups = 4, .replicas = 3});
+  ASSERT_TRUE(AwaitAddresses(4)) << last_.dump(1);
+  ASSERT_EQ(Ask(0, "PUT", "/v1/repair", "{\"after_ms\":10000}").first, 200);
+  cluster_->world().FailDiskOperation(cluster_->machine(2),
+                                      sim::World::DiskOperation::kWrite, 1,
+                                      /*persistent=*/true);
+  auto client = cluster_->ConnectResp(0);
+  (void)cluster_->Command(*client, {"SET", "k", "v"});  // The disk is used.
+  ASSERT_TRUE(Await("/v1/nodes/3", [](const Json& node) {
+    return node["state"] == "down";
+  })) << last_.dump(1);
+  EXPECT_TRUE(Await("/v1/nodes/3", [](const Json& node) {
+    return node["replicas"] == 0;
+  })) << last_.dump(1);
+}
+
 TEST_F(MembersTest, DrainWithoutAnotherNode_IsRefusedAndNamesTheGroup) {
   Begin({.nodes = 3, .groups = 2});
   const auto [status, answer] = Ask(0, "POST", "/v1/nodes/2/drain");

@@ -355,7 +355,7 @@ void ControllerAgent::ReportSilence() {
       continue;
     }
     const bool silent = node.silent_since > WallTime{0};
-    if (view_.alive(node.id)) {
+    if (view_.works(node.id)) {
       silence_reported_.erase(node.id);
       if (silent) {
         Report(ControllerCommand::ReportSign{node.id},

@@ -138,8 +138,8 @@ class ControllerAgent final : public ControllerAccess {
   // True if slots have other owners than in the map.
   bool SlotsMoved() const { return state().slots != mapped_slots_; }
   void ReportAddresses();
-  // The controller's leader reports nodes that are silent, and those that are
-  // heard again.
+  // The controller's leader reports nodes that are silent, refused or stopped,
+  // and those that work again.
   void ReportSilence();
   void Report(shardctrl::ControllerCommand::Body body, Busy busy);
   void Bind(const raft::JoinRequest& request);

@@ -146,6 +146,8 @@ void LiveView::TickPeer(Peer& peer) {
     peer.alive = false;
     Change();
   }
+  const bool useless = !peer.difference.empty() || AllStopped(peer);
+  peer.faults = useless ? peer.faults + 1 : 0;
   // That node's queries answer the ones which this node sends as its answers.
   // One of the two always asks, so no interval passes without a question.
   const bool asked = links_.TakeAsked(node);
@@ -268,6 +270,20 @@ const LiveView::Peer* LiveView::FindPeer(NodeId node) const {
 bool LiveView::alive(NodeId node) const {
   const Peer* peer = FindPeer(node);
   return peer == nullptr ? node == config_.node : peer->alive;
+}
+
+bool LiveView::works(NodeId node) const {
+  const Peer* peer = FindPeer(node);
+  if (peer == nullptr) return node == config_.node;
+  return peer->alive && peer->faults < kMissesMax;
+}
+
+// The disk failed. A node without replicas has none of it to report.
+bool LiveView::AllStopped(const Peer& peer) {
+  return !peer.replicas.empty() &&
+         std::ranges::all_of(peer.replicas, [](const auto& row) {
+           return row.second == ReplicaState::kStopped;
+         });
 }
 
 ReplicaState LiveView::StateOf(const Peer& peer, GroupId group) {

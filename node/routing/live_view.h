@@ -75,6 +75,10 @@ class LiveView final : public StatusObserver {
   // False if the last kMissesMax intervals passed without an answer of `node`.
   // True for this node.
   bool alive(NodeId node) const;
+  // False if `node` is not alive. It is false, too, after kMissesMax intervals
+  // in which the handshake was refused, or in which the node reported that all
+  // its replicas are stopped. True for this node.
+  bool works(NodeId node) const;
   // kStopped also if `node` holds no replica of the group.
   ReplicaState replica(GroupId group, NodeId node) const;
   // The groups of which `node` holds a replica, ascending, by its own report.
@@ -134,6 +138,7 @@ class LiveView final : public StatusObserver {
     bool alive = true;
     bool answered = true;  // It answered since the last interval began.
     int misses = 0;        // Intervals in a row without an answer.
+    int faults = 0;        // Intervals in a row in which it was no use.
     MonoTime asked = MonoTime::Min();  // The time of the last question.
     shardctrl::MapVersion map = {};    // That of its latest report.
     // The version of its rows as last received, without them.
@@ -180,6 +185,7 @@ class LiveView final : public StatusObserver {
   std::vector<GroupId> GroupsRefusing(NodeId node,
                                       StoreIncarnation store) const;
   static ReplicaState StateOf(const Peer& peer, GroupId group);
+  static bool AllStopped(const Peer& peer);
   // Recomputes cut_off_ and store_refused_ from the peers' identities and
   // reports.
   void RefreshCutOff();
