@@ -341,7 +341,7 @@ void ControllerAgent::ReportAddresses() {
                                        .store = host_.identity().incarnation,
                                        .start_number = start,
                                        .addresses = own_},
-         {Action::Kind::kReportGroup, GroupId()});
+         {.kind = Action::Kind::kReportGroup, .node = self()});
 }
 
 void ControllerAgent::ReportSilence() {
@@ -359,7 +359,7 @@ void ControllerAgent::ReportSilence() {
       silence_reported_.erase(node.id);
       if (silent) {
         Report(ControllerCommand::ReportSign{node.id},
-               {Action::Kind::kReportReplica, GroupId(node.id.value())});
+               {.kind = Action::Kind::kReportReplica, .node = node.id});
       }
       continue;
     }
@@ -370,7 +370,7 @@ void ControllerAgent::ReportSilence() {
     }
     last = MonoNow();
     Report(ControllerCommand::ReportSilence{node.id},
-           {Action::Kind::kReportReplica, GroupId(node.id.value())});
+           {.kind = Action::Kind::kReportReplica, .node = node.id});
   }
 }
 
@@ -496,10 +496,13 @@ absl::AnyInvocable<void(absl::Status)> ControllerAgent::Ended(Busy busy) {
 
 void ControllerAgent::End(Busy busy, const absl::Status& status) {
   busy_.erase(busy);
-  if (status.ok()) return OnChanged(busy.second);
+  if (status.ok()) return OnChanged(busy.group);
+  const std::string what =
+      busy.group != GroupId()
+          ? Concat("group ", busy.group)
+          : Concat("node ", busy.node != NodeId() ? busy.node : self());
   env_.tracer.Log(env::Severity::kInfo,
-                  Concat("group ", busy.second, ": ", Message(status),
-                         "; it is tried again"));
+                  Concat(what, ": ", Message(status), "; it is tried again"));
 }
 
 // A damaged replica is given up where the others do without it. It promised
@@ -507,7 +510,7 @@ void ControllerAgent::End(Busy busy, const absl::Status& status) {
 // Returns whether there is one. Another one may be prepared beside it already:
 // damage of the log brings back what was dropped.
 bool ControllerAgent::GiveUpDamaged(Busy busy) {
-  const GroupId group = busy.second;
+  const GroupId group = busy.group;
   if (host_.condition(group) != raft::Host::Condition::kFenced) return false;
   if (view_.ReachableLeader(group) == NodeId()) return true;
   Began(busy);
@@ -520,14 +523,14 @@ bool ControllerAgent::GiveUpDamaged(Busy busy) {
 
 void ControllerAgent::Act(Action action) {
   using Kind = Action::Kind;
-  const Busy busy = {action.kind, action.group};
+  const Busy busy = {.kind = action.kind, .group = action.group};
   if (busy_.contains(busy)) return;
   env_.tracer.Log(env::Severity::kDebug,
                   Concat("group ", action.group, ": ", action.why));
   switch (action.kind) {
     case Kind::kPrepare:
       // That replica would be given up.
-      if (busy_.contains({Kind::kFound, action.group})) return;
+      if (busy_.contains({.kind = Kind::kFound, .group = action.group})) return;
       if (GiveUpDamaged(busy)) return;
       Began(busy);
       return host_.PrepareReplica(

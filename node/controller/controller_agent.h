@@ -112,8 +112,13 @@ class ControllerAgent final : public ControllerAccess {
 
  private:
   using Action = shardctrl::ReconcileAction;
-  // An action that is under way: its kind and its group.
-  using Busy = std::pair<Action::Kind, GroupId>;
+  // An action for a group, or a report about a node, that is under way.
+  struct Busy {
+    Action::Kind kind = {};
+    GroupId group = {};
+    NodeId node = {};
+    friend auto operator<=>(const Busy&, const Busy&) = default;
+  };
 
   void WorkAt(MonoTime at);
   void Work();
