@@ -189,6 +189,23 @@ TEST_F(MembersTest, ValuesThatAreNotAllowed_AreNamedByEachNode) {
   }
 }
 
+TEST_F(MembersTest, RemovedNode_SaysSo) {
+  Begin({.nodes = 4, .groups = 1, .replicas = 3});
+  ASSERT_EQ(Ask(3, "POST", "/v1/nodes/4/remove").first, 200);
+  ASSERT_TRUE(Await("/v1/nodes/4", [](const Json& node) {
+    return node["state"] == "removed";
+  })) << last_.dump(1);
+  ASSERT_TRUE(
+      RunUntil([&] { return Ask(3, "GET", "/v1/nodes").first == 410; }));
+  EXPECT_EQ(Ask(3, "GET", "/v1/nodes").second["error"]["node"], 4);
+  EXPECT_EQ(Ask(3, "POST", "/v1/nodes/4/drain").first, 410);
+  auto client = cluster_->ConnectHttp(3);
+  const std::string ready = cluster_->CallHttp(
+      *client, "GET /readyz HTTP/1.1\r\nHost: localhost\r\n\r\n");
+  EXPECT_TRUE(absl::StrContains(ready, " 503 ")) << ready;
+  EXPECT_TRUE(absl::StrContains(ready, "the cluster has removed this node"));
+}
+
 // It answers, but does nothing else. Its replicas are wanted elsewhere after
 // the time for nodes that are silent.
 TEST_F(MembersTest, NodeWhoseDiskFailed_IsGivenUp) {

@@ -174,6 +174,7 @@ class ServerImpl final : public Server, public raft::Host::Observer {
             cluster_parameters_,
             [this] { return agent_.StuckWishes(); },
             [this] { return agent_.Moves(); },
+            [this] { return agent_.removed(); },
             env.loop.ReadClock().mono,
         },
         make_resp_([this](ClientConnection& client) {

@@ -32,6 +32,20 @@ AdminReply ErrorReply(int status, std::string_view code,
       .body = JsonText({{"error", {{"code", code}, {"message", message}}}})};
 }
 
+// No leader of the controller answered, or this node is no longer in the
+// cluster.
+AdminReply NoController(const ControllerAccess& controller,
+                        const absl::Status& status) {
+  if (!absl::IsFailedPrecondition(status)) {
+    return ErrorReply(503, "NO_CONTROLLER", std::string(status.message()));
+  }
+  return {.status = 410,
+          .body = JsonText({{"error",
+                             {{"code", "REMOVED"},
+                              {"node", controller.self().value()},
+                              {"message", std::string(status.message())}}}})};
+}
+
 AdminReply BadRequest(std::string_view message) {
   return ErrorReply(400, "BAD_REQUEST", message);
 }
@@ -459,6 +473,12 @@ void AdminApi::Handle(const AdminRequest& request, Done done) {
           digest;
     }
   }
+  // The leader takes no command with values that are not allowed.
+  const auto checked =
+      shardctrl::DecodeCommand(shardctrl::EncodeCommand(call.command));
+  if (!checked.ok()) {
+    return done(BadRequest(std::string(checked.status().message())));
+  }
   Execute(std::move(call), std::move(done));
 }
 
@@ -468,17 +488,10 @@ void AdminApi::Survey(
   auto ask = [this, group, done = std::move(done),
               failed = std::move(failed)](absl::Status status) mutable {
     if (!status.ok()) {
-      return failed(
-          ErrorReply(503, "NO_CONTROLLER", std::string(status.message())));
+      return failed(NoController(controller_, status));
     }
     if (controller_.state().FindGroup(group) == nullptr) {
       return failed(
-  // The leader takes no command with values that are not allowed.
-  const auto checked =
-      shardctrl::DecodeCommand(shardctrl::EncodeCommand(call.command));
-  if (!checked.ok()) {
-    return done(BadRequest(std::string(checked.status().message())));
-  }
           ErrorReply(404, "NOT_FOUND", Concat("there is no group ", group)));
     }
     controller_.AskSurvivors(group, std::move(done));
@@ -570,8 +583,7 @@ void AdminApi::Show(std::string_view path, Done done) {
   controller_.Refresh([this, path = std::string(path), lists,
                        done = std::move(done)](absl::Status status) mutable {
     if (!status.ok()) {
-      return done(
-          ErrorReply(503, "NO_CONTROLLER", std::string(status.message())));
+      return done(NoController(controller_, status));
     }
     if (!lists) return done(Page(path));
     controller_.AskUsage(
@@ -617,8 +629,7 @@ void AdminApi::Execute(Call call, Done done) {
       [this, dry_run, secret = call.secret, done = std::move(done)](
           absl::StatusOr<ControllerAnswer> answer) mutable {
         if (!answer.ok()) {
-          return done(ErrorReply(503, "NO_CONTROLLER",
-                                 std::string(answer.status().message())));
+          return done(NoController(controller_, answer.status()));
         }
         done(ReplyOf(controller_, *answer, dry_run, secret));
       });

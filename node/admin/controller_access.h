@@ -61,10 +61,11 @@ class ControllerAccess {
   // Executes a command. `done` is called once, perhaps during the call. An
   // error is kUnavailable: no leader answered in time. The command may have
   // taken effect, unless it is a dry run.
+  // kFailedPrecondition: the cluster has removed this node.
   virtual void Execute(shardctrl::ControllerCommand command, bool dry_run,
                        Answered done) = 0;
   // Brings state() up to date: it then has all commands that were answered
-  // before this call. kUnavailable: no leader answered in time.
+  // before this call. Errors are those of Execute.
   virtual void Refresh(absl::AnyInvocable<void(absl::Status)> done) = 0;
   // The newest known state. Requires: Refresh has succeeded once.
   virtual const shardctrl::ClusterState& state() const = 0;
@@ -79,6 +80,7 @@ class ControllerAccess {
   virtual void RecoverController(
       NodeId node, ReplicaId replica, uint64_t generation,
       absl::AnyInvocable<void(absl::Status)> done) = 0;
+  virtual NodeId self() const = 0;
   virtual ClusterId cluster() const = 0;
   // The address at which other nodes reach this one.
   virtual std::string peer_address() const = 0;

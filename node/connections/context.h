@@ -89,6 +89,8 @@ struct Context {
   std::function<std::vector<StuckWish>()> stuck_wishes;
   // The moves of slots that have not ended.
   std::function<std::vector<MoveReport>()> moves;
+  // Why this node is in the cluster no longer; empty: it is.
+  std::function<std::string_view()> removed;
   MonoTime started;
   // The number of random draws since the start (opened sessions and random
   // keys); part of the key of each draw.

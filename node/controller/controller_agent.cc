@@ -35,6 +35,10 @@ std::vector<shardctrl::MoveRow> MovesUnderWay(const ClusterState& state) {
   return rows;
 }
 
+constexpr char kRemovedText[] =
+    "the cluster has removed this node, or another store has taken its place; "
+    "stop its process, and delete its directory";
+
 }  // namespace
 
 ControllerAgent::ControllerAgent(env::Env& env, raft::Host& host,
@@ -257,10 +261,15 @@ void ControllerAgent::OnRefusingAnswer(const absl::StatusOr<Buffer>& bytes) {
   const auto known = shardctrl::DecodeState(record->welcome);
   if (!known.ok() || known->version < state().version) return;
   const shardctrl::NodeRecord* const node = known->FindNode(self());
-  removed_ =
-      node != nullptr && (node->state == shardctrl::NodeState::kRemoved ||
-                          node->store != host_.identity().incarnation);
-  if (removed_) return OnChanged(kControllerGroup);
+  // Until another store has taken its place, this one may lead its groups away.
+  removed_ = node != nullptr &&
+             (node->state == shardctrl::NodeState::kRemoved ||
+              (node->store != StoreIncarnation() &&
+               node->store != host_.identity().incarnation));
+  if (removed_) {
+    env_.tracer.Log(env::Severity::kError, kRemovedText);
+    return OnChanged(kControllerGroup);
+  }
   // All nodes that this one knows may be gone. A welcome lacks the reports of
   // groups, so the state of its version must follow.
   shardctrl::ShardMap::Parts parts = shardctrl::MapOf(*known);
@@ -292,6 +301,7 @@ void ControllerAgent::SetMap(shardctrl::ShardMap::Parts parts) {
 }
 
 void ControllerAgent::Refresh(absl::AnyInvocable<void(absl::Status)> done) {
+  if (removed_) return done(absl::FailedPreconditionError(kRemovedText));
   std::string known;
   AppendFixed(&known, received_.version.value());
   link_.Ask(
@@ -305,6 +315,7 @@ void ControllerAgent::Refresh(absl::AnyInvocable<void(absl::Status)> done) {
 
 void ControllerAgent::Execute(ControllerCommand command, bool dry_run,
                               Answered done) {
+  if (removed_) return done(absl::FailedPreconditionError(kRemovedText));
   link_.Ask(
       dry_run ? ControllerQuestion::kDryRun : ControllerQuestion::kCommand,
       shardctrl::EncodeCommand(command), config_.timeouts.leader_wait,
@@ -585,6 +596,10 @@ void ControllerAgent::Act(Action action) {
           {.generation = action.generation, .known_term = action.known_term},
           Ended(busy));
   }
+}
+
+std::string_view ControllerAgent::removed() const {
+  return removed_ ? std::string_view(kRemovedText) : std::string_view();
 }
 
 std::vector<StuckWish> ControllerAgent::StuckWishes() const {

@@ -86,6 +86,8 @@ class ControllerAgent final : public ControllerAccess {
   std::vector<StuckWish> StuckWishes() const;
   // The moves that have not ended.
   std::vector<MoveReport> Moves() const;
+  // Why the cluster has this node no longer. Empty: it has, as far as is known.
+  std::string_view removed() const;
 
   // Whether a new store becomes one of the cluster (raft::HostOptions::admit).
   // The controller decides it: until its answer has come, kUnavailable.
@@ -105,7 +107,7 @@ class ControllerAgent final : public ControllerAccess {
       absl::AnyInvocable<void(shardctrl::Survivors)> done) override;
   void RecoverController(NodeId node, ReplicaId replica, uint64_t generation,
                          absl::AnyInvocable<void(absl::Status)> done) override;
-  NodeId self() const { return config_.node; }
+  NodeId self() const override { return config_.node; }
   ClusterId cluster() const override { return host_.identity().cluster; }
   std::string peer_address() const override { return own_.peer; }
   std::pair<uint64_t, uint64_t> Secret(std::string_view key) override;

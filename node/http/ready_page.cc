@@ -64,6 +64,10 @@ ReadyPage MakeReadyPage(const Context& context, bool verbose) {
   bool ready = log.ok();
   std::string lines = Concat(log.ok() ? "[+]" : "[-]", "log ",
                              log.ok() ? "ok" : Message(log), "\n");
+  if (const std::string_view removed = context.removed(); !removed.empty()) {
+    ready = false;
+    Append(&lines, "[-]", removed, "\n");
+  }
   const LiveView& view = context.router.view();
   for (const auto& queue : context.router.queues()) {
     if (!queue->placed()) {
