@@ -114,6 +114,7 @@ class Admin {
     if (reply->status < 300) return std::nullopt;
     const bool refused = reply->status == 404 || reply->status == 409;
     const Json why = answer->value("error", Json::object());
+    if (reply->status == 410) removed_ = why.value("node", 0u);
     return Fail(why.value("message", reply->body),
                 refused ? kRefused : kFailed);
   }
@@ -129,9 +130,13 @@ class Admin {
                body.is_null() ? Json::object() : body, answer);
   }
 
+  // The asked node, once it has answered that the cluster has removed it.
+  std::optional<uint32_t> removed() const { return removed_; }
+
  private:
   const VerbOptions& options_;
   std::string address_;
+  std::optional<uint32_t> removed_;
 };
 
 // One replica that is on its way: how much of it is there.
@@ -191,12 +196,20 @@ class Progress {
   std::optional<double> first_;
 };
 
-// The row of `target` every time, until `done` says so. A node that does not
-// answer for a while does not end the wait: the wish stands.
-template <typename Done>
+// How far a wish is.
+struct Look {
+  bool done = false;
+  std::string what = {};  // For people.
+  // The state that another wish wants. Empty: this one stands.
+  std::string undone = {};
+};
+
+// Looks at the row of `target` every time, until the wish is done or stands no
+// longer. A node that does not answer for a while does not end the wait.
+template <typename LookAt>
 ControlAnswer Await(const VerbOptions& options, Admin& admin,
                     const std::string& target, std::string_view look_with,
-                    Done done, ControlAnswer answer) {
+                    LookAt look_at, ControlAnswer answer) {
   if (!options.wait || options.dry_run) return answer;
   Progress progress(options);
   while (true) {
@@ -208,14 +221,20 @@ ControlAnswer Await(const VerbOptions& options, Admin& admin,
     }
     Json row;
     const std::optional<ControlAnswer> failed = admin.Get(target, &row);
-    if (failed.has_value() && failed->exit_status == kRefused) return *failed;
+    if (failed.has_value() &&
+        (failed->exit_status == kRefused || admin.removed().has_value())) {
+      return *failed;
+    }
     if (failed.has_value()) {
       progress.Show(failed->error, Json::array(), "");
     } else {
-      std::string what;
-      if (done(row, &what)) return answer;
+      const Look look = look_at(row);
+      if (look.done) return answer;
+      if (!look.undone.empty()) {
+        return Fail(look.undone + ": another wish has taken the place of this");
+      }
       const Json problem = row.value("problem", Json());
-      progress.Show(what, row.value("moves", Json::array()),
+      progress.Show(look.what, row.value("moves", Json::array()),
                     problem.is_string() ? problem.get<std::string>() : "");
     }
     usleep(kPollMicroseconds);
@@ -278,12 +297,16 @@ std::string GroupTarget(uint32_t group) {
   return absl::StrCat("/v1/groups/", group);
 }
 
-// True once no replica is left on the node.
-bool HoldsNone(const Json& row, std::string* what) {
+// Done once no replica is left on the node.
+Look HoldsNone(const Json& row) {
   const int replicas = row.value("replicas", 0);
-  *what = absl::StrCat("node ", TextOf(row["id"]), " holds ", replicas,
-                       replicas == 1 ? " replica" : " replicas");
-  return replicas == 0 && row.value("leaders", 0) == 0;
+  const std::string node = absl::StrCat("node ", TextOf(row["id"]));
+  Look look{.done = replicas == 0 && row.value("leaders", 0) == 0,
+            .what = absl::StrCat(node, " holds ", replicas,
+                                 replicas == 1 ? " replica" : " replicas")};
+  const std::string state = row.value("state", "");
+  if (state == "up" || state == "down") look.undone = node + " does not drain";
+  return look;
 }
 
 std::string NodesText(const Json& answer) {
@@ -404,25 +427,27 @@ ControlAnswer AwaitMoves(const VerbOptions& options, Admin& admin,
     std::string end;
     done = Await(
         options, admin, MoveTarget(id), absl::StrCat("slots status ", id),
-        [&end](const Json& row, std::string* what) {
+        [&end](const Json& row) {
           const std::string phase = row.value("phase", "");
-          *what = absl::StrCat("move ", TextOf(row["id"]), ": ", phase, ", ",
-                               TextOf(row["slots_done"]), " of ",
-                               TextOf(row["slot_count"]), " slots, ",
-                               BytesText(row.value("bytes_done", 0.0)), " of ",
-                               BytesText(row.value("bytes_total", 0.0)));
+          Look look;
+          look.what = absl::StrCat(
+              "move ", TextOf(row["id"]), ": ", phase, ", ",
+              TextOf(row["slots_done"]), " of ", TextOf(row["slot_count"]),
+              " slots, ", BytesText(row.value("bytes_done", 0.0)), " of ",
+              BytesText(row.value("bytes_total", 0.0)));
           if (row.value("bytes_per_second", 0.0) > 0) {
-            absl::StrAppend(what, ", ",
+            absl::StrAppend(&look.what, ", ",
                             BytesText(row.value("bytes_per_second", 0.0)),
                             "/s");
           }
           if (const Json left = row.value("seconds_left", Json());
               !left.is_null()) {
-            absl::StrAppend(what, ", ", TextOf(left), " s left");
+            absl::StrAppend(&look.what, ", ", TextOf(left), " s left");
           }
           // The slots have their new owner while the source cleans up.
           if (phase == "cancelled" || phase == "undo") end = phase;
-          return phase == "done" || phase == "clean" || !end.empty();
+          look.done = phase == "done" || phase == "clean" || !end.empty();
+          return look;
         },
         std::move(done));
     if (done.exit_status != 0) return done;
@@ -483,13 +508,17 @@ ControlAnswer RemoveNode(const VerbOptions& options, uint32_t node, bool lost) {
           admin.Change("POST", target + "/remove", {{"lost", lost}}, &answer)) {
     return *failed;
   }
-  return Await(
+  const ControlAnswer done = Done(options, answer);
+  ControlAnswer end = Await(
       options, admin, target, "node list",
-      [](const Json& row, std::string* what) {
-        (void)HoldsNone(row, what);
-        return row.value("state", "") == "removed";
+      [](const Json& row) {
+        Look look = HoldsNone(row);
+        look.done = row.value("state", "") == "removed";
+        return look;
       },
-      Done(options, answer));
+      done);
+  // The node itself was asked, and is the first to know.
+  return admin.removed() == node ? done : end;
 }
 
 ControlAnswer SetNode(const VerbOptions& options, uint32_t node,
@@ -530,9 +559,10 @@ ControlAnswer CreateGroups(const VerbOptions& options, uint32_t count) {
   for (const Json& group : answer.value("groups", Json::array())) {
     done = Await(
         options, admin, GroupTarget(group.get<uint32_t>()), "group list",
-        [](const Json& row, std::string* what) {
-          *what = absl::StrCat("group ", TextOf(row["id"]), " is being made");
-          return !row.value("leader", Json()).is_null();
+        [](const Json& row) {
+          return Look{.done = !row.value("leader", Json()).is_null(),
+                      .what = absl::StrCat("group ", TextOf(row["id"]),
+                                           " is being made")};
         },
         std::move(done));
     if (done.exit_status != 0) return done;
@@ -551,11 +581,18 @@ ControlAnswer SetGroup(const VerbOptions& options, uint32_t group,
   }
   return Await(
       options, admin, target, absl::StrCat("group show ", group),
-      [](const Json& row, std::string* what) {
-        *what = absl::StrCat("group ", TextOf(row["id"]), " has voters ",
-                             TextOf(row["voters"]), ", wanted ",
-                             TextOf(row["wanted"]));
-        return row.value("settled", false);
+      [replicas](const Json& row) {
+        const std::string name = absl::StrCat("group ", TextOf(row["id"]));
+        Look look{
+            .done = false,
+            .what = absl::StrCat(name, " has voters ", TextOf(row["voters"]),
+                                 ", wanted ", TextOf(row["wanted"]))};
+        const uint32_t wanted = row.value("replicas", 0u);
+        look.done = wanted == replicas && row.value("settled", false);
+        if (wanted != replicas) {
+          look.undone = absl::StrCat(name, " shall have ", wanted, " replicas");
+        }
+        return look;
       },
       Done(options, answer));
 }
@@ -571,10 +608,17 @@ ControlAnswer TransferGroup(const VerbOptions& options, uint32_t group,
   }
   return Await(
       options, admin, target, absl::StrCat("group show ", group),
-      [node](const Json& row, std::string* what) {
-        *what = absl::StrCat("group ", TextOf(row["id"]), " is led by node ",
-                             TextOf(row["leader"]));
-        return row.value("leader", Json()) == Json(node);
+      [node](const Json& row) {
+        const std::string name = absl::StrCat("group ", TextOf(row["id"]));
+        Look look{.done = row.value("leader", Json()) == Json(node),
+                  .what = absl::StrCat(name, " is led by node ",
+                                       TextOf(row["leader"]))};
+        const Json preferred = row.value("preferred", Json());
+        if (preferred != Json(node)) {
+          look.undone =
+              absl::StrCat("node ", TextOf(preferred), " shall lead ", name);
+        }
+        return look;
       },
       Done(options, answer));
 }
@@ -602,11 +646,11 @@ ControlAnswer RecoverGroup(const VerbOptions& options, uint32_t group,
   }
   return Await(
       options, admin, target, absl::StrCat("group show ", group),
-      [](const Json& row, std::string* what) {
-        *what =
-            absl::StrCat("group ", TextOf(row["id"]), " is being recovered");
-        return row.value("recovering", Json()).is_null() &&
-               !row.value("leader", Json()).is_null();
+      [](const Json& row) {
+        return Look{.done = row.value("recovering", Json()).is_null() &&
+                            !row.value("leader", Json()).is_null(),
+                    .what = absl::StrCat("group ", TextOf(row["id"]),
+                                         " is being recovered")};
       },
       std::move(done));
 }

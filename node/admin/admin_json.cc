@@ -87,6 +87,8 @@ Json GroupJson(const shardctrl::GroupRow& row, const ClusterUsage& usage) {
   return {{"id", row.id.value()},
           {"name", row.name},
           {"leader", IdOrNull(row.leader)},
+          {"preferred", IdOrNull(row.preferred)},
+          {"replicas", row.replicas},
           {"voters", Ids(row.voters)},
           {"learners", Ids(row.learners)},
           {"wanted", Ids(row.wanted)},

@@ -2,7 +2,9 @@
 // verbs, and clients of every node are served meanwhile.
 #include <signal.h>
 
+#include <algorithm>
 #include <atomic>
+#include <nlohmann/json.hpp>
 #include <string>
 #include <thread>
 
@@ -172,6 +174,41 @@ TEST_F(MembersTest, Drain_IsRefusedUntilTheGroupsNeedFewerReplicas) {
   EXPECT_EQ(Get(3), "v\n") << "it goes on as a router";
   const net::ControlAnswer groups = net::ListGroups(Options());
   EXPECT_TRUE(absl::StrContains(groups.out, "1,2,3")) << groups.out;
+}
+
+// The spare node does not run, so the drained replica waits for it.
+TEST_F(MembersTest, WishThatAnotherOperatorTakesBack_EndsTheWait) {
+  Begin({.nodes = 4, .groups = 1});
+  ASSERT_EQ(Await(net::ListNodes, cluster_->node(3).peer), "");
+  EXPECT_EQ(net::SetGroup(Options(), 1, 3).exit_status, 0);
+  const net::ControlAnswer shown = net::ShowGroup(Options(true), 1);
+  const auto wanted = nlohmann::json::parse(shown.out)["wanted"];
+  uint32_t spare = 1;
+  while (std::count(wanted.begin(), wanted.end(), spare) > 0) ++spare;
+  const uint32_t drained = spare == 1 ? 2 : 1;
+  asked_ = spare == 4 ? 2 : 3;
+  cluster_->Kill(static_cast<int>(spare) - 1, SIGKILL);
+  net::ControlAnswer drain;
+  std::thread first(
+      [&] { drain = net::ChangeNode(Options(), "drain", drained); });
+  EXPECT_EQ(Await(net::ListNodes, "draining"), "");
+  EXPECT_EQ(net::ChangeNode(Options(), "undrain", drained).exit_status, 0);
+  first.join();
+  EXPECT_EQ(drain.exit_status, 1) << drain.out;
+  EXPECT_TRUE(absl::StrContains(drain.error, "does not drain")) << drain.error;
+}
+
+TEST_F(MembersTest, Remove_EndsAlsoWhereTheRemovedNodeIsAsked) {
+  Begin({.nodes = 4, .groups = 1});
+  ASSERT_EQ(Await(net::ListNodes, cluster_->node(3).peer), "");
+  EXPECT_EQ(net::SetGroup(Options(), 1, 3).exit_status, 0);
+  asked_ = 3;
+  const net::ControlAnswer removed = net::RemoveNode(Options(), 4, false);
+  EXPECT_EQ(removed.exit_status, 0) << removed.error;
+  const net::ControlAnswer listed = net::ListNodes(Options());
+  EXPECT_EQ(listed.exit_status, 1) << listed.out;
+  EXPECT_TRUE(absl::StrContains(listed.error, "removed this node"))
+      << listed.error;
 }
 
 // A client counts through node 3 meanwhile. The cluster grows to four nodes,
