@@ -38,6 +38,12 @@ bool IsGone(const NodeRecord& node) {
   return node.state == NodeState::kRemoved;
 }
 
+// Another node may know more: the asked one has no answer, does not reach the
+// controller, or is not in the cluster any more.
+bool IsDecided(const OperatorAnswer& answer) {
+  return answer.status != 0 && answer.status != 503 && answer.status != 410;
+}
+
 }  // namespace
 
 ClusterOperator::ClusterOperator(env::Env& env, World* world,
@@ -186,7 +192,7 @@ void ClusterOperator::Ask(OperatorRequest request, uint32_t attempts,
        answered = std::move(answered)](const OperatorAnswer& answer) {
         --open_;
         // A careless operator sends it once more.
-        if (again && answer.status != 0 && answer.status != 503) {
+        if (again && IsDecided(answer)) {
           Try(request, 1, [](const OperatorAnswer&) {});
         }
         answered(answer);
@@ -212,8 +218,9 @@ void ClusterOperator::Try(OperatorRequest request, uint32_t attempts,
                 rules_.OnAnswer(
                     node::OperationOf(request.key), answer.status,
                     absl::StrCat(request.method, " ", request.target));
-                const bool decided = answer.status != 0 && answer.status != 503;
-                if (decided || attempts <= 1) return answered(answer);
+                if (IsDecided(answer) || attempts <= 1) {
+                  return answered(answer);
+                }
                 retries_[number] =
                     env_.loop.At(env_.loop.ReadClock().mono + kRetry,
                                  [this, request, attempts, number, answered] {
@@ -281,16 +288,14 @@ void ClusterOperator::Do(Verb verb, NodeId node, GroupId group) {
     case Verb::kJoinTwice:
       return JoinTwice();
     case Verb::kOldToken:
-      return Soon([this] { ComeWithOldToken(); });
+      return ComeWithTokens();
     case Verb::kRepair:
       return Tell({.method = "PUT",
                    .target = "/v1/repair",
                    .body = Draw(2, 3) == 0 ? "{\"after_ms\":null}"
                                            : "{\"after_ms\":10000}"});
     case Verb::kRestart:
-      return Soon([this, place = Draw(2, places_.size())] {
-        if (places_.tenant(place).has_value()) places_.Restart(place);
-      });
+      return Restart(Draw(2, places_.size()), group);
     case Verb::kKillController:
       return KillController();
     case Verb::kMoveSlots:
@@ -350,16 +355,73 @@ void ClusterOperator::Set(NodeId node) {
                              "\",\"weight\":", 50 * (1 + Draw(4, 4)), "}")});
 }
 
-// The token of a node that has its store does not bind another one.
+// The token of a node that has its store does not bind another one, and no
+// token does once there is a newer one.
 void ClusterOperator::ComeWithOldToken() {
   const size_t place = places_.FreePlace(0);
   if (place == places_.size()) return;
-  for (const auto& [id, join] : typed_) {
+  std::optional<Tenant> comes;
+  for (const auto& [id, joins] : typed_) {
     const NodeRecord* const node = state().FindNode(id);
-    if (node == nullptr || IsGone(*node) || node->store != StoreIncarnation()) {
-      return places_.MoveIn(place, {.node = id, .join = join, .refused = true});
+    const bool waits =
+        node != nullptr && !IsGone(*node) && node->store == StoreIncarnation();
+    for (const node::JoinConfig& join : joins) {
+      const auto token = shardctrl::ParseToken(join.token);
+      if (waits && node->token == shardctrl::DigestOf(token->cluster,
+                                                      token->secret_first,
+                                                      token->secret_second)) {
+        continue;
+      }
+      if (!comes.has_value() || waits) {
+        comes = {.node = id, .join = join, .refused = true};
+      }
     }
   }
+  if (comes.has_value()) places_.MoveIn(place, *std::move(comes));
+}
+
+// The first token of a new node was lost, and is found again.
+void ClusterOperator::ComeWithTokens() {
+  if (Draw(2, 2) == 0) return Soon([this] { ComeWithOldToken(); });
+  const size_t place = places_.FreePlace(0);
+  if (place == places_.FreePlace(place + 1)) return;
+  Ask({.method = "POST", .target = "/v1/nodes"}, kAttempts,
+      [this](const OperatorAnswer& first) {
+        if (first.status != 200) return;
+        Come(first, places_.size());
+        const NodeId node(first.body["id"].get<uint32_t>());
+        places_.BeginReplacing(node);
+        Ask({.method = "POST",
+             .target = absl::StrCat("/v1/nodes/", node.value(), "/replace")},
+            kAttempts, [this, node](const OperatorAnswer& second) {
+              places_.EndReplacing(node);
+              if (second.status != 200) return;
+              Soon([this] { ComeWithOldToken(); });
+              Come(second, 0);
+            });
+      });
+}
+
+void ClusterOperator::Restart(size_t place, GroupId group) {
+  if (Draw(5, 2) == 0) {
+    return Soon([this, place] {
+      if (places_.tenant(place).has_value()) places_.Restart(place);
+    });
+  }
+  const Duration time = Seconds(4 + static_cast<int64_t>(Draw(3, 9)));
+  Soon([this, place, time] {
+    if (places_.HasStore(place)) places_.GoAway(place, time);
+  });
+  if (Draw(4, 2) == 0) return;
+  // Its leader knows that the machine is away.
+  const MonoTime now = env_.loop.ReadClock().mono;
+  away_ = env_.loop.At(now + MemberRules::kKnownToWork, [this, group] {
+    if (!acts_) return;
+    Ask({.method = "PATCH",
+         .target = absl::StrCat("/v1/groups/", group.value()),
+         .body = "{\"replicas\":2}"},
+        kAttempts, [](const OperatorAnswer&) {});
+  });
 }
 
 void ClusterOperator::Add() {
@@ -368,9 +430,9 @@ void ClusterOperator::Add() {
   const uint64_t role = Draw(3, 8);
   Ask({.method = "POST",
        .target = "/v1/nodes",
-       .body = role == 0   ? "{\"role\":\"router\"}"
-               : role == 1 ? "{\"role\":\"read-only\"}"
-                           : "{\"zone\":\"z1\"}"},
+       .body = role == 0  ? "{\"role\":\"router\"}"
+               : role < 3 ? "{\"role\":\"read-only\"}"
+                          : "{\"zone\":\"z1\"}"},
       kAttempts, [this, place](const OperatorAnswer& answer) {
         if (answer.status == 200) Come(answer, place);
       });
@@ -387,7 +449,7 @@ void ClusterOperator::Come(const OperatorAnswer& answer, size_t place) {
                         .node = token->node,
                         .seeds = body["seeds"],
                         .token = body["token"]};
-  typed_[token->node] = join;
+  typed_[token->node].push_back(join);
   if (place == places_.size()) return;
   Soon([this, place, join = std::move(join)] {
     const size_t present = places_.PlaceOf(join.node);

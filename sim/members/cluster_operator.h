@@ -102,6 +102,11 @@ class ClusterOperator {
   void Try(OperatorRequest request, uint32_t attempts, Answered answered);
   void Set(NodeId node);
   void ComeWithOldToken();
+  // Old tokens come, or a new node gets two tokens and comes with both.
+  void ComeWithTokens();
+  // The process starts again at once, or after a while. An operator may make a
+  // group smaller meanwhile.
+  void Restart(size_t place, GroupId group);
   void Add();
   void ReplaceUnbound();
   void ReplaceElsewhere(NodeId node);
@@ -156,11 +161,12 @@ class ClusterOperator {
   size_t open_ = 0;
   // The commands that the operator has got to type, by node. They stay in the
   // history of its shell.
-  std::map<NodeId, node::JoinConfig> typed_;
+  std::map<NodeId, std::vector<node::JoinConfig>> typed_;
   // When the operator last cared for a node.
   std::map<NodeId, SimTime> cared_;
   std::map<uint64_t, env::Pending> retries_;
   env::Pending tick_;
+  env::Pending away_;
 };
 
 }  // namespace quorate::sim

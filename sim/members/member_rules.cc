@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <iterator>
 #include <string_view>
+#include <utility>
 #include <variant>
 
 #include "absl/strings/str_cat.h"
@@ -87,6 +88,14 @@ void MemberRules::OnControllerCommand(const raft::Entry& entry) {
 
 // A leader may have reported a configuration before it applied the entry.
 void MemberRules::OnReport(const ControllerCommand::ReportGroup& report) {
+  const raft::Index index = report.configuration.position.index;
+  if (index > groups_[report.group].commit) {
+    violate_(absl::StrCat("report: the controller was told of voters ",
+                          NodesOf(report.configuration.configuration.voters),
+                          " at index ", index.value(), " of group ",
+                          report.group.value(),
+                          ", which no replica knows as committed"));
+  }
   reports_.emplace_back(report.group, report.configuration);
 }
 
@@ -108,10 +117,21 @@ void MemberRules::Finish() const {
   }
 }
 
+void MemberRules::OnLog(GroupId id, ReplicaId replica, raft::Index last,
+                        raft::Index commit) {
+  Group& group = groups_[id];
+  group.commit = std::max(group.commit, commit);
+  raft::Index& highest = group.last[replica];
+  highest = std::max(highest, last);
+}
+
 void MemberRules::OnStep(GroupId id, const raft::Core& core) {
+  OnLog(id, core.replica(), core.last().index, core.commit_index());
   if (core.role() != raft::RoleKind::kLeader) return;
   Group& group = groups_[id];
   const raft::Index index = core.configuration_index();
+  const raft::Index base =
+      std::exchange(group.configured[core.replica()], index);
   const raft::LogPosition position{core.TermAt(index), index};
   if (position <= group.checked) return;
   // An older one comes with the leadership, or from a snapshot.
@@ -125,6 +145,7 @@ void MemberRules::OnStep(GroupId id, const raft::Core& core) {
     raft::Configuration before;
     before.voters = now.outgoing_voters;
     CheckProposal(id, before, now);
+    if (base != raft::Index()) CheckNewVoters(id, base, before, now);
   }
   group.checked = position;
   group.proposed = now;
@@ -159,6 +180,20 @@ void MemberRules::CheckProposal(GroupId id, const raft::Configuration& before,
                           " proposes voters ", NodesOf(after.voters),
                           " instead of ", NodesOf(before.voters),
                           ", of which no majority works"));
+  }
+}
+
+void MemberRules::CheckNewVoters(GroupId id, raft::Index base,
+                                 const raft::Configuration& before,
+                                 const raft::Configuration& after) {
+  for (const raft::Member& voter : after.voters) {
+    if (raft::FindMember(before, voter.replica) != nullptr) continue;
+    const raft::Index last = groups_[id].last[voter.replica];
+    if (last >= base) continue;
+    violate_(absl::StrCat("learner: the leader of group ", id.value(),
+                          " proposes node ", voter.node.value(),
+                          " as a voter, whose log ends at ", last.value(),
+                          " and lacks the configuration at ", base.value()));
   }
 }
 

@@ -8,8 +8,10 @@
 //   majority: a leader proposes no voters of which no majority works, if of the
 //   voters before a majority does.
 //   replacement: a change of voters leaves as many as the group shall have.
+//   learner: a leader proposes as voters only replicas whose logs have the
+//   configuration before.
 //   report: a configuration that the controller knows was committed by its
-//   group, and in effect at that position.
+//   group before, and in effect at that position.
 //   refusal: the answer that an operator gets is the one that the log gave. A
 //   refused command changes nothing, and a repeated one changes nothing more.
 #ifndef QUORATE_SIM_MEMBERS_MEMBER_RULES_H_
@@ -56,6 +58,13 @@ class MemberRules {
   // A leader proposes voters instead of those before.
   void CheckProposal(GroupId id, const raft::Configuration& before,
                      const raft::Configuration& after);
+  // New voters, where the configuration before is at `base`.
+  void CheckNewVoters(GroupId id, raft::Index base,
+                      const raft::Configuration& before,
+                      const raft::Configuration& after);
+  // A replica has a log with this last entry, and knows this commit index.
+  void OnLog(GroupId group, ReplicaId replica, raft::Index last,
+             raft::Index commit);
 
   // The status of an operator's answer.
   void OnAnswer(const shardctrl::OperationId& operation, int status,
@@ -86,6 +95,10 @@ class MemberRules {
     raft::LogPosition checked;
     raft::Configuration proposed;
     uint32_t least_replicas = ~uint32_t{0};  // That it ever was to have.
+    raft::Index commit;  // The highest one that a replica knew.
+    std::map<ReplicaId, raft::Index> last;  // The highest last index of each.
+    // The place of the latest configuration of each leader.
+    std::map<ReplicaId, raft::Index> configured;
   };
 
   void OnControllerCommand(const raft::Entry& entry);

@@ -66,7 +66,11 @@ NodePlacesOptions MembersSubject::DrawPlaces() {
   options.replicas =
       std::min(options.founders, static_cast<uint32_t>(3 - draw(3, 3) % 2));
   options.changed_addresses = draw(5, 3) == 1;
-  options.snapshot_threshold_bytes = draw(6, 2) == 0 ? 20'000 : 4'000'000;
+  // Small logs: nodes that come get a snapshot, and may lead with a log that
+  // begins with it.
+  const bool small_logs = draw(6, 2) == 0;
+  options.snapshot_threshold_bytes = small_logs ? 20'000 : 4'000'000;
+  if (small_logs) options.snapshot_trailing_bytes = 1'000;
   return options;
 }
 

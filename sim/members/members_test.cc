@@ -113,6 +113,7 @@ TEST_F(MemberRulesTest, ReportOfAnotherConfiguration_Found) {
       .configuration = Of({1, 2, 3}),
       .leader = NodeId(1),
       .term = raft::Term(1)};
+  rules_.OnLog(kGroup, ReplicaId(101), raft::Index(6), raft::Index(6));
   Do({}, ControllerCommand::ReportGroup{kGroup, report});
   rules_.Finish();
   EXPECT_TRUE(found_.empty());
@@ -121,6 +122,25 @@ TEST_F(MemberRulesTest, ReportOfAnotherConfiguration_Found) {
   Do({}, ControllerCommand::ReportGroup{kGroup, report});
   rules_.Finish();
   ExpectFound("report");
+}
+
+TEST_F(MemberRulesTest, ReportOfWhatIsNotCommitted_Found) {
+  shardctrl::ReportedConfiguration report{
+      .position = {raft::Term(1), raft::Index(5)},
+      .configuration = Of({1, 2, 3}),
+      .leader = NodeId(1),
+      .term = raft::Term(1)};
+  rules_.OnLog(kGroup, ReplicaId(101), raft::Index(5), raft::Index(4));
+  Do({}, ControllerCommand::ReportGroup{kGroup, report});
+  ExpectFound("report");
+}
+
+TEST_F(MemberRulesTest, VoterWithoutTheConfigurationBefore_Found) {
+  rules_.OnLog(kGroup, ReplicaId(104), raft::Index(8), raft::Index(1));
+  rules_.CheckNewVoters(kGroup, raft::Index(8), Of({1, 2, 3}), Of({1, 2, 4}));
+  EXPECT_TRUE(found_.empty());
+  rules_.CheckNewVoters(kGroup, raft::Index(9), Of({1, 2, 3}), Of({1, 2, 4}));
+  ExpectFound("learner");
 }
 
 TEST_F(MemberRulesTest, ReplicaWorks_ForAWhile) {

@@ -267,6 +267,7 @@ node::Config NodePlaces::FileOf(size_t place) const {
   file.data_dir = "simulated";
   file.seeds = Seeds(place);
   file.snapshot.threshold_bytes = options_.snapshot_threshold_bytes;
+  file.snapshot.trailing_bytes = options_.snapshot_trailing_bytes;
   file.bounds.digest_interval = options_.digest_interval;
   SetAddresses(place, &file);
   const node::EvenSharding sharding =
@@ -344,6 +345,14 @@ void NodePlaces::Restart(size_t place) {
   const MachineId machine = machines_[place];
   if (world_.running(machine)) world_.Crash(machine, CrashKind::kProcess);
   world_.Restart(machine);
+}
+
+void NodePlaces::GoAway(size_t place, Duration time) {
+  const MachineId machine = machines_[place];
+  Kill(place);
+  world_.At(world_.now() + time, [this, machine] {
+    if (!world_.running(machine)) world_.Restart(machine);
+  });
 }
 
 void NodePlaces::MoveIn(size_t place, Tenant tenant) {

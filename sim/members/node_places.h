@@ -51,6 +51,7 @@ struct NodePlacesOptions {
   uint32_t replicas = 3;
   bool changed_addresses = false;  // At some starts.
   uint64_t snapshot_threshold_bytes = 20'000;
+  uint64_t snapshot_trailing_bytes = 8 << 20;
   uint64_t digest_interval = 64;
 };
 
@@ -149,6 +150,8 @@ class NodePlaces {
   // A copy of the disk comes to another place, which is free, with its tenant.
   void CopyDisk(size_t from, size_t to, Tenant tenant);
   void Restart(size_t place);
+  // The process ends, and starts again after this time.
+  void GoAway(size_t place, Duration time);
 
  private:
   class Program;
