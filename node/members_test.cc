@@ -414,6 +414,35 @@ TEST_F(MovesTest, RequestsOnFrozenSlots_WaitAndAreCounted) {
   EXPECT_LT(last_["longest_pause_ms"], 50) << last_.dump(1);
 }
 
+TEST_F(MovesTest, ClusterClients_GetOneMovedForARequestAtMost) {
+  const std::string move = Move(R"({"to":2,"slots":"0-8191"})");
+  size_t node = 0;
+  std::vector<std::unique_ptr<TestClient>> clients;
+  for (size_t n = 0; n < 3; ++n) {
+    clients.push_back(cluster_->ConnectRespCluster(n));
+  }
+  bool done = false;
+  int redirects = 0;
+  for (int round = 0; round < 4'000 && !done; ++round) {
+    for (int tries = 0;; ++tries) {
+      ASSERT_LE(tries, 1);
+      const std::string reply =
+          cluster_->Command(*clients[node], {"SET", Concat("{b}", round), "v"});
+      if (reply == "+OK\r\n") break;
+      ASSERT_TRUE(absl::StrContains(reply, "-MOVED 3300 n")) << reply;
+      node = static_cast<size_t>(reply[reply.find(" n") + 2] - '1');
+      ASSERT_LT(node, 3u) << reply;
+      ++redirects;
+    }
+    if (round % 20 == 0) {
+      last_ = Ask(0, "GET", move).second;
+      cluster_->world().RunFor(Milliseconds(20));
+    }
+    done = last_["phase"] == "done" && redirects > 0;
+  }
+  EXPECT_TRUE(done) << last_.dump(1) << redirects;
+}
+
 // Each key counts once, on both sides of a freeze.
 TEST_F(MovesTest, CommandsOnAllKeys_SeeEachKeyOnceWhileSlotsMove) {
   std::vector<std::unique_ptr<TestClient>> clients;

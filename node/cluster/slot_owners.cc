@@ -74,6 +74,7 @@ void SlotOwners::Merge(const std::vector<Range>& before,
     Range range = after[now];
     range.first = first;
     range.former = FormerOf(before[old], range, version_);
+    if (before[old].group != range.group) moved_ = version_;
     if (ranges_.empty() || ranges_.back().group != range.group ||
         ranges_.back().former != range.former) {
       ranges_.push_back(std::move(range));

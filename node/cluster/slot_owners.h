@@ -43,6 +43,8 @@ class SlotOwners {
   // The ranges of the slots from `first` to `last`.
   std::vector<const Range*> RangesOf(Slot first, Slot last) const;
   shardctrl::MapVersion version() const { return version_; }
+  // The last map that gave a slot to another group; zero: none did.
+  shardctrl::MapVersion moved() const { return moved_; }
   // False until slots move: no range has a former group.
   bool changed() const { return changed_; }
 
@@ -58,6 +60,7 @@ class SlotOwners {
   void Merge(const std::vector<Range>& before, const std::vector<Range>& after);
 
   shardctrl::MapVersion version_;
+  shardctrl::MapVersion moved_ = {};
   std::vector<Range> ranges_;
   std::vector<Slot> firsts_;  // The first slot of each range.
   bool changed_ = false;

@@ -212,7 +212,9 @@ void Router::OnPeerRequest(PeerRequest request, PeerDone done,
 
 void Router::OnMapChanged() {
   if (started_) {
+    const shardctrl::MapVersion moved = owners_.moved();
     owners_.Update(cluster_.shards());
+    if (owners_.moved() > moved) moved_at_ = env_.loop.ReadClock().mono;
   } else {
     owners_ = SlotOwners(cluster_.shards());
   }
@@ -252,6 +254,11 @@ const ConnectionOrder* Router::FindUnsettled(
 GroupQueue* Router::QueueFor(RoutedRequest* request, Slot first, Slot last) {
   const SlotOwners::Range& own = owners_.RangeOf(first);
   if (first == last && own.former.empty()) return queues_[own.position].get();
+  if (request->redirect && !own.former.empty() &&
+      moved_at_ != MonoTime::Min() &&
+      env_.loop.ReadClock().mono - moved_at_ < kForwardMoved) {
+    request->redirect = false;
+  }
   GroupQueue* queue = queues_[own.position].get();
   for (const SlotOwners::Range* range : owners_.RangesOf(first, last)) {
     const ConnectionOrder* order = FindUnsettled(request->sink, *range);

@@ -69,6 +69,11 @@ class Router {
   // callable from the host's observer.
   void OnApplied(GroupId group);
 
+  // So long after slots moved, commands on them are forwarded, also for clients
+  // that want MOVED. Such a client could be sent to a node that does not know
+  // the new owner yet, and back.
+  static constexpr Duration kForwardMoved = Seconds(1);
+
   // True once slots move. From then on a command that names slots
   // (kv::NamesSlots) has no place: its slots have different pasts.
   bool slots_moved() const { return owners_.changed(); }
@@ -181,6 +186,8 @@ class Router {
   LiveView view_;
   const ClusterMap& cluster_;
   SlotOwners owners_;
+  // When this node learned owners_.moved().
+  MonoTime moved_at_ = MonoTime::Min();
   kv::RecordPool requests_;  // The clients with requests are destroyed first.
   RefusedCommands refused_;
   SlowWriters slow_writers_;
