@@ -262,10 +262,10 @@ void ControllerAgent::OnRefusingAnswer(const absl::StatusOr<Buffer>& bytes) {
   if (!known.ok() || known->version < state().version) return;
   const shardctrl::NodeRecord* const node = known->FindNode(self());
   // Until another store has taken its place, this one may lead its groups away.
-  removed_ = node != nullptr &&
-             (node->state == shardctrl::NodeState::kRemoved ||
-              (node->store != StoreIncarnation() &&
-               node->store != host_.identity().incarnation));
+  removed_ =
+      node != nullptr && (node->state == shardctrl::NodeState::kRemoved ||
+                          (node->store != StoreIncarnation() &&
+                           node->store != host_.identity().incarnation));
   if (removed_) {
     env_.tracer.Log(env::Severity::kError, kRemovedText);
     return OnChanged(kControllerGroup);
