@@ -104,11 +104,6 @@ bool ClusterOperator::Stays(size_t place) const {
          node->store == places_.server(place)->host().identity().incarnation;
 }
 
-// Disks that are lost never come back. So only replicas that run at this moment
-// count, and a process that is down may have more configurations than others
-// know. A store that an operator gives up counts as lost, though it works: the
-// controller refuses to replace another one. For some time a leader does not
-// know of the loss, and may make the node one of two voters, or the only one.
 bool ClusterOperator::CreatesGroups() const {
   return places_.creating() ||
          std::any_of(state().groups.begin(), state().groups.end(),
@@ -117,8 +112,13 @@ bool ClusterOperator::CreatesGroups() const {
                      });
 }
 
+// Disks that are lost never come back. So only replicas that run at this moment
+// count, and a process that is down may have more configurations than others
+// know. A store that an operator gives up counts as lost, though it works: the
+// controller refuses to replace another one. For some time a leader does not
+// know of the loss, and may make the node one of two voters, or the only one.
 bool ClusterOperator::MayLose(size_t place) const {
-  if (places_.LostLately()) return false;
+  if (places_.LostLately() || places_.ShrunkLately()) return false;
   std::map<GroupId, std::set<ReplicaId>> left;
   std::vector<std::pair<GroupId, raft::Configuration>> configurations;
   for (size_t i = 0; i < places_.size(); ++i) {
@@ -271,10 +271,7 @@ void ClusterOperator::Do(Verb verb, NodeId node, GroupId group) {
     case Verb::kCreate:
       return Create();
     case Verb::kReplicas:
-      return Tell(
-          {.method = "PATCH",
-           .target = of_group,
-           .body = absl::StrCat("{\"replicas\":", 1 + Draw(2, 5), "}")});
+      return SetReplicas(group, 1 + Draw(2, 5));
     case Verb::kTransfer:
       return Tell({.method = "POST",
                    .target = of_group + "/transfer",
@@ -416,12 +413,18 @@ void ClusterOperator::Restart(size_t place, GroupId group) {
   // Its leader knows that the machine is away.
   const MonoTime now = env_.loop.ReadClock().mono;
   away_ = env_.loop.At(now + MemberRules::kKnownToWork, [this, group] {
-    if (!acts_) return;
-    Ask({.method = "PATCH",
-         .target = absl::StrCat("/v1/groups/", group.value()),
-         .body = "{\"replicas\":2}"},
-        kAttempts, [](const OperatorAnswer&) {});
+    if (acts_) SetReplicas(group, 2);
   });
+}
+
+// A leader may make a lost node one of two voters, before it knows of the loss.
+void ClusterOperator::SetReplicas(GroupId group, uint64_t replicas) {
+  if (places_.LostLately()) return;
+  places_.BeginShrinking();
+  Ask({.method = "PATCH",
+       .target = absl::StrCat("/v1/groups/", group.value()),
+       .body = absl::StrCat("{\"replicas\":", replicas, "}")},
+      kAttempts, [this](const OperatorAnswer&) { places_.EndShrinking(); });
 }
 
 void ClusterOperator::Add() {

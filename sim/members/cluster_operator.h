@@ -107,6 +107,7 @@ class ClusterOperator {
   // The process starts again at once, or after a while. An operator may make a
   // group smaller meanwhile.
   void Restart(size_t place, GroupId group);
+  void SetReplicas(GroupId group, uint64_t replicas);
   void Add();
   void ReplaceUnbound();
   void ReplaceElsewhere(NodeId node);

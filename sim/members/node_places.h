@@ -117,6 +117,17 @@ class NodePlaces {
   bool creating() const { return creating_ > 0; }
   void BeginCreating() { ++creating_; }
   void EndCreating() { --creating_; }
+  // An operator asks for another number of replicas, or did so lately.
+  bool ShrunkLately() const {
+    return shrinking_ > 0 ||
+           (shrunk_.has_value() &&
+            world_.now() - *shrunk_ < MemberRules::kKnownToWork);
+  }
+  void BeginShrinking() { ++shrinking_; }
+  void EndShrinking() {
+    --shrinking_;
+    shrunk_ = world_.now();
+  }
   // A place without tenant, from `draw` on; size(): none.
   size_t FreePlace(uint64_t draw) const;
   // The same for the reserve.
@@ -183,6 +194,8 @@ class NodePlaces {
   std::optional<SimTime> lost_;  // When a disk was lost last.
   std::multiset<NodeId> replacing_;
   int creating_ = 0;
+  size_t shrinking_ = 0;
+  std::optional<SimTime> shrunk_;
   MachineId shelf_;  // Disks lie here for a moment.
   std::vector<Place> places_;
   std::vector<node::ShardConfig> shards_;
