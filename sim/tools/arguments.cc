@@ -185,6 +185,9 @@ constexpr char kCommands[] =
     "causes\n"
     "\n";
 constexpr char kStoreUsage[] =
+    "simulate run     --scenario replication|scaling|partition|failover "
+    "[--seed N]\n"
+    "                 [--narrate]\n"
     "simulate run     --seed N [--nodes N] [--groups N] [--duration 60s] "
     "[--clients N]\n"
     "                 [--rate N] [--keys N] [--defaults] [--controller]\n"
