@@ -116,7 +116,7 @@ bool ClusterOperator::CreatesGroups() const {
 // count, and a process that is down may have more configurations than others
 // know. A store that an operator gives up counts as lost, though it works: the
 // controller refuses to replace another one. For some time a leader does not
-// know of the loss, and may make the node one of two voters, or the only one.
+// know of the loss, and may make the node one of the voters that are wanted.
 bool ClusterOperator::MayLose(size_t place) const {
   if (places_.LostLately() || places_.ShrunkLately()) return false;
   std::map<GroupId, std::set<ReplicaId>> left;
@@ -153,10 +153,17 @@ bool ClusterOperator::MayLose(size_t place) const {
       return false;
     }
     const shardctrl::WantedReplica* const wanted = group.WantedOn(node);
-    if (group.replicas < 3 && wanted != nullptr &&
-        wanted->replica != ReplicaId() && !shardctrl::IsSettled(group)) {
-      return false;
+    if (wanted == nullptr || wanted->replica == ReplicaId() ||
+        shardctrl::IsSettled(group)) {
+      continue;
     }
+    size_t voters = 0, stay = 0;
+    for (const shardctrl::WantedReplica& one : group.wanted) {
+      if (one.purpose != shardctrl::ReplicaPurpose::kVoter) continue;
+      ++voters;
+      if (left[group.id].contains(one.replica)) ++stay;
+    }
+    if (stay * 2 <= voters) return false;
   }
   for (const GroupId group : rules_.groups()) {
     configurations.emplace_back(group, *rules_.Committed(group));
