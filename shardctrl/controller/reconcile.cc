@@ -147,6 +147,12 @@ class OwnReplica {
     if (wanted != nullptr && wanted->replica == held.replica) return false;
     const bool names_itself =
         raft::FindMember(held.configuration, held.replica) != nullptr;
+    // Both are committed then, so their indexes have one order.
+    if (held.compacted.has_value() &&
+        held.configuration.generation == known.configuration.generation) {
+      return names_itself ? known.position.index > *held.compacted
+                          : known.position.index >= *held.compacted;
+    }
     const auto reported =
         std::tuple(known.configuration.generation, known.position);
     const auto own = std::tuple(held.configuration.generation, held.position);
