@@ -385,8 +385,15 @@ Answer ChangeMoves(const Command::ReportMove& command, WallTime,
 Answer ChangeMoves(const Command::DecideMove& command, WallTime,
                    ClusterState* state) {
   SlotMove* move = state->FindMove(command.move);
-  if (move == nullptr) return NotOpen(*state, command.move);
   const bool gives_up = !command.give_up.empty();
+  if (move == nullptr) {
+    const Answer ended = NotOpen(*state, command.move);
+    // The destination would be activated if this were "already so".
+    if (!gives_up && ended.outcome == Answer::Outcome::kAlreadySo) {
+      return Refused(ended.text);
+    }
+    return ended;
+  }
   if (move->decision != MoveState::kOpen) {
     if (gives_up == (move->decision == MoveState::kCancelled)) {
       return AlreadySo("this was decided");

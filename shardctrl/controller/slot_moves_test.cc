@@ -102,6 +102,8 @@ TEST_F(Moves, Cancelled_KeepsTheOwnerUntilBothGroupsForgot) {
   EXPECT_EQ(OwnerOf(5), GroupId(1));
   EXPECT_EQ(MoveRows(cluster_.state)[0].phase, "cancelled");
   EXPECT_EQ(Do(Command::CancelMove{id}).outcome, Outcome::kAlreadySo);
+  // A driver that has not heard of it would activate the destination.
+  ExpectRefused(Command::DecideMove{id}, "was cancelled");
   EXPECT_EQ(Do(Command::ReportMoveEnd{id, GroupId(1)}).outcome,
             Outcome::kAlreadySo);
 }
