@@ -238,6 +238,11 @@ void ControllerAgent::AskRefusing() {
         refusal == env::HandshakeRefusal::kOtherStore) {
       refusing.push_back(node.peer);
     }
+    // The node was looked for at the seeds, too.
+    if (refusal == env::HandshakeRefusal::kOtherNode) {
+      refusing.insert(refusing.end(), config_.seeds.begin(),
+                      config_.seeds.end());
+    }
   }
   if (refusing.empty()) return;
   asks_refusing_ = true;
