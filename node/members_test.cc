@@ -955,9 +955,15 @@ class LostMajorityTest : public MembersTest {
  protected:
   static constexpr std::string_view kAccept = "{\"accept_loss\": true}";
 
-  void LoseTwoOfThree() {
+  void LoseTwoOfThree(bool read_only_node = false) {
     Begin({.nodes = 3, .groups = 2});
     ASSERT_TRUE(AwaitAddresses(3)) << last_.dump(1);
+    if (read_only_node) {
+      AddNode("{\"role\": \"read-only\"}");
+      ASSERT_TRUE(Await("/v1/groups/2", [](const Json& row) {
+        return row["learners"] == Json({4});
+      })) << last_.dump(1);
+    }
     auto client = cluster_->ConnectResp(0);
     EXPECT_EQ(cluster_->Command(*client, {"SET", "k", "v"}), "+OK\r\n");
     EXPECT_EQ(Ask(0, "POST", "/v1/groups/1/recover", kAccept).first, 409);
@@ -976,8 +982,8 @@ class LostMajorityTest : public MembersTest {
         0, "POST", Concat("/v1/nodes/", node, "/remove"), "{\"lost\": true}");
     EXPECT_EQ(removed, 200) << answer.dump(1);
   }
-  void AddNode() {
-    const auto [added, node] = Ask(0, "POST", "/v1/nodes");
+  void AddNode(std::string_view body = "") {
+    const auto [added, node] = Ask(0, "POST", "/v1/nodes", body);
     ASSERT_EQ(added, 200) << node.dump(1);
     ASSERT_EQ(cluster_->StartNew(Joining(node)), absl::OkStatus());
   }
@@ -1058,6 +1064,12 @@ TEST_F(LostMajorityTest, Recovery_LetsTheLastNodeServe) {
   ASSERT_TRUE(AwaitVoters({1, 2, 4})) << last_.dump(1);
   auto other = cluster_->ConnectResp(1);
   EXPECT_EQ(cluster_->Command(*other, {"GET", "k"}), "$1\r\nw\r\n");
+}
+
+// Its learners never notice that their leaders are gone.
+TEST_F(LostMajorityTest, ReadOnlyNode_DoesNotStandInTheWay) {
+  LoseTwoOfThree(/*read_only_node=*/true);
+  RecoverAll();
 }
 
 TEST_F(LostMajorityTest, OldMembersThatComeBackTogether_AreFilledAgain) {

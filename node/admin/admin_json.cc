@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "node/base/text.h"
+#include "shardctrl/controller/wishes.h"
 #include "shardctrl/map.h"
 
 namespace quorate::node {
@@ -99,6 +100,23 @@ Json GroupJson(const shardctrl::GroupRow& row, const ClusterUsage& usage) {
           {"problem", TextOrNull(row.problem)}};
 }
 
+// Whether the replicas of a silent node are rebuilt on other nodes.
+std::string SilenceText(const ClusterState& state,
+                        const shardctrl::NodeRecord& node) {
+  const std::string name = Concat("node ", node.id, " is silent");
+  if (!shardctrl::HoldsReplicas(state, node.id)) {
+    return name + " and has no replicas";
+  }
+  if (state.repair_after == Duration()) {
+    return name + "; its replicas stay there, since repair is off";
+  }
+  const std::string obstacle = shardctrl::RepairObstacle(state, node.id);
+  return obstacle.empty()
+             ? Concat(name, "; its replicas are rebuilt on other nodes after ",
+                      state.repair_after.ms() / 1000, " s of silence")
+             : Concat(name, "; its replicas are not rebuilt: ", obstacle);
+}
+
 }  // namespace
 
 Json NodesJson(const ClusterState& state, const ClusterUsage& usage) {
@@ -152,21 +170,24 @@ Json MovesJson(const ClusterState& state) {
     if (rate > 0 && progress.bytes_total > progress.bytes_done) {
       left = (progress.bytes_total - progress.bytes_done) / rate;
     }
-    rows.push_back({{"id", row.id.value()},
-                    {"from", row.from.value()},
-                    {"to", row.to.value()},
-                    {"slots", shardctrl::FormatSlotRanges(row.slots)},
-                    {"slot_count", row.slot_count},
-                    {"phase", row.phase},
-                    {"slots_done", progress.slots_done},
-                    {"bytes_done", progress.bytes_done},
-                    {"bytes_total", progress.bytes_total},
-                    {"bytes_per_second", rate},
-                    {"seconds_left", left},
-                    {"held_requests", progress.held_requests},
-                    {"longest_pause_ms", progress.longest_pause.ms()},
-                    {"write_pause_ms", progress.write_pause.ms()},
-                    {"problem", TextOrNull(row.problem)}});
+    rows.push_back(
+        {{"id", row.id.value()},
+         {"from", row.from.value()},
+         {"to", row.to.value()},
+         {"slots", shardctrl::FormatSlotRanges(row.slots)},
+         {"slot_count", row.slot_count},
+         {"phase", row.phase},
+         {"slots_done", progress.slots_done},
+         {"bytes_done", progress.bytes_done},
+         {"bytes_total", progress.bytes_total},
+         {"bytes_per_second", rate},
+         {"seconds_left", left},
+         {"held_requests", progress.held_requests},
+         // A pause that is known is not zero.
+         {"longest_pause_ms",
+          (progress.longest_pause + Milliseconds(1) - Nanoseconds(1)).ms()},
+         {"write_pause_ms", progress.write_pause.ms()},
+         {"problem", TextOrNull(row.problem)}});
   }
   return {{"version", state.version.value()}, {"moves", std::move(rows)}};
 }
@@ -190,7 +211,7 @@ Json RepairJson(const ClusterState& state) {
                            " counts as dead; its replicas are rebuilt on "
                            "other nodes"));
     } else if (node.silent_since > WallTime{0}) {
-      now.push_back(Concat("node ", node.id, " is silent"));
+      now.push_back(SilenceText(state, node));
     }
   }
   Json after;

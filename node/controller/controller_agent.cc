@@ -230,8 +230,10 @@ void ControllerAgent::TakeState(const Buffer& bytes) {
 void ControllerAgent::AskRefusing() {
   if (asks_refusing_ || removed_) return;
   std::vector<std::string> refusing;
+  bool alone = !link_.follows();
   for (const NodeConfig& node : cluster_.nodes()) {
     if (node.id == self() || node.peer.empty()) continue;
+    alone = false;
     const env::HandshakeRefusal refusal = env_.transport.link(node.id).refusal;
     if (refusal == env::HandshakeRefusal::kUnknownNode ||
         refusal == env::HandshakeRefusal::kOtherNode ||
@@ -244,6 +246,8 @@ void ControllerAgent::AskRefusing() {
                       config_.seeds.end());
     }
   }
+  // It founded the cluster alone, and gave its replicas away.
+  if (alone) refusing = config_.seeds;
   if (refusing.empty()) return;
   asks_refusing_ = true;
   refusing_call_ = env_.transport.AskForAdmission(
@@ -679,7 +683,13 @@ shardctrl::Survivor ControllerAgent::Held(GroupId group) const {
   held.last = core->last();
   held.commit = core->commit_index();
   held.generation = core->configuration().generation;
-  held.leader = host_.leader(group);
+  // A learner never notices that its leader is gone.
+  const raft::Configuration& configuration = core->configuration();
+  if (raft::IsVoter(configuration, core->replica())) {
+    held.voters =
+        static_cast<uint32_t>(raft::VoterReplicas(configuration).size());
+    held.leader = host_.leader(group);
+  }
   return held;
 }
 

@@ -136,7 +136,7 @@ class ControllerAgent final : public ControllerAccess {
   // replaced. They are asked whether that is so: then this node gives its
   // replicas up. Others like them might come back and be a majority with them.
   // If it is not so, their map helps a node of which all that it knows are
-  // gone.
+  // gone. A node that knows none and is in no group asks at the seeds.
   void AskRefusing();
   void OnRefusingAnswer(const absl::StatusOr<Buffer>& bytes);
   void UpdateMap();

@@ -397,15 +397,21 @@ void SlotMover::Copy(const SlotMove& move, const kv::MovePlan& plan,
         task.reader->stream().to == status.at.changes && !task.reader_began) {
       task.reader.reset();
       if (task.outstanding > 0) return;
-      return FreezeOrSeal(move, plan, status, store, task);
+      return Freeze(move, plan, status, task);
     }
     SendPiece(move, task);
   }
+  if (task.lost) return;
+  // The seal follows the last piece at once: a log has both in this order.
+  const bool all_sent = !copies && !task.kept.has_value() &&
+                        task.reader == nullptr &&
+                        task.next_change == status.at.changes;
+  if (frozen && all_sent) return Seal(move, store, task);
   if (task.outstanding > 0) return;
   if (task.next_piece > MonoNow() && !frozen) {
     return DriveSoon(task.next_piece - MonoNow());
   }
-  FreezeOrSeal(move, plan, status, store, task);
+  if (!frozen) Freeze(move, plan, status, task);
 }
 
 void SlotMover::EndRound(const kv::MoveStatus& status, Task& task) {
@@ -479,32 +485,36 @@ kv::SlotPiece SlotMover::NextPiece(const SlotMove& move, Task& task) {
 }
 
 // Nothing is under way, and the destination has all that was read.
-void SlotMover::FreezeOrSeal(const SlotMove& move, const kv::MovePlan& plan,
-                             const kv::MoveStatus& status,
-                             const kv::Store& store, Task& task) {
+void SlotMover::Freeze(const SlotMove& move, const kv::MovePlan& plan,
+                       const kv::MoveStatus& status, Task& task) {
   const Key key = {move.id, move.from};
-  if (status.at.phase == kv::MovePhase::kTracking) {
-    // The changes that the destination has need no place any more.
-    if (task.place->changes > task.acknowledged && status.changes_kept > 0) {
-      return Send(
-          key, move.from, kv::TrackStep{plan, task.place->changes},
-          [at = task.place->changes](Task& task, const kv::MoveAnswer* answer) {
-            if (answer != nullptr) task.acknowledged = at;
-          });
-    }
-    return Send(key, move.from, kv::FreezeStep{move.id},
-                [this](Task& task, const kv::MoveAnswer* answer) {
-                  Accepted(task, answer, "the source does not freeze: ");
-                });
+  // The changes that the destination has need no place any more.
+  if (task.place->changes > task.acknowledged && status.changes_kept > 0) {
+    return Send(
+        key, move.from, kv::TrackStep{plan, task.place->changes},
+        [at = task.place->changes](Task& task, const kv::MoveAnswer* answer) {
+          if (answer != nullptr) task.acknowledged = at;
+        });
   }
+  Send(key, move.from, kv::FreezeStep{move.id},
+       [this](Task& task, const kv::MoveAnswer* answer) {
+         Accepted(task, answer, "the source does not freeze: ");
+       });
+}
+
+void SlotMover::Seal(const SlotMove& move, const kv::Store& store, Task& task) {
+  if (task.sealing) return;
+  const Key key = {move.id, move.from};
   std::optional<kv::MoveSeal> seal = store.SealOf(move.id);
   if (!seal.has_value()) return;
   // A reply may have shown a later time than the last entry has.
   seal->log_time =
       std::max(seal->log_time,
                host_.core(move.from)->NextLogTime(env_.loop.ReadClock()));
+  task.sealing = true;
   Send(key, move.to, kv::SealStep{move.id, *seal},
        [this, key](Task& task, const kv::MoveAnswer* answer) {
+         task.sealing = false;
          if (answer == nullptr) return;
          if (answer->verdict == kv::MoveVerdict::kOtherDigest) {
            return Execute(

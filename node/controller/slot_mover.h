@@ -93,6 +93,7 @@ class SlotMover final : private RequestSink {
     // ---- For the source, while the move is open.
     // The place of the destination. Nullopt: it is asked first.
     std::optional<kv::StagePlace> place;
+    bool sealing = false;  // A SealStep is under way.
     bool sealed = false;
     // A piece was refused or lost: all that is under way ends first.
     bool lost = false;
@@ -160,9 +161,10 @@ class SlotMover final : private RequestSink {
   kv::SlotPiece NextPiece(const shardctrl::SlotMove& move, Task& task);
   // Slows the writers of the slots if a round shows the need.
   void EndRound(const kv::MoveStatus& status, Task& task);
-  void FreezeOrSeal(const shardctrl::SlotMove& move, const kv::MovePlan& plan,
-                    const kv::MoveStatus& status, const kv::Store& store,
-                    Task& task);
+  void Freeze(const shardctrl::SlotMove& move, const kv::MovePlan& plan,
+              const kv::MoveStatus& status, Task& task);
+  void Seal(const shardctrl::SlotMove& move, const kv::Store& store,
+            Task& task);
   void Decide(const shardctrl::SlotMove& move, const kv::MovePlan& plan,
               Task& task);
   void End(const shardctrl::SlotMove& move, GroupId group, Task& task);

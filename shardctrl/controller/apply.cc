@@ -65,7 +65,6 @@ class Execution {
                   std::string text);
   Answer NoteRecovery(const ReportedConfiguration& fresh, GroupRecord* group);
   std::string NameTaken(NodeId id, const std::string& name) const;
-  bool IsRebuilding(NodeId id) const;
 
   const WallTime log_time_;
   ClusterState& state_;
@@ -571,12 +570,6 @@ Answer Execution::operator()(const Command::ReportReplica& report) {
                               NodeText(report.node)));
 }
 
-// True while groups still have replicas on the dead node.
-bool Execution::IsRebuilding(NodeId id) const {
-  const NodeRecord* node = state_.FindNode(id);
-  return node->dead && HoldsReplicas(state_, id);
-}
-
 Answer Execution::operator()(const Command::ReportSilence& report) {
   NodeRecord* node = Present(&state_, report.node);
   if (node == nullptr) return NoSuchNode(report.node);
@@ -593,14 +586,9 @@ Answer Execution::operator()(const Command::ReportSilence& report) {
       log_time_ - node->silent_since < state_.repair_after) {
     return AlreadySo(name + " is not given up yet");
   }
-  for (const NodeRecord& other : state_.nodes) {
-    if (other.id != report.node && IsRebuilding(other.id)) {
-      return Refused(absl::StrCat("the replicas of ", NodeText(other.id),
-                                  " are being rebuilt first"));
-    }
-  }
-  if (std::string lost = LostMajority(state_, report.node); !lost.empty()) {
-    return Refused(lost);
+  if (std::string obstacle = RepairObstacle(state_, report.node);
+      !obstacle.empty()) {
+    return Refused(obstacle);
   }
   return Wish(
       name + " is given up: its replicas are rebuilt on other nodes",

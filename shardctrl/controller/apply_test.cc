@@ -496,6 +496,9 @@ TEST(Repair, NodeWithoutSpare_KeepsItsReplicas) {
   cluster.now = cluster.now + Seconds(600);
   ExpectRefused(cluster, Command::ReportSilence{NodeId(2)},
                 "no other data node");
+  const std::string problem = NodeRows(cluster.state)[1].problem;
+  EXPECT_NE(problem.find("not rebuilt elsewhere: group"), problem.npos)
+      << problem;
   ExpectDone(cluster, Command::SetRepair{Duration()});
   ExpectAlreadySo(cluster, Command::ReportSilence{NodeId(2)});
 }

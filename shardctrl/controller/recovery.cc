@@ -49,16 +49,31 @@ std::vector<ReplicaId> BrokenVoters(const raft::Configuration& known,
   return broken;
 }
 
-std::string TextOf(GroupId group, NodeId choice, const Survivor& survivor,
-                   const std::vector<NodeId>& lost) {
+// Of the voters that no state names, a majority works.
+bool MajorityWorks(const Survivors& survivors) {
+  size_t working = 0, voters = 0;
+  for (const auto& [node, survivor] : survivors) {
+    if (survivor.voters == 0 || !survivor.works) continue;
+    ++working;
+    voters = std::max<size_t>(voters, survivor.voters);
+  }
+  return working * 2 > voters;
+}
+
+std::string TextOf(const GroupRecord& record, NodeId choice,
+                   const Survivor& survivor, const std::vector<NodeId>& lost) {
+  const GroupId group = record.id;
+  const std::string others =
+      record.Configuration() == nullptr ? "the others" : NodesText(lost);
   return absl::StrCat(
       "group ", group.value(), " would go on from node ", choice.value(),
       ". Its last entry is ", survivor.last.index.value(), " of term ",
       survivor.last.term.value(), ", and it knows that those up to ",
       survivor.commit.value(), " are committed. ",
-      lost.empty() ? std::string("No voter is missing")
-                   : absl::StrCat("Later entries that ", NodesText(lost),
-                                  " confirmed to clients are lost"),
+      lost.empty() && record.Configuration() != nullptr
+          ? std::string("No voter is missing")
+          : absl::StrCat("Later entries that ", others,
+                         " confirmed to clients are lost"),
       ". All entries that it has take effect, also those to which clients had "
       "no answer. The replicas on other nodes are given up");
 }
@@ -68,11 +83,15 @@ std::string TextOf(GroupId group, NodeId choice, const Survivor& survivor,
 bool MayBeChosen(const ClusterState& state, const GroupRecord& group,
                  NodeId node, const Survivor& survivor) {
   const NodeRecord* const record = state.FindNode(node);
-  if (record == nullptr || record->store != survivor.store || !survivor.works ||
-      survivor.last == raft::LogPosition()) {
-    return false;
-  }
   const raft::Configuration* const known = group.Configuration();
+  if (!survivor.works || survivor.last == raft::LogPosition()) return false;
+  if (group.id == kControllerGroup && known == nullptr) {
+    const bool other = record != nullptr &&
+                       record->store != StoreIncarnation() &&
+                       record->store != survivor.store;
+    return survivor.voters > 0 && !other;
+  }
+  if (record == nullptr || record->store != survivor.store) return false;
   if (known != nullptr && raft::IsVoter(*known, survivor.replica)) return true;
   const WantedReplica* const wanted = group.WantedOn(node);
   return wanted != nullptr && wanted->replica == survivor.replica &&
@@ -91,6 +110,7 @@ RecoveryPlan PlanRecovery(const ClusterState& state, const GroupRecord& group,
   }
   // Another node may recover the controller's group, which no command names.
   const bool own = group.id == kControllerGroup;
+  if (own && known == nullptr) plan.works = MajorityWorks(survivors);
   auto choice = survivors.end();
   for (auto it = survivors.begin(); it != survivors.end(); ++it) {
     const Survivor& survivor = it->second;
@@ -125,7 +145,7 @@ RecoveryPlan PlanRecovery(const ClusterState& state, const GroupRecord& group,
                      group.id.value(), "; start one of ", NodesText(plan.lost));
     return plan;
   }
-  plan.text = TextOf(group.id, choice->first, choice->second, plan.lost);
+  plan.text = TextOf(group, choice->first, choice->second, plan.lost);
   // Two operators may recover a group from nodes that do not reach each other.
   // Their generations differ, so that one of the two is dropped later.
   plan.command = ControllerCommand::RecoverGroup{

@@ -26,7 +26,9 @@ struct Survivor {
   raft::LogPosition last = {};  // The last entry of its log.
   raft::Index commit = {};      // It knows that these are committed.
   uint64_t generation = 0;      // That of its configuration.
-  NodeId leader = {};           // Zero: it knows none.
+  // The voters of its configuration; zero: it is none of them.
+  uint32_t voters = 0;
+  NodeId leader = {};  // Zero: it knows none.
   friend bool operator==(const Survivor&, const Survivor&) = default;
 };
 using Survivors = std::map<NodeId, Survivor>;
@@ -45,7 +47,8 @@ struct RecoveryPlan {
 };
 
 // True if the group may go on from this replica on `node`: a working voter, as
-// far as the state knows.
+// far as the state knows. A state without the members of the controller's group
+// is one of its founding; then the replica itself says so.
 bool MayBeChosen(const ClusterState& state, const GroupRecord& group,
                  NodeId node, const Survivor& survivor);
 

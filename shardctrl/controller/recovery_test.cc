@@ -128,6 +128,28 @@ TEST_F(PlanRecoveryTest, ControllerThatAnotherNodeRecovers_IsLeftAlone) {
   EXPECT_TRUE(PlanRecovery(cluster_.state, group, survivors).works);
 }
 
+// The node started again before it had a snapshot, and no leader tells it what
+// was committed.
+TEST_F(PlanRecoveryTest,
+       ControllerOfWhichNothingIsApplied_IsRecoveredFromAVoter) {
+  ClusterState nothing;
+  const GroupRecord& group =
+      nothing.groups.emplace_back(GroupRecord{.id = kControllerGroup});
+  Survivor voter = On(2, 3, 3);
+  voter.voters = 3;
+  RecoveryPlan plan = PlanRecovery(
+      nothing, group, {{NodeId(2), voter}, {NodeId(4), On(4, 5, 5)}});
+  ASSERT_TRUE(plan.command.has_value());
+  EXPECT_EQ(plan.command->node, NodeId(2)) << "the other is no voter";
+  EXPECT_EQ(plan.command->replica, voter.replica);
+  EXPECT_FALSE(plan.works);
+  EXPECT_TRUE(absl::StrContains(plan.text, "the others confirmed"))
+      << plan.text;
+  EXPECT_TRUE(
+      PlanRecovery(nothing, group, {{NodeId(1), voter}, {NodeId(2), voter}})
+          .works);
+}
+
 TEST_F(PlanRecoveryTest, MajorityOrALeader_MeansThatItWorks) {
   EXPECT_TRUE(Plan({{NodeId(1), On(1, 3, 3)},
                     {NodeId(2), On(2, 3, 3)},

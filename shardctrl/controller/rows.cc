@@ -99,7 +99,7 @@ std::string GroupProblem(const ClusterState& state, const GroupRecord& group) {
   return group.reported.has_value() ? group.reported->problem : "";
 }
 
-std::string NodeProblem(const NodeRecord& node,
+std::string NodeProblem(const ClusterState& state, const NodeRecord& node,
                         const std::vector<GroupRow>& groups) {
   if (node.state == NodeState::kRemoved) return "";
   if (node.state == NodeState::kJoining) {
@@ -124,6 +124,13 @@ std::string NodeProblem(const NodeRecord& node,
         "does not answer, and may have a replica yet: start it, or type "
         "quoratectl node remove ",
         node.id.value(), " --lost");
+  }
+  if (held && node.silent_since != WallTime(0) && !node.dead) {
+    const std::string obstacle = RepairObstacle(state, node.id);
+    if (!obstacle.empty()) {
+      reasons.push_back(
+          absl::StrCat("its replicas are not rebuilt elsewhere: ", obstacle));
+    }
   }
   if (reasons.size() > 3) {
     const size_t others = reasons.size() - 3;
@@ -280,7 +287,7 @@ std::vector<NodeRow> NodeRows(const ClusterState& state) {
          .replicas = counts[node.id].first +
                      (node.state == NodeState::kDraining ? unreported : 0),
          .leaders = counts[node.id].second,
-         .problem = NodeProblem(node, groups)});
+         .problem = NodeProblem(state, node, groups)});
   }
   return rows;
 }

@@ -272,6 +272,21 @@ VoterCount CountVoters(const ClusterState& state,
   return count;
 }
 
+std::string RepairObstacle(const ClusterState& state, NodeId node) {
+  for (const NodeRecord& other : state.nodes) {
+    if (other.id != node && other.dead && HoldsReplicas(state, other.id)) {
+      return absl::StrCat("the replicas of ", NodeText(other.id),
+                          " are being rebuilt first");
+    }
+  }
+  std::string lost = LostMajority(state, node);
+  if (!lost.empty()) return lost;
+  ClusterState next = state;
+  next.FindNode(node)->dead = true;
+  PlanWishes(&next);
+  return NewShortage(state, next);
+}
+
 bool HoldsReplicas(const ClusterState& state, NodeId node) {
   for (const GroupRecord& group : state.groups) {
     if (group.WantedOn(node) != nullptr) return true;

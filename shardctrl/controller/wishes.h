@@ -37,6 +37,10 @@ std::string NewShortage(const ClusterState& before, const ClusterState& after);
 // not reported itself.
 std::string LostMajority(const ClusterState& state, NodeId without);
 
+// Empty, or why the replicas of a node that was silent for long enough are not
+// rebuilt on other nodes.
+std::string RepairObstacle(const ClusterState& state, NodeId node);
+
 // The voters of both halves, each once.
 struct VoterCount {
   size_t voters = 0;
