@@ -12,6 +12,7 @@
 #include "shardctrl/controller/rows.h"
 #include "shardctrl/controller/token.h"
 #include "sim/choices/choices.h"
+#include "sim/members/majority_loss.h"
 
 namespace quorate::sim {
 namespace {
@@ -67,6 +68,10 @@ void ClusterOperator::Tick() {
   if (!begun) return;
   if (++ticks_ == 1 && hasty_) return ReplaceUnbound();
   if (acts_ || cares_) Clear();
+  // Other requests may wait for that.
+  if (recoveries_ == 0) {
+    for (const GroupId group : rules_.lost()) Recover(group);
+  }
   if (open_ > 0) return;
   if (acts_) Act();
   if (cares_) Care();
@@ -222,9 +227,11 @@ void ClusterOperator::Try(OperatorRequest request, uint32_t attempts,
   client_.Ask(address, request, kAnswerMax,
               [this, request, attempts, number,
                answered = std::move(answered)](const OperatorAnswer& answer) {
-                rules_.OnAnswer(
-                    node::OperationOf(request.key), answer.status,
-                    absl::StrCat(request.method, " ", request.target));
+                if (!request.key.empty()) {
+                  rules_.OnAnswer(
+                      node::OperationOf(request.key), answer.status,
+                      absl::StrCat(request.method, " ", request.target));
+                }
                 if (IsDecided(answer) || attempts <= 1) {
                   return answered(answer);
                 }
@@ -308,6 +315,8 @@ void ClusterOperator::Do(Verb verb, NodeId node, GroupId group) {
       return ChangeMove();
     case Verb::kRebalance:
       return Tell({.method = "POST", .target = "/v1/rebalance"});
+    case Verb::kLoseMajority:
+      return LoseMajority(group, node);
   }
 }
 
@@ -529,6 +538,36 @@ void ClusterOperator::Lose(NodeId node, bool comes_back) {
     places_.Erase(place);
     GiveUp(node, place, comes_back);
   });
+}
+
+void ClusterOperator::LoseMajority(GroupId group, NodeId survivor) {
+  Soon([this, group, survivor] {
+    const size_t stays = places_.PlaceOf(survivor);
+    if (stays == places_.size() || CreatesGroups() || places_.replacing() ||
+        places_.LostLately() || places_.ShrunkLately() ||
+        !std::all_of(state().groups.begin(), state().groups.end(),
+                     shardctrl::IsSettled)) {
+      return;
+    }
+    const MajorityLoss loss =
+        PlanMajorityLoss(places_, rules_, group, stays,
+                         [this](size_t place) { return Stays(place); });
+    for (const GroupId lost : loss.groups) rules_.OnMajorityLost(lost);
+    for (const size_t place : loss.places) {
+      const NodeId node = places_.tenant(place)->node;
+      places_.Erase(place);
+      GiveUp(node, place, /*comes_back=*/Draw(16 + place, 2) == 0);
+    }
+  });
+}
+
+// The command has no name, since it follows from the survivors.
+void ClusterOperator::Recover(GroupId group) {
+  ++recoveries_;
+  Try({.method = "POST",
+       .target = absl::StrCat("/v1/groups/", group.value(), "/recover"),
+       .body = "{\"accept_loss\":true}"},
+      1, [this](const OperatorAnswer&) { --recoveries_; });
 }
 
 void ClusterOperator::GiveUp(NodeId node, size_t place, bool comes_back) {

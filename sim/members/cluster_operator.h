@@ -7,7 +7,8 @@
 // groups, and changes their replicas and leaders. It moves slots between them,
 // and cancels, pauses and resumes such moves. Disks are lost, or move to
 // other machines. Nodes come twice, with tokens that are not valid any more, or
-// on a copy of another node's directory. The controller's leader crashes in the
+// on a copy of another node's directory. Groups lose their majority and are
+// recovered. The controller's leader crashes in the
 // middle of a verb. A request without an answer is sent again; some are sent
 // twice for no reason. Several operators do that at once, and know nothing of
 // each other.
@@ -56,7 +57,7 @@ class ClusterOperator {
     cares_ = cares;
   }
   // No request waits for an answer.
-  bool idle() const { return open_ == 0; }
+  bool idle() const { return open_ + recoveries_ == 0; }
   uint64_t verbs() const { return verbs_; }
 
  private:
@@ -84,9 +85,10 @@ class ClusterOperator {
     kMoveSlots,
     kChangeMove,
     kRebalance,
+    kLoseMajority,
   };
   static constexpr uint64_t kVerbs =
-      static_cast<uint64_t>(Verb::kRebalance) + 1;
+      static_cast<uint64_t>(Verb::kLoseMajority) + 1;
 
   void Tick();
   void Act();
@@ -114,6 +116,9 @@ class ClusterOperator {
   // Asks for a token, with which the node comes to the place.
   void Replace(NodeId node, size_t to, uint32_t attempts);
   void Lose(NodeId node, bool comes_back);
+  void LoseMajority(GroupId group, NodeId survivor);
+  // Asks once: a late request could meet a majority that is away for a moment.
+  void Recover(GroupId group);
   // Its disk is gone.
   void GiveUp(NodeId node, size_t place, bool comes_back);
   // The node comes with the token of an answer of `add` or `replace`.
@@ -160,6 +165,7 @@ class ClusterOperator {
   uint64_t keys_ = 0;
   uint64_t attempts_ = 0;
   size_t open_ = 0;
+  size_t recoveries_ = 0;  // Requests that wait for an answer, too.
   // The commands that the operator has got to type, by node. They stay in the
   // history of its shell.
   std::map<NodeId, std::vector<node::JoinConfig>> typed_;

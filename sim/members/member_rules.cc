@@ -39,7 +39,7 @@ void MemberRules::OnCommitted(GroupId id, const raft::Entry& entry) {
       CHECK(machine.ok()) << machine.status().ToString();
       machine_ = *std::move(machine);
     }
-    group.committed[entry.index] = *std::move(configuration);
+    group.committed[{configuration->generation, entry.index}] = *configuration;
   }
   if (id != kControllerGroup || machine_ == nullptr) return;
   if (entry.kind == raft::EntryKind::kCommands) {
@@ -102,10 +102,10 @@ void MemberRules::OnReport(const ControllerCommand::ReportGroup& report) {
 void MemberRules::Finish() const {
   for (const auto& [id, report] : reports_) {
     const auto group = groups_.find(id);
-    const auto known = group == groups_.end()
-                           ? std::map<raft::Index, raft::Configuration>()
-                           : group->second.committed;
-    const auto behind = known.upper_bound(report.position.index);
+    const auto known = group == groups_.end() ? decltype(Group::committed)()
+                                              : group->second.committed;
+    const auto behind = known.upper_bound(
+        {report.configuration.generation, report.position.index});
     if (behind != known.begin() &&
         std::prev(behind)->second == report.configuration) {
       continue;
@@ -127,6 +127,9 @@ void MemberRules::OnLog(GroupId id, ReplicaId replica, raft::Index last,
 
 void MemberRules::OnStep(GroupId id, const raft::Core& core) {
   OnLog(id, core.replica(), core.last().index, core.commit_index());
+  if (core.configuration().generation > groups_[id].generation) {
+    OnRecovery(id, core);
+  }
   if (core.role() != raft::RoleKind::kLeader) return;
   Group& group = groups_[id];
   const raft::Index index = core.configuration_index();
@@ -149,6 +152,29 @@ void MemberRules::OnStep(GroupId id, const raft::Core& core) {
   }
   group.checked = position;
   group.proposed = now;
+}
+
+void MemberRules::OnRecovery(GroupId id, const raft::Core& core) {
+  Group& group = groups_[id];
+  const raft::Configuration& now = core.configuration();
+  if (!group.lost) {
+    violate_(absl::StrCat("recovery: group ", id.value(),
+                          " goes on with voters ", NodesOf(now.voters),
+                          " and generation ", now.generation,
+                          ", though it has a majority"));
+  }
+  group.lost = false;
+  group.proposed = now;
+  group.generation = now.generation;
+  group.committed[{now.generation, core.configuration_index()}] = now;
+}
+
+std::vector<GroupId> MemberRules::lost() const {
+  std::vector<GroupId> lost;
+  for (const auto& [id, group] : groups_) {
+    if (group.lost) lost.push_back(id);
+  }
+  return lost;
 }
 
 size_t MemberRules::Working(const std::vector<raft::Member>& voters) const {

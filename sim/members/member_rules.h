@@ -12,6 +12,8 @@
 //   configuration before.
 //   report: a configuration that the controller knows was committed by its
 //   group before, and in effect at that position.
+//   recovery: a group goes on with a higher generation only after the loss of
+//   its majority.
 //   refusal: the answer that an operator gets is the one that the log gave. A
 //   refused command changes nothing, and a repeated one changes nothing more.
 #ifndef QUORATE_SIM_MEMBERS_MEMBER_RULES_H_
@@ -76,6 +78,11 @@ class MemberRules {
   const shardctrl::ClusterState* state() const {
     return machine_ == nullptr ? nullptr : &machine_->state();
   }
+  // The group has lost its majority for good.
+  void OnMajorityLost(GroupId group) { groups_[group].lost = true; }
+  // The groups that did not go on yet.
+  std::vector<GroupId> lost() const;
+
   // The newest committed configuration; null: none is known.
   const raft::Configuration* Committed(GroupId group) const;
   // The groups that committed an entry.
@@ -89,8 +96,10 @@ class MemberRules {
 
  private:
   struct Group {
-    // By index.
-    std::map<raft::Index, raft::Configuration> committed;
+    // By generation and index.
+    std::map<std::pair<uint64_t, raft::Index>, raft::Configuration> committed;
+    bool lost = false;
+    uint64_t generation = 0;
     // The newest configuration of a leader that was checked.
     raft::LogPosition checked;
     raft::Configuration proposed;
@@ -102,6 +111,8 @@ class MemberRules {
   };
 
   void OnControllerCommand(const raft::Entry& entry);
+  // A replica of a higher generation than all before.
+  void OnRecovery(GroupId id, const raft::Core& core);
   void OnReport(const shardctrl::ControllerCommand::ReportGroup& report);
   size_t Working(const std::vector<raft::Member>& voters) const;
 

@@ -76,7 +76,7 @@ LeaderTerm* ClusterInvariants::FindLeader(Term term) {
 }
 
 uint64_t ClusterInvariants::DigestOf(ReplicaId replica, const Entry& entry) {
-  return SeenOf(replica).DigestOf(entry);
+  return SameDigest(entry, SeenOf(replica).DigestOf(entry));
 }
 
 ClusterInvariants::Seen& ClusterInvariants::SeenOf(ReplicaId replica) {
@@ -98,6 +98,7 @@ std::string ClusterInvariants::ObserveStart(ReplicaId replica,
                                             const Core& core) {
   Seen& seen = SeenOf(replica);
   std::string violation;
+  NoteRecovery(core);
   const Index boundary = core.evicted();
   for (Index i = boundary + 1; i <= core.last().index; ++i) {
     if (!CheckAppended(replica, core, core.EntryAt(i), &seen, &violation)) {
@@ -124,6 +125,33 @@ std::string ClusterInvariants::ObserveStart(ReplicaId replica,
   return violation;
 }
 
+void ClusterInvariants::NoteRecovery(const Core& core) {
+  if (core.configuration().generation <= generation_) return;
+  generation_ = core.configuration().generation;
+  for (Index i = core.evicted() + 1; i <= core.last().index; ++i) {
+    const Entry& entry = core.EntryAt(i);
+    if (entry.kind == EntryKind::kCommands || i > Index(facts_.size()))
+      continue;
+    for (const Fact& fact : facts_[i.value() - 1]) {
+      if (fact.term == entry.term && fact.configuration) {
+        replaced_[{entry.term, i}] = fact.digest;
+      }
+    }
+  }
+  const Index index =
+      std::max(core.snapshot().position.index, core.configuration_index());
+  configurations_.erase(configurations_.lower_bound(index),
+                        configurations_.end());
+  configurations_[index] = EncodeConfiguration(core.configuration());
+}
+
+uint64_t ClusterInvariants::SameDigest(const Entry& entry,
+                                       uint64_t digest) const {
+  if (entry.kind == EntryKind::kCommands) return digest;
+  const auto replaced = replaced_.find({entry.term, entry.index});
+  return replaced == replaced_.end() ? digest : replaced->second;
+}
+
 // Its term and its vote are those of before.
 void ClusterInvariants::ObserveOlderDisk(ReplicaId replica) {
   Seen& seen = SeenOf(replica);
@@ -142,7 +170,8 @@ std::string ClusterInvariants::CheckRecovered(ReplicaId replica,
   const Index boundary = core.evicted();
   for (Index i = boundary + 1; i <= core.last().index; ++i) {
     const Entry& entry = core.EntryAt(i);
-    const uint64_t digest = EntryDigest(entry, Crc32c(0, entry.payload.view()));
+    const uint64_t digest =
+        SameDigest(entry, EntryDigest(entry, Crc32c(0, entry.payload.view())));
     const bool known =
         i <= Index(facts_.size()) &&
         std::any_of(facts_[i.value() - 1].begin(), facts_[i.value() - 1].end(),
@@ -752,7 +781,7 @@ bool ClusterInvariants::CheckAppended(ReplicaId replica, const Core& core,
   }
   if (facts_.size() < entry.index.value()) facts_.resize(entry.index.value());
   std::vector<Fact>& facts = facts_[entry.index.value() - 1];
-  const uint64_t digest = seen->DigestOf(entry);
+  const uint64_t digest = SameDigest(entry, seen->DigestOf(entry));
   for (Fact& fact : facts) {
     if (fact.term != entry.term) continue;
     if (fact.digest != digest) {
@@ -769,14 +798,15 @@ bool ClusterInvariants::CheckAppended(ReplicaId replica, const Core& core,
     }
     return true;
   }
-  facts.push_back({entry.term, previous_term, digest});
+  facts.push_back({entry.term, previous_term, digest,
+                   entry.kind == EntryKind::kConfiguration});
   return true;
 }
 
 bool ClusterInvariants::CheckApplied(ReplicaId replica, const Core& core,
                                      const Entry& entry, Seen* seen,
                                      std::string* violation) {
-  const uint64_t digest = seen->DigestOf(entry);
+  const uint64_t digest = SameDigest(entry, seen->DigestOf(entry));
   const size_t slot = entry.index.value() - 1;
   if (slot == committed_.size()) {
     committed_.push_back({entry.term, digest, core.term(), entry.log_time});

@@ -123,6 +123,7 @@ class ClusterInvariants {
     Term term;
     Term previous_term;
     uint64_t digest = 0;
+    bool configuration = false;
   };
   struct Committed {
     Term term;
@@ -132,6 +133,11 @@ class ClusterInvariants {
     WallTime log_time;
   };
 
+  // A recovery by force makes a configuration that no entry had, and replaces
+  // those in the log.
+  void NoteRecovery(const Core& core);
+  // That of the entry that it replaced, if so.
+  uint64_t SameDigest(const Entry& entry, uint64_t digest) const;
   // Each returns whether the rule holds. If it does not, *violation says why.
   bool CheckStep(ReplicaId replica, const Core& core, const Output& output,
                  Seen* seen, std::string* violation);
@@ -197,6 +203,9 @@ class ClusterInvariants {
   std::vector<Committed> committed_;      // By index - 1.
   // The committed configurations, encoded, by index.
   absl::btree_map<Index, Buffer> configurations_;
+  uint64_t generation_ = 0;  // The highest that a replica started with.
+  // The digests of entries that recoveries have replaced.
+  absl::btree_map<LogPosition, uint64_t> replaced_;
   // The matches of the leader that is being checked.
   std::vector<Core::FollowerMatch> matches_;
 };
