@@ -90,7 +90,7 @@ class AllCommandsTest : public ::testing::Test {
     }
     for (const std::string_view target :
          {"/", "/livez", "/readyz?verbose", "/metrics", "/v1/kv/foo",
-          "/v1/kv/foo?consistency=stale", "/get?key=foo", "/none"}) {
+          "/v1/kv/foo?consistency=eventual", "/get?key=foo", "/none"}) {
       auto http = cluster().ConnectHttp(node);
       http->Send(Concat("GET ", target, " HTTP/1.1\r\nHost: n1\r\n\r\n"));
       cluster().world().RunFor(Seconds(10));

@@ -236,6 +236,64 @@ TEST(Cluster_Readonly, Follower_ServesStaleReadsAndRedirectsWrites) {
       cluster.Command(*follower, {"GET", "foo"}).starts_with("-MOVED 12182 "));
 }
 
+// The leader is asked once in each bound, and the group's loss ends the reads.
+TEST(Cluster_Consistency, BoundedReads_AskTheLeaderOnceTheBoundIsOver) {
+  TestCluster cluster({.nodes = 3});
+  ASSERT_TRUE(cluster.AwaitLeaders());
+  const size_t leader = cluster.LeaderOf(GroupId(1));
+  const size_t other = (leader + 1) % 3;
+  auto client = cluster.ConnectRespCluster(leader);
+  auto follower = cluster.ConnectRespCluster(other);
+  auto http = cluster.ConnectHttp(other);
+  const auto set = [&](const char* value) {
+    EXPECT_EQ(cluster.Command(*client, {"SET", "foo", value}), "+OK\r\n");
+  };
+  const auto get = [&] { return cluster.Command(*follower, {"GET", "foo"}); };
+  const auto get_by_http = [&] {
+    return cluster.CallHttp(
+        *http,
+        "GET /v1/kv/foo?consistency=bounded&staleness=300ms "
+        "HTTP/1.1\r\nHost: h\r\n\r\n");
+  };
+  const auto rounds = [&] {
+    const std::string text = cluster.server(other).MetricsText();
+    const std::string_view name = "\nquorate_read_rounds_total{group=\"1\"} ";
+    const size_t at = text.find(name);
+    EXPECT_NE(at, text.npos);
+    return std::strtoull(text.c_str() + at + name.size(), nullptr, 10);
+  };
+  EXPECT_EQ(cluster.Command(*follower, {"QUORATE.CONSISTENCY", "BOUNDED", "0"}),
+            "-ERR the bound is 1 to 86400000 milliseconds\r\n");
+  EXPECT_TRUE(cluster.Command(*follower, {"QUORATE.CONSISTENCY", "STRONG"})
+                  .starts_with("-ERR use QUORATE.CONSISTENCY "));
+  EXPECT_EQ(
+      cluster.Command(*follower, {"QUORATE.CONSISTENCY", "BOUNDED", "300"}),
+      "+OK\r\n");
+  set("a");
+  const uint64_t before = rounds();
+  for (int i = 0; i < 10; ++i) {
+    EXPECT_EQ(get(), "$1\r\na\r\n");
+    EXPECT_TRUE(get_by_http().ends_with("\r\n\r\na"));
+  }
+  EXPECT_EQ(rounds(), before + 1);
+  set("b");
+  cluster.world().RunFor(Milliseconds(301));
+  EXPECT_EQ(get(), "$1\r\nb\r\n");
+  EXPECT_EQ(rounds(), before + 2);
+  for (size_t node = 0; node < 3; ++node) {
+    if (node != other) cluster.Crash(node);
+  }
+  EXPECT_EQ(get(), "$1\r\nb\r\n");
+  cluster.world().RunFor(Milliseconds(301));
+  // It waits for a leader. Then the majority is known to be gone.
+  EXPECT_EQ(get(), "");
+  cluster.world().RunFor(Seconds(5));
+  EXPECT_TRUE(follower->Take().starts_with("-CLUSTERDOWN "));
+  EXPECT_EQ(cluster.Command(*follower, {"QUORATE.CONSISTENCY", "EVENTUAL"}),
+            "+OK\r\n");
+  EXPECT_EQ(get(), "$1\r\nb\r\n");
+}
+
 TEST(Cluster_ReadOnlyNode, ServesReads_RefusesWrites) {
   TestCluster cluster({.nodes = 3, .read_only_nodes = 1});
   ASSERT_TRUE(cluster.AwaitLeaders());

@@ -190,8 +190,8 @@ TEST(Expiry_StaleReads, OverHttp_GoByLogTimeAtOnce) {
   StaleReadsOfDueKeys test;
   auto http = test.cluster.ConnectHttp(test.follower);
   for (const std::string_view target :
-       {"/v1/kv/%7bk%7ddue?consistency=stale",
-        "/get?key=%7bk%7ddue&consistency=stale"}) {
+       {"/v1/kv/%7bk%7ddue?consistency=eventual",
+        "/get?key=%7bk%7ddue&consistency=eventual"}) {
     const std::string reply = test.AtOnce(
         *http, Concat("GET ", target, " HTTP/1.1\r\nHost: h\r\n\r\n"));
     EXPECT_TRUE(reply.starts_with("HTTP/1.1 200 ")) << reply;

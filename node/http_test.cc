@@ -258,7 +258,7 @@ TEST_F(HttpTest, ParametersThatARouteDoesNotKnow_AreRefused) {
       {"PUT", "/v1/kv/u?Nx"},
       {"PUT", "/v1/kv/u?TTL=5"},
       {"PUT", "/v1/kv/u?nonsense=1"},
-      {"PUT", "/v1/kv/u?consistency=stale"},
+      {"PUT", "/v1/kv/u?consistency=eventual"},
       {"PUT", "/v1/kv/u?nx=0"},
       {"PUT", "/v1/kv/u?ttl=1&ttl=1"},
       {"PUT", "/v1/kv/u?cas=0&cas=0"},
@@ -301,7 +301,7 @@ TEST_F(HttpTest, EntityTag_IsTheVersionOfTheValue) {
        std::vector<std::pair<std::string_view, std::string_view>>{
            {"GET", "/v1/kv/e"},
            {"HEAD", "/v1/kv/e"},
-           {"GET", "/v1/kv/e?consistency=stale"},
+           {"GET", "/v1/kv/e?consistency=eventual"},
            {"GET", "/get?key=e"}}) {
     cluster_.world().RunFor(Seconds(1));
     EXPECT_EQ(Header(Call(method, target), "ETag"), tag) << target;
@@ -354,7 +354,7 @@ TEST_F(HttpTest, ConditionsOfReads_FollowRfc9110) {
   };
   for (const Row& row : rows) {
     for (const std::string_view target :
-         {"/v1/kv/c", "/v1/kv/c?consistency=stale", "/get?key=c"}) {
+         {"/v1/kv/c", "/v1/kv/c?consistency=eventual", "/get?key=c"}) {
       for (const std::string_view method : {"GET", "HEAD"}) {
         if (method == "HEAD" && target == "/get?key=c") continue;
         const std::string reply = Call(method, target, "", row.headers);
@@ -841,7 +841,7 @@ TEST_F(HttpTest, Ready_ListsGroups_AndFailsWithoutALeader) {
   const std::string put = client_->Take();
   EXPECT_EQ(StatusLine(put), "HTTP/1.1 503 Service Unavailable");
   EXPECT_NE(put.find("\"code\":\"NO_LEADER\""), std::string::npos) << put;
-  const std::string stale = Call("GET", "/v1/kv/foo?consistency=stale");
+  const std::string stale = Call("GET", "/v1/kv/foo?consistency=eventual");
   EXPECT_EQ(StatusLine(stale), "HTTP/1.1 404 Not Found");
 }
 

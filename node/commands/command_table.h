@@ -136,6 +136,7 @@ enum class CommandId : uint8_t {
   kClusterLinks,
   kClusterHelp,
   kQuorateSession,
+  kQuorateConsistency,
   kQuorateDo,
 };
 

@@ -310,6 +310,8 @@ inline constexpr CommandRow kCommands[] = {
      "cluster", 0, "5.0.0", "Lists the subcommands"},
     {"quorate.session", Id::kQuorateSession, 1, kSession | kFast, NoKey(),
      "connection", kConnections, "7.0.0", "Opens a session and returns its token for QUORATE.DO"},
+    {"quorate.consistency", Id::kQuorateConsistency, -2, kAnyTime | kFast, NoKey(),
+     "connection", kConnections, "7.0.0", "How stale the reads of this connection may be"},
     {"quorate.do", Id::kQuorateDo, -5, kWrite | kMovableKeys | kNoMulti, NoKey(),
      "generic", 0, "7.0.0", "Executes a command exactly once within a session"},
 };

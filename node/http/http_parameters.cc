@@ -11,10 +11,11 @@ namespace {
 
 constexpr size_t kShownBytesMax = 60;
 
-constexpr std::string_view kReads[] = {"consistency", "redirect"};
+constexpr std::string_view kReads[] = {"consistency", "redirect", "staleness"};
 constexpr std::string_view kPuts[] = {"cas", "nx", "redirect", "ttl"};
 constexpr std::string_view kDeletes[] = {"cas", "redirect"};
-constexpr std::string_view kPlainGets[] = {"consistency", "key", "redirect"};
+constexpr std::string_view kPlainGets[] = {"consistency", "key", "redirect",
+                                           "staleness"};
 constexpr std::string_view kPlainSets[] = {"key", "redirect", "value"};
 constexpr std::string_view kReadiness[] = {"verbose"};
 

@@ -17,12 +17,13 @@ TEST(HttpParameters_Known, AreTaken) {
        std::vector<std::pair<std::string_view, std::string_view>>{
            {"kv_get", ""},
            {"kv_get", "&&"},
-           {"kv_get", "redirect&consistency=stale"},
+           {"kv_get", "redirect&consistency=eventual"},
+           {"kv_get", "consistency=bounded&staleness=1s"},
            {"kv_put", "cas=x&nx&redirect=1&ttl="},
            {"kv_put", "nx=true&redirect=true"},
            {"kv_put", "n%78"},
            {"kv_delete", "cas=0&redirect"},
-           {"get", "key=a&consistency=stale&redirect"},
+           {"get", "key=a&consistency=eventual&redirect"},
            {"set", "key=a&value=b&redirect"},
            {"readyz", "verbose"},
            {"livez", ""}}) {
@@ -35,8 +36,8 @@ TEST(HttpParameters_Unknown, AreNamedBesideTheKnownOnes) {
             "unknown parameter 'CAS'; PUT /v1/kv/KEY takes cas, nx, "
             "redirect and ttl");
   EXPECT_EQ(ErrorOf("kv_get", "consitency=stale"),
-            "unknown parameter 'consitency'; GET /v1/kv/KEY takes consistency "
-            "and redirect");
+            "unknown parameter 'consitency'; GET /v1/kv/KEY takes consistency, "
+            "redirect and staleness");
   EXPECT_EQ(ErrorOf("readyz", "x"),
             "unknown parameter 'x'; /readyz takes verbose");
   EXPECT_EQ(ErrorOf("metrics", "a=b"),
@@ -52,7 +53,7 @@ TEST(HttpParameters_Unknown, AreNamedBesideTheKnownOnes) {
            {"kv_get", "ttl=1"},
            {"kv_put", "Nx"},
            {"kv_put", "TTL=5"},
-           {"kv_put", "consistency=stale"},
+           {"kv_put", "consistency=eventual"},
            {"kv_put", "cas=0&nonsense=1"},
            {"kv_put", "cas=0;nx"},
            {"kv_put", "=1"},

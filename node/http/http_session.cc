@@ -44,6 +44,27 @@ std::optional<HttpRefusal> ReadLifetime(const HttpTarget& target,
   return std::nullopt;
 }
 
+constexpr std::string_view kConsistencyLevels =
+    "consistency must be linearizable, eventual, or bounded with a staleness "
+    "of up to 24h, for example consistency=bounded&staleness=500ms";
+
+// How stale the answer to a read may be; nullopt: the parameters are wrong.
+std::optional<Duration> StalenessMaxOf(const HttpTarget& target) {
+  const std::string* const level = target.Parameter("consistency");
+  const std::string* const bound = target.Parameter("staleness");
+  if ((level != nullptr && *level == "bounded") != (bound != nullptr)) {
+    return std::nullopt;
+  }
+  if (bound != nullptr) {
+    const auto ms = ParseDurationMs(*bound);
+    if (!ms.has_value() || *ms > kStalenessMaxMs) return std::nullopt;
+    return Milliseconds(*ms);
+  }
+  if (level == nullptr || *level == "linearizable") return Duration();
+  if (*level == "eventual") return kAnyStaleness;
+  return std::nullopt;
+}
+
 // The number of headers of this (lower-case) name.
 size_t HeaderCount(const HttpRequest& request, std::string_view name) {
   return static_cast<size_t>(
@@ -444,11 +465,9 @@ HttpSession::HandleResult HttpSession::Submit(
           "to another node");
     return HandleResult::kDone;
   }
-  const std::string* consistency = target.Parameter("consistency");
-  if (consistency != nullptr && *consistency != "linearizable" &&
-      *consistency != "stale") {
-    Error(request, name, 400, "BAD_CONSISTENCY",
-          "consistency must be linearizable or stale");
+  const std::optional<Duration> staleness_max = StalenessMaxOf(target);
+  if (!staleness_max.has_value()) {
+    Error(request, name, 400, "BAD_CONSISTENCY", kConsistencyLevels);
     return HandleResult::kDone;
   }
   HttpReadConditions conditions;
@@ -464,8 +483,8 @@ HttpSession::HandleResult HttpSession::Submit(
   if (!conditions.empty()) {
     replies_.KeepConditions(pending, std::move(conditions));
   }
-  if (!write && consistency != nullptr && *consistency == "stale" &&
-      ServeStale(spec, pending)) {
+  if (!write && *staleness_max > Duration() &&
+      ServeStale(spec, *staleness_max, pending)) {
     Finish(pending);
     return HandleResult::kDone;
   }
@@ -480,14 +499,16 @@ HttpSession::HandleResult HttpSession::Submit(
 }
 
 bool HttpSession::ServeStale(const kv::CommandSpec& spec,
+                             Duration staleness_max,
                              HttpReplies::Pending& pending) {
-  const kv::Store* store = context_.router.QueueOf(spec.slot).stale_store();
+  const GroupQueue& queue = context_.router.QueueOf(spec.slot);
+  const kv::Store* store = queue.stale_store(staleness_max);
   if (store == nullptr || !store->Owns(spec.slot)) return false;
-  // Log time alone decides, so the read needs no entry that advances it.
-  return store->Read(spec, WallTime::Min(), [&](const kv::ResultView& result) {
-    ++context_.metrics.stale_reads;
-    replies_.WriteResult(pending, result);
-  });
+  return store->Read(spec, queue.StaleReadTime(staleness_max),
+                     [&](const kv::ResultView& result) {
+                       ++context_.metrics.stale_reads;
+                       replies_.WriteResult(pending, result);
+                     });
 }
 
 // ---- Answers.

@@ -13,6 +13,7 @@
 #include "node/resp/absent_state.h"
 #include "node/resp/error_text.h"
 #include "node/resp/help_reply.h"
+#include "node/routing/group_leadership.h"
 
 namespace quorate::node {
 namespace {
@@ -66,6 +67,9 @@ std::string NameError(std::string_view what, std::string_view name) {
 }
 
 constexpr std::string_view kClientNames = "Client names";
+constexpr std::string_view kConsistencyLevels =
+    "ERR use QUORATE.CONSISTENCY LINEARIZABLE, EVENTUAL, or BOUNDED "
+    "milliseconds";
 
 }  // namespace
 
@@ -105,6 +109,9 @@ bool ClientCommands::Write(const CommandRow& row, Arguments request,
     case CommandId::kQuit:
       reply.Ok();
       return true;
+    case CommandId::kQuorateConsistency:
+      WriteConsistency(request, reply);
+      return true;
     case CommandId::kReadonly:
     case CommandId::kReadwrite:
     case CommandId::kAsking:
@@ -113,7 +120,8 @@ bool ClientCommands::Write(const CommandRow& row, Arguments request,
         return true;
       }
       if (row.id != CommandId::kAsking) {
-        key_commands_.set_stale_reads(row.id == CommandId::kReadonly);
+        key_commands_.set_staleness_max(
+            row.id == CommandId::kReadonly ? kAnyStaleness : Duration());
       }
       reply.Ok();
       return true;
@@ -204,8 +212,32 @@ void ClientCommands::WriteSelect(Arguments request, RespWriter& reply) {
   }
 }
 
+void ClientCommands::WriteConsistency(Arguments request, RespWriter& reply) {
+  const std::string_view level = request[1];
+  const bool bounded = EqualsIgnoreCase(level, "bounded");
+  int64_t bound_ms = 0;
+  if (request.size() != (bounded ? 3u : 2u)) {
+    return reply.Error(kConsistencyLevels);
+  }
+  if (bounded && (!ParseInteger(request[2], &bound_ms) || bound_ms < 1 ||
+                  bound_ms > kStalenessMaxMs)) {
+    return reply.Error(
+        Concat("ERR the bound is 1 to ", kStalenessMaxMs, " milliseconds"));
+  }
+  if (bounded) {
+    key_commands_.set_staleness_max(Milliseconds(bound_ms));
+  } else if (EqualsIgnoreCase(level, "eventual")) {
+    key_commands_.set_staleness_max(kAnyStaleness);
+  } else if (EqualsIgnoreCase(level, "linearizable")) {
+    key_commands_.set_staleness_max(Duration());
+  } else {
+    return reply.Error(kConsistencyLevels);
+  }
+  reply.Ok();
+}
+
 void ClientCommands::Reset() {
-  key_commands_.set_stale_reads(false);
+  key_commands_.set_staleness_max(Duration());
   replies_.EndSilence();
   replies_.set_version(2);
   name_.clear();

@@ -60,6 +60,7 @@ class ClientCommands {
   void WriteHello(Arguments request, RespWriter& reply);
   void WriteAuth(Arguments request, RespWriter& reply);
   void WriteSelect(Arguments request, RespWriter& reply);
+  void WriteConsistency(Arguments request, RespWriter& reply);
   void WriteClient(const CommandRow& row, Arguments request, RespWriter& reply);
   void SetInfo(Arguments request, RespWriter& reply);
   void SetReplies(std::string_view mode, RespWriter& reply);

@@ -4,6 +4,7 @@
 #include "env/random.h"
 #include "kv/store/store.h"
 #include "node/resp/error_text.h"
+#include "node/routing/group_leadership.h"
 
 namespace quorate::node {
 namespace {
@@ -45,7 +46,9 @@ Handled KeyCommands::HandleStamped(
   }
   if (divided) return divided_.Handle(row, request, command);
   if (command.read_only()) {
-    if (stale_reads_ && ServeStale(row, command)) return Handled::kDone;
+    if (staleness_max_ > Duration() && ServeStale(row, command)) {
+      return Handled::kDone;
+    }
     return Submit(row, command, std::nullopt);
   }
   return Submit(row, command, session);
@@ -55,7 +58,7 @@ bool KeyCommands::ServeStale(const CommandRow& row, const Translated& command) {
   const RoutedRequest routed = {&sink_, replies_.Push(row.id, command.format),
                                 cluster_};
   if (!context_.router.QueueOf(command.slot)
-           .ReadStale(routed, command.specs[0])) {
+           .ReadStale(routed, command.specs[0], staleness_max_)) {
     replies_.PopNewest();
     return false;
   }
@@ -65,8 +68,11 @@ bool KeyCommands::ServeStale(const CommandRow& row, const Translated& command) {
 
 Handled KeyCommands::Submit(const CommandRow& row, const Translated& command,
                             const std::optional<kv::SessionStamp>& session) {
+  // A read with a bound needs a new read point of the replica here.
+  const bool bounded = command.read_only() && staleness_max_ > Duration() &&
+                       staleness_max_ != kAnyStaleness;
   const RoutedRequest routed = {&sink_, replies_.Push(row.id, command.format),
-                                cluster_};
+                                cluster_ && !bounded};
   Admission admission;
   if (command.count == 1) {
     kv::CommandSpec spec = command.specs[0];

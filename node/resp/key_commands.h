@@ -9,6 +9,7 @@
 
 #include <optional>
 
+#include "env/time.h"
 #include "kv/command/session_stamp.h"
 #include "node/commands/command_table.h"
 #include "node/commands/translate.h"
@@ -38,8 +39,10 @@ class KeyCommands {
 
   // READONLY: this replica may answer reads from its own state. READWRITE ends
   // that.
-  void set_stale_reads(bool allowed) { stale_reads_ = allowed; }
-  bool stale_reads() const { return stale_reads_; }
+  // How stale the state of a read may be. Zero: reads are linearizable.
+  // kAnyStaleness: any state of this replica will do.
+  void set_staleness_max(Duration staleness) { staleness_max_ = staleness; }
+  Duration staleness_max() const { return staleness_max_; }
 
  private:
   Handled HandleStamped(const CommandRow& row, Arguments request,
@@ -55,7 +58,7 @@ class KeyCommands {
   RequestSink& sink_;
   DividedCommands& divided_;
   ReplyQueue& replies_;
-  bool stale_reads_ = false;
+  Duration staleness_max_;
 };
 
 }  // namespace quorate::node

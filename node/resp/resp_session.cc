@@ -314,7 +314,7 @@ std::string RespSession::Describe() const {
   const int64_t idle = (now - client_.last_input()).ns() / 1'000'000'000;
   std::string flags;
   if (transaction_.open()) flags += "x";
-  if (key_commands_.stale_reads()) flags += "r";
+  if (key_commands_.staleness_max() > Duration()) flags += "r";
   if (flags.empty()) flags = "N";
   const size_t queued_bytes = transaction_.queued_memory_bytes();
   const size_t output_bytes = client_.unsent_bytes() + client_.held_bytes();

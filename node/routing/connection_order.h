@@ -82,6 +82,7 @@ class ConnectionOrder {
     Slot slot = {};
     bool redirect = false;  // See RoutedRequest, as for `stale`.
     bool stale = false;
+    bool bounded = false;     // A stale read with a bound of its staleness.
     bool write = false;       // A transaction counts as a write.
     bool only_reads = false;  // No command of a transaction is a write.
     // kRefused: a later command of the connection and slot took effect, or may

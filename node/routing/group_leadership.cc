@@ -41,6 +41,21 @@ WallTime GroupLeadership::ReadTime() const {
   return core == nullptr ? WallTime::Min() : core->read_log_time();
 }
 
+void GroupLeadership::NoteReadPoint(MonoTime asked) {
+  const raft::Core* const core = parts_.host.core(group_);
+  if (core == nullptr) return;
+  read_point_asked_ = asked;
+  read_point_of_ = core->replica();
+}
+
+bool GroupLeadership::MayReadStale(Duration staleness_max) const {
+  if (!applied_of_leader_) return false;
+  if (staleness_max == kAnyStaleness) return true;
+  const raft::Core* const core = parts_.host.core(group_);
+  return core != nullptr && core->replica() == read_point_of_ &&
+         MonoNow() - read_point_asked_ <= staleness_max;
+}
+
 const kv::Store* GroupLeadership::store() const {
   return hosted_ ? HostedStore(std::as_const(parts_.host), group_) : nullptr;
 }

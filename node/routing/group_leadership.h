@@ -6,6 +6,7 @@
 #define QUORATE_NODE_ROUTING_GROUP_LEADERSHIP_H_
 
 #include <cstdint>
+#include <limits>
 
 #include "absl/status/status.h"
 #include "env/ids.h"
@@ -27,6 +28,12 @@ struct Leadership {
   raft::Term term;  // That of this leader.
   friend bool operator==(const Leadership&, const Leadership&) = default;
 };
+
+// No bound of how stale a read may be.
+inline constexpr Duration kAnyStaleness =
+    Nanoseconds(std::numeric_limits<int64_t>::max());
+// The greatest bound: one day.
+inline constexpr int64_t kStalenessMaxMs = int64_t{24} * 3600 * 1000;
 
 // Invariant: known() changes only in Refresh, and each change is reported.
 class GroupLeadership {
@@ -50,6 +57,12 @@ class GroupLeadership {
   // The time by which a read finds keys due: the leader's log time at the
   // newest read point here. Min(): no replica is here.
   WallTime ReadTime() const;
+  // The replica here has reached a read point that was asked for at `asked`.
+  void NoteReadPoint(MonoTime asked);
+  // True if the state here lacks no write that was confirmed more than
+  // `staleness_max` ago. kAnyStaleness: a leader has confirmed it since the
+  // replica's start.
+  bool MayReadStale(Duration staleness_max) const;
   // True if the replica here, since its start, has applied an entry of a leader
   // that it heard of. A replica that starts has applied its snapshot only.
   bool applied_of_leader() const { return applied_of_leader_; }
@@ -84,6 +97,10 @@ class GroupLeadership {
   bool hosted_ = false;
   bool ended_ = false;
   bool applied_of_leader_ = false;
+  // When the newest read point that was reached here was asked for, and the
+  // replica that reached it.
+  MonoTime read_point_asked_ = MonoTime::Min();
+  ReplicaId read_point_of_;
   Leadership known_;
   MonoTime known_since_ = MonoTime::Min();
   MonoTime retry_at_ = MonoTime::Min();

@@ -223,11 +223,14 @@ Admission GroupQueue::TryToAddAtomic(
 }
 
 bool GroupQueue::ReadStale(const RoutedRequest& request,
-                           const kv::CommandSpec& spec) {
-  const kv::Store* here = stale_store();
+                           const kv::CommandSpec& spec,
+                           Duration staleness_max) {
+  const kv::Store* here = stale_store(staleness_max);
   return here != nullptr && here->Owns(spec.slot) &&
          leadership_.kind() != Leadership::Kind::kSelf &&
-         requests().reads.ServeStale(OrderOf(request), request, spec);
+         requests().reads.ServeStale(
+             OrderOf(request), request, spec,
+             /*bounded=*/staleness_max != kAnyStaleness);
 }
 
 Admission GroupQueue::AddAgain(RoutedRequest request, const Buffer& batch) {

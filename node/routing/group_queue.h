@@ -64,8 +64,10 @@ class GroupQueue {
                       const std::optional<kv::SessionStamp>& session,
                       absl::Span<const kv::CommandSpec> specs);
   // Answers a read from the state of this replica, which does not lead. Returns
-  // false if it cannot; then nothing has happened.
-  bool ReadStale(const RoutedRequest& request, const kv::CommandSpec& spec);
+  // false if it cannot; then nothing has happened. `staleness_max`:
+  // GroupLeadership::MayReadStale.
+  bool ReadStale(const RoutedRequest& request, const kv::CommandSpec& spec,
+                 Duration staleness_max);
   // Adds the only command of `batch`, which another group refused. The limits
   // of waiting requests do not apply again: it was accepted before.
   Admission AddAgain(RoutedRequest request, const Buffer& batch);
@@ -129,10 +131,17 @@ class GroupQueue {
   bool hosted() const { return leadership_.hosted(); }
   const kv::Store* store() const { return leadership_.store(); }
   void NoteApplied();
-  // The store for reads that ask no leader. Null also until the replica has
-  // applied an entry of a leader that it heard of.
-  const kv::Store* stale_store() const {
-    return leadership_.applied_of_leader() ? store() : nullptr;
+  // The store for reads that ask no leader (GroupLeadership::MayReadStale). Null
+  // also until the replica has applied an entry of a leader that it heard of.
+  const kv::Store* stale_store(Duration staleness_max) const {
+    return leadership_.MayReadStale(staleness_max) ? store() : nullptr;
+  }
+  // The time by which such a read finds keys due. With a bound it is that of
+  // the newest read point here. Without one, log time alone decides: an entry
+  // that advances it would need a majority.
+  WallTime StaleReadTime(Duration staleness_max) const {
+    return staleness_max == kAnyStaleness ? WallTime::Min()
+                                          : leadership_.ReadTime();
   }
   QueueCounters counters() const {
     return requests_ == nullptr ? QueueCounters() : requests_->counters;

@@ -529,7 +529,7 @@ TEST_F(LiveViewTest, StartedReplica_AnswersNoStaleReadBeforeALeader) {
   auto alone = cluster().ConnectRespCluster(0);
   auto http = cluster().ConnectHttp(0);
   alone->Send(requests);
-  http->Send(Get("/v1/kv/foo?consistency=stale"));
+  http->Send(Get("/v1/kv/foo?consistency=eventual"));
   cluster().world().RunFor(Milliseconds(2'500));
   EXPECT_EQ(alone->Take(), "+OK\r\n-CLUSTERDOWN Hash slot not served\r\n");
   EXPECT_TRUE(http->Take().starts_with("HTTP/1.1 503 "));

@@ -84,10 +84,11 @@ void ReadQueue::Add(ConnectionOrder& order, const RoutedRequest& request,
 }
 
 bool ReadQueue::ServeStale(ConnectionOrder& order, const RoutedRequest& request,
-                           const kv::CommandSpec& spec) {
+                           const kv::CommandSpec& spec, bool bounded) {
   if (order.reads_in_log() > 0) return false;
   Request& read = AddRead(order, request, spec, State::kIssued);
   read.stale = true;
+  read.bounded = bounded;
   Serve(read, spec);
   return true;
 }
@@ -228,6 +229,7 @@ void ReadQueue::Issue() {
   read_point_due_ = true;
   ++counters_.read_rounds;
   if (!leadership_.hosted()) return IssueToLeader();
+  read_point_asked_ = parts_.loop.ReadClock().mono;
   parts_.host.Read(leadership_.group(),
                    [this](const absl::Status& status) { OnReadPoint(status); });
 }
@@ -345,7 +347,10 @@ void ReadQueue::Deliver(Request& read, const kv::ResultView& result,
 }
 
 void ReadQueue::OnReadPoint(const absl::Status& status) {
-  if (status.ok()) return ServeRound(/*own_turn=*/false);
+  if (status.ok()) {
+    leadership_.NoteReadPoint(read_point_asked_);
+    return ServeRound(/*own_turn=*/false);
+  }
   ++counters_.reads_failed;
   leadership_.Pause();
   EndRound();

@@ -51,11 +51,12 @@ class ReadQueue {
 
   void Add(ConnectionOrder& order, const RoutedRequest& request,
            const kv::CommandSpec& spec);
-  // Answers a read without a read point, by log time alone, or parks it.
-  // Returns false if an earlier read of the connection travels in the log; then
-  // nothing has happened. Requires: a replica here that owns the slot.
+  // Answers a read without a read point of its own, or parks it. `bounded`:
+  // GroupQueue::StaleReadTime. Returns false if an earlier read of the
+  // connection travels in the log; then nothing has happened. Requires: a
+  // replica here that owns the slot.
   bool ServeStale(ConnectionOrder& order, const RoutedRequest& request,
-                  const kv::CommandSpec& spec);
+                  const kv::CommandSpec& spec, bool bounded);
 
   // ---- Moving to batches.
   // True if the results of the waiting reads fit into a batch.
@@ -151,10 +152,11 @@ class ReadQueue {
     return !read.order->AwaitsEarlier(read) &&
            read.order->sink()->RoomFor(read.token, 0);
   }
-  // The time by which the read finds keys due. A stale read must not need an
-  // entry that advances log time: a majority may be gone.
+  // The time by which the read finds keys due. A read of any state must not
+  // need an entry that advances log time: a majority may be gone.
   WallTime DueBy(const Request& read) const {
-    return read.stale ? WallTime::Min() : leadership_.ReadTime();
+    return read.stale && !read.bounded ? WallTime::Min()
+                                       : leadership_.ReadTime();
   }
   // Serves an issued read that may begin, or parks it.
   void Evaluate(Request& read, const kv::CommandSpec& spec,
@@ -240,6 +242,7 @@ class ReadQueue {
   // to serve. They have left kIssued before that one.
   std::vector<Request*> round_;
   size_t round_next_ = 0;
+  MonoTime read_point_asked_;
   bool read_point_due_ = false;  // True until all of the round are served.
   // When a read point was last reached, or the leader last served reads.
   MonoTime served_at_ = MonoTime::Min();

@@ -37,6 +37,7 @@ std::vector<RequestWords> FormedRequests() {
       {"AUTH", "x"},
       {"AUTH", "default", "x"},
       {"SELECT", "0"},
+      {"QUORATE.CONSISTENCY", "EVENTUAL"},
       {"CLIENT", "SETNAME", "a"},
       {"CLIENT", "SETINFO", "LIB-NAME", "a"},
       {"CLIENT", "LIST", "TYPE", "normal"},

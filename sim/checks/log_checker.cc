@@ -149,7 +149,7 @@ void LogChecker::OnCommitted(GroupId group, raft::Index index,
     const kv::Version version{group, index, commands.position()};
     if (commands.Next(&command)) OnCommand(version, command);
   }
-  followers_.stale_reads->OnEntry(group, index, committed_);
+  followers_.stale_reads->OnEntry(group, index, clock_(), committed_);
 }
 
 void LogChecker::OnAtomic(const kv::Version& version,

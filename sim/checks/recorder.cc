@@ -258,10 +258,14 @@ void Recorder::Withdraw(Ticket ticket) {
 }
 
 StaleReadChecker::Sent Recorder::SendStaleRead(NodeId node,
-                                               const std::string& key) {
+                                               const std::string& key,
+                                               std::optional<Duration> bound) {
   // A replica of either group may answer for a slot that moves.
   const bool known = group_of_ && !log_.moves().HasMoved(kv::HashSlot(key));
-  return stale_reads_.Send(node, known ? group_of_(key) : GroupId());
+  StaleReadChecker::Sent sent =
+      stale_reads_.Send(node, known ? group_of_(key) : GroupId());
+  if (bound.has_value()) sent.newest_missing = clock_() - *bound;
+  return sent;
 }
 
 void Recorder::StaleRead(const StaleReadChecker::Sent& sent,

@@ -138,8 +138,9 @@ class Recorder final : private HistoryChecker::Source {
   }
 
   // A read that may be stale is sent to `node`. Returns what StaleRead requires
-  // when the reply arrives.
-  StaleReadChecker::Sent SendStaleRead(NodeId node, const std::string& key);
+  // when the reply arrives. `bound`: how stale it may be.
+  StaleReadChecker::Sent SendStaleRead(NodeId node, const std::string& key,
+                                       std::optional<Duration> bound);
   // That read returned a bulk or nil.
   void StaleRead(const StaleReadChecker::Sent& sent, const std::string& key,
                  const ClientReply& reply);

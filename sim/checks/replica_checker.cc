@@ -147,6 +147,13 @@ bool ReplicaChecker::OnApplied(NodeId node, GroupId id,
   if (entry.kind == raft::EntryKind::kConfiguration) {
     auto present = raft::DecodeConfiguration(entry.payload.view());
     if (present.ok()) {
+      // The present voters hold in a joint configuration, too.
+      if (!group.voters.empty() && present->outgoing_voters.empty()) {
+        group.voters.clear();
+        for (const raft::Member& voter : present->voters) {
+          group.voters.push_back(voter.node);
+        }
+      }
       const raft::Level level = present->level;
       group.levels.try_emplace(level, *std::move(present));
     }

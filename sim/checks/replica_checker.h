@@ -94,7 +94,7 @@ class ReplicaChecker {
   }
 
   // ---- Durability of committed entries.
-  // The voting members of the group.
+  // The voting members of the group, until it commits others.
   void SetVoters(GroupId group, std::vector<NodeId> voters);
   // The replica has, or had when it stopped, the entries of the group's log
   // through `last`. OnRecovered is for a replica that has just recovered: it

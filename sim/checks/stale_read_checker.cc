@@ -1,5 +1,8 @@
 #include "sim/checks/stale_read_checker.h"
 
+#include <algorithm>
+#include <iterator>
+
 #include "absl/strings/str_cat.h"
 #include "env/check.h"
 #include "sim/checks/expiry_checker.h"
@@ -7,9 +10,22 @@
 
 namespace quorate::sim {
 
-void StaleReadChecker::OnEntry(GroupId group, raft::Index index,
+void StaleReadChecker::OnEntry(GroupId group, raft::Index index, SimTime now,
                                Position last) {
-  entries_[group].resize(index.value(), last);
+  entries_[group].resize(index.value(), {now, last});
+}
+
+// A clock that stands still does not count that time.
+StaleReadChecker::Position StaleReadChecker::BoundOf(const Sent& sent) {
+  if (!sent.newest_missing.has_value() || !lost_) return 0;
+  SimTime by = *sent.newest_missing;
+  for (int i = 0; i < 4; ++i) by = *sent.newest_missing - lost_(sent.node, by);
+  const auto entries = entries_.find(sent.group);
+  if (entries == entries_.end()) return 0;
+  const auto after = std::partition_point(
+      entries->second.begin(), entries->second.end(),
+      [&](const Entry& entry) { return entry.committed < by; });
+  return after == entries->second.begin() ? 0 : std::prev(after)->last;
 }
 
 void StaleReadChecker::OnApplied(NodeId node, GroupId group,
@@ -29,7 +45,7 @@ StaleReadChecker::Sent StaleReadChecker::Send(NodeId node,
   const uint64_t applied = replica->second.applied.value();
   if (entries == entries_.end() || applied == 0) return sent;
   CHECK_LE(applied, entries->second.size());
-  sent.applied = entries->second[applied - 1];
+  sent.applied = entries->second[applied - 1].last;
   return sent;
 }
 
@@ -47,15 +63,19 @@ void StaleReadChecker::OnReply(const Sent& sent, const std::string& key,
   const auto replica = replicas_.find({sent.node, sent.group});
   const bool same =
       replica != replicas_.end() && replica->second.starts == sent.starts;
-  if (!number && values_->FirstFrom(same ? sent.applied : 0, key, value)) {
+  const Position bound = BoundOf(sent);
+  const Position applied = same ? sent.applied : 0;
+  if (!number && values_->FirstFrom(std::max(applied, bound), key, value)) {
     return;
   }
   violate_(absl::StrCat(
       "stale read: node ", sent.node.value(), " returned ",
       reply.ToString().substr(0, 60), " for ", key,
-      !number && values_->FirstFrom(0, key, value)
-          ? ", which is older than the replica's state when the read was sent"
-          : ", which the key never had"));
+      number || !values_->FirstFrom(0, key, value) ? ", which the key never had"
+      : values_->FirstFrom(applied, key, value)
+          ? ", which is older than the bound of the read"
+          : ", which is older than the replica's state when the read was "
+            "sent"));
 }
 
 }  // namespace quorate::sim

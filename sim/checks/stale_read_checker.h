@@ -3,20 +3,24 @@
 //
 // A stale read returns a committed value, which may be old. It is not older
 // than the state that its replica had when the read was sent, unless the
-// replica has started again since.
+// replica has started again since. With a bound (QUORATE.CONSISTENCY BOUNDED)
+// it has every write that was committed that long before it was sent.
 #ifndef QUORATE_SIM_CHECKS_STALE_READ_CHECKER_H_
 #define QUORATE_SIM_CHECKS_STALE_READ_CHECKER_H_
 
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "absl/functional/any_invocable.h"
 #include "env/ids.h"
+#include "env/time.h"
 #include "raft/core/types.h"
 #include "sim/checks/value_history.h"
+#include "sim/choices/sim_time.h"
 #include "sim/protocol/reply.h"
 
 namespace quorate::sim {
@@ -35,8 +39,13 @@ class StaleReadChecker {
       absl::AnyInvocable<bool(const std::string& key)> may_expire) {
     may_expire_ = std::move(may_expire);
   }
+  // The monotonic time that the node's clock has lost from a time on. Without
+  // the function bounds are not checked.
+  void SetLost(absl::AnyInvocable<Duration(NodeId, SimTime since)> lost) {
+    lost_ = std::move(lost);
+  }
   // An entry was committed. `last` is the last position so far.
-  void OnEntry(GroupId group, raft::Index index, Position last);
+  void OnEntry(GroupId group, raft::Index index, SimTime now, Position last);
   // The replica's state is that after the entry `index`. Zero: it starts.
   void OnApplied(NodeId node, GroupId group, raft::Index index);
 
@@ -46,6 +55,8 @@ class StaleReadChecker {
     GroupId group;
     uint64_t starts = 0;
     Position applied = 0;
+    // The answer must have the writes that were committed by then.
+    std::optional<SimTime> newest_missing = {};
   };
   Sent Send(NodeId node, GroupId group) const;
   // The read returned. Before the first entry nothing is checked.
@@ -58,11 +69,19 @@ class StaleReadChecker {
     raft::Index applied;
   };
 
+  // The last position that the answer may not lack.
+  Position BoundOf(const Sent& sent);
+
   const ValueHistory* const values_;
   Report violate_;
+  absl::AnyInvocable<Duration(NodeId, SimTime)> lost_;
   absl::AnyInvocable<bool(const std::string& key)> may_expire_;
-  // For each group, the last position of entry i + 1 and of those before it.
-  std::map<GroupId, std::vector<Position>> entries_;
+  struct Entry {
+    SimTime committed;
+    Position last = 0;  // The last one through the entry.
+  };
+  // For each group, by index - 1.
+  std::map<GroupId, std::vector<Entry>> entries_;
   std::map<std::pair<NodeId, GroupId>, Replica> replicas_;
 };
 

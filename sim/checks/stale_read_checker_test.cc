@@ -24,13 +24,14 @@ class StaleReadCheckerTest : public testing::Test {
   // The next entry of the group gives the key this value.
   void Commit(const std::string& key, const std::string& text) {
     values_.OnValue(key, ++at_, SimTime(), HashBytes(text));
-    checker_.OnEntry(kReadGroup, raft::Index(++index_), at_);
+    checker_.OnEntry(kReadGroup, raft::Index(++index_), now_, at_);
   }
   void ExpectFound(const std::string& words) {
     ASSERT_EQ(found_.size(), 1u);
     EXPECT_NE(found_[0].find(words), std::string::npos) << found_[0];
   }
 
+  SimTime now_;
   ValueHistory::Position at_ = 0;
   uint64_t index_ = 0;
   ValueHistory values_;
@@ -47,6 +48,26 @@ TEST_F(StaleReadCheckerTest, CommittedValuesOldAndNew_Silent) {
   checker_.OnReply(sent, "k", BulkOf("a"));
   checker_.OnReply(sent, "k", BulkOf("b"));
   EXPECT_TRUE(found_.empty());
+}
+
+TEST_F(StaleReadCheckerTest, ValueBeyondTheBoundOfTheRead_Found) {
+  Duration lost;
+  checker_.SetLost([&](NodeId, SimTime) { return lost; });
+  Commit("k", "a");
+  now_ = now_ + Milliseconds(100);
+  Commit("k", "b");
+  StaleReadChecker::Sent sent = checker_.Send(kNode, kReadGroup);
+  sent.newest_missing = now_ - Milliseconds(1);
+  checker_.OnReply(sent, "k", BulkOf("a"));
+  sent.newest_missing = now_ + Milliseconds(1);
+  lost = Milliseconds(2);
+  checker_.OnReply(sent, "k", BulkOf("a"));
+  EXPECT_TRUE(found_.empty());
+  lost = Duration();
+  checker_.OnReply(sent, "k", BulkOf("b"));
+  EXPECT_TRUE(found_.empty());
+  checker_.OnReply(sent, "k", BulkOf("a"));
+  ExpectFound("which is older than the bound of the read");
 }
 
 TEST_F(StaleReadCheckerTest, ValueThatTheKeyNeverHad_Found) {

@@ -556,7 +556,8 @@ void ClusterOperator::LoseMajority(GroupId group, NodeId survivor) {
     for (const size_t place : loss.places) {
       const NodeId node = places_.tenant(place)->node;
       places_.Erase(place);
-      GiveUp(node, place, /*comes_back=*/Draw(16 + place, 2) == 0);
+      // Without them the groups might find no room.
+      GiveUp(node, place, /*comes_back=*/true);
     }
   });
 }

@@ -150,6 +150,11 @@ class Run::Impl final : public Subject {
                          "client.read_across_leader_change");
       }
     });
+    recorder_.stale_reads().SetLost([this](NodeId node, SimTime since) {
+      const SimClock& clock = world_.clock(cluster_.machine(node));
+      return clock.FrozenFor(since, world_.now()) +
+             clock.Slowed(since, world_.now());
+    });
     recorder_.SetSessionRules(shape_.rules.sessions);
     recorder_.SetLimits(LimitsOfNodes(cluster_));
     recorder_.SetClocks(BoundsOfClocks());

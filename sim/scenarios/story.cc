@@ -31,7 +31,7 @@ class Story::Client : public ClientLink::Owner {
   void Send(std::string server, std::string bytes) {
     reply_.reset();
     link_ = std::make_unique<ClientLink>(env_, ++number_, std::move(server),
-                                         /*readonly=*/false, this);
+                                         /*greeting=*/"", this);
     link_->Send(1, std::move(bytes));
   }
   const std::optional<ClientReply>& reply() const { return reply_; }

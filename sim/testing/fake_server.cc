@@ -121,7 +121,7 @@ FakeServer::FakeServer(env::Env& env, const std::string& address,
 FakeServer::~FakeServer() = default;
 
 std::string FakeServer::Execute(const Words& words) {
-  if (words[0] == "READONLY") return kOk;
+  if (words[0] == "READONLY" || words[0] == "QUORATE.CONSISTENCY") return kOk;
   if (words[0] == "QUORATE.SESSION") {
     return Bulk(absl::StrCat("s", ++count_));
   }

@@ -1,6 +1,7 @@
 #include "sim/workload/client.h"
 
 #include <algorithm>
+#include <optional>
 #include <utility>
 
 #include "absl/strings/numbers.h"
@@ -36,6 +37,14 @@ constexpr Duration kBackoffMax = Seconds(2);
 constexpr uint64_t kWindowsAtMost = 2;
 // A bound that has doubled this often is not below kBackoffMax.
 constexpr uint64_t kDoublingsMax = 10;
+
+// Only cluster clients use READONLY.
+std::string GreetingOf(const ClientOperation& operation) {
+  if (!operation.stale) return "";
+  return operation.bound_ms == 0
+             ? "READONLY"
+             : absl::StrCat("QUORATE.CONSISTENCY BOUNDED ", operation.bound_ms);
+}
 
 }  // namespace
 
@@ -114,7 +123,7 @@ std::unique_ptr<WorkloadClient::Note> WorkloadClient::Die() {
 // its place.
 bool WorkloadClient::WasWritten(OperationId id,
                                 const Operation& operation) const {
-  const auto link = links_.find({operation.node, operation.stale});
+  const auto link = links_.find({operation.node, GreetingOf(operation)});
   return link == links_.end() ||
          link->second->number() != operation.connection ||
          link->second->HasWritten(id);
@@ -334,15 +343,19 @@ void WorkloadClient::Send(OperationId id) {
                                        env_.loop.ReadClock().mono);
   operation.moved_to.reset();
   operation.replies.clear();
-  std::unique_ptr<ClientLink>& link = links_[{operation.node, operation.stale}];
+  std::string greeting = GreetingOf(operation);
+  std::unique_ptr<ClientLink>& link = links_[{operation.node, greeting}];
   if (link == nullptr) {
     link = std::make_unique<ClientLink>(
         env_, uint64_t{options_.id} << 32 | ++links_made_, AddressOf(operation),
-        operation.stale, this);
+        std::move(greeting), this);
   }
   if (operation.stale) {
-    operation.sent = recorder_->SendStaleRead(NodeId(operation.node + 1),
-                                              operation.call.key);
+    operation.sent = recorder_->SendStaleRead(
+        NodeId(operation.node + 1), operation.call.key,
+        operation.bound_ms == 0
+            ? std::nullopt
+            : std::optional(Milliseconds(1) * int64_t{operation.bound_ms}));
   }
   EncodedOperation request = EncodeRequest(operation, operation.session.get());
   operation.replies_expected = request.replies;

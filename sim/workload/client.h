@@ -188,8 +188,9 @@ class WorkloadClient final : public ClientLink::Owner {
   uint64_t sessions_asked_ = 0;
   OperationId next_operation_ = 1;
   std::map<OperationId, Operation> operations_;
-  // Keyed by node, and whether the link is READONLY.
-  std::map<std::pair<uint32_t, bool>, std::unique_ptr<ClientLink>> links_;
+  // Keyed by node and greeting.
+  std::map<std::pair<uint32_t, std::string>, std::unique_ptr<ClientLink>>
+      links_;
   // Half-closed. The server replies to their requests, then closes them.
   std::vector<std::pair<uint32_t, std::unique_ptr<ClientLink>>> ending_;
   // They are destroyed at the end of the turn.

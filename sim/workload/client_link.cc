@@ -1,14 +1,21 @@
 #include "sim/workload/client_link.h"
 
+#include <utility>
+#include <vector>
+
+#include "absl/strings/str_split.h"
+#include "sim/protocol/reply.h"
+
 namespace quorate::sim {
 
 ClientLink::ClientLink(env::Env& env, uint64_t number, std::string server,
-                       bool readonly, Owner* owner)
+                       std::string greeting, Owner* owner)
     : env_(env),
       number_(number),
       server_(std::move(server)),
       owner_(owner),
-      greeting_(readonly) {
+      greeting_(std::move(greeting)),
+      greeted_(greeting_.empty()) {
   connecting_ = env_.streams.Connect(
       server_,
       [this](absl::StatusOr<std::unique_ptr<env::Connection>> connection) {
@@ -48,7 +55,10 @@ void ClientLink::OnConnected(
   }
   connection_ = *std::move(connection);
   connection_->SetObserver(this);
-  if (greeting_) connection_->Write(Buffer::Copy("*1\r\n$8\r\nREADONLY\r\n"));
+  if (!greeted_) {
+    const std::vector<std::string> words = absl::StrSplit(greeting_, ' ');
+    connection_->Write(Buffer::Take(EncodeCommand(words)));
+  }
   for (auto& [id, bytes] : std::exchange(waiting_, {})) {
     written_.push_back(id);
     connection_->Write(Buffer::Take(std::move(bytes)));
@@ -62,13 +72,13 @@ void ClientLink::OnBytes(std::string_view bytes) {
     const ReplyParser::Result result = parser_.Next(&reply);
     if (result == ReplyParser::Result::kNeedMore) return;
     if (result == ReplyParser::Result::kMalformed ||
-        (!greeting_ && written_.empty())) {
+        (greeted_ && written_.empty())) {
       owner_->OnLinkMalformed(server_);
       Break();
       return;
     }
-    if (greeting_) {
-      greeting_ = false;
+    if (!greeted_) {
+      greeted_ = true;
       continue;
     }
     bool done = false;

@@ -42,10 +42,10 @@ class ClientLink final : public env::Connection::Observer {
     ~Owner() = default;
   };
 
-  // `number` identifies the connection. With `readonly` it begins with the
-  // command READONLY.
-  ClientLink(env::Env& env, uint64_t number, std::string server, bool readonly,
-             Owner* owner);
+  // `number` identifies the connection. It begins with the words of
+  // `greeting` as a command, unless that is empty.
+  ClientLink(env::Env& env, uint64_t number, std::string server,
+             std::string greeting, Owner* owner);
   ClientLink(const ClientLink&) = delete;
   ClientLink& operator=(const ClientLink&) = delete;
 
@@ -84,7 +84,8 @@ class ClientLink final : public env::Connection::Observer {
   const uint64_t number_;
   const std::string server_;
   Owner* const owner_;
-  bool greeting_;  // The reply to READONLY has not come yet.
+  const std::string greeting_;
+  bool greeted_;  // The greeting has its reply.
   bool closed_ = false;
   bool reads_paused_ = false;
   env::Pending connecting_;

@@ -31,7 +31,8 @@ struct ClientOperation {
   // If set, `call` has client and key alone.
   std::optional<ExpiryCommand> expiry;
   SwapForm form = SwapForm::kSetGet;
-  bool stale = false;  // A read of any replica.
+  bool stale = false;     // A read of any replica.
+  uint32_t bound_ms = 0;  // How stale its answer may be; 0: any state will do.
   // The node of the first attempt, if the router does not choose it.
   std::optional<uint32_t> first_node;
   bool opens_session = false;

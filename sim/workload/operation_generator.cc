@@ -1,5 +1,6 @@
 #include "sim/workload/operation_generator.h"
 
+#include <iterator>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -44,6 +45,9 @@ ClientOperation OperationGenerator::Draw(uint64_t number, Random random,
   if (operation.is_read()) {
     operation.stale =
         options_.stale_reads && random.Below(2, "client.stale", 0, 0) == 0;
+    constexpr uint32_t kBounds[] = {0, 0, 5, 100, 2000};
+    operation.bound_ms =
+        kBounds[random.Below(std::size(kBounds), "client.bound", 0, 0)];
   } else if (!operation.expiry.has_value() &&
              operation.call.function == Kv::kSwap) {
     operation.form = static_cast<ClientOperation::SwapForm>(

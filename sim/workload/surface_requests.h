@@ -401,7 +401,7 @@ inline constexpr HttpScript kHttpScripts[] = {
     {.head = "GET /%zz HTTP/1.1", .status = 400},
     {.head = "GET http://node:80/livez HTTP/1.1", .status = 200},
     {.head = "GET /v1/kv/%k HTTP/1.1"},
-    {.head = "GET /v1/kv/%k?consistency=stale HTTP/1.1"},
+    {.head = "GET /v1/kv/%k?consistency=eventual HTTP/1.1"},
     {.head = "GET /v1/kv/%k?consistency=linearizable&redirect HTTP/1.1"},
     {.head = "GET /v1/kv/%k?consistency=maybe HTTP/1.1", .status = 400},
     {.head = "GET /v1/kv/ HTTP/1.1", .status = 400},
@@ -429,7 +429,7 @@ inline constexpr HttpScript kHttpScripts[] = {
     // ---- Conditions.
     {.head = "GET /v1/kv/%k HTTP/1.1\r\nIf-None-Match: *"},
     {.head = "GET /v1/kv/%k HTTP/1.1\r\nIf-Match: W/\"1.2.0\", \"1.1.1\""},
-    {.head = "GET /v1/kv/%k?consistency=stale HTTP/1.1\r\n"
+    {.head = "GET /v1/kv/%k?consistency=eventual HTTP/1.1\r\n"
              "If-None-Match: \"1.1.1\"\r\nIf-Match: *"},
     {.head = "GET /v1/kv/%k HTTP/1.1\r\nIf-Match: 1.1.1", .status = 400},
     {.head = "PUT /v1/kv/%k HTTP/1.1\r\nContent-Length: 3\r\n"

@@ -95,7 +95,7 @@ void WatchClient::Begin() {
   if (link_ == nullptr) {
     link_ = std::make_unique<ClientLink>(
         env_, uint64_t{options_.id} << 32 | ++links_made_,
-        options_.servers[node_], /*readonly=*/false, this);
+        options_.servers[node_], /*greeting=*/"", this);
   }
   timeout_ = env_.loop.At(env_.loop.ReadClock().mono + kAttemptTimeout, [this] {
     if (link_ != nullptr) link_->Break();

@@ -362,7 +362,7 @@ class LostDirectoryTest(Cleaned):
     def stale(self, nodes, node, key):
         """The value of a stale read; '' if the replica has no such key (yet), None if the node refuses the read."""
         try:
-            with urllib.request.urlopen(f'http://{nodes.address(node, "http")}/v1/kv/{key}?consistency=stale', timeout=30) as answer:
+            with urllib.request.urlopen(f'http://{nodes.address(node, "http")}/v1/kv/{key}?consistency=eventual', timeout=30) as answer:
                 return answer.read().decode()
         except urllib.error.HTTPError as error:
             self.assertIn(error.code, (404, 503))
