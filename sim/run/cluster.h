@@ -191,6 +191,7 @@ class Cluster {
   const std::vector<node::NodeConfig>& nodes() const { return moves_.nodes(); }
   // The groups of stores.
   const std::vector<node::ShardConfig>& shards() const { return shards_; }
+  bool has_controller() const { return options_.controller; }
   // All groups: those of stores, then that of the controller, which has no
   // slots.
   const std::vector<node::ShardConfig>& groups() const { return groups_; }

@@ -12,6 +12,8 @@
 #include "absl/strings/str_split.h"
 #include "kv/store/store.h"
 #include "node/server.h"
+#include "raft/core/configuration.h"
+#include "raft/core/core.h"
 #include "raft/host/host.h"
 #include "raft/transport/transport.h"
 #include "shardctrl/controller/machine.h"
@@ -212,6 +214,38 @@ size_t ClusterChecks::VotersAmong(
   return static_cast<size_t>(voters);
 }
 
+bool ClusterChecks::NamesNode(const raft::Configuration& configuration,
+                              NodeId node) {
+  bool named = false;
+  raft::ForEachMember(configuration, [&](const raft::Member& member) {
+    named |= member.node == node;
+  });
+  return named;
+}
+
+bool ClusterChecks::MayNotJoin(NodeId node, const raft::Core& leader) const {
+  return raft::Level(cluster_.configs()[node.value() - 1].raft.level_max) <
+         leader.configuration().level;
+}
+
+bool ClusterChecks::MembersStayed() const {
+  for (const node::ShardConfig& shard : cluster_.groups()) {
+    const NodeId leader = cluster_.LeaderOf(shard.group);
+    if (leader == NodeId()) continue;
+    const raft::Core& led = *cluster_.server(leader)->host().core(shard.group);
+    for (const NodeId node : cluster_.MembersOf(shard)) {
+      const node::Server* const at = cluster_.server(node);
+      const bool absent =
+          at != nullptr && at->host().core(shard.group) == nullptr;
+      if (!NamesNode(led.configuration(), node) ||
+          (absent && MayNotJoin(node, led))) {
+        return false;
+      }
+    }
+  }
+  return true;
+}
+
 bool ClusterChecks::Settled(const std::vector<MachineId>& machines) {
   const std::vector<node::ShardConfig>& shards = cluster_.groups();
   // The group that had not settled at the last call is asked first.
@@ -259,17 +293,24 @@ bool ClusterChecks::GroupSettled(const node::ShardConfig& shard,
   if (shard.slots.empty() && !MayHaveMajority(shard, machines)) return true;
   const NodeId leader = cluster_.LeaderOf(shard.group);
   if (leader == NodeId()) return false;
-  const raft::Index end =
-      cluster_.server(leader)->host().core(shard.group)->last().index;
+  const raft::Core& led = *cluster_.server(leader)->host().core(shard.group);
+  const raft::Index end = led.last().index;
   for (const NodeId node : cluster_.MembersOf(shard)) {
-    if (!Contains(machines, cluster_.machine(node))) continue;
+    // A clock that was wrong may have made a silent node count as dead. Then
+    // its replica was rebuilt on another node.
+    if (!Contains(machines, cluster_.machine(node)) ||
+        (cluster_.has_controller() && !NamesNode(led.configuration(), node))) {
+      continue;
+    }
     const node::Server* at = cluster_.server(node);
     // The node does not run yet.
     if (at == nullptr && !cluster_.MayNotStart(node)) return false;
     const raft::Core* core =
         at == nullptr ? nullptr : at->host().core(shard.group);
     if (core == nullptr) {
-      if (!cluster_.MayNotWork(node, shard.group)) return false;
+      if (!MayNotJoin(node, led) && !cluster_.MayNotWork(node, shard.group)) {
+        return false;
+      }
       continue;
     }
     // Only the controller brings a new replica into its group.

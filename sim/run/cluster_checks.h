@@ -65,6 +65,9 @@ class ClusterChecks {
   // How many voters of the shard's group are among `machines`.
   size_t VotersAmong(const node::ShardConfig& shard,
                      const std::vector<MachineId>& machines) const;
+  // The groups have the members of their founding, and each that is there can
+  // have its replica.
+  bool MembersStayed() const;
   // Whether every replica on `machines` has applied all entries of its leader,
   // and knows the same leader. Replicas that a fault of their disk keeps from
   // starting are left out.
@@ -139,6 +142,9 @@ class ClusterChecks {
   // Whether the replica is halted, and must be. Its node has an older program,
   // and the level of the group rose before it had a member there.
   bool IsHaltedByRight(NodeId node, GroupId group) const;
+  // A program that knows too low a level cannot join the group again.
+  bool MayNotJoin(NodeId node, const raft::Core& leader) const;
+  static bool NamesNode(const raft::Configuration& configuration, NodeId node);
   // Settled for the replicas of one shard.
   bool GroupSettled(const node::ShardConfig& shard,
                     const std::vector<MachineId>& machines) const;
