@@ -45,8 +45,8 @@ class SlotMover final : private RequestSink {
   // The progress of a move is reported this often, and with each phase.
   static constexpr Duration kReportInterval = Seconds(1);
   // Pieces under way to a destination.
-  static constexpr size_t kPiecesMax = 64;
-  static constexpr size_t kPieceBytesMax = size_t{1} << 20;
+  static constexpr size_t kPiecesMax = 128;
+  static constexpr size_t kPieceBytesMax = size_t{2} << 20;
   // A round of changes takes so long. If clients changed more than half as much
   // as was copied, they write more slowly from then on. Each connection pauses
   // twice as long between writes to the slots, up to the longest pause.
