@@ -109,7 +109,7 @@ class ArrowsTest(unittest.TestCase):
         self.assertEqual(['folder'], findings_of(library([]), 'node/misc'))
 
     def test_AllowedDependency_OfEveryKind_Passes(self):
-        self.assertEqual([], findings_of(library(['//env:env', '//raft/core:types', '@com_google_absl//:status']), 'kv/store'))
+        self.assertEqual([], findings_of(library(['//env:env', '//raft/core:types', '@com_google_absl//absl/status']), 'kv/store'))
         self.assertEqual([], findings_of(library(['//sim/world:world', '@rapidcheck//:rapidcheck'], 'cc_test'), 'raft/host'))
         self.assertEqual([], findings_of(library(['//net/event_loop:loop', '@cli11//:cli11'], 'cc_binary'), 'net/cmd'))
         self.assertEqual([], findings_of(library(['//node:server'], extra='testonly = True'), 'sim'))

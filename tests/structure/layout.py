@@ -133,7 +133,7 @@ def check_binary(path, content):
 
 
 ROOT_FILES = {'.bazelrc', '.clang-format', '.gitignore', 'BUILD.bazel', 'CHANGELOG.md', 'CONTRIBUTING.md', 'LICENSE', 'README.md',
-              'SECURITY.md', 'WORKSPACE', 'bazelw'}
+              'SECURITY.md', 'WORKSPACE', 'bazelw', 'deps.bzl'}
 
 
 def check_root(path):

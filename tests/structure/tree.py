@@ -56,7 +56,7 @@ def read(root, path):
 
 @dataclass
 class Target:
-    """One rule of a BUILD file; labels are absolute, external ones keep their repository (@com_google_absl//:span)."""
+    """One rule of a BUILD file; labels are absolute, external ones keep their repository (@com_google_absl//absl/types:span)."""
     kind: str
     label: str
     package: str
