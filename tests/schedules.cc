@@ -6,7 +6,7 @@
 #include <string>
 
 #include "absl/strings/numbers.h"
-#include "sim/run/report.h"
+#include "sim/harness/report.h"
 #include "sim/run/run.h"
 #include "sim/tools/arguments.h"
 #include "sim/tools/files.h"

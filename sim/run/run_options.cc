@@ -1,4 +1,5 @@
-// The options of a run, read from a tape and written as a command line.
+#include "sim/run/run_options.h"
+
 #include <optional>
 #include <string>
 #include <string_view>
@@ -10,7 +11,6 @@
 #include "sim/choices/tape.h"
 #include "sim/harness/harness.h"
 #include "sim/harness/tape_parameters.h"
-#include "sim/run/run.h"
 
 namespace quorate::sim {
 

@@ -13,7 +13,7 @@
 
 #include "absl/status/statusor.h"
 #include "env/time.h"
-#include "sim/run/run.h"
+#include "sim/run/run_options.h"
 
 namespace quorate::sim {
 

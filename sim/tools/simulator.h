@@ -12,8 +12,8 @@
 #include "absl/status/statusor.h"
 #include "absl/types/span.h"
 #include "sim/choices/tape.h"
-#include "sim/run/run.h"
-#include "sim/run/simulation.h"
+#include "sim/harness/simulation.h"
+#include "sim/run/run_options.h"
 #include "sim/tools/arguments.h"
 
 namespace quorate::sim {

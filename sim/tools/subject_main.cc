@@ -6,11 +6,12 @@
 
 #include "sim/choices/tape.h"
 #include "sim/choices/trace_hash.h"
-#include "sim/run/report.h"
-#include "sim/run/run.h"
-#include "sim/run/simulation.h"
+#include "sim/harness/report.h"
+#include "sim/harness/simulation.h"
+#include "sim/run/run_options.h"
 #include "sim/tools/arguments.h"
 #include "sim/tools/simulate_main.h"
+#include "sim/tools/simulator.h"
 
 namespace quorate::sim {
 namespace {

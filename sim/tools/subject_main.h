@@ -13,9 +13,10 @@
 #include <string>
 
 #include "sim/harness/harness.h"
-#include "sim/tools/simulator.h"
 
 namespace quorate::sim {
+
+struct Simulator;  // sim/tools/simulator.h.
 
 // Returns the exit status: 0 no violation, 1 a violation, 2 wrong usage.
 int SubjectMain(int argc, char** argv, const MakeSubject& make);

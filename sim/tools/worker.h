@@ -10,8 +10,8 @@
 #include <string>
 
 #include "sim/choices/tape.h"
-#include "sim/run/report.h"
-#include "sim/run/run.h"
+#include "sim/harness/report.h"
+#include "sim/run/run_options.h"
 #include "sim/tools/simulator.h"
 
 namespace quorate::sim {

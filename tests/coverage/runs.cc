@@ -9,7 +9,7 @@
 
 #include "examples/counter/simulation.h"
 #include "sim/harness/harness.h"
-#include "sim/run/report.h"
+#include "sim/harness/report.h"
 #include "sim/run/run.h"
 
 int main(int argc, char** argv) {

@@ -6,7 +6,7 @@
 #include <string>
 
 #include "env/time.h"
-#include "sim/run/report.h"
+#include "sim/harness/report.h"
 #include "sim/run/run.h"
 
 int main(int argc, char** argv) {

@@ -1,14 +1,14 @@
-// sim/run/simulation.h: one run, of the store or of a user's own subject, as
+// sim/harness/simulation.h: one run, of the store or of a user's own subject, as
 // the programs that make runs use it (sim/tools/simulator.h).
-#ifndef QUORATE_SIM_RUN_SIMULATION_H_
-#define QUORATE_SIM_RUN_SIMULATION_H_
+#ifndef QUORATE_SIM_HARNESS_SIMULATION_H_
+#define QUORATE_SIM_HARNESS_SIMULATION_H_
 
 #include <string>
 #include <vector>
 
 #include "sim/choices/tape.h"
 #include "sim/choices/trace_hash.h"
-#include "sim/run/report.h"
+#include "sim/harness/report.h"
 #include "sim/world/world.h"
 
 namespace quorate::sim {
@@ -39,4 +39,4 @@ class Simulation {
 
 }  // namespace quorate::sim
 
-#endif  // QUORATE_SIM_RUN_SIMULATION_H_
+#endif  // QUORATE_SIM_HARNESS_SIMULATION_H_

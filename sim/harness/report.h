@@ -1,9 +1,9 @@
-// sim/run/report.h: the results of one randomized run, as a value, as text for
+// sim/harness/report.h: the results of one randomized run, as a value, as text for
 // people, and as one line of JSON.
 //
 // The JSON is a contract with the users of `simulate`.
-#ifndef QUORATE_SIM_RUN_REPORT_H_
-#define QUORATE_SIM_RUN_REPORT_H_
+#ifndef QUORATE_SIM_HARNESS_REPORT_H_
+#define QUORATE_SIM_HARNESS_REPORT_H_
 
 #include <cstdint>
 #include <map>
@@ -107,4 +107,4 @@ std::string SwarmToJson(const SwarmReport& swarm);
 
 }  // namespace quorate::sim
 
-#endif  // QUORATE_SIM_RUN_REPORT_H_
+#endif  // QUORATE_SIM_HARNESS_REPORT_H_

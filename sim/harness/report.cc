@@ -1,4 +1,4 @@
-#include "sim/run/report.h"
+#include "sim/harness/report.h"
 
 #include <algorithm>
 #include <cstdio>
