@@ -376,8 +376,7 @@ class Host {
   // that are being read for followers.
   uint64_t staged_bytes() const;
   uint64_t follower_read_bytes() const;
-  // A room that refuses bytes until it opens again (raft/host/node_room.h,
-  // send_room.h).
+  // A room that refuses bytes until it opens again (raft/host/bounds).
   struct ClosedRoom {
     std::string_view name;
     NodeId peer;  // That of a link; zero: the room is the node's.

@@ -6,8 +6,8 @@
 
 #include "absl/strings/str_cat.h"
 #include "env/check.h"
+#include "raft/host/bounds/snapshot_threshold.h"
 #include "raft/host/replica.h"
-#include "raft/host/snapshot_threshold.h"
 #include "raft/log/read_attempts.h"
 
 namespace quorate::raft {

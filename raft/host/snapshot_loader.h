@@ -13,7 +13,7 @@
 #include "absl/functional/any_invocable.h"
 #include "absl/status/status.h"
 #include "env/env.h"
-#include "raft/host/node_room.h"
+#include "raft/host/bounds/node_room.h"
 #include "raft/host/state_machine.h"
 #include "raft/log/read_attempts.h"
 #include "raft/log/snapshot_store.h"

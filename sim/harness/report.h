@@ -1,5 +1,5 @@
-// sim/harness/report.h: the results of one randomized run, as a value, as text for
-// people, and as one line of JSON.
+// sim/harness/report.h: the results of one randomized run, as a value, as text
+// for people, and as one line of JSON.
 //
 // The JSON is a contract with the users of `simulate`.
 #ifndef QUORATE_SIM_HARNESS_REPORT_H_

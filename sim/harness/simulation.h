@@ -1,5 +1,5 @@
-// sim/harness/simulation.h: one run, of the store or of a user's own subject, as
-// the programs that make runs use it (sim/tools/simulator.h).
+// sim/harness/simulation.h: one run, of the store or of a user's own subject,
+// as the programs that make runs use it (sim/tools/simulator.h).
 #ifndef QUORATE_SIM_HARNESS_SIMULATION_H_
 #define QUORATE_SIM_HARNESS_SIMULATION_H_
 

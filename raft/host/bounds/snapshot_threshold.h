@@ -1,7 +1,7 @@
-// raft/host/snapshot_threshold.h: the size of entries after which a group takes
-// its next snapshot. Pure.
-#ifndef QUORATE_RAFT_HOST_SNAPSHOT_THRESHOLD_H_
-#define QUORATE_RAFT_HOST_SNAPSHOT_THRESHOLD_H_
+// raft/host/bounds/snapshot_threshold.h: the size of entries after which a
+// group takes its next snapshot. Pure.
+#ifndef QUORATE_RAFT_HOST_BOUNDS_SNAPSHOT_THRESHOLD_H_
+#define QUORATE_RAFT_HOST_BOUNDS_SNAPSHOT_THRESHOLD_H_
 
 #include <algorithm>
 #include <cstdint>
@@ -27,4 +27,4 @@ inline uint64_t SnapshotThreshold(uint64_t bytes_min, uint64_t bytes_max,
 
 }  // namespace quorate::raft
 
-#endif  // QUORATE_RAFT_HOST_SNAPSHOT_THRESHOLD_H_
+#endif  // QUORATE_RAFT_HOST_BOUNDS_SNAPSHOT_THRESHOLD_H_

@@ -1,4 +1,4 @@
-#include "raft/host/log_budget.h"
+#include "raft/host/bounds/log_budget.h"
 
 #include <gtest/gtest.h>
 

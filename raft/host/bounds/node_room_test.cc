@@ -1,4 +1,4 @@
-#include "raft/host/node_room.h"
+#include "raft/host/bounds/node_room.h"
 
 #include <optional>
 #include <utility>

@@ -1,4 +1,4 @@
-#include "raft/host/send_room.h"
+#include "raft/host/bounds/send_room.h"
 
 #include <string>
 #include <vector>

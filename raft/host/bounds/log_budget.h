@@ -1,12 +1,12 @@
-// raft/host/log_budget.h: a budget of a node for the entries in the logs of its
-// replicas.
+// raft/host/bounds/log_budget.h: a budget of a node for the entries in the logs
+// of its replicas.
 //
 // A host has one for those in memory, and one for those in memory or on disk.
 // Replicas report every change. Once the sum exceeds the budget, the host asks
 // one replica at a time for relief, the one with most first. A replica that can
 // do with less also lets the host ask. Used only by the host.
-#ifndef QUORATE_RAFT_HOST_LOG_BUDGET_H_
-#define QUORATE_RAFT_HOST_LOG_BUDGET_H_
+#ifndef QUORATE_RAFT_HOST_BOUNDS_LOG_BUDGET_H_
+#define QUORATE_RAFT_HOST_BOUNDS_LOG_BUDGET_H_
 
 #include <algorithm>
 #include <cstdint>
@@ -73,4 +73,4 @@ class LogBudget {
 
 }  // namespace quorate::raft
 
-#endif  // QUORATE_RAFT_HOST_LOG_BUDGET_H_
+#endif  // QUORATE_RAFT_HOST_BOUNDS_LOG_BUDGET_H_

@@ -1,4 +1,4 @@
-#include "raft/host/snapshot_threshold.h"
+#include "raft/host/bounds/snapshot_threshold.h"
 
 #include <algorithm>
 #include <cstdint>

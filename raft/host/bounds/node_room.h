@@ -1,10 +1,10 @@
-// raft/host/node_room.h: bytes of all groups of a node that wait for its disk
-// or its processor.
+// raft/host/bounds/node_room.h: bytes of all groups of a node that wait for its
+// disk or its processor.
 //
 // Each group bounds its own bytes. A node with many groups beside a disk that
 // hangs would hold as many times that bound. Used only by the host.
-#ifndef QUORATE_RAFT_HOST_NODE_ROOM_H_
-#define QUORATE_RAFT_HOST_NODE_ROOM_H_
+#ifndef QUORATE_RAFT_HOST_BOUNDS_NODE_ROOM_H_
+#define QUORATE_RAFT_HOST_BOUNDS_NODE_ROOM_H_
 
 #include <algorithm>
 #include <cstdint>
@@ -139,4 +139,4 @@ class ReadRoom {
 
 }  // namespace quorate::raft
 
-#endif  // QUORATE_RAFT_HOST_NODE_ROOM_H_
+#endif  // QUORATE_RAFT_HOST_BOUNDS_NODE_ROOM_H_

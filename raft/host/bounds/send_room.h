@@ -1,4 +1,4 @@
-// raft/host/send_room.h: the groups that wait until a peer has room for
+// raft/host/bounds/send_room.h: the groups that wait until a peer has room for
 // entries.
 //
 // The appends of all groups share one lane of each link, and their chunks
@@ -6,8 +6,8 @@
 // not acknowledged have one window for all groups: a peer with a slow disk has
 // them in memory. Groups ask before they send, and continue in the order in
 // which they began to wait.
-#ifndef QUORATE_RAFT_HOST_SEND_ROOM_H_
-#define QUORATE_RAFT_HOST_SEND_ROOM_H_
+#ifndef QUORATE_RAFT_HOST_BOUNDS_SEND_ROOM_H_
+#define QUORATE_RAFT_HOST_BOUNDS_SEND_ROOM_H_
 
 #include <cstdint>
 #include <utility>
@@ -100,4 +100,4 @@ class SendRoom {
 
 }  // namespace quorate::raft
 
-#endif  // QUORATE_RAFT_HOST_SEND_ROOM_H_
+#endif  // QUORATE_RAFT_HOST_BOUNDS_SEND_ROOM_H_
