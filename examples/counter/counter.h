@@ -8,19 +8,19 @@
 #define QUORATE_EXAMPLES_COUNTER_COUNTER_H_
 
 #include <cstdint>
-#include <memory>
+#include <string_view>
 
-#include "raft/host/state_machine.h"
+#include "raft/host/bytes_state_machine.h"
 
 namespace quorate::examples {
 
-class Counter : public raft::StateMachine {
+class Counter : public raft::BytesStateMachine {
  public:
+  // A command that is no number, or makes the sum too large, changes nothing.
+  // The result is the reason, which is no number.
   Buffer Apply(const raft::Entry& entry, bool wants_result) override;
-  std::unique_ptr<raft::SnapshotReader> TakeSnapshot() override;
-  std::unique_ptr<raft::SnapshotWriter> BeginRestore(
-      const raft::SnapshotDescriptor& snapshot) override;
-  uint64_t Digest() const override { return static_cast<uint64_t>(sum_); }
+  Buffer Save() const override;
+  absl::Status Restore(std::string_view state) override;
 
   int64_t sum() const { return sum_; }
 

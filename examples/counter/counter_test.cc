@@ -1,5 +1,6 @@
 #include "examples/counter/counter.h"
 
+#include <limits>
 #include <string>
 
 #include "gtest/gtest.h"
@@ -7,10 +8,11 @@
 namespace quorate::examples {
 namespace {
 
-std::string Add(Counter& counter, std::string text) {
+std::string Add(Counter& counter, std::string_view text,
+                bool wants_result = true) {
   raft::Entry entry;
   entry.payload = Buffer::Copy(text);
-  return std::string(counter.Apply(entry, true).view());
+  return std::string(counter.Apply(entry, wants_result).view());
 }
 
 TEST(CounterTest, Adds_OneAfterTheOther_ReturnTheSum) {
@@ -26,29 +28,40 @@ TEST(CounterTest, Nonsense_IsAnsweredAndChangesNothing) {
   EXPECT_EQ(counter.sum(), 5);
 }
 
-TEST(CounterTest, Snapshot_TakenThenRestored_IsTheStateWhenItWasTaken) {
+TEST(CounterTest, SumBeyond64Bits_IsAnsweredAndChangesNothing) {
+  constexpr int64_t kMost = std::numeric_limits<int64_t>::max();
+  constexpr int64_t kLeast = std::numeric_limits<int64_t>::min();
+  Counter counter;
+  Add(counter, std::to_string(kMost));
+  EXPECT_EQ(Add(counter, "1"), "the sum would not fit 64 bits");
+  EXPECT_EQ(counter.sum(), kMost);
+  Add(counter, std::to_string(-kMost));
+  Add(counter, std::to_string(kLeast));
+  EXPECT_EQ(Add(counter, "-1"), "the sum would not fit 64 bits");
+  EXPECT_EQ(counter.sum(), kLeast);
+}
+
+TEST(CounterTest, NoResultWanted_NothingIsReturned) {
+  Counter counter;
+  EXPECT_EQ(Add(counter, "5", /*wants_result=*/false), "");
+  EXPECT_EQ(Add(counter, "many", /*wants_result=*/false), "");
+  EXPECT_EQ(Add(counter, "9223372036854775807", /*wants_result=*/false), "");
+  EXPECT_EQ(counter.sum(), 5);
+}
+
+TEST(CounterTest, SavedState_Restored_IsTheState) {
   Counter counter;
   Add(counter, "1234");
-  const auto reader = counter.TakeSnapshot();
-  Add(counter, "1");
   Counter other;
-  const auto writer = other.BeginRestore({});
-  for (Buffer piece = reader->Next(3); !piece.empty();
-       piece = reader->Next(3)) {
-    EXPECT_LE(piece.size(), 3u);
-    ASSERT_TRUE(writer->Add(piece.view()).ok());
-  }
-  EXPECT_EQ(other.sum(), 0);
-  ASSERT_TRUE(writer->Commit().ok());
+  ASSERT_TRUE(other.Restore(counter.Save().view()).ok());
   EXPECT_EQ(other.sum(), 1234);
+  EXPECT_EQ(other.Digest(), counter.Digest());
 }
 
 TEST(CounterTest, DamagedSnapshot_IsRefusedAndChangesNothing) {
   Counter counter;
   Add(counter, "5");
-  const auto writer = counter.BeginRestore({});
-  ASSERT_TRUE(writer->Add("12x").ok());
-  EXPECT_EQ(writer->Commit().code(), absl::StatusCode::kDataLoss);
+  EXPECT_EQ(counter.Restore("12x").code(), absl::StatusCode::kDataLoss);
   EXPECT_EQ(counter.sum(), 5);
 }
 

@@ -48,6 +48,13 @@ raft::HostOptions HostOptionsOf(const CounterServer::Options& options) {
   return host;
 }
 
+// The state machine refuses a command by a result that is no number.
+std::string AnswerOf(std::string_view result) {
+  int64_t sum = 0;
+  return (ParseInteger(result, &sum) ? "ok " : "not executed: ") +
+         std::string(result);
+}
+
 }  // namespace
 
 // One client. It collects lines, and pauses reads while a request is executed.
@@ -166,8 +173,7 @@ void CounterServer::Add(uint64_t id, std::string_view number) {
                   const std::string why(result.status.message());
                   switch (result.outcome) {
                     case Outcome::kDone:
-                      return Reply(id,
-                                   "ok " + std::string(result.result.view()));
+                      return Reply(id, AnswerOf(result.result.view()));
                     case Outcome::kNotExecuted:
                       return Reply(id, "not executed: " + why + LeaderHint());
                     case Outcome::kUnknown:

@@ -126,6 +126,7 @@ class CounterServerTest(unittest.TestCase):
         cluster.start(killed)
         cluster.await_ready(killed)
         self.assertEqual('not executed: a number is expected', cluster.ask(killed, 'add one'))
+        self.assertEqual('not executed: the sum would not fit 64 bits', cluster.ask(cluster.leader(), f'add {2**63 - 1}'))
 
         for node in range(1, NODES + 1):
             self.assertEqual(0, cluster.stop(node, signal.SIGTERM))

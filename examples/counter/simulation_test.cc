@@ -46,13 +46,8 @@ class ShrinkingCounter final : public Counter {
 // Takes no state from a snapshot.
 class StubbornCounter final : public Counter {
  public:
-  std::unique_ptr<raft::SnapshotWriter> BeginRestore(
-      const raft::SnapshotDescriptor&) override {
-    class Writer final : public raft::SnapshotWriter {
-      absl::Status Add(std::string_view) override { return absl::OkStatus(); }
-      absl::Status Commit() override { return absl::DataLossError("stubborn"); }
-    };
-    return std::make_unique<Writer>();
+  absl::Status Restore(std::string_view) override {
+    return absl::DataLossError("stubborn");
   }
 };
 

@@ -71,7 +71,7 @@ UNITS = {
         "admission host host_groups outbox",
         "admission_message bootstrap_record envelope founding_message" +
         " state_digests",
-        "founding snapshot_loader startup",
+        "bytes_state_machine founding snapshot_loader startup",
         "replica replica_snapshots replica_states",
     ],
     "raft/log": [
