@@ -436,9 +436,14 @@ class ModelOf final : public Model {
     };
   }
   bool TellsUses() const override {
-    return requires(const typename M::Sight& sight, const Operation& op) {
-      model_.UseOf(sight, op);
-    };
+    // Clang 14 takes a parameter of a type that is missing for an error.
+    if constexpr (requires { typename M::Sight; }) {
+      return requires(const typename M::Sight& sight, const Operation& op) {
+        model_.UseOf(sight, op);
+      };
+    } else {
+      return false;
+    }
   }
   std::string_view FunctionName(uint8_t function) const override {
     return model_.Name(function);

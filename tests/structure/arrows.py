@@ -9,7 +9,7 @@ from bans import Finding
 # Folders of the product; each of their packages has a row in the table of docs/architecture.md.
 PRODUCT = ('env', 'raft', 'shardctrl', 'kv', 'node', 'lincheck', 'sim', 'net')
 # These may use anything.
-FREE = ('tests', 'bench', 'examples', 'docs', 'third_party', '')
+FREE = ('tests', 'bench', 'examples', 'docs', 'public', 'third_party', '')
 TABLE_PAGE = 'docs/architecture.md'
 _ROW = re.compile(r'^\| `([\w/]+)` \| .* \| (-|(?:`[\w/]+` ?)+) \|$', re.MULTILINE)
 
@@ -18,6 +18,9 @@ def read_table(page):
     """package -> the packages that its code may use, as the page says."""
     return {match.group(1): set(re.findall(r'`([\w/]+)`', match.group(2))) for match in _ROW.finditer(page)}
 
+
+# Workspaces of their own, with paths from their own roots.
+OTHER_ROOTS = ('examples/outside',)
 
 # The checker is one library for users in any folder.
 APART = ('lincheck',)
@@ -130,6 +133,8 @@ def check_includes(path, text, is_test, table, files):
     files: the paths of the repository. They tell <net/x.h> of this repository from <net/if.h> of the system.
     """
     package = os.path.dirname(path)
+    if package in OTHER_ROOTS:
+        return
     for match in _INCLUDE.finditer(text):
         line = text.count('\n', 0, match.start()) + 1
         header = match.group(1) or match.group(2)
@@ -143,10 +148,10 @@ def check_includes(path, text, is_test, table, files):
 
 
 def check_visibility(targets):
-    """Every target names the folders that may use it; only env/ is public."""
+    """Every target names the folders that may use it; only env/ and public/ are public."""
     for target in targets:
         # An alias is a second name of a program for users.
-        if target.kind != 'alias' and '//visibility:public' in (target.visibility or ()) and folder_of(target.label) not in ('env', '', 'docs'):
+        if target.kind != 'alias' and '//visibility:public' in (target.visibility or ()) and folder_of(target.label) not in ('env', 'public', '', 'docs'):
             yield Finding(os.path.join(target.package, 'BUILD.bazel'), target.line, 'visibility',
                           f'{target.label} is public: name the folders that may use it')
 

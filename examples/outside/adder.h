@@ -1,0 +1,34 @@
+// examples/outside/adder.h: a number to which clients add, as a state machine
+// of another repository.
+#ifndef QUORATE_EXAMPLES_OUTSIDE_ADDER_H_
+#define QUORATE_EXAMPLES_OUTSIDE_ADDER_H_
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include "env/parse_integer.h"
+#include "raft/host/bytes_state_machine.h"
+
+// Unsigned, so a sum beyond 64 bits is defined: it begins again at 0.
+class Adder final : public quorate::raft::BytesStateMachine {
+ public:
+  quorate::Buffer Apply(const quorate::raft::Entry& entry,
+                        bool wants_result) override {
+    uint64_t delta = 0;
+    if (quorate::ParseInteger(entry.payload.view(), &delta)) sum_ += delta;
+    return wants_result ? Save() : quorate::Buffer();
+  }
+  quorate::Buffer Save() const override {
+    return quorate::Buffer::Copy(std::to_string(sum_));
+  }
+  absl::Status Restore(std::string_view state) override {
+    if (quorate::ParseInteger(state, &sum_)) return absl::OkStatus();
+    return absl::DataLossError("not a number");
+  }
+
+ private:
+  uint64_t sum_ = 0;
+};
+
+#endif  // QUORATE_EXAMPLES_OUTSIDE_ADDER_H_

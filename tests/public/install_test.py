@@ -1,0 +1,90 @@
+"""An installation in a prefix of its own: programs of examples/outside build against it and run."""
+
+import os
+import shutil
+import subprocess
+import tempfile
+import unittest
+
+INSTALL = 'public/install'
+OUTSIDE = 'examples/outside'
+COMPILERS = ('g++', 'clang++-14')
+HISTORY = '''{"lincheck":1,"model":"adder"}
+{"client":1,"f":"add","arg":2,"result":%d,"invoke":1,"return":2}
+'''
+
+
+def run(*command, **options):
+    """Returns the exit status and the output, which failures show."""
+    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False, timeout=280, **options)
+    return done.returncode, done.stdout
+
+
+class InstallTest(unittest.TestCase):
+
+    @classmethod
+    def setUpClass(cls):
+        cls.folder = tempfile.mkdtemp()
+        cls.addClassCleanup(shutil.rmtree, cls.folder)
+        # Nothing of the tree is in reach of the programs.
+        cls.sources = os.path.join(cls.folder, 'sources')
+        shutil.copytree(OUTSIDE, cls.sources)
+        made = os.path.join(cls.folder, 'made')
+        cls.succeed(INSTALL, '--prefix', made)
+        # The prefix may be moved.
+        cls.prefix = os.path.join(cls.folder, 'prefix')
+        os.rename(made, cls.prefix)
+
+    @staticmethod
+    def succeed(*command, **options):
+        status, output = run(*command, **options)
+        assert status == 0, f'{command}: status {status}\n{output}'
+        return output
+
+    def check_programs(self, build):
+        data = os.path.join(build, 'data')
+        for expected in (1, 2):
+            self.assertEqual(expected, int(self.succeed(f'{build}/adder_main', data).split()[-1]))
+        self.assertIn('5 runs, 0 failed', self.succeed(f'{build}/simulation_main', 'swarm', '--seeds', '1..5'))
+        for result, status in ((2, 0), (3, 1)):
+            history = os.path.join(build, 'history.jsonl')
+            with open(history, 'w', encoding='utf-8') as file:
+                file.write(HISTORY % result)
+            self.assertEqual(status, run(f'{build}/lincheck_main', history)[0])
+
+    def test_cmake_finds_the_package_and_the_programs_run(self):
+        for compiler in COMPILERS:
+            with self.subTest(compiler):
+                build = os.path.join(self.folder, compiler)
+                self.succeed('cmake', '-S', self.sources, '-B', build, f'-DCMAKE_PREFIX_PATH={self.prefix}', f'-DCMAKE_CXX_COMPILER={compiler}',
+                             '-DCMAKE_CXX_FLAGS=-Wall -Werror')
+                self.succeed('cmake', '--build', build, '-j', '2')
+                self.check_programs(build)
+
+    def configure(self, lines):
+        """Configures a project that has these lines; the exit status and the output."""
+        folder = tempfile.mkdtemp(dir=self.folder)
+        with open(os.path.join(folder, 'CMakeLists.txt'), 'w', encoding='utf-8') as file:
+            file.write(f'cmake_minimum_required(VERSION 3.25)\nproject(other CXX)\n{lines}\n')
+        return run('cmake', '-S', folder, '-B', f'{folder}/build', f'-DCMAKE_PREFIX_PATH={self.prefix}')
+
+    def test_cmake_refuses_another_version_and_an_unknown_part(self):
+        self.assertEqual(0, self.configure('find_package(Quorate REQUIRED COMPONENTS raft sim lincheck)')[0])
+        status, output = self.configure('find_package(Quorate 99 REQUIRED)')
+        self.assertNotEqual(0, status)
+        self.assertIn('Quorate', output)
+        status, output = self.configure('find_package(Quorate REQUIRED COMPONENTS store)')
+        self.assertNotEqual(0, status)
+        self.assertIn('Quorate has no part store', output)
+
+    def test_pkg_config_has_the_flags_of_a_compiler(self):
+        flags = self.succeed('pkg-config', '--cflags', '--libs', 'quorate', env={**os.environ, 'PKG_CONFIG_PATH': f'{self.prefix}/lib/pkgconfig'})
+        build = os.path.join(self.folder, 'pkg-config')
+        os.mkdir(build)
+        for name in ('adder_main', 'simulation_main', 'lincheck_main'):
+            self.succeed('g++', '-std=c++20', f'{self.sources}/{name}.cc', '-o', f'{build}/{name}', *flags.split())
+        self.check_programs(build)
+
+
+if __name__ == '__main__':
+    unittest.main()
