@@ -198,7 +198,7 @@ TEST_F(AllCommandsTest, HaltedReplicas) {
   const size_t voter = (cluster().LeaderOf(GroupId(1)) + 1) % 3;
   for (const size_t node : {voter, size_t{3}}) {
     Config config = cluster().config(node);
-    config.raft.level_max = 2;
+    config.level_max = 2;
     ASSERT_TRUE(cluster().RestartWith(node, config).ok());
     ASSERT_TRUE(cluster().world().RunUntilTrue([&] {
       const raft::Core* core = cluster().server(node).host().core(GroupId(1));

@@ -225,7 +225,7 @@ class UnboundedApplyWorkTest : public ApplyWorkTest {
 
 TEST_F(UnboundedApplyWorkTest, OneEntryTakesLong) {
   Pipeline(*clients_[0], {"SETBIT", "{k}2", "77", "1"});
-  EXPECT_GT(longest(), 20 * cluster_.config(0).raft.apply_bytes);
+  EXPECT_GT(longest(), 20 * cluster_.config(0).host.core.apply_bytes_max);
 }
 
 }  // namespace

@@ -513,7 +513,7 @@ int64_t LargestOf(const Server& server, std::string_view metric) {
 
 void HoldFewBytes(Config& config) {
   config.limits.held_bytes = 64 << 10;
-  config.raft.uncommitted_bytes = 128 << 10;
+  config.host.core.uncommitted_bytes_max = 128 << 10;
   config.timeouts.leader_wait = Milliseconds(50);
 }
 

@@ -143,8 +143,8 @@ std::vector<Edit> Edits() {
 }
 
 void SmallSnapshots(Config& config) {
-  config.snapshot.threshold_bytes = 1024;
-  config.snapshot.trailing_bytes = 0;
+  config.host.snapshot_threshold_bytes = 1024;
+  config.host.snapshot_trailing_bytes = 0;
 }
 
 struct Shape {

@@ -280,7 +280,7 @@ void ReadTogether(TestCluster& cluster, size_t node, const std::string& first,
 
 void SmallTurns(Config& config) {
   config.limits.batch_commands = 3;
-  config.raft.apply_bytes = 1;  // One entry.
+  config.host.core.apply_bytes_max = 1;  // One entry.
   config.bounds.turn_work = 40;
   config.bounds.read_piece_keys = 7;
   config.bounds.read_piece_bytes = 60;

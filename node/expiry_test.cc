@@ -97,7 +97,8 @@ class ExpiryIdleLeader : public ::testing::Test {
 // At most one quiet interval and the time without a leader are lost.
 TEST_F(ExpiryIdleLeader, Dies_TheKeyEndsInTime) {
   LoseLeader();
-  const Duration lost = cluster_.config(0).raft.quiet_interval + Seconds(1);
+  const Duration lost =
+      cluster_.config(0).host.core.quiet_interval + Seconds(1);
   const int64_t left = TimeLeft();
   EXPECT_LE(left, 15'000 + lost.ms());
   EXPECT_GT(left, 13'000);
@@ -371,7 +372,7 @@ TEST(Expiry_Reclaim, AfterFlushAll_ContinuesWithoutEntries) {
 // old pages are free when the snapshot has been read, after the last entry.
 TEST(Expiry_Reclaim, AfterASnapshot_ContinuesWithoutEntries) {
   TestCluster cluster({.adjust = [](Config& config) {
-    config.snapshot.threshold_bytes = 2 << 20;
+    config.host.snapshot_threshold_bytes = 2 << 20;
   }});
   ASSERT_TRUE(cluster.AwaitLeaders());
   auto client = cluster.ConnectResp(0);
@@ -406,8 +407,8 @@ TEST(Expiry_Reclaim, AfterASnapshot_ContinuesWithoutEntries) {
 // A follower that is far behind installs a snapshot over the keys that it has.
 TEST(Expiry_Reclaim, AfterARestore_ContinuesWithoutEntries) {
   TestCluster cluster({.nodes = 3, .adjust = [](Config& config) {
-                         config.snapshot.threshold_bytes = 300'000;
-                         config.snapshot.trailing_bytes = 0;
+                         config.host.snapshot_threshold_bytes = 300'000;
+                         config.host.snapshot_trailing_bytes = 0;
                        }});
   ASSERT_TRUE(cluster.AwaitLeaders());
   const size_t leader = cluster.LeaderOf(GroupId(1));

@@ -925,8 +925,8 @@ TEST_F(MembersTest, FormerLearnerOfTheController_LearnsNewStates) {
 // would lack those entries, too.
 TEST_F(MembersTest, NodeWithAnOldState_ReportsOnce) {
   Begin({.nodes = 3, .groups = 1, .adjust = [](Config& config) {
-           config.snapshot.threshold_bytes = 1024;
-           config.snapshot.trailing_bytes = 0;
+           config.host.snapshot_threshold_bytes = 1024;
+           config.host.snapshot_trailing_bytes = 0;
          }});
   ASSERT_TRUE(AwaitAddresses(3)) << last_.dump(1);
   const size_t leader = AwaitController();

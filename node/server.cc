@@ -53,13 +53,13 @@ constexpr Duration kWitnessWithin = Seconds(1);
 
 // The rules version that this node knows.
 uint32_t KnownRules(const Config& config) {
-  const uint32_t max = config.raft.level_max;
+  const uint32_t max = config.level_max;
   return max == 0 ? kv::kRulesVersion : std::min(max, kv::kRulesVersion);
 }
 
 raft::HostOptions MakeHostOptions(const Config& config,
                                   const shardctrl::ShardMap& map) {
-  raft::HostOptions options;
+  raft::HostOptions options = config.host;
   options.cluster = config.cluster;
   options.node = config.node;
   options.listen_address = config.listen.peer;
@@ -70,56 +70,13 @@ raft::HostOptions MakeHostOptions(const Config& config,
   options.plan = MakeBootstrapPlan(map, config.rules, config.controller);
   options.founding_level = raft::Level(KnownRules(config));
   if (KnownRules(config) < kv::kRulesVersion) {
-    options.halted_advice = Concat(
-        "raise or remove raft.level_max, which is ", config.raft.level_max,
-        " here. If the replica still halts, start the newer program");
+    options.halted_advice =
+        Concat("raise or remove raft.level_max, which is ", config.level_max,
+               " here. If the replica still halts, start the newer program");
   }
   for (const NodeConfig& node : config.nodes) {
     if (node.id != config.node) options.peers.push_back({node.id, node.peer});
   }
-  const RaftConfig& raft = config.raft;
-  options.core.election_timeout_min = raft.election_timeout_min;
-  options.core.election_timeout_max = raft.election_timeout_max;
-  options.core.heartbeat_interval = raft.heartbeat_interval;
-  options.core.quiet_interval = raft.quiet_interval;
-  options.core.retry_interval = raft.retry_interval;
-  options.core.append_bytes_max = raft.append_bytes;
-  options.core.inflight_messages_max = raft.inflight_messages;
-  options.core.inflight_bytes_max = raft.inflight_bytes;
-  options.core.uncommitted_bytes_max = raft.uncommitted_bytes;
-  options.core.unwritten_bytes_max = raft.unwritten_bytes;
-  options.core.unapplied_bytes_max = raft.unapplied_bytes;
-  options.core.apply_bytes_max = raft.apply_bytes;
-  options.core.log_time_slew_ppm = raft.log_time_slew_ppm;
-  options.core.snapshot_chunk_bytes = config.snapshot.chunk_bytes;
-  options.core.snapshot_inflight_bytes_max = config.snapshot.inflight_bytes;
-  options.core.snapshot_transfer_timeout = config.snapshot.transfer_timeout;
-  options.log.segment_bytes = config.log.segment_bytes;
-  options.log.batch_bytes_max = config.log.batch_bytes;
-  options.log.group_bytes_max = config.log.group_bytes;
-  options.log.ballast_bytes = config.log.ballast_bytes;
-  options.log.record_bytes_max = config.bounds.log_record_bytes;
-  options.log.rewrite_bytes_max = config.bounds.log_rewrite_bytes;
-  options.log.preallocation_bytes_max = config.bounds.log_preallocation_bytes;
-  options.log.slack_segments = config.bounds.log_slack_segments;
-  options.log.witness_delay = config.bounds.log_witness_delay;
-  options.log.snapshot_sync_bytes = config.bounds.snapshot_sync_bytes;
-  options.log.snapshot_bytes_per_second = config.snapshot.bytes_per_second;
-  options.snapshot_threshold_bytes = config.snapshot.threshold_bytes;
-  options.snapshot_threshold_bytes_max = config.snapshot.threshold_bytes_max;
-  options.snapshot_trailing_bytes = config.snapshot.trailing_bytes;
-  options.peer_window_bytes = raft.peer_window_bytes;
-  options.unwritten_bytes_max = raft.unwritten_total_bytes;
-  options.unapplied_bytes_max = raft.unapplied_total_bytes;
-  options.snapshot_transfer_bytes_max = config.snapshot.inflight_total_bytes;
-  options.log_memory_bytes_max = config.snapshot.log_memory_bytes;
-  options.log_bytes_max = config.snapshot.log_bytes;
-  options.digest_interval = config.bounds.digest_interval;
-  options.core.send_bytes_max = config.bounds.send_bytes;
-  options.core.pending_reads_max = config.bounds.pending_reads;
-  options.core.commit_notification_delay =
-      config.bounds.commit_notification_delay;
-  options.turn_apply_work_max = config.bounds.turn_apply_work;
   return options;
 }
 
@@ -252,7 +209,7 @@ class ServerImpl final : public Server, public raft::Host::Observer {
     const MonoTime now = env_.loop.ReadClock().mono;
     // A target that does not lead by then never will: it stops as well, or is
     // dead.
-    lead_until_ = now + config_.raft.election_timeout_max;
+    lead_until_ = now + config_.host.core.election_timeout_max;
     stop_deadline_ = std::max(now + config_.timeouts.stop, lead_until_);
     PollStop();
   }
@@ -298,7 +255,7 @@ class ServerImpl final : public Server, public raft::Host::Observer {
         .longest_turn_work = turn_work_.longest(),
         .longest_apply_work = host_.longest_apply_work()};
     const bool evicts =
-        use.log_memory_bytes > config_.snapshot.log_memory_bytes;
+        use.log_memory_bytes > config_.host.log_memory_bytes_max;
     const bool retains = use.retained_bytes > 0 || use.kept_snapshots > 0;
     for (const auto& queue : router_.queues()) {
       use.waiting_requests =
@@ -322,7 +279,7 @@ class ServerImpl final : public Server, public raft::Host::Observer {
       if (evicts)
         use.unapplied_bytes += core->UnappliedBytes(core->last().index);
       const uint64_t backlog = core->apply_backlog_bytes();
-      if (backlog <= config_.raft.unapplied_bytes) continue;
+      if (backlog <= config_.host.core.unapplied_bytes_max) continue;
       use.apply_backlogs.emplace_back(queue->group(), backlog);
     }
     // It has no queue.
@@ -547,7 +504,7 @@ class ServerImpl final : public Server, public raft::Host::Observer {
     const MonoTime now = env_.loop.ReadClock().mono;
     const bool leads = LeadsAny();
     if (leads && takes_no_requests_ && !std::exchange(led_again_, true)) {
-      lead_until_ = now + config_.raft.heartbeat_interval;
+      lead_until_ = now + config_.host.core.heartbeat_interval;
     }
     const bool hands_over = leads && now < lead_until_;
     if (hands_over) {
@@ -563,7 +520,7 @@ class ServerImpl final : public Server, public raft::Host::Observer {
       idle_since_ = now;
     }
     if (now >= stop_deadline_ ||
-        now - idle_since_ >= config_.raft.heartbeat_interval) {
+        now - idle_since_ >= config_.host.core.heartbeat_interval) {
       return StopHost();
     }
     stop_timer_ = env_.loop.At(now + kStopPoll, [this] { PollStop(); });

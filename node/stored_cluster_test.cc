@@ -47,11 +47,11 @@ std::string Value(int i) {
 }
 
 void Small(Config& config) {
-  config.snapshot.threshold_bytes = 4096;
-  config.snapshot.trailing_bytes = 512;
-  config.log.segment_bytes = 1 << 20;
-  config.bounds.log_preallocation_bytes = 4096;
-  config.log.ballast_bytes = 0;
+  config.host.snapshot_threshold_bytes = 4096;
+  config.host.snapshot_trailing_bytes = 512;
+  config.host.log.segment_bytes = 1 << 20;
+  config.host.log.preallocation_bytes_max = 4096;
+  config.host.log.ballast_bytes = 0;
 }
 
 // ---- Text of a directory

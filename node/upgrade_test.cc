@@ -23,16 +23,15 @@ constexpr std::string_view kTooEarly =
 class UpgradeTest : public ::testing::Test {
  protected:
   UpgradeTest()
-      : cluster_(
-            {.nodes = 3, .read_only_nodes = 1, .adjust = [](Config& config) {
-               config.raft.level_max = 2;
-             }}) {
+      : cluster_({.nodes = 3,
+                  .read_only_nodes = 1,
+                  .adjust = [](Config& config) { config.level_max = 2; }}) {
     EXPECT_TRUE(cluster_.AwaitLeaders());
   }
 
   void StartProgram(size_t node, uint32_t level_max) {
     Config config = cluster_.config(node);
-    config.raft.level_max = level_max;
+    config.level_max = level_max;
     ASSERT_TRUE(cluster_.RestartWith(node, config).ok());
     ASSERT_TRUE(cluster_.AwaitLeaders());
   }
@@ -171,14 +170,14 @@ TEST_F(UpgradeTest, NodeLeftBehind_ForwardsAndCatchesUp) {
 // It learns the level from the reports of the others. Its own program does not
 // hold the level back.
 TEST(UpgradeWithout_NodeWithoutAReplica, ForwardsTheNewCommandsOnceItKnows) {
-  TestCluster cluster(
-      {.nodes = 4, .adjust = [](Config& config) {
-         config.raft.level_max = config.node.value() < 4 ? 2 : 0;
-         config.shards = {{.group = GroupId(1),
-                           .name = "g1",
-                           .slots = {{0, 16383}},
-                           .replicas = {NodeId(1), NodeId(2), NodeId(3)}}};
-       }});
+  TestCluster cluster({.nodes = 4, .adjust = [](Config& config) {
+                         config.level_max = config.node.value() < 4 ? 2 : 0;
+                         config.shards = {
+                             {.group = GroupId(1),
+                              .name = "g1",
+                              .slots = {{0, 16383}},
+                              .replicas = {NodeId(1), NodeId(2), NodeId(3)}}};
+                       }});
   ASSERT_TRUE(cluster.AwaitLeaders());
   auto client = cluster.ConnectResp(3);
   // The outcome of a batch to a leader that restarts may be unknown.
@@ -192,7 +191,7 @@ TEST(UpgradeWithout_NodeWithoutAReplica, ForwardsTheNewCommandsOnceItKnows) {
   EXPECT_EQ(cluster.Command(*client, {"SETBIT", "bits", "7", "1"}), kTooEarly);
   for (size_t node = 0; node < 3; ++node) {
     Config config = cluster.config(node);
-    config.raft.level_max = 0;
+    config.level_max = 0;
     ASSERT_TRUE(cluster.RestartWith(node, config).ok());
     ASSERT_TRUE(cluster.AwaitLeaders());
     EXPECT_EQ(settled({"SET", "k", "v"}), "+OK\r\n");

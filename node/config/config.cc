@@ -249,17 +249,17 @@ MaybeProblem CheckShards(const Config& config) {
 }
 
 MaybeProblem CheckTimings(const Config& config) {
-  const RaftConfig& raft = config.raft;
+  const raft::CoreOptions& raft = config.host.core;
   if (raft.election_timeout_min > raft.election_timeout_max) {
     return Problem{"raft.election_timeout_max_ms",
                    Concat("expected at least raft.election_timeout_min_ms (",
                           raft.election_timeout_min.ms(), "), found ",
                           raft.election_timeout_max.ms())};
   }
-  if (raft.level_max != 0 && raft.level_max < kv::kRulesVersionMin) {
+  if (config.level_max != 0 && config.level_max < kv::kRulesVersionMin) {
     return Problem{"raft.level_max",
                    Concat("expected 0 or at least ", kv::kRulesVersionMin,
-                          ", found ", raft.level_max)};
+                          ", found ", config.level_max)};
   }
   if (raft.heartbeat_interval * 2 > raft.election_timeout_min) {
     return Problem{

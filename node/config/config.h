@@ -19,6 +19,7 @@
 #include "env/ids.h"
 #include "env/time.h"
 #include "kv/command/rules.h"
+#include "raft/host/host_types.h"
 
 namespace quorate::node {
 
@@ -134,67 +135,6 @@ struct TimeoutsConfig {
   Duration stop = Milliseconds(3'000);
 };
 
-struct RaftConfig {
-  Duration election_timeout_min = Milliseconds(300);
-  Duration election_timeout_max = Milliseconds(600);
-  Duration heartbeat_interval = Milliseconds(75);
-  Duration quiet_interval = Milliseconds(2'000);
-  Duration retry_interval = Milliseconds(150);
-  size_t append_bytes = 256 << 10;
-  uint32_t inflight_messages = 64;
-  size_t inflight_bytes = 8 << 20;
-  // The same to one node, for all groups together.
-  uint64_t peer_window_bytes = 32 << 20;
-  size_t uncommitted_bytes = 16 << 20;
-  size_t unwritten_bytes = 32 << 20;
-  // The same for all groups of the node, those that others lead included.
-  uint64_t unwritten_total_bytes = 128 << 20;
-  size_t unapplied_bytes = 64 << 20;
-  // The same for all groups of the node.
-  uint64_t unapplied_total_bytes = 128 << 20;
-  size_t apply_bytes = 64 << 10;
-  uint32_t log_time_slew_ppm = 1'000;
-  // The highest level of groups that this node announces, as if its program
-  // were an older one; 0: what its program knows.
-  uint32_t level_max = 0;
-};
-
-struct SnapshotConfig {
-  // A group takes a snapshot when its entries since the last one exceed this
-  // size; 0: never, so the whole log is kept.
-  uint64_t threshold_bytes = 64 << 20;
-  // The threshold grows to half the size of the last snapshot, up to this size.
-  uint64_t threshold_bytes_max = 256 << 20;
-  // How fast a snapshot is written; 0: as fast as the disk allows.
-  uint64_t bytes_per_second = 32 << 20;
-  // Size of entries kept before a snapshot's index, for followers that are
-  // slightly behind.
-  uint64_t trailing_bytes = 8 << 20;
-  // Size of the entries of all groups in memory beyond which the oldest ones
-  // are on disk only; 0: no limit.
-  uint64_t log_memory_bytes = 256 << 20;
-  // Size of the entries of all groups beyond which groups take snapshots early;
-  // 0: no limit.
-  uint64_t log_bytes = 1 << 30;
-  size_t chunk_bytes = 64 << 10;
-  // Size of the chunks to a follower that it has not written.
-  uint64_t inflight_bytes = 4 << 20;
-  // Chunks of all groups that are being read for followers; and chunks that
-  // were received and are not written.
-  uint64_t inflight_total_bytes = 32 << 20;
-  // A follower that is silent for so long gets a snapshot from the beginning if
-  // a newer one has replaced that in transfer.
-  Duration transfer_timeout = Seconds(60);
-};
-
-struct LogConfig {
-  uint64_t segment_bytes = 64 << 20;
-  size_t batch_bytes = 4 << 20;
-  size_t group_bytes = 1 << 20;
-  // Size of a file that is removed if the disk is full at a start; 0: none.
-  uint64_t ballast_bytes = 32 << 20;
-};
-
 struct ClockConfig {
   // Minimum uncertainty of the wall clock, in each direction.
   Duration uncertainty_floor = Milliseconds(1);
@@ -251,20 +191,6 @@ struct BoundsConfig {
   // to this value when the peer reads less than 1 MiB a second while output
   // waits for it.
   size_t first_window_bytes = 1 << 20;
-  // Replicas compare their states at multiples of this index; 0: never.
-  uint64_t digest_interval = 4096;
-  // For raft::LogOptions.
-  size_t log_record_bytes = 1 << 20;
-  size_t log_rewrite_bytes = 256 << 10;
-  size_t log_preallocation_bytes = 1 << 20;
-  size_t snapshot_sync_bytes = 4 << 20;
-  uint64_t log_slack_segments = 4;
-  Duration log_witness_delay = Seconds(1);
-  // For raft::CoreOptions and raft::HostOptions.
-  size_t send_bytes = 1 << 20;
-  uint32_t pending_reads = 64 << 10;
-  Duration commit_notification_delay = Milliseconds(5);
-  uint64_t turn_apply_work = 64 << 10;
   // Connections of one protocol above limits.connections that receive their
   // error. Above this number the oldest of them is closed at once.
   size_t refused_connections = 32;
@@ -314,9 +240,12 @@ struct Config {
   bool http_get_writes = false;
   LimitsConfig limits;
   TimeoutsConfig timeouts;
-  RaftConfig raft;
-  SnapshotConfig snapshot;
-  LogConfig log;
+  // The settings of [raft], [snapshot] and [log]. The server fills in identity,
+  // addresses and plan.
+  raft::HostOptions host;
+  // The highest level of groups that this node announces, as if its program
+  // were an older one; 0: what its program knows.
+  uint32_t level_max = 0;
   ClockConfig clock;
   BoundsConfig bounds;
   // The rules of the cluster that this node bootstraps. No key of the file sets

@@ -89,8 +89,8 @@ uncertainty_floor_us = 250
   EXPECT_TRUE(config.http_get_writes);
   EXPECT_EQ(config.limits.key_bytes, 100u);
   EXPECT_EQ(config.timeouts.leader_wait, Milliseconds(500));
-  EXPECT_EQ(config.raft.election_timeout_min, Milliseconds(1000));
-  EXPECT_EQ(config.snapshot.threshold_bytes, 0u);
+  EXPECT_EQ(config.host.core.election_timeout_min, Milliseconds(1000));
+  EXPECT_EQ(config.host.snapshot_threshold_bytes, 0u);
   EXPECT_EQ(config.clock.uncertainty_floor, Microseconds(250));
 }
 

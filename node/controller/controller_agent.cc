@@ -122,7 +122,8 @@ void ControllerAgent::Work() {
       on_state_();
     }
   }
-  const bool starts = MonoNow() < started_ + config_.raft.election_timeout_max;
+  const bool starts =
+      MonoNow() < started_ + config_.host.core.election_timeout_max;
   WorkAt(MonoNow() + (starts ? kIntervalAtStart : kInterval));
 }
 

@@ -38,8 +38,8 @@ void PeerLinks::AddPeer(NodeId node) {
       .link = {.cluster = config_.cluster, .from = config_.node, .to = node},
       .life = life_,
       .timeout = config_.timeouts.proxy,
-      .open_timeout =
-          std::min(config_.timeouts.proxy, config_.raft.election_timeout_max),
+      .open_timeout = std::min(config_.timeouts.proxy,
+                               config_.host.core.election_timeout_max),
       .bytes_max = config_.limits.peer_bytes};
   Peer& peer = peers_[node];
   peer.way = options.link;

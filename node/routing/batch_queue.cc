@@ -30,7 +30,8 @@ BatchQueue::BatchQueue(const QueueParts& parts, GroupLeadership& leadership,
       forwarding_(forwarding),
       counters_(counters),
       wake_(std::move(wake)),
-      in_flight_(parts.config.raft.uncommitted_bytes / 2, parts.config.bounds),
+      in_flight_(parts.config.host.core.uncommitted_bytes_max / 2,
+                 parts.config.bounds),
       peers_(parts, leadership, forwarding, in_flight_, counters,
              [this] { wake_(); }) {}
 

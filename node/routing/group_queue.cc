@@ -279,7 +279,7 @@ void GroupQueue::ReserveInherited() {
   // The core may have lost the leadership since the last look, and entries.
   const raft::Index through = std::min(inherited_through_, last);
   if (leads && core != nullptr && core->applied_index() < through) {
-    const uint64_t most = parts_.config.raft.uncommitted_bytes / 2;
+    const uint64_t most = parts_.config.host.core.uncommitted_bytes_max / 2;
     bytes = std::min<uint64_t>(core->UnappliedBytes(through, most), most);
   } else {
     inherited_through_ = raft::Index();

@@ -134,7 +134,7 @@ void LiveView::OnOwnChange() {
 void LiveView::Tick() {
   for (Peer& peer : peers_) TickPeer(peer);
   if (peers_.empty()) return;
-  timer_ = env_.loop.At(MonoNow() + config_.raft.election_timeout_max,
+  timer_ = env_.loop.At(MonoNow() + config_.host.core.election_timeout_max,
                         [this] { Tick(); });
 }
 
@@ -465,7 +465,8 @@ void LiveView::LearnLeader(GroupId group, raft::Term term, NodeId leader) {
 
 MonoTime LiveView::QuerySoon(GroupId group) {
   const MonoTime now = MonoNow();
-  const Duration pause = config_.raft.election_timeout_min / kQueriesInATimeout;
+  const Duration pause =
+      config_.host.core.election_timeout_min / kQueriesInATimeout;
   MonoTime again = now + pause;
   for (Peer& peer : peers_) {
     if (!peer.replicas.contains(group)) continue;

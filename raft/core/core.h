@@ -138,7 +138,7 @@ struct CoreOptions {
   size_t unwritten_bytes_max = 32 << 20;
   // Size and work of the entries in Output::apply; a single entry may exceed
   // it.
-  size_t apply_bytes_max = 256 << 10;
+  size_t apply_bytes_max = 64 << 10;
   // A step sends about so many bytes of entries to a member. The timer sends
   // more, so a step never fills a link at once.
   size_t send_bytes_max = 1 << 20;

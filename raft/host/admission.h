@@ -14,7 +14,7 @@
 #include "env/env.h"
 #include "env/ids.h"
 #include "raft/host/bootstrap_record.h"
-#include "raft/host/host.h"
+#include "raft/host/host_types.h"
 
 namespace quorate::raft {
 

@@ -46,7 +46,7 @@ struct LogOptions {
   // Time without work after which the log writes a witness (Log::Witness).
   Duration witness_delay = Seconds(1);
   // Size of a file that is removed if the disk is full at a start; 0: none.
-  uint64_t ballast_bytes = 0;
+  uint64_t ballast_bytes = 32 << 20;
   // A snapshot file is synced after each piece of this size, so that no sync of
   // another file waits for all of it.
   size_t snapshot_sync_bytes = 4 << 20;
@@ -54,7 +54,7 @@ struct LogOptions {
   // end of the file has a checksum for each 64 KiB, and is written at once.
   uint64_t snapshot_bytes_max = uint64_t{127} << 30;
   // How fast a group's own snapshot is written; 0: as fast as the disk allows.
-  uint64_t snapshot_bytes_per_second = 0;
+  uint64_t snapshot_bytes_per_second = 32 << 20;
 };
 
 // The contents of the log for one group.

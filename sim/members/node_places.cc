@@ -266,9 +266,9 @@ node::Config NodePlaces::FileOf(size_t place) const {
   file.node = tenant.node;
   file.data_dir = "simulated";
   file.seeds = Seeds(place);
-  file.snapshot.threshold_bytes = options_.snapshot_threshold_bytes;
-  file.snapshot.trailing_bytes = options_.snapshot_trailing_bytes;
-  file.bounds.digest_interval = options_.digest_interval;
+  file.host.snapshot_threshold_bytes = options_.snapshot_threshold_bytes;
+  file.host.snapshot_trailing_bytes = options_.snapshot_trailing_bytes;
+  file.host.digest_interval = options_.digest_interval;
   SetAddresses(place, &file);
   const node::EvenSharding sharding =
       tenant.join.has_value()

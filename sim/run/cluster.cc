@@ -381,9 +381,9 @@ Cluster::Cluster(World& world, ReplicaChecker& checker,
   groups_ = shards_;
   if (options_.controller) groups_.push_back(ControllerShard());
   for (const node::NodeConfig& node : nodes()) {
-    const node::RaftConfig& raft = configs_[node.id.value() - 1].raft;
-    replica_checker_.SetSendWindow(node.id,
-                                   raft.inflight_bytes + raft.append_bytes);
+    const raft::CoreOptions& core = configs_[node.id.value() - 1].host.core;
+    replica_checker_.SetSendWindow(
+        node.id, core.inflight_bytes_max + core.append_bytes_max);
   }
   for (const node::ShardConfig& shard : groups_) {
     replica_checker_.SetVoters(shard.group, shard.replicas);
@@ -432,7 +432,7 @@ node::Config Cluster::FileOf(NodeId node) const {
   config.listen.allow_non_loopback = true;
   config.bootstrap = !created_[node.value() - 1] || options_.bootstrap_left_on;
   // The operator replaced the program.
-  if (created_[node.value() - 1]) config.raft.level_max = 0;
+  if (created_[node.value() - 1]) config.level_max = 0;
   return config;
 }
 
@@ -577,7 +577,7 @@ void Cluster::AfterTurn(MachineId machine) {
   program->AfterTurn();
   const NodeId node(machine.value());
   damage_limits_.AfterTurn(
-      machine, configs_[machine.value() - 1].bounds.log_witness_delay);
+      machine, configs_[machine.value() - 1].host.log.witness_delay);
   if (!shadows_.Due(machine) || MayNotWork(node)) return;
   Recover(node);
 }
@@ -607,7 +607,7 @@ void Cluster::Stop(MachineId machine) {
 
 bool Cluster::SpoilState(MachineId machine, uint64_t draw) {
   const NodeId node(machine.value());
-  const uint64_t interval = ConfigOf(node).bounds.digest_interval;
+  const uint64_t interval = ConfigOf(node).host.digest_interval;
   node::Server* const at = server(node);
   if (at == nullptr || interval == 0 || interval > kDigestIntervalMax) {
     return false;

@@ -86,10 +86,10 @@ bool Contains(const std::vector<MachineId>& machines, MachineId machine) {
 }  // namespace
 
 Duration GreatestTiming(const Cluster& cluster,
-                        Duration node::RaftConfig::*timing) {
+                        Duration raft::CoreOptions::*timing) {
   Duration greatest;
   for (const node::Config& config : cluster.configs()) {
-    greatest = std::max(greatest, config.raft.*timing);
+    greatest = std::max(greatest, config.host.core.*timing);
   }
   return greatest;
 }
@@ -107,7 +107,7 @@ Duration LeaderBound(const Cluster& cluster) {
     search = node::Server::kDialPatience *
              static_cast<int64_t>(cluster.nodes().size() + 1);
   }
-  return GreatestTiming(cluster, &node::RaftConfig::election_timeout_max) *
+  return GreatestTiming(cluster, &raft::CoreOptions::election_timeout_max) *
              kElectionTimeouts +
          redial + search;
 }
@@ -116,7 +116,7 @@ int64_t CalmTrips(const Cluster& cluster) {
   constexpr int64_t kTrips = 12;
   constexpr int64_t kTripsOfWindow = 2;
   for (const node::Config& config : cluster.configs()) {
-    if (config.raft.peer_window_bytes < node::RaftConfig().peer_window_bytes) {
+    if (config.host.peer_window_bytes < raft::HostOptions().peer_window_bytes) {
       return kTrips +
              kTripsOfWindow * static_cast<int64_t>(cluster.groups().size());
     }
@@ -136,12 +136,12 @@ Duration AvailabilityBound(const Cluster& cluster) {
 RepeatedWork::Windows WindowsOfLeaders(const Cluster& cluster) {
   RepeatedWork::Windows most;
   for (const node::Config& config : cluster.configs()) {
-    const node::RaftConfig& raft = config.raft;
-    const node::SnapshotConfig& snapshot = config.snapshot;
+    const raft::CoreOptions& core = config.host.core;
     most.entry_bytes = std::max<uint64_t>(
-        most.entry_bytes, raft.inflight_bytes + raft.append_bytes);
-    most.chunk_bytes = std::max<uint64_t>(
-        most.chunk_bytes, snapshot.inflight_bytes + snapshot.chunk_bytes);
+        most.entry_bytes, core.inflight_bytes_max + core.append_bytes_max);
+    most.chunk_bytes =
+        std::max<uint64_t>(most.chunk_bytes, core.snapshot_inflight_bytes_max +
+                                                 core.snapshot_chunk_bytes);
   }
   return most;
 }
@@ -281,7 +281,7 @@ bool ClusterChecks::ControllerIsLost(
 bool ClusterChecks::IsHaltedByRight(NodeId node, GroupId group) const {
   const raft::Host& host = cluster_.server(node)->host();
   const raft::Core* const core = host.core(group);
-  const raft::Level older(cluster_.configs()[node.value() - 1].raft.level_max);
+  const raft::Level older(cluster_.configs()[node.value() - 1].level_max);
   return core->halted_at() != raft::Index() &&
          host.state_machine(group)->known_level() == older &&
          replica_checker_.RoseWithout(group, core->replica(), older);
@@ -429,8 +429,8 @@ std::optional<LogSpaceChecker::Use> ClusterChecks::LogUseOf(NodeId node) const {
     return std::nullopt;
   }
   const node::Config& config = cluster_.configs()[node.value() - 1];
-  LogSpaceChecker::Use use{.segment_bytes = config.log.segment_bytes,
-                           .slack_segments = config.bounds.log_slack_segments};
+  LogSpaceChecker::Use use{.segment_bytes = config.host.log.segment_bytes,
+                           .slack_segments = config.host.log.slack_segments};
   for (const node::ShardConfig& shard : cluster_.groups()) {
     if (!cluster_.IsMember(node, shard)) continue;
     const raft::Core* const core = server->host().core(shard.group);

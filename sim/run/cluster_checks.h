@@ -28,7 +28,7 @@ namespace quorate::sim {
 
 // The greatest value of a timing among all nodes.
 Duration GreatestTiming(const Cluster& cluster,
-                        Duration node::RaftConfig::*timing);
+                        Duration raft::CoreOptions::*timing);
 
 // Time for a calm group to have a leader that each of its nodes knows.
 Duration LeaderBound(const Cluster& cluster);

@@ -49,7 +49,7 @@ class Small {
                       [listen](NodeId) {
                         node::Config config;
                         config.listen = listen;
-                        config.bounds.digest_interval = 1;
+                        config.host.digest_interval = 1;
                         return config;
                       },
                   .bootstrap_left_on = bootstrap_left_on}) {

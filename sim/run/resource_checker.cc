@@ -44,7 +44,8 @@ void ResourceChecker::RequireTurns(NodeId node, const node::Config& config,
               options_.message_bytes_max / kBytesPerUnit +
               kKeyWork * options_.request_keys_max);
   Require(node, "work of entries in one turn", use.longest_apply_work,
-          config.raft.apply_bytes + kPageCopies * options_.entry_work_max +
+          config.host.core.apply_bytes_max +
+              kPageCopies * options_.entry_work_max +
               options_.message_bytes_max + kFlushWork);
 }
 
@@ -52,16 +53,17 @@ void ResourceChecker::RequireDisk(NodeId node, const node::Config& config,
                                   const node::ResourceUse& use) {
   // A first write always fits, and so do entries that no client asked for.
   Require(node, "bytes that the log has not written", use.unwritten_bytes,
-          config.raft.unwritten_total_bytes + options_.append_bytes_max +
+          config.host.unwritten_bytes_max + options_.append_bytes_max +
               options_.message_bytes_max + kOwnEntryBytes);
   // A first chunk always fits.
   Require(node, "bytes of chunks that are not written", use.staged_bytes,
-          std::max(config.snapshot.inflight_total_bytes, kChunkBytesMax));
+          std::max(config.host.snapshot_transfer_bytes_max, kChunkBytesMax));
   // A first read always fits. It takes whole records.
-  Require(
-      node, "bytes that are being read for followers", use.follower_read_bytes,
-      std::max({config.snapshot.inflight_total_bytes, kReadRangeBytesMax,
-                config.bounds.log_record_bytes + options_.message_bytes_max}));
+  Require(node, "bytes that are being read for followers",
+          use.follower_read_bytes,
+          std::max(
+              {config.host.snapshot_transfer_bytes_max, kReadRangeBytesMax,
+               config.host.log.record_bytes_max + options_.message_bytes_max}));
 }
 
 void ResourceChecker::RequirePeers(NodeId node, const node::Config& config,
@@ -100,7 +102,7 @@ void ResourceChecker::RequireBacklogs(NodeId node, const node::Config& config,
                                       const node::ResourceUse& use,
                                       Seen* seen) {
   if (options_.sole_voters) return;
-  if (use.apply_backlog_bytes <= config.raft.unapplied_total_bytes) {
+  if (use.apply_backlog_bytes <= config.host.unapplied_bytes_max) {
     seen->whole_backlog.reset();
   } else {
     seen->whole_backlog =
@@ -198,9 +200,9 @@ void ResourceChecker::AfterTurns(SimTime now, NodeId node,
               bounds.entries_in_flight * limits.batch_commands +
               options_.request_keys_max);
   // Reads that are answered in pieces come from lists that were as long.
-  Require(
-      node, "bytes of requests that wait in a group", use.waiting_bytes,
-      2 * limits.held_bytes + config.raft.uncommitted_bytes / 2 + 2 * message);
+  Require(node, "bytes of requests that wait in a group", use.waiting_bytes,
+          2 * limits.held_bytes + config.host.core.uncommitted_bytes_max / 2 +
+              2 * message);
   // A node above its limit begins no write that may grow.
   Require(node, "bytes of memory above its limit when a write began",
           use.store_bytes_above_limit, 0);
@@ -209,7 +211,7 @@ void ResourceChecker::AfterTurns(SimTime now, NodeId node,
   RequireTurns(node, config, use);
   Seen& seen = seen_[node];
   if (works) {
-    RequireEviction(now, node, config.snapshot.log_memory_bytes, use, &seen);
+    RequireEviction(now, node, config.host.log_memory_bytes_max, use, &seen);
     RequireRelease(now, node, use, &seen);
   }
   RequireBacklogs(node, config, use, &seen);

@@ -31,16 +31,16 @@ node::Config Small() {
   config.limits.held_requests = 16;
   config.limits.held_bytes = 400;
   config.limits.batch_commands = 2;
-  config.raft.uncommitted_bytes = 600;
-  config.raft.apply_bytes = 700;
-  config.raft.unwritten_total_bytes = 900;
-  config.raft.unapplied_total_bytes = 5'000;
-  config.snapshot.inflight_total_bytes = 300'000;
-  config.bounds.log_record_bytes = 1'000;
+  config.host.core.uncommitted_bytes_max = 600;
+  config.host.core.apply_bytes_max = 700;
+  config.host.unwritten_bytes_max = 900;
+  config.host.unapplied_bytes_max = 5'000;
+  config.host.snapshot_transfer_bytes_max = 300'000;
+  config.host.log.record_bytes_max = 1'000;
   config.bounds.entries_in_flight = 4;
   config.bounds.fresh_reply_bytes = 50;
   config.bounds.turn_work = 10;
-  config.snapshot.log_memory_bytes = 800;
+  config.host.log_memory_bytes_max = 800;
   return config;
 }
 

@@ -323,8 +323,8 @@ ClockBounds Run::Impl::BoundsOfClocks() {
             return cluster_.leaderships().In(group, term).last_heartbeat;
           },
       .change_max =
-          GreatestTiming(cluster_, &node::RaftConfig::quiet_interval) +
-          GreatestTiming(cluster_, &node::RaftConfig::election_timeout_max) *
+          GreatestTiming(cluster_, &raft::CoreOptions::quiet_interval) +
+          GreatestTiming(cluster_, &raft::CoreOptions::election_timeout_max) *
               3};
 }
 
@@ -358,13 +358,13 @@ ResourceCheckerOptions Run::Impl::BoundsOfMessages() const {
         std::max<uint64_t>(options.entry_work_max, config.bounds.entry_work);
     options.peer_bytes_max =
         std::max<uint64_t>(options.peer_bytes_max, config.limits.peer_bytes);
-    const node::RaftConfig& raft = config.raft;
+    const raft::CoreOptions& core = config.host.core;
     options.append_bytes_max =
-        std::max<uint64_t>(options.append_bytes_max, raft.append_bytes);
+        std::max<uint64_t>(options.append_bytes_max, core.append_bytes_max);
     options.late_entry_bytes_max = std::max<uint64_t>(
         options.late_entry_bytes_max,
-        2 * (raft.inflight_bytes + raft.append_bytes) + raft.uncommitted_bytes +
-            options.message_bytes_max);
+        2 * (core.inflight_bytes_max + core.append_bytes_max) +
+            core.uncommitted_bytes_max + options.message_bytes_max);
   }
   return options;
 }
@@ -414,7 +414,7 @@ void Run::Impl::CheckLeaders() {
     return calm_.PartOf(machine);
   };
   const Duration timeout =
-      GreatestTiming(cluster_, &node::RaftConfig::election_timeout_max);
+      GreatestTiming(cluster_, &raft::CoreOptions::election_timeout_max);
   if (calm >= timeout * kLeaderTimeouts) {
     checks_.CheckLeaders(calm_.since(), part_of);
   }
@@ -637,7 +637,7 @@ AvailabilityChecker::CalmBounds Run::Impl::BoundsOfCalm() {
   const Duration attempt =
       kCalmWork + (shape_.link_latency + farthest) * CalmTrips(cluster_) +
       slowest * cluster_.groups().size() * kCalmSyncs +
-      GreatestTiming(cluster_, &node::RaftConfig::heartbeat_interval) *
+      GreatestTiming(cluster_, &raft::CoreOptions::heartbeat_interval) *
           kCalmHeartbeats;
   return {.attempt = attempt,
           .p99 = options_.shape.defaults ? kDefaultCalmP99 : attempt,

@@ -237,22 +237,14 @@ node::Config ShapeDraw::DrawConfig(NodeId node, const Shape& shape) {
   config.timeouts = DrawTimeouts(node, shape);
   config.http_get_writes =
       Pick<int>("knob.clients.http_get_writes", node.value(), {0, 1}) != 0;
-  config.snapshot = DrawSnapshots(node, shape);
-  // Large segments are mostly zeros that each start reads.
-  Draw("knob.log.segment_bytes", node, &config.log.segment_bytes,
-       {1 << 20, 64 << 10, 16 << 10, 64 << 10, 16 << 10, 64 << 10, 16 << 10,
-        64 << 10, 16 << 10, 64 << 10, 16 << 10, 64 << 10, 16 << 10, 64 << 10,
-        4 << 20});
-  Draw("knob.log.batch_bytes", node, &config.log.batch_bytes,
-       {4 << 20, 4 << 20, 64 << 10});
-  Draw("knob.log.group_bytes", node, &config.log.group_bytes,
-       {1 << 20, 1 << 20, 64 << 10});
-  Draw("knob.log.ballast_bytes", node, &config.log.ballast_bytes,
-       {64 << 10, 0, 256 << 10});
-  config.raft = DrawRaft(node, shape);
+  DrawSnapshots(node, shape, &config.host);
+  DrawLog(node, &config.host.log);
+  config.level_max = shape.older_level;
+  DrawRaft(node, shape, &config.host);
   config.limits = DrawLimits(node, shape);
   config.bounds = DrawBounds(node);
-  config.bounds.digest_interval = shape.digest_interval;
+  DrawHostBounds(node, &config.host);
+  config.host.digest_interval = shape.digest_interval;
   return config;
 }
 
@@ -280,51 +272,51 @@ node::TimeoutsConfig ShapeDraw::DrawTimeouts(NodeId node, const Shape& shape) {
 // docs/reference/configuration.md. So heartbeats and pulses come often
 // enough for every node.
 void ShapeDraw::DrawTimings(NodeId node, const Shape& shape,
-                            node::RaftConfig* raft) {
+                            raft::CoreOptions* core) {
   const int64_t least = shape.election_timeout_min.ms();
-  DrawMs("knob.raft.election_timeout_min_ms", node, &raft->election_timeout_min,
+  DrawMs("knob.raft.election_timeout_min_ms", node, &core->election_timeout_min,
          {least, least, least * 5 / 4, least * 3 / 2});
-  DrawMs("knob.raft.election_timeout_max_ms", node, &raft->election_timeout_max,
+  DrawMs("knob.raft.election_timeout_max_ms", node, &core->election_timeout_max,
          {600, 600, 600, 800, 1'200});
-  raft->election_timeout_max =
-      std::max(raft->election_timeout_max, raft->election_timeout_min * 5 / 4);
-  DrawMs("knob.raft.heartbeat_interval_ms", node, &raft->heartbeat_interval,
+  core->election_timeout_max =
+      std::max(core->election_timeout_max, core->election_timeout_min * 5 / 4);
+  DrawMs("knob.raft.heartbeat_interval_ms", node, &core->heartbeat_interval,
          {75, 75, 75, 20, 150});
-  raft->heartbeat_interval =
-      std::min(raft->heartbeat_interval, shape.election_timeout_min / 2);
+  core->heartbeat_interval =
+      std::min(core->heartbeat_interval, shape.election_timeout_min / 2);
 }
 
-node::RaftConfig ShapeDraw::DrawRaft(NodeId node, const Shape& shape) {
-  node::RaftConfig raft;
-  raft.level_max = shape.older_level;
-  DrawTimings(node, shape, &raft);
-  DrawMs("knob.raft.quiet_interval_ms", node, &raft.quiet_interval,
+void ShapeDraw::DrawRaft(NodeId node, const Shape& shape,
+                         raft::HostOptions* host) {
+  raft::CoreOptions& core = host->core;
+  DrawTimings(node, shape, &core);
+  DrawMs("knob.raft.quiet_interval_ms", node, &core.quiet_interval,
          {2'000, 2'000, 2'000, 0, 500, 10'000});
-  DrawMs("knob.raft.retry_interval_ms", node, &raft.retry_interval,
+  DrawMs("knob.raft.retry_interval_ms", node, &core.retry_interval,
          {150, 150, 150, 30, 1'000});
-  Draw("knob.raft.uncommitted_bytes", node, &raft.uncommitted_bytes,
+  Draw("knob.raft.uncommitted_bytes", node, &core.uncommitted_bytes_max,
        {16 << 20, 64 << 10, 4 << 10});
-  Draw("knob.raft.unwritten_bytes", node, &raft.unwritten_bytes,
+  Draw("knob.raft.unwritten_bytes", node, &core.unwritten_bytes_max,
        {32 << 20, 32 << 20, 16 << 10, 2 << 10});
-  Draw("knob.raft.unwritten_total_bytes", node, &raft.unwritten_total_bytes,
+  Draw("knob.raft.unwritten_total_bytes", node, &host->unwritten_bytes_max,
        {128 << 20, 128 << 20, 64 << 10, 8 << 10});
-  Draw("knob.raft.unapplied_bytes", node, &raft.unapplied_bytes,
+  Draw("knob.raft.unapplied_bytes", node, &core.unapplied_bytes_max,
        {64 << 20, 64 << 20, 16 << 10});
-  Draw("knob.raft.unapplied_total_bytes", node, &raft.unapplied_total_bytes,
+  Draw("knob.raft.unapplied_total_bytes", node, &host->unapplied_bytes_max,
        {128 << 20, 128 << 20, 32 << 10});
-  Draw("knob.raft.apply_bytes", node, &raft.apply_bytes,
+  Draw("knob.raft.apply_bytes", node, &core.apply_bytes_max,
        {256 << 10, 1 << 10, 256 << 10, 100});
-  Draw("knob.raft.append_bytes", node, &raft.append_bytes,
+  Draw("knob.raft.append_bytes", node, &core.append_bytes_max,
        {256 << 10, 16 << 10, 1 << 10});
-  Draw("knob.raft.inflight_messages", node, &raft.inflight_messages,
+  Draw("knob.raft.inflight_messages", node, &core.inflight_messages_max,
        {64, 64, 4, 1});
-  DrawBound("knob.raft.inflight_bytes", node, &raft.inflight_bytes, 16 << 10);
-  Draw("knob.raft.peer_window_bytes", node, &raft.peer_window_bytes,
+  DrawBound("knob.raft.inflight_bytes", node, &core.inflight_bytes_max,
+            16 << 10);
+  Draw("knob.raft.peer_window_bytes", node, &host->peer_window_bytes,
        {32 << 20, 32 << 20, 16 << 10, 1});
   // Less would not make up for the drift of clocks.
-  Draw("knob.raft.log_time_slew_ppm", node, &raft.log_time_slew_ppm,
+  Draw("knob.raft.log_time_slew_ppm", node, &core.log_time_slew_ppm,
        {1'000, 1'000, 1'000, 1'000'000});
-  return raft;
 }
 
 node::LimitsConfig ShapeDraw::DrawLimits(NodeId node, const Shape& shape) {
@@ -364,36 +356,53 @@ node::LimitsConfig ShapeDraw::DrawLimits(NodeId node, const Shape& shape) {
   return limits;
 }
 
-node::SnapshotConfig ShapeDraw::DrawSnapshots(NodeId node, const Shape& shape) {
-  node::SnapshotConfig snapshot;
-  Draw("knob.snapshot.threshold_bytes", node, &snapshot.threshold_bytes,
+void ShapeDraw::DrawSnapshots(NodeId node, const Shape& shape,
+                              raft::HostOptions* host) {
+  raft::CoreOptions& core = host->core;
+  Draw("knob.snapshot.threshold_bytes", node, &host->snapshot_threshold_bytes,
        {64 << 10, 8 << 10, 40, 0});
   // A threshold that grows makes snapshots rare.
-  Draw("knob.snapshot.threshold_bytes_max", node, &snapshot.threshold_bytes_max,
-       {0, 0, 256 << 20});
-  Draw("knob.snapshot.bytes_per_second", node, &snapshot.bytes_per_second,
+  Draw("knob.snapshot.threshold_bytes_max", node,
+       &host->snapshot_threshold_bytes_max, {0, 0, 256 << 20});
+  Draw("knob.snapshot.bytes_per_second", node,
+       &host->log.snapshot_bytes_per_second,
        {32 << 20, 32 << 20, 0, 256 << 10});
   // A snapshot has all values, so large values need fewer snapshots.
-  if (snapshot.threshold_bytes != 0 &&
+  if (host->snapshot_threshold_bytes != 0 &&
       shape.large_value_bytes > Shape().large_value_bytes) {
-    snapshot.threshold_bytes = std::max<uint64_t>(
-        snapshot.threshold_bytes, kValuesPerSnapshot * shape.large_value_bytes);
+    host->snapshot_threshold_bytes =
+        std::max<uint64_t>(host->snapshot_threshold_bytes,
+                           kValuesPerSnapshot * shape.large_value_bytes);
   }
-  Draw("knob.snapshot.trailing_bytes", node, &snapshot.trailing_bytes,
+  Draw("knob.snapshot.trailing_bytes", node, &host->snapshot_trailing_bytes,
        {64 << 10, 4 << 10, 0});
-  Draw("knob.snapshot.log_memory_bytes", node, &snapshot.log_memory_bytes,
+  Draw("knob.snapshot.log_memory_bytes", node, &host->log_memory_bytes_max,
        {256 << 20, 256 << 20, 0, 64 << 10, 8 << 10, 1});
-  Draw("knob.snapshot.log_bytes", node, &snapshot.log_bytes,
+  Draw("knob.snapshot.log_bytes", node, &host->log_bytes_max,
        {1 << 30, 1 << 30, 0, 64 << 10, 8 << 10});
-  Draw("knob.snapshot.chunk_bytes", node, &snapshot.chunk_bytes,
+  Draw("knob.snapshot.chunk_bytes", node, &core.snapshot_chunk_bytes,
        {64 << 10, 4 << 10, 1 << 10});
-  Draw("knob.snapshot.inflight_bytes", node, &snapshot.inflight_bytes,
+  Draw("knob.snapshot.inflight_bytes", node, &core.snapshot_inflight_bytes_max,
        {4 << 20, 4 << 20, 16 << 10, 1 << 10});
   Draw("knob.snapshot.inflight_total_bytes", node,
-       &snapshot.inflight_total_bytes, {32 << 20, 32 << 20, 64 << 10, 1 << 10});
-  DrawMs("knob.snapshot.transfer_timeout_ms", node, &snapshot.transfer_timeout,
-         {60'000, 60'000, 1'000, 1});
-  return snapshot;
+       &host->snapshot_transfer_bytes_max,
+       {32 << 20, 32 << 20, 64 << 10, 1 << 10});
+  DrawMs("knob.snapshot.transfer_timeout_ms", node,
+         &core.snapshot_transfer_timeout, {60'000, 60'000, 1'000, 1});
+}
+
+void ShapeDraw::DrawLog(NodeId node, raft::LogOptions* log) {
+  // Large segments are mostly zeros that each start reads.
+  Draw("knob.log.segment_bytes", node, &log->segment_bytes,
+       {1 << 20, 64 << 10, 16 << 10, 64 << 10, 16 << 10, 64 << 10, 16 << 10,
+        64 << 10, 16 << 10, 64 << 10, 16 << 10, 64 << 10, 16 << 10, 64 << 10,
+        4 << 20});
+  Draw("knob.log.batch_bytes", node, &log->batch_bytes_max,
+       {4 << 20, 4 << 20, 64 << 10});
+  Draw("knob.log.group_bytes", node, &log->group_bytes_max,
+       {1 << 20, 1 << 20, 64 << 10});
+  Draw("knob.log.ballast_bytes", node, &log->ballast_bytes,
+       {64 << 10, 0, 256 << 10});
 }
 
 node::BoundsConfig ShapeDraw::DrawBounds(NodeId node) {
@@ -421,28 +430,34 @@ node::BoundsConfig ShapeDraw::DrawBounds(NodeId node) {
             100);
   DrawBound("knob.bounds.first_window_bytes", node, &bounds.first_window_bytes,
             2 << 10);
-  DrawBound("knob.bounds.log_record_bytes", node, &bounds.log_record_bytes,
-            300);
-  DrawBound("knob.bounds.log_rewrite_bytes", node, &bounds.log_rewrite_bytes,
-            500);
-  DrawBound("knob.bounds.log_preallocation_bytes", node,
-            &bounds.log_preallocation_bytes, 64 << 10);
-  DrawBound("knob.bounds.snapshot_sync_bytes", node,
-            &bounds.snapshot_sync_bytes, 1 << 10);
-  DrawBound("knob.bounds.log_slack_segments", node, &bounds.log_slack_segments,
-            1);
-  DrawMs("knob.bounds.log_witness_delay_ms", node, &bounds.log_witness_delay,
-         {1'000, 1'000, 1'000, 50, 1});
-  DrawBound("knob.bounds.send_bytes", node, &bounds.send_bytes, 2 << 10);
-  DrawBound("knob.bounds.pending_reads", node, &bounds.pending_reads, 4);
-  DrawMs("knob.bounds.commit_notification_delay_ms", node,
-         &bounds.commit_notification_delay, {5, 5, 5, 0, 50});
-  DrawBound("knob.bounds.turn_apply_work", node, &bounds.turn_apply_work, 100);
   DrawBound("knob.bounds.refused_connections", node,
             &bounds.refused_connections, 1);
   DrawBound("knob.bounds.page_keys", node, &bounds.page_keys, 4);
   DrawBound("knob.bounds.page_rows", node, &bounds.page_rows, 4);
   return bounds;
+}
+
+void ShapeDraw::DrawHostBounds(NodeId node, raft::HostOptions* host) {
+  DrawBound("knob.bounds.log_record_bytes", node, &host->log.record_bytes_max,
+            300);
+  DrawBound("knob.bounds.log_rewrite_bytes", node, &host->log.rewrite_bytes_max,
+            500);
+  DrawBound("knob.bounds.log_preallocation_bytes", node,
+            &host->log.preallocation_bytes_max, 64 << 10);
+  DrawBound("knob.bounds.snapshot_sync_bytes", node,
+            &host->log.snapshot_sync_bytes, 1 << 10);
+  DrawBound("knob.bounds.log_slack_segments", node, &host->log.slack_segments,
+            1);
+  DrawMs("knob.bounds.log_witness_delay_ms", node, &host->log.witness_delay,
+         {1'000, 1'000, 1'000, 50, 1});
+  DrawBound("knob.bounds.send_bytes", node, &host->core.send_bytes_max,
+            2 << 10);
+  DrawBound("knob.bounds.pending_reads", node, &host->core.pending_reads_max,
+            4);
+  DrawMs("knob.bounds.commit_notification_delay_ms", node,
+         &host->core.commit_notification_delay, {5, 5, 5, 0, 50});
+  DrawBound("knob.bounds.turn_apply_work", node, &host->turn_apply_work_max,
+            100);
 }
 
 }  // namespace quorate::sim

@@ -67,7 +67,7 @@ struct Shape {
   bool peer_streams = false;  // Nodes send to each other over byte streams.
   // The least election_timeout_min that a node may have. Each node draws its
   // timings so that it neither sends nor waits too seldom for such a node.
-  Duration election_timeout_min = node::RaftConfig().election_timeout_min;
+  Duration election_timeout_min = raft::CoreOptions().election_timeout_min;
   size_t large_value_bytes = 6'000;  // One value in sixteen has this size.
   // limits.value_bytes of all nodes. Only the client of the whole surface has
   // longer values.
@@ -121,11 +121,14 @@ class ShapeDraw {
   kv::Rules DrawRules();
   void DrawOtherClients(Shape* shape);
   node::TimeoutsConfig DrawTimeouts(NodeId node, const Shape& shape);
-  void DrawTimings(NodeId node, const Shape& shape, node::RaftConfig* raft);
-  node::RaftConfig DrawRaft(NodeId node, const Shape& shape);
+  void DrawTimings(NodeId node, const Shape& shape, raft::CoreOptions* core);
+  void DrawRaft(NodeId node, const Shape& shape, raft::HostOptions* host);
   node::LimitsConfig DrawLimits(NodeId node, const Shape& shape);
-  node::SnapshotConfig DrawSnapshots(NodeId node, const Shape& shape);
+  void DrawSnapshots(NodeId node, const Shape& shape, raft::HostOptions* host);
+  void DrawLog(NodeId node, raft::LogOptions* log);
   node::BoundsConfig DrawBounds(NodeId node);
+  // The options that no key of the file sets.
+  void DrawHostBounds(NodeId node, raft::HostOptions* host);
   template <typename T, size_t N>
   T Pick(const char* site, uint64_t entity, const T (&values)[N]);
   // Draws one of `fitting`, which are those of `values` that this run may have.

@@ -155,12 +155,12 @@ TEST(ShapeDraw, NoChoiceOnATape_GivesTheDefaults) {
   const node::Config config = draw.DrawConfig(NodeId(1), {});
   EXPECT_EQ(config.timeouts.proxy, node::Config().timeouts.proxy);
   EXPECT_EQ(config.limits.pipeline, node::Config().limits.pipeline);
-  EXPECT_EQ(config.raft.election_timeout_min,
-            node::RaftConfig().election_timeout_min);
-  EXPECT_EQ(config.raft.election_timeout_max,
-            node::RaftConfig().election_timeout_max);
-  EXPECT_EQ(config.raft.heartbeat_interval,
-            node::RaftConfig().heartbeat_interval);
+  EXPECT_EQ(config.host.core.election_timeout_min,
+            raft::CoreOptions().election_timeout_min);
+  EXPECT_EQ(config.host.core.election_timeout_max,
+            raft::CoreOptions().election_timeout_max);
+  EXPECT_EQ(config.host.core.heartbeat_interval,
+            raft::CoreOptions().heartbeat_interval);
   EXPECT_EQ(draw.DrawPeerStreams(NodeId(1)).redial_min,
             raft::TransportOptions().redial_min);
 }
@@ -201,13 +201,13 @@ TEST(ShapeDraw, TimingsOfNodes_DifferAndFitEachOther) {
     Choices choices(seed, /*record=*/false);
     ShapeDraw draw(&choices);
     const Shape shape = draw.DrawShape();
-    const node::RaftConfig one = draw.DrawConfig(NodeId(1), shape).raft;
-    const node::RaftConfig two = draw.DrawConfig(NodeId(2), shape).raft;
-    for (const node::RaftConfig& raft : {one, two}) {
-      EXPECT_LT(raft.election_timeout_min, raft.election_timeout_max);
-      EXPECT_GE(raft.election_timeout_min, shape.election_timeout_min);
-      EXPECT_LE(raft.heartbeat_interval * 2, shape.election_timeout_min);
-      EXPECT_LE(raft.election_timeout_min * 2, shape.election_timeout_min * 3);
+    const raft::CoreOptions one = draw.DrawConfig(NodeId(1), shape).host.core;
+    const raft::CoreOptions two = draw.DrawConfig(NodeId(2), shape).host.core;
+    for (const raft::CoreOptions& core : {one, two}) {
+      EXPECT_LT(core.election_timeout_min, core.election_timeout_max);
+      EXPECT_GE(core.election_timeout_min, shape.election_timeout_min);
+      EXPECT_LE(core.heartbeat_interval * 2, shape.election_timeout_min);
+      EXPECT_LE(core.election_timeout_min * 2, shape.election_timeout_min * 3);
     }
     runs_with_different_timings +=
         one.election_timeout_min != two.election_timeout_min &&

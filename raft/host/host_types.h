@@ -1,0 +1,131 @@
+// raft/host/host_types.h: the options of a Host, and the results of its
+// proposals.
+#ifndef QUORATE_RAFT_HOST_HOST_TYPES_H_
+#define QUORATE_RAFT_HOST_HOST_TYPES_H_
+
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "env/outcome.h"
+#include "env/transport.h"
+#include "raft/core/core.h"
+#include "raft/core/types.h"
+#include "raft/host/bootstrap_record.h"
+#include "raft/log/log.h"
+
+namespace quorate::raft {
+
+// A store that is in no cluster asks for admission.
+struct JoinRequest {
+  NodeId node;
+  StoreIncarnation store;
+  std::string address;  // HostOptions::listen_address of the node.
+  std::string token;    // HostOptions::Join::token.
+};
+
+struct HostOptions {
+  // Zero: the one to which the data directory belongs, or which admits it. It
+  // is known once the start has succeeded (Host::identity).
+  ClusterId cluster;
+  NodeId node;
+  std::string listen_address;           // Other nodes connect to it.
+  std::vector<env::PeerAddress> peers;  // Every other node.
+  // The cluster as the configuration of this node describes it, if it is to be
+  // founded. Nodes with different plans refuse each other's connections.
+  BootstrapPlan plan;
+  // The level of the groups that this node founds. Not above that which the
+  // state machine knows.
+  Level founding_level{1};
+  // Makes an empty directory a new store, and takes part in the founding of the
+  // cluster until the store has its bootstrap record. False: an empty directory
+  // is refused.
+  bool bootstrap = false;
+  // Makes an empty directory a new store, and asks the seeds, nodes of a
+  // cluster that exists, until one of them admits or refuses it. The store has
+  // no replica then. A directory that has joined goes on as any other one. Not
+  // together with `bootstrap`.
+  struct Join {
+    std::vector<std::string> seeds;  // Addresses for messages between nodes.
+    std::string token;               // For `admit` of the seeds; at most 1 KiB.
+  };
+  std::optional<Join> join;
+  // Decides whether a new store becomes one of the cluster. OK admits it: from
+  // then on only the peers (SetPeers) say whom this node hears. kUnavailable:
+  // not yet, and the store asks again. Other errors end its start with their
+  // text. The same request may come again, also to other nodes, so the answer
+  // should be the same. It must not call the host. Null: refuses every store.
+  std::function<absl::Status(const JoinRequest&)> admit;
+  // Makes the text for a store that this node admits, of at most
+  // kWelcomeBytesMax. The store keeps it with its identity. Null: none.
+  std::function<std::string()> welcome;
+  // Called once with the plan that the cluster was founded with, before any
+  // state machine is made. An error ends the start. Null: it must equal `plan`.
+  // A store that joined has no plan, so it is not called there.
+  std::function<absl::Status(const BootstrapPlan& founded)> accept_plan;
+  // The same for a store that joined, with what it was told. Null: it is
+  // ignored.
+  std::function<absl::Status(std::string_view welcome)> accept_welcome;
+  CoreOptions core;
+  LogOptions log;  // The host fills in cluster and store.
+  // All groups together apply entries of about so much work
+  // (StateMachine::WorkOf) in one step of a turn. Those of one group are
+  // limited by core.apply_bytes_max, too. Others wait for the next turn.
+  uint64_t turn_apply_work_max = 64 << 10;
+  // Tells the operator how a halted replica goes on.
+  std::string halted_advice = "start the newer program";
+  // A replica takes a snapshot when its entries since the last one exceed this
+  // size; 0: never. The size grows with the last snapshot, up to the maximum,
+  // and a draw varies it (snapshot_threshold.h).
+  uint64_t snapshot_threshold_bytes = 64 << 20;
+  uint64_t snapshot_threshold_bytes_max = 256 << 20;
+  // Entries of this size are kept behind a snapshot, for followers that lag a
+  // little.
+  uint64_t snapshot_trailing_bytes = 8 << 20;
+  // Replicas compare the digests of their states at multiples of this index; 0:
+  // never. Only equal values of two nodes can be compared.
+  uint64_t digest_interval = 4096;
+  // Entries of all groups that one peer has not acknowledged. A first append
+  // always fits.
+  uint64_t peer_window_bytes = 32 << 20;
+  // Entries of all groups that the log on disk has not written. Beyond it
+  // leaders refuse proposals, and followers accept no entries. A first write
+  // always fits.
+  uint64_t unwritten_bytes_max = 128 << 20;
+  // Entries of all groups that are committed and not applied here. Beyond it
+  // leaders refuse proposals and followers entries, until half of it is free.
+  // Entries that they have by then may exceed it.
+  uint64_t unapplied_bytes_max = 128 << 20;
+  // Chunks and entries of all groups that are being read for followers. As many
+  // bytes of chunks may have been received and not be written. A first one
+  // always fits.
+  uint64_t snapshot_transfer_bytes_max = 32 << 20;
+  // A limit of the size of the entries of all groups in memory; 0: none. Beyond
+  // it the groups with most of them have their oldest ones on disk only. It is
+  // exceeded by entries that are not applied or not durable.
+  uint64_t log_memory_bytes_max = 256 << 20;
+  // A limit of the size of the entries of all groups, which a start reads; 0:
+  // none. Beyond it the groups with most entries take snapshots early, one
+  // after another. They keep fewer entries behind these snapshots, which are
+  // written faster (LogBudget::Haste). Entries that a follower lacks are kept
+  // beyond it, up to the size of their group's snapshot.
+  uint64_t log_bytes_max = 1 << 30;
+};
+
+// The result of a proposal. `outcome` says whether it took effect; `status`
+// says why not, or why this is unknown.
+struct ProposeResult {
+  Outcome outcome = Outcome::kUnknown;
+  absl::Status status;
+  LogPosition position;  // Position of its entry, when kDone.
+  WallTime log_time{0};
+  Buffer result;  // StateMachine::Apply's, when kDone.
+};
+
+}  // namespace quorate::raft
+
+#endif  // QUORATE_RAFT_HOST_HOST_TYPES_H_
