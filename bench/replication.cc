@@ -105,7 +105,7 @@ class Node {
   }
 
   void PrintSecond() {
-    const uint64_t writes = host_.log_counters().durable_writes;
+    const uint64_t writes = host_.stats().log.durable_writes;
     std::printf(
         "node %u: %llu entries/s, p50 %.0f us, p99 %.0f us, %.2f durable "
         "writes per entry on this node\n",

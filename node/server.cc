@@ -235,25 +235,26 @@ class ServerImpl final : public Server, public raft::Host::Observer {
     return page.text();
   }
   ResourceUse resources() const override {
+    const raft::HostStats host = host_.stats();
     ResourceUse use = {
         .connections = resp_clients_.count() + http_clients_.count(),
         .reply_bytes = output_budget_.used_bytes(),
         .request_bytes = input_budget_.used_bytes(),
         .peer_bytes = router_.links().held_bytes(),
-        .log_memory_bytes = host_.log_memory_bytes(),
-        .apply_backlog_bytes = host_.unapplied_bytes(),
-        .unwritten_bytes = host_.unwritten_bytes(),
-        .staged_bytes = host_.staged_bytes(),
-        .follower_read_bytes = host_.follower_read_bytes(),
+        .log_memory_bytes = host.log_memory_bytes,
+        .apply_backlog_bytes = host.unapplied_bytes,
+        .unwritten_bytes = host.unwritten_bytes,
+        .staged_bytes = host.staged_bytes,
+        .follower_read_bytes = host.follower_read_bytes,
         .closed_rooms = host_.closed_rooms(),
-        .retained_bytes = host_.log_retained_bytes(),
-        .kept_snapshots = host_.kept_snapshots(),
+        .retained_bytes = host.log_retained_bytes,
+        .kept_snapshots = host.kept_snapshots,
         .memory_bytes = memory_budget_.used_bytes(),
         .memory_limit_bytes = memory_budget_.limit_bytes(),
         .leads_all = memory_budget_.limited(),
         .store_bytes_above_limit = memory_budget_.most_bytes_above_limit(),
         .longest_turn_work = turn_work_.longest(),
-        .longest_apply_work = host_.longest_apply_work()};
+        .longest_apply_work = host.longest_apply_work};
     const bool evicts =
         use.log_memory_bytes > config_.host.log_memory_bytes_max;
     const bool retains = use.retained_bytes > 0 || use.kept_snapshots > 0;

@@ -369,18 +369,18 @@ TEST(Stop, EndsTheLogWithAWitness) {
   auto client = cluster.ConnectResp(0);
   EXPECT_EQ(cluster.Command(*client, {"SET", "a", "1"}), "+OK\r\n");
   const raft::Host& host = cluster.server(0).host();
-  const uint64_t before = host.log_counters().witnesses;
+  const uint64_t before = host.stats().log.witnesses;
   bool stopped = false;
   env::Pending stop = cluster.world().env(cluster.machine(0)).loop.Defer([&] {
     cluster.server(0).Stop([&](absl::Status) { stopped = true; });
   });
   EXPECT_TRUE(
       cluster.world().RunUntilTrue([&] { return stopped; }, Milliseconds(700)));
-  EXPECT_EQ(host.log_counters().witnesses, before + 1);
+  EXPECT_EQ(host.stats().log.witnesses, before + 1);
   // The others go on, and nothing is written here.
-  const uint64_t writes = host.log_counters().durable_writes;
+  const uint64_t writes = host.stats().log.durable_writes;
   cluster.world().RunFor(Seconds(5));
-  EXPECT_EQ(host.log_counters().durable_writes, writes);
+  EXPECT_EQ(host.stats().log.durable_writes, writes);
 }
 
 TEST(Stop, OnADiskThatHangs_EndsNevertheless) {

@@ -65,9 +65,6 @@ class CounterServer final : public raft::Host::Observer {
   void Reply(uint64_t id, const std::string& line);
   std::string LeaderHint() const;
 
-  void OnEvent(GroupId, const raft::Event&) override {}
-  void OnApplied(GroupId, const raft::Entry&) override {}
-  void OnRestored(GroupId, const raft::SnapshotDescriptor&) override {}
   void OnStopped(const absl::Status& why) override { stopped_(why); }
 
   env::Env& env_;

@@ -95,7 +95,7 @@ void Memory(const InfoInputs& inputs, std::string* out) {
 
 void Persistence(const InfoInputs& inputs, std::string* out) {
   Context& context = inputs.context;
-  const auto log = context.host.log_counters();
+  const auto log = context.host.stats().log;
   Append(out,
          "loading:0\r\nasync_loading:0\r\naof_enabled:1\r\n"
          "rdb_bgsave_in_progress:0\r\naof_rewrite_in_progress:0\r\n"

@@ -380,11 +380,12 @@ void WriteRaft(Context& context, Page& page) {
   One(page, "quorate_raft_snapshots_without_room_total", "counter",
       "Attempts to write or receive a snapshot that were refused, because the "
       "disk had no room beside the log.",
-      context.host.snapshots_without_room());
+      context.host.stats().snapshots_without_room);
 }
 
 void WriteStorage(Context& context, Page& page) {
-  const auto log = context.host.log_counters();
+  const raft::HostStats host = context.host.stats();
+  const raft::Log::Counters& log = host.log;
   One(page, "quorate_log_durable_writes_total", "counter",
       "Durable writes of the log; one write carries records of all groups.",
       log.durable_writes);
@@ -393,27 +394,25 @@ void WriteStorage(Context& context, Page& page) {
   One(page, "quorate_log_appends_total", "counter",
       "Appends of groups to the log.", log.appends);
   One(page, "quorate_log_entries_bytes", "gauge",
-      "Size of the entries in the logs of all groups.",
-      context.host.log_bytes());
+      "Size of the entries in the logs of all groups.", host.log_bytes);
   One(page, "quorate_log_resident_bytes", "gauge",
-      "Size of those of them that are in memory.",
-      context.host.log_memory_bytes());
+      "Size of those of them that are in memory.", host.log_memory_bytes);
   One(page, "quorate_raft_followers_cut_off_total", "counter",
       "Times a log removed entries that a follower lacked which was in touch, "
       "or was getting a snapshot.",
-      context.host.followers_cut_off());
+      host.followers_cut_off);
   One(page, "quorate_log_retained_bytes", "gauge",
       "Size of the entries that are kept because followers lack them.",
-      context.host.log_retained_bytes());
+      host.log_retained_bytes);
   One(page, "quorate_log_unwritten_bytes", "gauge",
       "Size of the entries of all groups that the disk has not written.",
-      context.host.unwritten_bytes());
+      host.unwritten_bytes);
   One(page, "quorate_log_unapplied_bytes", "gauge",
       "Size of the entries of all groups that are committed and not applied.",
-      context.host.unapplied_bytes());
+      host.unapplied_bytes);
   One(page, "quorate_snapshot_unwritten_bytes", "gauge",
       "Size of the received pieces of snapshots that are not written.",
-      context.host.staged_bytes());
+      host.staged_bytes);
   One(page, "quorate_log_segments", "gauge", "Segment files of the log.",
       log.segments);
   const auto store = [&](std::string_view name, std::string_view type,

@@ -37,7 +37,7 @@ TEST(ApplyRoomOfHosts, BacklogOfAllGroups_IsAppliedOverManyTurns) {
     cluster.Crash(n, sim::CrashKind::kProcess);
     cluster.Restart(n);
     ASSERT_TRUE(cluster.world_.RunUntilTrue(converged));
-    const uint64_t longest = cluster.node(n)->host.longest_apply_work();
+    const uint64_t longest = cluster.node(n)->host.stats().longest_apply_work;
     EXPECT_GT(longest, 1'000u);
     EXPECT_LE(longest, 4'000 + Entry().size_bytes() + kAppliedBytes);
   }

@@ -118,7 +118,7 @@ TEST_F(DiskBoundsTest, LeaderOfManyGroups_RefusesProposalsAndGivesThemAway) {
   for (int round = 0; round < 100; ++round) {
     Propose();
     RunFor(Milliseconds(50),
-           [&] { most = std::max(most, host(slow).unwritten_bytes()); });
+           [&] { most = std::max(most, host(slow).stats().unwritten_bytes); });
   }
   EXPECT_GT(most, kBound - 2 * kEntryBytes);
   EXPECT_LE(most, kBound + kOwnBytes);
@@ -130,8 +130,8 @@ TEST_F(DiskBoundsTest, LeaderOfManyGroups_RefusesProposalsAndGivesThemAway) {
   EXPECT_EQ(done_, done + static_cast<int>(kGroups)) << "the others go on";
   StallDisk(slow, Duration());
   AwaitConvergence();
-  EXPECT_TRUE(
-      world().RunUntilTrue([&] { return host(slow).unwritten_bytes() == 0; }));
+  EXPECT_TRUE(world().RunUntilTrue(
+      [&] { return host(slow).stats().unwritten_bytes == 0; }));
 }
 
 TEST_F(DiskBoundsTest, FollowerOfManyGroups_AcceptsNoMoreEntries) {
@@ -144,7 +144,7 @@ TEST_F(DiskBoundsTest, FollowerOfManyGroups_AcceptsNoMoreEntries) {
   for (int round = 0; round < 200; ++round) {
     Propose();
     RunFor(Milliseconds(50),
-           [&] { most = std::max(most, host(slow).unwritten_bytes()); });
+           [&] { most = std::max(most, host(slow).stats().unwritten_bytes); });
     if (round == 99) sent = host(cluster_->leader()).sent_bytes(NodeId(slow));
   }
   EXPECT_GT(most, kBound - 20 * kEntryBytes);
@@ -210,9 +210,9 @@ TEST_F(TransferBoundsTest, SnapshotsOfManyGroups_ShareTheBytesInTransfer) {
   uint64_t staged = 0;
   uint64_t read[2] = {0, 0};
   const auto note = [&] {
-    staged = std::max(staged, host(3).staged_bytes());
+    staged = std::max(staged, host(3).stats().staged_bytes);
     for (uint32_t n = 1; n <= 2; ++n) {
-      read[n - 1] = std::max(read[n - 1], host(n).follower_read_bytes());
+      read[n - 1] = std::max(read[n - 1], host(n).stats().follower_read_bytes);
     }
   };
   RunFor(Seconds(20), note);
@@ -221,8 +221,10 @@ TEST_F(TransferBoundsTest, SnapshotsOfManyGroups_ShareTheBytesInTransfer) {
   EXPECT_LE(staged, kChunksAtOnce * kChunk);
   EXPECT_EQ(std::max(read[0], read[1]), kChunksAtOnce * kChunk);
   AwaitConvergence();
-  EXPECT_EQ(host(3).staged_bytes(), 0u);
-  EXPECT_EQ(host(1).follower_read_bytes() + host(2).follower_read_bytes(), 0u);
+  EXPECT_EQ(host(3).stats().staged_bytes, 0u);
+  EXPECT_EQ(
+      host(1).stats().follower_read_bytes + host(2).stats().follower_read_bytes,
+      0u);
 }
 
 // Node 3 needs entries of every group that its leaders have on disk only.
@@ -235,7 +237,7 @@ TEST_F(TransferBoundsTest, EntriesOfManyGroups_ShareTheBytesThatAreRead) {
   uint64_t read = 0;
   RunFor(Seconds(10), [&] {
     for (uint32_t n = 1; n <= 2; ++n) {
-      read = std::max(read, host(n).follower_read_bytes());
+      read = std::max(read, host(n).stats().follower_read_bytes);
     }
   });
   EXPECT_EQ(cluster_->node(3)->observer.restored, 0);
@@ -243,7 +245,9 @@ TEST_F(TransferBoundsTest, EntriesOfManyGroups_ShareTheBytesThatAreRead) {
   // A first read always fits, and takes the records of other groups with it.
   EXPECT_LE(read, 64u << 10);
   AwaitConvergence();
-  EXPECT_EQ(host(1).follower_read_bytes() + host(2).follower_read_bytes(), 0u);
+  EXPECT_EQ(
+      host(1).stats().follower_read_bytes + host(2).stats().follower_read_bytes,
+      0u);
 }
 
 // Each group may have one window of entries on its way beyond the limit.
@@ -265,11 +269,11 @@ TEST_F(DiskBoundsTest, FollowerThatWasAway_HasABoundedBacklog) {
   cluster_->AwaitStart(away);
   uint64_t most = 0;
   RunFor(Seconds(5),
-         [&] { most = std::max(most, host(away).unapplied_bytes()); });
+         [&] { most = std::max(most, host(away).stats().unapplied_bytes); });
   EXPECT_GT(most, kBound / 2);
   EXPECT_LE(most, kBound + kGroups * kWindow);
   AwaitConvergence();
-  EXPECT_EQ(host(away).unapplied_bytes(), 0u);
+  EXPECT_EQ(host(away).stats().unapplied_bytes, 0u);
 }
 
 }  // namespace

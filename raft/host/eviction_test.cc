@@ -44,11 +44,11 @@ TEST_F(HostEviction, EntriesBeyondTheBudget_LeaveTheMemory) {
   for (int i = 0; i < 40; ++i) {
     Propose(10);
     for (uint32_t n = 1; n <= 3; ++n) {
-      EXPECT_LE(host(n).log_memory_bytes(), kBudget + 1024);
+      EXPECT_LE(host(n).stats().log_memory_bytes, kBudget + 1024);
     }
   }
   for (uint32_t n = 1; n <= 3; ++n) {
-    EXPECT_GT(host(n).log_bytes(), 390 * kPayloadBytes);
+    EXPECT_GT(host(n).stats().log_bytes, 390 * kPayloadBytes);
     EXPECT_EQ(core(n).log_start().index, Index(0));
   }
   // A start reads all of them, applies them, and then frees them again.
@@ -57,7 +57,7 @@ TEST_F(HostEviction, EntriesBeyondTheBudget_LeaveTheMemory) {
   ASSERT_TRUE(cluster_.WaitConverged(lines_));
   Propose(1);
   ASSERT_TRUE(cluster_.WaitConverged(lines_));
-  EXPECT_LE(host(2).log_memory_bytes(), kBudget + 1024);
+  EXPECT_LE(host(2).stats().log_memory_bytes, kBudget + 1024);
 }
 
 // In an idle group each member has all entries.
@@ -68,14 +68,14 @@ TEST(HostEvictionOfIdleGroups, EntriesWithinTheBudget_LeaveTheMemoryToo) {
   for (; lines < 1000; ++lines) {
     ASSERT_EQ(cluster.Propose(std::string(kPayloadBytes, 'x')).outcome,
               Outcome::kDone);
-    largest = std::max(largest, cluster.node(1)->host.log_memory_bytes());
+    largest = std::max(largest, cluster.node(1)->host.stats().log_memory_bytes);
   }
   EXPECT_GT(largest, 1000 * kPayloadBytes * 3 / 4);
   ASSERT_TRUE(cluster.WaitConverged(lines));
   cluster.world_.RunFor(Seconds(10));
   for (uint32_t n = 1; n <= 3; ++n) {
-    EXPECT_LE(cluster.node(n)->host.log_memory_bytes(), 70 << 10);
-    EXPECT_GT(cluster.node(n)->host.log_bytes(), 1000 * kPayloadBytes);
+    EXPECT_LE(cluster.node(n)->host.stats().log_memory_bytes, 70 << 10);
+    EXPECT_GT(cluster.node(n)->host.stats().log_bytes, 1000 * kPayloadBytes);
   }
 }
 
@@ -93,7 +93,7 @@ TEST_F(HostEviction, LaggingFollower_GetsEntriesFromTheLeadersDisk) {
   EXPECT_EQ(cluster_.node(lagging)->observer.restored, 0);
   EXPECT_EQ(core(lagging).log_start().index, Index(0));
   for (uint32_t n = 1; n <= 3; ++n) {
-    EXPECT_LE(host(n).log_memory_bytes(), kBudget + 1024);
+    EXPECT_LE(host(n).stats().log_memory_bytes, kBudget + 1024);
   }
 }
 

@@ -273,9 +273,9 @@ TEST_F(GroupLifecycle, DroppedUnderLoad_EachProposalEndsOnce) {
     }
     EXPECT_TRUE(cluster_.world_.RunUntilTrue([&] { return answers == 80; }));
   }
-  EXPECT_EQ(host(1).log_memory_bytes(),
+  EXPECT_EQ(host(1).stats().log_memory_bytes,
             host(1).core(kGroup)->resident_log_bytes());
-  EXPECT_EQ(host(1).log_bytes(), host(1).core(kGroup)->log_bytes());
+  EXPECT_EQ(host(1).stats().log_bytes, host(1).core(kGroup)->log_bytes());
 }
 
 TEST_F(GroupLifecycle, FencedReplica_IsDroppedAndCreatedAgain) {

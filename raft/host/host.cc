@@ -633,22 +633,27 @@ Host::Condition Host::condition(GroupId group) const {
 
 absl::Status Host::status() const { return impl_->status_; }
 
-Log::Counters Host::log_counters() const {
-  return impl_->log_ == nullptr ? Log::Counters() : impl_->log_->counters();
+Host::Stats Host::stats() const {
+  Stats stats = {
+      .log_memory_bytes = impl_->log_memory_.bytes(),
+      .log_bytes = impl_->log_size_.bytes() + impl_->log_retained_.bytes() +
+                   impl_->log_halted_.bytes() - impl_->log_places_.bytes(),
+      .log_retained_bytes = impl_->log_retained_.bytes(),
+      .followers_cut_off = impl_->followers_cut_off_,
+      .unwritten_bytes = impl_->unwritten_.bytes(),
+      .unapplied_bytes = impl_->unapplied_.bytes(),
+      .staged_bytes = impl_->staged_.bytes(),
+      .follower_read_bytes = impl_->follower_reads_.bytes(),
+      .entries_to_free = impl_->removed_.waiting(),
+      .longest_apply_work = impl_->apply_room_.longest()};
+  if (impl_->log_ != nullptr) stats.log = impl_->log_->counters();
+  if (impl_->snapshots_ != nullptr) {
+    stats.snapshots_without_room = impl_->snapshots_->refused_for_room();
+    stats.kept_snapshots = impl_->snapshots_->kept();
+  }
+  return stats;
 }
 
-uint64_t Host::snapshots_without_room() const {
-  return impl_->snapshots_ == nullptr ? 0
-                                      : impl_->snapshots_->refused_for_room();
-}
-
-uint64_t Host::log_memory_bytes() const { return impl_->log_memory_.bytes(); }
-uint64_t Host::unwritten_bytes() const { return impl_->unwritten_.bytes(); }
-uint64_t Host::unapplied_bytes() const { return impl_->unapplied_.bytes(); }
-uint64_t Host::staged_bytes() const { return impl_->staged_.bytes(); }
-uint64_t Host::follower_read_bytes() const {
-  return impl_->follower_reads_.bytes();
-}
 std::vector<Host::ClosedRoom> Host::closed_rooms() const {
   std::vector<ClosedRoom> closed;
   const auto add = [&closed](std::string_view name, const NodeRoom& room) {
@@ -665,24 +670,8 @@ std::vector<Host::ClosedRoom> Host::closed_rooms() const {
   });
   return closed;
 }
-size_t Host::entries_to_free() const { return impl_->removed_.waiting(); }
-uint64_t Host::log_bytes() const {
-  return impl_->log_size_.bytes() + impl_->log_retained_.bytes() +
-         impl_->log_halted_.bytes() - impl_->log_places_.bytes();
-}
-uint64_t Host::log_retained_bytes() const {
-  return impl_->log_retained_.bytes();
-}
-size_t Host::kept_snapshots() const {
-  return impl_->snapshots_ == nullptr ? 0 : impl_->snapshots_->kept();
-}
-uint64_t Host::followers_cut_off() const { return impl_->followers_cut_off_; }
 uint64_t Host::sent_bytes(NodeId to) const {
   return impl_->outbox_.SentBytes(to);
-}
-
-uint64_t Host::longest_apply_work() const {
-  return impl_->apply_room_.longest();
 }
 
 Level Host::founded_level() const { return impl_->founded_level_; }

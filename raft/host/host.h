@@ -11,7 +11,6 @@
 #include <cstdint>
 #include <map>
 #include <memory>
-#include <string>
 #include <string_view>
 #include <vector>
 
@@ -30,68 +29,13 @@ namespace quorate::raft {
 class Host {
  public:
   using Started = absl::AnyInvocable<void(absl::Status)>;
-  using ProposeDone = absl::AnyInvocable<void(const ProposeResult&)>;
-  // OK: during the call, a read of the state machine is linearizable. Otherwise
-  // kUnavailable.
-  using ReadDone = absl::AnyInvocable<void(absl::Status)>;
-  // Whether this node's replica of a group works, and if not, why.
-  enum class Condition : uint8_t {
-    kWorks,
-    // Its program does not know what the log or a snapshot holds. The replica
-    // keeps its log, but applies no more. It votes if the program knows its
-    // configuration and its state.
-    kHalted,
-    kFenced,  // It may have lost what it promised, or its state is wrong.
-    // The node stopped, or its start could not read the replica's snapshot for
-    // a reason that may pass. A later start may run the replica.
-    kStopped,
-    kNotHeld,
-  };
-  // Makes the empty state machine of a group. `configuration` is that of the
-  // newest snapshot, or the first one. Null: the program cannot read its
-  // parameters. The replica is halted then.
-  using MakeStateMachine = absl::AnyInvocable<std::unique_ptr<StateMachine>(
-      GroupId, const Configuration&)>;
-
-  // Reports events inside the host, for metrics, routing and checkers. Called
-  // in step 1 or 2 of a turn. It must not call the host.
-  class Observer {
-   public:
-    virtual void OnEvent(GroupId group, const Event& event) = 0;
-    virtual void OnApplied(GroupId group, const Entry& entry) = 0;
-    virtual void OnRestored(GroupId group,
-                            const SnapshotDescriptor& snapshot) = 0;
-    // The node stopped permanently. `why` gives the reason.
-    virtual void OnStopped(const absl::Status& why) = 0;
-    // A replica was created from its data on disk, at the start or later.
-    virtual void OnRecovered(GroupId group, const Core& core) {
-      (void)group, (void)core;
-    }
-    // Replicas have different states after the entry `index`.
-    virtual void OnStatesDiffer(GroupId group, Index index) {
-      (void)group, (void)index;
-    }
-    // The replica of this node does nothing from now on: it is fenced, or
-    // halted without a vote. The other groups go on.
-    virtual void OnFenced(GroupId group, const absl::Status& why) {
-      (void)group, (void)why;
-    }
-    // A write of a replica is durable. The Step with its WriteDone follows.
-    virtual void OnWritten(GroupId group, const WriteToken& token) {
-      (void)group, (void)token;
-    }
-    // The replica of this node was dropped. The group has no state here until
-    // OnRecovered is called for another one.
-    virtual void OnDropped(GroupId group) { (void)group; }
-    // Called after every Step of a replica, before its output is carried out.
-    // Both arguments are valid during the call only.
-    virtual void OnStep(GroupId group, const Core& core, const Output& output) {
-      (void)group, (void)core, (void)output;
-    }
-
-   protected:
-    ~Observer() = default;
-  };
+  using ProposeDone = raft::ProposeDone;
+  using ReadDone = raft::ReadDone;
+  using Condition = ReplicaCondition;
+  using MakeStateMachine = raft::MakeStateMachine;
+  using Observer = HostObserver;
+  using Stats = HostStats;
+  using ClosedRoom = raft::ClosedRoom;
 
   // `observer` may be null.
   Host(env::Env& env, HostOptions options, MakeStateMachine make,
@@ -254,45 +198,12 @@ class Host {
   absl::Status group_status(GroupId group) const;
   Condition condition(GroupId group) const;
   absl::Status status() const;
-  Log::Counters log_counters() const;
-  // Attempts to write or receive a snapshot that the disk had no room for.
-  uint64_t snapshots_without_room() const;
-  // Size of the entries that the logs of all groups have in memory.
-  uint64_t log_memory_bytes() const;
-  // Size of the entries of all groups that the log has not written.
-  uint64_t unwritten_bytes() const;
-  // Size of the entries of all groups that are committed and not applied here.
-  uint64_t unapplied_bytes() const;
-  // Received chunks of snapshots that are not written; and chunks and entries
-  // that are being read for followers.
-  uint64_t staged_bytes() const;
-  uint64_t follower_read_bytes() const;
-  // A room that refuses bytes until it opens again (raft/host/bounds).
-  struct ClosedRoom {
-    std::string_view name;
-    NodeId peer;  // That of a link; zero: the room is the node's.
-    uint64_t used_bytes = 0;
-    uint64_t bound_bytes = 0;
-    uint64_t refused_bytes = 0;  // It opens only when these fit, too.
-  };
+  // The counters and sizes of this moment.
+  Stats stats() const;
+  // The rooms that refuse bytes now.
   std::vector<ClosedRoom> closed_rooms() const;
-  // The number of entries that left the memory and are not freed yet.
-  size_t entries_to_free() const;
-  // The same with those that are only on disk.
-  uint64_t log_bytes() const;
-  // Those of them that are kept because followers lack them, beyond
-  // HostOptions::log_bytes_max.
-  uint64_t log_retained_bytes() const;
-  // The snapshots that newer ones replaced and that are kept to be sent.
-  size_t kept_snapshots() const;
-  // How often a log removed entries that a follower lacked which was in touch,
-  // or was getting a snapshot.
-  uint64_t followers_cut_off() const;
   // The bytes of all messages of consensus to another node.
   uint64_t sent_bytes(NodeId to) const;
-  // The most work of the entries that all groups applied in one step of a turn
-  // (StateMachine::WorkOf).
-  uint64_t longest_apply_work() const;
   // The identity that this node sends to its peers. Requires: Start succeeded.
   const env::TransportIdentity& identity() const;
   // True if this node's replica of the group works and refuses messages of

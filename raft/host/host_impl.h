@@ -28,13 +28,7 @@
 namespace quorate::raft {
 
 // Takes the place of an observer that is null.
-class SilentObserver final : public Host::Observer {
- public:
-  void OnEvent(GroupId, const Event&) override {}
-  void OnApplied(GroupId, const Entry&) override {}
-  void OnRestored(GroupId, const SnapshotDescriptor&) override {}
-  void OnStopped(const absl::Status&) override {}
-};
+class SilentObserver final : public HostObserver {};
 
 class Host::Impl final : public env::Transport::Receiver {
  public:

@@ -88,7 +88,7 @@ TEST(Host, ProposalsOfOneTurn_ShareTheirWrites) {
   Cluster cluster(10);
   ASSERT_EQ(cluster.Propose("first").outcome, Outcome::kDone);
   Host& leader = cluster.node(cluster.leader())->host;
-  const uint64_t before = leader.log_counters().durable_writes;
+  const uint64_t before = leader.stats().log.durable_writes;
   constexpr size_t kLines = 40;
   for (size_t i = 0; i < kLines; ++i) {
     leader.Propose(kGroup, Buffer::Copy("x"), [](const ProposeResult& result) {
@@ -96,7 +96,7 @@ TEST(Host, ProposalsOfOneTurn_ShareTheirWrites) {
     });
   }
   ASSERT_TRUE(cluster.WaitConverged(kLines + 1));
-  EXPECT_LE(leader.log_counters().durable_writes - before, 2u);
+  EXPECT_LE(leader.stats().log.durable_writes - before, 2u);
 }
 
 // One piece is the work of a turn.
@@ -122,7 +122,7 @@ TEST(Host, Stop_AnswersEverythingAndWritesAWitness) {
   ASSERT_EQ(cluster.Propose("first").outcome, Outcome::kDone);
   const uint32_t n = cluster.leader();
   Host& leader = cluster.node(n)->host;
-  const uint64_t witnesses = leader.log_counters().witnesses;
+  const uint64_t witnesses = leader.stats().log.witnesses;
   int proposals = 0;
   int reads = 0;
   bool stopped = false;
@@ -148,14 +148,14 @@ TEST(Host, Stop_AnswersEverythingAndWritesAWitness) {
   EXPECT_EQ(proposals, 2);
   EXPECT_EQ(reads, 1);
   EXPECT_FALSE(leader.status().ok());
-  EXPECT_EQ(leader.log_counters().witnesses, witnesses + 1);
+  EXPECT_EQ(leader.stats().log.witnesses, witnesses + 1);
   // The others elect a leader, of which this node hears nothing.
   const Term term = leader.core(kGroup)->term();
-  const uint64_t writes = leader.log_counters().durable_writes;
+  const uint64_t writes = leader.stats().log.durable_writes;
   cluster.world_.RunFor(Seconds(5));
   EXPECT_GT(cluster.node(n % 3 + 1)->host.core(kGroup)->term(), term);
   EXPECT_EQ(leader.core(kGroup)->term(), term);
-  EXPECT_EQ(leader.log_counters().durable_writes, writes);
+  EXPECT_EQ(leader.stats().log.durable_writes, writes);
 }
 
 TEST(Host, ProposalOnAFollower_IsNotExecuted) {
@@ -375,7 +375,7 @@ TEST(Host, SnapshotWithoutRoom_IsTakenWhenThereIsRoom) {
   ASSERT_EQ(cluster.Propose("more").outcome, Outcome::kDone);
   cluster.world_.RunFor(Seconds(5));
   EXPECT_EQ(cluster.SnapshotFiles(1), 0u);
-  EXPECT_EQ(cluster.node(1)->host.snapshots_without_room(), 2u);
+  EXPECT_EQ(cluster.node(1)->host.stats().snapshots_without_room, 2u);
   EXPECT_TRUE(cluster.node(1)->host.status().ok());
   capacity = before;
   cluster.world_.RunFor(Seconds(10));
@@ -503,12 +503,12 @@ TEST(Host, EntriesBeyondTheBudgetOfTheLogs_MakeAGroupTakeSnapshots) {
   for (int i = 0; i < 400; ++i) {
     ASSERT_EQ(cluster.Propose(std::string(200, 'x')).outcome, Outcome::kDone);
     for (uint32_t n = 1; n <= 3; ++n) {
-      EXPECT_LE(cluster.node(n)->host.log_bytes(), 32u << 10);
+      EXPECT_LE(cluster.node(n)->host.stats().log_bytes, 32u << 10);
     }
   }
   cluster.world_.RunFor(Seconds(1));
   for (uint32_t n = 1; n <= 3; ++n) {
-    EXPECT_LE(cluster.node(n)->host.log_bytes(), 16u << 10);
+    EXPECT_LE(cluster.node(n)->host.stats().log_bytes, 16u << 10);
     EXPECT_GT(cluster.node(n)->host.core(kGroup)->snapshot().position.index,
               Index(0));
   }
@@ -516,7 +516,7 @@ TEST(Host, EntriesBeyondTheBudgetOfTheLogs_MakeAGroupTakeSnapshots) {
   cluster.Crash(1, sim::CrashKind::kMachine);
   cluster.Restart(1);
   ASSERT_TRUE(cluster.WaitConverged(400));
-  EXPECT_EQ(cluster.node(1)->host.log_bytes(),
+  EXPECT_EQ(cluster.node(1)->host.stats().log_bytes,
             cluster.node(1)->host.core(kGroup)->log_bytes());
 }
 
@@ -588,7 +588,8 @@ TEST(Host, PlacesOfEntries_CountInTheBudgetOfTheLogs) {
     const Core& core = *cluster.node(1)->host.core(GroupId(g));
     entries += core.last().index - core.log_start().index;
   }
-  EXPECT_LE(cluster.node(1)->host.log_bytes() + entries * 512, 256u << 10);
+  EXPECT_LE(cluster.node(1)->host.stats().log_bytes + entries * 512,
+            256u << 10);
   const int before = snapshots();
   cluster.world_.RunFor(Seconds(5));
   EXPECT_EQ(snapshots(), before);
@@ -849,8 +850,9 @@ TEST(Host, LaggingFollowerBeyondTheBudgetOfMemory_IsBroughtBackByASnapshot) {
     ASSERT_EQ(cluster.Propose(std::string(200, 'y')).outcome, Outcome::kDone);
     ++lines;
     const Host& host = cluster.node(cluster.leader())->host;
-    ASSERT_LE(host.log_bytes() - host.log_retained_bytes(), 32u << 10);
-    ASSERT_LE(host.log_retained_bytes(),
+    ASSERT_LE(host.stats().log_bytes - host.stats().log_retained_bytes,
+              32u << 10);
+    ASSERT_LE(host.stats().log_retained_bytes,
               host.core(kGroup)->snapshot().size_bytes);
     if (cluster.node(lagging)->observer.restored > 0) break;
   }

@@ -1,21 +1,24 @@
-// raft/host/host_types.h: the options of a Host, and the results of its
-// proposals.
+// raft/host/host_types.h: the options of a Host, the results of its proposals,
+// its observer and its numbers.
 #ifndef QUORATE_RAFT_HOST_HOST_TYPES_H_
 #define QUORATE_RAFT_HOST_HOST_TYPES_H_
 
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "absl/functional/any_invocable.h"
 #include "absl/status/status.h"
 #include "env/outcome.h"
 #include "env/transport.h"
 #include "raft/core/core.h"
 #include "raft/core/types.h"
 #include "raft/host/bootstrap_record.h"
+#include "raft/host/state_machine.h"
 #include "raft/log/log.h"
 
 namespace quorate::raft {
@@ -124,6 +127,115 @@ struct ProposeResult {
   LogPosition position;  // Position of its entry, when kDone.
   WallTime log_time{0};
   Buffer result;  // StateMachine::Apply's, when kDone.
+};
+
+using ProposeDone = absl::AnyInvocable<void(const ProposeResult&)>;
+// OK: during the call, a read of the state machine is linearizable. Otherwise
+// kUnavailable.
+using ReadDone = absl::AnyInvocable<void(absl::Status)>;
+
+// Whether this node's replica of a group works, and if not, why.
+enum class ReplicaCondition : uint8_t {
+  kWorks,
+  // Its program does not know what the log or a snapshot holds. The replica
+  // keeps its log, but applies no more. It votes if the program knows its
+  // configuration and its state.
+  kHalted,
+  kFenced,  // It may have lost what it promised, or its state is wrong.
+  // The node stopped, or its start could not read the replica's snapshot for a
+  // reason that may pass. A later start may run the replica.
+  kStopped,
+  kNotHeld,
+};
+
+// Makes the empty state machine of a group. `configuration` is that of the
+// newest snapshot, or the first one. Null: the program cannot read its
+// parameters. The replica is halted then.
+using MakeStateMachine = absl::AnyInvocable<std::unique_ptr<StateMachine>(
+    GroupId, const Configuration&)>;
+
+// Reports events inside the host, for metrics, routing and checkers. Called in
+// step 1 or 2 of a turn. It must not call the host. A class overrides what it
+// needs; the defaults do nothing.
+class HostObserver {
+ public:
+  virtual void OnEvent(GroupId group, const Event& event) {
+    (void)group, (void)event;
+  }
+  virtual void OnApplied(GroupId group, const Entry& entry) {
+    (void)group, (void)entry;
+  }
+  virtual void OnRestored(GroupId group, const SnapshotDescriptor& snapshot) {
+    (void)group, (void)snapshot;
+  }
+  // The node stopped permanently. `why` gives the reason.
+  virtual void OnStopped(const absl::Status& why) { (void)why; }
+  // A replica was created from its data on disk, at the start or later.
+  virtual void OnRecovered(GroupId group, const Core& core) {
+    (void)group, (void)core;
+  }
+  // Replicas have different states after the entry `index`.
+  virtual void OnStatesDiffer(GroupId group, Index index) {
+    (void)group, (void)index;
+  }
+  // The replica of this node does nothing from now on: it is fenced, or
+  // halted without a vote. The other groups go on.
+  virtual void OnFenced(GroupId group, const absl::Status& why) {
+    (void)group, (void)why;
+  }
+  // A write of a replica is durable. The Step with its WriteDone follows.
+  virtual void OnWritten(GroupId group, const WriteToken& token) {
+    (void)group, (void)token;
+  }
+  // The replica of this node was dropped. The group has no state here until
+  // OnRecovered is called for another one.
+  virtual void OnDropped(GroupId group) { (void)group; }
+  // Called after every Step of a replica, before its output is carried out.
+  // Both arguments are valid during the call only.
+  virtual void OnStep(GroupId group, const Core& core, const Output& output) {
+    (void)group, (void)core, (void)output;
+  }
+
+ protected:
+  ~HostObserver() = default;
+};
+
+// Counters since the start of a host, and sizes of all its groups together.
+struct HostStats {
+  Log::Counters log;
+  // Attempts to write or receive a snapshot that the disk had no room for.
+  uint64_t snapshots_without_room = 0;
+  // Snapshots that newer ones replaced and that are kept to be sent.
+  size_t kept_snapshots = 0;
+  // Entries in memory.
+  uint64_t log_memory_bytes = 0;
+  // The same with those that are only on disk.
+  uint64_t log_bytes = 0;
+  // Those of them that are kept because followers lack them, beyond
+  // HostOptions::log_bytes_max.
+  uint64_t log_retained_bytes = 0;
+  // How often a log removed entries that a follower lacked which was in touch,
+  // or was getting a snapshot.
+  uint64_t followers_cut_off = 0;
+  uint64_t unwritten_bytes = 0;  // Entries that the log has not written.
+  uint64_t unapplied_bytes = 0;  // Entries that are committed, not applied.
+  uint64_t staged_bytes = 0;     // Received chunks that are not written.
+  // Chunks and entries that are being read for followers.
+  uint64_t follower_read_bytes = 0;
+  // The number of entries that left the memory and are not freed yet.
+  size_t entries_to_free = 0;
+  // The most work of the entries that all groups applied in one step of a turn
+  // (StateMachine::WorkOf).
+  uint64_t longest_apply_work = 0;
+};
+
+// A room that refuses bytes until it opens again (raft/host/bounds).
+struct ClosedRoom {
+  std::string_view name;
+  NodeId peer;  // That of a link; zero: the room is the node's.
+  uint64_t used_bytes = 0;
+  uint64_t bound_bytes = 0;
+  uint64_t refused_bytes = 0;  // It opens only when these fit, too.
 };
 
 }  // namespace quorate::raft

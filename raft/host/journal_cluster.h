@@ -128,7 +128,6 @@ class Journal final : public StateMachine {
 
 class QuietObserver final : public Host::Observer {
  public:
-  void OnEvent(GroupId, const Event&) override {}
   void OnApplied(GroupId, const Entry&) override {
     if (on_applied == nullptr) return;
     handling = true;

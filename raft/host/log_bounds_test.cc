@@ -36,7 +36,7 @@ class LogBoundsTest : public ::testing::Test {
                 Outcome::kDone);
       for (uint32_t n = 1; n <= 3; ++n) {
         if (cluster_.node(n) == nullptr) continue;
-        most_ = std::max(most_, host(n).log_bytes());
+        most_ = std::max(most_, host(n).stats().log_bytes);
       }
     }
   }
@@ -192,19 +192,20 @@ class TransferUnderLoadTest : public LogBoundsTest {
       return false;
     }));
     Propose(20, 1000);
-    cut_off_before_ = host(cluster_.leader()).followers_cut_off();
+    cut_off_before_ = host(cluster_.leader()).stats().followers_cut_off;
     cut_off_ = 0;
     return lagging;
   }
   uint64_t cut_off() {
-    return host(cluster_.leader()).followers_cut_off() - cut_off_before_;
+    return host(cluster_.leader()).stats().followers_cut_off - cut_off_before_;
   }
   // As many bytes as the state has, and what the budget allows.
   void CheckLog() {
     const Host& leader = host(cluster_.leader());
     const Core& core = *leader.core(testing::kGroup);
-    ASSERT_LE(leader.log_retained_bytes(), core.snapshot().size_bytes);
-    ASSERT_LE(leader.log_bytes(), leader.log_retained_bytes() + 2 * kBudget);
+    ASSERT_LE(leader.stats().log_retained_bytes, core.snapshot().size_bytes);
+    ASSERT_LE(leader.stats().log_bytes,
+              leader.stats().log_retained_bytes + 2 * kBudget);
   }
   // The log was cut when this follower had crashed, too.
   uint64_t cut_off_before_ = 0;
@@ -216,7 +217,8 @@ TEST_F(TransferUnderLoadTest, FollowerThatGetsTheState_NeedsItOnce) {
   for (int i = 0; i < 200; ++i) {
     Propose(10, 1000);
     ASSERT_NO_FATAL_FAILURE(CheckLog());
-    const uint64_t retained = host(cluster_.leader()).log_retained_bytes();
+    const uint64_t retained =
+        host(cluster_.leader()).stats().log_retained_bytes;
     most_retained = std::max(most_retained, retained);
     if (cluster_.node(lagging)->observer.restored > 0) break;
   }
@@ -227,8 +229,8 @@ TEST_F(TransferUnderLoadTest, FollowerThatGetsTheState_NeedsItOnce) {
   EXPECT_EQ(cut_off(), 0u);
   // The entries are not kept any longer than the follower lacks them.
   cluster_.world_.RunFor(Seconds(5));
-  EXPECT_EQ(host(cluster_.leader()).log_retained_bytes(), 0u);
-  EXPECT_LE(host(cluster_.leader()).log_bytes(), kBudget);
+  EXPECT_EQ(host(cluster_.leader()).stats().log_retained_bytes, 0u);
+  EXPECT_LE(host(cluster_.leader()).stats().log_bytes, kBudget);
 }
 
 // The entries have more bytes than the state, which has lines without headers.

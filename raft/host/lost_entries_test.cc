@@ -80,12 +80,12 @@ TEST_F(LostEntriesTest, FencedFollower_GivesItsLogBack) {
   }
   const uint32_t n = LoseALine();
   Host& host = cluster_.node(n)->host;
-  EXPECT_GT(host.log_memory_bytes(), 100'000u);
-  EXPECT_GT(host.log_bytes(), 100'000u);
+  EXPECT_GT(host.stats().log_memory_bytes, 100'000u);
+  EXPECT_GT(host.stats().log_bytes, 100'000u);
   ASSERT_EQ(cluster_.Propose("after").outcome, Outcome::kDone);
   ASSERT_TRUE(FencedSoon(n));
-  EXPECT_LT(host.log_memory_bytes(), 1'000u);
-  EXPECT_EQ(host.log_bytes(), 0u);
+  EXPECT_LT(host.stats().log_memory_bytes, 1'000u);
+  EXPECT_EQ(host.stats().log_bytes, 0u);
   EXPECT_LT(host.core(kGroup)->resident_log_bytes(), 1'000u);
 }
 

@@ -93,7 +93,7 @@ TEST(RemovedEntriesOfHosts, EntriesThatASnapshotCovers_AreFreedOverManyTurns) {
   size_t most = 0;
   size_t before = 0;
   ASSERT_TRUE(cluster.world_.RunUntilTrue([&] {
-    const size_t waiting = leader.entries_to_free();
+    const size_t waiting = leader.stats().entries_to_free;
     if (waiting < before) {
       EXPECT_LE(before - waiting, kMax);
     }

@@ -72,7 +72,7 @@ void Replica::OnMessage(NodeId from, StoreIncarnation store,
 }
 
 template <typename F>
-void Replica::AfterStep(Host::ProposeDone done, F f) {
+void Replica::AfterStep(ProposeDone done, F f) {
   services_.callbacks.Add([services = services_, key = key_,
                            done = std::move(done), f = std::move(f)]() mutable {
     Replica* const here = services.replicas.Find(key);
@@ -84,11 +84,11 @@ void Replica::AfterStep(Host::ProposeDone done, F f) {
   });
 }
 
-void Replica::Propose(EntryKind kind, Buffer payload, Host::ProposeDone done) {
+void Replica::Propose(EntryKind kind, Buffer payload, ProposeDone done) {
   if (stepping_) {
     return AfterStep(std::move(done),
                      [kind, payload = std::move(payload)](
-                         Replica& here, Host::ProposeDone done) mutable {
+                         Replica& here, ProposeDone done) mutable {
                        here.Propose(kind, std::move(payload), std::move(done));
                      });
   }
@@ -122,7 +122,7 @@ void Replica::FlushProposals() {
 
 void Replica::StepProposals(Input&& input) {
   Step(std::move(input));
-  for (const Host::ProposeDone& done : callers_->turn_proposals_dones) {
+  for (const ProposeDone& done : callers_->turn_proposals_dones) {
     CHECK(!done) << "the core neither accepted nor refused a proposal";
   }
   callers_->turn_proposals_dones.clear();
@@ -130,11 +130,11 @@ void Replica::StepProposals(Input&& input) {
 
 // Proposals of this turn come first, because they were made first.
 void Replica::ChangeConfiguration(Index base, Configuration target,
-                                  Host::ProposeDone done) {
+                                  ProposeDone done) {
   if (stepping_) {
     return AfterStep(
         std::move(done), [base, target = std::move(target)](
-                             Replica& here, Host::ProposeDone done) mutable {
+                             Replica& here, ProposeDone done) mutable {
           here.ChangeConfiguration(base, std::move(target), std::move(done));
         });
   }
@@ -169,7 +169,7 @@ absl::Status Replica::CheckProposal(EntryKind kind,
   return absl::OkStatus();
 }
 
-void Replica::Read(Host::ReadDone done) {
+void Replica::Read(ReadDone done) {
   if (!status().ok()) {
     services_.callbacks.AddForNextTurn(
         [done = std::move(done), status = status()]() mutable {
@@ -297,7 +297,7 @@ void Replica::EndCallers(const absl::Status& why) {
   }
   callers.proposals.clear();
   callers.flush_proposals.Cancel();
-  for (Host::ProposeDone& done : callers.turn_proposals_dones) {
+  for (ProposeDone& done : callers.turn_proposals_dones) {
     CompleteProposal(std::move(done),
                      {.outcome = Outcome::kNotExecuted, .status = why});
   }
@@ -537,8 +537,8 @@ void Replica::HandleProposals(const Output& output) {
   }
 }
 
-Host::ProposeDone Replica::TakeProposalDone(uint64_t tag) {
-  std::vector<Host::ProposeDone>& dones = callers_->turn_proposals_dones;
+ProposeDone Replica::TakeProposalDone(uint64_t tag) {
+  std::vector<ProposeDone>& dones = callers_->turn_proposals_dones;
   CHECK_LT(tag, dones.size());
   CHECK(dones[tag]) << "one proposal was answered twice";
   return std::exchange(dones[tag], nullptr);
@@ -589,11 +589,11 @@ void Replica::HandleApply(const Output& output) {
 
 void Replica::ApplyEntry(const Entry& entry) {
   bytes_since_snapshot_ += entry.size_bytes();
-  Host::ProposeDone waiting;
+  ProposeDone waiting;
   while (has_proposals() &&
          callers_->proposals.begin()->first.first <= entry.index) {
     auto it = callers_->proposals.begin();
-    Host::ProposeDone done = std::move(it->second);
+    ProposeDone done = std::move(it->second);
     const auto [index, term] = it->first;
     callers_->proposals.erase(it);
     if (index == entry.index && term == entry.term) {
@@ -626,7 +626,7 @@ void Replica::ApplyEntry(const Entry& entry) {
   }
 }
 
-void Replica::CompleteProposal(Host::ProposeDone done, ProposeResult result) {
+void Replica::CompleteProposal(ProposeDone done, ProposeResult result) {
   const bool refused = result.outcome == Outcome::kNotExecuted;
   env::Callback complete = [done = std::move(done),
                             result = std::move(result)]() mutable {
@@ -674,9 +674,9 @@ void Replica::HandleReads(const Output& output) {
 // Reads that end within the call that asked for them, and refusals, are
 // answered in the next turn. A caller that reads again at once would keep the
 // loop otherwise. An earlier caller may drop the replica.
-void Replica::CompleteReads(std::vector<Host::ReadDone> reads,
+void Replica::CompleteReads(std::vector<ReadDone> reads,
                             const absl::Status& status, bool at_once) {
-  for (Host::ReadDone& done : reads) {
+  for (ReadDone& done : reads) {
     env::Callback complete = [&replicas = services_.replicas, key = key_,
                               status, done = std::move(done)]() mutable {
       const bool dropped = status.ok() && replicas.Find(key) == nullptr;

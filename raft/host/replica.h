@@ -23,7 +23,7 @@
 #include "raft/host/bounds/log_budget.h"
 #include "raft/host/bounds/node_room.h"
 #include "raft/host/bounds/send_room.h"
-#include "raft/host/host.h"
+#include "raft/host/host_types.h"
 #include "raft/host/outbox.h"
 #include "raft/host/output_pool.h"
 #include "raft/host/pulses.h"
@@ -51,7 +51,7 @@ struct ReplicaServices {
   SendRoom& room;
   raft::ApplyRoom& apply_room;
   CallbackQueue& callbacks;
-  Host::Observer& observer;
+  HostObserver& observer;
   // Stops the whole node, because its log failed.
   absl::AnyInvocable<void(absl::Status)>& fail_node;
   // Must be called when a node begins to need pulses.
@@ -64,7 +64,7 @@ struct ReplicaServices {
   LogBudget& log_retained;       // Without a limit: see Replica::LogCut.
   LogBudget& log_places;         // Without a limit: log_size counts them too.
   LogBudget& log_halted;         // For those of halted replicas.
-  uint64_t& followers_cut_off;   // Host::followers_cut_off.
+  uint64_t& followers_cut_off;   // HostStats::followers_cut_off.
   NodeRoom& unwritten;           // Entries that the log has not written.
   NodeRoom& unapplied;           // Committed entries that are not applied.
   NodeRoom& staged;              // Received chunks that are not written.
@@ -85,10 +85,9 @@ class Replica final : private HostGate {
   // A message to this replica came over the link of node `from`, whose store is
   // `store`.
   void OnMessage(NodeId from, StoreIncarnation store, Message&& message);
-  void Propose(EntryKind kind, Buffer payload, Host::ProposeDone done);
-  void ChangeConfiguration(Index base, Configuration target,
-                           Host::ProposeDone done);
-  void Read(Host::ReadDone done);
+  void Propose(EntryKind kind, Buffer payload, ProposeDone done);
+  void ChangeConfiguration(Index base, Configuration target, ProposeDone done);
+  void Read(ReadDone done);
   void TransferLeadership(ReplicaId to);
   // The link to node `to` has room, or it is new.
   void OnRoomToSend(NodeId to, bool link_is_new);
@@ -143,9 +142,9 @@ class Replica final : private HostGate {
   const absl::Status& status() const {
     return status_.ok() ? halted_ : status_;
   }
-  Host::Condition condition() const {
+  ReplicaCondition condition() const {
     if (!status_.ok()) return stopped_as_;
-    return halted_.ok() ? Host::Condition::kWorks : Host::Condition::kHalted;
+    return halted_.ok() ? ReplicaCondition::kWorks : ReplicaCondition::kHalted;
   }
   GroupKey key() const { return key_; }
   // The configuration in effect has members on `node`, and none of them is in
@@ -212,9 +211,9 @@ class Replica final : private HostGate {
   void ApplyEntry(const Entry& entry);
   void OnWritten(WriteToken token, std::vector<Message> after,
                  absl::Status status);
-  void CompleteReads(std::vector<Host::ReadDone> reads,
-                     const absl::Status& status, bool at_once);
-  void CompleteProposal(Host::ProposeDone done, ProposeResult result);
+  void CompleteReads(std::vector<ReadDone> reads, const absl::Status& status,
+                     bool at_once);
+  void CompleteProposal(ProposeDone done, ProposeResult result);
   // Why this payload cannot be proposed at present, if it cannot.
   absl::Status CheckProposal(EntryKind kind, const Buffer& payload) const;
   absl::Status RefusalStatus(Refused::Reason reason) const;
@@ -242,9 +241,9 @@ class Replica final : private HostGate {
   void StepProposals(Input&& input);
   // Calls `f` with this replica and `done` when the step has ended.
   template <typename F>
-  void AfterStep(Host::ProposeDone done, F f);
+  void AfterStep(ProposeDone done, F f);
   // The callback of a proposal that is being stepped.
-  Host::ProposeDone TakeProposalDone(uint64_t tag);
+  ProposeDone TakeProposalDone(uint64_t tag);
   void FlushReads();
   bool SenderIsMember(ReplicaId sender, NodeId from, StoreIncarnation store);
 
@@ -310,17 +309,17 @@ class Replica final : private HostGate {
     // Proposals of this turn, which the core gets in one step. Tags are places
     // in the list of their callbacks.
     Proposals turn_proposals;
-    std::vector<Host::ProposeDone> turn_proposals_dones;
+    std::vector<ProposeDone> turn_proposals_dones;
     size_t turn_proposal_bytes = 0;
     env::Pending flush_proposals;
-    absl::btree_map<std::pair<Index, Term>, Host::ProposeDone> proposals;
+    absl::btree_map<std::pair<Index, Term>, ProposeDone> proposals;
 
     // Reads of this turn; then those that the core has not answered, by tag.
-    std::vector<Host::ReadDone> turn_reads;
+    std::vector<ReadDone> turn_reads;
     uint64_t next_tag = 1;
     uint64_t flushing_reads = 0;  // Their tag during FlushReads, else 0.
     env::Pending flush_reads;
-    absl::btree_map<uint64_t, std::vector<Host::ReadDone>> reads_in_core;
+    absl::btree_map<uint64_t, std::vector<ReadDone>> reads_in_core;
   };
   bool has_proposals() const {
     return callers_.has_value() && !callers_->proposals.empty();
@@ -353,7 +352,7 @@ class Replica final : private HostGate {
 
   // The last sender that the configuration does not name, and its node.
   std::pair<ReplicaId, NodeId> unnamed_sender_;
-  Host::Condition stopped_as_ = Host::Condition::kStopped;
+  ReplicaCondition stopped_as_ = ReplicaCondition::kStopped;
   // A step is under way: its output is being handled.
   bool stepping_ = false;
   bool reporting_fence_ = false;  // The observer is told of the fence.

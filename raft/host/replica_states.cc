@@ -84,8 +84,8 @@ void Replica::Fence(const absl::Status& why) {
   // While a snapshot is installed, FinishReceive may run, and ends by itself.
   if (!core_->installing()) services_.snapshots.DiscardReceived(key_);
   GiveBackLog();
-  stopped_as_ = absl::IsFailedPrecondition(why) ? Host::Condition::kHalted
-                                                : Host::Condition::kFenced;
+  stopped_as_ = absl::IsFailedPrecondition(why) ? ReplicaCondition::kHalted
+                                                : ReplicaCondition::kFenced;
   reporting_fence_ = true;
   services_.observer.OnFenced(key_.group, why);
   reporting_fence_ = false;

@@ -50,7 +50,7 @@ Restored FirstState(const Configuration& first) {
 }
 
 Startup::Startup(env::Env& env, const HostOptions& options,
-                 Host::MakeStateMachine& make, Founding& founding, Serve serve,
+                 MakeStateMachine& make, Founding& founding, Serve serve,
                  Done done)
     : env_(env),
       options_(options),

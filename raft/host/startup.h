@@ -19,7 +19,7 @@
 #include "raft/host/admission.h"
 #include "raft/host/bootstrap_record.h"
 #include "raft/host/founding.h"
-#include "raft/host/host.h"
+#include "raft/host/host_types.h"
 #include "raft/host/snapshot_loader.h"
 #include "raft/log/identity.h"
 #include "raft/log/log.h"
@@ -64,9 +64,8 @@ class Startup {
                                                 const BootstrapPlan&)>;
 
   // All but `done` outlive the Startup.
-  Startup(env::Env& env, const HostOptions& options,
-          Host::MakeStateMachine& make, Founding& founding, Serve serve,
-          Done done);
+  Startup(env::Env& env, const HostOptions& options, MakeStateMachine& make,
+          Founding& founding, Serve serve, Done done);
 
   void Begin();
 
@@ -121,7 +120,7 @@ class Startup {
 
   env::Env& env_;
   const HostOptions& options_;
-  Host::MakeStateMachine& make_;
+  MakeStateMachine& make_;
   Founding& founding_;
   StoreAdmission admission_;
   Serve serve_;

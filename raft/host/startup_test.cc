@@ -488,7 +488,7 @@ TEST(StartupOfANewStoreTest, FirstEntriesOfAllGroups_ShareDurableWrites) {
   test.InTurn([&] {
     host.Start([&](absl::Status status) {
       started = std::move(status);
-      writes = host.log_counters().durable_writes;
+      writes = host.stats().log.durable_writes;
     });
   });
   ASSERT_TRUE(started.ok()) << started;

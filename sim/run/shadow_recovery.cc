@@ -64,9 +64,6 @@ class Shadow final : public raft::Host::Observer {
   }
 
   // raft::Host::Observer.
-  void OnEvent(GroupId, const raft::Event&) override {}
-  void OnApplied(GroupId, const raft::Entry&) override {}
-  void OnRestored(GroupId, const raft::SnapshotDescriptor&) override {}
   void OnStopped(const absl::Status& why) override {
     Note("it stops: " + why.ToString());
   }
