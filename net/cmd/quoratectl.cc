@@ -11,6 +11,8 @@
 #include <vector>
 
 #include "env/parse_duration.h"
+#include "net/import/import_verb.h"
+#include "net/real_env.h"
 #include "net/tools/control.h"
 #include "net/tools/member_verbs.h"
 
@@ -211,6 +213,9 @@ class Verbs {
   SlotsToMove to_move_;
 };
 
+// A cluster has its id for ever. Another cluster has another one.
+ClusterId DrawCluster() { return ClusterId((RandomSeed() >> 2) + 1); }
+
 struct KeyArguments {
   std::string key;
   std::string value;
@@ -244,6 +249,34 @@ void AddKeyVerbs(CLI::App* app, Run* run, KeyArguments* words) {
       ->required();
 }
 
+// The subcommand that needs no cluster.
+void AddImport(CLI::App* app, Run* run, ImportPaths* paths,
+               ImportOptions* options) {
+  CLI::App* const verb = AddVerb(
+      app, run, "import-config",
+      "Write the configuration of a new cluster from the file of a system that "
+      "shards by a hash",
+      [paths, options](const VerbOptions& verb_options) {
+        options->cluster = DrawCluster();
+        const ImportAnswer answer =
+            ImportConfig(*paths, *options, verb_options.dry_run);
+        std::fputs(answer.notes.c_str(), stderr);
+        return ControlAnswer{.out = answer.out,
+                             .exit_status = answer.exit_status};
+      });
+  verb->add_option("file", paths->file, "TOML with [[shards]]")->required();
+  CLI::Option* const out =
+      verb->add_option("--out", paths->out, "A new file, for node 1");
+  verb->add_option("--out-dir", paths->out_dir,
+                   "A directory, for the files of all nodes")
+      ->excludes(out);
+  verb->add_option("--data-dir", options->data_dir,
+                   "The directory that has those of the nodes")
+      ->capture_default_str();
+  verb->add_flag("--allow-non-loopback", options->allow_non_loopback,
+                 "Every host of the network is trusted");
+}
+
 // Words that are no command, for the message.
 int Explain(const CLI::App& app, const CLI::ParseError& error) {
   const std::vector<std::string> words = app.remaining();
@@ -254,7 +287,8 @@ int Explain(const CLI::App& app, const CLI::ParseError& error) {
   std::fprintf(
       stderr,
       "quoratectl: there is no command '%s'; the commands are status, "
-      "get, set, del, node, group, slots, rebalance, repair and recover\n",
+      "get, set, del, node, group, slots, rebalance, repair, recover and "
+      "import-config\n",
       words.front().c_str());
   return 2;
 }
@@ -291,6 +325,9 @@ int Main(int argc, char** argv) {
   KeyArguments words;
   AddKeyVerbs(&app, &run, &words);
   Verbs verbs(&app, &run);
+  ImportPaths import_paths;
+  ImportOptions import_options;
+  AddImport(&app, &run, &import_paths, &import_options);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {

@@ -1,14 +1,5 @@
 // Parses the TOML text. A table of settings says what each key expects and
 // which field it sets; no other code depends on key names.
-#define TOML_EXCEPTIONS 0
-#define TOML_ENABLE_FORMATTERS 0
-// The TOML library asserts that a table's header begins with a key. With NDEBUG
-// the compiler would assume it; the code after the assertion reports the error.
-// So neither form of assert is compiled.
-#undef NDEBUG
-#define TOML_ASSERT(expr) static_assert(true)
-#include <toml++/toml.h>
-
 #include <algorithm>
 #include <limits>
 #include <map>
@@ -18,6 +9,7 @@
 #include "env/host_port.h"
 #include "node/base/text.h"
 #include "node/config/config.h"
+#include "node/config/toml.h"
 #include "raft/core/types.h"
 #include "shardctrl/map.h"
 

@@ -200,7 +200,7 @@ def program_words(files, read_file):
         # One file for each program, or one program for the folder.
         own = [f for f in sources if f == f'{folder}{program}.cc'] if folder == 'net/cmd/' else sources
         text = '\n'.join(map(read_file, own))
-        found[program] = (set(_OPTION.findall(text)) | {'--help'}, set(re.findall(r'"([a-z]+)"', text)))
+        found[program] = (set(_OPTION.findall(text)) | {'--help'}, set(re.findall(r'"([a-z]+(?:-[a-z]+)*)"', text)))
     return found
 
 
@@ -233,7 +233,7 @@ def check_advice(path, text, programs):
             for option in _OPTION.findall(rest):
                 if option not in options:
                     yield Finding(path, number, 'advice', f'{program} has no option {option}')
-            command = re.match(r'(?: +--)?(?: +--(?:json|[a-z-]+[= ]\S+))* +([a-z]+)\b(?![./])', rest)
+            command = re.match(r'(?: +--)?(?: +--(?:json|[a-z-]+[= ]\S+))* +([a-z]+(?:-[a-z]+)*)\b(?![./])', rest)
             if is_code and program in ('quoratectl', 'simulate') and command and command.group(1) not in words:
                 yield Finding(path, number, 'advice', f'{program} has no command {command.group(1)}')
 
