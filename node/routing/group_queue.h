@@ -131,8 +131,9 @@ class GroupQueue {
   bool hosted() const { return leadership_.hosted(); }
   const kv::Store* store() const { return leadership_.store(); }
   void NoteApplied();
-  // The store for reads that ask no leader (GroupLeadership::MayReadStale). Null
-  // also until the replica has applied an entry of a leader that it heard of.
+  // The store for reads that ask no leader (GroupLeadership::MayReadStale).
+  // Null also until the replica has applied an entry of a leader that it heard
+  // of.
   const kv::Store* stale_store(Duration staleness_max) const {
     return leadership_.MayReadStale(staleness_max) ? store() : nullptr;
   }

@@ -128,7 +128,7 @@ void MemberRules::OnLog(GroupId id, ReplicaId replica, raft::Index last,
 void MemberRules::OnStep(GroupId id, const raft::Core& core) {
   OnLog(id, core.replica(), core.last().index, core.commit_index());
   if (core.configuration().generation > groups_[id].generation) {
-    OnRecovery(id, core);
+    OnRecovery(id, core.configuration_index(), core.configuration());
   }
   if (core.role() != raft::RoleKind::kLeader) return;
   Group& group = groups_[id];
@@ -154,9 +154,9 @@ void MemberRules::OnStep(GroupId id, const raft::Core& core) {
   group.proposed = now;
 }
 
-void MemberRules::OnRecovery(GroupId id, const raft::Core& core) {
+void MemberRules::OnRecovery(GroupId id, raft::Index index,
+                             const raft::Configuration& now) {
   Group& group = groups_[id];
-  const raft::Configuration& now = core.configuration();
   if (!group.lost) {
     violate_(absl::StrCat("recovery: group ", id.value(),
                           " goes on with voters ", NodesOf(now.voters),
@@ -166,7 +166,7 @@ void MemberRules::OnRecovery(GroupId id, const raft::Core& core) {
   group.lost = false;
   group.proposed = now;
   group.generation = now.generation;
-  group.committed[{now.generation, core.configuration_index()}] = now;
+  group.committed[{now.generation, index}] = now;
 }
 
 std::vector<GroupId> MemberRules::lost() const {

@@ -82,6 +82,10 @@ class MemberRules {
   void OnMajorityLost(GroupId group) { groups_[group].lost = true; }
   // The groups that did not go on yet.
   std::vector<GroupId> lost() const;
+  // A replica has a configuration of a higher generation than all before, in
+  // effect at `index`.
+  void OnRecovery(GroupId id, raft::Index index,
+                  const raft::Configuration& now);
 
   // The newest committed configuration; null: none is known.
   const raft::Configuration* Committed(GroupId group) const;
@@ -111,8 +115,6 @@ class MemberRules {
   };
 
   void OnControllerCommand(const raft::Entry& entry);
-  // A replica of a higher generation than all before.
-  void OnRecovery(GroupId id, const raft::Core& core);
   void OnReport(const shardctrl::ControllerCommand::ReportGroup& report);
   size_t Working(const std::vector<raft::Member>& voters) const;
 

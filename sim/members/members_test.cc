@@ -135,6 +135,20 @@ TEST_F(MemberRulesTest, ReportOfWhatIsNotCommitted_Found) {
   ExpectFound("report");
 }
 
+TEST_F(MemberRulesTest, RecoveryOfAGroupWithItsMajority_Found) {
+  raft::Configuration recovered = Of({2});
+  recovered.generation = 2;
+  rules_.OnMajorityLost(kGroup);
+  EXPECT_EQ(rules_.lost(), std::vector<GroupId>{kGroup});
+  rules_.OnRecovery(kGroup, raft::Index(7), recovered);
+  EXPECT_TRUE(found_.empty());
+  EXPECT_TRUE(rules_.lost().empty());
+  EXPECT_EQ(*rules_.Committed(kGroup), recovered);
+  recovered.generation = 4;
+  rules_.OnRecovery(kGroup, raft::Index(8), recovered);
+  ExpectFound("recovery");
+}
+
 TEST_F(MemberRulesTest, VoterWithoutTheConfigurationBefore_Found) {
   rules_.OnLog(kGroup, ReplicaId(104), raft::Index(8), raft::Index(1));
   rules_.CheckNewVoters(kGroup, raft::Index(8), Of({1, 2, 3}), Of({1, 2, 4}));
