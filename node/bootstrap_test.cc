@@ -131,7 +131,7 @@ std::vector<Edit> Edits() {
       {"names, limits and preferred leaders", true,
        [](Config* c) {
          c->limits.pipeline = 7;
-         c->snapshot.threshold_bytes = 4096;
+         c->host.snapshot_threshold_bytes = 4096;
          for (ShardConfig& shard : c->shards) {
            shard.name += "-renamed";
            std::rotate(shard.replicas.begin(), shard.replicas.begin() + 1,

@@ -50,7 +50,7 @@ Restored FirstState(const Configuration& first) {
 }
 
 Startup::Startup(env::Env& env, const HostOptions& options,
-                 MakeStateMachine& make, Founding& founding, Serve serve,
+                 raft::MakeStateMachine& make, Founding& founding, Serve serve,
                  Done done)
     : env_(env),
       options_(options),

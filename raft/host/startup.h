@@ -64,8 +64,9 @@ class Startup {
                                                 const BootstrapPlan&)>;
 
   // All but `done` outlive the Startup.
-  Startup(env::Env& env, const HostOptions& options, MakeStateMachine& make,
-          Founding& founding, Serve serve, Done done);
+  Startup(env::Env& env, const HostOptions& options,
+          raft::MakeStateMachine& make, Founding& founding, Serve serve,
+          Done done);
 
   void Begin();
 
@@ -120,7 +121,7 @@ class Startup {
 
   env::Env& env_;
   const HostOptions& options_;
-  MakeStateMachine& make_;
+  raft::MakeStateMachine& make_;
   Founding& founding_;
   StoreAdmission admission_;
   Serve serve_;

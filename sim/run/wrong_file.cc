@@ -107,12 +107,13 @@ constexpr WrongFile kInvalid[] = {
      }},
     {"'raft.election_timeout_max_ms'",
      [](Config* c, EvenSharding*) {
-       c->raft.election_timeout_max = c->raft.election_timeout_min / 2;
+       c->host.core.election_timeout_max =
+           c->host.core.election_timeout_min / 2;
        return true;
      }},
     {"'raft.heartbeat_interval_ms'",
      [](Config* c, EvenSharding*) {
-       c->raft.heartbeat_interval = c->raft.election_timeout_min;
+       c->host.core.heartbeat_interval = c->host.core.election_timeout_min;
        return true;
      }},
     {"'sharding.groups'",
