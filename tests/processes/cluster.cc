@@ -4,8 +4,10 @@
 #include <netinet/in.h>
 #include <signal.h>
 #include <sys/socket.h>
+#include <sys/un.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
@@ -49,6 +51,20 @@ bool IsFree(int port) {
   return free;
 }
 
+// True if no test that runs now has taken the port. A bound name locks it until
+// this process ends, since a node binds it later.
+bool TakePort(int port) {
+  const int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  const std::string name = absl::StrCat("quorate-test-port-", port);
+  sockaddr_un address = {.sun_family = AF_UNIX};
+  // The first byte stays 0: the name is that of no file.
+  std::copy(name.begin(), name.end(), address.sun_path + 1);
+  const bool taken = bind(fd, reinterpret_cast<const sockaddr*>(&address),
+                          sizeof(address)) == 0;
+  if (!taken) close(fd);
+  return taken;
+}
+
 }  // namespace
 
 std::vector<int> FreePorts(int count) {
@@ -58,7 +74,7 @@ std::vector<int> FreePorts(int count) {
     CHECK_LT(draw, 10'000u);
     const int port =
         30'000 + static_cast<int>(random.Below(2'700, "port", 0, draw));
-    if (IsFree(port)) ports.insert(port);
+    if (IsFree(port) && TakePort(port)) ports.insert(port);
   }
   return {ports.begin(), ports.end()};
 }

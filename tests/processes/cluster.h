@@ -79,7 +79,8 @@ class ProcessCluster {
 };
 
 // Ports of loopback without a listener, outside the range from which the kernel
-// takes ports of outgoing connections.
+// takes ports of outgoing connections. No other call returns them, in this
+// process or in another test, until this process ends.
 std::vector<int> FreePorts(int count);
 
 }  // namespace quorate::tests

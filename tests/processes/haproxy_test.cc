@@ -12,6 +12,7 @@
 #include <utility>
 #include <vector>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_replace.h"
 #include "gtest/gtest.h"
@@ -91,9 +92,11 @@ class HaproxyTest : public testing::Test {
     ASSERT_TRUE(process.ok()) << process.status();
     balancer_.emplace(*std::move(process));
     const MonoTime end = net::Clock::ReadMono() + Seconds(30);
-    while (!net::BlockingSocket::Connect(resp_, Seconds(5)).ok()) {
-      ASSERT_LT(net::Clock::ReadMono(), end) << "HAProxy does not listen";
-      usleep(10'000);
+    for (const std::string& address : {resp_, http_, commands_}) {
+      while (!net::BlockingSocket::Connect(address, Seconds(5)).ok()) {
+        ASSERT_LT(net::Clock::ReadMono(), end) << "HAProxy does not listen";
+        usleep(10'000);
+      }
     }
   }
 
@@ -118,6 +121,24 @@ class HaproxyTest : public testing::Test {
     EXPECT_EQ(clients_->wrong(), "");
     for (const ClientError& error : clients_->TakeErrors()) {
       ADD_FAILURE() << "port " << error.node << ": " << error.text;
+    }
+  }
+
+  // Waits until HAProxy has found the node down. It ends the node's connections
+  // then, so a node that starts earlier loses some.
+  void AwaitDown(int node) {
+    const MonoTime end = net::Clock::ReadMono() + Seconds(60);
+    for (const std::string backend : {"redis", "http"}) {
+      const std::string row =
+          absl::StrCat("\n", backend, ",node", node + 1, ",");
+      bool down = false;
+      while (!down) {
+        const std::string stat = Command("show stat");
+        const size_t begin = stat.find(row) + 1;
+        down = absl::StrContains(
+            stat.substr(begin, stat.find('\n', begin) - begin), ",DOWN,");
+        ASSERT_LT(net::Clock::ReadMono(), end) << stat;
+      }
     }
   }
 
@@ -172,6 +193,7 @@ TEST_F(HaproxyTest, MovesAndDrains_CauseNoError) {
   cluster_->Kill(2, SIGTERM);
   ASSERT_TRUE(clients_->AwaitRounds(kRounds)) << clients_->wrong();
   ExpectNoErrors();
+  ASSERT_NO_FATAL_FAILURE(AwaitDown(2));
   ASSERT_EQ(cluster_->StartAll(), absl::OkStatus());
   SetState(2, "ready");
   clients_->ConnectAgain();
@@ -188,6 +210,7 @@ TEST_F(HaproxyTest, KilledNode_CostsOnlyCommandsUnderWay) {
   cluster_->Kill(0, SIGKILL);
   const MonoTime killed = net::Clock::ReadMono();
   ASSERT_TRUE(clients_->AwaitRounds(kRounds)) << clients_->wrong();
+  ASSERT_NO_FATAL_FAILURE(AwaitDown(0));
   ASSERT_EQ(cluster_->StartAll(), absl::OkStatus());
   ASSERT_NO_FATAL_FAILURE(AwaitClients(0, true));
   ASSERT_TRUE(clients_->AwaitRounds(kRounds)) << clients_->wrong();
