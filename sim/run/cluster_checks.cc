@@ -224,8 +224,9 @@ bool ClusterChecks::NamesNode(const raft::Configuration& configuration,
 }
 
 bool ClusterChecks::MayNotJoin(NodeId node, const raft::Core& leader) const {
-  return raft::Level(cluster_.configs()[node.value() - 1].raft.level_max) <
-         leader.configuration().level;
+  // Zero: it knows all levels.
+  const uint32_t level_max = cluster_.configs()[node.value() - 1].level_max;
+  return level_max > 0 && raft::Level(level_max) < leader.configuration().level;
 }
 
 bool ClusterChecks::MembersStayed() const {
