@@ -37,7 +37,7 @@ void ExpectListed(std::string_view message, std::string_view text) {
 
 void ExpectListed(const absl::Status& status, std::string_view text) {
   EXPECT_FALSE(status.ok());
-  ExpectListed(status.message(), text);
+  ExpectListed(std::string(status.message()), text);
 }
 
 // A counter that knows level 1, as all do, and gets a command of level 2.
@@ -65,10 +65,14 @@ class MistakesTest : public testing::Test {
   absl::Status Start() {
     host_.reset();
     real_.reset();
+    return StartBeside();
+  }
+
+  absl::Status StartBeside() {
     auto real = net::RealEnv::Create({.data_directory = directory_});
     if (!real.ok()) return real.status();
     real_ = *std::move(real);
-    host_.emplace(
+    host_ = std::make_unique<raft::Host>(
         real_->env(), options_,
         [](GroupId, const raft::Configuration&) {
           return std::make_unique<OldCounter>();
@@ -101,7 +105,7 @@ class MistakesTest : public testing::Test {
   std::string directory_;
   raft::HostOptions options_;
   std::unique_ptr<net::RealEnv> real_;
-  std::optional<raft::Host> host_;
+  std::unique_ptr<raft::Host> host_;
 };
 
 TEST_F(MistakesTest, FirstStart_WithoutBootstrap) {
@@ -125,10 +129,12 @@ TEST_F(MistakesTest, LaterStart_WithAnotherPlan) {
                "cluster");
 }
 
-TEST_F(MistakesTest, TwoProcesses_InOneDirectory) {
+TEST_F(MistakesTest, TwoHosts_InOneDirectory) {
   ASSERT_TRUE(Start().ok());
-  ExpectListed(net::RealEnv::Create({.data_directory = directory_}).status(),
-               "' is in use by ");
+  const std::unique_ptr<net::RealEnv> first_real = std::move(real_);
+  const std::unique_ptr<raft::Host> first = std::move(host_);
+  ExpectListed(StartBeside(), "' is in use by ");
+  host_.reset();
 }
 
 TEST_F(MistakesTest, Plan_WithUnsortedVoters) {
