@@ -1,6 +1,6 @@
 """The lines of raft/, kv/, node/ and shardctrl/ that no run of a swarm executes, by function.
 
-  ./bazelw run //tests:swarm_coverage [-- SEEDS]
+  ./bazelw run //tests:swarm_coverage [-- SEEDS] [--output FILE] [--before FILE]
 
 Builds the simulator with gcov and runs the seeds 1..SEEDS (default 200) in two processes. Then it prints each function with lines that
 never ran, with these lines, and their share of all lines. It takes about 20 minutes on two cores.
@@ -10,13 +10,14 @@ These lines do not count:
 - lines of the files LEFT_OUT
 - lines on which the compiler alone puts code: closing braces, the heads of classes, `= default`, and initial values of members
 
-The page PAGE names the functions whose lines are known to be out of reach, each with its reason. The exit status is 1 in these cases:
+FILE of `--output` (default: coverage.json in the root, which .gitignore names) gets these functions as JSON. An output of an earlier commit is the
+FILE of `--before`. The exit status is 1 in these cases:
 - more than 3 % of the lines never ran
-- a function is missing from the page
-- the page names a function whose lines all ran
+- a function has lines that never ran, and has none of them in the file of `--before`
 - a run had a violation
 """
 
+import argparse
 import collections
 import functools
 import json
@@ -37,7 +38,7 @@ OPTIONS = [
     '--instrumentation_filter=^//(' + '|'.join(FOLDERS) + ')[/:]'
 ]
 MOST = 3.0
-PAGE = 'docs/testing/coverage.md'
+OUTPUT = 'coverage.json'
 PROCESSES = 2
 
 
@@ -126,34 +127,46 @@ def lines_of_functions(counts, functions):
     return lines
 
 
-def known_functions(page):
-    """The (file, function) pairs of the page's table rows: | file | function | reason |."""
-    return set(re.findall(r'^\| `([^`]+)` \| `([^`]+)` \|', page, re.MULTILINE))
+def encoded(missing, whole):
+    """The text of an output: the functions of `missing`, {(file, function): [line]}, and the number of all lines."""
+    functions = [{'file': path, 'function': name, 'lines': lines} for (path, name), lines in sorted(missing.items())]
+    return json.dumps({'lines': whole, 'never_ran': sum(map(len, missing.values())), 'functions': functions}, indent=1) + '\n'
+
+
+def known_functions(output):
+    """The (file, function) pairs of an earlier output."""
+    return {(function['file'], function['function']) for function in json.loads(output)['functions']}
 
 
 def main():
-    seeds = int(sys.argv[1]) if len(sys.argv) > 1 else 200
+    parser = argparse.ArgumentParser()
+    parser.add_argument('seeds', type=int, nargs='?', default=200)
+    parser.add_argument('--output', default=OUTPUT)
+    parser.add_argument('--before')
+    options = parser.parse_args()
     root = os.environ.get('BUILD_WORKSPACE_DIRECTORY', os.getcwd())
     subprocess.run([os.path.join(root, 'bazelw'), 'build', *OPTIONS, TARGET], cwd=root, check=True)
     bin_folder = os.path.realpath(os.path.join(root, 'bazel-bin'))
+    known = None
+    if options.before:
+        with open(os.path.join(root, options.before), encoding='utf-8') as file:
+            known = known_functions(file.read())
     with tempfile.TemporaryDirectory() as folder:
-        clean = run_seeds(os.path.join(bin_folder, 'tests/coverage/runs'), seeds, folder)
+        clean = run_seeds(os.path.join(bin_folder, 'tests/coverage/runs'), options.seeds, folder)
         counts, functions = read_counts(root, bin_folder, folder)
     functions = lines_of_functions(counts, functions)
     missing = {name: [line for line, count in lines.items() if count == 0] for name, lines in functions.items()}
     missing = {name: lines for name, lines in missing.items() if lines}
-    with open(os.path.join(root, PAGE), encoding='utf-8') as page:
-        known = known_functions(page.read())
+    new = set() if known is None else set(missing) - known
     for (path, name), lines in sorted(missing.items()):
-        print(f'{len(lines):4d}  {path}  {name}  {" ".join(map(str, lines))}' + ('' if (path, name) in known else '  (not on the page)'))
+        print(f'{len(lines):4d}  {path}  {name}  {" ".join(map(str, lines))}' + ('  (new)' if (path, name) in new else ''))
     total = sum(map(len, missing.values()))
     whole = sum(map(len, functions.values()))
     share = 100.0 * total / max(whole, 1)
     print(f'{total} of {whole} lines never ran: {share:.1f} %, at most {MOST} %')
-    gone = sorted(known - set(missing))
-    for path, name in gone:
-        print(f'{PAGE} names {name} in {path}, whose lines all ran')
-    return 0 if clean and share <= MOST and not gone and set(missing) <= known else 1
+    with open(os.path.join(root, options.output), 'w', encoding='utf-8') as file:
+        file.write(encoded(missing, whole))
+    return 0 if clean and share <= MOST and not new else 1
 
 
 if __name__ == '__main__':
