@@ -242,10 +242,18 @@ _DECISION_PARTS = ('Context', 'Decision', 'Alternatives', 'How we would notice t
 
 
 def check_decisions(files, read_page):
-    """Decision records have continuous numbers and one form, and their index lists each of them."""
+    """Decision records have continuous numbers and one form, and their index lists each of them.
+
+    The index also lists each number that a removed record had; no other record gets it.
+    """
     folder = 'docs/decisions/'
     records = sorted(f for f in files if re.match(folder + r'\d{4}-', f))
-    for number, path in enumerate(records, 1):
+    removed = {int(number) for number in re.findall(r'^\| (\d{4}) \|', read_page(folder + 'README.md'), re.MULTILINE)} if records else set()
+    number = 0
+    for path in records:
+        number += 1
+        while number in removed:
+            number += 1
         name = os.path.basename(path)
         page = read_page(path)
         if not name.startswith(f'{number:04d}-') or not page.startswith(f'# {number:04d}: '):

@@ -230,8 +230,8 @@ constexpr int kTable[] = {1, 2, 3};
         parts = ''.join(f'\n**{part}.** x\n' for part in ('Context', 'Decision', 'Alternatives', 'How we would notice that it was wrong'))
         index = '[1](0001-a.md) [1](0001-b.md) [2](0002-b.md) [3](0003-b.md)'
 
-        def check(files):
-            pages = {'docs/decisions/' + name: text for name, text in {**files, 'README.md': index}.items()}
+        def check(files, removed=''):
+            pages = {'docs/decisions/' + name: text for name, text in {**files, 'README.md': index + removed}.items()}
             return rules(layout.check_decisions(set(pages), pages.get))
 
         self.assertEqual([], check({'0001-a.md': '# 0001: A\n' + parts, '0002-b.md': '# 0002: B\n' + parts}))
@@ -239,6 +239,9 @@ constexpr int kTable[] = {1, 2, 3};
         self.assertEqual(['decision'], check({'0001-a.md': '# 0001: A\n' + parts, '0003-b.md': '# 0003: B\n' + parts}))
         self.assertEqual(['decision'], check({'0001-a.md': '# 0001: A\n' + parts, '0001-b.md': '# 0001: B\n' + parts}))
         self.assertEqual(['decision'], check({'0001-a.md': '# 0001: A\n' + parts.replace('Alternatives', 'Others')}))
+        first = {'0001-a.md': '# 0001: A\n' + parts}
+        self.assertEqual([], check({**first, '0003-b.md': '# 0003: B\n' + parts}, '\n| 0002 | elsewhere |\n'))
+        self.assertEqual(['decision'], check({**first, '0002-b.md': '# 0002: B\n' + parts}, '\n| 0002 | elsewhere |\n'))
         self.assertEqual(['decision'], check({'0001-unlisted.md': '# 0001: A\n' + parts}))
 
 
