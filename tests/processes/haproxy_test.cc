@@ -55,6 +55,10 @@ class HaproxyTest : public testing::Test {
       ASSERT_EQ(set.exit_status, 0) << set.error;
     }
     ASSERT_NO_FATAL_FAILURE(StartBalancer());
+    // Until then one failed check is enough for HAProxy.
+    for (int node = 0; node < kBalanced; ++node) {
+      ASSERT_NO_FATAL_FAILURE(AwaitStat(node, "L7OK"));
+    }
     clients_.emplace(BalancedClientsOptions{.resp = resp_, .http = http_});
     ASSERT_TRUE(clients_->AwaitRounds(kRounds)) << clients_->wrong();
     ExpectNoErrors();
@@ -124,19 +128,21 @@ class HaproxyTest : public testing::Test {
     }
   }
 
-  // Waits until HAProxy has found the node down. It ends the node's connections
-  // then, so a node that starts earlier loses some.
-  void AwaitDown(int node) {
+  // Waits until HAProxy's statistics have the word for the node: DOWN, or L7OK
+  // after a check that succeeded.
+  void AwaitStat(int node, const std::string& word) {
     const MonoTime end = net::Clock::ReadMono() + Seconds(60);
     for (const std::string backend : {"redis", "http"}) {
       const std::string row =
           absl::StrCat("\n", backend, ",node", node + 1, ",");
-      bool down = false;
-      while (!down) {
+      bool found = false;
+      while (!found) {
+        usleep(10'000);
         const std::string stat = Command("show stat");
         const size_t begin = stat.find(row) + 1;
-        down = absl::StrContains(
-            stat.substr(begin, stat.find('\n', begin) - begin), ",DOWN,");
+        found = absl::StrContains(
+            stat.substr(begin, stat.find('\n', begin) - begin),
+            "," + word + ",");
         ASSERT_LT(net::Clock::ReadMono(), end) << stat;
       }
     }
@@ -193,7 +199,7 @@ TEST_F(HaproxyTest, MovesAndDrains_CauseNoError) {
   cluster_->Kill(2, SIGTERM);
   ASSERT_TRUE(clients_->AwaitRounds(kRounds)) << clients_->wrong();
   ExpectNoErrors();
-  ASSERT_NO_FATAL_FAILURE(AwaitDown(2));
+  ASSERT_NO_FATAL_FAILURE(AwaitStat(2, "DOWN"));
   ASSERT_EQ(cluster_->StartAll(), absl::OkStatus());
   SetState(2, "ready");
   clients_->ConnectAgain();
@@ -210,7 +216,9 @@ TEST_F(HaproxyTest, KilledNode_CostsOnlyCommandsUnderWay) {
   cluster_->Kill(0, SIGKILL);
   const MonoTime killed = net::Clock::ReadMono();
   ASSERT_TRUE(clients_->AwaitRounds(kRounds)) << clients_->wrong();
-  ASSERT_NO_FATAL_FAILURE(AwaitDown(0));
+  // HAProxy ends the connections of a node when it finds it down, so a node
+  // that started earlier would lose some.
+  ASSERT_NO_FATAL_FAILURE(AwaitStat(0, "DOWN"));
   ASSERT_EQ(cluster_->StartAll(), absl::OkStatus());
   ASSERT_NO_FATAL_FAILURE(AwaitClients(0, true));
   ASSERT_TRUE(clients_->AwaitRounds(kRounds)) << clients_->wrong();
