@@ -37,8 +37,6 @@ class KeyCommands {
   // QUORATE.DO session sequence floor command …
   Handled HandleInSession(const CommandRow& row, Arguments request);
 
-  // READONLY: this replica may answer reads from its own state. READWRITE ends
-  // that.
   // How stale the state of a read may be. Zero: reads are linearizable.
   // kAnyStaleness: any state of this replica will do.
   void set_staleness_max(Duration staleness) { staleness_max_ = staleness; }

@@ -557,7 +557,7 @@ void ClusterOperator::LoseMajority(GroupId group, NodeId survivor) {
       const NodeId node = places_.tenant(place)->node;
       places_.Erase(place);
       // Without them the groups might find no room.
-      GiveUp(node, place, /*comes_back=*/true);
+      Replace(node, place, kAttempts);
     }
   });
 }
