@@ -390,7 +390,8 @@ Answer Execution::operator()(const Command::RecoverGroup& recover) {
     return Refused(absl::StrCat(NodeText(recover.node), " has another store"));
   }
   const raft::Configuration& known = group->reported->configuration;
-  const VoterCount count = CountVoters(state_, known, recover.broken);
+  const VoterCount count =
+      CountVoters(state_, known, recover.broken, recover.replica);
   if (count.majority) {
     return Refused(absl::StrCat(name, " has ", count.working, " of ",
                                 count.voters,

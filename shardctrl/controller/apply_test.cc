@@ -643,6 +643,18 @@ TEST(Recover, VotersThatAreBroken_DoNotCount) {
   ExpectDone(cluster, recover);
 }
 
+// The node of the recovered replica starts again, and counts as silent.
+TEST(Recover, GroupThatWasRecovered_IsNotRecoveredAgain) {
+  Cluster cluster = WithoutMajority();
+  ExpectDone(cluster, Recovery(1));
+  EXPECT_EQ(cluster.Report(kFirst, Recovered(1, 1), NodeId(1)).outcome,
+            ControllerAnswer::Outcome::kDone);
+  ExpectDone(cluster, Command::ReportSilence{NodeId(1)});
+  Command::RecoverGroup again = Recovery(1);
+  again.replica = Recovered(1, 1).voters[0].replica;
+  ExpectRefused(cluster, again, "1 of 1 voters that work, a majority");
+}
+
 TEST(Recover, ReplicaThatIsNotOneOfItsVoters_IsRefused) {
   Cluster cluster = WithoutMajority();
   ExpectRefused(cluster, Recovery(4), "the replica on node 4 is no voter");

@@ -254,8 +254,10 @@ std::string LostMajority(const ClusterState& state, NodeId without) {
 
 VoterCount CountVoters(const ClusterState& state,
                        const raft::Configuration& configuration,
-                       const std::vector<ReplicaId>& broken) {
+                       const std::vector<ReplicaId>& broken,
+                       ReplicaId answers) {
   const auto works = [&](ReplicaId id) {
+    if (id == answers) return true;
     return Works(state, *raft::FindMember(configuration, id)) &&
            std::find(broken.begin(), broken.end(), id) == broken.end();
   };

@@ -48,10 +48,12 @@ struct VoterCount {
   std::vector<NodeId> silent = {};  // The nodes of the others.
   bool majority = false;            // Of each half a majority works.
 };
-// Those in `broken` do not work.
+// Those in `broken` do not work. `answers` works, even if its node counts as
+// silent.
 VoterCount CountVoters(const ClusterState& state,
                        const raft::Configuration& configuration,
-                       const std::vector<ReplicaId>& broken = {});
+                       const std::vector<ReplicaId>& broken = {},
+                       ReplicaId answers = ReplicaId());
 
 // True if the newest known configuration of some group names a replica on the
 // node, or one is wanted there. Also while a group has not reported itself.
