@@ -32,6 +32,8 @@ void ClientRouter::Forget(const std::string& key) {
 
 void ClientRouter::OnFailed(uint32_t node, MonoTime now) {
   avoided_until_[node] = now + kAvoidTime;
+  // Another node may begin at its address.
+  read_only_.erase(node);
 }
 
 bool ClientRouter::FailedRecently(uint32_t node, MonoTime now) const {
