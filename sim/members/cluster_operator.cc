@@ -162,6 +162,12 @@ bool ClusterOperator::MayLose(size_t place) const {
         shardctrl::IsSettled(group)) {
       continue;
     }
+    // It may become one of two voters at this moment.
+    const raft::Configuration* const committed = rules_.Committed(group.id);
+    if (committed != nullptr && committed->voters.size() == 1 &&
+        !raft::IsVoter(*committed, wanted->replica)) {
+      return false;
+    }
     size_t voters = 0, stay = 0;
     for (const shardctrl::WantedReplica& one : group.wanted) {
       if (one.purpose != shardctrl::ReplicaPurpose::kVoter) continue;
@@ -568,7 +574,7 @@ void ClusterOperator::Recover(GroupId group) {
   Try({.method = "POST",
        .target = absl::StrCat("/v1/groups/", group.value(), "/recover"),
        .body = "{\"accept_loss\":true}"},
-      1, [this](const OperatorAnswer&) { --recoveries_; });
+      kAttempts, [this](const OperatorAnswer&) { --recoveries_; });
 }
 
 void ClusterOperator::GiveUp(NodeId node, size_t place, bool comes_back) {
@@ -663,10 +669,16 @@ void ClusterOperator::Care() {
     // An operator may have replaced it although it works.
     const bool given_up = works && node.store == StoreIncarnation() &&
                           node.former_store != StoreIncarnation();
-    if (IsGone(node) || (works && !(given_up && MayLose(place)))) continue;
+    if (IsGone(node) || (works && !given_up)) continue;
     const auto [cared, first] = cared_.try_emplace(node.id, world_.now());
     if (!first && world_.now() - cared->second < kCareAgain) continue;
     cared->second = world_.now();
+    if (given_up && !MayLose(place)) {
+      // Its new store can never begin. Other nodes take its replicas, if there
+      // are enough.
+      if (first) continue;
+      return Remove(node.id, false);
+    }
     size_t to = place;
     if (place == places_.size()) to = places_.FreePlace(node.id.value());
     if (to == places_.size()) to = places_.ReservedPlace();
@@ -677,15 +689,24 @@ void ClusterOperator::Care() {
         if (!works || MayLose(place)) places_.Erase(place);
       });
     }
-    if (leaves) {
-      return Ask(
-          {.method = "POST",
-           .target = absl::StrCat("/v1/nodes/", node.id.value(), "/remove"),
-           .body = "{\"lost\":true}"},
-          kPatience, [](const OperatorAnswer&) {});
-    }
+    if (leaves) return Remove(node.id, true);
     return Replace(node.id, to, kPatience);
   }
+}
+
+void ClusterOperator::Remove(NodeId node, bool lost) {
+  Ask({.method = "POST",
+       .target = absl::StrCat("/v1/nodes/", node.value(), "/remove"),
+       .body = absl::StrCat("{\"lost\":", lost ? "true" : "false", "}")},
+      kPatience, [this, node, lost](const OperatorAnswer& answer) {
+        if (answer.status != 409 || lost) return;
+        for (const shardctrl::GroupRecord& group : state().groups) {
+          if (group.id == shardctrl::kControllerGroup || group.replicas == 1)
+            continue;
+          if (group.WantedOn(node) == nullptr) continue;
+          SetReplicas(group.id, group.replicas - 1);
+        }
+      });
 }
 
 }  // namespace quorate::sim

@@ -94,6 +94,7 @@ class ClusterOperator {
   void Act();
   void Do(Verb verb, NodeId node, GroupId group);
   void Care();
+  void Remove(NodeId node, bool lost);
   // Nodes that are gone for good leave their places.
   void Clear();
   // Asks until there is an answer, at most `attempts` times. `answered` gets it

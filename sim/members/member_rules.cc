@@ -132,6 +132,7 @@ void MemberRules::OnStep(GroupId id, const raft::Core& core) {
   }
   if (core.role() != raft::RoleKind::kLeader) return;
   Group& group = groups_[id];
+  if (core.configuration().generation == group.generation) group.led = true;
   const raft::Index index = core.configuration_index();
   const raft::Index base =
       std::exchange(group.configured[core.replica()], index);
@@ -157,13 +158,16 @@ void MemberRules::OnStep(GroupId id, const raft::Core& core) {
 void MemberRules::OnRecovery(GroupId id, raft::Index index,
                              const raft::Configuration& now) {
   Group& group = groups_[id];
-  if (!group.lost) {
+  // Two operators may recover the controller at once, each at a node. The
+  // higher generation goes on.
+  if (!group.lost && (group.led || id != shardctrl::kControllerGroup)) {
     violate_(absl::StrCat("recovery: group ", id.value(),
                           " goes on with voters ", NodesOf(now.voters),
                           " and generation ", now.generation,
                           ", though it has a majority"));
   }
   group.lost = false;
+  group.led = false;
   group.proposed = now;
   group.generation = now.generation;
   group.committed[{now.generation, index}] = now;

@@ -31,6 +31,16 @@ constexpr Duration kLook = Milliseconds(100);
 constexpr uint32_t kOperatorsMax = 3;
 constexpr Duration kAnyTime = Seconds(int64_t{10} * 365 * 24 * 3600);
 
+// Those that may take voters.
+uint32_t DataNodes(const ClusterState& state) {
+  return static_cast<uint32_t>(std::count_if(
+      state.nodes.begin(), state.nodes.end(), [](const NodeRecord& node) {
+        return node.role == shardctrl::NodeRole::kData && !node.leaving &&
+               (node.state == NodeState::kUp ||
+                node.state == NodeState::kJoining);
+      }));
+}
+
 }  // namespace
 
 MembersSubject::MembersSubject(World* world)
@@ -265,7 +275,8 @@ std::string MembersSubject::UnmetOfNodes(const ClusterState& state) const {
   return "";
 }
 
-std::string MembersSubject::UnmetOfGroup(const GroupRecord& group) const {
+std::string MembersSubject::UnmetOfGroup(const ClusterState& state,
+                                         const GroupRecord& group) const {
   const std::string name = absl::StrCat("group ", group.id.value());
   const raft::Configuration* const now = rules_.Committed(group.id);
   if (now == nullptr) return name + " is not founded";
@@ -278,9 +289,11 @@ std::string MembersSubject::UnmetOfGroup(const GroupRecord& group) const {
   if (!group.reported->problem.empty()) {
     return absl::StrCat(name, ": ", group.reported->problem);
   }
-  if (group.WantedVoters() != group.replicas && group.id != kControllerGroup) {
+  // Losses may leave too few nodes.
+  const uint32_t voters = std::min(group.replicas, DataNodes(state));
+  if (group.WantedVoters() < voters && group.id != kControllerGroup) {
     return absl::StrCat(name, " wants ", group.WantedVoters(), " voters, not ",
-                        group.replicas);
+                        voters);
   }
   raft::Index last;
   uint32_t leaders = 0;
@@ -362,7 +375,7 @@ std::string MembersSubject::Unmet() const {
   if (state == nullptr) return "there is no controller";
   std::string unmet = UnmetOfNodes(*state);
   for (const GroupRecord& group : state->groups) {
-    if (unmet.empty()) unmet = UnmetOfGroup(group);
+    if (unmet.empty()) unmet = UnmetOfGroup(*state, group);
   }
   for (size_t place = 0; place < places_.size(); ++place) {
     if (unmet.empty()) unmet = UnmetOfPlace(place);

@@ -67,7 +67,8 @@ class MembersSubject final : public Subject {
   // The reason why some wish has not come true; empty: all have.
   std::string Unmet() const;
   std::string UnmetOfNodes(const shardctrl::ClusterState& state) const;
-  std::string UnmetOfGroup(const shardctrl::GroupRecord& group) const;
+  std::string UnmetOfGroup(const shardctrl::ClusterState& state,
+                           const shardctrl::GroupRecord& group) const;
   std::string UnmetOfPlace(size_t place) const;
   std::string UnmetOfSlots(const shardctrl::ClusterState& state) const;
   // The working replica with this id; null: there is none.

@@ -302,7 +302,8 @@ void NodePlaces::TryOtherAddresses(size_t place) {
 void NodePlaces::OnStarted(size_t place, const absl::Status& status) {
   Tenant& tenant = *places_[place].tenant;
   if (!status.ok()) return OnStopped(place, status);
-  if (tenant.erased) {
+  // A store that had not begun may begin anew: its token is still good.
+  if (tenant.erased && tenant.created) {
     world_.Violate(absl::StrCat("identity: node ", tenant.node.value(),
                                 " started though its disk is gone"));
   }
@@ -313,6 +314,7 @@ void NodePlaces::OnStarted(size_t place, const absl::Status& status) {
                                 "directory of another node"));
   }
   tenant.created = true;
+  tenant.erased = false;
   if (tenant.join.has_value()) RefuseOthers(place, tenant.join->token);
 }
 
