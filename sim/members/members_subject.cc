@@ -12,6 +12,8 @@
 #include "raft/core/configuration.h"
 #include "shardctrl/controller/wishes.h"
 #include "sim/choices/choices.h"
+#include "sim/workload/http_client.h"
+#include "sim/workload/library_client.h"
 
 namespace quorate::sim {
 namespace {
@@ -27,6 +29,7 @@ using shardctrl::WantedReplica;
 constexpr ChoiceSite kShape("members.shape");
 constexpr uint64_t kFounders[] = {3, 3, 4, 5, 1, 2};
 constexpr uint32_t kClients = 3;
+constexpr size_t kLibraryOpenMax = 4;
 constexpr Duration kLook = Milliseconds(100);
 constexpr uint32_t kOperatorsMax = 3;
 constexpr Duration kAnyTime = Seconds(int64_t{10} * 365 * 24 * 3600);
@@ -121,20 +124,14 @@ ScheduleOptions MembersSubject::Start() {
 
 void MembersSubject::StartClients() {
   for (uint32_t i = 1; i <= kClients; ++i) {
-    const MachineId machine =
-        world_.AddMachine({.name = absl::StrCat("c", i), .client = true});
-    client_machines_.push_back(machine);
+    const MachineId machine = AddClient(absl::StrCat("c", i));
     WorkloadClientOptions options{.id = i,
                                   .habits = {.cluster = i == 2,
                                              .stays_with_node = i == 3,
                                              .sessions = i != 3},
                                   .operations = {.expiry = i != 1}};
-    for (size_t place = 0; place < places_.size(); ++place) {
-      options.servers.push_back(
-          places_.FirstAddress(place, NodePlaces::kRespPort));
-      options.cluster_servers.push_back(
-          places_.FirstAddress(place, NodePlaces::kRespClusterPort));
-    }
+    options.servers = Addresses(NodePlaces::kRespPort);
+    options.cluster_servers = Addresses(NodePlaces::kRespClusterPort);
     world_.Start(machine, [this, options](env::Env& env) {
       auto client = std::make_shared<WorkloadClient>(
           env, options, &world_.choices(), &recorder_);
@@ -142,21 +139,52 @@ void MembersSubject::StartClients() {
       return client;
     });
   }
-  StartPlain<MultiKeyClient, MultiKeyClientOptions>("multi", &multi_keys_);
-  StartPlain<WatchClient, WatchClientOptions>("watch", &watches_);
+  StartPlain<MultiKeyClient, MultiKeyClientOptions>("multi", kClients + 1,
+                                                    &multi_keys_);
+  StartPlain<WatchClient, WatchClientOptions>("watch", kClients + 2, &watches_);
+  SimpleClientOptions http{.id = kClients + 3,
+                           .servers = Addresses(NodePlaces::kHttpPort),
+                           .retries_writes = true};
+  http.operations.expiry = false;
+  StartSimple<HttpClient>("http", http);
+  const LibraryClientOptions library{
+      .common = {.id = kClients + 4,
+                 .servers = Addresses(NodePlaces::kRespClusterPort),
+                 .open_max = kLibraryOpenMax,
+                 .retries_writes = true}};
+  StartSimple<LibraryClient>("library", library);
+}
+
+std::vector<std::string> MembersSubject::Addresses(uint16_t port) const {
+  std::vector<std::string> addresses;
+  for (size_t place = 0; place < places_.size(); ++place) {
+    addresses.push_back(places_.FirstAddress(place, port));
+  }
+  return addresses;
+}
+
+MachineId MembersSubject::AddClient(std::string_view name) {
+  client_machines_.push_back(
+      world_.AddMachine({.name = std::string(name), .client = true}));
+  return client_machines_.back();
 }
 
 template <typename Client, typename Options>
-void MembersSubject::StartPlain(std::string_view name, Client** client) {
-  const MachineId machine =
-      world_.AddMachine({.name = std::string(name), .client = true});
-  client_machines_.push_back(machine);
-  Options options{.id = kClients + 1 + static_cast<uint32_t>(name.size())};
-  for (size_t place = 0; place < places_.size(); ++place) {
-    options.servers.push_back(
-        places_.FirstAddress(place, NodePlaces::kRespPort));
-  }
-  world_.Start(machine, [this, options, client](env::Env& env) {
+void MembersSubject::StartSimple(std::string_view name,
+                                 const Options& options) {
+  world_.Start(AddClient(name), [this, options](env::Env& env) {
+    auto client =
+        std::make_shared<Client>(env, options, &world_.choices(), &recorder_);
+    simple_clients_.push_back(client.get());
+    return client;
+  });
+}
+
+template <typename Client, typename Options>
+void MembersSubject::StartPlain(std::string_view name, uint32_t id,
+                                Client** client) {
+  const Options options{.id = id, .servers = Addresses(NodePlaces::kRespPort)};
+  world_.Start(AddClient(name), [this, options, client](env::Env& env) {
     auto started =
         std::make_shared<Client>(env, options, &world_.choices(), &recorder_,
                                  [this] { return world_.now(); });
@@ -169,9 +197,7 @@ void MembersSubject::StartOperators() {
   const uint64_t count =
       1 + world_.choices().Below(kShape, ChoiceKey{7, 0}, kOperatorsMax);
   for (uint32_t i = 1; i <= count; ++i) {
-    const MachineId machine = world_.AddMachine(
-        {.name = absl::StrCat("operator", i), .client = true});
-    client_machines_.push_back(machine);
+    const MachineId machine = AddClient(absl::StrCat("operator", i));
     world_.Start(machine, [this, i](env::Env& env) {
       auto one = std::make_shared<ClusterOperator>(
           env, &world_, &places_, &rules_,
@@ -211,6 +237,7 @@ void MembersSubject::StopClients() {
   for (WorkloadClient* const client : clients_) client->StopIssuing();
   multi_keys_->StopIssuing();
   watches_->StopIssuing();
+  for (SimpleClient* const client : simple_clients_) client->StopIssuing();
   for (size_t i = 0; i < operators_.size(); ++i) {
     operators_[i]->Finish(/*cares=*/i == 0);
   }
@@ -219,9 +246,10 @@ void MembersSubject::StopClients() {
 }
 
 bool MembersSubject::ClientsIdle() const {
+  const auto idle = [](const auto* client) { return client->idle(); };
   return multi_keys_->idle() && watches_->idle() &&
-         std::all_of(clients_.begin(), clients_.end(),
-                     [](const auto* client) { return client->idle(); });
+         std::all_of(clients_.begin(), clients_.end(), idle) &&
+         std::all_of(simple_clients_.begin(), simple_clients_.end(), idle);
 }
 
 std::vector<Subject::Probe> MembersSubject::Probes(Stage stage) {
@@ -406,6 +434,9 @@ std::string MembersSubject::Describe() const {
     text += client->Describe();
   }
   text += multi_keys_->Describe() + watches_->Describe();
+  for (const SimpleClient* const client : simple_clients_) {
+    text += client->Describe();
+  }
   if (rules_.state() == nullptr) return text;
   for (const NodeRecord& node : rules_.state()->nodes) {
     const size_t place = places_.PlaceOf(node.id);

@@ -29,6 +29,7 @@
 #include "sim/members/node_places.h"
 #include "sim/workload/client.h"
 #include "sim/workload/multi_key_client.h"
+#include "sim/workload/simple_client.h"
 #include "sim/workload/watch_client.h"
 #include "sim/world/world.h"
 
@@ -58,9 +59,14 @@ class MembersSubject final : public Subject {
   NodePlacesOptions DrawPlaces();
   PlaceHooks Hooks();
   void StartClients();
+  MachineId AddClient(std::string_view name);
+  // One of each place.
+  std::vector<std::string> Addresses(uint16_t port) const;
   // A client that has plain addresses only.
   template <typename Client, typename Options>
-  void StartPlain(std::string_view name, Client** client);
+  void StartPlain(std::string_view name, uint32_t id, Client** client);
+  template <typename Client, typename Options>
+  void StartSimple(std::string_view name, const Options& options);
   void StartOperators();
   // Notes which replicas work.
   void Look();
@@ -85,6 +91,7 @@ class MembersSubject final : public Subject {
   std::vector<WorkloadClient*> clients_;
   MultiKeyClient* multi_keys_ = nullptr;
   WatchClient* watches_ = nullptr;
+  std::vector<SimpleClient*> simple_clients_;
   std::vector<ClusterOperator*> operators_;
   SimTime next_look_;
 };
