@@ -684,6 +684,7 @@ shardctrl::Survivor ControllerAgent::Held(GroupId group) const {
   held.last = core->last();
   held.commit = core->commit_index();
   held.generation = core->configuration().generation;
+  held.configured = core->configuration_index();
   // A learner never notices that its leader is gone.
   const raft::Configuration& configuration = core->configuration();
   if (raft::IsVoter(configuration, core->replica())) {

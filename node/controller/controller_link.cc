@@ -80,6 +80,7 @@ Buffer EncodeSurvivor(const shardctrl::Survivor& survivor) {
   AppendFixed(&out, survivor.last.index.value());
   AppendFixed(&out, survivor.commit.value());
   AppendFixed(&out, survivor.generation);
+  AppendFixed(&out, survivor.configured.value());
   AppendFixed(&out, survivor.voters);
   AppendFixed(&out, survivor.leader.value());
   return Buffer::Copy(out);
@@ -95,6 +96,7 @@ std::optional<shardctrl::Survivor> DecodeSurvivor(std::string_view bytes) {
   survivor.last.index = raft::Index(reader.Take<uint64_t>());
   survivor.commit = raft::Index(reader.Take<uint64_t>());
   survivor.generation = reader.Take<uint64_t>();
+  survivor.configured = raft::Index(reader.Take<uint64_t>());
   survivor.voters = reader.Take<uint32_t>();
   survivor.leader = NodeId(reader.Take<uint32_t>());
   if (!reader.ok() || !reader.rest().empty()) return std::nullopt;

@@ -60,6 +60,15 @@ bool MajorityWorks(const Survivors& survivors) {
   return working * 2 > voters;
 }
 
+// The state is older than the configuration of this voter.
+bool IsOutdated(const GroupRecord& group, const Survivor& survivor) {
+  if (group.id != kControllerGroup || survivor.voters == 0) return false;
+  if (!group.reported.has_value()) return true;
+  const ReportedConfiguration& known = *group.reported;
+  return std::pair(known.configuration.generation, known.position.index) <
+         std::pair(survivor.generation, survivor.configured);
+}
+
 std::string TextOf(const GroupRecord& record, NodeId choice,
                    const Survivor& survivor, const std::vector<NodeId>& lost) {
   const GroupId group = record.id;
@@ -85,11 +94,12 @@ bool MayBeChosen(const ClusterState& state, const GroupRecord& group,
   const NodeRecord* const record = state.FindNode(node);
   const raft::Configuration* const known = group.Configuration();
   if (!survivor.works || survivor.last == raft::LogPosition()) return false;
-  if (group.id == kControllerGroup && known == nullptr) {
-    const bool other = record != nullptr &&
+  if (IsOutdated(group, survivor)) {
+    // The state may not know yet that the node came with another store.
+    const bool other = known == nullptr && record != nullptr &&
                        record->store != StoreIncarnation() &&
                        record->store != survivor.store;
-    return survivor.voters > 0 && !other;
+    return !other;
   }
   if (record == nullptr || record->store != survivor.store) return false;
   if (known != nullptr && raft::IsVoter(*known, survivor.replica)) return true;
@@ -110,7 +120,10 @@ RecoveryPlan PlanRecovery(const ClusterState& state, const GroupRecord& group,
   }
   // Another node may recover the controller's group, which no command names.
   const bool own = group.id == kControllerGroup;
-  if (own && known == nullptr) plan.works = MajorityWorks(survivors);
+  const bool outdated = std::any_of(
+      survivors.begin(), survivors.end(),
+      [&](const auto& one) { return IsOutdated(group, one.second); });
+  if (outdated) plan.works = MajorityWorks(survivors);
   auto choice = survivors.end();
   for (auto it = survivors.begin(); it != survivors.end(); ++it) {
     const Survivor& survivor = it->second;

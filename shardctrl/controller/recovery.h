@@ -26,6 +26,7 @@ struct Survivor {
   raft::LogPosition last = {};  // The last entry of its log.
   raft::Index commit = {};      // It knows that these are committed.
   uint64_t generation = 0;      // That of its configuration.
+  raft::Index configured = {};  // The entry of its configuration.
   // The voters of its configuration; zero: it is none of them.
   uint32_t voters = 0;
   NodeId leader = {};  // Zero: it knows none.
@@ -47,8 +48,9 @@ struct RecoveryPlan {
 };
 
 // True if the group may go on from this replica on `node`: a working voter, as
-// far as the state knows. A state without the members of the controller's group
-// is one of its founding; then the replica itself says so.
+// far as the state knows. A voter of the controller's group that started again
+// has an older state than its log, and so a newer configuration than the state
+// names. Then the replica itself says so.
 bool MayBeChosen(const ClusterState& state, const GroupRecord& group,
                  NodeId node, const Survivor& survivor);
 

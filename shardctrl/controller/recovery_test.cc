@@ -150,6 +150,35 @@ TEST_F(PlanRecoveryTest,
           .works);
 }
 
+// The state is that of a snapshot. The log behind it has later members, and no
+// leader says whether they are committed.
+TEST_F(PlanRecoveryTest, ControllerWithAnOldState_IsRecoveredFromALaterVoter) {
+  GroupRecord& group = *cluster_.state.FindGroup(kControllerGroup);
+  group.reported = ReportedConfiguration{
+      .position = {raft::Term(1), raft::Index(2)},
+      .configuration = Cluster::MembersOn(kControllerGroup, {4})};
+  Survivor voter = On(2, 9, 9);
+  voter.replica = ReplicaId(77);
+  EXPECT_FALSE(PlanRecovery(cluster_.state, group, {{NodeId(2), voter}})
+                   .command.has_value())
+      << "it is no voter";
+  voter.voters = 3;
+  voter.configured = raft::Index(2);
+  EXPECT_FALSE(PlanRecovery(cluster_.state, group, {{NodeId(2), voter}})
+                   .command.has_value())
+      << "the state knows that configuration";
+  voter.configured = raft::Index(3);
+  const RecoveryPlan plan =
+      PlanRecovery(cluster_.state, group, {{NodeId(2), voter}});
+  ASSERT_TRUE(plan.command.has_value());
+  EXPECT_EQ(plan.command->replica, voter.replica);
+  EXPECT_FALSE(plan.works);
+  EXPECT_TRUE(PlanRecovery(cluster_.state, group,
+                           {{NodeId(1), voter}, {NodeId(2), voter}})
+                  .works)
+      << "two of three are there";
+}
+
 TEST_F(PlanRecoveryTest, MajorityOrALeader_MeansThatItWorks) {
   EXPECT_TRUE(Plan({{NodeId(1), On(1, 3, 3)},
                     {NodeId(2), On(2, 3, 3)},
