@@ -117,36 +117,9 @@ bool ClusterOperator::CreatesGroups() const {
                      });
 }
 
-// Disks that are lost never come back. So only replicas that run at this moment
-// count, and a process that is down may have more configurations than others
-// know. A store that an operator gives up counts as lost, though it works: the
-// controller refuses to replace another one. For some time a leader does not
-// know of the loss, and may make the node one of the voters that are wanted.
-bool ClusterOperator::MayLose(size_t place) const {
-  if (places_.LostLately() || places_.ShrunkLately()) return false;
-  std::map<GroupId, std::set<ReplicaId>> left;
-  std::vector<std::pair<GroupId, raft::Configuration>> configurations;
-  for (size_t i = 0; i < places_.size(); ++i) {
-    const node::Server* const at = places_.server(i);
-    if (at == nullptr) {
-      if (i != place && places_.HasStore(i)) return false;
-      continue;
-    }
-    for (const GroupId group : at->host().groups()) {
-      const raft::Core* const core = at->host().core(group);
-      const raft::Configuration* const committed = rules_.Committed(group);
-      // Replicas that were left out have old ones.
-      if (core == nullptr || committed == nullptr ||
-          !raft::IsMember(*committed, core->replica())) {
-        continue;
-      }
-      configurations.emplace_back(group, core->configuration());
-      if (i != place && Stays(i) && at->host().group_status(group).ok()) {
-        left[group].insert(core->replica());
-      }
-    }
-  }
-  const NodeId node = places_.tenant(place)->node;
+// The groups whose members change must come to their wanted ones without it.
+bool ClusterOperator::ChangesCanSpare(NodeId node,
+                                      const LeftReplicas& left) const {
   const NodeRecord* const record = state().FindNode(node);
   const bool given_up =
       record != nullptr && record->store == StoreIncarnation();
@@ -172,10 +145,43 @@ bool ClusterOperator::MayLose(size_t place) const {
     for (const shardctrl::WantedReplica& one : group.wanted) {
       if (one.purpose != shardctrl::ReplicaPurpose::kVoter) continue;
       ++voters;
-      if (left[group.id].contains(one.replica)) ++stay;
+      if (left.contains({group.id, one.replica})) ++stay;
     }
     if (stay * 2 <= voters) return false;
   }
+  return true;
+}
+
+// Disks that are lost never come back. So only replicas that run at this moment
+// count, and a process that is down may have more configurations than others
+// know. A store that an operator gives up counts as lost, though it works: the
+// controller refuses to replace another one. For some time a leader does not
+// know of the loss, and may make the node one of the voters that are wanted.
+bool ClusterOperator::MayLose(size_t place) const {
+  if (places_.LostLately() || places_.ShrunkLately()) return false;
+  LeftReplicas left;
+  std::vector<std::pair<GroupId, raft::Configuration>> configurations;
+  for (size_t i = 0; i < places_.size(); ++i) {
+    const node::Server* const at = places_.server(i);
+    if (at == nullptr) {
+      if (i != place && places_.HasStore(i)) return false;
+      continue;
+    }
+    for (const GroupId group : at->host().groups()) {
+      const raft::Core* const core = at->host().core(group);
+      const raft::Configuration* const committed = rules_.Committed(group);
+      // Replicas that were left out have old ones.
+      if (core == nullptr || committed == nullptr ||
+          !raft::IsMember(*committed, core->replica())) {
+        continue;
+      }
+      configurations.emplace_back(group, core->configuration());
+      if (i != place && Stays(i) && at->host().group_status(group).ok()) {
+        left.emplace(group, core->replica());
+      }
+    }
+  }
+  if (!ChangesCanSpare(places_.tenant(place)->node, left)) return false;
   for (const GroupId group : rules_.groups()) {
     configurations.emplace_back(group, *rules_.Committed(group));
   }
@@ -183,7 +189,7 @@ bool ClusterOperator::MayLose(size_t place) const {
                          const std::vector<raft::Member>& voters) {
     const auto stay =
         std::count_if(voters.begin(), voters.end(), [&](const auto& member) {
-          return left[group].contains(member.replica);
+          return left.contains({group, member.replica});
         });
     return voters.empty() || static_cast<size_t>(stay) * 2 > voters.size();
   };

@@ -23,7 +23,9 @@
 #include <functional>
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "env/env.h"
@@ -142,6 +144,9 @@ class ClusterOperator {
   bool CreatesGroups() const;
   // Every group keeps a majority of voters that work without the place.
   bool MayLose(size_t place) const;
+  // Those that work, and that the controller goes on with.
+  using LeftReplicas = std::set<std::pair<GroupId, ReplicaId>>;
+  bool ChangesCanSpare(NodeId node, const LeftReplicas& left) const;
   // A node that is not removed; zero: there is none.
   NodeId SomeNode(uint64_t draw) const;
   GroupId SomeGroup(uint64_t draw) const;

@@ -302,7 +302,7 @@ void NodePlaces::TryOtherAddresses(size_t place) {
 void NodePlaces::OnStarted(size_t place, const absl::Status& status) {
   Tenant& tenant = *places_[place].tenant;
   if (!status.ok()) return OnStopped(place, status);
-  // A store that had not begun may begin anew: its token is still good.
+  // A store that had not begun may still begin: its token is good.
   if (tenant.erased && tenant.created) {
     world_.Violate(absl::StrCat("identity: node ", tenant.node.value(),
                                 " started though its disk is gone"));
