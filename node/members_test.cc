@@ -1055,6 +1055,27 @@ void LostMajorityTest::RecoverAll() {
   EXPECT_EQ(cluster_->Command(*client, {"SET", "k", "w"}), "+OK\r\n");
 }
 
+// The lists say so before the controller is recovered, too.
+TEST_F(LostMajorityTest, Lists_ShowWhatTheLastNodeKnows) {
+  LoseTwoOfThree();
+  ASSERT_TRUE(Await("/v1/groups", [](const Json& answer) {
+    return answer.contains("outdated");
+  })) << last_.dump(1);
+  for (const Json& group : last_["groups"]) {
+    EXPECT_TRUE(group["leader"].is_null()) << group.dump(1);
+    EXPECT_TRUE(absl::StrContains(std::string(group["problem"]),
+                                  "has no majority: 1 of 3 voters work; start "
+                                  "nodes 2, 3"))
+        << group.dump(1);
+  }
+  const auto [status, nodes] = Ask(0, "GET", "/v1/nodes");
+  EXPECT_EQ(status, 200);
+  EXPECT_EQ(nodes["nodes"][0]["state"], "up");
+  EXPECT_EQ(nodes["nodes"][1]["state"], "down");
+  EXPECT_EQ(Ask(0, "GET", "/v1/nodes/1").first, 503)
+      << "a wish is awaited by this";
+}
+
 TEST_F(LostMajorityTest, Recovery_LetsTheLastNodeServe) {
   LoseTwoOfThree();
   RecoverAll();

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "env/parse_duration.h"
+#include "net/event_loop/clock.h"
 #include "net/import/import_verb.h"
 #include "net/real_env.h"
 #include "net/tools/control.h"
@@ -21,10 +22,29 @@ namespace {
 
 volatile sig_atomic_t interrupted = 0;
 
+// What is written to a file or a pipe gets a line of progress this often.
+constexpr Duration kLineEvery = Seconds(5);
+
+void Say(const std::string& text) {
+  std::fputs(text.c_str(), stdout);
+  std::fflush(stdout);
+}
+
+void ShowProgressInLines(const std::string& line) {
+  static std::string shown;
+  static MonoTime next;
+  const MonoTime now = Clock::ReadMono();
+  if (line.empty() || line == shown || now < next) return;
+  std::fprintf(stderr, "%s\n", line.c_str());
+  shown = line;
+  next = now + kLineEvery;
+}
+
 // The line of a wish's progress on a terminal, in place of the one before.
 void ShowProgress(const std::string& line) {
   static size_t shown = 0;
-  if (isatty(STDERR_FILENO) == 0 || (line.empty() && shown == 0)) return;
+  if (isatty(STDERR_FILENO) == 0) return ShowProgressInLines(line);
+  if (line.empty() && shown == 0) return;
   const size_t blank = shown > line.size() ? shown - line.size() : 0;
   std::fprintf(stderr, "\r%s%*s%s", line.c_str(), static_cast<int>(blank), "",
                line.empty() ? "\r" : "");
@@ -339,6 +359,7 @@ int Main(int argc, char** argv) {
   const VerbOptions options = {.control = control,
                                .wait = !no_wait,
                                .dry_run = dry_run,
+                               .say = Say,
                                .progress = ShowProgress,
                                .interrupted = is_interrupted};
   const ControlAnswer answer = run(options);

@@ -211,6 +211,7 @@ ControlAnswer Await(const VerbOptions& options, Admin& admin,
                     const std::string& target, std::string_view look_with,
                     LookAt look_at, ControlAnswer answer) {
   if (!options.wait || options.dry_run) return answer;
+  if (!options.control.json) options.say(std::exchange(answer.out, ""));
   Progress progress(options);
   while (true) {
     if (options.interrupted()) {
@@ -229,7 +230,10 @@ ControlAnswer Await(const VerbOptions& options, Admin& admin,
       progress.Show(failed->error, Json::array(), "");
     } else {
       const Look look = look_at(row);
-      if (look.done) return answer;
+      if (look.done) {
+        if (!options.control.json) answer.out = look.what + "\n";
+        return answer;
+      }
       if (!look.undone.empty()) {
         return Fail(look.undone + ": another wish has taken the place of this");
       }
@@ -302,7 +306,8 @@ Look HoldsNone(const Json& row) {
   const int replicas = row.value("replicas", 0);
   const std::string node = absl::StrCat("node ", TextOf(row["id"]));
   Look look{.done = replicas == 0 && row.value("leaders", 0) == 0,
-            .what = absl::StrCat(node, " holds ", replicas,
+            .what = absl::StrCat(node, " holds ",
+                                 replicas == 0 ? "no" : TextOf(replicas),
                                  replicas == 1 ? " replica" : " replicas")};
   const std::string state = row.value("state", "");
   if (state == "up" || state == "down") look.undone = node + " does not drain";
@@ -467,7 +472,8 @@ ControlAnswer ListNodes(const VerbOptions& options) {
   Admin admin(options);
   Json answer;
   if (auto failed = admin.Get("/v1/nodes", &answer)) return *failed;
-  return {.out = options.control.json ? Line(answer) : NodesText(answer)};
+  if (options.control.json) return {.out = Line(answer)};
+  return {.out = NodesText(answer), .error = answer.value("outdated", "")};
 }
 
 ControlAnswer AddNode(const VerbOptions& options,
@@ -514,11 +520,16 @@ ControlAnswer RemoveNode(const VerbOptions& options, uint32_t node, bool lost) {
       [](const Json& row) {
         Look look = HoldsNone(row);
         look.done = row.value("state", "") == "removed";
+        if (look.done) {
+          look.what = absl::StrCat("node ", TextOf(row["id"]), " is removed");
+        }
         return look;
       },
       done);
   // The node itself was asked, and is the first to know.
-  return admin.removed() == node ? done : end;
+  if (admin.removed() != node) return end;
+  if (options.control.json) return done;
+  return {.out = absl::StrCat("node ", node, " is removed\n")};
 }
 
 ControlAnswer SetNode(const VerbOptions& options, uint32_t node,
@@ -537,7 +548,8 @@ ControlAnswer ListGroups(const VerbOptions& options) {
   Json answer;
   if (auto failed = admin.Get("/v1/groups", &answer)) return *failed;
   if (options.control.json) return {.out = Line(answer)};
-  return {.out = GroupsText(answer.value("groups", Json::array()))};
+  return {.out = GroupsText(answer.value("groups", Json::array())),
+          .error = answer.value("outdated", "")};
 }
 
 ControlAnswer ShowGroup(const VerbOptions& options, uint32_t group) {
@@ -560,9 +572,13 @@ ControlAnswer CreateGroups(const VerbOptions& options, uint32_t count) {
     done = Await(
         options, admin, GroupTarget(group.get<uint32_t>()), "group list",
         [](const Json& row) {
-          return Look{.done = !row.value("leader", Json()).is_null(),
-                      .what = absl::StrCat("group ", TextOf(row["id"]),
-                                           " is being made")};
+          const Json leader = row.value("leader", Json());
+          return Look{
+              .done = !leader.is_null(),
+              .what = absl::StrCat(
+                  "group ", TextOf(row["id"]),
+                  leader.is_null() ? " is being made"
+                                   : " serves, led by node " + TextOf(leader))};
         },
         std::move(done));
     if (done.exit_status != 0) return done;
@@ -647,10 +663,14 @@ ControlAnswer RecoverGroup(const VerbOptions& options, uint32_t group,
   return Await(
       options, admin, target, absl::StrCat("group show ", group),
       [](const Json& row) {
-        return Look{.done = row.value("recovering", Json()).is_null() &&
-                            !row.value("leader", Json()).is_null(),
-                    .what = absl::StrCat("group ", TextOf(row["id"]),
-                                         " is being recovered")};
+        const Json leader = row.value("leader", Json());
+        const bool done =
+            row.value("recovering", Json()).is_null() && !leader.is_null();
+        return Look{.done = done,
+                    .what = absl::StrCat(
+                        "group ", TextOf(row["id"]),
+                        done ? " goes on, led by node " + TextOf(leader)
+                             : " is being recovered")};
       },
       std::move(done));
 }

@@ -22,6 +22,8 @@ struct VerbOptions {
   ControlOptions control;
   bool wait = true;      // Until the wish has come true.
   bool dry_run = false;  // Checks the wish and changes nothing.
+  // Shows what a wish will do, before the wait for it.
+  absl::FunctionRef<void(const std::string& text)> say;
   // Shows the progress of a wish: one line, or empty text at the end.
   absl::FunctionRef<void(const std::string& line)> progress;
   // True once the user has interrupted the program.

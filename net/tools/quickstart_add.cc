@@ -53,6 +53,7 @@ int RunQuickstartAdd(const std::string& data_dir,
   ControlAnswer answer{.exit_status = kExitFailed};
   for (const QuickstartNode& node : known) {
     answer = AddNode({.control = {.address = node.resp_cluster, .json = true},
+                      .say = [](const std::string&) {},
                       .progress = [](const std::string&) {},
                       .interrupted = [] { return false; }},
                      settings);

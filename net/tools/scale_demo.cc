@@ -96,10 +96,11 @@ void ScaleDemo::Say(const std::string& what) const {
 }
 
 VerbOptions ScaleDemo::Verb() const {
-  static constexpr auto kNoProgress = [](const std::string&) {};
+  static constexpr auto kNothing = [](const std::string&) {};
   static constexpr auto kInterrupted = [] { return interrupted != 0; };
   return {.control = {.address = nodes_.front().resp_cluster, .json = true},
-          .progress = kNoProgress,
+          .say = kNothing,
+          .progress = kNothing,
           .interrupted = kInterrupted};
 }
 

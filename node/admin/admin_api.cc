@@ -582,6 +582,10 @@ void AdminApi::Show(std::string_view path, Done done) {
                      (parts[0] == "nodes" || parts[0] == "groups");
   controller_.Refresh([this, path = std::string(path), lists,
                        done = std::move(done)](absl::Status status) mutable {
+    const bool outdated = absl::IsUnavailable(status) &&
+                          !controller_.state().nodes.empty() &&
+                          (path == "/v1/nodes" || path == "/v1/groups");
+    if (outdated) return ListOutdated(path, status, std::move(done));
     if (!status.ok()) {
       return done(NoController(controller_, status));
     }
@@ -590,6 +594,26 @@ void AdminApi::Show(std::string_view path, Done done) {
         [this, path = std::move(path), done = std::move(done)](
             const ClusterUsage& usage) mutable { done(List(path, usage)); });
   });
+}
+
+// What this node knew last, and which nodes answer it now.
+void AdminApi::ListOutdated(std::string_view path, const absl::Status& why,
+                            Done done) {
+  controller_.AskUsage(
+      [this, nodes = path == "/v1/nodes", why = std::string(why.message()),
+       done = std::move(done)](const ClusterUsage& usage) mutable {
+        ClusterState known = controller_.state();
+        for (shardctrl::NodeRecord& node : known.nodes) {
+          const bool answers = usage.contains(node.id);
+          if (answers) node.silent_since = WallTime(0);
+          if (!answers && node.silent_since == WallTime(0)) {
+            node.silent_since = WallTime(1);
+          }
+        }
+        Json all = nodes ? NodesJson(known, usage) : GroupsJson(known, usage);
+        all["outdated"] = why;
+        done({.body = JsonText(all)});
+      });
 }
 
 AdminReply AdminApi::List(std::string_view path,

@@ -48,6 +48,7 @@ class AdminApi {
   struct Call;
 
   void Show(std::string_view path, Done done);
+  void ListOutdated(std::string_view path, const absl::Status& why, Done done);
   AdminReply List(std::string_view path, const ClusterUsage& usage) const;
   AdminReply Page(std::string_view path) const;
   void Execute(Call call, Done done);

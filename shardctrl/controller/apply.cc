@@ -191,6 +191,10 @@ Answer Execution::operator()(const Command::DrainNode& drain) {
                                 "type quoratectl node remove ",
                                 drain.node.value()));
   }
+  if (std::string held = HeldByLostMajority(state_, drain.node);
+      !held.empty()) {
+    return Refused(held);
+  }
   return Wish(name + " drains", [&](ClusterState* next) {
     next->FindNode(drain.node)->state = NodeState::kDraining;
   });

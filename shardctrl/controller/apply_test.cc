@@ -64,6 +64,18 @@ TEST(Drain, AnotherNodeIsUp_MovesItsReplicasOnly) {
   ExpectAlreadySo(cluster, Command::UndrainNode{NodeId(2)});
 }
 
+// Nothing could ever leave the node.
+TEST(Drain, GroupWithoutMajority_IsNamed) {
+  Cluster cluster(5, 1);
+  cluster.SettleAll();
+  ExpectDone(cluster, Command::ReportSilence{NodeId(2)});
+  ExpectDone(cluster, Command::ReportSilence{NodeId(3)});
+  ExpectRefused(cluster, Command::DrainNode{NodeId(1)},
+                "group 1 has 1 of 3 voters that work, and cannot give up its "
+                "replica on node 1; start nodes 2, 3 first");
+  EXPECT_EQ(cluster.state.FindNode(NodeId(1))->state, NodeState::kUp);
+}
+
 TEST(Drain, Answer_SaysWhatMovesAndWhy) {
   Cluster cluster(3, 1);
   cluster.SettleAll();
@@ -384,6 +396,18 @@ TEST(CreateGroups, FewerReplicasWanted_NeedNoFurtherReport) {
   EXPECT_FALSE(cluster.state.FindGroup(id)->first.has_value());
   ExpectDone(cluster, Command::SetGroup{id, 2});
   EXPECT_TRUE(cluster.state.FindGroup(id)->first.has_value());
+}
+
+// It would wait for that node.
+TEST(CreateGroups, NodeThatDoesNotAnswer_GetsNoReplica) {
+  Cluster cluster(4, 1);
+  cluster.SettleAll();
+  ExpectDone(cluster, Command::ReportSilence{NodeId(4)});
+  ExpectDone(cluster, Command::CreateGroups{.count = 1});
+  EXPECT_EQ(cluster.Wanted(GroupId(2)), (Nodes{1, 2, 3}));
+  ExpectDone(cluster, Command::ReportSilence{NodeId(3)});
+  ExpectRefused(cluster, Command::CreateGroups{.count = 1},
+                "group 3 would have 2 of 3 replicas: no other data node is up");
 }
 
 TEST(CreateGroups, TooFewNodes_IsRefused) {

@@ -57,14 +57,16 @@ std::vector<NodeId> List(const std::set<NodeId>& nodes) {
   return {nodes.begin(), nodes.end()};
 }
 
-// Zero: it has not been reported, or its node does not answer.
+// Zero: it has not been reported, its node does not answer, or it hears no
+// majority of the voters.
 NodeId LeaderOf(const ClusterState& state, const GroupRecord& group) {
   if (!group.reported.has_value() || group.recovery.has_value()) {
     return NodeId();
   }
   const NodeRecord* node = state.FindNode(group.reported->leader);
-  const bool answers = node != nullptr && node->silent_since == WallTime(0);
-  return answers ? node->id : NodeId();
+  const bool leads = node != nullptr && node->silent_since == WallTime(0) &&
+                     CountVoters(state, group.reported->configuration).majority;
+  return leads ? node->id : NodeId();
 }
 
 std::string GroupProblem(const ClusterState& state, const GroupRecord& group) {

@@ -27,14 +27,28 @@ void Unite(const std::vector<raft::Member>& members,
   for (const raft::Member& member : members) nodes->push_back(member.node);
 }
 
+// A group begins with all of its replicas, so none may be on a node that does
+// not answer. Once the first members are known, they stay.
+bool MayBegin(const NodeRecord& node) {
+  return node.state == NodeState::kUp && node.silent_since == WallTime(0);
+}
+
 // The voters that have the group's data, and the nodes that get them now.
-PlacementGroup AsPlacementGroup(const GroupRecord& group) {
+PlacementGroup AsPlacementGroup(const ClusterState& state,
+                                const GroupRecord& group) {
   PlacementGroup place{.id = group.id,
                        .replicas = group.replicas,
                        .coming = VotersOf(group.wanted)};
   const raft::Configuration* configuration = group.Configuration();
   if (configuration == nullptr) {
     place.present = place.coming;
+    if (group.founded) return place;
+    for (const NodeRecord& node : state.nodes) {
+      if (TakesVoters(node) && MayBegin(node)) place.allowed.push_back(node.id);
+    }
+    // An old wish waits rather than that it refuses others.
+    const bool waits = place.allowed.size() < group.replicas;
+    if (waits && !group.wanted.empty()) place.allowed.clear();
     return place;
   }
   Unite(configuration->voters, &place.present);
@@ -175,7 +189,7 @@ std::vector<std::string> PlanWishes(ClusterState* state) {
       group.replicas = ControllerReplicas(nodes.size());
     }
     if (group.recovery.has_value()) continue;
-    groups.push_back(AsPlacementGroup(group));
+    groups.push_back(AsPlacementGroup(*state, group));
     before.push_back({.id = group.id, .present = VotersOf(group.wanted)});
   }
   const std::vector<PlacedGroup> placed = Place(nodes, groups);
@@ -272,6 +286,24 @@ VoterCount CountVoters(const ClusterState& state,
   }
   std::sort(count.silent.begin(), count.silent.end());
   return count;
+}
+
+std::string HeldByLostMajority(const ClusterState& state, NodeId node) {
+  for (const GroupRecord& group : state.groups) {
+    const raft::Configuration* const known = group.Configuration();
+    if (known == nullptr) continue;
+    bool held = false;
+    raft::ForEachMember(*known, [&](const raft::Member& member) {
+      held |= member.node == node;
+    });
+    const VoterCount count = CountVoters(state, *known);
+    if (!held || count.majority) continue;
+    return absl::StrCat(
+        "group ", group.id.value(), " has ", count.working, " of ",
+        count.voters, " voters that work, and cannot give up its replica on ",
+        NodeText(node), "; start ", NodesText(count.silent), " first");
+  }
+  return "";
 }
 
 std::string RepairObstacle(const ClusterState& state, NodeId node) {

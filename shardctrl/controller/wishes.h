@@ -55,6 +55,10 @@ VoterCount CountVoters(const ClusterState& state,
                        const std::vector<ReplicaId>& broken = {},
                        ReplicaId answers = ReplicaId());
 
+// Empty, or a group that has no majority, and so can give up no replica on the
+// node.
+std::string HeldByLostMajority(const ClusterState& state, NodeId node);
+
 // True if the newest known configuration of some group names a replica on the
 // node, or one is wanted there. Also while a group has not reported itself.
 bool HoldsReplicas(const ClusterState& state, NodeId node);
