@@ -120,7 +120,6 @@ SlotMover::Task& SlotMover::TaskOf(MoveId move, GroupId group) {
 
 void SlotMover::Work() {
   if (!working_) return;
-  AbortUnknown(controller_.state());
   std::vector<SlotRange> moving;
   std::vector<SlowWriters::Slowed> slowed;
   for (const SlotMove& move : controller_.state().moves) {
@@ -142,6 +141,7 @@ void SlotMover::Work() {
 void SlotMover::DriveAll() {
   if (!working_) return;
   const ClusterState& state = controller_.state();
+  AbortUnknown(state);
   const std::vector<MoveId> running = shardctrl::RunningMoves(state);
   absl::btree_set<Key> present;
   // The task if this node leads the group, and it may take a step.
@@ -249,13 +249,15 @@ void SlotMover::OnResult(uint64_t token, const kv::ResultView& result) {
   if (result.status == kv::ResultStatus::kOutOfMemory) {
     return AnswerNoRoom(token);
   }
+  const std::optional<kv::MoveAnswer> answer =
+      kv::DecodeMoveAnswer(result.bytes);
   if (result.status != kv::ResultStatus::kOk) {
     return Answer(
         token, nullptr,
-        Concat("the step was refused: ", kv::ResultStatusName(result.status)));
+        Concat("the step was refused: ",
+               answer.has_value() ? kv::MoveVerdictText(answer->verdict)
+                                  : kv::ResultStatusName(result.status)));
   }
-  const std::optional<kv::MoveAnswer> answer =
-      kv::DecodeMoveAnswer(result.bytes);
   Answer(token, answer.has_value() ? &*answer : nullptr,
          "the answer to a step cannot be read");
 }
