@@ -22,7 +22,7 @@ namespace {
 
 volatile sig_atomic_t interrupted = 0;
 
-// What is written to a file or a pipe gets a line of progress this often.
+// A file or a pipe gets a line of progress this often.
 constexpr Duration kLineEvery = Seconds(5);
 
 void Say(const std::string& text) {

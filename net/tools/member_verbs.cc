@@ -171,7 +171,10 @@ class Progress {
       }
     }
     AppendRate(sum, &line);
-    if (!problem.empty()) absl::StrAppend(&line, "; waits: ", problem);
+    if (!problem.empty()) {
+      absl::StrAppend(
+          &line, problem.starts_with("waits") ? "; " : "; waits: ", problem);
+    }
     options_.progress(line);
   }
 

@@ -596,7 +596,7 @@ void AdminApi::Show(std::string_view path, Done done) {
   });
 }
 
-// What this node knew last, and which nodes answer it now.
+// Shows the state that this node knew last, and which nodes answer it now.
 void AdminApi::ListOutdated(std::string_view path, const absl::Status& why,
                             Done done) {
   controller_.AskUsage(

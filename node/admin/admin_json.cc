@@ -207,9 +207,13 @@ Json RepairJson(const ClusterState& state) {
   Json now = Json::array();
   for (const shardctrl::NodeRecord& node : state.nodes) {
     if (node.dead) {
-      now.push_back(Concat("node ", node.id,
-                           " counts as dead; its replicas are rebuilt on "
-                           "other nodes"));
+      now.push_back(
+          Concat("node ", node.id, " counts as dead; its replicas ",
+                 shardctrl::HoldsReplicas(state, node.id)
+                     ? std::string("are rebuilt on other nodes")
+                     : Concat("were rebuilt on other nodes. Start it, or type "
+                              "quoratectl node remove ",
+                              node.id, " --lost")));
     } else if (node.silent_since > WallTime{0}) {
       now.push_back(SilenceText(state, node));
     }

@@ -318,7 +318,9 @@ Answer Execution::operator()(const Command::CreateGroups& create) {
     }
   });
   if (answer.outcome == Answer::Outcome::kDone) {
-    answer.text = absl::StrCat(ids.size(), " groups are being created");
+    answer.text = ids.size() == 1
+                      ? GroupText(ids[0]) + " is being created"
+                      : absl::StrCat(ids.size(), " groups are being created");
     answer.groups = std::move(ids);
   }
   return answer;

@@ -137,7 +137,8 @@ std::string NodeProblem(const ClusterState& state, const NodeRecord& node,
   if (reasons.size() > 3) {
     const size_t others = reasons.size() - 3;
     reasons.resize(3);
-    reasons.push_back(absl::StrCat("and ", others, " other groups"));
+    reasons.push_back(others == 1 ? std::string("and another group")
+                                  : absl::StrCat("and ", others, " others"));
   }
   return absl::StrJoin(reasons, "; ");
 }

@@ -229,7 +229,9 @@ std::string NewShortage(const ClusterState& before, const ClusterState& after) {
     }
   }
   if (others > 0) {
-    absl::StrAppend(&text, "; ", others, " other groups lack replicas, too");
+    absl::StrAppend(&text, "; ", others,
+                    others == 1 ? " other group lacks" : " other groups lack",
+                    " replicas, too");
   }
   return text;
 }
