@@ -50,9 +50,13 @@ std::optional<MoveChecker::Activation> MoveChecker::OnStep(
   } else if (const auto* const freeze = std::get_if<kv::FreezeStep>(&step)) {
     Freeze(group, freeze->move);
   } else if (const auto* const stage = std::get_if<kv::StageStep>(&step)) {
-    seals_.erase(stage->move);
+    const auto sealed = seals_.find(stage->move);
+    if (sealed != seals_.end()) sealed->second.doubted = true;
   } else if (const auto* const seal = std::get_if<kv::SealStep>(&step)) {
-    seals_.try_emplace(seal->move, seal->seal.log_time);
+    const auto [sealed, first] = seals_.try_emplace(seal->move);
+    if (first || sealed->second.doubted) {
+      sealed->second = {.log_time = seal->seal.log_time};
+    }
   } else if (const auto* const last = std::get_if<kv::ActivateStep>(&step)) {
     return Activate(group, last->plan);
   } else if (const auto* const release = std::get_if<kv::ReleaseStep>(&step)) {
@@ -120,7 +124,7 @@ std::optional<MoveChecker::Activation> MoveChecker::Activate(
     holders_[slot] = {.group = group, .epoch = plan.epoch};
   });
   ++activated_;
-  return Activation{plan, seals_[plan.id]};
+  return Activation{plan, seals_[plan.id].log_time};
 }
 
 void MoveChecker::Release(GroupId group, const kv::MovePlan& plan) {

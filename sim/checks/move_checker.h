@@ -67,6 +67,13 @@ class MoveChecker {
     bool frozen = false;
   };
 
+  // A piece behind a seal may be a late one, which has no effect. If the seal
+  // came too early, another one follows.
+  struct Seal {
+    WallTime log_time{0};
+    bool doubted = false;
+  };
+
   Holder HolderOf(Slot slot);
   void Track(GroupId group, const kv::TrackStep& step);
   void Freeze(GroupId group, MoveId move);
@@ -81,9 +88,8 @@ class MoveChecker {
   // Of slots that were frozen or have moved.
   std::map<Slot, Holder> holders_;
   std::map<std::pair<GroupId, MoveId>, Source> sources_;
-  // The log time of the first seal behind the last piece. The destination takes
-  // no other.
-  std::map<MoveId, WallTime> seals_;
+  // The first seal behind the last piece. The destination takes no other.
+  std::map<MoveId, Seal> seals_;
   uint64_t activated_ = 0;
   uint64_t thawed_ = 0;
 };
