@@ -31,7 +31,7 @@ bool Parse(const std::string& word, Id* id) {
 
 }  // namespace
 
-bool Members::Handle(std::string_view line, Reply reply) {
+bool Members::Handle(std::string_view line, Reply& reply) {
   const std::vector<std::string> words = absl::StrSplit(std::string(line), ' ');
   const std::string& verb = words[0];
   const raft::Core* const core = host_.core(group_);

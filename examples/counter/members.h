@@ -34,8 +34,8 @@ class Members {
   Members(raft::Host& host, GroupId group, std::vector<env::PeerAddress> peers)
       : host_(host), group_(group), peers_(std::move(peers)) {}
 
-  // False, and no reply: the line is no command about members.
-  bool Handle(std::string_view line, Reply reply);
+  // False, and `reply` is left: the line is no command about members.
+  bool Handle(std::string_view line, Reply& reply);
   // A new store is admitted if its node is a peer of this one.
   absl::Status Admit(const raft::JoinRequest& request) const;
 

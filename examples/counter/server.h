@@ -12,16 +12,13 @@
 #ifndef QUORATE_EXAMPLES_COUNTER_SERVER_H_
 #define QUORATE_EXAMPLES_COUNTER_SERVER_H_
 
-#include <cstdint>
-#include <map>
-#include <memory>
 #include <string>
 #include <string_view>
-#include <vector>
 
 #include "absl/functional/any_invocable.h"
 #include "absl/status/status.h"
 #include "env/env.h"
+#include "examples/counter/line_server.h"
 #include "examples/counter/members.h"
 #include "raft/host/host.h"
 
@@ -29,40 +26,27 @@ namespace quorate::examples {
 
 class CounterServer final : public raft::Host::Observer {
  public:
-  struct Options {
-    ClusterId cluster;
-    NodeId node;
-    // Addresses for messages between nodes, this node included, in the order of
-    // ids.
-    std::vector<env::PeerAddress> nodes;
-    std::string client_address;
-    // Creates a new store in an empty directory: for a new cluster of all
-    // nodes, or for the cluster of the other nodes.
-    bool bootstrap = false;
-    bool join = false;
-  };
   using Done = absl::AnyInvocable<void(absl::Status)>;
 
-  // `stopped` is called when the disk failed: from then on the node
-  // acknowledges no request. The callback must not destroy the server.
-  CounterServer(env::Env& env, const Options& options, Done stopped);
-  ~CounterServer();
+  // `host` has one group, 1. `stopped` is called when the disk failed: from
+  // then on the node acknowledges no request. The callback must not destroy the
+  // server.
+  CounterServer(env::Env& env, raft::HostOptions host,
+                std::string client_address, Done stopped);
   CounterServer(const CounterServer&) = delete;
   CounterServer& operator=(const CounterServer&) = delete;
 
   // Recovers the store, connects to the other nodes and listens for clients.
   // `started` is called once.
   void Start(Done started);
+  const raft::Host& host() const { return host_; }
 
  private:
-  class Session;
+  using Reply = LineServer::Reply;
 
-  // Executes one request. The reply is sent to session `id`, if it still
-  // exists.
-  void Handle(uint64_t id, std::string_view line);
-  void Add(uint64_t id, std::string_view number);
-  void Sum(uint64_t id);
-  void Reply(uint64_t id, const std::string& line);
+  void Handle(std::string_view line, Reply reply);
+  void Add(std::string_view number, Reply reply);
+  void Sum(Reply reply);
   std::string LeaderHint() const;
 
   void OnStopped(const absl::Status& why) override { stopped_(why); }
@@ -70,10 +54,8 @@ class CounterServer final : public raft::Host::Observer {
   env::Env& env_;
   const std::string client_address_;
   Done stopped_;
-  uint64_t next_session_ = 1;
-  std::map<uint64_t, std::unique_ptr<Session>> sessions_;
-  std::unique_ptr<env::Listener> listener_;
-  // Destroyed first: its callbacks use the sessions.
+  LineServer clients_;
+  // Destroyed first: its callbacks use the clients.
   raft::Host host_;
   Members members_;
 };

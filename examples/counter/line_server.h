@@ -1,0 +1,43 @@
+// examples/counter/line_server.h: clients that send lines and get lines, one
+// reply for each request, in their order.
+#ifndef QUORATE_EXAMPLES_COUNTER_LINE_SERVER_H_
+#define QUORATE_EXAMPLES_COUNTER_LINE_SERVER_H_
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <string>
+#include <utility>
+
+#include "absl/functional/any_invocable.h"
+#include "absl/status/status.h"
+#include "env/env.h"
+
+namespace quorate::examples {
+
+class LineServer {
+ public:
+  // Sends the reply, if the client is still there. Called once, at any time
+  // before the server is destroyed.
+  using Reply = absl::AnyInvocable<void(std::string line)>;
+  using Handler = absl::AnyInvocable<void(const std::string& line, Reply)>;
+
+  explicit LineServer(Handler handler);
+  ~LineServer();
+  LineServer(const LineServer&) = delete;
+  LineServer& operator=(const LineServer&) = delete;
+
+  absl::Status Listen(env::Streams& streams, const std::string& address);
+
+ private:
+  class Session;
+
+  Handler handler_;
+  uint64_t next_session_ = 1;
+  std::map<uint64_t, std::unique_ptr<Session>> sessions_;
+  std::unique_ptr<env::Listener> listener_;
+};
+
+}  // namespace quorate::examples
+
+#endif  // QUORATE_EXAMPLES_COUNTER_LINE_SERVER_H_
