@@ -13,25 +13,11 @@
 #include "env/check.h"
 #include "env/parse_integer.h"
 #include "examples/counter/counter.h"
+#include "examples/counter/model.h"
 #include "lincheck/model.h"
 #include "sim/harness/state_machine_subject.h"
 
 namespace quorate::examples {
-
-// The counter as a model of the checker: every add returns the new sum.
-struct CounterModel {
-  using State = int64_t;
-  State Initial() const { return 0; }
-  bool Step(State& state, const lincheck::Operation& add) const {
-    state += add.argument.integer();
-    return !add.known() || add.result == lincheck::Value::Integer(state);
-  }
-  bool IsRead(const lincheck::Operation&) const { return false; }
-  std::string_view Name(uint8_t) const { return "add"; }
-  std::string Describe(const State& state) const {
-    return std::to_string(state);
-  }
-};
 
 template <typename T>
 class CounterTest final : public sim::StateMachineTest {

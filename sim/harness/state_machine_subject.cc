@@ -5,6 +5,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "sim/harness/program_env.h"
+#include "sim/harness/replica_views.h"
 
 namespace quorate::sim {
 namespace {
@@ -307,16 +308,12 @@ void StateMachineSubject::Return(size_t number,
   probing_ = false;
 }
 
-size_t StateMachineSubject::Leader() const {
-  size_t leader = nodes_.size();
-  raft::Term latest;
-  for (size_t i = 0; i < nodes_.size(); ++i) {
-    const raft::Core* core = nodes_[i] == nullptr ? nullptr : nodes_[i]->core();
-    if (core == nullptr || core->role() != raft::RoleKind::kLeader) continue;
-    if (core->term() >= latest) leader = i;
-    latest = std::max(latest, core->term());
+std::vector<const raft::Core*> StateMachineSubject::Cores() const {
+  std::vector<const raft::Core*> cores;
+  for (const Node* const node : nodes_) {
+    cores.push_back(node == nullptr ? nullptr : node->core());
   }
-  return leader;
+  return cores;
 }
 
 bool StateMachineSubject::MustWork(size_t index) const {
@@ -325,18 +322,8 @@ bool StateMachineSubject::MustWork(size_t index) const {
 }
 
 bool StateMachineSubject::Agreed() const {
-  const size_t leader = Leader();
-  if (leader == nodes_.size()) return false;
-  const raft::Index end = nodes_[leader]->core()->last().index;
-  for (size_t i = 0; i < founders_; ++i) {
-    if (!MustWork(i)) continue;
-    const raft::Core* core = nodes_[i] == nullptr ? nullptr : nodes_[i]->core();
-    if (core == nullptr || core->leader() != nodes_[leader]->core()->leader() ||
-        core->applied_index() != end) {
-      return false;
-    }
-  }
-  return true;
+  return ReplicasAgree(Cores(),
+                       [this](size_t i) { return !late(i) && MustWork(i); });
 }
 
 bool StateMachineSubject::ClientsIdle() const {
@@ -392,19 +379,12 @@ std::string StateMachineSubject::Summary() const {
 
 std::string StateMachineSubject::Describe() const {
   std::string text;
+  const std::vector<const raft::Core*> cores = Cores();
   for (size_t i = 0; i < nodes_.size(); ++i) {
-    const raft::Core* core = nodes_[i] == nullptr ? nullptr : nodes_[i]->core();
-    absl::StrAppend(&text, "node ", i + 1, ": ");
-    if (!world_.running(machines_[i])) {
-      text += "down\n";
-    } else if (core == nullptr) {
-      text += "no replica works\n";
-    } else {
-      absl::StrAppend(&text, std::string(raft::RoleName(core->role())),
-                      " of term ", core->term().value(), ", applied ",
-                      core->applied_index().value(), " of ",
-                      core->last().index.value(), "\n");
-    }
+    absl::StrAppend(
+        &text, "node ", i + 1, ": ",
+        world_.running(machines_[i]) ? DescribeReplica(cores[i]) : "down",
+        "\n");
   }
   if (operator_.has_value()) text += operator_->Describe();
   return text;

@@ -32,6 +32,7 @@
 #include "sim/harness/command_history.h"
 #include "sim/harness/group_operator.h"
 #include "sim/harness/replica_observer.h"
+#include "sim/harness/replica_views.h"
 #include "sim/harness/state_machine_test.h"
 #include "sim/harness/subject.h"
 #include "sim/harness/supervisor.h"
@@ -81,8 +82,9 @@ class StateMachineSubject final : public Subject {
   std::vector<env::PeerAddress> PeersOf(size_t index) const;
   // Null: the node is down, or it starts.
   raft::Host* HostOf(size_t index) const;
+  std::vector<const raft::Core*> Cores() const;  // By node.
   // The index of the leader in nodes_; nodes_.size() if there is none.
-  size_t Leader() const;
+  size_t Leader() const { return LeaderAmong(Cores()); }
   // Whether the node is healed.
   bool MustWork(size_t index) const;
   bool late(size_t index) const { return index >= founders_; }

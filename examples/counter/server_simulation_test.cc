@@ -1,0 +1,198 @@
+// The counter's server on three machines of a simulated world, with clients on
+// machines of their own and faults of all families.
+#include "examples/counter/server_simulation.h"
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <utility>
+
+#include "absl/status/status.h"
+#include "examples/counter/counter.h"
+#include "examples/counter/line_server.h"
+#include "gtest/gtest.h"
+#include "raft/host/host.h"
+#include "sim/harness/harness.h"
+
+namespace quorate::examples {
+namespace {
+
+constexpr GroupId kGroup(1);
+constexpr uint64_t kSeeds = 10;
+
+enum class Mistake : uint8_t {
+  kReadsAtOnce,     // Answers a sum without Host::Read.
+  kAnswersTooSoon,  // Answers an add before it is committed.
+  kRefusesUnknown,  // Says "not executed" of an add that was perhaps executed.
+  kStopsAnswering,  // Answers nothing after the hundredth request.
+  kCountsStarts,    // The state depends on the number of starts.
+};
+
+// Begins with another sum at each start.
+class CounterOfStarts final : public Counter {
+ public:
+  CounterOfStarts() {
+    raft::Entry entry;
+    entry.payload = Buffer::Copy(std::to_string(++starts_));
+    Apply(entry, /*wants_result=*/false);
+  }
+
+ private:
+  static inline int starts_ = 0;
+};
+
+// A server of a counter that makes a mistake.
+template <Mistake mistake>
+class WrongServer final : public raft::Host::Observer {
+ public:
+  using Done = CounterServer::Done;
+
+  WrongServer(env::Env& env, raft::HostOptions host, std::string address,
+              Done stopped)
+      : env_(env),
+        address_(std::move(address)),
+        stopped_(std::move(stopped)),
+        clients_([this](const std::string& line, LineServer::Reply reply) {
+          if (mistake == Mistake::kStopsAnswering && ++requests_ > 100) return;
+          line == "sum" ? Sum(std::move(reply))
+                        : Add(line.substr(4), std::move(reply));
+        }),
+        host_(
+            env, std::move(host),
+            [](GroupId, const raft::Configuration&)
+                -> std::unique_ptr<raft::StateMachine> {
+              if (mistake == Mistake::kCountsStarts) {
+                return std::make_unique<CounterOfStarts>();
+              }
+              return std::make_unique<Counter>();
+            },
+            this) {}
+
+  void Start(Done started) {
+    host_.Start(
+        [this, started = std::move(started)](absl::Status status) mutable {
+          if (status.ok()) status = clients_.Listen(env_.streams, address_);
+          started(std::move(status));
+        });
+  }
+  const raft::Host& host() const { return host_; }
+
+ private:
+  int64_t sum() const {
+    return static_cast<const Counter*>(host_.state_machine(kGroup))->sum();
+  }
+  void Sum(LineServer::Reply reply) {
+    if (mistake == Mistake::kReadsAtOnce) {
+      return host_.group_status(kGroup).ok()
+                 ? reply("ok " + std::to_string(sum()))
+                 : reply("not executed: no replica works");
+    }
+    host_.Read(kGroup, [this, reply = std::move(reply)](
+                           const absl::Status& status) mutable {
+      reply(status.ok() ? "ok " + std::to_string(sum()) : "not executed: ");
+    });
+  }
+  void Add(const std::string& number, LineServer::Reply reply) {
+    Buffer payload = Buffer::Copy(number);
+    if (mistake == Mistake::kAnswersTooSoon && host_.core(kGroup) != nullptr &&
+        host_.core(kGroup)->role() == raft::RoleKind::kLeader) {
+      host_.Propose(kGroup, std::move(payload),
+                    [](const raft::ProposeResult&) {});
+      return reply("ok " + std::to_string(sum() + std::stoll(number)));
+    }
+    host_.Propose(
+        kGroup, std::move(payload),
+        [reply = std::move(reply)](const raft::ProposeResult& result) mutable {
+          if (result.outcome == Outcome::kDone) {
+            return reply("ok " + std::string(result.result.view()));
+          }
+          const bool refused = result.outcome == Outcome::kNotExecuted ||
+                               mistake == Mistake::kRefusesUnknown;
+          reply(refused ? "not executed: " : "unknown: ");
+        });
+  }
+  void OnStopped(const absl::Status& why) override { stopped_(why); }
+
+  env::Env& env_;
+  const std::string address_;
+  Done stopped_;
+  int requests_ = 0;
+  LineServer clients_;
+  raft::Host host_;
+};
+
+TEST(CounterServerSimulationTest, ManySeeds_BehaveLikeOneCounter) {
+  for (uint64_t seed = 1; seed <= kSeeds; ++seed) {
+    const sim::HarnessResult result =
+        sim::RunSeed({.seed = seed}, SimulatedCounterServer<>);
+    EXPECT_TRUE(result.ok())
+        << "seed " << seed << ": " << result.violations.front() << "\n"
+        << result.tape;
+    EXPECT_EQ(result.summary.find("not decided"), std::string::npos)
+        << "seed " << seed << ": " << result.summary;
+  }
+}
+
+TEST(CounterServerSimulationTest, SameSeed_SameRun) {
+  const auto run = [] {
+    return sim::RunSeed({.seed = 3, .duration = Seconds(10)},
+                        SimulatedCounterServer<>);
+  };
+  const sim::HarnessResult result = run();
+  EXPECT_EQ(result.trace_hash, run().trace_hash);
+  const auto again = sim::Replay(result.tape, SimulatedCounterServer<>);
+  ASSERT_TRUE(again.ok()) << again.status();
+  EXPECT_EQ(again->trace_hash, result.trace_hash);
+  EXPECT_EQ(again->summary, result.summary);
+}
+
+// One of the seeds finds the mistake.
+template <Mistake mistake>
+sim::HarnessResult FirstFound() {
+  for (uint64_t seed = 1; seed <= kSeeds; ++seed) {
+    sim::HarnessResult wrong = sim::RunSeed(
+        {.seed = seed}, SimulatedCounterServer<WrongServer<mistake>>);
+    if (!wrong.ok()) return wrong;
+  }
+  ADD_FAILURE() << "no seed up to " << kSeeds << " found it";
+  return {.violations = {""}};
+}
+
+template <Mistake mistake>
+void ExpectFound(std::string_view begin) {
+  const std::string violation = FirstFound<mistake>().violations.front();
+  EXPECT_TRUE(violation.starts_with(begin)) << violation;
+}
+
+TEST(CounterServerSimulationTest, ReadWithoutHostRead_IsFound) {
+  ExpectFound<Mistake::kReadsAtOnce>("linearizability: ");
+}
+
+TEST(CounterServerSimulationTest, AnswerBeforeCommit_IsFound) {
+  ExpectFound<Mistake::kAnswersTooSoon>("linearizability: ");
+}
+
+TEST(CounterServerSimulationTest, UnknownOutcomeReportedAsRefusal_IsFound) {
+  ExpectFound<Mistake::kRefusesUnknown>("linearizability: ");
+}
+
+TEST(CounterServerSimulationTest, SilentServer_IsFound) {
+  ExpectFound<Mistake::kStopsAnswering>("liveness: ");
+}
+
+TEST(CounterServerSimulationTest, ReplicasThatDiffer_AreFound) {
+  ExpectFound<Mistake::kCountsStarts>("digest: node ");
+}
+
+TEST(CounterServerSimulationTest, FoundMistake_IsRepeatedByItsTape) {
+  const sim::HarnessResult wrong = FirstFound<Mistake::kReadsAtOnce>();
+  const auto again = sim::Replay(
+      wrong.tape, SimulatedCounterServer<WrongServer<Mistake::kReadsAtOnce>>);
+  ASSERT_TRUE(again.ok()) << again.status();
+  EXPECT_EQ(again->trace_hash, wrong.trace_hash);
+  EXPECT_EQ(again->violations, wrong.violations);
+}
+
+}  // namespace
+}  // namespace quorate::examples

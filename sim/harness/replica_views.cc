@@ -1,0 +1,45 @@
+#include "sim/harness/replica_views.h"
+
+#include <algorithm>
+
+#include "absl/strings/str_cat.h"
+
+namespace quorate::sim {
+
+size_t LeaderAmong(Replicas replicas) {
+  size_t leader = replicas.size();
+  raft::Term latest;
+  for (size_t i = 0; i < replicas.size(); ++i) {
+    const raft::Core* core = replicas[i];
+    if (core == nullptr || core->role() != raft::RoleKind::kLeader) continue;
+    if (core->term() >= latest) leader = i;
+    latest = std::max(latest, core->term());
+  }
+  return leader;
+}
+
+bool ReplicasAgree(Replicas replicas,
+                   absl::FunctionRef<bool(size_t)> must_work) {
+  const size_t leader = LeaderAmong(replicas);
+  if (leader == replicas.size()) return false;
+  const raft::Index end = replicas[leader]->last().index;
+  for (size_t i = 0; i < replicas.size(); ++i) {
+    if (!must_work(i)) continue;
+    if (replicas[i] == nullptr ||
+        replicas[i]->leader() != replicas[leader]->leader() ||
+        replicas[i]->applied_index() != end) {
+      return false;
+    }
+  }
+  return true;
+}
+
+std::string DescribeReplica(const raft::Core* replica) {
+  if (replica == nullptr) return "no replica works";
+  return absl::StrCat(std::string(raft::RoleName(replica->role())), " of term ",
+                      replica->term().value(), ", applied ",
+                      replica->applied_index().value(), " of ",
+                      replica->last().index.value());
+}
+
+}  // namespace quorate::sim

@@ -1,0 +1,28 @@
+// sim/harness/replica_views.h: the replicas of one group on all nodes, as a
+// subject sees them: who leads, and whether they agree.
+#ifndef QUORATE_SIM_HARNESS_REPLICA_VIEWS_H_
+#define QUORATE_SIM_HARNESS_REPLICA_VIEWS_H_
+
+#include <cstddef>
+#include <string>
+
+#include "absl/functional/function_ref.h"
+#include "absl/types/span.h"
+#include "raft/core/core.h"
+
+namespace quorate::sim {
+
+// One for each node. Null: no replica works there.
+using Replicas = absl::Span<const raft::Core* const>;
+
+// The index of the leader of the highest term; replicas.size(): there is none.
+size_t LeaderAmong(Replicas replicas);
+// Whether those that must work know the leader and have applied its whole log.
+bool ReplicasAgree(Replicas replicas,
+                   absl::FunctionRef<bool(size_t)> must_work);
+// Role, term and progress of a replica, for people.
+std::string DescribeReplica(const raft::Core* replica);
+
+}  // namespace quorate::sim
+
+#endif  // QUORATE_SIM_HARNESS_REPLICA_VIEWS_H_

@@ -1,0 +1,398 @@
+#include "sim/harness/server_subject.h"
+
+#include <algorithm>
+#include <set>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "env/little_endian.h"
+#include "lincheck/checker.h"
+#include "sim/harness/program_env.h"
+#include "sim/harness/replica_views.h"
+
+namespace quorate::sim {
+namespace {
+
+constexpr Duration kSupervisorDelay = Seconds(1);
+// The limits of the search for an order of one object's requests.
+constexpr lincheck::CheckOptions kSearch = {.nodes_max = 5'000'000,
+                                            .bytes_max = 512 << 20,
+                                            .minimise_nodes_max = 300'000};
+// A request of a client. Zero: a tape leaves it out.
+constexpr ChoiceSite kRequest("workload.request");
+constexpr ChoiceSite kPeerStreams("shape.peer_streams");
+
+std::string AddressOf(size_t index) {
+  return absl::StrCat("n", index + 1, ":9001");
+}
+
+std::string ClientAddressOf(size_t index) {
+  return absl::StrCat("n", index + 1, ":7001");
+}
+
+}  // namespace
+
+// The process on the machine of a node.
+class ServerSubject::Node {
+ public:
+  Node(env::Env& env, ServerSubject* subject, size_t index)
+      : subject_(*subject),
+        index_(index),
+        env_(env, subject->peer_streams_,
+             env.random.Fork("sim.peer_streams", index + 1)),
+        server_(subject->test_->Start(
+            env_.env(), subject->OptionsOf(index),
+            [this](const absl::Status& status) { OnStarted(status); },
+            [this](const absl::Status& why) { OnStopped(why); })) {
+    subject_.nodes_[index_] = this;
+  }
+  ~Node() {
+    if (subject_.nodes_[index_] == this) subject_.nodes_[index_] = nullptr;
+  }
+
+  // Null: the server is down, or it starts.
+  const raft::Host* host() const { return started_ ? server_.host : nullptr; }
+  const raft::Core* core(GroupId group) const {
+    return started_ && host()->group_status(group).ok() ? host()->core(group)
+                                                        : nullptr;
+  }
+
+  void AfterTurn() {
+    if (!started_) return;
+    for (const GroupId group : host()->groups()) {
+      subject_.checker_.OnReplicaNotStarted(
+          NodeId(index_ + 1), group, host()->group_status(group), MayNotWork());
+      if (core(group) != nullptr) Check(group, *core(group));
+    }
+  }
+
+ private:
+  struct Seen {
+    raft::Term term;
+    raft::Index applied;
+    raft::RoleKind role = raft::RoleKind::kFollower;
+    friend bool operator==(const Seen&, const Seen&) = default;
+  };
+
+  void Check(GroupId group, const raft::Core& core) {
+    const Seen seen{core.term(), core.applied_index(), core.role()};
+    if (std::exchange(seen_[group], seen) == seen) return;
+    if (seen.role == raft::RoleKind::kLeader) {
+      subject_.checker_.OnLeader(NodeId(index_ + 1), group, seen.term);
+    }
+    subject_.OnApplied(index_, group, core,
+                       host()->state_machine(group)->Digest());
+  }
+
+  void OnStarted(const absl::Status& status) {
+    if (!status.ok()) return OnStopped(status);
+    subject_.created_[index_] = true;
+    started_ = true;
+  }
+  void OnStopped(const absl::Status& why) {
+    subject_.checker_.OnNodeStopped(NodeId(index_ + 1), why, MayNotWork());
+    subject_.supervisor_.OnStopped(subject_.machines_[index_], why);
+  }
+
+  // Calls of a program that dies in this turn fail, too.
+  bool MayNotWork() const {
+    const MachineId machine = subject_.machines_[index_];
+    return subject_.world_.disk_failures(machine) > 0 ||
+           !subject_.world_.running(machine);
+  }
+
+  ServerSubject& subject_;
+  const size_t index_;
+  bool started_ = false;
+  absl::btree_map<GroupId, Seen> seen_;
+  ProgramEnv env_;
+  // Destroyed first: its callbacks use the members above.
+  ServerTest::Server server_;
+};
+
+ServerSubject::ServerSubject(World* world, std::unique_ptr<ServerTest> test,
+                             ServerSubjectOptions options)
+    : world_(*world),
+      test_(std::move(test)),
+      options_(options),
+      checker_([this](std::string what) { world_.Violate(std::move(what)); }),
+      supervisor_(world, kSupervisorDelay),
+      nodes_(options.nodes),
+      created_(options.nodes),
+      clients_(options.clients) {}
+
+ServerSubject::~ServerSubject() {
+  // The programs refer to the subject, and the world outlives it.
+  std::vector<MachineId> machines = machines_;
+  for (const Client& client : clients_) machines.push_back(client.machine);
+  for (const MachineId machine : machines) {
+    if (machine != MachineId() && world_.running(machine)) {
+      world_.Crash(machine, CrashKind::kProcess);
+    }
+  }
+}
+
+ScheduleOptions ServerSubject::Start() {
+  if (world_.choices().Chance(kPeerStreams, ChoiceKey{},
+                              options_.peer_streams)) {
+    peer_streams_.emplace();
+  }
+  for (size_t i = 0; i < nodes_.size(); ++i) {
+    machines_.push_back(world_.AddMachine({.name = absl::StrCat("n", i + 1)}));
+  }
+  for (size_t i = 0; i < nodes_.size(); ++i) {
+    world_.Start(machines_[i], [this, i](env::Env& env) {
+      return std::make_shared<Node>(env, this, i);
+    });
+  }
+  StartClients();
+  std::vector<MachineId> clients;
+  for (const Client& client : clients_) clients.push_back(client.machine);
+  return {.nodes = machines_,
+          .clients = std::move(clients),
+          .groups = {machines_},
+          .leader =
+              [this](uint64_t draw) {
+                const std::vector<GroupId> groups = Groups();
+                if (groups.empty()) return MachineId();
+                const size_t leader =
+                    LeaderAmong(Cores(groups[draw % groups.size()]));
+                return leader == nodes_.size() ? MachineId()
+                                               : machines_[leader];
+              },
+          // A group is founded by all members.
+          .needs_all_nodes =
+              [this] {
+                return std::find(created_.begin(), created_.end(), false) !=
+                       created_.end();
+              }};
+}
+
+void ServerSubject::StartClients() {
+  std::vector<std::string> servers;
+  for (size_t i = 0; i < nodes_.size(); ++i) {
+    servers.push_back(ClientAddressOf(i));
+  }
+  for (size_t i = 0; i < clients_.size(); ++i) {
+    const uint32_t id = i + 1;
+    Client& client = clients_[i];
+    client.machine =
+        world_.AddMachine({.name = absl::StrCat("c", id), .client = true});
+    world_.Start(client.machine, [this, id, servers, &client](env::Env& env) {
+      auto program = std::make_shared<ServerClient>(
+          env,
+          ServerClientOptions{.id = id,
+                              .servers = servers,
+                              .interval = options_.interval,
+                              .timeout = options_.timeout},
+          ServerClient::Hooks{.next = [this, id] { return NextRequest(id); },
+                              .read_reply =
+                                  [this](const ServerTest::Request& request,
+                                         std::string_view bytes) {
+                                    return test_->ReadReply(request, bytes,
+                                                            history_);
+                                  },
+                              .ended =
+                                  [this](const ServerTest::Request& request,
+                                         const ServerTest::Reply& reply) {
+                                    EndRequest(request, reply);
+                                  }});
+      client.program = program.get();
+      return program;
+    });
+  }
+}
+
+ServerTest::Node ServerSubject::OptionsOf(size_t index) const {
+  raft::HostOptions host;
+  host.cluster = ClusterId(1);
+  host.node = NodeId(index + 1);
+  host.listen_address = AddressOf(index);
+  raft::GroupPlan group{.group = GroupId(1)};
+  for (size_t i = 0; i < nodes_.size(); ++i) {
+    group.voters.push_back(NodeId(i + 1));
+    if (i != index) host.peers.push_back({NodeId(i + 1), AddressOf(i)});
+  }
+  host.plan.groups.push_back(std::move(group));
+  host.bootstrap = !created_[index];
+  host.snapshot_threshold_bytes = options_.snapshot_threshold_bytes;
+  host.snapshot_trailing_bytes = options_.snapshot_trailing_bytes;
+  return {.host = std::move(host), .client_address = ClientAddressOf(index)};
+}
+
+std::optional<ServerTest::Request> ServerSubject::NextRequest(uint32_t id) {
+  Client& client = clients_[id - 1];
+  if (!issuing_ && !client.probing) return std::nullopt;
+  const uint64_t number = ++client.drawn;
+  std::optional<Random> random =
+      world_.choices().RandomOrNone(kRequest, {id, number});
+  // A probe does not depend on the tape.
+  if (!random.has_value() && client.probing) random = Random(number);
+  if (!random.has_value()) return std::nullopt;
+  ServerTest::Request request = test_->Draw(id, *random, history_);
+  request.operation.client = id;
+  request.operation.partition = history_.Partition(request.object);
+  request.operation.invoke = world_.now().ns();
+  return request;
+}
+
+void ServerSubject::EndRequest(const ServerTest::Request& request,
+                               const ServerTest::Reply& reply) {
+  lincheck::Operation operation = request.operation;
+  if (reply.outcome == Outcome::kDone) {
+    operation.ret = world_.now().ns();
+    operation.result = reply.result;
+    clients_[operation.client - 1].probing = false;
+    ++executed_;
+    history_.Add(operation);
+  } else {
+    ++unknown_;
+    unresolved_.push_back(request);
+  }
+}
+
+std::vector<GroupId> ServerSubject::Groups() const {
+  std::set<GroupId> groups;
+  for (const Node* const node : nodes_) {
+    if (node == nullptr || node->host() == nullptr) continue;
+    for (const GroupId group : node->host()->groups()) groups.insert(group);
+  }
+  return {groups.begin(), groups.end()};
+}
+
+std::vector<const raft::Core*> ServerSubject::Cores(GroupId group) const {
+  std::vector<const raft::Core*> cores;
+  for (const Node* const node : nodes_) {
+    cores.push_back(node == nullptr ? nullptr : node->core(group));
+  }
+  return cores;
+}
+
+void ServerSubject::AfterTurn(MachineId machine) {
+  const auto it = std::find(machines_.begin(), machines_.end(), machine);
+  if (it == machines_.end()) return;
+  Node* const node = nodes_[it - machines_.begin()];
+  if (node != nullptr) node->AfterTurn();
+}
+
+void ServerSubject::OnApplied(size_t index, GroupId group,
+                              const raft::Core& core, uint64_t digest) {
+  const raft::Index applied = core.applied_index();
+  std::string note;
+  AppendFixed(&note, digest);
+  world_.HashNote(machines_[index], note, [&] {
+    return absl::StrCat("group ", group.value(), ", applied ", applied.value());
+  });
+  Log& log = logs_[group];
+  if (core.evicted() > log.end) log.complete = false;
+  for (log.end = std::max(log.end, core.evicted()); log.end < applied;) {
+    const raft::Entry& entry = core.EntryAt(++log.end);
+    if (entry.kind != raft::EntryKind::kCommands) continue;
+    log.payloads.emplace(entry.payload.view(), world_.now());
+  }
+  const auto [known, first] = log.digests.emplace(applied, digest);
+  if (first || known->second == digest) return;
+  world_.Violate(absl::StrCat(
+      "digest: node ", index + 1, " has another state of group ", group.value(),
+      " after index ", applied.value(), " than a replica before it"));
+}
+
+// All entries are applied, and nothing is under way any more.
+void ServerSubject::ResolveUnknown() {
+  for (const ServerTest::Request& request : unresolved_) {
+    lincheck::Operation operation = request.operation;
+    bool complete = !request.entry.empty();
+    for (const auto& [group, log] : logs_) {
+      complete = complete && log.complete;
+      const auto found = log.payloads.find(request.entry);
+      if (found != log.payloads.end()) operation.ret = found->second.ns();
+    }
+    if (operation.known() || !complete) history_.Add(operation);
+  }
+}
+
+bool ServerSubject::MustWork(size_t index) const {
+  return std::find(healed_.begin(), healed_.end(), machines_[index]) !=
+         healed_.end();
+}
+
+bool ServerSubject::Agreed() const {
+  const std::vector<GroupId> groups = Groups();
+  return !groups.empty() &&
+         std::all_of(groups.begin(), groups.end(), [this](GroupId group) {
+           return ReplicasAgree(Cores(group),
+                                [this](size_t i) { return MustWork(i); });
+         });
+}
+
+bool ServerSubject::ClientsIdle() const {
+  return std::all_of(clients_.begin(), clients_.end(),
+                     [](const Client& client) {
+                       return client.program->idle() && !client.probing;
+                     });
+}
+
+std::vector<Subject::Probe> ServerSubject::Probes(Stage stage) {
+  std::vector<Probe> probes;
+  probes.push_back({stage == Stage::kPowerLoss
+                        ? "a request of each client after a loss of power"
+                        : "a request of each client",
+                    [this] {
+                      for (Client& client : clients_) client.probing = true;
+                    }});
+  return probes;
+}
+
+std::vector<Subject::Condition> ServerSubject::Conditions(Stage stage) {
+  std::vector<Condition> conditions;
+  conditions.push_back({stage == Stage::kPowerLoss
+                            ? "agreement after a loss of power"
+                            : "agreement of replicas",
+                        [this] { return Agreed(); }});
+  return conditions;
+}
+
+void ServerSubject::Finish() {
+  ResolveUnknown();
+  const lincheck::Verdict verdict =
+      lincheck::Check(history_, test_->model(), kSearch);
+  undecided_ = verdict.undecided.size();
+  if (!verdict.model_fault.empty()) {
+    world_.Violate(absl::StrCat("model: ", verdict.model_fault));
+  } else if (verdict.counter_example.has_value()) {
+    world_.Violate(absl::StrCat("linearizability: ",
+                                lincheck::Describe(history_, test_->model(),
+                                                   *verdict.counter_example)));
+  }
+}
+
+std::string ServerSubject::Summary() const {
+  std::string text = absl::StrCat(executed_, " requests executed, ", unknown_,
+                                  " of unknown outcome, ",
+                                  checker_.leader_changes(), " leader changes");
+  if (undecided_ > 0) {
+    absl::StrAppend(&text, ", ", undecided_, " histories were not decided");
+  }
+  return text;
+}
+
+std::string ServerSubject::Describe() const {
+  std::string text;
+  const std::vector<GroupId> groups = Groups();
+  for (size_t i = 0; i < nodes_.size(); ++i) {
+    absl::StrAppend(&text, "node ", i + 1, ": ");
+    if (nodes_[i] == nullptr || nodes_[i]->host() == nullptr) {
+      text += world_.running(machines_[i]) ? "starts\n" : "down\n";
+      continue;
+    }
+    for (const GroupId group : groups) {
+      absl::StrAppend(&text, "group ", group.value(), " ",
+                      DescribeReplica(nodes_[i]->core(group)), "; ");
+    }
+    text += "\n";
+  }
+  for (const Client& client : clients_) text += client.program->Describe();
+  return text;
+}
+
+}  // namespace quorate::sim

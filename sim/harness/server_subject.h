@@ -1,0 +1,135 @@
+// sim/harness/server_subject.h: a subject for a server of one's own: nodes that
+// run it, clients that ask it over byte streams, and checkers.
+//
+//   struct MyTest final : sim::ServerTest { … };
+//   sim::HarnessResult result = sim::RunSeed(
+//       {.seed = 7}, [](sim::World& world) {
+//         return std::make_unique<sim::ServerSubject>(
+//             &world, std::make_unique<MyTest>());
+//       });
+//
+// Nodes and clients have machines of their own. The checkers are:
+//   - no server stops and no replica is fenced, unless the disk had errors;
+//   - a term has one leader, and replicas with equal logs have equal digests;
+//   - progress after faults: clients get answers, replicas agree;
+//   - linearizability of what clients observed, by the test's model.
+//
+// It sees the server from outside, and a raft::Host. So it does not check each
+// step of consensus as a StateMachineSubject does.
+#ifndef QUORATE_SIM_HARNESS_SERVER_SUBJECT_H_
+#define QUORATE_SIM_HARNESS_SERVER_SUBJECT_H_
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "absl/container/btree_map.h"
+#include "env/ids.h"
+#include "env/random.h"
+#include "lincheck/history.h"
+#include "raft/host/host.h"
+#include "raft/transport/transport.h"
+#include "sim/checks/replica_checker.h"
+#include "sim/harness/server_client.h"
+#include "sim/harness/server_test.h"
+#include "sim/harness/subject.h"
+#include "sim/harness/supervisor.h"
+#include "sim/world/world.h"
+
+namespace quorate::sim {
+
+struct ServerSubjectOptions {
+  uint32_t nodes = 3;
+  uint32_t clients = 3;
+  Duration interval = Milliseconds(100);  // Between a client's requests.
+  // A client gives up a connection that has no reply by then.
+  Duration timeout = Milliseconds(1'500);
+  // Small, so that snapshots are taken.
+  uint64_t snapshot_threshold_bytes = 2'000;
+  uint64_t snapshot_trailing_bytes = 500;
+  // In so many runs nodes send with the product's transport over byte streams,
+  // in the others over the simulated network of messages.
+  Ratio peer_streams{1, 2};
+};
+
+class ServerSubject final : public Subject {
+ public:
+  ServerSubject(World* world, std::unique_ptr<ServerTest> test,
+                ServerSubjectOptions options = {});
+  ~ServerSubject() override;
+
+  ScheduleOptions Start() override;
+  void AfterTurn(MachineId machine) override;
+  void StopClients() override { issuing_ = false; }
+  void OnHealed(const std::vector<MachineId>& nodes) override {
+    healed_ = nodes;
+  }
+  bool ClientsIdle() const override;
+  uint64_t FinishedWork() const override { return executed_ + unknown_; }
+  std::vector<Probe> Probes(Stage stage) override;
+  std::vector<Condition> Conditions(Stage stage) override;
+  void Finish() override;
+  std::string Summary() const override;
+  std::string Describe() const override;
+
+ private:
+  class Node;
+  struct Client {
+    MachineId machine;
+    ServerClient* program = nullptr;  // Owned by its machine.
+    uint64_t drawn = 0;
+    bool probing = false;  // It asks until one request is executed.
+  };
+
+  // The entries that replicas of one group have applied.
+  struct Log {
+    raft::Index end;       // The last entry of all replicas.
+    bool complete = true;  // `payloads` has the commands of all entries.
+    std::map<std::string, SimTime> payloads;  // And when they were applied.
+    absl::btree_map<raft::Index, uint64_t> digests;
+  };
+
+  ServerTest::Node OptionsOf(size_t index) const;
+  void StartClients();
+  std::optional<ServerTest::Request> NextRequest(uint32_t id);
+  void EndRequest(const ServerTest::Request& request,
+                  const ServerTest::Reply& reply);
+  // The groups of all nodes that run.
+  std::vector<GroupId> Groups() const;
+  std::vector<const raft::Core*> Cores(GroupId group) const;  // By node.
+  bool MustWork(size_t index) const;
+  bool Agreed() const;
+  // A replica has applied more: keeps the entries that no replica had applied
+  // before. Reports a state that differs from that of another replica.
+  void OnApplied(size_t index, GroupId group, const raft::Core& core,
+                 uint64_t digest);
+  // Decides by the logs which requests of unknown outcome were executed.
+  void ResolveUnknown();
+
+  World& world_;
+  const std::unique_ptr<ServerTest> test_;
+  const ServerSubjectOptions options_;
+  ReplicaChecker checker_;
+  Supervisor supervisor_;
+  // Empty: nodes send over the network of messages.
+  std::optional<raft::TransportOptions> peer_streams_;
+  std::vector<MachineId> machines_;
+  std::vector<Node*> nodes_;   // Owned by their machines. Null: it is down.
+  std::vector<bool> created_;  // The server has started once.
+  std::vector<MachineId> healed_;
+  std::vector<Client> clients_;
+  bool issuing_ = true;
+  uint64_t executed_ = 0;
+  uint64_t unknown_ = 0;    // Requests that ended without a known outcome.
+  uint64_t undecided_ = 0;  // Objects of which the search was given up.
+  lincheck::History history_;
+  std::vector<ServerTest::Request> unresolved_;  // Of unknown outcome.
+  std::map<GroupId, Log> logs_;
+};
+
+}  // namespace quorate::sim
+
+#endif  // QUORATE_SIM_HARNESS_SERVER_SUBJECT_H_
