@@ -10,15 +10,21 @@
 #include "lincheck/model.h"
 
 struct AdderModel {
+  enum Function : uint8_t { kAdd, kSum };
   using State = int64_t;
   State Initial() const { return 0; }
-  bool Step(State& state, const quorate::lincheck::Operation& add) const {
-    state += add.argument.integer();
-    return !add.known() ||
-           add.result == quorate::lincheck::Value::Integer(state);
+  // An operation without a result was executed, and nobody knows its answer.
+  bool Step(State& state, const quorate::lincheck::Operation& op) const {
+    if (op.function == kAdd) state += op.argument.integer();
+    return !op.known() || op.result.is_none() ||
+           op.result == quorate::lincheck::Value::Integer(state);
   }
-  bool IsRead(const quorate::lincheck::Operation&) const { return false; }
-  std::string_view Name(uint8_t) const { return "add"; }
+  bool IsRead(const quorate::lincheck::Operation& op) const {
+    return op.function == kSum;
+  }
+  std::string_view Name(uint8_t function) const {
+    return function == kAdd ? "add" : function == kSum ? "sum" : "?";
+  }
   std::string Describe(const State& state) const {
     return std::to_string(state);
   }

@@ -3,7 +3,8 @@
 #include "lincheck/cmd/program.h"
 
 constexpr quorate::lincheck::ModelEntry kOwn[] = {
-    {"adder", "add; starts at 0", quorate::lincheck::MakeModel<AdderModel>}};
+    {"adder", "add, sum; starts at 0",
+     quorate::lincheck::MakeModel<AdderModel>}};
 
 int main(int argc, char** argv) {
   return quorate::lincheck::RunLincheck(argc, argv, kOwn);

@@ -1,9 +1,12 @@
 """An installation in a prefix of its own: programs of examples/outside build against it and run."""
 
 import os
+import random
 import shutil
+import socket
 import subprocess
 import tempfile
+import time
 import unittest
 
 INSTALL = 'public/install'
@@ -45,12 +48,45 @@ class InstallTest(unittest.TestCase):
         data = os.path.join(build, 'data')
         for expected in (1, 2):
             self.assertEqual(expected, int(self.succeed(f'{build}/adder_main', data).split()[-1]))
-        self.assertIn('5 runs, 0 failed', self.succeed(f'{build}/simulation_main', 'swarm', '--seeds', '1..5'))
+        for simulation in ('simulation_main', 'server_simulation_main'):
+            self.assertIn('5 runs, 0 failed', self.succeed(f'{build}/{simulation}', 'swarm', '--seeds', '1..5'))
+        self.check_server(build)
         for result, status in ((2, 0), (3, 1)):
             history = os.path.join(build, 'history.jsonl')
             with open(history, 'w', encoding='utf-8') as file:
                 file.write(HISTORY % result)
             self.assertEqual(status, run(f'{build}/lincheck_main', history)[0])
+
+    def check_server(self, build):
+        """Three processes serve one sum."""
+        address = f'127.2.{random.randrange(256)}.{random.randrange(1, 255)}'
+        processes = []
+        try:
+            for node in (1, 2, 3):
+                command = [f'{build}/server_main', str(node), address, os.path.join(build, f'data-{node}')]
+                processes.append(subprocess.Popen(command, stdout=subprocess.PIPE, text=True))
+            for process in processes:
+                self.assertEqual('ready\n', process.stdout.readline())
+            self.assertEqual('ok 5', self.ask(address, 'add 5'))
+            self.assertEqual('ok 5', self.ask(address, 'sum'))
+        finally:
+            for process in processes:
+                process.kill()
+                process.wait()
+                process.stdout.close()
+
+    def ask(self, address, line):
+        """The reply of the first node that executes the request."""
+        limit = time.monotonic() + 60
+        while time.monotonic() < limit:
+            for node in (1, 2, 3):
+                with socket.create_connection((address, 7000 + node), 60) as connection:
+                    connection.sendall(line.encode() + b'\n')
+                    reply = connection.makefile().readline().strip()
+                if reply != 'no':
+                    return reply
+            time.sleep(0.05)
+        raise AssertionError(f'{line!r} was not executed')
 
     def test_cmake_finds_the_package_and_the_programs_run(self):
         for compiler in COMPILERS:
@@ -81,7 +117,7 @@ class InstallTest(unittest.TestCase):
         flags = self.succeed('pkg-config', '--cflags', '--libs', 'quorate', env={**os.environ, 'PKG_CONFIG_PATH': f'{self.prefix}/lib/pkgconfig'})
         build = os.path.join(self.folder, 'pkg-config')
         os.mkdir(build)
-        for name in ('adder_main', 'simulation_main', 'lincheck_main'):
+        for name in ('adder_main', 'server_main', 'server_simulation_main', 'simulation_main', 'lincheck_main'):
             self.succeed('g++', '-std=c++20', f'{self.sources}/{name}.cc', '-o', f'{build}/{name}', *flags.split())
         self.check_programs(build)
 

@@ -28,7 +28,8 @@ class WorkspaceTest(unittest.TestCase):
         with tempfile.TemporaryDirectory() as folder:
             for expected in (1, 2):
                 self.assertEqual(expected, int(self.bazel('run', '//:adder_main', '--', os.path.join(folder, 'data'))))
-        self.assertIn('5 runs, 0 failed', self.bazel('run', '//:simulation_main', '--', 'swarm', '--seeds', '1..5'))
+        for simulation in ('simulation_main', 'server_simulation_main'):
+            self.assertIn('5 runs, 0 failed', self.bazel('run', f'//:{simulation}', '--', 'swarm', '--seeds', '1..5'))
 
 
 if __name__ == '__main__':
