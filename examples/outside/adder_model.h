@@ -13,7 +13,7 @@ struct AdderModel {
   enum Function : uint8_t { kAdd, kSum };
   using State = int64_t;
   State Initial() const { return 0; }
-  // An operation without a result was executed, and nobody knows its answer.
+  // An operation without a result was executed; its client got no answer.
   bool Step(State& state, const quorate::lincheck::Operation& op) const {
     if (op.function == kAdd) state += op.argument.integer();
     return !op.known() || op.result.is_none() ||

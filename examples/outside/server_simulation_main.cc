@@ -55,8 +55,8 @@ class AdderServerTest final : public quorate::sim::ServerTest {
         quorate::ParseInteger(bytes.substr(3, bytes.size() - 4), &sum)) {
       return Reply{Outcome::kDone, Value::Integer(sum)};
     }
-    return Reply{Outcome::kDone,
-                 values.String(bytes)};  // The model refuses it.
+    // The model refuses any other reply.
+    return Reply{Outcome::kDone, values.String(bytes)};
   }
 
   const quorate::lincheck::Model& model() const override { return model_; }

@@ -9,9 +9,9 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.realpath(__file__)), '..
 import comments  # noqa: E402
 import tree  # noqa: E402
 
-PAGES = ('README.md', 'docs/embed/README.md', 'docs/embed/public.md')
+PAGES = ('README.md', 'docs/embed/README.md', 'docs/embed/public.md', 'docs/testing/your-own.md')
 # The files from which blocks are cut, by the first line of a block that is no C++.
-COMPILED = ('examples/embedding/pages.cc',)
+COMPILED = ('examples/embedding/pages.cc', 'examples/outside/adder_model.h', 'examples/outside/server_simulation_main.cc')
 BUILT = {'local_repository(': 'examples/outside/WORKSPACE', 'find_package(': 'examples/outside/CMakeLists.txt'}
 SOURCES = ('.h', '.cc', '.py', '.bzl', '.bazel', '.in', 'CMakeLists.txt')
 # Words that are text of programs, or names of other projects.
@@ -80,6 +80,11 @@ class PagesTest(unittest.TestCase):
     def test_names_in_backquotes_exist(self):
         missing = [f'{page}:{number}: {name}' for page in PAGES for number, name in names_in(self.read(page)) if not exists(name, self.words)]
         self.assertEqual([], missing)
+
+    def test_simulation_of_a_server_takes_few_lines(self):
+        lines = [len(self.read(f'examples/outside/{name}').splitlines()) for name in ('adder_model.h', 'server_simulation_main.cc')]
+        self.assertLessEqual(sum(lines), 120)
+        self.assertIn(f'Two files of {sum(lines)} lines', self.read('docs/testing/your-own.md'))
 
     def test_block_that_differs_in_a_line_is_found(self):
         self.assertTrue(contains('a\n  b;\n  c;\n', '  b;\n  c;\n'))
