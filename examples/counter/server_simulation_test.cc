@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -183,6 +184,40 @@ TEST(CounterServerSimulationTest, SilentServer_IsFound) {
 
 TEST(CounterServerSimulationTest, ReplicasThatDiffer_AreFound) {
   ExpectFound<Mistake::kCountsStarts>("digest: node ");
+}
+
+// Adds 1 each time, so that no entry shows whose request it is.
+class EqualRequests final : public sim::ServerTest {
+ public:
+  Server Start(env::Env& env, const Node& node, Done started,
+               Done stopped) override {
+    return counter_.Start(env, node, std::move(started), std::move(stopped));
+  }
+  Request Draw(uint32_t, const Random&, lincheck::History&) override {
+    return {.bytes = "add 1\n",
+            .operation = {.function = CounterModel::kAdd,
+                          .argument = lincheck::Value::Integer(1)},
+            .entry = "1"};
+  }
+  std::optional<Reply> ReadReply(const Request& request, std::string_view bytes,
+                                 lincheck::History& values) override {
+    return counter_.ReadReply(request, bytes, values);
+  }
+  const lincheck::Model& model() const override { return counter_.model(); }
+
+ private:
+  CounterServerTest<CounterServer> counter_;
+};
+
+TEST(CounterServerSimulationTest, EqualEntries_AreReported) {
+  const sim::HarnessResult result =
+      sim::RunSeed({.seed = 1}, [](sim::World& world) {
+        return std::make_unique<sim::ServerSubject>(
+            &world, std::make_unique<EqualRequests>());
+      });
+  ASSERT_FALSE(result.ok());
+  EXPECT_EQ(result.violations[0],
+            "entry: the payload \"1\" was in the log before its request");
 }
 
 TEST(CounterServerSimulationTest, FoundMistake_IsRepeatedByItsTape) {

@@ -63,7 +63,8 @@ class LockServerTest final : public sim::ServerTest {
     return {.bytes = line + "\n",
             .operation = {.function = verb, .argument = values.String(line)},
             .object = lock,
-            .repeatable = true};
+            .repeatable = true,
+            .entry = draw < 2 ? "" : line};
   }
 
   std::optional<Reply> ReadReply(const Request& request, std::string_view bytes,

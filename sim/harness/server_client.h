@@ -44,6 +44,8 @@ class ServerClient final : public env::Connection::Observer {
   ServerClient& operator=(const ServerClient&) = delete;
 
   bool idle() const { return !request_.has_value(); }
+  // The open request.
+  const std::optional<Request>& request() const { return request_; }
   // The open request, for people.
   std::string Describe() const;
 

@@ -4,6 +4,7 @@
 #include <set>
 #include <utility>
 
+#include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
 #include "env/little_endian.h"
 #include "lincheck/checker.h"
@@ -21,6 +22,16 @@ constexpr lincheck::CheckOptions kSearch = {.nodes_max = 5'000'000,
 // A request of a client. Zero: a tape leaves it out.
 constexpr ChoiceSite kRequest("workload.request");
 constexpr ChoiceSite kPeerStreams("shape.peer_streams");
+constexpr ChoiceSite kCrash("workload.client_crash_ms");
+constexpr ChoiceSite kDown("workload.client_down");
+constexpr ChoiceSite kPause("workload.client_pause_ms");
+constexpr ChoiceSite kPauseLength("workload.client_pause");
+
+// How often a client fails, at most, and by when.
+constexpr uint64_t kFailuresMax = 3;
+constexpr uint64_t kFailingMs = 40'000;
+constexpr Duration kDownMax = Seconds(3);
+constexpr Duration kPauseMax = Seconds(4);
 
 std::string AddressOf(size_t index) {
   return absl::StrCat("n", index + 1, ":9001");
@@ -203,6 +214,50 @@ void ServerSubject::StartClients() {
   }
 }
 
+void ServerSubject::OnScheduled(const Schedule& schedule) {
+  for (uint32_t id = 1; id <= clients_.size(); ++id) {
+    for (uint64_t n = 0; n < kFailuresMax; ++n) {
+      if (schedule.on(FaultFamily::kProcessCrash)) PlanCrash(id, n);
+      if (schedule.on(FaultFamily::kPause)) PlanPause(id, n);
+    }
+  }
+}
+
+void ServerSubject::PlanCrash(uint32_t id, uint64_t number) {
+  const ChoiceKey key{id, number};
+  Choices& choices = world_.choices();
+  const uint64_t at_ms = choices.SometimesUpTo(kCrash, key, {1, 4}, kFailingMs);
+  if (at_ms == 0) return;
+  const Duration down = choices.Between(kDown, key, Milliseconds(1), kDownMax);
+  world_.At(
+      SimTime() + Milliseconds(static_cast<int64_t>(at_ms)), [this, id, down] {
+        Client& client = clients_[id - 1];
+        if (!issuing_ || client.program == nullptr) return;
+        const auto request = std::exchange(client.program, nullptr)->request();
+        if (request.has_value()) EndRequest(*request, {});
+        world_.Crash(client.machine, CrashKind::kProcess);
+        world_.At(world_.now() + down,
+                  [this, id] { world_.Restart(clients_[id - 1].machine); });
+      });
+}
+
+void ServerSubject::PlanPause(uint32_t id, uint64_t number) {
+  const ChoiceKey key{id, number};
+  Choices& choices = world_.choices();
+  const uint64_t at_ms = choices.SometimesUpTo(kPause, key, {1, 4}, kFailingMs);
+  if (at_ms == 0) return;
+  const Duration length =
+      choices.Between(kPauseLength, key, Milliseconds(1), kPauseMax);
+  world_.At(SimTime() + Milliseconds(static_cast<int64_t>(at_ms)),
+            [this, id, length] {
+              const MachineId machine = clients_[id - 1].machine;
+              if (!issuing_ || clients_[id - 1].program == nullptr) return;
+              world_.Pause(machine);
+              world_.At(world_.now() + length,
+                        [this, machine] { world_.Resume(machine); });
+            });
+}
+
 ServerTest::Node ServerSubject::OptionsOf(size_t index) const {
   raft::HostOptions host;
   host.cluster = ClusterId(1);
@@ -305,7 +360,13 @@ void ServerSubject::ResolveUnknown() {
     for (const auto& [group, log] : logs_) {
       complete = complete && log.complete;
       const auto found = log.payloads.find(request.entry);
-      if (found != log.payloads.end()) operation.ret = found->second.ns();
+      if (found == log.payloads.end()) continue;
+      operation.ret = found->second.ns();
+      if (operation.ret < operation.invoke) {
+        return world_.Violate(
+            absl::StrCat("entry: the payload \"", absl::CEscape(request.entry),
+                         "\" was in the log before its request"));
+      }
     }
     if (operation.known() || !complete) history_.Add(operation);
   }
@@ -328,7 +389,8 @@ bool ServerSubject::Agreed() const {
 bool ServerSubject::ClientsIdle() const {
   return std::all_of(clients_.begin(), clients_.end(),
                      [](const Client& client) {
-                       return client.program->idle() && !client.probing;
+                       return client.program != nullptr &&
+                              client.program->idle() && !client.probing;
                      });
 }
 
@@ -391,7 +453,9 @@ std::string ServerSubject::Describe() const {
     }
     text += "\n";
   }
-  for (const Client& client : clients_) text += client.program->Describe();
+  for (const Client& client : clients_) {
+    if (client.program != nullptr) text += client.program->Describe();
+  }
   return text;
 }
 

@@ -14,6 +14,9 @@
 //   - progress after faults: clients get answers, replicas agree;
 //   - linearizability of what clients observed, by the test's model.
 //
+// Clients crash and pause, too. The request of one that crashes has an unknown
+// outcome.
+//
 // It sees the server from outside, and a raft::Host. So it does not check each
 // step of consensus as a StateMachineSubject does.
 #ifndef QUORATE_SIM_HARNESS_SERVER_SUBJECT_H_
@@ -62,6 +65,8 @@ class ServerSubject final : public Subject {
   ~ServerSubject() override;
 
   ScheduleOptions Start() override;
+  // Clients fail in runs in which programs of nodes do.
+  void OnScheduled(const Schedule& schedule) override;
   void AfterTurn(MachineId machine) override;
   void StopClients() override { issuing_ = false; }
   void OnHealed(const std::vector<MachineId>& nodes) override {
@@ -79,7 +84,7 @@ class ServerSubject final : public Subject {
   class Node;
   struct Client {
     MachineId machine;
-    ServerClient* program = nullptr;  // Owned by its machine.
+    ServerClient* program = nullptr;  // Owned by its machine. Null: it is down.
     uint64_t drawn = 0;
     bool probing = false;  // It asks until one request is executed.
   };
@@ -94,6 +99,8 @@ class ServerSubject final : public Subject {
 
   ServerTest::Node OptionsOf(size_t index) const;
   void StartClients();
+  void PlanCrash(uint32_t id, uint64_t number);
+  void PlanPause(uint32_t id, uint64_t number);
   std::optional<ServerTest::Request> NextRequest(uint32_t id);
   void EndRequest(const ServerTest::Request& request,
                   const ServerTest::Reply& reply);
