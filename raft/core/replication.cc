@@ -599,8 +599,9 @@ void Core::Impl::Wake() {
 // The quiet lasts if every member has answered the heartbeat that began it.
 bool Core::Impl::StaysQuiet() {
   Leader& leader = leader_role();
+  if (!quiet()) return false;
   const MonoTime end = leader.quiet_from + options_->quiet_interval;
-  if (!quiet() || now_.mono >= end) return false;
+  if (now_.mono >= end) return false;
   for (const Progress& member : leader.members) {
     if (member.last_contact() < leader.quiet_from && !IsInactive(member)) {
       return false;
