@@ -28,6 +28,8 @@ enum class Mistake : uint8_t {
   kRefusesUnknown,  // Says "not executed" of an add that was perhaps executed.
   kStopsAnswering,  // Answers nothing after the hundredth request.
   kCountsStarts,    // The state depends on the number of starts.
+  kTakesNoState,    // Refuses every snapshot.
+  kGivesUp,         // Says that it stopped after the hundredth request.
 };
 
 // Begins with another sum at each start.
@@ -43,6 +45,13 @@ class CounterOfStarts final : public Counter {
   static inline int starts_ = 0;
 };
 
+class StubbornCounter final : public Counter {
+ public:
+  absl::Status Restore(std::string_view) override {
+    return absl::DataLossError("stubborn");
+  }
+};
+
 // A server of a counter that makes a mistake.
 template <Mistake mistake>
 class WrongServer final : public raft::Host::Observer {
@@ -56,6 +65,9 @@ class WrongServer final : public raft::Host::Observer {
         stopped_(std::move(stopped)),
         clients_([this](const std::string& line, LineServer::Reply reply) {
           if (mistake == Mistake::kStopsAnswering && ++requests_ > 100) return;
+          if (mistake == Mistake::kGivesUp && ++requests_ == 100) {
+            stopped_(absl::UnavailableError("tired"));
+          }
           line == "sum" ? Sum(std::move(reply))
                         : Add(line.substr(4), std::move(reply));
         }),
@@ -65,6 +77,9 @@ class WrongServer final : public raft::Host::Observer {
                 -> std::unique_ptr<raft::StateMachine> {
               if (mistake == Mistake::kCountsStarts) {
                 return std::make_unique<CounterOfStarts>();
+              }
+              if (mistake == Mistake::kTakesNoState) {
+                return std::make_unique<StubbornCounter>();
               }
               return std::make_unique<Counter>();
             },
@@ -184,6 +199,14 @@ TEST(CounterServerSimulationTest, SilentServer_IsFound) {
 
 TEST(CounterServerSimulationTest, ReplicasThatDiffer_AreFound) {
   ExpectFound<Mistake::kCountsStarts>("digest: node ");
+}
+
+TEST(CounterServerSimulationTest, ServerThatTakesNoState_IsFound) {
+  ExpectFound<Mistake::kTakesNoState>("fenced: node ");
+}
+
+TEST(CounterServerSimulationTest, ServerThatGivesUp_IsFound) {
+  ExpectFound<Mistake::kGivesUp>("stopped: node ");
 }
 
 // Adds 1 each time, so that no entry shows whose request it is.
