@@ -5,7 +5,6 @@
 #include <utility>
 
 #include "env/check.h"
-#include "kv/slots/slot_strategy.h"
 #include "kv/store/parameters.h"
 #include "kv/store/record_pool.h"
 #include "kv/store/store.h"
@@ -67,7 +66,8 @@ raft::HostOptions MakeHostOptions(const Config& config,
   if (config.join.has_value()) {
     options.join = {.seeds = config.join->seeds, .token = config.join->token};
   }
-  options.plan = MakeBootstrapPlan(map, config.rules, config.controller);
+  options.plan =
+      MakeBootstrapPlan(map, config.division, config.rules, config.controller);
   options.founding_level = raft::Level(KnownRules(config));
   if (KnownRules(config) < kv::kRulesVersion) {
     options.halted_advice =
@@ -86,8 +86,6 @@ class ServerImpl final : public Server, public raft::Host::Observer {
       : env_(env),
         config_(std::move(config)),
         cluster_(config_),
-        slots_(kv::MakeSlotStrategy(cluster_.shards().partitioner(),
-                                    cluster_.shards().slot_count())),
         observer_(observer),
         host_(
             env, HostOptionsOf(),
@@ -103,7 +101,9 @@ class ServerImpl final : public Server, public raft::Host::Observer {
         cache_(env, config_.cluster, cluster_),
         router_(env, host_, config_, cluster_, output_budget_, memory_budget_,
                 turn_work_,
-                [this](std::string_view key) { return slots_->SlotOf(key); }),
+                [this](std::string_view key) {
+                  return cluster_.slots().SlotOf(key);
+                }),
         balance_(env, config_, cluster_, host_, router_),
         upkeep_(env.loop, config_.bounds, host_),
         topology_(config_, cluster_, router_),
@@ -116,7 +116,6 @@ class ServerImpl final : public Server, public raft::Host::Observer {
             config_,
             founded_rules_,
             cluster_,
-            *slots_,
             host_,
             router_,
             topology_,
@@ -358,14 +357,15 @@ class ServerImpl final : public Server, public raft::Host::Observer {
     if (!parameters.ok()) return parameters.status();
     auto map = shardctrl::ShardMap::Create(shardctrl::MapOf(*state));
     if (!map.ok()) return map.status();
-    if (map->partitioner() != cluster_.shards().partitioner() ||
-        map->slot_count() != cluster_.shards().slot_count()) {
-      return absl::FailedPreconditionError(
-          "the cluster divides its keys in another way than this program");
+    const KeyDivision& division = parameters->division;
+    if (map->partitioner() != division.partitioner ||
+        map->slot_count() != division.slot_count) {
+      return absl::DataLossError(
+          "the controller's state has another partitioner than its groups");
     }
     founded_rules_ = parameters->rules;
     has_controller_ = true;
-    cluster_.SetFirstMap(*std::move(map));
+    cluster_.SetFirstMap(*std::move(map), division);
     return absl::OkStatus();
   }
 
@@ -387,7 +387,7 @@ class ServerImpl final : public Server, public raft::Host::Observer {
                difference));
     auto map = shardctrl::ShardMap::Create(FoundedParts(config_, founded));
     if (!map.ok()) return map.status();
-    cluster_.SetFirstMap(*std::move(map));
+    cluster_.SetFirstMap(*std::move(map), config_.division);
     return same;
   }
 
@@ -654,7 +654,6 @@ class ServerImpl final : public Server, public raft::Host::Observer {
   env::Env& env_;
   const Config config_;
   ClusterMap cluster_;
-  const std::unique_ptr<const kv::SlotStrategy> slots_;
   raft::Host::Observer* const observer_;
   kv::Rules founded_rules_;
   Metrics metrics_;

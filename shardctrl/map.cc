@@ -120,21 +120,6 @@ absl::Status CheckGroups(const ShardMap::Parts& parts) {
   return absl::OkStatus();
 }
 
-absl::Status CheckSlotCount(Partitioner partitioner, uint32_t slot_count) {
-  switch (partitioner) {
-    case Partitioner::kHashSlots:
-      if (slot_count == kHashSlotCount) return absl::OkStatus();
-      return Wrong(absl::StrCat("hash_slots needs ", kHashSlotCount,
-                                " slots, not ", slot_count));
-    case Partitioner::kLastCharacter:
-      if (slot_count >= 1 && slot_count <= 256) return absl::OkStatus();
-      return Wrong(absl::StrCat("last_character needs 1 to 256 shards, not ",
-                                slot_count));
-  }
-  return Wrong(
-      absl::StrCat("an unknown partitioner, ", static_cast<int>(partitioner)));
-}
-
 // The assigned ranges by their first slots. They do not overlap.
 using Owners = std::map<uint32_t, Assignment>;
 
@@ -229,7 +214,8 @@ absl::StatusOr<ShardMap> ShardMap::Create(Parts parts) {
     std::sort(group.non_voters.begin(), group.non_voters.end());
   }
   absl::Status status = CheckSlotCount(parts.partitioner, parts.slot_count);
-  if (status.ok()) status = CheckNodes(parts.nodes);
+  if (!status.ok()) return Wrong(std::string(status.message()));
+  status = CheckNodes(parts.nodes);
   if (status.ok()) status = CheckGroups(parts);
   ShardMap map;
   if (status.ok()) status = CheckAssignments(parts);

@@ -63,8 +63,7 @@ class ShardMap {
   struct Parts {
     MapVersion version{1};
     Partitioner partitioner = Partitioner::kHashSlots;
-    // kHashSlotCount with kHashSlots; the count of shards (1 … 256) with
-    // kLastCharacter.
+    // As CheckSlotCount allows.
     uint32_t slot_count = kHashSlotCount;
     std::vector<Node> nodes = {};
     std::vector<Group> groups = {};

@@ -146,7 +146,7 @@ TEST(ShardMap, SlotCount_MustSuitThePartitioner) {
   parts.partitioner = Partitioner::kLastCharacter;
   parts.slot_count = 257;
   EXPECT_EQ(ErrorOf(parts),
-            "shard map: last_character needs 1 to 256 shards, not 257");
+            "shard map: last_character needs 1 to 256 slots, not 257");
 }
 
 TEST(FormatSlotRanges, Ranges_AreText) {

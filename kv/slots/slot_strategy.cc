@@ -1,5 +1,10 @@
 #include "kv/slots/slot_strategy.h"
 
+#include <algorithm>
+#include <string>
+#include <utility>
+#include <vector>
+
 #include "env/check.h"
 #include "kv/slots/slot.h"
 
@@ -26,6 +31,24 @@ class LastCharacter final : public SlotStrategy {
   const uint32_t slot_count_;
 };
 
+class KeyRanges final : public SlotStrategy {
+ public:
+  explicit KeyRanges(std::vector<std::string> split_keys)
+      : split_keys_(std::move(split_keys)) {}
+  Slot SlotOf(std::string_view key) const override {
+    const auto behind =
+        std::upper_bound(split_keys_.begin(), split_keys_.end(), key);
+    return Slot(static_cast<uint16_t>(behind - split_keys_.begin()));
+  }
+  uint32_t slot_count() const override {
+    return static_cast<uint32_t>(split_keys_.size() + 1);
+  }
+  bool ordered() const override { return true; }
+
+ private:
+  const std::vector<std::string> split_keys_;
+};
+
 }  // namespace
 
 std::optional<Slot> SlotStrategy::CommonSlot(
@@ -39,15 +62,19 @@ std::optional<Slot> SlotStrategy::CommonSlot(
   return slot;
 }
 
-std::unique_ptr<const SlotStrategy> MakeSlotStrategy(Partitioner partitioner,
-                                                     uint32_t slot_count) {
-  CHECK_GT(slot_count, 0u);
+std::unique_ptr<const SlotStrategy> MakeSlotStrategy(
+    const KeyDivision& division) {
+  const Partitioner partitioner = division.partitioner;
+  absl::Status valid = CheckSlotCount(partitioner, division.slot_count);
+  if (valid.ok()) valid = CheckSplitKeys(division);
+  CHECK(valid.ok()) << valid.ToString();
   switch (partitioner) {
     case Partitioner::kHashSlots:
-      CHECK_EQ(slot_count, kHashSlotCount);
       return std::make_unique<HashSlots>();
     case Partitioner::kLastCharacter:
-      return std::make_unique<LastCharacter>(slot_count);
+      return std::make_unique<LastCharacter>(division.slot_count);
+    case Partitioner::kKeyRanges:
+      return std::make_unique<KeyRanges>(division.split_keys);
   }
   CHECK(false) << "partitioner " << static_cast<int>(partitioner);
   return nullptr;

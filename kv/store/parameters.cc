@@ -11,7 +11,9 @@
 namespace quorate::kv {
 namespace {
 
-constexpr uint32_t kVersion = 3;
+// With split keys, so for Partitioner::kKeyRanges alone.
+constexpr uint32_t kVersion = 4;
+constexpr uint32_t kVersionWithoutSplitKeys = 3;
 // Without epochs, which are 0 then.
 constexpr uint32_t kVersionWithoutEpochs = 2;
 // Without the maximum of keys, too, which is 0 then.
@@ -30,8 +32,14 @@ uint32_t VersionFor(const Parameters& parameters) {
   const bool keys = parameters.rules.sessions.keys_per_slot_max > 0;
   CHECK_EQ(epochs, any) << "some slots have an epoch, others none";
   CHECK(keys || !epochs) << "no version has epochs and no maximum of keys";
+  if (parameters.division.partitioner == Partitioner::kKeyRanges) {
+    CHECK(keys) << "no version has split keys and no maximum of keys";
+    CHECK(epochs || parameters.owned.empty())
+        << "no version has split keys and slots without epochs";
+    return kVersion;
+  }
   if (!keys) return kFirstVersion;
-  return epochs ? kVersion : kVersionWithoutEpochs;
+  return epochs ? kVersionWithoutSplitKeys : kVersionWithoutEpochs;
 }
 
 void AppendRules(std::string* out, const Rules& rules) {
@@ -81,11 +89,12 @@ uint32_t LeastAfter(const SlotRun& before, SlotEpoch epoch) {
 std::vector<SlotRun> TakeSlots(FixedReader* reader, uint32_t version,
                                uint32_t slot_count) {
   std::vector<SlotRun> slots;
-  const bool epochs = version == kVersion;
+  const bool epochs = version >= kVersionWithoutSplitKeys;
   const auto count = reader->Take<uint32_t>();
   const size_t run_bytes =
       2 * sizeof(uint16_t) + (epochs ? sizeof(uint64_t) : 0);
-  if (count > reader->rest().size() / run_bytes || (epochs && count == 0)) {
+  if (count > reader->rest().size() / run_bytes ||
+      (version == kVersionWithoutSplitKeys && count == 0)) {
     reader->Fail();
   }
   for (uint32_t i = 0; i < count && reader->ok(); ++i) {
@@ -104,21 +113,44 @@ std::vector<SlotRun> TakeSlots(FixedReader* reader, uint32_t version,
   return slots;
 }
 
+void AppendSplitKeys(std::string* out, const KeyDivision& division) {
+  for (const std::string& key : division.split_keys) {
+    AppendFixed(out, static_cast<uint16_t>(key.size()));
+    out->append(key);
+  }
+}
+
+// Requires: `division` has the count of slots.
+void TakeSplitKeys(FixedReader* reader, KeyDivision* division) {
+  for (uint32_t i = 1; i < division->slot_count && reader->ok(); ++i) {
+    const auto size = reader->Take<uint16_t>();
+    division->split_keys.emplace_back(reader->TakeBytes(size));
+  }
+  if (!CheckSlotCount(division->partitioner, division->slot_count).ok() ||
+      !CheckSplitKeys(*division).ok()) {
+    reader->Fail();
+  }
+}
+
 }  // namespace
 
 Buffer EncodeParameters(const Parameters& parameters) {
   std::string out;
   const uint32_t version = VersionFor(parameters);
   AppendFixed(&out, version);
-  AppendFixed(&out, static_cast<uint32_t>(parameters.partitioner));
-  AppendFixed(&out, parameters.slot_count);
+  const KeyDivision& division = parameters.division;
+  AppendFixed(&out, static_cast<uint32_t>(division.partitioner));
+  AppendFixed(&out, division.slot_count);
   AppendRules(&out, parameters.rules);
   AppendFixed(&out, static_cast<uint32_t>(parameters.owned.size()));
   for (const SlotRun& run : parameters.owned) {
     AppendFixed(&out, run.first.value());
     AppendFixed(&out, run.last.value());
-    if (version == kVersion) AppendFixed(&out, run.epoch.value());
+    if (version >= kVersionWithoutSplitKeys) {
+      AppendFixed(&out, run.epoch.value());
+    }
   }
+  if (version == kVersion) AppendSplitKeys(&out, division);
   return Buffer::Copy(out);
 }
 
@@ -132,16 +164,19 @@ absl::StatusOr<Parameters> DecodeParameters(std::string_view bytes) {
                      ": start the program that wrote them"));
   }
   Parameters parameters;
+  KeyDivision& division = parameters.division;
   const auto partitioner = reader.Take<uint32_t>();
-  parameters.partitioner = static_cast<Partitioner>(partitioner);
-  parameters.slot_count = reader.Take<uint32_t>();
-  if (partitioner == 0 ||
-      partitioner > static_cast<uint32_t>(Partitioner::kLastCharacter) ||
-      parameters.slot_count == 0 || parameters.slot_count > kHashSlotCount) {
+  division.partitioner = static_cast<Partitioner>(partitioner);
+  division.slot_count = reader.Take<uint32_t>();
+  const auto ranges = static_cast<uint32_t>(Partitioner::kKeyRanges);
+  if (partitioner == 0 || partitioner > ranges ||
+      (partitioner == ranges) != (version == kVersion) ||
+      division.slot_count == 0 || division.slot_count > kHashSlotCount) {
     reader.Fail();
   }
   parameters.rules = TakeRules(&reader, version);
-  parameters.owned = TakeSlots(&reader, version, parameters.slot_count);
+  parameters.owned = TakeSlots(&reader, version, division.slot_count);
+  if (version == kVersion) TakeSplitKeys(&reader, &division);
   if (!reader.ok() || !reader.rest().empty()) {
     return absl::DataLossError(
         "the parameters with which the store was founded cannot be read");
@@ -160,7 +195,7 @@ absl::StatusOr<StoreOptions> StoreOptionsOf(
   if (!parameters.ok()) return parameters.status();
   return StoreOptions{.group = group,
                       .hash_key = configuration.hash_key,
-                      .slot_count = parameters->slot_count,
+                      .slot_count = parameters->division.slot_count,
                       .rules = parameters->rules,
                       .owned = std::move(parameters->owned)};
 }

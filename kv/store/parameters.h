@@ -40,8 +40,7 @@ constexpr bool IsStoreKind(uint32_t machine_kind) {
 }
 
 struct Parameters {
-  Partitioner partitioner = Partitioner::kHashSlots;
-  uint32_t slot_count = kHashSlotCount;
+  KeyDivision division = {};
   Rules rules = {};
   // Sorted; neighbours are merged if they have one epoch. Groups of earlier
   // versions have no epochs: all are zero.

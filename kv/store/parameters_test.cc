@@ -2,6 +2,7 @@
 #include "kv/store/parameters.h"
 
 #include <fstream>
+#include <set>
 #include <string>
 
 #include "absl/strings/escaping.h"
@@ -16,18 +17,40 @@ std::string Encoded(const Parameters& parameters) {
   return std::string(EncodeParameters(parameters).view());
 }
 
+KeyDivision AnyDivision() {
+  KeyDivision division;
+  division.partitioner =
+      *rc::gen::element(Partitioner::kHashSlots, Partitioner::kLastCharacter,
+                        Partitioner::kKeyRanges);
+  if (division.partitioner != Partitioner::kKeyRanges) {
+    division.slot_count = *rc::gen::inRange<uint32_t>(1, kHashSlotCount + 1);
+    return division;
+  }
+  const auto keys = *rc::gen::arbitrary<std::set<std::string>>();
+  for (const std::string& key : keys) {
+    if (!key.empty() && key.size() <= kSplitKeyBytesMax &&
+        division.split_keys.size() < kSplitKeysMax) {
+      division.split_keys.push_back(key);
+    }
+  }
+  division.slot_count = static_cast<uint32_t>(division.split_keys.size() + 1);
+  return division;
+}
+
 Parameters AnyParameters() {
   Parameters parameters;
-  parameters.partitioner =
-      *rc::gen::element(Partitioner::kHashSlots, Partitioner::kLastCharacter);
-  parameters.slot_count = *rc::gen::inRange<uint32_t>(1, kHashSlotCount + 1);
+  parameters.division = AnyDivision();
+  const uint32_t slot_count = parameters.division.slot_count;
+  const bool ranges =
+      parameters.division.partitioner == Partitioner::kKeyRanges;
   const auto window_ms = *rc::gen::inRange<int64_t>(1, 1'000'000);
   parameters.rules = {
       .sessions = {.lifetime = Milliseconds(
                        window_ms + *rc::gen::inRange<int64_t>(1, 1'000'000)),
                    .open_window = Milliseconds(window_ms),
                    .rows_per_slot_max = *rc::gen::inRange<uint32_t>(1, 9'999),
-                   .keys_per_slot_max = *rc::gen::inRange<uint32_t>(0, 4),
+                   .keys_per_slot_max =
+                       *rc::gen::inRange<uint32_t>(ranges ? 1 : 0, 4),
                    .result_bytes_max = *rc::gen::arbitrary<uint32_t>(),
                    .row_bytes_max = *rc::gen::arbitrary<uint32_t>()},
       .expiries_per_entry = *rc::gen::inRange<uint32_t>(1, 9'999),
@@ -35,12 +58,14 @@ Parameters AnyParameters() {
   // Zero: no slot has an epoch.
   const auto epochs_max = parameters.rules.sessions.keys_per_slot_max == 0
                               ? uint64_t{0}
-                              : *rc::gen::inRange<uint64_t>(0, 4);
+                              : *rc::gen::inRange<uint64_t>(ranges ? 1 : 0, 4);
+  // Of few slots short runs fit.
+  const uint32_t step = ranges ? 4 : 6000;
   uint32_t slot = 0;
   while (true) {
-    slot += *rc::gen::inRange<uint32_t>(0, 6000);
-    const uint32_t last = slot + *rc::gen::inRange<uint32_t>(0, 3000);
-    if (last >= parameters.slot_count) break;
+    slot += *rc::gen::inRange<uint32_t>(0, step);
+    const uint32_t last = slot + *rc::gen::inRange<uint32_t>(0, step / 2);
+    if (last >= slot_count) break;
     SlotRun run{Slot(static_cast<uint16_t>(slot)),
                 Slot(static_cast<uint16_t>(last))};
     if (epochs_max > 0) {
@@ -81,10 +106,10 @@ RC_GTEST_PROP(Parameters, ChangedBytes_AreRefusedOrOthers, ()) {
 
 TEST(Parameters, AnotherVersion_IsNamed) {
   std::string bytes = Encoded({});
-  bytes[0] = 4;
+  bytes[0] = 5;
   const absl::Status status = DecodeParameters(bytes).status();
   EXPECT_TRUE(absl::IsFailedPrecondition(status)) << status;
-  EXPECT_NE(std::string(status.message()).find("version 4, this program"),
+  EXPECT_NE(std::string(status.message()).find("version 5, this program"),
             std::string::npos)
       << status;
 }
@@ -159,6 +184,36 @@ TEST(Parameters, MostRuns_FitIntoAConfiguration) {
   EXPECT_GT(bytes + kRunBytes, raft::kParametersBytesMax);
 }
 
+// The least of the longest split keys ascend in their last byte.
+KeyDivision MostSplitKeys() {
+  KeyDivision division{Partitioner::kKeyRanges, kFewSlotsMax};
+  for (size_t i = 1; i <= kSplitKeysMax; ++i) {
+    std::string& key = division.split_keys.emplace_back(kSplitKeyBytesMax, 'k');
+    key.back() = static_cast<char>(i);
+  }
+  return division;
+}
+
+TEST(Parameters, MostSplitKeysAndRuns_FitIntoAConfiguration) {
+  Parameters parameters{.division = MostSplitKeys()};
+  for (uint32_t i = 0; i < kFewSlotsMax; i += 2) {
+    const Slot slot(static_cast<uint16_t>(i));
+    parameters.owned.push_back({slot, slot, kFoundingEpoch});
+  }
+  const std::string bytes = Encoded(parameters);
+  EXPECT_LE(bytes.size(), raft::kParametersBytesMax / 8);
+  EXPECT_EQ(DecodeParameters(bytes).value(), parameters);
+}
+
+TEST(Parameters, SplitKeysThatDoNotAscend_AreRefused) {
+  const Parameters parameters{
+      .division = {Partitioner::kKeyRanges, 3, {"g", "n"}}};
+  std::string bytes = Encoded(parameters);
+  ASSERT_EQ(DecodeParameters(bytes).value(), parameters);
+  bytes.back() = 'g';
+  EXPECT_TRUE(absl::IsDataLoss(DecodeParameters(bytes).status()));
+}
+
 TEST(Parameters, Bytes_AreThoseOfTheGoldenFiles) {
   Parameters parameters{
       .rules = {.sessions = {.lifetime = Milliseconds(0x31323334),
@@ -171,6 +226,10 @@ TEST(Parameters, Bytes_AreThoseOfTheGoldenFiles) {
                 .expiries_per_command = 0x01020304},
       .owned = {{Slot(0), Slot(99), SlotEpoch(0x0807060504030201)},
                 {Slot(200), Slot(8191), SlotEpoch(1)}}};
+  Parameters ranges = parameters;
+  ranges.division = {Partitioner::kKeyRanges, 3, {"g", "n\xff"}};
+  ranges.owned = {{Slot(0), Slot(1), SlotEpoch(0x0807060504030201)}};
+  EXPECT_EQ(absl::BytesToHexString(Encoded(ranges)), Golden("v4"));
   EXPECT_EQ(absl::BytesToHexString(Encoded(parameters)), Golden("v3"))
       << "the stored form changed: raise its version";
   // Groups that were founded with an earlier version keep its rules.

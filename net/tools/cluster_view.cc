@@ -90,6 +90,20 @@ std::vector<GroupLine> ParseInfoGroups(std::string_view info) {
   return groups;
 }
 
+std::optional<int> ParseSlotCount(std::string_view info) {
+  constexpr std::string_view kName = "cluster_slots_assigned:";
+  const std::string text(info);
+  for (const auto& raw : absl::StrSplit(text, '\n')) {
+    const std::string line(absl::StripSuffix(raw, "\r"));
+    int slots = 0;
+    if (line.starts_with(kName) &&
+        absl::SimpleAtoi(line.substr(kName.size()), &slots)) {
+      return slots;
+    }
+  }
+  return std::nullopt;
+}
+
 std::map<uint32_t, std::string> ParseRefusedNodes(std::string_view info) {
   constexpr std::string_view kRefusal = "_refusal:";
   std::map<uint32_t, std::string> refused;

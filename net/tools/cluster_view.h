@@ -55,6 +55,10 @@ struct GroupLine {
 // others. Keys may have any order.
 std::vector<GroupLine> ParseInfoGroups(std::string_view info);
 
+// The number of slots of the cluster, from CLUSTER INFO; none if the text lacks
+// it.
+std::optional<int> ParseSlotCount(std::string_view info);
+
 // Parses "node3_refusal:…" in the nodes section of INFO: the nodes that the
 // asked node refuses, with the reason as a clause about "it".
 std::map<uint32_t, std::string> ParseRefusedNodes(std::string_view info);

@@ -31,7 +31,6 @@ constexpr int kFailed = 1;
 // Exit status of `status` if the cluster answered but something in it needs
 // attention.
 constexpr int kUnwell = 3;
-constexpr int kSlots = 16'384;
 // Limit of redirections of one request. More of them mean a fault in the
 // cluster.
 constexpr int kRedirectsMax = 16;
@@ -267,7 +266,8 @@ std::string StateOf(const NodeStatus& node) {
 }
 
 std::string StatusText(const std::vector<NodeStatus>& nodes,
-                       const std::map<uint32_t, GroupStatus>& groups) {
+                       const std::map<uint32_t, GroupStatus>& groups,
+                       int slots) {
   std::vector<std::vector<std::string>> rows = {
       {"NODE", "ROLE", "STATE", "SLOTS", "RANGES"}};
   for (const NodeStatus& node : nodes) {
@@ -289,11 +289,12 @@ std::string StatusText(const std::vector<NodeStatus>& nodes,
     }
   }
   return absl::StrCat(out, FormatTable(rows), "\n", SlotsServed(groups), " of ",
-                      kSlots, " slots have a leader\n");
+                      slots, " slots have a leader\n");
 }
 
 std::string StatusJson(const std::vector<NodeStatus>& nodes,
-                       const std::map<uint32_t, GroupStatus>& groups) {
+                       const std::map<uint32_t, GroupStatus>& groups,
+                       int slots) {
   Json rows = Json::array();
   for (const NodeStatus& node : nodes) {
     rows.push_back({{"id", node.line.id},
@@ -318,7 +319,7 @@ std::string StatusJson(const std::vector<NodeStatus>& nodes,
          {"unfit", group.unfit}});
   }
   return Line({{"slots_served", SlotsServed(groups)},
-               {"slots", kSlots},
+               {"slots", slots},
                {"nodes", rows},
                {"groups", states}});
 }
@@ -393,6 +394,10 @@ ControlAnswer RunStatus(const ControlOptions& options) {
   if (!nodes.ok()) return Fail(std::string(nodes.status().message()));
   const absl::StatusOr<kv::RespValue> peers = Ask(options, {"INFO", "nodes"});
   if (!peers.ok()) return Fail(std::string(peers.status().message()));
+  const absl::StatusOr<kv::RespValue> info = Ask(options, {"CLUSTER", "INFO"});
+  if (!info.ok()) return Fail(std::string(info.status().message()));
+  const std::optional<int> slots = ParseSlotCount(info->text);
+  if (!slots.has_value()) return Fail("not an answer to CLUSTER INFO");
   const std::map<uint32_t, std::string> refused =
       ParseRefusedNodes(peers->text);
   bool well = true;
@@ -405,9 +410,9 @@ ControlAnswer RunStatus(const ControlOptions& options) {
   for (const auto& [id, group] : groups) {
     well = well && !group.leader.empty() && group.unfit.empty();
   }
-  return {
-      .out = options.json ? StatusJson(all, groups) : StatusText(all, groups),
-      .exit_status = well && SlotsServed(groups) == kSlots ? 0 : kUnwell};
+  return {.out = options.json ? StatusJson(all, groups, *slots)
+                              : StatusText(all, groups, *slots),
+          .exit_status = well && SlotsServed(groups) == *slots ? 0 : kUnwell};
 }
 
 ControlAnswer RunGet(const ControlOptions& options, const std::string& key) {

@@ -30,7 +30,9 @@ bool IsWellFormed(const NodeAddresses& report) {
 }  // namespace
 
 ClusterMap::ClusterMap(const Config& config)
-    : config_(config), shards_(MapOf(config)) {
+    : config_(config),
+      shards_(MapOf(config)),
+      slots_(kv::MakeSlotStrategy(config.division)) {
   MakeNodes();
 }
 
@@ -42,6 +44,7 @@ const NodeConfig* ClusterMap::FindNode(NodeId node) const {
 
 void ClusterMap::SetMap(shardctrl::ShardMap map) {
   CHECK_GT(map.version(), shards_.version());
+  CHECK(map.partitioner() == shards_.partitioner());
   CHECK_EQ(map.slot_count(), shards_.slot_count());
   shards_ = std::move(map);
   first_ = false;
@@ -54,8 +57,12 @@ void ClusterMap::SetMap(shardctrl::ShardMap map) {
   Tell(Change::kMap);
 }
 
-void ClusterMap::SetFirstMap(shardctrl::ShardMap map) {
+void ClusterMap::SetFirstMap(shardctrl::ShardMap map,
+                             const KeyDivision& division) {
+  CHECK(map.partitioner() == division.partitioner);
+  CHECK_EQ(map.slot_count(), division.slot_count);
   shards_ = std::move(map);
+  slots_ = kv::MakeSlotStrategy(division);
   MakeNodes();
   Tell(Change::kMap);
 }

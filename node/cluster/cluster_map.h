@@ -12,15 +12,18 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <vector>
 
 #include "absl/container/btree_map.h"
 #include "absl/container/btree_set.h"
 #include "absl/functional/any_invocable.h"
 #include "env/ids.h"
+#include "kv/slots/slot_strategy.h"
 #include "node/cluster/node_addresses.h"
 #include "node/config/config.h"
 #include "shardctrl/map.h"
+#include "shardctrl/partition.h"
 
 namespace quorate::node {
 
@@ -47,6 +50,8 @@ class ClusterMap {
   }
 
   const shardctrl::ShardMap& shards() const { return shards_; }
+  // The slots of keys. Changes with the first map only.
+  const kv::SlotStrategy& slots() const { return *slots_; }
   // The nodes of the map, others as above, and this one, ascending by id. Each
   // has the addresses of its newest report, or else those of the map. Either
   // all are in the form "host:port", or all are empty: not known. Pointers and
@@ -72,8 +77,9 @@ class ClusterMap {
   // number of slots of the map before.
   void SetMap(shardctrl::ShardMap map);
   // Replaces the first map by that of the founded cluster, which the file may
-  // contradict. Requires: no reader has begun its work.
-  void SetFirstMap(shardctrl::ShardMap map);
+  // contradict, and `division` is the one of its founding. Requires: no reader
+  // has begun its work.
+  void SetFirstMap(shardctrl::ShardMap map, const KeyDivision& division);
 
   // Takes the nodes that the configurations of the replicas here name. They are
   // nodes of the cluster until the map has them, or no configuration.
@@ -103,6 +109,7 @@ class ClusterMap {
 
   const Config& config_;
   shardctrl::ShardMap shards_;
+  std::unique_ptr<const kv::SlotStrategy> slots_;
   bool first_ = true;  // It is the map with which this node began.
   absl::btree_set<NodeId> members_;  // As of SetMembers: not in the map.
   std::vector<NodeConfig> nodes_;

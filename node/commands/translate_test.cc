@@ -12,8 +12,7 @@ namespace quorate::node {
 namespace {
 
 TranslationRules RulesOf(const LimitsConfig& limits) {
-  static const auto slots =
-      kv::MakeSlotStrategy(Partitioner::kHashSlots, kHashSlotCount);
+  static const auto slots = kv::MakeSlotStrategy({});
   return {.now_ms = 1'000, .limits = limits, .slots = *slots};
 }
 

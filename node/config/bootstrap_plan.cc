@@ -55,6 +55,11 @@ std::string Differs(std::string_view key, std::string_view today,
                 ", the founded cluster has ", founded);
 }
 
+std::string Described(const KeyDivision& division) {
+  return Concat(PartitionerName(division.partitioner), " with ",
+                division.slot_count, " slots");
+}
+
 absl::StatusOr<kv::Parameters> FirstParameters(const BootstrapPlan& plan) {
   for (const GroupPlan& group : plan.groups) {
     if (kv::IsStoreKind(group.machine_kind))
@@ -99,10 +104,10 @@ shardctrl::ClusterFounding::Group FoundedGroup(const GroupPlan& plan,
 
 // The group of the controller, whose first state is the founded cluster. Its
 // voters are the first nodes that hold any.
-void AddController(const shardctrl::ShardMap& map, const kv::Rules& rules,
-                   BootstrapPlan* plan) {
-  shardctrl::ClusterFounding founding{.partitioner = map.partitioner(),
-                                      .slot_count = map.slot_count(),
+void AddController(const shardctrl::ShardMap& map, const KeyDivision& division,
+                   const kv::Rules& rules, BootstrapPlan* plan) {
+  shardctrl::ClusterFounding founding{.partitioner = division.partitioner,
+                                      .slot_count = division.slot_count,
                                       .default_replicas = 1};
   GroupPlan controller{.group = shardctrl::kControllerGroup,
                        .machine_kind = shardctrl::kControllerKind};
@@ -129,11 +134,8 @@ void AddController(const shardctrl::ShardMap& map, const kv::Rules& rules,
   }
   founding.created_groups = {
       .machine_kind = kv::kStoreKind,
-      .parameters =
-          std::string(kv::EncodeParameters({.partitioner = map.partitioner(),
-                                            .slot_count = map.slot_count(),
-                                            .rules = rules})
-                          .view())};
+      .parameters = std::string(
+          kv::EncodeParameters({.division = division, .rules = rules}).view())};
   founding.groups.push_back(FoundedGroup(controller, "controller"));
   for (const shardctrl::Assignment& slots : map.assignments()) {
     founding.slots.push_back(slots);
@@ -147,7 +149,10 @@ void AddController(const shardctrl::ShardMap& map, const kv::Rules& rules,
 }  // namespace
 
 BootstrapPlan MakeBootstrapPlan(const shardctrl::ShardMap& map,
+                                const KeyDivision& division,
                                 const kv::Rules& rules, bool controller) {
+  CHECK(map.partitioner() == division.partitioner);
+  CHECK_EQ(map.slot_count(), division.slot_count);
   BootstrapPlan plan;
   for (const shardctrl::Group& group : map.groups()) {
     plan.groups.push_back(
@@ -156,12 +161,11 @@ BootstrapPlan MakeBootstrapPlan(const shardctrl::ShardMap& map,
          .learners = group.non_voters,
          .machine_kind = kv::kStoreKind,
          .parameters = kv::EncodeParameters(
-             {.partitioner = map.partitioner(),
-              .slot_count = map.slot_count(),
+             {.division = division,
               .rules = rules,
               .owned = FoundingRuns(rules, map.RangesOf(group.id))})});
   }
-  if (controller) AddController(map, rules, &plan);
+  if (controller) AddController(map, division, rules, &plan);
   return plan;
 }
 
@@ -173,19 +177,29 @@ absl::Status CheckAgainstBootstrap(const BootstrapPlan& today,
   if (!then.ok()) return then.status();
   for (const GroupPlan& group : founded.groups) {
     if (!kv::IsStoreKind(group.machine_kind)) continue;
-    const auto readable = kv::DecodeParameters(group.parameters.view());
-    if (!readable.ok()) return readable.status();
+    const auto other = kv::DecodeParameters(group.parameters.view());
+    if (!other.ok()) return other.status();
+    if (other->division != then->division) {
+      return absl::DataLossError(
+          Concat("the groups of this data directory were founded with "
+                 "different partitioners, slots or split keys"));
+    }
   }
-  if (now->partitioner == then->partitioner &&
-      now->slot_count == then->slot_count) {
-    return absl::OkStatus();
+  if (now->division == then->division) return absl::OkStatus();
+  const bool same_counts =
+      now->division.partitioner == then->division.partitioner &&
+      now->division.slot_count == then->division.slot_count;
+  if (same_counts) {
+    return absl::FailedPreconditionError(
+        "key 'founding.split_keys': the configuration file has other split "
+        "keys than the cluster of this data directory was founded with. They "
+        "never change: restore the key");
   }
-  return absl::FailedPreconditionError(
-      Concat("key 'sharding': the configuration file says ",
-             PartitionerName(now->partitioner), " with ", now->slot_count,
-             " slots, but the cluster of this data directory was founded with ",
-             PartitionerName(then->partitioner), " with ", then->slot_count,
-             " slots. This never changes: restore the key"));
+  return absl::FailedPreconditionError(Concat(
+      "key 'founding.partitioner': the configuration file says ",
+      Described(now->division), ", but the cluster of this data directory was ",
+      "founded with ", Described(then->division),
+      ". This never changes: restore the keys of [founding]"));
 }
 
 std::string DifferenceFromBootstrap(const Config& config,
@@ -251,8 +265,8 @@ shardctrl::ShardMap::Parts FoundedParts(const Config& config,
     if (!kv::IsStoreKind(plan.machine_kind)) continue;
     const auto parameters = kv::DecodeParameters(plan.parameters.view());
     if (!parameters.ok()) continue;
-    parts.partitioner = parameters->partitioner;
-    parts.slot_count = parameters->slot_count;
+    parts.partitioner = parameters->division.partitioner;
+    parts.slot_count = parameters->division.slot_count;
     // The files of other nodes may be those of the founding. Nodes that prefer
     // different leaders would take the leadership from each other.
     parts.groups.push_back({.id = plan.group,

@@ -18,13 +18,14 @@
 
 namespace quorate::node {
 
-// `controller`: with a group for the controller.
+// `division` is that of the map. `controller`: with a group for the controller.
 raft::BootstrapPlan MakeBootstrapPlan(const shardctrl::ShardMap& map,
+                                      const KeyDivision& division,
                                       const kv::Rules& rules,
                                       bool controller = false);
 
-// OK if the partitioner and its number of slots are those of `founded`.
-// Otherwise kFailedPrecondition with both and the remedy. `today` is the plan
+// OK if the division of keys into slots is that of `founded`. Otherwise
+// kFailedPrecondition with both and the remedy. `today` is the plan
 // that the file makes. The replicated limits are not compared: the founded ones
 // hold, whatever this program has.
 absl::Status CheckAgainstBootstrap(const raft::BootstrapPlan& today,

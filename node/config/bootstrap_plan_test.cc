@@ -20,7 +20,8 @@ shardctrl::ShardMap MapOf(const Config& config) {
 }
 
 raft::BootstrapPlan PlanOf(const Config& config) {
-  return MakeBootstrapPlan(MapOf(config), config.rules, config.controller);
+  return MakeBootstrapPlan(MapOf(config), config.division, config.rules,
+                           config.controller);
 }
 
 std::string Even(std::string_view sharding, int nodes, int read_only = 0) {
@@ -81,7 +82,7 @@ TEST(BootstrapPlan, ManyRanges_FitIntoTheParameters) {
   }
   const shardctrl::ShardMap map = MapOf(ConfigOf(ByHand(slots[0], slots[1])));
   ASSERT_EQ(map.assignments().size(), 16'384u);
-  const raft::BootstrapPlan plan = MakeBootstrapPlan(map, kv::Rules(), true);
+  const raft::BootstrapPlan plan = MakeBootstrapPlan(map, {}, {}, true);
   EXPECT_EQ(raft::ValidatePlan(plan), absl::OkStatus());
 }
 
@@ -127,24 +128,47 @@ TEST(BootstrapCheck, Voters_AreComparedWithoutTheirOrder) {
       "");
 }
 
-TEST(BootstrapCheck, AnotherPartitioner_IsRefused) {
-  const Config config = ConfigOf(Even("groups = 2", 3));
-  raft::BootstrapPlan founded = PlanOf(config);
-  for (raft::GroupPlan& group : founded.groups) {
-    if (!kv::IsStoreKind(group.machine_kind)) continue;
-    auto parameters = kv::DecodeParameters(group.parameters.view());
-    ASSERT_TRUE(parameters.ok()) << parameters.status();
-    parameters->partitioner = Partitioner::kLastCharacter;
-    parameters->slot_count = 2;
-    const uint16_t slot = group.group == GroupId(1) ? 0 : 1;
-    parameters->owned = {{Slot(slot), Slot(slot), kv::kFoundingEpoch}};
-    group.parameters = kv::EncodeParameters(*parameters);
-  }
-  const absl::Status status = CheckAgainstBootstrap(PlanOf(config), founded);
+std::string Refusal(const std::string& then, const std::string& today) {
+  const absl::Status status =
+      CheckAgainstBootstrap(PlanOf(ConfigOf(today)), PlanOf(ConfigOf(then)));
   EXPECT_TRUE(absl::IsFailedPrecondition(status)) << status;
-  EXPECT_NE(std::string(status.message()).find("restore the key"),
-            std::string::npos)
-      << status;
+  return std::string(status.message());
+}
+
+std::string Ranges(std::string_view split_keys) {
+  return Concat(Even("groups = 2", 3),
+                "[founding]\npartitioner = \"key_ranges\"\nsplit_keys = [",
+                split_keys, "]\n");
+}
+
+TEST(BootstrapCheck, AnotherPartitioner_IsRefused) {
+  const std::string hash = Even("groups = 2", 3);
+  const std::string last =
+      Concat(hash, "[founding]\npartitioner = \"last_character\"\nslots = 7\n");
+  EXPECT_EQ(Refusal(last, hash),
+            "key 'founding.partitioner': the configuration file says "
+            "hash_slots with 16384 slots, but the cluster of this data "
+            "directory was founded with last_character with 7 slots. This "
+            "never changes: restore the keys of [founding]");
+  EXPECT_NE(Refusal(hash, last), "");
+  EXPECT_NE(Refusal(Ranges("\"a\", \"b\""), Ranges("\"a\"")), "");
+  EXPECT_EQ(Refusal(Ranges("\"a\", \"b\""), Ranges("\"a\", \"c\"")),
+            "key 'founding.split_keys': the configuration file has other split "
+            "keys than the cluster of this data directory was founded with. "
+            "They never change: restore the key");
+  EXPECT_EQ(Difference(last, last), "");
+  EXPECT_EQ(Difference(Ranges("\"a\""), Ranges("\"a\"")), "");
+}
+
+TEST(BootstrapPlan, SplitKeys_AreParametersOfEveryGroup) {
+  const raft::BootstrapPlan plan = PlanOf(ConfigOf(Ranges("\"g\", \"n\"")));
+  for (size_t i = 0; i < 2; ++i) {
+    const auto parameters =
+        kv::DecodeParameters(plan.groups[i].parameters.view());
+    ASSERT_TRUE(parameters.ok()) << parameters.status();
+    EXPECT_EQ(parameters->division,
+              (KeyDivision{Partitioner::kKeyRanges, 3, {"g", "n"}}));
+  }
 }
 
 TEST(FoundedParts, OfTheSameFile_LackThePreferredLeadersAlone) {
@@ -203,7 +227,7 @@ TEST(BootstrapPlan, RulesOfTheFirstParameters_HaveNoEpochs) {
   const Config config = ConfigOf(Even("groups = 2", 3));
   kv::Rules rules = config.rules;
   rules.sessions.keys_per_slot_max = 0;
-  const raft::BootstrapPlan plan = MakeBootstrapPlan(MapOf(config), rules);
+  const raft::BootstrapPlan plan = MakeBootstrapPlan(MapOf(config), {}, rules);
   const auto parameters =
       kv::DecodeParameters(plan.groups[0].parameters.view());
   ASSERT_TRUE(parameters.ok()) << parameters.status();
@@ -232,8 +256,9 @@ TEST(BootstrapCheck, ReplicatedLimits_AreNotCompared) {
   kv::Rules others = config.rules;
   others.expiries_per_entry += 1;
   const raft::BootstrapPlan today =
-      MakeBootstrapPlan(MapOf(config), config.rules);
-  const raft::BootstrapPlan founded = MakeBootstrapPlan(MapOf(config), others);
+      MakeBootstrapPlan(MapOf(config), {}, config.rules);
+  const raft::BootstrapPlan founded =
+      MakeBootstrapPlan(MapOf(config), {}, others);
   EXPECT_TRUE(CheckAgainstBootstrap(today, founded).ok());
   EXPECT_EQ(DifferenceFromBootstrap(config, today, founded), "");
   EXPECT_EQ(FoundedRules(founded), others);

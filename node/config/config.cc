@@ -18,8 +18,6 @@
 namespace quorate::node {
 namespace {
 
-constexpr uint32_t kSlotCount = 16384;
-
 // A violation of a rule across keys, and the key at fault.
 struct Problem {
   std::string key;
@@ -189,7 +187,23 @@ MaybeProblem CheckNodes(const Config& config) {
   return std::nullopt;
 }
 
+MaybeProblem CheckDivision(const KeyDivision& division) {
+  const bool ranges = division.partitioner == Partitioner::kKeyRanges;
+  absl::Status status =
+      CheckSlotCount(division.partitioner, division.slot_count);
+  if (!status.ok()) {
+    return Problem{ranges ? "founding.split_keys" : "founding.slots",
+                   std::string(Message(status))};
+  }
+  status = CheckSplitKeys(division);
+  if (!status.ok()) {
+    return Problem{"founding.split_keys", std::string(Message(status))};
+  }
+  return std::nullopt;
+}
+
 MaybeProblem CheckShards(const Config& config) {
+  const uint32_t slot_count = config.division.slot_count;
   // The last slot of each range so far, by its first slot.
   std::map<uint32_t, uint32_t> taken;
   for (const ShardConfig& shard : config.shards) {
@@ -215,10 +229,10 @@ MaybeProblem CheckShards(const Config& config) {
       }
     }
     for (const auto& [first, last] : shard.slots) {
-      if (first > last || last >= kSlotCount) {
-        return Problem{
-            "shards[].slots",
-            Concat("expected slots from 0 to 16383, found ", first, '-', last)};
+      if (first > last || last >= slot_count) {
+        return Problem{"shards[].slots",
+                       Concat("expected slots from 0 to ", slot_count - 1,
+                              ", found ", first, '-', last)};
       }
       const auto behind = taken.upper_bound(first);
       std::optional<uint32_t> twice;
@@ -239,11 +253,10 @@ MaybeProblem CheckShards(const Config& config) {
   for (const auto& [first, last] : taken) {
     if (first == next) next = last + 1;
   }
-  if (next != kSlotCount) {
+  if (next != slot_count) {
     return Problem{"shards[].slots",
-                   Concat("expected all 16384 slots in shards, found none with "
-                          "slot ",
-                          next)};
+                   Concat("expected all ", slot_count,
+                          " slots in shards, found none with slot ", next)};
   }
   return std::nullopt;
 }
@@ -289,11 +302,14 @@ MaybeProblem Complete(Config* config, const EvenSharding& sharding) {
   std::stable_sort(
       config->nodes.begin(), config->nodes.end(),
       [](const NodeConfig& a, const NodeConfig& b) { return a.id < b.id; });
+  if (auto problem = CheckDivision(config->division)) return problem;
   if (config->shards.empty()) {
-    if (sharding.groups == 0 || sharding.groups > kSlotCount) {
+    const uint32_t slot_count = config->division.slot_count;
+    if (sharding.groups == 0 || sharding.groups > slot_count) {
       return Problem{
           "sharding.groups",
-          Concat("expected from 1 to 16384, found ", sharding.groups)};
+          Concat("expected from 1 to ", slot_count,
+                 ", which is the number of slots, found ", sharding.groups)};
     }
     const auto voters = static_cast<uint64_t>(
         std::count_if(config->nodes.begin(), config->nodes.end(),
@@ -303,7 +319,7 @@ MaybeProblem Complete(Config* config, const EvenSharding& sharding) {
                      Concat("expected at most the number of voting nodes (",
                             voters, "), found ", sharding.replicas)};
     }
-    config->shards = EvenShards(config->nodes, sharding);
+    config->shards = EvenShards(config->nodes, sharding, slot_count);
     config->even = sharding;
   }
   std::stable_sort(config->shards.begin(), config->shards.end(),
@@ -324,7 +340,8 @@ const NodeConfig* Config::FindNode(NodeId id) const {
 }
 
 std::vector<ShardConfig> EvenShards(const std::vector<NodeConfig>& nodes,
-                                    const EvenSharding& sharding) {
+                                    const EvenSharding& sharding,
+                                    uint32_t slot_count) {
   if (sharding.groups == 0) return {};
   std::vector<NodeId> voters;
   for (const NodeConfig& node : nodes) {
@@ -337,7 +354,7 @@ std::vector<ShardConfig> EvenShards(const std::vector<NodeConfig>& nodes,
     groups.push_back(GroupId(i + 1));
   }
   const std::vector<shardctrl::Assignment> even =
-      shardctrl::AssignEvenly(kSlotCount, groups);
+      shardctrl::AssignEvenly(slot_count, groups);
   std::vector<ShardConfig> shards(sharding.groups);
   for (uint32_t i = 0; i < sharding.groups; ++i) {
     ShardConfig& shard = shards[i];

@@ -20,6 +20,7 @@
 #include "env/time.h"
 #include "kv/command/rules.h"
 #include "raft/host/host_types.h"
+#include "shardctrl/partition.h"
 
 namespace quorate::node {
 
@@ -226,12 +227,14 @@ struct Config {
   // Founds the cluster with a controller, which lets members change at run
   // time. A cluster without one never gets one.
   bool controller = true;
+  // How the founded cluster divides its keys into slots.
+  KeyDivision division;
   ListenConfig listen;
   // Addresses at which any node of the cluster may answer its peers. They are
   // tried for a node that no other known address finds.
   std::vector<std::string> seeds;
   std::vector<NodeConfig> nodes;  // Ascending by id.
-  // Ascending by group; together all 16384 slots.
+  // Ascending by group; together all slots.
   std::vector<ShardConfig> shards;
   // Set by CompleteConfig if it divided the slots because there were no
   // [[shards]].
@@ -286,9 +289,10 @@ absl::Status CompleteConfig(Config* config, const EvenSharding& sharding);
 
 // Divides all slots as evenly as possible into one range per group. Replicas
 // are voting nodes, rotated so that each node is the preferred leader of an
-// equal share.
+// equal share. Requires: at most as many groups as slots.
 std::vector<ShardConfig> EvenShards(const std::vector<NodeConfig>& nodes,
-                                    const EvenSharding& sharding);
+                                    const EvenSharding& sharding,
+                                    uint32_t slot_count = kHashSlotCount);
 
 // One setting, for the reference page.
 struct ConfigKey {

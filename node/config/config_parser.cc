@@ -9,6 +9,7 @@
 #include "env/host_port.h"
 #include "node/base/text.h"
 #include "node/config/config.h"
+#include "node/config/founding_keys.h"
 #include "node/config/toml.h"
 #include "raft/core/types.h"
 #include "shardctrl/map.h"
@@ -29,6 +30,7 @@ struct Target {
   Config config;
   EvenSharding sharding;
   std::vector<RawShard> shards;
+  FoundingKeys founding;
 };
 
 using ValuePointer =
@@ -66,6 +68,12 @@ constexpr int64_t kPortDistance = 1'000;
 constexpr Setting kSettings[] = {
     {"cluster.id", PLACE(config.cluster), 1, kIntegerMax, "", true},
     {"founding.controller", PLACE(config.controller)},
+    {"founding.partitioner", PLACE(founding.partitioner), 0, 0,
+     "hash_slots, last_character or key_ranges"},
+    {"founding.slots", PLACE(founding.slots), 1, kFewSlotsMax, "", false,
+     "16384 with hash_slots"},
+    {"founding.split_keys", PLACE(founding.split_keys), 0, 0, "keys", false,
+     "none"},
     {"node.id", PLACE(config.node), 1, 65535, "", true},
     {"node.data_dir", PLACE(config.data_dir), 0, 0, "a directory", true},
     {"node.bootstrap", PLACE(config.bootstrap)},
@@ -430,6 +438,9 @@ class Parser {
     if (target_.config.nodes.empty()) {
       if (absl::Status status = DeriveNodes(); !status.ok()) return status;
     }
+    auto division = DivisionOf(target_.founding);
+    if (!division.ok()) return AtKey(Message(division.status()));
+    target_.config.division = *std::move(division);
     if (absl::Status status = TakeShards(); !status.ok()) return status;
     const absl::Status status =
         CompleteConfig(&target_.config, target_.sharding);
@@ -573,6 +584,7 @@ class Parser {
     config.join = join_;
     target_.shards.clear();
     target_.sharding = {};
+    target_.founding = {};
     return absl::OkStatus();
   }
 
@@ -637,8 +649,15 @@ class Parser {
     const bool any_slots =
         std::any_of(target_.shards.begin(), target_.shards.end(),
                     [](const RawShard& raw) { return !raw.slots.empty(); });
+    const uint32_t slot_count = target_.config.division.slot_count;
+    if (target_.shards.size() > slot_count) {
+      return AtKey(Concat("key 'shards': expected at most ", slot_count,
+                          " rows, which is the number of slots, found ",
+                          target_.shards.size()));
+    }
     const std::vector<ShardConfig> even = EvenShards(
-        {{.id = NodeId(1)}}, {static_cast<uint32_t>(target_.shards.size()), 1});
+        {{.id = NodeId(1)}}, {static_cast<uint32_t>(target_.shards.size()), 1},
+        slot_count);
     for (size_t row = 0; row < target_.shards.size(); ++row) {
       const RawShard& raw = target_.shards[row];
       const auto idx = static_cast<uint32_t>(
@@ -709,6 +728,11 @@ struct ShowDefault {
   std::string operator()(const ClusterId*) const { return ""; }
 };
 
+// The cluster may be another one than the file says.
+bool DividesKeys(std::string_view name) {
+  return name.starts_with("founding.") && name != "founding.controller";
+}
+
 }  // namespace
 
 absl::StatusOr<Config> ParseConfig(std::string_view toml_text,
@@ -739,11 +763,11 @@ std::vector<ConfigKey> ConfigKeys() {
 }
 
 std::vector<ConfigSetting> ConfigSettings(const Config& config) {
-  Target target{config, {}, {}};
+  Target target{.config = config};
   std::vector<ConfigSetting> settings;
   for (const Setting& setting : kSettings) {
     if (setting.name.find('[') != std::string_view::npos ||
-        setting.name.starts_with("sharding.")) {
+        setting.name.starts_with("sharding.") || DividesKeys(setting.name)) {
       continue;
     }
     std::string value = std::visit(ShowDefault{InMicroseconds(setting)},

@@ -70,6 +70,31 @@ TEST(Config_LeastText, SetsDefaultsAndDerivedValues) {
   EXPECT_EQ(config.shards[1].replicas.front(), NodeId(2));
 }
 
+TEST(Config_Founding, ChoosesThePartitioner) {
+  EXPECT_EQ(Parse(std::string(kWhole)).division, KeyDivision());
+  const Config last =
+      Parse(With("[sharding]\ngroups = 3\n[founding]\npartitioner = "
+                 "\"last_character\"\nslots = 7\n"));
+  EXPECT_EQ(last.division, (KeyDivision{Partitioner::kLastCharacter, 7}));
+  EXPECT_EQ(last.shards[2].slots.back(), std::pair(uint16_t{4}, uint16_t{6}));
+  const Config ranges =
+      Parse(With("[founding]\npartitioner = \"key_ranges\"\n"
+                 "split_keys = [\"g\", \"n\\u0000\"]\n"));
+  EXPECT_EQ(
+      ranges.division,
+      (KeyDivision{Partitioner::kKeyRanges, 3, {"g", std::string("n\0", 2)}}));
+  EXPECT_EQ(ranges.shards[0].slots.back().second, 2);
+}
+
+// The cluster that the node joins has its own.
+TEST(Config_Founding, OfANodeThatJoins_IsIgnored) {
+  const auto config = ParseConfig(
+      With("[founding]\npartitioner = \"last_character\"\nslots = 7\n"),
+      "q.toml", JoinConfig{.cluster = ClusterId(7), .node = NodeId(2)});
+  ASSERT_TRUE(config.ok()) << Message(config.status());
+  EXPECT_EQ(config->division, KeyDivision());
+}
+
 TEST(Config_Knobs, AreReadWithTheirUnits) {
   const Config config = Parse(With(R"(
 [clients]
@@ -277,6 +302,33 @@ TEST(Config_Errors, NamePositionKeyAndExpectation) {
       {With("[raft]\nheartbeat_interval_ms = 200\n"),
        "q.toml:27:1: key 'raft.heartbeat_interval_ms': expected at most half "
        "of raft.election_timeout_min_ms (300), found 200"},
+      {With("[founding]\npartitioner = \"modulo\"\n"),
+       "q.toml:27:1: key 'founding.partitioner': expected hash_slots, "
+       "last_character or key_ranges, found \"modulo\""},
+      {With("[founding]\npartitioner = \"last_character\"\n"),
+       "q.toml:1:1: key 'founding.slots': expected a number of slots with the "
+       "partitioner last_character, found nothing"},
+      {With("[founding]\nslots = 9\n"),
+       "q.toml:27:1: key 'founding.slots': expected no such key with the "
+       "partitioner hash_slots, found it"},
+      {With("[founding]\npartitioner = \"key_ranges\"\n"),
+       "q.toml:1:1: key 'founding.split_keys': expected at least one key with "
+       "the partitioner key_ranges, found none"},
+      {With("[founding]\nsplit_keys = [\"a\"]\n"),
+       "q.toml:27:1: key 'founding.split_keys': expected no such key with the "
+       "partitioner hash_slots, found it"},
+      {With("[founding]\npartitioner = \"key_ranges\"\n"
+            "split_keys = [\"n\", \"g\"]\n"),
+       "q.toml:28:1: key 'founding.split_keys': split keys ascend, but number "
+       "2 is not greater than number 1"},
+      {With("[sharding]\ngroups = 3\n[founding]\npartitioner = "
+            "\"last_character\"\nslots = 2\n"),
+       "q.toml:27:1: key 'sharding.groups': expected from 1 to 2, which is the "
+       "number of slots, found 3"},
+      {With("[[shards]]\naddress = \"127.0.0.1:7001\"\nslots = \"0-9\"\n"
+            "[founding]\npartitioner = \"last_character\"\nslots = 9\n"),
+       "q.toml:28:1: key 'shards[].slots': expected slots from 0 to 8, found "
+       "0-9"},
       {With("[sharding]\nreplicas = 4\n"),
        "q.toml:27:1: key 'sharding.replicas': expected at most the number of "
        "voting nodes (3), found 4"},

@@ -8,6 +8,8 @@ namespace quorate::node {
 
 shardctrl::ShardMap::Parts MapParts(const Config& config) {
   shardctrl::ShardMap::Parts parts;
+  parts.partitioner = config.division.partitioner;
+  parts.slot_count = config.division.slot_count;
   std::vector<NodeId> read_only;
   for (const NodeConfig& node : config.nodes) {
     parts.nodes.push_back({.id = node.id,

@@ -70,8 +70,6 @@ struct Context {
   // started.
   const kv::Rules& rules;
   const ClusterMap& cluster;
-  // The strategy of the cluster, which every session uses.
-  const kv::SlotStrategy& slots;
   raft::Host& host;
   Router& router;
   Topology& topology;
@@ -111,6 +109,7 @@ struct Context {
     return address == RespAddress::kCluster ? cluster_parameters : parameters;
   }
 
+  const kv::SlotStrategy& slots() const { return cluster.slots(); }
   MonoTime MonoNow() const { return env.loop.ReadClock().mono; }
   // The time for the token of a session. A clock whose error is not known may
   // be far from log time, which decides whether the token is valid.
@@ -125,7 +124,7 @@ struct Context {
     return now == WallTime::Min() ? 0 : now.ms();
   }
   TranslationRules TranslationRulesNow() const {
-    return {.now_ms = UnixMs(), .limits = config.limits, .slots = slots};
+    return {.now_ms = UnixMs(), .limits = config.limits, .slots = slots()};
   }
 };
 

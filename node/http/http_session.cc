@@ -293,7 +293,7 @@ HttpSession::HandleResult HttpSession::HandleKey(const HttpRequest& request,
     return HandleResult::kDone;
   }
   kv::CommandSpec spec;
-  spec.slot = context_.slots.SlotOf(key);
+  spec.slot = context_.slots().SlotOf(key);
   const std::string_view arguments[] = {key, request.body};
   if (request.method == "GET" || request.method == "HEAD") {
     if (RefuseParameters(request, target, "kv_get")) return HandleResult::kDone;
@@ -376,7 +376,7 @@ HttpSession::HandleResult HttpSession::HandlePlain(const HttpRequest& request,
     return HandleResult::kDone;
   }
   kv::CommandSpec spec;
-  spec.slot = context_.slots.SlotOf(*key);
+  spec.slot = context_.slots().SlotOf(*key);
   const std::string_view arguments[] = {
       *key, set ? std::string_view(*value) : std::string_view()};
   spec.op = set ? kv::Op::kSet : kv::Op::kGet;

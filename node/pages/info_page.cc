@@ -214,7 +214,10 @@ void Cpu(const InfoInputs& inputs, std::string* out) {
 }
 
 void Cluster(const InfoInputs& inputs, std::string* out) {
-  Append(out, "cluster_enabled:", inputs.cluster() ? 1 : 0, "\r\n");
+  Append(out, "cluster_enabled:", inputs.cluster() ? 1 : 0,
+         "\r\nquorate_partitioner:",
+         PartitionerName(inputs.context.cluster.shards().partitioner()),
+         "\r\n");
 }
 
 absl::btree_map<GroupId, uint64_t> SlotsByGroup(const Context& context) {

@@ -11,22 +11,27 @@ namespace {
 
 std::string ClusterInfo(Context& context) {
   const uint32_t ok = context.topology.slots_with_leader();
+  const uint32_t all = context.slots().slot_count();
   size_t masters = 0;
   for (const Topology::Node& node : context.topology.nodes()) {
     if (!node.slots.empty()) ++masters;
   }
-  return Concat("cluster_enabled:1\r\ncluster_state:",
-                ok == kHashSlotCount ? "ok" : "fail",
-                "\r\ncluster_slots_assigned:", kHashSlotCount,
-                "\r\ncluster_slots_ok:", ok,
-                "\r\ncluster_slots_pfail:", kHashSlotCount - ok,
-                "\r\ncluster_slots_fail:0\r\ncluster_known_nodes:",
-                context.cluster.nodes().size(), "\r\ncluster_size:", masters,
-                "\r\ncluster_current_epoch:", context.cluster.nodes().size(),
-                "\r\ncluster_my_epoch:", context.config.node,
-                "\r\ncluster_stats_messages_sent:0"
-                "\r\ncluster_stats_messages_received:0"
-                "\r\ntotal_cluster_links_buffer_limit_exceeded:0\r\n");
+  return Concat(
+      "cluster_enabled:1\r\ncluster_state:", ok == all ? "ok" : "fail",
+      "\r\ncluster_slots_assigned:", all, "\r\ncluster_slots_ok:", ok,
+      "\r\ncluster_slots_pfail:", all - ok,
+      "\r\ncluster_slots_fail:0\r\ncluster_known_nodes:",
+      context.cluster.nodes().size(), "\r\ncluster_size:", masters,
+      "\r\ncluster_current_epoch:", context.cluster.nodes().size(),
+      "\r\ncluster_my_epoch:", context.config.node,
+      "\r\ncluster_stats_messages_sent:0"
+      "\r\ncluster_stats_messages_received:0"
+      "\r\ntotal_cluster_links_buffer_limit_exceeded:0\r\n");
+}
+
+// The replies that a cluster client makes its table of slots of.
+bool ListsSlots(CommandId id) {
+  return id == CommandId::kClusterSlots || id == CommandId::kClusterShards;
 }
 
 }  // namespace
@@ -36,6 +41,11 @@ bool ClusterCommands::Write(const CommandRow& row, Arguments request,
   if (!row.name.starts_with("cluster|")) return false;
   if (!view_.cluster()) {
     reply.Error(kClusterDisabled);
+    return true;
+  }
+  const Partitioner partitioner = context_.cluster.shards().partitioner();
+  if (ListsSlots(row.id) && partitioner != Partitioner::kHashSlots) {
+    reply.Error(NoHashSlots(partitioner));
     return true;
   }
   switch (row.id) {
@@ -64,7 +74,7 @@ bool ClusterCommands::Write(const CommandRow& row, Arguments request,
       return true;
     }
     case CommandId::kClusterKeyslot:
-      reply.Integer(context_.slots.SlotOf(request[2]).value());
+      reply.Integer(context_.slots().SlotOf(request[2]).value());
       return true;
     case CommandId::kClusterReplicas:
     case CommandId::kClusterSlaves:

@@ -55,7 +55,7 @@ std::vector<DividedCommands::Key> DividedCommands::KeysInOrder(
   std::vector<Key> keys;
   keys.reserve(at.count());
   for (size_t i = at.first; i <= at.last; i += at.step) {
-    const Slot slot = context_.slots.SlotOf(request[i]);
+    const Slot slot = context_.slots().SlotOf(request[i]);
     keys.push_back({.slot = slot,
                     .group = context_.router.QueueOf(slot).group(),
                     .place = static_cast<uint32_t>(keys.size())});

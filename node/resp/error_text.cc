@@ -5,6 +5,13 @@
 
 namespace quorate::node {
 
+std::string NoHashSlots(Partitioner partitioner) {
+  return Concat("ERR this cluster divides its keys by ",
+                PartitionerName(partitioner),
+                ", not by the hash slots of Redis Cluster; use the nodes' "
+                "addresses for plain clients (nodes[].resp)");
+}
+
 std::string FailureText(const Context& context, const RequestFailure& failure) {
   switch (failure.kind) {
     case RequestFailure::Kind::kMoved: {

@@ -26,6 +26,9 @@ inline constexpr std::string_view kNoResult =
 inline constexpr std::string_view kClusterDisabled =
     "ERR This instance has cluster support disabled";
 
+// The error to a cluster client that asks for slots that it cannot compute.
+std::string NoHashSlots(Partitioner partitioner);
+
 // The error of a command on the keys of one slot.
 std::string FailureText(const Context& context, const RequestFailure& failure);
 

@@ -103,7 +103,7 @@ Handled GroupCommands::CountKeysInSlot(const CommandRow& row,
     error = kClusterDisabled;
   } else if (!ParseInteger(request[2], &number)) {
     error = "ERR value is not an integer or out of range";
-  } else if (number < 0 || number >= kHashSlotCount) {
+  } else if (number < 0 || number >= context_.slots().slot_count()) {
     error = "ERR Invalid slot";
   }
   if (!error.empty()) {

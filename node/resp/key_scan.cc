@@ -183,7 +183,8 @@ Handled KeyScan::KeysInSlot(const CommandRow& row, Arguments request) {
   } else if (!ParseInteger(request[2], &number) ||
              !ParseInteger(request[3], &count)) {
     error = "ERR value is not an integer or out of range";
-  } else if (number < 0 || number >= kHashSlotCount || count < 0) {
+  } else if (number < 0 || number >= context_.slots().slot_count() ||
+             count < 0) {
     error = "ERR Invalid slot or number of keys";
   }
   if (!error.empty()) {

@@ -150,7 +150,7 @@ std::string RespTransaction::QueueError(const CommandRow& row,
   }
   named_keys_ += keys.count();
   const std::optional<Slot> slot =
-      context_.slots.CommonSlot(request, keys.first, keys.last, keys.step);
+      context_.slots().CommonSlot(request, keys.first, keys.last, keys.step);
   if (!slot.has_value()) return std::string(kCrossSlot);
   return SlotError(row, *slot);
 }
@@ -204,11 +204,11 @@ Handled RespTransaction::Watch(const CommandRow& row, Arguments request) {
     return refuse_too_many();
   }
   // All keys of one transaction are of one slot.
-  const Slot slot = this->slot().value_or(context_.slots.SlotOf(request[1]));
+  const Slot slot = this->slot().value_or(context_.slots().SlotOf(request[1]));
   std::vector<kv::CommandSpec> specs;
   size_t bytes = 0;
   for (size_t i = 1; i < request.size(); ++i) {
-    if (context_.slots.SlotOf(request[i]) != slot) {
+    if (context_.slots().SlotOf(request[i]) != slot) {
       replies_.ReplyError(row.id, kOtherSlot);
       return Handled::kDone;
     }

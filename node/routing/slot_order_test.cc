@@ -91,7 +91,7 @@ class Node final : public raft::Host::Observer {
         work_(env.loop, config_.bounds.turn_work),
         router_(env, host_, config_, cluster_, output_, memory_, work_,
                 [](std::string_view) { return Slot(0); }) {
-    cluster_.SetFirstMap(MakeMap(config_, 1, /*moved=*/false));
+    cluster_.SetFirstMap(MakeMap(config_, 1, /*moved=*/false), {});
     router_.OnMapChanged();
     host_.SetReceiver(&router_.receiver());
     host_.Start([this](absl::Status status) {
@@ -131,8 +131,8 @@ class Node final : public raft::Host::Observer {
     options.node = config_.node;
     options.listen_address = "n1:9001";
     options.bootstrap = true;
-    options.plan =
-        MakeBootstrapPlan(MakeMap(config_, 1, /*moved=*/true), config_.rules);
+    options.plan = MakeBootstrapPlan(MakeMap(config_, 1, /*moved=*/true), {},
+                                     config_.rules);
     options.founding_level = raft::Level(kv::kRulesVersion);
     return options;
   }

@@ -339,6 +339,11 @@ std::string Topology::MakeNodesText() const {
            myself ? "myself," : "", master ? "master" : "slave",
            node.failed ? ",fail" : "", ' ', master_id, " 0 0 ", node.config->id,
            ' ', node.linked ? "connected" : "disconnected");
+    // A client would take other slots for those of its own hash.
+    if (map().partitioner() != Partitioner::kHashSlots) {
+      text.push_back('\n');
+      continue;
+    }
     for (const SlotRange& range : node.slots) {
       Append(&text, ' ', range.first);
       if (range.first != range.last) Append(&text, '-', range.last);

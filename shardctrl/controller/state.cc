@@ -167,9 +167,7 @@ SlotMove* ClusterState::FindMove(MoveId id) { return Find(moves, id); }
 
 absl::Status ValidateState(const ClusterState& state) {
   if (state.version == MapVersion() || state.repair_after < Duration() ||
-      state.slot_count == 0 || state.slot_count > kHashSlotCount ||
-      (state.partitioner != Partitioner::kHashSlots &&
-       state.partitioner != Partitioner::kLastCharacter)) {
+      !CheckSlotCount(state.partitioner, state.slot_count).ok()) {
     return Invalid("bad settings of version", state.version.value());
   }
   absl::Status status = ValidateNodes(state);

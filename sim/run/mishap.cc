@@ -366,7 +366,8 @@ constexpr Mishap kMishaps[] = {
          Set<uint32_t>(bytes, kRecordSizeAt, size - 1);
        });
      }},
-    {"record with another partitioner", Outcome::kRefused, "'sharding'",
+    {"record with another partitioner", Outcome::kRefused,
+     "'founding.partitioner'",
      [](MishandledDirectory* d) { return SetPartitioner(d, 2); }},
     // The log says what holds.
     {"record with another hash key",

@@ -37,7 +37,7 @@ UNITS = {
     "node/commands": ["command_table glob translate"],
     "node/config": [
         "bootstrap_plan config_parameters map_parts",
-        "config config_parser",
+        "config config_parser founding_keys",
     ],
     "node/connections": ["clients input_budget metrics"],
     "node/controller": ["controller_agent controller_link slot_mover"],
@@ -83,7 +83,7 @@ UNITS = {
     ],
     "raft/log/files": ["ballast file_remover segment_reader zero_fill"],
     "raft/transport": ["admission_call handshake refusal_log transport"],
-    "shardctrl": ["map placement planner"],
+    "shardctrl": ["map partition placement planner"],
     "shardctrl/controller": [
         "apply founding machine rows wishes",
         "command reconcile recovery slot_moves state token",

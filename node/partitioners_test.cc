@@ -1,0 +1,212 @@
+// Clusters with other partitioners than hash slots.
+#include <map>
+#include <memory>
+#include <nlohmann/json.hpp>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/match.h"
+#include "gtest/gtest.h"
+#include "kv/store/store.h"
+#include "node/base/text.h"
+#include "node/testing/test_cluster.h"
+#include "shardctrl/controller/token.h"
+
+namespace quorate::node {
+namespace {
+
+using Json = nlohmann::json;
+
+// A partitioner of three groups, with keys and their slots.
+struct Founding {
+  std::string_view name;
+  void (*adjust)(Config&);
+  std::vector<std::pair<std::string, uint16_t>> keys;
+};
+
+std::vector<Founding> Foundings() {
+  return {{"last_character",
+           [](Config& config) {
+             config.division = {Partitioner::kLastCharacter, 6};
+           },
+           // 'a' is 97, so it has slot 1.
+           {{"xa", 1}, {"yb", 2}, {"zc", 3}, {"{a}d", 4}, {"e", 5}, {"f", 0}}},
+          {"key_ranges",
+           [](Config& config) {
+             config.division = {
+                 Partitioner::kKeyRanges, 6, {"c", "e", "g", "i", "k"}};
+           },
+           {{"a", 0}, {"c", 1}, {"dz", 1}, {"{g}", 5}, {"g", 3}, {"z", 5}}}};
+}
+
+class PartitionersTest : public testing::TestWithParam<Founding> {
+ protected:
+  void SetUp() override {
+    cluster_ = std::make_unique<TestCluster>(
+        TestCluster::Options{.nodes = 4,
+                             .groups = 3,
+                             .replicas = 3,
+                             .peer_streams = true,
+                             .controller = true,
+                             .adjust = GetParam().adjust});
+    ASSERT_TRUE(cluster_->AwaitLeaders());
+  }
+  std::string Do(size_t node, std::vector<std::string_view> words) {
+    return cluster_->Command(*cluster_->ConnectResp(node), std::move(words));
+  }
+  std::string DoCluster(size_t node, std::vector<std::string_view> words) {
+    return cluster_->Command(*cluster_->ConnectRespCluster(node),
+                             std::move(words));
+  }
+  void SetAll() {
+    size_t node = 0;
+    for (const auto& [key, slot] : GetParam().keys) {
+      ASSERT_EQ(Do(node++ % 4, {"SET", key, Concat("v-", key)}), "+OK\r\n");
+    }
+  }
+  void ExpectAll(size_t node) {
+    for (const auto& [key, slot] : GetParam().keys) {
+      EXPECT_EQ(Do(node, {"GET", key}),
+                Concat("$", key.size() + 2, "\r\nv-", key, "\r\n"));
+    }
+  }
+  std::pair<int, Json> Ask(std::string_view method, std::string_view target,
+                           std::string_view body = "") {
+    auto client = cluster_->ConnectAdmin(0);
+    client->Send(Concat(method, " ", target,
+                        " HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n"
+                        "Content-Length: ",
+                        body.size(), "\r\n\r\n", body));
+    cluster_->world().RunUntilTrue([&] { return client->closed(); },
+                                   Seconds(10));
+    const std::string answer = client->Take();
+    const size_t end = answer.find("\r\n\r\n");
+    if (end == answer.npos) return {0, Json()};
+    return {std::stoi(answer.substr(9, 3)),
+            Json::parse(answer.substr(end + 4), nullptr, false)};
+  }
+  // The leader of the group has the slot, and its key.
+  bool Holds(uint32_t group, uint16_t slot, std::string_view key) {
+    const size_t leader = cluster_->LeaderOf(GroupId(group));
+    if (leader == cluster_->size()) return false;
+    const kv::Store& store = *cluster_->server(leader).store(GroupId(group));
+    return store.Owns(Slot(slot)) &&
+           store.Get(Slot(slot), key, WallTime::Min()).found();
+  }
+
+  std::unique_ptr<TestCluster> cluster_;
+};
+
+TEST_P(PartitionersTest, Keys_AreInTheGroupsOfTheirSlots) {
+  SetAll();
+  for (size_t node = 0; node < 4; ++node) ExpectAll(node);
+  for (const auto& [key, slot] : GetParam().keys) {
+    EXPECT_TRUE(Holds(slot / 2u + 1, slot, key)) << key;
+    EXPECT_EQ(DoCluster(1, {"CLUSTER", "KEYSLOT", key}),
+              Concat(":", slot, "\r\n"));
+    auto http = cluster_->ConnectHttp(2);
+    const std::string reply = cluster_->CallHttp(
+        *http, Concat("GET /get?key=", key, " HTTP/1.1\r\nHost: n3\r\n\r\n"));
+    EXPECT_TRUE(absl::EndsWith(reply, Concat("\r\n\r\nv-", key))) << reply;
+  }
+  EXPECT_EQ(Do(3, {"DBSIZE"}), Concat(":", GetParam().keys.size(), "\r\n"));
+}
+
+TEST_P(PartitionersTest, ClusterClients_AreToldToUseThePlainAddress) {
+  const std::string why =
+      Concat("-ERR this cluster divides its keys by ", GetParam().name,
+             ", not by the hash slots of Redis Cluster; use the nodes' "
+             "addresses for plain clients (nodes[].resp)\r\n");
+  EXPECT_EQ(DoCluster(0, {"CLUSTER", "SLOTS"}), why);
+  EXPECT_EQ(DoCluster(0, {"CLUSTER", "SHARDS"}), why);
+  EXPECT_TRUE(absl::StrContains(DoCluster(0, {"CLUSTER", "NODES"}),
+                                " 0 0 2 connected\n"));
+  EXPECT_TRUE(cluster_->world().RunUntilTrue(
+      [&] {
+        return absl::StrContains(DoCluster(0, {"CLUSTER", "INFO"}),
+                                 "cluster_state:ok\r\n"
+                                 "cluster_slots_assigned:6\r\n"
+                                 "cluster_slots_ok:6\r\n");
+      },
+      Seconds(10)));
+  EXPECT_TRUE(absl::StrContains(
+      Do(0, {"INFO", "cluster"}),
+      Concat("quorate_partitioner:", GetParam().name, "\r\n")));
+  EXPECT_EQ(DoCluster(0, {"CLUSTER", "COUNTKEYSINSLOT", "5"}), ":0\r\n");
+  EXPECT_EQ(DoCluster(0, {"CLUSTER", "COUNTKEYSINSLOT", "6"}),
+            "-ERR Invalid slot\r\n");
+}
+
+TEST_P(PartitionersTest, MovedSlots_KeepTheirKeys) {
+  SetAll();
+  const auto [status, answer] =
+      Ask("POST", "/v1/moves", R"({"to":1,"slots":"3-5"})");
+  ASSERT_EQ(status, 200) << answer.dump(1);
+  ASSERT_TRUE(cluster_->world().RunUntilTrue(
+      [&] {
+        for (const auto& [key, slot] : GetParam().keys) {
+          if (!Holds(slot == 2 ? 2 : 1, slot, key)) return false;
+        }
+        return true;
+      },
+      Seconds(60)));
+  for (size_t node = 0; node < 4; ++node) ExpectAll(node);
+  EXPECT_NE(Ask("POST", "/v1/moves", R"({"to":1,"slots":"6"})").first, 200);
+}
+
+// Its file says nothing of the partitioner.
+TEST_P(PartitionersTest, NodeThatJoins_LearnsThePartitioner) {
+  SetAll();
+  Json answer;
+  ASSERT_TRUE(cluster_->world().RunUntilTrue(
+      [&] {
+        answer = Ask("GET", "/v1/nodes").second;
+        for (const Json& node : answer["nodes"]) {
+          if (node["addresses"]["peer"] == "") return false;
+        }
+        return answer["nodes"].size() == 4;
+      },
+      Seconds(60)));
+  answer = Ask("POST", "/v1/nodes").second;
+  JoinConfig join{.token = answer["token"]};
+  for (const Json& seed : answer["seeds"]) join.seeds.push_back(seed);
+  const auto token = shardctrl::ParseToken(join.token);
+  ASSERT_TRUE(token.ok()) << token.status();
+  join.cluster = token->cluster;
+  join.node = token->node;
+  auto config = ParseConfig(
+      "[node]\ndata_dir = \"unused\"\n[listen]\nresp = \"n5:7001\"\n"
+      "http = \"n5:8001\"\npeer = \"n5:9001\"\nadmin = \"n5:8101\"\n"
+      "allow_non_loopback = true\n",
+      "q.toml", join);
+  ASSERT_TRUE(config.ok()) << config.status();
+  ASSERT_EQ(cluster_->StartNew(*config), absl::OkStatus());
+  ExpectAll(4);
+  config->join.reset();
+  ASSERT_EQ(cluster_->RestartWith(4, *config), absl::OkStatus());
+  ExpectAll(4);
+}
+
+TEST_P(PartitionersTest, FileWithAnotherPartitioner_StopsTheStart) {
+  Config config = cluster_->config(0);
+  config.division = {Partitioner::kLastCharacter, 3};
+  config.shards = EvenShards(config.nodes, {3, 3}, 3);
+  const absl::Status status = cluster_->RestartWith(0, config);
+  EXPECT_TRUE(absl::IsFailedPrecondition(status)) << status;
+  EXPECT_TRUE(absl::StrContains(status.message(), "founding.partitioner"))
+      << status;
+}
+
+std::ostream& operator<<(std::ostream& out, const Founding& founding) {
+  return out << founding.name;
+}
+
+INSTANTIATE_TEST_SUITE_P(All, PartitionersTest, testing::ValuesIn(Foundings()),
+                         [](const auto& founding) {
+                           return std::string(founding.param.name);
+                         });
+
+}  // namespace
+}  // namespace quorate::node
