@@ -156,6 +156,71 @@ TEST_P(PartitionersTest, MovedSlots_KeepTheirKeys) {
   EXPECT_NE(Ask("POST", "/v1/moves", R"({"to":1,"slots":"6"})").first, 200);
 }
 
+TEST_P(PartitionersTest, OrderedScan_NeedsKeyRanges) {
+  SetAll();
+  auto http = cluster_->ConnectHttp(3);
+  const auto scan = [&](std::string_view query) {
+    return cluster_->CallHttp(
+        *http, Concat("GET /v1/scan", query, " HTTP/1.1\r\nHost: n4\r\n\r\n"));
+  };
+  if (GetParam().name == "last_character") {
+    const std::string reply = scan("");
+    EXPECT_TRUE(reply.starts_with("HTTP/1.1 400 ")) << reply;
+    EXPECT_TRUE(absl::StrContains(reply, "divides its keys by last_character"));
+    return;
+  }
+  EXPECT_TRUE(absl::EndsWith(
+      scan(""),
+      "{\"items\":[{\"key\":\"a\"},{\"key\":\"c\"},{\"key\":\"dz\"},"
+      "{\"key\":\"g\"},{\"key\":\"z\"},{\"key\":\"%7Bg%7D\"}],"
+      "\"next\":null}\n"));
+  EXPECT_TRUE(absl::EndsWith(
+      scan("?from=b&to=z&limit=2&values"),
+      "{\"items\":[{\"key\":\"c\",\"value\":\"v-c\"},"
+      "{\"key\":\"dz\",\"value\":\"v-dz\"}],\"next\":\"dz%00\"}\n"));
+  EXPECT_TRUE(scan("?limit=0").starts_with("HTTP/1.1 400 "));
+  EXPECT_TRUE(scan("?limit=1001").starts_with("HTTP/1.1 400 "));
+  EXPECT_TRUE(scan("?cursor=1").starts_with("HTTP/1.1 400 "));
+  // Requests behind a scan wait for its page.
+  http->Send(
+      "GET /v1/scan?limit=1 HTTP/1.1\r\nHost: n4\r\n\r\n"
+      "GET /get?key=a HTTP/1.1\r\nHost: n4\r\n\r\n");
+  cluster_->world().RunFor(Seconds(1));
+  const std::string replies = http->Take();
+  EXPECT_TRUE(absl::EndsWith(replies, "\r\n\r\nv-a")) << replies;
+  EXPECT_TRUE(absl::StrContains(replies, "\"next\":\"a%00\"}")) << replies;
+}
+
+// Many keys, of which each page visits all of a slot.
+TEST_P(PartitionersTest, OrderedScan_OfMovingSlots_HasEachKey) {
+  if (GetParam().name != "key_ranges") GTEST_SKIP();
+  constexpr int kKeys = 3'000;
+  auto client = cluster_->ConnectResp(0);
+  for (int i = 0; i < kKeys; i += 100) {
+    std::string requests;
+    for (int j = i; j < i + 100; ++j) {
+      requests += EncodeRequest({"SET", Concat("f", 10'000 + j), "v"});
+    }
+    cluster_->Call(*client, requests, 100);
+  }
+  ASSERT_EQ(Ask("POST", "/v1/moves", R"({"to":1,"slots":"2"})").first, 200);
+  std::string from;
+  int seen = 0;
+  while (true) {
+    auto http = cluster_->ConnectHttp(1);
+    const std::string reply =
+        cluster_->CallHttp(*http, Concat("GET /v1/scan?limit=700&from=", from,
+                                         " HTTP/1.1\r\nHost: n2\r\n\r\n"));
+    const Json page = Json::parse(reply.substr(reply.find("\r\n\r\n") + 4));
+    for (const Json& item : page["items"]) {
+      EXPECT_EQ(item["key"], Concat("f", 10'000 + seen++));
+    }
+    if (page["next"].is_null()) break;
+    from = page["next"];
+  }
+  EXPECT_EQ(seen, kKeys);
+}
+
 // Its file says nothing of the partitioner.
 TEST_P(PartitionersTest, NodeThatJoins_LearnsThePartitioner) {
   SetAll();

@@ -18,9 +18,9 @@ struct FoundingKeys {
   std::vector<std::string> split_keys = {};
 };
 
-// The division that the keys ask for. kInvalidArgument, with "key 'x.y':
-// expected …, found …", if the partitioner is unknown. So it is if a partitioner
-// lacks its key, or has that of another one. The values are not checked.
+// Returns the division that the keys ask for. The error kInvalidArgument says
+// "key 'x.y': expected …, found …". The partitioner is unknown then, lacks its
+// key, or has that of another one. The values of the keys are not checked.
 absl::StatusOr<KeyDivision> DivisionOf(const FoundingKeys& keys);
 
 }  // namespace quorate::node

@@ -17,6 +17,7 @@ constexpr std::string_view kDeletes[] = {"cas", "redirect"};
 constexpr std::string_view kPlainGets[] = {"consistency", "key", "redirect",
                                            "staleness"};
 constexpr std::string_view kPlainSets[] = {"key", "redirect", "value"};
+constexpr std::string_view kScans[] = {"from", "limit", "to", "values"};
 constexpr std::string_view kReadiness[] = {"verbose"};
 
 constexpr std::pair<std::string_view, HttpParameters> kRoutes[] = {
@@ -25,6 +26,7 @@ constexpr std::pair<std::string_view, HttpParameters> kRoutes[] = {
     {"kv_delete", {"DELETE /v1/kv/KEY", kDeletes}},
     {"get", {"/get", kPlainGets}},
     {"set", {"/set", kPlainSets}},
+    {"scan", {"/v1/scan", kScans}},
     {"readyz", {"/readyz", kReadiness}},
     {"livez", {"/livez", {}}},
     {"metrics", {"/metrics", {}}},
@@ -32,7 +34,7 @@ constexpr std::pair<std::string_view, HttpParameters> kRoutes[] = {
 };
 
 // They are given by their name alone.
-constexpr std::string_view kFlags[] = {"nx", "redirect", "verbose"};
+constexpr std::string_view kFlags[] = {"nx", "redirect", "values", "verbose"};
 
 bool Contains(absl::Span<const std::string_view> names, std::string_view name) {
   return std::find(names.begin(), names.end(), name) != names.end();

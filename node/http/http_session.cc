@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "env/parse_duration.h"
+#include "env/parse_integer.h"
 #include "env/siphash.h"
 #include "kv/command/session_stamp.h"
 #include "node/base/text.h"
@@ -18,6 +19,8 @@ namespace {
 
 constexpr std::string_view kKeyPrefix = "/v1/kv/";
 constexpr size_t kIdempotencyKeyBytesMax = 255;
+// After this time a scan asks again for a slot that its group does not own.
+constexpr Duration kScanAgainAfter = Milliseconds(10);
 // The second part of the key with which Idempotency-Keys are hashed. All nodes
 // must agree on both.
 constexpr uint64_t kIdempotencyKeys = 0x6b65797369646d70;
@@ -98,6 +101,7 @@ void HttpSession::Resume() {
   if (replies_.empty()) routing().ForgetIdle();
   if (has_parked()) context_.router.ServeParked(this);
   ContinueMetrics();
+  ContinueScan();
   Process();
   parser_.Detach();
 }
@@ -116,6 +120,7 @@ void HttpSession::DropInput() {
   parser_.Drop();
   stalled_.reset();
   context_.router.ForgetBlocked(this);
+  if (scan_.has_value()) client_.WantResume();
 }
 
 void HttpSession::Refuse(std::string_view why) {
@@ -132,11 +137,12 @@ void HttpSession::OnClosed() {
   if (metrics_.has_value()) EndMetrics();
   context_.router.ForgetBlocked(this);
   context_.router.DropReads(this);
+  if (scan_.has_value() && !scan_->asked) EndScan();
 }
 
 bool HttpSession::Stopped() {
   return replies_.last() || client_.refuses_requests() || has_parked() ||
-         metrics_.has_value() ||
+         metrics_.has_value() || scan_.has_value() ||
          replies_.size() >= context_.config.limits.pipeline ||
          !client_.RoomFor(0, replies_.empty());
 }
@@ -206,12 +212,17 @@ HttpSession::HandleResult HttpSession::Handle(HttpRequest& request) {
     return HandleResult::kDone;
   }
   if (target.path.starts_with(kKeyPrefix)) return HandleKey(request, target);
+  if (target.path == "/v1/scan") {
+    HandleScan(request, target);
+    return HandleResult::kDone;
+  }
   if (target.path == "/set") return HandlePlain(request, target, true);
   if (target.path == "/get") return HandlePlain(request, target, false);
   if (HandleFixed(request, target)) return HandleResult::kDone;
   Error(
       request, "unknown", 404, "NO_SUCH_ROUTE",
-      "no such route; use /v1/kv/KEY, /get, /set, /livez, /readyz or /metrics");
+      "no such route; use /v1/kv/KEY, /v1/scan, /get, /set, /livez, /readyz or "
+      "/metrics");
   return HandleResult::kDone;
 }
 
@@ -322,6 +333,120 @@ HttpSession::HandleResult HttpSession::HandleKey(const HttpRequest& request,
   Error(request, "kv", 405, "METHOD_NOT_ALLOWED",
         "only GET, HEAD, PUT and DELETE", "Allow: GET, HEAD, PUT, DELETE\r\n");
   return HandleResult::kDone;
+}
+
+void HttpSession::HandleScan(const HttpRequest& request,
+                             const HttpTarget& target) {
+  constexpr std::string_view kName = "scan";
+  if (request.method != "GET") {
+    return Error(request, kName, 405, "METHOD_NOT_ALLOWED", "only GET",
+                 "Allow: GET\r\n");
+  }
+  if (RefuseParameters(request, target, kName)) return;
+  if (!context_.slots().ordered()) {
+    const Partitioner partitioner = context_.cluster.shards().partitioner();
+    return Error(request, kName, 400, "NOT_SUPPORTED",
+                 Concat("this cluster divides its keys by ",
+                        PartitionerName(partitioner),
+                        ", and only one that was founded with key_ranges has "
+                        "ordered scans"));
+  }
+  OrderedScan::Range range;
+  if (const std::string* from = target.Parameter("from")) range.from = *from;
+  if (const std::string* to = target.Parameter("to")) range.to = *to;
+  range.values = target.Parameter("values") != nullptr;
+  const std::string* const limit = target.Parameter("limit");
+  if (limit != nullptr &&
+      (!ParseInteger(*limit, &range.limit) || range.limit == 0 ||
+       range.limit > OrderedScan::kLimitMax)) {
+    return Error(request, kName, 400, "BAD_REQUEST",
+                 Concat("limit must be from 1 to ", OrderedScan::kLimitMax));
+  }
+  if (!client_.HoldIfFits(OrderedScan::kKeptBytesMax)) {
+    return Error(request, kName, 503, "OVERLOADED",
+                 "the replies of this node reach limits.output_total_bytes",
+                 "Retry-After: 1\r\n");
+  }
+  replies_.Begin(kName, request).route = HttpRoute::kGet;
+  scan_.emplace(
+      RunningScan{.scan = OrderedScan(std::move(range), context_.slots()),
+                  .token = replies_.newest_token(),
+                  .held_bytes = OrderedScan::kKeptBytesMax});
+  ContinueScan();
+}
+
+// Answers may come within Add. The loop takes them: thousands inside each other
+// would exhaust the stack.
+void HttpSession::ContinueScan() {
+  if (scanning_) return;
+  scanning_ = true;
+  while (scan_.has_value() && !scan_->asked && !scan_->pauses) {
+    if (scan_->scan.done() || client_.closed()) {
+      EndScan();
+      break;
+    }
+    if (!client_.RoomFor(0, replies_.front_token() == scan_->token)) break;
+    const uint64_t keys =
+        std::min<uint64_t>(context_.config.limits.scan_keys,
+                           context_.config.bounds.scan_step_keys);
+    scan_->asked = true;
+    client_.AddWork(TurnWork::kRequest);
+    if (context_.router.Add({this, scan_->token},
+                            scan_->scan.Question(static_cast<uint32_t>(
+                                keys))) == Admission::kBlocked) {
+      scan_->asked = false;
+      break;
+    }
+  }
+  scanning_ = false;
+}
+
+void HttpSession::OnScanResult(const kv::ResultView& result) {
+  RunningScan& running = *scan_;
+  running.asked = false;
+  const MonoTime now = context_.MonoNow();
+  if (result.status == kv::ResultStatus::kNotOwner && !client_.closed()) {
+    if (running.deadline == MonoTime::Max()) {
+      running.deadline = now + context_.config.timeouts.leader_wait;
+    }
+    // The slot moves, or the map of this node is old.
+    if (now < running.deadline) {
+      running.pauses = true;
+      running.again = context_.env.loop.At(now + kScanAgainAfter, [this] {
+        scan_->pauses = false;
+        ContinueScan();
+      });
+      return;
+    }
+  }
+  running.deadline = MonoTime::Max();
+  if (client_.closed()) return EndScan();
+  if (HttpErrorOf(result.status) != nullptr) {
+    replies_.WriteResult(replies_.PendingOf(running.token), result);
+    return EndScan();
+  }
+  const std::optional<size_t> visited = running.scan.Take(result);
+  if (!visited.has_value()) {
+    replies_.WriteError(replies_.PendingOf(running.token), 500, "NO_RESULT",
+                        "the store returned no keys");
+    return EndScan();
+  }
+  client_.AddWork(TurnWork::kScannedKey * *visited);
+  ContinueScan();
+}
+
+// Writes the page, unless an error was written.
+void HttpSession::EndScan() {
+  RunningScan running = std::move(*scan_);
+  scan_.reset();
+  client_.Unhold(running.held_bytes);
+  HttpReplies::Pending& pending = replies_.PendingOf(running.token);
+  if (running.scan.done() && !client_.closed()) {
+    const std::string page = running.scan.TakePage();
+    client_.AddWork(page.size() / TurnWork::kBytesPerUnit);
+    replies_.Write(pending, {.headers = "", .body = page});
+  }
+  Finish(pending);
 }
 
 HttpSession::HandleResult HttpSession::HandlePlain(const HttpRequest& request,
@@ -525,6 +650,7 @@ void HttpSession::Error(const HttpRequest& request, std::string_view name,
 }
 
 void HttpSession::OnResult(uint64_t token, const kv::ResultView& result) {
+  if (scan_.has_value() && scan_->token == token) return OnScanResult(result);
   HttpReplies::Pending& pending = replies_.PendingOf(token);
   if (!client_.closed()) replies_.WriteResult(pending, result);
   Finish(pending);
@@ -533,6 +659,7 @@ void HttpSession::OnResult(uint64_t token, const kv::ResultView& result) {
 void HttpSession::OnFailure(uint64_t token, const RequestFailure& failure) {
   HttpReplies::Pending& pending = replies_.PendingOf(token);
   replies_.WriteFailure(pending, failure);
+  if (scan_.has_value() && scan_->token == token) return EndScan();
   Finish(pending);
 }
 

@@ -1,5 +1,5 @@
 // node/http/http_session.h: one HTTP connection: raw values under /v1/kv/,
-// health, metrics, and the simple routes /set and /get.
+// scans, health, metrics, and the simple routes /set and /get.
 //
 // A state machine over bytes, like RespSession. Any node answers: writes are
 // forwarded to the leader, reads use the local replica after a read point.
@@ -12,11 +12,14 @@
 #include <string>
 #include <string_view>
 
+#include "env/pending.h"
+#include "env/time.h"
 #include "kv/command/command.h"
 #include "node/connections/clients.h"
 #include "node/connections/context.h"
 #include "node/http/http_conditions.h"
 #include "node/http/http_replies.h"
+#include "node/http/ordered_scan.h"
 #include "node/pages/metrics_page.h"
 #include "node/protocol/http_parser.h"
 #include "node/routing/request_sink.h"
@@ -43,8 +46,9 @@ class HttpSession final : public Protocol, public RequestSink {
     return (waiting_ && !client_.refuses_requests()) || has_parked();
   }
   bool awaits_answer() const override {
-    return blocked() || (replies_.awaits_answer() && !writes_metrics_first() &&
-                         !WaitsForRoom(replies_.front_token()));
+    return blocked() ||
+           (replies_.awaits_answer() && !writes_metrics_first() &&
+            !scan_waits_first() && !WaitsForRoom(replies_.front_token()));
   }
   void CheckInvariants() const override { CheckOrders(); }
   void OnClosed() override;
@@ -60,6 +64,20 @@ class HttpSession final : public Protocol, public RequestSink {
 
  private:
   enum class HandleResult : uint8_t { kDone, kBlocked };
+  // A scan whose page is not whole.
+  struct RunningScan {
+    OrderedScan scan;
+    uint64_t token = 0;
+    size_t held_bytes = 0;  // As counted by the client.
+    // It waits for an answer; or else for the timer, or for the client or the
+    // group to have room.
+    bool asked = false;
+    env::Pending again;
+    bool pauses = false;
+    // A group did not own the slot; the read is tried again until then. Max():
+    // the last read was no such one.
+    MonoTime deadline = MonoTime::Max();
+  };
 
   void Process();
   // True if the session accepts no further request now.
@@ -71,6 +89,7 @@ class HttpSession final : public Protocol, public RequestSink {
   // Answers a fixed route. False if the path is no fixed route.
   bool HandleFixed(const HttpRequest& request, const HttpTarget& target);
   HandleResult HandleKey(const HttpRequest& request, const HttpTarget& target);
+  void HandleScan(const HttpRequest& request, const HttpTarget& target);
   HandleResult HandlePlain(const HttpRequest& request, const HttpTarget& target,
                            bool set);
   // Answers with an error and returns true if the route does not take the
@@ -102,6 +121,15 @@ class HttpSession final : public Protocol, public RequestSink {
   bool writes_metrics_first() const {
     return metrics_.has_value() && replies_.front_token() == metrics_token_;
   }
+  // True if the next reply is a page of a scan that waits for room.
+  bool scan_waits_first() const {
+    return scan_.has_value() && !scan_->asked && !scan_->pauses &&
+           replies_.front_token() == scan_->token;
+  }
+  // Asks for the next part of the page, as long as answers come at once.
+  void ContinueScan();
+  void OnScanResult(const kv::ResultView& result);
+  void EndScan();
   // Writes further parts of the page of metrics while the turn has time.
   void ContinueMetrics();
   void EndMetrics();
@@ -114,6 +142,8 @@ class HttpSession final : public Protocol, public RequestSink {
   // The page that is being written, and its request.
   std::optional<MetricsPage> metrics_;
   uint64_t metrics_token_ = 0;
+  std::optional<RunningScan> scan_;
+  bool scanning_ = false;  // ContinueScan is on the call stack.
   bool processing_ = false;
   bool waiting_ = false;
 };

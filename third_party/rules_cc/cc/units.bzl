@@ -43,7 +43,7 @@ UNITS = {
     "node/controller": ["controller_agent controller_link slot_mover"],
     "node/http": [
         "http_conditions http_parameters http_replies http_reply http_session" +
-        " ready_page web_page",
+        " ordered_scan ready_page web_page",
     ],
     "node/pages": ["info_page metrics_page"],
     "node/peers": [
