@@ -68,6 +68,23 @@ absl::StatusOr<kv::Parameters> FirstParameters(const BootstrapPlan& plan) {
   return absl::FailedPreconditionError("the cluster has no store");
 }
 
+// All groups of a cluster are founded with one division.
+absl::Status CheckOneDivision(const BootstrapPlan& founded) {
+  const auto first = FirstParameters(founded);
+  if (!first.ok()) return first.status();
+  for (const GroupPlan& group : founded.groups) {
+    if (!kv::IsStoreKind(group.machine_kind)) continue;
+    const auto other = kv::DecodeParameters(group.parameters.view());
+    if (!other.ok()) return other.status();
+    if (other->division != first->division) {
+      return absl::DataLossError(
+          "the groups of this data directory were founded with different "
+          "partitioners, slots or split keys");
+    }
+  }
+  return absl::OkStatus();
+}
+
 std::vector<SlotRange> SlotsOf(const GroupPlan& group) {
   const auto parameters = kv::DecodeParameters(group.parameters.view());
   return parameters.ok() ? kv::RangesOf(parameters->owned)
@@ -175,17 +192,7 @@ absl::Status CheckAgainstBootstrap(const BootstrapPlan& today,
   if (!now.ok()) return now.status();
   const auto then = FirstParameters(founded);
   if (!then.ok()) return then.status();
-  for (const GroupPlan& group : founded.groups) {
-    if (!kv::IsStoreKind(group.machine_kind)) continue;
-    const auto other = kv::DecodeParameters(group.parameters.view());
-    if (!other.ok()) return other.status();
-    if (other->division != then->division) {
-      return absl::DataLossError(
-          Concat("the groups of this data directory were founded with "
-                 "different partitioners, slots or split keys"));
-    }
-  }
-  if (now->division == then->division) return absl::OkStatus();
+  if (now->division == then->division) return CheckOneDivision(founded);
   const bool same_counts =
       now->division.partitioner == then->division.partitioner &&
       now->division.slot_count == then->division.slot_count;

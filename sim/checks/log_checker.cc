@@ -7,7 +7,6 @@
 #include "absl/strings/str_cat.h"
 #include "kv/command/command.h"
 #include "kv/command/move_command.h"
-#include "kv/slots/slot.h"
 #include "lincheck/models/kv.h"
 #include "sim/choices/trace_hash.h"
 #include "sim/protocol/key_prefixes.h"
@@ -252,7 +251,7 @@ void LogChecker::OnMove(GroupId group, const kv::CommandView& command) {
   followers_.multi_keys->OnMapChanged();
   followers_.expiry->OnMoved(plan.from, plan.to, clock_(), activated->log_time,
                              [&](std::string_view key) {
-                               return kv::Contains(plan, kv::HashSlot(key));
+                               return kv::Contains(plan, slots_->SlotOf(key));
                              });
 }
 

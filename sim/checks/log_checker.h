@@ -13,6 +13,7 @@
 
 #include <cstdint>
 #include <map>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -22,6 +23,7 @@
 #include "env/ids.h"
 #include "env/time.h"
 #include "kv/command/rules.h"
+#include "kv/slots/slot_strategy.h"
 #include "lincheck/history.h"
 #include "raft/core/types.h"
 #include "shardctrl/partition.h"
@@ -86,6 +88,11 @@ class LogChecker {
   void SetSessionRules(const kv::SessionRules& rules) {
     replay_.SetSessionRules(rules);
   }
+  // How the cluster divides its keys.
+  void SetSlots(const std::shared_ptr<const kv::SlotStrategy>& slots) {
+    slots_ = slots;
+    replay_.SetSlots(slots);
+  }
   // `owner_of` returns the group that owns a slot before it moves. The others
   // refuse commands on it, so that these have no effect. Without this call each
   // group owns all slots.
@@ -147,6 +154,7 @@ class LogChecker {
   // Looked up only.
   absl::flat_hash_map<Number, Write> writes_;
   absl::flat_hash_map<std::string, Number> tokens_;
+  std::shared_ptr<const kv::SlotStrategy> slots_ = kv::MakeSlotStrategy({});
   LogReplay replay_;
   std::map<std::string, std::vector<Removal>> removals_;
   // How many DEL and GETDEL of a key clients sent that are in no log and were

@@ -6,7 +6,6 @@
 #include <utility>
 
 #include "kv/command/session_stamp.h"
-#include "kv/slots/slot.h"
 
 namespace quorate::sim {
 
@@ -63,7 +62,7 @@ LogReplay::Effect LogReplay::Apply(const std::string& key,
                      : op.function == Kv::kPutIfExists ? !before.is_nil()
                                                        : !value.is_nil();
   if (value.is_nil()) {
-    if (versions_.erase(key) > 0) slot_removals_[kv::HashSlot(key)] = version;
+    if (versions_.erase(key) > 0) slot_removals_[slots_->SlotOf(key)] = version;
   } else if (wrote) {
     versions_[key] = version;
   }

@@ -4,6 +4,7 @@
 #define QUORATE_SIM_CHECKS_LOG_REPLAY_H_
 
 #include <map>
+#include <memory>
 #include <set>
 #include <string>
 #include <utility>
@@ -12,6 +13,7 @@
 #include "kv/command/command.h"
 #include "kv/command/rules.h"
 #include "kv/command/session_stamp.h"
+#include "kv/slots/slot_strategy.h"
 #include "lincheck/history.h"
 #include "lincheck/models/kv.h"
 #include "shardctrl/partition.h"
@@ -21,6 +23,10 @@ namespace quorate::sim {
 class LogReplay {
  public:
   void SetSessionRules(const kv::SessionRules& rules) { rules_ = rules; }
+  // How the cluster divides its keys.
+  void SetSlots(std::shared_ptr<const kv::SlotStrategy> slots) {
+    slots_ = std::move(slots);
+  }
 
   // The value of a key before and after a command. `after` is valid until the
   // next command.
@@ -51,6 +57,7 @@ class LogReplay {
   };
 
   kv::SessionRules rules_;
+  std::shared_ptr<const kv::SlotStrategy> slots_ = kv::MakeSlotStrategy({});
   std::map<std::string, lincheck::Datum> values_;
   // Versions of the keys that exist.
   std::map<std::string, kv::Version> versions_;

@@ -7,7 +7,6 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "env/check.h"
-#include "kv/slots/slot.h"
 #include "lincheck/checker.h"
 #include "sim/choices/trace_hash.h"
 
@@ -132,7 +131,7 @@ void Recorder::OnSent(Ticket ticket, uint64_t connection, NodeId node) {
                                 .sent = clock_()});
   if (!ChecksOrder(operation)) return;
   order_.OnSent(ticket, connection, group,
-                orders_by_slot_ ? kv::HashSlot(key) : Slot());
+                orders_by_slot_ ? slots_->SlotOf(key) : Slot());
 }
 
 // With another map than its groups the node may have led another group.
@@ -261,7 +260,7 @@ StaleReadChecker::Sent Recorder::SendStaleRead(NodeId node,
                                                const std::string& key,
                                                std::optional<Duration> bound) {
   // A replica of either group may answer for a slot that moves.
-  const bool known = group_of_ && !log_.moves().HasMoved(kv::HashSlot(key));
+  const bool known = group_of_ && !log_.moves().HasMoved(slots_->SlotOf(key));
   StaleReadChecker::Sent sent =
       stale_reads_.Send(node, known ? group_of_(key) : GroupId());
   if (bound.has_value()) sent.newest_missing = clock_() - *bound;

@@ -12,6 +12,7 @@
 #include <array>
 #include <cstdint>
 #include <map>
+#include <memory>
 #include <optional>
 #include <set>
 #include <string>
@@ -26,6 +27,7 @@
 #include "env/outcome.h"
 #include "env/time.h"
 #include "kv/command/rules.h"
+#include "kv/slots/slot_strategy.h"
 #include "lincheck/history.h"
 #include "lincheck/model.h"
 #include "lincheck/models/kv.h"
@@ -108,6 +110,12 @@ class Recorder final : private HistoryChecker::Source {
   // The operation was not executed.
   void Withdraw(Ticket ticket);
 
+  // How the cluster divides its keys. Only hash slots may have clients of
+  // several keys.
+  void SetSlots(const std::shared_ptr<const kv::SlotStrategy>& slots) {
+    slots_ = slots;
+    log_.SetSlots(slots);
+  }
   // From now on checks the order of commands on each connection. `group_of`
   // returns the group that owns a key.
   void CheckOrder(absl::AnyInvocable<GroupId(std::string_view key)> group_of) {
@@ -268,6 +276,7 @@ class Recorder final : private HistoryChecker::Source {
   Led led_;
   std::map<NodeId, SentBytes> requests_sent_;
   bool orders_by_slot_ = false;
+  std::shared_ptr<const kv::SlotStrategy> slots_ = kv::MakeSlotStrategy({});
   std::optional<Limits> limits_;
   const lincheck::ModelOf<lincheck::Kv> model_;
   HistoryChecker histories_;

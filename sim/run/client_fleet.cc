@@ -5,7 +5,6 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "kv/slots/slot.h"
 #include "sim/workload/http_client.h"
 #include "sim/workload/library_client.h"
 #include "sim/workload/multi_key_client.h"
@@ -51,10 +50,9 @@ auto Violator(World* world) {
 
 ClientFleet::ClientFleet(World& world, const Cluster& cluster,
                          Recorder& recorder, const ClientFleetOptions& options)
-    : world_(world),
-      cluster_(cluster),
-      recorder_(recorder),
-      options_(options) {}
+    : world_(world), cluster_(cluster), recorder_(recorder), options_(options) {
+  recorder_.SetSlots(cluster_.slots());
+}
 
 void ClientFleet::Start(ShapeDraw* draw) {
   const Shape& shape = options_.shape;
@@ -69,6 +67,8 @@ void ClientFleet::Start(ShapeDraw* draw) {
                        .interval = Interval(),
                        .operations = OperationsOf(),
                        .session_open_window = shape.rules.sessions.open_window};
+    if (!options_.shape.has_hash_slots())
+      member->options.habits.cluster = false;
     member->options.operations.stale_reads = member->options.habits.stale_reads;
     member->options.reply_timeout =
         ReplyTimeout().value_or(member->options.reply_timeout);
@@ -85,7 +85,10 @@ void ClientFleet::Start(ShapeDraw* draw) {
   StartOthers();
   if (world_.choices().Chance(kDeepClient, 0, 0, {1, 3})) StartDeepClient();
   if (world_.choices().Chance(kNoise, 0, 0, {1, 4})) StartNoiseClient();
-  if (world_.choices().Chance(kSurface, 0, 0, {1, 4})) StartSurfaceClient();
+  if (world_.choices().Chance(kSurface, 0, 0, {1, 4}) &&
+      options_.shape.has_hash_slots()) {
+    StartSurfaceClient();
+  }
 }
 
 std::optional<Duration> ClientFleet::ReplyTimeout() const {
@@ -103,6 +106,7 @@ OperationOptions ClientFleet::OperationsOf() const {
   const Shape& shape = options_.shape;
   return {.keys = shape.keys,
           .tags = shape.tags,
+          .slots = cluster_.slots(),
           .hot_keys = shape.hot_keys,
           .value_bytes_max = shape.value_bytes_max,
           .large_value_bytes = shape.large_value_bytes};
@@ -352,11 +356,11 @@ std::vector<std::string> ClientFleet::NumberKeys() const {
     }
   }
   uint64_t number = 0;
-  AddKeysOfOthers(std::move(groups), &numbers, [&number] {
+  AddKeysOfOthers(std::move(groups), &numbers, [this, &number] {
     std::string key;
     // Odd slots are those of keys that expire.
     do key = absl::StrCat("n.of_group", number++);
-    while (kv::HashSlot(key).value() % 2 == 1);
+    while (cluster_.slots()->SlotOf(key).value() % 2 == 1);
     return key;
   });
   return numbers;
@@ -387,8 +391,14 @@ CalmClientOptions ClientFleet::QuestionsFor(
                              .writes = !cluster_.nodes()[place].read_only});
   }
   uint64_t number = 0;
-  AddKeysOfOthers(without, &options.keys,
-                  [&number] { return CalmClient::KeyOf(number++); });
+  AddKeysOfOthers(without, &options.keys, [this, &number] {
+    std::string key;
+    // It removes them, which only those that expire may see in their slots.
+    do key = CalmClient::KeyOf(number++);
+    while (cluster_.division().partitioner == Partitioner::kLastCharacter &&
+           cluster_.slots()->SlotOf(key).value() % 2 == 0);
+    return key;
+  });
   return options;
 }
 
@@ -399,6 +409,7 @@ void ClientFleet::AskInCalm(const std::vector<NodeId>& nodes, Duration bound,
   options.length = kCalmLength;
   options.answered = std::move(answered);
   for (const NodeId node : nodes) {
+    if (!options_.shape.has_hash_slots()) break;
     options.library_seeds.push_back(
         cluster_.resp_cluster_addresses()[node.value() - 1]);
   }

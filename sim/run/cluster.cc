@@ -5,13 +5,13 @@
 
 #include "absl/strings/str_cat.h"
 #include "env/check.h"
-#include "kv/slots/slot.h"
 #include "kv/store/store.h"
 #include "node/config/map_parts.h"
 #include "shardctrl/controller/state.h"
 #include "shardctrl/map.h"
 #include "sim/harness/program_env.h"
 #include "sim/harness/replica_observer.h"
+#include "sim/run/key_division.h"
 
 namespace quorate::sim {
 
@@ -375,9 +375,12 @@ Cluster::Cluster(World& world, ReplicaChecker& checker,
     CHECK_EQ(machine.value(), i);
     machines_.push_back(machine);
   }
-  shards_ = node::EvenShards(
-      nodes(), {.groups = options_.groups,
-                .replicas = std::min(options_.replicas, options_.nodes)});
+  shards_ =
+      DividedShards(nodes(),
+                    {.groups = options_.groups,
+                     .replicas = std::min(options_.replicas, options_.nodes)},
+                    division());
+  slots_ = kv::MakeSlotStrategy(division());
   groups_ = shards_;
   if (options_.controller) groups_.push_back(ControllerShard());
   for (const node::NodeConfig& node : nodes()) {
@@ -760,10 +763,6 @@ NodeId Cluster::LeaderOf(GroupId group) const {
     latest = std::max(latest, core->term());
   }
   return leader;
-}
-
-GroupId Cluster::GroupOf(std::string_view key) const {
-  return GroupOf(kv::HashSlot(key));
 }
 
 GroupId Cluster::GroupOf(Slot slot) const {

@@ -20,6 +20,7 @@
 #include "absl/container/btree_set.h"
 #include "absl/functional/any_invocable.h"
 #include "absl/types/span.h"
+#include "kv/slots/slot_strategy.h"
 #include "node/config/config.h"
 #include "node/server.h"
 #include "raft/host/host.h"
@@ -233,7 +234,14 @@ class Cluster {
   // latest term. Zero if there is none.
   NodeId LeaderOf(GroupId group) const;
   // The group that owns the key, or the slot.
-  GroupId GroupOf(std::string_view key) const;
+  // How the cluster divides its keys.
+  const KeyDivision& division() const { return configs_.front().division; }
+  const std::shared_ptr<const kv::SlotStrategy>& slots() const {
+    return slots_;
+  }
+  GroupId GroupOf(std::string_view key) const {
+    return GroupOf(slots_->SlotOf(key));
+  }
   GroupId GroupOf(Slot slot) const;
   const Leaderships& leaderships() const { return leaderships_; }
   // How many copies of disks were recovered.
@@ -313,6 +321,7 @@ class Cluster {
   ShadowRecovery shadows_;
   Supervisor supervisor_;
   const ClusterOptions options_;
+  std::shared_ptr<const kv::SlotStrategy> slots_;
   absl::AnyInvocable<void(GroupId, const raft::Entry&)> commit_hook_;
   StateHook state_hook_;
   TurnHook turn_hook_;

@@ -10,6 +10,8 @@
 namespace quorate::sim {
 
 void ClusterViews::Begin() {
+  // The client asks for tables of slots, which only hash slots have.
+  if (cluster_.division().partitioner != Partitioner::kHashSlots) return;
   problems_.assign(cluster_.nodes().size(), "has not answered yet");
   const MachineId machine =
       world_.AddMachine({.name = "view_client", .client = true});

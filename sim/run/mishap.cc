@@ -11,6 +11,7 @@
 #include "raft/log/record.h"
 #include "raft/log/scan.h"
 #include "shardctrl/controller/state.h"
+#include "shardctrl/partition.h"
 
 namespace quorate::sim {
 namespace {
@@ -78,13 +79,31 @@ bool EditBootstrapRecord(MishandledDirectory* directory, EditRecord edit) {
   return true;
 }
 
+constexpr size_t kPartitionerAt = sizeof(uint32_t);
+
 bool SetPartitioner(MishandledDirectory* directory, uint32_t partitioner) {
   return EditBootstrapRecord(directory, [&](raft::BootstrapRecord* record) {
     Buffer& parameters = record->plan.groups[0].parameters;
     std::string bytes(parameters.view());
-    StoreFixed(bytes.data() + sizeof(uint32_t), partitioner);
+    StoreFixed(bytes.data() + kPartitionerAt, partitioner);
     parameters = Buffer::Copy(bytes);
   });
+}
+
+// Takes hash slots for last characters, or the other way round. Parameters of
+// key ranges have a form of their own.
+bool SwapPartitioners(MishandledDirectory* directory) {
+  const auto identity = raft::DecodeIdentity(directory->Read(kIdentity));
+  if (!identity.ok()) return false;
+  const auto record = raft::DecodeBootstrapRecord(identity->bootstrap_record);
+  if (!record.ok()) return false;
+  const auto partitioner = static_cast<Partitioner>(LoadFixed<uint32_t>(
+      record->plan.groups[0].parameters.view(), kPartitionerAt));
+  if (partitioner == Partitioner::kKeyRanges) return false;
+  const Partitioner other = partitioner == Partitioner::kHashSlots
+                                ? Partitioner::kLastCharacter
+                                : Partitioner::kHashSlots;
+  return SetPartitioner(directory, static_cast<uint32_t>(other));
 }
 
 // ---- The log.
@@ -368,7 +387,7 @@ constexpr Mishap kMishaps[] = {
      }},
     {"record with another partitioner", Outcome::kRefused,
      "'founding.partitioner'",
-     [](MishandledDirectory* d) { return SetPartitioner(d, 2); }},
+     [](MishandledDirectory* d) { return SwapPartitioners(d); }},
     // The log says what holds.
     {"record with another hash key",
      Outcome::kHarmless,

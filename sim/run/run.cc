@@ -100,7 +100,7 @@ class Run::Impl final : public Subject {
              .configure = [this](NodeId node) { return ConfigOf(node); },
              .peer_streams = DrawPeerStreams(),
              .bootstrap_left_on = shape_.bootstrap_left_on,
-             .wrong_files = options_.faults,
+             .wrong_files = options_.faults && shape_.has_hash_slots(),
              .changed_addresses = options_.faults && shape_.changed_addresses}),
         clients_(world_, cluster_, recorder_,
                  {.shape = shape_,

@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "sim/run/key_division.h"
 
 namespace quorate::sim {
 namespace {
@@ -86,6 +87,7 @@ Shape ShapeDraw::DrawShape() {
                std::max(shape.value_limit_bytes, 2 * shape.large_value_bytes));
   shape.rules = DrawRules();
   DrawOtherClients(&shape);
+  DrawPartitioner(&shape);
   shape.digest_interval =
       Pick<uint64_t>("shape.digest_interval", 0, {4096, 64, 64, 1});
   shape.older_level =
@@ -131,6 +133,27 @@ void ShapeDraw::DrawOtherClients(Shape* shape) {
   shape->multi_key_clients =
       Pick<uint32_t>("shape.multi_key_clients", 0, {0, 0, 1, 2});
   shape->watch_clients = Pick<uint32_t>("shape.watch_clients", 0, {0, 0, 2, 3});
+}
+
+// A run with many groups has hash slots.
+void ShapeDraw::DrawPartitioner(Shape* shape) {
+  const auto partitioner = static_cast<Partitioner>(
+      Pick<int>("shape.partitioner", 0, {1, 1, 1, 1, 1, 2, 3}));
+  if (partitioner == Partitioner::kHashSlots ||
+      shape->groups > kDividedGroupsMax) {
+    return;
+  }
+  shape->division = DivisionOfRun(partitioner);
+  // Programs that count both together do not know key ranges.
+  kv::SessionRules& sessions = shape->rules.sessions;
+  if (partitioner == Partitioner::kKeyRanges &&
+      sessions.keys_per_slot_max == 0) {
+    sessions.keys_per_slot_max = kv::SessionRules().keys_per_slot_max;
+  }
+  shape->tags = 0;
+  shape->library_clients = 0;
+  shape->multi_key_clients = 0;
+  shape->watch_clients = 0;
 }
 
 raft::TransportOptions ShapeDraw::DrawPeerStreams(NodeId node) {
@@ -234,6 +257,7 @@ kv::Rules ShapeDraw::DrawRules() {
 node::Config ShapeDraw::DrawConfig(NodeId node, const Shape& shape) {
   node::Config config;
   config.rules = shape.rules;
+  config.division = shape.division;
   config.timeouts = DrawTimeouts(node, shape);
   config.http_get_writes =
       Pick<int>("knob.clients.http_get_writes", node.value(), {0, 1}) != 0;

@@ -20,6 +20,7 @@
 #include "kv/command/rules.h"
 #include "node/config/config.h"
 #include "raft/transport/transport.h"
+#include "shardctrl/partition.h"
 #include "sim/choices/choices.h"
 #include "sim/state/options.h"
 #include "sim/workload/client_habits.h"
@@ -42,6 +43,11 @@ struct FixedShape {
 };
 
 struct Shape {
+  // Wrong files, tables of slots, and some clients need them.
+  bool has_hash_slots() const {
+    return division.partitioner == Partitioner::kHashSlots;
+  }
+
   uint32_t nodes = 5;            // Nodes with a vote.
   uint32_t read_only_nodes = 0;  // Nodes without a vote.
   uint32_t groups = 3;
@@ -51,6 +57,8 @@ struct Shape {
   uint32_t keys = 6;  // Of each kind, in use at a time.
   uint32_t tags = 0;  // Hash tags of keys. 0: keys have none.
   bool hot_keys = false;
+  // Clients that need hash slots, or hash tags, are in no run with another one.
+  KeyDivision division;
   // A node that loses its disk begins again with an empty store.
   bool bootstrap_left_on = false;
   // Nodes are started again with other addresses.
@@ -120,6 +128,7 @@ class ShapeDraw {
  private:
   kv::Rules DrawRules();
   void DrawOtherClients(Shape* shape);
+  void DrawPartitioner(Shape* shape);
   node::TimeoutsConfig DrawTimeouts(NodeId node, const Shape& shape);
   void DrawTimings(NodeId node, const Shape& shape, raft::CoreOptions* core);
   void DrawRaft(NodeId node, const Shape& shape, raft::HostOptions* host);

@@ -68,10 +68,12 @@ EncodedOperation EncodeRequest(const ClientOperation& operation,
   }
   if (operation.form == SwapForm::kWatched) {
     // The transaction is a swap because the key did not change since it was
-    // read. No client writes the key that is watched first.
+    // read. No client writes the key that is watched first. It has the same
+    // slot with every partitioner: by its tag, its begin or its end.
     const bool tagged = call.key.find('{') != std::string::npos;
-    const std::string unwritten = tagged ? absl::StrCat(call.key, "w")
-                                         : absl::StrCat("{", call.key, "}w");
+    const std::string unwritten =
+        tagged ? absl::StrCat(call.key, "w")
+               : absl::StrCat(call.key, "{", call.key, "}", call.key);
     return {.bytes = EncodeCommand({"WATCH", unwritten, call.key}) +
                      EncodeCommand({"GET", call.key}) +
                      EncodeCommand({"MULTI"}) +

@@ -4,7 +4,6 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "kv/slots/slot.h"
 #include "sim/checks/expiry_checker.h"
 
 namespace quorate::sim {
@@ -17,12 +16,12 @@ constexpr uint64_t kNumbersPerClient = 100'000'000;
 constexpr uint64_t kFirstFinal = kNumbersPerClient / 2;
 
 // A name with this begin and end whose slot is odd, or even.
-std::string NameInSlots(const std::string& begin, const std::string& end,
-                        bool odd) {
+std::string NameInSlots(const kv::SlotStrategy& slots, const std::string& begin,
+                        const std::string& end, bool odd) {
   for (int number = 0;; ++number) {
     std::string name =
         number == 0 ? begin + end : absl::StrCat(begin, "_", number, end);
-    if ((kv::HashSlot(name).value() % 2 == 1) == odd) return name;
+    if ((slots.SlotOf(name).value() % 2 == 1) == odd) return name;
   }
 }
 
@@ -134,8 +133,9 @@ std::string OperationGenerator::DrawKey(char kind, uint64_t number,
   // slots of their own: the odd ones.
   const bool odd = kind == 't';
   return options_.tags == 0
-             ? NameInSlots(name, "", odd)
-             : NameInSlots(absl::StrCat(name, "{", key % options_.tags), "}",
+             ? NameInSlots(*options_.slots, name, "", odd)
+             : NameInSlots(*options_.slots,
+                           absl::StrCat(name, "{", key % options_.tags), "}",
                            odd);
 }
 

@@ -9,9 +9,11 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <string>
 
 #include "env/random.h"
+#include "kv/slots/slot_strategy.h"
 #include "sim/workload/operation.h"
 
 namespace quorate::sim {
@@ -22,6 +24,8 @@ struct OperationOptions {
   // If not 0: keys have one of this number of hash tags, so that many share a
   // slot.
   uint32_t tags = 0;
+  // How the cluster divides its keys.
+  std::shared_ptr<const kv::SlotStrategy> slots = kv::MakeSlotStrategy({});
   bool hot_keys = false;  // Some keys are used far more often than others.
   // After this number of its own operations a client uses new keys.
   uint32_t operations_per_epoch = 150;
