@@ -143,6 +143,14 @@ TEST(ClusterView, SlotsReply_NamesMasters) {
   EXPECT_FALSE(ParseClusterSlots(kv::RespValue()).ok());
 }
 
+TEST(ClusterView, InfoOfTheCluster_HasTheNumberOfSlots) {
+  EXPECT_EQ(ParseSlotCount("cluster_enabled:1\r\n"
+                           "cluster_slots_assigned:6\r\ncluster_slots_ok:5"),
+            6);
+  EXPECT_EQ(ParseSlotCount("cluster_slots_assigned:x\r\n"), std::nullopt);
+  EXPECT_EQ(ParseSlotCount(""), std::nullopt);
+}
+
 TEST(ClusterView, InfoText_NamesGroups) {
   const std::vector<GroupLine> groups = ParseInfoGroups(
       "# Cluster\r\ncluster_enabled:1\r\n"
