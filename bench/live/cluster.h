@@ -37,6 +37,7 @@ class LiveCluster {
     return {.control = {.address = Address(asked_, kCluster),
                         .timeout = Seconds(30),
                         .json = true},
+            .say = ignore_,
             .progress = ignore_,
             .interrupted = never_};
   }
