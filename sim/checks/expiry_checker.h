@@ -173,6 +173,8 @@ class ExpiryChecker {
     // The lag and the lead that the leader of `term` took over, or began with.
     int64_t taken_over_ms = 0;
     int64_t lead_taken_over_ms = 0;
+    // No replica has heard a later log time, in ms, when the term began.
+    int64_t heard_ms = 0;
     // The leaders, from when the first entry of each was applied.
     std::vector<std::pair<SimTime, Leader>> leaders;
     // The allowance from each time on, in order.
