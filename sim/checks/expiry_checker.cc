@@ -127,11 +127,11 @@ void ExpiryChecker::NoteSkew(GroupClock& clock, SimTime now,
                    clock.log_time.ms() - UnixMs(entry.led_since));
     }
     // A replica may have heard a later log time than the leaders since then.
+    const int64_t begun_ms = UnixMs(known ? led_since : now);
     clock.lead_taken_over_ms =
-        std::max(clock.lead_taken_over_ms,
-                 clock.heard_ms - UnixMs(known ? led_since : now));
+        std::max(clock.lead_taken_over_ms, clock.heard_ms - begun_ms);
     clock.heard_ms =
-        std::max(clock.heard_ms, UnixMs(now) + clock.lead_taken_over_ms);
+        std::max(clock.heard_ms, begun_ms + clock.lead_taken_over_ms);
     skew.ahead_ms = clock.lead_taken_over_ms;
   }
   if (entry.bounded) {

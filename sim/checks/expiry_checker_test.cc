@@ -385,6 +385,28 @@ TEST_F(ExpiryCheckerTest, UnboundedLeader_MayTakeALeadOver) {
   ExpectFound("ahead of the true time");
 }
 
+// The leader between the two has not heard of it, and its clock has a bound.
+TEST_F(ExpiryCheckerTest, UnboundedLeader_MayHaveHeardOfALeadBeforeTheLast) {
+  bounded_ = false;
+  gained_ = Milliseconds(3'000);
+  led_since_ = now_;
+  Entry(-10);
+  term_ = 2;
+  bounded_ = true;
+  led_since_ = now_;
+  Pass(100);
+  Entry(-20);
+  term_ = 3;
+  bounded_ = false;
+  gained_ = Duration();
+  led_since_ = now_;
+  Pass(1);
+  Entry(-2'800);
+  EXPECT_TRUE(found_.empty()) << found_[0];
+  Entry(-7'000);
+  ExpectFound("ahead of the true time");
+}
+
 // Heartbeats spread the lead while no entry is made.
 TEST_F(ExpiryCheckerTest, UnboundedLeader_GainsOnTheLeadThatItTookOver) {
   bounded_ = false;
