@@ -11,13 +11,11 @@
 #include "gtest/gtest.h"
 #include "kv/store/store.h"
 #include "node/base/text.h"
+#include "node/operated_cluster.h"
 #include "node/testing/test_cluster.h"
-#include "shardctrl/controller/token.h"
 
 namespace quorate::node {
 namespace {
-
-using Json = nlohmann::json;
 
 // A partitioner of three groups, with keys and their slots.
 struct Founding {
@@ -41,17 +39,12 @@ std::vector<Founding> Foundings() {
            {{"a", 0}, {"c", 1}, {"dz", 1}, {"{g}", 5}, {"g", 3}, {"z", 5}}}};
 }
 
-class PartitionersTest : public testing::TestWithParam<Founding> {
+class PartitionersTest : public OperatedCluster,
+                         public testing::WithParamInterface<Founding> {
  protected:
   void SetUp() override {
-    cluster_ = std::make_unique<TestCluster>(
-        TestCluster::Options{.nodes = 4,
-                             .groups = 3,
-                             .replicas = 3,
-                             .peer_streams = true,
-                             .controller = true,
-                             .adjust = GetParam().adjust});
-    ASSERT_TRUE(cluster_->AwaitLeaders());
+    Begin(
+        {.nodes = 4, .groups = 3, .replicas = 3, .adjust = GetParam().adjust});
   }
   std::string Do(size_t node, std::vector<std::string_view> words) {
     return cluster_->Command(*cluster_->ConnectResp(node), std::move(words));
@@ -72,21 +65,6 @@ class PartitionersTest : public testing::TestWithParam<Founding> {
                 Concat("$", key.size() + 2, "\r\nv-", key, "\r\n"));
     }
   }
-  std::pair<int, Json> Ask(std::string_view method, std::string_view target,
-                           std::string_view body = "") {
-    auto client = cluster_->ConnectAdmin(0);
-    client->Send(Concat(method, " ", target,
-                        " HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n"
-                        "Content-Length: ",
-                        body.size(), "\r\n\r\n", body));
-    cluster_->world().RunUntilTrue([&] { return client->closed(); },
-                                   Seconds(10));
-    const std::string answer = client->Take();
-    const size_t end = answer.find("\r\n\r\n");
-    if (end == answer.npos) return {0, Json()};
-    return {std::stoi(answer.substr(9, 3)),
-            Json::parse(answer.substr(end + 4), nullptr, false)};
-  }
   // The leader of the group has the slot, and its key.
   bool Holds(uint32_t group, uint16_t slot, std::string_view key) {
     const size_t leader = cluster_->LeaderOf(GroupId(group));
@@ -95,8 +73,6 @@ class PartitionersTest : public testing::TestWithParam<Founding> {
     return store.Owns(Slot(slot)) &&
            store.Get(Slot(slot), key, WallTime::Min()).found();
   }
-
-  std::unique_ptr<TestCluster> cluster_;
 };
 
 TEST_P(PartitionersTest, Keys_AreInTheGroupsOfTheirSlots) {
@@ -142,7 +118,7 @@ TEST_P(PartitionersTest, ClusterClients_AreToldToUseThePlainAddress) {
 TEST_P(PartitionersTest, MovedSlots_KeepTheirKeys) {
   SetAll();
   const auto [status, answer] =
-      Ask("POST", "/v1/moves", R"({"to":1,"slots":"3-5"})");
+      Ask(0, "POST", "/v1/moves", R"({"to":1,"slots":"3-5"})");
   ASSERT_EQ(status, 200) << answer.dump(1);
   ASSERT_TRUE(cluster_->world().RunUntilTrue(
       [&] {
@@ -153,7 +129,7 @@ TEST_P(PartitionersTest, MovedSlots_KeepTheirKeys) {
       },
       Seconds(60)));
   for (size_t node = 0; node < 4; ++node) ExpectAll(node);
-  EXPECT_NE(Ask("POST", "/v1/moves", R"({"to":1,"slots":"6"})").first, 200);
+  EXPECT_NE(Ask(0, "POST", "/v1/moves", R"({"to":1,"slots":"6"})").first, 200);
 }
 
 TEST_P(PartitionersTest, OrderedScan_NeedsKeyRanges) {
@@ -203,7 +179,7 @@ TEST_P(PartitionersTest, OrderedScan_OfMovingSlots_HasEachKey) {
     }
     cluster_->Call(*client, requests, 100);
   }
-  ASSERT_EQ(Ask("POST", "/v1/moves", R"({"to":1,"slots":"2"})").first, 200);
+  ASSERT_EQ(Ask(0, "POST", "/v1/moves", R"({"to":1,"slots":"2"})").first, 200);
   std::string from;
   int seen = 0;
   while (true) {
@@ -224,33 +200,12 @@ TEST_P(PartitionersTest, OrderedScan_OfMovingSlots_HasEachKey) {
 // Its file says nothing of the partitioner.
 TEST_P(PartitionersTest, NodeThatJoins_LearnsThePartitioner) {
   SetAll();
-  Json answer;
-  ASSERT_TRUE(cluster_->world().RunUntilTrue(
-      [&] {
-        answer = Ask("GET", "/v1/nodes").second;
-        for (const Json& node : answer["nodes"]) {
-          if (node["addresses"]["peer"] == "") return false;
-        }
-        return answer["nodes"].size() == 4;
-      },
-      Seconds(60)));
-  answer = Ask("POST", "/v1/nodes").second;
-  JoinConfig join{.token = answer["token"]};
-  for (const Json& seed : answer["seeds"]) join.seeds.push_back(seed);
-  const auto token = shardctrl::ParseToken(join.token);
-  ASSERT_TRUE(token.ok()) << token.status();
-  join.cluster = token->cluster;
-  join.node = token->node;
-  auto config = ParseConfig(
-      "[node]\ndata_dir = \"unused\"\n[listen]\nresp = \"n5:7001\"\n"
-      "http = \"n5:8001\"\npeer = \"n5:9001\"\nadmin = \"n5:8101\"\n"
-      "allow_non_loopback = true\n",
-      "q.toml", join);
-  ASSERT_TRUE(config.ok()) << config.status();
-  ASSERT_EQ(cluster_->StartNew(*config), absl::OkStatus());
+  ASSERT_TRUE(AwaitAddresses(4)) << last_.dump(1);
+  Config config = Joining(Ask(0, "POST", "/v1/nodes").second);
+  ASSERT_EQ(cluster_->StartNew(config), absl::OkStatus());
   ExpectAll(4);
-  config->join.reset();
-  ASSERT_EQ(cluster_->RestartWith(4, *config), absl::OkStatus());
+  config.join.reset();
+  ASSERT_EQ(cluster_->RestartWith(4, config), absl::OkStatus());
   ExpectAll(4);
 }
 

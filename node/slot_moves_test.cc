@@ -426,12 +426,14 @@ class ShardScenarioTest : public OperatedCluster {
                 Concat("$", value.size(), "\r\n", value, "\r\n"));
     }
   }
-  // Asks a node that runs.
-  std::pair<int, Json> Wish(std::string_view target,
-                            std::string_view body = "") {
+  size_t Running() const {
     size_t node = 0;
     while (down_.contains(node)) ++node;
-    return Ask(node, "POST", target, body);
+    return node;
+  }
+  std::pair<int, Json> Wish(std::string_view target,
+                            std::string_view body = "") {
+    return Ask(Running(), "POST", target, body);
   }
   // All moves that the controller knows have ended.
   bool AwaitMoves() {
@@ -439,9 +441,7 @@ class ShardScenarioTest : public OperatedCluster {
       return move["phase"] == "done" || move["phase"] == "cancelled";
     };
     for (int round = 0; round < 600; ++round) {
-      size_t node = 0;
-      while (down_.contains(node)) ++node;
-      const auto [status, answer] = Ask(node, "GET", "/v1/moves");
+      const auto [status, answer] = Ask(Running(), "GET", "/v1/moves");
       last_ = answer;
       if (status == 200 && std::ranges::all_of(answer["moves"], ended)) {
         return true;
@@ -467,10 +467,10 @@ class ShardScenarioTest : public OperatedCluster {
       }));
     }
   }
-  // The node that holds the group, and not the controller's leader.
-  size_t NodeOf(GroupId group) const { return cluster_->LeaderOf(group); }
   uint64_t KeysIn(GroupId group) {
-    return cluster_->server(NodeOf(group)).store(group)->key_count();
+    return cluster_->server(cluster_->LeaderOf(group))
+        .store(group)
+        ->key_count();
   }
 
   std::map<int, std::string> values_;
@@ -499,7 +499,7 @@ TEST_F(ShardScenarioTest, JoinAndLeaveWithRestarts_KeepEveryKey) {
 // The owner of some slots is away while others change hands several times.
 TEST_F(ShardScenarioTest, GroupThatMissedChanges_ComesBackAndServes) {
   Found(4, 4, 1);
-  const size_t away = NodeOf(GroupId(1));
+  const size_t away = cluster_->LeaderOf(GroupId(1));
   Down(away);
   for (const std::string_view move : {R"({"to":3,"from":2,"count":2000})",
                                       R"({"to":4,"from":3,"count":3000})",
@@ -543,7 +543,7 @@ TEST_F(ShardScenarioTest, SlotsThatLeft_AreDeletedAtTheirFormerOwner) {
   EXPECT_EQ(KeysIn(GroupId(2)), uint64_t{kKeys});
   EXPECT_TRUE(RunUntil([&] { return KeysIn(GroupId(1)) == 0; }));
   EXPECT_TRUE(RunUntil([&] {
-    return cluster_->server(NodeOf(GroupId(1)))
+    return cluster_->server(cluster_->LeaderOf(GroupId(1)))
         .store(GroupId(1))
         ->moves()
         .empty();
@@ -554,7 +554,7 @@ TEST_F(ShardScenarioTest, SlotsThatLeft_AreDeletedAtTheirFormerOwner) {
 // Slots of a group that is away cannot move. All others serve, and move.
 TEST_F(ShardScenarioTest, SlotsThatDoNotMove_AreServedWhileAMoveWaits) {
   Found(4, 3, 1);
-  const size_t away = NodeOf(GroupId(1));
+  const size_t away = cluster_->LeaderOf(GroupId(1));
   std::vector<int> others;
   for (int i = 0; i < kKeys; ++i) {
     if (kv::HashSlot(Concat("k", i)).value() > 5460) others.push_back(i);
@@ -573,7 +573,7 @@ TEST_F(ShardScenarioTest, SlotsThatDoNotMove_AreServedWhileAMoveWaits) {
 // served.
 TEST_F(ShardScenarioTest, SlotsThatArrived_AreServedWhileOthersWait) {
   Found(4, 3, 1);
-  const size_t away = NodeOf(GroupId(1));
+  const size_t away = cluster_->LeaderOf(GroupId(1));
   Down(away);
   ASSERT_TRUE(RunUntil([&] {
     return Wish("/v1/moves", R"({"to":3,"from":1,"count":4000})").first == 200;
