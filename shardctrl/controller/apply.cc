@@ -395,6 +395,9 @@ Answer Execution::operator()(const Command::RecoverGroup& recover) {
   if (node->store != recover.store) {
     return Refused(absl::StrCat(NodeText(recover.node), " has another store"));
   }
+  if (recover.planned != group->reported->position) {
+    return Refused(name + " has other members since; ask again");
+  }
   const raft::Configuration& known = group->reported->configuration;
   const VoterCount count =
       CountVoters(state_, known, recover.broken, recover.replica);

@@ -624,12 +624,14 @@ TEST(Map, NodeThatIsReplacedWithoutAddress_Stays) {
 
 // ---- A lost majority.
 
-Command::RecoverGroup Recovery(uint32_t node, uint64_t generation = 1) {
+Command::RecoverGroup Recovery(const Cluster& cluster, uint32_t node,
+                               uint64_t generation = 1) {
   return {.group = kFirst,
           .node = NodeId(node),
           .store = Cluster::StoreOf(node),
           .replica = Cluster::MemberOn(kFirst, node).replica,
-          .generation = generation};
+          .generation = generation,
+          .planned = cluster.state.FindGroup(kFirst)->reported->position};
 }
 
 // Five nodes; the group is on the first three, of which two are silent.
@@ -651,41 +653,55 @@ raft::Configuration Recovered(uint32_t node, uint64_t generation) {
 TEST(Recover, GroupWithItsMajority_IsRefused) {
   Cluster cluster(5, 1);
   cluster.SettleAll();
-  ExpectRefused(cluster, Recovery(1), "3 of 3 voters that work, a majority");
+  ExpectRefused(cluster, Recovery(cluster, 1),
+                "3 of 3 voters that work, a majority");
   ExpectDone(cluster, Command::ReportSilence{NodeId(2)});
-  ExpectRefused(cluster, Recovery(1), "2 of 3 voters that work, a majority");
+  ExpectRefused(cluster, Recovery(cluster, 1),
+                "2 of 3 voters that work, a majority");
 }
 
 // Their nodes answer, and have nothing of them.
 TEST(Recover, VotersThatAreBroken_DoNotCount) {
   Cluster cluster(5, 1);
   cluster.SettleAll();
-  Command::RecoverGroup recover = Recovery(1);
+  Command::RecoverGroup recover = Recovery(cluster, 1);
   recover.broken = {Cluster::MemberOn(kFirst, 2).replica};
   ExpectRefused(cluster, recover, "2 of 3 voters that work");
   recover.broken.push_back(Cluster::MemberOn(kFirst, 3).replica);
   ExpectDone(cluster, recover);
 }
 
+// It got other voters while the operator's node asked the survivors.
+TEST(Recover, GroupWithOtherMembersThanThePlanKnew_IsRefused) {
+  Cluster cluster = WithoutMajority();
+  const Command::RecoverGroup late = Recovery(cluster, 1);
+  cluster.Report(kFirst, Cluster::MembersOn(kFirst, {1, 4, 5}), NodeId(4));
+  ExpectDone(cluster, Command::ReportSilence{NodeId(4)});
+  ExpectDone(cluster, Command::ReportSilence{NodeId(5)});
+  ExpectRefused(cluster, late, "other members since; ask again");
+  ExpectDone(cluster, Recovery(cluster, 1));
+}
+
 // The node of the recovered replica starts again, and counts as silent.
 TEST(Recover, GroupThatWasRecovered_IsNotRecoveredAgain) {
   Cluster cluster = WithoutMajority();
-  ExpectDone(cluster, Recovery(1));
+  ExpectDone(cluster, Recovery(cluster, 1));
   EXPECT_EQ(cluster.Report(kFirst, Recovered(1, 1), NodeId(1)).outcome,
             ControllerAnswer::Outcome::kDone);
   ExpectDone(cluster, Command::ReportSilence{NodeId(1)});
-  Command::RecoverGroup again = Recovery(1);
+  Command::RecoverGroup again = Recovery(cluster, 1);
   again.replica = Recovered(1, 1).voters[0].replica;
   ExpectRefused(cluster, again, "1 of 1 voters that work, a majority");
 }
 
 TEST(Recover, ReplicaThatIsNotOneOfItsVoters_IsRefused) {
   Cluster cluster = WithoutMajority();
-  ExpectRefused(cluster, Recovery(4), "the replica on node 4 is no voter");
-  Command::RecoverGroup other_store = Recovery(1);
+  ExpectRefused(cluster, Recovery(cluster, 4),
+                "the replica on node 4 is no voter");
+  Command::RecoverGroup other_store = Recovery(cluster, 1);
   other_store.store = StoreIncarnation(1);
   ExpectRefused(cluster, other_store, "another store");
-  Command::RecoverGroup other = Recovery(1);
+  Command::RecoverGroup other = Recovery(cluster, 1);
   other.group = kControllerGroup;
   ExpectRefused(cluster, other, "the controller's own");
   other.group = GroupId(9);
@@ -694,9 +710,9 @@ TEST(Recover, ReplicaThatIsNotOneOfItsVoters_IsRefused) {
 
 TEST(Recover, Survivor_IsWantedAloneUntilItReports) {
   Cluster cluster = WithoutMajority();
-  ExpectDone(cluster, Recovery(1));
+  ExpectDone(cluster, Recovery(cluster, 1));
   EXPECT_EQ(cluster.Wanted(kFirst), (Nodes{1}));
-  ExpectAlreadySo(cluster, Recovery(1));
+  ExpectAlreadySo(cluster, Recovery(cluster, 1));
   // Nothing else changes the wanted replicas meanwhile.
   ExpectDone(cluster, Command::DrainNode{NodeId(5)});
   EXPECT_EQ(cluster.Wanted(kFirst), (Nodes{1}));
@@ -717,7 +733,7 @@ TEST(Recover, Survivor_IsWantedAloneUntilItReports) {
 // It was on its way when the group was recovered.
 TEST(Recover, ReplicaOfAnEarlierGeneration_IsNeverNamedAgain) {
   Cluster cluster = WithoutMajority();
-  ExpectDone(cluster, Recovery(1));
+  ExpectDone(cluster, Recovery(cluster, 1));
   cluster.Report(kFirst, Recovered(1, 1), NodeId(1));
   const Command::ReportReplica old{kFirst, NodeId(1), Cluster::StoreOf(1),
                                    Cluster::MemberOn(kFirst, 1).replica, 0};
@@ -738,8 +754,8 @@ TEST(Recover, AnotherSurvivor_TakesOverOnceTheFirstIsSilent) {
   for (const uint32_t n : {1, 2, 3}) {
     ExpectDone(cluster, Command::ReportSilence{NodeId(n)});
   }
-  Command::RecoverGroup first = Recovery(4);
-  Command::RecoverGroup second = Recovery(5);
+  Command::RecoverGroup first = Recovery(cluster, 4);
+  Command::RecoverGroup second = Recovery(cluster, 5);
   for (Command::RecoverGroup* one : {&first, &second}) {
     one->replica =
         cluster.state.FindGroup(kFirst)->WantedOn(one->node)->replica;

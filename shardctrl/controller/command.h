@@ -134,6 +134,8 @@ struct ControllerCommandBodies {
   };
   // The majority of the group is lost for good: it goes on from the replica
   // `replica` on this store. `generation`: above those that survivors know.
+  // `planned`: the entry of the configuration that the asker knew. It is
+  // refused if the group has reported another one since.
   struct RecoverGroup {
     GroupId group = {};
     NodeId node = {};
@@ -142,10 +144,11 @@ struct ControllerCommandBodies {
     uint64_t generation = 0;
     // Voters whose nodes answer, and do not have them, or have them fenced.
     std::vector<ReplicaId> broken = {};
+    raft::LogPosition planned = {};
     template <typename Codec, typename Self>
     static void Fields(Codec& codec, Self& self) {
       codec(self.group, self.node, self.store, self.replica, self.generation,
-            self.broken);
+            self.broken, self.planned.term, self.planned.index);
     }
   };
 

@@ -633,7 +633,9 @@ class Model {
           }
           survivors.push_back(
               {one.length,
-               {id, number, node.store, one.id, group.generation + 1, broken}});
+               {id, number, node.store, one.id, group.generation + 1, broken,
+                record.reported.has_value() ? record.reported->position
+                                            : raft::LogPosition()}});
         }
       }
       std::stable_sort(

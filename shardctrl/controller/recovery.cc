@@ -49,11 +49,17 @@ std::vector<ReplicaId> BrokenVoters(const raft::Configuration& known,
   return broken;
 }
 
-// Of the voters that no state names, a majority works.
+// Of the voters of the highest generation, which no state names, a majority
+// works.
 bool MajorityWorks(const Survivors& survivors) {
+  uint64_t generation = 0;
+  for (const auto& [node, survivor] : survivors) {
+    generation = std::max(generation, survivor.generation);
+  }
   size_t working = 0, voters = 0;
   for (const auto& [node, survivor] : survivors) {
-    if (survivor.voters == 0 || !survivor.works) continue;
+    if (survivor.generation != generation || !survivor.works) continue;
+    if (survivor.voters == 0) continue;
     ++working;
     voters = std::max<size_t>(voters, survivor.voters);
   }
@@ -119,7 +125,6 @@ RecoveryPlan PlanRecovery(const ClusterState& state, const GroupRecord& group,
     });
   }
   // Another node may recover the controller's group, which no command names.
-  const bool own = group.id == kControllerGroup;
   const bool outdated = std::any_of(
       survivors.begin(), survivors.end(),
       [&](const auto& one) { return IsOutdated(group, one.second); });
@@ -127,10 +132,7 @@ RecoveryPlan PlanRecovery(const ClusterState& state, const GroupRecord& group,
   auto choice = survivors.end();
   for (auto it = survivors.begin(); it != survivors.end(); ++it) {
     const Survivor& survivor = it->second;
-    plan.works |=
-        survivor.works &&
-        (survivor.leader != NodeId() ||
-         (own && known != nullptr && survivor.generation > known->generation));
+    plan.works |= survivor.works && survivor.leader != NodeId();
     plan.generation = std::max(plan.generation, survivor.generation);
     if (MayBeChosen(state, group, it->first, survivor) &&
         (choice == survivors.end() || choice->second.last < survivor.last)) {
@@ -169,6 +171,7 @@ RecoveryPlan PlanRecovery(const ClusterState& state, const GroupRecord& group,
       .generation = plan.generation + choice->first.value()};
   if (known != nullptr) {
     plan.command->broken = BrokenVoters(*known, survivors);
+    plan.command->planned = group.reported->position;
   }
   return plan;
 }

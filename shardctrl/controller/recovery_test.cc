@@ -123,9 +123,37 @@ TEST_F(PlanRecoveryTest, ControllerThatAnotherNodeRecovers_IsLeftAlone) {
   const GroupRecord& group = *cluster_.state.FindGroup(kControllerGroup);
   Survivors survivors = {{NodeId(1), on(1)}, {NodeId(2), on(2)}};
   EXPECT_FALSE(PlanRecovery(cluster_.state, group, survivors).works);
-  survivors[NodeId(1)].replica = ReplicaId(77);
-  survivors[NodeId(1)].generation = 1;
+  Survivor& first = survivors[NodeId(1)];
+  first.replica = ReplicaId(77);
+  first.generation = 1;
+  first.voters = 1;
   EXPECT_TRUE(PlanRecovery(cluster_.state, group, survivors).works);
+}
+
+// It was recovered and grew again, its state does not say so yet, and the new
+// voters are lost too.
+TEST_F(PlanRecoveryTest, RecoveredControllerThatIsLostAgain_IsRecoveredAgain) {
+  const GroupRecord& group = *cluster_.state.FindGroup(kControllerGroup);
+  Survivor grown = On(1, 9, 9);
+  grown.replica = ReplicaId(77);
+  grown.generation = 1;
+  grown.voters = 3;
+  Survivor old = On(2, 3, 3);
+  old.replica = Cluster::MemberOn(kControllerGroup, 2).replica;
+  old.voters = 3;
+  const RecoveryPlan plan = PlanRecovery(
+      cluster_.state, group, {{NodeId(1), grown}, {NodeId(2), old}});
+  EXPECT_FALSE(plan.works) << "only one of the three new voters is there";
+  ASSERT_TRUE(plan.command.has_value());
+  EXPECT_EQ(plan.command->node, NodeId(1));
+  EXPECT_GT(plan.command->generation, grown.generation);
+}
+
+// The state may change between the answers of the survivors and the command.
+TEST_F(PlanRecoveryTest, Command_NamesTheConfigurationThatThePlanKnew) {
+  const GroupRecord& group = *cluster_.state.FindGroup(kFirst);
+  EXPECT_EQ(Plan({{NodeId(1), On(1, 3, 3)}}).command->planned,
+            group.reported->position);
 }
 
 // The node started again before it had a snapshot, and no leader tells it what

@@ -281,11 +281,11 @@ void ClusterOperator::Do(Verb verb, NodeId node, GroupId group) {
     case Verb::kAdd:
       return Add();
     case Verb::kDrain:
-      return on_node("/drain");
+      return Leave(node, "/drain", "");
     case Verb::kUndrain:
       return on_node("/undrain");
     case Verb::kRemove:
-      return on_node("/remove", "{\"lost\":false}");
+      return Leave(node, "/remove", "{\"lost\":false}");
     case Verb::kReplace:
       return Lose(node, /*comes_back=*/true);
     case Verb::kReplaceElsewhere:
@@ -445,6 +445,16 @@ void ClusterOperator::Restart(size_t place, GroupId group) {
   });
 }
 
+// The controller may keep fewer replicas, on nodes that are lost unnoticed.
+void ClusterOperator::Leave(NodeId node, const char* what, std::string body) {
+  if (places_.LostLately() && !rules_.lost().empty()) return;
+  places_.BeginDraining();
+  Ask({.method = "POST",
+       .target = absl::StrCat("/v1/nodes/", node.value(), what),
+       .body = std::move(body)},
+      kAttempts, [this](const OperatorAnswer&) { places_.EndDraining(); });
+}
+
 // A leader may make a lost node one of two voters, before it knows of the loss.
 void ClusterOperator::SetReplicas(GroupId group, uint64_t replicas) {
   if (places_.LostLately()) return;
@@ -557,6 +567,7 @@ void ClusterOperator::LoseMajority(GroupId group, NodeId survivor) {
     const size_t stays = places_.PlaceOf(survivor);
     if (stays == places_.size() || CreatesGroups() || places_.replacing() ||
         places_.LostLately() || places_.ShrunkLately() ||
+        places_.DrainedLately() ||
         !std::all_of(state().groups.begin(), state().groups.end(),
                      shardctrl::IsSettled)) {
       return;

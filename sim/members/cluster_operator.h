@@ -112,6 +112,8 @@ class ClusterOperator {
   // The process starts again at once, or after a while. An operator may make a
   // group smaller meanwhile.
   void Restart(size_t place, GroupId group);
+  // Drains or removes the node.
+  void Leave(NodeId node, const char* what, std::string body);
   void SetReplicas(GroupId group, uint64_t replicas);
   void Add();
   void ReplaceUnbound();

@@ -132,7 +132,10 @@ void MemberRules::OnStep(GroupId id, const raft::Core& core) {
   }
   if (core.role() != raft::RoleKind::kLeader) return;
   Group& group = groups_[id];
-  if (core.configuration().generation == group.generation) group.led = true;
+  if (core.configuration().generation == group.generation &&
+      !group.led.has_value()) {
+    group.led = clock_();
+  }
   const raft::Index index = core.configuration_index();
   const raft::Index base =
       std::exchange(group.configured[core.replica()], index);
@@ -158,16 +161,18 @@ void MemberRules::OnStep(GroupId id, const raft::Core& core) {
 void MemberRules::OnRecovery(GroupId id, raft::Index index,
                              const raft::Configuration& now) {
   Group& group = groups_[id];
-  // Two operators may recover the controller at once, each at a node. The
-  // higher generation goes on.
-  if (!group.lost && (group.led || id != shardctrl::kControllerGroup)) {
+  // Two operators may recover the controller at once, each at a node that does
+  // not hear the other. The higher generation goes on.
+  const bool led =
+      group.led.has_value() && clock_() - *group.led >= kKnownToWork;
+  if (!group.lost && (led || id != shardctrl::kControllerGroup)) {
     violate_(absl::StrCat("recovery: group ", id.value(),
                           " goes on with voters ", NodesOf(now.voters),
                           " and generation ", now.generation,
                           ", though it has a majority"));
   }
   group.lost = false;
-  group.led = false;
+  group.led.reset();
   group.proposed = now;
   group.generation = now.generation;
   group.committed[{now.generation, index}] = now;

@@ -103,7 +103,8 @@ class MemberRules {
     // By generation and index.
     std::map<std::pair<uint64_t, raft::Index>, raft::Configuration> committed;
     bool lost = false;
-    bool led = true;  // Since the newest recovery.
+    // The first leader since the newest recovery. None: there was none yet.
+    std::optional<SimTime> led = SimTime();
     uint64_t generation = 0;
     // The newest configuration of a leader that was checked.
     raft::LogPosition checked;

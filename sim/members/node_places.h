@@ -118,16 +118,13 @@ class NodePlaces {
   void BeginCreating() { ++creating_; }
   void EndCreating() { --creating_; }
   // An operator asks for another number of replicas, or did so lately.
-  bool ShrunkLately() const {
-    return shrinking_ > 0 ||
-           (shrunk_.has_value() &&
-            world_.now() - *shrunk_ < MemberRules::kKnownToWork);
-  }
-  void BeginShrinking() { ++shrinking_; }
-  void EndShrinking() {
-    --shrinking_;
-    shrunk_ = world_.now();
-  }
+  bool ShrunkLately() const { return WasLately(shrinks_); }
+  void BeginShrinking() { ++shrinks_.open; }
+  void EndShrinking() { End(shrinks_); }
+  // The same for a drain, after which the controller may have fewer replicas.
+  bool DrainedLately() const { return WasLately(drains_); }
+  void BeginDraining() { ++drains_.open; }
+  void EndDraining() { End(drains_); }
   // A place without tenant, from `draw` on; size(): none.
   size_t FreePlace(uint64_t draw) const;
   // The same for the reserve.
@@ -166,6 +163,20 @@ class NodePlaces {
 
  private:
   class Program;
+  // What operators ask for.
+  struct Wishes {
+    size_t open = 0;
+    std::optional<SimTime> ended;  // The time when the last one ended.
+  };
+  bool WasLately(const Wishes& wishes) const {
+    return wishes.open > 0 ||
+           (wishes.ended.has_value() &&
+            world_.now() - *wishes.ended < MemberRules::kKnownToWork);
+  }
+  void End(Wishes& wishes) {
+    --wishes.open;
+    wishes.ended = world_.now();
+  }
   struct Place {
     std::optional<Tenant> tenant;
     Program* program = nullptr;  // Null: the machine is down, or free.
@@ -194,8 +205,8 @@ class NodePlaces {
   std::optional<SimTime> lost_;  // When a disk was lost last.
   std::multiset<NodeId> replacing_;
   int creating_ = 0;
-  size_t shrinking_ = 0;
-  std::optional<SimTime> shrunk_;
+  Wishes shrinks_;
+  Wishes drains_;
   MachineId shelf_;  // Disks lie here for a moment.
   std::vector<Place> places_;
   std::vector<node::ShardConfig> shards_;
