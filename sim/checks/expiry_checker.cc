@@ -262,11 +262,14 @@ void ExpiryChecker::OnEntry(GroupId group, SimTime now,
 void ExpiryChecker::Expire(GroupId group, SimTime now) {
   const int64_t log_ms = group_clocks_[group].log_time.ms();
   auto& due = due_[group];
-  while (!due.empty() && due.begin()->first <= log_ms) {
-    const auto [due_ms, name] = *due.begin();
-    due.erase(due.begin());
+  for (auto it = due.begin(); it != due.end() && it->first <= log_ms;) {
+    if (takes_commands_ && !takes_commands_(group, it->second)) {
+      ++it;
+      continue;
+    }
     ++expired_;
-    Append(name, {.since = now});
+    Append(it->second, {.since = now});
+    it = due.erase(it);
   }
 }
 

@@ -104,6 +104,13 @@ class ExpiryChecker {
   using Watcher =
       absl::AnyInvocable<void(const std::string& key, const std::string*)>;
   void WatchValues(Watcher watcher) { watcher_ = std::move(watcher); }
+  // Keys of slots of which the group takes no commands do not expire by its
+  // time: the state that moves is older. Without this call it takes all.
+  using TakesCommands =
+      absl::AnyInvocable<bool(GroupId group, const std::string& key)>;
+  void SetTakesCommands(TakesCommands takes_commands) {
+    takes_commands_ = std::move(takes_commands);
+  }
   void SetClocks(ClockBounds clocks) { clocks_ = std::move(clocks); }
 
   static bool Covers(std::string_view key) {
@@ -256,6 +263,7 @@ class ExpiryChecker {
 
   Report violate_;
   Watcher watcher_;
+  TakesCommands takes_commands_;
   ClockBounds clocks_;
   std::map<std::string, Key> keys_;
   std::vector<Operation> operations_;

@@ -243,6 +243,22 @@ TEST_F(ExpiryCheckerTest, ClockOfAnEarlierLeaderStoodStill_ExcusesNothing) {
   ExpectFound("after the key was due");
 }
 
+// The state that moves to another group was sealed at an earlier time.
+TEST_F(ExpiryCheckerTest, KeyOfAFrozenSlot_ExpiresWhenItsOwnerTakesCommands) {
+  bool takes = false;
+  checker_.SetTakesCommands([&](GroupId group, const std::string&) {
+    return group == kGroup && takes;
+  });
+  Set("a", 100);
+  Pass(500);
+  Entry();
+  EXPECT_EQ(checker_.expired(), 0u);
+  takes = true;
+  Entry();
+  EXPECT_EQ(checker_.expired(), 1u);
+  EXPECT_TRUE(found_.empty());
+}
+
 TEST_F(ExpiryCheckerTest, LogTimeAheadOfTheTruth_Found) {
   Entry(/*lag_ms=*/-1);
   ExpectFound("ahead of the true time");

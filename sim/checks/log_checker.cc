@@ -62,6 +62,10 @@ LogChecker::LogChecker(Clock clock, Report violate, Describe describe,
             key, ++committed_, clock_(),
             value == nullptr ? ValueHistory::kNothing : HashBytes(*value));
       });
+  followers_.expiry->SetTakesCommands(
+      [this](GroupId group, const std::string& key) {
+        return moves_.Accepts(group, slots_->SlotOf(key));
+      });
 }
 
 void LogChecker::OnInvoked(Number op, const std::string& key,
