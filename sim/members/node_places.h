@@ -163,7 +163,7 @@ class NodePlaces {
 
  private:
   class Program;
-  // What operators ask for.
+  // Requests of operators that may take replicas away.
   struct Wishes {
     size_t open = 0;
     std::optional<SimTime> ended;  // The time when the last one ended.
