@@ -32,6 +32,7 @@ constexpr uint64_t kFewChanges = 4096;
 // smaller than this.
 constexpr uint64_t kPiecesInASecond = 16;
 constexpr uint64_t kPieceBytesMin = 1 << 10;
+constexpr size_t kPiecesInAWindow = 4;
 
 kv::MovePlan PlanOf(const SlotMove& move) {
   return {.id = move.id,
@@ -56,11 +57,14 @@ std::string ProblemOf(const RequestFailure& failure) {
   }
 }
 
-// A slow move has small pieces, so that it never waits long.
-size_t PieceBytesMax(const SlotMove& move) {
-  if (move.rate_max == 0) return kv::kPieceBytesMax;
+// A slow move has small pieces, so that neither it nor clients wait long for
+// one.
+size_t PieceBytesMax(const SlotMove& move, const CopyWindow& window) {
+  const size_t most =
+      std::min(window.bytes() / kPiecesInAWindow, kv::kPieceBytesMax);
+  if (move.rate_max == 0) return most;
   return static_cast<size_t>(std::clamp<uint64_t>(
-      move.rate_max / kPiecesInASecond, kPieceBytesMin, kv::kPieceBytesMax));
+      move.rate_max / kPiecesInASecond, kPieceBytesMin, most));
 }
 
 // The bytes of the keys that the destination needs room for.
@@ -389,8 +393,10 @@ void SlotMover::Copy(const SlotMove& move, const kv::MovePlan& plan,
     return;
   }
   const size_t pieces_max = task.one_at_a_time ? 1 : kPiecesMax;
+  // Clients wait for a frozen slot.
+  const size_t bytes_max = frozen ? CopyWindow::kMax : task.window.bytes();
   while (task.outstanding < pieces_max && !task.lost &&
-         task.bytes_outstanding < kPieceBytesMax &&
+         task.bytes_outstanding < bytes_max &&
          (frozen || task.next_piece <= MonoNow()) &&
          (task.kept.has_value() || OpenReader(plan, status, store, task))) {
     // The rest is one stream: it is read again once the source is frozen.
@@ -422,7 +428,8 @@ void SlotMover::EndRound(const kv::MoveStatus& status, Task& task) {
   const uint64_t written = status.at.changes.value() - task.round_last.value();
   const uint64_t copied = task.next_change.value() - task.round_read.value();
   Duration& pause = task.progress.write_pause;
-  if (task.round_began.has_value() && written > copied / 2) {
+  if (task.round_began.has_value() && written > copied / 2 &&
+      !task.window.Raise()) {
     pause = std::clamp(pause + pause, kWritePauseMin, kWritePauseMax);
   }
   task.round_began = now;
@@ -440,8 +447,10 @@ void SlotMover::SendPiece(const SlotMove& move, Task& task) {
                                                        move.rate_max));
   }
   Send({move.id, move.from}, move.to, kv::StageStep{move.id, piece},
-       [bytes](Task& task, const kv::MoveAnswer* answer) {
+       [this, bytes, sent = MonoNow()](Task& task,
+                                       const kv::MoveAnswer* answer) {
          task.bytes_outstanding -= bytes;
+         task.window.OnAnswer(MonoNow(), MonoNow() - sent, bytes);
          // The piece that is kept is sent again.
          if (answer == nullptr && task.kept.has_value()) return;
          task.kept.reset();
@@ -469,7 +478,7 @@ kv::SlotPiece SlotMover::NextPiece(const SlotMove& move, Task& task) {
     piece.bytes = task.kept->bytes;
     return piece;
   }
-  kv::SlotPiece piece = task.reader->Next(PieceBytesMax(move));
+  kv::SlotPiece piece = task.reader->Next(PieceBytesMax(move, task.window));
   task.reader_began = true;
   if (task.one_at_a_time) {
     task.kept = {.piece = piece, .bytes = std::string(piece.bytes)};

@@ -28,6 +28,7 @@
 #include "kv/store/slot_items.h"
 #include "kv/store/store.h"
 #include "node/admin/controller_access.h"
+#include "node/controller/copy_window.h"
 #include "node/routing/request_sink.h"
 #include "node/routing/router.h"
 #include "raft/host/host.h"
@@ -44,12 +45,12 @@ class SlotMover final : private RequestSink {
   static constexpr Duration kRoomRetryAfter = Seconds(1);
   // The progress of a move is reported this often, and with each phase.
   static constexpr Duration kReportInterval = Seconds(1);
-  // Pieces under way to a destination.
+  // Pieces under way to a destination. CopyWindow bounds their bytes.
   static constexpr size_t kPiecesMax = 128;
-  static constexpr size_t kPieceBytesMax = size_t{2} << 20;
   // A round of changes takes so long. If clients changed more than half as much
-  // as was copied, they write more slowly from then on. Each connection pauses
-  // twice as long between writes to the slots, up to the longest pause.
+  // as was copied, the window may shrink less. Once it is the largest, clients
+  // write more slowly from then on: each connection pauses twice as long
+  // between writes to the slots, up to the longest pause.
   static constexpr Duration kRound = Milliseconds(250);
   static constexpr Duration kWritePauseMin = Milliseconds(1);
   static constexpr Duration kWritePauseMax = Milliseconds(32);
@@ -111,6 +112,7 @@ class SlotMover final : private RequestSink {
     uint32_t next_slot = 0;
     kv::ChangeNumber next_change = {};
     size_t bytes_outstanding = 0;
+    CopyWindow window;
     kv::ChangeNumber acknowledged = {};  // The source has forgotten those.
     bool decided = false;
     // When the present round of changes began, and the last change then, at the
@@ -159,7 +161,8 @@ class SlotMover final : private RequestSink {
                   const kv::Store& store, Task& task);
   void SendPiece(const shardctrl::SlotMove& move, Task& task);
   kv::SlotPiece NextPiece(const shardctrl::SlotMove& move, Task& task);
-  // Slows the writers of the slots if a round shows the need.
+  // Copies faster, or slows the writers of the slots, if a round shows the
+  // need.
   void EndRound(const kv::MoveStatus& status, Task& task);
   void Freeze(const shardctrl::SlotMove& move, const kv::MovePlan& plan,
               const kv::MoveStatus& status, Task& task);

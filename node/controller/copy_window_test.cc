@@ -1,0 +1,76 @@
+#include "node/controller/copy_window.h"
+
+#include <gtest/gtest.h>
+
+#include <cstddef>
+
+#include "env/time.h"
+
+namespace quorate::node {
+namespace {
+
+constexpr size_t kPiece = size_t{16} << 10;
+constexpr Duration kAlone = Milliseconds(2);
+
+class CopyWindowTest : public ::testing::Test {
+ protected:
+  // Answers to as many pieces as fit into the window.
+  void Round(Duration took) {
+    now_ = now_ + took;
+    for (size_t left = window_.bytes() / kPiece; left > 0; --left) {
+      window_.OnAnswer(now_, took, kPiece);
+    }
+  }
+  void Rounds(int rounds, Duration took) {
+    for (int i = 0; i < rounds; ++i) Round(took);
+  }
+
+  CopyWindow window_;
+  MonoTime now_;
+};
+
+TEST_F(CopyWindowTest, IdleCluster_IsCopiedAtFullSpeed) {
+  EXPECT_EQ(window_.bytes(), CopyWindow::kMin);
+  Round(kAlone);
+  EXPECT_EQ(window_.bytes(), 2 * CopyWindow::kMin);
+  Rounds(10, kAlone + CopyWindow::kTarget);
+  EXPECT_EQ(window_.bytes(), CopyWindow::kMax);
+}
+
+TEST_F(CopyWindowTest, AnswersBehindAQueue_HalveItOnceInARound) {
+  Rounds(10, kAlone);
+  Round(kAlone + CopyWindow::kTarget + Milliseconds(1));
+  EXPECT_EQ(window_.bytes(), CopyWindow::kMax / 2);
+  Rounds(20, kAlone + CopyWindow::kTarget + Milliseconds(1));
+  EXPECT_EQ(window_.bytes(), CopyWindow::kMin);
+  Rounds(10, kAlone);
+  EXPECT_EQ(window_.bytes(), CopyWindow::kMax);
+}
+
+// What was short long ago tells nothing of the present disks and load.
+TEST_F(CopyWindowTest, LongerAnswersForAMinute_AreNoQueue) {
+  Round(kAlone);
+  const Duration later = kAlone + CopyWindow::kTarget * 2;
+  Rounds(3, later);
+  EXPECT_EQ(window_.bytes(), CopyWindow::kMin);
+  now_ = now_ + CopyWindow::kBaseAge;
+  Round(later);
+  now_ = now_ + CopyWindow::kBaseAge;
+  Rounds(2, later);
+  EXPECT_GT(window_.bytes(), CopyWindow::kMin);
+}
+
+TEST_F(CopyWindowTest, CopyThatDoesNotCatchUp_ShrinksNoMore) {
+  EXPECT_TRUE(window_.Raise());
+  EXPECT_EQ(window_.bytes(), 2 * CopyWindow::kMin);
+  Rounds(3, kAlone);
+  Rounds(20, kAlone + CopyWindow::kTarget * 2);
+  EXPECT_EQ(window_.bytes(), 2 * CopyWindow::kMin);
+  int raised = 1;
+  while (window_.Raise()) ++raised;
+  EXPECT_EQ(raised, 5);
+  EXPECT_EQ(window_.bytes(), CopyWindow::kMax);
+}
+
+}  // namespace
+}  // namespace quorate::node
