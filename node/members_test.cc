@@ -258,6 +258,44 @@ TEST_F(MembersTest, ReplacedNode_ComesBackOnAnEmptyDisk) {
   EXPECT_TRUE(absl::StrContains(again.message(), "has another store")) << again;
 }
 
+// The controller took the store, and its machine fell before it heard so. The
+// node that it asks again does not know that another store has come since.
+TEST_F(MembersTest, StoreThatWasReplaced_IsNotAdmittedByAnOldState) {
+  Begin({.nodes = 3, .groups = 1});
+  ASSERT_TRUE(AwaitAddresses(3)) << last_.dump(1);
+  Config config = Joining(Ask(0, "POST", "/v1/nodes").second);
+  config.join->seeds = {"n3:9001"};
+  const size_t old = cluster_->BeginNew(config);
+  ASSERT_TRUE(RunUntil([&] {
+    const shardctrl::NodeRecord* const node = StateOn(2).FindNode(NodeId(4));
+    return node != nullptr && node->store != StoreIncarnation();
+  }));
+  ASSERT_TRUE(absl::IsUnknown(cluster_->started(old)));
+  cluster_->Crash(old, sim::CrashKind::kMachine);
+  Cut(2, true);
+  ASSERT_TRUE(RunUntil([&] { return AwaitController() < 2; }));
+  const auto [status, answer] = Ask(0, "POST", "/v1/nodes/4/replace");
+  ASSERT_EQ(status, 200) << answer.dump(1);
+  Config other = Joining(answer);
+  other.join->seeds = {"n1:9001", "n2:9001"};
+  ASSERT_EQ(cluster_->StartNew(other), absl::OkStatus());
+  // The two of them hear each other alone.
+  for (const auto& [from, to] : {std::pair(2, 3), std::pair(3, 2)}) {
+    cluster_->world().HealLink(cluster_->machine(from), cluster_->machine(to));
+  }
+  cluster_->world().RunFor(Seconds(3));
+  cluster_->Restart(old);
+  cluster_->world().RunFor(Seconds(5));
+  EXPECT_TRUE(absl::IsUnknown(cluster_->started(old)))
+      << cluster_->started(old);
+  Cut(2, false);
+  ASSERT_TRUE(
+      RunUntil([&] { return !absl::IsUnknown(cluster_->started(old)); }));
+  EXPECT_TRUE(
+      absl::StrContains(cluster_->started(old).message(), "has another store"))
+      << cluster_->started(old);
+}
+
 // A leader hears all others, and never itself.
 TEST_F(MembersTest, SilentNodeThatComesToLead_AnswersAgain) {
   Begin({.nodes = 3, .groups = 1});

@@ -399,10 +399,9 @@ void ControllerAgent::ReportSilence() {
 
 absl::Status ControllerAgent::Admit(const raft::JoinRequest& request) {
   const shardctrl::NodeRecord* const node = state().FindNode(request.node);
-  if (node != nullptr && node->store == request.store) return absl::OkStatus();
   // AskRefusing: the store was in the cluster.
   if (node != nullptr && request.token.empty() &&
-      node->former_store == request.store) {
+      (node->store == request.store || node->former_store == request.store)) {
     return absl::OkStatus();
   }
   const auto token = shardctrl::ParseToken(request.token);
@@ -413,6 +412,12 @@ absl::Status ControllerAgent::Admit(const raft::JoinRequest& request) {
   }
   if (const auto refused = refused_.extract(request.store); !refused.empty()) {
     return absl::PermissionDeniedError(refused.mapped());
+  }
+  // The state of this node may be so old that another store has come since.
+  if (const auto bound = bound_.extract(request.store);
+      !bound.empty() && MonoNow() - bound.mapped() < kBoundFor &&
+      node != nullptr && node->store == request.store) {
+    return absl::OkStatus();
   }
   if (!working_ || asking_.size() >= kAdmissionsMax) {
     return absl::UnavailableError("this node is busy");
@@ -447,7 +452,11 @@ void ControllerAgent::Bind(const raft::JoinRequest& request) {
           asking_.erase(store);
           return;
         }
-        Refresh([this, store](const absl::Status&) { asking_.erase(store); });
+        Refresh([this, store](const absl::Status&) {
+          if (bound_.size() >= kAdmissionsMax) bound_.clear();
+          bound_[store] = MonoNow();
+          asking_.erase(store);
+        });
       });
 }
 

@@ -50,6 +50,8 @@ class ControllerAgent final : public ControllerAccess {
   static constexpr Duration kSoon = Milliseconds(20);
   // New stores that are being decided about at a time.
   static constexpr size_t kAdmissionsMax = 64;
+  // The word of the controller that a store is that of its node holds so long.
+  static constexpr Duration kBoundFor = Seconds(2);
   // A node that is still silent is reported again this often.
   static constexpr Duration kSilenceInterval = Seconds(5);
 
@@ -200,6 +202,8 @@ class ControllerAgent final : public ControllerAccess {
   // with its reason. One that is forgotten makes the node ask again.
   absl::btree_map<StoreIncarnation, env::Pending> asking_;
   absl::btree_map<StoreIncarnation, std::string> refused_;
+  // When the controller said that these are the stores of their nodes.
+  absl::btree_map<StoreIncarnation, MonoTime> bound_;
   uint64_t draws_ = 0;
   bool working_ = false;
   // Reconcile may find something to do.

@@ -1,11 +1,11 @@
 // node/controller/copy_window.h: how many bytes of a move of slots may be under
 // way, so that clients of the same nodes hardly notice the copy.
 //
-// The idea is that of LEDBAT (RFC 6817): the shortest answer of the last minute
-// tells how long a piece takes when nothing waits before it. What an answer
-// takes beyond that is a queue, of this copy or of clients. The window grows
-// while the queue is shorter than a target, and shrinks else. So a copy takes
-// what clients leave over, and an idle cluster is copied at full speed.
+// The idea is that of LEDBAT (RFC 6817). The shortest answer of the last minute
+// is the time of a piece that waits for nothing. An answer that takes longer
+// has waited in a queue, of this copy or of clients. The window grows while the
+// queue is shorter than a target, and shrinks else. So a copy takes the room
+// that clients leave over, and an idle cluster is copied at full speed.
 #ifndef QUORATE_NODE_CONTROLLER_COPY_WINDOW_H_
 #define QUORATE_NODE_CONTROLLER_COPY_WINDOW_H_
 

@@ -47,7 +47,7 @@ TEST_F(CopyWindowTest, AnswersBehindAQueue_HalveItOnceInARound) {
   EXPECT_EQ(window_.bytes(), CopyWindow::kMax);
 }
 
-// What was short long ago tells nothing of the present disks and load.
+// A minute later other disks and another load may be usual.
 TEST_F(CopyWindowTest, LongerAnswersForAMinute_AreNoQueue) {
   Round(kAlone);
   const Duration later = kAlone + CopyWindow::kTarget * 2;

@@ -49,8 +49,8 @@ class SlotMover final : private RequestSink {
   static constexpr size_t kPiecesMax = 128;
   // A round of changes takes so long. If clients changed more than half as much
   // as was copied, the window may shrink less. Once it is the largest, clients
-  // write more slowly from then on: each connection pauses twice as long
-  // between writes to the slots, up to the longest pause.
+  // write more slowly: each connection pauses twice as long between writes to
+  // the slots, up to the longest pause.
   static constexpr Duration kRound = Milliseconds(250);
   static constexpr Duration kWritePauseMin = Milliseconds(1);
   static constexpr Duration kWritePauseMax = Milliseconds(32);

@@ -135,7 +135,7 @@ absl::Status TestCluster::RestartWith(size_t node, const Config& config) {
   return starts_[node];
 }
 
-absl::Status TestCluster::StartNew(const Config& config) {
+size_t TestCluster::BeginNew(const Config& config) {
   starts_may_fail_ = true;
   const size_t node = servers_.size();
   configs_.push_back(config);
@@ -143,6 +143,11 @@ absl::Status TestCluster::StartNew(const Config& config) {
   starts_.push_back(absl::UnknownError("not started yet"));
   machines_.push_back(world_.AddMachine({.name = Concat("n", node + 1)}));
   Start(node);
+  return node;
+}
+
+absl::Status TestCluster::StartNew(const Config& config) {
+  const size_t node = BeginNew(config);
   CHECK(world_.RunUntilTrue([&] { return !absl::IsUnknown(starts_[node]); },
                             Seconds(20)));
   return starts_[node];

@@ -108,6 +108,10 @@ class TestCluster {
   // Starts a server on a new machine, which has the next position and the name
   // "n" with it, counted from 1. Returns the status that Start reported.
   absl::Status StartNew(const Config& config);
+  // Like StartNew, and does not wait for the start. Returns the position.
+  size_t BeginNew(const Config& config);
+  // The status that Start reported. kUnknown: it has not reported yet.
+  const absl::Status& started(size_t node) const { return starts_[node]; }
 
  private:
   void Start(size_t node);

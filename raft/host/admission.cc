@@ -13,6 +13,8 @@ namespace {
 // Pauses between two questions, doubled from the first to the last.
 constexpr Duration kPauseMin = Milliseconds(50);
 constexpr Duration kPauseMax = Milliseconds(1000);
+// A seed that is deciding is asked so often, then another one.
+constexpr int kAsksMax = 3;
 constexpr Duration kLogInterval = Seconds(10);
 // Size limit of the text of a refusal.
 constexpr size_t kWhyBytesMax = 1024;
@@ -36,7 +38,7 @@ void StoreAdmission::Begin(StoreIncarnation store, Done done) {
 
 void StoreAdmission::Ask() {
   const auto& seeds = options_.join->seeds;
-  const std::string& seed = seeds[next_seed_++ % seeds.size()];
+  const std::string& seed = seeds[seed_ % seeds.size()];
   call_ = env_.transport.AskForAdmission(
       {.node = options_.node, .incarnation = store_}, seed,
       EncodeAdmissionRequest(
@@ -48,6 +50,9 @@ void StoreAdmission::OnAnswer(absl::StatusOr<Buffer> bytes) {
   if (absl::IsFailedPrecondition(bytes.status())) {
     return Finish(bytes.status());
   }
+  const bool decides = bytes.ok() && asks_ + 1 < kAsksMax;
+  asks_ = decides ? asks_ + 1 : 0;
+  if (!decides) ++seed_;
   if (!bytes.ok()) return AskLater(bytes.status());
   const absl::StatusOr<AdmissionAnswer> answer = DecodeAdmissionAnswer(*bytes);
   if (!answer.ok()) return AskLater(answer.status());

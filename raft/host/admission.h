@@ -47,7 +47,8 @@ class StoreAdmission {
   const HostOptions& options_;
   StoreIncarnation store_;
   Done done_;
-  size_t next_seed_ = 0;
+  size_t seed_ = 0;
+  int asks_ = 0;  // So many answers in a row came from this seed.
   Duration pause_{0};
   MonoTime log_at_{0};
   env::Pending call_;
