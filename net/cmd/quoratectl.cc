@@ -362,7 +362,11 @@ int Main(int argc, char** argv) {
                                .say = Say,
                                .progress = ShowProgress,
                                .interrupted = is_interrupted};
-  const ControlAnswer answer = run(options);
+  ControlAnswer answer = run(options);
+  if (control.json && answer.out.empty() && !answer.error.empty()) {
+    answer.out = ErrorJson(answer);
+    answer.error.clear();
+  }
   std::fwrite(answer.out.data(), 1, answer.out.size(), stdout);
   if (!answer.error.empty()) {
     std::fprintf(stderr, "quoratectl: %s\n", answer.error.c_str());

@@ -360,6 +360,13 @@ absl::StatusOr<std::vector<NodeLine>> ParseClusterNodes(std::string_view text) {
   return nodes;
 }
 
+std::string ErrorJson(const ControlAnswer& answer) {
+  const char* const code = answer.exit_status == 4     ? "REFUSED"
+                           : answer.exit_status == 130 ? "INTERRUPTED"
+                                                       : "FAILED";
+  return Line({{"error", {{"code", code}, {"message", answer.error}}}});
+}
+
 std::string FormatTable(const std::vector<std::vector<std::string>>& rows) {
   std::vector<size_t> widths;
   for (const auto& row : rows) {

@@ -27,6 +27,10 @@ struct ControlAnswer {
   int exit_status = 0;
 };
 
+// The error as a line of JSON, like those of admin addresses. The code is
+// REFUSED for exit status 4, INTERRUPTED for 130, else FAILED.
+std::string ErrorJson(const ControlAnswer& answer);
+
 // Lists all nodes that the asked node lists, and the groups as each node
 // reports them. Exit status 1: the node cannot be asked. Exit status 3: a node
 // does not answer, a replica does not work, or slots have no leader.

@@ -106,6 +106,8 @@ class QuickstartTest(unittest.TestCase):
         self.assertEqual(3, status)
         self.assertIn('no answer', out)
         self.assertEqual((1, '', "quoratectl: there is no key 'none'\n"), self.ctl(cluster, 'get', 'none'))
+        status, out, err = self.ctl(cluster, '--json', 'node', 'set', '9', '--zone', 'a')
+        self.assertEqual((4, '', 'REFUSED'), (status, err, json.loads(out)['error']['code']))
         # A MOVED reply may name the dead node. quoratectl then asks the first node again until another node leads.
         for key in 'foo', 'bar', 'hello':
             self.assertEqual((1, '', f"quoratectl: there is no key '{key}'\n"),
