@@ -82,6 +82,32 @@ TEST_P(ClientLibraryTest, KeysOfAllGroups_AreWrittenReadAndRemoved) {
   EXPECT_EQ(client_->counters().unknown, 0u);
 }
 
+// A read that may be stale needs no leader.
+TEST_P(ClientLibraryTest, ReadsOfALowerConsistency_GoOnWithoutALeader) {
+  ASSERT_TRUE(cluster_.AwaitLeaders());
+  Run([this](kv::Client& client) { client.Set("k", "v", Keep()); });
+  ASSERT_EQ(Await(1).at(0).outcome, Outcome::kDone);
+  const auto read = [this](kv::ReadConsistency consistency) {
+    Run([this, consistency](kv::Client& client) {
+      client.Get("k", consistency, Keep());
+    });
+    return Await(1).at(0);
+  };
+  const auto bounded = kv::ReadConsistency::Bounded(Seconds(60));
+  for (int i = 0; i < 12; ++i) {
+    EXPECT_EQ(read(bounded).reply.text, "v");
+    EXPECT_EQ(read(kv::ReadConsistency::Eventual()).reply.text, "v");
+  }
+  cluster_.world().RunFor(Seconds(1));
+  cluster_.Crash(0);
+  cluster_.Crash(1);
+  EXPECT_EQ(read(kv::ReadConsistency::Eventual()).reply.text, "v");
+  EXPECT_EQ(read(bounded).reply.text, "v");
+  EXPECT_EQ(read({}).outcome, Outcome::kNotExecuted);
+  EXPECT_EQ(read(kv::ReadConsistency::Bounded(Duration())).status.code(),
+            absl::StatusCode::kInvalidArgument);
+}
+
 // Each node crashes in turn while the client increments counters. Every
 // increment reported as done took effect once.
 TEST_P(ClientLibraryTest, NodesCrash_EveryIncrementCountsOnce) {

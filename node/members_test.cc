@@ -45,6 +45,19 @@ TEST_F(MembersTest, NodeList_HasTheNodesOfTheFoundingWithTheirAddresses) {
   }
 }
 
+// Clients may choose a replica of their zone.
+TEST_F(MembersTest, TableOfSlots_HasAllReplicasAndTheirZones) {
+  Begin({.nodes = 3, .groups = 1});
+  ASSERT_EQ(Ask(0, "PATCH", "/v1/nodes/2", "{\"zone\": \"west\"}").first, 200);
+  cluster_->world().RunFor(Seconds(2));
+  auto client = cluster_->ConnectRespCluster(0);
+  const std::string slots = cluster_->Command(*client, {"QUORATE.SLOTS"});
+  EXPECT_TRUE(slots.starts_with("*1\r\n*5\r\n")) << "three nodes: " << slots;
+  EXPECT_TRUE(absl::StrContains(
+      slots, "*2\r\n$17\r\navailability-zone\r\n$4\r\nwest\r\n"))
+      << slots;
+}
+
 TEST_F(MembersTest, GroupList_HasLeadersAndVoters) {
   Begin({.nodes = 3, .groups = 2});
   ASSERT_TRUE(Await("/v1/groups", [](const Json& answer) {

@@ -35,6 +35,7 @@ struct Node {
   std::string http_address = {};
   // Holds only non-voting replicas: serves stale reads, refuses writes.
   bool read_only = false;
+  std::string zone = {};  // As the operator said. Empty: unknown.
   friend bool operator==(const Node&, const Node&) = default;
 };
 

@@ -8,6 +8,7 @@
 
 #include "absl/container/btree_map.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
 #include "env/check.h"
 #include "env/pending.h"
 #include "kv/client/client_session.h"
@@ -31,6 +32,9 @@ constexpr Duration kSessionFreshMin = Milliseconds(50);
 // The most sessions in use at a time. Each covers a window of
 // kSessionOutstandingMax commands, for which a slot keeps results.
 constexpr size_t kClientSessionsMax = 16;
+
+constexpr Duration kReadBoundMin = Milliseconds(1);
+constexpr Duration kReadBoundMax = Seconds(24 * 3600);
 
 bool StartsWith(std::string_view text, std::string_view prefix) {
   return text.substr(0, prefix.size()) == prefix;
@@ -78,6 +82,36 @@ ErrorKind Classify(std::string_view error) {
   return ErrorKind::kRefused;
 }
 
+// The words that give a connection this consistency. Empty: a new one has it.
+std::string TextOf(const ReadConsistency& consistency) {
+  switch (consistency.level) {
+    case ReadConsistency::Level::kLinearizable:
+      return "";
+    case ReadConsistency::Level::kBounded:
+      return absl::StrCat("BOUNDED ", consistency.bound.ms());
+    case ReadConsistency::Level::kEventual:
+      return "EVENTUAL";
+  }
+  return "";
+}
+
+absl::Status Check(const ClientRequest& request) {
+  const ReadConsistency& read = request.consistency;
+  if (read.level == ReadConsistency::Level::kLinearizable) {
+    return absl::OkStatus();
+  }
+  if (!request.read_only || !request.key.has_value()) {
+    return absl::InvalidArgumentError(
+        "not sent: only a read with a key has a consistency");
+  }
+  if (read.level == ReadConsistency::Level::kBounded &&
+      (read.bound < kReadBoundMin || read.bound > kReadBoundMax)) {
+    return absl::InvalidArgumentError(
+        "not sent: the bound of a read is 1 ms to 24 h");
+  }
+  return absl::OkStatus();
+}
+
 }  // namespace
 
 class Client::Impl {
@@ -88,7 +122,7 @@ class Client::Impl {
         streams_(streams),
         random_(random),
         options_(std::move(options)),
-        routes_(options_.seeds) {
+        routes_(options_.seeds, options_.zone) {
     CHECK_GT(options_.outstanding_max, 0u);
   }
 
@@ -174,9 +208,12 @@ class Client::Impl {
   void Refresh();
   // Closes idle links to addresses that were forgotten.
   void CloseForgotten();
-  RespLink* LinkTo(const std::string& address);
+  // The link for reads of this consistency. A node gives it to a connection.
+  RespLink* LinkTo(const std::string& address,
+                   const std::string& consistency = "");
   RespLink* AnyLink();
-  void OnBroken(const std::string& address);
+  using LinkKey = std::pair<std::string, std::string>;
+  void OnBroken(const LinkKey& key);
 
   env::Loop& loop_;
   env::Streams& streams_;
@@ -202,7 +239,8 @@ class Client::Impl {
   MonoTime refresh_after_ = MonoTime::Min();
   uint64_t turn_ = 0;
 
-  std::map<std::string, std::unique_ptr<RespLink>> links_;
+  // By address and consistency.
+  std::map<LinkKey, std::unique_ptr<RespLink>> links_;
   std::vector<std::unique_ptr<RespLink>> broken_links_;
   env::Pending sweep_;
 };
@@ -219,16 +257,20 @@ void Client::Impl::Do(ClientRequest what, Done done) {
   request->deadline = now() + options_.deadline;
   const uint64_t id = request->id;
   ++counters_.requests;
-  if (requests_.size() - trying_ >= options_.waiting_max) {
+  absl::Status refused = Check(request->what);
+  if (refused.ok() && requests_.size() - trying_ >= options_.waiting_max) {
+    refused = absl::ResourceExhaustedError(absl::StrCat(
+        "not sent: ", options_.waiting_max,
+        " requests wait, the limit of ClientOptions::waiting_max; try again "
+        "when some of them have results"));
+  }
+  if (!refused.ok()) {
     // Reported later, like every other outcome.
-    request->deadline_timer = loop_.Defer([this, id] {
-      Finish(requests_.at(id).get(), Outcome::kNotExecuted,
-             absl::ResourceExhaustedError(absl::StrCat(
-                 "not sent: ", options_.waiting_max,
-                 " requests wait, the limit of ClientOptions::waiting_max; try "
-                 "again when some of them have results")),
-             RespValue());
-    });
+    request->deadline_timer =
+        loop_.Defer([this, id, refused = std::move(refused)] {
+          Finish(requests_.at(id).get(), Outcome::kNotExecuted, refused,
+                 RespValue());
+        });
     requests_.emplace(id, std::move(request));
     return;
   }
@@ -328,9 +370,17 @@ void Client::Impl::ChangeSession(Request* request) {
 void Client::Impl::Try(Request* request) {
   if (TooLate(*request)) return OnDeadline(request->id);
   request->tried = now();
-  const std::string* address =
-      request->slot.has_value() ? routes_.Find(*request->slot) : nullptr;
-  RespLink* link = address != nullptr ? LinkTo(*address) : AnyLink();
+  const std::string* address = nullptr;
+  std::string consistency;
+  if (request->slot.has_value()) {
+    consistency = TextOf(request->what.consistency);
+    // Every other try goes to the owner: a replica may have gone.
+    const bool replica = !consistency.empty() && request->attempts % 2 == 0;
+    if (replica) address = routes_.FindReplica(*request->slot, turn_++);
+    if (address == nullptr) address = routes_.Find(*request->slot);
+  }
+  RespLink* link =
+      LinkTo(address != nullptr ? *address : routes_.Any(turn_++), consistency);
   if (address == nullptr && request->slot.has_value()) Refresh();
   ++request->attempts;
   ++counters_.attempts;
@@ -574,7 +624,7 @@ void Client::Impl::Refresh() {
   if (now() < refresh_after_) return;
   refresh_after_ = now() + kRefreshInterval;
   RespLink* link = AnyLink();
-  const std::string_view command[] = {"CLUSTER", "SLOTS"};
+  const std::string_view command[] = {"QUORATE.SLOTS"};
   link->Send(command, [this, from = link->address()](RespLink::Result result) {
     // A server without a cluster refuses the command; then every server serves
     // every slot.
@@ -587,7 +637,7 @@ void Client::Impl::Refresh() {
 // Nodes that left the cluster, or moved, are not connected to for ever.
 void Client::Impl::CloseForgotten() {
   for (auto link = links_.begin(); link != links_.end();) {
-    if (routes_.Knows(link->first) || link->second->in_flight() > 0) {
+    if (routes_.Knows(link->first.first) || link->second->in_flight() > 0) {
       ++link;
       continue;
     }
@@ -597,21 +647,29 @@ void Client::Impl::CloseForgotten() {
   sweep_ = loop_.Defer([this] { broken_links_.clear(); });
 }
 
-RespLink* Client::Impl::LinkTo(const std::string& address) {
-  std::unique_ptr<RespLink>& link = links_[address];
-  if (link == nullptr) {
-    link = std::make_unique<RespLink>(loop_, streams_, address,
-                                      options_.attempt_timeout,
-                                      [this, address] { OnBroken(address); });
+RespLink* Client::Impl::LinkTo(const std::string& address,
+                               const std::string& consistency) {
+  const LinkKey key = {address, consistency};
+  std::unique_ptr<RespLink>& link = links_[key];
+  if (link != nullptr) return link.get();
+  link = std::make_unique<RespLink>(loop_, streams_, address,
+                                    options_.attempt_timeout,
+                                    [this, key] { OnBroken(key); });
+  if (!consistency.empty()) {
+    // If the node refuses this, the reads that follow are linearizable.
+    const std::vector<std::string> level = absl::StrSplit(consistency, ' ');
+    std::vector<std::string_view> words = {"QUORATE.CONSISTENCY"};
+    words.insert(words.end(), level.begin(), level.end());
+    link->Send(words, [](const RespLink::Result&) {});
   }
   return link.get();
 }
 
 RespLink* Client::Impl::AnyLink() { return LinkTo(routes_.Any(turn_++)); }
 
-void Client::Impl::OnBroken(const std::string& address) {
+void Client::Impl::OnBroken(const LinkKey& key) {
   ++counters_.links_broken;
-  const auto found = links_.find(address);
+  const auto found = links_.find(key);
   CHECK(found != links_.end());
   broken_links_.push_back(std::move(found->second));
   links_.erase(found);
@@ -632,6 +690,14 @@ void Client::Get(std::string_view key, Done done) {
   Do({.arguments = {"GET", std::string(key)},
       .key = std::string(key),
       .read_only = true},
+     std::move(done));
+}
+
+void Client::Get(std::string_view key, ReadConsistency consistency, Done done) {
+  Do({.arguments = {"GET", std::string(key)},
+      .key = std::string(key),
+      .read_only = true,
+      .consistency = consistency},
      std::move(done));
 }
 

@@ -1,7 +1,7 @@
 // kv/client/client.h: the C++ client. It is asynchronous and pipelined, and
 // uses env interfaces, so that it also runs in the simulator.
 //
-// The client learns which node serves which slot (CLUSTER SLOTS, MOVED),
+// The client learns which node serves which slot (QUORATE.SLOTS, MOVED),
 // connects to every node it needs, and retries until a request's deadline.
 // Writes carry a session stamp (QUORATE.SESSION, QUORATE.DO), so a retry never
 // applies a write twice.
@@ -44,6 +44,9 @@ struct ClientOptions {
   // RESP addresses as "host:port"; at least one. The client learns other
   // addresses.
   std::vector<std::string> seeds = {};
+  // The zone of the client (`quoratectl node set --zone`). Reads that may be
+  // stale go to nodes of this zone, if some have the slot. Empty: to any.
+  std::string zone = {};
   // False: writes carry no stamp and are sent once. A write whose reply is lost
   // is unknown at once.
   bool sessions = true;
@@ -69,6 +72,22 @@ struct ClientOptions {
   size_t waiting_max = 64 << 10;
 };
 
+// How old the answer of a read may be (docs/guarantees.md).
+struct ReadConsistency {
+  enum class Level : uint8_t {
+    kLinearizable,  // It has every write that was confirmed before.
+    kBounded,       // The same for writes confirmed longer ago than `bound`.
+    kEventual,      // Some earlier state of one replica.
+  };
+  Level level = Level::kLinearizable;
+  Duration bound = {};  // 1 ms to 24 h, in whole milliseconds.
+
+  static ReadConsistency Bounded(Duration bound) {
+    return {.level = Level::kBounded, .bound = bound};
+  }
+  static ReadConsistency Eventual() { return {.level = Level::kEventual}; }
+};
+
 struct ClientRequest {
   std::vector<std::string> arguments = {};
   // The key decides the slot. Without a key any node will do, and no session is
@@ -76,13 +95,17 @@ struct ClientRequest {
   std::optional<std::string> key = {};
   // The request changes nothing, so the client may resend it freely.
   bool read_only = false;
+  // Of a read with a key. Each replica of the slot may answer, by the addresses
+  // for plain clients the replica of the node that is asked.
+  ReadConsistency consistency = {};
 };
 
 struct ClientResult {
   // For a read: kDone if it was answered, else kNotExecuted.
   Outcome outcome = Outcome::kUnknown;
   // OK: `reply` is the server's reply. kInvalidArgument: the server refused the
-  // last try; `reply` and the message have its text. Without a reply:
+  // last try; `reply` and the message have its text. Or the request is none that
+  // can be sent. Without a reply:
   // kDeadlineExceeded, kUnavailable, kResourceExhausted, or kAborted (the
   // session expired).
   absl::Status status;
@@ -120,6 +143,7 @@ class Client {
 
   // Common commands.
   void Get(std::string_view key, Done done);
+  void Get(std::string_view key, ReadConsistency consistency, Done done);
   void Set(std::string_view key, std::string_view value, Done done);
   void Del(std::string_view key, Done done);
   void IncrBy(std::string_view key, int64_t delta, Done done);

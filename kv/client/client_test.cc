@@ -157,7 +157,7 @@ class Server {
           ++cluster_.sessions, WallTime(cluster_.log_time_ms * 1'000'000),
           cluster_.open_window));
       Reply(session, "+" + token + "\r\n");
-    } else if (arguments[0] == "CLUSTER") {
+    } else if (arguments[0] == "QUORATE.SLOTS") {
       Reply(session, Slots());
     } else if (arguments[0] == "PING") {
       Reply(session, "+PONG\r\n");

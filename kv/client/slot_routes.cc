@@ -24,8 +24,10 @@ std::string AddressOf(std::string_view host, uint16_t port,
 
 }  // namespace
 
-SlotRoutes::SlotRoutes(std::vector<std::string> seeds)
-    : seeds_(seeds.size()), of_slot_(kHashSlotCount, kUnknownNode) {
+SlotRoutes::SlotRoutes(std::vector<std::string> seeds, std::string zone)
+    : seeds_(seeds.size()),
+      zone_(std::move(zone)),
+      of_slot_(kHashSlotCount, kUnknownNode) {
   CHECK(!seeds.empty());
   CHECK_LE(seeds.size(), kRouteAddressesMax);
   for (std::string& seed : seeds) addresses_.push_back({std::move(seed)});
@@ -37,8 +39,31 @@ const std::string* SlotRoutes::Find(Slot slot) const {
   return index == kUnknownNode ? nullptr : &addresses_[index].text;
 }
 
+const std::string* SlotRoutes::FindReplica(Slot slot, uint64_t turn) const {
+  const auto row = std::ranges::upper_bound(
+      holders_, slot, {},
+      [](const Holders& holders) { return holders.slots.first; });
+  if (row == holders_.begin() || std::prev(row)->slots.last < slot) {
+    return nullptr;
+  }
+  const std::vector<uint16_t>& nodes = std::prev(row)->nodes;
+  const auto is_near = [this](uint16_t node) { return addresses_[node].near; };
+  const auto near = std::ranges::count_if(nodes, is_near);
+  if (near == 0) return &addresses_[nodes[turn % nodes.size()]].text;
+  uint64_t left = turn % static_cast<uint64_t>(near);
+  const auto found = std::ranges::find_if(
+      nodes, [&](uint16_t node) { return is_near(node) && left-- == 0; });
+  return &addresses_[*found].text;
+}
+
 const std::string& SlotRoutes::Any(uint64_t turn) const {
-  return addresses_[turn % addresses_.size()].text;
+  // Every other turn, so that a client whose near nodes are gone finds others.
+  const size_t count = addresses_.size();
+  for (size_t i = 0; turn % 2 == 0 && i < count; ++i) {
+    const Address& address = addresses_[(turn / 2 + i) % count];
+    if (address.near) return address.text;
+  }
+  return addresses_[turn % count].text;
 }
 
 bool SlotRoutes::Knows(std::string_view address) const {
@@ -69,10 +94,14 @@ void SlotRoutes::ForgetUnnamed() {
 
 bool SlotRoutes::Update(const RespValue& cluster_slots, std::string_view from) {
   if (cluster_slots.kind != RespValue::Kind::kArray) return false;
+  struct Named {
+    std::string address;
+    bool near = false;
+  };
   struct Row {
     int64_t first;
     int64_t last;
-    std::vector<std::string> nodes;
+    std::vector<Named> nodes;
   };
   std::vector<Row> rows;
   for (const RespValue& range : cluster_slots.elements) {
@@ -89,19 +118,44 @@ bool SlotRoutes::Update(const RespValue& cluster_slots, std::string_view from) {
       if (node.size() < 2 || node[1].integer <= 0 || node[1].integer > 65535) {
         return false;
       }
-      row.nodes.push_back(AddressOf(
-          node[0].text, static_cast<uint16_t>(node[1].integer), from));
+      row.nodes.push_back(
+          {.address = AddressOf(node[0].text,
+                                static_cast<uint16_t>(node[1].integer), from),
+           .near = node.size() > 3 && IsNear(node[3].elements)});
     }
   }
   ++replies_;
   ForgetUnnamed();
   std::ranges::fill(of_slot_, kUnknownNode);
+  holders_.clear();
   for (const Row& row : rows) {
+    Holders holders{{Slot(static_cast<uint16_t>(row.first)),
+                     Slot(static_cast<uint16_t>(row.last))},
+                    {}};
+    for (const Named& node : row.nodes) {
+      const uint16_t index = IndexOf(node.address);
+      if (index == kUnknownNode) continue;
+      addresses_[index].near = node.near;
+      holders.nodes.push_back(index);
+    }
+    if (holders.nodes.empty()) continue;
     std::fill(of_slot_.begin() + row.first, of_slot_.begin() + row.last + 1,
-              IndexOf(row.nodes.front()));
-    for (const std::string& node : row.nodes) IndexOf(node);
+              holders.nodes.front());
+    holders_.push_back(std::move(holders));
   }
+  std::ranges::sort(holders_, {},
+                    [](const Holders& holders) { return holders.slots.first; });
   return true;
+}
+
+// `metadata`: names and values by turns.
+bool SlotRoutes::IsNear(const std::vector<RespValue>& metadata) const {
+  for (size_t i = 0; !zone_.empty() && i + 1 < metadata.size(); i += 2) {
+    if (metadata[i].text == "availability-zone") {
+      return metadata[i + 1].text == zone_;
+    }
+  }
+  return false;
 }
 
 bool SlotRoutes::Moved(std::string_view error, std::string_view from) {

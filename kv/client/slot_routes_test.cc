@@ -1,8 +1,12 @@
 // The replies have the form of Redis 7: IPv6 literals without brackets.
 #include "kv/client/slot_routes.h"
 
+#include <cstdint>
+#include <set>
 #include <string>
 #include <string_view>
+#include <utility>
+#include <vector>
 
 #include "gtest/gtest.h"
 
@@ -15,6 +19,40 @@ constexpr std::string_view kFrom = "[fd00::1]:7101";
 
 RespValue Integer(int64_t value) {
   return {.kind = Kind::kInteger, .integer = value};
+}
+
+struct ZonedNode {
+  std::string host;
+  std::string zone;
+};
+// CLUSTER SLOTS with one range. Some of the nodes name their zones.
+RespValue SlotsOf(const std::vector<ZonedNode>& nodes) {
+  const auto text = [](std::string value) {
+    return RespValue{.kind = Kind::kString, .text = std::move(value)};
+  };
+  RespValue range{.kind = Kind::kArray};
+  range.elements = {Integer(0), Integer(16383)};
+  for (const ZonedNode& node : nodes) {
+    RespValue metadata{.kind = Kind::kArray};
+    if (!node.zone.empty()) {
+      metadata.elements = {text("hostname"), text("h"),
+                           text("availability-zone"), text(node.zone)};
+    }
+    RespValue row{.kind = Kind::kArray};
+    row.elements = {text(node.host), Integer(7101), text("id"), metadata};
+    range.elements.push_back(row);
+  }
+  return {.kind = Kind::kArray, .elements = {range}};
+}
+std::set<std::string> ReplicasOf(const std::vector<ZonedNode>& nodes,
+                                 const std::string& zone) {
+  SlotRoutes routes({std::string(kFrom)}, zone);
+  EXPECT_TRUE(routes.Update(SlotsOf(nodes), kFrom));
+  std::set<std::string> found;
+  for (uint64_t turn = 0; turn < 12; ++turn) {
+    found.insert(*routes.FindReplica(Slot(7), turn));
+  }
+  return found;
 }
 
 // CLUSTER SLOTS with one range, which is all slots.
@@ -37,6 +75,37 @@ std::string ListedAt(std::string host, int64_t port) {
   SlotRoutes routes({std::string(kFrom)});
   if (!routes.Update(SlotsAt(std::move(host), port), kFrom)) return "refused";
   return *routes.Find(Slot(7));
+}
+
+TEST(SlotRoutes_FindReplica, NodesOfTheZone_AreTheOnlyOnes) {
+  const std::vector<ZonedNode> nodes = {
+      {"a", "z1"}, {"b", "z2"}, {"c", "z2"}, {"d", ""}};
+  EXPECT_EQ(ReplicasOf(nodes, "z2"),
+            (std::set<std::string>{"b:7101", "c:7101"}));
+  const std::set<std::string> all = {"a:7101", "b:7101", "c:7101", "d:7101"};
+  EXPECT_EQ(ReplicasOf(nodes, "z3"), all) << "none is near";
+  EXPECT_EQ(ReplicasOf(nodes, ""), all);
+}
+
+TEST(SlotRoutes_FindReplica, SlotOfNoRow_HasNone) {
+  SlotRoutes routes({std::string(kFrom)});
+  EXPECT_EQ(routes.FindReplica(Slot(7), 0), nullptr);
+  ASSERT_TRUE(routes.Update(SlotsOf({{"a", ""}}), kFrom));
+  EXPECT_NE(routes.FindReplica(Slot(16383), 0), nullptr);
+  ASSERT_TRUE(routes.Update({.kind = Kind::kArray}, kFrom));
+  EXPECT_EQ(routes.FindReplica(Slot(7), 0), nullptr);
+}
+
+TEST(SlotRoutes_Any, EveryOtherTurn_IsANodeOfTheZone) {
+  SlotRoutes routes({std::string(kFrom)}, "z2");
+  ASSERT_TRUE(
+      routes.Update(SlotsOf({{"a", "z1"}, {"b", "z2"}, {"c", "z1"}}), kFrom));
+  std::set<std::string> others;
+  for (uint64_t turn = 0; turn < 12; turn += 2) {
+    EXPECT_EQ(routes.Any(turn), "b:7101");
+    others.insert(routes.Any(turn + 1));
+  }
+  EXPECT_GT(others.size(), 1u);
 }
 
 TEST(SlotRoutes_Moved, Ipv6Host_GetsBrackets) {

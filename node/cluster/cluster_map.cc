@@ -122,9 +122,10 @@ void ClusterMap::FillIn(NodeConfig* row) const {
     const auto hint =
         std::ranges::find(config_.nodes, row->id, &NodeConfig::id);
     if (!row->peer.empty() || hint == config_.nodes.end()) return;
-    const bool read_only = row->read_only;
-    *row = *hint;
-    row->read_only = read_only;
+    row->peer = hint->peer;
+    row->resp = hint->resp;
+    row->resp_cluster = hint->resp_cluster;
+    row->http = hint->http;
     return;
   }
   row->peer = report->second.peer;
@@ -151,13 +152,15 @@ void ClusterMap::MakeNodes() {
                    .resp_cluster = node.resp_cluster_address,
                    .http = node.http_address,
                    .peer = node.peer_address,
-                   .read_only = node.read_only});
+                   .read_only = node.read_only,
+                   .zone = node.zone});
     if (node.id != config_.node) {
       FillIn(&row);
       continue;
     }
     row = config_.self();
     row.read_only = node.read_only;
+    row.zone = node.zone;
   }
   const auto place = [this](NodeId node) {
     return std::ranges::lower_bound(nodes_, node, {}, &NodeConfig::id);

@@ -138,6 +138,7 @@ enum class CommandId : uint8_t {
   kQuorateSession,
   kQuorateConsistency,
   kQuorateDo,
+  kQuorateSlots,
 };
 
 // Bits of CommandRow::flags, named as COMMAND reports them.

@@ -314,6 +314,8 @@ inline constexpr CommandRow kCommands[] = {
      "connection", kConnections, "7.0.0", "How stale the reads of this connection may be"},
     {"quorate.do", Id::kQuorateDo, -5, kWrite | kMovableKeys | kNoMulti, NoKey(),
      "generic", 0, "7.0.0", "Executes a command exactly once within a session"},
+    {"quorate.slots", Id::kQuorateSlots, 1, kAnyTime, NoKey(),
+     "cluster", 0, "7.0.0", "The nodes with a replica of each slot", "nondeterministic_output"},
 };
 // clang-format on
 

@@ -35,6 +35,8 @@ struct NodeConfig {
   // Such a node has a non-voting replica of every group. It serves stale reads
   // on resp_cluster and refuses writes.
   bool read_only = false;
+  // As the controller says. Empty: unknown.
+  std::string zone = {};
 };
 
 // One Raft group and its initial slots.

@@ -31,14 +31,15 @@ std::string ClusterInfo(Context& context) {
 
 // The replies that a cluster client makes its table of slots of.
 bool ListsSlots(CommandId id) {
-  return id == CommandId::kClusterSlots || id == CommandId::kClusterShards;
+  return id == CommandId::kClusterSlots || id == CommandId::kClusterShards ||
+         id == CommandId::kQuorateSlots;
 }
 
 }  // namespace
 
 bool ClusterCommands::Write(const CommandRow& row, Arguments request,
                             RespWriter& reply) {
-  if (!row.name.starts_with("cluster|")) return false;
+  if (!row.name.starts_with("cluster|") && !ListsSlots(row.id)) return false;
   if (!view_.cluster()) {
     reply.Error(kClusterDisabled);
     return true;
@@ -51,6 +52,9 @@ bool ClusterCommands::Write(const CommandRow& row, Arguments request,
   switch (row.id) {
     case CommandId::kClusterSlots:
       reply.Raw(context_.topology.SlotsReply(reply.version()));
+      return true;
+    case CommandId::kQuorateSlots:
+      reply.Raw(context_.topology.SlotsReply(reply.version(), /*all=*/true));
       return true;
     case CommandId::kClusterShards:
       reply.Raw(context_.topology.ShardsReply(reply.version()));

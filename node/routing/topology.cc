@@ -153,8 +153,9 @@ void Topology::Refresh() {
   RefreshSlots();
   for (Node& node : nodes_) RefreshNode(node);
   for (std::string* text :
-       {&slots_replies_[0], &slots_replies_[1], &shards_replies_[0],
-        &shards_replies_[1], &nodes_text_}) {
+       {&slots_replies_[0][0], &slots_replies_[0][1], &slots_replies_[1][0],
+        &slots_replies_[1][1], &shards_replies_[0], &shards_replies_[1],
+        &nodes_text_}) {
     text->clear();
   }
 }
@@ -220,29 +221,34 @@ void Topology::WriteNode(const Node& node, RespWriter& reply) const {
   reply.Bulk(address.host);
   reply.Integer(address.port);
   reply.Bulk(node.id);
-  reply.Map(0);
+  // The name is that of Valkey.
+  reply.Map(node.config->zone.empty() ? 0 : 1);
+  if (node.config->zone.empty()) return;
+  reply.Bulk("availability-zone");
+  reply.Bulk(node.config->zone);
 }
 
-Topology::Listing Topology::ListingOf(size_t position) const {
+Topology::Listing Topology::ListingOf(size_t position, bool all) const {
   const GroupId group = groups_[position];
   const NodeId leader = leaders_[position];
   Listing listing = {.master = PositionOf(leader), .replicas = {}};
   for (const size_t node : holders_[position]) {
-    if (nodes_[node].master == leader &&
-        Works(nodes_[node].config->id, group)) {
+    const bool listed =
+        all ? node != listing.master : nodes_[node].master == leader;
+    if (listed && Works(nodes_[node].config->id, group)) {
       listing.replicas.push_back(node);
     }
   }
   return listing;
 }
 
-std::string Topology::MakeSlotsReply(int version) const {
+std::string Topology::MakeSlotsReply(int version, bool all) const {
   // A group can have thousands of ranges: its listing, and the nodes of its
   // rows, are made once.
   std::vector<Listing> listings;
   std::vector<std::string> nodes(leaders_.size());
   for (size_t i = 0; i < leaders_.size(); ++i) {
-    const Listing& listing = listings.emplace_back(ListingOf(i));
+    const Listing& listing = listings.emplace_back(ListingOf(i, all));
     if (listing.master == nodes_.size()) continue;
     RespWriter writer(&nodes[i], version);
     WriteNode(nodes_[listing.master], writer);
@@ -353,10 +359,10 @@ std::string Topology::MakeNodesText() const {
   return text;
 }
 
-std::string_view Topology::SlotsReply(int version) {
+std::string_view Topology::SlotsReply(int version, bool all) {
   Refresh();
-  std::string& reply = slots_replies_[version >= 3];
-  if (reply.empty()) reply = MakeSlotsReply(version);
+  std::string& reply = slots_replies_[version >= 3 ? 1 : 0][all ? 1 : 0];
+  if (reply.empty()) reply = MakeSlotsReply(version, all);
   return reply;
 }
 

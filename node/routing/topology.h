@@ -52,8 +52,8 @@ class Topology {
   uint32_t slots_with_leader();
 
   // The replies of CLUSTER SLOTS, SHARDS and NODES; kept until the view
-  // changes.
-  std::string_view SlotsReply(int version);
+  // changes. `all`: that of QUORATE.SLOTS.
+  std::string_view SlotsReply(int version, bool all = false);
   std::string_view ShardsReply(int version);
   std::string_view NodesText();
 
@@ -83,12 +83,12 @@ class Topology {
   struct Listing {
     size_t master = 0;  // The size of nodes_ if no node is listed.
     // Nodes without slots whose master is this one, and whose replica of the
-    // group works. Ascending.
+    // group works; or all whose replica works. Ascending.
     std::vector<size_t> replicas;
     bool operator==(const Listing&) const = default;
   };
-  Listing ListingOf(size_t position) const;
-  std::string MakeSlotsReply(int version) const;
+  Listing ListingOf(size_t position, bool all) const;
+  std::string MakeSlotsReply(int version, bool all) const;
   std::string MakeShardsReply(int version) const;
   std::string MakeNodesText() const;
 
@@ -106,7 +106,7 @@ class Topology {
   // The positions of the groups of the map's assignments.
   std::vector<size_t> assigned_;
   std::vector<Node> nodes_;
-  std::string slots_replies_[2];
+  std::string slots_replies_[2][2];  // The second index: all.
   std::string shards_replies_[2];
   std::string nodes_text_;
 };

@@ -38,6 +38,7 @@ std::vector<RequestWords> FormedRequests() {
       {"AUTH", "default", "x"},
       {"SELECT", "0"},
       {"QUORATE.CONSISTENCY", "EVENTUAL"},
+      {"QUORATE.SLOTS"},
       {"CLIENT", "SETNAME", "a"},
       {"CLIENT", "SETINFO", "LIB-NAME", "a"},
       {"CLIENT", "LIST", "TYPE", "normal"},

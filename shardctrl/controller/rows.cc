@@ -314,7 +314,8 @@ ShardMap::Parts MapOf(const ClusterState& state) {
                            .resp_address = node.addresses.resp,
                            .resp_cluster_address = node.addresses.resp_cluster,
                            .http_address = node.addresses.http,
-                           .read_only = node.role == NodeRole::kReadOnly});
+                           .read_only = node.role == NodeRole::kReadOnly,
+                           .zone = node.zone});
   }
   for (const GroupRecord& group : state.groups) {
     if (group.id == kControllerGroup || !group.founded) continue;

@@ -11,7 +11,7 @@
 namespace quorate::sim {
 namespace {
 
-// Answers to CLUSTER SLOTS. The last ones name nodes that do not exist.
+// Answers to QUORATE.SLOTS. The last ones name nodes that do not exist.
 constexpr std::string_view kSlots[] = {
     ",1.5\r\n",
     "(12345678901234567890\r\n",
@@ -104,7 +104,7 @@ class Impostor::Visit final : env::Connection::Observer {
       if (!TakeLine(&at, &line)) return false;
       CHECK(ParseInteger(line.substr(1), &size)) << std::string(line);
       if (unread_.size() < at + size + 2) return false;
-      if (i == 0) *asks_for_slots = unread_.substr(at, size) == "CLUSTER";
+      if (i == 0) *asks_for_slots = unread_.substr(at, size) == "QUORATE.SLOTS";
       at += size + 2;
     }
     unread_.erase(0, at);
