@@ -39,8 +39,8 @@ class StaleReadChecker {
       absl::AnyInvocable<bool(const std::string& key)> may_expire) {
     may_expire_ = std::move(may_expire);
   }
-  // The monotonic time that the node's clock has lost from a time on. Without
-  // the function bounds are not checked.
+  // The monotonic time that the node's clock has lost from a time on; zero: the
+  // most of any node. Without the function bounds are not checked.
   void SetLost(absl::AnyInvocable<Duration(NodeId, SimTime since)> lost) {
     lost_ = std::move(lost);
   }
@@ -51,7 +51,7 @@ class StaleReadChecker {
 
   // A read, and the state of its replica when it was sent.
   struct Sent {
-    NodeId node;
+    NodeId node;  // Zero: any node may answer.
     GroupId group;
     uint64_t starts = 0;
     Position applied = 0;

@@ -146,12 +146,14 @@ void MembersSubject::StartClients() {
                            .servers = Addresses(NodePlaces::kHttpPort),
                            .retries_writes = true};
   http.operations.expiry = false;
+  http.operations.stale_reads = true;
   StartSimple<HttpClient>("http", http);
-  const LibraryClientOptions library{
+  LibraryClientOptions library{
       .common = {.id = kClients + 4,
                  .servers = Addresses(NodePlaces::kRespClusterPort),
                  .open_max = kLibraryOpenMax,
                  .retries_writes = true}};
+  library.common.operations.stale_reads = true;
   StartSimple<LibraryClient>("library", library);
 }
 

@@ -166,6 +166,7 @@ SimpleClientOptions ClientFleet::NextSimpleClient() const {
                               .interval = std::max(Interval(), kSimpleInterval),
                               .reply_timeout = ReplyTimeout(),
                               .operations = OperationsOf()};
+  options.operations.stale_reads = id % 2 == 0;
   return options;
 }
 

@@ -352,10 +352,7 @@ void WorkloadClient::Send(OperationId id) {
   }
   if (operation.stale) {
     operation.sent = recorder_->SendStaleRead(
-        NodeId(operation.node + 1), operation.call.key,
-        operation.bound_ms == 0
-            ? std::nullopt
-            : std::optional(Milliseconds(1) * int64_t{operation.bound_ms}));
+        NodeId(operation.node + 1), operation.call.key, operation.bound());
   }
   EncodedOperation request = EncodeRequest(operation, operation.session.get());
   operation.replies_expected = request.replies;

@@ -29,7 +29,6 @@ HttpClient::HttpClient(env::Env& env, const SimpleClientOptions& options,
 
 // Of the calls of RESP clients, HTTP has four: GET, PUT, PUT with nx, DELETE.
 void HttpClient::Adapt(ClientOperation* operation) const {
-  operation->stale = false;
   operation->form = ClientOperation::SwapForm::kSetGet;
   uint8_t& function = operation->call.function;
   switch (function) {
@@ -55,6 +54,13 @@ void HttpClient::Adapt(ClientOperation* operation) const {
 
 HttpCall HttpClient::CallOf(const Operation& operation) const {
   HttpCall call{.method = "GET", .key = operation.call.key};
+  if (operation.stale) {
+    call.parameters =
+        operation.bound_ms == 0
+            ? "?consistency=eventual"
+            : absl::StrCat(
+                  "?consistency=bounded&staleness=", operation.bound_ms, "ms");
+  }
   if (operation.is_read()) return call;
   call.method = operation.call.function == Kv::kDelete ? "DELETE" : "PUT";
   if (operation.call.function == Kv::kCas) call.parameters = "?nx";
@@ -103,6 +109,7 @@ void HttpClient::Write() {
   attempt_ = Attempt::kWritten;
   const Operation& operation = this->operation(current_);
   connection_->Write(Buffer::Copy(EncodeHttp(CallOf(operation))));
+  if (operation.stale) return;
   recorder().OnSent(operation.ticket, connection_number(), NodeId(node_ + 1));
 }
 
@@ -123,8 +130,10 @@ void HttpClient::Break() {
 }
 
 void HttpClient::Refused(Refusal refusal) {
-  recorder().OnRefused(operation(current_).ticket, connection_number(),
-                       refusal);
+  if (!operation(current_).stale) {
+    recorder().OnRefused(operation(current_).ticket, connection_number(),
+                         refusal);
+  }
   TryLater();
 }
 
@@ -198,8 +207,10 @@ void HttpClient::OnAnswer(const HttpAnswer& answer) {
       return GiveUp();
     case 504:
       if (answer.body.find("OUTCOME_UNKNOWN") == std::string::npos) break;
-      recorder().OnUnknownAnswer(operation(current_).ticket,
-                                 NodeId(static_cast<uint32_t>(node_ + 1)));
+      if (!operation(current_).stale) {
+        recorder().OnUnknownAnswer(operation(current_).ticket,
+                                   NodeId(static_cast<uint32_t>(node_ + 1)));
+      }
       if (!operation(current_).is_read()) maybe_done_ = true;
       if (MayRepeat()) return TryLater();
       return LeaveUnknown(std::exchange(current_, 0));

@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <limits>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -64,6 +65,13 @@ ClientReply ReplyOf(const ClientOperation& operation,
   return {};
 }
 
+kv::ReadConsistency ConsistencyOf(const ClientOperation& operation) {
+  if (!operation.stale) return {};
+  const std::optional<Duration> bound = operation.bound();
+  return bound.has_value() ? kv::ReadConsistency::Bounded(*bound)
+                           : kv::ReadConsistency::Eventual();
+}
+
 }  // namespace
 
 LibraryClient::LibraryClient(env::Env& env, const LibraryClientOptions& options,
@@ -77,7 +85,6 @@ LibraryClient::LibraryClient(env::Env& env, const LibraryClientOptions& options,
               OptionsOf(options)) {}
 
 void LibraryClient::Adapt(ClientOperation* operation) const {
-  operation->stale = false;
   if (operation->is_transaction()) {
     operation->form = ClientOperation::SwapForm::kSetGet;
   }
@@ -94,7 +101,8 @@ void LibraryClient::Begin(OperationId id) {
   };
   const std::string& verb = words[0];
   int64_t delta = 0;
-  if (verb == "GET") return client_.Get(key, done);
+  const kv::ReadConsistency consistency = ConsistencyOf(operation);
+  if (verb == "GET") return client_.Get(key, consistency, done);
   if (verb == "DEL") return client_.Del(key, done);
   if (verb == "APPEND") return client_.Append(key, words[2], done);
   if (verb == "SET" && words.size() == 3) {
@@ -105,7 +113,8 @@ void LibraryClient::Begin(OperationId id) {
   }
   client_.Do({.arguments = std::move(words),
               .key = key,
-              .read_only = operation.is_read()},
+              .read_only = operation.is_read(),
+              .consistency = consistency},
              done);
 }
 

@@ -11,6 +11,7 @@
 
 #include "absl/functional/any_invocable.h"
 #include "env/random.h"
+#include "env/time.h"
 #include "sim/checks/recorder.h"
 #include "sim/protocol/expiry_command.h"
 #include "sim/protocol/reply.h"
@@ -33,6 +34,11 @@ struct ClientOperation {
   SwapForm form = SwapForm::kSetGet;
   bool stale = false;     // A read of any replica.
   uint32_t bound_ms = 0;  // How stale its answer may be; 0: any state will do.
+  // The bound of a stale read. Nullopt: any state will do.
+  std::optional<Duration> bound() const {
+    return bound_ms == 0 ? std::nullopt
+                         : std::optional(Milliseconds(1) * int64_t{bound_ms});
+  }
   // The node of the first attempt, if the router does not choose it.
   std::optional<uint32_t> first_node;
   bool opens_session = false;

@@ -63,9 +63,15 @@ void SimpleClient::BeginNext() {
   while (!waiting_.empty() && open_.size() < options_.open_max) {
     Operation operation = std::move(waiting_.front());
     waiting_.pop_front();
-    operation.ticket = operation.expiry.has_value()
-                           ? recorder_->Invoke(*operation.expiry)
-                           : recorder_->Invoke(operation.call);
+    if (operation.stale) {
+      // Any node may answer.
+      operation.sent = recorder_->SendStaleRead(NodeId(), operation.call.key,
+                                                operation.bound());
+    } else {
+      operation.ticket = operation.expiry.has_value()
+                             ? recorder_->Invoke(*operation.expiry)
+                             : recorder_->Invoke(operation.call);
+    }
     const OperationId id = operation.number;
     if (send_hook_ != nullptr) {
       send_hook_({options_.id, id, operation.Words()});
@@ -83,6 +89,10 @@ void SimpleClient::End(OperationId id) {
 
 void SimpleClient::Return(OperationId id, const ClientReply& reply) {
   const Operation& operation = open_.at(id);
+  if (operation.stale) {
+    recorder_->StaleRead(operation.sent, operation.call.key, reply);
+    return End(id);
+  }
   if (!RecordReply(operation, reply, operation.ticket, recorder_)) {
     return Unexpected(id, reply.ToString());
   }
@@ -90,12 +100,14 @@ void SimpleClient::Return(OperationId id, const ClientReply& reply) {
 }
 
 void SimpleClient::Withdraw(OperationId id) {
-  recorder_->Withdraw(open_.at(id).ticket);
+  const Operation& operation = open_.at(id);
+  if (!operation.stale) recorder_->Withdraw(operation.ticket);
   End(id);
 }
 
 void SimpleClient::LeaveUnknown(OperationId id) {
-  recorder_->LeaveUnknown(open_.at(id).ticket);
+  const Operation& operation = open_.at(id);
+  if (!operation.stale) recorder_->LeaveUnknown(operation.ticket);
   End(id);
 }
 

@@ -60,7 +60,8 @@ class SimpleClient {
   using OperationId = uint64_t;
 
   struct Operation : ClientOperation {
-    Recorder::Ticket ticket = 0;
+    Recorder::Ticket ticket = 0;  // Zero for a stale read.
+    StaleReadChecker::Sent sent;  // If it is a stale read.
   };
 
   // Replaces what this kind of client cannot express.
