@@ -83,7 +83,7 @@ TEST_P(ClientLibraryTest, KeysOfAllGroups_AreWrittenReadAndRemoved) {
 }
 
 // A read that may be stale needs no leader.
-TEST_P(ClientLibraryTest, ReadsOfALowerConsistency_GoOnWithoutALeader) {
+TEST_P(ClientLibraryTest, ReadsOfALowerConsistency_NeedNoLeader) {
   ASSERT_TRUE(cluster_.AwaitLeaders());
   Run([this](kv::Client& client) { client.Set("k", "v", Keep()); });
   ASSERT_EQ(Await(1).at(0).outcome, Outcome::kDone);

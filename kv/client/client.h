@@ -95,8 +95,9 @@ struct ClientRequest {
   std::optional<std::string> key = {};
   // The request changes nothing, so the client may resend it freely.
   bool read_only = false;
-  // Of a read with a key. Each replica of the slot may answer, by the addresses
-  // for plain clients the replica of the node that is asked.
+  // Only a read with a key may have another one than the default. Each replica
+  // of the slot may answer then; by the addresses for plain clients, the one on
+  // the node that is asked.
   ReadConsistency consistency = {};
 };
 
@@ -104,10 +105,9 @@ struct ClientResult {
   // For a read: kDone if it was answered, else kNotExecuted.
   Outcome outcome = Outcome::kUnknown;
   // OK: `reply` is the server's reply. kInvalidArgument: the server refused the
-  // last try; `reply` and the message have its text. Or the request is none that
-  // can be sent. Without a reply:
-  // kDeadlineExceeded, kUnavailable, kResourceExhausted, or kAborted (the
-  // session expired).
+  // last try; `reply` and the message have its text. Or the request cannot be
+  // sent: `reply` is empty. Without a reply: kDeadlineExceeded, kUnavailable,
+  // kResourceExhausted, or kAborted (the session expired).
   absl::Status status;
   RespValue reply;
 };

@@ -180,6 +180,18 @@ class Cluster {
 
   const std::vector<MachineId>& machines() const { return machines_; }
   MachineId machine(NodeId node) const { return machines_[node.value() - 1]; }
+  // The monotonic time that the clock of the node has lost since then. Zero:
+  // the most of any node.
+  Duration LostTime(NodeId node, SimTime since) const {
+    Duration most;
+    for (const node::NodeConfig& one : nodes()) {
+      if (node != NodeId() && node != one.id) continue;
+      const SimClock& clock = world_.clock(machine(one.id));
+      most = std::max(most, clock.FrozenFor(since, world_.now()) +
+                                clock.Slowed(since, world_.now()));
+    }
+    return most;
+  }
   // The drawn settings, by node.
   const std::vector<node::Config>& configs() const { return configs_; }
   // By node. Empty if nodes send over the network of messages.

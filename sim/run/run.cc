@@ -151,14 +151,7 @@ class Run::Impl final : public Subject {
       }
     });
     recorder_.stale_reads().SetLost([this](NodeId node, SimTime since) {
-      Duration most;
-      for (const node::NodeConfig& one : cluster_.nodes()) {
-        if (node != NodeId() && node != one.id) continue;
-        const SimClock& clock = world_.clock(cluster_.machine(one.id));
-        most = std::max(most, clock.FrozenFor(since, world_.now()) +
-                                  clock.Slowed(since, world_.now()));
-      }
-      return most;
+      return cluster_.LostTime(node, since);
     });
     recorder_.SetSessionRules(shape_.rules.sessions);
     recorder_.SetLimits(LimitsOfNodes(cluster_));
