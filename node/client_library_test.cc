@@ -108,6 +108,29 @@ TEST_P(ClientLibraryTest, ReadsOfALowerConsistency_NeedNoLeader) {
             absl::StatusCode::kInvalidArgument);
 }
 
+// A level belongs to a connection.
+TEST_P(ClientLibraryTest, ReadsOfManyBounds_ShareAConnection) {
+  ASSERT_TRUE(cluster_.AwaitLeaders());
+  for (int i = 1; i <= 30; ++i) {
+    Run([this, i](kv::Client& client) {
+      client.Get("k", kv::ReadConsistency::Bounded(Seconds(i)), Keep());
+      client.Get("k", kv::ReadConsistency::Eventual(), Keep());
+      client.Get("k", Keep());
+    });
+    for (const kv::ClientResult& result : Await(3)) {
+      EXPECT_EQ(result.outcome, Outcome::kDone) << result.status;
+    }
+  }
+  for (size_t node = 0; node < cluster_.size(); ++node) {
+    auto resp = cluster_.ConnectResp(node);
+    const std::string info = cluster_.Command(*resp, {"INFO", "clients"});
+    const size_t at = info.find("connected_clients:");
+    ASSERT_NE(at, info.npos) << info;
+    // Two of the client, and this one.
+    EXPECT_LE(std::stoi(info.substr(at + 18)), 3) << info;
+  }
+}
+
 // Each node crashes in turn while the client increments counters. Every
 // increment reported as done took effect once.
 TEST_P(ClientLibraryTest, NodesCrash_EveryIncrementCountsOnce) {

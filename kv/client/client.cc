@@ -208,11 +208,17 @@ class Client::Impl {
   void Refresh();
   // Closes idle links to addresses that were forgotten.
   void CloseForgotten();
-  // The link for reads of this consistency. A node gives it to a connection.
+  // `consistency`: the words for the connection. All levels but the default
+  // share one link.
   RespLink* LinkTo(const std::string& address,
                    const std::string& consistency = "");
   RespLink* AnyLink();
-  using LinkKey = std::pair<std::string, std::string>;
+  // An address, and whether the link is for reads of other levels.
+  using LinkKey = std::pair<std::string, bool>;
+  struct Link {
+    std::unique_ptr<RespLink> link;
+    std::string consistency;  // The last one that was sent.
+  };
   void OnBroken(const LinkKey& key);
 
   env::Loop& loop_;
@@ -239,8 +245,7 @@ class Client::Impl {
   MonoTime refresh_after_ = MonoTime::Min();
   uint64_t turn_ = 0;
 
-  // By address and consistency.
-  std::map<LinkKey, std::unique_ptr<RespLink>> links_;
+  std::map<LinkKey, Link> links_;
   std::vector<std::unique_ptr<RespLink>> broken_links_;
   env::Pending sweep_;
 };
@@ -637,11 +642,12 @@ void Client::Impl::Refresh() {
 // Nodes that left the cluster, or moved, are not connected to for ever.
 void Client::Impl::CloseForgotten() {
   for (auto link = links_.begin(); link != links_.end();) {
-    if (routes_.Knows(link->first.first) || link->second->in_flight() > 0) {
+    if (routes_.Knows(link->first.first) ||
+        link->second.link->in_flight() > 0) {
       ++link;
       continue;
     }
-    broken_links_.push_back(std::move(link->second));
+    broken_links_.push_back(std::move(link->second.link));
     link = links_.erase(link);
   }
   sweep_ = loop_.Defer([this] { broken_links_.clear(); });
@@ -649,20 +655,22 @@ void Client::Impl::CloseForgotten() {
 
 RespLink* Client::Impl::LinkTo(const std::string& address,
                                const std::string& consistency) {
-  const LinkKey key = {address, consistency};
-  std::unique_ptr<RespLink>& link = links_[key];
-  if (link != nullptr) return link.get();
-  link = std::make_unique<RespLink>(loop_, streams_, address,
-                                    options_.attempt_timeout,
-                                    [this, key] { OnBroken(key); });
-  if (!consistency.empty()) {
-    // If the node refuses this, the reads that follow are linearizable.
+  const LinkKey key = {address, !consistency.empty()};
+  Link& to = links_[key];
+  if (to.link == nullptr) {
+    to.link = std::make_unique<RespLink>(loop_, streams_, address,
+                                         options_.attempt_timeout,
+                                         [this, key] { OnBroken(key); });
+  }
+  if (to.consistency != consistency) {
+    to.consistency = consistency;
     const std::vector<std::string> level = absl::StrSplit(consistency, ' ');
     std::vector<std::string_view> words = {"QUORATE.CONSISTENCY"};
     words.insert(words.end(), level.begin(), level.end());
-    link->Send(words, [](const RespLink::Result&) {});
+    // Only a server without levels refuses this.
+    to.link->Send(words, [](const RespLink::Result&) {});
   }
-  return link.get();
+  return to.link.get();
 }
 
 RespLink* Client::Impl::AnyLink() { return LinkTo(routes_.Any(turn_++)); }
@@ -671,7 +679,7 @@ void Client::Impl::OnBroken(const LinkKey& key) {
   ++counters_.links_broken;
   const auto found = links_.find(key);
   CHECK(found != links_.end());
-  broken_links_.push_back(std::move(found->second));
+  broken_links_.push_back(std::move(found->second.link));
   links_.erase(found);
   sweep_ = loop_.Defer([this] { broken_links_.clear(); });
 }
