@@ -357,6 +357,35 @@ TEST_F(FullNodesTest, MoveWithoutRoom_CopiesNothingAndSaysWhy) {
   })) << last_.dump(1);
 }
 
+TEST_F(FullNodesTest, MoveWithoutDisk_CopiesNothingAndSaysWhy) {
+  Fill("{a}", 50);  // Slot 15495 of group 2.
+  LimitMemory("6000000");
+  sim::World& world = cluster_->world();
+  const sim::MachineId full = cluster_->machine(1);
+  uint64_t used = 0;
+  for (const auto& name : world.DiskFiles(full)) {
+    used += world.DiskFileSize(full, name);
+  }
+  const uint64_t before = std::exchange(world.disk_options(full).capacity_bytes,
+                                        used + 50 * kBytes);
+  world.RunFor(Seconds(6));
+  const std::string move = Move(R"({"to":1,"slots":"15495"})");
+  ASSERT_TRUE(Await(move, [](const Json& row) {
+    return row["problem"].is_string();
+  })) << last_.dump(1);
+  EXPECT_TRUE(absl::StrContains(last_["problem"].get<std::string>(),
+                                "node 2 has 0 MiB of disk left, and the slots "
+                                "take 1 MiB there: free space"))
+      << last_.dump(1);
+  for (size_t node = 0; node < 3; ++node) {
+    EXPECT_TRUE(cluster_->server(node).store(GroupId(1))->moves().empty());
+  }
+  world.disk_options(full).capacity_bytes = before;
+  ASSERT_TRUE(Await(move, [](const Json& row) {
+    return row["phase"] == "done" && row["problem"].is_null();
+  })) << last_.dump(1);
+}
+
 TEST_F(FullNodesTest, CopyThatRunsOutOfRoom_SaysWhyAndCanBeCancelled) {
   Fill("{b}", 8);  // Slot 3300 of group 1.
   const std::string move =

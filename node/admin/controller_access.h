@@ -41,6 +41,9 @@ struct HeldCommands {
 // The data and the work of a node, as it says itself.
 struct NodeUsage {
   uint64_t bytes = 0;  // Keys and values of its replicas.
+  // Bytes that the disk of its data directory has left. The largest number: not
+  // known yet.
+  uint64_t disk_left = ~uint64_t{0};
   // Members of the groups that it leads; at most kFilledMax.
   std::vector<FilledReplica> filled;
   static constexpr size_t kFilledMax = 1000;

@@ -103,6 +103,9 @@ void ControllerAgent::Work() {
   const bool looks = changed_ || MonoNow() - looked_at_ >= kSettledInterval;
   if (looks) {
     looked_at_ = MonoNow();
+    disk_asked_ = env_.disk.FreeBytes([this](absl::StatusOr<uint64_t> left) {
+      if (left.ok()) disk_left_ = *left;
+    });
     NoteMembers();
   }
   FollowState();
@@ -656,7 +659,7 @@ std::vector<MoveReport> ControllerAgent::Moves() const {
 // ---- Usage.
 
 NodeUsage ControllerAgent::Usage() const {
-  NodeUsage usage{.bytes = measures_.stored_bytes()};
+  NodeUsage usage{.bytes = measures_.stored_bytes(), .disk_left = disk_left_};
   for (const shardctrl::SlotMove& move : state().moves) {
     const HeldCommands held = measures_.held(move);
     if (held.commands > 0 && usage.held.size() < NodeUsage::kHeldMax) {

@@ -202,6 +202,8 @@ class ControllerAgent final : public ControllerAccess {
   // with its reason. One that is forgotten makes the node ask again.
   absl::btree_map<StoreIncarnation, env::Pending> asking_;
   absl::btree_map<StoreIncarnation, std::string> refused_;
+  uint64_t disk_left_ = NodeUsage().disk_left;
+  env::Pending disk_asked_;
   // When the controller said that these are the stores of their nodes.
   absl::btree_map<StoreIncarnation, MonoTime> bound_;
   uint64_t draws_ = 0;

@@ -10,6 +10,7 @@
 #include "node/base/text.h"
 #include "node/routing/group_queue.h"
 #include "node/routing/hosted_store.h"
+#include "raft/core/configuration.h"
 #include "shardctrl/controller/slot_moves.h"
 
 namespace quorate::node {
@@ -33,6 +34,8 @@ constexpr uint64_t kFewChanges = 4096;
 constexpr uint64_t kPiecesInASecond = 16;
 constexpr uint64_t kPieceBytesMin = 1 << 10;
 constexpr size_t kPiecesInAWindow = 4;
+// The slots are in the log of a destination, and then in its next snapshot.
+constexpr uint64_t kDiskCopies = 2;
 
 kv::MovePlan PlanOf(const SlotMove& move) {
   return {.id = move.id,
@@ -72,6 +75,25 @@ uint64_t BytesOf(const kv::MovePlan& plan, const kv::Store& store) {
   uint64_t bytes = 0;
   for (const SlotRange& range : plan.slots) bytes += store.size_bytes(range);
   return bytes;
+}
+
+// Why the slots do not fit. Empty: they do, as far as the nodes answered.
+std::string LackOfDisk(const ClusterState& state, GroupId to, uint64_t bytes,
+                       const ClusterUsage& usage) {
+  const shardctrl::GroupRecord* const group = state.FindGroup(to);
+  if (group == nullptr || group->Configuration() == nullptr) return "";
+  const uint64_t needed = bytes * kDiskCopies;
+  for (const auto* members :
+       {&group->Configuration()->voters, &group->Configuration()->learners}) {
+    for (const raft::Member& member : *members) {
+      const auto node = usage.find(member.node);
+      if (node == usage.end() || node->second.disk_left >= needed) continue;
+      return Concat("node ", member.node, " has ", node->second.disk_left >> 20,
+                    " MiB of disk left, and the slots take ", needed >> 20,
+                    " MiB there: free space, or cancel the move");
+    }
+  }
+  return "";
 }
 
 }  // namespace
@@ -335,6 +357,9 @@ void SlotMover::Drive(const SlotMove& move, bool runs, Task& task) {
            task);
     // A source that tracks has a destination that was prepared.
     const bool first = !status.has_value();
+    if (first && !task.disks_have_room) {
+      return AskDisks(move, BytesOf(plan, store), task);
+    }
     const kv::PrepareStep prepare{plan, first ? BytesOf(plan, store) : 0};
     return Send(key, move.to, prepare,
                 [this, first](Task& task, const kv::MoveAnswer* answer) {
@@ -358,6 +383,23 @@ void SlotMover::Drive(const SlotMove& move, bool runs, Task& task) {
   }
   if (task.sealed) return Decide(move, plan, task);
   Copy(move, plan, *status, store, task);
+}
+
+void SlotMover::AskDisks(const SlotMove& move, uint64_t bytes, Task& task) {
+  ++task.outstanding;
+  controller_.usage([this, key = Key{move.id, move.from}, to = move.to,
+                     bytes](const ClusterUsage& usage) {
+    const auto found = tasks_.find(key);
+    if (found == tasks_.end()) return;
+    Task& task = found->second;
+    --task.outstanding;
+    task.lacks_room = LackOfDisk(controller_.state(), to, bytes, usage);
+    task.disks_have_room = task.lacks_room.empty();
+    if (task.disks_have_room) return DriveSoon(Duration());
+    task.problem = task.lacks_room;
+    task.not_before = MonoNow() + kRoomRetryAfter;
+    DriveSoon(kRoomRetryAfter);
+  });
 }
 
 bool SlotMover::OpenReader(const kv::MovePlan& plan,

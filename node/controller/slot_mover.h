@@ -92,6 +92,8 @@ class SlotMover final : private RequestSink {
     bool ended = false;  // Its end was reported.
 
     // ---- For the source, while the move is open.
+    // The disks of the destination have room for the slots.
+    bool disks_have_room = false;
     // The place of the destination. Nullopt: it is asked first.
     std::optional<kv::StagePlace> place;
     bool sealing = false;  // A SealStep is under way.
@@ -155,6 +157,8 @@ class SlotMover final : private RequestSink {
                 std::string_view refusal);
   // `runs`: RunningMoves has the move.
   void Drive(const shardctrl::SlotMove& move, bool runs, Task& task);
+  // Asks whether the disks of the destination have room for so many bytes.
+  void AskDisks(const shardctrl::SlotMove& move, uint64_t bytes, Task& task);
   void Copy(const shardctrl::SlotMove& move, const kv::MovePlan& plan,
             const kv::MoveStatus& status, const kv::Store& store, Task& task);
   bool OpenReader(const kv::MovePlan& plan, const kv::MoveStatus& status,
