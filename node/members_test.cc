@@ -292,6 +292,7 @@ TEST_F(MembersTest, StoreThatWasReplaced_IsNotAdmittedByAnOldState) {
   Config other = Joining(answer);
   other.join->seeds = {"n1:9001", "n2:9001"};
   ASSERT_EQ(cluster_->StartNew(other), absl::OkStatus());
+  Cut(2, true);
   // The two of them hear each other alone.
   for (const auto& [from, to] : {std::pair(2, 3), std::pair(3, 2)}) {
     cluster_->world().HealLink(cluster_->machine(from), cluster_->machine(to));
