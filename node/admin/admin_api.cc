@@ -482,6 +482,16 @@ void AdminApi::Handle(const AdminRequest& request, Done done) {
   Execute(std::move(call), std::move(done));
 }
 
+namespace {
+
+// The entry of the configuration that the controller knows. Zero: none.
+raft::LogPosition PositionOf(const shardctrl::GroupRecord* group) {
+  return group->reported.has_value() ? group->reported->position
+                                     : raft::LogPosition();
+}
+
+}  // namespace
+
 void AdminApi::Survey(
     GroupId group, absl::AnyInvocable<void(const shardctrl::Survivors&)> done,
     Done failed) {
@@ -490,11 +500,27 @@ void AdminApi::Survey(
     if (!status.ok()) {
       return failed(NoController(controller_, status));
     }
-    if (controller_.state().FindGroup(group) == nullptr) {
+    const shardctrl::GroupRecord* const record =
+        controller_.state().FindGroup(group);
+    if (record == nullptr) {
       return failed(
           ErrorReply(404, "NOT_FOUND", Concat("there is no group ", group)));
     }
-    controller_.AskSurvivors(group, std::move(done));
+    controller_.AskSurvivors(
+        group, [this, group, asked = PositionOf(record), done = std::move(done),
+                failed = std::move(failed)](
+                   const shardctrl::Survivors& survivors) mutable {
+          const shardctrl::GroupRecord* const now =
+              controller_.state().FindGroup(group);
+          // Answers of before a change do not know the new members.
+          if (now != nullptr && PositionOf(now) == asked) {
+            return done(survivors);
+          }
+          failed(ErrorReply(
+              409, "REFUSED",
+              Concat("the members of group ", group,
+                     " changed while the nodes were asked; ask again")));
+        });
   };
   // Without its own majority the controller has no newer state.
   if (group == shardctrl::kControllerGroup) return ask(absl::OkStatus());
