@@ -200,6 +200,17 @@ Request* ConnectionOrder::NextIn(State state, const Request& request) {
   return next;
 }
 
+bool ConnectionOrder::HasIssuedBefore(uint64_t token) const {
+  for (const Request* at = first_; at != nullptr && at->token < token;
+       at = at->next) {
+    if (at->state == State::kIssued || at->state == State::kParked ||
+        at->state == State::kInPieces) {
+      return true;
+    }
+  }
+  return false;
+}
+
 bool ConnectionOrder::SumsAgree() const {
   Totals totals;
   ConnectionOrder sums(sink_, &totals, group_);

@@ -177,6 +177,9 @@ class ConnectionOrder {
     return count(State::kIssued) + count(State::kParked) +
            count(State::kInPieces);
   }
+  // True if one of them comes before a request with this token. Takes time for
+  // each request.
+  bool HasIssuedBefore(uint64_t token) const;
   // True if a request may be executed here and has no answer.
   bool outstanding() const { return size_ > count(State::kRefused); }
   // True if an earlier read needs a new read point. Then this one does, too.

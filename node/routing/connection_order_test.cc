@@ -60,6 +60,19 @@ TEST_F(ConnectionOrderTest, ReadBehindAParkedOne_AwaitsIt) {
   EXPECT_TRUE(order_.AwaitsEarlier(early));
 }
 
+// A write that another group refused waits for earlier reads, and not for later
+// ones.
+TEST_F(ConnectionOrderTest, IssuedReads_ComeBeforeLaterRequests) {
+  Request& read = Add(2, State::kIssued);
+  EXPECT_TRUE(order_.HasIssuedBefore(3));
+  EXPECT_FALSE(order_.HasIssuedBefore(1));
+  order_.Move(read, State::kParked);
+  EXPECT_TRUE(order_.HasIssuedBefore(3));
+  order_.Move(read, State::kIssued);
+  order_.Move(read, State::kWaiting);
+  EXPECT_FALSE(order_.HasIssuedBefore(3));
+}
+
 TEST_F(ConnectionOrderTest, RefusedRequest_IsNotOutstandingButHeld) {
   Request& request = Add(1, State::kInBatch);
   EXPECT_TRUE(order_.outstanding());

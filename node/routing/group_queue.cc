@@ -105,8 +105,11 @@ std::optional<Admission> GroupQueue::CheckAdmission(
   if (result_bytes > 0) {
     // The sink's issued reads must not observe this write, nor more than this
     // read. Their answers unblock the sink. A command that another group
-    // refused comes before them, and they may wait for its reply.
-    if (order.issued() > 0 && !request.further) return Admission::kBlocked;
+    // refused may come before them, and then they may wait for its reply.
+    if (request.further ? order.HasIssuedBefore(request.token)
+                        : order.issued() > 0) {
+      return Admission::kBlocked;
+    }
     if (order.first_waiting() != nullptr) {
       ReadQueue& reads = requests().reads;
       if (!reads.WaitingFit(order)) return Admission::kBlocked;
