@@ -314,6 +314,16 @@ namespace {
 // No old member reaches the terms of a recovered group, however many elections
 // it held alone. So its leaders never count as the newest ones.
 constexpr uint64_t kTermsOfAGeneration = uint64_t{1} << 32;
+// Two nodes that do not hear each other may recover one group. Each has terms
+// of its own, so that no term has two leaders.
+constexpr uint64_t kTermsOfANode = uint64_t{1} << 20;
+
+Term RecoveredTerm(Term known, NodeId node) {
+  const uint64_t generation = known.value() / kTermsOfAGeneration + 1;
+  const uint64_t nodes = kTermsOfAGeneration / kTermsOfANode;
+  return Term(generation * kTermsOfAGeneration +
+              node.value() % nodes * kTermsOfANode);
+}
 
 }  // namespace
 
@@ -473,7 +483,7 @@ void Host::Impl::WriteRecoveredLog(GroupKey to) {
   const Core& core = old->core();
   Restored& restored = recovery.restored;
   restored.hard_state.term =
-      std::max(core.term(), recovery.known_term) + kTermsOfAGeneration;
+      RecoveredTerm(std::max(core.term(), recovery.known_term), options_.node);
   restored.commit = restored.snapshot.position.index;
   restored.log_start = restored.snapshot.log_start();
   for (Index i = restored.commit + 1; i <= core.last().index; ++i) {

@@ -159,6 +159,8 @@ TEST_P(RecoverAll, SurvivorOfThree_LeadsWithAllItsEntries) {
   group.ExpectWhole(old);
   // No election of old members reaches such a term.
   EXPECT_GT(group.core().term(), Term(uint64_t{1} << 32));
+  // Another node that recovers the group has other terms.
+  EXPECT_EQ(group.core().term().value() >> 20 & 0xfff, kSurvivor);
   for (const auto kind : {sim::CrashKind::kProcess, sim::CrashKind::kMachine}) {
     group.Restart(kSurvivor, kind);
     group.ExpectWhole(old);
