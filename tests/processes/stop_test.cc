@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <atomic>
+#include <chrono>
 #include <mutex>
 #include <string>
 #include <string_view>
@@ -23,6 +24,7 @@ constexpr const char* kLongElections =
     "[raft]\nelection_timeout_min_ms = 4000\n"
     "election_timeout_max_ms = 5000\n\n"
     "[timeouts]\nleader_wait_ms = 2000\n";
+constexpr std::chrono::seconds kSettles(3);
 constexpr int kWritersOfANode = 3;
 constexpr uint64_t kProgress = 300;
 
@@ -113,6 +115,8 @@ TEST(RollingRestart, ClientsOfOtherNodes_SeeNoError) {
     }
     Clients clients(others);
     ASSERT_NO_FATAL_FAILURE(AwaitProgress(clients));
+    // Until the preferred members lead.
+    std::this_thread::sleep_for(kSettles);
     cluster.Kill(node, SIGTERM);
     AwaitProgress(clients);
     ASSERT_FALSE(HasFatalFailure()) << LogTails(cluster);
