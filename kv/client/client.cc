@@ -695,10 +695,7 @@ void Client::Do(ClientRequest request, Done done) {
 }
 
 void Client::Get(std::string_view key, Done done) {
-  Do({.arguments = {"GET", std::string(key)},
-      .key = std::string(key),
-      .read_only = true},
-     std::move(done));
+  Get(key, ReadConsistency(), std::move(done));
 }
 
 void Client::Get(std::string_view key, ReadConsistency consistency, Done done) {

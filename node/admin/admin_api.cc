@@ -482,16 +482,6 @@ void AdminApi::Handle(const AdminRequest& request, Done done) {
   Execute(std::move(call), std::move(done));
 }
 
-namespace {
-
-// The entry of the configuration that the controller knows. Zero: none.
-raft::LogPosition PositionOf(const shardctrl::GroupRecord* group) {
-  return group->reported.has_value() ? group->reported->position
-                                     : raft::LogPosition();
-}
-
-}  // namespace
-
 void AdminApi::Survey(
     GroupId group, absl::AnyInvocable<void(const shardctrl::Survivors&)> done,
     Done failed) {
@@ -507,13 +497,13 @@ void AdminApi::Survey(
           ErrorReply(404, "NOT_FOUND", Concat("there is no group ", group)));
     }
     controller_.AskSurvivors(
-        group, [this, group, asked = PositionOf(record), done = std::move(done),
-                failed = std::move(failed)](
+        group, [this, group, asked = record->ReportedPosition(),
+                done = std::move(done), failed = std::move(failed)](
                    const shardctrl::Survivors& survivors) mutable {
           const shardctrl::GroupRecord* const now =
               controller_.state().FindGroup(group);
           // Answers of before a change do not know the new members.
-          if (now != nullptr && PositionOf(now) == asked) {
+          if (now != nullptr && now->ReportedPosition() == asked) {
             return done(survivors);
           }
           failed(ErrorReply(

@@ -634,8 +634,7 @@ class Model {
           survivors.push_back(
               {one.length,
                {id, number, node.store, one.id, group.generation + 1, broken,
-                record.reported.has_value() ? record.reported->position
-                                            : raft::LogPosition()}});
+                record.ReportedPosition()}});
         }
       }
       std::stable_sort(

@@ -150,7 +150,8 @@ RecoveryPlan PlanRecovery(const ClusterState& state, const GroupRecord& group,
                                           .node = under_way->node,
                                           .store = under_way->store,
                                           .replica = under_way->replica,
-                                          .generation = under_way->generation};
+                                          .generation = under_way->generation,
+                                          .planned = group.ReportedPosition()};
       return plan;
     }
   }
@@ -168,10 +169,10 @@ RecoveryPlan PlanRecovery(const ClusterState& state, const GroupRecord& group,
       .node = choice->first,
       .store = choice->second.store,
       .replica = choice->second.replica,
-      .generation = plan.generation + choice->first.value()};
+      .generation = plan.generation + choice->first.value(),
+      .planned = group.ReportedPosition()};
   if (known != nullptr) {
     plan.command->broken = BrokenVoters(*known, survivors);
-    plan.command->planned = group.reported->position;
   }
   return plan;
 }

@@ -109,6 +109,8 @@ TEST_F(PlanRecoveryTest, RecoveryUnderWay_StaysTheChoiceWhileItsNodeAnswers) {
   ASSERT_TRUE(plan.command.has_value());
   EXPECT_EQ(plan.command->node, NodeId(1));
   EXPECT_EQ(plan.command->replica, group.recovery->replica);
+  // The controller answers that it is so already.
+  EXPECT_EQ(plan.command->planned, group.reported->position);
   EXPECT_TRUE(absl::StrContains(plan.text, "is being recovered from node 1"));
   EXPECT_EQ(Plan({{NodeId(2), On(2, 9, 9)}}).command->node, NodeId(2));
 }
@@ -147,6 +149,16 @@ TEST_F(PlanRecoveryTest, RecoveredControllerThatIsLostAgain_IsRecoveredAgain) {
   ASSERT_TRUE(plan.command.has_value());
   EXPECT_EQ(plan.command->node, NodeId(1));
   EXPECT_GT(plan.command->generation, grown.generation);
+}
+
+// The group was created, and its first leader was lost before it reported.
+TEST_F(PlanRecoveryTest, GroupThatNeverReported_HasNoPosition) {
+  GroupRecord& group = *cluster_.state.FindGroup(kFirst);
+  group.first = group.reported->configuration;
+  group.reported.reset();
+  const RecoveryPlan plan = Plan({{NodeId(1), On(1, 3, 3)}});
+  ASSERT_TRUE(plan.command.has_value());
+  EXPECT_EQ(plan.command->planned, raft::LogPosition());
 }
 
 // The state may change between the answers of the survivors and the command.

@@ -206,6 +206,10 @@ struct GroupRecord {
   size_t WantedVoters() const;
   // The newest configuration known: the reported one, or entry 1. Null: none.
   const raft::Configuration* Configuration() const;
+  // The entry of the reported configuration. Zero: none.
+  raft::LogPosition ReportedPosition() const {
+    return reported.has_value() ? reported->position : raft::LogPosition();
+  }
   friend bool operator==(const GroupRecord&, const GroupRecord&) = default;
   template <typename Codec, typename Self>
   static void Fields(Codec& codec, Self& self) {
