@@ -148,7 +148,7 @@ Json SurvivorsJson(const ClusterState& state,
          {"last_term", survivor.last.term.value()},
          {"last_index", survivor.last.index.value()},
          {"commit_index", survivor.commit.value()},
-         {"generation", survivor.generation},
+         {"generation", survivor.configuration.generation},
          {"works", survivor.works},
          {"voter", shardctrl::MayBeChosen(state, group, node, survivor)}});
   }

@@ -695,15 +695,9 @@ shardctrl::Survivor ControllerAgent::Held(GroupId group) const {
   held.works = host_.group_status(group).ok();
   held.last = core->last();
   held.commit = core->commit_index();
-  held.generation = core->configuration().generation;
+  held.configuration = core->configuration();
   held.configured = core->configuration_index();
-  // A learner never notices that its leader is gone.
-  const raft::Configuration& configuration = core->configuration();
-  if (raft::IsVoter(configuration, core->replica())) {
-    held.voters =
-        static_cast<uint32_t>(raft::VoterReplicas(configuration).size());
-    held.leader = host_.leader(group);
-  }
+  held.leader = host_.leader(group);
   return held;
 }
 

@@ -81,10 +81,11 @@ Buffer EncodeSurvivor(const shardctrl::Survivor& survivor) {
   AppendFixed(&out, survivor.last.term.value());
   AppendFixed(&out, survivor.last.index.value());
   AppendFixed(&out, survivor.commit.value());
-  AppendFixed(&out, survivor.generation);
   AppendFixed(&out, survivor.configured.value());
-  AppendFixed(&out, survivor.voters);
   AppendFixed(&out, survivor.leader.value());
+  if (survivor.configuration != raft::Configuration()) {
+    out += raft::EncodeConfiguration(survivor.configuration).view();
+  }
   return Buffer::Copy(out);
 }
 
@@ -97,11 +98,13 @@ std::optional<shardctrl::Survivor> DecodeSurvivor(std::string_view bytes) {
   survivor.last.term = raft::Term(reader.Take<uint64_t>());
   survivor.last.index = raft::Index(reader.Take<uint64_t>());
   survivor.commit = raft::Index(reader.Take<uint64_t>());
-  survivor.generation = reader.Take<uint64_t>();
   survivor.configured = raft::Index(reader.Take<uint64_t>());
-  survivor.voters = reader.Take<uint32_t>();
   survivor.leader = NodeId(reader.Take<uint32_t>());
-  if (!reader.ok() || !reader.rest().empty()) return std::nullopt;
+  if (!reader.ok()) return std::nullopt;
+  if (reader.rest().empty()) return survivor;
+  auto configuration = raft::DecodeConfiguration(reader.rest());
+  if (!configuration.ok()) return std::nullopt;
+  survivor.configuration = *std::move(configuration);
   return survivor;
 }
 

@@ -20,20 +20,16 @@ bool Works(const raft::Configuration& known, const Survivors& survivors,
          found->second.works;
 }
 
-// The nodes of voters that did not answer, or whose replica does not work.
-std::vector<NodeId> LostNodes(const GroupRecord& group,
-                              const Survivors& survivors) {
-  std::vector<NodeId> lost;
-  if (group.Configuration() == nullptr) return lost;
-  const raft::Configuration& known = *group.Configuration();
+// Adds the nodes of voters that did not answer, or whose replica does not work.
+void AddLostNodes(const raft::Configuration& known, const Survivors& survivors,
+                  std::vector<NodeId>* lost) {
   for (const ReplicaId voter : raft::VoterReplicas(known)) {
     if (!Works(known, survivors, voter)) {
-      lost.push_back(raft::NodeOf(known, voter));
+      lost->push_back(raft::NodeOf(known, voter));
     }
   }
-  std::sort(lost.begin(), lost.end());
-  lost.erase(std::unique(lost.begin(), lost.end()), lost.end());
-  return lost;
+  std::sort(lost->begin(), lost->end());
+  lost->erase(std::unique(lost->begin(), lost->end()), lost->end());
 }
 
 // The voters that their nodes do not have, or have fenced.
@@ -49,30 +45,42 @@ std::vector<ReplicaId> BrokenVoters(const raft::Configuration& known,
   return broken;
 }
 
-// Of the voters of the highest generation, which no state names, a majority
-// works.
-bool MajorityWorks(const Survivors& survivors) {
-  uint64_t generation = 0;
-  for (const auto& [node, survivor] : survivors) {
-    generation = std::max(generation, survivor.generation);
-  }
-  size_t working = 0, voters = 0;
-  for (const auto& [node, survivor] : survivors) {
-    if (survivor.generation != generation || !survivor.works) continue;
-    if (survivor.voters == 0) continue;
-    ++working;
-    voters = std::max<size_t>(voters, survivor.voters);
-  }
-  return working * 2 > voters;
+// A voter that works, as its own configuration says.
+bool Votes(const Survivor& survivor) {
+  return survivor.works &&
+         raft::IsVoter(survivor.configuration, survivor.replica);
+}
+
+// Enough voters of its own configuration would vote for it.
+bool CanLead(const Survivor& candidate, const Survivors& survivors) {
+  const raft::Configuration& own = candidate.configuration;
+  return raft::QuorumValue(own, false, [&](ReplicaId voter) {
+    return Works(own, survivors, voter) &&
+           survivors.at(raft::NodeOf(own, voter)).last <= candidate.last;
+  });
+}
+
+// A survivor of the highest generation knows a leader, or can become it.
+// Replicas of earlier ones were given up, and learners never notice that a
+// leader is gone.
+bool GoesOn(const Survivors& survivors, uint64_t generation) {
+  return std::any_of(survivors.begin(), survivors.end(), [&](const auto& one) {
+    const Survivor& survivor = one.second;
+    return Votes(survivor) && survivor.configuration.generation == generation &&
+           (survivor.leader != NodeId() || CanLead(survivor, survivors));
+  });
 }
 
 // The state is older than the configuration of this voter.
 bool IsOutdated(const GroupRecord& group, const Survivor& survivor) {
-  if (group.id != kControllerGroup || survivor.voters == 0) return false;
+  if (group.id != kControllerGroup ||
+      !raft::IsVoter(survivor.configuration, survivor.replica)) {
+    return false;
+  }
   if (!group.reported.has_value()) return true;
   const ReportedConfiguration& known = *group.reported;
   return std::pair(known.configuration.generation, known.position.index) <
-         std::pair(survivor.generation, survivor.configured);
+         std::pair(survivor.configuration.generation, survivor.configured);
 }
 
 std::string TextOf(const GroupRecord& record, NodeId choice,
@@ -116,28 +124,26 @@ bool MayBeChosen(const ClusterState& state, const GroupRecord& group,
 
 RecoveryPlan PlanRecovery(const ClusterState& state, const GroupRecord& group,
                           const Survivors& survivors) {
-  RecoveryPlan plan{.lost = LostNodes(group, survivors)};
+  RecoveryPlan plan;
   const raft::Configuration* const known = group.Configuration();
   if (known != nullptr) {
     plan.generation = known->generation;
-    plan.works = raft::QuorumValue(*known, true, [&](ReplicaId voter) {
-      return Works(*known, survivors, voter);
-    });
+    AddLostNodes(*known, survivors, &plan.lost);
   }
-  // Another node may recover the controller's group, which no command names.
-  const bool outdated = std::any_of(
-      survivors.begin(), survivors.end(),
-      [&](const auto& one) { return IsOutdated(group, one.second); });
-  if (outdated) plan.works = MajorityWorks(survivors);
   auto choice = survivors.end();
   for (auto it = survivors.begin(); it != survivors.end(); ++it) {
     const Survivor& survivor = it->second;
-    plan.works |= survivor.works && survivor.leader != NodeId();
-    plan.generation = std::max(plan.generation, survivor.generation);
+    plan.generation =
+        std::max(plan.generation, survivor.configuration.generation);
     if (MayBeChosen(state, group, it->first, survivor) &&
         (choice == survivors.end() || choice->second.last < survivor.last)) {
       choice = it;
     }
+  }
+  plan.works = GoesOn(survivors, plan.generation);
+  if (choice != survivors.end() && known != nullptr &&
+      choice->second.configured >= group.ReportedPosition().index) {
+    AddLostNodes(choice->second.configuration, survivors, &plan.lost);
   }
   if (const auto& under_way = group.recovery; under_way.has_value()) {
     const auto chosen = survivors.find(under_way->node);

@@ -25,11 +25,10 @@ struct Survivor {
   bool works = false;           // It is neither fenced nor halted.
   raft::LogPosition last = {};  // The last entry of its log.
   raft::Index commit = {};      // It knows that these are committed.
-  uint64_t generation = 0;      // That of its configuration.
+  // The one in effect at its last entry. It may not be committed. Empty: none.
+  raft::Configuration configuration = {};
   raft::Index configured = {};  // The entry of its configuration.
-  // The voters of its configuration; zero: it is none of them.
-  uint32_t voters = 0;
-  NodeId leader = {};  // Zero: it knows none.
+  NodeId leader = {};           // Zero: it knows none.
   friend bool operator==(const Survivor&, const Survivor&) = default;
 };
 using Survivors = std::map<NodeId, Survivor>;
@@ -37,10 +36,13 @@ using Survivors = std::map<NodeId, Survivor>;
 struct RecoveryPlan {
   // None: no survivor can be chosen.
   std::optional<ControllerCommand::RecoverGroup> command = {};
-  // A majority of the voters works, or a survivor knows a leader. Also true if
-  // the group is the controller's own and another node recovers it.
+  // A survivor knows a leader, or can become one: majorities of its own
+  // configuration work, without later entries than it has (thesis 3.6.1). One
+  // whose last configuration has lost a majority cannot, although the one that
+  // the controller knows may have its own.
   bool works = false;
-  // The nodes of voters that do not answer, or whose replica does not work.
+  // The nodes of voters that do not answer, or whose replica does not work:
+  // those that the controller knows, and those of the chosen replica.
   std::vector<NodeId> lost = {};
   uint64_t generation = 0;  // The present one.
   // Sentences for the operator: who is left, and what may be lost.

@@ -2,6 +2,8 @@
 #include "shardctrl/controller/recovery.h"
 
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "absl/strings/match.h"
 #include "gtest/gtest.h"
@@ -19,15 +21,32 @@ class PlanRecoveryTest : public ::testing::Test {
   PlanRecoveryTest() : cluster_(5, 1, 5) { cluster_.SettleAll(); }
 
   Survivor On(uint32_t node, uint64_t term, uint64_t index) {
+    const ReportedConfiguration& known =
+        *cluster_.state.FindGroup(kFirst)->reported;
     return {.store = Cluster::StoreOf(node),
             .replica = Cluster::MemberOn(kFirst, node).replica,
             .works = true,
             .last = {raft::Term(term), raft::Index(index)},
-            .commit = raft::Index(3)};
+            .commit = raft::Index(3),
+            .configuration = known.configuration,
+            .configured = known.position.index};
   }
   RecoveryPlan Plan(const Survivors& survivors) {
     return PlanRecovery(cluster_.state, *cluster_.state.FindGroup(kFirst),
                         survivors);
+  }
+
+  // A replica that is not the one that the controller knows for the node. Its
+  // configuration has one such replica for each of `nodes`.
+  static Survivor Later(uint32_t node, const std::vector<uint32_t>& nodes,
+                        uint64_t term, uint64_t index) {
+    raft::Configuration configuration = Cluster::MembersOn(GroupId(77), nodes);
+    return {.store = Cluster::StoreOf(node),
+            .replica = Cluster::MemberOn(GroupId(77), node).replica,
+            .works = true,
+            .last = {raft::Term(term), raft::Index(index)},
+            .commit = raft::Index(3),
+            .configuration = std::move(configuration)};
   }
 
   Cluster cluster_;
@@ -72,7 +91,7 @@ TEST_F(PlanRecoveryTest, FencedReplicasAndOtherStores_AreNotChosen) {
 
 TEST_F(PlanRecoveryTest, GenerationOfASurvivor_IsSurpassed) {
   Survivor survivor = On(1, 3, 3);
-  survivor.generation = 6;
+  survivor.configuration.generation = 6;
   EXPECT_EQ(Plan({{NodeId(1), survivor}}).command->generation, 7u);
 }
 
@@ -93,6 +112,37 @@ TEST_F(PlanRecoveryTest, JointHalfWithoutItsMajority_DoesNotWork) {
                   .works);
 }
 
+// Node 4 was lost while the only leader made it the only voter. The others
+// cannot remove that last entry, nor can it ever be committed.
+TEST_F(PlanRecoveryTest, LastConfigurationWithoutItsMajority_DoesNotWork) {
+  cluster_.state.FindGroup(kFirst)->reported->configuration =
+      Cluster::MembersOn(kFirst, {2, 3, 4});
+  Survivors survivors = {{NodeId(2), On(2, 3, 8)}, {NodeId(3), On(3, 3, 8)}};
+  EXPECT_TRUE(Plan(survivors).works);
+  Survivor& leader = survivors[NodeId(3)];
+  leader.last = {raft::Term(3), raft::Index(9)};
+  leader.configuration = Cluster::MembersOn(kFirst, {4});
+  leader.configuration.outgoing_voters =
+      Cluster::MembersOn(kFirst, {2, 3, 4}).voters;
+  leader.configured = raft::Index(9);
+  const RecoveryPlan plan = Plan(survivors);
+  EXPECT_FALSE(plan.works);
+  ASSERT_TRUE(plan.command.has_value());
+  EXPECT_EQ(plan.command->node, NodeId(3));
+  EXPECT_EQ(plan.lost, std::vector<NodeId>{NodeId(4)});
+}
+
+// The entry of a change that only a follower has goes away by itself.
+TEST_F(PlanRecoveryTest, ConfigurationThatAMajorityDoesNotHave_Works) {
+  cluster_.state.FindGroup(kFirst)->reported->configuration =
+      Cluster::MembersOn(kFirst, {1, 2, 3});
+  Survivors survivors = {{NodeId(1), On(1, 4, 9)},
+                         {NodeId(2), On(2, 4, 9)},
+                         {NodeId(3), On(3, 3, 12)}};
+  survivors[NodeId(3)].configuration = Cluster::MembersOn(kFirst, {4});
+  EXPECT_TRUE(Plan(survivors).works);
+}
+
 // A second operator, while the first one's recovery is under way.
 TEST_F(PlanRecoveryTest, RecoveryUnderWay_StaysTheChoiceWhileItsNodeAnswers) {
   GroupRecord& group = *cluster_.state.FindGroup(kFirst);
@@ -103,7 +153,7 @@ TEST_F(PlanRecoveryTest, RecoveryUnderWay_StaysTheChoiceWhileItsNodeAnswers) {
   // It has its new replica already.
   Survivor recovered = On(1, 3, 3);
   recovered.replica = ReplicaId(77);
-  recovered.generation = 1;
+  recovered.configuration.generation = 1;
   const RecoveryPlan plan =
       Plan({{NodeId(1), recovered}, {NodeId(2), On(2, 9, 9)}});
   ASSERT_TRUE(plan.command.has_value());
@@ -120,15 +170,15 @@ TEST_F(PlanRecoveryTest, ControllerThatAnotherNodeRecovers_IsLeftAlone) {
   const auto on = [&](uint32_t node) {
     Survivor survivor = On(node, 3, 3);
     survivor.replica = Cluster::MemberOn(kControllerGroup, node).replica;
+    survivor.configuration =
+        *cluster_.state.FindGroup(kControllerGroup)->Configuration();
     return survivor;
   };
   const GroupRecord& group = *cluster_.state.FindGroup(kControllerGroup);
   Survivors survivors = {{NodeId(1), on(1)}, {NodeId(2), on(2)}};
   EXPECT_FALSE(PlanRecovery(cluster_.state, group, survivors).works);
-  Survivor& first = survivors[NodeId(1)];
-  first.replica = ReplicaId(77);
-  first.generation = 1;
-  first.voters = 1;
+  survivors[NodeId(1)] = Later(1, {1}, 3, 3);
+  survivors[NodeId(1)].configuration.generation = 1;
   EXPECT_TRUE(PlanRecovery(cluster_.state, group, survivors).works);
 }
 
@@ -136,19 +186,17 @@ TEST_F(PlanRecoveryTest, ControllerThatAnotherNodeRecovers_IsLeftAlone) {
 // voters are lost too.
 TEST_F(PlanRecoveryTest, RecoveredControllerThatIsLostAgain_IsRecoveredAgain) {
   const GroupRecord& group = *cluster_.state.FindGroup(kControllerGroup);
-  Survivor grown = On(1, 9, 9);
-  grown.replica = ReplicaId(77);
-  grown.generation = 1;
-  grown.voters = 3;
+  Survivor grown = Later(1, {1, 4, 5}, 9, 9);
+  grown.configuration.generation = 1;
   Survivor old = On(2, 3, 3);
   old.replica = Cluster::MemberOn(kControllerGroup, 2).replica;
-  old.voters = 3;
+  old.configuration = *group.Configuration();
   const RecoveryPlan plan = PlanRecovery(
       cluster_.state, group, {{NodeId(1), grown}, {NodeId(2), old}});
   EXPECT_FALSE(plan.works) << "only one of the three new voters is there";
   ASSERT_TRUE(plan.command.has_value());
   EXPECT_EQ(plan.command->node, NodeId(1));
-  EXPECT_GT(plan.command->generation, grown.generation);
+  EXPECT_GT(plan.command->generation, grown.configuration.generation);
 }
 
 // The group was created, and its first leader was lost before it reported.
@@ -175,10 +223,10 @@ TEST_F(PlanRecoveryTest,
   ClusterState nothing;
   const GroupRecord& group =
       nothing.groups.emplace_back(GroupRecord{.id = kControllerGroup});
-  Survivor voter = On(2, 3, 3);
-  voter.voters = 3;
-  RecoveryPlan plan = PlanRecovery(
-      nothing, group, {{NodeId(2), voter}, {NodeId(4), On(4, 5, 5)}});
+  const Survivor voter = Later(2, {1, 2, 3}, 3, 3);
+  const Survivor learner = Later(4, {1, 2, 3}, 5, 5);
+  RecoveryPlan plan =
+      PlanRecovery(nothing, group, {{NodeId(2), voter}, {NodeId(4), learner}});
   ASSERT_TRUE(plan.command.has_value());
   EXPECT_EQ(plan.command->node, NodeId(2)) << "the other is no voter";
   EXPECT_EQ(plan.command->replica, voter.replica);
@@ -186,7 +234,8 @@ TEST_F(PlanRecoveryTest,
   EXPECT_TRUE(absl::StrContains(plan.text, "the others confirmed"))
       << plan.text;
   EXPECT_TRUE(
-      PlanRecovery(nothing, group, {{NodeId(1), voter}, {NodeId(2), voter}})
+      PlanRecovery(nothing, group,
+                   {{NodeId(1), Later(1, {1, 2, 3}, 3, 3)}, {NodeId(2), voter}})
           .works);
 }
 
@@ -197,12 +246,12 @@ TEST_F(PlanRecoveryTest, ControllerWithAnOldState_IsRecoveredFromALaterVoter) {
   group.reported = ReportedConfiguration{
       .position = {raft::Term(1), raft::Index(2)},
       .configuration = Cluster::MembersOn(kControllerGroup, {4})};
-  Survivor voter = On(2, 9, 9);
-  voter.replica = ReplicaId(77);
+  Survivor voter = Later(2, {1, 3, 4}, 9, 9);
+  voter.configured = raft::Index(3);
   EXPECT_FALSE(PlanRecovery(cluster_.state, group, {{NodeId(2), voter}})
                    .command.has_value())
       << "it is no voter";
-  voter.voters = 3;
+  voter = Later(2, {1, 2, 3}, 9, 9);
   voter.configured = raft::Index(2);
   EXPECT_FALSE(PlanRecovery(cluster_.state, group, {{NodeId(2), voter}})
                    .command.has_value())
@@ -213,9 +262,10 @@ TEST_F(PlanRecoveryTest, ControllerWithAnOldState_IsRecoveredFromALaterVoter) {
   ASSERT_TRUE(plan.command.has_value());
   EXPECT_EQ(plan.command->replica, voter.replica);
   EXPECT_FALSE(plan.works);
-  EXPECT_TRUE(PlanRecovery(cluster_.state, group,
-                           {{NodeId(1), voter}, {NodeId(2), voter}})
-                  .works)
+  EXPECT_TRUE(
+      PlanRecovery(cluster_.state, group,
+                   {{NodeId(1), Later(1, {1, 2, 3}, 9, 9)}, {NodeId(2), voter}})
+          .works)
       << "two of three are there";
 }
 
@@ -228,6 +278,9 @@ TEST_F(PlanRecoveryTest, MajorityOrALeader_MeansThatItWorks) {
   EXPECT_FALSE(Plan({{NodeId(1), led}}).works);
   led.leader = NodeId(2);
   EXPECT_TRUE(Plan({{NodeId(1), led}}).works);
+  led.replica = ReplicaId(77);
+  EXPECT_FALSE(Plan({{NodeId(1), led}}).works)
+      << "a learner never notices that its leader is gone";
 }
 
 }  // namespace

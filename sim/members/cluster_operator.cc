@@ -117,7 +117,8 @@ bool ClusterOperator::CreatesGroups() const {
                      });
 }
 
-// The groups whose members change must come to their wanted ones without it.
+// The groups whose members change must come to their wanted ones without it. A
+// leader may not know yet that others are wanted by now.
 bool ClusterOperator::ChangesCanSpare(NodeId node,
                                       const LeftReplicas& left) const {
   const NodeRecord* const record = state().FindNode(node);
@@ -130,26 +131,41 @@ bool ClusterOperator::ChangesCanSpare(NodeId node,
         (!given_up || group.founded || group.first.has_value())) {
       return false;
     }
-    const shardctrl::WantedReplica* const wanted = group.WantedOn(node);
-    if (wanted == nullptr || wanted->replica == ReplicaId() ||
-        shardctrl::IsSettled(group)) {
-      continue;
-    }
-    // It may become one of two voters at this moment.
-    const raft::Configuration* const committed = rules_.Committed(group.id);
-    if (committed != nullptr && committed->voters.size() == 1 &&
-        !raft::IsVoter(*committed, wanted->replica)) {
+    if (shardctrl::IsSettled(group)) continue;
+    const auto spares = [&](const MemberRules::Wanted& wanted) {
+      return WantedCanSpare(group.id, wanted, node, left);
+    };
+    const std::vector<MemberRules::Wanted> lately =
+        rules_.WantedLately(group.id);
+    if (!spares(group.wanted) ||
+        !std::all_of(lately.begin(), lately.end(), spares)) {
       return false;
     }
-    size_t voters = 0, stay = 0;
-    for (const shardctrl::WantedReplica& one : group.wanted) {
-      if (one.purpose != shardctrl::ReplicaPurpose::kVoter) continue;
-      ++voters;
-      if (left.contains({group.id, one.replica})) ++stay;
-    }
-    if (stay * 2 <= voters) return false;
   }
   return true;
+}
+
+bool ClusterOperator::WantedCanSpare(GroupId group,
+                                     const MemberRules::Wanted& wanted,
+                                     NodeId node,
+                                     const LeftReplicas& left) const {
+  const auto of_node =
+      std::find_if(wanted.begin(), wanted.end(),
+                   [&](const auto& one) { return one.node == node; });
+  if (of_node == wanted.end() || of_node->replica == ReplicaId()) return true;
+  // It may become one of two voters at this moment.
+  const raft::Configuration* const committed = rules_.Committed(group);
+  if (committed != nullptr && committed->voters.size() == 1 &&
+      !raft::IsVoter(*committed, of_node->replica)) {
+    return false;
+  }
+  size_t voters = 0, stay = 0;
+  for (const shardctrl::WantedReplica& one : wanted) {
+    if (one.purpose != shardctrl::ReplicaPurpose::kVoter) continue;
+    ++voters;
+    if (left.contains({group, one.replica})) ++stay;
+  }
+  return stay * 2 > voters;
 }
 
 // Disks that are lost never come back. So only replicas that run at this moment
@@ -585,13 +601,20 @@ void ClusterOperator::LoseMajority(GroupId group, NodeId survivor) {
   });
 }
 
-// The command has no name, since it follows from the survivors.
+// The command has no name, since it follows from the survivors. Operators agree
+// who recovers the controller, and look at what came of each attempt: two nodes
+// that recover it both may go different ways.
 void ClusterOperator::Recover(GroupId group) {
+  const bool controller = group == shardctrl::kControllerGroup;
+  if (controller && !places_.BeginRecoveringController()) return;
   ++recoveries_;
   Try({.method = "POST",
        .target = absl::StrCat("/v1/groups/", group.value(), "/recover"),
        .body = "{\"accept_loss\":true}"},
-      kAttempts, [this](const OperatorAnswer&) { --recoveries_; });
+      controller ? 1 : kAttempts, [this, controller](const OperatorAnswer&) {
+        if (controller) places_.EndRecoveringController();
+        --recoveries_;
+      });
 }
 
 void ClusterOperator::GiveUp(NodeId node, size_t place, bool comes_back) {

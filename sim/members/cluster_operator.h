@@ -149,6 +149,8 @@ class ClusterOperator {
   // Those that work, and that the controller goes on with.
   using LeftReplicas = std::set<std::pair<GroupId, ReplicaId>>;
   bool ChangesCanSpare(NodeId node, const LeftReplicas& left) const;
+  bool WantedCanSpare(GroupId group, const MemberRules::Wanted& wanted,
+                      NodeId node, const LeftReplicas& left) const;
   // A node that is not removed; zero: there is none.
   NodeId SomeNode(uint64_t draw) const;
   GroupId SomeGroup(uint64_t draw) const;

@@ -61,6 +61,7 @@ void MemberRules::OnControllerCommand(const raft::Entry& entry) {
   const auto answer = shardctrl::DecodeAnswer(result.view());
   CHECK(answer.ok()) << answer.status().ToString();
   const std::string text = shardctrl::Describe(*command);
+  NoteWanted(before);
   shardctrl::ClusterState after = machine_->state();
   // The memory of operations alone.
   after.operations = before.operations;
@@ -176,6 +177,29 @@ void MemberRules::OnRecovery(GroupId id, raft::Index index,
   group.proposed = now;
   group.generation = now.generation;
   group.committed[{now.generation, index}] = now;
+}
+
+void MemberRules::NoteWanted(const shardctrl::ClusterState& before) {
+  for (const shardctrl::GroupRecord& group : before.groups) {
+    const shardctrl::GroupRecord* const now = state()->FindGroup(group.id);
+    if (now == nullptr || now->wanted == group.wanted) continue;
+    auto& wanted = groups_[group.id].wanted;
+    std::erase_if(wanted, [&](const auto& former) {
+      return clock_() - former.first >= kKnownToWork;
+    });
+    wanted.emplace_back(clock_(), group.wanted);
+  }
+}
+
+std::vector<MemberRules::Wanted> MemberRules::WantedLately(
+    GroupId group) const {
+  std::vector<Wanted> lately;
+  const auto found = groups_.find(group);
+  if (found == groups_.end()) return lately;
+  for (const auto& [until, wanted] : found->second.wanted) {
+    if (clock_() - until < kKnownToWork) lately.push_back(wanted);
+  }
+  return lately;
 }
 
 std::vector<GroupId> MemberRules::lost() const {

@@ -89,6 +89,10 @@ class MemberRules {
 
   // The newest committed configuration; null: none is known.
   const raft::Configuration* Committed(GroupId group) const;
+  // The replicas that were wanted until lately: leaders may go by them. The
+  // present ones are not among them.
+  using Wanted = std::vector<shardctrl::WantedReplica>;
+  std::vector<Wanted> WantedLately(GroupId group) const;
   // The groups that committed an entry.
   std::vector<GroupId> groups() const;
   // Whether the replica worked just now.
@@ -114,9 +118,12 @@ class MemberRules {
     std::map<ReplicaId, raft::Index> last;  // The highest last index of each.
     // The place of the latest configuration of each leader.
     std::map<ReplicaId, raft::Index> configured;
+    // Former wanted replicas, and when others were wanted instead.
+    std::vector<std::pair<SimTime, Wanted>> wanted;
   };
 
   void OnControllerCommand(const raft::Entry& entry);
+  void NoteWanted(const shardctrl::ClusterState& before);
   void OnReport(const shardctrl::ControllerCommand::ReportGroup& report);
   size_t Working(const std::vector<raft::Member>& voters) const;
 

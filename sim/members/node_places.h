@@ -21,6 +21,7 @@
 #include <optional>
 #include <set>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "env/ids.h"
@@ -117,6 +118,11 @@ class NodePlaces {
   bool creating() const { return creating_ > 0; }
   void BeginCreating() { ++creating_; }
   void EndCreating() { --creating_; }
+  // False: another operator does it.
+  bool BeginRecoveringController() {
+    return !std::exchange(recovering_controller_, true);
+  }
+  void EndRecoveringController() { recovering_controller_ = false; }
   // An operator asks for another number of replicas, or did so lately.
   bool ShrunkLately() const { return WasLately(shrinks_); }
   void BeginShrinking() { ++shrinks_.open; }
@@ -205,6 +211,7 @@ class NodePlaces {
   std::optional<SimTime> lost_;  // When a disk was lost last.
   std::multiset<NodeId> replacing_;
   int creating_ = 0;
+  bool recovering_controller_ = false;
   Wishes shrinks_;
   Wishes drains_;
   MachineId shelf_;  // Disks lie here for a moment.
