@@ -210,6 +210,7 @@ class ServerImpl final : public Server, public raft::Host::Observer {
     // dead.
     lead_until_ = now + config_.host.core.election_timeout_max;
     stop_deadline_ = std::max(now + config_.timeouts.stop, lead_until_);
+    router_.view().TellStop();
     PollStop();
   }
 
@@ -503,7 +504,7 @@ class ServerImpl final : public Server, public raft::Host::Observer {
   // do not know of the stop may give leaderships to this one.
   void PollStop() {
     const MonoTime now = env_.loop.ReadClock().mono;
-    const bool leads = LeadsAny();
+    const bool leads = LeadsAnyOrCampaigns();
     if (leads && takes_no_requests_ && !std::exchange(led_again_, true)) {
       lead_until_ = now + config_.host.core.heartbeat_interval;
     }
@@ -562,11 +563,16 @@ class ServerImpl final : public Server, public raft::Host::Observer {
     if (stopped_ != nullptr) std::exchange(stopped_, nullptr)(absl::OkStatus());
   }
 
-  bool LeadsAny() const {
+  // A node that did not know of the stop may have given a group to this one,
+  // whose voters have voted for it already.
+  bool LeadsAnyOrCampaigns() const {
     for (const GroupId group : host_.groups()) {
       const raft::Core* core = host_.core(group);
       // A group with one voter has no transfer target.
-      if (core != nullptr && core->role() == raft::RoleKind::kLeader &&
+      if (core == nullptr) continue;
+      const raft::RoleKind role = core->role();
+      if ((role == raft::RoleKind::kLeader ||
+           role == raft::RoleKind::kCandidate) &&
           router_.view().OwnStatus(group).ok() &&
           core->configuration().voters.size() > 1) {
         return true;

@@ -602,6 +602,7 @@ void ControllerAgent::Act(Action action) {
             End(busy, result.status);
           });
     case Kind::kTransfer:
+      if (view_.stops(action.to)) return;
       return host_.TransferLeadership(action.group, action.replica);
     case Kind::kDrop:
       Began(busy);

@@ -65,6 +65,18 @@ void PeerLinks::AskStatus(NodeId node) {
   SendStatus(node, found->second, StatusMessage::Kind::kAsks);
 }
 
+void PeerLinks::TellStop() {
+  stops_ = true;
+  for (const auto& [node, peer] : peers_) {
+    if (!peer.gone) AskStatus(node);
+  }
+}
+
+bool PeerLinks::Stops(NodeId node) const {
+  const auto found = peers_.find(node);
+  return found != peers_.end() && found->second.stops;
+}
+
 bool PeerLinks::TakeAsked(NodeId node) {
   const auto found = peers_.find(node);
   CHECK(found != peers_.end()) << "node " << node;
@@ -77,7 +89,8 @@ void PeerLinks::SendStatus(NodeId to, Peer& peer, StatusMessage::Kind kind) {
                            .query = {.id = {life_, ++peer.status_asked},
                                      .start = known.start,
                                      .changes = known.changes},
-                           .own = own_};
+                           .own = own_,
+                           .stops = stops_};
   if (peer.waiting) {
     message.answer = {peer.waiting->id,
                       status_->Report(to, peer.store, *peer.waiting)};
@@ -99,6 +112,7 @@ void PeerLinks::OnStatus(NodeId from, StoreIncarnation store, Peer& peer,
       peer.waiting->id.number < id.number) {
     peer.waiting = message.query;
     peer.store = store;
+    peer.stops = message.stops;
   }
   if (message.kind != StatusMessage::Kind::kAsks) return;
   peer.asked = true;

@@ -65,6 +65,10 @@ class PeerLinks final : public env::Transport::Receiver {
   // answer yet. Query and answer travel in the lane of heartbeats, and may be
   // lost. Requires: `node` is another node, which the map has or had.
   void AskStatus(NodeId node);
+  // Tells all nodes that this one stops, now and with each query.
+  void TellStop();
+  // The process of `node` said so.
+  bool Stops(NodeId node) const;
   // True if `node` has asked for an answer at once since the last call.
   bool TakeAsked(NodeId node);
 
@@ -92,6 +96,7 @@ class PeerLinks final : public env::Transport::Receiver {
     std::optional<StatusQuery> waiting;
     StoreIncarnation store;
     bool asked = false;  // See TakeAsked.
+    bool stops = false;
     // The map has the node no longer. Callbacks may still name the links. The
     // id of a node is not used again, so there are few such peers.
     bool gone = false;
@@ -118,6 +123,7 @@ class PeerLinks final : public env::Transport::Receiver {
   PeerAnswers::Handler handler_;  // Null before Start.
   StatusObserver* status_ = nullptr;
   NodeAddresses own_;
+  bool stops_ = false;  // This node does.
   absl::AnyInvocable<void()> on_room_;
   // References stay valid: the message of one peer may add another.
   std::map<NodeId, Peer> peers_;

@@ -26,6 +26,8 @@ using Kind = PeerRequest::Kind;
 
 // The kinds behind those of requests.
 constexpr uint8_t kPiece = 4;
+// Added to the kind of a status message whose sender stops.
+constexpr uint8_t kStops = 3;
 // Service, checksum, version, kind, asker, number.
 constexpr size_t kPrefixBytes = kChecksumEnd + 1 + 1 + 8 + 8;
 // Size of the answer, offset.
@@ -191,10 +193,10 @@ absl::StatusOr<StatusAnswer> DecodeStatusAnswer(FixedReader reader) {
   return answer;
 }
 
-absl::StatusOr<PeerMessage> DecodeStatus(StatusMessage::Kind kind,
+absl::StatusOr<PeerMessage> DecodeStatus(StatusMessage::Kind kind, bool stops,
                                          const PeerRequestId& id,
                                          FixedReader reader) {
-  StatusMessage message{.kind = kind, .query = {.id = id}};
+  StatusMessage message{.kind = kind, .query = {.id = id}, .stops = stops};
   message.query.start = reader.Take<uint64_t>();
   message.query.changes = reader.Take<uint64_t>();
   message.own = TakeAddresses(&reader);
@@ -327,8 +329,9 @@ std::vector<Buffer> EncodeStatus(const MessageLink& link,
     more += kAnswerHeaderBytes + report.refused.size() * kGroupBytes +
             report.rows.size() * kRowBytes + address_bytes;
   }
+  const uint8_t stops = message.stops ? kStops : 0;
   std::string body =
-      Begin(static_cast<uint8_t>(message.kind), message.query.id, more);
+      Begin(static_cast<uint8_t>(message.kind) + stops, message.query.id, more);
   AppendFixed(&body, message.query.start);
   AppendFixed(&body, message.query.changes);
   AppendAddresses(&body, message.own);
@@ -355,14 +358,16 @@ absl::StatusOr<PeerMessage> DecodePeerMessage(const MessageLink& link,
   id.number = reader.Take<uint64_t>();
   using Status = StatusMessage::Kind;
   if (version != kPeerMessageVersion || kind == 0 ||
-      kind > static_cast<uint8_t>(Kind::kControl) || id.asker == 0 ||
+      kind > static_cast<uint8_t>(Status::kAnswers) + kStops || id.asker == 0 ||
       id.number == 0) {
     return Malformed(
         Concat("version ", +version, ", kind ", +kind, ", number ", id.number));
   }
   if (kind == kPiece) return DecodePiece(id, reader, bytes);
-  if (kind > kPiece && kind <= static_cast<uint8_t>(Status::kAnswers)) {
-    return DecodeStatus(static_cast<Status>(kind), id, reader);
+  const bool stops = kind > static_cast<uint8_t>(Kind::kControl);
+  const auto status = static_cast<Status>(kind - (stops ? kStops : 0));
+  if (status == Status::kAsks || status == Status::kAnswers) {
+    return DecodeStatus(status, stops, id, reader);
   }
   return DecodeRequest(static_cast<Kind>(kind), id, reader, bytes);
 }

@@ -110,6 +110,8 @@ struct StatusMessage {
   StatusQuery query;
   // The addresses of the sender. The receiver may not be able to ask for them.
   NodeAddresses own;
+  // The sender stops. It gives its leaderships away, and takes no others.
+  bool stops = false;
   std::optional<StatusAnswer> answer;
 };
 

@@ -126,6 +126,9 @@ std::vector<StatusMessage> StatusMessages() {
   for (const StatusAnswer& answer : Answers()) {
     messages.push_back(WithAnswer(answer));
   }
+  messages.push_back({.query = Query(), .stops = true});
+  messages.push_back(WithAnswer(Answers()[0]));
+  messages.back().stops = true;
   return messages;
 }
 
@@ -223,6 +226,7 @@ TEST(PeerMessage, Status_DecodesToItself) {
     EXPECT_EQ(out.query.start, 6u);
     EXPECT_EQ(out.query.changes, 7u);
     EXPECT_EQ(out.own, message.own);
+    EXPECT_EQ(out.stops, message.stops);
     ASSERT_EQ(out.answer.has_value(), message.answer.has_value());
     if (!out.answer) continue;
     EXPECT_EQ(out.answer->id, kOtherId);
@@ -333,7 +337,7 @@ TEST(PeerMessage, FieldsThatTheKindDoesNotHave_AreRefused) {
     change(i, [](auto& m) { m.id.number = 0; });
     change(i, [](auto& m) { m.settled = 0; });
     change(i, [](auto& m) { m.settled = m.id.number + 1; });
-    change(i, [](auto& m) { m.request.kind = static_cast<Kind>(8); });
+    change(i, [](auto& m) { m.request.kind = static_cast<Kind>(10); });
   }
   change(0, [](auto& m) { m.request.payload = Buffer::Copy("x"); });
   change(0, [](auto& m) { m.request.stamp.term = raft::Term(1); });

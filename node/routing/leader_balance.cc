@@ -55,6 +55,7 @@ ReplicaId LeaderBalance::CaughtUp(GroupId group, NodeId wanted,
         [&](const auto& voter) { return voter.replica == follower.replica; });
     if (votes && (wanted == NodeId() || follower.node == wanted) &&
         follower.active && env_.transport.link(follower.node).open &&
+        !router_.view().stops(follower.node) &&
         (also_busy || !follower.wants_no_entries) &&
         follower.state == "replicate" &&
         follower.match.value() + kLagMax >= last) {

@@ -2,7 +2,8 @@
 // preferred replica, so that leaders are spread over the nodes.
 //
 // Only the leader transfers, and only to a replica on a connected node. It must
-// have nearly the whole log and take entries. After a start a replica may have
+// have nearly the whole log and take entries, and its node must not be about to
+// stop. After a start a replica may have
 // seconds of work with its log, and could answer nothing as the leader. The
 // pause before the next transfer doubles after each transfer that did not last,
 // so a preferred node that cannot keep leadership is left alone.

@@ -69,6 +69,8 @@ class LiveView final : public StatusObserver {
   // Tells each node whose last report has an older map than this node's that
   // there is a newer one. It then asks for it.
   void TellMap();
+  // Tells each node that this one stops.
+  void TellStop() { links_.TellStop(); }
   // Reports that addresses of nodes changed.
   void OnAddressesChanged();
 
@@ -79,6 +81,9 @@ class LiveView final : public StatusObserver {
   // in which the handshake was refused, or in which the node reported that all
   // its replicas are stopped. True for this node.
   bool works(NodeId node) const;
+  // `node` said that it stops: it gives its leaderships away, and takes no
+  // others. Its next process says so no longer.
+  bool stops(NodeId node) const { return links_.Stops(node); }
   // kStopped also if `node` holds no replica of the group.
   ReplicaState replica(GroupId group, NodeId node) const;
   // The groups of which `node` holds a replica, ascending, by its own report.
