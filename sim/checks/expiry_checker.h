@@ -129,6 +129,9 @@ class ExpiryChecker {
   // for each command on covered keys.
   void OnEntry(GroupId group, SimTime now, const EntryClock& entry);
   void OnCommand(GroupId group, SimTime now, const kv::CommandView& command);
+  // The entry may have made the group take commands of more keys. Those that
+  // are due expire with it.
+  void OnSlotsChanged(GroupId group, SimTime now) { Expire(group, now); }
   // Keys went from one group to another, whose log time is at least this.
   void OnMoved(GroupId from, GroupId to, SimTime now, WallTime log_time,
                absl::FunctionRef<bool(std::string_view)> moves);

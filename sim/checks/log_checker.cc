@@ -248,7 +248,9 @@ void LogChecker::OnMove(GroupId group, const kv::CommandView& command) {
   if (!step.has_value()) return;
   const std::optional<MoveChecker::Activation> activated =
       moves_.OnStep(group, *step);
-  if (!activated.has_value()) return;
+  if (!activated.has_value()) {
+    return followers_.expiry->OnSlotsChanged(group, clock_());
+  }
   const kv::MovePlan& plan = activated->plan;
   log_time_ = std::max(log_time_, activated->log_time);
   log_times_[group] = log_time_;

@@ -34,7 +34,6 @@ constexpr uint32_t kAttempts = 12;
 constexpr uint32_t kPatience = 1'000;
 // A node that was told to come has so much time.
 constexpr Duration kCareAgain = Seconds(8);
-constexpr char kAcceptLoss[] = "{\"accept_loss\":true}";
 
 bool IsGone(const NodeRecord& node) {
   return node.state == NodeState::kRemoved;
@@ -44,10 +43,6 @@ bool IsGone(const NodeRecord& node) {
 // controller, or is not in the cluster any more.
 bool IsDecided(const OperatorAnswer& answer) {
   return answer.status != 0 && answer.status != 503 && answer.status != 410;
-}
-
-std::string RecoverPath(GroupId group) {
-  return absl::StrCat("/v1/groups/", group.value(), "/recover");
 }
 
 }  // namespace
@@ -75,7 +70,13 @@ void ClusterOperator::Tick() {
   if (acts_ || cares_) Clear();
   // Other requests may wait for that.
   if (recoveries_ == 0) {
-    for (const GroupId group : rules_.lost()) Recover(group);
+    for (const GroupId group : rules_.lost()) {
+      if (group != shardctrl::kControllerGroup ||
+          places_.BeginRecoveringController()) {
+        ++recoveries_;
+        Recover(group, kAttempts);
+      }
+    }
   }
   if (open_ > 0) return;
   if (acts_) Act();
@@ -606,38 +607,29 @@ void ClusterOperator::LoseMajority(GroupId group, NodeId survivor) {
   });
 }
 
-// The command has no name, since it follows from the survivors.
-void ClusterOperator::Recover(GroupId group) {
-  if (group == shardctrl::kControllerGroup) {
-    if (!places_.BeginRecoveringController()) return;
-    ++recoveries_;
-    return RecoverController(kAttempts);
-  }
-  ++recoveries_;
-  Try({.method = "POST", .target = RecoverPath(group), .body = kAcceptLoss},
-      kAttempts, [this](const OperatorAnswer&) { --recoveries_; });
-}
-
-// Operators agree who recovers the controller, and look at what came of each
-// attempt: two nodes that recover it both may go different ways.
-void ClusterOperator::RecoverController(uint32_t attempts) {
+// The command has no name, since it follows from the survivors. Operators look
+// at what came of each attempt, because a group that went on may lose its
+// majority again for a while. They agree who recovers the controller: two nodes
+// that recover it both may go different ways.
+void ClusterOperator::Recover(GroupId group, uint32_t attempts) {
   Try({.method = "POST",
-       .target = RecoverPath(shardctrl::kControllerGroup),
-       .body = kAcceptLoss},
-      1, [this, attempts](const OperatorAnswer& answer) {
+       .target = absl::StrCat("/v1/groups/", group.value(), "/recover"),
+       .body = "{\"accept_loss\":true}"},
+      1, [this, group, attempts](const OperatorAnswer& answer) {
         const std::vector<GroupId> lost = rules_.lost();
         if (IsDecided(answer) || attempts <= 1 ||
-            std::ranges::find(lost, shardctrl::kControllerGroup) ==
-                lost.end()) {
-          places_.EndRecoveringController();
+            std::ranges::find(lost, group) == lost.end()) {
+          if (group == shardctrl::kControllerGroup) {
+            places_.EndRecoveringController();
+          }
           --recoveries_;
           return;
         }
         const uint64_t number = ++attempts_;
         retries_[number] = env_.loop.At(env_.loop.ReadClock().mono + kRetry,
-                                        [this, number, attempts] {
+                                        [this, group, number, attempts] {
                                           retries_.erase(number);
-                                          RecoverController(attempts - 1);
+                                          Recover(group, attempts - 1);
                                         });
       });
 }

@@ -123,8 +123,7 @@ class ClusterOperator {
   void Lose(NodeId node, bool comes_back);
   void LoseMajority(GroupId group, NodeId survivor);
   // Asks once: a late request could meet a majority that is away for a moment.
-  void Recover(GroupId group);
-  void RecoverController(uint32_t attempts);
+  void Recover(GroupId group, uint32_t attempts);
   // Its disk is gone.
   void GiveUp(NodeId node, size_t place, bool comes_back);
   // The node comes with the token of an answer of `add` or `replace`.
