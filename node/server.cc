@@ -87,15 +87,15 @@ class ServerImpl final : public Server, public raft::Host::Observer {
         config_(std::move(config)),
         cluster_(config_),
         observer_(observer),
+        output_budget_(config_.limits.output_total_bytes),
+        input_budget_(env.loop, config_.limits.query_total_bytes),
+        memory_budget_(config_.limits.memory_bytes),
         host_(
             env, HostOptionsOf(),
             [this](GroupId group, const raft::Configuration& configuration) {
               return MakeStateMachine(group, configuration);
             },
             this),
-        output_budget_(config_.limits.output_total_bytes),
-        input_budget_(env.loop, config_.limits.query_total_bytes),
-        memory_budget_(config_.limits.memory_bytes),
         turn_work_(env.loop, config_.bounds.turn_work),
         dialer_(env, host_, config_, cluster_),
         cache_(env, config_.cluster, cluster_),
@@ -666,10 +666,10 @@ class ServerImpl final : public Server, public raft::Host::Observer {
   // Of all groups' stores, which host_ owns.
   const std::shared_ptr<kv::RecordPool> record_pool_ =
       std::make_shared<kv::RecordPool>();
-  raft::Host host_;
   OutputBudget output_budget_;
   InputBudget input_budget_;
   MemoryBudget memory_budget_;
+  raft::Host host_;
   TurnWork turn_work_;
   const ConfigParameters parameters_ =
       ConfigParameters(config_, /*cluster=*/false);

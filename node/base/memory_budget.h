@@ -11,15 +11,21 @@
 #include <algorithm>
 #include <cstdint>
 
-#include "node/base/byte_account.h"
+#include "env/quota.h"
 
 namespace quorate::node {
 
-// The users are the stores of groups, the reservations proposed entries.
-class MemoryBudget : public ByteAccount {
+class MemoryBudget {
  public:
   // `limit_bytes` is 0 for no limit.
   explicit MemoryBudget(uint64_t limit_bytes) : limit_bytes_(limit_bytes) {}
+
+  // The bytes of the stores of groups.
+  Quota& used() { return used_; }
+  // The bytes that proposed entries add at most.
+  Quota& reserved() { return reserved_; }
+  uint64_t used_bytes() const { return used_.bytes(); }
+  uint64_t reserved_bytes() const { return reserved_.bytes(); }
 
   uint64_t limit_bytes() const { return limit_bytes_; }
   bool limited() const { return limit_bytes_ != 0; }
@@ -41,9 +47,9 @@ class MemoryBudget : public ByteAccount {
            used_bytes() <= limit_bytes_ + limit_bytes_ / kRowsPart;
   }
 
-  // Reserves what a write adds at most, until Release.
-  void ReserveGrowth(uint64_t bytes) {
-    Reserve(bytes);
+  // Adds what a write adds at most to `growth`, a share of reserved().
+  void Reserve(uint64_t bytes, Quota::Share* growth) {
+    growth->Add(bytes);
     if (!limited() || bytes == 0) return;
     const uint64_t sum_bytes = used_bytes() + reserved_bytes();
     if (sum_bytes <= limit_bytes_) return;
@@ -62,6 +68,8 @@ class MemoryBudget : public ByteAccount {
   static constexpr uint64_t kRowsPart = 16;
 
   uint64_t limit_bytes_;
+  Quota used_;
+  Quota reserved_;
   uint64_t most_bytes_above_limit_ = 0;
   uint64_t refused_commands_ = 0;
 };

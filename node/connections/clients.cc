@@ -41,6 +41,7 @@ ClientConnection::ClientConnection(Clients& clients, uint64_t id,
       connection_(std::move(connection)),
       peer_address_(connection_->peer_address()),
       created_(clients.env_.loop.ReadClock().mono),
+      budgeted_(clients.budget_.used()),
       measured_(created_),
       last_input_(created_),
       last_progress_(created_) {}
@@ -155,10 +156,10 @@ bool ClientConnection::RoomFor(size_t bytes, bool in_front) {
 void ClientConnection::Count() {
   const size_t bytes = closed() ? 0 : unsent_bytes() + held_bytes_;
   const size_t counted = bytes < kCountedFromBytes ? 0 : bytes;
-  if (counted > counted_bytes_) {
-    clients_.turn_bytes_ += counted - counted_bytes_;
+  if (counted > budgeted_.bytes()) {
+    clients_.turn_bytes_ += counted - budgeted_.bytes();
   }
-  clients_.budget_.Change(std::exchange(counted_bytes_, counted), counted);
+  budgeted_.Resize(counted);
 }
 
 bool ClientConnection::TryToResume() {
@@ -279,7 +280,7 @@ void ClientConnection::Flush() {
   Count();
   // The stream may send all bytes at the end of this turn without a call of
   // OnDrained.
-  if (counted_bytes_ > 0 || awaits_room_) clients_.RecheckNextTurn(*this);
+  if (budgeted_.bytes() > 0 || awaits_room_) clients_.RecheckNextTurn(*this);
   // Outstanding answers are sent first. Requests that came before the end of
   // the input and wait for room are answered too.
   const bool ended = ended_ && !protocol_->stopped();

@@ -23,6 +23,7 @@
 #include "absl/container/btree_set.h"
 #include "absl/functional/any_invocable.h"
 #include "env/env.h"
+#include "env/quota.h"
 #include "node/base/output_budget.h"
 #include "node/base/reply_text.h"
 #include "node/base/turn_work.h"
@@ -167,7 +168,7 @@ class ClientConnection final : public env::Connection::Observer,
   // connections.
   size_t flushed_bytes_ = 0;
   // The share that was reported to the budget; small shares are not counted.
-  size_t counted_bytes_ = 0;
+  Quota::Share budgeted_;
   // All bytes given to the stream.
   uint64_t written_bytes_ = 0;
   // Bytes that the peer read since it was last slow.

@@ -19,28 +19,28 @@ InputBudget::InputBudget(env::Loop& loop, size_t limit_bytes)
     : loop_(loop), limit_bytes_(limit_bytes) {}
 
 void InputBudget::Change(Share& share, size_t bytes, bool progress) {
-  if (share.bytes_ == 0 && bytes == 0) return;
-  if (share.bytes_ == 0) {
+  const uint64_t before = share.held_.bytes();
+  if (before == 0 && bytes == 0) return;
+  if (before == 0) {
+    share.held_ = Quota::Share(held_);
     share.number_ = ++last_number_;
     shares_.emplace(share.number_, &share);
     progress = true;
   }
-  CHECK_GE(used_bytes_, share.bytes_);
-  used_bytes_ += bytes - share.bytes_;
-  share.bytes_ = bytes;
+  share.held_.Resize(bytes);
   if (bytes == 0) {
     shares_.erase(share.number_);
     return;
   }
   if (progress) share.since_ = loop_.ReadClock().mono;
-  if (used_bytes_ <= limit_bytes_ || refusal_due_) return;
+  if (used_bytes() <= limit_bytes_ || refusal_due_) return;
   refusal_due_ = true;
   refusal_ = loop_.Defer([this] { RefuseMost(); });
 }
 
 void InputBudget::RefuseMost() {
   refusal_due_ = false;
-  if (used_bytes_ <= limit_bytes_) return;
+  if (used_bytes() <= limit_bytes_) return;
   const MonoTime now = loop_.ReadClock().mono;
   // The product of bytes and age, and the number: of two with the same product
   // the older share goes first.
@@ -50,11 +50,12 @@ void InputBudget::RefuseMost() {
     const int64_t age = (now - share->since_).ns() / Milliseconds(1).ns();
     const auto factor =
         static_cast<uint64_t>(std::clamp<int64_t>(age, 0, kAgeMax - 1) + 1);
-    order.emplace_back(factor * std::min<size_t>(share->bytes_, UINT32_MAX),
-                       UINT64_MAX - number);
+    order.emplace_back(
+        factor * std::min<uint64_t>(share->held_.bytes(), UINT32_MAX),
+        UINT64_MAX - number);
   }
   std::make_heap(order.begin(), order.end());
-  while (used_bytes_ > limit_bytes_ && !order.empty()) {
+  while (used_bytes() > limit_bytes_ && !order.empty()) {
     std::pop_heap(order.begin(), order.end());
     const uint64_t number = UINT64_MAX - order.back().second;
     order.pop_back();
@@ -63,7 +64,7 @@ void InputBudget::RefuseMost() {
     Share& share = *found->second;
     ++refused_;
     share.RefuseInput();
-    CHECK_EQ(share.bytes_, size_t{0});
+    CHECK_EQ(share.held_.bytes(), uint64_t{0});
   }
 }
 

@@ -15,6 +15,7 @@
 #include "absl/container/btree_map.h"
 #include "env/loop.h"
 #include "env/pending.h"
+#include "env/quota.h"
 #include "env/time.h"
 
 namespace quorate::node {
@@ -34,7 +35,7 @@ class InputBudget {
     friend class InputBudget;
 
     uint64_t number_ = 0;  // Its place in shares_.
-    size_t bytes_ = 0;
+    Quota::Share held_;
     MonoTime since_;  // The beginning of its age.
   };
 
@@ -47,7 +48,7 @@ class InputBudget {
   void Change(Share& share, size_t bytes, bool progress);
 
   size_t limit_bytes() const { return limit_bytes_; }
-  uint64_t used_bytes() const { return used_bytes_; }
+  uint64_t used_bytes() const { return held_.bytes(); }
   // Shares that were refused.
   uint64_t refused() const { return refused_; }
 
@@ -56,7 +57,7 @@ class InputBudget {
 
   env::Loop& loop_;
   const size_t limit_bytes_;
-  uint64_t used_bytes_ = 0;
+  Quota held_;
   uint64_t refused_ = 0;
   // Shares that have bytes, in the order in which they began to have some.
   absl::btree_map<uint64_t, Share*> shares_;

@@ -115,7 +115,7 @@ void BatchQueue::AddAtomic(ConnectionOrder& order, const RoutedRequest& request,
 void BatchQueue::Include(OpenBatch& open, Request& request) {
   open.batch.items.push_back(&request);
   open.batch.result_bytes += request.result_bytes;
-  parts_.budget.Reserve(request.result_bytes);
+  results_bytes_.Add(request.result_bytes);
   ++waiting_requests_;
   if (!request.write) ++counters_.reads_in_log;
 }
@@ -334,7 +334,7 @@ bool BatchQueue::PassMemory(Batch* batch) {
   GatedBatch gated = PassMemoryGate(std::move(batch->payload), parts_.memory,
                                     leadership_.store(), too_large);
   batch->payload = std::move(gated.payload);
-  batch->growth_bytes = gated.growth_bytes;
+  batch->growth = std::move(gated.growth);
   if (!gated.changed()) return true;
   CHECK_EQ(gated.refused.size(), batch->items.size());
   const std::vector<Request*> all = std::exchange(batch->items, {});
@@ -400,7 +400,7 @@ void BatchQueue::OnProposed(uint64_t number,
   // It was answered already, so it is not proposed again.
   const auto overdue = overdue_.find(number);
   CHECK(overdue != overdue_.end()) << "proposal " << number;
-  EndFlight(overdue->second);
+  EndFlight(std::move(overdue->second));
   ForgetLengths(overdue->second.place);
   overdue_.erase(overdue);
   if (result.outcome == Outcome::kDone) {
@@ -410,13 +410,13 @@ void BatchQueue::OnProposed(uint64_t number,
   wake_();
 }
 
-void BatchQueue::EndFlight(const Overdue& taken) {
+void BatchQueue::EndFlight(Overdue taken) {
   --inflight_batches_;
   const auto of_term = inflight_of_terms_.find(taken.term);
   CHECK(of_term != inflight_of_terms_.end()) << "term " << taken.term;
   if (--of_term->second == 0) inflight_of_terms_.erase(of_term);
   in_flight_.End(taken.payload_bytes, taken.result_bytes);
-  parts_.memory.Release(taken.growth_bytes);
+  taken.growth.End();
 }
 
 void BatchQueue::ForgetLengths(const Place& place) {
@@ -434,10 +434,11 @@ void BatchQueue::ExpireProposed() {
   const MonoTime now = parts_.loop.ReadClock().mono;
   while (next_answer() <= now) {
     const auto first = proposed_.begin();
-    const Batch batch = std::move(first->second);
-    overdue_.emplace(first->first, Overdue{batch.place(), batch.payload.size(),
-                                           batch.result_bytes,
-                                           batch.growth_bytes, batch.term});
+    Batch batch = std::move(first->second);
+    overdue_.emplace(
+        first->first,
+        Overdue{batch.place(), batch.payload.size(), batch.result_bytes,
+                std::move(batch.growth), batch.term});
     proposed_.erase(first);
     RecordAnswered(batch, Outcome::kUnknown, /*undecided=*/true);
     ++counters_.proposals_unknown;
@@ -467,7 +468,7 @@ void BatchQueue::RecordAnswered(const Batch& batch, Outcome outcome,
 
 void BatchQueue::OnDone(Batch batch, const raft::ProposeResult& result) {
   EndFlight({batch.place(), batch.payload.size(), batch.result_bytes,
-             std::exchange(batch.growth_bytes, 0), batch.term});
+             std::move(batch.growth), batch.term});
   if (result.outcome != Outcome::kNotExecuted) ForgetLengths(batch.place());
   // With the leadership a proposal of this node is decided: the next leader's
   // first entry follows it, or it has no effect.
@@ -556,13 +557,13 @@ bool BatchQueue::HoldRefused(const Batch& batch, Request& request,
   kv::BatchBuilder alone;
   alone.SetRules(command.rules);
   alone.AddEncoded(command);
-  parts_.budget.Release(request.result_bytes);
+  results_bytes_.Remove(request.result_bytes);
   parts_.refused.Hold(request, batch.deadline, alone.Finish());
   return true;
 }
 
 ConnectionOrder::Ended BatchQueue::End(Request& request) {
-  parts_.budget.Release(request.result_bytes);
+  results_bytes_.Remove(request.result_bytes);
   return request.order->End(request);
 }
 

@@ -22,6 +22,7 @@
 #include "env/buffer.h"
 #include "env/fifo.h"
 #include "env/outcome.h"
+#include "env/quota.h"
 #include "env/time.h"
 #include "kv/command/command.h"
 #include "kv/store/work.h"
@@ -129,7 +130,7 @@ class BatchQueue {
     Buffer payload;
     size_t result_bytes = 0;
     // Reserved in the memory of the node while the batch is proposed.
-    uint64_t growth_bytes = 0;
+    Quota::Share growth;
     std::vector<Request*> items;
     MonoTime deadline;  // The time until which the batch waits for a leader.
     bool redirect = false;
@@ -145,7 +146,7 @@ class BatchQueue {
     Place place;
     size_t payload_bytes;
     size_t result_bytes;
-    uint64_t growth_bytes;
+    Quota::Share growth;
     raft::Term term;
   };
   // A batch that grows during a turn. Requests with and without redirect are
@@ -205,7 +206,7 @@ class BatchQueue {
   void OnProposed(uint64_t number, const raft::ProposeResult& result);
   void OnDone(Batch batch, const raft::ProposeResult& result);
   // Gives back what a submitted batch takes.
-  void EndFlight(const Overdue& taken);
+  void EndFlight(Overdue taken);
   // The batch has an outcome, so its commands no longer count.
   void ForgetLengths(const Place& place);
   void Deliver(const Batch& batch, const Buffer& results);
@@ -232,6 +233,8 @@ class BatchQueue {
   absl::btree_set<Place> without_outcome_;  // Open batches are not in it.
   Fifo<Batch> waiting_;                     // In ascending order of sequence.
   size_t waiting_requests_ = 0;
+  // The largest sizes of the results of all requests here.
+  Quota::Share results_bytes_{parts_.budget.reserved()};
   size_t waiting_bytes_ = 0;  // Bytes of the payloads in waiting_.
   uint64_t next_sequence_ = 1;
   size_t inflight_batches_ = 0;

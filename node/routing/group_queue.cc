@@ -64,13 +64,10 @@ bool GroupQueue::Congested() const {
   return waiting_requests() >= limits.held_requests ||
          bytes >= limits.held_bytes ||
          (bytes >= limits.batch_bytes &&
-          parts_.held.used_bytes() >= limits.held_total_bytes);
+          parts_.held.bytes() >= limits.held_total_bytes);
 }
 
-void GroupQueue::CountHeld() {
-  const uint64_t now = waiting_bytes();
-  parts_.held.Change(std::exchange(counted_held_bytes_, now), now);
-}
+void GroupQueue::CountHeld() { held_.Resize(waiting_bytes()); }
 
 Admission GroupQueue::Refuse(const RoutedRequest& request, Slot slot,
                              RequestFailure::Kind kind) {
@@ -261,8 +258,7 @@ Admission GroupQueue::AddAgain(RoutedRequest request, const Buffer& batch) {
 void GroupQueue::NoteApplied() {
   const kv::Store* const store =
       HostedStore(std::as_const(parts_.host), group());
-  const uint64_t now = store == nullptr ? 0 : store->memory_bytes();
-  parts_.memory.Change(std::exchange(counted_memory_bytes_, now), now);
+  memory_.Resize(store == nullptr ? 0 : store->memory_bytes());
   if (inherited_through_ != raft::Index()) ReserveInherited();
 }
 
@@ -287,9 +283,7 @@ void GroupQueue::ReserveInherited() {
   } else {
     inherited_through_ = raft::Index();
   }
-  if (bytes == inherited_bytes_) return;
-  parts_.memory.Reserve(bytes);
-  parts_.memory.Release(std::exchange(inherited_bytes_, bytes));
+  inherited_.Resize(bytes);
 }
 
 // The memory of the replica, which this node will drop, is not counted any
@@ -297,9 +291,9 @@ void GroupQueue::ReserveInherited() {
 void GroupQueue::SetEnded(bool ended) {
   leadership_.SetEnded(ended);
   if (!ended) return NoteApplied();
-  parts_.memory.Change(std::exchange(counted_memory_bytes_, 0), 0);
+  memory_.Resize(0);
   inherited_through_ = raft::Index();
-  parts_.memory.Release(std::exchange(inherited_bytes_, 0));
+  inherited_.Resize(0);
 }
 
 void GroupQueue::Flush() {
@@ -337,7 +331,7 @@ void GroupQueue::UnblockSinks() {
   if (blocked.empty() || waiting_requests() * 2 > limits.held_requests ||
       waiting * 2 > limits.held_bytes ||
       (waiting >= limits.batch_bytes &&
-       parts_.held.used_bytes() * 2 > limits.held_total_bytes)) {
+       parts_.held.bytes() * 2 > limits.held_total_bytes)) {
     return;
   }
   blocked.WakeAll();

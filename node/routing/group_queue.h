@@ -17,6 +17,7 @@
 #include "absl/types/span.h"
 #include "env/buffer.h"
 #include "env/ids.h"
+#include "env/quota.h"
 #include "env/time.h"
 #include "kv/command/command.h"
 #include "kv/store/store.h"
@@ -224,16 +225,15 @@ class GroupQueue {
   GroupLeadership leadership_;
   std::unique_ptr<Requests> requests_;  // Null: there was no request yet.
   bool woken_ = false;                  // See MarkWoken.
-  // The memory of the store here, as counted in the node's budget.
-  uint64_t counted_memory_bytes_ = 0;
-  uint64_t counted_held_bytes_ = 0;  // In QueueParts::held.
+  Quota::Share memory_{parts_.memory.used()};  // That of the store here.
+  Quota::Share held_{parts_.held};
   // Without a replica here: when to ask others who leads; Max(): not now.
   MonoTime query_at_ = MonoTime::Max();
   raft::Term led_in_;  // The term in which this node leads; zero: it does not.
   // The last entry of earlier leaders while it is not applied, else zero; and
   // what is reserved for such entries.
   raft::Index inherited_through_;
-  uint64_t inherited_bytes_ = 0;
+  Quota::Share inherited_{parts_.memory.reserved()};
 };
 
 }  // namespace quorate::node

@@ -28,7 +28,8 @@ void ForEachCommand(const Buffer& payload, Visit visit) {
 GatedBatch PassMemoryGate(Buffer payload, MemoryBudget& budget,
                           const kv::Store* store,
                           const std::vector<bool>& too_large) {
-  GatedBatch gated{.payload = std::move(payload)};
+  GatedBatch gated{.payload = std::move(payload),
+                   .growth = Quota::Share(budget.reserved())};
   if (!budget.limited() && too_large.empty()) return gated;
   // A second try of a command finds the row of the first one.
   const auto lacks_row = [&](const kv::CommandView& command) {
@@ -49,8 +50,7 @@ GatedBatch PassMemoryGate(Buffer payload, MemoryBudget& budget,
   const bool whole = (fits && too_large.empty()) ||
                      rules < kv::kRulesVersionMin || rules > kv::kRulesVersion;
   if (whole) {
-    gated.growth_bytes = growth;
-    budget.ReserveGrowth(growth);
+    budget.Reserve(growth, &gated.growth);
     return gated;
   }
   kv::BatchBuilder rest;
@@ -69,8 +69,7 @@ GatedBatch PassMemoryGate(Buffer payload, MemoryBudget& budget,
                      return;
                    }
                    gated.refused.push_back(kv::ResultStatus::kOk);
-                   budget.ReserveGrowth(bytes);
-                   gated.growth_bytes += bytes;
+                   budget.Reserve(bytes, &gated.growth);
                    rest.AddEncoded(command);
                  });
   budget.CountRefused(refused);

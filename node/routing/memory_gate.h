@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "env/buffer.h"
+#include "env/quota.h"
 #include "kv/command/result.h"
 #include "kv/store/store.h"
 #include "node/base/memory_budget.h"
@@ -22,9 +23,9 @@ namespace quorate::node {
 struct GatedBatch {
   // The commands that are not refused; may have none of them.
   Buffer payload;
-  // Reserved in the budget. The caller releases it once the entry is applied or
-  // has failed.
-  uint64_t growth_bytes = 0;
+  // Reserved in the budget. The caller ends it once the entry is applied or has
+  // failed.
+  Quota::Share growth = {};
   // By position the result of each refused command, kOutOfMemory or kTooLarge,
   // and kOk for the others; empty: none is refused.
   std::vector<kv::ResultStatus> refused = {};

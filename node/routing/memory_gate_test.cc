@@ -45,7 +45,7 @@ const std::string kLarge(1'000, 'x');
 
 TEST(MemoryGate_WithoutLimit_PassesAndReservesNothing, Always) {
   MemoryBudget budget(0);
-  budget.Change(0, 1 << 30);
+  const Quota::Share used(budget.used(), 1 << 30);
   const GatedBatch gated = Pass(BatchOf({{kv::Op::kSet, kLarge}}), budget);
   EXPECT_FALSE(gated.changed());
   EXPECT_EQ(budget.reserved_bytes(), 0u);
@@ -53,26 +53,27 @@ TEST(MemoryGate_WithoutLimit_PassesAndReservesNothing, Always) {
 
 TEST(MemoryGate_BatchThatFits_IsReservedWhole, UntilReleased) {
   MemoryBudget budget(10'000);
-  const GatedBatch gated =
+  GatedBatch gated =
       Pass(BatchOf({{kv::Op::kSet, kLarge}, {kv::Op::kGet, ""}}), budget);
   EXPECT_FALSE(gated.changed());
-  EXPECT_GE(gated.growth_bytes, kLarge.size());
-  EXPECT_EQ(budget.reserved_bytes(), gated.growth_bytes);
-  budget.Release(gated.growth_bytes);
+  EXPECT_GE(gated.growth.bytes(), kLarge.size());
+  EXPECT_EQ(budget.reserved_bytes(), gated.growth.bytes());
+  gated.growth.End();
   EXPECT_EQ(budget.reserved_bytes(), 0u);
 }
 
 // The simulator's checker of resources reads this.
 TEST(MemoryBudget_GrowthBeyondTheLimit, IsKnown) {
   MemoryBudget budget(1'000);
-  budget.ReserveGrowth(1'000);
-  budget.ReserveGrowth(0);
+  Quota::Share growth(budget.reserved());
+  budget.Reserve(1'000, &growth);
+  budget.Reserve(0, &growth);
   EXPECT_EQ(budget.most_bytes_above_limit(), 0u);
-  budget.Change(0, 30);
+  const Quota::Share used(budget.used(), 30);
   EXPECT_EQ(budget.most_bytes_above_limit(), 0u) << "a follower's store grew";
-  budget.ReserveGrowth(5);
-  budget.Release(1'005);
-  budget.ReserveGrowth(1);
+  budget.Reserve(5, &growth);
+  growth.Resize(0);
+  budget.Reserve(1, &growth);
   EXPECT_EQ(budget.most_bytes_above_limit(), 35u);
 }
 
@@ -88,9 +89,9 @@ TEST(MemoryGate_CommandsOfSessions, AreRefusedAPartAboveTheLimit) {
        .arguments = key});
   const Buffer batch = builder.Finish();
   MemoryBudget budget(16'000);
-  budget.Change(0, 17'000);
+  Quota::Share used(budget.used(), 17'000);
   EXPECT_FALSE(Pass(batch, budget).changed());
-  budget.Change(0, 1);
+  used.Add(1);
   const GatedBatch gated = Pass(batch, budget);
   EXPECT_EQ(gated.refused,
             (std::vector<kv::ResultStatus>{kv::ResultStatus::kOk,
@@ -119,7 +120,7 @@ TEST(MemoryGate_SecondTryOfASession, IsNotRefused) {
   entry.payload = del(Slot(7));
   store.Apply(entry, /*wants_result=*/false);
   MemoryBudget budget(16'000);
-  budget.Change(0, 20'000);
+  const Quota::Share used(budget.used(), 20'000);
   EXPECT_FALSE(PassMemoryGate(del(Slot(7)), budget, &store).changed());
   EXPECT_TRUE(PassMemoryGate(del(Slot(8)), budget, &store).changed())
       << "it would add a row";
@@ -139,19 +140,19 @@ TEST(MemoryGate_BatchThatDoesNotFit_LosesItsGrowingCommands, FromTheFirst) {
   EXPECT_EQ(OpsOf(gated.payload),
             (std::vector<kv::Op>{kv::Op::kDel, kv::Op::kSet, kv::Op::kSet,
                                  kv::Op::kGet}));
-  EXPECT_EQ(budget.reserved_bytes(), gated.growth_bytes);
+  EXPECT_EQ(budget.reserved_bytes(), gated.growth.bytes());
   EXPECT_LE(budget.reserved_bytes(), budget.limit_bytes());
   EXPECT_EQ(budget.refused_commands(), 1u);
 }
 
 TEST(MemoryGate_UsedAboveTheLimit_RefusesEveryGrowingCommand, AndNoOther) {
   MemoryBudget budget(1'000);
-  budget.Change(0, 5'000);
+  const Quota::Share used(budget.used(), 5'000);
   const GatedBatch gated =
       Pass(BatchOf({{kv::Op::kSet, ""}, {kv::Op::kDel, ""}}), budget);
   using enum kv::ResultStatus;
   EXPECT_EQ(gated.refused, (std::vector<kv::ResultStatus>{kOutOfMemory, kOk}));
-  EXPECT_EQ(gated.growth_bytes, 0u);
+  EXPECT_EQ(gated.growth.bytes(), 0u);
 }
 
 TEST(MemoryGate_Results_AreThoseOfTheWholeBatch, WithTheirVersions) {

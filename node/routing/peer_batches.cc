@@ -53,10 +53,10 @@ Submission PeerBatches::Submit() {
   parts_.host.Propose(
       leadership_.group(), std::move(gated.payload),
       [this, bytes, stamp = batch.stamp, done = std::move(batch.done),
-       growth_bytes = gated.growth_bytes, refused = std::move(gated.refused)](
+       growth = std::move(gated.growth), refused = std::move(gated.refused)](
           const raft::ProposeResult& result) mutable {
         in_flight_.End(bytes, /*result_bytes=*/0);
-        parts_.memory.Release(growth_bytes);
+        growth.End();
         if (result.outcome == Outcome::kDone) {
           in_flight_.RecordExecuted(parts_.loop.ReadClock().mono);
         }

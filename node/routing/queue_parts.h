@@ -8,8 +8,8 @@
 
 #include "absl/functional/any_invocable.h"
 #include "env/env.h"
+#include "env/quota.h"
 #include "kv/store/record_pool.h"
-#include "node/base/byte_account.h"
 #include "node/base/memory_budget.h"
 #include "node/base/output_budget.h"
 #include "node/base/turn_work.h"
@@ -38,7 +38,7 @@ struct QueueParts {
   TurnWork& work;
   RefusedCommands& refused;
   kv::RecordPool& requests;  // The memory of ConnectionOrder::Request.
-  ByteAccount& held;         // Requests that wait in all queues.
+  Quota& held;               // Requests that wait in all queues.
   // Requests a Flush of the queue in step 2 of this turn.
   absl::AnyInvocable<void(GroupQueue&) const> wake;
   // Called when the leadership() of a queue has changed.

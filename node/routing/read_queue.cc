@@ -136,12 +136,12 @@ void ReadQueue::Park(Request& read) {
   if (read.order->sink()->routing().drops_reads) {
     return Fail(read, RequestFailure::Kind::kNoLeader);
   }
-  parts_.budget.Reserve(BytesOf(read));
+  parked_.Add(BytesOf(read));
   read.order->Move(read, State::kParked);
 }
 
 void ReadQueue::Unpark(Request& read) {
-  parts_.budget.Release(BytesOf(read));
+  parked_.Remove(BytesOf(read));
   read.order->Move(read, State::kIssued);
 }
 
@@ -537,7 +537,7 @@ struct ReadQueue::LongAnswer {
   std::vector<std::string_view> views = {};        // The arguments.
   std::unique_ptr<kv::LongRead> pieces = nullptr;  // Null: it has not begun.
   bool counted = false;
-  size_t reserved_bytes = 0;  // In the node's budget, for what is not written.
+  Quota::Share reserved = {};  // For what is not written.
 };
 
 void ReadQueue::AnswerInPieces(Request& read) {
@@ -573,13 +573,12 @@ bool ReadQueue::AnswerPiece(LongAnswer& answer) {
   const size_t bytes = BytesOfElements(piece).all;
   parts_.work.Add(TurnWork::OfRead(piece.elements.size()) +
                   bytes / TurnWork::kCopiedBytesPerUnit);
-  parts_.budget.Release(bytes);
-  answer.reserved_bytes -= bytes;
+  answer.reserved.Remove(bytes);
   if (!piece.ends()) {
     read.order->sink()->OnResult(read.token, piece);
     return false;
   }
-  CHECK_EQ(answer.reserved_bytes, size_t{0});
+  CHECK_EQ(answer.reserved.bytes(), uint64_t{0});
   Answer(read, piece);
   return true;
 }
@@ -627,8 +626,7 @@ bool ReadQueue::TakesElements(LongAnswer& answer) {
     Park(read);
     return false;
   }
-  parts_.budget.Reserve(bytes);
-  answer.reserved_bytes = bytes;
+  answer.reserved = Quota::Share(parts_.budget.reserved(), bytes);
   return true;
 }
 
@@ -642,10 +640,10 @@ void ReadQueue::AnswerEncoded(Request& read, const kv::ResultView& result,
   kv::ArrayReader reader(result.bytes);
   // The bytes stay until the last piece, which may be long after the room was
   // granted.
-  const size_t reserved = result.bytes.size();
-  parts_.budget.Reserve(reserved);
+  Quota::Share reserved(parts_.budget.reserved(), result.bytes.size());
   long_work_.Add([this, &read, sink = read.order->sink(), token = read.token,
-                  all, reader, reserved, before = size_t{0},
+                  all, reader, reserved = std::move(reserved),
+                  before = size_t{0},
                   elements = std::vector<kv::ResultElement>()]() mutable {
     elements.clear();
     size_t bytes = 0;
@@ -665,7 +663,7 @@ void ReadQueue::AnswerEncoded(Request& read, const kv::ResultView& result,
       sink->OnResult(token, piece);
       return false;
     }
-    parts_.budget.Release(reserved);
+    reserved.End();
     Answer(read, piece);
     EndLong(sink, token);
     return true;

@@ -17,6 +17,7 @@
 #include "absl/status/status.h"
 #include "env/buffer.h"
 #include "env/pending.h"
+#include "env/quota.h"
 #include "env/time.h"
 #include "kv/command/command.h"
 #include "kv/command/result.h"
@@ -238,6 +239,7 @@ class ReadQueue {
   size_t waiting_requests_ = 0;
   size_t waiting_bytes_ = 0;
   size_t long_bytes_ = 0;
+  Quota::Share parked_{parts_.budget.reserved()};
   // The reads that share the requested read point, by order, and the next one
   // to serve. They have left kIssued before that one.
   std::vector<Request*> round_;

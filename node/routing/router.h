@@ -17,9 +17,9 @@
 #include "absl/types/span.h"
 #include "env/alarm.h"
 #include "env/env.h"
+#include "env/quota.h"
 #include "kv/command/command.h"
 #include "kv/store/record_pool.h"
-#include "node/base/byte_account.h"
 #include "node/base/memory_budget.h"
 #include "node/base/output_budget.h"
 #include "node/base/turn_work.h"
@@ -191,7 +191,7 @@ class Router {
   kv::RecordPool requests_;  // The clients with requests are destroyed first.
   RefusedCommands refused_;
   SlowWriters slow_writers_;
-  ByteAccount held_;
+  Quota held_;
   const QueueParts parts_;  // All queues share it.
   // Invariant: the positions are those of the groups in the map.
   Queues queues_;

@@ -188,6 +188,7 @@ class Host::Impl final : public env::Transport::Receiver {
   Founding founding_;
   Outbox outbox_;
   OutputPool outputs_;
+  absl::btree_map<NodeId, env::Pending> offers_;  // room_ sets them.
   SendRoom room_;
   ApplyRoom apply_room_;
   CallbackQueue callbacks_;
@@ -196,6 +197,10 @@ class Host::Impl final : public env::Transport::Receiver {
   absl::AnyInvocable<void(GroupId)> on_earlier_deadline_;
   absl::AnyInvocable<void()> on_pulses_needed_;
   Pulses pulses_;
+  env::Pending evict_;  // log_memory_ and log_size_ set these.
+  bool evict_pending_ = false;
+  env::Pending shorten_;
+  bool shorten_pending_ = false;
   LogBudget log_memory_;  // The entries in memory.
   // All entries but those in log_retained_ and log_halted_, and what
   // log_places_ counts.
@@ -237,11 +242,6 @@ class Host::Impl final : public env::Transport::Receiver {
   absl::btree_set<std::pair<MonoTime, GroupId>> deadlines_;
   absl::btree_map<GroupId, MonoTime> queued_deadline_;
   std::vector<GroupId> due_;  // Reused by OnAlarm.
-  absl::btree_map<NodeId, env::Pending> offers_;
-  env::Pending evict_;
-  bool evict_pending_ = false;
-  env::Pending shorten_;
-  bool shorten_pending_ = false;
   uint64_t long_logs_warned_bytes_ = 0;
   env::Pending next_snapshot_;
   env::Alarm alarm_;

@@ -282,10 +282,7 @@ void Replica::Stop(const absl::Status& why) {
   if (snapshot_reader_ != nullptr) services_.snapshots.Abandon(key_);
   EndSnapshot();
   loader_.reset();
-  for (const Core::FollowerInFlight& follower : reported_in_flight_) {
-    services_.room.Change(follower.node, follower.bytes, 0);
-  }
-  reported_in_flight_.clear();
+  in_flight_.clear();
   ReportQuiet();
 }
 
@@ -324,15 +321,7 @@ void Replica::Leave(const absl::Status& why) {
 // Others have the whole budget then. The entries are freed over several turns.
 void Replica::GiveBackLog() {
   services_.removed.Add(core_->ReleaseEntries());
-  unapplied_.Resize(0);
-  const auto end = [](LogBudget& budget, uint64_t* reported) {
-    budget.Change(std::exchange(*reported, 0), 0);
-  };
-  end(services_.log_memory, &reported_resident_bytes_);
-  end(services_.log_size, &reported_log_bytes_);
-  end(services_.log_retained, &reported_retained_bytes_);
-  end(services_.log_places, &reported_places_bytes_);
-  end(services_.log_halted, &reported_halted_bytes_);
+  shares_ = LogShares(services_);
 }
 
 // ---- Stepping
@@ -373,7 +362,7 @@ void Replica::HandleEntryReads(const Output& output) {
     services_.follower_reads.Add(
         key_.replica, read.to, services_.log.BytesToRead(key_, read.after),
         WhileHere([to = read.to, after = read.after](Replica& here,
-                                                     NodeRoom::Held held) {
+                                                     Quota::Share held) {
           if (!here.status_.ok()) return;
           // Others may have used the room on the link meanwhile.
           if (!here.stepping_ && !here.MaySend(to, Load::kEntries)) {
@@ -385,7 +374,7 @@ void Replica::HandleEntryReads(const Output& output) {
   }
 }
 
-void Replica::BeginEntryRead(ReplicaId to, Index after, NodeRoom::Held held) {
+void Replica::BeginEntryRead(ReplicaId to, Index after, Quota::Share held) {
   services_.log.Read(
       key_, after,
       [&reads = services_.follower_reads, held = std::move(held),
@@ -450,54 +439,36 @@ bool Replica::MayReadAgain(FailedReads* failed, ReplicaId to,
 }
 
 void Replica::ReportLogBytes() {
-  const auto report = [](LogBudget& budget, uint64_t bytes, uint64_t* before) {
-    if (bytes != *before) budget.Change(std::exchange(*before, bytes), bytes);
-  };
-  report(services_.log_memory, core_->resident_log_bytes(),
-         &reported_resident_bytes_);
+  LogShares& mine = shares_;
+  mine.memory.Resize(core_->resident_log_bytes());
   if (CanEvict()) services_.log_memory.Ask();
   // A snapshot that is installed replaces most of them.
-  unapplied_.Resize(core_->installing() ? 0 : core_->apply_backlog_bytes());
+  mine.unapplied.Resize(core_->installing() ? 0 : core_->apply_backlog_bytes());
   const uint64_t log_bytes = core_->log_bytes();
-  const uint64_t retained = std::min(retained_bytes_, log_bytes);
-  report(services_.log_retained, retained, &reported_retained_bytes_);
-  report(services_.log_places, services_.log.places(key_) * kPlaceBytes,
-         &reported_places_bytes_);
-  report(services_.log_halted,
-         core_->halted_at() == Index() ? 0 : log_bytes - retained,
-         &reported_halted_bytes_);
+  mine.retained.Resize(std::min(retained_bytes_, log_bytes));
+  mine.places.Resize(services_.log.places(key_) * kPlaceBytes);
   // No snapshot can shorten the log of a halted replica.
-  report(services_.log_size,
-         log_bytes - retained - reported_halted_bytes_ + reported_places_bytes_,
-         &reported_log_bytes_);
+  const uint64_t others = log_bytes - mine.retained.bytes();
+  mine.halted.Resize(core_->halted_at() == Index() ? 0 : others);
+  mine.size.Resize(others - mine.halted.bytes() + mine.places.bytes());
 }
 
 // The followers are those of the last report in nearly all steps.
 void Replica::ReportInFlight() {
-  if (core_->role() != RoleKind::kLeader && reported_in_flight_.empty()) return;
-  std::vector<Core::FollowerInFlight>& in_flight = services_.in_flight;
-  core_->GetInFlight(&in_flight);
-  if (in_flight == reported_in_flight_) return;
-  for (size_t i = 0; i < std::max(in_flight.size(), reported_in_flight_.size());
-       ++i) {
-    const bool is_new = i >= reported_in_flight_.size();
-    const bool is_gone = i >= in_flight.size();
-    if (!is_new && !is_gone &&
-        in_flight[i].node == reported_in_flight_[i].node) {
-      if (in_flight[i].bytes == reported_in_flight_[i].bytes) continue;
-      services_.room.Change(in_flight[i].node, reported_in_flight_[i].bytes,
-                            in_flight[i].bytes);
-      continue;
+  if (core_->role() != RoleKind::kLeader && in_flight_.empty()) return;
+  std::vector<Core::FollowerInFlight>& now = services_.in_flight;
+  core_->GetInFlight(&now);
+  for (size_t i = 0; i < now.size(); ++i) {
+    const bool is_new = i == in_flight_.size();
+    if (is_new) in_flight_.emplace_back();
+    InFlight& reported = in_flight_[i];
+    if (is_new || reported.node != now[i].node) {
+      reported.node = now[i].node;
+      reported.bytes = Quota::Share(services_.room.WindowOf(now[i].node));
     }
-    if (!is_new) {
-      services_.room.Change(reported_in_flight_[i].node,
-                            reported_in_flight_[i].bytes, 0);
-    }
-    if (!is_gone) {
-      services_.room.Change(in_flight[i].node, 0, in_flight[i].bytes);
-    }
+    reported.bytes.Resize(now[i].bytes);
   }
-  std::swap(reported_in_flight_, in_flight);
+  in_flight_.resize(now.size());
 }
 
 // The members do not change while a leader is quiet.
@@ -550,7 +521,8 @@ void Replica::HandleWrite(Output& output) {
   services_.log.Append(
       key_, write.hard_state_changed ? &write.hard_state : nullptr,
       write.commit, write.entries,
-      [held = services_.unwritten.Hold(write.entries.totals().size_bytes),
+      [held =
+           Quota::Share(services_.unwritten, write.entries.totals().size_bytes),
        done = WhileHere([token = write.token, after = std::move(write.after)](
                             Replica& here, absl::Status status) mutable {
          here.OnWritten(token, std::move(after), std::move(status));

@@ -19,6 +19,7 @@
 #include "absl/container/btree_map.h"
 #include "env/boxed.h"
 #include "env/check.h"
+#include "env/quota.h"
 #include "raft/host/apply_room.h"
 #include "raft/host/bounds/log_budget.h"
 #include "raft/host/bounds/node_room.h"
@@ -109,7 +110,7 @@ class Replica final : private HostGate {
   // It frees some if CanEvict().
   void Evict();
   // Size of its entries that count in the budget of the logs.
-  uint64_t budgeted_log_bytes() const { return reported_log_bytes_; }
+  uint64_t budgeted_log_bytes() const { return shares_.size.bytes(); }
   // Removes entries that a snapshot covers. Returns true if a snapshot is being
   // written, after which more can be removed.
   bool ShortenLog();
@@ -201,7 +202,7 @@ class Replica final : private HostGate {
   void HandleApply(const Output& output);
   void HandleReads(const Output& output);
   void HandleEntryReads(const Output& output);
-  void BeginEntryRead(ReplicaId to, Index after, NodeRoom::Held held);
+  void BeginEntryRead(ReplicaId to, Index after, Quota::Share held);
   void OnEntriesRead(ReplicaId to, Index after,
                      absl::StatusOr<EntryList> entries);
   // Whether these are the entries that the log has, by their terms.
@@ -290,8 +291,7 @@ class Replica final : private HostGate {
                     const absl::Status& error);
   void KeepSnapshotInTransfer();
   void ReadChunk(const SnapshotWork& work);
-  void BeginChunkRead(const SnapshotWork& work, size_t size,
-                      NodeRoom::Held held);
+  void BeginChunkRead(const SnapshotWork& work, size_t size, Quota::Share held);
   void OnUnreadable(Index snapshot, const absl::Status& why);
   void WriteChunk(const SnapshotWork& work);
   void OnChunkWritten(const SnapshotDescriptor& snapshot, uint64_t end,
@@ -371,18 +371,28 @@ class Replica final : private HostGate {
   Level level_;         // The level of the configuration in effect.
   Index asked_digest_;  // The index in the leader's last heartbeat.
   Index differs_at_;    // The newest index at which a difference was logged.
-  // To SendRoom.
-  std::vector<Core::FollowerInFlight> reported_in_flight_;
+  // Entries that the followers have not acknowledged, in windows of SendRoom.
+  struct InFlight {
+    NodeId node;
+    Quota::Share bytes;
+  };
+  std::vector<InFlight> in_flight_;
   // To Pulses. The leader of the quiet group; zero: it is not quiet.
   ReplicaId reported_quiet_;
   std::vector<NodeId> reported_pulses_;
-  // To the budgets of the log.
-  NodeRoom::Held unapplied_ = services_.unapplied.Hold(0);
-  uint64_t reported_resident_bytes_ = 0;
-  uint64_t reported_log_bytes_ = 0;
-  uint64_t reported_places_bytes_ = 0;
-  uint64_t reported_halted_bytes_ = 0;
-  uint64_t reported_retained_bytes_ = 0;
+  // Shares of the budgets and rooms that all groups of the node have together.
+  struct LogShares {
+    explicit LogShares(const ReplicaServices& services)
+        : unapplied(services.unapplied),
+          memory(services.log_memory),
+          size(services.log_size),
+          retained(services.log_retained),
+          places(services.log_places),
+          halted(services.log_halted) {}
+
+    Quota::Share unapplied, memory, size, retained, places, halted;
+  };
+  LogShares shares_{services_};
   // Retained entries that are not to count in the budget (LogCut::usual).
   uint64_t retained_bytes_ = 0;
   MonoTime check_retained_at_ = MonoTime::Min();

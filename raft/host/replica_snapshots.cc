@@ -269,7 +269,7 @@ uint64_t Replica::LittleBytes() const {
   const uint64_t kept =
       services_.log_size.KeptBytesMax(services_.replicas.size());
   const uint64_t entries = core_->log_bytes();
-  const uint64_t all = entries + reported_places_bytes_;
+  const uint64_t all = entries + shares_.places.bytes();
   if (all == 0) return kept;
   return static_cast<uint64_t>(static_cast<unsigned __int128>(kept) * entries /
                                all);
@@ -380,13 +380,13 @@ void Replica::ReadChunk(const SnapshotWork& work) {
   const size_t size = small ? 64 : services_.options.core.snapshot_chunk_bytes;
   services_.follower_reads.Add(
       key_.replica, work.to, size,
-      WhileHere([work, size](Replica& here, NodeRoom::Held held) {
+      WhileHere([work, size](Replica& here, Quota::Share held) {
         if (here.status_.ok()) here.BeginChunkRead(work, size, std::move(held));
       }));
 }
 
 void Replica::BeginChunkRead(const SnapshotWork& work, size_t size,
-                             NodeRoom::Held held) {
+                             Quota::Share held) {
   services_.snapshots.Read(
       key_, work.snapshot.position, work.offset, size,
       [&reads = services_.follower_reads, held = std::move(held),
@@ -454,7 +454,7 @@ void Replica::WriteChunk(const SnapshotWork& work) {
   }
   services_.snapshots.Receive(
       key_, work.snapshot, work.offset, chunk,
-      [held = services_.staged.Hold(chunk.size()),
+      [held = Quota::Share(services_.staged, chunk.size()),
        done = WhileHere([snapshot = work.snapshot, end](
                             Replica& here, absl::StatusOr<uint64_t> received) {
          here.OnChunkWritten(snapshot, end, received);

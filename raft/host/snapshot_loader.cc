@@ -22,12 +22,12 @@ void SnapshotLoader::Start() { ReadNext(); }
 
 void SnapshotLoader::ReadNext() {
   room_->Add(group_.replica, ReplicaId(), kPieceBytes,
-             [this, alive = alive_](NodeRoom::Held held) {
+             [this, alive = alive_](Quota::Share held) {
                if (*alive) BeginRead(std::move(held));
              });
 }
 
-void SnapshotLoader::BeginRead(NodeRoom::Held held) {
+void SnapshotLoader::BeginRead(Quota::Share held) {
   store_->Read(group_, snapshot_.position, offset_, kPieceBytes,
                [this, alive = alive_, room = room_,
                 held = std::move(held)](absl::StatusOr<Buffer> bytes) mutable {

@@ -13,6 +13,7 @@
 #include "absl/functional/any_invocable.h"
 #include "absl/status/status.h"
 #include "env/env.h"
+#include "env/quota.h"
 #include "raft/host/bounds/node_room.h"
 #include "raft/host/state_machine.h"
 #include "raft/log/read_attempts.h"
@@ -49,7 +50,7 @@ class SnapshotLoader {
 
  private:
   void ReadNext();
-  void BeginRead(NodeRoom::Held held);
+  void BeginRead(Quota::Share held);
   void OnRead(absl::StatusOr<Buffer> bytes);
 
   env::Loop& loop_;

@@ -2,7 +2,7 @@
 // of its replicas.
 //
 // A host has one for those in memory, and one for those in memory or on disk.
-// Replicas report every change. Once the sum exceeds the budget, the host asks
+// Each replica has a share. Once the sum exceeds the budget, the host asks
 // one replica at a time for relief, the one with most first. A replica that can
 // do with less also lets the host ask. Used only by the host.
 #ifndef QUORATE_RAFT_HOST_BOUNDS_LOG_BUDGET_H_
@@ -13,32 +13,23 @@
 #include <utility>
 
 #include "absl/functional/any_invocable.h"
-#include "env/check.h"
+#include "env/quota.h"
 
 namespace quorate::raft {
 
-class LogBudget {
+class LogBudget final : public Quota {
  public:
   // `ask` is called when replicas should be asked, and must not ask them during
   // the call. `bytes_max` 0: there is no budget, and `ask` may be null.
   LogBudget(uint64_t bytes_max, absl::AnyInvocable<void()> ask)
       : bytes_max_(bytes_max), ask_(std::move(ask)) {}
 
-  // The entries of one replica took `before` bytes, and now take `after`.
-  void Change(uint64_t before, uint64_t after) {
-    CHECK_GE(bytes_, before);
-    bytes_ = bytes_ - before + after;
-    if (bytes_ < postponed_at_bytes_) ask_from_bytes_ = 0;
-    if (exceeded() && bytes_ >= ask_from_bytes_) ask_();
-  }
-
-  uint64_t bytes() const { return bytes_; }
-  bool exceeded() const { return bytes_max_ > 0 && bytes_ > bytes_max_; }
+  bool exceeded() const { return bytes_max_ > 0 && bytes() > bytes_max_; }
   // No replica can help now. The next attempt is when the sum has
   // grown by a part of the budget, or after it was smaller.
   void Postpone() {
-    postponed_at_bytes_ = bytes_;
-    ask_from_bytes_ = bytes_ + bytes_max_ / 16 + 1;
+    postponed_at_bytes_ = bytes();
+    ask_from_bytes_ = bytes() + bytes_max_ / 16 + 1;
   }
 
   // A replica can help now that could not before.
@@ -50,7 +41,7 @@ class LogBudget {
   uint64_t Haste() const {
     if (!exceeded()) return 1;
     const uint64_t sixteenths =
-        std::min(bytes_ / (bytes_max_ / 16 + 1), 16 * kExcessMax);
+        std::min(bytes() / (bytes_max_ / 16 + 1), 16 * kExcessMax);
     return std::max<uint64_t>(1, sixteenths * sixteenths / 256);
   }
 
@@ -64,9 +55,13 @@ class LogBudget {
   // Sums beyond this many budgets count as this many.
   static constexpr uint64_t kExcessMax = 32;
 
+  void OnChange(uint64_t) override {
+    if (bytes() < postponed_at_bytes_) ask_from_bytes_ = 0;
+    if (exceeded() && bytes() >= ask_from_bytes_) ask_();
+  }
+
   const uint64_t bytes_max_;
   absl::AnyInvocable<void()> ask_;
-  uint64_t bytes_ = 0;
   uint64_t postponed_at_bytes_ = 0;
   uint64_t ask_from_bytes_ = 0;
 };

@@ -1,6 +1,9 @@
 #include "raft/host/bounds/log_budget.h"
 
-#include <gtest/gtest.h>
+#include <cstdint>
+
+#include "env/quota.h"
+#include "gtest/gtest.h"
 
 namespace quorate::raft {
 namespace {
@@ -9,58 +12,59 @@ class LogBudgetTest : public ::testing::Test {
  protected:
   int asked_ = 0;
   LogBudget budget_{1000, [this] { ++asked_; }};
+  Quota::Share share_{budget_};
 };
 
 TEST_F(LogBudgetTest, WithinTheBudget_NoReplicaIsAsked) {
-  budget_.Change(0, 600);
-  budget_.Change(0, 400);
+  share_.Resize(600);
+  const Quota::Share other(budget_, 400);
   EXPECT_EQ(budget_.bytes(), 1000u);
   EXPECT_FALSE(budget_.exceeded());
   EXPECT_EQ(asked_, 0);
 }
 
 TEST_F(LogBudgetTest, BeyondTheBudget_ReplicasAreAskedUntilItIsKept) {
-  budget_.Change(0, 900);
-  budget_.Change(0, 101);
+  share_.Resize(900);
+  const Quota::Share other(budget_, 101);
   EXPECT_TRUE(budget_.exceeded());
   EXPECT_EQ(asked_, 1);
-  budget_.Change(900, 899);
+  share_.Resize(899);
   EXPECT_FALSE(budget_.exceeded());
   EXPECT_EQ(asked_, 1);
 }
 
 TEST_F(LogBudgetTest, Postponed_UntilTheSumGrowsByAPartOfTheBudget) {
-  budget_.Change(0, 1500);
+  share_.Resize(1500);
   budget_.Postpone();
   asked_ = 0;
-  budget_.Change(1500, 1560);
+  share_.Resize(1560);
   EXPECT_EQ(asked_, 0);
-  budget_.Change(1560, 1563);
+  share_.Resize(1563);
   EXPECT_EQ(asked_, 1);
 }
 
 TEST_F(LogBudgetTest, Postponed_UntilTheSumFell) {
-  budget_.Change(0, 1500);
+  share_.Resize(1500);
   budget_.Postpone();
-  budget_.Change(1500, 1200);
+  share_.Resize(1200);
   EXPECT_EQ(asked_, 2);
 }
 
 TEST_F(LogBudgetTest, Haste_IsTheSquareOfTheExcess) {
-  budget_.Change(0, 1000);
+  share_.Resize(1000);
   EXPECT_EQ(budget_.Haste(), 1u);
-  budget_.Change(0, 1100);
+  share_.Resize(2100);
   EXPECT_EQ(budget_.Haste(), 4u);
-  budget_.Change(0, 3000);
+  share_.Resize(5100);
   EXPECT_NEAR(budget_.Haste(), 25u, 2);
-  budget_.Change(0, uint64_t{1} << 62);
+  share_.Resize(uint64_t{1} << 62);
   EXPECT_EQ(budget_.Haste(), 1024u);
 }
 
 TEST(LogBudgetWithoutBudgetTest, NoReplicaIsEverAsked) {
   int asked = 0;
   LogBudget budget(0, [&asked] { ++asked; });
-  budget.Change(0, uint64_t{1} << 50);
+  const Quota::Share share(budget, uint64_t{1} << 50);
   EXPECT_EQ(budget.bytes(), uint64_t{1} << 50);
   EXPECT_EQ(budget.Haste(), 1u);
   EXPECT_EQ(asked, 0);

@@ -13,47 +13,17 @@
 #include <utility>
 
 #include "absl/functional/any_invocable.h"
-#include "env/check.h"
+#include "env/quota.h"
 #include "raft/core/types.h"
 
 namespace quorate::raft {
 
-class NodeRoom {
+class NodeRoom final : public Quota {
  public:
-  // Bytes that count until the destruction of the object, or until End.
-  class Held {
-   public:
-    Held(NodeRoom* room, uint64_t bytes) : room_(room), bytes_(bytes) {
-      room_->bytes_ += bytes_;
-    }
-    Held(Held&& other) noexcept
-        : room_(std::exchange(other.room_, nullptr)), bytes_(other.bytes_) {}
-    Held& operator=(Held&&) = delete;
-    ~Held() { End(); }
-    // They are so many from now on.
-    void Resize(uint64_t bytes) {
-      CHECK(room_ != nullptr) << "the bytes count no more";
-      const uint64_t before = std::exchange(bytes_, bytes);
-      if (bytes > before) room_->bytes_ += bytes - before;
-      if (bytes < before) room_->End(before - bytes);
-    }
-    // They count no more.
-    void End() {
-      if (room_ == nullptr) return;
-      std::exchange(room_, nullptr)->End(bytes_);
-    }
-
-   private:
-    NodeRoom* room_;
-    uint64_t bytes_;
-  };
-
   // `on_room` is called when the room opens, and must not ask for bytes then.
   explicit NodeRoom(uint64_t bytes_max,
                     absl::AnyInvocable<void()> on_room = nullptr)
       : bytes_max_(bytes_max), on_room_(std::move(on_room)) {}
-  NodeRoom(const NodeRoom&) = delete;
-  NodeRoom& operator=(const NodeRoom&) = delete;
 
   // Whether so many bytes may be held now. If they do not fit, the room closes
   // for all groups until half of it is free and all that it refused would fit.
@@ -66,21 +36,16 @@ class NodeRoom {
   }
   // Whether so many bytes fit. Any number does while there are none.
   bool Fits(uint64_t bytes) const {
-    return bytes_ == 0 || (bytes <= bytes_max_ && bytes_ <= bytes_max_ - bytes);
+    const uint64_t held = Quota::bytes();
+    return held == 0 || (bytes <= bytes_max_ && held <= bytes_max_ - bytes);
   }
-  // The object outlives the result. The caller asks before, unless the bytes
-  // are few.
-  [[nodiscard]] Held Hold(uint64_t bytes) { return Held(this, bytes); }
-  uint64_t bytes() const { return bytes_; }
   uint64_t bytes_max() const { return bytes_max_; }
   // The most that was refused since it closed; zero: it is open.
   uint64_t refused_bytes() const { return refused_bytes_; }
 
  private:
-  void End(uint64_t bytes) {
-    CHECK_GE(bytes_, bytes);
-    bytes_ -= bytes;
-    if (refused_bytes_ == 0 || bytes_ > bytes_max_ / 2 ||
+  void OnChange(uint64_t before) override {
+    if (bytes() > before || refused_bytes_ == 0 || bytes() > bytes_max_ / 2 ||
         !Fits(refused_bytes_)) {
       return;
     }
@@ -90,7 +55,6 @@ class NodeRoom {
 
   const uint64_t bytes_max_;
   absl::AnyInvocable<void()> on_room_;
-  uint64_t bytes_ = 0;
   uint64_t refused_bytes_ = 0;
 };
 
@@ -98,7 +62,7 @@ class NodeRoom {
 // the order of the calls.
 class ReadRoom {
  public:
-  using Begin = absl::AnyInvocable<void(NodeRoom::Held)>;
+  using Begin = absl::AnyInvocable<void(Quota::Share)>;
 
   explicit ReadRoom(uint64_t bytes_max) : room_(bytes_max) {}
 
@@ -120,7 +84,7 @@ class ReadRoom {
       Waiting read = std::move(first->second);
       waiting_.erase(first);
       order_.pop_front();
-      read.begin(room_.Hold(read.bytes));
+      read.begin(Quota::Share(room_, read.bytes));
     }
   }
   uint64_t bytes() const { return room_.bytes(); }

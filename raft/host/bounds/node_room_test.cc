@@ -11,13 +11,13 @@ namespace {
 
 TEST(NodeRoom, Bytes_FitUpToTheLimitTogether) {
   NodeRoom room(100);
-  std::optional<NodeRoom::Held> first = room.Hold(60);
+  std::optional<Quota::Share> first(std::in_place, room, 60);
   EXPECT_TRUE(room.Fits(40));
   EXPECT_FALSE(room.Fits(41));
-  NodeRoom::Held second = room.Hold(40);
+  Quota::Share second(room, 40);
   EXPECT_FALSE(room.Fits(1));
   EXPECT_EQ(room.bytes(), 100u);
-  NodeRoom::Held moved = std::move(*first);
+  Quota::Share moved = std::move(*first);
   first.reset();
   EXPECT_EQ(room.bytes(), 100u);
   moved.End();
@@ -28,7 +28,7 @@ TEST(NodeRoom, Bytes_FitUpToTheLimitTogether) {
 TEST(NodeRoom, BytesThatBecomeOthers_OpenItWhenTheyAreFewer) {
   int opened = 0;
   NodeRoom room(100, [&] { ++opened; });
-  NodeRoom::Held held = room.Hold(0);
+  Quota::Share held(room);
   held.Resize(120);
   EXPECT_EQ(room.bytes(), 120u);
   EXPECT_FALSE(room.Admit(1));
@@ -43,7 +43,7 @@ TEST(NodeRoom, BytesThatBecomeOthers_OpenItWhenTheyAreFewer) {
 TEST(NodeRoom, FirstBytes_FitWhateverTheirNumber) {
   NodeRoom room(100);
   EXPECT_TRUE(room.Fits(101));
-  const NodeRoom::Held few = room.Hold(1);
+  const Quota::Share few(room, 1);
   EXPECT_FALSE(room.Fits(101));
   EXPECT_FALSE(room.Fits(UINT64_MAX));
 }
@@ -51,25 +51,25 @@ TEST(NodeRoom, FirstBytes_FitWhateverTheirNumber) {
 TEST(NodeRoom, FullRoom_ClosesForAllUntilHalfOfItIsFree) {
   NodeRoom room(100);
   EXPECT_TRUE(room.Admit(101));
-  NodeRoom::Held first = room.Hold(51);
+  Quota::Share first(room, 51);
   EXPECT_TRUE(room.Admit(49));
-  NodeRoom::Held second = room.Hold(40);
+  Quota::Share second(room, 40);
   EXPECT_FALSE(room.Admit(10));
   EXPECT_FALSE(room.Admit(9)) << "it fits, but the room is closed";
   second.End();
   EXPECT_FALSE(room.Admit(1));
   first.End();
   EXPECT_TRUE(room.Admit(101));
-  NodeRoom::Held third = room.Hold(50);
+  Quota::Share third(room, 50);
   EXPECT_TRUE(room.Admit(50)) << "half of it is free";
 }
 
 TEST(NodeRoom, FullRoom_OpensWhenAllThatItRefusedWouldFit) {
   int opened = 0;
   NodeRoom room(100, [&] { ++opened; });
-  NodeRoom::Held first = room.Hold(30);
-  NodeRoom::Held second = room.Hold(30);
-  NodeRoom::Held third = room.Hold(10);
+  Quota::Share first(room, 30);
+  Quota::Share second(room, 30);
+  Quota::Share third(room, 10);
   EXPECT_FALSE(room.Admit(80));
   EXPECT_FALSE(room.Admit(60)) << "the room is closed";
   first.End();
@@ -81,7 +81,7 @@ TEST(NodeRoom, FullRoom_OpensWhenAllThatItRefusedWouldFit) {
   third.End();
   EXPECT_EQ(opened, 1) << "it was open";
   // Any number fits an empty room.
-  NodeRoom::Held last = room.Hold(1);
+  Quota::Share last(room, 1);
   EXPECT_FALSE(room.Admit(1000));
   last.End();
   EXPECT_EQ(opened, 2);
@@ -92,13 +92,13 @@ class ReadRoomTest : public ::testing::Test {
  protected:
   void Add(uint64_t leader, uint64_t to, int name) {
     reads_.Add(ReplicaId(leader), ReplicaId(to), 50,
-               [this, name](NodeRoom::Held held) {
+               [this, name](Quota::Share held) {
                  begun_.push_back(name);
                  running_.push_back(std::move(held));
                });
   }
   void EndFirst() {
-    std::vector<NodeRoom::Held> left;
+    std::vector<Quota::Share> left;
     for (size_t i = 1; i < running_.size(); ++i) {
       left.push_back(std::move(running_[i]));
     }
@@ -109,7 +109,7 @@ class ReadRoomTest : public ::testing::Test {
 
   ReadRoom reads_{100};
   std::vector<int> begun_;
-  std::vector<NodeRoom::Held> running_;
+  std::vector<Quota::Share> running_;
 };
 
 TEST_F(ReadRoomTest, ReadsBeyondTheLimit_BeginInOrderWhenOthersHaveEnded) {
@@ -143,7 +143,7 @@ TEST_F(ReadRoomTest, ReadsThatAreNotMade_LetTheNextOnesBegin) {
   Add(1, 2, 1);
   Add(2, 2, 2);
   for (uint64_t leader = 3; leader < 10'000; ++leader) {
-    reads_.Add(ReplicaId(leader), ReplicaId(2), 50, [](NodeRoom::Held) {});
+    reads_.Add(ReplicaId(leader), ReplicaId(2), 50, [](Quota::Share) {});
   }
   Add(10'000, 2, 3);
   EndFirst();

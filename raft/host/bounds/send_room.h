@@ -10,6 +10,7 @@
 #define QUORATE_RAFT_HOST_BOUNDS_SEND_ROOM_H_
 
 #include <cstdint>
+#include <map>
 #include <utility>
 #include <vector>
 
@@ -17,8 +18,8 @@
 #include "absl/container/flat_hash_set.h"
 #include "absl/functional/any_invocable.h"
 #include "absl/functional/function_ref.h"
-#include "env/check.h"
 #include "env/ids.h"
+#include "env/quota.h"
 #include "env/transport.h"
 
 namespace quorate::raft {
@@ -38,35 +39,26 @@ class SendRoom {
   // not, it waits.
   bool MaySend(GroupId group, NodeId to, env::Lane lane) {
     const auto window = windows_.find(to);
-    const bool closed = window != windows_.end() && window->second.closed;
+    const bool closed = window != windows_.end() && window->second.closed();
     if (!closed && !transport_.Congested(to, lane)) return true;
     Waiting& waiting = waiting_[to];
     if (waiting.known.insert(group).second) waiting.in_order.push_back(group);
     return false;
   }
-  // A group's entries that `to` has not acknowledged took `before` bytes, and
-  // now take `after`. A full window closes for all groups until half of it is
-  // free. Otherwise a group that always has some in flight could keep others
-  // waiting.
-  void Change(NodeId to, uint64_t before, uint64_t after) {
-    Window& window = windows_[to];
-    CHECK_GE(window.bytes, before);
-    window.bytes = window.bytes - before + after;
-    if (window.bytes >= window_bytes_) {
-      window.closed = true;
-    } else if (window.closed && window.bytes <= window_bytes_ / 2) {
-      window.closed = false;
-      if (waiting_.contains(to)) on_room_(to);
-    }
+  // For a group's entries that `to` has not acknowledged. A full window closes
+  // for all groups until half of it is free. Otherwise a group that always has
+  // some in flight could keep others waiting.
+  Quota& WindowOf(NodeId to) {
+    return windows_.try_emplace(to, *this, to).first->second;
   }
   uint64_t in_flight_bytes(NodeId to) const {
     const auto window = windows_.find(to);
-    return window == windows_.end() ? 0 : window->second.bytes;
+    return window == windows_.end() ? 0 : window->second.bytes();
   }
   // Calls `visit` with each peer whose window is closed, and its bytes.
   void ForEachClosed(absl::FunctionRef<void(NodeId, uint64_t)> visit) const {
     for (const auto& [to, window] : windows_) {
-      if (window.closed) visit(to, window.bytes);
+      if (window.closed()) visit(to, window.bytes());
     }
   }
   uint64_t window_bytes() const { return window_bytes_; }
@@ -86,16 +78,31 @@ class SendRoom {
     absl::flat_hash_set<GroupId> known;
   };
 
-  struct Window {
-    uint64_t bytes = 0;
-    bool closed = false;
+  class Window final : public Quota {
+   public:
+    Window(SendRoom& room, NodeId to) : room_(room), to_(to) {}
+    bool closed() const { return closed_; }
+
+   private:
+    void OnChange(uint64_t) override {
+      if (bytes() >= room_.window_bytes_) {
+        closed_ = true;
+      } else if (closed_ && bytes() <= room_.window_bytes_ / 2) {
+        closed_ = false;
+        if (room_.waiting_.contains(to_)) room_.on_room_(to_);
+      }
+    }
+
+    SendRoom& room_;
+    const NodeId to_;
+    bool closed_ = false;
   };
 
   const env::Transport& transport_;
   const uint64_t window_bytes_;
   absl::AnyInvocable<void(NodeId)> on_room_;
-  absl::btree_map<NodeId, Window> windows_;
   absl::btree_map<NodeId, Waiting> waiting_;
+  std::map<NodeId, Window> windows_;  // Shares refer to its elements.
 };
 
 }  // namespace quorate::raft

@@ -3,6 +3,7 @@
 #include <string>
 #include <vector>
 
+#include "env/quota.h"
 #include "gtest/gtest.h"
 #include "sim/world/world.h"
 
@@ -27,17 +28,17 @@ class SendRoomTest : public ::testing::Test {
 };
 
 TEST_F(SendRoomTest, FullWindow_ClosesForAllGroupsUntilHalfOfItIsFree) {
-  room_.Change(kPeer, 0, 60);
+  Quota::Share first(room_.WindowOf(kPeer), 60);
   EXPECT_TRUE(MaySend(1));
-  room_.Change(kPeer, 0, 40);
+  const Quota::Share second(room_.WindowOf(kPeer), 40);
   EXPECT_EQ(room_.in_flight_bytes(kPeer), 100u);
   EXPECT_FALSE(MaySend(2));
   EXPECT_FALSE(MaySend(1));
   EXPECT_FALSE(MaySend(2));
-  room_.Change(kPeer, 60, 11);
+  first.Resize(11);
   EXPECT_FALSE(MaySend(3));
   EXPECT_TRUE(offered_.empty());
-  room_.Change(kPeer, 11, 10);
+  first.Resize(10);
   EXPECT_EQ(offered_, std::vector<NodeId>{kPeer});
   EXPECT_EQ(room_.TakeWaiting(kPeer),
             (Groups{GroupId(2), GroupId(1), GroupId(3)}));
@@ -45,13 +46,12 @@ TEST_F(SendRoomTest, FullWindow_ClosesForAllGroupsUntilHalfOfItIsFree) {
 }
 
 TEST_F(SendRoomTest, OtherPeers_HaveWindowsOfTheirOwn) {
-  room_.Change(kPeer, 0, 100);
+  const Quota::Share share(room_.WindowOf(kPeer), 100);
   EXPECT_TRUE(room_.MaySend(GroupId(1), NodeId(3), env::Lane::kBulk));
 }
 
 TEST_F(SendRoomTest, NoGroupWaits_NothingIsOffered) {
-  room_.Change(kPeer, 0, 100);
-  room_.Change(kPeer, 100, 0);
+  Quota::Share(room_.WindowOf(kPeer), 100).End();
   EXPECT_TRUE(offered_.empty());
   EXPECT_TRUE(MaySend(1));
 }
