@@ -514,9 +514,11 @@ void Host::Impl::WriteRecoveredLog(GroupKey to) {
 
 void Host::Impl::OnRecoveredLog(GroupKey to, absl::Status status) {
   if (!status.ok()) Fail(std::move(status));
-  if (!status_.ok()) return GiveUpRecovery(to, status_);
   Recovery recovery = std::move(recoveries_.at(to.group));
   recoveries_.erase(to.group);
+  // The disk may have the whole log, which needs its snapshot then: the next
+  // start decides (Startup::ListGroups).
+  if (!status_.ok()) return Answer(std::move(recovery.done), status_);
   std::unique_ptr<StateMachine> state_machine =
       replicas_.Find(recovery.from)->TakeStateMachine();
   RemoveReplica(to.group);

@@ -336,28 +336,15 @@ struct Crashed {
   uint64_t left_dropped = 0;
 };
 
-Crashed RecoverWithCrash(uint64_t seed, uint64_t snapshot_bytes,
-                         uint64_t operation, sim::CrashKind kind,
-                         size_t tail_bytes) {
-  Recovers group(seed, snapshot_bytes);
+void PrepareTail(Recovers& group, size_t tail_bytes) {
   group.ProposeAll(15);
   group.AwaitAll();
   group.WriteTail(kTailEntries, tail_bytes / kTailEntries);
-  const ReplicaId old = group.core().replica();
-  const sim::MachineId machine = group.cluster().machines_[kSurvivor - 1];
-  group.cluster().world_.CrashAtDiskOperation(machine, operation, kind);
-  std::optional<absl::Status> done;
-  group.BeginRecovery(&done);
-  EXPECT_TRUE(group.Await([&] {
-    return done.has_value() || group.cluster().node(kSurvivor) == nullptr;
-  }));
-  group.cluster().world_.CrashAtDiskOperation(machine, 0, kind);
-  Crashed result{.crashed = group.cluster().node(kSurvivor) == nullptr};
-  if (!result.crashed) {
-    EXPECT_EQ(*done, absl::OkStatus());
-    group.ExpectWhole(old);
-    return result;
-  }
+}
+
+// The start after an interrupted recovery finds the old replica or the new one.
+Crashed StartAgain(Recovers& group, ReplicaId old, sim::CrashKind kind) {
+  Crashed result{.crashed = true};
   group.Restart(kSurvivor, kind);
   EXPECT_EQ(group.host().group_status(kGroup), absl::OkStatus());
   if (::testing::Test::HasFailure()) return result;
@@ -375,6 +362,28 @@ Crashed RecoverWithCrash(uint64_t seed, uint64_t snapshot_bytes,
   EXPECT_TRUE(group.Await(
       [&] { return group.cluster().SnapshotFiles(kSurvivor) <= 1; }));
   return result;
+}
+
+Crashed RecoverWithCrash(uint64_t seed, uint64_t snapshot_bytes,
+                         uint64_t operation, sim::CrashKind kind,
+                         size_t tail_bytes) {
+  Recovers group(seed, snapshot_bytes);
+  PrepareTail(group, tail_bytes);
+  const ReplicaId old = group.core().replica();
+  const sim::MachineId machine = group.cluster().machines_[kSurvivor - 1];
+  group.cluster().world_.CrashAtDiskOperation(machine, operation, kind);
+  std::optional<absl::Status> done;
+  group.BeginRecovery(&done);
+  EXPECT_TRUE(group.Await([&] {
+    return done.has_value() || group.cluster().node(kSurvivor) == nullptr;
+  }));
+  group.cluster().world_.CrashAtDiskOperation(machine, 0, kind);
+  if (group.cluster().node(kSurvivor) != nullptr) {
+    EXPECT_EQ(*done, absl::OkStatus());
+    group.ExpectWhole(old);
+    return {};
+  }
+  return StartAgain(group, old, kind);
 }
 
 TEST_P(RecoverAll, CrashAtEveryOperation_LeavesTheOldReplicaOrTheNewOne) {
@@ -404,6 +413,38 @@ TEST_P(RecoverAll, CrashAtEveryOperation_LeavesTheOldReplicaOrTheNewOne) {
     EXPECT_GT(fresh, 0u);
     EXPECT_GT(left, 0u);
   }
+}
+
+// The disk may have what it did not confirm.
+TEST_P(RecoverAll, FailureOfEverySync_LeavesTheOldReplicaOrTheNewOne) {
+  uint64_t old = 0;
+  uint64_t fresh = 0;
+  for (const auto kind : {sim::CrashKind::kProcess, sim::CrashKind::kMachine}) {
+    uint64_t nth = 1;
+    for (; nth < 100; ++nth) {
+      SCOPED_TRACE(
+          absl::StrCat("sync ", nth, ", kind ", static_cast<int>(kind)));
+      Recovers group(nth, GetParam());
+      PrepareTail(group, 4 * kBatchBytes);
+      const ReplicaId before = group.core().replica();
+      sim::World& world = group.cluster().world_;
+      const sim::MachineId machine = group.cluster().machines_[kSurvivor - 1];
+      const uint64_t failures = world.disk_failures(machine);
+      world.FailDiskOperation(machine, sim::World::DiskOperation::kSync, nth,
+                              /*persistent=*/false);
+      std::optional<absl::Status> done;
+      group.BeginRecovery(&done);
+      ASSERT_TRUE(group.Await([&] { return done.has_value(); }));
+      if (world.disk_failures(machine) == failures) break;
+      world.RunFor(Milliseconds(10));
+      ++(StartAgain(group, before, kind).old ? old : fresh);
+      if (HasFailure()) return;
+    }
+    EXPECT_GT(nth, 2u);
+    EXPECT_LT(nth, 100u);
+  }
+  EXPECT_GT(old, 0u);
+  EXPECT_GT(fresh, 0u);
 }
 
 }  // namespace
