@@ -1,6 +1,7 @@
 #include "node/admin/admin_json.h"
 
 #include <algorithm>
+#include <string_view>
 
 #include "node/base/text.h"
 #include "shardctrl/controller/wishes.h"
@@ -11,7 +12,11 @@ namespace {
 
 using shardctrl::ClusterState;
 
-Json TextOrNull(const std::string& text) {
+constexpr std::string_view kNoLeader =
+    "has no leader: no node that answers leads it now; if that lasts, see "
+    "docs/operate/members.md, A lost majority";
+
+Json TextOrNull(std::string_view text) {
   return text.empty() ? Json() : Json(text);
 }
 
@@ -78,7 +83,24 @@ Json NodeJson(const ClusterState& state, const shardctrl::NodeRow& row,
           {"problem", TextOrNull(row.problem)}};
 }
 
+// The state names the leader that reported itself last. Zero: it says that it
+// leads no longer, and no other node says that it does.
+NodeId PresentLeader(const shardctrl::GroupRow& row,
+                     const ClusterUsage& usage) {
+  if (row.leader == NodeId() || !usage.contains(row.leader)) return row.leader;
+  const auto leads = [&](const auto& node) {
+    return std::ranges::binary_search(node.second.leads, row.id);
+  };
+  if (leads(*usage.find(row.leader))) return row.leader;
+  const auto other = std::ranges::find_if(usage, leads);
+  return other == usage.end() ? NodeId() : other->first;
+}
+
 Json GroupJson(const shardctrl::GroupRow& row, const ClusterUsage& usage) {
+  const NodeId leader = PresentLeader(row, usage);
+  const bool none = leader == NodeId() && row.leader != NodeId();
+  const std::string_view problem =
+      none && row.problem.empty() ? kNoLeader : std::string_view(row.problem);
   Json moves = Json::array();
   for (const auto& [leader, its] : usage) {
     for (const FilledReplica& filled : its.filled) {
@@ -87,7 +109,7 @@ Json GroupJson(const shardctrl::GroupRow& row, const ClusterUsage& usage) {
   }
   return {{"id", row.id.value()},
           {"name", row.name},
-          {"leader", IdOrNull(row.leader)},
+          {"leader", IdOrNull(leader)},
           {"preferred", IdOrNull(row.preferred)},
           {"replicas", row.replicas},
           {"voters", Ids(row.voters)},
@@ -97,7 +119,7 @@ Json GroupJson(const shardctrl::GroupRow& row, const ClusterUsage& usage) {
           {"settled", row.settled},
           {"recovering", IdOrNull(row.recovering)},
           {"moves", std::move(moves)},
-          {"problem", TextOrNull(row.problem)}};
+          {"problem", TextOrNull(problem)}};
 }
 
 // Whether the replicas of a silent node are rebuilt on other nodes.

@@ -50,6 +50,7 @@ struct NodeUsage {
   // By move, without those that held no command; at most kHeldMax.
   std::vector<HeldCommands> held;
   static constexpr size_t kHeldMax = 1000;
+  std::vector<GroupId> leads;  // Ascending; at most shardctrl::kGroupsMax.
   friend bool operator==(const NodeUsage&, const NodeUsage&) = default;
 };
 

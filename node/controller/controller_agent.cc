@@ -670,6 +670,10 @@ NodeUsage ControllerAgent::Usage() const {
   for (const GroupId group : host_.groups()) {
     const raft::Core* const core = host_.core(group);
     if (core == nullptr) continue;
+    if (core->role() == raft::RoleKind::kLeader &&
+        usage.leads.size() < shardctrl::kGroupsMax) {
+      usage.leads.push_back(group);
+    }
     for (const raft::Core::FollowerStatus& member : core->followers()) {
       const bool snapshot = member.snapshot != raft::LogPosition();
       const bool new_one =

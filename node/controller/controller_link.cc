@@ -41,6 +41,8 @@ Buffer EncodeUsage(const NodeUsage& usage) {
     AppendFixed(&out, filled.bytes);
     AppendFixed(&out, filled.bytes_total);
   }
+  AppendFixed(&out, static_cast<uint32_t>(usage.leads.size()));
+  for (const GroupId group : usage.leads) AppendFixed(&out, group.value());
   for (const HeldCommands& held : usage.held) {
     AppendFixed(&out, held.move.value());
     AppendFixed(&out, held.commands);
@@ -61,6 +63,11 @@ std::optional<NodeUsage> DecodeUsage(std::string_view bytes) {
     filled.node = NodeId(reader.Take<uint32_t>());
     filled.bytes = reader.Take<uint64_t>();
     filled.bytes_total = reader.Take<uint64_t>();
+  }
+  const auto leads_count = reader.Take<uint32_t>();
+  if (leads_count > shardctrl::kGroupsMax) reader.Fail();
+  while (reader.ok() && usage.leads.size() < leads_count) {
+    usage.leads.push_back(GroupId(reader.Take<uint32_t>()));
   }
   while (reader.ok() && !reader.rest().empty() &&
          usage.held.size() < NodeUsage::kHeldMax) {
