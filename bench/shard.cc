@@ -50,10 +50,13 @@ struct Options {
   std::string json = {};
 };
 
-// Writes of 64 bytes to the slots that move, or to the others.
+// Writes of 64 bytes to the slots that move, or to the others. Those to slots
+// that move come in pipelines: one by one, 50 connections with 30,000 packets a
+// second would take both cores without any move.
 Workload Writes(bool moving, double per_second) {
   Workload load{.value_bytes = 64,
                 .connections = moving ? 50 : 10,
+                .pipeline = moving ? 16 : 1,
                 .measure_ns = 3600 * kSecond,
                 .keys = 200'000,
                 .requests_per_second = per_second};
