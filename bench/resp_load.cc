@@ -70,7 +70,8 @@ struct Lane {
   // replies named.
   std::vector<Waiting> again;
   uint16_t moved_to = 0;
-  int64_t due_ns = 0;  // With a rate: the time of the next request.
+  int64_t due_ns = 0;   // With a rate: the time of the next pipeline.
+  int of_pipeline = 0;  // How many of its requests have begun.
 };
 
 // The port of "MOVED 1234 127.0.0.1:7001", or 0 for any other text.
@@ -212,7 +213,10 @@ absl::Status RespLoad::Refill(Lane& lane, int64_t now_ns) {
     }
     lane.ring[(lane.first + lane.waiting) % lane.ring.size()] = {
         key, paced() ? lane.due_ns : now_ns};
-    lane.due_ns += interval_ns_;
+    if (++lane.of_pipeline == workload_.pipeline) {
+      lane.of_pipeline = 0;
+      lane.due_ns += interval_ns_;
+    }
     ++lane.waiting;
     ++waiting_;
     AppendRequest(key);
@@ -299,8 +303,8 @@ absl::StatusOr<Measurement> RespLoad::Run() {
   begin_ns_ = start_ns + workload_.warmup_ns;
   end_ns_ = workload_.fill ? INT64_MAX : begin_ns_ + workload_.measure_ns;
   if (paced()) {
-    const double each = static_cast<double>(lanes_.size()) * 1e9 /
-                        workload_.requests_per_second;
+    const double each = static_cast<double>(lanes_.size()) * 1e9 *
+                        workload_.pipeline / workload_.requests_per_second;
     interval_ns_ = static_cast<int64_t>(each);
     for (size_t i = 0; i < lanes_.size(); ++i) {
       lanes_[i].due_ns = start_ns + interval_ns_ * static_cast<int64_t>(i) /

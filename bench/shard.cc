@@ -51,8 +51,8 @@ struct Options {
 };
 
 // Writes of 64 bytes to the slots that move, or to the others. Those to slots
-// that move come in pipelines: one by one, 50 connections with 30,000 packets a
-// second would take both cores without any move.
+// that move come in pipelines of 16: 30,000 packets a second would take both
+// cores without any move.
 Workload Writes(bool moving, double per_second) {
   Workload load{.value_bytes = 64,
                 .connections = moving ? 50 : 10,

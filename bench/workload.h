@@ -1,9 +1,10 @@
 // bench/workload.h: the load of one measurement, and its result.
 //
 // A closed loop: `connections` times `pipeline` requests are outstanding at any
-// time, over a fixed number of keys. With a rate each connection sends at fixed
-// times, and latencies count from these. The value of a key follows from it, so
-// every reply can be checked. Independent of system and protocol.
+// time, over a fixed number of keys. With a rate each connection sends its
+// pipeline at fixed times, and latencies count from these. The value of a key
+// follows from it, so every reply can be checked. Independent of system and
+// protocol.
 #ifndef QUORATE_BENCH_WORKLOAD_H_
 #define QUORATE_BENCH_WORKLOAD_H_
 
