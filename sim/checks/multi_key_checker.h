@@ -8,7 +8,7 @@
 //   together have the acknowledged result; no part of a refused one is
 // - an MGET returns, for the keys of one group, values that were current
 //   together at one moment between its call and its reply; for the keys of one
-//   slot once the map of a node has changed
+//   slot once slots move
 // - a SCAN returns every key that existed from its first call to its last
 //   reply, and only keys that existed at some moment in between
 #ifndef QUORATE_SIM_CHECKS_MULTI_KEY_CHECKER_H_
@@ -61,7 +61,7 @@ class MultiKeyChecker {
   // ---- The log.
   // The first replica of the group applied a command on covered keys.
   void OnCommand(GroupId group, SimTime now, const kv::CommandView& command);
-  // A node got another map of the slots.
+  // A node got another map of the slots, or slots begin to move.
   void OnMapChanged() { map_changed_ = true; }
 
   uint64_t reads_checked() const { return reads_checked_; }

@@ -91,7 +91,12 @@ PlaceHooks MembersSubject::Hooks() {
   return {.committed =
               [this](GroupId group, const raft::Entry& entry) {
                 rules_.OnCommitted(group, entry);
-                if (group == kControllerGroup) return;
+                if (group == kControllerGroup) {
+                  const bool slots_move = rules_.state() != nullptr &&
+                                          rules_.state()->next_move > MoveId(1);
+                  if (slots_move) recorder_.multi_keys().OnMapChanged();
+                  return;
+                }
                 const bool commands = entry.kind == raft::EntryKind::kCommands;
                 recorder_.log().OnCommitted(
                     group, entry.index,
