@@ -110,7 +110,7 @@ void Host::Impl::ListenToLog() {
   log_->OnUnreadable([this](GroupKey key, Index last, const absl::Status& why) {
     Replica* const owner = replica(key.group);
     if (owner == nullptr || owner->key() != key) return;
-    owner->OnEntriesUnreadable(last - 1, why);
+    owner->snapshots().OnEntriesUnreadable(last - 1, why);
   });
   log_->OnPlacesFreed([this](GroupKey key) {
     Replica* const owner = replicas_.Find(key);
@@ -387,7 +387,7 @@ void Host::Impl::Evict() {
   std::vector<std::pair<uint64_t, GroupId>> by_bytes;
   by_bytes.reserve(replicas_.size());
   for (const auto& [id, replica] : replicas_) {
-    if (!replica->CanEvict()) continue;
+    if (!replica->snapshots().CanEvict()) continue;
     by_bytes.emplace_back(replica->core().resident_log_bytes(), id);
   }
   std::make_heap(by_bytes.begin(), by_bytes.end());
@@ -402,7 +402,7 @@ void Host::Impl::Evict() {
     auto& [bytes, id] = by_bytes.back();
     Replica* const largest = replica(id);
     // The entries of others may have been the excess.
-    if (largest->CanEvict()) largest->Evict();
+    if (largest->snapshots().CanEvict()) largest->snapshots().Evict();
     const uint64_t left = largest->core().resident_log_bytes();
     if (left >= bytes) {
       by_bytes.pop_back();
@@ -456,7 +456,7 @@ void Host::Impl::ShortenLogs() {
     Replica* const largest = replica(by_bytes.back().second);
     by_bytes.pop_back();
     snapshot_turn_.Call(largest->key());
-    if (largest->ShortenLog()) {
+    if (largest->snapshots().ShortenLog()) {
       env_.tracer.Sometimes("raft.log_shortened");
       return;
     }
@@ -474,7 +474,7 @@ void Host::Impl::NextSnapshot() {
     const std::optional<GroupKey> next = snapshot_turn_.CallNext();
     if (!next.has_value()) return;
     Replica* const waiting = replicas_.Find(*next);
-    if (waiting != nullptr) waiting->MaybeBeginSnapshot();
+    if (waiting != nullptr) waiting->snapshots().MaybeBegin();
   }
 }
 

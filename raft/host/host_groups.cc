@@ -404,7 +404,7 @@ void Host::Impl::RecoverReplica(GroupKey from, RecoverOptions options,
     callbacks_.Add([this, to] { WriteRecoveredLog(to); });
     return;
   }
-  old->SuspendSnapshots();
+  old->snapshots().Suspend();
   recovery.reader = old->state_machine()->TakeSnapshot();
   const Index applied = core.applied_index();
   snapshots_->Begin(to,
@@ -539,7 +539,7 @@ void Host::Impl::GiveUpRecovery(GroupKey to, absl::Status status) {
   recoveries_.erase(to.group);
   recovery.reader.reset();
   Replica* const old = replicas_.Find(recovery.from);
-  if (old != nullptr) old->ResumeSnapshots();
+  if (old != nullptr) old->snapshots().Resume();
   if (recovery.restored.snapshot == SnapshotDescriptor()) {
     return Answer(std::move(recovery.done), std::move(status));
   }

@@ -279,9 +279,7 @@ void Replica::Stop(const absl::Status& why) {
   if (!status_.ok()) return;
   status_ = why;
   if (callers_.has_value()) EndCallers(why);
-  if (snapshot_reader_ != nullptr) services_.snapshots.Abandon(key_);
-  EndSnapshot();
-  loader_.reset();
+  snapshots_.Stop();
   in_flight_.clear();
   ReportQuiet();
 }
@@ -346,12 +344,12 @@ void Replica::Step(Input&& input) {
   HandleApply(output);
   HandleReads(output);
   HandleEntryReads(output);
-  HandleSnapshots(output);
+  snapshots_.Handle(output);
   HandleEvents(output);
   services_.removed.Add(std::move(output.removed));
   stepping_ = false;
   if (std::exchange(lost_entries_, false)) return FenceForLostEntries();
-  if (retained_bytes_ > 0) CheckRetained();
+  if (snapshots_.retained_bytes() > 0) snapshots_.CheckRetained();
   // A timer that fires too early is set again.
   if (deadline() < deadline_before) services_.on_earlier_deadline(key_.group);
 }
@@ -397,12 +395,12 @@ void Replica::OnEntriesRead(ReplicaId to, Index after,
   }
   EntriesRead answer{.to = to, .after = after};
   if (entries.ok()) {
-    if (failures_.has_value()) failures_->entry_reads.erase(to);
+    if (failed_reads_.has_value()) failed_reads_->Forget(to);
     answer.entries = *std::move(entries);
   } else if (!absl::IsNotFound(entries.status()) &&
-             !MayReadAgain(&failures_.Mutable().entry_reads, to,
-                           entries.status())) {
-    OnEntriesUnreadable(after, entries.status());
+             !failed_reads_.Mutable().MayRepeat(
+                 services_.env.tracer, key_.group, to, entries.status())) {
+    snapshots_.OnEntriesUnreadable(after, entries.status());
   }
   Step(std::move(answer));
 }
@@ -420,32 +418,14 @@ bool Replica::AgreeWithLog(const EntryList& entries) const {
   return true;
 }
 
-bool Replica::MayReadAgain(FailedReads* failed, ReplicaId to,
-                           const absl::Status& error) {
-  const auto [attempts, first] = failed->try_emplace(to);
-  if (first) {
-    services_.env.tracer.Log(
-        env::Severity::kWarning,
-        absl::StrCat("raft: group ", key_.group.value(),
-                     " cannot read what replica ", to.value(),
-                     " lacks, and tries again: ", error.ToString()));
-  }
-  // However long the process lacks descriptors or memory, the bytes are there.
-  if (absl::IsResourceExhausted(error) || attempts->second.MayRepeat(error)) {
-    return true;
-  }
-  failed->erase(attempts);
-  return false;
-}
-
 void Replica::ReportLogBytes() {
   LogShares& mine = shares_;
   mine.memory.Resize(core_->resident_log_bytes());
-  if (CanEvict()) services_.log_memory.Ask();
+  if (snapshots_.CanEvict()) services_.log_memory.Ask();
   // A snapshot that is installed replaces most of them.
   mine.unapplied.Resize(core_->installing() ? 0 : core_->apply_backlog_bytes());
   const uint64_t log_bytes = core_->log_bytes();
-  mine.retained.Resize(std::min(retained_bytes_, log_bytes));
+  mine.retained.Resize(std::min(snapshots_.retained_bytes(), log_bytes));
   mine.places.Resize(services_.log.places(key_) * kPlaceBytes);
   // No snapshot can shorten the log of a halted replica.
   const uint64_t others = log_bytes - mine.retained.bytes();
@@ -556,11 +536,11 @@ void Replica::HandleApply(const Output& output) {
   if (output.apply.empty()) return;
   services_.apply_room.Use(output.apply_work);
   for (const Entry& entry : output.apply) ApplyEntry(entry);
-  MaybeBeginSnapshot();
+  snapshots_.MaybeBegin();
 }
 
 void Replica::ApplyEntry(const Entry& entry) {
-  bytes_since_snapshot_ += entry.size_bytes();
+  snapshots_.OnApplied(entry.size_bytes());
   ProposeDone waiting;
   while (has_proposals() &&
          callers_->proposals.begin()->first.first <= entry.index) {
@@ -596,6 +576,21 @@ void Replica::ApplyEntry(const Entry& entry) {
                                           .log_time = entry.log_time,
                                           .result = std::move(result)});
   }
+}
+
+// The outcome of proposals that the snapshot covers is not known here. The
+// observer must learn of the snapshot before later entries are applied.
+void Replica::OnRestored(const SnapshotDescriptor& snapshot) {
+  while (has_proposals() &&
+         callers_->proposals.begin()->first.first <= snapshot.position.index) {
+    auto it = callers_->proposals.begin();
+    CompleteProposal(std::move(it->second),
+                     {.outcome = Outcome::kUnknown,
+                      .status = absl::UnknownError(
+                          "a snapshot covers the entry's position")});
+    callers_->proposals.erase(it);
+  }
+  services_.observer.OnRestored(key_.group, snapshot);
 }
 
 void Replica::CompleteProposal(ProposeDone done, ProposeResult result) {

@@ -29,11 +29,10 @@
 #include "raft/host/output_pool.h"
 #include "raft/host/pulses.h"
 #include "raft/host/removed_entries.h"
-#include "raft/host/snapshot_loader.h"
+#include "raft/host/replica_snapshots.h"
 #include "raft/host/snapshot_turn.h"
 #include "raft/host/state_digests.h"
 #include "raft/log/callback_queue.h"
-#include "raft/log/read_attempts.h"
 #include "raft/log/snapshot_store.h"
 
 namespace quorate::raft {
@@ -78,7 +77,7 @@ struct ReplicaServices {
   Pulses& pulses;
 };
 
-class Replica final : private HostGate {
+class Replica final : private HostGate, private ReplicaSnapshots::Owner {
  public:
   Replica(const ReplicaServices& services, GroupKey key, Restored restored,
           std::unique_ptr<StateMachine> state_machine);
@@ -103,22 +102,8 @@ class Replica final : private HostGate {
   void OnPulsesChanged();
   // The first one that is not there just to apply more entries.
   MonoTime deadline_without_backlog() const;
-  // It has more entries in memory than it needs, or more than the node's budget
-  // leaves it.
-  bool CanEvict() const;
-  // Frees some of the oldest entries in memory, which stay in the log on disk.
-  // It frees some if CanEvict().
-  void Evict();
   // Size of its entries that count in the budget of the logs.
   uint64_t budgeted_log_bytes() const { return shares_.size.bytes(); }
-  // Removes entries that a snapshot covers. Returns true if a snapshot is being
-  // written, after which more can be removed.
-  bool ShortenLog();
-  // Begins a snapshot if one is due and no other replica is writing one.
-  void MaybeBeginSnapshot();
-  // The entry behind `after` cannot be read from the log. A snapshot that has
-  // it takes the place of all entries before it.
-  void OnEntriesUnreadable(Index after, const absl::Status& why);
   // The log has forgotten the places of entries that a snapshot covers.
   void OnPlacesFreed() {
     if (status_.ok()) ReportLogBytes();
@@ -129,15 +114,13 @@ class Replica final : private HostGate {
   // step.
   void Leave(const absl::Status& why);
 
-  // It begins no snapshot of its state, whose only reader another object has.
-  void SuspendSnapshots();
-  void ResumeSnapshots() { snapshots_suspended_ = false; }
   // For the replica that takes its place. Requires: it has left.
   std::unique_ptr<StateMachine> TakeStateMachine() {
     return std::move(state_machine_);
   }
 
-  const Core& core() const { return *core_; }
+  const Core& core() const override { return *core_; }
+  ReplicaSnapshots& snapshots() { return snapshots_; }
   StateMachine* state_machine() const { return state_machine_.get(); }
   // Not OK if it is stopped or halted.
   const absl::Status& status() const {
@@ -185,12 +168,21 @@ class Replica final : private HostGate {
     return services_.pulses.Last(NodeOf(replica), since);
   }
   bool MayBeQuiet() override;
+
+  // ReplicaSnapshots::Owner.
+  bool runs() const override { return status_.ok(); }
+  void ProposeNoop() override {
+    Propose(EntryKind::kNoop, Buffer(), [](const ProposeResult&) {});
+  }
+  uint64_t places_bytes() const override { return shares_.places.bytes(); }
+  void OnRestored(const SnapshotDescriptor& snapshot) override;
+
   bool MayHold(NodeRoom& room, uint64_t bytes, std::string_view mark);
   // The node of another replica; zero if it is not known.
   NodeId NodeOf(ReplicaId replica) const;
   void Send(const Message& message);
-  void Step(Input&& input);
-  void ReportLogBytes();
+  void Step(Input&& input) override;
+  void ReportLogBytes() override;
   // Tells SendRoom what the followers have not acknowledged.
   void ReportInFlight();
   // Tells Pulses which nodes need those of this one.
@@ -207,7 +199,6 @@ class Replica final : private HostGate {
                      absl::StatusOr<EntryList> entries);
   // Whether these are the entries that the log has, by their terms.
   bool AgreeWithLog(const EntryList& entries) const;
-  void HandleSnapshots(const Output& output);  // In replica_snapshots.cc.
   void HandleEvents(const Output& output);
   void ApplyEntry(const Entry& entry);
   void OnWritten(WriteToken token, std::vector<Message> after,
@@ -232,7 +223,7 @@ class Replica final : private HostGate {
   void FenceForGood(const absl::Status& why);
   // Ends this replica until the program starts again: kFailedPrecondition halts
   // it, other errors fence it.
-  void Fence(const absl::Status& why);
+  void Fence(const absl::Status& why) override;
   // Frees the entries in memory, and takes all entries out of the budgets. The
   // replica has stopped.
   void GiveBackLog();
@@ -247,62 +238,6 @@ class Replica final : private HostGate {
   ProposeDone TakeProposalDone(uint64_t tag);
   void FlushReads();
   bool SenderIsMember(ReplicaId sender, NodeId from, StoreIncarnation store);
-
-  // In replica_snapshots.cc.
-  uint64_t ResidentBytesMax() const;
-  bool SnapshotIsDue();
-  // The disk had no room for the last snapshot, a short time ago.
-  bool WaitsForRoom() const;
-  // Waits if another replica is writing one.
-  void BeginSnapshot();
-  void EndSnapshot();
-  // Ends the one that is being written, and forgets the one that is to come.
-  void GiveUpSnapshot();
-  void WriteSnapshotPiece();
-  void OnPieceWritten(const absl::Status& status);
-  void OnSnapshotWritten(absl::StatusOr<SnapshotDescriptor> snapshot);
-  void OnSnapshotFailed(const absl::Status& status);
-  // Size of the entries that a group keeps while the node has too many.
-  uint64_t LittleBytes() const;
-  // Where the log begins behind a snapshot.
-  struct LogCut {
-    Index index;
-    // Where it would begin if no follower lacked entries. Those between are
-    // retained. They do not count in the budget up to the size of the snapshot:
-    // no other snapshot could remove them.
-    Index usual;
-    // A follower that lacks entries up to `index`, and the last one that it
-    // has; zero if there is none.
-    NodeId cut_off;
-    Index has;
-  };
-  LogCut CutBehind(Index snapshot_index) const;
-  // Forgets the entries before `cut`, which `snapshot` covers.
-  void CutLog(SnapshotDescriptor snapshot, const LogCut& cut);
-  void SetRetained(const LogCut& cut, uint64_t snapshot_bytes);
-  void NoteCutOff(const LogCut& cut);
-  // Removes retained entries once no follower lacks them any more.
-  void CheckRetained();
-  // Reads for one follower that failed since the last one that did not.
-  using FailedReads = absl::btree_map<ReplicaId, ReadAttempts>;
-  // Whether a read for `to` that failed with `error` is to be repeated. If not,
-  // the next one is the first again.
-  bool MayReadAgain(FailedReads* failed, ReplicaId to,
-                    const absl::Status& error);
-  void KeepSnapshotInTransfer();
-  void ReadChunk(const SnapshotWork& work);
-  void BeginChunkRead(const SnapshotWork& work, size_t size, Quota::Share held);
-  void OnUnreadable(Index snapshot, const absl::Status& why);
-  void WriteChunk(const SnapshotWork& work);
-  void OnChunkWritten(const SnapshotDescriptor& snapshot, uint64_t end,
-                      const absl::StatusOr<uint64_t>& received);
-  // Steps the core with the answer; `late`: after an election timeout.
-  void AnswerChunk(ChunkWritten answer, bool late);
-  void LogStoreFailure(const std::string& what);
-  void Install(const SnapshotDescriptor& snapshot);
-  void OnInstallDurable(const SnapshotDescriptor& snapshot);
-  void LoadInstalled(const SnapshotDescriptor& snapshot);
-  void FinishInstall(const SnapshotDescriptor& snapshot, absl::Status status);
 
   // The callers of Propose, ChangeConfiguration and Read that have no answer.
   struct Callers {
@@ -327,21 +262,13 @@ class Replica final : private HostGate {
   // Fails all callers, as the replica stops. Requires: callers_ has a value.
   void EndCallers(const absl::Status& why);
 
-  // Reads that failed, and answers and installations that wait since they did.
-  struct Failures {
-    FailedReads entry_reads;
-    FailedReads chunk_reads;
-    std::optional<ChunkWritten> late_chunk;
-    env::Pending late_answer;
-    env::Pending late_install;
-  };
-
   const ReplicaServices& services_;
   const GroupKey key_;
   absl::Status halted_;  // Not OK: it takes part, but applies no more.
   absl::Status status_;  // Not OK: it is stopped or fenced.
   std::unique_ptr<StateMachine> state_machine_;
   std::optional<Core> core_;  // Always there, from the constructor on.
+  ReplicaSnapshots snapshots_{services_, key_, *state_machine_, *this};
   MonoTime core_deadline_;
 
   // None before the first proposal or read.
@@ -360,13 +287,6 @@ class Replica final : private HostGate {
   bool refusal_logged_ = false;
   bool lost_entries_logged_ = false;
   bool lost_entries_ = false;  // The leader has said so in this step.
-  // The next snapshot keeps no entries behind: they cannot be read, or this is
-  // a point of unlikely behaviour.
-  bool cuts_whole_log_ = false;
-  bool snapshots_suspended_ = false;
-  // The logs of the node are too long, so this group keeps fewer entries.
-  bool keeps_little_ = false;
-
   StateDigests digests_;
   Level level_;         // The level of the configuration in effect.
   Index asked_digest_;  // The index in the leader's last heartbeat.
@@ -393,26 +313,8 @@ class Replica final : private HostGate {
     Quota::Share unapplied, memory, size, retained, places, halted;
   };
   LogShares shares_{services_};
-  // Retained entries that are not to count in the budget (LogCut::usual).
-  uint64_t retained_bytes_ = 0;
-  MonoTime check_retained_at_ = MonoTime::Min();
-  uint64_t bytes_since_snapshot_ = 0;
-  // The value from before the snapshot that is being written.
-  uint64_t bytes_before_snapshot_ = 0;
-  MonoTime snapshot_not_before_ = MonoTime::Min();
-  // Index of a snapshot that could not be read and is not replaced yet.
-  Index unreadable_snapshot_;
-  // When one may be replaced again.
-  MonoTime replace_snapshot_at_ = MonoTime::Min();
-  // When an error of the snapshot store may be logged again.
-  MonoTime log_failure_at_ = MonoTime::Min();
-  // Set while a snapshot is being written.
-  std::unique_ptr<SnapshotReader> snapshot_reader_;
-  // The oldest snapshot in transfer to a follower; the store keeps it.
-  LogPosition kept_snapshot_;
-  std::unique_ptr<SnapshotLoader> loader_;
   // None before the first failure.
-  Boxed<Failures> failures_;
+  Boxed<FailedReads> failed_reads_;
 };
 
 // The replicas of a node that its start could run, one for each group. One that

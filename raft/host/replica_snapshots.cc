@@ -1,4 +1,5 @@
-// The part of Replica that takes, sends and installs snapshots.
+#include "raft/host/replica_snapshots.h"
+
 #include <algorithm>
 #include <cstdint>
 #include <limits>
@@ -29,23 +30,40 @@ constexpr Duration kFailurePause = Seconds(10);
 constexpr Duration kRetainedPause = Seconds(1);
 }  // namespace
 
+// Ids of replicas are never used again, so the key finds this one or none.
+template <typename F>
+auto ReplicaSnapshots::WhileHere(F f) {
+  return [&replicas = services_.replicas, key = key_,
+          f = std::move(f)](auto&&... result) mutable {
+    Replica* const here = replicas.Find(key);
+    if (here != nullptr) {
+      f(here->snapshots(), std::forward<decltype(result)>(result)...);
+    }
+  };
+}
+
+void ReplicaSnapshots::Stop() {
+  if (reader_ != nullptr) services_.snapshots.Abandon(key_);
+  End();
+  loader_.reset();
+}
+
 // ---- Taking snapshots
 
-bool Replica::SnapshotIsDue() {
+bool ReplicaSnapshots::IsDue() {
   const HostOptions& options = services_.options;
-  if (options.snapshot_threshold_bytes == 0 || snapshot_reader_ != nullptr ||
-      snapshots_suspended_ || core_->installing() || WaitsForRoom() ||
-      core_->applied_index() == core_->snapshot().position.index) {
+  if (options.snapshot_threshold_bytes == 0 || reader_ != nullptr ||
+      suspended_ || core().installing() || WaitsForRoom() ||
+      core().applied_index() == core().snapshot().position.index) {
     return false;
   }
-  if (unreadable_snapshot_ != Index() &&
-      core_->applied_index() > unreadable_snapshot_) {
+  if (unreadable_ != Index() && core().applied_index() > unreadable_) {
     return true;
   }
   if (cuts_whole_log_) return true;  // It waited for its turn.
   const uint64_t threshold = SnapshotThreshold(
       options.snapshot_threshold_bytes, options.snapshot_threshold_bytes_max,
-      key_.group, core_->snapshot(), services_.env.random);
+      key_.group, core().snapshot(), services_.env.random);
   if (bytes_since_snapshot_ < threshold) {
     cuts_whole_log_ = services_.env.buggify.Fire("raft.host.snapshot_early");
     return cuts_whole_log_;
@@ -53,99 +71,100 @@ bool Replica::SnapshotIsDue() {
   return true;
 }
 
-bool Replica::WaitsForRoom() const {
-  return snapshot_not_before_ != MonoTime::Min() &&
-         services_.env.loop.ReadClock().mono < snapshot_not_before_;
+bool ReplicaSnapshots::WaitsForRoom() const {
+  return not_before_ != MonoTime::Min() &&
+         services_.env.loop.ReadClock().mono < not_before_;
 }
 
-void Replica::MaybeBeginSnapshot() {
-  if (status_.ok() && SnapshotIsDue()) BeginSnapshot();
+void ReplicaSnapshots::MaybeBegin() {
+  if (owner_.runs() && IsDue()) Begin();
 }
 
-void Replica::EndSnapshot() {
-  snapshot_reader_.reset();
+void ReplicaSnapshots::End() {
+  reader_.reset();
   services_.snapshot_turn.End(key_);
 }
 
-void Replica::SuspendSnapshots() {
-  snapshots_suspended_ = true;
-  GiveUpSnapshot();
+void ReplicaSnapshots::Suspend() {
+  suspended_ = true;
+  GiveUp();
 }
 
-void Replica::BeginSnapshot() {
-  if (snapshots_suspended_ || !services_.snapshot_turn.Take(key_)) return;
+void ReplicaSnapshots::Begin() {
+  if (suspended_ || !services_.snapshot_turn.Take(key_)) return;
   bytes_before_snapshot_ = std::exchange(bytes_since_snapshot_, 0);
-  unreadable_snapshot_ = Index();
-  const Index applied = core_->applied_index();
+  unreadable_ = Index();
+  const Index applied = core().applied_index();
   SnapshotDescriptor descriptor{
-      .position = {core_->TermAt(applied), applied},
-      .log_time = core_->applied_log_time(),
-      .latest = core_->applied_latest(),
-      .configuration = core_->ConfigurationAt(applied)};
-  snapshot_reader_ = state_machine_->TakeSnapshot();
-  services_.snapshots.Begin(key_, descriptor,
-                            WhileHere([](Replica& here, absl::Status status) {
-                              here.OnPieceWritten(status);
-                            }));
+      .position = {core().TermAt(applied), applied},
+      .log_time = core().applied_log_time(),
+      .latest = core().applied_latest(),
+      .configuration = core().ConfigurationAt(applied)};
+  reader_ = state_machine_.TakeSnapshot();
+  services_.snapshots.Begin(
+      key_, descriptor,
+      WhileHere([](ReplicaSnapshots& here, absl::Status status) {
+        here.OnPieceWritten(status);
+      }));
 }
 
-void Replica::OnPieceWritten(const absl::Status& status) {
-  if (snapshot_reader_ == nullptr) return;
-  if (!status.ok()) return OnSnapshotFailed(status);
-  WriteSnapshotPiece();
+void ReplicaSnapshots::OnPieceWritten(const absl::Status& status) {
+  if (reader_ == nullptr) return;
+  if (!status.ok()) return OnFailed(status);
+  WritePiece();
 }
 
-void Replica::WriteSnapshotPiece() {
+void ReplicaSnapshots::WritePiece() {
   if (services_.env.buggify.Fire("raft.host.snapshot_given_up")) {
-    return OnSnapshotFailed(absl::AbortedError("it was given up"));
+    return OnFailed(absl::AbortedError("it was given up"));
   }
   const bool small = services_.env.buggify.Fire("raft.host.small_piece");
-  Buffer piece =
-      snapshot_reader_->Next(small ? 64 : SnapshotLoader::kPieceBytes);
+  Buffer piece = reader_->Next(small ? 64 : SnapshotLoader::kPieceBytes);
   if (piece.empty()) {
     services_.snapshots.Finish(
-        key_, WhileHere([](Replica& here,
+        key_, WhileHere([](ReplicaSnapshots& here,
                            absl::StatusOr<SnapshotDescriptor> snapshot) {
-          if (here.snapshot_reader_ == nullptr) return;
-          here.OnSnapshotWritten(std::move(snapshot));
+          if (here.reader_ == nullptr) return;
+          here.OnWritten(std::move(snapshot));
         }));
     return;
   }
-  services_.snapshots.Append(key_, std::move(piece),
-                             WhileHere([](Replica& here, absl::Status status) {
-                               here.OnPieceWritten(status);
-                             }));
+  services_.snapshots.Append(
+      key_, std::move(piece),
+      WhileHere([](ReplicaSnapshots& here, absl::Status status) {
+        here.OnPieceWritten(status);
+      }));
 }
 
-void Replica::OnSnapshotFailed(const absl::Status& status) {
+void ReplicaSnapshots::OnFailed(const absl::Status& status) {
   // The log still has all entries. The next attempt is after as many bytes of
   // entries again, or after a pause if only room is missing.
   if (absl::IsResourceExhausted(status)) {
     bytes_since_snapshot_ += bytes_before_snapshot_;
-    snapshot_not_before_ = services_.env.loop.ReadClock().mono + kFailurePause;
+    not_before_ = services_.env.loop.ReadClock().mono + kFailurePause;
   }
   services_.env.tracer.Log(
       env::Severity::kError,
       absl::StrCat("raft: group ", key_.group.value(),
                    " could not write a snapshot: ", status.ToString()));
-  GiveUpSnapshot();
+  GiveUp();
 }
 
-void Replica::GiveUpSnapshot() {
-  if (snapshot_reader_ != nullptr) {
+void ReplicaSnapshots::GiveUp() {
+  if (reader_ != nullptr) {
     services_.snapshots.Abandon(key_);
-    EndSnapshot();
+    End();
   }
   keeps_little_ = false;
   cuts_whole_log_ = false;
 }
 
-void Replica::OnSnapshotWritten(absl::StatusOr<SnapshotDescriptor> snapshot) {
+void ReplicaSnapshots::OnWritten(absl::StatusOr<SnapshotDescriptor> snapshot) {
   if (!snapshot.ok()) {
-    OnSnapshotFailed(snapshot.status());
+    OnFailed(snapshot.status());
     return;
   }
-  EndSnapshot();
+  End();
   services_.env.tracer.Sometimes("raft.snapshot_taken");
   const bool whole =
       std::exchange(cuts_whole_log_, false) ||
@@ -155,34 +174,35 @@ void Replica::OnSnapshotWritten(absl::StatusOr<SnapshotDescriptor> snapshot) {
       whole ? LogCut{.index = last, .usual = last} : CutBehind(last);
   CutLog(*std::move(snapshot), cut);
   // Entries that were applied meanwhile may make the next one due.
-  MaybeBeginSnapshot();
+  MaybeBegin();
 }
 
-void Replica::CutLog(SnapshotDescriptor snapshot, const LogCut& cut) {
+void ReplicaSnapshots::CutLog(SnapshotDescriptor snapshot, const LogCut& cut) {
   keeps_little_ = false;
   NoteCutOff(cut);
   SetRetained(cut, snapshot.size_bytes);
-  Step(SnapshotTaken{std::move(snapshot), cut.index});
-  if (!status_.ok()) return;
+  owner_.Step(SnapshotTaken{std::move(snapshot), cut.index});
+  if (!owner_.runs()) return;
   // The core keeps entries whose write is in flight.
-  services_.log.SetLogStart(key_, core_->boundary(), /*discard_suffix=*/false,
-                            WhileHere([](Replica& here, absl::Status status) {
-                              if (!status.ok()) {
-                                return here.services_.fail_node(status);
-                              }
-                              // The log has forgotten places.
-                              if (here.status_.ok()) here.ReportLogBytes();
-                            }));
+  services_.log.SetLogStart(
+      key_, core().boundary(), /*discard_suffix=*/false,
+      WhileHere([](ReplicaSnapshots& here, absl::Status status) {
+        if (!status.ok()) {
+          return here.services_.fail_node(status);
+        }
+        // The log has forgotten places.
+        if (here.owner_.runs()) here.owner_.ReportLogBytes();
+      }));
 }
 
-void Replica::SetRetained(const LogCut& cut, uint64_t snapshot_bytes) {
+void ReplicaSnapshots::SetRetained(const LogCut& cut, uint64_t snapshot_bytes) {
   retained_bytes_ = std::min<uint64_t>(
-      core_->LogBytesThrough(cut.usual) - core_->LogBytesThrough(cut.index),
+      core().LogBytesThrough(cut.usual) - core().LogBytesThrough(cut.index),
       snapshot_bytes);
 }
 
-void Replica::NoteCutOff(const LogCut& cut) {
-  if (cut.cut_off == NodeId() || cut.has < core_->log_start().index) return;
+void ReplicaSnapshots::NoteCutOff(const LogCut& cut) {
+  if (cut.cut_off == NodeId() || cut.has < core().log_start().index) return;
   ++services_.followers_cut_off;
   services_.env.tracer.Sometimes("raft.follower_cut_off");
   services_.env.tracer.Log(
@@ -195,87 +215,88 @@ void Replica::NoteCutOff(const LogCut& cut) {
                    "snapshot"));
 }
 
-void Replica::CheckRetained() {
+void ReplicaSnapshots::CheckRetained() {
   const MonoTime now = services_.env.loop.ReadClock().mono;
-  const bool leads = core_->role() == RoleKind::kLeader;
+  const bool leads = core().role() == RoleKind::kLeader;
   if (leads && now < check_retained_at_) return;
   check_retained_at_ = now + kRetainedPause;
-  const auto none_is_needed = [](const Replica& here, LogCut* cut) {
+  const auto none_is_needed = [](const ReplicaSnapshots& here, LogCut* cut) {
     // A snapshot that is being written cuts the log at its end.
-    if (!here.status_.ok() || here.snapshot_reader_ != nullptr ||
-        here.core_->installing()) {
+    if (!here.owner_.runs() || here.reader_ != nullptr ||
+        here.core().installing()) {
       return false;
     }
-    *cut = here.CutBehind(here.core_->snapshot().position.index);
+    *cut = here.CutBehind(here.core().snapshot().position.index);
     return cut->index == cut->usual;
   };
   LogCut cut;
   if (!none_is_needed(*this, &cut)) return;
-  services_.callbacks.Add(WhileHere([none_is_needed](Replica& here) {
+  services_.callbacks.Add(WhileHere([none_is_needed](ReplicaSnapshots& here) {
     LogCut cut;
-    if (none_is_needed(here, &cut)) here.CutLog(here.core_->snapshot(), cut);
+    if (none_is_needed(here, &cut)) here.CutLog(here.core().snapshot(), cut);
   }));
 }
 
-uint64_t Replica::ResidentBytesMax() const {
+uint64_t ReplicaSnapshots::ResidentBytesMax() const {
   const uint64_t budgeted =
       services_.log_memory.exceeded()
           ? services_.log_memory.KeptBytesMax(services_.replicas.size())
           : std::numeric_limits<uint64_t>::max();
-  return core_->quiet() ? std::min(budgeted, kQuietBytes) : budgeted;
+  return core().quiet() ? std::min(budgeted, kQuietBytes) : budgeted;
 }
 
-bool Replica::CanEvict() const {
-  return core_->evictable() > core_->evicted() &&
-         core_->resident_log_bytes() > ResidentBytesMax();
+bool ReplicaSnapshots::CanEvict() const {
+  return core().evictable() > core().evicted() &&
+         core().resident_log_bytes() > ResidentBytesMax();
 }
 
-void Replica::Evict() {
-  const uint64_t resident = core_->resident_log_bytes();
-  Step(raft::Evict{std::max(ResidentBytesMax(),
-                            resident - std::min(resident, kEvictedBytes))});
+void ReplicaSnapshots::Evict() {
+  const uint64_t resident = core().resident_log_bytes();
+  owner_.Step(raft::Evict{std::max(
+      ResidentBytesMax(), resident - std::min(resident, kEvictedBytes))});
 }
 
-bool Replica::ShortenLog() {
-  if (!status_.ok() || services_.options.snapshot_threshold_bytes == 0 ||
-      core_->installing()) {
+bool ReplicaSnapshots::ShortenLog() {
+  if (!owner_.runs() || services_.options.snapshot_threshold_bytes == 0 ||
+      core().installing()) {
     return false;
   }
   keeps_little_ = true;
-  if (snapshot_reader_ == nullptr) {
-    const Index newest = core_->snapshot().position.index;
+  if (reader_ == nullptr) {
+    const Index newest = core().snapshot().position.index;
     const LogCut cut = CutBehind(newest);
-    if (cut.index > core_->log_start().index) {
-      CutLog(core_->snapshot(), cut);
+    if (cut.index > core().log_start().index) {
+      CutLog(core().snapshot(), cut);
     } else {
-      SetRetained(cut, core_->snapshot().size_bytes);
-      ReportLogBytes();
+      SetRetained(cut, core().snapshot().size_bytes);
+      owner_.ReportLogBytes();
     }
     keeps_little_ = services_.log_size.exceeded();
-    if (!status_.ok() || !keeps_little_) return false;
+    if (!owner_.runs() || !keeps_little_) return false;
     // A snapshot that would free little is not worth its work.
-    if (core_->applied_index() == newest || WaitsForRoom() ||
+    if (core().applied_index() == newest || WaitsForRoom() ||
         bytes_since_snapshot_ < LittleBytes()) {
       keeps_little_ = false;
       return false;
     }
-    BeginSnapshot();
+    Begin();
   }
-  return snapshot_reader_ != nullptr;
+  return reader_ != nullptr;
 }
 
 // The places of the entries that are kept count, too.
-uint64_t Replica::LittleBytes() const {
+uint64_t ReplicaSnapshots::LittleBytes() const {
   const uint64_t kept =
       services_.log_size.KeptBytesMax(services_.replicas.size());
-  const uint64_t entries = core_->log_bytes();
-  const uint64_t all = entries + shares_.places.bytes();
+  const uint64_t entries = core().log_bytes();
+  const uint64_t all = entries + owner_.places_bytes();
   if (all == 0) return kept;
   return static_cast<uint64_t>(static_cast<unsigned __int128>(kept) * entries /
                                all);
 }
 
-Replica::LogCut Replica::CutBehind(Index snapshot_index) const {
+ReplicaSnapshots::LogCut ReplicaSnapshots::CutBehind(
+    Index snapshot_index) const {
   uint64_t trailing = services_.options.snapshot_trailing_bytes;
   uint64_t retained_max =
       services_.options.snapshot_threshold_bytes * kRetainThresholds;
@@ -284,11 +305,11 @@ Replica::LogCut Replica::CutBehind(Index snapshot_index) const {
     trailing = std::min(trailing, retained_max);
   }
   // These entries are sent in less time than another snapshot.
-  retained_max = std::max(retained_max, core_->snapshot().size_bytes);
+  retained_max = std::max(retained_max, core().snapshot().size_bytes);
   // The last entry that each follower has, or gets with the snapshot that is in
   // transfer to it.
   LogCut cut{.has = snapshot_index};
-  for (const Core::FollowerStatus& follower : core_->followers()) {
+  for (const Core::FollowerStatus& follower : core().followers()) {
     Index has = snapshot_index;
     if (follower.snapshot != LogPosition()) {
       has = follower.snapshot.index;
@@ -299,11 +320,11 @@ Replica::LogCut Replica::CutBehind(Index snapshot_index) const {
     cut.has = has;
     cut.cut_off = follower.node;
   }
-  cut.index = cut.usual = core_->CutBefore(snapshot_index, trailing);
+  cut.index = cut.usual = core().CutBefore(snapshot_index, trailing);
   if (cut.has < cut.usual) {
     cut.index = std::min(
         cut.usual,
-        std::max(cut.has, core_->CutBefore(snapshot_index, retained_max)));
+        std::max(cut.has, core().CutBefore(snapshot_index, retained_max)));
   }
   if (cut.has >= cut.index) cut.cut_off = NodeId();
   return cut;
@@ -311,19 +332,20 @@ Replica::LogCut Replica::CutBehind(Index snapshot_index) const {
 
 // A snapshot takes the place of entries that cannot be read. Followers that
 // lack them get the snapshot.
-void Replica::OnEntriesUnreadable(Index after, const absl::Status& why) {
-  if (!status_.ok() || core_->installing() ||
-      core_->log_start().index > after || core_->applied_index() <= after ||
+void ReplicaSnapshots::OnEntriesUnreadable(Index after,
+                                           const absl::Status& why) {
+  if (!owner_.runs() || core().installing() ||
+      core().log_start().index > after || core().applied_index() <= after ||
       services_.options.snapshot_threshold_bytes == 0) {
     return;
   }
-  const SnapshotDescriptor& snapshot = core_->snapshot();
+  const SnapshotDescriptor& snapshot = core().snapshot();
   if (snapshot.position.index > after) {
     CutLog(snapshot, {.index = snapshot.position.index,
                       .usual = snapshot.position.index});
-  } else if (snapshot_reader_ == nullptr && !cuts_whole_log_) {
+  } else if (reader_ == nullptr && !cuts_whole_log_) {
     cuts_whole_log_ = true;
-    BeginSnapshot();
+    Begin();
   } else {
     return;
   }
@@ -337,7 +359,7 @@ void Replica::OnEntriesUnreadable(Index after, const absl::Status& why) {
 
 // ---- Sending and receiving
 
-void Replica::HandleSnapshots(const Output& output) {
+void ReplicaSnapshots::Handle(const Output& output) {
   // The snapshot store answers in later turns, so nothing here steps the core
   // again.
   for (const SnapshotWork& work : output.snapshots) {
@@ -356,57 +378,59 @@ void Replica::HandleSnapshots(const Output& output) {
         break;
     }
   }
-  if (!output.snapshots.empty() || kept_snapshot_ != LogPosition()) {
-    KeepSnapshotInTransfer();
+  if (!output.snapshots.empty() || kept_ != LogPosition()) {
+    KeepInTransfer();
   }
 }
 
 // Of several transfers the oldest one would be lost first.
-void Replica::KeepSnapshotInTransfer() {
+void ReplicaSnapshots::KeepInTransfer() {
   LogPosition oldest;
-  for (const Core::FollowerStatus& follower : core_->followers()) {
+  for (const Core::FollowerStatus& follower : core().followers()) {
     const LogPosition snapshot = follower.snapshot;
     if (snapshot != LogPosition() &&
         (oldest == LogPosition() || snapshot.index < oldest.index)) {
       oldest = snapshot;
     }
   }
-  if (oldest == std::exchange(kept_snapshot_, oldest)) return;
+  if (oldest == std::exchange(kept_, oldest)) return;
   services_.snapshots.Keep(key_, oldest);
 }
 
-void Replica::ReadChunk(const SnapshotWork& work) {
+void ReplicaSnapshots::ReadChunk(const SnapshotWork& work) {
   const bool small = services_.env.buggify.Fire("raft.host.small_chunk");
   const size_t size = small ? 64 : services_.options.core.snapshot_chunk_bytes;
   services_.follower_reads.Add(
       key_.replica, work.to, size,
-      WhileHere([work, size](Replica& here, Quota::Share held) {
-        if (here.status_.ok()) here.BeginChunkRead(work, size, std::move(held));
+      WhileHere([work, size](ReplicaSnapshots& here, Quota::Share held) {
+        if (here.owner_.runs())
+          here.BeginChunkRead(work, size, std::move(held));
       }));
 }
 
-void Replica::BeginChunkRead(const SnapshotWork& work, size_t size,
-                             Quota::Share held) {
+void ReplicaSnapshots::BeginChunkRead(const SnapshotWork& work, size_t size,
+                                      Quota::Share held) {
   services_.snapshots.Read(
       key_, work.snapshot.position, work.offset, size,
       [&reads = services_.follower_reads, held = std::move(held),
-       done = WhileHere([to = work.to, snapshot = work.snapshot,
-                         offset = work.offset](Replica& here,
-                                               absl::StatusOr<Buffer> bytes) {
-         ChunkRead answer{.to = to, .snapshot = snapshot, .offset = offset};
-         if (bytes.ok()) {
-           if (here.failures_.has_value()) {
-             here.failures_->chunk_reads.erase(to);
-           }
-           answer.chunk = *std::move(bytes);
-         } else if (absl::IsNotFound(bytes.status()) ||
-                    !here.MayReadAgain(&here.failures_.Mutable().chunk_reads,
-                                       to, bytes.status())) {
-           answer.gone = true;
-           here.OnUnreadable(snapshot.position.index, bytes.status());
-         }
-         here.Step(std::move(answer));
-       })](absl::StatusOr<Buffer> bytes) mutable {
+       done = WhileHere(
+           [to = work.to, snapshot = work.snapshot, offset = work.offset](
+               ReplicaSnapshots& here, absl::StatusOr<Buffer> bytes) {
+             ChunkRead answer{.to = to, .snapshot = snapshot, .offset = offset};
+             if (bytes.ok()) {
+               if (here.failures_.has_value()) {
+                 here.failures_->chunk_reads.Forget(to);
+               }
+               answer.chunk = *std::move(bytes);
+             } else if (absl::IsNotFound(bytes.status()) ||
+                        !here.failures_.Mutable().chunk_reads.MayRepeat(
+                            here.services_.env.tracer, here.key_.group, to,
+                            bytes.status())) {
+               answer.gone = true;
+               here.OnUnreadable(snapshot.position.index, bytes.status());
+             }
+             here.owner_.Step(std::move(answer));
+           })](absl::StatusOr<Buffer> bytes) mutable {
         held.End();
         reads.BeginWaiting();
         done(std::move(bytes));
@@ -416,29 +440,27 @@ void Replica::BeginChunkRead(const SnapshotWork& work, size_t size,
 // A snapshot that a newer one replaced may be gone. The newest one should be
 // there: the state machine is intact, so another snapshot takes its place. A
 // noop makes sure that it has another index.
-void Replica::OnUnreadable(Index snapshot, const absl::Status& why) {
+void ReplicaSnapshots::OnUnreadable(Index snapshot, const absl::Status& why) {
   const MonoTime now = services_.env.loop.ReadClock().mono;
-  const bool is_applied = core_->applied_index() > snapshot;
-  if (!status_.ok() || snapshot != core_->snapshot().position.index ||
-      (snapshot == unreadable_snapshot_ && is_applied) ||
-      now < replace_snapshot_at_) {
+  const bool is_applied = core().applied_index() > snapshot;
+  if (!owner_.runs() || snapshot != core().snapshot().position.index ||
+      (snapshot == unreadable_ && is_applied) || now < replace_at_) {
     return;
   }
-  unreadable_snapshot_ = snapshot;
-  replace_snapshot_at_ = now + kFailurePause;
+  unreadable_ = snapshot;
+  replace_at_ = now + kFailurePause;
   services_.env.tracer.Log(
       env::Severity::kError,
       absl::StrCat("raft: group ", key_.group.value(),
                    " takes another snapshot, because it cannot read the one "
                    "at index ",
                    snapshot.value(), ": ", why.ToString()));
-  if (is_applied) return MaybeBeginSnapshot();
-  services_.callbacks.Add(WhileHere([](Replica& here) {
-    here.Propose(EntryKind::kNoop, Buffer(), [](const ProposeResult&) {});
-  }));
+  if (is_applied) return MaybeBegin();
+  services_.callbacks.Add(
+      WhileHere([](ReplicaSnapshots& here) { here.owner_.ProposeNoop(); }));
 }
 
-void Replica::WriteChunk(const SnapshotWork& work) {
+void ReplicaSnapshots::WriteChunk(const SnapshotWork& work) {
   const uint64_t end = work.offset + work.chunk.size();
   // A chunk that waits for the disk must not hold a whole envelope.
   const Buffer chunk = work.chunk.block_size() > 2 * work.chunk.size()
@@ -447,7 +469,7 @@ void Replica::WriteChunk(const SnapshotWork& work) {
   // The answer names the bytes that the leader sends next.
   if (services_.env.buggify.Fire("raft.host.chunk_not_kept")) {
     services_.callbacks.Add(WhileHere(
-        [answer = ChunkWritten{work.snapshot, 0, end}](Replica& here) {
+        [answer = ChunkWritten{work.snapshot, 0, end}](ReplicaSnapshots& here) {
           here.AnswerChunk(answer, /*late=*/false);
         }));
     return;
@@ -455,17 +477,19 @@ void Replica::WriteChunk(const SnapshotWork& work) {
   services_.snapshots.Receive(
       key_, work.snapshot, work.offset, chunk,
       [held = Quota::Share(services_.staged, chunk.size()),
-       done = WhileHere([snapshot = work.snapshot, end](
-                            Replica& here, absl::StatusOr<uint64_t> received) {
-         here.OnChunkWritten(snapshot, end, received);
-       })](absl::StatusOr<uint64_t> received) mutable {
+       done = WhileHere(
+           [snapshot = work.snapshot, end](ReplicaSnapshots& here,
+                                           absl::StatusOr<uint64_t> received) {
+             here.OnChunkWritten(snapshot, end, received);
+           })](absl::StatusOr<uint64_t> received) mutable {
         held.End();
         done(std::move(received));
       });
 }
 
-void Replica::OnChunkWritten(const SnapshotDescriptor& snapshot, uint64_t end,
-                             const absl::StatusOr<uint64_t>& received) {
+void ReplicaSnapshots::OnChunkWritten(
+    const SnapshotDescriptor& snapshot, uint64_t end,
+    const absl::StatusOr<uint64_t>& received) {
   if (received.ok()) {
     return AnswerChunk(
         {snapshot, *received, end},
@@ -478,7 +502,7 @@ void Replica::OnChunkWritten(const SnapshotDescriptor& snapshot, uint64_t end,
   AnswerChunk({snapshot, 0, end}, /*late=*/true);
 }
 
-void Replica::LogStoreFailure(const std::string& what) {
+void ReplicaSnapshots::LogStoreFailure(const std::string& what) {
   const MonoTime now = services_.env.loop.ReadClock().mono;
   if (now < log_failure_at_) return;
   log_failure_at_ = now + kFailurePause;
@@ -488,7 +512,7 @@ void Replica::LogStoreFailure(const std::string& what) {
 // Answers keep their order: one that waits is replaced by the next one, which
 // names the bytes that are there by then. It stands for the chunks of both. The
 // core waits for the answer to the last chunk, which may be the earlier one.
-void Replica::AnswerChunk(ChunkWritten answer, bool late) {
+void ReplicaSnapshots::AnswerChunk(ChunkWritten answer, bool late) {
   if (failures_.has_value() && failures_->late_chunk.has_value()) {
     ChunkWritten& waiting = *failures_->late_chunk;
     if (waiting.snapshot == answer.snapshot) {
@@ -497,7 +521,7 @@ void Replica::AnswerChunk(ChunkWritten answer, bool late) {
     waiting = std::move(answer);
     return;
   }
-  if (!late) return Step(std::move(answer));
+  if (!late) return owner_.Step(std::move(answer));
   Failures& failures = failures_.Mutable();
   failures.late_chunk = std::move(answer);
   failures.late_answer = services_.env.loop.At(
@@ -506,20 +530,21 @@ void Replica::AnswerChunk(ChunkWritten answer, bool late) {
       [this] {
         ChunkWritten waiting = *std::move(failures_->late_chunk);
         failures_->late_chunk.reset();
-        Step(std::move(waiting));
+        owner_.Step(std::move(waiting));
       });
 }
 
 // Two phases: first the file and the log start become durable, then the
 // state machine is replaced. After a crash between the phases, the next start
 // loads the newest snapshot.
-void Replica::Install(const SnapshotDescriptor& snapshot) {
+void ReplicaSnapshots::Install(const SnapshotDescriptor& snapshot) {
   services_.env.tracer.Sometimes("raft.snapshot_install_begun");
   // The installed one replaces the log, so it takes the place of one that waits
   // for its turn, too.
-  GiveUpSnapshot();
+  GiveUp();
   services_.snapshots.FinishReceive(
-      key_, snapshot, WhileHere([snapshot](Replica& here, absl::Status status) {
+      key_, snapshot,
+      WhileHere([snapshot](ReplicaSnapshots& here, absl::Status status) {
         if (!status.ok()) {
           here.FinishInstall(snapshot, std::move(status));
           return;
@@ -528,21 +553,21 @@ void Replica::Install(const SnapshotDescriptor& snapshot) {
       }));
 }
 
-void Replica::OnInstallDurable(const SnapshotDescriptor& snapshot) {
-  if (!status_.ok()) return;
+void ReplicaSnapshots::OnInstallDurable(const SnapshotDescriptor& snapshot) {
+  if (!owner_.runs()) return;
   services_.log.SetLogStart(
       key_, snapshot.log_start(), /*discard_suffix=*/true,
-      WhileHere([snapshot](Replica& here, absl::Status status) {
+      WhileHere([snapshot](ReplicaSnapshots& here, absl::Status status) {
         if (!status.ok()) return here.services_.fail_node(std::move(status));
         here.LoadInstalled(snapshot);
       }));
 }
 
-void Replica::LoadInstalled(const SnapshotDescriptor& snapshot) {
-  if (!status_.ok()) return;
+void ReplicaSnapshots::LoadInstalled(const SnapshotDescriptor& snapshot) {
+  if (!owner_.runs()) return;
   loader_ = std::make_unique<SnapshotLoader>(
       services_.env.loop, &services_.snapshots, &services_.loads, key_,
-      snapshot, state_machine_.get(), [this, snapshot](absl::Status loaded) {
+      snapshot, &state_machine_, [this, snapshot](absl::Status loaded) {
         FinishInstall(snapshot, std::move(loaded));
       });
   if (!services_.env.buggify.Fire("raft.host.snapshot_loaded_late")) {
@@ -556,9 +581,9 @@ void Replica::LoadInstalled(const SnapshotDescriptor& snapshot) {
                             });
 }
 
-void Replica::FinishInstall(const SnapshotDescriptor& snapshot,
-                            absl::Status status) {
-  if (!status_.ok()) return;
+void ReplicaSnapshots::FinishInstall(const SnapshotDescriptor& snapshot,
+                                     absl::Status status) {
+  if (!owner_.runs()) return;
   const bool cut_the_log = loader_ != nullptr;
   loader_.reset();
   if (!status.ok()) {
@@ -571,8 +596,8 @@ void Replica::FinishInstall(const SnapshotDescriptor& snapshot,
     const bool may_pass = ReadAttempts::MayPass(status);
     if (cut_the_log && !may_pass) {
       const bool newer = absl::IsFailedPrecondition(status);
-      return Fence(newer ? absl::FailedPreconditionError(why)
-                         : absl::DataLossError(why));
+      return owner_.Fence(newer ? absl::FailedPreconditionError(why)
+                                : absl::DataLossError(why));
     }
     LogStoreFailure(why);
     // The leader starts again at once, so the answer waits for a while.
@@ -581,25 +606,14 @@ void Replica::FinishInstall(const SnapshotDescriptor& snapshot,
                                   services_.options.core.election_timeout_max,
                               [this, snapshot, cut_the_log] {
                                 if (cut_the_log) return LoadInstalled(snapshot);
-                                Step(SnapshotInstalled{snapshot, false});
+                                owner_.Step(SnapshotInstalled{snapshot, false});
                               });
     return;
   }
   bytes_since_snapshot_ = retained_bytes_ = 0;
   services_.env.tracer.Sometimes("raft.snapshot_installed");
-  // The outcome of proposals that the snapshot covers is not known here.
-  while (has_proposals() &&
-         callers_->proposals.begin()->first.first <= snapshot.position.index) {
-    auto it = callers_->proposals.begin();
-    CompleteProposal(std::move(it->second),
-                     {.outcome = Outcome::kUnknown,
-                      .status = absl::UnknownError(
-                          "a snapshot covers the entry's position")});
-    callers_->proposals.erase(it);
-  }
-  // The observer must learn of the snapshot before later entries are applied.
-  services_.observer.OnRestored(key_.group, snapshot);
-  Step(SnapshotInstalled{snapshot, true});
+  owner_.OnRestored(snapshot);
+  owner_.Step(SnapshotInstalled{snapshot, true});
 }
 
 }  // namespace quorate::raft
