@@ -351,6 +351,8 @@ void ClusterOperator::Do(Verb verb, NodeId node, GroupId group) {
       return Tell({.method = "POST", .target = "/v1/rebalance"});
     case Verb::kLoseMajority:
       return LoseMajority(group, node);
+    case Verb::kRetire:
+      return Tell({.method = "POST", .target = of_group + "/retire"});
   }
 }
 

@@ -88,9 +88,9 @@ class ClusterOperator {
     kChangeMove,
     kRebalance,
     kLoseMajority,
+    kRetire,
   };
-  static constexpr uint64_t kVerbs =
-      static_cast<uint64_t>(Verb::kLoseMajority) + 1;
+  static constexpr uint64_t kVerbs = static_cast<uint64_t>(Verb::kRetire) + 1;
 
   void Tick();
   void Act();

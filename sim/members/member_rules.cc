@@ -282,10 +282,15 @@ const raft::Configuration* MemberRules::Committed(GroupId id) const {
   return &group->second.committed.rbegin()->second;
 }
 
+bool MemberRules::Retired(GroupId group) const {
+  return state() != nullptr && group < state()->next_group &&
+         state()->FindGroup(group) == nullptr;
+}
+
 std::vector<GroupId> MemberRules::groups() const {
   std::vector<GroupId> groups;
   for (const auto& [id, group] : groups_) {
-    if (!group.committed.empty()) groups.push_back(id);
+    if (!group.committed.empty() && !Retired(id)) groups.push_back(id);
   }
   return groups;
 }

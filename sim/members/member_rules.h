@@ -93,7 +93,9 @@ class MemberRules {
   // present ones are not among them.
   using Wanted = std::vector<shardctrl::WantedReplica>;
   std::vector<Wanted> WantedLately(GroupId group) const;
-  // The groups that committed an entry.
+  // The group existed, and has ended.
+  bool Retired(GroupId group) const;
+  // The groups that committed an entry, without those that have ended.
   std::vector<GroupId> groups() const;
   // Whether the replica worked just now.
   bool Works(ReplicaId replica) const;

@@ -313,6 +313,7 @@ std::string MembersSubject::UnmetOfNodes(const ClusterState& state) const {
 std::string MembersSubject::UnmetOfGroup(const ClusterState& state,
                                          const GroupRecord& group) const {
   const std::string name = absl::StrCat("group ", group.id.value());
+  if (group.retiring) return name + " has not ended";
   const raft::Configuration* const now = rules_.Committed(group.id);
   if (now == nullptr) return name + " is not founded";
   if (!now->outgoing_voters.empty()) return name + " is in a joint change";
@@ -368,7 +369,8 @@ std::string MembersSubject::UnmetOfPlace(size_t place) const {
   const raft::Host& host = server->host();
   for (const GroupId group : host.groups()) {
     const raft::Configuration* const now = rules_.Committed(group);
-    if (now == nullptr || host.core(group) == nullptr ||
+    if (now == nullptr || rules_.Retired(group) ||
+        host.core(group) == nullptr ||
         !raft::IsMember(*now, host.core(group)->replica())) {
       return absl::StrCat(name, " keeps a replica of group ", group.value());
     }
