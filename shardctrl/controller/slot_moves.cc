@@ -458,6 +458,32 @@ void ShareSlots(WallTime log_time, ClusterState* state) {
   if (!transfers.empty()) Begin(transfers, 0, log_time, state);
 }
 
+namespace {
+
+bool IsMoving(const ClusterState& state, GroupId group) {
+  return std::ranges::any_of(state.moves, [&](const SlotMove& move) {
+    return TakesPart(move, group);
+  });
+}
+
+// Slots that were on their way to a group when its end was wished go on from
+// there. So do those for which there was no room for a move.
+void ContinueRetiring(WallTime log_time, ClusterState* state) {
+  for (const GroupRecord& group : state->groups) {
+    if (!group.retiring || IsMoving(*state, group.id) ||
+        !HasSlots(*state, group.id)) {
+      continue;
+    }
+    Transfers transfers = PlanTransfers(*state, OpenGroups(*state));
+    std::erase_if(transfers, [&](const auto& transfer) {
+      return transfer.first.first != group.id;
+    });
+    if (!transfers.empty()) Begin(transfers, 0, log_time, state);
+  }
+}
+
+}  // namespace
+
 void EndMoves(WallTime log_time, ClusterState* state) {
   std::erase_if(state->moves, [&](SlotMove& move) {
     if (!move.source_ended || !move.destination_ended) return false;
@@ -471,10 +497,9 @@ void EndMoves(WallTime log_time, ClusterState* state) {
   }
   std::erase_if(state->groups, [&](const GroupRecord& group) {
     return group.retiring && !HasSlots(*state, group.id) &&
-           std::none_of(
-               state->moves.begin(), state->moves.end(),
-               [&](const SlotMove& move) { return TakesPart(move, group.id); });
+           !IsMoving(*state, group.id);
   });
+  ContinueRetiring(log_time, state);
 }
 
 }  // namespace quorate::shardctrl

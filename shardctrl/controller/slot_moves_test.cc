@@ -227,6 +227,20 @@ TEST_F(Moves, RetiredGroup_EndsWithItsLastSlot) {
   ExpectRefused(Command::RetireGroup{GroupId(1)}, "no other group");
 }
 
+// The slots are its own by then, but pinned until the move has ended.
+TEST_F(Moves, SlotsThatCameJustBeforeAGroupRetires_LeaveItWithoutAnotherWish) {
+  const MoveId id = Begin(2, Range(0, 99));
+  EXPECT_EQ(Do(Command::DecideMove{id}).outcome, Outcome::kDone);
+  EXPECT_EQ(Do(Command::RetireGroup{GroupId(2)}).outcome, Outcome::kDone);
+  End(id);
+  EXPECT_EQ(OwnerOf(0), GroupId(2));
+  // Those of the wish, and those of what it could not move then.
+  for (int i = 0; i < 10 && !cluster_.state.moves.empty(); ++i) {
+    Finish(cluster_.state.moves.front().id);
+  }
+  EXPECT_EQ(cluster_.state.FindGroup(GroupId(2)), nullptr);
+}
+
 TEST_F(Moves, CreatedGroups_GetTheirShareOnceTheyHaveReplicas) {
   for (MoveId id : Do(Command::Rebalance{}).moves) Finish(id);
   const std::vector<GroupId> created = Do(Command::CreateGroups{2}).groups;
