@@ -1,5 +1,6 @@
 #include "sim/workload/calm_client.h"
 
+#include <string_view>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -43,7 +44,10 @@ std::string TextOf(const ClientReply& reply) {
 
 CalmClient::CalmClient(env::Env& env, CalmClientOptions options,
                        Violate violate)
-    : env_(env), options_(std::move(options)), violate_(std::move(violate)) {
+    : Dialogue(env),
+      env_(env),
+      options_(std::move(options)),
+      violate_(std::move(violate)) {
   CHECK(!options_.keys.empty());
   AddQuestions();
   if (!options_.library_seeds.empty()) {
@@ -57,20 +61,13 @@ CalmClient::CalmClient(env::Env& env, CalmClientOptions options,
   AskLater();
 }
 
-CalmClient::LateReader::LateReader(env::Env& env, const std::string& http) {
-  connecting_ = env.streams.Connect(
-      http,
-      [this](absl::StatusOr<std::unique_ptr<env::Connection>> connection) {
-        if (!connection.ok()) return;
-        connection_ = *std::move(connection);
-        connection_->SetObserver(this);
-        connection_->PauseReads();
-        std::string requests;
-        for (int i = 0; i < kUnreadPages; ++i) {
-          requests += "GET /metrics HTTP/1.1\r\nHost: node\r\n\r\n";
-        }
-        connection_->Write(Buffer::Copy(requests));
-      });
+CalmClient::LateReader::LateReader(env::Env& env, const std::string& http)
+    : Dialogue(env) {
+  std::string requests;
+  for (int i = 0; i < kUnreadPages; ++i) {
+    requests += "GET /metrics HTTP/1.1\r\nHost: node\r\n\r\n";
+  }
+  Open(http, Protocol::kNone, std::move(requests));
 }
 
 std::string CalmClient::KeyOf(uint64_t number) {
@@ -123,18 +120,12 @@ void CalmClient::Ask() {
   asked_ = env_.loop.ReadClock().mono;
   timer_ = env_.loop.At(asked_ + kGiveUpAfter, [this] { Answer("no answer"); });
   if (question.door == Door::kLibrary) return AskLibrary(question);
-  replies_ = ReplyParser();
-  answers_ = HttpAnswerParser();
-  connecting_ = env_.streams.Connect(
-      question.address,
-      [this](absl::StatusOr<std::unique_ptr<env::Connection>> connection) {
-        if (!connection.ok()) {
-          return Answer(std::string(connection.status().message()));
-        }
-        connection_ = *std::move(connection);
-        connection_->SetObserver(this);
-        connection_->Write(Buffer::Take(RequestOf(questions_[next_ - 1])));
-      });
+  const std::vector<std::string>& words = question.words;
+  if (question.door == Door::kResp) {
+    return Open(question.address, Protocol::kResp, EncodeCommand(words));
+  }
+  Open(question.address, Protocol::kHttp,
+       EncodeHttp({.method = words[0], .key = words[1]}));
 }
 
 void CalmClient::AskLibrary(const Question& question) {
@@ -148,28 +139,14 @@ void CalmClient::AskLibrary(const Question& question) {
   }
 }
 
-std::string CalmClient::RequestOf(const Question& question) {
-  if (question.door == Door::kResp) return EncodeCommand(question.words);
-  return EncodeHttp({.method = question.words[0], .key = question.words[1]});
+void CalmClient::OnReply(ClientReply reply) { Answer(TextOf(reply)); }
+
+void CalmClient::OnAnswer(const HttpAnswer& answer) {
+  Answer(absl::StrCat(answer.status));
 }
 
-void CalmClient::OnBytes(std::string_view bytes) {
-  if (!open_) return;
-  if (questions_[next_ - 1].door == Door::kHttp) {
-    answers_.Feed(bytes);
-    HttpAnswer answer;
-    const HttpAnswerParser::Result result = answers_.Next(&answer);
-    if (result == HttpAnswerParser::Result::kNeedMore) return;
-    const bool well_formed = result == HttpAnswerParser::Result::kAnswer;
-    return Answer(well_formed ? absl::StrCat(answer.status)
-                              : "bytes that are no reply over HTTP");
-  }
-  replies_.Feed(bytes);
-  ClientReply reply;
-  const ReplyParser::Result result = replies_.Next(&reply);
-  if (result == ReplyParser::Result::kNeedMore) return;
-  Answer(result == ReplyParser::Result::kReply ? TextOf(reply)
-                                               : "bytes that are no reply");
+void CalmClient::OnOver(const absl::Status& why) {
+  Answer(std::string(why.message()));
 }
 
 void CalmClient::Answer(const std::string& answer) {
@@ -186,10 +163,7 @@ void CalmClient::Answer(const std::string& answer) {
                           " ms though no fault was left; at most ",
                           options_.bound.ms(), " ms"));
   }
-  connecting_.Cancel();
-  // The connection may be the caller.
-  closing_ = env_.loop.Defer(
-      [this, old = std::move(connection_)]() mutable { old.reset(); });
+  closing_ = env_.loop.Defer([this] { Close(); });
   AskLater();
 }
 

@@ -13,14 +13,12 @@
 #include <functional>
 #include <memory>
 #include <string>
-#include <string_view>
 #include <vector>
 
 #include "absl/functional/any_invocable.h"
 #include "env/env.h"
 #include "kv/client/client.h"
-#include "sim/protocol/http.h"
-#include "sim/protocol/reply.h"
+#include "sim/protocol/dialogue.h"
 
 namespace quorate::sim {
 
@@ -44,14 +42,12 @@ struct CalmClientOptions {
   std::function<void(Duration)> answered = [](Duration) {};
 };
 
-class CalmClient final : env::Connection::Observer {
+class CalmClient final : Dialogue {
  public:
   using Violate = absl::AnyInvocable<void(std::string what)>;
 
   // Begins at once.
   CalmClient(env::Env& env, CalmClientOptions options, Violate violate);
-  CalmClient(const CalmClient&) = delete;
-  CalmClient& operator=(const CalmClient&) = delete;
 
   // One of the keys that only this client uses.
   static std::string KeyOf(uint64_t number);
@@ -70,31 +66,20 @@ class CalmClient final : env::Connection::Observer {
   };
 
   // Asks, and reads nothing.
-  class LateReader final : env::Connection::Observer {
+  class LateReader final : Dialogue {
    public:
     LateReader(env::Env& env, const std::string& http);
 
    private:
-    void OnBytes(std::string_view) override {}
-    void OnEnd() override {}
-    void OnClosed(absl::Status) override {}
-    void OnDrained() override {}
-
-    env::Pending connecting_;
-    std::unique_ptr<env::Connection> connection_;
+    void OnOpen() override { connection()->PauseReads(); }
   };
 
   void AddQuestions();
   void Ask();
   void AskLibrary(const Question& question);
-  // Bytes of the question for a node.
-  static std::string RequestOf(const Question& question);
-  void OnBytes(std::string_view bytes) override;
-  void OnEnd() override { Answer("the node closed the connection"); }
-  void OnClosed(absl::Status reason) override {
-    Answer(std::string(reason.message()));
-  }
-  void OnDrained() override {}
+  void OnReply(ClientReply reply) override;
+  void OnAnswer(const HttpAnswer& answer) override;
+  void OnOver(const absl::Status& why) override;
   // The open question has this answer, or what happened instead.
   void Answer(const std::string& answer);
   void AskLater();
@@ -108,12 +93,8 @@ class CalmClient final : env::Connection::Observer {
   MonoTime asked_;
   std::unique_ptr<kv::Client> library_;
   std::unique_ptr<LateReader> late_reader_;
-  ReplyParser replies_;
-  HttpAnswerParser answers_;
   env::Pending timer_;
-  env::Pending connecting_;
-  env::Pending closing_;
-  std::unique_ptr<env::Connection> connection_;
+  env::Pending closing_;  // At the end of the turn.
 };
 
 }  // namespace quorate::sim

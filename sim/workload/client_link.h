@@ -6,20 +6,19 @@
 #include <algorithm>
 #include <cstdint>
 #include <deque>
-#include <memory>
 #include <string>
 #include <string_view>
 #include <utility>
 #include <vector>
 
 #include "env/env.h"
-#include "sim/protocol/reply.h"
+#include "sim/protocol/dialogue.h"
 
 namespace quorate::sim {
 
 // The first Send opens the connection. The server, the network or Break closes
 // it, once. After OnLinkClosed has returned its owner destroys the link.
-class ClientLink final : public env::Connection::Observer {
+class ClientLink final : Dialogue {
  public:
   using RequestId = uint64_t;  // Not zero.
 
@@ -46,15 +45,13 @@ class ClientLink final : public env::Connection::Observer {
   // `greeting` as a command, unless that is empty.
   ClientLink(env::Env& env, uint64_t number, std::string server,
              std::string greeting, Owner* owner);
-  ClientLink(const ClientLink&) = delete;
-  ClientLink& operator=(const ClientLink&) = delete;
 
   uint64_t number() const { return number_; }
-  bool connected() const { return connection_ != nullptr; }
+  bool connected() const { return connection() != nullptr; }
   void Send(RequestId id, std::string bytes);
   // Sends no further request, and lets the server reply to those it has. An
   // established connection only.
-  void HalfClose() { connection_->End(); }
+  void HalfClose() { connection()->End(); }
   // Reads nothing for `length`. An established connection only.
   void PauseReads(Duration length);
   bool reads_paused() const { return reads_paused_; }
@@ -70,14 +67,11 @@ class ClientLink final : public env::Connection::Observer {
   RequestId oldest() const;
   MonoTime oldest_since() const { return oldest_since_; }
 
-  // env::Connection::Observer.
-  void OnBytes(std::string_view bytes) override;
-  void OnEnd() override { Break(); }
-  void OnClosed(absl::Status reason) override;
-  void OnDrained() override {}
-
  private:
-  void OnConnected(absl::StatusOr<std::unique_ptr<env::Connection>> connection);
+  // Dialogue.
+  void OnOpen() override;
+  void OnReply(ClientReply reply) override;
+  void OnOver(const absl::Status& why) override;
   MonoTime Now() { return env_.loop.ReadClock().mono; }
 
   env::Env& env_;
@@ -88,10 +82,7 @@ class ClientLink final : public env::Connection::Observer {
   bool greeted_;  // The greeting has its reply.
   bool closed_ = false;
   bool reads_paused_ = false;
-  env::Pending connecting_;
   env::Pending resuming_;
-  std::unique_ptr<env::Connection> connection_;
-  ReplyParser parser_;
   std::deque<RequestId> written_;
   // Requests that wait for the connection.
   std::vector<std::pair<RequestId, std::string>> waiting_;

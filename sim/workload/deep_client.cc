@@ -6,7 +6,6 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
 #include "sim/protocol/key_prefixes.h"
-#include "sim/protocol/reply.h"
 
 namespace quorate::sim {
 namespace {
@@ -22,14 +21,17 @@ constexpr uint64_t kKeysOfALongOne = 12;
 
 DeepClient::DeepClient(env::Env& env, DeepClientOptions options,
                        Violate violate)
-    : env_(env), options_(std::move(options)), violate_(std::move(violate)) {
-  ArmTimer(kBetweenRounds);
+    : Dialogue(env),
+      env_(env),
+      options_(std::move(options)),
+      violate_(std::move(violate)) {
+  BeginAfter(kBetweenRounds);
 }
 
 void DeepClient::BeginLastRound(std::vector<std::string> healthy) {
   healthy_ = std::move(healthy);
   last_ = Last::kWanted;
-  if (connection_ == nullptr && expected_ == 0) ArmTimer(Duration());
+  if (expected_ == 0) BeginAfter(Duration());
 }
 
 std::string DeepClient::Describe() const {
@@ -38,22 +40,7 @@ std::string DeepClient::Describe() const {
                       " replies in round ", round_, "\n");
 }
 
-void DeepClient::ArmTimer(Duration wait) {
-  timer_ =
-      env_.loop.At(env_.loop.ReadClock().mono + wait, [this] { OnTimer(); });
-}
-
-void DeepClient::OnTimer() {
-  if (expected_ == 0) return BeginRound();
-  if (last_ == Last::kUnderWay && replies_ > 0 &&
-      std::count(healthy_.begin(), healthy_.end(), server_) > 0) {
-    violate_(absl::StrCat("deep client: ", server_, " stopped after ", replies_,
-                          " of ", expected_, " replies"));
-  }
-  EndRound();
-}
-
-void DeepClient::BeginRound() {
+void DeepClient::OnBegin() {
   if (last_ == Last::kDone) return;
   if (last_ == Last::kWanted) last_ = Last::kUnderWay;
   ++round_;
@@ -70,19 +57,11 @@ void DeepClient::Connect(const std::string& server) {
   replies_ = 0;
   refused_ = false;
   expected_ = 1;
-  parser_ = ReplyParser();
-  ArmTimer(kReplyTimeout);
-  connecting_ = env_.streams.Connect(
-      server,
-      [this](absl::StatusOr<std::unique_ptr<env::Connection>> connection) {
-        if (!connection.ok()) return EndRound();
-        connection_ = *std::move(connection);
-        connection_->SetObserver(this);
-        Ask();
-      });
+  SetTimeout(kReplyTimeout);
+  Open(server, Protocol::kResp);
 }
 
-void DeepClient::Ask() {
+void DeepClient::OnOpen() {
   static constexpr uint64_t kReads[] = {20, 300, 800};
   const uint64_t reads =
       std::min(kReads[Draw("deep.reads", 3)], options_.reads_max);
@@ -97,20 +76,16 @@ void DeepClient::Ask() {
     requests += i % kReadsPerLongOne == 0 ? long_read : read;
   }
   expected_ = reads + 1;
-  connection_->Write(Buffer::Take(std::move(requests)));
+  Send(std::move(requests));
   const bool last = last_ == Last::kUnderWay;
   if (Draw("deep.reads_late", 3) == 0) {
-    connection_->PauseReads();
+    connection()->PauseReads();
     late_ = env_.loop.At(
         env_.loop.ReadClock().mono +
             Milliseconds(static_cast<int64_t>(Draw("deep.late_ms", 3'000))),
-        [this] {
-          if (connection_ != nullptr) connection_->ResumeReads();
-        });
+        [this] { connection()->ResumeReads(); });
   }
-  if (!last && Draw("deep.half_closes", 6) == 0) {
-    connection_->End();
-  }
+  if (!last && Draw("deep.half_closes", 6) == 0) connection()->End();
   if (!last && Draw("deep.goes_away", 6) == 0) {
     late_ = env_.loop.At(
         env_.loop.ReadClock().mono +
@@ -120,29 +95,16 @@ void DeepClient::Ask() {
 }
 
 void DeepClient::OnBytes(std::string_view bytes) {
-  parser_.Feed(bytes);
-  bool any = false;
-  while (connection_ != nullptr) {
-    ClientReply reply;
-    const ReplyParser::Result result = parser_.Next(&reply);
-    if (result == ReplyParser::Result::kNeedMore) break;
-    if (result == ReplyParser::Result::kMalformed) {
-      violate_("deep client: bytes that are no reply");
-      return EndRound();
-    }
-    any = true;
-    if (!TakeReply(reply)) return;
-  }
-  if (any) ArmTimer(kReplyTimeout);
+  const uint64_t before = replies_;
+  Dialogue::OnBytes(bytes);
+  if (connection() != nullptr && replies_ > before) SetTimeout(kReplyTimeout);
 }
 
-bool DeepClient::TakeReply(const ClientReply& reply) {
+void DeepClient::OnReply(ClientReply reply) {
   ++replies_;
   if (reply.error_code() == "MOVED") {
     const std::vector<std::string> words = absl::StrSplit(reply.text, ' ');
-    connection_.reset();
-    Connect(words.back());
-    return false;
+    return Connect(words.back());
   }
   if (replies_ == 1) {
     // After a failed write there is no value to read.
@@ -151,8 +113,7 @@ bool DeepClient::TakeReply(const ClientReply& reply) {
       const bool no_memory = reply.error_code() == "OOM";
       if (no_memory) options_.on_no_memory();
       if (no_memory && last_ == Last::kUnderWay) last_ = Last::kDone;
-      EndRound();
-      return false;
+      return EndRound();
     }
   } else if (reply.is_error()) {
     refused_ = true;
@@ -166,11 +127,23 @@ bool DeepClient::TakeReply(const ClientReply& reply) {
   } else {
     CheckValue(reply);
   }
-  if (replies_ < expected_) return true;
+  if (replies_ < expected_) return;
   env_.tracer.Sometimes("client.deep_pipeline_answered");
   if (last_ == Last::kUnderWay && !refused_) last_ = Last::kDone;
   EndRound();
-  return false;
+}
+
+void DeepClient::OnOver(const absl::Status& why) {
+  if (absl::IsInvalidArgument(why)) {
+    violate_(absl::StrCat("deep client: ", std::string(why.message())));
+  }
+  if (absl::IsDeadlineExceeded(why) && last_ == Last::kUnderWay &&
+      replies_ > 0 &&
+      std::count(healthy_.begin(), healthy_.end(), server_) > 0) {
+    violate_(absl::StrCat("deep client: ", server_, " stopped after ", replies_,
+                          " of ", expected_, " replies"));
+  }
+  EndRound();
 }
 
 void DeepClient::CheckValue(const ClientReply& reply) {
@@ -181,13 +154,11 @@ void DeepClient::CheckValue(const ClientReply& reply) {
 }
 
 void DeepClient::EndRound() {
-  connecting_.Cancel();
   late_.Cancel();
-  connection_.reset();
   expected_ = 0;
   // The last round runs again.
   if (last_ == Last::kUnderWay) last_ = Last::kWanted;
-  ArmTimer(last_ == Last::kNotYet ? kBetweenRounds : Milliseconds(200));
+  BeginAfter(last_ == Last::kNotYet ? kBetweenRounds : Milliseconds(200));
 }
 
 }  // namespace quorate::sim

@@ -12,14 +12,13 @@
 
 #include <cstdint>
 #include <functional>
-#include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "absl/functional/any_invocable.h"
 #include "env/env.h"
-#include "sim/protocol/reply.h"
+#include "sim/protocol/dialogue.h"
 
 namespace quorate::sim {
 
@@ -30,13 +29,11 @@ struct DeepClientOptions {
   std::function<void()> on_no_memory = [] {};
 };
 
-class DeepClient final : public env::Connection::Observer {
+class DeepClient final : Dialogue {
  public:
   using Violate = absl::AnyInvocable<void(std::string what)>;
 
   DeepClient(env::Env& env, DeepClientOptions options, Violate violate);
-  DeepClient(const DeepClient&) = delete;
-  DeepClient& operator=(const DeepClient&) = delete;
 
   // Finishes the current round or gives it up. Then begins one more round, and
   // repeats it until it succeeds. From now on it is a violation if a server of
@@ -49,20 +46,15 @@ class DeepClient final : public env::Connection::Observer {
  private:
   enum class Last : uint8_t { kNotYet, kWanted, kUnderWay, kDone };
 
+  void OnBegin() override;
+  void OnOpen() override;
   void OnBytes(std::string_view bytes) override;
-  void OnEnd() override { EndRound(); }
-  void OnClosed(absl::Status) override { EndRound(); }
-  void OnDrained() override {}
+  void OnReply(ClientReply reply) override;
+  void OnOver(const absl::Status& why) override;
 
-  void BeginRound();
   void Connect(const std::string& server);
-  void Ask();
-  // Handles a reply. False: the reply ended the round.
-  bool TakeReply(const ClientReply& reply);
   void CheckValue(const ClientReply& reply);
   void EndRound();
-  void ArmTimer(Duration wait);
-  void OnTimer();
   // Draws once per attempt of a round at each site.
   uint64_t Draw(Site site, uint64_t bound) {
     return env_.random.Below(bound, site, round_, 0);
@@ -73,11 +65,7 @@ class DeepClient final : public env::Connection::Observer {
   std::vector<std::string> healthy_;
   Violate violate_;
   Last last_ = Last::kNotYet;
-  env::Pending connecting_;
-  env::Pending timer_;
-  env::Pending late_;  // The end of a pause in reading.
-  std::unique_ptr<env::Connection> connection_;
-  ReplyParser parser_;
+  env::Pending late_;  // The end of a pause in reading, or of the round.
   uint64_t round_ = 0;
   std::string server_;
   std::string value_;

@@ -8,49 +8,35 @@
 #define QUORATE_SIM_WORKLOAD_FLUSH_CLIENT_H_
 
 #include <cstddef>
-#include <memory>
 #include <string>
-#include <string_view>
 #include <vector>
 
 #include "absl/functional/any_invocable.h"
 #include "env/env.h"
-#include "sim/protocol/reply.h"
+#include "sim/protocol/dialogue.h"
 
 namespace quorate::sim {
 
-class FlushClient final : env::Connection::Observer {
+class FlushClient final : Dialogue {
  public:
   using Violate = absl::AnyInvocable<void(std::string what)>;
 
   // Begins at once. `servers`: the addresses for plain clients; not empty.
   FlushClient(env::Env& env, std::vector<std::string> servers, Violate violate);
-  FlushClient(const FlushClient&) = delete;
-  FlushClient& operator=(const FlushClient&) = delete;
 
   bool done() const { return done_; }
 
  private:
-  void OnBytes(std::string_view bytes) override;
-  void OnEnd() override { TryLater(); }
-  void OnClosed(absl::Status) override { TryLater(); }
-  void OnDrained() override {}
-
-  void Try();
+  void OnBegin() override;
+  void OnReply(ClientReply reply) override;
   // Goes to the next server after a pause.
-  void TryLater();
-  void TakeReply(const ClientReply& reply);
+  void OnOver(const absl::Status&) override;
 
-  env::Env& env_;
   const std::vector<std::string> servers_;
   Violate violate_;
   size_t tries_ = 0;
   bool emptied_ = false;  // In this try.
   bool done_ = false;
-  ReplyParser replies_;
-  env::Pending connecting_;
-  env::Pending timer_;
-  std::unique_ptr<env::Connection> connection_;
 };
 
 }  // namespace quorate::sim

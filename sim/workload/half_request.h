@@ -6,34 +6,30 @@
 #ifndef QUORATE_SIM_WORKLOAD_HALF_REQUEST_H_
 #define QUORATE_SIM_WORKLOAD_HALF_REQUEST_H_
 
-#include <memory>
 #include <string>
-#include <string_view>
+#include <utility>
 
 #include "env/env.h"
+#include "sim/protocol/dialogue.h"
 
 namespace quorate::sim {
 
-class HalfRequest final : public env::Connection::Observer {
+class HalfRequest final : Dialogue {
  public:
   // `bytes` are the beginning of a request. After `stay` from now on nothing
   // happens any more.
   HalfRequest(env::Env& env, const std::string& server, std::string bytes,
-              Duration stay);
-  HalfRequest(const HalfRequest&) = delete;
-  HalfRequest& operator=(const HalfRequest&) = delete;
+              Duration stay)
+      : Dialogue(env) {
+    Open(server, Protocol::kNone, std::move(bytes));
+    vanishing_ =
+        env.loop.At(env.loop.ReadClock().mono + stay, [this] { Close(); });
+  }
 
  private:
-  // The client ignores all bytes that the server sends.
-  void OnBytes(std::string_view) override {}
-  void OnEnd() override {}
-  void OnClosed(absl::Status) override { connection_.reset(); }
-  void OnDrained() override {}
+  void OnEnd() override {}  // The client stays.
 
-  const std::string bytes_;
-  env::Pending connecting_;
   env::Pending vanishing_;
-  std::unique_ptr<env::Connection> connection_;
 };
 
 }  // namespace quorate::sim

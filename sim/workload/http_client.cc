@@ -23,6 +23,7 @@ constexpr int64_t kBackoffMaxMs = 500;
 HttpClient::HttpClient(env::Env& env, const SimpleClientOptions& options,
                        Choices* choices, Recorder* recorder)
     : SimpleClient(env, options, choices, recorder),
+      Dialogue(env),
       node_(options.id % options.servers.size()) {
   CHECK_EQ(options.open_max, 1u);
 }
@@ -88,35 +89,22 @@ void HttpClient::Begin(OperationId id) {
 void HttpClient::Try() {
   ++attempts_;
   attempt_ = Attempt::kConnecting;
-  timeout_ =
-      env().loop.At(env().loop.ReadClock().mono +
-                        options().reply_timeout.value_or(kAttemptTimeout),
-                    [this] { Break(); });
-  if (connection_ != nullptr) return Write();
-  parser_ = HttpAnswerParser();
+  SetTimeout(options().reply_timeout.value_or(kAttemptTimeout));
+  if (connection() != nullptr) return Write();
   ++connections_;
-  connecting_ = env().streams.Connect(
-      options().servers[node_],
-      [this](absl::StatusOr<std::unique_ptr<env::Connection>> connection) {
-        if (!connection.ok()) return Break();
-        connection_ = *std::move(connection);
-        connection_->SetObserver(this);
-        Write();
-      });
+  Open(options().servers[node_], Protocol::kHttp);
 }
 
 void HttpClient::Write() {
   attempt_ = Attempt::kWritten;
   const Operation& operation = this->operation(current_);
-  connection_->Write(Buffer::Copy(EncodeHttp(CallOf(operation))));
+  Send(EncodeHttp(CallOf(operation)));
   if (operation.stale) return;
   recorder().OnSent(operation.ticket, connection_number(), NodeId(node_ + 1));
 }
 
 void HttpClient::Break() {
-  connecting_.Cancel();
-  connection_.reset();
-  timeout_.Cancel();
+  Close();
   node_ = (node_ + 1) % options().servers.size();
   const Attempt attempt = std::exchange(attempt_, Attempt::kNone);
   if (attempt == Attempt::kNone) return;
@@ -158,25 +146,22 @@ void HttpClient::GiveUp() {
   Withdraw(std::exchange(current_, 0));
 }
 
-void HttpClient::OnBytes(std::string_view bytes) {
-  parser_.Feed(bytes);
-  HttpAnswer answer;
-  while (connection_ != nullptr) {
-    const HttpAnswerParser::Result result = parser_.Next(&answer);
-    if (result == HttpAnswerParser::Result::kNeedMore) return;
-    if (result == HttpAnswerParser::Result::kMalformed ||
-        attempt_ != Attempt::kWritten) {
-      recorder().Unexpected(options().id, "bytes that are no reply over HTTP");
-      return Break();
-    }
-    attempt_ = Attempt::kNone;
-    timeout_.Cancel();
-    if (answer.closes) connection_.reset();
-    OnAnswer(answer);
+void HttpClient::OnOver(const absl::Status& why) {
+  if (absl::IsInvalidArgument(why)) {
+    recorder().Unexpected(options().id, std::string(why.message()));
   }
+  Break();
 }
 
 void HttpClient::OnAnswer(const HttpAnswer& answer) {
+  if (attempt_ != Attempt::kWritten) return Refuse();
+  attempt_ = Attempt::kNone;
+  CancelTimeout();
+  if (answer.closes) Close();
+  Take(answer);
+}
+
+void HttpClient::Take(const HttpAnswer& answer) {
   switch (answer.status) {
     case 200:
     case 404:
@@ -189,7 +174,7 @@ void HttpClient::OnAnswer(const HttpAnswer& answer) {
       [[fallthrough]];
     case 503:
       // Another node may have a vote, or know the leader.
-      connection_.reset();
+      Close();
       node_ = (node_ + 1) % options().servers.size();
       return Refused(answer.status == 503 ? Refusal::kUnavailable
                                           : Refusal::kElsewhere);

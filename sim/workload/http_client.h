@@ -8,16 +8,14 @@
 #define QUORATE_SIM_WORKLOAD_HTTP_CLIENT_H_
 
 #include <cstdint>
-#include <memory>
 #include <string>
-#include <string_view>
 
-#include "sim/protocol/http.h"
+#include "sim/protocol/dialogue.h"
 #include "sim/workload/simple_client.h"
 
 namespace quorate::sim {
 
-class HttpClient final : public SimpleClient, public env::Connection::Observer {
+class HttpClient final : public SimpleClient, Dialogue {
  public:
   // Requires: options.open_max == 1. With options.retries_writes, requests have
   // an Idempotency-Key.
@@ -35,11 +33,10 @@ class HttpClient final : public SimpleClient, public env::Connection::Observer {
   void Adapt(ClientOperation* operation) const override;
   void Begin(OperationId id) override;
 
-  // env::Connection::Observer.
-  void OnBytes(std::string_view bytes) override;
-  void OnEnd() override { Break(); }
-  void OnClosed(absl::Status) override { Break(); }
-  void OnDrained() override {}
+  // Dialogue.
+  void OnOpen() override { Write(); }
+  void OnAnswer(const HttpAnswer& answer) override;
+  void OnOver(const absl::Status& why) override;
 
   HttpCall CallOf(const Operation& operation) const;
   // The request may be sent again although it may have been executed.
@@ -52,7 +49,8 @@ class HttpClient final : public SimpleClient, public env::Connection::Observer {
   void Write();
   // The connection is of no use any more.
   void Break();
-  void OnAnswer(const HttpAnswer& answer);
+  // The reply to the request.
+  void Take(const HttpAnswer& answer);
   // The request was executed, with this reply.
   void Succeed(const HttpAnswer& answer);
   // The node did not execute the request.
@@ -67,10 +65,6 @@ class HttpClient final : public SimpleClient, public env::Connection::Observer {
   MonoTime deadline_;
   uint64_t node_;
   uint64_t connections_ = 0;  // The client has tried to make so many.
-  std::unique_ptr<env::Connection> connection_;
-  HttpAnswerParser parser_;
-  env::Pending connecting_;
-  env::Pending timeout_;  // The end of the last attempt.
   env::Pending next_attempt_;
 };
 

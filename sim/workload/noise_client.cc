@@ -1,13 +1,14 @@
 #include "sim/workload/noise_client.h"
 
 #include <iterator>
+#include <string_view>
 #include <utility>
 
 namespace quorate::sim {
 namespace {
 
-constexpr int64_t kBetweenVisitsMaxMs = 1'500;
-constexpr int64_t kStayMaxMs = 3'000;
+constexpr uint64_t kBetweenVisitsMaxMs = 1'500;
+constexpr uint64_t kStayMaxMs = 3'000;
 
 // Beginnings of what other programs send, and halves of what clients send.
 constexpr std::string_view kBeginnings[] = {
@@ -28,43 +29,18 @@ constexpr std::string_view kBeginnings[] = {
 }  // namespace
 
 NoiseClient::NoiseClient(env::Env& env, std::vector<std::string> addresses)
-    : env_(env), addresses_(std::move(addresses)) {
+    : Dialogue(env), env_(env), addresses_(std::move(addresses)) {
   Leave();
 }
 
-void NoiseClient::Stop() {
-  stopped_ = true;
-  ArmTimer(Duration(), &NoiseClient::Leave);
-}
-
-void NoiseClient::ArmTimer(Duration wait, void (NoiseClient::*then)()) {
-  timer_ = env_.loop.At(env_.loop.ReadClock().mono + wait,
-                        [this, then] { (this->*then)(); });
-}
-
 void NoiseClient::Leave() {
-  connecting_.Cancel();
-  timer_.Cancel();
-  connection_.reset();
-  if (stopped_) return;
-  const auto wait = static_cast<int64_t>(
-      Draw("noise.wait", static_cast<uint64_t>(kBetweenVisitsMaxMs)));
-  ArmTimer(Milliseconds(wait), &NoiseClient::Visit);
+  BeginAfter(Milliseconds(
+      static_cast<int64_t>(Draw("noise.wait", kBetweenVisitsMaxMs))));
 }
 
-void NoiseClient::Visit() {
+void NoiseClient::OnBegin() {
   ++visits_;
-  const std::string& address =
-      addresses_[Draw("noise.address", addresses_.size())];
-  connecting_ = env_.streams.Connect(
-      address,
-      [this](absl::StatusOr<std::unique_ptr<env::Connection>> connection) {
-        if (!connection.ok()) return Leave();
-        ++connected_;
-        connection_ = *std::move(connection);
-        connection_->SetObserver(this);
-        Behave();
-      });
+  Open(addresses_[Draw("noise.address", addresses_.size())], Protocol::kNone);
 }
 
 std::string NoiseClient::DrawBytes() {
@@ -83,24 +59,24 @@ std::string NoiseClient::DrawBytes() {
   return bytes;
 }
 
-void NoiseClient::Behave() {
-  const std::string bytes = DrawBytes();
-  if (!bytes.empty()) connection_->Write(Buffer::Copy(bytes));
+void NoiseClient::OnOpen() {
+  ++connected_;
+  std::string bytes = DrawBytes();
+  if (!bytes.empty()) Send(std::move(bytes));
   switch (Draw("noise.manner", 4)) {
     case 0:
       return Leave();
     case 1:
-      connection_->End();
+      connection()->End();
       break;
     case 2:
-      connection_->PauseReads();
+      connection()->PauseReads();
       break;
     default:
       break;
   }
-  ArmTimer(Milliseconds(static_cast<int64_t>(
-               Draw("noise.stay", static_cast<uint64_t>(kStayMaxMs)))),
-           &NoiseClient::Leave);
+  SetTimeout(
+      Milliseconds(static_cast<int64_t>(Draw("noise.stay", kStayMaxMs))));
 }
 
 }  // namespace quorate::sim

@@ -9,35 +9,29 @@
 #define QUORATE_SIM_WORKLOAD_NOISE_CLIENT_H_
 
 #include <cstdint>
-#include <memory>
 #include <string>
-#include <string_view>
 #include <vector>
 
 #include "env/env.h"
+#include "sim/protocol/dialogue.h"
 
 namespace quorate::sim {
 
-class NoiseClient final : env::Connection::Observer {
+class NoiseClient final : Dialogue {
  public:
   // `addresses`: all ports of all nodes.
   NoiseClient(env::Env& env, std::vector<std::string> addresses);
-  NoiseClient(const NoiseClient&) = delete;
-  NoiseClient& operator=(const NoiseClient&) = delete;
 
   // Closes the connection and begins no other one.
-  void Stop();
+  using Dialogue::Stop;
   // How many connections were accepted.
   uint64_t connected() const { return connected_; }
 
  private:
-  void OnBytes(std::string_view) override {}
-  void OnEnd() override { Leave(); }
-  void OnClosed(absl::Status) override { Leave(); }
-  void OnDrained() override {}
+  void OnBegin() override;
+  void OnOpen() override;
+  void OnOver(const absl::Status&) override { Leave(); }
 
-  void Visit();
-  void Behave();
   // Closes the connection, and plans the next visit.
   void Leave();
   std::string DrawBytes();
@@ -45,16 +39,11 @@ class NoiseClient final : env::Connection::Observer {
   uint64_t Draw(Site site, uint64_t bound) {
     return env_.random.Below(bound, site, visits_, 0);
   }
-  void ArmTimer(Duration wait, void (NoiseClient::*then)());
 
   env::Env& env_;
   const std::vector<std::string> addresses_;
-  bool stopped_ = false;
   uint64_t visits_ = 0;
   uint64_t connected_ = 0;
-  env::Pending connecting_;
-  env::Pending timer_;
-  std::unique_ptr<env::Connection> connection_;
 };
 
 }  // namespace quorate::sim

@@ -12,7 +12,7 @@
 namespace quorate::sim {
 namespace {
 
-constexpr int64_t kBetweenVisitsMaxMs = 2'000;
+constexpr uint64_t kBetweenVisitsMaxMs = 2'000;
 constexpr Duration kVisitMax = Seconds(5);
 constexpr uint64_t kRequestsMax = 12;
 constexpr uint64_t kPauseMaxMs = 100;
@@ -65,45 +65,28 @@ bool TakeMark(char mark, std::string_view* request) {
 
 SurfaceClient::SurfaceClient(env::Env& env, SurfaceClientOptions options,
                              Violate violate)
-    : env_(env), options_(std::move(options)), violate_(std::move(violate)) {
+    : Dialogue(env),
+      env_(env),
+      options_(std::move(options)),
+      violate_(std::move(violate)) {
   Leave();
 }
 
-void SurfaceClient::Stop() {
-  stopped_ = true;
-  timer_ = env_.loop.At(env_.loop.ReadClock().mono, [this] { Leave(); });
-}
-
 void SurfaceClient::Leave() {
-  connecting_.Cancel();
-  timer_.Cancel();
   rest_.Cancel();
-  connection_.reset();
   awaited_.clear();
-  if (stopped_) return;
-  const auto wait = static_cast<int64_t>(
-      Draw("surface.wait", static_cast<uint64_t>(kBetweenVisitsMaxMs)));
-  timer_ = env_.loop.At(env_.loop.ReadClock().mono + Milliseconds(wait),
-                        [this] { Visit(); });
+  BeginAfter(Milliseconds(
+      static_cast<int64_t>(Draw("surface.wait", kBetweenVisitsMaxMs))));
 }
 
-void SurfaceClient::Visit() {
+void SurfaceClient::OnBegin() {
   ++visits_;
   speaks_http_ = Draw("surface.http", 4) == 0;
   const std::vector<std::string>& addresses =
       speaks_http_ ? options_.http : options_.resp;
-  timer_ =
-      env_.loop.At(env_.loop.ReadClock().mono + kVisitMax, [this] { Leave(); });
-  connecting_ = env_.streams.Connect(
-      addresses[Draw("surface.address", addresses.size())],
-      [this](absl::StatusOr<std::unique_ptr<env::Connection>> connection) {
-        if (!connection.ok()) return Leave();
-        connection_ = *std::move(connection);
-        connection_->SetObserver(this);
-        replies_ = {};
-        answers_ = {};
-        speaks_http_ ? AskHttp() : AskResp();
-      });
+  SetTimeout(kVisitMax);
+  Open(addresses[Draw("surface.address", addresses.size())],
+       speaks_http_ ? Protocol::kHttp : Protocol::kResp);
 }
 
 void SurfaceClient::Fill(std::string_view text, uint64_t which,
@@ -217,7 +200,7 @@ void SurfaceClient::AskResp() {
     }
     if (!silent) Await(request, error, 0);
   }
-  Send(std::move(bytes));
+  SendPieces(std::move(bytes));
 }
 
 void SurfaceClient::AskHttp() {
@@ -238,11 +221,11 @@ void SurfaceClient::AskHttp() {
     if (waits) first = bytes.size();
     Fill(script.body, i, &bytes);
   }
-  if (first == 0) return Send(std::move(bytes));
+  if (first == 0) return SendPieces(std::move(bytes));
   SendInTwo(Buffer::Take(std::move(bytes)), first);
 }
 
-void SurfaceClient::Send(std::string bytes) {
+void SurfaceClient::SendPieces(std::string bytes) {
   const bool pauses = Draw("surface.pauses", 3) == 0;
   const size_t first =
       pauses ? Draw("surface.first_bytes", bytes.size() + 1) : bytes.size();
@@ -250,74 +233,43 @@ void SurfaceClient::Send(std::string bytes) {
 }
 
 void SurfaceClient::SendInTwo(Buffer bytes, size_t first) {
-  connection_->Write(bytes.Slice(0, first));
+  connection()->Write(bytes.Slice(0, first));
   if (first == bytes.size()) return;
   const auto pause =
       static_cast<int64_t>(Draw("surface.pause_ms", kPauseMaxMs));
   rest_ = env_.loop.At(
       env_.loop.ReadClock().mono + Milliseconds(pause),
-      [this, rest = bytes.Suffix(first)] { connection_->Write(rest); });
+      [this, rest = bytes.Suffix(first)] { connection()->Write(rest); });
 }
 
-void SurfaceClient::OnBytes(std::string_view bytes) {
-  if (speaks_http_) {
-    answers_.Feed(bytes);
-    HttpAnswer answer;
-    HttpAnswerParser::Result result;
-    while ((result = answers_.Next(&answer)) ==
-           HttpAnswerParser::Result::kAnswer) {
-      if (!TakeAnswer(answer)) return;
-    }
-    if (result == HttpAnswerParser::Result::kMalformed) {
-      Fail("bytes that are no HTTP answer");
-    }
-    return;
-  }
-  replies_.Feed(bytes);
-  ClientReply reply;
-  ReplyParser::Result result;
-  while ((result = replies_.Next(&reply)) == ReplyParser::Result::kReply) {
-    if (!TakeReply(reply)) return;
-  }
-  if (result == ReplyParser::Result::kMalformed) {
-    Fail("bytes that are no reply");
-  }
-}
-
-bool SurfaceClient::TakeReply(const ClientReply& reply) {
-  if (awaited_.empty()) {
-    Fail("a reply without a request");
-    return false;
-  }
+void SurfaceClient::OnReply(ClientReply reply) {
+  if (awaited_.empty()) return Fail("a reply without a request");
   if (awaited_.front().error && !reply.is_error()) {
-    Fail(absl::StrCat("no error but ", reply.ToString()));
-    return false;
+    return Fail(absl::StrCat("no error but ", reply.ToString()));
   }
   if (awaited_.front().request == kIdentityQuery && !reply.is_error()) {
     node_identity_ = reply.text;
   }
-  return Took();
+  Took();
 }
 
-bool SurfaceClient::TakeAnswer(const HttpAnswer& answer) {
-  if (awaited_.empty()) {
-    Fail("an HTTP answer without a request");
-    return false;
-  }
+void SurfaceClient::OnAnswer(const HttpAnswer& answer) {
+  if (awaited_.empty()) return Fail("an HTTP answer without a request");
   const int status = awaited_.front().status;
   if (status != 0 && status != answer.status) {
-    Fail(absl::StrCat("status ", answer.status, ", not ", status));
-    return false;
+    return Fail(absl::StrCat("status ", answer.status, ", not ", status));
   }
-  return Took();
+  Took();
 }
 
-bool SurfaceClient::Took() {
+void SurfaceClient::OnOver(const absl::Status& why) {
+  absl::IsInvalidArgument(why) ? Fail(std::string(why.message())) : Leave();
+}
+
+void SurfaceClient::Took() {
   ++answered_;
   awaited_.pop_front();
-  if (!awaited_.empty()) return true;
-  Leave();
-  return false;
+  if (awaited_.empty()) Leave();
 }
 
 void SurfaceClient::Fail(std::string_view what) {

@@ -12,7 +12,6 @@
 #include <cstddef>
 #include <cstdint>
 #include <deque>
-#include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -20,8 +19,7 @@
 #include "absl/functional/any_invocable.h"
 #include "env/buffer.h"
 #include "env/env.h"
-#include "sim/protocol/http.h"
-#include "sim/protocol/reply.h"
+#include "sim/protocol/dialogue.h"
 
 namespace quorate::sim {
 
@@ -34,7 +32,7 @@ struct SurfaceClientOptions {
   bool closes_others = true;
 };
 
-class SurfaceClient final : env::Connection::Observer {
+class SurfaceClient final : Dialogue {
  public:
   // More than half of limits.value_bytes and of one log entry.
   static constexpr size_t kLargeValueBytes = 300'000;
@@ -42,11 +40,9 @@ class SurfaceClient final : env::Connection::Observer {
   using Violate = absl::AnyInvocable<void(std::string what)>;
 
   SurfaceClient(env::Env& env, SurfaceClientOptions options, Violate violate);
-  SurfaceClient(const SurfaceClient&) = delete;
-  SurfaceClient& operator=(const SurfaceClient&) = delete;
 
   // Closes the connection and begins no other one.
-  void Stop();
+  using Dialogue::Stop;
   uint64_t answered() const { return answered_; }
 
  private:
@@ -56,12 +52,13 @@ class SurfaceClient final : env::Connection::Observer {
     int status = 0;       // Of HTTP. 0: any.
   };
 
-  void OnBytes(std::string_view bytes) override;
-  void OnEnd() override { Leave(); }
-  void OnClosed(absl::Status) override { Leave(); }
-  void OnDrained() override {}
+  void OnBegin() override;
+  void OnOpen() override { speaks_http_ ? AskHttp() : AskResp(); }
+  // The reply to the oldest request.
+  void OnReply(ClientReply reply) override;
+  void OnAnswer(const HttpAnswer& answer) override;
+  void OnOver(const absl::Status& why) override;
 
-  void Visit();
   void AskResp();
   void AskHttp();
   // A drawn element of the list of requests.
@@ -73,12 +70,10 @@ class SurfaceClient final : env::Connection::Observer {
   std::string_view LargeValues(size_t count);
   void Await(std::string_view request, bool error, int status);
   // Sends all bytes, or one part of them now and the rest later.
-  void Send(std::string bytes);
+  void SendPieces(std::string bytes);
   void SendInTwo(Buffer bytes, size_t first);
-  // Takes a reply to the oldest request. False: the visit is over.
-  bool TakeReply(const ClientReply& reply);
-  bool TakeAnswer(const HttpAnswer& answer);
-  bool Took();
+  // The oldest request has its reply.
+  void Took();
   // Closes the connection, and plans the next visit.
   void Leave();
   void Fail(std::string_view what);
@@ -89,19 +84,13 @@ class SurfaceClient final : env::Connection::Observer {
   env::Env& env_;
   const SurfaceClientOptions options_;
   Violate violate_;
-  bool stopped_ = false;
   uint64_t visits_ = 0;
   uint64_t answered_ = 0;
   bool speaks_http_ = false;
   std::string node_identity_ = "none";  // The last that a node replied.
   std::string large_values_;            // As many as a word had.
   std::deque<Awaited> awaited_;
-  ReplyParser replies_;
-  HttpAnswerParser answers_;
-  env::Pending connecting_;
-  env::Pending timer_;
   env::Pending rest_;  // The bytes that are sent later.
-  std::unique_ptr<env::Connection> connection_;
 };
 
 }  // namespace quorate::sim
