@@ -99,7 +99,7 @@ class StrangePeer::Visitor final : env::Connection::Observer {
 };
 
 StrangePeer::StrangePeer(env::Env& env, StrangePeerOptions options)
-    : env_(env), options_(std::move(options)), manner_() {
+    : Dialogue(env), env_(env), options_(std::move(options)), manner_() {
   auto listener =
       env_.streams.Listen(options_.listen_address,
                           [this](std::unique_ptr<env::Connection> connection) {
@@ -113,44 +113,24 @@ StrangePeer::StrangePeer(env::Env& env, StrangePeerOptions options)
 
 StrangePeer::~StrangePeer() = default;
 
-void StrangePeer::Stop() {
-  stopped_ = true;
-  LeaveAfter(Duration());
-}
-
-void StrangePeer::LeaveAfter(Duration wait) {
-  timer_ = env_.loop.At(env_.loop.ReadClock().mono + wait, [this] { Leave(); });
-}
-
 void StrangePeer::Leave() {
-  connecting_.Cancel();
-  timer_.Cancel();
-  connection_.reset();
-  if (stopped_) {
+  if (stopped()) {
+    Close();
     listener_.reset();
     visitors_.clear();
     return;
   }
-  const auto wait =
-      static_cast<int64_t>(Draw("strange_peer.wait", kBetweenVisitsMaxMs));
-  timer_ = env_.loop.At(env_.loop.ReadClock().mono + Milliseconds(wait),
-                        [this] { Dial(); });
+  BeginAfter(Milliseconds(
+      static_cast<int64_t>(Draw("strange_peer.wait", kBetweenVisitsMaxMs))));
 }
 
-void StrangePeer::Dial() {
+void StrangePeer::OnBegin() {
   ++dialled_;
   address_ = Draw("strange_peer.address", options_.addresses.size());
-  connecting_ = env_.streams.Connect(
-      options_.addresses[address_],
-      [this](absl::StatusOr<std::unique_ptr<env::Connection>> connection) {
-        if (!connection.ok()) return Leave();
-        connection_ = *std::move(connection);
-        connection_->SetObserver(this);
-        Greet();
-      });
+  Open(options_.addresses[address_], Protocol::kNone);
 }
 
-void StrangePeer::Greet() {
+void StrangePeer::OnOpen() {
   raft::Hello hello;
   if (!options_.hello(address_, &hello)) return Leave();
   manner_ = static_cast<Manner>(Draw("strange_peer.manner", kManners));
@@ -181,8 +161,8 @@ void StrangePeer::Greet() {
     }
   }
   ++sent_;
-  connection_->Write(Buffer::Copy(bytes));
-  LeaveAfter(kStayMax);
+  Send(std::move(bytes));
+  SetTimeout(kStayMax);
 }
 
 void StrangePeer::OnBytes(std::string_view bytes) {

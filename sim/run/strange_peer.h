@@ -17,6 +17,7 @@
 #include "env/env.h"
 #include "raft/host/service.h"
 #include "raft/transport/handshake.h"
+#include "sim/protocol/dialogue.h"
 
 namespace quorate::sim {
 
@@ -30,15 +31,13 @@ struct StrangePeerOptions {
   std::function<void(std::string)> violate;
 };
 
-class StrangePeer final : env::Connection::Observer {
+class StrangePeer final : Dialogue {
  public:
   StrangePeer(env::Env& env, StrangePeerOptions options);
   ~StrangePeer();
-  StrangePeer(const StrangePeer&) = delete;
-  StrangePeer& operator=(const StrangePeer&) = delete;
 
   // Ends all connections, in a turn of its own.
-  void Stop();
+  using Dialogue::Stop;
   // How many handshakes it sent and answered.
   uint64_t sent() const { return sent_; }
   uint64_t answered() const { return answered_; }
@@ -50,18 +49,14 @@ class StrangePeer final : env::Connection::Observer {
   // The strange part of a handshake that this program sends.
   enum class Manner : uint8_t;
 
-  // env::Connection::Observer, for the connection that this program dialled.
+  // Dialogue, with the node that this program dialled.
+  void OnBegin() override;
+  void OnOpen() override;
   void OnBytes(std::string_view bytes) override;
-  void OnEnd() override { Leave(); }
-  void OnClosed(absl::Status) override { Leave(); }
-  void OnDrained() override {}
+  void OnOver(const absl::Status&) override { Leave(); }
 
-  void Dial();
-  void Greet();
   // Closes the connection, and plans the next one.
   void Leave();
-  // Closes the connection in the next turn of the timer.
-  void LeaveAfter(Duration wait);
   std::string DrawAnswer(const raft::Hello& hello);
   static std::string Sealed(raft::Service service, const raft::Hello& hello,
                             const std::string& body);
@@ -76,7 +71,6 @@ class StrangePeer final : env::Connection::Observer {
 
   env::Env& env_;
   const StrangePeerOptions options_;
-  bool stopped_ = false;
   uint64_t dialled_ = 0;
   uint64_t sent_ = 0;
   uint64_t answered_ = 0;
@@ -85,9 +79,6 @@ class StrangePeer final : env::Connection::Observer {
   std::string reply_;  // The bytes that this node sent.
   std::unique_ptr<env::Listener> listener_;
   std::vector<std::unique_ptr<Visitor>> visitors_;
-  env::Pending connecting_;
-  env::Pending timer_;
-  std::unique_ptr<env::Connection> connection_;
 };
 
 }  // namespace quorate::sim
