@@ -8,7 +8,6 @@
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <string>
-#include <string_view>
 
 #include "absl/functional/any_invocable.h"
 #include "env/env.h"
@@ -52,9 +51,6 @@ class AdminClient {
   std::map<uint64_t, std::unique_ptr<Call>> open_;
   std::map<uint64_t, env::Pending> ending_;
 };
-
-// The answer in the bytes of a whole reply.
-OperatorAnswer ParseOperatorAnswer(std::string_view bytes);
 
 }  // namespace quorate::sim
 

@@ -1,5 +1,6 @@
 // Shows each rule of changes its violation, and the correct behaviour next to
 // it.
+#include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -10,6 +11,8 @@
 #include "sim/members/admin_client.h"
 #include "sim/members/change_cuts.h"
 #include "sim/members/member_rules.h"
+#include "sim/testing/parrot.h"
+#include "sim/world/world.h"
 
 namespace quorate::sim {
 namespace {
@@ -209,14 +212,31 @@ TEST(ChangeCuts, MajoritiesThatOverlap_NoCut) {
       SidesOf(Joint({1, 2, 3}, {2, 3, 4}), ReplicaId(101)).has_value());
 }
 
+// The answer to a request to a server that sends `bytes`.
+OperatorAnswer AnswerFrom(const std::string& bytes) {
+  World world({.seed = 1});
+  world.Start(world.AddMachine({.name = "n1"}), [&](env::Env& env) {
+    return std::make_shared<Parrot>(env, "n1:7001", bytes);
+  });
+  OperatorAnswer result{.status = -1};
+  world.Start(world.AddMachine({.client = true}), [&](env::Env& env) {
+    auto client = std::make_shared<AdminClient>(env);
+    client->Ask("n1:7001", {.method = "GET", .target = "/"}, Seconds(1),
+                [&](const OperatorAnswer& answer) { result = answer; });
+    return client;
+  });
+  world.RunFor(Seconds(2));
+  return result;
+}
+
 TEST(AdminClient, HalfAnAnswer_IsNone) {
-  constexpr std::string_view kWhole =
+  const std::string whole =
       "HTTP/1.1 409 Conflict\r\nContent-Length: 9\r\n\r\n{\"a\": 17}";
-  const OperatorAnswer answer = ParseOperatorAnswer(kWhole);
+  const OperatorAnswer answer = AnswerFrom(whole);
   EXPECT_EQ(answer.status, 409);
   EXPECT_EQ(answer.body["a"], 17);
-  for (size_t size = 0; size < kWhole.size(); ++size) {
-    EXPECT_EQ(ParseOperatorAnswer(kWhole.substr(0, size)).status, 0) << size;
+  for (size_t size = 0; size < whole.size(); ++size) {
+    EXPECT_EQ(AnswerFrom(whole.substr(0, size)).status, 0) << size;
   }
 }
 
