@@ -15,8 +15,11 @@ constexpr Duration kRetryWait = Milliseconds(30);
 
 ServerClient::ServerClient(env::Env& env, ServerClientOptions options,
                            Hooks hooks)
-    : env_(env), options_(std::move(options)), hooks_(std::move(hooks)) {
-  tick_ = After(Wait(options_.interval), [this] { Tick(); });
+    : Dialogue(env),
+      env_(env),
+      options_(std::move(options)),
+      hooks_(std::move(hooks)) {
+  TickLater();
 }
 
 std::string ServerClient::Describe() const {
@@ -26,34 +29,32 @@ std::string ServerClient::Describe() const {
                       ", to ", server_, "\n");
 }
 
+void ServerClient::TickLater() {
+  tick_ = env_.loop.At(env_.loop.ReadClock().mono + Wait(options_.interval),
+                       [this] { Tick(); });
+}
+
 void ServerClient::Tick() {
-  tick_ = After(Wait(options_.interval), [this] { Tick(); });
+  TickLater();
   if (request_.has_value()) return;
   request_ = hooks_.next();
   attempts_ = 0;
-  if (request_.has_value()) Attempt();
+  if (request_.has_value()) OnBegin();
 }
 
-void ServerClient::Attempt() {
+void ServerClient::OnBegin() {
   ++attempts_;
-  attempt_ = After(options_.timeout, [this] { Break(); });
-  if (connection_ != nullptr) return Send();
+  SetTimeout(options_.timeout);
+  if (connection() != nullptr) return OnOpen();
   server_ = options_.servers[env_.random.Below(
       options_.servers.size(), "client.server", options_.id, ++draws_)];
-  connecting_ = env_.streams.Connect(
-      server_,
-      [this](absl::StatusOr<std::unique_ptr<env::Connection>> connection) {
-        if (!connection.ok()) return Break();
-        connection_ = *std::move(connection);
-        connection_->SetObserver(this);
-        Send();
-      });
+  Open(server_, Protocol::kNone);
 }
 
-void ServerClient::Send() {
+void ServerClient::OnOpen() {
   received_.clear();
   written_ = true;
-  connection_->Write(Buffer::Copy(request_->bytes));
+  Send(request_->bytes);
 }
 
 void ServerClient::OnBytes(std::string_view bytes) {
@@ -68,28 +69,18 @@ void ServerClient::OnBytes(std::string_view bytes) {
 }
 
 void ServerClient::Break() {
-  Disconnect();
+  Close();
   const bool unknown = std::exchange(written_, false);
   if (!request_.has_value()) return;
   if (unknown && !request_->repeatable) return End({});
-  attempt_ = After(Wait(kRetryWait), [this] { Attempt(); });
+  BeginAfter(Wait(kRetryWait));
 }
 
 void ServerClient::End(const Reply& reply) {
   written_ = false;
-  attempt_.Cancel();
+  CancelTimeout();
   const Request request = *std::exchange(request_, std::nullopt);
   hooks_.ended(request, reply);
-}
-
-void ServerClient::Disconnect() {
-  connecting_.Cancel();
-  attempt_.Cancel();
-  connection_.reset();
-}
-
-env::Pending ServerClient::After(Duration wait, std::function<void()> call) {
-  return env_.loop.At(env_.loop.ReadClock().mono + wait, std::move(call));
 }
 
 Duration ServerClient::Wait(Duration average) {

@@ -5,16 +5,15 @@
 
 #include <cstdint>
 #include <functional>
-#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "absl/status/status.h"
-#include "absl/status/statusor.h"
 #include "env/env.h"
 #include "sim/harness/server_test.h"
+#include "sim/protocol/dialogue.h"
 
 namespace quorate::sim {
 
@@ -26,7 +25,7 @@ struct ServerClientOptions {
   Duration timeout;
 };
 
-class ServerClient final : public env::Connection::Observer {
+class ServerClient final : Dialogue {
  public:
   using Request = ServerTest::Request;
   using Reply = ServerTest::Reply;
@@ -40,8 +39,6 @@ class ServerClient final : public env::Connection::Observer {
   };
 
   ServerClient(env::Env& env, ServerClientOptions options, Hooks hooks);
-  ServerClient(const ServerClient&) = delete;
-  ServerClient& operator=(const ServerClient&) = delete;
 
   bool idle() const { return !request_.has_value(); }
   // The open request.
@@ -52,19 +49,15 @@ class ServerClient final : public env::Connection::Observer {
  private:
   void Tick();
   // Sends the request, if need be over a new connection.
-  void Attempt();
-  void Send();
+  void OnBegin() override;
+  void OnOpen() override;
+  void OnBytes(std::string_view bytes) override;
+  void OnOver(const absl::Status&) override { Break(); }
   // Ends the connection. An open request is sent again, to any node, or ends.
   void Break();
   void End(const Reply& reply);
-  void Disconnect();
-  env::Pending After(Duration wait, std::function<void()> call);
+  void TickLater();
   Duration Wait(Duration average);
-
-  void OnBytes(std::string_view bytes) override;
-  void OnEnd() override { Break(); }
-  void OnClosed(absl::Status) override { Break(); }
-  void OnDrained() override {}
 
   env::Env& env_;
   const ServerClientOptions options_;
@@ -75,10 +68,7 @@ class ServerClient final : public env::Connection::Observer {
   bool written_ = false;   // The present attempt may be executed.
   std::string received_;
   std::string server_;
-  env::Pending connecting_;
-  std::unique_ptr<env::Connection> connection_;
   env::Pending tick_;
-  env::Pending attempt_;  // Its timeout, or the wait before the next one.
 };
 
 }  // namespace quorate::sim
