@@ -7,7 +7,7 @@
 #include "absl/strings/str_join.h"
 #include "kv/command/command.h"
 #include "shardctrl/controller/state.h"
-#include "sim/workload/client_link.h"
+#include "sim/protocol/dialogue.h"
 
 namespace quorate::sim {
 namespace {
@@ -24,37 +24,26 @@ std::string MillisecondsText(Duration time) {
 }
 
 // One command at a time, each on a connection of its own.
-class Story::Client : public ClientLink::Owner {
+class Story::Client final : Dialogue {
  public:
-  explicit Client(env::Env& env) : env_(env) {}
+  explicit Client(env::Env& env) : Dialogue(env) {}
 
-  void Send(std::string server, std::string bytes) {
+  void Ask(const std::string& server, std::string bytes) {
     reply_.reset();
-    link_ = std::make_unique<ClientLink>(env_, ++number_, std::move(server),
-                                         /*greeting=*/"", this);
-    link_->Send(1, std::move(bytes));
+    Open(server, Protocol::kResp, std::move(bytes));
   }
   const std::optional<ClientReply>& reply() const { return reply_; }
 
  private:
-  void OnLinkReply(ClientLink::RequestId, ClientReply reply,
-                   bool* done) override {
-    reply_ = std::move(reply);
-    *done = true;
-  }
-  void OnLinkBroken(ClientLink::RequestId) override { Fail("lost"); }
-  void OnLinkRefused(ClientLink::RequestId) override { Fail("refused"); }
-  void OnLinkMalformed(std::string_view) override { Fail("malformed"); }
-  void OnLinkClosed(ClientLink*) override {}
-  void Fail(const char* why) {
+  void OnReply(ClientReply reply) override { reply_ = std::move(reply); }
+  void OnOver(const absl::Status& why) override {
+    Close();
     if (reply_.has_value()) return;
-    reply_ = ClientReply{.type = ClientReply::Type::kError,
-                         .text = absl::StrCat("CONNECTION ", why)};
+    reply_ = ClientReply{
+        .type = ClientReply::Type::kError,
+        .text = absl::StrCat("CONNECTION ", std::string(why.message()))};
   }
 
-  env::Env& env_;
-  uint64_t number_ = 0;
-  std::unique_ptr<ClientLink> link_;
   std::optional<ClientReply> reply_;
 };
 
@@ -183,8 +172,8 @@ void Story::Isolate(size_t place, bool cut) {
 
 ClientReply Story::Quietly(size_t place, const std::vector<std::string>& words,
                            Duration within) {
-  client_->Send(places_.FirstAddress(place, NodePlaces::kRespPort),
-                EncodeCommand(words));
+  client_->Ask(places_.FirstAddress(place, NodePlaces::kRespPort),
+               EncodeCommand(words));
   if (!RunUntil([this] { return client_->reply().has_value(); }, within)) {
     return {.type = ClientReply::Type::kError, .text = "no reply"};
   }
