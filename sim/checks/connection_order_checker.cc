@@ -83,10 +83,10 @@ void ConnectionOrderChecker::OnRead(Operation op, const std::string& key,
       floor_op = write;
     }
   }
-  if (!values_->FirstFrom(0, key, value).has_value()) return;
+  if (!states_->FirstFrom(0, key, value).has_value()) return;
   ++reads_checked_;
   // The smallest possible place.
-  const std::optional<Position> found = values_->FirstFrom(floor, key, value);
+  const std::optional<Position> found = states_->FirstFrom(floor, key, value);
   const Position place = found.value_or(0);
   if (!found.has_value()) {
     Violate(*line, floor_op, op);

@@ -20,7 +20,7 @@
 #include "absl/functional/any_invocable.h"
 #include "env/ids.h"
 #include "shardctrl/partition.h"
-#include "sim/checks/value_history.h"
+#include "sim/checks/committed_states.h"
 
 namespace quorate::sim {
 
@@ -28,16 +28,16 @@ class ConnectionOrderChecker {
  public:
   // A number that the caller assigns, from 0 without gaps.
   using Operation = uint64_t;
-  using Position = ValueHistory::Position;
+  using Position = CommittedStates::Position;
   using Report = absl::AnyInvocable<void(std::string)>;
   using Describe = absl::AnyInvocable<std::string(Operation)>;
 
-  // `values` outlives the checker.
+  // `states` outlives the checker.
   ConnectionOrderChecker(Report violate, Describe describe,
-                         const ValueHistory* values)
+                         const CommittedStates* states)
       : violate_(std::move(violate)),
         describe_(std::move(describe)),
-        values_(values) {}
+        states_(states) {}
 
   // The operation was written to a connection, after all earlier ones. An
   // operation may be sent again, on any connection. Operations of a connection
@@ -85,7 +85,7 @@ class ConnectionOrderChecker {
 
   Report violate_;
   Describe describe_;
-  const ValueHistory* const values_;
+  const CommittedStates* const states_;
   std::map<std::tuple<uint64_t, GroupId, Slot>, Line> lines_;
   // For each operation, the sends that may still take effect.
   std::vector<absl::InlinedVector<Send, 1>> sends_;

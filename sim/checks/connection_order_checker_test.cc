@@ -7,6 +7,8 @@
 
 #include "absl/strings/str_cat.h"
 #include "gtest/gtest.h"
+#include "sim/checks/test_command.h"
+#include "sim/choices/trace_hash.h"
 
 namespace quorate::sim {
 namespace {
@@ -21,12 +23,19 @@ class ConnectionOrderCheckerTest : public testing::Test {
     checker_.OnSent(operations_, connection, group);
     return operations_++;
   }
-  void Commit(ConnectionOrderChecker::Operation op) {
-    checker_.OnCommitted(op, ++at_);
+  // The operation is committed, a write of the key.
+  void Commit(ConnectionOrderChecker::Operation op,
+              const std::string& key = "any", const std::string& value = "v") {
+    checker_.OnCommitted(op, Write(key, value));
   }
-  // A write of `value` by any client.
-  void Write(const std::string& key, uint64_t value) {
-    values_.OnValue(key, ++at_, SimTime(), value);
+  // A write by any client.
+  CommittedStates::Position Write(const std::string& key,
+                                  const std::string& value) {
+    return ApplySet(states_, SimTime(), key, value).at;
+  }
+  void Read(ConnectionOrderChecker::Operation op, const std::string& key,
+            const std::string& value) {
+    checker_.OnRead(op, key, HashBytes(value));
   }
   void ExpectFound(int second, int first) {
     ASSERT_EQ(found_.size(), 1u);
@@ -36,15 +45,14 @@ class ConnectionOrderCheckerTest : public testing::Test {
   }
 
   ConnectionOrderChecker::Operation operations_ = 0;
-  ConnectionOrderChecker::Position at_ = 0;
   std::vector<std::string> found_;
-  ValueHistory values_;
+  CommittedStates states_;
   ConnectionOrderChecker checker_{
       [this](std::string what) { found_.push_back(what); },
       [](ConnectionOrderChecker::Operation op) {
         return absl::StrCat("op ", op);
       },
-      &values_};
+      &states_};
 };
 
 TEST_F(ConnectionOrderCheckerTest, WritesInTheOrderOfSending_Silent) {
@@ -105,14 +113,14 @@ TEST_F(ConnectionOrderCheckerTest,
 // after another server had refused it, and after a later read of that server.
 TEST_F(ConnectionOrderCheckerTest,
        RefusedElsewhere_MayStillTakeEffectWhereItWasSentBefore) {
-  Write("k", 10);
+  Write("k", "10");
   const auto write = Send();
   checker_.OnSent(write, kConnection + 1, kAskedGroup);
   const auto read = Send(kConnection + 1);
   checker_.OnRefused(write, kConnection + 1);
   // A connection that was never established.
   checker_.OnRefused(write, kConnection + 2);
-  checker_.OnRead(read, "k", 10);
+  Read(read, "k", "10");
   Commit(write);
   EXPECT_TRUE(found_.empty());
   EXPECT_EQ(checker_.writes_checked(), 1u);
@@ -137,10 +145,10 @@ TEST_F(ConnectionOrderCheckerTest, SentTwice_FoundOnlyIfNeitherTimeExplainsIt) {
 }
 
 TEST_F(ConnectionOrderCheckerTest, WriteThatTakesEffectAfterALaterRead_Found) {
-  Write("k", 10);
+  Write("k", "10");
   const auto write = Send();
   const auto read = Send();
-  checker_.OnRead(read, "k", 10);
+  Read(read, "k", "10");
   EXPECT_TRUE(found_.empty());
   EXPECT_EQ(checker_.reads_checked(), 1u);
   Commit(write);
@@ -150,52 +158,51 @@ TEST_F(ConnectionOrderCheckerTest, WriteThatTakesEffectAfterALaterRead_Found) {
 TEST_F(ConnectionOrderCheckerTest, ReadThatSawALaterWrite_Found) {
   const auto read = Send();
   const auto write = Send();
-  Commit(write);
-  values_.OnValue("k", at_, SimTime(), 20);
-  checker_.OnRead(read, "k", 20);
+  Commit(write, "k", "20");
+  Read(read, "k", "20");
   ExpectFound(1, 0);
 }
 
 TEST_F(ConnectionOrderCheckerTest, ReadOfAnOlderStateThanAWriteBefore_Found) {
-  Write("k", 10);
+  Write("k", "10");
   const auto before = Send();
   const auto write = Send();
   const auto read = Send();
   Commit(before);
-  Write("k", 11);
+  Write("k", "11");
   Commit(write);
   // A state of another key that ended before the write is a violation, too.
-  checker_.OnRead(read, "k", 10);
+  Read(read, "k", "10");
   ExpectFound(2, 1);
 }
 
 TEST_F(ConnectionOrderCheckerTest, ReadsOfTwoKeysThatNoOrderExplains_Found) {
-  Write("a", 10);
-  Write("b", 20);
-  Write("a", 11);
-  Write("b", 21);
-  Write("a", 12);
+  Write("a", "10");
+  Write("b", "20");
+  Write("a", "11");
+  Write("b", "21");
+  Write("a", "12");
   const auto lawful = Send();
   const auto middle = Send();
   const auto old = Send();
-  checker_.OnRead(lawful, "b", 20);
-  checker_.OnRead(middle, "a", 12);
+  Read(lawful, "b", "20");
+  Read(middle, "a", "12");
   EXPECT_TRUE(found_.empty());
-  checker_.OnRead(old, "b", 20);
+  Read(old, "b", "20");
   ExpectFound(2, 1);
 }
 
 TEST_F(ConnectionOrderCheckerTest, ValueThatReturned_IsReadAtItsLaterPlace) {
   const auto write = Send();
   const auto read = Send();
-  Write("k", 10);
+  Write("k", "10");
   Commit(write);
-  Write("k", ValueHistory::kNothing);
-  checker_.OnRead(read, "k", ValueHistory::kNothing);
+  Write("k", "11");
+  Read(read, "k", "11");
   EXPECT_TRUE(found_.empty());
   const auto again = Send();
-  Write("k", 10);
-  checker_.OnRead(again, "k", ValueHistory::kNothing);
+  Write("k", "10");
+  Read(again, "k", "11");
   EXPECT_TRUE(found_.empty());
 }
 
@@ -203,9 +210,8 @@ TEST_F(ConnectionOrderCheckerTest, ReadSentAgain_IsAnsweredWhereItWasSentLast) {
   const auto read = Send();
   const auto write = Send();
   checker_.OnSent(read, kConnection + 1, kAskedGroup);
-  Commit(write);
-  values_.OnValue("k", at_, SimTime(), 10);
-  checker_.OnRead(read, "k", 10);
+  Commit(write, "k", "10");
+  Read(read, "k", "10");
   EXPECT_TRUE(found_.empty());
 }
 

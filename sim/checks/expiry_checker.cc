@@ -1,9 +1,11 @@
 #include "sim/checks/expiry_checker.h"
 
 #include <algorithm>
+#include <optional>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "absl/types/span.h"
 
 namespace quorate::sim {
 namespace {
@@ -11,26 +13,28 @@ namespace {
 using Verb = ExpiryCommand::Verb;
 using Type = ClientReply::Type;
 
-ClientReply Integer(int64_t value) {
-  return {.type = Type::kInteger, .integer = value};
-}
-ClientReply Nil() { return {.type = Type::kNil}; }
-ClientReply Ok() { return {.type = Type::kSimple, .text = "OK"}; }
-ClientReply Bulk(std::string text) {
-  return {.type = Type::kBulk, .text = std::move(text)};
-}
-
 bool Same(const ClientReply& a, const ClientReply& b) {
   return a.type == b.type && a.text == b.text && a.integer == b.integer;
 }
 
-bool Has(const kv::CommandView& command, kv::CommandFlags flag) {
-  return (command.flags & flag) != 0;
-}
-
-// The lifetime that a command gives to its key. 0: it gives a point in time.
-int64_t LifeOf(const kv::CommandView& command) {
-  return Has(command, kv::kRelativeExpiry) ? command.expire_at_ms : 0;
+// The command of a client that has this form in the log.
+std::optional<Verb> VerbOf(kv::Op op) {
+  switch (op) {
+    case kv::Op::kSet:
+      return Verb::kSet;
+    case kv::Op::kAppend:
+      return Verb::kAppend;
+    case kv::Op::kGetDel:
+      return Verb::kTake;
+    case kv::Op::kDel:
+      return Verb::kDelete;
+    case kv::Op::kExpireAt:
+      return Verb::kExpire;
+    case kv::Op::kPersist:
+      return Verb::kPersist;
+    default:
+      return std::nullopt;
+  }
 }
 
 // Calls `visit` with the values that a history had from `since` on, and when
@@ -46,20 +50,16 @@ void VisitSince(const std::vector<std::pair<SimTime, T>>& history,
 
 }  // namespace
 
-ExpiryChecker::Key& ExpiryChecker::key(const std::string& name) {
-  Key& key = keys_[name];
-  if (key.states.empty()) key.states.emplace_back();
-  return key;
-}
-
 // ---- Clients.
 
 ExpiryChecker::Ticket ExpiryChecker::Invoke(SimTime now,
                                             const ExpiryCommand& call) {
   if (!call.text.empty()) tickets_[call.text] = operations_.size();
+  writes_.try_emplace(call.key);
   const GroupClock* const clock = ClockOf(call.key);
+  const WallTime log_time = states_->LogTimeOf(states_->GroupOf(call.key));
   const int64_t observed_ms =
-      clock == nullptr ? 0 : std::max(clock->shown_ms, clock->log_time.ms());
+      clock == nullptr ? 0 : std::max(clock->shown_ms, log_time.ms());
   operations_.push_back(
       {.call = call, .invoked = now, .observed_ms = observed_ms});
   return operations_.size() - 1;
@@ -75,7 +75,7 @@ void ExpiryChecker::Return(Ticket ticket, SimTime now,
   std::set<size_t> visited;
   if (Claim(ticket, &visited)) return;
   std::string held;
-  for (const Written& other : key(operation.call.key).writes) {
+  for (const Written& other : writes_[operation.call.key]) {
     if (other.time < operation.invoked) continue;
     absl::StrAppend(&held, "\n  at ", other.time.ns(),
                     " ns: ", VerbName(other.verb), " -> ",
@@ -104,8 +104,10 @@ void ExpiryChecker::Withdraw(Ticket ticket) {
 // A leader without an error bound takes over the lag of the last entry. From
 // then on only its monotonic clock changes it. The next leader with a bound
 // makes up for a lag at once, and for time that is ahead by waiting.
-void ExpiryChecker::NoteSkew(GroupClock& clock, SimTime now,
+void ExpiryChecker::NoteSkew(GroupId group, SimTime now,
                              const EntryClock& entry) {
+  GroupClock& clock = group_clocks_[group];
+  const WallTime log_time = states_->LogTimeOf(group);
   Skew skew;
   if (!clock.skews.empty()) skew = clock.skews.back().second;
   const Skew before = skew;
@@ -121,10 +123,9 @@ void ExpiryChecker::NoteSkew(GroupClock& clock, SimTime now,
       const SimTime since = clock.leaders.back().second.since;
       clock.lead_taken_over_ms += clocks_.gained(NodeId(), since).ms();
     }
-    if (clock.log_time > WallTime() && entry.led_since <= now) {
-      clock.lead_taken_over_ms =
-          std::max(clock.lead_taken_over_ms,
-                   clock.log_time.ms() - UnixMs(entry.led_since));
+    if (log_time > WallTime() && entry.led_since <= now) {
+      clock.lead_taken_over_ms = std::max(
+          clock.lead_taken_over_ms, log_time.ms() - UnixMs(entry.led_since));
     }
     // A replica may have heard a later log time than the leaders since then.
     const int64_t begun_ms = UnixMs(known ? led_since : now);
@@ -141,7 +142,7 @@ void ExpiryChecker::NoteSkew(GroupClock& clock, SimTime now,
     clock.taken_over_ms = std::max<int64_t>(-ahead_ms, 0);
     // The first leader of a group begins log time at its reading, when it
     // begins to lead. The entry may be applied long after that.
-    if (clock.log_time <= WallTime()) {
+    if (log_time <= WallTime()) {
       if (known) {
         clock.lead_taken_over_ms =
             std::max<int64_t>(entry.log_time.ms() - UnixMs(entry.led_since), 0);
@@ -208,9 +209,7 @@ void ExpiryChecker::OnNextLeader(GroupId group, SimTime now,
 }
 
 ExpiryChecker::GroupClock* ExpiryChecker::ClockOf(const std::string& key) {
-  const auto named = keys_.find(key);
-  if (named == keys_.end()) return nullptr;
-  const auto clock = group_clocks_.find(named->second.group);
+  const auto clock = group_clocks_.find(states_->GroupOf(key));
   return clock == group_clocks_.end() ? nullptr : &clock->second;
 }
 
@@ -241,9 +240,8 @@ void ExpiryChecker::OnEntry(GroupId group, SimTime now,
                             const EntryClock& entry) {
   GroupClock& clock = group_clocks_[group];
   if (entry.term != clock.term) OnNextLeader(group, now, entry);
-  NoteSkew(clock, now, entry);
+  NoteSkew(group, now, entry);
   const WallTime log_time = entry.log_time;
-  clock.log_time = std::max(clock.log_time, log_time);
   if (log_time <= WallTime() && entry.led_since != SimTime::Max()) {
     violate_(absl::StrCat("log time: group ", group.value(),
                           " has a leader, but has not begun its time"));
@@ -256,105 +254,52 @@ void ExpiryChecker::OnEntry(GroupId group, SimTime now,
                           " ms ahead of the true time, ", ahead_ms,
                           " ms are allowed"));
   }
-  Expire(group, now);
 }
 
-void ExpiryChecker::Expire(GroupId group, SimTime now) {
-  const int64_t log_ms = group_clocks_[group].log_time.ms();
-  auto& due = due_[group];
-  for (auto it = due.begin(); it != due.end() && it->first <= log_ms;) {
-    if (takes_commands_ && !takes_commands_(group, it->second)) {
-      ++it;
-      continue;
-    }
-    ++expired_;
-    Append(it->second, {.since = now});
-    it = due.erase(it);
-  }
-}
-
-// The destination may not take back the time that the source has shown.
-void ExpiryChecker::OnMoved(GroupId from, GroupId to, SimTime now,
-                            WallTime log_time,
-                            absl::FunctionRef<bool(std::string_view)> moves) {
-  for (auto& [name, key] : keys_) {
-    if (key.group != from || !moves(name)) continue;
-    key.group = to;
-    const int64_t due_ms = key.states.back().due_ms;
-    if (due_ms != 0 && due_[from].erase({due_ms, name}) > 0) {
-      due_[to].insert({due_ms, name});
-    }
-  }
+void ExpiryChecker::OnMoved(GroupId from, GroupId to) {
   GroupClock& clock = group_clocks_[to];
-  clock.log_time = std::max(clock.log_time, log_time);
   clock.shown_ms = std::max(clock.shown_ms, group_clocks_[from].shown_ms);
-  Expire(to, now);
 }
 
-void ExpiryChecker::Push(GroupId group, const std::string& name, State next) {
-  auto& due = due_[group];
-  State& last = key(name).states.back();
-  if (last.due_ms != 0) due.erase({last.due_ms, name});
-  if (!next.there) next.due_ms = 0;
-  if (next.due_ms != 0) due.insert({next.due_ms, name});
-  Append(name, std::move(next));
-}
-
-void ExpiryChecker::Append(const std::string& name, State next) {
-  if (watcher_) watcher_(name, next.there ? &next.value : nullptr);
-  key(name).states.push_back(std::move(next));
-}
-
-void ExpiryChecker::OnCommand(GroupId group, SimTime now,
-                              const kv::CommandView& command) {
-  if (kv::IsRead(command.op)) return;
+void ExpiryChecker::OnCommand(const kv::CommandView& command,
+                              const CommittedStates::Effect& effect,
+                              bool reads) {
   kv::ArgumentReader arguments = command.arguments;
-  if (command.op != kv::Op::kAtomic) {
-    const std::string name(arguments.Next());
-    Written written = Run(group, name, now, command);
-    if (arguments.count() > 0) {
-      return Attribute(std::string(arguments.Next()), std::move(written));
+  const std::string key(arguments.Next());
+  const std::optional<Verb> verb = VerbOf(command.op);
+  if (!verb.has_value()) {
+    violate_(absl::StrCat("log: a ", std::string(kv::OpName(command.op)),
+                          " of ", key, ", which no client sent"));
+    return;
+  }
+  Written written{.verb = *verb,
+                  .time = effect.time,
+                  .log_ms = effect.log_ms,
+                  .due_ms = effect.due_ms,
+                  .reply = effect.reply};
+  if (reads) {
+    written.verb = Verb::kGetEx;
+    written.reply = {};
+    if (effect.before.has_value()) {
+      written.reply = {.type = Type::kBulk, .text = *effect.before};
     }
-    key(name).writes.push_back(std::move(written));
-    return;
+  } else if (arguments.count() > 0) {
+    return Attribute(std::string(arguments.Next()), std::move(written));
   }
-  // GETEX is a transaction of a read and a change of the expiry.
-  kv::CommandReader nested = kv::CommandReader::Nested(command);
-  kv::CommandView read;
-  kv::CommandView then;
-  if (nested.count() != 2 || !nested.Next(&read) || !nested.Next(&then) ||
-      read.op != kv::Op::kGet) {
-    violate_(absl::StrCat("log: a transaction of ", nested.count(),
-                          " commands, which no client sent; clients send only "
-                          "GETEX, a GET and a change of the expiry"));
-    return;
-  }
-  const std::string name(read.arguments.Next());
-  const State before = key(name).states.back();
-  Written written = Run(group, name, now, then);
-  written.verb = Verb::kGetEx;
-  written.reply = before.there ? Bulk(before.value) : Nil();
-  key(name).writes.push_back(std::move(written));
+  writes_[key].push_back(std::move(written));
 }
 
-bool ExpiryChecker::HasHadExpiry(const std::string& name) const {
-  const auto found = keys_.find(name);
-  return found != keys_.end() &&
-         std::any_of(found->second.states.begin(), found->second.states.end(),
-                     [](const State& state) { return state.due_ms != 0; });
-}
-
-void ExpiryChecker::Attribute(const std::string& token, Written written) {
-  const auto it = tickets_.find(token);
+void ExpiryChecker::Attribute(const std::string& text, Written written) {
+  const auto it = tickets_.find(text);
   if (it == tickets_.end()) {
     violate_(
-        absl::StrCat("log: a write of \"", token, "\", which no client sent"));
+        absl::StrCat("log: a write of \"", text, "\", which no client sent"));
     return;
   }
   Operation& operation = operations_[it->second];
   if (operation.committed) {
     violate_(absl::StrCat("log: ", Describe(operation.call),
-                          " was committed twice: \"", token, "\""));
+                          " was committed twice: \"", text, "\""));
     return;
   }
   operation.committed = true;
@@ -363,96 +308,6 @@ void ExpiryChecker::Attribute(const std::string& token, Written written) {
     violate_(absl::StrCat("refused: ", Describe(operation.call),
                           " was refused as not executed, then committed"));
   }
-}
-
-ExpiryChecker::Written ExpiryChecker::Run(GroupId group,
-                                          const std::string& name, SimTime now,
-                                          const kv::CommandView& command) {
-  const int64_t log_ms = group_clocks_[group].log_time.ms();
-  key(name).group = group;
-  Written written{.verb = Verb::kDelete, .time = now, .log_ms = log_ms};
-  if (command.has_expiry) written.due_ms = kv::DueOf(command, log_ms);
-  const State before = key(name).states.back();
-  State next = before;
-  next.since = now;
-  kv::ArgumentReader arguments = command.arguments;
-  arguments.Next();
-  switch (command.op) {
-    case kv::Op::kSet:
-      written.verb = Verb::kSet;
-      written.reply = RunSet(command, arguments.Next(), log_ms, &next);
-      break;
-    case kv::Op::kAppend:
-      written.verb = Verb::kAppend;
-      next.there = true;
-      next.value += std::string(arguments.Next());
-      written.reply = Integer(static_cast<int64_t>(next.value.size()));
-      break;
-    case kv::Op::kGetDel:
-      written.verb = Verb::kTake;
-      written.reply = before.there ? Bulk(before.value) : Nil();
-      next = {.since = now};
-      break;
-    case kv::Op::kDel:
-      written.reply = Integer(before.there ? 1 : 0);
-      next = {.since = now};
-      break;
-    case kv::Op::kExpireAt:
-      written.verb = Verb::kExpire;
-      written.reply = RunExpire(command, log_ms, &next);
-      break;
-    case kv::Op::kPersist:
-      written.verb = Verb::kPersist;
-      written.reply = Integer(before.due_ms != 0 ? 1 : 0);
-      next.due_ms = 0;
-      break;
-    default:
-      violate_(absl::StrCat("log: a ", std::string(kv::OpName(command.op)),
-                            " of ", name, ", which no client sent"));
-  }
-  const bool same = next.there == before.there && next.value == before.value &&
-                    next.due_ms == before.due_ms;
-  if (!same) Push(group, name, std::move(next));
-  return written;
-}
-
-ClientReply ExpiryChecker::RunSet(const kv::CommandView& command,
-                                  std::string_view text, int64_t log_ms,
-                                  State* next) {
-  const bool holds = (!Has(command, kv::kIfAbsent) || !next->there) &&
-                     (!Has(command, kv::kIfPresent) || next->there);
-  ClientReply reply = holds ? Ok() : Nil();
-  if (Has(command, kv::kReturnOld)) {
-    reply = next->there ? Bulk(next->value) : Nil();
-  }
-  if (!holds) return reply;
-  if (!Has(command, kv::kKeepExpiry)) next->due_ms = 0;
-  if (command.has_expiry) next->due_ms = kv::DueOf(command, log_ms);
-  if (!Has(command, kv::kKeepExpiry)) next->life_ms = LifeOf(command);
-  next->there = next->due_ms == 0 || next->due_ms > log_ms;
-  next->value = next->there ? std::string(text) : "";
-  return reply;
-}
-
-ClientReply ExpiryChecker::RunExpire(const kv::CommandView& command,
-                                     int64_t log_ms, State* next) {
-  if (!next->there) return Integer(0);
-  const int64_t old = next->due_ms;
-  const int64_t fresh = kv::DueOf(command, log_ms);
-  // A key without expiry counts as expiring infinitely late.
-  if ((Has(command, kv::kIfAbsent) && old != 0) ||
-      (Has(command, kv::kIfPresent) && old == 0) ||
-      (Has(command, kv::kIfGreater) && (old == 0 || fresh <= old)) ||
-      (Has(command, kv::kIfLess) && old != 0 && fresh >= old)) {
-    return Integer(0);
-  }
-  if (fresh <= log_ms) {
-    *next = {.since = next->since};
-  } else {
-    next->due_ms = fresh;
-    next->life_ms = LifeOf(command);
-  }
-  return Integer(1);
 }
 
 // ---- Checks.
@@ -512,7 +367,7 @@ bool ExpiryChecker::Fits(const Operation& operation, const Written& written) {
 // whose operation can be given another write.
 bool ExpiryChecker::Claim(Ticket ticket, std::set<size_t>* visited) {
   const Operation& operation = operations_[ticket];
-  std::vector<Written>& writes = key(operation.call.key).writes;
+  std::vector<Written>& writes = writes_[operation.call.key];
   for (size_t i = 0; i < writes.size(); ++i) {
     Written& written = writes[i];
     if (!Fits(operation, written) || !visited->insert(i).second) continue;
@@ -528,11 +383,14 @@ bool ExpiryChecker::Explains(const State& state, const Operation& operation,
                              SimTime now, const ClientReply& reply) {
   const ExpiryCommand& call = operation.call;
   if (call.verb == Verb::kGet) {
-    return Same(reply, state.there ? Bulk(state.value) : Nil());
+    return (reply.type == Type::kBulk || reply.type == Type::kNil) &&
+           CommittedStates::HashOf(reply) == state.value;
   }
   if (reply.type != Type::kInteger) return false;
-  if (call.verb == Verb::kExists) return reply.integer == (state.there ? 1 : 0);
-  if (!state.there) return reply.integer == -2;
+  if (call.verb == Verb::kExists) {
+    return reply.integer == (state.there() ? 1 : 0);
+  }
+  if (!state.there()) return reply.integer == -2;
   if (state.due_ms == 0) return reply.integer == -1;
   if (reply.integer < 0) return false;
   int64_t earliest = state.due_ms;
@@ -564,7 +422,8 @@ int64_t ExpiryChecker::LogTimeOf(const State& state, const ExpiryCommand& call,
 
 void ExpiryChecker::CheckRead(const Operation& operation, SimTime now,
                               const ClientReply& reply) {
-  const std::vector<State>& states = key(operation.call.key).states;
+  const absl::Span<const State> states =
+      states_->StatesSince(operation.call.key, operation.invoked);
   const int64_t called_ms = UnixMs(operation.invoked);
   const int64_t lag_ms = LagMs(operation.call.key, operation.invoked);
   const bool shows_time = operation.call.verb == Verb::kTtl &&
@@ -572,20 +431,16 @@ void ExpiryChecker::CheckRead(const Operation& operation, SimTime now,
   int64_t late_ms = 0;
   bool explained = false;
   int64_t shown_ms = INT64_MAX;
-  // Goes back from the current state to the one at the call.
-  for (auto state = states.rbegin(); state != states.rend(); ++state) {
-    if (Explains(*state, operation, now, reply)) {
-      const int64_t late = called_ms - state->due_ms;
-      if (state->due_ms == 0 || late <= lag_ms) {
-        explained = true;
-        if (!shows_time) break;
-        shown_ms = std::min(shown_ms,
-                            LogTimeOf(*state, operation.call, reply.integer));
-      } else {
-        late_ms = late;
-      }
+  for (const State& state : states) {
+    if (!Explains(state, operation, now, reply)) continue;
+    const int64_t late = called_ms - state.due_ms;
+    if (state.due_ms == 0 || late <= lag_ms) {
+      explained = true;
+      shown_ms =
+          std::min(shown_ms, LogTimeOf(state, operation.call, reply.integer));
+    } else {
+      late_ms = std::max(late_ms, late);
     }
-    if (state->since < operation.invoked) break;
   }
   if (explained) {
     GroupClock* const clock = ClockOf(operation.call.key);
@@ -602,13 +457,11 @@ void ExpiryChecker::CheckRead(const Operation& operation, SimTime now,
     return;
   }
   std::string were;
-  for (auto state = states.rbegin(); state != states.rend(); ++state) {
-    absl::StrAppend(&were, "\n  since ", state->since.ns(), " ns: ",
-                    state->there
-                        ? absl::StrCat("\"", state->value.substr(0, 40),
-                                       "\" due ", state->due_ms)
-                        : "nothing");
-    if (state->since < operation.invoked) break;
+  for (const State& state : states) {
+    absl::StrAppend(
+        &were, "\n  since ", state.since.ns(), " ns: ",
+        state.there() ? absl::StrCat("\"", state.begin, "\" due ", state.due_ms)
+                      : "nothing");
   }
   violate_(absl::StrCat("linearizability: ", Describe(operation.call), " -> ",
                         reply.ToString().substr(0, 60), ", called at ",

@@ -1,9 +1,8 @@
 // sim/checks/expiry_checker.h: checks every reply about keys that may expire
 // ("t…"), exactly.
 //
-// A group's log has all writes with their order and log times. So every state
-// of a key is known, and the time from which clients can observe it: when the
-// first replica applied it. The rules are:
+// The states of keys are those of CommittedStates, which has the order and log
+// time of each write, and when clients could observe it first. The rules are:
 // - a write returns the result that the log gives
 // - a linearizable read returns one of the states that were current between its
 //   invocation and its return
@@ -21,9 +20,6 @@
 //
 // Nodes know in memory what neither of these two rules may lose. So the rules
 // do not hold across a change of leaders if a node started shortly before it.
-//
-// The semantics of each command is defined here a second time, apart from the
-// product's. The caller leaves out commands that a session suppresses.
 #ifndef QUORATE_SIM_CHECKS_EXPIRY_CHECKER_H_
 #define QUORATE_SIM_CHECKS_EXPIRY_CHECKER_H_
 
@@ -38,11 +34,11 @@
 
 #include "absl/container/flat_hash_map.h"
 #include "absl/functional/any_invocable.h"
-#include "absl/functional/function_ref.h"
 #include "env/ids.h"
 #include "env/time.h"
 #include "kv/command/command.h"
 #include "raft/core/types.h"
+#include "sim/checks/committed_states.h"
 #include "sim/choices/sim_time.h"
 #include "sim/protocol/expiry_command.h"
 #include "sim/protocol/reply.h"
@@ -98,24 +94,11 @@ class ExpiryChecker {
   using Ticket = uint64_t;
   using Report = absl::AnyInvocable<void(std::string)>;
 
-  explicit ExpiryChecker(Report violate) : violate_(std::move(violate)) {}
+  // `states` outlives the checker.
+  ExpiryChecker(const CommittedStates* states, Report violate)
+      : states_(states), violate_(std::move(violate)) {}
 
-  // Receives each new value of a key. Null: the key is absent.
-  using Watcher =
-      absl::AnyInvocable<void(const std::string& key, const std::string*)>;
-  void WatchValues(Watcher watcher) { watcher_ = std::move(watcher); }
-  // Keys of slots of which the group takes no commands do not expire by its
-  // time: the state that moves is older. Without this call it takes all.
-  using TakesCommands =
-      absl::AnyInvocable<bool(GroupId group, const std::string& key)>;
-  void SetTakesCommands(TakesCommands takes_commands) {
-    takes_commands_ = std::move(takes_commands);
-  }
   void SetClocks(ClockBounds clocks) { clocks_ = std::move(clocks); }
-
-  static bool Covers(std::string_view key) {
-    return !key.empty() && key[0] == 't';
-  }
 
   // ---- Clients.
   Ticket Invoke(SimTime now, const ExpiryCommand& call);
@@ -123,18 +106,19 @@ class ExpiryChecker {
   // executed. An outcome that stays unknown is not reported.
   void Return(Ticket ticket, SimTime now, const ClientReply& reply);
   void Withdraw(Ticket ticket);
+  // Whether a client has sent such a command on the key. All writes of the key
+  // are such commands then.
+  bool Follows(const std::string& key) const { return writes_.contains(key); }
 
   // ---- Logs.
-  // Call these when the first replica applies an entry: OnEntry, then OnCommand
-  // for each command on covered keys.
+  // The first replica applies an entry. Call it before the states take it.
   void OnEntry(GroupId group, SimTime now, const EntryClock& entry);
-  void OnCommand(GroupId group, SimTime now, const kv::CommandView& command);
-  // The entry may have made the group take commands of more keys. Those that
-  // are due expire with it.
-  void OnSlotsChanged(GroupId group, SimTime now) { Expire(group, now); }
-  // Keys went from one group to another, whose log time is at least this.
-  void OnMoved(GroupId from, GroupId to, SimTime now, WallTime log_time,
-               absl::FunctionRef<bool(std::string_view)> moves);
+  // The write of a key had this effect. `reads`: it is the second command of a
+  // transaction, behind a GET, as GETEX is.
+  void OnCommand(const kv::CommandView& command,
+                 const CommittedStates::Effect& effect, bool reads);
+  // Keys went from one group to another.
+  void OnMoved(GroupId from, GroupId to);
   // A replica of the group starts, and knows its log alone.
   void OnStart(GroupId group, SimTime now) {
     group_clocks_[group].starts.push_back(now);
@@ -143,19 +127,9 @@ class ExpiryChecker {
   ExpiryCommand::Verb verb(Ticket ticket) const {
     return operations_[ticket].call.verb;
   }
-  // Whether the key has had a time to expire.
-  bool HasHadExpiry(const std::string& name) const;
-  // The number of keys that expired.
-  uint64_t expired() const { return expired_; }
 
  private:
-  struct State {
-    SimTime since;  // The state ends where the next one begins.
-    bool there = false;
-    std::string value;
-    int64_t due_ms = 0;   // Unix time. 0: the key does not expire.
-    int64_t life_ms = 0;  // The lifetime that was asked for. 0: unknown.
-  };
+  using State = CommittedStates::State;
   // A write in the log.
   struct Written {
     ExpiryCommand::Verb verb;
@@ -176,7 +150,6 @@ class ExpiryChecker {
     SimTime since;
   };
   struct GroupClock {
-    WallTime log_time;
     raft::Term term;
     // An unbounded leader began log time in this term. When is not known.
     raft::Term begun_in;
@@ -196,11 +169,6 @@ class ExpiryChecker {
     int64_t shown_ms = 0;
     SimTime shown_from;
   };
-  struct Key {
-    GroupId group;                // The last write was there.
-    std::vector<State> states;    // Never empty.
-    std::vector<Written> writes;  // Writes without a unique text.
-  };
   struct Operation {
     ExpiryCommand call;
     SimTime invoked;
@@ -213,20 +181,7 @@ class ExpiryChecker {
     Written written;  // If committed.
   };
 
-  Key& key(const std::string& name);
-  // Carries out a command at the group's log time. Returns its effect and
-  // reply.
-  Written Run(GroupId group, const std::string& name, SimTime now,
-              const kv::CommandView& command);
-  ClientReply RunSet(const kv::CommandView& command, std::string_view text,
-                     int64_t log_ms, State* next);
-  ClientReply RunExpire(const kv::CommandView& command, int64_t log_ms,
-                        State* next);
-  void Push(GroupId group, const std::string& name, State next);
-  // Removes what is due by the group's log time.
-  void Expire(GroupId group, SimTime now);
-  void Append(const std::string& name, State next);
-  void Attribute(const std::string& token, Written written);
+  void Attribute(const std::string& text, Written written);
 
   void CheckWrite(const Operation& operation);
   void CheckRead(const Operation& operation, SimTime now,
@@ -256,7 +211,7 @@ class ExpiryChecker {
   }
   // The largest allowances for the key's group from `since` on.
   Skew SkewSince(const std::string& key, SimTime since) const;
-  void NoteSkew(GroupClock& clock, SimTime now, const EntryClock& entry);
+  void NoteSkew(GroupId group, SimTime now, const EntryClock& entry);
   // The first entry of a later leader than the last. Checks the lag that it
   // took over.
   void OnNextLeader(GroupId group, SimTime now, const EntryClock& entry);
@@ -264,17 +219,15 @@ class ExpiryChecker {
   static int64_t LogTimeOf(const State& state, const ExpiryCommand& call,
                            int64_t reply);
 
+  const CommittedStates* const states_;
   Report violate_;
-  Watcher watcher_;
-  TakesCommands takes_commands_;
   ClockBounds clocks_;
-  std::map<std::string, Key> keys_;
+  // The writes of each key that have no unique text.
+  std::map<std::string, std::vector<Written>> writes_;
   std::vector<Operation> operations_;
   // The operation that writes each unique text. Looked up only.
   absl::flat_hash_map<std::string, Ticket> tickets_;
-  std::map<GroupId, std::set<std::pair<int64_t, std::string>>> due_;
   std::map<GroupId, GroupClock> group_clocks_;
-  uint64_t expired_ = 0;
 };
 
 }  // namespace quorate::sim

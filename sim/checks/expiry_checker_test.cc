@@ -8,6 +8,7 @@
 
 #include "gtest/gtest.h"
 #include "kv/slots/slot.h"
+#include "sim/checks/test_command.h"
 
 namespace quorate::sim {
 namespace {
@@ -64,22 +65,20 @@ class ExpiryCheckerTest : public testing::Test {
   void Commit(const kv::CommandSpec& spec, int64_t lag_ms = 5) {
     Pass(1);
     Entry(lag_ms);
-    kv::BatchBuilder batch;
-    batch.Add(spec);
-    const Buffer payload = batch.Finish();
-    kv::CommandReader reader(payload.view());
-    kv::CommandView command;
-    ASSERT_TRUE(reader.Next(&command));
-    checker_.OnCommand(kGroup, now_, command);
+    const TestCommand command(spec);
+    const auto effect = states_.Apply(now_, {.group = kGroup}, command.view());
+    checker_.OnCommand(command.view(), *effect, /*reads=*/false);
   }
   void Entry(int64_t lag_ms = 5) {
-    checker_.OnEntry(
-        kGroup, now_,
-        {.term = raft::Term(term_),
-         .log_time = kEpoch + Duration(now_.ns()) - Milliseconds(lag_ms),
-         .bounded = bounded_,
-         .leader = leader_,
-         .led_since = led_since_});
+    const WallTime log_time =
+        kEpoch + Duration(now_.ns()) - Milliseconds(lag_ms);
+    checker_.OnEntry(kGroup, now_,
+                     {.term = raft::Term(term_),
+                      .log_time = log_time,
+                      .bounded = bounded_,
+                      .leader = leader_,
+                      .led_since = led_since_});
+    states_.OnEntry(kGroup, now_, log_time);
   }
   // Another leader without an error bound begins to lead, and goes on with
   // this lag.
@@ -147,7 +146,9 @@ class ExpiryCheckerTest : public testing::Test {
   SimTime led_since_ = SimTime::Max();
   SimTime last_heartbeat_ = SimTime::Max();
   std::vector<std::string> found_;
-  ExpiryChecker checker_{[this](std::string what) { found_.push_back(what); }};
+  CommittedStates states_;
+  ExpiryChecker checker_{&states_,
+                         [this](std::string what) { found_.push_back(what); }};
 };
 
 TEST_F(ExpiryCheckerTest, LawfulLife_IsSilent) {
@@ -159,7 +160,7 @@ TEST_F(ExpiryCheckerTest, LawfulLife_IsSilent) {
   Entry();
   Read(Verb::kGet, Nil());
   Read(Verb::kTtl, Integer(-2));
-  EXPECT_EQ(checker_.expired(), 1u);
+  EXPECT_EQ(states_.expired(), 1u);
   EXPECT_TRUE(found_.empty()) << found_[0];
 }
 
@@ -246,16 +247,15 @@ TEST_F(ExpiryCheckerTest, ClockOfAnEarlierLeaderStoodStill_ExcusesNothing) {
 // The state that moves to another group was sealed at an earlier time.
 TEST_F(ExpiryCheckerTest, KeyOfAFrozenSlot_ExpiresWhenItsOwnerTakesCommands) {
   bool takes = false;
-  checker_.SetTakesCommands([&](GroupId group, const std::string&) {
-    return group == kGroup && takes;
-  });
+  states_.SetAccepts(
+      [&](GroupId group, Slot) { return group == kGroup && takes; });
   Set("a", 100);
   Pass(500);
   Entry();
-  EXPECT_EQ(checker_.expired(), 0u);
+  EXPECT_EQ(states_.expired(), 0u);
   takes = true;
-  checker_.OnSlotsChanged(kGroup, now_);
-  EXPECT_EQ(checker_.expired(), 1u) << "with the entry that thaws it";
+  states_.OnSlotsChanged(kGroup, now_);
+  EXPECT_EQ(states_.expired(), 1u) << "with the entry that thaws it";
   EXPECT_TRUE(found_.empty());
 }
 

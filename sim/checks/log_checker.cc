@@ -41,8 +41,13 @@ std::string_view FirstKeyOf(const kv::CommandView& command) {
                                                : std::string_view();
 }
 
+// The versions of writes come after that of the initial value.
+lincheck::Version OrderOf(CommittedStates::Position at) {
+  return lincheck::kInitialVersion + at;
+}
+
 uint64_t HashOf(const lincheck::Datum& value) {
-  if (value.is_nil()) return ValueHistory::kNothing;
+  if (value.is_nil()) return CommittedStates::kNothing;
   if (value.is_integer()) return HashBytes(absl::StrCat(value.integer()));
   return HashBytes(value.bytes());
 }
@@ -56,16 +61,8 @@ LogChecker::LogChecker(Clock clock, Report violate, Describe describe,
       describe_(std::move(describe)),
       followers_(followers),
       moves_([this](std::string what) { violate_(std::move(what)); }) {
-  followers_.expiry->WatchValues(
-      [this](const std::string& key, const std::string* value) {
-        followers_.values->OnValue(
-            key, ++committed_, clock_(),
-            value == nullptr ? ValueHistory::kNothing : HashBytes(*value));
-      });
-  followers_.expiry->SetTakesCommands(
-      [this](GroupId group, const std::string& key) {
-        return moves_.Accepts(group, slots_->SlotOf(key));
-      });
+  followers_.states->SetAccepts(
+      [this](GroupId group, Slot slot) { return moves_.Accepts(group, slot); });
 }
 
 void LogChecker::OnInvoked(Number op, const std::string& key,
@@ -118,8 +115,7 @@ void LogChecker::OnRead(Number op, const std::string& key,
   result.Assign(read.result);
   const uint64_t value = HashOf(result);
   followers_.order->OnRead(op, key, value);
-  if (followers_.values->CurrentBetween(key, value, SimTime(read.invoke),
-                                        SimTime(read.ret))) {
+  if (followers_.states->CurrentSince(key, value, SimTime(read.invoke))) {
     return;
   }
   violate_(absl::StrCat(
@@ -143,31 +139,48 @@ void LogChecker::OnCommitted(GroupId group, raft::Index index,
                              const EntryClock& clock,
                              std::string_view payload) {
   started_ = true;
-  log_time_ = std::max(log_times_[group], clock.log_time);
-  log_times_[group] = log_time_;
   followers_.expiry->OnEntry(group, clock_(), clock);
+  followers_.states->OnEntry(group, clock_(), clock.log_time);
   kv::CommandReader commands(payload);
   while (commands.ok() && !commands.done()) {
     kv::CommandView command;
     const kv::Version version{group, index, commands.position()};
     if (commands.Next(&command)) OnCommand(version, command);
   }
-  followers_.stale_reads->OnEntry(group, index, clock_(), committed_);
+  followers_.stale_reads->OnEntry(group, index, clock_());
 }
 
 void LogChecker::OnAtomic(const kv::Version& version,
                           const kv::CommandView& command) {
+  const std::string key(FirstKeyOf(command));
+  if (followers_.expiry->Follows(key)) return OnGetEx(version, command);
   kv::CommandReader nested = kv::CommandReader::Nested(command);
   while (nested.ok() && !nested.done()) {
     kv::CommandView inner;
     if (!nested.Next(&inner)) continue;
     if (inner.op != kv::Op::kCheckVersion) {
-      OnCommand(version, inner);
+      OnWrite(version, inner, /*reads=*/false);
       continue;
     }
     // A transaction is carried out as a whole or not at all.
-    if (!replay_.VersionMatches(std::string(FirstKeyOf(inner)), inner)) return;
+    const std::string watched(FirstKeyOf(inner));
+    if (!followers_.states->VersionMatches(watched, inner)) return;
   }
+}
+
+// A transaction of a read and a change of the expiry.
+void LogChecker::OnGetEx(const kv::Version& version,
+                         const kv::CommandView& command) {
+  kv::CommandReader nested = kv::CommandReader::Nested(command);
+  kv::CommandView read;
+  kv::CommandView then;
+  if (nested.count() == 2 && nested.Next(&read) && nested.Next(&then) &&
+      read.op == kv::Op::kGet) {
+    return OnWrite(version, then, /*reads=*/true);
+  }
+  violate_(absl::StrCat("log: a transaction of ", nested.count(),
+                        " commands, which no client sent; clients send only "
+                        "GETEX, a GET and a change of the expiry"));
 }
 
 void LogChecker::OnCommand(const kv::Version& version,
@@ -178,66 +191,76 @@ void LogChecker::OnCommand(const kv::Version& version,
   if (command.op == kv::Op::kMove) return OnMove(version.group, command);
   const std::string_view first_key = FirstKeyOf(command);
   if (NoCheckerFollows(first_key)) return;
-  if (!moves_.Accepts(version.group, command.slot)) return;
-  if (command.has_session && !replay_.TakesEffect(command, log_time_)) return;
-  if (ExpiryChecker::Covers(first_key)) {
-    return followers_.expiry->OnCommand(version.group, clock_(), command);
-  }
-  if (MultiKeyChecker::Covers(first_key)) {
-    return followers_.multi_keys->OnCommand(version.group, clock_(), command);
+  const GroupId group = version.group;
+  if (!moves_.Accepts(group, command.slot)) return;
+  if (command.has_session && !followers_.states->TakesEffect(group, command)) {
+    return;
   }
   if (WatchChecker::Covers(first_key)) {
-    return followers_.watches->OnCommand(clock_(), log_time_, command);
+    return followers_.watches->OnCommand(
+        clock_(), followers_.states->LogTimeOf(group), command);
   }
   if (command.op == kv::Op::kAtomic) return OnAtomic(version, command);
+  OnWrite(version, command, /*reads=*/false);
+}
+
+void LogChecker::OnWrite(const kv::Version& version,
+                         const kv::CommandView& command, bool reads) {
   if (kv::IsRead(command.op)) return;
+  const std::optional<CommittedStates::Effect> effect =
+      followers_.states->Apply(clock_(), version, command);
+  if (effect.has_value() && MultiKeyChecker::Covers(command)) {
+    return followers_.multi_keys->OnCommand(command, *effect);
+  }
   kv::ArgumentReader arguments = command.arguments;
   const std::string key(arguments.count() == 0 ? "" : arguments.Next());
-  lincheck::Operation op;
+  if (effect.has_value() && followers_.expiry->Follows(key)) {
+    return followers_.expiry->OnCommand(command, *effect, reads);
+  }
   std::string token;
+  if (command.op == kv::Op::kIncrBy) {
+    token = TokenOfIncrement(key, command.numbers[0]);
+  } else if (arguments.count() > 0) {
+    token = std::string(TokenOf(arguments.Next()));
+  }
+  const std::optional<uint8_t> function = FunctionOf(command, token);
+  if (!effect.has_value() || !function.has_value()) {
+    violate_(absl::StrCat("log: it holds ", std::string(kv::OpName(command.op)),
+                          command.has_expiry ? " with an expiry" : "",
+                          ", which no client sent"));
+    return;
+  }
+  const Value result = ResultOf(*function, *effect);
+  if (!token.empty()) {
+    OnToken(token, effect->at, result);
+  } else {
+    OnRemoval(key, {*function, clock_(), OrderOf(effect->at), result});
+  }
+}
+
+std::optional<uint8_t> LogChecker::FunctionOf(const kv::CommandView& command,
+                                              const std::string& token) {
+  if (command.has_expiry) return std::nullopt;
   switch (command.op) {
-    case kv::Op::kSet:
-    case kv::Op::kAppend: {
-      const std::string_view text = arguments.Next();
-      token = std::string(TokenOf(text));
-      op.argument = strings_.String(text);
-      op.function = command.op == kv::Op::kAppend           ? Kv::kAppend
-                    : (command.flags & kv::kIfAbsent) != 0  ? Kv::kCas
-                    : (command.flags & kv::kIfPresent) != 0 ? Kv::kPutIfExists
-                    : (command.flags & kv::kReturnOld) != 0 ? Kv::kSwap
-                                                            : Kv::kPut;
-      op.expected = Value::Nil();
+    case kv::Op::kSet: {
+      if ((command.flags & kv::kIfAbsent) != 0) return Kv::kCas;
+      if ((command.flags & kv::kIfPresent) != 0) return Kv::kPutIfExists;
+      if ((command.flags & kv::kReturnOld) != 0) return Kv::kSwap;
       // A client may send a swap as a transaction of GET and SET.
       const Write* const write = FindToken(token);
-      if (op.function == Kv::kPut && write != nullptr &&
-          write->function == Kv::kSwap) {
-        op.function = Kv::kSwap;
-      }
-      break;
+      const bool swaps = write != nullptr && write->function == Kv::kSwap;
+      return swaps ? Kv::kSwap : Kv::kPut;
     }
+    case kv::Op::kAppend:
+      return Kv::kAppend;
     case kv::Op::kIncrBy:
-      token = TokenOfIncrement(key, command.numbers[0]);
-      op.argument = strings_.Integer(command.numbers[0]);
-      op.function = Kv::kIncrement;
-      break;
+      return Kv::kIncrement;
     case kv::Op::kDel:
-      op.function = Kv::kDelete;
-      break;
+      return Kv::kDelete;
     case kv::Op::kGetDel:
-      op.function = Kv::kTake;
-      break;
+      return Kv::kTake;
     default:
-      violate_(absl::StrCat("log: it holds ",
-                            std::string(kv::OpName(command.op)),
-                            ", which no client sent"));
-      return;
-  }
-  const lincheck::Version at = ++committed_;
-  const Value result = Replay(key, at, version, op);
-  if (!token.empty()) {
-    OnToken(token, at, result);
-  } else {
-    OnRemoval(key, {op.function, clock_(), at, result});
+      return std::nullopt;
   }
 }
 
@@ -249,16 +272,12 @@ void LogChecker::OnMove(GroupId group, const kv::CommandView& command) {
   const std::optional<MoveChecker::Activation> activated =
       moves_.OnStep(group, *step);
   if (!activated.has_value()) {
-    return followers_.expiry->OnSlotsChanged(group, clock_());
+    return followers_.states->OnSlotsChanged(group, clock_());
   }
   const kv::MovePlan& plan = activated->plan;
-  log_time_ = std::max(log_time_, activated->log_time);
-  log_times_[group] = log_time_;
+  followers_.states->OnMoved(plan, clock_(), activated->log_time);
+  followers_.expiry->OnMoved(plan.from, plan.to);
   followers_.multi_keys->OnMapChanged();
-  followers_.expiry->OnMoved(plan.from, plan.to, clock_(), activated->log_time,
-                             [&](std::string_view key) {
-                               return kv::Contains(plan, slots_->SlotOf(key));
-                             });
 }
 
 void LogChecker::OnRemoval(const std::string& key, const Removal& removal) {
@@ -273,32 +292,21 @@ void LogChecker::CountRemoval(const std::string& key, uint8_t function) {
       function == Kv::kTake ? "GETDEL" : "DEL", " without a refusal"));
 }
 
-Value LogChecker::Replay(const std::string& key, lincheck::Version at,
-                         const kv::Version& version,
-                         const lincheck::Operation& op) {
-  const auto& [before, after] = replay_.Apply(key, version, op);
-  if (after != before)
-    followers_.values->OnValue(key, at, clock_(), HashOf(after));
-  const auto value = [this](const lincheck::Datum& datum) {
-    if (datum.is_nil()) return Value::Nil();
-    if (datum.is_integer()) return strings_.Integer(datum.integer());
-    return strings_.String(datum.bytes());
-  };
-  switch (op.function) {
+Value LogChecker::ResultOf(uint8_t function,
+                           const CommittedStates::Effect& effect) {
+  switch (function) {
     case Kv::kSwap:
     case Kv::kTake:
-      return value(before);
-    case Kv::kIncrement:
-      return value(after);
-    case Kv::kAppend:
-      return Value::Integer(static_cast<int64_t>(after.size()));
+      return effect.before.has_value() ? strings_.String(*effect.before)
+                                       : Value::Nil();
     case Kv::kCas:
-      return Value::Integer(before.is_nil());
-    case Kv::kDelete:
+      return Value::Integer(!effect.before.has_value());
     case Kv::kPutIfExists:
-      return Value::Integer(!before.is_nil());
-    default:
+      return Value::Integer(effect.before.has_value());
+    case Kv::kPut:
       return {};
+    default:
+      return strings_.Integer(effect.reply.integer);
   }
 }
 
@@ -307,7 +315,7 @@ LogChecker::Write* LogChecker::FindToken(const std::string& token) {
   return it == tokens_.end() ? nullptr : &writes_.at(it->second);
 }
 
-void LogChecker::OnToken(const std::string& token, lincheck::Version at,
+void LogChecker::OnToken(const std::string& token, CommittedStates::Position at,
                          Value result) {
   Write* const write = FindToken(token);
   if (write == nullptr) {
@@ -320,7 +328,7 @@ void LogChecker::OnToken(const std::string& token, lincheck::Version at,
     return;
   }
   write->committed = clock_();
-  write->order = at;
+  write->order = OrderOf(at);
   write->result = result;
   followers_.order->OnCommitted(tokens_.at(token), at);
   if (write->refused) {

@@ -5,15 +5,17 @@
 // holds no refused write, and none that no client sent. A linearizable read
 // returns a committed value that was current during the read.
 //
-// Commands on keys that may expire ("t…") go to the ExpiryChecker, those on
-// several keys ("m…") to the MultiKeyChecker. Commands on watched keys ("w…")
-// go to the WatchChecker. The DeepClient checks its own keys.
+// CommittedStates carries out each command. Writes of several keys then go to
+// the MultiKeyChecker, and those of keys that the ExpiryChecker follows there.
+// Commands on watched keys ("w…") go to the WatchChecker alone: their states
+// depend on when the store removed keys that were due. The clients of the keys
+// of sim/protocol/key_prefixes.h check these themselves.
 #ifndef QUORATE_SIM_CHECKS_LOG_CHECKER_H_
 #define QUORATE_SIM_CHECKS_LOG_CHECKER_H_
 
 #include <cstdint>
 #include <map>
-#include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -21,20 +23,17 @@
 #include "absl/container/flat_hash_map.h"
 #include "absl/functional/any_invocable.h"
 #include "env/ids.h"
-#include "env/time.h"
-#include "kv/command/rules.h"
-#include "kv/slots/slot_strategy.h"
+#include "kv/command/version.h"
 #include "lincheck/history.h"
 #include "raft/core/types.h"
 #include "shardctrl/partition.h"
+#include "sim/checks/committed_states.h"
 #include "sim/checks/connection_order_checker.h"
 #include "sim/checks/expiry_checker.h"
 #include "sim/checks/history_checker.h"
-#include "sim/checks/log_replay.h"
 #include "sim/checks/move_checker.h"
 #include "sim/checks/multi_key_checker.h"
 #include "sim/checks/stale_read_checker.h"
-#include "sim/checks/value_history.h"
 #include "sim/checks/watch_checker.h"
 #include "sim/choices/sim_time.h"
 
@@ -67,9 +66,10 @@ class LogChecker {
 
     bool in_log() const { return committed != SimTime::Max(); }
   };
-  // The checkers that learn what is committed. They outlive this object.
+  // The states, and the checkers that learn what is committed. They outlive
+  // this object.
   struct Followers {
-    ValueHistory* values;
+    CommittedStates* states;
     ExpiryChecker* expiry;
     ConnectionOrderChecker* order;
     StaleReadChecker* stale_reads;
@@ -84,15 +84,6 @@ class LogChecker {
   LogChecker(const LogChecker&) = delete;
   LogChecker& operator=(const LogChecker&) = delete;
 
-  // Takes the rules of the cluster. Call it before the first entry.
-  void SetSessionRules(const kv::SessionRules& rules) {
-    replay_.SetSessionRules(rules);
-  }
-  // How the cluster divides its keys.
-  void SetSlots(const std::shared_ptr<const kv::SlotStrategy>& slots) {
-    slots_ = slots;
-    replay_.SetSlots(slots);
-  }
   // `owner_of` returns the group that owns a slot before it moves. The others
   // refuse commands on it, so that these have no effect. Without this call each
   // group owns all slots.
@@ -127,18 +118,23 @@ class LogChecker {
   const std::vector<Removal>& RemovalsOf(const std::string& key) const;
 
  private:
-  // `version` is the version that the command gives to its keys.
   void OnRemoval(const std::string& key, const Removal& removal);
   // One removal less may be in a log: it was committed or refused.
   void CountRemoval(const std::string& key, uint8_t function);
+  // `version` is the version that the command gives to its keys.
   void OnCommand(const kv::Version& version, const kv::CommandView& command);
+  // `reads`: as in ExpiryChecker::OnCommand.
+  void OnWrite(const kv::Version& version, const kv::CommandView& command,
+               bool reads);
   void OnMove(GroupId group, const kv::CommandView& command);
   void OnAtomic(const kv::Version& version, const kv::CommandView& command);
-  // Moves the key's value on, and returns the result of the command.
-  lincheck::Value Replay(const std::string& key, lincheck::Version at,
-                         const kv::Version& version,
-                         const lincheck::Operation& op);
-  void OnToken(const std::string& token, lincheck::Version at,
+  void OnGetEx(const kv::Version& version, const kv::CommandView& command);
+  // The function of a write with this token. Nullopt: no client sends it.
+  std::optional<uint8_t> FunctionOf(const kv::CommandView& command,
+                                    const std::string& token);
+  lincheck::Value ResultOf(uint8_t function,
+                           const CommittedStates::Effect& effect);
+  void OnToken(const std::string& token, CommittedStates::Position at,
                lincheck::Value result);
   // The write with this token. Null: no client sent it.
   Write* FindToken(const std::string& token);
@@ -154,8 +150,6 @@ class LogChecker {
   // Looked up only.
   absl::flat_hash_map<Number, Write> writes_;
   absl::flat_hash_map<std::string, Number> tokens_;
-  std::shared_ptr<const kv::SlotStrategy> slots_ = kv::MakeSlotStrategy({});
-  LogReplay replay_;
   std::map<std::string, std::vector<Removal>> removals_;
   // How many DEL and GETDEL of a key clients sent that are in no log and were
   // not refused. They have no unique text.
@@ -163,9 +157,6 @@ class LogChecker {
   absl::flat_hash_map<Number, std::pair<std::string, uint8_t>> removals_asked_;
   const std::vector<Removal> no_removals_;
   bool started_ = false;
-  WallTime log_time_;  // That of the group, behind the entry at hand.
-  std::map<GroupId, WallTime> log_times_;
-  lincheck::Version committed_ = lincheck::kInitialVersion;
 };
 
 }  // namespace quorate::sim

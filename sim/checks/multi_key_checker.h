@@ -1,9 +1,8 @@
 // sim/checks/multi_key_checker.h: checks commands on several keys, of one slot
-// or several, and scans over all keys. The keys are those of MultiKeyClient
-// ("m…").
+// or several, and scans. The keys may be any: CommittedStates knows what they
+// contain.
 //
-// A write on keys of several slots has a part for each slot. The order of the
-// log gives every state of the keys of a slot. The rules are:
+// A write on keys of several slots has a part for each slot. The rules are:
 // - each part of an acknowledged MSET or DEL is in the log, once, and all parts
 //   together have the acknowledged result; no part of a refused one is
 // - an MGET returns, for the keys of one group, values that were current
@@ -20,12 +19,14 @@
 #include <set>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "absl/functional/any_invocable.h"
-#include "env/ids.h"
+#include "absl/types/span.h"
 #include "kv/command/command.h"
 #include "shardctrl/partition.h"
+#include "sim/checks/committed_states.h"
 #include "sim/choices/sim_time.h"
 
 namespace quorate::sim {
@@ -34,10 +35,14 @@ class MultiKeyChecker {
  public:
   using Report = absl::AnyInvocable<void(std::string)>;
 
-  explicit MultiKeyChecker(Report violate) : violate_(std::move(violate)) {}
+  // `states` outlives the checker.
+  MultiKeyChecker(const CommittedStates* states, Report violate)
+      : states_(states), violate_(std::move(violate)) {}
 
-  static bool Covers(std::string_view key) {
-    return !key.empty() && key[0] == 'm';
+  // Whether the command is a part of a write on several keys.
+  static bool Covers(const kv::CommandView& command) {
+    return command.op == kv::Op::kMSet ||
+           (command.op == kv::Op::kDel && command.arguments.count() > 1);
   }
 
   // ---- Clients.
@@ -55,12 +60,15 @@ class MultiKeyChecker {
   void OnRead(const std::vector<std::string>& keys,
               const std::vector<std::optional<std::string>>& values,
               SimTime called, SimTime now);
-  // A scan from its first call to its last reply returned these keys.
-  void OnScan(const std::set<std::string>& found, SimTime called, SimTime now);
+  // A scan of the keys with this prefix, from its first call to its last reply,
+  // returned these keys.
+  void OnScan(std::string_view prefix, const std::set<std::string>& found,
+              SimTime called, SimTime now);
 
   // ---- The log.
-  // The first replica of the group applied a command on covered keys.
-  void OnCommand(GroupId group, SimTime now, const kv::CommandView& command);
+  // A part of a write had this effect.
+  void OnCommand(const kv::CommandView& command,
+                 const CommittedStates::Effect& effect);
   // A node got another map of the slots, or slots begin to move.
   void OnMapChanged() { map_changed_ = true; }
 
@@ -75,41 +83,25 @@ class MultiKeyChecker {
     bool withdrawn = false;
     int64_t removed = 0;  // By a DEL, once it is committed.
   };
-  // The values of the keys of one slot. A state ends where the next one begins.
-  struct State {
-    SimTime since;
-    uint64_t number = 0;  // In the order of all states of all slots.
-    std::map<std::string, std::string> values;
-  };
-  struct SlotHistory {
-    GroupId group;  // 0: nothing was written yet.
-    std::vector<State> states;
-  };
-  // A read of keys of one slot: the states that may explain it begin with
-  // `oldest`.
-  struct SlotRead {
-    const std::vector<State>* states;
-    size_t oldest;
-    std::map<std::string, std::optional<std::string>> values;
+  // A value that a read returned, and the states of its key since the call.
+  struct Found {
+    absl::Span<const CommittedStates::State> states;
+    uint64_t value;
 
-    bool Explains(const State& state) const;
-    // True if the state at the moment of that number explains it.
-    bool ExplainedAt(uint64_t number) const;
+    // Whether the key had the value at that place.
+    bool At(CommittedStates::Position place) const;
+  };
+  // The values that must have been current together.
+  struct Together {
+    std::set<Slot> slots;
+    std::vector<Found> found;
+
+    bool Explained() const;
   };
 
-  void Commit(const std::string& token, int64_t removed);
-  SlotHistory& HistoryOf(Slot slot);
-  std::vector<State>& StatesOf(Slot slot) { return HistoryOf(slot).states; }
-  // Calls `visit` with each state of the time, the latest first, until it
-  // returns true.
-  template <typename Visit>
-  static bool AnyState(const std::vector<State>& states, SimTime called,
-                       Visit visit);
-
+  const CommittedStates* const states_;
   Report violate_;
   std::map<std::string, Write> writes_;
-  std::map<Slot, SlotHistory> slots_;
-  uint64_t states_ = 0;
   bool map_changed_ = false;
   uint64_t reads_checked_ = 0;
   uint64_t group_reads_checked_ = 0;

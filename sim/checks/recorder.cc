@@ -8,7 +8,6 @@
 #include "absl/strings/str_join.h"
 #include "env/check.h"
 #include "lincheck/checker.h"
-#include "sim/choices/trace_hash.h"
 
 namespace quorate::sim {
 
@@ -23,27 +22,26 @@ Recorder::Recorder(Clock clock, Report violate, const Budget& budget)
           [this](std::string what) { violate_(std::move(what)); }, this),
       order_([this](std::string what) { violate_(std::move(what)); },
              [this](Ticket ticket) { return Name(operations_[ticket]); },
-             &values_),
-      stale_reads_(&values_,
+             &states_),
+      stale_reads_(&states_,
                    [this](std::string what) { violate_(std::move(what)); }),
       availability_(
           [this](std::string what) { violate_(std::move(what)); },
           [this](Ticket ticket) { return Name(operations_[ticket]); }),
-      expiry_([this](std::string what) { violate_(std::move(what)); }),
-      multi_keys_([this](std::string what) { violate_(std::move(what)); }),
+      expiry_(&states_,
+              [this](std::string what) { violate_(std::move(what)); }),
+      multi_keys_(&states_,
+                  [this](std::string what) { violate_(std::move(what)); }),
       watches_([this](std::string what) { violate_(std::move(what)); }),
       log_([this] { return clock_(); },
            [this](std::string what) { violate_(std::move(what)); },
            [this](Ticket ticket) { return Name(operations_[ticket]); },
-           {.values = &values_,
+           {.states = &states_,
             .expiry = &expiry_,
             .order = &order_,
             .stale_reads = &stale_reads_,
             .multi_keys = &multi_keys_,
-            .watches = &watches_}) {
-  stale_reads_.SetMayExpire(
-      [this](const std::string& key) { return expiry_.HasHadExpiry(key); });
-}
+            .watches = &watches_}) {}
 
 Recorder::Ticket Recorder::Invoke(const ClientCall& call) {
   const uint32_t partition = history_.Partition(call.key);
@@ -95,11 +93,10 @@ void Recorder::ReturnReply(Ticket ticket, const ClientReply& reply) {
   Succeed(ticket);
   ++succeeded_expiring_[VerbName(expiry_.verb(operation.expiry_ticket))];
   if (ChecksOrder(operation) && log_.started()) {
-    const bool found = reply.type == ClientReply::Type::kBulk;
     order_.OnRead(
         ticket,
         std::string(history_.partition_name(operation.recorded.partition)),
-        found ? HashBytes(reply.text) : ValueHistory::kNothing);
+        CommittedStates::HashOf(reply));
   }
   expiry_.Return(operation.expiry_ticket, clock_(), reply);
 }
@@ -131,7 +128,7 @@ void Recorder::OnSent(Ticket ticket, uint64_t connection, NodeId node) {
                                 .sent = clock_()});
   if (!ChecksOrder(operation)) return;
   order_.OnSent(ticket, connection, group,
-                orders_by_slot_ ? slots_->SlotOf(key) : Slot());
+                orders_by_slot_ ? states_.SlotOf(key) : Slot());
 }
 
 // With another map than its groups the node may have led another group.
@@ -258,11 +255,13 @@ void Recorder::Withdraw(Ticket ticket) {
 
 StaleReadChecker::Sent Recorder::SendStaleRead(NodeId node,
                                                const std::string& key,
+                                               ExpiryCommand::Verb verb,
                                                std::optional<Duration> bound) {
   // A replica of either group may answer for a slot that moves.
-  const bool known = group_of_ && !log_.moves().HasMoved(slots_->SlotOf(key));
+  const bool known = group_of_ && !log_.moves().HasMoved(states_.SlotOf(key));
   StaleReadChecker::Sent sent =
       stale_reads_.Send(node, known ? group_of_(key) : GroupId());
+  sent.number = verb != ExpiryCommand::Verb::kGet;
   if (bound.has_value()) sent.newest_missing = clock_() - *bound;
   return sent;
 }
@@ -357,7 +356,7 @@ lincheck::History Recorder::KnownHistory() const {
   lincheck::History known;
   known.Reserve(operations_.size());
   for (const std::string& key : keys_) {
-    if (ExpiryChecker::Covers(key)) continue;
+    if (expiry_.Follows(key)) continue;
     const uint32_t own = known.Partition(key);
     const lincheck::History history = HistoryOf(key, log_.started());
     for (lincheck::Operation op : history.operations()) {

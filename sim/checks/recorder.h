@@ -4,8 +4,11 @@
 // Operations go to the HistoryChecker with the world's time, and each attempt
 // to the AvailabilityChecker. The LogChecker compares their results with the
 // logs. Commands of one connection go to the ConnectionOrderChecker, stale
-// reads to the StaleReadChecker, and keys that may expire ("t…") to the
-// ExpiryChecker.
+// reads to the StaleReadChecker, and each ExpiryCommand to the ExpiryChecker.
+//
+// CommittedStates has the states of all keys by the logs, for all checkers. The
+// HistoryChecker knows only the writes of each ClientCall. So no other client
+// writes the key of a ClientCall.
 #ifndef QUORATE_SIM_CHECKS_RECORDER_H_
 #define QUORATE_SIM_CHECKS_RECORDER_H_
 
@@ -33,6 +36,7 @@
 #include "lincheck/models/kv.h"
 #include "lincheck/online.h"
 #include "sim/checks/availability_checker.h"
+#include "sim/checks/committed_states.h"
 #include "sim/checks/connection_order_checker.h"
 #include "sim/checks/expiry_checker.h"
 #include "sim/checks/history_checker.h"
@@ -40,7 +44,6 @@
 #include "sim/checks/multi_key_checker.h"
 #include "sim/checks/sent_bytes.h"
 #include "sim/checks/stale_read_checker.h"
-#include "sim/checks/value_history.h"
 #include "sim/checks/watch_checker.h"
 #include "sim/choices/sim_time.h"
 #include "sim/protocol/expiry_command.h"
@@ -89,7 +92,7 @@ class Recorder final : private HistoryChecker::Source {
   void SetClocks(ClockBounds clocks) { expiry_.SetClocks(std::move(clocks)); }
   // Takes the rules of the cluster. Call it before the first operation.
   void SetSessionRules(const kv::SessionRules& rules) {
-    log_.SetSessionRules(rules);
+    states_.SetSessionRules(rules);
   }
 
   // An operation begins.
@@ -112,9 +115,8 @@ class Recorder final : private HistoryChecker::Source {
 
   // How the cluster divides its keys. Only hash slots may have clients of
   // several keys.
-  void SetSlots(const std::shared_ptr<const kv::SlotStrategy>& slots) {
-    slots_ = slots;
-    log_.SetSlots(slots);
+  void SetSlots(std::shared_ptr<const kv::SlotStrategy> slots) {
+    states_.SetSlots(std::move(slots));
   }
   // From now on checks the order of commands on each connection. `group_of`
   // returns the group that owns a key.
@@ -148,8 +150,9 @@ class Recorder final : private HistoryChecker::Source {
   // A read that may be stale is sent to `node`. Returns what StaleRead requires
   // when the reply arrives. `bound`: how stale it may be.
   StaleReadChecker::Sent SendStaleRead(NodeId node, const std::string& key,
+                                       ExpiryCommand::Verb verb,
                                        std::optional<Duration> bound);
-  // That read returned a bulk or nil.
+  // That read returned.
   void StaleRead(const StaleReadChecker::Sent& sent, const std::string& key,
                  const ClientReply& reply);
 
@@ -224,7 +227,7 @@ class Recorder final : private HistoryChecker::Source {
   // See HistoryChecker.
   uint64_t given_up() const { return histories_.given_up(); }
   // How many keys expired.
-  uint64_t expired() const { return expiry_.expired(); }
+  uint64_t expired() const { return states_.expired(); }
   // How often each function succeeded, by name.
   std::map<std::string, uint64_t> succeeded_by_function() const;
   const lincheck::OnlineChecker& checker() const { return histories_.online(); }
@@ -276,11 +279,10 @@ class Recorder final : private HistoryChecker::Source {
   Led led_;
   std::map<NodeId, SentBytes> requests_sent_;
   bool orders_by_slot_ = false;
-  std::shared_ptr<const kv::SlotStrategy> slots_ = kv::MakeSlotStrategy({});
   std::optional<Limits> limits_;
   const lincheck::ModelOf<lincheck::Kv> model_;
   HistoryChecker histories_;
-  ValueHistory values_;
+  CommittedStates states_;
   ConnectionOrderChecker order_;
   StaleReadChecker stale_reads_;
   AvailabilityChecker availability_;

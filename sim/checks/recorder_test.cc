@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "absl/types/span.h"
 #include "gtest/gtest.h"
 #include "kv/command/command.h"
 #include "kv/command/rules.h"
@@ -47,14 +48,17 @@ class RecorderTest : public testing::Test {
     return {.type = ClientReply::Type::kBulk, .text = text};
   }
   void Commit(kv::Op op, std::string_view key, std::string_view text,
-              std::optional<kv::SessionStamp> stamp = {}) {
+              std::optional<kv::SessionStamp> stamp = {},
+              std::optional<int64_t> expire_at_ms = {}) {
     now_ = now_ + Nanoseconds(1);
     const std::string_view arguments[] = {key, text};
     kv::BatchBuilder batch;
-    batch.Add({.op = op,
-               .slot = kv::HashSlot(key),
-               .session = stamp,
-               .arguments = arguments});
+    batch.Add(
+        {.op = op,
+         .slot = kv::HashSlot(key),
+         .session = stamp,
+         .expire_at_ms = expire_at_ms,
+         .arguments = absl::MakeConstSpan(arguments, text.empty() ? 1 : 2)});
     const Buffer payload = batch.Finish();
     recorder_.log().OnCommitted(GroupId(1), raft::Index(++index_),
                                 {.log_time = log_time_}, payload.view());
@@ -258,6 +262,24 @@ TEST_F(RecorderTest, RefusedWriteThatIsCommitted_FoundInEitherOrder) {
 TEST_F(RecorderTest, CommittedWriteThatNoClientSent_Found) {
   Commit(kv::Op::kSet, "r1", "c9.9");
   ExpectFound("which no client sent");
+}
+
+TEST_F(RecorderTest, CommandThatNoClientSends_Found) {
+  Commit(kv::Op::kSetRange, "r1", "c1.1");
+  ExpectFound("which no client sent");
+}
+
+TEST_F(RecorderTest, ExpiryThatNoClientSent_Found) {
+  const auto put = Invoke(Kv::kPut, "r1", "c1.1");
+  Commit(kv::Op::kSet, "r1", "c1.1", {}, /*expire_at_ms=*/1'000);
+  ExpectFound("set with an expiry, which no client sent");
+  (void)put;
+}
+
+TEST_F(RecorderTest, TransactionOfAnExpiringKeyBesideGetEx_Found) {
+  (void)recorder_.Invoke(ExpiryCommand{.client = 1, .key = "t1"});
+  CommitIfUnchanged("t1", {GroupId(1), raft::Index(1), 0}, "c1.1");
+  ExpectFound("clients send only GETEX");
 }
 
 TEST_F(RecorderTest, WriteOfAnExpiredSession_MustNotBeAcknowledged) {

@@ -5,14 +5,11 @@
 
 #include "absl/strings/str_cat.h"
 #include "env/check.h"
-#include "sim/checks/expiry_checker.h"
-#include "sim/choices/trace_hash.h"
 
 namespace quorate::sim {
 
-void StaleReadChecker::OnEntry(GroupId group, raft::Index index, SimTime now,
-                               Position last) {
-  entries_[group].resize(index.value(), {now, last});
+void StaleReadChecker::OnEntry(GroupId group, raft::Index index, SimTime now) {
+  entries_[group].resize(index.value(), {now, states_->last()});
 }
 
 // A clock that stands still does not count that time.
@@ -51,28 +48,26 @@ StaleReadChecker::Sent StaleReadChecker::Send(NodeId node,
 
 void StaleReadChecker::OnReply(const Sent& sent, const std::string& key,
                                const ClientReply& reply) {
-  if (entries_.empty()) return;
-  // TTL and EXISTS, which only keys that may expire are asked for.
   const bool number = reply.type == ClientReply::Type::kInteger;
-  if (number && ExpiryChecker::Covers(key)) return;
+  if (entries_.empty() || (number && sent.number)) return;
   const bool found = reply.type == ClientReply::Type::kBulk;
   // A replica whose own clock says that a key is due returns nil before the log
   // removes the key.
-  if (!found && may_expire_ && may_expire_(key)) return;
-  const uint64_t value = found ? HashBytes(reply.text) : ValueHistory::kNothing;
+  if (!found && !number && states_->HasHadExpiry(key)) return;
+  const uint64_t value = CommittedStates::HashOf(reply);
   const auto replica = replicas_.find({sent.node, sent.group});
   const bool same =
       replica != replicas_.end() && replica->second.starts == sent.starts;
   const Position bound = BoundOf(sent);
   const Position applied = same ? sent.applied : 0;
-  if (!number && values_->FirstFrom(std::max(applied, bound), key, value)) {
+  if (!number && states_->FirstFrom(std::max(applied, bound), key, value)) {
     return;
   }
   violate_(absl::StrCat(
       "stale read: node ", sent.node.value(), " returned ",
       reply.ToString().substr(0, 60), " for ", key,
-      number || !values_->FirstFrom(0, key, value) ? ", which the key never had"
-      : values_->FirstFrom(applied, key, value)
+      number || !states_->FirstFrom(0, key, value) ? ", which the key never had"
+      : states_->FirstFrom(applied, key, value)
           ? ", which is older than the bound of the read"
           : ", which is older than the replica's state when the read was "
             "sent"));

@@ -19,7 +19,7 @@
 #include "env/ids.h"
 #include "env/time.h"
 #include "raft/core/types.h"
-#include "sim/checks/value_history.h"
+#include "sim/checks/committed_states.h"
 #include "sim/choices/sim_time.h"
 #include "sim/protocol/reply.h"
 
@@ -27,25 +27,20 @@ namespace quorate::sim {
 
 class StaleReadChecker {
  public:
-  using Position = ValueHistory::Position;
+  using Position = CommittedStates::Position;
   using Report = absl::AnyInvocable<void(std::string)>;
 
-  // `values` outlives the checker.
-  StaleReadChecker(const ValueHistory* values, Report violate)
-      : values_(values), violate_(std::move(violate)) {}
+  // `states` outlives the checker.
+  StaleReadChecker(const CommittedStates* states, Report violate)
+      : states_(states), violate_(std::move(violate)) {}
 
-  // `may_expire` returns whether the key has had a time to expire.
-  void SetMayExpire(
-      absl::AnyInvocable<bool(const std::string& key)> may_expire) {
-    may_expire_ = std::move(may_expire);
-  }
   // The monotonic time that the node's clock has lost from a time on; zero: the
   // most of any node. Without the function bounds are not checked.
   void SetLost(absl::AnyInvocable<Duration(NodeId, SimTime since)> lost) {
     lost_ = std::move(lost);
   }
-  // An entry was committed. `last` is the last position so far.
-  void OnEntry(GroupId group, raft::Index index, SimTime now, Position last);
+  // The states have taken a committed entry.
+  void OnEntry(GroupId group, raft::Index index, SimTime now);
   // The replica's state is that after the entry `index`. Zero: it starts.
   void OnApplied(NodeId node, GroupId group, raft::Index index);
 
@@ -53,6 +48,8 @@ class StaleReadChecker {
   struct Sent {
     NodeId node;  // Zero: any node may answer.
     GroupId group;
+    // It asks for a number, such as TTL. Numbers are not checked.
+    bool number = false;
     uint64_t starts = 0;
     Position applied = 0;
     // The answer must have the writes that were committed by then.
@@ -72,10 +69,9 @@ class StaleReadChecker {
   // The last position that the answer may not lack.
   Position BoundOf(const Sent& sent);
 
-  const ValueHistory* const values_;
+  const CommittedStates* const states_;
   Report violate_;
   absl::AnyInvocable<Duration(NodeId, SimTime)> lost_;
-  absl::AnyInvocable<bool(const std::string& key)> may_expire_;
   struct Entry {
     SimTime committed;
     Position last = 0;  // The last one through the entry.

@@ -1,11 +1,12 @@
 // Stale reads that are lawful, and each form of the violation.
 #include "sim/checks/stale_read_checker.h"
 
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "gtest/gtest.h"
-#include "sim/choices/trace_hash.h"
+#include "sim/checks/test_command.h"
 
 namespace quorate::sim {
 namespace {
@@ -22,9 +23,10 @@ ClientReply BulkOf(const std::string& text) {
 class StaleReadCheckerTest : public testing::Test {
  protected:
   // The next entry of the group gives the key this value.
-  void Commit(const std::string& key, const std::string& text) {
-    values_.OnValue(key, ++at_, SimTime(), HashBytes(text));
-    checker_.OnEntry(kReadGroup, raft::Index(++index_), now_, at_);
+  void Commit(const std::string& key, const std::string& text,
+              std::optional<int64_t> expire_at_ms = {}) {
+    ApplySet(states_, now_, key, text, expire_at_ms);
+    checker_.OnEntry(kReadGroup, raft::Index(++index_), now_);
   }
   void ExpectFound(const std::string& words) {
     ASSERT_EQ(found_.size(), 1u);
@@ -32,12 +34,11 @@ class StaleReadCheckerTest : public testing::Test {
   }
 
   SimTime now_;
-  ValueHistory::Position at_ = 0;
   uint64_t index_ = 0;
-  ValueHistory values_;
+  CommittedStates states_;
   std::vector<std::string> found_;
   StaleReadChecker checker_{
-      &values_, [this](std::string what) { found_.push_back(what); }};
+      &states_, [this](std::string what) { found_.push_back(what); }};
 };
 
 TEST_F(StaleReadCheckerTest, CommittedValuesOldAndNew_Silent) {
@@ -99,24 +100,27 @@ TEST_F(StaleReadCheckerTest, ReplicaThatHasStartedAgain_MayReturnOlderValues) {
 }
 
 TEST_F(StaleReadCheckerTest, KeyThatNeverHadAnExpiry_MayNotBeAbsent) {
-  checker_.SetMayExpire([](const std::string&) { return false; });
   Commit("t1", "a");
   checker_.OnApplied(kNode, kReadGroup, raft::Index(1));
   checker_.OnReply(checker_.Send(kNode, kReadGroup), "t1", kNil);
   ExpectFound("older than the replica's state");
 }
 
-TEST_F(StaleReadCheckerTest, NumberForAKeyThatDoesNotExpire_Found) {
+TEST_F(StaleReadCheckerTest, NumberThatWasNotAskedFor_Found) {
+  const ClientReply five{.type = ClientReply::Type::kInteger, .integer = 5};
   Commit("k", "a");
-  checker_.OnReply(checker_.Send(kNode, kReadGroup), "k",
-                   {.type = ClientReply::Type::kInteger, .integer = 5});
+  StaleReadChecker::Sent sent = checker_.Send(kNode, kReadGroup);
+  sent.number = true;
+  checker_.OnReply(sent, "k", five);
+  EXPECT_TRUE(found_.empty());
+  sent.number = false;
+  checker_.OnReply(sent, "k", five);
   ExpectFound("which the key never had");
 }
 
 // A replica whose own clock says that the key is due returns nil.
 TEST_F(StaleReadCheckerTest, KeyThatExpires_MayBeAbsent) {
-  checker_.SetMayExpire([](const std::string& key) { return key == "t1"; });
-  Commit("t1", "a");
+  Commit("t1", "a", /*expire_at_ms=*/1'000);
   checker_.OnApplied(kNode, kReadGroup, raft::Index(1));
   const StaleReadChecker::Sent sent = checker_.Send(kNode, kReadGroup);
   checker_.OnReply(sent, "t1", kNil);

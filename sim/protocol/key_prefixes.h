@@ -1,5 +1,5 @@
 // sim/protocol/key_prefixes.h: the prefixes of keys that belong to one kind of
-// simulated client. By them each checker recognizes its own commands.
+// simulated client, which checks their values itself.
 #ifndef QUORATE_SIM_PROTOCOL_KEY_PREFIXES_H_
 #define QUORATE_SIM_PROTOCOL_KEY_PREFIXES_H_
 

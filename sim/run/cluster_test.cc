@@ -23,6 +23,7 @@
 #include "raft/host/bootstrap_record.h"
 #include "raft/host/host.h"
 #include "raft/log/snapshot_format.h"
+#include "sim/checks/committed_states.h"
 #include "sim/checks/expiry_checker.h"
 #include "sim/checks/replica_checker.h"
 #include "sim/run/cluster_checks.h"
@@ -870,13 +871,16 @@ std::vector<std::string> ViolationsOfAWrongClock(Duration error, bool bounded) {
   Small small(1);
   World& world = small.world();
   Cluster& cluster = small.cluster();
-  ExpiryChecker checker([&](std::string what) { world.Violate(what); });
+  CommittedStates states;
+  ExpiryChecker checker(&states,
+                        [&](std::string what) { world.Violate(what); });
   checker.SetClocks({.epoch = WorldOptions().epoch});
   cluster.SetCommitHook([&](GroupId group, const raft::Entry& entry) {
     checker.OnEntry(group, world.now(),
                     {.term = entry.term,
                      .log_time = entry.log_time,
                      .bounded = entry.leader_wall.bounded()});
+    states.OnEntry(group, world.now(), entry.log_time);
   });
   const NodeId first = small.Elect();
   world.RunFor(Seconds(1));

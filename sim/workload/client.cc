@@ -351,8 +351,9 @@ void WorkloadClient::Send(OperationId id) {
         std::move(greeting), this);
   }
   if (operation.stale) {
-    operation.sent = recorder_->SendStaleRead(
-        NodeId(operation.node + 1), operation.call.key, operation.bound());
+    operation.sent =
+        recorder_->SendStaleRead(NodeId(operation.node + 1), operation.call.key,
+                                 operation.read_verb(), operation.bound());
   }
   EncodedOperation request = EncodeRequest(operation, operation.session.get());
   operation.replies_expected = request.replies;

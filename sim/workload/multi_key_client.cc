@@ -13,7 +13,8 @@ using Type = ClientReply::Type;
 
 constexpr ChoiceSite kOperation("workload.multi_key_operation");
 
-constexpr uint64_t kTags = 3;  // Each puts its keys into one slot.
+constexpr std::string_view kPrefix = "m";  // All keys have it.
+constexpr uint64_t kTags = 3;              // Each puts its keys into one slot.
 constexpr uint64_t kKeysPerTag = 5;
 constexpr Duration kGiveUpAfter = Seconds(10);
 constexpr Duration kAttemptTimeout = Seconds(5);
@@ -72,7 +73,7 @@ std::vector<std::string> MultiKeyClient::Operation::Words() const {
           "SCAN",
           cursor,
           "MATCH",
-          "m*",
+          absl::StrCat(std::string(kPrefix), "*"),
           "COUNT",
           absl::StrCat(1 + random.Below(200, "client.scan_count", 0, attempts))};
   }
@@ -288,7 +289,7 @@ void MultiKeyClient::OnScanned(const ClientReply& reply) {
   current_->cursor = reply.elements[0].text;
   if (current_->cursor != "0") return Try();
   env_.tracer.Sometimes("client.scan_finished");
-  checker_.OnScan(current_->found, current_->called, clock_());
+  checker_.OnScan(kPrefix, current_->found, current_->called, clock_());
   End(Outcome::kDone);
 }
 

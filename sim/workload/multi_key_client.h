@@ -4,8 +4,7 @@
 //
 // It has one operation at a time, and follows no redirects: it uses the
 // addresses of plain clients. A write whose outcome is unknown is not repeated.
-// sim/checks/multi_key_checker.h checks the replies. Only this client uses keys
-// that begin with "m".
+// Its keys begin with "m". sim/checks/multi_key_checker.h checks the replies.
 #ifndef QUORATE_SIM_WORKLOAD_MULTI_KEY_CLIENT_H_
 #define QUORATE_SIM_WORKLOAD_MULTI_KEY_CLIENT_H_
 

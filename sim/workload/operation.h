@@ -48,6 +48,10 @@ struct ClientOperation {
   uint64_t sequence = 0;  // The sequence number of the session. 0: none.
 
   bool is_read() const;
+  // The command of an operation that is a read.
+  ExpiryCommand::Verb read_verb() const {
+    return expiry.has_value() ? expiry->verb : ExpiryCommand::Verb::kGet;
+  }
   // MULTI … EXEC. A transaction has no session.
   bool is_transaction() const {
     return form == SwapForm::kTransaction || form == SwapForm::kWatched;

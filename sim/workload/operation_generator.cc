@@ -4,7 +4,6 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "sim/checks/expiry_checker.h"
 
 namespace quorate::sim {
 namespace {
@@ -14,6 +13,8 @@ using lincheck::Kv;
 // The numbers of final operations come after those of all others.
 constexpr uint64_t kNumbersPerClient = 100'000'000;
 constexpr uint64_t kFirstFinal = kNumbersPerClient / 2;
+// The first letter of keys that may expire.
+constexpr char kExpiring = 't';
 
 // A name with this begin and end whose slot is odd, or even.
 std::string NameInSlots(const kv::SlotStrategy& slots, const std::string& begin,
@@ -32,7 +33,7 @@ ClientOperation OperationGenerator::Draw(uint64_t number, Random random,
   ClientOperation operation{.number = number, .random = random};
   if (options_.expiry && random.Below(6, "client.timed", 0, 0) == 0) {
     operation.expiry = DrawExpiryCommand(
-        client_, DrawKey('t', number, random), now_ms,
+        client_, DrawKey(kExpiring, number, random), now_ms,
         [random](Site site, uint64_t bound) {
           return random.Below(bound, site, 0, 0);
         },
@@ -60,7 +61,7 @@ ClientOperation OperationGenerator::ReadOf(const std::string& key,
   ClientOperation operation;
   operation.random = random;
   operation.call = {.client = client_, .key = key};
-  if (ExpiryChecker::Covers(key)) {
+  if (key.starts_with(kExpiring)) {
     operation.expiry = ExpiryCommand{.client = client_, .key = key};
   }
   return operation;
@@ -131,7 +132,7 @@ std::string OperationGenerator::DrawKey(char kind, uint64_t number,
   const std::string name = absl::StrCat(std::string(1, kind), key, ".", epoch);
   // Keys that expire leave slots without a place in the log, so they have
   // slots of their own: the odd ones.
-  const bool odd = kind == 't';
+  const bool odd = kind == kExpiring;
   return options_.tags == 0
              ? NameInSlots(*options_.slots, name, "", odd)
              : NameInSlots(*options_.slots,

@@ -65,8 +65,9 @@ void SimpleClient::BeginNext() {
     waiting_.pop_front();
     if (operation.stale) {
       // Any node may answer.
-      operation.sent = recorder_->SendStaleRead(NodeId(), operation.call.key,
-                                                operation.bound());
+      operation.sent =
+          recorder_->SendStaleRead(NodeId(), operation.call.key,
+                                   operation.read_verb(), operation.bound());
     } else {
       operation.ticket = operation.expiry.has_value()
                              ? recorder_->Invoke(*operation.expiry)
