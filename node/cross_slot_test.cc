@@ -73,6 +73,29 @@ class CrossSlotTest : public ::testing::Test {
   const std::string d_ = KeyOfGroup(3, 4);
 };
 
+// Reads that ask no leader do not wait for one.
+TEST_F(CrossSlotTest, ReadsThatMayBeStale_AreServedWithoutAMajority) {
+  std::vector<std::string> keys;
+  for (uint32_t group = 1; group <= kGroups; ++group) {
+    keys.push_back(KeyOfGroup(group, 1));
+    keys.push_back(KeyOfGroup(group, 2));
+    EXPECT_EQ(Do({"SET", keys[keys.size() - 2], "v"}), "+OK\r\n");
+  }
+  cluster_.world().RunFor(Seconds(2));
+  for (const size_t node : {1, 2}) cluster_.Crash(node);
+  cluster_.world().RunFor(Seconds(5));
+  EXPECT_EQ(Do({"QUORATE.CONSISTENCY", "EVENTUAL"}), "+OK\r\n");
+  std::vector<std::string_view> mget = {"MGET"};
+  std::vector<std::string_view> exists = {"EXISTS"};
+  for (const std::string& key : keys) {
+    mget.push_back(key);
+    exists.push_back(key);
+  }
+  const std::string one = Bulk("v") + "$-1\r\n";
+  EXPECT_EQ(Do(mget), Concat("*6\r\n", one, one, one));
+  EXPECT_EQ(Do(exists), ":3\r\n");
+}
+
 TEST_F(CrossSlotTest, EveryCommand_AnswersAsForOneSlot) {
   for (size_t node = 0; node < cluster_.size(); ++node) {
     client_ = cluster_.ConnectResp(node);

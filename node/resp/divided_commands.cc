@@ -118,7 +118,8 @@ std::vector<kv::CommandSpec> DividedCommands::Parts(
 }
 
 Handled DividedCommands::Handle(const CommandRow& row, Arguments request,
-                                const Translated& command) {
+                                const Translated& command,
+                                Duration staleness_max) {
   const kv::CommandSpec& whole = command.specs[0];
   const bool write = !kv::IsRead(whole.op);
   const std::vector<Key> keys = KeysInOrder(row, request);
@@ -149,7 +150,9 @@ Handled DividedCommands::Handle(const CommandRow& row, Arguments request,
   }
   questions_.BeginCommand();
   for (size_t i = 0; i < parts.size(); ++i) {
-    questions_.Query(token + i, parts[i], /*redirect=*/false);
+    const bool stale = !write && staleness_max > Duration() &&
+                       questions_.ReadStale(token + i, parts[i], staleness_max);
+    if (!stale) questions_.Query(token + i, parts[i], /*redirect=*/false);
   }
   return Handled::kDone;
 }

@@ -44,9 +44,10 @@ class DividedCommands {
   // True if the command has no meaning for all its keys together, and this
   // address divides it.
   bool Divides(const CommandRow& row) const;
-  // Requires: Divides(row), command.cross_slot.
+  // Requires: Divides(row), command.cross_slot. `staleness_max`: as for
+  // GroupQueue::ReadStale; zero: a read asks the leaders.
   Handled Handle(const CommandRow& row, Arguments request,
-                 const Translated& command);
+                 const Translated& command, Duration staleness_max);
 
   // True if the answers to `token` belong to this object.
   bool awaits(uint64_t token) const {

@@ -53,6 +53,14 @@ void GroupQuestions::Query(uint64_t token, const kv::CommandSpec& spec,
   waiting_bytes_ += question.arguments.size_bytes();
 }
 
+bool GroupQuestions::ReadStale(uint64_t token, const kv::CommandSpec& spec,
+                               Duration staleness_max) {
+  const bool served = context_.router.QueueOf(spec.slot).ReadStale(
+      {&sink_, token, /*redirect=*/false}, spec, staleness_max);
+  if (served) ++context_.metrics.stale_reads;
+  return served;
+}
+
 bool GroupQuestions::Ask(uint64_t token, const kv::CommandSpec& spec,
                          bool redirect) {
   const GroupId group = context_.router.QueueOf(spec.slot).group();

@@ -57,6 +57,10 @@ class GroupQuestions {
   // The questions that follow belong to one command, which
   // limits.held_requests counts once for each group.
   void BeginCommand() { asked_groups_.clear(); }
+  // Answers a read from the replica here, without a leader, or parks it.
+  // Returns false if it cannot; then nothing has happened.
+  bool ReadStale(uint64_t token, const kv::CommandSpec& spec,
+                 Duration staleness_max);
   // Asks the group of `spec`, at once or when there is room. With `redirect`
   // the request fails if another node leads the group.
   void Query(uint64_t token, const kv::CommandSpec& spec, bool redirect);

@@ -44,7 +44,9 @@ Handled KeyCommands::HandleStamped(
     replies_.ReplyError(row.id, kReadOnlyReplica);
     return Handled::kDone;
   }
-  if (divided) return divided_.Handle(row, request, command);
+  if (divided) {
+    return divided_.Handle(row, request, command, staleness_max_);
+  }
   if (command.read_only()) {
     if (staleness_max_ > Duration() && ServeStale(row, command)) {
       return Handled::kDone;
