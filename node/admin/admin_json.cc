@@ -102,7 +102,7 @@ Json GroupJson(const shardctrl::GroupRow& row, const ClusterUsage& usage) {
   const std::string_view problem =
       none && row.problem.empty() ? kNoLeader : std::string_view(row.problem);
   Json moves = Json::array();
-  for (const auto& [leader, its] : usage) {
+  for (const auto& [node, its] : usage) {
     for (const FilledReplica& filled : its.filled) {
       if (filled.group == row.id) moves.push_back(MoveJson(filled));
     }

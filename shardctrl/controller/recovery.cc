@@ -45,10 +45,9 @@ std::vector<ReplicaId> BrokenVoters(const raft::Configuration& known,
   return broken;
 }
 
-// A voter that works, as its own configuration says.
-bool Votes(const Survivor& survivor) {
-  return survivor.works &&
-         raft::IsVoter(survivor.configuration, survivor.replica);
+// As its own configuration says.
+bool IsVoter(const Survivor& survivor) {
+  return raft::IsVoter(survivor.configuration, survivor.replica);
 }
 
 // Enough voters of its own configuration would vote for it.
@@ -66,17 +65,15 @@ bool CanLead(const Survivor& candidate, const Survivors& survivors) {
 bool GoesOn(const Survivors& survivors, uint64_t generation) {
   return std::any_of(survivors.begin(), survivors.end(), [&](const auto& one) {
     const Survivor& survivor = one.second;
-    return Votes(survivor) && survivor.configuration.generation == generation &&
+    return survivor.works && IsVoter(survivor) &&
+           survivor.configuration.generation == generation &&
            (survivor.leader != NodeId() || CanLead(survivor, survivors));
   });
 }
 
 // The state is older than the configuration of this voter.
 bool IsOutdated(const GroupRecord& group, const Survivor& survivor) {
-  if (group.id != kControllerGroup ||
-      !raft::IsVoter(survivor.configuration, survivor.replica)) {
-    return false;
-  }
+  if (group.id != kControllerGroup || !IsVoter(survivor)) return false;
   if (!group.reported.has_value()) return true;
   const ReportedConfiguration& known = *group.reported;
   return std::pair(known.configuration.generation, known.position.index) <

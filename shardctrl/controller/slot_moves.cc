@@ -156,10 +156,32 @@ bool TakesPart(const SlotMove& move, GroupId group) {
   return move.from == group || move.to == group;
 }
 
+bool IsMoving(const ClusterState& state, GroupId group) {
+  return std::ranges::any_of(state.moves, [&](const SlotMove& move) {
+    return TakesPart(move, group);
+  });
+}
+
 bool HasSlots(const ClusterState& state, GroupId group) {
   return std::any_of(
       state.slots.begin(), state.slots.end(),
       [&](const AssignedRun& run) { return run.group == group; });
+}
+
+// Slots that were on their way to a group when its end was wished go on from
+// there. So do those for which there was no room for a move.
+void ContinueRetiring(WallTime log_time, ClusterState* state) {
+  for (const GroupRecord& group : state->groups) {
+    if (!group.retiring || IsMoving(*state, group.id) ||
+        !HasSlots(*state, group.id)) {
+      continue;
+    }
+    Transfers transfers = PlanTransfers(*state, OpenGroups(*state));
+    std::erase_if(transfers, [&](const auto& transfer) {
+      return transfer.first.first != group.id;
+    });
+    if (!transfers.empty()) Begin(transfers, 0, log_time, state);
+  }
 }
 
 // The slots change their owner.
@@ -457,32 +479,6 @@ void ShareSlots(WallTime log_time, ClusterState* state) {
   // Without room for more moves an operator balances the slots later.
   if (!transfers.empty()) Begin(transfers, 0, log_time, state);
 }
-
-namespace {
-
-bool IsMoving(const ClusterState& state, GroupId group) {
-  return std::ranges::any_of(state.moves, [&](const SlotMove& move) {
-    return TakesPart(move, group);
-  });
-}
-
-// Slots that were on their way to a group when its end was wished go on from
-// there. So do those for which there was no room for a move.
-void ContinueRetiring(WallTime log_time, ClusterState* state) {
-  for (const GroupRecord& group : state->groups) {
-    if (!group.retiring || IsMoving(*state, group.id) ||
-        !HasSlots(*state, group.id)) {
-      continue;
-    }
-    Transfers transfers = PlanTransfers(*state, OpenGroups(*state));
-    std::erase_if(transfers, [&](const auto& transfer) {
-      return transfer.first.first != group.id;
-    });
-    if (!transfers.empty()) Begin(transfers, 0, log_time, state);
-  }
-}
-
-}  // namespace
 
 void EndMoves(WallTime log_time, ClusterState* state) {
   std::erase_if(state->moves, [&](SlotMove& move) {

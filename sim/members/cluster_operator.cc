@@ -73,8 +73,7 @@ void ClusterOperator::Tick() {
     for (const GroupId group : rules_.lost()) {
       if (group != shardctrl::kControllerGroup ||
           places_.BeginRecoveringController()) {
-        ++recoveries_;
-        Recover(group, kAttempts);
+        Recover(group);
       }
     }
   }
@@ -246,7 +245,7 @@ void ClusterOperator::Ask(OperatorRequest request, uint32_t attempts,
 }
 
 void ClusterOperator::Try(OperatorRequest request, uint32_t attempts,
-                          Answered answered) {
+                          Answered answered, std::function<bool()> is_moot) {
   const uint64_t number = ++attempts_;
   const size_t place = world_.choices().Below(
       kAsks, ChoiceKey{options_.id, number}, places_.size());
@@ -258,24 +257,24 @@ void ClusterOperator::Try(OperatorRequest request, uint32_t attempts,
   }
   const std::string address =
       places_.FirstAddress(asked, NodePlaces::kAdminPort);
-  client_.Ask(address, request, kAnswerMax,
-              [this, request, attempts, number,
-               answered = std::move(answered)](const OperatorAnswer& answer) {
-                if (!request.key.empty()) {
-                  rules_.OnAnswer(
-                      node::OperationOf(request.key), answer.status,
-                      absl::StrCat(request.method, " ", request.target));
-                }
-                if (IsDecided(answer) || attempts <= 1) {
-                  return answered(answer);
-                }
-                retries_[number] =
-                    env_.loop.At(env_.loop.ReadClock().mono + kRetry,
-                                 [this, request, attempts, number, answered] {
-                                   retries_.erase(number);
-                                   Try(request, attempts - 1, answered);
-                                 });
-              });
+  client_.Ask(
+      address, request, kAnswerMax,
+      [this, request, attempts, number, is_moot,
+       answered = std::move(answered)](const OperatorAnswer& answer) {
+        if (!request.key.empty()) {
+          rules_.OnAnswer(node::OperationOf(request.key), answer.status,
+                          absl::StrCat(request.method, " ", request.target));
+        }
+        if (IsDecided(answer) || attempts <= 1 || (is_moot && is_moot())) {
+          return answered(answer);
+        }
+        retries_[number] =
+            env_.loop.At(env_.loop.ReadClock().mono + kRetry,
+                         [this, request, attempts, number, answered, is_moot] {
+                           retries_.erase(number);
+                           Try(request, attempts - 1, answered, is_moot);
+                         });
+      });
 }
 
 // ---- Verbs.
@@ -613,26 +612,22 @@ void ClusterOperator::LoseMajority(GroupId group, NodeId survivor) {
 // at what came of each attempt, because a group that went on may lose its
 // majority again for a while. They agree who recovers the controller: two nodes
 // that recover it both may go different ways.
-void ClusterOperator::Recover(GroupId group, uint32_t attempts) {
-  Try({.method = "POST",
+void ClusterOperator::Recover(GroupId group) {
+  ++recoveries_;
+  Try(
+      {.method = "POST",
        .target = absl::StrCat("/v1/groups/", group.value(), "/recover"),
        .body = "{\"accept_loss\":true}"},
-      1, [this, group, attempts](const OperatorAnswer& answer) {
-        const std::vector<GroupId> lost = rules_.lost();
-        if (IsDecided(answer) || attempts <= 1 ||
-            std::ranges::find(lost, group) == lost.end()) {
-          if (group == shardctrl::kControllerGroup) {
-            places_.EndRecoveringController();
-          }
-          --recoveries_;
-          return;
+      kAttempts,
+      [this, group](const OperatorAnswer&) {
+        if (group == shardctrl::kControllerGroup) {
+          places_.EndRecoveringController();
         }
-        const uint64_t number = ++attempts_;
-        retries_[number] = env_.loop.At(env_.loop.ReadClock().mono + kRetry,
-                                        [this, group, number, attempts] {
-                                          retries_.erase(number);
-                                          Recover(group, attempts - 1);
-                                        });
+        --recoveries_;
+      },
+      [this, group] {
+        const std::vector<GroupId> lost = rules_.lost();
+        return std::ranges::find(lost, group) == lost.end();
       });
 }
 

@@ -104,7 +104,9 @@ class ClusterOperator {
   void Ask(OperatorRequest request, uint32_t attempts, Answered answered);
   // Asks, whatever the answer will be.
   void Tell(OperatorRequest request);
-  void Try(OperatorRequest request, uint32_t attempts, Answered answered);
+  // `is_moot`: after an attempt without an answer, nothing is left to ask.
+  void Try(OperatorRequest request, uint32_t attempts, Answered answered,
+           std::function<bool()> is_moot = nullptr);
   void Set(NodeId node);
   void ComeWithOldToken();
   // Old tokens come, or a new node gets two tokens and comes with both.
@@ -123,7 +125,7 @@ class ClusterOperator {
   void Lose(NodeId node, bool comes_back);
   void LoseMajority(GroupId group, NodeId survivor);
   // Asks once: a late request could meet a majority that is away for a moment.
-  void Recover(GroupId group, uint32_t attempts);
+  void Recover(GroupId group);
   // Its disk is gone.
   void GiveUp(NodeId node, size_t place, bool comes_back);
   // The node comes with the token of an answer of `add` or `replace`.
