@@ -363,16 +363,21 @@ class ReplicaTable {
   ByGroup by_group_;
 };
 
-// Ids of replicas are never used again, so the key finds this replica or none.
+// Calls `f` with the replica and the result, unless the replica is gone. Ids of
+// replicas are never used again, so the key finds this one or none.
 template <typename F>
-auto Replica::WhileHere(F f) {
-  return [&replicas = services_.replicas, key = key_,
-          f = std::move(f)](auto&&... result) mutable {
+auto WhileReplicaIsHere(const ReplicaTable& replicas, GroupKey key, F f) {
+  return [&replicas, key, f = std::move(f)](auto&&... result) mutable {
     Replica* const here = replicas.Find(key);
     if (here != nullptr) {
       f(*here, std::forward<decltype(result)>(result)...);
     }
   };
+}
+
+template <typename F>
+auto Replica::WhileHere(F f) {
+  return WhileReplicaIsHere(services_.replicas, key_, std::move(f));
 }
 
 }  // namespace quorate::raft

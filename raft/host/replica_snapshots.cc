@@ -30,16 +30,13 @@ constexpr Duration kFailurePause = Seconds(10);
 constexpr Duration kRetainedPause = Seconds(1);
 }  // namespace
 
-// Ids of replicas are never used again, so the key finds this one or none.
 template <typename F>
 auto ReplicaSnapshots::WhileHere(F f) {
-  return [&replicas = services_.replicas, key = key_,
-          f = std::move(f)](auto&&... result) mutable {
-    Replica* const here = replicas.Find(key);
-    if (here != nullptr) {
-      f(here->snapshots(), std::forward<decltype(result)>(result)...);
-    }
-  };
+  return WhileReplicaIsHere(
+      services_.replicas, key_,
+      [f = std::move(f)](Replica& here, auto&&... result) mutable {
+        f(here.snapshots(), std::forward<decltype(result)>(result)...);
+      });
 }
 
 void ReplicaSnapshots::Stop() {
