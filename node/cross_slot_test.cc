@@ -96,6 +96,26 @@ TEST_F(CrossSlotTest, ReadsThatMayBeStale_AreServedWithoutAMajority) {
   EXPECT_EQ(Do(exists), ":3\r\n");
 }
 
+// Node 0 leads until it notices that the others are gone. Reads that it took as
+// a leader are answered as well.
+TEST_F(CrossSlotTest, ReadsThatMayBeStale_AreServedOnceALeaderGivesUp) {
+  EXPECT_EQ(Do({"MSET", a_, "v", b_, "v", c_, "v", d_, "v"}), "+OK\r\n");
+  EXPECT_EQ(Do({"QUORATE.CONSISTENCY", "EVENTUAL"}), "+OK\r\n");
+  ASSERT_EQ(cluster_.LeaderOf(GroupId(1)), 0u);
+  auto http = cluster_.ConnectHttp(0);
+  cluster_.world().RunFor(Seconds(2));
+  for (const size_t node : {1, 2}) cluster_.Crash(node);
+  client_->Send(EncodeRequest({"GET", a_}) +
+                EncodeRequest({"MGET", a_, b_, c_, d_}) +
+                EncodeRequest({"EXISTS", a_}));
+  http->Send(Concat("GET /v1/kv/", a_,
+                    "?consistency=eventual HTTP/1.1\r\nHost: h\r\n\r\n"));
+  cluster_.world().RunFor(cluster_.config(0).timeouts.leader_wait / 2);
+  const std::string v = Bulk("v");
+  EXPECT_EQ(client_->Take(), Concat(v, "*4\r\n", v, v, v, v, ":1\r\n"));
+  EXPECT_TRUE(http->received().ends_with("\r\n\r\nv")) << http->received();
+}
+
 TEST_F(CrossSlotTest, EveryCommand_AnswersAsForOneSlot) {
   for (size_t node = 0; node < cluster_.size(); ++node) {
     client_ = cluster_.ConnectResp(node);

@@ -7,7 +7,6 @@
 #include "gtest/gtest.h"
 #include "kv/store/store.h"
 #include "node/base/text.h"
-#include "node/connections/metrics.h"
 #include "node/routing/upkeep.h"
 #include "node/testing/test_cluster.h"
 
@@ -184,7 +183,8 @@ TEST(Expiry_StaleReads, WithoutAMajority_GoByLogTimeAtOnce) {
   EXPECT_LE(left, 2'000);
   EXPECT_LE(IntegerOf(test.AtOnce({"TTL", "{k}due"})), 2);
   EXPECT_GT(IntegerOf(test.AtOnce({"PEXPIRETIME", "{k}due"})), 2'000);
-  EXPECT_GT(test.cluster.server(test.follower).metrics().stale_reads, 10u);
+  EXPECT_GT(test.cluster.Metric(test.follower, "quorate_stale_reads_total"),
+            10);
 }
 
 TEST(Expiry_StaleReads, OverHttp_GoByLogTimeAtOnce) {

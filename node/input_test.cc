@@ -20,21 +20,13 @@ constexpr std::string_view kRefused =
 
 void SmallInput(Config& config) { config.limits.query_total_bytes = kLimit; }
 
-// The value of a metric without labels, or of "name{labels}".
-int64_t Value(const TestCluster& cluster, std::string_view metric) {
-  const std::string page =
-      const_cast<TestCluster&>(cluster).server(0).MetricsText();
-  const size_t at = page.find(Concat("\n", metric, " "));
-  if (at == std::string::npos) return -1;
-  return std::stoll(page.substr(at + metric.size() + 2));
+int64_t Held(TestCluster& cluster) {
+  return cluster.Metric(0, "quorate_input_held_bytes");
 }
 
-int64_t Held(const TestCluster& cluster) {
-  return Value(cluster, "quorate_input_held_bytes");
-}
-
-int64_t Refused(const TestCluster& cluster) {
-  return Value(cluster, "quorate_connections_closed_total{reason=\"input\"}");
+int64_t Refused(TestCluster& cluster) {
+  return cluster.Metric(0,
+                        "quorate_connections_closed_total{reason=\"input\"}");
 }
 
 class InputTest : public ::testing::Test {
@@ -165,8 +157,8 @@ class WaitingTest : public ::testing::Test {
     cluster_.world().RunFor(Seconds(10));
   }
 
-  int64_t HeldReplies() const {
-    return Value(cluster_, "quorate_output_held_bytes");
+  int64_t HeldReplies() {
+    return cluster_.Metric(0, "quorate_output_held_bytes");
   }
 
   TestCluster cluster_;
@@ -183,7 +175,7 @@ TEST_F(WaitingTest, TargetsOfRedirects_CountUntilTheReply) {
   }
   client->Send(requests);
   cluster_.world().RunFor(Seconds(1));
-  EXPECT_GT(Value(cluster_, "quorate_held_requests{group=\"1\"}"), 0);
+  EXPECT_GT(cluster_.Metric(0, "quorate_held_requests{group=\"1\"}"), 0);
   EXPECT_GE(HeldReplies() + Held(cluster_),
             static_cast<int64_t>(10 * kTargetBytes));
   cluster_.Restart(1);

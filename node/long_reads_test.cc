@@ -110,7 +110,7 @@ TEST_F(LongReadsTest, ReplicaThatMayBeStale_RepliesOverSeveralTurns) {
   auto client = cluster_.ConnectRespCluster(follower);
   EXPECT_EQ(cluster_.Command(*client, {"READONLY"}), "+OK\r\n");
   ExpectPieces(follower, *client, kKeys);
-  EXPECT_EQ(cluster_.server(follower).metrics().stale_reads, 2u);
+  EXPECT_EQ(cluster_.Metric(follower, "quorate_stale_reads_total"), 2);
 }
 
 TEST_F(LongReadsTest, NodeWithoutReplica_AsksAndRepliesOverSeveralTurns) {

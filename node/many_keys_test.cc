@@ -38,12 +38,8 @@ class ManyKeysTest : public TurnWorkFixture {
     }
     return EncodeRequest(words);
   }
-  int ProposedCommands() {
-    const std::string text = cluster_.server(0).MetricsText();
-    const std::string line = "\nquorate_proposed_commands_total{group=\"1\"} ";
-    const size_t at = text.find(line);
-    EXPECT_NE(at, std::string::npos);
-    return std::atoi(text.c_str() + at + line.size());
+  int64_t ProposedCommands() {
+    return cluster_.Metric(0, "quorate_proposed_commands_total{group=\"1\"}");
   }
 
   std::vector<std::string> keys_;
@@ -93,11 +89,11 @@ TEST_F(ManyKeysTest, TransactionsOfManyConnections_ShareTurns) {
                       EncodeRequest({"MULTI"}) + Request("EXISTS", kNamed), 2),
         "+OK\r\n+QUEUED\r\n");
   }
-  int before = ProposedCommands();
-  int most = 0;  // The transactions that one turn proposed.
+  int64_t before = ProposedCommands();
+  int64_t most = 0;  // The transactions that one turn proposed.
   cluster_.world().SetStepHook([&](sim::MachineId machine) {
     if (machine != cluster_.machine(0)) return;
-    const int now = ProposedCommands();
+    const int64_t now = ProposedCommands();
     most = std::max(most, now - std::exchange(before, now));
   });
   for (auto& client : clients) client->Send(EncodeRequest({"EXEC"}));
@@ -112,7 +108,7 @@ TEST_F(ManyKeysTest, TransactionsOfManyConnections_ShareTurns) {
 TEST_F(ManyKeysTest, ReadOfManyKeysBehindAWrite_NeedsNoEntry) {
   // The commands that were proposed for a write and a read of so many keys.
   const auto proposed = [&](size_t keys) {
-    const int before = ProposedCommands();
+    const int64_t before = ProposedCommands();
     EXPECT_EQ(
         cluster_.Call(
             *client_,

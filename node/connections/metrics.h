@@ -80,7 +80,6 @@ class Metrics {
   uint64_t input_bytes = 0;
   uint64_t output_bytes = 0;
   uint64_t redirects_moved = 0;
-  uint64_t stale_reads = 0;
   uint64_t leader_changes = 0;
   uint64_t elections = 0;
   uint64_t suffixes_truncated = 0;

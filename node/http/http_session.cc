@@ -608,32 +608,15 @@ HttpSession::HandleResult HttpSession::Submit(
   if (!conditions.empty()) {
     replies_.KeepConditions(pending, std::move(conditions));
   }
-  if (!write && *staleness_max > Duration() &&
-      ServeStale(spec, *staleness_max, pending)) {
-    Finish(pending);
-    return HandleResult::kDone;
-  }
   const bool redirect = target.Parameter("redirect") != nullptr;
   if (redirect) replies_.KeepTarget(pending, request.target);
-  const RoutedRequest routed = {this, replies_.newest_token(), redirect};
+  RoutedRequest routed = {this, replies_.newest_token(), redirect};
+  if (!write) routed.staleness_max = *staleness_max;
   if (context_.router.Add(routed, spec) == Admission::kBlocked) {
     replies_.DropNewest();
     return HandleResult::kBlocked;
   }
   return HandleResult::kDone;
-}
-
-bool HttpSession::ServeStale(const kv::CommandSpec& spec,
-                             Duration staleness_max,
-                             HttpReplies::Pending& pending) {
-  const GroupQueue& queue = context_.router.QueueOf(spec.slot);
-  const kv::Store* store = queue.stale_store(staleness_max);
-  if (store == nullptr || !store->Owns(spec.slot)) return false;
-  return store->Read(spec, queue.StaleReadTime(staleness_max),
-                     [&](const kv::ResultView& result) {
-                       ++context_.metrics.stale_reads;
-                       replies_.WriteResult(pending, result);
-                     });
 }
 
 // ---- Answers.

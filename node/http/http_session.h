@@ -107,8 +107,6 @@ class HttpSession final : public Protocol, public RequestSink {
   HandleResult Submit(HttpRoute route, std::string_view name,
                       const HttpRequest& request, const HttpTarget& target,
                       const kv::CommandSpec& spec, bool must_exist = false);
-  bool ServeStale(const kv::CommandSpec& spec, Duration staleness_max,
-                  HttpReplies::Pending& pending);
 
   // Adds a request and answers it with an error.
   void Error(const HttpRequest& request, std::string_view name, int status,

@@ -167,7 +167,8 @@ void WriteRouting(Context& context, Page& page) {
                 return c.forwarded;
               }));
   One(page, "quorate_stale_reads_total", "counter",
-      "Reads answered without a read point.", context.metrics.stale_reads);
+      "Reads answered without a read point.",
+      SumOf(context, [](const QueueCounters& c) { return c.stale_reads; }));
   page.Family("quorate_key_reads_total", "counter",
               "Keys that reads found, and did not find, on this node.");
   page.Sample("result=\"hit\"", context.metrics.key_reads.hits);

@@ -150,9 +150,8 @@ Handled DividedCommands::Handle(const CommandRow& row, Arguments request,
   }
   questions_.BeginCommand();
   for (size_t i = 0; i < parts.size(); ++i) {
-    const bool stale = !write && staleness_max > Duration() &&
-                       questions_.ReadStale(token + i, parts[i], staleness_max);
-    if (!stale) questions_.Query(token + i, parts[i], /*redirect=*/false);
+    questions_.Query(token + i, parts[i], /*redirect=*/false,
+                     write ? Duration() : staleness_max);
   }
   return Handled::kDone;
 }

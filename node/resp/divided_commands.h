@@ -45,7 +45,7 @@ class DividedCommands {
   // address divides it.
   bool Divides(const CommandRow& row) const;
   // Requires: Divides(row), command.cross_slot. `staleness_max`: as for
-  // GroupQueue::ReadStale; zero: a read asks the leaders.
+  // RoutedRequest; zero: a read asks the leaders.
   Handled Handle(const CommandRow& row, Arguments request,
                  const Translated& command, Duration staleness_max);
 

@@ -45,24 +45,16 @@ void GroupQuestions::AskSoon(absl::AnyInvocable<void()> again) {
 }
 
 void GroupQuestions::Query(uint64_t token, const kv::CommandSpec& spec,
-                           bool redirect) {
-  if (waiting_.empty() && Ask(token, spec, redirect)) return;
-  Question& question = waiting_.emplace_back(token, spec, redirect,
-                                             OwnedRequest(spec.arguments));
+                           bool redirect, Duration staleness_max) {
+  if (waiting_.empty() && Ask(token, spec, redirect, staleness_max)) return;
+  Question& question = waiting_.emplace_back(
+      token, spec, redirect, staleness_max, OwnedRequest(spec.arguments));
   question.spec.arguments = question.arguments.view();
   waiting_bytes_ += question.arguments.size_bytes();
 }
 
-bool GroupQuestions::ReadStale(uint64_t token, const kv::CommandSpec& spec,
-                               Duration staleness_max) {
-  const bool served = context_.router.QueueOf(spec.slot).ReadStale(
-      {&sink_, token, /*redirect=*/false}, spec, staleness_max);
-  if (served) ++context_.metrics.stale_reads;
-  return served;
-}
-
 bool GroupQuestions::Ask(uint64_t token, const kv::CommandSpec& spec,
-                         bool redirect) {
+                         bool redirect, Duration staleness_max) {
   const GroupId group = context_.router.QueueOf(spec.slot).group();
   if (kv::NamesSlots(spec.op) && context_.router.slots_moved()) {
     // The map changed while the question waited.
@@ -75,10 +67,9 @@ bool GroupQuestions::Ask(uint64_t token, const kv::CommandSpec& spec,
   }
   const bool further = asked_groups_.contains(group);
   refused_ = false;
-  if (context_.router.Add({&sink_, token, redirect, further}, spec) ==
-      Admission::kBlocked) {
-    return false;
-  }
+  const RoutedRequest routed = {&sink_, token, redirect, further,
+                                staleness_max};
+  if (context_.router.Add(routed, spec) == Admission::kBlocked) return false;
   if (!refused_) asked_groups_.insert(group);
   return true;
 }
@@ -88,7 +79,8 @@ void GroupQuestions::AskWaiting() {
   while (!waiting_.empty()) {
     Question question = std::move(waiting_.front());
     waiting_.pop_front();
-    if (!Ask(question.token, question.spec, question.redirect)) {
+    if (!Ask(question.token, question.spec, question.redirect,
+             question.staleness_max)) {
       waiting_.push_front(std::move(question));
       return;
     }

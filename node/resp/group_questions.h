@@ -57,13 +57,11 @@ class GroupQuestions {
   // The questions that follow belong to one command, which
   // limits.held_requests counts once for each group.
   void BeginCommand() { asked_groups_.clear(); }
-  // Answers a read from the replica here, without a leader, or parks it.
-  // Returns false if it cannot; then nothing has happened.
-  bool ReadStale(uint64_t token, const kv::CommandSpec& spec,
-                 Duration staleness_max);
   // Asks the group of `spec`, at once or when there is room. With `redirect`
-  // the request fails if another node leads the group.
-  void Query(uint64_t token, const kv::CommandSpec& spec, bool redirect);
+  // the request fails if another node leads the group. `staleness_max`:
+  // RoutedRequest.
+  void Query(uint64_t token, const kv::CommandSpec& spec, bool redirect,
+             Duration staleness_max = Duration());
 
   // Call it for each failure: one that comes during Query is a refusal. The
   // group then did not accept the question.
@@ -82,11 +80,13 @@ class GroupQuestions {
     uint64_t token;
     kv::CommandSpec spec;
     bool redirect;
+    Duration staleness_max;
     OwnedRequest arguments;  // The arguments of `spec`.
   };
 
   // Returns false if the group has no room.
-  bool Ask(uint64_t token, const kv::CommandSpec& spec, bool redirect);
+  bool Ask(uint64_t token, const kv::CommandSpec& spec, bool redirect,
+           Duration staleness_max);
 
   Context& context_;
   const bool cluster_;

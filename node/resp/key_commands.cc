@@ -47,34 +47,20 @@ Handled KeyCommands::HandleStamped(
   if (divided) {
     return divided_.Handle(row, request, command, staleness_max_);
   }
-  if (command.read_only()) {
-    if (staleness_max_ > Duration() && ServeStale(row, command)) {
-      return Handled::kDone;
-    }
-    return Submit(row, command, std::nullopt);
-  }
-  return Submit(row, command, session);
-}
-
-bool KeyCommands::ServeStale(const CommandRow& row, const Translated& command) {
-  const RoutedRequest routed = {&sink_, replies_.Push(row.id, command.format),
-                                cluster_};
-  if (!context_.router.QueueOf(command.slot)
-           .ReadStale(routed, command.specs[0], staleness_max_)) {
-    replies_.PopNewest();
-    return false;
-  }
-  ++context_.metrics.stale_reads;
-  return true;
+  return Submit(row, command, command.read_only() ? std::nullopt : session);
 }
 
 Handled KeyCommands::Submit(const CommandRow& row, const Translated& command,
                             const std::optional<kv::SessionStamp>& session) {
-  // A read with a bound needs a new read point of the replica here.
-  const bool bounded = command.read_only() && staleness_max_ > Duration() &&
-                       staleness_max_ != kAnyStaleness;
-  const RoutedRequest routed = {&sink_, replies_.Push(row.id, command.format),
-                                cluster_ && !bounded};
+  RoutedRequest routed = {&sink_, replies_.Push(row.id, command.format),
+                          cluster_};
+  if (command.read_only()) {
+    routed.staleness_max = staleness_max_;
+    // A read with a bound needs a new read point of the replica here.
+    if (staleness_max_ > Duration() && staleness_max_ != kAnyStaleness) {
+      routed.redirect = false;
+    }
+  }
   Admission admission;
   if (command.count == 1) {
     kv::CommandSpec spec = command.specs[0];

@@ -49,7 +49,6 @@ class KeyCommands {
                  const std::optional<kv::SessionStamp>& session);
   // Answers a read from the state of this replica. Returns false if the replica
   // cannot.
-  bool ServeStale(const CommandRow& row, const Translated& command);
 
   Context& context_;
   const bool cluster_;

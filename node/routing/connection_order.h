@@ -80,9 +80,9 @@ class ConnectionOrder {
     kv::Op op = kv::Op::kGet;               // That of a read.
     State state = State::kWaiting;
     Slot slot = {};
-    bool redirect = false;  // See RoutedRequest, as for `stale`.
-    bool stale = false;
-    bool bounded = false;     // A stale read with a bound of its staleness.
+    bool redirect = false;    // See RoutedRequest.
+    Duration staleness_max;   // See RoutedRequest.
+    bool stale = false;       // It is answered without a read point.
     bool write = false;       // A transaction counts as a write.
     bool only_reads = false;  // No command of a transaction is a write.
     // kRefused: a later command of the connection and slot took effect, or may

@@ -163,10 +163,11 @@ bool GroupQueue::RefuseAboveLevel(const RoutedRequest& request, Slot slot,
 
 Admission GroupQueue::TryToAdd(const RoutedRequest& request,
                                const kv::CommandSpec& spec) {
-  if (RefuseAboveLevel(request, spec.slot, absl::MakeConstSpan(&spec, 1))) {
+  ConnectionOrder& order = OrderOf(request);
+  if (requests().reads.ServeStale(order, request, spec) ||
+      RefuseAboveLevel(request, spec.slot, absl::MakeConstSpan(&spec, 1))) {
     return Admission::kAccepted;
   }
-  ConnectionOrder& order = OrderOf(request);
   bool in_batch = !kv::IsRead(spec.op);
   if (!in_batch) {
     // In a batch, the read also settles the outcome of the sink's writes that
@@ -220,17 +221,6 @@ Admission GroupQueue::TryToAddAtomic(
   CountHeld();
   Wake();
   return Admission::kAccepted;
-}
-
-bool GroupQueue::ReadStale(const RoutedRequest& request,
-                           const kv::CommandSpec& spec,
-                           Duration staleness_max) {
-  const kv::Store* here = stale_store(staleness_max);
-  return here != nullptr && here->Owns(spec.slot) &&
-         leadership_.kind() != Leadership::Kind::kSelf &&
-         requests().reads.ServeStale(
-             OrderOf(request), request, spec,
-             /*bounded=*/staleness_max != kAnyStaleness);
 }
 
 Admission GroupQueue::AddAgain(RoutedRequest request, const Buffer& batch) {

@@ -64,11 +64,6 @@ class GroupQueue {
   Admission AddAtomic(const RoutedRequest& request, Slot slot,
                       const std::optional<kv::SessionStamp>& session,
                       absl::Span<const kv::CommandSpec> specs);
-  // Answers a read from the state of this replica, which does not lead. Returns
-  // false if it cannot; then nothing has happened. `staleness_max`:
-  // GroupLeadership::MayReadStale.
-  bool ReadStale(const RoutedRequest& request, const kv::CommandSpec& spec,
-                 Duration staleness_max);
   // Adds the only command of `batch`, which another group refused. The limits
   // of waiting requests do not apply again: it was accepted before.
   Admission AddAgain(RoutedRequest request, const Buffer& batch);
@@ -120,7 +115,7 @@ class GroupQueue {
   // Updates leadership() from the host and the live view.
   void RefreshLeadership() { leadership_.Refresh(); }
   // True if this node's replica has applied no entry of a leader since its
-  // start, so stale_store() is null. When it applies one, a Flush is due.
+  // start, so it answers no stale read. When it applies one, a Flush is due.
   bool awaits_leaders_entry() const {
     return hosted() && !leadership_.applied_of_leader();
   }
@@ -132,19 +127,6 @@ class GroupQueue {
   bool hosted() const { return leadership_.hosted(); }
   const kv::Store* store() const { return leadership_.store(); }
   void NoteApplied();
-  // The store for reads that ask no leader (GroupLeadership::MayReadStale).
-  // Null also until the replica has applied an entry of a leader that it heard
-  // of.
-  const kv::Store* stale_store(Duration staleness_max) const {
-    return leadership_.MayReadStale(staleness_max) ? store() : nullptr;
-  }
-  // The time by which such a read finds keys due. With a bound it is that of
-  // the newest read point here. Without one, log time alone decides: an entry
-  // that advances it would need a majority.
-  WallTime StaleReadTime(Duration staleness_max) const {
-    return staleness_max == kAnyStaleness ? WallTime::Min()
-                                          : leadership_.ReadTime();
-  }
   QueueCounters counters() const {
     return requests_ == nullptr ? QueueCounters() : requests_->counters;
   }

@@ -55,6 +55,7 @@ struct QueueCounters {
   uint64_t read_rounds = 0;
   uint64_t reads = 0;
   uint64_t reads_in_log = 0;
+  uint64_t stale_reads = 0;   // Answered without a read point.
   uint64_t reads_failed = 0;  // Rounds that failed.
   uint64_t leader_wait_expired = 0;
 };

@@ -73,6 +73,7 @@ ReadQueue::Request& ReadQueue::AddRead(ConnectionOrder& order,
                     .state = state,
                     .slot = spec.slot,
                     .redirect = request.redirect,
+                    .staleness_max = request.staleness_max,
                     .only_reads = true},
                    spec.arguments);
 }
@@ -83,12 +84,25 @@ void ReadQueue::Add(ConnectionOrder& order, const RoutedRequest& request,
   ++counters_.reads;
 }
 
+bool ReadQueue::MayServeStale(Slot slot, Duration staleness_max) const {
+  if (staleness_max == Duration() ||
+      leadership_.kind() == Leadership::Kind::kSelf ||
+      !leadership_.MayReadStale(staleness_max)) {
+    return false;
+  }
+  const kv::Store* here = leadership_.store();
+  return here != nullptr && here->Owns(slot);
+}
+
 bool ReadQueue::ServeStale(ConnectionOrder& order, const RoutedRequest& request,
-                           const kv::CommandSpec& spec, bool bounded) {
-  if (order.reads_in_log() > 0) return false;
+                           const kv::CommandSpec& spec) {
+  if (!kv::IsRead(spec.op) || order.reads_in_log() > 0 ||
+      !MayServeStale(spec.slot, request.staleness_max)) {
+    return false;
+  }
   Request& read = AddRead(order, request, spec, State::kIssued);
   read.stale = true;
-  read.bounded = bounded;
+  ++counters_.stale_reads;
   Serve(read, spec);
   return true;
 }
@@ -111,6 +125,7 @@ void ReadQueue::Delist(ConnectionOrder& order) {
 void ReadQueue::CountWaiting(const Request& read) {
   ++waiting_requests_;
   waiting_bytes_ += read.arguments_bytes;
+  stale_waiting_ |= read.staleness_max > Duration();
   Enlist(*read.order);
 }
 
@@ -205,8 +220,36 @@ void ReadQueue::MoveParkedToBatch(ConnectionOrder& order) {
 
 // ---- Rounds.
 
+bool ReadQueue::IssueStale() {
+  if (!stale_waiting_ || leadership_.kind() == Leadership::Kind::kSelf) {
+    return false;
+  }
+  stale_waiting_ = false;
+  for (const ConnectionOrder* const order : orders_) {
+    if (order == nullptr || order->reads_in_log() > 0) continue;
+    for (Request* read = order->first_waiting(); read != nullptr;
+         read = ConnectionOrder::NextWaiting(*read)) {
+      if (MayServeStale(read->slot, read->staleness_max)) {
+        round_.push_back(read);
+      }
+    }
+  }
+  if (round_.empty()) return false;
+  for (Request* const read : round_) {
+    CountLeft(*read);
+    read->order->Move(*read, State::kIssued);
+    read->stale = true;
+    if (read->order->first_waiting() == nullptr) Delist(*read->order);
+  }
+  counters_.stale_reads += round_.size();
+  round_next_ = 0;
+  read_point_due_ = true;
+  ServeRound(/*own_turn=*/false);
+  return true;
+}
+
 void ReadQueue::Issue() {
-  if (read_point_due_ || waiting_requests_ == 0 ||
+  if (read_point_due_ || waiting_requests_ == 0 || IssueStale() ||
       leadership_.kind() == Leadership::Kind::kUnknown ||
       (!leadership_.hosted() && !LinkHasRoom())) {
     return;

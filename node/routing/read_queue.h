@@ -52,12 +52,12 @@ class ReadQueue {
 
   void Add(ConnectionOrder& order, const RoutedRequest& request,
            const kv::CommandSpec& spec);
-  // Answers a read without a read point of its own, or parks it. `bounded`:
-  // GroupQueue::StaleReadTime. Returns false if an earlier read of the
-  // connection travels in the log; then nothing has happened. Requires: a
-  // replica here that owns the slot.
+  // Answers a read without a read point of its own, or parks it. Returns false
+  // if the read may not be that stale, or this replica leads or lacks the slot.
+  // Then nothing has happened; so it is, too, if an earlier read of the
+  // connection travels in the log.
   bool ServeStale(ConnectionOrder& order, const RoutedRequest& request,
-                  const kv::CommandSpec& spec, bool bounded);
+                  const kv::CommandSpec& spec);
 
   // ---- Moving to batches.
   // True if the results of the waiting reads fit into a batch.
@@ -67,7 +67,8 @@ class ReadQueue {
   void MoveToBatch(ConnectionOrder& order);
 
   // ---- Read points.
-  // Requests a read point for the waiting reads, if there is a leader.
+  // Serves the waiting reads that may be stale, if this replica does not lead.
+  // Requests a read point for the others, if there is a leader.
   void Issue();
   // Fails reads that waited too long for a leader.
   void ExpireWaiting();
@@ -94,6 +95,8 @@ class ReadQueue {
   // and end its turn.
   Request& AddRead(ConnectionOrder& order, const RoutedRequest& request,
                    const kv::CommandSpec& spec, State state);
+  // The replica here may answer a read of the slot that may be so stale.
+  bool MayServeStale(Slot slot, Duration staleness_max) const;
   // It needs another read point.
   void WaitAgain(Request& read);
   void Park(Request& read);
@@ -122,6 +125,9 @@ class ReadQueue {
   void Delist(ConnectionOrder& order);
 
   // ---- Rounds.
+  // Serves a round of the waiting reads that may be stale. Returns false if
+  // there is none.
+  bool IssueStale();
   // Returns false if the issued read takes no part in the round.
   bool TakesPart(Request& read);
   // Without a replica here the leader evaluates the reads, as many as fit one
@@ -153,11 +159,13 @@ class ReadQueue {
     return !read.order->AwaitsEarlier(read) &&
            read.order->sink()->RoomFor(read.token, 0);
   }
-  // The time by which the read finds keys due. A read of any state must not
-  // need an entry that advances log time: a majority may be gone.
+  // The time by which the read finds keys due. For a read of any state it is
+  // log time: an entry that advances it would need a majority. With a bound it
+  // is that of the newest read point here.
   WallTime DueBy(const Request& read) const {
-    return read.stale && !read.bounded ? WallTime::Min()
-                                       : leadership_.ReadTime();
+    return read.stale && read.staleness_max == kAnyStaleness
+               ? WallTime::Min()
+               : leadership_.ReadTime();
   }
   // Serves an issued read that may begin, or parks it.
   void Evaluate(Request& read, const kv::CommandSpec& spec,
@@ -236,6 +244,8 @@ class ReadQueue {
   // fit a round goes behind the others. Null: it has no waiting read any more.
   std::vector<ConnectionOrder*> orders_;
   size_t delisted_ = 0;  // How many are null: less than half of them.
+  // A read that may be stale began to wait after the last round of them.
+  bool stale_waiting_ = false;
   size_t waiting_requests_ = 0;
   size_t waiting_bytes_ = 0;
   size_t long_bytes_ = 0;

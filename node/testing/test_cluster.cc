@@ -230,6 +230,13 @@ std::unique_ptr<TestClient> TestCluster::ConnectAdmin(size_t node) {
                                       configs_[node].listen.admin);
 }
 
+int64_t TestCluster::Metric(size_t node, std::string_view sample) {
+  const std::string page = server(node).MetricsText();
+  const size_t at = page.find(Concat("\n", sample, " "));
+  if (at == std::string::npos) return -1;
+  return std::stoll(page.substr(at + sample.size() + 2));
+}
+
 std::string TestCluster::CallHttp(TestClient& client, std::string_view bytes) {
   client.Send(bytes);
   world_.RunUntilTrue(

@@ -99,6 +99,9 @@ class TestCluster {
   // Calls the server with one RESP request of these words.
   std::string Command(TestClient& client, std::vector<std::string_view> words);
   std::string CallHttp(TestClient& client, std::string_view bytes);
+  // The value of a sample of /metrics, "name" or "name{labels}"; -1: there is
+  // none.
+  int64_t Metric(size_t node, std::string_view sample);
 
   void Crash(size_t node, sim::CrashKind kind = sim::CrashKind::kProcess);
   void Restart(size_t node);
