@@ -196,7 +196,9 @@ void ExpiryChecker::OnNextLeader(GroupId group, SimTime now,
                            clocks_.error_bound(NodeId(), before.since) * 2 +
                            clocks_.lost(before.node, before.since) +
                            clocks_.slowed(before.node, before.since) +
-                           clocks_.change_max + (entry.led_since - led_until);
+                           clocks_.change_max +
+                           clocks_.paused(led_until - clocks_.change_max) +
+                           (entry.led_since - led_until);
   const int64_t lag_ms = UnixMs(entry.led_since) - entry.log_time.ms();
   if (lag_ms > allowed.ms()) {
     violate_(absl::StrCat(

@@ -72,6 +72,11 @@ struct ClockBounds {
   // had committed an entry; Max(): unknown.
   absl::AnyInvocable<SimTime(GroupId, raft::Term)> last_heartbeat =
       [](GroupId, raft::Term) { return SimTime::Max(); };
+  // How long the nodes' processes were paused, all pauses that ended after this
+  // time together. Messages wait for as long.
+  absl::AnyInvocable<Duration(SimTime since)> paused = [](SimTime) {
+    return Duration();
+  };
   // The longest time in which all heartbeats of a leader that majorities still
   // follow may be lost or under way.
   Duration change_max = Seconds(3);

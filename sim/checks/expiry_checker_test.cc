@@ -43,6 +43,10 @@ class ExpiryCheckerTest : public testing::Test {
          .gained = [this](NodeId, SimTime) { return gained_; },
          .last_heartbeat = [this](GroupId,
                                   raft::Term) { return last_heartbeat_; },
+         .paused =
+             [this](SimTime since) {
+               return paused_until_ > since ? paused_ : Duration();
+             },
          .change_max = Milliseconds(400)});
   }
 
@@ -145,6 +149,8 @@ class ExpiryCheckerTest : public testing::Test {
   bool bounded_ = true;
   SimTime led_since_ = SimTime::Max();
   SimTime last_heartbeat_ = SimTime::Max();
+  Duration paused_;
+  SimTime paused_until_;
   std::vector<std::string> found_;
   CommittedStates states_;
   ExpiryChecker checker_{&states_,
@@ -519,6 +525,22 @@ TEST_F(ExpiryCheckerTest, LeaderThatLosesMoreThanTheTimeWithoutLeader_Found) {
   EXPECT_TRUE(found_.empty()) << found_[0];
   ChangeLeader(/*lag_ms=*/2'846 + 423);
   ExpectFound("goes on in term 4 at 3269 ms behind the true time");
+}
+
+// A leader that was paused may take old messages for new ones.
+TEST_F(ExpiryCheckerTest, PauseShortlyBeforeTheChange_ExcusesItsLength) {
+  led_since_ = now_;
+  Set("a", 100'000);
+  Pass(10'000);
+  last_heartbeat_ = now_;
+  paused_ = Milliseconds(3'000);
+  paused_until_ = now_ - Milliseconds(399);
+  ChangeLeader(/*lag_ms=*/3'422);
+  EXPECT_TRUE(found_.empty()) << found_[0];
+  last_heartbeat_ = now_;
+  paused_until_ = now_ - Milliseconds(400);
+  ChangeLeader(/*lag_ms=*/3'423 + 423);
+  ExpectFound("behind the true time");
 }
 
 TEST_F(ExpiryCheckerTest, NodeStartedShortlyBeforeTheChange_ExcusesTheLoss) {

@@ -320,6 +320,7 @@ ClockBounds Run::Impl::BoundsOfClocks() {
           [this](GroupId group, raft::Term term) {
             return cluster_.leaderships().In(group, term).last_heartbeat;
           },
+      .paused = [this](SimTime since) { return world_.PausedFor(since); },
       .change_max =
           GreatestTiming(cluster_, &raft::CoreOptions::quiet_interval) +
           GreatestTiming(cluster_, &raft::CoreOptions::election_timeout_max) *

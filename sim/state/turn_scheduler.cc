@@ -28,6 +28,7 @@ void TurnScheduler::CountCall() {
   if (calls_to_pause_ > 0 && --calls_to_pause_ == 0) {
     state_->faults.Count(Fault::kPauseInTurn, id_);
     turn_pause_end_ = effect_time() + pause_length_;
+    pauses_.emplace_back(turn_pause_end_, pause_length_);
     if (in_turn_) {
       pause_due_ = pause_length_;
     } else {
@@ -125,11 +126,23 @@ bool TurnScheduler::Stop() {
   return true;
 }
 
-void TurnScheduler::Pause() { paused_ = true; }
+void TurnScheduler::Pause() {
+  if (!std::exchange(paused_, true)) paused_since_ = state_->now;
+}
 
 void TurnScheduler::Resume() {
-  paused_ = false;
+  if (std::exchange(paused_, false)) {
+    pauses_.emplace_back(state_->now, state_->now - paused_since_);
+  }
   if (alive_ && (!inbox_.empty() || timer_due_)) ScheduleWake();
+}
+
+Duration TurnScheduler::PausedFor(SimTime since) const {
+  Duration all = paused_ ? state_->now - paused_since_ : Duration();
+  for (const auto& [end, length] : pauses_) {
+    if (end > since) all = all + length;
+  }
+  return all;
 }
 
 // Draws the source of each place in the turn. The inputs of a source take its

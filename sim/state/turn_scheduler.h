@@ -126,6 +126,8 @@ class TurnScheduler {
   void Resume();
   // By Pause, or by PauseAfter until that pause ends.
   bool paused() const { return paused_ || state_->now < turn_pause_end_; }
+  // The length of all pauses that ended after `since`, or have not ended.
+  Duration PausedFor(SimTime since) const;
   bool started() const { return alive_; }
   void StopAfter(uint64_t calls) { calls_to_death_ = calls; }
   void PauseAfter(uint64_t calls, Duration length) {
@@ -174,6 +176,9 @@ class TurnScheduler {
   // A pause that was reached in this turn. The next call comes after it.
   Duration pause_due_;
   SimTime turn_pause_end_;
+  SimTime paused_since_;  // By Pause.
+  // The ends and lengths of the pauses so far.
+  std::vector<std::pair<SimTime, Duration>> pauses_;
   std::vector<TurnInput> inbox_;
   std::vector<TurnInput> draining_;
 };

@@ -13,6 +13,7 @@ using Type = ClientReply::Type;
 
 constexpr ChoiceSite kOperation("workload.multi_key_operation");
 
+constexpr char kEventual[] = "QUORATE.CONSISTENCY EVENTUAL";
 constexpr std::string_view kPrefix = "m";  // All keys have it.
 constexpr uint64_t kTags = 3;              // Each puts its keys into one slot.
 constexpr uint64_t kKeysPerTag = 5;
@@ -144,14 +145,24 @@ void MultiKeyClient::DrawKeys(Operation* operation) const {
 void MultiKeyClient::Try() {
   ++current_->attempts;
   if (link_ == nullptr) {
+    ++links_made_;
+    stale_reads_ = (options_.id + links_made_) % 2 == 0;
     link_ = std::make_unique<ClientLink>(
-        env_, uint64_t{options_.id} << 32 | ++links_made_,
-        options_.servers[node_], /*greeting=*/"", this);
+        env_, uint64_t{options_.id} << 32 | links_made_,
+        options_.servers[node_], stale_reads_ ? kEventual : "", this);
   }
   timeout_ = env_.loop.At(env_.loop.ReadClock().mono + kAttemptTimeout, [this] {
     if (link_ != nullptr) link_->Break();
   });
   current_->sent = clock_();
+  current_->stale.clear();
+  if (stale_reads_ && current_->kind == Kind::kGet) {
+    for (const std::string& key : current_->keys) {
+      current_->stale.push_back(recorder_->SendStaleRead(
+          NodeId(static_cast<uint32_t>(node_ + 1)), key,
+          ExpiryCommand::Verb::kGet, std::nullopt));
+    }
+  }
   link_->Send(current_->number, EncodeCommand(current_->Words()));
 }
 
@@ -264,17 +275,29 @@ void MultiKeyClient::OnResult(const ClientReply& reply) {
         checker_.Return(tokens, reply.integer);
       }
       break;
-    case Kind::kGet: {
-      std::vector<std::optional<std::string>> values;
-      for (const ClientReply& element : reply.elements) {
-        values.emplace_back();
-        if (element.type == Type::kBulk) values.back() = element.text;
-      }
-      checker_.OnRead(current_->keys, values, current_->called, clock_());
+    case Kind::kGet:
+      OnRead(reply);
       break;
-    }
   }
   End(Outcome::kDone);
+}
+
+void MultiKeyClient::OnRead(const ClientReply& reply) {
+  if (reply.elements.size() != current_->keys.size()) return Unexpected(reply);
+  std::vector<std::optional<std::string>> values;
+  for (size_t i = 0; i < reply.elements.size(); ++i) {
+    const ClientReply& element = reply.elements[i];
+    if (i < current_->stale.size()) {
+      recorder_->StaleRead(current_->stale[i], current_->keys[i], element);
+      continue;
+    }
+    values.emplace_back();
+    if (element.type == Type::kBulk) values.back() = element.text;
+  }
+  if (!current_->stale.empty()) {
+    return env_.tracer.Sometimes("client.read_several_keys_that_may_be_stale");
+  }
+  checker_.OnRead(current_->keys, values, current_->called, clock_());
 }
 
 void MultiKeyClient::OnScanned(const ClientReply& reply) {

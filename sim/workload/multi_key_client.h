@@ -5,6 +5,8 @@
 // It has one operation at a time, and follows no redirects: it uses the
 // addresses of plain clients. A write whose outcome is unknown is not repeated.
 // Its keys begin with "m". sim/checks/multi_key_checker.h checks the replies.
+// On every second connection reads may be stale, and each value is checked by
+// itself (sim/checks/stale_read_checker.h).
 #ifndef QUORATE_SIM_WORKLOAD_MULTI_KEY_CLIENT_H_
 #define QUORATE_SIM_WORKLOAD_MULTI_KEY_CLIENT_H_
 
@@ -21,6 +23,7 @@
 #include "env/outcome.h"
 #include "sim/checks/multi_key_checker.h"
 #include "sim/checks/recorder.h"
+#include "sim/checks/stale_read_checker.h"
 #include "sim/choices/choices.h"
 #include "sim/choices/sim_time.h"
 #include "sim/protocol/reply.h"
@@ -66,6 +69,8 @@ class MultiKeyClient final : public ClientLink::Owner {
     std::map<uint64_t, std::string> tokens;
     SimTime called;
     SimTime sent;  // The last attempt.
+    // For each key, if the read may be stale.
+    std::vector<StaleReadChecker::Sent> stale;
     MonoTime deadline;
     uint64_t attempts = 0;
     // The state of a scan.
@@ -99,6 +104,7 @@ class MultiKeyClient final : public ClientLink::Owner {
   // The node answered that the outcome of a write is unknown.
   void OnUnknown();
   void OnResult(const ClientReply& reply);
+  void OnRead(const ClientReply& reply);
   void OnScanned(const ClientReply& reply);
   void Unexpected(const ClientReply& reply);
 
@@ -114,6 +120,7 @@ class MultiKeyClient final : public ClientLink::Owner {
   std::optional<Operation> current_;
   uint64_t node_;
   uint32_t links_made_ = 0;
+  bool stale_reads_ = false;  // Reads on the present link may be stale.
   std::unique_ptr<ClientLink> link_;
   std::unique_ptr<ClientLink> dropped_;  // Destroyed at the end of the turn.
   env::Pending tick_;

@@ -125,6 +125,15 @@ bool World::paused(MachineId id) const {
   return machine(id).scheduler().paused();
 }
 
+Duration World::PausedFor(SimTime since) const {
+  Duration all;
+  for (uint32_t i = 1; i <= machines_.size(); ++i) {
+    const MachineId id(i);
+    if (!is_client(id)) all = all + machine(id).scheduler().PausedFor(since);
+  }
+  return all;
+}
+
 uint64_t World::incarnation(MachineId id) const {
   return machine(id).incarnation();
 }

@@ -154,6 +154,9 @@ class World {
   void EraseDisk(MachineId machine);
   bool running(MachineId machine) const;
   bool paused(MachineId machine) const;
+  // The length of all pauses, of machines other than clients, that ended after
+  // `since` or have not ended.
+  Duration PausedFor(SimTime since) const;
   // The number of starts.
   uint64_t incarnation(MachineId machine) const;
   const std::string& name(MachineId machine) const;
