@@ -105,14 +105,15 @@ bool MayBeChosen(const ClusterState& state, const GroupRecord& group,
   const NodeRecord* const record = state.FindNode(node);
   const raft::Configuration* const known = group.Configuration();
   if (!survivor.works || survivor.last == raft::LogPosition()) return false;
+  const bool bound = record != nullptr && record->store != StoreIncarnation();
+  const bool other = bound && record->store != survivor.store;
   if (IsOutdated(group, survivor)) {
     // The state may not know yet that the node came with another store.
-    const bool other = known == nullptr && record != nullptr &&
-                       record->store != StoreIncarnation() &&
-                       record->store != survivor.store;
-    return !other;
+    return known != nullptr || !other;
   }
-  if (record == nullptr || record->store != survivor.store) return false;
+  // After a start the state may be that before founders reported their stores.
+  const bool may_be_unbound = group.id == kControllerGroup && record != nullptr;
+  if (other || (!bound && !may_be_unbound)) return false;
   if (known != nullptr && raft::IsVoter(*known, survivor.replica)) return true;
   const WantedReplica* const wanted = group.WantedOn(node);
   return wanted != nullptr && wanted->replica == survivor.replica &&

@@ -269,6 +269,26 @@ TEST_F(PlanRecoveryTest, ControllerWithAnOldState_IsRecoveredFromALaterVoter) {
       << "two of three are there";
 }
 
+// The only voter that is left has started again. It has applied few entries, and
+// the one that names its store is not among them.
+TEST_F(PlanRecoveryTest, ControllerThatKnowsNoStoreYet_IsRecoveredFromAVoter) {
+  const auto plan = [&](GroupId group, StoreIncarnation store) {
+    cluster_.state.FindNode(NodeId(2))->store = store;
+    const GroupRecord& record = *cluster_.state.FindGroup(group);
+    Survivor survivor = On(2, 3, 9);
+    survivor.replica = Cluster::MemberOn(group, 2).replica;
+    survivor.configuration = record.reported->configuration;
+    survivor.configured = record.reported->position.index;
+    return PlanRecovery(cluster_.state, record, {{NodeId(2), survivor}});
+  };
+  const RecoveryPlan controller = plan(kControllerGroup, StoreIncarnation());
+  ASSERT_TRUE(controller.command.has_value()) << controller.text;
+  EXPECT_EQ(controller.command->node, NodeId(2));
+  EXPECT_EQ(controller.command->store, Cluster::StoreOf(2));
+  EXPECT_FALSE(plan(kControllerGroup, StoreIncarnation(1)).command.has_value());
+  EXPECT_FALSE(plan(kFirst, StoreIncarnation()).command.has_value());
+}
+
 TEST_F(PlanRecoveryTest, MajorityOrALeader_MeansThatItWorks) {
   EXPECT_TRUE(Plan({{NodeId(1), On(1, 3, 3)},
                     {NodeId(2), On(2, 3, 3)},

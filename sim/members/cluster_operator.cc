@@ -68,13 +68,12 @@ void ClusterOperator::Tick() {
   if (!begun) return;
   if (++ticks_ == 1 && hasty_) return ReplaceUnbound();
   if (acts_ || cares_) Clear();
-  // Other requests may wait for that.
-  if (recoveries_ == 0) {
-    for (const GroupId group : rules_.lost()) {
-      if (group != shardctrl::kControllerGroup ||
-          places_.BeginRecoveringController()) {
-        Recover(group);
-      }
+  // Other requests may wait for that, and other groups for the controller.
+  for (const GroupId group : rules_.lost()) {
+    if (recovering_.contains(group)) continue;
+    if (group != shardctrl::kControllerGroup ||
+        places_.BeginRecoveringController()) {
+      Recover(group);
     }
   }
   if (open_ > 0) return;
@@ -613,7 +612,7 @@ void ClusterOperator::LoseMajority(GroupId group, NodeId survivor) {
 // majority again for a while. They agree who recovers the controller: two nodes
 // that recover it both may go different ways.
 void ClusterOperator::Recover(GroupId group) {
-  ++recoveries_;
+  recovering_.insert(group);
   Try(
       {.method = "POST",
        .target = absl::StrCat("/v1/groups/", group.value(), "/recover"),
@@ -623,7 +622,7 @@ void ClusterOperator::Recover(GroupId group) {
         if (group == shardctrl::kControllerGroup) {
           places_.EndRecoveringController();
         }
-        --recoveries_;
+        recovering_.erase(group);
       },
       [this, group] {
         const std::vector<GroupId> lost = rules_.lost();

@@ -59,7 +59,7 @@ class ClusterOperator {
     cares_ = cares;
   }
   // No request waits for an answer.
-  bool idle() const { return open_ + recoveries_ == 0; }
+  bool idle() const { return open_ == 0 && recovering_.empty(); }
   uint64_t verbs() const { return verbs_; }
 
  private:
@@ -177,7 +177,7 @@ class ClusterOperator {
   uint64_t keys_ = 0;
   uint64_t attempts_ = 0;
   size_t open_ = 0;
-  size_t recoveries_ = 0;  // Requests that wait for an answer, too.
+  std::set<GroupId> recovering_;  // These requests wait for an answer, too.
   // The commands that the operator has got to type, by node. They stay in the
   // history of its shell.
   std::map<NodeId, std::vector<node::JoinConfig>> typed_;
