@@ -51,8 +51,9 @@ struct RecoveryPlan {
 
 // True if the group may go on from this replica on `node`: a working voter, as
 // far as the state knows. A voter of the controller's group that started again
-// has an older state than its log, and so a newer configuration than the state
-// names, or knows no store of a founder yet. Then the replica itself says so.
+// has an older state than its log. So it may have a newer configuration than
+// the state names, or know no store of a founder yet. Then the replica itself
+// says so.
 bool MayBeChosen(const ClusterState& state, const GroupRecord& group,
                  NodeId node, const Survivor& survivor);
 

@@ -269,8 +269,8 @@ TEST_F(PlanRecoveryTest, ControllerWithAnOldState_IsRecoveredFromALaterVoter) {
       << "two of three are there";
 }
 
-// The only voter that is left has started again. It has applied few entries, and
-// the one that names its store is not among them.
+// The only voter that is left has started again. It has applied few entries,
+// and the one that names its store is not among them.
 TEST_F(PlanRecoveryTest, ControllerThatKnowsNoStoreYet_IsRecoveredFromAVoter) {
   const auto plan = [&](GroupId group, StoreIncarnation store) {
     cluster_.state.FindNode(NodeId(2))->store = store;

@@ -209,6 +209,7 @@ void Network::Replay(const NetworkMessage& message, NetworkLink* link,
       link->old[(link->oldest + link->old.size() - 1 - back) %
                 link->old.size()];
   again.departs = message.departs;
+  again.again = true;
   Schedule(std::move(again),
            message.departs + state_->network.latency_min +
                state_->choices.Between(kLate, key, Nanoseconds(1),
@@ -238,6 +239,12 @@ void Network::MessageEvent(uint64_t id) {
   LeaveLane(*message);
   if (link.blocks > 0) {
     state_->faults.Count(Fault::kMessageBlocked, message->to);
+    messages_.Remove(id);
+    return;
+  }
+  // The others may see that a machine is silent while it is down or paused.
+  const TurnScheduler& sender = transports_[message->from.value()]->scheduler();
+  if (message->again && (!sender.alive() || sender.paused())) {
     messages_.Remove(id);
     return;
   }

@@ -101,6 +101,7 @@ struct NetworkMessage {
   SimTime departs;
   size_t charged = 0;    // Bytes counted on the lane.
   bool arrived = false;  // It waits for a turn of the receiver.
+  bool again = false;    // An old message that arrives again.
   Buffer bytes;
 };
 

@@ -101,6 +101,29 @@ TEST(Network, EachFault_HappensAboutAsOftenAsAskedAndIsCounted) {
                 faults.count(Fault::kMessageReplayed));
 }
 
+TEST(Network, OldMessages_DoNotArriveWhileTheirSenderIsDownOrPaused) {
+  WorldOptions options;
+  options.network.replay = {1, 1};
+  for (const bool dies : {false, true}) {
+    Pair pair(options);
+    for (int i = 0; i < 100; ++i) pair.Send(0, "message");
+    pair.world.RunFor(Milliseconds(100));
+    if (dies) {
+      pair.world.Crash(pair.machines[0], CrashKind::kProcess);
+    } else {
+      pair.world.Pause(pair.machines[0]);
+    }
+    const size_t before = pair.inbox[1].messages.size();
+    EXPECT_GE(before, 100u);
+    pair.world.RunFor(Seconds(1));
+    EXPECT_EQ(pair.inbox[1].messages.size(), before);
+    if (dies) continue;
+    pair.world.Resume(pair.machines[0]);
+    pair.world.RunFor(Seconds(10));
+    EXPECT_GT(pair.inbox[1].messages.size(), before);
+  }
+}
+
 TEST(Network, Corruption_FlipsOneBitOfThisCopyOnly) {
   WorldOptions options;
   options.network.corrupt = {1, 1};
