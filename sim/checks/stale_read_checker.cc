@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <iterator>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "env/check.h"
@@ -12,11 +13,15 @@ void StaleReadChecker::OnEntry(GroupId group, raft::Index index, SimTime now) {
   entries_[group].resize(index.value(), {now, states_->last()});
 }
 
-// A clock that stands still does not count that time.
+// A clock that stands still does not count that time. The bound moves back by
+// it, and so does the time that is looked at.
 StaleReadChecker::Position StaleReadChecker::BoundOf(const Sent& sent) {
   if (!sent.newest_missing.has_value() || !lost_) return 0;
   SimTime by = *sent.newest_missing;
-  for (int i = 0; i < 4; ++i) by = *sent.newest_missing - lost_(sent.node, by);
+  SimTime before = SimTime::Max();
+  while (by != before) {
+    before = std::exchange(by, *sent.newest_missing - lost_(sent.node, by));
+  }
   const auto entries = entries_.find(sent.group);
   if (entries == entries_.end()) return 0;
   const auto after = std::partition_point(

@@ -1,6 +1,7 @@
 // Stale reads that are lawful, and each form of the violation.
 #include "sim/checks/stale_read_checker.h"
 
+#include <algorithm>
 #include <optional>
 #include <string>
 #include <vector>
@@ -65,6 +66,26 @@ TEST_F(StaleReadCheckerTest, ValueBeyondTheBoundOfTheRead_Found) {
   checker_.OnReply(sent, "k", BulkOf("a"));
   EXPECT_TRUE(found_.empty());
   lost = Duration();
+  checker_.OnReply(sent, "k", BulkOf("b"));
+  EXPECT_TRUE(found_.empty());
+  checker_.OnReply(sent, "k", BulkOf("a"));
+  ExpectFound("which is older than the bound of the read");
+}
+
+// The clock stands still since a second ago, so any state of that second will
+// do.
+TEST_F(StaleReadCheckerTest, BoundOfAReadOnAClockThatStands_IsThatOfItsStart) {
+  const SimTime stands = now_ + Milliseconds(150);
+  checker_.SetLost(
+      [&](NodeId, SimTime since) { return now_ - std::max(since, stands); });
+  Commit("k", "a");
+  now_ = now_ + Milliseconds(100);
+  Commit("k", "b");
+  now_ = now_ + Milliseconds(100);
+  Commit("k", "c");
+  now_ = stands + Seconds(1);
+  StaleReadChecker::Sent sent = checker_.Send(kNode, kReadGroup);
+  sent.newest_missing = now_ - Milliseconds(5);
   checker_.OnReply(sent, "k", BulkOf("b"));
   EXPECT_TRUE(found_.empty());
   checker_.OnReply(sent, "k", BulkOf("a"));
