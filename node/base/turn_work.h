@@ -3,8 +3,8 @@
 //
 // Work is counted in units of about 100 ns of a processor of 2020: by requests,
 // keys and bytes, never by a clock. So a node does the same in every run. If
-// the work of a turn is done, connections continue in the next turn. One object
-// per node.
+// the work of a step is done (env/turn_meter.h), connections continue in the
+// next turn. One object per node.
 #ifndef QUORATE_NODE_BASE_TURN_WORK_H_
 #define QUORATE_NODE_BASE_TURN_WORK_H_
 
@@ -12,13 +12,14 @@
 #include <cstddef>
 #include <cstdint>
 
-#include "env/loop.h"
-#include "env/time.h"
+#include "env/turn_meter.h"
 
 namespace quorate::node {
 
-class TurnWork {
+class TurnWork : public env::TurnMeter {
  public:
+  using TurnMeter::TurnMeter;
+
   // Costs, in units.
   static constexpr uint64_t kRequest = 5;  // Parsing and routing.
   static constexpr uint64_t kRead = 5;     // A read of one key, and its reply.
@@ -50,42 +51,6 @@ class TurnWork {
   static constexpr uint64_t OfRead(size_t keys) {
     return kRead * std::max<size_t>(1, keys);
   }
-
-  // `units_max`: after this much work, no further work begins in a step of a
-  // turn (env/loop.h). The last piece of work may exceed it.
-  TurnWork(env::Loop& loop, uint64_t units_max)
-      : loop_(loop), units_max_(units_max) {}
-  TurnWork(const TurnWork&) = delete;
-  TurnWork& operator=(const TurnWork&) = delete;
-
-  void Add(uint64_t units) {
-    NoteTime();
-    units_ += units;
-    if (units_ > longest_) longest_ = units_;
-  }
-  bool exhausted() {
-    NoteTime();
-    return units_ >= units_max_;
-  }
-  // A later turn has begun, perhaps at the same time.
-  void Begin() { units_ = 0; }
-  // The most work of one step of a turn so far.
-  uint64_t longest() const { return longest_; }
-
- private:
-  // Time stands still within a step of a turn.
-  void NoteTime() {
-    const MonoTime now = loop_.ReadClock().mono;
-    if (now == time_) return;
-    time_ = now;
-    units_ = 0;
-  }
-
-  env::Loop& loop_;
-  const uint64_t units_max_;
-  MonoTime time_ = MonoTime::Min();
-  uint64_t units_ = 0;
-  uint64_t longest_ = 0;
 };
 
 }  // namespace quorate::node

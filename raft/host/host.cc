@@ -46,7 +46,7 @@ Host::Impl::Impl(env::Env& env, HostOptions options, MakeStateMachine make,
       outbox_(env, options_.cluster, options_.node),
       room_(env.transport, options_.peer_window_bytes,
             [this](NodeId to) { OfferRoomLater(to); }),
-      apply_room_(env.loop, options_.turn_apply_work_max),
+      apply_work_(env.loop, options_.turn_apply_work_max),
       callbacks_(env.loop),
       removed_(env.loop),
       fail_node_([this](absl::Status why) { Fail(std::move(why)); }),
@@ -168,7 +168,7 @@ void Host::Impl::MakeServices() {
                                     .outbox = outbox_,
                                     .outputs = outputs_,
                                     .room = room_,
-                                    .apply_room = apply_room_,
+                                    .apply_work = apply_work_,
                                     .callbacks = callbacks_,
                                     .observer = observer_,
                                     .fail_node = fail_node_,
@@ -348,7 +348,7 @@ void Host::Impl::OnAlarm() {
     if (due == nullptr) continue;
     // Without room to apply entries, those that want nothing else wait. They
     // are the first of the next turn.
-    const MonoTime deadline = apply_room_.left() == 0
+    const MonoTime deadline = apply_work_.exhausted()
                                   ? due->deadline_without_backlog()
                                   : due->deadline();
     if (deadline <= now) due->OnTimer();
@@ -645,7 +645,7 @@ Host::Stats Host::stats() const {
       .staged_bytes = impl_->staged_.bytes(),
       .follower_read_bytes = impl_->follower_reads_.bytes(),
       .entries_to_free = impl_->removed_.waiting(),
-      .longest_apply_work = impl_->apply_room_.longest()};
+      .longest_apply_work = impl_->apply_work_.longest()};
   if (impl_->log_ != nullptr) stats.log = impl_->log_->counters();
   if (impl_->snapshots_ != nullptr) {
     stats.snapshots_without_room = impl_->snapshots_->refused_for_room();

@@ -14,6 +14,7 @@
 #include "absl/container/btree_map.h"
 #include "absl/container/btree_set.h"
 #include "env/alarm.h"
+#include "env/turn_meter.h"
 #include "raft/host/bounds/log_budget.h"
 #include "raft/host/bounds/node_room.h"
 #include "raft/host/founding.h"
@@ -190,7 +191,9 @@ class Host::Impl final : public env::Transport::Receiver {
   OutputPool outputs_;
   absl::btree_map<NodeId, env::Pending> offers_;  // room_ sets them.
   SendRoom room_;
-  ApplyRoom apply_room_;
+  // The entries that all groups apply in a step of a turn, in units of
+  // StateMachine::WorkOf. One message of a peer may let many groups commit.
+  env::TurnMeter apply_work_;
   CallbackQueue callbacks_;
   RemovedEntries removed_;
   absl::AnyInvocable<void(absl::Status)> fail_node_;

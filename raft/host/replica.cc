@@ -534,7 +534,7 @@ void Replica::HandleMessages(Output& output) {
 
 void Replica::HandleApply(const Output& output) {
   if (output.apply.empty()) return;
-  services_.apply_room.Use(output.apply_work);
+  services_.apply_work.Add(output.apply_work);
   for (const Entry& entry : output.apply) ApplyEntry(entry);
   snapshots_.MaybeBegin();
 }

@@ -20,7 +20,7 @@
 #include "env/boxed.h"
 #include "env/check.h"
 #include "env/quota.h"
-#include "raft/host/apply_room.h"
+#include "env/turn_meter.h"
 #include "raft/host/bounds/log_budget.h"
 #include "raft/host/bounds/node_room.h"
 #include "raft/host/bounds/send_room.h"
@@ -49,7 +49,7 @@ struct ReplicaServices {
   Outbox& outbox;
   OutputPool& outputs;
   SendRoom& room;
-  raft::ApplyRoom& apply_room;
+  env::TurnMeter& apply_work;
   CallbackQueue& callbacks;
   HostObserver& observer;
   // Stops the whole node, because its log failed.
@@ -153,7 +153,7 @@ class Replica final : private HostGate, private ReplicaSnapshots::Owner {
   bool MayStage(uint64_t bytes) override {
     return MayHold(services_.staged, bytes, "raft.chunks_of_node_wait");
   }
-  uint64_t ApplyRoom() override { return services_.apply_room.left(); }
+  uint64_t ApplyRoom() override { return services_.apply_work.left(); }
   bool CanApply(const Entry& entry) override {
     return state_machine_->LevelOf(entry.payload) <=
            state_machine_->known_level();

@@ -1,5 +1,3 @@
-#include "raft/host/apply_room.h"
-
 #include <string>
 
 #include "gtest/gtest.h"
@@ -13,7 +11,7 @@ constexpr size_t kAppliedBytes = 200;
 
 // One message of heartbeats tells a node that starts again what is committed in
 // all groups.
-TEST(ApplyRoomOfHosts, BacklogOfAllGroups_IsAppliedOverManyTurns) {
+TEST(ApplyWorkOfHosts, BacklogOfAllGroups_IsAppliedOverManyTurns) {
   testing::JournalCluster cluster(3, /*snapshot_threshold_bytes=*/0, {});
   cluster.options_.turn_apply_work_max = 4'000;
   cluster.SetGroups(kAppliedGroups);
