@@ -95,6 +95,9 @@ class ConnectionOrder {
     // kRefused: the command, alone in a batch.
     Buffer bytes = {};
     std::unique_ptr<LeaderResult> result = nullptr;  // kParked.
+    // kParked, kInPieces: the replica here that has reached its read point.
+    // Zero: none.
+    ReplicaId point_of = {};
     // kInBatch, kSubmitted: the encoded size, and the upper bound of the
     // result's.
     uint32_t encoded_bytes = 0;

@@ -56,6 +56,11 @@ bool GroupLeadership::MayReadStale(Duration staleness_max) const {
          MonoNow() - read_point_asked_ <= staleness_max;
 }
 
+ReplicaId GroupLeadership::replica() const {
+  const raft::Core* const core = parts_.host.core(group_);
+  return core == nullptr ? ReplicaId() : core->replica();
+}
+
 const kv::Store* GroupLeadership::store() const {
   return hosted_ ? HostedStore(std::as_const(parts_.host), group_) : nullptr;
 }

@@ -63,6 +63,8 @@ class GroupLeadership {
   // `staleness_max` ago. kAnyStaleness: a leader has confirmed it since the
   // replica's start.
   bool MayReadStale(Duration staleness_max) const;
+  // The replica of this node. Zero: there is none.
+  ReplicaId replica() const;
   // True if the replica here, since its start, has applied an entry of a leader
   // that it heard of. A replica that starts has applied its snapshot only.
   bool applied_of_leader() const { return applied_of_leader_; }

@@ -147,10 +147,11 @@ size_t ReadQueue::BytesOf(const Request& read) {
          (read.result == nullptr ? 0 : read.result->bytes.size());
 }
 
-void ReadQueue::Park(Request& read) {
+void ReadQueue::Park(Request& read, ReplicaId point_of) {
   if (read.order->sink()->routing().drops_reads) {
     return Fail(read, RequestFailure::Kind::kNoLeader);
   }
+  read.point_of = point_of;
   parked_.Add(BytesOf(read));
   read.order->Move(read, State::kParked);
 }
@@ -287,7 +288,7 @@ bool ReadQueue::TakesPart(Request& read) {
   } else if (AwaitsRoom(read)) {
     // It waits for its client. As a waiting read it would keep the requests of
     // others from being admitted.
-    Park(read);
+    Park(read, ReplicaId());
   } else if (read.redirect && leadership_.kind() == Leadership::Kind::kRemote) {
     Fail(read, RequestFailure::Kind::kMoved);
   } else {
@@ -386,7 +387,7 @@ void ReadQueue::Deliver(Request& read, const kv::ResultView& result,
                                         : Buffer::Copy(result.bytes));
     read.result->view.bytes = read.result->bytes.view();
   }
-  Park(read);
+  Park(read, ReplicaId());
 }
 
 void ReadQueue::OnReadPoint(const absl::Status& status) {
@@ -456,7 +457,7 @@ void ReadQueue::Serve(Request& read, const kv::CommandSpec& spec) {
   if (here->RefusalOfSlots(spec) != kv::ResultStatus::kOk) {
     return Refuse(read, spec, read.deadline);
   }
-  if (!MayBegin(read)) return Park(read);
+  if (!MayBegin(read)) return ParkAtPoint(read);
   Evaluate(read, spec, *here);
 }
 
@@ -484,7 +485,7 @@ void ReadQueue::Evaluate(Request& read, const kv::CommandSpec& spec,
   // A key is due by the log time of the read point, but not by that of the last
   // entry, which decides. An entry with the read advances it.
   if (!done) return MoveToLog(read, spec);
-  if (outcome == kNoRoom) Park(read);
+  if (outcome == kNoRoom) ParkAtPoint(read);
   if (outcome == kLong) AnswerInPieces(read);
 }
 
@@ -531,7 +532,9 @@ void ReadQueue::ServeParkedRead(Request& read) {
     return AnswerEncoded(read, result, kept->bytes);
   }
   const kv::Store* here = leadership_.store();
-  const bool goes_back = order.reads_in_log() > 0 || here == nullptr;
+  // Another replica may have applied less.
+  const bool goes_back = order.reads_in_log() > 0 || here == nullptr ||
+                         read.point_of != leadership_.replica();
   kv::CommandSpec spec = {
       .op = read.op, .slot = read.slot, .numbers = read.numbers};
   const bool refused =
@@ -585,6 +588,7 @@ struct ReadQueue::LongAnswer {
 
 void ReadQueue::AnswerInPieces(Request& read) {
   read.order->Move(read, State::kInPieces);
+  read.point_of = leadership_.replica();
   const size_t bytes = read.arguments_bytes;
   long_bytes_ += bytes;
   auto answer = std::make_unique<LongAnswer>(read);
@@ -639,6 +643,11 @@ bool ReadQueue::Begin(LongAnswer& answer) {
     MoveParkedToBatch(order);
     return false;
   }
+  if (read.point_of != leadership_.replica()) {
+    read.order->Move(read, State::kIssued);
+    WaitAgain(read);
+    return false;
+  }
   if (here->RefusalOfSlots(spec) != kv::ResultStatus::kOk) {
     read.order->Move(read, State::kIssued);
     Refuse(read, spec, NewDeadline());
@@ -666,7 +675,7 @@ bool ReadQueue::TakesElements(LongAnswer& answer) {
     // It is evaluated again when there is room, before the connection's later
     // reads.
     read.order->Move(read, State::kIssued);
-    Park(read);
+    ParkAtPoint(read);
     return false;
   }
   answer.reserved = Quota::Share(parts_.budget.reserved(), bytes);

@@ -35,9 +35,10 @@
 
 namespace quorate::node {
 
-// A parked read has reached its read point, but its sink has no room. If the
-// leader evaluated the read, its result is kept, within the node's budget for
-// replies. The leader evaluates no further read of that sink.
+// A parked read waits for room in its sink. It has reached its read point at a
+// replica here. Or the leader evaluated it, and its result is kept, within the
+// node's budget for replies. Or it needs a read point yet: without a replica
+// here the leader evaluates no further read of that sink.
 //
 // Invariants: at most one read point is requested at a time; a later one might
 // arrive first. Reads of one connection are evaluated in its order, except for
@@ -99,7 +100,10 @@ class ReadQueue {
   bool MayServeStale(Slot slot, Duration staleness_max) const;
   // It needs another read point.
   void WaitAgain(Request& read);
-  void Park(Request& read);
+  // `point_of`: see Request.
+  void Park(Request& read, ReplicaId point_of);
+  // The replica here has reached its read point.
+  void ParkAtPoint(Request& read) { Park(read, leadership_.replica()); }
   // It must travel in the log.
   void MoveToLog(Request& read, const kv::CommandSpec& spec);
   // The group does not own the slot, or has ended. Gives the read back to the

@@ -139,9 +139,12 @@ RecoveryPlan PlanRecovery(const ClusterState& state, const GroupRecord& group,
     }
   }
   plan.works = GoesOn(survivors, plan.generation);
-  if (choice != survivors.end() && known != nullptr &&
-      choice->second.configured >= group.ReportedPosition().index) {
-    AddLostNodes(choice->second.configuration, survivors, &plan.lost);
+  if (choice != survivors.end() && known != nullptr) {
+    const Survivor& chosen = choice->second;
+    if (std::pair(chosen.configuration.generation, chosen.configured) >=
+        std::pair(known->generation, group.ReportedPosition().index)) {
+      AddLostNodes(chosen.configuration, survivors, &plan.lost);
+    }
   }
   if (const auto& under_way = group.recovery; under_way.has_value()) {
     const auto chosen = survivors.find(under_way->node);
