@@ -357,12 +357,15 @@ void ControllerAgent::Report(ControllerCommand::Body body, Busy busy) {
 void ControllerAgent::ReportAddresses() {
   const shardctrl::NodeRecord* const node = state().FindNode(self());
   const uint64_t start = host_.identity().start.number;
+  const StoreIncarnation store = host_.identity().incarnation;
   if (node == nullptr || node->start_number > start ||
       (node->start_number == start && node->addresses == own_)) {
     return;
   }
+  // The node was replaced: each report would be refused.
+  if (node->store != store && !node->IsUnboundFounder()) return;
   Report(ControllerCommand::ReportNode{.node = self(),
-                                       .store = host_.identity().incarnation,
+                                       .store = store,
                                        .start_number = start,
                                        .addresses = own_},
          {.kind = Action::Kind::kReportGroup, .node = self()});

@@ -96,13 +96,6 @@ bool HaveOne(const ReportedAddresses& a, const ReportedAddresses& b) {
   return false;
 }
 
-// A node of the founding that has not reported its store yet.
-bool IsUnboundFounder(const NodeRecord& node) {
-  return node.store == StoreIncarnation() &&
-         node.former_store == StoreIncarnation() &&
-         (node.state == NodeState::kUp || node.state == NodeState::kDraining);
-}
-
 // A node that has never had a store.
 bool NeverJoined(const NodeRecord& node) {
   return node.state == NodeState::kJoining &&
@@ -210,7 +203,7 @@ Answer Execution::operator()(const Command::UndrainNode& undrain) {
   return Wish(name + " takes replicas again", [&](ClusterState* next) {
     NodeRecord* changed = next->FindNode(undrain.node);
     const bool comes =
-        changed->store == StoreIncarnation() && !IsUnboundFounder(*changed);
+        changed->store == StoreIncarnation() && !changed->IsUnboundFounder();
     changed->state = comes ? NodeState::kJoining : NodeState::kUp;
     changed->leaving = changed->lost = changed->empty = false;
   });
@@ -475,7 +468,7 @@ Answer Execution::operator()(const Command::ReportNode& report) {
   NodeRecord* node = Present(&state_, report.node);
   if (node == nullptr) return NoSuchNode(report.node);
   // It has the store that it was founded with.
-  if (IsUnboundFounder(*node)) node->store = report.store;
+  if (node->IsUnboundFounder()) node->store = report.store;
   if (node->store != report.store) {
     return Refused(absl::StrCat(NodeText(report.node), " has another store"));
   }

@@ -116,6 +116,12 @@ struct NodeRecord {
   // It was silent so long that its replicas are rebuilt on other nodes.
   bool dead = false;
 
+  // A node of the founding that has not reported its store yet.
+  bool IsUnboundFounder() const {
+    return store == StoreIncarnation() && former_store == StoreIncarnation() &&
+           (state == NodeState::kUp || state == NodeState::kDraining);
+  }
+
   friend bool operator==(const NodeRecord&, const NodeRecord&) = default;
   template <typename Codec, typename Self>
   static void Fields(Codec& codec, Self& self) {
