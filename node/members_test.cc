@@ -171,6 +171,64 @@ TEST_F(MembersTest, AddedNode_ServesEveryClientAndTakesReplicas) {
   EXPECT_EQ(cluster_->Command(*client, {"GET", "k"}), "$1\r\nv\r\n");
 }
 
+// The client reads late, so its reads wait at a node without a replica, whose
+// leader would evaluate them. Then the node gets one, which lacks the newest
+// entries.
+TEST_F(MembersTest, ReadThatWaitedForRoom_IsNotServedByAnOldReplica) {
+  Begin({.nodes = 3, .groups = 1});
+  ASSERT_TRUE(AwaitAddresses(3)) << last_.dump(1);
+  const auto [status, added] = Ask(0, "POST", "/v1/nodes");
+  ASSERT_EQ(status, 200) << added.dump(1);
+  Config config = Joining(added);
+  config.limits.output_buffer_bytes = 64 << 10;
+  config.limits.output_total_bytes = 128 << 10;
+  config.host.turn_apply_work_max = 1;
+  ASSERT_EQ(cluster_->StartNew(config), absl::OkStatus());
+  ASSERT_EQ(Ask(0, "POST", "/v1/nodes/4/drain").first, 200);
+  const auto holds = [&](size_t node) {
+    return host(node).core(GroupId(1)) != nullptr;
+  };
+  ASSERT_TRUE(RunUntil([&] { return holds(0) && !holds(3); }));
+  auto writer = cluster_->ConnectResp(0);
+  const std::string value(50'000, 'x');
+  EXPECT_EQ(cluster_->Command(*writer, {"SET", "{k}fill", value}), "+OK\r\n");
+  EXPECT_EQ(cluster_->Command(*writer, {"SET", "{k}", "old"}), "+OK\r\n");
+  const raft::Index old = host(0).core(GroupId(1))->commit_index();
+  // The new replica applies one entry in a turn.
+  for (int i = 0; i < 2'000; ++i) {
+    EXPECT_EQ(cluster_->Command(*writer, {"SET", "{k}other", "v"}), "+OK\r\n");
+  }
+  EXPECT_EQ(cluster_->Command(*writer, {"SET", "{k}", "new"}), "+OK\r\n");
+  const raft::Index last = host(0).core(GroupId(1))->commit_index();
+  // They all wait for the leader first, so they share a round.
+  auto reader = cluster_->ConnectResp(3);
+  reader->PauseReads();
+  Cut(3, true);
+  std::string requests;
+  for (int i = 0; i < 5; ++i) requests += EncodeRequest({"GET", "{k}fill"});
+  reader->Send(requests + EncodeRequest({"GET", "{k}"}));
+  cluster_->world().RunFor(Milliseconds(100));
+  Cut(3, false);
+  cluster_->world().RunFor(Seconds(1));
+  ASSERT_EQ(Ask(0, "POST", "/v1/nodes/4/undrain").first, 200);
+  ASSERT_EQ(Ask(0, "PATCH", "/v1/groups/1", "{\"replicas\": 4}").first, 200);
+  // Its log names it, and it applies entries long before the newest one.
+  ASSERT_TRUE(RunUntil([&] {
+    const raft::Core* const core = host(3).core(GroupId(1));
+    return core != nullptr && core->applied_index() >= old &&
+           !core->configuration().learners.empty();
+  }));
+  ASSERT_LT(host(3).core(GroupId(1))->applied_index(), last);
+  Cut(3, true);
+  reader->ResumeReads();
+  cluster_->world().RunFor(Milliseconds(300));
+  Cut(3, false);
+  cluster_->world().RunFor(Seconds(5));
+  const std::string& replies = reader->received();
+  EXPECT_TRUE(replies.ends_with("x\r\n$3\r\nnew\r\n"))
+      << replies.substr(replies.size() - std::min<size_t>(replies.size(), 90));
+}
+
 // The first answer may be lost.
 TEST_F(MembersTest, NodeAddedTwiceWithOneKey_IsOneNodeWithOneToken) {
   Begin({.nodes = 3, .groups = 1});
