@@ -11,7 +11,7 @@
 namespace quorate {
 
 // True if all of `text` is one integer that fits T, in its only spelling ("0",
-// "17", "-5"; not "017", "+5", "-0").
+// "17", "-5"; not "017", "+5", "-0"). False: `*value` is as it was.
 template <typename T>
 bool ParseInteger(std::string_view text, T* value, int base = 10) {
   static_assert(std::is_integral_v<T>);
@@ -19,8 +19,11 @@ bool ParseInteger(std::string_view text, T* value, int base = 10) {
   if (text.size() == sign) return false;
   if (text[sign] == '0' && text.size() > 1) return false;
   const char* end = text.data() + text.size();
-  const auto [rest, error] = std::from_chars(text.data(), end, *value, base);
-  return error == std::errc() && rest == end;
+  T parsed;
+  const auto [rest, error] = std::from_chars(text.data(), end, parsed, base);
+  if (error != std::errc() || rest != end) return false;
+  *value = parsed;
+  return true;
 }
 
 // The value of a hexadecimal digit of either case; -1 for other characters.

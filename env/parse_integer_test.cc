@@ -22,6 +22,7 @@ TEST(ParseInteger, AnythingElse_IsRefused) {
   for (const char* text : {"", "-", "+1", " 1", "1 ", "01", "-0", "-01", "1x",
                            "1.0", "9223372036854775808"}) {
     EXPECT_FALSE(ParseInteger(text, &value)) << text;
+    EXPECT_EQ(value, 0) << text;
   }
   uint16_t small = 0;
   EXPECT_FALSE(ParseInteger("65536", &small));

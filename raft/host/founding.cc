@@ -100,7 +100,8 @@ void Founding::OnAnswer(NodeId from, StoreIncarnation store,
           "the cluster exists: node ", from.value(),
           " says that it was founded with another data directory of node ",
           self_.value(),
-          ". Restore that very directory, see docs/operate/failures.md")));
+          ". If that directory is lost, the node needs a token of 'quoratectl "
+          "node replace', see docs/operate/failures.md")));
       break;
   }
 }

@@ -134,7 +134,8 @@ class Reading final : public StoreOperation {
     Finish(absl::NotFoundError(
         "the data directory is empty: correct its path if this node has run "
         "before, bootstrap it if this is a node of a new cluster. A node whose "
-        "directory was lost cannot return, see docs/operate/failures.md"));
+        "directory was lost needs a token of 'quoratectl node replace', see "
+        "docs/operate/failures.md"));
   }
 
   void Open() {

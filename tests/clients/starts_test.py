@@ -320,7 +320,7 @@ class LostDirectoryTest(Cleaned):
         shutil.rmtree(nodes.data(3))
         self.wait_until(lambda: nodes.ctl(1, 'set', 'a', 'c')[0] == 0)
         _, err = nodes.fail(nodes.config(3))
-        self.assertIn('A node whose directory was lost cannot return, see docs/operate/failures.md', err)
+        self.assertIn("A node whose directory was lost needs a token of 'quoratectl node replace'", err)
         # A copy of a stopped healthy node.
         nodes.stop(2)
         shutil.copytree(nodes.data(2), nodes.data(3))
@@ -430,7 +430,7 @@ class QuickstartTest(unittest.TestCase):
             os.rename(f'{cluster.data_dir}/node-{lost}', away)
             again = QuickstartCluster(cluster.data_dir, port=cluster.port, http_port=cluster.http_port).started()
             self.assertRegex(again.output, rf'node {lost} is missing: node {lost} ended with status 1: .*'
-                                           r'the data directory is empty.*cannot return, see docs/operate/failures\.md')
+                                           r'the data directory is empty.*quoratectl node replace.*see docs/operate/failures\.md')
             self.assertRegex(again.output, rf'  node {lost}  .*  MISSING\n')
             self.assertIn('2 of 3 nodes run: each group has a majority', again.output)
             self.assertNotIn('has no leader', again.output)
