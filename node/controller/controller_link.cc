@@ -221,7 +221,9 @@ void ControllerLink::Recover(NodeId node, ReplicaId replica,
   });
 }
 
-NodeId ControllerLink::Target(const Question& question) const {
+// A node that swallows questions keeps one until its deadline. So each question
+// goes on where the last one stopped.
+NodeId ControllerLink::Target(const Question& question) {
   if (follows()) {
     const NodeId leader = host_.leader(kControllerGroup);
     if (leader == self_ || links_.Knows(leader)) return leader;
@@ -229,7 +231,7 @@ NodeId ControllerLink::Target(const Question& question) const {
   if (links_.Knows(hint_) && question.attempts % 2 == 0) return hint_;
   const std::vector<NodeId> candidates = candidates_();
   if (candidates.empty()) return hint_;
-  return candidates[question.attempts / 2 % candidates.size()];
+  return candidates[turn_++ % candidates.size()];
 }
 
 void ControllerLink::Try(const Waiting& question) {

@@ -282,6 +282,9 @@ class Run::Impl final : public Subject {
   const Duration availability_bound_ = AvailabilityBound(cluster_);
   // The bound has passed without a fault while clients were at work.
   bool calm_for_long_ = false;
+  const std::function<uint64_t()> progress_ = [this] {
+    return checks_.Progress() + checks_.OpenSnapshotBytes();
+  };
   ClientFleet clients_;
   ControllerLoss controller_loss_{&world_, ControllerVoters(), StoreVoters()};
   ForeignNode foreign_node_{&world_, cluster_};
@@ -683,28 +686,26 @@ void Run::Impl::EndCalm() {
 }
 
 Subject::Condition Run::Impl::TrueViews() {
-  return {"every node's view of the cluster", [this, asked = false]() mutable {
+  return {"every node's view of the cluster",
+          [this, asked = false]() mutable {
             // The checker of views knows the members of the founding.
             if (!checks_.MembersStayed()) return true;
             if (!std::exchange(asked, true)) views_.Begin();
             return views_.AreTrue();
-          }};
+          },
+          progress_};
 }
 
 std::vector<Subject::Condition> Run::Impl::Conditions(Stage stage) {
   const auto settled = [this] { return checks_.Settled(healed_); };
-  // Pieces of snapshots that have arrived wait for the disk.
-  const auto progress = [this] {
-    return checks_.Progress() + checks_.OpenSnapshotBytes();
-  };
   std::vector<Condition> conditions;
   switch (stage) {
     case Stage::kMajorities:
       conditions.push_back(
-          {"agreement of the healed replicas", settled, progress});
+          {"agreement of the healed replicas", settled, progress_});
       break;
     case Stage::kAll:
-      conditions.push_back({"agreement of all replicas", settled, progress});
+      conditions.push_back({"agreement of all replicas", settled, progress_});
       conditions.push_back(TrueViews());
       conditions.push_back({"resources: the end of all work in the nodes",
                             [this] { return !checks_.HasOpenWork(); }});
@@ -715,7 +716,7 @@ std::vector<Subject::Condition> Run::Impl::Conditions(Stage stage) {
       break;
     case Stage::kPowerLoss:
       conditions.push_back({"agreement after a loss of power of all machines",
-                            settled, progress});
+                            settled, progress_});
       if (!world_.choices().Chance(kViewsAgain, ChoiceKey{}, {1, 4})) break;
       conditions.push_back(TrueViews());
       break;
