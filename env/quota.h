@@ -36,7 +36,7 @@ class Quota {
     ~Share() { End(); }
 
     uint64_t bytes() const { return bytes_; }
-    // They are so many from now on. Requires: the share is one of a quota.
+    // The share has so many bytes from now on. Requires: it is one of a quota.
     void Resize(uint64_t bytes) {
       if (bytes == bytes_) return;
       CHECK(quota_ != nullptr) << "a share of no quota";

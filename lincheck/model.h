@@ -122,13 +122,14 @@ struct Links {
   Value size;
 };
 
-// What the checker works with. A model whose State is not what is the case but
-// all that may be has, beside what is said above,
-//   bool Learns(const Operation&) const, if reads may leave another state;
-// and, where versions are told, so that those can depend on what is the case,
-//   bool StepUnchanged(State&, const Operation&) const, which is Step(), but
-//     leaves only what may be the case if `op` changed nothing, and
-//   void Join(const State& other, State*) const: what may be in either.
+// The form of a model that the checker works with. A State usually is the state
+// of the object. It may also stand for several states that the object may be
+// in. Then the model has more functions than those above:
+//   bool Learns(const Operation&) const: a read may leave another State.
+// If results tell versions, which may depend on the state, two more:
+//   bool StepUnchanged(State&, const Operation&) const: as Step(), but leaves
+//     only the states in which `op` changed nothing.
+//   void Join(const State& other, State*) const: the states of both.
 class Model {
  public:
   virtual ~Model() = default;
