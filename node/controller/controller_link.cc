@@ -221,9 +221,7 @@ void ControllerLink::Recover(NodeId node, ReplicaId replica,
   });
 }
 
-// A node that swallows questions keeps one until its deadline. So each question
-// goes on where the last one stopped.
-NodeId ControllerLink::Target(const Question& question) {
+NodeId ControllerLink::Target(const Question& question) const {
   if (follows()) {
     const NodeId leader = host_.leader(kControllerGroup);
     if (leader == self_ || links_.Knows(leader)) return leader;
@@ -231,7 +229,7 @@ NodeId ControllerLink::Target(const Question& question) {
   if (links_.Knows(hint_) && question.attempts % 2 == 0) return hint_;
   const std::vector<NodeId> candidates = candidates_();
   if (candidates.empty()) return hint_;
-  return candidates[turn_++ % candidates.size()];
+  return candidates[question.attempts / 2 % candidates.size()];
 }
 
 void ControllerLink::Try(const Waiting& question) {

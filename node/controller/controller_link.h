@@ -133,7 +133,7 @@ class ControllerLink {
   void OnAnswer(const Waiting& question, NodeId asked, PeerResult answer);
   void Finish(const Waiting& question, absl::StatusOr<Buffer> answer);
   // Zero: none is known.
-  NodeId Target(const Question& question);
+  NodeId Target(const Question& question) const;
   PeerResult NotLeading() const;
   MonoTime MonoNow() const { return env_.loop.ReadClock().mono; }
 
@@ -146,7 +146,6 @@ class ControllerLink {
   uint64_t hints_ = 0;  // The number of calls of AskHint.
   // The leader that another node named last; zero: none.
   NodeId hint_;
-  size_t turn_ = 0;  // The candidate that is asked next.
   size_t open_ = 0;
   std::deque<Waiting> again_;
   env::Pending retry_;
