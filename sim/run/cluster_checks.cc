@@ -324,8 +324,9 @@ bool ClusterChecks::GroupSettled(const node::ShardConfig& shard,
   return true;
 }
 
+// Pieces of snapshots that have arrived wait for the disk.
 uint64_t ClusterChecks::Progress() const {
-  uint64_t progress = 0;
+  uint64_t progress = OpenSnapshotBytes();
   const auto pieces = world_.marks().find("raft.snapshot_chunk_received");
   if (pieces != world_.marks().end()) progress += pieces->second;
   for (const node::ShardConfig& shard : cluster_.groups()) {

@@ -282,9 +282,6 @@ class Run::Impl final : public Subject {
   const Duration availability_bound_ = AvailabilityBound(cluster_);
   // The bound has passed without a fault while clients were at work.
   bool calm_for_long_ = false;
-  const std::function<uint64_t()> progress_ = [this] {
-    return checks_.Progress() + checks_.OpenSnapshotBytes();
-  };
   ClientFleet clients_;
   ControllerLoss controller_loss_{&world_, ControllerVoters(), StoreVoters()};
   ForeignNode foreign_node_{&world_, cluster_};
@@ -693,19 +690,20 @@ Subject::Condition Run::Impl::TrueViews() {
             if (!std::exchange(asked, true)) views_.Begin();
             return views_.AreTrue();
           },
-          progress_};
+          [this] { return checks_.Progress(); }};
 }
 
 std::vector<Subject::Condition> Run::Impl::Conditions(Stage stage) {
   const auto settled = [this] { return checks_.Settled(healed_); };
+  const auto progress = [this] { return checks_.Progress(); };
   std::vector<Condition> conditions;
   switch (stage) {
     case Stage::kMajorities:
       conditions.push_back(
-          {"agreement of the healed replicas", settled, progress_});
+          {"agreement of the healed replicas", settled, progress});
       break;
     case Stage::kAll:
-      conditions.push_back({"agreement of all replicas", settled, progress_});
+      conditions.push_back({"agreement of all replicas", settled, progress});
       conditions.push_back(TrueViews());
       conditions.push_back({"resources: the end of all work in the nodes",
                             [this] { return !checks_.HasOpenWork(); }});
@@ -716,7 +714,7 @@ std::vector<Subject::Condition> Run::Impl::Conditions(Stage stage) {
       break;
     case Stage::kPowerLoss:
       conditions.push_back({"agreement after a loss of power of all machines",
-                            settled, progress_});
+                            settled, progress});
       if (!world_.choices().Chance(kViewsAgain, ChoiceKey{}, {1, 4})) break;
       conditions.push_back(TrueViews());
       break;
