@@ -1,7 +1,5 @@
 #include "env/turn_meter.h"
 
-#include <utility>
-
 #include "gtest/gtest.h"
 
 namespace quorate::env {

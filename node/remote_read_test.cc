@@ -1,6 +1,5 @@
 // Reads on a node without a replica: the leader evaluates them at a read point,
 // without a log entry.
-#include <cstdlib>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -24,14 +23,6 @@ void ThreeReplicas(Config& config) {
                            .name = "g1",
                            .slots = {{0, 16383}},
                            .replicas = {NodeId(1), NodeId(2), NodeId(3)}});
-}
-
-// The bytes of all answers of this node to others.
-uint64_t AnswerBytes(const Server& server) {
-  const std::string text = server.MetricsText();
-  const std::string_view name = "\nquorate_peer_answer_bytes_total ";
-  return std::strtoull(text.c_str() + text.find(name) + name.size(), nullptr,
-                       10);
 }
 
 class RemoteReadTest : public ::testing::Test {
@@ -188,8 +179,12 @@ TEST_F(RemoteReadTest, LongKeys_AreScannedWhole) {
 TEST_F(RemoteReadTest, ResultsWithoutRoom_AreKept) {
   const std::string value(100'000, 'x');
   EXPECT_EQ(Do({"SET", "k", value}), "+OK\r\n");
-  const Server& leader = cluster_.server(cluster_.LeaderOf(GroupId(1)));
-  const uint64_t before = AnswerBytes(leader);
+  // The bytes of all answers of the leader's node to others.
+  const auto answered = [this, leader = cluster_.LeaderOf(GroupId(1))] {
+    return static_cast<uint64_t>(
+        cluster_.Metric(leader, "quorate_peer_answer_bytes_total"));
+  };
+  const uint64_t before = answered();
   std::string requests;
   for (int i = 0; i < 200; ++i) requests += EncodeRequest({"GET", "k"});
   const size_t size =
@@ -202,8 +197,8 @@ TEST_F(RemoteReadTest, ResultsWithoutRoom_AreKept) {
   EXPECT_TRUE(cluster_.world().RunUntilTrue(
       [&] { return client_->received().size() >= size; }, Seconds(60)));
   EXPECT_EQ(client_->received().size(), size);
-  EXPECT_GE(AnswerBytes(leader) - before, size - 200 * 12);
-  EXPECT_LT(AnswerBytes(leader) - before, size / 4 * 5);
+  EXPECT_GE(answered() - before, size - 200 * 12);
+  EXPECT_LT(answered() - before, size / 4 * 5);
 }
 
 // The client asks for more than it reads, and than may wait for the group.

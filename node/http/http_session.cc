@@ -610,8 +610,8 @@ HttpSession::HandleResult HttpSession::Submit(
   }
   const bool redirect = target.Parameter("redirect") != nullptr;
   if (redirect) replies_.KeepTarget(pending, request.target);
-  RoutedRequest routed = {this, replies_.newest_token(), redirect};
-  if (!write) routed.staleness_max = *staleness_max;
+  const RoutedRequest routed = {this, replies_.newest_token(), redirect,
+                                /*further=*/false, *staleness_max};
   if (context_.router.Add(routed, spec) == Admission::kBlocked) {
     replies_.DropNewest();
     return HandleResult::kBlocked;

@@ -150,8 +150,7 @@ Handled DividedCommands::Handle(const CommandRow& row, Arguments request,
   }
   questions_.BeginCommand();
   for (size_t i = 0; i < parts.size(); ++i) {
-    questions_.Query(token + i, parts[i], /*redirect=*/false,
-                     write ? Duration() : staleness_max);
+    questions_.Query(token + i, parts[i], /*redirect=*/false, staleness_max);
   }
   return Handled::kDone;
 }

@@ -52,15 +52,12 @@ Handled KeyCommands::HandleStamped(
 
 Handled KeyCommands::Submit(const CommandRow& row, const Translated& command,
                             const std::optional<kv::SessionStamp>& session) {
-  RoutedRequest routed = {&sink_, replies_.Push(row.id, command.format),
-                          cluster_};
-  if (command.read_only()) {
-    routed.staleness_max = staleness_max_;
-    // A read with a bound needs a new read point of the replica here.
-    if (staleness_max_ > Duration() && staleness_max_ != kAnyStaleness) {
-      routed.redirect = false;
-    }
-  }
+  // A read with a bound needs a new read point of the replica here.
+  const bool bounded = command.read_only() && staleness_max_ > Duration() &&
+                       staleness_max_ != kAnyStaleness;
+  const RoutedRequest routed = {&sink_, replies_.Push(row.id, command.format),
+                                cluster_ && !bounded, /*further=*/false,
+                                staleness_max_};
   Admission admission;
   if (command.count == 1) {
     kv::CommandSpec spec = command.specs[0];

@@ -47,8 +47,6 @@ class KeyCommands {
                         const std::optional<kv::SessionStamp>& session);
   Handled Submit(const CommandRow& row, const Translated& command,
                  const std::optional<kv::SessionStamp>& session);
-  // Answers a read from the state of this replica. Returns false if the replica
-  // cannot.
 
   Context& context_;
   const bool cluster_;

@@ -60,8 +60,9 @@ struct RoutedRequest {
   // A further part of a command whose first part this group accepted, or a
   // command that another group refused. limits.held_requests does not count it.
   bool further = false;
-  // A read: how stale the state that answers it may be
-  // (GroupLeadership::MayReadStale). Zero: it is linearizable.
+  // How stale the state that answers a read may be
+  // (GroupLeadership::MayReadStale). Zero: it is linearizable. A write does not
+  // ask.
   Duration staleness_max;
   // The request waits for a leader no longer than until then, nor longer than
   // timeouts.leader_wait.
