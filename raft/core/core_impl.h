@@ -369,6 +369,9 @@ class Core::Impl {
   // leader's term was committed before.
   WallTime known_log_time_{0};
   // The newest one of a read that a round has confirmed: a majority knows it.
+  // On a follower, only of reads whose index it has applied. Otherwise a read
+  // that waits here could show a later time than the state it reads ever had.
+  // Slots that have frozen since would be sealed with an earlier one.
   // Invariant: at most known_log_time_.
   WallTime read_log_time_{0};
   // More is committed than one Step may apply. Only the timer goes on then.

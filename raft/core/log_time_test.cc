@@ -266,6 +266,21 @@ TEST_F(IdleLogTimeTest, FollowerThatRead_BeginsAtTheTimeOfTheRead) {
   EXPECT_EQ(LastLogTime(), WallTime(80 * kSecond));
 }
 
+// A read of before may be served meanwhile: the entries that are missing here
+// may end what it may show.
+TEST_F(IdleLogTimeTest, FollowerThatLacksEntries_HasNoLaterTimeOfARead) {
+  Follow();
+  const Index applied = core_->applied_index();
+  Step(ReadRequested{1});
+  Message reply = From(2, MessageType::kReadIndexReply, 2);
+  reply.read_id = Of(out_.messages, MessageType::kReadIndex).at(0).read_id;
+  reply.read_index = applied + 1;
+  reply.log_time = WallTime(80 * kSecond);
+  Receive(reply);
+  EXPECT_TRUE(out_.reads.empty());
+  EXPECT_LT(core_->read_log_time(), WallTime(80 * kSecond));
+}
+
 // Clients have observed the time of the read.
 TEST_F(IdleLogTimeTest, ClockStepsBackAfterARead_LogTimeStays) {
   Start(Term(1));

@@ -229,11 +229,11 @@ void Core::Impl::OnReadIndexReply(const Message& message) {
     if (read.read_id != message.read_id || read.answered) continue;
     read.answered = true;
     read.index = message.read_index;
+    read.log_time = message.log_time;
     read.retry_at = MonoTime::Max();
     if (message.reject) read.expires_at = now_.mono;
   }
-  read_log_time_ = std::max(read_log_time_, message.log_time);
-  known_log_time_ = std::max(known_log_time_, read_log_time_);
+  known_log_time_ = std::max(known_log_time_, message.log_time);
   if (message.commit <= log_.last().index) {
     FollowerCommit(message.commit, message.commit);
   }
@@ -260,6 +260,7 @@ void Core::Impl::ReleaseForwardedReads() {
   if (follower == nullptr || follower->reads.empty()) return;
   std::erase_if(follower->reads, [this](const ForwardedRead& read) {
     if (!read.answered || read.index > applied_) return false;
+    read_log_time_ = std::max(read_log_time_, read.log_time);
     ReplyToRead({ReplicaId(), read.tag}, true, read.index);
     return true;
   });

@@ -27,6 +27,7 @@ struct ForwardedRead {
   MonoTime expires_at;
   bool answered = false;
   Index index;  // Valid if answered. The read is ready once it is applied.
+  WallTime log_time{0};  // The leader's. Valid if answered.
 };
 struct Follower {
   ReplicaId leader;  // Zero if unknown.
