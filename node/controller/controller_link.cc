@@ -229,7 +229,7 @@ NodeId ControllerLink::Target(const Question& question) const {
   if (links_.Knows(hint_) && question.attempts % 2 == 0) return hint_;
   const std::vector<NodeId> candidates = candidates_();
   if (candidates.empty()) return hint_;
-  return candidates[question.attempts / 2 % candidates.size()];
+  return candidates[(question.attempts / 2 + unanswered_) % candidates.size()];
 }
 
 void ControllerLink::Try(const Waiting& question) {
@@ -263,6 +263,7 @@ void ControllerLink::OnAnswer(const Waiting& question, NodeId asked,
 
 void ControllerLink::TryAgain(const Waiting& question) {
   if (MonoNow() >= question->deadline) {
+    ++unanswered_;
     return Finish(question,
                   absl::UnavailableError(
                       "the controller has no leader that this node reaches; "

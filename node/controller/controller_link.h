@@ -144,6 +144,10 @@ class ControllerLink {
   const Candidates candidates_;
   const Own own_;
   uint64_t hints_ = 0;  // The number of calls of AskHint.
+  // Questions that had no answer before their deadline. Each moves the first
+  // candidate of those that follow by one. A node that waits to be founded
+  // takes questions and answers none, and it may be the first.
+  uint64_t unanswered_ = 0;
   // The leader that another node named last; zero: none.
   NodeId hint_;
   size_t open_ = 0;
