@@ -229,7 +229,9 @@ bool ClusterChecks::MayNotJoin(NodeId node, const raft::Core& leader) const {
   return level_max > 0 && raft::Level(level_max) < leader.configuration().level;
 }
 
-bool ClusterChecks::MembersStayed() const {
+bool ClusterChecks::MembersStayed(
+    const std::vector<MachineId>& machines) const {
+  const bool nobody_fills = ControllerIsLost(machines);
   for (const node::ShardConfig& shard : cluster_.groups()) {
     const NodeId leader = cluster_.LeaderOf(shard.group);
     if (leader == NodeId()) continue;
@@ -238,7 +240,9 @@ bool ClusterChecks::MembersStayed() const {
       const node::Server* const at = cluster_.server(node);
       const bool absent =
           at != nullptr && at->host().core(shard.group) == nullptr;
-      if (!NamesNode(led.configuration(), node) ||
+      const bool given_up =
+          absent && nobody_fills && cluster_.MayNotWork(node, shard.group);
+      if (!NamesNode(led.configuration(), node) || given_up ||
           (absent && MayNotJoin(node, led))) {
         return false;
       }

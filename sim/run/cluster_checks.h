@@ -66,8 +66,9 @@ class ClusterChecks {
   size_t VotersAmong(const node::ShardConfig& shard,
                      const std::vector<MachineId>& machines) const;
   // The groups have the members of their founding, and each that is there can
-  // have its replica.
-  bool MembersStayed() const;
+  // have its replica: the controller brings back those that were given up, if
+  // it has a majority on `machines`.
+  bool MembersStayed(const std::vector<MachineId>& machines) const;
   // Whether every replica on `machines` has applied all entries of its leader,
   // and knows the same leader. Replicas that a fault of their disk keeps from
   // starting are left out.

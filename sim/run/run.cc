@@ -686,7 +686,7 @@ Subject::Condition Run::Impl::TrueViews() {
   return {"every node's view of the cluster",
           [this, asked = false]() mutable {
             // The checker of views knows the members of the founding.
-            if (!checks_.MembersStayed()) return true;
+            if (!checks_.MembersStayed(healed_)) return true;
             if (!std::exchange(asked, true)) views_.Begin();
             return views_.AreTrue();
           },
