@@ -401,7 +401,7 @@ std::string MoveTarget(uint32_t move) {
 std::string MovesText(const Json& moves) {
   std::vector<std::vector<std::string>> rows = {
       {"ID", "FROM", "TO", "SLOTS", "PHASE", "DONE", "BYTES", "RATE", "LEFT",
-       "LONGEST PAUSE"}};
+       "HELD", "LONGEST PAUSE"}};
   std::string problems;
   for (const Json& move : moves) {
     const double rate = move.value("bytes_per_second", 0.0);
@@ -415,6 +415,7 @@ std::string MovesText(const Json& moves) {
                       BytesText(move.value("bytes_total", 0.0))),
          rate > 0 ? BytesText(rate) + "/s" : "-",
          left.is_null() ? "-" : TextOf(left) + " s",
+         TextOf(move["held_requests"]),
          absl::StrCat(TextOf(move["longest_pause_ms"]), " ms")});
     const Json problem = move.value("problem", Json());
     if (!problem.is_null()) {
@@ -451,6 +452,11 @@ ControlAnswer AwaitMoves(const VerbOptions& options, Admin& admin,
           if (const Json left = row.value("seconds_left", Json());
               !left.is_null()) {
             absl::StrAppend(&look.what, ", ", TextOf(left), " s left");
+          }
+          if (row.value("held_requests", 0) > 0) {
+            absl::StrAppend(&look.what, ", ", TextOf(row["held_requests"]),
+                            " requests were held, at most ",
+                            TextOf(row["longest_pause_ms"]), " ms");
           }
           // The slots have their new owner while the source cleans up.
           if (phase == "cancelled" || phase == "undo") end = phase;

@@ -188,10 +188,8 @@ Json MovesJson(const ClusterState& state) {
     // The rate is that of the last report, which a decided move outlives.
     const bool copies = row.phase == "copy" || row.phase == "delta";
     const uint64_t rate = copies ? progress.bytes_per_second : 0;
-    Json left;
-    if (rate > 0 && progress.bytes_total > progress.bytes_done) {
-      left = (progress.bytes_total - progress.bytes_done) / rate;
-    }
+    const std::optional<uint64_t> left =
+        copies ? progress.SecondsLeft() : std::nullopt;
     rows.push_back(
         {{"id", row.id.value()},
          {"from", row.from.value()},
@@ -203,7 +201,7 @@ Json MovesJson(const ClusterState& state) {
          {"bytes_done", progress.bytes_done},
          {"bytes_total", progress.bytes_total},
          {"bytes_per_second", rate},
-         {"seconds_left", left},
+         {"seconds_left", left.has_value() ? Json(*left) : Json()},
          {"held_requests", progress.held_requests},
          // A pause that is known is not zero.
          {"longest_pause_ms",

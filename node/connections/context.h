@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -56,9 +57,12 @@ struct StuckWish {
 struct MoveReport {
   MoveId move = {};
   std::string_view phase = {};
+  uint32_t slots = 0;
+  uint32_t copied_slots = 0;
   uint64_t copied_bytes = 0;
   uint64_t all_bytes = 0;
   uint64_t bytes_per_second = 0;
+  std::optional<uint64_t> seconds_left = {};  // Nullopt: not known.
   uint64_t held_requests = 0;
   Duration longest_pause = {};
 };

@@ -639,7 +639,11 @@ std::vector<StuckWish> ControllerAgent::StuckWishes() const {
     wishes.push_back({.group = row.id, .why = std::move(row.problem)});
   }
   for (shardctrl::MoveRow& row : MovesUnderWay(state())) {
-    if (row.problem.empty()) continue;
+    // Operators want the pause, and others go first.
+    if (row.problem.empty() || row.phase == "paused" ||
+        row.phase == "waiting") {
+      continue;
+    }
     wishes.push_back({.move = row.id, .why = std::move(row.problem)});
   }
   return wishes;
@@ -651,9 +655,12 @@ std::vector<MoveReport> ControllerAgent::Moves() const {
     const shardctrl::MoveProgress& progress = row.progress;
     moves.push_back({.move = row.id,
                      .phase = row.phase,
+                     .slots = row.slot_count,
+                     .copied_slots = progress.slots_done,
                      .copied_bytes = progress.bytes_done,
                      .all_bytes = progress.bytes_total,
                      .bytes_per_second = progress.bytes_per_second,
+                     .seconds_left = progress.SecondsLeft(),
                      .held_requests = progress.held_requests,
                      .longest_pause = progress.longest_pause});
   }

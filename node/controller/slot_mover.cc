@@ -60,6 +60,23 @@ std::string ProblemOf(const RequestFailure& failure) {
   }
 }
 
+// A driver that stops at a mark leaves its move in that phase.
+std::string_view MarkOf(CopyPhase phase) {
+  switch (phase) {
+    case CopyPhase::kWaiting:
+      return "move.waits";
+    case CopyPhase::kPrepare:
+      return "move.prepare";
+    case CopyPhase::kCopy:
+      return "move.copy";
+    case CopyPhase::kDelta:
+      return "move.delta";
+    case CopyPhase::kFreeze:
+      return "move.freeze";
+  }
+  return "move";
+}
+
 // A slow move has small pieces, so that neither it nor clients wait long for
 // one.
 size_t PieceBytesMax(const SlotMove& move, const CopyWindow& window) {
@@ -565,6 +582,7 @@ void SlotMover::Seal(const SlotMove& move, const kv::Store& store, Task& task) {
       std::max(seal->log_time,
                host_.core(move.from)->NextLogTime(env_.loop.ReadClock()));
   task.sealing = true;
+  env_.tracer.Sometimes("move.seal");
   Send(key, move.to, kv::SealStep{move.id, *seal},
        [this, key](Task& task, const kv::MoveAnswer* answer) {
          task.sealing = false;
@@ -589,6 +607,7 @@ void SlotMover::Decide(const SlotMove& move, const kv::MovePlan& plan,
                        Task& task) {
   if (task.outstanding > 0 || task.decided) return;
   const Key key = {move.id, move.from};
+  env_.tracer.Sometimes("move.decide");
   Execute(key, ControllerCommand::DecideMove{.move = move.id},
           [this, key, plan](Task& task, const ControllerAnswer* answer) {
             if (answer == nullptr ||
@@ -631,6 +650,9 @@ void SlotMover::End(const SlotMove& move, GroupId group, Task& task) {
       step = kv::ActivateStep{plan};
     }
   }
+  env_.tracer.Sometimes(!activated ? "move.abort"
+                        : source   ? "move.release"
+                                   : "move.activate");
   Send(key, group, step, [this](Task& task, const kv::MoveAnswer* answer) {
     const bool unknown =
         answer != nullptr && answer->verdict == kv::MoveVerdict::kUnknownMove;
@@ -681,6 +703,7 @@ void SlotMover::Report(const SlotMove& move, CopyPhase phase, Task& task) {
     progress.bytes_per_second = fresh * 1000 / static_cast<uint64_t>(ms);
   }
   progress.phase = phase;
+  if (new_phase) env_.tracer.Sometimes(MarkOf(phase));
   // Changes and repeated pieces count as well.
   progress.bytes_total = std::max(progress.bytes_total, progress.bytes_done);
   progress.driver = self_;

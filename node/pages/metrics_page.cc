@@ -298,12 +298,22 @@ void WriteMoves(Context& context, Page& page) {
       page.Sample(MoveLabel(move.move), value(move));
     }
   };
+  each("quorate_slot_move_slots", "Slots of the move.",
+       [](const MoveReport& move) { return uint64_t{move.slots}; });
+  each("quorate_slot_move_copied_slots", "Slots that were copied.",
+       [](const MoveReport& move) { return uint64_t{move.copied_slots}; });
   each("quorate_slot_move_copied_bytes", "Bytes that were copied.",
        [](const MoveReport& move) { return move.copied_bytes; });
   each("quorate_slot_move_bytes", "Bytes to be copied, as far as known.",
        [](const MoveReport& move) { return move.all_bytes; });
   each("quorate_slot_move_bytes_per_second", "Bytes copied in a second.",
        [](const MoveReport& move) { return move.bytes_per_second; });
+  page.Family("quorate_slot_move_seconds_left", "gauge",
+              "Time until all bytes are copied, at the present rate.");
+  for (const MoveReport& move : moves) {
+    if (!move.seconds_left.has_value()) continue;
+    page.Sample(MoveLabel(move.move), *move.seconds_left);
+  }
   each("quorate_slot_move_held_requests",
        "Requests that waited because their slots were frozen.",
        [](const MoveReport& move) { return move.held_requests; });

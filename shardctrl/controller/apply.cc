@@ -258,7 +258,7 @@ Answer Execution::operator()(const Command::ReplaceNode& replace) {
   }
   if (node->store == StoreIncarnation()) {
     return SetToken(replace.node, replace.token, replace.valid_for,
-                    name + " has a new token");
+                    name + " has a new token; an earlier one is void");
   }
   if (std::string lost = LostMajority(state_, replace.node); !lost.empty()) {
     return Refused(lost);

@@ -8,6 +8,7 @@
 #define QUORATE_SHARDCTRL_CONTROLLER_MOVE_H_
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -59,6 +60,15 @@ struct MoveProgress {
   // changes are copied fast enough.
   Duration write_pause = {};
   std::string problem = {};  // The reason why it stands still, or empty.
+
+  // By the rate of the last report. Nullopt: nothing is copied now.
+  std::optional<uint64_t> SecondsLeft() const {
+    const bool copies = phase == CopyPhase::kCopy || phase == CopyPhase::kDelta;
+    if (!copies || bytes_per_second == 0 || bytes_total <= bytes_done) {
+      return std::nullopt;
+    }
+    return (bytes_total - bytes_done) / bytes_per_second;
+  }
   friend bool operator==(const MoveProgress&, const MoveProgress&) = default;
   template <typename Codec, typename Self>
   static void Fields(Codec& codec, Self& self) {

@@ -8,6 +8,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "raft/core/configuration.h"
+#include "shardctrl/controller/slot_moves.h"
 #include "shardctrl/controller/wishes.h"
 #include "shardctrl/controller/words.h"
 
@@ -176,6 +177,38 @@ std::string_view PhaseName(const SlotMove& move) {
   return "invalid";
 }
 
+// Why the move does not go on now, and what would help. Empty: it goes on.
+std::string MoveProblem(const ClusterState& state, const SlotMove& move,
+                        const std::vector<MoveId>& running) {
+  if (move.decision == MoveState::kCancelled) return move.reason;
+  const bool open = move.decision == MoveState::kOpen;
+  if (open && move.paused) {
+    return absl::StrCat(
+        "it was paused; to go on, type quoratectl slots resume ",
+        move.id.value());
+  }
+  for (const GroupId id : {move.from, move.to}) {
+    const GroupRecord* const group = state.FindGroup(id);
+    if (group == nullptr || LeaderOf(state, *group) != NodeId()) continue;
+    const std::string why = GroupProblem(state, *group);
+    return absl::StrCat("group ", id.value(), " has no leader",
+                        why.empty() ? "" : ": it ", why);
+  }
+  if (!open || std::ranges::binary_search(running, move.id)) {
+    return move.progress.problem;
+  }
+  for (const SlotMove& other : state.moves) {
+    const bool meets = other.from == move.from || other.from == move.to ||
+                       other.to == move.from || other.to == move.to;
+    if (meets && std::ranges::binary_search(running, other.id)) {
+      return absl::StrCat("it begins after move ", other.id.value(),
+                          ": a group takes part in at most ", kMovesOfGroupMax,
+                          " moves at a time");
+    }
+  }
+  return "it begins after earlier moves of its groups";
+}
+
 }  // namespace
 
 std::string_view RoleName(NodeRole role) {
@@ -192,6 +225,7 @@ std::string_view RoleName(NodeRole role) {
 
 std::vector<MoveRow> MoveRows(const ClusterState& state) {
   std::vector<MoveRow> rows;
+  const std::vector<MoveId> running = RunningMoves(state);
   const auto add = [&](const SlotMove& move, std::string_view phase) {
     rows.push_back({.id = move.id,
                     .from = move.from,
@@ -200,18 +234,20 @@ std::vector<MoveRow> MoveRows(const ClusterState& state) {
                     .slot_count = move.SlotCount(),
                     .phase = phase,
                     .progress = move.progress,
-                    .problem = move.decision == MoveState::kCancelled
-                                   ? move.reason
-                                   : move.progress.problem});
+                    .problem = {}});
   };
   for (const EndedMove& one : state.ended_moves) {
-    add(one.move,
-        one.move.decision == MoveState::kActivated ? "done" : "cancelled");
+    const bool done = one.move.decision == MoveState::kActivated;
+    add(one.move, done ? "done" : "cancelled");
+    if (!done) rows.back().problem = one.move.reason;
   }
   std::stable_sort(
       rows.begin(), rows.end(),
       [](const MoveRow& a, const MoveRow& b) { return a.id < b.id; });
-  for (const SlotMove& move : state.moves) add(move, PhaseName(move));
+  for (const SlotMove& move : state.moves) {
+    add(move, PhaseName(move));
+    rows.back().problem = MoveProblem(state, move, running);
+  }
   return rows;
 }
 

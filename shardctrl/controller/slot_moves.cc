@@ -8,6 +8,8 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "shardctrl/controller/wishes.h"
 #include "shardctrl/controller/words.h"
 #include "shardctrl/map.h"
 #include "shardctrl/move.h"
@@ -150,6 +152,27 @@ Transfers PlanTransfers(const ClusterState& state,
     transfers[{one.from, one.to}].push_back(one.slots);
   }
   return transfers;
+}
+
+// How many slots the groups own now, and how many they should.
+std::string OwnedText(const ClusterState& state,
+                      const std::vector<GroupId>& groups) {
+  std::map<GroupId, uint32_t> owned;
+  for (const GroupId group : groups) owned[group] = 0;
+  for (const AssignedRun& run : state.slots)
+    owned[run.group] += run.slots.size();
+  std::vector<std::string> texts;
+  for (const auto& [group, count] : owned) {
+    texts.push_back(absl::StrCat(GroupText(group), " owns ", count));
+  }
+  constexpr size_t kNamedMax = 8;
+  if (texts.size() > kNamedMax) {
+    const size_t others = texts.size() - kNamedMax;
+    texts.resize(kNamedMax);
+    texts.push_back(absl::StrCat("and ", others, " others"));
+  }
+  return absl::StrCat("an even share is ", state.slot_count / groups.size(),
+                      " slots, and ", absl::StrJoin(texts, ", "));
 }
 
 bool TakesPart(const SlotMove& move, GroupId group) {
@@ -345,9 +368,25 @@ Answer ChangeMoves(const Command::PauseMove& command, WallTime,
 
 Answer ChangeMoves(const Command::Rebalance&, WallTime log_time,
                    ClusterState* state) {
-  const Transfers transfers = PlanTransfers(*state, OpenGroups(*state));
-  if (transfers.empty()) return AlreadySo("the slots are balanced");
-  return Begin(transfers, 0, log_time, state);
+  ClusterState next = *state;
+  std::vector<std::string> steps = PlanWishes(&next);
+  const std::vector<GroupId> groups = OpenGroups(next);
+  const Transfers transfers = PlanTransfers(next, groups);
+  if (transfers.empty() && steps.empty()) {
+    return AlreadySo("the slots and the replicas are balanced");
+  }
+  Answer answer = Begin(transfers, 0, log_time, &next);
+  if (answer.outcome != Answer::Outcome::kDone) return answer;
+  if (!transfers.empty()) {
+    absl::StrAppend(&answer.text, ": ", OwnedText(*state, groups));
+  }
+  if (!steps.empty()) {
+    absl::StrAppend(&answer.text, "; replicas move: ", steps.size());
+  }
+  steps.insert(steps.end(), answer.steps.begin(), answer.steps.end());
+  answer.SetSteps(std::move(steps));
+  *state = std::move(next);
+  return answer;
 }
 
 Answer ChangeMoves(const Command::RetireGroup& command, WallTime log_time,

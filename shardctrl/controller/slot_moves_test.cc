@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
 #include "gtest/gtest.h"
 #include "rapidcheck/gtest.h"
 #include "shardctrl/controller/controller_fixture.h"
@@ -168,6 +169,36 @@ TEST_F(Moves, OfOneGroup_RunInTheirOrderAndPausedOnesDoNotBlock) {
   EXPECT_EQ(running(), "1010");
 }
 
+TEST_F(Moves, RowsOfMovesThatWait_HaveTheReason) {
+  std::vector<MoveId> ids;
+  for (uint16_t i = 0; i < 4; ++i) {
+    ids.push_back(Begin(2, Range(i * 10, i * 10)));
+  }
+  const auto problem = [&](size_t i) {
+    return MoveRows(cluster_.state)[i].problem;
+  };
+  Do(Command::PauseMove{ids[0], true});
+  EXPECT_EQ(problem(0), absl::StrCat("it was paused; to go on, type quoratectl "
+                                     "slots resume ",
+                                     ids[0].value()));
+  EXPECT_EQ(problem(1), "");
+  EXPECT_EQ(problem(3), absl::StrCat("it begins after move ", ids[1].value(),
+                                     ": a group takes part in at most ",
+                                     kMovesOfGroupMax, " moves at a time"));
+  MoveProgress progress{.driver = NodeId(1),
+                        .term = raft::Term(3),
+                        .report = 1,
+                        .problem = "no room"};
+  Do(Command::ReportMove{ids[1], progress});
+  EXPECT_EQ(problem(1), "no room");
+  for (const uint32_t node : {1u, 2u}) {
+    Do(Command::ReportSilence{NodeId(node)});
+  }
+  EXPECT_TRUE(absl::StrContains(problem(1),
+                                "group 1 has no leader: it has no majority"))
+      << problem(1);
+}
+
 TEST_F(Moves, Progress_OfAnOlderLeaderIsIgnored) {
   const MoveId id = Begin(2, Range(0, 9));
   MoveProgress progress{.driver = NodeId(1),
@@ -194,6 +225,9 @@ TEST_F(Moves, Rebalance_CountsMovesUnderWay) {
   const Answer answer = Do(Command::Rebalance{});
   EXPECT_EQ(answer.moves.size(), 2u) << answer.text;
   EXPECT_EQ(answer.steps.size(), 2u);
+  EXPECT_EQ(answer.text,
+            "2 moves will be made: an even share is 5461 slots, and group 1 "
+            "owns 16384, group 2 owns 0, group 3 owns 0");
   EXPECT_EQ(Do(Command::Rebalance{}).outcome, Outcome::kAlreadySo);
   for (MoveId id : answer.moves) Finish(id);
   std::map<GroupId, uint32_t> counts;
@@ -202,6 +236,29 @@ TEST_F(Moves, Rebalance_CountsMovesUnderWay) {
   }
   EXPECT_EQ(counts[GroupId(1)], 5462u);
   EXPECT_EQ(counts[GroupId(2)], 5461u);
+  EXPECT_EQ(Do(Command::Rebalance{}).outcome, Outcome::kAlreadySo);
+}
+
+TEST_F(Moves, Rebalance_MovesReplicasAndSaysWhy) {
+  Do(Command::Rebalance{});
+  Do(Command::AddNode{.name = "late",
+                      .token = ControlledCluster::Token(4),
+                      .valid_for = Seconds(60)});
+  const NodeId late(4);
+  ASSERT_EQ(Do(Command::BindNode{late, ControlledCluster::Token(4),
+                                 StoreIncarnation(44)})
+                .outcome,
+            Outcome::kDone);
+  // As if an older version had not used the node yet.
+  for (GroupRecord& group : cluster_.state.groups) {
+    std::erase_if(group.wanted, [&](const WantedReplica& wanted) {
+      return wanted.node == late;
+    });
+  }
+  const Answer answer = Do(Command::Rebalance{});
+  EXPECT_EQ(answer.outcome, Outcome::kDone);
+  ASSERT_FALSE(answer.steps.empty());
+  EXPECT_TRUE(absl::StrContains(answer.steps[0], "replica")) << answer.steps[0];
   EXPECT_EQ(Do(Command::Rebalance{}).outcome, Outcome::kAlreadySo);
 }
 
