@@ -91,6 +91,11 @@ class LogChecker {
     moves_.SetFounders(std::move(owner_of));
   }
 
+  // There is no fault from now on, and the nodes work from `from` on.
+  void OnCalm(SimTime from) {
+    moves_.OnCalm([this] { return clock_(); }, from);
+  }
+
   // A client calls `call` on `key`.
   void OnInvoked(Number op, const std::string& key,
                  const lincheck::Operation& call);

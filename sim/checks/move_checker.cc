@@ -1,5 +1,6 @@
 #include "sim/checks/move_checker.h"
 
+#include <algorithm>
 #include <optional>
 #include <variant>
 
@@ -92,6 +93,9 @@ void MoveChecker::Freeze(GroupId group, MoveId move) {
   const auto found = sources_.find({group, move});
   if (found == sources_.end() || found->second.frozen) return;
   found->second.frozen = true;
+  if (calm_clock_ && calm_clock_() >= calm_from_) {
+    found->second.frozen_at = calm_clock_();
+  }
   ForEachSlot(found->second.plan, [&](Slot slot) {
     Holder holder = HolderOf(slot);
     holder.frozen_by = move;
@@ -123,6 +127,8 @@ std::optional<MoveChecker::Activation> MoveChecker::Activate(
   ForEachSlot(plan, [&](Slot slot) {
     holders_[slot] = {.group = group, .epoch = plan.epoch};
   });
+  const auto source = sources_.find({plan.from, plan.id});
+  if (source != sources_.end()) CheckFrozen(source->second);
   ++activated_;
   return Activation{plan, seals_[plan.id].log_time};
 }
@@ -152,10 +158,22 @@ void MoveChecker::Abort(GroupId group, const kv::MovePlan& plan) {
     return;
   }
   if (found->second.frozen) {
+    CheckFrozen(found->second);
     ++thawed_;
     ForEachSlot(plan, [&](Slot slot) { holders_[slot].frozen_by = MoveId(); });
   }
   sources_.erase(found);
+}
+
+void MoveChecker::CheckFrozen(const Source& source) {
+  if (!source.frozen_at.has_value()) return;
+  const Duration frozen = calm_clock_() - *source.frozen_at;
+  frozen_longest_ = std::max(frozen_longest_, frozen);
+  if (frozen <= kFrozenMax) return;
+  violate_(absl::StrCat("pauses: the slots of move ", source.plan.id.value(),
+                        " had no owner for ", frozen.ms(),
+                        " ms though no fault was left, at most ",
+                        kFrozenMax.ms()));
 }
 
 void MoveChecker::Violate(GroupId group, const char* step,

@@ -7,6 +7,7 @@
 // - the epochs of a slot rise with its owners
 // - a group gives a slot up only once another one has it
 // - no move is aborted once its slots have another owner
+// - once faults are over, slots that freeze have an owner within kFrozenMax
 #ifndef QUORATE_SIM_CHECKS_MOVE_CHECKER_H_
 #define QUORATE_SIM_CHECKS_MOVE_CHECKER_H_
 
@@ -22,12 +23,16 @@
 #include "kv/command/move_command.h"
 #include "shardctrl/move.h"
 #include "shardctrl/partition.h"
+#include "sim/choices/sim_time.h"
 
 namespace quorate::sim {
 
 class MoveChecker {
  public:
   using Report = absl::AnyInvocable<void(std::string)>;
+  using Clock = absl::AnyInvocable<SimTime()>;
+  // Nodes may still pause for a moment.
+  static constexpr Duration kFrozenMax = Seconds(3);
 
   explicit MoveChecker(Report violate) : violate_(std::move(violate)) {}
 
@@ -35,6 +40,11 @@ class MoveChecker {
   // call each group accepts all slots.
   void SetFounders(absl::AnyInvocable<GroupId(Slot)> owner_of) {
     founder_of_ = std::move(owner_of);
+  }
+  // There is no fault from now on, and the nodes work from `from` on.
+  void OnCalm(Clock clock, SimTime from) {
+    calm_clock_ = std::move(clock);
+    calm_from_ = from;
   }
   // Whether a command on the slot has an effect behind the last entry of the
   // group.
@@ -54,6 +64,8 @@ class MoveChecker {
   // How many moves were activated, and aborted at a source that was frozen.
   uint64_t activated() const { return activated_; }
   uint64_t thawed() const { return thawed_; }
+  // The longest time that slots were frozen without faults.
+  Duration frozen_longest() const { return frozen_longest_; }
 
  private:
   struct Holder {
@@ -65,6 +77,7 @@ class MoveChecker {
   struct Source {
     kv::MovePlan plan;
     bool frozen = false;
+    std::optional<SimTime> frozen_at = {};  // Nullopt: not without faults.
   };
 
   // A piece behind a seal may be a late one, which has no effect. If the seal
@@ -77,6 +90,8 @@ class MoveChecker {
   Holder HolderOf(Slot slot);
   void Track(GroupId group, const kv::TrackStep& step);
   void Freeze(GroupId group, MoveId move);
+  // The slots have an owner again.
+  void CheckFrozen(const Source& source);
   std::optional<Activation> Activate(GroupId group, const kv::MovePlan& plan);
   void Release(GroupId group, const kv::MovePlan& plan);
   void Abort(GroupId group, const kv::MovePlan& plan);
@@ -90,6 +105,9 @@ class MoveChecker {
   std::map<std::pair<GroupId, MoveId>, Source> sources_;
   // The first seal behind the last piece. The destination takes no other.
   std::map<MoveId, Seal> seals_;
+  Clock calm_clock_;  // Null: there are faults.
+  SimTime calm_from_;
+  Duration frozen_longest_;
   uint64_t activated_ = 0;
   uint64_t thawed_ = 0;
 };

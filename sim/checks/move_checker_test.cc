@@ -117,6 +117,27 @@ TEST_F(MoveCheckerTest, ReleaseWithoutAnOwner_Found) {
   EXPECT_THAT(found_, ElementsAre(HasSubstr("group 1 releases move 1")));
 }
 
+TEST_F(MoveCheckerTest, SlotsWithoutAnOwnerForLongInACalm_Found) {
+  SimTime now;
+  checker_.OnCalm([&] { return now; }, SimTime() + Seconds(3));
+  // The nodes do not work yet.
+  Freeze(Plan(1, 5));
+  now = now + Seconds(5);
+  EXPECT_TRUE(Activate(Plan(1, 5)));
+  checker_.OnStep(kFrom, kv::ReleaseStep{.plan = Plan(1, 5)});
+  const kv::MovePlan back = Plan(2, 6, kTo, kFrom);
+  Freeze(back);
+  now = now + MoveChecker::kFrozenMax;
+  EXPECT_TRUE(Activate(back));
+  EXPECT_THAT(found_, IsEmpty());
+  EXPECT_EQ(checker_.frozen_longest(), MoveChecker::kFrozenMax);
+  const kv::MovePlan again = Plan(3, 7);
+  Freeze(again);
+  now = now + MoveChecker::kFrozenMax + Milliseconds(1);
+  checker_.OnStep(kFrom, kv::AbortStep{.plan = again});
+  EXPECT_THAT(found_, ElementsAre(HasSubstr("pauses: the slots of move 3")));
+}
+
 TEST_F(MoveCheckerTest, AbortBehindTheActivation_Found) {
   const kv::MovePlan plan = Plan(1, 5);
   Freeze(plan);

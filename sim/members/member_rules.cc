@@ -80,6 +80,12 @@ void MemberRules::OnControllerCommand(const raft::Entry& entry) {
     }
     outcomes.insert(answer->outcome);
   }
+  const auto* const decision =
+      std::get_if<ControllerCommand::DecideMove>(&command->body);
+  if (decision != nullptr && !decision->give_up.empty()) {
+    violate_(absl::StrCat("copies: move ", decision->move.value(),
+                          " is given up: ", decision->give_up));
+  }
   const auto* const report =
       std::get_if<ControllerCommand::ReportGroup>(&command->body);
   if (report != nullptr && answer->outcome == Outcome::kDone) {

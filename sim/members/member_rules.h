@@ -14,6 +14,7 @@
 //   group before, and in effect at that position.
 //   recovery: a group goes on with a higher generation only after the loss of
 //   its majority.
+//   copies: no move ends because the copies of its slots differ.
 //   refusal: the answer that an operator gets is the one that the log gave. A
 //   refused command changes nothing, and a repeated one changes nothing more.
 #ifndef QUORATE_SIM_MEMBERS_MEMBER_RULES_H_

@@ -32,6 +32,8 @@ constexpr uint32_t kClients = 3;
 constexpr size_t kLibraryOpenMax = 4;
 constexpr Duration kLook = Milliseconds(100);
 constexpr uint32_t kOperatorsMax = 3;
+// Healed nodes start, and their groups get leaders.
+constexpr Duration kElectionsEnd = Seconds(3);
 constexpr Duration kAnyTime = Seconds(int64_t{10} * 365 * 24 * 3600);
 
 // Those that may take voters.
@@ -269,6 +271,12 @@ std::vector<Subject::Probe> MembersSubject::Probes(Stage stage) {
   return probes;
 }
 
+void MembersSubject::OnHealed(const std::vector<MachineId>&) {
+  if (calm_) return;
+  calm_ = true;
+  recorder_.log().OnCalm(world_.now() + kElectionsEnd);
+}
+
 std::vector<Subject::Condition> MembersSubject::Conditions(Stage stage) {
   std::vector<Condition> conditions;
   if (stage == Stage::kMajorities) return conditions;
@@ -430,11 +438,13 @@ void MembersSubject::Finish() {
 std::string MembersSubject::Summary() const {
   uint64_t verbs = 0;
   for (const ClusterOperator* const one : operators_) verbs += one->verbs();
-  return absl::StrCat(recorder_.counts().succeeded, " operations, ", verbs,
-                      " verbs, ", rules_.answers(), " answers, ",
-                      rules_.refusals(), " refusals, ", rules_.changes(),
-                      " configurations, ", recorder_.log().moves().activated(),
-                      " moves, ", recorder_.log().moves().thawed(), " thawed");
+  return absl::StrCat(
+      recorder_.counts().succeeded, " operations, ", verbs, " verbs, ",
+      rules_.answers(), " answers, ", rules_.refusals(), " refusals, ",
+      rules_.changes(), " configurations, ",
+      recorder_.log().moves().activated(), " moves, ",
+      recorder_.log().moves().thawed(), " thawed, frozen for at most ",
+      recorder_.log().moves().frozen_longest().ms(), " ms without faults");
 }
 
 std::string MembersSubject::Describe() const {

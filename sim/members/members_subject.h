@@ -43,7 +43,7 @@ class MembersSubject final : public Subject {
   ScheduleOptions Start() override;
   void AfterTurn(MachineId machine) override;
   void StopClients() override;
-  void OnHealed(const std::vector<MachineId>&) override {}
+  void OnHealed(const std::vector<MachineId>& nodes) override;
   bool ClientsIdle() const override;
   uint64_t FinishedWork() const override {
     return recorder_.counts().succeeded + recorder_.counts().refused +
@@ -94,6 +94,7 @@ class MembersSubject final : public Subject {
   std::vector<SimpleClient*> simple_clients_;
   std::vector<ClusterOperator*> operators_;
   SimTime next_look_;
+  bool calm_ = false;  // All faults have ended.
 };
 
 }  // namespace quorate::sim

@@ -102,6 +102,12 @@ TEST_F(MemberRulesTest, AnswerWithoutAnEntry_Found) {
   ExpectFound("refusal");
 }
 
+TEST_F(MemberRulesTest, CopiesThatDiffer_Found) {
+  Do({}, ControllerCommand::DecideMove{.move = MoveId(1),
+                                       .give_up = "the copies differ"});
+  ExpectFound("copies");
+}
+
 TEST_F(MemberRulesTest, CommandThatComesTwice_IsExecutedOnce) {
   Do({7, 7}, ControllerCommand::AddNode{.name = "new"});
   const size_t nodes = rules_.state()->nodes.size();

@@ -66,7 +66,7 @@ class ClusterChecks {
   size_t VotersAmong(const node::ShardConfig& shard,
                      const std::vector<MachineId>& machines) const;
   // The groups have the members of their founding, and each that is there can
-  // have its replica: the controller brings back those that were given up, if
+  // have its replica. The controller brings back those that were given up, if
   // it has a majority on `machines`.
   bool MembersStayed(const std::vector<MachineId>& machines) const;
   // Whether every replica on `machines` has applied all entries of its leader,
