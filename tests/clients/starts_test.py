@@ -238,19 +238,6 @@ class FailedStartTest(Cleaned):
         nodes.start(1)
         self.assertEqual((0, 'b\n'), nodes.ctl(1, 'get', 'a'))
 
-
-    def test_ScaleDemo_MovesSlotsAndFailsNoRequest(self):
-        base = quickstart_cluster.free_base(5, extra=(quickstart_cluster.CLUSTER_PORT_OFFSET, quickstart_cluster.HTTP_PORT_OFFSET,
-                                                      quickstart_cluster.HTTP_PORT_OFFSET + quickstart_cluster.ADMIN_PORT_OFFSET, 10_000))
-        root = scratch()
-        demo = subprocess.run([program('quickstart'), '--scale-demo', '--port', str(base), '--http-port', str(base + quickstart_cluster.HTTP_PORT_OFFSET)],
-                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=240, check=False, env={**os.environ, 'TMPDIR': root},
-                              preexec_fn=die_with_parent)
-        self.assertEqual(0, demo.returncode, demo.stdout)
-        self.assertRegex(demo.stdout, r'slots moved +655[0-9] of 16384, in \d+ moves')
-        self.assertRegex(demo.stdout, r'requests +\d+, failed 0\n +counters +6000, wrong 0')
-        self.assertEqual([], os.listdir(root))
-
     def test_FirstStartStoppedAtAnyTime_LeavesAStoreOrNothing(self):
         nodes = self.nodes(sharding='groups = 5')
         for i in range(25):
