@@ -5,8 +5,8 @@
 
 #include "absl/strings/match.h"
 #include "gtest/gtest.h"
-#include "shardctrl/controller/controller_fixture.h"
 #include "shardctrl/controller/rows.h"
+#include "shardctrl/controller/testing/controller_fixture.h"
 
 namespace quorate::shardctrl {
 namespace {
@@ -46,8 +46,8 @@ void ExpectDone(Cluster& cluster, const Command::Body& body) {
 TEST(Drain, LastSpareNode_IsRefusedWithARemedy) {
   Cluster cluster(3, 2);
   ExpectRefused(cluster, Command::DrainNode{NodeId(3)},
-                "group 1 would have 2 of 3 replicas: no other data node is up; "
-                "add one, or set the group to 2 replicas");
+                "groups 1, 2 would have 2 of 3 replicas: no other data node is "
+                "up; add one, or set these groups to 2 replicas");
 }
 
 TEST(Drain, AnotherNodeIsUp_MovesItsReplicasOnly) {

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "raft/core/configuration.h"
 #include "raft/core/quorum.h"
 #include "shardctrl/controller/words.h"
@@ -206,8 +207,8 @@ std::vector<std::string> PlanWishes(ClusterState* state) {
 }
 
 std::string NewShortage(const ClusterState& before, const ClusterState& after) {
-  std::string text;
-  size_t others = 0;
+  // By the replicas that the groups would have, and those that they shall have.
+  std::map<std::pair<size_t, uint32_t>, std::vector<GroupId>> lacking;
   for (const GroupRecord& group : after.groups) {
     const size_t has = group.WantedVoters();
     if (has >= group.replicas) continue;
@@ -217,21 +218,23 @@ std::string NewShortage(const ClusterState& before, const ClusterState& after) {
                        : old->replicas - std::min<size_t>(old->replicas,
                                                           old->WantedVoters());
     if (group.replicas - has <= lacked) continue;
-    if (!text.empty()) {
-      ++others;
-      continue;
-    }
-    text = absl::StrCat("group ", group.id.value(), " would have ", has, " of ",
-                        group.replicas,
-                        " replicas: no other data node is up; add one");
-    if (has > 0 && group.id != kControllerGroup) {
-      absl::StrAppend(&text, ", or set the group to ", has, " replicas");
-    }
+    lacking[{has, group.replicas}].push_back(group.id);
   }
-  if (others > 0) {
-    absl::StrAppend(&text, "; ", others,
-                    others == 1 ? " other group lacks" : " other groups lack",
-                    " replicas, too");
+  if (lacking.empty()) return "";
+  std::vector<std::string> texts;
+  for (const auto& [counts, groups] : lacking) {
+    texts.push_back(absl::StrCat(GroupsText(groups), " would have ",
+                                 counts.first, " of ", counts.second,
+                                 " replicas"));
+  }
+  std::string text = absl::StrCat(absl::StrJoin(texts, ", "),
+                                  ": no other data node is up; add one");
+  const auto& [counts, groups] = *lacking.begin();
+  if (lacking.size() == 1 && counts.first > 0 &&
+      groups.front() != kControllerGroup) {
+    absl::StrAppend(&text, ", or set ",
+                    groups.size() == 1 ? "the group" : "these groups", " to ",
+                    counts.first, counts.first == 1 ? " replica" : " replicas");
   }
   return text;
 }

@@ -27,8 +27,8 @@ std::vector<std::string> PlanWishes(ClusterState* state);
 // are wanted.
 void PlanLeaders(ClusterState* state);
 
-// Empty, or the first group that lacks more voters in `after` than in `before`,
-// and a remedy.
+// Empty, or the groups that lack more voters in `after` than in `before`, and a
+// remedy.
 std::string NewShortage(const ClusterState& before, const ClusterState& after);
 
 // Empty, or a group that would have no majority of working voters without this
