@@ -264,9 +264,9 @@ absl::StatusOr<int> LeaderOf(LiveCluster& cluster, uint32_t id) {
 
 // Waits until the last move is in the phase, or beyond it.
 absl::Status AwaitPhase(LiveCluster& cluster, const std::string& phase) {
-  const std::vector<std::string> order = {"waiting", "prepare", "copy",
-                                          "delta",   "freeze",  "clean",
-                                          "undo",    "done",    "cancelled"};
+  const std::vector<std::string> order = {
+      "waiting",  "prepare", "copy", "delta", "freeze",
+      "activate", "clean",   "undo", "done",  "cancelled"};
   const auto rank = [&](const std::string& one) {
     return std::find(order.begin(), order.end(), one) - order.begin();
   };
@@ -322,7 +322,8 @@ absl::StatusOr<Figures> Torture(const Options& options) {
   double failed = 0;
   double unknown = 0;
   uint32_t to = 2;
-  for (const std::string phase : {"prepare", "copy", "delta", "freeze"}) {
+  for (const std::string phase :
+       {"prepare", "copy", "delta", "freeze", "clean"}) {
     for (const std::string what :
          {"source", "destination", "controller", "cancel"}) {
       std::fprintf(stderr, "%s in %s\n", what.c_str(), phase.c_str());
