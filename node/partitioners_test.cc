@@ -11,7 +11,7 @@
 #include "gtest/gtest.h"
 #include "kv/store/store.h"
 #include "node/base/text.h"
-#include "node/operated_cluster.h"
+#include "node/testing/operated_cluster.h"
 #include "node/testing/test_cluster.h"
 
 namespace quorate::node {

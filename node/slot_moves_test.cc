@@ -13,7 +13,7 @@
 #include "kv/slots/slot.h"
 #include "kv/store/store.h"
 #include "node/base/text.h"
-#include "node/operated_cluster.h"
+#include "node/testing/operated_cluster.h"
 #include "node/testing/test_cluster.h"
 #include "shardctrl/controller/state.h"
 

@@ -7,7 +7,7 @@
 //   any     ->  not executed: REASON   it may be sent again, to any node
 //   any     ->  unknown: REASON        it was perhaps executed, or will be
 //
-// Commands about the members of the group: examples/counter/members.h.
+// Commands about the members of the group: raft/service/members.h.
 // A connection's requests are answered one after the other.
 #ifndef QUORATE_EXAMPLES_COUNTER_SERVER_H_
 #define QUORATE_EXAMPLES_COUNTER_SERVER_H_
@@ -18,9 +18,9 @@
 #include "absl/functional/any_invocable.h"
 #include "absl/status/status.h"
 #include "env/env.h"
-#include "examples/counter/line_server.h"
-#include "examples/counter/members.h"
 #include "raft/host/host.h"
+#include "raft/service/line_server.h"
+#include "raft/service/members.h"
 
 namespace quorate::examples {
 
@@ -42,7 +42,7 @@ class CounterServer final : public raft::Host::Observer {
   const raft::Host& host() const { return host_; }
 
  private:
-  using Reply = LineServer::Reply;
+  using Reply = raft::LineServer::Reply;
 
   void Handle(std::string_view line, Reply reply);
   void Add(std::string_view number, Reply reply);
@@ -54,10 +54,10 @@ class CounterServer final : public raft::Host::Observer {
   env::Env& env_;
   const std::string client_address_;
   Done stopped_;
-  LineServer clients_;
+  raft::LineServer clients_;
   // Destroyed first: its callbacks use the clients.
   raft::Host host_;
-  Members members_;
+  raft::Members members_;
 };
 
 }  // namespace quorate::examples

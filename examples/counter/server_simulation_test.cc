@@ -11,9 +11,9 @@
 
 #include "absl/status/status.h"
 #include "examples/counter/counter.h"
-#include "examples/counter/line_server.h"
 #include "gtest/gtest.h"
 #include "raft/host/host.h"
+#include "raft/service/line_server.h"
 #include "sim/harness/harness.h"
 
 namespace quorate::examples {
@@ -63,14 +63,16 @@ class WrongServer final : public raft::Host::Observer {
       : env_(env),
         address_(std::move(address)),
         stopped_(std::move(stopped)),
-        clients_([this](const std::string& line, LineServer::Reply reply) {
-          if (mistake == Mistake::kStopsAnswering && ++requests_ > 100) return;
-          if (mistake == Mistake::kGivesUp && ++requests_ == 100) {
-            stopped_(absl::UnavailableError("tired"));
-          }
-          line == "sum" ? Sum(std::move(reply))
-                        : Add(line.substr(4), std::move(reply));
-        }),
+        clients_(
+            [this](const std::string& line, raft::LineServer::Reply reply) {
+              if (mistake == Mistake::kStopsAnswering && ++requests_ > 100)
+                return;
+              if (mistake == Mistake::kGivesUp && ++requests_ == 100) {
+                stopped_(absl::UnavailableError("tired"));
+              }
+              line == "sum" ? Sum(std::move(reply))
+                            : Add(line.substr(4), std::move(reply));
+            }),
         host_(
             env, std::move(host),
             [](GroupId, const raft::Configuration&)
@@ -98,7 +100,7 @@ class WrongServer final : public raft::Host::Observer {
   int64_t sum() const {
     return static_cast<const Counter*>(host_.state_machine(kGroup))->sum();
   }
-  void Sum(LineServer::Reply reply) {
+  void Sum(raft::LineServer::Reply reply) {
     if (mistake == Mistake::kReadsAtOnce) {
       return host_.group_status(kGroup).ok()
                  ? reply("ok " + std::to_string(sum()))
@@ -109,7 +111,7 @@ class WrongServer final : public raft::Host::Observer {
       reply(status.ok() ? "ok " + std::to_string(sum()) : "not executed: ");
     });
   }
-  void Add(const std::string& number, LineServer::Reply reply) {
+  void Add(const std::string& number, raft::LineServer::Reply reply) {
     Buffer payload = Buffer::Copy(number);
     if (mistake == Mistake::kAnswersTooSoon && host_.core(kGroup) != nullptr &&
         host_.core(kGroup)->role() == raft::RoleKind::kLeader) {
@@ -134,7 +136,7 @@ class WrongServer final : public raft::Host::Observer {
   const std::string address_;
   Done stopped_;
   int requests_ = 0;
-  LineServer clients_;
+  raft::LineServer clients_;
   raft::Host host_;
 };
 

@@ -8,7 +8,7 @@
 //   not executed: REASON   it may be sent again, to any node
 //   unknown: REASON        it was perhaps executed; it may be sent again, too
 //
-// Commands about the members of the group: examples/counter/members.h.
+// Commands about the members of the group: raft/service/members.h.
 #ifndef QUORATE_EXAMPLES_LOCKS_SERVER_H_
 #define QUORATE_EXAMPLES_LOCKS_SERVER_H_
 
@@ -17,10 +17,10 @@
 #include "absl/functional/any_invocable.h"
 #include "absl/status/status.h"
 #include "env/env.h"
-#include "examples/counter/line_server.h"
-#include "examples/counter/members.h"
 #include "examples/locks/protocol.h"
 #include "raft/host/host.h"
+#include "raft/service/line_server.h"
+#include "raft/service/members.h"
 
 namespace quorate::examples {
 
@@ -42,7 +42,7 @@ class LockServer final : public raft::Host::Observer {
   const raft::Host& host() const { return host_; }
 
  private:
-  using Reply = LineServer::Reply;
+  using Reply = raft::LineServer::Reply;
 
   void Handle(const std::string& line, Reply reply);
   void Propose(const std::string& line, Reply reply);
@@ -53,10 +53,10 @@ class LockServer final : public raft::Host::Observer {
   env::Env& env_;
   const std::string client_address_;
   Done stopped_;
-  LineServer clients_;
+  raft::LineServer clients_;
   // Destroyed first: its callbacks use the clients.
   raft::Host host_;
-  Members members_;
+  raft::Members members_;
 };
 
 }  // namespace quorate::examples

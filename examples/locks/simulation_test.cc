@@ -12,10 +12,10 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
-#include "examples/counter/line_server.h"
 #include "examples/locks/locks.h"
 #include "gtest/gtest.h"
 #include "raft/host/host.h"
+#include "raft/service/line_server.h"
 #include "sim/harness/harness.h"
 
 namespace quorate::examples {
@@ -74,10 +74,11 @@ class WrongLockServer final : public raft::Host::Observer {
       : env_(env),
         address_(std::move(address)),
         stopped_(std::move(stopped)),
-        clients_([this](const std::string& line, LineServer::Reply reply) {
-          line.starts_with("get ") ? Get(line.substr(4), std::move(reply))
-                                   : Change(line, std::move(reply));
-        }),
+        clients_(
+            [this](const std::string& line, raft::LineServer::Reply reply) {
+              line.starts_with("get ") ? Get(line.substr(4), std::move(reply))
+                                       : Change(line, std::move(reply));
+            }),
         host_(
             env, std::move(host),
             [](GroupId, const raft::Configuration&) {
@@ -95,7 +96,7 @@ class WrongLockServer final : public raft::Host::Observer {
   const raft::Host& host() const { return host_; }
 
  private:
-  void Get(const std::string& lock, LineServer::Reply reply) {
+  void Get(const std::string& lock, raft::LineServer::Reply reply) {
     host_.Read(kGroup, [this, lock, reply = std::move(reply)](
                            const absl::Status& status) mutable {
       if (!status.ok()) return reply("not executed: no read");
@@ -107,7 +108,7 @@ class WrongLockServer final : public raft::Host::Observer {
       reply(FormatLockAnswer(answer));
     });
   }
-  void Change(const std::string& line, LineServer::Reply reply) {
+  void Change(const std::string& line, raft::LineServer::Reply reply) {
     host_.Propose(
         kGroup, Buffer::Copy(line),
         [reply = std::move(reply)](const raft::ProposeResult& result) mutable {
@@ -121,7 +122,7 @@ class WrongLockServer final : public raft::Host::Observer {
   env::Env& env_;
   const std::string address_;
   Done stopped_;
-  LineServer clients_;
+  raft::LineServer clients_;
   raft::Host host_;
 };
 

@@ -5,14 +5,13 @@
 //   sum     ->  ok SUM     linearizable, on every node
 //   any     ->  no         not executed: send it again, to any node
 //   any     ->  unknown    perhaps executed
+//
+// Commands about the members of the group: raft/service/members.h.
 #ifndef QUORATE_EXAMPLES_OUTSIDE_ADDER_SERVER_H_
 #define QUORATE_EXAMPLES_OUTSIDE_ADDER_SERVER_H_
 
-#include <cstdint>
-#include <map>
 #include <memory>
 #include <string>
-#include <string_view>
 #include <utility>
 
 #include "absl/functional/any_invocable.h"
@@ -20,6 +19,8 @@
 #include "adder.h"
 #include "env/env.h"
 #include "raft/host/host.h"
+#include "raft/service/line_server.h"
+#include "raft/service/members.h"
 
 class AdderServer final : public quorate::raft::HostObserver {
  public:
@@ -31,89 +32,64 @@ class AdderServer final : public quorate::raft::HostObserver {
       : env_(env),
         client_address_(std::move(client_address)),
         stopped_(std::move(stopped)),
+        clients_([this](const std::string& line, Reply reply) {
+          Handle(line, std::move(reply));
+        }),
         host_(
-            env, std::move(host),
+            env, WithAdmission(host),
             [](quorate::GroupId, const quorate::raft::Configuration&) {
               return std::make_unique<Adder>();
             },
-            this) {}
+            this),
+        members_(host_, kGroup, host.peers) {}
 
   void Start(Done started) {
     host_.Start([this, started = std::move(started)](absl::Status s) mutable {
-      if (s.ok()) s = Listen();
+      if (s.ok()) s = clients_.Listen(env_.streams, client_address_);
       started(std::move(s));
     });
   }
   const quorate::raft::Host& host() const { return host_; }
 
  private:
+  using Reply = quorate::raft::LineServer::Reply;
   static constexpr quorate::GroupId kGroup{1};
-  static constexpr size_t kLineBytesMax = 100;
 
-  // A client. It sends one request after the other.
-  struct Client final : quorate::env::Connection::Observer {
-    void OnBytes(std::string_view bytes) override {
-      text.append(bytes);
-      if (!text.ends_with('\n')) {
-        if (text.size() > kLineBytesMax) server->clients_.erase(id);
-        return;
-      }
-      text.pop_back();
-      server->Handle(id, std::exchange(text, ""));
-    }
-    void OnEnd() override { server->clients_.erase(id); }
-    void OnClosed(absl::Status) override { server->clients_.erase(id); }
-    void OnDrained() override {}
-
-    AdderServer* server = nullptr;
-    uint64_t id = 0;
-    std::unique_ptr<quorate::env::Connection> connection;
-    std::string text;
-  };
-
-  absl::Status Listen() {
-    auto listener = env_.streams.Listen(
-        client_address_,
-        [this](std::unique_ptr<quorate::env::Connection> connection) {
-          const uint64_t id = ++last_client_;
-          Client& client = clients_[id];
-          client.server = this;
-          client.id = id;
-          client.connection = std::move(connection);
-          client.connection->SetObserver(&client);
-        });
-    if (listener.ok()) listener_ = *std::move(listener);
-    return listener.status();
+  // New nodes come with HostOptions::join.
+  quorate::raft::HostOptions WithAdmission(quorate::raft::HostOptions host) {
+    host.admit = [this](const quorate::raft::JoinRequest& request) {
+      return members_.Admit(request);
+    };
+    return host;
   }
 
-  void Handle(uint64_t id, const std::string& line) {
-    if (line == "sum") return Sum(id);
-    if (!line.starts_with("add ")) return Reply(id, "no");
-    host_.Propose(
-        kGroup, quorate::Buffer::Copy(line.substr(4)),
-        [this, id](const quorate::raft::ProposeResult& result) {
-          if (result.outcome == quorate::Outcome::kDone) {
-            return Reply(id, "ok " + std::string(result.result.view()));
-          }
-          const bool refused = result.outcome == quorate::Outcome::kNotExecuted;
-          Reply(id, refused ? "no" : "unknown");
-        });
+  void Handle(const std::string& line, Reply reply) {
+    if (line == "sum") return Sum(std::move(reply));
+    if (line.starts_with("add ")) return Add(line.substr(4), std::move(reply));
+    if (!members_.Handle(line, reply)) reply("no");
   }
 
-  void Sum(uint64_t id) {
-    host_.Read(kGroup, [this, id](const absl::Status& current) {
-      if (!current.ok()) return Reply(id, "no");
+  void Add(const std::string& number, Reply reply) {
+    host_.Propose(kGroup, quorate::Buffer::Copy(number),
+                  [reply = std::move(reply)](
+                      const quorate::raft::ProposeResult& result) mutable {
+                    if (result.outcome == quorate::Outcome::kDone) {
+                      return reply("ok " + std::string(result.result.view()));
+                    }
+                    const bool refused =
+                        result.outcome == quorate::Outcome::kNotExecuted;
+                    reply(refused ? "no" : "unknown");
+                  });
+  }
+
+  void Sum(Reply reply) {
+    host_.Read(kGroup, [this, reply = std::move(reply)](
+                           const absl::Status& current) mutable {
+      if (!current.ok()) return reply("no");
       const auto* adder =
           static_cast<const Adder*>(host_.state_machine(kGroup));
-      Reply(id, "ok " + std::string(adder->Save().view()));
+      reply("ok " + std::string(adder->Save().view()));
     });
-  }
-
-  // The client may be gone.
-  void Reply(uint64_t id, const std::string& line) {
-    const auto client = clients_.find(id);
-    if (client == clients_.end()) return;
-    client->second.connection->Write(quorate::Buffer::Copy(line + "\n"));
   }
 
   void OnStopped(const absl::Status& why) override { stopped_(why); }
@@ -121,11 +97,10 @@ class AdderServer final : public quorate::raft::HostObserver {
   quorate::env::Env& env_;
   const std::string client_address_;
   Done stopped_;
-  uint64_t last_client_ = 0;
-  std::map<uint64_t, Client> clients_;
-  std::unique_ptr<quorate::env::Listener> listener_;
-  // Destroyed first: its callbacks use the members above.
+  quorate::raft::LineServer clients_;
+  // Destroyed first: its callbacks use the clients.
   quorate::raft::Host host_;
+  quorate::raft::Members members_;
 };
 
 #endif  // QUORATE_EXAMPLES_OUTSIDE_ADDER_SERVER_H_

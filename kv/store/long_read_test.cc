@@ -5,7 +5,7 @@
 #include <string_view>
 #include <vector>
 
-#include "kv/store/store_fixture.h"
+#include "kv/testing/store_fixture.h"
 
 namespace quorate::kv {
 namespace {

@@ -17,8 +17,8 @@
 #include "kv/command/move_command.h"
 #include "kv/command/result.h"
 #include "kv/slots/slot.h"
-#include "kv/store/moves_fixture.h"
 #include "kv/store/store.h"
+#include "kv/testing/moves_fixture.h"
 
 namespace quorate::kv {
 namespace {

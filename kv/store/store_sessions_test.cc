@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "gtest/gtest.h"
-#include "kv/store/store_fixture.h"
+#include "kv/testing/store_fixture.h"
 
 namespace quorate::kv {
 namespace {

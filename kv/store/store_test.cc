@@ -16,8 +16,8 @@
 #include "absl/types/span.h"
 #include "gtest/gtest.h"
 #include "kv/store/record_pool.h"
-#include "kv/store/store_fixture.h"
 #include "kv/store/table.h"
+#include "kv/testing/store_fixture.h"
 
 namespace quorate::kv {
 namespace {

@@ -1,7 +1,7 @@
-// kv/store/moves_fixture.h: groups between which tests move slots, and a driver
-// of one move that knows only the states of both groups.
-#ifndef QUORATE_KV_STORE_MOVES_FIXTURE_H_
-#define QUORATE_KV_STORE_MOVES_FIXTURE_H_
+// kv/testing/moves_fixture.h: groups between which tests move slots, and a
+// driver of one move that knows only the states of both groups.
+#ifndef QUORATE_KV_TESTING_MOVES_FIXTURE_H_
+#define QUORATE_KV_TESTING_MOVES_FIXTURE_H_
 
 #include <algorithm>
 #include <cstdint>
@@ -240,4 +240,4 @@ class MoveDriver {
 
 }  // namespace quorate::kv
 
-#endif  // QUORATE_KV_STORE_MOVES_FIXTURE_H_
+#endif  // QUORATE_KV_TESTING_MOVES_FIXTURE_H_

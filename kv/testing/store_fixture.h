@@ -1,7 +1,7 @@
-// kv/store/store_fixture.h: a store to which tests apply commands, one entry
+// kv/testing/store_fixture.h: a store to which tests apply commands, one entry
 // after the other.
-#ifndef QUORATE_KV_STORE_STORE_FIXTURE_H_
-#define QUORATE_KV_STORE_STORE_FIXTURE_H_
+#ifndef QUORATE_KV_TESTING_STORE_FIXTURE_H_
+#define QUORATE_KV_TESTING_STORE_FIXTURE_H_
 
 #include <cstdint>
 #include <initializer_list>
@@ -109,4 +109,4 @@ class StoreTest : public testing::Test {
 
 }  // namespace quorate::kv
 
-#endif  // QUORATE_KV_STORE_STORE_FIXTURE_H_
+#endif  // QUORATE_KV_TESTING_STORE_FIXTURE_H_

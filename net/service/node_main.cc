@@ -1,4 +1,4 @@
-#include "examples/counter/node_main.h"
+#include "net/service/node_main.h"
 
 #include <signal.h>
 #include <sys/prctl.h>
@@ -12,7 +12,7 @@
 
 #include "net/real_env.h"
 
-namespace quorate::examples {
+namespace quorate::net {
 namespace {
 
 struct Arguments {
@@ -54,13 +54,13 @@ raft::HostOptions HostOptionsOf(const Arguments& arguments, ClusterId cluster) {
 
 int Run(const Arguments& arguments, const std::string& name, ClusterId cluster,
         const StartServer& start) {
-  auto real = net::RealEnv::Create(
-      {.data_directory = arguments.directory, .name = name});
+  auto real =
+      RealEnv::Create({.data_directory = arguments.directory, .name = name});
   if (!real.ok()) {
     std::fprintf(stderr, "%s\n", std::string(real.status().message()).c_str());
     return 1;
   }
-  net::EventLoop& loop = (*real)->loop();
+  EventLoop& loop = (*real)->loop();
   int exit_status = 0;
   const auto fail = [&](const absl::Status& why) {
     std::fprintf(stderr, "%s\n", std::string(why.message()).c_str());
@@ -127,4 +127,4 @@ int NodeMain(int argc, char** argv, const std::string& name, ClusterId cluster,
   return Run(arguments, name, cluster, start);
 }
 
-}  // namespace quorate::examples
+}  // namespace quorate::net

@@ -1,7 +1,7 @@
-// examples/counter/node_main.h: the main function of a server of one node, over
+// net/service/node_main.h: the main function of a server of one node, over
 // a real disk and real sockets.
-#ifndef QUORATE_EXAMPLES_COUNTER_NODE_MAIN_H_
-#define QUORATE_EXAMPLES_COUNTER_NODE_MAIN_H_
+#ifndef QUORATE_NET_SERVICE_NODE_MAIN_H_
+#define QUORATE_NET_SERVICE_NODE_MAIN_H_
 
 #include <functional>
 #include <memory>
@@ -12,7 +12,7 @@
 #include "env/env.h"
 #include "raft/host/host.h"
 
-namespace quorate::examples {
+namespace quorate::net {
 
 // Makes a server and starts it. It calls `started` once, and `stopped` when the
 // disk failed: from then on the node acknowledges no request. The callbacks
@@ -30,6 +30,6 @@ using StartServer = std::function<std::shared_ptr<void>(
 int NodeMain(int argc, char** argv, const std::string& name, ClusterId cluster,
              const StartServer& start);
 
-}  // namespace quorate::examples
+}  // namespace quorate::net
 
-#endif  // QUORATE_EXAMPLES_COUNTER_NODE_MAIN_H_
+#endif  // QUORATE_NET_SERVICE_NODE_MAIN_H_

@@ -4,7 +4,7 @@
 
 #include "absl/strings/match.h"
 #include "gtest/gtest.h"
-#include "shardctrl/controller/controller_fixture.h"
+#include "shardctrl/controller/testing/controller_fixture.h"
 
 namespace quorate::node {
 namespace {

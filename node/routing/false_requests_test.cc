@@ -13,7 +13,7 @@
 #include "kv/command/command.h"
 #include "kv/command/result.h"
 #include "node/peers/peer_message.h"
-#include "node/routing/false_peer.h"
+#include "node/testing/false_peer.h"
 #include "node/testing/test_cluster.h"
 
 namespace quorate::node {

@@ -1,7 +1,7 @@
-// node/routing/false_peer.h: a program that takes the place of one node of a
+// node/testing/false_peer.h: a program that takes the place of one node of a
 // cluster. It has the identity of that node.
-#ifndef QUORATE_NODE_ROUTING_FALSE_PEER_H_
-#define QUORATE_NODE_ROUTING_FALSE_PEER_H_
+#ifndef QUORATE_NODE_TESTING_FALSE_PEER_H_
+#define QUORATE_NODE_TESTING_FALSE_PEER_H_
 
 #include <cstddef>
 #include <memory>
@@ -89,4 +89,4 @@ Peer* ReplaceByFalsePeer(TestCluster& cluster, size_t node, size_t other) {
 
 }  // namespace quorate::node
 
-#endif  // QUORATE_NODE_ROUTING_FALSE_PEER_H_
+#endif  // QUORATE_NODE_TESTING_FALSE_PEER_H_

@@ -1,7 +1,7 @@
-// node/operated_cluster.h: a fixture for tests in which operators change
-// a simulated cluster by its admin addresses.
-#ifndef QUORATE_NODE_OPERATED_CLUSTER_H_
-#define QUORATE_NODE_OPERATED_CLUSTER_H_
+// node/testing/operated_cluster.h: a fixture for tests in which operators
+// change a simulated cluster by its admin addresses.
+#ifndef QUORATE_NODE_TESTING_OPERATED_CLUSTER_H_
+#define QUORATE_NODE_TESTING_OPERATED_CLUSTER_H_
 
 #include <cstddef>
 #include <functional>
@@ -139,4 +139,4 @@ class OperatedCluster : public testing::Test {
 
 }  // namespace quorate::node
 
-#endif  // QUORATE_NODE_OPERATED_CLUSTER_H_
+#endif  // QUORATE_NODE_TESTING_OPERATED_CLUSTER_H_

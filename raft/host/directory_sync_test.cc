@@ -13,7 +13,7 @@
 #include "env/forwarding_disk.h"
 #include "gtest/gtest.h"
 #include "raft/host/host.h"
-#include "raft/host/journal_cluster.h"
+#include "raft/host/testing/journal_cluster.h"
 #include "raft/log/snapshot_format.h"
 
 namespace quorate::raft {

@@ -15,7 +15,7 @@
 #include "raft/core/configuration.h"
 #include "raft/host/bootstrap_record.h"
 #include "raft/host/host.h"
-#include "raft/host/journal_cluster.h"
+#include "raft/host/testing/journal_cluster.h"
 
 namespace quorate::raft {
 namespace {

@@ -10,7 +10,7 @@
 #include "env/random.h"
 #include "gtest/gtest.h"
 #include "raft/host/host.h"
-#include "raft/host/journal_cluster.h"
+#include "raft/host/testing/journal_cluster.h"
 #include "sim/world/world.h"
 
 namespace quorate::raft {

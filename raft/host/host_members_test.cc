@@ -8,7 +8,7 @@
 #include "raft/core/core.h"
 #include "raft/core/types.h"
 #include "raft/host/host.h"
-#include "raft/host/journal_cluster.h"
+#include "raft/host/testing/journal_cluster.h"
 
 namespace quorate::raft {
 namespace {

@@ -13,7 +13,7 @@
 #include "absl/strings/str_cat.h"
 #include "gtest/gtest.h"
 #include "raft/host/envelope.h"
-#include "raft/host/journal_cluster.h"
+#include "raft/host/testing/journal_cluster.h"
 #include "sim/world/world.h"
 
 namespace quorate::raft {

@@ -9,7 +9,7 @@
 #include "gtest/gtest.h"
 #include "raft/core/configuration.h"
 #include "raft/host/host.h"
-#include "raft/host/journal_cluster.h"
+#include "raft/host/testing/journal_cluster.h"
 
 namespace quorate::raft {
 namespace {

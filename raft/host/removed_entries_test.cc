@@ -13,7 +13,7 @@
 #include "raft/core/entry.h"
 #include "raft/core/entry_list.h"
 #include "raft/host/host.h"
-#include "raft/host/journal_cluster.h"
+#include "raft/host/testing/journal_cluster.h"
 #include "sim/world/world.h"
 
 namespace quorate::raft {

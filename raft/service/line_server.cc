@@ -1,8 +1,8 @@
-#include "examples/counter/line_server.h"
+#include "raft/service/line_server.h"
 
 #include <string_view>
 
-namespace quorate::examples {
+namespace quorate::raft {
 namespace {
 
 constexpr size_t kLineBytesMax = 16 << 10;  // A configuration in hex.
@@ -87,4 +87,4 @@ absl::Status LineServer::Listen(env::Streams& streams,
   return listener.status();
 }
 
-}  // namespace quorate::examples
+}  // namespace quorate::raft

@@ -1,7 +1,7 @@
-// examples/counter/line_server.h: clients that send lines and get lines, one
+// raft/service/line_server.h: clients that send lines and get lines, one
 // reply for each request, in their order.
-#ifndef QUORATE_EXAMPLES_COUNTER_LINE_SERVER_H_
-#define QUORATE_EXAMPLES_COUNTER_LINE_SERVER_H_
+#ifndef QUORATE_RAFT_SERVICE_LINE_SERVER_H_
+#define QUORATE_RAFT_SERVICE_LINE_SERVER_H_
 
 #include <cstdint>
 #include <map>
@@ -13,7 +13,7 @@
 #include "absl/status/status.h"
 #include "env/env.h"
 
-namespace quorate::examples {
+namespace quorate::raft {
 
 class LineServer {
  public:
@@ -38,6 +38,6 @@ class LineServer {
   std::unique_ptr<env::Listener> listener_;
 };
 
-}  // namespace quorate::examples
+}  // namespace quorate::raft
 
-#endif  // QUORATE_EXAMPLES_COUNTER_LINE_SERVER_H_
+#endif  // QUORATE_RAFT_SERVICE_LINE_SERVER_H_

@@ -1,7 +1,8 @@
-#include "examples/counter/members.h"
+#include "raft/service/members.h"
 
 #include <algorithm>
 #include <memory>
+#include <set>
 #include <utility>
 
 #include "absl/strings/escaping.h"
@@ -10,7 +11,7 @@
 #include "env/parse_integer.h"
 #include "raft/core/configuration.h"
 
-namespace quorate::examples {
+namespace quorate::raft {
 namespace {
 
 std::string NotYet(const absl::Status& why) {
@@ -34,24 +35,25 @@ bool Parse(const std::string& word, Id* id) {
 bool Members::Handle(std::string_view line, Reply& reply) {
   const std::vector<std::string> words = absl::StrSplit(std::string(line), ' ');
   const std::string& verb = words[0];
-  const raft::Core* const core = host_.core(group_);
-  raft::Member member;
+  const Core* const core = host_.core(group_);
+  Member member;
   const bool names_node =
       words.size() > 1 && Parse<NodeId, uint32_t>(words[1], &member.node);
   if (verb == "peer" && words.size() == 3 && names_node) {
     SetPeer(member.node, words[2], std::move(reply));
   } else if (verb == "members" && core != nullptr) {
-    std::string nodes = "ok";
-    for (const raft::Member& voter : core->configuration().voters) {
-      absl::StrAppend(&nodes, " ", voter.node.value());
+    std::set<NodeId> nodes;
+    for (const Member& voter : core->configuration().voters) {
+      nodes.insert(voter.node);
     }
-    reply(nodes);
+    std::string text = "ok";
+    for (const NodeId node : nodes) absl::StrAppend(&text, " ", node.value());
+    reply(text);
   } else if (verb == "configuration" && core != nullptr && !core->joining()) {
-    const Buffer bytes = raft::EncodeConfiguration(core->configuration());
+    const Buffer bytes = EncodeConfiguration(core->configuration());
     reply(absl::StrCat("ok ", Hex(bytes.view())));
   } else if (verb == "join" && words.size() == 2) {
-    const auto known =
-        raft::DecodeConfiguration(absl::HexStringToBytes(words[1]));
+    const auto known = DecodeConfiguration(absl::HexStringToBytes(words[1]));
     if (!known.ok()) return reply(NotYet(known.status())), true;
     Join(*known, std::move(reply));
   } else if (verb == "member" && words.size() == 4 && names_node &&
@@ -68,7 +70,7 @@ bool Members::Handle(std::string_view line, Reply& reply) {
   return true;
 }
 
-absl::Status Members::Admit(const raft::JoinRequest& request) const {
+absl::Status Members::Admit(const JoinRequest& request) const {
   for (const env::PeerAddress& peer : peers_) {
     if (peer.node == request.node) return absl::OkStatus();
   }
@@ -85,8 +87,8 @@ void Members::SetPeer(NodeId node, std::string address, Reply reply) {
 }
 
 // The id is durable before any other node hears of it.
-void Members::Join(const raft::Configuration& known, Reply reply) {
-  const raft::Core* const core = host_.core(group_);
+void Members::Join(const Configuration& known, Reply reply) {
+  const Core* const core = host_.core(group_);
   const auto prepared = host_.prepared();
   const auto found = prepared.find(group_);
   if (core != nullptr) return JoinAs(core->replica(), known, std::move(reply));
@@ -100,7 +102,7 @@ void Members::Join(const raft::Configuration& known, Reply reply) {
   });
 }
 
-void Members::JoinAs(ReplicaId id, raft::Configuration known, Reply reply) {
+void Members::JoinAs(ReplicaId id, Configuration known, Reply reply) {
   host_.JoinReplica(
       group_, id, std::move(known),
       [this, id, reply = std::move(reply)](absl::Status status) mutable {
@@ -111,11 +113,11 @@ void Members::JoinAs(ReplicaId id, raft::Configuration known, Reply reply) {
 }
 
 // A learner counts in no majority until it has caught up.
-void Members::Add(const raft::Member& member, Reply reply) {
+void Members::Add(const Member& member, Reply reply) {
   Step(
-      [member](raft::Configuration* target) {
-        if (raft::IsVoter(*target, member.replica)) return;
-        const auto is_it = [&](const raft::Member& other) {
+      [member](Configuration* target) {
+        if (IsVoter(*target, member.replica)) return;
+        const auto is_it = [&](const Member& other) {
           return other.replica == member.replica;
         };
         const bool learns = std::erase_if(target->learners, is_it) > 0;
@@ -126,8 +128,8 @@ void Members::Add(const raft::Member& member, Reply reply) {
 
 void Members::Remove(NodeId node, Reply reply) {
   Step(
-      [node](raft::Configuration* target) {
-        const auto is_there = [&](const raft::Member& member) {
+      [node](Configuration* target) {
+        const auto is_there = [&](const Member& member) {
           return member.node == node;
         };
         std::erase_if(target->voters, is_there);
@@ -136,25 +138,24 @@ void Members::Remove(NodeId node, Reply reply) {
       std::move(reply));
 }
 
-void Members::Step(absl::AnyInvocable<void(raft::Configuration*)> step,
-                   Reply reply) {
-  const raft::Core* const core = host_.core(group_);
-  if (core == nullptr || core->role() != raft::RoleKind::kLeader) {
+void Members::Step(absl::AnyInvocable<void(Configuration*)> step, Reply reply) {
+  const Core* const core = host_.core(group_);
+  if (core == nullptr || core->role() != RoleKind::kLeader) {
     return reply(absl::StrCat("not yet: node ", host_.leader(group_).value(),
                               " leads, ask there"));
   }
-  const raft::Configuration& present = core->configuration();
-  raft::Configuration target = present;
+  const Configuration& present = core->configuration();
+  Configuration target = present;
   step(&target);
-  raft::SortMembers(&target.voters);
-  raft::SortMembers(&target.learners);
+  SortMembers(&target.voters);
+  SortMembers(&target.learners);
   if (target == present && present.outgoing_voters.empty() &&
       core->configuration_index() <= core->commit_index()) {
     return reply("ok");
   }
   host_.ChangeConfiguration(
       group_, core->configuration_index(), std::move(target),
-      [reply = std::move(reply)](const raft::ProposeResult& result) mutable {
+      [reply = std::move(reply)](const ProposeResult& result) mutable {
         reply(result.outcome == Outcome::kDone ? "not yet: a step is done"
                                                : NotYet(result.status));
       });
@@ -168,4 +169,4 @@ void Members::Leave(Reply reply) {
                     });
 }
 
-}  // namespace quorate::examples
+}  // namespace quorate::raft

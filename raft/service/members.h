@@ -1,5 +1,5 @@
-// examples/counter/members.h: how the counter's group grows and shrinks, as
-// commands of the line protocol:
+// raft/service/members.h: how a group grows and shrinks, as lines that a
+// server gets from operators:
 //
 //   peer N HOST:PORT         every node: node N is there, and may join
 //   members                  ok NODE…, the nodes of the voters
@@ -11,8 +11,8 @@
 //
 // A command of several steps does the next one, and says "not yet: REASON"
 // until nothing is left to do. After a crash the operator asks again.
-#ifndef QUORATE_EXAMPLES_COUNTER_MEMBERS_H_
-#define QUORATE_EXAMPLES_COUNTER_MEMBERS_H_
+#ifndef QUORATE_RAFT_SERVICE_MEMBERS_H_
+#define QUORATE_RAFT_SERVICE_MEMBERS_H_
 
 #include <string>
 #include <string_view>
@@ -24,37 +24,37 @@
 #include "env/env.h"
 #include "raft/host/host.h"
 
-namespace quorate::examples {
+namespace quorate::raft {
 
 class Members {
  public:
   using Reply = absl::AnyInvocable<void(std::string line)>;
 
   // The host outlives the object.
-  Members(raft::Host& host, GroupId group, std::vector<env::PeerAddress> peers)
+  Members(Host& host, GroupId group, std::vector<env::PeerAddress> peers)
       : host_(host), group_(group), peers_(std::move(peers)) {}
 
   // False, and `reply` is left: the line is no command about members.
   bool Handle(std::string_view line, Reply& reply);
   // A new store is admitted if its node is a peer of this one.
-  absl::Status Admit(const raft::JoinRequest& request) const;
+  absl::Status Admit(const JoinRequest& request) const;
 
  private:
   void SetPeer(NodeId node, std::string address, Reply reply);
-  void Join(const raft::Configuration& known, Reply reply);
-  void JoinAs(ReplicaId id, raft::Configuration known, Reply reply);
-  void Add(const raft::Member& member, Reply reply);
+  void Join(const Configuration& known, Reply reply);
+  void JoinAs(ReplicaId id, Configuration known, Reply reply);
+  void Add(const Member& member, Reply reply);
   void Remove(NodeId node, Reply reply);
   void Leave(Reply reply);
   // Proposes the next step towards a goal. `step` changes the configuration,
   // or leaves it as it is: then the goal is reached.
-  void Step(absl::AnyInvocable<void(raft::Configuration*)> step, Reply reply);
+  void Step(absl::AnyInvocable<void(Configuration*)> step, Reply reply);
 
-  raft::Host& host_;
+  Host& host_;
   const GroupId group_;
   std::vector<env::PeerAddress> peers_;
 };
 
-}  // namespace quorate::examples
+}  // namespace quorate::raft
 
-#endif  // QUORATE_EXAMPLES_COUNTER_MEMBERS_H_
+#endif  // QUORATE_RAFT_SERVICE_MEMBERS_H_

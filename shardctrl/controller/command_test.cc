@@ -11,8 +11,8 @@
 #include "gtest/gtest.h"
 #include "raft/core/types.h"
 #include "rapidcheck/gtest.h"
-#include "shardctrl/controller/controller_fixture.h"
 #include "shardctrl/controller/machine.h"
+#include "shardctrl/controller/testing/controller_fixture.h"
 #include "shardctrl/controller/token.h"
 
 namespace quorate::shardctrl {

@@ -21,9 +21,9 @@
 #include "absl/strings/str_cat.h"
 #include "env/random.h"
 #include "gtest/gtest.h"
-#include "shardctrl/controller/controller_fixture.h"
 #include "shardctrl/controller/reconcile.h"
 #include "shardctrl/controller/rows.h"
+#include "shardctrl/controller/testing/controller_fixture.h"
 #include "shardctrl/controller/wishes.h"
 
 namespace quorate::shardctrl {

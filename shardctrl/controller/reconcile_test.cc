@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "gtest/gtest.h"
-#include "shardctrl/controller/controller_fixture.h"
+#include "shardctrl/controller/testing/controller_fixture.h"
 
 namespace quorate::shardctrl {
 namespace {

@@ -11,8 +11,8 @@
 #include "absl/strings/str_cat.h"
 #include "gtest/gtest.h"
 #include "rapidcheck/gtest.h"
-#include "shardctrl/controller/controller_fixture.h"
 #include "shardctrl/controller/rows.h"
+#include "shardctrl/controller/testing/controller_fixture.h"
 
 namespace quorate::shardctrl {
 namespace {

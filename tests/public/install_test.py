@@ -58,32 +58,51 @@ class InstallTest(unittest.TestCase):
             self.assertEqual(status, run(f'{build}/lincheck_main', history)[0])
 
     def check_server(self, build):
-        """Three processes serve one sum."""
+        """Three processes serve one sum, and a fourth joins them."""
         address = f'127.2.{random.randrange(256)}.{random.randrange(1, 255)}'
         processes = []
+
+        def start(node, nodes, how):
+            peers = ','.join(f'{address}:{17000 + n}' for n in range(1, nodes + 1))
+            processes.append(subprocess.Popen(
+                [f'{build}/server_main', '--node', str(node), '--peers', peers, '--clients', f'{address}:{7000 + node}', '--data-dir',
+                 os.path.join(build, f'data-{node}'), '--exit-with-parent', how], stdout=subprocess.PIPE, text=True))
+
         try:
             for node in (1, 2, 3):
-                command = [f'{build}/server_main', str(node), address, os.path.join(build, f'data-{node}')]
-                processes.append(subprocess.Popen(command, stdout=subprocess.PIPE, text=True))
+                start(node, 3, '--bootstrap')
             for process in processes:
                 self.assertEqual('ready\n', process.stdout.readline())
             self.assertEqual('ok 5', self.ask(address, 'add 5'))
             self.assertEqual('ok 5', self.ask(address, 'sum'))
+            for node in (1, 2, 3):
+                self.assertEqual('ok', self.reply(address, node, f'peer 4 {address}:17004'))
+            start(4, 4, '--join')
+            self.assertEqual('ready\n', processes[3].stdout.readline())
+            known = self.reply(address, 1, 'configuration').removeprefix('ok ')
+            replica = self.reply(address, 4, f'join {known}').removeprefix('ok ')
+            self.assertEqual('ok', self.ask(address, f'member 4 {replica}'))
+            self.assertEqual('ok 1 2 3 4', self.reply(address, 1, 'members'))
+            self.assertEqual('ok 7', self.ask(address, 'add 2'))
         finally:
             for process in processes:
                 process.kill()
                 process.wait()
                 process.stdout.close()
 
+    @staticmethod
+    def reply(address, node, line):
+        with socket.create_connection((address, 7000 + node), 60) as connection:
+            connection.sendall(line.encode() + b'\n')
+            return connection.makefile().readline().strip()
+
     def ask(self, address, line):
         """The reply of the first node that executes the request."""
         limit = time.monotonic() + 60
         while time.monotonic() < limit:
             for node in (1, 2, 3):
-                with socket.create_connection((address, 7000 + node), 60) as connection:
-                    connection.sendall(line.encode() + b'\n')
-                    reply = connection.makefile().readline().strip()
-                if reply != 'no':
+                reply = self.reply(address, node, line)
+                if reply != 'no' and not reply.startswith('not yet'):
                     return reply
             time.sleep(0.05)
         raise AssertionError(f'{line!r} was not executed')

@@ -1,8 +1,8 @@
-// raft/host/journal_cluster.h: hosts of three machines or more in the simulated
-// world, over simulated disks and links, with a state machine that keeps a
-// journal.
-#ifndef QUORATE_RAFT_HOST_JOURNAL_CLUSTER_H_
-#define QUORATE_RAFT_HOST_JOURNAL_CLUSTER_H_
+// raft/host/testing/journal_cluster.h: hosts of three machines or more in the
+// simulated world, over simulated disks and links, with a state machine that
+// keeps a journal.
+#ifndef QUORATE_RAFT_HOST_TESTING_JOURNAL_CLUSTER_H_
+#define QUORATE_RAFT_HOST_TESTING_JOURNAL_CLUSTER_H_
 
 #include <algorithm>
 #include <cstdint>
@@ -340,4 +340,4 @@ class JournalCluster {
 
 }  // namespace quorate::raft::testing
 
-#endif  // QUORATE_RAFT_HOST_JOURNAL_CLUSTER_H_
+#endif  // QUORATE_RAFT_HOST_TESTING_JOURNAL_CLUSTER_H_

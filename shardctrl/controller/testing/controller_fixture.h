@@ -1,7 +1,7 @@
-// shardctrl/controller/controller_fixture.h: a cluster as tests of the
+// shardctrl/controller/testing/controller_fixture.h: a cluster as tests of the
 // controller see it: founded nodes and groups, and commands on them.
-#ifndef QUORATE_SHARDCTRL_CONTROLLER_CONTROLLER_FIXTURE_H_
-#define QUORATE_SHARDCTRL_CONTROLLER_CONTROLLER_FIXTURE_H_
+#ifndef QUORATE_SHARDCTRL_CONTROLLER_TESTING_CONTROLLER_FIXTURE_H_
+#define QUORATE_SHARDCTRL_CONTROLLER_TESTING_CONTROLLER_FIXTURE_H_
 
 #include <cstdint>
 #include <string>
@@ -166,4 +166,4 @@ class ControlledCluster {
 
 }  // namespace quorate::shardctrl
 
-#endif  // QUORATE_SHARDCTRL_CONTROLLER_CONTROLLER_FIXTURE_H_
+#endif  // QUORATE_SHARDCTRL_CONTROLLER_TESTING_CONTROLLER_FIXTURE_H_
