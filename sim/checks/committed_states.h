@@ -117,6 +117,10 @@ class CommittedStates {
   Slot SlotOf(std::string_view key) const { return slots_->SlotOf(key); }
   // The group of the last write of the key. Zero: there was none.
   GroupId GroupOf(std::string_view key) const;
+  // Whether that group accepts commands on the key's slot now.
+  bool Accepts(std::string_view key) const {
+    return !accepts_ || accepts_(GroupOf(key), SlotOf(key));
+  }
   // The state that was current at `since`, and all later ones. An absent state
   // without a place is the first one of each key.
   absl::Span<const State> StatesSince(std::string_view key,
@@ -180,7 +184,7 @@ class CommittedStates {
 
   kv::SessionRules rules_;
   std::shared_ptr<const kv::SlotStrategy> slots_ = kv::MakeSlotStrategy({});
-  absl::AnyInvocable<bool(GroupId, Slot)> accepts_;
+  mutable absl::AnyInvocable<bool(GroupId, Slot)> accepts_;
   std::map<GroupId, Group> groups_;
   std::map<std::string, Key, std::less<>> keys_;
   // The states of a key without writes.

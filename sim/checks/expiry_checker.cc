@@ -58,8 +58,10 @@ ExpiryChecker::Ticket ExpiryChecker::Invoke(SimTime now,
   writes_.try_emplace(call.key);
   const GroupClock* const clock = ClockOf(call.key);
   const WallTime log_time = states_->LogTimeOf(states_->GroupOf(call.key));
+  // Log time of the group goes on while a slot is frozen, for its other slots.
+  const bool counts = clock != nullptr && states_->Accepts(call.key);
   const int64_t observed_ms =
-      clock == nullptr ? 0 : std::max(clock->shown_ms, log_time.ms());
+      counts ? std::max(clock->shown_ms, log_time.ms()) : 0;
   operations_.push_back(
       {.call = call, .invoked = now, .observed_ms = observed_ms});
   return operations_.size() - 1;
@@ -258,9 +260,13 @@ void ExpiryChecker::OnEntry(GroupId group, SimTime now,
   }
 }
 
-void ExpiryChecker::OnMoved(GroupId from, GroupId to) {
+void ExpiryChecker::OnFrozen(GroupId from, MoveId move) {
+  shown_of_frozen_.try_emplace(move, group_clocks_[from].shown_ms);
+}
+
+void ExpiryChecker::OnMoved(MoveId move, GroupId to) {
   GroupClock& clock = group_clocks_[to];
-  clock.shown_ms = std::max(clock.shown_ms, group_clocks_[from].shown_ms);
+  clock.shown_ms = std::max(clock.shown_ms, shown_of_frozen_[move]);
 }
 
 void ExpiryChecker::OnCommand(const kv::CommandView& command,

@@ -38,6 +38,7 @@
 #include "env/time.h"
 #include "kv/command/command.h"
 #include "raft/core/types.h"
+#include "shardctrl/move.h"
 #include "sim/checks/committed_states.h"
 #include "sim/choices/sim_time.h"
 #include "sim/protocol/expiry_command.h"
@@ -122,8 +123,11 @@ class ExpiryChecker {
   // transaction, behind a GET, as GETEX is.
   void OnCommand(const kv::CommandView& command,
                  const CommittedStates::Effect& effect, bool reads);
-  // Keys went from one group to another.
-  void OnMoved(GroupId from, GroupId to);
+  // Keys of a move are frozen at their group. Reads of its other keys may show
+  // later times before the move ends.
+  void OnFrozen(GroupId from, MoveId move);
+  // Keys went to another group.
+  void OnMoved(MoveId move, GroupId to);
   // A replica of the group starts, and knows its log alone.
   void OnStart(GroupId group, SimTime now) {
     group_clocks_[group].starts.push_back(now);
@@ -233,6 +237,8 @@ class ExpiryChecker {
   // The operation that writes each unique text. Looked up only.
   absl::flat_hash_map<std::string, Ticket> tickets_;
   std::map<GroupId, GroupClock> group_clocks_;
+  // GroupClock::shown_ms of the source when it was frozen.
+  std::map<MoveId, int64_t> shown_of_frozen_;
 };
 
 }  // namespace quorate::sim

@@ -603,6 +603,22 @@ TEST_F(ExpiryCheckerTest, TimeLeftThatRisesAfterALoss_IsAllowed) {
   ExpectFound("linearizability");
 }
 
+TEST_F(ExpiryCheckerTest, TimeLeftThatRisesAfterAMove_Found) {
+  constexpr GroupId kFrom(7);
+  constexpr MoveId kMove(3);
+  Set("a", 1'000);
+  Pass(100);
+  const int64_t left = due_ms_ - UnixMs();
+  Read(Verb::kTtl, Integer(left + 5));
+  // The key goes away and comes back. Other keys show later times meanwhile.
+  checker_.OnFrozen(kGroup, kMove);
+  Read(Verb::kTtl, Integer(left + 3));
+  checker_.OnMoved(kMove, kFrom);
+  checker_.OnFrozen(kFrom, MoveId(4));
+  checker_.OnMoved(MoveId(4), GroupId(8));
+  EXPECT_TRUE(found_.empty()) << found_[0];
+}
+
 // A log time of an entry is never lost.
 TEST_F(ExpiryCheckerTest, TimeLeftByAnEarlierTimeThanTheLog_Found) {
   Set("a", 1'000);

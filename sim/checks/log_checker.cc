@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <optional>
 #include <utility>
+#include <variant>
 
 #include "absl/strings/str_cat.h"
 #include "kv/command/command.h"
@@ -271,12 +272,15 @@ void LogChecker::OnMove(GroupId group, const kv::CommandView& command) {
   if (!step.has_value()) return;
   const std::optional<MoveChecker::Activation> activated =
       moves_.OnStep(group, *step);
+  if (const auto* const freeze = std::get_if<kv::FreezeStep>(&*step)) {
+    followers_.expiry->OnFrozen(group, freeze->move);
+  }
   if (!activated.has_value()) {
     return followers_.states->OnSlotsChanged(group, clock_());
   }
   const kv::MovePlan& plan = activated->plan;
   followers_.states->OnMoved(plan, clock_(), activated->log_time);
-  followers_.expiry->OnMoved(plan.from, plan.to);
+  followers_.expiry->OnMoved(plan.id, plan.to);
   followers_.multi_keys->OnMapChanged();
 }
 

@@ -475,6 +475,8 @@ bool ClusterInvariants::CheckSnapshot(ReplicaId replica, const Core& core,
                 " with log time ", snapshot.log_time, ", it has ",
                 known.log_time);
   }
+  // A replica that a recovery left out keeps the configurations of before.
+  if (core.configuration().generation < generation_) return true;
   const auto after = configurations_.upper_bound(position.index);
   if (after == configurations_.begin()) return true;
   if (EncodeConfiguration(snapshot.configuration).view() !=
