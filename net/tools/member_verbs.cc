@@ -152,8 +152,8 @@ class Progress {
       : options_(options), began_(Clock::ReadMono()) {}
   ~Progress() { options_.progress(""); }
 
-  // `what` is the state of the wish. `moves`: rows with group, node, bytes and
-  // bytes_total.
+  // `what` is the state of the wish. `moves`: rows with group, from, node, bytes
+  // and bytes_total.
   void Show(const std::string& what, const Json& moves,
             const std::string& problem) {
     Transfer sum;
@@ -163,8 +163,8 @@ class Progress {
       const double total = move.value("bytes_total", 0.0);
       sum.bytes += bytes;
       sum.total += total;
-      absl::StrAppend(&line, "; group ", TextOf(move["group"]), " to node ",
-                      TextOf(move["node"]));
+      absl::StrAppend(&line, "; group ", TextOf(move["group"]), " from node ",
+                      TextOf(move["from"]), " to node ", TextOf(move["node"]));
       if (total > 0) {
         absl::StrAppend(&line, ", ", BytesText(bytes), " of ",
                         BytesText(total));

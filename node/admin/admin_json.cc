@@ -30,8 +30,10 @@ Json Ids(const std::vector<NodeId>& nodes) {
   return ids;
 }
 
-Json MoveJson(const FilledReplica& filled) {
+// `from` leads the group.
+Json MoveJson(NodeId from, const FilledReplica& filled) {
   return {{"group", filled.group.value()},
+          {"from", from.value()},
           {"node", filled.node.value()},
           {"bytes", filled.bytes},
           {"bytes_total", filled.bytes_total}};
@@ -51,7 +53,9 @@ Json MovesOf(const ClusterState& state, NodeId node,
               group->Configuration()->voters.begin(),
               group->Configuration()->voters.end(),
               [&](const raft::Member& voter) { return voter.node == node; });
-      if (filled.node == node || leaves) moves.push_back(MoveJson(filled));
+      if (filled.node == node || leaves) {
+        moves.push_back(MoveJson(leader, filled));
+      }
     }
   }
   return moves;
@@ -104,7 +108,7 @@ Json GroupJson(const shardctrl::GroupRow& row, const ClusterUsage& usage) {
   Json moves = Json::array();
   for (const auto& [node, its] : usage) {
     for (const FilledReplica& filled : its.filled) {
-      if (filled.group == row.id) moves.push_back(MoveJson(filled));
+      if (filled.group == row.id) moves.push_back(MoveJson(node, filled));
     }
   }
   return {{"id", row.id.value()},
