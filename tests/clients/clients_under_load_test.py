@@ -3,7 +3,9 @@
 Usage: clients_under_load_test.py LIBRARY; `python3-redis`, or the name of a package in package.json.
 """
 
+import concurrent.futures
 import os
+import subprocess
 import sys
 import time
 import unittest
@@ -123,6 +125,34 @@ class UnderLoad:
         self.assertEqual('OK', self.client.set('large', value))
         replies = self.pipeline([['GET', 'large']] * LARGE_VALUES)
         self.assertEqual([len(value)] * LARGE_VALUES, [len(reply) for reply in replies])
+
+    # ---- slots that move
+
+    def move_slots(self):
+        """Moves a third of the slots to another group and back, three times. A move waits until the source of the last one has cleaned up."""
+        program = [quickstart_cluster.program('quoratectl'), '--address', f'127.0.0.1:{self.store.cluster_port}', 'slots', 'move', '--slots', '0-5460', '--to']
+        for group in (2, 1) * 3:
+            limit = time.monotonic() + SETTLES_WITHIN_SECONDS
+            while True:
+                move = subprocess.run([*program, str(group)], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=SETTLES_WITHIN_SECONDS,
+                                      check=False, preexec_fn=quickstart_cluster.die_with_parent)
+                if move.returncode == 0:
+                    break
+                assert 'wait for its end' in move.stdout and time.monotonic() < limit, move.stdout
+                time.sleep(0.1)
+
+    def test_SlotsThatMove_ClientReadsWhatItWrote(self):
+        keys = [f'moving:{i}' for i in range(500)]
+        self.store.flush()
+        with concurrent.futures.ThreadPoolExecutor() as pool:
+            moves = pool.submit(self.move_slots)
+            written = 0
+            while not moves.done() or written == 0:
+                written += 1
+                self.assertEqual({'OK'}, set(self.pipeline([['SET', key, f'{written}'] for key in keys])))
+                self.assertEqual({f'{written}'}, set(self.pipeline([['GET', key] for key in keys])))
+            moves.result()
+        self.assertGreater(written, 6)
 
     # ---- values
 
