@@ -194,7 +194,8 @@ TEST_F(MovesTest, CommandsOnAllKeys_SeeEachKeyOnceWhileSlotsMove) {
   // Ranges that a node knows come apart, and grow together.
   for (const std::string_view wish :
        {R"({"to":2,"slots":"0-4095"})", R"({"to":1,"slots":"1000-2999"})",
-        R"({"to":2,"slots":"0-16383"})"}) {
+        R"({"to":1,"slots":"3200-3299"})", R"({"to":2,"slots":"6000-6999"})",
+        R"({"to":2,"slots":"7500-7599"})", R"({"to":2,"slots":"0-16383"})"}) {
     const std::string move = Move(wish);
     for (int round = 0;; ++round) {
       ASSERT_LT(round, 3'000) << last_.dump(1);
