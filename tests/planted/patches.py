@@ -81,8 +81,8 @@ def parse(name, path, text):
         raise BadPatch(f'{name}: expected one of the lines "Checker: …" and "Found by: …"')
     if test and not re.fullmatch(r'//[\w/]+:\w+_test', test):
         raise BadPatch(f'{name}: expected a test like //net:disk_order_test, found "{test}"')
-    if not re.fullmatch(r'own|B\d{3}[a-z]?', values['Catalogue']):
-        raise BadPatch(f'{name}: expected a number like B032 or B032b, or own, found "{values["Catalogue"]}"')
+    if not re.fullmatch(r'own|B\d{3}[a-z]?|N\d{1,2}', values['Catalogue']):
+        raise BadPatch(f'{name}: expected a number like B032, B032b or N7, or own, found "{values["Catalogue"]}"')
     if values['Rated'] not in ('1', '2', '3', '4', '5'):
         raise BadPatch(f'{name}: expected a rating from 1 to 5, found "{values["Rated"]}"')
     if not prose.strip():
