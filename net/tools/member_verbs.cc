@@ -152,8 +152,8 @@ class Progress {
       : options_(options), began_(Clock::ReadMono()) {}
   ~Progress() { options_.progress(""); }
 
-  // `what` is the state of the wish. `moves`: rows with group, from, node, bytes
-  // and bytes_total.
+  // `what` is the state of the wish. `moves`: rows with group, from, node,
+  // bytes and bytes_total.
   void Show(const std::string& what, const Json& moves,
             const std::string& problem) {
     Transfer sum;
