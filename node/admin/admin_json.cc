@@ -189,11 +189,6 @@ Json MovesJson(const ClusterState& state) {
   Json rows = Json::array();
   for (const shardctrl::MoveRow& row : shardctrl::MoveRows(state)) {
     const shardctrl::MoveProgress& progress = row.progress;
-    // The rate is that of the last report, which a decided move outlives.
-    const bool copies = row.phase == "copy" || row.phase == "delta";
-    const uint64_t rate = copies ? progress.bytes_per_second : 0;
-    const std::optional<uint64_t> left =
-        copies ? progress.SecondsLeft() : std::nullopt;
     rows.push_back(
         {{"id", row.id.value()},
          {"from", row.from.value()},
@@ -204,8 +199,9 @@ Json MovesJson(const ClusterState& state) {
          {"slots_done", progress.slots_done},
          {"bytes_done", progress.bytes_done},
          {"bytes_total", progress.bytes_total},
-         {"bytes_per_second", rate},
-         {"seconds_left", left.has_value() ? Json(*left) : Json()},
+         {"bytes_per_second", row.bytes_per_second},
+         {"seconds_left",
+          row.seconds_left.has_value() ? Json(*row.seconds_left) : Json()},
          {"held_requests", progress.held_requests},
          // A pause that is known is not zero.
          {"longest_pause_ms",

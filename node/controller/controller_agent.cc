@@ -659,8 +659,8 @@ std::vector<MoveReport> ControllerAgent::Moves() const {
                      .copied_slots = progress.slots_done,
                      .copied_bytes = progress.bytes_done,
                      .all_bytes = progress.bytes_total,
-                     .bytes_per_second = progress.bytes_per_second,
-                     .seconds_left = progress.SecondsLeft(),
+                     .bytes_per_second = row.bytes_per_second,
+                     .seconds_left = row.seconds_left,
                      .held_requests = progress.held_requests,
                      .longest_pause = progress.longest_pause});
   }

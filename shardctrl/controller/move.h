@@ -8,7 +8,6 @@
 #define QUORATE_SHARDCTRL_CONTROLLER_MOVE_H_
 
 #include <cstdint>
-#include <optional>
 #include <string>
 #include <vector>
 
@@ -60,15 +59,6 @@ struct MoveProgress {
   // changes are copied fast enough.
   Duration write_pause = {};
   std::string problem = {};  // The reason why it stands still, or empty.
-
-  // By the rate of the last report. Nullopt: nothing is copied now.
-  std::optional<uint64_t> SecondsLeft() const {
-    const bool copies = phase == CopyPhase::kCopy || phase == CopyPhase::kDelta;
-    if (!copies || bytes_per_second == 0 || bytes_total <= bytes_done) {
-      return std::nullopt;
-    }
-    return (bytes_total - bytes_done) / bytes_per_second;
-  }
   friend bool operator==(const MoveProgress&, const MoveProgress&) = default;
   template <typename Codec, typename Self>
   static void Fields(Codec& codec, Self& self) {
@@ -98,6 +88,7 @@ struct SlotMove {
   // That of the slots at the destination. Ids rise and are never used twice, so
   // it is above all that the slots have had; the founding has epoch 1.
   SlotEpoch epoch() const { return SlotEpoch(id.value() + 1); }
+  bool TakesPart(GroupId group) const { return from == group || to == group; }
   uint32_t SlotCount() const {
     uint32_t count = 0;
     for (SlotRange range : slots) count += range.size();

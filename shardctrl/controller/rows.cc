@@ -198,8 +198,7 @@ std::string MoveProblem(const ClusterState& state, const SlotMove& move,
     return move.progress.problem;
   }
   for (const SlotMove& other : state.moves) {
-    const bool meets = other.from == move.from || other.from == move.to ||
-                       other.to == move.from || other.to == move.to;
+    const bool meets = other.TakesPart(move.from) || other.TakesPart(move.to);
     if (meets && std::ranges::binary_search(running, other.id)) {
       return absl::StrCat("it begins after move ", other.id.value(),
                           ": a group takes part in at most ", kMovesOfGroupMax,
@@ -226,27 +225,35 @@ std::string_view RoleName(NodeRole role) {
 std::vector<MoveRow> MoveRows(const ClusterState& state) {
   std::vector<MoveRow> rows;
   const std::vector<MoveId> running = RunningMoves(state);
-  const auto add = [&](const SlotMove& move, std::string_view phase) {
-    rows.push_back({.id = move.id,
-                    .from = move.from,
-                    .to = move.to,
-                    .slots = move.slots,
-                    .slot_count = move.SlotCount(),
-                    .phase = phase,
-                    .progress = move.progress,
-                    .problem = {}});
+  const auto add = [&](const SlotMove& move, std::string_view phase,
+                       std::string problem) {
+    MoveRow row{.id = move.id,
+                .from = move.from,
+                .to = move.to,
+                .slots = move.slots,
+                .slot_count = move.SlotCount(),
+                .phase = phase,
+                .progress = move.progress,
+                .problem = std::move(problem)};
+    const MoveProgress& progress = move.progress;
+    const bool copies = phase == "copy" || phase == "delta";
+    if (copies) row.bytes_per_second = progress.bytes_per_second;
+    if (row.bytes_per_second > 0 &&
+        progress.bytes_total > progress.bytes_done) {
+      row.seconds_left =
+          (progress.bytes_total - progress.bytes_done) / row.bytes_per_second;
+    }
+    rows.push_back(std::move(row));
   };
   for (const EndedMove& one : state.ended_moves) {
     const bool done = one.move.decision == MoveState::kActivated;
-    add(one.move, done ? "done" : "cancelled");
-    if (!done) rows.back().problem = one.move.reason;
+    add(one.move, done ? "done" : "cancelled", one.move.reason);
   }
   std::stable_sort(
       rows.begin(), rows.end(),
       [](const MoveRow& a, const MoveRow& b) { return a.id < b.id; });
   for (const SlotMove& move : state.moves) {
-    add(move, PhaseName(move));
-    rows.back().problem = MoveProblem(state, move, running);
+    add(move, PhaseName(move), MoveProblem(state, move, running));
   }
   return rows;
 }

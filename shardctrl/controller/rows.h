@@ -4,6 +4,7 @@
 #define QUORATE_SHARDCTRL_CONTROLLER_ROWS_H_
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -61,6 +62,10 @@ struct MoveRow {
   // or cancelled. The last two have ended.
   std::string_view phase = {};
   MoveProgress progress = {};
+  // The rate of the last report, which outlives the copy. Zero: nothing is
+  // copied now.
+  uint64_t bytes_per_second = 0;
+  std::optional<uint64_t> seconds_left = {};  // Nullopt: not known.
   // Why it cannot go on now, or why it was cancelled. Empty: neither.
   std::string problem = {};
 };

@@ -165,24 +165,14 @@ std::string OwnedText(const ClusterState& state,
   for (const auto& [group, count] : owned) {
     texts.push_back(absl::StrCat(GroupText(group), " owns ", count));
   }
-  constexpr size_t kNamedMax = 8;
-  if (texts.size() > kNamedMax) {
-    const size_t others = texts.size() - kNamedMax;
-    texts.resize(kNamedMax);
-    texts.push_back(absl::StrCat("and ", others, " others"));
-  }
+  KeepFirst(8, &texts);
   return absl::StrCat("an even share is ", state.slot_count / groups.size(),
                       " slots, and ", absl::StrJoin(texts, ", "));
 }
 
-bool TakesPart(const SlotMove& move, GroupId group) {
-  return move.from == group || move.to == group;
-}
-
 bool IsMoving(const ClusterState& state, GroupId group) {
-  return std::ranges::any_of(state.moves, [&](const SlotMove& move) {
-    return TakesPart(move, group);
-  });
+  return std::ranges::any_of(
+      state.moves, [&](const SlotMove& move) { return move.TakesPart(group); });
 }
 
 bool HasSlots(const ClusterState& state, GroupId group) {
@@ -375,6 +365,9 @@ Answer ChangeMoves(const Command::Rebalance&, WallTime log_time,
   if (transfers.empty() && steps.empty()) {
     return AlreadySo("the slots and the replicas are balanced");
   }
+  if (std::string shortage = NewShortage(*state, next); !shortage.empty()) {
+    return Refused(std::move(shortage));
+  }
   Answer answer = Begin(transfers, 0, log_time, &next);
   if (answer.outcome != Answer::Outcome::kDone) return answer;
   if (!transfers.empty()) {
@@ -479,7 +472,7 @@ Answer ChangeMoves(const Command::ReportMoveEnd& command, WallTime,
   if (move->decision == MoveState::kOpen) {
     return Refused(MoveText(move->id) + " is not decided");
   }
-  if (!TakesPart(*move, command.group)) {
+  if (!move->TakesPart(command.group)) {
     return Refused(absl::StrCat(GroupText(command.group), " takes no part in ",
                                 MoveText(move->id)));
   }

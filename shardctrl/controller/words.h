@@ -4,7 +4,6 @@
 #ifndef QUORATE_SHARDCTRL_CONTROLLER_WORDS_H_
 #define QUORATE_SHARDCTRL_CONTROLLER_WORDS_H_
 
-#include <algorithm>
 #include <cstddef>
 #include <string>
 #include <vector>
@@ -21,18 +20,22 @@ inline std::string NodeText(NodeId node) {
 inline std::string GroupText(GroupId group) {
   return absl::StrCat("group ", group.value());
 }
-// "group 3", or "groups 1, 2"; of many the first ones.
+// Of many names the first ones, and how many are left out.
+inline void KeepFirst(size_t most, std::vector<std::string>* names) {
+  if (names->size() <= most) return;
+  const size_t others = names->size() - most;
+  names->resize(most);
+  names->push_back(absl::StrCat("and ", others, " others"));
+}
+// "group 3", or "groups 1, 2".
 inline std::string GroupsText(const std::vector<GroupId>& groups) {
-  constexpr size_t kNamedMax = 10;
-  const size_t named = std::min(groups.size(), kNamedMax);
-  std::string text = groups.size() == 1 ? "group " : "groups ";
-  for (size_t i = 0; i < named; ++i) {
-    absl::StrAppend(&text, i == 0 ? "" : ", ", groups[i].value());
+  std::vector<std::string> names;
+  for (const GroupId group : groups) {
+    names.push_back(absl::StrCat(group.value()));
   }
-  if (named < groups.size()) {
-    absl::StrAppend(&text, " and ", groups.size() - named, " others");
-  }
-  return text;
+  KeepFirst(10, &names);
+  return absl::StrCat(groups.size() == 1 ? "group " : "groups ",
+                      absl::StrJoin(names, ", "));
 }
 // "node 3", or "nodes 1, 2".
 inline std::string NodesText(const std::vector<NodeId>& nodes) {
