@@ -508,28 +508,6 @@ TEST_F(MembersTest, RouterWhoseFirstNodesAreGone_FindsTheOthers) {
   EXPECT_EQ(cluster_->Command(*client, {"SET", "k", "v"}), "+OK\r\n");
 }
 
-// Node 1 has an empty disk, and waits until all others are founded with it. It
-// takes questions, and answers none.
-TEST_F(MembersTest, NodeThatAnswersNoQuestion_IsNotAskedForEver) {
-  Begin({.nodes = 3, .groups = 1});
-  ASSERT_TRUE(AwaitAddresses(3)) << last_.dump(1);
-  const Json router =
-      Ask(0, "POST", "/v1/nodes", "{\"role\":\"router\"}").second;
-  ASSERT_EQ(cluster_->StartNew(Joining(router)), absl::OkStatus());
-  ASSERT_TRUE(AwaitAddresses(4)) << last_.dump(1);
-  for (const size_t node : {0, 3})
-    cluster_->Crash(node, sim::CrashKind::kMachine);
-  cluster_->world().EraseDisk(cluster_->machine(0));
-  cluster_->Restart(0);
-  cluster_->Restart(3);
-  EXPECT_TRUE(
-      RunUntil([&] { return cluster_->LeaderOf(kControllerGroup) - 1 < 2; }));
-  int tries = 0;
-  while (++tries < 10 && Ask(3, "GET", "/v1/nodes").first != 200) {
-  }
-  EXPECT_LT(tries, 10);
-}
-
 // Node 3 came while the router was down, and has the address of node 1 now. It
 // knows the router, which refuses it.
 TEST_F(MembersTest, RouterThatKnowsNoNodeThatIsLeft_LearnsFromAnother) {

@@ -603,20 +603,46 @@ TEST_F(ExpiryCheckerTest, TimeLeftThatRisesAfterALoss_IsAllowed) {
   ExpectFound("linearizability");
 }
 
+// Other keys of its group show later times meanwhile.
+TEST_F(ExpiryCheckerTest, TimeLeftOfAFrozenKey_MayBeThatOfTheFreeze) {
+  bool frozen = false;
+  states_.SetAccepts([&](GroupId, Slot) { return !frozen; });
+  Set("a", 1'000);
+  Pass(100);
+  const int64_t left = due_ms_ - UnixMs();
+  Read(Verb::kTtl, Integer(left + 3));
+  frozen = true;
+  Read(Verb::kTtl, Integer(left + 5));
+  EXPECT_TRUE(found_.empty()) << found_[0];
+  frozen = false;
+  Read(Verb::kTtl, Integer(left + 5));
+  ExpectFound("linearizability");
+}
+
+// Its former group shows a later time after the freeze, which does not count.
 TEST_F(ExpiryCheckerTest, TimeLeftThatRisesAfterAMove_Found) {
-  constexpr GroupId kFrom(7);
+  constexpr GroupId kOther(7);
   constexpr MoveId kMove(3);
   Set("a", 1'000);
   Pass(100);
   const int64_t left = due_ms_ - UnixMs();
   Read(Verb::kTtl, Integer(left + 5));
-  // The key goes away and comes back. Other keys show later times meanwhile.
   checker_.OnFrozen(kGroup, kMove);
   Read(Verb::kTtl, Integer(left + 3));
-  checker_.OnMoved(kMove, kFrom);
-  checker_.OnFrozen(kFrom, MoveId(4));
-  checker_.OnMoved(MoveId(4), GroupId(8));
+  checker_.OnMoved(kMove, kOther);
   EXPECT_TRUE(found_.empty()) << found_[0];
+  const Slot slot = kv::HashSlot("t1");
+  states_.OnMoved({.id = kMove,
+                   .from = kGroup,
+                   .to = kOther,
+                   .epoch = SlotEpoch(2),
+                   .slots = {{slot, slot}}},
+                  now_, WallTime(0));
+  ASSERT_EQ(states_.GroupOf("t1"), kOther);
+  Read(Verb::kTtl, Integer(left + 5));
+  EXPECT_TRUE(found_.empty()) << found_[0];
+  Read(Verb::kTtl, Integer(left + 6));
+  ExpectFound("linearizability");
 }
 
 // A log time of an entry is never lost.

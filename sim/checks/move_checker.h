@@ -41,8 +41,10 @@ class MoveChecker {
   void SetFounders(absl::AnyInvocable<GroupId(Slot)> owner_of) {
     founder_of_ = std::move(owner_of);
   }
-  // There is no fault from now on, and the nodes work from `from` on.
+  // There is no fault from now on, and the nodes work from `from` on. Only the
+  // first call counts.
   void OnCalm(Clock clock, SimTime from) {
+    if (calm_clock_) return;
     calm_clock_ = std::move(clock);
     calm_from_ = from;
   }

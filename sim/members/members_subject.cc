@@ -272,8 +272,6 @@ std::vector<Subject::Probe> MembersSubject::Probes(Stage stage) {
 }
 
 void MembersSubject::OnHealed(const std::vector<MachineId>&) {
-  if (calm_) return;
-  calm_ = true;
   recorder_.log().OnCalm(world_.now() + kElectionsEnd);
 }
 

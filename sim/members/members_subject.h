@@ -94,7 +94,6 @@ class MembersSubject final : public Subject {
   std::vector<SimpleClient*> simple_clients_;
   std::vector<ClusterOperator*> operators_;
   SimTime next_look_;
-  bool calm_ = false;  // All faults have ended.
 };
 
 }  // namespace quorate::sim

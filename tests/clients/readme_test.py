@@ -38,7 +38,7 @@ def pattern_of(line):
     for word in line.split():
         word = re.sub(r'/[\w./-]*quickstart|/tmp/[\w./-]+|Ad3s…', '…', word)
         parts = [re.escape(part) for part in _NUMBER.split(word)]
-        words.append((r'[\d.]+'.join(parts)).replace('…', r'.*').replace(r'\.*', '.*'))
+        words.append((r'[\d.]+'.join(parts)).replace('…', '.*'))
     return re.compile(r'\s*' + r'\s+'.join(words) + r'\s*$')
 
 
