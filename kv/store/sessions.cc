@@ -15,6 +15,9 @@ constexpr int64_t kExpiryStepMs = 1000;
 
 // Since these rules a command removes a bounded number of rows.
 constexpr uint32_t kBoundedRoomRules = 4;
+// Since these rules an expired row counts as absent, whether or not it was
+// removed. Before, it refuses every command of its client.
+constexpr uint32_t kExpiredIsAbsentRules = 6;
 
 int64_t ExpiryOfUseAt(int64_t now_ms, Duration lifetime) {
   const int64_t end = now_ms + lifetime.ms() + kExpiryStepMs - 1;
@@ -68,9 +71,12 @@ Sessions::Decision Sessions::Check(Slot slot, const SessionStamp& stamp,
                                    uint32_t rules) {
   const SessionToken& token = stamp.token;
   const SessionRow* row = Find(slot, token.client);
-  // An expired row counts as absent, whether or not it was removed.
   if (row != nullptr && row->expire_at_ms <= now_ms) {
-    return Refuse(ResultStatus::kSessionExpired);
+    if (rules < kExpiredIsAbsentRules) {
+      return Refuse(ResultStatus::kSessionExpired);
+    }
+    Remove(slot, token.client);
+    row = nullptr;
   }
   if (row == nullptr) {
     const bool open = now_ms <= token.open_until_ms &&

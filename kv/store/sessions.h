@@ -60,7 +60,8 @@ class Sessions {
     StoredResult result = {};                  // Set for kDuplicate.
   };
   // Decides whether a command may run. A duplicate raises floor and lifetime of
-  // its row. In a slot without room for a new row, expired rows are removed.
+  // its row. An expired row of the client is removed. So are others, in a slot
+  // without room for a new row.
   // `rules`: the version of the command's batch.
   Decision Check(Slot slot, const SessionStamp& stamp, uint64_t request_hash,
                  int64_t now_ms, uint32_t rules);

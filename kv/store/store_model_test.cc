@@ -145,7 +145,11 @@ class Model {
     const SessionStamp& stamp = *command.session;
     const uint64_t sequence = stamp.sequence.value();
     const auto at = std::pair(command.slot, stamp.token.client);
-    const auto found = rows_.find(at);
+    auto found = rows_.find(at);
+    if (found != rows_.end() && !Alive(found->second, now_ms_)) {
+      rows_.erase(found);
+      found = rows_.end();
+    }
     if (found == rows_.end()) {
       const int64_t left = stamp.token.open_until_ms - now_ms_;
       if (left < 0 || left >= SessionRules().lifetime.ms()) {
@@ -153,9 +157,6 @@ class Model {
       }
     } else {
       const Row& row = found->second;
-      if (!Alive(row, now_ms_)) {
-        return Refused(ResultStatus::kSessionExpired);
-      }
       if (sequence < row.floor) return Refused(ResultStatus::kStaleSequence);
       const auto kept = row.results.find(sequence);
       if (kept != row.results.end()) {

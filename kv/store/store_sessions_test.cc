@@ -108,6 +108,23 @@ TEST_F(ShortSessionsTest, RowLivesForTheLifetimeAfterItsLastUse) {
   EXPECT_EQ(Get("n").value, "2");
 }
 
+// Retries with one Idempotency-Key have the same client, and tokens of their
+// own.
+TEST_F(ShortSessionsTest, ExpiredRow_CountsAsAbsentBeforeItIsRemoved) {
+  const auto incr = [this](uint64_t sequence, int64_t open_until_ms) {
+    return Do({.op = Op::kIncrBy,
+               .session = Stamp(sequence, 1, open_until_ms),
+               .numbers = {1, 0}},
+              {"n"});
+  };
+  incr(1, 2'000);
+  SetTime(7'000);
+  EXPECT_TRUE(incr(1, 8'000).wrote);
+  EXPECT_TRUE(incr(1, 9'000).duplicate);
+  EXPECT_EQ(Get("n").value, "2");
+  EXPECT_EQ(store_.session_count(), 1u);
+}
+
 TEST_F(ShortSessionsTest, RestoredRow_LivesAsLong) {
   Do({.op = Op::kSet, .session = Stamp(1, 1, 2'000)}, {"k", "1"});
   ReplaceByItsSnapshot(store_);

@@ -14,6 +14,8 @@ namespace {
 using Type = ClientReply::Type;
 
 constexpr size_t kBeginBytes = 40;
+// Since these rules an expired row of a session counts as absent.
+constexpr uint32_t kExpiredIsAbsentRules = 6;
 
 ClientReply Integer(int64_t value) {
   return {.type = Type::kInteger, .integer = value};
@@ -52,7 +54,12 @@ bool CommittedStates::TakesEffect(GroupId group,
   const kv::SessionToken& token = command.session.token;
   const int64_t now_ms = std::max<int64_t>(LogTimeOf(group).ms(), 0);
   auto& rows = sessions_[command.slot];
-  const auto found = rows.find(token.client);
+  auto found = rows.find(token.client);
+  if (found != rows.end() && found->second.expires_ms <= now_ms) {
+    if (command.rules < kExpiredIsAbsentRules) return false;
+    rows.erase(found);
+    found = rows.end();
+  }
   if (found == rows.end()) {
     const int64_t left_ms = token.open_until_ms - now_ms;
     if (left_ms < 0 || left_ms >= rules_.lifetime.ms()) return false;
@@ -68,8 +75,6 @@ bool CommittedStates::TakesEffect(GroupId group,
         std::count_if(rows.begin(), rows.end(), takes_room) >= most) {
       return false;
     }
-  } else if (found->second.expires_ms <= now_ms) {
-    return false;
   }
   SessionRow& row = rows[token.client];
   const kv::Sequence sequence = command.session.sequence;

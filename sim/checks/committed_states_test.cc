@@ -205,6 +205,24 @@ TEST_F(EffectOfCommandsTest, KeyThatIsDueByLogTime_Expires) {
   EXPECT_EQ(states_.expired(), 1u);
 }
 
+TEST_F(EffectOfCommandsTest, CommandOfAnExpiredSession_IsJudgedByItsOwnToken) {
+  const auto takes_effect = [this](int64_t open_until_ms) {
+    kv::CommandView command;
+    command.session = {
+        .token = {.client = kv::ClientId(7), .open_until_ms = open_until_ms},
+        .sequence = kv::Sequence(1)};
+    return states_.TakesEffect(kOwner, command);
+  };
+  EXPECT_TRUE(takes_effect(1'000));
+  EXPECT_FALSE(takes_effect(2'000)) << "a duplicate";
+  const int64_t lifetime_ms = kv::SessionRules().lifetime.ms();
+  states_.OnEntry(kOwner, now_,
+                  WallTime(0) + Milliseconds(lifetime_ms + 2'000));
+  EXPECT_FALSE(takes_effect(1'000)) << "a late copy";
+  EXPECT_TRUE(takes_effect(lifetime_ms + 3'000)) << "a retry with a token";
+  EXPECT_FALSE(takes_effect(lifetime_ms + 3'000)) << "a duplicate";
+}
+
 TEST_F(EffectOfCommandsTest, KeyThatMoved_ExpiresByTheTimeOfItsOwner) {
   Set("a", 0, 100);
   const Slot slot = states_.SlotOf("k");

@@ -450,6 +450,7 @@ ScheduleOptions Run::Impl::Start() {
       .nodes = cluster_.machines(),
       .clients = clients_.machines(),
       .groups = SoundGroups(),
+      .wrong_clock_max = shape_.wrong_clock_max(),
       .leader =
           [this](uint64_t draw) {
             const auto& groups = cluster_.groups();

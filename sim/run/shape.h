@@ -6,6 +6,7 @@
 #ifndef QUORATE_SIM_RUN_SHAPE_H_
 #define QUORATE_SIM_RUN_SHAPE_H_
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <map>
@@ -46,6 +47,14 @@ struct Shape {
   // Wrong files, tables of slots, and some clients need them.
   bool has_hash_slots() const {
     return division.partitioner == Partitioner::kHashSlots;
+  }
+  // The most by which a clock without a stated error is wrong. An
+  // Idempotency-Key protects a retry for the lifetime of sessions by log time,
+  // which leaps if a leader follows one whose clock was behind.
+  Duration wrong_clock_max() const {
+    const bool keys = http_clients > 0 && http_idempotency_keys;
+    const Duration most = Seconds(2 * 3600);
+    return keys ? std::min(most, rules.sessions.lifetime / 4) : most;
   }
 
   uint32_t nodes = 5;            // Nodes with a vote.

@@ -548,8 +548,10 @@ void PlannedFaults::OpenClock(const FaultWindow& window) {
     case 4:
       // No daemon disciplines the clock, so it may be wrong by hours.
       if (!clock.wall_latest_known()) {
+        const int64_t most =
+            context_->options().wrong_clock_max.ns() / Seconds(1).ns();
         clock.SetWallOffset(
-            Seconds(static_cast<int64_t>(window.Pick(2, 4 * 3600)) - 2 * 3600));
+            Seconds(static_cast<int64_t>(window.Pick(2, 2 * most)) - most));
         context_->world().faults().Count(Fault::kClockWrong, node);
         context_->Note("wrong wall clock " + context_->Name(node), node);
         break;

@@ -77,6 +77,8 @@ struct ScheduleOptions {
   std::vector<FaultFamily> without{};
   // The probability that each other family is on. Empty: each run draws it.
   std::optional<Ratio> family_on{};
+  // The most by which a clock without a stated error is wrong.
+  Duration wrong_clock_max = Seconds(2 * 3600);
   // The leader of one group, which `draw` selects. Zero: it has none. Null: no
   // fault aims at leaders.
   absl::AnyInvocable<MachineId(uint64_t draw) const> leader{};

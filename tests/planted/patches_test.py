@@ -12,7 +12,7 @@ ROOT = tree_copy.source_root()
 FOLDER = os.path.join(ROOT, 'tests', 'planted', 'patches')
 # A bug is a small mistake.
 CHANGED_LINES_MAX = 6
-PRODUCT = ('raft/core/', 'raft/host/', 'raft/log/', 'raft/transport/', 'kv/', 'node/', 'shardctrl/')
+PRODUCT = ('env/', 'raft/core/', 'raft/host/', 'raft/log/', 'raft/transport/', 'kv/', 'node/', 'shardctrl/')
 # The simulator replaces these parts, and no run reaches all of the others, so tests find their bugs.
 REAL = ('net/disk/', 'net/streams/', 'net/event_loop/')
 EXAMPLE = '''Catalogue: B001
