@@ -128,6 +128,8 @@ absl::StatusOr<Figures> ChangesUnderLoad(const Options& options) {
   load.fill = true;
   const auto filled = RunRespLoad(cluster.plain_port(2), load);
   if (!filled.ok()) return filled.status();
+  const absl::Status quiet = cluster.AwaitSnapshots();
+  if (!quiet.ok()) return quiet;
   load = SetsOf(options);
   load.measure_ns = 10 * kSecond;
   const auto full = RunRespLoad(cluster.plain_port(2), load);

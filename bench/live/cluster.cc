@@ -134,4 +134,31 @@ absl::Status LiveCluster::AwaitSettled() {
   return absl::DeadlineExceededError("groups are not settled: " + last);
 }
 
+absl::Status LiveCluster::AwaitSnapshots() {
+  double taken = -1;
+  int64_t changed_ns = MonotonicNanos();
+  const int64_t begin_ns = changed_ns;
+  while (SecondsSince(begin_ns) < 120 && !Interrupted()) {
+    double now = 0;
+    double unwritten = 0;
+    for (const auto& [node, server] : servers_) {
+      const auto page = HttpGet(ports_.at(node)[kHttp], "/metrics");
+      if (!page.ok()) return page.status();
+      const auto begun =
+          PrometheusSum(*page, "quorate_snapshots_taken_total", "");
+      const auto left =
+          PrometheusSum(*page, "quorate_snapshot_unwritten_bytes", "");
+      if (!begun.ok()) return begun.status();
+      if (!left.ok()) return left.status();
+      now += *begun;
+      unwritten += *left;
+    }
+    if (now != taken || unwritten != 0) changed_ns = MonotonicNanos();
+    taken = now;
+    if (SecondsSince(changed_ns) > 2) return absl::OkStatus();
+    std::this_thread::sleep_for(std::chrono::milliseconds(100));
+  }
+  return absl::DeadlineExceededError("snapshots do not end");
+}
+
 }  // namespace quorate::bench

@@ -61,6 +61,8 @@ class LiveCluster {
   absl::Status AwaitAnswer(int node);
   // Waits until the members of all groups are the wanted ones.
   absl::Status AwaitSettled();
+  // Waits until no node has begun or written a snapshot for two seconds.
+  absl::Status AwaitSnapshots();
 
  private:
   enum Port { kPlain, kCluster, kHttp, kPeer, kAdmin, kPorts };
