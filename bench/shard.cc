@@ -175,7 +175,7 @@ absl::Status Fill(LiveCluster& cluster, uint64_t mebibytes) {
     const auto written = RunRespLoad(cluster.plain_port(2), small);
     if (!written.ok()) return written.status();
   }
-  return absl::OkStatus();
+  return cluster.AwaitSnapshots();
 }
 
 double P99Millis(const Measurement& load) {
@@ -187,8 +187,6 @@ absl::StatusOr<Figures> MoveAThird(const Options& options) {
   if (!started.ok()) return started.status();
   LiveCluster& cluster = **started;
   absl::Status status = Fill(cluster, options.mebibytes);
-  if (!status.ok()) return status;
-  status = cluster.AwaitSnapshots();
   if (!status.ok()) return status;
   const auto keys = CountKeys(cluster);
   if (!keys.ok()) return keys.status();

@@ -387,6 +387,38 @@ TEST_F(FullNodesTest, MoveWithoutDisk_CopiesNothingAndSaysWhy) {
   })) << last_.dump(1);
 }
 
+// Each of the two would fit alone.
+TEST_F(FullNodesTest, MoveWithoutDiskBesideAnEarlierOne_SaysWhy) {
+  LimitMemory("9000000");
+  Fill("{a}", 50);  // Slot 15495 of group 2.
+  Fill("{d}", 50);  // Slot 11298 of group 2.
+  sim::World& world = cluster_->world();
+  for (size_t node = 0; node < 3; ++node) {
+    uint64_t used = 0;
+    for (const auto& name : world.DiskFiles(cluster_->machine(node))) {
+      used += world.DiskFileSize(cluster_->machine(node), name);
+    }
+    world.disk_options(cluster_->machine(node)).capacity_bytes =
+        used + 150 * kBytes;
+  }
+  world.RunFor(Seconds(6));
+  const std::string first =
+      Move(R"({"to":1,"slots":"15495","bytes_per_second":20000})");
+  ASSERT_TRUE(AwaitPhase(first, "copy")) << last_.dump(1);
+  const std::string second = Move(R"({"to":1,"slots":"11298"})");
+  ASSERT_TRUE(Await(second, [](const Json& row) {
+    return row["problem"].is_string();
+  })) << last_.dump(1);
+  EXPECT_TRUE(absl::StrContains(
+      last_["problem"].get<std::string>(),
+      "MiB of disk left, and these slots and earlier moves take 3 MiB there"))
+      << last_.dump(1);
+  Ask(0, "POST", first + "/cancel");
+  ASSERT_TRUE(Await(second, [](const Json& row) {
+    return row["phase"] == "done" && row["problem"].is_null();
+  })) << last_.dump(1);
+}
+
 TEST_F(FullNodesTest, CopyThatRunsOutOfRoom_SaysWhyAndCanBeCancelled) {
   Fill("{b}", 8);  // Slot 3300 of group 1.
   const std::string move =

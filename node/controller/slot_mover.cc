@@ -94,21 +94,49 @@ uint64_t BytesOf(const kv::MovePlan& plan, const kv::Store& store) {
   return bytes;
 }
 
-// Why the slots do not fit. Empty: they do, as far as the nodes answered.
-std::string LackOfDisk(const ClusterState& state, GroupId to, uint64_t bytes,
-                       const ClusterUsage& usage) {
-  const shardctrl::GroupRecord* const group = state.FindGroup(to);
-  if (group == nullptr || group->Configuration() == nullptr) return "";
-  const uint64_t needed = bytes * kDiskCopies;
+std::vector<NodeId> NodesOf(const ClusterState& state, GroupId id) {
+  std::vector<NodeId> nodes;
+  const shardctrl::GroupRecord* const group = state.FindGroup(id);
+  if (group == nullptr || group->Configuration() == nullptr) return nodes;
   for (const auto* members :
        {&group->Configuration()->voters, &group->Configuration()->learners}) {
-    for (const raft::Member& member : *members) {
-      const auto node = usage.find(member.node);
-      if (node == usage.end() || node->second.disk_left >= needed) continue;
-      return Concat("node ", member.node, " has ", node->second.disk_left >> 20,
-                    " MiB of disk left, and the slots take ", needed >> 20,
-                    " MiB there: free space, or cancel the move");
+    for (const raft::Member& member : *members) nodes.push_back(member.node);
+  }
+  return nodes;
+}
+
+// The bytes that other moves will still bring to each node: those that came
+// first, and those that copy already.
+absl::btree_map<NodeId, uint64_t> BytesUnderWay(const ClusterState& state,
+                                                MoveId id) {
+  absl::btree_map<NodeId, uint64_t> bytes;
+  for (const SlotMove& other : state.moves) {
+    const shardctrl::MoveProgress& progress = other.progress;
+    const bool counts = other.id < id || progress.phase >= CopyPhase::kCopy;
+    if (other.id == id || other.decision != MoveState::kOpen || !counts) {
+      continue;
     }
+    for (const NodeId node : NodesOf(state, other.to)) {
+      bytes[node] += progress.bytes_total -
+                     std::min(progress.bytes_done, progress.bytes_total);
+    }
+  }
+  return bytes;
+}
+
+// Why the slots do not fit. Empty: they do, as far as the nodes answered.
+std::string LackOfDisk(const ClusterState& state, const SlotMove& move,
+                       uint64_t bytes, const ClusterUsage& usage) {
+  auto others = BytesUnderWay(state, move.id);
+  for (const NodeId node : NodesOf(state, move.to)) {
+    const auto found = usage.find(node);
+    const uint64_t needed = (bytes + others[node]) * kDiskCopies;
+    if (found == usage.end() || found->second.disk_left >= needed) continue;
+    return Concat("node ", node, " has ", found->second.disk_left >> 20,
+                  " MiB of disk left, and ",
+                  others[node] == 0 ? "the slots take "
+                                    : "these slots and earlier moves take ",
+                  needed >> 20, " MiB there: free space, or cancel the move");
   }
   return "";
 }
@@ -369,15 +397,15 @@ void SlotMover::Drive(const SlotMove& move, bool runs, Task& task) {
   if (task.lost || (task.outstanding > 0 && !task.place.has_value())) return;
   const Key key = {move.id, move.from};
   if (!task.place.has_value()) {
+    const uint64_t bytes = BytesOf(plan, store);
+    if (task.progress.bytes_total == 0) task.progress.bytes_total = bytes;
     Report(move,
            frozen ? CopyPhase::kFreeze : std::max(phase, CopyPhase::kPrepare),
            task);
     // A source that tracks has a destination that was prepared.
     const bool first = !status.has_value();
-    if (first && !task.disks_have_room) {
-      return AskDisks(move, BytesOf(plan, store), task);
-    }
-    const kv::PrepareStep prepare{plan, first ? BytesOf(plan, store) : 0};
+    if (first && !task.disks_have_room) return AskDisks(move, bytes, task);
+    const kv::PrepareStep prepare{plan, first ? bytes : 0};
     return Send(key, move.to, prepare,
                 [this, first](Task& task, const kv::MoveAnswer* answer) {
                   if (!Accepted(task, answer, "the destination refuses: ")) {
@@ -404,19 +432,22 @@ void SlotMover::Drive(const SlotMove& move, bool runs, Task& task) {
 
 void SlotMover::AskDisks(const SlotMove& move, uint64_t bytes, Task& task) {
   ++task.outstanding;
-  controller_.usage([this, key = Key{move.id, move.from}, to = move.to,
-                     bytes](const ClusterUsage& usage) {
-    const auto found = tasks_.find(key);
-    if (found == tasks_.end()) return;
-    Task& task = found->second;
-    --task.outstanding;
-    task.lacks_room = LackOfDisk(controller_.state(), to, bytes, usage);
-    task.disks_have_room = task.lacks_room.empty();
-    if (task.disks_have_room) return DriveSoon(Duration());
-    task.problem = task.lacks_room;
-    task.not_before = MonoNow() + kRoomRetryAfter;
-    DriveSoon(kRoomRetryAfter);
-  });
+  controller_.usage(
+      [this, key = Key{move.id, move.from}, bytes](const ClusterUsage& usage) {
+        const auto found = tasks_.find(key);
+        if (found == tasks_.end()) return;
+        Task& task = found->second;
+        --task.outstanding;
+        const ClusterState& state = controller_.state();
+        const SlotMove* const move = state.FindMove(key.first);
+        task.lacks_room =
+            move == nullptr ? "" : LackOfDisk(state, *move, bytes, usage);
+        task.disks_have_room = task.lacks_room.empty();
+        if (task.disks_have_room) return DriveSoon(Duration());
+        task.problem = task.lacks_room;
+        task.not_before = MonoNow() + kRoomRetryAfter;
+        DriveSoon(kRoomRetryAfter);
+      });
 }
 
 bool SlotMover::OpenReader(const kv::MovePlan& plan,

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "kv/command/move_command.h"
 #include "kv/slots/slot.h"
 #include "kv/store/store.h"
 #include "raft/core/configuration.h"
@@ -14,6 +15,7 @@
 #include "sim/choices/choices.h"
 #include "sim/workload/http_client.h"
 #include "sim/workload/library_client.h"
+#include "sim/world/clock.h"
 
 namespace quorate::sim {
 namespace {
@@ -56,7 +58,11 @@ MembersSubject::MembersSubject(World* world)
       rules_([this] { return world_.now(); },
              [this](std::string what) { world_.Violate(std::move(what)); }),
       places_(world, &checker_, Hooks(), DrawPlaces()),
-      cuts_(world, &places_) {
+      cuts_(world, &places_),
+      config_(places_.FileOf(0)),
+      resources_(BoundsOfMessages(),
+                 [this](std::string what) { world_.Violate(std::move(what)); }),
+      turns_(places_.size(), 0) {
   // Clocks are the subject of other runs: here log time may be any.
   recorder_.SetClocks(
       {.epoch = WorldOptions().epoch + kAnyTime,
@@ -221,8 +227,37 @@ void MembersSubject::StartOperators() {
   }
 }
 
+// A piece of a slot is the largest message. Groups may have one voter for a
+// while.
+ResourceCheckerOptions MembersSubject::BoundsOfMessages() const {
+  const raft::CoreOptions& core = config_.host.core;
+  return {.nodes = static_cast<uint32_t>(places_.size()),
+          .sole_voters = true,
+          .message_bytes_max = 2 * kv::kPieceBytesMax,
+          .request_keys_max = 1024,
+          .answer_bytes_max = 2 * kv::kPieceBytesMax,
+          .entry_work_max = config_.bounds.entry_work,
+          .append_bytes_max = core.append_bytes_max,
+          .peer_bytes_max = config_.limits.peer_bytes};
+}
+
+void MembersSubject::CheckResources(size_t place) {
+  const node::Server* const server = places_.server(place);
+  if (server == nullptr || ++turns_[place] % 4 != 0) return;
+  node::ResourceUse use = server->resources();
+  // A node knows turns by its clock (node/base/turn_work.h).
+  const SimClock& clock = world_.clock(places_.machines()[place]);
+  if (clock.FrozenFor(SimTime(), world_.now()) > Duration(0)) {
+    use.longest_turn_work = 0;
+  }
+  resources_.AfterTurns(world_.now(), places_.tenant(place)->node, config_,
+                        /*works=*/false, use);
+}
+
 void MembersSubject::AfterTurn(MachineId machine) {
   places_.AfterTurn(machine);
+  // Machines of places have the first numbers.
+  if (machine.value() <= places_.size()) CheckResources(machine.value() - 1);
   if (world_.now() < next_look_) return;
   next_look_ = world_.now() + kLook;
   Look();
@@ -405,9 +440,18 @@ std::string MembersSubject::UnmetOfSlots(const ClusterState& state) const {
     if (server == nullptr) continue;
     for (const GroupRecord& group : state.groups) {
       const kv::Store* const store = server->store(group.id);
-      if (store == nullptr || store->owned() == owned[group.id]) continue;
-      return absl::StrCat("place ", place, " has other slots of group ",
-                          group.id.value(), " than the controller says");
+      if (store == nullptr) continue;
+      const std::string at = absl::StrCat("place ", place, " has ");
+      const std::string of = absl::StrCat(" of group ", group.id.value());
+      const std::vector<SlotRange>& ranges = owned[group.id];
+      if (store->owned() != ranges) {
+        return at + "other slots" + of + " than the controller says";
+      }
+      uint64_t bytes = 0;
+      for (const SlotRange& range : ranges) bytes += store->size_bytes(range);
+      if (store->size_bytes() != bytes) {
+        return at + "keys of slots that are not" + of;
+      }
     }
   }
   return "";

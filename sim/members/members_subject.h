@@ -19,6 +19,7 @@
 #include <vector>
 
 #include "env/ids.h"
+#include "node/config/config.h"
 #include "raft/core/types.h"
 #include "sim/checks/recorder.h"
 #include "sim/checks/replica_checker.h"
@@ -27,6 +28,7 @@
 #include "sim/members/cluster_operator.h"
 #include "sim/members/member_rules.h"
 #include "sim/members/node_places.h"
+#include "sim/resources/resource_checker.h"
 #include "sim/workload/client.h"
 #include "sim/workload/multi_key_client.h"
 #include "sim/workload/simple_client.h"
@@ -77,6 +79,9 @@ class MembersSubject final : public Subject {
                            const shardctrl::GroupRecord& group) const;
   std::string UnmetOfPlace(size_t place) const;
   std::string UnmetOfSlots(const shardctrl::ClusterState& state) const;
+  // Every fourth turn of each place.
+  void CheckResources(size_t place);
+  ResourceCheckerOptions BoundsOfMessages() const;
   // The working replica with this id; null: there is none.
   const raft::Core* Find(GroupId group, ReplicaId replica) const;
 
@@ -86,6 +91,10 @@ class MembersSubject final : public Subject {
   MemberRules rules_;
   NodePlaces places_;
   ChangeCuts cuts_;
+  // All nodes have the same bounds.
+  const node::Config config_;
+  ResourceChecker resources_;
+  std::vector<uint8_t> turns_;
   std::vector<MachineId> client_machines_;
   // Owned by their machines.
   std::vector<WorkloadClient*> clients_;

@@ -131,6 +131,8 @@ class NodePlaces {
   bool DrainedLately() const { return WasLately(drains_); }
   void BeginDraining() { ++drains_.open; }
   void EndDraining() { End(drains_); }
+  // The configuration with which the place starts. It has a tenant.
+  node::Config FileOf(size_t place) const;
   // A place without tenant, from `draw` on; size(): none.
   size_t FreePlace(uint64_t draw) const;
   // The same for the reserve.
@@ -190,7 +192,6 @@ class NodePlaces {
   };
 
   std::string Address(size_t place, uint16_t port) const;
-  node::Config FileOf(size_t place) const;
   node::Config FounderFile(size_t place) const;
   node::Config JoinerFile(size_t place) const;
   void SetAddresses(size_t place, node::Config* file) const;

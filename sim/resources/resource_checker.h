@@ -1,11 +1,11 @@
-// sim/run/resource_checker.h: checks what a running node uses against the
+// sim/resources/resource_checker.h: checks what a running node uses against the
 // bounds of its configuration, after every fourth of its turns.
 //
 // The bounds are those that docs/operate/running.md states. Some of them may be
 // exceeded by a single request or reply, so the checker knows the largest ones
 // of the run.
-#ifndef QUORATE_SIM_RUN_RESOURCE_CHECKER_H_
-#define QUORATE_SIM_RUN_RESOURCE_CHECKER_H_
+#ifndef QUORATE_SIM_RESOURCES_RESOURCE_CHECKER_H_
+#define QUORATE_SIM_RESOURCES_RESOURCE_CHECKER_H_
 
 #include <cstdint>
 #include <map>
@@ -121,4 +121,4 @@ class ResourceChecker {
 
 }  // namespace quorate::sim
 
-#endif  // QUORATE_SIM_RUN_RESOURCE_CHECKER_H_
+#endif  // QUORATE_SIM_RESOURCES_RESOURCE_CHECKER_H_

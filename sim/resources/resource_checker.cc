@@ -1,4 +1,4 @@
-#include "sim/run/resource_checker.h"
+#include "sim/resources/resource_checker.h"
 
 #include <algorithm>
 #include <utility>

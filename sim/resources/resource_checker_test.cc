@@ -1,5 +1,5 @@
 // Each bound has a use that reaches it and one that exceeds it.
-#include "sim/run/resource_checker.h"
+#include "sim/resources/resource_checker.h"
 
 #include <cstdint>
 #include <string>
