@@ -5,14 +5,14 @@
 #include <set>
 
 #include "gtest/gtest.h"
-#include "lincheck/brute_force.h"
 #include "lincheck/models/cas_register.h"
 #include "lincheck/models/kv.h"
 #include "lincheck/models/queue.h"
-#include "lincheck/proof.h"
-#include "lincheck/random_history.h"
 #include "lincheck/search.h"
 #include "lincheck/search_plan.h"
+#include "lincheck/testing/brute_force.h"
+#include "lincheck/testing/proof.h"
+#include "lincheck/testing/random_history.h"
 #include "lincheck/zones.h"
 #include "rapidcheck/gtest.h"
 

@@ -8,12 +8,12 @@
 
 #include "gtest/gtest.h"
 #include "lincheck/levels.h"
-#include "lincheck/levels_brute_force.h"
 #include "lincheck/links.h"
-#include "lincheck/model_histories.h"
 #include "lincheck/models/kv.h"
-#include "lincheck/proof.h"
-#include "lincheck/random_history.h"
+#include "lincheck/testing/levels_brute_force.h"
+#include "lincheck/testing/model_histories.h"
+#include "lincheck/testing/proof.h"
+#include "lincheck/testing/random_history.h"
 #include "rapidcheck/gtest.h"
 
 namespace quorate::lincheck {

@@ -9,11 +9,11 @@
 
 #include "gtest/gtest.h"
 #include "lincheck/checker.h"
-#include "lincheck/live_bytes.h"
 #include "lincheck/models/expiring_kv.h"
 #include "lincheck/models/kv.h"
 #include "lincheck/models/queue.h"
 #include "lincheck/models/set.h"
+#include "lincheck/testing/live_bytes.h"
 
 namespace quorate::lincheck {
 namespace {

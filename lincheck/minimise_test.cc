@@ -13,8 +13,8 @@
 #include "lincheck/models/queue.h"
 #include "lincheck/models/set.h"
 #include "lincheck/models/transaction.h"
-#include "lincheck/proof.h"
-#include "lincheck/random_history.h"
+#include "lincheck/testing/proof.h"
+#include "lincheck/testing/random_history.h"
 #include "rapidcheck/gtest.h"
 
 namespace quorate::lincheck {

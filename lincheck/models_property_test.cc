@@ -10,13 +10,13 @@
 #include <vector>
 
 #include "gtest/gtest.h"
-#include "lincheck/brute_force.h"
 #include "lincheck/checker.h"
-#include "lincheck/model_histories.h"
 #include "lincheck/online.h"
-#include "lincheck/proof.h"
 #include "lincheck/search.h"
 #include "lincheck/search_plan.h"
+#include "lincheck/testing/brute_force.h"
+#include "lincheck/testing/model_histories.h"
+#include "lincheck/testing/proof.h"
 #include "rapidcheck/gtest.h"
 
 namespace quorate::lincheck {

@@ -6,10 +6,10 @@
 #include <vector>
 
 #include "gtest/gtest.h"
-#include "lincheck/live_bytes.h"
 #include "lincheck/models/cas_register.h"
 #include "lincheck/models/kv.h"
 #include "lincheck/online.h"
+#include "lincheck/testing/live_bytes.h"
 
 namespace quorate::lincheck {
 namespace {

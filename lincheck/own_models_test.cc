@@ -1,6 +1,6 @@
 // Models of users' own, odd ones and broken ones, against brute force: every
 // verdict is right, or refused with the name of the hook that is at fault.
-#include "lincheck/own_models.h"
+#include "lincheck/testing/own_models.h"
 
 #include <algorithm>
 #include <optional>
@@ -13,11 +13,11 @@
 
 #include "gtest/gtest.h"
 #include "lincheck/audit.h"
-#include "lincheck/brute_force.h"
 #include "lincheck/checker.h"
 #include "lincheck/levels.h"
 #include "lincheck/online.h"
-#include "lincheck/proof.h"
+#include "lincheck/testing/brute_force.h"
+#include "lincheck/testing/proof.h"
 #include "rapidcheck/gtest.h"
 
 namespace quorate::lincheck {

@@ -7,11 +7,11 @@
 #include <vector>
 
 #include "gtest/gtest.h"
-#include "lincheck/brute_force.h"
 #include "lincheck/models/kv.h"
 #include "lincheck/models/register.h"
-#include "lincheck/proof.h"
-#include "lincheck/random_history.h"
+#include "lincheck/testing/brute_force.h"
+#include "lincheck/testing/proof.h"
+#include "lincheck/testing/random_history.h"
 #include "rapidcheck/gtest.h"
 
 namespace quorate::lincheck {

@@ -6,10 +6,10 @@
 #include <vector>
 
 #include "gtest/gtest.h"
-#include "lincheck/brute_force.h"
 #include "lincheck/models/kv.h"
-#include "lincheck/proof.h"
-#include "lincheck/random_history.h"
+#include "lincheck/testing/brute_force.h"
+#include "lincheck/testing/proof.h"
+#include "lincheck/testing/random_history.h"
 #include "rapidcheck/gtest.h"
 
 namespace quorate::lincheck {

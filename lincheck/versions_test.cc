@@ -8,13 +8,13 @@
 #include <vector>
 
 #include "gtest/gtest.h"
-#include "lincheck/brute_force.h"
 #include "lincheck/checker.h"
-#include "lincheck/model_histories.h"
-#include "lincheck/models/specification.h"
-#include "lincheck/proof.h"
-#include "lincheck/random_history.h"
 #include "lincheck/search.h"
+#include "lincheck/testing/brute_force.h"
+#include "lincheck/testing/model_histories.h"
+#include "lincheck/testing/proof.h"
+#include "lincheck/testing/random_history.h"
+#include "lincheck/testing/specification.h"
 #include "lincheck/versioned.h"
 #include "rapidcheck/gtest.h"
 

@@ -1,6 +1,6 @@
 // The program with models of a user's own, some of which break a promise, for
 // tests.
-#include "lincheck/own_models.h"
+#include "lincheck/testing/own_models.h"
 
 #include "lincheck/cmd/program.h"
 #include "lincheck/models/registry.h"

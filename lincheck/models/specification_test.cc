@@ -1,7 +1,7 @@
 // The models against what docs/reference/formats/history.md says of them
 // (specification.h), call by call; and what they promise the checker
 // (lincheck/model.h).
-#include "lincheck/models/specification.h"
+#include "lincheck/testing/specification.h"
 
 #include <algorithm>
 #include <limits>

@@ -1,4 +1,4 @@
-#include "lincheck/live_bytes.h"
+#include "lincheck/testing/live_bytes.h"
 
 #include <malloc.h>
 

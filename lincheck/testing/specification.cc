@@ -1,4 +1,4 @@
-#include "lincheck/models/specification.h"
+#include "lincheck/testing/specification.h"
 
 #include <algorithm>
 #include <charconv>
@@ -166,8 +166,8 @@ auto ExpiringKvSpecification::Do(const World& world, const Call& call) const
       outcomes.push_back({{now.value, {}, t}, One(Flag(does))});
     } else {
       for (const auto& [value, reply] : KvSpecification().Do(now.value, call)) {
-        // What changes a value lets it end as it would have; a new value stays,
-        // even if it is the same.
+        // A value that is changed ends as before. A new value stays, even if it
+        // is the same.
         const bool changes = f == "get" || f == "append" || f == "incr";
         const bool replaces =
             !changes && (f != "cas" || reply.Fits(Value::Integer(1)));

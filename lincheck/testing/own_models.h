@@ -1,8 +1,8 @@
-// lincheck/own_models.h: models as users write them, for tests. Some are odd and
+// lincheck/testing/own_models.h: models as users write them, for tests. Some are odd and
 // right: their states hold more than a value, or are sets of what may be the
 // case. The others break one promise each.
-#ifndef QUORATE_LINCHECK_OWN_MODELS_H_
-#define QUORATE_LINCHECK_OWN_MODELS_H_
+#ifndef QUORATE_LINCHECK_TESTING_OWN_MODELS_H_
+#define QUORATE_LINCHECK_TESTING_OWN_MODELS_H_
 
 #include <cstdint>
 #include <set>
@@ -11,11 +11,11 @@
 #include <utility>
 #include <vector>
 
-#include "lincheck/model_histories.h"
+#include "lincheck/testing/model_histories.h"
 
 namespace quorate::lincheck {
 
-// What most of them have. -1 is nil.
+// Members that most of them have. -1 is nil.
 struct OwnModel {
   static constexpr std::string_view kBroken = "";  // The hook that lies.
   // It may change verdicts, not only counter-examples.
@@ -109,7 +109,7 @@ struct Coin : OwnModel {
     return state.size() > 1 ? "0 or 1" : std::to_string(*state.begin());
   }
 };
-// The same, if nobody says that it does.
+// The same model without the hook that says it.
 struct CoinWithoutLearns : OwnModel {
   static constexpr std::string_view kBroken = "IsRead()";
   using State = Coin::State;
@@ -337,4 +337,4 @@ struct Draw<M> {
 
 }  // namespace quorate::lincheck
 
-#endif  // QUORATE_LINCHECK_OWN_MODELS_H_
+#endif  // QUORATE_LINCHECK_TESTING_OWN_MODELS_H_

@@ -1,7 +1,7 @@
-// lincheck/live_bytes.h: the memory of this process, counted where it is given
+// lincheck/testing/live_bytes.h: the memory of this process, counted where it is given
 // out. For tests that are linked with it: it replaces operator new.
-#ifndef QUORATE_LINCHECK_LIVE_BYTES_H_
-#define QUORATE_LINCHECK_LIVE_BYTES_H_
+#ifndef QUORATE_LINCHECK_TESTING_LIVE_BYTES_H_
+#define QUORATE_LINCHECK_TESTING_LIVE_BYTES_H_
 
 #include <cstddef>
 
@@ -15,4 +15,4 @@ void BeginPeak();
 
 }  // namespace quorate::lincheck
 
-#endif  // QUORATE_LINCHECK_LIVE_BYTES_H_
+#endif  // QUORATE_LINCHECK_TESTING_LIVE_BYTES_H_

@@ -1,13 +1,13 @@
-// lincheck/models/specification.h: what the models should do, said a second
-// time, for tests.
+// lincheck/testing/specification.h: second definitions of the models, for
+// tests.
 //
 // Each specification follows the words of docs/reference/formats/history.md in
-// the most literal way and uses nothing of the models. It does not ask whether
-// a result is possible, as models do, but says what may happen: a World is one
-// way in which things may stand, hidden moments and tokens included, and Do()
-// gives every outcome of a call in it.
-#ifndef QUORATE_LINCHECK_MODELS_SPECIFICATION_H_
-#define QUORATE_LINCHECK_MODELS_SPECIFICATION_H_
+// the most literal way and uses nothing of the models. Models ask whether a
+// result is possible. A specification gives all results: a World is one state,
+// hidden moments and tokens included, and Do() gives every outcome of a call in
+// it.
+#ifndef QUORATE_LINCHECK_TESTING_SPECIFICATION_H_
+#define QUORATE_LINCHECK_TESTING_SPECIFICATION_H_
 
 #include <cstdint>
 #include <map>
@@ -34,7 +34,7 @@ Value ValueOf(const Item& item, ValueArena* arena);
 // As it is once something is appended to it.
 std::string TextOf(const Item& item);
 
-// What a caller is told.
+// The result that a caller gets.
 struct Reply {
   enum class Kind : uint8_t {
     kNothing,  // There is no result.
@@ -90,7 +90,7 @@ struct ExpiringKvSpecification {
     friend auto operator<=>(const World&, const World&) = default;
   };
   Time clock_error = 0;
-  // What never returned took effect by then, or when the key ends.
+  // Calls that never returned took effect by then, or when the key ends.
   Time horizon = 0;
   Outcomes<World> Do(const World& world, const Call& call) const;
 };
@@ -107,7 +107,7 @@ struct QueueSpecification {
 
 struct LockSpecification {
   struct World {
-    std::optional<int64_t> holder;  // The token of whoever holds it.
+    std::optional<int64_t> holder;  // The token of its holder.
     std::optional<int64_t> last;    // The greatest token there ever was.
 
     friend auto operator<=>(const World&, const World&) = default;
@@ -131,4 +131,4 @@ struct TransactionSpecification {
 
 }  // namespace quorate::lincheck::specification
 
-#endif  // QUORATE_LINCHECK_MODELS_SPECIFICATION_H_
+#endif  // QUORATE_LINCHECK_TESTING_SPECIFICATION_H_

@@ -1,9 +1,9 @@
-#include "lincheck/proof.h"
+#include "lincheck/testing/proof.h"
 
 #include <algorithm>
 #include <vector>
 
-#include "lincheck/brute_force.h"
+#include "lincheck/testing/brute_force.h"
 
 namespace quorate::lincheck {
 namespace {
@@ -12,7 +12,7 @@ bool Contains(const std::vector<size_t>& list, size_t i) {
   return std::find(list.begin(), list.end(), i) != list.end();
 }
 
-// What a read is depends on its call, not on what it gave.
+// An operation is a read by its call, whatever it returned.
 bool IsReadRelaxed(const Model& model, Operation op) {
   op.ret = kNever;
   op.result = {};

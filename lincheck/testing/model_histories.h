@@ -1,7 +1,7 @@
-// lincheck/model_histories.h: small histories of every model, for tests, made by
+// lincheck/testing/model_histories.h: small histories of every model, for tests, made by
 // running it, with the mistakes that stores make.
-#ifndef QUORATE_LINCHECK_MODEL_HISTORIES_H_
-#define QUORATE_LINCHECK_MODEL_HISTORIES_H_
+#ifndef QUORATE_LINCHECK_TESTING_MODEL_HISTORIES_H_
+#define QUORATE_LINCHECK_TESTING_MODEL_HISTORIES_H_
 
 #include <algorithm>
 #include <cstdint>
@@ -25,7 +25,7 @@ namespace quorate::lincheck {
 
 using Random = std::mt19937_64;
 
-// What one operation of a model may be. Answers() lists results, at least one
+// A random operation of a model. Answers() lists results, at least one
 // of which fits any state.
 template <typename M>
 struct Draw;
@@ -259,7 +259,7 @@ struct Draw<Transaction> {
   }
 };
 
-// What may go wrong with one operation of a store.
+// The mistakes of a store in one operation.
 enum class Mistake : uint8_t {
   kResult,     // It answers something else.
   kLost,       // It answers, but has no effect.
@@ -297,7 +297,7 @@ class Maker {
       const bool goes_wrong = i == wrong || i == also_wrong;
       Do(static_cast<Time>(i + 1) * 10, goes_wrong ? mistake_ : Mistake::kNone);
     }
-    // No judgement may depend on the order of a file.
+    // No verdict may depend on the order of a file.
     std::shuffle(operations_.begin(), operations_.end(), random_);
     for (const Operation& op : operations_) history_.Add(op);
     return std::move(history_);
@@ -314,8 +314,8 @@ class Maker {
     typename M::State next = state_;
     if (model_.Step(next, op)) state_ = next;
   }
-  // What takes effect now makes a version; some stores make none if it changes
-  // nothing.
+  // An operation that takes effect makes a version. Some stores make none if it
+  // changes nothing.
   void MakeVersion(Operation* op) {
     typename M::State next = state_;
     if (!tells_versions_ || model_.IsRead(*op)) return;
@@ -396,4 +396,4 @@ class Maker {
 
 }  // namespace quorate::lincheck
 
-#endif  // QUORATE_LINCHECK_MODEL_HISTORIES_H_
+#endif  // QUORATE_LINCHECK_TESTING_MODEL_HISTORIES_H_

@@ -1,7 +1,7 @@
-// lincheck/brute_force.h: the slow, obviously right way, for tests: every order
+// lincheck/testing/brute_force.h: the slow, obviously right way, for tests: every order
 // of a small history.
-#ifndef QUORATE_LINCHECK_BRUTE_FORCE_H_
-#define QUORATE_LINCHECK_BRUTE_FORCE_H_
+#ifndef QUORATE_LINCHECK_TESTING_BRUTE_FORCE_H_
+#define QUORATE_LINCHECK_TESTING_BRUTE_FORCE_H_
 
 #include "absl/types/span.h"
 #include "lincheck/history.h"
@@ -15,4 +15,4 @@ bool LinearizableByBruteForce(absl::Span<const Operation> operations,
 
 }  // namespace quorate::lincheck
 
-#endif  // QUORATE_LINCHECK_BRUTE_FORCE_H_
+#endif  // QUORATE_LINCHECK_TESTING_BRUTE_FORCE_H_

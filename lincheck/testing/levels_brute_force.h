@@ -1,11 +1,11 @@
-// lincheck/levels_brute_force.h: what the levels of lincheck/levels.h say,
+// lincheck/testing/levels_brute_force.h: what the levels of lincheck/levels.h say,
 // tried out: every choice of unknown outcomes, every order. For small histories
 // in tests; it knows nothing of how CheckLevels() decides.
 //
 // After Lamport (sequential consistency) and Terry et al. (session guarantees),
 // those for each partition alone.
-#ifndef QUORATE_LINCHECK_LEVELS_BRUTE_FORCE_H_
-#define QUORATE_LINCHECK_LEVELS_BRUTE_FORCE_H_
+#ifndef QUORATE_LINCHECK_TESTING_LEVELS_BRUTE_FORCE_H_
+#define QUORATE_LINCHECK_TESTING_LEVELS_BRUTE_FORCE_H_
 
 #include <optional>
 #include <vector>
@@ -37,4 +37,4 @@ bool LagHoldsByBruteForce(absl::Span<const Operation> operations,
 
 }  // namespace quorate::lincheck
 
-#endif  // QUORATE_LINCHECK_LEVELS_BRUTE_FORCE_H_
+#endif  // QUORATE_LINCHECK_TESTING_LEVELS_BRUTE_FORCE_H_

@@ -1,4 +1,4 @@
-#include "lincheck/brute_force.h"
+#include "lincheck/testing/brute_force.h"
 
 #include <memory>
 #include <set>

@@ -1,7 +1,7 @@
-// lincheck/random_history.h: histories for tests, made by running a model and
+// lincheck/testing/random_history.h: histories for tests, made by running a model and
 // then, perhaps, spoiled.
-#ifndef QUORATE_LINCHECK_RANDOM_HISTORY_H_
-#define QUORATE_LINCHECK_RANDOM_HISTORY_H_
+#ifndef QUORATE_LINCHECK_TESTING_RANDOM_HISTORY_H_
+#define QUORATE_LINCHECK_TESTING_RANDOM_HISTORY_H_
 
 #include <cstdint>
 #include <random>
@@ -29,4 +29,4 @@ History RandomKvHistory(std::mt19937_64& random,
 
 }  // namespace quorate::lincheck
 
-#endif  // QUORATE_LINCHECK_RANDOM_HISTORY_H_
+#endif  // QUORATE_LINCHECK_TESTING_RANDOM_HISTORY_H_

@@ -1,4 +1,4 @@
-#include "lincheck/random_history.h"
+#include "lincheck/testing/random_history.h"
 
 #include <algorithm>
 #include <string>
@@ -46,7 +46,7 @@ class Generator {
       }
       operations.push_back(op);
     }
-    // No judgement may depend on the order of a file.
+    // No verdict may depend on the order of a file.
     std::shuffle(operations.begin(), operations.end(), random_);
     for (const Operation& op : operations) history_.Add(op);
     return std::move(history_);

@@ -1,4 +1,4 @@
-#include "lincheck/levels_brute_force.h"
+#include "lincheck/testing/levels_brute_force.h"
 
 #include <algorithm>
 #include <map>
@@ -35,9 +35,9 @@ class OneOrder {
  private:
   struct Place {
     StateId state = 0;
-    Version version = kInitialVersion;  // kNoVersion: nobody knows.
+    Version version = kInitialVersion;  // kNoVersion: unknown.
     Version greatest = kInitialVersion;
-    std::set<Version> seen;  // Of those that no write tells.
+    std::set<Version> seen;  // Versions that no write tells.
   };
 
   bool From(uint32_t placed, const std::vector<Place>& places) {
@@ -161,7 +161,7 @@ class WriteOrders {
     op.result = Value::Integer(0);
     return model_.IsRead(op) && space_->Step(state, op) != kImpossible;
   }
-  // The state may get its version from who saw it, if nobody else tells it.
+  // The state may get its version from a read, if no write tells it.
   bool MaySee(const Operation& op, size_t base) const {
     if (!op.known() || op.seen == kNoVersion || versions_[base] == op.seen) {
       return true;
