@@ -47,8 +47,7 @@ CounterServer::CounterServer(env::Env& env, raft::HostOptions host,
 void CounterServer::Start(Done started) {
   host_.Start(
       [this, started = std::move(started)](absl::Status status) mutable {
-        if (status.ok())
-          status = clients_.Listen(env_.streams, client_address_);
+        if (status.ok()) status = clients_.Listen(env_, client_address_);
         started(std::move(status));
       });
 }

@@ -55,7 +55,7 @@ class CounterServer final : public raft::Host::Observer {
   const std::string client_address_;
   Done stopped_;
   raft::LineServer clients_;
-  // Destroyed first: its callbacks use the clients.
+  // Destroyed before the clients, which its callbacks use.
   raft::Host host_;
   raft::Members members_;
 };

@@ -90,7 +90,7 @@ class WrongServer final : public raft::Host::Observer {
   void Start(Done started) {
     host_.Start(
         [this, started = std::move(started)](absl::Status status) mutable {
-          if (status.ok()) status = clients_.Listen(env_.streams, address_);
+          if (status.ok()) status = clients_.Listen(env_, address_);
           started(std::move(status));
         });
   }

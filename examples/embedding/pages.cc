@@ -18,8 +18,11 @@ class Counter final : public raft::BytesStateMachine {
  public:
   Buffer Apply(const raft::Entry& entry, bool wants_result) override {
     uint64_t delta = 0;
-    if (ParseInteger(entry.payload.view(), &delta)) sum_ += delta;
-    return wants_result ? Save() : Buffer();
+    const bool adds = ParseInteger(entry.payload.view(), &delta) &&
+                      delta <= UINT64_MAX - sum_;
+    if (adds) sum_ += delta;
+    if (!wants_result) return Buffer();
+    return adds ? Save() : Buffer::Copy("no number, or too large");
   }
   Buffer Save() const override { return Buffer::Copy(std::to_string(sum_)); }
   absl::Status Restore(std::string_view state) override {

@@ -12,28 +12,31 @@
 namespace quorate::examples {
 namespace {
 
-constexpr std::string_view kVersion = "locks 1";
+constexpr std::string_view kVersion = "locks 2";
+constexpr char kBetween = '\t';  // A request and its answer have none.
 
 }  // namespace
 
 Buffer Locks::Apply(const raft::Entry& entry, bool wants_result) {
   const auto command = ParseLockCommand(entry.payload.view());
   const std::string answer =
-      command.has_value()
-          ? Execute(*command, entry.index.value(), entry.log_time.ms())
-          : "not executed: no command of locks";
+      command.has_value() ? Execute(*command, entry.payload.view(),
+                                    entry.index.value(), entry.log_time.ms())
+                          : "not executed: no command of locks";
   return wants_result ? Buffer::Copy(answer) : Buffer();
 }
 
-std::string Locks::Execute(const LockCommand& command, uint64_t index,
-                           int64_t now) {
+std::string Locks::Execute(const LockCommand& command, std::string_view request,
+                           uint64_t index, int64_t now) {
   const auto last = owners_.find(command.owner);
   if (command.verb != LockCommand::kGet && last != owners_.end()) {
     const Owner& owner = last->second;
-    if (command.number == owner.number) return owner.answer;
-    if (command.number < owner.number) {
-      return absl::StrCat("unknown: the owner's request ", owner.number,
-                          " came before");
+    if (command.number == owner.number && request == owner.request) {
+      return owner.answer;
+    }
+    if (command.number <= owner.number) {
+      return absl::StrCat("stale: the owner's last request was ",
+                          owner.request);
     }
   }
   const auto held = leases_.find(command.lock);
@@ -43,7 +46,8 @@ std::string Locks::Execute(const LockCommand& command, uint64_t index,
   if (lease != nullptr) answer.lease = *lease;
   std::string text = FormatLockAnswer(answer);
   if (command.verb != LockCommand::kGet) {
-    owners_[command.owner] = {command.number, index, text};
+    owners_[command.owner] = {command.number, index, std::string(request),
+                              text};
     if (owners_.size() > kOwnersMax) ForgetAnOwner();
   }
   return text;
@@ -93,7 +97,8 @@ Buffer Locks::Save() const {
   }
   for (const auto& [name, owner] : owners_) {
     absl::StrAppend(&state, "\nowner ", name, " ", owner.number, " ",
-                    owner.index, " ", owner.answer);
+                    owner.index, " ", owner.request, std::string(1, kBetween),
+                    owner.answer);
   }
   return Buffer::Take(std::move(state));
 }
@@ -102,7 +107,10 @@ bool Locks::ParseOwner(const std::string& text, Owner* owner) {
   const std::vector<std::string> words =
       absl::StrSplit(text, absl::MaxSplits(' ', 2));
   if (words.size() != 3) return false;
-  owner->answer = words[2];
+  const size_t between = words[2].find(kBetween);
+  if (between == std::string::npos) return false;
+  owner->request = words[2].substr(0, between);
+  owner->answer = words[2].substr(between + 1);
   return ParseInteger(words[0], &owner->number) &&
          ParseInteger(words[1], &owner->index);
 }

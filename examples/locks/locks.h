@@ -37,10 +37,12 @@ class Locks : public raft::BytesStateMachine {
   struct Owner {
     uint64_t number = 0;
     uint64_t index = 0;  // The entry of that request.
+    std::string request;
     std::string answer;
   };
 
-  std::string Execute(const LockCommand& command, uint64_t index, int64_t now);
+  std::string Execute(const LockCommand& command, std::string_view request,
+                      uint64_t index, int64_t now);
   bool Change(const LockCommand& command, uint64_t index, int64_t now);
   void ForgetAnOwner();
   static bool ParseOwner(const std::string& text, Owner* owner);

@@ -64,9 +64,17 @@ TEST_F(LocksTest, RequestSentAgain_IsDoneOnceAndAnsweredAlike) {
   At(110, "release a ada 2 1");
   EXPECT_EQ(At(111, "release a ada 2 1"), "ok free 110");
   EXPECT_EQ(At(112, "acquire a ada 1 50"),
-            "unknown: the owner's request 2 came before");
+            "stale: the owner's last request was release a ada 2 1");
   EXPECT_EQ(At(113, "get a"), "ok free 113");
   EXPECT_EQ(first, "ok held 1 ada 150 100");
+}
+
+// An owner that counts from 1 again believes no answer of before.
+TEST_F(LocksTest, NumberOfAnotherRequest_IsRefused) {
+  At(100, "acquire a ada 1 50");
+  EXPECT_EQ(At(101, "acquire b ada 1 50"),
+            "stale: the owner's last request was acquire a ada 1 50");
+  EXPECT_EQ(At(102, "get b"), "ok free 102");
 }
 
 TEST_F(LocksTest, ManyOwners_TheOldestIsForgotten) {
@@ -75,7 +83,7 @@ TEST_F(LocksTest, ManyOwners_TheOldestIsForgotten) {
   }
   EXPECT_EQ(locks_.owners(), Locks::kOwnersMax);
   EXPECT_EQ(At(120, "release a owner1 6 1"),
-            "unknown: the owner's request 7 came before");
+            "stale: the owner's last request was acquire a owner1 7 50");
   EXPECT_EQ(At(120, "release a owner0 6 1"), "ok free 120");
 }
 
@@ -114,9 +122,10 @@ TEST_F(LocksTest, SavedState_Restored_IsTheState) {
 TEST_F(LocksTest, DamagedSnapshot_IsRefusedAndChangesNothing) {
   At(100, "acquire a ada 1 50");
   const uint64_t digest = locks_.Digest();
-  for (const char* state : {"", "locks 2", "locks 1\nlease a", "locks 1\n",
-                            "locks 1\nlease a x ada 5", "locks 1\nowner a 1 2",
-                            "locks 1\nother a 1 2 3"}) {
+  for (const char* state :
+       {"", "locks 3", "locks 2\nlease a", "locks 2\n",
+        "locks 2\nlease a x ada 5", "locks 2\nowner a 1 2 x",
+        "locks 2\nother a 1 2 3\t4"}) {
     EXPECT_FALSE(locks_.Restore(state).ok()) << state;
   }
   EXPECT_EQ(locks_.Digest(), digest);

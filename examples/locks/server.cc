@@ -39,8 +39,7 @@ LockServer::LockServer(env::Env& env, raft::HostOptions host,
 void LockServer::Start(Done started) {
   host_.Start(
       [this, started = std::move(started)](absl::Status status) mutable {
-        if (status.ok())
-          status = clients_.Listen(env_.streams, client_address_);
+        if (status.ok()) status = clients_.Listen(env_, client_address_);
         started(std::move(status));
       });
 }
@@ -65,9 +64,12 @@ void LockServer::Propose(const std::string& line, Reply reply) {
           return reply(std::string(result.result.view()));
         }
         const bool refused = result.outcome == Outcome::kNotExecuted;
+        const NodeId leader = host_.leader(kGroup);
         reply(absl::StrCat(refused ? "not executed: " : "unknown: ",
                            std::string(result.status.message()),
-                           "; leader: node ", host_.leader(kGroup).value()));
+                           leader == NodeId() ? ""
+                                              : absl::StrCat("; leader: node ",
+                                                             leader.value())));
       });
 }
 

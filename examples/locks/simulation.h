@@ -74,7 +74,9 @@ class LockServerTest final : public sim::ServerTest {
     if (bytes.starts_with("not executed: ")) {
       return Reply{.outcome = Outcome::kNotExecuted};
     }
-    if (bytes.starts_with("unknown: ")) return Reply{};
+    if (bytes.starts_with("unknown: ") || bytes.starts_with("stale: ")) {
+      return Reply{};
+    }
     const auto answer = ParseLockAnswer(bytes);
     const std::string owner = absl::StrCat("c", request.operation.client);
     const bool holds = answer.has_value() && answer->lease.has_value() &&

@@ -10,14 +10,17 @@
 #include "env/parse_integer.h"
 #include "raft/host/bytes_state_machine.h"
 
-// Unsigned, so a sum beyond 64 bits is defined: it begins again at 0.
+// The sum is at most 2^64 - 1. An addition beyond it is refused.
 class Adder final : public quorate::raft::BytesStateMachine {
  public:
   quorate::Buffer Apply(const quorate::raft::Entry& entry,
                         bool wants_result) override {
     uint64_t delta = 0;
-    if (quorate::ParseInteger(entry.payload.view(), &delta)) sum_ += delta;
-    return wants_result ? Save() : quorate::Buffer();
+    const bool adds = quorate::ParseInteger(entry.payload.view(), &delta) &&
+                      delta <= UINT64_MAX - sum_;
+    if (adds) sum_ += delta;
+    if (!wants_result) return quorate::Buffer();
+    return adds ? Save() : quorate::Buffer::Copy("no number, or too large");
   }
   quorate::Buffer Save() const override {
     return quorate::Buffer::Copy(std::to_string(sum_));

@@ -45,7 +45,7 @@ class AdderServer final : public quorate::raft::HostObserver {
 
   void Start(Done started) {
     host_.Start([this, started = std::move(started)](absl::Status s) mutable {
-      if (s.ok()) s = clients_.Listen(env_.streams, client_address_);
+      if (s.ok()) s = clients_.Listen(env_, client_address_);
       started(std::move(s));
     });
   }
@@ -63,29 +63,41 @@ class AdderServer final : public quorate::raft::HostObserver {
     return host;
   }
 
+  // The state machine refuses a command by a result that is no number.
+  static std::string AnswerOf(std::string_view result) {
+    uint64_t sum = 0;
+    const bool added = quorate::ParseInteger(result, &sum);
+    return (added ? "ok " : "not executed: ") + std::string(result);
+  }
+
   void Handle(const std::string& line, Reply reply) {
     if (line == "sum") return Sum(std::move(reply));
     if (line.starts_with("add ")) return Add(line.substr(4), std::move(reply));
-    if (!members_.Handle(line, reply)) reply("no");
+    if (!members_.Handle(line, reply)) reply("not executed: no such request");
   }
 
   void Add(const std::string& number, Reply reply) {
     host_.Propose(kGroup, quorate::Buffer::Copy(number),
                   [reply = std::move(reply)](
                       const quorate::raft::ProposeResult& result) mutable {
-                    if (result.outcome == quorate::Outcome::kDone) {
-                      return reply("ok " + std::string(result.result.view()));
+                    const std::string why(result.status.message());
+                    switch (result.outcome) {
+                      case quorate::Outcome::kDone:
+                        return reply(AnswerOf(result.result.view()));
+                      case quorate::Outcome::kNotExecuted:
+                        return reply("not executed: " + why);
+                      case quorate::Outcome::kUnknown:
+                        return reply("unknown: " + why);
                     }
-                    const bool refused =
-                        result.outcome == quorate::Outcome::kNotExecuted;
-                    reply(refused ? "no" : "unknown");
                   });
   }
 
   void Sum(Reply reply) {
     host_.Read(kGroup, [this, reply = std::move(reply)](
                            const absl::Status& current) mutable {
-      if (!current.ok()) return reply("no");
+      if (!current.ok()) {
+        return reply("not executed: " + std::string(current.message()));
+      }
       const auto* adder =
           static_cast<const Adder*>(host_.state_machine(kGroup));
       reply("ok " + std::string(adder->Save().view()));
@@ -98,7 +110,7 @@ class AdderServer final : public quorate::raft::HostObserver {
   const std::string client_address_;
   Done stopped_;
   quorate::raft::LineServer clients_;
-  // Destroyed first: its callbacks use the clients.
+  // Destroyed before the clients, which its callbacks use.
   quorate::raft::Host host_;
   quorate::raft::Members members_;
 };

@@ -137,7 +137,7 @@ Form Detect(std::string_view text) {
     }
   }
   if (rest[0] == '[') {
-    // JSON's way to write several objects is not read.
+    // A JSON array of objects is not supported.
     const size_t next = rest.find_first_not_of(" \t\r\n", 1);
     if (next != std::string_view::npos && rest.substr(next, 2) == "{\"") {
       return Form::kAuto;

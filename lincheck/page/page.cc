@@ -14,8 +14,8 @@
 namespace quorate::lincheck {
 namespace {
 
-// Of a counter-example that is not small, so many operations count when the
-// nearest ones are looked for.
+// A large counter-example gets its neighbours from this many of its last
+// operations.
 constexpr size_t kAnchorsMax = 64;
 // Differences of times beyond this are not exact in a page.
 constexpr Time kSpanMax = Time{1} << 53;

@@ -177,9 +177,9 @@ int64_t ReadHolder(int fd) {
   return holder;
 }
 
-// Names this process in a lock file. Only messages depend on the text, so no
-// error is one of the lock. A full disk may have no room for the text. So the
-// blocks of the last holder's text are used again.
+// Names this process in a lock file. The text is for messages only: a
+// failure to write it does not fail the lock. A full disk may have no room for
+// the text. So the blocks of the last holder's text are used again.
 void WriteHolder(int fd) {
   const std::string holder = absl::StrCat(getpid(), "\n");
   const auto size = static_cast<ssize_t>(holder.size());

@@ -3,7 +3,7 @@
 //
 // A turn waits until something is ready. Step 1 runs the ready handlers, then
 // the due timers; step 2 runs the deferred callbacks. At the end the socket
-// layer sends the bytes written during the turn. Only net/ includes this file.
+// layer sends the bytes written during the turn.
 #ifndef QUORATE_NET_EVENT_LOOP_LOOP_H_
 #define QUORATE_NET_EVENT_LOOP_LOOP_H_
 

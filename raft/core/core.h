@@ -37,64 +37,7 @@
 
 namespace quorate::raft {
 
-// Answers what only the host knows.
-class HostGate {
- public:
-  enum class Load : uint8_t { kEntries, kChunk };
-  // Asked before entries or a chunk of a snapshot leave for `to`. False: they
-  // wait. The host then steps the core with RoomToSend once there is room.
-  virtual bool MaySend(ReplicaId to, Load load) = 0;
-  // Whether the disk of this node may be given so many further bytes of
-  // entries. After a refusal it may be given none for a while; then the host
-  // steps the core with RoomForEntries. False: a leader refuses proposals, and
-  // a follower entries.
-  virtual bool MayWrite(uint64_t bytes) {
-    (void)bytes;
-    return true;
-  }
-  // The same for committed entries of all groups that this node has not
-  // applied: whether there may be more of them.
-  virtual bool MayLag() { return true; }
-  // The same for bytes of snapshots that leaders send. False: a follower
-  // accepts no chunk. Its leader asks again later.
-  virtual bool MayStage(uint64_t bytes) {
-    (void)bytes;
-    return true;
-  }
-  // Asked before a committed entry is handed out. False: this program does not
-  // know it, since a newer one wrote it. The replica halts before it: it keeps
-  // its log and its vote, applies no more, and never leads.
-  virtual bool CanApply(const Entry& entry) {
-    (void)entry;
-    return true;
-  }
-  // The work of applying the entry to the present state, in bytes of entries
-  // that take least. It decides only how many entries are handed out at a time.
-  virtual uint64_t WorkOf(const Entry& entry) { return entry.size_bytes(); }
-  // Whether a halted replica may take further entries of its leader. It takes
-  // no snapshot, so nothing shortens its log.
-  virtual bool MayGrowHalted() { return true; }
-  // The work that may be handed out now; further entries wait for the core's
-  // timer. 0: all do.
-  virtual uint64_t ApplyRoom() { return UINT64_MAX; }
-  // When the node of `replica` last gave a sign that it works, if one and the
-  // same process has given all of them since `since`. Min(): it has not, or it
-  // gives none. Quiet groups rely on these signs instead of heartbeats. They
-  // set no timers to look for them. The host fires the timer of a quiet replica
-  // when the signs of a partner's node are late by the least election timeout.
-  // It does so, too, when they come from another process.
-  virtual MonoTime LastPulse(ReplicaId replica, MonoTime since) {
-    (void)replica;
-    (void)since;
-    return MonoTime::Min();
-  }
-  // Whether this leader may do without heartbeats. The host may have something
-  // to add to them.
-  virtual bool MayBeQuiet() { return true; }
-
- protected:
-  ~HostGate() = default;
-};
+class HostGate;
 
 // Which replica a core is, and what it uses.
 struct CoreContext {
@@ -618,6 +561,65 @@ class Core {
  private:
   class Impl;
   std::unique_ptr<Impl> impl_;
+};
+
+// The answers that only the host knows.
+class HostGate {
+ public:
+  enum class Load : uint8_t { kEntries, kChunk };
+  // Asked before entries or a chunk of a snapshot leave for `to`. False: they
+  // wait. The host then steps the core with RoomToSend once there is room.
+  virtual bool MaySend(ReplicaId to, Load load) = 0;
+  // Whether the disk of this node may be given so many further bytes of
+  // entries. After a refusal it may be given none for a while; then the host
+  // steps the core with RoomForEntries. False: a leader refuses proposals, and
+  // a follower entries.
+  virtual bool MayWrite(uint64_t bytes) {
+    (void)bytes;
+    return true;
+  }
+  // The same for committed entries of all groups that this node has not
+  // applied: whether there may be more of them.
+  virtual bool MayLag() { return true; }
+  // The same for bytes of snapshots that leaders send. False: a follower
+  // accepts no chunk. Its leader asks again later.
+  virtual bool MayStage(uint64_t bytes) {
+    (void)bytes;
+    return true;
+  }
+  // Asked before a committed entry is handed out. False: this program does not
+  // know it, since a newer one wrote it. The replica halts before it: it keeps
+  // its log and its vote, applies no more, and never leads.
+  virtual bool CanApply(const Entry& entry) {
+    (void)entry;
+    return true;
+  }
+  // The work of applying the entry to the present state, in bytes of entries
+  // that take least. It decides only how many entries are handed out at a time.
+  virtual uint64_t WorkOf(const Entry& entry) { return entry.size_bytes(); }
+  // Whether a halted replica may take further entries of its leader. It takes
+  // no snapshot, so nothing shortens its log.
+  virtual bool MayGrowHalted() { return true; }
+  // The work that may be handed out now; further entries wait for the core's
+  // timer. 0: all do.
+  virtual uint64_t ApplyRoom() { return UINT64_MAX; }
+  // When the node of `replica` last gave a sign that it works, if one and the
+  // same process has given all of them since `since`. Min(): it has not, or it
+  // gives none. Quiet groups rely on these signs instead of heartbeats. They
+  // set no timers to look for them. The host fires the timer of a quiet replica
+  // when the signs of a partner's node are late by the least election timeout.
+  // It does so, too, when they come from another process.
+  virtual MonoTime LastPulse(ReplicaId replica, MonoTime since) {
+    (void)replica;
+    (void)since;
+    return MonoTime::Min();
+  }
+  // Whether this leader may do without heartbeats. The host may have something
+  // to add to them.
+  virtual bool MayBeQuiet() { return true; }
+
+ protected:
+  ~HostGate() = default;
 };
 
 }  // namespace quorate::raft

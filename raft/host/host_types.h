@@ -155,8 +155,8 @@ using MakeStateMachine = absl::AnyInvocable<std::unique_ptr<StateMachine>(
     GroupId, const Configuration&)>;
 
 // Reports events inside the host, for metrics, routing and checkers. Called in
-// step 1 or 2 of a turn. It must not call the host. A class overrides what it
-// needs; the defaults do nothing.
+// step 1 or 2 of a turn. Of the host it may call Propose and Read, and const
+// functions. A class overrides what it needs; the defaults do nothing.
 class HostObserver {
  public:
   virtual void OnEvent(GroupId group, const Event& event) {

@@ -433,7 +433,7 @@ void Replica::ReportLogBytes() {
   mine.size.Resize(others - mine.halted.bytes() + mine.places.bytes());
 }
 
-// The followers are those of the last report in nearly all steps.
+// Nearly every step changes nothing, so it compares first.
 void Replica::ReportInFlight() {
   if (core_->role() != RoleKind::kLeader && in_flight_.empty()) return;
   std::vector<Core::FollowerInFlight>& now = services_.in_flight;

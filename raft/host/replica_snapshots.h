@@ -46,8 +46,8 @@ class FailedReads {
                               " cannot read what replica ", to.value(),
                               " lacks, and tries again: ", error.ToString()));
     }
-    // However long the process lacks descriptors or memory, the bytes are
-    // there.
+    // A lack of descriptors or memory says nothing about the file, so reads
+    // are repeated without a limit.
     if (absl::IsResourceExhausted(error) || attempts->second.MayRepeat(error)) {
       return true;
     }

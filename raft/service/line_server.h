@@ -1,5 +1,9 @@
 // raft/service/line_server.h: clients that send lines and get lines, one
 // reply for each request, in their order.
+//
+// Bounds: 1,000 clients, lines of 16 KiB, and 64 KiB of replies that a client
+// has not taken. More clients, and those with longer lines, are closed. The
+// requests of a client that takes no replies wait in its socket.
 #ifndef QUORATE_RAFT_SERVICE_LINE_SERVER_H_
 #define QUORATE_RAFT_SERVICE_LINE_SERVER_H_
 
@@ -27,7 +31,8 @@ class LineServer {
   LineServer(const LineServer&) = delete;
   LineServer& operator=(const LineServer&) = delete;
 
-  absl::Status Listen(env::Streams& streams, const std::string& address);
+  // `env` outlives the object.
+  absl::Status Listen(env::Env& env, const std::string& address);
 
  private:
   class Session;

@@ -41,7 +41,10 @@ bool Members::Handle(std::string_view line, Reply& reply) {
       words.size() > 1 && Parse<NodeId, uint32_t>(words[1], &member.node);
   if (verb == "peer" && words.size() == 3 && names_node) {
     SetPeer(member.node, words[2], std::move(reply));
-  } else if (verb == "members" && core != nullptr) {
+  } else if (verb == "members" && words.size() == 1) {
+    if (core == nullptr) {
+      return reply("not yet: this node is no member, ask one"), true;
+    }
     std::set<NodeId> nodes;
     for (const Member& voter : core->configuration().voters) {
       nodes.insert(voter.node);
@@ -49,21 +52,26 @@ bool Members::Handle(std::string_view line, Reply& reply) {
     std::string text = "ok";
     for (const NodeId node : nodes) absl::StrAppend(&text, " ", node.value());
     reply(text);
-  } else if (verb == "configuration" && core != nullptr && !core->joining()) {
+  } else if (verb == "configuration" && words.size() == 1) {
+    if (core == nullptr || core->joining()) {
+      return reply("not yet: this node is no member, ask one"), true;
+    }
     const Buffer bytes = EncodeConfiguration(core->configuration());
     reply(absl::StrCat("ok ", Hex(bytes.view())));
-  } else if (verb == "join" && words.size() == 2) {
+  } else if ((verb == "join" || verb == "leave") && words.size() == 2) {
     const auto known = DecodeConfiguration(absl::HexStringToBytes(words[1]));
     if (!known.ok()) return reply(NotYet(known.status())), true;
-    Join(*known, std::move(reply));
+    if (verb == "join") {
+      Join(*known, std::move(reply));
+    } else {
+      Leave(*known, std::move(reply));
+    }
   } else if (verb == "member" && words.size() == 4 && names_node &&
              Parse<ReplicaId, uint64_t>(words[2], &member.replica) &&
              Parse<StoreIncarnation, uint64_t>(words[3], &member.store)) {
     Add(member, std::move(reply));
   } else if (verb == "remove" && words.size() == 2 && names_node) {
     Remove(member.node, std::move(reply));
-  } else if (verb == "leave") {
-    Leave(std::move(reply));
   } else {
     return false;
   }
@@ -79,10 +87,12 @@ absl::Status Members::Admit(const JoinRequest& request) const {
 }
 
 void Members::SetPeer(NodeId node, std::string address, Reply reply) {
+  std::vector<env::PeerAddress> peers = peers_;
   std::erase_if(
-      peers_, [&](const env::PeerAddress& peer) { return peer.node == node; });
-  peers_.push_back({node, std::move(address)});
-  const absl::Status set = host_.SetPeers(peers_);
+      peers, [&](const env::PeerAddress& peer) { return peer.node == node; });
+  peers.push_back({node, std::move(address)});
+  const absl::Status set = host_.SetPeers(peers);
+  if (set.ok()) peers_ = std::move(peers);
   reply(set.ok() ? "ok" : NotYet(set));
 }
 
@@ -141,8 +151,10 @@ void Members::Remove(NodeId node, Reply reply) {
 void Members::Step(absl::AnyInvocable<void(Configuration*)> step, Reply reply) {
   const Core* const core = host_.core(group_);
   if (core == nullptr || core->role() != RoleKind::kLeader) {
-    return reply(absl::StrCat("not yet: node ", host_.leader(group_).value(),
-                              " leads, ask there"));
+    const NodeId leader = host_.leader(group_);
+    if (leader == NodeId()) return reply("not yet: no node is known to lead");
+    return reply(
+        absl::StrCat("not yet: node ", leader.value(), " leads, ask there"));
   }
   const Configuration& present = core->configuration();
   Configuration target = present;
@@ -161,7 +173,15 @@ void Members::Step(absl::AnyInvocable<void(Configuration*)> step, Reply reply) {
       });
 }
 
-void Members::Leave(Reply reply) {
+// Groups lose their majority if members leave.
+void Members::Leave(const Configuration& present, Reply reply) {
+  const Core* const core = host_.core(group_);
+  const bool settled =
+      !present.voters.empty() && present.outgoing_voters.empty();
+  if (!settled || (core != nullptr && (core->role() == RoleKind::kLeader ||
+                                       IsMember(present, core->replica())))) {
+    return reply("not yet: by this configuration the node is not removed");
+  }
   host_.DropReplica(group_,
                     [reply = std::move(reply)](absl::Status status) mutable {
                       const bool gone = status.ok() || absl::IsNotFound(status);

@@ -1,13 +1,15 @@
 // raft/service/members.h: how a group grows and shrinks, as lines that a
 // server gets from operators:
 //
-//   peer N HOST:PORT         every node: node N is there, and may join
+//   peer N HOST:PORT         every other node: node N is there, and may join.
+//                            Name it in the flags of these nodes as well
 //   members                  ok NODE…, the nodes of the voters
 //   configuration            ok HEX, what a node needs to join
 //   join HEX                 a new node: ok REPLICA STORE. Its replica waits
 //   member N REPLICA STORE   the leader: the replica learns, then it votes
 //   remove N                 the leader: node N has no vote any more
-//   leave                    a node that was removed: its replica goes
+//   leave HEX                a node that was removed: its replica goes. HEX is
+//                            the configuration that a member gives now
 //
 // A command of several steps does the next one, and says "not yet: REASON"
 // until nothing is left to do. After a crash the operator asks again.
@@ -45,7 +47,7 @@ class Members {
   void JoinAs(ReplicaId id, Configuration known, Reply reply);
   void Add(const Member& member, Reply reply);
   void Remove(NodeId node, Reply reply);
-  void Leave(Reply reply);
+  void Leave(const Configuration& present, Reply reply);
   // Proposes the next step towards a goal. `step` changes the configuration,
   // or leaves it as it is: then the goal is reached.
   void Step(absl::AnyInvocable<void(Configuration*)> step, Reply reply);
