@@ -146,6 +146,7 @@ class ServerImpl final : public Server, public raft::Host::Observer {
         }),
         agent_(env, host_, config_, cluster_, router_.view(), router_.links(),
                {.stored_bytes = [this] { return StoredBytes(); },
+                .memory_left = [this] { return memory_budget_.left_bytes(); },
                 .held =
                     [this](const shardctrl::SlotMove& move) {
                       const RefusedCommands::Pauses pauses =

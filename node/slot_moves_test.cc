@@ -377,7 +377,8 @@ TEST_F(FullNodesTest, MoveWithoutRoom_CopiesNothingAndSaysWhy) {
   })) << last_.dump(1);
   EXPECT_TRUE(
       absl::StrContains(last_["problem"].get<std::string>(),
-                        "group 1 has no memory for the slots: delete keys"))
+                        "node 2 has 485 KiB of memory left, and the slots take "
+                        "3219 KiB there: raise limits.memory_bytes"))
       << last_.dump(1);
   EXPECT_EQ(last_["phase"], "prepare");
   EXPECT_EQ(last_["bytes_done"], 0);
@@ -407,8 +408,8 @@ TEST_F(FullNodesTest, MoveWithoutDisk_CopiesNothingAndSaysWhy) {
     return row["problem"].is_string();
   })) << last_.dump(1);
   EXPECT_TRUE(absl::StrContains(last_["problem"].get<std::string>(),
-                                "node 2 has 0 MiB of disk left, and the slots "
-                                "take 1 MiB there: free space"))
+                                "node 2 has 976 KiB of disk left, and the "
+                                "slots take 1959 KiB there: free space"))
       << last_.dump(1);
   for (size_t node = 0; node < 3; ++node) {
     EXPECT_TRUE(cluster_->server(node).store(GroupId(1))->moves().empty());
@@ -443,8 +444,32 @@ TEST_F(FullNodesTest, MoveWithoutDiskBesideAnEarlierOne_SaysWhy) {
   })) << last_.dump(1);
   EXPECT_TRUE(absl::StrContains(
       last_["problem"].get<std::string>(),
-      "MiB of disk left, and these slots and earlier moves take 3 MiB there"))
+      " of disk left, and these slots and earlier moves take 3918 KiB there"))
       << last_.dump(1);
+  Ask(0, "POST", first + "/cancel");
+  ASSERT_TRUE(Await(second, [](const Json& row) {
+    return row["phase"] == "done" && row["problem"].is_null();
+  })) << last_.dump(1);
+}
+
+TEST_F(FullNodesTest, MoveWithoutMemoryBesideAnEarlierOne_HoldsUpNoOther) {
+  Fill("{a}", 25);  // Slot 15495 of group 2.
+  Fill("{d}", 25);  // Slot 11298 of group 2.
+  LimitMemory("4100000");
+  const std::string first =
+      Move(R"({"to":1,"slots":"15495","bytes_per_second":20000})");
+  ASSERT_TRUE(AwaitPhase(first, "copy")) << last_.dump(1);
+  const std::string second = Move(R"({"to":1,"slots":"11298"})");
+  ASSERT_TRUE(Await(second, [](const Json& row) {
+    return row["problem"].is_string();
+  })) << last_.dump(1);
+  EXPECT_TRUE(
+      absl::StrContains(last_["problem"].get<std::string>(),
+                        " of memory left, and these slots and earlier moves"))
+      << last_.dump(1);
+  // A group takes part in two moves that copy. Slot 3300 has no keys.
+  const std::string third = Move(R"({"to":2,"slots":"3300"})");
+  ASSERT_TRUE(AwaitPhase(third, "done")) << last_.dump(1);
   Ask(0, "POST", first + "/cancel");
   ASSERT_TRUE(Await(second, [](const Json& row) {
     return row["phase"] == "done" && row["problem"].is_null();

@@ -36,15 +36,12 @@ bool MayGrow(Op op) {
 }
 
 // The bytes of a step of a move. Other steps than these two end the need for
-// memory. The last piece needs room for its bound, too.
+// memory.
 uint64_t GrowthOfStep(const CommandView& command) {
   ArgumentReader arguments = command.arguments;
   const std::string_view step = arguments.Next();
   if (IsStageStep(step)) return kGrowthOfPieces * command.encoded.size();
-  const uint64_t bytes =
-      std::min(PreparedBytes(step), std::numeric_limits<uint64_t>::max() / 2);
-  return bytes +
-         (kGrowthOfPieces - 1) * std::min<uint64_t>(bytes, kPieceBytesMax);
+  return MemoryForSlots(PreparedBytes(step));
 }
 
 // The bytes of a command that is no kAtomic, without its session.
@@ -141,6 +138,14 @@ uint64_t GrowthBound(const CommandView& command) {
   if (!command.has_session || !MayGrow(command)) return bytes;
   return bytes + Sessions::kRowOverheadBytes + Sessions::kResultOverheadBytes +
          ResultBound(command);
+}
+
+// The last piece needs room for its bound, too.
+uint64_t MemoryForSlots(uint64_t bytes) {
+  const uint64_t most =
+      std::min(bytes, std::numeric_limits<uint64_t>::max() / 2);
+  return most +
+         (kGrowthOfPieces - 1) * std::min<uint64_t>(most, kPieceBytesMax);
 }
 
 }  // namespace quorate::kv

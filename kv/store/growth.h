@@ -24,6 +24,9 @@ bool MayGrow(const CommandView& command);
 // that announces a move counts as all its pieces.
 uint64_t GrowthBound(const CommandView& command);
 
+// The memory that a move of slots of so many bytes needs at its destination.
+uint64_t MemoryForSlots(uint64_t bytes);
+
 }  // namespace quorate::kv
 
 #endif  // QUORATE_KV_STORE_GROWTH_H_

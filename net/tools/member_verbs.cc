@@ -360,9 +360,12 @@ std::string GroupsText(const Json& groups) {
     }
     rows.push_back(std::move(row));
     const Json problem = group.value("problem", Json());
-    if (!problem.is_null()) {
-      absl::StrAppend(&problems, "\ngroup ", TextOf(group["id"]), ": ",
-                      TextOf(problem));
+    for (const std::string& said :
+         {problem.is_null() ? "" : TextOf(problem),
+          std::string(group.value("retiring", false) ? "is being retired"
+                                                     : "")}) {
+      if (said.empty()) continue;
+      absl::StrAppend(&problems, "\ngroup ", TextOf(group["id"]), ": ", said);
     }
   }
   return absl::StrCat(FormatTable(rows), problems,
@@ -458,9 +461,9 @@ ControlAnswer AwaitMoves(const VerbOptions& options, Admin& admin,
                             " requests were held, at most ",
                             TextOf(row["longest_pause_ms"]), " ms");
           }
-          // The slots have their new owner while the source cleans up.
-          if (phase == "cancelled" || phase == "undo") end = phase;
-          look.done = phase == "done" || phase == "clean" || !end.empty();
+          // Until then the slots can be in no other move.
+          if (phase == "cancelled") end = phase;
+          look.done = phase == "done" || !end.empty();
           return look;
         },
         std::move(done));
@@ -710,7 +713,7 @@ ControlAnswer ListSlots(const VerbOptions& options, uint32_t group) {
     rows.push_back({TextOf(run["first"]), TextOf(run["last"]),
                     TextOf(run["group"]), TextOf(run["epoch"])});
   }
-  return {.out = FormatTable(rows)};
+  return {.out = FormatTable(rows), .error = answer.value("outdated", "")};
 }
 
 ControlAnswer MoveSlots(const VerbOptions& options, const SlotsToMove& slots) {
@@ -738,7 +741,8 @@ ControlAnswer ShowMoves(const VerbOptions& options, uint32_t move) {
   }
   if (options.control.json) return {.out = Line(answer)};
   return {.out = MovesText(move == 0 ? answer.value("moves", Json::array())
-                                     : Json::array({answer}))};
+                                     : Json::array({answer})),
+          .error = answer.value("outdated", "")};
 }
 
 ControlAnswer ChangeMove(const VerbOptions& options, const std::string& verb,

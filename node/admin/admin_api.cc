@@ -600,7 +600,8 @@ void AdminApi::Show(std::string_view path, Done done) {
                        done = std::move(done)](absl::Status status) mutable {
     const bool outdated = absl::IsUnavailable(status) &&
                           !controller_.state().nodes.empty() &&
-                          (path == "/v1/nodes" || path == "/v1/groups");
+                          (path == "/v1/nodes" || path == "/v1/groups" ||
+                           path == "/v1/moves" || path == "/v1/slots");
     if (outdated) return ListOutdated(path, status, std::move(done));
     if (!status.ok()) {
       return done(NoController(controller_, status));
@@ -616,7 +617,7 @@ void AdminApi::Show(std::string_view path, Done done) {
 void AdminApi::ListOutdated(std::string_view path, const absl::Status& why,
                             Done done) {
   controller_.AskUsage(
-      [this, nodes = path == "/v1/nodes", why = std::string(why.message()),
+      [this, path = std::string(path), why = std::string(why.message()),
        done = std::move(done)](const ClusterUsage& usage) mutable {
         ClusterState known = controller_.state();
         for (shardctrl::NodeRecord& node : known.nodes) {
@@ -626,7 +627,10 @@ void AdminApi::ListOutdated(std::string_view path, const absl::Status& why,
             node.silent_since = WallTime(1);
           }
         }
-        Json all = nodes ? NodesJson(known, usage) : GroupsJson(known, usage);
+        Json all = path == "/v1/nodes"    ? NodesJson(known, usage)
+                   : path == "/v1/groups" ? GroupsJson(known, usage)
+                   : path == "/v1/moves"  ? MovesJson(known)
+                                          : SlotsJson(known);
         all["outdated"] = why;
         done({.body = JsonText(all)});
       });

@@ -121,6 +121,7 @@ Json GroupJson(const shardctrl::GroupRow& row, const ClusterUsage& usage) {
           {"wanted", Ids(row.wanted)},
           {"slots", shardctrl::FormatSlotRanges(row.slots)},
           {"settled", row.settled},
+          {"retiring", row.retiring},
           {"recovering", IdOrNull(row.recovering)},
           {"moves", std::move(moves)},
           {"problem", TextOrNull(problem)}};

@@ -44,6 +44,8 @@ struct NodeUsage {
   // Bytes that the disk of its data directory has left. The largest number: not
   // known yet.
   uint64_t disk_left = ~uint64_t{0};
+  // Bytes below limits.memory_bytes. The largest number: there is no limit.
+  uint64_t memory_left = ~uint64_t{0};
   // Members of the groups that it leads; at most kFilledMax.
   std::vector<FilledReplica> filled;
   static constexpr size_t kFilledMax = 1000;

@@ -32,6 +32,12 @@ class MemoryBudget {
   // Applies to writes that are proposed from now on.
   void set_limit_bytes(uint64_t limit_bytes) { limit_bytes_ = limit_bytes; }
 
+  // The bytes by which the stores may grow; the largest number: no limit.
+  uint64_t left_bytes() const {
+    const uint64_t taken = used_bytes() + reserved_bytes();
+    return !limited() ? ~uint64_t{0}
+                      : limit_bytes_ - std::min(limit_bytes_, taken);
+  }
   // True if the stores may grow by this many bytes. A write that adds nothing
   // always fits.
   bool Fits(uint64_t bytes) const {

@@ -670,7 +670,9 @@ std::vector<MoveReport> ControllerAgent::Moves() const {
 // ---- Usage.
 
 NodeUsage ControllerAgent::Usage() const {
-  NodeUsage usage{.bytes = measures_.stored_bytes(), .disk_left = disk_left_};
+  NodeUsage usage{.bytes = measures_.stored_bytes(),
+                  .disk_left = disk_left_,
+                  .memory_left = measures_.memory_left()};
   for (const shardctrl::SlotMove& move : state().moves) {
     const HeldCommands held = measures_.held(move);
     if (held.commands > 0 && usage.held.size() < NodeUsage::kHeldMax) {

@@ -58,6 +58,7 @@ class ControllerAgent final : public ControllerAccess {
   // The part of a NodeUsage that the agent does not know itself.
   struct Measures {
     std::function<uint64_t()> stored_bytes;  // Keys and values of this node.
+    std::function<uint64_t()> memory_left;
     std::function<HeldCommands(const shardctrl::SlotMove&)> held;
   };
 

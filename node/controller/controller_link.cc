@@ -34,6 +34,7 @@ Buffer EncodeUsage(const NodeUsage& usage) {
   std::string out;
   AppendFixed(&out, usage.bytes);
   AppendFixed(&out, usage.disk_left);
+  AppendFixed(&out, usage.memory_left);
   AppendFixed(&out, static_cast<uint32_t>(usage.filled.size()));
   for (const FilledReplica& filled : usage.filled) {
     AppendFixed(&out, filled.group.value());
@@ -55,6 +56,7 @@ std::optional<NodeUsage> DecodeUsage(std::string_view bytes) {
   FixedReader reader(bytes);
   NodeUsage usage{.bytes = reader.Take<uint64_t>()};
   usage.disk_left = reader.Take<uint64_t>();
+  usage.memory_left = reader.Take<uint64_t>();
   const auto filled_count = reader.Take<uint32_t>();
   if (filled_count > NodeUsage::kFilledMax) reader.Fail();
   while (reader.ok() && usage.filled.size() < filled_count) {

@@ -7,6 +7,7 @@
 
 #include "absl/container/btree_set.h"
 #include "kv/command/result.h"
+#include "kv/store/growth.h"
 #include "node/base/text.h"
 #include "node/routing/group_queue.h"
 #include "node/routing/hosted_store.h"
@@ -124,19 +125,35 @@ absl::btree_map<NodeId, uint64_t> BytesUnderWay(const ClusterState& state,
   return bytes;
 }
 
+std::string SizeText(uint64_t bytes) {
+  constexpr uint64_t kMebibytesFrom = uint64_t{10} << 20;
+  return bytes < kMebibytesFrom ? Concat(bytes >> 10, " KiB")
+                                : Concat(bytes >> 20, " MiB");
+}
+
 // Why the slots do not fit. Empty: they do, as far as the nodes answered.
-std::string LackOfDisk(const ClusterState& state, const SlotMove& move,
+std::string LackOfRoom(const ClusterState& state, const SlotMove& move,
                        uint64_t bytes, const ClusterUsage& usage) {
   auto others = BytesUnderWay(state, move.id);
   for (const NodeId node : NodesOf(state, move.to)) {
     const auto found = usage.find(node);
-    const uint64_t needed = (bytes + others[node]) * kDiskCopies;
-    if (found == usage.end() || found->second.disk_left >= needed) continue;
-    return Concat("node ", node, " has ", found->second.disk_left >> 20,
-                  " MiB of disk left, and ",
-                  others[node] == 0 ? "the slots take "
-                                    : "these slots and earlier moves take ",
-                  needed >> 20, " MiB there: free space, or cancel the move");
+    if (found == usage.end()) continue;
+    const NodeUsage& its = found->second;
+    const uint64_t coming = bytes + others[node];
+    const uint64_t disk = coming * kDiskCopies;
+    const uint64_t memory = coming + (kv::MemoryForSlots(bytes) - bytes);
+    if (disk <= its.disk_left && memory <= its.memory_left) continue;
+    const bool of_disk = disk > its.disk_left;
+    return Concat(
+        "node ", node, " has ",
+        SizeText(of_disk ? its.disk_left : its.memory_left), " of ",
+        of_disk ? "disk" : "memory", " left, and ",
+        others[node] == 0 ? "the slots take "
+                          : "these slots and earlier moves take ",
+        SizeText(of_disk ? disk : memory),
+        of_disk ? " there: free space, or cancel the move"
+                : " there: raise limits.memory_bytes, delete keys, or cancel "
+                  "the move");
   }
   return "";
 }
@@ -404,7 +421,7 @@ void SlotMover::Drive(const SlotMove& move, bool runs, Task& task) {
            task);
     // A source that tracks has a destination that was prepared.
     const bool first = !status.has_value();
-    if (first && !task.disks_have_room) return AskDisks(move, bytes, task);
+    if (first && !task.nodes_have_room) return AskRoom(move, bytes, task);
     const kv::PrepareStep prepare{plan, first ? bytes : 0};
     return Send(key, move.to, prepare,
                 [this, first](Task& task, const kv::MoveAnswer* answer) {
@@ -416,6 +433,10 @@ void SlotMover::Drive(const SlotMove& move, bool runs, Task& task) {
                   task.sealed = answer->phase == kv::MovePhase::kSealed;
                   task.reader.reset();
                   task.next_slot = answer->place.slots;
+                  task.progress.slots_done = answer->place.slots;
+                  task.slot_stream_bytes = 0;
+                  task.slots_bytes = 0;
+                  task.slots_counted = 0;
                   task.next_change = answer->place.changes;
                 });
   }
@@ -430,7 +451,7 @@ void SlotMover::Drive(const SlotMove& move, bool runs, Task& task) {
   Copy(move, plan, *status, store, task);
 }
 
-void SlotMover::AskDisks(const SlotMove& move, uint64_t bytes, Task& task) {
+void SlotMover::AskRoom(const SlotMove& move, uint64_t bytes, Task& task) {
   ++task.outstanding;
   controller_.usage(
       [this, key = Key{move.id, move.from}, bytes](const ClusterUsage& usage) {
@@ -441,9 +462,9 @@ void SlotMover::AskDisks(const SlotMove& move, uint64_t bytes, Task& task) {
         const ClusterState& state = controller_.state();
         const SlotMove* const move = state.FindMove(key.first);
         task.lacks_room =
-            move == nullptr ? "" : LackOfDisk(state, *move, bytes, usage);
-        task.disks_have_room = task.lacks_room.empty();
-        if (task.disks_have_room) return DriveSoon(Duration());
+            move == nullptr ? "" : LackOfRoom(state, *move, bytes, usage);
+        task.nodes_have_room = task.lacks_room.empty();
+        if (task.nodes_have_room) return DriveSoon(Duration());
         task.problem = task.lacks_room;
         task.not_before = MonoNow() + kRoomRetryAfter;
         DriveSoon(kRoomRetryAfter);
@@ -468,9 +489,7 @@ void SlotMover::Copy(const SlotMove& move, const kv::MovePlan& plan,
                      Task& task) {
   const bool copies = task.next_slot < kv::SlotCountOf(plan);
   const bool frozen = status.at.phase == kv::MovePhase::kFrozen;
-  if (copies && task.progress.bytes_total == 0) {
-    task.progress.bytes_total = BytesOf(plan, store);
-  }
+  CountBytes(plan, store, task);
   Report(move,
          frozen   ? CopyPhase::kFreeze
          : copies ? CopyPhase::kCopy
@@ -510,6 +529,28 @@ void SlotMover::Copy(const SlotMove& move, const kv::MovePlan& plan,
     return DriveSoon(task.next_piece - MonoNow());
   }
   if (!frozen) Freeze(move, plan, status, task);
+}
+
+// Keys count as they are at the source now. So the sum is that of all slots in
+// the end, also if several leaders copied them.
+void SlotMover::CountBytes(const kv::MovePlan& plan, const kv::Store& store,
+                           Task& task) {
+  const auto size_of = [&](uint32_t index) {
+    const Slot slot = kv::SlotAt(plan, index);
+    return store.size_bytes(SlotRange{slot, slot});
+  };
+  shardctrl::MoveProgress& progress = task.progress;
+  for (; task.slots_counted < progress.slots_done; ++task.slots_counted) {
+    task.slots_bytes += size_of(task.slots_counted);
+  }
+  progress.bytes_done = task.slots_bytes;
+  if (task.slots_counted == kv::SlotCountOf(plan)) {
+    progress.bytes_total = task.slots_bytes;
+  } else {
+    progress.bytes_done +=
+        std::min(task.slot_stream_bytes, size_of(task.slots_counted));
+    progress.bytes_total = std::max(progress.bytes_total, progress.bytes_done);
+  }
 }
 
 void SlotMover::EndRound(const kv::MoveStatus& status, Task& task) {
@@ -556,7 +597,11 @@ void SlotMover::SendPiece(const SlotMove& move, Task& task) {
          }
          task.place = answer->place;
          task.lacks_room.clear();
-         task.progress.bytes_done += bytes;
+         task.stream_bytes += bytes;
+         task.slot_stream_bytes =
+             answer->place.slots == task.progress.slots_done
+                 ? task.slot_stream_bytes + bytes
+                 : 0;
          task.progress.slots_done = answer->place.slots;
        });
   if (task.reader != nullptr && task.reader->done()) task.reader.reset();
@@ -727,21 +772,18 @@ void SlotMover::Report(const SlotMove& move, CopyPhase phase, Task& task) {
     return;
   }
   if (task.reported.has_value() && now > *task.reported) {
-    const uint64_t fresh =
-        progress.bytes_done -
-        std::min(progress.bytes_done, move.progress.bytes_done);
+    const uint64_t fresh = task.stream_bytes - task.reported_stream_bytes;
     const int64_t ms = std::max<int64_t>((now - *task.reported).ms(), 1);
     progress.bytes_per_second = fresh * 1000 / static_cast<uint64_t>(ms);
   }
   progress.phase = phase;
   if (new_phase) env_.tracer.Sometimes(MarkOf(phase));
-  // Changes and repeated pieces count as well.
-  progress.bytes_total = std::max(progress.bytes_total, progress.bytes_done);
   progress.driver = self_;
   progress.term = task.term;
   ++progress.report;
   progress.problem = task.lacks_room.empty() ? task.problem : task.lacks_room;
   task.reported = now;
+  task.reported_stream_bytes = task.stream_bytes;
   task.reported_pauses = pauses;
   // The report is no part of the move: nothing waits for it.
   controller_.execute(ControllerCommand::ReportMove{move.id, progress},

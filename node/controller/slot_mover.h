@@ -92,8 +92,8 @@ class SlotMover final : private RequestSink {
     bool ended = false;  // Its end was reported.
 
     // ---- For the source, while the move is open.
-    // The disks of the destination have room for the slots.
-    bool disks_have_room = false;
+    // The nodes of the destination have room for the slots.
+    bool nodes_have_room = false;
     // The place of the destination. Nullopt: it is asked first.
     std::optional<kv::StagePlace> place;
     bool sealing = false;  // A SealStep is under way.
@@ -114,6 +114,12 @@ class SlotMover final : private RequestSink {
     uint32_t next_slot = 0;
     kv::ChangeNumber next_change = {};
     size_t bytes_outstanding = 0;
+    // Bytes that the destination took: of all pieces, of those of its present
+    // slot, and of the keys of so many whole slots.
+    uint64_t stream_bytes = 0;
+    uint64_t slot_stream_bytes = 0;
+    uint64_t slots_bytes = 0;
+    uint32_t slots_counted = 0;
     CopyWindow window;
     kv::ChangeNumber acknowledged = {};  // The source has forgotten those.
     bool decided = false;
@@ -130,6 +136,7 @@ class SlotMover final : private RequestSink {
     shardctrl::MoveProgress progress;
     raft::Term term = {};  // That in which this node leads.
     std::optional<MonoTime> reported;
+    uint64_t reported_stream_bytes = 0;
     // The longest pauses of requests and of writers, as reported.
     std::pair<Duration, Duration> reported_pauses;
   };
@@ -158,7 +165,7 @@ class SlotMover final : private RequestSink {
   // `runs`: RunningMoves has the move.
   void Drive(const shardctrl::SlotMove& move, bool runs, Task& task);
   // Asks whether the disks of the destination have room for so many bytes.
-  void AskDisks(const shardctrl::SlotMove& move, uint64_t bytes, Task& task);
+  void AskRoom(const shardctrl::SlotMove& move, uint64_t bytes, Task& task);
   void Copy(const shardctrl::SlotMove& move, const kv::MovePlan& plan,
             const kv::MoveStatus& status, const kv::Store& store, Task& task);
   bool OpenReader(const kv::MovePlan& plan, const kv::MoveStatus& status,
@@ -167,6 +174,8 @@ class SlotMover final : private RequestSink {
   kv::SlotPiece NextPiece(const shardctrl::SlotMove& move, Task& task);
   // Copies faster, or slows the writers of the slots, if a round shows the
   // need.
+  static void CountBytes(const kv::MovePlan& plan, const kv::Store& store,
+                         Task& task);
   void EndRound(const kv::MoveStatus& status, Task& task);
   void Freeze(const shardctrl::SlotMove& move, const kv::MovePlan& plan,
               const kv::MoveStatus& status, Task& task);

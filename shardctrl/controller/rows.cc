@@ -295,6 +295,7 @@ std::vector<GroupRow> GroupRows(const ClusterState& state) {
     }
     row.slots = std::move(slots[group.id]);
     row.settled = IsSettled(group);
+    row.retiring = group.retiring;
     if (group.recovery.has_value()) {
       row.recovering = group.recovery->node;
     }

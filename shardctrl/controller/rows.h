@@ -47,6 +47,7 @@ struct GroupRow {
   std::vector<SlotRange> slots = {};
   // The members are those that are wanted.
   bool settled = false;
+  bool retiring = false;  // It ends once its slots have left.
   // It is being recovered from the replica on this node; zero: it is not.
   NodeId recovering = {};
   std::string problem = {};

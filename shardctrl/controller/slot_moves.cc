@@ -181,6 +181,15 @@ bool HasSlots(const ClusterState& state, GroupId group) {
       [&](const AssignedRun& run) { return run.group == group; });
 }
 
+// The slots of a group that is being retired go to others, and no other slots.
+Transfers PlanRetirement(const ClusterState& state, GroupId group) {
+  Transfers transfers = PlanTransfers(state, OpenGroups(state));
+  std::erase_if(transfers, [group](const auto& transfer) {
+    return transfer.first.first != group;
+  });
+  return transfers;
+}
+
 // Slots that were on their way to a group when its end was wished go on from
 // there. So do those for which there was no room for a move.
 void ContinueRetiring(WallTime log_time, ClusterState* state) {
@@ -189,10 +198,7 @@ void ContinueRetiring(WallTime log_time, ClusterState* state) {
         !HasSlots(*state, group.id)) {
       continue;
     }
-    Transfers transfers = PlanTransfers(*state, OpenGroups(*state));
-    std::erase_if(transfers, [&](const auto& transfer) {
-      return transfer.first.first != group.id;
-    });
+    const Transfers transfers = PlanRetirement(*state, group.id);
     if (!transfers.empty()) Begin(transfers, 0, log_time, state);
   }
 }
@@ -268,6 +274,10 @@ std::vector<MoveId> RunningMoves(const ClusterState& state) {
         earlier[move.to] < kMovesOfGroupMax) {
       running.push_back(move.id);
     }
+    // One that lacks room holds up no other.
+    const bool stands = move.progress.phase <= CopyPhase::kPrepare &&
+                        !move.progress.problem.empty();
+    if (stands) continue;
     ++earlier[move.from];
     ++earlier[move.to];
   }
@@ -340,9 +350,12 @@ Answer ChangeMoves(const Command::CancelMove& command, WallTime,
   if (move == nullptr) return NotOpen(*state, command.move);
   move->decision = MoveState::kCancelled;
   move->reason = "an operator cancelled it";
-  state->FindGroup(move->from)->retiring = false;
-  return Done(absl::StrCat(MoveText(move->id), " is cancelled: ",
-                           GroupText(move->from), " keeps the slots"));
+  GroupRecord* const from = state->FindGroup(move->from);
+  const bool retires = std::exchange(from->retiring, false);
+  return Done(absl::StrCat(
+      MoveText(move->id), " is cancelled: ", GroupText(move->from),
+      " keeps the slots",
+      retires ? ", and is not retired; its other moves go on" : ""));
 }
 
 Answer ChangeMoves(const Command::PauseMove& command, WallTime,
@@ -408,7 +421,7 @@ Answer ChangeMoves(const Command::RetireGroup& command, WallTime log_time,
     return Refused(absl::StrCat("no other group could own the slots of ", name,
                                 "; create one with quoratectl group create"));
   }
-  const Transfers transfers = PlanTransfers(next, OpenGroups(next));
+  const Transfers transfers = PlanRetirement(next, command.group);
   if (group->retiring && transfers.empty()) {
     return AlreadySo(name + " is being retired");
   }

@@ -169,6 +169,26 @@ TEST_F(Moves, OfOneGroup_RunInTheirOrderAndPausedOnesDoNotBlock) {
   EXPECT_EQ(running(), "1010");
 }
 
+TEST_F(Moves, ThatStandWithoutRoom_DoNotBlockOthers) {
+  std::vector<MoveId> ids;
+  for (uint16_t i = 0; i < 3; ++i) {
+    ids.push_back(Begin(2, Range(i * 10, i * 10)));
+  }
+  MoveProgress progress{.driver = NodeId(1),
+                        .term = raft::Term(3),
+                        .report = 1,
+                        .phase = CopyPhase::kPrepare,
+                        .problem = "no room"};
+  Do(Command::ReportMove{ids[0], progress});
+  EXPECT_EQ(RunningMoves(cluster_.state), ids);
+  // One that copies keeps its place, whatever it lacks.
+  ++progress.report;
+  progress.phase = CopyPhase::kCopy;
+  Do(Command::ReportMove{ids[0], progress});
+  EXPECT_EQ(RunningMoves(cluster_.state),
+            std::vector<MoveId>({ids[0], ids[1]}));
+}
+
 TEST_F(Moves, RowsOfMovesThatWait_HaveTheReason) {
   std::vector<MoveId> ids;
   for (uint16_t i = 0; i < 4; ++i) {
@@ -285,6 +305,27 @@ TEST_F(Moves, RetiredGroup_EndsWithItsLastSlot) {
 }
 
 // The slots are its own by then, but pinned until the move has ended.
+TEST_F(Moves, OfAGroupThatRetires_AreTheOnlyOnes) {
+  for (MoveId id : Do(Command::Rebalance{}).moves) Finish(id);
+  Finish(Do(Command::MoveSlots{
+                .to = GroupId(1), .from = GroupId(2), .count = 2000})
+             .moves[0]);
+  const Answer answer = Do(Command::RetireGroup{GroupId(3)});
+  EXPECT_EQ(answer.outcome, Outcome::kDone) << answer.text;
+  for (const SlotMove& move : cluster_.state.moves) {
+    EXPECT_EQ(move.from, GroupId(3));
+  }
+  const auto retiring = [&] {
+    const std::vector<GroupRow> rows = GroupRows(cluster_.state);
+    return std::ranges::find(rows, GroupId(3), &GroupRow::id)->retiring;
+  };
+  EXPECT_TRUE(retiring());
+  const MoveId first = cluster_.state.moves.front().id;
+  EXPECT_TRUE(absl::StrContains(Do(Command::CancelMove{first}).text,
+                                "group 3 keeps the slots, and is not retired"));
+  EXPECT_FALSE(retiring());
+}
+
 TEST_F(Moves, SlotsThatCameJustBeforeAGroupRetires_LeaveItWithoutAnotherWish) {
   const MoveId id = Begin(2, Range(0, 99));
   EXPECT_EQ(Do(Command::DecideMove{id}).outcome, Outcome::kDone);
