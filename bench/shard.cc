@@ -11,6 +11,7 @@
 #include <cstdio>
 #include <functional>
 #include <future>
+#include <map>
 #include <nlohmann/json.hpp>
 #include <string>
 #include <thread>
@@ -26,6 +27,7 @@
 #include "bench/resp_load.h"
 #include "bench/workload.h"
 #include "env/ids.h"
+#include "kv/slots/slot.h"
 #include "net/tools/member_verbs.h"
 #include "shardctrl/planner.h"
 
@@ -66,6 +68,50 @@ Workload Writes(bool moving, double per_second) {
   return load;
 }
 
+// Counters in slots that move. Keys that are overwritten show no lost write,
+// since their values never change.
+class Counters {
+ public:
+  Counters() {
+    for (int i = 0; counters_.size() < 20; ++i) {
+      const std::string key = absl::StrCat("counter", i);
+      if (kv::HashSlot(key).value() <= kLastMoving) counters_[key] = {};
+    }
+  }
+  // Adds to them in turn until `stop`.
+  void Add(uint16_t port, const std::atomic<bool>& stop) {
+    while (!stop) {
+      for (auto& [key, counter] : counters_) {
+        const auto reply = AskResp(port, "INCR " + key);
+        const bool refused = reply.ok() && reply->starts_with('-') &&
+                             !reply->starts_with("-UNKNOWN");
+        if (refused) continue;
+        ++(reply.ok() && !reply->starts_with('-') ? counter.added
+                                                  : counter.unknown);
+      }
+    }
+  }
+  // Additions that are missing, and those that were made twice.
+  absl::StatusOr<std::pair<double, double>> Check(uint16_t port) const {
+    std::pair<double, double> wrong;
+    for (const auto& [key, counter] : counters_) {
+      const auto reply = AskResp(port, "GET " + key);
+      if (!reply.ok()) return reply.status();
+      const double value = std::stod(*reply);
+      wrong.first += std::max(0.0, counter.added - value);
+      wrong.second += std::max(0.0, value - counter.added - counter.unknown);
+    }
+    return wrong;
+  }
+
+ private:
+  struct Counter {
+    double added = 0;
+    double unknown = 0;
+  };
+  std::map<std::string, Counter> counters_;
+};
+
 struct Loads {
   Measurement moving;
   Measurement others;
@@ -75,7 +121,7 @@ struct Loads {
 // Puts the loads on the cluster while `change` runs. `node`: that of the plain
 // address.
 absl::StatusOr<Loads> Watch(LiveCluster& cluster, const Options& options,
-                            int node, bool cluster_clients,
+                            Counters& counters, int node, bool cluster_clients,
                             const std::function<absl::Status()>& change) {
   std::atomic<bool> stop = false;
   const auto begin = [&](uint16_t port, Workload load) {
@@ -93,10 +139,14 @@ absl::StatusOr<Loads> Watch(LiveCluster& cluster, const Options& options,
   auto redirected = begin(
       cluster_clients ? cluster.cluster_port(node) : cluster.plain_port(node),
       few);
+  auto added = std::async(std::launch::async, [&] {
+    counters.Add(cluster.plain_port(node), stop);
+  });
   std::this_thread::sleep_for(std::chrono::seconds(1));
   const absl::Status changed = change();
   std::this_thread::sleep_for(std::chrono::milliseconds(300));
   stop = true;
+  added.get();
   auto of_moving = moving.get();
   auto of_others = others.get();
   auto of_redirected = redirected.get();
@@ -182,6 +232,23 @@ double P99Millis(const Measurement& load) {
   return static_cast<double>(load.latency_ns.Percentile(9900)) / 1e6;
 }
 
+// Parts of the slots move back, so many less one. Adds their longest pauses.
+absl::Status MoveBack(LiveCluster& cluster, int parts,
+                      std::vector<double>* pauses) {
+  for (int i = 1; i < parts; ++i) {
+    const int width = (kLastMoving + 1) / parts;
+    const auto answer =
+        Move(cluster, 1,
+             absl::StrCat(i * width, "-",
+                          std::min<int>((i + 1) * width - 1, kLastMoving)));
+    if (!answer.ok()) return answer.status();
+    const auto row = AwaitEnd(cluster);
+    if (!row.ok()) return row.status();
+    pauses->push_back((*row)["longest_pause_ms"]);
+  }
+  return absl::OkStatus();
+}
+
 absl::StatusOr<Figures> MoveAThird(const Options& options) {
   auto started = LiveCluster::Start(3);
   if (!started.ok()) return started.status();
@@ -190,50 +257,44 @@ absl::StatusOr<Figures> MoveAThird(const Options& options) {
   if (!status.ok()) return status;
   const auto keys = CountKeys(cluster);
   if (!keys.ok()) return keys.status();
-  const auto before = Watch(cluster, options, 2, true, [] {
+  Counters counters;
+  const auto before = Watch(cluster, options, counters, 2, true, [] {
     std::this_thread::sleep_for(std::chrono::seconds(10));
     return absl::OkStatus();
   });
   if (!before.ok()) return before.status();
   double seconds = 0;
   std::vector<double> pauses;
-  const auto moved = Watch(cluster, options, 2, true, [&]() -> absl::Status {
-    const int64_t begin_ns = MonotonicNanos();
-    const auto answer = Move(cluster, 2, kMoving);
-    if (!answer.ok()) return answer.status();
-    seconds = SecondsSince(begin_ns);
-    const auto row = AwaitEnd(cluster);
-    if (!row.ok()) return row.status();
-    if ((*row)["phase"] != "done") return absl::InternalError(row->dump());
-    pauses.push_back((*row)["longest_pause_ms"]);
-    return absl::OkStatus();
-  });
+  const auto moved =
+      Watch(cluster, options, counters, 2, true, [&]() -> absl::Status {
+        const int64_t begin_ns = MonotonicNanos();
+        const auto answer = Move(cluster, 2, kMoving);
+        if (!answer.ok()) return answer.status();
+        seconds = SecondsSince(begin_ns);
+        const auto row = AwaitEnd(cluster);
+        if (!row.ok()) return row.status();
+        if ((*row)["phase"] != "done") return absl::InternalError(row->dump());
+        pauses.push_back((*row)["longest_pause_ms"]);
+        return absl::OkStatus();
+      });
   if (!moved.ok()) return moved.status();
-  // Parts of the slots move back.
-  const auto back = Watch(cluster, options, 2, true, [&]() -> absl::Status {
-    for (int i = 1; i < options.pauses; ++i) {
-      const int width = (kLastMoving + 1) / options.pauses;
-      const auto answer =
-          Move(cluster, 1,
-               absl::StrCat(i * width, "-",
-                            std::min<int>((i + 1) * width - 1, kLastMoving)));
-      if (!answer.ok()) return answer.status();
-      const auto row = AwaitEnd(cluster);
-      if (!row.ok()) return row.status();
-      pauses.push_back((*row)["longest_pause_ms"]);
-    }
-    return absl::OkStatus();
+  const auto back = Watch(cluster, options, counters, 2, true, [&] {
+    return MoveBack(cluster, options.pauses, &pauses);
   });
   if (!back.ok()) return back.status();
   const auto left = CountKeys(cluster);
   if (!left.ok()) return left.status();
+  const auto wrong = counters.Check(cluster.plain_port(2));
+  if (!wrong.ok()) return wrong.status();
   const auto copied = CopySeconds(cluster.folder(), options.mebibytes << 20);
   if (!copied.ok()) return copied.status();
   std::sort(pauses.begin(), pauses.end());
   const auto mebibytes = static_cast<double>(options.mebibytes);
   return Figures{
       {"move_failed_requests", Failed(*moved) + Failed(*back), "1"},
-      {"move_lost_keys", *keys - *left, "1"},
+      {"move_lost_keys", std::max(0.0, *keys - *left), "1"},
+      {"move_lost_additions", wrong->first, "1"},
+      {"move_doubled_additions", wrong->second, "1"},
       {"move_redirects_per_request_max",
        static_cast<double>(
            std::max(moved->redirected.most_moved, back->redirected.most_moved)),
@@ -320,13 +381,14 @@ absl::StatusOr<Figures> Torture(const Options& options) {
   if (!status.ok()) return status;
   const auto keys = CountKeys(cluster);
   if (!keys.ok()) return keys.status();
+  Counters counters;
   Options load = options;
   load.writes_per_second = std::min(options.writes_per_second, 3'000.0);
   double failed = 0;
   double unknown = 0;
   uint32_t to = 2;
   for (const std::string phase :
-       {"prepare", "copy", "delta", "freeze", "clean"}) {
+       {"prepare", "copy", "delta", "freeze", "activate", "clean"}) {
     for (const std::string what :
          {"source", "destination", "controller", "cancel"}) {
       std::fprintf(stderr, "%s in %s\n", what.c_str(), phase.c_str());
@@ -344,7 +406,7 @@ absl::StatusOr<Figures> Torture(const Options& options) {
       }
       const int node = disturbance.victim % 3 + 1;
       cluster.AskThrough(node);
-      const auto watched = Watch(cluster, load, node, false, [&] {
+      const auto watched = Watch(cluster, load, counters, node, false, [&] {
         return MoveWith(disturbance, cluster);
       });
       if (!watched.ok()) return watched.status();
@@ -362,7 +424,11 @@ absl::StatusOr<Figures> Torture(const Options& options) {
   }
   const auto left = CountKeys(cluster);
   if (!left.ok()) return left.status();
-  return Figures{{"torture_lost_keys", *keys - *left, "1"},
+  const auto wrong = counters.Check(cluster.plain_port(2));
+  if (!wrong.ok()) return wrong.status();
+  return Figures{{"torture_lost_keys", std::max(0.0, *keys - *left), "1"},
+                 {"torture_lost_additions", wrong->first, "1"},
+                 {"torture_doubled_additions", wrong->second, "1"},
                  {"torture_failed_requests", failed, "1"},
                  {"torture_unknown", unknown, "1"}};
 }
