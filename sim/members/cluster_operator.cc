@@ -176,9 +176,13 @@ bool ClusterOperator::WantedCanSpare(GroupId group,
 // count, and a process that is down may have more configurations than others
 // know. A store that an operator gives up counts as lost, though it works: the
 // controller refuses to replace another one. For some time a leader does not
-// know of the loss, and may make the node one of the voters that are wanted.
+// know of the loss, and may make the node one of the voters that are wanted, or
+// the only voter of a controller that has fewer nodes after a drain.
 bool ClusterOperator::MayLose(size_t place) const {
-  if (places_.LostLately() || places_.ShrunkLately()) return false;
+  if (places_.LostLately() || places_.ShrunkLately() ||
+      places_.DrainedLately()) {
+    return false;
+  }
   LeftReplicas left;
   std::vector<std::pair<GroupId, raft::Configuration>> configurations;
   for (size_t i = 0; i < places_.size(); ++i) {
