@@ -176,8 +176,8 @@ bool ClusterOperator::WantedCanSpare(GroupId group,
 // count, and a process that is down may have more configurations than others
 // know. A store that an operator gives up counts as lost, though it works: the
 // controller refuses to replace another one. For some time a leader does not
-// know of the loss, and may make the node one of the voters that are wanted, or
-// the only voter of a controller that has fewer nodes after a drain.
+// know of the loss. It may make the node one of the voters that are wanted.
+// After a drain that may be the only voter of the controller.
 bool ClusterOperator::MayLose(size_t place) const {
   if (places_.LostLately() || places_.ShrunkLately() ||
       places_.DrainedLately()) {
