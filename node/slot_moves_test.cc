@@ -360,6 +360,35 @@ class FullNodesTest : public MovesTest {
           "+OK\r\n");
     }
   }
+  // The disk has `left_bytes` besides its files. Returns its former size.
+  uint64_t LimitDisk(size_t node, uint64_t left_bytes) {
+    sim::World& world = cluster_->world();
+    const sim::MachineId machine = cluster_->machine(node);
+    for (const auto& name : world.DiskFiles(machine)) {
+      left_bytes += world.DiskFileSize(machine, name);
+    }
+    return std::exchange(world.disk_options(machine).capacity_bytes,
+                         left_bytes);
+  }
+  // Begins a slow move of slot 15495 to group 1, and one of slot 11298, which
+  // finds no room beside it. Returns both.
+  std::pair<std::string, std::string> MoveTwo(const std::string& problem) {
+    const std::string first =
+        Move(R"({"to":1,"slots":"15495","bytes_per_second":20000})");
+    EXPECT_TRUE(AwaitPhase(first, "copy")) << last_.dump(1);
+    const std::string second = Move(R"({"to":1,"slots":"11298"})");
+    EXPECT_TRUE(Await(second, [](const Json& row) {
+      return row["problem"].is_string();
+    })) << last_.dump(1);
+    EXPECT_TRUE(absl::StrContains(last_["problem"].get<std::string>(), problem))
+        << last_.dump(1);
+    return {first, second};
+  }
+  bool AwaitDone(std::string_view move) {
+    return Await(move, [](const Json& row) {
+      return row["phase"] == "done" && row["problem"].is_null();
+    });
+  }
   bool AwaitNoRoom(std::string_view move) {
     return Await(move, [](const Json& row) {
       return row["problem"].is_string() &&
@@ -394,15 +423,8 @@ TEST_F(FullNodesTest, MoveWithoutRoom_CopiesNothingAndSaysWhy) {
 TEST_F(FullNodesTest, MoveWithoutDisk_CopiesNothingAndSaysWhy) {
   Fill("{a}", 50);  // Slot 15495 of group 2.
   LimitMemory("6000000");
-  sim::World& world = cluster_->world();
-  const sim::MachineId full = cluster_->machine(1);
-  uint64_t used = 0;
-  for (const auto& name : world.DiskFiles(full)) {
-    used += world.DiskFileSize(full, name);
-  }
-  const uint64_t before = std::exchange(world.disk_options(full).capacity_bytes,
-                                        used + 50 * kBytes);
-  world.RunFor(Seconds(6));
+  const uint64_t before = LimitDisk(1, 50 * kBytes);
+  cluster_->world().RunFor(Seconds(6));
   const std::string move = Move(R"({"to":1,"slots":"15495"})");
   ASSERT_TRUE(Await(move, [](const Json& row) {
     return row["problem"].is_string();
@@ -414,7 +436,7 @@ TEST_F(FullNodesTest, MoveWithoutDisk_CopiesNothingAndSaysWhy) {
   for (size_t node = 0; node < 3; ++node) {
     EXPECT_TRUE(cluster_->server(node).store(GroupId(1))->moves().empty());
   }
-  world.disk_options(full).capacity_bytes = before;
+  cluster_->world().disk_options(cluster_->machine(1)).capacity_bytes = before;
   ASSERT_TRUE(Await(move, [](const Json& row) {
     return row["phase"] == "done" && row["problem"].is_null();
   })) << last_.dump(1);
@@ -425,55 +447,38 @@ TEST_F(FullNodesTest, MoveWithoutDiskBesideAnEarlierOne_SaysWhy) {
   LimitMemory("9000000");
   Fill("{a}", 50);  // Slot 15495 of group 2.
   Fill("{d}", 50);  // Slot 11298 of group 2.
-  sim::World& world = cluster_->world();
-  for (size_t node = 0; node < 3; ++node) {
-    uint64_t used = 0;
-    for (const auto& name : world.DiskFiles(cluster_->machine(node))) {
-      used += world.DiskFileSize(cluster_->machine(node), name);
-    }
-    world.disk_options(cluster_->machine(node)).capacity_bytes =
-        used + 150 * kBytes;
-  }
-  world.RunFor(Seconds(6));
-  const std::string first =
-      Move(R"({"to":1,"slots":"15495","bytes_per_second":20000})");
-  ASSERT_TRUE(AwaitPhase(first, "copy")) << last_.dump(1);
-  const std::string second = Move(R"({"to":1,"slots":"11298"})");
-  ASSERT_TRUE(Await(second, [](const Json& row) {
-    return row["problem"].is_string();
-  })) << last_.dump(1);
-  EXPECT_TRUE(absl::StrContains(
-      last_["problem"].get<std::string>(),
-      " of disk left, and these slots and earlier moves take 3918 KiB there"))
-      << last_.dump(1);
+  for (size_t node = 0; node < 3; ++node) LimitDisk(node, 150 * kBytes);
+  cluster_->world().RunFor(Seconds(6));
+  const auto [first, second] = MoveTwo(
+      " of disk left, and these slots and earlier moves take 3918 KiB there");
   Ask(0, "POST", first + "/cancel");
-  ASSERT_TRUE(Await(second, [](const Json& row) {
-    return row["phase"] == "done" && row["problem"].is_null();
-  })) << last_.dump(1);
+  ASSERT_TRUE(AwaitDone(second)) << last_.dump(1);
 }
 
-TEST_F(FullNodesTest, MoveWithoutMemoryBesideAnEarlierOne_HoldsUpNoOther) {
+TEST_F(FullNodesTest, MoveWithoutMemoryBesideAnEarlierOne_SaysWhy) {
   Fill("{a}", 25);  // Slot 15495 of group 2.
   Fill("{d}", 25);  // Slot 11298 of group 2.
   LimitMemory("4100000");
-  const std::string first =
-      Move(R"({"to":1,"slots":"15495","bytes_per_second":20000})");
-  ASSERT_TRUE(AwaitPhase(first, "copy")) << last_.dump(1);
-  const std::string second = Move(R"({"to":1,"slots":"11298"})");
-  ASSERT_TRUE(Await(second, [](const Json& row) {
-    return row["problem"].is_string();
-  })) << last_.dump(1);
-  EXPECT_TRUE(
-      absl::StrContains(last_["problem"].get<std::string>(),
-                        " of memory left, and these slots and earlier moves"))
-      << last_.dump(1);
+  const auto [first, second] =
+      MoveTwo(" of memory left, and these slots and earlier moves");
   // A group takes part in two moves that copy. Slot 3300 has no keys.
   const std::string third = Move(R"({"to":2,"slots":"3300"})");
   ASSERT_TRUE(AwaitPhase(third, "done")) << last_.dump(1);
   Ask(0, "POST", first + "/cancel");
-  ASSERT_TRUE(Await(second, [](const Json& row) {
-    return row["phase"] == "done" && row["problem"].is_null();
-  })) << last_.dump(1);
+  ASSERT_TRUE(AwaitDone(second)) << last_.dump(1);
+}
+
+// Its bytes will not come, so they take no room from a later one.
+TEST_F(FullNodesTest, MoveWithoutMemory_HoldsUpNoLaterOne) {
+  LimitMemory("7000000");
+  Fill("{a}", 25);   // Slot 15495 of group 2.
+  Fill("{d}", 150);  // Slot 11298 of group 2.
+  Fill("{e}", 5);    // Slot 15363 of group 2.
+  const std::string stands =
+      MoveTwo(" of memory left, and these slots and earlier moves").second;
+  ASSERT_TRUE(AwaitDone(Move(R"({"to":1,"slots":"15363"})"))) << last_.dump(1);
+  LimitMemory("20000000");
+  ASSERT_TRUE(AwaitDone(stands)) << last_.dump(1);
 }
 
 TEST_F(FullNodesTest, CopyThatRunsOutOfRoom_SaysWhyAndCanBeCancelled) {

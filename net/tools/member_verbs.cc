@@ -359,13 +359,14 @@ std::string GroupsText(const Json& groups) {
       row.push_back(TextOf(group.value(name, Json())));
     }
     rows.push_back(std::move(row));
-    const Json problem = group.value("problem", Json());
-    for (const std::string& said :
-         {problem.is_null() ? "" : TextOf(problem),
-          std::string(group.value("retiring", false) ? "is being retired"
-                                                     : "")}) {
-      if (said.empty()) continue;
-      absl::StrAppend(&problems, "\ngroup ", TextOf(group["id"]), ": ", said);
+    const std::string line =
+        absl::StrCat("\ngroup ", TextOf(group["id"]), ": ");
+    if (const Json problem = group.value("problem", Json());
+        !problem.is_null()) {
+      absl::StrAppend(&problems, line, TextOf(problem));
+    }
+    if (group.value("retiring", false)) {
+      absl::StrAppend(&problems, line, "is being retired");
     }
   }
   return absl::StrCat(FormatTable(rows), problems,

@@ -602,7 +602,13 @@ void AdminApi::Show(std::string_view path, Done done) {
                           !controller_.state().nodes.empty() &&
                           (path == "/v1/nodes" || path == "/v1/groups" ||
                            path == "/v1/moves" || path == "/v1/slots");
-    if (outdated) return ListOutdated(path, status, std::move(done));
+    if (outdated && lists) return ListOutdated(path, status, std::move(done));
+    if (outdated) {
+      Json all = path == "/v1/moves" ? MovesJson(controller_.state())
+                                     : SlotsJson(controller_.state());
+      all["outdated"] = std::string(status.message());
+      return done({.body = JsonText(all)});
+    }
     if (!status.ok()) {
       return done(NoController(controller_, status));
     }
@@ -617,7 +623,7 @@ void AdminApi::Show(std::string_view path, Done done) {
 void AdminApi::ListOutdated(std::string_view path, const absl::Status& why,
                             Done done) {
   controller_.AskUsage(
-      [this, path = std::string(path), why = std::string(why.message()),
+      [this, nodes = path == "/v1/nodes", why = std::string(why.message()),
        done = std::move(done)](const ClusterUsage& usage) mutable {
         ClusterState known = controller_.state();
         for (shardctrl::NodeRecord& node : known.nodes) {
@@ -627,10 +633,7 @@ void AdminApi::ListOutdated(std::string_view path, const absl::Status& why,
             node.silent_since = WallTime(1);
           }
         }
-        Json all = path == "/v1/nodes"    ? NodesJson(known, usage)
-                   : path == "/v1/groups" ? GroupsJson(known, usage)
-                   : path == "/v1/moves"  ? MovesJson(known)
-                                          : SlotsJson(known);
+        Json all = nodes ? NodesJson(known, usage) : GroupsJson(known, usage);
         all["outdated"] = why;
         done({.body = JsonText(all)});
       });

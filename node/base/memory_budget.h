@@ -41,8 +41,7 @@ class MemoryBudget {
   // True if the stores may grow by this many bytes. A write that adds nothing
   // always fits.
   bool Fits(uint64_t bytes) const {
-    return !limited() || bytes == 0 ||
-           used_bytes() + reserved_bytes() + bytes <= limit_bytes_;
+    return bytes == 0 || bytes <= left_bytes();
   }
 
   // True if the row of a session may be added. Commands of sessions that add

@@ -107,14 +107,15 @@ std::vector<NodeId> NodesOf(const ClusterState& state, GroupId id) {
 }
 
 // The bytes that other moves will still bring to each node: those that came
-// first, and those that copy already.
+// first and have room, and those that copy already.
 absl::btree_map<NodeId, uint64_t> BytesUnderWay(const ClusterState& state,
                                                 MoveId id) {
   absl::btree_map<NodeId, uint64_t> bytes;
   for (const SlotMove& other : state.moves) {
     const shardctrl::MoveProgress& progress = other.progress;
     const bool counts = other.id < id || progress.phase >= CopyPhase::kCopy;
-    if (other.id == id || other.decision != MoveState::kOpen || !counts) {
+    if (other.id == id || other.decision != MoveState::kOpen ||
+        other.Stands() || !counts) {
       continue;
     }
     for (const NodeId node : NodesOf(state, other.to)) {
@@ -139,9 +140,8 @@ std::string LackOfRoom(const ClusterState& state, const SlotMove& move,
     const auto found = usage.find(node);
     if (found == usage.end()) continue;
     const NodeUsage& its = found->second;
-    const uint64_t coming = bytes + others[node];
-    const uint64_t disk = coming * kDiskCopies;
-    const uint64_t memory = coming + (kv::MemoryForSlots(bytes) - bytes);
+    const uint64_t disk = (bytes + others[node]) * kDiskCopies;
+    const uint64_t memory = kv::MemoryForSlots(bytes) + others[node];
     if (disk <= its.disk_left && memory <= its.memory_left) continue;
     const bool of_disk = disk > its.disk_left;
     return Concat(

@@ -14,6 +14,8 @@
 namespace quorate::raft {
 namespace {
 
+constexpr char kNoMember[] = "not yet: this node is no member, ask one";
+
 std::string NotYet(const absl::Status& why) {
   return absl::StrCat("not yet: ", std::string(why.message()));
 }
@@ -42,9 +44,7 @@ bool Members::Handle(std::string_view line, Reply& reply) {
   if (verb == "peer" && words.size() == 3 && names_node) {
     SetPeer(member.node, words[2], std::move(reply));
   } else if (verb == "members" && words.size() == 1) {
-    if (core == nullptr) {
-      return reply("not yet: this node is no member, ask one"), true;
-    }
+    if (core == nullptr) return reply(kNoMember), true;
     std::set<NodeId> nodes;
     for (const Member& voter : core->configuration().voters) {
       nodes.insert(voter.node);
@@ -53,9 +53,7 @@ bool Members::Handle(std::string_view line, Reply& reply) {
     for (const NodeId node : nodes) absl::StrAppend(&text, " ", node.value());
     reply(text);
   } else if (verb == "configuration" && words.size() == 1) {
-    if (core == nullptr || core->joining()) {
-      return reply("not yet: this node is no member, ask one"), true;
-    }
+    if (core == nullptr || core->joining()) return reply(kNoMember), true;
     const Buffer bytes = EncodeConfiguration(core->configuration());
     reply(absl::StrCat("ok ", Hex(bytes.view())));
   } else if ((verb == "join" || verb == "leave") && words.size() == 2) {

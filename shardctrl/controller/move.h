@@ -89,6 +89,11 @@ struct SlotMove {
   // it is above all that the slots have had; the founding has epoch 1.
   SlotEpoch epoch() const { return SlotEpoch(id.value() + 1); }
   bool TakesPart(GroupId group) const { return from == group || to == group; }
+  // Something hinders it before its copy, such as a lack of room. So it holds
+  // up no other move.
+  bool Stands() const {
+    return progress.phase <= CopyPhase::kPrepare && !progress.problem.empty();
+  }
   uint32_t SlotCount() const {
     uint32_t count = 0;
     for (SlotRange range : slots) count += range.size();

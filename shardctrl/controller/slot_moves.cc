@@ -274,10 +274,7 @@ std::vector<MoveId> RunningMoves(const ClusterState& state) {
         earlier[move.to] < kMovesOfGroupMax) {
       running.push_back(move.id);
     }
-    // One that lacks room holds up no other.
-    const bool stands = move.progress.phase <= CopyPhase::kPrepare &&
-                        !move.progress.problem.empty();
-    if (stands) continue;
+    if (move.Stands()) continue;
     ++earlier[move.from];
     ++earlier[move.to];
   }

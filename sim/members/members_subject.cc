@@ -28,6 +28,8 @@ using shardctrl::NodeState;
 using shardctrl::ReplicaPurpose;
 using shardctrl::WantedReplica;
 
+// The turns of a node between two looks at what it uses.
+constexpr uint8_t kTurnsPerLook = 4;
 constexpr ChoiceSite kShape("members.shape");
 constexpr uint64_t kFounders[] = {3, 3, 4, 5, 1, 2};
 constexpr uint32_t kClients = 3;
@@ -243,15 +245,11 @@ ResourceCheckerOptions MembersSubject::BoundsOfMessages() const {
 
 void MembersSubject::CheckResources(size_t place) {
   const node::Server* const server = places_.server(place);
-  if (server == nullptr || ++turns_[place] % 4 != 0) return;
-  node::ResourceUse use = server->resources();
-  // A node knows turns by its clock (node/base/turn_work.h).
+  if (server == nullptr || ++turns_[place] % kTurnsPerLook != 0) return;
   const SimClock& clock = world_.clock(places_.machines()[place]);
-  if (clock.FrozenFor(SimTime(), world_.now()) > Duration(0)) {
-    use.longest_turn_work = 0;
-  }
   resources_.AfterTurns(world_.now(), places_.tenant(place)->node, config_,
-                        /*works=*/false, use);
+                        clock.FrozenFor(SimTime(), world_.now()) > Duration(0),
+                        /*works=*/false, server->resources());
 }
 
 void MembersSubject::AfterTurn(MachineId machine) {

@@ -37,9 +37,11 @@ void ResourceChecker::ReportMore(NodeId node, std::string_view what,
 }
 
 void ResourceChecker::RequireTurns(NodeId node, const node::Config& config,
+                                   bool clock_stood,
                                    const node::ResourceUse& use) {
   // The last piece of work in a turn may exceed the bound.
-  Require(node, "work of requests in one turn", use.longest_turn_work,
+  Require(node, "work of requests in one turn",
+          clock_stood ? 0 : use.longest_turn_work,
           config.bounds.turn_work + kPageWork +
               options_.message_bytes_max / kBytesPerUnit +
               kKeyWork * options_.request_keys_max);
@@ -177,8 +179,8 @@ void ResourceChecker::RequireMemory(NodeId node, const node::ResourceUse& use,
 }
 
 void ResourceChecker::AfterTurns(SimTime now, NodeId node,
-                                 const node::Config& config, bool works,
-                                 const node::ResourceUse& use) {
+                                 const node::Config& config, bool clock_stood,
+                                 bool works, const node::ResourceUse& use) {
   const node::LimitsConfig& limits = config.limits;
   const node::BoundsConfig& bounds = config.bounds;
   const uint64_t message = options_.message_bytes_max;
@@ -208,7 +210,7 @@ void ResourceChecker::AfterTurns(SimTime now, NodeId node,
           use.store_bytes_above_limit, 0);
   RequireDisk(node, config, use);
   RequireOpen(node, use);
-  RequireTurns(node, config, use);
+  RequireTurns(node, config, clock_stood, use);
   Seen& seen = seen_[node];
   if (works) {
     RequireEviction(now, node, config.host.log_memory_bytes_max, use, &seen);

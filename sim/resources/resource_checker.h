@@ -59,10 +59,11 @@ class ResourceChecker {
   ResourceChecker(const ResourceCheckerOptions& options, Report violate)
       : options_(options), violate_(std::move(violate)) {}
 
-  // The node had some turns. `config` is its configuration. `works`: no fault
-  // of its disk excuses it.
+  // The node had some turns. `config` is its configuration. `clock_stood`: it
+  // knows turns by its clock (node/base/turn_work.h), so the work of one is not
+  // known. `works`: no fault of its disk excuses it.
   void AfterTurns(SimTime now, NodeId node, const node::Config& config,
-                  bool works, const node::ResourceUse& use);
+                  bool clock_stood, bool works, const node::ResourceUse& use);
 
  private:
   struct Seen {
@@ -88,7 +89,7 @@ class ResourceChecker {
   }
   void ReportMore(NodeId node, std::string_view what, uint64_t used,
                   uint64_t bound);
-  void RequireTurns(NodeId node, const node::Config& config,
+  void RequireTurns(NodeId node, const node::Config& config, bool clock_stood,
                     const node::ResourceUse& use);
   void RequireDisk(NodeId node, const node::Config& config,
                    const node::ResourceUse& use);

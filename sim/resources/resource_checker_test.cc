@@ -50,7 +50,7 @@ class ResourceCheckerTest : public testing::Test {
   std::vector<std::string> Turn(const node::ResourceUse& use,
                                 SimTime now = SimTime(), bool works = true) {
     found_.clear();
-    checker_.AfterTurns(now, kNode, Small(), works, use);
+    checker_.AfterTurns(now, kNode, Small(), /*clock_stood=*/false, works, use);
     return found_;
   }
   void ExpectBound(uint64_t node::ResourceUse::*use, uint64_t bound,

@@ -254,7 +254,7 @@ class Run::Impl final : public Subject {
   Condition TrueViews();
   void BeginCalm();
   void EndCalm();
-  void CheckResources(NodeId node, node::ResourceUse use);
+  void CheckResources(NodeId node, const node::ResourceUse& use);
   // Another map of a node's program. Marks a second one that comes while
   // requests of one connection wait that were sent before the first.
   bool ChangeMap(MachineId machine, uint64_t draw);
@@ -450,7 +450,8 @@ ScheduleOptions Run::Impl::Start() {
       .nodes = cluster_.machines(),
       .clients = clients_.machines(),
       .groups = SoundGroups(),
-      .wrong_clock_max = shape_.wrong_clock_max(),
+      .wrong_clock_max =
+          shape_.WrongClockMax(ScheduleOptions().wrong_clock_max),
       .leader =
           [this](uint64_t draw) {
             const auto& groups = cluster_.groups();
@@ -522,14 +523,11 @@ std::string Run::Impl::Describe() const {
          rolling_restart_.Describe();
 }
 
-void Run::Impl::CheckResources(NodeId node, node::ResourceUse use) {
-  // A node knows turns by its clock (node/base/turn_work.h).
+void Run::Impl::CheckResources(NodeId node, const node::ResourceUse& use) {
   const SimClock& clock = world_.clock(cluster_.machine(node));
-  if (clock.FrozenFor(SimTime(), world_.now()) > Duration(0)) {
-    use.longest_turn_work = 0;
-  }
   resources_.AfterTurns(world_.now(), node,
                         cluster_.configs()[node.value() - 1],
+                        clock.FrozenFor(SimTime(), world_.now()) > Duration(0),
                         !cluster_.MayNotWork(node), use);
 }
 

@@ -48,12 +48,11 @@ struct Shape {
   bool has_hash_slots() const {
     return division.partitioner == Partitioner::kHashSlots;
   }
-  // The most by which a clock without a stated error is wrong. An
-  // Idempotency-Key protects a retry for the lifetime of sessions by log time,
-  // which leaps if a leader follows one whose clock was behind.
-  Duration wrong_clock_max() const {
+  // The most by which a clock without a stated error is wrong, at most `most`.
+  // An Idempotency-Key protects a retry for the lifetime of sessions by log
+  // time, which leaps if a leader follows one whose clock was behind.
+  Duration WrongClockMax(Duration most) const {
     const bool keys = http_clients > 0 && http_idempotency_keys;
-    const Duration most = Seconds(2 * 3600);
     return keys ? std::min(most, rules.sessions.lifetime / 4) : most;
   }
 
