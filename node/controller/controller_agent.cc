@@ -500,6 +500,10 @@ bool ControllerAgent::Describe(GroupId group,
   if (core->role() != raft::RoleKind::kLeader) return true;
   shardctrl::HostedReplica::Leadership leads;
   leads.term = core->term();
+  const auto sent = group_reports_.find(group);
+  if (sent != group_reports_.end() && sent->second.first == leads.term) {
+    leads.reports = sent->second.second;
+  }
   leads.settled = core->commit_index() >= at && core->CanServeReads() &&
                   !core->transferring() &&
                   core->configuration().outgoing_voters.empty();
@@ -583,6 +587,7 @@ void ControllerAgent::Act(Action action) {
               .generation = action.generation},
           busy);
     case Kind::kReportGroup:
+      group_reports_[action.group] = {action.report.term, action.report.number};
       return Report(
           ControllerCommand::ReportGroup{
               .group = action.group, .configuration = std::move(action.report)},

@@ -513,6 +513,11 @@ Answer Execution::operator()(const Command::ReportGroup& report) {
   GroupRecord* group = state_.FindGroup(report.group);
   if (group == nullptr) return NoSuchGroup(report.group);
   const ReportedConfiguration& fresh = report.configuration;
+  // The leader's state is older than a command that gave up such stores.
+  if (fresh.next.has_value() && !MajorityHasStores(state_, *fresh.next)) {
+    return Refused("of the next voters of " + GroupText(report.group) +
+                   ", too many are on stores that are given up");
+  }
   if (group->recovery.has_value() &&
       fresh.configuration.generation < group->recovery->generation) {
     return Refused(GroupText(report.group) + " is being recovered");
@@ -529,14 +534,11 @@ Answer Execution::operator()(const Command::ReportGroup& report) {
     return Done("the configuration is noted");
   }
   ReportedConfiguration& known = *group->reported;
-  if (known.IsNewerThan(fresh) || fresh.term < known.term ||
-      std::tie(fresh.term, fresh.leader, fresh.problem) ==
-          std::tie(known.term, known.leader, known.problem)) {
+  if (known.IsNewerThan(fresh) || std::tie(fresh.term, fresh.number) <=
+                                      std::tie(known.term, known.number)) {
     return AlreadySo("this is known, or something newer");
   }
-  known.term = fresh.term;
-  known.leader = fresh.leader;
-  known.problem = fresh.problem;
+  known = fresh;
   return Done("the leader is noted");
 }
 

@@ -267,6 +267,17 @@ TEST(Replace, NodeThatAMajorityNeeds_IsRefused) {
                 "start node 1 first");
 }
 
+TEST(Replace, WhileAnotherReplicaIsFilledAgain_IsRefused) {
+  Cluster cluster(3, 1);
+  cluster.SettleAll();
+  ExpectDone(cluster,
+             Command::ReportReplica{kFirst, NodeId(1), Cluster::StoreOf(1),
+                                    ReplicaId(8)});
+  ExpectRefused(cluster,
+                Command::ReplaceNode{NodeId(2), Cluster::Token(5), Seconds(60)},
+                "wait until its replica on node 1 is filled again");
+}
+
 // Operators may be faster than the first reports.
 TEST(Replace, BeforeTheGroupsReport_IsRefused) {
   Cluster cluster(3, 1);

@@ -245,10 +245,20 @@ class Leader {
                                    : 0);
     std::optional<Action> step = recovered ? std::nullopt : NextStep();
     report.problem = problem_.substr(0, kProblemBytes);
-    if (group_.reported != report) {
+    const bool changes_voters = step.has_value() &&
+                                step->kind == Kind::kChange &&
+                                step->configuration.voters != present_.voters;
+    if (changes_voters) report.next = step->configuration;
+    if (!IsNoted(report)) {
+      // A report on its way may still be executed before this one.
+      report.number =
+          1 + std::max(self_.leads->reports, group_.reported.has_value()
+                                                 ? group_.reported->number
+                                                 : uint64_t{0});
       Add({.kind = Kind::kReportGroup,
            .report = std::move(report),
            .why = "the controller does not know this configuration"});
+      if (changes_voters) return;
     }
     if (step.has_value()) Add(*std::move(step));
   }
@@ -260,6 +270,14 @@ class Leader {
   void Add(Action action) {
     action.group = group_.id;
     actions_.push_back(std::move(action));
+  }
+
+  // True if the controller knows all of it, and no earlier report of this
+  // leader can change that.
+  bool IsNoted(ReportedConfiguration report) const {
+    if (!group_.reported.has_value()) return false;
+    report.number = group_.reported->number;
+    return group_.reported == report && report.number >= self_.leads->reports;
   }
 
   // The index that a change names.

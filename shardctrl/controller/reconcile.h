@@ -7,7 +7,8 @@
 // harmless:
 //   - A replica is only named by its group once its id is durable on its node.
 //   - Votes change by joint consensus alone, to voters of which a majority
-//     works.
+//     works, and which the controller has noted. It gives up no store that they
+//     need.
 //   - A voter is removed once enough others replace it, never before.
 //   - A replica is dropped if a committed configuration that is later than the
 //     last one in its log does not name it. The state must come from the
@@ -42,6 +43,9 @@ struct HostedReplica {
   };
   struct Leadership {
     raft::Term term = {};
+    // The highest number of a report that this leader has sent in this term.
+    // Zero: none.
+    uint64_t reports = 0;
     // The configuration in effect is committed, and the core takes a change.
     bool settled = false;
     std::vector<Member> members = {};

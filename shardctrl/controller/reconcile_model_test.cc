@@ -9,6 +9,7 @@
 //   - a dropped replica is no voter;
 //   - all replicas of a new group begin with one entry 1;
 //   - a replica of an earlier generation is never named again;
+//   - a store that some group needs is not given up;
 //   - without faults every wish comes true.
 #include <algorithm>
 #include <deque>
@@ -101,6 +102,8 @@ class Model {
     StoreIncarnation store;
     std::map<GroupId, std::vector<Replica>> replicas;
     std::map<GroupId, ReplicaId> prepared;
+    // The last reports about groups.
+    std::map<GroupId, std::pair<raft::Term, uint64_t>> reports;
     std::shared_ptr<const ClusterState> known;
   };
   struct Entry {
@@ -151,14 +154,18 @@ class Model {
     }
     return nullptr;
   }
-  // Counts also replicas whose nodes are down.
+  // Counts also replicas whose nodes are down, and those that a new group is
+  // about to begin with.
   bool Holds(const raft::Member& member, GroupId group, NodeId without) {
     Node& node = nodes_[member.node];
     if (member.node == without || node.gone) return false;
     for (const Replica& one : node.replicas[group]) {
       if (one.id == member.replica && !one.fenced) return true;
     }
-    return false;
+    const auto prepared = node.prepared.find(group);
+    return !cluster_.state.FindGroup(group)->reported.has_value() &&
+           prepared != node.prepared.end() &&
+           prepared->second == member.replica;
   }
   template <typename Counts>
   static bool Majority(const std::vector<raft::Member>& voters, Counts counts) {
@@ -173,13 +180,17 @@ class Model {
     while (!group.log[length - 1].changes) --length;
     return length - 1;
   }
+  // The first entry whose configuration may be in effect.
+  static size_t FirstInEffect(const Group& group) {
+    return group.log.empty()
+               ? 0
+               : LastChange(group, std::max<size_t>(group.committed, 1));
+  }
   // Whether the group survives the loss of what the node has of it, for all
   // configurations that may be in effect.
   bool MayLose(GroupId id, NodeId node) {
     const Group& group = groups_[id];
-    if (group.log.empty()) return false;
-    for (size_t i = LastChange(group, std::max<size_t>(group.committed, 1));
-         i < group.log.size(); ++i) {
+    for (size_t i = FirstInEffect(group); i < group.log.size(); ++i) {
       if (!Quorum(group.log[i].configuration, [&](const raft::Member& one) {
             return Holds(one, id, node);
           })) {
@@ -192,6 +203,40 @@ class Model {
     return std::all_of(groups_.begin(), groups_.end(), [&](const auto& one) {
       return MayLose(one.first, node);
     });
+  }
+
+  // Damaged replicas, and first voters that came too late: the controller may
+  // count them as working.
+  bool HasHiddenLoss(GroupId id, const Group& group) {
+    const auto hidden = [&](const raft::Member& voter) {
+      const Node& node = nodes_[voter.node];
+      return !node.gone && node.store == voter.store &&
+             !Holds(voter, id, NodeId());
+    };
+    for (size_t i = FirstInEffect(group); i < group.log.size(); ++i) {
+      const raft::Configuration& c = group.log[i].configuration;
+      if (std::any_of(c.voters.begin(), c.voters.end(), hidden) ||
+          std::any_of(c.outgoing_voters.begin(), c.outgoing_voters.end(),
+                      hidden)) {
+        return true;
+      }
+    }
+    return false;
+  }
+  // Asks the controller to give up the node's store.
+  bool GiveUp(NodeId node, const Command::Body& body) {
+    const bool needed =
+        std::any_of(groups_.begin(), groups_.end(), [&](const auto& one) {
+          return MayLose(one.first, NodeId()) && !MayLose(one.first, node);
+        });
+    const bool hidden = std::any_of(
+        groups_.begin(), groups_.end(),
+        [&](const auto& one) { return HasHiddenLoss(one.first, one.second); });
+    if ((hidden && !MayLoseNode(node)) || !Done(body)) return false;
+    if (needed) {
+      Fail("the controller gave up a store that a group needs" + Describe());
+    }
+    return true;
   }
 
   // ---- Consensus.
@@ -294,6 +339,8 @@ class Model {
         }
         if (group.leader == one.id && !one.fenced) {
           held.leads = Leadership(number, one);
+          const auto& [term, reports] = node.reports[number];
+          if (term == group.term) held.leads->reports = reports;
         }
         host.replicas.push_back(std::move(held));
       }
@@ -326,8 +373,12 @@ class Model {
   }
   void Execute(NodeId id, const ReconcileAction& action) {
     Node& node = nodes_[id];
-    auto& replicas = node.replicas[action.group];
     ++marks_[absl::StrCat("action ", static_cast<int>(action.kind))];
+    if (action.kind == Kind::kReportEmpty) {
+      Do(Command::ReportEmpty{id, node.store});
+      return;
+    }
+    auto& replicas = node.replicas[action.group];
     switch (action.kind) {
       case Kind::kPrepare:
         node.prepared[action.group] = ReplicaId((++drawn_ * 7919) % 1000003);
@@ -362,6 +413,8 @@ class Model {
         node.prepared.erase(action.group);
         break;
       case Kind::kReportGroup:
+        nodes_[id].reports[action.group] = {action.report.term,
+                                            action.report.number};
         Do(Command::ReportGroup{action.group, action.report});
         break;
       case Kind::kChange:
@@ -377,7 +430,6 @@ class Model {
         Recover(id, action);
         break;
       case Kind::kReportEmpty:
-        Do(Command::ReportEmpty{id, node.store});
         break;
     }
   }
@@ -553,9 +605,9 @@ class Model {
   // The disk is lost, and an operator replaces the node.
   void Wipe(NodeId id) {
     Node& node = nodes_[id];
-    if (node.gone || !MayLoseNode(id)) return;
-    if (!Done(Command::ReplaceNode{id, ControlledCluster::Token(3),
-                                   Seconds(1000)})) {
+    if (node.gone ||
+        !GiveUp(id, Command::ReplaceNode{id, ControlledCluster::Token(3),
+                                         Seconds(1000)})) {
       return;
     }
     Crash(id);
@@ -580,7 +632,7 @@ class Model {
     // The controller counts the voters that it knows.
     for (const auto& [number, group] : groups_) {
       const GroupRecord& record = *cluster_.state.FindGroup(number);
-      if (!group.log.empty() &&
+      if ((!group.log.empty() || record.first.has_value()) &&
           (!record.reported.has_value() ||
            record.reported->configuration != group.log.back().configuration)) {
         return;
@@ -685,9 +737,7 @@ class Model {
         Mark("remove", Done(Command::RemoveNode{id}));
         break;
       case 5:
-        if (!MayLoseNode(id) || !Done(Command::RemoveNode{id, true})) {
-          break;
-        }
+        if (!GiveUp(id, Command::RemoveNode{id, true})) break;
         Crash(id);
         nodes_[id].gone = true;
         nodes_[id].replicas.clear();

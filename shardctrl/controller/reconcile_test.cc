@@ -99,6 +99,16 @@ class ReconcileTest : public ::testing::Test {
     }
     return kinds;
   }
+  // Executes the only action: a report of the next voters.
+  ReportedConfiguration NoteNext(const HostView& host) {
+    const auto actions = Act(host);
+    EXPECT_EQ(actions.size(), 1u);
+    EXPECT_EQ(actions[0].kind, Kind::kReportGroup);
+    EXPECT_EQ(
+        cluster_.Do(Command::ReportGroup{kFirst, actions[0].report}).outcome,
+        ControllerAnswer::Outcome::kDone);
+    return actions[0].report;
+  }
   static std::vector<uint32_t> VotersOf(const raft::Configuration& c) {
     std::vector<uint32_t> nodes;
     for (const raft::Member& one : c.voters) nodes.push_back(one.node.value());
@@ -150,11 +160,54 @@ TEST_F(ReconcileTest, Leader_AddsALearnerAndThenSwapsVoters) {
   MemberOf(leader, kNew).caught_up = false;
   EXPECT_EQ(Kinds(leader), std::vector<Kind>{});  // Node 3 stays until then.
   MemberOf(leader, kNew).caught_up = true;
+  const ReportedConfiguration noted = NoteNext(leader);
   actions = Act(leader);
   ASSERT_EQ(actions.size(), 1u);
+  EXPECT_EQ(actions[0].kind, Kind::kChange);
   EXPECT_EQ(VotersOf(actions[0].configuration),
             (std::vector<uint32_t>{4, 1, 2}));
   EXPECT_TRUE(actions[0].configuration.learners.empty());
+  EXPECT_EQ(noted.next, actions[0].configuration);
+}
+
+TEST_F(ReconcileTest, ChangeOfVoters_WaitsUntilNoOlderReportCanUndoIt) {
+  cluster_.state.FindGroup(kFirst)->replicas = 1;
+  Want({3});
+  HostView leader = LeaderHost(3);
+  const ReportedConfiguration noted = NoteNext(leader);
+  EXPECT_EQ(Kinds(leader), std::vector<Kind>{Kind::kChange});
+  // It took the change back with a report whose answer did not come.
+  leader.replicas[0].leads->reports = noted.number + 1;
+  EXPECT_EQ(NoteNext(leader).number, noted.number + 2);
+  EXPECT_EQ(Kinds(leader), std::vector<Kind>{Kind::kChange});
+  ReportedConfiguration late = noted;
+  late.number = noted.number + 1;
+  late.next.reset();
+  EXPECT_EQ(cluster_.Do(Command::ReportGroup{kFirst, late}).outcome,
+            ControllerAnswer::Outcome::kAlreadySo);
+}
+
+TEST_F(ReconcileTest, StoreOfTheNextVoters_IsNotGivenUp) {
+  cluster_.state.FindGroup(kFirst)->replicas = 1;
+  Want({3});
+  HostView leader = LeaderHost(3);
+  const Command::ReplaceNode replace{NodeId(3), Cluster::Token(5), Seconds(60)};
+  ClusterState before = cluster_.state;
+  NoteNext(leader);
+  const ControllerAnswer refused = cluster_.Do(replace);
+  EXPECT_EQ(refused.outcome, ControllerAnswer::Outcome::kRefused);
+  EXPECT_EQ(refused.text,
+            "group 1 would have 0 of 1 working voters without node 3; move its "
+            "replica to another node first");
+  // The other order: the store is given up, and the leader does not know.
+  cluster_.state = before;
+  EXPECT_EQ(cluster_.Do(replace).outcome, ControllerAnswer::Outcome::kDone);
+  std::swap(before, cluster_.state);
+  const auto actions = Act(leader);
+  std::swap(before, cluster_.state);
+  EXPECT_EQ(
+      cluster_.Do(Command::ReportGroup{kFirst, actions.at(0).report}).outcome,
+      ControllerAnswer::Outcome::kRefused);
 }
 
 TEST_F(ReconcileTest, LearnerThatDoesNotAnswer_IsTheProblem) {
@@ -175,7 +228,7 @@ TEST_F(ReconcileTest, VotersThatWouldRemainAreSilent_RemovesNone) {
   cluster_.state.FindGroup(kFirst)->replicas = 1;
   Want({3});
   HostView leader = LeaderHost(3);
-  EXPECT_EQ(VotersOf(Act(leader).back().configuration),
+  EXPECT_EQ(VotersOf(*Act(leader).back().report.next),
             std::vector<uint32_t>{3});
   cluster_.state.FindGroup(kFirst)->replicas = 2;
   Want({2, 3});
@@ -254,7 +307,8 @@ TEST_F(ReconcileTest, FencedReplica_IsReplacedOnItsNode) {
   cluster_.Report(kFirst, WithLearner(3, kNew), NodeId(1));
   HostView leader = LeaderHost(1);
   MemberOf(leader, Cluster::MemberOn(kFirst, 3).replica).answers = false;
-  const raft::Configuration target = Act(leader)[0].configuration;
+  NoteNext(leader);
+  const raft::Configuration target = Act(leader).at(0).configuration;
   EXPECT_EQ(VotersOf(target), (std::vector<uint32_t>{3, 1, 2}));
   EXPECT_EQ(target.voters[0].replica, kNew);
   cluster_.Report(kFirst, target, NodeId(1));

@@ -154,6 +154,13 @@ struct ReportedConfiguration {
   raft::Configuration configuration = {};
   NodeId leader = {};
   raft::Term term = {};  // That of the leader.
+  // Rises with each report of a leader, so that a late copy of one changes
+  // nothing.
+  uint64_t number = 0;
+  // The change of voters that the leader is about to propose, or has proposed.
+  // Leaders propose only one that is noted here: no store that it needs is
+  // given up meanwhile.
+  std::optional<raft::Configuration> next = {};
   // The reason why the leader cannot do what is wanted now. Empty: none.
   std::string problem = {};
   friend bool operator==(const ReportedConfiguration&,
@@ -161,7 +168,7 @@ struct ReportedConfiguration {
   template <typename Codec, typename Self>
   static void Fields(Codec& codec, Self& self) {
     codec(self.position.term, self.position.index, self.configuration,
-          self.leader, self.term, self.problem);
+          self.leader, self.term, self.number, self.next, self.problem);
   }
   // True if this one replaces `other`: generation, then position.
   bool IsNewerThan(const ReportedConfiguration& other) const;

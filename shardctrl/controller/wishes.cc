@@ -136,10 +136,53 @@ std::string Sentence(const ClusterState& state, const PlacementChange& change) {
                       change.to.value(), ", ", why);
 }
 
+bool HasStore(const ClusterState& state, const raft::Member& member) {
+  const NodeRecord* node = state.FindNode(member.node);
+  return node != nullptr && node->store == member.store && !node->lost;
+}
+
 bool Works(const ClusterState& state, const raft::Member& member) {
   const NodeRecord* node = state.FindNode(member.node);
-  return node != nullptr && node->store == member.store && !node->lost &&
-         !node->dead && node->silent_since == WallTime(0);
+  return HasStore(state, member) && !node->dead &&
+         node->silent_since == WallTime(0);
+}
+
+// Its node has given up what it had of the replica, and fills another one.
+bool IsReplaced(const GroupRecord& group, const raft::Member& member) {
+  const WantedReplica* const wanted = group.WantedOn(member.node);
+  return wanted != nullptr && wanted->store == member.store &&
+         wanted->replica != ReplicaId() && wanted->replica != member.replica;
+}
+
+// Empty, or that the voters have no majority that works without the node.
+std::string LostMajorityOf(const ClusterState& state, const GroupRecord& group,
+                           const std::vector<raft::Member>& voters,
+                           NodeId without) {
+  size_t working = 0;
+  bool named = false;
+  std::vector<NodeId> silent, filling;
+  for (const raft::Member& voter : voters) {
+    if (voter.node == without) {
+      named = true;
+    } else if (!Works(state, voter)) {
+      silent.push_back(voter.node);
+    } else if (IsReplaced(group, voter)) {
+      filling.push_back(voter.node);
+    } else {
+      ++working;
+    }
+  }
+  if (!named || working >= voters.size() / 2 + 1) return "";
+  std::string remedy = "; move its replica to another node first";
+  if (!silent.empty()) {
+    remedy = absl::StrCat("; start ", NodesText(silent), " first");
+  } else if (!filling.empty()) {
+    remedy = absl::StrCat("; wait until its replica on ", NodesText(filling),
+                          " is filled again");
+  }
+  return absl::StrCat("group ", group.id.value(), " would have ", working,
+                      " of ", voters.size(), " working voters without node ",
+                      without.value(), remedy);
 }
 
 std::vector<PlacementNode> VoterNodes(const ClusterState& state) {
@@ -248,27 +291,23 @@ std::string LostMajority(const ClusterState& state, NodeId without) {
                           " has not reported its members yet; try again");
     }
     if (configuration == nullptr) continue;
-    size_t working = 0;
-    bool named = false;
-    std::vector<NodeId> others;
-    for (const raft::Member& voter : configuration->voters) {
-      if (voter.node == without) {
-        named = true;
-      } else if (Works(state, voter)) {
-        ++working;
-      } else {
-        others.push_back(voter.node);
-      }
+    std::string lost =
+        LostMajorityOf(state, group, configuration->voters, without);
+    if (lost.empty() && group.reported.has_value() &&
+        group.reported->next.has_value()) {
+      lost =
+          LostMajorityOf(state, group, group.reported->next->voters, without);
     }
-    const size_t voters = configuration->voters.size();
-    if (!named || working >= voters / 2 + 1) continue;
-    return absl::StrCat(
-        "group ", group.id.value(), " would have ", working, " of ", voters,
-        " working voters without node ", without.value(),
-        others.empty() ? std::string("; move its replica to another node first")
-                       : absl::StrCat("; start ", NodesText(others), " first"));
+    if (!lost.empty()) return lost;
   }
   return "";
+}
+
+bool MajorityHasStores(const ClusterState& state,
+                       const raft::Configuration& configuration) {
+  return raft::QuorumValue(configuration, true, [&](ReplicaId id) {
+    return HasStore(state, *raft::FindMember(configuration, id));
+  });
 }
 
 VoterCount CountVoters(const ClusterState& state,

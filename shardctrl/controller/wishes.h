@@ -32,10 +32,14 @@ void PlanLeaders(ClusterState* state);
 std::string NewShortage(const ClusterState& before, const ClusterState& after);
 
 // Empty, or a group that would have no majority of working voters without this
-// node. As far as the state says, voters work if they are on nodes that are
-// bound to their stores and not silent. Also a group of the founding that has
-// not reported itself.
+// node, now or after the change that its leader has announced. As far as the
+// state says, voters work if they are on nodes that are bound to their stores
+// and not silent. Also a group of the founding that has not reported itself.
 std::string LostMajority(const ClusterState& state, NodeId without);
+
+// True unless a majority of the voters is on stores that were given up.
+bool MajorityHasStores(const ClusterState& state,
+                       const raft::Configuration& configuration);
 
 // Empty, or why the replicas of a node that was silent for long enough are not
 // rebuilt on other nodes.
