@@ -56,6 +56,16 @@ absl::StatusOr<std::string> ReadWholeFile(const std::string& path) {
   return text;
 }
 
+// These wait from the creation of the directory until the loop handles them.
+// Otherwise one would leave a directory without a store.
+sigset_t StopSignals() {
+  sigset_t signals;
+  sigemptyset(&signals);
+  sigaddset(&signals, SIGTERM);
+  sigaddset(&signals, SIGINT);
+  return signals;
+}
+
 // The node, from its first turn to its last.
 class Daemon {
  public:
@@ -68,6 +78,8 @@ class Daemon {
   int Run() {
     real_.loop().OnSignals({SIGTERM, SIGINT},
                            [this](int signal) { OnSignal(signal); });
+    const sigset_t signals = StopSignals();
+    sigprocmask(SIG_UNBLOCK, &signals, nullptr);
     server_->Start(
         [this](absl::Status status) { OnStarted(std::move(status)); });
     real_.loop().Run();
@@ -209,6 +221,8 @@ int RunNode(node::Config config, const DaemonOptions& options) {
   world.clock.error_unsynchronised = config.clock.error_unsynchronised;
   world.sockets.user_timeout_accepted = config.timeouts.stall;
   world.sockets.keep_alive = config.timeouts.keep_alive;
+  const sigset_t signals = StopSignals();
+  sigprocmask(SIG_BLOCK, &signals, nullptr);
   absl::StatusOr<std::unique_ptr<RealEnv>> real = RealEnv::Create(world);
   if (!real.ok()) {
     traces.Remove();
