@@ -378,9 +378,9 @@ void ClusterOperator::JoinTwice() {
 }
 
 void ClusterOperator::MoveSlots(GroupId to) {
-  const uint64_t first = Draw(2, kHashSlotCount);
-  const uint64_t last =
-      std::min<uint64_t>(first + Draw(3, 8192), kHashSlotCount - 1);
+  const uint64_t slots = places_.division().slot_count;
+  const uint64_t first = Draw(2, slots);
+  const uint64_t last = std::min(first + Draw(3, slots / 2), slots - 1);
   Tell({.method = "POST",
         .target = "/v1/moves",
         .body = absl::StrCat(

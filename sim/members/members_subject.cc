@@ -1,6 +1,7 @@
 #include "sim/members/members_subject.h"
 
 #include <algorithm>
+#include <array>
 #include <map>
 #include <memory>
 #include <string_view>
@@ -8,11 +9,13 @@
 
 #include "absl/strings/str_cat.h"
 #include "kv/command/move_command.h"
-#include "kv/slots/slot.h"
+#include "kv/slots/slot_strategy.h"
 #include "kv/store/store.h"
 #include "raft/core/configuration.h"
 #include "shardctrl/controller/wishes.h"
+#include "shardctrl/partition.h"
 #include "sim/choices/choices.h"
+#include "sim/keys/key_division.h"
 #include "sim/workload/http_client.h"
 #include "sim/workload/library_client.h"
 #include "sim/world/clock.h"
@@ -32,6 +35,10 @@ using shardctrl::WantedReplica;
 constexpr uint8_t kTurnsPerLook = 4;
 constexpr ChoiceSite kShape("members.shape");
 constexpr uint64_t kFounders[] = {3, 3, 4, 5, 1, 2};
+constexpr std::array kPartitioners = {
+    Partitioner::kHashSlots,     Partitioner::kHashSlots,
+    Partitioner::kHashSlots,     Partitioner::kHashSlots,
+    Partitioner::kLastCharacter, Partitioner::kKeyRanges};
 constexpr uint32_t kClients = 3;
 constexpr size_t kLibraryOpenMax = 4;
 constexpr Duration kLook = Milliseconds(100);
@@ -61,6 +68,7 @@ MembersSubject::MembersSubject(World* world)
              [this](std::string what) { world_.Violate(std::move(what)); }),
       places_(world, &checker_, Hooks(), DrawPlaces()),
       cuts_(world, &places_),
+      slots_(kv::MakeSlotStrategy(places_.division())),
       config_(places_.FileOf(0)),
       resources_(BoundsOfMessages(),
                  [this](std::string what) { world_.Violate(std::move(what)); }),
@@ -69,10 +77,11 @@ MembersSubject::MembersSubject(World* world)
   recorder_.SetClocks(
       {.epoch = WorldOptions().epoch + kAnyTime,
        .error_bound = [](NodeId, SimTime) { return kAnyTime * 2; }});
+  recorder_.SetSlots(slots_);
   recorder_.log().SetOwners(
       [this](Slot slot) { return places_.GroupOf(slot); });
   recorder_.CheckOrder([this](std::string_view key) {
-    return places_.GroupOf(kv::HashSlot(key));
+    return places_.GroupOf(slots_->SlotOf(key));
   });
   recorder_.OrderBySlot();
 }
@@ -88,6 +97,8 @@ NodePlacesOptions MembersSubject::DrawPlaces() {
   options.groups = static_cast<uint32_t>(1 + draw(2, 3));
   options.replicas =
       std::min(options.founders, static_cast<uint32_t>(3 - draw(3, 3) % 2));
+  options.division =
+      DivisionOfRun(kPartitioners[draw(9, kPartitioners.size())]);
   options.changed_addresses = draw(5, 3) == 1;
   // Small logs: nodes that come get a snapshot, and may lead with a log that
   // begins with it.
@@ -137,14 +148,19 @@ ScheduleOptions MembersSubject::Start() {
           .needs_all_nodes = [] { return true; }};
 }
 
+// With another partitioner than hash slots: as sim/run/shape.h and
+// sim/keys/key_division.h.
 void MembersSubject::StartClients() {
+  const bool hash_slots =
+      places_.division().partitioner == Partitioner::kHashSlots;
   for (uint32_t i = 1; i <= kClients; ++i) {
     const MachineId machine = AddClient(absl::StrCat("c", i));
-    WorkloadClientOptions options{.id = i,
-                                  .habits = {.cluster = i == 2,
-                                             .stays_with_node = i == 3,
-                                             .sessions = i != 3},
-                                  .operations = {.expiry = i != 1}};
+    WorkloadClientOptions options{
+        .id = i,
+        .habits = {.cluster = i == 2 && hash_slots,
+                   .stays_with_node = i == 3,
+                   .sessions = i != 3},
+        .operations = {.expiry = i != 1 && hash_slots}};
     options.servers = Addresses(NodePlaces::kRespPort);
     options.cluster_servers = Addresses(NodePlaces::kRespClusterPort);
     world_.Start(machine, [this, options](env::Env& env) {
@@ -154,15 +170,16 @@ void MembersSubject::StartClients() {
       return client;
     });
   }
-  StartPlain<MultiKeyClient, MultiKeyClientOptions>("multi", kClients + 1,
-                                                    &multi_keys_);
-  StartPlain<WatchClient, WatchClientOptions>("watch", kClients + 2, &watches_);
   SimpleClientOptions http{.id = kClients + 3,
                            .servers = Addresses(NodePlaces::kHttpPort),
                            .retries_writes = true};
   http.operations.expiry = false;
   http.operations.stale_reads = true;
   StartSimple<HttpClient>("http", http);
+  if (!hash_slots) return;
+  StartPlain<MultiKeyClient, MultiKeyClientOptions>("multi", kClients + 1,
+                                                    &multi_keys_);
+  StartPlain<WatchClient, WatchClientOptions>("watch", kClients + 2, &watches_);
   LibraryClientOptions library{
       .common = {.id = kClients + 4,
                  .servers = Addresses(NodePlaces::kRespClusterPort),
@@ -277,8 +294,8 @@ void MembersSubject::Look() {
 
 void MembersSubject::StopClients() {
   for (WorkloadClient* const client : clients_) client->StopIssuing();
-  multi_keys_->StopIssuing();
-  watches_->StopIssuing();
+  if (multi_keys_ != nullptr) multi_keys_->StopIssuing();
+  if (watches_ != nullptr) watches_->StopIssuing();
   for (SimpleClient* const client : simple_clients_) client->StopIssuing();
   for (size_t i = 0; i < operators_.size(); ++i) {
     operators_[i]->Finish(/*cares=*/i == 0);
@@ -289,7 +306,8 @@ void MembersSubject::StopClients() {
 
 bool MembersSubject::ClientsIdle() const {
   const auto idle = [](const auto* client) { return client->idle(); };
-  return multi_keys_->idle() && watches_->idle() &&
+  return (multi_keys_ == nullptr || multi_keys_->idle()) &&
+         (watches_ == nullptr || watches_->idle()) &&
          std::all_of(clients_.begin(), clients_.end(), idle) &&
          std::all_of(simple_clients_.begin(), simple_clients_.end(), idle);
 }
@@ -492,7 +510,8 @@ std::string MembersSubject::Describe() const {
   for (const WorkloadClient* const client : clients_) {
     text += client->Describe();
   }
-  text += multi_keys_->Describe() + watches_->Describe();
+  if (multi_keys_ != nullptr) text += multi_keys_->Describe();
+  if (watches_ != nullptr) text += watches_->Describe();
   for (const SimpleClient* const client : simple_clients_) {
     text += client->Describe();
   }

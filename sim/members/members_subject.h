@@ -13,12 +13,14 @@
 #define QUORATE_SIM_MEMBERS_MEMBERS_SUBJECT_H_
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "env/ids.h"
+#include "kv/slots/slot_strategy.h"
 #include "node/config/config.h"
 #include "raft/core/types.h"
 #include "sim/checks/recorder.h"
@@ -92,12 +94,14 @@ class MembersSubject final : public Subject {
   NodePlaces places_;
   ChangeCuts cuts_;
   // All nodes have the same bounds.
+  const std::shared_ptr<const kv::SlotStrategy> slots_;
   const node::Config config_;
   ResourceChecker resources_;
   std::vector<uint8_t> turns_;
   std::vector<MachineId> client_machines_;
   // Owned by their machines.
   std::vector<WorkloadClient*> clients_;
+  // Null with another partitioner than hash slots.
   MultiKeyClient* multi_keys_ = nullptr;
   WatchClient* watches_ = nullptr;
   std::vector<SimpleClient*> simple_clients_;

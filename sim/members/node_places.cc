@@ -11,6 +11,7 @@
 #include "sim/choices/choices.h"
 #include "sim/harness/program_env.h"
 #include "sim/harness/replica_observer.h"
+#include "sim/keys/key_division.h"
 
 namespace quorate::sim {
 namespace {
@@ -241,6 +242,10 @@ node::Config NodePlaces::FounderFile(size_t place) const {
                           .http = address(kHttpPort),
                           .peer = address(kPeerPort)});
   }
+  file.division = options_.division;
+  file.shards = DividedShards(
+      file.nodes, {.groups = options_.groups, .replicas = options_.replicas},
+      options_.division);
   return file;
 }
 
@@ -270,12 +275,7 @@ node::Config NodePlaces::FileOf(size_t place) const {
   file.host.snapshot_trailing_bytes = options_.snapshot_trailing_bytes;
   file.host.digest_interval = options_.digest_interval;
   SetAddresses(place, &file);
-  const node::EvenSharding sharding =
-      tenant.join.has_value()
-          ? node::EvenSharding{}
-          : node::EvenSharding{.groups = options_.groups,
-                               .replicas = options_.replicas};
-  const absl::Status status = node::CompleteConfig(&file, sharding);
+  const absl::Status status = node::CompleteConfig(&file, {});
   CHECK(status.ok()) << status.ToString();
   return file;
 }

@@ -29,6 +29,7 @@
 #include "node/config/config.h"
 #include "node/server.h"
 #include "raft/host/host.h"
+#include "shardctrl/partition.h"
 #include "sim/checks/replica_checker.h"
 #include "sim/harness/supervisor.h"
 #include "sim/members/member_rules.h"
@@ -50,6 +51,7 @@ struct NodePlacesOptions {
   uint32_t reserve = 2;
   uint32_t groups = 2;
   uint32_t replicas = 3;
+  KeyDivision division = {};
   bool changed_addresses = false;  // At some starts.
   uint64_t snapshot_threshold_bytes = 20'000;
   uint64_t snapshot_trailing_bytes = 8 << 20;
@@ -140,6 +142,7 @@ class NodePlaces {
   bool AllFoundersStarted() const;
   // The group of the founding that owns the slot.
   GroupId GroupOf(Slot slot) const;
+  const KeyDivision& division() const { return options_.division; }
   // Those by which clients and operators know the place.
   std::string FirstAddress(size_t place, uint16_t port) const;
   static constexpr uint16_t kRespPort = 7001;

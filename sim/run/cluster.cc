@@ -11,7 +11,7 @@
 #include "shardctrl/map.h"
 #include "sim/harness/program_env.h"
 #include "sim/harness/replica_observer.h"
-#include "sim/run/key_division.h"
+#include "sim/keys/key_division.h"
 
 namespace quorate::sim {
 

@@ -4,7 +4,7 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
-#include "sim/run/key_division.h"
+#include "sim/keys/key_division.h"
 
 namespace quorate::sim {
 namespace {

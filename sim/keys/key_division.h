@@ -1,11 +1,11 @@
-// sim/run/key_division.h: how the clusters of runs with other partitioners than
+// sim/keys/key_division.h: how the clusters of runs with other partitioners than
 // hash slots divide their keys.
 //
 // Checkers know the removals of a slot by their places in the log. Keys that
 // expire have none. So these keys are in the odd slots, and all others in the
 // even ones.
-#ifndef QUORATE_SIM_RUN_KEY_DIVISION_H_
-#define QUORATE_SIM_RUN_KEY_DIVISION_H_
+#ifndef QUORATE_SIM_KEYS_KEY_DIVISION_H_
+#define QUORATE_SIM_KEYS_KEY_DIVISION_H_
 
 #include <cstdint>
 #include <vector>
@@ -28,4 +28,4 @@ std::vector<node::ShardConfig> DividedShards(
 
 }  // namespace quorate::sim
 
-#endif  // QUORATE_SIM_RUN_KEY_DIVISION_H_
+#endif  // QUORATE_SIM_KEYS_KEY_DIVISION_H_

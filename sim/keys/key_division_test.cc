@@ -1,4 +1,4 @@
-#include "sim/run/key_division.h"
+#include "sim/keys/key_division.h"
 
 #include <set>
 #include <string>
