@@ -287,6 +287,15 @@ Answer Execution::operator()(const Command::CreateGroups& create) {
     return Refused(
         absl::StrCat("a cluster has at most ", kGroupsMax, " groups"));
   }
+  const size_t of_data = std::count_if(
+      state_.groups.begin(), state_.groups.end(),
+      [](const auto& group) { return group.id != kControllerGroup; });
+  if (of_data + create.count > state_.slot_count) {
+    return Refused(absl::StrCat("there are ", state_.slot_count, " slots and ",
+                                of_data,
+                                " groups: a cluster has at most as many groups "
+                                "as slots"));
+  }
   const uint32_t replicas =
       create.replicas == 0 ? state_.default_replicas : create.replicas;
   std::vector<GroupId> ids;

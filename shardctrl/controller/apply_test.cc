@@ -233,6 +233,18 @@ TEST(Controller, FiveDataNodes_HaveFiveVoters) {
                 "the number of data nodes");
 }
 
+TEST(CreateGroups, MoreThanSlots_IsRefused) {
+  Cluster cluster(3, 1);
+  cluster.state.slot_count = 3;
+  EXPECT_EQ(cluster.Do(Command::CreateGroups{2, 0}).outcome,
+            ControllerAnswer::Outcome::kDone);
+  const ControllerAnswer third = cluster.Do(Command::CreateGroups{1, 0});
+  EXPECT_EQ(third.outcome, ControllerAnswer::Outcome::kRefused);
+  EXPECT_EQ(third.text,
+            "there are 3 slots and 3 groups: a cluster has at most as many "
+            "groups as slots");
+}
+
 TEST(Replace, OldStore_IsGivenUpAndNeverComesBack) {
   Cluster cluster(3, 1);
   cluster.SettleAll();

@@ -425,6 +425,11 @@ Answer ChangeMoves(const Command::RetireGroup& command, WallTime log_time,
   Answer answer = Begin(transfers, 0, log_time, &next);
   if (answer.outcome != Answer::Outcome::kDone) return answer;
   answer.text = absl::StrCat(name, " is being retired");
+  // Those that are under way belong to the retirement, too.
+  answer.moves.clear();
+  for (const SlotMove& move : next.moves) {
+    if (move.from == command.group) answer.moves.push_back(move.id);
+  }
   *state = std::move(next);
   return answer;
 }

@@ -284,8 +284,12 @@ TEST_F(Moves, Rebalance_MovesReplicasAndSaysWhy) {
 
 TEST_F(Moves, RetiredGroup_EndsWithItsLastSlot) {
   for (MoveId id : Do(Command::Rebalance{}).moves) Finish(id);
+  const Answer earlier =
+      Do(Command::MoveSlots{.to = GroupId(1), .from = GroupId(2), .count = 3});
   const Answer answer = Do(Command::RetireGroup{GroupId(2)});
   EXPECT_EQ(answer.outcome, Outcome::kDone) << answer.text;
+  ASSERT_GT(answer.moves.size(), 1u);
+  EXPECT_EQ(answer.moves.front(), earlier.moves.front());
   EXPECT_EQ(Do(Command::RetireGroup{GroupId(2)}).outcome, Outcome::kAlreadySo);
   ExpectRefused(Command::MoveSlots{.to = GroupId(2), .slots = {Range(0, 1)}},
                 "is being retired");

@@ -1,5 +1,5 @@
-// sim/keys/key_division.h: how the clusters of runs with other partitioners than
-// hash slots divide their keys.
+// sim/keys/key_division.h: how the clusters of runs with other partitioners
+// than hash slots divide their keys.
 //
 // Checkers know the removals of a slot by their places in the log. Keys that
 // expire have none. So these keys are in the odd slots, and all others in the
