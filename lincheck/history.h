@@ -40,9 +40,9 @@ struct Operation {
   uint32_t client = 0;
   uint32_t partition = 0;  // History::Partition().
   uint8_t function = 0;    // Which, the model says.
-  Value argument;
-  Value expected;  // A second argument, where the function has one.
-  Value result;
+  Value argument = {};
+  Value expected = {};  // A second argument, where the function has one.
+  Value result = {};
   // Optional. `seen` is the version that the operation observed (for one that
   // writes: the one it replaced); `written` the one it made, unique within the
   // partition, or kNoVersion if it wrote nothing or did not tell. One order has

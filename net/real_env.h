@@ -19,13 +19,13 @@ namespace quorate::net {
 
 struct RealEnvOptions {
   // Created if it does not exist.
-  std::string data_directory;
+  std::string data_directory = {};
   // Name of the node in its log.
   std::string name = "quorate";
   env::Severity log_level = env::Severity::kInfo;
-  ClockOptions clock;
-  SocketOptions sockets;
-  raft::TransportOptions transport;
+  ClockOptions clock = {};
+  SocketOptions sockets = {};
+  raft::TransportOptions transport = {};
 };
 
 // Usage: create one, build a node on env(), call loop().Run(). Destroy the node

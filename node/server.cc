@@ -69,6 +69,9 @@ raft::HostOptions MakeHostOptions(const Config& config,
   options.plan =
       MakeBootstrapPlan(map, config.division, config.rules, config.controller);
   options.founding_level = raft::Level(KnownRules(config));
+  options.lost_directory_advice =
+      "A node whose directory was lost needs a token of 'quoratectl node "
+      "replace', see docs/operate/failures.md";
   if (KnownRules(config) < kv::kRulesVersion) {
     options.halted_advice =
         Concat("raise or remove raft.level_max, which is ", config.level_max,

@@ -132,6 +132,9 @@ class ProcessesTest(unittest.TestCase):
         cluster.await_ready(4)
         self.assertEqual(joined, cluster.ask(4, f'join {known}'))
         _, replica, store = joined.split()
+        for node in range(1, NODES + 1):
+            for wrong in ('member 9 5 5', f'member 4 0 {store}', 'join zz', 'leave 00', 'peer 4 nonsense', 'peer 4 127.0.0.1:99999', 'peer 0 x:1'):
+                self.assertRegex(cluster.ask(node, wrong), '^no: ')
         self.assertEqual('ok', cluster.ask_until_ok(f'member 4 {replica} {store}'))
         self.await_members('1', '2', '3', '4')
 

@@ -79,6 +79,9 @@ struct HostOptions {
   // (StateMachine::WorkOf) in one step of a turn. Those of one group are
   // limited by core.apply_bytes_max, too. Others wait for the next turn.
   uint64_t turn_apply_work_max = 64 << 10;
+  // Tells the operator of a node how one whose directory was lost comes back.
+  std::string lost_directory_advice =
+      "A node whose directory was lost comes back with HostOptions::join";
   // Tells the operator how a halted replica goes on.
   std::string halted_advice = "start the newer program";
   // A replica takes a snapshot when its entries since the last one exceed this

@@ -74,11 +74,19 @@ void Startup::Begin() {
                     });
 }
 
+absl::Status Startup::WithAdvice(const absl::Status& status) const {
+  return absl::Status(status.code(),
+                      absl::StrCat(std::string(status.message()), ". ",
+                                   options_.lost_directory_advice));
+}
+
 void Startup::OnIdentityRead(absl::StatusOr<StoreIdentity> identity) {
   const bool may_create = options_.bootstrap || options_.join.has_value();
-  if (!absl::IsNotFound(identity.status()) || !may_create) {
-    OnIdentity(std::move(identity));
-    return;
+  if (absl::IsNotFound(identity.status()) && !may_create) {
+    return Finish(WithAdvice(identity.status()));
+  }
+  if (!absl::IsNotFound(identity.status())) {
+    return OnIdentity(std::move(identity));
   }
   step_ = CreateStore(env_, options_.cluster, options_.node,
                       [this](absl::StatusOr<StoreIdentity> created) {

@@ -133,9 +133,7 @@ class Reading final : public StoreOperation {
     }
     Finish(absl::NotFoundError(
         "the data directory is empty: correct its path if this node has run "
-        "before, bootstrap it if this is a node of a new cluster. A node whose "
-        "directory was lost needs a token of 'quoratectl node replace', see "
-        "docs/operate/failures.md"));
+        "before, bootstrap it if this is a node of a new cluster"));
   }
 
   void Open() {

@@ -60,6 +60,10 @@ class LineServer::Session final : public env::Connection::Observer {
     taking_ = true;
     size_t end = 0;
     while (MayTake() && (end = text_.find('\n', begin_)) != std::string::npos) {
+      if (end - begin_ > kLineBytesMax) {
+        server_.sessions_.erase(id_);
+        return;
+      }
       const std::string line = text_.substr(begin_, end - begin_);
       begin_ = end + 1;
       busy_ = true;

@@ -122,6 +122,12 @@ TEST_F(LineServerTest, ClientThatTakesNoReplies_IsNotServedOn) {
   EXPECT_EQ(client->received().size(), kLines * 1'002);
 }
 
+TEST_F(LineServerTest, LongLine_ClosesItsClient) {
+  Serve(0);
+  EXPECT_TRUE(Connect(std::string(16'385, 'x') + "\nshort\n")->closed());
+  EXPECT_EQ(handled_, 0u);
+}
+
 TEST_F(LineServerTest, LineWithoutAnEnd_ClosesItsClient) {
   Serve(0);
   EXPECT_TRUE(Connect(std::string(100'000, 'x'))->closed());

@@ -8,6 +8,7 @@
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
+#include "env/host_port.h"
 #include "env/parse_integer.h"
 #include "raft/core/configuration.h"
 
@@ -16,7 +17,13 @@ namespace {
 
 constexpr char kNoMember[] = "not yet: this node is no member, ask one";
 
+// A second try gives the same.
+std::string No(std::string_view why) {
+  return absl::StrCat("no: ", std::string(why));
+}
+
 std::string NotYet(const absl::Status& why) {
+  if (absl::IsInvalidArgument(why)) return No(std::string(why.message()));
   return absl::StrCat("not yet: ", std::string(why.message()));
 }
 
@@ -58,7 +65,7 @@ bool Members::Handle(std::string_view line, Reply& reply) {
     reply(absl::StrCat("ok ", Hex(bytes.view())));
   } else if ((verb == "join" || verb == "leave") && words.size() == 2) {
     const auto known = DecodeConfiguration(absl::HexStringToBytes(words[1]));
-    if (!known.ok()) return reply(NotYet(known.status())), true;
+    if (!known.ok()) return reply(No("this is no configuration")), true;
     if (verb == "join") {
       Join(*known, std::move(reply));
     } else {
@@ -69,7 +76,10 @@ bool Members::Handle(std::string_view line, Reply& reply) {
              Parse<StoreIncarnation, uint64_t>(words[3], &member.store)) {
     Add(member, std::move(reply));
   } else if (verb == "remove" && words.size() == 2 && names_node) {
-    Remove(member.node, std::move(reply));
+    Remove(member.node, ReplicaId(), std::move(reply));
+  } else if (verb == "remove" && words.size() == 3 && names_node &&
+             Parse<ReplicaId, uint64_t>(words[2], &member.replica)) {
+    Remove(member.node, member.replica, std::move(reply));
   } else {
     return false;
   }
@@ -85,6 +95,10 @@ absl::Status Members::Admit(const JoinRequest& request) const {
 }
 
 void Members::SetPeer(NodeId node, std::string address, Reply reply) {
+  const auto parsed = ParseHostPort(address);
+  if (!parsed.ok() || node == NodeId()) {
+    return reply(No("a peer is a node id from 1 and HOST:PORT"));
+  }
   std::vector<env::PeerAddress> peers = peers_;
   std::erase_if(
       peers, [&](const env::PeerAddress& peer) { return peer.node == node; });
@@ -120,25 +134,45 @@ void Members::JoinAs(ReplicaId id, Configuration known, Reply reply) {
       });
 }
 
-// A learner counts in no majority until it has caught up.
+// A learner counts in no majority until it has caught up. Then it takes the
+// place of an earlier replica on its node, whose store was lost.
 void Members::Add(const Member& member, Reply reply) {
+  const Core* const core = host_.core(group_);
+  const bool known =
+      host_.identity().node == member.node ||
+      (core != nullptr && IsMember(core->configuration(), member.replica)) ||
+      std::any_of(peers_.begin(), peers_.end(),
+                  [&](const auto& peer) { return peer.node == member.node; });
+  if (!known || member.replica == ReplicaId() ||
+      member.store == StoreIncarnation()) {
+    return reply(
+        No("type the line 'peer' of this node on all others, and the "
+           "numbers that its 'join' printed"));
+  }
   Step(
       [member](Configuration* target) {
         if (IsVoter(*target, member.replica)) return;
         const auto is_it = [&](const Member& other) {
           return other.replica == member.replica;
         };
-        const bool learns = std::erase_if(target->learners, is_it) > 0;
+        const auto is_there = [&](const Member& other) {
+          return other.node == member.node;
+        };
+        const bool learns = std::any_of(target->learners.begin(),
+                                        target->learners.end(), is_it);
+        std::erase_if(target->learners, is_there);
+        if (learns) std::erase_if(target->voters, is_there);
         (learns ? target->voters : target->learners).push_back(member);
       },
       std::move(reply));
 }
 
-void Members::Remove(NodeId node, Reply reply) {
+void Members::Remove(NodeId node, ReplicaId replica, Reply reply) {
   Step(
-      [node](Configuration* target) {
+      [node, replica](Configuration* target) {
         const auto is_there = [&](const Member& member) {
-          return member.node == node;
+          return member.node == node &&
+                 (replica == ReplicaId() || member.replica == replica);
         };
         std::erase_if(target->voters, is_there);
         std::erase_if(target->learners, is_there);

@@ -3,16 +3,20 @@
 //
 //   peer N HOST:PORT         every other node: node N is there, and may join.
 //                            Name it in the flags of these nodes as well
-//   members                  ok NODE…, the nodes of the voters
+//   members                  ok NODE…, the nodes of the voters, as this node
+//                            knows
 //   configuration            ok HEX, what a node needs to join
 //   join HEX                 a new node: ok REPLICA STORE. Its replica waits
-//   member N REPLICA STORE   the leader: the replica learns, then it votes
-//   remove N                 the leader: node N has no vote any more
+//   member N REPLICA STORE   the leader: the replica learns, then it votes in
+//                            place of an earlier one on node N
+//   remove N [REPLICA]       the leader: node N, or this replica on it, has no
+//                            vote any more
 //   leave HEX                a node that was removed: its replica goes. HEX is
 //                            the configuration that a member gives now
 //
 // A command of several steps does the next one, and says "not yet: REASON"
-// until nothing is left to do. After a crash the operator asks again.
+// until nothing is left to do. After a crash the operator asks again. A
+// command that can never be done says "no: REASON".
 #ifndef QUORATE_RAFT_SERVICE_MEMBERS_H_
 #define QUORATE_RAFT_SERVICE_MEMBERS_H_
 
@@ -46,7 +50,8 @@ class Members {
   void Join(const Configuration& known, Reply reply);
   void JoinAs(ReplicaId id, Configuration known, Reply reply);
   void Add(const Member& member, Reply reply);
-  void Remove(NodeId node, Reply reply);
+  // Zero: all replicas of the node.
+  void Remove(NodeId node, ReplicaId replica, Reply reply);
   void Leave(const Configuration& present, Reply reply);
   // Proposes the next step towards a goal. `step` changes the configuration,
   // or leaves it as it is: then the goal is reached.

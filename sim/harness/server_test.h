@@ -55,7 +55,7 @@ class ServerTest {
     // kNotExecuted: the client sends the request again, to another node.
     // kUnknown: it does so if the request is repeatable.
     Outcome outcome = Outcome::kUnknown;
-    lincheck::Value result;  // For kDone, as the model knows it.
+    lincheck::Value result = {};  // For kDone, as the model knows it.
   };
 
   virtual ~ServerTest() = default;

@@ -86,6 +86,17 @@ class PagesTest(unittest.TestCase):
         self.assertLessEqual(sum(lines), 120)
         self.assertIn(f'Two files of {sum(lines)} lines', self.read('docs/testing/your-own.md'))
 
+    def test_counts_of_lines_are_those_of_the_files(self):
+        seen = 0
+        for row in self.read('docs/embed/README.md').splitlines():
+            files = re.findall(r'\(\.\./\.\./(examples/outside/\w+\.\w+)\)', row)
+            count = re.search(r'\| (\d+) \|', row)
+            if not files or not count:
+                continue
+            seen += 1
+            self.assertEqual(int(count.group(1)), sum(len(self.read(name).splitlines()) for name in files), row)
+        self.assertGreaterEqual(seen, 2)
+
     def test_block_that_differs_in_a_line_is_found(self):
         self.assertTrue(contains('a\n  b;\n  c;\n', '  b;\n  c;\n'))
         self.assertFalse(contains('a\n  b;\n  c;\n', '  b;\n  d;\n'))
