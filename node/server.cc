@@ -271,7 +271,9 @@ class ServerImpl final : public Server, public raft::Host::Observer {
           std::max<uint64_t>(use.entries_in_flight, queue->inflight());
       const raft::Core* const core = host_.core(queue->group());
       const kv::Store* const store = this->store(queue->group());
-      use.any_stopped |= queue->placed() && !queue->hosted();
+      // A replica that is being dropped counts until its files are gone.
+      use.any_stopped |=
+          queue->placed() && (!queue->hosted() || store == nullptr);
       if (store != nullptr) {
         use.stores_bytes += store->memory_bytes();
         use.key_bytes += store->size_bytes();
