@@ -222,8 +222,9 @@ std::string DescribeRefusal(const env::TransportIdentity& self,
     case HandshakeRefusal::kOtherBootstrap:
       return absl::StrCat(
           "node ", hello.from.node.value(), " and node ", other.value(),
-          " were founded with different plans: groups, replicas, read-only "
-          "nodes or slots. The node that differs from the majority is wrong");
+          " have different groups, replicas, read-only nodes or slots in their "
+          "configuration files: the file that differs from the majority's is "
+          "wrong, see docs/operate/failures.md");
     case HandshakeRefusal::kOtherStore:
       return absl::StrCat(
           "node ", other.value(), " is connected to another process that is ",
