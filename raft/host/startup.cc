@@ -74,19 +74,14 @@ void Startup::Begin() {
                     });
 }
 
-absl::Status Startup::WithAdvice(const absl::Status& status) const {
-  return absl::Status(status.code(),
-                      absl::StrCat(std::string(status.message()), ". ",
-                                   options_.lost_directory_advice));
-}
-
 void Startup::OnIdentityRead(absl::StatusOr<StoreIdentity> identity) {
-  const bool may_create = options_.bootstrap || options_.join.has_value();
-  if (absl::IsNotFound(identity.status()) && !may_create) {
-    return Finish(WithAdvice(identity.status()));
-  }
   if (!absl::IsNotFound(identity.status())) {
     return OnIdentity(std::move(identity));
+  }
+  if (!options_.bootstrap && !options_.join.has_value()) {
+    return Finish(absl::NotFoundError(
+        absl::StrCat(std::string(identity.status().message()), ". ",
+                     options_.lost_directory_advice)));
   }
   step_ = CreateStore(env_, options_.cluster, options_.node,
                       [this](absl::StatusOr<StoreIdentity> created) {

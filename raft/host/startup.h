@@ -71,7 +71,6 @@ class Startup {
   void Begin();
 
  private:
-  absl::Status WithAdvice(const absl::Status& status) const;
   void OnIdentityRead(absl::StatusOr<StoreIdentity> identity);
   void OnIdentity(absl::StatusOr<StoreIdentity> identity);
   // Begins to get the record of a new store.

@@ -374,11 +374,6 @@ class Model {
   void Execute(NodeId id, const ReconcileAction& action) {
     Node& node = nodes_[id];
     ++marks_[absl::StrCat("action ", static_cast<int>(action.kind))];
-    if (action.kind == Kind::kReportEmpty) {
-      Do(Command::ReportEmpty{id, node.store});
-      return;
-    }
-    auto& replicas = node.replicas[action.group];
     switch (action.kind) {
       case Kind::kPrepare:
         node.prepared[action.group] = ReplicaId((++drawn_ * 7919) % 1000003);
@@ -398,11 +393,13 @@ class Model {
           // an old state may still found the group as it was.
           Fail("two first entries");
         }
-        replicas.push_back({.id = action.replica, .length = 1});
+        node.replicas[action.group].push_back(
+            {.id = action.replica, .length = 1});
         node.prepared.erase(action.group);
         break;
       }
-      case Kind::kJoin:
+      case Kind::kJoin: {
+        auto& replicas = node.replicas[action.group];
         for (const Replica& one : replicas) {
           if (!one.fenced) Fail("two working replicas on a node");
         }
@@ -412,9 +409,9 @@ class Model {
         replicas.push_back({.id = action.replica});
         node.prepared.erase(action.group);
         break;
+      }
       case Kind::kReportGroup:
-        nodes_[id].reports[action.group] = {action.report.term,
-                                            action.report.number};
+        node.reports[action.group] = {action.report.term, action.report.number};
         Do(Command::ReportGroup{action.group, action.report});
         break;
       case Kind::kChange:
@@ -430,6 +427,7 @@ class Model {
         Recover(id, action);
         break;
       case Kind::kReportEmpty:
+        Do(Command::ReportEmpty{id, node.store});
         break;
     }
   }

@@ -93,15 +93,15 @@ class MembersSubject final : public Subject {
   MemberRules rules_;
   NodePlaces places_;
   ChangeCuts cuts_;
-  // All nodes have the same bounds.
   const std::shared_ptr<const kv::SlotStrategy> slots_;
+  // All nodes have the same bounds.
   const node::Config config_;
   ResourceChecker resources_;
   std::vector<uint8_t> turns_;
   std::vector<MachineId> client_machines_;
   // Owned by their machines.
   std::vector<WorkloadClient*> clients_;
-  // Null with another partitioner than hash slots.
+  // Both are null with another partitioner than hash slots.
   MultiKeyClient* multi_keys_ = nullptr;
   WatchClient* watches_ = nullptr;
   std::vector<SimpleClient*> simple_clients_;
