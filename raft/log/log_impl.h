@@ -166,6 +166,8 @@ class LogImpl final : public Log {
   UnusedFile TakeLongestUnused();
   // Begins to prepare the next segment, if it is time.
   void PrepareSpare();
+  // How much of the next segment may be filled by now, about.
+  uint64_t SpareLimit() const;
   void OnSpare(SpareSegment::Result spare);
   void Reclaim();
   // Frees spans of removed entries, a bounded number in a turn. Returns groups

@@ -11,14 +11,18 @@ namespace quorate::raft {
 namespace {
 
 // Number of unused files that are kept to be overwritten. Others are removed.
-// Snapshots free as many at a time by default. Without them each further
-// segment is filled with zeros first, so the disk writes everything twice.
-constexpr size_t kUnusedFilesMax = 4;
+// Snapshots of a few groups free as many at a time by default. Without them
+// each further segment is filled with zeros first, so the disk writes
+// everything twice.
+constexpr size_t kUnusedFilesMax = 16;
 // Rewriting begins when files take more than kSpaceFactor times the bytes of
 // live entries plus LogOptions::slack_segments segments.
 constexpr uint64_t kSpaceFactor = 4;
 // The next segment is prepared when this part of the present one is written.
 constexpr uint64_t kSpareAfterPart = 16;
+// From then on it is filled so many times as fast as the present one. Zeros at
+// the full speed of the disk would delay each write of the log.
+constexpr uint64_t kSparePace = 2;
 // After an error, a spare segment is tried again so much later.
 constexpr Duration kSpareRetry = Seconds(1);
 // While no next segment is ready, the present one grows up to this many times
@@ -106,13 +110,17 @@ bool LogImpl::GiveBackUnused() {
   return true;
 }
 
+uint64_t LogImpl::SpareLimit() const {
+  if (roll_waits_) return options_.segment_bytes;
+  return kSparePace * (position_ - opening_end_) -
+         options_.segment_bytes / kSpareAfterPart;
+}
+
 void LogImpl::PrepareSpare() {
   const bool due = roll_waits_ || position_ - opening_end_ >=
                                       options_.segment_bytes / kSpareAfterPart;
-  if (!status_.ok() || !due || spare_.file != nullptr ||
-      spare_maker_ != nullptr) {
-    return;
-  }
+  if (!status_.ok() || !due || spare_.file != nullptr) return;
+  if (spare_maker_ != nullptr) return spare_maker_->RaiseLimit(SpareLimit());
   if ((!roll_waits_ || lacks_descriptors_) &&
       loop_.ReadClock().mono < spare_retry_at_) {
     if (!roll_waits_) return;
@@ -123,6 +131,7 @@ void LogImpl::PrepareSpare() {
   SpareSegment::Options options;
   options.number = ++last_number_;
   options.bytes = options_.segment_bytes;
+  options.limit = SpareLimit();
   options.piece_bytes =
       buggify_.Fire("log.small_preallocation")
           ? kZeroBytesMin

@@ -1,5 +1,6 @@
 #include "raft/log/spare_segment.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -9,7 +10,10 @@
 namespace quorate::raft {
 
 SpareSegment::SpareSegment(env::Disk& disk, Options options, Done done)
-    : disk_(disk), options_(std::move(options)), done_(std::move(done)) {
+    : disk_(disk),
+      options_(std::move(options)),
+      limit_(options_.limit),
+      done_(std::move(done)) {
   CHECK_GT(options_.bytes, 0u);
   result_.made.name = SegmentName(options_.number);
   if (options_.recycled.name.empty()) {
@@ -63,7 +67,12 @@ void SpareSegment::Fill() {
   };
   fill_ =
       std::make_unique<ZeroFill>(*filled_, result_.made.bytes, options_.bytes,
-                                 options_.piece_bytes, filled);
+                                 options_.piece_bytes, limit_, filled);
+}
+
+void SpareSegment::RaiseLimit(uint64_t limit) {
+  limit_ = std::max(limit_, limit);
+  if (filled_ != nullptr) fill_->RaiseLimit(limit_);
 }
 
 void SpareSegment::SyncDirectory() {

@@ -59,7 +59,7 @@ void Ballast::Create() {
                    if (!file.ok()) return GiveUp();
                    file_ = *std::move(file);
                    fill_ = std::make_unique<ZeroFill>(
-                       *file_, 0, bytes_, kPieceBytes,
+                       *file_, 0, bytes_, kPieceBytes, /*limit=*/bytes_,
                        [this](absl::Status status, uint64_t) {
                          if (!status.ok()) return GiveUp();
                          file_.reset();

@@ -21,11 +21,12 @@ std::vector<Buffer> ZeroPieces(size_t size) {
 }
 
 ZeroFill::ZeroFill(env::File& file, uint64_t begin, uint64_t end,
-                   size_t piece_bytes, Done done)
+                   size_t piece_bytes, uint64_t limit, Done done)
     : file_(file),
       at_(begin),
       end_(end),
       piece_bytes_(piece_bytes),
+      limit_(limit),
       done_(std::move(done)) {
   CHECK_LT(begin, end);
   WriteNext();
@@ -33,6 +34,8 @@ ZeroFill::ZeroFill(env::File& file, uint64_t begin, uint64_t end,
 
 void ZeroFill::WriteNext() {
   if (at_ == end_) return Finish(absl::OkStatus());
+  waits_ = at_ >= limit_;
+  if (waits_) return;
   const size_t size = std::min<uint64_t>(end_ - at_, piece_bytes_);
   pending_ = file_.Write(at_, ZeroPieces(size), env::Durability::kLater,
                          [this, size](absl::Status written) {
@@ -44,6 +47,11 @@ void ZeroFill::WriteNext() {
                                  WriteNext();
                                });
                          });
+}
+
+void ZeroFill::RaiseLimit(uint64_t limit) {
+  limit_ = std::max(limit_, limit);
+  if (waits_) WriteNext();
 }
 
 void ZeroFill::Finish(absl::Status status) {

@@ -24,10 +24,13 @@ class ZeroFill {
   // The first error, or OK; and the end of the zeros that are durable.
   using Done = absl::AnyInvocable<void(absl::Status, uint64_t end)>;
 
-  // Writes from `begin` to `end`, and syncs after each piece. Requires: begin <
-  // end. `file` outlives the object. `done` may destroy the object.
+  // Writes from `begin` to `end`, and syncs after each piece. A piece that
+  // begins at `limit` or behind it waits. Requires: begin < end. `file` outlives
+  // the object. `done` may destroy the object.
   ZeroFill(env::File& file, uint64_t begin, uint64_t end, size_t piece_bytes,
-           Done done);
+           uint64_t limit, Done done);
+  // A smaller limit than before has no effect.
+  void RaiseLimit(uint64_t limit);
 
  private:
   void WriteNext();
@@ -37,6 +40,8 @@ class ZeroFill {
   uint64_t at_;
   const uint64_t end_;
   const size_t piece_bytes_;
+  uint64_t limit_;
+  bool waits_ = false;  // For the limit.
   Done done_;
   env::Pending pending_;
 };
