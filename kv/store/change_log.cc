@@ -1,8 +1,5 @@
 #include "kv/store/change_log.h"
 
-#include <iterator>
-
-#include "env/check.h"
 #include "kv/slots/keyed_hash.h"
 
 namespace quorate::kv {
@@ -15,7 +12,7 @@ uint64_t ChangeLog::DigestOf(ChangeNumber number, const Change& change) const {
 }
 
 void ChangeLog::Note(const Change& change) {
-  ChangeNumber& number = numbers_[change];
+  ChangeNumber& number = NumbersWith(change)[change];
   if (number != ChangeNumber{}) {
     numbered_.Erase(number);
     digest_ -= DigestOf(number, change);
@@ -27,10 +24,10 @@ void ChangeLog::Note(const Change& change) {
 
 bool ChangeLog::Restore(ChangeNumber number, const Change& change) {
   if (number == ChangeNumber{} || number > last_ ||
-      numbered_.Find(number) != nullptr || numbers_.contains(change)) {
+      numbered_.Find(number) != nullptr ||
+      !NumbersWith(change).emplace(change, number).second) {
     return false;
   }
-  numbers_[change] = number;
   numbered_.At(number) = change;
   digest_ += DigestOf(number, change);
   return true;
@@ -43,7 +40,7 @@ size_t ChangeLog::Forget(ChangeNumber through, size_t count_max) {
     if (first.done() || first.key() > through) break;
     const ChangeNumber number = first.key();
     const Change change = first.value();
-    numbers_.erase(change);
+    NumbersWith(change).erase(change);
     numbered_.Erase(number);
     digest_ -= DigestOf(number, change);
     ++removed;
@@ -55,9 +52,8 @@ uint64_t ChangeLog::digest() const { return HashWord(digest_, last_.value()); }
 
 bool ChangeLog::Reclaim(size_t count_max) {
   numbered_.EraseLast(count_max);
-  for (size_t i = 0; i < count_max && !numbers_.empty(); ++i) {
-    numbers_.erase(std::prev(numbers_.end()));
-  }
+  // A table is one block of memory.
+  if (!numbers_.empty()) numbers_.pop_back();
   return !numbered_.empty() || !numbers_.empty();
 }
 

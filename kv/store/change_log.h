@@ -10,8 +10,10 @@
 #include <compare>
 #include <cstddef>
 #include <cstdint>
+#include <utility>
+#include <vector>
 
-#include "absl/container/btree_map.h"
+#include "absl/container/flat_hash_map.h"
 #include "kv/command/move_command.h"
 #include "kv/store/paged_map.h"
 #include "kv/store/slot_array.h"
@@ -32,6 +34,10 @@ struct Change {
   Slot slot = {};
   uint64_t id = 0;  // The hash or the client; else 0.
   friend auto operator<=>(const Change&, const Change&) = default;
+  template <typename H>
+  friend H AbslHashValue(H hash, const Change& change) {
+    return H::combine(std::move(hash), change.kind, change.slot, change.id);
+  }
 };
 
 class ChangeLog {
@@ -69,13 +75,20 @@ class ChangeLog {
   bool Reclaim(size_t count_max);
 
  private:
+  using Numbers = absl::flat_hash_map<Change, ChangeNumber>;
+  // Small tables grow without a long pause.
+  static constexpr size_t kTables = 256;
+
   uint64_t DigestOf(ChangeNumber number, const Change& change) const;
+  Numbers& NumbersWith(const Change& change) {
+    return numbers_[(change.id ^ change.slot.value()) % kTables];
+  }
 
   const uint64_t hash_key_;
   ChangeNumber last_;
   // Inverses of each other.
   Numbered numbered_;
-  absl::btree_map<Change, ChangeNumber> numbers_;
+  std::vector<Numbers> numbers_ = std::vector<Numbers>(kTables);
   uint64_t digest_ = 0;  // Sum of DigestOf, modulo 2^64.
 };
 

@@ -1,6 +1,6 @@
 // kv/store/paged_map.h: an ordered map in pages that copies share.
 //
-// A copy of a map costs a pointer for each page. A change costs a copy of one
+// A copy of a map costs a key and a pointer for each page. A change costs a copy of one
 // page if it is shared. So a snapshot takes a copy of a map of any size, and
 // later changes of the map leave that copy as it is.
 #ifndef QUORATE_KV_STORE_PAGED_MAP_H_
@@ -32,7 +32,7 @@ class PagedMap {
   // Returns null if there is none.
   const Value* Find(const Key& key) const {
     if (pages_.empty()) return nullptr;
-    const Page& page = *pages_[PageOf(key)];
+    const Page& page = *pages_[PageOf(key)].rows;
     const auto place = PlaceIn(page, key);
     return place == page.end() || place->key != key ? nullptr : &place->value;
   }
@@ -53,7 +53,7 @@ class PagedMap {
     Cursor(const PagedMap& map, const Key& from) : map_(&map) {
       if (map.pages_.empty()) return;
       page_ = map.PageOf(from);
-      const Page& page = *map.pages_[page_];
+      const Page& page = *map.pages_[page_].rows;
       index_ = static_cast<size_t>(PlaceIn(page, from) - page.begin());
       if (index_ == page.size()) NextPage();
     }
@@ -63,11 +63,11 @@ class PagedMap {
     const Key& key() const { return row().key; }
     const Value& value() const { return row().value; }
     void Next() {
-      if (++index_ == map_->pages_[page_]->size()) NextPage();
+      if (++index_ == map_->pages_[page_].rows->size()) NextPage();
     }
 
    private:
-    const auto& row() const { return (*map_->pages_[page_])[index_]; }
+    const auto& row() const { return (*map_->pages_[page_].rows)[index_]; }
     void NextPage() {
       ++page_;
       index_ = 0;
@@ -82,7 +82,7 @@ class PagedMap {
   // Pages that are part of another object too.
   size_t shared_page_count() const {
     return static_cast<size_t>(std::ranges::count_if(
-        pages_, [](const auto& page) { return page.use_count() > 1; }));
+        pages_, [](const auto& page) { return page.rows.use_count() > 1; }));
   }
 
  private:
@@ -91,15 +91,20 @@ class PagedMap {
     Value value;
   };
   using Page = std::vector<Row>;
+  struct PageRef {
+    explicit PageRef(std::shared_ptr<Page> page)
+        : front(page->front().key), rows(std::move(page)) {}
+    // The key of the first row. A search reads no other page.
+    Key front;
+    std::shared_ptr<Page> rows;
+  };
 
   // The index of the page that has the key if any page has. Requires: there is
   // a page.
   size_t PageOf(const Key& key) const {
-    const auto behind =
-        std::partition_point(pages_.begin() + 1, pages_.end(),
-                             [&](const std::shared_ptr<Page>& page) {
-                               return page->front().key <= key;
-                             });
+    const auto behind = std::partition_point(
+        pages_.begin() + 1, pages_.end(),
+        [&](const PageRef& page) { return page.front <= key; });
     return static_cast<size_t>(behind - pages_.begin()) - 1;
   }
   static typename Page::const_iterator PlaceIn(const Page& page,
@@ -108,7 +113,7 @@ class PagedMap {
   }
   // The page, after copying it if it is shared.
   Page& Unshare(size_t index) {
-    std::shared_ptr<Page>& page = pages_[index];
+    std::shared_ptr<Page>& page = pages_[index].rows;
     if (page.use_count() > 1) page = std::make_shared<Page>(*page);
     return *page;
   }
@@ -116,36 +121,42 @@ class PagedMap {
   void MergeWithNext(size_t index);
 
   size_t page_rows_max_;
-  std::vector<std::shared_ptr<Page>> pages_;
+  std::vector<PageRef> pages_;
   size_t size_ = 0;
 };
 
 template <typename Key, typename Value>
 Value& PagedMap<Key, Value>::At(const Key& key) {
-  if (pages_.empty()) pages_.push_back(std::make_shared<Page>());
+  const Row added{key, Value{}};
+  if (pages_.empty()) {
+    pages_.emplace_back(std::make_shared<Page>(1, added));
+    ++size_;
+    return pages_.front().rows->front().value;
+  }
   size_t index = PageOf(key);
   Page* page = &Unshare(index);
   auto place = PlaceIn(*page, key);
   if (place == page->end() || place->key != key) {
+    ++size_;
     const bool behind_all = index + 1 == pages_.size() && place == page->end();
     if (page->size() == page_rows_max_ && behind_all) {
       // Keys that ascend fill pages.
-      pages_.push_back(std::make_shared<Page>());
-      page = pages_.back().get();
-      place = page->end();
-    } else if (page->size() == page_rows_max_) {
+      pages_.emplace_back(std::make_shared<Page>(1, added));
+      return pages_.back().rows->front().value;
+    }
+    if (page->size() == page_rows_max_) {
       const auto half =
           page->begin() + static_cast<ptrdiff_t>(page_rows_max_ / 2);
-      auto upper = std::make_shared<Page>(std::make_move_iterator(half),
-                                          std::make_move_iterator(page->end()));
+      const PageRef upper(std::make_shared<Page>(
+          std::make_move_iterator(half), std::make_move_iterator(page->end())));
       page->erase(half, page->end());
       pages_.insert(pages_.begin() + static_cast<ptrdiff_t>(index) + 1, upper);
-      if (key >= upper->front().key) ++index;
-      page = pages_[index].get();
+      if (key >= upper.front) ++index;
+      page = pages_[index].rows.get();
       place = PlaceIn(*page, key);
     }
-    place = page->insert(place, Row{key, Value{}});
-    ++size_;
+    place = page->insert(place, added);
+    pages_[index].front = page->front().key;
   }
   return (*page)[static_cast<size_t>(place - page->begin())].value;
 }
@@ -163,14 +174,16 @@ void PagedMap<Key, Value>::Erase(const Key& key) {
     pages_.erase(pages_.begin() + static_cast<ptrdiff_t>(index));
     return;
   }
+  pages_[index].front = page.front().key;
+  if (page.size() > page_rows_max_ / 2) return;
   if (index + 1 < pages_.size()) MergeWithNext(index);
   if (index > 0) MergeWithNext(index - 1);
 }
 
 template <typename Key, typename Value>
 void PagedMap<Key, Value>::MergeWithNext(size_t index) {
-  const Page& next = *pages_[index + 1];
-  if (pages_[index]->size() + next.size() > page_rows_max_ / 2) return;
+  const Page& next = *pages_[index + 1].rows;
+  if (pages_[index].rows->size() + next.size() > page_rows_max_ / 2) return;
   Page& page = Unshare(index);
   page.insert(page.end(), next.begin(), next.end());
   pages_.erase(pages_.begin() + static_cast<ptrdiff_t>(index) + 1);
@@ -179,9 +192,9 @@ void PagedMap<Key, Value>::MergeWithNext(size_t index) {
 template <typename Key, typename Value>
 void PagedMap<Key, Value>::EraseLast(size_t count_max) {
   while (count_max > 0 && !pages_.empty()) {
-    Page& page = *pages_.back();
+    Page& page = *pages_.back().rows;
     // The rows of a shared page stay.
-    if (pages_.back().use_count() > 1 || page.size() <= count_max) {
+    if (pages_.back().rows.use_count() > 1 || page.size() <= count_max) {
       const size_t count = page.size();
       pages_.pop_back();
       size_ -= count;
