@@ -25,6 +25,7 @@ namespace quorate::bench {
 namespace {
 
 constexpr int64_t kReplyTimeoutNs = 30'000'000'000;
+constexpr int64_t kSecondNs = 1'000'000'000;
 constexpr size_t kReadBytes = 64 << 10;
 
 using Kind = kv::RespValue::Kind;
@@ -133,6 +134,7 @@ class RespLoad {
   absl::Status Refill(Lane& lane, int64_t now_ns);
   absl::Status OnReadable(Lane& lane);
   void OnReply(const kv::RespValue& reply, Lane& lane, int64_t now_ns);
+  void AddToSecond(uint64_t latency_ns, int64_t now_ns);
   void AppendRequest(uint64_t key);
   bool paced() const { return workload_.requests_per_second > 0; }
   void Fail(std::string why);
@@ -148,6 +150,8 @@ class RespLoad {
   int64_t begin_ns_ = 0;  // Start of the measured time.
   int64_t end_ns_ = 0;
   int64_t interval_ns_ = 0;  // With a rate: of one connection.
+  Histogram second_;         // The latencies of the present second.
+  int64_t second_ends_ns_ = 0;
   Measurement measurement_;
 };
 
@@ -267,9 +271,21 @@ void RespLoad::OnReply(const kv::RespValue& reply, Lane& lane, int64_t now_ns) {
   }
   ++measurement_.replies;
   if (now_ns >= begin_ns_ && now_ns < end_ns_) {
-    measurement_.latency_ns.Add(
-        static_cast<uint64_t>(now_ns - request.sent_ns));
+    const auto latency_ns = static_cast<uint64_t>(now_ns - request.sent_ns);
+    measurement_.latency_ns.Add(latency_ns);
+    AddToSecond(latency_ns, now_ns);
   }
+}
+
+void RespLoad::AddToSecond(uint64_t latency_ns, int64_t now_ns) {
+  if (now_ns >= second_ends_ns_) {
+    if (second_.count() > 0) {
+      measurement_.p99_of_seconds_ns.push_back(second_.Percentile(9900));
+    }
+    second_ = Histogram();
+    second_ends_ns_ = now_ns + kSecondNs;
+  }
+  second_.Add(latency_ns);
 }
 
 absl::Status RespLoad::OnReadable(Lane& lane) {

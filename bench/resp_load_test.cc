@@ -140,6 +140,17 @@ TEST(RespLoadTest, Fill_ThenGet_ReadsWhatWasWritten) {
   EXPECT_EQ(got->errors, 0u) << got->first_error;
 }
 
+TEST(RespLoadTest, WholeSeconds_HaveAPercentileEach) {
+  Server server(AsItIs);
+  Workload load = Small(Workload::Op::kSet);
+  load.measure_ns = 2'500'000'000;
+  absl::StatusOr<Measurement> set = RunRespLoad(server.port(), load);
+  ASSERT_TRUE(set.ok()) << set.status();
+  ASSERT_EQ(set->p99_of_seconds_ns.size(), 2u);
+  EXPECT_GT(set->p99_of_seconds_ns[0], 0u);
+  EXPECT_LE(set->p99_of_seconds_ns[1], set->latency_ns.Percentile(10'000));
+}
+
 TEST(RespLoadTest, MissingAndErrorReplies_AreCountedAndNamed) {
   Server server(
       [](std::string) -> std::string { return "-CLUSTERDOWN no leader\r\n"; });

@@ -12,6 +12,7 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "bench/histogram.h"
 
@@ -40,10 +41,12 @@ struct Workload {
 };
 
 struct Measurement {
-  Histogram latency_ns;    // Requests whose reply arrived in the measured time.
-  int64_t elapsed_ns = 0;  // The measured time.
-  uint64_t replies = 0;    // All correct replies, with those of the warm-up.
-  uint64_t moved = 0;      // Requests sent again because of a MOVED reply.
+  Histogram latency_ns;  // Requests whose reply arrived in the measured time.
+  // Its 99th percentile in each whole second of that time.
+  std::vector<uint64_t> p99_of_seconds_ns;
+  int64_t elapsed_ns = 0;   // The measured time.
+  uint64_t replies = 0;     // All correct replies, with those of the warm-up.
+  uint64_t moved = 0;       // Requests sent again because of a MOVED reply.
   uint64_t most_moved = 0;  // The most such replies to one request.
   // Error replies and wrong values, with those of the warm-up.
   uint64_t errors = 0;

@@ -7,6 +7,7 @@
 #include <fstream>
 #include <thread>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_join.h"
 #include "bench/resp_load.h"
 #include "bench/workload.h"
@@ -134,6 +135,20 @@ absl::Status LiveCluster::AwaitSettled() {
   return absl::DeadlineExceededError("groups are not settled: " + last);
 }
 
+namespace {
+
+// Their files have a suffix ".wN".
+double SnapshotsBeingWritten(const std::string& folder) {
+  double count = 0;
+  for (const auto& file : std::filesystem::directory_iterator(folder)) {
+    const std::string name = file.path().filename().string();
+    count += name.starts_with("snap-") && absl::StrContains(name, ".w");
+  }
+  return count;
+}
+
+}  // namespace
+
 absl::Status LiveCluster::AwaitSnapshots() {
   double taken = -1;
   int64_t changed_ns = MonotonicNanos();
@@ -151,7 +166,7 @@ absl::Status LiveCluster::AwaitSnapshots() {
       if (!begun.ok()) return begun.status();
       if (!left.ok()) return left.status();
       now += *begun;
-      unwritten += *left;
+      unwritten += *left + SnapshotsBeingWritten(DataFolder(node));
     }
     if (now != taken || unwritten != 0) changed_ns = MonotonicNanos();
     taken = now;

@@ -25,8 +25,8 @@ class ZeroFill {
   using Done = absl::AnyInvocable<void(absl::Status, uint64_t end)>;
 
   // Writes from `begin` to `end`, and syncs after each piece. A piece that
-  // begins at `limit` or behind it waits. Requires: begin < end. `file` outlives
-  // the object. `done` may destroy the object.
+  // begins at `limit` or behind it waits. Requires: begin < end. `file`
+  // outlives the object. `done` may destroy the object.
   ZeroFill(env::File& file, uint64_t begin, uint64_t end, size_t piece_bytes,
            uint64_t limit, Done done);
   // A smaller limit than before has no effect.
