@@ -1,56 +1,33 @@
 #include "examples/locks/locks.h"
 
-#include <algorithm>
 #include <utility>
 #include <vector>
 
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
-#include "env/parse_integer.h"
 
 namespace quorate::examples {
 namespace {
 
-constexpr std::string_view kVersion = "locks 2";
-constexpr char kBetween = '\t';  // A request and its answer have none.
+constexpr std::string_view kVersion = "locks 3";
 
 }  // namespace
 
 Buffer Locks::Apply(const raft::Entry& entry, bool wants_result) {
   const auto command = ParseLockCommand(entry.payload.view());
-  const std::string answer =
-      command.has_value() ? Execute(*command, entry.payload.view(),
-                                    entry.index.value(), entry.log_time.ms())
-                          : "not executed: no command of locks";
-  return wants_result ? Buffer::Copy(answer) : Buffer();
-}
-
-std::string Locks::Execute(const LockCommand& command, std::string_view request,
-                           uint64_t index, int64_t now) {
-  const auto last = owners_.find(command.owner);
-  if (command.verb != LockCommand::kGet && last != owners_.end()) {
-    const Owner& owner = last->second;
-    if (command.number == owner.number && request == owner.request) {
-      return owner.answer;
-    }
-    if (command.number <= owner.number) {
-      return absl::StrCat("stale: the owner's last request was ",
-                          owner.request);
-    }
+  if (!command.has_value()) {
+    return Buffer::Copy(wants_result ? "not executed: no command of locks"
+                                     : "");
   }
-  const auto held = leases_.find(command.lock);
+  const int64_t now = entry.log_time.ms();
+  const auto held = leases_.find(command->lock);
   if (held != leases_.end() && held->second.until <= now) leases_.erase(held);
-  LockAnswer answer{.done = Change(command, index, now), .now = now};
-  const Lease* const lease = Find(command.lock);
+  LockAnswer answer{.done = Change(*command, entry.index.value(), now),
+                    .now = now};
+  const Lease* const lease = Find(command->lock);
   if (lease != nullptr) answer.lease = *lease;
-  std::string text = FormatLockAnswer(answer);
-  if (command.verb != LockCommand::kGet) {
-    owners_[command.owner] = {command.number, index, std::string(request),
-                              text};
-    if (owners_.size() > kOwnersMax) ForgetAnOwner();
-  }
-  return text;
+  return wants_result ? Buffer::Take(FormatLockAnswer(answer)) : Buffer();
 }
 
 // The lease of the lock is not over.
@@ -77,14 +54,6 @@ bool Locks::Change(const LockCommand& command, uint64_t index, int64_t now) {
   return true;
 }
 
-// The one that asked nothing for the longest time.
-void Locks::ForgetAnOwner() {
-  owners_.erase(std::min_element(owners_.begin(), owners_.end(),
-                                 [](const auto& a, const auto& b) {
-                                   return a.second.index < b.second.index;
-                                 }));
-}
-
 const Lease* Locks::Find(const std::string& lock) const {
   const auto found = leases_.find(lock);
   return found == leases_.end() ? nullptr : &found->second;
@@ -93,48 +62,23 @@ const Lease* Locks::Find(const std::string& lock) const {
 Buffer Locks::Save() const {
   std::string state(kVersion);
   for (const auto& [lock, lease] : leases_) {
-    absl::StrAppend(&state, "\nlease ", lock, " ", FormatLease(lease));
-  }
-  for (const auto& [name, owner] : owners_) {
-    absl::StrAppend(&state, "\nowner ", name, " ", owner.number, " ",
-                    owner.index, " ", owner.request, std::string(1, kBetween),
-                    owner.answer);
+    absl::StrAppend(&state, "\n", lock, " ", FormatLease(lease));
   }
   return Buffer::Take(std::move(state));
 }
 
-bool Locks::ParseOwner(const std::string& text, Owner* owner) {
-  const std::vector<std::string> words =
-      absl::StrSplit(text, absl::MaxSplits(' ', 2));
-  if (words.size() != 3) return false;
-  const size_t between = words[2].find(kBetween);
-  if (between == std::string::npos) return false;
-  owner->request = words[2].substr(0, between);
-  owner->answer = words[2].substr(between + 1);
-  return ParseInteger(words[0], &owner->number) &&
-         ParseInteger(words[1], &owner->index);
-}
-
 absl::Status Locks::Restore(std::string_view state) {
-  std::map<std::string, Lease> leases;
-  std::map<std::string, Owner> owners;
   const std::vector<std::string> lines =
       absl::StrSplit(std::string(state), '\n');
+  std::map<std::string, Lease> leases;
   bool known = lines[0] == kVersion;
   for (size_t i = 1; i < lines.size() && known; ++i) {
-    const std::vector<std::string> words =
-        absl::StrSplit(lines[i], absl::MaxSplits(' ', 2));
-    known = words.size() == 3;
-    if (known && words[0] == "lease") {
-      known = ParseLease(words[2], &leases[words[1]]);
-    } else {
-      known = known && words[0] == "owner" &&
-              ParseOwner(words[2], &owners[words[1]]);
-    }
+    const std::pair<std::string, std::string> lock_and_lease =
+        absl::StrSplit(lines[i], absl::MaxSplits(' ', 1));
+    known = ParseLease(lock_and_lease.second, &leases[lock_and_lease.first]);
   }
   if (!known) return absl::DataLossError("no state of locks");
   leases_ = std::move(leases);
-  owners_ = std::move(owners);
   return absl::OkStatus();
 }
 

@@ -22,8 +22,6 @@ namespace quorate::examples {
 class Locks : public raft::BytesStateMachine {
  public:
   static constexpr size_t kLeasesMax = 10'000;
-  // The last answers of so many owners are kept, for requests sent again.
-  static constexpr size_t kOwnersMax = 1'000;
 
   Buffer Apply(const raft::Entry& entry, bool wants_result) override;
   Buffer Save() const override;
@@ -31,24 +29,11 @@ class Locks : public raft::BytesStateMachine {
 
   // The last lease of the lock, which may be over. Null: there is none.
   const Lease* Find(const std::string& lock) const;
-  size_t owners() const { return owners_.size(); }
 
  private:
-  struct Owner {
-    uint64_t number = 0;
-    uint64_t index = 0;  // The entry of that request.
-    std::string request;
-    std::string answer;
-  };
-
-  std::string Execute(const LockCommand& command, std::string_view request,
-                      uint64_t index, int64_t now);
   bool Change(const LockCommand& command, uint64_t index, int64_t now);
-  void ForgetAnOwner();
-  static bool ParseOwner(const std::string& text, Owner* owner);
 
   std::map<std::string, Lease> leases_;
-  std::map<std::string, Owner> owners_;
 };
 
 }  // namespace quorate::examples

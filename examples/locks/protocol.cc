@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
 #include "env/parse_integer.h"
 
@@ -12,17 +13,6 @@ namespace {
 
 using Words = std::vector<std::string>;
 
-struct Pattern {
-  LockCommand::Verb verb;
-  std::string_view name;
-  // A letter for each further word: lock, owner, number, token, ms.
-  std::string_view words;
-};
-constexpr Pattern kPatterns[] = {{LockCommand::kAcquire, "acquire", "lonm"},
-                                 {LockCommand::kRenew, "renew", "lontm"},
-                                 {LockCommand::kRelease, "release", "lont"},
-                                 {LockCommand::kGet, "get", "l"}};
-
 bool ParseName(const std::string& word, std::string* name) {
   *name = word;
   return !word.empty() && word.size() <= kLockNameBytesMax &&
@@ -30,39 +20,34 @@ bool ParseName(const std::string& word, std::string* name) {
                      [](char c) { return c > ' ' && c <= '~'; });
 }
 
-bool ParseWord(char letter, const std::string& word, LockCommand* command) {
-  switch (letter) {
-    case 'l':
-      return ParseName(word, &command->lock);
-    case 'o':
-      return ParseName(word, &command->owner);
-    case 'n':
-      return ParseInteger(word, &command->number) && command->number > 0;
-    case 't':
-      return ParseInteger(word, &command->token);
-    default:
-      return ParseInteger(word, &command->ms) && command->ms > 0 &&
-             command->ms <= kLeaseMsMax;
-  }
+bool ParseMs(const std::string& word, int64_t* ms) {
+  return ParseInteger(word, ms) && *ms > 0 && *ms <= kLeaseMsMax;
 }
 
 }  // namespace
 
 std::optional<LockCommand> ParseLockCommand(std::string_view line) {
   const Words words = absl::StrSplit(std::string(line), ' ');
-  for (const Pattern& pattern : kPatterns) {
-    if (words[0] != pattern.name || words.size() != 1 + pattern.words.size()) {
-      continue;
-    }
-    LockCommand command{.verb = pattern.verb};
-    for (size_t i = 1; i < words.size(); ++i) {
-      if (!ParseWord(pattern.words[i - 1], words[i], &command)) {
-        return std::nullopt;
-      }
-    }
-    return command;
+  const auto is = [&words](std::string_view verb, size_t count) {
+    return words[0] == verb && words.size() == count;
+  };
+  LockCommand command;
+  bool right = words.size() > 1 && ParseName(words[1], &command.lock);
+  if (is("acquire", 4)) {
+    command.verb = LockCommand::kAcquire;
+    right = right && ParseName(words[2], &command.owner) &&
+            ParseMs(words[3], &command.ms);
+  } else if (is("renew", 4)) {
+    command.verb = LockCommand::kRenew;
+    right = right && ParseInteger(words[2], &command.token) &&
+            ParseMs(words[3], &command.ms);
+  } else if (is("release", 3)) {
+    command.verb = LockCommand::kRelease;
+    right = right && ParseInteger(words[2], &command.token);
+  } else {
+    right = right && is("get", 2);
   }
-  return std::nullopt;
+  return right ? std::optional(command) : std::nullopt;
 }
 
 std::string FormatLease(const Lease& lease) {
@@ -84,15 +69,16 @@ std::string FormatLockAnswer(const LockAnswer& answer) {
 }
 
 std::optional<LockAnswer> ParseLockAnswer(std::string_view line) {
-  constexpr std::string_view kHeld = "held ";
-  LockAnswer answer{.done = line.starts_with("ok ")};
-  if (!answer.done && !line.starts_with("no ")) return std::nullopt;
-  const size_t end = line.rfind(' ');
-  if (!ParseInteger(line.substr(end + 1), &answer.now)) return std::nullopt;
-  const std::string_view state = line.substr(3, std::max<size_t>(end, 3) - 3);
-  if (state == "free") return answer;
-  if (!state.starts_with(kHeld) ||
-      !ParseLease(state.substr(kHeld.size()), &answer.lease.emplace())) {
+  const Words words = absl::StrSplit(std::string(line), ' ');
+  const bool held = words.size() == 6 && words[1] == "held";
+  const bool free = words.size() == 3 && words[1] == "free";
+  LockAnswer answer{.done = words[0] == "ok"};
+  if (!answer.done && words[0] != "no") return std::nullopt;
+  if (!(held || free) || !ParseInteger(words.back(), &answer.now)) {
+    return std::nullopt;
+  }
+  if (held && !ParseLease(absl::StrJoin({words[2], words[3], words[4]}, " "),
+                          &answer.lease.emplace())) {
     return std::nullopt;
   }
   return answer;

@@ -1,14 +1,14 @@
 // examples/locks/protocol.h: commands of the lock service and their answers,
 // as lines of text.
 //
-//   acquire LOCK OWNER NUMBER MS        the lock, if it is free, for MS ms
-//   renew LOCK OWNER NUMBER TOKEN MS    from now on for MS ms
-//   release LOCK OWNER NUMBER TOKEN
+//   acquire LOCK OWNER MS    the lock, if it is free, for MS ms
+//   renew LOCK TOKEN MS      from now on for MS ms
+//   release LOCK TOKEN
 //   get LOCK
 //
 // The answer says whether it was done, and the state of the lock after it:
 //
-//   ok held TOKEN OWNER UNTIL NOW       UNTIL and NOW: ms of log time
+//   ok held TOKEN OWNER UNTIL NOW    UNTIL and NOW: ms of log time
 //   no free NOW
 #ifndef QUORATE_EXAMPLES_LOCKS_PROTOCOL_H_
 #define QUORATE_EXAMPLES_LOCKS_PROTOCOL_H_
@@ -29,9 +29,6 @@ struct LockCommand {
   Verb verb = kGet;
   std::string lock;
   std::string owner;
-  // Counts the changes of an owner, from 1. One that is sent again has its
-  // number again, and is done once.
-  uint64_t number = 0;
   uint64_t token = 0;
   int64_t ms = 0;
 };

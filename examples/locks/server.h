@@ -6,7 +6,7 @@
 // reply may be
 //
 //   not executed: REASON   it may be sent again, to any node
-//   unknown: REASON        it was perhaps executed; it may be sent again, too
+//   unknown: REASON        it was perhaps executed: `get` tells
 //
 // Commands about the members of the group: raft/service/members.h.
 #ifndef QUORATE_EXAMPLES_LOCKS_SERVER_H_
