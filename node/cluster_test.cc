@@ -8,6 +8,7 @@
 #include "gtest/gtest.h"
 #include "node/base/text.h"
 #include "node/connections/metrics.h"
+#include "node/routing/router.h"
 #include "node/testing/test_cluster.h"
 
 namespace quorate::node {
@@ -195,6 +196,7 @@ TEST(Cluster_Moved, Ipv6Addresses_HaveNoBrackets) {
                          }
                        }});
   ASSERT_TRUE(cluster.AwaitLeaders());
+  cluster.world().RunFor(Router::kForwardMoved);
   const size_t leader = cluster.LeaderOf(GroupId(1));
   auto client = cluster.ConnectRespCluster((leader + 1) % 3);
   EXPECT_EQ(cluster.Command(*client, {"GET", "foo"}),

@@ -7,6 +7,7 @@
 #include "env/check.h"
 #include "gtest/gtest.h"
 #include "node/config/map_parts.h"
+#include "node/routing/router.h"
 #include "node/testing/test_cluster.h"
 #include "shardctrl/map.h"
 
@@ -36,6 +37,7 @@ TEST(Server_OneNode, WriteThatEnded_HoldsNoRequestBytes) {
 TEST(Server_ThreeNodes, Follower_RedirectsClientsToTheLeader) {
   TestCluster cluster({.nodes = 3});
   ASSERT_TRUE(cluster.AwaitLeaders());
+  cluster.world().RunFor(Router::kForwardMoved);
   const size_t leader = cluster.LeaderOf(GroupId(1));
   auto follower = cluster.ConnectRespCluster((leader + 1) % 3);
   auto client = cluster.ConnectRespCluster(leader);

@@ -197,6 +197,32 @@ TEST_F(MovesTest, ClusterClients_GetOneMovedForARequestAtMost) {
   EXPECT_TRUE(done) << last_.dump(1) << redirects;
 }
 
+// The owners on its disk may be those of before the move.
+TEST_F(MovesTest, NodeThatStarts_SendsNoClientToAFormerOwner) {
+  const std::string move = Move(R"({"to":2,"slots":"0-8191"})");
+  ASSERT_TRUE(AwaitPhase(move, "done")) << last_.dump(1);
+  for (size_t started = 0; started < 3; ++started) {
+    // Each group has a leader elsewhere, also that of the controller.
+    cluster_->Crash(started);
+    cluster_->world().RunFor(Seconds(2));
+    ASSERT_TRUE(cluster_->RestartWith(started, cluster_->config(started)).ok());
+    const sim::SimTime end = cluster_->world().now() + Seconds(2);
+    while (cluster_->world().now() < end) {
+      size_t node = started;
+      for (int tries = 0;; ++tries) {
+        ASSERT_LE(tries, 1) << started;
+        const auto client = cluster_->ConnectRespCluster(node);
+        const std::string reply =
+            cluster_->Command(*client, {"SET", "{b}", "v"});
+        if (reply == "+OK\r\n") break;
+        ASSERT_TRUE(absl::StrContains(reply, "-MOVED 3300 n")) << reply;
+        node = static_cast<size_t>(reply[reply.find(" n") + 2] - '1');
+        ASSERT_LT(node, 3u) << reply;
+      }
+    }
+  }
+}
+
 // Each key counts once, on both sides of a freeze.
 TEST_F(MovesTest, CommandsOnAllKeys_SeeEachKeyOnceWhileSlotsMove) {
   std::vector<std::unique_ptr<TestClient>> clients;

@@ -1,8 +1,8 @@
 // kv/store/paged_map.h: an ordered map in pages that copies share.
 //
-// A copy of a map costs a key and a pointer for each page. A change costs a copy of one
-// page if it is shared. So a snapshot takes a copy of a map of any size, and
-// later changes of the map leave that copy as it is.
+// A copy of a map costs a key and a pointer for each page. A change costs a
+// copy of one page if it is shared. So a snapshot takes a copy of a map of any
+// size, and later changes of the map leave that copy as it is.
 #ifndef QUORATE_KV_STORE_PAGED_MAP_H_
 #define QUORATE_KV_STORE_PAGED_MAP_H_
 

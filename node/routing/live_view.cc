@@ -201,6 +201,7 @@ void LiveView::OnReport(NodeId node, StoreIncarnation store,
   const bool other = TakeRefusals(*peer, store, report);
   const bool rows = TakeRows(*peer, report);
   peer->map = report.map;
+  newest_reported_ = std::max(newest_reported_, report.map);
   TakeAddresses(report);
   if (other) RefreshCutOff();
   if (other || rows) Change();

@@ -116,6 +116,10 @@ class LiveView final : public StatusObserver {
     shardctrl::MapVersion version;
   };
   NewestMap newest_map() const;
+  // Some node has reported a newer map than this node has by now.
+  bool knows_newer_map() const {
+    return newest_reported_ > cluster_.shards().version();
+  }
   // The highest level of the group that another node has reported; zero: none.
   // The leader knows better: it refuses what needs more than the level.
   raft::Level level(GroupId group) const;
@@ -214,6 +218,7 @@ class LiveView final : public StatusObserver {
   // This node's groups in which other voters refuse this node's store.
   absl::btree_map<GroupId, absl::Status> store_refused_;
   uint64_t version_ = 1;
+  shardctrl::MapVersion newest_reported_;
   // The version of rows_: a random number of this start of the node, and the
   // number of changes since.
   const uint64_t start_;

@@ -146,6 +146,7 @@ void Router::Start() {
       },
       [this] { WakeAll(); }, &view_);
   started_ = true;
+  started_at_ = env_.loop.ReadClock().mono;
   for (const auto& queue : queues_) Begin(*queue);
   view_.SetObserver([this] {
     for (const auto& queue : queues_) NoteApplied(*queue);
@@ -253,6 +254,7 @@ const ConnectionOrder* Router::FindUnsettled(
 // group's leader would send that client back here, and so on.
 GroupQueue* Router::QueueFor(RoutedRequest* request, Slot first, Slot last) {
   const SlotOwners::Range& own = owners_.RangeOf(first);
+  if (request->redirect && MayBeBehind()) request->redirect = false;
   if (first == last && own.former.empty()) return queues_[own.position].get();
   if (request->redirect && !own.former.empty() &&
       moved_at_ != MonoTime::Min() &&
@@ -268,6 +270,14 @@ GroupQueue* Router::QueueFor(RoutedRequest* request, Slot first, Slot last) {
     request->redirect = false;
   }
   return queue;
+}
+
+bool Router::MayBeBehind() {
+  if (view_.knows_newer_map()) return true;
+  if (started_at_ == MonoTime::Min()) return false;
+  if (env_.loop.ReadClock().mono - started_at_ < kForwardMoved) return true;
+  started_at_ = MonoTime::Min();
+  return false;
 }
 
 Admission Router::AddInOrder(RoutedRequest request,

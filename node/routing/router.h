@@ -71,7 +71,8 @@ class Router {
 
   // So long after slots moved, commands on them are forwarded, also for clients
   // that want MOVED. Such a client could be sent to a node that does not know
-  // the new owner yet, and back.
+  // the new owner yet, and back. A node that has just started, or knows of a
+  // newer map, may be that node: it forwards all commands on keys.
   static constexpr Duration kForwardMoved = Seconds(1);
 
   // True once slots move. From then on a command that names slots
@@ -87,7 +88,9 @@ class Router {
         !slow_writers_.Admit(request.sink, spec.slot)) {
       return Admission::kBlocked;
     }
-    if (owners_.changed() || request.sink->routing().refused() > 0) {
+    if (owners_.changed() || request.sink->routing().refused() > 0 ||
+        (request.redirect && RefusedCommands::MayHold(spec.op) &&
+         MayBeBehind())) {
       return AddInOrder(request, spec);
     }
     return QueueOf(spec.slot).Add(request, spec);
@@ -152,6 +155,8 @@ class Router {
   // Null while earlier commands of the sink to them are under way at another
   // group. A request for a former group of the slots is not redirected.
   GroupQueue* QueueFor(RoutedRequest* request, Slot first, Slot last);
+  // Others may know a newer map.
+  bool MayBeBehind();
   // The order of the sink at a former group of the range, if that group may
   // still execute commands of the sink. Null: there is no such group.
   const ConnectionOrder* FindUnsettled(RequestSink* sink,
@@ -186,6 +191,7 @@ class Router {
   LiveView view_;
   const ClusterMap& cluster_;
   SlotOwners owners_;
+  MonoTime started_at_ = MonoTime::Min();
   // When this node learned owners_.moved().
   MonoTime moved_at_ = MonoTime::Min();
   kv::RecordPool requests_;  // The clients with requests are destroyed first.

@@ -667,34 +667,6 @@ TEST(LogSpare, ErrorOfAnExtendedFile_NeverReachesTheLog) {
   FailEachOperationOfASpare(SpareKind::kExtended, 7);
 }
 
-// The disk is never busy with zeros for long.
-TEST(LogSpare, NewFile_IsFilledTwiceAsFastAsTheLogGrows) {
-  constexpr uint64_t kPiece = 64 << 10;
-  LogHarness h;
-  h.options().segment_bytes = 1 << 20;
-  h.options().preallocation_bytes_max = kPiece;
-  h.Start();
-  const auto file_bytes = [&](std::string_view name) {
-    return h.world().DiskFileSize(h.test().machine(), std::string(name));
-  };
-  const std::string present = h.LogFiles().back();
-  uint64_t index = 0;
-  uint64_t filled = 0;
-  uint64_t steps = 0;
-  while (filled < h.options().segment_bytes) {
-    ASSERT_TRUE(AppendOne(h, &index).ok());
-    if (h.LogFiles().back() == present) continue;
-    const uint64_t now_filled = file_bytes(h.LogFiles().back());
-    EXPECT_LE(now_filled, 2 * 5200 * index + kPiece);
-    steps += now_filled > filled;
-    filled = now_filled;
-  }
-  EXPECT_GE(steps, 12u);
-  // It is ready long before the present one is full.
-  EXPECT_LT(5200 * index, h.options().segment_bytes * 3 / 4);
-  EXPECT_EQ(h.Marks("log.segment_begun"), 0u);
-}
-
 uint64_t UsedBytes(LogHarness& h) {
   uint64_t used = 0;
   for (const std::string& name : h.world().DiskFiles(h.test().machine())) {

@@ -1,5 +1,5 @@
-// The log while no next segment can be prepared: how often it tries, and says
-// so.
+// The file of the next segment: how fast it is filled, and how often the log
+// tries, and says so, while none can be prepared.
 #include <algorithm>
 #include <cstdint>
 #include <string>
@@ -97,6 +97,34 @@ TEST_F(SpareRetriesTest, RollThatWaitsForDescriptors_NeedsNoFurtherAppend) {
   h_.world().RunFor(Seconds(2));
   EXPECT_EQ(acknowledged_, written_);
   EXPECT_GE(h_.log()->counters().segments, 2u);
+}
+
+// The disk is never busy with zeros for long.
+TEST(SparePaceTest, NewFile_IsFilledTwiceAsFastAsTheLogGrows) {
+  constexpr uint64_t kPiece = 64 << 10;
+  constexpr uint64_t kRecord = 5'200;  // The size of each, about.
+  LogHarness h;
+  h.options().segment_bytes = 1 << 20;
+  h.options().preallocation_bytes_max = kPiece;
+  h.Start();
+  const std::string present = h.LogFiles().back();
+  uint64_t index = 0;
+  uint64_t filled = 0;
+  uint64_t steps = 0;
+  while (filled < h.options().segment_bytes) {
+    const Entry entry = TestEntry(1, ++index, std::string(5'000, 'e'));
+    ASSERT_TRUE(h.Append(kRetriedGroup, {entry}).ok());
+    if (h.LogFiles().back() == present) continue;
+    const uint64_t now_filled =
+        h.world().DiskFileSize(h.test().machine(), h.LogFiles().back());
+    EXPECT_LE(now_filled, 2 * kRecord * index + kPiece);
+    steps += now_filled > filled;
+    filled = now_filled;
+  }
+  EXPECT_GE(steps, 12u);
+  // It is ready long before the present one is full.
+  EXPECT_LT(kRecord * index, h.options().segment_bytes * 3 / 4);
+  EXPECT_EQ(h.Marks("log.segment_begun"), 0u);
 }
 
 }  // namespace
