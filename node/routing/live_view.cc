@@ -133,6 +133,8 @@ void LiveView::OnOwnChange() {
 
 void LiveView::Tick() {
   for (Peer& peer : peers_) TickPeer(peer);
+  // A controller that was recovered may begin again below a lost version.
+  newest_reported_ = newest_map().version;
   if (peers_.empty()) return;
   timer_ = env_.loop.At(MonoNow() + config_.host.core.election_timeout_max,
                         [this] { Tick(); });

@@ -116,7 +116,7 @@ class LiveView final : public StatusObserver {
     shardctrl::MapVersion version;
   };
   NewestMap newest_map() const;
-  // Some node has reported a newer map than this node has by now.
+  // Some node that answers has a newer map than this node.
   bool knows_newer_map() const {
     return newest_reported_ > cluster_.shards().version();
   }
