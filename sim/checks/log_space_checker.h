@@ -25,9 +25,9 @@ class LogSpaceChecker {
   // Segments are freed within this time.
   static constexpr Duration kFreeMax = Seconds(20);
   static constexpr uint64_t kFactor = 4;
-  // Segments beside those of LogOptions::slack_segments. Four that were emptied
+  // Segments beside those of LogOptions::slack_segments. 16 that were emptied
   // and the next one are kept, each of up to twice the usual size.
-  static constexpr uint64_t kKeptSegments = 10;
+  static constexpr uint64_t kKeptSegments = 34;
 
   // The log of one node at one moment.
   struct Use {

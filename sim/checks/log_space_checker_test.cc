@@ -27,31 +27,31 @@ class LogSpaceCheckerTest : public testing::Test {
 };
 
 TEST_F(LogSpaceCheckerTest, SegmentsThatAreNotFreed_Found) {
-  for (int64_t second = 1; second <= 21; ++second) Check(second, 20 * kSegment);
+  for (int64_t second = 1; second <= 21; ++second) Check(second, 44 * kSegment);
   ASSERT_EQ(found_.size(), 1u);
-  EXPECT_EQ(found_[0].find("resources: node 1 has 327680 bytes of log files"),
+  EXPECT_EQ(found_[0].find("resources: node 1 has 720896 bytes of log files"),
             0u)
       << found_[0];
 }
 
 TEST_F(LogSpaceCheckerTest, FilesWithinTheBound_AreAllowed) {
   for (int64_t second = 1; second <= 60; ++second) {
-    Check(second, 15 * kSegment);
-    Check(second, 19 * kSegment, /*live_bytes=*/kSegment);
+    Check(second, 39 * kSegment);
+    Check(second, 43 * kSegment, /*live_bytes=*/kSegment);
   }
   EXPECT_TRUE(found_.empty());
 }
 
 TEST_F(LogSpaceCheckerTest, FilesThatAreFreedInTime_AreAllowed) {
   for (int64_t second = 1; second <= 60; ++second) {
-    Check(second, (second % 16 == 0 ? 10 : 20) * kSegment);
+    Check(second, (second % 16 == 0 ? 10 : 44) * kSegment);
   }
   EXPECT_TRUE(found_.empty());
 }
 
 TEST_F(LogSpaceCheckerTest, TimeOfAFault_DoesNotCount) {
   for (int64_t second = 1; second <= 60; ++second) {
-    Check(second, 20 * kSegment);
+    Check(second, 44 * kSegment);
     if (second % 5 == 0) checker_.Excuse(NodeId(1));
   }
   EXPECT_TRUE(found_.empty());

@@ -140,14 +140,15 @@ std::string GroupLine(const ClusterTruth::Group& group,
                       const ClusterTruth::Replica& replica) {
   const std::string tail =
       absl::StrCat(",slots=", SlotsOf(group), ",status=", replica.state);
-  const std::string leader = absl::StrCat(",leader=", group.leader + 1);
-  if (replica.state != "ok") {
-    return absl::StrCat("role=", replica.state, leader, tail);
-  }
-  return absl::StrCat(
-      "role=", replica.node == group.leader ? "leader" : "follower", leader,
-      ",term=", replica.term, ",commit=", replica.commit,
-      ",applied=", replica.applied, ",last=", replica.last, tail);
+  const std::string role = replica.state != "ok"          ? replica.state
+                           : replica.node == group.leader ? "leader"
+                                                          : "follower";
+  const std::string log =
+      !replica.has_log
+          ? ""
+          : absl::StrCat(",term=", replica.term, ",commit=", replica.commit,
+                         ",applied=", replica.applied, ",last=", replica.last);
+  return absl::StrCat("role=", role, ",leader=", group.leader + 1, log, tail);
 }
 
 // A node that leads nothing is a replica of the leader of a group whose replica

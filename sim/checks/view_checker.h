@@ -31,7 +31,8 @@ struct ClusterTruth {
   struct Replica {
     size_t node = 0;           // A place in `nodes`.
     std::string state = "ok";  // Or "fenced", "halted" or "stopped".
-    // These are valid if the replica works.
+    // A replica that is fenced has no log that is shown.
+    bool has_log = true;
     uint64_t term = 0;
     uint64_t commit = 0;
     uint64_t applied = 0;

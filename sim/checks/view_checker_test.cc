@@ -12,7 +12,8 @@ namespace {
 ClusterTruth::Replica Works(size_t node) {
   return {.node = node, .term = 4, .commit = 9, .applied = 8, .last = 10};
 }
-const ClusterTruth::Replica kFenced = {.node = 2, .state = "fenced"};
+const ClusterTruth::Replica kFenced = {
+    .node = 2, .state = "fenced", .has_log = false};
 
 // Three nodes; the third is down. The first group is led by the first node.
 ClusterTruth Truth() {
@@ -193,6 +194,15 @@ TEST(ViewChecker, InfoOfAReplica_NamesALeaderWhoseGroupWorksThere) {
       "group2:role=follower,leader=2,term=4,commit=9,applied=8,last=10,"
       "slots=8192,status=ok\r\nnode1:state=online\r\nnode2:state=online\r\n";
   EXPECT_EQ(CheckInfo(truth, 2, text), "");
+  // A halted one still has its log.
+  truth.groups[0].replicas.back() = Works(2);
+  truth.groups[0].replicas.back().state = "halted";
+  EXPECT_EQ(CheckInfo(truth, 2,
+                      With(text, "fenced,leader=1,slots=8192,status=fenced",
+                           "halted,leader=1,term=4,commit=9,applied=8,last=10,"
+                           "slots=8192,status=halted")),
+            "");
+  truth.groups[0].replicas.back() = kFenced;
   EXPECT_EQ(CheckInfo(truth, 2, With(text, "host:n2", "host:n1")),
             "INFO: the master is n1:7101 instead of n2:7101");
   EXPECT_EQ(CheckInfo(truth, 2, With(text, "status:up", "status:down")),

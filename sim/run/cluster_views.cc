@@ -77,14 +77,17 @@ ClusterTruth::Replica ClusterViews::ReplicaOn(NodeId node,
                                               GroupId group) const {
   using Condition = raft::Host::Condition;
   const raft::Host& host = cluster_.server(node)->host();
-  ClusterTruth::Replica replica{.node = node.value() - 1};
   const raft::Core* const core = host.core(group);
+  ClusterTruth::Replica replica{.node = node.value() - 1,
+                                .has_log = core != nullptr};
+  if (core != nullptr) {
+    replica.term = core->term().value();
+    replica.commit = core->commit_index().value();
+    replica.applied = core->applied_index().value();
+    replica.last = core->last().index.value();
+  }
   switch (host.condition(group)) {
     case Condition::kWorks:
-      replica.term = core->term().value();
-      replica.commit = core->commit_index().value();
-      replica.applied = core->applied_index().value();
-      replica.last = core->last().index.value();
       break;
     case Condition::kHalted:
       replica.state = "halted";
