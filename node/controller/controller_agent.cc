@@ -501,8 +501,8 @@ bool ControllerAgent::Describe(GroupId group,
   shardctrl::HostedReplica::Leadership leads;
   leads.term = core->term();
   const auto sent = group_reports_.find(group);
-  if (sent != group_reports_.end() && sent->second.first == leads.term) {
-    leads.reports = sent->second.second;
+  if (sent != group_reports_.end() && sent->second.term == leads.term) {
+    leads.sent = sent->second;
   }
   leads.settled = core->commit_index() >= at && core->CanServeReads() &&
                   !core->transferring() &&
@@ -587,7 +587,7 @@ void ControllerAgent::Act(Action action) {
               .generation = action.generation},
           busy);
     case Kind::kReportGroup:
-      group_reports_[action.group] = {action.report.term, action.report.number};
+      group_reports_[action.group] = action.report;
       return Report(
           ControllerCommand::ReportGroup{
               .group = action.group, .configuration = std::move(action.report)},

@@ -198,7 +198,7 @@ class ControllerAgent final : public ControllerAccess {
   env::Pending refusing_call_;
   absl::btree_set<Busy> busy_;
   // The last reports that were sent about groups that this node leads.
-  absl::btree_map<GroupId, std::pair<raft::Term, uint64_t>> group_reports_;
+  absl::btree_map<GroupId, shardctrl::ReportedConfiguration> group_reports_;
   // When the silence of a node was reported last.
   absl::btree_map<NodeId, MonoTime> silence_reported_;
   // New stores about which the controller is asked; and those that it refuses,

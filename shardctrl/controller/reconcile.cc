@@ -250,11 +250,7 @@ class Leader {
                                 step->configuration.voters != present_.voters;
     if (changes_voters) report.next = step->configuration;
     if (!IsNoted(report)) {
-      // A report on its way may still be executed before this one.
-      report.number =
-          1 + std::max(self_.leads->reports, group_.reported.has_value()
-                                                 ? group_.reported->number
-                                                 : uint64_t{0});
+      report.number = NumberOf(report);
       Add({.kind = Kind::kReportGroup,
            .report = std::move(report),
            .why = "the controller does not know this configuration"});
@@ -277,7 +273,22 @@ class Leader {
   bool IsNoted(ReportedConfiguration report) const {
     if (!group_.reported.has_value()) return false;
     report.number = group_.reported->number;
-    return group_.reported == report && report.number >= self_.leads->reports;
+    return group_.reported == report && report.number >= LastNumber();
+  }
+
+  uint64_t LastNumber() const {
+    const auto& sent = self_.leads->sent;
+    return sent.has_value() ? sent->number : 0;
+  }
+
+  // A report on its way may still be executed before this one. An equal one is
+  // this one: else each state that is one report old would lead to another.
+  uint64_t NumberOf(ReportedConfiguration report) const {
+    report.number = LastNumber();
+    if (self_.leads->sent == report) return report.number;
+    return 1 + std::max(report.number, group_.reported.has_value()
+                                           ? group_.reported->number
+                                           : uint64_t{0});
   }
 
   // The index that a change names.

@@ -43,9 +43,8 @@ struct HostedReplica {
   };
   struct Leadership {
     raft::Term term = {};
-    // The highest number of a report that this leader has sent in this term.
-    // Zero: none.
-    uint64_t reports = 0;
+    // The last report that this leader has sent in this term.
+    std::optional<ReportedConfiguration> sent = {};
     // The configuration in effect is committed, and the core takes a change.
     bool settled = false;
     std::vector<Member> members = {};

@@ -103,7 +103,7 @@ class Model {
     std::map<GroupId, std::vector<Replica>> replicas;
     std::map<GroupId, ReplicaId> prepared;
     // The last reports about groups.
-    std::map<GroupId, std::pair<raft::Term, uint64_t>> reports;
+    std::map<GroupId, ReportedConfiguration> reports;
     std::shared_ptr<const ClusterState> known;
   };
   struct Entry {
@@ -339,8 +339,10 @@ class Model {
         }
         if (group.leader == one.id && !one.fenced) {
           held.leads = Leadership(number, one);
-          const auto& [term, reports] = node.reports[number];
-          if (term == group.term) held.leads->reports = reports;
+          const auto sent = node.reports.find(number);
+          if (sent != node.reports.end() && sent->second.term == group.term) {
+            held.leads->sent = sent->second;
+          }
         }
         host.replicas.push_back(std::move(held));
       }
@@ -411,7 +413,7 @@ class Model {
         break;
       }
       case Kind::kReportGroup:
-        node.reports[action.group] = {action.report.term, action.report.number};
+        node.reports[action.group] = action.report;
         Do(Command::ReportGroup{action.group, action.report});
         break;
       case Kind::kChange:

@@ -177,14 +177,30 @@ TEST_F(ReconcileTest, ChangeOfVoters_WaitsUntilNoOlderReportCanUndoIt) {
   const ReportedConfiguration noted = NoteNext(leader);
   EXPECT_EQ(Kinds(leader), std::vector<Kind>{Kind::kChange});
   // It took the change back with a report whose answer did not come.
-  leader.replicas[0].leads->reports = noted.number + 1;
+  ReportedConfiguration taken_back = noted;
+  taken_back.number = noted.number + 1;
+  taken_back.next.reset();
+  leader.replicas[0].leads->sent = taken_back;
   EXPECT_EQ(NoteNext(leader).number, noted.number + 2);
   EXPECT_EQ(Kinds(leader), std::vector<Kind>{Kind::kChange});
-  ReportedConfiguration late = noted;
-  late.number = noted.number + 1;
-  late.next.reset();
-  EXPECT_EQ(cluster_.Do(Command::ReportGroup{kFirst, late}).outcome,
+  EXPECT_EQ(cluster_.Do(Command::ReportGroup{kFirst, taken_back}).outcome,
             ControllerAnswer::Outcome::kAlreadySo);
+}
+
+// The leader learns each state late: one report is on its way by then.
+TEST_F(ReconcileTest, ReportOnItsWay_IsSentAgainWithItsNumber) {
+  cluster_.state.FindGroup(kFirst)->replicas = 1;
+  Want({3});
+  HostView leader = LeaderHost(3);
+  const auto actions = Act(leader);
+  ASSERT_EQ(actions.size(), 1u);
+  ASSERT_EQ(actions[0].kind, Kind::kReportGroup);
+  leader.replicas[0].leads->sent = actions[0].report;
+  const auto again = Act(leader);
+  ASSERT_EQ(again.size(), 1u);
+  EXPECT_EQ(again[0].report, actions[0].report);
+  cluster_.Do(Command::ReportGroup{kFirst, actions[0].report});
+  EXPECT_EQ(Kinds(leader), std::vector<Kind>{Kind::kChange});
 }
 
 TEST_F(ReconcileTest, StoreOfTheNextVoters_IsNotGivenUp) {
