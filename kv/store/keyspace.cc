@@ -170,8 +170,10 @@ uint64_t Keyspace::DropSlot(Slot slot, const Version& by) {
   digest_ -= table->digest();
   *table = Table();
   expiries_.Drop(slot);
+  // A replica that was restored has no table without keys.
+  if (removed == 0) return 0;
   NoteChange(ChangeKind::kCleared, slot, 0);
-  if (removed > 0) NoteRemoval(slot, by);
+  NoteRemoval(slot, by);
   return removed;
 }
 

@@ -309,6 +309,18 @@ TEST_F(MovesTest, Flush_OfAllOwnedSlotsSparesStagedOnes) {
             MoveVerdict::kDone);
 }
 
+// Two replicas, one of which was restored, have equal states behind it.
+TEST_F(MovesTest, FlushOfATrackedSlotThatLostItsKeys_ChangesNothing) {
+  source_.Step(TrackStep{plan_});
+  Set(&source_, "{a}1", "one");
+  Do(&source_, {.op = Op::kDel}, {"{a}1"});
+  const ChangeNumber before = source_.StateOf(plan_.id).changes;
+  source_.Restart();
+  const int64_t slot = HashSlot("{a}1").value();
+  Do(&source_, {.op = Op::kFlush, .numbers = {slot, slot}}, {});
+  EXPECT_EQ(source_.StateOf(plan_.id).changes, before);
+}
+
 TEST_F(MovesTest, Pieces_AreCutAnywhere) {
   // With its key and version it is longer than an entry may be.
   const std::string half(500 << 10, 'v');
