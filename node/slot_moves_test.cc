@@ -223,6 +223,31 @@ TEST_F(MovesTest, NodeThatStarts_SendsNoClientToAFormerOwner) {
   }
 }
 
+// Only commands on keys are forwarded then: clients add up what each node has.
+TEST_F(MovesTest, NodeThatStarts_CountsOnlyKeysOfGroupsThatItLeads) {
+  const std::string move = Move(R"({"to":2,"slots":"0-8191"})");
+  ASSERT_TRUE(AwaitPhase(move, "done")) << last_.dump(1);
+  int asked = 0;
+  for (size_t started = 0; started < 3; ++started) {
+    cluster_->Crash(started);
+    cluster_->world().RunFor(Seconds(2));
+    ASSERT_TRUE(cluster_->RestartWith(started, cluster_->config(started)).ok());
+    const auto leads = [&] {
+      return cluster_->LeaderOf(GroupId(1)) == started ||
+             cluster_->LeaderOf(GroupId(2)) == started;
+    };
+    const sim::SimTime end = cluster_->world().now() + Seconds(2);
+    while (cluster_->world().now() < end && !leads()) {
+      const auto client = cluster_->ConnectRespCluster(started);
+      const std::string reply = cluster_->Command(*client, {"DBSIZE"});
+      if (leads()) break;
+      ++asked;
+      ASSERT_EQ(reply, ":0\r\n") << started;
+    }
+  }
+  EXPECT_GT(asked, 100);
+}
+
 // Each key counts once, on both sides of a freeze.
 TEST_F(MovesTest, CommandsOnAllKeys_SeeEachKeyOnceWhileSlotsMove) {
   std::vector<std::unique_ptr<TestClient>> clients;

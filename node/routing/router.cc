@@ -254,13 +254,7 @@ const ConnectionOrder* Router::FindUnsettled(
 // group's leader would send that client back here, and so on.
 GroupQueue* Router::QueueFor(RoutedRequest* request, Slot first, Slot last) {
   const SlotOwners::Range& own = owners_.RangeOf(first);
-  if (request->redirect && MayBeBehind()) request->redirect = false;
   if (first == last && own.former.empty()) return queues_[own.position].get();
-  if (request->redirect && !own.former.empty() &&
-      moved_at_ != MonoTime::Min() &&
-      env_.loop.ReadClock().mono - moved_at_ < kForwardMoved) {
-    request->redirect = false;
-  }
   GroupQueue* queue = queues_[own.position].get();
   for (const SlotOwners::Range* range : owners_.RangesOf(first, last)) {
     const ConnectionOrder* order = FindUnsettled(request->sink, *range);
@@ -270,6 +264,14 @@ GroupQueue* Router::QueueFor(RoutedRequest* request, Slot first, Slot last) {
     request->redirect = false;
   }
   return queue;
+}
+
+void Router::ForwardIfNew(RoutedRequest* request, Slot slot) {
+  if (!request->redirect) return;
+  const bool moved_lately =
+      !owners_.RangeOf(slot).former.empty() && moved_at_ != MonoTime::Min() &&
+      env_.loop.ReadClock().mono - moved_at_ < kForwardMoved;
+  if (moved_lately || MayBeBehind()) request->redirect = false;
 }
 
 bool Router::MayBeBehind() {
@@ -284,6 +286,7 @@ Admission Router::AddInOrder(RoutedRequest request,
                              const kv::CommandSpec& spec) {
   if (request.sink->routing().refused() > 0) return Admission::kBlocked;
   CHECK(!kv::NamesSlots(spec.op) || !slots_moved()) << "see slots_moved()";
+  if (RefusedCommands::MayHold(spec.op)) ForwardIfNew(&request, spec.slot);
   GroupQueue* const queue = QueueFor(&request, spec.slot, LastSlotOf(spec));
   return queue == nullptr ? Admission::kBlocked : queue->Add(request, spec);
 }
@@ -296,6 +299,7 @@ Admission Router::AddAtomic(RoutedRequest request, Slot slot,
     return Admission::kBlocked;
   }
   if (request.sink->routing().refused() > 0) return Admission::kBlocked;
+  ForwardIfNew(&request, slot);
   GroupQueue* const queue = QueueFor(&request, slot, slot);
   return queue == nullptr ? Admission::kBlocked
                           : queue->AddAtomic(request, slot, session, specs);
@@ -305,6 +309,7 @@ void Router::RouteRefused() {
   if (refused_.empty()) return;
   refused_.RouteAgain([this](RoutedRequest request,
                              const ConnectionOrder::Request& refused) {
+    ForwardIfNew(&request, refused.slot);
     GroupQueue* const queue = QueueFor(&request, refused.slot, refused.slot);
     const bool routed =
         queue != nullptr &&
