@@ -7,9 +7,9 @@
 #include <fstream>
 #include <thread>
 
-#include "absl/strings/match.h"
 #include "absl/strings/str_join.h"
 #include "bench/resp_load.h"
+#include "bench/snapshot_files.h"
 #include "bench/workload.h"
 
 namespace quorate::bench {
@@ -135,20 +135,6 @@ absl::Status LiveCluster::AwaitSettled() {
   return absl::DeadlineExceededError("groups are not settled: " + last);
 }
 
-namespace {
-
-// Their files have a suffix ".wN".
-double SnapshotsBeingWritten(const std::string& folder) {
-  double count = 0;
-  for (const auto& file : std::filesystem::directory_iterator(folder)) {
-    const std::string name = file.path().filename().string();
-    count += name.starts_with("snap-") && absl::StrContains(name, ".w");
-  }
-  return count;
-}
-
-}  // namespace
-
 absl::Status LiveCluster::AwaitSnapshots() {
   double taken = -1;
   int64_t changed_ns = MonotonicNanos();
@@ -156,6 +142,7 @@ absl::Status LiveCluster::AwaitSnapshots() {
   while (SecondsSince(begin_ns) < 120 && !Interrupted()) {
     double now = 0;
     double unwritten = 0;
+    bool writing = false;
     for (const auto& [node, server] : servers_) {
       const auto page = HttpGet(ports_.at(node)[kHttp], "/metrics");
       if (!page.ok()) return page.status();
@@ -166,9 +153,12 @@ absl::Status LiveCluster::AwaitSnapshots() {
       if (!begun.ok()) return begun.status();
       if (!left.ok()) return left.status();
       now += *begun;
-      unwritten += *left + SnapshotsBeingWritten(DataFolder(node));
+      unwritten += *left;
+      writing = writing || ReadSnapshotFiles(DataFolder(node)).writing;
     }
-    if (now != taken || unwritten != 0) changed_ns = MonotonicNanos();
+    if (now != taken || unwritten != 0 || writing) {
+      changed_ns = MonotonicNanos();
+    }
     taken = now;
     if (SecondsSince(changed_ns) > 2) return absl::OkStatus();
     std::this_thread::sleep_for(std::chrono::milliseconds(100));
