@@ -52,8 +52,11 @@ uint64_t ChangeLog::digest() const { return HashWord(digest_, last_.value()); }
 
 bool ChangeLog::Reclaim(size_t count_max) {
   numbered_.EraseLast(count_max);
-  // A table is one block of memory.
-  if (!numbers_.empty()) numbers_.pop_back();
+  // A table is one block of memory, also an empty one.
+  for (size_t freed = 0; freed < count_max && !numbers_.empty();) {
+    freed += 1 + numbers_.back().size();
+    numbers_.pop_back();
+  }
   return !numbered_.empty() || !numbers_.empty();
 }
 
