@@ -131,7 +131,6 @@ void LogImpl::PrepareSpare() {
   SpareSegment::Options options;
   options.number = ++last_number_;
   options.bytes = options_.segment_bytes;
-  options.limit = SpareLimit();
   options.piece_bytes =
       buggify_.Fire("log.small_preallocation")
           ? kZeroBytesMin
@@ -147,6 +146,7 @@ void LogImpl::PrepareSpare() {
         if (!spare.status.ok() && !recycled.empty()) remover_.Remove(recycled);
         OnSpare(std::move(spare));
       });
+  spare_maker_->RaiseLimit(SpareLimit());
 }
 
 void LogImpl::OnSpare(SpareSegment::Result spare) {

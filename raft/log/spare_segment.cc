@@ -10,10 +10,7 @@
 namespace quorate::raft {
 
 SpareSegment::SpareSegment(env::Disk& disk, Options options, Done done)
-    : disk_(disk),
-      options_(std::move(options)),
-      limit_(options_.limit),
-      done_(std::move(done)) {
+    : disk_(disk), options_(std::move(options)), done_(std::move(done)) {
   CHECK_GT(options_.bytes, 0u);
   result_.made.name = SegmentName(options_.number);
   if (options_.recycled.name.empty()) {

@@ -37,7 +37,6 @@ class SpareSegment {
     uint64_t bytes = 0;      // Size to allocate; not zero.
     size_t piece_bytes = 0;  // Zeros that are written before each sync.
     UnusedFile recycled;     // Renamed and extended; if unnamed, a new file.
-    uint64_t limit = 0;      // See RaiseLimit.
   };
   struct Result {
     absl::Status status;
@@ -54,8 +53,8 @@ class SpareSegment {
 
   // `done` may destroy the object.
   SpareSegment(env::Disk& disk, Options options, Done done);
-  // Zeros are written up to about `limit` for now. A smaller limit than before
-  // has no effect.
+  // Zeros are written up to about `limit` for now, at first none. A smaller
+  // limit than before has no effect.
   void RaiseLimit(uint64_t limit);
 
  private:
@@ -69,7 +68,7 @@ class SpareSegment {
 
   env::Disk& disk_;
   const Options options_;
-  uint64_t limit_;
+  uint64_t limit_ = 0;
   Result result_;
   Done done_;
   std::unique_ptr<env::File> filled_;
