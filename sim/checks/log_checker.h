@@ -91,9 +91,10 @@ class LogChecker {
     moves_.SetFounders(std::move(owner_of));
   }
 
-  // There is no fault from now on, and the nodes work from `from` on.
-  void OnCalm(SimTime from) {
-    moves_.OnCalm([this] { return clock_(); }, from);
+  // There is no fault from now on, and each group has a leader. The loss of
+  // power at the end comes when no move is open.
+  void OnCalm() {
+    moves_.OnCalm([this] { return clock_(); });
   }
 
   // A client calls `call` on `key`.

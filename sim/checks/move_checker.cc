@@ -93,9 +93,7 @@ void MoveChecker::Freeze(GroupId group, MoveId move) {
   const auto found = sources_.find({group, move});
   if (found == sources_.end() || found->second.frozen) return;
   found->second.frozen = true;
-  if (calm_clock_ && calm_clock_() >= calm_from_) {
-    found->second.frozen_at = calm_clock_();
-  }
+  if (calm_clock_) found->second.frozen_at = calm_clock_();
   ForEachSlot(found->second.plan, [&](Slot slot) {
     Holder holder = HolderOf(slot);
     holder.frozen_by = move;

@@ -31,8 +31,8 @@ class MoveChecker {
  public:
   using Report = absl::AnyInvocable<void(std::string)>;
   using Clock = absl::AnyInvocable<SimTime()>;
-  // Nodes may still pause for a moment.
-  static constexpr Duration kFrozenMax = Seconds(3);
+  // Runs without a mistake have up to 2 ms.
+  static constexpr Duration kFrozenMax = Milliseconds(20);
 
   explicit MoveChecker(Report violate) : violate_(std::move(violate)) {}
 
@@ -41,13 +41,9 @@ class MoveChecker {
   void SetFounders(absl::AnyInvocable<GroupId(Slot)> owner_of) {
     founder_of_ = std::move(owner_of);
   }
-  // There is no fault from now on, and the nodes work from `from` on. Only the
-  // first call counts.
-  void OnCalm(Clock clock, SimTime from) {
-    if (calm_clock_) return;
-    calm_clock_ = std::move(clock);
-    calm_from_ = from;
-  }
+  // There is no fault while slots are frozen from now on, and each group has a
+  // leader.
+  void OnCalm(Clock clock) { calm_clock_ = std::move(clock); }
   // Whether a command on the slot has an effect behind the last entry of the
   // group.
   bool Accepts(GroupId group, Slot slot);
@@ -108,7 +104,6 @@ class MoveChecker {
   // The first seal behind the last piece. The destination takes no other.
   std::map<MoveId, Seal> seals_;
   Clock calm_clock_;  // Null: there are faults.
-  SimTime calm_from_;
   Duration frozen_longest_;
   uint64_t activated_ = 0;
   uint64_t thawed_ = 0;

@@ -119,9 +119,9 @@ TEST_F(MoveCheckerTest, ReleaseWithoutAnOwner_Found) {
 
 TEST_F(MoveCheckerTest, SlotsWithoutAnOwnerForLongInACalm_Found) {
   SimTime now;
-  checker_.OnCalm([&] { return now; }, SimTime() + Seconds(3));
-  // The nodes do not work yet.
   Freeze(Plan(1, 5));
+  checker_.OnCalm([&] { return now; });
+  // There were faults when it froze.
   now = now + Seconds(5);
   EXPECT_TRUE(Activate(Plan(1, 5)));
   checker_.OnStep(kFrom, kv::ReleaseStep{.plan = Plan(1, 5)});

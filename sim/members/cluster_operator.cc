@@ -346,7 +346,7 @@ void ClusterOperator::Do(Verb verb, NodeId node, GroupId group) {
     case Verb::kKillController:
       return KillController();
     case Verb::kMoveSlots:
-      return MoveSlots(group);
+      return MoveSlots(group, 2);
     case Verb::kChangeMove:
       return ChangeMove();
     case Verb::kRebalance:
@@ -377,15 +377,24 @@ void ClusterOperator::JoinTwice() {
       });
 }
 
-void ClusterOperator::MoveSlots(GroupId to) {
+void ClusterOperator::MoveSlots(GroupId to, uint64_t draw) {
   const uint64_t slots = places_.division().slot_count;
-  const uint64_t first = Draw(2, slots);
-  const uint64_t last = std::min(first + Draw(3, slots / 2), slots - 1);
+  const uint64_t first = Draw(draw, slots);
+  const uint64_t last = std::min(first + Draw(draw + 1, slots / 2), slots - 1);
   Tell({.method = "POST",
         .target = "/v1/moves",
         .body = absl::StrCat(
             "{\"to\":", to.value(), ",\"slots\":\"", first, "-", last, "\"",
-            Draw(4, 3) == 0 ? ",\"bytes_per_second\":20000" : "", "}")});
+            Draw(draw + 2, 3) == 0 ? ",\"bytes_per_second\":20000" : "", "}")});
+}
+
+void ClusterOperator::MoveInCalm() {
+  constexpr uint64_t kFirstDraw = 16;  // Behind those of verbs.
+  constexpr uint64_t kMoves = 3;
+  for (uint64_t i = 0; i < kMoves; ++i) {
+    const uint64_t draw = kFirstDraw + 4 * i;
+    MoveSlots(SomeGroup(Draw(draw, 64)), draw + 1);
+  }
 }
 
 void ClusterOperator::ChangeMove() {

@@ -14,7 +14,8 @@
 // each other.
 //
 // At the end one of them brings every node back that waits for a store, and
-// resumes moves that are paused.
+// resumes moves that are paused. Once all wishes came true it moves slots
+// again, without faults.
 #ifndef QUORATE_SIM_MEMBERS_CLUSTER_OPERATOR_H_
 #define QUORATE_SIM_MEMBERS_CLUSTER_OPERATOR_H_
 
@@ -58,6 +59,8 @@ class ClusterOperator {
     acts_ = false;
     cares_ = cares;
   }
+  // Begins some moves at once.
+  void MoveInCalm();
   // No request waits for an answer.
   bool idle() const { return open_ == 0 && recovering_.empty(); }
   uint64_t verbs() const { return verbs_; }
@@ -136,7 +139,8 @@ class ClusterOperator {
   void Create();
   // Two nodes come with one token.
   void JoinTwice();
-  void MoveSlots(GroupId to);
+  // Makes three draws, the first one is number `draw`.
+  void MoveSlots(GroupId to, uint64_t draw);
   // Cancels, pauses or resumes a move that is open.
   void ChangeMove();
   // The machine of the controller's leader crashes, at some time during the

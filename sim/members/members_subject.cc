@@ -43,8 +43,6 @@ constexpr uint32_t kClients = 3;
 constexpr size_t kLibraryOpenMax = 4;
 constexpr Duration kLook = Milliseconds(100);
 constexpr uint32_t kOperatorsMax = 3;
-// Healed nodes start, and their groups get leaders.
-constexpr Duration kElectionsEnd = Seconds(3);
 constexpr Duration kAnyTime = Seconds(int64_t{10} * 365 * 24 * 3600);
 
 // Those that may take voters.
@@ -309,21 +307,27 @@ bool MembersSubject::ClientsIdle() const {
   return (multi_keys_ == nullptr || multi_keys_->idle()) &&
          (watches_ == nullptr || watches_->idle()) &&
          std::all_of(clients_.begin(), clients_.end(), idle) &&
-         std::all_of(simple_clients_.begin(), simple_clients_.end(), idle);
+         std::all_of(simple_clients_.begin(), simple_clients_.end(), idle) &&
+         (!moves_in_calm_ || (operators_.front()->idle() && Unmet().empty()));
 }
 
 std::vector<Subject::Probe> MembersSubject::Probes(Stage stage) {
   if (stage == Stage::kMajorities) return {};
+  moves_in_calm_ = stage == Stage::kAll;
   std::vector<Probe> probes;
-  probes.push_back({"reading every key",
-                    [this] { clients_.front()->ReadAll(recorder_.keys()); },
-                    {},
-                    [this] { return recorder_.counts().succeeded; }});
+  probes.push_back(
+      {moves_in_calm_ ? "moving slots and reading every key"
+                      : "reading every key",
+       [this] {
+         if (moves_in_calm_) {
+           recorder_.log().OnCalm();
+           operators_.front()->MoveInCalm();
+         }
+         clients_.front()->ReadAll(recorder_.keys());
+       },
+       {},
+       [this] { return recorder_.counts().succeeded + rules_.changes(); }});
   return probes;
-}
-
-void MembersSubject::OnHealed(const std::vector<MachineId>&) {
-  recorder_.log().OnCalm(world_.now() + kElectionsEnd);
 }
 
 std::vector<Subject::Condition> MembersSubject::Conditions(Stage stage) {

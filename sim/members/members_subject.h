@@ -47,7 +47,7 @@ class MembersSubject final : public Subject {
   ScheduleOptions Start() override;
   void AfterTurn(MachineId machine) override;
   void StopClients() override;
-  void OnHealed(const std::vector<MachineId>& nodes) override;
+  void OnHealed(const std::vector<MachineId>&) override {}
   bool ClientsIdle() const override;
   uint64_t FinishedWork() const override {
     return recorder_.counts().succeeded + recorder_.counts().refused +
@@ -106,6 +106,8 @@ class MembersSubject final : public Subject {
   WatchClient* watches_ = nullptr;
   std::vector<SimpleClient*> simple_clients_;
   std::vector<ClusterOperator*> operators_;
+  // Clients count as idle once moves without faults have ended.
+  bool moves_in_calm_ = false;
   SimTime next_look_;
 };
 
