@@ -85,10 +85,12 @@ class Counters {
     }
     return absl::OkStatus();
   }
-  // Adds to them in turn until `stop`.
+  // Adds to them in turn until `stop`, with a pause in between: each one is a
+  // connection of its own, and those would take all of a core that is left.
   void Add(uint16_t port, const std::atomic<bool>& stop) {
     while (!stop) {
       for (auto& [key, counter] : counters_) {
+        std::this_thread::sleep_for(std::chrono::milliseconds(5));
         const auto reply = AskResp(port, "INCR " + key);
         const bool refused = reply.ok() && reply->starts_with('-') &&
                              !reply->starts_with("-UNKNOWN");
