@@ -85,8 +85,8 @@ class Counters {
     }
     return absl::OkStatus();
   }
-  // Adds to them in turn until `stop`, with a pause in between: each one is a
-  // connection of its own, and those would take all of a core that is left.
+  // Adds to them in turn until `stop`, with pauses. Each addition has a
+  // connection of its own, which would take all of a core that is left.
   void Add(uint16_t port, const std::atomic<bool>& stop) {
     while (!stop) {
       for (auto& [key, counter] : counters_) {
