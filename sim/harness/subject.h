@@ -55,7 +55,7 @@ class Subject {
   // Clients begin no further operation by themselves.
   virtual void StopClients() = 0;
   // These nodes must work from now on. The later stages concern them.
-  virtual void OnHealed(const std::vector<MachineId>& nodes) = 0;
+  virtual void OnHealed(const std::vector<MachineId>& nodes) { (void)nodes; }
   // Whether no client has an open operation.
   virtual bool ClientsIdle() const = 0;
   // How much work has ended. While the number grows, operations that were

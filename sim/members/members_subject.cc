@@ -313,13 +313,13 @@ bool MembersSubject::ClientsIdle() const {
 
 std::vector<Subject::Probe> MembersSubject::Probes(Stage stage) {
   if (stage == Stage::kMajorities) return {};
-  moves_in_calm_ = stage == Stage::kAll;
+  const bool moves = stage == Stage::kAll;
   std::vector<Probe> probes;
   probes.push_back(
-      {moves_in_calm_ ? "moving slots and reading every key"
-                      : "reading every key",
-       [this] {
-         if (moves_in_calm_) {
+      {moves ? "moving slots and reading every key" : "reading every key",
+       [this, moves] {
+         moves_in_calm_ = moves;
+         if (moves) {
            recorder_.log().OnCalm();
            operators_.front()->MoveInCalm();
          }

@@ -47,7 +47,6 @@ class MembersSubject final : public Subject {
   ScheduleOptions Start() override;
   void AfterTurn(MachineId machine) override;
   void StopClients() override;
-  void OnHealed(const std::vector<MachineId>&) override {}
   bool ClientsIdle() const override;
   uint64_t FinishedWork() const override {
     return recorder_.counts().succeeded + recorder_.counts().refused +

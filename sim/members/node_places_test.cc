@@ -137,7 +137,6 @@ class DeadNodeSubject final : public Subject {
   ScheduleOptions Start() override { return members_.Start(); }
   void AfterTurn(MachineId machine) override { members_.AfterTurn(machine); }
   void StopClients() override { members_.StopClients(); }
-  void OnHealed(const std::vector<MachineId>&) override {}
   bool ClientsIdle() const override { return members_.ClientsIdle(); }
   uint64_t FinishedWork() const override { return members_.FinishedWork(); }
   std::vector<Probe> Probes(Stage stage) override {

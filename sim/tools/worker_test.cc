@@ -41,7 +41,6 @@ class Mortal final : public Subject {
     if (death_ == Death::kSignal) std::raise(SIGSEGV);
   }
   void StopClients() override {}
-  void OnHealed(const std::vector<MachineId>&) override {}
   bool ClientsIdle() const override { return true; }
   std::vector<Probe> Probes(Stage) override { return {}; }
   std::vector<Condition> Conditions(Stage) override { return {}; }
