@@ -2,6 +2,7 @@
 
 #include <cstdio>
 #include <cstdlib>
+#include <sstream>
 #include <string>
 
 namespace quorate {
@@ -18,16 +19,18 @@ CheckHandler SetCheckHandler(CheckHandler handler) {
 
 namespace check_internal {
 
-Failure::Failure(const char* file, int line, const char* condition) {
-  stream_ << file << ":" << line << ": CHECK failed: " << condition << " ";
+std::ostream& BeginMessage(const char* file, int line, const char* condition) {
+  auto* const message = new std::ostringstream();  // The process ends.
+  *message << file << ":" << line << ": CHECK failed: " << condition << " ";
+  return *message;
 }
 
-Failure::~Failure() {
-  const std::string message = stream_.str();
+void operator&(FailedCheck, std::ostream& message) {
+  const std::string text = static_cast<std::ostringstream&>(message).str();
   if (g_handler != nullptr) {
-    g_handler(message);
+    g_handler(text);
   } else {
-    std::fprintf(stderr, "%s\n", message.c_str());
+    std::fprintf(stderr, "%s\n", text.c_str());
   }
   std::abort();
 }

@@ -10,7 +10,7 @@
 #ifndef QUORATE_ENV_CHECK_H_
 #define QUORATE_ENV_CHECK_H_
 
-#include <sstream>
+#include <ostream>
 #include <string_view>
 
 namespace quorate {
@@ -25,33 +25,29 @@ CheckHandler SetCheckHandler(CheckHandler handler);
 
 namespace check_internal {
 
-// Collects the message; its destructor reports and aborts.
-class Failure {
- public:
-  Failure(const char* file, int line, const char* condition);
-  [[noreturn]] ~Failure();
-  std::ostream& stream() { return stream_; }
+// The message of a failed check, and its end. Both are calls, and the message
+// is not on the stack: functions are full of checks that hold.
+[[gnu::cold, gnu::noinline]] std::ostream& BeginMessage(const char* file,
+                                                        int line,
+                                                        const char* condition);
 
- private:
-  std::ostringstream stream_;
-};
-
-// Turns a stream expression into void, so that both arms of ?: agree.
-struct Voidify {
-  void operator&(std::ostream&) {}
-};
+// `FailedCheck() & message` calls the handler and aborts. This operator binds
+// less tightly than <<.
+struct FailedCheck {};
+[[noreturn, gnu::cold, gnu::noinline]] void operator&(FailedCheck,
+                                                      std::ostream& message);
 
 }  // namespace check_internal
 }  // namespace quorate
 
-#define QUORATE_CHECK_FAILURE(text) \
-  ::quorate::check_internal::Failure(__FILE__, __LINE__, text).stream()
+#define QUORATE_CHECK_FAILURE(text)          \
+  ::quorate::check_internal::FailedCheck() & \
+      ::quorate::check_internal::BeginMessage(__FILE__, __LINE__, text)
 
 #define CHECK(condition)                              \
   (__builtin_expect(static_cast<bool>(condition), 1)) \
       ? (void)0                                       \
-      : ::quorate::check_internal::Voidify() &        \
-            QUORATE_CHECK_FAILURE(#condition)
+      : QUORATE_CHECK_FAILURE(#condition)
 
 #define QUORATE_CHECK_OP(a, op, b)                                 \
   for (bool ok_ = (a)op(b); __builtin_expect(!ok_, 0); ok_ = true) \

@@ -426,14 +426,15 @@ size_t BatchBuilder::size_bytes() const {
 }
 
 uint32_t BatchBuilder::Add(const CommandSpec& spec) {
-  const size_t size = EncodedSize(spec);
-  CHECK_LE(size, size_t{std::numeric_limits<uint32_t>::max()});
   CHECK(spec.op != Op::kAtomic) << "BeginAtomic opens one";
+  const Rule* const found = FindRule(spec.op);
+  CHECK(found != nullptr) << "op " << static_cast<int>(spec.op);
+  const Rule& rule = *found;
   if (bytes_.empty()) bytes_.resize(kBatchHeaderBytes);
-  const Rule& rule = *FindRule(spec.op);
   rules_ = std::max(rules_, rule.since);
+  const size_t begin = bytes_.size();
   Fields fields;
-  fields.Add<uint32_t>(static_cast<uint32_t>(size));
+  fields.Add<uint32_t>(0);  // The size, below.
   fields.Add<uint8_t>(static_cast<uint8_t>(spec.op));
   fields.Add<uint8_t>(PresentBits(spec, rule));
   fields.Add<uint16_t>(spec.flags);
@@ -457,6 +458,9 @@ uint32_t BatchBuilder::Add(const CommandSpec& spec) {
     bytes_.append(argument);
   }
   fields.AppendTo(&bytes_);
+  const size_t size = bytes_.size() - begin;
+  CHECK_LE(size, size_t{std::numeric_limits<uint32_t>::max()});
+  StoreFixed(bytes_.data() + begin, static_cast<uint32_t>(size));
   return atomic_offset_ != 0 ? atomic_count_++ : count_++;
 }
 

@@ -46,11 +46,14 @@ EventLoop::~EventLoop() = default;
 boost::asio::io_context& EventLoop::context() { return asio_->context; }
 
 Now EventLoop::ReadClock() {
-  if (!now_valid_) {
-    now_ = clock_.Read();
-    now_valid_ = true;
-  }
+  if (!now_valid_) ReadClockAgain();
   return now_;
+}
+
+// Apart, so that the many other calls of ReadClock save no registers.
+void EventLoop::ReadClockAgain() {
+  now_ = clock_.Read();
+  now_valid_ = true;
 }
 
 env::Pending EventLoop::At(MonoTime deadline, env::Callback callback) {

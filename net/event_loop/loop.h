@@ -94,6 +94,7 @@ class EventLoop final : public env::Loop {
   };
   struct Asio;
 
+  [[gnu::noinline]] void ReadClockAgain();
   // The turn is over: adds its processor time to the counts.
   void CountTurn();
   void DrainReady(Duration wait_max);

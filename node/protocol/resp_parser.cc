@@ -234,10 +234,11 @@ RespParser::Result RespParser::TakeHeader(const HeaderKind& kind, int64_t min,
 }
 
 RespParser::Result RespParser::ParseHeader() {
+  static constexpr HeaderKind kKind = {'*', "too big mbulk count string",
+                                       "invalid multibulk length"};
   int64_t count;
-  const Result header = TakeHeader(
-      {'*', "too big mbulk count string", "invalid multibulk length"},
-      std::numeric_limits<int64_t>::min(), limits_.arguments_max, &count);
+  const Result header = TakeHeader(kKind, std::numeric_limits<int64_t>::min(),
+                                   limits_.arguments_max, &count);
   if (header != Result::kRequest) return header;
   remaining_ = count > 0 ? count : 0;
   bulk_size_ = -1;
@@ -246,9 +247,10 @@ RespParser::Result RespParser::ParseHeader() {
 }
 
 RespParser::Result RespParser::ParseBulkHeader() {
+  static constexpr HeaderKind kKind = {'$', "too big bulk count string",
+                                       "invalid bulk length"};
   if (position_ == input_.size()) return Result::kNeedMore;
-  return TakeHeader({'$', "too big bulk count string", "invalid bulk length"},
-                    /*min=*/0, limits_.bulk_bytes_max, &bulk_size_);
+  return TakeHeader(kKind, /*min=*/0, limits_.bulk_bytes_max, &bulk_size_);
 }
 
 RespParser::Result RespParser::ParseMultibulk() {
